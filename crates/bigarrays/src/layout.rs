@@ -1,0 +1,62 @@
+//! What arrays, engine and faces know of a stored array, whatever its format.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use crate::codec::{ChunkSpec, CodecPipeline, ContentEncoding};
+use crate::domain::{Dims, Domain};
+use crate::dtype::{DataType, FillValue};
+use crate::grid::ChunkGrid;
+
+/// How one array is stored.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    /// Type of the elements.
+    pub dtype: DataType,
+    /// Value of elements that are not stored.
+    pub fill: FillValue,
+    /// The domain and how it is cut into chunks.
+    pub grid: ChunkGrid,
+    /// The keys of chunks, relative to the array's store.
+    pub keys: Arc<dyn KeyEncoding>,
+    /// How a chunk becomes bytes.
+    pub codecs: CodecPipeline,
+    /// The compression around each chunk that is written; every one is understood when read.
+    pub content_encoding: ContentEncoding,
+    /// Names of the axes.
+    pub dimension_names: Dims<String>,
+    /// Size of an element along each axis and its unit, where known.
+    pub resolution: Option<Resolution>,
+}
+
+/// Size of an element along each axis.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resolution {
+    /// Size along each axis, in `unit`; 1 on axes without one, such as channels.
+    pub size: Dims<f64>,
+    /// Name of the unit, such as `nm`.
+    pub unit: String,
+}
+
+/// How the key of a chunk is made from its place in the grid.
+pub trait KeyEncoding: Debug + Send + Sync {
+    /// The key of the chunk at `index`, relative to the array's store.
+    fn key(&self, grid: &ChunkGrid, index: &[u64]) -> String;
+}
+
+impl Layout {
+    /// The box that the array covers.
+    pub fn domain(&self) -> &Domain {
+        self.grid.domain()
+    }
+
+    /// Type and shape of the stored chunk at `index`.
+    pub fn chunk_spec(&self, index: &[u64]) -> ChunkSpec {
+        ChunkSpec { dtype: self.dtype, shape: self.grid.stored_shape(index) }
+    }
+
+    /// The key of the chunk at `index`.
+    pub fn chunk_key(&self, index: &[u64]) -> String {
+        self.keys.key(&self.grid, index)
+    }
+}
