@@ -206,10 +206,20 @@ impl<'a> View<'a> {
         self
     }
 
-    /// The view with its axes in another order: axis `k` is the old axis `axes[k]`.
+    /// The view with other axes: axis `k` is the old axis `axes[k]`, or a new one of length one.
+    /// Every old axis must stand in `axes` once.
     #[must_use]
-    pub fn permuted(mut self, axes: &[usize]) -> Self {
-        self.geometry.permute(axes);
+    pub fn arranged(mut self, axes: &[Option<usize>]) -> Self {
+        self.geometry.arrange(axes);
+        self
+    }
+
+    /// The view with the direction of axis `axis` reversed.
+    #[must_use]
+    pub fn reversed(mut self, axis: usize) -> Self {
+        let last = self.geometry.reverse(axis);
+        // SAFETY: the last element of the axis lies inside.
+        self.start = unsafe { self.start.offset(last) };
         self
     }
 
@@ -307,23 +317,20 @@ impl<'a> ViewMut<'a> {
         self
     }
 
-    /// The view with its axes in another order: axis `k` is the old axis `axes[k]`.
+    /// The view with other axes: axis `k` is the old axis `axes[k]`, or a new one of length one.
+    /// Every old axis must stand in `axes` once.
     #[must_use]
-    pub fn permuted(mut self, axes: &[usize]) -> Self {
-        self.geometry.permute(axes);
+    pub fn arranged(mut self, axes: &[Option<usize>]) -> Self {
+        self.geometry.arrange(axes);
         self
     }
 
     /// The view with the direction of axis `axis` reversed.
     #[must_use]
     pub fn reversed(mut self, axis: usize) -> Self {
-        let length = self.geometry.shape[axis];
-        if length > 0 {
-            let last = (length - 1) as isize * self.geometry.strides[axis];
-            // SAFETY: the last element of the axis lies inside.
-            self.start = unsafe { self.start.offset(last) };
-        }
-        self.geometry.strides[axis] = -self.geometry.strides[axis];
+        let last = self.geometry.reverse(axis);
+        // SAFETY: the last element of the axis lies inside.
+        self.start = unsafe { self.start.offset(last) };
         self
     }
 
@@ -414,10 +421,18 @@ fn expect_len(bytes: usize, shape: &[usize], item: usize) -> Result<()> {
 }
 
 impl Geometry {
-    fn permute(&mut self, axes: &[usize]) {
-        debug_assert_eq!(axes.len(), self.shape.len());
-        self.shape = axes.iter().map(|&axis| self.shape[axis]).collect();
-        self.strides = axes.iter().map(|&axis| self.strides[axis]).collect();
+    fn arrange(&mut self, axes: &[Option<usize>]) {
+        assert!((0..self.shape.len()).all(|axis| axes.iter().filter(|&&a| a == Some(axis)).count() == 1));
+        let (shape, strides) = (&self.shape, &self.strides);
+        let arranged = axes.iter().map(|axis| axis.map_or((1, 0), |axis| (shape[axis], strides[axis])));
+        (self.shape, self.strides) = arranged.unzip();
+    }
+
+    /// Reverses the direction of `axis` and returns the distance of its last element in bytes.
+    fn reverse(&mut self, axis: usize) -> isize {
+        let last = (self.shape[axis].max(1) - 1) as isize * self.strides[axis];
+        self.strides[axis] = -self.strides[axis];
+        last
     }
 }
 

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use smallvec::SmallVec;
 
+use crate::buffer::Region;
 use crate::error::{Error, ErrorKind, Result};
 
 /// One value per axis, without an allocation up to five axes.
@@ -168,6 +169,13 @@ impl Domain {
             )));
         };
         Self::new(&origin, &self.shape)
+    }
+
+    /// Where this box lies in `whole`, which must contain it.
+    pub(crate) fn region_of(&self, whole: &Self) -> Region {
+        let start = self.origin.iter().zip(&whole.origin).map(|(at, from)| at.abs_diff(*from) as usize);
+        let count = self.shape.iter().map(|&length| length as usize);
+        Region { start: start.collect(), count: count.collect(), step: Dims::from_elem(1, self.ndim()) }
     }
 
     /// An error unless the box has `ndim` axes.

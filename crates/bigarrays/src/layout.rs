@@ -3,10 +3,11 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use crate::codec::{ChunkSpec, CodecPipeline, ContentEncoding};
+use crate::buffer::Order;
+use crate::codec::{ChunkSpec, CodecPipeline, ContentEncoding, EncodedRanges};
 use crate::domain::{Dims, Domain};
 use crate::dtype::{DataType, FillValue};
-use crate::grid::ChunkGrid;
+use crate::grid::{ChunkGrid, ChunkProjection};
 
 /// How one array is stored.
 #[derive(Clone, Debug)]
@@ -21,6 +22,8 @@ pub struct Layout {
     pub keys: Arc<dyn KeyEncoding>,
     /// How a chunk becomes bytes.
     pub codecs: CodecPipeline,
+    /// The order of elements in which chunks are laid out, and so the cheapest order of results.
+    pub order: Order,
     /// The compression around each chunk that is written; every one is understood when read.
     pub content_encoding: ContentEncoding,
     /// Names of the axes.
@@ -53,6 +56,14 @@ impl Layout {
     /// Type and shape of the stored chunk at `index`.
     pub fn chunk_spec(&self, index: &[u64]) -> ChunkSpec {
         ChunkSpec { dtype: self.dtype, shape: self.grid.stored_shape(index) }
+    }
+
+    /// The parts of the encoded chunk that a projection needs, where the layout of bytes tells.
+    pub fn ranges(&self, part: &ChunkProjection) -> Option<EncodedRanges> {
+        if part.in_chunk.is_whole(&part.chunk_shape) {
+            return None;
+        }
+        self.codecs.ranges(&self.chunk_spec(&part.index), &part.in_chunk)
     }
 
     /// The key of the chunk at `index`.

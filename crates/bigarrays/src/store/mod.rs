@@ -53,7 +53,8 @@ pub struct Get {
     /// The key.
     pub key: String,
     /// Wanted parts. They apply to a value of exactly `total` bytes without a content encoding; any
-    /// other value is sent whole, with [`Blob::is_whole`] set.
+    /// other value is sent whole, with [`Blob::is_whole`] set. An empty list only asks whether the
+    /// value exists.
     pub ranges: Option<EncodedRanges>,
 }
 
@@ -86,4 +87,22 @@ pub enum Change {
     Delete,
     /// It stays.
     Keep,
+}
+
+/// STUB-BEGIN
+/// The most bytes that a metadata document may have.
+pub const LARGEST_METADATA: usize = 64 << 20;
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoreOptions {
+    pub durable: bool,
+    pub read_only: bool,
+    pub lock: bool,
+}
+pub fn open(url: &str, _options: &StoreOptions) -> Result<Arc<dyn Store>> {
+    Err(crate::Error::unsupported(url.to_owned()))
+}
+impl dyn Store + '_ {
+    pub fn read(&self, _key: &str) -> Result<Option<Vec<u8>>> {
+        Ok(None)
+    }
 }

@@ -1,0 +1,389 @@
+//! Arrays: a layout, a store and a view of the domain.
+
+mod cutout;
+mod options;
+mod read;
+mod view;
+mod write;
+
+use std::sync::Arc;
+
+use ndarray::{ArrayView, Dimension};
+
+pub use cutout::Cutout;
+pub use options::{ArrayOptions, OpenOptions, Outside};
+pub use view::Index;
+use view::{AxisMap, StoredAxis, Transform};
+
+use crate::buffer::{Order, View, ViewMut};
+use crate::codec::EncodedRanges;
+use crate::domain::{Dims, Domain};
+use crate::dtype::{DataType, Element};
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::{Opened, Scale};
+use crate::layout::{Layout, Resolution};
+use crate::store::{Get, Store};
+
+/// A stored N-d array, or a view of one.
+///
+/// Indices are absolute coordinates in the array's [domain](Array::domain), which may start anywhere,
+/// below zero too. Cloning and slicing are cheap and do no I/O. Reads may reach outside the domain
+/// and over chunks that are not stored: both give the fill value. All methods take `&self` and may be
+/// called from many threads, and on the same stored array from many processes.
+#[derive(Clone, Debug)]
+pub struct Array {
+    stored: Arc<Stored>,
+    view: Transform,
+}
+
+/// What all views of an opened array share.
+#[derive(Debug)]
+struct Stored {
+    layout: Layout,
+    /// Further copies of the data in other chunk shapes, kept equal by every write.
+    copies: Vec<Layout>,
+    store: Arc<dyn Store>,
+    options: ArrayOptions,
+    format: &'static str,
+    url: String,
+    scales: Vec<Scale>,
+    scale: usize,
+}
+
+impl Array {
+    /// Opens the array at `url`, a path or URL, with the default [`OpenOptions`].
+    ///
+    /// # Errors
+    /// `NotFound` if there is no array, `InvalidMetadata` if its metadata are not valid,
+    /// `Unsupported` if they ask for what this version cannot do.
+    pub fn open(url: &str) -> Result<Self> {
+        OpenOptions::new().open(url)
+    }
+
+    /// The array that a format has opened.
+    pub fn from_opened(opened: Opened, url: impl Into<String>, options: ArrayOptions) -> Self {
+        let Opened { format, layout, copies, store, scales, scale } = opened;
+        let view = Transform::identity(layout.domain());
+        let stored = Stored { layout, copies, store, options, format, url: url.into(), scales, scale };
+        Self { stored: Arc::new(stored), view }
+    }
+
+    /// The box of coordinates that the array or view covers.
+    pub fn domain(&self) -> &Domain {
+        &self.view.domain
+    }
+
+    /// Number of elements along each axis.
+    pub fn shape(&self) -> &[u64] {
+        self.view.domain.shape()
+    }
+
+    /// Number of axes.
+    pub fn ndim(&self) -> usize {
+        self.view.domain.ndim()
+    }
+
+    /// Type of the elements.
+    pub fn dtype(&self) -> DataType {
+        self.stored.layout.dtype
+    }
+
+    /// How the array is stored, whatever the view.
+    pub fn layout(&self) -> &Layout {
+        &self.stored.layout
+    }
+
+    /// The store rooted at the array.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.stored.store
+    }
+
+    /// The URL or path the array was opened with.
+    pub fn url(&self) -> &str {
+        &self.stored.url
+    }
+
+    /// The name of the array's format.
+    pub fn format(&self) -> &'static str {
+        self.stored.format
+    }
+
+    /// The scales of the layer that the array is one of, finest first.
+    pub fn scales(&self) -> &[Scale] {
+        &self.stored.scales
+    }
+
+    /// Position of the array in [`Array::scales`].
+    pub fn scale(&self) -> usize {
+        self.stored.scale
+    }
+
+    /// How reads and writes treat what is out of the ordinary.
+    pub fn options(&self) -> &ArrayOptions {
+        &self.stored.options
+    }
+
+    /// Names of the axes.
+    pub fn dimension_names(&self) -> Dims<&str> {
+        self.visible().map(|(stored, _)| self.stored.layout.dimension_names[stored].as_str()).collect()
+    }
+
+    /// Size of an element along each axis, where known. A step of a view multiplies it.
+    pub fn resolution(&self) -> Option<Resolution> {
+        let stored = self.stored.layout.resolution.as_ref()?;
+        let size =
+            self.visible().map(|(axis, step)| stored.size[axis] * step.unsigned_abs() as f64).collect();
+        Some(Resolution { size, unit: stored.unit.clone() })
+    }
+
+    /// Shape of a whole chunk along each axis, in stored elements.
+    pub fn chunk_shape(&self) -> Dims<u64> {
+        self.visible().map(|(stored, _)| self.stored.layout.grid.chunk_shape()[stored]).collect()
+    }
+
+    /// The stored axis behind each visible one, and its step.
+    fn visible(&self) -> impl Iterator<Item = (usize, i64)> + '_ {
+        (0..self.ndim()).filter_map(|visible| {
+            self.view.axes.iter().enumerate().find_map(|(stored, map)| match *map {
+                AxisMap::Along { axis, step, .. } if axis == visible => Some((stored, step)),
+                _ => None,
+            })
+        })
+    }
+
+    /// First coordinate and length of the chunks along each axis, in this view's coordinates, rounded
+    /// to whole ones under a step.
+    pub(crate) fn chunk_grid(&self) -> Result<Dims<(i64, u64)>> {
+        let grid = &self.stored.layout.grid;
+        let axes = self.view.stored_axes(&self.view.domain)?;
+        let place = |visible: usize| {
+            let stored = axes.iter().position(|axis| axis.visible == Some(visible))?;
+            let (start, step) = (axes[stored].start, axes[stored].step);
+            let before = start.checked_sub(grid.domain().origin()[stored])?.checked_div(step)?;
+            let chunk = (grid.chunk_shape()[stored] / step.unsigned_abs()).max(1);
+            Some((self.view.domain.origin()[visible].checked_sub(before)?, chunk))
+        };
+        let places: Option<_> = (0..self.ndim()).map(place).collect();
+        places.ok_or_else(|| Error::invalid("the view leaves the range of coordinates"))
+    }
+
+    fn with_view(&self, view: Transform) -> Self {
+        Self { stored: Arc::clone(&self.stored), view }
+    }
+
+    /// The view that `indices`, one per axis, select; it keeps its coordinates. No I/O.
+    ///
+    /// A slice with a step `s` that starts at `c` starts at coordinate `floor(c / s)`.
+    ///
+    /// # Errors
+    /// `OutOfBounds` for a single index outside the domain, `InvalidArgument` for a wrong number of
+    /// indices or a step of zero.
+    pub fn slice(&self, indices: &[Index]) -> Result<Self> {
+        Ok(self.with_view(self.view.index(indices)?))
+    }
+
+    /// The view of the box `part`, which may reach outside the domain. No I/O.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if the box has another number of axes.
+    pub fn cut(&self, part: &Domain) -> Result<Self> {
+        part.expect_ndim(self.ndim())?;
+        Ok(self.with_view(Transform { domain: part.clone(), axes: self.view.axes.clone() }))
+    }
+
+    /// The view whose axis `k` is the axis `axes[k]` of this one. No I/O.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if `axes` does not name every axis once.
+    pub fn permute(&self, axes: &[usize]) -> Result<Self> {
+        Ok(self.with_view(self.view.permute(axes)?))
+    }
+
+    /// The view with coordinates moved by `offset`. No I/O.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if coordinates overflow.
+    pub fn translate(&self, offset: &[i64]) -> Result<Self> {
+        if offset.len() != self.ndim() {
+            return Err(Error::invalid(format!("{} offsets for {} axes", offset.len(), self.ndim())));
+        }
+        Ok(self.with_view(self.view.translate(offset)?))
+    }
+
+    /// Reads the box `part` into a new array in the layout's own order.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if `T` is not the array's type or the box has another number of axes;
+    /// `CorruptData` or a storage error naming the chunk that could not be read.
+    pub fn read<T: Element>(&self, part: &Domain) -> Result<Cutout<T>> {
+        self.expect_type(T::DTYPE)?;
+        Cutout::filled_by(part, self.order(), |out| self.read_into(part, out))
+    }
+
+    /// Reads the single element at `point`.
+    ///
+    /// # Errors
+    /// As [`Array::read`]; `OutOfBounds` if the point lies outside the domain.
+    pub fn get<T: Element>(&self, point: &[i64]) -> Result<T> {
+        self.expect_type(T::DTYPE)?;
+        let view = self.slice(&point.iter().map(|&at| Index::At(at)).collect::<Dims<_>>())?;
+        let cutout: Cutout<T> = view.read(view.domain())?;
+        cutout.data().iter().next().copied().ok_or_else(|| Error::invalid("no element"))
+    }
+
+    /// Reads the box `part` into `out`, of the same shape and item size, at any strides.
+    ///
+    /// # Errors
+    /// As [`Array::read`]. After an error, the contents of `out` are unspecified.
+    pub fn read_into(&self, part: &Domain, out: ViewMut<'_>) -> Result<()> {
+        self.expect_buffer(part, out.shape(), out.item())?;
+        let axes = self.view.stored_axes(part)?;
+        read::read(&self.stored, &axes, out.arranged(&visible_axes(&axes)))
+    }
+
+    /// Writes `data` to the box of its shape that starts at `origin`.
+    ///
+    /// # Errors
+    /// `OutOfBounds` if the box reaches outside the domain and [`Outside::Crop`] is not set;
+    /// `ReadOnly`; `InvalidArgument` if type or axes differ; a storage error naming the chunk.
+    pub fn write<T: Element, D: Dimension>(&self, origin: &[i64], data: ArrayView<'_, T, D>) -> Result<()> {
+        self.expect_type(T::DTYPE)?;
+        let shape: Dims<u64> = data.shape().iter().map(|&length| length as u64).collect();
+        let strides: Dims<isize> =
+            data.strides().iter().map(|&stride| stride * size_of::<T>() as isize).collect();
+        // SAFETY: an `ndarray` view describes readable elements that outlive this call.
+        let source = unsafe { View::from_raw(data.as_ptr().cast(), data.shape(), &strides, size_of::<T>()) };
+        self.write_from(&Domain::new(origin, &shape)?, source)
+    }
+
+    /// Writes `source`, of the same shape and item size, at any strides, to the box `part`.
+    ///
+    /// # Errors
+    /// As [`Array::write`].
+    pub fn write_from(&self, part: &Domain, source: View<'_>) -> Result<()> {
+        self.expect_buffer(part, source.shape(), source.item())?;
+        if self.stored.options.read_only {
+            return Err(Error::new(ErrorKind::ReadOnly, "the array was opened read-only").at(self.url()));
+        }
+        let target = self.writable_part(part)?;
+        if target.is_empty() {
+            return Ok(());
+        }
+        let source = source.region(&target.region_of(part));
+        let axes = self.view.stored_axes(&target)?;
+        write::write(&self.stored, &axes, source.arranged(&visible_axes(&axes)))
+    }
+
+    /// The part of `part` that may be written.
+    fn writable_part(&self, part: &Domain) -> Result<Domain> {
+        // A view may reach outside the stored domain; what is outside cannot be written.
+        let stored_axes = self.view.stored_axes(part)?;
+        let stored = &self.stored.layout;
+        let in_storage = stored_axes.iter().enumerate().all(|(axis, selection)| {
+            let range = stored.domain().range(axis);
+            let last = selection.start + (selection.count.max(1) - 1) as i64 * selection.step;
+            range.contains(&selection.start) && range.contains(&last)
+        });
+        if part.is_empty() || (in_storage && self.domain().contains(part)) {
+            return Ok(part.clone());
+        }
+        match self.stored.options.outside {
+            Outside::Error => Err(self.domain().outside_error(part).during("writing").at(self.url())),
+            Outside::Crop if self.view.is_identity() => {
+                Ok(part.intersect(self.domain()).intersect(stored.domain()))
+            }
+            Outside::Crop => Err(Error::unsupported("cropping a write through a strided or permuted view")),
+        }
+    }
+
+    /// The order in which results are cheapest: the stored one, unless the view exchanges axes.
+    pub fn order(&self) -> Order {
+        self.stored.layout.order
+    }
+
+    fn expect_type(&self, dtype: DataType) -> Result<()> {
+        if dtype == self.dtype() {
+            return Ok(());
+        }
+        Err(Error::invalid(format!("elements are {}, not {dtype}", self.dtype())).at(self.url()))
+    }
+
+    fn expect_buffer(&self, part: &Domain, shape: &[usize], item: usize) -> Result<()> {
+        part.expect_ndim(self.ndim())?;
+        let same = shape.iter().map(|&length| length as u64).eq(part.shape().iter().copied());
+        if same && item == self.dtype().size() {
+            return Ok(());
+        }
+        Err(Error::invalid(format!(
+            "a buffer of shape {shape:?} and {item}-byte items does not fit box {part} of {}",
+            self.dtype()
+        )))
+    }
+
+    /// The boxes of the chunks that `part` touches, each clipped to the domain.
+    ///
+    /// # Errors
+    /// `Unsupported` for a strided, moved or permuted view.
+    pub fn chunks(&self, part: &Domain) -> Result<impl Iterator<Item = Domain> + '_> {
+        let grid = &self.stored.layout.grid;
+        let projection = grid.project(&self.stored_part(part)?);
+        let count = if projection.is_empty() { 0 } else { projection.len() };
+        Ok((0..count).map(move |k| grid.chunk_domain(&projection.get(k).index)))
+    }
+
+    /// The boxes of the chunks in `part` that are not stored.
+    ///
+    /// # Errors
+    /// As [`Array::chunks`]; a storage error.
+    pub fn missing(&self, part: &Domain) -> Result<Vec<Domain>> {
+        let layout = &self.stored.layout;
+        let indices: Vec<Dims<u64>> =
+            layout.grid.project(&self.stored_part(part)?).iter().map(|chunk| chunk.index).collect();
+        let presence = EncodedRanges { ranges: Vec::new(), total: 0 };
+        let request =
+            |index: &Dims<u64>| Get { key: layout.chunk_key(index), ranges: Some(presence.clone()) };
+        let requests: Vec<Get> = indices.iter().map(request).collect();
+        let missing = std::sync::Mutex::new(Vec::new());
+        self.stored.store.get_many(&requests, &|position, blob| {
+            if blob.is_none() {
+                missing.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(position);
+            }
+            Ok(())
+        })?;
+        let mut missing = missing.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        missing.sort_unstable();
+        Ok(missing.into_iter().map(|position| layout.grid.chunk_domain(&indices[position])).collect())
+    }
+
+    /// The smallest box of whole chunks that holds `part`, clipped to the domain.
+    ///
+    /// # Errors
+    /// As [`Array::chunks`].
+    pub fn align_out(&self, part: &Domain) -> Result<Domain> {
+        Ok(self.stored.layout.grid.align_out(&self.stored_part(part)?))
+    }
+
+    /// The largest box of whole chunks that lies in `part`.
+    ///
+    /// # Errors
+    /// As [`Array::chunks`].
+    pub fn align_in(&self, part: &Domain) -> Result<Domain> {
+        Ok(self.stored.layout.grid.align_in(&self.stored_part(part)?))
+    }
+
+    /// `part` within the stored domain, for questions about chunks.
+    fn stored_part(&self, part: &Domain) -> Result<Domain> {
+        part.expect_ndim(self.ndim())?;
+        if !self.view.is_identity() {
+            return Err(Error::unsupported(
+                "chunks of a strided, moved or permuted view; ask the array itself",
+            ));
+        }
+        Ok(part.intersect(self.stored.layout.domain()))
+    }
+}
+
+/// For each stored axis the visible axis it belongs to.
+fn visible_axes(axes: &[StoredAxis]) -> Dims<Option<usize>> {
+    axes.iter().map(|axis| axis.visible).collect()
+}

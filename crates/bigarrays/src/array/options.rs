@@ -1,0 +1,141 @@
+//! Options for opening arrays, and how open arrays behave.
+
+use super::Array;
+use crate::error::Result;
+use crate::format::{self, FormatOptions, ScaleSelector};
+
+/// What a write does with elements outside the domain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Outside {
+    /// It is refused.
+    #[default]
+    Error,
+    /// They are left out.
+    Crop,
+}
+
+/// How reads and writes treat what is out of the ordinary.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ArrayOptions {
+    /// Refuse every write.
+    pub read_only: bool,
+    /// Reads outside the domain or over missing chunks are errors instead of fill values.
+    pub strict: bool,
+    /// What a write does with elements outside the domain.
+    pub outside: Outside,
+    /// Chunks that hold only the fill value are deleted instead of stored.
+    pub drop_fill: bool,
+}
+
+/// Options for opening an array.
+///
+/// ```no_run
+/// let array = bigarrays::OpenOptions::new().scale(1).read_only(true).open("/data/em")?;
+/// # Ok::<(), bigarrays::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct OpenOptions {
+    array: ArrayOptions,
+    format: FormatOptions,
+}
+
+impl OpenOptions {
+    /// The defaults: the first scale, readable and writable.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Which scale of a layer to open: a position, a key or a resolution.
+    #[must_use]
+    pub fn scale(mut self, scale: impl Into<ScaleSelector>) -> Self {
+        self.format.scale = scale.into();
+        self
+    }
+
+    /// Forces a format by name instead of finding it by the metadata.
+    #[must_use]
+    pub fn format(mut self, name: impl Into<String>) -> Self {
+        self.format.format = Some(name.into());
+        self
+    }
+
+    /// Refuses every write.
+    #[must_use]
+    pub fn read_only(mut self, read_only: bool) -> Self {
+        self.array.read_only = read_only;
+        self.format.store.read_only = read_only;
+        self
+    }
+
+    /// Makes reads outside the domain or over missing chunks errors instead of fill values.
+    #[must_use]
+    pub fn strict(mut self, strict: bool) -> Self {
+        self.array.strict = strict;
+        self
+    }
+
+    /// What a write does with elements outside the domain.
+    #[must_use]
+    pub fn outside(mut self, outside: Outside) -> Self {
+        self.array.outside = outside;
+        self
+    }
+
+    /// Deletes chunks that hold only the fill value instead of storing them.
+    #[must_use]
+    pub fn drop_fill(mut self, drop_fill: bool) -> Self {
+        self.array.drop_fill = drop_fill;
+        self
+    }
+
+    /// Has every write on stable storage before it returns.
+    #[must_use]
+    pub fn durable(mut self, durable: bool) -> Self {
+        self.format.store.durable = durable;
+        self
+    }
+
+    /// Whether writers in other processes are kept out of a chunk while it changes (the default).
+    /// Without, only one process may write.
+    #[must_use]
+    pub fn lock(mut self, lock: bool) -> Self {
+        self.format.store.lock = lock;
+        self
+    }
+
+    /// The compression put around chunks that are written whole; precomputed layers only.
+    #[must_use]
+    pub fn content_encoding(mut self, encoding: crate::codec::ContentEncoding) -> Self {
+        self.format.content_encoding = encoding;
+        self
+    }
+
+    /// Opens the array at `url`, a path or URL.
+    ///
+    /// # Errors
+    /// As [`Array::open`].
+    pub fn open(&self, url: &str) -> Result<Array> {
+        Ok(Array::from_opened(format::open(url, &self.format)?, url, self.array.clone()))
+    }
+
+    /// Creates the array that `spec` describes at `url` and opens it.
+    ///
+    /// # Errors
+    /// `AlreadyExists` if there is one, `InvalidArgument` if the specification makes no sense.
+    pub fn create(&self, url: &str, spec: &format::CreateSpec) -> Result<Array> {
+        Ok(Array::from_opened(format::create(url, spec, &self.format)?, url, self.array.clone()))
+    }
+
+    /// Adds the scale that `spec` describes to the layer at `url` and opens it.
+    ///
+    /// # Errors
+    /// As [`OpenOptions::create`]; `Unsupported` if the format has no scales.
+    pub fn add_scale(&self, url: &str, spec: &format::CreateSpec) -> Result<Array> {
+        Ok(Array::from_opened(format::add_scale(url, spec, &self.format)?, url, self.array.clone()))
+    }
+
+    /// The store options that go with these.
+    pub(crate) fn format_options(&self) -> &FormatOptions {
+        &self.format
+    }
+}

@@ -1,0 +1,112 @@
+//! Writing: selection → chunks → codecs → store. Whole chunks are written without reading; parts of
+//! chunks are changed by the store's atomic update, so that no neighbour's change is lost.
+
+use super::Stored;
+use super::read::decode;
+use super::view::StoredAxis;
+use crate::buffer::{Region, View, ViewMut, first_bytes, with_scratch};
+use crate::codec::ContentEncoding;
+use crate::domain::Dims;
+use crate::error::Result;
+use crate::grid::{AxisSelection, ChunkProjection};
+use crate::layout::Layout;
+use crate::store::{Blob, Change, Update};
+
+/// Chunks changed at once: bounds the memory for requests of writes of any size.
+const BATCH: usize = 1 << 14;
+
+/// Writes `source`, whose axes are the stored ones, to the stored coordinates of `axes`, all of
+/// which lie inside the domain.
+pub(super) fn write(stored: &Stored, axes: &[StoredAxis], mut source: View<'_>) -> Result<()> {
+    let mut selection: Dims<AxisSelection> = Dims::new();
+    for (axis, target) in axes.iter().enumerate() {
+        let mut start = target.start;
+        if target.step < 0 {
+            source = source.reversed(axis);
+            start += (target.count.max(1) - 1) as i64 * target.step;
+        }
+        selection.push(AxisSelection { start, count: target.count, step: target.step.unsigned_abs() });
+    }
+    for layout in std::iter::once(&stored.layout).chain(&stored.copies) {
+        let projection = layout.grid.project_selection(&selection);
+        let total = if projection.is_empty() { 0 } else { projection.len() };
+        for first in (0..total).step_by(BATCH) {
+            let parts: Vec<ChunkProjection> =
+                (first..total.min(first + BATCH)).map(|k| projection.get(k)).collect();
+            write_chunks(stored, layout, &parts, &source)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_chunks(
+    stored: &Stored,
+    layout: &Layout,
+    parts: &[ChunkProjection],
+    source: &View<'_>,
+) -> Result<()> {
+    let requests: Vec<Update> = parts
+        .iter()
+        .map(|part| Update { key: layout.chunk_key(&part.index), reads: !part.is_whole })
+        .collect();
+    stored
+        .store
+        .update_many(&requests, &|position, old, encoded| {
+            let part = &parts[position];
+            let source = source.clone().region(&part.in_output);
+            let drop_fill = stored.options.drop_fill;
+            let done = if part.is_whole && part.in_chunk.is_whole(&part.chunk_shape) {
+                put(layout, part, &source, drop_fill, layout.content_encoding, encoded)
+            } else {
+                merge(layout, part, old, &source, drop_fill, encoded)
+            };
+            done.map_err(|error| {
+                error.during("writing chunk").at(stored.store.location(&requests[position].key))
+            })
+        })
+        .map_err(|error| error.during("writing"))
+}
+
+/// Puts `source` into the chunk `old`, or into a chunk of fill where there is none.
+fn merge(
+    layout: &Layout,
+    part: &ChunkProjection,
+    old: Option<Blob<'_>>,
+    source: &View<'_>,
+    drop_fill: bool,
+    encoded: &mut Vec<u8>,
+) -> Result<Change> {
+    let spec = layout.chunk_spec(&part.index);
+    let (length, item) = (spec.byte_len()?, spec.dtype.size());
+    let content_encoding = old.map_or(layout.content_encoding, |blob| blob.encoding);
+    with_scratch(|scratch| {
+        let bytes = first_bytes(scratch, length);
+        let mut chunk = ViewMut::dense(bytes, &spec.shape, item, layout.order)?;
+        match old {
+            Some(blob) => {
+                let whole = ChunkProjection { in_chunk: Region::whole(&spec.shape), ..part.clone() };
+                decode(layout, &whole, blob, &mut chunk)?;
+            }
+            None => chunk.fill(layout.fill.as_bytes()),
+        }
+        chunk.region(&part.in_chunk).copy_from(source);
+        let chunk = View::dense(bytes, &spec.shape, item, layout.order)?;
+        put(layout, part, &chunk, drop_fill, content_encoding, encoded)
+    })
+}
+
+fn put(
+    layout: &Layout,
+    part: &ChunkProjection,
+    chunk: &View<'_>,
+    drop_fill: bool,
+    content_encoding: ContentEncoding,
+    encoded: &mut Vec<u8>,
+) -> Result<Change> {
+    if drop_fill && chunk.is_filled_with(layout.fill.as_bytes()) {
+        return Ok(Change::Delete);
+    }
+    layout.codecs.encode(chunk, &layout.chunk_spec(&part.index), encoded)?;
+    content_encoding.encode(encoded)?;
+    Ok(Change::Put(content_encoding))
+}

@@ -1,0 +1,93 @@
+//! Copying a box of one array into a box of another, of whatever formats.
+
+use super::plan::{CopyPlan, PlanAxis, PlanInput};
+use super::run::{Cancel, Progress, Runner};
+use crate::array::Array;
+use crate::buffer::{View, ViewMut, byte_len, first_bytes, with_scratch};
+use crate::domain::Dims;
+use crate::error::{Error, Result};
+
+/// What a copy may use and whom it tells.
+#[derive(Clone, Copy, Default)]
+pub struct CopyOptions<'a> {
+    /// Memory budget in bytes; a quarter of the machine's memory if zero.
+    pub memory: u64,
+    /// Asks the copy to stop.
+    pub cancel: Option<&'a Cancel>,
+    /// Is told after every block, from any thread.
+    pub progress: Option<&'a (dyn Fn(Progress) + Sync)>,
+}
+
+/// Copies all elements of `source` to `target`, two arrays or views of the same shape and type.
+///
+/// Works block by block: each block is read once, and written in whole chunks of the target wherever
+/// the target's box allows. Chunks are replaced whole, so that a copy that ends early leaves a valid
+/// target, of which some chunks are new.
+///
+/// # Errors
+/// `InvalidArgument` if shapes or types differ; `MemoryBudget` before anything is read, if one block
+/// does not fit; `Cancelled`; any error of reading or writing.
+pub fn copy(source: &Array, target: &Array, options: CopyOptions<'_>) -> Result<CopyPlan> {
+    let (from, to) = (source.domain(), target.domain());
+    if from.shape() != to.shape() {
+        return Err(Error::invalid(format!("box {from} and box {to} differ in shape")));
+    }
+    if source.dtype() != target.dtype() {
+        return Err(Error::invalid(format!(
+            "elements of {} do not go into {}",
+            source.dtype(),
+            target.dtype()
+        )));
+    }
+    let offset: Option<Dims<i64>> =
+        to.origin().iter().zip(from.origin()).map(|(&to, &from)| to.checked_sub(from)).collect();
+    let source = source.translate(&offset.ok_or_else(|| Error::invalid("the boxes are too far apart"))?)?;
+    let plan = plan(&source, target, options.memory)?;
+    let item = target.dtype().size();
+    let runner = Runner {
+        in_flight: plan.in_flight,
+        total: to.checked_len()?.saturating_mul(item as u64),
+        cancel: options.cancel,
+        progress: options.progress,
+    };
+    runner.run(plan.blocks(), &|number| {
+        let block = plan.block(number)?;
+        let shape: Dims<usize> = block.shape().iter().map(|&length| length as usize).collect();
+        let length = byte_len(&shape, item)?;
+        with_scratch(|buffer| {
+            let bytes = first_bytes(buffer, length);
+            source.read_into(&block, ViewMut::dense(bytes, &shape, item, target.order())?)?;
+            target.write_from(&block, View::dense(bytes, &shape, item, target.order())?)
+        })?;
+        Ok(length as u64)
+    })?;
+    Ok(plan)
+}
+
+/// The plan of a copy, in coordinates of the target.
+fn plan(source: &Array, target: &Array, memory: u64) -> Result<CopyPlan> {
+    let (from, to) = (source.chunk_grid()?, target.chunk_grid()?);
+    let axes = target.domain().ranges().zip(from).zip(to);
+    let chunk_bytes = |array: &Array| {
+        let elements: u64 = array.layout().grid.chunk_shape().iter().product();
+        let bytes = elements.saturating_mul(array.dtype().size() as u64);
+        // Where rows can be read on their own, less than a chunk is held.
+        bytes.min(array.domain().checked_len().unwrap_or(bytes).saturating_mul(array.dtype().size() as u64))
+    };
+    let input = PlanInput {
+        axes: axes.map(|((range, source), target)| PlanAxis { range, target, source }).collect(),
+        item: target.dtype().size() as u64,
+        chunk_bytes: (chunk_bytes(source), chunk_bytes(target)),
+        threads: crate::threads() as u64,
+        memory: if memory == 0 { default_memory() } else { memory },
+    };
+    input.plan().map_err(|error| error.during("planning the copy to").at(target.url()))
+}
+
+/// A quarter of the machine's memory.
+fn default_memory() -> u64 {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let kibibytes = total.and_then(|rest| rest.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
+    kibibytes.map_or(1 << 30, |kibibytes| kibibytes * 1024 / 4)
+}

@@ -1,0 +1,137 @@
+//! The block runner: independent tasks, a bounded number at once, with progress and cancellation.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// A flag that asks running jobs to stop. Blocks under way are finished; no other is begun.
+#[derive(Debug, Default)]
+pub struct Cancel(AtomicBool);
+
+impl Cancel {
+    /// A flag that is not set.
+    pub const fn new() -> Self {
+        Self(AtomicBool::new(false))
+    }
+
+    /// Asks every job that watches this flag to stop.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether stopping was asked for.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// How far a job is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes of elements dealt with so far.
+    pub done: u64,
+    /// Bytes of elements in the whole job.
+    pub total: u64,
+}
+
+/// What a run may use and whom it tells.
+pub(super) struct Runner<'a> {
+    /// Most tasks under way at once.
+    pub(super) in_flight: usize,
+    /// Bytes of elements in the whole job.
+    pub(super) total: u64,
+    pub(super) cancel: Option<&'a Cancel>,
+    pub(super) progress: Option<&'a (dyn Fn(Progress) + Sync)>,
+}
+
+impl Runner<'_> {
+    /// Runs `task` for every number below `tasks`, in that order of beginning. A task returns the
+    /// bytes it dealt with. The first error ends the run once the tasks under way are done.
+    ///
+    /// # Errors
+    /// The first error of a task, or `Cancelled`.
+    pub(super) fn run(&self, tasks: usize, task: &(dyn Fn(usize) -> Result<u64> + Sync)) -> Result<()> {
+        let (next, done) = (AtomicUsize::new(0), AtomicU64::new(0));
+        let failure: Mutex<Option<Error>> = Mutex::new(None);
+        let failed = AtomicBool::new(false);
+        let fail = |error| {
+            failed.store(true, Ordering::Relaxed);
+            failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        };
+        let worker = || {
+            while !failed.load(Ordering::Relaxed) {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= tasks {
+                    return;
+                }
+                if self.cancel.is_some_and(Cancel::is_cancelled) {
+                    return fail(Error::new(
+                        ErrorKind::Cancelled,
+                        "stopped before the end; what was written is whole",
+                    ));
+                }
+                match task(number) {
+                    Err(error) => return fail(error),
+                    Ok(bytes) => {
+                        let done = done.fetch_add(bytes, Ordering::Relaxed) + bytes;
+                        if let Some(progress) = self.progress {
+                            progress(Progress { done, total: self.total });
+                        }
+                    }
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 1..self.in_flight.min(tasks) {
+                scope.spawn(worker);
+            }
+            worker();
+        });
+        failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn runner(cancel: Option<&Cancel>) -> Runner<'_> {
+        Runner { in_flight: 3, total: 100, cancel, progress: None }
+    }
+
+    #[test]
+    fn every_task_runs_once_and_no_more_than_allowed_at_a_time() {
+        let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let counts: Vec<AtomicUsize> = (0..50).map(|_| AtomicUsize::new(0)).collect();
+        let task = |k: usize| {
+            most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            counts[k].fetch_add(1, Ordering::SeqCst);
+            std::thread::sleep(std::time::Duration::from_millis(1));
+            now.fetch_sub(1, Ordering::SeqCst);
+            Ok(2)
+        };
+        runner(None).run(50, &task).unwrap();
+        assert!(counts.iter().all(|count| count.load(Ordering::SeqCst) == 1));
+        assert!((2..=3).contains(&most.load(Ordering::SeqCst)));
+    }
+
+    #[test]
+    fn errors_and_cancellation_end_the_run() {
+        let begun = AtomicUsize::new(0);
+        let error = runner(None).run(1000, &|k| {
+            begun.fetch_add(1, Ordering::SeqCst);
+            if k == 5 { Err(Error::corrupt("five")) } else { Ok(1) }
+        });
+        assert!(error.unwrap_err().to_string().contains("five"));
+        assert!(begun.load(Ordering::SeqCst) < 1000);
+        let cancel = Cancel::new();
+        let error = runner(Some(&cancel)).run(1000, &|k| {
+            if k == 5 {
+                cancel.cancel();
+            }
+            Ok(1)
+        });
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::Cancelled);
+    }
+}

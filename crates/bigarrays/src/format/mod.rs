@@ -1,0 +1,276 @@
+//! Formats: translators between stored metadata and a [`Layout`]. A format never reads or writes
+//! elements; arrays do, and they do not ask which format it was.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use crate::codec::ContentEncoding;
+use crate::domain::{Dims, Domain};
+use crate::dtype::DataType;
+use crate::error::{Error, ErrorKind, Result};
+use crate::layout::{Layout, Resolution};
+use crate::store::{self, Store, StoreOptions};
+
+pub mod precomputed;
+
+pub use precomputed::Precomputed;
+
+/// Every format of this library, in the order in which they are tried.
+pub const BUILTIN: &[&dyn Format] = &[&Precomputed];
+
+/// A translator between stored metadata and layouts.
+pub trait Format: Debug + Send + Sync {
+    /// The name that `format=` and tables use.
+    fn name(&self) -> &'static str;
+
+    /// What it is, in a few words.
+    fn about(&self) -> &'static str;
+
+    /// Whether the format reads, and whether it writes.
+    fn abilities(&self) -> Abilities;
+
+    /// Opens what is at `url`, or says `None` if that is not of this format.
+    ///
+    /// # Errors
+    /// `InvalidMetadata` or `Unsupported` if it is of this format but cannot be opened.
+    fn open(&self, url: &str, options: &FormatOptions) -> Result<Option<Opened>>;
+
+    /// Creates an array at `url` and opens it.
+    ///
+    /// # Errors
+    /// `AlreadyExists`; `InvalidArgument` if the format cannot hold what `spec` describes.
+    fn create(&self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
+        let _ = (spec, options);
+        Err(Error::unsupported(format!("creating {} arrays", self.name())).at(url))
+    }
+
+    /// Adds a scale to the layer at `url` and opens it.
+    ///
+    /// # Errors
+    /// As [`Format::create`]; `Unsupported` if the format has no scales.
+    fn add_scale(&self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
+        let _ = (spec, options);
+        Err(Error::unsupported(format!("{} arrays have no scales", self.name())).at(url))
+    }
+
+    /// Removes one scale of the layer at `url`, or with `None` the whole layer: metadata first, so
+    /// that no reader finds half of it, then the chunks.
+    ///
+    /// # Errors
+    /// `NotFound`; `Unsupported` if the format cannot.
+    fn remove(&self, url: &str, scale: Option<&ScaleSelector>, options: &FormatOptions) -> Result<()> {
+        let _ = (scale, options);
+        Err(Error::unsupported(format!("removing {} arrays", self.name())).at(url))
+    }
+}
+
+/// What a format can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Abilities {
+    /// It opens what is stored.
+    pub reads: bool,
+    /// It creates and changes what is stored.
+    pub writes: bool,
+}
+
+/// An opened array, before it is one.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// Name of the format.
+    pub format: &'static str,
+    /// How the array is stored.
+    pub layout: Layout,
+    /// Further copies of the data in the same store, in other chunk shapes.
+    pub copies: Vec<Layout>,
+    /// The store rooted at the array.
+    pub store: Arc<dyn Store>,
+    /// The scales of the layer, finest first.
+    pub scales: Vec<Scale>,
+    /// Position of this array in `scales`.
+    pub scale: usize,
+}
+
+/// One scale of a layer, as its metadata describe it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scale {
+    /// Its name in the layer.
+    pub key: String,
+    /// The box it covers.
+    pub domain: Domain,
+    /// Shape of a chunk; several if the data are stored several times.
+    pub chunks: Vec<Dims<u64>>,
+    /// Size of an element along each axis.
+    pub resolution: Resolution,
+    /// Name of the encoding.
+    pub encoding: String,
+    /// Whether chunks are packed into shards.
+    pub sharded: bool,
+}
+
+/// Which scale of a layer is meant.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ScaleSelector {
+    /// By position, from zero.
+    Index(usize),
+    /// By key.
+    Key(String),
+    /// By the size of an element along each axis.
+    Resolution(Vec<f64>),
+}
+
+impl Default for ScaleSelector {
+    fn default() -> Self {
+        Self::Index(0)
+    }
+}
+
+impl From<usize> for ScaleSelector {
+    fn from(index: usize) -> Self {
+        Self::Index(index)
+    }
+}
+
+impl From<&str> for ScaleSelector {
+    fn from(key: &str) -> Self {
+        Self::Key(key.to_owned())
+    }
+}
+
+impl From<Vec<f64>> for ScaleSelector {
+    fn from(resolution: Vec<f64>) -> Self {
+        Self::Resolution(resolution)
+    }
+}
+
+impl ScaleSelector {
+    /// The position of the scale meant.
+    ///
+    /// # Errors
+    /// `NotFound`, listing what there is.
+    pub fn find(&self, scales: &[Scale]) -> Result<usize> {
+        let found = match self {
+            Self::Index(index) => (*index < scales.len()).then_some(*index),
+            Self::Key(key) => scales.iter().position(|scale| scale.key == *key),
+            Self::Resolution(wanted) => {
+                let close = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-9 * a.abs().max(b.abs());
+                scales.iter().position(|scale| {
+                    wanted.len() <= scale.resolution.size.len()
+                        && wanted.len() >= 3.min(scale.resolution.size.len())
+                        && wanted.iter().zip(&scale.resolution.size).all(close)
+                })
+            }
+        };
+        found.ok_or_else(|| {
+            let keys: Vec<&str> = scales.iter().map(|scale| scale.key.as_str()).collect();
+            let meant = match self {
+                Self::Index(index) => format!("number {index}"),
+                Self::Key(key) => format!("{key:?}"),
+                Self::Resolution(size) => format!("of resolution {size:?}"),
+            };
+            Error::new(ErrorKind::NotFound, format!("no scale {meant}; there are {}: {keys:?}", keys.len()))
+        })
+    }
+}
+
+/// Options for opening what is stored.
+#[derive(Clone, Debug, Default)]
+pub struct FormatOptions {
+    /// Name of the format; found by the metadata if not given.
+    pub format: Option<String>,
+    /// Which scale to open.
+    pub scale: ScaleSelector,
+    /// The compression put around chunks that are written whole.
+    pub content_encoding: ContentEncoding,
+    /// How the store is opened.
+    pub store: StoreOptions,
+}
+
+/// What an array to be created should be.
+#[derive(Clone, Debug)]
+pub struct CreateSpec {
+    /// Type of the elements.
+    pub dtype: DataType,
+    /// The box it covers; for precomputed x, y, z and, where there are several, channels.
+    pub domain: Domain,
+    /// Shape of a chunk along the first axes; chosen by the format if not given.
+    pub chunk: Option<Vec<u64>>,
+    /// Name of the encoding of chunks; the format's plainest if not given.
+    pub encoding: Option<String>,
+    /// Quality of a lossy encoding or level of compression, in the encoding's own terms.
+    pub level: Option<u32>,
+    /// Shape of the blocks of `compressed_segmentation`.
+    pub block: Option<[u64; 3]>,
+    /// Size of an element along each axis, in nanometres where the format has no other unit.
+    pub resolution: Option<Vec<f64>>,
+    /// Whether elements are labels rather than intensities; guessed from the encoding if not given.
+    pub labels: Option<bool>,
+    /// Name of the scale in its layer; made from the resolution if not given.
+    pub key: Option<String>,
+}
+
+impl CreateSpec {
+    /// An array of `dtype` over `domain`, all else left to the format.
+    pub fn new(dtype: DataType, domain: Domain) -> Self {
+        Self {
+            dtype,
+            domain,
+            chunk: None,
+            encoding: None,
+            level: None,
+            block: None,
+            resolution: None,
+            labels: None,
+            key: None,
+        }
+    }
+}
+
+fn by_name(name: &str) -> Result<&'static dyn Format> {
+    BUILTIN.iter().copied().find(|format| format.name() == name).ok_or_else(|| {
+        let known: Vec<&str> = BUILTIN.iter().map(|format| format.name()).collect();
+        Error::invalid(format!("unknown format {name:?}; known are {}", known.join(", ")))
+    })
+}
+
+/// Opens what is at `url` with the first format that knows it.
+pub(crate) fn open(url: &str, options: &FormatOptions) -> Result<Opened> {
+    let context = |error: Error| error.during("opening").at(url);
+    let not_found = |what: &str| Error::new(ErrorKind::NotFound, what.to_owned());
+    if let Some(name) = &options.format {
+        let opened = by_name(name)?.open(url, options).map_err(context)?;
+        return opened.ok_or_else(|| context(not_found(&format!("no {name} array here"))));
+    }
+    for format in BUILTIN {
+        if let Some(opened) = format.open(url, options).map_err(context)? {
+            return Ok(opened);
+        }
+    }
+    let known: Vec<&str> = BUILTIN.iter().map(|format| format.name()).collect();
+    Err(context(not_found(&format!("no array of a known format here ({})", known.join(", ")))))
+}
+
+/// Creates an array at `url`, in precomputed format unless the options name another.
+pub(crate) fn create(url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
+    let format = by_name(options.format.as_deref().unwrap_or("precomputed"))?;
+    format.create(url, spec, options).map_err(|error| error.during("creating").at(url))
+}
+
+/// Adds a scale to the layer at `url`.
+pub(crate) fn add_scale(url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
+    let format = by_name(options.format.as_deref().unwrap_or("precomputed"))?;
+    format.add_scale(url, spec, options).map_err(|error| error.during("adding a scale to").at(url))
+}
+
+/// Removes the layer at `url`, or one scale of it.
+///
+/// # Errors
+/// `NotFound` if there is none; `Unsupported` if the format cannot.
+pub fn remove(url: &str, scale: Option<&ScaleSelector>, options: &FormatOptions) -> Result<()> {
+    let format = by_name(options.format.as_deref().unwrap_or("precomputed"))?;
+    format.remove(url, scale, options).map_err(|error| error.during("removing").at(url))
+}
+
+/// The store at `url`.
+pub(crate) fn store_at(url: &str, options: &FormatOptions) -> Result<Arc<dyn Store>> {
+    store::open(url, &options.store)
+}

@@ -1,0 +1,399 @@
+//! The `info` document: parsed with an error for every violation, kept as it is otherwise.
+//!
+//! <https://github.com/google/neuroglancer/blob/master/src/datasource/precomputed/volume.md>
+
+use serde_json::{Map, Value, json};
+
+use crate::domain::{Dims, Domain};
+use crate::dtype::DataType;
+use crate::error::{Error, Result};
+use crate::format::Scale;
+use crate::layout::Resolution;
+
+/// A parsed `info`. The document keeps members that this library does not know.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Info {
+    document: Map<String, Value>,
+    /// Whether elements are labels.
+    pub segmentation: bool,
+    /// Type of the elements.
+    pub dtype: DataType,
+    /// Number of channels, at least one.
+    pub channels: u64,
+    /// The scales, in the order of the document.
+    pub scales: Vec<ScaleInfo>,
+}
+
+/// One entry of `scales`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScaleInfo {
+    /// Relative path of the scale's chunks; may contain `..`.
+    pub key: String,
+    /// Size along x, y, z.
+    pub size: [u64; 3],
+    /// First coordinate along x, y, z.
+    pub voxel_offset: [i64; 3],
+    /// Size of a voxel along x, y, z in nanometres.
+    pub resolution: [f64; 3],
+    /// Chunk shapes; each is another full copy of the data.
+    pub chunk_sizes: Vec<[u64; 3]>,
+    /// Name of the encoding.
+    pub encoding: String,
+    /// Block shape of `compressed_segmentation`.
+    pub block_size: Option<[u64; 3]>,
+    /// Quality of `jpeg`.
+    pub jpeg_quality: Option<u32>,
+    /// Level of `png`.
+    pub png_level: Option<u32>,
+    /// Whether the chunks are sharded.
+    pub sharded: bool,
+}
+
+impl Info {
+    /// Parses the bytes of an `info`.
+    ///
+    /// # Errors
+    /// `InvalidMetadata` naming the member, what was found and what is expected.
+    pub fn parse(bytes: &[u8]) -> Result<Self> {
+        let document: Value = serde_json::from_slice(bytes)
+            .map_err(|error| Error::metadata(format!("info is not valid JSON: {error}")).caused_by(error))?;
+        let Value::Object(document) = document else {
+            return Err(Error::metadata("info is not a JSON object"));
+        };
+        let root = Member { object: &document, path: String::new() };
+        if let Some(kind) = root.optional("@type", Value::as_str, "a string")? {
+            if kind != "neuroglancer_multiscale_volume" {
+                return Err(root.wrong("@type", "\"neuroglancer_multiscale_volume\""));
+            }
+        }
+        let segmentation = match root.required("type", Value::as_str, "a string")? {
+            "image" => false,
+            "segmentation" => true,
+            _ => return Err(root.wrong("type", "\"image\" or \"segmentation\"")),
+        };
+        let name = root.required("data_type", Value::as_str, "a string")?;
+        let dtype = name.to_ascii_lowercase();
+        let dtype = DataType::ALL.into_iter().find(|known| known.name() == dtype);
+        let dtype =
+            dtype.ok_or_else(|| root.wrong("data_type", "a type such as \"uint8\" or \"float32\""))?;
+        let channels = root.required("num_channels", positive, "a positive whole number")?;
+        let scales = root.required("scales", Value::as_array, "an array of scales")?;
+        if scales.is_empty() {
+            return Err(root.wrong("scales", "at least one scale"));
+        }
+        let scales = scales.iter().enumerate().map(|(k, scale)| ScaleInfo::parse(scale, k, channels));
+        let scales: Vec<ScaleInfo> = scales.collect::<Result<_>>()?;
+        if let Some(twice) =
+            scales.iter().enumerate().find(|(k, a)| scales[..*k].iter().any(|b| a.key == b.key))
+        {
+            return Err(Error::metadata(format!("scales[{}].key: {:?} stands twice", twice.0, twice.1.key)));
+        }
+        Ok(Self { segmentation, dtype, channels, scales, document })
+    }
+
+    /// A new document with one scale.
+    pub fn new(segmentation: bool, dtype: DataType, channels: u64, scale: &ScaleInfo) -> Result<Self> {
+        let kind = if segmentation { "segmentation" } else { "image" };
+        let document = json!({
+            "@type": "neuroglancer_multiscale_volume",
+            "type": kind,
+            "data_type": dtype.name(),
+            "num_channels": channels,
+            "scales": [scale.to_json()],
+        });
+        Self::parse(document.to_string().as_bytes())
+    }
+
+    /// The document as it is to be stored.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        // A JSON value of our own always serialises.
+        let mut bytes = serde_json::to_vec_pretty(&self.document).unwrap_or_default();
+        bytes.push(b'\n');
+        bytes
+    }
+
+    /// Puts `scale` where it belongs by its resolution, finest first.
+    ///
+    /// # Errors
+    /// `AlreadyExists` if there is a scale of this key.
+    pub fn insert(&mut self, scale: ScaleInfo) -> Result<usize> {
+        if self.scales.iter().any(|known| known.key == scale.key) {
+            let message = format!("scale {:?} exists", scale.key);
+            return Err(Error::new(crate::ErrorKind::AlreadyExists, message));
+        }
+        let volume = |scale: &ScaleInfo| scale.resolution.iter().product::<f64>();
+        let at = self.scales.iter().take_while(|known| volume(known) <= volume(&scale)).count();
+        if let Some(Value::Array(scales)) = self.document.get_mut("scales") {
+            scales.insert(at, scale.to_json());
+        }
+        self.scales.insert(at, scale);
+        Ok(at)
+    }
+
+    /// Takes the scale at `position` out.
+    pub fn remove(&mut self, position: usize) -> ScaleInfo {
+        if let Some(Value::Array(scales)) = self.document.get_mut("scales") {
+            scales.remove(position);
+        }
+        self.scales.remove(position)
+    }
+
+    /// The scales in the terms of every format.
+    pub fn describe(&self) -> Result<Vec<Scale>> {
+        self.scales.iter().map(|scale| scale.describe(self.channels)).collect()
+    }
+}
+
+impl ScaleInfo {
+    fn parse(value: &Value, position: usize, channels: u64) -> Result<Self> {
+        let path = format!("scales[{position}]");
+        let Value::Object(object) = value else {
+            return Err(Error::metadata(format!("{path}: expected an object, found {}", brief(value))));
+        };
+        let scale = Member { object, path: format!("{path}.") };
+        let encoding = scale.required("encoding", Value::as_str, "the name of an encoding")?;
+        let triple = "three positive whole numbers";
+        let sizes = |value: &Value| {
+            value.as_array()?.iter().map(|size| three(size, positive)).collect::<Option<Vec<_>>>()
+        };
+        let parsed = Self {
+            key: scale.required("key", Value::as_str, "a relative path")?.to_owned(),
+            size: scale.required("size", |value| three(value, positive), triple)?,
+            voxel_offset: scale
+                .optional("voxel_offset", |value| three(value, integer), "three whole numbers")?
+                .unwrap_or_default(),
+            resolution: scale.required(
+                "resolution",
+                |value| three(value, length),
+                "three positive numbers",
+            )?,
+            chunk_sizes: scale.required(
+                "chunk_sizes",
+                sizes,
+                "a list of three positive whole numbers each",
+            )?,
+            block_size: scale.optional(BLOCK_SIZE, |value| three(value, positive), triple)?,
+            jpeg_quality: scale.optional("jpeg_quality", up_to(100), "a whole number from 0 to 100")?,
+            png_level: scale.optional("png_level", up_to(9), "a whole number from 0 to 9")?,
+            sharded: scale.optional("sharding", Value::as_object, "an object or null")?.is_some(),
+            encoding: encoding.to_owned(),
+        };
+        if parsed.key.is_empty() || parsed.key.starts_with('/') || parsed.key.contains('\0') {
+            return Err(scale.wrong("key", "a relative path"));
+        }
+        if parsed.chunk_sizes.is_empty() || (parsed.sharded && parsed.chunk_sizes.len() > 1) {
+            return Err(
+                scale.wrong("chunk_sizes", "at least one chunk shape, and just one where chunks are sharded")
+            );
+        }
+        if (encoding == "compressed_segmentation") != parsed.block_size.is_some() {
+            return Err(scale.wrong(
+                BLOCK_SIZE,
+                "three numbers if, and only if, the encoding is compressed_segmentation",
+            ));
+        }
+        parsed
+            .domain(channels)
+            .map_err(|error| Error::metadata(format!("{path}: {error}")).caused_by(error))?;
+        Ok(parsed)
+    }
+
+    fn to_json(&self) -> Value {
+        let mut value = json!({
+            "key": self.key,
+            "size": self.size,
+            "voxel_offset": self.voxel_offset,
+            "resolution": self.resolution.map(number),
+            "chunk_sizes": self.chunk_sizes,
+            "encoding": self.encoding,
+        });
+        let optional = [
+            (BLOCK_SIZE, self.block_size.map(|size| json!(size))),
+            ("jpeg_quality", self.jpeg_quality.map(|quality| json!(quality))),
+            ("png_level", self.png_level.map(|level| json!(level))),
+        ];
+        for (name, member) in optional {
+            if let Some(member) = member {
+                value[name] = member;
+            }
+        }
+        value
+    }
+
+    /// The box of the scale, with a channel axis where there are several.
+    pub fn domain(&self, channels: u64) -> Result<Domain> {
+        let mut origin: Dims<i64> = self.voxel_offset.as_slice().into();
+        let mut shape: Dims<u64> = self.size.as_slice().into();
+        if channels > 1 {
+            origin.push(0);
+            shape.push(channels);
+        }
+        Domain::new(&origin, &shape)
+    }
+
+    fn describe(&self, channels: u64) -> Result<Scale> {
+        let chunk = |size: &[u64; 3]| with_channels(size.as_slice().into(), channels, channels);
+        Ok(Scale {
+            key: self.key.clone(),
+            domain: self.domain(channels)?,
+            chunks: self.chunk_sizes.iter().map(chunk).collect(),
+            resolution: self.resolution(channels),
+            encoding: self.encoding.clone(),
+            sharded: self.sharded,
+        })
+    }
+
+    /// The size of a voxel; 1 along channels.
+    pub fn resolution(&self, channels: u64) -> Resolution {
+        let size = with_channels(self.resolution.as_slice().into(), channels, 1.0);
+        Resolution { size, unit: "nm".to_owned() }
+    }
+}
+
+const BLOCK_SIZE: &str = "compressed_segmentation_block_size";
+
+/// `dims` with an entry for channels where there are several.
+pub(super) fn with_channels<T>(mut dims: Dims<T>, channels: u64, entry: T) -> Dims<T> {
+    if channels > 1 {
+        dims.push(entry);
+    }
+    dims
+}
+
+/// The members of one object, and where it stands in the document.
+struct Member<'a> {
+    object: &'a Map<String, Value>,
+    path: String,
+}
+
+impl<'a> Member<'a> {
+    fn optional<T>(
+        &self,
+        name: &str,
+        read: impl Fn(&'a Value) -> Option<T>,
+        expected: &str,
+    ) -> Result<Option<T>> {
+        match self.object.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => read(value).map(Some).ok_or_else(|| self.wrong(name, expected)),
+        }
+    }
+
+    fn required<T>(&self, name: &str, read: impl Fn(&'a Value) -> Option<T>, expected: &str) -> Result<T> {
+        self.optional(name, read, expected)?.ok_or_else(|| self.wrong(name, expected))
+    }
+
+    fn wrong(&self, name: &str, expected: &str) -> Error {
+        let found = self.object.get(name).map_or_else(|| "nothing".to_owned(), brief);
+        Error::metadata(format!("{}{name}: expected {expected}, found {found}", self.path))
+    }
+}
+
+/// A value for a message, cut short.
+fn brief(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(60) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+/// A whole number, also where it is written as `64.0`, as some writers do.
+fn integer(value: &Value) -> Option<i64> {
+    let exact = |x: f64| x.fract() == 0.0 && x.abs() <= 9_007_199_254_740_992.0;
+    value.as_i64().or_else(|| value.as_f64().filter(|&x| exact(x)).map(|x| x as i64))
+}
+
+fn positive(value: &Value) -> Option<u64> {
+    integer(value).and_then(|number| u64::try_from(number).ok()).filter(|&number| number > 0)
+}
+
+fn length(value: &Value) -> Option<f64> {
+    value.as_f64().filter(|&x| x.is_finite() && x > 0.0)
+}
+
+fn up_to(most: u32) -> impl Fn(&Value) -> Option<u32> {
+    move |value| integer(value).and_then(|x| u32::try_from(x).ok()).filter(|&x| x <= most)
+}
+
+fn three<T>(value: &Value, read: impl Fn(&Value) -> Option<T>) -> Option<[T; 3]> {
+    let items: Option<Vec<T>> = value.as_array()?.iter().map(read).collect();
+    items?.try_into().ok()
+}
+
+/// A number written without a fraction where it has none.
+fn number(x: f64) -> Value {
+    match integer(&json!(x)) {
+        Some(whole) => json!(whole),
+        None => json!(x),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Value {
+        json!({
+            "type": "image", "data_type": "UInt8", "num_channels": 1, "provenance": {"by": "us"},
+            "scales": [{"key": "../8_8_40", "size": [10, 20, 30], "voxel_offset": [-5, 0, 7], "resolution": [8, 8.5, 40],
+                "chunk_sizes": [[4, 4, 4]], "encoding": "raw", "rois": [1, 2]}],
+        })
+    }
+
+    fn parse(value: &Value) -> Result<Info> {
+        Info::parse(value.to_string().as_bytes())
+    }
+
+    #[test]
+    fn unknown_members_survive_changes() {
+        let mut info = parse(&sample()).unwrap();
+        assert_eq!(info.scales[0].domain(1).unwrap().to_string(), "-5:5,0:20,7:37");
+        let finer = ScaleInfo { key: "4".into(), resolution: [4.0, 4.0, 40.0], ..info.scales[0].clone() };
+        assert_eq!(info.insert(finer.clone()).unwrap(), 0);
+        assert!(info.insert(finer).is_err());
+        let again = Info::parse(&info.to_bytes()).unwrap();
+        assert_eq!(again, info);
+        assert_eq!(again.document["provenance"]["by"], "us");
+        assert_eq!(again.document["scales"][1]["rois"], json!([1, 2]));
+        info.remove(0);
+        assert_eq!(info.document, *sample().as_object().unwrap());
+    }
+
+    #[test]
+    fn every_violation_names_its_member() {
+        let cases: &[(&str, Value, &str)] = &[
+            ("/@type", json!("mesh"), "@type"),
+            ("/type", json!("volume"), "type"),
+            ("/data_type", json!("complex64"), "data_type"),
+            ("/num_channels", json!(0), "num_channels"),
+            ("/scales", json!([]), "scales"),
+            ("/scales/0", json!(3), "scales[0]"),
+            ("/scales/0/key", json!("/abs"), "scales[0].key"),
+            ("/scales/0/size", json!([1, 2]), "scales[0].size"),
+            ("/scales/0/size", json!([1, 2, -3]), "scales[0].size"),
+            ("/scales/0/size", json!([1, 2, 9223372036854775807u64]), "scales[0]"),
+            ("/scales/0/voxel_offset", json!([0.5, 0, 0]), "scales[0].voxel_offset"),
+            ("/scales/0/resolution", json!([1, 0, 1]), "scales[0].resolution"),
+            ("/scales/0/chunk_sizes", json!([]), "scales[0].chunk_sizes"),
+            ("/scales/0/chunk_sizes", json!([[4, 4, 0]]), "scales[0].chunk_sizes"),
+            ("/scales/0/encoding", json!("compressed_segmentation"), "block_size"),
+            ("/scales/0/jpeg_quality", json!(101), "jpeg_quality"),
+            ("/scales/0/sharding", json!("yes"), "sharding"),
+        ];
+        for (pointer, value, named) in cases {
+            let mut document = sample();
+            let (parent, member) = pointer.rsplit_once('/').unwrap();
+            match document.pointer_mut(parent).unwrap() {
+                Value::Object(object) => drop(object.insert(member.to_owned(), value.clone())),
+                Value::Array(array) => array[member.parse::<usize>().unwrap()] = value.clone(),
+                _ => unreachable!(),
+            }
+            let error = parse(&document).unwrap_err();
+            assert_eq!(error.kind(), crate::ErrorKind::InvalidMetadata, "{pointer}");
+            assert!(error.to_string().contains(named), "{pointer}: {error}");
+        }
+        assert!(Info::parse(b"{").unwrap_err().to_string().contains("JSON"));
+        assert!(Info::parse(b"[]").is_err());
+    }
+}

@@ -1,0 +1,294 @@
+//! Neuroglancer's precomputed format, unsharded: `info` ↔ layout.
+
+pub mod info;
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use info::{Info, ScaleInfo, with_channels};
+
+use super::{Abilities, CreateSpec, Format, FormatOptions, Opened, ScaleSelector, store_at};
+use crate::buffer::Order;
+use crate::codec::{self, ArrayCodec, BytesCodec, ChunkSpec, CodecPipeline, Raw};
+use crate::domain::{Dims, Domain};
+use crate::dtype::{DataType, FillValue};
+use crate::error::{Error, ErrorKind, Result};
+use crate::grid::{ChunkGrid, EdgeChunks};
+use crate::layout::{KeyEncoding, Layout};
+use crate::store::{Change, Store, Update};
+
+/// The key of the metadata of a layer.
+const INFO: &str = "info";
+
+/// Neuroglancer's precomputed volumes.
+#[derive(Clone, Copy, Debug)]
+pub struct Precomputed;
+
+/// `x0-x1_y0-y1_z0-z1`: the chunk's clipped box in absolute coordinates.
+#[derive(Clone, Copy, Debug)]
+struct BoxKeys;
+
+impl KeyEncoding for BoxKeys {
+    fn key(&self, grid: &ChunkGrid, index: &[u64]) -> String {
+        let mut key = String::with_capacity(48);
+        for (axis, range) in grid.chunk_domain(index).ranges().take(3).enumerate() {
+            let separator = if axis == 0 { "" } else { "_" };
+            // Writing to a `String` cannot fail.
+            let _ = write!(key, "{separator}{}-{}", range.start, range.end);
+        }
+        key
+    }
+}
+
+impl Format for Precomputed {
+    fn name(&self) -> &'static str {
+        "precomputed"
+    }
+
+    fn about(&self) -> &'static str {
+        "Neuroglancer precomputed volume, unsharded"
+    }
+
+    fn abilities(&self) -> Abilities {
+        Abilities { reads: true, writes: true }
+    }
+
+    fn open(&self, url: &str, options: &FormatOptions) -> Result<Option<Opened>> {
+        let store = store_at(url, options)?;
+        let Some(bytes) = store.read(INFO)? else { return Ok(None) };
+        let info = Info::parse(&bytes).map_err(|error| error.at(store.location(INFO)))?;
+        let position = options.scale.find(&info.describe()?)?;
+        opened(&info, position, &*store, options).map(Some)
+    }
+
+    fn create(&self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
+        let store = store_at(url, options)?;
+        let labels = spec.labels.unwrap_or_else(|| is_label_encoding(spec.encoding.as_deref()));
+        let scale = new_scale(spec)?;
+        let info = Info::new(labels, spec.dtype, channels(&spec.domain)?, &scale)?;
+        let opened = opened(&info, 0, &*store, options)?;
+        change_info(&*store, |old| match old {
+            Some(_) => {
+                Err(Error::new(ErrorKind::AlreadyExists, "there is a layer here; add a scale or remove it"))
+            }
+            None => Ok(Some(info.clone())),
+        })?;
+        Ok(opened)
+    }
+
+    fn add_scale(&self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
+        let store = store_at(url, options)?;
+        let scale = new_scale(spec)?;
+        let added = change_info(&*store, |old| {
+            let mut info = old.ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no layer here"))?;
+            if info.dtype != spec.dtype || info.channels != channels(&spec.domain)? {
+                let (dtype, count) = (info.dtype, info.channels);
+                return Err(Error::invalid(format!(
+                    "the layer holds {dtype} with {count} channels, and so do all scales"
+                )));
+            }
+            let at = info.insert(scale.clone())?;
+            opened(&info, at, &*store, options)?;
+            Ok(Some(info))
+        })?;
+        let info = added.ok_or_else(|| Error::new(ErrorKind::Storage, "the scale was not added"))?;
+        let position = ScaleSelector::Key(scale.key).find(&info.describe()?)?;
+        opened(&info, position, &*store, options)
+    }
+
+    fn remove(&self, url: &str, scale: Option<&ScaleSelector>, options: &FormatOptions) -> Result<()> {
+        let store = store_at(url, options)?;
+        let mut removed: std::sync::Mutex<Vec<ScaleInfo>> = std::sync::Mutex::default();
+        change_info(&*store, |old| {
+            let mut info = old.ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no layer here"))?;
+            let mut taken = removed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let Some(selector) = scale else {
+                *taken = info.scales;
+                return Ok(None);
+            };
+            let position = selector.find(&info.describe()?)?;
+            if info.scales.len() == 1 {
+                return Err(Error::invalid("this is the only scale of the layer; remove the layer instead"));
+            }
+            *taken = vec![info.remove(position)];
+            Ok(Some(info))
+        })?;
+        let removed = removed.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+        removed.iter().try_for_each(|scale| remove_chunks(&*store, scale))
+    }
+}
+
+/// Changes the stored `info` as `change` says of the one that is there: another, or none. Returns
+/// what is stored then.
+fn change_info(
+    store: &dyn Store,
+    change: impl Fn(Option<Info>) -> Result<Option<Info>> + Sync,
+) -> Result<Option<Info>> {
+    let stored = std::sync::Mutex::new(None);
+    let request = Update { key: INFO.to_owned(), reads: true };
+    store.update_many(&[request], &|_, old, out| {
+        let old = old.map(|blob| {
+            let bytes = blob.encoding.decode(blob.bytes, store::LARGEST_METADATA)?;
+            Info::parse(&bytes)
+        });
+        let info = change(old.transpose()?)?;
+        let mut stored = stored.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        stored.clone_from(&info);
+        Ok(match info {
+            Some(info) => {
+                out.extend_from_slice(&info.to_bytes());
+                Change::Put(codec::ContentEncoding::Identity)
+            }
+            None => Change::Delete,
+        })
+    })?;
+    Ok(stored.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
+}
+
+use crate::store;
+
+/// Deletes every chunk of `scale`, and nothing else that may lie beside them.
+fn remove_chunks(store: &dyn Store, scale: &ScaleInfo) -> Result<()> {
+    let chunks = store.child(&scale.key)?;
+    let mut keys = Vec::new();
+    chunks.list("", &mut |key, _| {
+        if is_chunk_key(key) {
+            keys.push(Update { key: key.to_owned(), reads: false });
+        }
+        Ok(())
+    })?;
+    chunks.update_many(&keys, &|_, _, _| Ok(Change::Delete))
+}
+
+/// Whether `key` has the form of a chunk's: three ranges of signed numbers.
+fn is_chunk_key(key: &str) -> bool {
+    let is_range = |part: &str| {
+        // The separator is the first `-` after the first character, which may be a sign.
+        let at = part.char_indices().skip(1).find(|(_, c)| *c == '-').map(|(at, _)| at);
+        at.is_some_and(|at| part[..at].parse::<i64>().is_ok() && part[at + 1..].parse::<i64>().is_ok())
+    };
+    key.split('_').count() == 3 && key.split('_').all(is_range)
+}
+
+fn is_label_encoding(encoding: Option<&str>) -> bool {
+    matches!(encoding, Some("compressed_segmentation" | "compresso"))
+}
+
+fn channels(domain: &Domain) -> Result<u64> {
+    match (domain.ndim(), domain.shape()) {
+        (3, _) => Ok(1),
+        (4, &[_, _, _, channels]) if channels > 0 && domain.origin()[3] == 0 => Ok(channels),
+        _ => Err(Error::invalid(format!(
+            "a precomputed volume has the axes x, y, z and maybe channels that start at 0, not box {domain}"
+        ))),
+    }
+}
+
+/// The scale that `spec` describes.
+fn new_scale(spec: &CreateSpec) -> Result<ScaleInfo> {
+    channels(&spec.domain)?;
+    let three = |values: &[u64]| <[u64; 3]>::try_from(&values[..3.min(values.len())]).ok();
+    let of_three = |what: &str| Error::invalid(format!("{what} has one number for each of x, y, z"));
+    let (size, origin) = (spec.domain.shape(), spec.domain.origin());
+    let resolution = match &spec.resolution {
+        None => [1.0; 3],
+        Some(size) => {
+            <[f64; 3]>::try_from(&size[..3.min(size.len())]).map_err(|_| of_three("a resolution"))?
+        }
+    };
+    let chunk = match &spec.chunk {
+        None => [64; 3],
+        Some(chunk) => three(chunk).ok_or_else(|| of_three("a chunk shape"))?,
+    };
+    let encoding = spec.encoding.clone().unwrap_or_else(|| "raw".to_owned());
+    let is = |name: &str| encoding == name;
+    Ok(ScaleInfo {
+        key: spec.key.clone().unwrap_or_else(|| resolution.map(|x| x.to_string()).join("_")),
+        size: three(size).ok_or_else(|| of_three("a box"))?,
+        voxel_offset: [origin[0], origin[1], origin[2]],
+        resolution,
+        chunk_sizes: vec![chunk],
+        block_size: is("compressed_segmentation").then(|| spec.block.unwrap_or([8; 3])),
+        jpeg_quality: spec.level.filter(|_| is("jpeg")),
+        png_level: spec.level.filter(|_| is("png")),
+        sharded: false,
+        encoding,
+    })
+}
+
+/// The scale at `position`, opened.
+fn opened(info: &Info, position: usize, store: &dyn Store, options: &FormatOptions) -> Result<Opened> {
+    let scale = &info.scales[position];
+    if scale.sharded {
+        return Err(Error::unsupported(format!(
+            "scale {:?} is sharded, which this version cannot read",
+            scale.key
+        )));
+    }
+    let mut layouts = scale
+        .chunk_sizes
+        .iter()
+        .map(|chunk| layout(info, scale, chunk, options))
+        .collect::<Result<Vec<Layout>>>()?
+        .into_iter();
+    let layout = layouts.next().ok_or_else(|| Error::metadata("a scale without chunk sizes"))?;
+    Ok(Opened {
+        format: Precomputed.name(),
+        layout,
+        copies: layouts.collect(),
+        store: store.child(&scale.key)?,
+        scales: info.describe()?,
+        scale: position,
+    })
+}
+
+fn layout(info: &Info, scale: &ScaleInfo, chunk: &[u64; 3], options: &FormatOptions) -> Result<Layout> {
+    let chunk = with_channels(chunk.as_slice().into(), info.channels, info.channels);
+    let grid = ChunkGrid::new(scale.domain(info.channels)?, &chunk, EdgeChunks::Clipped)?;
+    let codecs = pipeline(info.dtype, scale)?;
+    codecs.check(&ChunkSpec {
+        dtype: info.dtype,
+        shape: grid.chunk_shape().iter().map(|&n| n as usize).collect(),
+    })?;
+    let names: Dims<String> = ["x", "y", "z"].map(str::to_owned).as_slice().into();
+    Ok(Layout {
+        dtype: info.dtype,
+        fill: FillValue::zero(info.dtype),
+        grid,
+        keys: Arc::new(BoxKeys),
+        codecs,
+        order: Order::Fortran,
+        content_encoding: options.content_encoding,
+        dimension_names: with_channels(names, info.channels, "channel".to_owned()),
+        resolution: Some(scale.resolution(info.channels)),
+    })
+}
+
+/// The codecs of an encoding. `gzip`, `zstd` and `blosclz` are those of BigArrays.jl.
+fn pipeline(dtype: DataType, scale: &ScaleInfo) -> Result<CodecPipeline> {
+    let raw = || -> Arc<dyn ArrayCodec> { Arc::new(Raw::new(Order::Fortran)) };
+    let compressed = |codec: Arc<dyn BytesCodec>| Ok::<_, Error>(CodecPipeline::new(raw(), vec![codec]));
+    let plain = |codec: Arc<dyn ArrayCodec>| Ok(CodecPipeline::new(codec, Vec::new()));
+    match scale.encoding.as_str() {
+        "raw" => plain(raw()),
+        other => Err(Error::unsupported(format!("unknown encoding {other:?}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunk_names_carry_signs() {
+        let grid =
+            ChunkGrid::new("-100:0,-6:0,-33:-1".parse().unwrap(), &[64, 6, 32], EdgeChunks::Clipped).unwrap();
+        assert_eq!(BoxKeys.key(&grid, &[0, 0, 0]), "-100--36_-6-0_-33--1");
+        assert!(is_chunk_key("-100--36_-6-0_-33--1") && is_chunk_key("0-64_0-64_0-64"));
+        assert!(
+            !is_chunk_key("0-64_0-64")
+                && !is_chunk_key("notes_on-this_layer")
+                && !is_chunk_key("a-b_c-d_e-f")
+        );
+    }
+}
