@@ -101,7 +101,8 @@ fn eight_processes_writing_overlapping_boxes_lose_nothing() {
             Some(stamp(number as u32, round as u32))
         };
         let mut candidates = all.iter().enumerate().filter_map(last).peekable();
-        let expected = if candidates.peek().is_none() { value == 0 } else { candidates.any(|stamp| stamp == value) };
+        let expected =
+            if candidates.peek().is_none() { value == 0 } else { candidates.any(|stamp| stamp == value) };
         assert!(expected, "{value:#x} at {point:?}");
     }
 }
@@ -124,7 +125,8 @@ fn write_a_comb() {
 fn eight_processes_writing_interleaved_planes_lose_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let array = create(folder.path(), "raw");
-    let writers: Vec<Child> = (0..WRITERS).map(|number| spawn("write_a_comb", folder.path(), number)).collect();
+    let writers: Vec<Child> =
+        (0..WRITERS).map(|number| spawn("write_a_comb", folder.path(), number)).collect();
     for mut writer in writers {
         assert!(writer.wait().unwrap().success());
     }
@@ -174,9 +176,15 @@ fn two_hundred_killed_writers_leave_every_chunk_whole() {
             changed += u32::from(value >= first);
         }
     }
-    assert!(changed > 100, "only {changed} chunks were written: the writers were killed too early to show anything");
+    assert!(
+        changed > 100,
+        "only {changed} chunks were written: the writers were killed too early to show anything"
+    );
     let started = SystemTime::now();
     array.write(array.domain().origin(), ArrayD::from_elem(IxDyn(&[64, 58, 32]), 7u32).view()).unwrap();
     assert!(array.read::<u32>(array.domain()).unwrap().data().iter().all(|&value| value == 7));
-    assert!(started.elapsed().unwrap() < Duration::from_secs(20), "the leftovers of dead writers block a live one");
+    assert!(
+        started.elapsed().unwrap() < Duration::from_secs(20),
+        "the leftovers of dead writers block a live one"
+    );
 }
