@@ -13,8 +13,12 @@ use crate::domain::Dims;
 use crate::dtype::DataType;
 use crate::error::{Error, Result};
 
+mod compressed_segmentation;
+mod compresso;
 mod raw;
 
+pub use compressed_segmentation::CompressedSegmentation;
+pub use compresso::Compresso;
 pub use raw::Raw;
 
 /// Type and shape of one chunk as it is stored.
