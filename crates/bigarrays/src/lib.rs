@@ -5,6 +5,7 @@ pub mod codec;
 pub mod domain;
 mod dtype;
 mod error;
+pub mod format;
 pub mod grid;
 pub mod layout;
 mod pool;
