@@ -1,6 +1,11 @@
 //! Stores: keys ↔ bytes. Blocking and batched; a store decides for itself how to do a batch in
 //! parallel, and hands each value on from whichever thread has it.
 
+mod flat;
+
+pub use flat::FlatFile;
+pub(crate) use flat::{KeyLocks, in_parallel, io_error, temporary_beside};
+
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
