@@ -13,9 +13,68 @@ use crate::domain::Dims;
 use crate::dtype::DataType;
 use crate::error::{Error, Result};
 
+mod blosc;
+mod brotli;
+mod gzip;
+#[cfg(test)]
+mod hostile;
+mod image;
+mod jpeg;
+mod jxl;
+mod plain;
+mod png;
 mod raw;
+mod zstd;
 
+pub use blosc::Blosc;
+pub use brotli::Brotli;
+pub use gzip::Gzip;
+pub use jpeg::Jpeg;
+pub use jxl::Jxl;
+pub use png::Png;
 pub use raw::Raw;
+pub use zstd::Zstd;
+
+/// One codec, for tables in documentation and messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CodecInfo {
+    /// The name that metadata use.
+    pub name: &'static str,
+    /// Whether it can be read.
+    pub reads: bool,
+    /// Whether it can be written.
+    pub writes: bool,
+    /// The types of elements it holds; empty for a codec of bytes, whatever they mean.
+    pub dtypes: &'static [DataType],
+    /// What it is, and its limits.
+    pub about: &'static str,
+}
+
+/// Every codec.
+pub const BUILTIN: &[CodecInfo] = {
+    use DataType::{U8, U16, U32, U64};
+    const fn array(name: &'static str, dtypes: &'static [DataType], about: &'static str) -> CodecInfo {
+        CodecInfo { name, reads: true, writes: true, dtypes, about }
+    }
+    const fn bytes(name: &'static str, about: &'static str) -> CodecInfo {
+        array(name, &[], about)
+    }
+    const fn read_only(info: CodecInfo) -> CodecInfo {
+        CodecInfo { writes: false, ..info }
+    }
+    &[
+        array("raw", &DataType::ALL, "the elements themselves, in either order and endianness"),
+        array("jpeg", &[U8], "lossy images of 1 or 3 channels"),
+        array("png", &[U8, U16], "lossless images of 1 to 4 channels"),
+        read_only(array("jxl", &[U8], "JPEG XL images of 1 or 3 channels")),
+        array("compressed_segmentation", &[U32, U64], "labels, in blocks with a palette each"),
+        read_only(array("compresso", &[U8, U16, U32, U64], "labels of connected components")),
+        bytes("gzip", "deflate with a checksum"),
+        bytes("zstd", "Zstandard"),
+        bytes("br", "Brotli"),
+        bytes("blosclz", "Blosc 1 with BloscLZ and shuffled bytes"),
+    ]
+};
 
 /// Type and shape of one chunk as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,6 +177,31 @@ pub enum ContentEncoding {
     Gzip,
     Brotli,
     Zstd,
+}
+
+impl ContentEncoding {
+    /// Every encoding, in the order in which a local file's spellings are looked for.
+    pub const ALL: [Self; 4] = [Self::Identity, Self::Gzip, Self::Brotli, Self::Zstd];
+
+    /// The codec, at its default level; `None` for [`ContentEncoding::Identity`].
+    pub fn codec(self) -> Option<&'static dyn BytesCodec> {
+        match self {
+            Self::Identity => None,
+            Self::Gzip => Some(&Gzip::DEFAULT),
+            Self::Brotli => Some(&Brotli::DEFAULT),
+            Self::Zstd => Some(&Zstd::DEFAULT),
+        }
+    }
+
+    /// What it adds to the name of a local file.
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Self::Identity => "",
+            Self::Gzip => ".gz",
+            Self::Brotli => ".br",
+            Self::Zstd => ".zstd",
+        }
+    }
 }
 
 /// How a chunk becomes bytes: an array codec, then bytes codecs in the order of encoding.
