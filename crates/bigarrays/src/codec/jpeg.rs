@@ -79,11 +79,9 @@ impl ArrayCodec for Jpeg {
     fn encode(&self, chunk: &View<'_>, spec: &ChunkSpec, out: &mut Vec<u8>) -> Result<()> {
         let pixels = Self::pixels(spec)?;
         let (width, height) = image_size(&pixels)?;
-        let (subsamp, format) = match pixels.channels {
-            1 => (Subsamp::Gray, PixelFormat::GRAY),
-            // Subsampled colours would bleed from slice to slice.
-            _ => (Subsamp::None, PixelFormat::RGB),
-        };
+        // Subsampled colours would bleed from slice to slice.
+        let subsamp = if pixels.channels == 1 { Subsamp::Gray } else { Subsamp::None };
+        let format = format(pixels.channels);
         pixels.with_samples(chunk, |samples| {
             let image = Image { pixels: samples, width, pitch: width * pixels.channels, height, format };
             COMPRESSOR.with_borrow_mut(|slot| {
@@ -111,7 +109,7 @@ impl ArrayCodec for Jpeg {
         }
         let decompressor = Decompressor::new()?;
         let (width, height) = decompressor.read_header(bytes, &pixels)?;
-        let rows = pixels.rows(region, width);
+        let rows = if decompressor.can_crop() { pixels.rows(region, width) } else { 0..height };
         pixels.decode_rows(&rows, width, region, out, |part| {
             decompressor.decode(bytes, &rows, height, pixels.channels, part)
         })
@@ -186,6 +184,12 @@ impl Decompressor {
         Ok(size)
     }
 
+    /// Whether the image, of which the header was read, can be decoded in part.
+    fn can_crop(&self) -> bool {
+        self.get(raw::TJPARAM_TJPARAM_LOSSLESS) == 0
+            && self.get(raw::TJPARAM_TJPARAM_SUBSAMP) != raw::TJSAMP_TJSAMP_UNKNOWN
+    }
+
     /// Decodes `rows` of the image, of which the header was read and which is `height` rows high.
     fn decode(
         &self,
@@ -247,6 +251,19 @@ mod tests {
             assert!(error < 12 * elements.len() as u32, "{error}");
             hostile::array_codec(&Jpeg { quality: 1 }, &bytes, &spec);
         }
+    }
+
+    #[test]
+    fn lossless_images_have_parts_too() {
+        let spec = spec(DataType::U8, &[20, 13, 9]);
+        let pixels = texture(20 * 13 * 9);
+        let mut compressor = Compressor::new().unwrap();
+        compressor.set_lossless(true).unwrap();
+        compressor.set_subsamp(Subsamp::Gray).unwrap();
+        let image = Image { pixels: &pixels[..], width: 20, pitch: 20, height: 117, format: format(1) };
+        let bytes = compressor.compress_to_vec(image).unwrap();
+        assert_eq!(hostile::decode(&Jpeg { quality: 1 }, &bytes, &spec).unwrap(), pixels);
+        hostile::array_codec(&Jpeg { quality: 1 }, &bytes, &spec);
     }
 
     #[test]
