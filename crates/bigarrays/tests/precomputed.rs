@@ -212,6 +212,8 @@ fn misuse_is_explained() {
         ("compressed_segmentation", DataType::U8),
         ("png", DataType::F32),
         ("crackle", DataType::U8),
+        ("jxl", DataType::U8),
+        ("compresso", DataType::U64),
     ] {
         let mut spec = spec("0:8,0:8,0:8", [4, 4, 4], encoding);
         spec.dtype = dtype;
