@@ -1,4 +1,5 @@
 //! Precomputed layers as arrays: scales, copies, compressions, and what goes wrong.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::path::Path;
 
