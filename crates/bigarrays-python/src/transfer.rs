@@ -143,10 +143,9 @@ fn to_source<'py>(value: &Bound<'py, PyAny>, dtype: DataType) -> PyResult<Bound<
     let numpy = py.import("numpy")?;
     let array: Bound<'py, PyUntypedArray> = numpy.call_method1("asarray", (value,))?.cast_into()?;
     let from = array.dtype();
-    // Numbers without a type of their own, and single ones, count by their value, as in numpy.
-    let by_value = array.ndim() == 0 || !value.hasattr("dtype")?;
+    // Whole numbers count by their value: most come as int64, whatever they are meant for.
     let integers = |descr: &Bound<'_, PyArrayDescr>| matches!(descr.kind(), b'i' | b'u');
-    let fits = if by_value && integers(&from) && integers(&target) {
+    let fits = if integers(&from) && integers(&target) {
         array.is_empty() || in_range(&numpy, &array, &target)?
     } else {
         let same_kind = numpy.call_method1("can_cast", (&from, &target, "same_kind"))?;

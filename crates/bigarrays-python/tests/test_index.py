@@ -30,7 +30,8 @@ class Model:
         places = [np.array(self.coordinates(axis, index), int) - self.origin[axis] for axis, index in enumerate(key)]
         inside = [(at >= 0) & (at < length) for at, length in zip(places, self.data.shape, strict=True)]
         clipped = [np.clip(at, 0, length - 1) for at, length in zip(places, self.data.shape, strict=True)]
-        out = np.where(np.logical_and.reduce(np.ix_(*inside)), self.data[np.ix_(*clipped)], 0)
+        shown = inside[0][:, None, None] & inside[1][:, None] & inside[2]
+        out = np.where(shown, self.data[np.ix_(*clipped)], 0)
         return out[tuple(0 if isinstance(index, int) else slice(None) for index in key)]
 
 
