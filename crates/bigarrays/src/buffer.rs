@@ -9,6 +9,10 @@ use std::marker::PhantomData;
 use crate::domain::Dims;
 use crate::error::{Error, Result};
 
+mod rows;
+
+pub use rows::{Rows, RowsMut};
+
 /// How the elements of a dense array follow each other in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Order {

@@ -339,9 +339,8 @@ impl Array {
         let layout = &self.stored.layout;
         let indices: Vec<Dims<u64>> =
             layout.grid.project(&self.stored_part(part)?).iter().map(|chunk| chunk.index).collect();
-        let presence = EncodedRanges { ranges: Vec::new(), total: 0 };
         let request =
-            |index: &Dims<u64>| Get { key: layout.chunk_key(index), ranges: Some(presence.clone()) };
+            |index: &Dims<u64>| Get { key: layout.chunk_key(index), ranges: Some(EncodedRanges::NONE) };
         let requests: Vec<Get> = indices.iter().map(request).collect();
         let missing = std::sync::Mutex::new(Vec::new());
         self.stored.store.get_many(&requests, &|position, blob| {

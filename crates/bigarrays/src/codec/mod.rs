@@ -13,8 +13,12 @@ use crate::domain::Dims;
 use crate::dtype::DataType;
 use crate::error::{Error, Result};
 
+mod compressed_segmentation;
+mod compresso;
 mod raw;
 
+pub use compressed_segmentation::CompressedSegmentation;
+pub use compresso::Compresso;
 pub use raw::Raw;
 
 /// Type and shape of one chunk as it is stored.
@@ -85,6 +89,16 @@ pub struct EncodedRanges {
     pub ranges: Vec<Range<u64>>,
     /// Length of the whole encoding.
     pub total: u64,
+}
+
+impl EncodedRanges {
+    /// The request for no bytes at all, which only asks whether there is a value.
+    pub const NONE: Self = Self { ranges: Vec::new(), total: 0 };
+
+    /// Whether they can be taken of a value that is stored in `size` bytes under `encoding`.
+    pub fn apply_to(&self, size: u64, encoding: ContentEncoding) -> bool {
+        self.ranges.is_empty() || (self.total == size && encoding == ContentEncoding::Identity)
+    }
 }
 
 /// Bytes ↔ bytes.

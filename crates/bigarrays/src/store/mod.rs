@@ -2,10 +2,24 @@
 //! parallel, and hands each value on from whichever thread has it.
 
 use std::fmt::Debug;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use rayon::prelude::*;
 
 use crate::codec::{ContentEncoding, EncodedRanges};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::pool::pool;
+
+pub mod conformance;
+pub mod fault;
+mod file;
+mod lock;
+mod memory;
+mod temporary;
+
+pub use file::FileStore;
+pub use memory::MemoryStore;
 
 /// A key-value storage rooted at one place. Keys are relative paths with `/` between parts.
 ///
@@ -89,20 +103,214 @@ pub enum Change {
     Keep,
 }
 
-/// STUB-BEGIN
-/// The most bytes that a metadata document may have.
-pub const LARGEST_METADATA: usize = 64 << 20;
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// How a store is opened. Each kind of store heeds what applies to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreOptions {
+    /// Whether a change is on the disk, and survives a power failure, when it is reported as done.
     pub durable: bool,
+    /// Whether every change is refused.
     pub read_only: bool,
+    /// Whether writing processes exclude each other by locks on the file `.bigarrays.lock`. Without,
+    /// only one process may write at a time.
     pub lock: bool,
 }
-pub fn open(url: &str, _options: &StoreOptions) -> Result<Arc<dyn Store>> {
-    Err(crate::Error::unsupported(url.to_owned()))
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self { durable: false, read_only: false, lock: true }
+    }
 }
+
+/// The most bytes that a metadata document may have.
+pub(crate) const LARGEST_METADATA: usize = 64 << 20;
+
+/// A way to name stores.
+#[derive(Debug)]
+pub struct Scheme {
+    /// What URLs of this kind start with.
+    pub prefix: &'static str,
+    /// What such URLs look like and mean, in a line.
+    pub summary: &'static str,
+    /// Opens the store of a URL, given what follows the prefix.
+    pub open: fn(&str, &StoreOptions) -> Result<Arc<dyn Store>>,
+}
+
+/// Every scheme that [`open`] knows. What has none of these and no `://` is a path.
+pub static BUILTIN: &[Scheme] = &[
+    Scheme {
+        prefix: "file://",
+        summary: "file://PATH or PATH: a local directory; the path is taken literally",
+        open: |path, options| Ok(Arc::new(FileStore::open(path.into(), options.clone())?)),
+    },
+    Scheme {
+        prefix: "memory://",
+        summary: "memory://NAME: memory shared by all who use that name in this process",
+        open: |name, _| memory::open_named(name),
+    },
+];
+
+/// Opens the store that `url`, a URL of one of the [`BUILTIN`] schemes or a path, names. It need not
+/// exist yet.
+///
+/// # Errors
+/// `Unsupported` for an unknown scheme.
+pub fn open(url: &str, options: &StoreOptions) -> Result<Arc<dyn Store>> {
+    if let Some(scheme) = BUILTIN.iter().find(|scheme| url.starts_with(scheme.prefix)) {
+        return (scheme.open)(&url[scheme.prefix.len()..], options);
+    }
+    if url.contains("://") {
+        let known: Vec<_> = BUILTIN.iter().map(|scheme| scheme.prefix).collect();
+        let message = format!("unknown kind of URL; known are {} and paths", known.join(", "));
+        return Err(Error::unsupported(message).during("opening").at(url));
+    }
+    (BUILTIN[0].open)(url, options)
+}
+
 impl dyn Store + '_ {
-    pub fn read(&self, _key: &str) -> Result<Option<Vec<u8>>> {
-        Ok(None)
+    /// The bytes of `key` as they are stored, or `None` if it is missing.
+    ///
+    /// # Errors
+    /// Those of [`Store::get_many`].
+    pub fn read(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        let value = Mutex::new(None);
+        self.get_many(&[Get { key: key.to_owned(), ranges: None }], &|_, blob| {
+            *value.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) =
+                blob.map(|blob| blob.bytes.to_vec());
+            Ok(())
+        })?;
+        Ok(value.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()))
+    }
+
+    /// Replaces the value of `key` by `bytes`, without a content encoding.
+    ///
+    /// # Errors
+    /// Those of [`Store::update_many`].
+    pub fn write(&self, key: &str, bytes: &[u8]) -> Result<()> {
+        self.update_many(&[Update { key: key.to_owned(), reads: false }], &|_, _, new| {
+            new.extend_from_slice(bytes);
+            Ok(Change::Put(ContentEncoding::Identity))
+        })
+    }
+
+    /// Removes the value of `key`, if there is one.
+    ///
+    /// # Errors
+    /// Those of [`Store::update_many`].
+    pub fn delete(&self, key: &str) -> Result<()> {
+        let request = Update { key: key.to_owned(), reads: false };
+        self.update_many(&[request], &|_, _, _| Ok(Change::Delete))
+    }
+
+    /// Whether `key` has a value.
+    ///
+    /// # Errors
+    /// Those of [`Store::get_many`].
+    pub fn exists(&self, key: &str) -> Result<bool> {
+        let found = AtomicBool::new(false);
+        self.get_many(&[Get { key: key.to_owned(), ranges: Some(EncodedRanges::NONE) }], &|_, blob| {
+            found.store(blob.is_some(), Ordering::Relaxed);
+            Ok(())
+        })?;
+        Ok(found.into_inner())
+    }
+}
+
+/// What names of files start with that stores make for themselves; not to be used in keys.
+const RESERVED: &str = ".bigarrays";
+
+/// Refuses what is not a key: a relative path of parts that are neither empty nor `.` or `..`, and
+/// not of the names that stores use for themselves.
+fn check_key(key: &str) -> Result<()> {
+    let is_part = |part: &str| !matches!(part, "" | "." | "..") && !part.starts_with(RESERVED);
+    if key.split('/').all(is_part) && !key.contains('\0') {
+        return Ok(());
+    }
+    let message = "a key is a relative path without empty, `.`, `..` or `.bigarrays…` parts";
+    Err(Error::invalid(message).during("resolving").at(format!("{key:?}")))
+}
+
+/// Appends `path`, resolved by its text alone, to the parts of `base`.
+///
+/// # Errors
+/// `InvalidArgument` if it is absolute or has more `..` than there are parts.
+fn join_path<'a>(mut base: Vec<&'a str>, path: &'a str) -> Result<Vec<&'a str>> {
+    let refuse = |message: &'static str| Error::invalid(message).during("resolving").at(format!("{path:?}"));
+    if path.starts_with('/') || path.contains('\0') {
+        return Err(refuse("the path of a child must be relative"));
+    }
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(base.pop().ok_or_else(|| refuse("the path leaves its store"))?),
+            part => base.push(part),
+        }
+    }
+    Ok(base)
+}
+
+/// Does the work of each request of a batch: on the pool, or here if it is only one. The first error
+/// keeps further requests from being started.
+fn each(count: usize, work: impl Fn(usize) -> Result<()> + Sync) -> Result<()> {
+    if count <= 1 {
+        return (0..count).try_for_each(work);
+    }
+    pool()?.install(|| (0..count).into_par_iter().try_for_each(&work))
+}
+
+/// The total length of ranges that lie within `total`.
+///
+/// # Errors
+/// `InvalidArgument` if they do not, or are not in ascending order.
+fn joined_len(wanted: &EncodedRanges) -> Result<usize> {
+    let mut end = 0;
+    let mut length = 0;
+    for range in &wanted.ranges {
+        if range.start < end || range.end < range.start || range.end > wanted.total {
+            let message = format!("range {range:?} of {} bytes, after one that ends at {end}", wanted.total);
+            return Err(Error::invalid(message));
+        }
+        end = range.end;
+        length += range.end - range.start;
+    }
+    usize::try_from(length).map_err(|_| Error::invalid("ranges exceed the address space"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    #[test]
+    fn urls_and_paths() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().to_str().unwrap();
+        let open = |url: &str| open(url, &StoreOptions::default());
+        open(path).unwrap().write("a b/c%20", b"1").unwrap();
+        assert_eq!(open(&format!("file://{path}/a b")).unwrap().read("c%20").unwrap().unwrap(), b"1");
+        open("memory://urls_and_paths/sub").unwrap().write("x", b"2").unwrap();
+        assert!(open("memory://urls_and_paths").unwrap().exists("sub/x").unwrap());
+        assert!(!open("memory://urls_and_paths2").unwrap().exists("sub/x").unwrap());
+        assert_eq!(open("gopher://x").unwrap_err().kind(), ErrorKind::Unsupported);
+    }
+
+    #[test]
+    fn keys_are_checked() {
+        for key in ["a", "a/b", "...", "-1--2_3-4", "a//b"].iter().zip([true, true, true, true, false]) {
+            assert_eq!(check_key(key.0).is_ok(), key.1, "{}", key.0);
+        }
+        for key in ["", "/a", "a/", "../a", "a/../b", "./a", "a\0", "a/.bigarrays.lock", ".bigarrays-tmp-1"] {
+            assert!(check_key(key).is_err(), "{key}");
+        }
+    }
+
+    #[test]
+    fn ranges_must_ascend_within_the_total() {
+        let length = |ranges: &[std::ops::Range<u64>]| {
+            joined_len(&EncodedRanges { ranges: ranges.to_vec(), total: 10 }).ok()
+        };
+        assert_eq!(length(&[0..3, 3..4, 9..10]), Some(5));
+        assert_eq!(length(&[]), Some(0));
+        assert_eq!(length(&[3..4, 0..3]), None);
+        assert_eq!(length(&[9..11]), None);
     }
 }

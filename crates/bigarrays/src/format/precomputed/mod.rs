@@ -9,13 +9,16 @@ use info::{Info, ScaleInfo, with_channels};
 
 use super::{Abilities, CreateSpec, Format, FormatOptions, Opened, ScaleSelector, store_at};
 use crate::buffer::Order;
-use crate::codec::{self, ArrayCodec, BytesCodec, ChunkSpec, CodecPipeline, Raw};
+use crate::codec::{
+    ArrayCodec, Blosc, BytesCodec, ChunkSpec, CodecPipeline, CompressedSegmentation, Compresso, ContentEncoding, Gzip,
+    Jpeg, Jxl, Png, Raw, Zstd,
+};
 use crate::domain::{Dims, Domain};
 use crate::dtype::{DataType, FillValue};
 use crate::error::{Error, ErrorKind, Result};
 use crate::grid::{ChunkGrid, EdgeChunks};
 use crate::layout::{KeyEncoding, Layout};
-use crate::store::{Change, Store, Update};
+use crate::store::{Change, LARGEST_METADATA, Store, Update};
 
 /// The key of the metadata of a layer.
 const INFO: &str = "info";
@@ -128,7 +131,7 @@ fn change_info(
     let request = Update { key: INFO.to_owned(), reads: true };
     store.update_many(&[request], &|_, old, out| {
         let old = old.map(|blob| {
-            let bytes = blob.encoding.decode(blob.bytes, store::LARGEST_METADATA)?;
+            let bytes = blob.encoding.decode(blob.bytes, LARGEST_METADATA)?;
             Info::parse(&bytes)
         });
         let info = change(old.transpose()?)?;
@@ -137,15 +140,13 @@ fn change_info(
         Ok(match info {
             Some(info) => {
                 out.extend_from_slice(&info.to_bytes());
-                Change::Put(codec::ContentEncoding::Identity)
+                Change::Put(ContentEncoding::Identity)
             }
             None => Change::Delete,
         })
     })?;
     Ok(stored.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
 }
-
-use crate::store;
 
 /// Deletes every chunk of `scale`, and nothing else that may lie beside them.
 fn remove_chunks(store: &dyn Store, scale: &ScaleInfo) -> Result<()> {
@@ -264,13 +265,26 @@ fn layout(info: &Info, scale: &ScaleInfo, chunk: &[u64; 3], options: &FormatOpti
     })
 }
 
-/// The codecs of an encoding. `gzip`, `zstd` and `blosclz` are those of BigArrays.jl.
+/// The codecs of an encoding. `gzip`, `zstd` and `blosclz` are those of BigArrays.jl, which may have
+/// stored a chunk as it is where the encoding calls for compression.
 fn pipeline(dtype: DataType, scale: &ScaleInfo) -> Result<CodecPipeline> {
     let raw = || -> Arc<dyn ArrayCodec> { Arc::new(Raw::new(Order::Fortran)) };
-    let compressed = |codec: Arc<dyn BytesCodec>| Ok::<_, Error>(CodecPipeline::new(raw(), vec![codec]));
+    let compressed = |codec: Arc<dyn BytesCodec>| Ok(CodecPipeline::new(raw(), vec![codec]));
     let plain = |codec: Arc<dyn ArrayCodec>| Ok(CodecPipeline::new(codec, Vec::new()));
+    let level = |level: Option<u32>, default: u8| level.map_or(default, |level| level as u8);
     match scale.encoding.as_str() {
         "raw" => plain(raw()),
+        "jpeg" => plain(Arc::new(Jpeg::new(level(scale.jpeg_quality, Jpeg::DEFAULT_QUALITY))?)),
+        "png" => plain(Arc::new(Png::new(level(scale.png_level, Png::DEFAULT_LEVEL))?)),
+        "jxl" => plain(Arc::new(Jxl)),
+        "compressed_segmentation" => {
+            let block = scale.block_size.unwrap_or([8; 3]).map(|length| length as usize);
+            plain(Arc::new(CompressedSegmentation::new(block)?))
+        }
+        "compresso" => plain(Arc::new(Compresso)),
+        "gzip" => compressed(Arc::new(Gzip::new(Gzip::DEFAULT_LEVEL)?.or_plain())),
+        "zstd" => compressed(Arc::new(Zstd::new(Zstd::DEFAULT_LEVEL)?.or_plain())),
+        "blosclz" => compressed(Arc::new(Blosc::new(dtype.size(), Blosc::DEFAULT_LEVEL)?)),
         other => Err(Error::unsupported(format!("unknown encoding {other:?}"))),
     }
 }

@@ -1,0 +1,491 @@
+//! Values as files below a directory.
+//!
+//! A content encoding is a suffix of the file's name. Each way of spelling a key so is a file; the
+//! first of [`SPELLINGS`] that exists is the value. A change therefore first completes the new file
+//! and then removes the other spellings, the first of them last.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs::DirEntry;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustix::fs::{Access, FileType, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::lock::KeyLocks;
+use super::temporary::{Temporary, remove_abandoned};
+use super::{
+    Blob, Change, ChangeFn, Get, GetSink, RESERVED, Store, StoreOptions, Update, check_key, each, join_path,
+    joined_len,
+};
+use crate::buffer::{first_bytes, with_scratch};
+use crate::codec::{ContentEncoding, EncodedRanges};
+use crate::error::{Error, ErrorKind, Result};
+
+/// Encodings in the order in which they are looked for.
+const SPELLINGS: [ContentEncoding; 4] =
+    [ContentEncoding::Identity, ContentEncoding::Gzip, ContentEncoding::Brotli, ContentEncoding::Zstd];
+
+/// Ranges no further apart than this are read at once: copying this much takes about as long as a
+/// system call.
+const GAP: u64 = 8 << 10;
+
+fn suffix(encoding: ContentEncoding) -> &'static str {
+    match encoding {
+        ContentEncoding::Identity => "",
+        ContentEncoding::Gzip => ".gz",
+        ContentEncoding::Brotli => ".br",
+        ContentEncoding::Zstd => ".zstd",
+    }
+}
+
+/// A store in a directory.
+///
+/// Keys are locked through the directory that the store is rooted at: all who change a value must
+/// address it from the same root, such as its array's directory. A key that ends in the suffix of a
+/// content encoding (`.gz`, `.br`, `.zstd`) is listed without it.
+#[derive(Debug)]
+pub struct FileStore {
+    root: PathBuf,
+    options: StoreOptions,
+    locks: KeyLocks,
+}
+
+/// The paths of one key.
+struct KeyPath {
+    path: Vec<u8>,
+    plain_len: usize,
+}
+
+impl KeyPath {
+    fn plain(&self) -> &Path {
+        Path::new(OsStr::from_bytes(&self.path[..self.plain_len]))
+    }
+
+    fn spelled(&mut self, encoding: ContentEncoding) -> &Path {
+        self.path.truncate(self.plain_len);
+        self.path.extend_from_slice(suffix(encoding).as_bytes());
+        Path::new(OsStr::from_bytes(&self.path))
+    }
+}
+
+/// What was read into a buffer.
+struct Found {
+    len: usize,
+    encoding: ContentEncoding,
+    is_whole: bool,
+}
+
+impl Found {
+    fn blob<'a>(&self, buffer: &'a [u8]) -> Blob<'a> {
+        Blob { bytes: &buffer[..self.len], encoding: self.encoding, is_whole: self.is_whole }
+    }
+}
+
+/// Directories whose entries are to be on the disk by the end of a batch.
+type Changed = Mutex<BTreeSet<PathBuf>>;
+
+impl FileStore {
+    /// The store in the directory `root`, which the first write creates if necessary.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if `root` is empty.
+    pub fn open(root: PathBuf, options: StoreOptions) -> Result<Self> {
+        // A store stays where it is when the process changes its directory.
+        let absolute = std::path::absolute(&root);
+        let root = absolute.map_err(|error| Error::invalid(error.to_string()).at(shown(&root)))?;
+        let locks = KeyLocks::new(&root, options.lock);
+        Ok(Self { root, options, locks })
+    }
+
+    fn path(&self, key: &str) -> Result<KeyPath> {
+        check_key(key)?;
+        let path = self.root.join(key).into_os_string().into_vec();
+        Ok(KeyPath { plain_len: path.len(), path })
+    }
+
+    fn update(&self, request: &Update, index: usize, change: &ChangeFn<'_>, changed: &Changed) -> Result<()> {
+        let mut path = self.path(&request.key)?;
+        let make_root = || self.make_directory(&self.root, changed);
+        let work = || {
+            with_scratch(|old| {
+                let found = if request.reads { read(&mut path, None, old)? } else { None };
+                let blob = found.map(|found| found.blob(old));
+                with_scratch(|new| {
+                    new.clear();
+                    match change(index, blob, new)? {
+                        Change::Put(encoding) => self.put(&mut path, encoding, new, changed),
+                        Change::Delete => self.remove(&mut path, &SPELLINGS, changed),
+                        Change::Keep => Ok(()),
+                    }
+                })
+            })
+        };
+        self.locks.hold(&request.key, &make_root, work)
+    }
+
+    fn put(
+        &self,
+        path: &mut KeyPath,
+        encoding: ContentEncoding,
+        bytes: &[u8],
+        changed: &Changed,
+    ) -> Result<()> {
+        let durable = self.options.durable;
+        let directory = parent(path.plain());
+        let written = match Temporary::write(directory, bytes, durable) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.make_directory(directory, changed)?;
+                Temporary::write(directory, bytes, durable)
+            }
+            written => written,
+        };
+        let target = path.spelled(encoding);
+        let renamed = written.and_then(|temporary| temporary.rename(target));
+        renamed.map_err(|error| Error::io(error, "writing", shown(target)))?;
+        if durable {
+            note(changed, parent(target));
+        }
+        let others: Vec<_> = SPELLINGS.into_iter().filter(|&other| other != encoding).collect();
+        self.remove(path, &others, changed)
+    }
+
+    /// Removes those of `spellings` that exist, from the last to the first.
+    fn remove(&self, path: &mut KeyPath, spellings: &[ContentEncoding], changed: &Changed) -> Result<()> {
+        for &encoding in spellings.iter().rev() {
+            let path = path.spelled(encoding);
+            // Unlike an attempt to remove, this does not lock the directory.
+            if matches!(rustix::fs::access(path, Access::EXISTS), Err(Errno::NOENT | Errno::NOTDIR)) {
+                continue;
+            }
+            if self.options.durable {
+                sync_directory(parent(path))?;
+                note(changed, parent(path));
+            }
+            match rustix::fs::unlink(path) {
+                Err(Errno::NOENT | Errno::NOTDIR) => {}
+                Err(Errno::NAMETOOLONG) if encoding != ContentEncoding::Identity => {}
+                removed => removed.map_err(|error| Error::io(error.into(), "removing", shown(path)))?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Creates `directory` and those above it.
+    fn make_directory(&self, directory: &Path, changed: &Changed) -> Result<()> {
+        let mode = Mode::from(0o777);
+        let made = match rustix::fs::mkdir(directory, mode) {
+            Err(Errno::NOENT) => {
+                self.make_directory(parent(directory), changed)?;
+                rustix::fs::mkdir(directory, mode)
+            }
+            made => made,
+        };
+        match made {
+            Ok(()) if self.options.durable => note(changed, parent(directory)),
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(error) => return Err(Error::io(error.into(), "creating directory", shown(directory))),
+        }
+        Ok(())
+    }
+
+    /// Lists the files of `directory`, whose keys start with `base`, and returns its directories.
+    fn list_directory(
+        directory: &Path,
+        base: &str,
+        prefix: &str,
+        found: &mut dyn FnMut(&str, u64) -> Result<()>,
+    ) -> Result<Vec<(PathBuf, String)>> {
+        let failed = |error| Error::io(error, "listing", shown(directory));
+        let mut directories = Vec::new();
+        let entries = match std::fs::read_dir(directory) {
+            Err(error) if is_missing(&error) => return Ok(directories),
+            entries => entries.map_err(failed)?,
+        };
+        for entry in entries {
+            let entry = entry.map_err(failed)?;
+            let Some(key) = listed_key(&entry, base) else { continue };
+            if !key.starts_with(prefix) {
+                continue;
+            }
+            let metadata = match std::fs::metadata(entry.path()) {
+                Err(error) if is_missing(&error) => continue,
+                metadata => metadata.map_err(|error| Error::io(error, "listing", shown(&entry.path())))?,
+            };
+            if metadata.is_dir() {
+                directories.push((entry.path(), key + "/"));
+            } else if let Some(key) = key_of_value(directory, &key).filter(|_| metadata.is_file()) {
+                found(key, metadata.len())?;
+            }
+        }
+        Ok(directories)
+    }
+}
+
+impl Store for FileStore {
+    fn location(&self, key: &str) -> String {
+        if key.is_empty() { shown(&self.root) } else { shown(&self.root.join(key)) }
+    }
+
+    fn child(&self, path: &str) -> Result<Arc<dyn Store>> {
+        if path.starts_with('/') || path.contains('\0') {
+            join_path(Vec::new(), path)?;
+        }
+        let mut root = self.root.clone();
+        for component in Path::new(path).components() {
+            match component {
+                Component::ParentDir if !root.pop() => {
+                    let message = "the path leaves the file system";
+                    return Err(Error::invalid(message).during("resolving").at(path));
+                }
+                Component::Normal(part) => root.push(part),
+                _ => {}
+            }
+        }
+        Ok(Arc::new(Self::open(root, self.options.clone())?))
+    }
+
+    fn get_many(&self, requests: &[Get], sink: &GetSink<'_>) -> Result<()> {
+        each(requests.len(), |index| {
+            let Get { key, ranges } = &requests[index];
+            let mut path = self.path(key)?;
+            with_scratch(|buffer| {
+                let found = read(&mut path, ranges.as_ref(), buffer)?;
+                sink(index, found.map(|found| found.blob(buffer)))
+            })
+        })
+    }
+
+    fn update_many(&self, requests: &[Update], change: &ChangeFn<'_>) -> Result<()> {
+        if let (true, Some(first)) = (self.options.read_only, requests.first()) {
+            let error = Error::new(ErrorKind::ReadOnly, "the store was opened for reading only");
+            return Err(error.during("writing").at(self.location(&first.key)));
+        }
+        let changed = Changed::default();
+        let done = each(requests.len(), |index| self.update(&requests[index], index, change, &changed));
+        let changed: Vec<_> =
+            changed.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().collect();
+        let synced = each(changed.len(), |index| sync_directory(&changed[index]));
+        done.and(synced)
+    }
+
+    fn list(&self, prefix: &str, found: &mut dyn FnMut(&str, u64) -> Result<()>) -> Result<()> {
+        let base = prefix.rfind('/').map_or("", |end| &prefix[..=end]);
+        if !base.is_empty() {
+            check_key(&base[..base.len() - 1])?;
+        }
+        let mut directories = vec![(self.root.join(base), base.to_owned())];
+        while let Some((directory, base)) = directories.pop() {
+            directories.extend(Self::list_directory(&directory, &base, prefix, found)?);
+        }
+        Ok(())
+    }
+}
+
+/// The key that an entry's name stands for, suffix included; `None` for what is not a value. Removes
+/// what dead writers left, as it is met.
+fn listed_key(entry: &DirEntry, base: &str) -> Option<String> {
+    let name = entry.file_name();
+    if name.as_bytes().starts_with(RESERVED.as_bytes()) {
+        remove_abandoned(entry);
+        return None;
+    }
+    name.to_str().map(|name| format!("{base}{name}"))
+}
+
+/// The key of a file in `directory`, without suffix; `None` if another spelling comes first.
+fn key_of_value<'a>(directory: &Path, spelled: &'a str) -> Option<&'a str> {
+    let name_start = spelled.rfind('/').map_or(0, |slash| slash + 1);
+    for (rank, &encoding) in SPELLINGS.iter().enumerate().skip(1) {
+        let Some(key) = spelled.strip_suffix(suffix(encoding)).filter(|key| key.len() > name_start) else {
+            continue;
+        };
+        let exists = |&before: &ContentEncoding| {
+            directory.join(format!("{}{}", &key[name_start..], suffix(before))).is_file()
+        };
+        return (!SPELLINGS[..rank].iter().any(exists)).then_some(key);
+    }
+    Some(spelled)
+}
+
+/// Reads the value into `buffer`, or just the wanted ranges where they apply.
+fn read(path: &mut KeyPath, wanted: Option<&EncodedRanges>, buffer: &mut Vec<u8>) -> Result<Option<Found>> {
+    // The first spelling again in the end: a writer may have put it after the first look and then
+    // removed the one that was the value until then.
+    for encoding in SPELLINGS.into_iter().chain([ContentEncoding::Identity]) {
+        let path = path.spelled(encoding);
+        let failed = |error: Errno| Error::io(error.into(), "reading", shown(path));
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = match rustix::io::retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty())) {
+            Err(Errno::NOENT | Errno::NOTDIR) => continue,
+            Err(Errno::NAMETOOLONG) if encoding != ContentEncoding::Identity => continue,
+            opened => opened.map_err(failed)?,
+        };
+        let stat = rustix::fs::fstat(&file).map_err(failed)?;
+        if !FileType::from_raw_mode(stat.st_mode).is_file() {
+            let error = Error::new(ErrorKind::Storage, "not a regular file");
+            return Err(error.during("reading").at(shown(path)));
+        }
+        let size = stat.st_size.max(0) as u64;
+        let applies = |wanted: &&EncodedRanges| wanted.apply_to(size, encoding);
+        let parts = wanted.filter(applies);
+        let len = match parts {
+            Some(wanted) => read_ranges(&file, wanted, buffer),
+            None => read_range(&file, 0, size, 0, buffer),
+        };
+        let len = len.map_err(|error| error.during("reading").at(shown(path)))?;
+        return Ok(Some(Found { len, encoding, is_whole: parts.is_none() }));
+    }
+    Ok(None)
+}
+
+/// Joins the wanted ranges at the start of `buffer` and returns their length.
+fn read_ranges(file: &OwnedFd, wanted: &EncodedRanges, buffer: &mut Vec<u8>) -> Result<usize> {
+    joined_len(wanted)?;
+    let mut joined = 0;
+    for group in wanted.ranges.chunk_by(|one, next| next.start - one.end <= GAP) {
+        let (Some(first), Some(last)) = (group.first(), group.last()) else { continue };
+        let start = joined;
+        read_range(file, first.start, last.end - first.start, start, buffer)?;
+        for range in group {
+            let from = start + (range.start - first.start) as usize;
+            let len = (range.end - range.start) as usize;
+            buffer.copy_within(from..from + len, joined);
+            joined += len;
+        }
+    }
+    Ok(joined)
+}
+
+/// Reads `len` bytes from `offset` to the position `at` of `buffer`.
+fn read_range(file: &OwnedFd, mut offset: u64, len: u64, at: usize, buffer: &mut Vec<u8>) -> Result<usize> {
+    let too_large = || Error::new(ErrorKind::MemoryBudget, format!("{len} bytes do not fit into memory"));
+    let len = usize::try_from(len).map_err(|_| too_large())?;
+    let end = at.checked_add(len).ok_or_else(too_large)?;
+    buffer.try_reserve(end.saturating_sub(buffer.len())).map_err(|_| too_large())?;
+    let mut rest = &mut first_bytes(buffer, end)[at..];
+    while !rest.is_empty() {
+        match rustix::io::pread(file, &mut *rest, offset) {
+            Ok(0) => {
+                let message = format!("the file ended, at {offset} bytes, while it was read");
+                return Err(Error::new(ErrorKind::Storage, message).retryable());
+            }
+            Ok(read) => {
+                offset += read as u64;
+                rest = &mut rest[read..];
+            }
+            Err(Errno::INTR) => {}
+            Err(error) => {
+                let error = io::Error::from(error);
+                return Err(Error::new(ErrorKind::Storage, error.to_string()).caused_by(error));
+            }
+        }
+    }
+    Ok(len)
+}
+
+fn sync_directory(directory: &Path) -> Result<()> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let synced = rustix::fs::open(directory, flags, Mode::empty()).and_then(rustix::fs::fsync);
+    match synced {
+        // Some network file systems do not sync directories, nor need to.
+        Err(Errno::INVAL | Errno::NOENT) => Ok(()),
+        synced => synced.map_err(|error| Error::io(error.into(), "syncing", shown(directory))),
+    }
+}
+
+fn note(changed: &Changed, directory: &Path) {
+    let mut changed = changed.lock().unwrap_or_else(PoisonError::into_inner);
+    if !changed.contains(directory) {
+        changed.insert(directory.to_owned());
+    }
+}
+
+fn is_missing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+/// The directory of a path that is absolute; the root is its own.
+fn parent(path: &Path) -> &Path {
+    path.parent().unwrap_or(path)
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store(directory: &Path) -> FileStore {
+        FileStore::open(directory.to_owned(), StoreOptions { durable: true, ..StoreOptions::default() })
+            .unwrap()
+    }
+
+    fn put(store: &dyn Store, key: &str, encoding: ContentEncoding) {
+        let request = Update { key: key.into(), reads: false };
+        let change = |_: usize, _: Option<Blob<'_>>, new: &mut Vec<u8>| {
+            new.extend_from_slice(suffix(encoding).as_bytes());
+            Ok(Change::Put(encoding))
+        };
+        store.update_many(&[request], &change).unwrap();
+    }
+
+    #[test]
+    fn encodings_are_suffixes_and_the_last_one_put_counts() {
+        let directory = tempfile::tempdir().unwrap();
+        let store: &dyn Store = &store(directory.path());
+        for first in SPELLINGS {
+            for second in SPELLINGS {
+                put(store, "a/k", first);
+                put(store, "a/k", second);
+                assert_eq!(store.read("a/k").unwrap().unwrap(), suffix(second).as_bytes());
+                let names: Vec<_> = std::fs::read_dir(directory.path().join("a")).unwrap().collect();
+                assert_eq!(names.len(), 1);
+                store.delete("a/k").unwrap();
+                assert!(!store.exists("a/k").unwrap());
+            }
+        }
+    }
+
+    #[test]
+    fn lists_each_key_once_and_hides_its_own_files() {
+        let directory = tempfile::tempdir().unwrap();
+        let store: &dyn Store = &store(directory.path());
+        put(store, "8_8_8/0-1", ContentEncoding::Gzip);
+        for name in ["8_8_8/0-1.br", "8_8_8/.bigarrays-tmp-x", "8_8_8/.gz", "8_9"] {
+            std::fs::write(directory.path().join(name), "").unwrap();
+        }
+        let list = |prefix: &str| {
+            let mut keys = Vec::new();
+            store.list(prefix, &mut |key, size| Ok(keys.push((key.to_owned(), size)))).unwrap();
+            keys.sort();
+            keys
+        };
+        assert_eq!(list("8_8"), [("8_8_8/.gz".into(), 0), ("8_8_8/0-1".into(), 3)]);
+        assert_eq!(list("8_8_8/0"), [("8_8_8/0-1".into(), 3)]);
+        assert_eq!(list("").len(), 3);
+        assert!(list("nowhere/").is_empty());
+    }
+
+    #[test]
+    fn near_ranges_are_joined_as_far_ones_are() {
+        let directory = tempfile::tempdir().unwrap();
+        let bytes: Vec<u8> = (0..200_000u32).map(|k| (k * 7 + k / 255) as u8).collect();
+        std::fs::write(directory.path().join("k"), &bytes).unwrap();
+        let file = std::fs::File::open(directory.path().join("k")).unwrap().into();
+        let ranges = vec![5..9, 9..9, 100..110, 50_000..70_000, 199_999..200_000];
+        let expected: Vec<u8> =
+            ranges.iter().flat_map(|r| bytes[r.start as usize..r.end as usize].iter().copied()).collect();
+        let mut buffer = vec![1; 7];
+        let len = read_ranges(&file, &EncodedRanges { ranges, total: 200_000 }, &mut buffer).unwrap();
+        assert_eq!(buffer[..len], expected);
+        let beyond = EncodedRanges { ranges: vec![0..200_001], total: 200_001 };
+        assert!(read_ranges(&file, &beyond, &mut buffer).unwrap_err().to_string().contains("ended"));
+    }
+}

@@ -1,0 +1,304 @@
+//! Mutual exclusion per key, between threads and between processes.
+//!
+//! Each root directory has one lock file. A key is a byte range of it, at an offset that is a hash
+//! of the key, locked through an open file description (OFD): such locks end with their process,
+//! however that ends. All threads of a process share the description, which does not exclude them
+//! from each other: mutexes do, one for each residue of the offset, so that keys with one offset
+//! always have one mutex.
+//!
+//! # Invariants
+//! - A thread holds one key at a time, else two could wait for each other; asking for a second is an
+//!   error.
+//! - What runs under a lock never waits for the thread pool: a waiting pool thread runs other
+//!   tasks, which might ask for a second key.
+//! - The lock file is never removed, except with its whole directory. Whoever has locked it makes
+//!   sure that it is still the one at its path.
+
+use std::cell::Cell;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
+use crate::error::{Error, Result};
+use crate::pool::PerProcess;
+
+/// The name of the lock file in a root directory.
+const LOCK_FILE: &str = ".bigarrays.lock";
+
+/// How many mutexes all keys of a process share.
+const STRIPES: usize = 1024;
+
+/// Made anew in a forked child, where those of the parent may be held by threads that are not there.
+static STRIPE: PerProcess<Vec<Mutex<()>>> = PerProcess::new();
+
+thread_local! {
+    static HOLDING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// FNV-1a, mixed. Part of the protocol between processes: never to change.
+pub(super) fn stable_hash(bytes: &[u8]) -> u64 {
+    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+    });
+    let hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    hash ^ (hash >> 33)
+}
+
+/// The locks of all keys below one directory.
+pub(super) struct KeyLocks {
+    path: PathBuf,
+    /// Tells the same key below other directories apart, so that they rarely share a mutex.
+    salt: u64,
+    /// `None` if threads of this process alone exclude each other.
+    file: Option<PerProcess<Mutex<Option<Arc<LockFile>>>>>,
+}
+
+impl KeyLocks {
+    pub(super) fn new(root: &Path, between_processes: bool) -> Self {
+        Self {
+            path: root.join(LOCK_FILE),
+            salt: stable_hash(root.as_os_str().as_encoded_bytes()),
+            file: between_processes.then(PerProcess::new),
+        }
+    }
+
+    /// Runs `work` while nobody else holds `key`. `make_root` is called if the directory is missing.
+    /// `work` must not wait for the thread pool, nor hold another key.
+    pub(super) fn hold<T>(
+        &self,
+        key: &str,
+        make_root: &dyn Fn() -> Result<()>,
+        work: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
+        let _one = Holding::start(key)?;
+        let offset = stable_hash(key.as_bytes()) >> 1;
+        let stripes = STRIPE.get_or_try_init(|| Ok((0..STRIPES).map(|_| Mutex::new(())).collect()))?;
+        let stripe = &stripes[(offset.wrapping_add(self.salt) % STRIPES as u64) as usize];
+        let _thread = stripe.lock().unwrap_or_else(PoisonError::into_inner);
+        let _process = self.lock_range(offset, make_root)?;
+        work()
+    }
+
+    fn lock_range(&self, offset: u64, make_root: &dyn Fn() -> Result<()>) -> Result<Option<HeldRange>> {
+        let Some(file) = &self.file else { return Ok(None) };
+        let current = file.get_or_try_init(|| Ok(Mutex::new(None)))?;
+        loop {
+            let file = self.current(&current, make_root)?;
+            file.set_lock(libc::F_WRLCK, offset).map_err(|error| self.refused(error))?;
+            let held = HeldRange { file, offset };
+            if held.file.is_at(&self.path).map_err(|error| self.error(error))? {
+                return Ok(Some(held));
+            }
+            let mut current = current.lock().unwrap_or_else(PoisonError::into_inner);
+            current.take_if(|file| Arc::ptr_eq(file, &held.file));
+        }
+    }
+
+    /// The lock file that this process has open, opened if it has none.
+    fn current(
+        &self,
+        current: &Mutex<Option<Arc<LockFile>>>,
+        make_root: &dyn Fn() -> Result<()>,
+    ) -> Result<Arc<LockFile>> {
+        let mut current = current.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = &*current {
+            return Ok(Arc::clone(file));
+        }
+        let opened = match LockFile::open(&self.path) {
+            Err(Errno::NOENT) => {
+                make_root()?;
+                LockFile::open(&self.path)
+            }
+            opened => opened,
+        };
+        let file = Arc::new(opened.map_err(|error| self.error(error.into()))?);
+        *current = Some(Arc::clone(&file));
+        Ok(file)
+    }
+
+    #[cold]
+    fn error(&self, error: io::Error) -> Error {
+        Error::io(error, "locking through", self.path.display().to_string())
+    }
+
+    #[cold]
+    fn refused(&self, error: io::Error) -> Error {
+        let no_locks = [libc::ENOLCK, libc::EOPNOTSUPP, libc::EINVAL, libc::ENOSYS];
+        if !error.raw_os_error().is_some_and(|code| no_locks.contains(&code)) {
+            return self.error(error);
+        }
+        let message = format!(
+            "this file system does not lock files ({error}); if only one process at a time writes here, \
+             set `StoreOptions::lock` to false"
+        );
+        Error::unsupported(message).caused_by(error).during("locking").at(self.path.display().to_string())
+    }
+}
+
+/// An open lock file, and which file that is.
+struct LockFile {
+    file: OwnedFd,
+    identity: (u64, u64),
+}
+
+impl LockFile {
+    /// Opens or creates the file. It can be used by all who may write into its directory.
+    fn open(path: &Path) -> rustix::io::Result<Self> {
+        let flags = OFlags::RDWR | OFlags::CLOEXEC;
+        let file = loop {
+            match rustix::fs::open(path, flags, Mode::empty()) {
+                Err(Errno::NOENT) => {}
+                opened => break opened?,
+            }
+            match rustix::fs::open(path, flags | OFlags::CREATE | OFlags::EXCL, Mode::from(0o666)) {
+                Err(Errno::EXIST) => continue,
+                Err(error) => return Err(error),
+                Ok(created) => {
+                    let directory = rustix::fs::stat(path.parent().unwrap_or(path))?;
+                    // Where modes are not kept, there is nothing to set.
+                    let _ = rustix::fs::fchmod(&created, Mode::from(directory.st_mode & 0o666));
+                    break created;
+                }
+            }
+        };
+        let stat = rustix::fs::fstat(&file)?;
+        Ok(Self { file, identity: identity(&stat) })
+    }
+
+    /// Whether `path` still names this file. Inode numbers are not reused while it is open.
+    fn is_at(&self, path: &Path) -> io::Result<bool> {
+        match rustix::fs::stat(path) {
+            Ok(stat) => Ok(identity(&stat) == self.identity),
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Locks the byte at `offset`, waiting for others, or unlocks it.
+    fn set_lock(&self, kind: impl TryInto<libc::c_short>, offset: u64) -> io::Result<()> {
+        let invalid = |_| io::Error::from_raw_os_error(libc::EINVAL);
+        // SAFETY: `flock` is a plain C structure, for which all zeros is a value.
+        let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+        lock.l_type = kind.try_into().map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+        lock.l_whence = libc::SEEK_SET as libc::c_short;
+        lock.l_start = libc::off_t::try_from(offset).map_err(invalid)?;
+        lock.l_len = 1;
+        loop {
+            // SAFETY: the descriptor is open and `lock` is the argument that this command takes.
+            if unsafe { libc::fcntl(self.file.as_raw_fd(), SET_LOCK_AND_WAIT, &lock) } == 0 {
+                return Ok(());
+            }
+            let error = io::Error::last_os_error();
+            if error.kind() != io::ErrorKind::Interrupted {
+                return Err(error);
+            }
+        }
+    }
+}
+
+#[cfg(not(target_vendor = "apple"))]
+const SET_LOCK_AND_WAIT: libc::c_int = libc::F_OFD_SETLKW;
+/// As `fcntl.h` has it.
+#[cfg(target_vendor = "apple")]
+const SET_LOCK_AND_WAIT: libc::c_int = 91;
+
+#[allow(clippy::unnecessary_cast, clippy::cast_lossless)]
+fn identity(stat: &rustix::fs::Stat) -> (u64, u64) {
+    (stat.st_dev as u64, stat.st_ino as u64)
+}
+
+/// Unlocks when dropped. Closing the file would not do: other threads share it.
+struct HeldRange {
+    file: Arc<LockFile>,
+    offset: u64,
+}
+
+impl Drop for HeldRange {
+    fn drop(&mut self) {
+        // Cannot fail for a range that is held.
+        let _ = self.file.set_lock(libc::F_UNLCK, self.offset);
+    }
+}
+
+/// This thread's right to hold a key.
+struct Holding;
+
+impl Holding {
+    fn start(key: &str) -> Result<Self> {
+        if HOLDING.replace(true) {
+            let message = "a change of one value must not itself change another in a directory";
+            return Err(Error::invalid(message).during("locking").at(key));
+        }
+        Ok(Self)
+    }
+}
+
+impl Drop for Holding {
+    fn drop(&mut self) {
+        HOLDING.set(false);
+    }
+}
+
+impl std::fmt::Debug for KeyLocks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeyLocks").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[test]
+    fn the_hash_never_changes() {
+        assert_eq!(stable_hash(b""), 0xecba_3df2_c338_3c52);
+        assert_eq!(stable_hash(b"0-64_0-64_0-64"), 0x5bf5_6ffd_00be_f5e6);
+    }
+
+    /// Several objects have several descriptions, as processes have, and for several spellings of a
+    /// path several mutexes. Each removes the file while the others wait for it.
+    #[test]
+    fn excludes_even_when_the_lock_file_is_replaced() {
+        let root = tempfile::tempdir().unwrap();
+        let inside = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let (root, inside) = (root.path().join("./".repeat(thread)), &inside);
+                scope.spawn(move || {
+                    let locks = KeyLocks::new(&root, true);
+                    for _ in 0..200 {
+                        let hold = locks.hold("key", &|| Ok(()), || {
+                            assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
+                            std::thread::yield_now();
+                            inside.fetch_sub(1, Ordering::SeqCst);
+                            std::fs::remove_file(&locks.path).unwrap();
+                            Ok(())
+                        });
+                        hold.unwrap();
+                    }
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn a_second_key_is_refused() {
+        let root = tempfile::tempdir().unwrap();
+        let locks = KeyLocks::new(root.path(), true);
+        let nested = || locks.hold("b", &|| Ok(()), || Ok(()));
+        assert!(locks.hold("a", &|| Ok(()), nested).is_err());
+        assert!(nested().is_ok());
+    }
+
+    #[test]
+    fn says_what_to_do_without_locks() {
+        let locks = KeyLocks::new(Path::new("/nowhere"), true);
+        let error = locks.refused(io::Error::from_raw_os_error(libc::ENOLCK));
+        assert!(error.to_string().contains("StoreOptions::lock"), "{error}");
+    }
+}

@@ -1,0 +1,220 @@
+//! Values in memory, for tests, for small things, and to be shared within a process.
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock};
+
+use super::{Blob, Change, ChangeFn, Get, GetSink, Store, Update, check_key, each, join_path, joined_len};
+use crate::buffer::with_scratch;
+use crate::codec::{ContentEncoding, EncodedRanges};
+use crate::error::{Error, Result};
+
+/// How many maps share the keys, so that threads seldom wait for each other.
+const SHARDS: usize = 64;
+
+/// A store in this process' memory. Clones and children share the values.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryStore {
+    name: Arc<str>,
+    values: Arc<Values>,
+    /// Empty, or ends in `/`.
+    prefix: String,
+}
+
+struct Values([RwLock<HashMap<String, Arc<Value>>>; SHARDS]);
+
+struct Value {
+    bytes: Arc<[u8]>,
+    encoding: ContentEncoding,
+}
+
+static NAMED: LazyLock<Mutex<HashMap<String, MemoryStore>>> = LazyLock::new(Mutex::default);
+
+/// Opens `NAME` or `NAME/PATH`.
+pub(super) fn open_named(path: &str) -> Result<Arc<dyn Store>> {
+    let (name, path) = path.split_once('/').unwrap_or((path, ""));
+    if name.is_empty() {
+        return Err(Error::invalid("memory:// needs a name, as in memory://scratch"));
+    }
+    let new = || MemoryStore { name: name.into(), ..MemoryStore::default() };
+    let mut named = NAMED.lock().unwrap_or_else(PoisonError::into_inner);
+    let store = named.entry(name.to_owned()).or_insert_with(new).clone();
+    drop(named);
+    store.child(path)
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn key(&self, key: &str) -> Result<String> {
+        check_key(key)?;
+        Ok(format!("{}{key}", self.prefix))
+    }
+}
+
+impl Values {
+    fn shard(&self, key: &str) -> &RwLock<HashMap<String, Arc<Value>>> {
+        &self.0[super::lock::stable_hash(key.as_bytes()) as usize % SHARDS]
+    }
+
+    fn get(&self, key: &str) -> Option<Arc<Value>> {
+        self.shard(key).read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
+    /// Puts `new`, or removes the value, unless it is another than `expected`. `Arc`s that are held
+    /// are equal only if the value was never replaced.
+    fn replace(&self, key: &str, expected: Option<Option<&Arc<Value>>>, new: Option<Arc<Value>>) -> bool {
+        let mut shard = self.shard(key).write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(expected) = expected {
+            if shard.get(key).map(Arc::as_ptr) != expected.map(Arc::as_ptr) {
+                return false;
+            }
+        }
+        match new {
+            Some(value) => drop(shard.insert(key.to_owned(), value)),
+            None => drop(shard.remove(key)),
+        }
+        true
+    }
+
+    /// Tries until no other writer came between reading and replacing. Nothing is locked during
+    /// `change`, which may therefore do whatever it likes, and one of all who try succeeds.
+    fn update(&self, key: &str, index: usize, reads: bool, change: &ChangeFn<'_>) -> Result<()> {
+        loop {
+            let old = reads.then(|| self.get(key)).flatten();
+            let blob = old.as_deref().map(Value::blob);
+            let (change, new) = with_scratch(|new| {
+                new.clear();
+                let change = change(index, blob, new)?;
+                let put = matches!(change, Change::Put(_)).then(|| Arc::from(&new[..]));
+                Ok((change, put))
+            })?;
+            let new = match (change, new) {
+                (Change::Put(encoding), Some(bytes)) => Some(Arc::new(Value { bytes, encoding })),
+                (Change::Keep, _) => return Ok(()),
+                _ => None,
+            };
+            if self.replace(key, reads.then_some(old.as_ref()), new) {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl Value {
+    fn blob(&self) -> Blob<'_> {
+        Blob { bytes: &self.bytes, encoding: self.encoding, is_whole: true }
+    }
+
+    /// Lends `use_it` the wanted parts, or everything where the ranges do not apply.
+    fn parts<T>(
+        &self,
+        wanted: Option<&EncodedRanges>,
+        use_it: impl FnOnce(Blob<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let applies = |wanted: &&EncodedRanges| wanted.apply_to(self.bytes.len() as u64, self.encoding);
+        let Some(wanted) = wanted.filter(applies) else { return use_it(self.blob()) };
+        joined_len(wanted)?;
+        with_scratch(|joined| {
+            joined.clear();
+            for range in &wanted.ranges {
+                joined.extend_from_slice(&self.bytes[range.start as usize..range.end as usize]);
+            }
+            use_it(Blob { bytes: joined, encoding: self.encoding, is_whole: false })
+        })
+    }
+}
+
+impl Store for MemoryStore {
+    fn location(&self, key: &str) -> String {
+        format!("memory://{}/{}{key}", self.name, self.prefix)
+    }
+
+    fn child(&self, path: &str) -> Result<Arc<dyn Store>> {
+        let base = self.prefix.split_terminator('/').collect();
+        let prefix = join_path(base, path)?.into_iter().flat_map(|part| [part, "/"]).collect();
+        Ok(Arc::new(Self { prefix, ..self.clone() }))
+    }
+
+    fn get_many(&self, requests: &[Get], sink: &GetSink<'_>) -> Result<()> {
+        each(requests.len(), |index| {
+            let Get { key, ranges } = &requests[index];
+            match self.values.get(&self.key(key)?) {
+                Some(value) => value.parts(ranges.as_ref(), |blob| sink(index, Some(blob))),
+                None => sink(index, None),
+            }
+        })
+    }
+
+    fn update_many(&self, requests: &[Update], change: &ChangeFn<'_>) -> Result<()> {
+        each(requests.len(), |index| {
+            let Update { key, reads } = &requests[index];
+            self.values.update(&self.key(key)?, index, *reads, change)
+        })
+    }
+
+    fn list(&self, prefix: &str, found: &mut dyn FnMut(&str, u64) -> Result<()>) -> Result<()> {
+        let wanted = format!("{}{prefix}", self.prefix);
+        for shard in &self.values.0 {
+            let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
+            let keys: Vec<_> = shard
+                .iter()
+                .filter(|(key, _)| key.starts_with(&wanted))
+                .map(|(key, value)| (key.clone(), value.bytes.len() as u64))
+                .collect();
+            drop(shard);
+            keys.iter().try_for_each(|(key, size)| found(&key[self.prefix.len()..], *size))?;
+        }
+        Ok(())
+    }
+}
+
+impl Default for Values {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| RwLock::default()))
+    }
+}
+
+impl std::fmt::Debug for Values {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Values")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn children_cannot_leave_the_root() {
+        let store = MemoryStore::new();
+        let deep = store.child("a/./b//c").unwrap();
+        assert_eq!(deep.location("k"), "memory:///a/b/c/k");
+        assert_eq!(deep.child("../../x").unwrap().location(""), "memory:///a/x/");
+        assert!(deep.child("../../../..").is_err());
+        assert!(store.child("/a").is_err());
+    }
+
+    /// A writer that comes between makes the change see its value.
+    #[test]
+    fn a_change_is_repeated_after_another_writer() {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let request = Update { key: "k".into(), reads: true };
+        let calls = Mutex::new(0);
+        store
+            .update_many(&[request], &|_, old, new| {
+                let mut calls = calls.lock().unwrap();
+                *calls += 1;
+                if *calls == 1 {
+                    store.write("k", b"other")?;
+                }
+                new.extend_from_slice(old.map_or(b"" as &[u8], |old| old.bytes));
+                new.push(b'!');
+                Ok(Change::Put(ContentEncoding::Identity))
+            })
+            .unwrap();
+        assert_eq!(store.read("k").unwrap().unwrap(), b"other!");
+    }
+}

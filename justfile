@@ -1,0 +1,20 @@
+# The commands of the project. `just` lists them; each also runs on its own.
+
+default:
+    @just --list
+
+# Import a real volume, cut out, write back, draw the result into demo/
+demo:
+    scripts/demo
+
+# Install whatever the tests need, and pass them
+test:
+    scripts/test
+
+# Compare with TensorStore and CloudVolume
+bench *ARGS:
+    bench/run {{ARGS}}
+
+# Fuzz every decoder for the given number of seconds each
+fuzz SECONDS="60":
+    fuzz/run.sh {{SECONDS}}
