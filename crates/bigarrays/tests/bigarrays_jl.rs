@@ -123,6 +123,6 @@ fn types_and_channels() {
     check::<f32>(Some(3), |k| k as f32 / 3.0);
     check::<f64>(Some(4), |k| k as f64 / 3.0);
     check::<bool>(None, |k| k % 3 == 0);
-    check::<i16>(Some(2), |k| -(k as i16));
+    check::<i16>(Some(2), |k| (k as i16).wrapping_neg());
     assert_eq!(DataType::ALL.len(), 12);
 }

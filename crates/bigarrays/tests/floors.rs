@@ -30,6 +30,7 @@ const REEXPORTS: &[(&str, &str)] = &[
     ("Array", "array"),
     ("threads", "pool"),
     ("for_dtype", "dtype"),
+    ("half", "dtype"),
 ];
 
 fn floor(module: &str) -> Option<u32> {

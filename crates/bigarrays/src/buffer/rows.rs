@@ -113,7 +113,9 @@ mod tests {
         };
         let rows = view.clone().region(&region).rows::<2>().unwrap();
         assert_eq!(rows.row(0..2, 1, 1), [[92, 93], [94, 95]]);
-        assert!(view.rows::<1>().is_none() && view.permuted(&[1, 0, 2]).rows::<2>().is_none());
+        assert!(
+            view.rows::<1>().is_none() && view.arranged(&[Some(1), Some(0), Some(2)]).rows::<2>().is_none()
+        );
         assert!(std::panic::catch_unwind(|| rows.row(1..3, 0, 0).len()).is_err());
         let mut one = [0u8; 4];
         ViewMut::dense(&mut one, &[1, 1, 2, 1], 2, Order::C).unwrap().rows_mut().unwrap().row(0..1, 0, 1)

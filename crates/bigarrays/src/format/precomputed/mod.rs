@@ -10,8 +10,7 @@ use info::{Info, ScaleInfo, with_channels};
 use super::{Abilities, CreateSpec, Format, FormatOptions, Opened, ScaleSelector, store_at};
 use crate::buffer::Order;
 use crate::codec::{
-    ArrayCodec, Blosc, BytesCodec, ChunkSpec, CodecPipeline, CompressedSegmentation, Compresso, ContentEncoding, Gzip,
-    Jpeg, Jxl, Png, Raw, Zstd,
+    ArrayCodec, ChunkSpec, CodecPipeline, CompressedSegmentation, Compresso, ContentEncoding, Raw,
 };
 use crate::domain::{Dims, Domain};
 use crate::dtype::{DataType, FillValue};
@@ -269,22 +268,14 @@ fn layout(info: &Info, scale: &ScaleInfo, chunk: &[u64; 3], options: &FormatOpti
 /// stored a chunk as it is where the encoding calls for compression.
 fn pipeline(dtype: DataType, scale: &ScaleInfo) -> Result<CodecPipeline> {
     let raw = || -> Arc<dyn ArrayCodec> { Arc::new(Raw::new(Order::Fortran)) };
-    let compressed = |codec: Arc<dyn BytesCodec>| Ok(CodecPipeline::new(raw(), vec![codec]));
     let plain = |codec: Arc<dyn ArrayCodec>| Ok(CodecPipeline::new(codec, Vec::new()));
-    let level = |level: Option<u32>, default: u8| level.map_or(default, |level| level as u8);
     match scale.encoding.as_str() {
         "raw" => plain(raw()),
-        "jpeg" => plain(Arc::new(Jpeg::new(level(scale.jpeg_quality, Jpeg::DEFAULT_QUALITY))?)),
-        "png" => plain(Arc::new(Png::new(level(scale.png_level, Png::DEFAULT_LEVEL))?)),
-        "jxl" => plain(Arc::new(Jxl)),
         "compressed_segmentation" => {
             let block = scale.block_size.unwrap_or([8; 3]).map(|length| length as usize);
             plain(Arc::new(CompressedSegmentation::new(block)?))
         }
         "compresso" => plain(Arc::new(Compresso)),
-        "gzip" => compressed(Arc::new(Gzip::new(Gzip::DEFAULT_LEVEL)?.or_plain())),
-        "zstd" => compressed(Arc::new(Zstd::new(Zstd::DEFAULT_LEVEL)?.or_plain())),
-        "blosclz" => compressed(Arc::new(Blosc::new(dtype.size(), Blosc::DEFAULT_LEVEL)?)),
         other => Err(Error::unsupported(format!("unknown encoding {other:?}"))),
     }
 }
