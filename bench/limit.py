@@ -1,10 +1,12 @@
 """The limit: the least that each workload costs, in the same process shape as the contenders.
 
 raw reads: a copy of the same bytes into a fresh array. raw writes: the same bytes into plain files.
-Else: the bare codec over the same chunks, from memory to memory.
+Else: the bare codec over the same chunks, from memory to memory: libdeflate and libjpeg-turbo through
+imagecodecs; compressed_segmentation by our own kernel, as no package decodes it on several threads.
 """
 
 import os
+import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +15,9 @@ import numpy as np
 
 import reference
 from data import Layer
+
+
+BARE_CODEC = Path(__file__).resolve().parents[1] / "target/release/examples/bare_codec"
 
 
 class Limit:
@@ -26,16 +31,23 @@ class Limit:
         self.plain = layer.encoding == "raw" and not layer.suffix
         self.encoded: list[bytes] = []
         self.dense: list[np.ndarray] = []
+        self.kernel = None
 
     def prepare(self, operation: str, source: np.ndarray, scratch: Path):
         self.source, self.scratch = source, scratch
+        self.shape = tuple(s.stop - s.start for s in self.chunks[0])
+        if self.layer.encoding == "compressed_segmentation":
+            command = [os.environ.get("BENCH_BARE_CODEC", BARE_CODEC), self.folder, str(self.threads)]
+            self.kernel = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            )
+            self.kernel.stdout.readline()
+            return
         writes = operation.endswith("write")
         if not self.plain or writes:
             self.encoded = [self.path(k).read_bytes() for k in range(len(self.chunks))]
         if writes and not self.plain:
             self.dense = [np.asfortranarray(source[box]) for box in self.chunks]
-        first = self.chunks[0]
-        self.shape = tuple(s.stop - s.start for s in first)
 
     def path(self, chunk: int) -> Path:
         return self.folder / "0" / reference.chunk_name(self.layer, self.chunks[chunk])
@@ -53,6 +65,12 @@ class Limit:
     def each(self, work, items):
         """Runs `work(item)` over all items, shared out among the threads."""
         items = list(items)
+        if self.kernel:
+            for step in {self.decode: ["decode"], self.encode: ["encode"]}.get(work, ["decode", "encode"]):
+                self.kernel.stdin.write(" ".join([step, *map(str, items)]) + "\n")
+                self.kernel.stdin.flush()
+                float(self.kernel.stdout.readline())
+            return
         shares = [items[k :: self.threads] for k in range(self.threads)]
 
         def share(part):
@@ -93,7 +111,7 @@ class Limit:
     def voxel(self, at):
         chunk = self.touched([slice(p, p + 1) for p in at])[0]
         if not self.plain:
-            return self.decode(chunk)
+            return self.each(self.decode, [chunk])
         file = os.open(self.path(chunk), os.O_RDONLY)
         os.pread(file, self.layer.item, 0)
         os.close(file)
