@@ -11,8 +11,16 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::layout::{Layout, Resolution};
 use crate::store::{self, Store, StoreOptions};
 
+mod image;
+pub mod npy;
+mod pages;
+mod plain;
 pub mod precomputed;
+pub mod raw_file;
+pub mod stack;
+pub mod tiff;
 
+pub use plain::{NewArray, NumberedKeys, Target, usual_names};
 pub use precomputed::Precomputed;
 
 /// Every format of this library, in the order in which they are tried.

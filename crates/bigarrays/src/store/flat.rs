@@ -1,0 +1,403 @@
+//! `FlatFile`: one dense file as a store. Key `k`, a decimal number, is the `k`-th slab of the data.
+//!
+//! ```text
+//! ┌────────┬────────┬────────┬─────┬───────────┐
+//! │ header │ slab 0 │ slab 1 │  …  │ last slab │  any further bytes are ignored
+//! └────────┴────────┴────────┴─────┴───────────┘
+//! ```
+//!
+//! A slab is written in place, so a reader could see half of one. Therefore only a file under
+//! construction can be written: it has a temporary name until [`FlatFile::finish`] renames it, and no
+//! reader meets it before.
+
+use std::collections::HashSet;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use rayon::prelude::*;
+use rustix::fs::FallocateFlags;
+use rustix::io::Errno;
+
+use super::{Blob, Change, ChangeFn, Get, GetSink, Store, Update};
+use crate::buffer::{first_bytes, with_scratch};
+use crate::codec::ContentEncoding;
+use crate::error::{Error, ErrorKind, Result};
+use crate::pool;
+
+/// One flat file: a header, then slabs of equal length; only the last may be shorter.
+#[derive(Debug)]
+pub struct FlatFile {
+    path: PathBuf,
+    file: File,
+    header: u64,
+    data: u64,
+    slab: u64,
+    /// Present if the file is under construction.
+    draft: Option<Draft>,
+}
+
+#[derive(Debug)]
+struct Draft {
+    temporary: PathBuf,
+    finished: AtomicBool,
+    locks: KeyLocks,
+}
+
+impl FlatFile {
+    /// Opens `path` for reading: `data` bytes behind a header of `header` bytes, in slabs of `slab` bytes.
+    ///
+    /// # Errors
+    /// `CorruptData` if the file is shorter than header and data.
+    pub fn open(path: &Path, header: u64, data: u64, slab: u64) -> Result<Self> {
+        let file = File::open(path).map_err(|error| io_error(error, "opening", path))?;
+        let opened = Self { path: path.into(), file, header, data, slab: slab.max(1), draft: None };
+        let end = opened.end()?;
+        if opened.actual_len()? < end {
+            return Err(opened.too_short(end));
+        }
+        Ok(opened)
+    }
+
+    /// Starts a new file with the given header and `data` bytes of zeros, which becomes `path` when
+    /// finished and vanishes if dropped before. Its space is reserved where the file system can do so.
+    ///
+    /// # Errors
+    /// `StorageFull` if there is no room; `NotFound` if the directory does not exist.
+    pub fn create(path: &Path, header: &[u8], data: u64, slab: u64) -> Result<Self> {
+        let temporary = temporary_beside(path)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(&temporary)
+            .map_err(|error| io_error(error, "creating", path))?;
+        let draft = Draft { temporary, finished: AtomicBool::new(false), locks: KeyLocks::default() };
+        let slab = slab.max(1);
+        let created =
+            Self { path: path.into(), file, header: header.len() as u64, data, slab, draft: Some(draft) };
+        reserve(&created.file, created.end()?).map_err(|error| io_error(error, "creating", path))?;
+        created.file.write_all_at(header, 0).map_err(|error| io_error(error, "writing", path))?;
+        Ok(created)
+    }
+
+    /// Gives a file under construction its name, replacing what had it; with `durable`, only after
+    /// the data are on the disk. Later writes fail.
+    pub fn finish(&self, durable: bool) -> Result<()> {
+        let draft = self.writable()?;
+        let failed = |error| io_error(error, "finishing", &self.path);
+        if durable {
+            self.file.sync_all().map_err(failed)?;
+        }
+        std::fs::rename(&draft.temporary, &self.path).map_err(failed)?;
+        draft.finished.store(true, Ordering::Release);
+        if durable {
+            let directory = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            let directory = File::open(directory.unwrap_or(Path::new("."))).map_err(failed)?;
+            directory.sync_all().map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    fn end(&self) -> Result<u64> {
+        let end = self.header.checked_add(self.data).filter(|&end| i64::try_from(end).is_ok());
+        end.ok_or_else(|| {
+            Error::invalid(format!("{} bytes are more than a file can hold", self.data)).at(self.location(""))
+        })
+    }
+
+    fn actual_len(&self) -> Result<u64> {
+        let metadata = self.file.metadata().map_err(|error| io_error(error, "opening", &self.path))?;
+        Ok(metadata.len())
+    }
+
+    #[cold]
+    fn too_short(&self, expected: u64) -> Error {
+        let actual = self.actual_len().map_or_else(|_| "fewer".into(), |actual| actual.to_string());
+        Error::corrupt(format!("the file has {actual} bytes where {expected} are expected; it was cut short"))
+            .during("reading")
+            .at(self.location(""))
+    }
+
+    fn writable(&self) -> Result<&Draft> {
+        let draft = self.draft.as_ref().filter(|draft| !draft.finished.load(Ordering::Acquire));
+        draft.ok_or_else(|| {
+            Error::new(ErrorKind::ReadOnly, "a finished flat file is not changed in place; write a new one")
+                .at(self.location(""))
+        })
+    }
+
+    /// Where in the file slab `key` lies; `None` if there is no such slab.
+    fn span(&self, key: &str) -> Option<Range<u64>> {
+        let number: u64 = key.parse().ok()?;
+        let start = number.checked_mul(self.slab).filter(|&start| start < self.data)?;
+        let end = start.saturating_add(self.slab).min(self.data);
+        Some(self.header + start..self.header + end)
+    }
+
+    fn read_at(&self, into: &mut [u8], offset: u64) -> Result<()> {
+        self.file.read_exact_at(into, offset).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => self.too_short(self.header + self.data),
+            _ => io_error(error, "reading", &self.path),
+        })
+    }
+
+    /// Reads the wanted parts of one slab into the start of `buffer`; says how many bytes, and
+    /// whether that is the whole slab.
+    fn read(&self, get: &Get, span: &Range<u64>, buffer: &mut Vec<u8>) -> Result<(usize, bool)> {
+        let total = span.end - span.start;
+        let whole = 0..total;
+        let (ranges, is_whole) = match &get.ranges {
+            Some(wanted) if wanted.total == total => (&wanted.ranges[..], false),
+            _ => (std::slice::from_ref(&whole), true),
+        };
+        let wanted: u64 = ranges.iter().map(|range| range.end - range.start).sum();
+        let bytes = first_bytes(buffer, wanted as usize);
+        let mut at = 0;
+        for range in ranges {
+            let next = at + (range.end - range.start) as usize;
+            self.read_at(&mut bytes[at..next], span.start + range.start)?;
+            at = next;
+        }
+        Ok((at, is_whole))
+    }
+
+    fn get(&self, position: usize, get: &Get, sink: &GetSink<'_>) -> Result<()> {
+        let Some(span) = self.span(&get.key) else { return sink(position, None) };
+        with_scratch(|buffer| {
+            let (length, is_whole) = self.read(get, &span, buffer)?;
+            let blob = Blob { bytes: &buffer[..length], encoding: ContentEncoding::Identity, is_whole };
+            sink(position, Some(blob))
+        })
+    }
+
+    fn update(&self, position: usize, update: &Update, change: &ChangeFn<'_>) -> Result<()> {
+        let draft = self.writable()?;
+        let span = self.span(&update.key).ok_or_else(|| {
+            Error::invalid("there is no such slab").during("writing").at(self.location(&update.key))
+        })?;
+        let length = (span.end - span.start) as usize;
+        let _lock = draft.locks.lock(&update.key);
+        let outcome = |new: &mut Vec<u8>| {
+            new.clear();
+            if !update.reads {
+                return change(position, None, new);
+            }
+            with_scratch(|old| {
+                let bytes = first_bytes(old, length);
+                self.read_at(bytes, span.start)?;
+                let encoding = ContentEncoding::Identity;
+                change(position, Some(Blob { bytes, encoding, is_whole: true }), new)
+            })
+        };
+        with_scratch(|new| {
+            match outcome(new)? {
+                Change::Keep => return Ok(()),
+                Change::Put(ContentEncoding::Identity) => {}
+                Change::Put(_) => return Err(Error::unsupported("a flat file is not compressed")),
+                Change::Delete => new.resize(length, 0),
+            }
+            if new.len() != length {
+                return Err(Error::invalid(format!("{} bytes for a slab of {length}", new.len())));
+            }
+            self.file.write_all_at(new, span.start).map_err(|error| io_error(error, "writing", &self.path))
+        })
+        .map_err(|error| error.at(self.location(&update.key)))
+    }
+}
+
+impl Drop for FlatFile {
+    fn drop(&mut self) {
+        let unfinished = self.draft.as_ref().filter(|draft| !draft.finished.load(Ordering::Acquire));
+        if let Some(draft) = unfinished {
+            // Nobody is left who could be told of a failure.
+            let _ = std::fs::remove_file(&draft.temporary);
+        }
+    }
+}
+
+impl Store for FlatFile {
+    fn location(&self, key: &str) -> String {
+        let path = self.path.display();
+        if key.is_empty() { path.to_string() } else { format!("{path}#{key}") }
+    }
+
+    fn child(&self, path: &str) -> Result<Arc<dyn Store>> {
+        Err(Error::invalid("a flat file has nothing below it").at(format!("{}/{path}", self.location(""))))
+    }
+
+    fn get_many(&self, requests: &[Get], sink: &GetSink<'_>) -> Result<()> {
+        in_parallel(requests, |position, request| self.get(position, request, sink))
+    }
+
+    /// As the trait says; removing a slab fills it with zeros.
+    fn update_many(&self, requests: &[Update], change: &ChangeFn<'_>) -> Result<()> {
+        in_parallel(requests, |position, request| self.update(position, request, change))
+    }
+
+    fn list(&self, prefix: &str, found: &mut dyn FnMut(&str, u64) -> Result<()>) -> Result<()> {
+        for number in 0..self.data.div_ceil(self.slab) {
+            let key = number.to_string();
+            if key.starts_with(prefix) {
+                found(&key, self.slab.min(self.data - number * self.slab))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Does `one` for each request: at once if it is the only one, else on the pool.
+pub(crate) fn in_parallel<T: Sync>(
+    requests: &[T],
+    one: impl Fn(usize, &T) -> Result<()> + Sync,
+) -> Result<()> {
+    if let [request] = requests {
+        return one(0, request);
+    }
+    pool::pool()?.install(|| requests.par_iter().enumerate().try_for_each(|(k, request)| one(k, request)))
+}
+
+/// Which keys are being changed in this process. Different keys never wait for each other.
+#[derive(Debug, Default)]
+pub(crate) struct KeyLocks {
+    busy: Mutex<HashSet<String>>,
+    released: Condvar,
+}
+
+/// Holds one key until dropped.
+pub(crate) struct KeyLock<'a>(&'a KeyLocks, &'a str);
+
+impl KeyLocks {
+    pub(crate) fn lock<'a>(&'a self, key: &'a str) -> KeyLock<'a> {
+        let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        while busy.contains(key) {
+            busy = self.released.wait(busy).unwrap_or_else(PoisonError::into_inner);
+        }
+        busy.insert(key.to_owned());
+        KeyLock(self, key)
+    }
+}
+
+impl Drop for KeyLock<'_> {
+    fn drop(&mut self) {
+        self.0.busy.lock().unwrap_or_else(PoisonError::into_inner).remove(self.1);
+        self.0.released.notify_all();
+    }
+}
+
+/// A path in the same directory that nothing has yet, hidden by a leading dot.
+pub(crate) fn temporary_beside(path: &Path) -> Result<PathBuf> {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let name = path.file_name().ok_or_else(|| Error::invalid("not the name of a file").at(display(path)))?;
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let mut hidden = std::ffi::OsString::from(".");
+    hidden.push(name);
+    hidden.push(format!(".{}-{number}.tmp", std::process::id()));
+    Ok(path.with_file_name(hidden))
+}
+
+/// Makes `file` `len` bytes long, of zeros; fails early where the disk has no room for them.
+fn reserve(file: &File, len: u64) -> io::Result<()> {
+    if len > 0 {
+        match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, len) {
+            Ok(()) => return Ok(()),
+            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    file.set_len(len)
+}
+
+fn display(path: &Path) -> String {
+    path.display().to_string()
+}
+
+pub(crate) fn io_error(error: io::Error, operation: &'static str, path: &Path) -> Error {
+    Error::io(error, operation, display(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::EncodedRanges;
+
+    fn get(store: &FlatFile, key: &str, ranges: Option<EncodedRanges>) -> Result<Option<Vec<u8>>> {
+        let got = Mutex::new(None);
+        store.get_many(&[Get { key: key.into(), ranges }], &|_, blob| {
+            *got.lock().unwrap() = blob.map(|blob| blob.bytes.to_vec());
+            Ok(())
+        })?;
+        Ok(got.into_inner().unwrap())
+    }
+
+    fn put(store: &FlatFile, values: &[(&str, &[u8])]) -> Result<()> {
+        let updates: Vec<_> =
+            values.iter().map(|(key, _)| Update { key: (*key).into(), reads: false }).collect();
+        store.update_many(&updates, &|k, _, out| {
+            out.extend_from_slice(values[k].1);
+            Ok(Change::Put(ContentEncoding::Identity))
+        })
+    }
+
+    #[test]
+    fn writes_renames_and_reads_back_parts() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.bin");
+        let draft = FlatFile::create(&path, b"head", 10, 4).unwrap();
+        put(&draft, &[("0", b"abcd"), ("2", b"yz"), ("1", b"efgh")]).unwrap();
+        assert!(put(&draft, &[("2", b"too long")]).is_err() && put(&draft, &[("3", b"")]).is_err());
+        assert!(!path.exists());
+        draft.finish(true).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"headabcdefghyz");
+        assert_eq!(put(&draft, &[("0", b"....")]).unwrap_err().kind(), ErrorKind::ReadOnly);
+        drop(draft);
+
+        let store = FlatFile::open(&path, 4, 10, 4).unwrap();
+        assert_eq!(get(&store, "2", None).unwrap().unwrap(), b"yz");
+        assert_eq!(get(&store, "3", None).unwrap(), None);
+        let ranges = EncodedRanges { ranges: vec![0..1, 2..4], total: 4 };
+        assert_eq!(get(&store, "1", Some(ranges)).unwrap().unwrap(), b"egh");
+        let mut listed = Vec::new();
+        let mut note = |key: &str, size| {
+            listed.push((key.to_owned(), size));
+            Ok(())
+        };
+        store.list("", &mut note).unwrap();
+        assert_eq!(listed[2], ("2".into(), 2));
+    }
+
+    #[test]
+    fn concurrent_changes_of_one_key_follow_each_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = FlatFile::create(&directory.path().join("a"), b"", 8, 8).unwrap();
+        let updates = vec![Update { key: "0".into(), reads: true }; 200];
+        let add_one = |_: usize, old: Option<Blob<'_>>, new: &mut Vec<u8>| {
+            let value = u64::from_le_bytes(old.unwrap().bytes.try_into().unwrap());
+            new.extend_from_slice(&(value + 1).to_le_bytes());
+            Ok(Change::Put(ContentEncoding::Identity))
+        };
+        store.update_many(&updates, &add_one).unwrap();
+        assert_eq!(get(&store, "0", None).unwrap().unwrap(), 200u64.to_le_bytes());
+        store.update_many(&updates[..1], &|_, _, _| Ok(Change::Delete)).unwrap();
+        assert_eq!(get(&store, "0", None).unwrap().unwrap(), [0; 8]);
+    }
+
+    #[test]
+    fn what_is_not_finished_vanishes_and_what_is_short_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.bin");
+        drop(FlatFile::create(&path, b"", 10, 4).unwrap());
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+        std::fs::write(&path, [1; 9]).unwrap();
+        let error = FlatFile::open(&path, 0, 10, 4).unwrap_err().to_string();
+        assert!(error.contains("9 bytes where 10"), "{error}");
+        let store = FlatFile::open(&path, 0, 9, 4).unwrap();
+        std::fs::write(&path, [1; 5]).unwrap();
+        let error = get(&store, "1", None).unwrap_err().to_string();
+        assert!(error.contains("5 bytes where 9"), "{error}");
+    }
+}
