@@ -13,7 +13,7 @@ pub mod layout;
 mod pool;
 pub mod store;
 
-pub use array::{Array, ArrayOptions, Cutout, Index, OpenOptions, Outside};
+pub use array::{Array, ArrayOptions, AxisMap, Cutout, Index, OpenOptions, Outside, Transform};
 pub use domain::Domain;
 pub use dtype::{DataType, Element, FillValue};
 pub use engine::{CopyOptions, copy};
