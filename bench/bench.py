@@ -103,7 +103,8 @@ def measure(workers: list[Worker], layer, operation: str, threads: int, options)
             "budget": options.budget,
             "folder": str(options.dir),
             "work": str(options.dir / f"work-{worker.tool}"),
-            "check": True,
+            # What one thread gets right, several may not.
+            "check": threads == max(options.threads),
         }
         Path(job["work"]).mkdir(parents=True, exist_ok=True)
         results[worker.tool] = worker.ask(json.dumps(job)) | {"rounds": []}
