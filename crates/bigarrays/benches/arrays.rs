@@ -53,7 +53,8 @@ fn layer(folder: &std::path::Path, encoding: &str, chunk: [u64; 3]) -> Array {
 
 fn reads(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().unwrap();
-    for (encoding, chunk) in [("raw", [64; 3]), ("raw", [256, 256, 32]), ("gzip", [64; 3]), ("jpeg", [64; 3])] {
+    for (encoding, chunk) in [("raw", [64; 3]), ("raw", [256, 256, 32]), ("gzip", [64; 3]), ("jpeg", [64; 3])]
+    {
         let array = layer(folder.path(), encoding, chunk);
         let mut group = criterion.benchmark_group(format!("{encoding} {chunk:?}"));
         group.measurement_time(Duration::from_secs(3)).sample_size(20);
@@ -65,9 +66,13 @@ fn reads(criterion: &mut Criterion) {
         group.throughput(Throughput::Bytes(64 * 64 * 64));
         group.bench_function("read a box of 64³", |b| b.iter(|| array.read::<u8>(&part).unwrap()));
         let data = ArrayD::<u8>::zeros(IxDyn(&[64, 64, 64]).f());
-        group.bench_function("write a box of 64³", |b| b.iter(|| array.write(part.origin(), data.view()).unwrap()));
+        group.bench_function("write a box of 64³", |b| {
+            b.iter(|| array.write(part.origin(), data.view()).unwrap())
+        });
         group.throughput(Throughput::Elements(1));
-        group.bench_function("read a voxel", |b| b.iter(|| array.get::<u8>(black_box(&[200, 100, 50])).unwrap()));
+        group.bench_function("read a voxel", |b| {
+            b.iter(|| array.get::<u8>(black_box(&[200, 100, 50])).unwrap())
+        });
         group.finish();
     }
 }

@@ -1,0 +1,41 @@
+#!/bin/sh
+# Makes seed corpora of the golden chunks: the bytes that choose the expected chunk, then the chunk.
+set -eu
+cd "$(dirname "$0")"
+data=../crates/bigarrays/tests/data/images
+
+# seed TARGET FILE CHOICES: CHOICES are the leading bytes, in octal as for printf.
+seed() {
+    mkdir -p "corpus/$1"
+    { printf "$3"; cat "$data/$2"; } > "corpus/$1/seed-$2"
+}
+
+u8='\012' u16='\014' part='\003\004\002\014\021\010'
+seed jpeg jpeg-u8-24x18x10x1.tensorstore "$u8\027\021\011\001$part"
+seed jpeg jpeg-u8-16x18x5x3.tensorstore "$u8\017\021\004\003$part"
+seed jpeg pillow-u8-24x18x10x1.jpeg "$u8\027\021\011\001$part"
+seed png png-u8-9x8x7x1.tensorstore "$u8\010\007\006\001$part"
+seed png png-u16-9x8x7x3.tensorstore "$u16\010\007\006\003$part"
+seed png pillow-u8-24x18x10x1.png "$u8\027\021\011\001$part"
+seed jxl cloudvolume-u8-24x18x10x1.jxl "$u8\027\021\011\001$part"
+seed jxl cloudvolume-lossy-u8-24x18x10x1.jxl "$u8\027\021\011\001$part"
+seed jxl imagecodecs-u8-16x18x5x3.jxl "$u8\017\021\004\003$part"
+for codec in gzip zstd br blosclz; do
+    case $codec in br) target=brotli ;; blosclz) target=blosc ;; *) target=$codec ;; esac
+    seed "$target" "plain.$codec" '\240\017\000\000'
+done
+
+labels=../crates/bigarrays/tests/data/codec
+u8='\012' u16='\014' u32='\016' u64='\020'
+data=$labels
+seed compresso compresso4-4x4x1-uint8-37x21x6.bin "$u8\044\024\005\000$part"
+seed compresso compresso4-8x8x1-uint16-24x18x7.bin "$u16\027\021\006\000$part"
+seed compresso compresso6-4x4x2-uint32-21x19x9.bin "$u32\024\022\010\000$part"
+seed compresso compresso4-4x2x1-uint64-9x26x8.bin "$u64\010\031\007\000$part"
+seed compressed_segmentation cseg8x8x8-uint32-35x21x10x1.bin "\007\007\007$u32\042\024\011\001$part"
+seed compressed_segmentation cseg8x8x8-uint64-33x18x9x2.bin "\007\007\007$u64\040\021\010\002$part"
+seed compressed_segmentation cseg5x7x3-uint64-19x22x11x1.bin "\004\006\002$u64\022\025\012\001$part"
+mkdir -p corpus/info corpus/npy corpus/tiff
+printf '%s' '{"@type":"neuroglancer_multiscale_volume","type":"segmentation","data_type":"uint64","num_channels":1,"scales":[{"key":"8_8_8","size":[64,64,64],"voxel_offset":[-3,0,7],"resolution":[8,8,8.5],"chunk_sizes":[[64,64,64]],"encoding":"compressed_segmentation","compressed_segmentation_block_size":[8,8,8]}]}' > corpus/info/seed
+find ../crates/bigarrays/tests/data/stacks -name '*.npy' -exec cp {} corpus/npy/ \;
+find ../crates/bigarrays/tests/data/stacks -name '*.tif*' -exec cp {} corpus/tiff/ \;
