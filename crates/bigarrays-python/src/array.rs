@@ -334,7 +334,8 @@ impl PyArray {
             return self.reversed(py);
         }
         let only = axes.get_item(0)?;
-        let given = if axes.len() == 1 && only.cast::<PyString>().is_err() && only.extract::<usize>().is_err() {
+        let given = if axes.len() == 1 && only.cast::<PyString>().is_err() && only.extract::<usize>().is_err()
+        {
             only.extract::<Vec<Bound<'_, PyAny>>>()?
         } else {
             axes.iter().collect()
@@ -374,7 +375,11 @@ impl PyArray {
             None => Ok(all.into_any()),
             Some(dtype) => {
                 let arguments = [("copy", false)];
-                all.call_method("astype", (dtype,), Some(&pyo3::types::IntoPyDict::into_py_dict(arguments, py)?))
+                all.call_method(
+                    "astype",
+                    (dtype,),
+                    Some(&pyo3::types::IntoPyDict::into_py_dict(arguments, py)?),
+                )
             }
         }
     }

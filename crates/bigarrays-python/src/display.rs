@@ -37,9 +37,12 @@ pub(crate) fn table(shown: &PyArray) -> String {
     let rows = [
         ("Place", array.url().to_owned()),
         ("Format", format!("{}, {}", array.format(), shown.encoding_name())),
-        ("Scale", scales.get(array.scale()).map_or_else(String::new, |scale| {
-            format!("{} ({} of {})", scale.key, array.scale() + 1, scales.len())
-        })),
+        (
+            "Scale",
+            scales.get(array.scale()).map_or_else(String::new, |scale| {
+                format!("{} ({} of {})", scale.key, array.scale() + 1, scales.len())
+            }),
+        ),
         ("Domain", axes(shown)),
         ("Shape", joined(array.shape())),
         ("Chunks", joined(&array.chunk_shape())),

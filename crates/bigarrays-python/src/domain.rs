@@ -164,7 +164,9 @@ pub(crate) fn to_domain(given: &Bound<'_, PyAny>, whole: Option<&Domain>) -> PyR
         return text.to_str()?.parse::<Domain>().or_raise(py);
     }
     let items = given.try_iter().map_err(|_| {
-        PyTypeError::new_err("a box is a text \"x0:x1,y0:y1,…\", a Domain, or a (start, stop) pair or slice per axis")
+        PyTypeError::new_err(
+            "a box is a text \"x0:x1,y0:y1,…\", a Domain, or a (start, stop) pair or slice per axis",
+        )
     })?;
     let ranges: PyResult<Dims<Range<i64>>> = items
         .enumerate()

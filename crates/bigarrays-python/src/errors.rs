@@ -7,8 +7,18 @@ use pyo3::types::{PyDict, PyTuple, PyType};
 
 /// Kind, name, builtin base and documentation of every class.
 const CLASSES: &[(ErrorKind, &str, Option<&str>, &str)] = &[
-    (ErrorKind::NotFound, "NotFoundError", Some("FileNotFoundError"), "The array, scale or chunk does not exist."),
-    (ErrorKind::AlreadyExists, "AlreadyExistsError", Some("FileExistsError"), "What should be created exists already."),
+    (
+        ErrorKind::NotFound,
+        "NotFoundError",
+        Some("FileNotFoundError"),
+        "The array, scale or chunk does not exist.",
+    ),
+    (
+        ErrorKind::AlreadyExists,
+        "AlreadyExistsError",
+        Some("FileExistsError"),
+        "What should be created exists already.",
+    ),
     (
         ErrorKind::InvalidArgument,
         "InvalidArgumentError",
@@ -88,7 +98,12 @@ fn classes(py: Python<'_>) -> PyResult<&Classes> {
     })
 }
 
-fn make<'py>(py: Python<'py>, name: &str, bases: &Bound<'py, PyTuple>, doc: &str) -> PyResult<Bound<'py, PyType>> {
+fn make<'py>(
+    py: Python<'py>,
+    name: &str,
+    bases: &Bound<'py, PyTuple>,
+    doc: &str,
+) -> PyResult<Bound<'py, PyType>> {
     let members = PyDict::new(py);
     members.set_item("__module__", "bigarrays")?;
     members.set_item("__doc__", doc)?;

@@ -126,7 +126,9 @@ fn refuse(item: &Bound<'_, PyAny>) -> PyErr {
             "boolean indices are not supported; read the box of interest and index the result with the mask",
         );
     }
-    if item.is_instance_of::<PyList>() || matches!(kind, Ok('i' | 'u')) && item.hasattr("__len__").unwrap_or(false) {
+    if item.is_instance_of::<PyList>()
+        || matches!(kind, Ok('i' | 'u')) && item.hasattr("__len__").unwrap_or(false)
+    {
         return unsupported(
             "index arrays are not supported; read the box around them and index the result, or loop over the points",
         );

@@ -36,7 +36,9 @@ impl Opening {
             None | Some("error") => false,
             Some("crop") => true,
             Some(other) => {
-                return Err(given.invalid(format!("unknown outside={other:?}; known are \"error\" and \"crop\"")));
+                return Err(
+                    given.invalid(format!("unknown outside={other:?}; known are \"error\" and \"crop\""))
+                );
             }
         };
         Ok(Self {
@@ -59,7 +61,10 @@ impl Opening {
             Some("br") => ContentEncoding::Brotli,
             Some("zstd") => ContentEncoding::Zstd,
             Some(other) => {
-                return Err(invalid(py, format!("unknown compression {other:?}; known are gzip, br and zstd")));
+                return Err(invalid(
+                    py,
+                    format!("unknown compression {other:?}; known are gzip, br and zstd"),
+                ));
             }
         };
         let options = OpenOptions::new()
@@ -169,7 +174,8 @@ pub(crate) fn open(
         None | Some("r") => false,
         Some("r+") => true,
         Some(other) => {
-            let known = "known are \"r\" to read and \"r+\" to write as well; bigarrays.create makes new arrays";
+            let known =
+                "known are \"r\" to read and \"r+\" to write as well; bigarrays.create makes new arrays";
             return Err(invalid(py, format!("unknown mode {other:?}; {known}")));
         }
     };

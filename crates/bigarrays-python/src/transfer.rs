@@ -5,7 +5,7 @@ use std::ffi::c_int;
 use bigarrays::buffer::{Order, View, ViewMut};
 use bigarrays::domain::Dims;
 use bigarrays::{Array, DataType, Domain, Error, ErrorKind, for_dtype};
-use numpy::npyffi::{NPY_ARRAY_WRITEABLE, PyArrayObject_fields, _PyArray_GET_ITEM_DATA};
+use numpy::npyffi::{_PyArray_GET_ITEM_DATA, NPY_ARRAY_WRITEABLE, PyArrayObject_fields};
 use numpy::{PY_ARRAY_API, PyArrayDescr, PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -61,7 +61,10 @@ pub(crate) fn check_out(out: &Bound<'_, PyUntypedArray>, array: &Array, part: &D
         return Err(invalid(py, format!("out is of {}, the array of {}", out.dtype(), array.dtype())));
     }
     if !out.shape().iter().map(|&length| length as u64).eq(part.shape().iter().copied()) {
-        return Err(invalid(py, format!("out is of shape {:?}, box {part} of {:?}", out.shape(), part.shape())));
+        return Err(invalid(
+            py,
+            format!("out is of shape {:?}, box {part} of {:?}", out.shape(), part.shape()),
+        ));
     }
     if may_overlap(out.shape(), out.strides(), array.dtype().size()) {
         return Err(invalid(py, "elements of out share memory"));
@@ -143,10 +146,9 @@ fn to_source<'py>(value: &Bound<'py, PyAny>, dtype: DataType) -> PyResult<Bound<
     let numpy = py.import("numpy")?;
     let array: Bound<'py, PyUntypedArray> = numpy.call_method1("asarray", (value,))?.cast_into()?;
     let from = array.dtype();
-    // Numbers without a type of their own, and single ones, count by their value, as in numpy.
-    let by_value = array.ndim() == 0 || !value.hasattr("dtype")?;
+    // Whole numbers count by their value: most come as int64, whatever they are meant for.
     let integers = |descr: &Bound<'_, PyArrayDescr>| matches!(descr.kind(), b'i' | b'u');
-    let fits = if by_value && integers(&from) && integers(&target) {
+    let fits = if integers(&from) && integers(&target) {
         array.is_empty() || in_range(&numpy, &array, &target)?
     } else {
         let same_kind = numpy.call_method1("can_cast", (&from, &target, "same_kind"))?;
@@ -155,7 +157,9 @@ fn to_source<'py>(value: &Bound<'py, PyAny>, dtype: DataType) -> PyResult<Bound<
     if !fits {
         return Err(invalid(
             py,
-            format!("elements of {from} do not go into {dtype} without loss; convert them with .astype(\"{dtype}\") if that is meant"),
+            format!(
+                "elements of {from} do not go into {dtype} without loss; convert them with .astype(\"{dtype}\") if that is meant"
+            ),
         ));
     }
     Ok(array.call_method1("astype", (target,))?.cast_into()?)
@@ -183,8 +187,7 @@ fn empty<'py>(
     let fortran = c_int::from(order == Order::Fortran);
     // SAFETY: the lengths are not negative; numpy takes over the reference to the type.
     unsafe {
-        let array =
-            PY_ARRAY_API.PyArray_Empty(py, shape.len() as c_int, shape.as_mut_ptr(), descr, fortran);
+        let array = PY_ARRAY_API.PyArray_Empty(py, shape.len() as c_int, shape.as_mut_ptr(), descr, fortran);
         Ok(Bound::from_owned_ptr_or_err(py, array)?.cast_into_unchecked())
     }
 }
@@ -206,7 +209,9 @@ pub(crate) fn to_order(py: Python<'_>, given: Option<&str>, array: &Array) -> Py
 }
 
 /// `value` as a numpy array.
-pub(crate) fn expect_array<'a, 'py>(value: &'a Bound<'py, PyAny>) -> PyResult<&'a Bound<'py, PyUntypedArray>> {
+pub(crate) fn expect_array<'a, 'py>(
+    value: &'a Bound<'py, PyAny>,
+) -> PyResult<&'a Bound<'py, PyUntypedArray>> {
     value.cast().map_err(|_| PyTypeError::new_err("out must be a numpy array"))
 }
 

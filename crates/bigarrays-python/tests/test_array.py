@@ -41,7 +41,7 @@ def test_numpy_takes_arrays(array: bigarrays.Array) -> None:
 
 def test_iteration_is_refused(array: bigarrays.Array) -> None:
     with pytest.raises(TypeError, match="chunk_domains"):
-        iter(array)  # type: ignore[call-overload]
+        iter(array)
     with pytest.raises(TypeError):
         len(array.view[0, 0, 5, 0])
 

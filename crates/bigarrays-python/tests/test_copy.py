@@ -33,7 +33,7 @@ def test_shapes_and_types_must_be_the_same(tmp_path: Path) -> None:
 @pytest.fixture
 def slow(tmp_path: Path) -> tuple[bigarrays.Array, bigarrays.Array]:
     """Two arrays of which copying one to the other takes seconds."""
-    source = bigarrays.create(tmp_path / "a", shape=(256, 256, 64), dtype="uint8")
+    source = bigarrays.create(tmp_path / "a", shape=(256, 256, 64), dtype="uint8", chunks=(16, 16, 16))
     source[...] = 1
     target = bigarrays.create(
         tmp_path / "b", shape=source.shape, dtype="uint8", chunks=(8, 8, 8), durable=True
@@ -46,7 +46,7 @@ def test_an_interrupt_stops_the_copy(slow: tuple[bigarrays.Array, bigarrays.Arra
     timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
         timer.start()
-        bigarrays.copy(source, target, memory=1 << 20)
+        bigarrays.copy(source, target, memory=1 << 18)
     copied = target[...]
     assert not copied.all()
     whole = copied.reshape(32, 8, 32, 8, 8, 8).sum(axis=(1, 3, 5), dtype=int)
@@ -60,5 +60,5 @@ def test_an_exception_of_progress_stops_the_copy(slow: tuple[bigarrays.Array, bi
         raise RuntimeError("enough")
 
     with pytest.raises(RuntimeError, match="enough"):
-        bigarrays.copy(source, target, memory=1 << 20, progress=fail)
+        bigarrays.copy(source, target, memory=1 << 18, progress=fail)
     assert not target[...].all()

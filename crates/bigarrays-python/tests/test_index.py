@@ -30,7 +30,8 @@ class Model:
         places = [np.array(self.coordinates(axis, index), int) - self.origin[axis] for axis, index in enumerate(key)]
         inside = [(at >= 0) & (at < length) for at, length in zip(places, self.data.shape, strict=True)]
         clipped = [np.clip(at, 0, length - 1) for at, length in zip(places, self.data.shape, strict=True)]
-        out = np.where(np.logical_and.reduce(np.ix_(*inside)), self.data[np.ix_(*clipped)], 0)
+        shown = inside[0][:, None, None] & inside[1][:, None] & inside[2]
+        out = np.where(shown, self.data[np.ix_(*clipped)], 0)
         return out[tuple(0 if isinstance(index, int) else slice(None) for index in key)]
 
 
@@ -86,11 +87,11 @@ def test_fewer_indices_ellipsis_and_domains(stored: tuple[bigarrays.Array, Model
 def test_elements_are_numpy_scalars(stored: tuple[bigarrays.Array, Model]) -> None:
     array, model = stored
     for zero in (0, np.int8(0), np.uint64(0), np.array(0)):
-        element = array[zero, 5, -3]
-        assert type(element) is np.uint16 and element == model[0, 5, -3]
-    at_least_an_array = array[0, 5, -3, ...]
+        element = array[zero, 5, -4]
+        assert type(element) is np.uint16 and element == model[0, 5, -4]
+    at_least_an_array = array[0, 5, -4, ...]
     assert isinstance(at_least_an_array, np.ndarray) and at_least_an_array.shape == ()
-    assert array.view[0, 5, -3][()] == element
+    assert array.view[0, 5, -4][()] == element
 
 
 @pytest.mark.parametrize(
