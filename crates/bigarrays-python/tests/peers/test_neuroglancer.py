@@ -1,0 +1,139 @@
+"""Neuroglancer, in a real browser, shows the values that we wrote."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import neuroglancer  # type: ignore[import-untyped]
+import numpy as np
+import numpy.typing as npt
+import pytest
+from selenium import webdriver
+from selenium.webdriver.support.ui import WebDriverWait
+
+import bigarrays
+
+FLAGS = (
+    "--headless=new --no-sandbox --use-gl=angle --use-angle=swiftshader --enable-unsafe-swiftshader "
+    "--ignore-gpu-blocklist --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --window-size=700,500"
+)
+
+
+class Files(SimpleHTTPRequestHandler):
+    """Static files, for pages of other origins."""
+
+    def end_headers(self) -> None:
+        self.send_header("Access-Control-Allow-Origin", "*")
+        super().end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[webdriver.Chrome]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium") or "chromium"
+    for flag in FLAGS.split():
+        options.add_argument(flag)
+    driver = shutil.which("chromedriver") or "chromedriver"
+    chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield chrome
+    chrome.quit()
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[tuple[Path, str]]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Files, directory=str(tmp_path)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield tmp_path, f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def values(browser: webdriver.Chrome, url: str, kind: str, center: list[float], points: npt.NDArray[np.int64]) -> list[Any]:
+    """What the viewer holds at each point, once it has drawn the plane around `center`."""
+    neuroglancer.set_server_bind_address("127.0.0.1", 0)
+    viewer = neuroglancer.Viewer()
+    with viewer.txn() as state:
+        source = f"{url}/|neuroglancer-precomputed:"
+        layer = neuroglancer.ImageLayer if kind == "image" else neuroglancer.SegmentationLayer
+        state.layers["data"] = layer(source=source)
+        state.position = center
+        state.cross_section_scale = 0.2
+        state.layout = "xy"
+    browser.get(viewer.get_viewer_url())
+    ready = "return !!(window.viewer && window.viewer.isReady() && window.viewer.layerManager.managedLayers[0].isReady())"
+    WebDriverWait(browser, 60).until(lambda page: page.execute_script(ready))
+    script = """
+        const layer = window.viewer.layerManager.managedLayers[0].layer;
+        const state = {pickedRenderLayer: null, pickedValue: 0n, pickedOffset: 0, pickedAnnotationLayer: undefined};
+        return arguments[0].map(point => {
+            const value = layer.getValueAt(new Float32Array(point.map(x => x + 0.5)), state);
+            if (value === null || value === undefined) return null;
+            return Array.isArray(value) ? value.map(String) : [String(value.value ?? value)];
+        });"""
+    found: list[Any] = []
+
+    def shown(page: webdriver.Chrome) -> bool:
+        found[:] = page.execute_script(script, points.tolist())
+        return all(value is not None for value in found)
+
+    WebDriverWait(browser, 60).until(shown)
+    return found
+
+
+CASES = [
+    ("raw", "uint8", 1, "image"),
+    ("raw", "float32", 1, "image"),
+    ("raw", "int16", 1, "image"),
+    ("png", "uint16", 1, "image"),
+    ("png", "uint8", 3, "image"),
+    ("jpeg", "uint8", 1, "image"),
+    ("raw", "uint64", 1, "segmentation"),
+    ("compressed_segmentation", "uint64", 1, "segmentation"),
+    ("compressed_segmentation", "uint32", 1, "segmentation"),
+]
+
+
+@pytest.mark.parametrize(("encoding", "dtype", "channels", "kind"), CASES)
+def test_values_on_screen(
+    browser: webdriver.Chrome, served: tuple[Path, str], encoding: str, dtype: str, channels: int, kind: str
+) -> None:
+    folder, url = served
+    origin, shape = (-20, 7, -5), (61, 45, 12)
+    grid = np.indices(shape).sum(axis=0)
+    data = ((grid * 3) % 200 + 1).astype(dtype)
+    if dtype == "uint64":
+        data += np.uint64(1 << 40)
+    if channels > 1:
+        data = np.stack([data, data + 20, data + 40], axis=-1).astype(dtype)
+    array = bigarrays.create(
+        folder / "layer",
+        shape=data.shape,
+        origin=origin if channels == 1 else (*origin, 0),
+        dtype=dtype,
+        chunks=(32, 16, 8),
+        encoding=encoding,
+        resolution=(8, 8, 40),
+        labels=kind == "segmentation",
+        level=100 if encoding == "jpeg" else None,
+    )
+    array[...] = data
+    z = 2
+    rng = np.random.default_rng(0)
+    points = np.stack([rng.integers(-12, 30, 25), rng.integers(12, 46, 25), np.full(25, z)], axis=1)
+    found = values(browser, f"{url}/layer", kind, [10.5, 28.5, z + 0.5], points)
+    for point, value in zip(points, found, strict=True):
+        expected = np.atleast_1d(data[tuple(point - origin)])
+        if encoding == "jpeg":
+            assert abs(int(value[0]) - int(expected[0])) <= 8, point
+        else:
+            assert [float(v) if dtype == "float32" else int(v) for v in value] == expected.tolist(), point
