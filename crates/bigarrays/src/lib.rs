@@ -21,4 +21,4 @@ pub use error::{Error, ErrorKind, Result};
 pub use format::CreateSpec;
 pub use half;
 pub use ndarray;
-pub use pool::threads;
+pub use pool::{set_threads, threads};
