@@ -1,5 +1,7 @@
 //! Speed of `compressed_segmentation` on one core, in bytes of labels, beside a plain copy.
 
+#![allow(clippy::expect_used, missing_docs)] // A bench that cannot be set up should fail.
+
 use std::hint::black_box;
 
 use bigarrays::DataType;

@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 
 use crate::domain::Dims;
 use crate::error::{Error, Result};
@@ -500,12 +501,13 @@ const TILE: usize = 32;
 fn copy_strided(source: &View<'_>, destination: &mut ViewMut<'_>) {
     let item = source.item();
     let Some(axes) = simplify(source.shape(), source.strides(), destination.strides()) else { return };
-    // SAFETY (all blocks below): the axes enumerate exactly the elements of both views.
     let (from, to) = (source.start, destination.start);
     match axes.split_first() {
+        // SAFETY: the one element of both views.
         None => unsafe { std::ptr::copy_nonoverlapping(from, to, item) },
         Some((&(length, fs, ts), outer)) if fs == item as isize && ts == item as isize => {
             let run = length * item;
+            // SAFETY: the walk visits the start of every run, and both views hold the run.
             walk(outer, from, to, &mut |from, to| unsafe { std::ptr::copy_nonoverlapping(from, to, run) });
         }
         Some(_) => match item {
@@ -513,6 +515,7 @@ fn copy_strided(source: &View<'_>, destination: &mut ViewMut<'_>) {
             2 => copy_elements::<[u8; 2]>(axes, from, to),
             4 => copy_elements::<[u8; 4]>(axes, from, to),
             8 => copy_elements::<[u8; 8]>(axes, from, to),
+            // SAFETY: the walk visits every element of both views.
             _ => walk(&axes, from, to, &mut |from, to| unsafe {
                 std::ptr::copy_nonoverlapping(from, to, item)
             }),
@@ -521,28 +524,63 @@ fn copy_strided(source: &View<'_>, destination: &mut ViewMut<'_>) {
 }
 
 /// Copies element by element; where the source's fastest axis is not the destination's, in square
-/// tiles over those two, so that both sides use whole cache lines.
+/// tiles over those two.
 fn copy_elements<T: Copy>(mut axes: Dims<CopyAxis>, from: *const u8, to: *mut u8) {
     let fast = axes.remove(0);
     let nearest = (0..axes.len()).min_by_key(|&axis| axes[axis].1.unsigned_abs());
     let tiled = nearest.filter(|&axis| axes[axis].1.unsigned_abs() < fast.1.unsigned_abs());
-    let slow = tiled.map_or((1, 0, 0), |axis| axes.remove(axis));
-    walk(&axes, from, to, &mut |from, to| {
-        for i0 in (0..slow.0).step_by(TILE) {
-            for j0 in (0..fast.0).step_by(if slow.0 == 1 { fast.0 } else { TILE }) {
-                let j1 = if slow.0 == 1 { fast.0 } else { fast.0.min(j0 + TILE) };
-                for i in (i0..slow.0.min(i0 + TILE)).map(|i| i as isize) {
-                    for j in (j0..j1).map(|j| j as isize) {
-                        // SAFETY: (i, j) are indices of two of the axes, the walk does the others.
-                        unsafe {
-                            let value = from.offset(i * slow.1 + j * fast.1).cast::<T>().read_unaligned();
-                            to.offset(i * slow.2 + j * fast.2).cast::<T>().write_unaligned(value);
-                        }
+    match tiled.map(|axis| axes.remove(axis)) {
+        None => walk(&axes, from, to, &mut |from, to| {
+            for k in 0..fast.0 as isize {
+                // SAFETY: `k` is an index of the fast axis, the walk does the others.
+                unsafe {
+                    to.offset(k * fast.2)
+                        .cast::<T>()
+                        .write_unaligned(from.offset(k * fast.1).cast::<T>().read_unaligned())
+                };
+            }
+        }),
+        Some(slow) => walk(&axes, from, to, &mut |from, to| {
+            for i in (0..slow.0).step_by(TILE) {
+                for j in (0..fast.0).step_by(TILE) {
+                    let (rows, columns) = (TILE.min(slow.0 - i), TILE.min(fast.0 - j));
+                    let (i, j) = (i as isize, j as isize);
+                    // SAFETY: the tile holds indices of two of the axes, the walk does the others.
+                    unsafe {
+                        let from = from.offset(i * slow.1 + j * fast.1);
+                        let to = to.offset(i * slow.2 + j * fast.2);
+                        copy_tile::<T>((rows, slow.1, slow.2), (columns, fast.1, fast.2), from, to);
                     }
                 }
             }
+        }),
+    }
+}
+
+/// Copies a tile by way of a dense one, so that each cache line of either side is visited once, also
+/// where lines are a power of two apart and would evict each other.
+///
+/// # Safety
+/// All elements of the tile must be readable and writable; neither length may exceed `TILE`.
+unsafe fn copy_tile<T: Copy>(slow: CopyAxis, fast: CopyAxis, from: *const u8, to: *mut u8) {
+    let mut tile = [[MaybeUninit::<T>::uninit(); TILE]; TILE];
+    for (j, column) in tile.iter_mut().enumerate().take(fast.0) {
+        for (i, element) in column.iter_mut().enumerate().take(slow.0) {
+            // SAFETY: the caller's promise.
+            element.write(unsafe {
+                from.offset(i as isize * slow.1 + j as isize * fast.1).cast::<T>().read_unaligned()
+            });
         }
-    });
+    }
+    for i in 0..slow.0 {
+        for (j, column) in tile.iter().enumerate().take(fast.0) {
+            // SAFETY: the caller's promise; the element was written above.
+            unsafe {
+                let element = column[i].assume_init();
+                to.offset(i as isize * slow.2 + j as isize * fast.2).cast::<T>().write_unaligned(element);
+            }
+        }
+    }
 }
 
 /// Visits every combination of indices of `axes`, slowest last.

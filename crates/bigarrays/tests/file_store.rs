@@ -131,7 +131,12 @@ fn a_killed_writer_leaves_a_whole_value() {
         store.write("v", &value_of(0)).unwrap();
     }
     let mut listed = Vec::new();
-    store.list("", &mut |key, _| Ok(listed.push(key.to_owned()))).unwrap();
+    store
+        .list("", &mut |key, _| {
+            listed.push(key.to_owned());
+            Ok(())
+        })
+        .unwrap();
     assert_eq!(listed, ["v"]);
     println!("{} leftovers", names(root.path()).len() - 1);
 }

@@ -1,5 +1,7 @@
 //! Chunks of labels that other tools wrote; see `data/codec/generate.py`.
 
+#![allow(clippy::unwrap_used)] // Helpers of tests, too, fail by panicking.
+
 use bigarrays::buffer::{Order, Region, View, ViewMut};
 use bigarrays::codec::{ArrayCodec, ChunkSpec, CompressedSegmentation, Compresso};
 use bigarrays::{DataType, domain::Dims};

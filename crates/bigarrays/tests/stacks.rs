@@ -24,7 +24,7 @@ fn open(path: &Path) -> Result<Opened> {
 }
 
 /// All elements in C order.
-fn read_all(Opened { layout, store }: &Opened) -> Result<Vec<u8>> {
+fn read_all(Opened { layout, store, .. }: &Opened) -> Result<Vec<u8>> {
     let shape: Vec<usize> = layout.domain().shape().iter().map(|&length| length as usize).collect();
     let item = layout.dtype.size();
     let all = Mutex::new(vec![0; shape.iter().product::<usize>() * item]);

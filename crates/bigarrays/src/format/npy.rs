@@ -11,7 +11,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::Opened;
-use super::plain::{Dense, NewArray, Target, usual_names};
+use super::plain::{Dense, NewArray, PlainFormat, Target, is_file_with, usual_names};
 use crate::buffer::Order;
 use crate::domain::{Dims, Domain};
 use crate::dtype::DataType;
@@ -38,6 +38,14 @@ pub struct Header {
     /// Where the elements start in the file.
     pub data_offset: u64,
 }
+
+/// NumPy's files.
+pub const FORMAT: PlainFormat = PlainFormat {
+    name: "npy",
+    about: "NumPy array file",
+    is_named: |path| is_file_with(path, &["npy"]),
+    open,
+};
 
 /// Opens the array in the file at `path` for reading. As with NumPy, bytes after the last element
 /// are ignored.

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::Opened;
+use super::{Abilities, Format, FormatOptions, Opened};
 use crate::buffer::Order;
 use crate::codec::{CodecPipeline, ContentEncoding, Raw};
 use crate::domain::{Dims, Domain};
@@ -13,6 +13,45 @@ use crate::error::{Error, Result};
 use crate::grid::{ChunkGrid, EdgeChunks};
 use crate::layout::{KeyEncoding, Layout, Resolution};
 use crate::store::{FlatFile, Store};
+
+/// A format of plain files, found by their names.
+#[derive(Debug)]
+pub struct PlainFormat {
+    pub(super) name: &'static str,
+    pub(super) about: &'static str,
+    /// Whether a path names files of this format.
+    pub(super) is_named: fn(&Path) -> bool,
+    pub(super) open: fn(&Path) -> Result<Opened>,
+}
+
+impl Format for PlainFormat {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn about(&self) -> &'static str {
+        self.about
+    }
+
+    fn abilities(&self) -> Abilities {
+        // What exists is opened read-only; a new file is made by `create` of the format's module.
+        Abilities { reads: true, writes: true }
+    }
+
+    fn open(&self, url: &str, options: &FormatOptions) -> Result<Option<Opened>> {
+        let path = Path::new(url.strip_prefix("file://").unwrap_or(url));
+        if options.format.is_none() && !(self.is_named)(path) {
+            return Ok(None);
+        }
+        (self.open)(path).map(Some)
+    }
+}
+
+/// Whether `path` is a file with one of the `extensions`, in any case.
+pub(super) fn is_file_with(path: &Path, extensions: &[&str]) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    extensions.iter().any(|known| known.eq_ignore_ascii_case(extension)) && path.is_file()
+}
 
 /// What an array to be created looks like. Its axes are those of the new file.
 #[derive(Clone, Debug)]
@@ -73,7 +112,12 @@ pub(crate) fn opened(format: &'static str, layout: Layout, store: Arc<dyn Store>
 }
 
 /// Layout of an array of raw chunks with numbered keys.
-pub(crate) fn numbered_layout(array: NewArray, chunk: &[u64], order: Order, big_endian: bool) -> Result<Layout> {
+pub(crate) fn numbered_layout(
+    array: NewArray,
+    chunk: &[u64],
+    order: Order,
+    big_endian: bool,
+) -> Result<Layout> {
     let NewArray { dtype, domain, dimension_names, resolution } = array;
     if domain.ndim() == 0 {
         return Err(Error::unsupported("a single value without axes is not an array here"));

@@ -11,12 +11,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::Opened;
 use super::image::{Encoding, Face, write_png};
 use super::pages::{PageStore, Pages};
-use super::plain::{NewArray, Target, numbered_layout, opened};
+use super::plain::{NewArray, PlainFormat, Target, numbered_layout, opened};
 use crate::buffer::Order;
 use crate::domain::Domain;
 use crate::dtype::DataType;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{in_parallel, io_error};
+
+/// Folders of slices.
+pub const FORMAT: PlainFormat = PlainFormat {
+    name: "stack",
+    about: "folder or pattern of PNG, JPEG or TIFF slices; PNG is written",
+    is_named: |path| find(path).is_ok_and(|slices| slices.len() > 1 || path.is_dir()),
+    open: |path| open(find(path)?),
+};
 
 /// Finds the slices in a folder, or those that a pattern such as `folder/slice*.png` describes (`*`
 /// and `?` in the last part only), in natural order: `slice2` comes before `slice10`. Other files and

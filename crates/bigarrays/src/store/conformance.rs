@@ -14,8 +14,10 @@ use super::{Blob, Change, Get, Store, Update};
 use crate::codec::{ContentEncoding, EncodedRanges};
 use crate::error::{Error, ErrorKind};
 
+type Test = fn(&dyn Store);
+
 /// Every test of this module.
-const TESTS: &[(&str, fn(&dyn Store))] = &[
+const TESTS: &[(&str, Test)] = &[
     ("missing is not empty", missing_is_not_empty),
     ("ranges", ranges),
     ("the last encoding counts", the_last_encoding_counts),

@@ -96,8 +96,8 @@ impl FileStore {
     /// `InvalidArgument` if `root` is empty.
     pub fn open(root: PathBuf, options: StoreOptions) -> Result<Self> {
         // A store stays where it is when the process changes its directory.
-        let absolute = std::path::absolute(&root);
-        let root = absolute.map_err(|error| Error::invalid(error.to_string()).at(shown(&root)))?;
+        let refused = |error: io::Error| Error::invalid(error.to_string()).during("opening").caused_by(error);
+        let root = std::path::absolute(root).map_err(refused)?;
         let locks = KeyLocks::new(&root, options.lock);
         Ok(Self { root, options, locks })
     }
@@ -463,7 +463,12 @@ mod tests {
         }
         let list = |prefix: &str| {
             let mut keys = Vec::new();
-            store.list(prefix, &mut |key, size| Ok(keys.push((key.to_owned(), size)))).unwrap();
+            store
+                .list(prefix, &mut |key, size| {
+                    keys.push((key.to_owned(), size));
+                    Ok(())
+                })
+                .unwrap();
             keys.sort();
             keys
         };
@@ -485,7 +490,7 @@ mod tests {
         let mut buffer = vec![1; 7];
         let len = read_ranges(&file, &EncodedRanges { ranges, total: 200_000 }, &mut buffer).unwrap();
         assert_eq!(buffer[..len], expected);
-        let beyond = EncodedRanges { ranges: vec![0..200_001], total: 200_001 };
+        let beyond = EncodedRanges { ranges: vec![0..1, 1..200_001], total: 200_001 };
         assert!(read_ranges(&file, &beyond, &mut buffer).unwrap_err().to_string().contains("ended"));
     }
 }

@@ -67,10 +67,8 @@ impl Values {
     /// are equal only if the value was never replaced.
     fn replace(&self, key: &str, expected: Option<Option<&Arc<Value>>>, new: Option<Arc<Value>>) -> bool {
         let mut shard = self.shard(key).write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(expected) = expected {
-            if shard.get(key).map(Arc::as_ptr) != expected.map(Arc::as_ptr) {
-                return false;
-            }
+        if expected.is_some_and(|expected| shard.get(key).map(Arc::as_ptr) != expected.map(Arc::as_ptr)) {
+            return false;
         }
         match new {
             Some(value) => drop(shard.insert(key.to_owned(), value)),

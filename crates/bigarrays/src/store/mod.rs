@@ -316,6 +316,6 @@ mod tests {
         assert_eq!(length(&[0..3, 3..4, 9..10]), Some(5));
         assert_eq!(length(&[]), Some(0));
         assert_eq!(length(&[3..4, 0..3]), None);
-        assert_eq!(length(&[9..11]), None);
+        assert_eq!(length(&[0..1, 9..11]), None);
     }
 }

@@ -74,7 +74,7 @@ struct Channel<'a> {
 impl<'a> Channel<'a> {
     fn new(bytes: &'a [u8], volume: &'a Volume, channel: usize) -> Result<Self> {
         let first = word(bytes, 0).ok_or_else(|| truncated(bytes))?;
-        if bytes.len() % 4 != 0 || first as usize != volume.channels {
+        if !bytes.len().is_multiple_of(4) || first as usize != volume.channels {
             return Err(Error::corrupt(format!(
                 "{} bytes that start with {first} are not {} channel(s) of compressed_segmentation",
                 bytes.len(),

@@ -61,7 +61,7 @@ impl<'a, const N: usize> Stream<'a, N> {
             index = Some(Index { width, bytes: &rest[start..] });
             rest = &rest[..start];
         }
-        if rest.len() % width != 0 {
+        if !rest.len().is_multiple_of(width) {
             return Err(truncated());
         }
         Ok(Self { shape, connectivity, ids, locations, step, width, values, windows: rest, index })

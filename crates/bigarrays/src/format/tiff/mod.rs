@@ -22,7 +22,7 @@ use self::scan::{Cut, Kind, Page};
 use self::source::{FileHeader, Source, tiff_error};
 use super::Opened;
 use super::pages::{PageStore, Pages, expect_plausible, page_bytes, unpack};
-use super::plain::{Dense, NewArray, numbered_layout, opened};
+use super::plain::{Dense, NewArray, PlainFormat, is_file_with, numbered_layout, opened};
 use crate::buffer::{Order, with_scratch};
 use crate::domain::Domain;
 use crate::error::{Error, Result};
@@ -33,6 +33,14 @@ pub use write::create;
 const LARGE_PAGE: u64 = 64 << 20;
 /// So many bytes of strips are decoded at once.
 const STRIPS: u64 = 4 << 20;
+
+/// TIFF and BigTIFF.
+pub const FORMAT: PlainFormat = PlainFormat {
+    name: "tiff",
+    about: "TIFF or BigTIFF file of one or more pages",
+    is_named: |path| is_file_with(path, &["tif", "tiff", "btf", "tf8"]),
+    open,
+};
 
 /// Opens the array in the file at `path` for reading.
 ///
@@ -163,8 +171,7 @@ impl TiffFile {
         chunk[..outer].fill(1);
         let rows = outer + usize::from(self.kind().planar);
         (chunk[rows], chunk[rows + 1]) = (self.block.0.into(), self.block.1.into());
-        let layout =
-            numbered_layout(array, &chunk, Order::C, cfg!(target_endian = "big"))?;
+        let layout = numbered_layout(array, &chunk, Order::C, cfg!(target_endian = "big"))?;
         Ok(opened("tiff", layout, Arc::new(PageStore::new(self))))
     }
 
