@@ -134,7 +134,9 @@ impl AsLayer {
             _ => return None,
         };
         // Rounded to a picometre: 0.26 µm are 260 nm.
-        let size = |axis| self.axes.position(axis).map_or(1.0, |at| (resolution.size[at] * factor * 1e3).round() / 1e3);
+        let size = |axis| {
+            self.axes.position(axis).map_or(1.0, |at| (resolution.size[at] * factor * 1e3).round() / 1e3)
+        };
         Some(['x', 'y', 'z'].map(size)).filter(|size| size.iter().all(|&size| size > 0.0))
     }
 
@@ -171,7 +173,10 @@ mod tests {
         assert_eq!(mapped.view.shape(), [1, 3, 5, 2]);
         let mapped = AsLayer::new(&source, &parse("yxtz").unwrap()).unwrap();
         assert_eq!(mapped.shape(), ([3, 2, 5], 1));
-        assert_eq!(mapped.place_in(&layer("target", "-1:2,0:2,7:12")).unwrap().domain().to_string(), "-1:2,0:2,7:12");
+        assert_eq!(
+            mapped.place_in(&layer("target", "-1:2,0:2,7:12")).unwrap().domain().to_string(),
+            "-1:2,0:2,7:12"
+        );
         assert!(AsLayer::new(&source, &parse("yxct").unwrap()).is_err());
         assert!(AsLayer::new(&source, &parse("yxc").unwrap()).is_err());
     }

@@ -10,7 +10,9 @@ use crate::terminal::results;
 
 /// Print a script that makes a shell complete commands and options
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  bigarrays completions bash > ~/.local/share/bash-completion/completions/bigarrays")]
+#[command(
+    after_help = "Example:\n  bigarrays completions bash > ~/.local/share/bash-completion/completions/bigarrays"
+)]
 pub(crate) struct CompletionsArgs {
     /// The shell
     shell: Shell,

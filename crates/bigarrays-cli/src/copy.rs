@@ -101,9 +101,11 @@ impl CopyArgs {
         let own = source.scales().get(source.scale());
         let mut spec = self.layer.spec(source.dtype(), domain);
         spec.encoding = spec.encoding.or_else(|| own.map(|scale| scale.encoding.clone()));
-        spec.chunk = spec.chunk.or_else(|| own.map(|_| source.chunk_shape().iter().take(3).copied().collect()));
-        spec.resolution =
-            spec.resolution.or_else(|| own.map(|scale| scale.resolution.size.iter().take(3).copied().collect()));
+        spec.chunk =
+            spec.chunk.or_else(|| own.map(|_| source.chunk_shape().iter().take(3).copied().collect()));
+        spec.resolution = spec
+            .resolution
+            .or_else(|| own.map(|scale| scale.resolution.size.iter().take(3).copied().collect()));
         spec
     }
 }

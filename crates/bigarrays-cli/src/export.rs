@@ -59,7 +59,8 @@ const EXAMPLES: &str = "Examples:
 
 pub(crate) fn run(args: &ExportArgs, terminal: &Terminal) -> anyhow::Result<()> {
     let array = OpenOptions::new().scale(args.scale.clone()).read_only(true).open(&args.url)?;
-    let part = args.part.clone().map_or_else(|| Ok(array.domain().clone()), |part| whole_channels(&part, &array))?;
+    let part =
+        args.part.clone().map_or_else(|| Ok(array.domain().clone()), |part| whole_channels(&part, &array))?;
     let kind = args.format.map_or_else(|| Kind::of(&args.out), Ok)?;
     let own = Axes::of(&array);
     let axes = args.axes.clone().unwrap_or_else(|| kind.usual_axes(&own));
@@ -94,5 +95,8 @@ fn describe(view: &Array, axes: &Axes, kind: Kind, order: Order) -> String {
     let numbers: Vec<String> = shape.iter().map(u64::to_string).collect();
     let letters: String = axes.0.iter().collect();
     let order = if order == Order::C { "C" } else { "F" };
-    format!("{plain}; to import: --shape {} --dtype {dtype} --order {order} --axes {letters}", numbers.join(","))
+    format!(
+        "{plain}; to import: --shape {} --dtype {dtype} --order {order} --axes {letters}",
+        numbers.join(",")
+    )
 }

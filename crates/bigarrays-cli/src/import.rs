@@ -57,7 +57,11 @@ pub(crate) fn run(args: &ImportArgs, terminal: &Terminal) -> anyhow::Result<()> 
     let Some((url, sources)) = args.paths.split_last().filter(|(_, sources)| !sources.is_empty()) else {
         return Err(Error::invalid("import takes SOURCE… and then URL, the layer to be made").into());
     };
+    let place = url.canonicalize().ok();
     let url = url.to_string_lossy();
+    if place.is_some() && sources.iter().any(|source| source.canonicalize().ok() == place) {
+        return Err(Error::invalid("this is the source itself").during("importing into").at(url).into());
+    }
     let source = source::open(sources, &args.source)?;
     let mapped = AsLayer::new(&source.array, &source.axes)?;
     let spec = args.spec(&source, &mapped)?;
@@ -87,10 +91,14 @@ impl ImportArgs {
             let target = mapped.place_in(layer)?;
             plan_copy(&mapped.view, &target, self.job.memory()).map(|_| target)
         };
-        if self.overwrite && exists(url)? {
+        if self.overwrite {
             // The rehearsal, in memory: what is here is only removed for what can be made.
-            fits(&OpenOptions::new().create("memory://rehearsal", spec)?)?;
-            format::remove(url, None, &FormatOptions::default())?;
+            let name = url.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+            fits(&OpenOptions::new().create(&format!("memory://{name}"), spec)?)?;
+            match format::remove(url, None, &FormatOptions::default()) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
         }
         let layer = self.write.options().create(url, spec).map_err(|error| match error.kind() {
             ErrorKind::AlreadyExists => {
@@ -103,14 +111,6 @@ impl ImportArgs {
             format::remove(url, None, &FormatOptions::default())?;
             Err(error)
         })
-    }
-}
-
-fn exists(url: &str) -> Result<bool> {
-    match Array::open(url) {
-        Ok(_) => Ok(true),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
     }
 }
 

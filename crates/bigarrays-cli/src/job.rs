@@ -43,14 +43,14 @@ pub(crate) fn copy(
         plan.source_chunks,
         BinaryBytes(plan.peak_memory)
     ));
-    let (meter, started) = (Meter::new(job.to_string(), terminal), Instant::now());
+    let bytes = source.domain().checked_len()?.saturating_mul(source.dtype().size() as u64);
+    let (meter, started) = (Meter::new(job.to_string(), bytes, terminal), Instant::now());
     let tell = |progress| meter.tell(progress);
     let options =
         CopyOptions { memory: args.memory(), cancel: Some(interrupt::watch()?), progress: Some(&tell) };
     let outcome = bigarrays::copy(source, target, options);
     meter.clear();
     outcome?;
-    let bytes = source.domain().checked_len()?.saturating_mul(source.dtype().size() as u64);
     let took = started.elapsed();
     terminal.note(format_args!(
         "{job}: done, {} in {:.1} s ({}/s)",
@@ -81,12 +81,13 @@ enum Shown {
 /// Time between two lines of progress.
 const BETWEEN_LINES: Duration = Duration::from_secs(10);
 
-const BAR: &str = "{msg} {wide_bar} {percent:>3}% {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec}, {eta} left";
+const BAR: &str =
+    "{msg} {wide_bar} {percent:>3}% {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec}, {eta} left";
 
 impl Meter {
-    fn new(job: String, terminal: Terminal) -> Self {
+    fn new(job: String, total: u64, terminal: Terminal) -> Self {
         let started = Instant::now();
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
         let shown = if terminal.is_quiet() {
             Shown::Nothing
         } else if bar.is_hidden() {
@@ -106,10 +107,7 @@ impl Meter {
         let Progress { done, total } = progress;
         match &self.shown {
             Shown::Nothing => {}
-            Shown::Bar(bar) => {
-                bar.set_length(total);
-                bar.set_position(done);
-            }
+            Shown::Bar(bar) => bar.set_position(done),
             Shown::Lines { last, terminal } => {
                 let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
                 if last.elapsed() >= BETWEEN_LINES && done < total {

@@ -29,13 +29,15 @@ pub(crate) fn run(args: &RmArgs, terminal: &Terminal) -> anyhow::Result<()> {
     let array = OpenOptions::new().scale(args.scale.clone().unwrap_or_default()).open(&args.url)?;
     let what = match (&args.scale, array.scales().get(array.scale())) {
         (Some(_), Some(scale)) => format!("scale {} of {}", scale.key, args.url),
-        _ => format!("{} with {} scales", args.url, array.scales().len()),
+        _ if array.scales().len() > 1 => format!("{} with its {} scales", args.url, array.scales().len()),
+        _ => args.url.clone(),
     };
     if !args.yes && !is_confirmed(&what, &array, *terminal)? {
         terminal.note("nothing was removed");
         return Ok(());
     }
-    format::remove(&args.url, args.scale.as_ref(), &FormatOptions::default())?;
+    let options = FormatOptions { format: Some(array.format().to_owned()), ..FormatOptions::default() };
+    format::remove(&args.url, args.scale.as_ref(), &options)?;
     terminal.note(format_args!("removed {what}"));
     Ok(())
 }

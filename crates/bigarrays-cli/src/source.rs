@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use bigarrays::buffer::Order;
 use bigarrays::format::raw_file::RawFile;
-use bigarrays::format::{NewArray, Opened, npy, stack, tiff, usual_names};
-use bigarrays::{Array, ArrayOptions, DataType, Domain, Error, Result};
+use bigarrays::format::{NewArray, Opened, stack, usual_names};
+use bigarrays::{Array, ArrayOptions, DataType, Domain, Error, ErrorKind, OpenOptions, Result};
 use clap::{Args, ValueEnum};
 
 use crate::axes::{self, Axes};
@@ -66,19 +66,17 @@ pub(crate) struct Source {
 /// # Errors
 /// `Unsupported` if they are of no known kind; any error of opening.
 pub(crate) fn open(paths: &[PathBuf], args: &SourceArgs) -> Result<Source> {
-    let (opened, what) = match (&args.shape, args.dtype, paths) {
+    let (array, what) = match (&args.shape, args.dtype, paths) {
         (Some(shape), Some(dtype), [path]) => (raw(path, shape, dtype, args)?, "raw binary".to_owned()),
         (Some(_), ..) => return Err(Error::invalid("raw binary is imported from one file")),
         (None, _, [path]) => one(path)?,
         (None, _, paths) => slices(in_order(paths))?,
     };
-    let url = paths.first().map(|path| path.display().to_string()).unwrap_or_default();
-    let array = Array::from_opened(opened, url, ArrayOptions { read_only: true, ..ArrayOptions::default() });
     let axes = args.axes.clone().unwrap_or_else(|| Axes::of(&array));
     Ok(Source { array, axes, what })
 }
 
-fn raw(path: &Path, shape: &List<u64>, dtype: DataType, args: &SourceArgs) -> Result<Opened> {
+fn raw(path: &Path, shape: &List<u64>, dtype: DataType, args: &SourceArgs) -> Result<Array> {
     let order = if args.order == OrderArg::C { Order::C } else { Order::Fortran };
     let array = NewArray {
         dtype,
@@ -86,31 +84,43 @@ fn raw(path: &Path, shape: &List<u64>, dtype: DataType, args: &SourceArgs) -> Re
         dimension_names: usual_names(&shape.0, order),
         resolution: None,
     };
-    RawFile { order, big_endian: args.endian == Endian::Big, header: args.header_bytes }.open(path, array)
+    let file = RawFile { order, big_endian: args.endian == Endian::Big, header: args.header_bytes };
+    Ok(read_only(file.open(path, array)?, path))
 }
 
-/// Opens a file, a folder of slices, or slices named by a pattern.
-fn one(path: &Path) -> Result<(Opened, String)> {
+fn read_only(opened: Opened, path: &Path) -> Array {
+    let options = ArrayOptions { read_only: true, ..ArrayOptions::default() };
+    Array::from_opened(opened, path.display().to_string(), options)
+}
+
+/// Opens a file or other array, a folder of slices, or slices named by a pattern.
+fn one(path: &Path) -> Result<(Array, String)> {
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
     let is_pattern = path.to_string_lossy().contains(['*', '?']) && !path.exists();
-    match extension.as_str() {
-        _ if path.is_dir() || is_pattern => slices(stack::find(path)?),
-        "npy" => Ok((npy::open(path)?, "NumPy array".to_owned())),
-        "tif" | "tiff" => Ok((tiff::open(path)?, "TIFF".to_owned())),
-        "png" | "jpg" | "jpeg" => slices(vec![path.into()]),
-        _ => {
-            // What is not there at all should be said to be missing rather than strange.
-            std::fs::metadata(path)
-                .map_err(|error| Error::io(error, "opening", path.display().to_string()))?;
-            let known = "a source is .npy, .tif, or .png and .jpg slices; for raw binary say --shape and --dtype";
-            Err(Error::unsupported(known).during("opening").at(path.display().to_string()))
+    if is_pattern {
+        return slices(stack::find(path)?);
+    }
+    if matches!(extension.as_str(), "png" | "jpg" | "jpeg") {
+        return slices(vec![path.into()]);
+    }
+    let name = path.display().to_string();
+    match OpenOptions::new().read_only(true).open(&name) {
+        Ok(array) => {
+            let what = format!("{} {}", array.format(), array.store().location(""));
+            Ok((array, what))
         }
+        Err(error) if error.kind() == ErrorKind::NotFound && path.is_file() => {
+            let reason = "a file of no known kind; for raw binary say --shape and --dtype";
+            Err(Error::unsupported(reason).during("opening").at(name))
+        }
+        Err(error) => Err(error),
     }
 }
 
-fn slices(paths: Vec<PathBuf>) -> Result<(Opened, String)> {
+fn slices(paths: Vec<PathBuf>) -> Result<(Array, String)> {
     let what = stack::describe(&paths);
-    Ok((stack::open(paths)?, what))
+    let first = paths.first().cloned().unwrap_or_default();
+    Ok((read_only(stack::open(paths)?, &first), what))
 }
 
 /// The order of a list of slices: as given, but a list as shells expand patterns, which have `10`

@@ -22,7 +22,8 @@ pub(crate) fn write(out: &mut dyn Write) -> io::Result<()> {
     });
     write_table(out, &["CODEC", "READS", "WRITES", "ABOUT"], codecs.collect())?;
     writeln!(out)?;
-    let stores = store::BUILTIN.iter().map(|scheme| vec![scheme.prefix.to_owned(), scheme.summary.to_owned()]);
+    let stores =
+        store::BUILTIN.iter().map(|scheme| vec![scheme.prefix.to_owned(), scheme.summary.to_owned()]);
     write_table(out, &["STORE", "ABOUT"], stores.collect())
 }
 

@@ -58,7 +58,7 @@ pub(crate) fn bytes(text: &str) -> Result<u64, String> {
     };
     let bytes = number.parse::<f64>().ok().map(|number| number * (1u64 << shift) as f64);
     bytes
-        .filter(|&bytes| bytes >= 1.0 && bytes < 9e18)
+        .filter(|bytes| (1.0..9e18).contains(bytes))
         .map(|bytes| bytes as u64)
         .ok_or_else(|| "expected a number of bytes such as 512M or 4G".to_owned())
 }
@@ -101,7 +101,9 @@ mod tests {
 
     #[test]
     fn sizes_in_bytes() {
-        for (text, expected) in [("1", 1), ("512M", 512 << 20), ("4GiB", 4 << 30), ("1.5k", 1536), ("2 tb", 2 << 40)] {
+        for (text, expected) in
+            [("1", 1), ("512M", 512 << 20), ("4GiB", 4 << 30), ("1.5k", 1536), ("2 tb", 2 << 40)]
+        {
             assert_eq!(bytes(text), Ok(expected), "{text}");
         }
         for bad in ["", "M", "-1", "4X", "1e3", "0", "99999999T"] {

@@ -1,4 +1,5 @@
 //! Creating, looking, copying, removing; and how commands fail.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
 
@@ -57,12 +58,13 @@ fn copies_from_box_to_box() {
     let written = "-19:-13,-10:-6,-6:0".parse().unwrap();
     for x in -20..0 {
         for y in -20..0 {
-            let expected = if array.domain().contains(&written) && (-19..-13).contains(&x) && (-10..-6).contains(&y) {
-                // Box coordinates plus what the layer's offset takes away.
-                voxel(x + 19 - 2 + 5, y + 10 + 1, 3)
-            } else {
-                0
-            };
+            let expected =
+                if array.domain().contains(&written) && (-19..-13).contains(&x) && (-10..-6).contains(&y) {
+                    // Box coordinates plus what the layer's offset takes away.
+                    voxel(x + 19 - 2 + 5, y + 10 + 1, 3)
+                } else {
+                    0
+                };
             assert_eq!(array.get::<u16>(&[x, y, -3]).unwrap(), expected, "{x},{y}");
         }
     }

@@ -1,4 +1,5 @@
 //! Jobs larger than their budget, and jobs that are interrupted.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
 
@@ -29,6 +30,7 @@ fn wait(process: u32) -> (ExitStatus, u64) {
 }
 
 #[test]
+#[expect(clippy::zombie_processes, reason = "it is waited for by its number")]
 fn the_memory_budget_is_kept() {
     let bench = with_large_file();
     let child = bench.command(&format!("import in.raw layer {SHAPE} --memory 128M")).spawn().unwrap();

@@ -52,7 +52,11 @@ fn every_kind_of_file_comes_back() {
     ] {
         bench.ok(&format!("export layer {file} -q"));
         bench.ok(&format!("import {file} from-{file} {how} {options}"));
-        assert_eq!(bench.elements::<u16>(&format!("from-{file}")), ("-3:10,0:7,-2:3".into(), volume(SHAPE)), "{file}");
+        assert_eq!(
+            bench.elements::<u16>(&format!("from-{file}")),
+            ("-3:10,0:7,-2:3".into(), volume(SHAPE)),
+            "{file}"
+        );
     }
     bench.ok("import slices/z*.png pattern --offset -3,0,-2");
     assert_eq!(bench.elements::<u16>("pattern"), bench.elements("layer"));
@@ -84,7 +88,12 @@ fn channels_and_single_images() {
     npy(&bench.path("in.npy"), "|u1", false, &[3, 4, 5, 6], &bytes);
     bench.ok("import in.npy layer --chunk 4,4,4");
     assert_eq!(bench.elements::<u8>("layer"), ("0:6,0:5,0:4,0:3".into(), bytes));
-    for (file, how) in [("out.npy", ""), ("out.tif", ""), ("slices", ""), ("out.raw", "--shape 6,5,4,3 --dtype u8 --order F")] {
+    for (file, how) in [
+        ("out.npy", ""),
+        ("out.tif", ""),
+        ("slices", ""),
+        ("out.raw", "--shape 6,5,4,3 --dtype u8 --order F"),
+    ] {
         bench.ok(&format!("export layer {file}"));
         bench.ok(&format!("import {file} from-{file} {how}"));
         assert_eq!(bench.elements::<u8>(&format!("from-{file}")), bench.elements("layer"), "{file}");
@@ -116,8 +125,11 @@ fn nothing_is_overwritten_unasked() {
         bench.ok(&format!("export layer {out} --overwrite --box 0:3,0:3,0:3"));
     }
     assert_eq!(std::fs::read_dir(bench.path("slices")).unwrap().count(), 3);
-    bench.fails("import in.npy layer --overwrite --encoding jpeg", 2);
+    bench.fails("import in.npy layer --overwrite --encoding nonsense", 1);
     assert_eq!(bench.elements::<u16>("layer").1, volume(SHAPE), "what cannot be made removes nothing");
+    bench.fails("import layer layer --overwrite", 2);
+    bench.ok("import layer same --overwrite --chunk 9,9,9");
+    assert_eq!(bench.elements::<u16>("same").1, volume(SHAPE), "a layer is a source too");
     bench.ok("import in.npy layer --overwrite --offset 1,1,1");
     assert_eq!(bench.elements::<u16>("layer").0, "1:14,1:8,1:6");
 }

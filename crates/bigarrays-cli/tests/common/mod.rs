@@ -1,5 +1,6 @@
 //! Runs the program, and makes files for it.
 #![allow(dead_code, reason = "each test file uses a part")]
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -45,7 +46,10 @@ impl Bench {
         let output = self.run(line);
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(code), "{line}: {said}");
-        assert!(said.lines().any(|line| line.starts_with("error: ")) && !said.contains("Error("), "{line}: {said}");
+        assert!(
+            said.lines().any(|line| line.starts_with("error: ")) && !said.contains("Error("),
+            "{line}: {said}"
+        );
         said
     }
 
