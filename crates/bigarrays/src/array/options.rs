@@ -133,9 +133,4 @@ impl OpenOptions {
     pub fn add_scale(&self, url: &str, spec: &format::CreateSpec) -> Result<Array> {
         Ok(Array::from_opened(format::add_scale(url, spec, &self.format)?, url, self.array.clone()))
     }
-
-    /// The store options that go with these.
-    pub(crate) fn format_options(&self) -> &FormatOptions {
-        &self.format
-    }
 }

@@ -2,7 +2,7 @@
 
 use super::Stored;
 use super::view::StoredAxis;
-use crate::buffer::{Region, SharedViewMut, ViewMut, with_scratch};
+use crate::buffer::{Region, SharedViewMut, ViewMut};
 use crate::domain::Dims;
 use crate::error::{Error, ErrorKind, Result};
 use crate::grid::{AxisSelection, ChunkProjection};
@@ -123,13 +123,9 @@ pub(super) fn decode(
     if !blob.is_whole {
         return layout.codecs.array().decode_ranges(blob.bytes, &spec, &part.in_chunk, out);
     }
-    match blob.encoding.codec() {
-        None => layout.codecs.decode(blob.bytes, &spec, &part.in_chunk, out),
-        Some(codec) => with_scratch(|plain| {
-            let length = codec.decode(blob.bytes, layout.codecs.max_encoded_len(&spec), plain)?;
-            layout.codecs.decode(&plain[..length], &spec, &part.in_chunk, out)
-        }),
-    }
+    blob.encoding.with_decoded(blob.bytes, layout.codecs.max_encoded_len(&spec), |bytes| {
+        layout.codecs.decode(bytes, &spec, &part.in_chunk, out)
+    })
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Values as files below a directory.
 //!
 //! A content encoding is a suffix of the file's name. Each way of spelling a key so is a file; the
-//! first of [`SPELLINGS`] that exists is the value. A change therefore first completes the new file
+//! first of [`ContentEncoding::ALL`] that exists is the value. A change therefore first completes the new file
 //! and then removes the other spellings, the first of them last.
 
 use std::collections::BTreeSet;
@@ -26,22 +26,9 @@ use crate::buffer::{first_bytes, with_scratch};
 use crate::codec::{ContentEncoding, EncodedRanges};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Encodings in the order in which they are looked for.
-const SPELLINGS: [ContentEncoding; 4] =
-    [ContentEncoding::Identity, ContentEncoding::Gzip, ContentEncoding::Brotli, ContentEncoding::Zstd];
-
 /// Ranges no further apart than this are read at once: copying this much takes about as long as a
 /// system call.
 const GAP: u64 = 8 << 10;
-
-fn suffix(encoding: ContentEncoding) -> &'static str {
-    match encoding {
-        ContentEncoding::Identity => "",
-        ContentEncoding::Gzip => ".gz",
-        ContentEncoding::Brotli => ".br",
-        ContentEncoding::Zstd => ".zstd",
-    }
-}
 
 /// A store in a directory.
 ///
@@ -68,7 +55,7 @@ impl KeyPath {
 
     fn spelled(&mut self, encoding: ContentEncoding) -> &Path {
         self.path.truncate(self.plain_len);
-        self.path.extend_from_slice(suffix(encoding).as_bytes());
+        self.path.extend_from_slice(encoding.suffix().as_bytes());
         Path::new(OsStr::from_bytes(&self.path))
     }
 }
@@ -119,7 +106,7 @@ impl FileStore {
                     new.clear();
                     match change(index, blob, new)? {
                         Change::Put(encoding) => self.put(&mut path, encoding, new, changed),
-                        Change::Delete => self.remove(&mut path, &SPELLINGS, changed),
+                        Change::Delete => self.remove(&mut path, &ContentEncoding::ALL, changed),
                         Change::Keep => Ok(()),
                     }
                 })
@@ -150,7 +137,7 @@ impl FileStore {
         if durable {
             note(changed, parent(target));
         }
-        let others: Vec<_> = SPELLINGS.into_iter().filter(|&other| other != encoding).collect();
+        let others: Vec<_> = ContentEncoding::ALL.into_iter().filter(|&other| other != encoding).collect();
         self.remove(path, &others, changed)
     }
 
@@ -300,14 +287,14 @@ fn listed_key(entry: &DirEntry, base: &str) -> Option<String> {
 /// The key of a file in `directory`, without suffix; `None` if another spelling comes first.
 fn key_of_value<'a>(directory: &Path, spelled: &'a str) -> Option<&'a str> {
     let name_start = spelled.rfind('/').map_or(0, |slash| slash + 1);
-    for (rank, &encoding) in SPELLINGS.iter().enumerate().skip(1) {
-        let Some(key) = spelled.strip_suffix(suffix(encoding)).filter(|key| key.len() > name_start) else {
+    for (rank, &encoding) in ContentEncoding::ALL.iter().enumerate().skip(1) {
+        let Some(key) = spelled.strip_suffix(encoding.suffix()).filter(|key| key.len() > name_start) else {
             continue;
         };
         let exists = |&before: &ContentEncoding| {
-            directory.join(format!("{}{}", &key[name_start..], suffix(before))).is_file()
+            directory.join(format!("{}{}", &key[name_start..], before.suffix())).is_file()
         };
-        return (!SPELLINGS[..rank].iter().any(exists)).then_some(key);
+        return (!ContentEncoding::ALL[..rank].iter().any(exists)).then_some(key);
     }
     Some(spelled)
 }
@@ -316,7 +303,7 @@ fn key_of_value<'a>(directory: &Path, spelled: &'a str) -> Option<&'a str> {
 fn read(path: &mut KeyPath, wanted: Option<&EncodedRanges>, buffer: &mut Vec<u8>) -> Result<Option<Found>> {
     // The first spelling again in the end: a writer may have put it after the first look and then
     // removed the one that was the value until then.
-    for encoding in SPELLINGS.into_iter().chain([ContentEncoding::Identity]) {
+    for encoding in ContentEncoding::ALL.into_iter().chain([ContentEncoding::Identity]) {
         let path = path.spelled(encoding);
         let failed = |error: Errno| Error::io(error.into(), "reading", shown(path));
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -430,7 +417,7 @@ mod tests {
     fn put(store: &dyn Store, key: &str, encoding: ContentEncoding) {
         let request = Update { key: key.into(), reads: false };
         let change = |_: usize, _: Option<Blob<'_>>, new: &mut Vec<u8>| {
-            new.extend_from_slice(suffix(encoding).as_bytes());
+            new.extend_from_slice(encoding.suffix().as_bytes());
             Ok(Change::Put(encoding))
         };
         store.update_many(&[request], &change).unwrap();
@@ -440,11 +427,11 @@ mod tests {
     fn encodings_are_suffixes_and_the_last_one_put_counts() {
         let directory = tempfile::tempdir().unwrap();
         let store: &dyn Store = &store(directory.path());
-        for first in SPELLINGS {
-            for second in SPELLINGS {
+        for first in ContentEncoding::ALL {
+            for second in ContentEncoding::ALL {
                 put(store, "a/k", first);
                 put(store, "a/k", second);
-                assert_eq!(store.read("a/k").unwrap().unwrap(), suffix(second).as_bytes());
+                assert_eq!(store.read("a/k").unwrap().unwrap(), second.suffix().as_bytes());
                 let names: Vec<_> = std::fs::read_dir(directory.path().join("a")).unwrap().collect();
                 assert_eq!(names.len(), 1);
                 store.delete("a/k").unwrap();

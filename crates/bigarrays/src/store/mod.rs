@@ -8,7 +8,7 @@ pub(crate) use flat::{KeyLocks, in_parallel, io_error, temporary_beside};
 
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 
@@ -179,11 +179,27 @@ impl dyn Store + '_ {
     pub fn read(&self, key: &str) -> Result<Option<Vec<u8>>> {
         let value = Mutex::new(None);
         self.get_many(&[Get { key: key.to_owned(), ranges: None }], &|_, blob| {
-            *value.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) =
-                blob.map(|blob| blob.bytes.to_vec());
+            *value.lock().unwrap_or_else(PoisonError::into_inner) = blob.map(|blob| blob.bytes.to_vec());
             Ok(())
         })?;
-        Ok(value.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()))
+        Ok(value.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The content-decoded value of `key`, a metadata document, or `None` if it is missing.
+    ///
+    /// # Errors
+    /// Those of [`Store::get_many`]; `CorruptData` if it is damaged or absurdly long.
+    pub fn read_metadata(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        let value = Mutex::new(None);
+        self.get_many(&[Get { key: key.to_owned(), ranges: None }], &|_, blob| {
+            let decode = |blob: Blob<'_>| {
+                blob.encoding.with_decoded(blob.bytes, LARGEST_METADATA, |bytes| Ok(bytes.to_vec()))
+            };
+            let decoded = blob.map(decode).transpose().map_err(|error| error.at(self.location(key)))?;
+            *value.lock().unwrap_or_else(PoisonError::into_inner) = decoded;
+            Ok(())
+        })?;
+        Ok(value.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Replaces the value of `key` by `bytes`, without a content encoding.

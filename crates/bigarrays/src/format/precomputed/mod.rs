@@ -10,7 +10,8 @@ use info::{Info, ScaleInfo, with_channels};
 use super::{Abilities, CreateSpec, Format, FormatOptions, Opened, ScaleSelector, store_at};
 use crate::buffer::Order;
 use crate::codec::{
-    ArrayCodec, ChunkSpec, CodecPipeline, CompressedSegmentation, Compresso, ContentEncoding, Raw,
+    ArrayCodec, Blosc, BytesCodec, ChunkSpec, CodecPipeline, CompressedSegmentation, Compresso,
+    ContentEncoding, Gzip, Jpeg, Jxl, Png, Raw, Zstd,
 };
 use crate::domain::{Dims, Domain};
 use crate::dtype::{DataType, FillValue};
@@ -57,7 +58,7 @@ impl Format for Precomputed {
 
     fn open(&self, url: &str, options: &FormatOptions) -> Result<Option<Opened>> {
         let store = store_at(url, options)?;
-        let Some(bytes) = store.read(INFO)? else { return Ok(None) };
+        let Some(bytes) = store.read_metadata(INFO)? else { return Ok(None) };
         let info = Info::parse(&bytes).map_err(|error| error.at(store.location(INFO)))?;
         let position = options.scale.find(&info.describe()?)?;
         opened(&info, position, &*store, options).map(Some)
@@ -129,10 +130,7 @@ fn change_info(
     let stored = std::sync::Mutex::new(None);
     let request = Update { key: INFO.to_owned(), reads: true };
     store.update_many(&[request], &|_, old, out| {
-        let old = old.map(|blob| {
-            let bytes = blob.encoding.decode(blob.bytes, LARGEST_METADATA)?;
-            Info::parse(&bytes)
-        });
+        let old = old.map(|blob| blob.encoding.with_decoded(blob.bytes, LARGEST_METADATA, Info::parse));
         let info = change(old.transpose()?)?;
         let mut stored = stored.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         stored.clone_from(&info);
@@ -268,14 +266,23 @@ fn layout(info: &Info, scale: &ScaleInfo, chunk: &[u64; 3], options: &FormatOpti
 /// stored a chunk as it is where the encoding calls for compression.
 fn pipeline(dtype: DataType, scale: &ScaleInfo) -> Result<CodecPipeline> {
     let raw = || -> Arc<dyn ArrayCodec> { Arc::new(Raw::new(Order::Fortran)) };
+    let compressed = |codec: Arc<dyn BytesCodec>| Ok(CodecPipeline::new(raw(), vec![codec]));
     let plain = |codec: Arc<dyn ArrayCodec>| Ok(CodecPipeline::new(codec, Vec::new()));
+    let level = |level: Option<u32>, default: u8| level.map_or(default, |level| level as u8);
     match scale.encoding.as_str() {
-        "raw" => plain(raw()),
+        "raw" => Ok(CodecPipeline::new(raw(), Vec::new())
+            .or_through(Arc::new(Gzip::new(Gzip::DEFAULT_LEVEL)?.or_plain()))),
+        "jpeg" => plain(Arc::new(Jpeg::new(level(scale.jpeg_quality, Jpeg::DEFAULT_QUALITY))?)),
+        "png" => plain(Arc::new(Png::new(level(scale.png_level, Png::DEFAULT_LEVEL))?)),
+        "jxl" => plain(Arc::new(Jxl)),
         "compressed_segmentation" => {
             let block = scale.block_size.unwrap_or([8; 3]).map(|length| length as usize);
             plain(Arc::new(CompressedSegmentation::new(block)?))
         }
         "compresso" => plain(Arc::new(Compresso)),
+        "gzip" => compressed(Arc::new(Gzip::new(Gzip::DEFAULT_LEVEL)?.or_plain())),
+        "zstd" => compressed(Arc::new(Zstd::new(Zstd::DEFAULT_LEVEL)?.or_plain())),
+        "blosclz" => compressed(Arc::new(Blosc::new(dtype.size(), Blosc::DEFAULT_LEVEL)?)),
         other => Err(Error::unsupported(format!("unknown encoding {other:?}"))),
     }
 }
