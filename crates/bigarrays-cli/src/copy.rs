@@ -40,7 +40,7 @@ pub(crate) struct CopyArgs {
     #[arg(long, value_name = "SCALE", value_parser = values::scale, default_value = "0")]
     to_scale: ScaleSelector,
 
-    /// Make DST, of just the box, with the chunks, encoding and resolution of SRC unless options below
+    /// Make DST, of just the box, with the type, chunks, encoding and resolution of SRC unless options below
     /// say otherwise
     #[arg(long, conflicts_with = "to_scale")]
     create: bool,
@@ -103,6 +103,7 @@ impl CopyArgs {
         spec.encoding = spec.encoding.or_else(|| own.map(|scale| scale.encoding.clone()));
         spec.chunk =
             spec.chunk.or_else(|| own.map(|_| source.chunk_shape().iter().take(3).copied().collect()));
+        spec.labels = spec.labels.or_else(|| own.map(|scale| scale.labels));
         spec.resolution = spec
             .resolution
             .or_else(|| own.map(|scale| scale.resolution.size.iter().take(3).copied().collect()));

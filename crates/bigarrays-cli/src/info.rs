@@ -65,7 +65,7 @@ fn encoding(array: &Array) -> String {
 }
 
 fn as_json(array: &Array) -> anyhow::Result<Value> {
-    let domain = array.domain();
+    let (domain, scale) = (array.domain(), array.scales().get(array.scale()));
     Ok(json!({
         "url": array.url(),
         "format": array.format(),
@@ -80,6 +80,7 @@ fn as_json(array: &Array) -> anyhow::Result<Value> {
         "codecs": array.layout().codecs.names().collect::<Vec<_>>(),
         "resolution": array.resolution().as_ref().map(resolution_json),
         "bytes": bytes(array)?,
+        "labels": scale.map(|scale| scale.labels),
         "scale": array.scale(),
         "scales": array.scales().iter().map(scale_json).collect::<Vec<_>>(),
     }))
@@ -112,11 +113,12 @@ fn write_text(out: &mut dyn Write, array: &Array) -> anyhow::Result<()> {
         || "unknown".to_owned(),
         |resolution| format!("{} {}", joined(resolution.size.iter().take(3), " × "), resolution.unit),
     );
+    let is_labels = array.scales().get(array.scale()).is_some_and(|scale| scale.labels);
     let chunks: u64 = grid.iter().fold(1, |product, count| product.saturating_mul(*count));
     let rows = [
         ("array", array.url().to_owned()),
         ("format", array.format().to_owned()),
-        ("type", array.dtype().to_string()),
+        ("type", format!("{}{}", array.dtype(), if is_labels { ", labels" } else { "" })),
         ("axes", joined(array.dimension_names(), ",")),
         ("domain", array.domain().to_string()),
         ("shape", joined(array.shape(), " × ")),

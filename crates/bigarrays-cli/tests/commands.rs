@@ -83,6 +83,14 @@ fn copy_makes_a_layer_like_the_source() {
     assert_eq!(info["chunk_shape"], serde_json::json!([4, 4, 4]));
     assert_eq!(info["resolution"]["size"], serde_json::json!([8.0, 8.0, 40.0]));
     bench.fails("copy layer crop --create", 1);
+    bench.ok("create labels --shape 9,9,9 --dtype uint32 --labels");
+    bench.ok("copy labels again --create");
+    assert_eq!(json(&bench, "info again --json")["labels"], true);
+    bench.ok(
+        "copy labels packed --create --encoding compressed_segmentation --block 4,4,4 --compression gzip",
+    );
+    assert_eq!(bench.elements::<u32>("packed"), bench.elements("labels"));
+    assert!(bench.ok("info packed").contains("uint32, labels"));
     bench.ok("copy layer all --create --chunk 3,3,3");
     assert_eq!(bench.elements::<u16>("all"), bench.elements("layer"));
 }
@@ -110,6 +118,8 @@ fn exit_codes() {
     bench.fails("info layer --scale 7", 3);
     bench.fails("create layer --shape 3,3,3 --dtype uint8", 1);
     bench.fails("create new --shape 3,3,3 --dtype uint8 --encoding nonsense", 1);
+    bench.fails("create new --shape 3,3,3 --dtype uint8 --encoding jpeg --level 200", 2);
+    bench.fails("create new --shape 3,3,3 --dtype uint8 --level 3", 2);
     bench.fails("create new --box 3:0,0:1,0:1 --dtype uint8", 2);
     bench.fails("export layer out.xyz", 2);
     bench.fails("export layer out.npy --box 0:3,0:3", 2);

@@ -133,3 +133,46 @@ fn nothing_is_overwritten_unasked() {
     bench.ok("import in.npy layer --overwrite --offset 1,1,1");
     assert_eq!(bench.elements::<u16>("layer").0, "1:14,1:8,1:6");
 }
+
+#[test]
+fn encodings_and_compressions() {
+    let bench = imported();
+    for how in [
+        "--compression gzip",
+        "--compression br",
+        "--compression zstd",
+        "--encoding zstd",
+        "--encoding png --level 9",
+    ] {
+        bench.ok(&format!("import in.npy other --overwrite --chunk 4,4,2 --offset -3,0,-2 {how}"));
+        assert_eq!(bench.elements::<u16>("other"), bench.elements("layer"), "{how}");
+    }
+    bench.ok("import in.npy other --overwrite --drop-fill --compression gzip");
+    let chunks = std::fs::read_dir(bench.path("other/1_1_1")).unwrap();
+    let names: Vec<String> = chunks.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    assert!(names.contains(&"0-13_0-7_0-5.gz".to_owned()), "{names:?}");
+}
+
+#[test]
+fn slices_of_every_kind() {
+    let bench = Bench::new();
+    let data = concat!(env!("CARGO_MANIFEST_DIR"), "/../bigarrays/tests/data/stacks");
+    for folder in ["jpeg", "png-gray", "tiff-slices"] {
+        bench.ok(&format!("import {data}/{folder} {folder}"));
+        let list = ["slice10", "slice2", "slice9"].map(|name| {
+            let extension =
+                ["jpg", "png", "tif"].into_iter().find(|kind| folder.starts_with(&kind[..1])).unwrap();
+            format!("{data}/{folder}/{name}.{extension}")
+        });
+        // As a shell expands `slice*`: in the order of the alphabet, but numbers count.
+        bench.ok(&format!("import {} {folder}-list", list.join(" ")));
+        let array = bigarrays::Array::open(&bench.url(folder)).unwrap();
+        let list = bigarrays::Array::open(&bench.url(&format!("{folder}-list"))).unwrap();
+        assert_eq!((array.shape()[2], array.dtype()), (3, list.dtype()));
+        let bytes = |array: &bigarrays::Array| match array.dtype() {
+            bigarrays::DataType::U8 => array.read::<u8>(array.domain()).unwrap().into_data().mapv(u16::from),
+            _ => array.read::<u16>(array.domain()).unwrap().into_data(),
+        };
+        assert_eq!(bytes(&array), bytes(&list), "{folder}");
+    }
+}
