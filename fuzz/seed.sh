@@ -24,3 +24,18 @@ for codec in gzip zstd br blosclz; do
     case $codec in br) target=brotli ;; blosclz) target=blosc ;; *) target=$codec ;; esac
     seed "$target" "plain.$codec" '\240\017\000\000'
 done
+
+labels=../crates/bigarrays/tests/data/codec
+u8='\012' u16='\014' u32='\016' u64='\020'
+data=$labels
+seed compresso compresso4-4x4x1-uint8-37x21x6.bin "$u8\044\024\005\000$part"
+seed compresso compresso4-8x8x1-uint16-24x18x7.bin "$u16\027\021\006\000$part"
+seed compresso compresso6-4x4x2-uint32-21x19x9.bin "$u32\024\022\010\000$part"
+seed compresso compresso4-4x2x1-uint64-9x26x8.bin "$u64\010\031\007\000$part"
+seed compressed_segmentation cseg8x8x8-uint32-35x21x10x1.bin "\007\007\007$u32\042\024\011\001$part"
+seed compressed_segmentation cseg8x8x8-uint64-33x18x9x2.bin "\007\007\007$u64\040\021\010\002$part"
+seed compressed_segmentation cseg5x7x3-uint64-19x22x11x1.bin "\004\006\002$u64\022\025\012\001$part"
+mkdir -p corpus/info corpus/npy corpus/tiff
+printf '%s' '{"@type":"neuroglancer_multiscale_volume","type":"segmentation","data_type":"uint64","num_channels":1,"scales":[{"key":"8_8_8","size":[64,64,64],"voxel_offset":[-3,0,7],"resolution":[8,8,8.5],"chunk_sizes":[[64,64,64]],"encoding":"compressed_segmentation","compressed_segmentation_block_size":[8,8,8]}]}' > corpus/info/seed
+find ../crates/bigarrays/tests/data/stacks -name '*.npy' -exec cp {} corpus/npy/ \;
+find ../crates/bigarrays/tests/data/stacks -name '*.tif*' -exec cp {} corpus/tiff/ \;

@@ -1,1 +1,38 @@
+//! The Python module `bigarrays._bigarrays`: parses arguments, calls the core, presents the results.
 
+mod array;
+mod copy;
+mod display;
+mod domain;
+mod errors;
+mod index;
+mod open;
+mod scale;
+mod transfer;
+
+use pyo3::prelude::*;
+
+/// The compiled part of `bigarrays`.
+#[pymodule]
+mod _bigarrays {
+    use super::*;
+
+    #[pymodule_export]
+    use super::array::{ChunkDomains, PyArray};
+    #[pymodule_export]
+    use super::copy::copy;
+    #[pymodule_export]
+    use super::domain::PyDomain;
+    #[pymodule_export]
+    use super::index::ViewIndexer;
+    #[pymodule_export]
+    use super::open::{_reopen, add_scale, create, open, remove, supported};
+    #[pymodule_export]
+    use super::scale::PyScale;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        super::errors::register(module)
+    }
+}

@@ -1,4 +1,6 @@
 //! The hot inner parts: strided copies, projections, and reads of local layers against a bare copy.
+#![allow(clippy::unwrap_used)]
+#![allow(missing_docs)]
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -67,11 +69,11 @@ fn reads(criterion: &mut Criterion) {
         group.bench_function("read a box of 64³", |b| b.iter(|| array.read::<u8>(&part).unwrap()));
         let data = ArrayD::<u8>::zeros(IxDyn(&[64, 64, 64]).f());
         group.bench_function("write a box of 64³", |b| {
-            b.iter(|| array.write(part.origin(), data.view()).unwrap())
+            b.iter(|| array.write(part.origin(), data.view()).unwrap());
         });
         group.throughput(Throughput::Elements(1));
         group.bench_function("read a voxel", |b| {
-            b.iter(|| array.get::<u8>(black_box(&[200, 100, 50])).unwrap())
+            b.iter(|| array.get::<u8>(black_box(&[200, 100, 50])).unwrap());
         });
         group.finish();
     }

@@ -517,7 +517,7 @@ fn copy_strided(source: &View<'_>, destination: &mut ViewMut<'_>) {
             8 => copy_elements::<[u8; 8]>(axes, from, to),
             // SAFETY: the walk visits every element of both views.
             _ => walk(&axes, from, to, &mut |from, to| unsafe {
-                std::ptr::copy_nonoverlapping(from, to, item)
+                std::ptr::copy_nonoverlapping(from, to, item);
             }),
         },
     }
@@ -536,7 +536,7 @@ fn copy_elements<T: Copy>(mut axes: Dims<CopyAxis>, from: *const u8, to: *mut u8
                 unsafe {
                     to.offset(k * fast.2)
                         .cast::<T>()
-                        .write_unaligned(from.offset(k * fast.1).cast::<T>().read_unaligned())
+                        .write_unaligned(from.offset(k * fast.1).cast::<T>().read_unaligned());
                 };
             }
         }),

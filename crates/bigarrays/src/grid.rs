@@ -84,7 +84,7 @@ impl ChunkGrid {
         }
         let elements = chunk.iter().try_fold(1u64, |product, &length| product.checked_mul(length));
         if elements.is_none_or(|elements| elements == 0 || elements > 1 << 48) {
-            return Err(Error::invalid(format!("chunk shape {:?} is not usable", chunk)));
+            return Err(Error::invalid(format!("chunk shape {chunk:?} is not usable")));
         }
         Ok(Self { domain, chunk: chunk.into(), edge })
     }

@@ -1,4 +1,24 @@
-//! Store, cut out, view and compute over N-d arrays larger than memory.
+//! Store, cut out and change N-d arrays larger than memory.
+//!
+//! An [`Array`] is a stored N-d array or a view of one. Indices are absolute coordinates, which may be
+//! negative; reads may reach outside the domain and over chunks that were never written, and give
+//! zeros there; writes of any box are safe beside other threads and processes.
+//!
+//! ```
+//! use bigarrays::{CreateSpec, DataType, OpenOptions, ndarray::Array3};
+//!
+//! let mut spec = CreateSpec::new(DataType::U16, "-64:64,0:128,100:132".parse()?);
+//! spec.chunk = Some(vec![64, 64, 16]);
+//! let array = OpenOptions::new().create("memory://front-page", &spec)?;
+//! array.write(&[-5, 60, 110], Array3::from_elem((10, 10, 10), 3u16).view())?;
+//!
+//! let cutout = array.read::<u16>(&"-10:0,55:65,105:115".parse()?)?;
+//! assert_eq!(cutout.get(&[-5, 60, 110]), Some(3));
+//! assert_eq!(cutout.get(&[-6, 60, 110]), Some(0));
+//! # Ok::<(), bigarrays::Error>(())
+//! ```
+//!
+//! `ARCHITECTURE.md` in the repository shows the way through the code.
 
 mod array;
 pub mod buffer;
@@ -13,7 +33,7 @@ pub mod layout;
 mod pool;
 pub mod store;
 
-pub use array::{Array, ArrayOptions, Cutout, Index, OpenOptions, Outside};
+pub use array::{Array, ArrayOptions, AxisMap, Cutout, Index, OpenOptions, Outside, Transform};
 pub use domain::Domain;
 pub use dtype::{DataType, Element, FillValue};
 pub use engine::{CopyOptions, copy};
@@ -22,3 +42,8 @@ pub use format::CreateSpec;
 pub use half;
 pub use ndarray;
 pub use pool::{set_threads, threads};
+
+/// The README's example runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

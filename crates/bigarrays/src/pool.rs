@@ -23,10 +23,10 @@ impl<T> PerProcess<T> {
     pub(crate) fn get_or_try_init(&self, make: impl FnOnce() -> Result<T>) -> Result<Arc<T>> {
         let process = std::process::id();
         let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((owner, value)) = &*slot {
-            if *owner == process {
-                return Ok(Arc::clone(value));
-            }
+        if let Some((owner, value)) = &*slot
+            && *owner == process
+        {
+            return Ok(Arc::clone(value));
         }
         let value = Arc::new(make()?);
         if let Some(inherited) = slot.replace((process, Arc::clone(&value))) {

@@ -1,4 +1,5 @@
 //! What the tests of BigArrays.jl show, in half-open, zero-based coordinates.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use bigarrays::ndarray::{ArrayD, IxDyn, s};
 use bigarrays::{Array, CreateSpec, DataType, Domain, Element, OpenOptions, Outside};

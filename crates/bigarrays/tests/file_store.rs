@@ -2,6 +2,7 @@
 //!
 //! What needs a process of its own runs this binary again, as the test [`helper`], with its role in
 //! an environment variable.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -106,7 +107,9 @@ fn update_in_a_fork(store: &FileStore) {
 }
 
 fn write_forever(store: &dyn Store) {
-    (1..8).cycle().for_each(|byte| store.write("v", &value_of(byte)).unwrap());
+    for byte in (1..8).cycle() {
+        store.write("v", &value_of(byte)).unwrap();
+    }
 }
 
 fn value_of(byte: u8) -> Vec<u8> {

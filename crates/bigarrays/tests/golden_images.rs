@@ -1,4 +1,5 @@
 //! Chunks that other tools wrote, against what those tools read from them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::path::PathBuf;
 

@@ -1,4 +1,5 @@
 //! Any sequence of writes and reads equals the same sequence on a plain array in memory.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use bigarrays::ndarray::{ArrayD, Dimension, IxDyn};
 use bigarrays::{Array, CreateSpec, DataType, Domain, Index, OpenOptions, Outside};

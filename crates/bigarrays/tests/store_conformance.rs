@@ -1,4 +1,5 @@
 //! Runs the conformance suite on every store of this crate.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::sync::Arc;
 

@@ -12,8 +12,8 @@ use ndarray::{ArrayView, Dimension};
 
 pub use cutout::Cutout;
 pub use options::{ArrayOptions, OpenOptions, Outside};
-pub use view::Index;
-use view::{AxisMap, StoredAxis, Transform};
+use view::StoredAxis;
+pub use view::{AxisMap, Index, Transform};
 
 use crate::buffer::{Order, View, ViewMut};
 use crate::codec::EncodedRanges;
@@ -167,6 +167,21 @@ impl Array {
         places.ok_or_else(|| Error::invalid("the view leaves the range of coordinates"))
     }
 
+    /// Which elements of the stored array this view shows.
+    pub fn transform(&self) -> &Transform {
+        &self.view
+    }
+
+    /// The view of the stored array, whatever this view shows of it, that `transform` describes: what
+    /// [`Array::transform`] said of another array opened from the same place. No I/O.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if it does not describe a view of an array of as many axes.
+    pub fn with_transform(&self, transform: Transform) -> Result<Self> {
+        transform.check(self.stored.layout.domain().ndim())?;
+        Ok(self.with_view(transform))
+    }
+
     fn with_view(&self, view: Transform) -> Self {
         Self { stored: Arc::clone(&self.stored), view }
     }
@@ -296,9 +311,15 @@ impl Array {
         }
     }
 
-    /// The order in which results are cheapest: the stored one, unless the view exchanges axes.
+    /// The order in which results are cheapest: the stored one, or its opposite where the view reverses
+    /// the axes.
     pub fn order(&self) -> Order {
-        self.stored.layout.order
+        let axes = || self.view.axes.iter().filter_map(AxisMap::axis);
+        let is_reversed = self.ndim() > 1 && axes().zip(axes().skip(1)).all(|(axis, next)| axis > next);
+        match (self.stored.layout.order, is_reversed) {
+            (Order::C, false) | (Order::Fortran, true) => Order::C,
+            (Order::Fortran, false) | (Order::C, true) => Order::Fortran,
+        }
     }
 
     fn expect_type(&self, dtype: DataType) -> Result<()> {

@@ -45,11 +45,28 @@ impl From<std::ops::RangeFull> for Index {
 
 /// Where a stored axis gets its coordinate from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum AxisMap {
+pub enum AxisMap {
     /// It is fixed at this coordinate.
     Fixed(i64),
     /// It is `offset + step * i` for the coordinate `i` of the visible axis `axis`.
-    Along { axis: usize, offset: i64, step: i64 },
+    Along {
+        /// The visible axis.
+        axis: usize,
+        /// The stored coordinate of the visible coordinate zero.
+        offset: i64,
+        /// Distance between neighbours in stored coordinates, not zero.
+        step: i64,
+    },
+}
+
+impl AxisMap {
+    /// The visible axis, if there is one.
+    pub(super) fn axis(&self) -> Option<usize> {
+        match *self {
+            Self::Fixed(_) => None,
+            Self::Along { axis, .. } => Some(axis),
+        }
+    }
 }
 
 /// The coordinates `start + k * step`, `k < count`, of a stored axis. `step` is not zero.
@@ -68,9 +85,11 @@ pub(super) struct StoredAxis {
 /// view coordinate `i` shows `s * i` plus a constant smaller than the step: the same rule that
 /// relates the coordinates of a coarser scale to a finer one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Transform {
-    pub(super) domain: Domain,
-    pub(super) axes: Dims<AxisMap>,
+pub struct Transform {
+    /// The visible coordinates.
+    pub domain: Domain,
+    /// One map for each stored axis.
+    pub axes: Dims<AxisMap>,
 }
 
 impl Transform {
@@ -81,6 +100,23 @@ impl Transform {
 
     pub(super) fn is_identity(&self) -> bool {
         self.axes.iter().enumerate().all(|(at, map)| *map == AxisMap::Along { axis: at, offset: 0, step: 1 })
+    }
+
+    /// An error unless every visible axis is that of one of the `stored` axes.
+    pub(super) fn check(&self, stored: usize) -> Result<()> {
+        let mut seen: Dims<usize> = Dims::new();
+        for map in &self.axes {
+            match *map {
+                AxisMap::Along { axis, step, .. } if step != 0 && step != i64::MIN => seen.push(axis),
+                AxisMap::Along { .. } => return Err(Error::invalid("a view with a step of zero")),
+                AxisMap::Fixed(_) => {}
+            }
+        }
+        seen.sort_unstable();
+        if self.axes.len() == stored && seen.iter().copied().eq(0..self.domain.ndim()) {
+            return self.stored_axes(&self.domain).map(drop);
+        }
+        Err(Error::invalid(format!("a view {self:?} of an array of {stored} axes")))
     }
 
     /// The view of this view that `indices`, one per visible axis, select.
@@ -257,6 +293,20 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::OutOfBounds);
         assert!(error.to_string().contains("absolute coordinates"));
         assert!(base.index(&[slice(0, 5, 0)]).is_err() && base.index(&[]).is_err());
+    }
+
+    #[test]
+    fn only_views_that_could_have_been_made_are_accepted() {
+        let base = Transform::identity(&"0:4,10:15".parse().unwrap());
+        let row = base.index(&[Index::At(2), slice(14, 9, -2)]).unwrap();
+        assert!(base.check(2).is_ok() && row.check(2).is_ok());
+        assert!(base.check(3).is_err());
+        let changed = |axis, step| {
+            let map = AxisMap::Along { axis, offset: 0, step };
+            Transform { axes: [map, base.axes[1]].as_slice().into(), ..base.clone() }
+        };
+        assert!(changed(1, 1).check(2).is_err() && changed(2, 1).check(2).is_err());
+        assert!(changed(0, 0).check(2).is_err() && changed(0, i64::MAX).check(2).is_err());
     }
 
     #[test]

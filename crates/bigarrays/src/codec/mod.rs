@@ -353,10 +353,10 @@ pub(crate) fn decode_whole(
     out: &mut ViewMut<'_>,
     decode_all: impl FnOnce(&mut [u8]) -> Result<()>,
 ) -> Result<()> {
-    if region.is_whole(&spec.shape) {
-        if let Some(bytes) = out.as_dense_mut(order) {
-            return decode_all(bytes);
-        }
+    if region.is_whole(&spec.shape)
+        && let Some(bytes) = out.as_dense_mut(order)
+    {
+        return decode_all(bytes);
     }
     let length = spec.byte_len()?;
     with_scratch(|scratch| {

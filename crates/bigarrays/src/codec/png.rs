@@ -23,7 +23,7 @@ pub struct Png {
 
 impl Png {
     /// The level that is written where none is asked for.
-    pub const DEFAULT_LEVEL: u8 = 6;
+    pub const DEFAULT_LEVEL: u8 = 1;
 
     /// PNG written with effort `level`: 0 stores, 1 is by far the fastest, 9 the smallest.
     ///

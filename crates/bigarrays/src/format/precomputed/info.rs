@@ -61,10 +61,10 @@ impl Info {
             return Err(Error::metadata("info is not a JSON object"));
         };
         let root = Member { object: &document, path: String::new() };
-        if let Some(kind) = root.optional("@type", Value::as_str, "a string")? {
-            if kind != "neuroglancer_multiscale_volume" {
-                return Err(root.wrong("@type", "\"neuroglancer_multiscale_volume\""));
-            }
+        if let Some(kind) = root.optional("@type", Value::as_str, "a string")?
+            && kind != "neuroglancer_multiscale_volume"
+        {
+            return Err(root.wrong("@type", "\"neuroglancer_multiscale_volume\""));
         }
         let segmentation = match root.required("type", Value::as_str, "a string")? {
             "image" => false,

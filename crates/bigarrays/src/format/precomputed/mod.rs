@@ -10,7 +10,7 @@ use info::{Info, ScaleInfo, with_channels};
 use super::{Abilities, CreateSpec, Format, FormatOptions, Opened, ScaleSelector, store_at};
 use crate::buffer::Order;
 use crate::codec::{
-    ArrayCodec, Blosc, BytesCodec, ChunkSpec, CodecPipeline, CompressedSegmentation, Compresso,
+    self, ArrayCodec, Blosc, BytesCodec, ChunkSpec, CodecPipeline, CompressedSegmentation, Compresso,
     ContentEncoding, Gzip, Jpeg, Jxl, Png, Raw, Zstd,
 };
 use crate::domain::{Dims, Domain};
@@ -200,6 +200,9 @@ fn new_scale(spec: &CreateSpec) -> Result<ScaleInfo> {
     };
     let encoding = spec.encoding.clone().unwrap_or_else(|| "raw".to_owned());
     expect_level(&encoding, spec.level)?;
+    if codec::BUILTIN.iter().any(|codec| codec.name == encoding && !codec.writes) {
+        return Err(Error::unsupported(format!("{encoding} is only read; choose another encoding")));
+    }
     let is = |name: &str| encoding == name;
     Ok(ScaleInfo {
         key: spec.key.clone().unwrap_or_else(|| resolution.map(|x| x.to_string()).join("_")),

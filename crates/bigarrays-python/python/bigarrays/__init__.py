@@ -1,0 +1,73 @@
+"""Store, cut out, view and compute over N-d arrays larger than memory.
+
+>>> import numpy as np
+>>> import bigarrays
+>>> em = bigarrays.create(
+...     "memory://em", domain="-100:412,0:512,0:64", dtype="uint8", chunks=(64, 64, 64), resolution=(8, 8, 40)
+... )
+>>> em[0:200, 50:100, 10] = np.uint8(7)  # written at once; scalars and arrays broadcast as in numpy
+>>> em[-5:5, 60, 10]  # read at once; coordinates are absolute, -5 lies left of the origin
+array([0, 0, 0, 0, 0, 7, 7, 7, 7, 7], dtype=uint8)
+>>> em[199, 99, 10]
+np.uint8(7)
+>>> plane = em.view[::2, ::2, 10]  # sliced without reading
+>>> plane.domain, plane.resolution
+(Domain("-50:206,0:256"), (16.0, 16.0))
+
+A place is a path or a URL; see `supported`. Errors are subclasses of `Error`, each also of the fitting builtin
+exception. Reading, writing and opening leave other threads running.
+"""
+
+from ._bigarrays import (
+    AlreadyExistsError,
+    Array,
+    CancelledError,
+    CorruptDataError,
+    Domain,
+    Error,
+    InvalidArgumentError,
+    InvalidMetadataError,
+    MemoryBudgetError,
+    NotFoundError,
+    OutOfBoundsError,
+    PermissionDeniedError,
+    ReadOnlyError,
+    Scale,
+    StorageError,
+    StorageFullError,
+    UnsupportedError,
+    __version__,
+    add_scale,
+    copy,
+    create,
+    open,
+    remove,
+    supported,
+)
+
+__all__ = [
+    "AlreadyExistsError",
+    "Array",
+    "CancelledError",
+    "CorruptDataError",
+    "Domain",
+    "Error",
+    "InvalidArgumentError",
+    "InvalidMetadataError",
+    "MemoryBudgetError",
+    "NotFoundError",
+    "OutOfBoundsError",
+    "PermissionDeniedError",
+    "ReadOnlyError",
+    "Scale",
+    "StorageError",
+    "StorageFullError",
+    "UnsupportedError",
+    "__version__",
+    "add_scale",
+    "copy",
+    "create",
+    "open",
+    "remove",
+    "supported",
+]

@@ -1,0 +1,72 @@
+import os
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
+from numpy.typing import DTypeLike
+
+from ._array import Array
+from ._domain import Box
+
+Place: TypeAlias = str | os.PathLike[str]
+ScaleSelector: TypeAlias = int | str | Sequence[float]
+Compression: TypeAlias = Literal["gzip", "br", "zstd"]
+
+def open(
+    path_or_url: Place,
+    *,
+    mode: Literal["r", "r+"] = "r",
+    scale: ScaleSelector = 0,
+    format: str | None = None,
+    strict: bool = False,
+    outside: Literal["error", "crop"] = "error",
+    drop_fill: bool = False,
+    durable: bool = False,
+    lock: bool = True,
+    compression: Compression | None = None,
+) -> Array: ...
+def create(
+    path_or_url: Place,
+    *,
+    dtype: DTypeLike,
+    shape: Sequence[int] | None = None,
+    domain: Box | None = None,
+    origin: Sequence[int] | None = None,
+    chunks: Sequence[int] | None = None,
+    encoding: str | None = None,
+    level: int | None = None,
+    block: Sequence[int] | None = None,
+    resolution: Sequence[float] | None = None,
+    labels: bool | None = None,
+    key: str | None = None,
+    format: str | None = "precomputed",
+    strict: bool = False,
+    outside: Literal["error", "crop"] = "error",
+    drop_fill: bool = False,
+    durable: bool = False,
+    lock: bool = True,
+    compression: Compression | None = None,
+) -> Array: ...
+def add_scale(
+    path_or_url: Place,
+    *,
+    dtype: DTypeLike,
+    shape: Sequence[int] | None = None,
+    domain: Box | None = None,
+    origin: Sequence[int] | None = None,
+    chunks: Sequence[int] | None = None,
+    encoding: str | None = None,
+    level: int | None = None,
+    block: Sequence[int] | None = None,
+    resolution: Sequence[float] | None = None,
+    labels: bool | None = None,
+    key: str | None = None,
+    format: str | None = "precomputed",
+    strict: bool = False,
+    outside: Literal["error", "crop"] = "error",
+    drop_fill: bool = False,
+    durable: bool = False,
+    lock: bool = True,
+    compression: Compression | None = None,
+) -> Array: ...
+def remove(path_or_url: Place, scale: ScaleSelector | None = None) -> None: ...
+def supported() -> dict[str, dict[str, str]]: ...

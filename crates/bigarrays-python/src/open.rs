@@ -1,0 +1,395 @@
+//! Opening, creating and removing arrays, and the options that a pickled array takes with it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bigarrays::codec::ContentEncoding;
+use bigarrays::domain::Dims;
+use bigarrays::format::{self, CreateSpec, FormatOptions, ScaleSelector};
+use bigarrays::{AxisMap, Domain, OpenOptions, Outside, Transform, store};
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+
+use crate::array::PyArray;
+use crate::domain::{PyDomain, to_domain};
+use crate::errors::{OrRaise, invalid};
+use crate::transfer::to_dtype;
+
+/// The options with which an array was opened.
+#[derive(Clone, Debug)]
+pub(crate) struct Opening {
+    pub(crate) writable: bool,
+    format: Option<String>,
+    strict: bool,
+    crop: bool,
+    drop_fill: bool,
+    durable: bool,
+    lock: bool,
+    compression: Option<String>,
+}
+
+impl Opening {
+    /// Takes the options out of keyword arguments.
+    fn take(given: &Arguments<'_>, writable: bool) -> PyResult<Self> {
+        let crop = match given.take::<String>("outside")?.as_deref() {
+            None | Some("error") => false,
+            Some("crop") => true,
+            Some(other) => {
+                return Err(
+                    given.invalid(format!("unknown outside={other:?}; known are \"error\" and \"crop\""))
+                );
+            }
+        };
+        Ok(Self {
+            writable,
+            format: given.take("format")?,
+            strict: given.take("strict")?.unwrap_or(false),
+            crop,
+            drop_fill: given.take("drop_fill")?.unwrap_or(false),
+            durable: given.take("durable")?.unwrap_or(false),
+            lock: given.take("lock")?.unwrap_or(true),
+            compression: given.take("compression")?,
+        })
+    }
+
+    /// The options as the core takes them.
+    fn options(&self, py: Python<'_>) -> PyResult<OpenOptions> {
+        let encoding = match self.compression.as_deref() {
+            None => ContentEncoding::Identity,
+            Some("gzip") => ContentEncoding::Gzip,
+            Some("br") => ContentEncoding::Brotli,
+            Some("zstd") => ContentEncoding::Zstd,
+            Some(other) => {
+                return Err(invalid(
+                    py,
+                    format!("unknown compression {other:?}; known are gzip, br and zstd"),
+                ));
+            }
+        };
+        let options = OpenOptions::new()
+            .read_only(!self.writable)
+            .strict(self.strict)
+            .outside(if self.crop { Outside::Crop } else { Outside::Error })
+            .drop_fill(self.drop_fill)
+            .durable(self.durable)
+            .lock(self.lock)
+            .content_encoding(encoding);
+        Ok(match &self.format {
+            Some(name) => options.format(name),
+            None => options,
+        })
+    }
+
+    /// The options as the arguments of [`open`].
+    pub(crate) fn arguments<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let arguments = PyDict::new(py);
+        arguments.set_item("mode", mode_name(self.writable))?;
+        arguments.set_item("format", &self.format)?;
+        arguments.set_item("strict", self.strict)?;
+        arguments.set_item("outside", if self.crop { "crop" } else { "error" })?;
+        arguments.set_item("drop_fill", self.drop_fill)?;
+        arguments.set_item("durable", self.durable)?;
+        arguments.set_item("lock", self.lock)?;
+        arguments.set_item("compression", &self.compression)?;
+        Ok(arguments)
+    }
+}
+
+/// The mode of an array that is writable or not.
+pub(crate) fn mode_name(writable: bool) -> &'static str {
+    if writable { "r+" } else { "r" }
+}
+
+/// Keyword arguments, taken one by one.
+struct Arguments<'py> {
+    py: Python<'py>,
+    given: Option<Bound<'py, PyDict>>,
+}
+
+impl<'py> Arguments<'py> {
+    fn new(py: Python<'py>, given: Option<&Bound<'py, PyDict>>) -> PyResult<Self> {
+        Ok(Self { py, given: given.map(|given| given.copy()).transpose()? })
+    }
+
+    /// The argument `name`, unless it is missing or None.
+    fn take<T: FromPyObjectOwned<'py>>(&self, name: &str) -> PyResult<Option<T>> {
+        let Some(given) = &self.given else { return Ok(None) };
+        let Some(value) = given.get_item(name)? else { return Ok(None) };
+        given.del_item(name)?;
+        if value.is_none() {
+            return Ok(None);
+        }
+        value.extract::<T>().map(Some).map_err(|error| {
+            let error: PyErr = error.into();
+            PyTypeError::new_err(format!("argument {name:?}: {}", error.value(self.py)))
+        })
+    }
+
+    /// An error if there are arguments that nobody took.
+    fn finish(self, function: &str) -> PyResult<()> {
+        match self.given.and_then(|given| given.keys().get_item(0).ok()) {
+            None => Ok(()),
+            Some(name) => {
+                Err(PyTypeError::new_err(format!("{function}() got an unexpected keyword argument '{name}'")))
+            }
+        }
+    }
+
+    fn invalid(&self, message: impl Into<String>) -> PyErr {
+        invalid(self.py, message)
+    }
+}
+
+/// Opens the array at a path or URL.
+///
+/// `scale` says which scale of a layer: a position from 0, a key, or the size of an element along each
+/// axis. `mode` is "r", or "r+" to write as well. `format` is found by the metadata if not given.
+///
+/// With `strict`, reads outside the domain or over chunks that are not stored are errors instead of the
+/// fill value. `outside="crop"` leaves out what a write has outside the domain, instead of refusing it.
+/// `drop_fill` deletes chunks that would hold only the fill value. `durable` has every write on stable
+/// storage before it returns. Without `lock`, only one process may write at a time. `compression`
+/// ("gzip", "br" or "zstd") is put around chunks of precomputed layers that are written whole; all are
+/// understood when read.
+///
+/// >>> array = bigarrays.create("memory://open", shape=(100, 80, 60), dtype="uint8")
+/// >>> bigarrays.open("memory://open").shape
+/// (100, 80, 60)
+///
+/// Raises NotFoundError if there is no array, InvalidMetadataError if its metadata are not valid and
+/// UnsupportedError if they ask for what this version cannot do.
+#[pyfunction]
+#[pyo3(
+    signature = (path_or_url, **options),
+    text_signature = "(path_or_url, *, mode='r', scale=0, format=None, strict=False, outside='error', drop_fill=False, durable=False, lock=True, compression=None)"
+)]
+pub(crate) fn open(
+    py: Python<'_>,
+    path_or_url: PathBuf,
+    options: Option<&Bound<'_, PyDict>>,
+) -> PyResult<PyArray> {
+    let given = Arguments::new(py, options)?;
+    let writable = match given.take::<String>("mode")?.as_deref() {
+        None | Some("r") => false,
+        Some("r+") => true,
+        Some(other) => {
+            let known =
+                "known are \"r\" to read and \"r+\" to write as well; bigarrays.create makes new arrays";
+            return Err(invalid(py, format!("unknown mode {other:?}; {known}")));
+        }
+    };
+    let scale: Option<Bound<'_, PyAny>> = given.take("scale")?;
+    let opening = Opening::take(&given, writable)?;
+    given.finish("open")?;
+    let url = to_url(py, path_or_url)?;
+    let mut options = opening.options(py)?;
+    if let Some(scale) = scale {
+        options = options.scale(to_selector(&scale)?);
+    }
+    let array = py.detach(|| options.open(&url)).or_raise(py)?;
+    Ok(PyArray { array, opening: Arc::new(opening) })
+}
+
+fn to_url(py: Python<'_>, path: PathBuf) -> PyResult<String> {
+    path.into_os_string()
+        .into_string()
+        .map_err(|path| invalid(py, format!("path {path:?} is not valid Unicode")))
+}
+
+fn to_selector(scale: &Bound<'_, PyAny>) -> PyResult<ScaleSelector> {
+    if let Ok(index) = scale.extract::<usize>() {
+        return Ok(ScaleSelector::Index(index));
+    }
+    if let Ok(key) = scale.extract::<String>() {
+        return Ok(ScaleSelector::Key(key));
+    }
+    scale.extract::<Vec<f64>>().map(ScaleSelector::Resolution).map_err(|_| {
+        invalid(scale.py(), "a scale is a position from 0, a key, or the size of an element along each axis")
+    })
+}
+
+/// Creates an array at a path or URL and opens it with mode "r+".
+///
+/// It covers `domain`, or `shape` elements from `origin` (zeros by default) on. A precomputed layer has
+/// the axes x, y, z and, where there are several channels, channel. `chunks` is the shape of a chunk,
+/// `encoding` the name of the encoding of chunks, `level` its quality or level of compression, and `block`
+/// the shape of the blocks of compressed_segmentation. `resolution` is the size of an element along each
+/// axis, in nanometres for precomputed. `labels` says whether elements are labels rather than intensities;
+/// by default the encoding tells. `key` names the first scale. The other options are those of `open`.
+///
+/// >>> array = bigarrays.create("memory://create", domain="-50:50,0:80,0:60", dtype="uint32",
+/// ...     chunks=(32, 32, 32), encoding="compressed_segmentation", resolution=(8, 8, 40))
+/// >>> array.origin, array.scales[0].key
+/// ((-50, 0, 0), '8_8_40')
+///
+/// Raises AlreadyExistsError if there is one, and InvalidArgumentError if the format cannot hold what is
+/// described.
+#[pyfunction]
+#[pyo3(
+    signature = (path_or_url, **options),
+    text_signature = "(path_or_url, *, dtype, shape=None, domain=None, origin=None, chunks=None, encoding=None, level=None, block=None, resolution=None, labels=None, key=None, format='precomputed', strict=False, outside='error', drop_fill=False, durable=False, lock=True, compression=None)"
+)]
+pub(crate) fn create(
+    py: Python<'_>,
+    path_or_url: PathBuf,
+    options: Option<&Bound<'_, PyDict>>,
+) -> PyResult<PyArray> {
+    let (url, spec, opening) = described(py, path_or_url, options, "create")?;
+    let options = opening.options(py)?;
+    let array = py.detach(|| options.create(&url, &spec)).or_raise(py)?;
+    Ok(PyArray { array, opening: Arc::new(opening) })
+}
+
+/// Adds a scale to the layer at a path or URL and opens it with mode "r+".
+///
+/// Takes what `create` takes; the scale stands in the layer's list by its resolution, finest first.
+///
+/// >>> array = bigarrays.create("memory://scales", shape=(100, 80, 60), dtype="uint8", resolution=(4, 4, 40))
+/// >>> coarse = bigarrays.add_scale("memory://scales", shape=(50, 40, 60), dtype="uint8", resolution=(8, 8, 40))
+/// >>> [scale.key for scale in coarse.scales], coarse.scale
+/// (['4_4_40', '8_8_40'], 1)
+///
+/// Raises AlreadyExistsError if there is a scale of that key, NotFoundError if there is no layer, and
+/// InvalidArgumentError if the scale does not go with the layer.
+#[pyfunction]
+#[pyo3(
+    signature = (path_or_url, **options),
+    text_signature = "(path_or_url, *, dtype, shape=None, domain=None, origin=None, chunks=None, encoding=None, level=None, block=None, resolution=None, labels=None, key=None, format='precomputed', strict=False, outside='error', drop_fill=False, durable=False, lock=True, compression=None)"
+)]
+pub(crate) fn add_scale(
+    py: Python<'_>,
+    path_or_url: PathBuf,
+    options: Option<&Bound<'_, PyDict>>,
+) -> PyResult<PyArray> {
+    let (url, spec, opening) = described(py, path_or_url, options, "add_scale")?;
+    let options = opening.options(py)?;
+    let array = py.detach(|| options.add_scale(&url, &spec)).or_raise(py)?;
+    Ok(PyArray { array, opening: Arc::new(opening) })
+}
+
+/// Parses the arguments of [`create`] and [`add_scale`].
+fn described(
+    py: Python<'_>,
+    path_or_url: PathBuf,
+    options: Option<&Bound<'_, PyDict>>,
+    function: &str,
+) -> PyResult<(String, CreateSpec, Opening)> {
+    let given = Arguments::new(py, options)?;
+    let Some(dtype) = given.take::<Bound<'_, PyAny>>("dtype")? else {
+        return Err(PyTypeError::new_err(format!("{function}() needs a dtype")));
+    };
+    let spec = CreateSpec {
+        chunk: given.take("chunks")?,
+        encoding: given.take("encoding")?,
+        level: given.take("level")?,
+        block: given.take("block")?,
+        resolution: given.take("resolution")?,
+        labels: given.take("labels")?,
+        key: given.take("key")?,
+        ..CreateSpec::new(to_dtype(&dtype)?, new_domain(&given)?)
+    };
+    let opening = Opening::take(&given, true)?;
+    given.finish(function)?;
+    Ok((to_url(py, path_or_url)?, spec, opening))
+}
+
+/// The box of an array to be created.
+fn new_domain(given: &Arguments<'_>) -> PyResult<Domain> {
+    let domain: Option<Bound<'_, PyAny>> = given.take("domain")?;
+    let (shape, origin): (Option<Vec<u64>>, Option<Vec<i64>>) = (given.take("shape")?, given.take("origin")?);
+    match (domain, shape, origin) {
+        (Some(domain), None, None) => to_domain(&domain, None),
+        (None, Some(shape), origin) => {
+            let origin = origin.unwrap_or_else(|| vec![0; shape.len()]);
+            Domain::new(&origin, &shape).or_raise(given.py)
+        }
+        _ => Err(given.invalid("give either a domain, or a shape and maybe an origin")),
+    }
+}
+
+/// Removes the layer at a path or URL, or one scale of it: the metadata first, then the chunks.
+///
+/// >>> array = bigarrays.create("memory://remove", shape=(10, 10, 10), dtype="uint8")
+/// >>> bigarrays.remove("memory://remove")
+/// >>> bigarrays.open("memory://remove")
+/// Traceback (most recent call last):
+/// bigarrays.NotFoundError: ...
+///
+/// Raises NotFoundError if there is none, InvalidArgumentError for the only scale of a layer.
+#[pyfunction]
+#[pyo3(signature = (path_or_url, scale = None))]
+pub(crate) fn remove(py: Python<'_>, path_or_url: PathBuf, scale: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+    let url = to_url(py, path_or_url)?;
+    let scale = scale.map(to_selector).transpose()?;
+    py.detach(|| format::remove(&url, scale.as_ref(), &FormatOptions::default())).or_raise(py)
+}
+
+/// What this version can open: a dict of the names of formats and the ways to name stores, each with
+/// what it is.
+///
+/// >>> sorted(bigarrays.supported())
+/// ['formats', 'stores']
+/// >>> "precomputed" in bigarrays.supported()["formats"]
+/// True
+#[pyfunction]
+pub(crate) fn supported(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+    let (formats, stores, all) = (PyDict::new(py), PyDict::new(py), PyDict::new(py));
+    for format in format::BUILTIN {
+        formats.set_item(format.name(), format.about())?;
+    }
+    for scheme in store::BUILTIN {
+        stores.set_item(scheme.prefix, scheme.summary)?;
+    }
+    all.set_item("formats", formats)?;
+    all.set_item("stores", stores)?;
+    Ok(all)
+}
+
+/// One stored axis of a pickled view: the visible axis, if it is along one, the offset and the step.
+type PickledAxis = (Option<usize>, i64, i64);
+
+/// What rebuilds `shown`: the arguments of [`_reopen`].
+pub(crate) fn pickled<'py>(py: Python<'py>, shown: &PyArray) -> PyResult<Bound<'py, PyTuple>> {
+    let array = &shown.array;
+    let arguments = shown.opening.arguments(py)?;
+    match array.scales().get(array.scale()) {
+        Some(scale) => arguments.set_item("scale", &scale.key)?,
+        None => arguments.set_item("scale", array.scale())?,
+    }
+    let url = if array.url().contains("://") {
+        array.url().to_owned()
+    } else {
+        // Another process may have another working directory.
+        to_url(py, std::path::absolute(array.url())?)?
+    };
+    let transform = array.transform();
+    let axes: Vec<PickledAxis> = transform
+        .axes
+        .iter()
+        .map(|map| match *map {
+            AxisMap::Fixed(at) => (None, at, 0),
+            AxisMap::Along { axis, offset, step } => (Some(axis), offset, step),
+        })
+        .collect();
+    (url, arguments, PyDomain(transform.domain.clone()), axes).into_pyobject(py)
+}
+
+/// Opens a pickled array and shows the part of it that was shown.
+#[pyfunction]
+pub(crate) fn _reopen(
+    py: Python<'_>,
+    url: PathBuf,
+    options: &Bound<'_, PyDict>,
+    domain: &Bound<'_, PyDomain>,
+    axes: Vec<PickledAxis>,
+) -> PyResult<PyArray> {
+    let opened = open(py, url, Some(options))?;
+    let map = |(axis, offset, step)| match axis {
+        None => AxisMap::Fixed(offset),
+        Some(axis) => AxisMap::Along { axis, offset, step },
+    };
+    let axes: Dims<AxisMap> = axes.into_iter().map(map).collect();
+    let view = opened.array.with_transform(Transform { domain: domain.get().0.clone(), axes });
+    Ok(opened.with(view.or_raise(py)?))
+}

@@ -1,0 +1,69 @@
+//! `Scale`: one entry of a layer's list of scales.
+
+use bigarrays::format::Scale;
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+
+use crate::domain::PyDomain;
+
+/// One scale of a layer, as its metadata describe it.
+///
+/// `bigarrays.open(url, scale=scale.key)` opens it.
+#[pyclass(name = "Scale", module = "bigarrays", frozen)]
+pub(crate) struct PyScale(pub(crate) Scale);
+
+#[pymethods]
+impl PyScale {
+    /// Its name in the layer.
+    #[getter]
+    fn key(&self) -> &str {
+        &self.0.key
+    }
+
+    /// The box it covers.
+    #[getter]
+    fn domain(&self) -> PyDomain {
+        PyDomain(self.0.domain.clone())
+    }
+
+    /// Number of elements along each axis.
+    #[getter]
+    fn shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, self.0.domain.shape())
+    }
+
+    /// Shape of a chunk.
+    #[getter]
+    fn chunks<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, self.0.chunks.first().map_or(&[][..], |chunk| chunk))
+    }
+
+    /// Size of an element along each axis, in `unit`; 1 along channels.
+    #[getter]
+    fn resolution<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, &self.0.resolution.size[..])
+    }
+
+    /// Unit of the resolution, such as `nm`.
+    #[getter]
+    fn unit(&self) -> &str {
+        &self.0.resolution.unit
+    }
+
+    /// Name of the encoding of chunks.
+    #[getter]
+    fn encoding(&self) -> &str {
+        &self.0.encoding
+    }
+
+    /// Whether chunks are packed into shards.
+    #[getter]
+    fn sharded(&self) -> bool {
+        self.0.sharded
+    }
+
+    fn __repr__(&self) -> String {
+        let sharded = if self.0.sharded { ", sharded" } else { "" };
+        format!("<bigarrays.Scale {:?}: {}, {}{sharded}>", self.0.key, self.0.domain, self.0.encoding)
+    }
+}

@@ -1,0 +1,221 @@
+//! Between arrays and numpy: allocation, checks, broadcasting and casts. Elements are copied once.
+
+use std::ffi::c_int;
+
+use bigarrays::buffer::{Order, View, ViewMut};
+use bigarrays::domain::Dims;
+use bigarrays::{Array, DataType, Domain, Error, ErrorKind, for_dtype};
+use numpy::npyffi::{_PyArray_GET_ITEM_DATA, NPY_ARRAY_WRITEABLE, PyArrayObject_fields};
+use numpy::{PY_ARRAY_API, PyArrayDescr, PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+
+use crate::errors::{OrRaise, exception, invalid};
+
+/// numpy's name of `dtype`.
+pub(crate) fn descr(py: Python<'_>, dtype: DataType) -> Bound<'_, PyArrayDescr> {
+    for_dtype!(dtype, T => numpy::dtype::<T>(py))
+}
+
+/// The type that `given`, anything `numpy.dtype` takes, names.
+pub(crate) fn to_dtype(given: &Bound<'_, PyAny>) -> PyResult<DataType> {
+    let descr = PyArrayDescr::new(given.py(), given)?;
+    descr.getattr("name")?.extract::<String>()?.parse().or_raise(given.py())
+}
+
+/// Reads the box `part` into a new numpy array.
+pub(crate) fn read<'py>(
+    py: Python<'py>,
+    array: &Array,
+    part: &Domain,
+    order: Order,
+) -> PyResult<Bound<'py, PyUntypedArray>> {
+    let out = empty(py, part.shape(), array.dtype(), order)?;
+    read_into(&out, array, part)?;
+    Ok(out)
+}
+
+/// Reads the only element of an array of no axes.
+pub(crate) fn read_element<'py>(py: Python<'py>, array: &Array) -> PyResult<Bound<'py, PyAny>> {
+    let mut element = 0u64;
+    let (start, item) = (&raw mut element, array.dtype().size());
+    // SAFETY: no element is larger than eight bytes, and nothing else refers to these.
+    let out = unsafe { ViewMut::from_raw(start.cast(), &[], &[], item) };
+    py.detach(|| array.read_into(array.domain(), out)).or_raise(py)?;
+    let descr = descr(py, array.dtype());
+    // SAFETY: the bytes are an element of this type; numpy copies them into the new scalar.
+    unsafe {
+        let scalar =
+            PY_ARRAY_API.PyArray_Scalar(py, start.cast(), descr.as_dtype_ptr(), std::ptr::null_mut());
+        Bound::from_owned_ptr_or_err(py, scalar)
+    }
+}
+
+/// Checks that `out` can take `shape` elements of the array's type, each at a place of its own.
+pub(crate) fn check_out(out: &Bound<'_, PyUntypedArray>, array: &Array, part: &Domain) -> PyResult<()> {
+    let py = out.py();
+    if fields(out).flags & NPY_ARRAY_WRITEABLE == 0 {
+        return Err(invalid(py, "out is not writable"));
+    }
+    if !out.dtype().is_equiv_to(&descr(py, array.dtype())) {
+        return Err(invalid(py, format!("out is of {}, the array of {}", out.dtype(), array.dtype())));
+    }
+    if !out.shape().iter().map(|&length| length as u64).eq(part.shape().iter().copied()) {
+        return Err(invalid(
+            py,
+            format!("out is of shape {:?}, box {part} of {:?}", out.shape(), part.shape()),
+        ));
+    }
+    if may_overlap(out.shape(), out.strides(), array.dtype().size()) {
+        return Err(invalid(py, "elements of out share memory"));
+    }
+    Ok(())
+}
+
+/// Whether two elements at these strides may share a byte.
+fn may_overlap(shape: &[usize], strides: &[isize], item: usize) -> bool {
+    if shape.contains(&0) {
+        return false;
+    }
+    let mut axes: Dims<(usize, usize)> =
+        strides.iter().zip(shape).map(|(stride, &length)| (stride.unsigned_abs(), length)).collect();
+    axes.retain(|&mut (_, length)| length > 1);
+    axes.sort_unstable();
+    let mut extent = item;
+    for (stride, length) in axes {
+        if stride < extent {
+            return true;
+        }
+        extent += stride * (length - 1);
+    }
+    false
+}
+
+/// Reads the box `part` into `out`, which is new or checked.
+pub(crate) fn read_into(out: &Bound<'_, PyUntypedArray>, array: &Array, part: &Domain) -> PyResult<()> {
+    let (py, item) = (out.py(), array.dtype().size());
+    // SAFETY: `out` keeps its memory for the call, is writable, and no two elements share a place.
+    let target = unsafe { ViewMut::from_raw(fields(out).data.cast(), out.shape(), out.strides(), item) };
+    py.detach(|| array.read_into(part, target)).or_raise(py)
+}
+
+/// Writes `value`, broadcast as numpy does, to the box `part`.
+pub(crate) fn write(array: &Array, part: &Domain, value: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = value.py();
+    if array.options().read_only {
+        let message = "the array was opened with mode=\"r\"; open it with mode=\"r+\" to write";
+        return Err(exception(py, &Error::new(ErrorKind::ReadOnly, message).at(array.url())));
+    }
+    let source = to_source(value, array.dtype())?;
+    let Some(strides) = broadcast(source.shape(), source.strides(), part.shape()) else {
+        let (from, to) = (source.shape(), part.shape());
+        return Err(invalid(py, format!("elements of shape {from:?} cannot be broadcast to shape {to:?}")));
+    };
+    let shape = lengths(py, part.shape())?;
+    let item = array.dtype().size();
+    // SAFETY: `source` keeps its memory for the call; repeated axes have a stride of zero.
+    let source = unsafe { View::from_raw(fields(&source).data.cast(), &shape, &strides, item) };
+    py.detach(|| array.write_from(part, source)).or_raise(py)
+}
+
+/// Strides that show an array of `shape` as one of shape `to`, if they broadcast together.
+fn broadcast(shape: &[usize], strides: &[isize], to: &[u64]) -> Option<Dims<isize>> {
+    let extra = shape.len().saturating_sub(to.len());
+    if shape[..extra].iter().any(|&length| length != 1) {
+        return None;
+    }
+    let (shape, strides) = (&shape[extra..], &strides[extra..]);
+    let missing = to.len() - shape.len();
+    let stride = |(axis, &wanted): (usize, &u64)| match axis.checked_sub(missing) {
+        Some(axis) if shape[axis] as u64 == wanted => Some(strides[axis]),
+        Some(axis) if shape[axis] != 1 => None,
+        _ => Some(0),
+    };
+    to.iter().enumerate().map(stride).collect()
+}
+
+/// `value` as a numpy array of `dtype`, itself where it is one.
+fn to_source<'py>(value: &Bound<'py, PyAny>, dtype: DataType) -> PyResult<Bound<'py, PyUntypedArray>> {
+    let py = value.py();
+    let target = descr(py, dtype);
+    if let Ok(array) = value.cast::<PyUntypedArray>() {
+        if array.dtype().is_equiv_to(&target) {
+            return Ok(array.clone());
+        }
+    }
+    let numpy = py.import("numpy")?;
+    let array: Bound<'py, PyUntypedArray> = numpy.call_method1("asarray", (value,))?.cast_into()?;
+    let from = array.dtype();
+    // Whole numbers count by their value: most come as int64, whatever they are meant for.
+    let integers = |descr: &Bound<'_, PyArrayDescr>| matches!(descr.kind(), b'i' | b'u');
+    let fits = if integers(&from) && integers(&target) {
+        array.is_empty() || in_range(&numpy, &array, &target)?
+    } else {
+        let same_kind = numpy.call_method1("can_cast", (&from, &target, "same_kind"))?;
+        same_kind.extract()?
+    };
+    if !fits {
+        return Err(invalid(
+            py,
+            format!(
+                "elements of {from} do not go into {dtype} without loss; convert them with .astype(\"{dtype}\") if that is meant"
+            ),
+        ));
+    }
+    Ok(array.call_method1("astype", (target,))?.cast_into()?)
+}
+
+fn in_range(
+    numpy: &Bound<'_, PyModule>,
+    array: &Bound<'_, PyUntypedArray>,
+    target: &Bound<'_, PyArrayDescr>,
+) -> PyResult<bool> {
+    let limits = numpy.call_method1("iinfo", (target,))?;
+    let number = |method: &str| array.call_method0(method)?.call_method0("item");
+    Ok(number("min")?.ge(limits.getattr("min")?)? && number("max")?.le(limits.getattr("max")?)?)
+}
+
+/// A new array from numpy's allocator, not initialised.
+fn empty<'py>(
+    py: Python<'py>,
+    shape: &[u64],
+    dtype: DataType,
+    order: Order,
+) -> PyResult<Bound<'py, PyUntypedArray>> {
+    let mut shape: Dims<isize> = lengths(py, shape)?.iter().map(|&length| length as isize).collect();
+    let descr = descr(py, dtype).into_dtype_ptr();
+    let fortran = c_int::from(order == Order::Fortran);
+    // SAFETY: the lengths are not negative; numpy takes over the reference to the type.
+    unsafe {
+        let array = PY_ARRAY_API.PyArray_Empty(py, shape.len() as c_int, shape.as_mut_ptr(), descr, fortran);
+        Ok(Bound::from_owned_ptr_or_err(py, array)?.cast_into_unchecked())
+    }
+}
+
+fn lengths(py: Python<'_>, shape: &[u64]) -> PyResult<Dims<usize>> {
+    let fits = |&length: &u64| isize::try_from(length).ok().map(|length| length as usize);
+    let lengths: Option<_> = shape.iter().map(fits).collect();
+    lengths.ok_or_else(|| invalid(py, format!("shape {shape:?} exceeds the address space")))
+}
+
+/// The order that `given` names, or the array's own.
+pub(crate) fn to_order(py: Python<'_>, given: Option<&str>, array: &Array) -> PyResult<Order> {
+    match given {
+        None => Ok(array.order()),
+        Some("C") => Ok(Order::C),
+        Some("F") => Ok(Order::Fortran),
+        Some(other) => Err(invalid(py, format!("unknown order {other:?}; known are \"C\" and \"F\""))),
+    }
+}
+
+/// `value` as a numpy array.
+pub(crate) fn expect_array<'a, 'py>(
+    value: &'a Bound<'py, PyAny>,
+) -> PyResult<&'a Bound<'py, PyUntypedArray>> {
+    value.cast().map_err(|_| PyTypeError::new_err("out must be a numpy array"))
+}
+
+fn fields<'a>(array: &'a Bound<'_, PyUntypedArray>) -> &'a PyArrayObject_fields {
+    // SAFETY: the pointer is that of a live array object.
+    unsafe { &*_PyArray_GET_ITEM_DATA(array.as_array_ptr()) }
+}

@@ -1,0 +1,382 @@
+"""Precomputed layers across tools: TensorStore and CloudVolume read what we write, and we read what
+they write. What a peer cannot do is in `cannot_read` and `cannot_write`, with the reason.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cloudvolume  # type: ignore[import-untyped]
+import numpy as np
+import numpy.typing as npt
+import pytest
+import tensorstore as ts
+
+import bigarrays
+
+Array = npt.NDArray[Any]
+Triple = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Geometry:
+    size: Triple
+    chunk: Triple
+    offset: Triple
+
+
+ODD = Geometry((37, 29, 21), (16, 16, 16), (0, 0, 0))
+GEOMETRIES = {
+    "odd": ODD,
+    "negative": Geometry((33, 17, 9), (16, 8, 4), (-13, 7, -40)),
+    "across-zero": Geometry((20, 20, 20), (8, 16, 32), (-10, -20, 5)),
+    "one-chunk": Geometry((30, 3, 1), (64, 64, 64), (1, -1, 0)),
+    "one-voxel-chunks": Geometry((3, 1, 2), (1, 1, 1), (-1, 0, 1)),
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A layer: how its elements are stored."""
+
+    encoding: str
+    dtype: str
+    channels: int = 1
+    geometry: Geometry = ODD
+    geometry_name: str = "odd"
+    block: Triple | None = None
+    level: int | None = None
+    compression: str | None = None
+
+    def __str__(self) -> str:
+        block = "" if self.block is None else "-block" + "x".join(map(str, self.block))
+        around = "" if self.compression is None else f"-{self.compression}"
+        return f"{self.encoding}{block}-{self.dtype}x{self.channels}-{self.geometry_name}{around}"
+
+    @property
+    def lossy(self) -> bool:
+        return self.encoding in ("jpeg", "jxl")
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        return (*self.geometry.size, self.channels)
+
+    def sample(self) -> Array:
+        """Elements to store: x, y, z, channel. Smooth where the encoding loses detail."""
+        x, y, z, c = np.indices(self.shape)
+        if self.lossy:
+            smooth: Array = (60 + 30 * c + x + y + z).astype(self.dtype)
+            return np.asfortranarray(smooth)
+        rng = np.random.default_rng(len(str(self)))
+        kind = np.dtype(self.dtype)
+        if self.block is not None or self.encoding == "compresso":
+            labels = rng.integers(0, np.iinfo(kind).max, 9, dtype=kind)
+            labels[0] = 0
+            return np.asfortranarray(labels[(x // 5 + y // 7 + z // 3 + 4 * c) % 9])
+        if kind.kind == "f":
+            return np.asfortranarray(rng.normal(0, 1e6, self.shape).astype(kind))
+        low, high = np.iinfo(kind).min, np.iinfo(kind).max
+        return np.asfortranarray(rng.integers(low, high, self.shape, dtype=kind, endpoint=True))
+
+
+def spread(*cases: dict[str, Any], over: Iterable[str] = GEOMETRIES) -> list[Case]:
+    """Each case in each of the named geometries."""
+    return [Case(**case, geometry=GEOMETRIES[g], geometry_name=g) for case in cases for g in over]
+
+
+NUMBERS = ["uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "float32"]
+BLOCKS: list[Triple] = [(8, 8, 8), (4, 8, 2), (16, 16, 16), (1, 1, 1), (64, 3, 5)]
+CSEG = "compressed_segmentation"
+
+WRITTEN_BY_US = [
+    *spread(*({"encoding": "raw", "dtype": d} for d in NUMBERS)),
+    *spread(*({"encoding": "raw", "dtype": d, "channels": 3} for d in ("uint8", "float32"))),
+    *spread(*({"encoding": "jpeg", "dtype": "uint8", "channels": c, "level": 95} for c in (1, 3))),
+    *spread(*({"encoding": "png", "dtype": d, "channels": c} for d in ("uint8", "uint16") for c in (1, 2, 3, 4))),
+    *spread(*({"encoding": CSEG, "dtype": d, "block": BLOCKS[0]} for d in ("uint32", "uint64"))),
+    *spread(
+        *({"encoding": CSEG, "dtype": d, "block": b} for d in ("uint32", "uint64") for b in BLOCKS[1:]),
+        {"encoding": CSEG, "dtype": "uint64", "channels": 2, "block": BLOCKS[0]},
+        over=["odd", "negative"],
+    ),
+    *spread(
+        *(
+            case | {"compression": compression}
+            for compression in ("gzip", "br", "zstd")
+            for case in (
+                {"encoding": "raw", "dtype": "uint8"},
+                {"encoding": "raw", "dtype": "int32"},
+                {"encoding": "png", "dtype": "uint8"},
+                {"encoding": CSEG, "dtype": "uint64", "block": BLOCKS[0]},
+            )
+        ),
+        over=["odd", "negative"],
+    ),
+]
+
+WRITTEN_BY_THEM = [
+    *WRITTEN_BY_US,
+    *spread(
+        {"encoding": "jxl", "dtype": "uint8"},
+        {"encoding": "jxl", "dtype": "uint8", "channels": 3},
+        *({"encoding": "compresso", "dtype": d} for d in ("uint8", "uint16", "uint32", "uint64")),
+        over=["odd", "negative"],
+    ),
+]
+
+
+def info(case: Case) -> dict[str, Any]:
+    """The layer's metadata, for peers that create it."""
+    scale: dict[str, Any] = {
+        "key": "4_4_40",
+        "size": case.geometry.size,
+        "voxel_offset": case.geometry.offset,
+        "resolution": [4, 4, 40],
+        "chunk_sizes": [case.geometry.chunk],
+        "encoding": case.encoding,
+    }
+    if case.block is not None:
+        scale["compressed_segmentation_block_size"] = case.block
+    if case.level is not None:
+        scale["jpeg_quality"] = case.level
+    labels = case.block is not None or case.encoding == "compresso"
+    return {
+        "@type": "neuroglancer_multiscale_volume",
+        "type": "segmentation" if labels else "image",
+        "data_type": case.dtype,
+        "num_channels": case.channels,
+        "scales": [scale],
+    }
+
+
+class TensorStore:
+    """Drops chunks of zeros when it writes, and reads what is not there as zeros."""
+
+    @staticmethod
+    def cannot_read(case: Case) -> str | None:
+        if case.compression is not None:
+            return "it looks for the plain name only, and so reads zeros"
+        if case.encoding in ("jxl", "compresso"):
+            return "it refuses the encoding"
+        return None
+
+    cannot_write = cannot_read
+
+    @staticmethod
+    def open(path: Path, scale: int = 0) -> ts.TensorStore:
+        store = {"driver": "file", "path": f"{path}/"}
+        spec = {"driver": "neuroglancer_precomputed", "kvstore": store, "scale_index": scale}
+        return ts.open(spec, open=True).result()
+
+    @classmethod
+    def read(cls, path: Path, scale: int = 0) -> Array:
+        return np.asarray(cls.open(path, scale).read(order="F").result())
+
+    @classmethod
+    def write(cls, path: Path, case: Case, data: Array) -> None:
+        (path / "info").write_text(json.dumps(info(case)))
+        cls.open(path).write(data).result()
+
+
+class CloudVolume:
+    """Puts a compression's suffix behind local names. `compress=None` would mean gzip."""
+
+    @staticmethod
+    def cannot_read(case: Case) -> str | None:
+        if case.encoding in ("jpeg", "png", "jxl") and case.channels > 1:
+            return "it takes interleaved pixels for planar channels; see the test of that"
+        if (case.encoding, case.dtype) == ("png", "uint16"):
+            return "its PNG library gives 16-bit grey two channels"
+        return None
+
+    @staticmethod
+    def cannot_write(case: Case) -> str | None:
+        if case.encoding == CSEG and case.channels > 1:
+            return "it encodes one channel only"
+        if (case.encoding, case.dtype) == ("png", "uint16") and case.channels in (1, 3):
+            return "its PNG library refuses 16-bit images without alpha"
+        return None
+
+    @staticmethod
+    def open(path: Path, mip: int = 0, compression: str | None = None) -> Any:
+        return cloudvolume.CloudVolume(
+            f"file://{path}", mip=mip, compress=compression or False, progress=False, fill_missing=True
+        )
+
+    @classmethod
+    def read(cls, path: Path, scale: int = 0) -> Array:
+        return np.asarray(cls.open(path, scale)[...])
+
+    @classmethod
+    def write(cls, path: Path, case: Case, data: Array) -> None:
+        (path / "info").write_text(json.dumps(info(case)))
+        cls.open(path, compression=case.compression)[...] = data
+
+
+Peer = type[TensorStore] | type[CloudVolume]
+PEERS: list[Peer] = [TensorStore, CloudVolume]
+
+
+def pairs(cases: list[Case], *abilities: str) -> list[Any]:
+    """Every case with every peer; those that a peer cannot do are skipped and say why."""
+    rows = []
+    for case in cases:
+        for peer in PEERS:
+            reasons = [getattr(peer, f"cannot_{ability}")(case) for ability in abilities]
+            reason = next(filter(None, reasons), None)
+            marks = [] if reason is None else [pytest.mark.skip(reason=f"{peer.__name__}: {reason}")]
+            rows.append(pytest.param(case, peer, id=f"{case}-{peer.__name__}", marks=marks))
+    return rows
+
+
+def create(path: Path, case: Case) -> Any:
+    one = case.channels == 1
+    return bigarrays.create(
+        str(path),
+        shape=case.geometry.size if one else case.shape,
+        origin=case.geometry.offset if one else (*case.geometry.offset, 0),
+        dtype=case.dtype,
+        chunks=case.geometry.chunk,
+        encoding=case.encoding,
+        block=case.block,
+        level=case.level,
+        compression=case.compression,
+        resolution=(4, 4, 40),
+    )
+
+
+def read_ours(path: Path, case: Case) -> Array:
+    array = bigarrays.open(str(path))
+    assert tuple(array.domain.origin)[:3] == case.geometry.offset
+    data: Array = np.asarray(array[...])
+    return data.reshape(case.shape, order="F")
+
+
+def write_ours(path: Path, case: Case, data: Array) -> None:
+    create(path, case)[...] = data[..., 0] if case.channels == 1 else data
+
+
+def close(found: Array, source: Array) -> bool:
+    """Whether what a lossy codec gave back is the picture that went in."""
+    difference = np.abs(found.astype(int) - source)
+    return bool(found.shape == source.shape and difference.mean() < 2 and difference.max() < 16)
+
+
+@pytest.mark.parametrize(("case", "peer"), pairs(WRITTEN_BY_US, "read"))
+def test_peers_read_ours(tmp_path: Path, case: Case, peer: Peer) -> None:
+    source = case.sample()
+    write_ours(tmp_path, case, source)
+    theirs = peer.read(tmp_path)
+    if case.lossy:
+        assert close(theirs, source)
+        np.testing.assert_array_equal(theirs, read_ours(tmp_path, case))
+    else:
+        np.testing.assert_array_equal(theirs, source)
+
+
+@pytest.mark.parametrize(("case", "peer"), pairs(WRITTEN_BY_THEM, "write"))
+def test_we_read_theirs(tmp_path: Path, case: Case, peer: Peer) -> None:
+    source = case.sample()
+    peer.write(tmp_path, case, source)
+    ours = read_ours(tmp_path, case)
+    if not case.lossy:
+        np.testing.assert_array_equal(ours, source)
+        return
+    assert close(ours, source)
+    if case.encoding == "jpeg":
+        # The other decoder: the one of the two that reads several channels right.
+        np.testing.assert_array_equal(ours, TensorStore.read(tmp_path))
+    elif case.channels == 1:
+        np.testing.assert_allclose(ours, CloudVolume.read(tmp_path), atol=1)
+
+
+@pytest.mark.parametrize("encoding", ["png", "jpeg"])
+def test_cloudvolume_takes_pixels_for_planes(tmp_path: Path, encoding: str) -> None:
+    """What it does with several channels: the files it writes are right, what it reads is not."""
+    geometry = Geometry((24, 20, 16), (24, 20, 16), (0, 0, 0))
+    case = Case(encoding, "uint8", 3, geometry, level=95 if encoding == "jpeg" else None)
+    CloudVolume.write(tmp_path, case, case.sample())
+    ours = read_ours(tmp_path, case)
+    np.testing.assert_array_equal(ours, TensorStore.read(tmp_path))
+    pixels = np.moveaxis(ours, 3, 0).ravel(order="F")
+    np.testing.assert_array_equal(CloudVolume.read(tmp_path), pixels.reshape(case.shape, order="F"))
+
+
+def test_chunks_that_tensorstore_drops(tmp_path: Path) -> None:
+    case = Case("raw", "uint16", geometry=GEOMETRIES["negative"])
+    data = case.sample()
+    data[:16] = 0
+    TensorStore.write(tmp_path, case, data)
+    assert not list((tmp_path / "4_4_40").glob("-13-3_*")), "the chunks of zeros are not stored"
+    np.testing.assert_array_equal(read_ours(tmp_path, case), data)
+
+
+CHANGED = [
+    Case("raw", "uint8", geometry=GEOMETRIES["negative"]),
+    Case("raw", "uint8", geometry=GEOMETRIES["negative"], compression="gzip"),
+    Case("raw", "uint8", geometry=GEOMETRIES["negative"], compression="br"),
+    Case("raw", "uint8", geometry=GEOMETRIES["negative"], compression="zstd"),
+    Case("png", "uint16", geometry=GEOMETRIES["negative"]),
+    Case(CSEG, "uint64", geometry=GEOMETRIES["negative"], block=(8, 8, 8), compression="gzip"),
+]
+
+
+@pytest.mark.parametrize(("case", "peer"), pairs(CHANGED, "read", "write"))
+def test_boxes_written_into_their_layers(tmp_path: Path, case: Case, peer: Peer) -> None:
+    """Parts of chunks that they wrote are changed; they see the change and nothing else."""
+    data = case.sample()
+    peer.write(tmp_path, case, data)
+    box = (slice(3, 19), slice(1, 9), slice(2, 7))
+    at = tuple(
+        slice(s.start + o, s.stop + o) for s, o in zip(box, case.geometry.offset, strict=True)
+    )
+    change = np.ascontiguousarray(data[box][::-1, ::-1, :, 0])
+    bigarrays.open(str(tmp_path), mode="r+")[at] = change
+    data[(*box, 0)] = change
+    np.testing.assert_array_equal(peer.read(tmp_path), data)
+
+
+@pytest.mark.parametrize(("case", "peer"), pairs(CHANGED, "read", "write"))
+def test_boxes_they_write_into_ours(tmp_path: Path, case: Case, peer: Peer) -> None:
+    data = case.sample()
+    write_ours(tmp_path, case, data)
+    box = (slice(3, 19), slice(1, 9), slice(2, 7))
+    change = np.asfortranarray(data[box][::-1, ::-1])
+    data[box] = change
+    low = np.add([s.start for s in box], case.geometry.offset)
+    high = np.add([s.stop for s in box], case.geometry.offset)
+    if peer is TensorStore:
+        window = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+        TensorStore.open(tmp_path)[window].write(change).result()
+    else:
+        volume = CloudVolume.open(tmp_path, compression=case.compression)
+        volume.non_aligned_writes = True
+        volume[cloudvolume.Bbox(low, high)] = change
+    np.testing.assert_array_equal(read_ours(tmp_path, case), data)
+
+
+@pytest.mark.parametrize("peer", PEERS)
+@pytest.mark.parametrize(
+    "case", [Case("raw", "uint8"), Case(CSEG, "uint64", block=(8, 8, 8))], ids=str
+)
+def test_several_scales(tmp_path: Path, case: Case, peer: Peer) -> None:
+    data = case.sample()
+    write_ours(tmp_path, case, data)
+    halved = np.asfortranarray(data[::2, ::2])
+    scale = bigarrays.add_scale(
+        str(tmp_path),
+        shape=halved.shape[:3],
+        dtype=case.dtype,
+        chunks=(8, 8, 8),
+        encoding=case.encoding,
+        block=case.block,
+        resolution=(8, 8, 40),
+    )
+    scale[...] = halved[..., 0]
+    np.testing.assert_array_equal(peer.read(tmp_path), data)
+    np.testing.assert_array_equal(peer.read(tmp_path, 1), halved)
+    np.testing.assert_array_equal(bigarrays.open(str(tmp_path), scale=1)[...], halved[..., 0])

@@ -1,0 +1,64 @@
+import os
+import signal
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import bigarrays
+
+
+def test_views_are_copied_between_chunk_shapes(tmp_path: Path) -> None:
+    source = bigarrays.create(tmp_path / "a", shape=(40, 30, 20), dtype="uint16", chunks=(16, 16, 16))
+    source[...] = np.random.default_rng(0).integers(0, 2**16, source.shape, np.uint16)
+    view = source.view[5:35:2, ::-1, 3:]
+    target = bigarrays.create(tmp_path / "b", shape=view.shape, origin=(-9, 0, 4), dtype="uint16", chunks=(7, 8, 9))
+    told: list[tuple[int, int]] = []
+    bigarrays.copy(view, target, progress=lambda done, total: told.append((done, total)))
+    np.testing.assert_array_equal(target[...], view[...])
+    assert told[-1] == (target.nbytes, target.nbytes)
+
+
+def test_shapes_and_types_must_be_the_same(tmp_path: Path) -> None:
+    arrays = [
+        bigarrays.create(tmp_path / str(k), shape=shape, dtype=dtype)
+        for k, (shape, dtype) in enumerate([((8, 8, 8), "uint8"), ((8, 8, 9), "uint8"), ((8, 8, 8), "uint16")])
+    ]
+    for target in arrays[1:]:
+        with pytest.raises(bigarrays.InvalidArgumentError):
+            bigarrays.copy(arrays[0], target)
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> tuple[bigarrays.Array, bigarrays.Array]:
+    """Two arrays of which copying one to the other takes seconds."""
+    source = bigarrays.create(tmp_path / "a", shape=(256, 256, 64), dtype="uint8", chunks=(16, 16, 16))
+    source[...] = 1
+    target = bigarrays.create(
+        tmp_path / "b", shape=source.shape, dtype="uint8", chunks=(8, 8, 8), durable=True
+    )
+    return source, target
+
+
+def test_an_interrupt_stops_the_copy(slow: tuple[bigarrays.Array, bigarrays.Array]) -> None:
+    source, target = slow
+    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        timer.start()
+        bigarrays.copy(source, target, memory=1 << 18)
+    copied = target[...]
+    assert not copied.all()
+    whole = copied.reshape(32, 8, 32, 8, 8, 8).sum(axis=(1, 3, 5), dtype=int)
+    assert set(np.unique(whole)) <= {0, 512}
+
+
+def test_an_exception_of_progress_stops_the_copy(slow: tuple[bigarrays.Array, bigarrays.Array]) -> None:
+    source, target = slow
+
+    def fail(done: int, total: int) -> None:
+        raise RuntimeError("enough")
+
+    with pytest.raises(RuntimeError, match="enough"):
+        bigarrays.copy(source, target, memory=1 << 18, progress=fail)
+    assert not target[...].all()

@@ -1,0 +1,47 @@
+import pickle
+from pathlib import Path
+
+import pytest
+
+import bigarrays
+
+
+def test_classes_are_also_the_fitting_builtins() -> None:
+    classes = [value for name, value in vars(bigarrays).items() if name.endswith("Error")]
+    assert len(classes) == 14 and all(issubclass(each, bigarrays.Error) for each in classes)
+    assert issubclass(bigarrays.NotFoundError, FileNotFoundError)
+    assert issubclass(bigarrays.OutOfBoundsError, IndexError)
+    assert all(getattr(bigarrays, each.__name__) is each and each.__module__ == "bigarrays" for each in classes)
+
+
+def test_errors_say_where_and_travel(tmp_path: Path) -> None:
+    array = bigarrays.create(tmp_path / "a", shape=(8, 8, 8), dtype="uint8", chunks=(8, 8, 8))
+    array[...] = 1
+    chunk = tmp_path / "a" / "1_1_1" / "0-8_0-8_0-8"
+    chunk.write_bytes(b"short")
+    with pytest.raises(bigarrays.CorruptDataError) as caught:
+        array[...]
+    for error in (caught.value, pickle.loads(pickle.dumps(caught.value))):
+        assert error.key == str(chunk) and str(chunk) in str(error)
+        assert error.operation == "reading chunk" and error.retryable is False
+
+
+def test_kinds(tmp_path: Path) -> None:
+    array = bigarrays.create(tmp_path / "a", shape=(8, 8, 8), dtype="uint8")
+    with pytest.raises(bigarrays.NotFoundError, match="nothing"):
+        bigarrays.open(tmp_path / "nothing")
+    with pytest.raises(bigarrays.AlreadyExistsError):
+        bigarrays.create(tmp_path / "a", shape=(8, 8, 8), dtype="uint8")
+    with pytest.raises(bigarrays.OutOfBoundsError, match="not the last element"):
+        array[-1, 0, 0]
+    with pytest.raises(bigarrays.OutOfBoundsError):
+        array[0:9] = 0
+    with pytest.raises(bigarrays.ReadOnlyError, match="r\\+"):
+        bigarrays.open(tmp_path / "a")[0, 0, 0] = 1
+    with pytest.raises(bigarrays.UnsupportedError):
+        bigarrays.open("gopher://nowhere")
+    with pytest.raises(bigarrays.MemoryBudgetError):
+        bigarrays.copy(array, bigarrays.create(tmp_path / "b", shape=(8, 8, 8), dtype="uint8"), memory=1)
+    (tmp_path / "a" / "info").write_text("{}")
+    with pytest.raises(bigarrays.InvalidMetadataError):
+        bigarrays.open(tmp_path / "a")

@@ -1,0 +1,153 @@
+import copy
+import multiprocessing
+import pickle
+import threading
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import bigarrays
+
+
+@pytest.fixture
+def layer(tmp_path: Path) -> Path:
+    path = tmp_path / "layer"
+    array = bigarrays.create(
+        path, domain="-4:16,0:12,0:8", dtype="uint32", chunks=(8, 8, 8), resolution=(4, 4, 40), labels=True
+    )
+    array[...] = np.arange(20 * 12 * 8, dtype=np.uint32).reshape(array.shape)
+    bigarrays.add_scale(path, domain="-2:8,0:6,0:8", dtype="uint32", resolution=(8, 8, 40), key="half")
+    return path
+
+
+def test_scales_by_position_key_and_resolution(layer: Path) -> None:
+    array = bigarrays.open(layer)
+    assert [scale.key for scale in array.scales] == ["4_4_40", "half"]
+    assert (array.scale, array.shape, array.origin) == (0, (20, 12, 8), (-4, 0, 0))
+    for selector in (1, "half", (8, 8, 40)):
+        half = bigarrays.open(layer, scale=selector)
+        assert (half.scale, half.shape, half.resolution) == (1, (10, 6, 8), (8.0, 8.0, 40.0))
+    with pytest.raises(bigarrays.NotFoundError, match="half"):
+        bigarrays.open(layer, scale="quarter")
+    with pytest.raises(bigarrays.InvalidArgumentError):
+        bigarrays.open(layer, scale=-1)
+
+
+def test_removing_a_scale_and_the_layer(layer: Path) -> None:
+    bigarrays.remove(layer, "half")
+    assert len(bigarrays.open(layer).scales) == 1
+    bigarrays.remove(layer)
+    with pytest.raises(bigarrays.NotFoundError):
+        bigarrays.open(layer)
+    assert not list(layer.glob("*/*-*"))
+
+
+def test_paths_modes_and_options(layer: Path) -> None:
+    assert bigarrays.open(str(layer)).mode == bigarrays.open(f"file://{layer}").mode == "r"
+    with pytest.raises(bigarrays.InvalidArgumentError, match="r\\+"):
+        bigarrays.open(layer, mode="w")  # type: ignore[arg-type]
+    with pytest.raises(bigarrays.InvalidArgumentError, match="crop"):
+        bigarrays.open(layer, outside="wrap")  # type: ignore[arg-type]
+    with pytest.raises(bigarrays.InvalidArgumentError, match="precomputed"):
+        bigarrays.open(layer, format="tiff9")
+    with pytest.raises(TypeError, match="unexpected keyword argument 'scales'"):
+        bigarrays.open(layer, scales=1)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="strict"):
+        bigarrays.open(layer, strict="yes")  # type: ignore[arg-type]
+
+
+def test_strict_and_missing(tmp_path: Path) -> None:
+    bigarrays.create(tmp_path / "a", shape=(20, 8, 8), dtype="uint8", chunks=(8, 8, 8))[:8] = 1
+    strict = bigarrays.open(tmp_path / "a", strict=True)
+    assert strict[:8].all()
+    with pytest.raises(bigarrays.NotFoundError, match="missing"):
+        strict[:9]
+    with pytest.raises(bigarrays.OutOfBoundsError):
+        strict[-1:8]
+    assert [str(part) for part in strict.missing()] == ["8:16,0:8,0:8", "16:20,0:8,0:8"]
+    assert strict.missing("0:8,0:8,0:8") == []
+
+
+def test_zeros_are_dropped_when_asked(tmp_path: Path) -> None:
+    array = bigarrays.create(tmp_path / "a", shape=(20, 8, 8), dtype="uint8", chunks=(8, 8, 8), drop_fill=True)
+    array[...] = 0
+    assert len(array.missing()) == 3
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"shape": (8, 8, 8), "domain": "0:8,0:8,0:8"},
+        {},
+        {"shape": (8, 8)},
+        {"shape": (8, 8, 8), "dtype": "complex64"},
+        {"domain": "0:8,0:8,0:8", "origin": (0, 0, 0)},
+    ],
+)
+def test_descriptions_that_make_no_sense(tmp_path: Path, arguments: dict[str, object]) -> None:
+    with pytest.raises(bigarrays.InvalidArgumentError):
+        bigarrays.create(tmp_path / "a", **{"dtype": "uint8", **arguments})  # type: ignore[arg-type]
+    assert not (tmp_path / "a" / "info").exists()
+
+
+def test_pickles_reopen_with_their_options_and_view(layer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(layer.parent)
+    array = bigarrays.open("layer", mode="r+", scale=0, outside="crop")
+    view = array.view[-3:12:2, 5].transpose("z", "x").translate((100, 0))
+    pickled = pickle.dumps(view)
+    monkeypatch.chdir("/")
+    again = pickle.loads(pickled)
+    assert (again.domain, again.dims, again.mode, again.resolution) == (view.domain, ("z", "x"), "r+", (40.0, 8.0))
+    np.testing.assert_array_equal(again[...], bigarrays.open(layer)[-3:12:2, 5].T)
+    whole = pickle.loads(pickle.dumps(bigarrays.open(layer, mode="r+", outside="crop")))
+    whole[-9:-3] = 0
+    assert not whole[-4].any()
+
+
+def test_copies_of_the_object_are_the_same_view(layer: Path) -> None:
+    view = bigarrays.open(layer).view[3]
+    for again in (copy.copy(view), copy.deepcopy(view)):
+        assert again.domain == view.domain and again is not view and again != view
+
+
+def total(view: bigarrays.Array) -> int:
+    return int(view[...].sum(dtype=np.uint64))
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_views_go_to_other_processes(layer: Path, method: str) -> None:
+    array = bigarrays.open(layer)
+    expected = total(array)  # the threads of this process are running now
+    planes = [array.view[..., z] for z in range(8)]
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context(method)) as processes:
+        assert sum(processes.map(total, planes)) == expected
+
+
+def write_column(arguments: tuple[bigarrays.Array, int]) -> None:
+    array, x = arguments
+    array[x] = x
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_processes_write_to_the_same_chunks(tmp_path: Path) -> None:
+    array = bigarrays.create(tmp_path / "a", shape=(30, 8, 8), dtype="uint8", chunks=(16, 8, 8))
+    with ProcessPoolExecutor(4, mp_context=multiprocessing.get_context("fork")) as processes:
+        list(processes.map(write_column, [(array, x) for x in range(30)]))
+    assert (array[:, 3, 3] == np.arange(30)).all()
+
+
+def test_memory_is_shared_within_the_process() -> None:
+    bigarrays.create("memory://test_open", shape=(8, 8, 8), dtype="uint8")[...] = 3
+    seen: list[int] = []
+    thread = threading.Thread(target=lambda: seen.append(int(bigarrays.open("memory://test_open")[1, 2, 3])))
+    thread.start()
+    thread.join()
+    assert seen == [3]
+
+
+def test_supported() -> None:
+    tables = bigarrays.supported()
+    assert "precomputed" in tables["formats"] and "file://" in tables["stores"]
