@@ -41,7 +41,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use format::CreateSpec;
 pub use half;
 pub use ndarray;
-pub use pool::threads;
+pub use pool::{set_threads, threads};
 
 /// The README's example runs as a test.
 #[cfg(doctest)]

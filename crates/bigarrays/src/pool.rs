@@ -3,6 +3,8 @@
 //! A forked child has none of its parent's threads, but all of its memory: whatever refers to threads
 //! or to locks held through file descriptors is made anew in the child.
 
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::ThreadPool;
@@ -37,8 +39,17 @@ impl<T> PerProcess<T> {
 
 static POOL: PerProcess<ThreadPool> = PerProcess::new();
 
+/// How many threads [`set_threads`] asked for; zero if it did not.
+static ASKED: AtomicUsize = AtomicUsize::new(0);
+
+/// Makes that many threads work at once, whatever the environment says. Must come before the first
+/// read or write: threads that run already stay as they are.
+pub fn set_threads(threads: NonZeroUsize) {
+    ASKED.store(threads.get(), Ordering::Relaxed);
+}
+
 /// The pool on which chunks are decoded, encoded and, for local files, read and written. It has one
-/// thread per core, or as many as the environment variable `BIGARRAYS_THREADS` says.
+/// thread per core, or as many as [`set_threads`] or the environment variable `BIGARRAYS_THREADS` says.
 pub(crate) fn pool() -> Result<Arc<ThreadPool>> {
     POOL.get_or_try_init(|| {
         rayon::ThreadPoolBuilder::new()
@@ -51,6 +62,10 @@ pub(crate) fn pool() -> Result<Arc<ThreadPool>> {
 
 /// How many threads work at once.
 pub fn threads() -> usize {
+    let set = ASKED.load(Ordering::Relaxed);
+    if set > 0 {
+        return set;
+    }
     let asked = std::env::var("BIGARRAYS_THREADS").ok().and_then(|text| text.parse().ok());
     let cores = || std::thread::available_parallelism().map_or(1, |cores| cores.get());
     asked.filter(|&threads| threads > 0).unwrap_or_else(cores)

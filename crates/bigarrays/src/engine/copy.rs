@@ -28,25 +28,12 @@ pub struct CopyOptions<'a> {
 /// `InvalidArgument` if shapes or types differ; `MemoryBudget` before anything is read, if one block
 /// does not fit; `Cancelled`; any error of reading or writing.
 pub fn copy(source: &Array, target: &Array, options: CopyOptions<'_>) -> Result<CopyPlan> {
-    let (from, to) = (source.domain(), target.domain());
-    if from.shape() != to.shape() {
-        return Err(Error::invalid(format!("box {from} and box {to} differ in shape")));
-    }
-    if source.dtype() != target.dtype() {
-        return Err(Error::invalid(format!(
-            "elements of {} do not go into {}",
-            source.dtype(),
-            target.dtype()
-        )));
-    }
-    let offset: Option<Dims<i64>> =
-        to.origin().iter().zip(from.origin()).map(|(&to, &from)| to.checked_sub(from)).collect();
-    let source = source.translate(&offset.ok_or_else(|| Error::invalid("the boxes are too far apart"))?)?;
+    let source = aligned(source, target)?;
     let plan = plan(&source, target, options.memory)?;
     let item = target.dtype().size();
     let runner = Runner {
         in_flight: plan.in_flight,
-        total: to.checked_len()?.saturating_mul(item as u64),
+        total: target.domain().checked_len()?.saturating_mul(item as u64),
         cancel: options.cancel,
         progress: options.progress,
     };
@@ -62,6 +49,33 @@ pub fn copy(source: &Array, target: &Array, options: CopyOptions<'_>) -> Result<
         Ok(length as u64)
     })?;
     Ok(plan)
+}
+
+/// What [`copy`] would do within a budget of `memory` bytes, or a quarter of the machine's memory if
+/// zero. No I/O.
+///
+/// # Errors
+/// As [`copy`], before it reads anything.
+pub fn plan_copy(source: &Array, target: &Array, memory: u64) -> Result<CopyPlan> {
+    plan(&aligned(source, target)?, target, memory)
+}
+
+/// The source in coordinates of the target.
+fn aligned(source: &Array, target: &Array) -> Result<Array> {
+    let (from, to) = (source.domain(), target.domain());
+    if from.shape() != to.shape() {
+        return Err(Error::invalid(format!("box {from} and box {to} differ in shape")));
+    }
+    if source.dtype() != target.dtype() {
+        return Err(Error::invalid(format!(
+            "elements of {} do not go into {}",
+            source.dtype(),
+            target.dtype()
+        )));
+    }
+    let offset: Option<Dims<i64>> =
+        to.origin().iter().zip(from.origin()).map(|(&to, &from)| to.checked_sub(from)).collect();
+    source.translate(&offset.ok_or_else(|| Error::invalid("the boxes are too far apart"))?)
 }
 
 /// The plan of a copy, in coordinates of the target.

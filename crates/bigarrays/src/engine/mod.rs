@@ -7,6 +7,6 @@ mod copy;
 mod plan;
 mod run;
 
-pub use copy::{CopyOptions, copy};
+pub use copy::{CopyOptions, copy, plan_copy};
 pub use plan::CopyPlan;
 pub use run::{Cancel, Progress};

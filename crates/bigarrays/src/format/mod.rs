@@ -113,6 +113,8 @@ pub struct Scale {
     pub encoding: String,
     /// Whether chunks are packed into shards.
     pub sharded: bool,
+    /// Whether elements are labels rather than intensities.
+    pub labels: bool,
 }
 
 /// Which scale of a layer is meant.

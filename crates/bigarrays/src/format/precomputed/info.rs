@@ -140,7 +140,7 @@ impl Info {
 
     /// The scales in the terms of every format.
     pub fn describe(&self) -> Result<Vec<Scale>> {
-        self.scales.iter().map(|scale| scale.describe(self.channels)).collect()
+        self.scales.iter().map(|scale| scale.describe(self.channels, self.segmentation)).collect()
     }
 }
 
@@ -231,7 +231,7 @@ impl ScaleInfo {
         Domain::new(&origin, &shape)
     }
 
-    fn describe(&self, channels: u64) -> Result<Scale> {
+    fn describe(&self, channels: u64, labels: bool) -> Result<Scale> {
         let chunk = |size: &[u64; 3]| with_channels(size.as_slice().into(), channels, channels);
         Ok(Scale {
             key: self.key.clone(),
@@ -240,6 +240,7 @@ impl ScaleInfo {
             resolution: self.resolution(channels),
             encoding: self.encoding.clone(),
             sharded: self.sharded,
+            labels,
         })
     }
 

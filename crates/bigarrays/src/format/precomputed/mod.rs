@@ -199,6 +199,7 @@ fn new_scale(spec: &CreateSpec) -> Result<ScaleInfo> {
         Some(chunk) => three(chunk).ok_or_else(|| of_three("a chunk shape"))?,
     };
     let encoding = spec.encoding.clone().unwrap_or_else(|| "raw".to_owned());
+    expect_level(&encoding, spec.level)?;
     if codec::BUILTIN.iter().any(|codec| codec.name == encoding && !codec.writes) {
         return Err(Error::unsupported(format!("{encoding} is only read; choose another encoding")));
     }
@@ -215,6 +216,22 @@ fn new_scale(spec: &CreateSpec) -> Result<ScaleInfo> {
         sharded: false,
         encoding,
     })
+}
+
+/// An error unless `level` is one that `encoding` has.
+fn expect_level(encoding: &str, level: Option<u32>) -> Result<()> {
+    let most = match encoding {
+        "jpeg" => Some(100),
+        "png" => Some(9),
+        _ => None,
+    };
+    match (level, most) {
+        (Some(_), None) => Err(Error::invalid(format!("encoding {encoding:?} has no level"))),
+        (Some(level), Some(most)) if level > most => {
+            Err(Error::invalid(format!("a level of {encoding} is from 0 to {most}, not {level}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The scale at `position`, opened.

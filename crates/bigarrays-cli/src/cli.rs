@@ -1,0 +1,52 @@
+//! The command line: global options and the list of commands.
+
+use std::num::NonZeroUsize;
+
+use clap::{ArgAction, Parser, Subcommand};
+
+use crate::terminal::Terminal;
+use crate::{completions, copy, create, exit_codes, export, import, info, rm};
+
+/// The heading of options that every command takes.
+const GLOBAL: &str = "Global options";
+
+/// Store, cut out and convert N-d arrays larger than memory.
+///
+/// Arrays are named by paths or URLs. Boxes are absolute voxel coordinates, half-open, x first:
+/// x0:x1,y0:y1,z0:z1. They may be negative: -1 is a coordinate, not the last voxel.
+#[derive(Debug, Parser)]
+#[command(name = "bigarrays", version, after_help = exit_codes::help())]
+pub(crate) struct Cli {
+    /// Threads that read, decode, encode and write [default: one per core]
+    #[arg(long, global = true, value_name = "N", help_heading = GLOBAL)]
+    pub(crate) threads: Option<NonZeroUsize>,
+
+    /// Say nothing but errors, and show no progress
+    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = GLOBAL)]
+    quiet: bool,
+
+    /// Say more about what is done
+    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = GLOBAL)]
+    verbose: u8,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Info(info::InfoArgs),
+    Create(create::CreateArgs),
+    Import(import::ImportArgs),
+    Export(export::ExportArgs),
+    Copy(copy::CopyArgs),
+    Rm(rm::RmArgs),
+    Completions(completions::CompletionsArgs),
+}
+
+impl Cli {
+    /// Where messages of this call go.
+    pub(crate) fn terminal(&self) -> Terminal {
+        Terminal::new(self.quiet, self.verbose > 0)
+    }
+}

@@ -1,0 +1,123 @@
+//! `copy`: copies a box of one array into another, of whatever formats.
+
+use bigarrays::format::ScaleSelector;
+use bigarrays::{Array, CreateSpec, Domain, Error, OpenOptions, Result};
+use clap::Args;
+
+use crate::export::whole_channels;
+use crate::job::{self, JobArgs};
+use crate::layer::{LayerArgs, WriteArgs};
+use crate::terminal::Terminal;
+use crate::values;
+
+/// Copy a box of one array into another
+///
+/// Both have the same element type and axes. A box that reaches outside SRC gives zeros there.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct CopyArgs {
+    /// Path or URL of the array to copy from
+    #[arg(value_name = "SRC")]
+    source: String,
+
+    /// Path or URL of the array to copy into
+    #[arg(value_name = "DST")]
+    target: String,
+
+    /// The box of SRC in voxels, half-open; bounds may be negative [default: all]
+    #[arg(long = "box", value_name = "X0:X1,Y0:Y1,Z0:Z1", allow_hyphen_values = true)]
+    part: Option<Domain>,
+
+    /// The coordinates in DST of the first voxel of the box [default: those in SRC]
+    #[arg(long, value_name = "X,Y,Z", value_parser = values::coordinates, allow_hyphen_values = true)]
+    to: Option<[i64; 3]>,
+
+    /// The scale of SRC: its position from 0, its key, or its resolution as x,y,z
+    #[arg(long, value_name = "SCALE", value_parser = values::scale, default_value = "0")]
+    scale: ScaleSelector,
+
+    /// The scale of DST
+    #[arg(long, value_name = "SCALE", value_parser = values::scale, default_value = "0")]
+    to_scale: ScaleSelector,
+
+    /// Make DST, of just the box, with the type, chunks, encoding and resolution of SRC unless options below
+    /// say otherwise
+    #[arg(long, conflicts_with = "to_scale")]
+    create: bool,
+
+    #[command(flatten)]
+    layer: LayerArgs,
+
+    #[command(flatten)]
+    write: WriteArgs,
+
+    #[command(flatten)]
+    job: JobArgs,
+}
+
+const EXAMPLES: &str = "Examples:
+  bigarrays copy em crop --create --box 1000:2000,1000:2000,0:100
+  bigarrays copy em em-jpeg --create --encoding jpeg --level 85 --chunk 128,128,16
+  bigarrays copy patch em --to 512,512,-20";
+
+pub(crate) fn run(args: &CopyArgs, terminal: &Terminal) -> anyhow::Result<()> {
+    let source = OpenOptions::new().scale(args.scale.clone()).read_only(true).open(&args.source)?;
+    let part = match &args.part {
+        Some(part) => whole_channels(part, &source)?,
+        None => source.domain().clone(),
+    };
+    let place = args.place(&part)?;
+    let target = if args.create {
+        let spec = args.spec(&source, place.clone());
+        args.write.options().create(&args.target, &spec)?
+    } else {
+        args.write.options().scale(args.to_scale.clone()).open(&args.target)?
+    };
+    expect_apart(&source, &part, &target, &place)?;
+    if !target.domain().contains(&place) {
+        let reason = format!("box {place} reaches outside the domain {}", target.domain());
+        let kind = bigarrays::ErrorKind::OutOfBounds;
+        return Err(Error::new(kind, reason).during("copying into").at(target.url()).into());
+    }
+    let job = format!("copying {} to {}", args.source, args.target);
+    job::copy(job, &source.cut(&part)?, &target.cut(&place)?, &args.job, *terminal)
+}
+
+impl CopyArgs {
+    /// The box of the target that `part` goes to.
+    fn place(&self, part: &Domain) -> Result<Domain> {
+        let mut origin = part.origin().to_vec();
+        if let Some(to) = self.to {
+            if origin.len() < to.len() {
+                return Err(Error::invalid(format!("--to has three coordinates, box {part} has fewer axes")));
+            }
+            origin[..to.len()].copy_from_slice(&to);
+        }
+        Domain::new(&origin, part.shape())
+    }
+
+    /// A layer over `domain` that is like `source`, but for what the options say.
+    fn spec(&self, source: &Array, domain: Domain) -> CreateSpec {
+        let own = source.scales().get(source.scale());
+        let mut spec = self.layer.spec(source.dtype(), domain);
+        spec.encoding = spec.encoding.or_else(|| own.map(|scale| scale.encoding.clone()));
+        spec.chunk =
+            spec.chunk.or_else(|| own.map(|_| source.chunk_shape().iter().take(3).copied().collect()));
+        spec.labels = spec.labels.or_else(|| own.map(|scale| scale.labels));
+        spec.resolution = spec
+            .resolution
+            .or_else(|| own.map(|scale| scale.resolution.size.iter().take(3).copied().collect()));
+        spec
+    }
+}
+
+/// An error if the two boxes are parts of the same array that meet: blocks would be read that have
+/// been written already.
+fn expect_apart(source: &Array, part: &Domain, target: &Array, place: &Domain) -> Result<()> {
+    let is_same = source.store().location("") == target.store().location("");
+    if !is_same || part.ndim() != place.ndim() || part.intersect(place).is_empty() {
+        return Ok(());
+    }
+    let reason = format!("boxes {part} and {place} are of one array and overlap; copy through another array");
+    Err(Error::invalid(reason).during("copying into").at(target.url()))
+}

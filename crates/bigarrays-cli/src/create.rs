@@ -1,0 +1,79 @@
+//! `create`: makes an empty layer, or an empty scale of one.
+
+use bigarrays::{Array, DataType, Domain, Error, OpenOptions, Result};
+use clap::Args;
+
+use crate::layer::LayerArgs;
+use crate::terminal::Terminal;
+use crate::values;
+
+/// Make an empty layer, or add an empty scale to one
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct CreateArgs {
+    /// Path or URL of the layer
+    url: String,
+
+    /// The box it covers in voxels, half-open; bounds may be negative
+    #[arg(
+        long = "box",
+        value_name = "X0:X1,Y0:Y1,Z0:Z1",
+        allow_hyphen_values = true,
+        required_unless_present = "shape",
+        conflicts_with = "shape"
+    )]
+    domain: Option<Domain>,
+
+    /// Its shape in voxels, instead of --box; the first voxel is 0,0,0
+    #[arg(long, value_name = "X,Y,Z", value_parser = values::lengths)]
+    shape: Option<[u64; 3]>,
+
+    /// Type of the elements, such as uint8, uint64 or float32
+    #[arg(long, value_name = "TYPE", required_unless_present = "add_scale")]
+    dtype: Option<DataType>,
+
+    /// Number of channels
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    channels: u64,
+
+    #[command(flatten)]
+    layer: LayerArgs,
+
+    /// Add a scale to the layer at URL, of its type and channels, rather than make a layer
+    #[arg(long, conflicts_with_all = ["dtype", "channels", "labels"])]
+    add_scale: bool,
+}
+
+const EXAMPLES: &str = "Examples:
+  bigarrays create em --shape 10000,10000,500 --dtype uint8 --resolution 8,8,40 --chunk 128,128,16
+  bigarrays create labels --box -100:900,0:1000,20:520 --dtype uint64 --encoding compressed_segmentation
+  bigarrays create em --add-scale --shape 5000,5000,500 --resolution 16,16,40";
+
+pub(crate) fn run(args: &CreateArgs, terminal: &Terminal) -> anyhow::Result<()> {
+    let array = if args.add_scale {
+        let layer = Array::open(&args.url)?;
+        let channels = layer.shape().get(3).copied().unwrap_or(1);
+        let spec = args.layer.spec(layer.dtype(), args.domain(channels)?);
+        OpenOptions::new().add_scale(&args.url, &spec)?
+    } else {
+        let dtype = args.dtype.ok_or_else(|| Error::invalid("--dtype is missing"))?;
+        let spec = args.layer.spec(dtype, args.domain(args.channels)?);
+        OpenOptions::new().create(&args.url, &spec)?
+    };
+    terminal.note(format_args!("created {}: {} over {}", args.url, array.dtype(), array.domain()));
+    Ok(())
+}
+
+impl CreateArgs {
+    /// The box, with an axis for channels where there are several.
+    fn domain(&self, channels: u64) -> Result<Domain> {
+        let domain = match (&self.domain, &self.shape) {
+            (Some(domain), _) => domain.clone(),
+            (None, shape) => Domain::from_shape(shape.as_ref().map_or(&[], <[u64; 3]>::as_slice))?,
+        };
+        if channels == 1 || domain.ndim() != 3 {
+            return Ok(domain);
+        }
+        Domain::new(&[domain.origin(), &[0]].concat(), &[domain.shape(), &[channels]].concat())
+    }
+}

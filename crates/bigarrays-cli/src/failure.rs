@@ -1,0 +1,70 @@
+//! How a failure is told: what was being done, to what, why, and what to do.
+
+use std::io::{self, Write};
+
+use bigarrays::{Error, ErrorKind};
+
+use crate::exit_codes::ExitCode;
+
+/// Tells of a failure, if it is one, on standard error.
+pub(crate) fn present(outcome: anyhow::Result<()>) -> ExitCode {
+    let Err(error) = outcome else { return ExitCode::Success };
+    if is_closed_pipe(&error) {
+        // Whoever reads has seen enough, as `head` has.
+        return ExitCode::Success;
+    }
+    let kind = error.chain().find_map(|cause| cause.downcast_ref::<Error>()).map(Error::kind);
+    // Where standard error is closed, nobody can be told.
+    let _ = io::stderr().write_all(describe(&error, kind).as_bytes());
+    kind.map_or(ExitCode::General, ExitCode::from)
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let io = error.downcast_ref::<io::Error>();
+    io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+fn describe(error: &anyhow::Error, kind: Option<ErrorKind>) -> String {
+    let mut text = format!("error: {error}\n");
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        // Many errors repeat their cause in their own message.
+        if !text.contains(&cause) {
+            text += &format!("  cause: {cause}\n");
+        }
+    }
+    if let Some(hint) = kind.and_then(hint) {
+        text += &format!("  hint: {hint}\n");
+    }
+    text
+}
+
+fn hint(kind: ErrorKind) -> Option<&'static str> {
+    Some(match kind {
+        ErrorKind::NotFound => "check the path; `bigarrays create` makes a new layer",
+        ErrorKind::InvalidArgument | ErrorKind::OutOfBounds => {
+            "`bigarrays info URL` shows an array's domain and axes; `--help` the options of a command"
+        }
+        ErrorKind::Unsupported => "`bigarrays info --supported` lists what this version can do",
+        ErrorKind::CorruptData => "write the damaged part again, or copy the rest with --box",
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnly => "check who may write there",
+        ErrorKind::StorageFull => "make room and run it again; what was written is valid",
+        ErrorKind::MemoryBudget => "raise --memory, as in --memory 4G, or lower --threads",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let io = io::Error::from(io::ErrorKind::StorageFull);
+        let error = anyhow::Error::from(Error::io(io, "writing", "a/b"));
+        let text = describe(&error, Some(ErrorKind::StorageFull));
+        assert!(text.starts_with("error: writing a/b: storage full: "), "{text}");
+        assert!(!text.contains("cause:") && text.contains("hint: "), "{text}");
+        let error = error.context("importing");
+        assert!(describe(&error, None).contains("  cause: writing a/b"));
+    }
+}

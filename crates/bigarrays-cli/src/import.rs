@@ -1,0 +1,133 @@
+//! `import`: makes a layer from files.
+
+use std::path::PathBuf;
+
+use bigarrays::engine::plan_copy;
+use bigarrays::format::{self, FormatOptions};
+use bigarrays::{Array, CreateSpec, Domain, Error, ErrorKind, OpenOptions, Result};
+use clap::Args;
+
+use crate::axes::{AsLayer, lengths};
+use crate::job::{self, JobArgs};
+use crate::layer::{LayerArgs, WriteArgs};
+use crate::source::{self, Source, SourceArgs};
+use crate::terminal::Terminal;
+use crate::values;
+
+/// Make a layer from files: .npy, TIFF, PNG or JPEG slices, raw binary
+///
+/// SOURCE is a .npy file, a TIFF of many pages, a folder, pattern or list of TIFF, PNG or JPEG slices,
+/// or a raw binary file described by --shape and --dtype. Data of any size are streamed within the
+/// memory budget.
+#[derive(Debug, Args)]
+#[command(override_usage = "bigarrays import [OPTIONS] SOURCE… URL", after_help = EXAMPLES)]
+pub(crate) struct ImportArgs {
+    /// The file, folder, pattern or files to import, then the path or URL of the new layer
+    #[arg(required = true, num_args = 1.., value_name = "SOURCE… URL")]
+    paths: Vec<PathBuf>,
+
+    #[command(flatten)]
+    source: SourceArgs,
+
+    #[command(flatten)]
+    layer: LayerArgs,
+
+    /// First voxel coordinate of the layer; may be negative [default: 0,0,0]
+    #[arg(long, value_name = "X,Y,Z", value_parser = values::coordinates, allow_hyphen_values = true)]
+    offset: Option<[i64; 3]>,
+
+    #[command(flatten)]
+    write: WriteArgs,
+
+    /// Remove the layer that is at URL, with all its scales, first
+    #[arg(long)]
+    overwrite: bool,
+
+    #[command(flatten)]
+    job: JobArgs,
+}
+
+const EXAMPLES: &str = "Examples:
+  bigarrays import volume.tif layer --resolution 8,8,40 --chunk 64,64,16
+  bigarrays import 'slices/*.png' layer --encoding jpeg --level 90
+  bigarrays import labels.npy layer --axes zyx --encoding compressed_segmentation --offset -100,0,20
+  bigarrays import scan.raw layer --shape 512,1024,1024 --dtype uint16 --endian big --header-bytes 352";
+
+pub(crate) fn run(args: &ImportArgs, terminal: &Terminal) -> anyhow::Result<()> {
+    let Some((url, sources)) = args.paths.split_last().filter(|(_, sources)| !sources.is_empty()) else {
+        return Err(Error::invalid("import takes SOURCE… and then URL, the layer to be made").into());
+    };
+    let place = url.canonicalize().ok();
+    let url = url.to_string_lossy();
+    if place.is_some() && sources.iter().any(|source| source.canonicalize().ok() == place) {
+        return Err(Error::invalid("this is the source itself").during("importing into").at(url).into());
+    }
+    let source = source::open(sources, &args.source)?;
+    let mapped = AsLayer::new(&source.array, &source.axes)?;
+    let spec = args.spec(&source, &mapped)?;
+    terminal.note(describe(&source, &mapped, &spec));
+    let target = args.create(&url, &spec, &mapped)?;
+    job::copy(format_args!("importing into {url}"), &mapped.view, &target, &args.job, *terminal)
+}
+
+impl ImportArgs {
+    /// The layer to be made.
+    fn spec(&self, source: &Source, mapped: &AsLayer) -> Result<CreateSpec> {
+        let (shape, channels) = mapped.shape();
+        let (mut origin, mut shape) = (self.offset.unwrap_or_default().to_vec(), shape.to_vec());
+        if channels > 1 {
+            origin.push(0);
+            shape.push(channels);
+        }
+        let mut spec = self.layer.spec(source.array.dtype(), Domain::new(&origin, &shape)?);
+        spec.resolution = spec.resolution.or_else(|| mapped.nanometres().map(Vec::from));
+        Ok(spec)
+    }
+
+    /// Makes the layer, and gives the view of it that takes the source. What does not fit into the
+    /// budget neither makes nor removes anything.
+    fn create(&self, url: &str, spec: &CreateSpec, mapped: &AsLayer) -> Result<Array> {
+        let fits = |layer: &Array| {
+            let target = mapped.place_in(layer)?;
+            plan_copy(&mapped.view, &target, self.job.memory()).map(|_| target)
+        };
+        if self.overwrite {
+            // The rehearsal, in memory: what is here is only removed for what can be made.
+            let name = url.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+            fits(&OpenOptions::new().create(&format!("memory://{name}"), spec)?)?;
+            match format::remove(url, None, &FormatOptions::default()) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        let layer = self.write.options().create(url, spec).map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => {
+                let reason = "there is a layer; --overwrite removes it first";
+                Error::new(ErrorKind::AlreadyExists, reason).during("creating").at(url)
+            }
+            _ => error,
+        })?;
+        fits(&layer).or_else(|error| {
+            format::remove(url, None, &FormatOptions::default())?;
+            Err(error)
+        })
+    }
+}
+
+/// Says what was found and what becomes of it.
+fn describe(source: &Source, mapped: &AsLayer, spec: &CreateSpec) -> String {
+    let Source { array, axes, what } = source;
+    let resolution = spec.resolution.as_ref().map_or_else(
+        || "unknown, taken as 1 × 1 × 1 nm (see --resolution)".to_owned(),
+        |size| format!("{} nm", size.iter().map(f64::to_string).collect::<Vec<_>>().join(" × ")),
+    );
+    let (shape, channels) = mapped.shape();
+    let channels = if channels > 1 { format!(", {channels} channels") } else { String::new() };
+    format!(
+        "found {what}: axes {axes}, {} of {}\nmapped to x,y,z: {}{channels}, box {}, voxel {resolution}",
+        lengths(array.shape()),
+        array.dtype(),
+        lengths(&shape),
+        spec.domain,
+    )
+}

@@ -1,0 +1,140 @@
+//! Long jobs: within a memory budget, with progress, and ended well by Ctrl-C.
+
+use std::fmt::Display;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bigarrays::engine::{Progress, plan_copy};
+use bigarrays::{Array, CopyOptions};
+use clap::Args;
+use indicatif::{BinaryBytes, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::terminal::Terminal;
+use crate::{interrupt, values};
+
+/// What a job may use.
+#[derive(Debug, Args)]
+pub(crate) struct JobArgs {
+    /// Memory budget in bytes, such as 512M or 4G [default: a quarter of the machine's memory]
+    #[arg(long, value_name = "BYTES", value_parser = values::bytes)]
+    memory: Option<u64>,
+}
+
+impl JobArgs {
+    /// The budget; zero for the default.
+    pub(crate) fn memory(&self) -> u64 {
+        self.memory.unwrap_or(0)
+    }
+}
+
+/// Copies `source` to `target`, two arrays or views of one shape, and tells of it as of the `job`.
+pub(crate) fn copy(
+    job: impl Display,
+    source: &Array,
+    target: &Array,
+    args: &JobArgs,
+    terminal: Terminal,
+) -> anyhow::Result<()> {
+    let plan = plan_copy(source, target, args.memory())?;
+    terminal.detail(format_args!(
+        "{job}: {} blocks, {} at once; reads {} source chunks; needs up to {} of memory",
+        plan.blocks(),
+        plan.in_flight,
+        plan.source_chunks,
+        BinaryBytes(plan.peak_memory)
+    ));
+    let bytes = source.domain().checked_len()?.saturating_mul(source.dtype().size() as u64);
+    let (meter, started) = (Meter::new(job.to_string(), bytes, terminal), Instant::now());
+    let tell = |progress| meter.tell(progress);
+    let options =
+        CopyOptions { memory: args.memory(), cancel: Some(interrupt::watch()?), progress: Some(&tell) };
+    let outcome = bigarrays::copy(source, target, options);
+    meter.clear();
+    outcome?;
+    let took = started.elapsed();
+    terminal.note(format_args!(
+        "{job}: done, {} in {:.1} s ({}/s)",
+        BinaryBytes(bytes),
+        took.as_secs_f64(),
+        rate(bytes, took)
+    ));
+    Ok(())
+}
+
+fn rate(bytes: u64, time: Duration) -> BinaryBytes {
+    BinaryBytes((bytes as f64 / time.as_secs_f64().max(1e-3)) as u64)
+}
+
+/// Shows progress: a bar on a terminal, a line now and then otherwise.
+struct Meter {
+    job: String,
+    started: Instant,
+    shown: Shown,
+}
+
+enum Shown {
+    Nothing,
+    Bar(ProgressBar),
+    Lines { last: Mutex<Instant>, terminal: Terminal },
+}
+
+/// Time between two lines of progress.
+const BETWEEN_LINES: Duration = Duration::from_secs(10);
+
+const BAR: &str =
+    "{msg} {wide_bar} {percent:>3}% {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec}, {eta} left";
+
+impl Meter {
+    fn new(job: String, total: u64, terminal: Terminal) -> Self {
+        let started = Instant::now();
+        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
+        let shown = if terminal.is_quiet() {
+            Shown::Nothing
+        } else if bar.is_hidden() {
+            Shown::Lines { last: Mutex::new(started), terminal }
+        } else {
+            // The template is valid; a default bar would do as well.
+            let style = ProgressStyle::with_template(BAR).unwrap_or_else(|_| ProgressStyle::default_bar());
+            bar.set_style(style);
+            bar.set_message(job.clone());
+            bar.enable_steady_tick(Duration::from_millis(200));
+            Shown::Bar(bar)
+        };
+        Self { job, started, shown }
+    }
+
+    fn tell(&self, progress: Progress) {
+        let Progress { done, total } = progress;
+        match &self.shown {
+            Shown::Nothing => {}
+            Shown::Bar(bar) => bar.set_position(done),
+            Shown::Lines { last, terminal } => {
+                let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+                if last.elapsed() >= BETWEEN_LINES && done < total {
+                    *last = Instant::now();
+                    terminal.note(self.line(done, total));
+                }
+            }
+        }
+    }
+
+    fn line(&self, done: u64, total: u64) -> String {
+        let took = self.started.elapsed();
+        let left = took.mul_f64((total - done) as f64 / done.max(1) as f64);
+        format!(
+            "{}: {}%, {} of {}, {}/s, {} left",
+            self.job,
+            done * 100 / total.max(1),
+            BinaryBytes(done),
+            BinaryBytes(total),
+            rate(done, took),
+            HumanDuration(left)
+        )
+    }
+
+    fn clear(&self) {
+        if let Shown::Bar(bar) = &self.shown {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Options that say how a new layer is stored and written.
+
+use bigarrays::{CreateSpec, DataType, Domain, OpenOptions};
+use clap::Args;
+
+use crate::values::{self, Compression};
+
+/// How a new layer, or a new scale of one, is stored.
+#[derive(Debug, Args)]
+pub(crate) struct LayerArgs {
+    /// Shape of a chunk in voxels [default: 64,64,64]
+    #[arg(long, value_name = "X,Y,Z", value_parser = values::lengths)]
+    chunk: Option<[u64; 3]>,
+
+    /// Encoding of chunks, such as raw, jpeg, png or compressed_segmentation [default: raw]
+    #[arg(long, value_name = "NAME")]
+    encoding: Option<String>,
+
+    /// Quality of jpeg (0 to 100) or level of png (0 to 9)
+    #[arg(long, value_name = "N")]
+    level: Option<u32>,
+
+    /// Shape of a block of compressed_segmentation in voxels [default: 8,8,8]
+    #[arg(long, value_name = "X,Y,Z", value_parser = values::lengths)]
+    block: Option<[u64; 3]>,
+
+    /// Size of a voxel in nanometres [default: what the source says, or 1,1,1]
+    #[arg(long, value_name = "X,Y,Z", value_parser = values::resolution)]
+    resolution: Option<[f64; 3]>,
+
+    /// The elements are labels (a segmentation) rather than intensities
+    #[arg(long)]
+    labels: bool,
+
+    /// Name of the scale, the folder of its chunks [default: made from the resolution, as 8_8_40]
+    #[arg(long, value_name = "NAME")]
+    key: Option<String>,
+}
+
+impl LayerArgs {
+    /// A layer of `dtype` over `domain`, stored as the options say.
+    pub(crate) fn spec(&self, dtype: DataType, domain: Domain) -> CreateSpec {
+        CreateSpec {
+            chunk: self.chunk.map(Vec::from),
+            encoding: self.encoding.clone(),
+            level: self.level,
+            block: self.block,
+            resolution: self.resolution.map(Vec::from),
+            labels: self.labels.then_some(true),
+            key: self.key.clone(),
+            ..CreateSpec::new(dtype, domain)
+        }
+    }
+}
+
+/// How chunks are written.
+#[derive(Debug, Args)]
+pub(crate) struct WriteArgs {
+    /// Compression around every chunk, beside its encoding
+    #[arg(long, value_enum, default_value = "none", value_name = "KIND")]
+    compression: Compression,
+
+    /// Do not store chunks that hold only zeros
+    #[arg(long)]
+    drop_fill: bool,
+}
+
+impl WriteArgs {
+    /// Options for opening or creating what is written to.
+    pub(crate) fn options(&self) -> OpenOptions {
+        OpenOptions::new().content_encoding(self.compression.into()).drop_fill(self.drop_fill)
+    }
+}

@@ -1,0 +1,123 @@
+//! Values of options that several commands take.
+
+use std::str::FromStr;
+
+use bigarrays::codec::ContentEncoding;
+use bigarrays::format::ScaleSelector;
+use clap::ValueEnum;
+
+/// Numbers with commas between them.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct List<T>(pub(crate) Vec<T>);
+
+impl<T: FromStr> FromStr for List<T> {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let numbers: Result<_, _> = text.split(',').map(|part| part.trim().parse()).collect();
+        numbers.map(Self).map_err(|_| "expected numbers with commas between them, as in 64,64,64".to_owned())
+    }
+}
+
+/// One number for each of x, y and z.
+fn three<T: FromStr>(text: &str) -> Result<[T; 3], String> {
+    let List(numbers) = text.parse()?;
+    <[T; 3]>::try_from(numbers).map_err(|found| format!("expected x,y,z: three numbers, not {}", found.len()))
+}
+
+/// Lengths along x, y and z, each at least 1.
+pub(crate) fn lengths(text: &str) -> Result<[u64; 3], String> {
+    let numbers = three(text)?;
+    if numbers.contains(&0) { Err("a length is at least 1".to_owned()) } else { Ok(numbers) }
+}
+
+/// Coordinates along x, y and z.
+pub(crate) fn coordinates(text: &str) -> Result<[i64; 3], String> {
+    three(text)
+}
+
+/// Size of a voxel along x, y and z.
+pub(crate) fn resolution(text: &str) -> Result<[f64; 3], String> {
+    let sizes: [f64; 3] = three(text)?;
+    let is_size = |size: &f64| size.is_finite() && *size > 0.0;
+    if sizes.iter().all(is_size) { Ok(sizes) } else { Err("the size of a voxel is above 0".to_owned()) }
+}
+
+/// A number of bytes such as `512M` or `4GiB`; K, M, G and T are powers of 1024.
+pub(crate) fn bytes(text: &str) -> Result<u64, String> {
+    let lower = text.trim().to_ascii_lowercase();
+    let digits = lower.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(lower.len());
+    let (number, unit) = lower.split_at(digits);
+    let shift = match unit.trim().trim_end_matches("ib").trim_end_matches('b') {
+        "" => 0,
+        "k" => 10,
+        "m" => 20,
+        "g" => 30,
+        "t" => 40,
+        _ => return Err("expected a number of bytes such as 512M or 4G".to_owned()),
+    };
+    let bytes = number.parse::<f64>().ok().map(|number| number * (1u64 << shift) as f64);
+    bytes
+        .filter(|bytes| (1.0..9e18).contains(bytes))
+        .map(|bytes| bytes as u64)
+        .ok_or_else(|| "expected a number of bytes such as 512M or 4G".to_owned())
+}
+
+/// A scale by position, by key, or by resolution.
+pub(crate) fn scale(text: &str) -> Result<ScaleSelector, String> {
+    if let Some(key) = text.strip_prefix("key:") {
+        return Ok(ScaleSelector::Key(key.to_owned()));
+    }
+    Ok(match text.parse() {
+        Ok(position) => ScaleSelector::Index(position),
+        Err(_) if text.contains(',') => ScaleSelector::Resolution(resolution(text)?.to_vec()),
+        Err(_) => ScaleSelector::Key(text.to_owned()),
+    })
+}
+
+/// The compression around every chunk.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Compression {
+    None,
+    Gzip,
+    Br,
+    Zstd,
+}
+
+impl From<Compression> for ContentEncoding {
+    fn from(compression: Compression) -> Self {
+        match compression {
+            Compression::None => Self::Identity,
+            Compression::Gzip => Self::Gzip,
+            Compression::Br => Self::Brotli,
+            Compression::Zstd => Self::Zstd,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_in_bytes() {
+        for (text, expected) in
+            [("1", 1), ("512M", 512 << 20), ("4GiB", 4 << 30), ("1.5k", 1536), ("2 tb", 2 << 40)]
+        {
+            assert_eq!(bytes(text), Ok(expected), "{text}");
+        }
+        for bad in ["", "M", "-1", "4X", "1e3", "0", "99999999T"] {
+            assert!(bytes(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn scales_and_triples() {
+        assert_eq!(scale("2"), Ok(ScaleSelector::Index(2)));
+        assert_eq!(scale("key:2"), Ok(ScaleSelector::Key("2".into())));
+        assert_eq!(scale("8_8_40"), Ok(ScaleSelector::Key("8_8_40".into())));
+        assert_eq!(scale("8,8,40"), Ok(ScaleSelector::Resolution(vec![8.0, 8.0, 40.0])));
+        assert_eq!(coordinates("-1, 2,-3"), Ok([-1, 2, -3]));
+        assert!(lengths("1,0,2").is_err() && lengths("1,2").is_err() && resolution("1,nan,2").is_err());
+    }
+}

@@ -1,0 +1,161 @@
+//! Creating, looking, copying, removing; and how commands fail.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::process::Stdio;
+
+use common::{Bench, as_bytes, npy, volume, voxel};
+
+fn json(bench: &Bench, line: &str) -> serde_json::Value {
+    serde_json::from_str(&bench.ok(line)).unwrap()
+}
+
+fn with_layer() -> Bench {
+    let bench = Bench::new();
+    npy(&bench.path("in.npy"), "<u2", false, &[6, 8, 10], &as_bytes(&volume([10, 8, 6])));
+    bench.ok("import in.npy layer --offset -5,0,0 --chunk 4,4,4 --resolution 8,8,40");
+    bench
+}
+
+#[test]
+fn info_for_people_and_programs() {
+    let bench = with_layer();
+    bench.ok("create layer --add-scale --box -3:2,0:4,0:6 --resolution 16,16,40 --key half");
+    let info = json(&bench, "info layer --json --scale half");
+    assert_eq!(info["domain"], "-3:2,0:4,0:6");
+    assert_eq!(info["dtype"], "uint16");
+    assert_eq!(info["chunk_shape"], serde_json::json!([64, 64, 64]));
+    assert_eq!(info["bytes"], 5 * 4 * 6 * 2);
+    assert_eq!(info["scales"].as_array().unwrap().len(), 2);
+    assert_eq!(json(&bench, "info layer --json --scale 16,16,40")["scale"], 1);
+    let text = bench.ok("info layer");
+    for part in ["-5:5,0:8,0:6", "8 × 8 × 40 nm", "960 bytes", "1      half", "uint16"] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    let known = json(&bench, "info --supported --json");
+    assert_eq!(known["formats"][0]["name"], "precomputed");
+    assert!(bench.ok("info --supported").contains("file://"));
+}
+
+#[test]
+fn a_closed_pipe_is_no_failure() {
+    let bench = with_layer();
+    for line in ["info layer", "info --supported", "completions bash"] {
+        let mut child = bench.command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    }
+}
+
+#[test]
+fn copies_from_box_to_box() {
+    let bench = with_layer();
+    bench.ok("create other --box -20:0,-20:0,-20:0 --dtype uint16 --chunk 7,7,7");
+    bench.ok("copy layer other --box -2:4,1:5,0:6 --to -19,-10,-6 --memory 1G");
+    let array = bigarrays::Array::open(&bench.url("other")).unwrap();
+    let written = "-19:-13,-10:-6,-6:0".parse().unwrap();
+    for x in -20..0 {
+        for y in -20..0 {
+            let expected =
+                if array.domain().contains(&written) && (-19..-13).contains(&x) && (-10..-6).contains(&y) {
+                    // Box coordinates plus what the layer's offset takes away.
+                    voxel(x + 19 - 2 + 5, y + 10 + 1, 3)
+                } else {
+                    0
+                };
+            assert_eq!(array.get::<u16>(&[x, y, -3]).unwrap(), expected, "{x},{y}");
+        }
+    }
+    bench.fails("copy layer other", 2);
+    bench.fails("copy layer layer --box -5:0,0:8,0:6 --to -4,0,0", 2);
+    bench.ok("copy layer layer --box -5:0,0:8,0:6 --to 0,0,0");
+    bench.fails("copy layer nowhere", 3);
+}
+
+#[test]
+fn copy_makes_a_layer_like_the_source() {
+    let bench = with_layer();
+    bench.ok("copy layer crop --create --box -3:3,2:8,1:6");
+    let info = json(&bench, "info crop --json");
+    assert_eq!(info["domain"], "-3:3,2:8,1:6");
+    assert_eq!(info["chunk_shape"], serde_json::json!([4, 4, 4]));
+    assert_eq!(info["resolution"]["size"], serde_json::json!([8.0, 8.0, 40.0]));
+    bench.fails("copy layer crop --create", 1);
+    bench.ok("create labels --shape 9,9,9 --dtype uint32 --labels");
+    bench.ok("copy labels again --create");
+    assert_eq!(json(&bench, "info again --json")["labels"], true);
+    bench.ok(
+        "copy labels packed --create --encoding compressed_segmentation --block 4,4,4 --compression gzip",
+    );
+    assert_eq!(bench.elements::<u32>("packed"), bench.elements("labels"));
+    assert!(bench.ok("info packed").contains("uint32, labels"));
+    bench.ok("copy layer all --create --chunk 3,3,3");
+    assert_eq!(bench.elements::<u16>("all"), bench.elements("layer"));
+}
+
+#[test]
+fn removing_asks_or_wants_to_be_sure() {
+    let bench = with_layer();
+    std::fs::write(bench.path("layer/notes.txt"), "ours").unwrap();
+    bench.ok("create layer --add-scale --shape 5,4,6 --resolution 16,16,40");
+    let said = bench.fails("rm layer", 2);
+    assert!(said.contains("--yes"), "{said}");
+    bench.ok("rm layer --scale 16_16_40 --yes");
+    assert_eq!(json(&bench, "info layer --json")["scales"].as_array().unwrap().len(), 1);
+    bench.ok("rm layer --yes");
+    bench.fails("info layer", 3);
+    bench.fails("rm layer --yes", 3);
+    assert!(bench.path("layer/notes.txt").exists());
+}
+
+#[test]
+fn exit_codes() {
+    let bench = with_layer();
+    bench.fails("info layer --nonsense", 2);
+    bench.fails("info nowhere", 3);
+    bench.fails("info layer --scale 7", 3);
+    bench.fails("create layer --shape 3,3,3 --dtype uint8", 1);
+    bench.fails("create new --shape 3,3,3 --dtype uint8 --encoding nonsense", 1);
+    bench.fails("create new --shape 3,3,3 --dtype uint8 --encoding jpeg --level 200", 2);
+    bench.fails("create new --shape 3,3,3 --dtype uint8 --level 3", 2);
+    bench.fails("create new --box 3:0,0:1,0:1 --dtype uint8", 2);
+    bench.fails("export layer out.xyz", 2);
+    bench.fails("export layer out.npy --box 0:3,0:3", 2);
+    bench.fails("import in.npy", 2);
+    bench.fails("import nothing.npy new", 3);
+    bench.fails("import layer/info new", 1);
+    std::fs::create_dir(bench.path("bad")).unwrap();
+    std::fs::write(bench.path("bad/info"), "{}").unwrap();
+    bench.fails("info bad", 4);
+    let chunk = std::fs::read_dir(bench.path("layer/8_8_40")).unwrap().next().unwrap().unwrap().path();
+    std::fs::write(&chunk, "short").unwrap();
+    let said = bench.fails("export layer out.npy", 4);
+    assert!(said.contains(chunk.file_name().unwrap().to_str().unwrap()), "{said}");
+    assert!(!bench.path("out.npy").exists());
+    let leftovers = std::fs::read_dir(bench.path("")).unwrap().count();
+    assert_eq!(leftovers, 3, "in.npy, layer and bad; nothing of what failed");
+}
+
+#[test]
+fn completions_and_help() {
+    let bench = Bench::new();
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        assert!(bench.ok(&format!("completions {shell}")).contains("bigarrays"));
+    }
+    let help = bench.ok("--help");
+    assert!(help.contains("Exit codes:") && help.contains("130  interrupted"), "{help}");
+    for command in ["create", "import", "export", "copy", "rm", "info", "completions"] {
+        assert!(bench.ok(&format!("{command} --help")).contains("bigarrays "), "{command}");
+    }
+}
+
+#[test]
+fn quiet_says_nothing() {
+    let bench = with_layer();
+    let output = bench.run("copy layer all --create -q --threads 1");
+    assert!(output.status.success() && output.stderr.is_empty());
+    let output = bench.run("export layer out.npy -v --threads 3");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("blocks"));
+}

@@ -1,0 +1,178 @@
+//! What is imported is what is stored, and what is exported comes back.
+
+mod common;
+
+use common::{Bench, as_bytes, npy, volume, voxel};
+
+const SHAPE: [i64; 3] = [13, 7, 5];
+
+/// A layer of odd size below zero, made from a `.npy` with axes z, y, x.
+fn imported() -> Bench {
+    let bench = Bench::new();
+    npy(&bench.path("in.npy"), "<u2", false, &[5, 7, 13], &as_bytes(&volume(SHAPE)));
+    bench.ok("import in.npy layer --offset -3,0,-2 --chunk 4,4,2 --resolution 8,8,40");
+    bench
+}
+
+#[test]
+fn npy_is_taken_as_zyx() {
+    let bench = imported();
+    assert_eq!(bench.elements::<u16>("layer"), ("-3:10,0:7,-2:3".into(), volume(SHAPE)));
+}
+
+#[test]
+fn a_box_below_zero_and_beyond_the_layer() {
+    let bench = imported();
+    bench.ok("export layer out.npy --box -5:4,-1:3,-2:1");
+    let mut expected = Vec::new();
+    for z in -2..1 {
+        for y in -1..3 {
+            for x in -5..4 {
+                let is_inside = x >= -3 && y >= 0;
+                expected.push(if is_inside { voxel(x + 3, y, z + 2) } else { 0 });
+            }
+        }
+    }
+    let bytes = std::fs::read(bench.path("out.npy")).unwrap();
+    assert!(bytes.ends_with(&as_bytes(&expected)));
+    let header = String::from_utf8_lossy(&bytes[..128]);
+    assert!(header.contains("'fortran_order': True") && header.contains("(9,4,3,)"), "{header}");
+}
+
+#[test]
+fn every_kind_of_file_comes_back() {
+    let bench = imported();
+    let options = "--offset -3,0,-2 --chunk 5,64,3";
+    for (file, how) in [
+        ("out.npy", ""),
+        ("out.tif", ""),
+        ("slices", ""),
+        ("out.raw", "--shape 13,7,5 --dtype uint16 --order F"),
+        ("same.bin", "--shape 5,7,13 --dtype uint16"),
+    ] {
+        bench.ok(&format!("export layer {file} -q"));
+        bench.ok(&format!("import {file} from-{file} {how} {options}"));
+        assert_eq!(
+            bench.elements::<u16>(&format!("from-{file}")),
+            ("-3:10,0:7,-2:3".into(), volume(SHAPE)),
+            "{file}"
+        );
+    }
+    bench.ok("import slices/z*.png pattern --offset -3,0,-2");
+    assert_eq!(bench.elements::<u16>("pattern"), bench.elements("layer"));
+    let info: serde_json::Value = serde_json::from_str(&bench.ok("info from-out.tif --json")).unwrap();
+    assert_eq!(info["resolution"]["size"], serde_json::json!([8.0, 8.0, 40.0]), "kept in the TIFF file");
+}
+
+#[test]
+fn axes_are_said() {
+    let bench = Bench::new();
+    npy(&bench.path("in.npy"), "<u2", false, &[5, 7, 13], &as_bytes(&volume(SHAPE)));
+    let output = bench.run("import in.npy layer --axes xzy --chunk 4,4,4");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("axes x,z,y, 5 × 7 × 13 of uint16"), "{said}");
+    assert!(said.contains("mapped to x,y,z: 5 × 13 × 7"), "{said}");
+    let array = bigarrays::Array::open(&bench.url("layer")).unwrap();
+    assert_eq!(array.get::<u16>(&[4, 12, 6]).unwrap(), voxel(12, 6, 4));
+    bench.ok("export layer out.npy --axes xzy");
+    let (before, after) = (std::fs::read(bench.path("in.npy")), std::fs::read(bench.path("out.npy")));
+    assert!(after.unwrap().ends_with(&before.unwrap()[100..]));
+    bench.fails("import in.npy other --axes xy", 2);
+    bench.fails("import in.npy other --axes xyt", 2);
+}
+
+#[test]
+fn channels_and_single_images() {
+    let bench = Bench::new();
+    let bytes: Vec<u8> = (0..3 * 4 * 5 * 6).map(|k| k as u8).collect();
+    npy(&bench.path("in.npy"), "|u1", false, &[3, 4, 5, 6], &bytes);
+    bench.ok("import in.npy layer --chunk 4,4,4");
+    assert_eq!(bench.elements::<u8>("layer"), ("0:6,0:5,0:4,0:3".into(), bytes));
+    for (file, how) in [
+        ("out.npy", ""),
+        ("out.tif", ""),
+        ("slices", ""),
+        ("out.raw", "--shape 6,5,4,3 --dtype u8 --order F"),
+    ] {
+        bench.ok(&format!("export layer {file}"));
+        bench.ok(&format!("import {file} from-{file} {how}"));
+        assert_eq!(bench.elements::<u8>(&format!("from-{file}")), bench.elements("layer"), "{file}");
+    }
+    npy(&bench.path("image.npy"), "|u1", false, &[2, 3], &[1, 2, 3, 4, 5, 6]);
+    bench.ok("import image.npy image --offset 0,0,-7");
+    assert_eq!(bench.elements::<u8>("image"), ("0:3,0:2,-7:-6".into(), vec![1, 2, 3, 4, 5, 6]));
+}
+
+#[test]
+fn raw_headers_and_endianness() {
+    let bench = Bench::new();
+    let swapped: Vec<u8> = volume(SHAPE).iter().flat_map(|element| element.to_be_bytes()).collect();
+    std::fs::write(bench.path("in.dat"), [&[7; 11][..], &swapped].concat()).unwrap();
+    bench.ok("import in.dat layer --shape 5,7,13 --dtype uint16 --endian big --header-bytes 11");
+    assert_eq!(bench.elements::<u16>("layer"), ("0:13,0:7,0:5".into(), volume(SHAPE)));
+    bench.fails("import in.dat other --shape 50,7,13 --dtype uint16", 4);
+    assert!(!bench.path("other").exists());
+}
+
+#[test]
+fn nothing_is_overwritten_unasked() {
+    let bench = imported();
+    let said = bench.fails("import in.npy layer", 1);
+    assert!(said.contains("--overwrite"), "{said}");
+    for out in ["out.npy", "slices"] {
+        bench.ok(&format!("export layer {out}"));
+        assert!(bench.fails(&format!("export layer {out}"), 1).contains("--overwrite"));
+        bench.ok(&format!("export layer {out} --overwrite --box 0:3,0:3,0:3"));
+    }
+    assert_eq!(std::fs::read_dir(bench.path("slices")).unwrap().count(), 3);
+    bench.fails("import in.npy layer --overwrite --encoding nonsense", 1);
+    assert_eq!(bench.elements::<u16>("layer").1, volume(SHAPE), "what cannot be made removes nothing");
+    bench.fails("import layer layer --overwrite", 2);
+    bench.ok("import layer same --overwrite --chunk 9,9,9");
+    assert_eq!(bench.elements::<u16>("same").1, volume(SHAPE), "a layer is a source too");
+    bench.ok("import in.npy layer --overwrite --offset 1,1,1");
+    assert_eq!(bench.elements::<u16>("layer").0, "1:14,1:8,1:6");
+}
+
+#[test]
+fn encodings_and_compressions() {
+    let bench = imported();
+    for how in [
+        "--compression gzip",
+        "--compression br",
+        "--compression zstd",
+        "--encoding zstd",
+        "--encoding png --level 9",
+    ] {
+        bench.ok(&format!("import in.npy other --overwrite --chunk 4,4,2 --offset -3,0,-2 {how}"));
+        assert_eq!(bench.elements::<u16>("other"), bench.elements("layer"), "{how}");
+    }
+    bench.ok("import in.npy other --overwrite --drop-fill --compression gzip");
+    let chunks = std::fs::read_dir(bench.path("other/1_1_1")).unwrap();
+    let names: Vec<String> = chunks.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    assert!(names.contains(&"0-13_0-7_0-5.gz".to_owned()), "{names:?}");
+}
+
+#[test]
+fn slices_of_every_kind() {
+    let bench = Bench::new();
+    let data = concat!(env!("CARGO_MANIFEST_DIR"), "/../bigarrays/tests/data/stacks");
+    for folder in ["jpeg", "png-gray", "tiff-slices"] {
+        bench.ok(&format!("import {data}/{folder} {folder}"));
+        let list = ["slice10", "slice2", "slice9"].map(|name| {
+            let extension =
+                ["jpg", "png", "tif"].into_iter().find(|kind| folder.starts_with(&kind[..1])).unwrap();
+            format!("{data}/{folder}/{name}.{extension}")
+        });
+        // As a shell expands `slice*`: in the order of the alphabet, but numbers count.
+        bench.ok(&format!("import {} {folder}-list", list.join(" ")));
+        let array = bigarrays::Array::open(&bench.url(folder)).unwrap();
+        let list = bigarrays::Array::open(&bench.url(&format!("{folder}-list"))).unwrap();
+        assert_eq!((array.shape()[2], array.dtype()), (3, list.dtype()));
+        let bytes = |array: &bigarrays::Array| match array.dtype() {
+            bigarrays::DataType::U8 => array.read::<u8>(array.domain()).unwrap().into_data().mapv(u16::from),
+            _ => array.read::<u16>(array.domain()).unwrap().into_data(),
+        };
+        assert_eq!(bytes(&array), bytes(&list), "{folder}");
+    }
+}
