@@ -59,7 +59,7 @@ pub(crate) fn copy(
     };
     let (interrupted, copied) = std::thread::scope(|scope| {
         let (sender, receiver) = channel();
-        scope.spawn(move || sender.send(bigarrays::copy(source, target, options)));
+        scope.spawn(move || drop(sender.send(bigarrays::copy(source, target, options))));
         let receiver = Mutex::new(receiver);
         let mut interrupted = Ok(());
         loop {

@@ -110,10 +110,9 @@ impl PyDomain {
 
     /// Whether a point, given as one coordinate per axis, or all of a box lies inside.
     fn __contains__(&self, other: &Bound<'_, PyAny>) -> PyResult<bool> {
-        if !other.is_instance_of::<PyString>() {
-            if let Ok(point) = other.extract::<Vec<i64>>() {
-                return Ok(self.0.contains_point(&point));
-            }
+        // A text is refused as a point: it is no sequence of numbers.
+        if let Ok(point) = other.extract::<Vec<i64>>() {
+            return Ok(self.0.contains_point(&point));
         }
         Ok(self.0.contains(&to_domain(other, Some(&self.0))?))
     }

@@ -1,5 +1,8 @@
 //! The Python module `bigarrays._bigarrays`: parses arguments, calls the core, presents the results.
 
+// Arguments of Python are taken by value: that is how they are converted.
+#![allow(clippy::needless_pass_by_value)]
+
 mod array;
 mod copy;
 mod display;

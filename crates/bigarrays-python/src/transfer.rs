@@ -138,17 +138,16 @@ fn broadcast(shape: &[usize], strides: &[isize], to: &[u64]) -> Option<Dims<isiz
 fn to_source<'py>(value: &Bound<'py, PyAny>, dtype: DataType) -> PyResult<Bound<'py, PyUntypedArray>> {
     let py = value.py();
     let target = descr(py, dtype);
-    if let Ok(array) = value.cast::<PyUntypedArray>() {
-        if array.dtype().is_equiv_to(&target) {
-            return Ok(array.clone());
-        }
+    if let Ok(array) = value.cast::<PyUntypedArray>()
+        && array.dtype().is_equiv_to(&target)
+    {
+        return Ok(array.clone());
     }
     let numpy = py.import("numpy")?;
     let array: Bound<'py, PyUntypedArray> = numpy.call_method1("asarray", (value,))?.cast_into()?;
     let from = array.dtype();
     // Whole numbers count by their value: most come as int64, whatever they are meant for.
-    let integers = |descr: &Bound<'_, PyArrayDescr>| matches!(descr.kind(), b'i' | b'u');
-    let fits = if integers(&from) && integers(&target) {
+    let fits = if matches!((from.kind(), target.kind()), (b'i' | b'u', b'i' | b'u' | b'b')) {
         array.is_empty() || in_range(&numpy, &array, &target)?
     } else {
         let same_kind = numpy.call_method1("can_cast", (&from, &target, "same_kind"))?;
@@ -170,8 +169,11 @@ fn in_range(
     array: &Bound<'_, PyUntypedArray>,
     target: &Bound<'_, PyArrayDescr>,
 ) -> PyResult<bool> {
-    let limits = numpy.call_method1("iinfo", (target,))?;
     let number = |method: &str| array.call_method0(method)?.call_method0("item");
+    if target.kind() == b'b' {
+        return Ok(number("min")?.ge(0)? && number("max")?.le(1)?);
+    }
+    let limits = numpy.call_method1("iinfo", (target,))?;
     Ok(number("min")?.ge(limits.getattr("min")?)? && number("max")?.le(limits.getattr("max")?)?)
 }
 

@@ -4,6 +4,7 @@ import pickle
 import threading
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -74,6 +75,36 @@ def test_zeros_are_dropped_when_asked(tmp_path: Path) -> None:
     array = bigarrays.create(tmp_path / "a", shape=(20, 8, 8), dtype="uint8", chunks=(8, 8, 8), drop_fill=True)
     array[...] = 0
     assert len(array.missing()) == 3
+
+
+@pytest.mark.parametrize(("compression", "suffix"), [("gzip", ".gz"), ("br", ".br"), ("zstd", ".zstd")])
+def test_compression_around_chunks(tmp_path: Path, compression: Any, suffix: str) -> None:
+    array = bigarrays.create(tmp_path / "a", shape=(8, 8, 8), dtype="uint32", compression=compression)
+    array[...] = 70000
+    assert [path.suffix for path in (tmp_path / "a" / "1_1_1").glob("0-8*")] == [suffix]
+    assert (bigarrays.open(tmp_path / "a")[...] == 70000).all()
+    pickle.loads(pickle.dumps(array))[...] = 5
+    assert len(list((tmp_path / "a" / "1_1_1").glob("0-8*"))) == 1 and array[1, 2, 3] == 5
+
+
+@pytest.mark.parametrize("encoding", ["raw", "compressed_segmentation", "gzip", "zstd", "blosclz"])
+def test_lossless_encodings(tmp_path: Path, encoding: str) -> None:
+    array = bigarrays.create(
+        tmp_path / "a", domain="-9:11,0:20,3:20", dtype="uint32", chunks=(8, 8, 8), encoding=encoding
+    )
+    data = np.random.default_rng(0).integers(0, 9, array.shape, np.uint32)
+    array[...] = data
+    assert array.encoding == encoding and (array[...] == data).all()
+    assert (array[-3:5:2, ::-1, 7] == data[6:14:2, ::-1, 4]).all()
+
+
+def test_npy_files_open_in_their_own_order(tmp_path: Path) -> None:
+    data = np.arange(60, dtype=np.float32).reshape(3, 4, 5)
+    np.save(tmp_path / "a.npy", data)
+    array = bigarrays.open(tmp_path / "a.npy")
+    assert array.format == "npy" and array.scales == [] and array[...].flags.c_contiguous
+    assert (array[:, 1, ::-2] == data[:, 1, ::-2]).all()
+    assert pickle.loads(pickle.dumps(array.view[1]))[2, 3] == data[1, 2, 3]
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,15 @@ def test_casts_are_those_that_lose_nothing(array: bigarrays.Array) -> None:
     assert (array[0:2] == 7).all()
 
 
+def test_truth_values_are_written_as_numbers_too(tmp_path: Path) -> None:
+    array = bigarrays.create(tmp_path / "a", shape=(4, 2, 2), dtype="bool")
+    array[0:2] = 1
+    array[1] = np.array([[0, 1], [1, 0]])
+    assert array[:, 0, 1].tolist() == [True, True, False, False]
+    with pytest.raises(bigarrays.InvalidArgumentError):
+        array[0] = 2
+
+
 def test_write_by_origin_or_box(array: bigarrays.Array) -> None:
     array.write((-5, 0, 3), np.full((3, 3, 3), 4, np.uint16))
     array.write(np.array([0, 0, 3]).tolist(), [[[5]]])

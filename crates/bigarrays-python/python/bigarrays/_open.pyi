@@ -9,7 +9,6 @@ from ._domain import Box
 
 Place: TypeAlias = str | os.PathLike[str]
 ScaleSelector: TypeAlias = int | str | Sequence[float]
-Compression: TypeAlias = Literal["gzip", "br", "zstd"]
 
 def open(
     path_or_url: Place,
@@ -22,7 +21,7 @@ def open(
     drop_fill: bool = False,
     durable: bool = False,
     lock: bool = True,
-    compression: Compression | None = None,
+    compression: str | None = None,
 ) -> Array: ...
 def create(
     path_or_url: Place,
@@ -44,7 +43,7 @@ def create(
     drop_fill: bool = False,
     durable: bool = False,
     lock: bool = True,
-    compression: Compression | None = None,
+    compression: str | None = None,
 ) -> Array: ...
 def add_scale(
     path_or_url: Place,
@@ -66,7 +65,7 @@ def add_scale(
     drop_fill: bool = False,
     durable: bool = False,
     lock: bool = True,
-    compression: Compression | None = None,
+    compression: str | None = None,
 ) -> Array: ...
 def remove(path_or_url: Place, scale: ScaleSelector | None = None) -> None: ...
 def supported() -> dict[str, dict[str, str]]: ...
