@@ -19,6 +19,18 @@ fn with_layer() -> Bench {
 }
 
 #[test]
+fn the_readme_lists_what_is_supported() {
+    let known = json(&Bench::new(), "info --supported --json");
+    let readme = include_str!("../../../README.md");
+    for row in known["formats"].as_array().unwrap().iter().chain(known["codecs"].as_array().unwrap()) {
+        let able = |ability: &str| if row[ability] == true { "yes" } else { "–" };
+        let (name, about) = (row["name"].as_str().unwrap(), row["about"].as_str().unwrap());
+        let expected = format!("| {name} | {} | {} | {about} |", able("reads"), able("writes"));
+        assert!(readme.contains(&expected), "the README lacks {expected}");
+    }
+}
+
+#[test]
 fn info_for_people_and_programs() {
     let bench = with_layer();
     bench.ok("create layer --add-scale --box -3:2,0:4,0:6 --resolution 16,16,40 --key half");
