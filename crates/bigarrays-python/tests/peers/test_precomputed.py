@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cloudvolume  # type: ignore[import-untyped]
 import numpy as np
@@ -50,7 +50,7 @@ class Case:
     geometry_name: str = "odd"
     block: Triple | None = None
     level: int | None = None
-    compression: str | None = None
+    compression: Literal["gzip", "br", "zstd"] | None = None
 
     def __str__(self) -> str:
         block = "" if self.block is None else "-block" + "x".join(map(str, self.block))
