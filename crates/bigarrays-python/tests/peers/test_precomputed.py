@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cloudvolume  # type: ignore[import-untyped]
 import numpy as np
@@ -50,7 +50,7 @@ class Case:
     geometry_name: str = "odd"
     block: Triple | None = None
     level: int | None = None
-    compression: str | None = None
+    compression: Literal["gzip", "br", "zstd"] | None = None
 
     def __str__(self) -> str:
         block = "" if self.block is None else "-block" + "x".join(map(str, self.block))
@@ -199,6 +199,8 @@ class CloudVolume:
             return "it encodes one channel only"
         if (case.encoding, case.dtype) == ("png", "uint16") and case.channels in (1, 3):
             return "its PNG library refuses 16-bit images without alpha"
+        if case.encoding == "jxl" and case.channels > 1:
+            return "it writes one frame per channel; see the test of that"
         return None
 
     @staticmethod
@@ -221,6 +223,14 @@ Peer = type[TensorStore] | type[CloudVolume]
 PEERS: list[Peer] = [TensorStore, CloudVolume]
 
 
+def our_defect(case: Case) -> str | None:
+    """What we are known to get wrong; the tests fail once it is right."""
+    if case.encoding == "jxl" and case.geometry_name == "negative":
+        # Its corner chunks are images one row high.
+        return "jxl-oxide brightens smoothed images of a single row"
+    return None
+
+
 def pairs(cases: list[Case], *abilities: str) -> list[Any]:
     """Every case with every peer; those that a peer cannot do are skipped and say why."""
     rows = []
@@ -229,6 +239,8 @@ def pairs(cases: list[Case], *abilities: str) -> list[Any]:
             reasons = [getattr(peer, f"cannot_{ability}")(case) for ability in abilities]
             reason = next(filter(None, reasons), None)
             marks = [] if reason is None else [pytest.mark.skip(reason=f"{peer.__name__}: {reason}")]
+            if defect := our_defect(case):
+                marks.append(pytest.mark.xfail(reason=defect, strict=True))
             rows.append(pytest.param(case, peer, id=f"{case}-{peer.__name__}", marks=marks))
     return rows
 
@@ -304,6 +316,14 @@ def test_cloudvolume_takes_pixels_for_planes(tmp_path: Path, encoding: str) -> N
     np.testing.assert_array_equal(ours, TensorStore.read(tmp_path))
     pixels = np.moveaxis(ours, 3, 0).ravel(order="F")
     np.testing.assert_array_equal(CloudVolume.read(tmp_path), pixels.reshape(case.shape, order="F"))
+
+
+def test_cloudvolume_writes_a_frame_per_channel(tmp_path: Path) -> None:
+    """Its jxl of several channels is no colour image, and is refused rather than read in part."""
+    case = Case("jxl", "uint8", 3)
+    CloudVolume.write(tmp_path, case, case.sample())
+    with pytest.raises(bigarrays.CorruptDataError, match="channels"):
+        read_ours(tmp_path, case)
 
 
 def test_chunks_that_tensorstore_drops(tmp_path: Path) -> None:
