@@ -1,5 +1,6 @@
 //! `jxl`: 8-bit JPEG XL images, read only.
 
+use jxl_oxide::FrameHeader;
 use jxl_oxide::{AllocTracker, InitializeResult, JxlImage, JxlThreadPool, PixelFormat};
 
 use super::image::Pixels;
@@ -88,6 +89,11 @@ fn open(bytes: &[u8], pixels: &Pixels) -> Result<(JxlImage, usize, usize)> {
     image.finalize().map_err(corrupt)?;
     if image.num_loaded_keyframes() != 1 {
         return Err(Error::corrupt(format!("jxl: {} frames instead of 1", image.num_loaded_keyframes())));
+    }
+    // The decoder brightens images of a single row when it smooths them.
+    let smooths = |header: &FrameHeader| header.restoration_filter.gab.enabled();
+    if height == 1 && image.frame_header(0).is_none_or(smooths) {
+        return Err(Error::unsupported("jxl: a lossy image of a single row, which the decoder gets wrong"));
     }
     Ok((image, width, height))
 }
