@@ -127,3 +127,18 @@ fn types_and_channels() {
     check::<i16>(Some(2), |k| (k as i16).wrapping_neg());
     assert_eq!(DataType::ALL.len(), 12);
 }
+
+/// Its `raw` layers hold gzipped chunks, and compressed layers may hold chunks as they are.
+#[test]
+fn compressed_or_not_whatever_the_encoding_says() {
+    for (encoding, stored_as) in [("raw", "gzip"), ("gzip", "raw"), ("zstd", "raw")] {
+        let (told, stored) = (layer(encoding), layer(stored_as));
+        round_trip(&open(&stored, 0), "-10:0,-10:0,-10:0");
+        let part: Domain = "-10:0,-10:0,-10:0".parse().unwrap();
+        let expected = open(&stored, 0).read::<u8>(&part).unwrap();
+        std::fs::rename(stored.path().join("6_6_30"), told.path().join("6_6_30")).unwrap();
+        assert_eq!(open(&told, 0).read::<u8>(&part).unwrap(), expected, "{encoding}");
+        assert_eq!(open(&told, 0).get::<u8>(&[-3, -4, -5]).unwrap(), expected.get(&[-3, -4, -5]).unwrap());
+        round_trip(&open(&told, 0), "-15:3,-12:1,-10:0");
+    }
+}
