@@ -4,15 +4,17 @@ use bigarrays::format::ScaleSelector;
 use bigarrays::{Array, CreateSpec, Domain, Error, OpenOptions, Result};
 use clap::Args;
 
+use crate::axes::{AsLayer, Axes};
 use crate::export::whole_channels;
 use crate::job::{self, JobArgs};
-use crate::layer::{LayerArgs, WriteArgs};
+use crate::layer::{LayerArgs, WriteArgs, new_layer};
 use crate::terminal::Terminal;
 use crate::values;
 
 /// Copy a box of one array into another
 ///
-/// Both have the same element type and axes. A box that reaches outside SRC gives zeros there.
+/// Both have the same element type. Axes are matched by their names: a .npy file's z,y,x go to a layer's
+/// x,y,z. A box that reaches outside SRC gives zeros there.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct CopyArgs {
@@ -24,7 +26,7 @@ pub(crate) struct CopyArgs {
     #[arg(value_name = "DST")]
     target: String,
 
-    /// The box of SRC in voxels, half-open; bounds may be negative [default: all]
+    /// The box of SRC in voxels, in the order of its axes, half-open; bounds may be negative [default: all]
     #[arg(long = "box", value_name = "X0:X1,Y0:Y1,Z0:Z1", allow_hyphen_values = true)]
     part: Option<Domain>,
 
@@ -66,12 +68,15 @@ pub(crate) fn run(args: &CopyArgs, terminal: &Terminal) -> anyhow::Result<()> {
         Some(part) => whole_channels(part, &source)?,
         None => source.domain().clone(),
     };
-    let place = args.place(&part)?;
-    let target = if args.create {
-        let spec = args.spec(&source, place.clone());
-        args.write.options().create(&args.target, &spec)?
+    let mapped = AsLayer::new(&source.cut(&part)?, &Axes::of(&source))?;
+    let (target, place) = if args.create {
+        let place = args.place(&source, &part, mapped.shape().1 > 1)?;
+        let spec = args.spec(&source, &mapped, place.clone());
+        (args.write.options().create(new_layer(&args.target)?, &spec)?, place)
     } else {
-        args.write.options().scale(args.to_scale.clone()).open(&args.target)?
+        let target = args.write.options().scale(args.to_scale.clone()).open(&args.target)?;
+        let place = args.place(&source, &part, Axes::of(&target).position('c').is_some())?;
+        (target, place)
     };
     expect_apart(&source, &part, &target, &place)?;
     if !target.domain().contains(&place) {
@@ -80,24 +85,29 @@ pub(crate) fn run(args: &CopyArgs, terminal: &Terminal) -> anyhow::Result<()> {
         return Err(Error::new(kind, reason).during("copying into").at(target.url()).into());
     }
     let job = format!("copying {} to {}", args.source, args.target);
-    job::copy(job, &source.cut(&part)?, &target.cut(&place)?, &args.job, *terminal)
+    job::copy(job, &mapped.view, &mapped.place_in(&target.cut(&place)?)?, &args.job, *terminal)
 }
 
 impl CopyArgs {
-    /// The box of the target that `part` goes to.
-    fn place(&self, part: &Domain) -> Result<Domain> {
-        let mut origin = part.origin().to_vec();
-        if let Some(to) = self.to {
-            if origin.len() < to.len() {
-                return Err(Error::invalid(format!("--to has three coordinates, box {part} has fewer axes")));
-            }
-            origin[..to.len()].copy_from_slice(&to);
+    /// The box of the target that `part` of `source` goes to, with `channels` or without.
+    fn place(&self, source: &Array, part: &Domain, channels: bool) -> Result<Domain> {
+        let axes = Axes::of(source);
+        let own = |letter| axes.position(letter).map(|axis| part.range(axis));
+        let mut place = Vec::new();
+        for (at, letter) in ['x', 'y', 'z'].into_iter().enumerate() {
+            let own = own(letter).unwrap_or(0..1);
+            let start = self.to.map_or(own.start, |to| to[at]);
+            let end = start.checked_add_unsigned(own.start.abs_diff(own.end));
+            place.push(start..end.ok_or_else(|| Error::invalid("--to leaves the range of coordinates"))?);
         }
-        Domain::new(&origin, part.shape())
+        let channel = own('c').filter(|_| channels);
+        // A new layer has the channels of the box and no others.
+        place.extend(channel.map(|own| if self.create { 0..own.end - own.start } else { own }));
+        Domain::from_ranges(&place)
     }
 
     /// A layer over `domain` that is like `source`, but for what the options say.
-    fn spec(&self, source: &Array, domain: Domain) -> CreateSpec {
+    fn spec(&self, source: &Array, mapped: &AsLayer, domain: Domain) -> CreateSpec {
         let own = source.scales().get(source.scale());
         let mut spec = self.layer.spec(source.dtype(), domain);
         spec.encoding = spec.encoding.or_else(|| own.map(|scale| scale.encoding.clone()));
@@ -106,7 +116,8 @@ impl CopyArgs {
         spec.labels = spec.labels.or_else(|| own.map(|scale| scale.labels));
         spec.resolution = spec
             .resolution
-            .or_else(|| own.map(|scale| scale.resolution.size.iter().take(3).copied().collect()));
+            .or_else(|| own.map(|scale| scale.resolution.size.iter().take(3).copied().collect()))
+            .or_else(|| mapped.nanometres().map(Vec::from));
         spec
     }
 }

@@ -3,7 +3,7 @@
 use bigarrays::{Array, DataType, Domain, Error, OpenOptions, Result};
 use clap::Args;
 
-use crate::layer::LayerArgs;
+use crate::layer::{LayerArgs, new_layer};
 use crate::terminal::Terminal;
 use crate::values;
 
@@ -58,7 +58,7 @@ pub(crate) fn run(args: &CreateArgs, terminal: &Terminal) -> anyhow::Result<()> 
     } else {
         let dtype = args.dtype.ok_or_else(|| Error::invalid("--dtype is missing"))?;
         let spec = args.layer.spec(dtype, args.domain(args.channels)?);
-        OpenOptions::new().create(&args.url, &spec)?
+        OpenOptions::new().create(new_layer(&args.url)?, &spec)?
     };
     terminal.note(format_args!("created {}: {} over {}", args.url, array.dtype(), array.domain()));
     Ok(())

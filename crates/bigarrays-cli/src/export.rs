@@ -73,7 +73,7 @@ pub(crate) fn run(args: &ExportArgs, terminal: &Terminal) -> anyhow::Result<()> 
     let file = Array::from_opened(target.opened(), &url, ArrayOptions::default());
     job::copy(format_args!("exporting to {url}"), &view, &file, &args.job, *terminal)?;
     target.finish(false)?;
-    terminal.note(describe(&view, &axes, kind, order));
+    terminal.note(describe(&part, &view, &axes, kind, order));
     Ok(())
 }
 
@@ -85,10 +85,10 @@ pub(crate) fn whole_channels(part: &Domain, array: &Array) -> Result<Domain> {
     Domain::from_ranges(&ranges)
 }
 
-/// Says what was written, as one must say it to read it again.
-fn describe(view: &Array, axes: &Axes, kind: Kind, order: Order) -> String {
+/// Says which `part` was written and how, as one must say it to read it again.
+fn describe(part: &Domain, view: &Array, axes: &Axes, kind: Kind, order: Order) -> String {
     let (dtype, shape) = (view.dtype(), view.shape());
-    let plain = format!("wrote box {}: axes {axes}, {} of {dtype}", view.domain(), lengths(shape));
+    let plain = format!("wrote box {part}: axes {axes}, {} of {dtype}", lengths(shape));
     if kind != Kind::Raw {
         return plain;
     }

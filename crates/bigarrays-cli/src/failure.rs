@@ -40,13 +40,12 @@ fn describe(error: &anyhow::Error, kind: Option<ErrorKind>) -> String {
 
 fn hint(kind: ErrorKind) -> Option<&'static str> {
     Some(match kind {
-        ErrorKind::NotFound => "check the path; `bigarrays create` makes a new layer",
-        ErrorKind::InvalidArgument | ErrorKind::OutOfBounds => {
-            "`bigarrays info URL` shows an array's domain and axes; `--help` the options of a command"
-        }
+        ErrorKind::InvalidArgument => "`--help` after a command tells its options, with examples",
+        ErrorKind::OutOfBounds => "`bigarrays info URL` shows an array's domain",
         ErrorKind::Unsupported => "`bigarrays info --supported` lists what this version can do",
         ErrorKind::CorruptData => "write the damaged part again, or copy the rest with --box",
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnly => "check who may write there",
+        ErrorKind::PermissionDenied => "check who may read and write there",
+        ErrorKind::ReadOnly => "write to another place",
         ErrorKind::StorageFull => "make room and run it again; what was written is valid",
         ErrorKind::MemoryBudget => "raise --memory, as in --memory 4G, or lower --threads",
         _ => return None,

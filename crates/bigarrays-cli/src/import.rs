@@ -9,7 +9,7 @@ use clap::Args;
 
 use crate::axes::{AsLayer, lengths};
 use crate::job::{self, JobArgs};
-use crate::layer::{LayerArgs, WriteArgs};
+use crate::layer::{LayerArgs, WriteArgs, new_layer};
 use crate::source::{self, Source, SourceArgs};
 use crate::terminal::Terminal;
 use crate::values;
@@ -59,6 +59,7 @@ pub(crate) fn run(args: &ImportArgs, terminal: &Terminal) -> anyhow::Result<()> 
     };
     let place = url.canonicalize().ok();
     let url = url.to_string_lossy();
+    let url = new_layer(&url)?;
     if place.is_some() && sources.iter().any(|source| source.canonicalize().ok() == place) {
         return Err(Error::invalid("this is the source itself").during("importing into").at(url).into());
     }
@@ -66,7 +67,7 @@ pub(crate) fn run(args: &ImportArgs, terminal: &Terminal) -> anyhow::Result<()> 
     let mapped = AsLayer::new(&source.array, &source.axes)?;
     let spec = args.spec(&source, &mapped)?;
     terminal.note(describe(&source, &mapped, &spec));
-    let target = args.create(&url, &spec, &mapped)?;
+    let target = args.create(url, &spec, &mapped)?;
     job::copy(format_args!("importing into {url}"), &mapped.view, &target, &args.job, *terminal)
 }
 

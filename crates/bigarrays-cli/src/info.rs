@@ -45,14 +45,15 @@ pub(crate) fn run(args: &InfoArgs) -> anyhow::Result<()> {
     };
     let array = OpenOptions::new().scale(args.scale.clone()).read_only(true).open(url)?;
     match args.json {
-        true => writeln!(out, "{:#}", as_json(&array)?)?,
+        true => writeln!(out, "{:#}", as_json(&array))?,
         false => write_text(&mut out, &array)?,
     }
     Ok(out.flush()?)
 }
 
-fn bytes(array: &Array) -> bigarrays::Result<u64> {
-    Ok(array.domain().checked_len()?.saturating_mul(array.dtype().size() as u64))
+/// Bytes of all elements; `None` if that is no 64-bit number.
+fn bytes(array: &Array) -> Option<u64> {
+    array.domain().checked_len().ok()?.checked_mul(array.dtype().size() as u64)
 }
 
 /// The encoding of the array's chunks: as the layer names it, or else the names of the codecs.
@@ -64,9 +65,9 @@ fn encoding(array: &Array) -> String {
     )
 }
 
-fn as_json(array: &Array) -> anyhow::Result<Value> {
+fn as_json(array: &Array) -> Value {
     let (domain, scale) = (array.domain(), array.scales().get(array.scale()));
-    Ok(json!({
+    json!({
         "url": array.url(),
         "format": array.format(),
         "dtype": array.dtype().name(),
@@ -79,11 +80,11 @@ fn as_json(array: &Array) -> anyhow::Result<Value> {
         "encoding": encoding(array),
         "codecs": array.layout().codecs.names().collect::<Vec<_>>(),
         "resolution": array.resolution().as_ref().map(resolution_json),
-        "bytes": bytes(array)?,
+        "bytes": bytes(array),
         "labels": scale.map(|scale| scale.labels),
         "scale": array.scale(),
         "scales": array.scales().iter().map(scale_json).collect::<Vec<_>>(),
-    }))
+    })
 }
 
 fn resolution_json(resolution: &Resolution) -> Value {
@@ -108,7 +109,11 @@ fn joined(numbers: impl IntoIterator<Item = impl ToString>, between: &str) -> St
 }
 
 fn write_text(out: &mut dyn Write, array: &Array) -> anyhow::Result<()> {
-    let (grid, size) = (array.layout().grid.shape(), bytes(array)?);
+    let grid = array.layout().grid.shape();
+    let size = bytes(array).map_or_else(
+        || "more than 2^64 bytes".to_owned(),
+        |size| format!("{} ({size} bytes)", BinaryBytes(size)),
+    );
     let resolution = array.resolution().map_or_else(
         || "unknown".to_owned(),
         |resolution| format!("{} {}", joined(resolution.size.iter().take(3), " × "), resolution.unit),
@@ -126,7 +131,7 @@ fn write_text(out: &mut dyn Write, array: &Array) -> anyhow::Result<()> {
         ("grid", format!("{} chunks, {chunks} in all", joined(grid, " × "))),
         ("encoding", encoding(array)),
         ("resolution", resolution),
-        ("size", format!("{} ({size} bytes) decoded", BinaryBytes(size))),
+        ("size", format!("{size} decoded")),
     ];
     for (name, value) in rows {
         writeln!(out, "{name:<11} {value}")?;

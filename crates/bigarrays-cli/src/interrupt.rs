@@ -1,6 +1,7 @@
 //! Ctrl-C: the first asks the job to end after the blocks under way, the second ends at once.
 
 use std::io::{self, Write};
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use bigarrays::engine::Cancel;
@@ -9,11 +10,17 @@ use crate::exit_codes::ExitCode;
 
 static CANCEL: Cancel = Cancel::new();
 
+/// A signal so soon after the first is the same one, sent to the process and to its group as well.
+const SAME: Duration = Duration::from_millis(200);
+
 /// The flag that Ctrl-C, SIGTERM and SIGHUP set from now on.
 pub(crate) fn watch() -> anyhow::Result<&'static Cancel> {
-    ctrlc::set_handler(|| {
-        if CANCEL.is_cancelled() {
-            std::process::exit(ExitCode::Interrupted as i32);
+    let mut first = None;
+    ctrlc::set_handler(move || {
+        match first {
+            Some(first) if Instant::elapsed(&first) < SAME => return,
+            Some(_) => std::process::exit(ExitCode::Interrupted as i32),
+            None => first = Some(Instant::now()),
         }
         CANCEL.cancel();
         let text = "\nstopping after the blocks under way; once more to stop at once\n";

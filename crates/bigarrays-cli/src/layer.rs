@@ -1,6 +1,8 @@
 //! Options that say how a new layer is stored and written.
 
-use bigarrays::{CreateSpec, DataType, Domain, OpenOptions};
+use std::path::Path;
+
+use bigarrays::{CreateSpec, DataType, Domain, Error, OpenOptions, Result};
 use clap::Args;
 
 use crate::values::{self, Compression};
@@ -51,6 +53,20 @@ impl LayerArgs {
             ..CreateSpec::new(dtype, domain)
         }
     }
+}
+
+/// `url`, unless it names a file of another kind: a layer is a folder.
+///
+/// # Errors
+/// `InvalidArgument` that says what writes such a file.
+pub(crate) fn new_layer(url: &str) -> Result<&str> {
+    const FILES: [&str; 6] = ["npy", "tif", "tiff", "png", "jpg", "jpeg"];
+    let extension = Path::new(url).extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    if FILES.iter().any(|file| file.eq_ignore_ascii_case(extension)) {
+        let reason = format!("a layer is a folder, not a .{extension} file; `bigarrays export` writes files");
+        return Err(Error::invalid(reason).during("creating").at(url));
+    }
+    Ok(url)
 }
 
 /// How chunks are written.

@@ -35,9 +35,10 @@ pub(crate) struct SourceArgs {
     #[arg(long, value_enum, default_value = "little", requires = "shape")]
     endian: Endian,
 
-    /// Bytes before the first element of a raw file
-    #[arg(long, value_name = "N", default_value_t = 0, requires = "shape")]
-    header_bytes: u32,
+    /// Bytes before the first element of a raw file; then there may be more after the last [default: 0, and
+    /// the file has just the bytes of its elements]
+    #[arg(long, value_name = "N", requires = "shape")]
+    header_bytes: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -84,8 +85,28 @@ fn raw(path: &Path, shape: &List<u64>, dtype: DataType, args: &SourceArgs) -> Re
         dimension_names: usual_names(&shape.0, order),
         resolution: None,
     };
-    let file = RawFile { order, big_endian: args.endian == Endian::Big, header: args.header_bytes };
-    Ok(read_only(file.open(path, array)?, path))
+    let header = args.header_bytes.unwrap_or(0);
+    let file = RawFile { order, big_endian: args.endian == Endian::Big, header };
+    let array = read_only(file.open(path, array)?, path);
+    match args.header_bytes {
+        None => expect_no_header(path, &array).map(|()| array),
+        Some(_) => Ok(array),
+    }
+}
+
+/// An error if the file at `path` is longer than its elements: a header would be taken for elements.
+fn expect_no_header(path: &Path, array: &Array) -> Result<()> {
+    let at = |error: Error| error.during("opening").at(path.display().to_string());
+    let found =
+        path.metadata().map_err(|error| at(Error::io(error, "opening", path.display().to_string())))?;
+    let bytes = array.domain().checked_len()?.saturating_mul(array.dtype().size() as u64);
+    match found.len().saturating_sub(bytes) {
+        0 => Ok(()),
+        more => Err(at(Error::invalid(format!(
+            "the file has {more} bytes more than the shape; if they come first, say --header-bytes {more}, \
+             if they come last, --header-bytes 0"
+        )))),
+    }
 }
 
 fn read_only(opened: Opened, path: &Path) -> Array {

@@ -108,6 +108,81 @@ fn copy_makes_a_layer_like_the_source() {
 }
 
 #[test]
+fn copy_matches_axes_by_name() {
+    let bench = with_layer();
+    bench.ok("copy in.npy made --create --to -5,0,0");
+    assert_eq!(bench.elements::<u16>("made"), bench.elements("layer"));
+    // The same box, in each one's own order of axes.
+    bench.ok("create a --shape 10,8,6 --dtype uint16");
+    bench.ok("create b --shape 10,8,6 --dtype uint16");
+    bench.ok("copy in.npy a --box 1:3,2:7,4:9");
+    bench.ok("copy layer b --box -1:4,2:7,1:3 --to 4,2,1");
+    assert_eq!(bench.elements::<u16>("a"), bench.elements("b"));
+    npy(&bench.path("image.npy"), "<u2", false, &[8, 10], &as_bytes(&volume([10, 8, 1])));
+    bench.ok("copy image.npy plane --create --to -5,0,-3");
+    assert_eq!(bench.elements::<u16>("plane"), ("-5:5,0:8,-3:-2".into(), volume([10, 8, 1])));
+}
+
+#[test]
+fn copy_of_channels() {
+    let bench = Bench::new();
+    npy(&bench.path("in.npy"), "|u1", false, &[3, 1, 1, 2], &[1, 2, 3, 4, 5, 6]);
+    bench.ok("import in.npy rgb");
+    bench.ok("copy rgb two --create --box 0:2,0:1,0:1,1:3");
+    assert_eq!(bench.elements::<u8>("two"), ("0:2,0:1,0:1,0:2".into(), vec![3, 4, 5, 6]));
+    bench.ok("copy rgb green --create --box 0:2,0:1,0:1,1:2");
+    assert_eq!(bench.elements::<u8>("green"), ("0:2,0:1,0:1".into(), vec![3, 4]));
+    bench.ok("create other --box 0:2,0:1,0:1,0:3 --dtype uint8");
+    bench.ok("copy rgb other --box 0:2,0:1,0:1,1:2");
+    assert_eq!(bench.elements::<u8>("other").1, [0, 0, 3, 4, 0, 0]);
+    bench.fails("copy green other", 2);
+    bench.fails("copy rgb green", 2);
+}
+
+#[test]
+fn layers_are_not_called_like_files() {
+    let bench = with_layer();
+    for line in
+        ["copy layer x.npy --create", "import in.npy x.TIF", "create x.png --shape 1,1,1 --dtype uint8"]
+    {
+        assert!(bench.fails(line, 2).contains("bigarrays export"), "{line}");
+    }
+}
+
+#[test]
+fn absurd_layers_are_told_of() {
+    let bench = Bench::new();
+    bench.ok("create vast --box -1000:4611686018427387904,0:1000,0:1000 --dtype uint64");
+    assert!(bench.ok("info vast").contains("more than 2^64 bytes"));
+    assert_eq!(json(&bench, "info vast --json")["bytes"], serde_json::Value::Null);
+    bench.ok("export vast corner.npy --box 0:3,0:3,0:3");
+    bench.fails("create none --shape 3,0,3 --dtype uint8", 2);
+    bench.fails("create none --box 0:3,5:5,0:3 --dtype uint8", 2);
+    bench.ok("create layer --shape 3,3,3 --dtype uint8");
+    let info = std::fs::read_to_string(bench.path("layer/info")).unwrap();
+    let info: String = info.split_whitespace().collect();
+    assert!(info.contains("[64,64,64]"), "{info}");
+    std::fs::write(bench.path("layer/info"), info.replace("[64,64,64]", "[1048576,1048576,1048576]"))
+        .unwrap();
+    let said = bench.fails("info layer", 4);
+    assert!(said.contains("layer/info") && said.contains("scales[0]"), "{said}");
+}
+
+#[test]
+fn a_damaged_page_is_named_with_its_file() {
+    let bench = Bench::new();
+    let tags = [(256, 1), (257, 1), (258, 8), (259, 1), (262, 1), (273, 122), (277, 1), (278, 1), (279, 1)];
+    let short = |value: u16| value.to_le_bytes();
+    let entry = |(tag, value)| [short(tag), short(3), short(1), short(0), short(value), short(0)].concat();
+    let directory: Vec<u8> = tags.into_iter().flat_map(entry).collect();
+    // The page says that it is followed by itself.
+    let file = [b"II*\0\x08\0\0\0\x09\0", &directory[..], b"\x08\0\0\0", b"\x07"].concat();
+    std::fs::write(bench.path("loop.tif"), file).unwrap();
+    let said = bench.fails("import loop.tif new", 4);
+    assert!(said.contains("loop.tif page 1: corrupt data: the chain of pages runs in a circle"), "{said}");
+}
+
+#[test]
 fn removing_asks_or_wants_to_be_sure() {
     let bench = with_layer();
     std::fs::write(bench.path("layer/notes.txt"), "ours").unwrap();
@@ -126,7 +201,7 @@ fn removing_asks_or_wants_to_be_sure() {
 fn exit_codes() {
     let bench = with_layer();
     bench.fails("info layer --nonsense", 2);
-    bench.fails("info nowhere", 3);
+    assert!(bench.fails("info nowhere", 3).contains("no such file or folder"));
     bench.fails("info layer --scale 7", 3);
     bench.fails("create layer --shape 3,3,3 --dtype uint8", 1);
     bench.fails("create new --shape 3,3,3 --dtype uint8 --encoding nonsense", 1);

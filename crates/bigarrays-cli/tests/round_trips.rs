@@ -24,6 +24,11 @@ fn npy_is_taken_as_zyx() {
 fn a_box_below_zero_and_beyond_the_layer() {
     let bench = imported();
     bench.ok("export layer out.npy --box -5:4,-1:3,-2:1");
+    let said = bench.run("export layer out.tif --box -5:4,-1:3,-2:1").stderr;
+    assert!(
+        String::from_utf8_lossy(&said).contains("wrote box -5:4,-1:3,-2:1: axes z,y,x"),
+        "x first, as in --box"
+    );
     let mut expected = Vec::new();
     for z in -2..1 {
         for y in -1..3 {
@@ -51,16 +56,16 @@ fn every_kind_of_file_comes_back() {
         ("same.bin", "--shape 5,7,13 --dtype uint16"),
     ] {
         bench.ok(&format!("export layer {file} -q"));
-        bench.ok(&format!("import {file} from-{file} {how} {options}"));
+        bench.ok(&format!("import {file} {file}-layer {how} {options}"));
         assert_eq!(
-            bench.elements::<u16>(&format!("from-{file}")),
+            bench.elements::<u16>(&format!("{file}-layer")),
             ("-3:10,0:7,-2:3".into(), volume(SHAPE)),
             "{file}"
         );
     }
     bench.ok("import slices/z*.png pattern --offset -3,0,-2");
     assert_eq!(bench.elements::<u16>("pattern"), bench.elements("layer"));
-    let info: serde_json::Value = serde_json::from_str(&bench.ok("info from-out.tif --json")).unwrap();
+    let info: serde_json::Value = serde_json::from_str(&bench.ok("info out.tif-layer --json")).unwrap();
     assert_eq!(info["resolution"]["size"], serde_json::json!([8.0, 8.0, 40.0]), "kept in the TIFF file");
 }
 
@@ -95,8 +100,8 @@ fn channels_and_single_images() {
         ("out.raw", "--shape 6,5,4,3 --dtype u8 --order F"),
     ] {
         bench.ok(&format!("export layer {file}"));
-        bench.ok(&format!("import {file} from-{file} {how}"));
-        assert_eq!(bench.elements::<u8>(&format!("from-{file}")), bench.elements("layer"), "{file}");
+        bench.ok(&format!("import {file} {file}-layer {how}"));
+        assert_eq!(bench.elements::<u8>(&format!("{file}-layer")), bench.elements("layer"), "{file}");
     }
     npy(&bench.path("image.npy"), "|u1", false, &[2, 3], &[1, 2, 3, 4, 5, 6]);
     bench.ok("import image.npy image --offset 0,0,-7");
@@ -111,7 +116,11 @@ fn raw_headers_and_endianness() {
     bench.ok("import in.dat layer --shape 5,7,13 --dtype uint16 --endian big --header-bytes 11");
     assert_eq!(bench.elements::<u16>("layer"), ("0:13,0:7,0:5".into(), volume(SHAPE)));
     bench.fails("import in.dat other --shape 50,7,13 --dtype uint16", 4);
+    // Without a word on the header it would be taken for voxels.
+    let said = bench.fails("import in.dat other --shape 5,7,13 --dtype uint16", 2);
+    assert!(said.contains("in.dat") && said.contains("--header-bytes 11"), "{said}");
     assert!(!bench.path("other").exists());
+    bench.ok("import in.dat other --shape 5,7,13 --dtype uint16 --header-bytes 0");
 }
 
 #[test]

@@ -1,8 +1,12 @@
-"""Runs the examples of every docstring."""
+"""Runs the examples of every docstring and of the README."""
 
 import doctest
 import inspect
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -30,3 +34,13 @@ def test_examples(name: str, text: str) -> None:
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.IGNORE_EXCEPTION_DETAIL)
     report: list[str] = []
     assert runner.run(test, out=report.append).failed == 0, "".join(report)
+
+
+README = Path(__file__).parents[3] / "README.md"
+
+
+def test_the_examples_of_the_readme() -> None:
+    blocks = re.findall(r"^```python\n(.*?)^```", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    assert blocks
+    for block in blocks:
+        subprocess.run([sys.executable, "-c", block], check=True)  # in a process whose memory:// is empty

@@ -34,8 +34,12 @@ def test_kinds(tmp_path: Path) -> None:
         bigarrays.create(tmp_path / "a", shape=(8, 8, 8), dtype="uint8")
     with pytest.raises(bigarrays.OutOfBoundsError, match="not the last element"):
         array[-1, 0, 0]
-    with pytest.raises(bigarrays.OutOfBoundsError):
-        array[0:9] = 0
+    with pytest.raises(bigarrays.OutOfBoundsError, match="box 0:9,3:4,0:8 reaches outside the domain 0:8,0:8,0:8"):
+        array[0:9, 3] = 0
+    with pytest.raises(bigarrays.OutOfBoundsError, match="box 1:5,0:8 reaches outside the domain 2:4,0:8"):
+        array.view[2:4, 3].write("1:5,0:8", 0)
+    with pytest.raises(bigarrays.InvalidArgumentError, match="empty"):
+        bigarrays.create(tmp_path / "none", shape=(8, 0, 8), dtype="uint8")
     with pytest.raises(bigarrays.ReadOnlyError, match="r\\+"):
         bigarrays.open(tmp_path / "a")[0, 0, 0] = 1
     with pytest.raises(bigarrays.UnsupportedError):

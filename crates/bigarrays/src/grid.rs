@@ -84,7 +84,9 @@ impl ChunkGrid {
         }
         let elements = chunk.iter().try_fold(1u64, |product, &length| product.checked_mul(length));
         if elements.is_none_or(|elements| elements == 0 || elements > 1 << 48) {
-            return Err(Error::invalid(format!("chunk shape {chunk:?} is not usable")));
+            return Err(Error::invalid(format!(
+                "a chunk of shape {chunk:?} has no elements, or more than 2^48"
+            )));
         }
         Ok(Self { domain, chunk: chunk.into(), edge })
     }

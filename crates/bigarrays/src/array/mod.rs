@@ -303,7 +303,14 @@ impl Array {
             return Ok(part.clone());
         }
         match self.stored.options.outside {
-            Outside::Error => Err(self.domain().outside_error(part).during("writing").at(self.url())),
+            Outside::Error => {
+                // Of a view of what is outside, only stored coordinates tell what is wrong.
+                let error = match in_storage {
+                    true => self.domain().outside_error(part),
+                    false => stored.domain().outside_error(&view::bounds(&stored_axes)?),
+                };
+                Err(error.during("writing").at(self.url()))
+            }
             Outside::Crop if self.view.is_identity() => {
                 Ok(part.intersect(self.domain()).intersect(stored.domain()))
             }

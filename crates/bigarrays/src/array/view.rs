@@ -79,6 +79,15 @@ pub(super) struct StoredAxis {
     pub(super) visible: Option<usize>,
 }
 
+/// The smallest box that holds the stored coordinates of `axes`.
+pub(super) fn bounds(axes: &[StoredAxis]) -> Result<Domain> {
+    let range = |axis: &StoredAxis| {
+        let last = axis.start + (axis.count.max(1) - 1) as i64 * axis.step;
+        axis.start.min(last)..axis.start.max(last).saturating_add(1)
+    };
+    Domain::from_ranges(&axes.iter().map(range).collect::<Dims<_>>())
+}
+
 /// Visible coordinates and how they map to stored ones.
 ///
 /// A slice with step `s` that starts at coordinate `c` starts at `floor(c / s)` in the view, so that

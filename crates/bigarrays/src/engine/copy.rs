@@ -71,7 +71,9 @@ fn aligned(source: &Array, target: &Array) -> Result<Array> {
             "elements of {} do not go into {}",
             source.dtype(),
             target.dtype()
-        )));
+        ))
+        .during("copying into")
+        .at(target.url()));
     }
     let offset: Option<Dims<i64>> =
         to.origin().iter().zip(from.origin()).map(|(&to, &from)| to.checked_sub(from)).collect();

@@ -108,9 +108,9 @@ impl PlanInput {
             return Err(Error::new(
                 ErrorKind::MemoryBudget,
                 format!(
-                    "the smallest block needs {} MiB, the budget is {} MiB; raise the budget or use smaller chunks",
+                    "the smallest block needs {} MiB, the budget is {} bytes; raise the budget or use smaller chunks",
                     needed.div_ceil(1 << 20),
-                    self.memory >> 20
+                    self.memory
                 ),
             ));
         }

@@ -2,6 +2,7 @@
 //! elements; arrays do, and they do not ask which format it was.
 
 use std::fmt::Debug;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::codec::ContentEncoding;
@@ -254,6 +255,10 @@ pub(crate) fn open(url: &str, options: &FormatOptions) -> Result<Opened> {
         if let Some(opened) = format.open(url, options).map_err(context)? {
             return Ok(opened);
         }
+    }
+    let path = Path::new(url.strip_prefix("file://").unwrap_or(url));
+    if !url.starts_with("memory://") && !path.exists() {
+        return Err(context(not_found("there is no such file or folder")));
     }
     let known: Vec<&str> = BUILTIN.iter().map(|format| format.name()).collect();
     Err(context(not_found(&format!("no array of a known format here ({})", known.join(", ")))))

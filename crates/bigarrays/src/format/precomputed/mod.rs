@@ -61,7 +61,13 @@ impl Format for Precomputed {
         let Some(bytes) = store.read_metadata(INFO)? else { return Ok(None) };
         let info = Info::parse(&bytes).map_err(|error| error.at(store.location(INFO)))?;
         let position = options.scale.find(&info.describe()?)?;
-        opened(&info, position, &*store, options).map(Some)
+        let named = |error: Error| match error.kind() {
+            // What is stored is at fault, not who opens it.
+            ErrorKind::InvalidArgument => Error::metadata(format!("scales[{position}]: {error}")),
+            _ => error,
+        };
+        let opened = opened(&info, position, &*store, options);
+        opened.map(Some).map_err(|error| named(error).at(store.location(INFO)))
     }
 
     fn create(&self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
@@ -185,6 +191,12 @@ fn channels(domain: &Domain) -> Result<u64> {
 /// The scale that `spec` describes.
 fn new_scale(spec: &CreateSpec) -> Result<ScaleInfo> {
     channels(&spec.domain)?;
+    if spec.domain.is_empty() {
+        return Err(Error::invalid(format!("box {} is empty", spec.domain)));
+    }
+    if spec.chunk.iter().flatten().any(|&length| length == 0) {
+        return Err(Error::invalid("a chunk has at least one voxel along each axis"));
+    }
     let three = |values: &[u64]| <[u64; 3]>::try_from(&values[..3.min(values.len())]).ok();
     let of_three = |what: &str| Error::invalid(format!("{what} has one number for each of x, y, z"));
     let (size, origin) = (spec.domain.shape(), spec.domain.origin());

@@ -85,7 +85,7 @@ pub(super) struct TiffFile {
 impl TiffFile {
     fn scan(source: Source, name: String) -> Result<Self> {
         let header = source.header()?;
-        let (pages, description) = scan::pages(&source, header)?;
+        let (pages, description) = scan::pages(&source, header, &name)?;
         let kind = &pages[0].kind;
         let images = match (pages.len() as u64, hints::imagej_images(&description)) {
             (1, Some(images)) if images > 1 && pages[0].data.is_some() => images,

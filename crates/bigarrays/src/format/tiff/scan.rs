@@ -84,14 +84,15 @@ impl Kind {
 }
 
 /// All pages that are not smaller copies of others, and the description that the first carries.
-pub(super) fn pages(source: &Source, header: FileHeader) -> Result<(Vec<Page>, Description)> {
+/// Messages call the file `name`.
+pub(super) fn pages(source: &Source, header: FileHeader, name: &str) -> Result<(Vec<Page>, Description)> {
     let mut decoder = source.decoder(header, header.first).map_err(tiff_error)?;
     let mut pages: Vec<Page> = Vec::new();
     let mut description = Description::default();
     let mut seen = HashSet::new();
     let mut at = Some(header.first).filter(|&first| first != 0);
     while let Some(directory) = at {
-        let named = |error: Error| error.at(format!("page {}", pages.len()));
+        let named = |error: Error| error.at(format!("{name} page {}", pages.len()));
         if !seen.insert(directory) {
             return Err(named(Error::corrupt("the chain of pages runs in a circle")));
         }
