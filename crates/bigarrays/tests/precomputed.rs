@@ -196,6 +196,15 @@ fn views_strides_and_orders() {
 }
 
 #[test]
+fn urls_of_other_tools_are_understood() {
+    let folder = tempfile::tempdir().unwrap();
+    let array = filled(folder.path(), "0:4,0:4,0:4", [4, 4, 4], "raw");
+    let url = format!("precomputed://file://{}", folder.path().display());
+    let same = Array::open(&url).unwrap();
+    assert_eq!(same.read::<u8>(same.domain()).unwrap(), array.read::<u8>(array.domain()).unwrap());
+}
+
+#[test]
 fn misuse_is_explained() {
     let folder = tempfile::tempdir().unwrap();
     let array = filled(folder.path(), "0:8,0:8,0:8", [4, 4, 4], "raw");

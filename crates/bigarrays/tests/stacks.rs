@@ -71,21 +71,20 @@ fn what_cannot_be_read_is_refused_by_name() {
 
 /// Damage is an error or gives other elements; it is never a panic.
 fn survives(name: &str, bytes: &[u8]) {
-    if name.ends_with(".tif") {
-        if let Ok(opened) = tiff::open_bytes(bytes.to_vec(), name) {
-            if opened.layout.domain().checked_len().is_ok_and(|length| length < 1 << 24) {
-                let _ = read_all(&opened);
-            }
-        }
+    if name.ends_with(".tif")
+        && let Ok(opened) = tiff::open_bytes(bytes.to_vec(), name)
+        && opened.layout.domain().checked_len().is_ok_and(|length| length < 1 << 24)
+    {
+        let _ = read_all(&opened);
     }
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join(Path::new(name).file_name().unwrap());
     std::fs::write(&path, bytes).unwrap();
     let opened = if name.ends_with(".npy") { npy::open(&path) } else { stack::open(vec![path]) };
-    if let Ok(opened) = opened {
-        if opened.layout.domain().checked_len().is_ok_and(|length| length < 1 << 24) {
-            let _ = read_all(&opened);
-        }
+    if let Ok(opened) = opened
+        && opened.layout.domain().checked_len().is_ok_and(|length| length < 1 << 24)
+    {
+        let _ = read_all(&opened);
     }
 }
 

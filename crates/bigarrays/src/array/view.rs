@@ -9,7 +9,8 @@ pub enum Index {
     /// One coordinate; the axis is dropped.
     At(i64),
     /// The coordinates `start`, `start + step`, … before `stop`, all absolute. A bound left out is
-    /// the end of the domain in the direction of `step`. Bounds may lie outside the domain.
+    /// the end of the domain in the direction of `step`. Bounds may lie outside the domain, but must
+    /// not run against the step.
     Slice {
         /// First coordinate.
         start: Option<i64>,
@@ -182,8 +183,11 @@ impl Transform {
             if step > 0 { (domain.start, domain.end) } else { (domain.end - 1, domain.start - 1) };
         let (start, stop) = (start.unwrap_or(first), stop.unwrap_or(end));
         let distance = if step > 0 { stop.checked_sub(start) } else { start.checked_sub(stop) };
+        if distance.is_some_and(|distance| distance < 0) {
+            return error(&format!("{start}:{stop} runs against its step; bounds are absolute coordinates"));
+        }
         let Some(distance) = distance else { return error("it is longer than the range of coordinates") };
-        let count = distance.max(0).unsigned_abs().div_ceil(step.unsigned_abs());
+        let count = distance.unsigned_abs().div_ceil(step.unsigned_abs());
         // floor(start / step), for either sign of the step.
         let quotient = start / step;
         let origin = if start % step != 0 && (start < 0) != (step < 0) { quotient - 1 } else { quotient };
@@ -302,6 +306,12 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::OutOfBounds);
         assert!(error.to_string().contains("absolute coordinates"));
         assert!(base.index(&[slice(0, 5, 0)]).is_err() && base.index(&[]).is_err());
+        for reversed in
+            [slice(7, -3, 1), slice(3, 7, -1), Index::Slice { start: None, stop: Some(-3), step: 1 }]
+        {
+            assert!(base.index(&[reversed]).unwrap_err().to_string().contains("absolute coordinates"));
+        }
+        assert!(base.index(&[slice(7, 7, 1)]).unwrap().domain.is_empty());
     }
 
     #[test]

@@ -57,7 +57,7 @@ impl Format for Precomputed {
     }
 
     fn open(&self, url: &str, options: &FormatOptions) -> Result<Option<Opened>> {
-        let store = store_at(url, options)?;
+        let store = layer_store(url, options)?;
         let Some(bytes) = store.read_metadata(INFO)? else { return Ok(None) };
         let info = Info::parse(&bytes).map_err(|error| error.at(store.location(INFO)))?;
         let position = options.scale.find(&info.describe()?)?;
@@ -71,7 +71,7 @@ impl Format for Precomputed {
     }
 
     fn create(&self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
-        let store = store_at(url, options)?;
+        let store = layer_store(url, options)?;
         let labels = spec.labels.unwrap_or_else(|| is_label_encoding(spec.encoding.as_deref()));
         let scale = new_scale(spec)?;
         let info = Info::new(labels, spec.dtype, channels(&spec.domain)?, &scale)?;
@@ -86,7 +86,7 @@ impl Format for Precomputed {
     }
 
     fn add_scale(&self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
-        let store = store_at(url, options)?;
+        let store = layer_store(url, options)?;
         let scale = new_scale(spec)?;
         let added = change_info(&*store, |old| {
             let mut info = old.ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no layer here"))?;
@@ -106,7 +106,7 @@ impl Format for Precomputed {
     }
 
     fn remove(&self, url: &str, scale: Option<&ScaleSelector>, options: &FormatOptions) -> Result<()> {
-        let store = store_at(url, options)?;
+        let store = layer_store(url, options)?;
         let mut removed: std::sync::Mutex<Vec<ScaleInfo>> = std::sync::Mutex::default();
         change_info(&*store, |old| {
             let mut info = old.ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no layer here"))?;
@@ -125,6 +125,11 @@ impl Format for Precomputed {
         let removed = removed.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
         removed.iter().try_for_each(|scale| remove_chunks(&*store, scale))
     }
+}
+
+/// The store at `url`, which may have the prefix `precomputed://` of other tools.
+fn layer_store(url: &str, options: &FormatOptions) -> Result<Arc<dyn Store>> {
+    store_at(url.strip_prefix("precomputed://").unwrap_or(url), options)
 }
 
 /// Changes the stored `info` as `change` says of the one that is there: another, or none. Returns
