@@ -271,6 +271,14 @@ impl Store for FileStore {
         }
         Ok(())
     }
+
+    fn tidy(&self) {
+        if !self.options.read_only {
+            self.locks.remove_file();
+            // Fails, as it should, where there is anything else.
+            let _ = rustix::fs::rmdir(&self.root);
+        }
+    }
 }
 
 /// The key that an entry's name stands for, suffix included; `None` for what is not a value. Removes

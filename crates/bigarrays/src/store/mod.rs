@@ -58,6 +58,11 @@ pub trait Store: Debug + Send + Sync {
     /// Calls `found` with the key and size in bytes of every value whose key starts with `prefix`,
     /// in no particular order.
     fn list(&self, prefix: &str, found: &mut dyn FnMut(&str, u64) -> Result<()>) -> Result<()>;
+
+    /// Removes what the store keeps for itself, and its own place if nothing is left there, where
+    /// nobody is changing a value. To be called after the last value was removed; a store that is
+    /// used again makes anew what it needs.
+    fn tidy(&self) {}
 }
 
 /// Receives the values of [`Store::get_many`] by the position of their request.
