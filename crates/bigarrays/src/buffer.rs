@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 use copy::{copy_strided, for_each_run};
 
 use crate::domain::Dims;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 mod copy;
 mod rows;
@@ -467,6 +467,18 @@ pub fn first_bytes(buffer: &mut Vec<u8>, len: usize) -> &mut [u8] {
         buffer.resize(len, 0);
     }
     &mut buffer[..len]
+}
+
+/// [`first_bytes`] of a length that metadata ask for, which may be absurd.
+///
+/// # Errors
+/// `MemoryBudget` if there is no such memory.
+pub(crate) fn try_first_bytes(buffer: &mut Vec<u8>, len: usize) -> Result<&mut [u8]> {
+    let more = len.saturating_sub(buffer.len());
+    buffer.try_reserve_exact(more).map_err(|error| {
+        Error::new(ErrorKind::MemoryBudget, format!("a buffer of {len} bytes cannot be had")).caused_by(error)
+    })?;
+    Ok(first_bytes(buffer, len))
 }
 
 #[cfg(test)]

@@ -55,16 +55,60 @@ struct AxisPart {
     /// First selected index within the chunk.
     start: usize,
     count: usize,
+    /// Distance between selected indices.
+    step: usize,
     /// Position of the first selected index in the output.
     output: usize,
+}
+
+/// The selected part of each chunk touched along one axis; computed when asked for, as there may be
+/// any number of chunks.
+#[derive(Clone, Copy, Debug)]
+struct AxisParts {
+    /// First selected index, from the start of the domain.
+    first: u64,
+    count: u64,
+    step: u64,
+    chunk: u64,
+}
+
+impl AxisParts {
+    fn len(self) -> u64 {
+        match self.count {
+            0 => 0,
+            // Each selected index lies in a chunk of its own.
+            count if self.step >= self.chunk => count,
+            count => (self.first + (count - 1) * self.step) / self.chunk - self.first / self.chunk + 1,
+        }
+    }
+
+    /// The `k`-th part; `k` must be below the length.
+    fn get(self, k: u64) -> AxisPart {
+        let output = if self.step >= self.chunk {
+            k
+        } else {
+            // Steps shorter than a chunk leave none out.
+            ((self.first / self.chunk + k) * self.chunk).saturating_sub(self.first).div_ceil(self.step)
+        };
+        let at = self.first + output * self.step;
+        let start = at % self.chunk;
+        let count = (self.chunk - start).div_ceil(self.step).min(self.count - output);
+        AxisPart {
+            index: at / self.chunk,
+            start: start as usize,
+            count: count as usize,
+            // One index needs no step, and those of a selection may be longer than any chunk.
+            step: if count == 1 { 1 } else { self.step as usize },
+            output: output as usize,
+        }
+    }
 }
 
 /// All chunks that a selection touches; each is computed when asked for.
 #[derive(Clone, Debug)]
 pub struct Projection<'a> {
     grid: &'a ChunkGrid,
-    parts: Dims<Vec<AxisPart>>,
-    step: Dims<usize>,
+    parts: Dims<AxisParts>,
 }
 
 impl ChunkGrid {
@@ -148,30 +192,13 @@ impl ChunkGrid {
     /// Every selected coordinate must lie inside the domain.
     pub fn project_selection(&self, axes: &[AxisSelection]) -> Projection<'_> {
         debug_assert_eq!(axes.len(), self.domain.ndim());
-        let parts =
-            axes.iter().enumerate().map(|(axis, selection)| self.project_axis(axis, *selection)).collect();
-        let step = axes.iter().map(|selection| selection.step as usize).collect();
-        Projection { grid: self, parts, step }
-    }
-
-    fn project_axis(&self, axis: usize, selection: AxisSelection) -> Vec<AxisPart> {
-        let (chunk, step) = (self.chunk[axis], selection.step);
-        let first = selection.start.abs_diff(self.domain.origin()[axis]);
-        let mut parts = Vec::new();
-        let mut done = 0;
-        while done < selection.count {
-            let at = first + done * step;
-            let (index, start) = (at / chunk, at % chunk);
-            let count = ((chunk - start).div_ceil(step)).min(selection.count - done);
-            parts.push(AxisPart {
-                index,
-                start: start as usize,
-                count: count as usize,
-                output: done as usize,
-            });
-            done += count;
-        }
-        parts
+        let parts = axes.iter().enumerate().map(|(axis, selection)| AxisParts {
+            first: selection.start.abs_diff(self.domain.origin()[axis]),
+            count: selection.count,
+            step: selection.step,
+            chunk: self.chunk[axis],
+        });
+        Projection { grid: self, parts: parts.collect() }
     }
 
     /// The smallest box of whole chunks that holds `part`; within the domain, so clipped there.
@@ -208,19 +235,23 @@ impl ChunkGrid {
 }
 
 impl<'a> Projection<'a> {
-    /// Number of chunks touched.
+    /// Number of chunks touched; the largest number there is where it exceeds that.
     pub fn len(&self) -> usize {
-        self.parts.iter().map(Vec::len).product()
+        if self.is_empty() {
+            return 0;
+        }
+        let lengths = self.parts.iter().map(|parts| usize::try_from(parts.len()).unwrap_or(usize::MAX));
+        lengths.fold(1, usize::saturating_mul)
     }
 
     /// Whether no chunk is touched.
     pub fn is_empty(&self) -> bool {
-        self.parts.iter().any(Vec::is_empty)
+        self.parts.iter().any(|parts| parts.count == 0)
     }
 
     /// Shape of the selection.
     pub fn output_shape(&self) -> Dims<usize> {
-        self.parts.iter().map(|parts| parts.last().map_or(0, |last| last.output + last.count)).collect()
+        self.parts.iter().map(|parts| parts.count as usize).collect()
     }
 
     /// The `k`-th chunk touched; the first axis varies fastest.
@@ -231,26 +262,29 @@ impl<'a> Projection<'a> {
         assert!(k < self.len(), "chunk {k} of {}", self.len());
         let ndim = self.parts.len();
         let mut index = Dims::new();
-        let (mut start, mut count, mut output) = (Dims::new(), Dims::new(), Dims::new());
+        let (mut start, mut count, mut step, mut output) =
+            (Dims::new(), Dims::new(), Dims::new(), Dims::new());
         let mut is_whole = true;
         for (axis, parts) in self.parts.iter().enumerate() {
-            let part = parts[k % parts.len()];
-            k /= parts.len();
+            let length = parts.len() as usize;
+            let part = parts.get((k % length) as u64);
+            k /= length;
             is_whole &= part.count as u64 == self.grid.clipped_len(axis, part.index);
             index.push(part.index);
             start.push(part.start);
             count.push(part.count);
+            step.push(part.step);
             output.push(part.output);
         }
         let chunk_shape = self.grid.stored_shape(&index);
         let in_output = Region { start: output, count: count.clone(), step: Dims::from_elem(1, ndim) };
-        let in_chunk = Region { start, count, step: self.step.clone() };
+        let in_chunk = Region { start, count, step };
         ChunkProjection { index, chunk_shape, in_chunk, in_output, is_whole }
     }
 
     /// All chunks touched, the first axis fastest.
     pub fn iter(&self) -> impl Iterator<Item = ChunkProjection> + '_ {
-        (0..if self.is_empty() { 0 } else { self.len() }).map(|k| self.get(k))
+        (0..self.len()).map(|k| self.get(k))
     }
 }
 
@@ -273,6 +307,19 @@ mod tests {
         assert_eq!(all[0].in_chunk.start[..], [3, 0]);
         assert!(!all[0].is_whole && all[1].is_whole && all[5].is_whole);
         assert_eq!(all[5].in_output.start[..], [5, 2]);
+    }
+
+    #[test]
+    fn grids_of_any_number_of_chunks() {
+        let length = (1u64 << 63) - 1;
+        let all = Domain::from_shape(&[length, length, 0]).unwrap();
+        let grid = |chunk| ChunkGrid::new(all.clone(), &[chunk, chunk, 1], EdgeChunks::Clipped).unwrap();
+        assert_eq!(grid(1).project(&all).len(), 0);
+        let flat = Domain::from_shape(&[length, length]).unwrap();
+        let grid = ChunkGrid::new(flat.clone(), &[2, 3], EdgeChunks::Clipped).unwrap();
+        let projection = grid.project(&flat);
+        assert_eq!(projection.len(), usize::MAX);
+        assert_eq!(projection.get(length as usize).index[..], [(length - (1 << 62)), 1]);
     }
 
     #[test]

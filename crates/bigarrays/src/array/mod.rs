@@ -365,8 +365,21 @@ impl Array {
     /// As [`Array::chunks`]; a storage error.
     pub fn missing(&self, part: &Domain) -> Result<Vec<Domain>> {
         let layout = &self.stored.layout;
-        let indices: Vec<Dims<u64>> =
-            layout.grid.project(&self.stored_part(part)?).iter().map(|chunk| chunk.index).collect();
+        let projection = layout.grid.project(&self.stored_part(part)?);
+        let total = projection.len();
+        let mut boxes = Vec::new();
+        for first in (0..total).step_by(read::BATCH) {
+            let indices: Vec<Dims<u64>> =
+                (first..total.min(first + read::BATCH)).map(|k| projection.get(k).index).collect();
+            let missing = self.missing_of(&indices)?;
+            boxes.extend(missing.into_iter().map(|position| layout.grid.chunk_domain(&indices[position])));
+        }
+        Ok(boxes)
+    }
+
+    /// The positions in `indices` of chunks that are not stored, ascending.
+    fn missing_of(&self, indices: &[Dims<u64>]) -> Result<Vec<usize>> {
+        let layout = &self.stored.layout;
         let request =
             |index: &Dims<u64>| Get { key: layout.chunk_key(index), ranges: Some(EncodedRanges::NONE) };
         let requests: Vec<Get> = indices.iter().map(request).collect();
@@ -379,7 +392,7 @@ impl Array {
         })?;
         let mut missing = missing.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         missing.sort_unstable();
-        Ok(missing.into_iter().map(|position| layout.grid.chunk_domain(&indices[position])).collect())
+        Ok(missing)
     }
 
     /// The smallest box of whole chunks that holds `part`, clipped to the domain.

@@ -1,5 +1,7 @@
 //! Reading: selection → chunks → store → codecs → output.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::Stored;
 use super::view::StoredAxis;
 use crate::buffer::{Region, SharedViewMut, ViewMut};
@@ -10,7 +12,7 @@ use crate::layout::Layout;
 use crate::store::{Blob, Get};
 
 /// Chunks requested at once: bounds the memory for requests of reads of any size.
-const BATCH: usize = 1 << 14;
+pub(super) const BATCH: usize = 1 << 14;
 
 /// Reads the stored coordinates of `axes` into `out`, whose axes are the stored ones.
 pub(super) fn read(stored: &Stored, axes: &[StoredAxis], mut out: ViewMut<'_>) -> Result<()> {
@@ -89,9 +91,17 @@ fn read_chunks(stored: &Stored, parts: &[ChunkProjection], out: &SharedViewMut<'
         .iter()
         .map(|part| Get { key: layout.chunk_key(&part.index), ranges: layout.ranges(part) })
         .collect();
+    // Stores are not to be trusted with memory: what is not answered would not be written.
+    let answered: Vec<AtomicBool> = parts.iter().map(|_| AtomicBool::new(false)).collect();
+    let unanswered = |what: &'static str, position: usize| {
+        Err(Error::new(ErrorKind::Storage, what).at(stored.store.location(&requests[position].key)))
+    };
     stored
         .store
         .get_many(&requests, &|position, blob| {
+            if answered[position].swap(true, Ordering::Relaxed) {
+                return unanswered("the store sent a chunk twice", position);
+            }
             let part = &parts[position];
             // SAFETY: the parts of a projection are disjoint, and each is handed over once.
             let mut out = unsafe { out.region(&part.in_output) };
@@ -109,7 +119,11 @@ fn read_chunks(stored: &Stored, parts: &[ChunkProjection], out: &SharedViewMut<'
                 error.during("reading chunk").at(stored.store.location(&requests[position].key))
             })
         })
-        .map_err(|error| error.during("reading"))
+        .map_err(|error| error.during("reading"))?;
+    match answered.iter().position(|answered| !answered.load(Ordering::Relaxed)) {
+        Some(position) => unanswered("the store left out a chunk", position),
+        None => Ok(()),
+    }
 }
 
 /// Decodes what the store sent for `part` into `out`.
@@ -131,6 +145,69 @@ pub(super) fn decode(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::array::{Array, ArrayOptions, Index, OpenOptions};
+    use crate::dtype::DataType;
+    use crate::format::{CreateSpec, Opened};
+    use crate::store::{ChangeFn, GetSink, Store, Update};
+    use std::sync::Arc;
+
+    /// A store that leaves out what it is asked for, or sends it twice.
+    #[derive(Debug)]
+    struct Answers(usize);
+
+    impl Store for Answers {
+        fn location(&self, key: &str) -> String {
+            key.to_owned()
+        }
+
+        fn child(&self, _: &str) -> Result<Arc<dyn Store>> {
+            Ok(Arc::new(Self(self.0)))
+        }
+
+        fn get_many(&self, requests: &[Get], sink: &GetSink<'_>) -> Result<()> {
+            (0..requests.len() * self.0).try_for_each(|k| sink(k % requests.len(), None))
+        }
+
+        fn update_many(&self, _: &[Update], _: &ChangeFn<'_>) -> Result<()> {
+            Ok(())
+        }
+
+        fn list(&self, _: &str, _: &mut dyn FnMut(&str, u64) -> Result<()>) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn each_chunk_is_answered_once_or_the_read_fails() {
+        let spec = CreateSpec::new(DataType::U8, "0:100,0:4,0:4".parse().unwrap());
+        let array = OpenOptions::new().create("memory://answered-once", &spec).unwrap();
+        for (answers, works) in [(0, false), (1, true), (2, false)] {
+            let opened = Opened {
+                format: "test",
+                layout: array.layout().clone(),
+                copies: Vec::new(),
+                store: Arc::new(Answers(answers)),
+                scales: Vec::new(),
+                scale: 0,
+            };
+            let array = Array::from_opened(opened, "test", ArrayOptions::default());
+            assert_eq!(array.read::<u8>(array.domain()).is_ok(), works, "{answers} answers");
+        }
+    }
+
+    #[test]
+    fn a_step_may_be_as_long_as_it_likes() {
+        let spec = CreateSpec::new(DataType::U64, "0:100,0:4,0:4".parse().unwrap());
+        let array = OpenOptions::new().create("memory://long-step", &spec).unwrap();
+        array.write(&[3, 0, 0], ndarray::Array3::from_elem((1, 4, 4), 7u64).view()).unwrap();
+        for step in [1i64 << 61, 1 << 62, -(1 << 62)] {
+            let stop = 3 + step.signum();
+            let row = Index::Slice { start: Some(3), stop: Some(stop), step };
+            let view = array.slice(&[row, Index::ALL, Index::At(2)]).unwrap();
+            let read = view.read::<u64>(view.domain()).unwrap();
+            assert!(read.data().iter().eq(&[7; 4]), "step {step}");
+        }
+    }
 
     #[test]
     fn clipping_a_strided_axis_keeps_its_phase() {

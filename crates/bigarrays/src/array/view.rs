@@ -179,22 +179,22 @@ impl Transform {
         if step == 0 || step == i64::MIN {
             return error("the step must not be zero");
         }
-        let (first, end) =
-            if step > 0 { (domain.start, domain.end) } else { (domain.end - 1, domain.start - 1) };
-        let (start, stop) = (start.unwrap_or(first), stop.unwrap_or(end));
-        let distance = if step > 0 { stop.checked_sub(start) } else { start.checked_sub(stop) };
-        if distance.is_some_and(|distance| distance < 0) {
+        // Wide enough for what lies a step beyond the coordinates.
+        let (low, high, step) = (i128::from(domain.start), i128::from(domain.end), i128::from(step));
+        let (first, end) = if step > 0 { (low, high) } else { (high - 1, low - 1) };
+        let (start, stop) = (start.map_or(first, i128::from), stop.map_or(end, i128::from));
+        let distance = (stop - start) * step.signum();
+        if distance < 0 {
             return error(&format!("{start}:{stop} runs against its step; bounds are absolute coordinates"));
         }
-        let Some(distance) = distance else { return error("it is longer than the range of coordinates") };
-        let count = distance.unsigned_abs().div_ceil(step.unsigned_abs());
+        let count = (distance + step.abs() - 1) / step.abs();
         // floor(start / step), for either sign of the step.
         let quotient = start / step;
         let origin = if start % step != 0 && (start < 0) != (step < 0) { quotient - 1 } else { quotient };
-        let Some(end) = origin.checked_add_unsigned(count) else {
-            return error("it ends beyond the coordinates");
-        };
-        Ok((origin..end, start - origin * step))
+        match (i64::try_from(origin), i64::try_from(origin + count), i64::try_from(start - origin * step)) {
+            (Ok(origin), Ok(end), Ok(offset)) => Ok((origin..end, offset)),
+            _ => error("it ends beyond the coordinates"),
+        }
     }
 
     /// The view with axis `k` being the old axis `axes[k]`.
@@ -297,6 +297,17 @@ mod tests {
         assert_eq!(base.index(&[slice(-3, 6, 2), Index::ALL]).unwrap().domain.to_string(), "-2:3,0:5");
         let backwards = Index::Slice { start: None, stop: None, step: -1 };
         assert_eq!(base.index(&[backwards, Index::At(0)]).unwrap().domain.to_string(), "-9:11");
+    }
+
+    #[test]
+    fn slices_at_the_ends_of_the_coordinates() {
+        let low = Transform::identity(&Domain::new(&[i64::MIN], &[10]).unwrap());
+        let backwards = low.index(&[Index::Slice { start: None, stop: None, step: -2 }]).unwrap();
+        assert_eq!(backwards.domain.shape(), [5]);
+        assert_eq!(low.index(&[slice(i64::MIN, i64::MIN + 10, 3)]).unwrap().domain.shape(), [4]);
+        let high = Transform::identity(&Domain::new(&[i64::MAX - 10], &[10]).unwrap());
+        assert_eq!(high.index(&[slice(i64::MAX, i64::MAX - 5, -3)]).unwrap().domain.shape(), [2]);
+        assert!(high.index(&[slice(i64::MIN, i64::MAX, 1)]).is_err());
     }
 
     #[test]

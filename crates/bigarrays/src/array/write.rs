@@ -4,7 +4,7 @@
 use super::Stored;
 use super::read::decode;
 use super::view::StoredAxis;
-use crate::buffer::{Region, View, ViewMut, first_bytes, with_scratch};
+use crate::buffer::{Region, View, ViewMut, try_first_bytes, with_scratch};
 use crate::codec::ContentEncoding;
 use crate::domain::Dims;
 use crate::error::Result;
@@ -80,7 +80,7 @@ fn merge(
     let (length, item) = (spec.byte_len()?, spec.dtype.size());
     let content_encoding = old.map_or(layout.content_encoding, |blob| blob.encoding);
     with_scratch(|scratch| {
-        let bytes = first_bytes(scratch, length);
+        let bytes = try_first_bytes(scratch, length)?;
         let mut chunk = ViewMut::dense(bytes, &spec.shape, item, layout.order)?;
         match old {
             Some(blob) => {
@@ -109,4 +109,20 @@ fn put(
     layout.codecs.encode(chunk, &layout.chunk_spec(&part.index), encoded)?;
     content_encoding.encode(encoded)?;
     Ok(Change::Put(content_encoding))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{CreateSpec, DataType, ErrorKind, OpenOptions, ndarray};
+
+    #[test]
+    fn a_chunk_beyond_all_memory_is_an_error() {
+        let edge = 1 << 15;
+        let mut spec = CreateSpec::new(DataType::U64, format!("0:{edge},0:{edge},0:{edge}").parse().unwrap());
+        spec.chunk = Some(vec![edge; 3]);
+        let array = OpenOptions::new().create("memory://beyond-memory", &spec).unwrap();
+        let error = array.write(&[0; 3], ndarray::Array3::<u64>::ones((1, 1, 1)).view()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::MemoryBudget);
+        assert!(error.to_string().contains("0-32768_0-32768_0-32768"), "{error}");
+    }
 }

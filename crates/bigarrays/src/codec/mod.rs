@@ -8,7 +8,7 @@ use std::fmt::Debug;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::buffer::{Order, Region, View, ViewMut, byte_len, first_bytes, with_scratch};
+use crate::buffer::{Order, Region, View, ViewMut, byte_len, try_first_bytes, with_scratch};
 use crate::domain::Dims;
 use crate::dtype::DataType;
 use crate::error::{Error, Result};
@@ -169,7 +169,7 @@ pub trait BytesCodec: Debug + Send + Sync {
     fn encode(&self, bytes: &[u8], out: &mut Vec<u8>) -> Result<()>;
 
     /// Decodes all of `bytes` into the start of `out` and returns the decoded length. `out` may hold
-    /// stale bytes and must grow (see [`first_bytes`]) to no more than `max_len`.
+    /// stale bytes and must grow (see [`first_bytes`](crate::buffer::first_bytes)) to no more than `max_len`.
     ///
     /// # Errors
     /// `CorruptData` if `bytes` are damaged or decode to more than `max_len` bytes.
@@ -360,7 +360,7 @@ pub(crate) fn decode_whole(
     }
     let length = spec.byte_len()?;
     with_scratch(|scratch| {
-        let bytes = first_bytes(scratch, length);
+        let bytes = try_first_bytes(scratch, length)?;
         decode_all(bytes)?;
         out.copy_from(&View::dense(bytes, &spec.shape, spec.dtype.size(), order)?.region(region));
         Ok(())

@@ -3,7 +3,7 @@
 use super::plan::{CopyPlan, PlanAxis, PlanInput};
 use super::run::{Cancel, Progress, Runner};
 use crate::array::Array;
-use crate::buffer::{View, ViewMut, byte_len, first_bytes, with_scratch};
+use crate::buffer::{View, ViewMut, byte_len, try_first_bytes, with_scratch};
 use crate::domain::Dims;
 use crate::error::{Error, Result};
 
@@ -42,7 +42,7 @@ pub fn copy(source: &Array, target: &Array, options: CopyOptions<'_>) -> Result<
         let shape: Dims<usize> = block.shape().iter().map(|&length| length as usize).collect();
         let length = byte_len(&shape, item)?;
         with_scratch(|buffer| {
-            let bytes = first_bytes(buffer, length);
+            let bytes = try_first_bytes(buffer, length)?;
             source.read_into(&block, ViewMut::dense(bytes, &shape, item, target.order())?)?;
             target.write_from(&block, View::dense(bytes, &shape, item, target.order())?)
         })?;

@@ -1,6 +1,7 @@
 //! Planning a copy: blocks of whole target chunks that read the source as few times as the memory
 //! budget allows. Pure.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use crate::domain::{Dims, Domain};
@@ -35,7 +36,7 @@ pub(super) struct PlanInput {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CopyPlan {
     /// The ranges of blocks along each axis.
-    pub(super) cuts: Dims<Vec<Range<i64>>>,
+    pub(super) cuts: Dims<Cuts>,
     /// Blocks under way at once.
     pub in_flight: usize,
     /// Most bytes held at once.
@@ -47,39 +48,95 @@ pub struct CopyPlan {
 /// What beginning a block costs, in bytes copied: keeps blocks from being needlessly small.
 const BLOCK_OVERHEAD: u64 = 1 << 20;
 
+/// A range cut at every `step`-th coordinate, counted from `origin`; the pieces are computed when
+/// asked for, as there may be any number of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Cuts {
+    range: Range<i64>,
+    origin: i64,
+    step: u64,
+}
+
+impl Cuts {
+    /// The place of `at` among the pieces of the whole line.
+    fn place(&self, at: i64) -> i128 {
+        (i128::from(at) - i128::from(self.origin)).div_euclid(i128::from(self.step))
+    }
+
+    fn len(&self) -> u64 {
+        if self.range.is_empty() {
+            return 0;
+        }
+        (self.place(self.range.end - 1) - self.place(self.range.start) + 1) as u64
+    }
+
+    /// The `k`-th piece.
+    fn get(&self, k: u64) -> Range<i64> {
+        let start =
+            i128::from(self.origin) + (self.place(self.range.start) + i128::from(k)) * i128::from(self.step);
+        let inside = |at: i128| at.clamp(self.range.start.into(), self.range.end.into()) as i64;
+        inside(start)..inside(start + i128::from(self.step))
+    }
+
+    /// Length of the longest piece.
+    fn longest(&self) -> u64 {
+        let length = |k: u64| self.get(k).end.abs_diff(self.get(k).start);
+        // All between the first and the last are as long as the second.
+        (0..self.len().min(2)).map(length).max().unwrap_or(0)
+    }
+
+    /// How many of the cuts between pieces lie on none of the places `origin + k * chunk`.
+    fn cuts_beside(&self, (origin, chunk): (i64, u64)) -> u64 {
+        let count = self.len().saturating_sub(1);
+        if count == 0 {
+            return 0;
+        }
+        let (step, chunk) = (i128::from(self.step), i128::from(chunk));
+        let (common, inverse) = common_divisor(step, chunk);
+        let distance = i128::from(origin) - i128::from(self.get(1).start);
+        if distance % common != 0 {
+            return count;
+        }
+        // Cut k lies on one of them if k * step is the distance, modulo the chunk.
+        let period = chunk / common;
+        let first = ((distance / common).rem_euclid(period) * inverse.rem_euclid(period)).rem_euclid(period);
+        count - (i128::from(count) - first + period - 1).div_euclid(period).max(0) as u64
+    }
+}
+
+/// The greatest common divisor of `a` and `b`, and a number that times `a` is it, modulo `b`.
+fn common_divisor(a: i128, b: i128) -> (i128, i128) {
+    let (mut old, mut new) = ((a, 1), (b, 0));
+    while new.0 != 0 {
+        let quotient = old.0 / new.0;
+        (old, new) = (new, (old.0 - quotient * new.0, old.1 - quotient * new.1));
+    }
+    old
+}
+
 impl PlanAxis {
     /// Cuts the range into blocks of `multiple` whole target chunks.
-    fn cut(&self, multiple: u64) -> Vec<Range<i64>> {
+    fn cut(&self, multiple: u64) -> Cuts {
         let (origin, chunk) = self.target;
-        let step = chunk.saturating_mul(multiple);
-        let mut cuts = Vec::new();
-        let mut start = self.range.start;
-        while start < self.range.end {
-            let within = (i128::from(start) - i128::from(origin)).rem_euclid(i128::from(step)) as u64;
-            let end = start.saturating_add_unsigned(step - within).min(self.range.end);
-            cuts.push(start..end);
-            start = end;
-        }
-        cuts
+        Cuts { range: self.range.clone(), origin, step: chunk.saturating_mul(multiple) }
     }
 
     /// Number of source chunks that the blocks `cuts` touch, counted per block.
-    fn source_loads(&self, cuts: &[Range<i64>]) -> u64 {
-        let (origin, chunk) = (i128::from(self.source.0), i128::from(self.source.1));
-        let position = |at: i64| (i128::from(at) - origin).div_euclid(chunk);
-        cuts.iter().map(|cut| (position(cut.end - 1) - position(cut.start) + 1) as u64).sum()
+    fn source_loads(&self, cuts: &Cuts) -> u64 {
+        let (origin, step) = self.source;
+        Cuts { range: self.range.clone(), origin, step }.len().saturating_add(cuts.cuts_beside(self.source))
     }
 
     /// Candidate block lengths in target chunks: powers of two up to the whole range.
     fn multiples(&self) -> Vec<u64> {
-        let whole = self.range.end.abs_diff(self.range.start).div_ceil(self.target.1) + 1;
-        (0..).map(|power| 1u64 << power).take_while(|&multiple| multiple < whole).chain([whole]).collect()
+        let whole = self.range.end.abs_diff(self.range.start).div_ceil(self.target.1).saturating_add(1);
+        (0..64).map(|power| 1u64 << power).take_while(|&multiple| multiple < whole).chain([whole]).collect()
     }
 }
 
 /// One axis cut in one way.
 struct Candidate {
-    cuts: Vec<Range<i64>>,
+    cuts: Cuts,
     loads: u64,
     /// Length of the longest block.
     longest: u64,
@@ -122,10 +179,10 @@ impl PlanInput {
 
     /// The cuts of blocks of at most `most` bytes: of those that cost about the least, the ones with
     /// the smallest blocks. Also the source chunks they load and the bytes of a block.
-    fn choose(&self, most: u64) -> (Dims<Vec<Range<i64>>>, u64, u64) {
+    fn choose(&self, most: u64) -> (Dims<Cuts>, u64, u64) {
         let mut candidates: Vec<Vec<Candidate>> = self.axes.iter().map(PlanAxis::candidates).collect();
         let choices: Vec<Choice> =
-            self.choices(&candidates).into_iter().filter(|choice| choice.block <= most).collect();
+            self.choices(&candidates, most).into_iter().filter(|choice| choice.block <= most).collect();
         let least = choices.iter().map(|choice| choice.cost).min().unwrap_or(0);
         let near = choices.into_iter().filter(|choice| choice.cost <= least.saturating_add(least / 50));
         let best = near.min_by_key(|choice| (choice.block, choice.cost));
@@ -137,24 +194,42 @@ impl PlanInput {
         (cuts, loads, block)
     }
 
-    /// Every combination of one candidate on each axis.
-    fn choices(&self, candidates: &[Vec<Candidate>]) -> Vec<Choice> {
+    /// Combinations of one candidate on each axis with blocks of at most `most` bytes: all of them, or
+    /// where they are too many a selection. The first has the smallest blocks.
+    fn choices(&self, candidates: &[Vec<Candidate>], most: u64) -> Vec<Choice> {
         let mut choices = vec![Choice { index: Dims::new(), loads: 1, block: self.item, blocks: 1, cost: 0 }];
         for axis in candidates {
             let longer = |choice: &Choice, (at, candidate): (usize, &Candidate)| {
                 let mut index = choice.index.clone();
                 index.push(at);
                 let loads = choice.loads.saturating_mul(candidate.loads);
-                let blocks = choice.blocks.saturating_mul(candidate.cuts.len() as u64);
+                let blocks = choice.blocks.saturating_mul(candidate.cuts.len());
                 let cost = loads
                     .saturating_mul(self.chunk_bytes.0)
                     .saturating_add(blocks.saturating_mul(BLOCK_OVERHEAD));
                 Choice { index, loads, blocks, cost, block: choice.block.saturating_mul(candidate.longest) }
             };
-            choices =
-                choices.iter().flat_map(|c| axis.iter().enumerate().map(move |a| longer(c, a))).collect();
+            choices = choices
+                .iter()
+                .flat_map(|c| axis.iter().enumerate().map(move |a| longer(c, a)))
+                .filter(|choice| choice.block <= most)
+                .collect();
+            thin(&mut choices);
         }
         choices
+    }
+}
+
+/// How many combinations are tried at most; beyond it, of those much alike one.
+const MOST_CHOICES: usize = 1 << 14;
+
+/// Keeps the first choice, and of the others not too many.
+fn thin(choices: &mut Vec<Choice>) {
+    if choices.len() > MOST_CHOICES {
+        let mut seen = HashSet::new();
+        let size = |number: u64| number.checked_ilog2();
+        choices.retain(|choice| seen.insert((size(choice.block), size(choice.loads), size(choice.blocks))));
+        choices.truncate(MOST_CHOICES);
     }
 }
 
@@ -172,17 +247,19 @@ impl PlanAxis {
     fn candidates(&self) -> Vec<Candidate> {
         let candidate = |multiple| {
             let cuts = self.cut(multiple);
-            let longest = cuts.iter().map(|cut| cut.end.abs_diff(cut.start)).max().unwrap_or(0);
-            Candidate { loads: self.source_loads(&cuts), longest, cuts }
+            Candidate { loads: self.source_loads(&cuts), longest: cuts.longest(), cuts }
         };
-        self.multiples().into_iter().map(candidate).collect()
+        let mut candidates: Vec<Candidate> = self.multiples().into_iter().map(candidate).collect();
+        candidates.dedup_by_key(|candidate| candidate.cuts.len());
+        candidates
     }
 }
 
 impl CopyPlan {
     /// Number of blocks.
     pub fn blocks(&self) -> usize {
-        self.cuts.iter().map(Vec::len).product()
+        let lengths = self.cuts.iter().map(|cuts| usize::try_from(cuts.len()).unwrap_or(usize::MAX));
+        lengths.fold(1, usize::saturating_mul)
     }
 
     /// The box of block `number` in target coordinates; the last axis varies slowest.
@@ -192,8 +269,9 @@ impl CopyPlan {
     pub(super) fn block(&self, mut number: usize) -> Result<Domain> {
         let mut ranges: Dims<Range<i64>> = Dims::new();
         for cuts in &self.cuts {
-            ranges.push(cuts[number % cuts.len()].clone());
-            number /= cuts.len();
+            let length = cuts.len() as usize;
+            ranges.push(cuts.get((number % length) as u64));
+            number /= length;
         }
         Domain::from_ranges(&ranges)
     }
@@ -202,6 +280,7 @@ impl CopyPlan {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     /// A stack of z pages of 1000 × 1000 bytes into chunks of 64³.
     fn pages(memory: u64) -> PlanInput {
@@ -232,7 +311,40 @@ mod tests {
     #[test]
     fn blocks_end_where_target_chunks_end() {
         let axis = PlanAxis { range: -10..25, target: (-3, 8), source: (0, 5) };
-        assert_eq!(axis.cut(1), [-10..-3, -3..5, 5..13, 13..21, 21..25]);
-        assert_eq!(axis.source_loads(&[-10..-3, -3..5]), 2 + 2);
+        let pieces = |cuts: Cuts| (0..cuts.len()).map(|k| cuts.get(k)).collect::<Vec<_>>();
+        assert_eq!(pieces(axis.cut(1)), [-10..-3, -3..5, 5..13, 13..21, 21..25]);
+    }
+
+    proptest! {
+        /// The sums in closed form are those over the pieces.
+        #[test]
+        fn loads_are_counted_per_block(
+            start in -50i64..50, length in 1i64..200, origin in -50i64..50, chunk in 1u64..20,
+            source in (-50i64..50, 1u64..20), multiple in 1u64..5,
+        ) {
+            let axis = PlanAxis { range: start..start + length, target: (origin, chunk), source };
+            let cuts = axis.cut(multiple);
+            let pieces: Vec<Range<i64>> = (0..cuts.len()).map(|k| cuts.get(k)).collect();
+            let place = |at: i64| (at - source.0).div_euclid(source.1 as i64);
+            let loads: i64 = pieces.iter().map(|cut| place(cut.end - 1) - place(cut.start) + 1).sum();
+            prop_assert_eq!(axis.source_loads(&cuts), loads as u64);
+            prop_assert_eq!(cuts.longest(), pieces.iter().map(|cut| cut.end.abs_diff(cut.start)).max().unwrap());
+            prop_assert!(pieces.windows(2).all(|pair| pair[0].end == pair[1].start && !pair[1].is_empty()));
+            prop_assert_eq!((pieces[0].start, pieces[pieces.len() - 1].end), (start, start + length));
+        }
+    }
+
+    #[test]
+    fn planning_is_quick_however_large_the_domain_and_many_the_axes() {
+        let plan = |lengths: &[i64]| {
+            let axis = |&length: &i64| PlanAxis { range: 0..length, target: (0, 1), source: (0, 3) };
+            let axes = lengths.iter().map(axis).collect();
+            PlanInput { axes, item: 8, chunk_bytes: (1000, 8), threads: 2, memory: 1 << 28 }.plan().unwrap()
+        };
+        let huge = plan(&[1 << 40, i64::MAX, 5]);
+        assert!(huge.blocks() > 1 << 40 && huge.peak_memory <= 1 << 28);
+        assert_eq!(huge.block(1).unwrap().ndim(), 3);
+        assert!(plan(&[1 << 30; 12]).peak_memory <= 1 << 28);
+        assert_eq!(plan(&[1; 32]).blocks(), 1);
     }
 }

@@ -180,6 +180,12 @@ impl Store for FaultStore {
         self.faults.meet(Operation::List, prefix)?;
         self.inner.list(prefix, found)
     }
+
+    fn tidy(&self) {
+        if !self.crashed() {
+            self.inner.tidy();
+        }
+    }
 }
 
 impl std::fmt::Debug for Faults {

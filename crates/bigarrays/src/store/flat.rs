@@ -23,7 +23,7 @@ use rayon::prelude::*;
 use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 
-use super::{Blob, Change, ChangeFn, Get, GetSink, Store, Update};
+use super::{Blob, Change, ChangeFn, Get, GetSink, Store, Update, joined_len};
 use crate::buffer::{first_bytes, with_scratch};
 use crate::codec::ContentEncoding;
 use crate::error::{Error, ErrorKind, Result};
@@ -152,7 +152,10 @@ impl FlatFile {
         let total = span.end - span.start;
         let whole = 0..total;
         let (ranges, is_whole) = match &get.ranges {
-            Some(wanted) if wanted.total == total => (&wanted.ranges[..], false),
+            Some(wanted) if wanted.apply_to(total, ContentEncoding::Identity) => {
+                joined_len(wanted)?;
+                (&wanted.ranges[..], false)
+            }
             _ => (std::slice::from_ref(&whole), true),
         };
         let wanted: u64 = ranges.iter().map(|range| range.end - range.start).sum();
@@ -361,6 +364,9 @@ mod tests {
         assert_eq!(get(&store, "3", None).unwrap(), None);
         let ranges = EncodedRanges { ranges: vec![0..1, 2..4], total: 4 };
         assert_eq!(get(&store, "1", Some(ranges)).unwrap().unwrap(), b"egh");
+        assert_eq!(get(&store, "1", Some(EncodedRanges::NONE)).unwrap().unwrap(), b"");
+        let beyond = EncodedRanges { ranges: vec![0..1, 2..5], total: 4 };
+        assert_eq!(get(&store, "1", Some(beyond)).unwrap_err().kind(), ErrorKind::InvalidArgument);
         let mut listed = Vec::new();
         let mut note = |key: &str, size| {
             listed.push((key.to_owned(), size));

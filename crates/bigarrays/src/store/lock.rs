@@ -11,8 +11,8 @@
 //!   error.
 //! - What runs under a lock never waits for the thread pool: a waiting pool thread runs other
 //!   tasks, which might ask for a second key.
-//! - The lock file is never removed, except with its whole directory. Whoever has locked it makes
-//!   sure that it is still the one at its path.
+//! - The lock file is only removed by who has locked all of it, or with its whole directory. Whoever
+//!   has locked a part of it makes sure that it is still the one at its path.
 
 use std::cell::Cell;
 use std::io;
@@ -28,6 +28,9 @@ use crate::pool::PerProcess;
 
 /// The name of the lock file in a root directory.
 const LOCK_FILE: &str = ".bigarrays.lock";
+
+/// How often a missing directory is made before that is an error.
+const ATTEMPTS: usize = 10;
 
 /// How many mutexes all keys of a process share.
 const STRIPES: usize = 1024;
@@ -83,12 +86,29 @@ impl KeyLocks {
         work()
     }
 
+    /// Removes the lock file, unless somebody holds or is about to change a key.
+    pub(super) fn remove_file(&self) {
+        // A description of its own, which also keeps out the other threads of this process.
+        let Ok(file) = rustix::fs::open(&self.path, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()) else {
+            return;
+        };
+        let Ok(stat) = rustix::fs::fstat(&file) else { return };
+        let file = LockFile { file, identity: identity(&stat) };
+        let all = Span { start: 0, length: 0 };
+        if file.set_lock(libc::F_WRLCK, all, SET_LOCK).is_ok() && matches!(file.is_at(&self.path), Ok(true)) {
+            // Who waits for the lock will see that it is another file, or none. What cannot be removed
+            // does no harm.
+            let _ = rustix::fs::unlink(&self.path);
+        }
+    }
+
     fn lock_range(&self, offset: u64, make_root: &dyn Fn() -> Result<()>) -> Result<Option<HeldRange>> {
         let Some(file) = &self.file else { return Ok(None) };
         let current = file.get_or_try_init(|| Ok(Mutex::new(None)))?;
         loop {
             let file = self.current(&current, make_root)?;
-            file.set_lock(libc::F_WRLCK, offset).map_err(|error| self.refused(error))?;
+            file.set_lock(libc::F_WRLCK, Span::byte(offset), SET_LOCK_AND_WAIT)
+                .map_err(|error| self.refused(error))?;
             let held = HeldRange { file, offset };
             if held.file.is_at(&self.path).map_err(|error| self.error(error))? {
                 return Ok(Some(held));
@@ -108,13 +128,15 @@ impl KeyLocks {
         if let Some(file) = &*current {
             return Ok(Arc::clone(file));
         }
-        let opened = match LockFile::open(&self.path) {
-            Err(Errno::NOENT) => {
-                make_root()?;
-                LockFile::open(&self.path)
+        let mut opened = LockFile::open(&self.path);
+        // More than once, as others may be removing the directory.
+        for _ in 0..ATTEMPTS {
+            if !matches!(opened, Err(Errno::NOENT)) {
+                break;
             }
-            opened => opened,
-        };
+            make_root()?;
+            opened = LockFile::open(&self.path);
+        }
         let file = Arc::new(opened.map_err(|error| self.error(error.into()))?);
         *current = Some(Arc::clone(&file));
         Ok(file)
@@ -178,18 +200,23 @@ impl LockFile {
         }
     }
 
-    /// Locks the byte at `offset`, waiting for others, or unlocks it.
-    fn set_lock(&self, kind: impl TryInto<libc::c_short>, offset: u64) -> io::Result<()> {
+    /// Locks `span`, waiting for others or not as `command` says, or unlocks it.
+    fn set_lock(
+        &self,
+        kind: impl TryInto<libc::c_short>,
+        span: Span,
+        command: libc::c_int,
+    ) -> io::Result<()> {
         let invalid = |_| io::Error::from_raw_os_error(libc::EINVAL);
         // SAFETY: `flock` is a plain C structure, for which all zeros is a value.
         let mut lock: libc::flock = unsafe { std::mem::zeroed() };
         lock.l_type = kind.try_into().map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
         lock.l_whence = libc::SEEK_SET as libc::c_short;
-        lock.l_start = libc::off_t::try_from(offset).map_err(invalid)?;
-        lock.l_len = 1;
+        lock.l_start = libc::off_t::try_from(span.start).map_err(invalid)?;
+        lock.l_len = span.length;
         loop {
             // SAFETY: the descriptor is open and `lock` is the argument that this command takes.
-            if unsafe { libc::fcntl(self.file.as_raw_fd(), SET_LOCK_AND_WAIT, &lock) } == 0 {
+            if unsafe { libc::fcntl(self.file.as_raw_fd(), command, &lock) } == 0 {
                 return Ok(());
             }
             let error = io::Error::last_os_error();
@@ -200,8 +227,25 @@ impl LockFile {
     }
 }
 
+/// A range of a lock file; a length of zero reaches to the end, wherever that is.
+struct Span {
+    start: u64,
+    length: libc::off_t,
+}
+
+impl Span {
+    fn byte(start: u64) -> Self {
+        Self { start, length: 1 }
+    }
+}
+
+#[cfg(not(target_vendor = "apple"))]
+const SET_LOCK: libc::c_int = libc::F_OFD_SETLK;
 #[cfg(not(target_vendor = "apple"))]
 const SET_LOCK_AND_WAIT: libc::c_int = libc::F_OFD_SETLKW;
+/// As `fcntl.h` has it.
+#[cfg(target_vendor = "apple")]
+const SET_LOCK: libc::c_int = 90;
 /// As `fcntl.h` has it.
 #[cfg(target_vendor = "apple")]
 const SET_LOCK_AND_WAIT: libc::c_int = 91;
@@ -220,7 +264,7 @@ struct HeldRange {
 impl Drop for HeldRange {
     fn drop(&mut self) {
         // Cannot fail for a range that is held.
-        let _ = self.file.set_lock(libc::F_UNLCK, self.offset);
+        let _ = self.file.set_lock(libc::F_UNLCK, Span::byte(self.offset), SET_LOCK_AND_WAIT);
     }
 }
 
@@ -284,6 +328,55 @@ mod tests {
                 });
             }
         });
+    }
+
+    #[test]
+    fn a_lock_file_in_use_is_not_removed() {
+        let root = tempfile::tempdir().unwrap();
+        let (one, other) = (KeyLocks::new(root.path(), true), KeyLocks::new(root.path(), true));
+        let held = || {
+            one.remove_file();
+            other.remove_file();
+            assert!(one.path.exists());
+            Ok(())
+        };
+        one.hold("key", &|| Ok(()), held).unwrap();
+        one.remove_file();
+        assert!(!one.path.exists());
+        one.hold("key", &|| Ok(()), || Ok(())).unwrap();
+        assert!(one.path.exists());
+    }
+
+    /// Writers and those who clear up after them, in the directory and in its absence.
+    #[test]
+    fn excludes_even_where_others_tidy() {
+        let root = tempfile::tempdir().unwrap();
+        let (path, inside) = (root.path().join("store"), AtomicUsize::new(0));
+        let make_root = || {
+            let _ = std::fs::create_dir(&path);
+            Ok(())
+        };
+        std::thread::scope(|scope| {
+            for thread in 0..3 {
+                let path = root.path().join("./".repeat(thread)).join("store");
+                let (inside, make_root) = (&inside, &make_root);
+                scope.spawn(move || {
+                    let locks = KeyLocks::new(&path, true);
+                    for _ in 0..300 {
+                        let hold = locks.hold("key", make_root, || {
+                            assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
+                            std::thread::yield_now();
+                            inside.fetch_sub(1, Ordering::SeqCst);
+                            Ok(())
+                        });
+                        hold.unwrap();
+                        locks.remove_file();
+                        let _ = std::fs::remove_dir(&path);
+                    }
+                });
+            }
+        });
+        assert!(!path.exists());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock};
 use super::{Blob, Change, ChangeFn, Get, GetSink, Store, Update, check_key, each, join_path, joined_len};
 use crate::buffer::with_scratch;
 use crate::codec::{ContentEncoding, EncodedRanges};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// How many maps share the keys, so that threads seldom wait for each other.
 const SHARDS: usize = 64;
@@ -18,6 +18,7 @@ pub struct MemoryStore {
     values: Arc<Values>,
     /// Empty, or ends in `/`.
     prefix: String,
+    read_only: bool,
 }
 
 struct Values([RwLock<HashMap<String, Arc<Value>>>; SHARDS]);
@@ -30,7 +31,7 @@ struct Value {
 static NAMED: LazyLock<Mutex<HashMap<String, MemoryStore>>> = LazyLock::new(Mutex::default);
 
 /// Opens `NAME` or `NAME/PATH`.
-pub(super) fn open_named(path: &str) -> Result<Arc<dyn Store>> {
+pub(super) fn open_named(path: &str, read_only: bool) -> Result<Arc<dyn Store>> {
     let (name, path) = path.split_once('/').unwrap_or((path, ""));
     if name.is_empty() {
         return Err(Error::invalid("memory:// needs a name, as in memory://scratch"));
@@ -39,7 +40,7 @@ pub(super) fn open_named(path: &str) -> Result<Arc<dyn Store>> {
     let mut named = NAMED.lock().unwrap_or_else(PoisonError::into_inner);
     let store = named.entry(name.to_owned()).or_insert_with(new).clone();
     drop(named);
-    store.child(path)
+    MemoryStore { read_only, ..store }.child(path)
 }
 
 impl MemoryStore {
@@ -147,6 +148,10 @@ impl Store for MemoryStore {
     }
 
     fn update_many(&self, requests: &[Update], change: &ChangeFn<'_>) -> Result<()> {
+        if let (true, Some(first)) = (self.read_only, requests.first()) {
+            let error = Error::new(ErrorKind::ReadOnly, "the store was opened for reading only");
+            return Err(error.during("writing").at(self.location(&first.key)));
+        }
         each(requests.len(), |index| {
             let Update { key, reads } = &requests[index];
             self.values.update(&self.key(key)?, index, *reads, change)

@@ -58,6 +58,11 @@ pub trait Store: Debug + Send + Sync {
     /// Calls `found` with the key and size in bytes of every value whose key starts with `prefix`,
     /// in no particular order.
     fn list(&self, prefix: &str, found: &mut dyn FnMut(&str, u64) -> Result<()>) -> Result<()>;
+
+    /// Removes what the store keeps for itself, and its own place if nothing is left there, where
+    /// nobody is changing a value. To be called after the last value was removed; a store that is
+    /// used again makes anew what it needs.
+    fn tidy(&self) {}
 }
 
 /// Receives the values of [`Store::get_many`] by the position of their request.
@@ -150,7 +155,7 @@ pub static BUILTIN: &[Scheme] = &[
     Scheme {
         prefix: "memory://",
         summary: "memory://NAME: memory shared by all who use that name in this process",
-        open: |name, _| memory::open_named(name),
+        open: |name, options| memory::open_named(name, options.read_only),
     },
 ];
 
@@ -311,6 +316,11 @@ mod tests {
         open("memory://urls_and_paths/sub").unwrap().write("x", b"2").unwrap();
         assert!(open("memory://urls_and_paths").unwrap().exists("sub/x").unwrap());
         assert!(!open("memory://urls_and_paths2").unwrap().exists("sub/x").unwrap());
+        let read_only = StoreOptions { read_only: true, ..StoreOptions::default() };
+        for url in [path, "memory://urls_and_paths"] {
+            let store = super::open(url, &read_only).unwrap().child("sub").unwrap();
+            assert_eq!(store.write("x", b"3").unwrap_err().kind(), ErrorKind::ReadOnly, "{url}");
+        }
         assert_eq!(open("gopher://x").unwrap_err().kind(), ErrorKind::Unsupported);
     }
 

@@ -123,7 +123,11 @@ impl Format for Precomputed {
             Ok(Some(info))
         })?;
         let removed = removed.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
-        removed.iter().try_for_each(|scale| remove_chunks(&*store, scale))
+        removed.iter().try_for_each(|scale| remove_chunks(&*store, scale))?;
+        if scale.is_none() {
+            store.tidy();
+        }
+        Ok(())
     }
 }
 
@@ -166,7 +170,15 @@ fn remove_chunks(store: &dyn Store, scale: &ScaleInfo) -> Result<()> {
         }
         Ok(())
     })?;
-    chunks.update_many(&keys, &|_, _, _| Ok(Change::Delete))
+    chunks.update_many(&keys, &|_, _, _| Ok(Change::Delete))?;
+    // Also the directories on the way to the scale, which may be those of other scales, too.
+    let parts: Vec<&str> = scale.key.split('/').collect();
+    chunks.tidy();
+    if !parts.contains(&"..") {
+        let above = (1..parts.len()).rev().map(|count| store.child(&parts[..count].join("/")));
+        above.for_each(|place| drop(place.map(|place| place.tidy())));
+    }
+    Ok(())
 }
 
 /// Whether `key` has the form of a chunk's: three ranges of signed numbers.
@@ -327,6 +339,35 @@ fn pipeline(dtype: DataType, scale: &ScaleInfo) -> Result<CodecPipeline> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_is_left_of_what_was_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (layer, beside) = (folder.path().join("layer"), folder.path().join("beside"));
+        std::fs::write(beside, "").unwrap();
+        let url = layer.to_str().unwrap();
+        let mut spec = CreateSpec::new(DataType::U8, "0:4,0:4,0:4".parse().unwrap());
+        for (key, size) in [("fine/er", 1.0), ("fine/st", 2.0)] {
+            (spec.key, spec.resolution) = (Some(key.into()), Some(vec![size; 3]));
+            let options = crate::OpenOptions::new();
+            let array = if size == 1.0 { options.create(url, &spec) } else { options.add_scale(url, &spec) };
+            array.unwrap().write(&[0; 3], ndarray::Array3::<u8>::ones((4, 4, 4)).view()).unwrap();
+        }
+        let remove = |scale: Option<&ScaleSelector>| {
+            Precomputed.remove(url, scale, &FormatOptions::default()).unwrap();
+        };
+        remove(Some(&0.into()));
+        assert!(!layer.join("fine/er").exists() && layer.join("fine/st/.bigarrays.lock").exists());
+        assert!(layer.join(".bigarrays.lock").exists());
+        std::fs::write(layer.join("notes"), "").unwrap();
+        remove(None);
+        assert_eq!(std::fs::read_dir(&layer).unwrap().count(), 1, "only what is not ours");
+        std::fs::remove_file(layer.join("notes")).unwrap();
+        crate::OpenOptions::new().create(url, &spec).unwrap();
+        remove(None);
+        assert!(!layer.exists());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
 
     #[test]
     fn chunk_names_carry_signs() {
