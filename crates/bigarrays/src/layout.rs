@@ -66,6 +66,13 @@ impl Layout {
         self.codecs.ranges(&self.chunk_spec(&part.index), &part.in_chunk)
     }
 
+    /// The most bytes that the chunk at `index` can have as it is stored.
+    pub fn max_stored_len(&self, index: &[u64]) -> u64 {
+        let plain = self.codecs.max_encoded_len(&self.chunk_spec(index));
+        let codecs = ContentEncoding::ALL.into_iter().filter_map(ContentEncoding::codec);
+        codecs.map(|codec| codec.max_encoded_len(plain)).fold(plain, usize::max) as u64
+    }
+
     /// The key of the chunk at `index`.
     pub fn chunk_key(&self, index: &[u64]) -> String {
         self.keys.key(&self.grid, index)

@@ -29,7 +29,8 @@ fn names(directory: &Path) -> Vec<String> {
 }
 
 fn increment_all(store: &dyn Store, keys: usize) {
-    let requests: Vec<_> = (0..keys).map(|k| Update { key: format!("c/{k}"), reads: true }).collect();
+    let requests: Vec<_> =
+        (0..keys).map(|k| Update { key: format!("c/{k}"), reads: true, max_len: u64::MAX }).collect();
     store
         .update_many(&requests, &|_, old, new| {
             new.extend_from_slice(&(number(old) + 1).to_le_bytes());

@@ -136,6 +136,25 @@ fn damaged_chunks_are_errors_that_name_the_file() {
 }
 
 #[test]
+fn absurdly_large_chunks_are_refused_unread() {
+    for encoding in ["raw", "gzip", "png"] {
+        let folder = tempfile::tempdir().unwrap();
+        let array = filled(folder.path(), "0:8,0:8,0:8", [8, 8, 8], encoding);
+        let chunk = folder.path().join("4_4_40/0-8_0-8_0-8");
+        std::fs::File::create(&chunk).unwrap().set_len(1 << 42).unwrap();
+        for outcome in [
+            array.read::<u8>(array.domain()).map(drop),
+            array.get::<u8>(&[1, 2, 3]).map(drop),
+            array.write(&[0; 3], Array3::<u8>::zeros((2, 2, 2)).view()),
+        ] {
+            let error = outcome.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::CorruptData, "{encoding}");
+            assert!(error.to_string().contains("0-8_0-8_0-8"), "{error}");
+        }
+    }
+}
+
+#[test]
 fn unreadable_is_not_missing() {
     let folder = tempfile::tempdir().unwrap();
     let array = filled(folder.path(), "0:8,0:8,0:8", [8, 8, 8], "raw");

@@ -380,8 +380,11 @@ impl Array {
     /// The positions in `indices` of chunks that are not stored, ascending.
     fn missing_of(&self, indices: &[Dims<u64>]) -> Result<Vec<usize>> {
         let layout = &self.stored.layout;
-        let request =
-            |index: &Dims<u64>| Get { key: layout.chunk_key(index), ranges: Some(EncodedRanges::NONE) };
+        let request = |index: &Dims<u64>| Get {
+            key: layout.chunk_key(index),
+            ranges: Some(EncodedRanges::NONE),
+            max_len: u64::MAX,
+        };
         let requests: Vec<Get> = indices.iter().map(request).collect();
         let missing = std::sync::Mutex::new(Vec::new());
         self.stored.store.get_many(&requests, &|position, blob| {

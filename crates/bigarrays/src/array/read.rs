@@ -89,7 +89,11 @@ fn read_chunks(stored: &Stored, parts: &[ChunkProjection], out: &SharedViewMut<'
     let layout = &stored.layout;
     let requests: Vec<Get> = parts
         .iter()
-        .map(|part| Get { key: layout.chunk_key(&part.index), ranges: layout.ranges(part) })
+        .map(|part| Get {
+            key: layout.chunk_key(&part.index),
+            ranges: layout.ranges(part),
+            max_len: layout.max_stored_len(&part.index),
+        })
         .collect();
     // Stores are not to be trusted with memory: what is not answered would not be written.
     let answered: Vec<AtomicBool> = parts.iter().map(|_| AtomicBool::new(false)).collect();

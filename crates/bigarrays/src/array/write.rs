@@ -47,7 +47,11 @@ fn write_chunks(
 ) -> Result<()> {
     let requests: Vec<Update> = parts
         .iter()
-        .map(|part| Update { key: layout.chunk_key(&part.index), reads: !part.is_whole })
+        .map(|part| Update {
+            key: layout.chunk_key(&part.index),
+            reads: !part.is_whole,
+            max_len: layout.max_stored_len(&part.index),
+        })
         .collect();
     stored
         .store

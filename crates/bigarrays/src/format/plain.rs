@@ -263,8 +263,10 @@ pub(crate) mod tests {
         let (item, shape) = (layout.dtype.size(), shape_of(layout));
         let all = Mutex::new(vec![0; shape.iter().product::<usize>() * item]);
         let parts: Vec<_> = layout.grid.project(layout.domain()).iter().collect();
-        let gets: Vec<_> =
-            parts.iter().map(|part| Get { key: layout.chunk_key(&part.index), ranges: None }).collect();
+        let gets: Vec<_> = parts
+            .iter()
+            .map(|part| Get { key: layout.chunk_key(&part.index), ranges: None, max_len: u64::MAX })
+            .collect();
         store.get_many(&gets, &|k, blob| {
             let mut all = all.lock().unwrap();
             let mut out = ViewMut::dense(&mut all, &shape, item, Order::C)?.region(&parts[k].in_output);
@@ -284,8 +286,10 @@ pub(crate) mod tests {
         let (item, shape) = (layout.dtype.size(), shape_of(layout));
         let parts: Vec<_> = layout.grid.project(layout.domain()).iter().collect();
         let key = |index: &[u64]| layout.chunk_key(index);
-        let updates: Vec<_> =
-            parts.iter().map(|part| Update { key: key(&part.index), reads: false }).collect();
+        let updates: Vec<_> = parts
+            .iter()
+            .map(|part| Update { key: key(&part.index), reads: false, max_len: u64::MAX })
+            .collect();
         store.update_many(&updates, &|k, _, out| {
             let chunk = View::dense(elements, &shape, item, Order::C)?.region(&parts[k].in_output);
             assert_eq!(parts[k].in_chunk, Region::whole(&parts[k].chunk_shape));

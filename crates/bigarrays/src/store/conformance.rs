@@ -64,7 +64,7 @@ fn get_many(store: &dyn Store, requests: &[Get]) -> Vec<Got> {
 }
 
 fn get(store: &dyn Store, key: &str, ranges: Option<EncodedRanges>) -> Got {
-    get_many(store, &[Get { key: key.to_owned(), ranges }]).remove(0)
+    get_many(store, &[Get { key: key.to_owned(), ranges, max_len: u64::MAX }]).remove(0)
 }
 
 fn put(store: &dyn Store, key: &str, bytes: &[u8], encoding: ContentEncoding) {
@@ -77,7 +77,7 @@ fn put(store: &dyn Store, key: &str, bytes: &[u8], encoding: ContentEncoding) {
 type OneChange<'a> = dyn Fn(Option<Blob<'_>>, &mut Vec<u8>) -> Change + Sync + 'a;
 
 fn update(store: &dyn Store, key: &str, reads: bool, change: &OneChange<'_>) {
-    let request = Update { key: key.to_owned(), reads };
+    let request = Update { key: key.to_owned(), reads, max_len: u64::MAX };
     store
         .update_many(&[request], &|index, old, new| {
             assert_eq!(index, 0);
@@ -179,7 +179,8 @@ fn changes_follow_each_other(store: &dyn Store) {
 }
 
 fn changes_of_one_batch_follow_each_other(store: &dyn Store) {
-    let requests: Vec<_> = (0..60).map(|k| Update { key: format!("c{}", k % 3), reads: true }).collect();
+    let requests: Vec<_> =
+        (0..60).map(|k| Update { key: format!("c{}", k % 3), reads: true, max_len: u64::MAX }).collect();
     store.update_many(&requests, &|_, old, new| Ok(increment(old, new))).unwrap();
     for key in ["c0", "c1", "c2"] {
         assert_eq!(store.read(key).unwrap().unwrap(), b"20");
@@ -204,7 +205,7 @@ fn changes_see_what_they_ask_for(store: &dyn Store) {
 
 fn a_failed_change_changes_nothing(store: &dyn Store) {
     store.write("k", b"old").unwrap();
-    let request = Update { key: "k".into(), reads: true };
+    let request = Update { key: "k".into(), reads: true, max_len: u64::MAX };
     let error = store.update_many(&[request], &|_, _, new| {
         new.extend_from_slice(b"new");
         Err(Error::new(ErrorKind::Cancelled, "enough"))
@@ -248,7 +249,8 @@ fn list(store: &dyn Store) {
 }
 
 fn a_failed_sink_ends_the_batch(store: &dyn Store) {
-    let requests: Vec<_> = (0..500).map(|k| Get { key: format!("k{k}"), ranges: None }).collect();
+    let requests: Vec<_> =
+        (0..500).map(|k| Get { key: format!("k{k}"), ranges: None, max_len: u64::MAX }).collect();
     let calls = AtomicUsize::new(0);
     let stopped = store.get_many(&requests, &|_, _| {
         // Long enough for the others to notice.
@@ -264,7 +266,8 @@ fn batches_of_any_size(store: &dyn Store) {
     store.get_many(&[], &|_, _| panic!("nothing was asked for")).unwrap();
     store.update_many(&[], &|_, _, _| panic!("nothing is to be changed")).unwrap();
     let key = |index: usize| format!("{}/{index}", index % 7);
-    let updates: Vec<_> = (0..1000).map(|index| Update { key: key(index), reads: false }).collect();
+    let updates: Vec<_> =
+        (0..1000).map(|index| Update { key: key(index), reads: false, max_len: u64::MAX }).collect();
     store
         .update_many(&updates, &|index, _, new| {
             assert!(new.is_empty());
@@ -272,7 +275,8 @@ fn batches_of_any_size(store: &dyn Store) {
             Ok(if index % 10 == 9 { Change::Keep } else { Change::Put(ContentEncoding::Identity) })
         })
         .unwrap();
-    let gets: Vec<_> = (0..1000).rev().map(|index| Get { key: key(index), ranges: None }).collect();
+    let gets: Vec<_> =
+        (0..1000).rev().map(|index| Get { key: key(index), ranges: None, max_len: u64::MAX }).collect();
     for (got, index) in get_many(store, &gets).into_iter().zip((0..1000).rev()) {
         let expected = (index % 10 != 9).then(|| vec![index as u8; index * 10]);
         assert_eq!(got.map(|(bytes, ..)| bytes), expected, "value {index}");

@@ -19,8 +19,8 @@ use rustix::io::Errno;
 use super::lock::KeyLocks;
 use super::temporary::{Temporary, remove_abandoned};
 use super::{
-    Blob, Change, ChangeFn, Get, GetSink, RESERVED, Store, StoreOptions, Update, check_key, each, join_path,
-    joined_len,
+    Blob, Change, ChangeFn, Get, GetSink, RESERVED, Store, StoreOptions, Update, check_key, in_parallel,
+    join_path, joined_len,
 };
 use crate::buffer::{first_bytes, with_scratch};
 use crate::codec::{ContentEncoding, EncodedRanges};
@@ -100,7 +100,7 @@ impl FileStore {
         let make_root = || self.make_directory(&self.root, changed);
         let work = || {
             with_scratch(|old| {
-                let found = if request.reads { read(&mut path, None, old)? } else { None };
+                let found = if request.reads { read(&mut path, None, request.max_len, old)? } else { None };
                 let blob = found.map(|found| found.blob(old));
                 with_scratch(|new| {
                     new.clear();
@@ -237,11 +237,11 @@ impl Store for FileStore {
     }
 
     fn get_many(&self, requests: &[Get], sink: &GetSink<'_>) -> Result<()> {
-        each(requests.len(), |index| {
-            let Get { key, ranges } = &requests[index];
+        in_parallel(requests, |index, request| {
+            let Get { key, ranges, max_len } = request;
             let mut path = self.path(key)?;
             with_scratch(|buffer| {
-                let found = read(&mut path, ranges.as_ref(), buffer)?;
+                let found = read(&mut path, ranges.as_ref(), *max_len, buffer)?;
                 sink(index, found.map(|found| found.blob(buffer)))
             })
         })
@@ -253,10 +253,10 @@ impl Store for FileStore {
             return Err(error.during("writing").at(self.location(&first.key)));
         }
         let changed = Changed::default();
-        let done = each(requests.len(), |index| self.update(&requests[index], index, change, &changed));
+        let done = in_parallel(requests, |index, request| self.update(request, index, change, &changed));
         let changed: Vec<_> =
             changed.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().collect();
-        let synced = each(changed.len(), |index| sync_directory(&changed[index]));
+        let synced = in_parallel(&changed, |_, directory| sync_directory(directory));
         done.and(synced)
     }
 
@@ -308,7 +308,12 @@ fn key_of_value<'a>(directory: &Path, spelled: &'a str) -> Option<&'a str> {
 }
 
 /// Reads the value into `buffer`, or just the wanted ranges where they apply.
-fn read(path: &mut KeyPath, wanted: Option<&EncodedRanges>, buffer: &mut Vec<u8>) -> Result<Option<Found>> {
+fn read(
+    path: &mut KeyPath,
+    wanted: Option<&EncodedRanges>,
+    max_len: u64,
+    buffer: &mut Vec<u8>,
+) -> Result<Option<Found>> {
     // All but the last again in the end: a writer may have put one after the first look and then
     // removed the one that was the value until then.
     let again = &ContentEncoding::ALL[..ContentEncoding::ALL.len() - 1];
@@ -329,6 +334,10 @@ fn read(path: &mut KeyPath, wanted: Option<&EncodedRanges>, buffer: &mut Vec<u8>
         let size = stat.st_size.max(0) as u64;
         let applies = |wanted: &&EncodedRanges| wanted.apply_to(size, encoding);
         let parts = wanted.filter(applies);
+        if parts.is_none() && size > max_len {
+            let error = Error::corrupt(format!("{size} bytes, of at most {max_len} that it can have"));
+            return Err(error.during("reading").at(shown(path)));
+        }
         let len = match parts {
             Some(wanted) => read_ranges(&file, wanted, buffer),
             None => read_range(&file, 0, size, 0, buffer),
@@ -424,7 +433,7 @@ mod tests {
     }
 
     fn put(store: &dyn Store, key: &str, encoding: ContentEncoding) {
-        let request = Update { key: key.into(), reads: false };
+        let request = Update { key: key.into(), reads: false, max_len: u64::MAX };
         let change = |_: usize, _: Option<Blob<'_>>, new: &mut Vec<u8>| {
             new.extend_from_slice(encoding.suffix().as_bytes());
             Ok(Change::Put(encoding))

@@ -19,15 +19,13 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-use rayon::prelude::*;
 use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 
-use super::{Blob, Change, ChangeFn, Get, GetSink, Store, Update, joined_len};
+use super::{Blob, Change, ChangeFn, Get, GetSink, Store, Update, in_parallel, joined_len};
 use crate::buffer::{first_bytes, with_scratch};
 use crate::codec::ContentEncoding;
 use crate::error::{Error, ErrorKind, Result};
-use crate::pool;
 
 /// One flat file: a header, then slabs of equal length; only the last may be shorter.
 #[derive(Debug)]
@@ -253,17 +251,6 @@ impl Store for FlatFile {
     }
 }
 
-/// Does `one` for each request: at once if it is the only one, else on the pool.
-pub(crate) fn in_parallel<T: Sync>(
-    requests: &[T],
-    one: impl Fn(usize, &T) -> Result<()> + Sync,
-) -> Result<()> {
-    if let [request] = requests {
-        return one(0, request);
-    }
-    pool::pool()?.install(|| requests.par_iter().enumerate().try_for_each(|(k, request)| one(k, request)))
-}
-
 /// Which keys are being changed in this process. Different keys never wait for each other.
 #[derive(Debug, Default)]
 pub(crate) struct KeyLocks {
@@ -330,7 +317,7 @@ mod tests {
 
     fn get(store: &FlatFile, key: &str, ranges: Option<EncodedRanges>) -> Result<Option<Vec<u8>>> {
         let got = Mutex::new(None);
-        store.get_many(&[Get { key: key.into(), ranges }], &|_, blob| {
+        store.get_many(&[Get { key: key.into(), ranges, max_len: u64::MAX }], &|_, blob| {
             *got.lock().unwrap() = blob.map(|blob| blob.bytes.to_vec());
             Ok(())
         })?;
@@ -338,8 +325,10 @@ mod tests {
     }
 
     fn put(store: &FlatFile, values: &[(&str, &[u8])]) -> Result<()> {
-        let updates: Vec<_> =
-            values.iter().map(|(key, _)| Update { key: (*key).into(), reads: false }).collect();
+        let updates: Vec<_> = values
+            .iter()
+            .map(|(key, _)| Update { key: (*key).into(), reads: false, max_len: u64::MAX })
+            .collect();
         store.update_many(&updates, &|k, _, out| {
             out.extend_from_slice(values[k].1);
             Ok(Change::Put(ContentEncoding::Identity))
@@ -380,7 +369,7 @@ mod tests {
     fn concurrent_changes_of_one_key_follow_each_other() {
         let directory = tempfile::tempdir().unwrap();
         let store = FlatFile::create(&directory.path().join("a"), b"", 8, 8).unwrap();
-        let updates = vec![Update { key: "0".into(), reads: true }; 200];
+        let updates = vec![Update { key: "0".into(), reads: true, max_len: u64::MAX }; 200];
         let add_one = |_: usize, old: Option<Blob<'_>>, new: &mut Vec<u8>| {
             let value = u64::from_le_bytes(old.unwrap().bytes.try_into().unwrap());
             new.extend_from_slice(&(value + 1).to_le_bytes());

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock};
 
-use super::{Blob, Change, ChangeFn, Get, GetSink, Store, Update, check_key, each, join_path, joined_len};
+use super::{
+    Blob, Change, ChangeFn, Get, GetSink, Store, Update, check_key, in_parallel, join_path, joined_len,
+};
 use crate::buffer::with_scratch;
 use crate::codec::{ContentEncoding, EncodedRanges};
 use crate::error::{Error, ErrorKind, Result};
@@ -138,8 +140,8 @@ impl Store for MemoryStore {
     }
 
     fn get_many(&self, requests: &[Get], sink: &GetSink<'_>) -> Result<()> {
-        each(requests.len(), |index| {
-            let Get { key, ranges } = &requests[index];
+        in_parallel(requests, |index, request| {
+            let Get { key, ranges, .. } = request;
             match self.values.get(&self.key(key)?) {
                 Some(value) => value.parts(ranges.as_ref(), |blob| sink(index, Some(blob))),
                 None => sink(index, None),
@@ -152,8 +154,8 @@ impl Store for MemoryStore {
             let error = Error::new(ErrorKind::ReadOnly, "the store was opened for reading only");
             return Err(error.during("writing").at(self.location(&first.key)));
         }
-        each(requests.len(), |index| {
-            let Update { key, reads } = &requests[index];
+        in_parallel(requests, |index, request| {
+            let Update { key, reads, .. } = request;
             self.values.update(&self.key(key)?, index, *reads, change)
         })
     }
@@ -204,7 +206,7 @@ mod tests {
     #[test]
     fn a_change_is_repeated_after_another_writer() {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
-        let request = Update { key: "k".into(), reads: true };
+        let request = Update { key: "k".into(), reads: true, max_len: u64::MAX };
         let calls = Mutex::new(0);
         store
             .update_many(&[request], &|_, old, new| {

@@ -4,7 +4,7 @@
 mod flat;
 
 pub use flat::FlatFile;
-pub(crate) use flat::{KeyLocks, in_parallel, io_error, temporary_beside};
+pub(crate) use flat::{KeyLocks, io_error, temporary_beside};
 
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -80,6 +80,9 @@ pub struct Get {
     /// other value is sent whole, with [`Blob::is_whole`] set. An empty list only asks whether the
     /// value exists.
     pub ranges: Option<EncodedRanges>,
+    /// The most bytes that the value can have as it is stored. A larger one is damaged: it may be
+    /// refused as `CorruptData` instead of being read.
+    pub max_len: u64,
 }
 
 /// A value, or the joined parts of one.
@@ -100,6 +103,9 @@ pub struct Update {
     pub key: String,
     /// Whether the change depends on the value as it is.
     pub reads: bool,
+    /// The most bytes that the value can have as it is stored. A larger one is damaged: it may be
+    /// refused as `CorruptData` instead of being read.
+    pub max_len: u64,
 }
 
 /// What becomes of a value.
@@ -183,7 +189,7 @@ impl dyn Store + '_ {
     /// Those of [`Store::get_many`].
     pub fn read(&self, key: &str) -> Result<Option<Vec<u8>>> {
         let value = Mutex::new(None);
-        self.get_many(&[Get { key: key.to_owned(), ranges: None }], &|_, blob| {
+        self.get_many(&[Get { key: key.to_owned(), ranges: None, max_len: u64::MAX }], &|_, blob| {
             *value.lock().unwrap_or_else(PoisonError::into_inner) = blob.map(|blob| blob.bytes.to_vec());
             Ok(())
         })?;
@@ -196,14 +202,17 @@ impl dyn Store + '_ {
     /// Those of [`Store::get_many`]; `CorruptData` if it is damaged or absurdly long.
     pub fn read_metadata(&self, key: &str) -> Result<Option<Vec<u8>>> {
         let value = Mutex::new(None);
-        self.get_many(&[Get { key: key.to_owned(), ranges: None }], &|_, blob| {
-            let decode = |blob: Blob<'_>| {
-                blob.encoding.with_decoded(blob.bytes, LARGEST_METADATA, |bytes| Ok(bytes.to_vec()))
-            };
-            let decoded = blob.map(decode).transpose().map_err(|error| error.at(self.location(key)))?;
-            *value.lock().unwrap_or_else(PoisonError::into_inner) = decoded;
-            Ok(())
-        })?;
+        self.get_many(
+            &[Get { key: key.to_owned(), ranges: None, max_len: LARGEST_METADATA as u64 }],
+            &|_, blob| {
+                let decode = |blob: Blob<'_>| {
+                    blob.encoding.with_decoded(blob.bytes, LARGEST_METADATA, |bytes| Ok(bytes.to_vec()))
+                };
+                let decoded = blob.map(decode).transpose().map_err(|error| error.at(self.location(key)))?;
+                *value.lock().unwrap_or_else(PoisonError::into_inner) = decoded;
+                Ok(())
+            },
+        )?;
         Ok(value.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -212,7 +221,7 @@ impl dyn Store + '_ {
     /// # Errors
     /// Those of [`Store::update_many`].
     pub fn write(&self, key: &str, bytes: &[u8]) -> Result<()> {
-        self.update_many(&[Update { key: key.to_owned(), reads: false }], &|_, _, new| {
+        self.update_many(&[Update { key: key.to_owned(), reads: false, max_len: u64::MAX }], &|_, _, new| {
             new.extend_from_slice(bytes);
             Ok(Change::Put(ContentEncoding::Identity))
         })
@@ -223,7 +232,7 @@ impl dyn Store + '_ {
     /// # Errors
     /// Those of [`Store::update_many`].
     pub fn delete(&self, key: &str) -> Result<()> {
-        let request = Update { key: key.to_owned(), reads: false };
+        let request = Update { key: key.to_owned(), reads: false, max_len: u64::MAX };
         self.update_many(&[request], &|_, _, _| Ok(Change::Delete))
     }
 
@@ -233,10 +242,13 @@ impl dyn Store + '_ {
     /// Those of [`Store::get_many`].
     pub fn exists(&self, key: &str) -> Result<bool> {
         let found = AtomicBool::new(false);
-        self.get_many(&[Get { key: key.to_owned(), ranges: Some(EncodedRanges::NONE) }], &|_, blob| {
-            found.store(blob.is_some(), Ordering::Relaxed);
-            Ok(())
-        })?;
+        self.get_many(
+            &[Get { key: key.to_owned(), ranges: Some(EncodedRanges::NONE), max_len: u64::MAX }],
+            &|_, blob| {
+                found.store(blob.is_some(), Ordering::Relaxed);
+                Ok(())
+            },
+        )?;
         Ok(found.into_inner())
     }
 }
@@ -276,11 +288,14 @@ fn join_path<'a>(mut base: Vec<&'a str>, path: &'a str) -> Result<Vec<&'a str>> 
 
 /// Does the work of each request of a batch: on the pool, or here if it is only one. The first error
 /// keeps further requests from being started.
-fn each(count: usize, work: impl Fn(usize) -> Result<()> + Sync) -> Result<()> {
-    if count <= 1 {
-        return (0..count).try_for_each(work);
+pub(crate) fn in_parallel<T: Sync>(
+    requests: &[T],
+    work: impl Fn(usize, &T) -> Result<()> + Sync,
+) -> Result<()> {
+    if let [request] = requests {
+        return work(0, request);
     }
-    pool()?.install(|| (0..count).into_par_iter().try_for_each(&work))
+    pool()?.install(|| requests.par_iter().enumerate().try_for_each(|(k, request)| work(k, request)))
 }
 
 /// The total length of ranges that lie within `total`.

@@ -112,10 +112,12 @@ impl Format for Precomputed {
             let mut info = old.ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no layer here"))?;
             let mut taken = removed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             let Some(selector) = scale else {
+                info.scales.iter().try_for_each(expect_unsharded)?;
                 *taken = info.scales;
                 return Ok(None);
             };
             let position = selector.find(&info.describe()?)?;
+            expect_unsharded(&info.scales[position])?;
             if info.scales.len() == 1 {
                 return Err(Error::invalid("this is the only scale of the layer; remove the layer instead"));
             }
@@ -143,7 +145,7 @@ fn change_info(
     change: impl Fn(Option<Info>) -> Result<Option<Info>> + Sync,
 ) -> Result<Option<Info>> {
     let stored = std::sync::Mutex::new(None);
-    let request = Update { key: INFO.to_owned(), reads: true };
+    let request = Update { key: INFO.to_owned(), reads: true, max_len: LARGEST_METADATA as u64 };
     store.update_many(&[request], &|_, old, out| {
         let old = old.map(|blob| blob.encoding.with_decoded(blob.bytes, LARGEST_METADATA, Info::parse));
         let info = change(old.transpose()?)?;
@@ -166,7 +168,7 @@ fn remove_chunks(store: &dyn Store, scale: &ScaleInfo) -> Result<()> {
     let mut keys = Vec::new();
     chunks.list("", &mut |key, _| {
         if is_chunk_key(key) {
-            keys.push(Update { key: key.to_owned(), reads: false });
+            keys.push(Update { key: key.to_owned(), reads: false, max_len: u64::MAX });
         }
         Ok(())
     })?;
@@ -263,15 +265,17 @@ fn expect_level(encoding: &str, level: Option<u32>) -> Result<()> {
     }
 }
 
+fn expect_unsharded(scale: &ScaleInfo) -> Result<()> {
+    if !scale.sharded {
+        return Ok(());
+    }
+    Err(Error::unsupported(format!("scale {:?} is sharded, which this version cannot do", scale.key)))
+}
+
 /// The scale at `position`, opened.
 fn opened(info: &Info, position: usize, store: &dyn Store, options: &FormatOptions) -> Result<Opened> {
     let scale = &info.scales[position];
-    if scale.sharded {
-        return Err(Error::unsupported(format!(
-            "scale {:?} is sharded, which this version cannot read",
-            scale.key
-        )));
-    }
+    expect_unsharded(scale)?;
     let mut layouts = scale
         .chunk_sizes
         .iter()
