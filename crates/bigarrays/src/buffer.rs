@@ -464,6 +464,8 @@ pub fn with_scratch<T>(use_it: impl FnOnce(&mut Vec<u8>) -> T) -> T {
 /// The first `len` bytes of a buffer, which grows where needed but is never zeroed again.
 pub fn first_bytes(buffer: &mut Vec<u8>, len: usize) -> &mut [u8] {
     if buffer.len() < len {
+        // Not more than asked for: buffers are kept, and budgets count them.
+        buffer.reserve_exact(len - buffer.len());
         buffer.resize(len, 0);
     }
     &mut buffer[..len]
