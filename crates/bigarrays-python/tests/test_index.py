@@ -47,8 +47,19 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> tuple[bigarrays.Array, M
 def random_index(rng: random.Random, low: int, high: int) -> int | slice:
     if rng.random() < 0.25:
         return rng.randrange(low, high)
-    bounds = [rng.choice([None, rng.randrange(low - 9, high + 9)]) for _ in range(2)]
-    return slice(bounds[0], bounds[1], rng.choice([None, 1, 1, 2, 3, 7, -1, -2, -5]))
+    start, stop = (rng.choice([None, rng.randrange(low - 9, high + 9)]) for _ in range(2))
+    step = rng.choice([None, 1, 1, 2, 3, 7, -1, -2, -5])
+    first, end = (low, high) if (step or 1) > 0 else (high - 1, low - 1)
+    bounds = (first if start is None else start, end if stop is None else stop)
+    if (bounds[1] - bounds[0]) * (step or 1) < 0:
+        stop, start = bounds
+    return slice(start, stop, step)
+
+
+@pytest.mark.parametrize("key", [slice(5, -3), slice(None, -9), slice(40, None), slice(0, 5, -1)])
+def test_slices_that_run_against_their_step_are_refused(stored: tuple[bigarrays.Array, Model], key: slice) -> None:
+    with pytest.raises(bigarrays.InvalidArgumentError, match="absolute coordinates"):
+        stored[0][key]
 
 
 @pytest.mark.parametrize("seed", range(200))
