@@ -7,9 +7,9 @@ use std::path::Path;
 use png::{BitDepth, ColorType};
 use turbojpeg::{Colorspace, Decompressor, PixelFormat};
 
-use super::pages::{Pages, expect_plausible, page_bytes, unpack};
+use super::pages::{Pages, expect_plausible, unpack};
 use super::tiff::TiffFile;
-use crate::buffer::with_scratch;
+use crate::buffer::{try_first_bytes, with_scratch};
 use crate::dtype::DataType;
 use crate::error::{Error, Result};
 use crate::store::{io_error, temporary_beside};
@@ -60,8 +60,8 @@ impl Encoding {
     pub(super) fn decode(self, path: &Path, face: Face, out: &mut Vec<u8>) -> Result<usize> {
         let length = face.byte_len()? as usize;
         match self {
-            Self::Png => decode_png(path, face, page_bytes(out, length)?)?,
-            Self::Jpeg => decode_jpeg(path, face, page_bytes(out, length)?)?,
+            Self::Png => decode_png(path, face, try_first_bytes(out, length)?)?,
+            Self::Jpeg => decode_jpeg(path, face, try_first_bytes(out, length)?)?,
             Self::Tiff => {
                 let file = TiffFile::scan_path(path)?;
                 face.expect(tiff_face(&file)?)?;
@@ -146,7 +146,7 @@ fn decode_png(path: &Path, face: Face, out: &mut [u8]) -> Result<()> {
     }
     with_scratch(|packed| {
         let row_len = (face.width as usize * usize::from(face.bits)).div_ceil(8);
-        let packed = page_bytes(packed, row_len * face.height as usize)?;
+        let packed = try_first_bytes(packed, row_len * face.height as usize)?;
         reader.next_frame(packed).map_err(png_error)?;
         let rows = packed.chunks(row_len).zip(out.chunks_mut(face.width as usize));
         rows.for_each(|(row, out)| unpack(row, face.bits, out));

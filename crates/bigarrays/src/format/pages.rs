@@ -2,6 +2,7 @@
 //! for and encoded when it is written.
 
 use std::fmt::Debug;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::buffer::with_scratch;
@@ -41,7 +42,8 @@ pub(crate) struct PageStore<P> {
 
 impl<P: Pages> PageStore<P> {
     pub(crate) fn new(pages: P) -> Self {
-        Self { pages, locks: KeyLocks::default() }
+        let locks = KeyLocks::new(Path::new(&pages.location(None)), false);
+        Self { pages, locks }
     }
 
     fn number(&self, key: &str) -> Option<u64> {
@@ -62,8 +64,7 @@ impl<P: Pages> PageStore<P> {
 
     fn update(&self, position: usize, update: &Update, change: &ChangeFn<'_>) -> Result<()> {
         let number = self.number(&update.key).ok_or_else(|| Error::invalid("there is no such page"))?;
-        let _lock = self.locks.lock(&update.key);
-        with_scratch(|new| {
+        let replace = |new: &mut Vec<u8>| {
             new.clear();
             let outcome = if update.reads {
                 self.with_decoded(number, |old| change(position, old, new))?
@@ -76,7 +77,8 @@ impl<P: Pages> PageStore<P> {
                 Change::Put(ContentEncoding::Identity) => self.pages.replace(number, Some(new)),
                 Change::Put(_) => Err(Error::unsupported("an image file is not compressed once more")),
             }
-        })
+        };
+        self.locks.hold(&update.key, &|| Ok(()), || with_scratch(replace))
     }
 }
 
@@ -114,19 +116,6 @@ impl<P: Pages> Store for PageStore<P> {
         }
         Ok(())
     }
-}
-
-/// The first `len` bytes of `buffer`, which grows only if there is memory for it: a damaged header may
-/// speak of a page that no machine can hold.
-pub(crate) fn page_bytes(buffer: &mut Vec<u8>, len: usize) -> Result<&mut [u8]> {
-    if buffer.len() < len {
-        buffer.try_reserve_exact(len - buffer.len()).map_err(|error| {
-            let message = format!("there is no memory for a page of {len} bytes");
-            Error::new(ErrorKind::MemoryBudget, message).caused_by(error)
-        })?;
-        buffer.resize(len, 0);
-    }
-    Ok(&mut buffer[..len])
 }
 
 /// Refuses a page that claims to be far larger than what any compression makes of its bytes.

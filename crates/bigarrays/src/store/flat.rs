@@ -10,18 +10,18 @@
 //! construction can be written: it has a temporary name until [`FlatFile::finish`] renames it, and no
 //! reader meets it before.
 
-use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 
+use super::lock::KeyLocks;
 use super::{Blob, Change, ChangeFn, Get, GetSink, Store, Update, in_parallel, joined_len};
 use crate::buffer::{first_bytes, with_scratch};
 use crate::codec::ContentEncoding;
@@ -74,7 +74,7 @@ impl FlatFile {
             .create_new(true)
             .open(&temporary)
             .map_err(|error| io_error(error, "creating", path))?;
-        let draft = Draft { temporary, finished: AtomicBool::new(false), locks: KeyLocks::default() };
+        let draft = Draft { temporary, finished: AtomicBool::new(false), locks: KeyLocks::new(path, false) };
         let slab = slab.max(1);
         let created =
             Self { path: path.into(), file, header: header.len() as u64, data, slab, draft: Some(draft) };
@@ -182,7 +182,6 @@ impl FlatFile {
             Error::invalid("there is no such slab").during("writing").at(self.location(&update.key))
         })?;
         let length = (span.end - span.start) as usize;
-        let _lock = draft.locks.lock(&update.key);
         let outcome = |new: &mut Vec<u8>| {
             new.clear();
             if !update.reads {
@@ -195,7 +194,7 @@ impl FlatFile {
                 change(position, Some(Blob { bytes, encoding, is_whole: true }), new)
             })
         };
-        with_scratch(|new| {
+        let replace = |new: &mut Vec<u8>| {
             match outcome(new)? {
                 Change::Keep => return Ok(()),
                 Change::Put(ContentEncoding::Identity) => {}
@@ -206,8 +205,9 @@ impl FlatFile {
                 return Err(Error::invalid(format!("{} bytes for a slab of {length}", new.len())));
             }
             self.file.write_all_at(new, span.start).map_err(|error| io_error(error, "writing", &self.path))
-        })
-        .map_err(|error| error.at(self.location(&update.key)))
+        };
+        let done = draft.locks.hold(&update.key, &|| Ok(()), || with_scratch(replace));
+        done.map_err(|error| error.at(self.location(&update.key)))
     }
 }
 
@@ -251,34 +251,6 @@ impl Store for FlatFile {
     }
 }
 
-/// Which keys are being changed in this process. Different keys never wait for each other.
-#[derive(Debug, Default)]
-pub(crate) struct KeyLocks {
-    busy: Mutex<HashSet<String>>,
-    released: Condvar,
-}
-
-/// Holds one key until dropped.
-pub(crate) struct KeyLock<'a>(&'a KeyLocks, &'a str);
-
-impl KeyLocks {
-    pub(crate) fn lock<'a>(&'a self, key: &'a str) -> KeyLock<'a> {
-        let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
-        while busy.contains(key) {
-            busy = self.released.wait(busy).unwrap_or_else(PoisonError::into_inner);
-        }
-        busy.insert(key.to_owned());
-        KeyLock(self, key)
-    }
-}
-
-impl Drop for KeyLock<'_> {
-    fn drop(&mut self) {
-        self.0.busy.lock().unwrap_or_else(PoisonError::into_inner).remove(self.1);
-        self.0.released.notify_all();
-    }
-}
-
 /// A path in the same directory that nothing has yet, hidden by a leading dot.
 pub(crate) fn temporary_beside(path: &Path) -> Result<PathBuf> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -312,6 +284,8 @@ pub(crate) fn io_error(error: io::Error, operation: &'static str, path: &Path) -
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::*;
     use crate::codec::EncodedRanges;
 

@@ -52,7 +52,7 @@ pub(super) fn stable_hash(bytes: &[u8]) -> u64 {
 }
 
 /// The locks of all keys below one directory.
-pub(super) struct KeyLocks {
+pub(crate) struct KeyLocks {
     path: PathBuf,
     /// Tells the same key below other directories apart, so that they rarely share a mutex.
     salt: u64,
@@ -61,7 +61,7 @@ pub(super) struct KeyLocks {
 }
 
 impl KeyLocks {
-    pub(super) fn new(root: &Path, between_processes: bool) -> Self {
+    pub(crate) fn new(root: &Path, between_processes: bool) -> Self {
         Self {
             path: root.join(LOCK_FILE),
             salt: stable_hash(root.as_os_str().as_encoded_bytes()),
@@ -71,7 +71,7 @@ impl KeyLocks {
 
     /// Runs `work` while nobody else holds `key`. `make_root` is called if the directory is missing.
     /// `work` must not wait for the thread pool, nor hold another key.
-    pub(super) fn hold<T>(
+    pub(crate) fn hold<T>(
         &self,
         key: &str,
         make_root: &dyn Fn() -> Result<()>,

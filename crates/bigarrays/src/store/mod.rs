@@ -4,7 +4,8 @@
 mod flat;
 
 pub use flat::FlatFile;
-pub(crate) use flat::{KeyLocks, io_error, temporary_beside};
+pub(crate) use flat::{io_error, temporary_beside};
+pub(crate) use lock::KeyLocks;
 
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -21,9 +21,9 @@ use self::hints::Hints;
 use self::scan::{Cut, Kind, Page};
 use self::source::{FileHeader, Source, tiff_error};
 use super::Opened;
-use super::pages::{PageStore, Pages, expect_plausible, page_bytes, unpack};
+use super::pages::{PageStore, Pages, expect_plausible, unpack};
 use super::plain::{Dense, NewArray, PlainFormat, is_file_with, numbered_layout, opened};
-use crate::buffer::{Order, with_scratch};
+use crate::buffer::{Order, try_first_bytes, with_scratch};
 use crate::domain::Domain;
 use crate::error::{Error, Result};
 
@@ -268,13 +268,13 @@ impl Pages for TiffFile {
 
     fn decode(&self, number: u64, out: &mut Vec<u8>) -> Result<Option<usize>> {
         let length = self.decoded_len(number) as usize;
-        let out = page_bytes(out, length)?;
+        let out = try_first_bytes(out, length)?;
         let kind = self.kind();
         if kind.bits >= 8 {
             self.decode_packed(number, out)?;
         } else {
             with_scratch(|packed| {
-                let packed = page_bytes(packed, kind.packed_len()? as usize)?;
+                let packed = try_first_bytes(packed, kind.packed_len()? as usize)?;
                 self.decode_packed(number, packed)?;
                 let rows = packed.chunks(kind.packed_row() as usize);
                 rows.zip(out.chunks_mut(kind.width as usize))
