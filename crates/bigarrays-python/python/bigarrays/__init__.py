@@ -1,4 +1,4 @@
-"""Store, cut out, view and compute over N-d arrays larger than memory.
+"""Store, cut out and change N-d arrays larger than memory.
 
 >>> import numpy as np
 >>> import bigarrays
