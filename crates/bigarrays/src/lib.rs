@@ -29,6 +29,7 @@ pub mod engine;
 mod error;
 pub mod format;
 pub mod grid;
+mod interrupt;
 pub mod layout;
 mod pool;
 pub mod store;
@@ -40,6 +41,7 @@ pub use engine::{CopyOptions, copy};
 pub use error::{Error, ErrorKind, Result};
 pub use format::CreateSpec;
 pub use half;
+pub use interrupt::interruptible;
 pub use ndarray;
 pub use pool::{set_threads, threads};
 

@@ -12,6 +12,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("grid", 1),
     ("codec", 1),
     ("layout", 1),
+    ("interrupt", 2),
     ("pool", 2),
     ("store", 2),
     ("format", 3),

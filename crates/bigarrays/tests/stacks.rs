@@ -8,7 +8,7 @@ use std::sync::Mutex;
 
 use bigarrays::buffer::{Order, ViewMut};
 use bigarrays::format::{Opened, npy, stack, tiff};
-use bigarrays::store::Get;
+use bigarrays::store::{Get, Part};
 use bigarrays::{Error, ErrorKind, Result};
 use proptest::prelude::*;
 
@@ -30,10 +30,8 @@ fn read_all(Opened { layout, store, .. }: &Opened) -> Result<Vec<u8>> {
     let item = layout.dtype.size();
     let all = Mutex::new(vec![0; shape.iter().product::<usize>() * item]);
     let parts: Vec<_> = layout.grid.project(layout.domain()).iter().collect();
-    let gets: Vec<_> = parts
-        .iter()
-        .map(|part| Get { key: layout.chunk_key(&part.index), ranges: None, max_len: u64::MAX })
-        .collect();
+    let gets: Vec<_> =
+        parts.iter().map(|part| Get::new(layout.chunk_key(&part.index), Part::Whole, u64::MAX)).collect();
     store.get_many(&gets, &|k, blob| {
         let mut all = all.lock().unwrap();
         let mut out = ViewMut::dense(&mut all, &shape, item, Order::C)?.region(&parts[k].in_output);

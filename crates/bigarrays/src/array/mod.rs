@@ -16,13 +16,12 @@ use view::StoredAxis;
 pub use view::{AxisMap, Index, Transform};
 
 use crate::buffer::{Order, View, ViewMut};
-use crate::codec::EncodedRanges;
 use crate::domain::{Dims, Domain};
 use crate::dtype::{DataType, Element};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Opened, Scale};
 use crate::layout::{Layout, Resolution};
-use crate::store::{Get, Store};
+use crate::store::{Get, Part, Store};
 
 /// A stored N-d array, or a view of one.
 ///
@@ -380,11 +379,7 @@ impl Array {
     /// The positions in `indices` of chunks that are not stored, ascending.
     fn missing_of(&self, indices: &[Dims<u64>]) -> Result<Vec<usize>> {
         let layout = &self.stored.layout;
-        let request = |index: &Dims<u64>| Get {
-            key: layout.chunk_key(index),
-            ranges: Some(EncodedRanges::NONE),
-            max_len: u64::MAX,
-        };
+        let request = |index: &Dims<u64>| Get::new(layout.chunk_key(index), Part::Presence, u64::MAX);
         let requests: Vec<Get> = indices.iter().map(request).collect();
         let missing = std::sync::Mutex::new(Vec::new());
         self.stored.store.get_many(&requests, &|position, blob| {

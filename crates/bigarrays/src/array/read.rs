@@ -5,11 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::Stored;
 use super::view::StoredAxis;
 use crate::buffer::{Region, SharedViewMut, ViewMut};
+
+use crate::codec::EncodedRanges;
 use crate::domain::Dims;
 use crate::error::{Error, ErrorKind, Result};
 use crate::grid::{AxisSelection, ChunkProjection};
 use crate::layout::Layout;
-use crate::store::{Blob, Get};
+use crate::store::{Blob, Get, Part};
 
 /// Chunks requested at once: bounds the memory for requests of reads of any size.
 pub(super) const BATCH: usize = 1 << 14;
@@ -89,10 +91,13 @@ fn read_chunks(stored: &Stored, parts: &[ChunkProjection], out: &SharedViewMut<'
     let layout = &stored.layout;
     let requests: Vec<Get> = parts
         .iter()
-        .map(|part| Get {
-            key: layout.chunk_key(&part.index),
-            ranges: layout.ranges(part),
-            max_len: layout.max_stored_len(&part.index),
+        .map(|part| {
+            let ranges = layout.ranges(part);
+            let wanted = ranges.map_or(Part::Whole, |EncodedRanges { ranges, total }| Part::Ranges {
+                ranges,
+                total: Some(total),
+            });
+            Get::new(layout.chunk_key(&part.index), wanted, layout.max_stored_len(&part.index))
         })
         .collect();
     // Stores are not to be trusted with memory: what is not answered would not be written.
@@ -138,7 +143,7 @@ pub(super) fn decode(
     out: &mut ViewMut<'_>,
 ) -> Result<()> {
     let spec = layout.chunk_spec(&part.index);
-    if !blob.is_whole {
+    if !blob.is_whole() {
         return layout.codecs.array().decode_ranges(blob.bytes, &spec, &part.in_chunk, out);
     }
     blob.encoding.with_decoded(blob.bytes, layout.codecs.max_encoded_len(&spec), |bytes| {

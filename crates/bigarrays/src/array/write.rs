@@ -59,10 +59,12 @@ fn write_chunks(
             let part = &parts[position];
             let source = source.clone().region(&part.in_output);
             let drop_fill = stored.options.drop_fill;
-            let done = if part.is_whole && part.in_chunk.is_whole(&part.chunk_shape) {
-                put(layout, part, &source, drop_fill, layout.content_encoding, encoded)
-            } else {
+            let done = if !(part.is_whole && part.in_chunk.is_whole(&part.chunk_shape)) {
                 merge(layout, part, old, &source, drop_fill, encoded)
+            } else if drop_fill && source.is_filled_with(layout.fill.as_bytes()) {
+                Ok(Change::Delete)
+            } else {
+                encode(layout, part, &source, layout.content_encoding, encoded).map(Change::Put)
             };
             done.map_err(|error| {
                 error.during("writing chunk").at(stored.store.location(&requests[position].key))
@@ -95,24 +97,23 @@ fn merge(
         }
         chunk.region(&part.in_chunk).copy_from(source);
         let chunk = View::dense(bytes, &spec.shape, item, layout.order)?;
-        put(layout, part, &chunk, drop_fill, content_encoding, encoded)
+        let encoding = encode(layout, part, &chunk, content_encoding, encoded)?;
+        let is_fill = drop_fill && chunk.is_filled_with(layout.fill.as_bytes());
+        Ok(if is_fill { Change::PutOrDelete(encoding) } else { Change::Put(encoding) })
     })
 }
 
-fn put(
+/// Encodes `chunk` into `encoded`.
+fn encode(
     layout: &Layout,
     part: &ChunkProjection,
     chunk: &View<'_>,
-    drop_fill: bool,
     content_encoding: ContentEncoding,
     encoded: &mut Vec<u8>,
-) -> Result<Change> {
-    if drop_fill && chunk.is_filled_with(layout.fill.as_bytes()) {
-        return Ok(Change::Delete);
-    }
+) -> Result<ContentEncoding> {
     layout.codecs.encode(chunk, &layout.chunk_spec(&part.index), encoded)?;
     content_encoding.encode(encoded)?;
-    Ok(Change::Put(content_encoding))
+    Ok(content_encoding)
 }
 
 #[cfg(test)]

@@ -150,16 +150,6 @@ pub struct EncodedRanges {
     pub total: u64,
 }
 
-impl EncodedRanges {
-    /// The request for no bytes at all, which only asks whether there is a value.
-    pub const NONE: Self = Self { ranges: Vec::new(), total: 0 };
-
-    /// Whether they can be taken of a value that is stored in `size` bytes under `encoding`.
-    pub fn apply_to(&self, size: u64, encoding: ContentEncoding) -> bool {
-        self.ranges.is_empty() || (self.total == size && encoding == ContentEncoding::Identity)
-    }
-}
-
 /// Bytes ↔ bytes.
 pub trait BytesCodec: Debug + Send + Sync {
     /// The name that metadata use.

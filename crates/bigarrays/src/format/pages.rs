@@ -58,7 +58,7 @@ impl<P: Pages> PageStore<P> {
                 .decode(number, out)
                 .map_err(|error| error.during("decoding").at(self.pages.location(Some(number))))?;
             let encoding = ContentEncoding::Identity;
-            use_it(length.map(|length| Blob { bytes: &out[..length], encoding, is_whole: true }))
+            use_it(length.map(|length| Blob::whole(&out[..length], encoding)))
         })
     }
 
@@ -74,8 +74,12 @@ impl<P: Pages> PageStore<P> {
             match outcome {
                 Change::Keep => Ok(()),
                 Change::Delete => self.pages.replace(number, None),
-                Change::Put(ContentEncoding::Identity) => self.pages.replace(number, Some(new)),
-                Change::Put(_) => Err(Error::unsupported("an image file is not compressed once more")),
+                Change::Put(ContentEncoding::Identity) | Change::PutOrDelete(ContentEncoding::Identity) => {
+                    self.pages.replace(number, Some(new))
+                }
+                Change::Put(_) | Change::PutOrDelete(_) => {
+                    Err(Error::unsupported("an image file is not compressed once more"))
+                }
             }
         };
         self.locks.hold(&update.key, &|| Ok(()), || with_scratch(replace))

@@ -251,7 +251,7 @@ pub fn usual_names(shape: &[u64], order: Order) -> Dims<String> {
 pub(crate) mod tests {
     use super::*;
     use crate::buffer::{Region, View, ViewMut};
-    use crate::store::{Change, Get, Update};
+    use crate::store::{Change, Get, Part, Update};
     use std::sync::Mutex;
 
     pub(crate) fn shape_of(layout: &Layout) -> Vec<usize> {
@@ -263,10 +263,8 @@ pub(crate) mod tests {
         let (item, shape) = (layout.dtype.size(), shape_of(layout));
         let all = Mutex::new(vec![0; shape.iter().product::<usize>() * item]);
         let parts: Vec<_> = layout.grid.project(layout.domain()).iter().collect();
-        let gets: Vec<_> = parts
-            .iter()
-            .map(|part| Get { key: layout.chunk_key(&part.index), ranges: None, max_len: u64::MAX })
-            .collect();
+        let gets: Vec<_> =
+            parts.iter().map(|part| Get::new(layout.chunk_key(&part.index), Part::Whole, u64::MAX)).collect();
         store.get_many(&gets, &|k, blob| {
             let mut all = all.lock().unwrap();
             let mut out = ViewMut::dense(&mut all, &shape, item, Order::C)?.region(&parts[k].in_output);

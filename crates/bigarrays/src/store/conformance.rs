@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::{Blob, Change, Get, Store, Update};
-use crate::codec::{ContentEncoding, EncodedRanges};
+use super::{Blob, Change, Extent, Get, Part, Store, Update, Wanted};
+use crate::codec::ContentEncoding;
 use crate::error::{Error, ErrorKind};
 
 type Test = fn(&dyn Store);
@@ -20,6 +20,7 @@ type Test = fn(&dyn Store);
 const TESTS: &[(&str, Test)] = &[
     ("missing is not empty", missing_is_not_empty),
     ("ranges", ranges),
+    ("versions", versions),
     ("the last encoding counts", the_last_encoding_counts),
     ("children", children),
     ("changes follow each other", changes_follow_each_other),
@@ -53,7 +54,7 @@ fn get_many(store: &dyn Store, requests: &[Get]) -> Vec<Got> {
     let got = Mutex::new(BTreeMap::new());
     store
         .get_many(requests, &|index, blob| {
-            let value = blob.map(|blob| (blob.bytes.to_vec(), blob.encoding, blob.is_whole));
+            let value = blob.map(|blob| (blob.bytes.to_vec(), blob.encoding, blob.is_whole()));
             assert!(got.lock().unwrap().insert(index, value).is_none(), "one answer for each request");
             Ok(())
         })
@@ -63,8 +64,8 @@ fn get_many(store: &dyn Store, requests: &[Get]) -> Vec<Got> {
     got.into_values().collect()
 }
 
-fn get(store: &dyn Store, key: &str, ranges: Option<EncodedRanges>) -> Got {
-    get_many(store, &[Get { key: key.to_owned(), ranges, max_len: u64::MAX }]).remove(0)
+fn get(store: &dyn Store, key: &str, part: Part) -> Got {
+    get_many(store, &[Get::new(key, part, u64::MAX)]).remove(0)
 }
 
 fn put(store: &dyn Store, key: &str, bytes: &[u8], encoding: ContentEncoding) {
@@ -113,18 +114,61 @@ fn missing_is_not_empty(store: &dyn Store) {
 
 fn ranges(store: &dyn Store) {
     let bytes: Vec<u8> = (0..100_000u32).map(|k| (k ^ (k >> 8)) as u8).collect();
-    let wanted = |total| {
-        Some(EncodedRanges { ranges: vec![3..5, 5..6, 900..900, 40_000..70_000, 99_999..100_000], total })
-    };
+    let ranges = vec![3..5, 5..6, 900..900, 40_000..70_000, 99_999..100_000];
+    let wanted = |total| Part::Ranges { ranges: ranges.clone(), total };
     let joined = [&bytes[3..6], &bytes[40_000..70_000], &bytes[99_999..]].concat();
     put(store, "k", &bytes, ContentEncoding::Identity);
-    assert_eq!(get(store, "k", wanted(100_000)), Some((joined, ContentEncoding::Identity, false)));
-    assert_eq!(get(store, "k", wanted(100_001)), Some((bytes.clone(), ContentEncoding::Identity, true)));
-    let none = EncodedRanges { ranges: vec![], total: 100_000 };
-    assert_eq!(get(store, "k", Some(none)), Some((vec![], ContentEncoding::Identity, false)));
-    assert_eq!(get(store, "missing", wanted(100_000)), None);
+    let parts = |bytes: &[u8]| Some((bytes.to_vec(), ContentEncoding::Identity, false));
+    assert_eq!(get(store, "k", wanted(Some(100_000))), parts(&joined));
+    assert_eq!(get(store, "k", wanted(None)), parts(&joined));
+    assert_eq!(
+        get(store, "k", wanted(Some(100_001))),
+        Some((bytes.clone(), ContentEncoding::Identity, true))
+    );
+    assert_eq!(get(store, "k", Part::Presence), parts(b""));
+    assert_eq!(get(store, "k", Part::Last(10)), parts(&bytes[99_990..]));
+    let all = get(store, "k", Part::Last(200_000)).unwrap();
+    assert_eq!(all.0, bytes, "all of a value that is shorter than its wanted end");
+    for part in [wanted(Some(100_000)), wanted(None), Part::Presence, Part::Last(10)] {
+        assert_eq!(get(store, "missing", part), None);
+    }
+    let beyond = Get::new("k", Part::Ranges { ranges: vec![99_000..100_001], total: None }, u64::MAX);
+    let error = store.get_many(&[beyond], &|_, _| Ok(())).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CorruptData, "{error}");
     put(store, "k", &bytes, ContentEncoding::Gzip);
-    assert_eq!(get(store, "k", wanted(100_000)), Some((bytes, ContentEncoding::Gzip, true)));
+    for part in [wanted(Some(100_000)), Part::Last(10)] {
+        assert_eq!(get(store, "k", part), Some((bytes.clone(), ContentEncoding::Gzip, true)));
+    }
+}
+
+/// Where a store knows versions, each value has its own, and can be asked for by it.
+fn versions(store: &dyn Store) {
+    let ask = |version: Wanted| {
+        let got = Mutex::new(None);
+        let request =
+            Get { version, ..Get::new("k", Part::Ranges { ranges: vec![1..2], total: None }, u64::MAX) };
+        store
+            .get_many(&[request], &|_, blob| {
+                let blob = blob.unwrap();
+                *got.lock().unwrap() =
+                    Some((blob.version.map(str::to_owned), blob.extent, blob.bytes.to_vec()));
+                Ok(())
+            })
+            .unwrap();
+        got.into_inner().unwrap().unwrap()
+    };
+    store.write("k", b"one").unwrap();
+    let (Some(first), Extent::Parts, _) = ask(Wanted::Named) else { return };
+    for (value, byte) in [(b"two", b'w'), (b"six", b'i')] {
+        store.write("k", value).unwrap();
+        let (second, extent, bytes) = ask(Wanted::Unless(first.clone()));
+        assert_eq!((extent, bytes), (Extent::Parts, vec![byte]));
+        let second = second.unwrap();
+        assert_ne!(first, second);
+        assert_eq!(ask(Wanted::Unless(second.clone())).1, Extent::Withheld);
+        assert_eq!(ask(Wanted::Only(second)).2, [byte]);
+        assert_eq!(ask(Wanted::Only(first.clone())).1, Extent::Withheld);
+    }
 }
 
 fn the_last_encoding_counts(store: &dyn Store) {
@@ -133,15 +177,15 @@ fn the_last_encoding_counts(store: &dyn Store) {
         let bytes = format!("{encoding:?}").into_bytes();
         put(store, "c/k", &bytes, encoding);
         assert_eq!(keys(store, ""), [("c/k".to_owned(), bytes.len() as u64)]);
-        assert_eq!(get(store, "c/k", None), Some((bytes.clone(), encoding, true)));
+        assert_eq!(get(store, "c/k", Part::Whole), Some((bytes.clone(), encoding, true)));
         update(store, "c/k", true, &|old, _| {
-            assert!(old.is_some_and(|old| old.bytes == bytes && old.encoding == encoding && old.is_whole));
+            assert!(old.is_some_and(|old| old.bytes == bytes && old.encoding == encoding && old.is_whole()));
             Change::Keep
         });
     }
     put(store, "c/k", b"", Zstd);
     store.delete("c/k").unwrap();
-    assert_eq!(get(store, "c/k", None), None);
+    assert_eq!(get(store, "c/k", Part::Whole), None);
 }
 
 fn children(store: &dyn Store) {
@@ -249,8 +293,7 @@ fn list(store: &dyn Store) {
 }
 
 fn a_failed_sink_ends_the_batch(store: &dyn Store) {
-    let requests: Vec<_> =
-        (0..500).map(|k| Get { key: format!("k{k}"), ranges: None, max_len: u64::MAX }).collect();
+    let requests: Vec<_> = (0..500).map(|k| Get::new(format!("k{k}"), Part::Whole, u64::MAX)).collect();
     let calls = AtomicUsize::new(0);
     let stopped = store.get_many(&requests, &|_, _| {
         // Long enough for the others to notice.
@@ -275,8 +318,7 @@ fn batches_of_any_size(store: &dyn Store) {
             Ok(if index % 10 == 9 { Change::Keep } else { Change::Put(ContentEncoding::Identity) })
         })
         .unwrap();
-    let gets: Vec<_> =
-        (0..1000).rev().map(|index| Get { key: key(index), ranges: None, max_len: u64::MAX }).collect();
+    let gets: Vec<_> = (0..1000).rev().map(|index| Get::new(key(index), Part::Whole, u64::MAX)).collect();
     for (got, index) in get_many(store, &gets).into_iter().zip((0..1000).rev()) {
         let expected = (index % 10 != 9).then(|| vec![index as u8; index * 10]);
         assert_eq!(got.map(|(bytes, ..)| bytes), expected, "value {index}");

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::DirEntry;
 use std::io;
+use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
@@ -19,11 +20,11 @@ use rustix::io::Errno;
 use super::lock::KeyLocks;
 use super::temporary::{Temporary, remove_abandoned};
 use super::{
-    Blob, Change, ChangeFn, Get, GetSink, RESERVED, Store, StoreOptions, Update, check_key, in_parallel,
-    join_path, joined_len,
+    Blob, Change, ChangeFn, Extent, Get, GetSink, Part, RESERVED, Store, StoreOptions, Update, Wanted,
+    check_key, in_parallel, join_path,
 };
 use crate::buffer::{first_bytes, with_scratch};
-use crate::codec::{ContentEncoding, EncodedRanges};
+use crate::codec::ContentEncoding;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Ranges no further apart than this are read at once: copying this much takes about as long as a
@@ -64,12 +65,14 @@ impl KeyPath {
 struct Found {
     len: usize,
     encoding: ContentEncoding,
-    is_whole: bool,
+    extent: Extent,
+    version: Option<String>,
 }
 
 impl Found {
-    fn blob<'a>(&self, buffer: &'a [u8]) -> Blob<'a> {
-        Blob { bytes: &buffer[..self.len], encoding: self.encoding, is_whole: self.is_whole }
+    fn blob<'a>(&'a self, buffer: &'a [u8]) -> Blob<'a> {
+        let Self { len, encoding, extent, .. } = *self;
+        Blob { bytes: &buffer[..len], encoding, extent, version: self.version.as_deref() }
     }
 }
 
@@ -100,13 +103,16 @@ impl FileStore {
         let make_root = || self.make_directory(&self.root, changed);
         let work = || {
             with_scratch(|old| {
-                let found = if request.reads { read(&mut path, None, request.max_len, old)? } else { None };
-                let blob = found.map(|found| found.blob(old));
+                let whole = Get::new("", Part::Whole, request.max_len);
+                let found = if request.reads { read(&mut path, &whole, old)? } else { None };
+                let blob = found.as_ref().map(|found| found.blob(old));
                 with_scratch(|new| {
                     new.clear();
                     match change(index, blob, new)? {
                         Change::Put(encoding) => self.put(&mut path, encoding, new, changed),
-                        Change::Delete => self.remove(&mut path, &ContentEncoding::ALL, changed),
+                        Change::Delete | Change::PutOrDelete(_) => {
+                            self.remove(&mut path, &ContentEncoding::ALL, changed)
+                        }
                         Change::Keep => Ok(()),
                     }
                 })
@@ -238,11 +244,10 @@ impl Store for FileStore {
 
     fn get_many(&self, requests: &[Get], sink: &GetSink<'_>) -> Result<()> {
         in_parallel(requests, |index, request| {
-            let Get { key, ranges, max_len } = request;
-            let mut path = self.path(key)?;
+            let mut path = self.path(&request.key)?;
             with_scratch(|buffer| {
-                let found = read(&mut path, ranges.as_ref(), *max_len, buffer)?;
-                sink(index, found.map(|found| found.blob(buffer)))
+                let found = read(&mut path, request, buffer)?;
+                sink(index, found.as_ref().map(|found| found.blob(buffer)))
             })
         })
     }
@@ -307,13 +312,8 @@ fn key_of_value<'a>(directory: &Path, spelled: &'a str) -> Option<&'a str> {
     Some(spelled)
 }
 
-/// Reads the value into `buffer`, or just the wanted ranges where they apply.
-fn read(
-    path: &mut KeyPath,
-    wanted: Option<&EncodedRanges>,
-    max_len: u64,
-    buffer: &mut Vec<u8>,
-) -> Result<Option<Found>> {
+/// Reads what `request` asks for, whatever its key, of the value at `path` into `buffer`.
+fn read(path: &mut KeyPath, request: &Get, buffer: &mut Vec<u8>) -> Result<Option<Found>> {
     // All but the last again in the end: a writer may have put one after the first look and then
     // removed the one that was the value until then.
     let again = &ContentEncoding::ALL[..ContentEncoding::ALL.len() - 1];
@@ -331,28 +331,47 @@ fn read(
             let error = Error::new(ErrorKind::Storage, "not a regular file");
             return Err(error.during("reading").at(shown(path)));
         }
-        let size = stat.st_size.max(0) as u64;
-        let applies = |wanted: &&EncodedRanges| wanted.apply_to(size, encoding);
-        let parts = wanted.filter(applies);
-        if parts.is_none() && size > max_len {
-            let error = Error::corrupt(format!("{size} bytes, of at most {max_len} that it can have"));
-            return Err(error.during("reading").at(shown(path)));
+        let version = (request.version != Wanted::Any).then(|| version_of(&stat));
+        if request.version.withholds(version.as_deref()) {
+            return Ok(Some(Found { len: 0, encoding, extent: Extent::Withheld, version }));
         }
-        let len = match parts {
-            Some(wanted) => read_ranges(&file, wanted, buffer),
-            None => read_range(&file, 0, size, 0, buffer),
-        };
-        let len = len.map_err(|error| error.during("reading").at(shown(path)))?;
-        return Ok(Some(Found { len, encoding, is_whole: parts.is_none() }));
+        let size = stat.st_size.max(0) as u64;
+        let read = read_part(&file, size, encoding, request, buffer);
+        let (len, extent) = read.map_err(|error| error.during("reading").at(shown(path)))?;
+        return Ok(Some(Found { len, encoding, extent, version }));
     }
     Ok(None)
 }
 
+/// What tells this file from all that had or will have its name. While a file is being replaced both
+/// exist, with different numbers; a number is used again only after that.
+fn version_of(stat: &rustix::fs::Stat) -> String {
+    let modified = (stat.st_mtime, stat.st_mtime_nsec);
+    format!("{:x}-{:x}.{:x}-{:x}", stat.st_ino, modified.0, modified.1, stat.st_size)
+}
+
+/// Reads the wanted part of a value of `size` bytes into `buffer`.
+fn read_part(
+    file: &OwnedFd,
+    size: u64,
+    encoding: ContentEncoding,
+    request: &Get,
+    buffer: &mut Vec<u8>,
+) -> Result<(usize, Extent)> {
+    if let Some(ranges) = request.part.of(size, encoding)? {
+        return Ok((read_ranges(file, &ranges, buffer)?, Extent::Parts));
+    }
+    if size > request.max_len {
+        let most = request.max_len;
+        return Err(Error::corrupt(format!("{size} bytes, of at most {most} that it can have")));
+    }
+    Ok((read_range(file, 0, size, 0, buffer)?, Extent::Whole))
+}
+
 /// Joins the wanted ranges at the start of `buffer` and returns their length.
-fn read_ranges(file: &OwnedFd, wanted: &EncodedRanges, buffer: &mut Vec<u8>) -> Result<usize> {
-    joined_len(wanted)?;
+fn read_ranges(file: &OwnedFd, ranges: &[Range<u64>], buffer: &mut Vec<u8>) -> Result<usize> {
     let mut joined = 0;
-    for group in wanted.ranges.chunk_by(|one, next| next.start - one.end <= GAP) {
+    for group in ranges.chunk_by(|one, next| next.start - one.end <= GAP) {
         let (Some(first), Some(last)) = (group.first(), group.last()) else { continue };
         let start = joined;
         read_range(file, first.start, last.end - first.start, start, buffer)?;
@@ -518,9 +537,10 @@ mod tests {
         let expected: Vec<u8> =
             ranges.iter().flat_map(|r| bytes[r.start as usize..r.end as usize].iter().copied()).collect();
         let mut buffer = vec![1; 7];
-        let len = read_ranges(&file, &EncodedRanges { ranges, total: 200_000 }, &mut buffer).unwrap();
+        let len = read_ranges(&file, &ranges, &mut buffer).unwrap();
         assert_eq!(buffer[..len], expected);
-        let beyond = EncodedRanges { ranges: vec![0..1, 1..200_001], total: 200_001 };
-        assert!(read_ranges(&file, &beyond, &mut buffer).unwrap_err().to_string().contains("ended"));
+        assert!(
+            read_ranges(&file, &[0..1, 1..200_001], &mut buffer).unwrap_err().to_string().contains("ended")
+        );
     }
 }

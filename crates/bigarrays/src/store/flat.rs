@@ -22,7 +22,8 @@ use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 
 use super::lock::KeyLocks;
-use super::{Blob, Change, ChangeFn, Get, GetSink, Store, Update, in_parallel, joined_len};
+use super::request::joined_len;
+use super::{Blob, Change, ChangeFn, Extent, Get, GetSink, Store, Update, in_parallel};
 use crate::buffer::{first_bytes, with_scratch};
 use crate::codec::ContentEncoding;
 use crate::error::{Error, ErrorKind, Result};
@@ -144,35 +145,28 @@ impl FlatFile {
         })
     }
 
-    /// Reads the wanted parts of one slab into the start of `buffer`; says how many bytes, and
-    /// whether that is the whole slab.
-    fn read(&self, get: &Get, span: &Range<u64>, buffer: &mut Vec<u8>) -> Result<(usize, bool)> {
+    /// Reads the wanted parts of one slab into the start of `buffer`; says how many bytes and what
+    /// they are.
+    fn read(&self, get: &Get, span: &Range<u64>, buffer: &mut Vec<u8>) -> Result<(usize, Extent)> {
         let total = span.end - span.start;
-        let whole = 0..total;
-        let (ranges, is_whole) = match &get.ranges {
-            Some(wanted) if wanted.apply_to(total, ContentEncoding::Identity) => {
-                joined_len(wanted)?;
-                (&wanted.ranges[..], false)
-            }
-            _ => (std::slice::from_ref(&whole), true),
-        };
-        let wanted: u64 = ranges.iter().map(|range| range.end - range.start).sum();
-        let bytes = first_bytes(buffer, wanted as usize);
+        let parts = get.part.of(total, ContentEncoding::Identity)?;
+        let extent = if parts.is_some() { Extent::Parts } else { Extent::Whole };
+        let ranges = parts.unwrap_or_else(|| vec![0..total].into());
+        let bytes = first_bytes(buffer, joined_len(&ranges)?);
         let mut at = 0;
-        for range in ranges {
+        for range in &*ranges {
             let next = at + (range.end - range.start) as usize;
             self.read_at(&mut bytes[at..next], span.start + range.start)?;
             at = next;
         }
-        Ok((at, is_whole))
+        Ok((at, extent))
     }
 
     fn get(&self, position: usize, get: &Get, sink: &GetSink<'_>) -> Result<()> {
         let Some(span) = self.span(&get.key) else { return sink(position, None) };
         with_scratch(|buffer| {
-            let (length, is_whole) = self.read(get, &span, buffer)?;
-            let blob = Blob { bytes: &buffer[..length], encoding: ContentEncoding::Identity, is_whole };
-            sink(position, Some(blob))
+            let (length, extent) = self.read(get, &span, buffer)?;
+            sink(position, Some(Blob { extent, ..Blob::parts(&buffer[..length]) }))
         })
     }
 
@@ -190,15 +184,16 @@ impl FlatFile {
             with_scratch(|old| {
                 let bytes = first_bytes(old, length);
                 self.read_at(bytes, span.start)?;
-                let encoding = ContentEncoding::Identity;
-                change(position, Some(Blob { bytes, encoding, is_whole: true }), new)
+                change(position, Some(Blob::whole(bytes, ContentEncoding::Identity)), new)
             })
         };
         let replace = |new: &mut Vec<u8>| {
             match outcome(new)? {
                 Change::Keep => return Ok(()),
-                Change::Put(ContentEncoding::Identity) => {}
-                Change::Put(_) => return Err(Error::unsupported("a flat file is not compressed")),
+                Change::Put(ContentEncoding::Identity) | Change::PutOrDelete(ContentEncoding::Identity) => {}
+                Change::Put(_) | Change::PutOrDelete(_) => {
+                    return Err(Error::unsupported("a flat file is not compressed"));
+                }
                 Change::Delete => new.resize(length, 0),
             }
             if new.len() != length {
@@ -287,11 +282,11 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::codec::EncodedRanges;
+    use crate::store::Part;
 
-    fn get(store: &FlatFile, key: &str, ranges: Option<EncodedRanges>) -> Result<Option<Vec<u8>>> {
+    fn get(store: &FlatFile, key: &str, part: Part) -> Result<Option<Vec<u8>>> {
         let got = Mutex::new(None);
-        store.get_many(&[Get { key: key.into(), ranges, max_len: u64::MAX }], &|_, blob| {
+        store.get_many(&[Get::new(key, part, u64::MAX)], &|_, blob| {
             *got.lock().unwrap() = blob.map(|blob| blob.bytes.to_vec());
             Ok(())
         })?;
@@ -323,13 +318,12 @@ mod tests {
         drop(draft);
 
         let store = FlatFile::open(&path, 4, 10, 4).unwrap();
-        assert_eq!(get(&store, "2", None).unwrap().unwrap(), b"yz");
-        assert_eq!(get(&store, "3", None).unwrap(), None);
-        let ranges = EncodedRanges { ranges: vec![0..1, 2..4], total: 4 };
-        assert_eq!(get(&store, "1", Some(ranges)).unwrap().unwrap(), b"egh");
-        assert_eq!(get(&store, "1", Some(EncodedRanges::NONE)).unwrap().unwrap(), b"");
-        let beyond = EncodedRanges { ranges: vec![0..1, 2..5], total: 4 };
-        assert_eq!(get(&store, "1", Some(beyond)).unwrap_err().kind(), ErrorKind::InvalidArgument);
+        assert_eq!(get(&store, "2", Part::Whole).unwrap().unwrap(), b"yz");
+        assert_eq!(get(&store, "3", Part::Whole).unwrap(), None);
+        let ranges = |end| Part::Ranges { ranges: vec![0..1, 2..end], total: Some(4) };
+        assert_eq!(get(&store, "1", ranges(4)).unwrap().unwrap(), b"egh");
+        assert_eq!(get(&store, "1", Part::Presence).unwrap().unwrap(), b"");
+        assert_eq!(get(&store, "1", ranges(5)).unwrap_err().kind(), ErrorKind::InvalidArgument);
         let mut listed = Vec::new();
         let mut note = |key: &str, size| {
             listed.push((key.to_owned(), size));
@@ -350,9 +344,9 @@ mod tests {
             Ok(Change::Put(ContentEncoding::Identity))
         };
         store.update_many(&updates, &add_one).unwrap();
-        assert_eq!(get(&store, "0", None).unwrap().unwrap(), 200u64.to_le_bytes());
+        assert_eq!(get(&store, "0", Part::Whole).unwrap().unwrap(), 200u64.to_le_bytes());
         store.update_many(&updates[..1], &|_, _, _| Ok(Change::Delete)).unwrap();
-        assert_eq!(get(&store, "0", None).unwrap().unwrap(), [0; 8]);
+        assert_eq!(get(&store, "0", Part::Whole).unwrap().unwrap(), [0; 8]);
     }
 
     #[test]
@@ -366,7 +360,7 @@ mod tests {
         assert!(error.contains("9 bytes where 10"), "{error}");
         let store = FlatFile::open(&path, 0, 9, 4).unwrap();
         std::fs::write(&path, [1; 5]).unwrap();
-        let error = get(&store, "1", None).unwrap_err().to_string();
+        let error = get(&store, "1", Part::Whole).unwrap_err().to_string();
         assert!(error.contains("5 bytes where 9"), "{error}");
     }
 }

@@ -1,13 +1,14 @@
 //! Values in memory, for tests, for small things, and to be shared within a process.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock};
 
 use super::{
-    Blob, Change, ChangeFn, Get, GetSink, Store, Update, check_key, in_parallel, join_path, joined_len,
+    Blob, Change, ChangeFn, Extent, Get, GetSink, Store, Update, Wanted, check_key, in_parallel, join_path,
 };
 use crate::buffer::with_scratch;
-use crate::codec::{ContentEncoding, EncodedRanges};
+use crate::codec::ContentEncoding;
 use crate::error::{Error, ErrorKind, Result};
 
 /// How many maps share the keys, so that threads seldom wait for each other.
@@ -28,7 +29,11 @@ struct Values([RwLock<HashMap<String, Arc<Value>>>; SHARDS]);
 struct Value {
     bytes: Arc<[u8]>,
     encoding: ContentEncoding,
+    /// No other value of this process ever has the same.
+    version: u64,
 }
+
+static VERSIONS: AtomicU64 = AtomicU64::new(0);
 
 static NAMED: LazyLock<Mutex<HashMap<String, MemoryStore>>> = LazyLock::new(Mutex::default);
 
@@ -92,8 +97,9 @@ impl Values {
                 let put = matches!(change, Change::Put(_)).then(|| Arc::from(&new[..]));
                 Ok((change, put))
             })?;
+            let version = VERSIONS.fetch_add(1, Ordering::Relaxed);
             let new = match (change, new) {
-                (Change::Put(encoding), Some(bytes)) => Some(Arc::new(Value { bytes, encoding })),
+                (Change::Put(encoding), Some(bytes)) => Some(Arc::new(Value { bytes, encoding, version })),
                 (Change::Keep, _) => return Ok(()),
                 _ => None,
             };
@@ -106,24 +112,25 @@ impl Values {
 
 impl Value {
     fn blob(&self) -> Blob<'_> {
-        Blob { bytes: &self.bytes, encoding: self.encoding, is_whole: true }
+        Blob::whole(&self.bytes, self.encoding)
     }
 
-    /// Lends `use_it` the wanted parts, or everything where the ranges do not apply.
-    fn parts<T>(
-        &self,
-        wanted: Option<&EncodedRanges>,
-        use_it: impl FnOnce(Blob<'_>) -> Result<T>,
-    ) -> Result<T> {
-        let applies = |wanted: &&EncodedRanges| wanted.apply_to(self.bytes.len() as u64, self.encoding);
-        let Some(wanted) = wanted.filter(applies) else { return use_it(self.blob()) };
-        joined_len(wanted)?;
+    /// Lends `use_it` what `request` asks for.
+    fn answer<T>(&self, request: &Get, use_it: impl FnOnce(Blob<'_>) -> Result<T>) -> Result<T> {
+        let name = (request.version != Wanted::Any).then(|| self.version.to_string());
+        let version = name.as_deref();
+        if request.version.withholds(version) {
+            return use_it(Blob { extent: Extent::Withheld, version, ..Blob::parts(&[]) });
+        }
+        let Some(ranges) = request.part.of(self.bytes.len() as u64, self.encoding)? else {
+            return use_it(Blob { version, ..self.blob() });
+        };
         with_scratch(|joined| {
             joined.clear();
-            for range in &wanted.ranges {
+            for range in &*ranges {
                 joined.extend_from_slice(&self.bytes[range.start as usize..range.end as usize]);
             }
-            use_it(Blob { bytes: joined, encoding: self.encoding, is_whole: false })
+            use_it(Blob { version, ..Blob::parts(joined) })
         })
     }
 }
@@ -140,12 +147,11 @@ impl Store for MemoryStore {
     }
 
     fn get_many(&self, requests: &[Get], sink: &GetSink<'_>) -> Result<()> {
-        in_parallel(requests, |index, request| {
-            let Get { key, ranges, .. } = request;
-            match self.values.get(&self.key(key)?) {
-                Some(value) => value.parts(ranges.as_ref(), |blob| sink(index, Some(blob))),
-                None => sink(index, None),
-            }
+        in_parallel(requests, |index, request| match self.values.get(&self.key(&request.key)?) {
+            Some(value) => value
+                .answer(request, |blob| sink(index, Some(blob)))
+                .map_err(|error| error.during("reading").at(self.location(&request.key))),
+            None => sink(index, None),
         })
     }
 

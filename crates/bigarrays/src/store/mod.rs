@@ -9,12 +9,14 @@ pub(crate) use lock::KeyLocks;
 
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 
-use crate::codec::{ContentEncoding, EncodedRanges};
+use crate::codec::ContentEncoding;
 use crate::error::{Error, Result};
+use crate::interrupt::{PATIENCE, check_interrupt, interrupted, is_interruptible};
 use crate::pool::pool;
 
 pub mod conformance;
@@ -22,10 +24,12 @@ pub mod fault;
 mod file;
 mod lock;
 mod memory;
+mod request;
 mod temporary;
 
 pub use file::FileStore;
 pub use memory::MemoryStore;
+pub use request::{Blob, Change, Extent, Get, Part, Update, Wanted};
 
 /// A key-value storage rooted at one place. Keys are relative paths with `/` between parts.
 ///
@@ -71,54 +75,6 @@ pub type GetSink<'a> = dyn Fn(usize, Option<Blob<'_>>) -> Result<()> + Sync + 'a
 
 /// Makes the new values of [`Store::update_many`].
 pub type ChangeFn<'a> = dyn Fn(usize, Option<Blob<'_>>, &mut Vec<u8>) -> Result<Change> + Sync + 'a;
-
-/// A request for one value.
-#[derive(Clone, Debug)]
-pub struct Get {
-    /// The key.
-    pub key: String,
-    /// Wanted parts. They apply to a value of exactly `total` bytes without a content encoding; any
-    /// other value is sent whole, with [`Blob::is_whole`] set. An empty list only asks whether the
-    /// value exists.
-    pub ranges: Option<EncodedRanges>,
-    /// The most bytes that the value can have as it is stored. A larger one is damaged: it may be
-    /// refused as `CorruptData` instead of being read.
-    pub max_len: u64,
-}
-
-/// A value, or the joined parts of one.
-#[derive(Clone, Copy, Debug)]
-pub struct Blob<'a> {
-    /// The bytes.
-    pub bytes: &'a [u8],
-    /// How the bytes are to be decoded before they are the value.
-    pub encoding: ContentEncoding,
-    /// Whether these are all bytes of the value rather than the parts asked for.
-    pub is_whole: bool,
-}
-
-/// A request to change one value.
-#[derive(Clone, Debug)]
-pub struct Update {
-    /// The key.
-    pub key: String,
-    /// Whether the change depends on the value as it is.
-    pub reads: bool,
-    /// The most bytes that the value can have as it is stored. A larger one is damaged: it may be
-    /// refused as `CorruptData` instead of being read.
-    pub max_len: u64,
-}
-
-/// What becomes of a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// The contents of the buffer replace it.
-    Put(ContentEncoding),
-    /// It is removed, if it exists.
-    Delete,
-    /// It stays.
-    Keep,
-}
 
 /// How a store is opened. Each kind of store heeds what applies to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -190,7 +146,7 @@ impl dyn Store + '_ {
     /// Those of [`Store::get_many`].
     pub fn read(&self, key: &str) -> Result<Option<Vec<u8>>> {
         let value = Mutex::new(None);
-        self.get_many(&[Get { key: key.to_owned(), ranges: None, max_len: u64::MAX }], &|_, blob| {
+        self.get_many(&[Get::new(key, Part::Whole, u64::MAX)], &|_, blob| {
             *value.lock().unwrap_or_else(PoisonError::into_inner) = blob.map(|blob| blob.bytes.to_vec());
             Ok(())
         })?;
@@ -203,17 +159,14 @@ impl dyn Store + '_ {
     /// Those of [`Store::get_many`]; `CorruptData` if it is damaged or absurdly long.
     pub fn read_metadata(&self, key: &str) -> Result<Option<Vec<u8>>> {
         let value = Mutex::new(None);
-        self.get_many(
-            &[Get { key: key.to_owned(), ranges: None, max_len: LARGEST_METADATA as u64 }],
-            &|_, blob| {
-                let decode = |blob: Blob<'_>| {
-                    blob.encoding.with_decoded(blob.bytes, LARGEST_METADATA, |bytes| Ok(bytes.to_vec()))
-                };
-                let decoded = blob.map(decode).transpose().map_err(|error| error.at(self.location(key)))?;
-                *value.lock().unwrap_or_else(PoisonError::into_inner) = decoded;
-                Ok(())
-            },
-        )?;
+        self.get_many(&[Get::new(key, Part::Whole, LARGEST_METADATA as u64)], &|_, blob| {
+            let decode = |blob: Blob<'_>| {
+                blob.encoding.with_decoded(blob.bytes, LARGEST_METADATA, |bytes| Ok(bytes.to_vec()))
+            };
+            let decoded = blob.map(decode).transpose().map_err(|error| error.at(self.location(key)))?;
+            *value.lock().unwrap_or_else(PoisonError::into_inner) = decoded;
+            Ok(())
+        })?;
         Ok(value.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -243,13 +196,10 @@ impl dyn Store + '_ {
     /// Those of [`Store::get_many`].
     pub fn exists(&self, key: &str) -> Result<bool> {
         let found = AtomicBool::new(false);
-        self.get_many(
-            &[Get { key: key.to_owned(), ranges: Some(EncodedRanges::NONE), max_len: u64::MAX }],
-            &|_, blob| {
-                found.store(blob.is_some(), Ordering::Relaxed);
-                Ok(())
-            },
-        )?;
+        self.get_many(&[Get::new(key, Part::Presence, u64::MAX)], &|_, blob| {
+            found.store(blob.is_some(), Ordering::Relaxed);
+            Ok(())
+        })?;
         Ok(found.into_inner())
     }
 }
@@ -288,7 +238,7 @@ fn join_path<'a>(mut base: Vec<&'a str>, path: &'a str) -> Result<Vec<&'a str>> 
 }
 
 /// Does the work of each request of a batch: on the pool, or here if it is only one. The first error
-/// keeps further requests from being started.
+/// keeps further requests from being started, as the caller's wish to stop does.
 pub(crate) fn in_parallel<T: Sync>(
     requests: &[T],
     work: impl Fn(usize, &T) -> Result<()> + Sync,
@@ -296,25 +246,29 @@ pub(crate) fn in_parallel<T: Sync>(
     if let [request] = requests {
         return work(0, request);
     }
-    pool()?.install(|| requests.par_iter().enumerate().try_for_each(|(k, request)| work(k, request)))
-}
-
-/// The total length of ranges that lie within `total`.
-///
-/// # Errors
-/// `InvalidArgument` if they do not, or are not in ascending order.
-fn joined_len(wanted: &EncodedRanges) -> Result<usize> {
-    let mut end = 0;
-    let mut length = 0;
-    for range in &wanted.ranges {
-        if range.start < end || range.end < range.start || range.end > wanted.total {
-            let message = format!("range {range:?} of {} bytes, after one that ends at {end}", wanted.total);
-            return Err(Error::invalid(message));
-        }
-        end = range.end;
-        length += range.end - range.start;
+    let pool = pool()?;
+    if !is_interruptible() {
+        let each = |(k, request)| work(k, request);
+        return pool.install(|| requests.par_iter().enumerate().try_for_each(each));
     }
-    usize::try_from(length).map_err(|_| Error::invalid("ranges exceed the address space"))
+    let stop = AtomicBool::new(false);
+    let each =
+        |(k, request)| if stop.load(Ordering::Relaxed) { Err(interrupted()) } else { work(k, request) };
+    let (done, outcome) = mpsc::channel();
+    pool.in_place_scope(|scope| {
+        let (each, requests) = (&each, &requests);
+        // Nobody receives after a panic, which the scope passes on.
+        scope.spawn(move |_| drop(done.send(requests.par_iter().enumerate().try_for_each(each))));
+        loop {
+            match outcome.recv_timeout(PATIENCE) {
+                Ok(outcome) => return outcome,
+                Err(RecvTimeoutError::Timeout) => {
+                    stop.fetch_or(check_interrupt().is_err(), Ordering::Relaxed)
+                }
+                Err(RecvTimeoutError::Disconnected) => return Err(interrupted()),
+            };
+        }
+    })
 }
 
 #[cfg(test)]
@@ -348,16 +302,5 @@ mod tests {
         for key in ["", "/a", "a/", "../a", "a/../b", "./a", "a\0", "a/.bigarrays.lock", ".bigarrays-tmp-1"] {
             assert!(check_key(key).is_err(), "{key}");
         }
-    }
-
-    #[test]
-    fn ranges_must_ascend_within_the_total() {
-        let length = |ranges: &[std::ops::Range<u64>]| {
-            joined_len(&EncodedRanges { ranges: ranges.to_vec(), total: 10 }).ok()
-        };
-        assert_eq!(length(&[0..3, 3..4, 9..10]), Some(5));
-        assert_eq!(length(&[]), Some(0));
-        assert_eq!(length(&[3..4, 0..3]), None);
-        assert_eq!(length(&[0..1, 9..11]), None);
     }
 }
