@@ -24,11 +24,13 @@ pub mod fault;
 mod file;
 mod lock;
 mod memory;
+mod object;
 mod request;
 mod temporary;
 
 pub use file::FileStore;
 pub use memory::MemoryStore;
+pub use object::{ObjectStore, SETTINGS, Settings};
 pub use request::{Blob, Change, Extent, Get, Part, Update, Wanted};
 
 /// A key-value storage rooted at one place. Keys are relative paths with `/` between parts.
@@ -83,14 +85,16 @@ pub struct StoreOptions {
     pub durable: bool,
     /// Whether every change is refused.
     pub read_only: bool,
-    /// Whether writing processes exclude each other by locks on the file `.bigarrays.lock`. Without,
-    /// only one process may write at a time.
+    /// Whether writing processes exclude each other: by locks on the file `.bigarrays.lock`, or by
+    /// conditional writes. Without, only one process may write at a time.
     pub lock: bool,
+    /// What stores behind a network are told: see [`Settings`].
+    pub settings: Settings,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { durable: false, read_only: false, lock: true }
+        Self { durable: false, read_only: false, lock: true, settings: Settings::new() }
     }
 }
 
@@ -104,7 +108,7 @@ pub struct Scheme {
     pub prefix: &'static str,
     /// What such URLs look like and mean, in a line.
     pub summary: &'static str,
-    /// Opens the store of a URL, given what follows the prefix.
+    /// Opens the store of a URL.
     pub open: fn(&str, &StoreOptions) -> Result<Arc<dyn Store>>,
 }
 
@@ -113,13 +117,29 @@ pub static BUILTIN: &[Scheme] = &[
     Scheme {
         prefix: "file://",
         summary: "file://PATH or PATH: a local directory; the path is taken literally",
-        open: |path, options| Ok(Arc::new(FileStore::open(path.into(), options.clone())?)),
+        open: |url, options| {
+            let path = url.strip_prefix("file://").unwrap_or(url);
+            Ok(Arc::new(FileStore::open(path.into(), options.clone())?))
+        },
     },
     Scheme {
         prefix: "memory://",
         summary: "memory://NAME: memory shared by all who use that name in this process",
-        open: |name, options| memory::open_named(name, options.read_only),
+        open: |url, options| memory::open_named(&url["memory://".len()..], options.read_only),
     },
+    Scheme {
+        prefix: "s3://",
+        summary: "s3://BUCKET/PATH: Amazon S3, or what speaks its language at AWS_ENDPOINT_URL",
+        open: object::open,
+    },
+    Scheme { prefix: "gs://", summary: "gs://BUCKET/PATH: Google Cloud Storage", open: object::open },
+    Scheme {
+        prefix: "az://",
+        summary: "az://CONTAINER/PATH or az://CONTAINER@ACCOUNT/PATH: Azure Blob Storage",
+        open: object::open,
+    },
+    Scheme { prefix: "http://", summary: "http://HOST/PATH: a web server, only read", open: object::open },
+    Scheme { prefix: "https://", summary: "https://HOST/PATH: a web server, only read", open: object::open },
 ];
 
 /// Opens the store that `url`, a URL of one of the [`BUILTIN`] schemes or a path, names. It need not
@@ -129,7 +149,7 @@ pub static BUILTIN: &[Scheme] = &[
 /// `Unsupported` for an unknown scheme.
 pub fn open(url: &str, options: &StoreOptions) -> Result<Arc<dyn Store>> {
     if let Some(scheme) = BUILTIN.iter().find(|scheme| url.starts_with(scheme.prefix)) {
-        return (scheme.open)(&url[scheme.prefix.len()..], options);
+        return (scheme.open)(url, options);
     }
     if url.contains("://") {
         let known: Vec<_> = BUILTIN.iter().map(|scheme| scheme.prefix).collect();

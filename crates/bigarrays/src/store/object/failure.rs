@@ -1,0 +1,205 @@
+//! From what services answer to errors that say what to do.
+
+use std::error::Error as StdError;
+
+use super::service::Service;
+use super::transport::Unknown;
+use crate::error::{Error, ErrorKind};
+
+/// The longest account of a cause.
+const LONGEST: usize = 600;
+
+/// An error and what caused it, each said once.
+pub(super) fn chain(error: &(dyn StdError + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        next = cause.source();
+    }
+    let mut text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if let Some((end, _)) = text.char_indices().nth(LONGEST) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
+/// What the service calls the failure, from the body of its answer.
+fn code(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once("<Code>")?;
+    rest.split_once("</Code>").map(|(code, _)| code)
+}
+
+/// Whether an answer means that there is no such object, in a bucket that exists.
+pub(super) fn is_missing(error: &object_store::Error) -> bool {
+    let object_store::Error::NotFound { source, .. } = error else { return false };
+    let text = chain(&**source);
+    ![
+        "NoSuchBucket",
+        "ContainerNotFound",
+        "NoSuchContainer",
+        "AccountNotFound",
+        "The specified bucket does not exist",
+    ]
+    .iter()
+    .any(|other| text.contains(other))
+}
+
+/// Whether the outcome of a change is unknown.
+pub(super) fn is_unknown(error: &object_store::Error) -> bool {
+    let mut next: Option<&(dyn StdError + 'static)> = Some(error);
+    while let Some(error) = next {
+        if error.is::<Unknown>() {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
+/// What `error` means for `location`, with advice.
+pub(super) fn explain(
+    error: object_store::Error,
+    service: Service,
+    operation: &'static str,
+    location: String,
+) -> Error {
+    use object_store::Error as E;
+    let text = chain(&error);
+    let (kind, advice) = match (&error, code(&text)) {
+        (_, Some("NoSuchBucket")) => (ErrorKind::NotFound, no_bucket(service)),
+        (_, Some(code)) if is_region(code) => (ErrorKind::InvalidArgument, region(&text)),
+        (
+            _,
+            Some(code @ ("InvalidAccessKeyId" | "SignatureDoesNotMatch" | "ExpiredToken" | "InvalidToken")),
+        ) => (ErrorKind::PermissionDenied, format!("{code}: {}", credentials(service))),
+        (E::NotFound { .. }, _) => (ErrorKind::NotFound, no_bucket(service)),
+        (E::Unauthenticated { .. }, _) => (ErrorKind::PermissionDenied, credentials(service).to_owned()),
+        (E::PermissionDenied { .. }, _) => (ErrorKind::PermissionDenied, permission(service).to_owned()),
+        (E::AlreadyExists { .. }, _) => (ErrorKind::AlreadyExists, String::new()),
+        (E::NotSupported { .. } | E::NotImplemented { .. }, _) => (ErrorKind::Unsupported, String::new()),
+        (E::InvalidPath { .. }, _) => (ErrorKind::InvalidArgument, String::new()),
+        _ if text.contains("BareRedirect") || text.contains("without LOCATION") => {
+            (ErrorKind::InvalidArgument, region(&text))
+        }
+        _ if text.contains("URL scheme is not allowed") => {
+            let advice =
+                "plain http is refused: set allow_http=true (AWS_ALLOW_HTTP) if the network is trusted";
+            (ErrorKind::InvalidArgument, advice.to_owned())
+        }
+        _ => (ErrorKind::Storage, String::new()),
+    };
+    let message = if advice.is_empty() { text } else { format!("{advice} ({text})") };
+    let is_passing = kind == ErrorKind::Storage && (is_unknown(&error) || is_passing(&message));
+    let failure = Error::new(kind, message).caused_by(error).during(operation).at(location);
+    if is_passing { failure.retryable() } else { failure }
+}
+
+/// Whether the same request may succeed later.
+fn is_passing(text: &str) -> bool {
+    let passing = [
+        " 500",
+        " 502",
+        " 503",
+        " 504",
+        " 429",
+        " 408",
+        "timed out",
+        "no answer within",
+        "connect",
+        "HTTP error",
+    ];
+    passing.iter().any(|sign| text.contains(sign))
+}
+
+fn is_region(code: &str) -> bool {
+    matches!(
+        code,
+        "PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException"
+    )
+}
+
+fn region(text: &str) -> String {
+    let named =
+        text.split_once("<Region>").and_then(|(_, rest)| rest.split_once("</Region>")).map(|(name, _)| name);
+    match named {
+        Some(name) => format!("wrong region; the bucket is in {name}: set region={name} (AWS_REGION)"),
+        None => "wrong region or endpoint: set region (AWS_REGION) or endpoint (AWS_ENDPOINT_URL)".to_owned(),
+    }
+}
+
+fn no_bucket(service: Service) -> String {
+    match service {
+        Service::S3 => "there is no such bucket; check its name, region and endpoint (AWS_ENDPOINT_URL)",
+        Service::Gcs => "there is no such bucket; check its name and GOOGLE_BASE_URL",
+        Service::Azure => {
+            "there is no such container; check its name and the account (AZURE_STORAGE_ACCOUNT_NAME)"
+        }
+        Service::Http => "the server does not have it",
+    }
+    .to_owned()
+}
+
+fn credentials(service: Service) -> &'static str {
+    match service {
+        Service::S3 => {
+            "no valid credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or choose a profile \
+             (AWS_PROFILE), or anonymous=true for public data"
+        }
+        Service::Gcs => {
+            "no valid credentials: run `gcloud auth application-default login`, or set \
+             GOOGLE_APPLICATION_CREDENTIALS, or anonymous=true for public data"
+        }
+        Service::Azure => {
+            "no valid credentials: set AZURE_STORAGE_ACCOUNT_KEY or AZURE_STORAGE_SAS_TOKEN, or run `az login` \
+             and set AZURE_USE_AZURE_CLI=true, or anonymous=true for public data"
+        }
+        Service::Http => "the server wants credentials: set the store option bearer_token",
+    }
+}
+
+fn permission(service: Service) -> &'static str {
+    match service {
+        Service::S3 => {
+            "access denied: the credentials may not do this here (reading needs s3:GetObject, and s3:ListBucket \
+             to tell missing from forbidden; writing s3:PutObject and s3:DeleteObject)"
+        }
+        Service::Gcs => "access denied: the account needs storage.objects.get, .list, .create and .delete",
+        Service::Azure => {
+            "access denied: the account needs the role Storage Blob Data Contributor, or Reader to read"
+        }
+        Service::Http => "the server refuses access",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn not_found(text: &str) -> object_store::Error {
+        object_store::Error::NotFound { path: "k".into(), source: text.into() }
+    }
+
+    #[test]
+    fn a_missing_bucket_is_not_a_missing_chunk() {
+        assert!(is_missing(&not_found("404 Not Found: <Code>NoSuchKey</Code>")));
+        assert!(!is_missing(&not_found("404 Not Found: <Code>NoSuchBucket</Code>")));
+        let denied = object_store::Error::PermissionDenied { path: "k".into(), source: "403".into() };
+        assert!(!is_missing(&denied));
+        let error = explain(denied, Service::S3, "reading", "s3://b/k".into());
+        assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::PermissionDenied, false));
+        assert!(error.to_string().starts_with("reading s3://b/k: permission denied: access denied"));
+    }
+
+    #[test]
+    fn a_wrong_region_names_the_right_one() {
+        let source = "400: <Code>AuthorizationHeaderMalformed</Code><Region>eu-west-1</Region>";
+        let error = object_store::Error::Generic { store: "S3", source: source.into() };
+        let error = explain(error, Service::S3, "reading", "s3://b/k".into());
+        assert!(error.to_string().contains("region=eu-west-1"), "{error}");
+    }
+}

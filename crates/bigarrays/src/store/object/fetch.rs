@@ -1,0 +1,400 @@
+//! Reading one value: which requests it takes, and what their answers make together.
+
+use std::ops::Range;
+use std::sync::atomic::Ordering;
+
+use futures_util::{StreamExt, TryStreamExt};
+use object_store::path::Path;
+use object_store::{Attribute, Attributes, GetOptions, GetRange, GetResult, ObjectMeta};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::failure::is_missing;
+use super::runtime::Budget;
+use super::service::Client;
+use crate::codec::ContentEncoding;
+use crate::error::{Error, Result};
+use crate::store::{Blob, Extent, Part, Wanted};
+
+/// Ranges no further apart than this are one request: they come about as soon as another would.
+const GAP: u64 = 256 << 10;
+
+/// Ranges of one value that are requested at once.
+const AT_ONCE: usize = 8;
+
+/// How often a value may be replaced between two requests for parts of it.
+const REPLACED: usize = 10;
+
+/// What came of one value.
+#[derive(Debug)]
+pub(super) struct Fetched {
+    pub(super) bytes: Vec<u8>,
+    pub(super) encoding: ContentEncoding,
+    pub(super) extent: Extent,
+    pub(super) version: Option<String>,
+    /// What the service calls the version beside its tag, if anything.
+    pub(super) generation: Option<String>,
+    pub(super) attributes: Attributes,
+    /// Memory set aside for the bytes.
+    _memory: Option<OwnedSemaphorePermit>,
+}
+
+impl Fetched {
+    pub(super) fn blob(&self) -> Blob<'_> {
+        Blob {
+            bytes: &self.bytes,
+            encoding: self.encoding,
+            extent: self.extent,
+            version: self.version.as_deref(),
+        }
+    }
+}
+
+/// What is to be fetched, and from where.
+pub(super) struct Fetch<'a> {
+    pub(super) client: &'a Client,
+    pub(super) path: &'a Path,
+    pub(super) part: &'a Part,
+    pub(super) max_len: u64,
+    pub(super) version: &'a Wanted,
+    /// Bounds the bytes under way; none if the caller set memory aside.
+    pub(super) budget: Option<&'a Budget>,
+    /// Explains an error of the service.
+    pub(super) explain: &'a (dyn Fn(object_store::Error) -> Error + Sync),
+}
+
+/// What the first answer to a request says.
+enum Answer {
+    Missing,
+    Withheld(Option<String>),
+    Value(GetResult),
+}
+
+impl Fetch<'_> {
+    /// Fetches the wanted part; `None` if there is no value.
+    pub(super) async fn run(&self) -> Result<Option<Fetched>> {
+        match self.part {
+            Part::Whole => self.whole().await,
+            Part::Presence => self.presence().await,
+            Part::Last(length) => self.last(*length).await,
+            Part::Ranges { ranges, total } => {
+                let Some((first, last)) = ranges.first().zip(ranges.last()) else {
+                    return self.presence().await;
+                };
+                let span = first.start..last.end;
+                if span.is_empty() || self.client.ignores_ranges.load(Ordering::Relaxed) {
+                    return self.cut_from_whole().await;
+                }
+                self.ranges(ranges, *total).await
+            }
+        }
+    }
+
+    async fn ask(&self, range: Option<GetRange>, head: bool) -> Result<Answer> {
+        let strong = |version: &String| (!version.starts_with("W/")).then(|| version.clone());
+        let options = GetOptions {
+            range,
+            head,
+            if_none_match: if let Wanted::Unless(known) = self.version { Some(known.clone()) } else { None },
+            if_match: if let Wanted::Only(wanted) = self.version { strong(wanted) } else { None },
+            ..GetOptions::default()
+        };
+        match self.client.store.get_opts(self.path, options).await {
+            Ok(result) if self.version.withholds(result.meta.e_tag.as_deref()) => {
+                Ok(Answer::Withheld(result.meta.e_tag))
+            }
+            Ok(result) => Ok(Answer::Value(result)),
+            Err(object_store::Error::NotModified { .. } | object_store::Error::Precondition { .. }) => {
+                Ok(Answer::Withheld(None))
+            }
+            Err(error) if is_missing(&error) => Ok(Answer::Missing),
+            Err(error) => Err((self.explain)(error)),
+        }
+    }
+
+    fn fetched(
+        &self,
+        bytes: Vec<u8>,
+        extent: Extent,
+        meta: &ObjectMeta,
+        attributes: Attributes,
+    ) -> Result<Fetched> {
+        let encoding =
+            if extent == Extent::Whole { encoding_of(&attributes)? } else { ContentEncoding::Identity };
+        let version = (*self.version != Wanted::Any).then(|| meta.e_tag.clone()).flatten();
+        let generation = meta.version.clone();
+        Ok(Fetched { bytes, encoding, extent, version, generation, attributes, _memory: None })
+    }
+
+    fn withheld(&self, version: Option<String>) -> Fetched {
+        // Without a name in the answer it is the one that was known.
+        let known = if let Wanted::Unless(known) = self.version { Some(known.clone()) } else { None };
+        Fetched {
+            bytes: Vec::new(),
+            encoding: ContentEncoding::Identity,
+            extent: Extent::Withheld,
+            version: version.or(known),
+            generation: None,
+            attributes: Attributes::new(),
+            _memory: None,
+        }
+    }
+
+    async fn presence(&self) -> Result<Option<Fetched>> {
+        match self.ask(None, true).await? {
+            Answer::Missing => Ok(None),
+            Answer::Withheld(version) => Ok(Some(self.withheld(version))),
+            Answer::Value(found) => {
+                self.fetched(Vec::new(), Extent::Parts, &found.meta, found.attributes).map(Some)
+            }
+        }
+    }
+
+    async fn whole(&self) -> Result<Option<Fetched>> {
+        match self.ask(None, false).await? {
+            Answer::Missing => Ok(None),
+            Answer::Withheld(version) => Ok(Some(self.withheld(version))),
+            Answer::Value(found) => self.all_of(found).await.map(Some),
+        }
+    }
+
+    async fn all_of(&self, found: GetResult) -> Result<Fetched> {
+        let (size, most) = (found.meta.size, self.max_len);
+        if size > most {
+            return Err(Error::corrupt(format!("{size} bytes, of at most {most} that it can have")));
+        }
+        let (meta, attributes) = (found.meta.clone(), found.attributes.clone());
+        let memory = self.set_aside(found.range.end - found.range.start).await;
+        let bytes = self.body(found).await?;
+        Ok(Fetched { _memory: memory, ..self.fetched(bytes, Extent::Whole, &meta, attributes)? })
+    }
+
+    async fn set_aside(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
+        Some(self.budget?.set_aside(bytes).await)
+    }
+
+    /// The body of an answer, exactly as long as it says.
+    async fn body(&self, found: GetResult) -> Result<Vec<u8>> {
+        let expected = found.range.end - found.range.start;
+        let too_large =
+            || Error::new(crate::ErrorKind::MemoryBudget, format!("{expected} bytes do not fit into memory"));
+        let length = usize::try_from(expected).map_err(|_| too_large())?;
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(length).map_err(|_| too_large())?;
+        let mut stream = found.into_stream();
+        while let Some(piece) = stream.try_next().await.map_err(self.explain)? {
+            if bytes.len() + piece.len() > length {
+                return Err(Error::corrupt(format!("more than the {expected} bytes announced")));
+            }
+            bytes.extend_from_slice(&piece);
+        }
+        if bytes.len() < length {
+            let message = format!("{} of {expected} bytes arrived", bytes.len());
+            return Err(Error::new(crate::ErrorKind::Storage, message).retryable());
+        }
+        Ok(bytes)
+    }
+
+    /// The wanted part of a value that is fetched whole, where the server knows no ranges.
+    async fn cut_from_whole(&self) -> Result<Option<Fetched>> {
+        let Some(mut fetched) = self.whole().await? else { return Ok(None) };
+        if fetched.extent == Extent::Whole
+            && let Some(ranges) = self.part.of(fetched.bytes.len() as u64, fetched.encoding)?
+        {
+            join(&mut fetched.bytes, &ranges);
+            fetched.extent = Extent::Parts;
+        }
+        Ok(Some(fetched))
+    }
+
+    async fn last(&self, length: u64) -> Result<Option<Fetched>> {
+        let asked = match self.ask(Some(GetRange::Suffix(length.max(1))), false).await {
+            // An empty value has no last byte, and Azure knows no such ranges.
+            Err(_) => return self.last_by_size(length).await,
+            asked => asked?,
+        };
+        match asked {
+            Answer::Missing => Ok(None),
+            Answer::Withheld(version) => Ok(Some(self.withheld(version))),
+            Answer::Value(found) if encoding_of(&found.attributes)? != ContentEncoding::Identity => {
+                self.whole().await
+            }
+            Answer::Value(found) => {
+                let (meta, attributes) = (found.meta.clone(), found.attributes.clone());
+                let memory = self.set_aside(found.range.end - found.range.start).await;
+                let mut bytes = self.body(found).await?;
+                bytes.drain(..bytes.len().saturating_sub(length as usize));
+                Ok(Some(Fetched {
+                    _memory: memory,
+                    ..self.fetched(bytes, Extent::Parts, &meta, attributes)?
+                }))
+            }
+        }
+    }
+
+    async fn last_by_size(&self, length: u64) -> Result<Option<Fetched>> {
+        let size = match self.ask(None, true).await? {
+            Answer::Missing => return Ok(None),
+            Answer::Withheld(version) => return Ok(Some(self.withheld(version))),
+            Answer::Value(found) => found.meta.size,
+        };
+        let ranges = vec![size.saturating_sub(length)..size];
+        if size == 0 {
+            return self.cut_from_whole().await;
+        }
+        let part = Part::Ranges { ranges: ranges.clone(), total: Some(size) };
+        let again = Fetch { part: &part, ..*self };
+        Box::pin(again.ranges(&ranges, Some(size))).await
+    }
+
+    async fn ranges(&self, ranges: &[Range<u64>], total: Option<u64>) -> Result<Option<Fetched>> {
+        let groups: Vec<&[Range<u64>]> =
+            ranges.chunk_by(|one, next| next.start.saturating_sub(one.end) <= GAP).collect();
+        // All at once: whoever holds some memory must not wait for more.
+        let spans = groups.iter().flat_map(|group| group.first().zip(group.last()));
+        let bytes = spans.map(|(first, last)| last.end - first.start).sum();
+        let memory = self.set_aside(bytes).await;
+        for _ in 0..REPLACED {
+            match self.groups(&groups, total).await? {
+                Joined::Done(fetched) => {
+                    return Ok(fetched.map(|fetched| Fetched { _memory: memory, ..fetched }));
+                }
+                Joined::Whole => {
+                    drop(memory);
+                    return self.cut_from_whole().await;
+                }
+                Joined::Replaced => {}
+            }
+        }
+        let message = "the value is replaced again and again while it is read";
+        Err(Error::new(crate::ErrorKind::Storage, message).retryable())
+    }
+
+    /// Fetches groups of near ranges, all of one version.
+    async fn groups(&self, groups: &[&[Range<u64>]], total: Option<u64>) -> Result<Joined> {
+        // What is fetched is decided here, not in the closure below, which must not borrow from it.
+        let requests: Vec<_> = groups.iter().map(|group| self.group(group, total)).collect();
+        let parts: Vec<Group> = futures_util::stream::iter(requests).buffered(AT_ONCE).try_collect().await?;
+        let mut joined: Option<(Fetched, Option<String>)> = None;
+        for part in parts {
+            let (mut fetched, tag) = match part {
+                Group::Missing => {
+                    return Ok(if joined.is_none() { Joined::Done(None) } else { Joined::Replaced });
+                }
+                Group::Withheld(version) => return Ok(Joined::Done(Some(self.withheld(version)))),
+                Group::Other => return Ok(Joined::Whole),
+                Group::Bytes(fetched, tag) => (fetched, tag),
+            };
+            match &mut joined {
+                None => joined = Some((fetched, tag)),
+                Some((_, first)) if *first != tag => return Ok(Joined::Replaced),
+                Some((all, _)) => all.bytes.append(&mut fetched.bytes),
+            }
+        }
+        Ok(Joined::Done(joined.map(|(fetched, _)| fetched)))
+    }
+
+    async fn group(&self, group: &[Range<u64>], total: Option<u64>) -> Result<Group> {
+        let (Some(first), Some(last)) = (group.first(), group.last()) else { return Ok(Group::Other) };
+        let span = first.start..last.end;
+        if span.is_empty() {
+            return Ok(Group::Other);
+        }
+        let found = match self.ask(Some(GetRange::Bounded(span.clone())), false).await {
+            Ok(Answer::Value(found)) => found,
+            Ok(Answer::Missing) => return Ok(Group::Missing),
+            Ok(Answer::Withheld(version)) => return Ok(Group::Withheld(version)),
+            // A range that begins beyond the end.
+            Err(error) if error.to_string().contains("416") => return Ok(Group::Other),
+            Err(error) => return Err(error),
+        };
+        let is_other = total.is_some_and(|total| found.meta.size != total) || found.range != span;
+        if is_other || encoding_of(&found.attributes)? != ContentEncoding::Identity {
+            return Ok(Group::Other);
+        }
+        let (meta, attributes) = (found.meta.clone(), found.attributes.clone());
+        let mut bytes = self.body(found).await?;
+        let relative: Vec<_> =
+            group.iter().map(|range| range.start - span.start..range.end - span.start).collect();
+        join(&mut bytes, &relative);
+        Ok(Group::Bytes(self.fetched(bytes, Extent::Parts, &meta, attributes)?, meta.e_tag))
+    }
+}
+
+/// What came of one group of ranges.
+enum Group {
+    Missing,
+    Withheld(Option<String>),
+    /// The ranges do not fit the value as it is.
+    Other,
+    Bytes(Fetched, Option<String>),
+}
+
+/// What came of all groups.
+enum Joined {
+    Done(Option<Fetched>),
+    Whole,
+    Replaced,
+}
+
+/// Moves ascending `ranges` of `bytes` together, to its start, and drops the rest.
+fn join(bytes: &mut Vec<u8>, ranges: &[Range<u64>]) {
+    let mut end = 0;
+    for range in ranges {
+        bytes.copy_within(range.start as usize..range.end as usize, end);
+        end += (range.end - range.start) as usize;
+    }
+    bytes.truncate(end);
+}
+
+/// How a value with these attributes is to be decoded.
+fn encoding_of(attributes: &Attributes) -> Result<ContentEncoding> {
+    let named = attributes.get(&Attribute::ContentEncoding).map_or("", |value| value.as_ref());
+    let mut encoding = ContentEncoding::Identity;
+    for name in named.split(',').map(|name| name.trim().to_ascii_lowercase()) {
+        let next = match name.as_str() {
+            // How a body was sent, not how it is stored.
+            "" | "identity" | "aws-chunked" => continue,
+            "x-gzip" => ContentEncoding::Gzip,
+            name => *ContentEncoding::ALL.iter().find(|known| header_of(**known) == Some(name)).ok_or_else(
+                || Error::unsupported(format!("Content-Encoding {name:?}; known are gzip, br and zstd")),
+            )?,
+        };
+        if encoding != ContentEncoding::Identity {
+            return Err(Error::unsupported(format!("Content-Encoding {named:?}: encoded twice")));
+        }
+        encoding = next;
+    }
+    Ok(encoding)
+}
+
+/// The Content-Encoding header of what is encoded so.
+pub(super) fn header_of(encoding: ContentEncoding) -> Option<&'static str> {
+    match encoding {
+        ContentEncoding::Identity => None,
+        ContentEncoding::Gzip => Some("gzip"),
+        ContentEncoding::Brotli => Some("br"),
+        ContentEncoding::Zstd => Some("zstd"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn encodings_are_read_from_the_header() {
+        let of =
+            |text: &'static str| encoding_of(&Attributes::from_iter([(Attribute::ContentEncoding, text)]));
+        assert_eq!(of("aws-chunked, GZIP").unwrap(), ContentEncoding::Gzip);
+        assert_eq!(of("identity").unwrap(), ContentEncoding::Identity);
+        assert_eq!(of("zstd").unwrap(), ContentEncoding::Zstd);
+        assert!(of("deflate").is_err() && of("gzip, br").is_err());
+    }
+
+    #[test]
+    fn ranges_are_moved_together() {
+        let mut bytes: Vec<u8> = (0..10).collect();
+        join(&mut bytes, &[1..3, 3..3, 4..5, 9..10]);
+        assert_eq!(bytes, [1, 2, 4, 9]);
+    }
+}

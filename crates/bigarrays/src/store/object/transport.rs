@@ -1,0 +1,286 @@
+//! What every request passes on its way to the network, and every response on its way back.
+//!
+//! `object_store` above this signs requests, repeats what is safe and resumes bodies; reqwest below
+//! keeps the connections. Here requests get a time limit that heeds their size, responses of servers
+//! that ignore ranges are cut, and nothing whose outcome is unknown is sent twice.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::header::{
+    ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, HeaderValue, IF_MATCH, IF_NONE_MATCH, RANGE,
+    TRANSFER_ENCODING,
+};
+use http::{HeaderMap, Method, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use object_store::client::{
+    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody,
+    HttpService,
+};
+use tokio::time::{Instant, Sleep};
+
+use super::throttle::Throttle;
+
+/// The slowest upload, in bytes per second, that is not taken for a dead one.
+const SLOWEST: u64 = 64 << 10;
+
+/// The longest body of unknown length that is collected to learn it.
+const LONGEST_UNKNOWN: usize = 1 << 30;
+
+/// How requests are sent.
+#[derive(Clone, Debug)]
+pub(super) struct Transport {
+    /// How long nothing may arrive.
+    pub(super) patience: Duration,
+    /// Encodings that are asked for.
+    pub(super) accept_encoding: Option<&'static str>,
+    /// Set when the server answers a range with everything.
+    pub(super) ignores_ranges: Arc<AtomicBool>,
+    /// Told of every success and of every refusal for being too fast.
+    pub(super) throttle: Arc<Throttle>,
+    /// The connections, shared by all stores of the process.
+    pub(super) connections: HttpClient,
+}
+
+impl HttpConnector for Transport {
+    fn connect(&self, _: &object_store::ClientOptions) -> object_store::Result<HttpClient> {
+        Ok(HttpClient::new(self.clone()))
+    }
+}
+
+/// The outcome of a change on a condition is unknown: it may have been made or not.
+#[derive(Debug)]
+pub(super) struct Unknown(pub(super) String);
+
+impl fmt::Display for Unknown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unknown {}
+
+#[async_trait]
+impl HttpService for Transport {
+    async fn call(&self, mut request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        if let Some(encodings) = self.accept_encoding
+            && request.method() == Method::GET
+        {
+            request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static(encodings));
+        }
+        let is_conditional = is_conditional_change(&request);
+        let range =
+            (request.method() == Method::GET).then(|| request.headers().get(RANGE).cloned()).flatten();
+        let limit = self.patience + Duration::from_secs(request.body().content_length() as u64 / SLOWEST);
+        let sent = tokio::time::timeout(limit, self.connections.execute(request)).await;
+        let response = sent.unwrap_or_else(|_| Err(timed_out(limit)));
+        let response = match response {
+            Err(error) if is_conditional && error.kind() != HttpErrorKind::Connect => {
+                return Err(HttpError::new(HttpErrorKind::Unknown, Unknown(error.to_string())));
+            }
+            response => response?,
+        };
+        let status = response.status();
+        self.throttle.heed(status);
+        if is_conditional && (status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT) {
+            let message = format!("the server answered {status}");
+            return Err(HttpError::new(HttpErrorKind::Unknown, Unknown(message)));
+        }
+        let response = self.with_length(self.watched(response)).await?;
+        match range {
+            Some(range) if status == StatusCode::OK => self.cut(response, &range),
+            _ => Ok(response),
+        }
+    }
+}
+
+/// Whether a request changes something only on a condition, so that sending it twice may make the
+/// second fail because the first succeeded.
+fn is_conditional_change(request: &HttpRequest) -> bool {
+    let headers = request.headers();
+    let is_change = request.method() == Method::PUT || request.method() == Method::POST;
+    let has = |name: &str| headers.contains_key(name);
+    is_change && (has(IF_MATCH.as_str()) || has(IF_NONE_MATCH.as_str()) || has("x-goog-if-generation-match"))
+}
+
+fn timed_out(limit: Duration) -> HttpError {
+    let error = std::io::Error::new(std::io::ErrorKind::TimedOut, format!("no answer within {limit:?}"));
+    HttpError::new(HttpErrorKind::Timeout, error)
+}
+
+fn undecodable(message: &'static str) -> HttpError {
+    HttpError::new(HttpErrorKind::Decode, std::io::Error::other(message))
+}
+
+fn length_of(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+impl Transport {
+    /// The response with a body that fails when nothing comes for too long.
+    fn watched(&self, response: HttpResponse) -> HttpResponse {
+        let patience = self.patience;
+        let quiet = || Box::pin(tokio::time::sleep(patience));
+        let watch = |body| Watched { body, patience, quiet: quiet(), waits: false };
+        response.map(|body| HttpResponseBody::new(watch(body)))
+    }
+
+    /// The response with the length of its body, which is collected to learn it if it is sent in
+    /// pieces. A body that ends with the connection is refused: it could be truncated.
+    async fn with_length(&self, response: HttpResponse) -> Result<HttpResponse, HttpError> {
+        let (headers, status) = (response.headers(), response.status());
+        if status != StatusCode::OK || headers.contains_key(CONTENT_LENGTH) {
+            return Ok(response);
+        }
+        if !headers.contains_key(TRANSFER_ENCODING) && response.body().size_hint().exact().is_none() {
+            return Err(undecodable("the server does not say how long its answer is"));
+        }
+        let (mut parts, body) = response.into_parts();
+        let mut collected = Vec::new();
+        let mut body = body;
+        while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+            if let Ok(data) = frame?.into_data() {
+                if collected.len() + data.len() > LONGEST_UNKNOWN {
+                    return Err(undecodable("an endless answer"));
+                }
+                collected.extend_from_slice(&data);
+            }
+        }
+        parts.headers.remove(TRANSFER_ENCODING);
+        parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(collected.len()));
+        Ok(HttpResponse::from_parts(parts, collected.into()))
+    }
+
+    /// The answer of a server that ignored the range, as one that did not.
+    fn cut(&self, response: HttpResponse, range: &HeaderValue) -> Result<HttpResponse, HttpError> {
+        self.ignores_ranges.store(true, Ordering::Relaxed);
+        let total = length_of(response.headers()).ok_or_else(|| undecodable("no Content-Length"))?;
+        let (mut parts, body) = response.into_parts();
+        let Some((start, end)) = range.to_str().ok().and_then(|range| bounds(range, total)) else {
+            parts.status = StatusCode::RANGE_NOT_SATISFIABLE;
+            return Ok(HttpResponse::from_parts(parts, Vec::new().into()));
+        };
+        parts.status = StatusCode::PARTIAL_CONTENT;
+        let content_range = HeaderValue::from_str(&format!("bytes {start}-{}/{total}", end - 1));
+        parts.headers.insert(CONTENT_RANGE, content_range.map_err(|_| undecodable("an impossible range"))?);
+        parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(end - start));
+        Ok(HttpResponse::from_parts(
+            parts,
+            HttpResponseBody::new(Cut { body, skip: start, left: end - start }),
+        ))
+    }
+}
+
+/// Start and end in a body of `total` bytes of a range as requests spell it.
+fn bounds(range: &str, total: u64) -> Option<(u64, u64)> {
+    let (start, end) = range.strip_prefix("bytes=")?.split_once('-')?;
+    let (start, end) = match (start.parse::<u64>(), end.parse::<u64>()) {
+        (Ok(start), Ok(last)) => (start, last.saturating_add(1).min(total)),
+        (Ok(start), Err(_)) => (start, total),
+        (Err(_), Ok(length)) => (total.saturating_sub(length), total),
+        _ => return None,
+    };
+    (start < end).then_some((start, end))
+}
+
+/// A body of which nothing may be heard only for so long.
+struct Watched {
+    body: HttpResponseBody,
+    patience: Duration,
+    quiet: Pin<Box<Sleep>>,
+    /// Whether somebody waits for the next frame, and `quiet` runs.
+    waits: bool,
+}
+
+impl Body for Watched {
+    type Data = Bytes;
+    type Error = HttpError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
+        let this = self.get_mut();
+        if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) {
+            this.waits = false;
+            return Poll::Ready(frame);
+        }
+        if !std::mem::replace(&mut this.waits, true) {
+            this.quiet.as_mut().reset(Instant::now() + this.patience);
+        }
+        this.quiet.as_mut().poll(cx).map(|()| Some(Err(timed_out(this.patience))))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// The part of a body after `skip` bytes, `left` bytes long.
+struct Cut {
+    body: HttpResponseBody,
+    skip: u64,
+    left: u64,
+}
+
+impl Body for Cut {
+    type Data = Bytes;
+    type Error = HttpError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
+        let this = self.get_mut();
+        while this.left > 0 {
+            let frame = std::task::ready!(Pin::new(&mut this.body).poll_frame(cx));
+            let mut data = match frame.map(|frame| frame.map(Frame::into_data)) {
+                Some(Ok(Ok(data))) => data,
+                Some(Ok(Err(_))) => continue,
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
+            };
+            let skipped = (data.len() as u64).min(this.skip);
+            this.skip -= skipped;
+            let mut data = data.split_off(skipped as usize);
+            data.truncate(usize::try_from(this.left).unwrap_or(usize::MAX));
+            this.left -= data.len() as u64;
+            if !data.is_empty() {
+                return Poll::Ready(Some(Ok(Frame::data(data))));
+            }
+        }
+        Poll::Ready(None)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_cut_as_asked() {
+        for (range, expected) in [
+            ("bytes=0-9", Some((0, 10))),
+            ("bytes=5-500", Some((5, 100))),
+            ("bytes=7-", Some((7, 100))),
+            ("bytes=-10", Some((90, 100))),
+            ("bytes=-1000", Some((0, 100))),
+            ("bytes=100-101", None),
+            ("bytes=9-3", None),
+            ("items=0-3", None),
+        ] {
+            assert_eq!(bounds(range, 100), expected, "{range}");
+        }
+    }
+}
