@@ -1,0 +1,153 @@
+//! Real servers on loopback, each with an empty bucket.
+
+mod http;
+mod process;
+mod s3;
+
+use std::{fmt, net::SocketAddr, ops::Deref, path::Path, process::Command, str::FromStr};
+
+use anyhow::{Context, Result, bail};
+use serde::Serialize;
+use tempfile::TempDir;
+
+use crate::Proxy;
+use process::Process;
+
+/// The bucket or container that every object server has.
+pub(crate) const BUCKET: &str = "testbed";
+
+/// The servers there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// moto: S3 with true conditional writes; slow; accepts any secret.
+    Moto,
+    /// ministack: as moto, another implementation.
+    Ministack,
+    /// nginx: HTTP with ranges, ETags and Content-Encoding.
+    Nginx,
+    /// Python's http.server: HTTP without ranges and without ETags.
+    Plain,
+}
+
+impl Kind {
+    /// Every kind, under the name by which the program takes it.
+    pub const ALL: [(&str, Self); 4] = [
+        ("moto", Self::Moto),
+        ("ministack", Self::Ministack),
+        ("nginx", Self::Nginx),
+        ("plain", Self::Plain),
+    ];
+
+    /// Whether it serves the files of a directory.
+    pub fn serves_directory(self) -> bool {
+        matches!(self, Self::Nginx | Self::Plain)
+    }
+}
+
+impl FromStr for Kind {
+    type Err = anyhow::Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        let found = Self::ALL.iter().find(|(n, _)| *n == name);
+        let names = Self::ALL.map(|(n, _)| n).join(", ");
+        found.map(|(_, kind)| *kind).with_context(|| format!("'{name}' is no server: {names}"))
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(Self::ALL.iter().find(|(_, kind)| kind == self).map_or("", |(n, _)| n))
+    }
+}
+
+/// How a client gets at a server's bucket.
+#[derive(Clone, Debug, Serialize)]
+pub struct Access {
+    /// The prefix of everything in the bucket, without a slash at its end: `s3://testbed`.
+    pub url: String,
+    /// The service: `http://127.0.0.1:1234`.
+    pub endpoint: String,
+    /// What a client needs to know, as environment variables are called: `AWS_ENDPOINT_URL` …
+    #[serde(rename = "env")]
+    pub options: Vec<(String, String)>,
+}
+
+impl Access {
+    fn at(url: String, address: SocketAddr, options: &[(&str, &str)]) -> Self {
+        let options = options.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
+        Self { url, endpoint: format!("http://{address}"), options }
+    }
+}
+
+/// A running server; it ends when this is dropped, and when the process that started it ends.
+pub struct Server {
+    access: Access,
+    address: SocketAddr,
+    process: Process,
+    _dir: TempDir,
+}
+
+impl Deref for Server {
+    type Target = Access;
+
+    fn deref(&self) -> &Access {
+        &self.access
+    }
+}
+
+impl Server {
+    /// Starts a server. `dir` is what a file server serves: an empty directory of its own without one.
+    /// Fails where the program is not installed, or did not start; the error says what it printed.
+    pub fn start(kind: Kind, dir: Option<&Path>) -> Result<Self> {
+        let own = tempfile::tempdir()?;
+        let served = dir.unwrap_or(own.path());
+        let started = match kind {
+            Kind::Moto => s3::moto(own.path()),
+            Kind::Ministack => s3::ministack(own.path()),
+            Kind::Nginx => http::nginx(own.path(), served),
+            Kind::Plain => http::plain(own.path(), served),
+        };
+        let (process, address, access) = started.with_context(|| format!("starting {kind}"))?;
+        Ok(Self { access, address, process, _dir: own })
+    }
+
+    /// moto, with the bucket `testbed`.
+    pub fn moto() -> Result<Self> {
+        Self::start(Kind::Moto, None)
+    }
+
+    /// ministack, with the bucket `testbed`.
+    pub fn ministack() -> Result<Self> {
+        Self::start(Kind::Ministack, None)
+    }
+
+    /// nginx over the files of a directory.
+    pub fn nginx(dir: &Path) -> Result<Self> {
+        Self::start(Kind::Nginx, Some(dir))
+    }
+
+    /// Python's file server over the files of a directory.
+    pub fn plain(dir: &Path) -> Result<Self> {
+        Self::start(Kind::Plain, Some(dir))
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// The same bucket by way of a proxy.
+    pub fn via(&self, proxy: &Proxy) -> Access {
+        let moved = |text: &str| text.replace(&self.address.to_string(), &proxy.address().to_string());
+        Access {
+            url: moved(&self.access.url),
+            endpoint: moved(&self.access.endpoint),
+            options: self.access.options.iter().map(|(k, v)| (k.clone(), moved(v))).collect(),
+        }
+    }
+}

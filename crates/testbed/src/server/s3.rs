@@ -1,0 +1,40 @@
+//! S3 servers.
+
+use super::{Access, BUCKET, Command, Path, Process, Result, SocketAddr, process};
+
+const KEY: &str = "testbed-key";
+const SECRET: &str = "testbed-secret";
+
+/// What an S3 client needs, as the environment spells it.
+fn access(address: SocketAddr) -> Access {
+    let endpoint = format!("http://{address}");
+    let options = [
+        ("AWS_ACCESS_KEY_ID", KEY),
+        ("AWS_SECRET_ACCESS_KEY", SECRET),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ENDPOINT_URL", &endpoint),
+        ("AWS_ALLOW_HTTP", "true"),
+    ];
+    Access::at(format!("s3://{BUCKET}"), address, &options)
+}
+
+fn with_bucket((process, address): (Process, SocketAddr)) -> Result<(Process, SocketAddr, Access)> {
+    process::must(address, "PUT", &format!("/{BUCKET}"), &[], b"")?;
+    Ok((process, address, access(address)))
+}
+
+pub(super) fn moto(dir: &Path) -> Result<(Process, SocketAddr, Access)> {
+    with_bucket(process::start(dir, |port| {
+        let mut command = Command::new(process::find("moto_server")?);
+        command.args(["-H", "127.0.0.1", "-p"]).arg(port.to_string());
+        Ok(command)
+    })?)
+}
+
+pub(super) fn ministack(dir: &Path) -> Result<(Process, SocketAddr, Access)> {
+    with_bucket(process::start(dir, |port| {
+        let mut command = Command::new(process::find("ministack")?);
+        command.env("BIND_HOST", "127.0.0.1").env("GATEWAY_PORT", port.to_string()).current_dir(dir);
+        Ok(command)
+    })?)
+}
