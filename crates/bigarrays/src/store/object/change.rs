@@ -246,11 +246,12 @@ impl Changing<'_> {
     /// What the service does wrong with conditions, if anything; tried on an object of its own.
     async fn try_conditions(&self) -> Result<std::result::Result<(), String>> {
         let store = &self.client.store;
-        let put = async |mode: PutMode| {
-            store.put_opts(self.path, PutPayload::from_static(b"trial"), mode.into()).await
+        // Different bytes, as tags may be made of them.
+        let put = async |bytes: &'static [u8], mode: PutMode| {
+            store.put_opts(self.path, PutPayload::from_static(bytes), mode.into()).await
         };
         let verdict = async {
-            let first = match put(PutMode::Create).await {
+            let first = match put(b"1", PutMode::Create).await {
                 Err(
                     object_store::Error::NotImplemented { .. } | object_store::Error::NotSupported { .. },
                 ) => {
@@ -258,13 +259,13 @@ impl Changing<'_> {
                 }
                 first => first?,
             };
-            if put(PutMode::Create).await.is_ok() {
+            if put(b"2", PutMode::Create).await.is_ok() {
                 return Ok(Err("the service ignores If-None-Match".to_owned()));
             }
-            if put(PutMode::Update(first.clone().into())).await.is_err() {
+            if put(b"3", PutMode::Update(first.clone().into())).await.is_err() {
                 return Ok(Err("the service refuses an If-Match that holds".to_owned()));
             }
-            if put(PutMode::Update(first.into())).await.is_ok() {
+            if put(b"4", PutMode::Update(first.into())).await.is_ok() {
                 return Ok(Err("the service ignores If-Match".to_owned()));
             }
             Ok(Ok(()))

@@ -11,6 +11,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::failure::is_missing;
 use super::runtime::Budget;
 use super::service::Client;
+use super::transport::OfValue;
 use crate::codec::ContentEncoding;
 use crate::error::{Error, Result};
 use crate::store::{Blob, Extent, Part, Wanted};
@@ -91,7 +92,10 @@ impl Fetch<'_> {
 
     async fn ask(&self, range: Option<GetRange>, head: bool) -> Result<Answer> {
         let strong = |version: &String| (!version.starts_with("W/")).then(|| version.clone());
+        let mut extensions = http::Extensions::new();
+        extensions.insert(OfValue);
         let options = GetOptions {
+            extensions,
             range,
             head,
             if_none_match: if let Wanted::Unless(known) = self.version { Some(known.clone()) } else { None },

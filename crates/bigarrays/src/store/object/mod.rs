@@ -15,6 +15,7 @@ mod transport;
 
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use object_store::list::PaginatedListOptions;
@@ -35,6 +36,9 @@ use crate::pool::{PerProcess, pool};
 
 /// Lists of different prefixes under way at once.
 const LISTS_AT_ONCE: usize = 8;
+
+/// How long is waited before something is fetched again that came incomplete.
+const AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// Bytes that one value takes of the memory for values under way if its size cannot be told.
 const UNKNOWN_SIZE: u64 = 1 << 20;
@@ -169,7 +173,17 @@ impl Work {
             budget,
             explain: &explain,
         };
-        fetch.run().await.map_err(|error| error.during("reading").at(self.location(&request.key)))
+        let mut pause = AGAIN_AFTER;
+        loop {
+            match fetch.run().await {
+                // A body that ended early without an error, or was replaced again and again.
+                Err(error) if error.is_retryable() && pause < AGAIN_AFTER * 8 => {
+                    tokio::time::sleep(pause).await
+                }
+                done => return done.map_err(|error| error.during("reading").at(self.location(&request.key))),
+            }
+            pause *= 2;
+        }
     }
 
     async fn update(&self, index: usize, request: &Update, makers: &Sender<Make>) -> Result<()> {

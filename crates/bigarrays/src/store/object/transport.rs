@@ -15,8 +15,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::{
-    ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, HeaderValue, IF_MATCH, IF_NONE_MATCH, RANGE,
-    TRANSFER_ENCODING,
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, HeaderValue, IF_MATCH, IF_NONE_MATCH,
+    RANGE, TRANSFER_ENCODING,
 };
 use http::{HeaderMap, Method, StatusCode};
 use http_body::{Body, Frame, SizeHint};
@@ -55,6 +55,10 @@ impl HttpConnector for Transport {
     }
 }
 
+/// Marks requests for the value of an object, or for parts of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OfValue;
+
 /// The outcome of a change on a condition is unknown: it may have been made or not.
 #[derive(Debug)]
 pub(super) struct Unknown(pub(super) String);
@@ -70,35 +74,48 @@ impl std::error::Error for Unknown {}
 #[async_trait]
 impl HttpService for Transport {
     async fn call(&self, mut request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        if let Some(encodings) = self.accept_encoding
-            && request.method() == Method::GET
-        {
+        let is_value = request.extensions().get::<OfValue>().is_some();
+        if let (true, Some(encodings)) = (is_value, self.accept_encoding) {
             request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static(encodings));
         }
-        let is_conditional = is_conditional_change(&request);
-        let range =
-            (request.method() == Method::GET).then(|| request.headers().get(RANGE).cloned()).flatten();
-        let limit = self.patience + Duration::from_secs(request.body().content_length() as u64 / SLOWEST);
-        let sent = tokio::time::timeout(limit, self.connections.execute(request)).await;
-        let response = sent.unwrap_or_else(|_| Err(timed_out(limit)));
-        let response = match response {
-            Err(error) if is_conditional && error.kind() != HttpErrorKind::Connect => {
-                return Err(HttpError::new(HttpErrorKind::Unknown, Unknown(error.to_string())));
-            }
-            response => response?,
-        };
-        let status = response.status();
-        self.throttle.heed(status);
-        if is_conditional && (status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT) {
-            let message = format!("the server answered {status}");
-            return Err(HttpError::new(HttpErrorKind::Unknown, Unknown(message)));
+        let range = request.headers().get(RANGE).cloned();
+        let response = self.send(request).await?;
+        self.throttle.heed(response.status());
+        let response = self.watched(response);
+        if !is_value || response.status() != StatusCode::OK {
+            return Ok(response);
         }
-        let response = self.with_length(self.watched(response)).await?;
+        let response = with_length(response).await?;
         match range {
-            Some(range) if status == StatusCode::OK => self.cut(response, &range),
-            _ => Ok(response),
+            Some(range) => self.cut(response, &range),
+            None => Ok(response),
         }
     }
+}
+
+impl Transport {
+    /// Sends a request within its time. What came of a change on a condition may stay unknown.
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let is_conditional = is_conditional_change(&request);
+        let limit = self.patience + Duration::from_secs(request.body().content_length() as u64 / SLOWEST);
+        let sent = tokio::time::timeout(limit, self.connections.execute(request)).await;
+        let unknown = |message: String| HttpError::new(HttpErrorKind::Unknown, Unknown(message));
+        match sent.unwrap_or_else(|_| Err(timed_out(limit))) {
+            Err(error) if is_conditional && error.kind() != HttpErrorKind::Connect => {
+                Err(unknown(super::failure::chain(&error)))
+            }
+            Ok(response) if is_conditional && is_doubtful(response.status()) => {
+                self.throttle.heed(response.status());
+                Err(unknown(format!("the server answered {}", response.status())))
+            }
+            sent => sent,
+        }
+    }
+}
+
+/// Whether a server that answers so may have done what it was asked all the same.
+fn is_doubtful(status: StatusCode) -> bool {
+    status.is_server_error() || matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS)
 }
 
 /// Whether a request changes something only on a condition, so that sending it twice may make the
@@ -132,32 +149,6 @@ impl Transport {
         response.map(|body| HttpResponseBody::new(watch(body)))
     }
 
-    /// The response with the length of its body, which is collected to learn it if it is sent in
-    /// pieces. A body that ends with the connection is refused: it could be truncated.
-    async fn with_length(&self, response: HttpResponse) -> Result<HttpResponse, HttpError> {
-        let (headers, status) = (response.headers(), response.status());
-        if status != StatusCode::OK || headers.contains_key(CONTENT_LENGTH) {
-            return Ok(response);
-        }
-        if !headers.contains_key(TRANSFER_ENCODING) && response.body().size_hint().exact().is_none() {
-            return Err(undecodable("the server does not say how long its answer is"));
-        }
-        let (mut parts, body) = response.into_parts();
-        let mut collected = Vec::new();
-        let mut body = body;
-        while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
-            if let Ok(data) = frame?.into_data() {
-                if collected.len() + data.len() > LONGEST_UNKNOWN {
-                    return Err(undecodable("an endless answer"));
-                }
-                collected.extend_from_slice(&data);
-            }
-        }
-        parts.headers.remove(TRANSFER_ENCODING);
-        parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(collected.len()));
-        Ok(HttpResponse::from_parts(parts, collected.into()))
-    }
-
     /// The answer of a server that ignored the range, as one that did not.
     fn cut(&self, response: HttpResponse, range: &HeaderValue) -> Result<HttpResponse, HttpError> {
         self.ignores_ranges.store(true, Ordering::Relaxed);
@@ -176,6 +167,33 @@ impl Transport {
             HttpResponseBody::new(Cut { body, skip: start, left: end - start }),
         ))
     }
+}
+
+/// The response with the length of its body, which is collected to learn it if it is sent in
+/// pieces. Then only a content encoding tells whether anything is missing at the end: without one,
+/// such an answer is no answer.
+async fn with_length(response: HttpResponse) -> Result<HttpResponse, HttpError> {
+    let headers = response.headers();
+    if headers.contains_key(CONTENT_LENGTH) {
+        return Ok(response);
+    }
+    if !headers.contains_key(CONTENT_ENCODING) {
+        let error = std::io::Error::other("the server does not say how long its answer is");
+        return Err(HttpError::new(HttpErrorKind::Interrupted, error));
+    }
+    let (mut parts, mut body) = response.into_parts();
+    let mut collected = Vec::new();
+    while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+        if let Ok(data) = frame?.into_data() {
+            if collected.len() + data.len() > LONGEST_UNKNOWN {
+                return Err(undecodable("an endless answer"));
+            }
+            collected.extend_from_slice(&data);
+        }
+    }
+    parts.headers.remove(TRANSFER_ENCODING);
+    parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(collected.len()));
+    Ok(HttpResponse::from_parts(parts, collected.into()))
 }
 
 /// Start and end in a body of `total` bytes of a range as requests spell it.
