@@ -18,7 +18,7 @@ use testbed::{Access, Faults, Kind, Proxy, Server};
 /// A client of what a server says about itself; `secret` replaces the secret key.
 fn client(access: &Access, secret: Option<&str>) -> Arc<dyn ObjectStore> {
     let options = access.options.iter().map(|(key, value)| {
-        let value = if key.contains("SECRET") || key.ends_with("ACCOUNT_KEY") {
+        let value = if key.contains("SECRET") || key.ends_with("STORAGE_ACCOUNT_KEY") {
             secret.unwrap_or(value)
         } else {
             value

@@ -17,7 +17,7 @@ use http_body_util::{BodyExt, Either, Full};
 use hyper::{
     HeaderMap, Request, Response, StatusCode, Uri,
     body::Incoming,
-    header::{CONTENT_ENCODING, CONTENT_LENGTH, ETAG, HOST, HeaderName},
+    header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, HOST, HeaderName},
     server::conn::http1,
     service::service_fn,
 };
@@ -25,6 +25,8 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioIo},
 };
+
+use percent_encoding::percent_decode_str;
 
 use super::{Access, BUCKET, Command, Path, Process, Result, SocketAddr, Started, process};
 use crate::background::Background;
@@ -158,22 +160,25 @@ impl Front {
     }
 
     async fn put(&self, bucket: &str, key: &str, headers: &HeaderMap, body: Bytes) -> Result<Answer> {
-        let key = key.replace('/', "%2F").replace('+', "%2B");
-        let mut target = format!("/upload/storage/v1/b/{bucket}/o?uploadType=media&name={key}");
         let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
-        for (header, name) in [
-            ("x-goog-if-generation-match", "ifGenerationMatch"),
-            (CONTENT_ENCODING.as_str(), "contentEncoding"),
-        ] {
-            target += &text(header).map_or_else(String::new, |value| format!("&{name}={value}"));
+        // Of the three ways to upload, that server heeds preconditions in the multipart one alone.
+        let mut target = format!("/upload/storage/v1/b/{bucket}/o?uploadType=multipart");
+        if let Some(generation) = text("x-goog-if-generation-match") {
+            target += &format!("&ifGenerationMatch={generation}");
         }
-        let mut request = Request::post(self.url(&target)?);
-        for name in ["content-type", "cache-control", "authorization"] {
-            if let Some(value) = headers.get(name) {
-                request = request.header(name, value);
-            }
-        }
-        let response = self.client.request(request.body(Either::Left(Full::from(body)))?).await?;
+        let kind = text("content-type").unwrap_or("application/octet-stream");
+        let stored_as = serde_json::json!({
+            "name": percent_decode_str(key).decode_utf8()?, "contentType": kind,
+            "contentEncoding": text("content-encoding"), "cacheControl": text("cache-control"),
+        });
+        let boundary = format!("{:032x}", rand::random::<u128>());
+        let open = format!("--{boundary}\r\nContent-Type: application/json\r\n\r\n{stored_as}\r\n");
+        let middle = format!("--{boundary}\r\nContent-Type: {kind}\r\n\r\n");
+        let end = format!("\r\n--{boundary}--\r\n");
+        let whole = [open.as_bytes(), middle.as_bytes(), &body, end.as_bytes()].concat();
+        let related = format!("multipart/related; boundary={boundary}");
+        let request = Request::post(self.url(&target)?).header(CONTENT_TYPE, related);
+        let response = self.client.request(request.body(Either::Left(Full::from(whole)))?).await?;
         let status = response.status();
         let body = response.into_body().collect().await?.to_bytes();
         if !status.is_success() {
