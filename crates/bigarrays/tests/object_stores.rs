@@ -1,10 +1,14 @@
 //! Stores behind a network, against real servers on loopback.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bigarrays::store::{self, Settings, Store, StoreOptions, conformance};
+use bigarrays::Result;
+use bigarrays::store::{
+    self, ChangeFn, FileStore, Get, GetSink, Settings, Store, StoreOptions, Update, conformance,
+};
 use testbed::{Access, Server};
 
 /// Options of a store that a server's bucket is reached with.
@@ -12,22 +16,93 @@ fn options(access: &Access) -> StoreOptions {
     StoreOptions { settings: Settings::from_iter(access.options.clone()), ..StoreOptions::default() }
 }
 
-/// A new, empty place in a bucket for each call.
-fn places(access: &Access) -> impl Fn() -> Arc<dyn Store> {
+/// A name for a new, empty place in a bucket.
+fn place() -> String {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
-    let (url, options) = (access.url.clone(), options(access));
-    move || {
-        let place = format!("{url}/place-{}", COUNT.fetch_add(1, Ordering::Relaxed));
-        store::open(&place, &options).unwrap()
-    }
+    format!("place-{}", COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+fn conforms(access: &Access) {
+    let options = options(access);
+    conformance::run(&|| store::open(&format!("{}/{}", access.url, place()), &options).unwrap());
 }
 
 #[test]
 fn s3_conforms() {
-    conformance::run(&places(&Server::moto().unwrap()));
+    conforms(&Server::moto().unwrap());
 }
 
 #[test]
 fn another_s3_conforms() {
-    conformance::run(&places(&Server::ministack().unwrap()));
+    conforms(&Server::ministack().unwrap());
+}
+
+#[test]
+fn gcs_conforms() {
+    conforms(&Server::fake_gcs().unwrap());
+}
+
+#[test]
+fn azure_conforms() {
+    conforms(&Server::azurite().unwrap());
+}
+
+/// Writes to a directory, and reads it through a web server.
+#[derive(Debug)]
+struct Published {
+    directory: PathBuf,
+    url: String,
+}
+
+impl Published {
+    fn files(&self) -> FileStore {
+        FileStore::open(self.directory.clone(), StoreOptions::default()).unwrap()
+    }
+
+    fn web(&self) -> Arc<dyn Store> {
+        store::open(&self.url, &StoreOptions::default()).unwrap()
+    }
+}
+
+impl Store for Published {
+    fn location(&self, key: &str) -> String {
+        self.web().location(key)
+    }
+
+    fn child(&self, path: &str) -> Result<Arc<dyn Store>> {
+        let url = self.web().child(path)?.location("");
+        let directory = self.files().child(path)?.location("").into();
+        Ok(Arc::new(Self { directory, url }))
+    }
+
+    fn get_many(&self, requests: &[Get], sink: &GetSink<'_>) -> Result<()> {
+        self.web().get_many(requests, sink)
+    }
+
+    fn update_many(&self, requests: &[Update], change: &ChangeFn<'_>) -> Result<()> {
+        self.files().update_many(requests, change)
+    }
+
+    fn list(&self, prefix: &str, found: &mut dyn FnMut(&str, u64) -> Result<()>) -> Result<()> {
+        self.files().list(prefix, found)
+    }
+}
+
+fn published(root: &Path, server: &Server) {
+    conformance::run(&|| {
+        let place = place();
+        Arc::new(Published { directory: root.join(&place), url: format!("{}/{place}", server.url) })
+    });
+}
+
+#[test]
+fn web_server_with_ranges_conforms() {
+    let root = tempfile::tempdir().unwrap();
+    published(root.path(), &Server::nginx(root.path()).unwrap());
+}
+
+#[test]
+fn web_server_without_ranges_conforms() {
+    let root = tempfile::tempdir().unwrap();
+    published(root.path(), &Server::plain(root.path()).unwrap());
 }

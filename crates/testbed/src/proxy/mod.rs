@@ -8,16 +8,15 @@ mod serve;
 
 use std::{
     collections::VecDeque,
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard},
-    thread,
 };
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use hyper::Method;
 use rand::rngs::StdRng;
-use tokio::{net::TcpListener, sync::oneshot};
 
+use crate::background::Background;
 pub use counts::{Counts, Recorded};
 pub use faults::{Fault, Faults};
 
@@ -69,9 +68,7 @@ impl Shared {
 /// A running proxy; stops when it is dropped.
 pub struct Proxy {
     shared: Arc<Shared>,
-    address: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<thread::JoinHandle<()>>,
+    serving: Background,
 }
 
 impl Proxy {
@@ -86,25 +83,13 @@ impl Proxy {
         let (queued, counts) = (VecDeque::new(), Counts::default());
         let state = Mutex::new(State { faults, draws, queued, counts, recorded: None });
         let shared = Arc::new(Shared { upstream, state });
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let listener = runtime
-            .block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, port)))
-            .with_context(|| format!("listening on port {port}"))?;
-        let address = listener.local_addr()?;
-        let (stop, stopped) = oneshot::channel();
-        let serving = serve::accept(Arc::clone(&shared), listener);
-        let thread = thread::Builder::new().name("proxy".into()).spawn(move || {
-            runtime.block_on(async {
-                tokio::spawn(serving);
-                let _ = stopped.await;
-            });
-        })?;
-        Ok(Self { shared, address, stop: Some(stop), thread: Some(thread) })
+        let serving = Background::serve(port, serve::connections(Arc::clone(&shared)))?;
+        Ok(Self { shared, serving })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.serving.address()
     }
 
     /// What went through since the start or the last reset.
@@ -137,14 +122,5 @@ impl Proxy {
     /// The requests recorded, in order of arrival.
     pub fn recorded(&self) -> Vec<Recorded> {
         self.shared.state().recorded.clone().unwrap_or_default()
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }

@@ -29,7 +29,7 @@ use hyper_util::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     time::sleep,
 };
 
@@ -39,6 +39,7 @@ use super::{
 };
 
 type Upstream = Client<HttpConnector, Up>;
+type BoxFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 type Answer = Response<Either<Full<Bytes>, Down>>;
 
 /// Paths below this are the proxy's own.
@@ -46,8 +47,8 @@ const OWN: &str = "/.testbed/";
 /// What one read of a socket may fetch.
 const BUFFER: usize = 1 << 20;
 
-/// Accepts connections until it is dropped.
-pub(crate) async fn accept(shared: Arc<Shared>, listener: TcpListener) {
+/// What serves a connection.
+pub(crate) fn connections(shared: Arc<Shared>) -> impl Fn(TcpStream) -> BoxFuture + Send + 'static {
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
     let upstream: Upstream = Client::builder(TokioExecutor::new())
@@ -55,18 +56,13 @@ pub(crate) async fn accept(shared: Arc<Shared>, listener: TcpListener) {
         .pool_idle_timeout(Duration::from_secs(2))
         .http1_max_buf_size(BUFFER)
         .build(connector);
-    loop {
-        let Ok((stream, _)) = listener.accept().await else {
-            sleep(Duration::from_millis(10)).await; // out of file descriptors: some will be closed
-            continue;
-        };
+    move |stream| {
         shared.count(|c| c.connections += 1);
-        tokio::spawn(connection(Arc::clone(&shared), upstream.clone(), stream));
+        Box::pin(connection(Arc::clone(&shared), upstream.clone(), stream))
     }
 }
 
 async fn connection(shared: Arc<Shared>, upstream: Upstream, stream: TcpStream) {
-    let _ = stream.set_nodelay(true);
     let reset = Arc::new(AtomicBool::new(false));
     let socket = TokioIo::new(Socket { stream, reset: Arc::clone(&reset) });
     let service = service_fn(|request| {

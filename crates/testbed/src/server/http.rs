@@ -1,6 +1,6 @@
 //! File servers: nginx, which knows ranges and encodings, and Python's own, which knows neither.
 
-use super::{Access, Command, Path, Process, Result, SocketAddr, bail, process};
+use super::{Access, Command, Path, Process, Result, SocketAddr, Started, process};
 
 /// A file `k.gz` or `k.br` is served for `k` with its Content-Encoding, as local layers store it.
 /// Below `/.forbidden/`, `/.private/` (user `testbed`, password `secret`) and `/.moved/` (a redirect to
@@ -33,10 +33,10 @@ http {{
     )
 }
 
-pub(super) fn nginx(own: &Path, dir: &Path) -> Result<(Process, SocketAddr, Access)> {
+pub(super) fn nginx(own: &Path, dir: &Path) -> Result<Started> {
     let dir = std::path::absolute(dir)?;
     if dir.to_string_lossy().contains(['"', '$']) {
-        bail!("nginx cannot be given {}", dir.display());
+        anyhow::bail!("nginx cannot be given {}", dir.display());
     }
     std::fs::write(own.join("users"), "testbed:{PLAIN}secret\n")?;
     let (process, address) = process::start(own, |port| {
@@ -46,15 +46,20 @@ pub(super) fn nginx(own: &Path, dir: &Path) -> Result<(Process, SocketAddr, Acce
         command.arg("-p").arg(own).args(["-e", "stderr", "-c"]).arg(file);
         Ok(command)
     })?;
-    Ok((process, address, Access::at(format!("http://{address}"), address, &[])))
+    Ok(started(process, address))
 }
 
-pub(super) fn plain(own: &Path, dir: &Path) -> Result<(Process, SocketAddr, Access)> {
+pub(super) fn plain(own: &Path, dir: &Path) -> Result<Started> {
     let (process, address) = process::start(own, |port| {
         let mut command = Command::new(process::find("python3")?);
         command.args(["-u", "-m", "http.server", "--bind", "127.0.0.1", "--directory"]);
         command.arg(dir).arg(port.to_string());
         Ok(command)
     })?;
-    Ok((process, address, Access::at(format!("http://{address}"), address, &[])))
+    Ok(started(process, address))
+}
+
+fn started(process: Process, address: SocketAddr) -> Started {
+    let access = Access::at(format!("http://{address}"), address, &[]);
+    Started { process: Some(process), _serving: None, address, access }
 }

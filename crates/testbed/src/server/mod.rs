@@ -1,16 +1,18 @@
 //! Real servers on loopback, each with an empty bucket.
 
+mod azure;
+mod gcs;
 mod http;
 mod process;
 mod s3;
 
 use std::{fmt, net::SocketAddr, ops::Deref, path::Path, process::Command, str::FromStr};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde::Serialize;
 use tempfile::TempDir;
 
-use crate::Proxy;
+use crate::{Proxy, background::Background};
 use process::Process;
 
 /// The bucket or container that every object server has.
@@ -23,6 +25,10 @@ pub enum Kind {
     Moto,
     /// ministack: as moto, another implementation.
     Ministack,
+    /// fake-gcs-server: GCS with true preconditions; accepts any credential.
+    FakeGcs,
+    /// Azurite: Azure's own emulator; checks signatures; slow.
+    Azurite,
     /// nginx: HTTP with ranges, ETags and Content-Encoding.
     Nginx,
     /// Python's http.server: HTTP without ranges and without ETags.
@@ -31,9 +37,11 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, under the name by which the program takes it.
-    pub const ALL: [(&str, Self); 4] = [
+    pub const ALL: [(&str, Self); 6] = [
         ("moto", Self::Moto),
         ("ministack", Self::Ministack),
+        ("fake-gcs", Self::FakeGcs),
+        ("azurite", Self::Azurite),
         ("nginx", Self::Nginx),
         ("plain", Self::Plain),
     ];
@@ -79,11 +87,19 @@ impl Access {
     }
 }
 
+/// A server that has just started.
+struct Started {
+    /// The program, where it is one.
+    process: Option<Process>,
+    /// What runs in this process, before a program or in its place.
+    _serving: Option<Background>,
+    address: SocketAddr,
+    access: Access,
+}
+
 /// A running server; it ends when this is dropped, and when the process that started it ends.
 pub struct Server {
-    access: Access,
-    address: SocketAddr,
-    process: Process,
+    started: Started,
     _dir: TempDir,
 }
 
@@ -91,7 +107,7 @@ impl Deref for Server {
     type Target = Access;
 
     fn deref(&self) -> &Access {
-        &self.access
+        &self.started.access
     }
 }
 
@@ -104,11 +120,13 @@ impl Server {
         let started = match kind {
             Kind::Moto => s3::moto(own.path()),
             Kind::Ministack => s3::ministack(own.path()),
+            Kind::FakeGcs => gcs::fake_gcs(own.path()),
+            Kind::Azurite => azure::azurite(own.path()),
             Kind::Nginx => http::nginx(own.path(), served),
             Kind::Plain => http::plain(own.path(), served),
         };
-        let (process, address, access) = started.with_context(|| format!("starting {kind}"))?;
-        Ok(Self { access, address, process, _dir: own })
+        let started = started.with_context(|| format!("starting {kind}"))?;
+        Ok(Self { started, _dir: own })
     }
 
     /// moto, with the bucket `testbed`.
@@ -119,6 +137,16 @@ impl Server {
     /// ministack, with the bucket `testbed`.
     pub fn ministack() -> Result<Self> {
         Self::start(Kind::Ministack, None)
+    }
+
+    /// fake-gcs-server, with the bucket `testbed`.
+    pub fn fake_gcs() -> Result<Self> {
+        Self::start(Kind::FakeGcs, None)
+    }
+
+    /// Azurite, with the container `testbed`.
+    pub fn azurite() -> Result<Self> {
+        Self::start(Kind::Azurite, None)
     }
 
     /// nginx over the files of a directory.
@@ -133,21 +161,21 @@ impl Server {
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.started.address
     }
 
-    /// Its process.
-    pub fn id(&self) -> u32 {
-        self.process.id()
+    /// Its process; none where it runs in this one.
+    pub fn id(&self) -> Option<u32> {
+        self.started.process.as_ref().map(Process::id)
     }
 
     /// The same bucket by way of a proxy.
     pub fn via(&self, proxy: &Proxy) -> Access {
-        let moved = |text: &str| text.replace(&self.address.to_string(), &proxy.address().to_string());
+        let moved = |text: &str| text.replace(&self.address().to_string(), &proxy.address().to_string());
         Access {
-            url: moved(&self.access.url),
-            endpoint: moved(&self.access.endpoint),
-            options: self.access.options.iter().map(|(k, v)| (k.clone(), moved(v))).collect(),
+            url: moved(&self.url),
+            endpoint: moved(&self.endpoint),
+            options: self.options.iter().map(|(k, v)| (k.clone(), moved(v))).collect(),
         }
     }
 }

@@ -110,13 +110,13 @@ fn spawn(mut command: Command) -> Result<Child> {
     child.recv()?.with_context(|| format!("starting {}", program.display()))
 }
 
-/// Finds a program: below `BIGARRAYS_TESTBED`, else in the workspace's Python and Node environments, then
+/// Finds a program: below `BIGARRAYS_TESTBED`, else in the workspace's Python and this crate's Node environment, then
 /// on the PATH. `relative` is what stands below the directory: "moto_server", or a path within it.
 pub(crate) fn find(relative: &str) -> Result<PathBuf> {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut places = match env::var_os("BIGARRAYS_TESTBED") {
         Some(dir) => vec![dir.into()],
-        None => vec![workspace.join(".venv/bin"), workspace.join("node_modules/.bin")],
+        None => vec![here.join("../../.venv/bin"), here.join("node_modules/.bin")],
     };
     places.extend(env::split_paths(&env::var_os("PATH").unwrap_or_default()));
     places.push("/usr/sbin".into()); // where Debian puts servers, which not every PATH names

@@ -1,6 +1,6 @@
 //! S3 servers.
 
-use super::{Access, BUCKET, Command, Path, Process, Result, SocketAddr, process};
+use super::{Access, BUCKET, Command, Path, Process, Result, SocketAddr, Started, process};
 
 const KEY: &str = "testbed-key";
 const SECRET: &str = "testbed-secret";
@@ -18,12 +18,12 @@ fn access(address: SocketAddr) -> Access {
     Access::at(format!("s3://{BUCKET}"), address, &options)
 }
 
-fn with_bucket((process, address): (Process, SocketAddr)) -> Result<(Process, SocketAddr, Access)> {
+fn with_bucket((process, address): (Process, SocketAddr)) -> Result<Started> {
     process::must(address, "PUT", &format!("/{BUCKET}"), &[], b"")?;
-    Ok((process, address, access(address)))
+    Ok(Started { process: Some(process), _serving: None, address, access: access(address) })
 }
 
-pub(super) fn moto(dir: &Path) -> Result<(Process, SocketAddr, Access)> {
+pub(super) fn moto(dir: &Path) -> Result<Started> {
     with_bucket(process::start(dir, |port| {
         let mut command = Command::new(process::find("moto_server")?);
         command.args(["-H", "127.0.0.1", "-p"]).arg(port.to_string());
@@ -31,7 +31,7 @@ pub(super) fn moto(dir: &Path) -> Result<(Process, SocketAddr, Access)> {
     })?)
 }
 
-pub(super) fn ministack(dir: &Path) -> Result<(Process, SocketAddr, Access)> {
+pub(super) fn ministack(dir: &Path) -> Result<Started> {
     with_bucket(process::start(dir, |port| {
         let mut command = Command::new(process::find("ministack")?);
         command.env("BIND_HOST", "127.0.0.1").env("GATEWAY_PORT", port.to_string()).current_dir(dir);
