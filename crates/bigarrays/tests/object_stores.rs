@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bigarrays::Result;
-use bigarrays::store::{
-    self, ChangeFn, FileStore, Get, GetSink, Settings, Store, StoreOptions, Update, conformance,
-};
+use bigarrays::store::{self, ChangeFn, FileStore, Get, GetSink, Store, StoreOptions, Update, conformance};
 use testbed::{Access, Server};
 
-/// Options of a store that a server's bucket is reached with.
+/// Options of a store that a server's bucket is reached with; without what other programs need.
 fn options(access: &Access) -> StoreOptions {
-    StoreOptions { settings: Settings::from_iter(access.options.clone()), ..StoreOptions::default() }
+    let known = ["AWS_", "AZURE_", "GOOGLE_BASE_URL", "GOOGLE_SERVICE_ACCOUNT_KEY"];
+    let own = access.options.iter().filter(|(key, _)| known.iter().any(|known| key.starts_with(known)));
+    StoreOptions { settings: own.map(|(k, v)| (k, v.as_str())).collect(), ..StoreOptions::default() }
 }
 
 /// A name for a new, empty place in a bucket.
@@ -88,8 +88,8 @@ impl Store for Published {
     }
 }
 
-fn published(root: &Path, server: &Server) {
-    conformance::run(&|| {
+fn published(root: &Path, server: &Server, skipped: &[(&str, &str)]) {
+    conformance::run_except(skipped, &|| {
         let place = place();
         Arc::new(Published { directory: root.join(&place), url: format!("{}/{place}", server.url) })
     });
@@ -98,11 +98,15 @@ fn published(root: &Path, server: &Server) {
 #[test]
 fn web_server_with_ranges_conforms() {
     let root = tempfile::tempdir().unwrap();
-    published(root.path(), &Server::nginx(root.path()).unwrap());
+    let skipped =
+        [("versions", "its ETag is the second of the change and the size: two changes in one are alike")];
+    published(root.path(), &Server::nginx(root.path()).unwrap(), &skipped);
 }
 
 #[test]
 fn web_server_without_ranges_conforms() {
     let root = tempfile::tempdir().unwrap();
-    published(root.path(), &Server::plain(root.path()).unwrap());
+    let unencoded = "it serves k.gz only under that name, and never says Content-Encoding";
+    let skipped = [("encoded values are sent whole", unencoded), ("the last encoding counts", unencoded)];
+    published(root.path(), &Server::plain(root.path()).unwrap(), &skipped);
 }

@@ -2,7 +2,7 @@
 
 use super::{Access, Command, Path, Process, Result, SocketAddr, Started, process};
 
-/// A file `k.gz` or `k.br` is served for `k` with its Content-Encoding, as local layers store it.
+/// A file `k.gz`, `k.br` or `k.zstd` is served for `k` with its Content-Encoding, as local layers store it.
 /// Below `/.forbidden/`, `/.private/` (user `testbed`, password `secret`) and `/.moved/` (a redirect to
 /// the same path without it) the same directory answers as servers with rights and redirects do.
 fn configuration(port: u16, dir: &Path, own: &Path) -> String {
@@ -14,16 +14,16 @@ http {{
   client_body_temp_path "{own}/body"; proxy_temp_path "{own}/proxy"; fastcgi_temp_path "{own}/fastcgi";
   uwsgi_temp_path "{own}/uwsgi"; scgi_temp_path "{own}/scgi";
   default_type application/octet-stream; types {{ application/json json; text/plain txt; }}
-  map "$request_uri $uri" $encoding {{ default ""; "~\.(gz|br) " ""; "~\.gz$" gzip; "~\.br$" br; }}
+  map "$request_uri $uri" $encoding {{ default ""; "~\.(gz|br|zstd) " ""; "~\.gz$" gzip; "~\.br$" br; "~\.zstd$" zstd; }}
   server {{
     listen 127.0.0.1:{port} backlog=1024; root "{dir}"; merge_slashes off;
     add_header Content-Encoding $encoding; add_header Access-Control-Allow-Origin *;
-    location / {{ try_files $uri $uri.gz $uri.br =404; }}
+    location / {{ try_files $uri $uri.gz $uri.br $uri.zstd =404; }}
     location /.forbidden/ {{ return 403; }}
     location /.moved/ {{ rewrite ^/.moved/(.*)$ /$1 redirect; }}
     location /.private/ {{
       auth_basic testbed; auth_basic_user_file "{own}/users";
-      rewrite ^/.private/(.*)$ /$1 break; try_files $uri $uri.gz $uri.br =404;
+      rewrite ^/.private/(.*)$ /$1 break; try_files $uri $uri.gz $uri.br $uri.zstd =404;
     }}
   }}
 }}

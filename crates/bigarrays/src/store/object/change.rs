@@ -23,8 +23,9 @@ use crate::codec::ContentEncoding;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{Change, Part, Wanted};
 
-/// The metadata entry with the names of the changes that a value contains.
-const CHANGES: &str = "bigarrays-changes";
+/// The metadata entry with the names of the changes that a value contains; letters alone, as services
+/// allow different signs.
+const CHANGES: &str = "bigarrayschanges";
 
 /// How many changes a value remembers.
 const REMEMBERED: usize = 16;

@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use object_store::ObjectStoreExt;
 use object_store::list::PaginatedListOptions;
 use object_store::path::Path;
 use rayon::Scope;
@@ -149,6 +150,11 @@ impl Work {
 
     fn path(&self, key: &str) -> Result<Path> {
         check_key(key)?;
+        if self.remote.place.service == Service::Azure && key.contains('\\') {
+            return Err(Error::invalid("Azure takes a backslash for a slash")
+                .during("resolving")
+                .at(self.location(key)));
+        }
         Path::parse(format!("{}{key}", self.prefix))
             .map_err(|error| Error::invalid(error.to_string()).during("resolving").at(self.location(key)))
     }
@@ -235,10 +241,28 @@ impl Work {
 
     /// Sends the keys and sizes of every object that starts with `prefix`, page by page. What lies
     /// below different slashes is listed at once.
-    async fn list(&self, prefix: String, pages: &tokio::sync::mpsc::Sender<Result<Vec<(String, u64)>>>) {
+    async fn list(&self, prefix: String, pages: &Pages) {
+        if self.remote.place.service == Service::Azure && !prefix.is_empty() && !prefix.ends_with('/') {
+            self.list_exactly(&prefix, pages).await;
+        }
         let top = self.list_pages(prefix, Some("/"), pages).await;
         let below = async |prefix: String| drop(self.list_pages(prefix, None, pages).await);
         futures_util::stream::iter(top).for_each_concurrent(LISTS_AT_ONCE, below).await;
+    }
+
+    /// Sends the object that is called as the prefix itself, which lists of Azure leave out.
+    async fn list_exactly(&self, prefix: &str, pages: &Pages) {
+        let found = match Path::parse(prefix) {
+            Ok(path) => self.client.store.head(&path).await,
+            Err(_) => return,
+        };
+        let page = match found {
+            Ok(found) => Ok(vec![(prefix[self.prefix.len()..].to_owned(), found.size)]),
+            Err(error) if failure::is_missing(&error) => return,
+            Err(error) => Err(self.explain("listing", &prefix[self.prefix.len()..])(error)),
+        };
+        // Nobody receives after a failure.
+        let _ = pages.send(page).await;
     }
 
     /// Sends the pages of one listing and returns the common prefixes.
@@ -246,7 +270,7 @@ impl Work {
         &self,
         prefix: String,
         delimiter: Option<&'static str>,
-        pages: &tokio::sync::mpsc::Sender<Result<Vec<(String, u64)>>>,
+        pages: &Pages,
     ) -> Vec<String> {
         let mut prefixes = Vec::new();
         let mut page_token = None;
@@ -295,6 +319,9 @@ impl Work {
             .map_err(explain)
     }
 }
+
+/// Where pages of keys and sizes are sent.
+type Pages = tokio::sync::mpsc::Sender<Result<Vec<(String, u64)>>>;
 
 /// The other side gave up, and says itself why.
 fn gone() -> Error {
