@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bigarrays::Result;
 use bigarrays::store::{self, ChangeFn, FileStore, Get, GetSink, Store, StoreOptions, Update, conformance};
-use testbed::{Access, Server};
+use testbed::{Access, Faults, Proxy, Server};
 
 /// Options of a store that a server's bucket is reached with; without what other programs need.
 fn options(access: &Access) -> StoreOptions {
@@ -109,4 +109,36 @@ fn web_server_without_ranges_conforms() {
     let unencoded = "it serves k.gz only under that name, and never says Content-Encoding";
     let skipped = [("encoded values are sent whole", unencoded), ("the last encoding counts", unencoded)];
     published(root.path(), &Server::plain(root.path()).unwrap(), &skipped);
+}
+
+/// Everything that goes wrong between a client and a server, at a few percent.
+fn faults() -> Faults {
+    let odds = "reset=0.02,stall=0.004,stall-body=0.004,truncate=0.02,truncate-lying=0.01,lost=0.02,\
+                500=0.01,503=0.02,429=0.01";
+    odds.parse::<Faults>().unwrap().seed(11).stall_for(std::time::Duration::from_secs(5))
+}
+
+fn conforms_through_faults(server: &Server) {
+    let proxy = Proxy::start(server.address(), faults()).unwrap();
+    let mut options = options(&server.via(&proxy));
+    options.settings.set("timeout", "2");
+    let url = server.via(&proxy).url;
+    conformance::run(&|| store::open(&format!("{url}/{}", place()), &options).unwrap());
+    let counts = proxy.counts();
+    assert!(counts.faults(Some("lost")) > 10 && counts.faults(Some("stall")) > 0, "{counts:?}");
+}
+
+#[test]
+fn s3_conforms_through_faults() {
+    conforms_through_faults(&Server::moto().unwrap());
+}
+
+#[test]
+fn gcs_conforms_through_faults() {
+    conforms_through_faults(&Server::fake_gcs().unwrap());
+}
+
+#[test]
+fn azure_conforms_through_faults() {
+    conforms_through_faults(&Server::azurite().unwrap());
 }

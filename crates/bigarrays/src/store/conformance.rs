@@ -311,7 +311,8 @@ fn list(store: &dyn Store) {
         calls += 1;
         Err(Error::new(ErrorKind::Cancelled, "enough"))
     });
-    assert_eq!((stopped.unwrap_err().kind(), calls), (ErrorKind::Cancelled, 1));
+    let stopped = stopped.unwrap_err();
+    assert_eq!((stopped.kind(), calls), (ErrorKind::Cancelled, 1), "{stopped}");
 }
 
 fn a_failed_sink_ends_the_batch(store: &dyn Store) {

@@ -167,9 +167,14 @@ impl Front {
             target += &format!("&ifGenerationMatch={generation}");
         }
         let kind = text("content-type").unwrap_or("application/octet-stream");
+        let own = headers.iter().filter_map(|(name, value)| {
+            Some((name.as_str().strip_prefix("x-goog-meta-")?.to_owned(), value.to_str().ok()?.into()))
+        });
+        let metadata: serde_json::Map<String, serde_json::Value> = own.collect();
         let stored_as = serde_json::json!({
             "name": percent_decode_str(key).decode_utf8()?, "contentType": kind,
             "contentEncoding": text("content-encoding"), "cacheControl": text("cache-control"),
+            "metadata": metadata,
         });
         let boundary = format!("{:032x}", rand::random::<u128>());
         let open = format!("--{boundary}\r\nContent-Type: application/json\r\n\r\n{stored_as}\r\n");

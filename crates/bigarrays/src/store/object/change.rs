@@ -158,7 +158,7 @@ impl Changing<'_> {
                 Err(error) => error,
             };
             match &error {
-                object_store::Error::Precondition { .. } | object_store::Error::AlreadyExists { .. } => {
+                _ if is_refused(&error) => {
                     // After an answer was lost, what stands in the way may be this very change.
                     let is_own = unknown > 0 && self.look().await?.changes.contains(&name);
                     return Ok(if is_own { Outcome::Done } else { Outcome::Lost });
@@ -244,37 +244,58 @@ impl Changing<'_> {
         })
     }
 
-    /// What the service does wrong with conditions, if anything; tried on an object of its own.
+    /// What the service does wrong with conditions, if anything; tried on an object of its own, again
+    /// from the start if an answer is lost.
     async fn try_conditions(&self) -> Result<std::result::Result<(), String>> {
-        let store = &self.client.store;
-        // Different bytes, as tags may be made of them.
-        let put = async |bytes: &'static [u8], mode: PutMode| {
-            store.put_opts(self.path, PutPayload::from_static(bytes), mode.into()).await
-        };
-        let verdict = async {
-            let first = match put(b"1", PutMode::Create).await {
+        let mut lost = 0;
+        loop {
+            let verdict = self.try_conditions_once().await;
+            let _ = self.client.store.delete(self.path).await;
+            match verdict {
+                Ok(verdict) => return Ok(verdict.map_or(Ok(()), |fault| Err(fault.to_owned()))),
                 Err(
                     object_store::Error::NotImplemented { .. } | object_store::Error::NotSupported { .. },
                 ) => {
                     return Ok(Err("the service knows no conditional writes".to_owned()));
                 }
-                first => first?,
-            };
-            if put(b"2", PutMode::Create).await.is_ok() {
-                return Ok(Err("the service ignores If-None-Match".to_owned()));
+                Err(error) if !is_unknown(&error) || lost == LOST_ANSWERS => {
+                    return Err((self.explain)(error));
+                }
+                Err(_) => lost += 1,
             }
-            if put(b"3", PutMode::Update(first.clone().into())).await.is_err() {
-                return Ok(Err("the service refuses an If-Match that holds".to_owned()));
-            }
-            if put(b"4", PutMode::Update(first.into())).await.is_ok() {
-                return Ok(Err("the service ignores If-Match".to_owned()));
-            }
-            Ok(Ok(()))
-        };
-        let verdict = verdict.await.map_err(self.explain);
-        let _ = store.delete(self.path).await;
-        verdict
+        }
     }
+
+    async fn try_conditions_once(&self) -> object_store::Result<Option<&'static str>> {
+        // Different bytes, as tags may be made of them.
+        let put = async |bytes: &'static [u8], mode: PutMode| {
+            let put =
+                self.client.store.put_opts(self.path, PutPayload::from_static(bytes), mode.into()).await;
+            match put {
+                Ok(put) => Ok(Some(UpdateVersion::from(put))),
+                Err(error) if is_refused(&error) => Ok(None),
+                Err(error) => Err(error),
+            }
+        };
+        let Some(first) = put(b"1", PutMode::Create).await? else {
+            return Ok(Some("the service refuses an If-None-Match that holds"));
+        };
+        if put(b"2", PutMode::Create).await?.is_some() {
+            return Ok(Some("the service ignores If-None-Match"));
+        }
+        if put(b"3", PutMode::Update(first.clone())).await?.is_none() {
+            return Ok(Some("the service refuses an If-Match that holds"));
+        }
+        if put(b"4", PutMode::Update(first)).await?.is_some() {
+            return Ok(Some("the service ignores If-Match"));
+        }
+        Ok(None)
+    }
+}
+
+/// Whether a condition did not hold.
+fn is_refused(error: &object_store::Error) -> bool {
+    matches!(error, object_store::Error::Precondition { .. } | object_store::Error::AlreadyExists { .. })
 }
 
 /// How many answers to one put may be lost before that is an error.

@@ -110,6 +110,7 @@ fn is_passing(text: &str) -> bool {
         " 408",
         "timed out",
         "no answer within",
+        "invalid list response",
         "connect",
         "HTTP error",
     ];

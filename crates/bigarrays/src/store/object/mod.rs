@@ -38,9 +38,6 @@ use crate::pool::{PerProcess, pool};
 /// Lists of different prefixes under way at once.
 const LISTS_AT_ONCE: usize = 8;
 
-/// How long is waited before something is fetched again that came incomplete.
-const AGAIN_AFTER: Duration = Duration::from_millis(100);
-
 /// Bytes that one value takes of the memory for values under way if its size cannot be told.
 const UNKNOWN_SIZE: u64 = 1 << 20;
 
@@ -179,16 +176,12 @@ impl Work {
             budget,
             explain: &explain,
         };
-        let mut pause = AGAIN_AFTER;
+        let mut again = Again::FIRST;
         loop {
             match fetch.run().await {
-                // A body that ended early without an error, or was replaced again and again.
-                Err(error) if error.is_retryable() && pause < AGAIN_AFTER * 8 => {
-                    tokio::time::sleep(pause).await
-                }
+                Err(error) if again.after(&error).await => {}
                 done => return done.map_err(|error| error.during("reading").at(self.location(&request.key))),
             }
-            pause *= 2;
         }
     }
 
@@ -312,11 +305,31 @@ impl Work {
         let options =
             PaginatedListOptions { delimiter: delimiter.map(Into::into), page_token, ..Default::default() };
         let _slot = self.client.throttle.enter().await;
-        lister
-            .0
-            .list_paginated(Some(prefix).filter(|prefix| !prefix.is_empty()), options)
-            .await
-            .map_err(explain)
+        let prefix = Some(prefix).filter(|prefix| !prefix.is_empty());
+        let mut again = Again::FIRST;
+        loop {
+            match lister.0.list_paginated(prefix, options.clone()).await.map_err(&explain) {
+                Err(error) if again.after(&error).await => {}
+                done => return done,
+            }
+        }
+    }
+}
+
+/// Patience with reads that came incomplete; whole requests are already repeated further below.
+struct Again(Duration);
+
+impl Again {
+    const FIRST: Self = Self(Duration::from_millis(100));
+
+    /// Whether to read once more after this error. Waits longer each time.
+    async fn after(&mut self, error: &Error) -> bool {
+        let goes_on = error.is_retryable() && self.0 < Self::FIRST.0 * 16;
+        if goes_on {
+            tokio::time::sleep(self.0).await;
+            self.0 *= 2;
+        }
+        goes_on
     }
 }
 
