@@ -130,6 +130,20 @@ async fn races(store: Arc<dyn ObjectStore>) {
     assert_eq!(store.get(&counter).await.unwrap().bytes().await.unwrap(), "16");
 }
 
+/// More keys than a page holds, flat and by folder.
+async fn pages(store: &dyn ObjectStore) {
+    let mut keys: Vec<_> = (0..2300).map(|i| format!("deep/{}/{i}", i % 1150)).collect();
+    let put = |key: String| async move { store.put(&Path::from(key), "v".into()).await.unwrap() };
+    futures_util::future::join_all(keys.iter().cloned().map(put)).await;
+    let deep = Path::from("deep");
+    let listed: Vec<_> =
+        store.list(Some(&deep)).map_ok(|m| m.location.to_string()).try_collect().await.unwrap();
+    keys.sort();
+    assert_eq!(listed, keys);
+    let folders = store.list_with_delimiter(Some(&deep)).await.unwrap();
+    assert_eq!((folders.common_prefixes.len(), folders.objects.len()), (1150, 0));
+}
+
 /// Runs everything, directly and by way of a proxy.
 fn serves(kind: Kind, checks_signatures: bool) {
     let server = Server::start(kind, None).unwrap();
@@ -146,6 +160,14 @@ fn serves(kind: Kind, checks_signatures: bool) {
     let counts = proxy.counts();
     assert!(counts.statuses[&412] + counts.statuses.get(&409).unwrap_or(&0) >= 15, "{counts:?}");
     assert_eq!((counts.upstream_errors, counts.in_flight), (0, 0));
+}
+
+#[test]
+fn s3s() {
+    serves(Kind::S3s, true);
+    let server = Server::s3s().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(pages(&*client(&server, None)));
 }
 
 #[test]

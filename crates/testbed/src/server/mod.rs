@@ -5,6 +5,7 @@ mod gcs;
 mod http;
 mod process;
 mod s3;
+mod s3s;
 
 use std::{fmt, net::SocketAddr, ops::Deref, path::Path, process::Command, str::FromStr};
 
@@ -21,6 +22,8 @@ pub(crate) const BUCKET: &str = "testbed";
 /// The servers there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// The s3s crate over memory, in this process: fast S3 with true conditional writes; checks signatures.
+    S3s,
     /// moto: S3 with true conditional writes; slow; accepts any secret.
     Moto,
     /// ministack: as moto, another implementation.
@@ -37,7 +40,8 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, under the name by which the program takes it.
-    pub const ALL: [(&str, Self); 6] = [
+    pub const ALL: [(&str, Self); 7] = [
+        ("s3s", Self::S3s),
         ("moto", Self::Moto),
         ("ministack", Self::Ministack),
         ("fake-gcs", Self::FakeGcs),
@@ -118,6 +122,7 @@ impl Server {
         let own = tempfile::tempdir()?;
         let served = dir.unwrap_or(own.path());
         let started = match kind {
+            Kind::S3s => s3s::start(),
             Kind::Moto => s3::moto(own.path()),
             Kind::Ministack => s3::ministack(own.path()),
             Kind::FakeGcs => gcs::fake_gcs(own.path()),
@@ -127,6 +132,11 @@ impl Server {
         };
         let started = started.with_context(|| format!("starting {kind}"))?;
         Ok(Self { started, _dir: own })
+    }
+
+    /// The s3s crate over memory, with the bucket `testbed`.
+    pub fn s3s() -> Result<Self> {
+        Self::start(Kind::S3s, None)
     }
 
     /// moto, with the bucket `testbed`.

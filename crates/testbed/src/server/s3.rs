@@ -2,11 +2,11 @@
 
 use super::{Access, BUCKET, Command, Path, Process, Result, SocketAddr, Started, process};
 
-const KEY: &str = "testbed-key";
-const SECRET: &str = "testbed-secret";
+pub(super) const KEY: &str = "testbed-key";
+pub(super) const SECRET: &str = "testbed-secret";
 
 /// What an S3 client needs, as the environment spells it.
-fn access(address: SocketAddr) -> Access {
+pub(super) fn access(address: SocketAddr) -> Access {
     let endpoint = format!("http://{address}");
     let options = [
         ("AWS_ACCESS_KEY_ID", KEY),
