@@ -27,6 +27,7 @@ mod write;
 
 use cache::IndexCache;
 pub use index::{ChunkPlace, MinishardIndex, parse_entry};
+pub(crate) use spec::TYPE;
 pub use spec::{ShardHash, ShardSpec};
 
 /// The bytes of indexes that a store and its children keep, unless told otherwise.

@@ -11,7 +11,7 @@ use crate::codec::ContentEncoding;
 use crate::error::{Error, Result};
 
 /// The name of the format in metadata.
-pub const TYPE: &str = "neuroglancer_uint64_sharded_v1";
+pub(crate) const TYPE: &str = "neuroglancer_uint64_sharded_v1";
 
 /// How chunk ids are spread over the shards of a `neuroglancer_uint64_sharded_v1`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -90,7 +90,11 @@ impl ShardSpec {
     /// # Errors
     /// `InvalidArgument` naming the member.
     pub fn check(&self) -> Result<()> {
-        let refuse = |message: String| Err(Error::invalid(message));
+        self.violation().map_err(Error::invalid)
+    }
+
+    fn violation(&self) -> Result<(), String> {
+        let refuse = |message: String| Err(message);
         if self.preshift_bits > 64 {
             return refuse(format!("preshift_bits is {}, but ids have 64 bits", self.preshift_bits));
         }
@@ -119,9 +123,14 @@ impl ShardSpec {
     /// # Errors
     /// `InvalidArgument` naming the member, what was found and what is expected.
     pub fn from_json(object: &Map<String, Value>) -> Result<Self> {
+        Self::parse(object).map_err(Error::invalid)
+    }
+
+    /// As [`ShardSpec::from_json`], but the error is what it says.
+    pub(crate) fn parse(object: &Map<String, Value>) -> Result<Self, String> {
         let wrong = |name: &str, expected: &str| {
             let found = object.get(name).map_or_else(|| "nothing".to_owned(), Value::to_string);
-            Error::invalid(format!("{name}: expected {expected}, found {found:.60}"))
+            format!("{name}: expected {expected}, found {found:.60}")
         };
         let bits = |name: &str, most: u64| {
             let bits = object.get(name).and_then(Value::as_u64).filter(|&bits| bits <= most);
@@ -147,7 +156,7 @@ impl ShardSpec {
             minishard_index_encoding: encoding("minishard_index_encoding")?,
             data_encoding: encoding("data_encoding")?,
         };
-        spec.check()?;
+        spec.violation()?;
         Ok(spec)
     }
 
