@@ -240,8 +240,8 @@ impl FromStr for ShardSpec {
     }
 }
 
-const MEMBERS: [&str; 6] =
-    ["preshift_bits", "hash", "minishard_bits", "shard_bits", "minishard_index_encoding", "data_encoding"];
+const MEMBERS: [&str; 7] =
+    ["@type", "preshift_bits", "hash", "minishard_bits", "shard_bits", "minishard_index_encoding", "data_encoding"];
 
 #[cfg(test)]
 mod tests {

@@ -14,7 +14,7 @@ use crate::pool::threads;
 use crate::store::{Blob, Change, ChangeFn, Get, Part, Update, in_parallel};
 
 /// The most bytes of new chunks that are held for several shards at once.
-const WAVE_BYTES: u64 = 64 << 20;
+pub(crate) const WAVE_BYTES: u64 = 64 << 20;
 
 /// The most shards that are read and written at once: how long they are is not known beforehand.
 const WAVE_READS: usize = 4;
