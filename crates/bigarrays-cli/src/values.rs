@@ -122,8 +122,13 @@ mod tests {
     #[test]
     fn shardings() {
         assert_eq!(sharding("auto"), Ok(NewSharding::Auto));
-        assert!(matches!(sharding("preshift_bits=1,minishard_bits=2,shard_bits=3"), Ok(NewSharding::Neuroglancer(_))));
-        assert!(sharding("preshift_bits=1,minishard_bits=2,shard_bits=70").unwrap_err().contains("shard_bits"));
+        assert!(matches!(
+            sharding("preshift_bits=1,minishard_bits=2,shard_bits=3"),
+            Ok(NewSharding::Neuroglancer(_))
+        ));
+        assert!(
+            sharding("preshift_bits=1,minishard_bits=2,shard_bits=70").unwrap_err().contains("shard_bits")
+        );
     }
 
     #[test]

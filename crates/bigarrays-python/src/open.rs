@@ -309,9 +309,9 @@ fn new_sharding(given: &Arguments<'_>) -> PyResult<NewSharding> {
         };
         members.iter().map(member).collect::<PyResult<Vec<_>>>()?.join(",")
     } else {
-        sharding
-            .extract::<String>()
-            .map_err(|_| given.invalid("a sharding is True, a dict or a text such as \"preshift_bits=9,…\""))?
+        sharding.extract::<String>().map_err(|_| {
+            given.invalid("a sharding is True, a dict or a text such as \"preshift_bits=9,…\"")
+        })?
     };
     text.parse().map(NewSharding::Neuroglancer).or_raise(given.py)
 }

@@ -82,7 +82,7 @@ class Case:
         given = dict(member.split("=") for member in SHARDINGS[self.sharding].split(","))
         usual = {"hash": "identity", "minishard_index_encoding": "raw", "data_encoding": "raw"}
         members = {name: int(v) if v.isdigit() else v for name, v in (usual | given).items()}
-        return {"@type": "neuroglancer_uint64_sharded_v1"} | members
+        return {"@type": "neuroglancer_uint64_sharded_v1", **members}
 
     @property
     def lossy(self) -> bool:

@@ -34,7 +34,9 @@ pub(super) fn write(stored: &Stored, axes: &[StoredAxis], mut source: View<'_>) 
             let mut blocks = projection.by_block(&layout.write_shape()).peekable();
             while blocks.peek().is_some() {
                 let mut parts = Vec::new();
-                while let Some(block) = blocks.next_if(|block| parts.is_empty() || parts.len() + block.len() <= BATCH) {
+                while let Some(block) =
+                    blocks.next_if(|block| parts.is_empty() || parts.len() + block.len() <= BATCH)
+                {
                     parts.extend(block.into_iter().map(|k| projection.get(k)));
                 }
                 write_chunks(stored, layout, &parts, &source)?;

@@ -312,7 +312,14 @@ mod tests {
         let axis =
             |length: i64, source: u64| PlanAxis { range: 0..length, target: (0, 64), source: (0, source) };
         let axes = [axis(1000, 1000), axis(1000, 1000), axis(256, 1)].into_iter().collect();
-        PlanInput { axes, item: 1, chunk_bytes: (1_000_000, 64 * 64 * 64), shard_bytes: 0, threads: 2, memory }
+        PlanInput {
+            axes,
+            item: 1,
+            chunk_bytes: (1_000_000, 64 * 64 * 64),
+            shard_bytes: 0,
+            threads: 2,
+            memory,
+        }
     }
 
     #[test]
@@ -375,7 +382,9 @@ mod tests {
         let plan = |lengths: &[i64]| {
             let axis = |&length: &i64| PlanAxis { range: 0..length, target: (0, 1), source: (0, 3) };
             let axes = lengths.iter().map(axis).collect();
-            PlanInput { axes, item: 8, chunk_bytes: (1000, 8), shard_bytes: 0, threads: 2, memory: 1 << 28 }.plan().unwrap()
+            PlanInput { axes, item: 8, chunk_bytes: (1000, 8), shard_bytes: 0, threads: 2, memory: 1 << 28 }
+                .plan()
+                .unwrap()
         };
         let huge = plan(&[1 << 40, i64::MAX, 5]);
         assert!(huge.blocks() > 1 << 40 && huge.peak_memory <= 1 << 28);

@@ -129,7 +129,11 @@ fn ranges(store: &dyn Store) {
     assert_eq!(get(store, "k", Part::Last(10)), parts(&bytes[99_990..]));
     assert_eq!(get(store, "k", Part::First(10)), parts(&bytes[..10]));
     for part in [Part::First(200_000), Part::Last(200_000)] {
-        assert_eq!(get(store, "k", part).unwrap().0, bytes, "all of a value that is shorter than the wanted part");
+        assert_eq!(
+            get(store, "k", part).unwrap().0,
+            bytes,
+            "all of a value that is shorter than the wanted part"
+        );
     }
     for part in [wanted(Some(100_000)), wanted(None), Part::Presence, Part::First(10), Part::Last(10)] {
         assert_eq!(get(store, "missing", part), None);

@@ -217,7 +217,8 @@ mod tests {
             Part::Last(length).of(size, ContentEncoding::Identity).unwrap().unwrap().into_owned()
         };
         assert_eq!((last(3, 10), last(30, 10)), (vec![7..10], vec![0..10]));
-        let first = |length| Part::First(length).of(10, ContentEncoding::Identity).unwrap().unwrap().into_owned();
+        let first =
+            |length| Part::First(length).of(10, ContentEncoding::Identity).unwrap().unwrap().into_owned();
         assert_eq!((first(3), first(30)), (vec![0..3], vec![0..10]));
         assert_eq!(Part::Last(3).of(10, ContentEncoding::Gzip).unwrap(), None);
         assert_eq!(Part::Presence.of(10, ContentEncoding::Gzip).unwrap().unwrap().len(), 0);

@@ -36,7 +36,9 @@ impl Morton {
 
     /// The axis of each bit of a code and which bit of the position along the axis it is, from the lowest on.
     fn order(&self) -> impl Iterator<Item = (usize, u32)> + '_ {
-        (0..u64::BITS).flat_map(|bit| (0..3).map(move |axis| (axis, bit))).filter(|&(axis, bit)| bit < self.bits[axis])
+        (0..u64::BITS)
+            .flat_map(|bit| (0..3).map(move |axis| (axis, bit)))
+            .filter(|&(axis, bit)| bit < self.bits[axis])
     }
 
     fn code(&self, index: &[u64]) -> u64 {
@@ -203,7 +205,10 @@ mod tests {
         assert_eq!((morton.bits, morton.len()), ([3, 0, 1], 4));
         assert_eq!(morton.code(&[4, 0, 1]), 0b1010);
         assert_eq!(Morton::new([(1 << 49) + 1, 1, 1]).unwrap().len(), 50);
-        assert_eq!(Morton::new([1 << 32, 1 << 32, 1]).unwrap().code(&[(1 << 32) - 1, (1 << 32) - 1, 0]), u64::MAX);
+        assert_eq!(
+            Morton::new([1 << 32, 1 << 32, 1]).unwrap().code(&[(1 << 32) - 1, (1 << 32) - 1, 0]),
+            u64::MAX
+        );
         assert!(Morton::new([1 << 32, 1 << 32, 2]).unwrap_err().to_string().contains("65 bits"));
     }
 

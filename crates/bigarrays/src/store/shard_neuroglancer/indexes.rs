@@ -93,6 +93,9 @@ pub(super) fn parts<'a>(blob: &Blob<'a>) -> Result<Option<&'a [u8]>> {
     }
 }
 
+/// Minishards of one shard whose indexes are to be read, and where these lie.
+type OfHead = (Arc<Head>, Vec<(u64, Range<u64>)>);
+
 /// What the rounds of one call have found out.
 struct Search<'a> {
     store: &'a ShardedStore,
@@ -131,8 +134,7 @@ impl Search<'_> {
         if missing.is_empty() || self.store.is_modern() {
             return Ok(());
         }
-        let obsolete: Vec<_> =
-            requests.into_iter().filter(|(shard, _)| missing.contains(shard)).collect();
+        let obsolete: Vec<_> = requests.into_iter().filter(|(shard, _)| missing.contains(shard)).collect();
         self.fetch_heads(&obsolete, FileKind::Index).map(drop)
     }
 
@@ -149,10 +151,10 @@ impl Search<'_> {
         let read = Mutex::new((Vec::new(), BTreeSet::new()));
         store.inner.get_many(&gets, &|k, blob| {
             let (shard, minishards) = &shards[k];
-            let found = blob
-                .map(|blob| parse_head(store, &blob, minishards, kind))
-                .transpose()
-                .map_err(|error| error.during("reading the index of").at(store.inner.location(&gets[k].key)))?;
+            let found =
+                blob.map(|blob| parse_head(store, &blob, minishards, kind)).transpose().map_err(|error| {
+                    error.during("reading the index of").at(store.inner.location(&gets[k].key))
+                })?;
             let mut read = read.lock().unwrap_or_else(PoisonError::into_inner);
             match found {
                 Some(found) => read.0.push((*shard, found)),
@@ -187,7 +189,7 @@ impl Search<'_> {
 
     /// Round two: the indexes of minishards.
     fn minishards(&mut self, wanted: &BTreeSet<(u64, u64)>) -> Result<()> {
-        let mut requests: BTreeMap<u64, (Arc<Head>, Vec<(u64, Range<u64>)>)> = BTreeMap::new();
+        let mut requests: BTreeMap<u64, OfHead> = BTreeMap::new();
         for &(shard, number) in wanted {
             if self.lookups.contains_key(&(shard, number)) {
                 continue;
@@ -201,8 +203,7 @@ impl Search<'_> {
                 (Some(kept), _) => Some(kept),
                 (None, None) => Some(head.minishard(MinishardIndex::default())),
                 (None, Some(range)) => {
-                    let (_, ranges) =
-                        requests.entry(shard).or_insert_with(|| (Arc::clone(head), Vec::new()));
+                    let (_, ranges) = requests.entry(shard).or_insert_with(|| (Arc::clone(head), Vec::new()));
                     ranges.push((number, range.clone()));
                     None
                 }
@@ -215,7 +216,7 @@ impl Search<'_> {
         self.fetch_minishards(requests.into_iter().collect())
     }
 
-    fn fetch_minishards(&mut self, mut shards: Vec<(u64, (Arc<Head>, Vec<(u64, Range<u64>)>))>) -> Result<()> {
+    fn fetch_minishards(&mut self, mut shards: Vec<(u64, OfHead)>) -> Result<()> {
         let store = self.store;
         let located = |error: Error, shard, head: &Head| {
             error.during("reading the indexes of").at(store.inner.location(&store.file(shard, head.file)))
@@ -286,6 +287,12 @@ fn parse_head(store: &ShardedStore, blob: &Blob<'_>, asked: &[u64], kind: FileKi
         let number = if is_whole { k as u64 } else { asked[k] };
         entries.extend(parse_entry(*entry, base)?.map(|range| (number, range)));
     }
+    let mut ascending: Vec<_> = entries.iter().collect();
+    ascending.sort_unstable_by_key(|(_, range)| range.start);
+    if let Some(pair) = ascending.windows(2).find(|pair| pair[1].1.start < pair[0].1.end) {
+        let message = format!("the indexes of minishards {} and {} overlap", pair[0].0, pair[1].0);
+        return Err(Error::corrupt(message));
+    }
     let version = blob.version.map(str::to_owned);
     let head = Head { version, file, entries };
     let mut minishards = Vec::new();
@@ -303,19 +310,17 @@ fn parse_head(store: &ShardedStore, blob: &Blob<'_>, asked: &[u64], kind: FileKi
 /// Sorts the places of indexes as they lie in the file.
 ///
 /// # Errors
-/// `CorruptData` if two overlap or one is longer than an index of all chunks can be.
+/// `CorruptData` if one is longer than an index of all chunks can be.
 fn ascending(store: &ShardedStore, minishards: &mut [(u64, Range<u64>)]) -> Result<Vec<Range<u64>>> {
     minishards.sort_unstable_by_key(|(_, range)| range.start);
-    if let Some(pair) = minishards.windows(2).find(|pair| pair[1].1.start < pair[0].1.end) {
-        let message = format!("the indexes of minishards {} and {} overlap", pair[0].0, pair[1].0);
-        return Err(Error::corrupt(message));
-    }
     let largest = largest_index(store);
     let codec = store.spec.minishard_index_encoding.codec();
     let most = codec.map_or(largest, |codec| codec.max_encoded_len(largest)) as u64;
     if let Some((number, range)) = minishards.iter().find(|(_, range)| range.end - range.start > most) {
         let length = range.end - range.start;
-        return Err(Error::corrupt(format!("the index of minishard {number} has {length} bytes, of at most {most}")));
+        return Err(Error::corrupt(format!(
+            "the index of minishard {number} has {length} bytes, of at most {most}"
+        )));
     }
     Ok(minishards.iter().map(|(_, range)| range.clone()).collect())
 }
@@ -347,6 +352,16 @@ pub(super) fn parse_minishard(store: &ShardedStore, bytes: &[u8], base: u64) -> 
     store.spec.minishard_index_encoding.with_decoded(bytes, largest_index(store), parse)
 }
 
+/// An error if the index names a chunk of another shard or minishard.
+pub(super) fn expect_own(store: &ShardedStore, place: (u64, u64), index: &MinishardIndex) -> Result<()> {
+    match index.chunks().iter().find(|chunk| store.spec.place(chunk.id) != place) {
+        Some(chunk) => {
+            Err(Error::corrupt(format!("chunk {} does not belong into minishard {}", chunk.id, place.1)))
+        }
+        None => Ok(()),
+    }
+}
+
 /// Minishards whose indexes are held at once.
 pub(super) const MINISHARDS: usize = 1024;
 
@@ -361,8 +376,12 @@ pub(super) fn all_chunks(
         let wanted: BTreeSet<_> =
             (first..count.min(first + MINISHARDS as u64)).map(|number| (shard, number)).collect();
         let lookups = current(store, shard, &wanted)?;
-        for minishard in lookups.values() {
-            if let Lookup::Found { minishard, .. } = minishard {
+        for (place, lookup) in lookups {
+            if let Lookup::Found { minishard, .. } = lookup {
+                let located = |error: Error| {
+                    error.during("listing").at(store.inner.location(&store.file(shard, minishard.file)))
+                };
+                expect_own(store, place, &minishard.index).map_err(located)?;
                 minishard.index.chunks().iter().try_for_each(&mut *found)?;
             }
         }

@@ -85,8 +85,11 @@ impl ShardedStore {
     /// Keeps indexes of `bytes` at most, for this store and the children that it will have.
     #[must_use]
     pub fn index_cache(self, bytes: u64) -> Self {
-        let shared =
-            Shared { cache: PerProcess::new(), cache_bytes: bytes, modern: AtomicBool::new(self.is_modern()) };
+        let shared = Shared {
+            cache: PerProcess::new(),
+            cache_bytes: bytes,
+            modern: AtomicBool::new(self.is_modern()),
+        };
         Self { shared: Arc::new(shared), ..self }
     }
 
@@ -172,7 +175,11 @@ impl Store for ShardedStore {
         shards.into_iter().try_for_each(|shard| {
             indexes::all_chunks(self, shard, &mut |chunk| {
                 let key = chunk.id.to_string();
-                if key.starts_with(prefix) { found(&key, chunk.range.end - chunk.range.start) } else { Ok(()) }
+                if key.starts_with(prefix) {
+                    found(&key, chunk.range.end - chunk.range.start)
+                } else {
+                    Ok(())
+                }
             })
         })
     }

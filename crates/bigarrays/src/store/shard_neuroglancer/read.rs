@@ -112,7 +112,8 @@ impl Reader<'_> {
 
     /// Answers what the lookups allow, and returns what is to be looked up again.
     fn read_current(&self, pending: &[Item], lookups: &Lookups) -> Result<Vec<Item>> {
-        let (mut again, mut known, mut shards) = (Vec::new(), Vec::new(), BTreeMap::<u64, OfShard<'_>>::new());
+        let (mut again, mut known, mut shards) =
+            (Vec::new(), Vec::new(), BTreeMap::<u64, OfShard<'_>>::new());
         for item in pending {
             match lookups.get(&item.place) {
                 None | Some(Lookup::Absent) => known.push((*item, false)),
@@ -162,7 +163,9 @@ impl Reader<'_> {
                 groups.push(group(Part::Presence));
             }
             if let Some(group) = groups.last_mut() {
-                group.add(piece, gap).map_err(|error| error.during("reading").at(self.store.inner.location(&file)))?;
+                group
+                    .add(piece, gap)
+                    .map_err(|error| error.during("reading").at(self.store.inner.location(&file)))?;
             }
         }
         groups.iter_mut().for_each(Group::finish);
@@ -207,8 +210,7 @@ impl Reader<'_> {
             let part = |range: &Range<u64>| group.part(bytes, range);
             let give = |bytes: &[u8]| {
                 let encoding = self.store.spec.data_encoding;
-                let blob =
-                    if piece.is_whole { Blob::whole(bytes, encoding) } else { Blob::parts(bytes) };
+                let blob = if piece.is_whole { Blob::whole(bytes, encoding) } else { Blob::parts(bytes) };
                 (self.sink)(piece.item.position, Some(blob))
             };
             if let [range] = &piece.ranges[..] {
@@ -258,7 +260,8 @@ impl<'a> OfShard<'a> {
         };
         let is_whole = wanted.is_none();
         let absolute = |range: &Range<u64>| chunk.start + range.start..chunk.start + range.end;
-        let ranges: Vec<_> = wanted.map_or_else(|| vec![chunk.clone()], |ranges| ranges.iter().map(absolute).collect());
+        let ranges: Vec<_> =
+            wanted.map_or_else(|| vec![chunk.clone()], |ranges| ranges.iter().map(absolute).collect());
         match ranges.is_empty() {
             true => self.known.push((*item, true)),
             false => self.pieces.push(Piece { item: *item, ranges, is_whole }),
@@ -289,7 +292,9 @@ impl Group {
                 Some(last) if range.start < last.start => {
                     return Err(Error::corrupt(format!("chunk {} overlaps with another", piece.item.id)));
                 }
-                Some(last) if range.start <= last.end.saturating_add(gap) => last.end = last.end.max(range.end),
+                Some(last) if range.start <= last.end.saturating_add(gap) => {
+                    last.end = last.end.max(range.end);
+                }
                 _ => self.ranges.push(range.clone()),
             }
         }

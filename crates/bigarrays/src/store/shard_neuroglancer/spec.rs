@@ -232,7 +232,9 @@ impl FromStr for ShardSpec {
             })?;
             if !MEMBERS.contains(&name) {
                 let known = MEMBERS.join(", ");
-                return Err(Error::invalid(format!("unknown member {name:?} of a sharding; known are {known}")));
+                return Err(Error::invalid(format!(
+                    "unknown member {name:?} of a sharding; known are {known}"
+                )));
             }
             object.insert(name.to_owned(), value.parse::<u64>().map_or_else(|_| json!(value), |n| json!(n)));
         }
@@ -240,8 +242,15 @@ impl FromStr for ShardSpec {
     }
 }
 
-const MEMBERS: [&str; 7] =
-    ["@type", "preshift_bits", "hash", "minishard_bits", "shard_bits", "minishard_index_encoding", "data_encoding"];
+const MEMBERS: [&str; 7] = [
+    "@type",
+    "preshift_bits",
+    "hash",
+    "minishard_bits",
+    "shard_bits",
+    "minishard_index_encoding",
+    "data_encoding",
+];
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::index::{ChunkPlace, MinishardIndex, expect_apart, parse_entry};
-use super::indexes::parse_minishard;
+use super::indexes::{expect_own, parse_minishard};
 use super::{FileKind, ShardedStore};
 use crate::codec::ContentEncoding;
 use crate::error::{Error, ErrorKind, Result};
@@ -103,8 +103,7 @@ impl<'a> Wave<'a> {
             .collect();
         let unread: Vec<AtomicBool> = shards.iter().map(|_| AtomicBool::new(false)).collect();
         let done = store.inner.update_many(&updates, &|k, old, new| {
-            let located =
-                |error: Error| error.during("changing").at(store.inner.location(&updates[k].key));
+            let located = |error: Error| error.during("changing").at(store.inner.location(&updates[k].key));
             let old = OldShard::parse(store, shards[k].shard, old).map_err(located)?;
             match self.rebuild(&shards[k], &old, new).map_err(located)? {
                 Some(change) => Ok(change),
@@ -232,9 +231,11 @@ fn refuse_obsolete(store: &ShardedStore, shards: &[OfShard]) -> Result<()> {
     let gets: Vec<Get> = shards.iter().map(get).collect();
     store.inner.get_many(&gets, &|k, blob| match blob {
         None => Ok(()),
-        Some(_) => Err(Error::unsupported("shards of the obsolete kind, an .index and a .data, are only read")
-            .during("changing")
-            .at(store.inner.location(&gets[k].key))),
+        Some(_) => {
+            Err(Error::unsupported("shards of the obsolete kind, an .index and a .data, are only read")
+                .during("changing")
+                .at(store.inner.location(&gets[k].key)))
+        }
     })
 }
 
@@ -249,7 +250,9 @@ impl<'a> OldShard<'a> {
     fn parse(store: &ShardedStore, shard: u64, old: Option<Blob<'a>>) -> Result<Self> {
         let Some(blob) = old else { return Ok(Self { bytes: &[], chunks: Vec::new() }) };
         if blob.encoding != ContentEncoding::Identity {
-            return Err(Error::unsupported("the whole file has a content encoding; store shards as they are"));
+            return Err(Error::unsupported(
+                "the whole file has a content encoding; store shards as they are",
+            ));
         }
         let (bytes, base) = (blob.bytes, store.spec.index_len());
         let part = |start: u64, end: u64| {
@@ -263,12 +266,9 @@ impl<'a> OldShard<'a> {
         for (number, entry) in part(0, base)?.as_chunks::<16>().0.iter().enumerate() {
             let Some(range) = parse_entry(*entry, base)? else { continue };
             let minishard = parse_minishard(store, part(range.start, range.end)?, base)?;
+            expect_own(store, (shard, number as u64), &minishard)?;
             for chunk in minishard.chunks() {
                 part(chunk.range.start, chunk.range.end)?;
-                if store.spec.place(chunk.id) != (shard, number as u64) {
-                    let message = format!("chunk {} does not belong into minishard {number}", chunk.id);
-                    return Err(Error::corrupt(message));
-                }
             }
             chunks.extend_from_slice(minishard.chunks());
         }
@@ -291,11 +291,7 @@ impl<'a> OldShard<'a> {
 ///
 /// # Errors
 /// `MemoryBudget` if there is no room for it.
-fn encode_shard(
-    store: &ShardedStore,
-    chunks: BTreeMap<u64, Cow<'_, [u8]>>,
-    new: &mut Vec<u8>,
-) -> Result<()> {
+fn encode_shard(store: &ShardedStore, chunks: BTreeMap<u64, Cow<'_, [u8]>>, new: &mut Vec<u8>) -> Result<()> {
     let base = store.spec.index_len();
     let mut minishards: BTreeMap<u64, Vec<ChunkPlace>> = BTreeMap::new();
     let mut length = 0;
@@ -322,6 +318,9 @@ fn encode_shard(
     Ok(())
 }
 
+/// A minishard and its encoded index.
+type Encoded = (u64, Vec<u8>);
+
 /// The encoded indexes of minishards whose chunks, counted from the first chunk, lie behind all of
 /// them; and how many bytes are left for the indexes.
 ///
@@ -330,7 +329,7 @@ fn encode_shard(
 fn encode_indexes(
     store: &ShardedStore,
     minishards: BTreeMap<u64, Vec<ChunkPlace>>,
-) -> Result<(u64, Vec<(u64, Vec<u8>)>)> {
+) -> Result<(u64, Vec<Encoded>)> {
     let count = minishards.len() as u64;
     let minishards: Vec<_> =
         minishards.into_iter().map(|(number, chunks)| (number, MinishardIndex::new(chunks))).collect();
@@ -348,7 +347,8 @@ fn encode_indexes(
         if length <= room {
             return Ok((room, encoded));
         }
-        let spare = if store.spec.minishard_index_encoding == ContentEncoding::Identity { 0 } else { 8 * count };
+        let spare =
+            if store.spec.minishard_index_encoding == ContentEncoding::Identity { 0 } else { 8 * count };
         room = length + spare;
     }
 }
