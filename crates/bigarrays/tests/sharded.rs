@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bigarrays::buffer::View;
 use bigarrays::format::{NewSharding, Opened};
 use bigarrays::ndarray::Array3;
-use bigarrays::store::shard_neuroglancer::{Members, ShardSpec, ShardedStore};
+use bigarrays::store::shard_neuroglancer::{INDEX_CACHE, Members, ShardSpec, ShardedStore};
 use bigarrays::store::{self, ChangeFn, Get, GetSink, Part, Store, StoreOptions, Update};
 use bigarrays::{Array, ArrayOptions, CopyOptions, CreateSpec, DataType, Domain, OpenOptions, Result, copy};
 
@@ -30,7 +30,6 @@ struct Counting {
     inner: Arc<dyn Store>,
     cost: u64,
     requests: AtomicU64,
-    bytes: AtomicU64,
     rounds: AtomicU64,
 }
 
@@ -48,7 +47,6 @@ impl Store for Counting {
         self.inner.get_many(requests, &|k, blob| {
             let count = if let Part::Ranges { ranges, .. } = &requests[k].part { ranges.len() } else { 1 };
             self.requests.fetch_add(count as u64, Ordering::Relaxed);
-            self.bytes.fetch_add(blob.map_or(0, |blob| blob.bytes.len() as u64), Ordering::Relaxed);
             sink(k, blob)
         })
     }
@@ -67,13 +65,14 @@ impl Store for Counting {
 }
 
 /// The array at `url`, whose chunks are read through a counting store.
-fn counted(url: &str, sharding: ShardSpec, cost: u64) -> (Array, Arc<Counting>) {
+fn counted(url: &str, sharding: ShardSpec, cost: u64, cache: u64) -> (Array, Arc<Counting>) {
     let array = Array::open(url).unwrap();
     let inner = store::open(&format!("{url}/{}", array.scales()[0].key), &StoreOptions::default()).unwrap();
-    let [requests, bytes, rounds] = Default::default();
-    let counting = Arc::new(Counting { inner, cost, requests, bytes, rounds });
+    let [requests, rounds] = Default::default();
+    let counting = Arc::new(Counting { inner, cost, requests, rounds });
     let chunks: u64 = array.layout().grid.shape().iter().product();
-    let store = ShardedStore::new(counting.clone(), sharding, Arc::new(All(chunks))).unwrap();
+    let store =
+        ShardedStore::new(counting.clone(), sharding, Arc::new(All(chunks))).unwrap().index_cache(cache);
     let opened = Opened {
         format: "test",
         layout: array.layout().clone(),
@@ -110,31 +109,41 @@ fn unaligned_boxes_take_few_requests() {
         let (url, spec) = (format!("memory://few-requests-{number}"), spec.parse().unwrap());
         let array = create(&url, 128, 16, NewSharding::Neuroglancer(spec));
         array.write(&[0; 3], data.view()).unwrap();
-        // What a request costs in chunks is as for 1 MiB and chunks of 64³.
-        let (array, counting) = counted(&url, spec, 4 * 16 * 16 * 16);
-        let (mut chunks, mut state, mut cold) = (0, 1u64, 0);
-        for _ in 0..100 {
-            let start = [0; 3].map(|_: i64| {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                (state >> 33) as i64 % 96
-            });
-            let part = Domain::new(&start, &[32; 3]).unwrap();
-            chunks += array.chunks(&part).unwrap().count() as u64;
-            let read = array.read::<u8>(&part).unwrap();
-            let at = start.map(|start| start as usize);
-            assert_eq!(read.data()[[5, 6, 7]], data[[at[0] + 5, at[1] + 6, at[2] + 7]]);
-            if cold == 0 {
-                cold = counting.rounds.load(Ordering::Relaxed);
-            }
-        }
-        let requests = counting.requests.load(Ordering::Relaxed);
-        println!(
-            "{spec}: {chunks} chunks, {requests} requests, {} bytes",
-            counting.bytes.load(Ordering::Relaxed)
-        );
-        assert_eq!(cold, 2, "one round for all indexes, one for the chunks");
-        assert!(requests * 3 < chunks, "{requests} requests for {chunks} chunks of {spec}");
+        let kept = requests_for_boxes(&url, spec, &data, INDEX_CACHE);
+        let not_kept = requests_for_boxes(&url, spec, &data, 0);
+        println!("{spec}: {kept:?}, without kept indexes {not_kept:?}");
+        assert!(kept.requests * 3 < kept.chunks, "{kept:?} of {spec}");
+        assert!(kept.requests < not_kept.requests && not_kept.requests * 2 < kept.chunks, "{not_kept:?}");
+        assert_eq!(not_kept.rounds, 200, "one for all indexes, and one for the chunks");
     }
+}
+
+/// What reading took.
+#[derive(Debug)]
+struct Taken {
+    chunks: u64,
+    requests: u64,
+    rounds: u64,
+}
+
+/// Reads a hundred boxes of two chunks' length.
+fn requests_for_boxes(url: &str, spec: ShardSpec, data: &Array3<u8>, cache: u64) -> Taken {
+    // What a request costs in chunks is as for 1 MiB and chunks of 64³.
+    let (array, counting) = counted(url, spec, 4 * 16 * 16 * 16, cache);
+    let (mut chunks, mut state) = (0, 1u64);
+    for _ in 0..100 {
+        let start = [0; 3].map(|_: i64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as i64 % 96
+        });
+        let part = Domain::new(&start, &[32; 3]).unwrap();
+        chunks += array.chunks(&part).unwrap().count() as u64;
+        let read = array.read::<u8>(&part).unwrap();
+        let at = start.map(|start| start as usize);
+        assert_eq!(read.data()[[5, 6, 7]], data[[at[0] + 5, at[1] + 6, at[2] + 7]]);
+    }
+    let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
+    Taken { chunks, requests: count(&counting.requests), rounds: count(&counting.rounds) }
 }
 
 /// Of what is written whole, nothing is read: shards that cannot be read show it.

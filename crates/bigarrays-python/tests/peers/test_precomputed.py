@@ -79,10 +79,16 @@ class Case:
         """The sharding as metadata have it."""
         if self.sharding is None:
             return None
-        given = dict(member.split("=") for member in SHARDINGS[self.sharding].split(","))
-        usual = {"hash": "identity", "minishard_index_encoding": "raw", "data_encoding": "raw"}
-        members = {name: int(v) if v.isdigit() else v for name, v in (usual | given).items()}
-        return {"@type": "neuroglancer_uint64_sharded_v1", **members}
+        members: dict[str, str | int] = {
+            "@type": "neuroglancer_uint64_sharded_v1",
+            "hash": "identity",
+            "minishard_index_encoding": "raw",
+            "data_encoding": "raw",
+        }
+        for member in SHARDINGS[self.sharding].split(","):
+            name, value = member.split("=")
+            members[name] = int(value) if value.isdigit() else value
+        return members
 
     @property
     def lossy(self) -> bool:
@@ -146,7 +152,7 @@ WRITTEN_BY_US = [
     *spread(*({"encoding": "raw", "dtype": "uint16", "sharding": s} for s in SHARDINGS)),
     *spread(
         *(
-            case | {"sharding": sharding}
+            {**case, "sharding": sharding}
             for sharding in ("gzip", "murmur")
             for case in (
                 *({"encoding": "raw", "dtype": d} for d in NUMBERS),
