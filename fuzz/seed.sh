@@ -35,7 +35,10 @@ seed compresso compresso4-4x2x1-uint64-9x26x8.bin "$u64\010\031\007\000$part"
 seed compressed_segmentation cseg8x8x8-uint32-35x21x10x1.bin "\007\007\007$u32\042\024\011\001$part"
 seed compressed_segmentation cseg8x8x8-uint64-33x18x9x2.bin "\007\007\007$u64\040\021\010\002$part"
 seed compressed_segmentation cseg5x7x3-uint64-19x22x11x1.bin "\004\006\002$u64\022\025\012\001$part"
-mkdir -p corpus/info corpus/npy corpus/tiff
+mkdir -p corpus/info corpus/npy corpus/tiff corpus/shard
+# A shard of one minishard: its index of chunk 3, then the chunk; after the byte that chooses plain encodings.
+zeros='\000\000\000\000\000\000\000'
+printf "\000\000$zeros\030$zeros\003$zeros\030$zeros\002${zeros}ab" > corpus/shard/seed
 printf '%s' '{"@type":"neuroglancer_multiscale_volume","type":"segmentation","data_type":"uint64","num_channels":1,"scales":[{"key":"8_8_8","size":[64,64,64],"voxel_offset":[-3,0,7],"resolution":[8,8,8.5],"chunk_sizes":[[64,64,64]],"encoding":"compressed_segmentation","compressed_segmentation_block_size":[8,8,8]}]}' > corpus/info/seed
 find ../crates/bigarrays/tests/data/stacks -name '*.npy' -exec cp {} corpus/npy/ \;
 find ../crates/bigarrays/tests/data/stacks -name '*.tif*' -exec cp {} corpus/tiff/ \;

@@ -77,6 +77,8 @@ fn as_json(array: &Array) -> Value {
         "shape": domain.shape(),
         "chunk_shape": array.chunk_shape().to_vec(),
         "grid_shape": array.layout().grid.shape().to_vec(),
+        "sharding": array.layout().sharding.as_ref().map(|sharding| &sharding.description),
+        "shard_shape": array.shard_shape().map(|shape| shape.to_vec()),
         "encoding": encoding(array),
         "codecs": array.layout().codecs.names().collect::<Vec<_>>(),
         "resolution": array.resolution().as_ref().map(resolution_json),
@@ -120,6 +122,10 @@ fn write_text(out: &mut dyn Write, array: &Array) -> anyhow::Result<()> {
     );
     let is_labels = array.scales().get(array.scale()).is_some_and(|scale| scale.labels);
     let chunks: u64 = grid.iter().fold(1, |product, count| product.saturating_mul(*count));
+    let shards = array.layout().sharding.as_ref().map(|sharding| {
+        let shape = array.shard_shape().map_or_else(String::new, |shape| joined(shape, " × ") + ", ");
+        format!("{shape}{}", sharding.description)
+    });
     let rows = [
         ("array", array.url().to_owned()),
         ("format", array.format().to_owned()),
@@ -129,11 +135,12 @@ fn write_text(out: &mut dyn Write, array: &Array) -> anyhow::Result<()> {
         ("shape", joined(array.shape(), " × ")),
         ("chunk", joined(array.chunk_shape(), " × ")),
         ("grid", format!("{} chunks, {chunks} in all", joined(grid, " × "))),
+        ("shard", shards.unwrap_or_default()),
         ("encoding", encoding(array)),
         ("resolution", resolution),
         ("size", format!("{size} decoded")),
     ];
-    for (name, value) in rows {
+    for (name, value) in rows.into_iter().filter(|(_, value)| !value.is_empty()) {
         writeln!(out, "{name:<11} {value}")?;
     }
     if array.scales().is_empty() {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use bigarrays::format::NewSharding;
 use bigarrays::{CreateSpec, DataType, Domain, Error, OpenOptions, Result};
 use clap::Args;
 
@@ -34,6 +35,12 @@ pub(crate) struct LayerArgs {
     #[arg(long)]
     labels: bool,
 
+    /// Pack chunks into shards, as is good for the shape, or as said:
+    /// preshift_bits=9,minishard_bits=6,shard_bits=11[,hash=…][,minishard_index_encoding=…][,data_encoding=…]
+    #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "auto",
+        value_parser = values::sharding)]
+    sharded: Option<NewSharding>,
+
     /// Name of the scale, the folder of its chunks [default: made from the resolution, as 8_8_40]
     #[arg(long, value_name = "NAME")]
     key: Option<String>,
@@ -50,6 +57,7 @@ impl LayerArgs {
             resolution: self.resolution.map(Vec::from),
             labels: self.labels.then_some(true),
             key: self.key.clone(),
+            sharding: self.sharded.unwrap_or_default(),
             ..CreateSpec::new(dtype, domain)
         }
     }

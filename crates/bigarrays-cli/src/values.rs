@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use bigarrays::codec::ContentEncoding;
-use bigarrays::format::ScaleSelector;
+use bigarrays::format::{NewSharding, ScaleSelector};
 use clap::ValueEnum;
 
 /// Numbers with commas between them.
@@ -75,6 +75,14 @@ pub(crate) fn scale(text: &str) -> Result<ScaleSelector, String> {
     })
 }
 
+/// How chunks are sharded: `auto`, or parameters as `preshift_bits=9,minishard_bits=6,shard_bits=11`.
+pub(crate) fn sharding(text: &str) -> Result<NewSharding, String> {
+    if text == "auto" {
+        return Ok(NewSharding::Auto);
+    }
+    text.parse().map(NewSharding::Neuroglancer).map_err(|error: bigarrays::Error| error.to_string())
+}
+
 /// The compression around every chunk.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Compression {
@@ -109,6 +117,18 @@ mod tests {
         for bad in ["", "M", "-1", "4X", "1e3", "0", "99999999T"] {
             assert!(bytes(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn shardings() {
+        assert_eq!(sharding("auto"), Ok(NewSharding::Auto));
+        assert!(matches!(
+            sharding("preshift_bits=1,minishard_bits=2,shard_bits=3"),
+            Ok(NewSharding::Neuroglancer(_))
+        ));
+        assert!(
+            sharding("preshift_bits=1,minishard_bits=2,shard_bits=70").unwrap_err().contains("shard_bits")
+        );
     }
 
     #[test]

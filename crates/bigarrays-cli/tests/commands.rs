@@ -51,6 +51,27 @@ fn info_for_people_and_programs() {
 }
 
 #[test]
+fn sharded_layers() {
+    let bench = with_layer();
+    bench.ok("copy layer auto --create --sharded");
+    bench.ok(
+        "copy auto few --create --sharded=preshift_bits=1,minishard_bits=1,shard_bits=1,data_encoding=gzip",
+    );
+    let info = json(&bench, "info few --json");
+    assert_eq!(info["shard_shape"], serde_json::json!([8, 8, 4]));
+    assert!(info["sharding"].as_str().unwrap().contains("shard_bits=1,"), "{info}");
+    assert!(bench.ok("info auto").contains("neuroglancer_uint64_sharded_v1"));
+    assert!(bench.path("few/8_8_40/1.shard").exists());
+    for layer in ["layer", "auto", "few"] {
+        bench.ok(&format!("export {layer} {layer}.npy"));
+    }
+    let read = |name: &str| std::fs::read(bench.path(name)).unwrap();
+    assert!(read("layer.npy") == read("auto.npy") && read("layer.npy") == read("few.npy"));
+    bench.ok("rm few --yes");
+    assert!(!bench.path("few").exists());
+}
+
+#[test]
 fn a_closed_pipe_is_no_failure() {
     let bench = with_layer();
     for line in ["info layer", "info --supported", "completions bash"] {

@@ -131,6 +131,18 @@ impl PyArray {
         PyTuple::new(py, self.array.chunk_shape())
     }
 
+    /// Shape of a shard, in stored elements; None if there are none, or if they are no boxes.
+    #[getter]
+    fn shards<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        self.array.shard_shape().map(|shape| PyTuple::new(py, shape)).transpose()
+    }
+
+    /// How chunks are packed into shards, in words, or None.
+    #[getter]
+    fn sharding(&self) -> Option<&str> {
+        self.array.layout().sharding.as_ref().map(|sharding| sharding.description.as_str())
+    }
+
     /// Size of an element along each axis in `unit`, or None; a step of a view multiplies it.
     #[getter]
     fn resolution<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bigarrays::codec::ContentEncoding;
 use bigarrays::domain::Dims;
-use bigarrays::format::{self, CreateSpec, FormatOptions, ScaleSelector};
+use bigarrays::format::{self, CreateSpec, FormatOptions, NewSharding, ScaleSelector};
 use bigarrays::{AxisMap, Domain, OpenOptions, Outside, Transform, store};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -216,7 +216,9 @@ fn to_selector(scale: &Bound<'_, PyAny>) -> PyResult<ScaleSelector> {
 /// `encoding` the name of the encoding of chunks, `level` its quality or level of compression, and `block`
 /// the shape of the blocks of compressed_segmentation. `resolution` is the size of an element along each
 /// axis, in nanometres for precomputed. `labels` says whether elements are labels rather than intensities;
-/// by default the encoding tells. `key` names the first scale. The other options are those of `open`.
+/// by default the encoding tells. `key` names the first scale. `sharding=True` packs chunks into shards, as
+/// is good for the shape; a dict, as the `sharding` of precomputed metadata, or the same as text says how:
+/// "preshift_bits=9,minishard_bits=6,shard_bits=11". The other options are those of `open`.
 ///
 /// >>> array = bigarrays.create("memory://create", domain="-50:50,0:80,0:60", dtype="uint32",
 /// ...     chunks=(32, 32, 32), encoding="compressed_segmentation", resolution=(8, 8, 40))
@@ -228,7 +230,7 @@ fn to_selector(scale: &Bound<'_, PyAny>) -> PyResult<ScaleSelector> {
 #[pyfunction]
 #[pyo3(
     signature = (path_or_url, **options),
-    text_signature = "(path_or_url, *, dtype, shape=None, domain=None, origin=None, chunks=None, encoding=None, level=None, block=None, resolution=None, labels=None, key=None, format='precomputed', strict=False, outside='error', drop_fill=False, durable=False, lock=True, compression=None)"
+    text_signature = "(path_or_url, *, dtype, shape=None, domain=None, origin=None, chunks=None, encoding=None, level=None, block=None, resolution=None, labels=None, key=None, sharding=None, format='precomputed', strict=False, outside='error', drop_fill=False, durable=False, lock=True, compression=None)"
 )]
 pub(crate) fn create(
     py: Python<'_>,
@@ -255,7 +257,7 @@ pub(crate) fn create(
 #[pyfunction]
 #[pyo3(
     signature = (path_or_url, **options),
-    text_signature = "(path_or_url, *, dtype, shape=None, domain=None, origin=None, chunks=None, encoding=None, level=None, block=None, resolution=None, labels=None, key=None, format='precomputed', strict=False, outside='error', drop_fill=False, durable=False, lock=True, compression=None)"
+    text_signature = "(path_or_url, *, dtype, shape=None, domain=None, origin=None, chunks=None, encoding=None, level=None, block=None, resolution=None, labels=None, key=None, sharding=None, format='precomputed', strict=False, outside='error', drop_fill=False, durable=False, lock=True, compression=None)"
 )]
 pub(crate) fn add_scale(
     py: Python<'_>,
@@ -287,11 +289,31 @@ fn described(
         resolution: given.take("resolution")?,
         labels: given.take("labels")?,
         key: given.take("key")?,
+        sharding: new_sharding(&given)?,
         ..CreateSpec::new(to_dtype(&dtype)?, new_domain(&given)?)
     };
     let opening = Opening::take(&given, true)?;
     given.finish(function)?;
     Ok((to_url(py, path_or_url)?, spec, opening))
+}
+
+/// Whether and how an array to be created is sharded.
+fn new_sharding(given: &Arguments<'_>) -> PyResult<NewSharding> {
+    let Some(sharding) = given.take::<Bound<'_, PyAny>>("sharding")? else { return Ok(NewSharding::None) };
+    if let Ok(is_wanted) = sharding.extract::<bool>() {
+        return Ok(if is_wanted { NewSharding::Auto } else { NewSharding::None });
+    }
+    let text = if let Ok(members) = sharding.cast::<PyDict>() {
+        let member = |(name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>)| {
+            Ok(format!("{}={}", name.str()?.to_cow()?, value.str()?.to_cow()?))
+        };
+        members.iter().map(member).collect::<PyResult<Vec<_>>>()?.join(",")
+    } else {
+        sharding.extract::<String>().map_err(|_| {
+            given.invalid("a sharding is True, a dict or a text such as \"preshift_bits=9,…\"")
+        })?
+    };
+    text.parse().map(NewSharding::Neuroglancer).or_raise(given.py)
 }
 
 /// The box of an array to be created.

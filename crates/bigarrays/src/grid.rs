@@ -82,6 +82,23 @@ impl AxisParts {
         }
     }
 
+    /// The numbers of the parts that lie in each block of so many chunks.
+    fn blocks(self, block: u64) -> Vec<std::ops::Range<u64>> {
+        let (mut blocks, mut first) = (Vec::new(), 0);
+        while first < self.len() {
+            let place = self.get(first).index / block;
+            // The first part of a later block: beyond all that are looked at, or found by halving.
+            let (mut low, mut high) = (first + 1, self.len().min(first.saturating_add(block)));
+            while low < high {
+                let middle = low + (high - low) / 2;
+                if self.get(middle).index / block == place { low = middle + 1 } else { high = middle }
+            }
+            blocks.push(first..low);
+            first = low;
+        }
+        blocks
+    }
+
     /// The `k`-th part; `k` must be below the length.
     fn get(self, k: u64) -> AxisPart {
         let output = if self.step >= self.chunk {
@@ -282,6 +299,27 @@ impl<'a> Projection<'a> {
         ChunkProjection { index, chunk_shape, in_chunk, in_output, is_whole }
     }
 
+    /// The numbers of all chunks touched, by blocks of `block` chunks of the grid: those of one block
+    /// follow each other.
+    pub fn by_block(&self, block: &[u64]) -> impl Iterator<Item = Vec<usize>> + use<> {
+        let is_empty = self.is_empty();
+        let axes = self.parts.iter().zip(block).map(|(parts, &block)| parts.blocks(block.max(1)));
+        let axes: Dims<Vec<std::ops::Range<u64>>> = axes.collect();
+        let lengths: Dims<u64> = self.parts.iter().map(|parts| parts.len()).collect();
+        let blocks = axes.iter().map(Vec::len).fold(1, usize::saturating_mul);
+        (0..if is_empty { 0 } else { blocks }).map(move |mut number| {
+            let (mut numbers, mut stride) = (vec![0], 1);
+            for (axis, &length) in axes.iter().zip(&lengths) {
+                let range = axis[number % axis.len()].clone();
+                number /= axis.len();
+                let row = |k: u64| numbers.iter().map(move |number| number + k as usize * stride);
+                numbers = range.flat_map(row).collect();
+                stride = stride.saturating_mul(length as usize);
+            }
+            numbers
+        })
+    }
+
     /// All chunks touched, the first axis fastest.
     pub fn iter(&self) -> impl Iterator<Item = ChunkProjection> + '_ {
         (0..self.len()).map(|k| self.get(k))
@@ -307,6 +345,14 @@ mod tests {
         assert_eq!(all[0].in_chunk.start[..], [3, 0]);
         assert!(!all[0].is_whole && all[1].is_whole && all[5].is_whole);
         assert_eq!(all[5].in_output.start[..], [5, 2]);
+    }
+
+    #[test]
+    fn chunks_by_block() {
+        let grid = ChunkGrid::new(domain("0:5,0:3"), &[1, 1], EdgeChunks::Clipped).unwrap();
+        let blocks: Vec<_> = grid.project(&domain("1:5,0:3")).by_block(&[2, 2]).collect();
+        assert_eq!(blocks, [vec![0, 4], vec![1, 2, 5, 6], vec![3, 7], vec![8], vec![9, 10], vec![11]]);
+        assert_eq!(grid.project(&domain("1:1,0:3")).by_block(&[2, 2]).count(), 0);
     }
 
     #[test]
@@ -337,7 +383,7 @@ mod tests {
         #[test]
         fn projection_covers_the_selection_once(
             origin in -20i64..20, length in 1u64..40, chunk in 1u64..15,
-            start in 0u64..40, step in 1u64..20, count in 0u64..40, padded: bool,
+            start in 0u64..40, step in 1u64..20, count in 0u64..40, padded: bool, block in 1u64..5,
         ) {
             let start = start.min(length - 1);
             let count = count.min((length - start).div_ceil(step));
@@ -353,6 +399,14 @@ mod tests {
                 }
                 let clipped = grid.chunk_domain(&part.index).shape()[0] as usize;
                 prop_assert_eq!(part.is_whole, part.in_chunk.count[0] == clipped);
+            }
+            let projection = grid.project_selection(&[selection]);
+            let blocks: Vec<Vec<usize>> = projection.by_block(&[block]).collect();
+            prop_assert!(blocks.iter().flatten().copied().eq(0..projection.len()));
+            let places: Vec<u64> = blocks.iter().map(|part| projection.get(part[0]).index[0] / block).collect();
+            prop_assert!(places.windows(2).all(|pair| pair[0] < pair[1]));
+            for (part, place) in blocks.iter().zip(places) {
+                prop_assert!(part.iter().all(|&k| projection.get(k).index[0] / block == place));
             }
             let expected: Vec<u64> = (0..count).map(|k| start + k * step).collect();
             prop_assert_eq!(seen, expected);

@@ -26,10 +26,22 @@ pub struct Layout {
     pub order: Order,
     /// The compression around each chunk that is written; every one is understood when read.
     pub content_encoding: ContentEncoding,
+    /// How chunks are packed into shards, if they are.
+    pub sharding: Option<Sharding>,
     /// Names of the axes.
     pub dimension_names: Dims<String>,
     /// Size of an element along each axis and its unit, where known.
     pub resolution: Option<Resolution>,
+}
+
+/// How chunks are packed into shards.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sharding {
+    /// Kind and parameters, in words.
+    pub description: String,
+    /// Number of chunks along each axis of the boxes that shards cover, from the first chunk of the
+    /// grid on; `None` if chunks of a shard do not make a box. Writing whole shards is cheapest.
+    pub shape: Option<Dims<u64>>,
 }
 
 /// Size of an element along each axis.
@@ -71,6 +83,12 @@ impl Layout {
         let plain = self.codecs.max_encoded_len(&self.chunk_spec(index));
         let codecs = ContentEncoding::ALL.into_iter().filter_map(ContentEncoding::codec);
         codecs.map(|codec| codec.max_encoded_len(plain)).fold(plain, usize::max) as u64
+    }
+
+    /// Number of chunks along each axis that are cheapest written at once.
+    pub fn write_shape(&self) -> Dims<u64> {
+        let shape = self.sharding.as_ref().and_then(|sharding| sharding.shape.clone());
+        shape.unwrap_or_else(|| Dims::from_elem(1, self.grid.chunk_shape().len()))
     }
 
     /// The key of the chunk at `index`.

@@ -1,6 +1,7 @@
 //! Any sequence of writes and reads equals the same sequence on a plain array in memory.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use bigarrays::format::NewSharding;
 use bigarrays::ndarray::{ArrayD, Dimension, IxDyn};
 use bigarrays::{Array, CreateSpec, DataType, Domain, Index, OpenOptions, Outside};
 use proptest::prelude::*;
@@ -127,6 +128,12 @@ proptest! {
         chunk in prop::array::uniform3(1u64..17),
         encoding in select(vec!["raw", "gzip", "zstd", "blosclz", "png"]),
         drop_fill: bool,
+        sharding in select(vec![
+            None, None,
+            Some("preshift_bits=1,minishard_bits=2,shard_bits=3,minishard_index_encoding=gzip"),
+            Some("preshift_bits=2,hash=murmurhash3_x86_128,minishard_bits=1,shard_bits=2,data_encoding=gzip"),
+            Some("preshift_bits=9,minishard_bits=3,shard_bits=4"),
+        ]),
     ) {
         let domain: Domain = "-9:14,-13:15,-11:14".parse().unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -135,6 +142,9 @@ proptest! {
         let mut spec = CreateSpec::new(DataType::U16, domain.clone());
         spec.chunk = Some(chunk.to_vec());
         spec.encoding = Some(encoding.to_owned());
+        if let Some(sharding) = sharding {
+            spec.sharding = NewSharding::Neuroglancer(sharding.parse().unwrap());
+        }
         let options = OpenOptions::new().outside(Outside::Crop).drop_fill(drop_fill);
         let mut array = options.create(url, &spec).unwrap();
         let shape: Vec<usize> = domain.shape().iter().map(|&n| n as usize).collect();

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime};
 
+use bigarrays::format::NewSharding;
 use bigarrays::ndarray::{ArrayD, IxDyn};
 use bigarrays::{Array, CreateSpec, DataType, Domain, Index, OpenOptions};
 
@@ -13,9 +14,14 @@ const ROUNDS: u32 = 25;
 const DOMAIN: &str = "-7:57,3:61,-20:12";
 
 fn create(url: &Path, encoding: &str) -> Array {
+    create_sharded(url, encoding, NewSharding::None)
+}
+
+fn create_sharded(url: &Path, encoding: &str, sharding: NewSharding) -> Array {
     let mut spec = CreateSpec::new(DataType::U32, DOMAIN.parse().unwrap());
     spec.chunk = Some(vec![16, 20, 8]);
     spec.encoding = Some(encoding.to_owned());
+    spec.sharding = sharding;
     OpenOptions::new().create(url.to_str().unwrap(), &spec).unwrap()
 }
 
@@ -86,8 +92,15 @@ fn stamp(number: u32, round: u32) -> u32 {
 /// update that was lost to a neighbour's, or brought back.
 #[test]
 fn eight_processes_writing_overlapping_boxes_lose_nothing() {
+    let one_shard = "preshift_bits=1,minishard_bits=2,shard_bits=0,data_encoding=gzip".parse().unwrap();
+    for sharding in [NewSharding::None, NewSharding::Auto, NewSharding::Neuroglancer(one_shard)] {
+        eight_processes(sharding);
+    }
+}
+
+fn eight_processes(sharding: NewSharding) {
     let folder = tempfile::tempdir().unwrap();
-    let array = create(folder.path(), "gzip");
+    let array = create_sharded(folder.path(), "gzip", sharding);
     let writers: Vec<Child> =
         (0..WRITERS).map(|number| spawn("write_overlapping_boxes", folder.path(), number)).collect();
     for mut writer in writers {

@@ -1,5 +1,5 @@
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias
 
 from numpy.typing import DTypeLike
@@ -37,6 +37,7 @@ def create(
     resolution: Sequence[float] | None = None,
     labels: bool | None = None,
     key: str | None = None,
+    sharding: bool | str | Mapping[str, str | int] | None = None,
     format: str | None = "precomputed",
     strict: bool = False,
     outside: Literal["error", "crop"] = "error",
@@ -59,6 +60,7 @@ def add_scale(
     resolution: Sequence[float] | None = None,
     labels: bool | None = None,
     key: str | None = None,
+    sharding: bool | str | Mapping[str, str | int] | None = None,
     format: str | None = "precomputed",
     strict: bool = False,
     outside: Literal["error", "crop"] = "error",

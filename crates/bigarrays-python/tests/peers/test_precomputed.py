@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,6 +40,20 @@ GEOMETRIES = {
 }
 
 
+SHARDINGS = {
+    "one": "preshift_bits=0,minishard_bits=0,shard_bits=0",
+    "plain": "preshift_bits=1,minishard_bits=2,shard_bits=3",
+    "gzip": "preshift_bits=2,minishard_bits=1,shard_bits=3,minishard_index_encoding=gzip,data_encoding=gzip",
+    "index": "preshift_bits=0,minishard_bits=3,shard_bits=1,minishard_index_encoding=gzip",
+    "data": "preshift_bits=3,minishard_bits=0,shard_bits=5,data_encoding=gzip",
+    "murmur": "preshift_bits=1,hash=murmurhash3_x86_128,minishard_bits=2,shard_bits=2",
+    "spread": "preshift_bits=0,hash=murmurhash3_x86_128,minishard_bits=6,shard_bits=58,data_encoding=gzip",
+    "wide": "preshift_bits=0,minishard_bits=0,shard_bits=64,minishard_index_encoding=gzip",
+    "shifted": "preshift_bits=63,minishard_bits=1,shard_bits=1",
+    "few-bits": "preshift_bits=1,minishard_bits=1,shard_bits=1",
+}
+
+
 @dataclass(frozen=True)
 class Case:
     """A layer: how its elements are stored."""
@@ -51,11 +66,29 @@ class Case:
     block: Triple | None = None
     level: int | None = None
     compression: Literal["gzip", "br", "zstd"] | None = None
+    sharding: str | None = None
 
     def __str__(self) -> str:
         block = "" if self.block is None else "-block" + "x".join(map(str, self.block))
         around = "" if self.compression is None else f"-{self.compression}"
+        around += "" if self.sharding is None else f"-sharded-{self.sharding}"
         return f"{self.encoding}{block}-{self.dtype}x{self.channels}-{self.geometry_name}{around}"
+
+    @property
+    def sharding_members(self) -> dict[str, str | int] | None:
+        """The sharding as metadata have it."""
+        if self.sharding is None:
+            return None
+        members: dict[str, str | int] = {
+            "@type": "neuroglancer_uint64_sharded_v1",
+            "hash": "identity",
+            "minishard_index_encoding": "raw",
+            "data_encoding": "raw",
+        }
+        for member in SHARDINGS[self.sharding].split(","):
+            name, value = member.split("=")
+            members[name] = int(value) if value.isdigit() else value
+        return members
 
     @property
     def lossy(self) -> bool:
@@ -116,6 +149,21 @@ WRITTEN_BY_US = [
         ),
         over=["odd", "negative"],
     ),
+    *spread(*({"encoding": "raw", "dtype": "uint16", "sharding": s} for s in SHARDINGS)),
+    *spread(
+        *(
+            {**case, "sharding": sharding}
+            for sharding in ("gzip", "murmur")
+            for case in (
+                *({"encoding": "raw", "dtype": d} for d in NUMBERS),
+                {"encoding": "raw", "dtype": "float32", "channels": 3},
+                {"encoding": "jpeg", "dtype": "uint8", "level": 95},
+                {"encoding": "png", "dtype": "uint8"},
+                {"encoding": CSEG, "dtype": "uint64", "block": BLOCKS[0]},
+            )
+        ),
+        over=["negative"],
+    ),
 ]
 
 WRITTEN_BY_THEM = [
@@ -144,6 +192,8 @@ def info(case: Case) -> dict[str, Any]:
         scale["compressed_segmentation_block_size"] = case.block
     if case.level is not None:
         scale["jpeg_quality"] = case.level
+    if case.sharding is not None:
+        scale["sharding"] = case.sharding_members
     labels = case.block is not None or case.encoding == "compresso"
     return {
         "@type": "neuroglancer_multiscale_volume",
@@ -165,7 +215,7 @@ class TensorStore:
             return "it refuses the encoding"
         return None
 
-    cannot_write = cannot_read
+    cannot_write = cannot_change = cannot_read
 
     @staticmethod
     def open(path: Path, scale: int = 0) -> ts.TensorStore:
@@ -205,6 +255,10 @@ class CloudVolume:
         return None
 
     @staticmethod
+    def cannot_change(case: Case) -> str | None:
+        return None if case.sharding is None else "it writes whole shards only"
+
+    @staticmethod
     def open(path: Path, mip: int = 0, compression: str | None = None) -> Any:
         return cloudvolume.CloudVolume(
             f"file://{path}", mip=mip, compress=compression or False, progress=False, fill_missing=True
@@ -217,7 +271,17 @@ class CloudVolume:
     @classmethod
     def write(cls, path: Path, case: Case, data: Array) -> None:
         (path / "info").write_text(json.dumps(info(case)))
-        cls.open(path, compression=case.compression)[...] = data
+        volume = cls.open(path, compression=case.compression)
+        if case.sharding is None:
+            volume[...] = data
+            return
+        # It writes boxes of one shard only; here all of them are made at once.
+        image = volume.image
+        image.morton_codes = partial(image.morton_codes, same_shard=False)
+        chunks = image.make_shard_chunks(data, volume.bounds, mip=0)
+        for name, shard in image.shard_spec(0).synthesize_shards(chunks).items():
+            (path / "4_4_40").mkdir(exist_ok=True)
+            (path / "4_4_40" / name).write_bytes(shard)
 
 
 Peer = type[TensorStore] | type[CloudVolume]
@@ -248,6 +312,7 @@ def create(path: Path, case: Case) -> Any:
         block=case.block,
         level=case.level,
         compression=case.compression,
+        sharding=case.sharding_members,
         resolution=(4, 4, 40),
     )
 
@@ -343,6 +408,9 @@ CHANGED = [
     Case("raw", "uint8", geometry=GEOMETRIES["negative"], compression="zstd"),
     Case("png", "uint16", geometry=GEOMETRIES["negative"]),
     Case(CSEG, "uint64", geometry=GEOMETRIES["negative"], block=(8, 8, 8), compression="gzip"),
+    Case("raw", "uint8", geometry=GEOMETRIES["negative"], sharding="plain"),
+    Case("raw", "uint16", geometry=GEOMETRIES["negative"], sharding="gzip"),
+    Case(CSEG, "uint64", geometry=GEOMETRIES["negative"], block=(8, 8, 8), sharding="murmur"),
 ]
 
 
@@ -361,7 +429,7 @@ def test_boxes_written_into_their_layers(tmp_path: Path, case: Case, peer: Peer)
     np.testing.assert_array_equal(peer.read(tmp_path), data)
 
 
-@pytest.mark.parametrize(("case", "peer"), pairs(CHANGED, "read", "write"))
+@pytest.mark.parametrize(("case", "peer"), pairs(CHANGED, "read", "change"))
 def test_boxes_they_write_into_ours(tmp_path: Path, case: Case, peer: Peer) -> None:
     data = case.sample()
     write_ours(tmp_path, case, data)
@@ -378,6 +446,28 @@ def test_boxes_they_write_into_ours(tmp_path: Path, case: Case, peer: Peer) -> N
         volume.non_aligned_writes = True
         volume[cloudvolume.Bbox(low, high)] = change
     np.testing.assert_array_equal(read_ours(tmp_path, case), data)
+
+
+@pytest.mark.parametrize("sharding", ["plain", "gzip"])
+def test_obsolete_pairs_of_files_are_read(tmp_path: Path, sharding: str) -> None:
+    """An .index and a .data, whose offsets count from the start of the second."""
+    case = Case("raw", "uint16", geometry=GEOMETRIES["negative"], sharding=sharding)
+    data = case.sample()
+    TensorStore.write(tmp_path, case, data)
+    assert case.sharding_members is not None
+    length = 16 << int(case.sharding_members["minishard_bits"])
+    shards = list((tmp_path / "4_4_40").glob("*.shard"))
+    for shard in shards:
+        whole = shard.read_bytes()
+        shard.with_suffix(".index").write_bytes(whole[:length])
+        shard.with_suffix(".data").write_bytes(whole[length:])
+        shard.unlink()
+    assert len(shards) > 1
+    np.testing.assert_array_equal(read_ours(tmp_path, case), data)
+    with pytest.raises(bigarrays.UnsupportedError, match="only read"):
+        bigarrays.open(str(tmp_path), mode="r+")[-13, 7, -40] = 3
+    bigarrays.remove(str(tmp_path))
+    assert not list(tmp_path.rglob("*.index")) + list(tmp_path.rglob("*.data"))
 
 
 @pytest.mark.parametrize("peer", PEERS)

@@ -140,6 +140,14 @@ impl Array {
         self.visible().map(|(stored, _)| self.stored.layout.grid.chunk_shape()[stored]).collect()
     }
 
+    /// Shape of a whole shard along each axis, in stored elements; `None` if chunks are not packed into
+    /// shards, or if these are no boxes.
+    pub fn shard_shape(&self) -> Option<Dims<u64>> {
+        let shape = self.stored.layout.sharding.as_ref()?.shape.as_ref()?;
+        let chunk = self.stored.layout.grid.chunk_shape();
+        Some(self.visible().map(|(stored, _)| chunk[stored].saturating_mul(shape[stored])).collect())
+    }
+
     /// The stored axis behind each visible one, and its step.
     fn visible(&self) -> impl Iterator<Item = (usize, i64)> + '_ {
         (0..self.ndim()).filter_map(|visible| {
@@ -153,13 +161,24 @@ impl Array {
     /// First coordinate and length of the chunks along each axis, in this view's coordinates, rounded
     /// to whole ones under a step.
     pub(crate) fn chunk_grid(&self) -> Result<Dims<(i64, u64)>> {
+        self.grid_of(&Dims::from_elem(1, self.stored.layout.domain().ndim()))
+    }
+
+    /// As [`Array::chunk_grid`], of what is cheapest written at once.
+    pub(crate) fn write_grid(&self) -> Result<Dims<(i64, u64)>> {
+        self.grid_of(&self.stored.layout.write_shape())
+    }
+
+    /// First coordinate and length of boxes of so many chunks.
+    fn grid_of(&self, chunks: &[u64]) -> Result<Dims<(i64, u64)>> {
         let grid = &self.stored.layout.grid;
         let axes = self.view.stored_axes(&self.view.domain)?;
         let place = |visible: usize| {
             let stored = axes.iter().position(|axis| axis.visible == Some(visible))?;
             let (start, step) = (axes[stored].start, axes[stored].step);
             let before = start.checked_sub(grid.domain().origin()[stored])?.checked_div(step)?;
-            let chunk = (grid.chunk_shape()[stored] / step.unsigned_abs()).max(1);
+            let length = grid.chunk_shape()[stored].saturating_mul(chunks[stored]);
+            let chunk = (length / step.unsigned_abs()).max(1);
             Some((self.view.domain.origin()[visible].checked_sub(before)?, chunk))
         };
         let places: Option<_> = (0..self.ndim()).map(place).collect();

@@ -12,7 +12,7 @@ use crate::grid::{AxisSelection, ChunkProjection};
 use crate::layout::Layout;
 use crate::store::{Blob, Change, Update};
 
-/// Chunks changed at once: bounds the memory for requests of writes of any size.
+/// Chunks changed at once, or those of one shard: bounds the memory for requests of writes of any size.
 const BATCH: usize = 1 << 14;
 
 /// Writes `source`, whose axes are the stored ones, to the stored coordinates of `axes`, all of
@@ -29,6 +29,20 @@ pub(super) fn write(stored: &Stored, axes: &[StoredAxis], mut source: View<'_>) 
     }
     for layout in std::iter::once(&stored.layout).chain(&stored.copies) {
         let projection = layout.grid.project_selection(&selection);
+        // The chunks of a shard come in one batch: then it is written once, and often without reading.
+        if layout.sharding.as_ref().is_some_and(|sharding| sharding.shape.is_some()) {
+            let mut blocks = projection.by_block(&layout.write_shape()).peekable();
+            while blocks.peek().is_some() {
+                let mut parts = Vec::new();
+                while let Some(block) =
+                    blocks.next_if(|block| parts.is_empty() || parts.len() + block.len() <= BATCH)
+                {
+                    parts.extend(block.into_iter().map(|k| projection.get(k)));
+                }
+                write_chunks(stored, layout, &parts, &source)?;
+            }
+            continue;
+        }
         let total = if projection.is_empty() { 0 } else { projection.len() };
         for first in (0..total).step_by(BATCH) {
             let parts: Vec<ChunkProjection> =

@@ -5,7 +5,7 @@ use super::run::{Cancel, Progress, Runner};
 use crate::array::Array;
 use crate::buffer::{View, ViewMut, byte_len, try_first_bytes, with_scratch};
 use crate::domain::Dims;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// What a copy may use and whom it tells.
 #[derive(Clone, Copy, Default)]
@@ -80,24 +80,48 @@ fn aligned(source: &Array, target: &Array) -> Result<Array> {
     source.translate(&offset.ok_or_else(|| Error::invalid("the boxes are too far apart"))?)
 }
 
-/// The plan of a copy, in coordinates of the target.
+/// The plan of a copy, in coordinates of the target: of blocks of whole shards, if that fits.
 fn plan(source: &Array, target: &Array, memory: u64) -> Result<CopyPlan> {
-    let (from, to) = (source.chunk_grid()?, target.chunk_grid()?);
-    let axes = target.domain().ranges().zip(from).zip(to);
-    let chunk_bytes = |array: &Array| {
-        let elements: u64 = array.layout().grid.chunk_shape().iter().product();
-        let bytes = elements.saturating_mul(array.dtype().size() as u64);
+    let memory = if memory == 0 { default_memory() } else { memory };
+    let context = |error: Error| error.during("planning the copy to").at(target.url());
+    if target.shard_shape().is_some() {
+        match plan_over(source, target, target.write_grid()?, memory) {
+            // Smaller blocks read each shard again that they write to, but anything is better than nothing.
+            Err(error) if error.kind() == ErrorKind::MemoryBudget => {}
+            plan => return plan.map_err(context),
+        }
+    }
+    plan_over(source, target, target.chunk_grid()?, memory).map_err(context)
+}
+
+/// The plan of a copy whose blocks are made of the boxes `to` of the target.
+fn plan_over(source: &Array, target: &Array, to: Dims<(i64, u64)>, memory: u64) -> Result<CopyPlan> {
+    let from = source.chunk_grid()?;
+    let item = target.dtype().size() as u64;
+    let bytes_of = |array: &Array, elements: u64| {
+        let bytes = elements.saturating_mul(item);
         // Where rows can be read on their own, less than a chunk is held.
-        bytes.min(array.domain().checked_len().unwrap_or(bytes).saturating_mul(array.dtype().size() as u64))
+        bytes.min(array.domain().checked_len().unwrap_or(bytes).saturating_mul(item))
     };
+    let chunk_bytes = |array: &Array| bytes_of(array, array.layout().grid.chunk_shape().iter().product());
+    let shard = target.shard_shape().map_or(0, |shape| {
+        bytes_of(target, shape.iter().fold(1, |product: u64, length| product.saturating_mul(*length)))
+    });
     let input = PlanInput {
-        axes: axes.map(|((range, source), target)| PlanAxis { range, target, source }).collect(),
-        item: target.dtype().size() as u64,
+        axes: target
+            .domain()
+            .ranges()
+            .zip(from)
+            .zip(to)
+            .map(|((range, source), target)| PlanAxis { range, target, source })
+            .collect(),
+        item,
         chunk_bytes: (chunk_bytes(source), chunk_bytes(target)),
+        shard_bytes: shard,
         threads: crate::threads() as u64,
-        memory: if memory == 0 { default_memory() } else { memory },
+        memory,
     };
-    input.plan().map_err(|error| error.during("planning the copy to").at(target.url()))
+    input.plan()
 }
 
 /// A quarter of the machine's memory.

@@ -26,6 +26,8 @@ pub(super) struct PlanInput {
     pub(super) item: u64,
     /// Bytes of one decoded chunk of the source, and of the target.
     pub(super) chunk_bytes: (u64, u64),
+    /// Bytes of the chunks of one shard of the target, decoded; zero if there are no shards.
+    pub(super) shard_bytes: u64,
     /// Threads that decode and encode.
     pub(super) threads: u64,
     /// The memory budget in bytes.
@@ -44,6 +46,9 @@ pub struct CopyPlan {
     /// Chunks of the source that are read, counting each reading.
     pub source_chunks: u64,
 }
+
+/// The most bytes of shards smaller than this that are written at once.
+const SHARDS_AT_ONCE: u64 = crate::store::shard_neuroglancer::WAVE_BYTES;
 
 /// What beginning a block costs, in bytes copied: keeps blocks from being needlessly small.
 const BLOCK_OVERHEAD: u64 = 1 << 20;
@@ -150,6 +155,24 @@ impl PlanInput {
         self.threads.saturating_mul(source.saturating_mul(2).saturating_add(target.saturating_mul(3)))
     }
 
+    /// Bytes that writing a block holds besides it: shards as they were or their new chunks, and as they
+    /// will be.
+    fn writing(&self, block: u64) -> u64 {
+        match self.shard_bytes {
+            0 => 0,
+            shard => shard.max(block.min(SHARDS_AT_ONCE)).saturating_mul(2),
+        }
+    }
+
+    /// The largest block that together with what writing it holds has `bytes` bytes.
+    fn most(&self, bytes: u64) -> u64 {
+        let third = bytes / 3;
+        if self.writing(third) <= 2 * third {
+            return third.max(bytes.saturating_sub(self.writing(u64::MAX)));
+        }
+        bytes.saturating_sub(self.writing(0))
+    }
+
     /// The plan that reads least from the source within the budget.
     ///
     /// # Errors
@@ -160,8 +183,9 @@ impl PlanInput {
         let smallest = self.axes.iter().fold(self.item, |bytes, axis| {
             bytes.saturating_mul(axis.target.1.min(axis.range.end.abs_diff(axis.range.start)))
         });
-        if smallest > left {
-            let needed = smallest.saturating_add(working);
+        let least = smallest.saturating_add(self.writing(smallest));
+        if least > left {
+            let needed = least.saturating_add(working);
             return Err(Error::new(
                 ErrorKind::MemoryBudget,
                 format!(
@@ -171,9 +195,10 @@ impl PlanInput {
                 ),
             ));
         }
-        let in_flight = if smallest.saturating_mul(2) <= left { 2 } else { 1 };
-        let (cuts, source_chunks, block) = self.choose(left / in_flight);
-        let peak_memory = working.saturating_add(block.saturating_mul(in_flight));
+        let in_flight = if least.saturating_mul(2) <= left { 2 } else { 1 };
+        let (cuts, source_chunks, block) = self.choose(self.most(left / in_flight).max(smallest));
+        let held = block.saturating_add(self.writing(block));
+        let peak_memory = working.saturating_add(held.saturating_mul(in_flight));
         Ok(CopyPlan { cuts, in_flight: in_flight as usize, peak_memory, source_chunks })
     }
 
@@ -287,7 +312,14 @@ mod tests {
         let axis =
             |length: i64, source: u64| PlanAxis { range: 0..length, target: (0, 64), source: (0, source) };
         let axes = [axis(1000, 1000), axis(1000, 1000), axis(256, 1)].into_iter().collect();
-        PlanInput { axes, item: 1, chunk_bytes: (1_000_000, 64 * 64 * 64), threads: 2, memory }
+        PlanInput {
+            axes,
+            item: 1,
+            chunk_bytes: (1_000_000, 64 * 64 * 64),
+            shard_bytes: 0,
+            threads: 2,
+            memory,
+        }
     }
 
     #[test]
@@ -306,6 +338,17 @@ mod tests {
         let error = pages(1 << 20).plan().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::MemoryBudget);
         assert!(error.to_string().contains("MiB"));
+    }
+
+    #[test]
+    fn writing_shards_counts() {
+        for (shard, memory) in [(4 << 20, 40 << 20), (4 << 20, 1 << 30), (100 << 20, 400 << 20)] {
+            let input = PlanInput { shard_bytes: shard, ..pages(memory) };
+            let plan = input.plan().unwrap();
+            assert!(plan.peak_memory <= memory && plan.peak_memory >= 2 * shard, "{plan:?}");
+        }
+        let input = PlanInput { shard_bytes: 100 << 20, ..pages(200 << 20) };
+        assert_eq!(input.plan().unwrap_err().kind(), ErrorKind::MemoryBudget);
     }
 
     #[test]
@@ -339,7 +382,9 @@ mod tests {
         let plan = |lengths: &[i64]| {
             let axis = |&length: &i64| PlanAxis { range: 0..length, target: (0, 1), source: (0, 3) };
             let axes = lengths.iter().map(axis).collect();
-            PlanInput { axes, item: 8, chunk_bytes: (1000, 8), threads: 2, memory: 1 << 28 }.plan().unwrap()
+            PlanInput { axes, item: 8, chunk_bytes: (1000, 8), shard_bytes: 0, threads: 2, memory: 1 << 28 }
+                .plan()
+                .unwrap()
         };
         let huge = plan(&[1 << 40, i64::MAX, 5]);
         assert!(huge.blocks() > 1 << 40 && huge.peak_memory <= 1 << 28);

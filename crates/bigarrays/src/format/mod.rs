@@ -10,6 +10,7 @@ use crate::domain::{Dims, Domain};
 use crate::dtype::DataType;
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::{Layout, Resolution};
+use crate::store::shard_neuroglancer::ShardSpec;
 use crate::store::{self, Store, StoreOptions};
 
 mod image;
@@ -217,6 +218,20 @@ pub struct CreateSpec {
     pub labels: Option<bool>,
     /// Name of the scale in its layer; made from the resolution if not given.
     pub key: Option<String>,
+    /// Whether and how chunks are packed into shards.
+    pub sharding: NewSharding,
+}
+
+/// How the chunks of an array to be created are packed into shards.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NewSharding {
+    /// Not at all.
+    #[default]
+    None,
+    /// As the format finds good for the shape.
+    Auto,
+    /// In shards of `neuroglancer_uint64_sharded_v1`.
+    Neuroglancer(ShardSpec),
 }
 
 impl CreateSpec {
@@ -232,6 +247,7 @@ impl CreateSpec {
             resolution: None,
             labels: None,
             key: None,
+            sharding: NewSharding::None,
         }
     }
 }

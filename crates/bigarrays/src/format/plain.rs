@@ -133,6 +133,7 @@ pub(crate) fn numbered_layout(
         codecs: CodecPipeline::new(Arc::new(Raw::with_endianness(order, big_endian)), Vec::new()),
         order,
         content_encoding: ContentEncoding::Identity,
+        sharding: None,
         dimension_names,
         resolution,
     })

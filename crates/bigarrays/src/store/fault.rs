@@ -181,6 +181,10 @@ impl Store for FaultStore {
         self.inner.list(prefix, found)
     }
 
+    fn request_cost(&self) -> u64 {
+        self.inner.request_cost()
+    }
+
     fn tidy(&self) {
         if !self.crashed() {
             self.inner.tidy();

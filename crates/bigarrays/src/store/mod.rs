@@ -26,6 +26,7 @@ mod lock;
 mod memory;
 mod object;
 mod request;
+pub mod shard_neuroglancer;
 mod temporary;
 
 pub use file::FileStore;
@@ -65,6 +66,12 @@ pub trait Store: Debug + Send + Sync {
     /// Calls `found` with the key and size in bytes of every value whose key starts with `prefix`,
     /// in no particular order.
     fn list(&self, prefix: &str, found: &mut dyn FnMut(&str, u64) -> Result<()>) -> Result<()>;
+
+    /// About how many bytes take as long to read as one request more does: ranges of a value that lie
+    /// nearer to each other than this are better read as one.
+    fn request_cost(&self) -> u64 {
+        8 << 10
+    }
 
     /// Removes what the store keeps for itself, and its own place if nothing is left there, where
     /// nobody is changing a value. To be called after the last value was removed; a store that is

@@ -43,6 +43,8 @@ pub enum Part {
         /// reaches beyond the end.
         total: Option<u64>,
     },
+    /// The first so many bytes, or all of a shorter value; a value with a content encoding is sent whole.
+    First(u64),
     /// The last so many bytes, or all of a shorter value; a value with a content encoding is sent whole.
     Last(u64),
 }
@@ -138,6 +140,7 @@ impl Part {
                     None => Error::corrupt(format!("it has {size} bytes, but should have {end} or more")),
                 })
             }
+            Self::First(length) => Ok(Some(Cow::Owned(vec![0..size.min(*length)]))),
             Self::Last(length) => Ok(Some(Cow::Owned(vec![size.saturating_sub(*length)..size]))),
         }
     }
@@ -214,6 +217,9 @@ mod tests {
             Part::Last(length).of(size, ContentEncoding::Identity).unwrap().unwrap().into_owned()
         };
         assert_eq!((last(3, 10), last(30, 10)), (vec![7..10], vec![0..10]));
+        let first =
+            |length| Part::First(length).of(10, ContentEncoding::Identity).unwrap().unwrap().into_owned();
+        assert_eq!((first(3), first(30)), (vec![0..3], vec![0..10]));
         assert_eq!(Part::Last(3).of(10, ContentEncoding::Gzip).unwrap(), None);
         assert_eq!(Part::Presence.of(10, ContentEncoding::Gzip).unwrap().unwrap().len(), 0);
     }

@@ -9,6 +9,7 @@ use crate::dtype::DataType;
 use crate::error::{Error, Result};
 use crate::format::Scale;
 use crate::layout::Resolution;
+use crate::store::shard_neuroglancer::ShardSpec;
 
 /// A parsed `info`. The document keeps members that this library does not know.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,8 +46,8 @@ pub struct ScaleInfo {
     pub jpeg_quality: Option<u32>,
     /// Level of `png`.
     pub png_level: Option<u32>,
-    /// Whether the chunks are sharded.
-    pub sharded: bool,
+    /// How the chunks are sharded, if they are.
+    pub sharding: Option<ShardSpec>,
 }
 
 impl Info {
@@ -175,13 +176,17 @@ impl ScaleInfo {
             block_size: scale.optional(BLOCK_SIZE, |value| three(value, positive), triple)?,
             jpeg_quality: scale.optional("jpeg_quality", up_to(100), "a whole number from 0 to 100")?,
             png_level: scale.optional("png_level", up_to(9), "a whole number from 0 to 9")?,
-            sharded: scale.optional("sharding", Value::as_object, "an object or null")?.is_some(),
+            sharding: scale
+                .optional("sharding", Value::as_object, "an object or null")?
+                .map(ShardSpec::parse)
+                .transpose()
+                .map_err(|message| Error::metadata(format!("{path}.sharding.{message}")))?,
             encoding: encoding.to_owned(),
         };
         if parsed.key.is_empty() || parsed.key.starts_with('/') || parsed.key.contains('\0') {
             return Err(scale.wrong("key", "a relative path"));
         }
-        if parsed.chunk_sizes.is_empty() || (parsed.sharded && parsed.chunk_sizes.len() > 1) {
+        if parsed.chunk_sizes.is_empty() || (parsed.sharding.is_some() && parsed.chunk_sizes.len() > 1) {
             return Err(
                 scale.wrong("chunk_sizes", "at least one chunk shape, and just one where chunks are sharded")
             );
@@ -211,6 +216,7 @@ impl ScaleInfo {
             (BLOCK_SIZE, self.block_size.map(|size| json!(size))),
             ("jpeg_quality", self.jpeg_quality.map(|quality| json!(quality))),
             ("png_level", self.png_level.map(|level| json!(level))),
+            ("sharding", self.sharding.map(|sharding| sharding.to_json())),
         ];
         for (name, member) in optional {
             if let Some(member) = member {
@@ -239,7 +245,7 @@ impl ScaleInfo {
             chunks: self.chunk_sizes.iter().map(chunk).collect(),
             resolution: self.resolution(channels),
             encoding: self.encoding.clone(),
-            sharded: self.sharded,
+            sharded: self.sharding.is_some(),
             labels,
         })
     }
@@ -381,6 +387,12 @@ mod tests {
             ("/scales/0/encoding", json!("compressed_segmentation"), "block_size"),
             ("/scales/0/jpeg_quality", json!(101), "jpeg_quality"),
             ("/scales/0/sharding", json!("yes"), "sharding"),
+            ("/scales/0/sharding", json!({"@type": "zarr"}), "scales[0].sharding.@type"),
+            (
+                "/scales/0/sharding",
+                json!({"@type": "neuroglancer_uint64_sharded_v1", "preshift_bits": -1}),
+                "scales[0].sharding.preshift_bits",
+            ),
         ];
         for (pointer, value, named) in cases {
             let mut document = sample();

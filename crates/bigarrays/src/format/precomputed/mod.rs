@@ -1,6 +1,7 @@
-//! Neuroglancer's precomputed format, unsharded: `info` ↔ layout.
+//! Neuroglancer's precomputed format: `info` ↔ layout.
 
 pub mod info;
+mod sharding;
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -17,8 +18,10 @@ use crate::domain::{Dims, Domain};
 use crate::dtype::{DataType, FillValue};
 use crate::error::{Error, ErrorKind, Result};
 use crate::grid::{ChunkGrid, EdgeChunks};
-use crate::layout::{KeyEncoding, Layout};
+use crate::layout::{KeyEncoding, Layout, Sharding};
+use crate::store::shard_neuroglancer::{ShardedStore, TYPE};
 use crate::store::{Change, LARGEST_METADATA, Store, Update};
+use sharding::MortonKeys;
 
 /// The key of the metadata of a layer.
 const INFO: &str = "info";
@@ -49,7 +52,7 @@ impl Format for Precomputed {
     }
 
     fn about(&self) -> &'static str {
-        "Neuroglancer precomputed volume, unsharded"
+        "Neuroglancer precomputed volume, sharded or not"
     }
 
     fn abilities(&self) -> Abilities {
@@ -73,7 +76,7 @@ impl Format for Precomputed {
     fn create(&self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
         let store = layer_store(url, options)?;
         let labels = spec.labels.unwrap_or_else(|| is_label_encoding(spec.encoding.as_deref()));
-        let scale = new_scale(spec)?;
+        let scale = new_scale(spec, options)?;
         let info = Info::new(labels, spec.dtype, channels(&spec.domain)?, &scale)?;
         let opened = opened(&info, 0, &*store, options)?;
         change_info(&*store, |old| match old {
@@ -87,7 +90,7 @@ impl Format for Precomputed {
 
     fn add_scale(&self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
         let store = layer_store(url, options)?;
-        let scale = new_scale(spec)?;
+        let scale = new_scale(spec, options)?;
         let added = change_info(&*store, |old| {
             let mut info = old.ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no layer here"))?;
             if info.dtype != spec.dtype || info.channels != channels(&spec.domain)? {
@@ -112,12 +115,10 @@ impl Format for Precomputed {
             let mut info = old.ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no layer here"))?;
             let mut taken = removed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             let Some(selector) = scale else {
-                info.scales.iter().try_for_each(expect_unsharded)?;
                 *taken = info.scales;
                 return Ok(None);
             };
             let position = selector.find(&info.describe()?)?;
-            expect_unsharded(&info.scales[position])?;
             if info.scales.len() == 1 {
                 return Err(Error::invalid("this is the only scale of the layer; remove the layer instead"));
             }
@@ -162,12 +163,16 @@ fn change_info(
     Ok(stored.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
 }
 
-/// Deletes every chunk of `scale`, and nothing else that may lie beside them.
+/// Deletes every chunk or shard of `scale`, and nothing else that may lie beside them.
 fn remove_chunks(store: &dyn Store, scale: &ScaleInfo) -> Result<()> {
     let chunks = store.child(&scale.key)?;
     let mut keys = Vec::new();
     chunks.list("", &mut |key, _| {
-        if is_chunk_key(key) {
+        let is_ours = match &scale.sharding {
+            Some(spec) => sharding::is_shard_key(spec, key),
+            None => is_chunk_key(key),
+        };
+        if is_ours {
             keys.push(Update { key: key.to_owned(), reads: false, max_len: u64::MAX });
         }
         Ok(())
@@ -208,7 +213,7 @@ fn channels(domain: &Domain) -> Result<u64> {
 }
 
 /// The scale that `spec` describes.
-fn new_scale(spec: &CreateSpec) -> Result<ScaleInfo> {
+fn new_scale(spec: &CreateSpec, options: &FormatOptions) -> Result<ScaleInfo> {
     channels(&spec.domain)?;
     if spec.domain.is_empty() {
         return Err(Error::invalid(format!("box {} is empty", spec.domain)));
@@ -235,6 +240,7 @@ fn new_scale(spec: &CreateSpec) -> Result<ScaleInfo> {
         return Err(Error::unsupported(format!("{encoding} is only read; choose another encoding")));
     }
     let is = |name: &str| encoding == name;
+    let sharding = sharding::new_sharding(spec, &chunk, &encoding, options.content_encoding)?;
     Ok(ScaleInfo {
         key: spec.key.clone().unwrap_or_else(|| resolution.map(|x| x.to_string()).join("_")),
         size: three(size).ok_or_else(|| of_three("a box"))?,
@@ -244,7 +250,7 @@ fn new_scale(spec: &CreateSpec) -> Result<ScaleInfo> {
         block_size: is("compressed_segmentation").then(|| spec.block.unwrap_or([8; 3])),
         jpeg_quality: spec.level.filter(|_| is("jpeg")),
         png_level: spec.level.filter(|_| is("png")),
-        sharded: false,
+        sharding,
         encoding,
     })
 }
@@ -265,17 +271,9 @@ fn expect_level(encoding: &str, level: Option<u32>) -> Result<()> {
     }
 }
 
-fn expect_unsharded(scale: &ScaleInfo) -> Result<()> {
-    if !scale.sharded {
-        return Ok(());
-    }
-    Err(Error::unsupported(format!("scale {:?} is sharded, which this version cannot do", scale.key)))
-}
-
 /// The scale at `position`, opened.
 fn opened(info: &Info, position: usize, store: &dyn Store, options: &FormatOptions) -> Result<Opened> {
     let scale = &info.scales[position];
-    expect_unsharded(scale)?;
     let mut layouts = scale
         .chunk_sizes
         .iter()
@@ -283,11 +281,15 @@ fn opened(info: &Info, position: usize, store: &dyn Store, options: &FormatOptio
         .collect::<Result<Vec<Layout>>>()?
         .into_iter();
     let layout = layouts.next().ok_or_else(|| Error::metadata("a scale without chunk sizes"))?;
+    let mut chunks = store.child(&scale.key)?;
+    if let Some(spec) = scale.sharding {
+        chunks = Arc::new(ShardedStore::new(chunks, spec, Arc::new(MortonKeys::new(&layout.grid, spec)?))?);
+    }
     Ok(Opened {
         format: Precomputed.name(),
         layout,
         copies: layouts.collect(),
-        store: store.child(&scale.key)?,
+        store: chunks,
         scales: info.describe()?,
         scale: position,
     })
@@ -302,14 +304,20 @@ fn layout(info: &Info, scale: &ScaleInfo, chunk: &[u64; 3], options: &FormatOpti
         shape: grid.chunk_shape().iter().map(|&n| n as usize).collect(),
     })?;
     let names: Dims<String> = ["x", "y", "z"].map(str::to_owned).as_slice().into();
+    let morton = scale.sharding.map(|spec| MortonKeys::new(&grid, spec)).transpose()?;
+    let sharding = morton.as_ref().map(|keys| Sharding {
+        description: format!("{TYPE}: {}", keys.spec()),
+        shape: keys.shard_shape().map(|shape| with_channels(shape.as_slice().into(), info.channels, 1)),
+    });
     Ok(Layout {
         dtype: info.dtype,
         fill: FillValue::zero(info.dtype),
         grid,
-        keys: Arc::new(BoxKeys),
+        keys: morton.map_or_else(|| Arc::new(BoxKeys) as Arc<dyn KeyEncoding>, |keys| Arc::new(keys)),
         codecs,
         order: Order::Fortran,
-        content_encoding: options.content_encoding,
+        content_encoding: scale.sharding.map_or(options.content_encoding, |spec| spec.data_encoding),
+        sharding,
         dimension_names: with_channels(names, info.channels, "channel".to_owned()),
         resolution: Some(scale.resolution(info.channels)),
     })

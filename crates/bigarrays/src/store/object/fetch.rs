@@ -76,7 +76,8 @@ impl Fetch<'_> {
         match self.part {
             Part::Whole => self.whole().await,
             Part::Presence => self.presence().await,
-            Part::Last(length) => self.last(*length).await,
+            Part::First(length) => self.end(GetRange::Bounded(0..(*length).max(1)), *length).await,
+            Part::Last(length) => self.end(GetRange::Suffix((*length).max(1)), *length).await,
             Part::Ranges { ranges, total } => {
                 let Some((first, last)) = ranges.first().zip(ranges.last()) else {
                     return self.presence().await;
@@ -210,41 +211,36 @@ impl Fetch<'_> {
         Ok(Some(fetched))
     }
 
-    async fn last(&self, length: u64) -> Result<Option<Fetched>> {
-        let asked = match self.ask(Some(GetRange::Suffix(length.max(1))), false).await {
-            // An empty value has no last byte, and Azure knows no such ranges.
-            Err(_) => return self.last_by_size(length).await,
-            asked => asked?,
+    /// Up to `length` bytes at one end of the value, whose size is not known.
+    async fn end(&self, range: GetRange, length: u64) -> Result<Option<Fetched>> {
+        let found = match self.ask(Some(range), false).await {
+            // An empty value has no ends, and Azure does not count from the last byte.
+            Err(_) => return self.end_by_size().await,
+            Ok(Answer::Missing) => return Ok(None),
+            Ok(Answer::Withheld(version)) => return Ok(Some(self.withheld(version))),
+            Ok(Answer::Value(found)) => found,
         };
-        match asked {
-            Answer::Missing => Ok(None),
-            Answer::Withheld(version) => Ok(Some(self.withheld(version))),
-            Answer::Value(found) if encoding_of(&found.attributes)? != ContentEncoding::Identity => {
-                self.whole().await
-            }
-            Answer::Value(found) => {
-                let (meta, attributes) = (found.meta.clone(), found.attributes.clone());
-                let memory = self.set_aside(found.range.end - found.range.start).await;
-                let mut bytes = self.body(found).await?;
-                bytes.drain(..bytes.len().saturating_sub(length as usize));
-                Ok(Some(Fetched {
-                    _memory: memory,
-                    ..self.fetched(bytes, Extent::Parts, &meta, attributes)?
-                }))
-            }
+        if encoding_of(&found.attributes)? != ContentEncoding::Identity {
+            return self.whole().await;
         }
+        let (meta, attributes) = (found.meta.clone(), found.attributes.clone());
+        let memory = self.set_aside(found.range.end - found.range.start).await;
+        let mut bytes = self.body(found).await?;
+        bytes.truncate(usize::try_from(length).unwrap_or(usize::MAX));
+        Ok(Some(Fetched { _memory: memory, ..self.fetched(bytes, Extent::Parts, &meta, attributes)? }))
     }
 
-    async fn last_by_size(&self, length: u64) -> Result<Option<Fetched>> {
-        let size = match self.ask(None, true).await? {
+    async fn end_by_size(&self) -> Result<Option<Fetched>> {
+        let found = match self.ask(None, true).await? {
             Answer::Missing => return Ok(None),
             Answer::Withheld(version) => return Ok(Some(self.withheld(version))),
-            Answer::Value(found) => found.meta.size,
+            Answer::Value(found) => found,
         };
-        let ranges = vec![size.saturating_sub(length)..size];
-        if size == 0 {
-            return self.cut_from_whole().await;
-        }
+        let size = found.meta.size;
+        let ranges = match self.part.of(size, encoding_of(&found.attributes)?)? {
+            Some(ranges) if size > 0 => ranges.into_owned(),
+            _ => return self.cut_from_whole().await,
+        };
         let part = Part::Ranges { ranges: ranges.clone(), total: Some(size) };
         let again = Fetch { part: &part, ..*self };
         Box::pin(again.ranges(&ranges, Some(size))).await

@@ -1,0 +1,255 @@
+//! Ids of chunks for shards, and the choice of parameters.
+
+use crate::codec::ContentEncoding;
+use crate::domain::Dims;
+use crate::error::{Error, Result};
+use crate::format::{CreateSpec, NewSharding};
+use crate::grid::ChunkGrid;
+use crate::layout::KeyEncoding;
+use crate::store::shard_neuroglancer::{Members, ShardHash, ShardSpec};
+
+/// The compressed Morton codes of a grid: the bits of x, y and z by turns, without those that are
+/// zero in all of the grid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Morton {
+    grid: [u64; 3],
+    /// How many bits there are along each axis.
+    bits: [u32; 3],
+}
+
+impl Morton {
+    /// # Errors
+    /// `Unsupported` if the codes have more than 64 bits.
+    fn new(grid: [u64; 3]) -> Result<Self> {
+        let bits = grid.map(|length| u64::BITS - length.saturating_sub(1).leading_zeros());
+        match bits.iter().sum::<u32>() {
+            0..=64 => Ok(Self { grid, bits }),
+            sum => Err(Error::unsupported(format!(
+                "chunk ids of {sum} bits, for a grid of {grid:?} chunks; sharded ids have at most 64"
+            ))),
+        }
+    }
+
+    fn len(&self) -> u32 {
+        self.bits.iter().sum()
+    }
+
+    /// The axis of each bit of a code and which bit of the position along the axis it is, from the lowest on.
+    fn order(&self) -> impl Iterator<Item = (usize, u32)> + '_ {
+        (0..u64::BITS)
+            .flat_map(|bit| (0..3).map(move |axis| (axis, bit)))
+            .filter(|&(axis, bit)| bit < self.bits[axis])
+    }
+
+    fn code(&self, index: &[u64]) -> u64 {
+        self.order().enumerate().fold(0, |code, (at, (axis, bit))| code | (((index[axis] >> bit) & 1) << at))
+    }
+
+    fn index(&self, code: u64) -> [u64; 3] {
+        let mut index = [0; 3];
+        self.order().enumerate().for_each(|(at, (axis, bit))| index[axis] |= ((code >> at) & 1) << bit);
+        index
+    }
+
+    /// Shape of the boxes of chunks whose codes differ in the lowest `bits` bits only.
+    fn block(&self, bits: u32) -> [u64; 3] {
+        let mut shape = [1u64; 3];
+        self.order().take(bits as usize).for_each(|(axis, _)| shape[axis] = shape[axis].saturating_mul(2));
+        [0, 1, 2].map(|axis| shape[axis].min(self.grid[axis]))
+    }
+}
+
+/// Chunk ids as keys, in decimal digits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct MortonKeys {
+    morton: Morton,
+    spec: ShardSpec,
+}
+
+impl MortonKeys {
+    /// The keys of a grid along x, y, z and maybe channels.
+    ///
+    /// # Errors
+    /// `Unsupported` if ids have more than 64 bits.
+    pub(super) fn new(grid: &ChunkGrid, spec: ShardSpec) -> Result<Self> {
+        let shape: Dims<u64> = grid.shape();
+        Ok(Self { morton: Morton::new([shape[0], shape[1], shape[2]])?, spec })
+    }
+
+    pub(super) fn spec(&self) -> &ShardSpec {
+        &self.spec
+    }
+
+    /// How many of the lowest bits of an id differ within a shard, if shards are boxes.
+    fn bits_of_shard(&self) -> Option<u32> {
+        let within = self.spec.preshift_bits + self.spec.minishard_bits;
+        let ShardSpec { hash, shard_bits, .. } = self.spec;
+        if shard_bits == 0 || self.spec.preshift_bits >= self.morton.len() {
+            return Some(self.morton.len());
+        }
+        (hash == ShardHash::Identity && within + shard_bits >= self.morton.len()).then_some(within)
+    }
+
+    /// Number of chunks along each axis of the box that a shard is, if it is one.
+    pub(super) fn shard_shape(&self) -> Option<[u64; 3]> {
+        self.bits_of_shard().map(|bits| self.morton.block(bits))
+    }
+}
+
+impl KeyEncoding for MortonKeys {
+    fn key(&self, _: &ChunkGrid, index: &[u64]) -> String {
+        self.morton.code(index).to_string()
+    }
+}
+
+impl Members for MortonKeys {
+    fn total(&self) -> u64 {
+        self.morton.grid.iter().fold(1, |product, &length| product.saturating_mul(length))
+    }
+
+    fn of_shard(&self, shard: u64) -> Option<u64> {
+        let bits = self.bits_of_shard()?;
+        if bits >= self.morton.len() {
+            // Of several shards, the one that the hash of zero chooses has all chunks.
+            return Some(if shard == self.spec.place(0).0 { self.total() } else { 0 });
+        }
+        let code = shard.checked_shl(bits).filter(|code| code >> bits == shard);
+        let (Some(code), shape) = (code, self.morton.block(bits)) else { return Some(0) };
+        if self.morton.len() < u64::BITS && code >> self.morton.len() != 0 {
+            return Some(0);
+        }
+        let start = self.morton.index(code);
+        let count = |axis: usize| self.morton.grid[axis].saturating_sub(start[axis]).min(shape[axis]);
+        Some((0..3).map(count).product())
+    }
+}
+
+/// Whether `key` is a file of a shard.
+pub(super) fn is_shard_key(spec: &ShardSpec, key: &str) -> bool {
+    let stem = [".shard", ".index", ".data"].iter().find_map(|extension| key.strip_suffix(extension));
+    stem.is_some_and(|stem| spec.shard_of_stem(stem).is_some())
+}
+
+/// The sharding of a new scale of chunks of shape `chunk`.
+///
+/// # Errors
+/// `InvalidArgument` if it is none, or another compression is asked for than there is.
+pub(super) fn new_sharding(
+    spec: &CreateSpec,
+    chunk: &[u64; 3],
+    encoding: &str,
+    compression: ContentEncoding,
+) -> Result<Option<ShardSpec>> {
+    match spec.sharding {
+        NewSharding::None => Ok(None),
+        NewSharding::Neuroglancer(sharding) => sharding.check().map(|()| Some(sharding)),
+        NewSharding::Auto => {
+            let compression = match compression {
+                // What leaves much to a second compression.
+                ContentEncoding::Identity if encoding == "compressed_segmentation" => ContentEncoding::Gzip,
+                ContentEncoding::Identity | ContentEncoding::Gzip => compression,
+                _ => return Err(Error::invalid("chunks in shards are compressed with gzip, or not at all")),
+            };
+            let shape = spec.domain.shape();
+            let grid = [0, 1, 2].map(|axis| shape[axis].div_ceil(chunk[axis].max(1)));
+            let channels = shape.get(3).copied().unwrap_or(1);
+            let elements = chunk.iter().zip(shape).map(|(&chunk, &length)| chunk.min(length));
+            let bytes = elements.fold(channels, u64::saturating_mul).saturating_mul(spec.dtype.size() as u64);
+            Ok(Some(choose(&Morton::new(grid)?, bytes, compression)))
+        }
+    }
+}
+
+/// Bytes of chunks, as they are in memory, that a shard holds if nothing speaks against it.
+const SHARD_BYTES: u64 = 128 << 20;
+
+/// The most bytes of chunks that a shard may hold: Neuroglancer wants less than 2 GB.
+const MOST_SHARD_BYTES: u64 = 1_900_000_000;
+
+/// Chunks of a minishard, as a number of bits: an index of 24 kB, of the 40 kB that are good.
+const MINISHARD_BITS: u32 = 10;
+
+/// Minishards of a shard, as a number of bits: an index of 8 KiB.
+const SHARD_INDEX_BITS: u32 = 9;
+
+/// How many shards there are before they become larger, as a number of bits.
+const SHARDS_BITS: u32 = 16;
+
+/// Parameters for chunks of `bytes` bytes: shards are boxes, as large as is good.
+fn choose(morton: &Morton, bytes: u64, data_encoding: ContentEncoding) -> ShardSpec {
+    let most = morton.len().min(MINISHARD_BITS + SHARD_INDEX_BITS);
+    let fits = |bits: u32, limit: u64| bits <= most && bytes.max(1).saturating_mul(1 << bits) <= limit;
+    let mut within = (1..=most).take_while(|&bits| fits(bits, SHARD_BYTES)).last().unwrap_or(0);
+    while morton.len() - within > SHARDS_BITS && fits(within + 1, MOST_SHARD_BYTES) {
+        within += 1;
+    }
+    let preshift_bits = within.min(MINISHARD_BITS);
+    ShardSpec {
+        preshift_bits,
+        hash: ShardHash::Identity,
+        minishard_bits: within - preshift_bits,
+        shard_bits: morton.len() - within,
+        minishard_index_encoding: ContentEncoding::Gzip,
+        data_encoding,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn codes_leave_out_bits_that_are_always_zero() {
+        let morton = Morton::new([5, 1, 2]).unwrap();
+        assert_eq!((morton.bits, morton.len()), ([3, 0, 1], 4));
+        assert_eq!(morton.code(&[4, 0, 1]), 0b1010);
+        assert_eq!(Morton::new([(1 << 49) + 1, 1, 1]).unwrap().len(), 50);
+        assert_eq!(
+            Morton::new([1 << 32, 1 << 32, 1]).unwrap().code(&[(1 << 32) - 1, (1 << 32) - 1, 0]),
+            u64::MAX
+        );
+        assert!(Morton::new([1 << 32, 1 << 32, 2]).unwrap_err().to_string().contains("65 bits"));
+    }
+
+    proptest! {
+        #[test]
+        fn members_are_counted(
+            grid in [1u64..9, 1u64..7, 1u64..5], preshift in 0u32..5, minishard in 0u32..4, shard in 0u32..8, murmur: bool,
+        ) {
+            let hash = if murmur { ShardHash::Murmur } else { ShardHash::Identity };
+            let spec = ShardSpec { preshift_bits: preshift, hash, minishard_bits: minishard, shard_bits: shard,
+                minishard_index_encoding: ContentEncoding::Identity, data_encoding: ContentEncoding::Identity };
+            let keys = MortonKeys { morton: Morton::new(grid).unwrap(), spec };
+            let mut counts = std::collections::HashMap::new();
+            let mut boxes = std::collections::HashMap::new();
+            for (x, y, z) in (0..grid[0]).flat_map(|x| (0..grid[1]).flat_map(move |y| (0..grid[2]).map(move |z| (x, y, z)))) {
+                let code = keys.morton.code(&[x, y, z]);
+                prop_assert_eq!(keys.morton.index(code), [x, y, z]);
+                let at = spec.place(code).0;
+                *counts.entry(at).or_insert(0) += 1;
+                if let Some(shape) = keys.shard_shape() {
+                    let place = (x / shape[0], y / shape[1], z / shape[2]);
+                    prop_assert_eq!(*boxes.entry(at).or_insert(place), place);
+                }
+            }
+            for at in 0..1 << shard {
+                if let Some(count) = keys.of_shard(at) {
+                    prop_assert_eq!(count, counts.get(&at).copied().unwrap_or(0), "shard {}", at);
+                }
+            }
+            prop_assert_eq!(keys.of_shard(0).is_some(), keys.shard_shape().is_some());
+        }
+
+        #[test]
+        fn choices_keep_within_the_limits(grid in [1u64..1 << 21, 1u64..1 << 21, 1u64..1 << 20], bytes in 1u64..1 << 28) {
+            let morton = Morton::new(grid).unwrap();
+            let spec = choose(&morton, bytes, ContentEncoding::Gzip);
+            spec.check().unwrap();
+            let within = spec.preshift_bits + spec.minishard_bits;
+            prop_assert_eq!(within + spec.shard_bits, morton.len());
+            prop_assert!(spec.index_len() <= 8 << 10 && 24 << spec.preshift_bits <= 40_000);
+            prop_assert!(within == 0 || bytes << within < 2_000_000_000);
+        }
+    }
+}
