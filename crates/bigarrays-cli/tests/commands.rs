@@ -55,11 +55,11 @@ fn sharded_layers() {
     let bench = with_layer();
     bench.ok("copy layer auto --create --sharded");
     bench.ok(
-        "copy auto few --create --sharded=preshift_bits=1,minishard_bits=1,shard_bits=1,data_encoding=gzip",
+        "copy auto few --create --sharded=preshift_bits=1,minishard_bits=1,shard_bits=2,data_encoding=gzip",
     );
     let info = json(&bench, "info few --json");
     assert_eq!(info["shard_shape"], serde_json::json!([8, 8, 4]));
-    assert!(info["sharding"].as_str().unwrap().contains("shard_bits=1,"), "{info}");
+    assert!(info["sharding"].as_str().unwrap().contains("shard_bits=2,"), "{info}");
     assert!(bench.ok("info auto").contains("neuroglancer_uint64_sharded_v1"));
     assert!(bench.path("few/8_8_40/1.shard").exists());
     for layer in ["layer", "auto", "few"] {

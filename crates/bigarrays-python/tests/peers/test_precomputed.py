@@ -125,6 +125,15 @@ NUMBERS = ["uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "flo
 BLOCKS: list[Triple] = [(8, 8, 8), (4, 8, 2), (16, 16, 16), (1, 1, 1), (64, 3, 5)]
 CSEG = "compressed_segmentation"
 
+# Those that are tried in shards.
+KINDS: list[dict[str, Any]] = [
+    *({"encoding": "raw", "dtype": d} for d in NUMBERS),
+    {"encoding": "raw", "dtype": "float32", "channels": 3},
+    {"encoding": "jpeg", "dtype": "uint8", "level": 95},
+    {"encoding": "png", "dtype": "uint8"},
+    {"encoding": CSEG, "dtype": "uint64", "block": BLOCKS[0]},
+]
+
 WRITTEN_BY_US = [
     *spread(*({"encoding": "raw", "dtype": d} for d in NUMBERS)),
     *spread(*({"encoding": "raw", "dtype": d, "channels": 3} for d in ("uint8", "float32"))),
@@ -154,13 +163,7 @@ WRITTEN_BY_US = [
         *(
             {**case, "sharding": sharding}
             for sharding in ("gzip", "murmur")
-            for case in (
-                *({"encoding": "raw", "dtype": d} for d in NUMBERS),
-                {"encoding": "raw", "dtype": "float32", "channels": 3},
-                {"encoding": "jpeg", "dtype": "uint8", "level": 95},
-                {"encoding": "png", "dtype": "uint8"},
-                {"encoding": CSEG, "dtype": "uint64", "block": BLOCKS[0]},
-            )
+            for case in KINDS
         ),
         over=["negative"],
     ),

@@ -108,7 +108,7 @@ impl Transform {
         Self { domain: domain.clone(), axes: (0..domain.ndim()).map(along).collect() }
     }
 
-    pub(super) fn is_identity(&self) -> bool {
+    pub(crate) fn is_identity(&self) -> bool {
         self.axes.iter().enumerate().all(|(at, map)| *map == AxisMap::Along { axis: at, offset: 0, step: 1 })
     }
 

@@ -6,6 +6,7 @@ use crate::array::Array;
 use crate::buffer::{View, ViewMut, byte_len, try_first_bytes, with_scratch};
 use crate::domain::Dims;
 use crate::error::{Error, ErrorKind, Result};
+use crate::store::shard_neuroglancer::WAVE_READS;
 
 /// What a copy may use and whom it tells.
 #[derive(Clone, Copy, Default)]
@@ -85,17 +86,38 @@ fn plan(source: &Array, target: &Array, memory: u64) -> Result<CopyPlan> {
     let memory = if memory == 0 { default_memory() } else { memory };
     let context = |error: Error| error.during("planning the copy to").at(target.url());
     if target.shard_shape().is_some() {
-        match plan_over(source, target, target.write_grid()?, memory) {
+        let grid = target.write_grid()?;
+        // New chunks and the shard made of them; where a part of a shard is written, also the old one.
+        let held = if covers_shards(target, &grid) { 2 } else { 3 };
+        match plan_over(source, target, grid, held, memory) {
             // Smaller blocks read each shard again that they write to, but anything is better than nothing.
             Err(error) if error.kind() == ErrorKind::MemoryBudget => {}
             plan => return plan.map_err(context),
         }
     }
-    plan_over(source, target, target.chunk_grid()?, memory).map_err(context)
+    let held = 1 + 2 * (crate::threads() as u64).min(WAVE_READS as u64);
+    plan_over(source, target, target.chunk_grid()?, held, memory).map_err(context)
+}
+
+/// Whether the domain of `target` is made of whole boxes of `grid`.
+fn covers_shards(target: &Array, grid: &[(i64, u64)]) -> bool {
+    let stored = target.layout().domain();
+    target.transform().is_identity()
+        && target.domain().ranges().zip(grid).enumerate().all(|(axis, (range, &(origin, length)))| {
+            let is_cut = |at: i64| at.abs_diff(origin) % length == 0;
+            is_cut(range.start) && (is_cut(range.end) || range.end == stored.range(axis).end)
+        })
 }
 
 /// The plan of a copy whose blocks are made of the boxes `to` of the target.
-fn plan_over(source: &Array, target: &Array, to: Dims<(i64, u64)>, memory: u64) -> Result<CopyPlan> {
+/// Writing one holds `held` times what a shard has.
+fn plan_over(
+    source: &Array,
+    target: &Array,
+    to: Dims<(i64, u64)>,
+    held: u64,
+    memory: u64,
+) -> Result<CopyPlan> {
     let from = source.chunk_grid()?;
     let item = target.dtype().size() as u64;
     let bytes_of = |array: &Array, elements: u64| {
@@ -118,6 +140,7 @@ fn plan_over(source: &Array, target: &Array, to: Dims<(i64, u64)>, memory: u64) 
         item,
         chunk_bytes: (chunk_bytes(source), chunk_bytes(target)),
         shard_bytes: shard,
+        shards_held: held,
         threads: crate::threads() as u64,
         memory,
     };

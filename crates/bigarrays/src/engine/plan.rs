@@ -28,6 +28,8 @@ pub(super) struct PlanInput {
     pub(super) chunk_bytes: (u64, u64),
     /// Bytes of the chunks of one shard of the target, decoded; zero if there are no shards.
     pub(super) shard_bytes: u64,
+    /// How many times that writing a block holds.
+    pub(super) shards_held: u64,
     /// Threads that decode and encode.
     pub(super) threads: u64,
     /// The memory budget in bytes.
@@ -160,15 +162,15 @@ impl PlanInput {
     fn writing(&self, block: u64) -> u64 {
         match self.shard_bytes {
             0 => 0,
-            shard => shard.max(block.min(SHARDS_AT_ONCE)).saturating_mul(2),
+            shard => shard.max(block.min(SHARDS_AT_ONCE)).saturating_mul(self.shards_held),
         }
     }
 
     /// The largest block that together with what writing it holds has `bytes` bytes.
     fn most(&self, bytes: u64) -> u64 {
-        let third = bytes / 3;
-        if self.writing(third) <= 2 * third {
-            return third.max(bytes.saturating_sub(self.writing(u64::MAX)));
+        let share = bytes / (self.shards_held + 1);
+        if self.writing(share) <= self.shards_held * share {
+            return share.max(bytes.saturating_sub(self.writing(u64::MAX)));
         }
         bytes.saturating_sub(self.writing(0))
     }
@@ -317,6 +319,7 @@ mod tests {
             item: 1,
             chunk_bytes: (1_000_000, 64 * 64 * 64),
             shard_bytes: 0,
+            shards_held: 2,
             threads: 2,
             memory,
         }
@@ -382,9 +385,17 @@ mod tests {
         let plan = |lengths: &[i64]| {
             let axis = |&length: &i64| PlanAxis { range: 0..length, target: (0, 1), source: (0, 3) };
             let axes = lengths.iter().map(axis).collect();
-            PlanInput { axes, item: 8, chunk_bytes: (1000, 8), shard_bytes: 0, threads: 2, memory: 1 << 28 }
-                .plan()
-                .unwrap()
+            PlanInput {
+                axes,
+                item: 8,
+                chunk_bytes: (1000, 8),
+                shard_bytes: 0,
+                shards_held: 2,
+                threads: 2,
+                memory: 1 << 28,
+            }
+            .plan()
+            .unwrap()
         };
         let huge = plan(&[1 << 40, i64::MAX, 5]);
         assert!(huge.blocks() > 1 << 40 && huge.peak_memory <= 1 << 28);

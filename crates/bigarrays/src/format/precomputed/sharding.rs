@@ -161,7 +161,7 @@ pub(super) fn new_sharding(
 }
 
 /// Bytes of chunks, as they are in memory, that a shard holds if nothing speaks against it.
-const SHARD_BYTES: u64 = 128 << 20;
+const SHARD_BYTES: u64 = 64 << 20;
 
 /// The most bytes of chunks that a shard may hold: Neuroglancer wants less than 2 GB.
 const MOST_SHARD_BYTES: u64 = 1_900_000_000;

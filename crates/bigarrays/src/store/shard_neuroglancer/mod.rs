@@ -29,7 +29,7 @@ use cache::IndexCache;
 pub use index::{ChunkPlace, MinishardIndex, parse_entry};
 pub(crate) use spec::TYPE;
 pub use spec::{ShardHash, ShardSpec};
-pub(crate) use write::WAVE_BYTES;
+pub(crate) use write::{WAVE_BYTES, WAVE_READS};
 
 /// The bytes of indexes that a store and its children keep, unless told otherwise.
 pub const INDEX_CACHE: u64 = 64 << 20;

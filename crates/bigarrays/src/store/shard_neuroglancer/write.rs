@@ -17,7 +17,7 @@ use crate::store::{Blob, Change, ChangeFn, Get, Part, Update, in_parallel};
 pub(crate) const WAVE_BYTES: u64 = 64 << 20;
 
 /// The most shards that are read and written at once: how long they are is not known beforehand.
-const WAVE_READS: usize = 4;
+pub(crate) const WAVE_READS: usize = 4;
 
 /// What one batch changes in one shard.
 struct OfShard {
