@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::store::{Blob, Extent, Part, Wanted};
 
 /// Ranges no further apart than this are one request: they come about as soon as another would.
-const GAP: u64 = 256 << 10;
+pub(super) const GAP: u64 = 1 << 20;
 
 /// Ranges of one value that are requested at once.
 const AT_ONCE: usize = 8;

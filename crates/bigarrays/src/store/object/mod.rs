@@ -482,6 +482,10 @@ impl Store for ObjectStore {
         pumped.and_then(|()| failure.check())
     }
 
+    fn request_cost(&self) -> u64 {
+        fetch::GAP
+    }
+
     fn list(&self, prefix: &str, found: &mut dyn FnMut(&str, u64) -> Result<()>) -> Result<()> {
         let work = self.work()?;
         let network = Arc::clone(&work.network);
