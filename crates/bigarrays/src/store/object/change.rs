@@ -18,6 +18,7 @@ use object_store::{
 use super::Maker;
 use super::failure::{is_missing, is_unknown};
 use super::fetch::{Fetch, Fetched, header_of};
+use super::runtime::Again;
 use super::service::Client;
 use crate::codec::ContentEncoding;
 use crate::error::{Error, ErrorKind, Result};
@@ -111,9 +112,17 @@ impl Changing<'_> {
     }
 
     async fn delete(&self) -> Result<()> {
-        match self.client.store.delete(self.path).await {
-            Err(error) if !is_missing(&error) => Err((self.explain)(error)),
-            _ => Ok(()),
+        let mut again = Again::FIRST;
+        loop {
+            match self.client.store.delete(self.path).await {
+                Err(error) if !is_missing(&error) => {
+                    let error = (self.explain)(error);
+                    if !again.after(&error).await {
+                        return Err(error);
+                    }
+                }
+                _ => return Ok(()),
+            }
         }
     }
 

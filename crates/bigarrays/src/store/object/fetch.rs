@@ -8,6 +8,7 @@ use object_store::path::Path;
 use object_store::{Attribute, Attributes, GetOptions, GetRange, GetResult, ObjectMeta};
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::checksum::Checksums;
 use super::failure::is_missing;
 use super::runtime::Budget;
 use super::service::Client;
@@ -169,7 +170,9 @@ impl Fetch<'_> {
         }
         let (meta, attributes) = (found.meta.clone(), found.attributes.clone());
         let memory = self.set_aside(found.range.end - found.range.start).await;
+        let sums = found.extensions.get::<Checksums>().cloned().unwrap_or_default();
         let bytes = self.body(found).await?;
+        sums.check(&bytes)?;
         Ok(Fetched { _memory: memory, ..self.fetched(bytes, Extent::Whole, &meta, attributes)? })
     }
 

@@ -5,6 +5,7 @@
 //! The caller's thread only passes things on, and looks whether it is asked to stop.
 
 mod change;
+mod checksum;
 mod failure;
 mod fetch;
 mod runtime;
@@ -15,7 +16,6 @@ mod transport;
 
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use futures_util::StreamExt;
 use object_store::ObjectStoreExt;
@@ -28,7 +28,7 @@ pub use self::settings::{OWN as SETTINGS, Settings};
 
 use self::change::{Changing, random};
 use self::fetch::{Fetch, Fetched};
-use self::runtime::{Budget, Network, network};
+use self::runtime::{Again, Budget, Network, network};
 use self::service::{Client, Place, Service};
 use super::{Change, ChangeFn, Get, GetSink, RESERVED, Store, StoreOptions, Update, check_key, join_path};
 use crate::error::{Error, ErrorKind, Result};
@@ -313,23 +313,6 @@ impl Work {
                 done => return done,
             }
         }
-    }
-}
-
-/// Patience with reads that came incomplete; whole requests are already repeated further below.
-struct Again(Duration);
-
-impl Again {
-    const FIRST: Self = Self(Duration::from_millis(100));
-
-    /// Whether to read once more after this error. Waits longer each time.
-    async fn after(&mut self, error: &Error) -> bool {
-        let goes_on = error.is_retryable() && self.0 < Self::FIRST.0 * 16;
-        if goes_on {
-            tokio::time::sleep(self.0).await;
-            self.0 *= 2;
-        }
-        goes_on
     }
 }
 

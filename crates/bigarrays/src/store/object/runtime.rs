@@ -1,6 +1,7 @@
 //! The one private runtime on which requests are under way, and the memory that they may take.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -52,6 +53,24 @@ impl Budget {
         if let Some(surplus) = held.num_permits().checked_sub(needed) {
             drop(held.split(surplus));
         }
+    }
+}
+
+/// Patience with what may be done again and came to nothing; single requests are already repeated
+/// further below.
+pub(super) struct Again(Duration);
+
+impl Again {
+    pub(super) const FIRST: Self = Self(Duration::from_millis(100));
+
+    /// Whether to try once more after this error. Waits longer each time.
+    pub(super) async fn after(&mut self, error: &Error) -> bool {
+        let goes_on = error.is_retryable() && self.0 < Self::FIRST.0 * 16;
+        if goes_on {
+            tokio::time::sleep(self.0).await;
+            self.0 *= 2;
+        }
+        goes_on
     }
 }
 

@@ -184,8 +184,10 @@ async fn s3(
     transport: impl FnOnce(ClientOptions) -> Result<Transport>,
 ) -> Result<Opened> {
     let profile = setting_or_env(settings, &["profile"], &["AWS_PROFILE"]);
+    // Each key is removed by a request of its own, which can be repeated safely.
     let mut builder =
         AmazonS3Builder::from_env().with_bucket_name(&place.bucket).with_retry(retries(settings)?);
+    builder = builder.with_disable_bulk_delete(true);
     for (name, value) in settings.of_service() {
         builder = builder.with_config(key::<AmazonS3ConfigKey>(name, "S3")?, value);
     }

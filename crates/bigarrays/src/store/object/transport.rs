@@ -26,6 +26,7 @@ use object_store::client::{
 };
 use tokio::time::{Instant, Sleep};
 
+use super::checksum::Checksums;
 use super::throttle::Throttle;
 
 /// The slowest upload, in bytes per second, that is not taken for a dead one.
@@ -85,10 +86,14 @@ impl HttpService for Transport {
         if !is_value || response.status() != StatusCode::OK {
             return Ok(response);
         }
-        let response = with_length(response).await?;
+        let mut response = with_length(response).await?;
         match range {
             Some(range) => self.cut(response, &range),
-            None => Ok(response),
+            None => {
+                let sums = Checksums::of(response.headers());
+                response.extensions_mut().insert(sums);
+                Ok(response)
+            }
         }
     }
 }
