@@ -12,6 +12,7 @@ use rayon::ThreadPool;
 use crate::error::{Error, ErrorKind, Result};
 
 /// A value that each process makes for itself, on first use.
+#[derive(Debug)]
 pub(crate) struct PerProcess<T>(Mutex<Option<(u32, Arc<T>)>>);
 
 impl<T> PerProcess<T> {

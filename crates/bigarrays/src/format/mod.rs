@@ -25,7 +25,7 @@ pub use plain::{NewArray, NumberedKeys, PlainFormat, Target, usual_names};
 pub use precomputed::Precomputed;
 
 /// Every format of this library, in the order in which they are tried.
-pub const BUILTIN: &[&dyn Format] = &[&Precomputed, &npy::FORMAT, &tiff::FORMAT, &stack::FORMAT];
+pub const BUILTIN: &[&dyn Format] = &[&Precomputed, &npy::Npy, &tiff::FORMAT, &stack::FORMAT];
 
 /// A translator between stored metadata and layouts.
 pub trait Format: Debug + Send + Sync {

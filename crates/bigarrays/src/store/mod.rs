@@ -4,7 +4,7 @@
 mod flat;
 
 pub use flat::FlatFile;
-pub(crate) use flat::{io_error, temporary_beside};
+pub(crate) use flat::{io_error, reserve, temporary_beside};
 pub(crate) use lock::KeyLocks;
 
 use std::fmt::Debug;
@@ -24,6 +24,7 @@ pub mod fault;
 mod file;
 mod lock;
 mod memory;
+pub(crate) mod ofd;
 mod request;
 mod temporary;
 
