@@ -40,7 +40,7 @@ pub use domain::Domain;
 pub use dtype::{DataType, Element, FillValue};
 pub use engine::{CopyOptions, copy};
 pub use error::{Error, ErrorKind, Result};
-pub use flat::FlatArray;
+pub use flat::{FlatArray, SliceArray};
 pub use format::CreateSpec;
 pub use half;
 pub use interrupt::interruptible;

@@ -31,6 +31,9 @@ const SLOTS: u64 = GUARD + 2;
 /// Headers are read until two readings agree, as somebody may be writing; this often at most.
 const READINGS: usize = 1000;
 
+/// Pieces of up to so many bytes are written together.
+const GATHERED: usize = 1 << 20;
+
 /// An open file.
 #[derive(Debug)]
 pub(super) struct DataFile {
@@ -258,6 +261,30 @@ impl DataFile {
 
     pub(super) fn write_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
         self.file.write_all_at(bytes, offset).map_err(|error| self.failed(error, "writing"))
+    }
+
+    /// Writes pieces one after the other; small ones are gathered.
+    pub(super) fn write_pieces(&self, pieces: &[&[u8]], mut offset: u64) -> Result<()> {
+        if let [piece] = pieces {
+            return self.write_at(piece, offset);
+        }
+        let mut gathered = Vec::with_capacity(GATHERED);
+        let mut flush = |gathered: &mut Vec<u8>, piece: &[u8]| {
+            for bytes in [&gathered[..], piece] {
+                self.write_at(bytes, offset)?;
+                offset += bytes.len() as u64;
+            }
+            gathered.clear();
+            Ok(())
+        };
+        for piece in pieces {
+            if gathered.len() + piece.len() <= GATHERED {
+                gathered.extend_from_slice(piece);
+            } else {
+                flush(&mut gathered, piece)?;
+            }
+        }
+        flush(&mut gathered, &[])
     }
 
     /// Makes `range` of the file zeros that have their place on the disk.

@@ -1,10 +1,11 @@
 //! Writing and growing.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::file::{DataFile, Reservation};
 use super::pending::Record;
-use super::{FlatArray, Mode};
+use super::{FlatArray, Mode, replace};
 use crate::buffer::Order;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::npy::Header;
@@ -29,13 +30,19 @@ impl FlatArray {
     /// `StorageFull` and other failures of the disk leave the array as it was. `ReadOnly`;
     /// `InvalidArgument` if the bytes are no whole rows; `Unsupported` in Fortran order.
     pub fn append(&self, rows: u64, bytes: &[u8]) -> Result<Range<u64>> {
-        let file = self.writable()?;
-        self.expect_rows(&self.header(), rows, bytes)?;
-        if bytes.len() <= AT_ONCE {
+        self.expect_rows(&self.header(), rows, bytes.len())?;
+        self.append_pieces(rows, &[bytes])
+    }
+
+    /// Appends rows whose bytes are those of all pieces, one after the other.
+    pub(super) fn append_pieces(&self, rows: u64, pieces: &[&[u8]]) -> Result<Range<u64>> {
+        let file = self.writable_with_room()?;
+        let length: usize = pieces.iter().map(|piece| piece.len()).sum();
+        if length <= AT_ONCE {
             return file.guarded(|| {
-                let mut header = file.header()?;
+                let header = file.header()?;
                 let start = settle(&file, &header)?;
-                self.write_new(&file, &mut header, start, rows, bytes)
+                self.write_new(&file, &header, start, rows, pieces)
             });
         }
         let reservation = file.guarded(|| {
@@ -44,7 +51,7 @@ impl FlatArray {
             with_rows(&header, start.checked_add(rows))?;
             file.reserve(start..start.saturating_add(rows))
         })?;
-        self.write_reserved(&file, reservation, bytes)
+        self.write_reserved(&file, reservation, pieces)
     }
 
     /// Writes rows from `at` on, at once. The array grows if they reach beyond its end; rows between
@@ -53,11 +60,12 @@ impl FlatArray {
     /// # Errors
     /// As [`FlatArray::append`]; `InvalidArgument` if new rows are reserved by an append.
     pub fn write(&self, at: u64, rows: u64, bytes: &[u8]) -> Result<()> {
-        let file = self.writable()?;
+        let mut file = self.writable()?;
         let header = file.header()?;
-        self.expect_rows(&header, rows, bytes)?;
+        self.expect_rows(&header, rows, bytes.len())?;
         let end = at.checked_add(rows).ok_or_else(|| Error::invalid("rows beyond 2^64"))?;
         if end > length(&header) {
+            file = self.writable_with_room()?;
             return file.guarded(|| self.write_beyond(&file, at, rows, bytes));
         }
         let span = self.span(&header, at, bytes.len())?;
@@ -74,16 +82,15 @@ impl FlatArray {
     /// # Errors
     /// As [`FlatArray::append`].
     pub fn grow(&self, rows: u64) -> Result<()> {
-        let file = self.writable()?;
         self.expect_growing(&self.header())?;
+        let file = self.writable_with_room()?;
         file.guarded(|| {
-            let mut header = file.header()?;
+            let header = file.header()?;
             let start = settle(&file, &header)?;
             let longer = with_rows(&header, Some(rows.max(length(&header))))?;
             let end = self.span(&longer, rows, 0)?.start;
             file.allocate_zeros(self.span(&header, start, 0)?.start..end)?;
-            header = longer;
-            self.publish(&file, header)
+            self.publish(&file, longer)
         })
     }
 
@@ -146,7 +153,7 @@ impl FlatArray {
         Ok(found)
     }
 
-    pub(super) fn writable(&self) -> Result<std::sync::Arc<DataFile>> {
+    pub(super) fn writable(&self) -> Result<Arc<DataFile>> {
         let file = self.state().file;
         if self.mode != Mode::ReadWrite {
             let reason = "the array is not open for writing; open it with mode \"r+\"";
@@ -156,22 +163,31 @@ impl FlatArray {
         Ok(file)
     }
 
+    /// As [`FlatArray::writable`]; and the header has room for any number of rows.
+    fn writable_with_room(&self) -> Result<Arc<DataFile>> {
+        let file = self.writable()?;
+        if with_rows_unchecked(&file.header()?, u64::MAX).to_bytes().is_ok() {
+            return Ok(file);
+        }
+        replace::widen(&file)?;
+        self.refresh()?;
+        self.writable()
+    }
+
     /// Under the guard: writes rows behind all others and makes them part of the array.
     fn write_new(
         &self,
         file: &DataFile,
-        header: &mut Header,
+        header: &Header,
         start: u64,
         rows: u64,
-        bytes: &[u8],
+        pieces: &[&[u8]],
     ) -> Result<Range<u64>> {
         let longer = with_rows(header, start.checked_add(rows))?;
-        let longer_bytes = longer.to_bytes()?;
-        debug_assert_eq!(longer_bytes.len() as u64, header.data_offset);
-        let span = self.span(header, start, bytes.len())?;
-        if let Err(error) = file.write_at(bytes, span.start) {
+        let at = self.span(header, start, 0)?.start;
+        if let Err(error) = file.write_pieces(pieces, at) {
             // Gives back what was taken of a full disk.
-            let _ = file.cut(span.start);
+            let _ = file.cut(at);
             return Err(error);
         }
         self.publish(file, longer)?;
@@ -202,10 +218,15 @@ impl FlatArray {
     }
 
     /// Writes rows that are reserved and makes them part of the array.
-    fn write_reserved(&self, file: &DataFile, reservation: Reservation, bytes: &[u8]) -> Result<Range<u64>> {
+    fn write_reserved(
+        &self,
+        file: &DataFile,
+        reservation: Reservation,
+        pieces: &[&[u8]],
+    ) -> Result<Range<u64>> {
         let rows = reservation.rows.clone();
-        let written = self.span(&self.header(), rows.start, bytes.len()).and_then(|span| {
-            file.write_at(bytes, span.start)?;
+        let written = self.span(&self.header(), rows.start, 0).and_then(|span| {
+            file.write_pieces(pieces, span.start)?;
             if self.durable { file.sync() } else { Ok(()) }
         });
         let slot = reservation.slot;
@@ -270,14 +291,14 @@ impl FlatArray {
             .ok_or_else(|| Error::invalid(format!("row {at} is beyond what a file can hold")))
     }
 
-    fn expect_rows(&self, header: &Header, rows: u64, bytes: &[u8]) -> Result<()> {
+    pub(super) fn expect_rows(&self, header: &Header, rows: u64, bytes: usize) -> Result<()> {
         self.expect_growing(header)?;
         let wanted = row_len(header).and_then(|row| row.checked_mul(rows));
-        if wanted == Some(bytes.len() as u64) {
+        if wanted == Some(bytes as u64) {
             return Ok(());
         }
-        let (shape, length) = (&header.shape[1..], bytes.len());
-        Err(Error::invalid(format!("{length} bytes are not {rows} rows of shape {shape:?}"))
+        let shape = &header.shape[1..];
+        Err(Error::invalid(format!("{bytes} bytes are not {rows} rows of shape {shape:?}"))
             .at(self.path.display().to_string()))
     }
 
@@ -313,7 +334,7 @@ fn clip(file: &DataFile, record: &Record, end: u64) -> Result<()> {
 }
 
 /// Bytes of one row.
-fn row_len(header: &Header) -> Option<u64> {
+pub(super) fn row_len(header: &Header) -> Option<u64> {
     header.shape[1..].iter().try_fold(header.descr.size(), |product, &length| product.checked_mul(length))
 }
 
@@ -323,9 +344,16 @@ fn length(header: &Header) -> u64 {
 
 /// The header with another number of rows.
 fn with_rows(header: &Header, rows: Option<u64>) -> Result<Header> {
-    let mut header = header.clone();
-    let too_many = || Error::invalid("more rows than a file can hold");
-    *header.shape.first_mut().ok_or_else(too_many)? = rows.ok_or_else(too_many)?;
+    let rows = rows.ok_or_else(|| Error::invalid("more rows than a file can hold"))?;
+    let header = with_rows_unchecked(header, rows);
     header.data_len()?;
     Ok(header)
+}
+
+fn with_rows_unchecked(header: &Header, rows: u64) -> Header {
+    let mut header = header.clone();
+    if let Some(length) = header.shape.first_mut() {
+        *length = rows;
+    }
+    header
 }

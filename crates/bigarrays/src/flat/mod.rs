@@ -1,5 +1,5 @@
 //! Flat arrays: `.npy` files that are mapped, grow, and are written by many at once; and
-//! slices of them with names.
+//! [`SliceArray`], slices of them with names.
 //!
 //! The file is a valid NumPy file at every moment: its header says how many rows there are, and has
 //! room for any number. Bytes behind the last row belong to appends that are under way.
@@ -21,17 +21,22 @@
 //!
 //! The file system has to lock ranges of files between all processes that write; local ones do.
 
+mod compact;
 mod file;
 mod grow;
+mod index;
 mod mapping;
 mod pending;
+mod record;
 mod replace;
+mod slices;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 pub use grow::Unfinished;
 pub use mapping::Mapping;
+pub use slices::{NamedRows, Slice, SliceArray};
 
 use crate::buffer::Order;
 use crate::error::{Error, ErrorKind, Result};
@@ -84,7 +89,7 @@ pub struct FlatArray {
 struct State {
     file: Arc<DataFile>,
     header: Header,
-    /// Present once somebody has asked for it; may be of an earlier header.
+    /// Present once somebody has asked for it.
     map: Option<Arc<Mapping>>,
 }
 
@@ -174,10 +179,11 @@ impl FlatArray {
     /// `CorruptData` if the file is shorter than its header says; `Unsupported` where it exceeds the
     /// address space.
     pub fn mapping(&self) -> Result<Arc<Mapping>> {
-        let state = self.state();
-        if let Some(map) = state.map.filter(|map| *map.header() == state.header) {
+        let known = self.state.read().unwrap_or_else(PoisonError::into_inner).map.clone();
+        if let Some(map) = known {
             return Ok(map);
         }
+        let state = self.state();
         let map = Arc::new(Mapping::new(&state.file, &state.header, self.mode)?);
         let mut current = self.state.write().unwrap_or_else(PoisonError::into_inner);
         if Arc::ptr_eq(&current.file, &state.file) && current.header == state.header {
@@ -218,7 +224,11 @@ impl FlatArray {
     }
 
     fn note(&self, header: Header) {
-        self.state.write().unwrap_or_else(PoisonError::into_inner).header = header;
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        if state.header != header {
+            state.map = None;
+            state.header = header;
+        }
     }
 }
 
@@ -233,5 +243,7 @@ impl State {
     }
 }
 
+#[cfg(test)]
+mod slice_tests;
 #[cfg(test)]
 mod tests;

@@ -94,13 +94,18 @@ impl Pending {
         written.map_err(|error| self.failed(error, "writing"))
     }
 
+    /// Removes every record.
+    pub(super) fn clear(&self) -> Result<()> {
+        match std::fs::remove_file(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.failed(error, "removing")),
+            _ => Ok(()),
+        }
+    }
+
     /// Removes the record of `slot`, and the file with the last of them.
     pub(super) fn remove(&self, slot: u64) -> Result<()> {
         if self.records()?.iter().all(|record| record.slot == slot) {
-            return match std::fs::remove_file(&self.path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.failed(error, "removing")),
-                _ => Ok(()),
-            };
+            return self.clear();
         }
         let file = OpenOptions::new().write(true).open(&self.path);
         let cleared = file.and_then(|file| file.write_all_at(&[0; RECORD], slot * RECORD as u64));
