@@ -22,6 +22,7 @@
 //! The file system has to lock ranges of files between all processes that write; local ones do.
 
 mod compact;
+mod convert;
 mod file;
 mod grow;
 mod index;
@@ -34,6 +35,7 @@ mod slices;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
+pub use convert::convert;
 pub use grow::Unfinished;
 pub use mapping::Mapping;
 pub use slices::{NamedRows, Slice, SliceArray};

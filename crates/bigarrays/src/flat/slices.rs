@@ -168,65 +168,88 @@ impl SliceArray {
     /// Those of [`FlatArray::append`]; `AlreadyExists` without `replace`; `InvalidArgument` for a name
     /// that is empty, too long or given twice. Then no slice is written.
     pub fn write(&self, slices: &[NamedRows<'_>], replace: bool) -> Result<()> {
-        let mut seen = HashSet::with_capacity(slices.len());
-        for slice in slices {
-            check_name(slice.name)?;
-            if !seen.insert(slice.name) {
-                return Err(Error::invalid(format!("the name {:?} is given twice", slice.name)));
-            }
-        }
-        drop(seen);
         self.array.writable()?;
-        if !replace {
-            self.index.read(|txn, tables| {
-                slices.iter().try_for_each(|slice| match self.find(txn, tables, slice.name)? {
-                    Some(_) => Err(self.taken(slice.name)),
-                    None => Ok(()),
-                })
-            })?;
-        }
+        self.expect_new(slices.iter().map(|slice| slice.name), replace)?;
+        let header = self.array.header();
+        slices.iter().try_for_each(|slice| self.array.expect_rows(&header, slice.rows, slice.bytes.len()))?;
         let rows = slices.iter().try_fold(0u64, |sum, slice| sum.checked_add(slice.rows));
         let rows = rows.ok_or_else(|| Error::invalid("more rows than a file can hold"))?;
         let pieces: Vec<&[u8]> = slices.iter().map(|slice| slice.bytes).collect();
-        let header = self.array.header();
-        slices.iter().try_for_each(|slice| self.array.expect_rows(&header, slice.rows, slice.bytes.len()))?;
-        let appended = self.array.append_pieces(rows, &pieces)?;
-        self.index.write(self.array.is_durable(), |txn, tables| {
-            self.put_all(txn, tables, slices, appended.start, replace)
+        let mut start = self.array.append_pieces(rows, &pieces)?.start;
+        let named = slices.iter().map(|slice| {
+            let first = start;
+            start += slice.rows;
+            (slice.name, first..start)
+        });
+        self.put_all(named.collect(), replace)
+    }
+
+    /// Names rows that are in the array already, all at once; slices may share rows. Otherwise as
+    /// [`SliceArray::write`].
+    ///
+    /// # Errors
+    /// Those of [`SliceArray::write`]; `OutOfBounds` for rows that are not there.
+    pub fn name_rows(&self, named: &[(&str, Range<u64>)], replace: bool) -> Result<()> {
+        self.array.writable()?;
+        self.expect_new(named.iter().map(|(name, _)| *name), replace)?;
+        self.refresh()?;
+        let count = self.array.rows();
+        if let Some((name, rows)) = named.iter().find(|(_, rows)| rows.start > rows.end || rows.end > count) {
+            let reason = format!("rows {}:{} for {name:?} of {count}", rows.start, rows.end);
+            return Err(Error::new(ErrorKind::OutOfBounds, reason).at(self
+                .array
+                .path()
+                .display()
+                .to_string()));
+        }
+        self.put_all(named.to_vec(), replace)
+    }
+
+    /// An error if a name cannot be one, comes twice, or without `replace` is there already.
+    fn expect_new<'a>(&self, names: impl Iterator<Item = &'a str> + Clone, replace: bool) -> Result<()> {
+        let mut seen = HashSet::new();
+        for name in names.clone() {
+            check_name(name)?;
+            if !seen.insert(name) {
+                return Err(Error::invalid(format!("the name {name:?} is given twice")));
+            }
+        }
+        if replace {
+            return Ok(());
+        }
+        self.index.read(|txn, tables| {
+            let mut names = names;
+            names.try_for_each(|name| match self.find(txn, tables, name)? {
+                Some(_) => Err(self.taken(name)),
+                None => Ok(()),
+            })
         })
     }
 
-    fn put_all(
-        &self,
-        txn: &mut RwTxn<'_>,
-        tables: &Tables,
-        slices: &[NamedRows<'_>],
-        mut start: u64,
-        replace: bool,
-    ) -> Result<()> {
+    fn put_all(&self, mut named: Vec<(&str, Range<u64>)>, replace: bool) -> Result<()> {
         let failed = |error| self.index.failed(error);
         let generation = self.generation.load(Ordering::Acquire);
-        let mut next = tables.order.len(txn).map_err(failed)?;
-        let mut records = Vec::with_capacity(slices.len());
-        for slice in slices {
-            let before = self.find(txn, tables, slice.name)?;
-            if before.is_some() && !replace {
-                return Err(self.taken(slice.name));
+        self.index.write(self.array.is_durable(), |txn, tables| {
+            let mut next = tables.order.len(txn).map_err(failed)?;
+            let mut records = Vec::with_capacity(named.len());
+            for (name, rows) in named.drain(..) {
+                let before = self.find(txn, tables, name)?;
+                if before.is_some() && !replace {
+                    return Err(self.taken(name));
+                }
+                let flags = if before.is_none() { PutFlags::APPEND } else { PutFlags::empty() };
+                next += u64::from(before.is_none());
+                let position = before.map_or(next - 1, |before| before.position);
+                let record = Record { position, rows, generation };
+                let (key, value) = (position.to_be_bytes(), record.by_position(name.as_bytes()));
+                tables.order.put_with_flags(txn, flags, &key, &value).map_err(failed)?;
+                records.push((name, record));
             }
-            let is_new = before.is_none();
-            let position = before.map_or(next, |before| before.position);
-            next += u64::from(is_new);
-            let record = Record { position, rows: start..start + slice.rows, generation };
-            start = record.rows.end;
-            let flags = if is_new { PutFlags::APPEND } else { PutFlags::empty() };
-            let (key, value) = (position.to_be_bytes(), record.by_position(slice.name.as_bytes()));
-            tables.order.put_with_flags(txn, flags, &key, &value).map_err(failed)?;
-            records.push((slice.name, record));
-        }
-        // Neighbours one after the other touch fewest pages.
-        records.sort_unstable_by_key(|(name, _)| *name);
-        records.iter().try_for_each(|(name, record)| {
-            tables.names.put(txn, name.as_bytes(), &record.by_name()).map_err(failed)
+            // Neighbours one after the other touch fewest pages.
+            records.sort_unstable_by_key(|(name, _)| *name);
+            records.iter().try_for_each(|(name, record)| {
+                tables.names.put(txn, name.as_bytes(), &record.by_name()).map_err(failed)
+            })
         })
     }
 

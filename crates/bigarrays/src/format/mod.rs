@@ -12,6 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::layout::{Layout, Resolution};
 use crate::store::{self, Store, StoreOptions};
 
+pub mod bigarray;
 mod image;
 pub mod npy;
 mod pages;
@@ -25,7 +26,8 @@ pub use plain::{NewArray, NumberedKeys, PlainFormat, Target, usual_names};
 pub use precomputed::Precomputed;
 
 /// Every format of this library, in the order in which they are tried.
-pub const BUILTIN: &[&dyn Format] = &[&Precomputed, &npy::Npy, &tiff::FORMAT, &stack::FORMAT];
+pub const BUILTIN: &[&dyn Format] =
+    &[&Precomputed, &npy::Npy, &tiff::FORMAT, &stack::FORMAT, &bigarray::FORMAT];
 
 /// A translator between stored metadata and layouts.
 pub trait Format: Debug + Send + Sync {

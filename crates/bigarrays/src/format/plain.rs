@@ -22,6 +22,8 @@ pub struct PlainFormat {
     /// Whether a path names files of this format.
     pub(super) is_named: fn(&Path) -> bool,
     pub(super) open: fn(&Path) -> Result<Opened>,
+    /// Whether its module writes new files.
+    pub(super) writes: bool,
 }
 
 impl Format for PlainFormat {
@@ -35,7 +37,7 @@ impl Format for PlainFormat {
 
     fn abilities(&self) -> Abilities {
         // What exists is opened read-only; a new file is made by `create` of the format's module.
-        Abilities { reads: true, writes: true }
+        Abilities { reads: true, writes: self.writes }
     }
 
     fn open(&self, url: &str, options: &FormatOptions) -> Result<Option<Opened>> {
