@@ -136,10 +136,17 @@ fn broadcast(shape: &[usize], strides: &[isize], to: &[u64]) -> Option<Dims<isiz
 
 /// `value` as a numpy array of `dtype`, itself where it is one.
 fn to_source<'py>(value: &Bound<'py, PyAny>, dtype: DataType) -> PyResult<Bound<'py, PyUntypedArray>> {
+    to_source_of(value, &descr(value.py(), dtype))
+}
+
+/// `value` as a numpy array of the type `target`, itself where it is one.
+pub(crate) fn to_source_of<'py>(
+    value: &Bound<'py, PyAny>,
+    target: &Bound<'py, PyArrayDescr>,
+) -> PyResult<Bound<'py, PyUntypedArray>> {
     let py = value.py();
-    let target = descr(py, dtype);
     if let Ok(array) = value.cast::<PyUntypedArray>()
-        && array.dtype().is_equiv_to(&target)
+        && array.dtype().is_equiv_to(target)
     {
         return Ok(array.clone());
     }
@@ -148,16 +155,16 @@ fn to_source<'py>(value: &Bound<'py, PyAny>, dtype: DataType) -> PyResult<Bound<
     let from = array.dtype();
     // Whole numbers count by their value: most come as int64, whatever they are meant for.
     let fits = if matches!((from.kind(), target.kind()), (b'i' | b'u', b'i' | b'u' | b'b')) {
-        array.is_empty() || in_range(&numpy, &array, &target)?
+        array.is_empty() || in_range(&numpy, &array, target)?
     } else {
-        let same_kind = numpy.call_method1("can_cast", (&from, &target, "same_kind"))?;
+        let same_kind = numpy.call_method1("can_cast", (&from, target, "same_kind"))?;
         same_kind.extract()?
     };
     if !fits {
         return Err(invalid(
             py,
             format!(
-                "elements of {from} do not go into {dtype} without loss; convert them with .astype(\"{dtype}\") if that is meant"
+                "elements of {from} do not go into {target} without loss; convert them with .astype(\"{target}\") if that is meant"
             ),
         ));
     }
@@ -215,6 +222,17 @@ pub(crate) fn expect_array<'a, 'py>(
     value: &'a Bound<'py, PyAny>,
 ) -> PyResult<&'a Bound<'py, PyUntypedArray>> {
     value.cast().map_err(|_| PyTypeError::new_err("out must be a numpy array"))
+}
+
+/// The bytes of a contiguous array. numpy keeps them for as long as it lives.
+pub(crate) fn dense_bytes<'a>(array: &'a Bound<'_, PyUntypedArray>) -> &'a [u8] {
+    let length = array.len() * array.dtype().itemsize();
+    if length == 0 || !array.is_contiguous() {
+        return &[];
+    }
+    // SAFETY: a contiguous array has all its elements from its first byte on. Nothing is made of the
+    // bytes but copies, so that it does not matter if Python code changes them meanwhile.
+    unsafe { std::slice::from_raw_parts(fields(array).data.cast(), length) }
 }
 
 fn fields<'a>(array: &'a Bound<'_, PyUntypedArray>) -> &'a PyArrayObject_fields {

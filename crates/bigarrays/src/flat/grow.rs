@@ -70,7 +70,7 @@ impl FlatArray {
         }
         let span = self.span(&header, at, bytes.len())?;
         file.write_at(bytes, span.start)?;
-        if self.durable {
+        if self.is_durable() {
             file.sync()?;
         }
         self.note_longer(header);
@@ -227,7 +227,7 @@ impl FlatArray {
         let rows = reservation.rows.clone();
         let written = self.span(&self.header(), rows.start, 0).and_then(|span| {
             file.write_pieces(pieces, span.start)?;
-            if self.durable { file.sync() } else { Ok(()) }
+            if self.is_durable() { file.sync() } else { Ok(()) }
         });
         let slot = reservation.slot;
         file.guarded(|| {
@@ -240,9 +240,10 @@ impl FlatArray {
                 }
                 return Err(error);
             }
+            // In this order: who dies in between leaves whole rows, in the array or behind its end.
+            file.forget(slot)?;
             let end = rows.end.max(length(&header));
             self.publish(file, with_rows(&header, Some(end))?)?;
-            file.forget(slot)?;
             drop(reservation);
             Ok(rows)
         })
@@ -250,11 +251,11 @@ impl FlatArray {
 
     /// Under the guard: puts a longer header in place, of rows that are written.
     fn publish(&self, file: &DataFile, header: Header) -> Result<()> {
-        if self.durable {
+        if self.is_durable() {
             file.sync()?;
         }
         file.put_header(&header)?;
-        if self.durable {
+        if self.is_durable() {
             file.sync()?;
         }
         self.note(header);

@@ -14,7 +14,7 @@
 //!   same time has to come to terms with the others.
 //! - A power failure loses what was not flushed, and may leave a file that is shorter than its header
 //!   says, which [`FlatArray::open`] refuses by name. [`FlatArray::flush`] has all that is written,
-//!   through whatever mapping, on stable storage when it returns. With [`FlatArray::durable`] every
+//!   through whatever mapping, on stable storage when it returns. With [`FlatArray::set_durable`] every
 //!   append and write has its rows on stable storage first, then the header, then returns.
 //! - Readers have the rows that were there when they opened the array or last called
 //!   [`FlatArray::refresh`].
@@ -33,6 +33,7 @@ mod replace;
 mod slices;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 pub use convert::convert;
@@ -83,7 +84,7 @@ impl FlatSpec {
 pub struct FlatArray {
     path: PathBuf,
     mode: Mode,
-    durable: bool,
+    durable: AtomicBool,
     state: RwLock<State>,
 }
 
@@ -105,7 +106,7 @@ impl FlatArray {
         let path = std::path::absolute(path)
             .map_err(|error| Error::io(error, "opening", path.display().to_string()))?;
         let state = State::open(&path, mode)?;
-        Ok(Self { path, mode, durable: false, state: RwLock::new(state) })
+        Ok(Self { path, mode, durable: AtomicBool::new(false), state: RwLock::new(state) })
     }
 
     /// Creates an array and opens it for reading and writing. Of several who create at once, one does.
@@ -122,16 +123,14 @@ impl FlatArray {
         Ok(array)
     }
 
-    /// Has every append and write on stable storage before it returns.
-    #[must_use]
-    pub fn durable(mut self, durable: bool) -> Self {
-        self.durable = durable;
-        self
+    /// Has every later append and write on stable storage before it returns, or not.
+    pub fn set_durable(&self, durable: bool) {
+        self.durable.store(durable, Ordering::Relaxed);
     }
 
     /// Whether writes are on stable storage when they return.
     pub fn is_durable(&self) -> bool {
-        self.durable
+        self.durable.load(Ordering::Relaxed)
     }
 
     /// The absolute path of the file.

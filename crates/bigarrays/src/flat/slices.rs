@@ -48,7 +48,7 @@ pub struct NamedRows<'a> {
 /// moments may be undone, and rows that were not flushed be lost: see [`FlatArray::flush`].
 #[derive(Debug)]
 pub struct SliceArray {
-    array: FlatArray,
+    array: Arc<FlatArray>,
     index: Arc<Index>,
     /// Of the file that `array` has open.
     generation: AtomicU64,
@@ -60,8 +60,7 @@ impl SliceArray {
     /// # Errors
     /// Those of [`FlatArray::create`].
     pub fn create(path: &Path, spec: &FlatSpec) -> Result<Self> {
-        let array = FlatArray::create(path, spec)?;
-        drop(array);
+        FlatArray::create(path, spec)?;
         Self::open(path, Mode::ReadWrite)
     }
 
@@ -72,22 +71,15 @@ impl SliceArray {
     /// Those of [`FlatArray::open`]; `NotFound` if nothing has a name and it is opened for reading;
     /// `CorruptData` if the index is damaged.
     pub fn open(path: &Path, mode: Mode) -> Result<Self> {
-        let array = FlatArray::open(path, mode)?;
+        let array = Arc::new(FlatArray::open(path, mode)?);
         let index = Index::open(&folder_of(array.path()), mode == Mode::ReadWrite)?;
         let opened = Self { array, index, generation: AtomicU64::new(0) };
         opened.catch_up()?;
         Ok(opened)
     }
 
-    /// Has every write on stable storage before it returns.
-    #[must_use]
-    pub fn durable(mut self, durable: bool) -> Self {
-        self.array = self.array.durable(durable);
-        self
-    }
-
-    /// The rows of all slices, and those without a name.
-    pub fn array(&self) -> &FlatArray {
+    /// The rows of all slices, and those without a name. [`FlatArray::set_durable`] is heeded by names too.
+    pub fn array(&self) -> &Arc<FlatArray> {
         &self.array
     }
 

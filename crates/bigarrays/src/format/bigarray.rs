@@ -181,7 +181,7 @@ mod tests {
             std::fs::write(&path, &good[..cut]).unwrap();
             assert!(read_names(&path).is_err(), "{cut}");
         }
-        let mut far = good.clone();
+        let mut far = good;
         *far.iter_mut().rev().nth(8 + 4).unwrap() = 9;
         std::fs::write(&path, far).unwrap();
         assert_eq!(read_names(&path).unwrap_err().kind(), ErrorKind::InvalidMetadata);
