@@ -30,7 +30,7 @@ mod _bigarrays {
     #[pymodule_export]
     use super::domain::PyDomain;
     #[pymodule_export]
-    use super::flat::PyFlatArray;
+    use super::flat::{PyFlatArray, convert};
     #[pymodule_export]
     use super::index::ViewIndexer;
     #[pymodule_export]

@@ -35,12 +35,13 @@ const BEFORE: u64 = 502;
 pub const FORMAT: PlainFormat = PlainFormat {
     name: "bigarray",
     about: "MmapArray or PointerArray file of Python's bigarray",
-    is_named: has_magic,
+    is_named: is_one,
     open,
     writes: false,
 };
 
-fn has_magic(path: &Path) -> bool {
+/// Whether the file at `path` is of Python's `bigarray`, by its first bytes.
+pub fn is_one(path: &Path) -> bool {
     let mut start = [0; 8];
     path.is_file()
         && File::open(path).is_ok_and(|mut file| file.read_exact(&mut start).is_ok() && start == *MAGIC)
@@ -162,7 +163,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("old");
         std::fs::write(&path, pointer_array()).unwrap();
-        assert!(has_magic(&path));
+        assert!(is_one(&path));
         let opened = open(&path).unwrap();
         assert_eq!(opened.layout.domain().shape(), [3, 2]);
         let expected: Vec<u8> = (0..6i16).flat_map(i16::to_ne_bytes).collect();
