@@ -39,10 +39,11 @@ pub(crate) fn run(args: &NamesArgs) -> anyhow::Result<()> {
         if !name.contains(wanted) {
             return Ok(());
         }
-        Ok(match args.rows {
+        match args.rows {
             true => writeln!(out, "{name}\t{}\t{}", rows.start, rows.end)?,
             false => writeln!(out, "{name}")?,
-        })
+        }
+        Ok(())
     })?;
     Ok(out.flush()?)
 }

@@ -205,7 +205,8 @@ impl PyFlatArray {
         py.detach(|| self.array.flush()).or_raise(py)
     }
 
-    /// Takes note of what others have appended, truncated or replaced; returns whether they have.
+    /// Takes note of what others have appended, truncated or replaced; returns whether they have. With
+    /// mode "c" the array stays as it was opened.
     fn refresh(&self, py: Python<'_>) -> PyResult<bool> {
         py.detach(|| self.array.refresh()).or_raise(py)
     }

@@ -35,12 +35,12 @@ const NAMES_AT_ONCE: usize = 1000;
 ///
 /// >>> import pathlib, tempfile, numpy as np
 /// >>> path = pathlib.Path(tempfile.mkdtemp()) / "samples.npy"
-/// >>> with bigarrays.SliceArray(path, "x", shape=(None, 2), dtype="int16") as w:
-/// ...     w["one"] = np.ones((3, 2), "int16")
+/// >>> with bigarrays.SliceArray(path, "x", shape=(None, 2), dtype="float32") as w:
+/// ...     w["one"] = np.ones((3, 2))
 /// ...     w.write({"two": np.full((1, 2), 2), "none": np.empty((0, 2))})
 /// >>> x = bigarrays.SliceArray(path)
 /// >>> x["two"], x[-1].shape, "three" in x, list(x.names())
-/// (array([[2, 2]], dtype=int16), (0, 2), False, ['one', 'two', 'none'])
+/// (array([[2., 2.]], dtype=float32), (0, 2), False, ['one', 'two', 'none'])
 /// >>> [len(rows) for rows in x[["two", "one"]]]
 /// [1, 3]
 #[pyclass(name = "SliceArray", module = "bigarrays", frozen, weakref)]

@@ -10,6 +10,12 @@ import pytest
 
 import bigarrays
 
+# bigarray leaves its files open.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+
 
 def write(path: Path, data: dict[str, np.ndarray[Any, Any]], dtype: str, times: int) -> None:
     first = next(iter(data.values()))

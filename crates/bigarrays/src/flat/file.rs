@@ -323,6 +323,14 @@ impl DataFile {
     pub(super) fn sync(&self) -> Result<()> {
         self.file.sync_data().map_err(|error| self.failed(error, "flushing"))
     }
+
+    /// As [`DataFile::sync`], and the name of the file too.
+    pub(super) fn sync_with_name(&self) -> Result<()> {
+        self.sync()?;
+        let folder = self.path.parent().unwrap_or(Path::new("/"));
+        let synced = File::open(folder).and_then(|folder| folder.sync_all());
+        synced.map_err(|error| self.failed(error, "flushing"))
+    }
 }
 
 /// Rows that nobody else appends to while this lives.

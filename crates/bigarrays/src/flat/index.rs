@@ -131,9 +131,11 @@ impl Index {
         Ok(done)
     }
 
-    /// Has every change on stable storage.
+    /// Has every change on stable storage. Dead readers no longer keep pages from being used again.
     pub(super) fn sync(&self) -> Result<()> {
-        self.opened()?.env.force_sync().map_err(|error| self.failed(error))
+        let opened = self.opened()?;
+        let synced = opened.env.force_sync().and_then(|()| opened.env.clear_stale_readers());
+        synced.map(drop).map_err(|error| self.failed(error))
     }
 
     #[cold]
@@ -171,13 +173,15 @@ impl std::fmt::Debug for Index {
 }
 
 fn open_environment(folder: &Path) -> Result<Opened> {
-    let (env, read_only) = match environment(folder, EnvFlags::NO_META_SYNC) {
-        // Whom the system keeps from writing cannot register as a reader either.
-        Err(heed::Error::Io(error)) if is_refusal(&error) => {
-            (environment(folder, EnvFlags::READ_ONLY | EnvFlags::NO_LOCK), true)
+    let mut env = environment(folder, EnvFlags::NO_META_SYNC);
+    let read_only = matches!(&env, Err(heed::Error::Io(error)) if is_refusal(error));
+    // Whom the system keeps from writing may still register as a reader; or else reads unregistered,
+    // which is safe while nobody writes.
+    for flags in [EnvFlags::READ_ONLY, EnvFlags::READ_ONLY | EnvFlags::NO_LOCK] {
+        if matches!(&env, Err(heed::Error::Io(error)) if is_refusal(error)) {
+            env = environment(folder, flags);
         }
-        env => (env, false),
-    };
+    }
     let failed = |error| lmdb_error(error, folder);
     let env = env.map_err(failed)?;
     expect_whole(&env, folder)?;
@@ -198,7 +202,7 @@ fn environment(folder: &Path, flags: EnvFlags) -> heed::Result<Env> {
     let mut options = EnvOpenOptions::new();
     options.max_dbs(4).max_readers(MOST_READERS);
     // SAFETY: without syncing the newest meta page a power failure undoes the last change, and nothing
-    // else. Without locks only who may not write opens an index.
+    // else. Only who may write nothing, not even the locks, opens an index without locks.
     unsafe { options.flags(flags | EnvFlags::NO_READ_AHEAD) };
     let mut smallest = Err(heed::Error::Mdb(MdbError::MapFull));
     for size in MAP_SIZES.into_iter().filter_map(|size| usize::try_from(size).ok()) {

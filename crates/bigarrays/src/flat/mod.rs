@@ -155,11 +155,17 @@ impl FlatArray {
     }
 
     /// Takes note of what others have appended, grown, truncated or replaced. Says whether the shape
-    /// or the file is another now. Mappings made before stay as they are.
+    /// or the file is another now. Mappings made before stay as they are; with [`Mode::CopyOnWrite`]
+    /// the array does too.
     ///
     /// # Errors
     /// Those of [`FlatArray::open`]; then the array is as before.
     pub fn refresh(&self) -> Result<bool> {
+        if self.mode == Mode::CopyOnWrite { Ok(false) } else { self.reload() }
+    }
+
+    /// As [`FlatArray::refresh`] in every mode: private changes are lost where anything has changed.
+    fn reload(&self) -> Result<bool> {
         let before = self.state();
         let header = before.file.header()?;
         if before.file.is_replaced() {
@@ -217,7 +223,7 @@ impl FlatArray {
     /// Those of the disk, which can come late: then nothing is known of what was written since the
     /// last flush.
     pub fn flush(&self) -> Result<()> {
-        if self.mode == Mode::ReadWrite { self.state().file.sync() } else { Ok(()) }
+        if self.mode == Mode::ReadWrite { self.state().file.sync_with_name() } else { Ok(()) }
     }
 
     fn state(&self) -> State {

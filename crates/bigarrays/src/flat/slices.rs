@@ -315,7 +315,7 @@ impl SliceArray {
             }
             let end = records.iter().map(|record| record.rows.end).max().unwrap_or(0);
             if end > self.array.rows() {
-                self.array.refresh()?;
+                self.array.reload()?;
             }
             let mapping = self.array.mapping()?;
             if generation != self.generation.load(Ordering::Acquire) {
@@ -341,7 +341,7 @@ impl SliceArray {
         if generation == self.generation.load(Ordering::Acquire) {
             return Ok(false);
         }
-        self.array.refresh()?;
+        self.array.reload()?;
         self.generation.store(generation, Ordering::Release);
         Ok(true)
     }
