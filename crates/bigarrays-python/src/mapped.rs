@@ -82,7 +82,11 @@ fn view_of<'py>(py: Python<'py>, mapping: &Arc<Mapping>, mode: Mode) -> PyResult
 
 /// The element type that a file's header describes.
 pub(crate) fn dtype_of<'py>(py: Python<'py>, header: &Header) -> PyResult<Bound<'py, PyArrayDescr>> {
-    let descr = py.import("ast")?.call_method1("literal_eval", (header.descr.text(),))?;
+    let text = header.descr.text();
+    if let Some(name) = text.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')) {
+        return PyArrayDescr::new(py, name);
+    }
+    let descr = py.import("ast")?.call_method1("literal_eval", (text,))?;
     let format = py.import("numpy")?.getattr("lib")?.getattr("format")?;
     Ok(format.call_method1("descr_to_dtype", (descr,))?.cast_into()?)
 }

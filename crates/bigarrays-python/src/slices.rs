@@ -167,6 +167,10 @@ impl PySliceArray {
             let (slice, mapping) = self.slices.get_one(name.to_str()?).map_err(|error| no_key(py, &error))?;
             return view(&self.view.view(py, &mapping, self.slices.array().mode())?, &slice);
         }
+        if let Ok(position) = key.extract::<u64>() {
+            let (slices, mapping) = self.slices.at(&[position]).or_raise(py)?;
+            return view(&self.view.view(py, &mapping, self.slices.array().mode())?, &slices[0]);
+        }
         let count = self.slices.len().or_raise(py)?;
         if let Ok(slice) = key.cast::<PySlice>() {
             let found = slice.indices(count as isize)?;
@@ -177,9 +181,9 @@ impl PySliceArray {
         if key.try_iter().is_ok() {
             return Ok(self.many(&key)?.into_any());
         }
-        let position = to_position(&key, count)?;
-        let mut views = self.by_positions(py, &[position])?;
-        views.pop().ok_or_else(|| PyTypeError::new_err("no such slice"))
+        // What is left is a negative position, or nothing that means a slice.
+        let (slices, mapping) = self.slices.at(&[to_position(&key, count)?]).or_raise(py)?;
+        view(&self.view.view(py, &mapping, self.slices.array().mode())?, &slices[0])
     }
 
     /// The slices at these positions, or of these names, in a list: one look into the index for all.

@@ -84,7 +84,8 @@ impl DataFile {
     }
 
     pub(super) fn len(&self) -> Result<u64> {
-        self.file.metadata().map(|metadata| metadata.len()).map_err(|error| self.failed(error, "reading"))
+        let stat = rustix::fs::fstat(&self.file).map_err(|error| self.failed(error.into(), "reading"))?;
+        Ok(stat.st_size as u64)
     }
 
     #[cold]

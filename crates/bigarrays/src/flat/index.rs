@@ -13,6 +13,7 @@ use heed::{CommitOrAbort, Env, EnvFlags, EnvOpenOptions, MdbError, RoTxn, RwTxn}
 
 use super::record::damaged;
 use crate::error::{Error, ErrorKind, Result};
+use crate::pool::process;
 use crate::store::io_error;
 
 /// Address space for the index; the file takes only what it needs. Less where that is not to be had.
@@ -81,7 +82,7 @@ impl Index {
 
     /// The environment of this process.
     fn opened(&self) -> Result<Arc<Opened>> {
-        let process = std::process::id();
+        let process = process();
         let mut slot = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((owner, opened)) = &*slot
             && *owner == process
