@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bigarrays::flat::{FlatArray, Mode};
 use bigarrays::{Error, ErrorKind};
-use numpy::PyArrayDescr;
+use numpy::{PyArrayDescr, PyUntypedArray};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
@@ -49,7 +49,7 @@ impl PyFlatArray {
         Self { array, view: ViewCache::default() }
     }
 
-    fn view<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    fn view<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyUntypedArray>> {
         self.view.view(py, &self.array.mapping().or_raise(py)?, self.array.mode())
     }
 }

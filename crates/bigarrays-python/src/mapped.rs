@@ -41,7 +41,7 @@ impl MappedBytes {
 
 /// numpy's view of the newest mapping that was asked for.
 #[derive(Default)]
-pub(crate) struct ViewCache(Mutex<Option<(Arc<Mapping>, Py<PyAny>)>>);
+pub(crate) struct ViewCache(Mutex<Option<(Arc<Mapping>, Py<PyUntypedArray>)>>);
 
 impl ViewCache {
     /// The elements of `mapping` as a numpy array: the mapping itself, after a check that the file still
@@ -51,9 +51,9 @@ impl ViewCache {
         py: Python<'py>,
         mapping: &Arc<Mapping>,
         mode: Mode,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    ) -> PyResult<Bound<'py, PyUntypedArray>> {
         mapping.check().or_raise(py)?;
-        let cached = |slot: &Option<(Arc<Mapping>, Py<PyAny>)>| {
+        let cached = |slot: &Option<(Arc<Mapping>, Py<PyUntypedArray>)>| {
             let (_, view) = slot.as_ref().filter(|(known, _)| Arc::ptr_eq(known, mapping))?;
             Some(view.bind(py).clone())
         };
@@ -69,7 +69,7 @@ impl ViewCache {
     }
 }
 
-fn view_of<'py>(py: Python<'py>, mapping: &Arc<Mapping>, mode: Mode) -> PyResult<Bound<'py, PyAny>> {
+fn view_of<'py>(py: Python<'py>, mapping: &Arc<Mapping>, mode: Mode) -> PyResult<Bound<'py, PyUntypedArray>> {
     let header = mapping.header();
     let bytes = MappedBytes { mapping: Arc::clone(mapping), writable: mode != Mode::Read };
     let arguments = PyDict::new(py);
@@ -77,7 +77,7 @@ fn view_of<'py>(py: Python<'py>, mapping: &Arc<Mapping>, mode: Mode) -> PyResult
     arguments.set_item("dtype", dtype_of(py, header)?)?;
     arguments.set_item("buffer", Bound::new(py, bytes)?)?;
     arguments.set_item("order", if header.order == Order::C { "C" } else { "F" })?;
-    py.import("numpy")?.getattr("ndarray")?.call((), Some(&arguments))
+    Ok(py.import("numpy")?.getattr("ndarray")?.call((), Some(&arguments))?.cast_into()?)
 }
 
 /// The element type that a file's header describes.

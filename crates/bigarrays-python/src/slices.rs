@@ -13,6 +13,7 @@ use pyo3::types::{PyDict, PyList, PySlice, PyString, PyTuple};
 use crate::errors::{OrRaise, exception};
 use crate::flat::{PyFlatArray, to_range};
 use crate::mapped::{Opening, RowData, ViewCache, mode_name, row_dtype};
+use crate::transfer;
 
 /// Slices of an iterable are written in batches of so many bytes, or names.
 const BATCH: usize = 64 << 20;
@@ -58,7 +59,17 @@ impl PySliceArray {
         (slices, mapping): (Vec<Slice>, Arc<Mapping>),
     ) -> PyResult<Vec<Bound<'py, PyAny>>> {
         let all = self.view.view(py, &mapping, self.slices.array().mode())?;
-        slices.iter().map(|slice| view(&all, slice)).collect()
+        slices.iter().map(|slice| transfer::rows_of(&all, &slice.rows)).collect()
+    }
+
+    /// numpy's view of one slice.
+    fn one<'py>(
+        &self,
+        py: Python<'py>,
+        slice: &Slice,
+        mapping: &Arc<Mapping>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        transfer::rows_of(&self.view.view(py, mapping, self.slices.array().mode())?, &slice.rows)
     }
 
     fn by_positions<'py>(&self, py: Python<'py>, positions: &[u64]) -> PyResult<Vec<Bound<'py, PyAny>>> {
@@ -79,11 +90,6 @@ impl PySliceArray {
         };
         PyList::new(py, views)
     }
-}
-
-fn view<'py>(all: &Bound<'py, PyAny>, slice: &Slice) -> PyResult<Bound<'py, PyAny>> {
-    // No row of a mapping has a number that an `isize` does not hold.
-    all.get_item(PySlice::new(all.py(), slice.rows.start as isize, slice.rows.end as isize, 1))
 }
 
 fn to_name<'a>(key: &'a Bound<'_, PyAny>) -> PyResult<&'a str> {
@@ -165,11 +171,11 @@ impl PySliceArray {
         let py = key.py();
         if let Ok(name) = key.cast::<PyString>() {
             let (slice, mapping) = self.slices.get_one(name.to_str()?).map_err(|error| no_key(py, &error))?;
-            return view(&self.view.view(py, &mapping, self.slices.array().mode())?, &slice);
+            return self.one(py, &slice, &mapping);
         }
         if let Ok(position) = key.extract::<u64>() {
             let (slices, mapping) = self.slices.at(&[position]).or_raise(py)?;
-            return view(&self.view.view(py, &mapping, self.slices.array().mode())?, &slices[0]);
+            return self.one(py, &slices[0], &mapping);
         }
         let count = self.slices.len().or_raise(py)?;
         if let Ok(slice) = key.cast::<PySlice>() {
@@ -183,7 +189,7 @@ impl PySliceArray {
         }
         // What is left is a negative position, or nothing that means a slice.
         let (slices, mapping) = self.slices.at(&[to_position(&key, count)?]).or_raise(py)?;
-        view(&self.view.view(py, &mapping, self.slices.array().mode())?, &slices[0])
+        self.one(py, &slices[0], &mapping)
     }
 
     /// The slices at these positions, or of these names, in a list: one look into the index for all.

@@ -1,11 +1,14 @@
 //! Between arrays and numpy: allocation, checks, broadcasting and casts. Elements are copied once.
 
 use std::ffi::c_int;
+use std::ops::Range;
 
 use bigarrays::buffer::{Order, View, ViewMut};
 use bigarrays::domain::Dims;
 use bigarrays::{Array, DataType, Domain, Error, ErrorKind, for_dtype};
-use numpy::npyffi::{_PyArray_GET_ITEM_DATA, NPY_ARRAY_WRITEABLE, PyArrayObject_fields};
+use numpy::npyffi::{
+    _PyArray_GET_ITEM_DATA, NPY_ARRAY_WRITEABLE, NpyTypes, PyArrayObject_fields, get_type_object,
+};
 use numpy::{PY_ARRAY_API, PyArrayDescr, PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -222,6 +225,42 @@ pub(crate) fn expect_array<'a, 'py>(
     value: &'a Bound<'py, PyAny>,
 ) -> PyResult<&'a Bound<'py, PyUntypedArray>> {
     value.cast().map_err(|_| PyTypeError::new_err("out must be a numpy array"))
+}
+
+/// A view of rows of `whole`, which has at least one axis: `whole[rows]`, in a fraction of the time.
+pub(crate) fn rows_of<'py>(
+    whole: &Bound<'py, PyUntypedArray>,
+    rows: &Range<u64>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = whole.py();
+    let from = fields(whole);
+    let mut shape: Dims<isize> = whole.shape().iter().map(|&length| length as isize).collect();
+    let mut strides: Dims<isize> = whole.strides().into();
+    if rows.start > rows.end || rows.end > shape[0] as u64 {
+        return Err(invalid(py, format!("rows {}:{} of {}", rows.start, rows.end, shape[0])));
+    }
+    shape[0] = (rows.end - rows.start) as isize;
+    // SAFETY: the rows are among those of `whole`, which the new array keeps; numpy takes over the
+    // references to the type and to `whole`, and copies shape and strides.
+    unsafe {
+        let start = from.data.offset(rows.start as isize * strides[0]);
+        let array = PY_ARRAY_API.PyArray_NewFromDescr(
+            py,
+            get_type_object(py, NpyTypes::PyArray_Type),
+            whole.dtype().into_dtype_ptr(),
+            shape.len() as c_int,
+            shape.as_mut_ptr(),
+            strides.as_mut_ptr(),
+            start.cast(),
+            from.flags & NPY_ARRAY_WRITEABLE,
+            std::ptr::null_mut(),
+        );
+        let array = Bound::from_owned_ptr_or_err(py, array)?;
+        match PY_ARRAY_API.PyArray_SetBaseObject(py, array.as_ptr().cast(), whole.clone().into_ptr()) {
+            0 => Ok(array),
+            _ => Err(PyErr::fetch(py)),
+        }
+    }
 }
 
 /// The bytes of a contiguous array. numpy keeps them for as long as it lives.
