@@ -48,7 +48,8 @@ def timed(work: Any) -> tuple[float, Any]:
 def write_dense(name: str, path: Path, rows: int) -> dict[str, float]:
     shape = (rows, 25, 128)
     data = np.random.default_rng(1).random(shape)
-    clock, contender = Clock(), DENSE[name](path)
+    contender = DENSE[name](path)
+    clock = Clock()
     seconds, target = timed(lambda: contender.create(shape, "float64"))
     clock.step("create", seconds)
 
@@ -62,7 +63,8 @@ def write_dense(name: str, path: Path, rows: int) -> dict[str, float]:
 
 
 def read_dense(name: str, path: Path, rows: int) -> dict[str, float]:
-    clock, contender = Clock(), DENSE[name](path)
+    contender = DENSE[name](path)
+    clock = Clock()
     seconds, array = timed(contender.open)
     clock.step("open", seconds)
 
@@ -91,7 +93,8 @@ def samples(count: int) -> Iterator[tuple[str, np.ndarray]]:
 
 def write_named(name: str, path: Path, count: int) -> dict[str, float]:
     pairs: Pairs = samples(count)
-    clock, contender = Clock(), NAMED[name](path)
+    contender = NAMED[name](path)
+    clock = Clock()
     clock.step("write", timed(lambda: contender.write(pairs, WIDTH))[0])
     return clock.finish()
 

@@ -1,5 +1,6 @@
 """Who is measured by flat.py: each class writes, opens and reads one file or folder in its own way."""
 
+import importlib
 import os
 import pickle
 from collections.abc import Iterable, Sequence
@@ -16,8 +17,11 @@ BATCH = 10_000  # names that are written together
 class Dense:
     """One array, written whole and read by blocks of rows."""
 
+    module = "numpy"
+
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.lib = importlib.import_module(self.module)
 
     def create(self, shape: tuple[int, ...], dtype: str) -> Any:
         return None
@@ -27,18 +31,16 @@ class Dense:
 
 
 class BigarraysDense(Dense):
-    def create(self, shape, dtype):
-        import bigarrays
+    module = "bigarrays"
 
-        return bigarrays.FlatArray(self.path, "w", shape=(None, *shape[1:]), dtype=dtype)
+    def create(self, shape, dtype):
+        return self.lib.FlatArray(self.path, "w", shape=(None, *shape[1:]), dtype=dtype)
 
     def write(self, target, data):
         target.append(data)
 
     def open(self):
-        import bigarrays
-
-        return bigarrays.FlatArray(self.path)
+        return self.lib.FlatArray(self.path)
 
 
 class NumpyDense(Dense):
@@ -63,56 +65,53 @@ class MemmapDense(Dense):
 
 
 class H5pyDense(Dense):
-    def create(self, shape, dtype):
-        import h5py
+    module = "h5py"
 
-        return h5py.File(self.path, "w").create_dataset("x", shape, dtype)
+    def create(self, shape, dtype):
+        return self.lib.File(self.path, "w").create_dataset("x", shape, dtype)
 
     def write(self, target, data):
         target[:] = data
         target.file.close()
 
     def open(self):
-        import h5py
-
-        return h5py.File(self.path, "r")["x"]
+        return self.lib.File(self.path, "r")["x"]
 
 
 class BigarrayDense(Dense):
-    def create(self, shape, dtype):
-        from bigarray import MmapArrayWriter
+    module = "bigarray"
 
-        return MmapArrayWriter(str(self.path), (0, *shape[1:]), dtype, remove_exist=True)
+    def create(self, shape, dtype):
+        return self.lib.MmapArrayWriter(str(self.path), (0, *shape[1:]), dtype, remove_exist=True)
 
     def write(self, target, data):
         target.write(data)
 
     def open(self):
-        from bigarray import MmapArray
-
-        return MmapArray(str(self.path), "r")
+        return self.lib.MmapArray(str(self.path), "r")
 
 
 class ZarrDense(Dense):
-    def create(self, shape, dtype):
-        import zarr
+    module = "zarr"
 
-        return zarr.create_array(self.path, shape=shape, dtype=dtype, chunks=(256, *shape[1:]), compressors=None)
+    def create(self, shape, dtype):
+        return self.lib.create_array(self.path, shape=shape, dtype=dtype, chunks=(256, *shape[1:]), compressors=None)
 
     def write(self, target, data):
         target[:] = data
 
     def open(self):
-        import zarr
-
-        return zarr.open_array(self.path, mode="r")
+        return self.lib.open_array(self.path, mode="r")
 
 
 class Named:
     """Arrays by name."""
 
+    module = "numpy"
+
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.lib = importlib.import_module(self.module)
 
     def write(self, pairs: Pairs, width: int) -> None: ...
     def open(self) -> Any: ...
@@ -125,43 +124,39 @@ class Named:
 
 
 class BigarraysNamed(Named):
-    def write(self, pairs, width):
-        import bigarrays
+    module = "bigarrays"
 
-        with bigarrays.SliceArray(self.path, "w", shape=(None, width), dtype="float32") as w:
+    def write(self, pairs, width):
+        with self.lib.SliceArray(self.path, "w", shape=(None, width), dtype="float32") as w:
             w.write(pairs)
 
     def open(self):
-        import bigarrays
-
-        return bigarrays.SliceArray(self.path)
+        return self.lib.SliceArray(self.path)
 
     def get_many(self, opened, names):
         return opened[names]
 
 
 class H5pyNamed(Named):
-    def write(self, pairs, width):
-        import h5py
+    module = "h5py"
 
-        with h5py.File(self.path, "w", libver="latest") as file:
+    def write(self, pairs, width):
+        with self.lib.File(self.path, "w", libver="latest") as file:
             for name, rows in pairs:
                 file.create_dataset(name, data=rows)
 
     def open(self):
-        import h5py
-
-        return h5py.File(self.path, "r")
+        return self.lib.File(self.path, "r")
 
     def get(self, opened, name):
         return opened[name][:]
 
 
 class LmdbNamed(Named):
-    def write(self, pairs, width):
-        import lmdb
+    module = "lmdb"
 
-        env = lmdb.open(os.fspath(self.path), map_size=1 << 36)
+    def write(self, pairs, width):
+        env = self.lib.open(os.fspath(self.path), map_size=1 << 36)
         batch = []
         for name, rows in pairs:
             batch.append((name.encode(), pickle.dumps(rows, 5)))
@@ -176,19 +171,17 @@ class LmdbNamed(Named):
         batch.clear()
 
     def open(self):
-        import lmdb
-
-        return lmdb.open(os.fspath(self.path), map_size=1 << 36, readonly=True).begin(buffers=True)
+        return self.lib.open(os.fspath(self.path), map_size=1 << 36, readonly=True).begin(buffers=True)
 
     def get(self, opened, name):
         return pickle.loads(opened.get(name.encode()))
 
 
 class BigarrayNamed(Named):
-    def write(self, pairs, width):
-        from bigarray import PointerArrayWriter
+    module = "bigarray"
 
-        with PointerArrayWriter(str(self.path), (0, width), "float32", remove_exist=True) as w:
+    def write(self, pairs, width):
+        with self.lib.PointerArrayWriter(str(self.path), (0, width), "float32", remove_exist=True) as w:
             batch = {}
             for name, rows in pairs:
                 batch[name] = rows
@@ -199,9 +192,7 @@ class BigarrayNamed(Named):
                 w.write(batch)
 
     def open(self):
-        from bigarray import PointerArray
-
-        return PointerArray(str(self.path), "r")
+        return self.lib.PointerArray(str(self.path), "r")
 
 
 DENSE: dict[str, type[Dense]] = {
