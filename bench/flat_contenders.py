@@ -108,6 +108,7 @@ class Named:
     """Arrays by name."""
 
     module = "numpy"
+    lookups = 100_000
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -139,6 +140,7 @@ class BigarraysNamed(Named):
 
 class H5pyNamed(Named):
     module = "h5py"
+    lookups = 10_000
 
     def write(self, pairs, width):
         with self.lib.File(self.path, "w", libver="latest") as file:

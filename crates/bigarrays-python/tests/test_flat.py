@@ -237,6 +237,24 @@ def test_numpy_can_always_load_what_is_killed(path: Path) -> None:
         assert (np.diff(np.load(path)[:, 0]) >= 0).all()
 
 
+def test_truncated_and_hostile_files(path: Path) -> None:
+    np.save(path, np.arange(100))
+    good = path.read_bytes()
+    for cut in [*range(0, 129, 7), len(good) - 1]:
+        path.write_bytes(good[:cut])
+        with pytest.raises((bigarrays.InvalidMetadataError, bigarrays.CorruptDataError)):
+            FlatArray(path)
+    for shape in [b"(99999999999999999999,)", b"(18446744073709551615,)", b"(4294967296, 4294967296, 8)", b"(-1,)"]:
+        path.write_bytes(good.replace(b"(100,), }" + b" " * (len(shape) - 6), shape + b", }"))
+        with pytest.raises((bigarrays.InvalidMetadataError, bigarrays.CorruptDataError)):
+            FlatArray(path, "r+")
+    path.write_bytes(good)
+    FlatArray(path, "r+")
+    Path(f"{path}.pending").write_bytes(b"nonsense" * 8)
+    with pytest.raises(bigarrays.CorruptDataError, match="pending"):
+        FlatArray(path, "r+").append([1])
+
+
 def test_batches_cover_everything_once(path: Path) -> None:
     a = FlatArray(path, "x", shape=(None, 2), dtype="int32")
     a.append(np.repeat(np.arange(1000), 2).reshape(-1, 2))

@@ -308,12 +308,16 @@ impl DataFile {
         }
     }
 
-    /// Keeps room on the disk up to the offset `end`, without growing the file.
+    /// Keeps room on the disk up to the offset `end`, without growing the file; where the system cannot,
+    /// does nothing.
     pub(super) fn keep_room(&self, end: u64) -> Result<()> {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
         match rustix::fs::fallocate(&self.file, FallocateFlags::KEEP_SIZE, 0, end) {
-            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Ok(()),
-            Err(error) => Err(self.failed(error.into(), "reserving room for")),
+            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {}
+            Err(error) => return Err(self.failed(error.into(), "reserving room for")),
         }
+        let _ = end;
+        Ok(())
     }
 
     /// Cuts off what lies behind `end`.

@@ -151,7 +151,13 @@ pub(super) fn reset(folder: &Path) -> Result<()> {
     if !folder.join("data.mdb").exists() {
         return Ok(());
     }
-    let index = Index::open(folder, true)?;
+    let index = match Index::open(folder, true) {
+        // Nothing in it could be of use to anybody.
+        Err(error) if error.kind() == ErrorKind::CorruptData => {
+            return std::fs::remove_dir_all(folder).map_err(|error| io_error(error, "removing", folder));
+        }
+        index => index?,
+    };
     index.write(true, |txn, tables| {
         let failed = |error| index.failed(error);
         let generation = generation(tables.facts.get(txn, b"generation").map_err(failed)?)?;

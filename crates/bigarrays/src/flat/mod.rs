@@ -19,6 +19,20 @@
 //! - Readers have the rows that were there when they opened the array or last called
 //!   [`FlatArray::refresh`].
 //!
+//! ```
+//! use bigarrays::DataType;
+//! use bigarrays::flat::{Descr, FlatSpec, Mode, NamedRows, SliceArray};
+//! # let folder = tempfile::tempdir().unwrap();
+//! # let path = folder.path().join("samples.npy");
+//! let writer = SliceArray::create(&path, &FlatSpec::new(Descr::of(DataType::U8), &[0, 4]))?;
+//! writer.write(&[NamedRows { name: "one", rows: 2, bytes: b"abcdefgh" }], false)?;
+//!
+//! let reader = SliceArray::open(&path, Mode::Read)?;
+//! let (slice, mapping) = reader.get_one("one")?;
+//! assert_eq!((slice.rows, mapping.len()), (0..2, 8));
+//! # Ok::<(), bigarrays::Error>(())
+//! ```
+//!
 //! The file system has to lock ranges of files between all processes that write; local ones do.
 
 mod compact;

@@ -8,10 +8,10 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::plain::{Dense, NewArray, Target, is_file_with, usual_names};
-use super::{Abilities, CreateSpec, Format, FormatOptions, Opened, ScaleSelector};
+use super::{Abilities, CreateSpec, Format, FormatOptions, Opened};
 use crate::buffer::Order;
 use crate::domain::Domain;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::store::{StoreOptions, io_error};
 
 mod descr;
@@ -50,9 +50,7 @@ impl Format for Npy {
     fn create(&self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
         let path = path_of(url);
         if path.exists() {
-            return Err(
-                Error::new(crate::error::ErrorKind::AlreadyExists, "there is a file of this name").at(url)
-            );
+            return Err(Error::new(ErrorKind::AlreadyExists, "there is a file of this name").at(url));
         }
         if spec.domain.origin().iter().any(|&start| start != 0) {
             return Err(Error::invalid("a .npy file starts at zero on every axis"));
@@ -68,14 +66,6 @@ impl Format for Npy {
         };
         create(&path, array, Order::C)?.finish(options.store.durable)?;
         open_with(&path, &options.store)
-    }
-
-    fn remove(&self, url: &str, scale: Option<&ScaleSelector>, _: &FormatOptions) -> Result<()> {
-        if scale.is_some() {
-            return Err(Error::unsupported("npy arrays have no scales").at(url));
-        }
-        let path = path_of(url);
-        std::fs::remove_file(&path).map_err(|error| io_error(error, "removing", &path))
     }
 }
 
@@ -132,7 +122,6 @@ mod tests {
     use super::super::plain::tests::{new_array, read_all, write_all};
     use super::*;
     use crate::dtype::DataType;
-    use crate::error::ErrorKind;
 
     #[test]
     fn round_trips_and_short_files() {
