@@ -42,3 +42,7 @@ printf "\000\000$zeros\030$zeros\003$zeros\030$zeros\002${zeros}ab" > corpus/sha
 printf '%s' '{"@type":"neuroglancer_multiscale_volume","type":"segmentation","data_type":"uint64","num_channels":1,"scales":[{"key":"8_8_8","size":[64,64,64],"voxel_offset":[-3,0,7],"resolution":[8,8,8.5],"chunk_sizes":[[64,64,64]],"encoding":"compressed_segmentation","compressed_segmentation_block_size":[8,8,8]}]}' > corpus/info/seed
 find ../crates/bigarrays/tests/data/stacks -name '*.npy' -exec cp {} corpus/npy/ \;
 find ../crates/bigarrays/tests/data/stacks -name '*.tif*' -exec cp {} corpus/tiff/ \;
+mkdir -p corpus/bigarray_header corpus/bigarray_names
+printf 'mmapdata      23\333\002\000\000\000\332\005int16\251\002\351\003\000\000\000\351\002\000\000\000' > corpus/bigarray_header/seed
+printf '\200\004}\224(\214\001a\224K\000M,\001\206\224\214\001b\224\212\005\000\000\000\200\000K\002\206\224u.' > corpus/bigarray_names/seed
+printf '\200\002}q\000(X\001\000\000\000aq\001K\000M,\001\206q\002u.' > corpus/bigarray_names/seed-2

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use clap::{ArgAction, Parser, Subcommand};
 
 use crate::terminal::Terminal;
-use crate::{completions, copy, create, exit_codes, export, import, info, rm};
+use crate::{completions, convert, copy, create, exit_codes, export, import, info, names, rm};
 
 /// The heading of options that every command takes.
 const GLOBAL: &str = "Global options";
@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Import(import::ImportArgs),
     Export(export::ExportArgs),
     Copy(copy::CopyArgs),
+    Names(names::NamesArgs),
+    Convert(convert::ConvertArgs),
     Rm(rm::RmArgs),
     Completions(completions::CompletionsArgs),
 }

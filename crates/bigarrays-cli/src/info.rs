@@ -1,6 +1,7 @@
 //! `info`: what an array is, as a table or as JSON.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use bigarrays::format::{Scale, ScaleSelector};
 use bigarrays::layout::Resolution;
@@ -9,6 +10,7 @@ use clap::Args;
 use indicatif::BinaryBytes;
 use serde_json::{Value, json};
 
+use crate::names;
 use crate::supported;
 use crate::terminal::results;
 use crate::values;
@@ -44,9 +46,10 @@ pub(crate) fn run(args: &InfoArgs) -> anyhow::Result<()> {
         return Ok(out.flush()?);
     };
     let array = OpenOptions::new().scale(args.scale.clone()).read_only(true).open(url)?;
+    let names = names::count(Path::new(url.strip_prefix("file://").unwrap_or(url)))?;
     match args.json {
-        true => writeln!(out, "{:#}", as_json(&array))?,
-        false => write_text(&mut out, &array)?,
+        true => writeln!(out, "{:#}", as_json(&array, names))?,
+        false => write_text(&mut out, &array, names)?,
     }
     Ok(out.flush()?)
 }
@@ -65,7 +68,7 @@ fn encoding(array: &Array) -> String {
     )
 }
 
-fn as_json(array: &Array) -> Value {
+fn as_json(array: &Array, names: Option<u64>) -> Value {
     let (domain, scale) = (array.domain(), array.scales().get(array.scale()));
     json!({
         "url": array.url(),
@@ -84,6 +87,7 @@ fn as_json(array: &Array) -> Value {
         "resolution": array.resolution().as_ref().map(resolution_json),
         "bytes": bytes(array),
         "labels": scale.map(|scale| scale.labels),
+        "names": names,
         "scale": array.scale(),
         "scales": array.scales().iter().map(scale_json).collect::<Vec<_>>(),
     })
@@ -110,7 +114,7 @@ fn joined(numbers: impl IntoIterator<Item = impl ToString>, between: &str) -> St
     numbers.into_iter().map(|number| number.to_string()).collect::<Vec<_>>().join(between)
 }
 
-fn write_text(out: &mut dyn Write, array: &Array) -> anyhow::Result<()> {
+fn write_text(out: &mut dyn Write, array: &Array, names: Option<u64>) -> anyhow::Result<()> {
     let grid = array.layout().grid.shape();
     let size = bytes(array).map_or_else(
         || "more than 2^64 bytes".to_owned(),
@@ -142,6 +146,9 @@ fn write_text(out: &mut dyn Write, array: &Array) -> anyhow::Result<()> {
     ];
     for (name, value) in rows.into_iter().filter(|(_, value)| !value.is_empty()) {
         writeln!(out, "{name:<11} {value}")?;
+    }
+    if let Some(names) = names {
+        writeln!(out, "{:<11} {names}", "names")?;
     }
     if array.scales().is_empty() {
         return Ok(());

@@ -3,6 +3,7 @@
 mod axes;
 mod cli;
 mod completions;
+mod convert;
 mod copy;
 mod create;
 mod exit_codes;
@@ -13,6 +14,7 @@ mod info;
 mod interrupt;
 mod job;
 mod layer;
+mod names;
 mod rm;
 mod source;
 mod supported;
@@ -41,6 +43,8 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Import(args) => import::run(args, &terminal),
         Command::Export(args) => export::run(args, &terminal),
         Command::Copy(args) => copy::run(args, &terminal),
+        Command::Names(args) => names::run(args),
+        Command::Convert(args) => convert::run(args, &terminal),
         Command::Rm(args) => rm::run(args, &terminal),
         Command::Completions(args) => completions::run(args),
     }

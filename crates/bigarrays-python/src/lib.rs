@@ -8,9 +8,12 @@ mod copy;
 mod display;
 mod domain;
 mod errors;
+mod flat;
 mod index;
+mod mapped;
 mod open;
 mod scale;
+mod slices;
 mod transfer;
 
 use pyo3::prelude::*;
@@ -27,11 +30,15 @@ mod _bigarrays {
     #[pymodule_export]
     use super::domain::PyDomain;
     #[pymodule_export]
+    use super::flat::{PyFlatArray, convert};
+    #[pymodule_export]
     use super::index::ViewIndexer;
     #[pymodule_export]
     use super::open::{_reopen, add_scale, create, open, remove, supported};
     #[pymodule_export]
     use super::scale::PyScale;
+    #[pymodule_export]
+    use super::slices::{_open_slices, PySliceArray};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

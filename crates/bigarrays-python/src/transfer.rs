@@ -1,11 +1,14 @@
 //! Between arrays and numpy: allocation, checks, broadcasting and casts. Elements are copied once.
 
 use std::ffi::c_int;
+use std::ops::Range;
 
 use bigarrays::buffer::{Order, View, ViewMut};
 use bigarrays::domain::Dims;
 use bigarrays::{Array, DataType, Domain, Error, ErrorKind, for_dtype};
-use numpy::npyffi::{_PyArray_GET_ITEM_DATA, NPY_ARRAY_WRITEABLE, PyArrayObject_fields};
+use numpy::npyffi::{
+    _PyArray_GET_ITEM_DATA, NPY_ARRAY_WRITEABLE, NpyTypes, PyArrayObject_fields, get_type_object,
+};
 use numpy::{PY_ARRAY_API, PyArrayDescr, PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -136,10 +139,17 @@ fn broadcast(shape: &[usize], strides: &[isize], to: &[u64]) -> Option<Dims<isiz
 
 /// `value` as a numpy array of `dtype`, itself where it is one.
 fn to_source<'py>(value: &Bound<'py, PyAny>, dtype: DataType) -> PyResult<Bound<'py, PyUntypedArray>> {
+    to_source_of(value, &descr(value.py(), dtype))
+}
+
+/// `value` as a numpy array of the type `target`, itself where it is one.
+pub(crate) fn to_source_of<'py>(
+    value: &Bound<'py, PyAny>,
+    target: &Bound<'py, PyArrayDescr>,
+) -> PyResult<Bound<'py, PyUntypedArray>> {
     let py = value.py();
-    let target = descr(py, dtype);
     if let Ok(array) = value.cast::<PyUntypedArray>()
-        && array.dtype().is_equiv_to(&target)
+        && array.dtype().is_equiv_to(target)
     {
         return Ok(array.clone());
     }
@@ -148,16 +158,16 @@ fn to_source<'py>(value: &Bound<'py, PyAny>, dtype: DataType) -> PyResult<Bound<
     let from = array.dtype();
     // Whole numbers count by their value: most come as int64, whatever they are meant for.
     let fits = if matches!((from.kind(), target.kind()), (b'i' | b'u', b'i' | b'u' | b'b')) {
-        array.is_empty() || in_range(&numpy, &array, &target)?
+        array.is_empty() || in_range(&numpy, &array, target)?
     } else {
-        let same_kind = numpy.call_method1("can_cast", (&from, &target, "same_kind"))?;
+        let same_kind = numpy.call_method1("can_cast", (&from, target, "same_kind"))?;
         same_kind.extract()?
     };
     if !fits {
         return Err(invalid(
             py,
             format!(
-                "elements of {from} do not go into {dtype} without loss; convert them with .astype(\"{dtype}\") if that is meant"
+                "elements of {from} do not go into {target} without loss; convert them with .astype(\"{target}\") if that is meant"
             ),
         ));
     }
@@ -215,6 +225,53 @@ pub(crate) fn expect_array<'a, 'py>(
     value: &'a Bound<'py, PyAny>,
 ) -> PyResult<&'a Bound<'py, PyUntypedArray>> {
     value.cast().map_err(|_| PyTypeError::new_err("out must be a numpy array"))
+}
+
+/// A view of rows of `whole`, which has at least one axis: `whole[rows]`, in a fraction of the time.
+pub(crate) fn rows_of<'py>(
+    whole: &Bound<'py, PyUntypedArray>,
+    rows: &Range<u64>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = whole.py();
+    let from = fields(whole);
+    let mut shape: Dims<isize> = whole.shape().iter().map(|&length| length as isize).collect();
+    let mut strides: Dims<isize> = whole.strides().into();
+    if rows.start > rows.end || rows.end > shape[0] as u64 {
+        return Err(invalid(py, format!("rows {}:{} of {}", rows.start, rows.end, shape[0])));
+    }
+    shape[0] = (rows.end - rows.start) as isize;
+    // SAFETY: the rows are among those of `whole`, which the new array keeps; numpy takes over the
+    // references to the type and to `whole`, and copies shape and strides.
+    unsafe {
+        let start = from.data.offset(rows.start as isize * strides[0]);
+        let array = PY_ARRAY_API.PyArray_NewFromDescr(
+            py,
+            get_type_object(py, NpyTypes::PyArray_Type),
+            whole.dtype().into_dtype_ptr(),
+            shape.len() as c_int,
+            shape.as_mut_ptr(),
+            strides.as_mut_ptr(),
+            start.cast(),
+            from.flags & NPY_ARRAY_WRITEABLE,
+            std::ptr::null_mut(),
+        );
+        let array = Bound::from_owned_ptr_or_err(py, array)?;
+        match PY_ARRAY_API.PyArray_SetBaseObject(py, array.as_ptr().cast(), whole.clone().into_ptr()) {
+            0 => Ok(array),
+            _ => Err(PyErr::fetch(py)),
+        }
+    }
+}
+
+/// The bytes of a contiguous array. numpy keeps them for as long as it lives.
+pub(crate) fn dense_bytes<'a>(array: &'a Bound<'_, PyUntypedArray>) -> &'a [u8] {
+    let length = array.len() * array.dtype().itemsize();
+    if length == 0 || !array.is_contiguous() {
+        return &[];
+    }
+    // SAFETY: a contiguous array has all its elements from its first byte on. Nothing is made of the
+    // bytes but copies, so that it does not matter if Python code changes them meanwhile.
+    unsafe { std::slice::from_raw_parts(fields(array).data.cast(), length) }
 }
 
 fn fields<'a>(array: &'a Bound<'_, PyUntypedArray>) -> &'a PyArrayObject_fields {

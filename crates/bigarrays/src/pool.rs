@@ -4,14 +4,15 @@
 //! or to locks held through file descriptors is made anew in the child.
 
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rayon::ThreadPool;
 
 use crate::error::{Error, ErrorKind, Result};
 
 /// A value that each process makes for itself, on first use.
+#[derive(Debug)]
 pub(crate) struct PerProcess<T>(Mutex<Option<(u32, Arc<T>)>>);
 
 impl<T> PerProcess<T> {
@@ -21,7 +22,7 @@ impl<T> PerProcess<T> {
 
     /// This process' value, made by `make` if there is none yet.
     pub(crate) fn get_or_try_init(&self, make: impl FnOnce() -> Result<T>) -> Result<Arc<T>> {
-        let process = std::process::id();
+        let process = process();
         let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((owner, value)) = &*slot
             && *owner == process
@@ -35,6 +36,34 @@ impl<T> PerProcess<T> {
         }
         Ok(value)
     }
+}
+
+/// This process' number, or zero if it has to be asked for.
+static PROCESS: AtomicU32 = AtomicU32::new(0);
+
+extern "C" fn forget_process() {
+    PROCESS.store(0, Ordering::Relaxed);
+}
+
+/// This process' number; without a call of the system but for the first.
+pub(crate) fn process() -> u32 {
+    match PROCESS.load(Ordering::Relaxed) {
+        0 => ask_process(),
+        process => process,
+    }
+}
+
+#[cold]
+fn ask_process() -> u32 {
+    static IS_TOLD: OnceLock<bool> = OnceLock::new();
+    // SAFETY: what a forked child is to call first only stores a number.
+    let is_told =
+        *IS_TOLD.get_or_init(|| unsafe { libc::pthread_atfork(None, None, Some(forget_process)) } == 0);
+    let process = std::process::id();
+    if is_told {
+        PROCESS.store(process, Ordering::Relaxed);
+    }
+    process
 }
 
 static POOL: PerProcess<ThreadPool> = PerProcess::new();

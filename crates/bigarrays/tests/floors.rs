@@ -17,6 +17,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("store", 2),
     ("format", 3),
     ("array", 4),
+    ("flat", 4),
     ("engine", 5),
 ];
 

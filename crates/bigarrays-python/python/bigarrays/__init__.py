@@ -18,6 +18,7 @@ A place is a path or a URL; see `supported`. Errors are subclasses of `Error`, e
 exception. Reading, writing and opening leave other threads running.
 """
 
+from ._batches import batches
 from ._bigarrays import (
     AlreadyExistsError,
     Array,
@@ -25,6 +26,7 @@ from ._bigarrays import (
     CorruptDataError,
     Domain,
     Error,
+    FlatArray,
     InvalidArgumentError,
     InvalidMetadataError,
     MemoryBudgetError,
@@ -33,11 +35,13 @@ from ._bigarrays import (
     PermissionDeniedError,
     ReadOnlyError,
     Scale,
+    SliceArray,
     StorageError,
     StorageFullError,
     UnsupportedError,
     __version__,
     add_scale,
+    convert,
     copy,
     create,
     open,
@@ -52,6 +56,7 @@ __all__ = [
     "CorruptDataError",
     "Domain",
     "Error",
+    "FlatArray",
     "InvalidArgumentError",
     "InvalidMetadataError",
     "MemoryBudgetError",
@@ -60,11 +65,14 @@ __all__ = [
     "PermissionDeniedError",
     "ReadOnlyError",
     "Scale",
+    "SliceArray",
     "StorageError",
     "StorageFullError",
     "UnsupportedError",
     "__version__",
     "add_scale",
+    "batches",
+    "convert",
     "copy",
     "create",
     "open",

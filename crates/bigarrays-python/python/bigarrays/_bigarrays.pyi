@@ -16,6 +16,8 @@ from ._errors import ReadOnlyError as ReadOnlyError
 from ._errors import StorageError as StorageError
 from ._errors import StorageFullError as StorageFullError
 from ._errors import UnsupportedError as UnsupportedError
+from ._flat import FlatArray as FlatArray
+from ._flat import convert as convert
 from ._index import ViewIndexer as ViewIndexer
 from ._open import add_scale as add_scale
 from ._open import create as create
@@ -23,5 +25,7 @@ from ._open import open as open
 from ._open import remove as remove
 from ._open import supported as supported
 from ._scale import Scale as Scale
+from ._slices import SliceArray as SliceArray
+from ._slices import _open_slices as _open_slices
 
 __version__: str

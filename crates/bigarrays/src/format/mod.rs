@@ -13,6 +13,7 @@ use crate::layout::{Layout, Resolution};
 use crate::store::shard_neuroglancer::ShardSpec;
 use crate::store::{self, Store, StoreOptions};
 
+pub mod bigarray;
 mod image;
 pub mod npy;
 mod pages;
@@ -26,7 +27,8 @@ pub use plain::{NewArray, NumberedKeys, PlainFormat, Target, usual_names};
 pub use precomputed::Precomputed;
 
 /// Every format of this library, in the order in which they are tried.
-pub const BUILTIN: &[&dyn Format] = &[&Precomputed, &npy::FORMAT, &tiff::FORMAT, &stack::FORMAT];
+pub const BUILTIN: &[&dyn Format] =
+    &[&Precomputed, &npy::Npy, &tiff::FORMAT, &stack::FORMAT, &bigarray::FORMAT];
 
 /// A translator between stored metadata and layouts.
 pub trait Format: Debug + Send + Sync {

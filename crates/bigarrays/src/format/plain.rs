@@ -12,7 +12,7 @@ use crate::dtype::{DataType, FillValue};
 use crate::error::{Error, Result};
 use crate::grid::{ChunkGrid, EdgeChunks};
 use crate::layout::{KeyEncoding, Layout, Resolution};
-use crate::store::{FlatFile, Store};
+use crate::store::{FlatFile, Store, StoreOptions};
 
 /// A format of plain files, found by their names.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub struct PlainFormat {
     /// Whether a path names files of this format.
     pub(super) is_named: fn(&Path) -> bool,
     pub(super) open: fn(&Path) -> Result<Opened>,
+    /// Whether its module writes new files.
+    pub(super) writes: bool,
 }
 
 impl Format for PlainFormat {
@@ -35,7 +37,7 @@ impl Format for PlainFormat {
 
     fn abilities(&self) -> Abilities {
         // What exists is opened read-only; a new file is made by `create` of the format's module.
-        Abilities { reads: true, writes: true }
+        Abilities { reads: true, writes: self.writes }
     }
 
     fn open(&self, url: &str, options: &FormatOptions) -> Result<Option<Opened>> {
@@ -159,11 +161,24 @@ impl Dense {
         Ok((numbered_layout(self.array, &slab, self.order, self.big_endian)?, slab_len))
     }
 
-    /// Opens, as an array of `format`, the elements that follow `header` bytes of the file at `path`.
+    /// Opens for reading, as an array of `format`, the elements that follow `header` bytes of the file
+    /// at `path`.
     pub(crate) fn open(self, format: &'static str, path: &Path, header: u64) -> Result<Opened> {
+        let read_only = StoreOptions { read_only: true, ..StoreOptions::default() };
+        self.open_with(format, path, header, &read_only)
+    }
+
+    /// As [`Dense::open`]; writable in place unless the options say otherwise.
+    pub(crate) fn open_with(
+        self,
+        format: &'static str,
+        path: &Path,
+        header: u64,
+        options: &StoreOptions,
+    ) -> Result<Opened> {
         let data = self.byte_len()?;
         let (layout, slab) = self.layout()?;
-        Ok(opened(format, layout, Arc::new(FlatFile::open(path, header, data, slab)?)))
+        Ok(opened(format, layout, Arc::new(FlatFile::open(path, header, data, slab, options)?)))
     }
 
     /// Starts a new file at `path` with the given header.

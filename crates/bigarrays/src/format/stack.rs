@@ -24,6 +24,7 @@ pub const FORMAT: PlainFormat = PlainFormat {
     about: "folder or pattern of PNG, JPEG or TIFF slices; PNG is written",
     is_named: |path| find(path).is_ok_and(|slices| slices.len() > 1 || path.is_dir()),
     open: |path| open(find(path)?),
+    writes: true,
 };
 
 /// Finds the slices in a folder, or those that a pattern such as `folder/slice*.png` describes (`*`

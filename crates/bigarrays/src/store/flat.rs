@@ -6,9 +6,11 @@
 //! └────────┴────────┴────────┴─────┴───────────┘
 //! ```
 //!
-//! A slab is written in place, so a reader could see half of one. Therefore only a file under
-//! construction can be written: it has a temporary name until [`FlatFile::finish`] renames it, and no
-//! reader meets it before.
+//! A new file has a temporary name until [`FlatFile::finish`] renames it, and no reader meets it before.
+//!
+//! What exists is changed in place: a reader, or who comes after a crash, may see part of a change, which
+//! the contract of [`Store`] excludes and flat files cannot. Only bytes that differ are written, and those
+//! next to them, so that what others change elsewhere in a slab, through a mapping, is not undone.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -23,7 +25,7 @@ use rustix::io::Errno;
 
 use super::lock::KeyLocks;
 use super::request::joined_len;
-use super::{Blob, Change, ChangeFn, Extent, Get, GetSink, Store, Update, in_parallel};
+use super::{Blob, Change, ChangeFn, Extent, Get, GetSink, Store, StoreOptions, Update, in_parallel};
 use crate::buffer::{first_bytes, with_scratch};
 use crate::codec::ContentEncoding;
 use crate::error::{Error, ErrorKind, Result};
@@ -36,6 +38,10 @@ pub struct FlatFile {
     header: u64,
     data: u64,
     slab: u64,
+    /// Present if the file can be written.
+    locks: Option<KeyLocks>,
+    /// Whether changes are on the disk when they are reported as done.
+    durable: bool,
     /// Present if the file is under construction.
     draft: Option<Draft>,
 }
@@ -44,17 +50,24 @@ pub struct FlatFile {
 struct Draft {
     temporary: PathBuf,
     finished: AtomicBool,
-    locks: KeyLocks,
 }
 
 impl FlatFile {
-    /// Opens `path` for reading: `data` bytes behind a header of `header` bytes, in slabs of `slab` bytes.
+    /// Opens `path`, `data` bytes behind a header of `header` bytes, in slabs of `slab` bytes, which can
+    /// be changed in place unless the options say `read_only`.
     ///
     /// # Errors
     /// `CorruptData` if the file is shorter than header and data.
-    pub fn open(path: &Path, header: u64, data: u64, slab: u64) -> Result<Self> {
-        let file = File::open(path).map_err(|error| io_error(error, "opening", path))?;
-        let opened = Self { path: path.into(), file, header, data, slab: slab.max(1), draft: None };
+    pub fn open(path: &Path, header: u64, data: u64, slab: u64, options: &StoreOptions) -> Result<Self> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(!options.read_only)
+            .open(path)
+            .map_err(|error| io_error(error, "opening", path))?;
+        let directory = path.parent().unwrap_or(Path::new(""));
+        let locks = (!options.read_only).then(|| KeyLocks::new(directory, options.lock));
+        let (slab, durable) = (slab.max(1), options.durable);
+        let opened = Self { path: path.into(), file, header, data, slab, locks, durable, draft: None };
         let end = opened.end()?;
         if opened.actual_len()? < end {
             return Err(opened.too_short(end));
@@ -75,10 +88,17 @@ impl FlatFile {
             .create_new(true)
             .open(&temporary)
             .map_err(|error| io_error(error, "creating", path))?;
-        let draft = Draft { temporary, finished: AtomicBool::new(false), locks: KeyLocks::new(path, false) };
-        let slab = slab.max(1);
-        let created =
-            Self { path: path.into(), file, header: header.len() as u64, data, slab, draft: Some(draft) };
+        let draft = Draft { temporary, finished: AtomicBool::new(false) };
+        let created = Self {
+            path: path.into(),
+            file,
+            header: header.len() as u64,
+            data,
+            slab: slab.max(1),
+            locks: Some(KeyLocks::new(path, false)),
+            durable: false,
+            draft: Some(draft),
+        };
         reserve(&created.file, created.end()?).map_err(|error| io_error(error, "creating", path))?;
         created.file.write_all_at(header, 0).map_err(|error| io_error(error, "writing", path))?;
         Ok(created)
@@ -87,7 +107,7 @@ impl FlatFile {
     /// Gives a file under construction its name, replacing what had it; with `durable`, only after
     /// the data are on the disk. Later writes fail.
     pub fn finish(&self, durable: bool) -> Result<()> {
-        let draft = self.writable()?;
+        let draft = self.draft.as_ref().ok_or_else(|| self.refused("it is finished already"))?;
         let failed = |error| io_error(error, "finishing", &self.path);
         if durable {
             self.file.sync_all().map_err(failed)?;
@@ -122,12 +142,28 @@ impl FlatFile {
             .at(self.location(""))
     }
 
-    fn writable(&self) -> Result<&Draft> {
-        let draft = self.draft.as_ref().filter(|draft| !draft.finished.load(Ordering::Acquire));
-        draft.ok_or_else(|| {
-            Error::new(ErrorKind::ReadOnly, "a finished flat file is not changed in place; write a new one")
-                .at(self.location(""))
-        })
+    fn writable(&self) -> Result<&KeyLocks> {
+        let is_finished = self.draft.as_ref().is_some_and(|draft| draft.finished.load(Ordering::Acquire));
+        let locks = self.locks.as_ref().filter(|_| !is_finished);
+        locks.ok_or_else(|| self.refused("the file is not open for writing"))
+    }
+
+    #[cold]
+    fn refused(&self, reason: &'static str) -> Error {
+        Error::new(ErrorKind::ReadOnly, reason).at(self.location(""))
+    }
+
+    /// Replaces `old`, the bytes at `offset`, by `new`; writes what differs, or all without `old`.
+    fn replace(&self, old: Option<&[u8]>, new: &[u8], offset: u64) -> io::Result<()> {
+        match old {
+            None => self.file.write_all_at(new, offset)?,
+            Some(old) => {
+                for span in differing(old, new) {
+                    self.file.write_all_at(&new[span.clone()], offset + span.start as u64)?;
+                }
+            }
+        }
+        if self.durable { self.file.sync_data() } else { Ok(()) }
     }
 
     /// Where in the file slab `key` lies; `None` if there is no such slab.
@@ -171,24 +207,15 @@ impl FlatFile {
     }
 
     fn update(&self, position: usize, update: &Update, change: &ChangeFn<'_>) -> Result<()> {
-        let draft = self.writable()?;
+        let locks = self.writable()?;
         let span = self.span(&update.key).ok_or_else(|| {
             Error::invalid("there is no such slab").during("writing").at(self.location(&update.key))
         })?;
         let length = (span.end - span.start) as usize;
-        let outcome = |new: &mut Vec<u8>| {
+        let change_to = |old: Option<&[u8]>, new: &mut Vec<u8>| {
             new.clear();
-            if !update.reads {
-                return change(position, None, new);
-            }
-            with_scratch(|old| {
-                let bytes = first_bytes(old, length);
-                self.read_at(bytes, span.start)?;
-                change(position, Some(Blob::whole(bytes, ContentEncoding::Identity)), new)
-            })
-        };
-        let replace = |new: &mut Vec<u8>| {
-            match outcome(new)? {
+            let blob = old.map(|old| Blob::whole(old, ContentEncoding::Identity));
+            match change(position, blob, new)? {
                 Change::Keep => return Ok(()),
                 Change::Put(ContentEncoding::Identity) | Change::PutOrDelete(ContentEncoding::Identity) => {}
                 Change::Put(_) | Change::PutOrDelete(_) => {
@@ -199,11 +226,40 @@ impl FlatFile {
             if new.len() != length {
                 return Err(Error::invalid(format!("{} bytes for a slab of {length}", new.len())));
             }
-            self.file.write_all_at(new, span.start).map_err(|error| io_error(error, "writing", &self.path))
+            self.replace(old, new, span.start).map_err(|error| io_error(error, "writing", &self.path))
         };
-        let done = draft.locks.hold(&update.key, &|| Ok(()), || with_scratch(replace));
+        let work = |new: &mut Vec<u8>| {
+            if !update.reads {
+                return change_to(None, new);
+            }
+            with_scratch(|old| {
+                let old = first_bytes(old, length);
+                self.read_at(old, span.start)?;
+                change_to(Some(old), new)
+            })
+        };
+        // The slabs of one file are told from those of others in its directory.
+        let key = if self.draft.is_some() { update.key.clone() } else { self.location(&update.key) };
+        let done = locks.hold(&key, &|| Ok(()), || with_scratch(work));
         done.map_err(|error| error.at(self.location(&update.key)))
     }
+}
+
+/// Where `new` differs from `old`, in runs. Equal bytes between two of a grain are part of a run.
+fn differing(old: &[u8], new: &[u8]) -> Vec<Range<usize>> {
+    const GRAIN: usize = 64;
+    let mut spans: Vec<Range<usize>> = Vec::new();
+    for (number, (old, new)) in old.chunks(GRAIN).zip(new.chunks(GRAIN)).enumerate() {
+        let differs = |(old, new): (&u8, &u8)| old != new;
+        let Some(first) = old.iter().zip(new).position(differs) else { continue };
+        let last = old.iter().zip(new).rposition(differs).unwrap_or(first);
+        let span = number * GRAIN + first..number * GRAIN + last + 1;
+        match spans.last_mut().filter(|before| before.end == span.start) {
+            Some(before) => before.end = span.end,
+            None => spans.push(span),
+        }
+    }
+    spans
 }
 
 impl Drop for FlatFile {
@@ -258,7 +314,7 @@ pub(crate) fn temporary_beside(path: &Path) -> Result<PathBuf> {
 }
 
 /// Makes `file` `len` bytes long, of zeros; fails early where the disk has no room for them.
-fn reserve(file: &File, len: u64) -> io::Result<()> {
+pub(crate) fn reserve(file: &File, len: u64) -> io::Result<()> {
     if len > 0 {
         match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, len) {
             Ok(()) => return Ok(()),
@@ -317,7 +373,7 @@ mod tests {
         assert_eq!(put(&draft, &[("0", b"....")]).unwrap_err().kind(), ErrorKind::ReadOnly);
         drop(draft);
 
-        let store = FlatFile::open(&path, 4, 10, 4).unwrap();
+        let store = FlatFile::open(&path, 4, 10, 4, &StoreOptions::default()).unwrap();
         assert_eq!(get(&store, "2", Part::Whole).unwrap().unwrap(), b"yz");
         assert_eq!(get(&store, "3", Part::Whole).unwrap(), None);
         let ranges = |end| Part::Ranges { ranges: vec![0..1, 2..end], total: Some(4) };
@@ -356,9 +412,9 @@ mod tests {
         drop(FlatFile::create(&path, b"", 10, 4).unwrap());
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
         std::fs::write(&path, [1; 9]).unwrap();
-        let error = FlatFile::open(&path, 0, 10, 4).unwrap_err().to_string();
+        let error = FlatFile::open(&path, 0, 10, 4, &StoreOptions::default()).unwrap_err().to_string();
         assert!(error.contains("9 bytes where 10"), "{error}");
-        let store = FlatFile::open(&path, 0, 9, 4).unwrap();
+        let store = FlatFile::open(&path, 0, 9, 4, &StoreOptions::default()).unwrap();
         std::fs::write(&path, [1; 5]).unwrap();
         let error = get(&store, "1", Part::Whole).unwrap_err().to_string();
         assert!(error.contains("5 bytes where 9"), "{error}");

@@ -16,13 +16,14 @@
 
 use std::cell::Cell;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
+use super::ofd::{self, Kind, Span};
 use crate::error::{Error, Result};
 use crate::pool::PerProcess;
 
@@ -94,8 +95,9 @@ impl KeyLocks {
         };
         let Ok(stat) = rustix::fs::fstat(&file) else { return };
         let file = LockFile { file, identity: identity(&stat) };
-        let all = Span { start: 0, length: 0 };
-        if file.set_lock(libc::F_WRLCK, all, SET_LOCK).is_ok() && matches!(file.is_at(&self.path), Ok(true)) {
+        if ofd::try_lock(&file.file, Kind::Exclusive, Span::ALL).is_ok()
+            && matches!(file.is_at(&self.path), Ok(true))
+        {
             // Who waits for the lock will see that it is another file, or none. What cannot be removed
             // does no harm.
             let _ = rustix::fs::unlink(&self.path);
@@ -107,7 +109,7 @@ impl KeyLocks {
         let current = file.get_or_try_init(|| Ok(Mutex::new(None)))?;
         loop {
             let file = self.current(&current, make_root)?;
-            file.set_lock(libc::F_WRLCK, Span::byte(offset), SET_LOCK_AND_WAIT)
+            ofd::lock(&file.file, Kind::Exclusive, Span::byte(offset))
                 .map_err(|error| self.refused(error))?;
             let held = HeldRange { file, offset };
             if held.file.is_at(&self.path).map_err(|error| self.error(error))? {
@@ -199,56 +201,7 @@ impl LockFile {
             Err(error) => Err(error.into()),
         }
     }
-
-    /// Locks `span`, waiting for others or not as `command` says, or unlocks it.
-    fn set_lock(
-        &self,
-        kind: impl TryInto<libc::c_short>,
-        span: Span,
-        command: libc::c_int,
-    ) -> io::Result<()> {
-        let invalid = |_| io::Error::from_raw_os_error(libc::EINVAL);
-        // SAFETY: `flock` is a plain C structure, for which all zeros is a value.
-        let mut lock: libc::flock = unsafe { std::mem::zeroed() };
-        lock.l_type = kind.try_into().map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
-        lock.l_whence = libc::SEEK_SET as libc::c_short;
-        lock.l_start = libc::off_t::try_from(span.start).map_err(invalid)?;
-        lock.l_len = span.length;
-        loop {
-            // SAFETY: the descriptor is open and `lock` is the argument that this command takes.
-            if unsafe { libc::fcntl(self.file.as_raw_fd(), command, &lock) } == 0 {
-                return Ok(());
-            }
-            let error = io::Error::last_os_error();
-            if error.kind() != io::ErrorKind::Interrupted {
-                return Err(error);
-            }
-        }
-    }
 }
-
-/// A range of a lock file; a length of zero reaches to the end, wherever that is.
-struct Span {
-    start: u64,
-    length: libc::off_t,
-}
-
-impl Span {
-    fn byte(start: u64) -> Self {
-        Self { start, length: 1 }
-    }
-}
-
-#[cfg(not(target_vendor = "apple"))]
-const SET_LOCK: libc::c_int = libc::F_OFD_SETLK;
-#[cfg(not(target_vendor = "apple"))]
-const SET_LOCK_AND_WAIT: libc::c_int = libc::F_OFD_SETLKW;
-/// As `fcntl.h` has it.
-#[cfg(target_vendor = "apple")]
-const SET_LOCK: libc::c_int = 90;
-/// As `fcntl.h` has it.
-#[cfg(target_vendor = "apple")]
-const SET_LOCK_AND_WAIT: libc::c_int = 91;
 
 #[allow(clippy::unnecessary_cast, clippy::cast_lossless)]
 fn identity(stat: &rustix::fs::Stat) -> (u64, u64) {
@@ -264,7 +217,7 @@ struct HeldRange {
 impl Drop for HeldRange {
     fn drop(&mut self) {
         // Cannot fail for a range that is held.
-        let _ = self.file.set_lock(libc::F_UNLCK, Span::byte(self.offset), SET_LOCK_AND_WAIT);
+        let _ = ofd::unlock(&self.file.file, Span::byte(self.offset));
     }
 }
 

@@ -4,7 +4,7 @@
 mod flat;
 
 pub use flat::FlatFile;
-pub(crate) use flat::{io_error, temporary_beside};
+pub(crate) use flat::{io_error, reserve, temporary_beside};
 pub(crate) use lock::KeyLocks;
 
 use std::fmt::Debug;
@@ -25,6 +25,7 @@ mod file;
 mod lock;
 mod memory;
 mod object;
+pub(crate) mod ofd;
 mod request;
 pub mod shard_neuroglancer;
 mod temporary;

@@ -1,0 +1,360 @@
+//! Writing and growing.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::file::{DataFile, Reservation};
+use super::pending::Record;
+use super::{FlatArray, Mode, replace};
+use crate::buffer::Order;
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::npy::Header;
+
+/// Appends of up to so many bytes are written under the guard, so that they leave nothing if they die.
+const AT_ONCE: usize = 1 << 20;
+
+/// Rows that an append has reserved and not finished.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfinished {
+    /// Which.
+    pub rows: Range<u64>,
+    /// Whether the process that reserved them still lives; if not, they stay unfinished until somebody
+    /// writes them.
+    pub alive: bool,
+}
+
+impl FlatArray {
+    /// Appends rows, given as their bytes, and says which they are. Others may append at the same time.
+    ///
+    /// # Errors
+    /// `StorageFull` and other failures of the disk leave the array as it was. `ReadOnly`;
+    /// `InvalidArgument` if the bytes are no whole rows; `Unsupported` in Fortran order.
+    pub fn append(&self, rows: u64, bytes: &[u8]) -> Result<Range<u64>> {
+        self.expect_rows(&self.header(), rows, bytes.len())?;
+        self.append_pieces(rows, &[bytes])
+    }
+
+    /// Appends rows whose bytes are those of all pieces, one after the other.
+    pub(super) fn append_pieces(&self, rows: u64, pieces: &[&[u8]]) -> Result<Range<u64>> {
+        let file = self.writable_with_room()?;
+        let length: usize = pieces.iter().map(|piece| piece.len()).sum();
+        if length <= AT_ONCE {
+            return file.guarded(|| {
+                let header = file.header()?;
+                let start = settle(&file, &header)?;
+                self.write_new(&file, &header, start, rows, pieces)
+            });
+        }
+        let reservation = file.guarded(|| {
+            let header = file.header()?;
+            let start = settle(&file, &header)?;
+            with_rows(&header, start.checked_add(rows))?;
+            file.reserve(start..start.saturating_add(rows))
+        })?;
+        self.write_reserved(&file, reservation, pieces)
+    }
+
+    /// Writes rows from `at` on, at once. The array grows if they reach beyond its end; rows between
+    /// become zeros.
+    ///
+    /// # Errors
+    /// As [`FlatArray::append`]; `InvalidArgument` if new rows are reserved by an append.
+    pub fn write(&self, at: u64, rows: u64, bytes: &[u8]) -> Result<()> {
+        let mut file = self.writable()?;
+        let header = file.header()?;
+        self.expect_rows(&header, rows, bytes.len())?;
+        let end = at.checked_add(rows).ok_or_else(|| Error::invalid("rows beyond 2^64"))?;
+        if end > length(&header) {
+            file = self.writable_with_room()?;
+            return file.guarded(|| self.write_beyond(&file, at, rows, bytes));
+        }
+        let span = self.span(&header, at, bytes.len())?;
+        file.write_at(bytes, span.start)?;
+        if self.is_durable() {
+            file.sync()?;
+        }
+        self.note_longer(header);
+        self.repair(&file, &(at..end))
+    }
+
+    /// Makes the array at least `rows` long; new rows are zeros and have their place on the disk.
+    ///
+    /// # Errors
+    /// As [`FlatArray::append`].
+    pub fn grow(&self, rows: u64) -> Result<()> {
+        self.expect_growing(&self.header())?;
+        let file = self.writable_with_room()?;
+        file.guarded(|| {
+            let header = file.header()?;
+            let start = settle(&file, &header)?;
+            let longer = with_rows(&header, Some(rows.max(length(&header))))?;
+            let end = self.span(&longer, rows, 0)?.start;
+            file.allocate_zeros(self.span(&header, start, 0)?.start..end)?;
+            self.publish(&file, longer)
+        })
+    }
+
+    /// Makes the array `rows` long, if it is longer. Mappings of others must not touch what is cut.
+    ///
+    /// # Errors
+    /// As [`FlatArray::append`]; `InvalidArgument` if appends are under way.
+    pub fn truncate(&self, rows: u64) -> Result<()> {
+        let file = self.writable()?;
+        self.expect_growing(&self.header())?;
+        file.guarded(|| {
+            let header = file.header()?;
+            if rows >= length(&header) {
+                return Ok(());
+            }
+            settle(&file, &header)?;
+            let reservations = file.reservations()?;
+            if reservations.iter().any(|(_, alive)| *alive) {
+                return Err(Error::invalid("appends are under way").during("truncating"));
+            }
+            let shorter = with_rows(&header, Some(rows))?;
+            file.put_header(&shorter)?;
+            for (record, _) in reservations.iter().filter(|(record, _)| record.rows.end > rows) {
+                clip(&file, record, rows)?;
+            }
+            file.cut(shorter.data_offset + shorter.data_len()?)?;
+            self.note(shorter);
+            Ok(())
+        })
+    }
+
+    /// Keeps room on the disk for `rows` in all, where the file system can; the array stays as it is.
+    ///
+    /// # Errors
+    /// `StorageFull`, and as [`FlatArray::append`].
+    pub fn reserve(&self, rows: u64) -> Result<()> {
+        let file = self.writable()?;
+        let header = self.header();
+        self.expect_growing(&header)?;
+        let end = self.span(&with_rows(&header, Some(rows))?, rows, 0)?.end;
+        file.keep_room(end)
+    }
+
+    /// Rows before the end that were reserved by appends and never finished: those of appends that are
+    /// under way, and of such that died.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn unfinished(&self) -> Result<Vec<Unfinished>> {
+        let file = self.state().file;
+        let rows = length(&file.header()?);
+        let found = file.shared(|| file.reservations())?;
+        let before_end = |(record, alive): (Record, bool)| Unfinished {
+            rows: record.rows.start..record.rows.end.min(rows),
+            alive,
+        };
+        let mut found: Vec<_> =
+            found.into_iter().map(before_end).filter(|found| !found.rows.is_empty()).collect();
+        found.sort_by_key(|found| found.rows.start);
+        Ok(found)
+    }
+
+    pub(super) fn writable(&self) -> Result<Arc<DataFile>> {
+        let file = self.state().file;
+        if self.mode != Mode::ReadWrite {
+            let reason = "the array is not open for writing; open it with mode \"r+\"";
+            return Err(Error::new(ErrorKind::ReadOnly, reason).at(self.path.display().to_string()));
+        }
+        file.expect_writable()?;
+        Ok(file)
+    }
+
+    /// As [`FlatArray::writable`]; and the header has room for any number of rows.
+    fn writable_with_room(&self) -> Result<Arc<DataFile>> {
+        let file = self.writable()?;
+        if with_rows_unchecked(&file.header()?, u64::MAX).to_bytes().is_ok() {
+            return Ok(file);
+        }
+        replace::widen(&file)?;
+        self.refresh()?;
+        self.writable()
+    }
+
+    /// Under the guard: writes rows behind all others and makes them part of the array.
+    fn write_new(
+        &self,
+        file: &DataFile,
+        header: &Header,
+        start: u64,
+        rows: u64,
+        pieces: &[&[u8]],
+    ) -> Result<Range<u64>> {
+        let longer = with_rows(header, start.checked_add(rows))?;
+        let at = self.span(header, start, 0)?.start;
+        if let Err(error) = file.write_pieces(pieces, at) {
+            // Gives back what was taken of a full disk.
+            let _ = file.cut(at);
+            return Err(error);
+        }
+        self.publish(file, longer)?;
+        Ok(start..start + rows)
+    }
+
+    /// Under the guard: writes rows that reach beyond the end.
+    fn write_beyond(&self, file: &DataFile, at: u64, rows: u64, bytes: &[u8]) -> Result<()> {
+        let mut header = file.header()?;
+        let free = settle(file, &header)?;
+        let own = at..at + rows;
+        let meets = |record: &Record| record.rows.start < own.end && own.start < record.rows.end;
+        if file.reservations()?.iter().any(|(record, alive)| *alive && meets(record)) {
+            let reason =
+                format!("rows {}:{} are reserved by an append that is under way", own.start, own.end);
+            return Err(Error::invalid(reason).during("writing").at(self.path.display().to_string()));
+        }
+        if own.end > free {
+            let longer = with_rows(&header, Some(own.end))?;
+            let (from, to) = (self.span(&header, free, 0)?.start, self.span(&header, own.end, 0)?.start);
+            file.allocate_zeros(from..to).inspect_err(|_| drop(file.cut(from)))?;
+            file.write_at(bytes, self.span(&header, at, bytes.len())?.start)?;
+            return self.publish(file, longer);
+        }
+        header = with_rows(&header, Some(own.end.max(length(&header))))?;
+        file.write_at(bytes, self.span(&header, at, bytes.len())?.start)?;
+        self.publish(file, header)
+    }
+
+    /// Writes rows that are reserved and makes them part of the array.
+    fn write_reserved(
+        &self,
+        file: &DataFile,
+        reservation: Reservation,
+        pieces: &[&[u8]],
+    ) -> Result<Range<u64>> {
+        let rows = reservation.rows.clone();
+        let written = self.span(&self.header(), rows.start, 0).and_then(|span| {
+            file.write_pieces(pieces, span.start)?;
+            if self.is_durable() { file.sync() } else { Ok(()) }
+        });
+        let slot = reservation.slot;
+        file.guarded(|| {
+            let header = file.header()?;
+            if let Err(error) = written {
+                drop(reservation);
+                let end = settle(file, &header)?;
+                if end <= rows.start {
+                    file.cut(self.span(&header, end, 0)?.start)?;
+                }
+                return Err(error);
+            }
+            // In this order: who dies in between leaves whole rows, in the array or behind its end.
+            file.forget(slot)?;
+            let end = rows.end.max(length(&header));
+            self.publish(file, with_rows(&header, Some(end))?)?;
+            drop(reservation);
+            Ok(rows)
+        })
+    }
+
+    /// Under the guard: puts a longer header in place, of rows that are written.
+    fn publish(&self, file: &DataFile, header: Header) -> Result<()> {
+        if self.is_durable() {
+            file.sync()?;
+        }
+        file.put_header(&header)?;
+        if self.is_durable() {
+            file.sync()?;
+        }
+        self.note(header);
+        Ok(())
+    }
+
+    fn note_longer(&self, header: Header) {
+        if length(&header) > self.rows() {
+            self.note(header);
+        }
+    }
+
+    /// Forgets that rows are unfinished which have been written by somebody else now.
+    fn repair(&self, file: &DataFile, written: &Range<u64>) -> Result<()> {
+        if !file.has_reservations() {
+            return Ok(());
+        }
+        file.guarded(|| {
+            for (record, alive) in file.reservations()? {
+                if !alive && written.start <= record.rows.start && record.rows.end <= written.end {
+                    file.forget(record.slot)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Where in the file `bytes` bytes of rows from `at` on are.
+    pub(super) fn span(&self, header: &Header, at: u64, bytes: usize) -> Result<Range<u64>> {
+        self.expect_growing(header)?;
+        let start = row_len(header).and_then(|row| row.checked_mul(at)?.checked_add(header.data_offset));
+        let span = start.and_then(|start| Some(start..start.checked_add(bytes as u64)?));
+        span.filter(|span| span.end <= i64::MAX as u64)
+            .ok_or_else(|| Error::invalid(format!("row {at} is beyond what a file can hold")))
+    }
+
+    pub(super) fn expect_rows(&self, header: &Header, rows: u64, bytes: usize) -> Result<()> {
+        self.expect_growing(header)?;
+        let wanted = row_len(header).and_then(|row| row.checked_mul(rows));
+        if wanted == Some(bytes as u64) {
+            return Ok(());
+        }
+        let shape = &header.shape[1..];
+        Err(Error::invalid(format!("{bytes} bytes are not {rows} rows of shape {shape:?}"))
+            .at(self.path.display().to_string()))
+    }
+
+    /// An error if rows along the first axis do not follow each other in the file.
+    fn expect_growing(&self, header: &Header) -> Result<()> {
+        let reason = match (header.shape.len(), header.order) {
+            (0, _) => "a single value without axes has no rows",
+            (2.., Order::Fortran) => "in Fortran order the rows of the first axis do not follow each other",
+            _ => return Ok(()),
+        };
+        Err(Error::unsupported(reason).at(self.path.display().to_string()))
+    }
+}
+
+/// Under the guard: drops reservations of the dead that nobody can see, and says where rows are free
+/// from on.
+fn settle(file: &DataFile, header: &Header) -> Result<u64> {
+    let reservations = file.reservations()?;
+    let living = reservations.iter().filter(|(_, alive)| *alive).map(|(record, _)| record.rows.end);
+    let free = living.max().unwrap_or(0).max(length(header));
+    for (record, _) in reservations.iter().filter(|(record, alive)| !alive && record.rows.end > free) {
+        clip(file, record, free)?;
+    }
+    Ok(free)
+}
+
+/// Forgets the part of a record from row `end` on.
+fn clip(file: &DataFile, record: &Record, end: u64) -> Result<()> {
+    if record.rows.start >= end {
+        return file.forget(record.slot);
+    }
+    file.amend(&Record { slot: record.slot, rows: record.rows.start..end })
+}
+
+/// Bytes of one row.
+pub(super) fn row_len(header: &Header) -> Option<u64> {
+    header.shape[1..].iter().try_fold(header.descr.size(), |product, &length| product.checked_mul(length))
+}
+
+fn length(header: &Header) -> u64 {
+    header.shape.first().copied().unwrap_or(0)
+}
+
+/// The header with another number of rows.
+fn with_rows(header: &Header, rows: Option<u64>) -> Result<Header> {
+    let rows = rows.ok_or_else(|| Error::invalid("more rows than a file can hold"))?;
+    let header = with_rows_unchecked(header, rows);
+    header.data_len()?;
+    Ok(header)
+}
+
+fn with_rows_unchecked(header: &Header, rows: u64) -> Header {
+    let mut header = header.clone();
+    if let Some(length) = header.shape.first_mut() {
+        *length = rows;
+    }
+    header
+}

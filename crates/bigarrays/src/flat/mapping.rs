@@ -1,0 +1,106 @@
+//! The elements of a flat array, mapped into memory.
+
+use std::sync::Arc;
+
+use memmap2::{MmapOptions, MmapRaw};
+
+use super::Mode;
+use super::file::DataFile;
+use crate::error::{Error, Result};
+use crate::format::npy::Header;
+
+/// The elements as they were laid out when they were mapped. It stays valid while the file grows, and
+/// shows what is written to its rows, by whomever.
+///
+/// # A file that shrinks
+/// The system ends a process that touches mapped pages which the file no longer has (`SIGBUS`).
+/// [`Mapping::check`] finds out that the file is shorter now, and everything here that reads checks
+/// first. Nothing can be done about a file that is cut between the check and the access, nor about
+/// accesses through pointers or NumPy arrays made earlier. [`FlatArray::truncate`] and the other
+/// functions of this library never cut a file while one of its rows is being written, but do not know
+/// of readers: do not truncate what is being read.
+///
+/// [`FlatArray::truncate`]: super::FlatArray::truncate
+#[derive(Debug)]
+pub struct Mapping {
+    file: Arc<DataFile>,
+    header: Header,
+    map: MmapRaw,
+    offset: usize,
+    length: usize,
+}
+
+impl Mapping {
+    pub(super) fn new(file: &Arc<DataFile>, header: &Header, mode: Mode) -> Result<Self> {
+        let data = header.data_len()?;
+        let too_large = || Error::unsupported("the array is larger than this machine's address space");
+        let (offset, length) = (header.data_offset as usize, usize::try_from(data).map_err(|_| too_large())?);
+        expect_len(file, header)?;
+        let mut options = MmapOptions::new();
+        options.len(offset.checked_add(length).ok_or_else(too_large)?);
+        let map = match mode {
+            Mode::Read => options.map_raw_read_only(file.file()),
+            Mode::ReadWrite => options.map_raw(file.file()),
+            // SAFETY: only the pointer is used, by whom the documentation of this type concerns.
+            Mode::CopyOnWrite => unsafe { options.map_copy(file.file()) }.map(MmapRaw::from),
+        };
+        let map = map.map_err(|error| file.failed(error, "mapping"))?;
+        Ok(Self { file: Arc::clone(file), header: header.clone(), map, offset, length })
+    }
+
+    /// What is mapped.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The first byte of the elements. It may be written through if the array was opened in a mode
+    /// that writes.
+    pub fn as_ptr(&self) -> *mut u8 {
+        self.map.as_mut_ptr().wrapping_add(self.offset)
+    }
+
+    /// Bytes of all elements.
+    pub fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Whether there are no elements.
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// The bytes of all elements.
+    ///
+    /// # Errors
+    /// `CorruptData` if the file is shorter than it was.
+    ///
+    /// # Safety
+    /// While the slice is in use, nobody, in this process or another, may change these elements or cut
+    /// the file.
+    pub unsafe fn bytes(&self) -> Result<&[u8]> {
+        self.check()?;
+        // SAFETY: as many bytes are mapped; the caller vouches for the rest.
+        Ok(unsafe { std::slice::from_raw_parts(self.as_ptr(), self.length) })
+    }
+
+    /// An error if the file is shorter than it was when it was mapped.
+    ///
+    /// # Errors
+    /// `CorruptData` says so.
+    pub fn check(&self) -> Result<()> {
+        if self.file.len()? >= (self.offset + self.length) as u64 {
+            return Ok(());
+        }
+        expect_len(&self.file, &self.header)
+    }
+}
+
+/// An error if `file` is too short for what `header` says.
+pub(super) fn expect_len(file: &DataFile, header: &Header) -> Result<()> {
+    let (actual, expected) = (file.len()?, header.data_offset + header.data_len()?);
+    if actual >= expected {
+        return Ok(());
+    }
+    let reason = format!("the file has {actual} bytes where {expected} are expected; it was cut short");
+    Err(Error::corrupt(reason).during("reading").at(file.path().display().to_string()))
+}

@@ -1,0 +1,64 @@
+//! New files, put in their place at once.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use super::FlatSpec;
+use super::file::DataFile;
+use super::index::{self, folder_of};
+use super::pending::Pending;
+use crate::error::Result;
+use crate::format::npy::Header;
+use crate::store::{io_error, reserve, temporary_beside};
+
+/// Makes a file of zeros.
+pub(super) fn create(path: &Path, spec: &FlatSpec) -> Result<()> {
+    let header = Header::new(spec.descr.clone(), spec.order, &spec.shape)?;
+    let bytes = header.to_bytes()?;
+    let length = header.data_offset + header.data_len()?;
+    if spec.overwrite || !path.exists() {
+        // What an earlier file of this name has left.
+        Pending::beside(path).clear()?;
+        index::reset(&folder_of(path))?;
+    }
+    let temporary = temporary_beside(path)?;
+    let failed = |error| io_error(error, "creating", path);
+    let file = OpenOptions::new().write(true).create_new(true).open(&temporary).map_err(failed)?;
+    let made = file.write_all_at(&bytes, 0).and_then(|()| reserve(&file, length)).and_then(|()| {
+        if spec.overwrite {
+            return std::fs::rename(&temporary, path);
+        }
+        // Unlike renaming, this replaces nothing.
+        std::fs::hard_link(&temporary, path)
+    });
+    if made.is_err() || !spec.overwrite {
+        let _ = std::fs::remove_file(&temporary);
+    }
+    made.map_err(failed)
+}
+
+/// Puts a file in place of `old` that has the same rows and room in its header for any number.
+pub(super) fn widen(old: &DataFile) -> Result<()> {
+    old.alone(|| {
+        let header = old.header()?;
+        let wide = Header::new(header.descr.clone(), header.order, &header.shape)?;
+        let temporary = temporary_beside(old.path())?;
+        let copy = |file: File| -> io::Result<()> {
+            let mut new = file;
+            let mut source = File::open(old.path())?;
+            source.seek(SeekFrom::Start(header.data_offset))?;
+            new.write_all(&wide.to_bytes().map_err(io::Error::other)?)?;
+            io::copy(&mut source, &mut new)?;
+            new.set_permissions(source.metadata()?.permissions())?;
+            new.sync_all()?;
+            std::fs::rename(&temporary, old.path())
+        };
+        let copied = OpenOptions::new().write(true).create_new(true).open(&temporary).and_then(copy);
+        copied.map_err(|error| {
+            let _ = std::fs::remove_file(&temporary);
+            old.failed(error, "making room in the header of")
+        })
+    })
+}

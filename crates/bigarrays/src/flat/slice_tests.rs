@@ -1,0 +1,165 @@
+use std::path::PathBuf;
+
+use super::*;
+use crate::dtype::DataType;
+
+fn new() -> (tempfile::TempDir, PathBuf, SliceArray) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.npy");
+    let slices = SliceArray::create(&path, &FlatSpec::new(Descr::of(DataType::U8), &[0, 2])).unwrap();
+    (directory, path, slices)
+}
+
+/// Rows of two bytes, all `value`.
+fn put(slices: &SliceArray, named: &[(&str, u8, u64)], replace: bool) -> Result<()> {
+    let bytes: Vec<Vec<u8>> = named.iter().map(|(_, value, rows)| vec![*value; *rows as usize * 2]).collect();
+    let named: Vec<_> = named
+        .iter()
+        .zip(&bytes)
+        .map(|((name, _, rows), bytes)| NamedRows { name, rows: *rows, bytes })
+        .collect();
+    slices.write(&named, replace)
+}
+
+fn bytes(slices: &SliceArray, name: &str) -> Vec<u8> {
+    let (slice, mapping) = slices.get_one(name).unwrap();
+    // SAFETY: nobody else writes or cuts the file of a test.
+    let all = unsafe { mapping.bytes() }.unwrap();
+    all[slice.rows.start as usize * 2..slice.rows.end as usize * 2].to_vec()
+}
+
+fn names(slices: &SliceArray) -> Vec<String> {
+    slices.names(0, 1000).unwrap().into_iter().map(|(name, _)| name).collect()
+}
+
+#[test]
+fn names_are_written_read_replaced_and_deleted() {
+    let (_directory, path, slices) = new();
+    put(&slices, &[("b", 1, 3), ("a", 2, 0), ("é", 3, 700_000)], false).unwrap();
+    let reader = SliceArray::open(&path, Mode::Read).unwrap();
+    put(&slices, &[("d", 4, 1)], false).unwrap();
+    assert_eq!(names(&reader), ["b", "a", "é", "d"]);
+    assert_eq!((bytes(&reader, "d"), bytes(&reader, "a")), (vec![4; 2], vec![]));
+    assert_eq!(bytes(&reader, "é"), vec![3; 1_400_000]);
+    for (named, kind) in [
+        (&[("x", 1, 1), ("a", 9, 1)][..], ErrorKind::AlreadyExists),
+        (&[("x", 1, 1), ("x", 1, 1)], ErrorKind::InvalidArgument),
+        (&[("", 1, 1)], ErrorKind::InvalidArgument),
+    ] {
+        assert_eq!(put(&slices, named, false).unwrap_err().kind(), kind);
+    }
+    assert!(!slices.contains("x").unwrap() && reader.contains("a").unwrap());
+    assert_eq!(put(&reader, &[("x", 1, 1)], false).unwrap_err().kind(), ErrorKind::ReadOnly);
+    put(&slices, &[("a", 9, 2), ("x", 5, 1)], true).unwrap();
+    assert_eq!((bytes(&reader, "a"), bytes(&reader, "b")), (vec![9; 4], vec![1; 6]));
+
+    assert_eq!(slices.delete(&["d", "no"]).unwrap_err().kind(), ErrorKind::NotFound);
+    slices.delete(&["b", "d", "x"]).unwrap();
+    assert_eq!(names(&reader), ["é", "a"]);
+    assert_eq!(reader.at(&[1, 0]).unwrap().0[0], reader.get_one("a").unwrap().0);
+    assert_eq!(reader.at(&[2]).unwrap_err().kind(), ErrorKind::OutOfBounds);
+    assert_eq!(reader.get(&["a", "b"]).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!((reader.len().unwrap(), reader.names(1, 1).unwrap().len()), (2, 1));
+}
+
+#[test]
+fn compacting_keeps_slices_and_readers() {
+    let (_directory, path, slices) = new();
+    let many: Vec<String> = (0..300).map(|k| format!("n{k}")).collect();
+    for (k, name) in many.iter().enumerate() {
+        put(&slices, &[(name, k as u8, k as u64 % 7)], false).unwrap();
+    }
+    let reader = SliceArray::open(&path, Mode::Read).unwrap();
+    assert_eq!(bytes(&reader, "n5"), [5; 10]);
+    slices.delete(&many[..150].iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
+    let before = names(&slices);
+    let other = SliceArray::open(&path, Mode::ReadWrite).unwrap();
+    assert!(slices.compact().unwrap_err().is_retryable());
+    drop(other);
+    slices.compact().unwrap();
+    assert_eq!(slices.array().rows(), (150..300).map(|k| k % 7).sum::<u64>());
+    for slices in [&reader, &slices, &SliceArray::open(&path, Mode::Read).unwrap()] {
+        assert_eq!(names(slices), before);
+        for (k, name) in many.iter().enumerate().skip(150) {
+            assert_eq!(bytes(slices, name), vec![k as u8; k % 7 * 2]);
+        }
+    }
+    put(&slices, &[("new", 1, 1)], false).unwrap();
+    assert_eq!(bytes(&reader, "new"), [1, 1]);
+    let left: Vec<_> = std::fs::read_dir(path.parent().unwrap()).unwrap().collect();
+    assert_eq!(left.len(), 2, "{left:?}");
+}
+
+#[test]
+fn an_interrupted_compaction_is_finished_by_whoever_comes() {
+    let (_directory, path, slices) = new();
+    put(&slices, &[("a", 1, 3), ("b", 2, 2)], false).unwrap();
+    slices.delete(&["a"]).unwrap();
+    let reader = SliceArray::open(&path, Mode::Read).unwrap();
+    assert_eq!(bytes(&reader, "b"), [2; 4]);
+    let new = path.with_file_name(".a.npy.new");
+    replace::create(&new, &FlatSpec::new(Descr::of(DataType::U8), &[0, 2])).unwrap();
+    slices.copy_to(&new).unwrap();
+    slices.move_to(&new, 1).unwrap();
+    assert_eq!(bytes(&reader, "b"), [2; 4]);
+    assert!(!new.exists());
+    assert_eq!(bytes(&slices, "b"), [2; 4]);
+    put(&slices, &[("c", 3, 1)], false).unwrap();
+    assert_eq!((bytes(&reader, "c"), reader.array().rows()), (vec![3; 2], 3));
+}
+
+#[test]
+fn a_new_array_has_no_old_names() {
+    let (_directory, path, slices) = new();
+    put(&slices, &[("a", 1, 3)], false).unwrap();
+    let reader = SliceArray::open(&path, Mode::Read).unwrap();
+    assert_eq!(bytes(&reader, "a"), [1; 6]);
+    let spec = FlatSpec { overwrite: true, ..FlatSpec::new(Descr::of(DataType::U8), &[0, 2]) };
+    let slices = SliceArray::create(&path, &spec).unwrap();
+    assert!(slices.is_empty().unwrap() && reader.is_empty().unwrap());
+    put(&slices, &[("a", 2, 3)], false).unwrap();
+    assert_eq!(bytes(&reader, "a"), [2; 6]);
+    let missing = FlatArray::create(&path.with_file_name("plain.npy"), &spec).unwrap();
+    assert_eq!(SliceArray::open(missing.path(), Mode::Read).unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+#[test]
+fn damage_of_the_index_is_an_error() {
+    let (directory, path, slices) = new();
+    put(&slices, &[("a", 1, 3)], false).unwrap();
+    drop(slices);
+    let index = directory.path().join("a.npy.index/data.mdb");
+    let good = std::fs::read(&index).unwrap();
+    std::fs::write(&index, &good[..good.len() - 4096]).unwrap();
+    assert_eq!(SliceArray::open(&path, Mode::Read).unwrap_err().kind(), ErrorKind::CorruptData);
+    std::fs::write(&index, vec![7; good.len()]).unwrap();
+    assert_eq!(SliceArray::open(&path, Mode::Read).unwrap_err().kind(), ErrorKind::CorruptData);
+    std::fs::write(&index, &good).unwrap();
+    let flat = FlatArray::open(&path, Mode::ReadWrite).unwrap();
+    flat.truncate(2).unwrap();
+    let slices = SliceArray::open(&path, Mode::Read).unwrap();
+    assert_eq!(slices.get_one("a").unwrap_err().kind(), ErrorKind::CorruptData);
+}
+
+#[test]
+fn threads_write_and_read_at_once() {
+    let (_directory, path, slices) = new();
+    std::thread::scope(|scope| {
+        for thread in 0..4u8 {
+            let (slices, path) = (&slices, &path);
+            scope.spawn(move || {
+                let own = SliceArray::open(path, Mode::ReadWrite).unwrap();
+                for k in 0..30 {
+                    let name = format!("{thread}/{k}");
+                    put(if k % 2 == 0 { slices } else { &own }, &[(&name, thread, k)], false).unwrap();
+                    assert_eq!(bytes(&own, &name), vec![thread; k as usize * 2]);
+                }
+            });
+        }
+    });
+    assert_eq!(slices.len().unwrap(), 120);
+    for thread in 0..4u8 {
+        (0..30u64)
+            .for_each(|k| assert_eq!(bytes(&slices, &format!("{thread}/{k}")), vec![thread; k as usize * 2]));
+    }
+}

@@ -1,0 +1,383 @@
+//! Slices of a flat array that have names.
+
+use std::collections::HashSet;
+use std::ops::{Bound, Range};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use heed::{PutFlags, RoTxn, RwTxn};
+
+use super::index::{Index, Tables, folder_of, generation};
+use super::record::{Record, check_name, damaged};
+use super::{FlatArray, FlatSpec, Mapping, Mode};
+use crate::error::{Error, ErrorKind, Result};
+
+/// How often a file that is being replaced is looked for.
+const ATTEMPTS: usize = 1000;
+
+/// Where a named slice is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slice {
+    /// Its number in the order of the slices.
+    pub position: u64,
+    /// Its rows in the array.
+    pub rows: Range<u64>,
+}
+
+/// A slice to be written: its name, its rows and their bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct NamedRows<'a> {
+    /// From 1 to 511 bytes.
+    pub name: &'a str,
+    /// How many rows.
+    pub rows: u64,
+    /// What is in them.
+    pub bytes: &'a [u8],
+}
+
+/// A flat array of slices with names; the field knows it as ragged or pointer array.
+///
+/// The names are in an LMDB index in the folder `x.npy.index` beside the file `x.npy`. Slices have
+/// positions, from 0 to their number, in the order in which their names were first written. Any number
+/// of threads and processes read while one after the other writes.
+///
+/// A slice is there with all its rows once [`SliceArray::write`] returns, and then survives the death
+/// of every process; one that dies while writing leaves at most rows without a name, which
+/// [`SliceArray::compact`] takes away. The index survives power failures too, but those of the last
+/// moments may be undone, and rows that were not flushed be lost: see [`FlatArray::flush`].
+#[derive(Debug)]
+pub struct SliceArray {
+    array: Arc<FlatArray>,
+    index: Arc<Index>,
+    /// Of the file that `array` has open.
+    generation: AtomicU64,
+}
+
+impl SliceArray {
+    /// Creates an array without slices.
+    ///
+    /// # Errors
+    /// Those of [`FlatArray::create`].
+    pub fn create(path: &Path, spec: &FlatSpec) -> Result<Self> {
+        FlatArray::create(path, spec)?;
+        Self::open(path, Mode::ReadWrite)
+    }
+
+    /// Opens the array in the file at `path`. Opened for writing, an array without names becomes one
+    /// whose rows have none.
+    ///
+    /// # Errors
+    /// Those of [`FlatArray::open`]; `NotFound` if nothing has a name and it is opened for reading;
+    /// `CorruptData` if the index is damaged.
+    pub fn open(path: &Path, mode: Mode) -> Result<Self> {
+        let array = Arc::new(FlatArray::open(path, mode)?);
+        let index = Index::open(&folder_of(array.path()), mode == Mode::ReadWrite)?;
+        let opened = Self { array, index, generation: AtomicU64::new(0) };
+        opened.catch_up()?;
+        Ok(opened)
+    }
+
+    /// The rows of all slices, and those without a name. [`FlatArray::set_durable`] is heeded by names too.
+    pub fn array(&self) -> &Arc<FlatArray> {
+        &self.array
+    }
+
+    /// How many slices there are.
+    ///
+    /// # Errors
+    /// Those of the index, as everywhere here.
+    pub fn len(&self) -> Result<u64> {
+        self.index.read(|txn, tables| tables.order.len(txn).map_err(|error| self.index.failed(error)))
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> Result<bool> {
+        Ok(self.len()? == 0)
+    }
+
+    /// Whether there is a slice of this name.
+    pub fn contains(&self, name: &str) -> Result<bool> {
+        Ok(check_name(name).is_ok() && self.index.read(|txn, tables| self.find(txn, tables, name))?.is_some())
+    }
+
+    /// The slices of these names, and a mapping that has their rows.
+    ///
+    /// # Errors
+    /// `NotFound`, with the first name that is missing.
+    pub fn get(&self, names: &[&str]) -> Result<(Vec<Slice>, Arc<Mapping>)> {
+        self.locate(|txn, tables| {
+            let find = |&name: &&str| self.find(txn, tables, name)?.ok_or_else(|| self.no_name(name));
+            names.iter().map(find).collect()
+        })
+    }
+
+    /// The slice of this name, and a mapping that has its rows.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub fn get_one(&self, name: &str) -> Result<(Slice, Arc<Mapping>)> {
+        let (mut slices, mapping) = self.get(&[name])?;
+        slices.pop().map(|slice| (slice, mapping)).ok_or_else(|| self.no_name(name))
+    }
+
+    /// The slices at these positions, and a mapping that has their rows.
+    ///
+    /// # Errors
+    /// `OutOfBounds`, with the first position that is too large.
+    pub fn at(&self, positions: &[u64]) -> Result<(Vec<Slice>, Arc<Mapping>)> {
+        self.locate(|txn, tables| {
+            let find = |&position: &u64| {
+                let value = tables.order.get(txn, &position.to_be_bytes());
+                let value = value.map_err(|error| self.index.failed(error))?;
+                let value = value.ok_or_else(|| self.no_position(position, tables.order.len(txn)))?;
+                Ok(Record::from_position(position, value)?.0)
+            };
+            positions.iter().map(find).collect()
+        })
+    }
+
+    /// Up to `limit` names and where their slices are, from a position on, in order.
+    pub fn names(&self, from: u64, limit: usize) -> Result<Vec<(String, Slice)>> {
+        self.index.read(|txn, tables| {
+            let start = from.to_be_bytes();
+            let range = (Bound::Included(&start[..]), Bound::Unbounded);
+            let range = tables.order.range(txn, &range).map_err(|error| self.index.failed(error))?;
+            let named = range.take(limit).map(|entry| {
+                let (key, value) = entry.map_err(|error| self.index.failed(error))?;
+                let position = u64::from_be_bytes(key.try_into().map_err(|_| damaged())?);
+                let (record, name) = Record::from_position(position, value)?;
+                Ok((name.to_owned(), Slice { position, rows: record.rows }))
+            });
+            named.collect()
+        })
+    }
+
+    /// Appends the rows of all slices and then names them, all at once. With `replace`, names that are
+    /// there already get these rows and keep their position.
+    ///
+    /// # Errors
+    /// Those of [`FlatArray::append`]; `AlreadyExists` without `replace`; `InvalidArgument` for a name
+    /// that is empty, too long or given twice. Then no slice is written.
+    pub fn write(&self, slices: &[NamedRows<'_>], replace: bool) -> Result<()> {
+        self.array.writable()?;
+        self.expect_new(slices.iter().map(|slice| slice.name), replace)?;
+        let header = self.array.header();
+        slices.iter().try_for_each(|slice| self.array.expect_rows(&header, slice.rows, slice.bytes.len()))?;
+        let rows = slices.iter().try_fold(0u64, |sum, slice| sum.checked_add(slice.rows));
+        let rows = rows.ok_or_else(|| Error::invalid("more rows than a file can hold"))?;
+        let pieces: Vec<&[u8]> = slices.iter().map(|slice| slice.bytes).collect();
+        let mut start = self.array.append_pieces(rows, &pieces)?.start;
+        let named = slices.iter().map(|slice| {
+            let first = start;
+            start += slice.rows;
+            (slice.name, first..start)
+        });
+        self.put_all(named.collect(), replace)
+    }
+
+    /// Names rows that are in the array already, all at once; slices may share rows. Otherwise as
+    /// [`SliceArray::write`].
+    ///
+    /// # Errors
+    /// Those of [`SliceArray::write`]; `OutOfBounds` for rows that are not there.
+    pub fn name_rows(&self, named: &[(&str, Range<u64>)], replace: bool) -> Result<()> {
+        self.array.writable()?;
+        self.expect_new(named.iter().map(|(name, _)| *name), replace)?;
+        self.refresh()?;
+        let count = self.array.rows();
+        if let Some((name, rows)) = named.iter().find(|(_, rows)| rows.start > rows.end || rows.end > count) {
+            let reason = format!("rows {}:{} for {name:?} of {count}", rows.start, rows.end);
+            return Err(Error::new(ErrorKind::OutOfBounds, reason).at(self
+                .array
+                .path()
+                .display()
+                .to_string()));
+        }
+        self.put_all(named.to_vec(), replace)
+    }
+
+    /// An error if a name cannot be one, comes twice, or without `replace` is there already.
+    fn expect_new<'a>(&self, names: impl Iterator<Item = &'a str> + Clone, replace: bool) -> Result<()> {
+        let mut seen = HashSet::new();
+        for name in names.clone() {
+            check_name(name)?;
+            if !seen.insert(name) {
+                return Err(Error::invalid(format!("the name {name:?} is given twice")));
+            }
+        }
+        if replace {
+            return Ok(());
+        }
+        self.index.read(|txn, tables| {
+            let mut names = names;
+            names.try_for_each(|name| match self.find(txn, tables, name)? {
+                Some(_) => Err(self.taken(name)),
+                None => Ok(()),
+            })
+        })
+    }
+
+    fn put_all(&self, mut named: Vec<(&str, Range<u64>)>, replace: bool) -> Result<()> {
+        let failed = |error| self.index.failed(error);
+        let generation = self.generation.load(Ordering::Acquire);
+        self.index.write(self.array.is_durable(), |txn, tables| {
+            let mut next = tables.order.len(txn).map_err(failed)?;
+            let mut records = Vec::with_capacity(named.len());
+            for (name, rows) in named.drain(..) {
+                let before = self.find(txn, tables, name)?;
+                if before.is_some() && !replace {
+                    return Err(self.taken(name));
+                }
+                let flags = if before.is_none() { PutFlags::APPEND } else { PutFlags::empty() };
+                next += u64::from(before.is_none());
+                let position = before.map_or(next - 1, |before| before.position);
+                let record = Record { position, rows, generation };
+                let (key, value) = (position.to_be_bytes(), record.by_position(name.as_bytes()));
+                tables.order.put_with_flags(txn, flags, &key, &value).map_err(failed)?;
+                records.push((name, record));
+            }
+            // Neighbours one after the other touch fewest pages.
+            records.sort_unstable_by_key(|(name, _)| *name);
+            records.iter().try_for_each(|(name, record)| {
+                tables.names.put(txn, name.as_bytes(), &record.by_name()).map_err(failed)
+            })
+        })
+    }
+
+    /// Takes the names from slices. Their rows remain, without a name, until [`SliceArray::compact`].
+    /// The last slice takes the position of a deleted one, so that positions stay without gaps.
+    ///
+    /// # Errors
+    /// `NotFound`, with the first name that is missing; then none is deleted.
+    pub fn delete(&self, names: &[&str]) -> Result<()> {
+        self.array.writable()?;
+        self.index.write(self.array.is_durable(), |txn, tables| {
+            names.iter().try_for_each(|name| self.delete_one(txn, tables, name))
+        })
+    }
+
+    fn delete_one(&self, txn: &mut RwTxn<'_>, tables: &Tables, name: &str) -> Result<()> {
+        let failed = |error| self.index.failed(error);
+        let gap = self.find(txn, tables, name)?.ok_or_else(|| self.no_name(name))?.position;
+        let last = tables.order.len(txn).map_err(failed)?.saturating_sub(1);
+        tables.names.delete(txn, name.as_bytes()).map_err(failed)?;
+        if gap != last {
+            let value =
+                tables.order.get(txn, &last.to_be_bytes()).map_err(failed)?.ok_or_else(damaged)?.to_vec();
+            let (moved, moved_name) = Record::from_position(gap, &value)?;
+            tables.names.put(txn, moved_name.as_bytes(), &moved.by_name()).map_err(failed)?;
+            tables.order.put(txn, &gap.to_be_bytes(), &value).map_err(failed)?;
+        }
+        tables.order.delete(txn, &last.to_be_bytes()).map(drop).map_err(failed)
+    }
+
+    /// Takes note of what others have changed, as [`FlatArray::refresh`]; names need no refreshing.
+    pub fn refresh(&self) -> Result<bool> {
+        Ok(self.catch_up()? | self.array.refresh()?)
+    }
+
+    /// Has all that was written on stable storage: first the rows, then the names.
+    ///
+    /// # Errors
+    /// As [`FlatArray::flush`].
+    pub fn flush(&self) -> Result<()> {
+        self.array.flush()?;
+        if self.array.mode() == Mode::ReadWrite { self.index.sync() } else { Ok(()) }
+    }
+
+    pub(super) fn index(&self) -> &Index {
+        &self.index
+    }
+
+    pub(super) fn find(&self, txn: &RoTxn<'_>, tables: &Tables, name: &str) -> Result<Option<Record>> {
+        if name.is_empty() {
+            return Ok(None);
+        }
+        match tables.names.get(txn, name.as_bytes()) {
+            Ok(value) => value.map(Record::from_name).transpose(),
+            Err(error) => Err(self.index.failed(error)),
+        }
+    }
+
+    /// What `lookup` finds, and a mapping of the file in which that is true.
+    fn locate(
+        &self,
+        lookup: impl Fn(&RoTxn<'_>, &Tables) -> Result<Vec<Record>>,
+    ) -> Result<(Vec<Slice>, Arc<Mapping>)> {
+        for _ in 0..ATTEMPTS {
+            let generation = self.generation.load(Ordering::Acquire);
+            let records = self.index.read(&lookup)?;
+            if records.iter().any(|record| record.generation != generation) {
+                self.catch_up()?;
+                std::thread::yield_now();
+                continue;
+            }
+            let end = records.iter().map(|record| record.rows.end).max().unwrap_or(0);
+            if end > self.array.rows() {
+                self.array.reload()?;
+            }
+            let mapping = self.array.mapping()?;
+            if generation != self.generation.load(Ordering::Acquire) {
+                continue;
+            }
+            if mapping.header().shape.first().is_none_or(|&rows| rows < end) {
+                let reason = format!("the index names rows up to {end}, which the array does not have");
+                return Err(Error::corrupt(reason).at(self.array.path().display().to_string()));
+            }
+            let slice = |record: Record| Slice { position: record.position, rows: record.rows };
+            return Ok((records.into_iter().map(slice).collect(), mapping));
+        }
+        let reason = "the index and the array are of different generations; compact it again";
+        Err(Error::corrupt(reason).at(self.array.path().display().to_string()))
+    }
+
+    /// Opens the file that the index is about now, if it was replaced. Says whether it was.
+    pub(super) fn catch_up(&self) -> Result<bool> {
+        let (generation, moving) = self.facts()?;
+        if let Some(moving) = moving {
+            super::compact::finish(&self.array, &moving)?;
+        }
+        if generation == self.generation.load(Ordering::Acquire) {
+            return Ok(false);
+        }
+        self.array.reload()?;
+        self.generation.store(generation, Ordering::Release);
+        Ok(true)
+    }
+
+    /// The generation of the file, and the name of the file that is to be put in its place.
+    pub(super) fn facts(&self) -> Result<(u64, Option<String>)> {
+        self.index.read(|txn, tables| {
+            let fact = |key: &[u8]| tables.facts.get(txn, key).map_err(|error| self.index.failed(error));
+            let generation = generation(fact(b"generation")?)?;
+            let moving = fact(b"moving")?.map(|name| String::from_utf8(name.to_vec()).map_err(|_| damaged()));
+            Ok((generation, moving.transpose()?))
+        })
+    }
+
+    #[cold]
+    fn no_name(&self, name: &str) -> Error {
+        Error::new(ErrorKind::NotFound, format!("no slice is named {name:?}")).at(self
+            .array
+            .path()
+            .display()
+            .to_string())
+    }
+
+    #[cold]
+    fn no_position(&self, position: u64, count: heed::Result<u64>) -> Error {
+        let count = count.map_or_else(|_| "fewer".to_owned(), |count| count.to_string());
+        Error::new(ErrorKind::OutOfBounds, format!("no slice has the position {position}; there are {count}"))
+            .at(self.array.path().display().to_string())
+    }
+
+    #[cold]
+    fn taken(&self, name: &str) -> Error {
+        Error::new(ErrorKind::AlreadyExists, format!("a slice is named {name:?} already")).at(self
+            .array
+            .path()
+            .display()
+            .to_string())
+    }
+}

@@ -1,0 +1,148 @@
+use std::path::PathBuf;
+
+use super::grow::Unfinished;
+use super::*;
+use crate::dtype::DataType;
+
+fn spec(shape: &[u64]) -> FlatSpec {
+    FlatSpec::new(Descr::of(DataType::U16), shape)
+}
+
+fn new(shape: &[u64]) -> (tempfile::TempDir, PathBuf, FlatArray) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.npy");
+    let array = FlatArray::create(&path, &spec(shape)).unwrap();
+    (directory, path, array)
+}
+
+/// Rows of two elements, each row its number twice.
+fn rows(range: std::ops::Range<u64>) -> Vec<u8> {
+    range.flat_map(|row| [row as u16; 2]).flat_map(u16::to_le_bytes).collect()
+}
+
+fn all(array: &FlatArray) -> Vec<u8> {
+    let mut out = vec![0; array.header().data_len().unwrap() as usize];
+    array.read(0, &mut out).unwrap();
+    let mapping = array.mapping().unwrap();
+    // SAFETY: nobody else writes or cuts the file of a test.
+    assert_eq!(unsafe { mapping.bytes() }.unwrap(), out);
+    out
+}
+
+#[test]
+fn appends_writes_grows_and_truncates_in_place() {
+    let (_directory, path, array) = new(&[0, 2]);
+    let reader = FlatArray::open(&path, Mode::Read).unwrap();
+    assert_eq!(array.append(3, &rows(0..3)).unwrap(), 0..3);
+    let early = array.mapping().unwrap();
+    let other = FlatArray::open(&path, Mode::ReadWrite).unwrap();
+    assert_eq!(other.append(400_000, &rows(3..400_003)).unwrap(), 3..400_003);
+    assert_eq!(array.append(1, &rows(400_003..400_004)).unwrap(), 400_003..400_004);
+    assert_eq!(all(&array), rows(0..400_004));
+    assert_eq!(reader.rows(), 0);
+    assert!(reader.refresh().unwrap() && !reader.refresh().unwrap());
+    assert_eq!(all(&reader), rows(0..400_004));
+    assert!(array.unfinished().unwrap().is_empty());
+
+    array.truncate(3).unwrap();
+    assert!(early.check().is_ok());
+    assert_eq!(reader.read(5, &mut [0; 4]).unwrap_err().kind(), ErrorKind::CorruptData);
+    array.grow(5).unwrap();
+    array.write(1, 1, &rows(9..10)).unwrap();
+    array.write(6, 1, &rows(6..7)).unwrap();
+    reader.refresh().unwrap();
+    let expected = [rows(0..1), rows(9..10), rows(2..3), vec![0; 12], rows(6..7)].concat();
+    assert_eq!(all(&reader), expected);
+    assert_eq!(std::fs::read(&path).unwrap()[early.header().data_offset as usize..], expected);
+    assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let (_directory, path, array) = new(&[0, 2]);
+    let reader = FlatArray::open(&path, Mode::Read).unwrap();
+    assert_eq!(reader.append(1, &rows(0..1)).unwrap_err().kind(), ErrorKind::ReadOnly);
+    assert_eq!(array.append(1, &[0; 5]).unwrap_err().kind(), ErrorKind::InvalidArgument);
+    for far in [u64::MAX, u64::MAX - 1, 1 << 62] {
+        assert_eq!(array.write(far, 1, &rows(0..1)).unwrap_err().kind(), ErrorKind::InvalidArgument);
+        assert!(array.grow(far).is_err());
+    }
+    assert_eq!(FlatArray::create(&path, &spec(&[3])).unwrap_err().kind(), ErrorKind::AlreadyExists);
+    let over = FlatSpec { overwrite: true, order: Order::Fortran, ..spec(&[3, 4]) };
+    let fortran = FlatArray::create(&path, &over).unwrap();
+    assert_eq!(fortran.append(1, &[0; 8]).unwrap_err().kind(), ErrorKind::Unsupported);
+    assert_eq!(array.append(1, &rows(0..1)).unwrap_err().kind(), ErrorKind::Storage);
+    assert!(reader.refresh().unwrap());
+    assert_eq!(reader.header().shape, [3, 4]);
+}
+
+#[test]
+fn copies_on_write_stay_private() {
+    let (_directory, path, array) = new(&[4, 2]);
+    let copy = FlatArray::open(&path, Mode::CopyOnWrite).unwrap();
+    let mapping = copy.mapping().unwrap();
+    // SAFETY: the mapping is writable and nobody else uses it.
+    unsafe { *mapping.as_ptr() = 7 };
+    // SAFETY: as above.
+    assert_eq!(unsafe { mapping.bytes() }.unwrap()[0], 7);
+    assert_eq!(all(&array), [0; 16]);
+}
+
+#[test]
+fn many_threads_append_without_losing_or_mixing() {
+    let (_directory, path, array) = new(&[0, 2]);
+    std::thread::scope(|scope| {
+        for thread in 0..4u16 {
+            let (array, path) = (&array, &path);
+            scope.spawn(move || {
+                let own = FlatArray::open(path, Mode::ReadWrite).unwrap();
+                for turn in 0..20u64 {
+                    // Some are written under the guard, some reserve their rows.
+                    let count = if turn % 5 == 0 { 300_000 } else { 1 + turn };
+                    let bytes = [thread, count as u16].map(u16::to_le_bytes).concat().repeat(count as usize);
+                    let array = if turn % 2 == 0 { array } else { &own };
+                    array.append(count, &bytes).unwrap();
+                }
+            });
+        }
+    });
+    array.refresh().unwrap();
+    let bytes = all(&array);
+    let mut seen: Vec<[u8; 4]> = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        let row: [u8; 4] = bytes[at..at + 4].try_into().unwrap();
+        let count = u16::from_le_bytes([row[2], row[3]]);
+        let count = if count == 300_000u32 as u16 { 300_000 } else { usize::from(count) };
+        assert_eq!(bytes[at..at + 4 * count], row.repeat(count));
+        seen.push(row);
+        at += 4 * count;
+    }
+    assert_eq!(seen.len(), 80);
+    assert!(array.unfinished().unwrap().is_empty());
+}
+
+#[test]
+fn rows_of_the_dead_are_taken_back_or_named() {
+    let (_directory, path, array) = new(&[0, 2]);
+    let file = array.writable().unwrap();
+    let reserve = |rows| file.guarded(|| file.reserve(rows)).unwrap();
+    drop(reserve(0..10));
+    assert_eq!(array.append(2, &rows(0..2)).unwrap(), 0..2);
+    let (dead, alive) = (reserve(2..5), reserve(5..8));
+    drop(dead);
+    assert_eq!(array.append(1, &rows(8..9)).unwrap(), 8..9);
+    let reader = FlatArray::open(&path, Mode::Read).unwrap();
+    let found = |rows, alive| Unfinished { rows, alive };
+    assert_eq!(reader.unfinished().unwrap(), [found(2..5, false), found(5..8, true)]);
+    assert!(array.truncate(1).is_err() && array.write(8, 3, &rows(8..11)).is_ok());
+    drop(alive);
+    assert_eq!(reader.unfinished().unwrap(), [found(2..5, false), found(5..8, false)]);
+    array.write(2, 4, &rows(2..6)).unwrap();
+    assert_eq!(reader.unfinished().unwrap(), [found(5..8, false)]);
+    array.truncate(6).unwrap();
+    assert_eq!(reader.unfinished().unwrap(), [found(5..6, false)]);
+    array.write(5, 1, &rows(5..6)).unwrap();
+    assert_eq!(all(&array), rows(0..6));
+    assert!(!path.with_extension("npy.pending").exists());
+}

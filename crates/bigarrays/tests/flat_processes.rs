@@ -1,0 +1,305 @@
+//! Flat arrays and named slices against crashes, other processes and a full disk.
+//!
+//! What needs a process of its own runs this binary again, as the test [`helper`], with its role in an
+//! environment variable.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use bigarrays::flat::{Descr, FlatArray, FlatSpec, Mode, NamedRows, SliceArray};
+use bigarrays::{DataType, ErrorKind};
+
+const ROLE: &str = "BIGARRAYS_TEST_ROLE";
+const FILE: &str = "BIGARRAYS_TEST_FILE";
+
+/// Rows that are written under the guard, and rows that are reserved.
+const SMALL: u64 = 7;
+const LARGE: u64 = 140_000;
+
+fn spec() -> FlatSpec {
+    FlatSpec::new(Descr::of(DataType::U64), &[0])
+}
+
+/// `count` rows that say `value`.
+fn rows(value: u64, count: u64) -> Vec<u8> {
+    value.to_le_bytes().repeat(count as usize)
+}
+
+fn count_of(value: u64) -> u64 {
+    if value.is_multiple_of(50) { LARGE } else { value % SMALL }
+}
+
+fn elements(array: &FlatArray, rows: std::ops::Range<u64>) -> Vec<u64> {
+    let mut bytes = vec![0; (rows.end - rows.start) as usize * 8];
+    array.read(rows.start, &mut bytes).unwrap();
+    bytes.chunks_exact(8).map(|bytes| u64::from_le_bytes(bytes.try_into().unwrap())).collect()
+}
+
+fn helper_command(role: &str, file: &Path) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "helper", "--nocapture"]).env(ROLE, role).env(FILE, file);
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+}
+
+fn start(role: &str, file: &Path) -> Child {
+    helper_command(role, file).spawn().unwrap()
+}
+
+#[test]
+fn helper() {
+    let (Ok(role), Some(file)) = (std::env::var(ROLE), std::env::var_os(FILE)) else { return };
+    let file = Path::new(&file);
+    match role.split_once(':').unwrap_or((&role, "0")) {
+        ("append", own) => append_many(file, own.parse().unwrap()),
+        ("name", from) => name_forever(file, from.parse().unwrap()),
+        ("append forever", from) => append_forever(file, from.parse().unwrap()),
+        ("fork", _) => write_in_a_fork(file),
+        ("full", _) => full_disk_is_reported(file),
+        role => panic!("unknown role {role:?}"),
+    }
+}
+
+/// Tells the parent that the work numbered `value` is done.
+fn acknowledge(value: u64) {
+    std::io::stderr().write_all(&value.to_le_bytes()).unwrap();
+}
+
+/// Kills a child a while after its first acknowledgement; gives all of them.
+fn kill_after(mut child: Child, pause: Duration) -> Vec<u64> {
+    let mut said = child.stderr.take().unwrap();
+    let mut bytes = vec![0; 8];
+    said.read_exact(&mut bytes).unwrap();
+    std::thread::sleep(pause);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    said.read_to_end(&mut bytes).unwrap();
+    bytes.chunks_exact(8).map(|bytes| u64::from_le_bytes(bytes.try_into().unwrap())).collect()
+}
+
+fn pause(round: u64) -> Duration {
+    Duration::from_micros(round * 7919 % 9000)
+}
+
+fn name_forever(file: &Path, from: u64) {
+    let slices = SliceArray::open(file, Mode::ReadWrite).unwrap();
+    for value in from.. {
+        let bytes = rows(value, count_of(value));
+        let named = NamedRows { name: &format!("slice {value}"), rows: count_of(value), bytes: &bytes };
+        slices.write(&[named], false).unwrap();
+        acknowledge(value);
+    }
+}
+
+#[test]
+fn a_writer_killed_while_naming_has_written_what_it_acknowledged() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("a.npy");
+    drop(SliceArray::create(&file, &spec()).unwrap());
+    let mut next = 0;
+    for round in 0..100 {
+        let acknowledged = kill_after(start(&format!("name:{next}"), &file), pause(round));
+        let slices = SliceArray::open(&file, Mode::Read).unwrap();
+        let count = slices.len().unwrap();
+        // The last may have been written and not yet acknowledged.
+        let last = *acknowledged.last().unwrap();
+        assert!(count == last + 1 || count == last + 2, "{count} after {last}");
+        for (name, slice) in slices.names(next, usize::MAX).unwrap() {
+            assert_eq!(name, format!("slice {}", slice.position));
+            assert_eq!(slice.rows.end - slice.rows.start, count_of(slice.position));
+            assert!(elements(slices.array(), slice.rows).iter().all(|&element| element == slice.position));
+        }
+        assert!(slices.array().unfinished().unwrap().is_empty());
+        next = count;
+    }
+    assert!(next > 200, "only {next} slices: was anything killed while writing?");
+}
+
+fn append_forever(file: &Path, from: u64) {
+    let array = FlatArray::open(file, Mode::ReadWrite).unwrap();
+    for value in from.. {
+        let count = if value.is_multiple_of(4) { LARGE } else { 1 + value % SMALL };
+        array.append(count, &rows(value, count)).unwrap();
+        acknowledge(value);
+    }
+}
+
+#[test]
+fn a_writer_killed_while_appending_leaves_whole_appends() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("a.npy");
+    let array = FlatArray::create(&file, &spec()).unwrap();
+    let (mut next, mut cut_off) = (0, 0);
+    for round in 0..100 {
+        let before = array.rows();
+        let acknowledged = kill_after(start(&format!("append forever:{next}"), &file), pause(round));
+        array.refresh().unwrap();
+        cut_off += u32::from(file.metadata().unwrap().len() > array.header().data_offset + array.rows() * 8);
+        assert!(array.unfinished().unwrap().is_empty());
+        let mut found: Vec<(u64, u64)> = Vec::new();
+        for element in elements(&array, before..array.rows()) {
+            match found.last_mut().filter(|(value, _)| *value == element) {
+                Some((_, count)) => *count += 1,
+                None => found.push((element, 1)),
+            }
+        }
+        for ((value, count), expected) in found.iter().zip(next..) {
+            assert_eq!(*value, expected);
+            assert_eq!(*count, if value.is_multiple_of(4) { LARGE } else { 1 + value % SMALL });
+        }
+        assert!(found.len() == acknowledged.len() || found.len() == acknowledged.len() + 1);
+        next += found.len() as u64;
+        array.truncate(0).unwrap();
+    }
+    println!("{cut_off} of 100 died with rows behind the end");
+}
+
+fn append_many(file: &Path, own: u64) {
+    let array = FlatArray::open(file, Mode::ReadWrite).unwrap();
+    for turn in 0..60u64 {
+        let count = if turn.is_multiple_of(20) { LARGE } else { 1 + turn % SMALL };
+        array.append(count, &rows(own << 32 | turn, count)).unwrap();
+        acknowledge(own << 32 | turn);
+    }
+}
+
+#[test]
+fn processes_append_without_losing_or_mixing_even_if_some_die() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("a.npy");
+    let array = FlatArray::create(&file, &spec()).unwrap();
+    let living: Vec<_> = (1..4).map(|own| start(&format!("append:{own}"), &file)).collect();
+    let mut acknowledged: Vec<u64> =
+        (10..20).flat_map(|own| kill_after(start(&format!("append:{own}"), &file), pause(own))).collect();
+    for child in living {
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success());
+        acknowledged
+            .extend(output.stderr.chunks_exact(8).map(|bytes| u64::from_le_bytes(bytes.try_into().unwrap())));
+    }
+    array.refresh().unwrap();
+    let unfinished = array.unfinished().unwrap();
+    assert!(unfinished.iter().all(|found| !found.alive));
+    let all = elements(&array, 0..array.rows());
+    let (mut at, mut seen) = (0, Vec::new());
+    while at < all.len() {
+        if let Some(dead) = unfinished.iter().find(|found| found.rows.start == at as u64) {
+            at = dead.rows.end as usize;
+            continue;
+        }
+        let turn = all[at] & 0xffff_ffff;
+        let count = if turn.is_multiple_of(20) { LARGE } else { 1 + turn % SMALL } as usize;
+        assert!(all[at..at + count].iter().all(|&element| element == all[at]), "mixed at {at}");
+        seen.push(all[at]);
+        at += count;
+    }
+    assert!(acknowledged.iter().all(|value| seen.contains(value)));
+    seen.sort_unstable();
+    seen.dedup();
+    assert!(seen.len() >= 180 && seen.len() <= acknowledged.len() + 10);
+}
+
+#[test]
+fn a_forked_child_and_its_parent_both_write() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("a.npy");
+    assert!(start("fork", &file).wait().unwrap().success());
+    let slices = SliceArray::open(&file, Mode::Read).unwrap();
+    assert_eq!(slices.len().unwrap(), 201);
+    for (name, slice) in slices.names(0, usize::MAX).unwrap() {
+        let value: u64 = name.parse().unwrap();
+        assert_eq!(elements(slices.array(), slice.rows), vec![value; (value % 5) as usize]);
+    }
+}
+
+fn write_in_a_fork(file: &Path) {
+    let slices = SliceArray::create(file, &spec()).unwrap();
+    let write = |value: u64| {
+        let bytes = rows(value, value % 5);
+        let named = NamedRows { name: &value.to_string(), rows: value % 5, bytes: &bytes };
+        slices.write(&[named], false).unwrap();
+        assert_eq!(
+            slices.get_one(&value.to_string()).unwrap().0.rows.end
+                - slices.get_one(&value.to_string()).unwrap().0.rows.start,
+            value % 5
+        );
+    };
+    write(0);
+    // SAFETY: no other thread of this process is in the middle of anything.
+    let child = unsafe { libc::fork() };
+    let own = if child == 0 { 1..=100 } else { 101..=200 };
+    own.for_each(write);
+    if child == 0 {
+        // SAFETY: ends the process and runs nothing else.
+        unsafe { libc::_exit(0) };
+    }
+    let mut status = -1;
+    // SAFETY: `status` is where the result goes.
+    assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+    assert_eq!(status, 0);
+}
+
+/// In a name space of its own, on a file system of 4 MiB.
+#[test]
+fn a_full_disk_is_reported_and_loses_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let script = "mount -t tmpfs -o size=4m tmpfs \"$(dirname \"$0\")\" || exit 77; exec \"$@\"";
+    let helper = helper_command("full", &directory.path().join("a.npy"));
+    let user = ["--user", "--map-root-user", "--mount"];
+    // SAFETY: has no preconditions.
+    let flags = if unsafe { libc::getuid() } == 0 { &user[2..] } else { &user[..] };
+    let output = Command::new("unshare")
+        .args(flags)
+        .args(["sh", "-c", script])
+        .arg(directory.path().join("a.npy"))
+        .arg(helper.get_program())
+        .args(helper.get_args())
+        .envs(helper.get_envs().filter_map(|(name, value)| Some((name, value?))))
+        .output();
+    match output.map(|output| (output.status.code(), output)) {
+        Ok((Some(1 | 77), _)) | Err(_) => println!("skipped: no file system can be mounted here"),
+        Ok((code, output)) => {
+            assert_eq!(code, Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        }
+    }
+}
+
+fn full_disk_is_reported(file: &Path) {
+    let slices = SliceArray::create(file, &spec()).unwrap();
+    let write = |value: u64, count: u64| {
+        let bytes = rows(value, count);
+        slices.write(&[NamedRows { name: &format!("{value:0>200}"), rows: count, bytes: &bytes }], false)
+    };
+    let mut written = Vec::new();
+    for value in 0.. {
+        match write(value, 2000) {
+            Ok(()) => written.push(value),
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::StorageFull, "{error}");
+                break;
+            }
+        }
+    }
+    // Large ones, growth and the names alone hit the end too.
+    for error in [write(1 << 40, LARGE * 4).unwrap_err(), slices.array().grow(1 << 20).unwrap_err()] {
+        assert_eq!(error.kind(), ErrorKind::StorageFull, "{error}");
+    }
+    let mut next = 1_000_000;
+    while write(next, 0).is_ok() {
+        written.push(next);
+        next += 1;
+    }
+    assert!(written.len() > 50);
+    assert_eq!(slices.len().unwrap(), written.len() as u64);
+    assert!(slices.array().unfinished().unwrap().is_empty());
+    slices.refresh().unwrap();
+    for value in written {
+        let (slice, _) = slices.get_one(&format!("{value:0>200}")).unwrap();
+        assert!(elements(slices.array(), slice.rows).iter().all(|&element| element == value));
+    }
+    let rows = slices.array().rows();
+    assert_eq!(FlatArray::open(file, Mode::Read).unwrap().rows(), rows);
+}

@@ -1,0 +1,8 @@
+#![no_main]
+
+use bigarrays::format::bigarray;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    let _ = bigarray::parse_header(input);
+    let _ = bigarray::parse_marshal(input);
+});
