@@ -15,11 +15,11 @@ use object_store::{
     PutResult, UpdateVersion,
 };
 
-use super::Maker;
 use super::failure::{is_missing, is_unknown};
 use super::fetch::{Fetch, Fetched, header_of};
 use super::runtime::Again;
 use super::service::Client;
+use super::work::Maker;
 use crate::codec::ContentEncoding;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{Change, Part, Wanted};

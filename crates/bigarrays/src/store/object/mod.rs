@@ -8,38 +8,31 @@ mod change;
 mod checksum;
 mod failure;
 mod fetch;
+mod list;
 mod runtime;
 mod service;
 mod settings;
 mod throttle;
 mod transport;
+mod work;
 
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::StreamExt;
-use object_store::ObjectStoreExt;
-use object_store::list::PaginatedListOptions;
-use object_store::path::Path;
 use rayon::Scope;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 pub use self::settings::{OWN as SETTINGS, Settings};
 
-use self::change::{Changing, random};
-use self::fetch::{Fetch, Fetched};
-use self::runtime::{Again, Budget, Network, network};
+use self::fetch::Fetched;
+use self::list::LISTS_AT_ONCE;
+use self::runtime::network;
 use self::service::{Client, Place, Service};
-use super::{Change, ChangeFn, Get, GetSink, RESERVED, Store, StoreOptions, Update, check_key, join_path};
+use self::work::{Make, Work};
+use super::{ChangeFn, Get, GetSink, Store, StoreOptions, Update, join_path};
 use crate::error::{Error, ErrorKind, Result};
 use crate::interrupt::{PATIENCE, check_interrupt};
 use crate::pool::{PerProcess, pool};
-
-/// Lists of different prefixes under way at once.
-const LISTS_AT_ONCE: usize = 8;
-
-/// Bytes that one value takes of the memory for values under way if its size cannot be told.
-const UNKNOWN_SIZE: u64 = 1 << 20;
 
 /// A store whose values are the objects below a prefix.
 #[derive(Clone, Debug)]
@@ -58,9 +51,6 @@ struct Remote {
     /// Changes of one key in this process wait for each other rather than race.
     turns: PerProcess<Vec<tokio::sync::Mutex<()>>>,
 }
-
-/// How many turns all keys share.
-const TURNS: usize = 1024;
 
 impl std::fmt::Debug for Remote {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -93,42 +83,6 @@ const SERVICES: &[(&str, Service)] = &[
     ("https://", Service::Http),
 ];
 
-/// One store at work: everything that a task on the runtime needs.
-#[derive(Clone)]
-struct Work {
-    remote: Arc<Remote>,
-    prefix: String,
-    client: Arc<Client>,
-    network: Arc<Network>,
-}
-
-/// A request to make a new value, from a task to the caller's thread.
-struct Make {
-    index: usize,
-    old: Option<Fetched>,
-    reply: oneshot::Sender<Result<(Change, Vec<u8>)>>,
-}
-
-/// Has new values made by the caller's side, in memory that was set aside.
-struct Maker<'a> {
-    index: usize,
-    makers: &'a Sender<Make>,
-    budget: &'a Budget,
-    memory: &'a mut OwnedSemaphorePermit,
-    /// How many values of about the same size are held.
-    values: u64,
-}
-
-impl Maker<'_> {
-    async fn make(&mut self, old: Option<Fetched>) -> Result<(Change, Vec<u8>)> {
-        let (reply, made) = oneshot::channel();
-        self.makers.send(Make { index: self.index, old, reply }).map_err(|_| gone())?;
-        let (change, bytes) = made.await.map_err(|_| gone())??;
-        self.budget.keep_only(self.memory, (bytes.capacity() as u64).saturating_mul(self.values));
-        Ok((change, bytes))
-    }
-}
-
 impl ObjectStore {
     fn work(&self) -> Result<Work> {
         let settings = &self.remote.options.settings;
@@ -138,190 +92,6 @@ impl ObjectStore {
             self.remote.client.get_or_try_init(connect).map_err(|error| error.at(self.location("")))?;
         Ok(Work { remote: Arc::clone(&self.remote), prefix: self.prefix.clone(), client, network })
     }
-}
-
-impl Work {
-    fn location(&self, key: &str) -> String {
-        format!("{}{}{key}", self.remote.place.base, self.prefix)
-    }
-
-    fn path(&self, key: &str) -> Result<Path> {
-        check_key(key)?;
-        if self.remote.place.service == Service::Azure && key.contains('\\') {
-            return Err(Error::invalid("Azure takes a backslash for a slash")
-                .during("resolving")
-                .at(self.location(key)));
-        }
-        Path::parse(format!("{}{key}", self.prefix))
-            .map_err(|error| Error::invalid(error.to_string()).during("resolving").at(self.location(key)))
-    }
-
-    fn explain(&self, operation: &'static str, key: &str) -> impl Fn(object_store::Error) -> Error + Sync {
-        let (service, location) = (self.remote.place.service, self.location(key));
-        move |error| failure::explain(error, service, operation, location.clone())
-    }
-
-    async fn get(&self, request: &Get) -> Result<Option<Fetched>> {
-        let path = self.path(&request.key)?;
-        let explain = self.explain("reading", &request.key);
-        let _slot = self.client.throttle.enter().await;
-        let Get { part, max_len, version, .. } = request;
-        let budget = Some(&self.network.budget);
-        let fetch = Fetch {
-            client: &self.client,
-            path: &path,
-            part,
-            max_len: *max_len,
-            version,
-            budget,
-            explain: &explain,
-        };
-        let mut again = Again::FIRST;
-        loop {
-            match fetch.run().await {
-                Err(error) if again.after(&error).await => {}
-                done => return done.map_err(|error| error.during("reading").at(self.location(&request.key))),
-            }
-        }
-    }
-
-    async fn update(&self, index: usize, request: &Update, makers: &Sender<Make>) -> Result<()> {
-        let path = self.path(&request.key)?;
-        let explain = self.explain("writing", &request.key);
-        let turns = self
-            .remote
-            .turns
-            .get_or_try_init(|| Ok((0..TURNS).map(|_| tokio::sync::Mutex::default()).collect()))?;
-        let turn = super::lock::stable_hash(path.as_ref().as_bytes()) as usize % TURNS;
-        // Everybody waits in this order: for a turn, for a slot, for memory. So nobody waits in a circle.
-        let _turn = turns[turn].lock().await;
-        // Old and new value: all at once, as whoever holds some memory must not wait for more.
-        let size = if request.max_len == u64::MAX { UNKNOWN_SIZE } else { request.max_len };
-        let values = if request.reads { 2 } else { 1 };
-        let _slot = self.client.throttle.enter().await;
-        let mut memory = self.network.budget.set_aside(size.saturating_mul(values)).await;
-        let has_rivals = request.reads && self.remote.options.lock;
-        let changing = Changing {
-            client: &self.client,
-            path: &path,
-            max_len: request.max_len,
-            has_rivals,
-            explain: &explain,
-        };
-        if has_rivals {
-            self.check_conditions().await?;
-        }
-        let mut maker = Maker { index, makers, budget: &self.network.budget, memory: &mut memory, values };
-        let done = if request.reads {
-            changing.by_comparison(&mut maker).await
-        } else {
-            changing.blind(&mut maker).await
-        };
-        done.map_err(|error| error.during("writing").at(self.location(&request.key)))
-    }
-
-    async fn check_conditions(&self) -> Result<()> {
-        let key = format!("{}{RESERVED}-trial-{:016x}", self.prefix, random());
-        let location = format!("{}{key}", self.remote.place.base);
-        let path = Path::parse(&key).map_err(|error| Error::invalid(error.to_string()).at(&location))?;
-        let service = self.remote.place.service;
-        let explain =
-            |error| failure::explain(error, service, "trying conditional writes at", location.clone());
-        let trial =
-            Changing { client: &self.client, path: &path, max_len: 0, has_rivals: true, explain: &explain };
-        trial.check_conditions().await
-    }
-
-    /// Sends the keys and sizes of every object that starts with `prefix`, page by page. What lies
-    /// below different slashes is listed at once.
-    async fn list(&self, prefix: String, pages: &Pages) {
-        if self.remote.place.service == Service::Azure && !prefix.is_empty() && !prefix.ends_with('/') {
-            self.list_exactly(&prefix, pages).await;
-        }
-        let top = self.list_pages(prefix, Some("/"), pages).await;
-        let below = async |prefix: String| drop(self.list_pages(prefix, None, pages).await);
-        futures_util::stream::iter(top).for_each_concurrent(LISTS_AT_ONCE, below).await;
-    }
-
-    /// Sends the object that is called as the prefix itself, which lists of Azure leave out.
-    async fn list_exactly(&self, prefix: &str, pages: &Pages) {
-        let found = match Path::parse(prefix) {
-            Ok(path) => self.client.store.head(&path).await,
-            Err(_) => return,
-        };
-        let page = match found {
-            Ok(found) => Ok(vec![(prefix[self.prefix.len()..].to_owned(), found.size)]),
-            Err(error) if failure::is_missing(&error) => return,
-            Err(error) => Err(self.explain("listing", &prefix[self.prefix.len()..])(error)),
-        };
-        // Nobody receives after a failure.
-        let _ = pages.send(page).await;
-    }
-
-    /// Sends the pages of one listing and returns the common prefixes.
-    async fn list_pages(
-        &self,
-        prefix: String,
-        delimiter: Option<&'static str>,
-        pages: &Pages,
-    ) -> Vec<String> {
-        let mut prefixes = Vec::new();
-        let mut page_token = None;
-        loop {
-            let page = match self.list_page(&prefix, delimiter, page_token.take()).await {
-                Ok(page) => page,
-                Err(error) => {
-                    let _ = pages.send(Err(error)).await;
-                    return Vec::new();
-                }
-            };
-            let below = self.prefix.len();
-            let key = |path: &Path| path.as_ref().get(below..).unwrap_or_default().to_owned();
-            let found = page.result.objects.iter().map(|object| (key(&object.location), object.size));
-            let found =
-                found.filter(|(key, _)| !key.split('/').any(|part| part.starts_with(RESERVED))).collect();
-            if pages.send(Ok(found)).await.is_err() {
-                return Vec::new();
-            }
-            prefixes.extend(page.result.common_prefixes.iter().map(|path| format!("{path}/")));
-            page_token = page.page_token;
-            if page_token.is_none() {
-                return prefixes;
-            }
-        }
-    }
-
-    async fn list_page(
-        &self,
-        prefix: &str,
-        delimiter: Option<&'static str>,
-        page_token: Option<String>,
-    ) -> Result<object_store::list::PaginatedListResult> {
-        let explain = self.explain("listing", &prefix[self.prefix.len().min(prefix.len())..]);
-        let lister = self.client.lister.as_ref().ok_or_else(|| {
-            let message = "a web server does not say what it has; name the array or scale itself";
-            Error::unsupported(message).during("listing").at(self.location(""))
-        })?;
-        let options =
-            PaginatedListOptions { delimiter: delimiter.map(Into::into), page_token, ..Default::default() };
-        let _slot = self.client.throttle.enter().await;
-        let prefix = Some(prefix).filter(|prefix| !prefix.is_empty());
-        let mut again = Again::FIRST;
-        loop {
-            match lister.0.list_paginated(prefix, options.clone()).await.map_err(&explain) {
-                Err(error) if again.after(&error).await => {}
-                done => return done,
-            }
-        }
-    }
-}
-
-/// Where pages of keys and sizes are sent.
-type Pages = tokio::sync::mpsc::Sender<Result<Vec<(String, u64)>>>;
-
-/// The other side gave up, and says itself why.
-fn gone() -> Error {
-    Error::new(ErrorKind::Cancelled, "the batch was given up")
 }
 
 /// A task that ends when the caller does not wait for it any more.

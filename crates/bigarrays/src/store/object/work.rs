@@ -1,0 +1,161 @@
+//! What the runtime does for one key of a batch.
+
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+use object_store::path::Path;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use super::Remote;
+use super::change::{Changing, random};
+use super::failure;
+use super::fetch::{Fetch, Fetched};
+use super::runtime::{Again, Budget, Network};
+use super::service::{Client, Service};
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::lock::stable_hash;
+use crate::store::{Change, Get, RESERVED, Update, check_key};
+
+/// Bytes that one value takes of the memory for values under way if its size cannot be told.
+const UNKNOWN_SIZE: u64 = 1 << 20;
+
+/// How many turns all keys share.
+const TURNS: usize = 1024;
+
+/// One store at work: everything that a task on the runtime needs.
+#[derive(Clone)]
+pub(super) struct Work {
+    pub(super) remote: Arc<Remote>,
+    pub(super) prefix: String,
+    pub(super) client: Arc<Client>,
+    pub(super) network: Arc<Network>,
+}
+
+/// A request to make a new value, from a task to the caller's thread.
+pub(super) struct Make {
+    pub(super) index: usize,
+    pub(super) old: Option<Fetched>,
+    pub(super) reply: oneshot::Sender<Result<(Change, Vec<u8>)>>,
+}
+
+/// Has new values made by the caller's side, in memory that was set aside.
+pub(super) struct Maker<'a> {
+    pub(super) index: usize,
+    pub(super) makers: &'a Sender<Make>,
+    pub(super) budget: &'a Budget,
+    pub(super) memory: &'a mut OwnedSemaphorePermit,
+    /// How many values of about the same size are held.
+    pub(super) values: u64,
+}
+
+impl Maker<'_> {
+    pub(super) async fn make(&mut self, old: Option<Fetched>) -> Result<(Change, Vec<u8>)> {
+        let (reply, made) = oneshot::channel();
+        self.makers.send(Make { index: self.index, old, reply }).map_err(|_| gone())?;
+        let (change, bytes) = made.await.map_err(|_| gone())??;
+        self.budget.keep_only(self.memory, (bytes.capacity() as u64).saturating_mul(self.values));
+        Ok((change, bytes))
+    }
+}
+
+impl Work {
+    pub(super) fn location(&self, key: &str) -> String {
+        format!("{}{}{key}", self.remote.place.base, self.prefix)
+    }
+
+    pub(super) fn path(&self, key: &str) -> Result<Path> {
+        check_key(key)?;
+        if self.remote.place.service == Service::Azure && key.contains('\\') {
+            return Err(Error::invalid("Azure takes a backslash for a slash")
+                .during("resolving")
+                .at(self.location(key)));
+        }
+        Path::parse(format!("{}{key}", self.prefix))
+            .map_err(|error| Error::invalid(error.to_string()).during("resolving").at(self.location(key)))
+    }
+
+    pub(super) fn explain(
+        &self,
+        operation: &'static str,
+        key: &str,
+    ) -> impl Fn(object_store::Error) -> Error + Sync {
+        let (service, location) = (self.remote.place.service, self.location(key));
+        move |error| failure::explain(error, service, operation, location.clone())
+    }
+
+    pub(super) async fn get(&self, request: &Get) -> Result<Option<Fetched>> {
+        let path = self.path(&request.key)?;
+        let explain = self.explain("reading", &request.key);
+        let _slot = self.client.throttle.enter().await;
+        let Get { part, max_len, version, .. } = request;
+        let budget = Some(&self.network.budget);
+        let fetch = Fetch {
+            client: &self.client,
+            path: &path,
+            part,
+            max_len: *max_len,
+            version,
+            budget,
+            explain: &explain,
+        };
+        let mut again = Again::FIRST;
+        loop {
+            match fetch.run().await {
+                Err(error) if again.after(&error).await => {}
+                done => return done.map_err(|error| error.during("reading").at(self.location(&request.key))),
+            }
+        }
+    }
+
+    pub(super) async fn update(&self, index: usize, request: &Update, makers: &Sender<Make>) -> Result<()> {
+        let path = self.path(&request.key)?;
+        let explain = self.explain("writing", &request.key);
+        let turns = self
+            .remote
+            .turns
+            .get_or_try_init(|| Ok((0..TURNS).map(|_| tokio::sync::Mutex::default()).collect()))?;
+        let turn = stable_hash(path.as_ref().as_bytes()) as usize % TURNS;
+        // Everybody waits in this order: for a turn, for a slot, for memory. So nobody waits in a circle.
+        let _turn = turns[turn].lock().await;
+        // Old and new value: all at once, as whoever holds some memory must not wait for more.
+        let size = if request.max_len == u64::MAX { UNKNOWN_SIZE } else { request.max_len };
+        let values = if request.reads { 2 } else { 1 };
+        let _slot = self.client.throttle.enter().await;
+        let mut memory = self.network.budget.set_aside(size.saturating_mul(values)).await;
+        let has_rivals = request.reads && self.remote.options.lock;
+        let changing = Changing {
+            client: &self.client,
+            path: &path,
+            max_len: request.max_len,
+            has_rivals,
+            explain: &explain,
+        };
+        if has_rivals {
+            self.check_conditions().await?;
+        }
+        let mut maker = Maker { index, makers, budget: &self.network.budget, memory: &mut memory, values };
+        let done = if request.reads {
+            changing.by_comparison(&mut maker).await
+        } else {
+            changing.blind(&mut maker).await
+        };
+        done.map_err(|error| error.during("writing").at(self.location(&request.key)))
+    }
+
+    pub(super) async fn check_conditions(&self) -> Result<()> {
+        let key = format!("{}{RESERVED}-trial-{:016x}", self.prefix, random());
+        let location = format!("{}{key}", self.remote.place.base);
+        let path = Path::parse(&key).map_err(|error| Error::invalid(error.to_string()).at(&location))?;
+        let service = self.remote.place.service;
+        let explain =
+            |error| failure::explain(error, service, "trying conditional writes at", location.clone());
+        let trial =
+            Changing { client: &self.client, path: &path, max_len: 0, has_rivals: true, explain: &explain };
+        trial.check_conditions().await
+    }
+}
+
+/// The other side gave up, and says itself why.
+fn gone() -> Error {
+    Error::new(ErrorKind::Cancelled, "the batch was given up")
+}
