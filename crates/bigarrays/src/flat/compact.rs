@@ -5,11 +5,15 @@
 //! that note puts it there. So index and file go together after any crash.
 
 use std::fs::File;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+
+use heed::RwTxn;
 
 use super::grow::row_len;
 use super::record::{Record, damaged};
 use super::{FlatArray, FlatSpec, SliceArray, replace};
+use crate::buffer::{first_bytes, with_scratch};
 use crate::error::{Error, Result};
 use crate::store::{io_error, temporary_beside};
 
@@ -18,7 +22,8 @@ const PIECE: usize = 4 << 20;
 
 impl SliceArray {
     /// Takes rows without a name out of the file, which then has the slices in the order of their
-    /// positions. Nobody else may have the array open for writing; readers go on with the new file.
+    /// positions. Nobody else may have the array open for writing, and no thread may [write](FlatArray::write)
+    /// rows meanwhile; appends wait, and readers go on with the new file.
     /// Needs room on the disk for the slices.
     ///
     /// # Errors
@@ -28,6 +33,7 @@ impl SliceArray {
         self.catch_up()?;
         file.alone(|| {
             let (generation, _) = self.facts()?;
+            self.array().reload()?;
             let header = file.header()?;
             let new = temporary_beside(self.array().path())?;
             let spec = FlatSpec {
@@ -36,7 +42,7 @@ impl SliceArray {
                 ..FlatSpec::new(header.descr, &[])
             };
             replace::create(&new, &spec)?;
-            let moved = self.copy_to(&new).and_then(|()| self.move_to(&new, generation + 1));
+            let moved = self.move_to(&new, generation + 1);
             if moved.is_err() && self.facts().is_ok_and(|(now, _)| now == generation) {
                 let _ = std::fs::remove_file(&new);
             }
@@ -49,48 +55,49 @@ impl SliceArray {
         })
     }
 
-    /// Copies every slice into the new file.
-    pub(super) fn copy_to(&self, new: &Path) -> Result<()> {
-        let new = FlatArray::open(new, super::Mode::ReadWrite)?;
-        let row = row_len(&self.array().header()).unwrap_or(0);
-        let at_most = (PIECE as u64).checked_div(row).unwrap_or(u64::MAX).max(1);
-        let (mut buffer, mut position) = (Vec::new(), 0);
-        loop {
-            let names = self.names(position, 10_000)?;
-            let Some((_, last)) = names.last() else { break };
-            position = last.position + 1;
-            for (_, slice) in names {
-                let mut rows = slice.rows;
-                while !rows.is_empty() {
-                    let count = at_most.min(rows.end - rows.start);
-                    buffer.resize((count * row) as usize, 0);
-                    self.array().read(rows.start, &mut buffer)?;
-                    new.append(count, &buffer)?;
-                    rows.start += count;
-                }
-            }
-        }
-        new.flush()
-    }
-
-    /// Has the index say where the slices are in the new file, and that it is to be put in place.
+    /// Copies every slice into the new file, and has the index say where it is there and that the file is
+    /// to be put in place. All in one transaction: a name that came in between would have no rows.
     pub(super) fn move_to(&self, new: &Path, generation: u64) -> Result<()> {
         let name = name_of(new)?;
         let failed = |error| self.index().failed(error);
         self.index().write(true, |txn, tables| {
+            let count = tables.order.len(txn).map_err(failed)?;
+            let record = |txn: &RwTxn<'_>, position: u64| {
+                let value = tables.order.get(txn, &position.to_be_bytes()).map_err(failed)?;
+                let (record, name) = Record::from_position(position, value.ok_or_else(damaged)?)?;
+                Ok((record, name.to_owned()))
+            };
+            let target = FlatArray::open(new, super::Mode::ReadWrite)?;
+            (0..count).try_for_each(|position| self.copy(record(txn, position)?.0.rows, &target))?;
+            target.flush()?;
             let mut start = 0;
-            for position in 0..tables.order.len(txn).map_err(failed)? {
-                let key = position.to_be_bytes();
-                let value = tables.order.get(txn, &key).map_err(failed)?.ok_or_else(damaged)?.to_vec();
-                let (before, name) = Record::from_position(position, &value)?;
+            for position in 0..count {
+                let (before, name) = record(txn, position)?;
                 let rows = start..start + (before.rows.end - before.rows.start);
                 start = rows.end;
-                let record = Record { position, rows, generation };
-                tables.order.put(txn, &key, &record.by_position(name.as_bytes())).map_err(failed)?;
-                tables.names.put(txn, name.as_bytes(), &record.by_name()).map_err(failed)?;
+                let moved = Record { position, rows, generation };
+                let value = moved.by_position(name.as_bytes());
+                tables.order.put(txn, &position.to_be_bytes(), &value).map_err(failed)?;
+                tables.names.put(txn, name.as_bytes(), &moved.by_name()).map_err(failed)?;
             }
             tables.facts.put(txn, b"generation", &generation.to_le_bytes()).map_err(failed)?;
             tables.facts.put(txn, b"moving", name.as_bytes()).map_err(failed)
+        })
+    }
+
+    /// Appends rows of this array to `target`.
+    fn copy(&self, mut rows: Range<u64>, target: &FlatArray) -> Result<()> {
+        let row = row_len(&target.header()).unwrap_or(0);
+        let at_most = (PIECE as u64).checked_div(row).unwrap_or(u64::MAX).max(1);
+        with_scratch(|buffer| {
+            while !rows.is_empty() {
+                let count = at_most.min(rows.end - rows.start);
+                let bytes = first_bytes(buffer, (count * row) as usize);
+                self.array().read(rows.start, bytes)?;
+                target.append(count, bytes)?;
+                rows.start += count;
+            }
+            Ok(())
         })
     }
 }

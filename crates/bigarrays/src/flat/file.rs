@@ -168,10 +168,7 @@ impl DataFile {
     }
 
     fn own_locks(&self) -> Result<Arc<Locks>> {
-        self.locks()?.ok_or_else(|| {
-            let reason = "another file has been put in place of this one; open it again";
-            Error::new(ErrorKind::Storage, reason).during("writing").at(self.path.display().to_string())
-        })
+        self.locks()?.ok_or_else(|| self.replaced())
     }
 
     /// Runs `work` while nobody else, thread or process, runs any under the guard of this file.
@@ -180,7 +177,8 @@ impl DataFile {
         let locks = self.own_locks()?;
         let _thread = locks.threads.lock().unwrap_or_else(PoisonError::into_inner);
         ofd::lock(&locks.file, Kind::Exclusive, Span::byte(GUARD)).map_err(|error| self.no_lock(error))?;
-        let done = work();
+        // Another thread may have replaced the file while this one waited.
+        let done = if self.is_replaced() { Err(self.replaced()) } else { work() };
         // Cannot fail for what is locked.
         let _ = ofd::unlock(&locks.file, Span::byte(GUARD));
         done
@@ -207,10 +205,18 @@ impl DataFile {
                     _ => self.no_lock(error),
                 }
             })?;
-            let done = work();
+            // Those of this process are not kept out by its own lock.
+            let is_idle = || Ok(self.reservations()?.iter().all(|(_, alive)| !alive));
+            let done = is_idle().and_then(|idle| if idle { work() } else { Err(self.in_use()) });
             let _ = ofd::lock(&locks.file, Kind::Shared, Span::byte(OPEN));
             done
         })
+    }
+
+    #[cold]
+    fn replaced(&self) -> Error {
+        let reason = "another file has been put in place of this one; open it again";
+        Error::new(ErrorKind::Storage, reason).during("writing").at(self.path.display().to_string())
     }
 
     #[cold]
@@ -243,11 +249,13 @@ impl DataFile {
 
     /// Notes that `rows` are reserved, until what is returned goes. Only under the guard.
     pub(super) fn reserve(&self, rows: Range<u64>) -> Result<Reservation> {
-        let slot = self.pending.free_slot(&self.pending.records()?)?;
         let lock = self.another_description()?;
-        ofd::lock(&lock, Kind::Exclusive, Span::byte(SLOTS + slot)).map_err(|error| self.no_lock(error))?;
-        self.pending.put(&Record { slot, rows: rows.clone() })?;
-        Ok(Reservation { slot, rows, _lock: lock })
+        let slot = self.pending.free_slot(&self.pending.records()?, |slot| {
+            ofd::try_lock(&lock, Kind::Exclusive, Span::byte(SLOTS + slot)).is_ok()
+        })?;
+        let reservation = Reservation { slot, rows, lock };
+        self.pending.put(&Record { slot, rows: reservation.rows.clone() })?;
+        Ok(reservation)
     }
 
     /// Removes a record. Only under the guard.
@@ -343,8 +351,20 @@ impl DataFile {
 pub(super) struct Reservation {
     pub(super) slot: u64,
     pub(super) rows: Range<u64>,
-    /// Holds the lock of the slot.
-    _lock: File,
+    lock: File,
+}
+
+// Locks are given back expressly: a forked child may have the descriptions too.
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        let _ = ofd::unlock(&self.lock, Span::byte(SLOTS + self.slot));
+    }
+}
+
+impl Drop for Locks {
+    fn drop(&mut self) {
+        let _ = ofd::unlock(&self.file, Span::byte(OPEN));
+    }
 }
 
 fn identity_of(file: &File) -> io::Result<(u64, u64)> {

@@ -36,22 +36,22 @@ impl FlatArray {
 
     /// Appends rows whose bytes are those of all pieces, one after the other.
     pub(super) fn append_pieces(&self, rows: u64, pieces: &[&[u8]]) -> Result<Range<u64>> {
-        let file = self.writable_with_room()?;
+        let file = &*self.writable_with_room()?;
         let length: usize = pieces.iter().map(|piece| piece.len()).sum();
         if length <= AT_ONCE {
             return file.guarded(|| {
                 let header = file.header()?;
-                let start = settle(&file, &header)?;
-                self.write_new(&file, &header, start, rows, pieces)
+                let start = settle(file, &header)?;
+                self.write_new(file, &header, start, rows, pieces)
             });
         }
         let reservation = file.guarded(|| {
             let header = file.header()?;
-            let start = settle(&file, &header)?;
+            let start = settle(file, &header)?;
             with_rows(&header, start.checked_add(rows))?;
             file.reserve(start..start.saturating_add(rows))
         })?;
-        self.write_reserved(&file, reservation, pieces)
+        self.write_reserved(file, reservation, pieces)
     }
 
     /// Writes rows from `at` on, at once. The array grows if they reach beyond its end; rows between
@@ -73,7 +73,7 @@ impl FlatArray {
         if self.is_durable() {
             file.sync()?;
         }
-        self.note_longer(header);
+        self.note_longer(&file, header);
         self.repair(&file, &(at..end))
     }
 
@@ -89,7 +89,8 @@ impl FlatArray {
             let start = settle(&file, &header)?;
             let longer = with_rows(&header, Some(rows.max(length(&header))))?;
             let end = self.span(&longer, rows, 0)?.start;
-            file.allocate_zeros(self.span(&header, start, 0)?.start..end)?;
+            let start = self.span(&header, start, 0)?.start;
+            file.allocate_zeros(start..end).inspect_err(|_| drop(file.cut(start)))?;
             self.publish(&file, longer)
         })
     }
@@ -117,7 +118,7 @@ impl FlatArray {
                 clip(&file, record, rows)?;
             }
             file.cut(shorter.data_offset + shorter.data_len()?)?;
-            self.note(shorter);
+            self.note(&file, shorter);
             Ok(())
         })
     }
@@ -154,13 +155,18 @@ impl FlatArray {
     }
 
     pub(super) fn writable(&self) -> Result<Arc<DataFile>> {
+        self.expect_mode()?;
         let file = self.state().file;
-        if self.mode != Mode::ReadWrite {
-            let reason = "the array is not open for writing; open it with mode \"r+\"";
-            return Err(Error::new(ErrorKind::ReadOnly, reason).at(self.path.display().to_string()));
-        }
         file.expect_writable()?;
         Ok(file)
+    }
+
+    pub(super) fn expect_mode(&self) -> Result<()> {
+        if self.mode == Mode::ReadWrite {
+            return Ok(());
+        }
+        let reason = "the array is not open for writing; open it with mode \"r+\"";
+        Err(Error::new(ErrorKind::ReadOnly, reason).at(self.path.display().to_string()))
     }
 
     /// As [`FlatArray::writable`]; and the header has room for any number of rows.
@@ -169,8 +175,12 @@ impl FlatArray {
         if with_rows_unchecked(&file.header()?, u64::MAX).to_bytes().is_ok() {
             return Ok(file);
         }
-        replace::widen(&file)?;
-        self.refresh()?;
+        match replace::widen(&file) {
+            // Another thread was quicker.
+            Err(_) if file.is_replaced() => {}
+            widened => widened?,
+        }
+        self.reload()?;
         self.writable()
     }
 
@@ -258,13 +268,13 @@ impl FlatArray {
         if self.is_durable() {
             file.sync()?;
         }
-        self.note(header);
+        self.note(file, header);
         Ok(())
     }
 
-    fn note_longer(&self, header: Header) {
+    fn note_longer(&self, file: &DataFile, header: Header) {
         if length(&header) > self.rows() {
-            self.note(header);
+            self.note(file, header);
         }
     }
 

@@ -181,17 +181,29 @@ impl FlatArray {
     /// As [`FlatArray::refresh`] in every mode: private changes are lost where anything has changed.
     fn reload(&self) -> Result<bool> {
         let before = self.state();
-        let header = before.file.header()?;
         if before.file.is_replaced() {
-            *self.state.write().unwrap_or_else(PoisonError::into_inner) = State::open(&self.path, self.mode)?;
+            let opened = State::open(&self.path, self.mode)?;
+            let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+            // Or else another thread was quicker, and may have appended since.
+            if Arc::ptr_eq(&state.file, &before.file) {
+                *state = opened;
+            }
             return Ok(true);
         }
+        let mut header = before.file.header()?;
         if header == before.header {
             return Ok(false);
         }
-        mapping::expect_len(&before.file, &header)?;
-        self.note(header);
-        Ok(true)
+        // Until it is the newest: other threads may be appending.
+        loop {
+            mapping::expect_len(&before.file, &header)?;
+            self.note(&before.file, header.clone());
+            let newer = before.file.header()?;
+            if newer == header {
+                return Ok(true);
+            }
+            header = newer;
+        }
     }
 
     /// The elements, mapped. The same mapping until the array grows or is refreshed.
@@ -244,9 +256,10 @@ impl FlatArray {
         self.state.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn note(&self, header: Header) {
+    /// Keeps what the header of `file` says, if that is still the file.
+    fn note(&self, file: &DataFile, header: Header) {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        if state.header != header {
+        if std::ptr::eq(&*state.file, file) && state.header != header {
             state.map = None;
             state.header = header;
         }

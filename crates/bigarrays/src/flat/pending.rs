@@ -76,9 +76,9 @@ impl Pending {
         Ok(Some(Record { slot, rows: start..end }))
     }
 
-    /// A slot that none of `records` has.
-    pub(super) fn free_slot(&self, records: &[Record]) -> Result<u64> {
-        let is_free = |slot: &u64| records.iter().all(|record| record.slot != *slot);
+    /// The first slot that none of `records` has and that `take` takes.
+    pub(super) fn free_slot(&self, records: &[Record], take: impl Fn(u64) -> bool) -> Result<u64> {
+        let is_free = |slot: &u64| records.iter().all(|record| record.slot != *slot) && take(*slot);
         (0..MOST_SLOTS as u64)
             .find(is_free)
             .ok_or_else(|| self.corrupt("too many appends are under way at once"))
@@ -140,12 +140,12 @@ mod tests {
         assert_eq!(pending.records().unwrap(), []);
         let record = |slot, rows| Record { slot, rows };
         for (slot, rows) in [(0, 5..9), (1, 9..u64::MAX), (2, 3..3)] {
-            assert_eq!(pending.free_slot(&pending.records().unwrap()).unwrap(), slot);
+            assert_eq!(pending.free_slot(&pending.records().unwrap(), |_| true).unwrap(), slot);
             pending.put(&record(slot, rows)).unwrap();
         }
         pending.remove(1).unwrap();
         assert_eq!(pending.records().unwrap(), [record(0, 5..9), record(2, 3..3)]);
-        assert_eq!(pending.free_slot(&pending.records().unwrap()).unwrap(), 1);
+        assert_eq!(pending.free_slot(&pending.records().unwrap(), |_| true).unwrap(), 1);
         pending.remove(0).unwrap();
         pending.remove(2).unwrap();
         assert!(!pending.path.exists());

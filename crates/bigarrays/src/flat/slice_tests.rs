@@ -99,7 +99,6 @@ fn an_interrupted_compaction_is_finished_by_whoever_comes() {
     assert_eq!(bytes(&reader, "b"), [2; 4]);
     let new = path.with_file_name(".a.npy.new");
     replace::create(&new, &FlatSpec::new(Descr::of(DataType::U8), &[0, 2])).unwrap();
-    slices.copy_to(&new).unwrap();
     slices.move_to(&new, 1).unwrap();
     assert_eq!(bytes(&reader, "b"), [2; 4]);
     assert!(!new.exists());
@@ -161,5 +160,34 @@ fn threads_write_and_read_at_once() {
     for thread in 0..4u8 {
         (0..30u64)
             .for_each(|k| assert_eq!(bytes(&slices, &format!("{thread}/{k}")), vec![thread; k as usize * 2]));
+    }
+}
+
+#[test]
+fn threads_that_write_while_another_compacts_lose_nothing() {
+    let (_directory, _path, slices) = new();
+    std::thread::scope(|scope| {
+        for thread in 0..3u8 {
+            let slices = &slices;
+            scope.spawn(move || {
+                for k in 0..40u64 {
+                    let count = if k % 8 == 0 { 600_000 } else { k };
+                    put(slices, &[(&format!("{thread}/{k}"), thread, count)], false).unwrap();
+                }
+            });
+        }
+        scope.spawn(|| {
+            for _ in 0..10 {
+                if let Err(error) = slices.compact() {
+                    assert!(error.is_retryable(), "{error}");
+                }
+            }
+        });
+    });
+    for thread in 0..3u8 {
+        for k in 0..40u64 {
+            let count = if k % 8 == 0 { 600_000 } else { k };
+            assert_eq!(bytes(&slices, &format!("{thread}/{k}")), vec![thread; count as usize * 2]);
+        }
     }
 }

@@ -160,20 +160,30 @@ impl SliceArray {
     /// Those of [`FlatArray::append`]; `AlreadyExists` without `replace`; `InvalidArgument` for a name
     /// that is empty, too long or given twice. Then no slice is written.
     pub fn write(&self, slices: &[NamedRows<'_>], replace: bool) -> Result<()> {
-        self.array.writable()?;
+        self.array.expect_mode()?;
         self.expect_new(slices.iter().map(|slice| slice.name), replace)?;
         let header = self.array.header();
         slices.iter().try_for_each(|slice| self.array.expect_rows(&header, slice.rows, slice.bytes.len()))?;
         let rows = slices.iter().try_fold(0u64, |sum, slice| sum.checked_add(slice.rows));
         let rows = rows.ok_or_else(|| Error::invalid("more rows than a file can hold"))?;
         let pieces: Vec<&[u8]> = slices.iter().map(|slice| slice.bytes).collect();
-        let mut start = self.array.append_pieces(rows, &pieces)?.start;
-        let named = slices.iter().map(|slice| {
-            let first = start;
-            start += slice.rows;
-            (slice.name, first..start)
-        });
-        self.put_all(named.collect(), replace)
+        for _ in 0..ATTEMPTS {
+            self.catch_up()?;
+            let generation = self.generation.load(Ordering::Acquire);
+            let mut start = match self.array.append_pieces(rows, &pieces) {
+                Err(_) if self.facts()?.0 != generation => continue,
+                appended => appended?.start,
+            };
+            let named = slices.iter().map(|slice| {
+                let first = start;
+                start += slice.rows;
+                (slice.name, first..start)
+            });
+            if self.put_all(named.collect(), generation, replace)? {
+                return Ok(());
+            }
+        }
+        Err(self.compacted())
     }
 
     /// Names rows that are in the array already, all at once; slices may share rows. Otherwise as
@@ -182,9 +192,10 @@ impl SliceArray {
     /// # Errors
     /// Those of [`SliceArray::write`]; `OutOfBounds` for rows that are not there.
     pub fn name_rows(&self, named: &[(&str, Range<u64>)], replace: bool) -> Result<()> {
-        self.array.writable()?;
+        self.array.expect_mode()?;
         self.expect_new(named.iter().map(|(name, _)| *name), replace)?;
         self.refresh()?;
+        let generation = self.generation.load(Ordering::Acquire);
         let count = self.array.rows();
         if let Some((name, rows)) = named.iter().find(|(_, rows)| rows.start > rows.end || rows.end > count) {
             let reason = format!("rows {}:{} for {name:?} of {count}", rows.start, rows.end);
@@ -194,7 +205,7 @@ impl SliceArray {
                 .display()
                 .to_string()));
         }
-        self.put_all(named.to_vec(), replace)
+        if self.put_all(named.to_vec(), generation, replace)? { Ok(()) } else { Err(self.compacted()) }
     }
 
     /// An error if a name cannot be one, comes twice, or without `replace` is there already.
@@ -218,10 +229,13 @@ impl SliceArray {
         })
     }
 
-    fn put_all(&self, mut named: Vec<(&str, Range<u64>)>, replace: bool) -> Result<()> {
+    /// Names rows of the file of that generation; says `false` if it is another by now.
+    fn put_all(&self, mut named: Vec<(&str, Range<u64>)>, of: u64, replace: bool) -> Result<bool> {
         let failed = |error| self.index.failed(error);
-        let generation = self.generation.load(Ordering::Acquire);
         self.index.write(self.array.is_durable(), |txn, tables| {
+            if generation(tables.facts.get(txn, b"generation").map_err(failed)?)? != of {
+                return Ok(false);
+            }
             let mut next = tables.order.len(txn).map_err(failed)?;
             let mut records = Vec::with_capacity(named.len());
             for (name, rows) in named.drain(..) {
@@ -232,7 +246,7 @@ impl SliceArray {
                 let flags = if before.is_none() { PutFlags::APPEND } else { PutFlags::empty() };
                 next += u64::from(before.is_none());
                 let position = before.map_or(next - 1, |before| before.position);
-                let record = Record { position, rows, generation };
+                let record = Record { position, rows, generation: of };
                 let (key, value) = (position.to_be_bytes(), record.by_position(name.as_bytes()));
                 tables.order.put_with_flags(txn, flags, &key, &value).map_err(failed)?;
                 records.push((name, record));
@@ -241,7 +255,8 @@ impl SliceArray {
             records.sort_unstable_by_key(|(name, _)| *name);
             records.iter().try_for_each(|(name, record)| {
                 tables.names.put(txn, name.as_bytes(), &record.by_name()).map_err(failed)
-            })
+            })?;
+            Ok(true)
         })
     }
 
@@ -251,7 +266,7 @@ impl SliceArray {
     /// # Errors
     /// `NotFound`, with the first name that is missing; then none is deleted.
     pub fn delete(&self, names: &[&str]) -> Result<()> {
-        self.array.writable()?;
+        self.array.expect_mode()?;
         self.index.write(self.array.is_durable(), |txn, tables| {
             names.iter().try_for_each(|name| self.delete_one(txn, tables, name))
         })
@@ -354,6 +369,13 @@ impl SliceArray {
             let moving = fact(b"moving")?.map(|name| String::from_utf8(name.to_vec()).map_err(|_| damaged()));
             Ok((generation, moving.transpose()?))
         })
+    }
+
+    #[cold]
+    fn compacted(&self) -> Error {
+        Error::new(ErrorKind::Storage, "the array was compacted meanwhile; try again")
+            .at(self.array.path().display().to_string())
+            .retryable()
     }
 
     #[cold]
