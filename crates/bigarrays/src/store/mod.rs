@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::interrupt::{PATIENCE, check_interrupt, interrupted, is_interruptible};
 use crate::pool::pool;
 
+pub mod cache;
 pub mod conformance;
 pub mod fault;
 mod file;
@@ -28,6 +29,7 @@ mod object;
 mod request;
 mod temporary;
 
+pub use cache::{CacheOptions, CachedStore, Validate};
 pub use file::FileStore;
 pub use memory::MemoryStore;
 pub use object::{ObjectStore, SETTINGS, Settings};
@@ -157,6 +159,11 @@ pub fn open(url: &str, options: &StoreOptions) -> Result<Arc<dyn Store>> {
         return Err(Error::unsupported(message).during("opening").at(url));
     }
     (BUILTIN[0].open)(url, options)
+}
+
+/// Whether `url` names something behind a network.
+pub(crate) fn is_remote(url: &str) -> bool {
+    url.contains("://") && !["file://", "memory://"].iter().any(|local| url.starts_with(local))
 }
 
 impl dyn Store + '_ {
