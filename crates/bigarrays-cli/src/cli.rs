@@ -4,8 +4,9 @@ use std::num::NonZeroUsize;
 
 use clap::{ArgAction, Parser, Subcommand};
 
+use crate::session::StoreArgs;
 use crate::terminal::Terminal;
-use crate::{completions, copy, create, exit_codes, export, import, info, rm};
+use crate::{cache, completions, copy, create, du, exit_codes, export, import, info, ls, rm};
 
 /// The heading of options that every command takes.
 const GLOBAL: &str = "Global options";
@@ -29,6 +30,9 @@ pub(crate) struct Cli {
     #[arg(short, long, global = true, action = ArgAction::Count, help_heading = GLOBAL)]
     verbose: u8,
 
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -36,11 +40,14 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Info(info::InfoArgs),
+    Ls(ls::LsArgs),
+    Du(du::DuArgs),
     Create(create::CreateArgs),
     Import(import::ImportArgs),
     Export(export::ExportArgs),
     Copy(copy::CopyArgs),
     Rm(rm::RmArgs),
+    Cache(cache::CacheCommand),
     Completions(completions::CompletionsArgs),
 }
 

@@ -7,6 +7,7 @@ pub use flat::FlatFile;
 pub(crate) use flat::{io_error, temporary_beside};
 pub(crate) use lock::KeyLocks;
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -67,6 +68,21 @@ pub trait Store: Debug + Send + Sync {
     /// Calls `found` with the key and size in bytes of every value whose key starts with `prefix`,
     /// in no particular order.
     fn list(&self, prefix: &str, found: &mut dyn FnMut(&str, u64) -> Result<()>) -> Result<()>;
+
+    /// Calls `found` with each name at the store's own place, in no particular order: of a value, with its
+    /// size in bytes, or of a folder, below which there are more values. A store that can tell them without
+    /// listing what is below should.
+    fn names(&self, found: &mut dyn FnMut(&str, Option<u64>) -> Result<()>) -> Result<()> {
+        let mut folders = BTreeSet::new();
+        self.list("", &mut |key, size| match key.split_once('/') {
+            None => found(key, Some(size)),
+            Some((folder, _)) => {
+                folders.insert(folder.to_owned());
+                Ok(())
+            }
+        })?;
+        folders.iter().try_for_each(|folder| found(folder, None))
+    }
 
     /// Removes what the store keeps for itself, and its own place if nothing is left there, where
     /// nobody is changing a value. To be called after the last value was removed; a store that is

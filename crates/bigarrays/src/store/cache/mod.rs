@@ -14,7 +14,7 @@ pub mod entry;
 mod memory;
 
 use std::collections::{HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 pub use disk::{Usage, clear, usage};
@@ -125,8 +125,11 @@ struct Written {
     too_many: bool,
 }
 
+/// Caches that somebody uses, by their options.
+type Known = Vec<(CacheOptions, Weak<Cache>)>;
+
 /// The caches of this process.
-static CACHES: PerProcess<Mutex<Vec<(CacheOptions, Weak<Cache>)>>> = PerProcess::new();
+static CACHES: PerProcess<Mutex<Known>> = PerProcess::new();
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -431,6 +434,10 @@ impl Store for CachedStore {
 
     fn list(&self, prefix: &str, found: &mut dyn FnMut(&str, u64) -> Result<()>) -> Result<()> {
         self.inner.list(prefix, found)
+    }
+
+    fn names(&self, found: &mut dyn FnMut(&str, Option<u64>) -> Result<()>) -> Result<()> {
+        self.inner.names(found)
     }
 
     fn tidy(&self) {

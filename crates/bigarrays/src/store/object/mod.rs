@@ -95,6 +95,9 @@ const SERVICES: &[(&str, Service)] = &[
     ("https://", Service::Http),
 ];
 
+/// Where pages of a listing are sent: keys with sizes, and folders without.
+type Pages = tokio::sync::mpsc::Sender<Result<Vec<(String, Option<u64>)>>>;
+
 /// One store at work: everything that a task on the runtime needs.
 #[derive(Clone)]
 struct Work {
@@ -140,6 +143,34 @@ impl ObjectStore {
             self.remote.client.get_or_try_init(connect).map_err(|error| error.at(self.location("")))?;
         Ok(Work { remote: Arc::clone(&self.remote), prefix: self.prefix.clone(), client, network })
     }
+
+    /// Lists what starts with `prefix`; unless `deep`, folders up to their slash, without a size.
+    fn listed(
+        &self,
+        prefix: &str,
+        deep: bool,
+        found: &mut dyn FnMut(&str, Option<u64>) -> Result<()>,
+    ) -> Result<()> {
+        let work = self.work()?;
+        let network = Arc::clone(&work.network);
+        let (sender, mut pages) = tokio::sync::mpsc::channel(LISTS_AT_ONCE);
+        let prefix = format!("{}{prefix}", self.prefix);
+        let task = Task(network.runtime.spawn(async move { work.list(prefix, deep, &sender).await }));
+        let next = async |pages: &mut tokio::sync::mpsc::Receiver<_>| {
+            tokio::time::timeout(PATIENCE, pages.recv()).await
+        };
+        loop {
+            match network.runtime.block_on(next(&mut pages)) {
+                Ok(Some(page)) => {
+                    page?.iter().try_for_each(|(key, size): &(String, Option<u64>)| found(key, *size))?;
+                }
+                Ok(None) => break,
+                Err(_) => check_interrupt()?,
+            }
+        }
+        drop(task);
+        Ok(())
+    }
 }
 
 impl Work {
@@ -178,7 +209,7 @@ impl Work {
             match fetch.run().await {
                 // A body that ended early without an error, or was replaced again and again.
                 Err(error) if error.is_retryable() && pause < AGAIN_AFTER * 8 => {
-                    tokio::time::sleep(pause).await
+                    tokio::time::sleep(pause).await;
                 }
                 done => return done.map_err(|error| error.during("reading").at(self.location(&request.key))),
             }
@@ -234,9 +265,16 @@ impl Work {
     }
 
     /// Sends the keys and sizes of every object that starts with `prefix`, page by page. What lies
-    /// below different slashes is listed at once.
-    async fn list(&self, prefix: String, pages: &tokio::sync::mpsc::Sender<Result<Vec<(String, u64)>>>) {
+    /// below different slashes is listed at once, or, unless `deep`, only the names up to the slashes.
+    async fn list(&self, prefix: String, deep: bool, pages: &Pages) {
         let top = self.list_pages(prefix, Some("/"), pages).await;
+        if !deep {
+            let name = |folder: &String| {
+                Some((folder.get(self.prefix.len()..)?.trim_end_matches('/').to_owned(), None))
+            };
+            let _ = pages.send(Ok(top.iter().filter_map(name).collect())).await;
+            return;
+        }
         let below = async |prefix: String| drop(self.list_pages(prefix, None, pages).await);
         futures_util::stream::iter(top).for_each_concurrent(LISTS_AT_ONCE, below).await;
     }
@@ -246,7 +284,7 @@ impl Work {
         &self,
         prefix: String,
         delimiter: Option<&'static str>,
-        pages: &tokio::sync::mpsc::Sender<Result<Vec<(String, u64)>>>,
+        pages: &Pages,
     ) -> Vec<String> {
         let mut prefixes = Vec::new();
         let mut page_token = None;
@@ -260,7 +298,7 @@ impl Work {
             };
             let below = self.prefix.len();
             let key = |path: &Path| path.as_ref().get(below..).unwrap_or_default().to_owned();
-            let found = page.result.objects.iter().map(|object| (key(&object.location), object.size));
+            let found = page.result.objects.iter().map(|object| (key(&object.location), Some(object.size)));
             let found =
                 found.filter(|(key, _)| !key.split('/').any(|part| part.starts_with(RESERVED))).collect();
             if pages.send(Ok(found)).await.is_err() {
@@ -443,24 +481,10 @@ impl Store for ObjectStore {
     }
 
     fn list(&self, prefix: &str, found: &mut dyn FnMut(&str, u64) -> Result<()>) -> Result<()> {
-        let work = self.work()?;
-        let network = Arc::clone(&work.network);
-        let (sender, mut pages) = tokio::sync::mpsc::channel(LISTS_AT_ONCE);
-        let prefix = format!("{}{prefix}", self.prefix);
-        let task = Task(network.runtime.spawn(async move { work.list(prefix, &sender).await }));
-        let next = async |pages: &mut tokio::sync::mpsc::Receiver<_>| {
-            tokio::time::timeout(PATIENCE, pages.recv()).await
-        };
-        loop {
-            match network.runtime.block_on(next(&mut pages)) {
-                Ok(Some(page)) => {
-                    page?.iter().try_for_each(|(key, size): &(String, u64)| found(key, *size))?;
-                }
-                Ok(None) => break,
-                Err(_) => check_interrupt()?,
-            }
-        }
-        drop(task);
-        Ok(())
+        self.listed(prefix, true, &mut |key, size| size.map_or(Ok(()), |size| found(key, size)))
+    }
+
+    fn names(&self, found: &mut dyn FnMut(&str, Option<u64>) -> Result<()>) -> Result<()> {
+        self.listed("", false, found)
     }
 }
