@@ -4,11 +4,13 @@
 #![allow(clippy::needless_pass_by_value)]
 
 mod array;
+mod cache;
 mod copy;
 mod display;
 mod domain;
 mod errors;
 mod index;
+mod interrupt;
 mod open;
 mod scale;
 mod transfer;
@@ -22,6 +24,8 @@ mod _bigarrays {
 
     #[pymodule_export]
     use super::array::{ChunkDomains, PyArray};
+    #[pymodule_export]
+    use super::cache::{_cache, PyCache};
     #[pymodule_export]
     use super::copy::copy;
     #[pymodule_export]

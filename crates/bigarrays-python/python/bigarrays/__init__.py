@@ -21,6 +21,7 @@ exception. Reading, writing and opening leave other threads running.
 from ._bigarrays import (
     AlreadyExistsError,
     Array,
+    Cache,
     CancelledError,
     CorruptDataError,
     Domain,
@@ -48,6 +49,7 @@ from ._bigarrays import (
 __all__ = [
     "AlreadyExistsError",
     "Array",
+    "Cache",
     "CancelledError",
     "CorruptDataError",
     "Domain",
