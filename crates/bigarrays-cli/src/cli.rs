@@ -4,8 +4,9 @@ use std::num::NonZeroUsize;
 
 use clap::{ArgAction, Parser, Subcommand};
 
+use crate::session::StoreArgs;
 use crate::terminal::Terminal;
-use crate::{completions, convert, copy, create, exit_codes, export, import, info, names, rm};
+use crate::{cache, completions, convert, copy, create, du, exit_codes, export, import, info, ls, names, rm};
 
 /// The heading of options that every command takes.
 const GLOBAL: &str = "Global options";
@@ -29,6 +30,9 @@ pub(crate) struct Cli {
     #[arg(short, long, global = true, action = ArgAction::Count, help_heading = GLOBAL)]
     verbose: u8,
 
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -36,6 +40,8 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Info(info::InfoArgs),
+    Ls(ls::LsArgs),
+    Du(du::DuArgs),
     Create(create::CreateArgs),
     Import(import::ImportArgs),
     Export(export::ExportArgs),
@@ -43,6 +49,7 @@ pub(crate) enum Command {
     Names(names::NamesArgs),
     Convert(convert::ConvertArgs),
     Rm(rm::RmArgs),
+    Cache(cache::CacheCommand),
     Completions(completions::CompletionsArgs),
 }
 

@@ -1,14 +1,14 @@
 //! `copy`: copies a box of one array into another, of whatever formats.
 
 use bigarrays::format::ScaleSelector;
-use bigarrays::{Array, CreateSpec, Domain, Error, OpenOptions, Result};
+use bigarrays::{Array, CreateSpec, Domain, Error, Result};
 use clap::Args;
 
 use crate::axes::{AsLayer, Axes};
 use crate::export::whole_channels;
 use crate::job::{self, JobArgs};
 use crate::layer::{LayerArgs, WriteArgs, new_layer};
-use crate::terminal::Terminal;
+use crate::session::{CacheArgs, Session};
 use crate::values;
 
 /// Copy a box of one array into another
@@ -54,6 +54,9 @@ pub(crate) struct CopyArgs {
     write: WriteArgs,
 
     #[command(flatten)]
+    cache: CacheArgs,
+
+    #[command(flatten)]
     job: JobArgs,
 }
 
@@ -62,8 +65,13 @@ const EXAMPLES: &str = "Examples:
   bigarrays copy em em-jpeg --create --encoding jpeg --level 85 --chunk 128,128,16
   bigarrays copy patch em --to 512,512,-20";
 
-pub(crate) fn run(args: &CopyArgs, terminal: &Terminal) -> anyhow::Result<()> {
-    let source = OpenOptions::new().scale(args.scale.clone()).read_only(true).open(&args.source)?;
+pub(crate) fn run(args: &CopyArgs, session: &Session) -> anyhow::Result<()> {
+    let source = session
+        .open()
+        .cache(args.cache.options()?)
+        .scale(args.scale.clone())
+        .read_only(true)
+        .open(&args.source)?;
     let part = match &args.part {
         Some(part) => whole_channels(part, &source)?,
         None => source.domain().clone(),
@@ -72,9 +80,9 @@ pub(crate) fn run(args: &CopyArgs, terminal: &Terminal) -> anyhow::Result<()> {
     let (target, place) = if args.create {
         let place = args.place(&source, &part, mapped.shape().1 > 1)?;
         let spec = args.spec(&source, &mapped, place.clone());
-        (args.write.options().create(new_layer(&args.target)?, &spec)?, place)
+        (session.with(args.write.options()).create(new_layer(&args.target)?, &spec)?, place)
     } else {
-        let target = args.write.options().scale(args.to_scale.clone()).open(&args.target)?;
+        let target = session.with(args.write.options()).scale(args.to_scale.clone()).open(&args.target)?;
         let place = args.place(&source, &part, Axes::of(&target).position('c').is_some())?;
         (target, place)
     };
@@ -85,7 +93,7 @@ pub(crate) fn run(args: &CopyArgs, terminal: &Terminal) -> anyhow::Result<()> {
         return Err(Error::new(kind, reason).during("copying into").at(target.url()).into());
     }
     let job = format!("copying {} to {}", args.source, args.target);
-    job::copy(job, &mapped.view, &mapped.place_in(&target.cut(&place)?)?, &args.job, *terminal)
+    job::copy(job, &mapped.view, &mapped.place_in(&target.cut(&place)?)?, &args.job, session.terminal)
 }
 
 impl CopyArgs {

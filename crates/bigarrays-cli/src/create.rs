@@ -1,10 +1,10 @@
 //! `create`: makes an empty layer, or an empty scale of one.
 
-use bigarrays::{Array, DataType, Domain, Error, OpenOptions, Result};
+use bigarrays::{DataType, Domain, Error, Result};
 use clap::Args;
 
 use crate::layer::{LayerArgs, new_layer};
-use crate::terminal::Terminal;
+use crate::session::Session;
 use crate::values;
 
 /// Make an empty layer, or add an empty scale to one
@@ -49,18 +49,18 @@ const EXAMPLES: &str = "Examples:
   bigarrays create labels --box -100:900,0:1000,20:520 --dtype uint64 --encoding compressed_segmentation
   bigarrays create em --add-scale --shape 5000,5000,500 --resolution 16,16,40";
 
-pub(crate) fn run(args: &CreateArgs, terminal: &Terminal) -> anyhow::Result<()> {
+pub(crate) fn run(args: &CreateArgs, session: &Session) -> anyhow::Result<()> {
     let array = if args.add_scale {
-        let layer = Array::open(&args.url)?;
+        let layer = session.open().open(&args.url)?;
         let channels = layer.shape().get(3).copied().unwrap_or(1);
         let spec = args.layer.spec(layer.dtype(), args.domain(channels)?);
-        OpenOptions::new().add_scale(&args.url, &spec)?
+        session.open().add_scale(&args.url, &spec)?
     } else {
         let dtype = args.dtype.ok_or_else(|| Error::invalid("--dtype is missing"))?;
         let spec = args.layer.spec(dtype, args.domain(args.channels)?);
-        OpenOptions::new().create(new_layer(&args.url)?, &spec)?
+        session.open().create(new_layer(&args.url)?, &spec)?
     };
-    terminal.note(format_args!("created {}: {} over {}", args.url, array.dtype(), array.domain()));
+    session.terminal.note(format_args!("created {}: {} over {}", args.url, array.dtype(), array.domain()));
     Ok(())
 }
 

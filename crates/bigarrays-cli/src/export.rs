@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use bigarrays::buffer::Order;
 use bigarrays::format::ScaleSelector;
-use bigarrays::{Array, ArrayOptions, Domain, OpenOptions, Result};
+use bigarrays::{Array, ArrayOptions, Domain, Result};
 use clap::Args;
 
 use crate::axes::{self, Axes, arrange, lengths};
 use crate::job::{self, JobArgs};
+use crate::session::{CacheArgs, Session};
 use crate::target::Kind;
-use crate::terminal::Terminal;
 use crate::values;
 
 /// Write a box of an array to .npy, TIFF, raw binary or PNG slices
@@ -48,6 +48,9 @@ pub(crate) struct ExportArgs {
     overwrite: bool,
 
     #[command(flatten)]
+    cache: CacheArgs,
+
+    #[command(flatten)]
     job: JobArgs,
 }
 
@@ -57,8 +60,13 @@ const EXAMPLES: &str = "Examples:
   bigarrays export em slices/ --box 0:2048,0:2048,100:200
   bigarrays export em sagittal.tif --axes xzy";
 
-pub(crate) fn run(args: &ExportArgs, terminal: &Terminal) -> anyhow::Result<()> {
-    let array = OpenOptions::new().scale(args.scale.clone()).read_only(true).open(&args.url)?;
+pub(crate) fn run(args: &ExportArgs, session: &Session) -> anyhow::Result<()> {
+    let array = session
+        .open()
+        .cache(args.cache.options()?)
+        .scale(args.scale.clone())
+        .read_only(true)
+        .open(&args.url)?;
     let part =
         args.part.clone().map_or_else(|| Ok(array.domain().clone()), |part| whole_channels(&part, &array))?;
     let kind = args.format.map_or_else(|| Kind::of(&args.out), Ok)?;
@@ -71,9 +79,9 @@ pub(crate) fn run(args: &ExportArgs, terminal: &Terminal) -> anyhow::Result<()> 
     let target = kind.create(&args.out, &view, &axes, order)?;
     let url = args.out.display().to_string();
     let file = Array::from_opened(target.opened(), &url, ArrayOptions::default());
-    job::copy(format_args!("exporting to {url}"), &view, &file, &args.job, *terminal)?;
+    job::copy(format_args!("exporting to {url}"), &view, &file, &args.job, session.terminal)?;
     target.finish(false)?;
-    terminal.note(describe(&part, &view, &axes, kind, order));
+    session.terminal.note(describe(&part, &view, &axes, kind, order));
     Ok(())
 }
 

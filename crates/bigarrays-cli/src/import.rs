@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 
 use bigarrays::engine::plan_copy;
-use bigarrays::format::{self, FormatOptions};
+use bigarrays::format;
 use bigarrays::{Array, CreateSpec, Domain, Error, ErrorKind, OpenOptions, Result};
 use clap::Args;
 
 use crate::axes::{AsLayer, lengths};
 use crate::job::{self, JobArgs};
 use crate::layer::{LayerArgs, WriteArgs, new_layer};
+use crate::session::{CacheArgs, Session};
 use crate::source::{self, Source, SourceArgs};
-use crate::terminal::Terminal;
 use crate::values;
 
 /// Make a layer from files: .npy, TIFF, PNG or JPEG slices, raw binary
@@ -44,6 +44,9 @@ pub(crate) struct ImportArgs {
     overwrite: bool,
 
     #[command(flatten)]
+    cache: CacheArgs,
+
+    #[command(flatten)]
     job: JobArgs,
 }
 
@@ -53,7 +56,7 @@ const EXAMPLES: &str = "Examples:
   bigarrays import labels.npy layer --axes zyx --encoding compressed_segmentation --offset -100,0,20
   bigarrays import scan.raw layer --shape 512,1024,1024 --dtype uint16 --endian big --header-bytes 352";
 
-pub(crate) fn run(args: &ImportArgs, terminal: &Terminal) -> anyhow::Result<()> {
+pub(crate) fn run(args: &ImportArgs, session: &Session) -> anyhow::Result<()> {
     let Some((url, sources)) = args.paths.split_last().filter(|(_, sources)| !sources.is_empty()) else {
         return Err(Error::invalid("import takes SOURCE… and then URL, the layer to be made").into());
     };
@@ -63,12 +66,12 @@ pub(crate) fn run(args: &ImportArgs, terminal: &Terminal) -> anyhow::Result<()> 
     if place.is_some() && sources.iter().any(|source| source.canonicalize().ok() == place) {
         return Err(Error::invalid("this is the source itself").during("importing into").at(url).into());
     }
-    let source = source::open(sources, &args.source)?;
+    let source = source::open(sources, &args.source, &session.open().cache(args.cache.options()?))?;
     let mapped = AsLayer::new(&source.array, &source.axes)?;
     let spec = args.spec(&source, &mapped)?;
-    terminal.note(describe(&source, &mapped, &spec));
-    let target = args.create(url, &spec, &mapped)?;
-    job::copy(format_args!("importing into {url}"), &mapped.view, &target, &args.job, *terminal)
+    session.terminal.note(describe(&source, &mapped, &spec));
+    let target = args.create(url, &spec, &mapped, session)?;
+    job::copy(format_args!("importing into {url}"), &mapped.view, &target, &args.job, session.terminal)
 }
 
 impl ImportArgs {
@@ -87,7 +90,7 @@ impl ImportArgs {
 
     /// Makes the layer, and gives the view of it that takes the source. What does not fit into the
     /// budget neither makes nor removes anything.
-    fn create(&self, url: &str, spec: &CreateSpec, mapped: &AsLayer) -> Result<Array> {
+    fn create(&self, url: &str, spec: &CreateSpec, mapped: &AsLayer, session: &Session) -> Result<Array> {
         let fits = |layer: &Array| {
             let target = mapped.place_in(layer)?;
             plan_copy(&mapped.view, &target, self.job.memory()).map(|_| target)
@@ -96,20 +99,21 @@ impl ImportArgs {
             // The rehearsal, in memory: what is here is only removed for what can be made.
             let name = url.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
             fits(&OpenOptions::new().create(&format!("memory://{name}"), spec)?)?;
-            match format::remove(url, None, &FormatOptions::default()) {
+            match format::remove(url, None, &session.format()) {
                 Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
         }
-        let layer = self.write.options().create(url, spec).map_err(|error| match error.kind() {
-            ErrorKind::AlreadyExists => {
-                let reason = "there is a layer; --overwrite removes it first";
-                Error::new(ErrorKind::AlreadyExists, reason).during("creating").at(url)
-            }
-            _ => error,
-        })?;
+        let layer =
+            session.with(self.write.options()).create(url, spec).map_err(|error| match error.kind() {
+                ErrorKind::AlreadyExists => {
+                    let reason = "there is a layer; --overwrite removes it first";
+                    Error::new(ErrorKind::AlreadyExists, reason).during("creating").at(url)
+                }
+                _ => error,
+            })?;
         fits(&layer).or_else(|error| {
-            format::remove(url, None, &FormatOptions::default())?;
+            format::remove(url, None, &session.format())?;
             Err(error)
         })
     }

@@ -3,14 +3,15 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use bigarrays::Array;
 use bigarrays::format::{Scale, ScaleSelector};
 use bigarrays::layout::Resolution;
-use bigarrays::{Array, OpenOptions};
 use clap::Args;
 use indicatif::BinaryBytes;
 use serde_json::{Value, json};
 
 use crate::names;
+use crate::session::Session;
 use crate::supported;
 use crate::terminal::results;
 use crate::values;
@@ -36,7 +37,7 @@ pub(crate) struct InfoArgs {
     supported: bool,
 }
 
-pub(crate) fn run(args: &InfoArgs) -> anyhow::Result<()> {
+pub(crate) fn run(args: &InfoArgs, session: &Session) -> anyhow::Result<()> {
     let mut out = results();
     let Some(url) = &args.url else {
         match args.json {
@@ -45,8 +46,8 @@ pub(crate) fn run(args: &InfoArgs) -> anyhow::Result<()> {
         }
         return Ok(out.flush()?);
     };
-    let array = OpenOptions::new().scale(args.scale.clone()).read_only(true).open(url)?;
     let names = names::count(Path::new(url.strip_prefix("file://").unwrap_or(url)))?;
+    let array = session.open().scale(args.scale.clone()).read_only(true).open(url)?;
     match args.json {
         true => writeln!(out, "{:#}", as_json(&array, names))?,
         false => write_text(&mut out, &array, names)?,
@@ -60,7 +61,7 @@ fn bytes(array: &Array) -> Option<u64> {
 }
 
 /// The encoding of the array's chunks: as the layer names it, or else the names of the codecs.
-fn encoding(array: &Array) -> String {
+pub(crate) fn encoding(array: &Array) -> String {
     let scale = array.scales().get(array.scale());
     scale.map_or_else(
         || array.layout().codecs.names().collect::<Vec<_>>().join(" + "),
@@ -68,7 +69,7 @@ fn encoding(array: &Array) -> String {
     )
 }
 
-fn as_json(array: &Array, names: Option<u64>) -> Value {
+pub(crate) fn as_json(array: &Array, names: Option<u64>) -> Value {
     let (domain, scale) = (array.domain(), array.scales().get(array.scale()));
     json!({
         "url": array.url(),
@@ -110,7 +111,7 @@ fn scale_json(scale: &Scale) -> Value {
     })
 }
 
-fn joined(numbers: impl IntoIterator<Item = impl ToString>, between: &str) -> String {
+pub(crate) fn joined(numbers: impl IntoIterator<Item = impl ToString>, between: &str) -> String {
     numbers.into_iter().map(|number| number.to_string()).collect::<Vec<_>>().join(between)
 }
 

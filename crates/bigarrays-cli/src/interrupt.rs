@@ -1,4 +1,4 @@
-//! Ctrl-C: the first asks the job to end after the blocks under way, the second ends at once.
+//! Ctrl-C: the first asks the job to end where it leaves everything whole, the second ends at once.
 
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
@@ -13,6 +13,11 @@ static CANCEL: Cancel = Cancel::new();
 /// A signal so soon after the first is the same one, sent to the process and to its group as well.
 const SAME: Duration = Duration::from_millis(200);
 
+/// Whether somebody asked the program to stop.
+pub(crate) fn is_asked() -> bool {
+    CANCEL.is_cancelled()
+}
+
 /// The flag that Ctrl-C, SIGTERM and SIGHUP set from now on.
 pub(crate) fn watch() -> anyhow::Result<&'static Cancel> {
     let mut first = None;
@@ -23,7 +28,7 @@ pub(crate) fn watch() -> anyhow::Result<&'static Cancel> {
             None => first = Some(Instant::now()),
         }
         CANCEL.cancel();
-        let text = "\nstopping after the blocks under way; once more to stop at once\n";
+        let text = "\nstopping; once more to stop at once\n";
         let _ = io::stderr().write_all(text.as_bytes());
     })
     .context("watching for Ctrl-C")?;

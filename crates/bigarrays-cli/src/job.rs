@@ -66,7 +66,7 @@ fn rate(bytes: u64, time: Duration) -> BinaryBytes {
 }
 
 /// Shows progress: a bar on a terminal, a line now and then otherwise.
-struct Meter {
+pub(crate) struct Meter {
     job: String,
     started: Instant,
     shown: Shown,
@@ -85,7 +85,7 @@ const BAR: &str =
     "{msg} {wide_bar} {percent:>3}% {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec}, {eta} left";
 
 impl Meter {
-    fn new(job: String, total: u64, terminal: Terminal) -> Self {
+    pub(crate) fn new(job: String, total: u64, terminal: Terminal) -> Self {
         let started = Instant::now();
         let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
         let shown = if terminal.is_quiet() {
@@ -103,7 +103,7 @@ impl Meter {
         Self { job, started, shown }
     }
 
-    fn tell(&self, progress: Progress) {
+    pub(crate) fn tell(&self, progress: Progress) {
         let Progress { done, total } = progress;
         match &self.shown {
             Shown::Nothing => {}
@@ -132,7 +132,7 @@ impl Meter {
         )
     }
 
-    fn clear(&self) {
+    pub(crate) fn clear(&self) {
         if let Shown::Bar(bar) = &self.shown {
             bar.finish_and_clear();
         }

@@ -1,21 +1,26 @@
 //! `bigarrays`: create, look at, import into, export from, copy and remove N-d arrays larger than memory.
 
 mod axes;
+mod cache;
 mod cli;
 mod completions;
 mod convert;
 mod copy;
 mod create;
+mod du;
 mod exit_codes;
 mod export;
 mod failure;
+mod find;
 mod import;
 mod info;
 mod interrupt;
 mod job;
 mod layer;
+mod ls;
 mod names;
 mod rm;
+mod session;
 mod source;
 mod supported;
 mod target;
@@ -25,10 +30,11 @@ mod values;
 use clap::Parser;
 
 use cli::{Cli, Command};
+use session::Session;
 
 fn main() -> std::process::ExitCode {
     let cli = Cli::parse();
-    let outcome = run(&cli);
+    let outcome = bigarrays::interruptible(&interrupt::is_asked, || run(&cli));
     failure::present(outcome).into()
 }
 
@@ -36,16 +42,19 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
     if let Some(threads) = cli.threads {
         bigarrays::set_threads(threads);
     }
-    let terminal = cli.terminal();
+    let session = Session::new(cli.terminal(), &cli.store)?;
     match &cli.command {
-        Command::Info(args) => info::run(args),
-        Command::Create(args) => create::run(args, &terminal),
-        Command::Import(args) => import::run(args, &terminal),
-        Command::Export(args) => export::run(args, &terminal),
-        Command::Copy(args) => copy::run(args, &terminal),
+        Command::Info(args) => info::run(args, &session),
+        Command::Ls(args) => ls::run(args, &session),
+        Command::Du(args) => du::run(args, &session),
+        Command::Create(args) => create::run(args, &session),
+        Command::Import(args) => import::run(args, &session),
+        Command::Export(args) => export::run(args, &session),
+        Command::Copy(args) => copy::run(args, &session),
         Command::Names(args) => names::run(args),
-        Command::Convert(args) => convert::run(args, &terminal),
-        Command::Rm(args) => rm::run(args, &terminal),
+        Command::Convert(args) => convert::run(args, &session.terminal),
+        Command::Rm(args) => rm::run(args, &session),
+        Command::Cache(args) => cache::run(args, &session),
         Command::Completions(args) => completions::run(args),
     }
 }

@@ -1,52 +1,143 @@
-//! `rm`: removes a layer, or a scale of one.
+//! `rm`: removes a layer, a scale of one, or everything below a place.
+
+use std::collections::BTreeSet;
 
 use bigarrays::format::{self, FormatOptions, ScaleSelector};
-use bigarrays::{Array, Error, OpenOptions};
+use bigarrays::store::{self, Change, Store, Update};
+use bigarrays::{Array, Error, ErrorKind};
 use clap::Args;
+use indicatif::BinaryBytes;
 
-use crate::terminal::Terminal;
-use crate::values;
+use crate::job::Meter;
+use crate::session::Session;
+use crate::{interrupt, values};
 
-/// Remove a layer, or one scale of it
+/// Remove a layer, one scale of it, or everything below a place
 ///
-/// Removes the metadata and the chunks, and nothing else that lies beside them.
+/// Without -r removes the metadata and the chunks of a layer, and nothing else that lies beside them.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  bigarrays rm em\n  bigarrays rm em --scale 16_16_40 --yes")]
+#[command(after_help = "Examples:
+  bigarrays rm em
+  bigarrays rm em --scale 16_16_40 --yes
+  bigarrays rm -r s3://bucket/project")]
 pub(crate) struct RmArgs {
-    /// Path or URL of the layer
+    /// Path or URL of the layer, or of what everything below is to be removed
     url: String,
 
     /// Only this scale: its position from 0, its key, or its resolution as x,y,z
     #[arg(long, value_name = "SCALE", value_parser = values::scale)]
     scale: Option<ScaleSelector>,
 
+    /// Remove all arrays below URL and whatever else is stored there
+    #[arg(short, long, conflicts_with = "scale")]
+    recursive: bool,
+
     /// Do not ask; needed where there is no terminal to ask on
     #[arg(short, long)]
     yes: bool,
 }
 
-pub(crate) fn run(args: &RmArgs, terminal: &Terminal) -> anyhow::Result<()> {
-    let array = OpenOptions::new().scale(args.scale.clone().unwrap_or_default()).open(&args.url)?;
+/// Values removed at once, between two looks at the progress.
+const BATCH: usize = 1000;
+
+pub(crate) fn run(args: &RmArgs, session: &Session) -> anyhow::Result<()> {
+    if args.recursive {
+        return remove_all(args, session);
+    }
+    let array = session.open().scale(args.scale.clone().unwrap_or_default()).open(&args.url)?;
     let what = match (&args.scale, array.scales().get(array.scale())) {
         (Some(_), Some(scale)) => format!("scale {} of {}", scale.key, args.url),
         _ if array.scales().len() > 1 => format!("{} with its {} scales", args.url, array.scales().len()),
         _ => args.url.clone(),
     };
-    if !args.yes && !is_confirmed(&what, &array, *terminal)? {
-        terminal.note("nothing was removed");
+    if !is_confirmed(&format!("{what} ({})", described(&array)), args, session)? {
         return Ok(());
     }
-    let options = FormatOptions { format: Some(array.format().to_owned()), ..FormatOptions::default() };
+    interrupt::watch()?;
+    let options = FormatOptions { format: Some(array.format().to_owned()), ..session.format() };
     format::remove(&args.url, args.scale.as_ref(), &options)?;
-    terminal.note(format_args!("removed {what}"));
+    session.terminal.note(format_args!("removed {what}"));
     Ok(())
 }
 
-fn is_confirmed(what: &str, array: &Array, terminal: Terminal) -> anyhow::Result<bool> {
-    let question = format!("Remove {what} ({} over {})?", array.dtype(), array.domain());
-    let answer = terminal.confirm(question)?;
+fn described(array: &Array) -> String {
+    format!("{} over {}", array.dtype(), array.domain())
+}
+
+fn is_confirmed(what: &str, args: &RmArgs, session: &Session) -> anyhow::Result<bool> {
+    if args.yes {
+        return Ok(true);
+    }
+    let answer = session.terminal.confirm(format_args!("Remove {what}?"))?;
+    if answer == Some(false) {
+        session.terminal.note("nothing was removed");
+    }
     answer.ok_or_else(|| {
         let reason = "there is no terminal to ask on; say --yes to remove it";
-        Error::invalid(reason).during("removing").at(array.url()).into()
+        Error::invalid(reason).during("removing").at(&args.url).into()
     })
+}
+
+/// Removes every value below the place.
+fn remove_all(args: &RmArgs, session: &Session) -> anyhow::Result<()> {
+    let place = store::open(&args.url, session.store())?;
+    let (mut keys, mut total) = (Vec::new(), 0u64);
+    place.list("", &mut |key, bytes| {
+        total = total.saturating_add(bytes);
+        keys.push((key.to_owned(), bytes));
+        Ok(())
+    })?;
+    if keys.is_empty() {
+        let error = Error::new(ErrorKind::NotFound, "nothing is stored there");
+        return Err(error.during("removing").at(&args.url).into());
+    }
+    let what = format!("{} objects, {}, below {}", keys.len(), BinaryBytes(total), args.url);
+    if !is_confirmed(&what, args, session)? {
+        return Ok(());
+    }
+    interrupt::watch()?;
+    // Metadata, whose names have no digits, before chunks: no reader finds half an array.
+    keys.sort_by_cached_key(|(key, _)| (is_numbered(key), key.clone()));
+    let meter = Meter::new(format!("removing {}", args.url), total, session.terminal);
+    let removed = remove(&*place, &keys, &meter, total);
+    meter.clear();
+    removed?;
+    tidy(&*place, keys.iter().map(|(key, _)| key.as_str()));
+    session.terminal.note(format_args!("removed {what}"));
+    Ok(())
+}
+
+fn is_numbered(key: &str) -> bool {
+    key.rsplit('/').next().unwrap_or(key).bytes().any(|byte| byte.is_ascii_digit())
+}
+
+fn remove(place: &dyn Store, keys: &[(String, u64)], meter: &Meter, total: u64) -> bigarrays::Result<()> {
+    let mut done = 0;
+    keys.chunks(BATCH).try_for_each(|batch| {
+        let update = |(key, _): &(String, u64)| Update { key: key.clone(), reads: false, max_len: u64::MAX };
+        let updates: Vec<Update> = batch.iter().map(update).collect();
+        place.update_many(&updates, &|_, _, _| Ok(Change::Delete))?;
+        done += batch.iter().map(|(_, bytes)| bytes).sum::<u64>();
+        meter.tell(bigarrays::engine::Progress { done, total });
+        Ok(())
+    })
+}
+
+/// Removes the folders that are empty now, the deepest first.
+fn tidy<'a>(place: &dyn Store, keys: impl Iterator<Item = &'a str>) {
+    let mut folders = BTreeSet::new();
+    for key in keys {
+        let mut folder = key;
+        while let Some((above, _)) = folder.rsplit_once('/') {
+            if !folders.insert((std::cmp::Reverse(above.matches('/').count()), above)) {
+                break;
+            }
+            folder = above;
+        }
+    }
+    for (_, folder) in folders {
+        // A folder that stays holds what this program did not list.
+        let _ = place.child(folder).map(|folder| folder.tidy());
+    }
+    place.tidy();
 }

@@ -66,11 +66,11 @@ pub(crate) struct Source {
 ///
 /// # Errors
 /// `Unsupported` if they are of no known kind; any error of opening.
-pub(crate) fn open(paths: &[PathBuf], args: &SourceArgs) -> Result<Source> {
+pub(crate) fn open(paths: &[PathBuf], args: &SourceArgs, options: &OpenOptions) -> Result<Source> {
     let (array, what) = match (&args.shape, args.dtype, paths) {
         (Some(shape), Some(dtype), [path]) => (raw(path, shape, dtype, args)?, "raw binary".to_owned()),
         (Some(_), ..) => return Err(Error::invalid("raw binary is imported from one file")),
-        (None, _, [path]) => one(path)?,
+        (None, _, [path]) => one(path, options)?,
         (None, _, paths) => slices(in_order(paths))?,
     };
     let axes = args.axes.clone().unwrap_or_else(|| Axes::of(&array));
@@ -114,18 +114,18 @@ fn read_only(opened: Opened, path: &Path) -> Array {
     Array::from_opened(opened, path.display().to_string(), options)
 }
 
-/// Opens a file or other array, a folder of slices, or slices named by a pattern.
-fn one(path: &Path) -> Result<(Array, String)> {
+/// Opens a file or other array with `options`, a folder of slices, or slices named by a pattern.
+fn one(path: &Path, options: &OpenOptions) -> Result<(Array, String)> {
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-    let is_pattern = path.to_string_lossy().contains(['*', '?']) && !path.exists();
+    let name = path.display().to_string();
+    let is_pattern = name.contains(['*', '?']) && !name.contains("://") && !path.exists();
     if is_pattern {
         return slices(stack::find(path)?);
     }
     if matches!(extension.as_str(), "png" | "jpg" | "jpeg") {
         return slices(vec![path.into()]);
     }
-    let name = path.display().to_string();
-    match OpenOptions::new().read_only(true).open(&name) {
+    match options.clone().read_only(true).open(&name) {
         Ok(array) => {
             let what = format!("{} {}", array.format(), array.store().location(""));
             Ok((array, what))

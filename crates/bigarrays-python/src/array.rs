@@ -12,6 +12,7 @@ use crate::display;
 use crate::domain::{PyDomain, to_domain, to_part};
 use crate::errors::{OrRaise, invalid};
 use crate::index::{Selection, ViewIndexer};
+use crate::interrupt::detached;
 use crate::open::{self, Opening};
 use crate::scale::PyScale;
 use crate::transfer;
@@ -293,7 +294,7 @@ impl PyArray {
     #[pyo3(signature = (r#box = None))]
     fn missing(&self, py: Python<'_>, r#box: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<PyDomain>> {
         let part = to_part(r#box, self.array.domain())?;
-        let missing = py.detach(|| self.array.missing(&part)).or_raise(py)?;
+        let missing = detached(py, || self.array.missing(&part))?;
         Ok(missing.into_iter().map(PyDomain).collect())
     }
 

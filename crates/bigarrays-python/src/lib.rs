@@ -4,12 +4,14 @@
 #![allow(clippy::needless_pass_by_value)]
 
 mod array;
+mod cache;
 mod copy;
 mod display;
 mod domain;
 mod errors;
 mod flat;
 mod index;
+mod interrupt;
 mod mapped;
 mod open;
 mod scale;
@@ -25,6 +27,8 @@ mod _bigarrays {
 
     #[pymodule_export]
     use super::array::{ChunkDomains, PyArray};
+    #[pymodule_export]
+    use super::cache::{_cache, PyCache};
     #[pymodule_export]
     use super::copy::copy;
     #[pymodule_export]

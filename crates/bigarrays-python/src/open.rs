@@ -6,14 +6,17 @@ use std::sync::Arc;
 use bigarrays::codec::ContentEncoding;
 use bigarrays::domain::Dims;
 use bigarrays::format::{self, CreateSpec, FormatOptions, NewSharding, ScaleSelector};
-use bigarrays::{AxisMap, Domain, OpenOptions, Outside, Transform, store};
+use bigarrays::store::{self, CacheOptions, Settings, StoreOptions, Validate};
+use bigarrays::{AxisMap, Domain, OpenOptions, Outside, Transform};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use crate::array::PyArray;
+use crate::cache::{PyCache, to_cache};
 use crate::domain::{PyDomain, to_domain};
 use crate::errors::{OrRaise, invalid};
+use crate::interrupt::detached;
 use crate::transfer::to_dtype;
 
 /// The options with which an array was opened.
@@ -27,6 +30,8 @@ pub(crate) struct Opening {
     durable: bool,
     lock: bool,
     compression: Option<String>,
+    settings: Settings,
+    cache: Option<CacheOptions>,
 }
 
 impl Opening {
@@ -50,6 +55,8 @@ impl Opening {
             durable: given.take("durable")?.unwrap_or(false),
             lock: given.take("lock")?.unwrap_or(true),
             compression: given.take("compression")?,
+            settings: given.settings()?,
+            cache: given.cache()?,
         })
     }
 
@@ -74,6 +81,8 @@ impl Opening {
             .drop_fill(self.drop_fill)
             .durable(self.durable)
             .lock(self.lock)
+            .settings(self.settings.clone())
+            .cache(self.cache.clone())
             .content_encoding(encoding);
         Ok(match &self.format {
             Some(name) => options.format(name),
@@ -81,7 +90,7 @@ impl Opening {
         })
     }
 
-    /// The options as the arguments of [`open`].
+    /// The options as the arguments of [`open`], without secrets.
     pub(crate) fn arguments<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let arguments = PyDict::new(py);
         arguments.set_item("mode", mode_name(self.writable))?;
@@ -92,6 +101,16 @@ impl Opening {
         arguments.set_item("durable", self.durable)?;
         arguments.set_item("lock", self.lock)?;
         arguments.set_item("compression", &self.compression)?;
+        let settings = PyDict::new(py);
+        for (key, value) in self.settings.without_secrets().iter() {
+            settings.set_item(key, value)?;
+        }
+        arguments.set_item("storage_options", settings)?;
+        if let Some(cache) = &self.cache {
+            let name = Validate::NAMES.iter().find(|(_, validate)| *validate == cache.validate);
+            arguments.set_item("validate", name.map(|(name, _)| name))?;
+            arguments.set_item("cache", PyCache(cache.clone()))?;
+        }
         Ok(arguments)
     }
 }
@@ -126,6 +145,25 @@ impl<'py> Arguments<'py> {
         })
     }
 
+    /// What stores behind a network are told.
+    fn settings(&self) -> PyResult<Settings> {
+        let given: Option<Bound<'py, PyDict>> = self.take("storage_options")?;
+        given.map_or_else(|| Ok(Settings::new()), |given| to_settings(&given))
+    }
+
+    /// What is to be cached of reads from behind a network.
+    fn cache(&self) -> PyResult<Option<CacheOptions>> {
+        let validate: Option<String> = self.take("validate")?;
+        let validate = validate.map(|name| name.parse::<Validate>().or_raise(self.py)).transpose()?;
+        let given: Option<Bound<'py, PyAny>> = self.take("cache")?;
+        match (given.map(|given| to_cache(&given)).transpose()?.flatten(), validate) {
+            (None, Some(_)) => Err(self.invalid("validate says how a cache is validated; say cache, too")),
+            (cache, validate) => {
+                Ok(cache.map(|cache| CacheOptions { validate: validate.unwrap_or_default(), ..cache }))
+            }
+        }
+    }
+
     /// An error if there are arguments that nobody took.
     fn finish(self, function: &str) -> PyResult<()> {
         match self.given.and_then(|given| given.keys().get_item(0).ok()) {
@@ -153,6 +191,16 @@ impl<'py> Arguments<'py> {
 /// ("gzip", "br" or "zstd") is put around chunks of precomputed layers that are written whole; all are
 /// understood when read.
 ///
+/// `storage_options` tells a store behind a network what the environment does not, by the keys of the
+/// service's environment variables in lower case, such as `{"region": "eu-west-1"}`, `{"endpoint":
+/// "http://127.0.0.1:9000", "allow_http": True}` or `{"anonymous": True}`. Secrets in it are never shown, and
+/// not pickled: whoever unpickles the array takes them from the environment.
+///
+/// `cache` keeps chunks that are read from behind a network: True for 256 MiB in memory, a path to keep them
+/// in that directory as well, or a `Cache` or a dict of its arguments. `validate` says when they are compared
+/// with what is stored: "always", so that nothing stale is read, "open" for once in each opened array, or
+/// "never".
+///
 /// >>> array = bigarrays.create("memory://open", shape=(100, 80, 60), dtype="uint8")
 /// >>> bigarrays.open("memory://open").shape
 /// (100, 80, 60)
@@ -162,7 +210,7 @@ impl<'py> Arguments<'py> {
 #[pyfunction]
 #[pyo3(
     signature = (path_or_url, **options),
-    text_signature = "(path_or_url, *, mode='r', scale=0, format=None, strict=False, outside='error', drop_fill=False, durable=False, lock=True, compression=None)"
+    text_signature = "(path_or_url, *, mode='r', scale=0, format=None, strict=False, outside='error', drop_fill=False, durable=False, lock=True, compression=None, storage_options=None, cache=None, validate=None)"
 )]
 pub(crate) fn open(
     py: Python<'_>,
@@ -187,8 +235,25 @@ pub(crate) fn open(
     if let Some(scale) = scale {
         options = options.scale(to_selector(&scale)?);
     }
-    let array = py.detach(|| options.open(&url)).or_raise(py)?;
+    let array = detached(py, || options.open(&url))?;
     Ok(PyArray { array, opening: Arc::new(opening) })
+}
+
+/// The settings of a dict. Errors do not repeat values, which may be secret.
+fn to_settings(given: &Bound<'_, PyDict>) -> PyResult<Settings> {
+    let mut settings = Settings::new();
+    for (key, value) in given {
+        let key =
+            key.extract::<String>().map_err(|_| PyTypeError::new_err("storage_options: keys are texts"))?;
+        let text = match value.extract::<bool>() {
+            Ok(flag) => flag.to_string(),
+            Err(_) => value.str()?.to_string(),
+        };
+        if !value.is_none() {
+            settings.set(&key, text);
+        }
+    }
+    Ok(settings)
 }
 
 fn to_url(py: Python<'_>, path: PathBuf) -> PyResult<String> {
@@ -230,7 +295,7 @@ fn to_selector(scale: &Bound<'_, PyAny>) -> PyResult<ScaleSelector> {
 #[pyfunction]
 #[pyo3(
     signature = (path_or_url, **options),
-    text_signature = "(path_or_url, *, dtype, shape=None, domain=None, origin=None, chunks=None, encoding=None, level=None, block=None, resolution=None, labels=None, key=None, sharding=None, format='precomputed', strict=False, outside='error', drop_fill=False, durable=False, lock=True, compression=None)"
+    text_signature = "(path_or_url, *, dtype, shape=None, domain=None, origin=None, chunks=None, encoding=None, level=None, block=None, resolution=None, labels=None, key=None, sharding=None, format='precomputed', strict=False, outside='error', drop_fill=False, durable=False, lock=True, compression=None, storage_options=None, cache=None, validate=None)"
 )]
 pub(crate) fn create(
     py: Python<'_>,
@@ -239,7 +304,7 @@ pub(crate) fn create(
 ) -> PyResult<PyArray> {
     let (url, spec, opening) = described(py, path_or_url, options, "create")?;
     let options = opening.options(py)?;
-    let array = py.detach(|| options.create(&url, &spec)).or_raise(py)?;
+    let array = detached(py, || options.create(&url, &spec))?;
     Ok(PyArray { array, opening: Arc::new(opening) })
 }
 
@@ -257,7 +322,7 @@ pub(crate) fn create(
 #[pyfunction]
 #[pyo3(
     signature = (path_or_url, **options),
-    text_signature = "(path_or_url, *, dtype, shape=None, domain=None, origin=None, chunks=None, encoding=None, level=None, block=None, resolution=None, labels=None, key=None, sharding=None, format='precomputed', strict=False, outside='error', drop_fill=False, durable=False, lock=True, compression=None)"
+    text_signature = "(path_or_url, *, dtype, shape=None, domain=None, origin=None, chunks=None, encoding=None, level=None, block=None, resolution=None, labels=None, key=None, sharding=None, format='precomputed', strict=False, outside='error', drop_fill=False, durable=False, lock=True, compression=None, storage_options=None, cache=None, validate=None)"
 )]
 pub(crate) fn add_scale(
     py: Python<'_>,
@@ -266,7 +331,7 @@ pub(crate) fn add_scale(
 ) -> PyResult<PyArray> {
     let (url, spec, opening) = described(py, path_or_url, options, "add_scale")?;
     let options = opening.options(py)?;
-    let array = py.detach(|| options.add_scale(&url, &spec)).or_raise(py)?;
+    let array = detached(py, || options.add_scale(&url, &spec))?;
     Ok(PyArray { array, opening: Arc::new(opening) })
 }
 
@@ -340,11 +405,19 @@ fn new_domain(given: &Arguments<'_>) -> PyResult<Domain> {
 ///
 /// Raises NotFoundError if there is none, InvalidArgumentError for the only scale of a layer.
 #[pyfunction]
-#[pyo3(signature = (path_or_url, scale = None))]
-pub(crate) fn remove(py: Python<'_>, path_or_url: PathBuf, scale: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+#[pyo3(signature = (path_or_url, scale = None, *, storage_options = None))]
+pub(crate) fn remove(
+    py: Python<'_>,
+    path_or_url: PathBuf,
+    scale: Option<&Bound<'_, PyAny>>,
+    storage_options: Option<&Bound<'_, PyDict>>,
+) -> PyResult<()> {
+    let settings = storage_options.map_or_else(|| Ok(Settings::new()), to_settings)?;
+    let store = StoreOptions { settings, ..StoreOptions::default() };
+    let options = FormatOptions { store, ..FormatOptions::default() };
     let url = to_url(py, path_or_url)?;
     let scale = scale.map(to_selector).transpose()?;
-    py.detach(|| format::remove(&url, scale.as_ref(), &FormatOptions::default())).or_raise(py)
+    detached(py, || format::remove(&url, scale.as_ref(), &options))
 }
 
 /// What this version can open: a dict of the names of formats and the ways to name stores, each with

@@ -14,6 +14,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
 use crate::errors::{OrRaise, exception, invalid};
+use crate::interrupt::detached;
 
 /// numpy's name of `dtype`.
 pub(crate) fn descr(py: Python<'_>, dtype: DataType) -> Bound<'_, PyArrayDescr> {
@@ -44,7 +45,7 @@ pub(crate) fn read_element<'py>(py: Python<'py>, array: &Array) -> PyResult<Boun
     let (start, item) = (&raw mut element, array.dtype().size());
     // SAFETY: no element is larger than eight bytes, and nothing else refers to these.
     let out = unsafe { ViewMut::from_raw(start.cast(), &[], &[], item) };
-    py.detach(|| array.read_into(array.domain(), out)).or_raise(py)?;
+    detached(py, || array.read_into(array.domain(), out))?;
     let descr = descr(py, array.dtype());
     // SAFETY: the bytes are an element of this type; numpy copies them into the new scalar.
     unsafe {
@@ -99,7 +100,7 @@ pub(crate) fn read_into(out: &Bound<'_, PyUntypedArray>, array: &Array, part: &D
     let (py, item) = (out.py(), array.dtype().size());
     // SAFETY: `out` keeps its memory for the call, is writable, and no two elements share a place.
     let target = unsafe { ViewMut::from_raw(fields(out).data.cast(), out.shape(), out.strides(), item) };
-    py.detach(|| array.read_into(part, target)).or_raise(py)
+    detached(py, || array.read_into(part, target))
 }
 
 /// Writes `value`, broadcast as numpy does, to the box `part`.
@@ -118,7 +119,7 @@ pub(crate) fn write(array: &Array, part: &Domain, value: &Bound<'_, PyAny>) -> P
     let item = array.dtype().size();
     // SAFETY: `source` keeps its memory for the call; repeated axes have a stride of zero.
     let source = unsafe { View::from_raw(fields(&source).data.cast(), &shape, &strides, item) };
-    py.detach(|| array.write_from(part, source)).or_raise(py)
+    detached(py, || array.write_from(part, source))
 }
 
 /// Strides that show an array of `shape` as one of shape `to`, if they broadcast together.

@@ -40,6 +40,14 @@ pub fn interruptible<T>(stop: &Check<'_>, work: impl FnOnce() -> T) -> T {
     work()
 }
 
+/// As [`interruptible`], but the check that the caller of this was lent counts as well.
+pub(crate) fn interruptible_too<T>(stop: &Check<'_>, work: impl FnOnce() -> T) -> T {
+    let outer = CHECK.get();
+    // SAFETY: the call of `interruptible` that lent `outer` is further up on this thread's stack.
+    let either = || stop() || outer.is_some_and(|check| unsafe { (*check)() });
+    interruptible(&either, work)
+}
+
 /// Whether anybody can ask this thread's work to stop.
 pub(crate) fn is_interruptible() -> bool {
     CHECK.get().is_some()
@@ -67,6 +75,7 @@ mod tests {
         interruptible(&|| true, || {
             assert_eq!(check_interrupt().unwrap_err().kind(), ErrorKind::Cancelled);
             interruptible(&|| false, || assert!(check_interrupt().is_ok()));
+            interruptible_too(&|| false, || assert!(check_interrupt().is_err()));
             assert!(check_interrupt().is_err());
             assert!(std::thread::spawn(check_interrupt).join().unwrap().is_ok());
         });

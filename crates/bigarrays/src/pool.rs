@@ -12,8 +12,13 @@ use rayon::ThreadPool;
 use crate::error::{Error, ErrorKind, Result};
 
 /// A value that each process makes for itself, on first use.
-#[derive(Debug)]
 pub(crate) struct PerProcess<T>(Mutex<Option<(u32, Arc<T>)>>);
+
+impl<T> std::fmt::Debug for PerProcess<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PerProcess")
+    }
+}
 
 impl<T> PerProcess<T> {
     pub(crate) const fn new() -> Self {

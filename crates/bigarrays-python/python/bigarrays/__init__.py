@@ -22,6 +22,7 @@ from ._batches import batches
 from ._bigarrays import (
     AlreadyExistsError,
     Array,
+    Cache,
     CancelledError,
     CorruptDataError,
     Domain,
@@ -52,6 +53,7 @@ from ._bigarrays import (
 __all__ = [
     "AlreadyExistsError",
     "Array",
+    "Cache",
     "CancelledError",
     "CorruptDataError",
     "Domain",

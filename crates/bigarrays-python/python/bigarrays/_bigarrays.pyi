@@ -1,5 +1,6 @@
 from ._array import Array as Array
 from ._array import ChunkDomains as ChunkDomains
+from ._cache import Cache as Cache
 from ._copy import copy as copy
 from ._domain import Domain as Domain
 from ._errors import AlreadyExistsError as AlreadyExistsError

@@ -1,14 +1,18 @@
 import os
 from collections.abc import Mapping, Sequence
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from numpy.typing import DTypeLike
 
 from ._array import Array
+from ._cache import Cache
 from ._domain import Box
 
 Place: TypeAlias = str | os.PathLike[str]
 ScaleSelector: TypeAlias = int | str | Sequence[float]
+StorageOptions: TypeAlias = dict[str, Any]
+CacheLike: TypeAlias = bool | Place | dict[str, Any] | Cache | None
+Validate: TypeAlias = Literal["always", "open", "never"]
 
 def open(
     path_or_url: Place,
@@ -22,6 +26,9 @@ def open(
     durable: bool = False,
     lock: bool = True,
     compression: str | None = None,
+    storage_options: StorageOptions | None = None,
+    cache: CacheLike = None,
+    validate: Validate | None = None,
 ) -> Array: ...
 def create(
     path_or_url: Place,
@@ -45,6 +52,9 @@ def create(
     durable: bool = False,
     lock: bool = True,
     compression: str | None = None,
+    storage_options: StorageOptions | None = None,
+    cache: CacheLike = None,
+    validate: Validate | None = None,
 ) -> Array: ...
 def add_scale(
     path_or_url: Place,
@@ -68,6 +78,11 @@ def add_scale(
     durable: bool = False,
     lock: bool = True,
     compression: str | None = None,
+    storage_options: StorageOptions | None = None,
+    cache: CacheLike = None,
+    validate: Validate | None = None,
 ) -> Array: ...
-def remove(path_or_url: Place, scale: ScaleSelector | None = None) -> None: ...
+def remove(
+    path_or_url: Place, scale: ScaleSelector | None = None, *, storage_options: StorageOptions | None = None
+) -> None: ...
 def supported() -> dict[str, dict[str, str]]: ...

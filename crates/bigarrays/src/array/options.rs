@@ -1,8 +1,11 @@
 //! Options for opening arrays, and how open arrays behave.
 
+use std::sync::Arc;
+
 use super::Array;
 use crate::error::Result;
-use crate::format::{self, FormatOptions, ScaleSelector};
+use crate::format::{self, FormatOptions, Opened, ScaleSelector};
+use crate::store::{self, CacheOptions, CachedStore, Settings};
 
 /// What a write does with elements outside the domain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -37,6 +40,7 @@ pub struct ArrayOptions {
 pub struct OpenOptions {
     array: ArrayOptions,
     format: FormatOptions,
+    cache: Option<CacheOptions>,
 }
 
 impl OpenOptions {
@@ -103,6 +107,46 @@ impl OpenOptions {
         self
     }
 
+    /// Tells a store behind a network something, such as `region` or `endpoint`: see [`Settings`]. What
+    /// is not said, the environment and the service's configuration files say.
+    ///
+    /// ```no_run
+    /// let options = bigarrays::OpenOptions::new().store_option("anonymous", "true");
+    /// let array = options.read_only(true).open("s3://bucket/em")?;
+    /// # Ok::<(), bigarrays::Error>(())
+    /// ```
+    #[must_use]
+    pub fn store_option(mut self, key: &str, value: impl Into<String>) -> Self {
+        self.format.store.settings.set(key, value);
+        self
+    }
+
+    /// All that stores behind a network are told, instead of what was said so far.
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.format.store.settings = settings;
+        self
+    }
+
+    /// Keeps chunks that are read from behind a network, encoded as they are stored. Local files are not
+    /// cached: the operating system does that.
+    ///
+    /// ```no_run
+    /// use bigarrays::store::{CacheOptions, Validate, cache};
+    /// let cache = CacheOptions {
+    ///     directory: Some(cache::default_directory()?),
+    ///     validate: Validate::Open,
+    ///     ..CacheOptions::default()
+    /// };
+    /// let array = bigarrays::OpenOptions::new().cache(cache).open("s3://bucket/em")?;
+    /// # Ok::<(), bigarrays::Error>(())
+    /// ```
+    #[must_use]
+    pub fn cache(mut self, cache: impl Into<Option<CacheOptions>>) -> Self {
+        self.cache = cache.into();
+        self
+    }
+
     /// The compression put around chunks that are written whole; precomputed layers only.
     #[must_use]
     pub fn content_encoding(mut self, encoding: crate::codec::ContentEncoding) -> Self {
@@ -115,7 +159,7 @@ impl OpenOptions {
     /// # Errors
     /// As [`Array::open`].
     pub fn open(&self, url: &str) -> Result<Array> {
-        Ok(Array::from_opened(format::open(url, &self.format)?, url, self.array.clone()))
+        self.array(format::open(url, &self.format)?, url)
     }
 
     /// Creates the array that `spec` describes at `url` and opens it.
@@ -123,7 +167,7 @@ impl OpenOptions {
     /// # Errors
     /// `AlreadyExists` if there is one, `InvalidArgument` if the specification makes no sense.
     pub fn create(&self, url: &str, spec: &format::CreateSpec) -> Result<Array> {
-        Ok(Array::from_opened(format::create(url, spec, &self.format)?, url, self.array.clone()))
+        self.array(format::create(url, spec, &self.format)?, url)
     }
 
     /// Adds the scale that `spec` describes to the layer at `url` and opens it.
@@ -131,6 +175,16 @@ impl OpenOptions {
     /// # Errors
     /// As [`OpenOptions::create`]; `Unsupported` if the format has no scales.
     pub fn add_scale(&self, url: &str, spec: &format::CreateSpec) -> Result<Array> {
-        Ok(Array::from_opened(format::add_scale(url, spec, &self.format)?, url, self.array.clone()))
+        self.array(format::add_scale(url, spec, &self.format)?, url)
+    }
+
+    /// The array that a format has opened.
+    fn array(&self, mut opened: Opened, url: &str) -> Result<Array> {
+        let is_remote = store::is_remote(&opened.store.location(""));
+        if let Some(cache) = self.cache.as_ref().filter(|_| is_remote) {
+            let cached = CachedStore::new(opened.store, &self.format.store.settings, cache);
+            opened.store = Arc::new(cached.map_err(|error| error.at(url))?);
+        }
+        Ok(Array::from_opened(opened, url, self.array.clone()))
     }
 }

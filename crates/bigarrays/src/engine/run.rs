@@ -1,11 +1,14 @@
 //! The block runner: independent tasks, a bounded number at once, with progress and cancellation.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Mutex, PoisonError};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
+use crate::interrupt::{PATIENCE, check_interrupt, interruptible, interruptible_too};
 
-/// A flag that asks running jobs to stop. Blocks under way are finished; no other is begun.
+/// A flag that asks running jobs to stop. No further block is begun, and blocks under way end where they
+/// wait for long; every chunk is the old one or the new one.
 #[derive(Debug, Default)]
 pub struct Cancel(AtomicBool);
 
@@ -47,7 +50,8 @@ pub(super) struct Runner<'a> {
 
 impl Runner<'_> {
     /// Runs `task` for every number below `tasks`, in that order of beginning. A task returns the
-    /// bytes it dealt with. The first error ends the run once the tasks under way are done.
+    /// bytes it dealt with. The first error, or the wish to stop, ends the run; tasks under way that
+    /// wait for long are interrupted.
     ///
     /// # Errors
     /// The first error of a task, or `Cancelled`.
@@ -56,8 +60,9 @@ impl Runner<'_> {
         let failure: Mutex<Option<Error>> = Mutex::new(None);
         let failed = AtomicBool::new(false);
         let fail = |error| {
-            failed.store(true, Ordering::Relaxed);
+            // In this order: tasks that end because of the first error are not the first.
             failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+            failed.store(true, Ordering::Relaxed);
         };
         let worker = || {
             while !failed.load(Ordering::Relaxed) {
@@ -65,13 +70,7 @@ impl Runner<'_> {
                 if number >= tasks {
                     return;
                 }
-                if self.cancel.is_some_and(Cancel::is_cancelled) {
-                    return fail(Error::new(
-                        ErrorKind::Cancelled,
-                        "stopped before the end; what was written is whole",
-                    ));
-                }
-                match task(number) {
+                match check_interrupt().and_then(|()| task(number)) {
                     Err(error) => return fail(error),
                     Ok(bytes) => {
                         let done = done.fetch_add(bytes, Ordering::Relaxed) + bytes;
@@ -82,11 +81,24 @@ impl Runner<'_> {
                 }
             }
         };
+        let stop = || failed.load(Ordering::Relaxed) || self.cancel.is_some_and(Cancel::is_cancelled);
+        let (alive, ended) = mpsc::channel::<()>();
         std::thread::scope(|scope| {
             for _ in 1..self.in_flight.min(tasks) {
-                scope.spawn(worker);
+                let (alive, worker, stop) = (alive.clone(), &worker, &stop);
+                scope.spawn(move || {
+                    interruptible(stop, worker);
+                    drop(alive);
+                });
             }
-            worker();
+            drop(alive);
+            // The check that the caller was lent is asked on this thread alone.
+            interruptible_too(&stop, || {
+                worker();
+                while ended.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+                    check_interrupt().unwrap_or_else(fail);
+                }
+            });
         });
         failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
     }
@@ -95,6 +107,7 @@ impl Runner<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
 
     fn runner(cancel: Option<&Cancel>) -> Runner<'_> {
         Runner { in_flight: 3, total: 100, cancel, progress: None }

@@ -274,8 +274,8 @@ pub(crate) fn open(url: &str, options: &FormatOptions) -> Result<Opened> {
             return Ok(opened);
         }
     }
-    let path = Path::new(url.strip_prefix("file://").unwrap_or(url));
-    if !url.starts_with("memory://") && !path.exists() {
+    let path = url.strip_prefix("file://").unwrap_or(url);
+    if !store::is_remote(url) && !url.starts_with("memory://") && !Path::new(path).exists() {
         return Err(context(not_found("there is no such file or folder")));
     }
     let known: Vec<&str> = BUILTIN.iter().map(|format| format.name()).collect();

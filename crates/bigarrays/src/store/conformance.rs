@@ -313,6 +313,20 @@ fn list(store: &dyn Store) {
     assert_eq!(listed("a/"), ["a/1", "a/12", "a/2/3"]);
     assert_eq!(listed("a/1"), ["a/1", "a/12"]);
     assert_eq!(keys(store, "a/2/"), [("a/2/3".to_owned(), 5)]);
+    let names = |store: &dyn Store| {
+        let mut names = Vec::new();
+        let note = &mut |name: &str, size| {
+            names.push((name.to_owned(), size));
+            Ok(())
+        };
+        store.names(note).unwrap();
+        names.sort();
+        names
+    };
+    let named = |name: &str, size| (name.to_owned(), size);
+    assert_eq!(names(store), [named("a", None), named("ab", Some(2)), named("b", Some(1))]);
+    let expected = [named("1", Some(3)), named("12", Some(4)), named("2", None)];
+    assert_eq!(names(&*store.child("a").unwrap()), expected);
     let mut calls = 0;
     let stopped = store.list("", &mut |_, _| {
         calls += 1;

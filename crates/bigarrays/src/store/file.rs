@@ -277,6 +277,11 @@ impl Store for FileStore {
         Ok(())
     }
 
+    fn names(&self, found: &mut dyn FnMut(&str, Option<u64>) -> Result<()>) -> Result<()> {
+        let folders = Self::list_directory(&self.root, "", "", &mut |key, size| found(key, Some(size)))?;
+        folders.iter().try_for_each(|(_, folder)| found(folder.trim_end_matches('/'), None))
+    }
+
     fn tidy(&self) {
         if !self.options.read_only {
             self.locks.remove_file();

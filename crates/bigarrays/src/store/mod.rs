@@ -7,6 +7,7 @@ pub use flat::FlatFile;
 pub(crate) use flat::{io_error, reserve, temporary_beside};
 pub(crate) use lock::KeyLocks;
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -19,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::interrupt::{PATIENCE, check_interrupt, interrupted, is_interruptible};
 use crate::pool::pool;
 
+pub mod cache;
 pub mod conformance;
 pub mod fault;
 mod file;
@@ -30,6 +32,7 @@ mod request;
 pub mod shard_neuroglancer;
 mod temporary;
 
+pub use cache::{CacheOptions, CachedStore, Validate};
 pub use file::FileStore;
 pub use memory::MemoryStore;
 pub use object::{ObjectStore, SETTINGS, Settings};
@@ -72,6 +75,21 @@ pub trait Store: Debug + Send + Sync {
     /// nearer to each other than this are better read as one.
     fn request_cost(&self) -> u64 {
         8 << 10
+    }
+
+    /// Calls `found` with each name at the store's own place, in no particular order: of a value, with its
+    /// size in bytes, or of a folder, below which there are more values. A store that can tell them without
+    /// listing what is below should.
+    fn names(&self, found: &mut dyn FnMut(&str, Option<u64>) -> Result<()>) -> Result<()> {
+        let mut folders = BTreeSet::new();
+        self.list("", &mut |key, size| match key.split_once('/') {
+            None => found(key, Some(size)),
+            Some((folder, _)) => {
+                folders.insert(folder.to_owned());
+                Ok(())
+            }
+        })?;
+        folders.iter().try_for_each(|folder| found(folder, None))
     }
 
     /// Removes what the store keeps for itself, and its own place if nothing is left there, where
@@ -165,6 +183,11 @@ pub fn open(url: &str, options: &StoreOptions) -> Result<Arc<dyn Store>> {
         return Err(Error::unsupported(message).during("opening").at(url));
     }
     (BUILTIN[0].open)(url, options)
+}
+
+/// Whether `url` names something behind a network.
+pub(crate) fn is_remote(url: &str) -> bool {
+    url.contains("://") && !["file://", "memory://"].iter().any(|local| url.starts_with(local))
 }
 
 impl dyn Store + '_ {

@@ -15,17 +15,25 @@ use crate::store::RESERVED;
 /// Lists of different prefixes under way at once.
 pub(super) const LISTS_AT_ONCE: usize = 8;
 
-/// Where pages of keys and sizes are sent.
-pub(super) type Pages = tokio::sync::mpsc::Sender<Result<Vec<(String, u64)>>>;
+/// Where pages of a listing are sent: keys with sizes, and folders without.
+pub(super) type Pages = tokio::sync::mpsc::Sender<Result<Vec<(String, Option<u64>)>>>;
 
 impl Work {
     /// Sends the keys and sizes of every object that starts with `prefix`, page by page. What lies
-    /// below different slashes is listed at once.
-    pub(super) async fn list(&self, prefix: String, pages: &Pages) {
+    /// below different slashes is listed at once, or, unless `deep`, only the names up to the slashes.
+    pub(super) async fn list(&self, prefix: String, deep: bool, pages: &Pages) {
         if self.remote.place.service == Service::Azure && !prefix.is_empty() && !prefix.ends_with('/') {
             self.list_exactly(&prefix, pages).await;
         }
         let top = self.list_pages(prefix, Some("/"), pages).await;
+        if !deep {
+            let name = |folder: &String| {
+                Some((folder.get(self.prefix.len()..)?.trim_end_matches('/').to_owned(), None))
+            };
+            // Nobody receives after a failure.
+            let _ = pages.send(Ok(top.iter().filter_map(name).collect())).await;
+            return;
+        }
         let below = async |prefix: String| drop(self.list_pages(prefix, None, pages).await);
         futures_util::stream::iter(top).for_each_concurrent(LISTS_AT_ONCE, below).await;
     }
@@ -37,7 +45,7 @@ impl Work {
             Err(_) => return,
         };
         let page = match found {
-            Ok(found) => Ok(vec![(prefix[self.prefix.len()..].to_owned(), found.size)]),
+            Ok(found) => Ok(vec![(prefix[self.prefix.len()..].to_owned(), Some(found.size))]),
             Err(error) if failure::is_missing(&error) => return,
             Err(error) => Err(self.explain("listing", &prefix[self.prefix.len()..])(error)),
         };
@@ -64,7 +72,7 @@ impl Work {
             };
             let below = self.prefix.len();
             let key = |path: &Path| path.as_ref().get(below..).unwrap_or_default().to_owned();
-            let found = page.result.objects.iter().map(|object| (key(&object.location), object.size));
+            let found = page.result.objects.iter().map(|object| (key(&object.location), Some(object.size)));
             let found =
                 found.filter(|(key, _)| !key.split('/').any(|part| part.starts_with(RESERVED))).collect();
             if pages.send(Ok(found)).await.is_err() {

@@ -92,6 +92,34 @@ impl ObjectStore {
             self.remote.client.get_or_try_init(connect).map_err(|error| error.at(self.location("")))?;
         Ok(Work { remote: Arc::clone(&self.remote), prefix: self.prefix.clone(), client, network })
     }
+
+    /// Lists what starts with `prefix`; unless `deep`, folders up to their slash, without a size.
+    fn listed(
+        &self,
+        prefix: &str,
+        deep: bool,
+        found: &mut dyn FnMut(&str, Option<u64>) -> Result<()>,
+    ) -> Result<()> {
+        let work = self.work()?;
+        let network = Arc::clone(&work.network);
+        let (sender, mut pages) = tokio::sync::mpsc::channel(LISTS_AT_ONCE);
+        let prefix = format!("{}{prefix}", self.prefix);
+        let task = Task(network.runtime.spawn(async move { work.list(prefix, deep, &sender).await }));
+        let next = async |pages: &mut tokio::sync::mpsc::Receiver<_>| {
+            tokio::time::timeout(PATIENCE, pages.recv()).await
+        };
+        loop {
+            match network.runtime.block_on(next(&mut pages)) {
+                Ok(Some(page)) => {
+                    page?.iter().try_for_each(|(key, size): &(String, Option<u64>)| found(key, *size))?;
+                }
+                Ok(None) => break,
+                Err(_) => check_interrupt()?,
+            }
+        }
+        drop(task);
+        Ok(())
+    }
 }
 
 /// A task that ends when the caller does not wait for it any more.
@@ -240,24 +268,10 @@ impl Store for ObjectStore {
     }
 
     fn list(&self, prefix: &str, found: &mut dyn FnMut(&str, u64) -> Result<()>) -> Result<()> {
-        let work = self.work()?;
-        let network = Arc::clone(&work.network);
-        let (sender, mut pages) = tokio::sync::mpsc::channel(LISTS_AT_ONCE);
-        let prefix = format!("{}{prefix}", self.prefix);
-        let task = Task(network.runtime.spawn(async move { work.list(prefix, &sender).await }));
-        let next = async |pages: &mut tokio::sync::mpsc::Receiver<_>| {
-            tokio::time::timeout(PATIENCE, pages.recv()).await
-        };
-        loop {
-            match network.runtime.block_on(next(&mut pages)) {
-                Ok(Some(page)) => {
-                    page?.iter().try_for_each(|(key, size): &(String, u64)| found(key, *size))?;
-                }
-                Ok(None) => break,
-                Err(_) => check_interrupt()?,
-            }
-        }
-        drop(task);
-        Ok(())
+        self.listed(prefix, true, &mut |key, size| size.map_or(Ok(()), |size| found(key, size)))
+    }
+
+    fn names(&self, found: &mut dyn FnMut(&str, Option<u64>) -> Result<()>) -> Result<()> {
+        self.listed("", false, found)
     }
 }

@@ -1,0 +1,101 @@
+//! Finds arrays below a place, by their metadata documents.
+
+use std::path::Path;
+
+use bigarrays::store::{self, Store};
+use bigarrays::{Array, ErrorKind, OpenOptions};
+
+use crate::session::Session;
+
+/// The documents that mark a folder as an array or a layer.
+const DOCUMENTS: [&str; 1] = ["info"];
+
+/// Files that are arrays themselves, where they are local.
+const FILES: [&str; 3] = ["npy", "tif", "tiff"];
+
+/// What was found.
+pub(crate) struct Found {
+    /// Path or URL.
+    pub(crate) url: String,
+    pub(crate) array: Array,
+}
+
+/// Calls `found` with the array at `url`, or else with those up to `depth` folders below it, in order of
+/// their names. What has a document but cannot be opened is told of and left out.
+///
+/// # Errors
+/// Any error of listing; `NotFound` if there is nothing at `url`.
+pub(crate) fn arrays(
+    url: &str,
+    depth: usize,
+    session: &Session,
+    found: &mut dyn FnMut(Found) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let (mut any, options) = (false, session.open().read_only(true));
+    let mut found = |one: Found| {
+        any = true;
+        found(one)
+    };
+    let missing = match options.open(url) {
+        Ok(array) => return found(Found { url: url.to_owned(), array }),
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+        Err(error) => error,
+    };
+    if !url.contains("://") && !Path::new(url).is_dir() {
+        return Err(missing.into());
+    }
+    let root = store::open(url, session.store())?;
+    let mut search = Search { options, session, found: &mut found };
+    search.folder(&*root, url.trim_end_matches('/'), depth)?;
+    if any { Ok(()) } else { Err(missing.into()) }
+}
+
+struct Search<'a> {
+    options: OpenOptions,
+    session: &'a Session,
+    found: &'a mut dyn FnMut(Found) -> anyhow::Result<()>,
+}
+
+impl Search<'_> {
+    fn folder(&mut self, store: &dyn Store, url: &str, depth: usize) -> anyhow::Result<()> {
+        let (mut folders, mut files, mut is_array) = (Vec::new(), Vec::new(), false);
+        store.names(&mut |name, size| {
+            match size {
+                None => folders.push(name.to_owned()),
+                Some(_) if DOCUMENTS.contains(&name) => is_array = true,
+                Some(_) => files.extend(is_file(name, url).then(|| name.to_owned())),
+            }
+            Ok(())
+        })?;
+        if is_array && let Some(array) = self.open(url) {
+            // Below are the chunks of its scales, and maybe other arrays.
+            folders.retain(|folder| !array.scales().iter().any(|scale| first_part(&scale.key) == folder));
+            (self.found)(Found { url: url.to_owned(), array })?;
+        }
+        files.sort();
+        for url in files.iter().map(|file| format!("{url}/{file}")) {
+            if let Some(array) = self.open(&url) {
+                (self.found)(Found { url, array })?;
+            }
+        }
+        folders.sort();
+        for folder in folders.iter().filter(|_| depth > 0) {
+            self.folder(&*store.child(folder)?, &format!("{url}/{folder}"), depth - 1)?;
+        }
+        Ok(())
+    }
+
+    fn open(&self, url: &str) -> Option<Array> {
+        let told = |error| self.session.terminal.note(format_args!("left out: {error}"));
+        self.options.open(url).map_err(told).ok()
+    }
+}
+
+fn first_part(key: &str) -> &str {
+    key.split('/').find(|part| !part.is_empty()).unwrap_or(key)
+}
+
+fn is_file(name: &str, url: &str) -> bool {
+    let extension = Path::new(name).extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    !url.contains("://") && FILES.iter().any(|known| known.eq_ignore_ascii_case(extension))
+}

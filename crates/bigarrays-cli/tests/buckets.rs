@@ -1,0 +1,127 @@
+//! Arrays in a bucket, on a real server on loopback; and listing, counting and removing anywhere.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod common;
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use common::{Bench, as_bytes, npy, volume};
+use testbed::{Access, Faults, Proxy, Server};
+
+fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap()
+}
+
+fn with_file() -> Bench {
+    let bench = Bench::new();
+    npy(&bench.path("in.npy"), "<u2", false, &[6, 8, 10], &as_bytes(&volume([10, 8, 6])));
+    bench
+}
+
+/// A command with what the server's clients need to know: secrets in the environment, the rest as options.
+fn command(bench: &Bench, access: &Access, line: &str) -> Command {
+    let mut command = bench.command(line);
+    for (key, value) in &access.options {
+        match key.contains("SECRET") {
+            true => drop(command.env(key, value)),
+            false => drop(command.arg("--store-option").arg(format!("{key}={value}"))),
+        }
+    }
+    command
+}
+
+fn ok(bench: &Bench, access: &Access, line: &str) -> String {
+    let output = command(bench, access, line).output().unwrap();
+    assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn urls_go_everywhere() {
+    let (bench, server) = (with_file(), Server::moto().unwrap());
+    let ok = |line: &str| ok(&bench, &server, &line.replace("URL", &server.url));
+    ok("import in.npy URL/a/em --chunk 4,4,4 --offset -5,0,0 --compression gzip");
+    ok("create URL/a/b/labels --shape 9,9,9 --dtype uint32");
+    ok("create URL/a/em --add-scale --shape 5,4,6 --resolution 2,2,1");
+    ok("copy URL/a/em URL/copy --create");
+    ok("copy URL/a/em local --create --cache kept --validate open");
+    ok("import URL/a/em local2 --offset -5,0,0");
+    ok("export URL/copy out.npy --box -5:5,0:8,0:6");
+    assert_eq!(bench.elements::<u16>("local"), ("-5:5,0:8,0:6".into(), volume([10, 8, 6])));
+    assert_eq!(bench.elements::<u16>("local2"), bench.elements("local"));
+    let listed = json(&ok("ls URL --json"));
+    let urls: Vec<_> = listed.as_array().unwrap().iter().map(|row| row["url"].as_str().unwrap()).collect();
+    assert_eq!(urls, ["a/b/labels", "a/em", "copy"].map(|name| format!("{}/{name}", server.url)));
+    assert_eq!(listed[1]["scales"].as_array().unwrap().len(), 2);
+    let counted = json(&ok("du URL/a --json"));
+    let em = &counted["arrays"][1]["parts"];
+    assert_eq!((&em[0]["objects"], &em[0]["raw_bytes"]), (&(3 * 2 * 2).into(), &960.into()), "{counted}");
+    assert_eq!((&em[1]["objects"], &em[2]["scale"]), (&0.into(), &"other".into()));
+    let kept = json(&bench.ok("cache info kept --json"));
+    assert_eq!(kept["values"], 12);
+    bench.ok("cache clear kept");
+    assert_eq!(json(&bench.ok("cache info kept --json"))["values"], 0);
+    ok("rm URL/copy --yes");
+    ok("rm -r URL/a --yes");
+    let output = command(&bench, &server, &format!("ls {}", server.url)).output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+}
+
+#[test]
+fn secrets_are_not_repeated() {
+    let bench = Bench::new();
+    let said = bench.fails("info s3://bucket/x --store-option hush", 2);
+    assert!(!said.contains("hush") && said.contains("key=value"), "{said}");
+    let said = bench.fails("info s3://bucket/x --store-option timeout=never", 2);
+    assert!(said.contains("timeout"), "{said}");
+}
+
+#[test]
+fn an_export_that_waits_is_interrupted_within_a_second() {
+    let (bench, server) = (with_file(), Server::moto().unwrap());
+    ok(&bench, &server, &format!("import in.npy {}/em --chunk 4,4,4", server.url));
+    let proxy = Proxy::start(server.address(), Faults::none()).unwrap();
+    let through = server.via(&proxy);
+    let mut command = command(&bench, &through, &format!("export {}/em out.npy", through.url));
+    proxy.set_faults("stall=0.5".parse::<Faults>().unwrap().seed(3));
+    let child = command.stderr(Stdio::piped()).spawn().unwrap();
+    // By the seed, the metadata arrive and some chunk does not.
+    std::thread::sleep(Duration::from_secs(2));
+    let asked = Instant::now();
+    // SAFETY: the process is a child that nobody has waited for.
+    assert_eq!(unsafe { libc::kill(child.id() as i32, libc::SIGINT) }, 0);
+    let output = child.wait_with_output().unwrap();
+    assert!(asked.elapsed() < Duration::from_secs(1), "it took {:?}", asked.elapsed());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(130) && said.contains("stopping"), "{said}");
+    assert!(!bench.path("out.npy").exists());
+}
+
+#[test]
+fn local_folders_are_listed_counted_and_removed() {
+    let bench = with_file();
+    bench.ok("import in.npy deep/er/em --chunk 4,4,4");
+    bench.ok("create deep/vast --shape 9,9,9 --dtype uint8");
+    std::fs::write(bench.path("deep/notes"), "ours").unwrap();
+    std::fs::create_dir(bench.path("deep/mesh")).unwrap();
+    std::fs::write(bench.path("deep/mesh/info"), "{}").unwrap();
+    let text = bench.ok("ls");
+    for part in ["./deep/er/em ", "./deep/vast ", "./in.npy ", "10 × 8 × 6", "4 × 4 × 4"] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    assert!(!text.contains("mesh"), "{text}");
+    assert_eq!(json(&bench.ok("ls deep --depth 1 --json")).as_array().unwrap().len(), 1);
+    bench.fails("ls nowhere", 3);
+    let du = json(&bench.ok("du deep --json"));
+    let part = &du["arrays"][0]["parts"][0];
+    assert_eq!((&part["objects"], &part["ratio"]), (&12.into(), &1.0.into()), "{du}");
+    assert!(bench.ok("du in.npy").contains("960") || bench.ok("du in.npy").contains("1088"));
+    bench.fails("rm -r deep", 2);
+    assert!(bench.path("deep/er/em/info").exists());
+    bench.ok("rm -r deep --yes");
+    assert!(!bench.path("deep").exists());
+    bench.fails("rm -r deep --yes", 3);
+    let said = bench.fails("cache clear in.npy", 3);
+    assert!(said.contains("no cache"), "{said}");
+}

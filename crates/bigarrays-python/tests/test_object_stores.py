@@ -1,0 +1,151 @@
+"""Arrays in a bucket of a real server on loopback; see crates/testbed."""
+
+import json
+import multiprocessing
+import os
+import pickle
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import bigarrays
+
+REPOSITORY = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def testbed() -> Path:
+    command = ["cargo", "build", "--quiet", "--locked", "-p", "testbed", "--message-format=json"]
+    built = subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True, text=True)
+    programs = [json.loads(line).get("executable") for line in built.stdout.splitlines()]
+    return next(Path(program) for program in programs if program)
+
+
+@contextmanager
+def started(*command: str | Path) -> Iterator[dict[str, Any]]:
+    """What the program prints when it is ready; it ends when its input does."""
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        yield json.loads(process.stdout.readline())
+
+
+@pytest.fixture(scope="module")
+def server(testbed: Path) -> Iterator[dict[str, Any]]:
+    with started(testbed, "serve", "moto") as server, pytest.MonkeyPatch.context() as patch:
+        for key, value in server["env"].items():
+            if "SECRET" in key:
+                patch.setenv(key, value)  # as for everybody who unpickles
+        yield server
+
+
+def options(server: dict[str, Any]) -> dict[str, str]:
+    """Without the secret, which the environment has."""
+    return {key.lower(): value for key, value in server["env"].items() if "SECRET" not in key}
+
+
+def total(array: bigarrays.Array) -> int:
+    return int(array[...].sum())
+
+
+def test_a_bucket_is_a_place_like_any_other(server: dict[str, Any]) -> None:
+    url, given = server["url"] + "/place", options(server)
+    array = bigarrays.create(url, shape=(9, 9, 9), dtype="uint16", chunks=(4, 4, 4), storage_options=given)
+    array[2:8, 1:7, 3] = 5
+    coarse = bigarrays.add_scale(
+        url, shape=(5, 5, 9), dtype="uint16", resolution=(2, 2, 1), storage_options=given
+    )
+    assert coarse.scale == 1
+    opened = bigarrays.open(url, storage_options=given)
+    assert total(opened) == 5 * 36
+    with pytest.raises(bigarrays.NotFoundError):
+        bigarrays.open(url + "/nothing", storage_options=given)
+    bigarrays.remove(url, storage_options=given)
+    with pytest.raises(bigarrays.NotFoundError):
+        bigarrays.open(url, storage_options=given)
+
+
+def test_secrets_are_neither_shown_nor_pickled(server: dict[str, Any]) -> None:
+    given = options(server) | {"aws_secret_access_key": "hush", "token": "hush", "retries": 3}
+    given |= {"anonymous": False, "cache_control": None}
+    array = bigarrays.create(server["url"] + "/secret", shape=(9, 9, 9), dtype="uint8", storage_options=given)
+    assert "hush" not in repr(array) + str(array) + array._repr_html_()
+    pickled = pickle.dumps(array.view[2:])
+    assert b"hush" not in pickled and b"retries" in pickled
+    with pytest.raises(TypeError) as raised:
+        bigarrays.open("x", storage_options=["hush"])  # type: ignore[arg-type]
+    assert "hush" not in str(raised.value)
+
+
+def test_another_process_takes_secrets_from_its_environment(server: dict[str, Any], tmp_path: Path) -> None:
+    cache = bigarrays.Cache(tmp_path / "kept", memory=1 << 20, disk=1 << 24)
+    url, given = server["url"] + "/shared", options(server)
+    array = bigarrays.create(
+        url, shape=(16, 16, 16), dtype="uint8", chunks=(4, 4, 4), storage_options=given, cache=cache
+    )
+    array[...] = 1
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(2, mp_context=context) as pool:
+        assert list(pool.map(total, [array.view[k:] for k in range(4)])) == [256 * (16 - k) for k in range(4)]
+    assert cache.info()["values"] == 64
+    array[0, 0, 0] = 7
+    assert total(array) == 4096 + 6
+    again = bigarrays.open(url, storage_options=given, cache=cache, validate="never")
+    assert total(again) == 4096 + 6
+    assert cache.clear()["values"] == 64
+    assert cache.info() == {"values": 0, "bytes": 0}
+
+
+def test_what_a_cache_may_be(tmp_path: Path) -> None:
+    for number, cache in enumerate([True, False, None, tmp_path, str(tmp_path), {"memory": 9}, bigarrays.Cache()]):
+        url = f"memory://cached/{number}"
+        array = bigarrays.create(url, shape=(9, 9, 9), dtype="uint8", cache=cache)
+        assert pickle.loads(pickle.dumps(array)).shape == (9, 9, 9)
+    for wrong in (3.5, {"size": 3}):
+        with pytest.raises(TypeError):
+            bigarrays.open(url, cache=wrong)  # type: ignore[arg-type]
+    with pytest.raises(bigarrays.InvalidArgumentError, match="always"):
+        bigarrays.open(url, cache=True, validate="sometimes")  # type: ignore[arg-type]
+    with pytest.raises(bigarrays.InvalidArgumentError, match="cache"):
+        bigarrays.open(url, validate="open")
+    assert pickle.loads(pickle.dumps(bigarrays.Cache(tmp_path, disk=1 << 20))) == bigarrays.Cache(
+        tmp_path, disk=1 << 20
+    )
+
+
+@pytest.mark.parametrize("action", ["read", "write"])
+def test_ctrl_c_ends_what_waits_for_the_network(server: dict[str, Any], testbed: Path, action: str) -> None:
+    upstream = server["endpoint"].removeprefix("http://")
+    url, given = f"{server['url']}/stalled-{action}", options(server)
+    bigarrays.create(url, shape=(64, 64, 64), dtype="uint8", chunks=(16, 16, 16), storage_options=given)[...] = 1
+    with started(testbed, "proxy", "--upstream", upstream) as free:
+        port = free["endpoint"].rsplit(":", 1)[1]
+        through = {key: value.replace(server["endpoint"], free["endpoint"]) for key, value in given.items()}
+        array = bigarrays.open(url, mode="r+", storage_options=through)
+        assert array[0, 0, 0] == 1
+    sent = []
+
+    def interrupt() -> None:
+        time.sleep(0.7)
+        sent.append(time.monotonic())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with started(testbed, "proxy", "--upstream", upstream, "--listen", port, "--faults", "stall=1"):
+        thread = threading.Thread(target=interrupt)
+        thread.start()
+        with pytest.raises(KeyboardInterrupt):
+            if action == "read":
+                array[...]
+            else:
+                array[...] = 2
+        ended = time.monotonic()
+        thread.join()
+    assert ended - sent[0] < 1
