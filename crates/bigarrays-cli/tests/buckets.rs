@@ -83,11 +83,21 @@ fn an_export_that_waits_is_interrupted_within_a_second() {
     ok(&bench, &server, &format!("import in.npy {}/em --chunk 4,4,4", server.url));
     let proxy = Proxy::start(server.address(), Faults::none()).unwrap();
     let through = server.via(&proxy);
+    proxy.set_faults(Faults::none().latency(Duration::from_millis(300)));
     let mut command = command(&bench, &through, &format!("export {}/em out.npy", through.url));
-    proxy.set_faults("stall=0.5".parse::<Faults>().unwrap().seed(3));
     let child = command.stderr(Stdio::piped()).spawn().unwrap();
-    // By the seed, the metadata arrive and some chunk does not.
-    std::thread::sleep(Duration::from_secs(2));
+    let wait = |until: &dyn Fn() -> bool| {
+        let started = Instant::now();
+        while !until() {
+            assert!(started.elapsed() < Duration::from_secs(60));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    // The metadata are on their way, the chunks are not asked for yet.
+    wait(&|| proxy.counts().requests > 0);
+    proxy.set_faults("stall=1".parse::<Faults>().unwrap());
+    wait(&|| proxy.counts().faults.contains_key("stall"));
+    std::thread::sleep(Duration::from_millis(100));
     let asked = Instant::now();
     // SAFETY: the process is a child that nobody has waited for.
     assert_eq!(unsafe { libc::kill(child.id() as i32, libc::SIGINT) }, 0);

@@ -337,11 +337,8 @@ mod tests {
                 1 => *file.last_mut().unwrap() ^= 1,
                 2 => file = b"something else".to_vec(),
                 _ => {
-                    file = fs::read({
-                        disk.put(&value("b", 10));
-                        disk.path("b")
-                    })
-                    .unwrap()
+                    disk.put(&value("b", 10));
+                    file = fs::read(disk.path("b")).unwrap();
                 }
             }
             fs::write(&path, file).unwrap();
