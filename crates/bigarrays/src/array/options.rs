@@ -3,6 +3,7 @@
 use super::Array;
 use crate::error::Result;
 use crate::format::{self, FormatOptions, ScaleSelector};
+use crate::store::Settings;
 
 /// What a write does with elements outside the domain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -100,6 +101,27 @@ impl OpenOptions {
     #[must_use]
     pub fn lock(mut self, lock: bool) -> Self {
         self.format.store.lock = lock;
+        self
+    }
+
+    /// Tells a store behind a network something, such as `region` or `endpoint`: see [`Settings`]. What
+    /// is not said, the environment and the service's configuration files say.
+    ///
+    /// ```no_run
+    /// let options = bigarrays::OpenOptions::new().store_option("anonymous", "true");
+    /// let array = options.read_only(true).open("s3://bucket/em")?;
+    /// # Ok::<(), bigarrays::Error>(())
+    /// ```
+    #[must_use]
+    pub fn store_option(mut self, key: &str, value: impl Into<String>) -> Self {
+        self.format.store.settings.set(key, value);
+        self
+    }
+
+    /// All that stores behind a network are told, instead of what was said so far.
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.format.store.settings = settings;
         self
     }
 
