@@ -118,9 +118,17 @@ impl Changing<'_> {
     }
 
     async fn delete(&self) -> Result<()> {
-        match self.client.store.delete(self.path).await {
-            Err(error) if !is_missing(&error) => Err((self.explain)(error)),
-            _ => Ok(()),
+        let mut again = Again::FIRST;
+        loop {
+            match self.client.store.delete(self.path).await {
+                Err(error) if !is_missing(&error) => {
+                    let error = (self.explain)(error);
+                    if !again.after(&error).await {
+                        return Err(error);
+                    }
+                }
+                _ => return Ok(()),
+            }
         }
     }
 

@@ -213,6 +213,8 @@ async fn s3(
         builder =
             builder.with_credentials(Arc::new(Chain::load(profile.as_deref(), region.as_deref()).await));
     }
+    // One by one: whole lists of deletions are not repeated after a passing fault.
+    builder = builder.with_disable_bulk_delete(true);
     builder = builder.with_skip_signature(anonymous).with_client_options(options.clone());
     let store = Arc::new(builder.with_http_connector(transport(options)?).build().map_err(unusable)?);
     let is_amazon =
