@@ -1,29 +1,19 @@
 //! Stores behind a network, against real servers on loopback.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod common;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bigarrays::Result;
 use bigarrays::store::{self, ChangeFn, FileStore, Get, GetSink, Store, StoreOptions, Update, conformance};
-use testbed::{Access, Faults, Proxy, Server};
+use testbed::{Access, Proxy, Server};
 
-/// Options of a store that a server's bucket is reached with; without what other programs need.
-fn options(access: &Access) -> StoreOptions {
-    let known = ["AWS_", "AZURE_", "GOOGLE_BASE_URL", "GOOGLE_SERVICE_ACCOUNT_KEY"];
-    let own = access.options.iter().filter(|(key, _)| known.iter().any(|known| key.starts_with(known)));
-    StoreOptions { settings: own.map(|(k, v)| (k, v.as_str())).collect(), ..StoreOptions::default() }
-}
-
-/// A name for a new, empty place in a bucket.
-fn place() -> String {
-    static COUNT: AtomicUsize = AtomicUsize::new(0);
-    format!("place-{}", COUNT.fetch_add(1, Ordering::Relaxed))
-}
+use common::servers::{faults, options, place, settings};
 
 fn conforms(access: &Access) {
-    let options = options(access);
+    let options = options(settings(access));
     conformance::run(&|| store::open(&format!("{}/{}", access.url, place()), &options).unwrap());
 }
 
@@ -111,18 +101,12 @@ fn web_server_without_ranges_conforms() {
     published(root.path(), &Server::plain(root.path()).unwrap(), &skipped);
 }
 
-/// Everything that goes wrong between a client and a server, at a few percent.
-fn faults() -> Faults {
-    let odds = "reset=0.02,stall=0.004,stall-body=0.004,truncate=0.02,truncate-lying=0.01,lost=0.02,\
-                500=0.01,503=0.02,429=0.01";
-    odds.parse::<Faults>().unwrap().seed(11).stall_for(std::time::Duration::from_secs(5))
-}
-
 fn conforms_through_faults(server: &Server) {
     let proxy = Proxy::start(server.address(), faults()).unwrap();
-    let mut options = options(&server.via(&proxy));
-    options.settings.set("timeout", "2");
-    let url = server.via(&proxy).url;
+    let access = server.via(&proxy);
+    let mut settings = settings(&access);
+    settings.set("timeout", "2");
+    let (url, options) = (access.url, options(settings));
     conformance::run(&|| store::open(&format!("{url}/{}", place()), &options).unwrap());
     let counts = proxy.counts();
     assert!(counts.faults(Some("lost")) > 10 && counts.faults(Some("stall")) > 0, "{counts:?}");

@@ -24,12 +24,17 @@ pub enum Fault {
     Lost,
     /// As `Lost`, and drawn for PUT alone.
     LostPut,
+    /// The conditions of a change are taken off, as if the server did not know them. Signatures that
+    /// cover them become wrong.
+    IgnoreConditions,
+    /// A change on a condition is answered by 501, and the server never sees it.
+    RefuseConditions,
     /// This status is answered; the server never sees the request.
     Status(StatusCode),
 }
 
 impl Fault {
-    const NAMED: [(&str, Self); 7] = [
+    const NAMED: [(&str, Self); 9] = [
         ("reset", Self::Reset),
         ("stall", Self::Stall),
         ("stall-body", Self::StallBody),
@@ -37,6 +42,8 @@ impl Fault {
         ("truncate-lying", Self::TruncateLying),
         ("lost", Self::Lost),
         ("lost-put", Self::LostPut),
+        ("ignore-conditions", Self::IgnoreConditions),
+        ("refuse-conditions", Self::RefuseConditions),
     ];
 
     fn concerns(self, method: &Method) -> bool {

@@ -18,7 +18,8 @@ use hyper::{
     Method, Request, Response, StatusCode, Uri, Version,
     body::{Body, Incoming},
     header::{
-        CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, TRANSFER_ENCODING,
+        CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, IF_MATCH,
+        IF_NONE_MATCH, RETRY_AFTER, TRANSFER_ENCODING,
     },
     server::conn::http1,
     service::service_fn,
@@ -78,7 +79,7 @@ async fn answer(
     shared: Arc<Shared>,
     upstream: Upstream,
     reset: &AtomicBool,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
 ) -> io::Result<Answer> {
     if let Some(name) = request.uri().path().strip_prefix(OWN) {
         let name = name.to_owned();
@@ -96,10 +97,22 @@ async fn answer(
         }
         Some(Fault::Stall) => {
             shared.count(|c| count_fault(c, Fault::Stall));
+            drained(request).await;
             sleep(stall_for).await;
             return Err(io::Error::other("stalled"));
         }
-        Some(Fault::Status(status)) => return Ok(refusal(&shared, status)),
+        Some(fault @ Fault::Status(status)) => {
+            drained(request).await;
+            return Ok(refusal(&shared, fault, status));
+        }
+        Some(fault @ (Fault::IgnoreConditions | Fault::RefuseConditions)) if is_conditional(&request) => {
+            if fault == Fault::RefuseConditions {
+                drained(request).await;
+                return Ok(refusal(&shared, fault, StatusCode::NOT_IMPLEMENTED));
+            }
+            shared.count(|c| count_fault(c, fault));
+            CONDITIONS.iter().for_each(|name| drop(request.headers_mut().remove(name)));
+        }
         _ => {}
     }
     let method = request.method().clone();
@@ -207,10 +220,24 @@ fn strip(headers: &mut HeaderMap) {
     headers.remove(TRANSFER_ENCODING);
 }
 
+/// Takes the body in: a client that is still sending might not see the answer, and its leaving would
+/// not be noticed.
+async fn drained(request: Request<Incoming>) {
+    let _ = request.into_body().collect().await;
+}
+
+/// Headers that make a change conditional.
+const CONDITIONS: [HeaderName; 3] =
+    [IF_MATCH, IF_NONE_MATCH, HeaderName::from_static("x-goog-if-generation-match")];
+
+fn is_conditional(request: &Request<Incoming>) -> bool {
+    !request.method().is_safe() && CONDITIONS.iter().any(|name| request.headers().contains_key(name))
+}
+
 /// The answer of a busy or broken service, with a body as S3 words it.
-fn refusal(shared: &Shared, status: StatusCode) -> Answer {
+fn refusal(shared: &Shared, fault: Fault, status: StatusCode) -> Answer {
     shared.count(|c| {
-        count_fault(c, Fault::Status(status));
+        count_fault(c, fault);
         *c.statuses.entry(status.as_u16()).or_default() += 1;
     });
     let code = match status {
@@ -218,6 +245,7 @@ fn refusal(shared: &Shared, status: StatusCode) -> Answer {
         StatusCode::TOO_MANY_REQUESTS => "TooManyRequests",
         StatusCode::FORBIDDEN => "AccessDenied",
         StatusCode::INTERNAL_SERVER_ERROR => "InternalError",
+        StatusCode::NOT_IMPLEMENTED => "NotImplemented",
         _ => "Injected",
     };
     let text =

@@ -11,11 +11,11 @@ use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{
-    Attribute, Attributes, GetOptions, ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions, PutPayload,
-    PutResult, UpdateVersion,
+    Attribute, Attributes, GetOptions, MultipartUpload, ObjectStoreExt, PutMode, PutMultipartOptions,
+    PutOptions, PutPayload, PutResult, UpdateVersion,
 };
 
-use super::failure::{is_missing, is_unknown};
+use super::failure::{is_missing, is_unknown, knows_no_conditions};
 use super::fetch::{Fetch, Fetched, header_of};
 use super::runtime::Again;
 use super::service::Client;
@@ -108,7 +108,14 @@ impl Changing<'_> {
     async fn fetch(&self) -> Result<Option<Fetched>> {
         let (client, path, explain) = (self.client, self.path, self.explain);
         let (part, version) = (&Part::Whole, &Wanted::Named);
-        Fetch { client, path, part, max_len: self.max_len, version, budget: None, explain }.run().await
+        let fetch = Fetch { client, path, part, max_len: self.max_len, version, budget: None, explain };
+        let mut again = Again::FIRST;
+        loop {
+            match fetch.run().await {
+                Err(error) if again.after(&error).await => {}
+                done => return done,
+            }
+        }
     }
 
     async fn delete(&self) -> Result<()> {
@@ -203,8 +210,9 @@ impl Changing<'_> {
         let name = format!("{:016x}", random());
         attributes.insert(Attribute::Metadata(CHANGES.into()), name.clone().into());
         let options = PutMultipartOptions { attributes, ..PutMultipartOptions::default() };
-        let mut upload =
-            self.client.store.put_multipart_opts(self.path, options).await.map_err(self.explain)?;
+        let upload = self.client.store.put_multipart_opts(self.path, options).await.map_err(self.explain)?;
+        let mut open = OpenUpload(Some(upload));
+        let Some(upload) = &mut open.0 else { return Ok(()) };
         let starts = (0..bytes.len()).step_by(PART);
         let parts: Vec<_> = starts
             .map(|start| upload.put_part(bytes.slice(start..bytes.len().min(start + PART)).into()))
@@ -215,13 +223,16 @@ impl Changing<'_> {
             Ok(_) => upload.complete().await.map(Some),
             Err(error) => Err(error),
         };
-        let Err(error) = done else { return Ok(()) };
+        let Err(error) = done else {
+            open.0 = None;
+            return Ok(());
+        };
         // A completion whose answer was lost cannot be repeated: the value tells whether it was made.
         if self.look().await.is_ok_and(|now| now.changes.contains(&name)) {
+            open.0 = None;
             return Ok(());
         }
-        // What could not be aborted is for the service's own clean-up.
-        let _ = upload.abort().await;
+        open.abort().await;
         Err((self.explain)(error))
     }
 
@@ -262,9 +273,7 @@ impl Changing<'_> {
             let _ = self.client.store.delete(self.path).await;
             match verdict {
                 Ok(verdict) => return Ok(verdict.map_or(Ok(()), |fault| Err(fault.to_owned()))),
-                Err(
-                    object_store::Error::NotImplemented { .. } | object_store::Error::NotSupported { .. },
-                ) => {
+                Err(error) if knows_no_conditions(&error) => {
                     return Ok(Err("the service knows no conditional writes".to_owned()));
                 }
                 Err(error) if !is_unknown(&error) || lost == LOST_ANSWERS => {
@@ -299,6 +308,28 @@ impl Changing<'_> {
             return Ok(Some("the service ignores If-Match"));
         }
         Ok(None)
+    }
+}
+
+/// An upload in parts that is neither complete nor aborted; aborted if it is dropped, as when the batch
+/// is given up.
+struct OpenUpload(Option<Box<dyn MultipartUpload>>);
+
+impl OpenUpload {
+    async fn abort(&mut self) {
+        if let Some(mut upload) = self.0.take() {
+            // What could not be aborted is for the service's own clean-up.
+            let _ = upload.abort().await;
+        }
+    }
+}
+
+impl Drop for OpenUpload {
+    fn drop(&mut self) {
+        if let (Some(_), Ok(runtime)) = (&self.0, tokio::runtime::Handle::try_current()) {
+            let mut upload = Self(self.0.take());
+            runtime.spawn(async move { upload.abort().await });
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 
 use super::service::Service;
-use super::transport::Unknown;
+use super::transport::{NoConditions, Unknown};
 use crate::error::{Error, ErrorKind};
 
 /// The longest account of a cause.
@@ -51,9 +51,19 @@ pub(super) fn is_missing(error: &object_store::Error) -> bool {
 
 /// Whether the outcome of a change is unknown.
 pub(super) fn is_unknown(error: &object_store::Error) -> bool {
+    is_caused_by::<Unknown>(error)
+}
+
+/// Whether the service knows no changes on conditions.
+pub(super) fn knows_no_conditions(error: &object_store::Error) -> bool {
+    use object_store::Error as E;
+    matches!(error, E::NotImplemented { .. } | E::NotSupported { .. }) || is_caused_by::<NoConditions>(error)
+}
+
+fn is_caused_by<T: StdError + 'static>(error: &object_store::Error) -> bool {
     let mut next: Option<&(dyn StdError + 'static)> = Some(error);
     while let Some(error) = next {
-        if error.is::<Unknown>() {
+        if error.is::<T>() {
             return true;
         }
         next = error.source();
@@ -71,17 +81,33 @@ pub(super) fn explain(
     use object_store::Error as E;
     let text = chain(&error);
     let (kind, advice) = match (&error, code(&text)) {
-        (_, Some("NoSuchBucket")) => (ErrorKind::NotFound, no_bucket(service)),
+        (_, Some("NoSuchBucket" | "ContainerNotFound")) => (ErrorKind::NotFound, no_bucket(service)),
         (_, Some(code)) if is_region(code) => (ErrorKind::InvalidArgument, region(&text)),
         (
             _,
-            Some(code @ ("InvalidAccessKeyId" | "SignatureDoesNotMatch" | "ExpiredToken" | "InvalidToken")),
+            Some(
+                code @ ("InvalidAccessKeyId"
+                | "NotSignedUp"
+                | "SignatureDoesNotMatch"
+                | "ExpiredToken"
+                | "InvalidToken"
+                | "AuthenticationFailed"
+                | "AuthorizationFailure"),
+            ),
         ) => (ErrorKind::PermissionDenied, format!("{code}: {}", credentials(service))),
         (E::NotFound { .. }, _) => (ErrorKind::NotFound, no_bucket(service)),
         (E::Unauthenticated { .. }, _) => (ErrorKind::PermissionDenied, credentials(service).to_owned()),
         (E::PermissionDenied { .. }, _) => (ErrorKind::PermissionDenied, permission(service).to_owned()),
+        // What lists are answered comes without a kind.
+        (E::Generic { .. }, _) if text.contains("404 Not Found") => (ErrorKind::NotFound, no_bucket(service)),
+        (E::Generic { .. }, _) if text.contains("401 Unauthorized") => {
+            (ErrorKind::PermissionDenied, credentials(service).to_owned())
+        }
+        (E::Generic { .. }, _) if text.contains("403 Forbidden") => {
+            (ErrorKind::PermissionDenied, permission(service).to_owned())
+        }
         (E::AlreadyExists { .. }, _) => (ErrorKind::AlreadyExists, String::new()),
-        (E::NotSupported { .. } | E::NotImplemented { .. }, _) => (ErrorKind::Unsupported, String::new()),
+        _ if knows_no_conditions(&error) => (ErrorKind::Unsupported, String::new()),
         (E::InvalidPath { .. }, _) => (ErrorKind::InvalidArgument, String::new()),
         _ if text.contains("BareRedirect") || text.contains("without LOCATION") => {
             (ErrorKind::InvalidArgument, region(&text))

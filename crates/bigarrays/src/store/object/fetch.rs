@@ -189,7 +189,12 @@ impl Fetch<'_> {
         let mut bytes = Vec::new();
         bytes.try_reserve_exact(length).map_err(|_| too_large())?;
         let mut stream = found.into_stream();
-        while let Some(piece) = stream.try_next().await.map_err(self.explain)? {
+        let broken = |error| {
+            let error = (self.explain)(error);
+            // The rest of the body could not be had: it may have been replaced, by a shorter one.
+            if error.kind() == crate::ErrorKind::Storage { error.retryable() } else { error }
+        };
+        while let Some(piece) = stream.try_next().await.map_err(broken)? {
             if bytes.len() + piece.len() > length {
                 return Err(Error::corrupt(format!("more than the {expected} bytes announced")));
             }

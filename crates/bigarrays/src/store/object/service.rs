@@ -187,7 +187,6 @@ async fn s3(
     // Each key is removed by a request of its own, which can be repeated safely.
     let mut builder =
         AmazonS3Builder::from_env().with_bucket_name(&place.bucket).with_retry(retries(settings)?);
-    builder = builder.with_disable_bulk_delete(true);
     for (name, value) in settings.of_service() {
         builder = builder.with_config(key::<AmazonS3ConfigKey>(name, "S3")?, value);
     }
@@ -215,6 +214,8 @@ async fn s3(
         builder =
             builder.with_credentials(Arc::new(Chain::load(profile.as_deref(), region.as_deref()).await));
     }
+    // One by one: whole lists of deletions are not repeated after a passing fault.
+    builder = builder.with_disable_bulk_delete(true);
     builder = builder.with_skip_signature(anonymous).with_client_options(options.clone());
     let store = Arc::new(builder.with_http_connector(transport(options)?).build().map_err(unusable)?);
     let is_amazon =

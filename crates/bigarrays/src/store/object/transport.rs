@@ -72,6 +72,18 @@ impl fmt::Display for Unknown {
 
 impl std::error::Error for Unknown {}
 
+/// The service does not know changes on conditions. Nothing was changed.
+#[derive(Debug)]
+pub(super) struct NoConditions;
+
+impl fmt::Display for NoConditions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the server answered 501 Not Implemented")
+    }
+}
+
+impl std::error::Error for NoConditions {}
+
 #[async_trait]
 impl HttpService for Transport {
     async fn call(&self, mut request: HttpRequest) -> Result<HttpResponse, HttpError> {
@@ -108,6 +120,10 @@ impl Transport {
         match sent.unwrap_or_else(|_| Err(timed_out(limit))) {
             Err(error) if is_conditional && error.kind() != HttpErrorKind::Connect => {
                 Err(unknown(super::failure::chain(&error)))
+            }
+            Ok(response) if is_conditional && response.status() == StatusCode::NOT_IMPLEMENTED => {
+                // An error of this kind is not tried again.
+                Err(HttpError::new(HttpErrorKind::Unknown, NoConditions))
             }
             Ok(response) if is_conditional && is_doubtful(response.status()) => {
                 self.throttle.heed(response.status());

@@ -1,0 +1,352 @@
+//! What goes wrong with arrays behind a network is said, stops when asked, and leaves nothing behind.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use bigarrays::codec::ContentEncoding;
+use bigarrays::format::NewSharding;
+use bigarrays::ndarray::{Array3, ArrayD};
+use bigarrays::store;
+use bigarrays::{Array, Error, ErrorKind, OpenOptions, Result, interruptible};
+use testbed::{Access, Fault, Faults, Proxy, Server};
+
+use common::servers::{options, place, settings};
+use common::writers::{Layer, assert_writable};
+
+/// Chunks of the layer.
+const CHUNKS: u64 = 48;
+
+fn layer(access: &Access) -> Layer {
+    Layer { url: format!("{}/{}", access.url, place()), settings: settings(access), rounds: 0 }
+}
+
+/// A layer by way of a proxy, full of sevens.
+struct Bed {
+    _server: Server,
+    proxy: Proxy,
+    layer: Layer,
+    array: Array,
+}
+
+impl Bed {
+    fn new(server: Server) -> Self {
+        let proxy = Proxy::start(server.address(), Faults::none()).unwrap();
+        let layer = layer(&server.via(&proxy));
+        let array = layer.create("raw", NewSharding::None);
+        assert_writable(&array);
+        Self { _server: server, proxy, layer, array }
+    }
+
+    fn set_faults(&self, faults: &str) {
+        self.proxy.set_faults(faults.parse().unwrap());
+    }
+
+    fn read(&self) -> Result<ArrayD<u32>> {
+        self.array.read::<u32>(self.array.domain()).map(|read| read.into_data())
+    }
+
+    /// A box that no chunk lies in.
+    fn write_a_part(&self, array: &Array) -> Result<()> {
+        array.write(&[0, 10, 0], Array3::from_elem((3, 4, 5), 8u32).view())
+    }
+
+    fn write_a_chunk(&self, array: &Array) -> Result<()> {
+        array.write(&[-7, 3, -20], Array3::from_elem((16, 20, 8), 9u32).view())
+    }
+}
+
+fn within(limit: Duration, holds: impl Fn() -> bool) -> bool {
+    let began = Instant::now();
+    while !holds() {
+        if began.elapsed() > limit {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    true
+}
+
+/// Gives `work` up after a short while; it must end within a second.
+fn cancelled<T: std::fmt::Debug>(work: impl FnOnce() -> Result<T>) {
+    let began = Instant::now();
+    let stop = || began.elapsed() > Duration::from_millis(300);
+    let error = interruptible(&stop, work).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Cancelled, "{error:?}");
+    assert!(began.elapsed() < Duration::from_millis(1300), "after {:?}", began.elapsed());
+}
+
+#[test]
+fn whoever_waits_for_a_stalled_server_is_stopped_within_a_second() {
+    let bed = Bed::new(Server::s3s().unwrap());
+    for fault in ["stall=1", "stall-body=1"] {
+        bed.set_faults(fault);
+        cancelled(|| bed.read());
+        assert!(within(Duration::from_secs(1), || bed.proxy.counts().in_flight == 0), "requests go on");
+    }
+    bed.set_faults("stall=1");
+    cancelled(|| bed.write_a_chunk(&bed.array));
+    cancelled(|| bed.write_a_part(&bed.array));
+    cancelled(|| bed.layer.open());
+    cancelled(|| bed.array.store().list("", &mut |_, _| Ok(())));
+    assert!(within(Duration::from_secs(1), || bed.proxy.counts().in_flight == 0), "requests go on");
+    bed.proxy.set_faults(Faults::none());
+    assert!(bed.read().unwrap().iter().all(|&value| value == 7));
+}
+
+/// Status and body of the answer to a request without a signature.
+fn get(address: SocketAddr, target: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET {target} HTTP/1.0\r\nHost: {address}\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn uploads_in_parts_that_fail_are_aborted() {
+    let server = Server::moto().unwrap();
+    let proxy = Proxy::start(server.address(), Faults::none()).unwrap();
+    let layer = layer(&server.via(&proxy));
+    let store = store::open(&layer.url, &options(layer.settings)).unwrap();
+    let large: Vec<u8> = (0..70u32 << 20).map(|k| (k >> 12) as u8).collect();
+    let open_uploads = || get(server.address(), "/testbed?uploads").matches("<UploadId>").count();
+    let write = || store.write("large", &large);
+
+    proxy.inject("PUT", Fault::Status("403".parse().unwrap()));
+    assert_eq!(write().unwrap_err().kind(), ErrorKind::PermissionDenied);
+    assert_eq!((open_uploads(), store.read("large").unwrap()), (0, None));
+
+    proxy.inject("PUT", Fault::Stall);
+    cancelled(write);
+    assert!(within(Duration::from_secs(5), || open_uploads() == 0));
+    assert_eq!(store.read("large").unwrap(), None);
+
+    // Parts are sent again, and a completion whose answer is lost is found to have been made.
+    proxy.inject("PUT", Fault::Reset);
+    proxy.inject("POST", Fault::Status("503".parse().unwrap()));
+    write().unwrap();
+    assert_eq!(open_uploads(), 0);
+    assert!(store.read("large").unwrap().unwrap() == large);
+}
+
+#[test]
+fn forbidden_is_never_missing() {
+    let bed = Bed::new(Server::s3s().unwrap());
+    bed.set_faults("403=1");
+    let denied = |result: Result<()>| {
+        let error = result.unwrap_err();
+        assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::PermissionDenied, false), "{error:?}");
+        assert!(error.to_string().contains("s3:GetObject"), "{error}");
+    };
+    denied(bed.read().map(drop));
+    denied(bed.write_a_part(&bed.array));
+    denied(bed.write_a_chunk(&bed.array));
+    denied(bed.layer.open().map(drop));
+    denied(bed.array.missing(bed.array.domain()).map(drop));
+    denied(bed.array.store().list("", &mut |_, _| Ok(())));
+}
+
+/// The errors of opening, creating and listing with these settings changed.
+fn errors(layer: &Layer, changed: &[(&str, &str)]) -> Vec<Error> {
+    let mut layer = layer.clone();
+    changed.iter().for_each(|(key, value)| layer.settings.set(key, *value));
+    let store = store::open(&layer.url, &options(layer.settings.clone())).unwrap();
+    let errors = vec![
+        layer.open().unwrap_err(),
+        store.write("value", b"1").unwrap_err(),
+        store.list("", &mut |_, _| Ok(())).unwrap_err(),
+    ];
+    for secret in
+        layer.settings.iter().filter(|(key, _)| key.contains("secret") || key.ends_with("account_key"))
+    {
+        let said = format!("{errors:?} {store:?} {:?}", layer.settings);
+        let said = errors.iter().fold(said, |said, error| said + &error.to_string());
+        assert!(!said.contains(secret.1), "{said}");
+    }
+    errors
+}
+
+fn all_say(errors: &[Error], kind: ErrorKind, advice: &str) {
+    for error in errors {
+        assert!(error.kind() == kind && error.to_string().contains(advice), "{error:?}\n{error}");
+        assert!(!error.is_retryable() && error.key().is_some() && error.operation().is_some(), "{error:?}");
+    }
+}
+
+#[test]
+fn wrong_credentials_and_buckets_are_told() {
+    use ErrorKind::{NotFound, PermissionDenied};
+    let elsewhere = |layer: &Layer, base: &str| Layer { url: format!("{base}/x"), ..layer.clone() };
+    let s3 = Server::s3s().unwrap();
+    let s3 = layer(&s3);
+    all_say(
+        &errors(&s3, &[("aws_secret_access_key", "wrong-secret")]),
+        PermissionDenied,
+        "AWS_SECRET_ACCESS_KEY",
+    );
+    all_say(&errors(&s3, &[("aws_access_key_id", "wrong")]), PermissionDenied, "AWS_ACCESS_KEY_ID");
+    all_say(&errors(&elsewhere(&s3, "s3://no-such-bucket"), &[]), NotFound, "no such bucket");
+
+    let azure = Server::azurite().unwrap();
+    let azure = layer(&azure);
+    let key = azure.settings.iter().map(|(key, _)| key.to_owned()).find(|key| key.ends_with("key")).unwrap();
+    let wrong = [(key.as_str(), "d3Jvbmcgd3Jvbmcgd3Jvbmc=")];
+    all_say(&errors(&azure, &wrong), PermissionDenied, "AZURE_STORAGE_ACCOUNT_KEY");
+    all_say(&errors(&elsewhere(&azure, "az://no-such-container"), &[]), NotFound, "no such container");
+
+    let gcs = Server::fake_gcs().unwrap();
+    // Only to who writes does this server say that it is the bucket that it lacks.
+    let errors = errors(&elsewhere(&layer(&gcs), "gs://no-such-bucket"), &[]);
+    all_say(&errors[1..2], NotFound, "no such bucket");
+}
+
+/// A server that gives everybody the same answer.
+fn answering(answer: String) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(|stream| stream.ok()) {
+            let mut request = Vec::new();
+            let mut piece = [0; 4096];
+            while !request.windows(4).any(|end| end == b"\r\n\r\n") {
+                match stream.read(&mut piece) {
+                    Ok(length @ 1..) => request.extend_from_slice(&piece[..length]),
+                    _ => break,
+                }
+            }
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    address
+}
+
+#[test]
+fn a_wrong_region_is_told() {
+    let body = "<Error><Code>AuthorizationHeaderMalformed</Code><Region>eu-west-1</Region></Error>";
+    let moved =
+        "<Error><Code>PermanentRedirect</Code><Endpoint>b.s3.eu-west-1.amazonaws.com</Endpoint></Error>";
+    for (status, body, advice) in
+        [("400 Bad Request", body, "AWS_REGION"), ("301 Moved Permanently", moved, "AWS_REGION")]
+    {
+        let length = body.len();
+        let address = answering(format!(
+            "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        ));
+        let endpoint = format!("http://{address}");
+        let pairs = [
+            ("aws_endpoint_url", endpoint.as_str()),
+            ("aws_access_key_id", "key"),
+            ("aws_secret_access_key", "hush-hush"),
+            ("aws_region", "us-east-1"),
+        ];
+        let layer = Layer { url: "s3://bucket/x".into(), settings: pairs.into_iter().collect(), rounds: 0 };
+        all_say(&errors(&layer, &[]), ErrorKind::InvalidArgument, advice);
+    }
+}
+
+#[test]
+fn a_throttled_client_slows_down_and_then_succeeds() {
+    let bed = Bed::new(Server::s3s().unwrap());
+    bed.set_faults("503=1");
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(1500));
+            bed.proxy.set_faults(Faults::none());
+        });
+        assert!(bed.read().unwrap().iter().all(|&value| value == 7));
+    });
+    let refused = bed.proxy.counts().faults(Some("503"));
+    // Each request waits ever longer before it is sent again.
+    assert!((CHUNKS..CHUNKS * 20).contains(&refused), "{refused} refused");
+    bed.proxy.reset();
+    bed.read().unwrap();
+    assert!(bed.proxy.counts().peak_in_flight < CHUNKS / 2, "{:?}", bed.proxy.counts());
+}
+
+#[test]
+fn services_without_conditions_take_whole_chunks_alone() {
+    for (server, fault, says) in [
+        (Server::s3s().unwrap(), "refuse-conditions=1", "knows no conditional writes"),
+        (Server::moto().unwrap(), "ignore-conditions=1", "ignores If-None-Match"),
+    ] {
+        let bed = Bed::new(server);
+        bed.set_faults(fault);
+        let array = bed.layer.open().unwrap();
+        let error = bed.write_a_part(&array).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported, "{error:?}");
+        assert!(error.to_string().contains(says) && error.to_string().contains("lock=False"), "{error}");
+        bed.write_a_chunk(&array).unwrap();
+        let alone = bed.layer.options().lock(false).open(&bed.layer.url).unwrap();
+        bed.write_a_part(&alone).unwrap();
+        let read = bed.read().unwrap();
+        let count = |wanted: u32| read.iter().filter(|&&value| value == wanted).count();
+        assert_eq!((count(8), count(9)), (60, 2560));
+        let mut keys = Vec::new();
+        let mut note = |key: &str, _| {
+            keys.push(key.to_owned());
+            Ok(())
+        };
+        array.store().list("", &mut note).unwrap();
+        assert_eq!(keys.len() as u64, CHUNKS, "what was tried is left: {keys:?}");
+    }
+}
+
+/// A local layer of one scale, to be served.
+fn published(folder: &Path, encoding: ContentEncoding, sharding: NewSharding) -> ArrayD<u32> {
+    let local =
+        Layer { url: folder.to_str().unwrap().to_owned(), settings: store::Settings::new(), rounds: 0 };
+    local.create("raw", sharding);
+    let array = OpenOptions::new().content_encoding(encoding).open(&local.url).unwrap();
+    let data = ArrayD::from_shape_fn(vec![64, 58, 32], |at| (at[0] * 10_000 + at[1] * 100 + at[2]) as u32);
+    array.write(array.domain().origin(), data.view()).unwrap();
+    data
+}
+
+#[test]
+fn web_servers_with_encodings_redirects_and_rights_are_read() {
+    let root = tempfile::tempdir().unwrap();
+    let data = published(&root.path().join("em"), ContentEncoding::Gzip, NewSharding::None);
+    let server = Server::nginx(root.path()).unwrap();
+    for url in [format!("{}/em", server.url), format!("{}/.moved/em", server.url)] {
+        let array = Array::open(&url).unwrap();
+        assert_eq!(array.read::<u32>(array.domain()).unwrap().into_data(), data);
+        let error = array.write(&[0, 10, 0], Array3::from_elem((3, 4, 5), 8u32).view()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ReadOnly);
+    }
+    let error = Array::open(&format!("{}/.forbidden/em", server.url)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+    let error = Array::open(&format!("{}/.private/em", server.url)).unwrap_err();
+    assert!(
+        error.kind() == ErrorKind::PermissionDenied && error.to_string().contains("bearer_token"),
+        "{error}"
+    );
+
+    let proxy = Proxy::start(server.address(), Faults::none()).unwrap();
+    let array = Array::open(&format!("{}/em", server.via(&proxy).url)).unwrap();
+    proxy.set_faults("403=1".parse().unwrap());
+    assert_eq!(array.read::<u32>(array.domain()).unwrap_err().kind(), ErrorKind::PermissionDenied);
+    proxy.set_faults("truncate=0.1,reset=0.1".parse::<Faults>().unwrap().seed(3));
+    assert_eq!(array.read::<u32>(array.domain()).unwrap().into_data(), data);
+    // Nothing in HTTP says that there was more, but gzip does.
+    proxy.set_faults("truncate-lying=1".parse().unwrap());
+    let error = array.read::<u32>(array.domain()).unwrap_err();
+    assert!(error.kind() == ErrorKind::CorruptData && error.to_string().contains("truncated"), "{error}");
+}
+
+#[test]
+fn web_servers_without_ranges_are_read() {
+    let root = tempfile::tempdir().unwrap();
+    let one_shard = "preshift_bits=1,minishard_bits=2,shard_bits=0,data_encoding=gzip".parse().unwrap();
+    let shardings = [("plain", NewSharding::None), ("sharded", NewSharding::Neuroglancer(one_shard))];
+    let server = Server::plain(root.path()).unwrap();
+    for (name, sharding) in shardings {
+        let data = published(&root.path().join(name), ContentEncoding::Identity, sharding);
+        let array = Array::open(&format!("{}/{name}", server.url)).unwrap();
+        assert_eq!(array.read::<u32>(array.domain()).unwrap().into_data(), data);
+    }
+}
