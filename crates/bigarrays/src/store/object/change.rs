@@ -19,6 +19,7 @@ use super::failure::{is_missing, is_unknown, knows_no_conditions};
 use super::fetch::{Fetch, Fetched, header_of};
 use super::runtime::Again;
 use super::service::Client;
+use super::transport::OfValue;
 use super::work::Maker;
 use crate::codec::ContentEncoding;
 use crate::error::{Error, ErrorKind, Result};
@@ -135,7 +136,7 @@ impl Changing<'_> {
 
     async fn delete_unless_changed(&self, old: &Old) -> Result<Outcome> {
         let now = self.look().await?;
-        if now.version != old.version {
+        if !now.is_version(old) {
             return Ok(Outcome::Lost);
         }
         if now.version.is_some() {
@@ -146,8 +147,10 @@ impl Changing<'_> {
 
     /// The value as it is now, without its bytes.
     async fn look(&self) -> Result<Old> {
-        match self.client.store.get_opts(self.path, GetOptions { head: true, ..GetOptions::default() }).await
-        {
+        let mut extensions = http::Extensions::new();
+        extensions.insert(OfValue { max_len: self.max_len });
+        let options = GetOptions { head: true, extensions, ..GetOptions::default() };
+        match self.client.store.get_opts(self.path, options).await {
             Ok(found) => Ok(Old {
                 version: Some(UpdateVersion { e_tag: found.meta.e_tag, version: found.meta.version }),
                 changes: changes_of(&found.attributes).to_owned(),
@@ -184,14 +187,18 @@ impl Changing<'_> {
             }
             let longest = 100u64 << unknown.min(6);
             tokio::time::sleep(std::time::Duration::from_millis(longest / 2 + random() % longest)).await;
-            let now = self.look().await?;
+            let now = self.look().await.map_err(|error| {
+                let message = format!("it is not known whether the value was changed: {error}");
+                Error::new(error.kind(), message).caused_by(error).retryable()
+            })?;
             if now.changes.contains(&name) {
                 return Ok(Outcome::Done);
             }
-            if now.version != old.version {
+            if !now.is_version(old) {
                 return Ok(Outcome::Lost);
             }
-            // Not made, or not yet: put again. At most one of the two can succeed.
+            // Not made, or not yet: put again. One of the two succeeds, unless the old bytes come back
+            // in between where versions are named after bytes.
         }
     }
 
@@ -269,8 +276,10 @@ impl Changing<'_> {
     async fn try_conditions(&self) -> Result<std::result::Result<(), String>> {
         let mut lost = 0;
         loop {
-            let verdict = self.try_conditions_once().await;
-            let _ = self.client.store.delete(self.path).await;
+            // A new name each time: a lost put may still be made.
+            let path = Path::from(format!("{}-{:016x}", self.path, random()));
+            let verdict = self.try_conditions_once(&path).await;
+            let _ = self.client.store.delete(&path).await;
             match verdict {
                 Ok(verdict) => return Ok(verdict.map_or(Ok(()), |fault| Err(fault.to_owned()))),
                 Err(error) if knows_no_conditions(&error) => {
@@ -281,14 +290,14 @@ impl Changing<'_> {
                 }
                 Err(_) => lost += 1,
             }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
     }
 
-    async fn try_conditions_once(&self) -> object_store::Result<Option<&'static str>> {
+    async fn try_conditions_once(&self, path: &Path) -> object_store::Result<Option<&'static str>> {
         // Different bytes, as tags may be made of them.
         let put = async |bytes: &'static [u8], mode: PutMode| {
-            let put =
-                self.client.store.put_opts(self.path, PutPayload::from_static(bytes), mode.into()).await;
+            let put = self.client.store.put_opts(path, PutPayload::from_static(bytes), mode.into()).await;
             match put {
                 Ok(put) => Ok(Some(UpdateVersion::from(put))),
                 Err(error) if is_refused(&error) => Ok(None),
@@ -339,9 +348,23 @@ fn is_refused(error: &object_store::Error) -> bool {
 }
 
 /// How many answers to one put may be lost before that is an error.
-const LOST_ANSWERS: u32 = 8;
+const LOST_ANSWERS: u32 = 12;
 
 impl Old {
+    /// Whether this is the version of `other`; by their generations, where the service has them.
+    fn is_version(&self, other: &Self) -> bool {
+        match (&self.version, &other.version) {
+            (Some(one), Some(other)) if one.version.is_some() && other.version.is_some() => {
+                one.version == other.version
+            }
+            (one, other) => {
+                let tag =
+                    |version: &Option<UpdateVersion>| version.as_ref().map(|version| version.e_tag.clone());
+                tag(one) == tag(other)
+            }
+        }
+    }
+
     fn of(fetched: Option<&Fetched>) -> Self {
         let version = fetched.map(|fetched| UpdateVersion {
             e_tag: fetched.version.clone(),

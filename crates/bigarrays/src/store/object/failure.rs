@@ -2,6 +2,8 @@
 
 use std::error::Error as StdError;
 
+use object_store::client::{HttpError, HttpErrorKind};
+
 use super::service::Service;
 use super::transport::{NoConditions, Unknown};
 use crate::error::{Error, ErrorKind};
@@ -37,6 +39,10 @@ fn code(text: &str) -> Option<&str> {
 /// Whether an answer means that there is no such object, in a bucket that exists.
 pub(super) fn is_missing(error: &object_store::Error) -> bool {
     let object_store::Error::NotFound { source, .. } = error else { return false };
+    // A server that does not know the method says nothing about the object.
+    if status(error) == Some(405) {
+        return false;
+    }
     let text = chain(&**source);
     ![
         "NoSuchBucket",
@@ -120,27 +126,35 @@ pub(super) fn explain(
         _ => (ErrorKind::Storage, String::new()),
     };
     let message = if advice.is_empty() { text } else { format!("{advice} ({text})") };
-    let is_passing = kind == ErrorKind::Storage && (is_unknown(&error) || is_passing(&message));
+    let is_passing = kind == ErrorKind::Storage && (is_unknown(&error) || is_passing(&error));
     let failure = Error::new(kind, message).caused_by(error).during(operation).at(location);
     if is_passing { failure.retryable() } else { failure }
 }
 
+/// The status that the service answered, if it answered.
+pub(super) fn status(error: &object_store::Error) -> Option<u16> {
+    let text = chain(error);
+    let (_, rest) = text.split_once("status code: ")?;
+    rest.get(..3)?.parse().ok()
+}
+
+/// Whether an answer came, but broke off or cannot be understood: what reads may be asked again.
+pub(super) fn is_broken_answer(error: &object_store::Error) -> bool {
+    let text = chain(error);
+    ["response body", "invalid list response"].iter().any(|sign| text.contains(sign))
+}
+
 /// Whether the same request may succeed later.
-fn is_passing(text: &str) -> bool {
-    let passing = [
-        " 500",
-        " 502",
-        " 503",
-        " 504",
-        " 429",
-        " 408",
-        "timed out",
-        "no answer within",
-        "invalid list response",
-        "connect",
-        "HTTP error",
-    ];
-    passing.iter().any(|sign| text.contains(sign))
+fn is_passing(error: &object_store::Error) -> bool {
+    let mut next: Option<&(dyn StdError + 'static)> = Some(error);
+    while let Some(error) = next {
+        if let Some(error) = error.downcast_ref::<HttpError>() {
+            use HttpErrorKind::{Connect, Interrupted, Request, Timeout};
+            return matches!(error.kind(), Connect | Interrupted | Request | Timeout);
+        }
+        next = error.source();
+    }
+    matches!(status(error), Some(408 | 429 | 500 | 502 | 503 | 504)) || is_broken_answer(error)
 }
 
 fn is_region(code: &str) -> bool {

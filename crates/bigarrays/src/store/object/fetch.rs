@@ -9,12 +9,12 @@ use object_store::{Attribute, Attributes, GetOptions, GetRange, GetResult, Objec
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::checksum::Checksums;
-use super::failure::is_missing;
+use super::failure::{self, is_missing};
 use super::runtime::Budget;
 use super::service::Client;
 use super::transport::OfValue;
 use crate::codec::ContentEncoding;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::store::{Blob, Extent, Part, Wanted};
 
 /// Ranges no further apart than this are one request: they come about as soon as another would.
@@ -67,6 +67,8 @@ pub(super) struct Fetch<'a> {
 /// What the first answer to a request says.
 enum Answer {
     Missing,
+    /// The service does not answer such a request for this value.
+    NoRange,
     Withheld(Option<String>),
     Value(GetResult),
 }
@@ -95,7 +97,7 @@ impl Fetch<'_> {
     async fn ask(&self, range: Option<GetRange>, head: bool) -> Result<Answer> {
         let strong = |version: &String| (!version.starts_with("W/")).then(|| version.clone());
         let mut extensions = http::Extensions::new();
-        extensions.insert(OfValue);
+        extensions.insert(OfValue { max_len: self.max_len });
         let options = GetOptions {
             extensions,
             range,
@@ -113,6 +115,10 @@ impl Fetch<'_> {
                 Ok(Answer::Withheld(None))
             }
             Err(error) if is_missing(&error) => Ok(Answer::Missing),
+            // A range that begins at the end or beyond it, or one that Azure does not know.
+            Err(object_store::Error::NotSupported { .. }) => Ok(Answer::NoRange),
+            Err(error) if failure::status(&error) == Some(416) => Ok(Answer::NoRange),
+            Err(error) if head && matches!(failure::status(&error), Some(405 | 501)) => Ok(Answer::NoRange),
             Err(error) => Err((self.explain)(error)),
         }
     }
@@ -134,11 +140,15 @@ impl Fetch<'_> {
     fn withheld(&self, version: Option<String>) -> Fetched {
         // Without a name in the answer it is the one that was known.
         let known = if let Wanted::Unless(known) = self.version { Some(known.clone()) } else { None };
+        Self::nothing(Extent::Withheld, version.or(known))
+    }
+
+    fn nothing(extent: Extent, version: Option<String>) -> Fetched {
         Fetched {
             bytes: Vec::new(),
             encoding: ContentEncoding::Identity,
-            extent: Extent::Withheld,
-            version: version.or(known),
+            extent,
+            version,
             generation: None,
             attributes: Attributes::new(),
             _memory: None,
@@ -146,8 +156,15 @@ impl Fetch<'_> {
     }
 
     async fn presence(&self) -> Result<Option<Fetched>> {
-        match self.ask(None, true).await? {
+        let answer = match self.ask(None, true).await? {
+            // Not every web server knows HEAD.
+            Answer::NoRange => self.ask(Some(GetRange::Bounded(0..1)), false).await?,
+            answer => answer,
+        };
+        match answer {
             Answer::Missing => Ok(None),
+            // Then it is empty.
+            Answer::NoRange => Ok(Some(Self::nothing(Extent::Parts, None))),
             Answer::Withheld(version) => Ok(Some(self.withheld(version))),
             Answer::Value(found) => {
                 self.fetched(Vec::new(), Extent::Parts, &found.meta, found.attributes).map(Some)
@@ -158,6 +175,9 @@ impl Fetch<'_> {
     async fn whole(&self) -> Result<Option<Fetched>> {
         match self.ask(None, false).await? {
             Answer::Missing => Ok(None),
+            Answer::NoRange => {
+                Err(Error::new(ErrorKind::Storage, "the service finds a range where none was asked for"))
+            }
             Answer::Withheld(version) => Ok(Some(self.withheld(version))),
             Answer::Value(found) => self.all_of(found).await.map(Some),
         }
@@ -184,7 +204,7 @@ impl Fetch<'_> {
     async fn body(&self, found: GetResult) -> Result<Vec<u8>> {
         let expected = found.range.end - found.range.start;
         let too_large =
-            || Error::new(crate::ErrorKind::MemoryBudget, format!("{expected} bytes do not fit into memory"));
+            || Error::new(ErrorKind::MemoryBudget, format!("{expected} bytes do not fit into memory"));
         let length = usize::try_from(expected).map_err(|_| too_large())?;
         let mut bytes = Vec::new();
         bytes.try_reserve_exact(length).map_err(|_| too_large())?;
@@ -192,7 +212,7 @@ impl Fetch<'_> {
         let broken = |error| {
             let error = (self.explain)(error);
             // The rest of the body could not be had: it may have been replaced, by a shorter one.
-            if error.kind() == crate::ErrorKind::Storage { error.retryable() } else { error }
+            if error.kind() == ErrorKind::Storage { error.retryable() } else { error }
         };
         while let Some(piece) = stream.try_next().await.map_err(broken)? {
             if bytes.len() + piece.len() > length {
@@ -202,7 +222,7 @@ impl Fetch<'_> {
         }
         if bytes.len() < length {
             let message = format!("{} of {expected} bytes arrived", bytes.len());
-            return Err(Error::new(crate::ErrorKind::Storage, message).retryable());
+            return Err(Error::new(ErrorKind::Storage, message).retryable());
         }
         Ok(bytes)
     }
@@ -221,12 +241,12 @@ impl Fetch<'_> {
 
     /// Up to `length` bytes at one end of the value, whose size is not known.
     async fn end(&self, range: GetRange, length: u64) -> Result<Option<Fetched>> {
-        let found = match self.ask(Some(range), false).await {
+        let found = match self.ask(Some(range), false).await? {
             // An empty value has no ends, and Azure does not count from the last byte.
-            Err(_) => return self.end_by_size().await,
-            Ok(Answer::Missing) => return Ok(None),
-            Ok(Answer::Withheld(version)) => return Ok(Some(self.withheld(version))),
-            Ok(Answer::Value(found)) => found,
+            Answer::NoRange => return self.end_by_size().await,
+            Answer::Missing => return Ok(None),
+            Answer::Withheld(version) => return Ok(Some(self.withheld(version))),
+            Answer::Value(found) => found,
         };
         if encoding_of(&found.attributes)? != ContentEncoding::Identity {
             return self.whole().await;
@@ -241,6 +261,7 @@ impl Fetch<'_> {
     async fn end_by_size(&self) -> Result<Option<Fetched>> {
         let found = match self.ask(None, true).await? {
             Answer::Missing => return Ok(None),
+            Answer::NoRange => return self.cut_from_whole().await,
             Answer::Withheld(version) => return Ok(Some(self.withheld(version))),
             Answer::Value(found) => found,
         };
@@ -274,7 +295,7 @@ impl Fetch<'_> {
             }
         }
         let message = "the value is replaced again and again while it is read";
-        Err(Error::new(crate::ErrorKind::Storage, message).retryable())
+        Err(Error::new(ErrorKind::Storage, message).retryable())
     }
 
     /// Fetches groups of near ranges, all of one version.
@@ -282,19 +303,20 @@ impl Fetch<'_> {
         // What is fetched is decided here, not in the closure below, which must not borrow from it.
         let requests: Vec<_> = groups.iter().map(|group| self.group(group, total)).collect();
         let parts: Vec<Group> = futures_util::stream::iter(requests).buffered(AT_ONCE).try_collect().await?;
-        let mut joined: Option<(Fetched, Option<String>)> = None;
+        let mut joined: Option<(Fetched, ObjectMeta)> = None;
         for part in parts {
-            let (mut fetched, tag) = match part {
+            let (mut fetched, meta) = match part {
                 Group::Missing => {
                     return Ok(if joined.is_none() { Joined::Done(None) } else { Joined::Replaced });
                 }
                 Group::Withheld(version) => return Ok(Joined::Done(Some(self.withheld(version)))),
                 Group::Other => return Ok(Joined::Whole),
-                Group::Bytes(fetched, tag) => (fetched, tag),
+                Group::Bytes(bytes) => *bytes,
             };
             match &mut joined {
-                None => joined = Some((fetched, tag)),
-                Some((_, first)) if *first != tag => return Ok(Joined::Replaced),
+                None => joined = Some((fetched, meta)),
+                // Where there are no tags, time and size have to tell.
+                Some((_, first)) if *first != meta => return Ok(Joined::Replaced),
                 Some((all, _)) => all.bytes.append(&mut fetched.bytes),
             }
         }
@@ -307,14 +329,18 @@ impl Fetch<'_> {
         if span.is_empty() {
             return Ok(Group::Other);
         }
-        let found = match self.ask(Some(GetRange::Bounded(span.clone())), false).await {
-            Ok(Answer::Value(found)) => found,
-            Ok(Answer::Missing) => return Ok(Group::Missing),
-            Ok(Answer::Withheld(version)) => return Ok(Group::Withheld(version)),
-            // A range that begins beyond the end.
-            Err(error) if error.to_string().contains("416") => return Ok(Group::Other),
-            Err(error) => return Err(error),
+        let found = match self.ask(Some(GetRange::Bounded(span.clone())), false).await? {
+            Answer::Value(found) => found,
+            Answer::Missing => return Ok(Group::Missing),
+            Answer::Withheld(version) => return Ok(Group::Withheld(version)),
+            Answer::NoRange if total.is_none() => return Err(beyond(&span)),
+            Answer::NoRange => return Ok(Group::Other),
         };
+        let size = found.meta.size;
+        if total.is_none() && size < span.end && encoding_of(&found.attributes)? == ContentEncoding::Identity
+        {
+            return Err(beyond(&span));
+        }
         let is_other = total.is_some_and(|total| found.meta.size != total) || found.range != span;
         if is_other || encoding_of(&found.attributes)? != ContentEncoding::Identity {
             return Ok(Group::Other);
@@ -324,7 +350,8 @@ impl Fetch<'_> {
         let relative: Vec<_> =
             group.iter().map(|range| range.start - span.start..range.end - span.start).collect();
         join(&mut bytes, &relative);
-        Ok(Group::Bytes(self.fetched(bytes, Extent::Parts, &meta, attributes)?, meta.e_tag))
+        let fetched = self.fetched(bytes, Extent::Parts, &meta, attributes)?;
+        Ok(Group::Bytes(Box::new((fetched, meta))))
     }
 }
 
@@ -334,7 +361,7 @@ enum Group {
     Withheld(Option<String>),
     /// The ranges do not fit the value as it is.
     Other,
-    Bytes(Fetched, Option<String>),
+    Bytes(Box<(Fetched, ObjectMeta)>),
 }
 
 /// What came of all groups.
@@ -342,6 +369,10 @@ enum Joined {
     Done(Option<Fetched>),
     Whole,
     Replaced,
+}
+
+fn beyond(span: &Range<u64>) -> Error {
+    Error::corrupt(format!("it is shorter than {} bytes, which it should have or more", span.end))
 }
 
 /// Moves ascending `ranges` of `bytes` together, to its start, and drops the rest.

@@ -1,9 +1,13 @@
 //! Listing keys: page by page, and what lies below different slashes at once.
 
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
+
 use futures_util::StreamExt;
 use object_store::ObjectStoreExt;
 use object_store::list::{PaginatedListOptions, PaginatedListResult};
 use object_store::path::Path;
+use tokio::sync::Semaphore;
 
 use super::failure;
 use super::runtime::Again;
@@ -13,10 +17,37 @@ use crate::error::{Error, Result};
 use crate::store::RESERVED;
 
 /// Lists of different prefixes under way at once.
-pub(super) const LISTS_AT_ONCE: usize = 8;
+const LISTS_AT_ONCE: usize = 8;
 
-/// Where pages of a listing are sent: keys with sizes, and folders without.
-pub(super) type Pages = tokio::sync::mpsc::Sender<Result<Vec<(String, Option<u64>)>>>;
+/// Keys with sizes, and folders without.
+type Page = Vec<(String, Option<u64>)>;
+
+/// Where pages of a listing are sent; `None` is sent after the last.
+pub(super) struct Pages {
+    sender: Sender<Option<Result<Page>>>,
+    /// Permits for pages that the caller has not yet seen.
+    pub(super) room: Arc<Semaphore>,
+}
+
+impl Pages {
+    pub(super) fn new() -> (Self, Receiver<Option<Result<Page>>>) {
+        let (sender, received) = mpsc::channel();
+        (Self { sender, room: Arc::new(Semaphore::new(LISTS_AT_ONCE)) }, received)
+    }
+
+    /// Waits for room and sends a page; says whether anybody receives it.
+    async fn send(&self, page: Result<Page>) -> bool {
+        if let Ok(permit) = self.room.acquire().await {
+            permit.forget();
+        }
+        self.sender.send(Some(page)).is_ok()
+    }
+
+    pub(super) fn end(&self) {
+        // Nobody receives after a failure.
+        let _ = self.sender.send(None);
+    }
+}
 
 impl Work {
     /// Sends the keys and sizes of every object that starts with `prefix`, page by page. What lies
@@ -75,7 +106,7 @@ impl Work {
             let found = page.result.objects.iter().map(|object| (key(&object.location), Some(object.size)));
             let found =
                 found.filter(|(key, _)| !key.split('/').any(|part| part.starts_with(RESERVED))).collect();
-            if pages.send(Ok(found)).await.is_err() {
+            if !pages.send(Ok(found)).await {
                 return Vec::new();
             }
             prefixes.extend(page.result.common_prefixes.iter().map(|path| format!("{path}/")));
@@ -103,9 +134,9 @@ impl Work {
         let prefix = Some(prefix).filter(|prefix| !prefix.is_empty());
         let mut again = Again::FIRST;
         loop {
-            match lister.0.list_paginated(prefix, options.clone()).await.map_err(&explain) {
-                Err(error) if again.after(&error).await => {}
-                done => return done,
+            match lister.0.list_paginated(prefix, options.clone()).await {
+                Err(error) if again.when(failure::is_broken_answer(&error)).await => {}
+                done => return done.map_err(&explain),
             }
         }
     }

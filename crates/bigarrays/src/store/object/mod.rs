@@ -4,8 +4,10 @@
 //! requests under way; what arrives is handed to the CPU pool, and what is to be sent comes from it.
 //! The caller's thread only passes things on, and looks whether it is asked to stop.
 
+mod batch;
 mod change;
 mod checksum;
+mod credentials;
 mod failure;
 mod fetch;
 mod list;
@@ -16,22 +18,18 @@ mod throttle;
 mod transport;
 mod work;
 
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError};
-
-use futures_util::StreamExt;
-use rayon::Scope;
+use std::sync::{Arc, mpsc};
 
 pub use self::settings::{OWN as SETTINGS, Settings};
 
+use self::batch::{Failure, Task, is_pool_thread, pump};
 use self::fetch::Fetched;
-use self::list::LISTS_AT_ONCE;
+use self::list::Pages;
 use self::runtime::network;
 use self::service::{Client, Place, Service};
-use self::work::{Make, Work};
+use self::work::{Event, Make, Work};
 use super::{ChangeFn, Get, GetSink, Store, StoreOptions, Update, join_path};
 use crate::error::{Error, ErrorKind, Result};
-use crate::interrupt::{PATIENCE, check_interrupt};
 use crate::pool::{PerProcess, pool};
 
 /// A store whose values are the objects below a prefix.
@@ -47,9 +45,7 @@ struct Remote {
     place: Place,
     options: StoreOptions,
     /// Connections do not survive a fork.
-    client: PerProcess<Client>,
-    /// Changes of one key in this process wait for each other rather than race.
-    turns: PerProcess<Vec<tokio::sync::Mutex<()>>>,
+    client: PerProcess<Arc<Client>>,
 }
 
 impl std::fmt::Debug for Remote {
@@ -68,8 +64,7 @@ pub(super) fn open(url: &str, options: &StoreOptions) -> Result<Arc<dyn Store>> 
         .find(|(prefix, _)| url.starts_with(prefix))
         .ok_or_else(|| Error::unsupported("no service of an object store").at(url))?;
     let (place, path) = Place::parse(*service, prefix, &url[prefix.len()..])?;
-    let remote =
-        Remote { place, options: options.clone(), client: PerProcess::new(), turns: PerProcess::new() };
+    let remote = Remote { place, options: options.clone(), client: PerProcess::new() };
     let root = ObjectStore { remote: Arc::new(remote), prefix: String::new() };
     // Slashes at the end, or doubled, mean nothing.
     root.child(path.trim_start_matches('/'))
@@ -85,12 +80,21 @@ const SERVICES: &[(&str, Service)] = &[
 
 impl ObjectStore {
     fn work(&self) -> Result<Work> {
-        let settings = &self.remote.options.settings;
-        let network = network(settings.number("max_bytes", 256 << 20)?)?;
-        let connect = || network.runtime.block_on(Client::connect(&self.remote.place, settings));
-        let client =
-            self.remote.client.get_or_try_init(connect).map_err(|error| error.at(self.location("")))?;
-        Ok(Work { remote: Arc::clone(&self.remote), prefix: self.prefix.clone(), client, network })
+        let Remote { place, options, client } = &*self.remote;
+        let network = network(options.settings.number("max_bytes", 256 << 20)?)?;
+        let client = client.get_or_try_init(|| batch::connect(&network, place, &options.settings));
+        let client = client.map_err(|error| error.at(self.location("")))?;
+        let (remote, prefix) = (Arc::clone(&self.remote), self.prefix.clone());
+        Ok(Work { remote, prefix, client: Arc::clone(&client), network })
+    }
+
+    fn check_writable(&self, key: &str) -> Result<()> {
+        let message = match self.remote.place.service {
+            _ if self.remote.options.read_only => "the store was opened for reading only",
+            Service::Http => "web servers are only read",
+            _ => return Ok(()),
+        };
+        Err(Error::new(ErrorKind::ReadOnly, message).during("writing").at(self.location(key)))
     }
 
     /// Lists what starts with `prefix`; unless `deep`, folders up to their slash, without a size.
@@ -102,66 +106,23 @@ impl ObjectStore {
     ) -> Result<()> {
         let work = self.work()?;
         let network = Arc::clone(&work.network);
-        let (sender, mut pages) = tokio::sync::mpsc::channel(LISTS_AT_ONCE);
+        let (pages, received) = Pages::new();
+        let room = Arc::clone(&pages.room);
         let prefix = format!("{}{prefix}", self.prefix);
-        let task = Task(network.runtime.spawn(async move { work.list(prefix, deep, &sender).await }));
-        let next = async |pages: &mut tokio::sync::mpsc::Receiver<_>| {
-            tokio::time::timeout(PATIENCE, pages.recv()).await
-        };
-        loop {
-            match network.runtime.block_on(next(&mut pages)) {
-                Ok(Some(page)) => {
-                    page?.iter().try_for_each(|(key, size): &(String, Option<u64>)| found(key, *size))?;
-                }
-                Ok(None) => break,
-                Err(_) => check_interrupt()?,
-            }
-        }
-        drop(task);
-        Ok(())
-    }
-}
-
-/// A task that ends when the caller does not wait for it any more.
-struct Task(tokio::task::JoinHandle<()>);
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// The first error of a batch.
-#[derive(Default)]
-struct Failure(Mutex<Option<Error>>);
-
-impl Failure {
-    fn note(&self, result: Result<()>) {
-        if let Err(error) = result {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-        }
-    }
-
-    fn check(&self) -> Result<()> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
-    }
-}
-
-/// Deals with each message until there are no more senders, an error is noted, or the caller is asked
-/// to stop. The CPU pool does what `deal` spawns.
-fn pump<'a, M>(
-    messages: &Receiver<M>,
-    failure: &Failure,
-    scope: &Scope<'a>,
-    mut deal: impl FnMut(&Scope<'a>, M),
-) -> Result<()> {
-    loop {
-        match messages.recv_timeout(PATIENCE) {
-            Ok(message) => deal(scope, message),
-            Err(RecvTimeoutError::Timeout) => check_interrupt()?,
-            Err(RecvTimeoutError::Disconnected) => return Ok(()),
-        }
-        failure.check()?;
+        let _task = Task::spawn(&network, async move {
+            work.list(prefix, deep, &pages).await;
+            pages.end();
+        });
+        let mut outcome = Ok(());
+        let pumped = pump(&received, 1, &mut || Ok(()), &mut |page: Option<Result<_>>| {
+            room.add_permits(1);
+            let Some(page) = page else { return true };
+            let each =
+                |page: Vec<(String, Option<u64>)>| page.iter().try_for_each(|(key, size)| found(key, *size));
+            outcome = page.and_then(each);
+            outcome.is_err()
+        });
+        pumped.and(outcome)
     }
 }
 
@@ -182,68 +143,51 @@ impl Store for ObjectStore {
         }
         let work = self.work()?;
         let (sender, answers) = mpsc::channel();
+        let network = Arc::clone(&work.network);
         let width = work.client.throttle.most();
-        let wanted = requests.to_vec();
-        let runtime = Arc::clone(&work.network);
-        let task = Task(runtime.runtime.spawn(async move {
-            let get = |(index, request): (usize, Get)| {
-                let (work, sender) = (&work, sender.clone());
-                async move { drop(sender.send((index, work.get(&request).await))) }
-            };
-            let requests = wanted.into_iter().enumerate().map(get);
-            futures_util::stream::iter(requests).buffer_unordered(width).for_each(|()| async {}).await;
-        }));
+        let get = move |(index, request): (usize, Get)| {
+            let (work, sender) = (work.clone(), sender.clone());
+            async move { drop(sender.send((index, work.get(&request).await))) }
+        };
+        let requested = requests.to_vec();
+        let jobs = requested.into_iter().enumerate().map(get);
+        let _task = Task::spawn(&network, batch::all(width, jobs));
         let failure = Failure::default();
-        let hand_on = |index: usize, answer: Result<Option<Fetched>>| {
+        let hand_on = |(index, answer): (usize, Result<Option<Fetched>>)| {
             failure.note(answer.and_then(|value| sink(index, value.as_ref().map(Fetched::blob))));
         };
-        let pumped = if let [_] = requests {
-            // Not worth another thread.
-            pool()?.in_place_scope(|scope| {
-                pump(&answers, &failure, scope, |_, (index, answer)| hand_on(index, answer))
+        let (ends, mut check) = (requests.len(), || failure.check());
+        let pumped = if ends == 1 || is_pool_thread() {
+            pump(&answers, ends, &mut check, &mut |answer| {
+                hand_on(answer);
+                true
             })
         } else {
             let hand_on = &hand_on;
             pool()?.in_place_scope(|scope| {
-                pump(&answers, &failure, scope, |scope, (index, answer)| {
-                    scope.spawn(move |_| hand_on(index, answer));
+                pump(&answers, ends, &mut check, &mut |answer| {
+                    scope.spawn(move |_| hand_on(answer));
+                    true
                 })
             })
         };
-        drop(task);
         pumped.and_then(|()| failure.check())
     }
 
     fn update_many(&self, requests: &[Update], change: &ChangeFn<'_>) -> Result<()> {
         let Some(first) = requests.first() else { return Ok(()) };
-        let is_read_only = self.remote.options.read_only;
-        if is_read_only || self.remote.place.service == Service::Http {
-            let message = if is_read_only {
-                "the store was opened for reading only"
-            } else {
-                "web servers are only read"
-            };
-            let error = Error::new(ErrorKind::ReadOnly, message);
-            return Err(error.during("writing").at(self.location(&first.key)));
-        }
+        self.check_writable(&first.key)?;
         let work = self.work()?;
-        let (makers, to_make) = mpsc::channel::<Make>();
-        let (sender, outcomes) = mpsc::channel();
+        let (sender, events) = mpsc::channel();
+        let network = Arc::clone(&work.network);
         let width = work.client.throttle.most();
-        let wanted = requests.to_vec();
-        let runtime = Arc::clone(&work.network);
-        let task = Task(runtime.runtime.spawn(async move {
-            let update = |(index, request): (usize, Update)| {
-                let (work, makers, sender) = (&work, makers.clone(), sender.clone());
-                async move {
-                    if let Err(error) = work.update(index, &request, &makers).await {
-                        drop(sender.send(error));
-                    }
-                }
-            };
-            let requests = wanted.into_iter().enumerate().map(update);
-            futures_util::stream::iter(requests).buffer_unordered(width).for_each(|()| async {}).await;
-        }));
+        let update = move |(index, request): (usize, Update)| {
+            let (work, sender) = (work.clone(), sender.clone());
+            async move { drop(sender.send(Event::Ended(work.update(index, &request, &sender).await))) }
+        };
+        let requested = requests.to_vec();
+        let jobs = requested.into_iter().enumerate().map(update);
+        let _task = Task::spawn(&network, batch::all(width, jobs));
         let failure = Failure::default();
         let make = |Make { index, old, reply }: Make| {
             let mut new = Vec::new();
@@ -251,15 +195,20 @@ impl Store for ObjectStore {
             // Nobody waits any more after a failure.
             let _ = reply.send(made.map(|change| (change, new)));
         };
-        let make = &make;
+        let (make, is_inline, mut check) = (&make, is_pool_thread(), || failure.check());
         let pumped = pool()?.in_place_scope(|scope| {
-            pump(&to_make, &failure, scope, |scope, message| {
-                outcomes.try_iter().for_each(|error| failure.note(Err(error)));
-                scope.spawn(move |_| make(message));
+            pump(&events, requests.len(), &mut check, &mut |event| {
+                match event {
+                    Event::Make(message) if is_inline => make(message),
+                    Event::Make(message) => scope.spawn(move |_| make(message)),
+                    Event::Ended(outcome) => {
+                        failure.note(outcome);
+                        return true;
+                    }
+                }
+                false
             })
         });
-        drop(task);
-        outcomes.try_iter().for_each(|error| failure.note(Err(error)));
         pumped.and_then(|()| failure.check())
     }
 

@@ -65,7 +65,12 @@ impl Again {
 
     /// Whether to try once more after this error. Waits longer each time.
     pub(super) async fn after(&mut self, error: &Error) -> bool {
-        let goes_on = error.is_retryable() && self.0 < Self::FIRST.0 * 16;
+        self.when(error.is_retryable()).await
+    }
+
+    /// Whether to try once more if it `may` help. Waits longer each time.
+    pub(super) async fn when(&mut self, may: bool) -> bool {
+        let goes_on = may && self.0 < Self::FIRST.0 * 16;
         if goes_on {
             tokio::time::sleep(self.0).await;
             self.0 *= 2;

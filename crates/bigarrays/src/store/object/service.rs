@@ -1,28 +1,30 @@
 //! From a URL and settings to the client of a service.
 
-use std::borrow::Cow;
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, AwsCredential, resolve_bucket_region};
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
-use object_store::client::{CredentialProvider, HttpConnector, ReqwestConnector};
+use object_store::client::{
+    ClientConfigKey, HttpClient, HttpConnector, ReqwestConnector, StaticCredentialProvider,
+};
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::http::HttpBuilder;
 use object_store::list::PaginatedListStore;
 use object_store::{BackoffConfig, ClientOptions, RetryConfig};
 use tokio::sync::OnceCell;
 
+use super::credentials::{Chain, profile_region};
 use super::settings::Settings;
 use super::throttle::Throttle;
 use super::transport::Transport;
 use crate::error::{Error, Result};
+use crate::pool::PerProcess;
 
 /// The kinds of services.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Service {
     S3,
     Gcs,
@@ -31,7 +33,7 @@ pub(super) enum Service {
 }
 
 /// Where a store's objects are: a service and the bucket, container or server.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Place {
     pub(super) service: Service,
     /// As in URLs, up to and including the slash before the first key.
@@ -75,8 +77,9 @@ impl Place {
             return Err(Error::invalid(format!("no bucket, container or server in {prefix}{rest}")));
         }
         if service == Service::Http {
-            if bucket.contains('@') {
-                let message = "a URL must not hold a password: use the store option bearer_token";
+            if bucket.contains('@') || rest.contains(['?', '#']) {
+                let message =
+                    "a web URL must hold no password, `?` or `#`: use the store option bearer_token";
                 return Err(Error::invalid(message));
             }
             let base = format!("{prefix}{bucket}/");
@@ -90,11 +93,16 @@ impl Place {
 impl Client {
     /// Connects to `place`. Nothing is sent yet but questions about credentials and regions.
     pub(super) async fn connect(place: &Place, settings: &Settings) -> Result<Self> {
+        let cache_control = settings.get("cache_control").unwrap_or("no-cache").to_owned();
+        if http::HeaderValue::from_str(&cache_control).is_err() {
+            return Err(Error::invalid("store option cache_control: not a header value"));
+        }
         let throttle = Arc::new(Throttle::new(settings.number("max_requests", 64)? as usize));
         let ignores_ranges = Arc::new(AtomicBool::new(false));
         let transport = |options: ClientOptions| -> Result<Transport> {
             Ok(Transport {
                 patience: settings.seconds("timeout", 30)?,
+                endurance: settings.seconds("retry_timeout", 120)?,
                 accept_encoding: match place.service {
                     Service::Http => Some("gzip, br, zstd"),
                     Service::Gcs => Some("gzip"),
@@ -102,7 +110,7 @@ impl Client {
                 },
                 ignores_ranges: Arc::clone(&ignores_ranges),
                 throttle: Arc::clone(&throttle),
-                connections: ReqwestConnector::default().connect(&options).map_err(unusable)?,
+                connections: connections_with(&options)?,
             })
         };
         let (store, lister, heeds_conditions) = match place.service {
@@ -116,7 +124,7 @@ impl Client {
             lister,
             heeds_conditions,
             trial: OnceCell::new(),
-            cache_control: settings.get("cache_control").unwrap_or("no-cache").to_owned(),
+            cache_control,
             throttle,
             ignores_ranges,
         })
@@ -132,15 +140,29 @@ fn unusable(error: object_store::Error) -> Error {
 
 fn retries(settings: &Settings) -> Result<RetryConfig> {
     let backoff = BackoffConfig {
-        init_backoff: Duration::from_millis(50),
-        max_backoff: Duration::from_secs(10),
-        base: 2.,
+        init_backoff: Duration::from_millis(100),
+        max_backoff: Duration::from_secs(20),
+        base: 3.,
     };
     let max_retries = match settings.get("retries") {
         Some("0") => 0,
         _ => settings.number("retries", 8)? as usize,
     };
     Ok(RetryConfig { backoff, max_retries, retry_timeout: settings.seconds("retry_timeout", 120)? })
+}
+
+/// The connections of this process with such options, whatever the place.
+fn connections_with(options: &ClientOptions) -> Result<HttpClient> {
+    static CONNECTIONS: PerProcess<Mutex<HashMap<String, HttpClient>>> = PerProcess::new();
+    let all = CONNECTIONS.get_or_try_init(|| Ok(Mutex::default()))?;
+    let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+    // Nothing else tells options apart; the text stays here.
+    let name = format!("{options:?}");
+    if let Some(connections) = all.get(&name) {
+        return Ok(connections.clone());
+    }
+    let new = ReqwestConnector::default().connect(options).map_err(unusable)?;
+    Ok(all.entry(name).or_insert(new).clone())
 }
 
 /// Options of the connections: no time limit on a whole request, as [`Transport`] has its own.
@@ -151,6 +173,34 @@ fn connections() -> ClientOptions {
         .with_timeout_disabled()
         .with_connect_timeout(Duration::from_secs(10))
         .with_pool_idle_timeout(Duration::from_secs(60))
+}
+
+/// Options of the connections to a service, some of them from the environment variables that start with
+/// `prefix`, and then from the settings.
+fn connections_to(prefix: &str, settings: &Settings, endpoint: Option<&str>) -> ClientOptions {
+    let variables = std::env::vars_os().filter_map(|(name, value)| {
+        Some((name.to_str()?.strip_prefix(prefix)?.to_ascii_lowercase(), value.to_str()?.to_owned()))
+    });
+    let prefix = prefix.to_ascii_lowercase();
+    let set = settings
+        .of_service()
+        .map(|(name, value)| (name.strip_prefix(&prefix).unwrap_or(name).to_owned(), value.to_owned()));
+    let mut options = connections();
+    for (name, value) in variables.chain(set) {
+        // Time limits are this library's own.
+        if let Ok(key) = name.parse::<ClientConfigKey>()
+            && key != ClientConfigKey::Timeout
+        {
+            options = options.with_config(key, value);
+        }
+    }
+    if endpoint.is_some_and(is_local) { options.with_allow_http(true) } else { options }
+}
+
+/// How `object_store` reads a setting that is true or false.
+fn is_true(value: Option<String>) -> bool {
+    value
+        .is_some_and(|value| matches!(value.to_ascii_lowercase().as_str(), "1" | "true" | "on" | "yes" | "y"))
 }
 
 /// Parses a setting's key, or says which there are.
@@ -172,37 +222,24 @@ fn is_local(endpoint: &str) -> bool {
     ["127.0.0.1", "localhost", "[::1]"].iter().any(|local| host.starts_with(local))
 }
 
-fn setting_or_env<'a>(settings: &'a Settings, keys: &[&str], variables: &[&str]) -> Option<Cow<'a, str>> {
-    let set = keys.iter().find_map(|key| settings.get(key)).map(Cow::Borrowed);
-    let variable = || variables.iter().find_map(|name| std::env::var(name).ok()).map(Cow::Owned);
-    set.or_else(variable).filter(|value| !value.is_empty())
-}
-
 async fn s3(
     place: &Place,
     settings: &Settings,
     transport: impl FnOnce(ClientOptions) -> Result<Transport>,
 ) -> Result<Opened> {
-    let profile = setting_or_env(settings, &["profile"], &["AWS_PROFILE"]);
-    // Each key is removed by a request of its own, which can be repeated safely.
     let mut builder =
         AmazonS3Builder::from_env().with_bucket_name(&place.bucket).with_retry(retries(settings)?);
     for (name, value) in settings.of_service() {
         builder = builder.with_config(key::<AmazonS3ConfigKey>(name, "S3")?, value);
     }
-    let get = |key: AmazonS3ConfigKey| builder.get_config_value(&key);
+    let get = |key: AmazonS3ConfigKey| builder.get_config_value(&key).filter(|value| !value.is_empty());
     let endpoint = get(AmazonS3ConfigKey::S3Endpoint).or_else(|| get(AmazonS3ConfigKey::Endpoint));
-    let mut options = connections();
-    let allow = setting_or_env(settings, &["allow_http", "aws_allow_http"], &["AWS_ALLOW_HTTP"]);
-    options = options
-        .with_allow_http(allow.as_deref() == Some("true") || endpoint.as_deref().is_some_and(is_local));
-    let anonymous =
-        settings.flag("anonymous")? || get(AmazonS3ConfigKey::SkipSignature).as_deref() == Some("true");
-    let is_static = get(AmazonS3ConfigKey::AccessKeyId).is_some() && settings.get("profile").is_none();
+    let options = connections_to("AWS_", settings, endpoint.as_deref());
+    let is_anonymous = settings.flag("anonymous")? || is_true(get(AmazonS3ConfigKey::SkipSignature));
+    let profile = settings.get("profile");
     let mut region = get(AmazonS3ConfigKey::Region).or_else(|| get(AmazonS3ConfigKey::DefaultRegion));
-    let needs_chain = !anonymous && !is_static;
     if region.is_none() {
-        region = profile_region(profile.as_deref()).await;
+        region = profile_region(profile).await;
     }
     if region.is_none() && endpoint.is_none() {
         region = resolve_bucket_region(&place.bucket, &options).await.ok();
@@ -210,59 +247,32 @@ async fn s3(
     if let Some(region) = &region {
         builder = builder.with_region(region);
     }
-    if needs_chain {
-        builder =
-            builder.with_credentials(Arc::new(Chain::load(profile.as_deref(), region.as_deref()).await));
+    if is_anonymous {
+        builder = builder.with_skip_signature(true);
+    } else if let Some(credential) = explicit_key(settings)? {
+        builder = builder.with_credentials(Arc::new(StaticCredentialProvider::new(credential)));
+    } else {
+        builder = builder.with_credentials(Arc::new(Chain::load(profile, region.as_deref()).await));
     }
     // One by one: whole lists of deletions are not repeated after a passing fault.
-    builder = builder.with_disable_bulk_delete(true);
-    builder = builder.with_skip_signature(anonymous).with_client_options(options.clone());
+    builder = builder.with_disable_bulk_delete(true).with_client_options(options.clone());
     let store = Arc::new(builder.with_http_connector(transport(options)?).build().map_err(unusable)?);
     let is_amazon =
         endpoint.is_none_or(|endpoint| endpoint.trim_end_matches('/').ends_with(".amazonaws.com"));
     Ok((store.clone(), Some(Lister(store)), is_amazon))
 }
 
-async fn profile_region(profile: Option<&str>) -> Option<String> {
-    use aws_config::meta::region::ProvideRegion;
-    let mut provider = aws_config::profile::region::ProfileFileRegionProvider::builder();
-    if let Some(profile) = profile {
-        provider = provider.profile_name(profile);
-    }
-    provider.build().region().await.map(|region| region.as_ref().to_owned())
-}
-
-/// Credentials from wherever AWS's own tools take them: the environment, profiles, single sign-on,
-/// web identity, and the container's or the machine's metadata.
-#[derive(Debug)]
-struct Chain(SharedCredentialsProvider);
-
-impl Chain {
-    async fn load(profile: Option<&str>, region: Option<&str>) -> Self {
-        let mut chain = aws_config::default_provider::credentials::DefaultCredentialsChain::builder();
-        if let Some(profile) = profile {
-            chain = chain.profile_name(profile);
-        }
-        chain.set_region(region.map(|region| aws_config::Region::new(region.to_owned())));
-        let chain = chain.build().await;
-        let cache = aws_credential_types::provider::SharedCredentialsProvider::new(chain);
-        Self(cache)
-    }
-}
-
-#[async_trait]
-impl CredentialProvider for Chain {
-    type Credential = AwsCredential;
-
-    async fn get_credential(&self) -> object_store::Result<Arc<AwsCredential>> {
-        let credentials = self.0.provide_credentials().await.map_err(|error| {
-            object_store::Error::Unauthenticated { path: String::new(), source: Box::new(error) }
-        })?;
-        Ok(Arc::new(AwsCredential {
-            key_id: credentials.access_key_id().to_owned(),
-            secret_key: credentials.secret_access_key().to_owned(),
-            token: credentials.session_token().map(str::to_owned),
-        }))
+/// The key that the settings give, all of it: none of its parts comes from elsewhere.
+fn explicit_key(settings: &Settings) -> Result<Option<AwsCredential>> {
+    let get =
+        |keys: &[&str]| keys.iter().find_map(|key| settings.get(key)).map(|value| value.trim().to_owned());
+    let id = get(&["access_key_id", "aws_access_key_id"]);
+    let secret = get(&["secret_access_key", "aws_secret_access_key"]);
+    let token = get(&["session_token", "aws_session_token", "token", "aws_token"]);
+    match (id, secret) {
+        (Some(key_id), Some(secret_key)) => Ok(Some(AwsCredential { key_id, secret_key, token })),
+        (None, None) => Ok(None),
+        _ => Err(Error::invalid("store options access_key_id and secret_access_key belong together")),
     }
 }
 
@@ -277,7 +287,7 @@ fn gcs(
         builder = builder.with_config(key::<GoogleConfigKey>(name, "GCS")?, value);
     }
     let base = builder.get_config_value(&GoogleConfigKey::BaseUrl);
-    let options = connections().with_allow_http(base.as_deref().is_some_and(is_local));
+    let options = connections_to("GOOGLE_", settings, base.as_deref());
     if settings.flag("anonymous")? {
         builder = builder.with_skip_signature(true);
     }
@@ -301,8 +311,11 @@ fn azure(
         builder = builder.with_config(key::<AzureConfigKey>(name, "Azure")?, value);
     }
     let endpoint = builder.get_config_value(&AzureConfigKey::Endpoint);
-    let emulator = builder.get_config_value(&AzureConfigKey::UseEmulator).as_deref() == Some("true");
-    let options = connections().with_allow_http(emulator || endpoint.as_deref().is_some_and(is_local));
+    let emulator = is_true(builder.get_config_value(&AzureConfigKey::UseEmulator));
+    let mut options = connections_to("AZURE_", settings, endpoint.as_deref());
+    if emulator {
+        options = options.with_allow_http(true);
+    }
     if settings.flag("anonymous")? {
         builder = builder.with_skip_signature(true);
     }

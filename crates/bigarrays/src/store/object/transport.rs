@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::{
     ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, HeaderValue, IF_MATCH, IF_NONE_MATCH,
-    RANGE, TRANSFER_ENCODING,
+    RANGE, RETRY_AFTER, TRANSFER_ENCODING,
 };
 use http::{HeaderMap, Method, StatusCode};
 use http_body::{Body, Frame, SizeHint};
@@ -26,6 +26,7 @@ use object_store::client::{
 };
 use tokio::time::{Instant, Sleep};
 
+use super::change::random;
 use super::checksum::Checksums;
 use super::throttle::Throttle;
 
@@ -33,13 +34,15 @@ use super::throttle::Throttle;
 const SLOWEST: u64 = 64 << 10;
 
 /// The longest body of unknown length that is collected to learn it.
-const LONGEST_UNKNOWN: usize = 1 << 30;
+const LONGEST_UNKNOWN: u64 = 1 << 30;
 
 /// How requests are sent.
 #[derive(Clone, Debug)]
 pub(super) struct Transport {
     /// How long nothing may arrive.
     pub(super) patience: Duration,
+    /// How long a service may refuse because of too many requests.
+    pub(super) endurance: Duration,
     /// Encodings that are asked for.
     pub(super) accept_encoding: Option<&'static str>,
     /// Set when the server answers a range with everything.
@@ -58,7 +61,10 @@ impl HttpConnector for Transport {
 
 /// Marks requests for the value of an object, or for parts of it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct OfValue;
+pub(super) struct OfValue {
+    /// The most bytes that it can have.
+    pub(super) max_len: u64,
+}
 
 /// The outcome of a change on a condition is unknown: it may have been made or not.
 #[derive(Debug)]
@@ -87,18 +93,18 @@ impl std::error::Error for NoConditions {}
 #[async_trait]
 impl HttpService for Transport {
     async fn call(&self, mut request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let is_value = request.extensions().get::<OfValue>().is_some();
-        if let (true, Some(encodings)) = (is_value, self.accept_encoding) {
+        let value = request.extensions().get::<OfValue>().copied();
+        if let (Some(_), Some(encodings)) = (value, self.accept_encoding) {
             request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static(encodings));
         }
         let range = request.headers().get(RANGE).cloned();
-        let response = self.send(request).await?;
-        self.throttle.heed(response.status());
-        let response = self.watched(response);
-        if !is_value || response.status() != StatusCode::OK {
+        let is_get = request.method() == Method::GET;
+        let response = self.watched(self.send_patiently(request).await?);
+        let Some(OfValue { max_len }) = value.filter(|_| is_get && response.status() == StatusCode::OK)
+        else {
             return Ok(response);
-        }
-        let mut response = with_length(response).await?;
+        };
+        let mut response = with_length(response, max_len).await?;
         match range {
             Some(range) => self.cut(response, &range),
             None => {
@@ -111,6 +117,29 @@ impl HttpService for Transport {
 }
 
 impl Transport {
+    /// Sends a request, again and ever later while the service says that there are too many. Changes on
+    /// conditions are sent once.
+    async fn send_patiently(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let start = Instant::now();
+        let mut pause = Duration::from_millis(100);
+        let is_conditional = is_conditional_change(&request);
+        loop {
+            let response = self.send(request.clone()).await?;
+            self.throttle.heed(response.status());
+            let is_refused =
+                matches!(response.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+            if !is_refused || is_conditional || start.elapsed() + pause > self.endurance {
+                return Ok(response);
+            }
+            let said =
+                response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+            let said = said.map_or(Duration::ZERO, |seconds: u64| Duration::from_secs(seconds.min(60)));
+            let jitter = Duration::from_millis(random() % pause.as_millis().max(1) as u64);
+            tokio::time::sleep(said.max(pause / 2 + jitter)).await;
+            pause = (pause * 2).min(Duration::from_secs(20));
+        }
+    }
+
     /// Sends a request within its time. What came of a change on a condition may stay unknown.
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let is_conditional = is_conditional_change(&request);
@@ -172,7 +201,10 @@ impl Transport {
 
     /// The answer of a server that ignored the range, as one that did not.
     fn cut(&self, response: HttpResponse, range: &HeaderValue) -> Result<HttpResponse, HttpError> {
-        self.ignores_ranges.store(true, Ordering::Relaxed);
+        // Encoded answers are refused parts by servers that give them of others.
+        if !response.headers().contains_key(CONTENT_ENCODING) {
+            self.ignores_ranges.store(true, Ordering::Relaxed);
+        }
         let total = length_of(response.headers()).ok_or_else(|| undecodable("no Content-Length"))?;
         let (mut parts, body) = response.into_parts();
         let Some((start, end)) = range.to_str().ok().and_then(|range| bounds(range, total)) else {
@@ -193,7 +225,7 @@ impl Transport {
 /// The response with the length of its body, which is collected to learn it if it is sent in
 /// pieces. Then only a content encoding tells whether anything is missing at the end: without one,
 /// such an answer is no answer.
-async fn with_length(response: HttpResponse) -> Result<HttpResponse, HttpError> {
+async fn with_length(response: HttpResponse, max_len: u64) -> Result<HttpResponse, HttpError> {
     let headers = response.headers();
     if headers.contains_key(CONTENT_LENGTH) {
         return Ok(response);
@@ -206,7 +238,7 @@ async fn with_length(response: HttpResponse) -> Result<HttpResponse, HttpError> 
     let mut collected = Vec::new();
     while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
         if let Ok(data) = frame?.into_data() {
-            if collected.len() + data.len() > LONGEST_UNKNOWN {
+            if (collected.len() + data.len()) as u64 > max_len.min(LONGEST_UNKNOWN) {
                 return Err(undecodable("an endless answer"));
             }
             collected.extend_from_slice(&data);

@@ -13,6 +13,7 @@ use super::fetch::{Fetch, Fetched};
 use super::runtime::{Again, Budget, Network};
 use super::service::{Client, Service};
 use crate::error::{Error, ErrorKind, Result};
+use crate::pool::PerProcess;
 use crate::store::lock::stable_hash;
 use crate::store::{Change, Get, RESERVED, Update, check_key};
 
@@ -22,6 +23,9 @@ const UNKNOWN_SIZE: u64 = 1 << 20;
 /// How many turns all keys share.
 const TURNS: usize = 1024;
 
+/// Changes of one key in this process wait for each other rather than race, whoever opened the store.
+static TURNS_TAKEN: PerProcess<Vec<tokio::sync::Mutex<()>>> = PerProcess::new();
+
 /// One store at work: everything that a task on the runtime needs.
 #[derive(Clone)]
 pub(super) struct Work {
@@ -29,6 +33,14 @@ pub(super) struct Work {
     pub(super) prefix: String,
     pub(super) client: Arc<Client>,
     pub(super) network: Arc<Network>,
+}
+
+/// What the tasks of a batch of changes tell the caller's thread.
+pub(super) enum Event {
+    /// A new value is to be made.
+    Make(Make),
+    /// One key has been dealt with.
+    Ended(Result<()>),
 }
 
 /// A request to make a new value, from a task to the caller's thread.
@@ -41,7 +53,7 @@ pub(super) struct Make {
 /// Has new values made by the caller's side, in memory that was set aside.
 pub(super) struct Maker<'a> {
     pub(super) index: usize,
-    pub(super) makers: &'a Sender<Make>,
+    pub(super) events: &'a Sender<Event>,
     pub(super) budget: &'a Budget,
     pub(super) memory: &'a mut OwnedSemaphorePermit,
     /// How many values of about the same size are held.
@@ -51,7 +63,7 @@ pub(super) struct Maker<'a> {
 impl Maker<'_> {
     pub(super) async fn make(&mut self, old: Option<Fetched>) -> Result<(Change, Vec<u8>)> {
         let (reply, made) = oneshot::channel();
-        self.makers.send(Make { index: self.index, old, reply }).map_err(|_| gone())?;
+        self.events.send(Event::Make(Make { index: self.index, old, reply })).map_err(|_| gone())?;
         let (change, bytes) = made.await.map_err(|_| gone())??;
         self.budget.keep_only(self.memory, (bytes.capacity() as u64).saturating_mul(self.values));
         Ok((change, bytes))
@@ -107,14 +119,12 @@ impl Work {
         }
     }
 
-    pub(super) async fn update(&self, index: usize, request: &Update, makers: &Sender<Make>) -> Result<()> {
+    pub(super) async fn update(&self, index: usize, request: &Update, events: &Sender<Event>) -> Result<()> {
         let path = self.path(&request.key)?;
         let explain = self.explain("writing", &request.key);
-        let turns = self
-            .remote
-            .turns
+        let turns = TURNS_TAKEN
             .get_or_try_init(|| Ok((0..TURNS).map(|_| tokio::sync::Mutex::default()).collect()))?;
-        let turn = stable_hash(path.as_ref().as_bytes()) as usize % TURNS;
+        let turn = stable_hash(self.location(&request.key).as_bytes()) as usize % TURNS;
         // Everybody waits in this order: for a turn, for a slot, for memory. So nobody waits in a circle.
         let _turn = turns[turn].lock().await;
         // Old and new value: all at once, as whoever holds some memory must not wait for more.
@@ -133,7 +143,7 @@ impl Work {
         if has_rivals {
             self.check_conditions().await?;
         }
-        let mut maker = Maker { index, makers, budget: &self.network.budget, memory: &mut memory, values };
+        let mut maker = Maker { index, events, budget: &self.network.budget, memory: &mut memory, values };
         let done = if request.reads {
             changing.by_comparison(&mut maker).await
         } else {
