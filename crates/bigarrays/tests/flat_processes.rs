@@ -155,9 +155,8 @@ fn a_writer_killed_while_compacting_loses_no_slice() {
             let (first, count) =
                 (slice.rows.start as usize * 8, (slice.rows.end - slice.rows.start) as usize * 8);
             // SAFETY: nobody writes or cuts this file any more.
-            assert!(
-                unsafe { mapping.bytes() }.unwrap()[first..first + count] == rows(value, count as u64 / 8)
-            );
+            let all = unsafe { mapping.bytes() }.unwrap();
+            assert!(all[first..first + count] == rows(value, count as u64 / 8));
         }
         next = (last / 3 + 1) * 3;
         let writer = SliceArray::open(&file, Mode::ReadWrite).unwrap();
