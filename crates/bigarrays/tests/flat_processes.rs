@@ -57,6 +57,7 @@ fn helper() {
         ("append", own) => append_many(file, own.parse().unwrap()),
         ("name", from) => name_forever(file, from.parse().unwrap()),
         ("append forever", from) => append_forever(file, from.parse().unwrap()),
+        ("compact", from) => compact_forever(file, from.parse().unwrap()),
         ("fork", _) => write_in_a_fork(file),
         ("full", _) => full_disk_is_reported(file),
         role => panic!("unknown role {role:?}"),
@@ -116,6 +117,53 @@ fn a_writer_killed_while_naming_has_written_what_it_acknowledged() {
         next = count;
     }
     assert!(next > 200, "only {next} slices: was anything killed while writing?");
+}
+
+/// Of every three slices the last two stay.
+fn compact_forever(file: &Path, from: u64) {
+    let slices = SliceArray::open(file, Mode::ReadWrite).unwrap();
+    for value in from.. {
+        let bytes = rows(value, 1 + value % SMALL * 1000);
+        let named = NamedRows { name: &value.to_string(), rows: bytes.len() as u64 / 8, bytes: &bytes };
+        slices.write(&[named], false).unwrap();
+        if value % 3 == 2 {
+            slices.delete(&[&(value - 2).to_string()]).unwrap();
+            slices.compact().unwrap();
+        }
+        acknowledge(value);
+    }
+}
+
+#[test]
+fn a_writer_killed_while_compacting_loses_no_slice() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("a.npy");
+    drop(SliceArray::create(&file, &spec()).unwrap());
+    let reader = SliceArray::open(&file, Mode::Read).unwrap();
+    let (mut next, mut kept) = (0, Vec::<u64>::new());
+    for round in 0..60 {
+        let acknowledged = kill_after(start(&format!("compact:{next}"), &file), 3 * pause(round));
+        let last = *acknowledged.last().unwrap();
+        let names: Vec<String> =
+            reader.names(0, usize::MAX).unwrap().into_iter().map(|(name, _)| name).collect();
+        kept.extend(acknowledged.iter().filter(|value| **value % 3 > 0));
+        assert!(kept.iter().all(|value| names.contains(&value.to_string())), "{kept:?} of {names:?}");
+        for name in &names {
+            let (slice, mapping) = reader.get_one(name).unwrap();
+            let value: u64 = name.parse().unwrap();
+            assert_eq!(slice.rows.end - slice.rows.start, 1 + value % SMALL * 1000);
+            let (first, count) =
+                (slice.rows.start as usize * 8, (slice.rows.end - slice.rows.start) as usize * 8);
+            // SAFETY: nobody writes or cuts this file any more.
+            let all = unsafe { mapping.bytes() }.unwrap();
+            assert!(all[first..first + count] == rows(value, count as u64 / 8));
+        }
+        next = (last / 3 + 1) * 3;
+        let writer = SliceArray::open(&file, Mode::ReadWrite).unwrap();
+        writer.compact().unwrap();
+    }
+    assert!(kept.len() > 10, "only {} slices: was anything killed while compacting?", kept.len());
+    assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 2);
 }
 
 fn append_forever(file: &Path, from: u64) {

@@ -4,7 +4,7 @@
 //! The index changes in one transaction, which also says which file is to be put in place; whoever meets
 //! that note puts it there. So index and file go together after any crash.
 
-use std::fs::File;
+use std::fs::{DirEntry, File};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -35,6 +35,7 @@ impl SliceArray {
             let (generation, _) = self.facts()?;
             self.array().reload()?;
             let header = file.header()?;
+            remove_leftovers(self.array().path());
             let new = temporary_beside(self.array().path())?;
             let spec = FlatSpec {
                 shape: [&[0], &header.shape[1..]].concat(),
@@ -99,6 +100,21 @@ impl SliceArray {
             }
             Ok(())
         })
+    }
+}
+
+/// Removes the new files of compactions that died. What cannot be removed does no harm but to the disk.
+fn remove_leftovers(array: &Path) {
+    let (Some(folder), Ok(name)) = (array.parent(), name_of(array)) else { return };
+    let is_leftover = |entry: &DirEntry| {
+        let found = entry.file_name();
+        let rest =
+            found.to_str().and_then(|found| found.strip_prefix(&format!(".{name}."))).unwrap_or_default();
+        rest.strip_suffix(".tmp")
+            .is_some_and(|numbers| numbers.bytes().all(|b| b.is_ascii_digit() || b == b'-'))
+    };
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten().filter(is_leftover) {
+        let _ = std::fs::remove_file(entry.path());
     }
 }
 

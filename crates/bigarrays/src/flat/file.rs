@@ -316,15 +316,18 @@ impl DataFile {
         }
     }
 
-    /// Keeps room on the disk up to the offset `end`, without growing the file; where the system cannot,
-    /// does nothing.
-    pub(super) fn keep_room(&self, end: u64) -> Result<()> {
+    /// Keeps room on the disk for `range`, without growing the file; where the system cannot, does
+    /// nothing.
+    pub(super) fn keep_room(&self, range: Range<u64>) -> Result<()> {
         #[cfg(any(target_os = "linux", target_os = "android"))]
-        match rustix::fs::fallocate(&self.file, FallocateFlags::KEEP_SIZE, 0, end) {
-            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {}
-            Err(error) => return Err(self.failed(error.into(), "reserving room for")),
+        if !range.is_empty() {
+            let length = range.end - range.start;
+            match rustix::fs::fallocate(&self.file, FallocateFlags::KEEP_SIZE, range.start, length) {
+                Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {}
+                Err(error) => return Err(self.failed(error.into(), "reserving room for")),
+            }
         }
-        let _ = end;
+        let _ = range;
         Ok(())
     }
 

@@ -132,7 +132,7 @@ impl FlatArray {
         let header = self.header();
         self.expect_growing(&header)?;
         let end = self.span(&with_rows(&header, Some(rows))?, rows, 0)?.end;
-        file.keep_room(end)
+        file.keep_room(0..end)
     }
 
     /// Rows before the end that were reserved by appends and never finished: those of appends that are
@@ -235,7 +235,9 @@ impl FlatArray {
         pieces: &[&[u8]],
     ) -> Result<Range<u64>> {
         let rows = reservation.rows.clone();
-        let written = self.span(&self.header(), rows.start, 0).and_then(|span| {
+        let bytes = pieces.iter().map(|piece| piece.len()).sum();
+        let written = self.span(&self.header(), rows.start, bytes).and_then(|span| {
+            file.keep_room(span.clone())?;
             file.write_pieces(pieces, span.start)?;
             if self.is_durable() { file.sync() } else { Ok(()) }
         });
