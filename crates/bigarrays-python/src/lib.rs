@@ -12,6 +12,7 @@ mod index;
 mod open;
 mod scale;
 mod transfer;
+mod tree;
 
 use pyo3::prelude::*;
 
@@ -32,6 +33,8 @@ mod _bigarrays {
     use super::open::{_reopen, add_scale, create, open, remove, supported};
     #[pymodule_export]
     use super::scale::PyScale;
+    #[pymodule_export]
+    use super::tree::{attributes, create_group, list, resize, update_attributes};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

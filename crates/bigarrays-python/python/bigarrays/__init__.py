@@ -38,11 +38,16 @@ from ._bigarrays import (
     UnsupportedError,
     __version__,
     add_scale,
+    attributes,
     copy,
     create,
+    create_group,
+    list,
     open,
     remove,
+    resize,
     supported,
+    update_attributes,
 )
 
 __all__ = [
@@ -65,9 +70,14 @@ __all__ = [
     "UnsupportedError",
     "__version__",
     "add_scale",
+    "attributes",
     "copy",
     "create",
+    "create_group",
+    "list",
     "open",
     "remove",
+    "resize",
     "supported",
+    "update_attributes",
 ]

@@ -23,5 +23,10 @@ from ._open import open as open
 from ._open import remove as remove
 from ._open import supported as supported
 from ._scale import Scale as Scale
+from ._tree import attributes as attributes
+from ._tree import create_group as create_group
+from ._tree import list as list
+from ._tree import resize as resize
+from ._tree import update_attributes as update_attributes
 
 __version__: str

@@ -1,6 +1,6 @@
 import os
 from collections.abc import Mapping, Sequence
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from numpy.typing import DTypeLike
 
@@ -38,6 +38,11 @@ def create(
     labels: bool | None = None,
     key: str | None = None,
     sharding: bool | str | Mapping[str, str | int] | None = None,
+    dimension_names: Sequence[str] | None = None,
+    fill_value: Any = None,
+    codecs: Sequence[str | Mapping[str, Any]] | None = None,
+    chunk_keys: str | None = None,
+    attributes: Mapping[str, Any] | None = None,
     format: str | None = "precomputed",
     strict: bool = False,
     outside: Literal["error", "crop"] = "error",
