@@ -63,10 +63,7 @@ pub(super) fn parse(document: &Document, attributes: Option<&Document>) -> Resul
         let order: Vec<usize> = (0..ndim).rev().collect();
         codecs.push(spec("transpose", json!({ "order": order }), "order"));
     }
-    add_filters(&members, big, &mut codecs)?;
-    if let Some(compressor) = members.optional("compressor", Value::as_object, "an object or null")? {
-        codecs.push(codec(compressor, "compressor")?);
-    }
+    add_filters(filters(&members)?, big, &mut codecs)?;
     let names = attributes.and_then(|attributes| attributes.get(NAMES)).and_then(names_of);
     let names = names.filter(|names| names.len() == ndim);
     let keys = Keys { prefixed: false, separator: separator.unwrap_or('.') };
@@ -81,32 +78,48 @@ fn spec(name: &str, configuration: Value, path: &str) -> CodecSpec {
     CodecSpec::new(name, configuration, path.to_owned())
 }
 
-/// Adds the codecs of the filters, and that which turns elements into bytes.
-fn add_filters(members: &Member<'_>, mut big: bool, codecs: &mut Vec<CodecSpec>) -> Result<()> {
-    let filters = members.optional("filters", Value::as_array, "a list or null")?;
-    let mut of_bytes = Vec::new();
-    for (k, filter) in filters.into_iter().flatten().enumerate() {
+/// The filters, and the compressor behind them.
+fn filters(members: &Member<'_>) -> Result<Vec<CodecSpec>> {
+    let mut all = Vec::new();
+    let list = members.optional("filters", Value::as_array, "a list or null")?;
+    for (k, filter) in list.into_iter().flatten().enumerate() {
         let path = format!("filters[{k}]");
-        let filter =
-            filter.as_object().ok_or_else(|| Error::metadata(format!("{path}: expected an object")))?;
-        let filter = codec(filter, &path)?;
+        let object = filter.as_object();
+        let object = object.ok_or_else(|| Error::metadata(format!("{path}: expected an object")))?;
+        all.push(codec(object, &path)?);
+    }
+    if let Some(compressor) = members.optional("compressor", Value::as_object, "an object or null")? {
+        all.push(codec(compressor, "compressor")?);
+    }
+    Ok(all)
+}
+
+/// Whether a codec turns elements into bytes.
+fn is_array(codec: &CodecSpec) -> bool {
+    matches!(codec.plain_name(), "packbits" | "pcodec")
+}
+
+/// Adds the filters, and among them that which turns elements into bytes.
+fn add_filters(filters: Vec<CodecSpec>, mut big: bool, codecs: &mut Vec<CodecSpec>) -> Result<()> {
+    let mut of_bytes = Vec::new();
+    for filter in filters {
         let is_step = matches!(filter.name.as_str(), "bitround" | "fixedscaleoffset");
-        let is_array = matches!(filter.name.as_str(), "numcodecs.packbits" | "pcodec");
-        if !is_step && !is_array {
+        if !is_step && !is_array(&filter) {
             of_bytes.push(filter);
             continue;
         }
         if !of_bytes.is_empty() {
-            return Err(Error::unsupported(format!("{path}: {:?} behind filters of bytes", filter.name)));
+            return Err(Error::unsupported(format!(
+                "{}: {:?} behind codecs of bytes",
+                filter.path, filter.name
+            )));
         }
         if let Some((_, stored)) = filter.configuration.get("astype").and_then(numpy_type) {
             big = stored;
         }
         codecs.push(filter);
     }
-    let has_array =
-        codecs.last().is_some_and(|last| matches!(last.name.as_str(), "numcodecs.packbits" | "pcodec"));
-    if !has_array {
+    if !codecs.last().is_some_and(is_array) {
         codecs.push(spec("bytes", json!({"endian": if big { "big" } else { "little" }}), "dtype"));
     }
     codecs.append(&mut of_bytes);
@@ -162,7 +175,7 @@ pub(super) fn create(spec: &CreateSpec, chunk: &[u64], codecs: &Value) -> Result
 }
 
 fn is_compressor(name: &str) -> bool {
-    matches!(name, "gzip" | "zlib" | "bz2" | "zstd" | "blosc")
+    matches!(name, "gzip" | "zlib" | "bz2" | "zstd" | "blosc" | "pcodec")
 }
 
 /// Takes the transposition out, which has to be none or that of all axes.
@@ -180,11 +193,10 @@ fn take_order(codecs: &mut Vec<CodecSpec>, ndim: usize) -> Result<char> {
 
 /// Takes the codec out that turns elements into bytes; says whether it is big-endian.
 fn take_bytes(codecs: &mut Vec<CodecSpec>) -> Result<bool> {
-    let known = |name: &str| matches!(name, "packbits" | "pcodec");
     let at = codecs.iter().position(|codec| codec.name == "bytes");
     match at {
         Some(at) => Ok(codecs.remove(at).configuration.get("endian") == Some(&json!("big"))),
-        None if codecs.iter().any(|codec| known(codec.plain_name())) => Ok(false),
+        None if codecs.iter().any(is_array) => Ok(false),
         None => Err(Error::invalid("codecs: expected \"bytes\" among them")),
     }
 }
@@ -199,8 +211,8 @@ fn to_v2(codec: &CodecSpec) -> Value {
             Some("bitshuffle") => Some(2),
             _ => None,
         };
-        // Blosc takes it from the elements.
-        if name != "typesize" {
+        // Blosc takes it from the elements; others do not know that there can be a checksum.
+        if name != "typesize" && (name != "checksum" || *value != json!(false)) {
             object.insert(name.clone(), number.map_or_else(|| value.clone(), |number| json!(number)));
         }
     }
