@@ -17,6 +17,7 @@ mod open;
 mod scale;
 mod slices;
 mod transfer;
+mod tree;
 
 use pyo3::prelude::*;
 
@@ -43,6 +44,8 @@ mod _bigarrays {
     use super::scale::PyScale;
     #[pymodule_export]
     use super::slices::{_open_slices, PySliceArray};
+    #[pymodule_export]
+    use super::tree::{attributes, create_group, list, resize, update_attributes};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -18,6 +18,7 @@ use crate::domain::{PyDomain, to_domain};
 use crate::errors::{OrRaise, invalid};
 use crate::interrupt::detached;
 use crate::transfer::to_dtype;
+use crate::tree::{to_json, to_object};
 
 /// The options with which an array was opened.
 #[derive(Clone, Debug)]
@@ -256,7 +257,7 @@ fn to_settings(given: &Bound<'_, PyDict>) -> PyResult<Settings> {
     Ok(settings)
 }
 
-fn to_url(py: Python<'_>, path: PathBuf) -> PyResult<String> {
+pub(crate) fn to_url(py: Python<'_>, path: PathBuf) -> PyResult<String> {
     path.into_os_string()
         .into_string()
         .map_err(|path| invalid(py, format!("path {path:?} is not valid Unicode")))
@@ -285,6 +286,11 @@ fn to_selector(scale: &Bound<'_, PyAny>) -> PyResult<ScaleSelector> {
 /// is good for the shape; a dict, as the `sharding` of precomputed metadata, or the same as text says how:
 /// "preshift_bits=9,minishard_bits=6,shard_bits=11". The other options are those of `open`.
 ///
+/// Arrays of Zarr, with `format="zarr3"` or `"zarr2"`, start at zero and have any axes, which
+/// `dimension_names` names. Their `encoding` is raw, zstd, gzip or blosc, or `codecs` lists codecs as
+/// metadata of Zarr 3 do. `fill_value` is a number or what metadata say for one; `chunk_keys` is
+/// "default/", "default.", "v2/" or "v2."; `attributes` is a dict.
+///
 /// >>> array = bigarrays.create("memory://create", domain="-50:50,0:80,0:60", dtype="uint32",
 /// ...     chunks=(32, 32, 32), encoding="compressed_segmentation", resolution=(8, 8, 40))
 /// >>> array.origin, array.scales[0].key
@@ -295,7 +301,7 @@ fn to_selector(scale: &Bound<'_, PyAny>) -> PyResult<ScaleSelector> {
 #[pyfunction]
 #[pyo3(
     signature = (path_or_url, **options),
-    text_signature = "(path_or_url, *, dtype, shape=None, domain=None, origin=None, chunks=None, encoding=None, level=None, block=None, resolution=None, labels=None, key=None, sharding=None, format='precomputed', strict=False, outside='error', drop_fill=False, durable=False, lock=True, compression=None, storage_options=None, cache=None, validate=None)"
+    text_signature = "(path_or_url, *, dtype, shape=None, domain=None, origin=None, chunks=None, encoding=None, level=None, block=None, resolution=None, labels=None, key=None, sharding=None, dimension_names=None, fill_value=None, codecs=None, chunk_keys=None, attributes=None, format='precomputed', strict=False, outside='error', drop_fill=False, durable=False, lock=True, compression=None, storage_options=None, cache=None, validate=None)"
 )]
 pub(crate) fn create(
     py: Python<'_>,
@@ -355,6 +361,11 @@ fn described(
         labels: given.take("labels")?,
         key: given.take("key")?,
         sharding: new_sharding(&given)?,
+        dimension_names: given.take("dimension_names")?,
+        fill: given.take::<Bound<'_, PyAny>>("fill_value")?.as_ref().map(to_json).transpose()?,
+        codecs: given.take::<Bound<'_, PyAny>>("codecs")?.as_ref().map(to_json).transpose()?,
+        chunk_keys: given.take("chunk_keys")?,
+        attributes: given.take::<Bound<'_, PyAny>>("attributes")?.as_ref().map(to_object).transpose()?,
         ..CreateSpec::new(to_dtype(&dtype)?, new_domain(&given)?)
     };
     let opening = Opening::take(&given, true)?;

@@ -195,6 +195,16 @@ impl FillValue {
         Self { bytes: [0; 8], size: dtype.size() as u8 }
     }
 
+    /// The value of these bytes of one element, in the machine's order.
+    ///
+    /// # Panics
+    /// If they are more than eight.
+    pub fn from_bytes(element: &[u8]) -> Self {
+        let mut bytes = [0; 8];
+        bytes[..element.len()].copy_from_slice(element);
+        Self { bytes, size: element.len() as u8 }
+    }
+
     /// The bytes of one element, in the machine's order.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..usize::from(self.size)]

@@ -43,11 +43,16 @@ from ._bigarrays import (
     __version__,
     add_scale,
     convert,
+    attributes,
     copy,
     create,
+    create_group,
+    list,
     open,
     remove,
+    resize,
     supported,
+    update_attributes,
 )
 
 __all__ = [
@@ -75,9 +80,14 @@ __all__ = [
     "add_scale",
     "batches",
     "convert",
+    "attributes",
     "copy",
     "create",
+    "create_group",
+    "list",
     "open",
     "remove",
+    "resize",
     "supported",
+    "update_attributes",
 ]

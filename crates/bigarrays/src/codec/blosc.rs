@@ -1,4 +1,6 @@
-//! `blosclz`: Blosc 1 with its own BloscLZ, as BigArrays.jl writes it.
+//! Blosc 1: `blosclz` as BigArrays.jl writes it, and Zarr's `blosc` with any compressor and shuffle.
+
+use std::ffi::CStr;
 
 use blosc_src as sys;
 
@@ -6,11 +8,59 @@ use super::BytesCodec;
 use crate::buffer::first_bytes;
 use crate::error::{Error, Result};
 
-/// Blosc 1 with BloscLZ and shuffled bytes.
+/// Blosc 1. Every compressor is understood when read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Blosc {
     typesize: usize,
     level: u8,
+    compressor: BloscCompressor,
+    shuffle: BloscShuffle,
+    /// In bytes; chosen by Blosc if zero.
+    block: usize,
+}
+
+/// What compresses the blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum BloscCompressor {
+    BloscLz,
+    Lz4,
+    Lz4Hc,
+    Snappy,
+    Zlib,
+    Zstd,
+}
+
+impl BloscCompressor {
+    /// Every compressor.
+    pub const ALL: [Self; 6] = [Self::BloscLz, Self::Lz4, Self::Lz4Hc, Self::Snappy, Self::Zlib, Self::Zstd];
+
+    /// Blosc's name of it.
+    pub fn name(self) -> &'static str {
+        self.c_name().to_str().unwrap_or_default()
+    }
+
+    fn c_name(self) -> &'static CStr {
+        match self {
+            Self::BloscLz => c"blosclz",
+            Self::Lz4 => c"lz4",
+            Self::Lz4Hc => c"lz4hc",
+            Self::Snappy => c"snappy",
+            Self::Zlib => c"zlib",
+            Self::Zstd => c"zstd",
+        }
+    }
+}
+
+/// What is done to elements before they are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BloscShuffle {
+    /// Nothing.
+    None,
+    /// Their bytes are sorted by place.
+    Bytes,
+    /// Their bits are.
+    Bits,
 }
 
 impl Blosc {
@@ -23,23 +73,40 @@ impl Blosc {
     /// `InvalidArgument` for another level or a typesize outside 1 to 255.
     pub fn new(typesize: usize, level: u8) -> Result<Self> {
         match (typesize, level) {
-            (1..=255, 0..=9) => Ok(Self { typesize, level }),
+            (1..=255, 0..=9) => Ok(Self {
+                typesize,
+                level,
+                compressor: BloscCompressor::BloscLz,
+                shuffle: BloscShuffle::Bytes,
+                block: 0,
+            }),
             _ => Err(Error::invalid(format!(
                 "blosc level {level} is not in 0 to 9 or typesize {typesize} not in 1 to 255"
             ))),
         }
     }
+
+    /// Written by another compressor, with another shuffle and blocks of `block` bytes (0: as is good).
+    #[must_use]
+    pub fn with(self, compressor: BloscCompressor, shuffle: BloscShuffle, block: usize) -> Self {
+        Self { compressor, shuffle, block, ..self }
+    }
 }
 
 impl BytesCodec for Blosc {
     fn name(&self) -> &'static str {
-        "blosclz"
+        if self.compressor == BloscCompressor::BloscLz { "blosclz" } else { "blosc" }
     }
 
     fn encode(&self, bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {
         if bytes.len() > sys::BLOSC_MAX_BUFFERSIZE as usize {
             return Err(Error::unsupported("blosc holds chunks below 2 GiB; choose a smaller chunk"));
         }
+        let shuffle = match self.shuffle {
+            BloscShuffle::None => sys::BLOSC_NOSHUFFLE,
+            BloscShuffle::Bytes => sys::BLOSC_SHUFFLE,
+            BloscShuffle::Bits => sys::BLOSC_BITSHUFFLE,
+        };
         let start = out.len();
         out.resize(start + bytes.len() + sys::BLOSC_MAX_OVERHEAD as usize, 0);
         let target = &mut out[start..];
@@ -47,14 +114,14 @@ impl BytesCodec for Blosc {
         let length = unsafe {
             sys::blosc_compress_ctx(
                 self.level.into(),
-                sys::BLOSC_SHUFFLE as i32,
+                shuffle as i32,
                 self.typesize,
                 bytes.len(),
                 bytes.as_ptr().cast(),
                 target.as_mut_ptr().cast(),
                 target.len(),
-                sys::BLOSC_BLOSCLZ_COMPNAME.as_ptr().cast(),
-                0,
+                self.compressor.c_name().as_ptr(),
+                self.block,
                 1,
             )
         };
@@ -87,7 +154,7 @@ impl BytesCodec for Blosc {
         };
         match usize::try_from(written) {
             Ok(written) if written == length => Ok(length),
-            _ => Err(Error::corrupt("blosc: damaged, or compressed by another codec than blosclz")),
+            _ => Err(Error::corrupt("blosc: damaged")),
         }
     }
 }
@@ -116,6 +183,11 @@ mod tests {
 
     #[test]
     fn hostile_bytes() {
-        hostile::bytes_codec(&Blosc::new(4, 5).unwrap());
+        let codec = Blosc::new(4, 5).unwrap();
+        for compressor in BloscCompressor::ALL {
+            for shuffle in [BloscShuffle::None, BloscShuffle::Bytes, BloscShuffle::Bits] {
+                hostile::bytes_codec(&codec.with(compressor, shuffle, 0));
+            }
+        }
     }
 }

@@ -53,15 +53,7 @@ impl BytesCodec for Gzip {
     }
 
     fn encode(&self, bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {
-        COMPRESSOR.with_borrow_mut(|slot| {
-            let compressor = match slot {
-                Some((level, compressor)) if *level == self.level => compressor,
-                _ => {
-                    let level = CompressionLvl::new(self.level.into())
-                        .map_err(|error| Error::invalid(format!("gzip level {}: {error:?}", self.level)))?;
-                    &mut slot.insert((self.level, Compressor::new(level))).1
-                }
-            };
+        with_compressor(self.level, |compressor| {
             let start = out.len();
             out.resize(start + compressor.gzip_compress_bound(bytes.len()), 0);
             let length = compressor
@@ -76,14 +68,28 @@ impl BytesCodec for Gzip {
         if self.or_plain && !bytes.starts_with(&MAGIC) {
             return copy_plain(bytes, max_len, out);
         }
-        DECOMPRESSOR.with_borrow_mut(|slot| {
-            let decompressor = match slot {
-                Some(decompressor) => decompressor,
-                None => slot.insert(Decompressor::new()?),
-            };
-            decompressor.decode_members(bytes, max_len, out)
-        })
+        with_decompressor(|decompressor| decompressor.decode_members(bytes, max_len, out))
     }
+}
+
+/// Lends this thread's compressor of `level`.
+pub(super) fn with_compressor<T>(level: u8, use_it: impl FnOnce(&mut Compressor) -> Result<T>) -> Result<T> {
+    COMPRESSOR.with_borrow_mut(|slot| match slot {
+        Some((known, compressor)) if *known == level => use_it(compressor),
+        _ => {
+            let valid = CompressionLvl::new(level.into())
+                .map_err(|error| Error::invalid(format!("level {level} of deflate: {error:?}")))?;
+            use_it(&mut slot.insert((level, Compressor::new(valid))).1)
+        }
+    })
+}
+
+/// Lends this thread's decompressor.
+pub(super) fn with_decompressor<T>(use_it: impl FnOnce(&mut Decompressor) -> Result<T>) -> Result<T> {
+    DECOMPRESSOR.with_borrow_mut(|slot| match slot {
+        Some(decompressor) => use_it(decompressor),
+        None => use_it(slot.insert(Decompressor::new()?)),
+    })
 }
 
 thread_local! {
@@ -92,7 +98,7 @@ thread_local! {
 }
 
 /// libdeflate's decompressor; unlike the safe wrapper it says where a member ends.
-struct Decompressor(NonNull<sys::libdeflate_decompressor>);
+pub(super) struct Decompressor(NonNull<sys::libdeflate_decompressor>);
 
 /// What became of one member.
 enum Member {
@@ -105,6 +111,38 @@ impl Decompressor {
         // SAFETY: no preconditions.
         let new = unsafe { sys::libdeflate_alloc_decompressor() };
         NonNull::new(new).map(Self).ok_or_else(|| Error::invalid("no memory for a gzip decoder"))
+    }
+
+    /// Decodes one zlib stream as [`BytesCodec::decode`].
+    pub(super) fn decode_zlib(&mut self, bytes: &[u8], max_len: usize, out: &mut Vec<u8>) -> Result<usize> {
+        // The length is not said, but mostly it is the longest that there can be.
+        let room = bytes.len().saturating_mul(MAX_RATIO).min(max_len);
+        match self.zlib(bytes, first_bytes(out, room))? {
+            Member::Done { read, written } if read == bytes.len() => Ok(written),
+            Member::Done { .. } => Err(Error::corrupt("zlib: more than one stream")),
+            Member::NoSpace => Err(Error::corrupt(format!("zlib: more than {max_len} bytes"))),
+        }
+    }
+
+    fn zlib(&mut self, bytes: &[u8], out: &mut [u8]) -> Result<Member> {
+        let (mut read, mut written) = (0, 0);
+        // SAFETY: pointers and lengths are those of slices, and the decompressor is alive.
+        let result = unsafe {
+            sys::libdeflate_zlib_decompress_ex(
+                self.0.as_ptr(),
+                bytes.as_ptr().cast(),
+                bytes.len(),
+                out.as_mut_ptr().cast(),
+                out.len(),
+                &mut read,
+                &mut written,
+            )
+        };
+        match result {
+            sys::libdeflate_result_LIBDEFLATE_SUCCESS => Ok(Member::Done { read, written }),
+            sys::libdeflate_result_LIBDEFLATE_INSUFFICIENT_SPACE => Ok(Member::NoSpace),
+            _ => Err(Error::corrupt("zlib: damaged or truncated")),
+        }
     }
 
     fn decode_members(&mut self, bytes: &[u8], max_len: usize, out: &mut Vec<u8>) -> Result<usize> {

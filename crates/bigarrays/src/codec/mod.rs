@@ -13,30 +13,48 @@ use crate::domain::Dims;
 use crate::dtype::DataType;
 use crate::error::{Error, Result};
 
+mod bitround;
 mod blosc;
 mod brotli;
+mod bz2;
+mod checksum;
 mod compressed_segmentation;
 mod compresso;
+mod fixed_scale_offset;
 mod gzip;
 #[cfg(test)]
 mod hostile;
 mod image;
 mod jpeg;
 mod jxl;
+mod packbits;
+mod pcodec;
 mod plain;
 mod png;
 mod raw;
+mod shuffle;
+mod transpose;
+mod zlib;
 mod zstd;
 
-pub use blosc::Blosc;
+pub use bitround::Bitround;
+pub use blosc::{Blosc, BloscCompressor, BloscShuffle};
 pub use brotli::Brotli;
+pub use bz2::Bz2;
+pub use checksum::{Checksum, ChecksumKind};
 pub use compressed_segmentation::CompressedSegmentation;
 pub use compresso::Compresso;
+pub use fixed_scale_offset::FixedScaleOffset;
 pub use gzip::Gzip;
 pub use jpeg::Jpeg;
 pub use jxl::Jxl;
+pub use packbits::{PackBits, PackBitsPadding};
+pub use pcodec::Pcodec;
 pub use png::Png;
 pub use raw::Raw;
+pub use shuffle::Shuffle;
+pub use transpose::Transpose;
+pub use zlib::Zlib;
 pub use zstd::Zstd;
 
 /// One codec, for tables in documentation and messages.
@@ -56,7 +74,9 @@ pub struct CodecInfo {
 
 /// Every codec.
 pub const BUILTIN: &[CodecInfo] = {
-    use DataType::{U8, U16, U32, U64};
+    use DataType::{F16, F32, F64, I8, I16, I32, I64, U8, U16, U32, U64};
+    const NUMBERS: &[DataType] = &[I8, I16, I32, I64, U8, U16, U32, U64, F32, F64];
+    const LONG_NUMBERS: &[DataType] = &[I16, I32, I64, U16, U32, U64, F16, F32, F64];
     const fn array(name: &'static str, dtypes: &'static [DataType], about: &'static str) -> CodecInfo {
         CodecInfo { name, reads: true, writes: true, dtypes, about }
     }
@@ -77,6 +97,18 @@ pub const BUILTIN: &[CodecInfo] = {
         bytes("zstd", "Zstandard"),
         bytes("br", "Brotli"),
         bytes("blosclz", "Blosc 1 with BloscLZ and shuffled bytes"),
+        bytes("blosc", "Blosc 1 with any compressor and shuffle"),
+        bytes("zlib", "deflate with a checksum of Adler"),
+        bytes("bz2", "bzip2"),
+        bytes("shuffle", "the bytes of elements, sorted by place"),
+        bytes("crc32c", "a checksum: the CRC of Castagnoli"),
+        bytes("adler32", "a checksum: that of zlib"),
+        bytes("fletcher32", "a checksum: that of HDF5"),
+        array("transpose", &DataType::ALL, "axes in another order"),
+        array("bitround", &[F16, F32, F64], "lossy: fewer bits of mantissa"),
+        array("fixedscaleoffset", NUMBERS, "lossy: scaled into another type"),
+        array("packbits", &DataType::ALL, "booleans of one bit, numbers of some bits"),
+        array("pcodec", LONG_NUMBERS, "numbers by their distribution"),
     ]
 };
 

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use zstd::zstd_safe::{self, CCtx, DCtx};
+use zstd::zstd_safe::{self, CCtx, CParameter, DCtx};
 
 use super::BytesCodec;
 use super::plain::copy_plain;
@@ -18,6 +18,7 @@ const MAX_RATIO: usize = (128 << 10) / 3 + 1;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Zstd {
     level: i32,
+    checksum: bool,
     or_plain: bool,
 }
 
@@ -25,7 +26,7 @@ impl Zstd {
     /// The level that is written where none is asked for.
     pub const DEFAULT_LEVEL: i32 = 3;
 
-    pub(super) const DEFAULT: Self = Self { level: Self::DEFAULT_LEVEL, or_plain: false };
+    pub(super) const DEFAULT: Self = Self { level: Self::DEFAULT_LEVEL, checksum: false, or_plain: false };
 
     /// Zstandard written with effort `level`, up to 22; negative ones are faster.
     ///
@@ -34,9 +35,15 @@ impl Zstd {
     pub fn new(level: i32) -> Result<Self> {
         let levels = zstd_safe::min_c_level()..=zstd_safe::max_c_level();
         if levels.contains(&level) {
-            return Ok(Self { level, or_plain: false });
+            return Ok(Self { level, checksum: false, or_plain: false });
         }
         Err(Error::invalid(format!("zstd level {level} is not in {} to {}", levels.start(), levels.end())))
+    }
+
+    /// Writes a checksum into each frame; one that is there is checked anyhow.
+    #[must_use]
+    pub fn with_checksum(self, checksum: bool) -> Self {
+        Self { checksum, ..self }
     }
 
     /// Reads bytes that do not start as zstd does as they are: the `zstd` of BigArrays.jl.
@@ -56,7 +63,10 @@ impl BytesCodec for Zstd {
         out.resize(start + zstd_safe::compress_bound(bytes.len()), 0);
         let length = COMPRESSOR.with_borrow_mut(|slot| {
             let compressor = slot.get_or_insert_with(CCtx::create);
-            compressor.compress(&mut out[start..], bytes, self.level).map_err(|code| {
+            let parameters =
+                [CParameter::CompressionLevel(self.level), CParameter::ChecksumFlag(self.checksum)];
+            let set = parameters.into_iter().try_for_each(|value| compressor.set_parameter(value).map(drop));
+            set.and_then(|()| compressor.compress2(&mut out[start..], bytes)).map_err(|code| {
                 Error::invalid(format!("cannot compress: {}", zstd_safe::get_error_name(code)))
             })
         })?;

@@ -5,6 +5,8 @@ use std::fmt::Debug;
 use std::path::Path;
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
+
 use crate::codec::ContentEncoding;
 use crate::domain::{Dims, Domain};
 use crate::dtype::DataType;
@@ -14,7 +16,9 @@ use crate::store::shard_neuroglancer::ShardSpec;
 use crate::store::{self, Store, StoreOptions};
 
 pub mod bigarray;
+mod document;
 mod image;
+mod member;
 pub mod npy;
 mod pages;
 mod plain;
@@ -22,13 +26,14 @@ pub mod precomputed;
 pub mod raw_file;
 pub mod stack;
 pub mod tiff;
+pub mod zarr;
 
 pub use plain::{NewArray, NumberedKeys, PlainFormat, Target, usual_names};
 pub use precomputed::Precomputed;
 
 /// Every format of this library, in the order in which they are tried.
 pub const BUILTIN: &[&dyn Format] =
-    &[&Precomputed, &npy::Npy, &tiff::FORMAT, &stack::FORMAT, &bigarray::FORMAT];
+    &[&Precomputed, &zarr::V3, &zarr::V2, &npy::Npy, &tiff::FORMAT, &stack::FORMAT, &bigarray::FORMAT];
 
 /// A translator between stored metadata and layouts.
 pub trait Format: Debug + Send + Sync {
@@ -74,6 +79,73 @@ pub trait Format: Debug + Send + Sync {
         let _ = (scale, options);
         Err(Error::unsupported(format!("removing {} arrays", self.name())).at(url))
     }
+
+    /// What the group at `url` holds, at any depth; `None` if that is no group of this format.
+    ///
+    /// # Errors
+    /// `InvalidMetadata`; a storage error, also where the store cannot list.
+    fn list(&self, url: &str, options: &FormatOptions) -> Result<Option<Vec<Node>>> {
+        let _ = (url, options);
+        Ok(None)
+    }
+
+    /// Creates a group at `url`.
+    ///
+    /// # Errors
+    /// `AlreadyExists`; `Unsupported` if the format has no groups.
+    fn create_group(
+        &self,
+        url: &str,
+        attributes: &Map<String, Value>,
+        options: &FormatOptions,
+    ) -> Result<()> {
+        let _ = (attributes, options);
+        Err(Error::unsupported(format!("{} has no groups", self.name())).at(url))
+    }
+
+    /// The user's attributes of the array or group at `url`; `None` if that is not of this format, or if
+    /// the format has none.
+    ///
+    /// # Errors
+    /// `InvalidMetadata`.
+    fn attributes(&self, url: &str, options: &FormatOptions) -> Result<Option<Map<String, Value>>> {
+        let _ = (url, options);
+        Ok(None)
+    }
+
+    /// Replaces the user's attributes by what `change` makes of them, in one atomic step.
+    ///
+    /// # Errors
+    /// `NotFound`; `Unsupported` if the format has none.
+    fn change_attributes(
+        &self,
+        url: &str,
+        change: &(dyn Fn(Map<String, Value>) -> Map<String, Value> + Sync),
+        options: &FormatOptions,
+    ) -> Result<()> {
+        let _ = (change, options);
+        Err(Error::unsupported(format!("{} has no attributes", self.name())).at(url))
+    }
+
+    /// Gives the array at `url` another shape. What it gains is fill value; chunks that are outside then
+    /// are removed. Arrays that are open keep the shape that they were opened with.
+    ///
+    /// # Errors
+    /// `NotFound`; `InvalidArgument` for a shape of another number of axes; `Unsupported` if the format
+    /// cannot.
+    fn resize(&self, url: &str, shape: &[u64], options: &FormatOptions) -> Result<()> {
+        let _ = (shape, options);
+        Err(Error::unsupported(format!("{} arrays keep their shape", self.name())).at(url))
+    }
+}
+
+/// An array or a group in a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// Its path in the group.
+    pub path: String,
+    /// Whether it is an array.
+    pub is_array: bool,
 }
 
 /// What a format can do.
@@ -222,6 +294,17 @@ pub struct CreateSpec {
     pub key: Option<String>,
     /// Whether and how chunks are packed into shards.
     pub sharding: NewSharding,
+    /// Names of the axes, where the format keeps them.
+    pub dimension_names: Option<Vec<String>>,
+    /// Value of elements that are not stored, as metadata of the format say it; zero if not given.
+    pub fill: Option<Value>,
+    /// The codecs of chunks, as metadata of Zarr 3 list them, instead of `encoding`.
+    pub codecs: Option<Value>,
+    /// How keys of chunks are made: `default/`, `default.`, `v2/` or `v2.`; the format's usual way if
+    /// not given.
+    pub chunk_keys: Option<String>,
+    /// The user's attributes.
+    pub attributes: Option<Map<String, Value>>,
 }
 
 /// How the chunks of an array to be created are packed into shards.
@@ -250,6 +333,11 @@ impl CreateSpec {
             labels: None,
             key: None,
             sharding: NewSharding::None,
+            dimension_names: None,
+            fill: None,
+            codecs: None,
+            chunk_keys: None,
+            attributes: None,
         }
     }
 }
@@ -299,8 +387,92 @@ pub(crate) fn add_scale(url: &str, spec: &CreateSpec, options: &FormatOptions) -
 /// # Errors
 /// `NotFound` if there is none; `Unsupported` if the format cannot.
 pub fn remove(url: &str, scale: Option<&ScaleSelector>, options: &FormatOptions) -> Result<()> {
-    let format = by_name(options.format.as_deref().unwrap_or("precomputed"))?;
+    let format = known_at(url, options)?.unwrap_or(&Precomputed);
     format.remove(url, scale, options).map_err(|error| error.during("removing").at(url))
+}
+
+/// The format that the options name, or that knows what is at `url`, be it damaged.
+fn known_at(url: &str, options: &FormatOptions) -> Result<Option<&'static dyn Format>> {
+    if let Some(name) = &options.format {
+        return by_name(name).map(Some);
+    }
+    let knows = |format: &&&dyn Format| !matches!(format.open(url, options), Ok(None));
+    Ok(BUILTIN.iter().find(knows).copied())
+}
+
+/// What the group at `url` holds, at any depth.
+///
+/// # Errors
+/// `NotFound` if there is no group; those of [`Format::list`].
+pub fn list(url: &str, options: &FormatOptions) -> Result<Vec<Node>> {
+    let listed = first(options, |format| format.list(url, options));
+    let none = || Error::new(ErrorKind::NotFound, "there is no group here");
+    listed.and_then(|listed| listed.ok_or_else(none)).map_err(|error| error.during("listing").at(url))
+}
+
+/// The user's attributes of the array or group at `url`.
+///
+/// # Errors
+/// `NotFound` if there is nothing of a format that has attributes.
+pub fn attributes(url: &str, options: &FormatOptions) -> Result<Map<String, Value>> {
+    let found = first(options, |format| format.attributes(url, options));
+    let none = || Error::new(ErrorKind::NotFound, "there is nothing here that has attributes");
+    let context = |error: Error| error.during("reading attributes of").at(url);
+    found.and_then(|found| found.ok_or_else(none)).map_err(context)
+}
+
+/// Adds `new` to the user's attributes of the array or group at `url`; those of a name that is there
+/// are replaced, and those that are null removed.
+///
+/// # Errors
+/// As [`attributes`]; a storage error.
+pub fn update_attributes(url: &str, new: &Map<String, Value>, options: &FormatOptions) -> Result<()> {
+    let context = |error: Error| error.during("changing attributes of").at(url);
+    let has = |format: &dyn Format| Ok(format.attributes(url, options)?.map(|_| format.name()));
+    let none = || Error::new(ErrorKind::NotFound, "there is nothing here that has attributes");
+    let name = first(options, has).and_then(|name| name.ok_or_else(none)).map_err(context)?;
+    let merge = |mut old: Map<String, Value>| {
+        old.extend(new.clone());
+        old.retain(|_, value| !value.is_null());
+        old
+    };
+    by_name(name)?.change_attributes(url, &merge, options).map_err(context)
+}
+
+/// Creates a group at `url`, of Zarr 3 unless the options name another format.
+///
+/// # Errors
+/// Those of [`Format::create_group`].
+pub fn create_group(url: &str, attributes: &Map<String, Value>, options: &FormatOptions) -> Result<()> {
+    let format = by_name(options.format.as_deref().unwrap_or(zarr::V3.name()))?;
+    format.create_group(url, attributes, options).map_err(|error| error.during("creating").at(url))
+}
+
+/// Gives the array at `url` another shape.
+///
+/// # Errors
+/// Those of [`Format::resize`].
+pub fn resize(url: &str, shape: &[u64], options: &FormatOptions) -> Result<()> {
+    let context = |error: Error| error.during("resizing").at(url);
+    let none = || Error::new(ErrorKind::NotFound, "there is no array here");
+    let format = known_at(url, options).and_then(|format| format.ok_or_else(none)).map_err(context)?;
+    format.resize(url, shape, options).map_err(context)
+}
+
+/// The first answer of the format that the options name, or of any.
+fn first<T>(
+    options: &FormatOptions,
+    ask: impl Fn(&'static dyn Format) -> Result<Option<T>>,
+) -> Result<Option<T>> {
+    if let Some(name) = &options.format {
+        return ask(by_name(name)?);
+    }
+    for format in BUILTIN {
+        if let Some(answer) = ask(*format)? {
+            return Ok(Some(answer));
+        }
+    }
+    Ok(None)
 }
 
 /// The store at `url`.

@@ -8,6 +8,7 @@ use crate::domain::{Dims, Domain};
 use crate::dtype::DataType;
 use crate::error::{Error, Result};
 use crate::format::Scale;
+use crate::format::member::{Member, brief, integer, positive, up_to};
 use crate::layout::Resolution;
 use crate::store::shard_neuroglancer::ShardSpec;
 
@@ -267,60 +268,8 @@ pub(super) fn with_channels<T>(mut dims: Dims<T>, channels: u64, entry: T) -> Di
     dims
 }
 
-/// The members of one object, and where it stands in the document.
-struct Member<'a> {
-    object: &'a Map<String, Value>,
-    path: String,
-}
-
-impl<'a> Member<'a> {
-    fn optional<T>(
-        &self,
-        name: &str,
-        read: impl Fn(&'a Value) -> Option<T>,
-        expected: &str,
-    ) -> Result<Option<T>> {
-        match self.object.get(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(value) => read(value).map(Some).ok_or_else(|| self.wrong(name, expected)),
-        }
-    }
-
-    fn required<T>(&self, name: &str, read: impl Fn(&'a Value) -> Option<T>, expected: &str) -> Result<T> {
-        self.optional(name, read, expected)?.ok_or_else(|| self.wrong(name, expected))
-    }
-
-    fn wrong(&self, name: &str, expected: &str) -> Error {
-        let found = self.object.get(name).map_or_else(|| "nothing".to_owned(), brief);
-        Error::metadata(format!("{}{name}: expected {expected}, found {found}", self.path))
-    }
-}
-
-/// A value for a message, cut short.
-fn brief(value: &Value) -> String {
-    let text = value.to_string();
-    match text.char_indices().nth(60) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
-}
-
-/// A whole number, also where it is written as `64.0`, as some writers do.
-fn integer(value: &Value) -> Option<i64> {
-    let exact = |x: f64| x.fract() == 0.0 && x.abs() <= 9_007_199_254_740_992.0;
-    value.as_i64().or_else(|| value.as_f64().filter(|&x| exact(x)).map(|x| x as i64))
-}
-
-fn positive(value: &Value) -> Option<u64> {
-    integer(value).and_then(|number| u64::try_from(number).ok()).filter(|&number| number > 0)
-}
-
 fn length(value: &Value) -> Option<f64> {
     value.as_f64().filter(|&x| x.is_finite() && x > 0.0)
-}
-
-fn up_to(most: u32) -> impl Fn(&Value) -> Option<u32> {
-    move |value| integer(value).and_then(|x| u32::try_from(x).ok()).filter(|&x| x <= most)
 }
 
 fn three<T>(value: &Value, read: impl Fn(&Value) -> Option<T>) -> Option<[T; 3]> {

@@ -1,0 +1,156 @@
+//! What lies beside elements: groups, attributes, shapes. JSON values ↔ Python's.
+
+use std::path::PathBuf;
+
+use bigarrays::format::{self, FormatOptions};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyFloat};
+use serde_json::{Map, Value};
+
+use crate::errors::{OrRaise, invalid};
+use crate::open::to_url;
+
+/// A Python value as JSON. Numbers that are not finite become the names that Zarr has for them.
+pub(crate) fn to_json(value: &Bound<'_, PyAny>) -> PyResult<Value> {
+    let py = value.py();
+    let value = match value.hasattr("dtype")? {
+        // A scalar of numpy.
+        true => value.call_method0("item")?,
+        false => value.clone(),
+    };
+    if let Ok(number) = value.cast::<PyFloat>() {
+        let name = match number.value() {
+            x if x.is_nan() => Some("NaN"),
+            f64::INFINITY => Some("Infinity"),
+            f64::NEG_INFINITY => Some("-Infinity"),
+            _ => None,
+        };
+        if let Some(name) = name {
+            return Ok(Value::String(name.to_owned()));
+        }
+    }
+    let arguments = PyDict::new(py);
+    arguments.set_item("allow_nan", false)?;
+    let text: String = py.import("json")?.call_method("dumps", (value,), Some(&arguments))?.extract()?;
+    serde_json::from_str(&text).map_err(|error| invalid(py, format!("not JSON: {error}")))
+}
+
+/// A Python dict as a JSON object.
+pub(crate) fn to_object(value: &Bound<'_, PyAny>) -> PyResult<Map<String, Value>> {
+    match to_json(value)? {
+        Value::Object(object) => Ok(object),
+        _ => Err(invalid(value.py(), "attributes are a dict")),
+    }
+}
+
+fn options(format: Option<String>) -> FormatOptions {
+    FormatOptions { format, ..FormatOptions::default() }
+}
+
+/// The arrays and groups in the group at a path or URL, at any depth: a dict of their paths and what
+/// they are, "array" or "group".
+///
+/// >>> bigarrays.create_group("memory://list")
+/// >>> array = bigarrays.create("memory://list/a/b", shape=(4,), dtype="uint8", format="zarr3")
+/// >>> bigarrays.list("memory://list")
+/// {'a/b': 'array'}
+///
+/// Raises NotFoundError if there is no group.
+#[pyfunction]
+#[pyo3(signature = (path_or_url, *, format = None))]
+pub(crate) fn list<'py>(
+    py: Python<'py>,
+    path_or_url: PathBuf,
+    format: Option<String>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let url = to_url(py, path_or_url)?;
+    let nodes = py.detach(|| format::list(&url, &options(format))).or_raise(py)?;
+    let listed = PyDict::new(py);
+    for node in nodes {
+        listed.set_item(node.path, if node.is_array { "array" } else { "group" })?;
+    }
+    Ok(listed)
+}
+
+/// Creates a group at a path or URL.
+///
+/// >>> bigarrays.create_group("memory://group", attributes={"by": "us"})
+/// >>> bigarrays.attributes("memory://group")
+/// {'by': 'us'}
+///
+/// Raises AlreadyExistsError if there is something.
+#[pyfunction]
+#[pyo3(signature = (path_or_url, *, attributes = None, format = "zarr3"))]
+pub(crate) fn create_group(
+    py: Python<'_>,
+    path_or_url: PathBuf,
+    attributes: Option<&Bound<'_, PyAny>>,
+    format: Option<&str>,
+) -> PyResult<()> {
+    let url = to_url(py, path_or_url)?;
+    let attributes = attributes.map(to_object).transpose()?.unwrap_or_default();
+    let options = options(format.map(str::to_owned));
+    py.detach(|| format::create_group(&url, &attributes, &options)).or_raise(py)
+}
+
+/// The user's attributes of the array or group at a path or URL.
+///
+/// >>> array = bigarrays.create("memory://attributes", shape=(4,), dtype="uint8", format="zarr3",
+/// ...     attributes={"by": "us"})
+/// >>> bigarrays.attributes("memory://attributes")
+/// {'by': 'us'}
+///
+/// Raises NotFoundError if there is nothing that has attributes.
+#[pyfunction]
+#[pyo3(signature = (path_or_url, *, format = None))]
+pub(crate) fn attributes<'py>(
+    py: Python<'py>,
+    path_or_url: PathBuf,
+    format: Option<String>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let url = to_url(py, path_or_url)?;
+    let attributes = py.detach(|| format::attributes(&url, &options(format))).or_raise(py)?;
+    py.import("json")?.call_method1("loads", (Value::Object(attributes).to_string(),))
+}
+
+/// Adds attributes to those of the array or group at a path or URL, in one atomic step. Those of a name
+/// that is there are replaced; those that are None are removed.
+///
+/// >>> bigarrays.create_group("memory://update", attributes={"by": "us", "old": 1})
+/// >>> bigarrays.update_attributes("memory://update", {"by": ["them"], "old": None})
+/// >>> bigarrays.attributes("memory://update")
+/// {'by': ['them']}
+///
+/// Raises NotFoundError if there is nothing that has attributes.
+#[pyfunction]
+#[pyo3(signature = (path_or_url, attributes, *, format = None))]
+pub(crate) fn update_attributes(
+    py: Python<'_>,
+    path_or_url: PathBuf,
+    attributes: &Bound<'_, PyAny>,
+    format: Option<String>,
+) -> PyResult<()> {
+    let (url, new) = (to_url(py, path_or_url)?, to_object(attributes)?);
+    py.detach(|| format::update_attributes(&url, &new, &options(format))).or_raise(py)
+}
+
+/// Gives the array at a path or URL another shape. What it gains is fill value; chunks that are outside
+/// then are removed. Arrays that are open keep the shape that they were opened with.
+///
+/// >>> array = bigarrays.create("memory://resize", shape=(4, 6), dtype="uint8", format="zarr3")
+/// >>> bigarrays.resize("memory://resize", (8, 3))
+/// >>> bigarrays.open("memory://resize").shape
+/// (8, 3)
+///
+/// Raises UnsupportedError if arrays of the format keep their shape.
+#[pyfunction]
+#[pyo3(signature = (path_or_url, shape, *, format = None))]
+pub(crate) fn resize(
+    py: Python<'_>,
+    path_or_url: PathBuf,
+    shape: Vec<u64>,
+    format: Option<String>,
+) -> PyResult<()> {
+    let url = to_url(py, path_or_url)?;
+    py.detach(|| format::resize(&url, &shape, &options(format))).or_raise(py)
+}

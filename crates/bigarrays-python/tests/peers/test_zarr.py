@@ -1,0 +1,292 @@
+"""Zarr across tools: zarr-python and TensorStore read what we write, and we read what they write. What a
+peer does not have is in `cannot`, with the reason.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numcodecs  # type: ignore[import-untyped]
+import numpy as np
+import numpy.typing as npt
+import pytest
+import tensorstore as ts
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import zarr  # type: ignore[import-untyped]
+    import zarr.codecs.numcodecs as _  # type: ignore[import-untyped]  # noqa: F401
+
+import bigarrays
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
+
+Array = npt.NDArray[Any]
+Codec = dict[str, Any]
+
+DTYPES = ["bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]
+DTYPES += ["float16", "float32", "float64"]
+
+GEOMETRIES: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
+    "odd": ((13, 7, 5), (4, 4, 4)),
+    "one-chunk": ((3, 1, 2), (8, 2, 4)),
+    "one-axis": ((29,), (7,)),
+    "five-axes": ((2, 3, 4, 2, 3), (1, 2, 2, 2, 2)),
+    "empty": ((4, 0), (2, 2)),
+    "scalar": ((), ()),
+}
+
+
+def codec(name: str, **configuration: Any) -> Codec:
+    return {"name": name, "configuration": configuration}
+
+
+def little(size: int) -> Codec:
+    return codec("bytes") if size == 1 else codec("bytes", endian="little")
+
+
+def blosc(cname: str, shuffle: str, size: int) -> Codec:
+    return codec("blosc", cname=cname, clevel=5, shuffle=shuffle, typesize=size, blocksize=0)
+
+
+def chains(size: int) -> dict[str, list[Codec]]:
+    """Lists of codecs for elements of `size` bytes, of three axes where axes matter."""
+    plain = little(size)
+    chains = {
+        "raw": [plain],
+        "big": [codec("bytes", endian="big")],
+        "fortran": [codec("transpose", order=[2, 1, 0]), plain],
+        "permuted": [codec("transpose", order=[1, 2, 0]), plain],
+        "fortran-gzip": [codec("transpose", order=[2, 1, 0]), plain, codec("gzip", level=5)],
+        "gzip": [plain, codec("gzip", level=1)],
+        "zstd": [plain, codec("zstd", level=3, checksum=False)],
+        "zstd-checksum": [plain, codec("zstd", level=-5, checksum=True)],
+        "crc32c": [plain, codec("crc32c")],
+        "zstd-crc32c": [plain, codec("zstd", level=0, checksum=False), codec("crc32c")],
+        "zlib": [plain, codec("numcodecs.zlib", level=1)],
+        "bz2": [plain, codec("numcodecs.bz2", level=1)],
+        "shuffle-zlib": [plain, codec("numcodecs.shuffle", elementsize=size), codec("numcodecs.zlib", level=6)],
+        "adler32": [plain, codec("numcodecs.adler32")],
+        "fletcher32": [plain, codec("numcodecs.fletcher32")],
+        "pcodec": [codec("numcodecs.pcodec", level=8)],
+    }
+    for cname in ["blosclz", "lz4", "lz4hc", "snappy", "zlib", "zstd"]:
+        chains[f"blosc-{cname}"] = [plain, blosc(cname, "shuffle", size)]
+    for shuffle in ["noshuffle", "bitshuffle"]:
+        chains[f"blosc-{shuffle}"] = [plain, blosc("lz4", shuffle, size)]
+    return chains
+
+
+@dataclass(frozen=True)
+class Case:
+    """An array: how its elements are stored."""
+
+    version: int
+    dtype: str
+    chain: str
+    geometry: str = "odd"
+    keys: str | None = None
+    shard: str | None = None
+
+    def __str__(self) -> str:
+        parts = [f"zarr{self.version}", self.dtype, self.chain, self.geometry, self.keys or "", self.shard or ""]
+        return "-".join(part for part in parts if part)
+
+    @property
+    def codecs(self) -> list[Codec]:
+        return chains(np.dtype(self.dtype).itemsize)[self.chain]
+
+    @property
+    def data(self) -> Array:
+        shape, _ = GEOMETRIES[self.geometry]
+        random = np.random.default_rng(len(str(self)))
+        if self.dtype == "bool":
+            return random.random(shape) < 0.5 if shape else np.array(True)
+        if self.dtype.startswith("float"):
+            values = np.asarray(random.normal(0, 100, shape)).astype(self.dtype)
+            values.reshape(-1)[:3] = np.array([np.nan, -0.0, np.inf], self.dtype)[: values.size]
+            return values
+        limits = np.iinfo(self.dtype)
+        return np.asarray(random.integers(limits.min, limits.max, shape, self.dtype, endpoint=True))
+
+
+def cases() -> Iterable[Case]:
+    for version in [3, 2]:
+        for dtype in DTYPES:
+            yield Case(version, dtype, "raw")
+            yield Case(version, dtype, "blosc-lz4")
+        for chain in chains(4):
+            if version == 3 or chain != "permuted":
+                yield Case(version, "uint16", chain)
+                yield Case(version, "float32", chain)
+        yield Case(version, "uint8", "fortran-gzip")
+        yield Case(version, "int64", "pcodec")
+        for geometry in GEOMETRIES:
+            yield Case(version, "int32", "zstd", geometry)
+        for keys in ["v2/", "v2."] if version == 2 else ["default/", "default.", "v2/", "v2."]:
+            yield Case(version, "uint8", "raw", keys=keys)
+            yield Case(version, "uint8", "gzip", "scalar", keys=keys)
+
+
+CASES = list(cases())
+
+
+def cannot(case: Case, peer: str) -> str | None:
+    """Why `peer` has no such array."""
+    if peer == "zarr" and case.chain == "blosc-snappy":
+        return "the Blosc of numcodecs comes without snappy"
+    names = [entry["name"] for entry in case.codecs]
+    if peer == "tensorstore":
+        if case.version == 3 and any(name.startswith("numcodecs.") for name in names):
+            return "it has the codecs of the specification only"
+        if case.version == 2 and {"numcodecs.adler32", "numcodecs.fletcher32", "numcodecs.shuffle", "crc32c"} & set(names):
+            return "it has no filters"
+        if "numcodecs.pcodec" in names:
+            return "it has no pcodec"
+        if case.chain == "zstd-checksum" and case.version == 2:
+            return "it has no checksum of zstd in version 2"
+    elif case.chain == "zstd-crc32c" and case.version == 2:
+        return "numcodecs checks crc32c before filters only"
+    return None
+
+
+def v2_codec(entry: Codec) -> Codec:
+    """A codec as metadata of version 2 have it."""
+    made = {"id": entry["name"].removeprefix("numcodecs."), **entry["configuration"]}
+    made.pop("typesize", None)
+    if not made.get("checksum"):
+        made.pop("checksum", None)
+    if isinstance(made.get("shuffle"), str):
+        made["shuffle"] = ["noshuffle", "shuffle", "bitshuffle"].index(made["shuffle"])
+    return made
+
+
+def split(case: Case) -> tuple[str, str, list[Codec], Codec | None]:
+    """Byte order, order, filters and compressor of an array of version 2."""
+    names = [entry["name"] for entry in case.codecs]
+    order = "F" if "transpose" in names else "C"
+    endian = ">" if case.chain == "big" else "<"
+    rest = [v2_codec(entry) for entry in case.codecs if entry["name"] not in ("transpose", "bytes")]
+    compressors = {"gzip", "zlib", "bz2", "zstd", "blosc", "pcodec"}
+    compressor = rest.pop() if rest and rest[-1]["id"] in compressors else None
+    return endian, order, rest, compressor
+
+
+def write_ours(case: Case, path: Path) -> None:
+    shape, chunk = GEOMETRIES[case.geometry]
+    array = bigarrays.create(
+        path,
+        shape=shape,
+        dtype=case.dtype,
+        chunks=chunk,
+        codecs=case.codecs,
+        chunk_keys=case.keys,
+        format=f"zarr{case.version}",
+        attributes={"made": "here"},
+    )
+    array[...] = case.data
+
+
+def read_ours(path: Path) -> Array:
+    return np.asarray(bigarrays.open(path)[...])
+
+
+def zarr_codecs(codecs: Sequence[Codec]) -> tuple[list[Codec], Any, list[Codec]]:
+    """The parts of a chain as zarr-python takes them."""
+    at = next(k for k, entry in enumerate(codecs) if entry["name"] in ("bytes", "numcodecs.pcodec", "sharding_indexed"))
+    return list(codecs[:at]), codecs[at], list(codecs[at + 1 :])
+
+
+def write_zarr(case: Case, path: Path) -> None:
+    shape, chunk = GEOMETRIES[case.geometry]
+    options: dict[str, Any] = {}
+    if case.version == 2:
+        endian, order, filters, compressor = split(case)
+        options["dtype"] = np.dtype(case.dtype).newbyteorder(endian)
+        options["filters"] = [numcodecs.get_codec(entry) for entry in filters] or None
+        options["compressors"] = compressor and numcodecs.get_codec(compressor)
+        options["order"] = order
+        separator = (case.keys or "v2.")[-1]
+    else:
+        filters, serializer, compressors = zarr_codecs(case.codecs)
+        options["dtype"] = case.dtype
+        options |= {"filters": filters, "serializer": serializer, "compressors": compressors}
+        separator = (case.keys or "default/")[-1]
+    name = (case.keys or ("default/" if case.version == 3 else "v2."))[:-1]
+    options["chunk_key_encoding"] = {"name": name, "separator": separator}
+    array = zarr.create_array(
+        str(path), shape=shape, chunks=chunk, zarr_format=case.version, fill_value=0, **options
+    )
+    array[...] = case.data
+
+
+def read_zarr(case: Case, path: Path) -> Array:
+    array = zarr.open_array(str(path), mode="r")
+    assert array.attrs["made"] == "here"
+    return np.asarray(array[...])
+
+
+def write_tensorstore(case: Case, path: Path) -> None:
+    shape, chunk = GEOMETRIES[case.geometry]
+    metadata: dict[str, Any]
+    if case.version == 2:
+        endian, order, filters, compressor = split(case)
+        assert not filters
+        dtype = np.dtype(case.dtype).newbyteorder(endian).str
+        metadata = {"shape": shape, "chunks": chunk, "dtype": dtype, "order": order, "compressor": compressor}
+        metadata["dimension_separator"] = (case.keys or "v2.")[-1]
+    else:
+        metadata = {
+            "shape": shape,
+            "data_type": case.dtype,
+            "chunk_grid": codec("regular", chunk_shape=chunk),
+            "codecs": case.codecs,
+        }
+        if case.keys:
+            metadata["chunk_key_encoding"] = codec(case.keys[:-1], separator=case.keys[-1])
+    spec = {"driver": "zarr3" if case.version == 3 else "zarr", "kvstore": f"file://{path}", "metadata": metadata}
+    ts.open(spec, create=True).result().write(case.data).result()
+
+
+def read_tensorstore(case: Case, path: Path) -> Array:
+    driver = "zarr3" if case.version == 3 else "zarr"
+    return np.asarray(ts.open({"driver": driver, "kvstore": f"file://{path}"}).result().read().result())
+
+
+def expect_same(read: Array, case: Case) -> None:
+    data = case.data
+    assert (read.shape, read.dtype.newbyteorder("=")) == (data.shape, data.dtype)
+    assert np.ascontiguousarray(read.astype(data.dtype)).tobytes() == data.tobytes()
+
+
+def of(peer: str) -> list[Case]:
+    return [case for case in CASES if cannot(case, peer) is None]
+
+
+@pytest.mark.parametrize("case", of("zarr"), ids=str)
+def test_zarr_python_reads_ours(case: Case, tmp_path: Path) -> None:
+    write_ours(case, tmp_path / "a")
+    expect_same(read_ours(tmp_path / "a"), case)
+    expect_same(read_zarr(case, tmp_path / "a"), case)
+
+
+@pytest.mark.parametrize("case", of("zarr"), ids=str)
+def test_we_read_zarr_python(case: Case, tmp_path: Path) -> None:
+    write_zarr(case, tmp_path / "a")
+    expect_same(read_ours(tmp_path / "a"), case)
+
+
+@pytest.mark.parametrize("case", of("tensorstore"), ids=str)
+def test_tensorstore_reads_ours(case: Case, tmp_path: Path) -> None:
+    write_ours(case, tmp_path / "a")
+    expect_same(read_tensorstore(case, tmp_path / "a"), case)
+
+
+@pytest.mark.parametrize("case", of("tensorstore"), ids=str)
+def test_we_read_tensorstore(case: Case, tmp_path: Path) -> None:
+    write_tensorstore(case, tmp_path / "a")
+    expect_same(read_ours(tmp_path / "a"), case)

@@ -1,0 +1,74 @@
+//! JSON documents in stores.
+
+use std::sync::{Mutex, PoisonError};
+
+use serde_json::{Map, Value};
+
+use crate::codec::ContentEncoding;
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::{Change, LARGEST_METADATA, Store, Update};
+
+/// A JSON object.
+pub(super) type Document = Map<String, Value>;
+
+/// Parses the bytes of an object.
+pub(super) fn parse(bytes: &[u8]) -> Result<Document> {
+    match serde_json::from_slice(bytes) {
+        Ok(Value::Object(document)) => Ok(document),
+        Ok(_) => Err(Error::metadata("not a JSON object")),
+        Err(error) => Err(Error::metadata(format!("not valid JSON: {error}")).caused_by(error)),
+    }
+}
+
+/// The object stored under `key`, if there is one.
+pub(super) fn read(store: &dyn Store, key: &str) -> Result<Option<Document>> {
+    let bytes = store.read_metadata(key)?;
+    bytes.map(|bytes| parse(&bytes)).transpose().map_err(|error| error.at(store.location(key)))
+}
+
+/// Changes the object stored under `key` as `change` says of the one that is there: another, or none.
+pub(super) fn change(
+    store: &dyn Store,
+    key: &str,
+    change: impl Fn(Option<Document>) -> Result<Option<Document>> + Sync,
+) -> Result<()> {
+    let request = Update { key: key.to_owned(), reads: true, max_len: LARGEST_METADATA as u64 };
+    store.update_many(&[request], &|_, old, out| {
+        let old = old.map(|blob| blob.encoding.with_decoded(blob.bytes, LARGEST_METADATA, parse));
+        let new = old.transpose().and_then(&change).map_err(|error| error.at(store.location(key)))?;
+        Ok(match new {
+            Some(document) => {
+                // A JSON value of our own always serialises.
+                out.extend_from_slice(&serde_json::to_vec_pretty(&document).unwrap_or_default());
+                out.push(b'\n');
+                Change::Put(ContentEncoding::Identity)
+            }
+            None => Change::Delete,
+        })
+    })
+}
+
+/// Stores an object where there is none.
+///
+/// # Errors
+/// `AlreadyExists`.
+pub(super) fn create(store: &dyn Store, key: &str, document: &Document) -> Result<()> {
+    change(store, key, |old| match old {
+        None => Ok(Some(document.clone())),
+        Some(_) => Err(Error::new(ErrorKind::AlreadyExists, "there is something here; remove it first")),
+    })
+}
+
+/// Removes the object stored under `key`, and returns it.
+///
+/// # Errors
+/// `NotFound`.
+pub(super) fn take(store: &dyn Store, key: &str) -> Result<Document> {
+    let taken = Mutex::new(None);
+    change(store, key, |old| {
+        *taken.lock().unwrap_or_else(PoisonError::into_inner) = old;
+        Ok(None)
+    })?;
+    let taken = taken.into_inner().unwrap_or_else(PoisonError::into_inner);
+    taken.ok_or_else(|| Error::new(ErrorKind::NotFound, "there is nothing here").at(store.location(key)))
+}

@@ -1,0 +1,94 @@
+//! What a new array is made of.
+
+use serde_json::{Value, json};
+
+use super::keys::Keys;
+use crate::error::{Error, Result};
+use crate::format::CreateSpec;
+
+/// Bytes of a chunk where no shape is asked for, about.
+const CHUNK_BYTES: u64 = 1 << 20;
+
+/// The shape of chunks: as asked for, or about cubes.
+///
+/// # Errors
+/// `InvalidArgument` if there is no such shape.
+pub(super) fn chunk_shape(spec: &CreateSpec) -> Result<Vec<u64>> {
+    let shape = spec.domain.shape();
+    if let Some(chunk) = &spec.chunk {
+        if chunk.len() == shape.len() && !chunk.contains(&0) {
+            return Ok(chunk.clone());
+        }
+        return Err(Error::invalid(format!("a chunk of shape {chunk:?} for an array of shape {shape:?}")));
+    }
+    let mut chunk: Vec<u64> = shape.iter().map(|&length| length.max(1)).collect();
+    let most = CHUNK_BYTES / spec.dtype.size() as u64;
+    while chunk.iter().fold(1, |product: u64, &length| product.saturating_mul(length)) > most {
+        let Some(longest) = chunk.iter_mut().max() else { break };
+        // Powers of two go well with coarser scales.
+        *longest = longest.div_ceil(2).next_power_of_two().min(*longest - 1).max(1);
+    }
+    Ok(chunk)
+}
+
+/// The list of codecs: as asked for, or little-endian elements and maybe a compression.
+///
+/// # Errors
+/// `InvalidArgument` for an encoding that is none of Zarr.
+pub(super) fn codecs(spec: &CreateSpec) -> Result<Value> {
+    if let Some(codecs) = &spec.codecs {
+        if spec.encoding.is_some() || spec.level.is_some() {
+            return Err(Error::invalid("give either codecs, or an encoding and its level"));
+        }
+        return Ok(codecs.clone());
+    }
+    let bytes = json!({"name": "bytes", "configuration": {"endian": "little"}});
+    let level = |default: u32| spec.level.unwrap_or(default);
+    let compression = match spec.encoding.as_deref() {
+        None | Some("raw") if spec.level.is_some() => {
+            return Err(Error::invalid("raw elements have no level"));
+        }
+        None | Some("raw") => return Ok(json!([bytes])),
+        Some("zstd") => json!({"level": level(0), "checksum": false}),
+        Some("gzip") => json!({"level": level(6)}),
+        Some("blosc") => json!({
+            "cname": "lz4", "clevel": level(5), "shuffle": "shuffle", "typesize": spec.dtype.size(), "blocksize": 0,
+        }),
+        Some(other) => {
+            let known = "known are raw, zstd, gzip and blosc; others can be listed as codecs";
+            return Err(Error::invalid(format!("unknown encoding {other:?} of Zarr; {known}")));
+        }
+    };
+    Ok(json!([bytes, {"name": spec.encoding, "configuration": compression}]))
+}
+
+/// How keys are made: as asked for in words such as `default/` or `v2.`, or as `usual`.
+pub(super) fn key_encoding(spec: &CreateSpec, usual: Keys) -> Result<Keys> {
+    match spec.chunk_keys.as_deref() {
+        None => Ok(usual),
+        Some("default/") => Ok(Keys { prefixed: true, separator: '/' }),
+        Some("default.") => Ok(Keys { prefixed: true, separator: '.' }),
+        Some("v2/") => Ok(Keys { prefixed: false, separator: '/' }),
+        Some("v2.") => Ok(Keys { prefixed: false, separator: '.' }),
+        Some(other) => Err(Error::invalid(format!(
+            "unknown chunk keys {other:?}; known are \"default/\", \"default.\", \"v2/\" and \"v2.\""
+        ))),
+    }
+}
+
+/// An error if `spec` asks for what Zarr does not have.
+pub(super) fn check(spec: &CreateSpec) -> Result<()> {
+    if spec.domain.origin().iter().any(|&origin| origin != 0) {
+        return Err(Error::invalid(format!(
+            "arrays of Zarr start at zero, not at that of box {}",
+            spec.domain
+        )));
+    }
+    if spec.block.is_some() || spec.labels.is_some() || spec.key.is_some() || spec.resolution.is_some() {
+        return Err(Error::invalid("arrays of Zarr have no blocks, labels, keys or resolution"));
+    }
+    if spec.dimension_names.as_ref().is_some_and(|names| names.len() != spec.domain.ndim()) {
+        return Err(Error::invalid(format!("names for other than {} axes", spec.domain.ndim())));
+    }
+    Ok(())
+}

@@ -1,0 +1,83 @@
+//! What metadata of either version say of an array.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::chain::{self, Chain, CodecSpec};
+use super::keys::Keys;
+use crate::codec::ContentEncoding;
+use crate::domain::{Dims, Domain};
+use crate::dtype::{DataType, FillValue};
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::Opened;
+use crate::grid::{ChunkGrid, EdgeChunks};
+use crate::layout::Layout;
+use crate::store::Store;
+
+/// The metadata of an array.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Meta {
+    pub(super) shape: Vec<u64>,
+    pub(super) dtype: DataType,
+    pub(super) chunk: Vec<u64>,
+    pub(super) keys: Keys,
+    pub(super) fill: FillValue,
+    pub(super) codecs: Vec<CodecSpec>,
+    /// Names of the axes; an axis may have none.
+    pub(super) names: Option<Vec<Option<String>>>,
+}
+
+/// The names in a list of names and nulls.
+pub(super) fn names_of(value: &Value) -> Option<Vec<Option<String>>> {
+    let name = |value: &Value| match value {
+        Value::Null => Some(None),
+        _ => value.as_str().map(|name| Some(name.to_owned())),
+    };
+    value.as_array()?.iter().map(name).collect()
+}
+
+/// An error if there are names, but not of so many axes.
+pub(super) fn check_names(names: Option<&[Option<String>]>, ndim: usize) -> Result<()> {
+    match names {
+        Some(names) if names.len() != ndim => {
+            Err(Error::metadata(format!("dimension_names: {} names for {ndim} axes", names.len())))
+        }
+        _ => Ok(()),
+    }
+}
+
+impl Meta {
+    /// The array in `store` that these metadata describe.
+    pub(super) fn opened(&self, format: &'static str, store: Arc<dyn Store>) -> Result<Opened> {
+        let named = |error: Error| match error.kind() {
+            // What is stored is at fault, not who opens it.
+            ErrorKind::InvalidArgument => Error::metadata(format!("chunks: {error}")),
+            _ => error,
+        };
+        let layout = self.layout().map_err(named)?;
+        Ok(Opened { format, layout, copies: Vec::new(), store, scales: Vec::new(), scale: 0 })
+    }
+
+    fn layout(&self) -> Result<Layout> {
+        let Chain { codecs, order, chunk } = chain::build(&self.codecs, self.dtype, &self.chunk)?;
+        Ok(Layout {
+            dtype: self.dtype,
+            fill: self.fill,
+            grid: ChunkGrid::new(Domain::from_shape(&self.shape)?, &chunk, EdgeChunks::Padded)?,
+            keys: Arc::new(self.keys),
+            codecs,
+            order,
+            content_encoding: ContentEncoding::Identity,
+            sharding: None,
+            dimension_names: self.dimension_names(),
+            resolution: None,
+        })
+    }
+
+    /// The names of the axes; `dim_0` and so on where there are none, as xarray calls them.
+    fn dimension_names(&self) -> Dims<String> {
+        let name = |axis| self.names.as_ref().and_then(|names| names.get(axis).cloned().flatten());
+        (0..self.shape.len()).map(|axis| name(axis).unwrap_or_else(|| format!("dim_{axis}"))).collect()
+    }
+}

@@ -1,0 +1,325 @@
+//! Zarr, versions 3 and 2: metadata ↔ layout.
+
+mod chain;
+mod codecs;
+mod create;
+mod fill;
+mod group;
+mod keys;
+mod meta;
+mod v2;
+mod v3;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::{Value, json};
+
+use super::document::{self, Document};
+use super::{Abilities, CreateSpec, Format, FormatOptions, Node, Opened, ScaleSelector, store_at};
+use crate::codec::ContentEncoding;
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::{Change, MemoryStore, Store, Update};
+use meta::Meta;
+
+/// Zarr 3.
+pub static V3: Zarr = Zarr { version: Version::Three };
+
+/// Zarr 2.
+pub static V2: Zarr = Zarr { version: Version::Two };
+
+/// Arrays and groups of Zarr, of one of its versions.
+#[derive(Clone, Copy, Debug)]
+pub struct Zarr {
+    version: Version,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Version {
+    Two,
+    Three,
+}
+
+/// What there is at a place.
+enum Found {
+    Array(Meta),
+    /// A group with its metadata.
+    Group(Document),
+}
+
+/// Reads the metadata of an array, whatever stands there; for fuzzing.
+///
+/// # Errors
+/// `InvalidMetadata` or `Unsupported` if they are of no array that can be opened.
+pub fn check_metadata(bytes: &[u8], version: u8) -> Result<()> {
+    let document = document::parse(bytes)?;
+    let meta = if version == 2 { v2::parse(&document, None)? } else { v3::parse(&document)? };
+    meta.opened("zarr", Arc::new(MemoryStore::new())).map(drop)
+}
+
+impl Zarr {
+    fn store(&self, url: &str, options: &FormatOptions) -> Result<Arc<dyn Store>> {
+        store_at(url.strip_prefix("zarr://").unwrap_or(url), options)
+    }
+
+    /// Looks for an array or a group at the root of `store`.
+    fn find(&self, store: &dyn Store) -> Result<Option<Found>> {
+        let located = |key: &str| {
+            let location = store.location(key);
+            move |error: Error| error.at(location)
+        };
+        match self.version {
+            Version::Three => {
+                let Some(document) = document::read(store, v3::KEY)? else { return Ok(None) };
+                let found = match v3::kind(&document).map_err(located(v3::KEY))? {
+                    v3::Kind::Array => Found::Array(v3::parse(&document).map_err(located(v3::KEY))?),
+                    v3::Kind::Group => Found::Group(document),
+                };
+                Ok(Some(found))
+            }
+            Version::Two => {
+                if let Some(document) = document::read(store, v2::ARRAY)? {
+                    let attributes = document::read(store, v2::ATTRIBUTES)?;
+                    let meta = v2::parse(&document, attributes.as_ref()).map_err(located(v2::ARRAY))?;
+                    return Ok(Some(Found::Array(meta)));
+                }
+                let Some(document) = document::read(store, v2::GROUP)? else { return Ok(None) };
+                v2::expect_version(&document).map_err(located(v2::GROUP))?;
+                Ok(Some(Found::Group(document)))
+            }
+        }
+    }
+
+    /// The array at the root of `store`.
+    ///
+    /// # Errors
+    /// `NotFound`; `InvalidArgument` for a group.
+    fn array(&self, store: &dyn Store) -> Result<Meta> {
+        match self.find(store)? {
+            Some(Found::Array(meta)) => Ok(meta),
+            Some(Found::Group(_)) => Err(Error::invalid("this is a group, not an array")),
+            None => Err(Error::new(ErrorKind::NotFound, format!("no {} array here", self.name()))),
+        }
+    }
+
+    /// The key of the document that has the attributes.
+    fn attributes_key(&self) -> &'static str {
+        if self.version == Version::Three { v3::KEY } else { v2::ATTRIBUTES }
+    }
+
+    /// Opens the array at `path` of the group in `store`.
+    fn open_member(&self, store: &dyn Store, path: &str) -> Result<Opened> {
+        let child = store.child(path)?;
+        let meta = self.array(&*child).map_err(|error| error.at(child.location("")))?;
+        meta.opened(self.name(), child)
+    }
+
+    /// Makes the documents of a new array or group, of which the first says what it is.
+    fn write_new(&self, store: &dyn Store, documents: [(&str, Option<&Document>); 2]) -> Result<()> {
+        for key in [v3::KEY, v2::ARRAY, v2::GROUP] {
+            if key != documents[0].0 && store.exists(key)? {
+                let message = "there is something here; remove it first";
+                return Err(Error::new(ErrorKind::AlreadyExists, message).at(store.location(key)));
+            }
+        }
+        for (key, document) in documents {
+            match document {
+                Some(document) if key == v2::ATTRIBUTES => {
+                    document::change(store, key, |_| Ok(Some(document.clone())))?;
+                }
+                Some(document) => document::create(store, key, document)?,
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the chunks of `meta` that `is_gone` says.
+    fn remove_chunks(&self, store: &dyn Store, meta: &Meta, is_gone: impl Fn(&[u64]) -> bool) -> Result<()> {
+        let mut keys = Vec::new();
+        store.list("", &mut |key, _| {
+            if meta.keys.parse(key, meta.shape.len()).is_some_and(|index| is_gone(&index)) {
+                keys.push(Update { key: key.to_owned(), reads: false, max_len: u64::MAX });
+            }
+            Ok(())
+        })?;
+        store.update_many(&keys, &|_, _, _| Ok(Change::Delete))
+    }
+}
+
+impl Format for Zarr {
+    fn name(&self) -> &'static str {
+        if self.version == Version::Three { "zarr3" } else { "zarr2" }
+    }
+
+    fn about(&self) -> &'static str {
+        if self.version == Version::Three { "Zarr 3 array or group" } else { "Zarr 2 array or group" }
+    }
+
+    fn abilities(&self) -> Abilities {
+        Abilities { reads: true, writes: true }
+    }
+
+    fn open(&self, url: &str, options: &FormatOptions) -> Result<Option<Opened>> {
+        let store = self.store(url, options)?;
+        let document = match self.find(&*store)? {
+            None => return Ok(None),
+            Some(Found::Array(meta)) => {
+                let opened = meta.opened(self.name(), Arc::clone(&store));
+                return opened.map(Some).map_err(|error| error.at(store.location("")));
+            }
+            Some(Found::Group(document)) => document,
+        };
+        match &options.scale {
+            ScaleSelector::Key(path) => self.open_member(&*store, path).map(Some),
+            _ => Err(group::is_group(&*store, self.version, &document)),
+        }
+    }
+
+    fn create(&self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
+        create::check(spec)?;
+        if options.content_encoding != ContentEncoding::Identity {
+            return Err(Error::invalid("chunks of Zarr are compressed by their codecs, not around them"));
+        }
+        let store = self.store(url, options)?;
+        let chunk = create::chunk_shape(spec)?;
+        let codecs = create::codecs(spec)?;
+        let (document, attributes) = match self.version {
+            Version::Three => (v3::create(spec, &chunk, codecs)?, None),
+            Version::Two => {
+                let (document, attributes) = v2::create(spec, &chunk, &codecs)?;
+                (document, Some(attributes).filter(|attributes| !attributes.is_empty()))
+            }
+        };
+        let meta = match self.version {
+            Version::Three => v3::parse(&document),
+            Version::Two => v2::parse(&document, attributes.as_ref()),
+        };
+        // What was asked for is at fault.
+        let asked = |error: Error| match error.kind() {
+            ErrorKind::InvalidMetadata => Error::invalid(error.to_string()),
+            _ => error,
+        };
+        let opened = meta.and_then(|meta| meta.opened(self.name(), Arc::clone(&store))).map_err(asked)?;
+        let key = if self.version == Version::Three { v3::KEY } else { v2::ARRAY };
+        self.write_new(&*store, [(key, Some(&document)), (v2::ATTRIBUTES, attributes.as_ref())])?;
+        Ok(opened)
+    }
+
+    fn remove(&self, url: &str, scale: Option<&ScaleSelector>, options: &FormatOptions) -> Result<()> {
+        if scale.is_some() {
+            return Err(Error::unsupported("removing a part of a group; name its path"));
+        }
+        let store = self.store(url, options)?;
+        let meta = self.array(&*store)?;
+        let key = if self.version == Version::Three { v3::KEY } else { v2::ARRAY };
+        document::take(&*store, key)?;
+        if self.version == Version::Two {
+            store.delete(v2::ATTRIBUTES)?;
+        }
+        self.remove_chunks(&*store, &meta, |_| true)?;
+        store.tidy();
+        Ok(())
+    }
+
+    fn list(&self, url: &str, options: &FormatOptions) -> Result<Option<Vec<Node>>> {
+        let store = self.store(url, options)?;
+        match self.find(&*store)? {
+            Some(Found::Group(document)) => group::list(&*store, self.version, &document).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    fn create_group(&self, url: &str, attributes: &Document, options: &FormatOptions) -> Result<()> {
+        let store = self.store(url, options)?;
+        let mut document = Document::new();
+        if self.version == Version::Two {
+            document.insert("zarr_format".to_owned(), json!(2));
+            let attributes = Some(attributes).filter(|attributes| !attributes.is_empty());
+            return self.write_new(&*store, [(v2::GROUP, Some(&document)), (v2::ATTRIBUTES, attributes)]);
+        }
+        document.insert("zarr_format".to_owned(), json!(3));
+        document.insert("node_type".to_owned(), json!("group"));
+        document.insert("attributes".to_owned(), Value::Object(attributes.clone()));
+        self.write_new(&*store, [(v3::KEY, Some(&document)), (v2::ATTRIBUTES, None)])
+    }
+
+    fn attributes(&self, url: &str, options: &FormatOptions) -> Result<Option<Document>> {
+        let store = self.store(url, options)?;
+        if self.version == Version::Two {
+            let keys = [v2::ARRAY, v2::GROUP];
+            let is_there = keys.into_iter().try_fold(false, |there, key| Ok(there || store.exists(key)?))?;
+            let read = || document::read(&*store, v2::ATTRIBUTES).map(Option::unwrap_or_default);
+            return if is_there { read().map(Some) } else { Ok(None) };
+        }
+        let Some(mut document) = document::read(&*store, v3::KEY)? else { return Ok(None) };
+        v3::kind(&document).map_err(|error| error.at(store.location(v3::KEY)))?;
+        Ok(Some(match document.remove("attributes") {
+            Some(Value::Object(attributes)) => attributes,
+            _ => Document::new(),
+        }))
+    }
+
+    fn change_attributes(
+        &self,
+        url: &str,
+        change: &(dyn Fn(Document) -> Document + Sync),
+        options: &FormatOptions,
+    ) -> Result<()> {
+        let store = self.store(url, options)?;
+        if self.find(&*store)?.is_none() {
+            return Err(Error::new(ErrorKind::NotFound, format!("nothing of {} here", self.name())));
+        }
+        document::change(&*store, self.attributes_key(), |old| {
+            if self.version == Version::Two {
+                return Ok(Some(change(old.unwrap_or_default())));
+            }
+            let gone = || Error::new(ErrorKind::NotFound, "it was removed meanwhile");
+            let mut document = old.ok_or_else(gone)?;
+            let attributes = match document.remove("attributes") {
+                Some(Value::Object(attributes)) => attributes,
+                _ => Document::new(),
+            };
+            document.insert("attributes".to_owned(), Value::Object(change(attributes)));
+            Ok(Some(document))
+        })
+    }
+
+    fn resize(&self, url: &str, shape: &[u64], options: &FormatOptions) -> Result<()> {
+        let store = self.store(url, options)?;
+        let key = if self.version == Version::Three { v3::KEY } else { v2::ARRAY };
+        let before = Mutex::new(None);
+        document::change(&*store, key, |old| {
+            let mut document =
+                old.ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no array here"))?;
+            let parse = |document: &Document| match self.version {
+                Version::Three if v3::kind(document)? == v3::Kind::Group => {
+                    Err(Error::invalid("this is a group, not an array"))
+                }
+                Version::Three => v3::parse(document),
+                Version::Two => v2::parse(document, None),
+            };
+            let meta = parse(&document)?;
+            if shape.len() != meta.shape.len() {
+                return Err(Error::invalid(format!("{} lengths for {} axes", shape.len(), meta.shape.len())));
+            }
+            document.insert("shape".to_owned(), json!(shape));
+            parse(&document)?.opened(self.name(), Arc::clone(&store))?;
+            *before.lock().unwrap_or_else(PoisonError::into_inner) = Some(meta);
+            Ok(Some(document))
+        })?;
+        let before = before.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let Some(meta) = before else { return Ok(()) };
+        if meta.shape.iter().zip(shape).all(|(old, new)| old <= new) {
+            return Ok(());
+        }
+        // Chunks that are outside now would come back with the next growth.
+        let is_outside = |index: &[u64]| {
+            let mut axes = index.iter().zip(&meta.chunk).zip(shape);
+            axes.any(|((&at, &chunk), &length)| at >= length.div_ceil(chunk))
+        };
+        self.remove_chunks(&*store, &meta, is_outside)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+use serde_json::{Map, Value, json};
+
+use super::*;
+use crate::buffer::Order;
+use crate::dtype::DataType;
+use crate::format::{self, CreateSpec};
+use crate::{Domain, OpenOptions, ndarray};
+
+fn create(name: &str, format: &str, spec: &CreateSpec) -> crate::Result<crate::Array> {
+    OpenOptions::new().format(format).create(&format!("memory://zarr-{name}"), spec)
+}
+
+fn spec(dtype: DataType, shape: &[u64], chunk: &[u64]) -> CreateSpec {
+    let domain = Domain::from_shape(shape).unwrap();
+    CreateSpec { chunk: Some(chunk.to_vec()), ..CreateSpec::new(dtype, domain) }
+}
+
+#[test]
+fn arrays_of_both_versions_come_back() {
+    let codecs = [
+        json!(["bytes", "crc32c"]),
+        json!([{"name": "transpose", "configuration": {"order": [1, 0]}}, {"name": "bytes"}, "gzip"]),
+        json!(["bytes", {"name": "numcodecs.shuffle", "configuration": {"elementsize": 2}}, "zstd"]),
+        json!(["bytes", {"name": "blosc", "configuration": {"cname": "lz4", "clevel": 3, "shuffle": "bitshuffle"}}]),
+    ];
+    for (k, codecs) in codecs.iter().enumerate() {
+        for format in ["zarr3", "zarr2"] {
+            let name = format!("both-{k}-{format}");
+            let mut spec = spec(DataType::U8, &[7, 5], &[3, 4]);
+            spec.codecs = Some(codecs.clone());
+            spec.fill = Some(json!(9));
+            spec.dimension_names = Some(vec!["y".into(), "x".into()]);
+            let array = create(&name, format, &spec).unwrap();
+            assert!(create(&name, format, &spec).unwrap_err().to_string().contains("remove it first"));
+            let data = ndarray::Array2::from_shape_fn((4, 5), |(y, x)| (10 * y + x) as u8);
+            array.write(&[1, 0], data.view()).unwrap();
+            let again = OpenOptions::new().open(&format!("memory://zarr-{name}")).unwrap();
+            assert_eq!((again.format(), &again.dimension_names()[..]), (format, &["y", "x"][..]));
+            let order = if k == 1 { Order::Fortran } else { Order::C };
+            assert_eq!(again.layout().order, order);
+            let read = again.read::<u8>(again.domain()).unwrap();
+            for ((y, x), value) in
+                read.data().clone().into_dimensionality::<ndarray::Ix2>().unwrap().indexed_iter()
+            {
+                let expected = if (1..5).contains(&y) { (10 * (y - 1) + x) as u8 } else { 9 };
+                assert_eq!(*value, expected, "{name} {y} {x}");
+            }
+            format::remove(again.url(), None, &FormatOptions::default()).unwrap();
+            assert!(OpenOptions::new().open(again.url()).is_err());
+        }
+    }
+}
+
+#[test]
+fn attributes_groups_and_shapes_change() {
+    for format in ["zarr3", "zarr2"] {
+        let root = format!("memory://zarr-tree-{format}");
+        let options = FormatOptions { format: Some(format.into()), ..FormatOptions::default() };
+        let attributes: Map<String, Value> = [("a".to_owned(), json!({"b": [1]}))].into_iter().collect();
+        format::create_group(&root, &attributes, &options).unwrap();
+        assert!(format::create_group(&root, &attributes, &options).is_err());
+        let array =
+            create(&format!("tree-{format}/deep/one"), format, &spec(DataType::I16, &[6, 6], &[2, 2]))
+                .unwrap();
+        array.write(&[0, 0], ndarray::Array2::from_elem((6, 6), 5i16).view()).unwrap();
+        let nodes = format::list(&root, &FormatOptions::default()).unwrap();
+        assert_eq!(nodes, [Node { path: "deep/one".into(), is_array: true }]);
+        let error = OpenOptions::new().open(&root).unwrap_err();
+        assert!(error.to_string().contains("deep/one"), "{error}");
+        assert_eq!(OpenOptions::new().scale("deep/one").open(&root).unwrap().shape(), [6, 6]);
+
+        let changes = [("a".to_owned(), Value::Null), ("c".to_owned(), json!(1))].into_iter().collect();
+        format::update_attributes(&root, &changes, &FormatOptions::default()).unwrap();
+        let changed = format::attributes(&root, &FormatOptions::default()).unwrap();
+        assert_eq!(Value::Object(changed), json!({"c": 1}));
+
+        let url = format!("{root}/deep/one");
+        for (shape, sum) in [([6, 3], 5 * 18), ([6, 6], 5 * 24), ([9, 1], 5 * 6)] {
+            format::resize(&url, &shape, &FormatOptions::default()).unwrap();
+            let array = OpenOptions::new().open(&url).unwrap();
+            assert_eq!(array.shape(), shape);
+            let read = array.read::<i16>(array.domain()).unwrap();
+            // A chunk at the edge keeps what it had there.
+            assert_eq!(read.data().iter().map(|&x| i64::from(x)).sum::<i64>(), sum, "{shape:?}");
+        }
+        assert!(format::resize(&url, &[1], &FormatOptions::default()).is_err());
+    }
+}
+
+fn v3() -> Value {
+    json!({
+        "zarr_format": 3, "node_type": "array", "shape": [4, 6], "data_type": "uint16",
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [2, 3]}},
+        "chunk_key_encoding": {"name": "default"}, "fill_value": 0, "codecs": [{"name": "bytes", "configuration": {"endian": "little"}}],
+        "extra": {"must_understand": false},
+    })
+}
+
+#[test]
+fn what_is_not_understood_is_named() {
+    assert!(check_metadata(v3().to_string().as_bytes(), 3).is_ok());
+    let cases = [
+        ("/data_type", json!("complex64"), "complex64"),
+        ("/data_type", json!({"name": "numpy.datetime64", "configuration": {}}), "datetime64"),
+        ("/shape/0", json!(-4), "shape"),
+        ("/shape", json!([4]), "chunk_shape"),
+        ("/chunk_grid/name", json!("rectilinear"), "rectilinear"),
+        ("/chunk_grid/configuration/chunk_shape/0", json!(0), "chunk_shape"),
+        ("/chunk_grid/configuration/chunk_shape", json!([1u64 << 40, 1u64 << 40]), "chunk"),
+        ("/chunk_key_encoding", json!("suffixed"), "suffixed"),
+        ("/fill_value", json!(65536), "fill_value"),
+        ("/codecs", json!([]), "elements into bytes"),
+        ("/codecs", json!(["bytes"]), "endian"),
+        ("/codecs/0/configuration/more", json!(1), "more"),
+        ("/codecs", json!(["gzip", "bytes"]), "gzip"),
+        ("/codecs", json!(["zfp"]), "zfp"),
+        ("/codecs", json!([{"name": "transpose", "configuration": {"order": [0, 0]}}]), "order"),
+        ("/codecs/0/configuration/endian", json!("middle"), "endian"),
+        ("/extra", json!({"name": "new"}), "extra"),
+        ("/storage_transformers", json!([{"name": "indirect"}]), "indirect"),
+        ("/dimension_names", json!(["x"]), "dimension_names"),
+    ];
+    for (pointer, value, named) in cases {
+        let mut document = v3();
+        let (parent, name) = pointer.rsplit_once('/').unwrap();
+        match document.pointer_mut(pointer) {
+            Some(place) => *place = value,
+            None => document.pointer_mut(parent).unwrap()[name] = value,
+        }
+        let error = check_metadata(document.to_string().as_bytes(), 3).unwrap_err();
+        assert!(error.to_string().contains(named), "{pointer}: {error}");
+    }
+}
+
+#[test]
+fn version_two_by_hand() {
+    let document = json!({
+        "zarr_format": 2, "shape": [4], "chunks": [2], "dtype": ">f4", "fill_value": null, "order": "F",
+        "filters": [{"id": "fixedscaleoffset", "offset": 1, "scale": 10, "dtype": ">f4", "astype": "|u1"}],
+        "compressor": {"id": "zlib", "level": 1},
+    });
+    check_metadata(document.to_string().as_bytes(), 2).unwrap();
+    for (pointer, value, named) in [
+        ("/dtype", json!("<c8"), "c8"),
+        ("/filters/0/id", json!("delta"), "delta"),
+        ("/compressor/id", json!("lzma"), "lzma"),
+        ("/order", json!("K"), "order"),
+    ] {
+        let mut document = document.clone();
+        *document.pointer_mut(pointer).unwrap() = value;
+        let error = check_metadata(document.to_string().as_bytes(), 2).unwrap_err();
+        assert!(error.to_string().contains(named), "{pointer}: {error}");
+    }
+}

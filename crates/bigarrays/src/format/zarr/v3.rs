@@ -1,0 +1,167 @@
+//! Metadata of Zarr 3: `zarr.json`.
+//!
+//! <https://zarr-specs.readthedocs.io/en/latest/v3/core/index.html#array-metadata>
+
+use serde_json::{Map, Value, json};
+
+use super::chain;
+use super::fill;
+use super::keys::Keys;
+use super::meta::{Meta, check_names, names_of};
+use crate::dtype::{DataType, FillValue};
+use crate::error::{Error, Result};
+use crate::format::CreateSpec;
+use crate::format::document::Document;
+use crate::format::member::{Member, brief, naturals};
+
+/// The key of the metadata of an array or a group.
+pub(super) const KEY: &str = "zarr.json";
+
+/// What a `zarr.json` describes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Array,
+    Group,
+}
+
+/// Whether a document is of an array or of a group.
+pub(super) fn kind(document: &Document) -> Result<Kind> {
+    let members = Member { object: document, path: String::new() };
+    members.required("zarr_format", |value| (value.as_u64()? == 3).then_some(()), "3")?;
+    let kinds = |value: &Value| match value.as_str()? {
+        "array" => Some(Kind::Array),
+        "group" => Some(Kind::Group),
+        _ => None,
+    };
+    members.required("node_type", kinds, "\"array\" or \"group\"")
+}
+
+const KNOWN: [&str; 13] = [
+    "zarr_format",
+    "node_type",
+    "shape",
+    "data_type",
+    "chunk_grid",
+    "chunk_key_encoding",
+    "fill_value",
+    "codecs",
+    "attributes",
+    "dimension_names",
+    "storage_transformers",
+    "consolidated_metadata",
+    "must_understand",
+];
+
+/// An error if `document` has members that have to be understood and are not.
+pub(super) fn expect_known(document: &Document) -> Result<()> {
+    let optional = |value: &Value| value.get("must_understand") == Some(&Value::Bool(false));
+    let unknown = document.iter().find(|(name, value)| !KNOWN.contains(&name.as_str()) && !optional(value));
+    match unknown {
+        None => Ok(()),
+        Some((name, _)) => Err(Error::unsupported(format!("{name}: unknown, and has to be understood"))),
+    }
+}
+
+/// A member that is the name of an extension, or an object with its name and configuration.
+fn named<'a>(value: &'a Value, path: &str) -> Result<(&'a str, Member<'a>)> {
+    static NONE: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);
+    let configured = |object| Member { object, path: format!("{path}.configuration.") };
+    match value {
+        Value::String(name) => Ok((name, configured(&NONE))),
+        Value::Object(object) => {
+            let members = Member { object, path: format!("{path}.") };
+            members.expect_only(&["name", "configuration", "must_understand"])?;
+            let name = members.required("name", Value::as_str, "a name")?;
+            let configuration = members.optional("configuration", Value::as_object, "an object")?;
+            Ok((name, configured(configuration.unwrap_or(&NONE))))
+        }
+        _ => Err(Error::metadata(format!("{path}: expected a name or an object, found {}", brief(value)))),
+    }
+}
+
+/// Reads the metadata of an array.
+pub(super) fn parse(document: &Document) -> Result<Meta> {
+    expect_known(document)?;
+    let members = Member { object: document, path: String::new() };
+    let member = |name| members.required(name, Some, "something");
+    let shape = members.required("shape", naturals, "a list of whole numbers")?;
+    let dtype = data_type(member("data_type")?)?;
+    let chunk = chunk_shape(member("chunk_grid")?, shape.len())?;
+    let keys = key_encoding(member("chunk_key_encoding")?)?;
+    let fill = document.get("fill_value").and_then(|value| fill::parse(value, dtype));
+    let fill = fill.ok_or_else(|| members.wrong("fill_value", &format!("a value of {dtype}")))?;
+    let codecs = chain::parse(member("codecs")?, "codecs")?;
+    if let Some(transformers) = members.optional("storage_transformers", Value::as_array, "a list")?
+        && let Some(first) = transformers.first()
+    {
+        let (name, _) = named(first, "storage_transformers[0]")?;
+        return Err(Error::unsupported(format!("storage_transformers[0]: unknown transformer {name:?}")));
+    }
+    let names = members.optional("dimension_names", names_of, "a list of names")?;
+    check_names(names.as_deref(), shape.len())?;
+    Ok(Meta { shape, dtype, chunk, keys, fill, codecs, names })
+}
+
+fn data_type(value: &Value) -> Result<DataType> {
+    let (name, _) = named(value, "data_type")?;
+    let known = DataType::ALL.into_iter().find(|dtype| dtype.name() == name);
+    known.ok_or_else(|| Error::unsupported(format!("data_type: unknown type {name:?}")))
+}
+
+fn chunk_shape(value: &Value, ndim: usize) -> Result<Vec<u64>> {
+    let (name, members) = named(value, "chunk_grid")?;
+    if name != "regular" {
+        return Err(Error::unsupported(format!("chunk_grid: unknown grid {name:?}")));
+    }
+    members.expect_only(&["chunk_shape"])?;
+    let lengths = |value| naturals(value).filter(|chunk| chunk.len() == ndim && !chunk.contains(&0));
+    members.required("chunk_shape", lengths, &format!("{ndim} positive whole numbers"))
+}
+
+fn key_encoding(value: &Value) -> Result<Keys> {
+    let (name, members) = named(value, "chunk_key_encoding")?;
+    let (prefixed, default) = match name {
+        "default" => (true, '/'),
+        "v2" => (false, '.'),
+        _ => return Err(Error::unsupported(format!("chunk_key_encoding: unknown encoding {name:?}"))),
+    };
+    members.expect_only(&["separator"])?;
+    let separator = members.optional("separator", separator, "\"/\" or \".\"")?;
+    Ok(Keys { prefixed, separator: separator.unwrap_or(default) })
+}
+
+/// The separator that a member names.
+pub(super) fn separator(value: &Value) -> Option<char> {
+    ['/', '.'].into_iter().find(|separator| value == separator.encode_utf8(&mut [0; 4]) as &str)
+}
+
+/// The metadata of a new array of chunks of shape `chunk`.
+pub(super) fn create(spec: &CreateSpec, chunk: &[u64], codecs: Value) -> Result<Document> {
+    let keys = super::create::key_encoding(spec, Keys { prefixed: true, separator: '/' })?;
+    let zero = FillValue::zero(spec.dtype);
+    let value = spec.fill.clone().unwrap_or_else(|| fill::to_json(&zero, spec.dtype));
+    // As it is written in one way only.
+    let value = fill::parse(&value, spec.dtype).map_or(value, |fill| fill::to_json(&fill, spec.dtype));
+    let mut document = Map::new();
+    let mut put = |name: &str, value| document.insert(name.to_owned(), value);
+    put("zarr_format", json!(3));
+    put("node_type", json!("array"));
+    put("shape", json!(spec.domain.shape()));
+    put("data_type", json!(spec.dtype.name()));
+    put("chunk_grid", json!({"name": "regular", "configuration": {"chunk_shape": chunk}}));
+    put(
+        "chunk_key_encoding",
+        json!({
+            "name": if keys.prefixed { "default" } else { "v2" },
+            "configuration": {"separator": keys.separator},
+        }),
+    );
+    put("fill_value", value);
+    put("codecs", codecs);
+    put("attributes", Value::Object(spec.attributes.clone().unwrap_or_default()));
+    if let Some(names) = &spec.dimension_names {
+        put("dimension_names", json!(names));
+    }
+    put("storage_transformers", json!([]));
+    Ok(document)
+}
