@@ -303,7 +303,7 @@ def pairs(cases: list[Case], *abilities: str) -> list[Any]:
     return rows
 
 
-def create(path: Path, case: Case) -> Any:
+def create(path: Path | str, case: Case) -> Any:
     one = case.channels == 1
     return bigarrays.create(
         str(path),
