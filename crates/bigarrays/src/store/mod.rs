@@ -26,7 +26,9 @@ mod lock;
 mod memory;
 mod object;
 mod request;
+mod shard;
 pub mod shard_neuroglancer;
+pub mod shard_zarr;
 mod temporary;
 
 pub use file::FileStore;
