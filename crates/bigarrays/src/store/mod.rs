@@ -29,7 +29,9 @@ mod memory;
 mod object;
 pub(crate) mod ofd;
 mod request;
+mod shard;
 pub mod shard_neuroglancer;
+pub mod shard_zarr;
 mod temporary;
 
 pub use cache::{CacheOptions, CachedStore, Validate};

@@ -14,7 +14,8 @@ use crate::codec::{
 use crate::domain::Dims;
 use crate::dtype::DataType;
 use crate::error::{Error, Result};
-use crate::format::member::{Member, brief};
+use crate::format::member::{Member, brief, naturals, up_to};
+use crate::store::shard_zarr::IndexSpec;
 
 /// One entry of a list of codecs.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,6 +77,16 @@ pub(super) struct Chain {
     pub(super) order: Order,
     /// Their shape.
     pub(super) chunk: Dims<u64>,
+    /// The shards that they are in, and the shards that these are in; the outermost first.
+    pub(super) levels: Vec<Level>,
+}
+
+/// Shards of one kind.
+#[derive(Clone, Debug)]
+pub(super) struct Level {
+    /// Chunks, or shards of the next kind, along each axis.
+    pub(super) per_shard: Dims<u64>,
+    pub(super) index: IndexSpec,
 }
 
 /// What is done to elements before they become bytes.
@@ -101,6 +112,11 @@ struct Builder {
 /// # Errors
 /// `Unsupported` naming a codec that is not known; `InvalidMetadata` naming the member that is wrong.
 pub(super) fn build(list: &[CodecSpec], dtype: DataType, shape: &[u64]) -> Result<Chain> {
+    if let [spec] = list
+        && spec.name == SHARDING
+    {
+        return build_sharded(spec, dtype, shape);
+    }
     let mut builder = Builder {
         dtype,
         ndim: shape.len(),
@@ -128,7 +144,51 @@ pub(super) fn build(list: &[CodecSpec], dtype: DataType, shape: &[u64]) -> Resul
     let lengths = shape.iter().map(length).collect::<std::result::Result<_, _>>();
     let shape_of = lengths.map_err(|_| Error::invalid(format!("chunks of shape {shape:?}")))?;
     codecs.check(&ChunkSpec { dtype, shape: shape_of })?;
-    Ok(Chain { codecs, order: builder.order, chunk: shape.into() })
+    Ok(Chain { codecs, order: builder.order, chunk: shape.into(), levels: Vec::new() })
+}
+
+/// The codec that packs chunks into shards.
+pub(super) const SHARDING: &str = "sharding_indexed";
+
+/// The chain of shards of `shape`.
+fn build_sharded(spec: &CodecSpec, dtype: DataType, shape: &[u64]) -> Result<Chain> {
+    let members = spec.members();
+    members.expect_only(&["chunk_shape", "codecs", "index_codecs", "index_location"])?;
+    let parts = |value: &Value| {
+        let chunk = naturals(value).filter(|chunk| chunk.len() == shape.len() && !chunk.contains(&0))?;
+        shape.iter().zip(&chunk).all(|(shard, chunk)| shard % chunk == 0).then_some(chunk)
+    };
+    let chunk =
+        members.required("chunk_shape", parts, &format!("a shape that divides that of shards, {shape:?}"))?;
+    let place = |value: &Value| ["start", "end"].iter().position(|&known| value == known);
+    let place = members.optional("index_location", place, "\"start\" or \"end\"")?;
+    let list = |name: &str| {
+        let list = members.required(name, Some, "a list of codecs")?;
+        parse(list, &format!("{}{name}", members.path))
+    };
+    let (big_endian, checksum) = index_codecs(&list("index_codecs")?)?;
+    let mut chain = build(&list("codecs")?, dtype, &chunk)?;
+    let per_shard = shape.iter().zip(&chunk).map(|(shard, chunk)| shard / chunk).collect();
+    let index = IndexSpec { at_end: place != Some(0), big_endian, checksum };
+    chain.levels.insert(0, Level { per_shard, index });
+    Ok(chain)
+}
+
+/// Whether an index is big-endian, and whether it has a checksum.
+fn index_codecs(list: &[CodecSpec]) -> Result<(bool, bool)> {
+    if let Some(spec) = list.iter().find(|spec| !matches!(spec.name.as_str(), "bytes" | "crc32c")) {
+        return Err(Error::unsupported(format!(
+            "{}: codec {:?} for the index of shards",
+            spec.path, spec.name
+        )));
+    }
+    let is = |at: usize, name: &str| list.get(at).is_some_and(|spec| spec.name == name);
+    if !is(0, "bytes") || list.len() > 2 || (list.len() == 2 && !is(1, "crc32c")) {
+        return Err(Error::unsupported("index_codecs: expected \"bytes\", and maybe \"crc32c\""));
+    }
+    let members = list[0].members();
+    let endian = |value: &Value| ["little", "big"].iter().position(|&known| value == known);
+    Ok((members.required("endian", endian, "\"little\" or \"big\"")? == 1, list.len() == 2))
 }
 
 impl Builder {
@@ -155,6 +215,9 @@ impl Builder {
                 self.bytes.push(codec);
                 Ok(())
             }
+            None if spec.name == SHARDING => {
+                Err(Error::unsupported(format!("{}: codecs around {SHARDING}", spec.path)))
+            }
             None if spec.optional => Ok(()),
             None => Err(Error::unsupported(format!("{}: unknown codec {:?}", spec.path, spec.name))),
         }
@@ -174,7 +237,7 @@ impl Builder {
             }
             "bitround" => {
                 members.expect_only(&["keepbits"])?;
-                let keep = crate::format::member::up_to(64);
+                let keep = up_to(64);
                 self.steps.push(Step::Round(members.required("keepbits", keep, "a number of bits")?));
             }
             "fixedscaleoffset" => {
@@ -225,8 +288,7 @@ fn axes(value: &Value, ndim: usize) -> Option<Vec<usize>> {
         Some("F") => return Some((0..ndim).rev().collect()),
         _ => {}
     }
-    let axes: Vec<usize> =
-        crate::format::member::naturals(value)?.iter().map(|&axis| axis as usize).collect();
+    let axes: Vec<usize> = naturals(value)?.iter().map(|&axis| axis as usize).collect();
     let mut sorted = axes.clone();
     sorted.sort_unstable();
     sorted.into_iter().eq(0..ndim).then_some(axes)

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use crate::domain::Dims;
 use crate::grid::ChunkGrid;
 use crate::layout::KeyEncoding;
+use crate::store::shard_zarr::GridKeys;
 
 /// How the key of a chunk is made of its place in the grid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,8 +15,8 @@ pub(super) struct Keys {
     pub(super) separator: char,
 }
 
-impl Keys {
-    pub(super) fn key_of(&self, index: &[u64]) -> String {
+impl GridKeys for Keys {
+    fn key_of(&self, index: &[u64]) -> String {
         let mut key = String::with_capacity(24);
         if self.prefixed {
             key.push('c');
@@ -32,8 +33,7 @@ impl Keys {
         key
     }
 
-    /// The place of the chunk of `key`, if it is one's.
-    pub(super) fn parse(&self, key: &str, ndim: usize) -> Option<Dims<u64>> {
+    fn parse(&self, key: &str, ndim: usize) -> Option<Dims<u64>> {
         let index: Dims<u64> = match (self.prefixed, ndim) {
             (true, 0) | (false, 0) => Dims::new(),
             (true, _) => numbers(key.strip_prefix('c')?.strip_prefix(self.separator)?, self.separator)?,

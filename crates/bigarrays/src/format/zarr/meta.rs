@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::chain::{self, Chain, CodecSpec};
+use super::chain::{self, Chain, CodecSpec, Level, SHARDING};
 use super::keys::Keys;
 use crate::codec::ContentEncoding;
 use crate::domain::{Dims, Domain};
@@ -12,8 +12,9 @@ use crate::dtype::{DataType, FillValue};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::Opened;
 use crate::grid::{ChunkGrid, EdgeChunks};
-use crate::layout::Layout;
+use crate::layout::{KeyEncoding, Layout, Sharding};
 use crate::store::Store;
+use crate::store::shard_zarr::{GridKeys, PlaceKeys, ShardGrid, ShardedStore};
 
 /// The metadata of an array.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,23 +56,58 @@ impl Meta {
             ErrorKind::InvalidArgument => Error::metadata(format!("chunks: {error}")),
             _ => error,
         };
-        let layout = self.layout().map_err(named)?;
+        let (layout, store) = self.layout(store).map_err(named)?;
         Ok(Opened { format, layout, copies: Vec::new(), store, scales: Vec::new(), scale: 0 })
     }
 
-    fn layout(&self) -> Result<Layout> {
-        let Chain { codecs, order, chunk } = chain::build(&self.codecs, self.dtype, &self.chunk)?;
-        Ok(Layout {
+    fn layout(&self, store: Arc<dyn Store>) -> Result<(Layout, Arc<dyn Store>)> {
+        let Chain { codecs, order, chunk, levels } = chain::build(&self.codecs, self.dtype, &self.chunk)?;
+        let sharding = self.sharding(&levels);
+        let keys: Arc<dyn KeyEncoding> =
+            if levels.is_empty() { Arc::new(self.keys) } else { Arc::new(PlaceKeys) };
+        let store = self.sharded(store, levels)?;
+        let layout = Layout {
             dtype: self.dtype,
             fill: self.fill,
             grid: ChunkGrid::new(Domain::from_shape(&self.shape)?, &chunk, EdgeChunks::Padded)?,
-            keys: Arc::new(self.keys),
+            keys,
             codecs,
             order,
             content_encoding: ContentEncoding::Identity,
-            sharding: None,
+            sharding,
             dimension_names: self.dimension_names(),
             resolution: None,
+        };
+        Ok((layout, store))
+    }
+
+    /// The store of the innermost chunks in the shards of `store`.
+    fn sharded(&self, mut store: Arc<dyn Store>, levels: Vec<Level>) -> Result<Arc<dyn Store>> {
+        let mut keys: Arc<dyn GridKeys> = Arc::new(self.keys);
+        let mut shard: Dims<u64> = self.chunk.as_slice().into();
+        for Level { per_shard, index } in levels {
+            let parts = shard.iter().zip(&per_shard);
+            shard = parts.map(|(length, count)| length / count).collect();
+            let chunks =
+                self.shape.iter().zip(&shard).map(|(length, chunk)| length.div_ceil(*chunk)).collect();
+            let grid = ShardGrid { chunks, per_shard, index, keys };
+            store = Arc::new(ShardedStore::new(store, grid)?);
+            keys = Arc::new(PlaceKeys);
+        }
+        Ok(store)
+    }
+
+    /// How the innermost chunks are sharded, if they are.
+    fn sharding(&self, levels: &[Level]) -> Option<Sharding> {
+        let place = if levels.first()?.index.at_end { "end" } else { "start" };
+        let nested = if levels.len() > 1 { format!(", in {} levels", levels.len()) } else { String::new() };
+        let mut shape: Dims<u64> = Dims::from_elem(1, self.shape.len());
+        for level in levels {
+            shape.iter_mut().zip(&level.per_shard).for_each(|(length, count)| *length *= count);
+        }
+        Some(Sharding {
+            description: format!("{SHARDING}: index at the {place}{nested}"),
+            shape: Some(shape),
         })
     }
 

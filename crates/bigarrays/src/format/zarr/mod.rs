@@ -18,6 +18,7 @@ use super::document::{self, Document};
 use super::{Abilities, CreateSpec, Format, FormatOptions, Node, Opened, ScaleSelector, store_at};
 use crate::codec::ContentEncoding;
 use crate::error::{Error, ErrorKind, Result};
+use crate::store::shard_zarr::GridKeys;
 use crate::store::{Change, MemoryStore, Store, Update};
 use meta::Meta;
 

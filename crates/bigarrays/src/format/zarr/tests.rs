@@ -152,3 +152,60 @@ fn version_two_by_hand() {
         assert!(error.to_string().contains(named), "{pointer}: {error}");
     }
 }
+
+fn sharded(chunk: &[u64], codecs: Value, place: &str) -> Value {
+    json!([{"name": "sharding_indexed", "configuration": {
+        "chunk_shape": chunk, "codecs": codecs, "index_location": place,
+        "index_codecs": [{"name": "bytes", "configuration": {"endian": "little"}}, "crc32c"],
+    }}])
+}
+
+#[test]
+fn shards_and_shards_in_shards() {
+    let plain = json!([{"name": "bytes", "configuration": {"endian": "little"}}, "zstd"]);
+    let nested = sharded(&[4, 4], sharded(&[2, 1], plain.clone(), "start"), "end");
+    for (name, codecs) in [("end", sharded(&[2, 2], plain.clone(), "end")), ("nested", nested)] {
+        let mut spec = spec(DataType::U16, &[19, 13], &[8, 8]);
+        spec.codecs = Some(codecs);
+        let array = create(&format!("sharded-{name}"), "zarr3", &spec).unwrap();
+        let shape: Vec<u64> = array.shard_shape().unwrap().to_vec();
+        assert_eq!(shape, [8, 8]);
+        let mut model = ndarray::Array2::<u16>::zeros((19, 13));
+        let boxes = [([0, 0], (19, 13)), ([3, 2], (5, 9)), ([17, 1], (2, 3)), ([0, 7], (19, 1))];
+        for (k, (origin, (height, width))) in boxes.into_iter().enumerate() {
+            let data =
+                ndarray::Array2::from_shape_fn((height, width), |(y, x)| (1000 * k + 20 * y + x) as u16);
+            array.write(&origin, data.view()).unwrap();
+            let (y, x) = (origin[0] as usize, origin[1] as usize);
+            model.slice_mut(ndarray::s![y..y + height, x..x + width]).assign(&data);
+            let again = OpenOptions::new().open(array.url()).unwrap();
+            for part in [again.domain().clone(), "2:9,5:13".parse().unwrap(), "18:19,0:13".parse().unwrap()] {
+                let read = again.read::<u16>(&part).unwrap();
+                let at = |axis| part.range(axis).start as usize..part.range(axis).end as usize;
+                assert_eq!(
+                    read.data(),
+                    model.slice(ndarray::s![at(0), at(1)]).into_dyn(),
+                    "{name} {k} {part}"
+                );
+            }
+        }
+        let mut keys = 0;
+        array.store().list("", &mut |_, _| Ok(keys += 1)).unwrap();
+        assert_eq!(keys, if name == "end" { 10 * 7 } else { 10 * 13 });
+        format::resize(array.url(), &[8, 13], &FormatOptions::default()).unwrap();
+        format::resize(array.url(), &[19, 13], &FormatOptions::default()).unwrap();
+        let again = OpenOptions::new().open(array.url()).unwrap();
+        assert!(again.read::<u16>(&"8:19,0:13".parse().unwrap()).unwrap().data().iter().all(|&x| x == 0));
+    }
+    for (codecs, named) in [
+        (json!([sharded(&[2, 2], plain.clone(), "end")[0], "gzip"]), "around sharding_indexed"),
+        (sharded(&[3, 2], plain.clone(), "end"), "chunk_shape"),
+        (sharded(&[2, 2], plain, "middle"), "index_location"),
+        (sharded(&[2, 2], json!(["zfp"]), "end"), "zfp"),
+    ] {
+        let mut spec = spec(DataType::U16, &[19, 13], &[8, 8]);
+        spec.codecs = Some(codecs);
+        let error = create("sharded-wrong", "zarr3", &spec).unwrap_err();
+        assert!(error.to_string().contains(named), "{error}");
+    }
+}

@@ -10,6 +10,7 @@
 use std::ops::Range;
 
 use crate::error::{Error, Result};
+use crate::store::shard::{ChunkPlace, expect_apart};
 
 /// Bytes of one entry of a shard index.
 pub(super) const ENTRY: u64 = 16;
@@ -22,15 +23,6 @@ pub(super) const CHUNK: u64 = 24;
 pub struct MinishardIndex {
     /// Ascending in id; no two ids are equal, no two ranges overlap.
     chunks: Vec<ChunkPlace>,
-}
-
-/// Where a chunk lies in its file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChunkPlace {
-    /// The chunk.
-    pub id: u64,
-    /// Its bytes.
-    pub range: Range<u64>,
 }
 
 /// Reads one entry of a shard index that ends at `base`: where the index of the minishard lies, or
@@ -113,20 +105,6 @@ impl MinishardIndex {
     pub fn find(&self, id: u64) -> Option<Range<u64>> {
         let at = self.chunks.binary_search_by_key(&id, |chunk| chunk.id).ok()?;
         Some(self.chunks[at].range.clone())
-    }
-}
-
-/// Sorts `chunks` as they lie in the file.
-///
-/// # Errors
-/// `CorruptData` if two overlap.
-pub(super) fn expect_apart(chunks: &mut [ChunkPlace]) -> Result<()> {
-    chunks.sort_unstable_by_key(|chunk| (chunk.range.start, chunk.range.end));
-    match chunks.windows(2).find(|pair| pair[1].range.start < pair[0].range.end) {
-        Some(pair) => {
-            Err(Error::corrupt(format!("chunks {} and {} overlap in their shard", pair[0].id, pair[1].id)))
-        }
-        None => Ok(()),
     }
 }
 

@@ -1,16 +1,17 @@
 //! Finding where chunks lie: the indexes of shards, from the cache or in two rounds of requests.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::cache::IndexCache;
-use super::index::{CHUNK, ChunkPlace, ENTRY, MinishardIndex, parse_entry};
-use super::{FileKind, ShardedStore, keeps_changing};
-use crate::codec::ContentEncoding;
+use super::index::{CHUNK, ENTRY, MinishardIndex, parse_entry};
+use super::{FileKind, Kept, ShardedStore};
 use crate::error::{Error, Result};
-use crate::store::{Blob, Extent, Get, Part, Wanted};
+use crate::store::shard::cache::IndexCache;
+use crate::store::shard::read::{ATTEMPTS, MINISHARDS, parts};
+use crate::store::shard::{self, ChunkPlace, Lookup, Places, keeps_changing};
+use crate::store::{Blob, Get, Part, Wanted};
 
 /// A shard index of at most so many bytes is read and kept whole; of a longer one, single entries.
 const SMALL_INDEX: u64 = 64 << 10;
@@ -31,25 +32,24 @@ pub(super) struct Head {
 
 /// The index of a minishard, and what it is of.
 #[derive(Debug)]
-pub(super) struct Minishard {
+pub(in crate::store) struct Minishard {
     pub(super) version: Option<String>,
     pub(super) file: FileKind,
     pub(super) index: MinishardIndex,
 }
 
-/// What is known of one minishard.
-#[derive(Clone, Debug)]
-pub(super) enum Lookup {
-    /// There is no such shard.
-    Absent,
-    /// The shard was replaced between two rounds.
-    Changed,
-    /// Its index; `is_fresh` if the version was the current one since the call began.
-    Found { minishard: Arc<Minishard>, is_fresh: bool },
-}
-
 /// The lookups of a call, by shard and minishard.
-pub(super) type Lookups = HashMap<(u64, u64), Lookup>;
+type Lookups = shard::read::Lookups<Minishard>;
+
+impl Places for Minishard {
+    fn version(&self) -> Option<&str> {
+        self.version.as_deref()
+    }
+
+    fn find(&self, id: u64) -> Option<Range<u64>> {
+        self.index.find(id)
+    }
+}
 
 impl Head {
     fn entry(&self, minishard: u64) -> Option<&Range<u64>> {
@@ -65,7 +65,7 @@ impl Head {
     fn get(&self, store: &ShardedStore, shard: u64, ranges: Vec<Range<u64>>) -> Get {
         let part = Part::Ranges { ranges, total: None };
         let version = self.version.clone().map_or(Wanted::Any, Wanted::Only);
-        Get { version, ..Get::new(store.file(shard, self.file), part, u64::MAX) }
+        Get { version, ..Get::new(store.file_of_kind(shard, self.file), part, u64::MAX) }
     }
 
     fn minishard(&self, index: MinishardIndex) -> Arc<Minishard> {
@@ -79,27 +79,13 @@ impl Minishard {
     }
 }
 
-/// The bytes that were asked for; `None` if the value is of another version.
-///
-/// # Errors
-/// `Unsupported` if the whole value is compressed.
-pub(super) fn parts<'a>(blob: &Blob<'a>) -> Result<Option<&'a [u8]>> {
-    match (blob.extent, blob.encoding) {
-        (Extent::Withheld, _) => Ok(None),
-        (Extent::Parts, ContentEncoding::Identity) => Ok(Some(blob.bytes)),
-        _ => Err(Error::unsupported(
-            "the whole file has a content encoding, so that no part of it can be read; store shards as they are",
-        )),
-    }
-}
-
 /// Minishards of one shard whose indexes are to be read, and where these lie.
 type OfHead = (Arc<Head>, Vec<(u64, Range<u64>)>);
 
 /// What the rounds of one call have found out.
 struct Search<'a> {
     store: &'a ShardedStore,
-    cache: Arc<IndexCache>,
+    cache: Arc<IndexCache<Kept>>,
     /// Shard → what is its index, or `None` if there is no such shard; and whether it is fresh.
     heads: BTreeMap<u64, (Option<Arc<Head>>, bool)>,
     lookups: Lookups,
@@ -124,7 +110,7 @@ impl Search<'_> {
         for &(shard, minishard) in wanted {
             if let Some((_, minishards)) = requests.last_mut().filter(|(last, _)| *last == shard) {
                 minishards.push(minishard);
-            } else if let Some(head) = self.cache.head(&self.store.place, shard) {
+            } else if let Some(head) = self.store.kept_head(&self.cache, shard) {
                 self.heads.insert(shard, (Some(head), false));
             } else {
                 requests.push((shard, vec![minishard]));
@@ -145,7 +131,7 @@ impl Search<'_> {
             .iter()
             .map(|(shard, minishards)| Get {
                 version: if kind == FileKind::Shard { Wanted::Named } else { Wanted::Any },
-                ..Get::new(store.file(*shard, kind), head_part(store, minishards), u64::MAX)
+                ..Get::new(store.file_of_kind(*shard, kind), head_part(store, minishards), u64::MAX)
             })
             .collect();
         let read = Mutex::new((Vec::new(), BTreeSet::new()));
@@ -168,7 +154,7 @@ impl Search<'_> {
             let head = Arc::new(head);
             // Where only entries were read, the index as such is not known.
             if head.version.is_some() && store.spec.index_len() <= SMALL_INDEX {
-                self.cache.keep_head(&store.place, shard, &head);
+                self.cache.keep(&store.place, shard, None, Kept::Head(Arc::clone(&head)));
             }
             for (minishard, index) in minishards {
                 self.found(shard, minishard, head.minishard(index), true);
@@ -182,7 +168,8 @@ impl Search<'_> {
     /// Notes the index of a minishard that was read.
     fn found(&mut self, shard: u64, number: u64, minishard: Arc<Minishard>, is_fresh: bool) {
         if minishard.version.is_some() {
-            self.cache.keep_minishard(&self.store.place, shard, number, &minishard);
+            let kept = Kept::Minishard(Arc::clone(&minishard));
+            self.cache.keep(&self.store.place, shard, Some(number), kept);
         }
         self.lookups.insert((shard, number), Lookup::Found { minishard, is_fresh });
     }
@@ -198,7 +185,7 @@ impl Search<'_> {
                 self.lookups.insert((shard, number), Lookup::Absent);
                 continue;
             };
-            let kept = self.cache.minishard(&self.store.place, shard, number);
+            let kept = self.store.kept_minishard(&self.cache, shard, number);
             let known = match (kept.filter(|kept| kept.version == head.version), head.entry(number)) {
                 (Some(kept), _) => Some(kept),
                 (None, None) => Some(head.minishard(MinishardIndex::default())),
@@ -219,7 +206,9 @@ impl Search<'_> {
     fn fetch_minishards(&mut self, mut shards: Vec<(u64, OfHead)>) -> Result<()> {
         let store = self.store;
         let located = |error: Error, shard, head: &Head| {
-            error.during("reading the indexes of").at(store.inner.location(&store.file(shard, head.file)))
+            error
+                .during("reading the indexes of")
+                .at(store.inner.location(&store.file_of_kind(shard, head.file)))
         };
         let gets: Vec<Get> = shards
             .iter_mut()
@@ -362,9 +351,6 @@ pub(super) fn expect_own(store: &ShardedStore, place: (u64, u64), index: &Minish
     }
 }
 
-/// Minishards whose indexes are held at once.
-pub(super) const MINISHARDS: usize = 1024;
-
 /// Calls `found` for every chunk of a shard.
 pub(super) fn all_chunks(
     store: &ShardedStore,
@@ -379,7 +365,9 @@ pub(super) fn all_chunks(
         for (place, lookup) in lookups {
             if let Lookup::Found { minishard, .. } = lookup {
                 let located = |error: Error| {
-                    error.during("listing").at(store.inner.location(&store.file(shard, minishard.file)))
+                    error
+                        .during("listing")
+                        .at(store.inner.location(&store.file_of_kind(shard, minishard.file)))
                 };
                 expect_own(store, place, &minishard.index).map_err(located)?;
                 minishard.index.chunks().iter().try_for_each(&mut *found)?;
@@ -392,12 +380,12 @@ pub(super) fn all_chunks(
 /// Looks up minishards of one shard, not from the cache.
 fn current(store: &ShardedStore, shard: u64, wanted: &BTreeSet<(u64, u64)>) -> Result<Lookups> {
     let cache = store.cache()?;
-    for _ in 0..super::read::ATTEMPTS {
+    for _ in 0..ATTEMPTS {
         cache.forget(&store.place, shard);
         let lookups = look_up(store, wanted)?;
         if !lookups.values().any(|lookup| matches!(lookup, Lookup::Changed)) {
             return Ok(lookups);
         }
     }
-    Err(keeps_changing(store.inner.location(&store.file(shard, FileKind::Shard))))
+    Err(keeps_changing(store.inner.location(&store.file_of_kind(shard, FileKind::Shard))))
 }

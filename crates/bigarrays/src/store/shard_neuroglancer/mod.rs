@@ -10,29 +10,31 @@
 //! so that one request for the start of a file finds all that a reader needs to know, and chunks whose
 //! ids are near, which are neighbours in space, lie near each other.
 
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::shard::cache::{IndexCache, Weighed};
+use super::shard::read::Lookups;
+use super::shard::{self, Sharded};
 use super::{ChangeFn, Get, GetSink, Store, Update};
-use crate::error::{Error, ErrorKind, Result};
+use crate::codec::ContentEncoding;
+use crate::error::{Error, Result};
 use crate::pool::PerProcess;
 
-mod cache;
+mod file;
 mod index;
 mod indexes;
-mod read;
 mod spec;
-mod write;
 
-use cache::IndexCache;
-pub use index::{ChunkPlace, MinishardIndex, parse_entry};
+pub use super::shard::{ChunkPlace, INDEX_CACHE};
+pub(crate) use super::shard::{WAVE_BYTES, WAVE_READS};
+pub use index::{MinishardIndex, parse_entry};
+use indexes::{Head, Minishard};
 pub(crate) use spec::TYPE;
 pub use spec::{ShardHash, ShardSpec};
-pub(crate) use write::{WAVE_BYTES, WAVE_READS};
-
-/// The bytes of indexes that a store and its children keep, unless told otherwise.
-pub const INDEX_CACHE: u64 = 64 << 20;
 
 /// Which chunks there can be.
 pub trait Members: fmt::Debug + Send + Sync {
@@ -46,7 +48,7 @@ pub trait Members: fmt::Debug + Send + Sync {
 /// A store of chunks, whose keys are their ids in decimal digits, in the shards of another store.
 ///
 /// Values have the content encoding of the specification's `data_encoding`; those put with another
-/// are converted. Blobs have no versions. Indexes of shards are kept in memory where the inner store
+/// are converted. The version of a chunk is that of its shard. Indexes of shards are kept in memory where the inner store
 /// knows versions: every read is then of the version that the index is of, or is tried again.
 ///
 /// A shard is replaced whole by the inner store's atomic change, which reads it first unless a batch
@@ -63,7 +65,7 @@ pub struct ShardedStore {
 
 /// What a store shares with its children.
 struct Shared {
-    cache: PerProcess<IndexCache>,
+    cache: PerProcess<IndexCache<Kept>>,
     cache_bytes: u64,
     /// Whether a `.shard` was seen: then nobody looks for the obsolete pairs.
     modern: AtomicBool,
@@ -93,7 +95,7 @@ impl ShardedStore {
         Self { shared: Arc::new(shared), ..self }
     }
 
-    fn cache(&self) -> Result<Arc<IndexCache>> {
+    fn cache(&self) -> Result<Arc<IndexCache<Kept>>> {
         self.shared.cache.get_or_try_init(|| Ok(IndexCache::new(self.shared.cache_bytes)))
     }
 
@@ -102,13 +104,13 @@ impl ShardedStore {
     }
 
     /// The key of a shard's file.
-    fn file(&self, shard: u64, kind: FileKind) -> String {
+    fn file_of_kind(&self, shard: u64, kind: FileKind) -> String {
         self.spec.file_stem(shard) + kind.extension()
     }
 
     /// Where the chunk `id` is, for messages.
     fn location_of(&self, id: u64) -> String {
-        let shard = self.file(self.spec.place(id).0, FileKind::Shard);
+        let shard = self.file_of_kind(self.spec.place(id).0, FileKind::Shard);
         format!("{} chunk {id}", self.inner.location(&shard))
     }
 
@@ -141,6 +143,87 @@ impl FileKind {
     }
 }
 
+/// An index that is kept.
+#[derive(Clone)]
+enum Kept {
+    Head(Arc<Head>),
+    Minishard(Arc<Minishard>),
+}
+
+impl Weighed for Kept {
+    fn byte_len(&self) -> u64 {
+        match self {
+            Self::Head(head) => head.byte_len(),
+            Self::Minishard(minishard) => minishard.byte_len(),
+        }
+    }
+}
+
+impl ShardedStore {
+    fn kept_head(&self, cache: &IndexCache<Kept>, shard: u64) -> Option<Arc<Head>> {
+        match cache.get(&self.place, shard, None)? {
+            Kept::Head(head) => Some(head),
+            Kept::Minishard(_) => None,
+        }
+    }
+
+    fn kept_minishard(&self, cache: &IndexCache<Kept>, shard: u64, number: u64) -> Option<Arc<Minishard>> {
+        match cache.get(&self.place, shard, Some(number))? {
+            Kept::Minishard(minishard) => Some(minishard),
+            Kept::Head(_) => None,
+        }
+    }
+}
+
+impl Sharded for ShardedStore {
+    type Index = Minishard;
+
+    fn inner(&self) -> &dyn Store {
+        &*self.inner
+    }
+
+    fn encoding(&self) -> ContentEncoding {
+        self.spec.data_encoding
+    }
+
+    fn place(&self, key: &str) -> Result<(u64, (u64, u64))> {
+        let id = self.id(key)?;
+        Ok((id, self.spec.place(id)))
+    }
+
+    fn file(&self, shard: u64) -> String {
+        self.file_of_kind(shard, FileKind::Shard)
+    }
+
+    fn file_of(&self, shard: u64, index: &Minishard) -> String {
+        self.file_of_kind(shard, index.file)
+    }
+
+    fn members(&self, shard: u64) -> Option<u64> {
+        self.members.of_shard(shard)
+    }
+
+    fn look_up(&self, wanted: &BTreeSet<(u64, u64)>) -> Result<Lookups<Minishard>> {
+        indexes::look_up(self, wanted)
+    }
+
+    fn forget(&self, shard: u64) -> Result<()> {
+        self.cache().map(|cache| cache.forget(&self.place, shard))
+    }
+
+    fn before_change(&self, shards: &mut dyn Iterator<Item = u64>) -> Result<()> {
+        file::refuse_obsolete(self, shards)
+    }
+
+    fn parse(&self, shard: u64, bytes: &[u8]) -> Result<Vec<ChunkPlace>> {
+        file::parse_shard(self, shard, bytes)
+    }
+
+    fn encode(&self, chunks: BTreeMap<u64, Cow<'_, [u8]>>, new: &mut Vec<u8>) -> Result<()> {
+        file::encode_shard(self, chunks, new)
+    }
+}
+
 impl Store for ShardedStore {
     fn location(&self, key: &str) -> String {
         match self.id(key) {
@@ -156,11 +239,11 @@ impl Store for ShardedStore {
     }
 
     fn get_many(&self, requests: &[Get], sink: &GetSink<'_>) -> Result<()> {
-        read::get_many(self, requests, sink)
+        shard::read::get_many(self, requests, sink)
     }
 
     fn update_many(&self, requests: &[Update], change: &ChangeFn<'_>) -> Result<()> {
-        write::update_many(self, requests, change)
+        shard::write::update_many(self, requests, change)
     }
 
     fn list(&self, prefix: &str, found: &mut dyn FnMut(&str, u64) -> Result<()>) -> Result<()> {
@@ -197,14 +280,6 @@ impl fmt::Debug for ShardedStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ShardedStore").field("inner", &self.inner).field("spec", &self.spec).finish()
     }
-}
-
-/// An error for a shard that others replace again and again.
-fn keeps_changing(location: String) -> Error {
-    Error::new(ErrorKind::Storage, "the shard was replaced each time that it was read; try again later")
-        .retryable()
-        .during("reading")
-        .at(location)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
+use crate::ErrorKind;
 use crate::codec::ContentEncoding;
 use crate::store::{Blob, Change, MemoryStore, Part};
 

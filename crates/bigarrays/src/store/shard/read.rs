@@ -1,20 +1,19 @@
 //! Reading chunks: the indexes, then near chunks of a shard with one request.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::indexes::{Lookup, Lookups, MINISHARDS, Minishard, look_up, parts};
-use super::{FileKind, ShardedStore, keeps_changing};
+use super::{Item, Lookup, Places, Sharded, keeps_changing};
 use crate::buffer::with_scratch;
 use crate::codec::ContentEncoding;
 use crate::error::{Error, Result};
 use crate::interrupt::check_interrupt;
-use crate::store::{Blob, Get, GetSink, Part, Wanted, in_parallel};
+use crate::store::{Blob, Extent, Get, GetSink, Part, Wanted, in_parallel};
 
 /// How often a shard is read that others replace meanwhile.
-pub(super) const ATTEMPTS: u32 = 20;
+pub(in crate::store) const ATTEMPTS: u32 = 20;
 
 /// How many times what a request costs is read with one request: then it does not count any more.
 const REQUEST_BYTES: u64 = 8;
@@ -22,26 +21,19 @@ const REQUEST_BYTES: u64 = 8;
 /// The least of that: what a thread decodes at once where requests cost little.
 const LEAST_REQUEST: u64 = 1 << 20;
 
-/// A chunk that is asked for.
-#[derive(Clone, Copy, Debug)]
-struct Item {
-    /// Of its request.
-    position: usize,
-    id: u64,
-    /// Its shard and minishard.
-    place: (u64, u64),
-}
+/// Indexes are held of so many minishards at once.
+pub(in crate::store) const MINISHARDS: usize = 1024;
 
-pub(super) fn get_many(store: &ShardedStore, requests: &[Get], sink: &GetSink<'_>) -> Result<()> {
+/// Answers `requests`, as [`Store::get_many`](crate::store::Store::get_many).
+pub(in crate::store) fn get_many<S: Sharded>(store: &S, requests: &[Get], sink: &GetSink<'_>) -> Result<()> {
     let item = |(position, request): (usize, &Get)| {
-        let id = store.id(&request.key)?;
-        Ok(Item { position, id, place: store.spec.place(id) })
+        let (id, place) = store.place(&request.key)?;
+        Ok(Item { position, id, place })
     };
     let mut items: Vec<Item> = requests.iter().enumerate().map(item).collect::<Result<_>>()?;
     items.sort_unstable_by_key(|item| (item.place, item.id));
     let reader = Reader { store, requests, sink };
     let mut rest = &items[..];
-    // Indexes are held of so many minishards only.
     while !rest.is_empty() {
         let mut places = rest.chunk_by(|one, next| one.place == next.place);
         let count = places.by_ref().take(MINISHARDS).map(<[Item]>::len).sum();
@@ -52,8 +44,25 @@ pub(super) fn get_many(store: &ShardedStore, requests: &[Get], sink: &GetSink<'_
     Ok(())
 }
 
-struct Reader<'a> {
-    store: &'a ShardedStore,
+/// The bytes that were asked for; `None` if the value is of another version.
+///
+/// # Errors
+/// `Unsupported` if the whole value is compressed.
+pub(in crate::store) fn parts<'a>(blob: &Blob<'a>) -> Result<Option<&'a [u8]>> {
+    match (blob.extent, blob.encoding) {
+        (Extent::Withheld, _) => Ok(None),
+        (Extent::Parts, ContentEncoding::Identity) => Ok(Some(blob.bytes)),
+        _ => Err(Error::unsupported(
+            "the whole file has a content encoding, so that no part of it can be read; store shards as they are",
+        )),
+    }
+}
+
+/// The lookups of a call, by shard and minishard.
+pub(in crate::store) type Lookups<I> = HashMap<(u64, u64), Lookup<I>>;
+
+struct Reader<'a, S: Sharded> {
+    store: &'a S,
     requests: &'a [Get],
     sink: &'a GetSink<'a>,
 }
@@ -69,6 +78,8 @@ struct Piece {
 /// What one request of the inner store brings.
 struct Group {
     get: Get,
+    /// The version of the shard, as its index says.
+    version: Option<String>,
     /// What is read, ascending; chunks near each other share a range.
     ranges: Vec<Range<u64>>,
     /// Where each of these begins among the joined bytes.
@@ -79,26 +90,25 @@ struct Group {
 }
 
 /// What a call wants of one shard, by what its index says.
-struct OfShard<'a> {
-    minishard: &'a Minishard,
+struct OfShard<'a, I> {
+    minishard: &'a I,
     is_fresh: bool,
     pieces: Vec<Piece>,
     /// Chunks of which the index alone tells all, and whether they are there.
     known: Vec<(Item, bool)>,
 }
 
-impl Reader<'_> {
+impl<S: Sharded> Reader<'_, S> {
     /// Reads `pending`, again where a shard was replaced since its index was read.
     fn read(&self, mut pending: Vec<Item>) -> Result<()> {
         for attempt in 0..ATTEMPTS {
             let wanted: BTreeSet<_> = pending.iter().map(|item| item.place).collect();
-            let lookups = look_up(self.store, &wanted)?;
+            let lookups = self.store.look_up(&wanted)?;
             pending = self.read_current(&pending, &lookups)?;
             if pending.is_empty() {
                 return Ok(());
             }
-            let cache = self.store.cache()?;
-            pending.iter().for_each(|item| cache.forget(&self.store.place, item.place.0));
+            pending.iter().try_for_each(|item| self.store.forget(item.place.0))?;
             check_interrupt()?;
             // A writer that replaces the shard again and again gets time to do something else.
             std::thread::sleep(Duration::from_millis(u64::from(attempt)));
@@ -107,16 +117,16 @@ impl Reader<'_> {
     }
 
     fn location(&self, item: &Item) -> String {
-        self.store.inner.location(&self.store.file(item.place.0, FileKind::Shard))
+        self.store.inner().location(&self.store.file(item.place.0))
     }
 
     /// Answers what the lookups allow, and returns what is to be looked up again.
-    fn read_current(&self, pending: &[Item], lookups: &Lookups) -> Result<Vec<Item>> {
+    fn read_current(&self, pending: &[Item], lookups: &Lookups<S::Index>) -> Result<Vec<Item>> {
         let (mut again, mut known, mut shards) =
-            (Vec::new(), Vec::new(), BTreeMap::<u64, OfShard<'_>>::new());
+            (Vec::new(), Vec::new(), BTreeMap::<u64, OfShard<'_, S::Index>>::new());
         for item in pending {
             match lookups.get(&item.place) {
-                None | Some(Lookup::Absent) => known.push((*item, false)),
+                None | Some(Lookup::Absent) => known.push((*item, false, None)),
                 Some(Lookup::Changed) => again.push(*item),
                 Some(Lookup::Found { minishard, is_fresh }) => {
                     let shard = shards.entry(item.place.0).or_insert_with(|| OfShard::new(minishard));
@@ -128,29 +138,47 @@ impl Reader<'_> {
         let mut groups = Vec::new();
         for (number, mut shard) in shards {
             if shard.is_fresh {
-                known.append(&mut shard.known);
+                let version = shard.minishard.version().map(str::to_owned);
+                known.extend(shard.known.drain(..).map(|(item, is_there)| (item, is_there, version.clone())));
             }
             groups.extend(self.group(number, shard)?);
         }
-        in_parallel(&known, |_, (item, is_there)| self.answer(item, *is_there))?;
+        in_parallel(&known, |_, (item, is_there, version)| self.answer(item, *is_there, version.as_deref()))?;
         again.extend(self.fetch(&groups)?);
         Ok(again)
     }
 
     /// Says whether a chunk is there, without bytes.
-    fn answer(&self, item: &Item, is_there: bool) -> Result<()> {
-        (self.sink)(item.position, is_there.then(|| Blob::parts(&[])))
+    fn answer(&self, item: &Item, is_there: bool, version: Option<&str>) -> Result<()> {
+        match is_there {
+            true => self.give(item, Blob::parts(&[]), version),
+            false => (self.sink)(item.position, None),
+        }
+    }
+
+    /// Gives the sink a chunk of a shard of this version, unless another is wanted.
+    fn give<'b>(&self, item: &Item, mut blob: Blob<'b>, version: Option<&'b str>) -> Result<()> {
+        let wanted = &self.requests[item.position].version;
+        if wanted.withholds(version) {
+            (blob.bytes, blob.extent) = (&[], Extent::Withheld);
+        }
+        if *wanted != Wanted::Any {
+            blob.version = version;
+        }
+        (self.sink)(item.position, Some(blob))
     }
 
     /// Cuts what is to be read of a shard into requests.
-    fn group(&self, number: u64, mut shard: OfShard<'_>) -> Result<Vec<Group>> {
-        let gap = self.store.inner.request_cost();
+    fn group(&self, number: u64, mut shard: OfShard<'_, S::Index>) -> Result<Vec<Group>> {
+        let gap = self.store.inner().request_cost();
         let most = gap.saturating_mul(REQUEST_BYTES).max(LEAST_REQUEST);
-        let file = self.store.file(number, shard.minishard.file);
+        let file = self.store.file_of(number, shard.minishard);
         let group = |part| {
-            let version = shard.minishard.version.clone().map_or(Wanted::Any, Wanted::Only);
-            let get = Get { version, ..Get::new(file.clone(), part, u64::MAX) };
-            Group { get, ranges: Vec::new(), joined: Vec::new(), pieces: Vec::new(), known: Vec::new() }
+            let version = shard.minishard.version().map(str::to_owned);
+            let wanted = version.clone().map_or(Wanted::Any, Wanted::Only);
+            let get = Get { version: wanted, ..Get::new(file.clone(), part, u64::MAX) };
+            let (ranges, joined) = (Vec::new(), Vec::new());
+            Group { get, version, ranges, joined, pieces: Vec::new(), known: Vec::new() }
         };
         shard.pieces.sort_unstable_by_key(|piece| piece.ranges.first().map(|range| range.start));
         let mut groups: Vec<Group> = Vec::new();
@@ -165,7 +193,7 @@ impl Reader<'_> {
             if let Some(group) = groups.last_mut() {
                 group
                     .add(piece, gap)
-                    .map_err(|error| error.during("reading").at(self.store.inner.location(&file)))?;
+                    .map_err(|error| error.during("reading").at(self.store.inner().location(&file)))?;
             }
         }
         groups.iter_mut().for_each(Group::finish);
@@ -182,9 +210,10 @@ impl Reader<'_> {
     fn fetch(&self, groups: &[Group]) -> Result<Vec<Item>> {
         let gets: Vec<Get> = groups.iter().map(|group| group.get.clone()).collect();
         let changed: Vec<AtomicBool> = groups.iter().map(|_| AtomicBool::new(false)).collect();
-        self.store.inner.get_many(&gets, &|k, blob| {
+        self.store.inner().get_many(&gets, &|k, blob| {
             let bytes = blob.map_or(Ok(None), |blob| parts(&blob));
-            let located = |error: Error| error.during("reading").at(self.store.inner.location(&gets[k].key));
+            let located =
+                |error: Error| error.during("reading").at(self.store.inner().location(&gets[k].key));
             match bytes.map_err(located)? {
                 Some(bytes) => self.hand_over(&groups[k], bytes),
                 None => {
@@ -204,14 +233,14 @@ impl Reader<'_> {
     /// Gives the sink each chunk of a group.
     fn hand_over(&self, group: &Group, bytes: &[u8]) -> Result<()> {
         for (item, is_there) in &group.known {
-            self.answer(item, *is_there)?;
+            self.answer(item, *is_there, group.version.as_deref())?;
         }
         for piece in &group.pieces {
             let part = |range: &Range<u64>| group.part(bytes, range);
             let give = |bytes: &[u8]| {
-                let encoding = self.store.spec.data_encoding;
+                let encoding = self.store.encoding();
                 let blob = if piece.is_whole { Blob::whole(bytes, encoding) } else { Blob::parts(bytes) };
-                (self.sink)(piece.item.position, Some(blob))
+                self.give(&piece.item, blob, group.version.as_deref())
             };
             if let [range] = &piece.ranges[..] {
                 give(part(range)?)?;
@@ -230,16 +259,16 @@ impl Reader<'_> {
     }
 }
 
-impl<'a> OfShard<'a> {
-    fn new(minishard: &'a Minishard) -> Self {
+impl<'a, I: Places> OfShard<'a, I> {
+    fn new(minishard: &'a I) -> Self {
         Self { minishard, is_fresh: false, pieces: Vec::new(), known: Vec::new() }
     }
 
     /// Adds a chunk, as its index and its request say.
-    fn add(&mut self, reader: &Reader<'_>, item: &Item, minishard: &Minishard) -> Result<()> {
+    fn add<S: Sharded>(&mut self, reader: &Reader<'_, S>, item: &Item, minishard: &I) -> Result<()> {
         let request = &reader.requests[item.position];
-        let located = |error: Error| error.during("reading").at(reader.store.location_of(item.id));
-        let Some(chunk) = minishard.index.find(item.id) else {
+        let located = |error: Error| error.during("reading").at(reader.store.location(&request.key));
+        let Some(chunk) = minishard.find(item.id) else {
             self.known.push((*item, false));
             return Ok(());
         };
@@ -253,7 +282,7 @@ impl<'a> OfShard<'a> {
             let message = format!("{length} bytes, of at most {most} that it can have");
             return Err(located(Error::corrupt(message)));
         }
-        let encoding = reader.store.spec.data_encoding;
+        let encoding = reader.store.encoding();
         let wanted = match encoding {
             ContentEncoding::Identity => request.part.of(length, encoding).map_err(located)?,
             _ => None,

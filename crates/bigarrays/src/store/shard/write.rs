@@ -5,13 +5,11 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use super::index::{ChunkPlace, MinishardIndex, expect_apart, parse_entry};
-use super::indexes::{expect_own, parse_minishard};
-use super::{FileKind, ShardedStore};
+use super::{ChunkPlace, Sharded, expect_apart};
 use crate::codec::ContentEncoding;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::pool::threads;
-use crate::store::{Blob, Change, ChangeFn, Get, Part, Update, in_parallel};
+use crate::store::{Blob, Change, ChangeFn, Update, in_parallel};
 
 /// The most bytes of new chunks that are held for several shards at once.
 pub(crate) const WAVE_BYTES: u64 = 64 << 20;
@@ -31,15 +29,20 @@ struct OfShard {
 /// A chunk made before its shard is looked at.
 type Made = OnceLock<(Change, Vec<u8>)>;
 
-pub(super) fn update_many(store: &ShardedStore, requests: &[Update], change: &ChangeFn<'_>) -> Result<()> {
+/// Makes the changes, as [`Store::update_many`](crate::store::Store::update_many).
+pub(in crate::store) fn update_many<S: Sharded>(
+    store: &S,
+    requests: &[Update],
+    change: &ChangeFn<'_>,
+) -> Result<()> {
     let mut shards: BTreeMap<u64, BTreeMap<u64, Vec<usize>>> = BTreeMap::new();
     for (position, request) in requests.iter().enumerate() {
-        let id = store.id(&request.key)?;
-        shards.entry(store.spec.place(id).0).or_default().entry(id).or_default().push(position);
+        let (id, place) = store.place(&request.key)?;
+        shards.entry(place.0).or_default().entry(id).or_default().push(position);
     }
     let shards = shards.into_iter().map(|(shard, chunks)| {
         let replaced = chunks.values().filter(|positions| !requests[positions[0]].reads).count();
-        OfShard { shard, reads: store.members.of_shard(shard) != Some(replaced as u64), chunks }
+        OfShard { shard, reads: store.members(shard) != Some(replaced as u64), chunks }
     });
     let mut wave: Vec<OfShard> = Vec::new();
     let mut bytes = 0u64;
@@ -58,22 +61,22 @@ pub(super) fn update_many(store: &ShardedStore, requests: &[Update], change: &Ch
 }
 
 /// Shards that are changed at once.
-struct Wave<'a> {
-    store: &'a ShardedStore,
+struct Wave<'a, S: Sharded> {
+    store: &'a S,
     requests: &'a [Update],
     change: &'a ChangeFn<'a>,
     /// By position of their request: the chunks that replace whatever there was.
     made: BTreeMap<usize, Made>,
 }
 
-impl<'a> Wave<'a> {
+impl<'a, S: Sharded> Wave<'a, S> {
     fn write(
-        store: &'a ShardedStore,
+        store: &'a S,
         requests: &'a [Update],
         change: &'a ChangeFn<'a>,
         mut shards: Vec<OfShard>,
     ) -> Result<()> {
-        refuse_obsolete(store, &shards)?;
+        store.before_change(&mut shards.iter().map(|shard| shard.shard))?;
         let positions = shards.iter().flat_map(|shard| shard.chunks.values().flatten());
         let replaced: Vec<usize> = positions.copied().filter(|&position| !requests[position].reads).collect();
         let made = replaced.iter().map(|&position| (position, Made::new())).collect();
@@ -96,14 +99,14 @@ impl<'a> Wave<'a> {
     /// Changes shards, and returns those that turned out to matter as they are.
     fn update(&self, shards: Vec<OfShard>) -> Result<Vec<OfShard>> {
         let store = self.store;
-        let file = |shard: &OfShard| store.file(shard.shard, FileKind::Shard);
+        let file = |shard: &OfShard| store.file(shard.shard);
         let updates: Vec<Update> = shards
             .iter()
             .map(|shard| Update { key: file(shard), reads: shard.reads, max_len: u64::MAX })
             .collect();
         let unread: Vec<AtomicBool> = shards.iter().map(|_| AtomicBool::new(false)).collect();
-        let done = store.inner.update_many(&updates, &|k, old, new| {
-            let located = |error: Error| error.during("changing").at(store.inner.location(&updates[k].key));
+        let done = store.inner().update_many(&updates, &|k, old, new| {
+            let located = |error: Error| error.during("changing").at(store.inner().location(&updates[k].key));
             let old = OldShard::parse(store, shards[k].shard, old).map_err(located)?;
             match self.rebuild(&shards[k], &old, new).map_err(located)? {
                 Some(change) => Ok(change),
@@ -113,8 +116,7 @@ impl<'a> Wave<'a> {
                 }
             }
         });
-        let cache = store.cache()?;
-        shards.iter().for_each(|shard| cache.forget(&store.place, shard.shard));
+        shards.iter().try_for_each(|shard| store.forget(shard.shard))?;
         done?;
         let unread = unread.into_iter().map(AtomicBool::into_inner);
         let again = shards.into_iter().zip(unread).filter(|(_, unread)| *unread);
@@ -141,7 +143,7 @@ impl<'a> Wave<'a> {
             return Ok(Some(Change::Keep));
         }
         let is_empty = chunks.is_empty();
-        encode_shard(self.store, chunks, new)?;
+        self.store.encode(chunks, new)?;
         let plain = ContentEncoding::Identity;
         // Readers take a shard without chunks for a missing one.
         Ok(Some(if is_empty { Change::PutOrDelete(plain) } else { Change::Put(plain) }))
@@ -201,7 +203,7 @@ impl<'a> Wave<'a> {
 
     /// Makes a chunk, in the encoding of all chunks.
     fn make(&self, position: usize, before: Option<&[u8]>, bytes: &mut Vec<u8>) -> Result<Change> {
-        let encoding = self.store.spec.data_encoding;
+        let encoding = self.store.encoding();
         let change = (self.change)(position, before.map(|bytes| Blob::whole(bytes, encoding)), bytes)?;
         match change {
             Change::Put(other) if other != encoding => {
@@ -222,23 +224,6 @@ enum Outcome<'a> {
     New(Cow<'a, [u8]>),
 }
 
-/// An error if one of the shards is an obsolete pair of files, which would hide behind a new one.
-fn refuse_obsolete(store: &ShardedStore, shards: &[OfShard]) -> Result<()> {
-    if store.is_modern() {
-        return Ok(());
-    }
-    let get = |shard: &OfShard| Get::new(store.file(shard.shard, FileKind::Index), Part::Presence, u64::MAX);
-    let gets: Vec<Get> = shards.iter().map(get).collect();
-    store.inner.get_many(&gets, &|k, blob| match blob {
-        None => Ok(()),
-        Some(_) => {
-            Err(Error::unsupported("shards of the obsolete kind, an .index and a .data, are only read")
-                .during("changing")
-                .at(store.inner.location(&gets[k].key)))
-        }
-    })
-}
-
 /// A shard as it is.
 struct OldShard<'a> {
     bytes: &'a [u8],
@@ -247,31 +232,15 @@ struct OldShard<'a> {
 }
 
 impl<'a> OldShard<'a> {
-    fn parse(store: &ShardedStore, shard: u64, old: Option<Blob<'a>>) -> Result<Self> {
+    fn parse(store: &impl Sharded, shard: u64, old: Option<Blob<'a>>) -> Result<Self> {
         let Some(blob) = old else { return Ok(Self { bytes: &[], chunks: Vec::new() }) };
         if blob.encoding != ContentEncoding::Identity {
             return Err(Error::unsupported(
                 "the whole file has a content encoding; store shards as they are",
             ));
         }
-        let (bytes, base) = (blob.bytes, store.spec.index_len());
-        let part = |start: u64, end: u64| {
-            let part = usize::try_from(start).ok().zip(usize::try_from(end).ok());
-            part.and_then(|(start, end)| bytes.get(start..end)).ok_or_else(|| {
-                let length = bytes.len();
-                Error::corrupt(format!("bytes {start} to {end} are wanted of a shard of {length}"))
-            })
-        };
-        let mut chunks = Vec::new();
-        for (number, entry) in part(0, base)?.as_chunks::<16>().0.iter().enumerate() {
-            let Some(range) = parse_entry(*entry, base)? else { continue };
-            let minishard = parse_minishard(store, part(range.start, range.end)?, base)?;
-            expect_own(store, (shard, number as u64), &minishard)?;
-            for chunk in minishard.chunks() {
-                part(chunk.range.start, chunk.range.end)?;
-            }
-            chunks.extend_from_slice(minishard.chunks());
-        }
+        let bytes = blob.bytes;
+        let mut chunks = store.parse(shard, bytes)?;
         expect_apart(&mut chunks)?;
         chunks.sort_unstable_by_key(|chunk| chunk.id);
         Ok(Self { bytes, chunks })
@@ -284,71 +253,5 @@ impl<'a> OldShard<'a> {
     fn find(&self, id: u64) -> Option<&'a [u8]> {
         let at = self.chunks.binary_search_by_key(&id, |chunk| chunk.id).ok()?;
         Some(self.bytes_of(&self.chunks[at]))
-    }
-}
-
-/// Appends a shard of `chunks` to `new`.
-///
-/// # Errors
-/// `MemoryBudget` if there is no room for it.
-fn encode_shard(store: &ShardedStore, chunks: BTreeMap<u64, Cow<'_, [u8]>>, new: &mut Vec<u8>) -> Result<()> {
-    let base = store.spec.index_len();
-    let mut minishards: BTreeMap<u64, Vec<ChunkPlace>> = BTreeMap::new();
-    let mut length = 0;
-    for (&id, bytes) in &chunks {
-        let end = length + bytes.len() as u64;
-        minishards.entry(store.spec.place(id).1).or_default().push(ChunkPlace { id, range: length..end });
-        length = end;
-    }
-    let (room, indexes) = encode_indexes(store, minishards)?;
-    let total = usize::try_from(base + room + length).ok();
-    total.and_then(|total| new.try_reserve_exact(total).ok()).ok_or_else(|| {
-        let message = format!("a shard of {} bytes does not fit into memory", base + room + length);
-        Error::new(ErrorKind::MemoryBudget, message)
-    })?;
-    new.resize(base as usize, 0);
-    for (minishard, index) in indexes {
-        let start = new.len() as u64 - base;
-        let entry = (u128::from(start + index.len() as u64) << 64) | u128::from(start);
-        new[minishard as usize * 16..][..16].copy_from_slice(&entry.to_le_bytes());
-        new.extend_from_slice(&index);
-    }
-    new.resize((base + room) as usize, 0);
-    chunks.into_values().for_each(|bytes| new.extend_from_slice(&bytes));
-    Ok(())
-}
-
-/// A minishard and its encoded index.
-type Encoded = (u64, Vec<u8>);
-
-/// The encoded indexes of minishards whose chunks, counted from the first chunk, lie behind all of
-/// them; and how many bytes are left for the indexes.
-///
-/// Where they are compressed, their length depends on what they say, and that on their length: some
-/// bytes may stay free.
-fn encode_indexes(
-    store: &ShardedStore,
-    minishards: BTreeMap<u64, Vec<ChunkPlace>>,
-) -> Result<(u64, Vec<Encoded>)> {
-    let count = minishards.len() as u64;
-    let minishards: Vec<_> =
-        minishards.into_iter().map(|(number, chunks)| (number, MinishardIndex::new(chunks))).collect();
-    let mut room = 0;
-    loop {
-        let mut encoded = Vec::with_capacity(minishards.len());
-        for (number, index) in &minishards {
-            let mut bytes = Vec::new();
-            // Places count from the first chunk, which lies `room` behind the end of the shard's index.
-            index.encode(0u64.wrapping_sub(room), &mut bytes);
-            store.spec.minishard_index_encoding.encode(&mut bytes)?;
-            encoded.push((*number, bytes));
-        }
-        let length = encoded.iter().map(|(_, bytes)| bytes.len() as u64).sum::<u64>();
-        if length <= room {
-            return Ok((room, encoded));
-        }
-        let spare =
-            if store.spec.minishard_index_encoding == ContentEncoding::Identity { 0 } else { 8 * count };
-        room = length + spare;
     }
 }
