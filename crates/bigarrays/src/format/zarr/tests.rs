@@ -190,7 +190,11 @@ fn shards_and_shards_in_shards() {
             }
         }
         let mut keys = 0;
-        array.store().list("", &mut |_, _| Ok(keys += 1)).unwrap();
+        let mut count = |_: &str, _| {
+            keys += 1;
+            Ok(())
+        };
+        array.store().list("", &mut count).unwrap();
         assert_eq!(keys, if name == "end" { 10 * 7 } else { 10 * 13 });
         format::resize(array.url(), &[8, 13], &FormatOptions::default()).unwrap();
         format::resize(array.url(), &[19, 13], &FormatOptions::default()).unwrap();
