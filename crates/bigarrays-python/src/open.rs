@@ -10,7 +10,7 @@ use bigarrays::store::{self, CacheOptions, Settings, StoreOptions, Validate};
 use bigarrays::{AxisMap, Domain, OpenOptions, Outside, Transform};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple};
 
 use crate::array::PyArray;
 use crate::cache::{PyCache, to_cache};
@@ -289,7 +289,8 @@ fn to_selector(scale: &Bound<'_, PyAny>) -> PyResult<ScaleSelector> {
 /// Arrays of Zarr, with `format="zarr3"` or `"zarr2"`, start at zero and have any axes, which
 /// `dimension_names` names. Their `encoding` is raw, zstd, gzip or blosc, or `codecs` lists codecs as
 /// metadata of Zarr 3 do. `fill_value` is a number or what metadata say for one; `chunk_keys` is
-/// "default/", "default.", "v2/" or "v2."; `attributes` is a dict.
+/// "default/", "default.", "v2/" or "v2."; `attributes` is a dict. `sharding` is the shape of shards, in
+/// elements, or True.
 ///
 /// >>> array = bigarrays.create("memory://create", domain="-50:50,0:80,0:60", dtype="uint32",
 /// ...     chunks=(32, 32, 32), encoding="compressed_segmentation", resolution=(8, 8, 40))
@@ -352,6 +353,7 @@ fn described(
     let Some(dtype) = given.take::<Bound<'_, PyAny>>("dtype")? else {
         return Err(PyTypeError::new_err(format!("{function}() needs a dtype")));
     };
+    let (sharding, shard) = new_sharding(&given)?;
     let spec = CreateSpec {
         chunk: given.take("chunks")?,
         encoding: given.take("encoding")?,
@@ -360,7 +362,8 @@ fn described(
         resolution: given.take("resolution")?,
         labels: given.take("labels")?,
         key: given.take("key")?,
-        sharding: new_sharding(&given)?,
+        sharding,
+        shard,
         dimension_names: given.take("dimension_names")?,
         fill: given.take::<Bound<'_, PyAny>>("fill_value")?.as_ref().map(to_json).transpose()?,
         codecs: given.take::<Bound<'_, PyAny>>("codecs")?.as_ref().map(to_json).transpose()?,
@@ -373,11 +376,18 @@ fn described(
     Ok((to_url(py, path_or_url)?, spec, opening))
 }
 
-/// Whether and how an array to be created is sharded.
-fn new_sharding(given: &Arguments<'_>) -> PyResult<NewSharding> {
-    let Some(sharding) = given.take::<Bound<'_, PyAny>>("sharding")? else { return Ok(NewSharding::None) };
+/// Whether and how an array to be created is sharded, and the shape of its shards.
+fn new_sharding(given: &Arguments<'_>) -> PyResult<(NewSharding, Option<Vec<u64>>)> {
+    let Some(sharding) = given.take::<Bound<'_, PyAny>>("sharding")? else {
+        return Ok((NewSharding::None, None));
+    };
     if let Ok(is_wanted) = sharding.extract::<bool>() {
-        return Ok(if is_wanted { NewSharding::Auto } else { NewSharding::None });
+        return Ok((if is_wanted { NewSharding::Auto } else { NewSharding::None }, None));
+    }
+    if !sharding.is_instance_of::<PyString>()
+        && let Ok(shape) = sharding.extract::<Vec<u64>>()
+    {
+        return Ok((NewSharding::None, Some(shape)));
     }
     let text = if let Ok(members) = sharding.cast::<PyDict>() {
         let member = |(name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>)| {
@@ -389,7 +399,7 @@ fn new_sharding(given: &Arguments<'_>) -> PyResult<NewSharding> {
             given.invalid("a sharding is True, a dict or a text such as \"preshift_bits=9,…\"")
         })?
     };
-    text.parse().map(NewSharding::Neuroglancer).or_raise(given.py)
+    text.parse().map(|spec| (NewSharding::Neuroglancer(spec), None)).or_raise(given.py)
 }
 
 /// The box of an array to be created.

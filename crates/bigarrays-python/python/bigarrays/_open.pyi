@@ -44,7 +44,7 @@ def create(
     resolution: Sequence[float] | None = None,
     labels: bool | None = None,
     key: str | None = None,
-    sharding: bool | str | Mapping[str, str | int] | None = None,
+    sharding: bool | str | Mapping[str, str | int] | Sequence[int] | None = None,
     dimension_names: Sequence[str] | None = None,
     fill_value: Any = None,
     codecs: Sequence[str | Mapping[str, Any]] | None = None,

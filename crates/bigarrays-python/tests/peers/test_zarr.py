@@ -53,6 +53,13 @@ def blosc(cname: str, shuffle: str, size: int) -> Codec:
     return codec("blosc", cname=cname, clevel=5, shuffle=shuffle, typesize=size, blocksize=0)
 
 
+def sharded(
+    chunk: tuple[int, ...], codecs: list[Codec], location: str = "end", index: list[Codec] | None = None
+) -> Codec:
+    index = index or [codec("bytes", endian="little"), codec("crc32c")]
+    return codec("sharding_indexed", chunk_shape=chunk, codecs=codecs, index_codecs=index, index_location=location)
+
+
 def chains(size: int) -> dict[str, list[Codec]]:
     """Lists of codecs for elements of `size` bytes, of three axes where axes matter."""
     plain = little(size)
@@ -74,6 +81,13 @@ def chains(size: int) -> dict[str, list[Codec]]:
         "fletcher32": [plain, codec("numcodecs.fletcher32")],
         "pcodec": [codec("numcodecs.pcodec", level=8)],
     }
+    for location in ["end", "start"]:
+        chains[f"sharded-{location}"] = [sharded((2, 2, 2), [plain, codec("zstd", level=1, checksum=False)], location)]
+    chains["sharded-fortran"] = [sharded((2, 4, 1), [codec("transpose", order=[2, 1, 0]), plain])]
+    chains["sharded-nested"] = [sharded((4, 2, 4), [sharded((2, 1, 2), [plain, codec("gzip", level=1)], "start")])]
+    big = [codec("bytes", endian="big"), codec("crc32c")]
+    chains["sharded-big-index"] = [sharded((1, 1, 4), big, index=big)]
+    chains["sharded-plain-index"] = [sharded((4, 4, 4), [plain], index=[codec("bytes", endian="little")])]
     for cname in ["blosclz", "lz4", "lz4hc", "snappy", "zlib", "zstd"]:
         chains[f"blosc-{cname}"] = [plain, blosc(cname, "shuffle", size)]
     for shuffle in ["noshuffle", "bitshuffle"]:
@@ -120,7 +134,7 @@ def cases() -> Iterable[Case]:
             yield Case(version, dtype, "raw")
             yield Case(version, dtype, "blosc-lz4")
         for chain in chains(4):
-            if version == 3 or chain != "permuted":
+            if version == 3 or not (chain == "permuted" or chain.startswith("sharded")):
                 yield Case(version, "uint16", chain)
                 yield Case(version, "float32", chain)
         yield Case(version, "uint8", "fortran-gzip")

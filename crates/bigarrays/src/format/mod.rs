@@ -32,8 +32,17 @@ pub use plain::{NewArray, NumberedKeys, PlainFormat, Target, usual_names};
 pub use precomputed::Precomputed;
 
 /// Every format of this library, in the order in which they are tried.
-pub const BUILTIN: &[&dyn Format] =
-    &[&Precomputed, &zarr::V3, &zarr::V2, &npy::Npy, &tiff::FORMAT, &stack::FORMAT, &bigarray::FORMAT];
+pub const BUILTIN: &[&dyn Format] = &[
+    &Precomputed,
+    &zarr::OME_V3,
+    &zarr::OME_V2,
+    &zarr::V3,
+    &zarr::V2,
+    &npy::Npy,
+    &tiff::FORMAT,
+    &stack::FORMAT,
+    &bigarray::FORMAT,
+];
 
 /// A translator between stored metadata and layouts.
 pub trait Format: Debug + Send + Sync {
@@ -294,6 +303,8 @@ pub struct CreateSpec {
     pub key: Option<String>,
     /// Whether and how chunks are packed into shards.
     pub sharding: NewSharding,
+    /// Shape of a shard in elements, a multiple of that of a chunk, where shards are boxes of any shape.
+    pub shard: Option<Vec<u64>>,
     /// Names of the axes, where the format keeps them.
     pub dimension_names: Option<Vec<String>>,
     /// Value of elements that are not stored, as metadata of the format say it; zero if not given.
@@ -333,6 +344,7 @@ impl CreateSpec {
             labels: None,
             key: None,
             sharding: NewSharding::None,
+            shard: None,
             dimension_names: None,
             fill: None,
             codecs: None,
@@ -378,7 +390,7 @@ pub(crate) fn create(url: &str, spec: &CreateSpec, options: &FormatOptions) -> R
 
 /// Adds a scale to the layer at `url`.
 pub(crate) fn add_scale(url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
-    let format = by_name(options.format.as_deref().unwrap_or("precomputed"))?;
+    let format = known_at(url, options)?.unwrap_or(&Precomputed);
     format.add_scale(url, spec, options).map_err(|error| error.during("adding a scale to").at(url))
 }
 

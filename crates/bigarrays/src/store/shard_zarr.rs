@@ -496,11 +496,12 @@ mod tests {
                 assert_eq!(store.read("0/0").unwrap(), None);
                 assert!(store.write("5/0", b"").is_err() && store.write("0/01", b"").is_err());
                 let mut keys = Vec::new();
-                let mut note = |key: &str, size| {
-                    keys.push((key.to_owned(), size));
-                    Ok(())
-                };
-                store.list("", &mut note).unwrap();
+                store
+                    .list("", &mut |key, size| {
+                        keys.push((key.to_owned(), size));
+                        Ok(())
+                    })
+                    .unwrap();
                 assert_eq!(keys, [("0/1".into(), 3), ("1/0".into(), 3), ("4/2".into(), 3)]);
                 store.delete("4/2").unwrap();
                 assert!(!(&*inner as &dyn Store).exists("2/1").unwrap());

@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
+use super::chain::SHARDING;
 use super::keys::Keys;
 use crate::error::{Error, Result};
-use crate::format::CreateSpec;
+use crate::format::{CreateSpec, NewSharding};
 
 /// Bytes of a chunk where no shape is asked for, about.
 const CHUNK_BYTES: u64 = 1 << 20;
@@ -62,6 +63,47 @@ pub(super) fn codecs(spec: &CreateSpec) -> Result<Value> {
     Ok(json!([bytes, {"name": spec.encoding, "configuration": compression}]))
 }
 
+/// Bytes of a shard where no shape is asked for, about.
+const SHARD_BYTES: u64 = 64 << 20;
+
+/// The shape of shards: as asked for, or about cubes; `None` if chunks are not sharded.
+///
+/// # Errors
+/// `InvalidArgument` if chunks do not fill shards.
+pub(super) fn shard_shape(spec: &CreateSpec, chunk: &[u64]) -> Result<Option<Vec<u64>>> {
+    if let Some(shard) = &spec.shard {
+        let fills = |(shard, chunk): (&u64, &u64)| *shard > 0 && shard % chunk == 0;
+        if shard.len() == chunk.len() && shard.iter().zip(chunk).all(fills) {
+            return Ok(Some(shard.clone()));
+        }
+        return Err(Error::invalid(format!("shards of shape {shard:?} are no boxes of chunks of {chunk:?}")));
+    }
+    match spec.sharding {
+        NewSharding::None => return Ok(None),
+        NewSharding::Auto => {}
+        NewSharding::Neuroglancer(_) => {
+            return Err(Error::invalid("Zarr has other shards than Neuroglancer; give their shape"));
+        }
+    }
+    let mut shard = chunk.to_vec();
+    let bytes = |shard: &[u64]| shard.iter().fold(spec.dtype.size() as u64, |sum, &n| sum.saturating_mul(n));
+    while bytes(&shard) <= SHARD_BYTES / 2 {
+        // The shortest axis along which there are more chunks.
+        let lengths = shard.iter_mut().zip(spec.domain.shape()).filter(|(shard, length)| **shard < **length);
+        let Some((shortest, _)) = lengths.min_by_key(|(shard, _)| **shard) else { break };
+        *shortest *= 2;
+    }
+    Ok(Some(shard))
+}
+
+/// The list of one codec that packs chunks of shape `chunk` and of these codecs into shards.
+pub(super) fn sharded(chunk: &[u64], codecs: &Value) -> Value {
+    let index = json!([{"name": "bytes", "configuration": {"endian": "little"}}, {"name": "crc32c"}]);
+    json!([{"name": SHARDING, "configuration": {
+        "chunk_shape": chunk, "codecs": codecs, "index_codecs": index, "index_location": "end",
+    }}])
+}
+
 /// How keys are made: as asked for in words such as `default/` or `v2.`, or as `usual`.
 pub(super) fn key_encoding(spec: &CreateSpec, usual: Keys) -> Result<Keys> {
     match spec.chunk_keys.as_deref() {
@@ -85,7 +127,8 @@ pub(super) fn check(spec: &CreateSpec) -> Result<()> {
         )));
     }
     if spec.block.is_some() || spec.labels.is_some() || spec.key.is_some() || spec.resolution.is_some() {
-        return Err(Error::invalid("arrays of Zarr have no blocks, labels, keys or resolution"));
+        let message = "arrays of Zarr have no blocks, labels, keys or resolution; layers of ome-zarr have";
+        return Err(Error::invalid(message));
     }
     if spec.dimension_names.as_ref().is_some_and(|names| names.len() != spec.domain.ndim()) {
         return Err(Error::invalid(format!("names for other than {} axes", spec.domain.ndim())));

@@ -7,6 +7,8 @@ mod fill;
 mod group;
 mod keys;
 mod meta;
+mod multiscale;
+mod ome;
 mod v2;
 mod v3;
 
@@ -21,6 +23,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::store::shard_zarr::GridKeys;
 use crate::store::{Change, MemoryStore, Store, Update};
 use meta::Meta;
+pub use ome::{OME_V2, OME_V3, OmeZarr};
 
 /// Zarr 3.
 pub static V3: Zarr = Zarr { version: Version::Three };
@@ -99,6 +102,35 @@ impl Zarr {
             Some(Found::Array(meta)) => Ok(meta),
             Some(Found::Group(_)) => Err(Error::invalid("this is a group, not an array")),
             None => Err(Error::new(ErrorKind::NotFound, format!("no {} array here", self.name()))),
+        }
+    }
+
+    /// The attributes of the group at the root of `store`; `None` if there is none.
+    fn group_attributes(&self, store: &dyn Store) -> Result<Option<Document>> {
+        if self.version == Version::Two {
+            if document::read(store, v2::GROUP)?.is_none() {
+                return Ok(None);
+            }
+            return document::read(store, v2::ATTRIBUTES).map(|found| Some(found.unwrap_or_default()));
+        }
+        let Some(mut document) = document::read(store, v3::KEY)? else { return Ok(None) };
+        if document.get("node_type").is_none_or(|kind| kind != "group") {
+            return Ok(None);
+        }
+        Ok(match document.remove("attributes") {
+            Some(Value::Object(attributes)) => Some(attributes),
+            _ => None,
+        })
+    }
+
+    /// Removes the metadata of the group at the root of `store`.
+    fn remove_group(&self, store: &dyn Store) -> Result<()> {
+        match self.version {
+            Version::Three => document::take(store, v3::KEY).map(drop),
+            Version::Two => {
+                document::take(store, v2::GROUP)?;
+                store.delete(v2::ATTRIBUTES)
+            }
         }
     }
 
@@ -184,6 +216,11 @@ impl Format for Zarr {
         let store = self.store(url, options)?;
         let chunk = create::chunk_shape(spec)?;
         let codecs = create::codecs(spec)?;
+        let (chunk, codecs) = match create::shard_shape(spec, &chunk)? {
+            None => (chunk, codecs),
+            Some(_) if self.version == Version::Two => return Err(Error::invalid("Zarr 2 has no shards")),
+            Some(shard) => (shard, create::sharded(&chunk, &codecs)),
+        };
         let (document, attributes) = match self.version {
             Version::Three => (v3::create(spec, &chunk, codecs)?, None),
             Version::Two => {

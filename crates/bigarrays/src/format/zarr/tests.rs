@@ -190,11 +190,13 @@ fn shards_and_shards_in_shards() {
             }
         }
         let mut keys = 0;
-        let mut count = |_: &str, _| {
-            keys += 1;
-            Ok(())
-        };
-        array.store().list("", &mut count).unwrap();
+        array
+            .store()
+            .list("", &mut |_, _| {
+                keys += 1;
+                Ok(())
+            })
+            .unwrap();
         assert_eq!(keys, if name == "end" { 10 * 7 } else { 10 * 13 });
         format::resize(array.url(), &[8, 13], &FormatOptions::default()).unwrap();
         format::resize(array.url(), &[19, 13], &FormatOptions::default()).unwrap();
@@ -211,5 +213,42 @@ fn shards_and_shards_in_shards() {
         spec.codecs = Some(codecs);
         let error = create("sharded-wrong", "zarr3", &spec).unwrap_err();
         assert!(error.to_string().contains(named), "{error}");
+    }
+}
+
+#[test]
+fn images_of_several_scales() {
+    for format in ["ome-zarr", "ome-zarr-0.4"] {
+        let url = format!("memory://zarr-image-{format}");
+        let new = |domain: &str, size: f64| CreateSpec {
+            resolution: Some(vec![40.0, size, size]),
+            dimension_names: Some(["c", "z", "y", "x"].map(str::to_owned).to_vec()),
+            ..CreateSpec::new(DataType::U8, domain.parse().unwrap())
+        };
+        let options = OpenOptions::new().format(format);
+        let array = options.create(&url, &new("0:2,-5:5,0:20,10:40", 8.0)).unwrap();
+        array.write(&[0, -5, 0, 10], ndarray::Array4::<u8>::ones((2, 10, 20, 30)).view()).unwrap();
+        assert!(options.create(&url, &new("0:2,-5:5,0:20,10:40", 8.0)).is_err());
+        let attributes = [("omero".to_owned(), json!({"channels": []}))].into_iter().collect();
+        format::update_attributes(&url, &attributes, &FormatOptions::default()).unwrap();
+        OpenOptions::new().add_scale(&url, &new("0:2,-5:5,0:10,5:20", 16.0)).unwrap();
+        let coarse = OpenOptions::new().scale(vec![1.0, 40.0, 16.0, 16.0]).open(&url).unwrap();
+        assert_eq!((coarse.scale(), coarse.domain().to_string().as_str()), (1, "0:2,-5:5,0:10,5:20"));
+        let fine = OpenOptions::new().open(&url).unwrap();
+        assert_eq!((fine.format(), &fine.dimension_names()[..]), (format, &["c", "z", "y", "x"][..]));
+        assert_eq!(fine.domain().to_string(), "0:2,-5:5,0:20,10:40");
+        assert_eq!(fine.resolution().unwrap().unit, "nm");
+        assert!(fine.read::<u8>(fine.domain()).unwrap().data().iter().all(|&x| x == 1));
+        let names: Vec<&str> = fine.scales().iter().map(|scale| scale.key.as_str()).collect();
+        assert_eq!(names, ["0", "1"]);
+        assert_eq!(
+            format::attributes(&url, &FormatOptions::default()).unwrap()["omero"],
+            json!({"channels": []})
+        );
+        format::remove(&url, Some(&0.into()), &FormatOptions::default()).unwrap();
+        assert_eq!(OpenOptions::new().open(&url).unwrap().scales().len(), 1);
+        assert!(format::remove(&url, Some(&0.into()), &FormatOptions::default()).is_err());
+        format::remove(&url, None, &FormatOptions::default()).unwrap();
+        assert!(OpenOptions::new().open(&url).is_err());
     }
 }

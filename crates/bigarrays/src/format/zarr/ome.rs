@@ -1,0 +1,262 @@
+//! OME-Zarr, versions 0.4 and 0.5: a group of Zarr whose attributes list the scales of one image.
+//!
+//! <https://ngff.openmicroscopy.org/0.5/index.html#multiscale-md>
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use super::multiscale::{Dataset, Multiscale, NANOMETRES};
+use super::{V2, V3, Version, Zarr};
+use crate::domain::{Dims, Domain};
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::document::Document;
+use crate::format::{Abilities, CreateSpec, Format, FormatOptions, Opened, Scale, ScaleSelector};
+use crate::grid::{ChunkGrid, EdgeChunks};
+use crate::layout::{Layout, Resolution};
+use crate::store::Store;
+
+/// OME-Zarr 0.5, over Zarr 3.
+pub static OME_V3: OmeZarr = OmeZarr { zarr: &V3 };
+
+/// OME-Zarr 0.4, over Zarr 2.
+pub static OME_V2: OmeZarr = OmeZarr { zarr: &V2 };
+
+/// Images of several scales.
+#[derive(Clone, Copy, Debug)]
+pub struct OmeZarr {
+    zarr: &'static Zarr,
+}
+
+/// The member of the attributes of 0.5 that holds what those of 0.4 hold themselves.
+const OME: &str = "ome";
+
+impl OmeZarr {
+    fn is_new(&self) -> bool {
+        self.zarr.version == Version::Three
+    }
+
+    /// The members among which `multiscales` stands.
+    fn members<'a>(&self, attributes: &'a Document) -> Option<&'a Map<String, Value>> {
+        if self.is_new() { attributes.get(OME)?.as_object() } else { Some(attributes) }
+    }
+
+    /// The image whose attributes these are, if they are of one.
+    fn parse(&self, attributes: &Document) -> Result<Option<Multiscale>> {
+        let Some(members) = self.members(attributes) else { return Ok(None) };
+        let Some(all) = members.get("multiscales") else { return Ok(None) };
+        let labels = members.contains_key("image-label");
+        Multiscale::parse(all, labels).map(Some)
+    }
+
+    /// The image at the root of `store`, if there is one.
+    fn find(&self, url: &str, options: &FormatOptions) -> Result<Option<(Arc<dyn Store>, Multiscale)>> {
+        let store = self.zarr.store(url, options)?;
+        let Some(attributes) = self.zarr.group_attributes(&*store)? else { return Ok(None) };
+        let image = self.parse(&attributes).map_err(|error| error.at(store.location("")))?;
+        Ok(image.map(|image| (store, image)))
+    }
+
+    /// Opens one scale of an image, knowing all of them.
+    fn opened(&self, store: &dyn Store, image: &Multiscale, selector: &ScaleSelector) -> Result<Opened> {
+        let mut all = Vec::with_capacity(image.datasets.len());
+        for dataset in &image.datasets {
+            let mut opened = self.zarr.open_member(store, &dataset.path)?;
+            opened.layout = placed(opened.layout, image, dataset)
+                .map_err(|error| Error::metadata(format!("multiscales[0]: {}: {error}", dataset.path)))?;
+            all.push(opened);
+        }
+        let pairs = image.datasets.iter().zip(&all);
+        let scales = pairs.map(|(dataset, opened)| scale(image, dataset, &opened.layout));
+        let scales: Vec<Scale> = scales.collect();
+        let position = selector.find(&scales)?;
+        let opened = all.swap_remove(position);
+        Ok(Opened { format: self.name(), scales, scale: position, ..opened })
+    }
+
+    /// Changes the list of scales.
+    fn change(&self, url: &str, image: &Multiscale, options: &FormatOptions) -> Result<()> {
+        let change = |mut attributes: Document| {
+            let multiscales = |members: &mut Map<String, Value>| {
+                let old = members.get("multiscales").cloned();
+                members.insert("multiscales".to_owned(), image.to_json(old.as_ref(), !self.is_new()));
+            };
+            if self.is_new() {
+                let ome = attributes.entry(OME).or_insert_with(|| json!({"version": "0.5"}));
+                if let Some(members) = ome.as_object_mut() {
+                    multiscales(members);
+                }
+            } else {
+                multiscales(&mut attributes);
+            }
+            attributes
+        };
+        self.zarr.change_attributes(url, &change, options)
+    }
+}
+
+/// The layout of a scale, with the names, places and sizes that the image says.
+fn placed(layout: Layout, image: &Multiscale, dataset: &Dataset) -> Result<Layout> {
+    let shape = layout.domain().shape();
+    if shape.len() != image.axes.len() {
+        return Err(Error::metadata(format!("{} axes, but {} in the list", shape.len(), image.axes.len())));
+    }
+    let chunk: Dims<u64> = layout.grid.chunk_shape().into();
+    let grid = ChunkGrid::new(Domain::new(&dataset.origin(), shape)?, &chunk, EdgeChunks::Padded)?;
+    let dimension_names = image.axes.iter().map(|axis| axis.name.clone()).collect();
+    Ok(Layout { grid, dimension_names, resolution: Some(image.resolution(dataset)), ..layout })
+}
+
+fn scale(image: &Multiscale, dataset: &Dataset, layout: &Layout) -> Scale {
+    Scale {
+        key: dataset.path.clone(),
+        domain: layout.domain().clone(),
+        chunks: vec![layout.grid.chunk_shape().into()],
+        resolution: image.resolution(dataset),
+        encoding: layout.codecs.names().collect::<Vec<_>>().join(" + "),
+        sharded: layout.sharding.is_some(),
+        labels: image.labels,
+    }
+}
+
+/// The dataset of `path` that `spec` describes.
+fn new_dataset(spec: &CreateSpec, image: &Multiscale, path: String) -> Result<Dataset> {
+    let ndim = image.axes.len();
+    let mut size = spec.resolution.clone().unwrap_or_else(|| vec![1.0; ndim]);
+    // Given for the axes of space alone, they are theirs.
+    let space: Vec<usize> = (0..ndim).filter(|&axis| image.axes[axis].unit.is_some()).collect();
+    if size.len() == space.len() && size.len() < ndim {
+        let mut all = vec![1.0; ndim];
+        space.iter().zip(&size).for_each(|(&axis, &size)| all[axis] = size);
+        size = all;
+    }
+    if size.len() != ndim || size.iter().any(|size| !(size.is_finite() && *size > 0.0)) {
+        return Err(Error::invalid(format!("a resolution {size:?} of {ndim} axes")));
+    }
+    let translation = spec.domain.origin().iter().zip(&size).map(|(&at, size)| at as f64 * size).collect();
+    Ok(Dataset { path, scale: size, translation })
+}
+
+/// The array of a scale, which itself knows neither place nor size.
+fn array_spec(spec: &CreateSpec, image: &Multiscale) -> Result<CreateSpec> {
+    let names = image.axes.iter().map(|axis| axis.name.clone()).collect();
+    Ok(CreateSpec {
+        domain: Domain::from_shape(spec.domain.shape())?,
+        resolution: None,
+        labels: None,
+        key: None,
+        attributes: None,
+        dimension_names: Some(names),
+        // What the specification of 0.4 asks for.
+        chunk_keys: spec.chunk_keys.clone(),
+        ..spec.clone()
+    })
+}
+
+fn child_url(url: &str, path: &str) -> String {
+    format!("{}/{path}", url.trim_end_matches('/'))
+}
+
+impl Format for OmeZarr {
+    fn name(&self) -> &'static str {
+        if self.is_new() { "ome-zarr" } else { "ome-zarr-0.4" }
+    }
+
+    fn about(&self) -> &'static str {
+        if self.is_new() { "OME-Zarr 0.5 image, over Zarr 3" } else { "OME-Zarr 0.4 image, over Zarr 2" }
+    }
+
+    fn abilities(&self) -> Abilities {
+        Abilities { reads: true, writes: true }
+    }
+
+    fn open(&self, url: &str, options: &FormatOptions) -> Result<Option<Opened>> {
+        let Some((store, image)) = self.find(url, options)? else { return Ok(None) };
+        match &options.scale {
+            // Labels and other arrays beside the scales.
+            ScaleSelector::Key(key) if image.datasets.iter().all(|dataset| dataset.path != *key) => Ok(None),
+            selector => self.opened(&*store, &image, selector).map(Some),
+        }
+    }
+
+    fn create(&self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
+        let mut image = Multiscale::new(spec)?;
+        let path = spec.key.clone().unwrap_or_else(|| "0".to_owned());
+        let dataset = new_dataset(spec, &image, path.clone())?;
+        image.datasets.push(dataset);
+        let mut attributes = spec.attributes.clone().unwrap_or_default();
+        let mut members = Map::new();
+        if self.is_new() {
+            members.insert("version".to_owned(), json!("0.5"));
+        }
+        members.insert("multiscales".to_owned(), image.to_json(None, !self.is_new()));
+        if image.labels {
+            members.insert(
+                "image-label".to_owned(),
+                if self.is_new() { json!({}) } else { json!({"version": "0.4"}) },
+            );
+        }
+        match self.is_new() {
+            true => drop(attributes.insert(OME.to_owned(), Value::Object(members))),
+            false => attributes.extend(members),
+        }
+        // The array first: no reader finds a scale that is not there.
+        let store = self.zarr.store(url, options)?;
+        if self.zarr.find(&*store)?.is_some() {
+            return Err(Error::new(ErrorKind::AlreadyExists, "there is something here; remove it first"));
+        }
+        self.zarr.create(&child_url(url, &path), &array_spec(spec, &image)?, options)?;
+        self.zarr.create_group(url, &attributes, options)?;
+        self.opened(&*store, &image, &ScaleSelector::Index(0))
+    }
+
+    fn add_scale(&self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
+        let none = || Error::new(ErrorKind::NotFound, "there is no image here");
+        let (store, mut image) = self.find(url, options)?.ok_or_else(none)?;
+        if spec.domain.ndim() != image.axes.len() {
+            return Err(Error::invalid(format!(
+                "box {} for an image of {} axes",
+                spec.domain,
+                image.axes.len()
+            )));
+        }
+        let path = spec.key.clone().unwrap_or_else(|| image.datasets.len().to_string());
+        if image.datasets.iter().any(|dataset| dataset.path == path) {
+            return Err(Error::new(ErrorKind::AlreadyExists, format!("scale {path:?} exists")));
+        }
+        let dataset = new_dataset(spec, &image, path.clone())?;
+        self.zarr.create(&child_url(url, &path), &array_spec(spec, &image)?, options)?;
+        let volume = |dataset: &Dataset| dataset.scale.iter().product::<f64>();
+        let at = image.datasets.iter().take_while(|known| volume(known) <= volume(&dataset)).count();
+        image.datasets.insert(at, dataset);
+        self.change(url, &image, options)?;
+        self.opened(&*store, &image, &ScaleSelector::Index(at))
+    }
+
+    fn remove(&self, url: &str, scale: Option<&ScaleSelector>, options: &FormatOptions) -> Result<()> {
+        let none = || Error::new(ErrorKind::NotFound, "there is no image here");
+        let (store, mut image) = self.find(url, options)?.ok_or_else(none)?;
+        let Some(selector) = scale else {
+            self.zarr.remove_group(&*store)?;
+            for dataset in &image.datasets {
+                self.zarr.remove(&child_url(url, &dataset.path), None, options)?;
+            }
+            store.tidy();
+            return Ok(());
+        };
+        let position = self.opened(&*store, &image, selector)?.scale;
+        if image.datasets.len() == 1 {
+            return Err(Error::invalid("this is the only scale of the image; remove the image instead"));
+        }
+        let dataset = image.datasets.remove(position);
+        self.change(url, &image, options)?;
+        self.zarr.remove(&child_url(url, &dataset.path), None, options)
+    }
+}
+
+impl Resolution {
+    /// The unit of nanometres, as all formats here call it.
+    pub(super) fn unit_of(name: &str) -> String {
+        if name == NANOMETRES { "nm".to_owned() } else { name.to_owned() }
+    }
+}
