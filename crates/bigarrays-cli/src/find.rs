@@ -8,7 +8,10 @@ use bigarrays::{Array, ErrorKind, OpenOptions};
 use crate::session::Session;
 
 /// The documents that mark a folder as an array or a layer.
-const DOCUMENTS: [&str; 1] = ["info"];
+const DOCUMENTS: [&str; 3] = ["info", "zarr.json", ".zarray"];
+
+/// The documents that mark a folder as a group; one of several scales opens as an array all the same.
+const GROUPS: [&str; 2] = ["zarr.json", ".zgroup"];
 
 /// Files that are arrays themselves, where they are local.
 const FILES: [&str; 3] = ["npy", "tif", "tiff"];
@@ -58,8 +61,10 @@ struct Search<'a> {
 
 impl Search<'_> {
     fn folder(&mut self, store: &dyn Store, url: &str, depth: usize) -> anyhow::Result<()> {
-        let (mut folders, mut files, mut is_array) = (Vec::new(), Vec::new(), false);
+        let (mut folders, mut files) = (Vec::new(), Vec::new());
+        let (mut is_array, mut is_group) = (false, false);
         store.names(&mut |name, size| {
+            is_group |= size.is_some() && GROUPS.contains(&name);
             match size {
                 None => folders.push(name.to_owned()),
                 Some(_) if DOCUMENTS.contains(&name) => is_array = true,
@@ -67,14 +72,19 @@ impl Search<'_> {
             }
             Ok(())
         })?;
-        if is_array && let Some(array) = self.open(url) {
+        if (is_array || is_group)
+            && let Some(array) = self.open(url, is_group)
+        {
             // Below are the chunks of its scales, and maybe other arrays.
-            folders.retain(|folder| !array.scales().iter().any(|scale| first_part(&scale.key) == folder));
+            let is_own = |folder: &String| {
+                array.scales().iter().any(|scale| scale.key.is_empty() || first_part(&scale.key) == folder)
+            };
+            folders.retain(|folder| !is_own(folder));
             (self.found)(Found { url: url.to_owned(), array })?;
         }
         files.sort();
         for url in files.iter().map(|file| format!("{url}/{file}")) {
-            if let Some(array) = self.open(&url) {
+            if let Some(array) = self.open(&url, false) {
                 (self.found)(Found { url, array })?;
             }
         }
@@ -85,9 +95,16 @@ impl Search<'_> {
         Ok(())
     }
 
-    fn open(&self, url: &str) -> Option<Array> {
-        let told = |error| self.session.terminal.note(format_args!("left out: {error}"));
-        self.options.open(url).map_err(told).ok()
+    fn open(&self, url: &str, may_be_group: bool) -> Option<Array> {
+        match self.options.open(url) {
+            Ok(array) => Some(array),
+            // A group is not left out: what is in it comes next.
+            Err(error) if may_be_group && error.kind() == ErrorKind::InvalidArgument => None,
+            Err(error) => {
+                self.session.terminal.note(format_args!("left out: {error}"));
+                None
+            }
+        }
     }
 }
 

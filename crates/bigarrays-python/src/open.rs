@@ -241,7 +241,7 @@ pub(crate) fn open(
 }
 
 /// The settings of a dict. Errors do not repeat values, which may be secret.
-fn to_settings(given: &Bound<'_, PyDict>) -> PyResult<Settings> {
+pub(crate) fn to_settings(given: &Bound<'_, PyDict>) -> PyResult<Settings> {
     let mut settings = Settings::new();
     for (key, value) in given {
         let key =

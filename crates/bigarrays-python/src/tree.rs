@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 
 use bigarrays::format::{self, FormatOptions};
+use bigarrays::store::Settings;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFloat};
 use serde_json::{Map, Value};
 
-use crate::errors::{OrRaise, invalid};
-use crate::open::to_url;
+use crate::errors::invalid;
+use crate::interrupt::detached;
+use crate::open::{to_settings, to_url};
 
 /// A Python value as JSON. Numbers that are not finite become the names that Zarr has for them.
 pub(crate) fn to_json(value: &Bound<'_, PyAny>) -> PyResult<Value> {
@@ -43,8 +45,10 @@ pub(crate) fn to_object(value: &Bound<'_, PyAny>) -> PyResult<Map<String, Value>
     }
 }
 
-fn options(format: Option<String>) -> FormatOptions {
-    FormatOptions { format, ..FormatOptions::default() }
+fn options(format: Option<String>, storage_options: Option<&Bound<'_, PyDict>>) -> PyResult<FormatOptions> {
+    let mut options = FormatOptions { format, ..FormatOptions::default() };
+    options.store.settings = storage_options.map_or_else(|| Ok(Settings::new()), to_settings)?;
+    Ok(options)
 }
 
 /// The arrays and groups in the group at a path or URL, at any depth: a dict of their paths and what
@@ -57,14 +61,16 @@ fn options(format: Option<String>) -> FormatOptions {
 ///
 /// Raises NotFoundError if there is no group.
 #[pyfunction]
-#[pyo3(signature = (path_or_url, *, format = None))]
+#[pyo3(signature = (path_or_url, *, format = None, storage_options = None))]
 pub(crate) fn list<'py>(
     py: Python<'py>,
     path_or_url: PathBuf,
     format: Option<String>,
+    storage_options: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let url = to_url(py, path_or_url)?;
-    let nodes = py.detach(|| format::list(&url, &options(format))).or_raise(py)?;
+    let options = options(format, storage_options)?;
+    let nodes = detached(py, || format::list(&url, &options))?;
     let listed = PyDict::new(py);
     for node in nodes {
         listed.set_item(node.path, if node.is_array { "array" } else { "group" })?;
@@ -80,17 +86,18 @@ pub(crate) fn list<'py>(
 ///
 /// Raises AlreadyExistsError if there is something.
 #[pyfunction]
-#[pyo3(signature = (path_or_url, *, attributes = None, format = "zarr3"))]
+#[pyo3(signature = (path_or_url, *, attributes = None, format = "zarr3", storage_options = None))]
 pub(crate) fn create_group(
     py: Python<'_>,
     path_or_url: PathBuf,
     attributes: Option<&Bound<'_, PyAny>>,
     format: Option<&str>,
+    storage_options: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<()> {
     let url = to_url(py, path_or_url)?;
     let attributes = attributes.map(to_object).transpose()?.unwrap_or_default();
-    let options = options(format.map(str::to_owned));
-    py.detach(|| format::create_group(&url, &attributes, &options)).or_raise(py)
+    let options = options(format.map(str::to_owned), storage_options)?;
+    detached(py, || format::create_group(&url, &attributes, &options))
 }
 
 /// The user's attributes of the array or group at a path or URL.
@@ -102,14 +109,16 @@ pub(crate) fn create_group(
 ///
 /// Raises NotFoundError if there is nothing that has attributes.
 #[pyfunction]
-#[pyo3(signature = (path_or_url, *, format = None))]
+#[pyo3(signature = (path_or_url, *, format = None, storage_options = None))]
 pub(crate) fn attributes<'py>(
     py: Python<'py>,
     path_or_url: PathBuf,
     format: Option<String>,
+    storage_options: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let url = to_url(py, path_or_url)?;
-    let attributes = py.detach(|| format::attributes(&url, &options(format))).or_raise(py)?;
+    let options = options(format, storage_options)?;
+    let attributes = detached(py, || format::attributes(&url, &options))?;
     py.import("json")?.call_method1("loads", (Value::Object(attributes).to_string(),))
 }
 
@@ -123,15 +132,17 @@ pub(crate) fn attributes<'py>(
 ///
 /// Raises NotFoundError if there is nothing that has attributes.
 #[pyfunction]
-#[pyo3(signature = (path_or_url, attributes, *, format = None))]
+#[pyo3(signature = (path_or_url, attributes, *, format = None, storage_options = None))]
 pub(crate) fn update_attributes(
     py: Python<'_>,
     path_or_url: PathBuf,
     attributes: &Bound<'_, PyAny>,
     format: Option<String>,
+    storage_options: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<()> {
     let (url, new) = (to_url(py, path_or_url)?, to_object(attributes)?);
-    py.detach(|| format::update_attributes(&url, &new, &options(format))).or_raise(py)
+    let options = options(format, storage_options)?;
+    detached(py, || format::update_attributes(&url, &new, &options))
 }
 
 /// Gives the array at a path or URL another shape. What it gains is fill value; chunks that are outside
@@ -144,13 +155,15 @@ pub(crate) fn update_attributes(
 ///
 /// Raises UnsupportedError if arrays of the format keep their shape.
 #[pyfunction]
-#[pyo3(signature = (path_or_url, shape, *, format = None))]
+#[pyo3(signature = (path_or_url, shape, *, format = None, storage_options = None))]
 pub(crate) fn resize(
     py: Python<'_>,
     path_or_url: PathBuf,
     shape: Vec<u64>,
     format: Option<String>,
+    storage_options: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<()> {
     let url = to_url(py, path_or_url)?;
-    py.detach(|| format::resize(&url, &shape, &options(format))).or_raise(py)
+    let options = options(format, storage_options)?;
+    detached(py, || format::resize(&url, &shape, &options))
 }
