@@ -6,9 +6,11 @@ mod common;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bigarrays::Result;
+use bigarrays::codec::ContentEncoding;
+use bigarrays::ndarray::Array3;
 use bigarrays::store::{self, ChangeFn, FileStore, Get, GetSink, Store, StoreOptions, Update, conformance};
-use testbed::{Access, Proxy, Server};
+use bigarrays::{CreateSpec, DataType, OpenOptions, Result};
+use testbed::{Access, Faults, Proxy, Server};
 
 use common::servers::{faults, options, place, settings};
 
@@ -125,4 +127,31 @@ fn gcs_conforms_through_faults() {
 #[test]
 fn azure_conforms_through_faults() {
     conforms_through_faults(&Server::azurite().unwrap());
+}
+
+/// What viewers and other tools are told of what is written.
+#[test]
+fn values_say_what_they_are() {
+    let server = Server::s3s().unwrap();
+    let proxy = Proxy::start(server.address(), Faults::none()).unwrap();
+    let access = server.via(&proxy);
+    let mut spec = CreateSpec::new(DataType::U8, "0:64,0:64,0:64".parse().unwrap());
+    spec.encoding = Some("jpeg".to_owned());
+    proxy.record();
+    let url = format!("{}/{}", access.url, place());
+    let mut settings = settings(&access);
+    settings.set("cache_control", "max-age=60");
+    let open = OpenOptions::new().settings(settings).content_encoding(ContentEncoding::Gzip);
+    let array = open.create(&url, &spec).unwrap();
+    array.write(&[0; 3], Array3::from_elem((64, 64, 64), 7u8).view()).unwrap();
+    let puts: Vec<_> = proxy.recorded().into_iter().filter(|request| request.method == "PUT").collect();
+    let header = |name: &str, of: &str| {
+        let put = puts.iter().find(|put| put.target.contains(of)).unwrap();
+        put.headers.get(name).cloned().unwrap_or_default()
+    };
+    assert_eq!(header("content-type", "/info"), "application/json");
+    assert_eq!(header("cache-control", "/0-64_0-64_0-64"), "max-age=60");
+    assert_eq!(header("content-encoding", "/0-64_0-64_0-64"), "gzip");
+    assert_eq!(header("content-encoding", "/info"), "");
+    assert_eq!(array.read::<u8>(array.domain()).unwrap().get(&[63; 3]), Some(7));
 }
