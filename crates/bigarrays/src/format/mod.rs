@@ -18,6 +18,7 @@ use crate::store::{self, Store, StoreOptions};
 mod document;
 mod image;
 mod member;
+pub mod n5;
 pub mod npy;
 mod pages;
 mod plain;
@@ -37,6 +38,7 @@ pub const BUILTIN: &[&dyn Format] = &[
     &zarr::OME_V2,
     &zarr::V3,
     &zarr::V2,
+    &n5::N5,
     &npy::FORMAT,
     &tiff::FORMAT,
     &stack::FORMAT,
