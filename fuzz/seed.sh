@@ -35,10 +35,15 @@ seed compresso compresso4-4x2x1-uint64-9x26x8.bin "$u64\010\031\007\000$part"
 seed compressed_segmentation cseg8x8x8-uint32-35x21x10x1.bin "\007\007\007$u32\042\024\011\001$part"
 seed compressed_segmentation cseg8x8x8-uint64-33x18x9x2.bin "\007\007\007$u64\040\021\010\002$part"
 seed compressed_segmentation cseg5x7x3-uint64-19x22x11x1.bin "\004\006\002$u64\022\025\012\001$part"
-mkdir -p corpus/info corpus/npy corpus/tiff corpus/shard
+mkdir -p corpus/info corpus/npy corpus/tiff corpus/shard corpus/zarr corpus/zarr_shard
 # A shard of one minishard: its index of chunk 3, then the chunk; after the byte that chooses plain encodings.
 zeros='\000\000\000\000\000\000\000'
 printf "\000\000$zeros\030$zeros\003$zeros\030$zeros\002${zeros}ab" > corpus/shard/seed
+# A shard of six chunks without checksum, of which the first is "ab"; then metadata of version 3.
+none='\377\377\377\377\377\377\377\377\377\377\377\377\377\377\377\377'
+printf "\000ab\000$zeros\002$zeros$none$none$none$none$none" > corpus/zarr_shard/seed
+printf '%s' '0{"zarr_format":3,"node_type":"array","shape":[4,6],"data_type":"uint16","chunk_grid":{"name":"regular","configuration":{"chunk_shape":[4,4]}},"chunk_key_encoding":{"name":"default","configuration":{"separator":"/"}},"fill_value":0,"codecs":[{"name":"sharding_indexed","configuration":{"chunk_shape":[2,2],"codecs":[{"name":"transpose","configuration":{"order":[1,0]}},{"name":"bytes","configuration":{"endian":"big"}},"zstd"],"index_codecs":[{"name":"bytes","configuration":{"endian":"little"}},"crc32c"],"index_location":"start"}}]}' > corpus/zarr/seed-3
+printf '%s' '1{"zarr_format":2,"shape":[4],"chunks":[2],"dtype":">f4","fill_value":"NaN","order":"F","filters":[{"id":"fixedscaleoffset","offset":1,"scale":10,"dtype":">f4","astype":"|u1"}],"compressor":{"id":"blosc","cname":"lz4","clevel":5,"shuffle":1,"blocksize":0}}' > corpus/zarr/seed-2
 printf '%s' '{"@type":"neuroglancer_multiscale_volume","type":"segmentation","data_type":"uint64","num_channels":1,"scales":[{"key":"8_8_8","size":[64,64,64],"voxel_offset":[-3,0,7],"resolution":[8,8,8.5],"chunk_sizes":[[64,64,64]],"encoding":"compressed_segmentation","compressed_segmentation_block_size":[8,8,8]}]}' > corpus/info/seed
 find ../crates/bigarrays/tests/data/stacks -name '*.npy' -exec cp {} corpus/npy/ \;
 find ../crates/bigarrays/tests/data/stacks -name '*.tif*' -exec cp {} corpus/tiff/ \;

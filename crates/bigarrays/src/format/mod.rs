@@ -19,6 +19,7 @@ pub mod bigarray;
 mod document;
 mod image;
 mod member;
+pub mod n5;
 pub mod npy;
 mod pages;
 mod plain;
@@ -38,6 +39,7 @@ pub const BUILTIN: &[&dyn Format] = &[
     &zarr::OME_V2,
     &zarr::V3,
     &zarr::V2,
+    &n5::N5,
     &npy::Npy,
     &tiff::FORMAT,
     &stack::FORMAT,

@@ -50,6 +50,11 @@ enum Found {
     Group(Document),
 }
 
+/// The shape of chunks that `spec` asks for, or one that is good.
+pub(super) fn usual_chunk(spec: &CreateSpec) -> Result<Vec<u64>> {
+    create::chunk_shape(spec)
+}
+
 /// Reads the metadata of an array, whatever stands there; for fuzzing.
 ///
 /// # Errors

@@ -1,0 +1,395 @@
+//! N5: datasets of blocks, and groups of scales. Axes are in the order of `dimensions`, the fastest first.
+//!
+//! <https://github.com/saalfeldlab/n5#file-system-specification>
+
+mod attributes;
+mod block;
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use super::document::{self, Document};
+use super::{Abilities, CreateSpec, Format, FormatOptions, Opened, Scale, ScaleSelector, store_at};
+use crate::buffer::Order;
+use crate::codec::{ChunkSpec, CodecPipeline, ContentEncoding};
+use crate::domain::{Dims, Domain};
+use crate::dtype::FillValue;
+use crate::error::{Error, ErrorKind, Result};
+use crate::grid::{ChunkGrid, EdgeChunks};
+use crate::layout::{Layout, Resolution};
+use crate::store::shard_zarr::{GridKeys, PlaceKeys};
+use crate::store::{Change, Store, Update};
+use attributes::{Dataset, RESERVED, numbers, texts};
+pub use block::N5Block;
+
+/// The key of the attributes of a dataset or a group.
+const ATTRIBUTES: &str = "attributes.json";
+
+/// The most scales that are looked for.
+const MOST_SCALES: usize = 64;
+
+/// Datasets of N5.
+#[derive(Clone, Copy, Debug)]
+pub struct N5;
+
+/// Reads the attributes of a dataset; for fuzzing.
+///
+/// # Errors
+/// `InvalidMetadata` or `Unsupported` if they are of no dataset that can be opened.
+pub fn check_attributes(bytes: &[u8]) -> Result<()> {
+    let document = document::parse(bytes)?;
+    match attributes::parse(&document)? {
+        Some(dataset) => layout(&dataset, None).map(drop),
+        None => Ok(()),
+    }
+}
+
+fn store(url: &str, options: &FormatOptions) -> Result<Arc<dyn Store>> {
+    store_at(url.strip_prefix("n5://").unwrap_or(url), options)
+}
+
+/// How a dataset is stored.
+fn layout(dataset: &Dataset, resolution: Option<Resolution>) -> Result<Layout> {
+    let Dataset { shape, block, dtype, compression, names } = dataset;
+    let named = |error: Error| match error.kind() {
+        ErrorKind::InvalidArgument => Error::metadata(format!("blockSize: {error}")),
+        _ => error,
+    };
+    let grid =
+        Domain::from_shape(shape).and_then(|domain| ChunkGrid::new(domain, block, EdgeChunks::Clipped));
+    let lengths: Dims<usize> = block.iter().map(|&length| length as usize).collect();
+    let codecs = CodecPipeline::new(Arc::new(N5Block::new(&lengths, compression.clone())), Vec::new());
+    codecs.check(&ChunkSpec { dtype: *dtype, shape: lengths }).map_err(named)?;
+    let usual = |axis: usize| {
+        ["x", "y", "z"].get(axis).map_or_else(|| format!("dim_{axis}"), |&name| name.to_owned())
+    };
+    let names = names.clone().unwrap_or_else(|| (0..shape.len()).map(usual).collect());
+    Ok(Layout {
+        dtype: *dtype,
+        fill: FillValue::zero(*dtype),
+        grid: grid.map_err(named)?,
+        keys: Arc::new(PlaceKeys),
+        codecs,
+        order: Order::Fortran,
+        content_encoding: ContentEncoding::Identity,
+        sharding: None,
+        dimension_names: names.into(),
+        resolution,
+    })
+}
+
+/// The size of an element that `document` says: `pixelResolution`, or a plain `resolution`.
+fn resolution(document: &Document, ndim: usize) -> Option<(Vec<f64>, String)> {
+    let (size, unit) = match document.get("pixelResolution") {
+        Some(Value::Object(object)) => {
+            (numbers(object.get("dimensions")?)?, object.get("unit").and_then(Value::as_str))
+        }
+        Some(list) => (numbers(list)?, None),
+        None => {
+            let unit = document.get("units").and_then(texts).and_then(|units| units.into_iter().next());
+            return Some((numbers(document.get("resolution")?)?, unit.unwrap_or_else(|| "nm".to_owned())))
+                .filter(|(size, _)| size.len() == ndim);
+        }
+    };
+    (size.len() == ndim).then(|| (size, unit.unwrap_or("nm").to_owned()))
+}
+
+/// The size of an element of a scale: its own `resolution`, or what else is said times the factors.
+fn scale_resolution(group: &Document, own: &Document, level: usize, ndim: usize) -> Resolution {
+    let factors = own.get("downsamplingFactors").or_else(|| group.get("scales")?.get(level));
+    let factors = factors.and_then(numbers).filter(|factors| factors.len() == ndim);
+    let is_own = !own.contains_key("pixelResolution") && own.contains_key("resolution");
+    let factors = factors.filter(|_| !is_own).unwrap_or_else(|| vec![1.0; ndim]);
+    let known = resolution(own, ndim).or_else(|| resolution(group, ndim));
+    let (size, unit) = known.unwrap_or_else(|| (vec![1.0; ndim], String::new()));
+    of(size.iter().zip(factors).map(|(size, factor)| size * factor).collect(), unit)
+}
+
+fn of(size: Vec<f64>, unit: String) -> Resolution {
+    Resolution { size: size.into(), unit }
+}
+
+impl N5 {
+    fn dataset(self, store: &dyn Store) -> Result<Option<(Document, Dataset)>> {
+        let Some(document) = document::read(store, ATTRIBUTES)? else { return Ok(None) };
+        let dataset = attributes::parse(&document).map_err(|error| error.at(store.location(ATTRIBUTES)))?;
+        Ok(dataset.map(|dataset| (document, dataset)))
+    }
+
+    fn opened(self, document: &Document, dataset: &Dataset, store: Arc<dyn Store>) -> Result<Opened> {
+        let known = resolution(document, dataset.shape.len()).map(|(size, unit)| of(size, unit));
+        let layout = layout(dataset, known).map_err(|error| error.at(store.location(ATTRIBUTES)))?;
+        Ok(Opened { format: self.name(), layout, copies: Vec::new(), store, scales: Vec::new(), scale: 0 })
+    }
+
+    /// The scales `s0`, `s1` and so on of the group in `store`.
+    fn scales(self, store: &dyn Store, group: &Document) -> Result<Vec<Opened>> {
+        let mut all = Vec::new();
+        for level in 0..MOST_SCALES {
+            let child = store.child(&format!("s{level}"))?;
+            let Some((document, dataset)) = self.dataset(&*child)? else { break };
+            let mut opened = self.opened(&document, &dataset, child)?;
+            let ndim = dataset.shape.len();
+            opened.layout.resolution = Some(scale_resolution(group, &document, level, ndim));
+            all.push(opened);
+        }
+        Ok(all)
+    }
+
+    fn open_group(self, store: &dyn Store, group: &Document, selector: &ScaleSelector) -> Result<Opened> {
+        if let ScaleSelector::Key(path) = selector {
+            let child = store.child(path)?;
+            if let Some((document, dataset)) = self.dataset(&*child)?
+                && !path.starts_with('s')
+            {
+                return self.opened(&document, &dataset, child);
+            }
+        }
+        let mut all = self.scales(store, group)?;
+        if all.is_empty() {
+            let message = "this is a group, not a dataset: open one by its path, or as a scale; it has no s0";
+            return Err(Error::invalid(message));
+        }
+        let scale = |(level, opened): (usize, &Opened)| Scale {
+            key: format!("s{level}"),
+            domain: opened.layout.domain().clone(),
+            chunks: vec![opened.layout.grid.chunk_shape().into()],
+            resolution: opened.layout.resolution.clone().unwrap_or_else(|| of(Vec::new(), String::new())),
+            encoding: opened.layout.codecs.names().collect::<Vec<_>>().join(" + "),
+            sharded: false,
+            labels: group
+                .get("painteraData")
+                .and_then(|data| data.get("type"))
+                .is_some_and(|kind| kind == "label"),
+        };
+        let scales: Vec<Scale> = all.iter().enumerate().map(scale).collect();
+        let position = selector.find(&scales)?;
+        let opened = all.swap_remove(position);
+        Ok(Opened { scales, scale: position, ..opened })
+    }
+
+    /// Removes the blocks of a dataset of so many axes that `is_gone` says.
+    fn remove_blocks(self, store: &dyn Store, ndim: usize, is_gone: impl Fn(&[u64]) -> bool) -> Result<()> {
+        let mut keys = Vec::new();
+        store.list("", &mut |key, _| {
+            if PlaceKeys.parse(key, ndim).is_some_and(|index| is_gone(&index)) {
+                keys.push(Update { key: key.to_owned(), reads: false, max_len: u64::MAX });
+            }
+            Ok(())
+        })?;
+        store.update_many(&keys, &|_, _, _| Ok(Change::Delete))
+    }
+}
+
+impl Format for N5 {
+    fn name(&self) -> &'static str {
+        "n5"
+    }
+
+    fn about(&self) -> &'static str {
+        "N5 dataset, or group of the scales s0, s1, …"
+    }
+
+    fn abilities(&self) -> Abilities {
+        Abilities { reads: true, writes: true }
+    }
+
+    fn open(&self, url: &str, options: &FormatOptions) -> Result<Option<Opened>> {
+        let store = store(url, options)?;
+        let Some(document) = document::read(&*store, ATTRIBUTES)? else { return Ok(None) };
+        let parsed = attributes::parse(&document).map_err(|error| error.at(store.location(ATTRIBUTES)))?;
+        match parsed {
+            Some(dataset) => self.opened(&document, &dataset, store).map(Some),
+            None => self.open_group(&*store, &document, &options.scale).map(Some),
+        }
+    }
+
+    fn create(&self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
+        let is_none =
+            spec.block.is_none() && spec.labels.is_none() && spec.key.is_none() && spec.shard.is_none();
+        let is_plain = spec.codecs.is_none() && spec.fill.is_none() && spec.chunk_keys.is_none();
+        if !is_none || !is_plain || spec.sharding != super::NewSharding::None {
+            let message =
+                "datasets of N5 have no codecs but an encoding, no fill value, shards, labels or key";
+            return Err(Error::invalid(message));
+        }
+        if spec.domain.origin().iter().any(|&origin| origin != 0) || spec.domain.ndim() == 0 {
+            return Err(Error::invalid(format!(
+                "datasets of N5 have axes that start at zero, not box {}",
+                spec.domain
+            )));
+        }
+        if options.content_encoding != ContentEncoding::Identity {
+            return Err(Error::invalid("blocks of N5 are compressed by their encoding, not around them"));
+        }
+        let block = super::zarr::usual_chunk(spec)?;
+        let document = attributes::create(spec, &block)?;
+        let store = store(url, options)?;
+        let none = || Error::invalid("no dataset");
+        let dataset = attributes::parse(&document)?.ok_or_else(none)?;
+        let opened = self.opened(&document, &dataset, Arc::clone(&store))?;
+        document::create(&*store, ATTRIBUTES, &document)?;
+        Ok(opened)
+    }
+
+    fn remove(&self, url: &str, scale: Option<&ScaleSelector>, options: &FormatOptions) -> Result<()> {
+        if scale.is_some() {
+            return Err(Error::unsupported("removing a part of a group; name its path"));
+        }
+        let store = store(url, options)?;
+        let none = || Error::new(ErrorKind::NotFound, "there is no dataset here");
+        let (_, dataset) = self.dataset(&*store)?.ok_or_else(none)?;
+        document::take(&*store, ATTRIBUTES)?;
+        self.remove_blocks(&*store, dataset.shape.len(), |_| true)?;
+        store.tidy();
+        Ok(())
+    }
+
+    fn create_group(&self, url: &str, attributes: &Document, options: &FormatOptions) -> Result<()> {
+        let mut document = attributes.clone();
+        document.insert("n5".to_owned(), json!("2.5.1"));
+        document::create(&*store(url, options)?, ATTRIBUTES, &document)
+    }
+
+    fn attributes(&self, url: &str, options: &FormatOptions) -> Result<Option<Document>> {
+        let found = document::read(&*store(url, options)?, ATTRIBUTES)?;
+        Ok(found.map(|mut document| {
+            document.retain(|name, _| !RESERVED.contains(&name.as_str()));
+            document
+        }))
+    }
+
+    fn change_attributes(
+        &self,
+        url: &str,
+        change: &(dyn Fn(Document) -> Document + Sync),
+        options: &FormatOptions,
+    ) -> Result<()> {
+        document::change(&*store(url, options)?, ATTRIBUTES, |old| {
+            let none = || Error::new(ErrorKind::NotFound, "there is nothing here");
+            let is_reserved = |name: &String| RESERVED.contains(&name.as_str());
+            let parts = old.ok_or_else(none)?.into_iter().partition(|(name, _)| is_reserved(name));
+            let (mut document, user): (Document, Map<String, Value>) = parts;
+            document.extend(change(user).into_iter().filter(|(name, _)| !is_reserved(name)));
+            Ok(Some(document))
+        })
+    }
+
+    fn resize(&self, url: &str, shape: &[u64], options: &FormatOptions) -> Result<()> {
+        let store = store(url, options)?;
+        let none = || Error::new(ErrorKind::NotFound, "there is no dataset here");
+        let (_, before) = self.dataset(&*store)?.ok_or_else(none)?;
+        if shape.len() != before.shape.len() {
+            return Err(Error::invalid(format!("{} lengths for {} axes", shape.len(), before.shape.len())));
+        }
+        Domain::from_shape(shape)?;
+        document::change(&*store, ATTRIBUTES, |old| {
+            let mut document = old.ok_or_else(none)?;
+            document.insert("dimensions".to_owned(), json!(shape));
+            Ok(Some(document))
+        })?;
+        if before.shape.iter().zip(shape).all(|(old, new)| old <= new) {
+            return Ok(());
+        }
+        let is_outside = |index: &[u64]| {
+            let mut axes = index.iter().zip(&before.block).zip(shape);
+            axes.any(|((&at, &block), &length)| at >= length.div_ceil(block))
+        };
+        self.remove_blocks(&*store, shape.len(), is_outside)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dtype::DataType;
+    use crate::{OpenOptions, format, ndarray};
+
+    fn create(url: &str, shape: &[u64], encoding: &str) -> crate::Array {
+        let mut spec = CreateSpec::new(DataType::I16, Domain::from_shape(shape).unwrap());
+        spec.chunk = Some(vec![4; shape.len()]);
+        spec.encoding = Some(encoding.to_owned());
+        spec.attributes = Some([("mine".to_owned(), json!(1))].into_iter().collect());
+        OpenOptions::new().format("n5").create(url, &spec).unwrap()
+    }
+
+    #[test]
+    fn datasets_come_back_in_every_compression() {
+        for encoding in ["raw", "gzip", "bzip2", "zstd", "blosc"] {
+            let url = format!("memory://n5-{encoding}");
+            let array = create(&url, &[7, 9], encoding);
+            let data = ndarray::Array2::from_shape_fn((6, 8), |(x, y)| (100 * x + y) as i16);
+            array.write(&[1, 1], data.view()).unwrap();
+            let again = OpenOptions::new().open(&url).unwrap();
+            assert_eq!((again.format(), &again.dimension_names()[..]), ("n5", &["x", "y"][..]));
+            assert_eq!(again.read::<i16>(&"1:7,1:9".parse().unwrap()).unwrap().data(), data.into_dyn());
+            assert_eq!(again.get::<i16>(&[0, 3]).unwrap(), 0);
+            format::update_attributes(
+                &url,
+                &json!({"more": 2}).as_object().unwrap().clone(),
+                &FormatOptions::default(),
+            )
+            .unwrap();
+            let attributes = format::attributes(&url, &FormatOptions::default()).unwrap();
+            assert_eq!(Value::Object(attributes), json!({"mine": 1, "more": 2}));
+            format::resize(&url, &[3, 9], &FormatOptions::default()).unwrap();
+            assert_eq!(OpenOptions::new().open(&url).unwrap().shape(), [3, 9]);
+            format::remove(&url, None, &FormatOptions::default()).unwrap();
+            assert!(OpenOptions::new().open(&url).is_err());
+        }
+    }
+
+    #[test]
+    fn edge_blocks_survive_a_change_of_shape() {
+        let url = "memory://n5-edges";
+        create(url, &[5], "gzip").write(&[0], ndarray::Array1::from_elem(5, 7i16).view()).unwrap();
+        for (length, sum) in [(7, 35), (6, 35), (5, 35), (8, 35)] {
+            format::resize(url, &[length], &FormatOptions::default()).unwrap();
+            let array = OpenOptions::new().open(url).unwrap();
+            assert_eq!(array.read::<i16>(array.domain()).unwrap().data().iter().sum::<i16>(), sum);
+        }
+        let array = OpenOptions::new().open(url).unwrap();
+        array.write(&[7], ndarray::Array1::from_elem(1, 1i16).view()).unwrap();
+        assert_eq!(array.read::<i16>(array.domain()).unwrap().data().iter().sum::<i16>(), 36);
+    }
+
+    #[test]
+    fn groups_of_scales() {
+        let root = "memory://n5-scales";
+        let attributes = json!({"pixelResolution": {"dimensions": [4, 40], "unit": "nm"}});
+        let options = FormatOptions { format: Some("n5".into()), ..FormatOptions::default() };
+        format::create_group(root, attributes.as_object().unwrap(), &options).unwrap();
+        for (level, shape) in [[8, 8], [4, 8]].iter().enumerate() {
+            let url = format!("{root}/s{level}");
+            create(&url, shape, "raw");
+            let factors = json!({"downsamplingFactors": [1 << level, 1]});
+            format::update_attributes(&url, factors.as_object().unwrap(), &FormatOptions::default()).unwrap();
+        }
+        let array = OpenOptions::new().scale("s1").open(root).unwrap();
+        assert_eq!((array.scales().len(), array.shape()), (2, &[4, 8][..]));
+        assert_eq!(array.resolution().unwrap().size[..], [8.0, 40.0]);
+        assert_eq!(OpenOptions::new().open(&format!("{root}/s0")).unwrap().shape(), [8, 8]);
+    }
+
+    #[test]
+    fn what_is_not_understood_is_named() {
+        let good = json!({
+            "dimensions": [5], "blockSize": [2], "dataType": "uint8", "compression": {"type": "gzip", "level": -1},
+        });
+        check_attributes(good.to_string().as_bytes()).unwrap();
+        for (pointer, value, named) in [
+            ("/dimensions", json!([-1]), "dimensions"),
+            ("/blockSize", json!([0]), "blockSize"),
+            ("/blockSize", json!([1u64 << 40]), "block"),
+            ("/dataType", json!("string"), "string"),
+            ("/compression/type", json!("jpeg"), "jpeg"),
+            ("/compression/level", json!(11), "level"),
+        ] {
+            let mut document = good.clone();
+            *document.pointer_mut(pointer).unwrap() = value;
+            let error = check_attributes(document.to_string().as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(named), "{error}");
+        }
+    }
+}

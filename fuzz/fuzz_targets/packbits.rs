@@ -1,0 +1,8 @@
+#![no_main]
+
+use bigarrays::codec::{PackBits, PackBitsPadding};
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    bigarrays_fuzz::array(&PackBits::new(PackBitsPadding::FirstByte, None, Some(5)), input);
+    bigarrays_fuzz::array(&PackBits::numcodecs(), input);
+});
