@@ -117,14 +117,23 @@ impl CopyArgs {
     /// A layer over `domain` that is like `source`, but for what the options say.
     fn spec(&self, source: &Array, mapped: &AsLayer, domain: Domain) -> CreateSpec {
         let own = source.scales().get(source.scale());
+        let axes = Axes::of(source);
+        // Other formats order the axes in other ways.
+        let at = |letter| axes.position(letter);
+        let chunk = source.chunk_shape();
+        let is_encoding = |name: &String| bigarrays::codec::BUILTIN.iter().any(|codec| codec.name == name);
         let mut spec = self.layer.spec(source.dtype(), domain);
-        spec.encoding = spec.encoding.or_else(|| own.map(|scale| scale.encoding.clone()));
-        spec.chunk =
-            spec.chunk.or_else(|| own.map(|_| source.chunk_shape().iter().take(3).copied().collect()));
+        spec.encoding = spec.encoding.or_else(|| own.map(|scale| scale.encoding.clone()).filter(is_encoding));
+        let chunk_of = |letter| at(letter).map_or(1, |axis| chunk[axis]);
+        spec.chunk = spec.chunk.or_else(|| own.map(|_| ['x', 'y', 'z'].map(chunk_of).to_vec()));
         spec.labels = spec.labels.or_else(|| own.map(|scale| scale.labels));
+        let sizes = own.map(|scale| &scale.resolution).filter(|resolution| resolution.unit == "nm");
+        let size_of = |letter, sizes: &[f64]| at(letter).map_or(1.0, |axis| sizes[axis]);
         spec.resolution = spec
             .resolution
-            .or_else(|| own.map(|scale| scale.resolution.size.iter().take(3).copied().collect()))
+            .or_else(|| {
+                sizes.map(|sizes| ['x', 'y', 'z'].map(|letter| size_of(letter, &sizes.size)).to_vec())
+            })
             .or_else(|| mapped.nanometres().map(Vec::from));
         spec
     }

@@ -25,8 +25,17 @@ pub(crate) struct CreateArgs {
     domain: Option<Domain>,
 
     /// Its shape in voxels, instead of --box; the first voxel is 0,0,0
-    #[arg(long, value_name = "X,Y,Z", value_parser = values::lengths)]
-    shape: Option<[u64; 3]>,
+    #[arg(long, value_name = "X,Y,Z", value_parser = values::shape)]
+    shape: Option<values::Shape>,
+
+    /// The format of a new array: precomputed, zarr3, zarr2, ome-zarr, ome-zarr-0.4 or n5; those of Zarr and
+    /// N5 have any number of axes, in the order of --shape
+    #[arg(long, value_name = "NAME", default_value = "precomputed", conflicts_with = "add_scale")]
+    format: String,
+
+    /// Names of the axes, where the format keeps them
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', conflicts_with = "add_scale")]
+    axes: Option<Vec<String>>,
 
     /// Type of the elements, such as uint8, uint64 or float32
     #[arg(long, value_name = "TYPE", required_unless_present = "add_scale")]
@@ -47,6 +56,7 @@ pub(crate) struct CreateArgs {
 const EXAMPLES: &str = "Examples:
   bigarrays create em --shape 10000,10000,500 --dtype uint8 --resolution 8,8,40 --chunk 128,128,16
   bigarrays create labels --box -100:900,0:1000,20:520 --dtype uint64 --encoding compressed_segmentation
+  bigarrays create volume.zarr --format zarr3 --shape 500,10000,10000 --dtype uint16 --encoding zstd --axes z,y,x
   bigarrays create em --add-scale --shape 5000,5000,500 --resolution 16,16,40";
 
 pub(crate) fn run(args: &CreateArgs, session: &Session) -> anyhow::Result<()> {
@@ -57,8 +67,9 @@ pub(crate) fn run(args: &CreateArgs, session: &Session) -> anyhow::Result<()> {
         session.open().add_scale(&args.url, &spec)?
     } else {
         let dtype = args.dtype.ok_or_else(|| Error::invalid("--dtype is missing"))?;
-        let spec = args.layer.spec(dtype, args.domain(args.channels)?);
-        session.open().create(new_layer(&args.url)?, &spec)?
+        let mut spec = args.layer.spec(dtype, args.domain(args.channels)?);
+        spec.dimension_names = args.axes.clone();
+        session.open().format(&args.format).create(new_layer(&args.url)?, &spec)?
     };
     session.terminal.note(format_args!("created {}: {} over {}", args.url, array.dtype(), array.domain()));
     Ok(())
@@ -69,7 +80,7 @@ impl CreateArgs {
     fn domain(&self, channels: u64) -> Result<Domain> {
         let domain = match (&self.domain, &self.shape) {
             (Some(domain), _) => domain.clone(),
-            (None, shape) => Domain::from_shape(shape.as_ref().map_or(&[], <[u64; 3]>::as_slice))?,
+            (None, shape) => Domain::from_shape(shape.as_ref().map_or(&[], |shape| shape.0.as_slice()))?,
         };
         if channels == 1 || domain.ndim() != 3 {
             return Ok(domain);

@@ -12,8 +12,8 @@ use crate::values::{self, Compression};
 #[derive(Debug, Args)]
 pub(crate) struct LayerArgs {
     /// Shape of a chunk in voxels [default: 64,64,64]
-    #[arg(long, value_name = "X,Y,Z", value_parser = values::lengths)]
-    chunk: Option<[u64; 3]>,
+    #[arg(long, value_name = "X,Y,Z", value_parser = values::shape)]
+    chunk: Option<values::Shape>,
 
     /// Encoding of chunks, such as raw, jpeg, png or compressed_segmentation [default: raw]
     #[arg(long, value_name = "NAME")]
@@ -50,7 +50,7 @@ impl LayerArgs {
     /// A layer of `dtype` over `domain`, stored as the options say.
     pub(crate) fn spec(&self, dtype: DataType, domain: Domain) -> CreateSpec {
         CreateSpec {
-            chunk: self.chunk.map(Vec::from),
+            chunk: self.chunk.clone().map(|chunk| chunk.0),
             encoding: self.encoding.clone(),
             level: self.level,
             block: self.block,

@@ -31,6 +31,19 @@ pub(crate) fn lengths(text: &str) -> Result<[u64; 3], String> {
     if numbers.contains(&0) { Err("a length is at least 1".to_owned()) } else { Ok(numbers) }
 }
 
+/// Lengths along any number of axes, each at least 1.
+pub(crate) fn shape(text: &str) -> Result<Shape, String> {
+    let numbers = text.split(',').map(|number| number.trim().parse().ok().filter(|&length| length > 0));
+    numbers
+        .collect::<Option<Vec<u64>>>()
+        .map(Shape)
+        .ok_or_else(|| format!("{text:?} are no lengths such as 64,64,64, each at least 1"))
+}
+
+/// Lengths along the axes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Shape(pub(crate) Vec<u64>);
+
 /// Coordinates along x, y and z.
 pub(crate) fn coordinates(text: &str) -> Result<[i64; 3], String> {
     three(text)
@@ -138,6 +151,8 @@ mod tests {
         assert_eq!(scale("8_8_40"), Ok(ScaleSelector::Key("8_8_40".into())));
         assert_eq!(scale("8,8,40"), Ok(ScaleSelector::Resolution(vec![8.0, 8.0, 40.0])));
         assert_eq!(coordinates("-1, 2,-3"), Ok([-1, 2, -3]));
+        assert_eq!(shape("1, 2,3,4"), Ok(Shape(vec![1, 2, 3, 4])));
+        assert!(shape("1,0").is_err() && shape("").is_err() && shape("-1").is_err());
         assert!(lengths("1,0,2").is_err() && lengths("1,2").is_err() && resolution("1,nan,2").is_err());
     }
 }

@@ -49,3 +49,16 @@ def test_unknown_parts_are_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(bigarrays.UnsupportedError, match="zfp"):
         bigarrays.create(tmp_path / "a", shape=(3,), dtype="float32", codecs=["zfp"], format="zarr3")
     assert not (tmp_path / "a" / "zarr.json").exists()
+
+
+def test_shards_of_a_chosen_shape(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"shape": (30, 20), "dtype": "uint8", "chunks": (4, 4), "encoding": "zstd"}
+    array = bigarrays.create(tmp_path / "a", sharding=(16, 8), format="zarr3", **options)
+    array[...] = np.uint8(1)
+    assert sorted(path.name for path in (tmp_path / "a" / "c").iterdir()) == ["0", "1"]
+    assert bigarrays.open(tmp_path / "a").chunks == (4, 4)
+    bigarrays.create(tmp_path / "b", sharding=True, format="zarr3", **options)[...] = np.uint8(1)
+    assert len([path for path in (tmp_path / "b" / "c").rglob("*") if path.is_file()]) == 1
+    for format, sharding in [("zarr3", (16, 6)), ("zarr2", (16, 8)), ("precomputed", (16, 8))]:
+        with pytest.raises(bigarrays.InvalidArgumentError):
+            bigarrays.create(tmp_path / "c", sharding=sharding, format=format, **options)

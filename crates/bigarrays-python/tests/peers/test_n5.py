@@ -40,7 +40,7 @@ def data_of(dtype: str, shape: tuple[int, ...]) -> npt.NDArray[Any]:
     return np.random.default_rng(len(shape)).integers(0, 120, shape).astype(dtype)
 
 
-@pytest.mark.parametrize(("dtype", "compression", "geometry"), cases())
+@pytest.mark.parametrize(("dtype", "compression", "geometry"), list(cases()))
 def test_tensorstore_reads_ours(tmp_path: Path, dtype: str, compression: str, geometry: str) -> None:
     shape, block = GEOMETRIES[geometry]
     data = data_of(dtype, shape)
@@ -51,7 +51,7 @@ def test_tensorstore_reads_ours(tmp_path: Path, dtype: str, compression: str, ge
     assert read.dtype == data.dtype and np.array_equal(read, data)
 
 
-@pytest.mark.parametrize(("dtype", "compression", "geometry"), cases())
+@pytest.mark.parametrize(("dtype", "compression", "geometry"), list(cases()))
 def test_we_read_tensorstore(tmp_path: Path, dtype: str, compression: str, geometry: str) -> None:
     shape, block = GEOMETRIES[geometry]
     data = data_of(dtype, shape)

@@ -218,6 +218,17 @@ fn new_scale(spec: &CreateSpec, options: &FormatOptions) -> Result<ScaleInfo> {
     if spec.domain.is_empty() {
         return Err(Error::invalid(format!("box {} is empty", spec.domain)));
     }
+    let unknown = [
+        ("fill value", spec.fill.is_some()),
+        ("list of codecs", spec.codecs.is_some()),
+        ("chunk keys", spec.chunk_keys.is_some()),
+        ("attributes", spec.attributes.is_some()),
+        ("names of axes", spec.dimension_names.is_some()),
+        ("shape of shards", spec.shard.is_some()),
+    ];
+    if let Some((what, _)) = unknown.into_iter().find(|(_, is_given)| *is_given) {
+        return Err(Error::invalid(format!("a precomputed volume has no {what} of its own")));
+    }
     if spec.chunk.iter().flatten().any(|&length| length == 0) {
         return Err(Error::invalid("a chunk has at least one voxel along each axis"));
     }
