@@ -317,7 +317,8 @@ pub(crate) fn create(
 
 /// Adds a scale to the layer at a path or URL and opens it with mode "r+".
 ///
-/// Takes what `create` takes; the scale stands in the layer's list by its resolution, finest first.
+/// Takes what `create` takes; the scale stands in the layer's list by its resolution, finest first. The
+/// format is that of the layer.
 ///
 /// >>> array = bigarrays.create("memory://scales", shape=(100, 80, 60), dtype="uint8", resolution=(4, 4, 40))
 /// >>> coarse = bigarrays.add_scale("memory://scales", shape=(50, 40, 60), dtype="uint8", resolution=(8, 8, 40))
@@ -329,7 +330,11 @@ pub(crate) fn create(
 #[pyfunction]
 #[pyo3(
     signature = (path_or_url, **options),
+<<<<<<< HEAD
     text_signature = "(path_or_url, *, dtype, shape=None, domain=None, origin=None, chunks=None, encoding=None, level=None, block=None, resolution=None, labels=None, key=None, sharding=None, format='precomputed', strict=False, outside='error', drop_fill=False, durable=False, lock=True, compression=None, storage_options=None, cache=None, validate=None)"
+=======
+    text_signature = "(path_or_url, *, dtype, shape=None, domain=None, origin=None, chunks=None, encoding=None, level=None, block=None, resolution=None, labels=None, key=None, sharding=None, dimension_names=None, fill_value=None, codecs=None, chunk_keys=None, attributes=None, format=None, strict=False, outside='error', drop_fill=False, durable=False, lock=True, compression=None)"
+>>>>>>> zarr
 )]
 pub(crate) fn add_scale(
     py: Python<'_>,

@@ -276,7 +276,9 @@ fn services_without_conditions_take_whole_chunks_alone() {
     ] {
         let bed = Bed::new(server);
         bed.set_faults(fault);
-        let array = bed.layer.open().unwrap();
+        // Other settings have a client of their own, which tries the service anew.
+        let options = bed.layer.options().store_option("retries", "7");
+        let array = options.open(&bed.layer.url).unwrap();
         let error = bed.write_a_part(&array).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported, "{error:?}");
         assert!(error.to_string().contains(says) && error.to_string().contains("lock=False"), "{error}");

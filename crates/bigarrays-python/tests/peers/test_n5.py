@@ -55,12 +55,12 @@ def test_tensorstore_reads_ours(tmp_path: Path, dtype: str, compression: str, ge
 def test_we_read_tensorstore(tmp_path: Path, dtype: str, compression: str, geometry: str) -> None:
     shape, block = GEOMETRIES[geometry]
     data = data_of(dtype, shape)
-    metadata = {"dimensions": shape, "blockSize": block, "dataType": dtype, "axes": list("abcd"[: len(shape)])}
+    metadata: dict[str, Any] = {"dimensions": shape, "blockSize": block, "dataType": dtype, "axes": list("abcd"[: len(shape)])}
     metadata["compression"] = COMPRESSIONS[compression]
     spec = {"driver": "n5", "kvstore": f"file://{tmp_path / 'a'}", "metadata": metadata}
     ts.open(spec, create=True).result().write(data).result()
-    array = bigarrays.open(tmp_path / "a")
-    assert array.dimension_names == tuple("abcd"[: len(shape)])
+    array = bigarrays.open(tmp_path / "a", mode="r+")
+    assert array.dims == tuple("abcd"[: len(shape)])
     assert np.array_equal(np.asarray(array[...]), data)
     array[...] = data[::-1]
     read = ts.open({"driver": "n5", "kvstore": f"file://{tmp_path / 'a'}"}).result().read().result()

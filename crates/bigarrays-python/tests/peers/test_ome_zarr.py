@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    import zarr  # type: ignore[import-untyped]
+    import zarr
     from ome_zarr_models.v04.image import Image as Image04
     from ome_zarr_models.v05.image import Image as Image05
 
@@ -19,7 +20,7 @@ import bigarrays
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
 
-IMAGES = {"ome-zarr": Image05, "ome-zarr-0.4": Image04}
+IMAGES: dict[str, Any] = {"ome-zarr": Image05, "ome-zarr-0.4": Image04}
 
 
 @pytest.mark.parametrize("format", IMAGES)
@@ -29,7 +30,7 @@ IMAGES = {"ome-zarr": Image05, "ome-zarr-0.4": Image04}
 def test_images_are_valid(tmp_path: Path, format: str, names: str, origin: tuple[int, ...]) -> None:
     shape = (2, 3, 8, 10, 12)[-len(names) :]
     sizes = [1.0, 1.0, 40.0, 8.0, 8.0][-len(names) :]
-    options = {"dtype": "uint16", "chunks": (4,) * len(names), "dimension_names": list(names), "format": format}
+    options: dict[str, Any] = {"dtype": "uint16", "chunks": (4,) * len(names), "dimension_names": list(names), "format": format}
     if format == "ome-zarr-0.4":
         options["chunk_keys"] = "v2/"
     fine = bigarrays.create(tmp_path / "a", shape=shape, origin=origin, resolution=sizes, **options)
@@ -39,7 +40,7 @@ def test_images_are_valid(tmp_path: Path, format: str, names: str, origin: tuple
     half = [-(-length // 2) if name in "yx" else length for name, length in zip(names, shape, strict=True)]
     bigarrays.add_scale(tmp_path / "a", shape=half, resolution=coarse, **options)
 
-    group = zarr.open_group(str(tmp_path / "a"), mode="r")
+    group: Any = zarr.open_group(str(tmp_path / "a"), mode="r")
     image = IMAGES[format].from_zarr(group)
     attributes = image.attributes.ome_attributes if hasattr(image.attributes, "ome_attributes") else image.attributes
     multiscales = getattr(attributes, "ome", attributes).multiscales
@@ -55,7 +56,7 @@ def test_images_are_valid(tmp_path: Path, format: str, names: str, origin: tuple
 
 
 def test_other_members_are_kept(tmp_path: Path) -> None:
-    options = {"dtype": "uint8", "shape": (4, 4), "format": "ome-zarr"}
+    options: dict[str, Any] = {"dtype": "uint8", "shape": (4, 4), "format": "ome-zarr"}
     omero = {"channels": [{"color": "FFFFFF", "window": {"min": 0, "max": 1, "start": 0, "end": 1}}]}
     bigarrays.create(tmp_path / "a", attributes={"mine": [1]}, **options)
     path = tmp_path / "a" / "zarr.json"

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numcodecs  # type: ignore[import-untyped]
 import numpy as np
@@ -18,8 +18,8 @@ import tensorstore as ts
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    import zarr  # type: ignore[import-untyped]
-    import zarr.codecs.numcodecs as _  # type: ignore[import-untyped]  # noqa: F401
+    import zarr
+    import zarr.codecs.numcodecs as _  # noqa: F401
 
 import bigarrays
 
@@ -99,7 +99,7 @@ def chains(size: int) -> dict[str, list[Codec]]:
 class Case:
     """An array: how its elements are stored."""
 
-    version: int
+    version: Literal[2, 3]
     dtype: str
     chain: str
     geometry: str = "odd"
@@ -129,7 +129,8 @@ class Case:
 
 
 def cases() -> Iterable[Case]:
-    for version in [3, 2]:
+    versions: list[Literal[2, 3]] = [3, 2]
+    for version in versions:
         for dtype in DTYPES:
             yield Case(version, dtype, "raw")
             yield Case(version, dtype, "blosc-lz4")
@@ -179,11 +180,11 @@ def v2_codec(entry: Codec) -> Codec:
     return made
 
 
-def split(case: Case) -> tuple[str, str, list[Codec], Codec | None]:
+def split(case: Case) -> tuple[Literal["<", ">"], str, list[Codec], Codec | None]:
     """Byte order, order, filters and compressor of an array of version 2."""
     names = [entry["name"] for entry in case.codecs]
     order = "F" if "transpose" in names else "C"
-    endian = ">" if case.chain == "big" else "<"
+    endian: Literal["<", ">"] = ">" if case.chain == "big" else "<"
     rest = [v2_codec(entry) for entry in case.codecs if entry["name"] not in ("transpose", "bytes")]
     compressors = {"gzip", "zlib", "bz2", "zstd", "blosc", "pcodec"}
     compressor = rest.pop() if rest and rest[-1]["id"] in compressors else None

@@ -135,7 +135,7 @@ pub(super) fn create(spec: &CreateSpec, block: &[u64]) -> Result<Document> {
         Some("bzip2") => json!({"type": "bzip2", "blockSize": level(9)}),
         Some("zstd") => json!({"type": "zstd", "level": level(3)}),
         Some("blosc") => json!({
-            "type": "blosc", "cname": "lz4", "clevel": level(5), "shuffle": 1, "blocksize": 0, "nthreads": 1,
+            "type": "blosc", "cname": "lz4", "clevel": level(5), "shuffle": 1, "blocksize": 0,
         }),
         other => {
             let known = "known are raw (without level), gzip, bzip2, zstd and blosc";
