@@ -15,7 +15,7 @@ use object_store::{
     PutOptions, PutPayload, PutResult, UpdateVersion,
 };
 
-use super::failure::{is_missing, is_unknown, knows_no_conditions};
+use super::failure::{ALONE, is_missing, is_unknown, knows_no_conditions};
 use super::fetch::{Fetch, Fetched, header_of};
 use super::runtime::Again;
 use super::service::Client;
@@ -263,10 +263,7 @@ impl Changing<'_> {
         }
         let trial = self.client.trial.get_or_try_init(|| self.try_conditions()).await?;
         trial.as_ref().map(|&()| ()).map_err(|fault| {
-            let message = format!(
-                "{fault}: parts of chunks written by several writers could be lost here; write whole chunks, or \
-                 open with lock=False (--no-lock) if this is the only writer"
-            );
+            let message = format!("{fault}: {ALONE}");
             Error::unsupported(message)
         })
     }

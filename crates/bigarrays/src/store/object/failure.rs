@@ -55,6 +55,10 @@ pub(super) fn is_missing(error: &object_store::Error) -> bool {
     .any(|other| text.contains(other))
 }
 
+/// What to do where a service has no conditional writes.
+pub(super) const ALONE: &str = "parts of chunks written by several writers could be lost here; write whole \
+    chunks, or open with lock=False (--no-lock) if this is the only writer";
+
 /// Whether the outcome of a change is unknown.
 pub(super) fn is_unknown(error: &object_store::Error) -> bool {
     is_caused_by::<Unknown>(error)
@@ -113,7 +117,7 @@ pub(super) fn explain(
             (ErrorKind::PermissionDenied, permission(service).to_owned())
         }
         (E::AlreadyExists { .. }, _) => (ErrorKind::AlreadyExists, String::new()),
-        _ if knows_no_conditions(&error) => (ErrorKind::Unsupported, String::new()),
+        _ if knows_no_conditions(&error) => (ErrorKind::Unsupported, ALONE.to_owned()),
         (E::InvalidPath { .. }, _) => (ErrorKind::InvalidArgument, String::new()),
         _ if text.contains("BareRedirect") || text.contains("without LOCATION") => {
             (ErrorKind::InvalidArgument, region(&text))
