@@ -110,7 +110,10 @@ fn remove_leftovers(array: &Path) {
         let found = entry.file_name();
         let rest =
             found.to_str().and_then(|found| found.strip_prefix(&format!(".{name}."))).unwrap_or_default();
-        rest.strip_suffix(".tmp")
+        // Beside a new file lies what is noted of large appends to it.
+        rest.strip_suffix(".pending")
+            .unwrap_or(rest)
+            .strip_suffix(".tmp")
             .is_some_and(|numbers| numbers.bytes().all(|b| b.is_ascii_digit() || b == b'-'))
     };
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten().filter(is_leftover) {
