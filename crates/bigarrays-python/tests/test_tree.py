@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ def test_a_tree(tmp_path: Path, format: str) -> None:
     assert bigarrays.list(root) == {"in": "group", "in/array": "array"}
     with pytest.raises(bigarrays.InvalidArgumentError, match="in/array"):
         bigarrays.open(root)
-    assert bigarrays.open(root, scale="in/array").shape == (5, 6)
+    member = bigarrays.open(root, scale="in/array")
+    assert (member.shape, pickle.loads(pickle.dumps(member)).shape) == ((5, 6), (5, 6))
     bigarrays.update_attributes(root / "in" / "array", {"unit": {"x": "nm"}})
     assert bigarrays.attributes(root / "in" / "array") == {"unit": {"x": "nm"}}
     bigarrays.resize(root / "in" / "array", (2, 8))

@@ -185,6 +185,24 @@ pub struct Opened {
     pub scale: usize,
 }
 
+impl Opened {
+    /// The array as the only scale of the group that it was opened from, where its path is its key.
+    fn member(self, path: &str) -> Self {
+        let ndim = self.layout.domain().ndim();
+        let unknown = || Resolution { size: Dims::from_elem(1.0, ndim), unit: String::new() };
+        let scale = Scale {
+            key: path.to_owned(),
+            domain: self.layout.domain().clone(),
+            chunks: vec![self.layout.grid.chunk_shape().into()],
+            resolution: self.layout.resolution.clone().unwrap_or_else(unknown),
+            encoding: self.layout.codecs.names().collect::<Vec<_>>().join(" + "),
+            sharded: self.layout.sharding.is_some(),
+            labels: false,
+        };
+        Self { scales: vec![scale], scale: 0, ..self }
+    }
+}
+
 /// One scale of a layer, as its metadata describe it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scale {

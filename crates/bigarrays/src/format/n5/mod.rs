@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::document::{self, Document};
-use super::{Abilities, CreateSpec, Format, FormatOptions, Opened, Scale, ScaleSelector, store_at};
+use super::{Abilities, CreateSpec, Format, FormatOptions, Node, Opened, Scale, ScaleSelector, store_at};
 use crate::buffer::Order;
 use crate::codec::{ChunkSpec, CodecPipeline, ContentEncoding};
 use crate::domain::{Dims, Domain};
@@ -138,12 +138,14 @@ impl N5 {
     }
 
     fn open_group(self, store: &dyn Store, group: &Document, selector: &ScaleSelector) -> Result<Opened> {
-        if let ScaleSelector::Key(path) = selector {
+        let is_scale =
+            |path: &str| path.strip_prefix('s').is_some_and(|level| level.parse::<usize>().is_ok());
+        if let ScaleSelector::Key(path) = selector
+            && !is_scale(path)
+        {
             let child = store.child(path)?;
-            if let Some((document, dataset)) = self.dataset(&*child)?
-                && !path.starts_with('s')
-            {
-                return self.opened(&document, &dataset, child);
+            if let Some((document, dataset)) = self.dataset(&*child)? {
+                return self.opened(&document, &dataset, child).map(|opened| opened.member(path));
             }
         }
         let mut all = self.scales(store, group)?;
@@ -244,6 +246,26 @@ impl Format for N5 {
         self.remove_blocks(&*store, dataset.shape.len(), |_| true)?;
         store.tidy();
         Ok(())
+    }
+
+    fn list(&self, url: &str, options: &FormatOptions) -> Result<Option<Vec<Node>>> {
+        let store = store(url, options)?;
+        let Some(document) = document::read(&*store, ATTRIBUTES)? else { return Ok(None) };
+        if document.contains_key("dimensions") {
+            return Ok(None);
+        }
+        let mut paths = std::collections::BTreeSet::new();
+        store.list("", &mut |key, _| {
+            let path = key.strip_suffix(ATTRIBUTES).and_then(|path| path.strip_suffix('/'));
+            paths.extend(path.map(str::to_owned));
+            Ok(())
+        })?;
+        let node = |path: String| {
+            let document = document::read(&*store.child(&path)?, ATTRIBUTES)?;
+            let is_array = document.is_some_and(|document| document.contains_key("dimensions"));
+            Ok(Node { path, is_array })
+        };
+        paths.into_iter().map(node).collect::<Result<_>>().map(Some)
     }
 
     fn create_group(&self, url: &str, attributes: &Document, options: &FormatOptions) -> Result<()> {
@@ -370,6 +392,11 @@ mod tests {
         assert_eq!((array.scales().len(), array.shape()), (2, &[4, 8][..]));
         assert_eq!(array.resolution().unwrap().size[..], [8.0, 40.0]);
         assert_eq!(OpenOptions::new().open(&format!("{root}/s0")).unwrap().shape(), [8, 8]);
+        create(&format!("{root}/seg"), &[3], "raw");
+        let nodes = format::list(root, &FormatOptions::default()).unwrap();
+        assert_eq!(nodes.iter().map(|node| node.path.as_str()).collect::<Vec<_>>(), ["s0", "s1", "seg"]);
+        let other = OpenOptions::new().scale("seg").open(root).unwrap();
+        assert_eq!((other.shape(), other.scales()[0].key.as_str()), (&[3][..], "seg"));
     }
 
     #[test]

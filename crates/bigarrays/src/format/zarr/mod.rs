@@ -208,7 +208,9 @@ impl Format for Zarr {
             Some(Found::Group(document)) => document,
         };
         match &options.scale {
-            ScaleSelector::Key(path) => self.open_member(&*store, path).map(Some),
+            ScaleSelector::Key(path) => {
+                self.open_member(&*store, path).map(|opened| Some(opened.member(path)))
+            }
             _ => Err(group::is_group(&*store, self.version, &document)),
         }
     }
@@ -363,6 +365,3 @@ impl Format for Zarr {
         self.remove_chunks(&*store, &meta, is_outside)
     }
 }
-
-#[cfg(test)]
-mod tests;

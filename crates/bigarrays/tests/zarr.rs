@@ -1,12 +1,13 @@
+//! Arrays, groups and images of Zarr, through the public interface.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use bigarrays::buffer::Order;
+use bigarrays::format::zarr::check_metadata;
+use bigarrays::format::{self, CreateSpec, FormatOptions, Node};
+use bigarrays::{DataType, Domain, OpenOptions, ndarray};
 use serde_json::{Map, Value, json};
 
-use super::*;
-use crate::buffer::Order;
-use crate::dtype::DataType;
-use crate::format::{self, CreateSpec};
-use crate::{Domain, OpenOptions, ndarray};
-
-fn create(name: &str, format: &str, spec: &CreateSpec) -> crate::Result<crate::Array> {
+fn create(name: &str, format: &str, spec: &CreateSpec) -> bigarrays::Result<bigarrays::Array> {
     OpenOptions::new().format(format).create(&format!("memory://zarr-{name}"), spec)
 }
 
