@@ -41,7 +41,7 @@ fn a_box_below_zero_and_beyond_the_layer() {
     let bytes = std::fs::read(bench.path("out.npy")).unwrap();
     assert!(bytes.ends_with(&as_bytes(&expected)));
     let header = String::from_utf8_lossy(&bytes[..128]);
-    assert!(header.contains("'fortran_order': True") && header.contains("(9,4,3,)"), "{header}");
+    assert!(header.contains("'fortran_order': True") && header.contains("(9, 4, 3)"), "{header}");
 }
 
 #[test]

@@ -20,7 +20,7 @@ use super::credentials::{Chain, profile_region};
 use super::settings::Settings;
 use super::throttle::Throttle;
 use super::transport::Transport;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::pool::PerProcess;
 
 /// The kinds of services.
@@ -262,18 +262,32 @@ async fn s3(
     Ok((store.clone(), Some(Lister(store)), is_amazon))
 }
 
-/// The key that the settings give, all of it: none of its parts comes from elsewhere.
+/// The key that the settings give. A part of it that they leave out, as the settings of another process
+/// leave out secrets, is the environment's, but not of another key.
 fn explicit_key(settings: &Settings) -> Result<Option<AwsCredential>> {
     let get =
         |keys: &[&str]| keys.iter().find_map(|key| settings.get(key)).map(|value| value.trim().to_owned());
+    let variable = |name: &str| std::env::var(name).ok().map(|value| value.trim().to_owned());
     let id = get(&["access_key_id", "aws_access_key_id"]);
     let secret = get(&["secret_access_key", "aws_secret_access_key"]);
     let token = get(&["session_token", "aws_session_token", "token", "aws_token"]);
-    match (id, secret) {
-        (Some(key_id), Some(secret_key)) => Ok(Some(AwsCredential { key_id, secret_key, token })),
-        (None, None) => Ok(None),
-        _ => Err(Error::invalid("store options access_key_id and secret_access_key belong together")),
-    }
+    let other = variable("AWS_ACCESS_KEY_ID");
+    let part = match (id, secret) {
+        (None, None) => return Ok(None),
+        (Some(key_id), Some(secret_key)) => Some(AwsCredential { key_id, secret_key, token }),
+        (Some(key_id), None) if other.as_ref().is_none_or(|other| *other == key_id) => {
+            let token = token.or_else(|| variable("AWS_SESSION_TOKEN"));
+            variable("AWS_SECRET_ACCESS_KEY").map(|secret_key| AwsCredential { key_id, secret_key, token })
+        }
+        (None, Some(secret_key)) => other.map(|key_id| AwsCredential { key_id, secret_key, token }),
+        _ => None,
+    };
+    let alone = || {
+        let message = "store options access_key_id and secret_access_key belong together; the one that is not \
+                       given may be in the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)";
+        Error::new(ErrorKind::PermissionDenied, message)
+    };
+    part.ok_or_else(alone).map(Some)
 }
 
 fn gcs(
