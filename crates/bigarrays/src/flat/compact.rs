@@ -4,7 +4,7 @@
 //! The index changes in one transaction, which also says which file is to be put in place; whoever meets
 //! that note puts it there. So index and file go together after any crash.
 
-use std::fs::{DirEntry, File};
+use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -106,19 +106,21 @@ impl SliceArray {
 /// Removes the new files of compactions that died. What cannot be removed does no harm but to the disk.
 fn remove_leftovers(array: &Path) {
     let (Some(folder), Ok(name)) = (array.parent(), name_of(array)) else { return };
-    let is_leftover = |entry: &DirEntry| {
-        let found = entry.file_name();
-        let rest =
-            found.to_str().and_then(|found| found.strip_prefix(&format!(".{name}."))).unwrap_or_default();
-        // Beside a new file lies what is noted of large appends to it.
-        rest.strip_suffix(".pending")
-            .unwrap_or(rest)
-            .strip_suffix(".tmp")
-            .is_some_and(|numbers| numbers.bytes().all(|b| b.is_ascii_digit() || b == b'-'))
-    };
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten().filter(is_leftover) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if !entry.file_name().to_str().is_some_and(|found| is_leftover(found, &name)) {
+            continue;
+        }
         let _ = std::fs::remove_file(entry.path());
     }
+}
+
+/// Whether a file is one that was to take the place of `name`, or of such a file, or what is noted beside
+/// it of large appends.
+fn is_leftover(found: &str, name: &str) -> bool {
+    let found = found.strip_suffix(".pending").unwrap_or(found);
+    let hidden = found.strip_prefix('.').and_then(|found| found.strip_suffix(".tmp"));
+    let Some((inner, numbers)) = hidden.and_then(|hidden| hidden.rsplit_once('.')) else { return false };
+    numbers.bytes().all(|b| b.is_ascii_digit() || b == b'-') && (inner == name || is_leftover(inner, name))
 }
 
 fn name_of(path: &Path) -> Result<String> {
@@ -138,6 +140,27 @@ pub(super) fn finish(array: &FlatArray, moving: &str) -> Result<()> {
         Ok(()) => {
             let synced = File::open(&folder).and_then(|folder| folder.sync_all());
             synced.map_err(|error| io_error(error, "replacing", array.path()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leftovers_are_told_from_files_of_others() {
+        for (found, is) in [
+            (".a.npy.74-1.tmp", true),
+            (".a.npy.74-1.tmp.pending", true),
+            ("..a.npy.74-1.tmp.74-2.tmp", true),
+            ("a.npy", false),
+            ("a.npy.pending", false),
+            (".b.npy.74-1.tmp", false),
+            (".a.npy.x.tmp", false),
+            (".tmp", false),
+        ] {
+            assert_eq!(is_leftover(found, "a.npy"), is, "{found}");
         }
     }
 }
