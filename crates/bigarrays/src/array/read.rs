@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::Stored;
 use super::view::StoredAxis;
 use crate::buffer::{Region, SharedViewMut, ViewMut};
-
 use crate::codec::EncodedRanges;
 use crate::domain::Dims;
 use crate::error::{Error, ErrorKind, Result};

@@ -1,6 +1,7 @@
 //! `gzip`, one or several members, through libdeflate.
 
 use std::cell::RefCell;
+use std::ffi::c_void;
 use std::ptr::NonNull;
 
 use libdeflate_sys as sys;
@@ -100,6 +101,17 @@ thread_local! {
 /// libdeflate's decompressor; unlike the safe wrapper it says where a member ends.
 pub(super) struct Decompressor(NonNull<sys::libdeflate_decompressor>);
 
+/// How libdeflate decompresses one stream of a format.
+type Decompress = unsafe extern "C" fn(
+    *mut sys::libdeflate_decompressor,
+    *const c_void,
+    usize,
+    *mut c_void,
+    usize,
+    *mut usize,
+    *mut usize,
+) -> sys::libdeflate_result;
+
 /// What became of one member.
 enum Member {
     Done { read: usize, written: usize },
@@ -117,31 +129,10 @@ impl Decompressor {
     pub(super) fn decode_zlib(&mut self, bytes: &[u8], max_len: usize, out: &mut Vec<u8>) -> Result<usize> {
         // The length is not said, but mostly it is the longest that there can be.
         let room = bytes.len().saturating_mul(MAX_RATIO).min(max_len);
-        match self.zlib(bytes, first_bytes(out, room))? {
+        match self.stream(sys::libdeflate_zlib_decompress_ex, "zlib", bytes, first_bytes(out, room))? {
             Member::Done { read, written } if read == bytes.len() => Ok(written),
             Member::Done { .. } => Err(Error::corrupt("zlib: more than one stream")),
             Member::NoSpace => Err(Error::corrupt(format!("zlib: more than {max_len} bytes"))),
-        }
-    }
-
-    fn zlib(&mut self, bytes: &[u8], out: &mut [u8]) -> Result<Member> {
-        let (mut read, mut written) = (0, 0);
-        // SAFETY: pointers and lengths are those of slices, and the decompressor is alive.
-        let result = unsafe {
-            sys::libdeflate_zlib_decompress_ex(
-                self.0.as_ptr(),
-                bytes.as_ptr().cast(),
-                bytes.len(),
-                out.as_mut_ptr().cast(),
-                out.len(),
-                &mut read,
-                &mut written,
-            )
-        };
-        match result {
-            sys::libdeflate_result_LIBDEFLATE_SUCCESS => Ok(Member::Done { read, written }),
-            sys::libdeflate_result_LIBDEFLATE_INSUFFICIENT_SPACE => Ok(Member::NoSpace),
-            _ => Err(Error::corrupt("zlib: damaged or truncated")),
         }
     }
 
@@ -151,7 +142,8 @@ impl Decompressor {
         let mut room = hint.min(bytes.len().saturating_mul(MAX_RATIO)).min(max_len);
         let (mut read, mut written) = (0, 0);
         loop {
-            match self.member(&bytes[read..], &mut first_bytes(out, room)[written..])? {
+            let rest = &mut first_bytes(out, room)[written..];
+            match self.stream(sys::libdeflate_gzip_decompress_ex, "gzip", &bytes[read..], rest)? {
                 Member::Done { read: more, written: new } => {
                     read += more;
                     written += new;
@@ -169,11 +161,12 @@ impl Decompressor {
         }
     }
 
-    fn member(&mut self, bytes: &[u8], out: &mut [u8]) -> Result<Member> {
+    /// Decompresses one stream of the format that `decompress` knows, which messages call `name`.
+    fn stream(&mut self, decompress: Decompress, name: &str, bytes: &[u8], out: &mut [u8]) -> Result<Member> {
         let (mut read, mut written) = (0, 0);
         // SAFETY: pointers and lengths are those of slices, and the decompressor is alive.
         let result = unsafe {
-            sys::libdeflate_gzip_decompress_ex(
+            decompress(
                 self.0.as_ptr(),
                 bytes.as_ptr().cast(),
                 bytes.len(),
@@ -186,7 +179,7 @@ impl Decompressor {
         match result {
             sys::libdeflate_result_LIBDEFLATE_SUCCESS => Ok(Member::Done { read, written }),
             sys::libdeflate_result_LIBDEFLATE_INSUFFICIENT_SPACE => Ok(Member::NoSpace),
-            _ => Err(Error::corrupt("gzip: damaged or truncated")),
+            _ => Err(Error::corrupt(format!("{name}: damaged or truncated"))),
         }
     }
 }

@@ -109,14 +109,7 @@ impl Changing<'_> {
     async fn fetch(&self) -> Result<Option<Fetched>> {
         let (client, path, explain) = (self.client, self.path, self.explain);
         let (part, version) = (&Part::Whole, &Wanted::Named);
-        let fetch = Fetch { client, path, part, max_len: self.max_len, version, budget: None, explain };
-        let mut again = Again::FIRST;
-        loop {
-            match fetch.run().await {
-                Err(error) if again.after(&error).await => {}
-                done => return done,
-            }
-        }
+        Fetch { client, path, part, max_len: self.max_len, version, budget: None, explain }.run().await
     }
 
     async fn delete(&self) -> Result<()> {
@@ -147,8 +140,7 @@ impl Changing<'_> {
 
     /// The value as it is now, without its bytes.
     async fn look(&self) -> Result<Old> {
-        let mut extensions = http::Extensions::new();
-        extensions.insert(OfValue { max_len: self.max_len });
+        let extensions = OfValue::mark(self.max_len);
         let options = GetOptions { head: true, extensions, ..GetOptions::default() };
         match self.client.store.get_opts(self.path, options).await {
             Ok(found) => Ok(Old {
@@ -253,14 +245,11 @@ impl Changing<'_> {
         attributes
     }
 
-    /// Tries once whether the service heeds conditions, where that is not known.
+    /// Tries once whether the service heeds conditions, on objects of names that start with the path.
     ///
     /// # Errors
     /// `Unsupported` if it does not.
     pub(super) async fn check_conditions(&self) -> Result<()> {
-        if self.client.heeds_conditions {
-            return Ok(());
-        }
         let trial = self.client.trial.get_or_try_init(|| self.try_conditions()).await?;
         trial.as_ref().map(|&()| ()).map_err(|fault| {
             let message = format!("{fault}: {ALONE}");

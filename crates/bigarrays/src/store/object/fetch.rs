@@ -10,7 +10,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::checksum::Checksums;
 use super::failure::{self, is_missing};
-use super::runtime::Budget;
+use super::runtime::{Again, Budget};
 use super::service::Client;
 use super::transport::OfValue;
 use crate::codec::ContentEncoding;
@@ -74,8 +74,18 @@ enum Answer {
 }
 
 impl Fetch<'_> {
-    /// Fetches the wanted part; `None` if there is no value.
+    /// Fetches the wanted part, again where it came incomplete; `None` if there is no value.
     pub(super) async fn run(&self) -> Result<Option<Fetched>> {
+        let mut again = Again::FIRST;
+        loop {
+            match self.once().await {
+                Err(error) if again.after(&error).await => {}
+                done => return done,
+            }
+        }
+    }
+
+    async fn once(&self) -> Result<Option<Fetched>> {
         match self.part {
             Part::Whole => self.whole().await,
             Part::Presence => self.presence().await,
@@ -96,10 +106,8 @@ impl Fetch<'_> {
 
     async fn ask(&self, range: Option<GetRange>, head: bool) -> Result<Answer> {
         let strong = |version: &String| (!version.starts_with("W/")).then(|| version.clone());
-        let mut extensions = http::Extensions::new();
-        extensions.insert(OfValue { max_len: self.max_len });
         let options = GetOptions {
-            extensions,
+            extensions: OfValue::mark(self.max_len),
             range,
             head,
             if_none_match: if let Wanted::Unless(known) = self.version { Some(known.clone()) } else { None },
@@ -188,12 +196,17 @@ impl Fetch<'_> {
         if size > most {
             return Err(Error::corrupt(format!("{size} bytes, of at most {most} that it can have")));
         }
-        let (meta, attributes) = (found.meta.clone(), found.attributes.clone());
         let memory = self.set_aside(found.range.end - found.range.start).await;
+        Ok(Fetched { _memory: memory, ..self.take(found, Extent::Whole).await? })
+    }
+
+    /// What an answer brings, its body included, compared with its checksum if it has one.
+    async fn take(&self, found: GetResult, extent: Extent) -> Result<Fetched> {
+        let (meta, attributes) = (found.meta.clone(), found.attributes.clone());
         let sums = found.extensions.get::<Checksums>().cloned().unwrap_or_default();
         let bytes = self.body(found).await?;
         sums.check(&bytes)?;
-        Ok(Fetched { _memory: memory, ..self.fetched(bytes, Extent::Whole, &meta, attributes)? })
+        self.fetched(bytes, extent, &meta, attributes)
     }
 
     async fn set_aside(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
@@ -251,11 +264,10 @@ impl Fetch<'_> {
         if encoding_of(&found.attributes)? != ContentEncoding::Identity {
             return self.whole().await;
         }
-        let (meta, attributes) = (found.meta.clone(), found.attributes.clone());
         let memory = self.set_aside(found.range.end - found.range.start).await;
-        let mut bytes = self.body(found).await?;
-        bytes.truncate(usize::try_from(length).unwrap_or(usize::MAX));
-        Ok(Some(Fetched { _memory: memory, ..self.fetched(bytes, Extent::Parts, &meta, attributes)? }))
+        let mut fetched = self.take(found, Extent::Parts).await?;
+        fetched.bytes.truncate(usize::try_from(length).unwrap_or(usize::MAX));
+        Ok(Some(Fetched { _memory: memory, ..fetched }))
     }
 
     async fn end_by_size(&self) -> Result<Option<Fetched>> {
@@ -336,21 +348,18 @@ impl Fetch<'_> {
             Answer::NoRange if total.is_none() => return Err(beyond(&span)),
             Answer::NoRange => return Ok(Group::Other),
         };
-        let size = found.meta.size;
-        if total.is_none() && size < span.end && encoding_of(&found.attributes)? == ContentEncoding::Identity
-        {
+        let is_plain = encoding_of(&found.attributes)? == ContentEncoding::Identity;
+        if is_plain && total.is_none() && found.meta.size < span.end {
             return Err(beyond(&span));
         }
-        let is_other = total.is_some_and(|total| found.meta.size != total) || found.range != span;
-        if is_other || encoding_of(&found.attributes)? != ContentEncoding::Identity {
+        if !is_plain || total.is_some_and(|total| found.meta.size != total) || found.range != span {
             return Ok(Group::Other);
         }
-        let (meta, attributes) = (found.meta.clone(), found.attributes.clone());
-        let mut bytes = self.body(found).await?;
+        let meta = found.meta.clone();
+        let mut fetched = self.take(found, Extent::Parts).await?;
         let relative: Vec<_> =
             group.iter().map(|range| range.start - span.start..range.end - span.start).collect();
-        join(&mut bytes, &relative);
-        let fetched = self.fetched(bytes, Extent::Parts, &meta, attributes)?;
+        join(&mut fetched.bytes, &relative);
         Ok(Group::Bytes(Box::new((fetched, meta))))
     }
 }

@@ -66,6 +66,15 @@ pub(super) struct OfValue {
     pub(super) max_len: u64,
 }
 
+impl OfValue {
+    /// The mark, as requests carry it.
+    pub(super) fn mark(max_len: u64) -> http::Extensions {
+        let mut extensions = http::Extensions::new();
+        extensions.insert(Self { max_len });
+        extensions
+    }
+}
+
 /// The outcome of a change on a condition is unknown: it may have been made or not.
 #[derive(Debug)]
 pub(super) struct Unknown(pub(super) String);

@@ -7,10 +7,10 @@ use object_store::path::Path;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::Remote;
-use super::change::{Changing, random};
+use super::change::Changing;
 use super::failure;
 use super::fetch::{Fetch, Fetched};
-use super::runtime::{Again, Budget, Network};
+use super::runtime::{Budget, Network};
 use super::service::{Client, Service};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::PerProcess;
@@ -110,13 +110,7 @@ impl Work {
             budget,
             explain: &explain,
         };
-        let mut again = Again::FIRST;
-        loop {
-            match fetch.run().await {
-                Err(error) if again.after(&error).await => {}
-                done => return done.map_err(|error| error.during("reading").at(self.location(&request.key))),
-            }
-        }
+        fetch.run().await.map_err(|error| error.during("reading").at(self.location(&request.key)))
     }
 
     pub(super) async fn update(&self, index: usize, request: &Update, events: &Sender<Event>) -> Result<()> {
@@ -153,7 +147,10 @@ impl Work {
     }
 
     pub(super) async fn check_conditions(&self) -> Result<()> {
-        let key = format!("{}{RESERVED}-trial-{:016x}", self.prefix, random());
+        if self.client.heeds_conditions || matches!(self.client.trial.get(), Some(Ok(()))) {
+            return Ok(());
+        }
+        let key = format!("{}{RESERVED}-trial", self.prefix);
         let location = format!("{}{key}", self.remote.place.base);
         let path = Path::parse(&key).map_err(|error| Error::invalid(error.to_string()).at(&location))?;
         let service = self.remote.place.service;
