@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import re
 import shutil
 import threading
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import neuroglancer  # type: ignore[import-untyped]
 import numpy as np
@@ -27,11 +29,32 @@ FLAGS = (
 
 
 class Files(SimpleHTTPRequestHandler):
-    """Static files, for pages of other origins."""
+    """Static files and ranges of them, for pages of other origins."""
 
     def end_headers(self) -> None:
-        self.send_header("Access-Control-Allow-Origin", "*")
+        for name in ["Access-Control-Allow-Origin", "Access-Control-Allow-Headers", "Access-Control-Expose-Headers"]:
+            self.send_header(name, "*")
         super().end_headers()
+
+    def do_OPTIONS(self) -> None:
+        self.send_response(204)
+        self.end_headers()
+
+    def send_head(self) -> io.BytesIO | BinaryIO | None:
+        wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+        path = Path(self.translate_path(self.path))
+        if wanted is None or not path.is_file():
+            return super().send_head()
+        whole, first = path.read_bytes(), int(wanted[1])
+        part = whole[first : int(wanted[2]) + 1]
+        if not part:
+            self.send_error(416)
+            return None
+        self.send_response(206)
+        self.send_header("Content-Range", f"bytes {first}-{first + len(part) - 1}/{len(whole)}")
+        self.send_header("Content-Length", str(len(part)))
+        self.end_headers()
+        return io.BytesIO(part)
 
     def log_message(self, format: str, *args: Any) -> None:
         pass
@@ -103,6 +126,11 @@ CASES = [
 ]
 
 
+# Points of a plane that is in view, of layers that begin at (-20, 7, -5).
+CENTER = [10.5, 28.5, 2.5]
+POINTS = np.random.default_rng(0).integers((-12, 12, 2), (30, 46, 3), (25, 3))
+
+
 @pytest.mark.parametrize(("encoding", "dtype", "channels", "kind"), CASES)
 def test_values_on_screen(
     browser: webdriver.Chrome, served: tuple[Path, str], encoding: str, dtype: str, channels: int, kind: str
@@ -127,13 +155,63 @@ def test_values_on_screen(
         level=100 if encoding == "jpeg" else None,
     )
     array[...] = data
-    z = 2
-    rng = np.random.default_rng(0)
-    points = np.stack([rng.integers(-12, 30, 25), rng.integers(12, 46, 25), np.full(25, z)], axis=1)
-    found = values(browser, f"{url}/layer", kind, [10.5, 28.5, z + 0.5], points)
-    for point, value in zip(points, found, strict=True):
+    found = values(browser, f"{url}/layer", kind, CENTER, POINTS)
+    for point, value in zip(POINTS, found, strict=True):
         expected = np.atleast_1d(data[tuple(point - origin)])
         if encoding == "jpeg":
             assert abs(int(value[0]) - int(expected[0])) <= 8, point
         else:
             assert [float(v) if dtype == "float32" else int(v) for v in value] == expected.tolist(), point
+
+
+# Of 4 × 6 × 3 chunks, whose ids have 2 + 3 + 2 bits: preshift, hash, minishard and shard bits, and encodings.
+SHARDINGS = [
+    (3, "identity", 2, 2, "raw", "raw"),
+    (3, "identity", 2, 2, "gzip", "gzip"),
+    (0, "identity", 7, 0, "gzip", "raw"),
+    (7, "identity", 0, 0, "raw", "gzip"),
+    (1, "murmurhash3_x86_128", 2, 3, "raw", "raw"),
+    (0, "murmurhash3_x86_128", 3, 1, "gzip", "gzip"),
+    (2, "murmurhash3_x86_128", 0, 9, "gzip", "raw"),
+]
+
+
+@pytest.mark.parametrize(("preshift", "hash_", "minishard", "shard", "index", "data_encoding"), SHARDINGS)
+@pytest.mark.parametrize("kind", ["image", "segmentation"])
+def test_values_of_shards_on_screen(
+    browser: webdriver.Chrome,
+    served: tuple[Path, str],
+    kind: str,
+    preshift: int,
+    hash_: str,
+    minishard: int,
+    shard: int,
+    index: str,
+    data_encoding: str,
+) -> None:
+    folder, url = served
+    origin, shape = (-20, 7, -5), (61, 45, 12)
+    segmentation = kind == "segmentation"
+    data = np.random.default_rng(1).integers(1, 1 << 40 if segmentation else 200, shape)
+    data = data.astype("uint64" if segmentation else "uint8")
+    array = bigarrays.create(
+        folder / "layer",
+        shape=shape,
+        origin=origin,
+        dtype=data.dtype,
+        chunks=(16, 8, 4),
+        encoding="compressed_segmentation" if segmentation else "raw",
+        resolution=(8, 8, 40),
+        labels=segmentation,
+        sharding={
+            "preshift_bits": preshift,
+            "hash": hash_,
+            "minishard_bits": minishard,
+            "shard_bits": shard,
+            "minishard_index_encoding": index,
+            "data_encoding": data_encoding,
+        },
+    )
+    array[...] = data
+    found = values(browser, f"{url}/layer", kind, CENTER, POINTS)
+    assert [int(value[0]) for value in found] == [int(data[tuple(point - origin)]) for point in POINTS]
