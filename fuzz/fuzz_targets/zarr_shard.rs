@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bigarrays::codec::ContentEncoding;
+use bigarrays::curve::ChunkOrder;
 use bigarrays::domain::Dims;
 use bigarrays::store::shard_zarr::{IndexSpec, PlaceKeys, ShardGrid, ShardedStore};
 use bigarrays::store::{Change, Get, MemoryStore, Part, Store, Update};
@@ -15,6 +16,8 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
     let grid = ShardGrid {
         chunks: Dims::from_slice(&[2, 2]),
         per_shard: Dims::from_slice(&[2, 3]),
+        axes: Dims::from_slice(&[0, 1]),
+        order: ChunkOrder::ALL[usize::from(choice >> 4) % 3],
         index,
         keys: Arc::new(PlaceKeys),
     };

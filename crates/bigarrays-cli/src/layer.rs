@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use bigarrays::curve::ChunkOrder;
 use bigarrays::format::NewSharding;
 use bigarrays::{CreateSpec, DataType, Domain, Error, OpenOptions, Result};
 use clap::Args;
@@ -41,6 +42,10 @@ pub(crate) struct LayerArgs {
         value_parser = values::sharding)]
     sharded: Option<NewSharding>,
 
+    /// Order of the chunks in shards of Zarr: c, morton or hilbert [default: c]
+    #[arg(long, value_name = "ORDER", value_parser = values::chunk_order)]
+    shard_order: Option<ChunkOrder>,
+
     /// Name of the scale, the folder of its chunks [default: made from the resolution, as 8_8_40]
     #[arg(long, value_name = "NAME")]
     key: Option<String>,
@@ -58,6 +63,7 @@ impl LayerArgs {
             labels: self.labels.then_some(true),
             key: self.key.clone(),
             sharding: self.sharded.unwrap_or_default(),
+            shard_order: self.shard_order,
             ..CreateSpec::new(dtype, domain)
         }
     }

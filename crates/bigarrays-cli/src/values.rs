@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use bigarrays::codec::ContentEncoding;
+use bigarrays::curve::ChunkOrder;
 use bigarrays::format::{NewSharding, ScaleSelector};
 use clap::ValueEnum;
 
@@ -96,6 +97,11 @@ pub(crate) fn sharding(text: &str) -> Result<NewSharding, String> {
     text.parse().map(NewSharding::Neuroglancer).map_err(|error: bigarrays::Error| error.to_string())
 }
 
+/// The order in which chunks lie in shards.
+pub(crate) fn chunk_order(text: &str) -> Result<ChunkOrder, String> {
+    text.parse().map_err(|error: bigarrays::Error| error.to_string())
+}
+
 /// The compression around every chunk.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Compression {
@@ -152,6 +158,8 @@ mod tests {
         assert_eq!(scale("8,8,40"), Ok(ScaleSelector::Resolution(vec![8.0, 8.0, 40.0])));
         assert_eq!(coordinates("-1, 2,-3"), Ok([-1, 2, -3]));
         assert_eq!(shape("1, 2,3,4"), Ok(Shape(vec![1, 2, 3, 4])));
+        assert_eq!(chunk_order("hilbert"), Ok(ChunkOrder::Hilbert));
+        assert!(chunk_order("z").is_err());
         assert!(shape("1,0").is_err() && shape("").is_err() && shape("-1").is_err());
         assert!(lengths("1,0,2").is_err() && lengths("1,2").is_err() && resolution("1,nan,2").is_err());
     }

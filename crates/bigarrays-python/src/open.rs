@@ -290,7 +290,7 @@ fn to_selector(scale: &Bound<'_, PyAny>) -> PyResult<ScaleSelector> {
 /// `dimension_names` names. Their `encoding` is raw, zstd, gzip or blosc, or `codecs` lists codecs as
 /// metadata of Zarr 3 do. `fill_value` is a number or what metadata say for one; `chunk_keys` is
 /// "default/", "default.", "v2/" or "v2."; `attributes` is a dict. `sharding` is the shape of shards, in
-/// elements, or True.
+/// elements, or True; `shard_order` is the order in which chunks lie in them: "c", "morton" or "hilbert".
 ///
 /// >>> array = bigarrays.create("memory://create", domain="-50:50,0:80,0:60", dtype="uint32",
 /// ...     chunks=(32, 32, 32), encoding="compressed_segmentation", resolution=(8, 8, 40))
@@ -302,7 +302,7 @@ fn to_selector(scale: &Bound<'_, PyAny>) -> PyResult<ScaleSelector> {
 #[pyfunction]
 #[pyo3(
     signature = (path_or_url, **options),
-    text_signature = "(path_or_url, *, dtype, shape=None, domain=None, origin=None, chunks=None, encoding=None, level=None, block=None, resolution=None, labels=None, key=None, sharding=None, dimension_names=None, fill_value=None, codecs=None, chunk_keys=None, attributes=None, format='precomputed', strict=False, outside='error', drop_fill=False, durable=False, lock=True, compression=None, storage_options=None, cache=None, validate=None)"
+    text_signature = "(path_or_url, *, dtype, shape=None, domain=None, origin=None, chunks=None, encoding=None, level=None, block=None, resolution=None, labels=None, key=None, sharding=None, shard_order=None, dimension_names=None, fill_value=None, codecs=None, chunk_keys=None, attributes=None, format='precomputed', strict=False, outside='error', drop_fill=False, durable=False, lock=True, compression=None, storage_options=None, cache=None, validate=None)"
 )]
 pub(crate) fn create(
     py: Python<'_>,
@@ -330,7 +330,7 @@ pub(crate) fn create(
 #[pyfunction]
 #[pyo3(
     signature = (path_or_url, **options),
-    text_signature = "(path_or_url, *, dtype, shape=None, domain=None, origin=None, chunks=None, encoding=None, level=None, block=None, resolution=None, labels=None, key=None, sharding=None, dimension_names=None, fill_value=None, codecs=None, chunk_keys=None, attributes=None, format=None, strict=False, outside='error', drop_fill=False, durable=False, lock=True, compression=None, storage_options=None, cache=None, validate=None)"
+    text_signature = "(path_or_url, *, dtype, shape=None, domain=None, origin=None, chunks=None, encoding=None, level=None, block=None, resolution=None, labels=None, key=None, sharding=None, shard_order=None, dimension_names=None, fill_value=None, codecs=None, chunk_keys=None, attributes=None, format=None, strict=False, outside='error', drop_fill=False, durable=False, lock=True, compression=None, storage_options=None, cache=None, validate=None)"
 )]
 pub(crate) fn add_scale(
     py: Python<'_>,
@@ -355,6 +355,7 @@ fn described(
         return Err(PyTypeError::new_err(format!("{function}() needs a dtype")));
     };
     let (sharding, shard) = new_sharding(&given)?;
+    let shard_order: Option<String> = given.take("shard_order")?;
     let spec = CreateSpec {
         chunk: given.take("chunks")?,
         encoding: given.take("encoding")?,
@@ -365,6 +366,7 @@ fn described(
         key: given.take("key")?,
         sharding,
         shard,
+        shard_order: shard_order.as_deref().map(str::parse).transpose().or_raise(py)?,
         dimension_names: given.take("dimension_names")?,
         fill: given.take::<Bound<'_, PyAny>>("fill_value")?.as_ref().map(to_json).transpose()?,
         codecs: given.take::<Bound<'_, PyAny>>("codecs")?.as_ref().map(to_json).transpose()?,

@@ -23,6 +23,7 @@
 mod array;
 pub mod buffer;
 pub mod codec;
+pub mod curve;
 pub mod domain;
 mod dtype;
 pub mod engine;

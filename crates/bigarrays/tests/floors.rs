@@ -9,6 +9,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("dtype", 0),
     ("domain", 0),
     ("buffer", 0),
+    ("curve", 1),
     ("grid", 1),
     ("codec", 1),
     ("layout", 1),

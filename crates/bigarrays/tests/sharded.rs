@@ -5,9 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bigarrays::buffer::View;
+use bigarrays::curve::ChunkOrder;
+use bigarrays::domain::Dims;
 use bigarrays::format::{NewSharding, Opened};
 use bigarrays::ndarray::Array3;
 use bigarrays::store::shard_neuroglancer::{INDEX_CACHE, Members, ShardSpec, ShardedStore};
+use bigarrays::store::shard_zarr::{self, GridKeys, IndexSpec, ShardGrid};
 use bigarrays::store::{self, ChangeFn, Get, GetSink, Part, Store, StoreOptions, Update};
 use bigarrays::{Array, ArrayOptions, CopyOptions, CreateSpec, DataType, Domain, OpenOptions, Result, copy};
 
@@ -67,12 +70,21 @@ impl Store for Counting {
 /// The array at `url`, whose chunks are read through a counting store.
 fn counted(url: &str, sharding: ShardSpec, cost: u64, cache: u64) -> (Array, Arc<Counting>) {
     let array = Array::open(url).unwrap();
-    let inner = store::open(&format!("{url}/{}", array.scales()[0].key), &StoreOptions::default()).unwrap();
-    let [requests, rounds] = Default::default();
-    let counting = Arc::new(Counting { inner, cost, requests, rounds });
+    let counting = counting(&format!("{url}/{}", array.scales()[0].key), cost);
     let chunks: u64 = array.layout().grid.shape().iter().product();
     let store =
         ShardedStore::new(counting.clone(), sharding, Arc::new(All(chunks))).unwrap().index_cache(cache);
+    (over(&array, store), counting)
+}
+
+fn counting(url: &str, cost: u64) -> Arc<Counting> {
+    let inner = store::open(url, &StoreOptions::default()).unwrap();
+    let [requests, rounds] = Default::default();
+    Arc::new(Counting { inner, cost, requests, rounds })
+}
+
+/// The array, over another store of its chunks.
+fn over(array: &Array, store: impl Store + 'static) -> Array {
     let opened = Opened {
         format: "test",
         layout: array.layout().clone(),
@@ -81,7 +93,7 @@ fn counted(url: &str, sharding: ShardSpec, cost: u64, cache: u64) -> (Array, Arc
         scales: Vec::new(),
         scale: 0,
     };
-    (Array::from_opened(opened, url, ArrayOptions::default()), counting)
+    Array::from_opened(opened, array.url(), ArrayOptions::default())
 }
 
 fn create(url: &str, edge: u64, chunk: u64, sharding: NewSharding) -> Array {
@@ -132,10 +144,7 @@ fn requests_for_boxes(url: &str, spec: ShardSpec, data: &Array3<u8>, cache: u64)
     let (array, counting) = counted(url, spec, 4 * 16 * 16 * 16, cache);
     let (mut chunks, mut state) = (0, 1u64);
     for _ in 0..100 {
-        let start = [0; 3].map(|_: i64| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 33) as i64 % 96
-        });
+        let start = [0; 3].map(|_: i64| next(&mut state) % 96);
         let part = Domain::new(&start, &[32; 3]).unwrap();
         chunks += array.chunks(&part).unwrap().count() as u64;
         let read = array.read::<u8>(&part).unwrap();
@@ -144,6 +153,63 @@ fn requests_for_boxes(url: &str, spec: ShardSpec, data: &Array3<u8>, cache: u64)
     }
     let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
     Taken { chunks, requests: count(&counting.requests), rounds: count(&counting.rounds) }
+}
+
+/// An array that is one shard: the nearer neighbours in space are in the file, the fewer its boxes take.
+#[test]
+fn boxes_take_fewest_requests_along_curves() {
+    let (edge, chunk) = (96, 6);
+    let data = noise(edge);
+    let taken = ChunkOrder::ALL.map(|order| {
+        let url = format!("memory://one-shard-{order}");
+        let mut spec = CreateSpec::new(DataType::U8, Domain::from_shape(&[edge as u64; 3]).unwrap());
+        (spec.chunk, spec.shard) = (Some(vec![chunk; 3]), Some(vec![edge as u64; 3]));
+        (spec.shard_order, spec.codecs) = (Some(order), Some(serde_json::json!(["bytes", "crc32c"])));
+        let array = OpenOptions::new().format("zarr3").create(&url, &spec).unwrap();
+        array.write(&[0; 3], data.view()).unwrap();
+        // As 1.25 MiB are of chunks of 64³ bytes.
+        let counting = counting(&url, 5 * chunk.pow(3));
+        let grid = ShardGrid {
+            chunks: Dims::from_elem(edge as u64 / chunk, 3),
+            per_shard: Dims::from_elem(edge as u64 / chunk, 3),
+            axes: (0..3).collect(),
+            // Who reads goes by the index alone.
+            order: ChunkOrder::C,
+            index: IndexSpec { at_end: true, big_endian: false, checksum: true },
+            keys: Arc::new(Whole),
+        };
+        let array = over(&array, shard_zarr::ShardedStore::new(counting.clone(), grid).unwrap());
+        let mut state = 1u64;
+        for _ in 0..100 {
+            let start = [0; 3].map(|_: i64| next(&mut state) % (edge as i64 - 12));
+            let part = Domain::new(&start, &[12; 3]).unwrap();
+            let read = array.read::<u8>(&part).unwrap();
+            let at = start.map(|start| start as usize);
+            assert_eq!(read.data()[[5, 6, 7]], data[[at[0] + 5, at[1] + 6, at[2] + 7]]);
+        }
+        counting.requests.load(Ordering::Relaxed)
+    });
+    println!("requests for 100 boxes, of chunks in C, Morton and Hilbert order: {taken:?}");
+    assert!(taken[0] * 3 > taken[1] * 4 && taken[1] > taken[2], "{taken:?}");
+}
+
+/// The key of the only shard of a Zarr array of three axes.
+#[derive(Debug)]
+struct Whole;
+
+impl GridKeys for Whole {
+    fn key_of(&self, _: &[u64]) -> String {
+        "c/0/0/0".to_owned()
+    }
+
+    fn parse(&self, key: &str, ndim: usize) -> Option<Dims<u64>> {
+        (key == "c/0/0/0").then(|| Dims::from_elem(0, ndim))
+    }
+}
+
+fn next(state: &mut u64) -> i64 {
+    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    (*state >> 33) as i64
 }
 
 /// Of what is written whole, nothing is read: shards that cannot be read show it.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use bigarrays::buffer::Order;
+use bigarrays::curve::ChunkOrder;
 use bigarrays::format::zarr::check_metadata;
 use bigarrays::format::{self, CreateSpec, FormatOptions, Node};
 use bigarrays::{DataType, Domain, OpenOptions, ndarray};
@@ -164,10 +165,31 @@ fn sharded(chunk: &[u64], codecs: Value, place: &str) -> Value {
 #[test]
 fn shards_and_shards_in_shards() {
     let plain = json!([{"name": "bytes", "configuration": {"endian": "little"}}, "zstd"]);
+    let around = |before: &[Value], shards: Value, after: &[Value]| -> Value {
+        before.iter().chain(shards.as_array().unwrap()).chain(after).cloned().collect()
+    };
+    let turned = json!({"name": "transpose", "configuration": {"order": [1, 0]}});
     let nested = sharded(&[4, 4], sharded(&[2, 1], plain.clone(), "start"), "end");
-    for (name, codecs) in [("end", sharded(&[2, 2], plain.clone(), "end")), ("nested", nested)] {
+    let raw = json!([{"name": "bytes", "configuration": {"endian": "big"}}]);
+    let inner = around(&[turned.clone()], sharded(&[2, 1], raw.clone(), "start"), &["crc32c".into()]);
+    for (name, codecs, order) in [
+        ("end", sharded(&[2, 2], plain.clone(), "end"), ChunkOrder::Hilbert),
+        ("nested", nested, ChunkOrder::Morton),
+        ("turned", around(&[turned.clone()], sharded(&[1, 2], raw, "end"), &[]), ChunkOrder::C),
+        (
+            "whole",
+            around(&[], sharded(&[2, 1], plain.clone(), "end"), &["gzip".into(), "crc32c".into()]),
+            ChunkOrder::C,
+        ),
+        (
+            "all",
+            around(&[turned.clone()], sharded(&[4, 2], inner, "end"), &["zstd".into()]),
+            ChunkOrder::Hilbert,
+        ),
+    ] {
         let mut spec = spec(DataType::U16, &[19, 13], &[8, 8]);
         spec.codecs = Some(codecs);
+        spec.shard_order = Some(order);
         let array = create(&format!("sharded-{name}"), "zarr3", &spec).unwrap();
         let shape: Vec<u64> = array.shard_shape().unwrap().to_vec();
         assert_eq!(shape, [8, 8]);
@@ -198,14 +220,17 @@ fn shards_and_shards_in_shards() {
                 Ok(())
             })
             .unwrap();
-        assert_eq!(keys, if name == "end" { 10 * 7 } else { 10 * 13 });
+        assert_eq!(keys, if name == "end" { 10 * 7 } else { 10 * 13 }, "{name}");
         format::resize(array.url(), &[8, 13], &FormatOptions::default()).unwrap();
         format::resize(array.url(), &[19, 13], &FormatOptions::default()).unwrap();
         let again = OpenOptions::new().open(array.url()).unwrap();
         assert!(again.read::<u16>(&"8:19,0:13".parse().unwrap()).unwrap().data().iter().all(|&x| x == 0));
     }
+    let scaled = json!({"name": "numcodecs.fixedscaleoffset", "configuration": {"offset": 0, "scale": 2, "dtype": "<u2"}});
     for (codecs, named) in [
-        (json!([sharded(&[2, 2], plain.clone(), "end")[0], "gzip"]), "around sharding_indexed"),
+        (around(&["gzip".into()], sharded(&[2, 2], plain.clone(), "end"), &[]), "gzip"),
+        (around(&[], sharded(&[2, 2], plain.clone(), "end"), &["bytes".into()]), "bytes"),
+        (around(&[scaled], sharded(&[2, 2], plain.clone(), "end"), &[]), "fixedscaleoffset"),
         (sharded(&[3, 2], plain.clone(), "end"), "chunk_shape"),
         (sharded(&[2, 2], plain, "middle"), "index_location"),
         (sharded(&[2, 2], json!(["zfp"]), "end"), "zfp"),

@@ -154,6 +154,12 @@ pub trait ArrayCodec: Debug + Send + Sync {
     /// The largest number of bytes that a valid encoding can have; guards decompression.
     fn max_encoded_len(&self, spec: &ChunkSpec) -> usize;
 
+    /// The order in which an encoded chunk is nothing but the elements as they are in memory, if it is.
+    fn plain(&self, dtype: DataType) -> Option<Order> {
+        let _ = dtype;
+        None
+    }
+
     /// The parts of the encoded chunk that hold `region`, where its layout is known beforehand.
     fn ranges(&self, spec: &ChunkSpec, region: &Region) -> Option<EncodedRanges> {
         let _ = (spec, region);
@@ -196,6 +202,19 @@ pub trait BytesCodec: Debug + Send + Sync {
     /// # Errors
     /// `CorruptData` if `bytes` are damaged or decode to more than `max_len` bytes.
     fn decode(&self, bytes: &[u8], max_len: usize, out: &mut Vec<u8>) -> Result<usize>;
+
+    /// Decodes all of `bytes` into `out`, which is as long as they are decoded.
+    ///
+    /// # Errors
+    /// `CorruptData` if `bytes` are damaged or decode to another number of bytes; `out` is then undefined.
+    fn decode_exact(&self, bytes: &[u8], out: &mut [u8]) -> Result<()> {
+        with_scratch(|decoded| {
+            let length = self.decode(bytes, out.len(), decoded)?;
+            expect_len(length, out.len())?;
+            out.copy_from_slice(&decoded[..length]);
+            Ok(())
+        })
+    }
 
     /// The largest encoding of `len` bytes that a sane encoder makes.
     fn max_encoded_len(&self, len: usize) -> usize {
@@ -286,6 +305,14 @@ impl CodecPipeline {
         self
     }
 
+    /// The pipeline with what `wrap` makes of its array codec.
+    pub(crate) fn wrapped(
+        self,
+        wrap: impl FnOnce(Arc<dyn ArrayCodec>) -> Result<Arc<dyn ArrayCodec>>,
+    ) -> Result<Self> {
+        Ok(Self { array: wrap(self.array)?, ..self })
+    }
+
     /// The codec that turns elements into bytes.
     pub fn array(&self) -> &dyn ArrayCodec {
         &*self.array
@@ -304,8 +331,18 @@ impl CodecPipeline {
     /// Replaces `out` with the encoded chunk.
     pub fn encode(&self, chunk: &View<'_>, spec: &ChunkSpec, out: &mut Vec<u8>) -> Result<()> {
         out.clear();
-        self.array.encode(chunk, spec, out)?;
-        self.bytes.iter().try_for_each(|codec| transform(out, |from, to| codec.encode(from, to)))
+        let plain = self.array.plain(spec.dtype).and_then(|order| chunk.as_dense(order));
+        let rest = match (plain, self.bytes.split_first()) {
+            (Some(elements), Some((first, rest))) => {
+                first.encode(elements, out)?;
+                rest
+            }
+            _ => {
+                self.array.encode(chunk, spec, out)?;
+                &self.bytes
+            }
+        };
+        rest.iter().try_for_each(|codec| transform(out, |from, to| codec.encode(from, to)))
     }
 
     /// Decodes the elements of `region` into `out`, whose shape is `region.count`.
@@ -335,6 +372,13 @@ impl CodecPipeline {
         let Some((last, inner)) = codecs.split_last() else {
             return self.array.decode(bytes, spec, region, out);
         };
+        if inner.is_empty()
+            && region.is_whole(&spec.shape)
+            && let Some(order) = self.array.plain(spec.dtype)
+            && let Some(elements) = out.as_dense_mut(order)
+        {
+            return last.decode_exact(bytes, elements);
+        }
         with_scratch(|decoded| {
             let length = last.decode(bytes, self.max_len_before(inner, spec), decoded)?;
             self.decode_through(inner, &decoded[..length], spec, region, out)
@@ -354,6 +398,15 @@ impl CodecPipeline {
     pub fn ranges(&self, spec: &ChunkSpec, region: &Region) -> Option<EncodedRanges> {
         if self.bytes.is_empty() { self.array.ranges(spec, region) } else { None }
     }
+}
+
+/// # Errors
+/// `CorruptData` if decoded bytes are not as many as there should be.
+fn expect_len(length: usize, expected: usize) -> Result<()> {
+    if length == expected {
+        return Ok(());
+    }
+    Err(Error::corrupt(format!("{length} bytes instead of {expected}")))
 }
 
 /// Replaces the contents of `buffer` by what `step` makes of them.

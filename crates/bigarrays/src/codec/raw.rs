@@ -159,6 +159,11 @@ impl ArrayCodec for Raw {
         spec.byte_len().unwrap_or(usize::MAX)
     }
 
+    fn plain(&self, dtype: DataType) -> Option<Order> {
+        // Booleans are to be looked at.
+        (!self.swaps(dtype) && dtype != DataType::Bool).then_some(self.order)
+    }
+
     fn ranges(&self, spec: &ChunkSpec, region: &Region) -> Option<EncodedRanges> {
         let total = spec.byte_len().ok()? as u64;
         Some(EncodedRanges { ranges: Spans::new(*self, spec, region)?.ranges(region), total })

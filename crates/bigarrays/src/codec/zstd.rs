@@ -4,10 +4,9 @@ use std::cell::RefCell;
 
 use zstd::zstd_safe::{self, CCtx, CParameter, DCtx};
 
-use super::BytesCodec;
 use super::plain::copy_plain;
-use crate::buffer::first_bytes;
-use crate::error::{Error, Result};
+use super::{BytesCodec, expect_len};
+use crate::error::{Error, ErrorKind, Result};
 
 const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
@@ -59,18 +58,23 @@ impl BytesCodec for Zstd {
     }
 
     fn encode(&self, bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {
-        let start = out.len();
-        out.resize(start + zstd_safe::compress_bound(bytes.len()), 0);
-        let length = COMPRESSOR.with_borrow_mut(|slot| {
+        if !out.is_empty() {
+            let mut appended = Vec::new();
+            self.encode(bytes, &mut appended)?;
+            out.extend_from_slice(&appended);
+            return Ok(());
+        }
+        // What is not needed of the room is never touched.
+        out.reserve_exact(zstd_safe::compress_bound(bytes.len()));
+        COMPRESSOR.with_borrow_mut(|slot| {
             let compressor = slot.get_or_insert_with(CCtx::create);
             let parameters =
                 [CParameter::CompressionLevel(self.level), CParameter::ChecksumFlag(self.checksum)];
             let set = parameters.into_iter().try_for_each(|value| compressor.set_parameter(value).map(drop));
-            set.and_then(|()| compressor.compress2(&mut out[start..], bytes)).map_err(|code| {
+            set.and_then(|()| compressor.compress2(out, bytes)).map_err(|code| {
                 Error::invalid(format!("cannot compress: {}", zstd_safe::get_error_name(code)))
             })
         })?;
-        out.truncate(start + length);
         Ok(())
     }
 
@@ -85,8 +89,36 @@ impl BytesCodec for Zstd {
         let room = content_len(bytes)?.min(bytes.len().saturating_mul(MAX_RATIO)).min(max_len);
         DECOMPRESSOR.with_borrow_mut(|slot| {
             let decompressor = slot.get_or_insert_with(DCtx::create);
-            decompressor.decompress(first_bytes(out, room), bytes).map_err(corrupt)
+            if out.len() >= room {
+                return decompressor.decompress(&mut out[..room], bytes).map_err(corrupt);
+            }
+            out.clear();
+            out.try_reserve_exact(room).map_err(|_| {
+                Error::new(ErrorKind::MemoryBudget, format!("{room} bytes do not fit into memory"))
+            })?;
+            let length = decompressor.decompress(out, bytes).map_err(corrupt)?;
+            // Memory may be had in larger pieces than it is asked for.
+            match length <= room {
+                true => Ok(length),
+                false => Err(Error::corrupt(format!("zstd: more than {room} bytes"))),
+            }
         })
+    }
+
+    fn decode_exact(&self, bytes: &[u8], out: &mut [u8]) -> Result<()> {
+        let expected = out.len();
+        if self.or_plain && !bytes.starts_with(&MAGIC) {
+            expect_len(bytes.len(), expected)?;
+            out.copy_from_slice(bytes);
+            return Ok(());
+        }
+        if bytes.is_empty() {
+            return Err(Error::corrupt("zstd: no bytes"));
+        }
+        let length = DECOMPRESSOR.with_borrow_mut(|slot| {
+            slot.get_or_insert_with(DCtx::create).decompress(out, bytes).map_err(corrupt)
+        })?;
+        expect_len(length, expected)
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::codec::ContentEncoding;
+use crate::curve::ChunkOrder;
 use crate::domain::{Dims, Domain};
 use crate::dtype::DataType;
 use crate::error::{Error, ErrorKind, Result};
@@ -325,6 +326,9 @@ pub struct CreateSpec {
     pub sharding: NewSharding,
     /// Shape of a shard in elements, a multiple of that of a chunk, where shards are boxes of any shape.
     pub shard: Option<Vec<u64>>,
+    /// The order in which chunks lie in shards, where the format leaves it open; C order if neither this nor
+    /// the attributes say.
+    pub shard_order: Option<ChunkOrder>,
     /// Names of the axes, where the format keeps them.
     pub dimension_names: Option<Vec<String>>,
     /// Value of elements that are not stored, as metadata of the format say it; zero if not given.
@@ -365,6 +369,7 @@ impl CreateSpec {
             key: None,
             sharding: NewSharding::None,
             shard: None,
+            shard_order: None,
             dimension_names: None,
             fill: None,
             codecs: None,
@@ -405,13 +410,28 @@ pub(crate) fn open(url: &str, options: &FormatOptions) -> Result<Opened> {
 /// Creates an array at `url`, in precomputed format unless the options name another.
 pub(crate) fn create(url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
     let format = by_name(options.format.as_deref().unwrap_or("precomputed"))?;
-    format.create(url, spec, options).map_err(|error| error.during("creating").at(url))
+    let context = |error: Error| error.during("creating").at(url);
+    check_order(spec).map_err(context)?;
+    format.create(url, spec, options).map_err(context)
 }
 
 /// Adds a scale to the layer at `url`.
 pub(crate) fn add_scale(url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
     let format = known_at(url, options)?.unwrap_or(&Precomputed);
-    format.add_scale(url, spec, options).map_err(|error| error.during("adding a scale to").at(url))
+    let context = |error: Error| error.during("adding a scale to").at(url);
+    check_order(spec).map_err(context)?;
+    format.add_scale(url, spec, options).map_err(context)
+}
+
+/// An error if `spec` has an order of chunks in shards, but no shards.
+fn check_order(spec: &CreateSpec) -> Result<()> {
+    let is_sharded = spec.sharding != NewSharding::None || spec.shard.is_some() || spec.codecs.is_some();
+    match spec.shard_order {
+        Some(order) if !is_sharded => Err(Error::invalid(format!(
+            "{order} order of chunks in shards, but no shards; ask for them, too"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Removes the layer at `url`, or one scale of it.

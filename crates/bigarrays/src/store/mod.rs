@@ -22,6 +22,7 @@ use crate::pool::pool;
 
 pub mod cache;
 pub mod conformance;
+pub(crate) mod encoded;
 pub mod fault;
 mod file;
 mod lock;

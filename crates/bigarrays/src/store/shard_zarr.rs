@@ -3,7 +3,7 @@
 //! <https://zarr-specs.readthedocs.io/en/latest/v3/codecs/sharding-indexed/index.html>
 //!
 //! A shard has an index of all chunks that it can hold, at its start or at its end, and behind or before
-//! that the chunks, as they are written here in C order of their places.
+//! that the chunks, in any order, of which metadata of Zarr know nothing: it matters to writers alone.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +16,7 @@ use super::shard::read::{Lookups, parts};
 use super::shard::{self, ChunkPlace, INDEX_CACHE, Lookup, Places, Sharded, expect_apart};
 use super::{ChangeFn, Get, GetSink, Part, Store, Update, Wanted};
 use crate::codec::ContentEncoding;
+use crate::curve::{ChunkOrder, Curve};
 use crate::domain::Dims;
 use crate::error::{Error, ErrorKind, Result};
 use crate::grid::ChunkGrid;
@@ -81,8 +82,8 @@ pub struct IndexSpec {
 
 impl IndexSpec {
     /// Bytes of the index of so many chunks.
-    fn len(self, chunks: u64) -> usize {
-        chunks as usize * ENTRY + if self.checksum { CHECKSUM } else { 0 }
+    pub(crate) fn len(self, chunks: u64) -> usize {
+        (chunks as usize).saturating_mul(ENTRY) + if self.checksum { CHECKSUM } else { 0 }
     }
 }
 
@@ -93,6 +94,10 @@ pub struct ShardGrid {
     pub chunks: Dims<u64>,
     /// Chunks along each axis of a shard.
     pub per_shard: Dims<u64>,
+    /// The axes of the array in the order in which a shard has them.
+    pub axes: Dims<usize>,
+    /// The order in which a shard's chunks are written.
+    pub order: ChunkOrder,
     /// The index of each shard.
     pub index: IndexSpec,
     /// The keys of shards.
@@ -115,8 +120,11 @@ impl ShardGrid {
             numbers.try_fold(1u64, |product, number| product.checked_mul(number))
         }
         let slots = product(self.per_shard.iter().copied());
+        let mut axes = self.axes.clone();
+        axes.sort_unstable();
+        let fits = self.per_shard.len() == self.chunks.len() && axes.into_iter().eq(0..self.chunks.len());
         match (slots, product(self.shards())) {
-            (Some(1..=MOST_CHUNKS), Some(_)) if self.per_shard.len() == self.chunks.len() => Ok(()),
+            (Some(1..=MOST_CHUNKS), Some(_)) if fits => Ok(()),
             _ => Err(Error::unsupported(format!(
                 "shards of {:?} chunks, of which there are {:?}: at most {MOST_CHUNKS} in a shard, and 2^64 shards",
                 self.per_shard, self.chunks
@@ -124,14 +132,28 @@ impl ShardGrid {
         }
     }
 
-    /// The shard of a chunk, and its place there; both numbered in C order.
+    /// The shard of a chunk, and its place there; both numbered in C order, of the shard's axes there.
     fn place(&self, index: &[u64]) -> (u64, u64) {
-        let (mut shard, mut slot) = (0, 0);
-        for ((&at, &per_shard), shards) in index.iter().zip(&self.per_shard).zip(self.shards()) {
-            shard = shard * shards + at / per_shard;
-            slot = slot * per_shard + at % per_shard;
-        }
+        let place = |axis: usize| (index[axis] / self.per_shard[axis], index[axis] % self.per_shard[axis]);
+        let shard = self.shards().enumerate().fold(0, |shard, (axis, shards)| shard * shards + place(axis).0);
+        let slot = self.axes.iter().fold(0, |slot, &axis| slot * self.per_shard[axis] + place(axis).1);
         (shard, slot)
+    }
+
+    /// The place in its shard of the chunk of this number, along the shard's axes.
+    fn in_shard(&self, mut slot: u64) -> Dims<u64> {
+        let mut place: Dims<u64> = Dims::from_elem(0, self.axes.len());
+        for (at, &axis) in place.iter_mut().zip(&self.axes).rev() {
+            *at = slot % self.per_shard[axis];
+            slot /= self.per_shard[axis];
+        }
+        place
+    }
+
+    /// The order of the chunks of a shard.
+    fn curve(&self) -> Result<Curve> {
+        let shape: Dims<u64> = self.axes.iter().map(|&axis| self.per_shard[axis]).collect();
+        Curve::new(self.order, &shape)
     }
 
     /// The place in the grid of the shard of this number.
@@ -146,12 +168,10 @@ impl ShardGrid {
     }
 
     /// The place in the grid of a chunk.
-    fn chunk_index(&self, shard: &[u64], mut slot: u64) -> Dims<u64> {
+    fn chunk_index(&self, shard: &[u64], slot: u64) -> Dims<u64> {
         let mut index: Dims<u64> = shard.into();
-        for axis in (0..index.len()).rev() {
-            let per_shard = self.per_shard[axis];
-            index[axis] = index[axis].saturating_mul(per_shard).saturating_add(slot % per_shard);
-            slot /= per_shard;
+        for (at, &axis) in self.in_shard(slot).into_iter().zip(&self.axes) {
+            index[axis] = index[axis].saturating_mul(self.per_shard[axis]).saturating_add(at);
         }
         index
     }
@@ -243,6 +263,7 @@ pub struct ShardedStore {
     /// Where the inner store is, which tells the shards of children apart.
     place: Arc<str>,
     grid: ShardGrid,
+    curve: Curve,
     cache: Arc<PerProcess<IndexCache<Arc<ShardIndex>>>>,
 }
 
@@ -253,7 +274,8 @@ impl ShardedStore {
     /// `Unsupported` if there are too many.
     pub fn new(inner: Arc<dyn Store>, grid: ShardGrid) -> Result<Self> {
         grid.check()?;
-        Ok(Self { place: inner.location("").into(), inner, grid, cache: Arc::new(PerProcess::new()) })
+        let curve = grid.curve()?;
+        Ok(Self { place: inner.location("").into(), inner, grid, curve, cache: Arc::new(PerProcess::new()) })
     }
 
     fn cache(&self) -> Result<Arc<IndexCache<Arc<ShardIndex>>>> {
@@ -376,13 +398,17 @@ impl Sharded for ShardedStore {
         new.try_reserve_exact(total).map_err(|_| {
             Error::new(ErrorKind::MemoryBudget, format!("a shard of {total} bytes does not fit into memory"))
         })?;
+        let mut chunks: Vec<(u64, Cow<'_, [u8]>)> = chunks.into_iter().collect();
+        if self.grid.order != ChunkOrder::C {
+            chunks.sort_by_cached_key(|(slot, _)| self.curve.rank(&self.grid.in_shard(*slot)));
+        }
         let mut index = vec![0xff; self.grid.slots() as usize * ENTRY];
         let mut at = if spec.at_end { 0 } else { length as u64 };
-        for (&slot, chunk) in &chunks {
+        for (slot, chunk) in &chunks {
             let words = [at, chunk.len() as u64];
             let words =
                 words.map(|word| if spec.big_endian { word.to_be_bytes() } else { word.to_le_bytes() });
-            index[slot as usize * ENTRY..][..ENTRY].copy_from_slice(words.as_flattened());
+            index[*slot as usize * ENTRY..][..ENTRY].copy_from_slice(words.as_flattened());
             at += chunk.len() as u64;
         }
         if spec.checksum {
@@ -391,7 +417,7 @@ impl Sharded for ShardedStore {
         if !spec.at_end {
             new.extend_from_slice(&index);
         }
-        chunks.into_values().for_each(|chunk| new.extend_from_slice(&chunk));
+        chunks.into_iter().for_each(|(_, chunk)| new.extend_from_slice(&chunk));
         if spec.at_end {
             new.extend_from_slice(&index);
         }
@@ -412,8 +438,8 @@ impl Store for ShardedStore {
 
     fn child(&self, path: &str) -> Result<Arc<dyn Store>> {
         let inner = self.inner.child(path)?;
-        let (grid, cache) = (self.grid.clone(), Arc::clone(&self.cache));
-        Ok(Arc::new(Self { place: inner.location("").into(), inner, grid, cache }))
+        let (grid, curve, cache) = (self.grid.clone(), self.curve.clone(), Arc::clone(&self.cache));
+        Ok(Arc::new(Self { place: inner.location("").into(), inner, grid, curve, cache }))
     }
 
     fn get_many(&self, requests: &[Get], sink: &GetSink<'_>) -> Result<()> {
@@ -477,8 +503,14 @@ mod tests {
 
     fn store(inner: &Arc<MemoryStore>, index: IndexSpec) -> ShardedStore {
         let of = |numbers: &[u64]| Dims::from_slice(numbers);
-        let grid =
-            ShardGrid { chunks: of(&[5, 3]), per_shard: of(&[2, 2]), index, keys: Arc::new(PlaceKeys) };
+        let grid = ShardGrid {
+            chunks: of(&[5, 3]),
+            per_shard: of(&[2, 2]),
+            axes: [0, 1].into_iter().collect(),
+            order: ChunkOrder::C,
+            index,
+            keys: Arc::new(PlaceKeys),
+        };
         ShardedStore::new(Arc::<MemoryStore>::clone(inner), grid).unwrap()
     }
 

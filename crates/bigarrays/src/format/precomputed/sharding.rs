@@ -1,6 +1,7 @@
 //! Ids of chunks for shards, and the choice of parameters.
 
 use crate::codec::ContentEncoding;
+use crate::curve::{ChunkOrder, Morton};
 use crate::domain::Dims;
 use crate::error::{Error, Result};
 use crate::format::{CreateSpec, NewSharding};
@@ -8,59 +9,8 @@ use crate::grid::ChunkGrid;
 use crate::layout::KeyEncoding;
 use crate::store::shard_neuroglancer::{Members, ShardHash, ShardSpec};
 
-/// The compressed Morton codes of a grid: the bits of x, y and z by turns, without those that are
-/// zero in all of the grid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Morton {
-    grid: [u64; 3],
-    /// How many bits there are along each axis.
-    bits: [u32; 3],
-}
-
-impl Morton {
-    /// # Errors
-    /// `Unsupported` if the codes have more than 64 bits.
-    fn new(grid: [u64; 3]) -> Result<Self> {
-        let bits = grid.map(|length| u64::BITS - length.saturating_sub(1).leading_zeros());
-        match bits.iter().sum::<u32>() {
-            0..=64 => Ok(Self { grid, bits }),
-            sum => Err(Error::unsupported(format!(
-                "chunk ids of {sum} bits, for a grid of {grid:?} chunks; sharded ids have at most 64"
-            ))),
-        }
-    }
-
-    fn len(&self) -> u32 {
-        self.bits.iter().sum()
-    }
-
-    /// The axis of each bit of a code and which bit of the position along the axis it is, from the lowest on.
-    fn order(&self) -> impl Iterator<Item = (usize, u32)> + '_ {
-        (0..u64::BITS)
-            .flat_map(|bit| (0..3).map(move |axis| (axis, bit)))
-            .filter(|&(axis, bit)| bit < self.bits[axis])
-    }
-
-    fn code(&self, index: &[u64]) -> u64 {
-        self.order().enumerate().fold(0, |code, (at, (axis, bit))| code | (((index[axis] >> bit) & 1) << at))
-    }
-
-    fn index(&self, code: u64) -> [u64; 3] {
-        let mut index = [0; 3];
-        self.order().enumerate().for_each(|(at, (axis, bit))| index[axis] |= ((code >> at) & 1) << bit);
-        index
-    }
-
-    /// Shape of the boxes of chunks whose codes differ in the lowest `bits` bits only.
-    fn block(&self, bits: u32) -> [u64; 3] {
-        let mut shape = [1u64; 3];
-        self.order().take(bits as usize).for_each(|(axis, _)| shape[axis] = shape[axis].saturating_mul(2));
-        [0, 1, 2].map(|axis| shape[axis].min(self.grid[axis]))
-    }
-}
-
 /// Chunk ids as keys, in decimal digits.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct MortonKeys {
     morton: Morton,
     spec: ShardSpec,
@@ -73,7 +23,7 @@ impl MortonKeys {
     /// `Unsupported` if ids have more than 64 bits.
     pub(super) fn new(grid: &ChunkGrid, spec: ShardSpec) -> Result<Self> {
         let shape: Dims<u64> = grid.shape();
-        Ok(Self { morton: Morton::new([shape[0], shape[1], shape[2]])?, spec })
+        Ok(Self { morton: Morton::new(&shape[..3])?, spec })
     }
 
     pub(super) fn spec(&self) -> &ShardSpec {
@@ -92,7 +42,8 @@ impl MortonKeys {
 
     /// Number of chunks along each axis of the box that a shard is, if it is one.
     pub(super) fn shard_shape(&self) -> Option<[u64; 3]> {
-        self.bits_of_shard().map(|bits| self.morton.block(bits))
+        let shape = self.morton.block(self.bits_of_shard()?);
+        Some([shape[0], shape[1], shape[2]])
     }
 }
 
@@ -140,6 +91,11 @@ pub(super) fn new_sharding(
     encoding: &str,
     compression: ContentEncoding,
 ) -> Result<Option<ShardSpec>> {
+    if let Some(order) = spec.shard_order.filter(|order| *order != ChunkOrder::Morton) {
+        return Err(Error::invalid(format!(
+            "chunks in shards of precomputed layers lie in Morton order, that of their ids, not in {order} order"
+        )));
+    }
     match spec.sharding {
         NewSharding::None => Ok(None),
         NewSharding::Neuroglancer(sharding) => sharding.check().map(|()| Some(sharding)),
@@ -155,7 +111,7 @@ pub(super) fn new_sharding(
             let channels = shape.get(3).copied().unwrap_or(1);
             let elements = chunk.iter().zip(shape).map(|(&chunk, &length)| chunk.min(length));
             let bytes = elements.fold(channels, u64::saturating_mul).saturating_mul(spec.dtype.size() as u64);
-            Ok(Some(choose(&Morton::new(grid)?, bytes, compression)))
+            Ok(Some(choose(&Morton::new(&grid)?, bytes, compression)))
         }
     }
 }
@@ -199,19 +155,6 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    #[test]
-    fn codes_leave_out_bits_that_are_always_zero() {
-        let morton = Morton::new([5, 1, 2]).unwrap();
-        assert_eq!((morton.bits, morton.len()), ([3, 0, 1], 4));
-        assert_eq!(morton.code(&[4, 0, 1]), 0b1010);
-        assert_eq!(Morton::new([(1 << 49) + 1, 1, 1]).unwrap().len(), 50);
-        assert_eq!(
-            Morton::new([1 << 32, 1 << 32, 1]).unwrap().code(&[(1 << 32) - 1, (1 << 32) - 1, 0]),
-            u64::MAX
-        );
-        assert!(Morton::new([1 << 32, 1 << 32, 2]).unwrap_err().to_string().contains("65 bits"));
-    }
-
     proptest! {
         #[test]
         fn members_are_counted(
@@ -220,12 +163,12 @@ mod tests {
             let hash = if murmur { ShardHash::Murmur } else { ShardHash::Identity };
             let spec = ShardSpec { preshift_bits: preshift, hash, minishard_bits: minishard, shard_bits: shard,
                 minishard_index_encoding: ContentEncoding::Identity, data_encoding: ContentEncoding::Identity };
-            let keys = MortonKeys { morton: Morton::new(grid).unwrap(), spec };
+            let keys = MortonKeys { morton: Morton::new(&grid).unwrap(), spec };
             let mut counts = std::collections::HashMap::new();
             let mut boxes = std::collections::HashMap::new();
             for (x, y, z) in (0..grid[0]).flat_map(|x| (0..grid[1]).flat_map(move |y| (0..grid[2]).map(move |z| (x, y, z)))) {
                 let code = keys.morton.code(&[x, y, z]);
-                prop_assert_eq!(keys.morton.index(code), [x, y, z]);
+                prop_assert_eq!(&keys.morton.index(code)[..], [x, y, z]);
                 let at = spec.place(code).0;
                 *counts.entry(at).or_insert(0) += 1;
                 if let Some(shape) = keys.shard_shape() {
@@ -243,7 +186,7 @@ mod tests {
 
         #[test]
         fn choices_keep_within_the_limits(grid in [1u64..1 << 21, 1u64..1 << 21, 1u64..1 << 20], bytes in 1u64..1 << 28) {
-            let morton = Morton::new(grid).unwrap();
+            let morton = Morton::new(&grid).unwrap();
             let spec = choose(&morton, bytes, ContentEncoding::Gzip);
             spec.check().unwrap();
             let within = spec.preshift_bits + spec.minishard_bits;

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::codecs;
+use super::shards;
+use super::shards::{Level, SHARDING};
 use crate::buffer::Order;
 use crate::codec::{
     ArrayCodec, Bitround, BytesCodec, ChunkSpec, CodecPipeline, FixedScaleOffset, Raw, Transpose,
@@ -15,7 +17,6 @@ use crate::domain::Dims;
 use crate::dtype::DataType;
 use crate::error::{Error, Result};
 use crate::format::member::{Member, brief, naturals, up_to};
-use crate::store::shard_zarr::IndexSpec;
 
 /// One entry of a list of codecs.
 #[derive(Clone, Debug, PartialEq)]
@@ -81,27 +82,19 @@ pub(super) struct Chain {
     pub(super) levels: Vec<Level>,
 }
 
-/// Shards of one kind.
-#[derive(Clone, Debug)]
-pub(super) struct Level {
-    /// Chunks, or shards of the next kind, along each axis.
-    pub(super) per_shard: Dims<u64>,
-    pub(super) index: IndexSpec,
-}
-
 /// What is done to elements before they become bytes.
-enum Step {
+pub(super) enum Step {
     Transpose(Vec<usize>),
     Round(u32),
     Scale { offset: f64, scale: f64, stored: DataType },
 }
 
 /// A chain under construction.
-struct Builder {
+pub(super) struct Builder {
     /// Type of the elements as they leave the last step.
     dtype: DataType,
     ndim: usize,
-    steps: Vec<Step>,
+    pub(super) steps: Vec<Step>,
     array: Option<Arc<dyn ArrayCodec>>,
     bytes: Vec<Arc<dyn BytesCodec>>,
     order: Order,
@@ -112,19 +105,10 @@ struct Builder {
 /// # Errors
 /// `Unsupported` naming a codec that is not known; `InvalidMetadata` naming the member that is wrong.
 pub(super) fn build(list: &[CodecSpec], dtype: DataType, shape: &[u64]) -> Result<Chain> {
-    if let [spec] = list
-        && spec.name == SHARDING
-    {
-        return build_sharded(spec, dtype, shape);
+    if let Some(at) = list.iter().position(|spec| spec.name == SHARDING) {
+        return shards::build(list, at, dtype, shape);
     }
-    let mut builder = Builder {
-        dtype,
-        ndim: shape.len(),
-        steps: Vec::new(),
-        array: None,
-        bytes: Vec::new(),
-        order: Order::C,
-    };
+    let mut builder = Builder::new(dtype, shape.len());
     for spec in list {
         builder.add(spec)?;
     }
@@ -147,51 +131,11 @@ pub(super) fn build(list: &[CodecSpec], dtype: DataType, shape: &[u64]) -> Resul
     Ok(Chain { codecs, order: builder.order, chunk: shape.into(), levels: Vec::new() })
 }
 
-/// The codec that packs chunks into shards.
-pub(super) const SHARDING: &str = "sharding_indexed";
-
-/// The chain of shards of `shape`.
-fn build_sharded(spec: &CodecSpec, dtype: DataType, shape: &[u64]) -> Result<Chain> {
-    let members = spec.members();
-    members.expect_only(&["chunk_shape", "codecs", "index_codecs", "index_location"])?;
-    let parts = |value: &Value| {
-        let chunk = naturals(value).filter(|chunk| chunk.len() == shape.len() && !chunk.contains(&0))?;
-        shape.iter().zip(&chunk).all(|(shard, chunk)| shard % chunk == 0).then_some(chunk)
-    };
-    let chunk =
-        members.required("chunk_shape", parts, &format!("a shape that divides that of shards, {shape:?}"))?;
-    let place = |value: &Value| ["start", "end"].iter().position(|&known| value == known);
-    let place = members.optional("index_location", place, "\"start\" or \"end\"")?;
-    let list = |name: &str| {
-        let list = members.required(name, Some, "a list of codecs")?;
-        parse(list, &format!("{}{name}", members.path))
-    };
-    let (big_endian, checksum) = index_codecs(&list("index_codecs")?)?;
-    let mut chain = build(&list("codecs")?, dtype, &chunk)?;
-    let per_shard = shape.iter().zip(&chunk).map(|(shard, chunk)| shard / chunk).collect();
-    let index = IndexSpec { at_end: place != Some(0), big_endian, checksum };
-    chain.levels.insert(0, Level { per_shard, index });
-    Ok(chain)
-}
-
-/// Whether an index is big-endian, and whether it has a checksum.
-fn index_codecs(list: &[CodecSpec]) -> Result<(bool, bool)> {
-    if let Some(spec) = list.iter().find(|spec| !matches!(spec.name.as_str(), "bytes" | "crc32c")) {
-        return Err(Error::unsupported(format!(
-            "{}: codec {:?} for the index of shards",
-            spec.path, spec.name
-        )));
-    }
-    let is = |at: usize, name: &str| list.get(at).is_some_and(|spec| spec.name == name);
-    if !is(0, "bytes") || list.len() > 2 || (list.len() == 2 && !is(1, "crc32c")) {
-        return Err(Error::unsupported("index_codecs: expected \"bytes\", and maybe \"crc32c\""));
-    }
-    let members = list[0].members();
-    let endian = |value: &Value| ["little", "big"].iter().position(|&known| value == known);
-    Ok((members.required("endian", endian, "\"little\" or \"big\"")? == 1, list.len() == 2))
-}
-
 impl Builder {
+    pub(super) fn new(dtype: DataType, ndim: usize) -> Self {
+        Self { dtype, ndim, steps: Vec::new(), array: None, bytes: Vec::new(), order: Order::C }
+    }
+
     fn add(&mut self, spec: &CodecSpec) -> Result<()> {
         let named = |error: Error| match error.kind() {
             crate::ErrorKind::InvalidArgument => Error::metadata(format!("{}: {error}", spec.path)),
@@ -215,16 +159,13 @@ impl Builder {
                 self.bytes.push(codec);
                 Ok(())
             }
-            None if spec.name == SHARDING => {
-                Err(Error::unsupported(format!("{}: codecs around {SHARDING}", spec.path)))
-            }
             None if spec.optional => Ok(()),
             None => Err(Error::unsupported(format!("{}: unknown codec {:?}", spec.path, spec.name))),
         }
     }
 
     /// Adds a codec from elements to elements, if it is one.
-    fn add_step(&mut self, spec: &CodecSpec) -> Result<bool> {
+    pub(super) fn add_step(&mut self, spec: &CodecSpec) -> Result<bool> {
         let members = spec.members();
         match spec.plain_name() {
             "transpose" => {

@@ -1,9 +1,10 @@
 //! What a new array is made of.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::chain::SHARDING;
 use super::keys::Keys;
+use super::shards::SHARDING;
+use crate::curve::ChunkOrder;
 use crate::error::{Error, Result};
 use crate::format::{CreateSpec, NewSharding};
 
@@ -102,6 +103,32 @@ pub(super) fn sharded(chunk: &[u64], codecs: &Value) -> Value {
     json!([{"name": SHARDING, "configuration": {
         "chunk_shape": chunk, "codecs": codecs, "index_codecs": index, "index_location": "end",
     }}])
+}
+
+/// The attribute of what concerns this library alone, which others keep and do not read.
+const OWN: &str = "bigarrays";
+
+/// The member of [`OWN`] with the order in which chunks are written into shards. Readers go by the index of a
+/// shard, so that it may be missing, wrong or of a time to come.
+const ORDER: &str = "shard_order";
+
+/// The order of chunks in shards that the attributes of an array name.
+pub(super) fn order_of(attributes: Option<&Value>) -> ChunkOrder {
+    let own = attributes.and_then(|attributes| attributes.get(OWN)?.get(ORDER)?.as_str());
+    own.and_then(|name| name.parse().ok()).unwrap_or_default()
+}
+
+/// The attributes of a new array, with the order that is asked for.
+pub(super) fn attributes(spec: &CreateSpec) -> Map<String, Value> {
+    let mut attributes = spec.attributes.clone().unwrap_or_default();
+    if let Some(order) = spec.shard_order {
+        let own = attributes.entry(OWN).or_insert_with(|| json!({}));
+        match own.as_object_mut() {
+            Some(own) => drop(own.insert(ORDER.to_owned(), json!(order.name()))),
+            None => *own = json!({ORDER: order.name()}),
+        }
+    }
+    attributes
 }
 
 /// How keys are made: as asked for in words such as `default/` or `v2.`, or as `usual`.

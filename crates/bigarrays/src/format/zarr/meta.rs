@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::chain::{self, Chain, CodecSpec, Level, SHARDING};
+use super::chain::{self, Chain, CodecSpec};
 use super::keys::Keys;
+use super::shards::{Level, SHARDING};
 use crate::codec::ContentEncoding;
+use crate::curve::ChunkOrder;
 use crate::domain::{Dims, Domain};
 use crate::dtype::{DataType, FillValue};
 use crate::error::{Error, ErrorKind, Result};
@@ -14,6 +16,7 @@ use crate::format::Opened;
 use crate::grid::{ChunkGrid, EdgeChunks};
 use crate::layout::{KeyEncoding, Layout, Sharding};
 use crate::store::Store;
+use crate::store::encoded::EncodedStore;
 use crate::store::shard_zarr::{GridKeys, PlaceKeys, ShardGrid, ShardedStore};
 
 /// The metadata of an array.
@@ -27,6 +30,8 @@ pub(super) struct Meta {
     pub(super) codecs: Vec<CodecSpec>,
     /// Names of the axes; an axis may have none.
     pub(super) names: Option<Vec<Option<String>>>,
+    /// The order in which chunks are written into shards.
+    pub(super) order: ChunkOrder,
 }
 
 /// The names in a list of names and nulls.
@@ -85,12 +90,15 @@ impl Meta {
     fn sharded(&self, mut store: Arc<dyn Store>, levels: Vec<Level>) -> Result<Arc<dyn Store>> {
         let mut keys: Arc<dyn GridKeys> = Arc::new(self.keys);
         let mut shard: Dims<u64> = self.chunk.as_slice().into();
-        for Level { per_shard, index } in levels {
+        for Level { per_shard, axes, index, around, max_len } in levels {
+            if !around.is_empty() {
+                store = Arc::new(EncodedStore::new(store, around, max_len));
+            }
             let parts = shard.iter().zip(&per_shard);
             shard = parts.map(|(length, count)| length / count).collect();
             let chunks =
                 self.shape.iter().zip(&shard).map(|(length, chunk)| length.div_ceil(*chunk)).collect();
-            let grid = ShardGrid { chunks, per_shard, index, keys };
+            let grid = ShardGrid { chunks, per_shard, axes, order: self.order, index, keys };
             store = Arc::new(ShardedStore::new(store, grid)?);
             keys = Arc::new(PlaceKeys);
         }
@@ -105,8 +113,12 @@ impl Meta {
         for level in levels {
             shape.iter_mut().zip(&level.per_shard).for_each(|(length, count)| *length *= count);
         }
+        let order =
+            if self.order == ChunkOrder::C { String::new() } else { format!(", {} order", self.order) };
+        let around: String =
+            levels.iter().flat_map(|level| &level.around).map(|c| format!(" + {}", c.name())).collect();
         Some(Sharding {
-            description: format!("{SHARDING}: index at the {place}{nested}"),
+            description: format!("{SHARDING}{around}: index at the {place}{nested}{order}"),
             shape: Some(shape),
         })
     }

@@ -9,6 +9,7 @@ mod keys;
 mod meta;
 mod multiscale;
 mod ome;
+mod shards;
 mod v2;
 mod v3;
 
@@ -245,6 +246,9 @@ impl Format for Zarr {
             _ => error,
         };
         let opened = meta.and_then(|meta| meta.opened(self.name(), Arc::clone(&store))).map_err(asked)?;
+        if spec.shard_order.is_some() && opened.layout.sharding.is_none() {
+            return Err(Error::invalid("an order of chunks in shards, but the codecs make no shards"));
+        }
         let key = if self.version == Version::Three { v3::KEY } else { v2::ARRAY };
         self.write_new(&*store, [(key, Some(&document)), (v2::ATTRIBUTES, attributes.as_ref())])?;
         Ok(opened)

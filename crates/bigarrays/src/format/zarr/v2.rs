@@ -10,6 +10,7 @@ use super::fill;
 use super::keys::Keys;
 use super::meta::{Meta, names_of};
 use super::v3::separator;
+use crate::curve::ChunkOrder;
 use crate::dtype::FillValue;
 use crate::error::{Error, Result};
 use crate::format::CreateSpec;
@@ -67,7 +68,9 @@ pub(super) fn parse(document: &Document, attributes: Option<&Document>) -> Resul
     let names = attributes.and_then(|attributes| attributes.get(NAMES)).and_then(names_of);
     let names = names.filter(|names| names.len() == ndim);
     let keys = Keys { prefixed: false, separator: separator.unwrap_or('.') };
-    Ok(Meta { shape, dtype, chunk, keys, fill, codecs, names })
+    // Version 2 has no shards.
+    let order = ChunkOrder::C;
+    Ok(Meta { shape, dtype, chunk, keys, fill, codecs, names, order })
 }
 
 fn spec(name: &str, configuration: Value, path: &str) -> CodecSpec {

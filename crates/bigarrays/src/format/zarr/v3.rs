@@ -99,7 +99,8 @@ pub(super) fn parse(document: &Document) -> Result<Meta> {
     }
     let names = members.optional("dimension_names", names_of, "a list of names")?;
     check_names(names.as_deref(), shape.len())?;
-    Ok(Meta { shape, dtype, chunk, keys, fill, codecs, names })
+    let order = super::create::order_of(document.get("attributes"));
+    Ok(Meta { shape, dtype, chunk, keys, fill, codecs, names, order })
 }
 
 fn data_type(value: &Value) -> Result<DataType> {
@@ -158,7 +159,7 @@ pub(super) fn create(spec: &CreateSpec, chunk: &[u64], codecs: Value) -> Result<
     );
     put("fill_value", value);
     put("codecs", codecs);
-    put("attributes", Value::Object(spec.attributes.clone().unwrap_or_default()));
+    put("attributes", Value::Object(super::create::attributes(spec)));
     if let Some(names) = &spec.dimension_names {
         put("dimension_names", json!(names));
     }

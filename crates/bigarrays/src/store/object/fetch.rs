@@ -18,7 +18,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::store::{Blob, Extent, Part, Wanted};
 
 /// Ranges no further apart than this are one request: they come about as soon as another would.
-pub(super) const GAP: u64 = 1 << 20;
+pub(super) const GAP: u64 = 5 << 18;
 
 /// Ranges of one value that are requested at once.
 const AT_ONCE: usize = 8;

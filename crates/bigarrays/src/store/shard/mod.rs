@@ -20,8 +20,7 @@ pub(crate) use write::{WAVE_BYTES, WAVE_READS};
 /// The bytes of indexes that a store and its children keep, unless told otherwise.
 pub const INDEX_CACHE: u64 = 64 << 20;
 
-/// A store of chunks over a store of shards. Chunks have numbers, unique in their shard, in the order in
-/// which they lie there; places are of a shard and a minishard, where there are such.
+/// A store of chunks over a store of shards. Chunks have numbers, unique in their shard; places are of a shard and a minishard, where there are such.
 pub(super) trait Sharded: Store {
     /// What tells where the chunks of a minishard lie.
     type Index: Places + Send + Sync;

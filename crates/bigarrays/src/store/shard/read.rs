@@ -16,7 +16,7 @@ use crate::store::{Blob, Extent, Get, GetSink, Part, Wanted, in_parallel};
 pub(in crate::store) const ATTEMPTS: u32 = 20;
 
 /// How many times what a request costs is read with one request: then it does not count any more.
-const REQUEST_BYTES: u64 = 8;
+const REQUEST_BYTES: u64 = 16;
 
 /// The least of that: what a thread decodes at once where requests cost little.
 const LEAST_REQUEST: u64 = 1 << 20;
