@@ -171,21 +171,18 @@ fn shards_and_shards_in_shards() {
     let turned = json!({"name": "transpose", "configuration": {"order": [1, 0]}});
     let nested = sharded(&[4, 4], sharded(&[2, 1], plain.clone(), "start"), "end");
     let raw = json!([{"name": "bytes", "configuration": {"endian": "big"}}]);
-    let inner = around(&[turned.clone()], sharded(&[2, 1], raw.clone(), "start"), &["crc32c".into()]);
+    let inner =
+        around(std::slice::from_ref(&turned), sharded(&[2, 1], raw.clone(), "start"), &["crc32c".into()]);
     for (name, codecs, order) in [
         ("end", sharded(&[2, 2], plain.clone(), "end"), ChunkOrder::Hilbert),
         ("nested", nested, ChunkOrder::Morton),
-        ("turned", around(&[turned.clone()], sharded(&[1, 2], raw, "end"), &[]), ChunkOrder::C),
+        ("turned", around(std::slice::from_ref(&turned), sharded(&[1, 2], raw, "end"), &[]), ChunkOrder::C),
         (
             "whole",
             around(&[], sharded(&[2, 1], plain.clone(), "end"), &["gzip".into(), "crc32c".into()]),
             ChunkOrder::C,
         ),
-        (
-            "all",
-            around(&[turned.clone()], sharded(&[4, 2], inner, "end"), &["zstd".into()]),
-            ChunkOrder::Hilbert,
-        ),
+        ("all", around(&[turned], sharded(&[4, 2], inner, "end"), &["zstd".into()]), ChunkOrder::Hilbert),
     ] {
         let mut spec = spec(DataType::U16, &[19, 13], &[8, 8]);
         spec.codecs = Some(codecs);

@@ -86,11 +86,11 @@ def chains(size: int) -> dict[str, list[Codec]]:
     chains["sharded-fortran"] = [sharded((2, 4, 1), [codec("transpose", order=[2, 1, 0]), plain])]
     chains["sharded-nested"] = [sharded((4, 2, 4), [sharded((2, 1, 2), [plain, codec("gzip", level=1)], "start")])]
     turn, gzip = codec("transpose", order=[1, 2, 0]), codec("gzip", level=1)
-    # Of a shard of 4 × 4 × 4 elements with its axes turned.
+    # With the axes of shards turned; zarr-python wants their chunks to divide them unturned, too.
     chains["sharded-turned"] = [turn, sharded((1, 2, 4), [plain, gzip])]
     chains["sharded-turned-inside-out"] = [turn, sharded((4, 2, 4), [turn, sharded((2, 4, 1), [turn, plain])])]
     chains["sharded-gzip"] = [sharded((2, 2, 4), [plain]), gzip]
-    chains["sharded-crc32c"] = [turn, sharded((2, 4, 2), [plain], "start"), codec("crc32c")]
+    chains["sharded-crc32c"] = [turn, sharded((2, 2, 4), [plain], "start"), codec("crc32c")]
     big = [codec("bytes", endian="big"), codec("crc32c")]
     chains["sharded-big-index"] = [sharded((1, 1, 4), big, index=big)]
     chains["sharded-plain-index"] = [sharded((4, 4, 4), [plain], index=[codec("bytes", endian="little")])]
@@ -172,6 +172,8 @@ def cannot(case: Case, peer: str) -> str | None:
             return "it has no filters"
         if "numcodecs.pcodec" in names:
             return "it has no pcodec"
+        if "sharding_indexed" in names[:-1]:
+            return "it has no codecs of whole shards"
         if case.chain == "zstd-checksum" and case.version == 2:
             return "it has no checksum of zstd in version 2"
     elif case.chain == "zstd-crc32c" and case.version == 2:

@@ -101,21 +101,25 @@ impl FileStore {
     fn update(&self, request: &Update, index: usize, change: &ChangeFn<'_>, changed: &Changed) -> Result<()> {
         let mut path = self.path(&request.key)?;
         let make_root = || self.make_directory(&self.root, changed);
-        let work = || {
-            with_scratch(|old| {
-                let whole = Get::new("", Part::Whole, request.max_len);
-                let found = if request.reads { read(&mut path, &whole, old)? } else { None };
-                let blob = found.as_ref().map(|found| found.blob(old));
-                with_scratch(|new| {
-                    new.clear();
-                    match change(index, blob, new)? {
-                        Change::Put(encoding) => self.put(&mut path, encoding, new, changed),
-                        Change::Delete | Change::PutOrDelete(_) => {
-                            self.remove(&mut path, &ContentEncoding::ALL, changed)
-                        }
-                        Change::Keep => Ok(()),
+        let make = |path: &mut KeyPath, old: Option<Blob<'_>>| {
+            with_scratch(|new| {
+                new.clear();
+                match change(index, old, new)? {
+                    Change::Put(encoding) => self.put(path, encoding, new, changed),
+                    Change::Delete | Change::PutOrDelete(_) => {
+                        self.remove(path, &ContentEncoding::ALL, changed)
                     }
-                })
+                    Change::Keep => Ok(()),
+                }
+            })
+        };
+        let work = || {
+            if !request.reads {
+                return make(&mut path, None);
+            }
+            with_scratch(|old| {
+                let found = read(&mut path, &Get::new("", Part::Whole, request.max_len), old)?;
+                make(&mut path, found.as_ref().map(|found| found.blob(old)))
             })
         };
         self.locks.hold(&request.key, &make_root, work)
