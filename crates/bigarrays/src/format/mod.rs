@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::buffer::Order;
 use crate::codec::ContentEncoding;
 use crate::domain::{Dims, Domain};
 use crate::dtype::DataType;
@@ -70,6 +71,26 @@ pub trait Format: Debug + Send + Sync {
     fn create(&self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
         let _ = (spec, options);
         Err(Error::unsupported(format!("creating {} arrays", self.name())).at(url))
+    }
+
+    /// What an empty array like the one at `url` would be made of; `None` if that is not of this format.
+    ///
+    /// # Errors
+    /// As [`Format::open`].
+    fn like(&self, url: &str, options: &FormatOptions) -> Result<Option<CreateSpec>> {
+        Ok(self.open(url, options)?.map(|opened| CreateSpec::of(&opened.layout)))
+    }
+
+    /// What of `spec`, which is like an array of the format `from`, this format can hold.
+    fn fit(&self, spec: CreateSpec, from: &str) -> CreateSpec {
+        let _ = from;
+        spec
+    }
+
+    /// The order in which its users have axes: in C's, the last is the one along which elements lie
+    /// next to each other.
+    fn order(&self) -> Order {
+        Order::C
     }
 
     /// Adds a scale to the layer at `url` and opens it.
@@ -351,6 +372,16 @@ pub enum NewSharding {
 }
 
 impl CreateSpec {
+    /// An array of the type, box, chunks, axes and resolution of another.
+    fn of(layout: &Layout) -> Self {
+        Self {
+            chunk: Some(layout.grid.chunk_shape().to_vec()),
+            resolution: layout.resolution.as_ref().map(|resolution| resolution.size.to_vec()),
+            dimension_names: Some(layout.dimension_names.to_vec()),
+            ..Self::new(layout.dtype, layout.domain().clone())
+        }
+    }
+
     /// An array of `dtype` over `domain`, all else left to the format.
     pub fn new(dtype: DataType, domain: Domain) -> Self {
         Self {
@@ -374,7 +405,11 @@ impl CreateSpec {
     }
 }
 
-fn by_name(name: &str) -> Result<&'static dyn Format> {
+/// The format of this name.
+///
+/// # Errors
+/// `InvalidArgument`, listing what there is.
+pub fn by_name(name: &str) -> Result<&'static dyn Format> {
     BUILTIN.iter().copied().find(|format| format.name() == name).ok_or_else(|| {
         let known: Vec<&str> = BUILTIN.iter().map(|format| format.name()).collect();
         Error::invalid(format!("unknown format {name:?}; known are {}", known.join(", ")))
@@ -406,6 +441,13 @@ pub(crate) fn open(url: &str, options: &FormatOptions) -> Result<Opened> {
 pub(crate) fn create(url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
     let format = by_name(options.format.as_deref().unwrap_or("precomputed"))?;
     format.create(url, spec, options).map_err(|error| error.during("creating").at(url))
+}
+
+/// What an empty array like the one at `url` would be made of.
+pub(crate) fn like(url: &str, options: &FormatOptions) -> Result<CreateSpec> {
+    let none = || Error::new(ErrorKind::NotFound, "there is no array here");
+    let found = first(options, |format| format.like(url, options));
+    found.and_then(|found| found.ok_or_else(none)).map_err(|error| error.during("opening").at(url))
 }
 
 /// Adds a scale to the layer at `url`.
@@ -505,6 +547,12 @@ fn first<T>(
         }
     }
     Ok(None)
+}
+
+/// The same box, at zero: for formats whose arrays start there.
+fn at_zero(domain: Domain) -> Domain {
+    // A shape of a box is one of a box at zero.
+    Domain::from_shape(domain.shape()).unwrap_or(domain)
 }
 
 /// The store at `url`.
