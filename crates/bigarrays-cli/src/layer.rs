@@ -58,33 +58,24 @@ pub(crate) struct LayerArgs {
 impl LayerArgs {
     /// A layer of `dtype` over `domain`, stored as the options say.
     pub(crate) fn spec(&self, dtype: DataType, domain: Domain) -> CreateSpec {
-        self.over(CreateSpec::new(dtype, domain))
+        CreateSpec {
+            chunk: self.chunk.clone().map(|chunk| chunk.0),
+            encoding: self.encoding.clone(),
+            level: self.level,
+            codecs: self.codecs.clone(),
+            block: self.block,
+            resolution: self.resolution.clone().map(|sizes| sizes.0),
+            labels: self.labels.then_some(true),
+            key: self.key.clone(),
+            sharding: self.sharded.unwrap_or_default(),
+            shard: self.shard.clone().map(|shard| shard.0),
+            ..CreateSpec::new(dtype, domain)
+        }
     }
 
     /// A layer like that of `spec`, but for what the options say.
     pub(crate) fn over(&self, spec: CreateSpec) -> CreateSpec {
-        let is_same_code = self.encoding.is_none() && self.level.is_none() && self.codecs.is_none();
-        let is_same_grid = self.chunk.is_none() && self.sharded.is_none() && self.shard.is_none();
-        // The parameters of shards are for the grid that they were chosen for.
-        let of_grid = match spec.sharding {
-            NewSharding::Neuroglancer(_) if !is_same_grid => NewSharding::Auto,
-            NewSharding::None if spec.shard.is_some() && !is_same_grid => NewSharding::Auto,
-            sharding => sharding,
-        };
-        let sharding = if self.shard.is_some() { NewSharding::None } else { of_grid };
-        CreateSpec {
-            chunk: self.chunk.clone().map(|chunk| chunk.0).or(spec.chunk),
-            encoding: if self.codecs.is_some() { None } else { self.encoding.clone().or(spec.encoding) },
-            level: self.level.or(spec.level.filter(|_| is_same_code)),
-            codecs: self.codecs.clone().or(spec.codecs.filter(|_| is_same_code)),
-            block: self.block.or(spec.block.filter(|_| is_same_code)),
-            resolution: self.resolution.clone().map(|sizes| sizes.0).or(spec.resolution),
-            labels: self.labels.then_some(true).or(spec.labels),
-            key: self.key.clone().or(spec.key),
-            sharding: self.sharded.unwrap_or(sharding),
-            shard: self.shard.clone().map(|shard| shard.0).or(spec.shard.filter(|_| is_same_grid)),
-            ..spec
-        }
+        self.spec(spec.dtype, spec.domain.clone()).or_like(spec, self.sharded.is_some())
     }
 }
 

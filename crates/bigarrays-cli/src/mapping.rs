@@ -1,6 +1,6 @@
 //! New arrays that are like a source: their axes, their box, and how they are stored.
 
-use bigarrays::format::{self, Format};
+use bigarrays::format::{self, Format, Precomputed};
 use bigarrays::{Array, CreateSpec, Domain, Error, Result};
 use clap::Args;
 
@@ -22,9 +22,6 @@ pub(crate) struct NewArgs {
     transpose: Option<Axes>,
 }
 
-/// The formats of the chunked arrays that can be made.
-const FORMATS: [&str; 6] = ["precomputed", "zarr3", "zarr2", "ome-zarr", "ome-zarr-0.4", "n5"];
-
 /// A source, and the new array that it goes to.
 #[derive(Debug)]
 pub(crate) struct New {
@@ -39,13 +36,14 @@ impl NewArgs {
     /// # Errors
     /// `InvalidArgument` if there is no such format, or it is not of chunks.
     fn format(&self, source: &Array) -> Result<&'static dyn Format> {
-        let own = FORMATS.iter().find(|name| **name == source.format());
-        let name = self.format.as_deref().or(own.copied()).unwrap_or(FORMATS[0]);
-        if !FORMATS.contains(&name) {
-            let known = FORMATS.join(", ");
-            return Err(Error::invalid(format!("no arrays of {name:?} are made here; known are {known}")));
+        let Some(name) = &self.format else { return Ok(format::same_or_default(source.format())) };
+        let format = format::by_name(name)?;
+        if format.creates() {
+            return Ok(format);
         }
-        format::by_name(name)
+        let known = format::BUILTIN.iter().filter(|format| format.creates()).map(|format| format.name());
+        let known = known.collect::<Vec<_>>().join(", ");
+        Err(Error::invalid(format!("no arrays of {name} are made here; known are {known}")))
     }
 
     /// The array for `source`, whose axes are `axes`: like the array of which `like` says what it would be
@@ -62,7 +60,7 @@ impl NewArgs {
         to: Option<&[i64]>,
     ) -> Result<New> {
         let format = self.format(source)?;
-        let is_layer = format.name() == FORMATS[0];
+        let is_layer = format.name() == Precomputed.name();
         let mapped = match &self.transpose {
             Some(wanted) if !is_layer => Mapped::to(source, axes, wanted.clone())?,
             Some(_) => {

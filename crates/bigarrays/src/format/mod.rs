@@ -64,6 +64,11 @@ pub trait Format: Debug + Send + Sync {
     /// `InvalidMetadata` or `Unsupported` if it is of this format but cannot be opened.
     fn open(&self, url: &str, options: &FormatOptions) -> Result<Option<Opened>>;
 
+    /// Whether it makes new arrays, of chunks.
+    fn creates(&self) -> bool {
+        false
+    }
+
     /// Creates an array at `url` and opens it.
     ///
     /// # Errors
@@ -382,6 +387,38 @@ impl CreateSpec {
         }
     }
 
+    /// This, with what it leaves open as `like` has it, as far as that goes together: other codecs have other
+    /// levels, and the parameters of shards are for the grid that they were chosen for. Shards, which this
+    /// cannot leave open, are its own if `says_shards`.
+    #[must_use]
+    pub fn or_like(self, like: Self, says_shards: bool) -> Self {
+        let is_same_code = self.encoding.is_none() && self.level.is_none() && self.codecs.is_none();
+        let is_same_grid = self.chunk.is_none() && self.shard.is_none() && !says_shards;
+        let sharding = match like.sharding {
+            _ if says_shards => self.sharding,
+            NewSharding::None if like.shard.is_some() && !is_same_grid => NewSharding::Auto,
+            NewSharding::Neuroglancer(_) if !is_same_grid => NewSharding::Auto,
+            sharding => sharding,
+        };
+        Self {
+            chunk: self.chunk.or(like.chunk),
+            encoding: self.encoding.or(like.encoding.filter(|_| self.codecs.is_none())),
+            level: self.level.or(like.level.filter(|_| is_same_code)),
+            block: self.block.or(like.block.filter(|_| is_same_code)),
+            codecs: self.codecs.or(like.codecs.filter(|_| is_same_code)),
+            resolution: self.resolution.or(like.resolution),
+            labels: self.labels.or(like.labels),
+            key: self.key.or(like.key),
+            sharding: if self.shard.is_some() { NewSharding::None } else { sharding },
+            shard: self.shard.or(like.shard.filter(|_| is_same_grid)),
+            dimension_names: self.dimension_names.or(like.dimension_names),
+            fill: self.fill.or(like.fill),
+            chunk_keys: self.chunk_keys.or(like.chunk_keys),
+            attributes: self.attributes.or(like.attributes),
+            ..self
+        }
+    }
+
     /// An array of `dtype` over `domain`, all else left to the format.
     pub fn new(dtype: DataType, domain: Domain) -> Self {
         Self {
@@ -441,6 +478,11 @@ pub(crate) fn open(url: &str, options: &FormatOptions) -> Result<Opened> {
 pub(crate) fn create(url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
     let format = by_name(options.format.as_deref().unwrap_or("precomputed"))?;
     format.create(url, spec, options).map_err(|error| error.during("creating").at(url))
+}
+
+/// The format in which an array like one of the format `from` is made: this if it makes any.
+pub fn same_or_default(from: &str) -> &'static dyn Format {
+    BUILTIN.iter().copied().find(|format| format.name() == from && format.creates()).unwrap_or(&Precomputed)
 }
 
 /// What an empty array like the one at `url` would be made of.

@@ -207,6 +207,10 @@ impl Format for N5 {
         }
     }
 
+    fn creates(&self) -> bool {
+        true
+    }
+
     fn create(&self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
         let is_none =
             spec.block.is_none() && spec.labels.is_none() && spec.key.is_none() && spec.shard.is_none();

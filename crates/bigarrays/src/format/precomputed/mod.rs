@@ -76,6 +76,10 @@ impl Format for Precomputed {
         opened.map(Some).map_err(|error| named(error).at(store.location(INFO)))
     }
 
+    fn creates(&self) -> bool {
+        true
+    }
+
     fn create(&self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
         let store = layer_store(url, options)?;
         let labels = spec.labels.unwrap_or_else(|| is_label_encoding(spec.encoding.as_deref()));

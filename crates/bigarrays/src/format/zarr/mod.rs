@@ -242,6 +242,10 @@ impl Format for Zarr {
         }
     }
 
+    fn creates(&self) -> bool {
+        true
+    }
+
     fn create(&self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
         create::check(spec)?;
         if options.content_encoding != ContentEncoding::Identity {

@@ -179,6 +179,10 @@ impl Format for OmeZarr {
         }
     }
 
+    fn creates(&self) -> bool {
+        true
+    }
+
     fn create(&self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
         let mut image = Multiscale::new(spec)?;
         let path = spec.key.clone().unwrap_or_else(|| "0".to_owned());
