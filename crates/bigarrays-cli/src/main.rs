@@ -18,6 +18,7 @@ mod interrupt;
 mod job;
 mod layer;
 mod ls;
+mod mapping;
 mod names;
 mod rm;
 mod session;
