@@ -61,6 +61,12 @@ fn sharded_layers() {
     assert_eq!(info["shard_shape"], serde_json::json!([8, 8, 4]));
     assert!(info["sharding"].as_str().unwrap().contains("shard_bits=2,"), "{info}");
     assert!(bench.ok("info auto").contains("neuroglancer_uint64_sharded_v1"));
+    let zarr = "--format zarr3 --shape 9,9,9 --dtype uint8 --chunk 2,2,2 --shard-order hilbert";
+    bench.ok(&format!("create curved {zarr} --shard 10,10,10"));
+    assert!(bench.ok("info curved").contains("hilbert order"));
+    bench.ok("copy curved curved-too --create");
+    assert!(bench.ok("info curved-too").contains("hilbert order"));
+    assert!(bench.fails(&format!("create straight {zarr}"), 2).contains("no shards"));
     assert!(bench.path("few/8_8_40/1.shard").exists());
     for layer in ["layer", "auto", "few"] {
         bench.ok(&format!("export {layer} {layer}.npy"));
