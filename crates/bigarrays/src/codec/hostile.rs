@@ -50,6 +50,11 @@ pub(super) fn bytes_codec(codec: &dyn BytesCodec) {
     let mut out = vec![1; 10];
     assert_eq!(codec.decode(&bytes, plain.len(), &mut out).unwrap(), plain.len());
     assert_eq!(out, plain);
+    for length in [plain.len() - 1, plain.len(), plain.len() + 1] {
+        let mut out = vec![0; length];
+        assert_eq!(codec.decode_exact(&bytes, &mut out).is_ok(), length == plain.len());
+        assert!(length != plain.len() || out == plain);
+    }
     damages(&bytes, |damaged, truncated| {
         let mut out = Vec::new();
         let result = codec.decode(damaged, plain.len(), &mut out);
