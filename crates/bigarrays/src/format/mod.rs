@@ -27,6 +27,7 @@ pub mod precomputed;
 pub mod raw_file;
 pub mod stack;
 pub mod tiff;
+mod walk;
 pub mod zarr;
 
 pub use plain::{NewArray, NumberedKeys, PlainFormat, Target, usual_names};
@@ -421,6 +422,14 @@ pub(crate) fn add_scale(url: &str, spec: &CreateSpec, options: &FormatOptions) -
 pub fn remove(url: &str, scale: Option<&ScaleSelector>, options: &FormatOptions) -> Result<()> {
     let format = known_at(url, options)?.unwrap_or(&Precomputed);
     format.remove(url, scale, options).map_err(|error| error.during("removing").at(url))
+}
+
+/// Has the groups above `url` know that what was there is gone, whoever removed it.
+///
+/// # Errors
+/// A storage error.
+pub fn removed(url: &str, options: &FormatOptions) -> Result<()> {
+    [zarr::V3, zarr::V2].iter().try_for_each(|format| format.refresh(url, options))
 }
 
 /// The format that the options name, or that knows what is at `url`, be it damaged.

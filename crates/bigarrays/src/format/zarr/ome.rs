@@ -207,6 +207,8 @@ impl Format for OmeZarr {
         }
         self.zarr.create(&child_url(url, &path), &array_spec(spec, &image)?, options)?;
         self.zarr.create_group(url, &attributes, options)?;
+        // Not known above before the group was.
+        self.zarr.refresh(&child_url(url, &path), options)?;
         self.opened(&*store, &image, &ScaleSelector::Index(0))
     }
 
@@ -238,6 +240,7 @@ impl Format for OmeZarr {
         let (store, mut image) = self.find(url, options)?.ok_or_else(none)?;
         let Some(selector) = scale else {
             self.zarr.remove_group(&*store)?;
+            self.zarr.refresh(url, options)?;
             for dataset in &image.datasets {
                 self.zarr.remove(&child_url(url, &dataset.path), None, options)?;
             }
