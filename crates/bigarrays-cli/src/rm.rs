@@ -102,6 +102,7 @@ fn remove_all(args: &RmArgs, session: &Session) -> anyhow::Result<()> {
     let removed = remove(&*place, &keys, &meter, total);
     meter.clear();
     removed?;
+    format::removed(&args.url, &session.format())?;
     tidy(&*place, keys.iter().map(|(key, _)| key.as_str()));
     session.terminal.note(format_args!("removed {what}"));
     Ok(())

@@ -320,7 +320,8 @@ pub struct CreateSpec {
     pub resolution: Option<Vec<f64>>,
     /// Whether elements are labels rather than intensities; guessed from the encoding if not given.
     pub labels: Option<bool>,
-    /// Name of the scale in its layer; made from the resolution if not given.
+    /// Name of the scale in its layer; made from the resolution if not given. For N5, `s0` makes a group of
+    /// scales, rather than a dataset.
     pub key: Option<String>,
     /// Whether and how chunks are packed into shards.
     pub sharding: NewSharding,

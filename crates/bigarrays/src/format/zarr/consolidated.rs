@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Version, v2, v3};
+use super::{Version, group, v2, v3};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::document::{self, Document};
 use crate::format::{FormatOptions, store_at};
@@ -76,13 +76,16 @@ fn is_group(store: &dyn Store, version: Version) -> Result<bool> {
     }
 }
 
-/// Copies what is stored of the node at `path` into the group of `store`, if that has copies.
+/// Copies what is stored of the node at `path` into the group of `store`, if that has copies; of a group that was
+/// not known, also what is below.
 fn update(store: &dyn Store, version: Version, path: &str) -> Result<()> {
     let key = if version == Version::Three { v3::KEY } else { v2::CONSOLIDATED };
-    let has = |document: &Document| entries(document, version).is_some();
-    if !document::read(store, key)?.is_some_and(|document| has(&document)) {
-        return Ok(());
-    }
+    let document = document::read(store, key)?.unwrap_or_default();
+    let Some(copies) = entries(&document, version) else { return Ok(()) };
+    let is_known = match version {
+        Version::Three => copies.contains_key(path),
+        Version::Two => path.is_empty() || copies.contains_key(&format!("{path}/{}", v2::GROUP)),
+    };
     let child = store.child(path)?;
     let mut node = Node::read(&*child, version)?;
     loop {
@@ -95,10 +98,15 @@ fn update(store: &dyn Store, version: Version, path: &str) -> Result<()> {
         })?;
         let now = Node::read(&*child, version)?;
         if now == node {
-            return Ok(());
+            break;
         }
         node = now;
     }
+    if is_known || !is_group(&*child, version)? {
+        return Ok(());
+    }
+    let (below, _) = group::listed(&*child, version, usize::MAX)?;
+    below.iter().try_for_each(|node| update(store, version, &format!("{path}/{}", node.path)))
 }
 
 /// The documents of a node, by key.

@@ -53,7 +53,7 @@ fn node_of(key: &str) -> Option<(String, bool)> {
 }
 
 /// The nodes among the first `most` folders below the store, and whether there are more.
-fn listed(store: &dyn Store, version: Version, most: usize) -> Result<(Vec<Node>, bool)> {
+pub(super) fn listed(store: &dyn Store, version: Version, most: usize) -> Result<(Vec<Node>, bool)> {
     walk::nodes(store, most, &|store| {
         if version == Version::Three {
             let document = document::read(store, v3::KEY)?;

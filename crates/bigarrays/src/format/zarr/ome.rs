@@ -207,8 +207,6 @@ impl Format for OmeZarr {
         }
         self.zarr.create(&child_url(url, &path), &array_spec(spec, &image)?, options)?;
         self.zarr.create_group(url, &attributes, options)?;
-        // Not known above before the group was.
-        self.zarr.refresh(&child_url(url, &path), options)?;
         self.opened(&*store, &image, &ScaleSelector::Index(0))
     }
 
