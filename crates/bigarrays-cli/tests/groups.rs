@@ -26,6 +26,7 @@ fn groups_with_attributes() {
         assert!(bench.fails("attributes project/raw none", 3).contains("range"));
         bench.fails("attributes project --set title=null", 2);
         bench.fails("attributes nothing", 3);
+        assert!(bench.fails("rm project --yes", 2).contains("-r"));
         bench.ok("rm -r project --yes");
         assert!(!bench.path("project").exists());
     }

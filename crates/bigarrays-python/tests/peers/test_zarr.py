@@ -349,7 +349,7 @@ def test_we_read_tensorstore(case: Case, tmp_path: Path) -> None:
     expect_same(read_ours(tmp_path / "a"), case)
 
 
-class PackBits(ArrayBytesCodec):  # type: ignore[misc]
+class PackBits(ArrayBytesCodec):
     """packbits of the registry of Zarr 3, which zarr-python cannot parse; zarrs has the codec."""
 
     is_fixed_size = True
@@ -384,9 +384,10 @@ register_codec("packbits", PackBits)
     ],
 )
 def test_packbits_with_zarrs(tmp_path: Path, dtype: str, configuration: dict[str, Any]) -> None:
-    random = np.random.default_rng(0)
-    data = random.integers(0, 2 if dtype == "bool" else 30, (13, 7)).astype(dtype) << (3 if dtype == "uint32" else 0)
-    data = data.astype(dtype)
+    first = configuration.get("first_bit", 0)
+    # Where zarrs reads a part of a chunk, it forgets the first bit.
+    shape = (12, 8) if first else (13, 7)
+    data = (np.random.default_rng(0).integers(0, 2 if dtype == "bool" else 30, shape) << first).astype(dtype)
     options: dict[str, Any] = {"shape": data.shape, "chunks": (4, 4), "dtype": dtype}
     with zarr.config.set({"codec_pipeline.path": "zarrs.ZarrsCodecPipeline"}):
         bigarrays.create(tmp_path / "ours", format="zarr3", codecs=[codec("packbits", **configuration)], **options)[...] = data
@@ -417,7 +418,7 @@ def test_consolidated_metadata_stay_true(tmp_path: Path, version: Any) -> None:
     group = zarr.open_group(str(root), mode="r", use_consolidated=True)
     members = {name: getattr(node, "shape", None) for name, node in group.members(max_depth=None)}
     assert members == {"c": (4,), "h": None, "h/a": (9,)}
-    assert (group.attrs["by"], group["h"].attrs["by"], group["c"][0]) == ("all", "us", 1)
+    assert (group.attrs["by"], group["h"].attrs["by"], group.require_array("c", shape=(4,))[0]) == ("all", "us", 1)
     bigarrays.create_group(root / "i", format=format)
     members = dict(zarr.open_group(str(root), mode="r", use_consolidated=True).members(max_depth=None))
     assert set(members) == {"c", "h", "h/a", "i", "i/j"}
