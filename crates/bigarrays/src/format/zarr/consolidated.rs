@@ -237,7 +237,12 @@ mod tests {
             };
             assert_eq!(listed(), ["image", "image/0", "image/1"]);
             let mut keys = Vec::new();
-            store.list("image/", &mut |key, _| Ok(keys.push(key.to_owned()))).unwrap();
+            store
+                .list("image/", &mut |key, _| {
+                    keys.push(key.to_owned());
+                    Ok(())
+                })
+                .unwrap();
             let gone = |key| Update { key, reads: false, max_len: 1 };
             let gone: Vec<Update> = keys.into_iter().map(gone).collect();
             store.update_many(&gone, &|_, _, _| Ok(crate::store::Change::Delete)).unwrap();
