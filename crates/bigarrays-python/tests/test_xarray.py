@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import xarray as xr
+from xarray.core import indexing
 
 import bigarrays
-from bigarrays.xarray import BigarraysBackendEntrypoint
+from bigarrays.xarray import BigarraysBackendEntrypoint, _Stored
 
 ENGINE = "bigarrays"
 
@@ -61,6 +62,16 @@ def test_every_way_to_index(em: tuple[Path, npt.NDArray[np.uint16]], index: dict
     xr.testing.assert_identical(lazy.isel(index), truth.isel(index).rename("data"))
     # Lists are joined before anything is read.
     xr.testing.assert_equal(lazy.isel(x=slice(1, None)).isel(y=[7, 2]), truth.isel(x=slice(1, None)).isel(y=[7, 2]))
+
+
+def test_indices_as_xarray_passes_them(em: tuple[Path, npt.NDArray[np.uint16]]) -> None:
+    path, data = em
+    stored = _Stored(bigarrays.open(path))
+    for rows in (np.array([], int), np.array([59, -60, 3, 3]), np.arange(60)[::-7]):
+        read = stored[indexing.OuterIndexer((rows, slice(1, 40, 3), 2))]
+        assert np.array_equal(read, data[rows, 1:40:3, 2])
+    with pytest.raises(IndexError):
+        stored[indexing.OuterIndexer((np.array([60]), 0, 0))]
 
 
 def test_nothing_is_read_when_it_is_opened(em: tuple[Path, npt.NDArray[np.uint16]]) -> None:

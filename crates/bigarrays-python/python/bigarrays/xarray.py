@@ -312,7 +312,7 @@ class _Stored(BackendArray):
     def _read(self, key: tuple[Any, ...]) -> NDArray[Any]:
         """Reads integers and slices as they are, and lists of indices in runs, which skip chunks in between."""
         parts = [list(self._parts(axis, index)) for axis, index in enumerate(key)]
-        if all(part.into is None for axis in parts for part in axis):
+        if all(isinstance(index, int | np.integer | slice) for index in key):
             return np.asarray(self.array[tuple(axis[0].where for axis in parts)])
         lengths = [
             len(range(self.shape[axis])[index]) if isinstance(index, slice) else len(index)
@@ -338,7 +338,7 @@ class _Stored(BackendArray):
         elif isinstance(index, int | np.integer):
             yield _Part(origin + range(length)[index], None, None)
         else:
-            index = np.arange(length)[np.asarray(index)]  # counts negative ones from the end, and checks
+            index = np.arange(length)[index]  # counts negative ones from the end, and checks
             order = np.argsort(index, kind="stable")
             chunk = self.array.chunks[axis]
             runs = np.split(order, np.flatnonzero(np.diff(index[order]) > chunk) + 1)

@@ -255,6 +255,29 @@ mod tests {
     }
 
     #[test]
+    fn copies_are_those_of_the_last_of_many_writers() {
+        let root = "memory://consolidated-race";
+        let store = consolidated(root, Version::Three);
+        let options = FormatOptions { format: Some("zarr3".to_owned()), ..FormatOptions::default() };
+        let node = format!("{root}/node");
+        format::create_group(&node, &Map::new(), &options).unwrap();
+        std::thread::scope(|scope| {
+            for writer in 0..4 {
+                let (node, options) = (&node, &options);
+                scope.spawn(move || {
+                    for count in 0..50 {
+                        let change = json!({"last": [writer, count], writer.to_string(): count});
+                        format::update_attributes(node, change.as_object().unwrap(), options).unwrap();
+                    }
+                });
+            }
+        });
+        let stored = format::attributes(&node, &options).unwrap();
+        assert_eq!(copies(&*store, Version::Three)["node"]["attributes"], Value::Object(stored.clone()));
+        assert_eq!((stored["0"].as_u64(), stored["3"].as_u64()), (Some(49), Some(49)));
+    }
+
+    #[test]
     fn places_above() {
         let above = |url: &str| parent(url).unwrap();
         assert_eq!(above("s3://bucket/a/b/"), ("s3://bucket/a".to_owned(), "b".to_owned()));
