@@ -4,48 +4,58 @@ use std::fmt;
 
 use bigarrays::{Array, Error, Index, Result};
 
-/// The axes of a layer, in its order.
-const LAYER: [char; 4] = ['x', 'y', 'z', 'c'];
+/// The axes of a precomputed layer, in its order.
+const LAYER: [&str; 4] = ["x", "y", "z", "c"];
 
 /// The letters that name axes: those of a layer, and time.
 const LETTERS: &str = "xyzct";
 
-/// Names of axes, a letter each.
+/// Names of axes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Axes(pub(crate) Vec<char>);
+pub(crate) struct Axes(pub(crate) Vec<String>);
 
 impl Axes {
-    /// The axes of an array; `?` for a name that is none of ours.
+    /// The axes of an array; channels are `c`, whatever it calls them.
     pub(crate) fn of(array: &Array) -> Self {
-        let letter = |name: &&str| match *name {
-            "channel" | "s" => 'c',
-            name => LETTERS.chars().find(|letter| name.chars().eq([*letter])).unwrap_or('?'),
-        };
-        Self(array.dimension_names().iter().map(letter).collect())
+        let name = |name: &&str| if matches!(*name, "channel" | "s") { "c" } else { *name }.to_owned();
+        Self(array.dimension_names().iter().map(name).collect())
     }
 
-    /// Where the axis `letter` stands.
-    pub(crate) fn position(&self, letter: char) -> Option<usize> {
-        self.0.iter().position(|&axis| axis == letter)
+    /// The axes that are letters of `text`.
+    pub(crate) fn letters(text: &str) -> Self {
+        Self(text.chars().map(String::from).collect())
+    }
+
+    /// Where the axis `name` stands.
+    pub(crate) fn position(&self, name: &str) -> Option<usize> {
+        self.0.iter().position(|axis| axis == name)
+    }
+
+    /// The axes as options take them: letters, or names with commas.
+    pub(crate) fn option(&self) -> String {
+        self.0.join(if self.0.iter().all(|name| name.len() == 1) { "" } else { "," })
     }
 }
 
-/// Parses `zyx`, `czyx` and the like.
+/// Parses `zyx`, `czyx` and the like, or names with commas between them.
 pub(crate) fn parse(text: &str) -> Result<Axes, String> {
-    let axes: Vec<char> = text.chars().filter(|c| *c != ',').collect();
-    let is_new = |(at, letter): (usize, &char)| LETTERS.contains(*letter) && !axes[..at].contains(letter);
-    if axes.is_empty() || !axes.iter().enumerate().all(is_new) {
-        return Err("expected the letters x, y, z, c and t, each once, as in zyx".to_owned());
+    let axes = match text.contains(',') {
+        true => Axes(text.split(',').map(|name| name.trim().to_owned()).collect()),
+        false => Axes::letters(text),
+    };
+    let is_known = |name: &String| text.contains(',') || LETTERS.contains(name.as_str());
+    let is_new = |(at, name): (usize, &String)| !name.is_empty() && !axes.0[..at].contains(name);
+    if axes.0.is_empty() || !axes.0.iter().all(is_known) || !axes.0.iter().enumerate().all(is_new) {
+        return Err(
+            "expected the letters x, y, z, c and t, each once, as in zyx, or names with commas".to_owned()
+        );
     }
-    Ok(Axes(axes))
+    Ok(axes)
 }
 
 impl fmt::Display for Axes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, axis) in self.0.iter().enumerate() {
-            write!(f, "{}{axis}", if at == 0 { "" } else { "," })?;
-        }
-        Ok(())
+        f.write_str(&self.0.join(","))
     }
 }
 
@@ -60,14 +70,14 @@ pub(crate) fn lengths(shape: &[u64]) -> String {
 /// # Errors
 /// `InvalidArgument` naming the axis that is not there or that is left out.
 pub(crate) fn arrange(array: &Array, axes: &Axes, wanted: &Axes) -> Result<Array> {
-    if let Some(absent) = wanted.0.iter().find(|&&axis| axes.position(axis).is_none()) {
+    if let Some(absent) = wanted.0.iter().find(|axis| axes.position(axis).is_none()) {
         return Err(Error::invalid(format!("there is no axis {absent}; there are {axes}")).at(array.url()));
     }
     let mut kept = Vec::new();
     let mut indices = Vec::new();
-    for (at, &axis) in axes.0.iter().enumerate() {
+    for (at, axis) in axes.0.iter().enumerate() {
         let (length, first) = (array.shape()[at], array.domain().origin()[at]);
-        if wanted.0.contains(&axis) {
+        if wanted.0.contains(axis) {
             kept.push(axis);
             indices.push(Index::ALL);
         } else if length == 1 {
@@ -78,34 +88,42 @@ pub(crate) fn arrange(array: &Array, axes: &Axes, wanted: &Axes) -> Result<Array
         }
     }
     let order: Vec<usize> =
-        wanted.0.iter().filter_map(|axis| kept.iter().position(|kept| kept == axis)).collect();
+        wanted.0.iter().filter_map(|axis| kept.iter().position(|kept| *kept == axis)).collect();
     array.slice(&indices)?.permute(&order)
 }
 
-/// A source seen with the axes of a layer.
+/// A source seen with the axes of a target.
 #[derive(Debug)]
-pub(crate) struct AsLayer {
-    /// The source, with those of the axes x, y, z, c that it has, in this order.
+pub(crate) struct Mapped {
+    /// The source, with those axes of the target that it has, in its order.
     pub(crate) view: Array,
-    axes: Axes,
+    /// The axes of the view.
+    pub(crate) axes: Axes,
 }
 
-impl AsLayer {
-    /// The `source`, whose axes are `axes`, with those of a layer.
+impl Mapped {
+    /// The `source`, whose axes are `axes`, with the axes `wanted`.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if it has no such axis, or one of more than one element beside them.
+    pub(crate) fn to(source: &Array, axes: &Axes, wanted: Axes) -> Result<Self> {
+        expect_named(source, axes)?;
+        Ok(Self { view: arrange(source, axes, &wanted)?, axes: wanted })
+    }
+
+    /// The `source`, whose axes are `axes`, with those of a precomputed layer.
     ///
     /// # Errors
     /// `InvalidArgument` if it has an axis of more than one element that layers do not have.
-    pub(crate) fn new(source: &Array, axes: &Axes) -> Result<Self> {
-        if axes.0.len() != source.ndim() {
-            let reason = format!("{} letters for {} axes", axes.0.len(), source.ndim());
-            return Err(Error::invalid(format!("--axes {}: {reason}", axes.0.iter().collect::<String>())));
-        }
-        let is_real = |letter: &char| match axes.position(*letter) {
-            Some(at) => *letter != 'c' || source.shape()[at] > 1,
+    pub(crate) fn to_layer(source: &Array, axes: &Axes) -> Result<Self> {
+        expect_named(source, axes)?;
+        let is_real = |name: &&str| match axes.position(name) {
+            Some(at) => *name != "c" || source.shape()[at] > 1,
             None => false,
         };
-        let wanted = Axes(LAYER.into_iter().filter(is_real).collect());
-        let odd = (0..source.ndim()).find(|&at| !LAYER.contains(&axes.0[at]) && source.shape()[at] != 1);
+        let wanted = Axes(LAYER.into_iter().filter(is_real).map(str::to_owned).collect());
+        let odd =
+            (0..source.ndim()).find(|&at| !LAYER.contains(&axes.0[at].as_str()) && source.shape()[at] != 1);
         if let Some(at) = odd {
             let reason = format!(
                 "axis {} of {axes} has {} elements, and layers have only x, y, z and c; \
@@ -115,17 +133,39 @@ impl AsLayer {
             );
             return Err(Error::invalid(reason).during("mapping the axes of").at(source.url()));
         }
-        Ok(Self { view: arrange(source, axes, &wanted)?, axes: wanted })
+        Self::to(source, axes, wanted)
     }
 
-    /// Number of elements along x, y and z, and of channels.
-    pub(crate) fn shape(&self) -> ([u64; 3], u64) {
-        let length = |axis| self.axes.position(axis).map_or(1, |at| self.view.shape()[at]);
-        (['x', 'y', 'z'].map(length), length('c'))
+    /// The `source`, whose axes are `axes`, with those of `target`: by their names, or if these say
+    /// nothing, by their places.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if an axis of more than one element has no counterpart.
+    pub(crate) fn to_those_of(target: &Array, source: &Array, axes: &Axes) -> Result<Self> {
+        let own = Axes::of(target);
+        let is_alien = (0..source.ndim()).any(|at| {
+            source.shape()[at] != 1 && axes.0.get(at).is_some_and(|name| own.position(name).is_none())
+        });
+        if is_alien && source.ndim() == target.ndim() && axes.0.len() == source.ndim() {
+            return Ok(Self { view: source.clone(), axes: own });
+        }
+        let has = |name: &String| axes.position(name).is_some();
+        Self::to(source, axes, Axes(own.0.into_iter().filter(has).collect()))
     }
 
-    /// Size of an element along x, y and z in nanometres, where known.
-    pub(crate) fn nanometres(&self) -> Option<[f64; 3]> {
+    /// The axes that a precomputed layer of these elements has.
+    pub(crate) fn layer_axes(&self) -> Axes {
+        Axes::letters(if self.axes.position("c").is_some() { "xyzc" } else { "xyz" })
+    }
+
+    /// Of `values` along the axes of the view, those along `axes`; `missing` where it has none.
+    pub(crate) fn along<T: Clone>(&self, values: &[T], axes: &Axes, missing: &T) -> Vec<T> {
+        let one = |name: &String| self.axes.position(name).and_then(|at| values.get(at));
+        axes.0.iter().map(|name| one(name).unwrap_or(missing).clone()).collect()
+    }
+
+    /// Size of an element along each axis of the view in nanometres, where known.
+    pub(crate) fn nanometres(&self) -> Option<Vec<f64>> {
         let resolution = self.view.resolution()?;
         let factor = match resolution.unit.trim().to_lowercase().as_str() {
             "nm" | "nanometer" | "nanometre" => 1.0,
@@ -133,17 +173,32 @@ impl AsLayer {
             "mm" | "millimeter" | "millimetre" => 1e6,
             _ => return None,
         };
-        // Rounded to a picometre: 0.26 µm are 260 nm.
-        let size = |axis| {
-            self.axes.position(axis).map_or(1.0, |at| (resolution.size[at] * factor * 1e3).round() / 1e3)
-        };
-        Some(['x', 'y', 'z'].map(size)).filter(|size| size.iter().all(|&size| size > 0.0))
+        // Rounded to a picometre: 0.26 µm are 260 nm. Axes that are not of space have no such size.
+        let is_space = |at: usize| matches!(self.axes.0[at].as_str(), "x" | "y" | "z");
+        let size =
+            |(at, size): (usize, &f64)| if is_space(at) { (size * factor * 1e3).round() / 1e3 } else { 1.0 };
+        Some(resolution.size.iter().enumerate().map(size).collect())
+            .filter(|size: &Vec<f64>| size.iter().all(|&size| size > 0.0))
     }
 
-    /// The view of `layer` that has the axes of the source, to be written to.
-    pub(crate) fn place_in(&self, layer: &Array) -> Result<Array> {
-        arrange(layer, &Axes::of(layer), &self.axes)
+    /// The view of `target` that has the axes of this one, to be written to.
+    pub(crate) fn place_in(&self, target: &Array) -> Result<Array> {
+        let own = Axes::of(target);
+        if own.0.len() == self.axes.0.len() && self.axes.0.iter().any(|name| own.position(name).is_none()) {
+            // Made for these axes, in a format that has no names for them.
+            return Ok(target.clone());
+        }
+        arrange(target, &own, &self.axes)
     }
+}
+
+/// An error unless `axes` are as many as `source` has.
+fn expect_named(source: &Array, axes: &Axes) -> Result<()> {
+    if axes.0.len() == source.ndim() {
+        return Ok(());
+    }
+    let reason = format!("--axes {}: {} names for {} axes", axes.option(), axes.0.len(), source.ndim());
+    Err(Error::invalid(reason))
 }
 
 #[cfg(test)]
@@ -159,7 +214,8 @@ mod tests {
     #[test]
     fn letters() {
         assert_eq!(parse("czyx").unwrap().to_string(), "c,z,y,x");
-        for bad in ["", "xx", "xyq", "XYZ"] {
+        assert_eq!(parse("time, z,y").unwrap().0, ["time", "z", "y"]);
+        for bad in ["", "xx", "xyq", "XYZ", "a,,b", "a,a"] {
             assert!(parse(bad).is_err(), "{bad}");
         }
         assert_eq!(Axes::of(&layer("letters", "0:2,0:3,0:4,0:5")).to_string(), "x,y,z,c");
@@ -168,24 +224,24 @@ mod tests {
     #[test]
     fn sources_take_their_place_in_a_layer() {
         let source = layer("source", "0:2,0:3,0:1,0:5");
-        let mapped = AsLayer::new(&source, &parse("cyxz").unwrap()).unwrap();
-        assert_eq!(mapped.shape(), ([1, 3, 5], 2));
+        let to_layer = |axes: &str| Mapped::to_layer(&source, &parse(axes).unwrap());
+        let mapped = to_layer("cyxz").unwrap();
+        assert_eq!(mapped.layer_axes().to_string(), "x,y,z,c");
         assert_eq!(mapped.view.shape(), [1, 3, 5, 2]);
-        let mapped = AsLayer::new(&source, &parse("yxtz").unwrap()).unwrap();
-        assert_eq!(mapped.shape(), ([3, 2, 5], 1));
+        let mapped = to_layer("yxtz").unwrap();
+        assert_eq!(mapped.along(&[7, 8, 9], &mapped.layer_axes(), &0), [7, 8, 9]);
         assert_eq!(
             mapped.place_in(&layer("target", "-1:2,0:2,7:12")).unwrap().domain().to_string(),
             "-1:2,0:2,7:12"
         );
-        assert!(AsLayer::new(&source, &parse("yxct").unwrap()).is_err());
-        assert!(AsLayer::new(&source, &parse("yxc").unwrap()).is_err());
+        assert!(to_layer("yxct").is_err() && to_layer("yxc").is_err());
     }
 
     #[test]
     fn an_image_is_a_layer_of_one_plane() {
         let image = layer("image", "0:6,0:7,0:1");
-        let mapped = AsLayer::new(&image, &parse("yxt").unwrap()).unwrap();
-        assert_eq!(mapped.shape(), ([7, 6, 1], 1));
+        let mapped = Mapped::to_layer(&image, &parse("yxt").unwrap()).unwrap();
+        assert_eq!(mapped.along(&[7, 6], &mapped.layer_axes(), &1), [7, 6, 1]);
         let place = mapped.place_in(&layer("plane", "0:7,0:6,-3:-2")).unwrap();
         assert_eq!(place.domain().to_string(), "0:7,0:6");
     }

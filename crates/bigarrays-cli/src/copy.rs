@@ -1,20 +1,28 @@
-//! `copy`: copies a box of one array into another, of whatever formats.
+//! `copy`: copies a box of one array into another, of whatever formats, one scale or all of them.
 
+use std::path::{Path, PathBuf};
+
+use bigarrays::engine::{Cast, CopyOptions, Journal, Overflow, Rounding, plan_copy};
 use bigarrays::format::ScaleSelector;
-use bigarrays::{Array, CreateSpec, Domain, Error, Result};
-use clap::Args;
+use bigarrays::{Array, DataType, Domain, Error, ErrorKind, Result};
+use clap::{Args, ValueEnum};
+use indicatif::BinaryBytes;
 
-use crate::axes::{AsLayer, Axes};
+use crate::axes::{self, Axes, Mapped};
 use crate::export::whole_channels;
 use crate::job::{self, JobArgs};
-use crate::layer::{LayerArgs, WriteArgs, new_layer};
+use crate::layer::{LayerArgs, WriteArgs, new_layer, rehearsed};
+use crate::mapping::{New, NewArgs};
 use crate::session::{CacheArgs, Session};
-use crate::values;
+use crate::terminal::results;
+use crate::values::{self, List};
 
-/// Copy a box of one array into another
+/// Copy a box of one array into another, of whatever formats
 ///
-/// Both have the same element type. Axes are matched by their names: a .npy file's z,y,x go to a layer's
-/// x,y,z. A box that reaches outside SRC gives zeros there.
+/// Axes are matched by their names: a .npy file's z,y,x go to a layer's x,y,z. A box that reaches outside
+/// SRC gives zeros there. Where chunks of both are cut and encoded alike, they move as they are stored: jpeg
+/// is not encoded again. A copy that was stopped or killed is taken up by the same command, which skips what
+/// is done and is still as it was left; SRC must not have changed since.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct CopyArgs {
@@ -26,21 +34,48 @@ pub(crate) struct CopyArgs {
     #[arg(value_name = "DST")]
     target: String,
 
-    /// The box of SRC in voxels, in the order of its axes, half-open; bounds may be negative [default: all]
+    #[command(flatten)]
+    what: What,
+
+    #[command(flatten)]
+    cache: CacheArgs,
+
+    /// Say what would be done: chunks, bytes, requests and memory. Nothing is made or written
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Do not take up what an earlier run of the same command left, and leave nothing for a later one
+    #[arg(long)]
+    no_resume: bool,
+
+    #[command(flatten)]
+    job: JobArgs,
+}
+
+/// What is copied, and to what: all that the outcome depends on.
+#[derive(Clone, Debug, Args)]
+struct What {
+    /// The box of SRC in voxels, in the order of its axes, half-open; bounds may be negative; those of the
+    /// first of several scales [default: all]
     #[arg(long = "box", value_name = "X0:X1,Y0:Y1,Z0:Z1", allow_hyphen_values = true)]
     part: Option<Domain>,
 
-    /// The coordinates in DST of the first voxel of the box [default: those in SRC]
-    #[arg(long, value_name = "X,Y,Z", value_parser = values::coordinates, allow_hyphen_values = true)]
-    to: Option<[i64; 3]>,
+    /// The coordinates in DST of the first voxel of the box, along its axes [default: those in SRC, or zero
+    /// for a new array whose format has no others]
+    #[arg(long, value_name = "X,Y,Z", allow_hyphen_values = true, conflicts_with = "all_scales")]
+    to: Option<List<i64>>,
 
-    /// The scale of SRC: its position from 0, its key, or its resolution as x,y,z
+    /// A scale of SRC: its position from 0, its key, or its resolution as x,y,z; may be given several times
     #[arg(long, value_name = "SCALE", value_parser = values::scale, default_value = "0")]
-    scale: ScaleSelector,
+    scale: Vec<ScaleSelector>,
 
-    /// The scale of DST
-    #[arg(long, value_name = "SCALE", value_parser = values::scale, default_value = "0")]
-    to_scale: ScaleSelector,
+    /// Copy all scales of SRC
+    #[arg(long, conflicts_with = "scale")]
+    all_scales: bool,
+
+    /// The scale of DST; of several, those of the same resolution are taken [default: 0]
+    #[arg(long, value_name = "SCALE", value_parser = values::scale, conflicts_with = "all_scales")]
+    to_scale: Option<ScaleSelector>,
 
     /// Make DST, of just the box, with the type, chunks, encoding and resolution of SRC unless options below
     /// say otherwise
@@ -48,95 +83,291 @@ pub(crate) struct CopyArgs {
     create: bool,
 
     #[command(flatten)]
+    new: NewArgs,
+
+    /// Names of the axes of SRC in its own order, where it does not say them itself, as zyx
+    #[arg(long, value_name = "NAMES", value_parser = axes::parse)]
+    axes: Option<Axes>,
+
+    /// Type of the elements of DST, if it is another than that of SRC
+    #[arg(long, value_name = "TYPE")]
+    dtype: Option<DataType>,
+
+    /// How elements with a fraction become whole numbers
+    #[arg(long, value_enum, default_value = "nearest", value_name = "HOW")]
+    round: RoundingArg,
+
+    /// What becomes of elements that the type of DST does not reach
+    #[arg(long, value_enum, default_value = "refuse", value_name = "HOW")]
+    out_of_range: OverflowArg,
+
+    #[command(flatten)]
     layer: LayerArgs,
 
     #[command(flatten)]
     write: WriteArgs,
+}
 
-    #[command(flatten)]
-    cache: CacheArgs,
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum RoundingArg {
+    /// To the nearest; of two, to the even one
+    Nearest,
+    Floor,
+    Ceil,
+    /// Towards zero
+    Zero,
+}
 
-    #[command(flatten)]
-    job: JobArgs,
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum OverflowArg {
+    /// The copy ends with an error
+    Refuse,
+    /// They become the nearest that there is; what is no number becomes zero
+    Clip,
+    /// They keep their lower bits
+    Wrap,
 }
 
 const EXAMPLES: &str = "Examples:
   bigarrays copy em crop --create --box 1000:2000,1000:2000,0:100
+  bigarrays copy em em.zarr --create --format ome-zarr --all-scales --encoding zstd
   bigarrays copy em em-jpeg --create --encoding jpeg --level 85 --chunk 128,128,16
+  bigarrays copy probabilities.zarr mask --create --axes zyx --dtype uint8 --out-of-range clip
+  bigarrays copy em s3://bucket/em --create --sharded --dry-run
   bigarrays copy patch em --to 512,512,-20";
 
 pub(crate) fn run(args: &CopyArgs, session: &Session) -> anyhow::Result<()> {
-    let source = session
-        .open()
-        .cache(args.cache.options()?)
-        .scale(args.scale.clone())
-        .read_only(true)
-        .open(&args.source)?;
-    let part = match &args.part {
-        Some(part) => whole_channels(part, &source)?,
-        None => source.domain().clone(),
-    };
-    let mapped = AsLayer::new(&source.cut(&part)?, &Axes::of(&source))?;
-    let (target, place) = if args.create {
-        let place = args.place(&source, &part, mapped.shape().1 > 1)?;
-        let spec = args.spec(&source, &mapped, place.clone());
-        (session.with(args.write.options()).create(new_layer(&args.target)?, &spec)?, place)
-    } else {
-        let target = session.with(args.write.options()).scale(args.to_scale.clone()).open(&args.target)?;
-        let place = args.place(&source, &part, Axes::of(&target).position('c').is_some())?;
-        (target, place)
-    };
-    expect_apart(&source, &part, &target, &place)?;
-    if !target.domain().contains(&place) {
-        let reason = format!("box {place} reaches outside the domain {}", target.domain());
-        let kind = bigarrays::ErrorKind::OutOfBounds;
-        return Err(Error::new(kind, reason).during("copying into").at(target.url()).into());
+    let copier = Copier { args, session };
+    let scales = copier.scales()?;
+    if args.dry_run {
+        return scales.iter().try_for_each(|(selector, part)| copier.rehearse(selector, part.as_ref()));
     }
-    let job = format!("copying {} to {}", args.source, args.target);
-    job::copy(job, &mapped.view, &mapped.place_in(&target.cut(&place)?)?, &args.job, session.terminal)
+    let journal = if args.no_resume { None } else { copier.journal()? };
+    for (at, (selector, part)) in scales.iter().enumerate() {
+        copier.copy(at, selector, part.as_ref(), scales.len() > 1, journal.as_ref())?;
+    }
+    journal.map_or(Ok(()), Journal::remove)?;
+    Ok(())
 }
 
-impl CopyArgs {
-    /// The box of the target that `part` of `source` goes to, with `channels` or without.
-    fn place(&self, source: &Array, part: &Domain, channels: bool) -> Result<Domain> {
-        let axes = Axes::of(source);
-        let own = |letter| axes.position(letter).map(|axis| part.range(axis));
-        let mut place = Vec::new();
-        for (at, letter) in ['x', 'y', 'z'].into_iter().enumerate() {
-            let own = own(letter).unwrap_or(0..1);
-            let start = self.to.map_or(own.start, |to| to[at]);
-            let end = start.checked_add_unsigned(own.start.abs_diff(own.end));
-            place.push(start..end.ok_or_else(|| Error::invalid("--to leaves the range of coordinates"))?);
-        }
-        let channel = own('c').filter(|_| channels);
-        // A new layer has the channels of the box and no others.
-        place.extend(channel.map(|own| if self.create { 0..own.end - own.start } else { own }));
-        Domain::from_ranges(&place)
+/// One call of the command.
+struct Copier<'a> {
+    args: &'a CopyArgs,
+    session: &'a Session,
+}
+
+impl Copier<'_> {
+    fn source(&self, scale: &ScaleSelector) -> Result<Array> {
+        let options = self.session.open().cache(self.args.cache.options()?);
+        options.scale(scale.clone()).read_only(true).open(&self.args.source)
     }
 
-    /// A layer over `domain` that is like `source`, but for what the options say.
-    fn spec(&self, source: &Array, mapped: &AsLayer, domain: Domain) -> CreateSpec {
-        let own = source.scales().get(source.scale());
-        let axes = Axes::of(source);
-        // Other formats order the axes in other ways.
-        let at = |letter| axes.position(letter);
-        let chunk = source.chunk_shape();
-        let is_encoding = |name: &String| bigarrays::codec::BUILTIN.iter().any(|codec| codec.name == name);
-        let mut spec = self.layer.spec(source.dtype(), domain);
-        spec.encoding = spec.encoding.or_else(|| own.map(|scale| scale.encoding.clone()).filter(is_encoding));
-        let chunk_of = |letter| at(letter).map_or(1, |axis| chunk[axis]);
-        spec.chunk = spec.chunk.or_else(|| own.map(|_| ['x', 'y', 'z'].map(chunk_of).to_vec()));
-        spec.labels = spec.labels.or_else(|| own.map(|scale| scale.labels));
-        let sizes = own.map(|scale| &scale.resolution).filter(|resolution| resolution.unit == "nm");
-        let size_of = |letter, sizes: &[f64]| at(letter).map_or(1.0, |axis| sizes[axis]);
-        spec.resolution = spec
-            .resolution
-            .or_else(|| {
-                sizes.map(|sizes| ['x', 'y', 'z'].map(|letter| size_of(letter, &sizes.size)).to_vec())
-            })
-            .or_else(|| mapped.nanometres().map(Vec::from));
-        spec
+    /// The scales to be copied and the box of each, if one is asked for.
+    fn scales(&self) -> Result<Vec<(ScaleSelector, Option<Domain>)>> {
+        let what = &self.args.what;
+        let selectors = match what.all_scales {
+            true => {
+                (0..self.source(&ScaleSelector::default())?.scales().len().max(1)).map(Into::into).collect()
+            }
+            false => what.scale.clone(),
+        };
+        let Some(part) = &what.part else {
+            return Ok(selectors.into_iter().map(|selector| (selector, None)).collect());
+        };
+        let first = self.source(&selectors[0])?;
+        let part = whole_channels(part, &first)?;
+        let scaled = |selector: ScaleSelector| {
+            let part = coarser(&part, &first, &self.source(&selector)?)?;
+            Ok((selector, Some(part)))
+        };
+        selectors.into_iter().map(scaled).collect()
     }
+
+    /// The source's box with the axes of the target, and what the target would be if it is to be made.
+    fn planned(&self, selector: &ScaleSelector, part: Option<&Domain>) -> Result<New> {
+        let what = &self.args.what;
+        let source = self.source(selector)?;
+        let axes = what.axes.clone().unwrap_or_else(|| Axes::of(&source));
+        let part = part.cloned().unwrap_or_else(|| source.domain().clone());
+        let mut like = self.session.open().scale(selector.clone()).like(&self.args.source)?;
+        like.dtype = what.dtype.unwrap_or(like.dtype);
+        let to = what.to.as_ref().map(|to| to.0.as_slice());
+        what.new.plan(&source.cut(&part)?, &axes, like, &what.layer, to)
+    }
+
+    /// What goes where in a target that exists.
+    fn existing(
+        &self,
+        selector: &ScaleSelector,
+        part: Option<&Domain>,
+        many: bool,
+    ) -> Result<(Array, Array)> {
+        let what = &self.args.what;
+        let source = self.source(selector)?;
+        let part = part.cloned().unwrap_or_else(|| source.domain().clone());
+        let axes = what.axes.clone().unwrap_or_else(|| Axes::of(&source));
+        let cut = source.cut(&part)?;
+        let options = self.session.with(what.write.options());
+        let mut target =
+            options.clone().scale(what.to_scale.clone().unwrap_or_default()).open(&self.args.target)?;
+        let mapped = Mapped::to_those_of(&target, &cut, &axes)?;
+        if many {
+            let sizes = mapped.nanometres().ok_or_else(|| Error::invalid("scales of unknown resolution"))?;
+            let sizes = mapped.along(&sizes, &Axes::of(&target), &1.0);
+            target = options.scale(sizes).open(&self.args.target)?;
+        }
+        let own = Axes::of(&target);
+        let mut origin = mapped.along(mapped.view.domain().origin(), &own, &0);
+        let to = what.to.as_ref().map_or(&[][..], |to| &to.0);
+        if !(to.is_empty() || to.len() == origin.len() || to.len() == 3.min(origin.len())) {
+            return Err(Error::invalid(format!("--to has {} coordinates, for the axes {own}", to.len())));
+        }
+        origin[..to.len()].copy_from_slice(to);
+        let is_open = |at: &usize| mapped.axes.position(&own.0[*at]).is_none() && target.shape()[*at] > 1;
+        if let Some(at) = (to.len()..own.0.len()).find(is_open) {
+            let (name, length) = (&own.0[at], target.shape()[at]);
+            let reason =
+                format!("SRC has no axis {name}, of which DST has {length} elements: say with --to where");
+            return Err(Error::invalid(reason).during("copying into").at(target.url()));
+        }
+        let place = Domain::new(&origin, &mapped.along(mapped.view.shape(), &own, &1))?;
+        expect_apart(&source, &part, &target, &place)?;
+        if !target.domain().contains(&place) {
+            let reason = format!("box {place} reaches outside the domain {}", target.domain());
+            return Err(Error::new(ErrorKind::OutOfBounds, reason).during("copying into").at(target.url()));
+        }
+        let view = mapped.place_in(&target.cut(&place)?)?;
+        Ok((mapped.view, view))
+    }
+
+    /// Copies one scale.
+    fn copy(
+        &self,
+        at: usize,
+        selector: &ScaleSelector,
+        part: Option<&Domain>,
+        many: bool,
+        journal: Option<&Journal>,
+    ) -> anyhow::Result<()> {
+        let (args, url) = (self.args, &self.args.target);
+        let (source, target) = if args.what.create {
+            let new = self.planned(selector, part)?;
+            let target = self.make(at, &new, journal)?;
+            let target = new.mapped.place_in(&target)?;
+            (new.mapped.view, target)
+        } else {
+            self.existing(selector, part, many)?
+        };
+        let options = CopyOptions { journal, ..self.options(&source, &target) };
+        let scale = if many { format!(", scale {}", at + 1) } else { String::new() };
+        let job = format!("copying {} to {url}{scale}", args.source);
+        job::copy_with(&job, &source, &target, options, self.session.terminal)
+    }
+
+    /// Makes the target of the `at`-th scale, or opens it where an earlier run of this call has made it.
+    fn make(&self, at: usize, new: &New, journal: Option<&Journal>) -> Result<Array> {
+        let options = self.session.with(self.args.what.write.options()).format(new.format);
+        let url = new_layer(&self.args.target)?;
+        let step = format!("made scale {at}");
+        if journal.is_some_and(|journal| journal.has(&step)) {
+            // The scales of a layer are in the order of their sizes, which need not be ours.
+            let scales = options.open(url)?.scales().len();
+            let opened = (0..scales.max(1)).map(|scale| options.clone().scale(scale).open(url));
+            let is_it = |array: &Array| {
+                let own = array.scales().get(array.scale());
+                let is_key = |key: &String| own.is_none_or(|scale| scale.key == *key);
+                array.domain() == &new.spec.domain && new.spec.key.as_ref().is_none_or(is_key)
+            };
+            let found = opened.filter_map(Result::ok).find(is_it);
+            let gone =
+                || Error::new(ErrorKind::NotFound, "what an earlier run of this call made is gone").at(url);
+            return found.ok_or_else(gone);
+        }
+        let made =
+            if at == 0 { options.create(url, &new.spec)? } else { options.add_scale(url, &new.spec)? };
+        if let Some(journal) = journal {
+            journal.note(&step)?;
+        }
+        Ok(made)
+    }
+
+    fn options(&self, source: &Array, target: &Array) -> CopyOptions<'static> {
+        let what = &self.args.what;
+        let rounding = match what.round {
+            RoundingArg::Nearest => Rounding::Nearest,
+            RoundingArg::Floor => Rounding::Floor,
+            RoundingArg::Ceil => Rounding::Ceil,
+            RoundingArg::Zero => Rounding::Zero,
+        };
+        let overflow = match what.out_of_range {
+            OverflowArg::Refuse => Overflow::Refuse,
+            OverflowArg::Clip => Overflow::Clip,
+            OverflowArg::Wrap => Overflow::Wrap,
+        };
+        let is_meant = what.dtype == Some(target.dtype()) && source.dtype() != target.dtype();
+        CopyOptions { cast: is_meant.then_some(Cast { rounding, overflow }), ..self.args.job.options() }
+    }
+
+    /// Says what copying one scale would take.
+    fn rehearse(&self, selector: &ScaleSelector, part: Option<&Domain>) -> anyhow::Result<()> {
+        let (source, target) = if self.args.what.create {
+            let new = self.planned(selector, part)?;
+            let target = rehearsed(new_layer(&self.args.target)?, &new.spec, new.format)?;
+            let target = new.mapped.place_in(&target)?;
+            (new.mapped.view, target)
+        } else {
+            self.existing(selector, part, self.args.what.all_scales || self.args.what.scale.len() > 1)?
+        };
+        let plan = plan_copy(&source, &target, &self.options(&source, &target))?;
+        let elements = target.domain().checked_len()?;
+        use std::io::Write;
+        writeln!(
+            results(),
+            "would copy box {} of {} to box {} of {}: {} read, {} written (decoded); {}",
+            source.domain(),
+            self.args.source,
+            target.domain(),
+            self.args.target,
+            BinaryBytes(elements.saturating_mul(source.dtype().size() as u64)),
+            BinaryBytes(elements.saturating_mul(target.dtype().size() as u64)),
+            job::describe(&plan)
+        )?;
+        Ok(())
+    }
+
+    /// The journal of this call, in the user's own folder; none where there is no such place.
+    fn journal(&self) -> Result<Option<Journal>> {
+        let place = |url: &str| match url.contains("://") {
+            true => PathBuf::from(url),
+            false => std::path::absolute(url).unwrap_or_else(|_| Path::new(url).into()),
+        };
+        let what =
+            format!("{:?} {:?} {:?}", place(&self.args.source), place(&self.args.target), self.args.what);
+        match Journal::default_path(&what) {
+            Some(path) => Journal::open(path).map(Some),
+            None => {
+                self.session.terminal.detail("no place for a journal (HOME): the copy cannot be resumed");
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// The box of `array` that covers what `part` covers of `fine`.
+fn coarser(part: &Domain, fine: &Array, array: &Array) -> Result<Domain> {
+    let factor = |axis: usize| match (fine.resolution(), array.resolution()) {
+        (Some(fine), Some(own)) => fine.size[axis] / own.size[axis],
+        _ => 1.0,
+    };
+    let scaled = |(axis, range): (usize, std::ops::Range<i64>)| match factor(axis) {
+        1.0 => range,
+        factor => {
+            // Sizes are decimal fractions: 0.1 / 0.3 is meant to be a third.
+            let at = |place: i64, end: f64| place as f64 * factor + end * 1e-6;
+            (at(range.start, 1.0).floor() as i64)..(at(range.end, -1.0).ceil() as i64)
+        }
+    };
+    Domain::from_ranges(&part.ranges().enumerate().map(scaled).collect::<Vec<_>>())
 }
 
 /// An error if the two boxes are parts of the same array that meet: blocks would be read that have

@@ -88,7 +88,7 @@ pub(crate) fn run(args: &ExportArgs, session: &Session) -> anyhow::Result<()> {
 /// The box `part`, with all channels if it says nothing of them.
 pub(crate) fn whole_channels(part: &Domain, array: &Array) -> Result<Domain> {
     let mut ranges: Vec<_> = part.ranges().collect();
-    let is_short = part.ndim() == 3 && Axes::of(array).0 == ['x', 'y', 'z', 'c'];
+    let is_short = part.ndim() == 3 && Axes::of(array).0 == ["x", "y", "z", "c"];
     ranges.extend(is_short.then(|| array.domain().range(3)));
     Domain::from_ranges(&ranges)
 }
@@ -101,10 +101,10 @@ fn describe(part: &Domain, view: &Array, axes: &Axes, kind: Kind, order: Order) 
         return plain;
     }
     let numbers: Vec<String> = shape.iter().map(u64::to_string).collect();
-    let letters: String = axes.0.iter().collect();
     let order = if order == Order::C { "C" } else { "F" };
     format!(
-        "{plain}; to import: --shape {} --dtype {dtype} --order {order} --axes {letters}",
-        numbers.join(",")
+        "{plain}; to import: --shape {} --dtype {dtype} --order {order} --axes {}",
+        numbers.join(","),
+        axes.option()
     )
 }

@@ -4,15 +4,16 @@ use std::path::PathBuf;
 
 use bigarrays::engine::plan_copy;
 use bigarrays::format;
-use bigarrays::{Array, CreateSpec, Domain, Error, ErrorKind, OpenOptions, Result};
+use bigarrays::{Array, CreateSpec, Error, ErrorKind, Result};
 use clap::Args;
 
-use crate::axes::{AsLayer, lengths};
+use crate::axes::lengths;
 use crate::job::{self, JobArgs};
-use crate::layer::{LayerArgs, WriteArgs, new_layer};
+use crate::layer::{LayerArgs, WriteArgs, new_layer, rehearsed};
+use crate::mapping::{New, NewArgs};
 use crate::session::{CacheArgs, Session};
 use crate::source::{self, Source, SourceArgs};
-use crate::values;
+use crate::values::List;
 
 /// Make a layer from files: .npy, TIFF, PNG or JPEG slices, raw binary
 ///
@@ -30,11 +31,14 @@ pub(crate) struct ImportArgs {
     source: SourceArgs,
 
     #[command(flatten)]
+    new: NewArgs,
+
+    #[command(flatten)]
     layer: LayerArgs,
 
     /// First voxel coordinate of the layer; may be negative [default: 0,0,0]
-    #[arg(long, value_name = "X,Y,Z", value_parser = values::coordinates, allow_hyphen_values = true)]
-    offset: Option<[i64; 3]>,
+    #[arg(long, value_name = "X,Y,Z", allow_hyphen_values = true)]
+    offset: Option<List<i64>>,
 
     #[command(flatten)]
     write: WriteArgs,
@@ -54,6 +58,7 @@ const EXAMPLES: &str = "Examples:
   bigarrays import volume.tif layer --resolution 8,8,40 --chunk 64,64,16
   bigarrays import 'slices/*.png' layer --encoding jpeg --level 90
   bigarrays import labels.npy layer --axes zyx --encoding compressed_segmentation --offset -100,0,20
+  bigarrays import stack.tif volume.zarr --format zarr3 --encoding zstd --chunk 64,256,256
   bigarrays import scan.raw layer --shape 512,1024,1024 --dtype uint16 --endian big --header-bytes 352";
 
 pub(crate) fn run(args: &ImportArgs, session: &Session) -> anyhow::Result<()> {
@@ -67,51 +72,39 @@ pub(crate) fn run(args: &ImportArgs, session: &Session) -> anyhow::Result<()> {
         return Err(Error::invalid("this is the source itself").during("importing into").at(url).into());
     }
     let source = source::open(sources, &args.source, &session.open().cache(args.cache.options()?))?;
-    let mapped = AsLayer::new(&source.array, &source.axes)?;
-    let spec = args.spec(&source, &mapped)?;
-    session.terminal.note(describe(&source, &mapped, &spec));
-    let target = args.create(url, &spec, &mapped, session)?;
-    job::copy(format_args!("importing into {url}"), &mapped.view, &target, &args.job, session.terminal)
+    let like = CreateSpec::new(source.array.dtype(), source.array.domain().clone());
+    let to = args.offset.as_ref().map(|offset| offset.0.as_slice());
+    let new = args.new.plan(&source.array, &source.axes, like, &args.layer, to)?;
+    session.terminal.note(describe(&source, &new));
+    let target = args.create(url, &new, session)?;
+    job::copy(format_args!("importing into {url}"), &new.mapped.view, &target, &args.job, session.terminal)
 }
 
 impl ImportArgs {
-    /// The layer to be made.
-    fn spec(&self, source: &Source, mapped: &AsLayer) -> Result<CreateSpec> {
-        let (shape, channels) = mapped.shape();
-        let (mut origin, mut shape) = (self.offset.unwrap_or_default().to_vec(), shape.to_vec());
-        if channels > 1 {
-            origin.push(0);
-            shape.push(channels);
-        }
-        let mut spec = self.layer.spec(source.array.dtype(), Domain::new(&origin, &shape)?);
-        spec.resolution = spec.resolution.or_else(|| mapped.nanometres().map(Vec::from));
-        Ok(spec)
-    }
-
     /// Makes the layer, and gives the view of it that takes the source. What does not fit into the
     /// budget neither makes nor removes anything.
-    fn create(&self, url: &str, spec: &CreateSpec, mapped: &AsLayer, session: &Session) -> Result<Array> {
+    fn create(&self, url: &str, new: &New, session: &Session) -> Result<Array> {
+        let New { mapped, spec, format } = new;
         let fits = |layer: &Array| {
             let target = mapped.place_in(layer)?;
-            plan_copy(&mapped.view, &target, self.job.memory()).map(|_| target)
+            plan_copy(&mapped.view, &target, &self.job.options()).map(|_| target)
         };
         if self.overwrite {
             // The rehearsal, in memory: what is here is only removed for what can be made.
-            let name = url.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-            fits(&OpenOptions::new().create(&format!("memory://{name}"), spec)?)?;
+            fits(&rehearsed(url, spec, format)?)?;
             match format::remove(url, None, &session.format()) {
                 Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
         }
-        let layer =
-            session.with(self.write.options()).create(url, spec).map_err(|error| match error.kind() {
-                ErrorKind::AlreadyExists => {
-                    let reason = "there is a layer; --overwrite removes it first";
-                    Error::new(ErrorKind::AlreadyExists, reason).during("creating").at(url)
-                }
-                _ => error,
-            })?;
+        let options = session.with(self.write.options()).format(*format);
+        let layer = options.create(url, spec).map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => {
+                let reason = "there is a layer; --overwrite removes it first";
+                Error::new(ErrorKind::AlreadyExists, reason).during("creating").at(url)
+            }
+            _ => error,
+        })?;
         fits(&layer).or_else(|error| {
             format::remove(url, None, &session.format())?;
             Err(error)
@@ -120,19 +113,18 @@ impl ImportArgs {
 }
 
 /// Says what was found and what becomes of it.
-fn describe(source: &Source, mapped: &AsLayer, spec: &CreateSpec) -> String {
-    let Source { array, axes, what } = source;
+fn describe(source: &Source, new: &New) -> String {
+    let (Source { array, axes, what }, New { mapped, spec, .. }) = (source, new);
     let resolution = spec.resolution.as_ref().map_or_else(
         || "unknown, taken as 1 × 1 × 1 nm (see --resolution)".to_owned(),
         |size| format!("{} nm", size.iter().map(f64::to_string).collect::<Vec<_>>().join(" × ")),
     );
-    let (shape, channels) = mapped.shape();
-    let channels = if channels > 1 { format!(", {channels} channels") } else { String::new() };
     format!(
-        "found {what}: axes {axes}, {} of {}\nmapped to x,y,z: {}{channels}, box {}, voxel {resolution}",
+        "found {what}: axes {axes}, {} of {}\nmapped to {}: {}, box {}, voxel {resolution}",
         lengths(array.shape()),
         array.dtype(),
-        lengths(&shape),
+        mapped.axes,
+        lengths(mapped.view.shape()),
         spec.domain,
     )
 }

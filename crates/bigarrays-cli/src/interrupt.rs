@@ -1,6 +1,7 @@
 //! Ctrl-C: the first asks the job to end where it leaves everything whole, the second ends at once.
 
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -20,6 +21,10 @@ pub(crate) fn is_asked() -> bool {
 
 /// The flag that Ctrl-C, SIGTERM and SIGHUP set from now on.
 pub(crate) fn watch() -> anyhow::Result<&'static Cancel> {
+    static WATCHED: AtomicBool = AtomicBool::new(false);
+    if WATCHED.swap(true, Ordering::Relaxed) {
+        return Ok(&CANCEL);
+    }
     let mut first = None;
     ctrlc::set_handler(move || {
         match first {

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use bigarrays::engine::{Progress, plan_copy};
+use bigarrays::engine::{CopyPlan, Progress, plan_copy};
 use bigarrays::{Array, CopyOptions};
 use clap::Args;
 use indicatif::{BinaryBytes, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -21,9 +21,9 @@ pub(crate) struct JobArgs {
 }
 
 impl JobArgs {
-    /// The budget; zero for the default.
-    pub(crate) fn memory(&self) -> u64 {
-        self.memory.unwrap_or(0)
+    /// The options of a copy within the budget.
+    pub(crate) fn options(&self) -> CopyOptions<'static> {
+        CopyOptions { memory: self.memory.unwrap_or(0), ..CopyOptions::default() }
     }
 }
 
@@ -35,30 +35,52 @@ pub(crate) fn copy(
     args: &JobArgs,
     terminal: Terminal,
 ) -> anyhow::Result<()> {
-    let plan = plan_copy(source, target, args.memory())?;
-    terminal.detail(format_args!(
-        "{job}: {} blocks, {} at once; reads {} source chunks; needs up to {} of memory",
-        plan.blocks(),
-        plan.in_flight,
-        plan.source_chunks,
-        BinaryBytes(plan.peak_memory)
-    ));
-    let bytes = source.domain().checked_len()?.saturating_mul(source.dtype().size() as u64);
+    copy_with(&job, source, target, args.options(), terminal)
+}
+
+/// As [`copy`], with other options besides.
+pub(crate) fn copy_with(
+    job: &dyn Display,
+    source: &Array,
+    target: &Array,
+    options: CopyOptions<'_>,
+    terminal: Terminal,
+) -> anyhow::Result<()> {
+    let plan = plan_copy(source, target, &options)?;
+    terminal.detail(format_args!("{job}: {}", describe(&plan)));
+    let bytes = target.domain().checked_len()?.saturating_mul(target.dtype().size() as u64);
     let (meter, started) = (Meter::new(job.to_string(), bytes, terminal), Instant::now());
     let tell = |progress| meter.tell(progress);
-    let options =
-        CopyOptions { memory: args.memory(), cancel: Some(interrupt::watch()?), progress: Some(&tell) };
+    let options = CopyOptions { cancel: Some(interrupt::watch()?), progress: Some(&tell), ..options };
     let outcome = bigarrays::copy(source, target, options);
     meter.clear();
-    outcome?;
+    let copied = outcome?;
     let took = started.elapsed();
+    let found = match copied.found {
+        0 => String::new(),
+        found => format!("; {found} of {} blocks were done already, and are whole", copied.plan.blocks()),
+    };
     terminal.note(format_args!(
-        "{job}: done, {} in {:.1} s ({}/s)",
+        "{job}: done, {} in {:.1} s ({}/s){found}",
         BinaryBytes(bytes),
         took.as_secs_f64(),
         rate(bytes, took)
     ));
     Ok(())
+}
+
+/// What a copy takes, in words.
+pub(crate) fn describe(plan: &CopyPlan) -> String {
+    format!(
+        "{} chunks of the source into {} chunks, {}; {} blocks, {} at once; about {} requests; up to {} of memory",
+        plan.source_chunks,
+        plan.target_chunks,
+        if plan.moves { "moved as they are stored" } else { "decoded and encoded" },
+        plan.blocks(),
+        plan.in_flight,
+        plan.requests,
+        BinaryBytes(plan.peak_memory)
+    )
 }
 
 fn rate(bytes: u64, time: Duration) -> BinaryBytes {

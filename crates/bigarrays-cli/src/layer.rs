@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use bigarrays::format::NewSharding;
-use bigarrays::{CreateSpec, DataType, Domain, Error, OpenOptions, Result};
+use bigarrays::{Array, CreateSpec, DataType, Domain, Error, OpenOptions, Result};
 use clap::Args;
 
 use crate::values::{self, Compression};
 
 /// How a new layer, or a new scale of one, is stored.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct LayerArgs {
     /// Shape of a chunk in voxels [default: 64,64,64]
     #[arg(long, value_name = "X,Y,Z", value_parser = values::shape)]
@@ -27,19 +27,28 @@ pub(crate) struct LayerArgs {
     #[arg(long, value_name = "X,Y,Z", value_parser = values::lengths)]
     block: Option<[u64; 3]>,
 
-    /// Size of a voxel in nanometres [default: what the source says, or 1,1,1]
+    /// Size of a voxel in nanometres, along the axes of space in the order of the array [default: what the
+    /// source says, or 1,1,1]
     #[arg(long, value_name = "X,Y,Z", value_parser = values::resolution)]
-    resolution: Option<[f64; 3]>,
+    resolution: Option<values::Sizes>,
 
     /// The elements are labels (a segmentation) rather than intensities
     #[arg(long)]
     labels: bool,
 
-    /// Pack chunks into shards, as is good for the shape, or as said:
+    /// Codecs of chunks as Zarr 3 lists them, in JSON, instead of --encoding
+    #[arg(long, value_name = "JSON", value_parser = values::json, conflicts_with_all = ["encoding", "level"])]
+    codecs: Option<serde_json::Value>,
+
+    /// Pack chunks into shards, as is good for the shape, or none, or as said:
     /// preshift_bits=9,minishard_bits=6,shard_bits=11[,hash=…][,minishard_index_encoding=…][,data_encoding=…]
     #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "auto",
         value_parser = values::sharding)]
     sharded: Option<NewSharding>,
+
+    /// Shape of a shard in voxels, where shards are boxes of any shape (Zarr)
+    #[arg(long, value_name = "X,Y,Z", value_parser = values::shape, conflicts_with = "sharded")]
+    shard: Option<values::Shape>,
 
     /// Name of the scale, the folder of its chunks [default: made from the resolution, as 8_8_40]
     #[arg(long, value_name = "NAME")]
@@ -53,13 +62,20 @@ impl LayerArgs {
             chunk: self.chunk.clone().map(|chunk| chunk.0),
             encoding: self.encoding.clone(),
             level: self.level,
+            codecs: self.codecs.clone(),
             block: self.block,
-            resolution: self.resolution.map(Vec::from),
+            resolution: self.resolution.clone().map(|sizes| sizes.0),
             labels: self.labels.then_some(true),
             key: self.key.clone(),
             sharding: self.sharded.unwrap_or_default(),
+            shard: self.shard.clone().map(|shard| shard.0),
             ..CreateSpec::new(dtype, domain)
         }
+    }
+
+    /// A layer like that of `spec`, but for what the options say.
+    pub(crate) fn over(&self, spec: CreateSpec) -> CreateSpec {
+        self.spec(spec.dtype, spec.domain.clone()).or_like(spec, self.sharded.is_some())
     }
 }
 
@@ -77,8 +93,17 @@ pub(crate) fn new_layer(url: &str) -> Result<&str> {
     Ok(url)
 }
 
+/// The layer that `spec` describes, made in memory: what is asked for is found out without touching `url`.
+///
+/// # Errors
+/// Those of making it there.
+pub(crate) fn rehearsed(url: &str, spec: &CreateSpec, format: &str) -> Result<Array> {
+    let name = url.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    OpenOptions::new().format(format).create(&format!("memory://{name}"), spec)
+}
+
 /// How chunks are written.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct WriteArgs {
     /// Compression around every chunk, beside its encoding
     #[arg(long, value_enum, default_value = "none", value_name = "KIND")]

@@ -20,6 +20,7 @@ mod interrupt;
 mod job;
 mod layer;
 mod ls;
+mod mapping;
 mod names;
 mod resize;
 mod rm;

@@ -51,7 +51,9 @@ impl Kind {
         match self {
             Self::Npy | Self::Raw => axes.clone(),
             Self::Tiff | Self::Png => {
-                Axes("zyxc".chars().filter(|&axis| axes.position(axis).is_some()).collect())
+                let mut usual = Axes::letters("zyxc");
+                usual.0.retain(|axis| axes.position(axis).is_some());
+                usual
             }
         }
     }
@@ -62,7 +64,7 @@ impl Kind {
         let array = NewArray {
             dtype: view.dtype(),
             domain: Domain::from_shape(view.shape())?,
-            dimension_names: axes.0.iter().map(char::to_string).collect(),
+            dimension_names: axes.0.clone().into(),
             resolution: view.resolution(),
         };
         match self {

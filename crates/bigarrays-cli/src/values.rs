@@ -44,16 +44,24 @@ pub(crate) fn shape(text: &str) -> Result<Shape, String> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Shape(pub(crate) Vec<u64>);
 
-/// Coordinates along x, y and z.
-pub(crate) fn coordinates(text: &str) -> Result<[i64; 3], String> {
-    three(text)
+/// Size of a voxel along the axes.
+pub(crate) fn resolution(text: &str) -> Result<Sizes, String> {
+    let List(sizes) = text.parse::<List<f64>>()?;
+    let is_size = |size: &f64| size.is_finite() && *size > 0.0;
+    if sizes.iter().all(is_size) {
+        Ok(Sizes(sizes))
+    } else {
+        Err("the size of a voxel is above 0".to_owned())
+    }
 }
 
-/// Size of a voxel along x, y and z.
-pub(crate) fn resolution(text: &str) -> Result<[f64; 3], String> {
-    let sizes: [f64; 3] = three(text)?;
-    let is_size = |size: &f64| size.is_finite() && *size > 0.0;
-    if sizes.iter().all(is_size) { Ok(sizes) } else { Err("the size of a voxel is above 0".to_owned()) }
+/// Size of a voxel along the axes.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Sizes(pub(crate) Vec<f64>);
+
+/// A JSON document.
+pub(crate) fn json(text: &str) -> Result<serde_json::Value, String> {
+    serde_json::from_str(text).map_err(|error| error.to_string())
 }
 
 /// A number of bytes such as `512M` or `4GiB`; K, M, G and T are powers of 1024.
@@ -83,15 +91,17 @@ pub(crate) fn scale(text: &str) -> Result<ScaleSelector, String> {
     }
     Ok(match text.parse() {
         Ok(position) => ScaleSelector::Index(position),
-        Err(_) if text.contains(',') => ScaleSelector::Resolution(resolution(text)?.to_vec()),
+        Err(_) if text.contains(',') => ScaleSelector::Resolution(resolution(text)?.0),
         Err(_) => ScaleSelector::Key(text.to_owned()),
     })
 }
 
-/// How chunks are sharded: `auto`, or parameters as `preshift_bits=9,minishard_bits=6,shard_bits=11`.
+/// How chunks are sharded: `auto`, `none`, or parameters as `preshift_bits=9,minishard_bits=6,shard_bits=11`.
 pub(crate) fn sharding(text: &str) -> Result<NewSharding, String> {
-    if text == "auto" {
-        return Ok(NewSharding::Auto);
+    match text {
+        "auto" => return Ok(NewSharding::Auto),
+        "none" => return Ok(NewSharding::None),
+        _ => {}
     }
     text.parse().map(NewSharding::Neuroglancer).map_err(|error: bigarrays::Error| error.to_string())
 }
@@ -150,9 +160,14 @@ mod tests {
         assert_eq!(scale("key:2"), Ok(ScaleSelector::Key("2".into())));
         assert_eq!(scale("8_8_40"), Ok(ScaleSelector::Key("8_8_40".into())));
         assert_eq!(scale("8,8,40"), Ok(ScaleSelector::Resolution(vec![8.0, 8.0, 40.0])));
-        assert_eq!(coordinates("-1, 2,-3"), Ok([-1, 2, -3]));
+        assert_eq!("-1, 2,-3".parse(), Ok(List(vec![-1, 2, -3])));
         assert_eq!(shape("1, 2,3,4"), Ok(Shape(vec![1, 2, 3, 4])));
         assert!(shape("1,0").is_err() && shape("").is_err() && shape("-1").is_err());
-        assert!(lengths("1,0,2").is_err() && lengths("1,2").is_err() && resolution("1,nan,2").is_err());
+        assert!(
+            lengths("1,0,2").is_err()
+                && lengths("1,2").is_err()
+                && resolution("1,nan,2").is_err()
+                && resolution("").is_err()
+        );
     }
 }

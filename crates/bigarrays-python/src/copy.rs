@@ -1,20 +1,26 @@
 //! Copying between arrays, with progress and cancellation by signals.
 
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
-use bigarrays::engine::{Cancel, Progress};
+use bigarrays::engine::{Cancel, Cast, Journal, Overflow, Progress, Rounding};
 use bigarrays::{CopyOptions, Error, ErrorKind};
 use pyo3::prelude::*;
 
 use crate::array::PyArray;
-use crate::errors::OrRaise;
+use crate::errors::{OrRaise, invalid};
 
 /// How often signals are looked for, and progress reported.
 const TICK: Duration = Duration::from_millis(50);
 
-/// Copies all elements of one array or view to another of the same shape and type.
+/// Copies all elements of one array or view to another of the same shape.
+///
+/// Where both are cut and encoded alike, chunks move as they are stored, so that jpeg is not encoded again.
+/// Elements of another type are cast only if `rounding` ("nearest", to even, "floor", "ceil" or "zero") or
+/// `out_of_range` ("refuse", "clip" or "wrap") says how. `journal` names a file: what is done is noted there,
+/// so that the same call takes up a copy that ended early, after a kill too; it is removed when all is done.
 ///
 /// Works block by block within `memory` bytes (a quarter of the machine's memory if None), reading each
 /// block once and writing whole chunks where it can. `progress(done, total)` is called now and then from
@@ -27,15 +33,24 @@ const TICK: Duration = Duration::from_millis(50);
 /// >>> bigarrays.copy(source, target)
 /// >>> target[8, 8, 8]
 /// np.uint8(7)
+/// >>> signed = bigarrays.create("memory://copy/c", like=target, dtype="int8")
+/// >>> bigarrays.copy(target, signed, out_of_range="clip")
+/// >>> signed[8, 8, 8]
+/// np.int8(7)
 ///
-/// Raises InvalidArgumentError if shapes or types differ, MemoryBudgetError before anything is read if
+/// Raises InvalidArgumentError if shapes differ, types differ without a cast, or an element does not fit into
+/// the type, StorageError if another process has the journal, MemoryBudgetError before anything is read if
 /// one block does not fit, and any error of reading or writing.
 #[pyfunction]
-#[pyo3(signature = (source, target, *, memory = None, progress = None))]
+#[pyo3(signature = (source, target, *, rounding = None, out_of_range = None, journal = None, memory = None, progress = None))]
+#[allow(clippy::too_many_arguments, reason = "keywords of Python")]
 pub(crate) fn copy(
     py: Python<'_>,
     source: &Bound<'_, PyArray>,
     target: &Bound<'_, PyArray>,
+    rounding: Option<&str>,
+    out_of_range: Option<&str>,
+    journal: Option<PathBuf>,
     memory: Option<u64>,
     progress: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<()> {
@@ -45,7 +60,15 @@ pub(crate) fn copy(
         *state.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(now);
     };
     let memory = memory.map_or(0, |bytes| bytes.max(1));
-    let options = CopyOptions { memory, cancel: Some(&cancel), progress: Some(&report) };
+    let cast = to_cast(py, rounding, out_of_range)?;
+    let journal = journal.map(Journal::open).transpose().or_raise(py)?;
+    let options = CopyOptions {
+        cast,
+        memory,
+        journal: journal.as_ref(),
+        cancel: Some(&cancel),
+        progress: Some(&report),
+    };
     let mut told = None;
     let mut tell = || {
         let now = *state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -83,5 +106,30 @@ pub(crate) fn copy(
     });
     interrupted?;
     copied.or_raise(py)?;
+    journal.map_or(Ok(()), Journal::remove).or_raise(py)?;
     tell()
+}
+
+/// How elements are cast, if that is asked for.
+fn to_cast(py: Python<'_>, rounding: Option<&str>, out_of_range: Option<&str>) -> PyResult<Option<Cast>> {
+    if rounding.is_none() && out_of_range.is_none() {
+        return Ok(None);
+    }
+    let unknown = |what: &str, given: &str, known: &str| {
+        Err(invalid(py, format!("unknown {what}={given:?}; known are {known}")))
+    };
+    let rounding = match rounding {
+        None | Some("nearest") => Rounding::Nearest,
+        Some("floor") => Rounding::Floor,
+        Some("ceil") => Rounding::Ceil,
+        Some("zero") => Rounding::Zero,
+        Some(other) => return unknown("rounding", other, "nearest, floor, ceil and zero"),
+    };
+    let overflow = match out_of_range {
+        None | Some("refuse") => Overflow::Refuse,
+        Some("clip") => Overflow::Clip,
+        Some("wrap") => Overflow::Wrap,
+        Some(other) => return unknown("out_of_range", other, "refuse, clip and wrap"),
+    };
+    Ok(Some(Cast { rounding, overflow }))
 }

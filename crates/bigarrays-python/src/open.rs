@@ -132,6 +132,16 @@ impl<'py> Arguments<'py> {
         Ok(Self { py, given: given.map(|given| given.copy()).transpose()? })
     }
 
+    /// Whether the argument `name` is given, and not None.
+    fn has(&self, name: &str) -> PyResult<bool> {
+        Ok(self.peek::<Bound<'_, PyAny>>(name)?.is_some())
+    }
+
+    /// As [`Arguments::take`], but it stays.
+    fn peek<T: FromPyObjectOwned<'py>>(&self, name: &str) -> PyResult<Option<T>> {
+        Self { py: self.py, given: self.given.as_ref().map(|given| given.copy()).transpose()? }.take(name)
+    }
+
     /// The argument `name`, unless it is missing or None.
     fn take<T: FromPyObjectOwned<'py>>(&self, name: &str) -> PyResult<Option<T>> {
         let Some(given) = &self.given else { return Ok(None) };
@@ -287,6 +297,9 @@ fn to_selector(scale: &Bound<'_, PyAny>) -> PyResult<ScaleSelector> {
 /// is good for the shape; a dict, as the `sharding` of precomputed metadata, or the same as text says how:
 /// "preshift_bits=9,minishard_bits=6,shard_bits=11". The other options are those of `open`.
 ///
+/// What is left open is as `like`, another array, has it: box, type, chunks, codecs, shards, resolution,
+/// attributes and, unless `format` says another, format; as far as the format can hold them.
+///
 /// Arrays of Zarr, with `format="zarr3"` or `"zarr2"`, start at zero and have any axes, which
 /// `dimension_names` names. Their `encoding` is raw, zstd, gzip or blosc, or `codecs` lists codecs as
 /// metadata of Zarr 3 do. `fill_value` is a number or what metadata say for one; `chunk_keys` is
@@ -297,13 +310,15 @@ fn to_selector(scale: &Bound<'_, PyAny>) -> PyResult<ScaleSelector> {
 /// ...     chunks=(32, 32, 32), encoding="compressed_segmentation", resolution=(8, 8, 40))
 /// >>> array.origin, array.scales[0].key
 /// ((-50, 0, 0), '8_8_40')
+/// >>> bigarrays.create("memory://alike", like=array, format="ome-zarr", encoding="zstd").shape
+/// (100, 80, 60)
 ///
 /// Raises AlreadyExistsError if there is one, and InvalidArgumentError if the format cannot hold what is
 /// described.
 #[pyfunction]
 #[pyo3(
     signature = (path_or_url, **options),
-    text_signature = "(path_or_url, *, dtype, shape=None, domain=None, origin=None, chunks=None, encoding=None, level=None, block=None, resolution=None, labels=None, key=None, sharding=None, dimension_names=None, fill_value=None, codecs=None, chunk_keys=None, attributes=None, format='precomputed', strict=False, outside='error', drop_fill=False, durable=False, lock=True, compression=None, storage_options=None, cache=None, validate=None)"
+    text_signature = "(path_or_url, *, like=None, dtype=None, shape=None, domain=None, origin=None, chunks=None, encoding=None, level=None, block=None, resolution=None, labels=None, key=None, sharding=None, dimension_names=None, fill_value=None, codecs=None, chunk_keys=None, attributes=None, format='precomputed', strict=False, outside='error', drop_fill=False, durable=False, lock=True, compression=None, storage_options=None, cache=None, validate=None)"
 )]
 pub(crate) fn create(
     py: Python<'_>,
@@ -331,7 +346,7 @@ pub(crate) fn create(
 #[pyfunction]
 #[pyo3(
     signature = (path_or_url, **options),
-    text_signature = "(path_or_url, *, dtype, shape=None, domain=None, origin=None, chunks=None, encoding=None, level=None, block=None, resolution=None, labels=None, key=None, sharding=None, dimension_names=None, fill_value=None, codecs=None, chunk_keys=None, attributes=None, format=None, strict=False, outside='error', drop_fill=False, durable=False, lock=True, compression=None, storage_options=None, cache=None, validate=None)"
+    text_signature = "(path_or_url, *, like=None, dtype=None, shape=None, domain=None, origin=None, chunks=None, encoding=None, level=None, block=None, resolution=None, labels=None, key=None, sharding=None, dimension_names=None, fill_value=None, codecs=None, chunk_keys=None, attributes=None, format=None, strict=False, outside='error', drop_fill=False, durable=False, lock=True, compression=None, storage_options=None, cache=None, validate=None)"
 )]
 pub(crate) fn add_scale(
     py: Python<'_>,
@@ -352,9 +367,19 @@ fn described(
     function: &str,
 ) -> PyResult<(String, CreateSpec, Opening)> {
     let given = Arguments::new(py, options)?;
-    let Some(dtype) = given.take::<Bound<'_, PyAny>>("dtype")? else {
-        return Err(PyTypeError::new_err(format!("{function}() needs a dtype")));
+    let like = given.take::<Bound<'_, PyAny>>("like")?.map(|like| like_of(&given, &like)).transpose()?;
+    let (format, like) = like.unzip();
+    let dtype = match (given.take::<Bound<'_, PyAny>>("dtype")?, &like) {
+        (Some(dtype), _) => to_dtype(&dtype)?,
+        (None, Some(like)) => like.dtype,
+        (None, None) => return Err(PyTypeError::new_err(format!("{function}() needs a dtype"))),
     };
+    let domain = match (new_domain(&given)?, &like) {
+        (Some(domain), _) => domain,
+        (None, Some(like)) => like.domain.clone(),
+        (None, None) => return Err(given.invalid("give either a domain, or a shape and maybe an origin")),
+    };
+    let says_shards = given.has("sharding")?;
     let (sharding, shard) = new_sharding(&given)?;
     let spec = CreateSpec {
         chunk: given.take("chunks")?,
@@ -371,11 +396,35 @@ fn described(
         codecs: given.take::<Bound<'_, PyAny>>("codecs")?.as_ref().map(to_json).transpose()?,
         chunk_keys: given.take("chunk_keys")?,
         attributes: given.take::<Bound<'_, PyAny>>("attributes")?.as_ref().map(to_object).transpose()?,
-        ..CreateSpec::new(to_dtype(&dtype)?, new_domain(&given)?)
+        ..CreateSpec::new(dtype, domain)
     };
-    let opening = Opening::take(&given, true)?;
+    let spec = match like {
+        Some(like) => spec.or_like(like, says_shards),
+        None => spec,
+    };
+    let mut opening = Opening::take(&given, true)?;
+    if function == "create" {
+        opening.format = opening.format.or_else(|| format.map(str::to_owned));
+    }
     given.finish(function)?;
     Ok((to_url(py, path_or_url)?, spec, opening))
+}
+
+/// What an array like `like` of the wanted format, or of its own, is made of; and the format.
+fn like_of(given: &Arguments<'_>, like: &Bound<'_, PyAny>) -> PyResult<(&'static str, CreateSpec)> {
+    let py = given.py;
+    let not_one = |_| given.invalid("like is an array that was opened or created by bigarrays");
+    let like = like.cast::<PyArray>().map_err(not_one)?.get();
+    let (array, from) = (&like.array, like.array.format());
+    let scale =
+        array.scales().get(array.scale()).map_or(ScaleSelector::default(), |scale| scale.key.as_str().into());
+    let options = like.opening.options(py)?.scale(scale);
+    let spec = detached(py, || options.like(array.url()))?;
+    let format = match given.peek::<String>("format")? {
+        Some(name) => format::by_name(&name).or_raise(py)?,
+        None => format::same_or_default(from),
+    };
+    Ok((format.name(), format.fit(CreateSpec { domain: array.domain().clone(), ..spec }, from)))
 }
 
 /// Whether and how an array to be created is sharded, and the shape of its shards.
@@ -404,15 +453,16 @@ fn new_sharding(given: &Arguments<'_>) -> PyResult<(NewSharding, Option<Vec<u64>
     text.parse().map(|spec| (NewSharding::Neuroglancer(spec), None)).or_raise(given.py)
 }
 
-/// The box of an array to be created.
-fn new_domain(given: &Arguments<'_>) -> PyResult<Domain> {
+/// The box of an array to be created, if it is said.
+fn new_domain(given: &Arguments<'_>) -> PyResult<Option<Domain>> {
     let domain: Option<Bound<'_, PyAny>> = given.take("domain")?;
     let (shape, origin): (Option<Vec<u64>>, Option<Vec<i64>>) = (given.take("shape")?, given.take("origin")?);
     match (domain, shape, origin) {
-        (Some(domain), None, None) => to_domain(&domain, None),
+        (None, None, None) => Ok(None),
+        (Some(domain), None, None) => to_domain(&domain, None).map(Some),
         (None, Some(shape), origin) => {
             let origin = origin.unwrap_or_else(|| vec![0; shape.len()]);
-            Domain::new(&origin, &shape).or_raise(given.py)
+            Domain::new(&origin, &shape).map(Some).or_raise(given.py)
         }
         _ => Err(given.invalid("give either a domain, or a shape and maybe an origin")),
     }

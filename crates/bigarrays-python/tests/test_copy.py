@@ -42,19 +42,14 @@ def slow(tmp_path: Path) -> tuple[bigarrays.Array, bigarrays.Array]:
 
 def test_an_interrupt_stops_the_copy(slow: tuple[bigarrays.Array, bigarrays.Array]) -> None:
     source, target = slow
-    # Also where the tests run in the background, and so with this signal ignored.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     interrupts = iter([signal.SIGINT])
 
     def interrupt(done: int, total: int) -> None:
         for number in interrupts:
             os.kill(os.getpid(), number)
 
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            bigarrays.copy(source, target, memory=1 << 18, progress=interrupt)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with pytest.raises(KeyboardInterrupt):
+        bigarrays.copy(source, target, memory=1 << 18, progress=interrupt)
     copied = target[...]
     assert not copied.all()
     whole = copied.reshape(32, 8, 32, 8, 8, 8).sum(axis=(1, 3, 5), dtype=int)
@@ -70,3 +65,39 @@ def test_an_exception_of_progress_stops_the_copy(slow: tuple[bigarrays.Array, bi
     with pytest.raises(RuntimeError, match="enough"):
         bigarrays.copy(source, target, memory=1 << 18, progress=fail)
     assert not target[...].all()
+
+
+def test_casts_are_asked_for(tmp_path: Path) -> None:
+    source = bigarrays.create(tmp_path / "a", shape=(8, 8, 8), dtype="float32")
+    source[...] = np.linspace(-3, 300, 512, dtype="f4").reshape(8, 8, 8)
+    target = bigarrays.create(tmp_path / "b", like=source, dtype="uint8", chunks=(3, 4, 5))
+    assert (target.dtype, target.shape, target.chunks) == (np.dtype("u1"), source.shape, (3, 4, 5))
+    with pytest.raises(bigarrays.InvalidArgumentError, match="does not fit into uint8"):
+        bigarrays.copy(source, target, rounding="nearest")
+    bigarrays.copy(source, target, rounding="floor", out_of_range="clip")
+    np.testing.assert_array_equal(target[...], np.floor(source[...]).clip(0, 255).astype("u1"))
+    with pytest.raises(bigarrays.InvalidArgumentError, match="wrap"):
+        bigarrays.copy(source, target, out_of_range="saturate")  # type: ignore[arg-type]
+
+
+def test_a_copy_goes_on_where_it_ended(tmp_path: Path, slow: tuple[bigarrays.Array, bigarrays.Array]) -> None:
+    source, target = slow
+    journal = tmp_path / "journal"
+
+    class Enough(Exception):
+        pass
+
+    def stop(done: int, total: int) -> None:
+        if done > total // 8:
+            raise Enough
+
+    with pytest.raises(Enough):
+        bigarrays.copy(source, target, memory=1 << 18, progress=stop, journal=journal)
+    done = np.count_nonzero(target[...])
+    assert journal.exists() and 0 < done < target.size
+    # What was done is not read again: the source may be anything there, which a caller must not rely on.
+    source[...] = 2
+    bigarrays.copy(source, target, memory=1 << 18, journal=journal)
+    assert not journal.exists()
+    copied = target[...]
+    assert (copied == 1).any() and (copied == 2).any() and not (copied == 0).any()

@@ -38,7 +38,7 @@ pub mod store;
 pub use array::{Array, ArrayOptions, AxisMap, Cutout, Index, OpenOptions, Outside, Transform};
 pub use domain::Domain;
 pub use dtype::{DataType, Element, FillValue};
-pub use engine::{CopyOptions, copy};
+pub use engine::{Copied, CopyOptions, copy};
 pub use error::{Error, ErrorKind, Result};
 pub use flat::{FlatArray, SliceArray};
 pub use format::CreateSpec;

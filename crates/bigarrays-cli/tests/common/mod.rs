@@ -27,7 +27,13 @@ impl Bench {
     pub(crate) fn command(&self, line: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bigarrays"));
         command.current_dir(&self.0).args(line.split_whitespace());
+        command.env("XDG_STATE_HOME", self.path(".state"));
         command
+    }
+
+    /// The number of copies that ended early.
+    pub(crate) fn journals(&self) -> usize {
+        std::fs::read_dir(self.path(".state/bigarrays/jobs")).map_or(0, Iterator::count)
     }
 
     pub(crate) fn run(&self, line: &str) -> Output {

@@ -1,4 +1,6 @@
+import os
 from collections.abc import Callable
+from typing import Literal
 
 from ._array import Array
 
@@ -6,6 +8,9 @@ def copy(
     source: Array,
     target: Array,
     *,
+    rounding: Literal["nearest", "floor", "ceil", "zero"] | None = None,
+    out_of_range: Literal["refuse", "clip", "wrap"] | None = None,
+    journal: str | os.PathLike[str] | None = None,
     memory: int | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> None: ...

@@ -33,7 +33,8 @@ def open(
 def create(
     path_or_url: Place,
     *,
-    dtype: DTypeLike,
+    like: Array | None = None,
+    dtype: DTypeLike | None = None,
     shape: Sequence[int] | None = None,
     domain: Box | None = None,
     origin: Sequence[int] | None = None,
@@ -64,7 +65,8 @@ def create(
 def add_scale(
     path_or_url: Place,
     *,
-    dtype: DTypeLike,
+    like: Array | None = None,
+    dtype: DTypeLike | None = None,
     shape: Sequence[int] | None = None,
     domain: Box | None = None,
     origin: Sequence[int] | None = None,

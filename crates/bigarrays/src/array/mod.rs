@@ -14,12 +14,14 @@ pub use cutout::Cutout;
 pub use options::{ArrayOptions, OpenOptions, Outside};
 use view::StoredAxis;
 pub use view::{AxisMap, Index, Transform};
+pub(crate) use write::{Encoded, EncodedChunks};
 
 use crate::buffer::{Order, View, ViewMut};
 use crate::domain::{Dims, Domain};
 use crate::dtype::{DataType, Element};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Opened, Scale};
+use crate::grid::AxisSelection;
 use crate::layout::{Layout, Resolution};
 use crate::store::{Get, Part, Store};
 
@@ -36,7 +38,7 @@ pub struct Array {
 }
 
 /// What all views of an opened array share.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Stored {
     layout: Layout,
     /// Further copies of the data in other chunk shapes, kept equal by every write.
@@ -200,6 +202,21 @@ impl Array {
         Ok(self.with_view(transform))
     }
 
+    /// The same array, through another store of the same values.
+    pub(crate) fn with_store(&self, store: Arc<dyn Store>) -> Self {
+        Self { stored: Arc::new(Stored { store, ..Stored::clone(&self.stored) }), view: self.view.clone() }
+    }
+
+    /// How each copy of the data is stored.
+    pub(crate) fn layouts(&self) -> impl Iterator<Item = &Layout> {
+        std::iter::once(&self.stored.layout).chain(&self.stored.copies)
+    }
+
+    /// The stored elements that `part` shows, all of which there are.
+    pub(crate) fn stored_selection(&self, part: &Domain) -> Result<Dims<AxisSelection>> {
+        Ok(view::ascending(&self.view.stored_axes(part)?))
+    }
+
     fn with_view(&self, view: Transform) -> Self {
         Self { stored: Arc::clone(&self.stored), view }
     }
@@ -294,6 +311,16 @@ impl Array {
     /// # Errors
     /// As [`Array::write`].
     pub fn write_from(&self, part: &Domain, source: View<'_>) -> Result<()> {
+        self.write_partly_encoded(part, source, &|_| None)
+    }
+
+    /// As [`Array::write_from`], but whole chunks that are `encoded` already are stored so.
+    pub(crate) fn write_partly_encoded(
+        &self,
+        part: &Domain,
+        source: View<'_>,
+        encoded: &EncodedChunks<'_>,
+    ) -> Result<()> {
         self.expect_buffer(part, source.shape(), source.item())?;
         if self.stored.options.read_only {
             return Err(Error::new(ErrorKind::ReadOnly, "the array was opened read-only").at(self.url()));
@@ -304,7 +331,7 @@ impl Array {
         }
         let source = source.region(&target.region_of(part));
         let axes = self.view.stored_axes(&target)?;
-        write::write(&self.stored, &axes, source.arranged(&visible_axes(&axes)))
+        write::write(&self.stored, &axes, source.arranged(&visible_axes(&axes)), encoded)
     }
 
     /// The part of `part` that may be written.

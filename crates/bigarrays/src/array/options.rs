@@ -170,6 +170,15 @@ impl OpenOptions {
         self.array(format::create(url, spec, &self.format)?, url)
     }
 
+    /// What [`OpenOptions::create`] would make an empty array like the one at `url` of, with the same options
+    /// of chunks, codecs and shards, as far as these can be said.
+    ///
+    /// # Errors
+    /// As [`Array::open`].
+    pub fn like(&self, url: &str) -> Result<format::CreateSpec> {
+        format::like(url, &self.format)
+    }
+
     /// Adds the scale that `spec` describes to the layer at `url` and opens it.
     ///
     /// # Errors

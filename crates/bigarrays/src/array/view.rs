@@ -2,6 +2,7 @@
 
 use crate::domain::{Dims, Domain};
 use crate::error::{Error, ErrorKind, Result};
+use crate::grid::AxisSelection;
 
 /// How one axis of an array is indexed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +79,15 @@ pub(super) struct StoredAxis {
     pub(super) count: u64,
     /// The visible axis it belongs to, if any.
     pub(super) visible: Option<usize>,
+}
+
+/// The selection of the coordinates of `axes`, each from the lowest on.
+pub(super) fn ascending(axes: &[StoredAxis]) -> Dims<AxisSelection> {
+    let one = |axis: &StoredAxis| {
+        let last = axis.start + (axis.count.max(1) - 1) as i64 * axis.step;
+        AxisSelection { start: axis.start.min(last), count: axis.count, step: axis.step.unsigned_abs() }
+    };
+    axes.iter().map(one).collect()
 }
 
 /// The smallest box that holds the stored coordinates of `axes`.

@@ -3,30 +3,36 @@
 
 use super::Stored;
 use super::read::decode;
-use super::view::StoredAxis;
+use super::view::{StoredAxis, ascending};
 use crate::buffer::{Region, View, ViewMut, try_first_bytes, with_scratch};
 use crate::codec::ContentEncoding;
-use crate::domain::Dims;
 use crate::error::Result;
-use crate::grid::{AxisSelection, ChunkProjection};
+use crate::grid::ChunkProjection;
 use crate::layout::Layout;
 use crate::store::{Blob, Change, Update};
 
 /// Chunks changed at once, or those of one shard: bounds the memory for requests of writes of any size.
 const BATCH: usize = 1 << 14;
 
+/// A whole chunk as it is to be stored, under its content encoding; `None` if it is to be missing.
+#[derive(Clone, Debug)]
+pub(crate) struct Encoded(pub(crate) Option<(ContentEncoding, Vec<u8>)>);
+
+/// Those chunks of a write, by their place in the grid, that are encoded already.
+pub(crate) type EncodedChunks<'a> = dyn Fn(&[u64]) -> Option<&'a Encoded> + Sync + 'a;
+
 /// Writes `source`, whose axes are the stored ones, to the stored coordinates of `axes`, all of
-/// which lie inside the domain.
-pub(super) fn write(stored: &Stored, axes: &[StoredAxis], mut source: View<'_>) -> Result<()> {
-    let mut selection: Dims<AxisSelection> = Dims::new();
-    for (axis, target) in axes.iter().enumerate() {
-        let mut start = target.start;
-        if target.step < 0 {
-            source = source.reversed(axis);
-            start += (target.count.max(1) - 1) as i64 * target.step;
-        }
-        selection.push(AxisSelection { start, count: target.count, step: target.step.unsigned_abs() });
+/// which lie inside the domain. Whole chunks that are `encoded` are stored so, whatever the source has.
+pub(super) fn write(
+    stored: &Stored,
+    axes: &[StoredAxis],
+    mut source: View<'_>,
+    encoded: &EncodedChunks<'_>,
+) -> Result<()> {
+    for (axis, _) in axes.iter().enumerate().filter(|(_, target)| target.step < 0) {
+        source = source.reversed(axis);
     }
+    let selection = ascending(axes);
     for layout in std::iter::once(&stored.layout).chain(&stored.copies) {
         let projection = layout.grid.project_selection(&selection);
         // The chunks of a shard come in one batch: then it is written once, and often without reading.
@@ -39,7 +45,7 @@ pub(super) fn write(stored: &Stored, axes: &[StoredAxis], mut source: View<'_>) 
                 {
                     parts.extend(block.into_iter().map(|k| projection.get(k)));
                 }
-                write_chunks(stored, layout, &parts, &source)?;
+                write_chunks(stored, layout, &parts, &source, encoded)?;
             }
             continue;
         }
@@ -47,7 +53,7 @@ pub(super) fn write(stored: &Stored, axes: &[StoredAxis], mut source: View<'_>) 
         for first in (0..total).step_by(BATCH) {
             let parts: Vec<ChunkProjection> =
                 (first..total.min(first + BATCH)).map(|k| projection.get(k)).collect();
-            write_chunks(stored, layout, &parts, &source)?;
+            write_chunks(stored, layout, &parts, &source, encoded)?;
         }
     }
     Ok(())
@@ -58,6 +64,7 @@ fn write_chunks(
     layout: &Layout,
     parts: &[ChunkProjection],
     source: &View<'_>,
+    given: &EncodedChunks<'_>,
 ) -> Result<()> {
     let requests: Vec<Update> = parts
         .iter()
@@ -71,6 +78,12 @@ fn write_chunks(
         .store
         .update_many(&requests, &|position, old, encoded| {
             let part = &parts[position];
+            if let Some(Encoded(value)) = given(&part.index).filter(|_| part.is_whole) {
+                return Ok(value.as_ref().map_or(Change::Delete, |(encoding, bytes)| {
+                    encoded.extend_from_slice(bytes);
+                    Change::Put(*encoding)
+                }));
+            }
             let source = source.clone().region(&part.in_output);
             let drop_fill = stored.options.drop_fill;
             let done = if !(part.is_whole && part.in_chunk.is_whole(&part.chunk_shape)) {

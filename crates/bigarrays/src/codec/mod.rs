@@ -138,6 +138,9 @@ impl ChunkSpec {
 }
 
 /// Elements ↔ bytes.
+///
+/// Its `Debug` shows all that its encoding depends on: chunks move undecoded between arrays whose codecs
+/// look alike.
 pub trait ArrayCodec: Debug + Send + Sync {
     /// The name that metadata use.
     fn name(&self) -> &'static str;
@@ -188,7 +191,7 @@ pub struct EncodedRanges {
     pub total: u64,
 }
 
-/// Bytes ↔ bytes.
+/// Bytes ↔ bytes. Its `Debug` shows all that its encoding depends on.
 pub trait BytesCodec: Debug + Send + Sync {
     /// The name that metadata use.
     fn name(&self) -> &'static str;
@@ -300,6 +303,12 @@ impl CodecPipeline {
     /// The names of all codecs, in the order of encoding.
     pub fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
         std::iter::once(self.array.name()).chain(self.bytes.iter().map(|codec| codec.name()))
+    }
+
+    /// Whether what this encodes might have been encoded by `other`: each codec and all of its parameters
+    /// are the same.
+    pub(crate) fn encodes_as(&self, other: &Self) -> bool {
+        format!("{self:?}") == format!("{other:?}")
     }
 
     /// Whether chunks of the given kind can be held; an error says why not.

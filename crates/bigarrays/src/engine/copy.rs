@@ -1,75 +1,169 @@
 //! Copying a box of one array into a box of another, of whatever formats.
 
-use super::plan::{CopyPlan, PlanAxis, PlanInput};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::cast::{Cast, cast};
+use super::journal::{Digest, Entries, Journal, Witness};
+use super::plan::{CopyPlan, Cuts, PlanAxis, PlanInput};
 use super::run::{Cancel, Progress, Runner};
+use super::twins::Twins;
 use crate::array::Array;
 use crate::buffer::{View, ViewMut, byte_len, try_first_bytes, with_scratch};
-use crate::domain::Dims;
+use crate::domain::{Dims, Domain};
 use crate::error::{Error, ErrorKind, Result};
+use crate::layout::Layout;
 use crate::store::shard_neuroglancer::WAVE_READS;
 
-/// What a copy may use and whom it tells.
+/// How a copy is made, what it may use and whom it tells.
 #[derive(Clone, Copy, Default)]
 pub struct CopyOptions<'a> {
+    /// How elements become those of another type; without, both are of the same.
+    pub cast: Option<Cast>,
     /// Memory budget in bytes; a quarter of the machine's memory if zero.
     pub memory: u64,
+    /// Where blocks that are done are noted, and those looked up that an earlier run has noted.
+    pub journal: Option<&'a Journal>,
     /// Asks the copy to stop.
     pub cancel: Option<&'a Cancel>,
     /// Is told after every block, from any thread.
     pub progress: Option<&'a (dyn Fn(Progress) + Sync)>,
 }
 
-/// Copies all elements of `source` to `target`, two arrays or views of the same shape and type.
+/// What a copy has done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Copied {
+    /// How it was done.
+    pub plan: CopyPlan,
+    /// Blocks that an earlier run had done, and that were found as it had left them.
+    pub found: u64,
+}
+
+/// Copies all elements of `source` to `target`, two arrays or views of the same shape, and of the same
+/// type unless a [`Cast`] is given.
 ///
 /// Works block by block: each block is read once, and written in whole chunks of the target wherever
 /// the target's box allows. Chunks are replaced whole, so that a copy that ends early leaves a valid
-/// target, of which some chunks are new.
+/// target, of which some chunks are new. Where both arrays are cut and encoded alike, chunks move as they
+/// are stored.
+///
+/// With a [`Journal`], a copy that ended early is taken up by the same call: what is noted there as done
+/// is read from the target and not copied again, if it is as it was left. The source must be the same.
 ///
 /// # Errors
-/// `InvalidArgument` if shapes or types differ; `MemoryBudget` before anything is read, if one block
-/// does not fit; `Cancelled`; any error of reading or writing.
-pub fn copy(source: &Array, target: &Array, options: CopyOptions<'_>) -> Result<CopyPlan> {
-    let source = aligned(source, target)?;
-    let plan = plan(&source, target, options.memory)?;
+/// `InvalidArgument` if shapes or types differ, or an element does not fit into the target's type;
+/// `MemoryBudget` before anything is read, if one block does not fit; `Cancelled`; any error of reading or
+/// writing.
+pub fn copy(source: &Array, target: &Array, options: CopyOptions<'_>) -> Result<Copied> {
+    let source = aligned(source, target, options.cast)?;
+    let plan = plan(&source, target, &options)?;
+    let twins = if plan.moves { Twins::of(&source, target) } else { None };
+    let job = Job { source: &source, target, twins, cast: options.cast };
     let item = target.dtype().size();
+    let entries = options.journal.map(|journal| journal.on(&job.describe(&plan)));
     let runner = Runner {
         in_flight: plan.in_flight,
         total: target.domain().checked_len()?.saturating_mul(item as u64),
         cancel: options.cancel,
         progress: options.progress,
     };
+    let found = AtomicU64::new(0);
     runner.run(plan.blocks(), &|number| {
         let block = plan.block(number)?;
+        match &entries {
+            None => job.copy(&block, target)?,
+            Some(entries) if job.is_done(&block, entries, number)? => {
+                found.fetch_add(1, Ordering::Relaxed);
+            }
+            Some(entries) => job.copy_noting(&block, entries, number)?,
+        }
+        Ok(block.checked_len()?.saturating_mul(item as u64))
+    })?;
+    Ok(Copied { plan, found: found.into_inner() })
+}
+
+/// A copy under way, in coordinates of the target.
+struct Job<'a> {
+    source: &'a Array,
+    target: &'a Array,
+    twins: Option<Twins<'a>>,
+    cast: Option<Cast>,
+}
+
+impl Job<'_> {
+    /// All that the outcome of each block depends on, but for the elements of the source.
+    fn describe(&self, plan: &CopyPlan) -> String {
+        let of = |array: &Array| {
+            let layouts: Vec<&Layout> = array.layouts().collect();
+            format!(
+                "{} {:?} {layouts:?} {:?}",
+                array.store().location(""),
+                array.transform(),
+                array.options()
+            )
+        };
+        format!("{} {} {:?} {:?}", of(self.source), of(self.target), self.cast, plan.cuts)
+    }
+
+    fn is_done(&self, block: &Domain, entries: &Entries<'_>, number: usize) -> Result<bool> {
+        match entries.digest(number) {
+            Some(noted) => Ok(Digest::of(self.target, block)? == noted),
+            None => Ok(false),
+        }
+    }
+
+    fn copy_noting(&self, block: &Domain, entries: &Entries<'_>, number: usize) -> Result<()> {
+        let witness = Arc::new(Witness::over(Arc::clone(self.target.store())));
+        self.copy(block, &self.target.with_store(Arc::clone(&witness) as _))?;
+        match witness.digest() {
+            Some(digest) => entries.note(number, digest),
+            None => Ok(()),
+        }
+    }
+
+    /// Copies `block` to `target`, which is the job's through whatever store.
+    fn copy(&self, block: &Domain, target: &Array) -> Result<()> {
+        if let Some(twins) = &self.twins {
+            return twins.copy(block, target);
+        }
         let shape: Dims<usize> = block.shape().iter().map(|&length| length as usize).collect();
+        let (order, item) = (target.order(), self.source.dtype().size());
         let length = byte_len(&shape, item)?;
         with_scratch(|buffer| {
             let bytes = try_first_bytes(buffer, length)?;
-            source.read_into(&block, ViewMut::dense(bytes, &shape, item, target.order())?)?;
-            target.write_from(&block, View::dense(bytes, &shape, item, target.order())?)
-        })?;
-        Ok(length as u64)
-    })?;
-    Ok(plan)
+            self.source.read_into(block, ViewMut::dense(bytes, &shape, item, order)?)?;
+            let Some(how) = self.cast else {
+                return target.write_from(block, View::dense(bytes, &shape, item, order)?);
+            };
+            let (from, to) = (self.source.dtype(), target.dtype());
+            let length = byte_len(&shape, to.size())?;
+            with_scratch(|other| {
+                let other = try_first_bytes(other, length)?;
+                cast(from, bytes, to, other, how)
+                    .map_err(|error| error.during("casting elements of").at(self.source.url()))?;
+                target.write_from(block, View::dense(other, &shape, to.size(), order)?)
+            })
+        })
+    }
 }
 
-/// What [`copy`] would do within a budget of `memory` bytes, or a quarter of the machine's memory if
-/// zero. No I/O.
+/// What [`copy`] would do. No I/O.
 ///
 /// # Errors
 /// As [`copy`], before it reads anything.
-pub fn plan_copy(source: &Array, target: &Array, memory: u64) -> Result<CopyPlan> {
-    plan(&aligned(source, target)?, target, memory)
+pub fn plan_copy(source: &Array, target: &Array, options: &CopyOptions<'_>) -> Result<CopyPlan> {
+    plan(&aligned(source, target, options.cast)?, target, options)
 }
 
 /// The source in coordinates of the target.
-fn aligned(source: &Array, target: &Array) -> Result<Array> {
+fn aligned(source: &Array, target: &Array, cast: Option<Cast>) -> Result<Array> {
     let (from, to) = (source.domain(), target.domain());
     if from.shape() != to.shape() {
         return Err(Error::invalid(format!("box {from} and box {to} differ in shape")));
     }
-    if source.dtype() != target.dtype() {
+    if source.dtype() != target.dtype() && cast.is_none() {
         return Err(Error::invalid(format!(
-            "elements of {} do not go into {}",
+            "elements of {} do not go into {} without a cast",
             source.dtype(),
             target.dtype()
         ))
@@ -81,9 +175,27 @@ fn aligned(source: &Array, target: &Array) -> Result<Array> {
     source.translate(&offset.ok_or_else(|| Error::invalid("the boxes are too far apart"))?)
 }
 
-/// The plan of a copy, in coordinates of the target: of blocks of whole shards, if that fits.
-fn plan(source: &Array, target: &Array, memory: u64) -> Result<CopyPlan> {
-    let memory = if memory == 0 { default_memory() } else { memory };
+/// The plan of a copy, in coordinates of the target.
+fn plan(source: &Array, target: &Array, options: &CopyOptions<'_>) -> Result<CopyPlan> {
+    let mut plan = cut(source, target, options)?;
+    plan.moves = options.cast.is_none() && Twins::of(source, target).is_some();
+    let pieces = |grid: Dims<(i64, u64)>| {
+        let lengths = target.domain().ranges().zip(grid).map(|(range, place)| Cuts::over(range, place).len());
+        lengths.fold(1, u64::saturating_mul)
+    };
+    plan.target_chunks = pieces(target.chunk_grid()?);
+    // A shard takes its index, and ranges of it what it has.
+    let reads = match source.layout().sharding {
+        Some(_) => pieces(source.write_grid()?).saturating_mul(2).max(plan.blocks() as u64),
+        None => plan.source_chunks,
+    };
+    plan.requests = reads.saturating_add(pieces(target.write_grid()?));
+    Ok(plan)
+}
+
+/// The blocks of a copy: of whole shards, if that fits.
+fn cut(source: &Array, target: &Array, options: &CopyOptions<'_>) -> Result<CopyPlan> {
+    let memory = if options.memory == 0 { default_memory() } else { options.memory };
     let context = |error: Error| error.during("planning the copy to").at(target.url());
     if target.shard_shape().is_some() {
         let grid = target.write_grid()?;
@@ -119,8 +231,8 @@ fn plan_over(
     memory: u64,
 ) -> Result<CopyPlan> {
     let from = source.chunk_grid()?;
-    let item = target.dtype().size() as u64;
     let bytes_of = |array: &Array, elements: u64| {
+        let item = array.dtype().size() as u64;
         let bytes = elements.saturating_mul(item);
         // Where rows can be read on their own, less than a chunk is held.
         bytes.min(array.domain().checked_len().unwrap_or(bytes).saturating_mul(item))
@@ -137,7 +249,11 @@ fn plan_over(
             .zip(to)
             .map(|((range, source), target)| PlanAxis { range, target, source })
             .collect(),
-        item,
+        // Those of a cast are held twice.
+        item: match source.dtype() == target.dtype() {
+            true => target.dtype().size() as u64,
+            false => (source.dtype().size() + target.dtype().size()) as u64,
+        },
         chunk_bytes: (chunk_bytes(source), chunk_bytes(target)),
         shard_bytes: shard,
         shards_held: held,

@@ -3,10 +3,15 @@
 //! A job is planned first, without I/O, as independent blocks aligned to the chunks that it writes;
 //! then the one block runner works them off.
 
+mod cast;
 mod copy;
+mod journal;
 mod plan;
 mod run;
+mod twins;
 
-pub use copy::{CopyOptions, copy, plan_copy};
+pub use cast::{Cast, Overflow, Rounding};
+pub use copy::{Copied, CopyOptions, copy, plan_copy};
+pub use journal::Journal;
 pub use plan::CopyPlan;
 pub use run::{Cancel, Progress};

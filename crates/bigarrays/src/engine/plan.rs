@@ -47,6 +47,12 @@ pub struct CopyPlan {
     pub peak_memory: u64,
     /// Chunks of the source that are read, counting each reading.
     pub source_chunks: u64,
+    /// Chunks of the target that are written.
+    pub target_chunks: u64,
+    /// About how many requests reading and writing take, where each is a chunk's or a shard's.
+    pub requests: u64,
+    /// Whether chunks move as they are stored, but for those at the ends, rather than decoded and encoded.
+    pub moves: bool,
 }
 
 /// The most bytes of shards smaller than this that are written at once.
@@ -70,7 +76,12 @@ impl Cuts {
         (i128::from(at) - i128::from(self.origin)).div_euclid(i128::from(self.step))
     }
 
-    fn len(&self) -> u64 {
+    pub(super) fn over(range: Range<i64>, (origin, step): (i64, u64)) -> Self {
+        Self { range, origin, step }
+    }
+
+    /// Number of pieces.
+    pub(super) fn len(&self) -> u64 {
         if self.range.is_empty() {
             return 0;
         }
@@ -125,13 +136,13 @@ impl PlanAxis {
     /// Cuts the range into blocks of `multiple` whole target chunks.
     fn cut(&self, multiple: u64) -> Cuts {
         let (origin, chunk) = self.target;
-        Cuts { range: self.range.clone(), origin, step: chunk.saturating_mul(multiple) }
+        Cuts::over(self.range.clone(), (origin, chunk.saturating_mul(multiple)))
     }
 
     /// Number of source chunks that the blocks `cuts` touch, counted per block.
     fn source_loads(&self, cuts: &Cuts) -> u64 {
-        let (origin, step) = self.source;
-        Cuts { range: self.range.clone(), origin, step }.len().saturating_add(cuts.cuts_beside(self.source))
+        let whole = Cuts::over(self.range.clone(), self.source);
+        whole.len().saturating_add(cuts.cuts_beside(self.source))
     }
 
     /// Candidate block lengths in target chunks: powers of two up to the whole range.
@@ -201,7 +212,15 @@ impl PlanInput {
         let (cuts, source_chunks, block) = self.choose(self.most(left / in_flight).max(smallest));
         let held = block.saturating_add(self.writing(block));
         let peak_memory = working.saturating_add(held.saturating_mul(in_flight));
-        Ok(CopyPlan { cuts, in_flight: in_flight as usize, peak_memory, source_chunks })
+        Ok(CopyPlan {
+            cuts,
+            in_flight: in_flight as usize,
+            peak_memory,
+            source_chunks,
+            target_chunks: 0,
+            requests: 0,
+            moves: false,
+        })
     }
 
     /// The cuts of blocks of at most `most` bytes: of those that cost about the least, the ones with

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::buffer::Order;
 use crate::codec::ContentEncoding;
 use crate::domain::{Dims, Domain};
 use crate::dtype::DataType;
@@ -64,6 +65,11 @@ pub trait Format: Debug + Send + Sync {
     /// `InvalidMetadata` or `Unsupported` if it is of this format but cannot be opened.
     fn open(&self, url: &str, options: &FormatOptions) -> Result<Option<Opened>>;
 
+    /// Whether it makes new arrays, of chunks.
+    fn creates(&self) -> bool {
+        false
+    }
+
     /// Creates an array at `url` and opens it.
     ///
     /// # Errors
@@ -71,6 +77,26 @@ pub trait Format: Debug + Send + Sync {
     fn create(&self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
         let _ = (spec, options);
         Err(Error::unsupported(format!("creating {} arrays", self.name())).at(url))
+    }
+
+    /// What an empty array like the one at `url` would be made of; `None` if that is not of this format.
+    ///
+    /// # Errors
+    /// As [`Format::open`].
+    fn like(&self, url: &str, options: &FormatOptions) -> Result<Option<CreateSpec>> {
+        Ok(self.open(url, options)?.map(|opened| CreateSpec::of(&opened.layout)))
+    }
+
+    /// What of `spec`, which is like an array of the format `from`, this format can hold.
+    fn fit(&self, spec: CreateSpec, from: &str) -> CreateSpec {
+        let _ = from;
+        spec
+    }
+
+    /// The order in which its users have axes: in C's, the last is the one along which elements lie
+    /// next to each other.
+    fn order(&self) -> Order {
+        Order::C
     }
 
     /// Adds a scale to the layer at `url` and opens it.
@@ -353,6 +379,48 @@ pub enum NewSharding {
 }
 
 impl CreateSpec {
+    /// An array of the type, box, chunks, axes and resolution of another.
+    fn of(layout: &Layout) -> Self {
+        Self {
+            chunk: Some(layout.grid.chunk_shape().to_vec()),
+            resolution: layout.resolution.as_ref().map(|resolution| resolution.size.to_vec()),
+            dimension_names: Some(layout.dimension_names.to_vec()),
+            ..Self::new(layout.dtype, layout.domain().clone())
+        }
+    }
+
+    /// This, with what it leaves open as `like` has it, as far as that goes together: other codecs have other
+    /// levels, and the parameters of shards are for the grid that they were chosen for. Shards, which this
+    /// cannot leave open, are its own if `says_shards`.
+    #[must_use]
+    pub fn or_like(self, like: Self, says_shards: bool) -> Self {
+        let is_same_code = self.encoding.is_none() && self.level.is_none() && self.codecs.is_none();
+        let is_same_grid = self.chunk.is_none() && self.shard.is_none() && !says_shards;
+        let sharding = match like.sharding {
+            _ if says_shards => self.sharding,
+            NewSharding::None if like.shard.is_some() && !is_same_grid => NewSharding::Auto,
+            NewSharding::Neuroglancer(_) if !is_same_grid => NewSharding::Auto,
+            sharding => sharding,
+        };
+        Self {
+            chunk: self.chunk.or(like.chunk),
+            encoding: self.encoding.or(like.encoding.filter(|_| self.codecs.is_none())),
+            level: self.level.or(like.level.filter(|_| is_same_code)),
+            block: self.block.or(like.block.filter(|_| is_same_code)),
+            codecs: self.codecs.or(like.codecs.filter(|_| is_same_code)),
+            resolution: self.resolution.or(like.resolution),
+            labels: self.labels.or(like.labels),
+            key: self.key.or(like.key),
+            sharding: if self.shard.is_some() { NewSharding::None } else { sharding },
+            shard: self.shard.or(like.shard.filter(|_| is_same_grid)),
+            dimension_names: self.dimension_names.or(like.dimension_names),
+            fill: self.fill.or(like.fill),
+            chunk_keys: self.chunk_keys.or(like.chunk_keys),
+            attributes: self.attributes.or(like.attributes),
+            ..self
+        }
+    }
+
     /// An array of `dtype` over `domain`, all else left to the format.
     pub fn new(dtype: DataType, domain: Domain) -> Self {
         Self {
@@ -376,7 +444,11 @@ impl CreateSpec {
     }
 }
 
-fn by_name(name: &str) -> Result<&'static dyn Format> {
+/// The format of this name.
+///
+/// # Errors
+/// `InvalidArgument`, listing what there is.
+pub fn by_name(name: &str) -> Result<&'static dyn Format> {
     BUILTIN.iter().copied().find(|format| format.name() == name).ok_or_else(|| {
         let known: Vec<&str> = BUILTIN.iter().map(|format| format.name()).collect();
         Error::invalid(format!("unknown format {name:?}; known are {}", known.join(", ")))
@@ -408,6 +480,18 @@ pub(crate) fn open(url: &str, options: &FormatOptions) -> Result<Opened> {
 pub(crate) fn create(url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
     let format = by_name(options.format.as_deref().unwrap_or("precomputed"))?;
     format.create(url, spec, options).map_err(|error| error.during("creating").at(url))
+}
+
+/// The format in which an array like one of the format `from` is made: this if it makes any.
+pub fn same_or_default(from: &str) -> &'static dyn Format {
+    BUILTIN.iter().copied().find(|format| format.name() == from && format.creates()).unwrap_or(&Precomputed)
+}
+
+/// What an empty array like the one at `url` would be made of.
+pub(crate) fn like(url: &str, options: &FormatOptions) -> Result<CreateSpec> {
+    let none = || Error::new(ErrorKind::NotFound, "there is no array here");
+    let found = first(options, |format| format.like(url, options));
+    found.and_then(|found| found.ok_or_else(none)).map_err(|error| error.during("opening").at(url))
 }
 
 /// Adds a scale to the layer at `url`.
@@ -515,6 +599,12 @@ fn first<T>(
         }
     }
     Ok(None)
+}
+
+/// The same box, at zero: for formats whose arrays start there.
+fn at_zero(domain: Domain) -> Domain {
+    // A shape of a box is one of a box at zero.
+    Domain::from_shape(domain.shape()).unwrap_or(domain)
 }
 
 /// The store at `url`.

@@ -173,6 +173,10 @@ impl Format for N5 {
         }
     }
 
+    fn creates(&self) -> bool {
+        true
+    }
+
     fn create(&self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
         match &spec.key {
             Some(_) => self.create_scales(url, spec, options),
@@ -182,6 +186,47 @@ impl Format for N5 {
 
     fn add_scale(&self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
         self.add_to_scales(url, spec, options)
+    }
+
+    fn like(&self, url: &str, options: &FormatOptions) -> Result<Option<CreateSpec>> {
+        let Some(opened) = self.open(url, options)? else { return Ok(None) };
+        let Some(document) = document::read(&*opened.store, ATTRIBUTES)? else { return Ok(None) };
+        let (encoding, level) = attributes::encoding(&document);
+        let in_nanometres = opened.layout.resolution.as_ref().is_some_and(|known| known.unit == "nm");
+        let mut attributes = document;
+        attributes.retain(|name, _| !RESERVED.contains(&name.as_str()) && name != "pixelResolution");
+        let spec = CreateSpec::of(&opened.layout);
+        Ok(Some(CreateSpec {
+            encoding,
+            level,
+            resolution: spec.resolution.filter(|_| in_nanometres),
+            attributes: Some(attributes),
+            ..spec
+        }))
+    }
+
+    fn fit(&self, spec: CreateSpec, from: &str) -> CreateSpec {
+        let is_own = from == self.name();
+        let is_known = |name: &String| is_own || attributes::ENCODINGS.contains(&name.as_str());
+        CreateSpec {
+            domain: super::at_zero(spec.domain),
+            level: spec.level.filter(|_| is_own),
+            encoding: spec.encoding.filter(is_known),
+            block: None,
+            labels: None,
+            key: None,
+            sharding: super::NewSharding::None,
+            shard: None,
+            fill: None,
+            codecs: None,
+            chunk_keys: None,
+            attributes: spec.attributes.filter(|_| is_own),
+            ..spec
+        }
+    }
+
+    fn order(&self) -> Order {
+        Order::Fortran
     }
 
     fn remove(&self, url: &str, scale: Option<&ScaleSelector>, options: &FormatOptions) -> Result<()> {

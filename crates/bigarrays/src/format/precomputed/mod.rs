@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use info::{Info, ScaleInfo, with_channels};
 
-use super::{Abilities, CreateSpec, Format, FormatOptions, Opened, ScaleSelector, store_at};
+use super::{Abilities, CreateSpec, Format, FormatOptions, NewSharding, Opened, ScaleSelector, store_at};
 use crate::buffer::Order;
 use crate::codec::{
     self, ArrayCodec, Blosc, BytesCodec, ChunkSpec, CodecPipeline, CompressedSegmentation, Compresso,
@@ -25,6 +25,9 @@ use sharding::MortonKeys;
 
 /// The key of the metadata of a layer.
 const INFO: &str = "info";
+
+/// The encodings of its own that are written.
+const ENCODINGS: [&str; 4] = ["raw", "jpeg", "png", "compressed_segmentation"];
 
 /// Neuroglancer's precomputed volumes.
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +76,10 @@ impl Format for Precomputed {
         opened.map(Some).map_err(|error| named(error).at(store.location(INFO)))
     }
 
+    fn creates(&self) -> bool {
+        true
+    }
+
     fn create(&self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
         let store = layer_store(url, options)?;
         let labels = spec.labels.unwrap_or_else(|| is_label_encoding(spec.encoding.as_deref()));
@@ -86,6 +93,51 @@ impl Format for Precomputed {
             None => Ok(Some(info.clone())),
         })?;
         Ok(opened)
+    }
+
+    fn like(&self, url: &str, options: &FormatOptions) -> Result<Option<CreateSpec>> {
+        let store = layer_store(url, options)?;
+        let Some(bytes) = store.read_metadata(INFO)? else { return Ok(None) };
+        let info = Info::parse(&bytes).map_err(|error| error.at(store.location(INFO)))?;
+        let scale = &info.scales[options.scale.find(&info.describe()?)?];
+        Ok(Some(CreateSpec {
+            chunk: scale.chunk_sizes.first().map(|chunk| chunk.to_vec()),
+            encoding: Some(scale.encoding.clone()),
+            level: scale.jpeg_quality.or(scale.png_level),
+            block: scale.block_size,
+            resolution: Some(scale.resolution.to_vec()),
+            labels: Some(info.segmentation),
+            key: Some(scale.key.clone()),
+            sharding: scale.sharding.map_or(NewSharding::None, NewSharding::Neuroglancer),
+            ..CreateSpec::new(info.dtype, scale.domain(info.channels)?)
+        }))
+    }
+
+    fn fit(&self, spec: CreateSpec, from: &str) -> CreateSpec {
+        if from == self.name() {
+            return spec;
+        }
+        let is_known = |name: &String| ENCODINGS.contains(&name.as_str());
+        let is_sharded = spec.shard.is_some() || spec.sharding != NewSharding::None;
+        CreateSpec {
+            chunk: spec.chunk.map(|chunk| chunk.into_iter().take(3).collect()),
+            encoding: spec.encoding.filter(is_known),
+            level: None,
+            block: None,
+            key: None,
+            sharding: if is_sharded { NewSharding::Auto } else { NewSharding::None },
+            shard: None,
+            dimension_names: None,
+            fill: None,
+            codecs: None,
+            chunk_keys: None,
+            attributes: None,
+            ..spec
+        }
+    }
+
+    fn order(&self) -> Order {
+        Order::Fortran
     }
 
     fn add_scale(&self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {

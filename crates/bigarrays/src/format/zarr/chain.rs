@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::codecs;
 use crate::buffer::Order;
@@ -31,6 +31,11 @@ pub(super) struct CodecSpec {
 impl CodecSpec {
     pub(super) fn new(name: &str, configuration: Map<String, Value>, path: String) -> Self {
         Self { name: name.to_owned(), configuration, path, optional: false }
+    }
+
+    /// The entry, as metadata of Zarr 3 have it.
+    pub(super) fn to_json(&self) -> Value {
+        json!({"name": self.name, "configuration": self.configuration})
     }
 
     /// The configuration's members.

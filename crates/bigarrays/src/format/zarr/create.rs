@@ -2,9 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::chain::SHARDING;
+use super::chain::{CodecSpec, SHARDING};
+use super::fill;
 use super::keys::Keys;
+use super::meta::Meta;
+use crate::domain::Domain;
 use crate::error::{Error, Result};
+use crate::format::member::naturals;
 use crate::format::{CreateSpec, NewSharding};
 
 /// Bytes of a chunk where no shape is asked for, about.
@@ -30,6 +34,33 @@ pub(super) fn chunk_shape(spec: &CreateSpec) -> Result<Vec<u64>> {
         *longest = longest.div_ceil(2).next_power_of_two().min(*longest - 1).max(1);
     }
     Ok(chunk)
+}
+
+/// The encodings that need no list of codecs.
+pub(super) const ENCODINGS: [&str; 4] = ["raw", "zstd", "gzip", "blosc"];
+
+/// What an array like that of `meta` would be made of.
+///
+/// # Errors
+/// `InvalidMetadata` if these are of no array.
+pub(super) fn like(meta: &Meta) -> Result<CreateSpec> {
+    let mut spec = CreateSpec::new(meta.dtype, Domain::from_shape(&meta.shape)?);
+    let shard = match &meta.codecs[..] {
+        [only] if only.name == SHARDING => only.configuration.get("chunk_shape").and_then(naturals),
+        _ => None,
+    };
+    let inner = meta.codecs.first().filter(|_| shard.is_some());
+    spec.codecs = match inner.and_then(|codec| codec.configuration.get("codecs")) {
+        Some(inner) => Some(inner.clone()),
+        None => Some(meta.codecs.iter().map(CodecSpec::to_json).collect()),
+    };
+    spec.shard = shard.is_some().then(|| meta.chunk.clone());
+    spec.chunk = Some(shard.unwrap_or_else(|| meta.chunk.clone()));
+    spec.fill = Some(fill::to_json(&meta.fill, meta.dtype));
+    let kind = if meta.keys.prefixed { "default" } else { "v2" };
+    spec.chunk_keys = Some(format!("{kind}{}", meta.keys.separator));
+    spec.dimension_names = meta.names.clone().and_then(|names| names.into_iter().collect());
+    Ok(spec)
 }
 
 /// The list of codecs: as asked for, or little-endian elements and maybe a compression.

@@ -18,7 +18,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::{Value, json};
 
 use super::document::{self, Document};
-use super::{Abilities, CreateSpec, Format, FormatOptions, Node, Opened, ScaleSelector, store_at};
+use super::{
+    Abilities, CreateSpec, Format, FormatOptions, NewSharding, Node, Opened, ScaleSelector, store_at,
+};
 use crate::codec::ContentEncoding;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::shard_zarr::GridKeys;
@@ -177,6 +179,31 @@ impl Zarr {
         Ok(())
     }
 
+    /// The images over this version.
+    fn image(&self) -> &'static OmeZarr {
+        if self.version == Version::Three { &OME_V3 } else { &OME_V2 }
+    }
+
+    /// What of `spec` chunks of Zarr can be; it is of one that has them if `is_own`.
+    fn fit_array(&self, spec: CreateSpec, is_own: bool) -> CreateSpec {
+        let is_known = |name: &String| create::ENCODINGS.contains(&name.as_str());
+        let is_sharded = spec.shard.is_some() || spec.sharding != NewSharding::None;
+        CreateSpec {
+            encoding: spec.encoding.filter(is_known),
+            level: spec.level.filter(|_| is_own),
+            block: None,
+            codecs: spec.codecs.filter(|_| is_own),
+            fill: spec.fill.filter(|_| is_own),
+            chunk_keys: spec.chunk_keys.filter(|_| is_own),
+            shard: spec.shard.filter(|_| self.version == Version::Three),
+            sharding: match is_sharded && self.version == Version::Three {
+                true => NewSharding::Auto,
+                false => NewSharding::None,
+            },
+            ..spec
+        }
+    }
+
     /// Removes the chunks of `meta` that `is_gone` says.
     fn remove_chunks(&self, store: &dyn Store, meta: &Meta, is_gone: impl Fn(&[u64]) -> bool) -> Result<()> {
         let mut keys = Vec::new();
@@ -221,6 +248,10 @@ impl Format for Zarr {
         }
     }
 
+    fn creates(&self) -> bool {
+        true
+    }
+
     fn create(&self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
         create::check(spec)?;
         if options.content_encoding != ContentEncoding::Identity {
@@ -255,6 +286,40 @@ impl Format for Zarr {
         self.write_new(&*store, [(key, Some(&document)), (v2::ATTRIBUTES, attributes.as_ref())])?;
         self.refresh(url, options)?;
         Ok(opened)
+    }
+
+    fn like(&self, url: &str, options: &FormatOptions) -> Result<Option<CreateSpec>> {
+        let store = self.store(url, options)?;
+        let (store, meta) = match (self.find(&*store)?, &options.scale) {
+            (Some(Found::Array(meta)), _) => (store, meta),
+            (Some(Found::Group(_)), ScaleSelector::Key(path)) => {
+                let member = store.child(path)?;
+                let meta = self.array(&*member)?;
+                (member, meta)
+            }
+            _ => return Ok(None),
+        };
+        let mut attributes = document::read(&*store, self.attributes_key())?.unwrap_or_default();
+        if self.version == Version::Three {
+            attributes = match attributes.remove("attributes") {
+                Some(Value::Object(attributes)) => attributes,
+                _ => Document::new(),
+            };
+        }
+        create::like(&meta).map(|spec| Some(CreateSpec { attributes: Some(attributes), ..spec }))
+    }
+
+    fn fit(&self, spec: CreateSpec, from: &str) -> CreateSpec {
+        let is_own = from == self.name() || self.image().name() == from;
+        let spec = self.fit_array(spec, is_own);
+        CreateSpec {
+            domain: super::at_zero(spec.domain),
+            labels: None,
+            key: None,
+            resolution: None,
+            attributes: spec.attributes.filter(|_| is_own),
+            ..spec
+        }
     }
 
     fn remove(&self, url: &str, scale: Option<&ScaleSelector>, options: &FormatOptions) -> Result<()> {

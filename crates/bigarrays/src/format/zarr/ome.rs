@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::multiscale::{Dataset, Multiscale, NANOMETRES};
-use super::{V2, V3, Version, Zarr};
+use super::{V2, V3, Version, Zarr, create};
 use crate::domain::{Dims, Domain};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::document::Document;
@@ -179,6 +179,10 @@ impl Format for OmeZarr {
         }
     }
 
+    fn creates(&self) -> bool {
+        true
+    }
+
     fn create(&self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
         let mut image = Multiscale::new(spec)?;
         let path = spec.key.clone().unwrap_or_else(|| "0".to_owned());
@@ -208,6 +212,28 @@ impl Format for OmeZarr {
         self.zarr.create(&child_url(url, &path), &array_spec(spec, &image)?, options)?;
         self.zarr.create_group(url, &attributes, options)?;
         self.opened(&*store, &image, &ScaleSelector::Index(0))
+    }
+
+    fn like(&self, url: &str, options: &FormatOptions) -> Result<Option<CreateSpec>> {
+        let Some(opened) = self.open(url, options)? else { return Ok(None) };
+        let scale = &opened.scales[opened.scale];
+        let own = self.zarr.array(&*self.zarr.store(url, options)?.child(&scale.key)?)?;
+        let in_nanometres = scale.resolution.unit == "nm";
+        Ok(Some(CreateSpec {
+            domain: opened.layout.domain().clone(),
+            dimension_names: Some(opened.layout.dimension_names.to_vec()),
+            resolution: Some(scale.resolution.size.to_vec()).filter(|_| in_nanometres),
+            labels: Some(scale.labels),
+            key: Some(scale.key.clone()),
+            ..create::like(&own)?
+        }))
+    }
+
+    fn fit(&self, spec: CreateSpec, from: &str) -> CreateSpec {
+        let is_own = from == self.name() || from == self.zarr.name();
+        let key = spec.key.clone().filter(|_| from == self.name());
+        let spec = self.zarr.fit_array(spec, is_own);
+        CreateSpec { key, attributes: None, ..spec }
     }
 
     fn add_scale(&self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {

@@ -1,0 +1,116 @@
+//! New arrays that are like a source: their axes, their box, and how they are stored.
+
+use bigarrays::format::{self, Format, Precomputed};
+use bigarrays::{Array, CreateSpec, Domain, Error, Result};
+use clap::Args;
+
+use crate::axes::{self, Axes, Mapped};
+use crate::layer::LayerArgs;
+
+/// Which format a new array has, and in which order its axes stand.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct NewArgs {
+    /// The format of the new array: precomputed, zarr3, zarr2, ome-zarr, ome-zarr-0.4 or n5 [default: that of
+    /// the source if it is one of these, or precomputed]
+    #[arg(long, value_name = "NAME")]
+    format: Option<String>,
+
+    /// The axes of the new array in its order, of those of the source; axes of one element can be left out.
+    /// [default: x,y,z and maybe c for precomputed; otherwise those of the source, with the one along which
+    /// elements lie next to each other first for N5, last for Zarr]
+    #[arg(long, value_name = "NAMES", value_parser = axes::parse)]
+    transpose: Option<Axes>,
+}
+
+/// A source, and the new array that it goes to.
+#[derive(Debug)]
+pub(crate) struct New {
+    pub(crate) mapped: Mapped,
+    pub(crate) spec: CreateSpec,
+    pub(crate) format: &'static str,
+}
+
+impl NewArgs {
+    /// The format of an array made from `source`.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if there is no such format, or it is not of chunks.
+    fn format(&self, source: &Array) -> Result<&'static dyn Format> {
+        let Some(name) = &self.format else { return Ok(format::same_or_default(source.format())) };
+        let format = format::by_name(name)?;
+        if format.creates() {
+            return Ok(format);
+        }
+        let known = format::BUILTIN.iter().filter(|format| format.creates()).map(|format| format.name());
+        let known = known.collect::<Vec<_>>().join(", ");
+        Err(Error::invalid(format!("no arrays of {name} are made here; known are {known}")))
+    }
+
+    /// The array for `source`, whose axes are `axes`: like the array of which `like` says what it would be
+    /// made of, but for what `layer` says. Its first element goes to `to`, along the new axes.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if axes do not go together.
+    pub(crate) fn plan(
+        &self,
+        source: &Array,
+        axes: &Axes,
+        like: CreateSpec,
+        layer: &LayerArgs,
+        to: Option<&[i64]>,
+    ) -> Result<New> {
+        let format = self.format(source)?;
+        let is_layer = format.name() == Precomputed.name();
+        let mapped = match &self.transpose {
+            Some(wanted) if !is_layer => Mapped::to(source, axes, wanted.clone())?,
+            Some(_) => {
+                let message = "a precomputed layer has the axes x,y,z; say with --axes which are which";
+                return Err(Error::invalid(message));
+            }
+            None if is_layer => Mapped::to_layer(source, axes)?,
+            None if format.order() == source.order() => Mapped::to(source, axes, axes.clone())?,
+            None => Mapped::to(source, axes, Axes(axes.0.iter().rev().cloned().collect()))?,
+        };
+        let new = if is_layer { mapped.layer_axes() } else { mapped.axes.clone() };
+        // As the source has them, then as the view has them, then as the new array has them.
+        let along = |values: Vec<u64>| {
+            let own = |name: &String| axes.position(name).and_then(|at| values.get(at)).copied();
+            new.0.iter().map(|name| own(name).unwrap_or(1)).collect::<Vec<u64>>()
+        };
+        let is_permuted = mapped.axes.0.iter().ne(axes.0.iter().filter(|name| mapped.axes.0.contains(name)));
+        let like = CreateSpec {
+            domain: place(&mapped, &new, to)?,
+            chunk: like.chunk.clone().map(along),
+            shard: like.shard.clone().map(along),
+            codecs: like.codecs.clone().filter(|_| !is_permuted),
+            resolution: mapped.nanometres().map(|sizes| mapped.along(&sizes, &new, &1.0)),
+            dimension_names: Some(new.0.clone()),
+            ..like
+        };
+        let spec = layer.over(format.fit(like, source.format()));
+        let spec = if is_layer { CreateSpec { dimension_names: None, ..spec } } else { spec };
+        let spec = match to {
+            // Asked for, and refused if the format has no such place.
+            Some(_) => CreateSpec { domain: place(&mapped, &new, to)?, ..spec },
+            None => spec,
+        };
+        Ok(New { mapped, spec, format: format.name() })
+    }
+}
+
+/// The box along the axes `new` that takes the elements of `mapped`, which start at `to` there.
+fn place(mapped: &Mapped, new: &Axes, to: Option<&[i64]>) -> Result<Domain> {
+    let domain = mapped.view.domain();
+    let mut origin = mapped.along(domain.origin(), new, &0);
+    if let Some(at) = new.position("c").filter(|&at| at == 3) {
+        // A new layer has the channels of the box and no others.
+        origin[at] = 0;
+    }
+    if let Some(to) = to {
+        if to.len() != origin.len() && to.len() != 3.min(origin.len()) {
+            return Err(Error::invalid(format!("--to has {} coordinates, for the axes {new}", to.len())));
+        }
+        origin[..to.len()].copy_from_slice(to);
+    }
+    Domain::new(&origin, &mapped.along(domain.shape(), new, &1))
+}

@@ -1,0 +1,157 @@
+//! Copies between formats: what they keep, what they change, and how they go on after they were stopped.
+
+mod common;
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use common::{Bench, as_bytes, npy, volume};
+
+/// A layer of odd size below zero.
+fn with_layer(options: &str) -> Bench {
+    let bench = Bench::new();
+    npy(&bench.path("in.npy"), "<u2", false, &[5, 7, 13], &as_bytes(&volume([13, 7, 5])));
+    bench.ok(&format!("import in.npy layer --offset -3,0,-2 --chunk 4,4,2 --resolution 8,8,40 {options}"));
+    bench
+}
+
+/// The box of the array, and its elements as bytes, the first axis fastest.
+fn elements(bench: &Bench, array: &str) -> (String, Vec<u16>) {
+    bench.elements::<u16>(array)
+}
+
+#[test]
+fn there_and_back_through_every_format() {
+    let bench = with_layer("");
+    let whole = ("-3:10,0:7,-2:3".to_owned(), volume([13, 7, 5]));
+    for format in ["precomputed", "ome-zarr", "ome-zarr-0.4", "zarr3", "zarr2", "n5"] {
+        bench.ok(&format!("copy layer {format} --create --format {format}"));
+        // Arrays of these formats start at zero.
+        let is_at_zero = ["zarr3", "zarr2", "n5"].contains(&format);
+        let to = if is_at_zero { "--to=-3,0,-2" } else { "" };
+        bench.ok(&format!("copy {format} {format}-back --create --format precomputed {to}"));
+        assert_eq!(elements(&bench, &format!("{format}-back")), whole, "{format}");
+        let said = bench.ok(&format!("info {format}"));
+        let axes = if ["precomputed", "n5"].contains(&format) { "x,y,z" } else { "z,y,x" };
+        assert!(said.contains(axes), "{format}: {said}");
+    }
+    let said = bench.ok("info ome-zarr-back");
+    assert!(said.contains("8 × 8 × 40"), "{said}");
+}
+
+#[test]
+fn chunks_move_as_they_are_stored() {
+    let bench = Bench::new();
+    let bytes: Vec<u8> = volume([70, 50, 40]).iter().map(|&voxel| (voxel % 251) as u8).collect();
+    npy(&bench.path("in.npy"), "|u1", false, &[40, 50, 70], &bytes);
+    bench.ok("import in.npy jpeg --encoding jpeg --level 60 --chunk 16,16,16 --offset -16,0,5");
+    let said = bench.ok("copy jpeg other --create --dry-run");
+    assert!(said.contains("moved as they are stored") && said.contains("60 chunks"), "{said}");
+    assert!(!bench.path("other").exists(), "nothing was made");
+    bench.ok("copy jpeg other --create");
+    bench.ok("copy jpeg sharded --create --sharded");
+    bench.ok("copy sharded again --create --sharded=none");
+    // A part: what is whole moves, the ends are encoded again.
+    bench.ok("copy jpeg part --create --box 0:30,16:50,5:30");
+    let mut moved = 0;
+    for entry in std::fs::read_dir(bench.path("jpeg").join("1_1_1")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if name.starts_with('.') {
+            continue;
+        }
+        let own = std::fs::read(&path).unwrap();
+        for copy in ["other", "again"] {
+            assert_eq!(
+                std::fs::read(bench.path(copy).join("1_1_1").join(&name)).unwrap(),
+                own,
+                "{copy} {name}"
+            );
+        }
+        moved += usize::from(
+            std::fs::read(bench.path("part").join("1_1_1").join(&name)).is_ok_and(|part| part == own),
+        );
+    }
+    assert_eq!(moved, 3, "x 0-16; y 16-32, 32-48 and 48-50; z 5-21, of which one row ends with the layer");
+    let said = bench.ok("copy jpeg recoded --create --level 30 --dry-run");
+    assert!(said.contains("decoded and encoded"), "{said}");
+}
+
+#[test]
+fn all_scales_or_some() {
+    let bench = with_layer("--key fine");
+    bench.ok("create layer --add-scale --box -2:5,0:4,-2:3 --resolution 16,16,40 --key coarse --chunk 3,3,3");
+    npy(&bench.path("coarse.npy"), "<u2", false, &[5, 4, 7], &as_bytes(&volume([7, 4, 5])));
+    bench.ok("copy coarse.npy layer --to=-2,0,-2 --to-scale coarse");
+    bench.ok("copy layer image --create --format ome-zarr --all-scales");
+    bench.ok("copy image back --create --format precomputed --all-scales");
+    assert_eq!(elements(&bench, "back"), elements(&bench, "layer"));
+    bench.ok("export back back.npy --scale 16,16,40");
+    bench.ok("export layer layer.npy --scale coarse");
+    assert_eq!(
+        std::fs::read(bench.path("back.npy")).unwrap(),
+        std::fs::read(bench.path("layer.npy")).unwrap()
+    );
+    // A box of the first scale, on each of them.
+    bench.ok("copy layer crop --create --all-scales --box 2:7,2:6,0:3");
+    let said = bench.ok("info crop");
+    assert!(said.contains("2:7,2:6,0:3") && said.contains("1:4,1:3,0:3"), "{said}");
+    bench.ok("copy layer only --create --scale coarse");
+    assert_eq!(elements(&bench, "only").0, "-2:5,0:4,-2:3");
+}
+
+#[test]
+fn other_types_and_axes() {
+    let bench = with_layer("");
+    bench.fails("copy layer bytes --create --dtype uint8", 2);
+    assert!(bench.path("bytes").exists(), "its first part may have been written");
+    bench.ok("copy layer clipped --create --dtype uint8 --out-of-range clip");
+    let expected: Vec<u8> = volume([13, 7, 5]).iter().map(|&voxel| voxel.min(255) as u8).collect();
+    assert_eq!(bench.elements::<u8>("clipped").1, expected);
+    bench.ok("copy layer swapped.zarr --create --format zarr3 --transpose y,z,x");
+    let said = bench.ok("info swapped.zarr");
+    assert!(said.contains("y,z,x") && said.contains("7 × 5 × 13"), "{said}");
+    bench.ok("copy swapped.zarr back --create --format precomputed --to=-3,0,-2");
+    assert_eq!(elements(&bench, "back"), elements(&bench, "layer"));
+    bench.fails("copy layer x.zarr --create --format zarr3 --transpose y,x", 2);
+    bench.fails("copy layer x --create --format npy", 2);
+}
+
+#[test]
+fn a_copy_that_was_killed_is_taken_up_by_the_same_command() {
+    let bench = Bench::new();
+    let voxels: Vec<u16> = volume([256, 256, 128]);
+    npy(&bench.path("in.npy"), "<u2", false, &[128, 256, 256], &as_bytes(&voxels));
+    bench.ok("import in.npy layer --chunk 32,32,32");
+    let line = "copy layer again --create --chunk 16,16,16 --encoding gzip --memory 4M";
+    let mut killed = 0;
+    for after in [30, 60, 120, 240, 480] {
+        let mut child = bench.command(line).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(after));
+        if child.try_wait().unwrap().is_none() {
+            child.kill().unwrap();
+            killed += 1;
+        }
+        child.wait().unwrap();
+        if bench.path("again").exists() && bench.journals() == 0 {
+            break;
+        }
+    }
+    assert!(killed > 0);
+    if bench.journals() > 0 {
+        // What was done and then damaged is done again.
+        let scale = bench.path("again").join("1_1_1");
+        let done = std::fs::read_dir(&scale).ok().and_then(|mut all| {
+            all.find_map(|entry| {
+                Some(entry.ok()?.path()).filter(|path| !path.to_string_lossy().contains("bigarrays"))
+            })
+        });
+        if let Some(done) = done {
+            std::fs::write(done, b"torn").unwrap();
+        }
+        bench.ok(line);
+    }
+    assert_eq!(bench.elements::<u16>("again").1, voxels);
+    assert_eq!(bench.journals(), 0);
+    assert!(bench.fails(line, 1).contains("layer here"), "what is done is not done again unasked");
+}
