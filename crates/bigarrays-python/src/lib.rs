@@ -45,7 +45,7 @@ mod _bigarrays {
     #[pymodule_export]
     use super::slices::{_open_slices, PySliceArray};
     #[pymodule_export]
-    use super::tree::{attributes, create_group, list, resize, update_attributes};
+    use super::tree::{attributes, create_group, document, list, resize, update_attributes};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

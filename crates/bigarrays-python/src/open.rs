@@ -292,7 +292,8 @@ fn to_selector(scale: &Bound<'_, PyAny>) -> PyResult<ScaleSelector> {
 /// `encoding` the name of the encoding of chunks, `level` its quality or level of compression, and `block`
 /// the shape of the blocks of compressed_segmentation. `resolution` is the size of an element along each
 /// axis, in nanometres for precomputed. `labels` says whether elements are labels rather than intensities;
-/// by default the encoding tells. `key` names the first scale. `sharding=True` packs chunks into shards, as
+/// by default the encoding tells. `key` names the first scale; for N5, "s0" makes a
+/// group of scales. `sharding=True` packs chunks into shards, as
 /// is good for the shape; a dict, as the `sharding` of precomputed metadata, or the same as text says how:
 /// "preshift_bits=9,minishard_bits=6,shard_bits=11". The other options are those of `open`.
 ///

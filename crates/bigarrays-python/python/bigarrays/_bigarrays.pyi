@@ -28,6 +28,7 @@ from ._open import supported as supported
 from ._scale import Scale as Scale
 from ._slices import SliceArray as SliceArray
 from ._slices import _open_slices as _open_slices
+from ._tree import _document as _document
 from ._tree import attributes as attributes
 from ._tree import create_group as create_group
 from ._tree import list as list

@@ -28,6 +28,7 @@ pub mod precomputed;
 pub mod raw_file;
 pub mod stack;
 pub mod tiff;
+mod walk;
 pub mod zarr;
 
 pub use plain::{NewArray, NumberedKeys, PlainFormat, Target, usual_names};
@@ -345,7 +346,8 @@ pub struct CreateSpec {
     pub resolution: Option<Vec<f64>>,
     /// Whether elements are labels rather than intensities; guessed from the encoding if not given.
     pub labels: Option<bool>,
-    /// Name of the scale in its layer; made from the resolution if not given.
+    /// Name of the scale in its layer; made from the resolution if not given. For N5, `s0` makes a group of
+    /// scales, rather than a dataset.
     pub key: Option<String>,
     /// Whether and how chunks are packed into shards.
     pub sharding: NewSharding,
@@ -505,6 +507,14 @@ pub(crate) fn add_scale(url: &str, spec: &CreateSpec, options: &FormatOptions) -
 pub fn remove(url: &str, scale: Option<&ScaleSelector>, options: &FormatOptions) -> Result<()> {
     let format = known_at(url, options)?.unwrap_or(&Precomputed);
     format.remove(url, scale, options).map_err(|error| error.during("removing").at(url))
+}
+
+/// Has the groups above `url` know that what was there is gone, whoever removed it.
+///
+/// # Errors
+/// A storage error.
+pub fn removed(url: &str, options: &FormatOptions) -> Result<()> {
+    [zarr::V3, zarr::V2].iter().try_for_each(|format| format.refresh(url, options))
 }
 
 /// The format that the options name, or that knows what is at `url`, be it damaged.

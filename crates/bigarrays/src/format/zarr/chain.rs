@@ -130,8 +130,12 @@ pub(super) fn build(list: &[CodecSpec], dtype: DataType, shape: &[u64]) -> Resul
         bytes: Vec::new(),
         order: Order::C,
     };
-    for spec in list {
-        builder.add(spec)?;
+    for (k, spec) in list.iter().enumerate() {
+        // What numcodecs packs are elements of one byte, which zarr-python then turns into bytes.
+        let is_packed = k > 0 && list[k - 1].name == "numcodecs.packbits";
+        if !(is_packed && spec.name == "bytes") {
+            builder.add(spec)?;
+        }
     }
     let missing = || Error::metadata("codecs: expected one that turns elements into bytes, found none");
     let mut array = builder.array.ok_or_else(missing)?;
