@@ -93,6 +93,11 @@ pub trait Format: Debug + Send + Sync {
         spec
     }
 
+    /// The key that the first of several scales has to be created with, if any.
+    fn first_key(&self) -> Option<&'static str> {
+        None
+    }
+
     /// The order in which its users have axes: in C's, the last is the one along which elements lie
     /// next to each other.
     fn order(&self) -> Order {

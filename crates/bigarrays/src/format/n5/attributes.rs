@@ -133,13 +133,15 @@ fn compression(name: &str, members: &Member<'_>, dtype: DataType) -> Result<Opti
 }
 
 /// The compressions that new datasets may have.
-pub(super) const ENCODINGS: [&str; 5] = ["raw", "gzip", "bzip2", "zstd", "blosc"];
+pub(super) const ENCODINGS: [&str; 7] = ["raw", "gzip", "bzip2", "xz", "zstd", "blosc", "lz4"];
 
 /// The name and level of the compression that the attributes of a dataset name, as [`create`] takes them.
 pub(super) fn encoding(document: &Document) -> (Option<String>, Option<u32>) {
     let Some(compression) = document.get("compression") else { return (None, None) };
     let name = compression.get("type").and_then(Value::as_str).map(str::to_owned);
-    let level = ["level", "blockSize", "clevel"].iter().find_map(|member| compression.get(member)?.as_u64());
+    // The size of a block is a level of bzip2 alone.
+    let of_bzip2 = if name.as_deref() == Some("bzip2") { "blockSize" } else { "preset" };
+    let level = ["level", of_bzip2, "clevel"].iter().find_map(|member| compression.get(member)?.as_u64());
     (name, level.and_then(|level| u32::try_from(level).ok()))
 }
 

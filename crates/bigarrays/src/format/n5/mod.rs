@@ -225,6 +225,10 @@ impl Format for N5 {
         }
     }
 
+    fn first_key(&self) -> Option<&'static str> {
+        Some("s0")
+    }
+
     fn order(&self) -> Order {
         Order::Fortran
     }
