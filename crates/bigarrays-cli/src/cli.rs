@@ -6,7 +6,9 @@ use clap::{ArgAction, Parser, Subcommand};
 
 use crate::session::StoreArgs;
 use crate::terminal::Terminal;
-use crate::{cache, completions, convert, copy, create, du, exit_codes, export, import, info, ls, names, rm};
+use crate::{
+    cache, completions, convert, copy, create, du, exit_codes, export, import, info, ls, names, rm, verify,
+};
 
 /// The heading of options that every command takes.
 const GLOBAL: &str = "Global options";
@@ -46,6 +48,7 @@ pub(crate) enum Command {
     Import(import::ImportArgs),
     Export(export::ExportArgs),
     Copy(copy::CopyArgs),
+    Verify(verify::VerifyArgs),
     Names(names::NamesArgs),
     Convert(convert::ConvertArgs),
     Rm(rm::RmArgs),

@@ -107,6 +107,11 @@ impl Array {
         self.stored.format
     }
 
+    /// The layout of the array, and those of further copies of its data in the same store.
+    pub(crate) fn layouts(&self) -> impl Iterator<Item = &Layout> {
+        std::iter::once(&self.stored.layout).chain(&self.stored.copies)
+    }
+
     /// The scales of the layer that the array is one of, finest first.
     pub fn scales(&self) -> &[Scale] {
         &self.stored.scales

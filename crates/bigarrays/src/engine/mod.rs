@@ -6,7 +6,12 @@
 mod copy;
 mod plan;
 mod run;
+mod verify;
 
 pub use copy::{CopyOptions, copy, plan_copy};
 pub use plan::CopyPlan;
 pub use run::{Cancel, Progress};
+pub use verify::{
+    Against, ArrayReport, Comparison, Difference, Findings, Number, Problem, ProblemKind, Report, Stray,
+    VerifyOptions, compare, verify, verify_at,
+};
