@@ -27,7 +27,7 @@ fn what_is_whole_exits_with_zero() {
     let (code, report, said) = told(&bench.run("verify in.npy --json"));
     assert_eq!((code, &report["whole"]), (Some(0), &true.into()), "{said}");
     bench.fails("verify nothing", 3);
-    bench.fails("verify layer --memory 1K", 7);
+    bench.fails("verify layer --memory 100", 7);
 }
 
 #[test]

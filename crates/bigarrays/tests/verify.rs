@@ -3,13 +3,16 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
-use bigarrays::engine::{Against, ProblemKind, Report, VerifyOptions, compare, verify, verify_at};
+use bigarrays::engine::{Against, Cancel, ProblemKind, Report, VerifyOptions, compare, verify, verify_at};
 use bigarrays::flat::{Descr, FlatSpec, Mode, NamedRows, SliceArray};
-use bigarrays::format::{self, FormatOptions, NewSharding};
+use bigarrays::format::{self, FormatOptions, NewSharding, Opened};
 use bigarrays::ndarray::{Array3, ArrayD, IxDyn};
-use bigarrays::{Array, CreateSpec, DataType, Domain, ErrorKind, Index, OpenOptions};
+use bigarrays::store::Store;
+use bigarrays::store::fault::{Access, Fault, FaultStore, Operation};
+use bigarrays::{Array, ArrayOptions, CreateSpec, DataType, Domain, ErrorKind, Index, OpenOptions};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -348,6 +351,111 @@ fn arrays_are_compared_across_formats_orders_and_types() {
     let against = Against { url: &other, open: &open, scale: None };
     let report = verify_at(&url(&folder, "raw"), &open, None, Some(against), &small).unwrap();
     assert_eq!(report.arrays[0].problems.first[0].kind, ProblemKind::Different, "{report}");
+}
+
+/// The array at `url` through a store with faults.
+fn faulty(array: &Array, rule: impl Fn(Access<'_>) -> Option<Fault> + Send + Sync + 'static) -> Array {
+    let store: Arc<dyn Store> = Arc::new(FaultStore::new(Arc::clone(array.store()), rule));
+    let opened = Opened {
+        format: "test",
+        layout: array.layout().clone(),
+        copies: Vec::new(),
+        store,
+        scales: Vec::new(),
+        scale: 0,
+    };
+    Array::from_opened(opened, array.url(), ArrayOptions::default())
+}
+
+/// Web servers list nothing: every place of the grid is asked for.
+#[test]
+fn where_nothing_is_listed_the_grid_is_walked() {
+    for case in cases() {
+        let folder = tempfile::tempdir().unwrap();
+        let array = create(&folder, &case);
+        let unlisted = |kind| {
+            faulty(&array, move |access| (access.operation == Operation::List).then_some(Fault::Error(kind)))
+        };
+        let report = verify(&unlisted(ErrorKind::Unsupported), &VerifyOptions::default()).unwrap();
+        assert!(report.is_whole() && !report.listed && report.stored == 6, "{report}");
+        let file = folder.path().join(case.name).join(case.file);
+        let bytes = std::fs::read(&file).unwrap();
+        std::fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
+        let report = verify(&unlisted(ErrorKind::PermissionDenied), &VerifyOptions::default()).unwrap();
+        assert!(report.to_string().contains(case.file) && !report.is_whole(), "{report}");
+        let failed = verify(&unlisted(ErrorKind::Storage), &VerifyOptions::default());
+        assert_eq!(failed.unwrap_err().kind(), ErrorKind::Storage);
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_a_problem_and_a_storage_that_is_down_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut spec = CreateSpec::new(DataType::U8, "0:16,0:16,0:16".parse().unwrap());
+    spec.chunk = Some(vec![4; 3]);
+    let array = OpenOptions::new().create(&url(&folder, "a"), &spec).unwrap();
+    array.write(&[0; 3], Array3::<u8>::ones((16, 16, 16)).view()).unwrap();
+    let one =
+        |access: Access<'_>| access.operation == Operation::Get && access.key.starts_with("4-8_0-4_0-4");
+    let refused =
+        faulty(&array, move |access| one(access).then_some(Fault::Error(ErrorKind::PermissionDenied)));
+    let report = verify(&refused, &VerifyOptions::default()).unwrap();
+    assert_eq!((report.stored, report.problems.count), (64, 1), "{report}");
+    let problem = &report.problems.first[0];
+    assert_eq!((problem.kind, &problem.domain), (ProblemKind::Unreadable, &"4:8,0:4,0:4".parse().ok()));
+    let down = |access: Access<'_>| {
+        (access.operation == Operation::Get).then_some(Fault::Passing(ErrorKind::Storage))
+    };
+    assert!(verify(&faulty(&array, down), &VerifyOptions::default()).unwrap_err().is_retryable());
+    let cancel = Cancel::new();
+    cancel.cancel();
+    let options = VerifyOptions { cancel: Some(&cancel), ..VerifyOptions::default() };
+    assert_eq!(verify(&array, &options).unwrap_err().kind(), ErrorKind::Cancelled);
+    let options = VerifyOptions { memory: 100, ..VerifyOptions::default() };
+    assert_eq!(verify(&array, &options).unwrap_err().kind(), ErrorKind::MemoryBudget);
+}
+
+const ROLE: &str = "BIGARRAYS_TEST_VERIFY";
+
+/// Played by a process of its own: writes a large chunk again and again.
+#[test]
+fn write_until_killed() {
+    let Ok(url) = std::env::var(ROLE) else { return };
+    let array = OpenOptions::new().open(&url).unwrap();
+    loop {
+        array.write(&[0; 3], Array3::<u8>::ones((256, 256, 256)).view()).unwrap();
+    }
+}
+
+#[test]
+fn what_a_killed_writer_left_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut spec = CreateSpec::new(DataType::U8, "0:256,0:256,0:256".parse().unwrap());
+    spec.chunk = Some(vec![256; 3]);
+    let array = OpenOptions::new().create(&url(&folder, "a"), &spec).unwrap();
+    array.write(&[0; 3], Array3::<u8>::ones((256, 256, 256)).view()).unwrap();
+    let left = || {
+        let names = std::fs::read_dir(folder.path().join("a/1_1_1")).unwrap();
+        names.map(|name| name.unwrap().file_name()).any(|name| name.to_str().unwrap().contains("-tmp-"))
+    };
+    for _ in 0..50 {
+        let mut writer = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "write_until_killed"])
+            .env(ROLE, array.url())
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        while !left() {
+            std::thread::yield_now();
+        }
+        writer.kill().unwrap();
+        writer.wait().unwrap();
+        if left() {
+            break;
+        }
+    }
+    let report = verified(&folder, "a");
+    assert!(report.is_whole() && report.arrays[0].leftovers.count == 1, "{report}");
 }
 
 #[test]
