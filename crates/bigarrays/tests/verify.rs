@@ -525,3 +525,32 @@ fn writers_at_work_are_no_problem() {
         });
     }
 }
+
+/// Plain files of other programs, read as arrays of pages or slabs.
+#[test]
+fn plain_files_are_verified() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/stacks");
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(&data).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let is_plain = Path::new(&name).extension().is_some_and(|end| end == "npy" || end == "tif");
+        if is_plain && Array::open(data.join(&name).to_str().unwrap()).is_ok() {
+            names.push(name);
+        }
+    }
+    assert!(names.len() > 5);
+    for name in names {
+        std::fs::copy(data.join(&name), folder.path().join(&name)).unwrap();
+        let report = verified(&folder, &name);
+        assert!(report.is_whole() && report.arrays[0].missing == 0, "{name}: {report}");
+        let bytes = std::fs::read(folder.path().join(&name)).unwrap();
+        std::fs::write(folder.path().join(&name), &bytes[..bytes.len() / 2]).unwrap();
+        let open = OpenOptions::new();
+        let url = url(&folder, &name);
+        match verify_at(&url, &open, None, None, &VerifyOptions::default()) {
+            Ok(report) => assert!(!report.is_whole(), "{name}: {report}"),
+            Err(error) => panic!("{name}: {error}"),
+        }
+    }
+}

@@ -1,4 +1,5 @@
-//! Whether a flat array, its reservations and its index of names agree. Nothing is changed.
+//! Whether a flat array, its reservations and its index of names agree. Nothing is changed but the lock file
+//! of the index, in which readers register.
 
 use std::ops::Range;
 use std::path::Path;

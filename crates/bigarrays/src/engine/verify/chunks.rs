@@ -14,6 +14,7 @@ use crate::engine::run::{Progress, Runner};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::DOCUMENTS;
 use crate::grid::Projection;
+use crate::interrupt::{check_interrupt, interrupted};
 use crate::layout::Layout;
 use crate::store::{Blob, Finding, Get, Part};
 
@@ -25,6 +26,9 @@ const BATCH: u64 = 1 << 12;
 
 /// A box of at most so many chunks is looked at place by place, without listing all of the array.
 const FEW: usize = 1 << 16;
+
+/// Findings of a listing before it is asked whether to stop.
+const ASKED: u64 = 1 << 10;
 
 /// So many chunks in a row that may be readable when tried again: the storage itself is at fault.
 const FAILURES: u32 = 16;
@@ -139,10 +143,14 @@ impl Work<'_> {
     /// does not list.
     fn survey(&self, reads: bool) -> Result<Option<()>> {
         let mut waves: Vec<Vec<Dims<u64>>> = vec![Vec::new(); self.copies.len()];
-        let (mut any, mut failed) = (false, false);
+        let (mut any, mut failed, mut count) = (false, false, 0u64);
         let nested = nested_scales(self.array);
         let listed = self.array.store().survey(&mut |finding| {
             any = true;
+            count += 1;
+            if count.is_multiple_of(ASKED) {
+                self.expect_wanted().inspect_err(|_| failed = true)?;
+            }
             let Finding::Value { key, bytes } = finding else {
                 self.note(finding, &nested);
                 return Ok(());
@@ -176,6 +184,14 @@ impl Work<'_> {
             self.wave(copy, wave)?;
         }
         Ok(Some(()))
+    }
+
+    /// An error if somebody has asked to stop.
+    fn expect_wanted(&self) -> Result<()> {
+        match self.options.cancel {
+            Some(cancel) if cancel.is_cancelled() => Err(interrupted()),
+            _ => check_interrupt(),
+        }
     }
 
     /// Notes what is no chunk.

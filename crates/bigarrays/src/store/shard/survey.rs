@@ -57,11 +57,13 @@ impl Looked {
             let (id, end) = (chunk.id, chunk.range.end);
             self.note(Error::corrupt(format!("chunk {id} ends at byte {end} of a shard of {bytes}")))?;
         }
-        self.chunks.sort_unstable_by_key(|chunk| (chunk.range.start, chunk.range.end));
+        let mut places: Vec<&ChunkPlace> =
+            self.chunks.iter().filter(|chunk| !chunk.range.is_empty()).collect();
+        places.sort_unstable_by_key(|chunk| (chunk.range.start, chunk.range.end));
         // Equal chunks of different minishards may be stored once.
         let meets =
-            |pair: &&[ChunkPlace]| pair[0].range != pair[1].range && pair[1].range.start < pair[0].range.end;
-        if let Some(pair) = self.chunks.windows(2).find(meets) {
+            |pair: &&[&ChunkPlace]| pair[0].range != pair[1].range && pair[1].range.start < pair[0].range.end;
+        if let Some(pair) = places.windows(2).find(meets) {
             let message = format!("chunks {} and {} overlap in their shard", pair[0].id, pair[1].id);
             self.note(Error::corrupt(message))?;
         }
@@ -122,4 +124,29 @@ fn settle<S: Surveyed>(store: &S, shard: u64, mut files: Files) -> Result<Looked
         looked = store.look_at(shard, &files)?;
     }
     Ok(looked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_within_the_file_and_apart() {
+        let damage = |places: &[std::ops::Range<u64>]| {
+            let place = |(id, range): (usize, &std::ops::Range<u64>)| ChunkPlace {
+                id: id as u64,
+                range: range.clone(),
+            };
+            let chunks = places.iter().enumerate().map(place).collect();
+            let mut looked = Looked { chunks, damage: Vec::new() };
+            looked.check_places(100).unwrap();
+            looked.damage.iter().map(ToString::to_string).collect::<String>()
+        };
+        assert_eq!(damage(&[50..100, 0..50, 7..7, 50..100]), "");
+        assert!(damage(&[0..50, 49..60]).contains("chunks 0 and 1 overlap"));
+        assert!(damage(&[0..50, 90..101]).contains("chunk 1 ends at byte 101 of a shard of 100"));
+        let mut looked = Looked::default();
+        let passing = || Error::new(ErrorKind::Storage, "later").retryable();
+        assert!(looked.note(passing()).is_err() && looked.damage.is_empty());
+    }
 }
