@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::DirEntry;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use super::temporary;
@@ -66,7 +66,7 @@ fn is_shadowed(path: &Path) -> bool {
     })
 }
 
-fn tell(root: &Path, path: &PathBuf, found: &mut dyn FnMut(&str, u64) -> Result<()>) -> Result<()> {
+fn tell(root: &Path, path: &Path, found: &mut dyn FnMut(&str, u64) -> Result<()>) -> Result<()> {
     match path.metadata() {
         // Somebody has finished it, or cleaned up.
         Err(_) => Ok(()),
