@@ -55,7 +55,7 @@ pub struct Comparison {
     pub elements: u64,
     /// How many of them differ. Two that are not numbers are equal.
     pub different: u64,
-    /// The first ten that differ, the last axis fastest.
+    /// The first ten that differ, in the order in which the first array has its elements.
     pub first: Vec<Difference>,
     /// The largest difference; infinite, or not a number, where elements are.
     pub max_abs: f64,
@@ -145,10 +145,9 @@ pub fn compare(left: &Array, right: &Array, options: &VerifyOptions<'_>) -> Resu
     }
     right = right.cut(left.domain())?;
     comparison.elements = left.domain().checked_len()?;
-    let found = Mutex::new(Found::default());
+    let found = Mutex::new(Found { order: left.order(), ..Found::default() });
     run(&left, &right, options, &found).map_err(context)?;
-    let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-    found.settle();
+    let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
     (comparison.different, comparison.first, comparison.max_abs) = (found.count, found.first, found.max_abs);
     Ok(comparison)
 }
@@ -220,7 +219,7 @@ fn plan(left: &Array, right: &Array, memory: u64) -> Result<CopyPlan> {
 fn run(left: &Array, right: &Array, options: &VerifyOptions<'_>, found: &Mutex<Found>) -> Result<()> {
     let memory = if options.memory == 0 { default_memory() } else { options.memory };
     let plan = plan(left, right, memory)?;
-    let items = [left.dtype().size(), right.dtype().size()];
+    let (items, order) = ([left.dtype().size(), right.dtype().size()], left.order());
     let runner = Runner {
         in_flight: plan.in_flight,
         total: left.domain().checked_len()?.saturating_mul(items[0] as u64),
@@ -235,10 +234,10 @@ fn run(left: &Array, right: &Array, options: &VerifyOptions<'_>, found: &Mutex<F
             with_scratch(|two| {
                 let one = try_first_bytes(one, lengths[0])?;
                 let two = try_first_bytes(two, lengths[1])?;
-                left.read_into(&block, ViewMut::dense(one, &shape, items[0], Order::C)?)?;
-                right.read_into(&block, ViewMut::dense(two, &shape, items[1], Order::C)?)?;
+                left.read_into(&block, ViewMut::dense(one, &shape, items[0], order)?)?;
+                right.read_into(&block, ViewMut::dense(two, &shape, items[1], order)?)?;
                 let of_block =
-                    Block { domain: &block, dtypes: (left.dtype(), right.dtype()) }.compare(one, two);
+                    Block { domain: &block, order, dtypes: (left.dtype(), right.dtype()) }.compare(one, two);
                 found.lock().unwrap_or_else(PoisonError::into_inner).add(of_block);
                 Ok(())
             })
@@ -248,11 +247,18 @@ fn run(left: &Array, right: &Array, options: &VerifyOptions<'_>, found: &Mutex<F
 }
 
 /// Differences found so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Found {
+    order: Order,
     count: u64,
     first: Vec<Difference>,
     max_abs: f64,
+}
+
+impl Default for Found {
+    fn default() -> Self {
+        Self { order: Order::C, count: 0, first: Vec::new(), max_abs: 0.0 }
+    }
 }
 
 impl Found {
@@ -260,12 +266,10 @@ impl Found {
         self.count += other.count;
         self.raise(other.max_abs);
         self.first.extend(other.first);
-        self.settle();
-    }
-
-    /// Keeps the first differences only.
-    fn settle(&mut self) {
-        self.first.sort_by(|one, other| one.at.cmp(&other.at));
+        self.first.sort_by(|one, other| match self.order {
+            Order::C => one.at.cmp(&other.at),
+            Order::Fortran => one.at.iter().rev().cmp(other.at.iter().rev()),
+        });
         self.first.truncate(SHOWN);
     }
 
@@ -277,9 +281,10 @@ impl Found {
     }
 }
 
-/// A box of elements of both arrays, the last axis fastest.
+/// A box of elements of both arrays.
 struct Block<'a> {
     domain: &'a Domain,
+    order: Order,
     dtypes: (DataType, DataType),
 }
 
@@ -314,7 +319,10 @@ impl Block<'_> {
     fn place(&self, position: usize) -> Dims<i64> {
         let mut rest = position as u64;
         let mut at: Dims<i64> = self.domain.origin().into();
-        for (axis, length) in self.domain.shape().iter().enumerate().rev() {
+        let ndim = at.len();
+        for k in 0..ndim {
+            let axis = if self.order == Order::C { ndim - 1 - k } else { k };
+            let length = self.domain.shape()[axis];
             at[axis] = at[axis].wrapping_add_unsigned(rest % length);
             rest /= length;
         }
@@ -437,8 +445,10 @@ mod tests {
         let domain: Domain = "-1:2,5:2000".parse().unwrap();
         let (mut left, right) = (vec![0u8; 3 * 1995 * 2], vec![0u8; 3 * 1995]);
         left[2 * (2 * 1995 + 1990)] = 9;
-        let block = Block { domain: &domain, dtypes: (DataType::U16, DataType::U8) };
+        let block = Block { domain: &domain, order: Order::C, dtypes: (DataType::U16, DataType::U8) };
         let found = block.compare(&left, &right);
         assert_eq!((found.count, found.first[0].at.to_vec()), (1, vec![1, 1995]));
+        let found = Block { order: Order::Fortran, ..block }.compare(&left, &right);
+        assert_eq!(found.first[0].at.to_vec(), [((2 * 1995 + 1990) % 3) - 1, (2 * 1995 + 1990) / 3 + 5]);
     }
 }
