@@ -8,7 +8,7 @@ use crate::session::StoreArgs;
 use crate::terminal::Terminal;
 use crate::{
     attributes, cache, completions, convert, copy, create, create_group, du, exit_codes, export, import,
-    info, ls, names, resize, rm,
+    info, ls, names, resize, rm, verify,
 };
 
 /// The heading of options that every command takes.
@@ -52,6 +52,7 @@ pub(crate) enum Command {
     Import(import::ImportArgs),
     Export(export::ExportArgs),
     Copy(copy::CopyArgs),
+    Verify(verify::VerifyArgs),
     Names(names::NamesArgs),
     Convert(convert::ConvertArgs),
     Rm(rm::RmArgs),

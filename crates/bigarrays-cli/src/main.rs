@@ -1,4 +1,4 @@
-//! `bigarrays`: create, look at, import into, export from, copy and remove N-d arrays larger than memory.
+//! `bigarrays`: create, look at, import into, export from, copy, verify and remove N-d arrays larger than memory.
 
 mod attributes;
 mod axes;
@@ -30,6 +30,7 @@ mod supported;
 mod target;
 mod terminal;
 mod values;
+mod verify;
 
 use clap::Parser;
 
@@ -58,6 +59,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Import(args) => import::run(args, &session),
         Command::Export(args) => export::run(args, &session),
         Command::Copy(args) => copy::run(args, &session),
+        Command::Verify(args) => verify::run(args, &session),
         Command::Names(args) => names::run(args),
         Command::Convert(args) => convert::run(args, &session.terminal),
         Command::Rm(args) => rm::run(args, &session),

@@ -273,7 +273,7 @@ pub(crate) fn to_url(py: Python<'_>, path: PathBuf) -> PyResult<String> {
         .map_err(|path| invalid(py, format!("path {path:?} is not valid Unicode")))
 }
 
-fn to_selector(scale: &Bound<'_, PyAny>) -> PyResult<ScaleSelector> {
+pub(crate) fn to_selector(scale: &Bound<'_, PyAny>) -> PyResult<ScaleSelector> {
     if let Ok(index) = scale.extract::<usize>() {
         return Ok(ScaleSelector::Index(index));
     }

@@ -34,5 +34,7 @@ from ._tree import create_group as create_group
 from ._tree import list as list
 from ._tree import resize as resize
 from ._tree import update_attributes as update_attributes
+from ._verify import Report as Report
+from ._verify import verify as verify
 
 __version__: str

@@ -48,6 +48,10 @@ pub const BUILTIN: &[&dyn Format] = &[
     &bigarray::FORMAT,
 ];
 
+/// Keys of metadata, of whatever format, that may lie beside the chunks of an array.
+pub const DOCUMENTS: &[&str] =
+    &["info", "provenance", "zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata", "attributes.json"];
+
 /// A translator between stored metadata and layouts.
 pub trait Format: Debug + Send + Sync {
     /// The name that `format=` and tables use.
