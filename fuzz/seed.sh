@@ -51,3 +51,5 @@ mkdir -p corpus/bigarray_header corpus/bigarray_names
 printf 'mmapdata      23\333\002\000\000\000\332\005int16\251\002\351\003\000\000\000\351\002\000\000\000' > corpus/bigarray_header/seed
 printf '\200\004}\224(\214\001a\224K\000M,\001\206\224\214\001b\224\212\005\000\000\000\200\000K\002\206\224u.' > corpus/bigarray_names/seed
 printf '\200\002}q\000(X\001\000\000\000aq\001K\000M,\001\206q\002u.' > corpus/bigarray_names/seed-2
+mkdir -p corpus/lz4
+printf '\240\017\000\000LZ4Block\026\001\000\000\000\001\000\000\000\024\341\267\002aLZ4Block\026\000\000\000\000\000\000\000\000\000\000\000\000' > corpus/lz4/seed

@@ -6,7 +6,10 @@ use clap::{ArgAction, Parser, Subcommand};
 
 use crate::session::StoreArgs;
 use crate::terminal::Terminal;
-use crate::{cache, completions, convert, copy, create, du, exit_codes, export, import, info, ls, names, rm};
+use crate::{
+    attributes, cache, completions, convert, copy, create, create_group, du, exit_codes, export, import,
+    info, ls, names, resize, rm, verify,
+};
 
 /// The heading of options that every command takes.
 const GLOBAL: &str = "Global options";
@@ -43,9 +46,13 @@ pub(crate) enum Command {
     Ls(ls::LsArgs),
     Du(du::DuArgs),
     Create(create::CreateArgs),
+    CreateGroup(create_group::CreateGroupArgs),
+    Attributes(attributes::AttributesArgs),
+    Resize(resize::ResizeArgs),
     Import(import::ImportArgs),
     Export(export::ExportArgs),
     Copy(copy::CopyArgs),
+    Verify(verify::VerifyArgs),
     Names(names::NamesArgs),
     Convert(convert::ConvertArgs),
     Rm(rm::RmArgs),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use bigarrays::engine::{Cast, CopyOptions, Journal, Overflow, Rounding, plan_copy};
-use bigarrays::format::ScaleSelector;
+use bigarrays::format::{self, ScaleSelector};
 use bigarrays::{Array, DataType, Domain, Error, ErrorKind, Result};
 use clap::{Args, ValueEnum};
 use indicatif::BinaryBytes;
@@ -251,7 +251,11 @@ impl Copier<'_> {
     ) -> anyhow::Result<()> {
         let (args, url) = (self.args, &self.args.target);
         let (source, target) = if args.what.create {
-            let new = self.planned(selector, part)?;
+            let mut new = self.planned(selector, part)?;
+            if many && at == 0 {
+                let first = format::by_name(new.format)?.first_key().map(str::to_owned);
+                new.spec.key = new.spec.key.or(first);
+            }
             let target = self.make(at, &new, journal)?;
             let target = new.mapped.place_in(&target)?;
             (new.mapped.view, target)

@@ -56,6 +56,7 @@ pub(crate) struct CreateArgs {
 const EXAMPLES: &str = "Examples:
   bigarrays create em --shape 10000,10000,500 --dtype uint8 --resolution 8,8,40 --chunk 128,128,16
   bigarrays create labels --box -100:900,0:1000,20:520 --dtype uint64 --encoding compressed_segmentation
+  bigarrays create image.n5 --format n5 --key s0 --shape 10000,10000,500 --dtype uint8 --resolution 8,8,40
   bigarrays create volume.zarr --format zarr3 --shape 500,10000,10000 --dtype uint16 --encoding zstd --axes z,y,x
   bigarrays create em --add-scale --shape 5000,5000,500 --resolution 16,16,40";
 

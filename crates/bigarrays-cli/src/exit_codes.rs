@@ -16,6 +16,7 @@ pub(crate) enum ExitCode {
     Refused = 5,
     Storage = 6,
     Memory = 7,
+    Problems = 8,
     /// 128 + SIGINT, as shells have it.
     Interrupted = 130,
 }
@@ -30,6 +31,7 @@ const MEANINGS: &[(ExitCode, &str)] = &[
     (ExitCode::Refused, "permission denied, or read-only"),
     (ExitCode::Storage, "storage is full, or failed"),
     (ExitCode::Memory, "does not fit into the memory budget"),
+    (ExitCode::Problems, "`verify` found problems, or differences"),
     (ExitCode::Interrupted, "interrupted; what was written is valid"),
 ];
 

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use bigarrays::{Error, ErrorKind};
 
 use crate::exit_codes::ExitCode;
+use crate::verify::ProblemsFound;
 
 /// Tells of a failure, if it is one, on standard error.
 pub(crate) fn present(outcome: anyhow::Result<()>) -> ExitCode {
@@ -16,6 +17,9 @@ pub(crate) fn present(outcome: anyhow::Result<()>) -> ExitCode {
     let kind = error.chain().find_map(|cause| cause.downcast_ref::<Error>()).map(Error::kind);
     // Where standard error is closed, nobody can be told.
     let _ = io::stderr().write_all(describe(&error, kind).as_bytes());
+    if error.is::<ProblemsFound>() {
+        return ExitCode::Problems;
+    }
     kind.map_or(ExitCode::General, ExitCode::from)
 }
 

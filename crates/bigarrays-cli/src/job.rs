@@ -129,7 +129,11 @@ impl Meter {
         let Progress { done, total } = progress;
         match &self.shown {
             Shown::Nothing => {}
-            Shown::Bar(bar) => bar.set_position(done),
+            Shown::Bar(bar) => {
+                // That of some jobs is not known from the start.
+                bar.set_length(total);
+                bar.set_position(done);
+            }
             Shown::Lines { last, terminal } => {
                 let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
                 if last.elapsed() >= BETWEEN_LINES && done < total {

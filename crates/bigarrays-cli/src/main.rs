@@ -1,5 +1,6 @@
-//! `bigarrays`: create, look at, import into, export from, copy and remove N-d arrays larger than memory.
+//! `bigarrays`: create, look at, import into, export from, copy, verify and remove N-d arrays larger than memory.
 
+mod attributes;
 mod axes;
 mod cache;
 mod cli;
@@ -7,6 +8,7 @@ mod completions;
 mod convert;
 mod copy;
 mod create;
+mod create_group;
 mod du;
 mod exit_codes;
 mod export;
@@ -20,6 +22,7 @@ mod layer;
 mod ls;
 mod mapping;
 mod names;
+mod resize;
 mod rm;
 mod session;
 mod source;
@@ -27,6 +30,7 @@ mod supported;
 mod target;
 mod terminal;
 mod values;
+mod verify;
 
 use clap::Parser;
 
@@ -49,9 +53,13 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Ls(args) => ls::run(args, &session),
         Command::Du(args) => du::run(args, &session),
         Command::Create(args) => create::run(args, &session),
+        Command::CreateGroup(args) => create_group::run(args, &session),
+        Command::Attributes(args) => attributes::run(args, &session),
+        Command::Resize(args) => resize::run(args, &session),
         Command::Import(args) => import::run(args, &session),
         Command::Export(args) => export::run(args, &session),
         Command::Copy(args) => copy::run(args, &session),
+        Command::Verify(args) => verify::run(args, &session),
         Command::Names(args) => names::run(args),
         Command::Convert(args) => convert::run(args, &session.terminal),
         Command::Rm(args) => rm::run(args, &session),

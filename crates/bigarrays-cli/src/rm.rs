@@ -44,7 +44,8 @@ pub(crate) fn run(args: &RmArgs, session: &Session) -> anyhow::Result<()> {
     if args.recursive {
         return remove_all(args, session);
     }
-    let array = session.open().scale(args.scale.clone().unwrap_or_default()).open(&args.url)?;
+    let opened = session.open().scale(args.scale.clone().unwrap_or_default()).open(&args.url);
+    let array = opened.map_err(|error| hint(error, args, session))?;
     let what = match (&args.scale, array.scales().get(array.scale())) {
         (Some(_), Some(scale)) => format!("scale {} of {}", scale.key, args.url),
         _ if array.scales().len() > 1 => format!("{} with its {} scales", args.url, array.scales().len()),
@@ -58,6 +59,15 @@ pub(crate) fn run(args: &RmArgs, session: &Session) -> anyhow::Result<()> {
     format::remove(&args.url, args.scale.as_ref(), &options)?;
     session.terminal.note(format_args!("removed {what}"));
     Ok(())
+}
+
+/// Says what removes a group, if `error` is that there is one.
+fn hint(error: Error, args: &RmArgs, session: &Session) -> Error {
+    let is_group = error.kind() == ErrorKind::InvalidArgument && args.scale.is_none();
+    if !is_group || format::list(&args.url, &session.format()).is_err() {
+        return error;
+    }
+    Error::invalid("this is a group; -r removes it with all that it holds").during("removing").at(&args.url)
 }
 
 fn described(array: &Array) -> String {
@@ -102,6 +112,7 @@ fn remove_all(args: &RmArgs, session: &Session) -> anyhow::Result<()> {
     let removed = remove(&*place, &keys, &meter, total);
     meter.clear();
     removed?;
+    format::removed(&args.url, &session.format())?;
     tidy(&*place, keys.iter().map(|(key, _)| key.as_str()));
     session.terminal.note(format_args!("removed {what}"));
     Ok(())

@@ -13,6 +13,7 @@ use crate::domain::{PyDomain, to_domain, to_part};
 use crate::errors::{OrRaise, invalid};
 use crate::index::{Selection, ViewIndexer};
 use crate::interrupt::detached;
+use crate::mapped;
 use crate::open::{self, Opening};
 use crate::scale::PyScale;
 use crate::transfer;
@@ -372,7 +373,8 @@ impl PyArray {
         Ok(self.with(self.array.translate(&offset).or_raise(py)?))
     }
 
-    /// All elements, as `numpy.asarray` asks for them.
+    /// All elements, as `numpy.asarray` asks for them: of a local .npy file the mapped file itself, unless
+    /// a copy is asked for.
     #[pyo3(signature = (dtype = None, copy = None))]
     fn __array__<'py>(
         &self,
@@ -380,12 +382,17 @@ impl PyArray {
         dtype: Option<&Bound<'py, PyAny>>,
         copy: Option<bool>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        if copy == Some(false) {
-            return Err(PyValueError::new_err("a stored array cannot become a numpy array without a copy"));
-        }
-        let all = transfer::read(py, &self.array, self.array.domain(), self.array.order())?;
+        let mapped = if copy == Some(true) { None } else { mapped::elements(py, &self.array)? };
+        let all = match mapped {
+            Some(mapped) => mapped,
+            None if copy == Some(false) => {
+                let message = "a stored array cannot become a numpy array without a copy, but for .npy files";
+                return Err(PyValueError::new_err(message));
+            }
+            None => transfer::read(py, &self.array, self.array.domain(), self.array.order())?.into_any(),
+        };
         match dtype {
-            None => Ok(all.into_any()),
+            None => Ok(all),
             Some(dtype) => {
                 let arguments = [("copy", false)];
                 all.call_method(

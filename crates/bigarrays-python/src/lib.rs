@@ -18,6 +18,7 @@ mod scale;
 mod slices;
 mod transfer;
 mod tree;
+mod verify;
 
 use pyo3::prelude::*;
 
@@ -45,7 +46,10 @@ mod _bigarrays {
     #[pymodule_export]
     use super::slices::{_open_slices, PySliceArray};
     #[pymodule_export]
-    use super::tree::{attributes, create_group, list, resize, update_attributes};
+    use super::tree::{attributes, create_group, document, list, resize, update_attributes};
+
+    #[pymodule_export]
+    use super::verify::{PyReport, verify};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -5,11 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bigarrays::buffer::Order;
 use bigarrays::flat::{Descr, FlatArray, FlatSpec, Header, Mapping, Mode};
-use bigarrays::{Error, ErrorKind};
+use bigarrays::format::Format;
+use bigarrays::format::npy::Npy;
+use bigarrays::{Array, AxisMap, Error, ErrorKind};
 use numpy::{PyArrayDescr, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PySlice, PyTuple};
 
 use crate::errors::{OrRaise, exception, invalid};
 use crate::transfer;
@@ -73,11 +75,59 @@ fn view_of<'py>(py: Python<'py>, mapping: &Arc<Mapping>, mode: Mode) -> PyResult
     let header = mapping.header();
     let bytes = MappedBytes { mapping: Arc::clone(mapping), writable: mode != Mode::Read };
     let arguments = PyDict::new(py);
-    arguments.set_item("shape", pyo3::types::PyTuple::new(py, &header.shape)?)?;
+    arguments.set_item("shape", PyTuple::new(py, &header.shape)?)?;
     arguments.set_item("dtype", dtype_of(py, header)?)?;
     arguments.set_item("buffer", Bound::new(py, bytes)?)?;
     arguments.set_item("order", if header.order == Order::C { "C" } else { "F" })?;
     Ok(py.import("numpy")?.getattr("ndarray")?.call((), Some(&arguments))?.cast_into()?)
+}
+
+/// The elements that `array`, of a local `.npy` file, shows: the mapped file itself, read-only. `None` if it
+/// is no such array, if it shows what the file does not have, or if the file is another by now.
+pub(crate) fn elements<'py>(py: Python<'py>, array: &Array) -> PyResult<Option<Bound<'py, PyAny>>> {
+    if array.format() != Npy.name() {
+        return Ok(None);
+    }
+    let open = || FlatArray::open(array.store().location("").as_ref(), Mode::Read)?.mapping();
+    let Ok(mapping) = open() else { return Ok(None) };
+    let (header, stored) = (mapping.header(), array.layout());
+    if header.shape != stored.domain().shape()
+        || !header.descr.element().is_ok_and(|(dtype, _)| dtype == stored.dtype)
+    {
+        return Ok(None);
+    }
+    let mut order: Vec<usize> = Vec::new();
+    let mut indices: Vec<Bound<'py, PyAny>> = Vec::new();
+    for (axis, map) in array.transform().axes.iter().enumerate() {
+        let length = stored.domain().shape()[axis] as i64;
+        let (first, count, step) = match *map {
+            AxisMap::Fixed(at) => (at, None, 1),
+            AxisMap::Along { axis, offset, step } => {
+                order.push(axis);
+                let (start, count) = (array.domain().origin()[axis], array.shape()[axis] as i64);
+                (offset + step * start, Some(count), step)
+            }
+        };
+        let last = first + step * (count.unwrap_or(1) - 1);
+        if count != Some(0) && !((0..length).contains(&first) && (0..length).contains(&last)) {
+            return Ok(None);
+        }
+        indices.push(match count {
+            None => first.into_pyobject(py)?.into_any(),
+            Some(0) => PySlice::new(py, 0, 0, 1).into_any(),
+            // numpy takes a stop below zero for one from the end.
+            Some(_) if last + step < 0 => py.get_type::<PySlice>().call1((first, py.None(), step))?,
+            Some(_) => PySlice::new(py, first as isize, (last + step) as isize, step as isize).into_any(),
+        });
+    }
+    // The stored axes are in the file's order, and may be in another in the view.
+    let axes: Vec<usize> =
+        (0..order.len()).filter_map(|axis| order.iter().position(|&own| own == axis)).collect();
+    let part = view_of(py, &mapping, Mode::Read)?.into_any().get_item(PyTuple::new(py, indices)?)?;
+    if order.is_empty() {
+        return Ok(None);
+    }
+    part.call_method1("transpose", (axes,)).map(Some)
 }
 
 /// The element type that a file's header describes.

@@ -273,7 +273,7 @@ pub(crate) fn to_url(py: Python<'_>, path: PathBuf) -> PyResult<String> {
         .map_err(|path| invalid(py, format!("path {path:?} is not valid Unicode")))
 }
 
-fn to_selector(scale: &Bound<'_, PyAny>) -> PyResult<ScaleSelector> {
+pub(crate) fn to_selector(scale: &Bound<'_, PyAny>) -> PyResult<ScaleSelector> {
     if let Ok(index) = scale.extract::<usize>() {
         return Ok(ScaleSelector::Index(index));
     }
@@ -292,7 +292,8 @@ fn to_selector(scale: &Bound<'_, PyAny>) -> PyResult<ScaleSelector> {
 /// `encoding` the name of the encoding of chunks, `level` its quality or level of compression, and `block`
 /// the shape of the blocks of compressed_segmentation. `resolution` is the size of an element along each
 /// axis, in nanometres for precomputed. `labels` says whether elements are labels rather than intensities;
-/// by default the encoding tells. `key` names the first scale. `sharding=True` packs chunks into shards, as
+/// by default the encoding tells. `key` names the first scale; for N5, "s0" makes a
+/// group of scales. `sharding=True` packs chunks into shards, as
 /// is good for the shape; a dict, as the `sharding` of precomputed metadata, or the same as text says how:
 /// "preshift_bits=9,minishard_bits=6,shard_bits=11". The other options are those of `open`.
 ///

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use bigarrays::format::{self, FormatOptions};
-use bigarrays::store::Settings;
+use bigarrays::store::{self, Settings};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFloat};
 use serde_json::{Map, Value};
@@ -120,6 +120,21 @@ pub(crate) fn attributes<'py>(
     let options = options(format, storage_options)?;
     let attributes = detached(py, || format::attributes(&url, &options))?;
     py.import("json")?.call_method1("loads", (Value::Object(attributes).to_string(),))
+}
+
+/// The JSON object stored under `key` below a path or URL, or None if there is none.
+#[pyfunction]
+#[pyo3(name = "_document", signature = (path_or_url, key, *, storage_options = None))]
+pub(crate) fn document<'py>(
+    py: Python<'py>,
+    path_or_url: PathBuf,
+    key: &str,
+    storage_options: Option<&Bound<'_, PyDict>>,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let url = to_url(py, path_or_url)?;
+    let options = options(None, storage_options)?;
+    let found = detached(py, || store::open(&url, &options.store)?.read_metadata(key))?;
+    found.map(|bytes| py.import("json")?.call_method1("loads", (&bytes[..],))).transpose()
 }
 
 /// Adds attributes to those of the array or group at a path or URL, in one atomic step. Those of a name

@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 import bigarrays
+import bigarrays.xarray
 
 
 def documented() -> Iterator[tuple[str, str]]:
     yield "bigarrays", bigarrays.__doc__ or ""
+    yield "bigarrays.xarray", bigarrays.xarray.__doc__ or ""
     for name in bigarrays.__all__:
         member = getattr(bigarrays, name)
         yield name, inspect.getdoc(member) or ""

@@ -266,3 +266,29 @@ def test_batches_cover_everything_once(path: Path) -> None:
     assert order == [batch[:, 0].tolist() for batch in bigarrays.batches(a, 32, shuffle=True, chunk=64, seed=3)]
     assert order != sorted(order) and len({row // 64 for row in order[0] + order[1]}) == 1
     assert len(list(bigarrays.batches(a, 300, drop_last=True))) == 3
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("dtype", ["<u2", ">f8"])
+def test_asarray_of_an_opened_file_is_the_file(tmp_path: Path, order: str, dtype: str) -> None:
+    path, values = tmp_path / "x.npy", np.arange(7 * 6 * 5).reshape(7, 6, 5)
+    np.save(path, np.asarray(values, dtype, order=order))  # type: ignore[call-overload]
+    array = bigarrays.open(path)
+    for shown, expected in [
+        (array, values),
+        (array.view[1:6:2, ::-1, 3], values[1:6:2, ::-1, 3]),
+        (array.view[6:, ::-2, :0], values[6:, ::-2, :0]),
+        (array.view[1:].transpose(2, 0, 1), values[1:].transpose(2, 0, 1)),
+    ]:
+        mapped = np.asarray(shown)
+        np.testing.assert_array_equal(mapped, expected)
+        assert mapped.base is not None and not mapped.flags.writeable
+        assert np.asarray(shown, copy=False).shape == mapped.shape
+        assert np.array(shown).flags.writeable
+    mapped = np.asarray(array)
+    bigarrays.open(path, mode="r+")[2, 3, 4] = 7
+    assert mapped[2, 3, 4] == 7
+    beyond = array.view[bigarrays.Domain("-1:3,0:6,0:5")]
+    assert np.asarray(beyond).shape == (4, 6, 5)
+    with pytest.raises(ValueError, match="copy"):
+        np.asarray(beyond, copy=False)

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import bigarrays
 
@@ -149,3 +150,19 @@ def test_ctrl_c_ends_what_waits_for_the_network(server: dict[str, Any], testbed:
         ended = time.monotonic()
         thread.join()
     assert ended - sent[0] < 1
+
+
+def test_xarray_opens_groups_and_volumes(server: dict[str, Any]) -> None:
+    root, given = server["url"] + "/weather.zarr", options(server)
+    bigarrays.create_group(root, storage_options=given, attributes={"title": "weather"})
+    create: dict[str, Any] = {"format": "zarr3", "dtype": "int16", "storage_options": given}
+    bigarrays.create(f"{root}/x", shape=(40,), dimension_names=["x"], **create)[...] = np.arange(40) * 5
+    bigarrays.create(f"{root}/t", shape=(40, 30), chunks=(10, 10), dimension_names=["x", "y"], **create)[...] = 7
+    bigarrays.update_attributes(f"{root}/t", {"units": "K", "scale_factor": 0.5}, storage_options=given)
+    assert bigarrays.list(root, storage_options=given) == {"t": "array", "x": "array"}
+    opened: dict[str, Any] = {"engine": "bigarrays", "storage_options": given, "chunk_cache": True, "validate": "open"}
+    ds = xr.open_dataset(root, chunks={}, **opened)
+    assert ds["t"].attrs == {"units": "K"} and ds.attrs == {"title": "weather"} and set(ds.coords) == {"x"}
+    assert ds["t"].chunks == ((10,) * 4, (10,) * 3)
+    assert float(pickle.loads(pickle.dumps(ds))["t"].sel(x=slice(50, 99)).sum()) == 10 * 30 * 3.5
+    assert xr.open_dataset(f"{root}/t", **opened)["data"].shape == (40, 30)

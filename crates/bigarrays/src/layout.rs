@@ -57,6 +57,10 @@ pub struct Resolution {
 pub trait KeyEncoding: Debug + Send + Sync {
     /// The key of the chunk at `index`, relative to the array's store.
     fn key(&self, grid: &ChunkGrid, index: &[u64]) -> String;
+
+    /// The inverse: the place of the chunk that has this key. `None` if it is the key of none; a place outside
+    /// the grid, or of another key, is taken for that.
+    fn place(&self, grid: &ChunkGrid, key: &str) -> Option<Dims<u64>>;
 }
 
 impl Layout {
@@ -89,6 +93,13 @@ impl Layout {
     pub fn write_shape(&self) -> Dims<u64> {
         let shape = self.sharding.as_ref().and_then(|sharding| sharding.shape.clone());
         shape.unwrap_or_else(|| Dims::from_elem(1, self.grid.chunk_shape().len()))
+    }
+
+    /// The place of the chunk that has this key; `None` if no chunk has it.
+    pub fn chunk_at(&self, key: &str) -> Option<Dims<u64>> {
+        let index = self.keys.place(&self.grid, key)?;
+        let is_inside = index.iter().zip(self.grid.shape()).all(|(&at, count)| at < count);
+        (is_inside && self.chunk_key(&index) == key).then_some(index)
     }
 
     /// The key of the chunk at `index`.

@@ -5,6 +5,7 @@ use bigarrays::buffer::Order;
 use bigarrays::curve::ChunkOrder;
 use bigarrays::format::zarr::check_metadata;
 use bigarrays::format::{self, CreateSpec, FormatOptions, Node};
+use bigarrays::store::Finding;
 use bigarrays::{DataType, Domain, OpenOptions, ndarray};
 use serde_json::{Map, Value, json};
 
@@ -218,6 +219,14 @@ fn shards_and_shards_in_shards() {
             })
             .unwrap();
         assert_eq!(keys, if name == "end" { 10 * 7 } else { 10 * 13 }, "{name}");
+        let mut found = 0;
+        let mut count = |finding: Finding<'_>| {
+            assert!(!matches!(finding, Finding::Damaged { .. }), "{name}: {finding:?}");
+            found += u64::from(matches!(finding, Finding::Value { .. }));
+            Ok(())
+        };
+        array.store().survey(&mut count).unwrap();
+        assert_eq!(found, keys, "{name}");
         format::resize(array.url(), &[8, 13], &FormatOptions::default()).unwrap();
         format::resize(array.url(), &[19, 13], &FormatOptions::default()).unwrap();
         let again = OpenOptions::new().open(array.url()).unwrap();

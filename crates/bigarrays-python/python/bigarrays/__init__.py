@@ -35,6 +35,7 @@ from ._bigarrays import (
     OutOfBoundsError,
     PermissionDeniedError,
     ReadOnlyError,
+    Report,
     Scale,
     SliceArray,
     StorageError,
@@ -53,6 +54,7 @@ from ._bigarrays import (
     resize,
     supported,
     update_attributes,
+    verify,
 )
 
 __all__ = [
@@ -71,6 +73,7 @@ __all__ = [
     "OutOfBoundsError",
     "PermissionDeniedError",
     "ReadOnlyError",
+    "Report",
     "Scale",
     "SliceArray",
     "StorageError",
@@ -90,4 +93,5 @@ __all__ = [
     "resize",
     "supported",
     "update_attributes",
+    "verify",
 ]

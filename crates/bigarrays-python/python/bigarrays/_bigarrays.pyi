@@ -28,10 +28,13 @@ from ._open import supported as supported
 from ._scale import Scale as Scale
 from ._slices import SliceArray as SliceArray
 from ._slices import _open_slices as _open_slices
+from ._tree import _document as _document
 from ._tree import attributes as attributes
 from ._tree import create_group as create_group
 from ._tree import list as list
 from ._tree import resize as resize
 from ._tree import update_attributes as update_attributes
+from ._verify import Report as Report
+from ._verify import verify as verify
 
 __version__: str

@@ -30,3 +30,6 @@ def resize(
     format: str | None = None,
     storage_options: dict[str, Any] | None = None,
 ) -> None: ...
+def _document(
+    path_or_url: Place, key: str, *, storage_options: dict[str, Any] | None = None
+) -> dict[str, Any] | None: ...

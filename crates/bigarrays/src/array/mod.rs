@@ -109,6 +109,11 @@ impl Array {
         self.stored.format
     }
 
+    /// The layout of the array, and those of further copies of its data in the same store.
+    pub(crate) fn layouts(&self) -> impl Iterator<Item = &Layout> {
+        std::iter::once(&self.stored.layout).chain(&self.stored.copies)
+    }
+
     /// The scales of the layer that the array is one of, finest first.
     pub fn scales(&self) -> &[Scale] {
         &self.stored.scales
@@ -205,11 +210,6 @@ impl Array {
     /// The same array, through another store of the same values.
     pub(crate) fn with_store(&self, store: Arc<dyn Store>) -> Self {
         Self { stored: Arc::new(Stored { store, ..Stored::clone(&self.stored) }), view: self.view.clone() }
-    }
-
-    /// How each copy of the data is stored.
-    pub(crate) fn layouts(&self) -> impl Iterator<Item = &Layout> {
-        std::iter::once(&self.stored.layout).chain(&self.stored.copies)
     }
 
     /// The stored elements that `part` shows, all of which there are.

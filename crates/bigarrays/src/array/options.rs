@@ -154,6 +154,11 @@ impl OpenOptions {
         self
     }
 
+    /// What formats are told.
+    pub(crate) fn format_options(&self) -> &FormatOptions {
+        &self.format
+    }
+
     /// Opens the array at `url`, a path or URL.
     ///
     /// # Errors

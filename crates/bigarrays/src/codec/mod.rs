@@ -27,6 +27,7 @@ mod hostile;
 mod image;
 mod jpeg;
 mod jxl;
+mod lz4;
 mod packbits;
 mod pcodec;
 mod plain;
@@ -34,6 +35,7 @@ mod png;
 mod raw;
 mod shuffle;
 mod transpose;
+mod xz;
 mod zlib;
 mod zstd;
 
@@ -48,12 +50,14 @@ pub use fixed_scale_offset::FixedScaleOffset;
 pub use gzip::Gzip;
 pub use jpeg::Jpeg;
 pub use jxl::Jxl;
+pub use lz4::Lz4;
 pub use packbits::{PackBits, PackBitsPadding};
 pub use pcodec::Pcodec;
 pub use png::Png;
 pub use raw::Raw;
 pub use shuffle::Shuffle;
 pub use transpose::Transpose;
+pub use xz::Xz;
 pub use zlib::Zlib;
 pub use zstd::Zstd;
 
@@ -100,6 +104,8 @@ pub const BUILTIN: &[CodecInfo] = {
         bytes("blosc", "Blosc 1 with any compressor and shuffle"),
         bytes("zlib", "deflate with a checksum of Adler"),
         bytes("bz2", "bzip2"),
+        bytes("xz", "LZMA 2 in streams of xz"),
+        bytes("lz4", "LZ4 in blocks with a checksum each, or in one without"),
         bytes("shuffle", "the bytes of elements, sorted by place"),
         bytes("crc32c", "a checksum: the CRC of Castagnoli"),
         bytes("adler32", "a checksum: that of zlib"),

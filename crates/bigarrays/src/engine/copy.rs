@@ -264,7 +264,7 @@ fn plan_over(
 }
 
 /// A quarter of the machine's memory.
-fn default_memory() -> u64 {
+pub(super) fn default_memory() -> u64 {
     let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
     let kibibytes = total.and_then(|rest| rest.trim().trim_end_matches("kB").trim().parse::<u64>().ok());

@@ -9,9 +9,14 @@ mod journal;
 mod plan;
 mod run;
 mod twins;
+mod verify;
 
 pub use cast::{Cast, Overflow, Rounding};
 pub use copy::{Copied, CopyOptions, copy, plan_copy};
 pub use journal::Journal;
 pub use plan::CopyPlan;
 pub use run::{Cancel, Progress};
+pub use verify::{
+    Against, ArrayReport, Comparison, Difference, Findings, Number, Problem, ProblemKind, Report, Stray,
+    VerifyOptions, compare, verify, verify_at,
+};

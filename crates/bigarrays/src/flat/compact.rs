@@ -15,7 +15,7 @@ use super::record::{Record, damaged};
 use super::{FlatArray, FlatSpec, SliceArray, replace};
 use crate::buffer::{first_bytes, with_scratch};
 use crate::error::{Error, Result};
-use crate::store::{io_error, temporary_beside};
+use crate::store::{io_error, is_beside, temporary_beside};
 
 /// Slices are copied in pieces of so many bytes at most, but at least a row.
 const PIECE: usize = 4 << 20;
@@ -107,20 +107,11 @@ impl SliceArray {
 fn remove_leftovers(array: &Path) {
     let (Some(folder), Ok(name)) = (array.parent(), name_of(array)) else { return };
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        if !entry.file_name().to_str().is_some_and(|found| is_leftover(found, &name)) {
+        if !entry.file_name().to_str().is_some_and(|found| is_beside(found, &name)) {
             continue;
         }
         let _ = std::fs::remove_file(entry.path());
     }
-}
-
-/// Whether a file is one that was to take the place of `name`, or of such a file, or what is noted beside
-/// it of large appends.
-fn is_leftover(found: &str, name: &str) -> bool {
-    let found = found.strip_suffix(".pending").unwrap_or(found);
-    let hidden = found.strip_prefix('.').and_then(|found| found.strip_suffix(".tmp"));
-    let Some((inner, numbers)) = hidden.and_then(|hidden| hidden.rsplit_once('.')) else { return false };
-    numbers.bytes().all(|b| b.is_ascii_digit() || b == b'-') && (inner == name || is_leftover(inner, name))
 }
 
 fn name_of(path: &Path) -> Result<String> {
@@ -140,27 +131,6 @@ pub(super) fn finish(array: &FlatArray, moving: &str) -> Result<()> {
         Ok(()) => {
             let synced = File::open(&folder).and_then(|folder| folder.sync_all());
             synced.map_err(|error| io_error(error, "replacing", array.path()))
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn leftovers_are_told_from_files_of_others() {
-        for (found, is) in [
-            (".a.npy.74-1.tmp", true),
-            (".a.npy.74-1.tmp.pending", true),
-            ("..a.npy.74-1.tmp.74-2.tmp", true),
-            ("a.npy", false),
-            ("a.npy.pending", false),
-            (".b.npy.74-1.tmp", false),
-            (".a.npy.x.tmp", false),
-            (".tmp", false),
-        ] {
-            assert_eq!(is_leftover(found, "a.npy"), is, "{found}");
         }
     }
 }

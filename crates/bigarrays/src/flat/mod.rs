@@ -35,6 +35,7 @@
 //!
 //! The file system has to lock ranges of files between all processes that write; local ones do.
 
+mod check;
 mod compact;
 mod convert;
 mod file;
@@ -50,6 +51,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+pub(crate) use check::{Flaw, check};
 pub use convert::convert;
 pub use grow::Unfinished;
 pub use mapping::Mapping;

@@ -29,6 +29,7 @@ pub mod precomputed;
 pub mod raw_file;
 pub mod stack;
 pub mod tiff;
+mod walk;
 pub mod zarr;
 
 pub use plain::{NewArray, NumberedKeys, PlainFormat, Target, usual_names};
@@ -47,6 +48,10 @@ pub const BUILTIN: &[&dyn Format] = &[
     &stack::FORMAT,
     &bigarray::FORMAT,
 ];
+
+/// Keys of metadata, of whatever format, that may lie beside the chunks of an array.
+pub const DOCUMENTS: &[&str] =
+    &["info", "provenance", "zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata", "attributes.json"];
 
 /// A translator between stored metadata and layouts.
 pub trait Format: Debug + Send + Sync {
@@ -91,6 +96,11 @@ pub trait Format: Debug + Send + Sync {
     fn fit(&self, spec: CreateSpec, from: &str) -> CreateSpec {
         let _ = from;
         spec
+    }
+
+    /// The key that the first of several scales has to be created with, if any.
+    fn first_key(&self) -> Option<&'static str> {
+        None
     }
 
     /// The order in which its users have axes: in C's, the last is the one along which elements lie
@@ -346,7 +356,8 @@ pub struct CreateSpec {
     pub resolution: Option<Vec<f64>>,
     /// Whether elements are labels rather than intensities; guessed from the encoding if not given.
     pub labels: Option<bool>,
-    /// Name of the scale in its layer; made from the resolution if not given.
+    /// Name of the scale in its layer; made from the resolution if not given. For N5, `s0` makes a group of
+    /// scales, rather than a dataset.
     pub key: Option<String>,
     /// Whether and how chunks are packed into shards.
     pub sharding: NewSharding,
@@ -525,6 +536,14 @@ fn check_order(spec: &CreateSpec) -> Result<()> {
 pub fn remove(url: &str, scale: Option<&ScaleSelector>, options: &FormatOptions) -> Result<()> {
     let format = known_at(url, options)?.unwrap_or(&Precomputed);
     format.remove(url, scale, options).map_err(|error| error.during("removing").at(url))
+}
+
+/// Has the groups above `url` know that what was there is gone, whoever removed it.
+///
+/// # Errors
+/// A storage error.
+pub fn removed(url: &str, options: &FormatOptions) -> Result<()> {
+    [zarr::V3, zarr::V2].iter().try_for_each(|format| format.refresh(url, options))
 }
 
 /// The format that the options name, or that knows what is at `url`, be it damaged.

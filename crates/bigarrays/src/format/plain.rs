@@ -106,6 +106,16 @@ impl KeyEncoding for NumberedKeys {
         // The number of chunks was checked when the layout was made.
         index.iter().zip(grid.shape()).fold(0, |number, (&at, count)| number * count + at).to_string()
     }
+
+    fn place(&self, grid: &ChunkGrid, key: &str) -> Option<Dims<u64>> {
+        let (mut number, shape): (u64, Dims<u64>) = (key.parse().ok()?, grid.shape());
+        let mut index: Dims<u64> = Dims::from_elem(0, shape.len());
+        for axis in (0..shape.len()).rev() {
+            index[axis] = number.checked_rem(shape[axis])?;
+            number /= shape[axis];
+        }
+        (number == 0).then_some(index)
+    }
 }
 
 /// An array of one scale in `store`.

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::{Blob, Change, Extent, Get, Part, Store, Update, Wanted};
+use super::{Blob, Change, Extent, Finding, Get, Part, Store, Update, Wanted};
 use crate::codec::ContentEncoding;
 use crate::error::{Error, ErrorKind};
 
@@ -327,6 +327,18 @@ fn list(store: &dyn Store) {
     assert_eq!(names(store), [named("a", None), named("ab", Some(2)), named("b", Some(1))]);
     let expected = [named("1", Some(3)), named("12", Some(4)), named("2", None)];
     assert_eq!(names(&*store.child("a").unwrap()), expected);
+    let mut surveyed = Vec::new();
+    store
+        .survey(&mut |finding| {
+            match finding {
+                Finding::Value { key, bytes } => surveyed.push((key.to_owned(), bytes)),
+                other => panic!("{other:?}"),
+            }
+            Ok(())
+        })
+        .unwrap();
+    surveyed.sort();
+    assert_eq!(surveyed, keys(store, ""));
     let mut calls = 0;
     let stopped = store.list("", &mut |_, _| {
         calls += 1;

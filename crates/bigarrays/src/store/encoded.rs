@@ -1,13 +1,13 @@
 //! Values that are encoded as a whole, as a store of what they are before.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::request::joined_len;
-use super::{Blob, Change, ChangeFn, Extent, Get, GetSink, Part, Store, Update};
+use super::{Blob, Change, ChangeFn, Extent, Finding, Get, GetSink, Part, Store, Update};
 use crate::buffer::with_scratch;
 use crate::codec::{BytesCodec, ContentEncoding};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// The values of another store as they are before codecs encode them. Every value is read whole, whatever
 /// part of it is wanted.
@@ -120,6 +120,35 @@ impl Store for EncodedStore {
 
     fn list(&self, prefix: &str, found: &mut dyn FnMut(&str, u64) -> Result<()>) -> Result<()> {
         self.inner.list(prefix, found)
+    }
+
+    /// Says how long values are before codecs encode them. What is none, such as metadata, is as it is.
+    fn survey(&self, found: &mut dyn FnMut(Finding<'_>) -> Result<()>) -> Result<()> {
+        let mut keys = Vec::new();
+        self.inner.survey(&mut |finding| match finding {
+            Finding::Value { key, bytes } => {
+                keys.push((key.to_owned(), bytes));
+                Ok(())
+            }
+            other => found(other),
+        })?;
+        for (key, stored) in keys {
+            let length = Mutex::new(stored);
+            let get = Get::new(key.clone(), Part::Whole, self.stored_len());
+            let read = self.get_many(&[get], &|_, blob| {
+                let value = blob.map_or(stored, |blob| blob.bytes.len() as u64);
+                *length.lock().unwrap_or_else(PoisonError::into_inner) = value;
+                Ok(())
+            });
+            match read {
+                // Who looks into the value meets the same error.
+                Err(error) if error.kind() == ErrorKind::CorruptData => {}
+                read => read?,
+            }
+            let bytes = length.into_inner().unwrap_or_else(PoisonError::into_inner);
+            found(Finding::Value { key: &key, bytes })?;
+        }
+        Ok(())
     }
 
     fn names(&self, found: &mut dyn FnMut(&str, Option<u64>) -> Result<()>) -> Result<()> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::{Blob, Change, ChangeFn, Get, GetSink, Store, Update};
+use super::{Blob, Change, ChangeFn, Finding, Get, GetSink, Store, Update};
 use crate::error::{Error, ErrorKind, Result};
 
 /// What a store is asked to do with one key.
@@ -183,6 +183,11 @@ impl Store for FaultStore {
 
     fn request_cost(&self) -> u64 {
         self.inner.request_cost()
+    }
+
+    fn survey(&self, found: &mut dyn FnMut(Finding<'_>) -> Result<()>) -> Result<()> {
+        self.faults.meet(Operation::List, "")?;
+        self.inner.survey(found)
     }
 
     fn tidy(&self) {

@@ -20,8 +20,8 @@ use rustix::io::Errno;
 use super::lock::KeyLocks;
 use super::temporary::{Temporary, remove_abandoned};
 use super::{
-    Blob, Change, ChangeFn, Extent, Get, GetSink, Part, RESERVED, Store, StoreOptions, Update, Wanted,
-    check_key, in_parallel, join_path,
+    Blob, Change, ChangeFn, Extent, Finding, Get, GetSink, Part, RESERVED, Store, StoreOptions, Update,
+    Wanted, check_key, in_parallel, join_path, leftovers,
 };
 use crate::buffer::{first_bytes, with_scratch};
 use crate::codec::ContentEncoding;
@@ -190,11 +190,13 @@ impl FileStore {
         Ok(())
     }
 
-    /// Lists the files of `directory`, whose keys start with `base`, and returns its directories.
+    /// Lists the files of `directory`, whose keys start with `base`, and returns its directories. If it
+    /// `removes`, what dead writers left long ago goes.
     fn list_directory(
         directory: &Path,
         base: &str,
         prefix: &str,
+        removes: bool,
         found: &mut dyn FnMut(&str, u64) -> Result<()>,
     ) -> Result<Vec<(PathBuf, String)>> {
         let failed = |error| Error::io(error, "listing", shown(directory));
@@ -205,7 +207,7 @@ impl FileStore {
         };
         for entry in entries {
             let entry = entry.map_err(failed)?;
-            let Some(key) = listed_key(&entry, base) else { continue };
+            let Some(key) = listed_key(&entry, base, removes) else { continue };
             if !key.starts_with(prefix) {
                 continue;
             }
@@ -276,14 +278,27 @@ impl Store for FileStore {
         }
         let mut directories = vec![(self.root.join(base), base.to_owned())];
         while let Some((directory, base)) = directories.pop() {
-            directories.extend(Self::list_directory(&directory, &base, prefix, found)?);
+            let removes = !self.options.read_only;
+            directories.extend(Self::list_directory(&directory, &base, prefix, removes, found)?);
         }
         Ok(())
     }
 
     fn names(&self, found: &mut dyn FnMut(&str, Option<u64>) -> Result<()>) -> Result<()> {
-        let folders = Self::list_directory(&self.root, "", "", &mut |key, size| found(key, Some(size)))?;
+        let mut found_value = |key: &str, size| found(key, Some(size));
+        let removes = !self.options.read_only;
+        let folders = Self::list_directory(&self.root, "", "", removes, &mut found_value)?;
         folders.iter().try_for_each(|(_, folder)| found(folder.trim_end_matches('/'), None))
+    }
+
+    fn survey(&self, found: &mut dyn FnMut(Finding<'_>) -> Result<()>) -> Result<()> {
+        leftovers::below(&self.root, &mut |key, bytes| found(Finding::Leftover { key, bytes }))?;
+        let directories = &mut vec![(self.root.clone(), String::new())];
+        while let Some((directory, base)) = directories.pop() {
+            let mut value = |key: &str, bytes| found(Finding::Value { key, bytes });
+            directories.extend(Self::list_directory(&directory, &base, "", false, &mut value)?);
+        }
+        Ok(())
     }
 
     fn tidy(&self) {
@@ -295,12 +310,14 @@ impl Store for FileStore {
     }
 }
 
-/// The key that an entry's name stands for, suffix included; `None` for what is not a value. Removes
-/// what dead writers left, as it is met.
-fn listed_key(entry: &DirEntry, base: &str) -> Option<String> {
+/// The key that an entry's name stands for, suffix included; `None` for what is not a value. What dead
+/// writers left is removed as it is met, if that is wanted.
+fn listed_key(entry: &DirEntry, base: &str, removes: bool) -> Option<String> {
     let name = entry.file_name();
     if name.as_bytes().starts_with(RESERVED.as_bytes()) {
-        remove_abandoned(entry);
+        if removes {
+            remove_abandoned(entry);
+        }
         return None;
     }
     name.to_str().map(|name| format!("{base}{name}"))

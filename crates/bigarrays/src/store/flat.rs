@@ -25,7 +25,10 @@ use rustix::io::Errno;
 
 use super::lock::KeyLocks;
 use super::request::joined_len;
-use super::{Blob, Change, ChangeFn, Extent, Get, GetSink, Store, StoreOptions, Update, in_parallel};
+use super::temporary::is_alive;
+use super::{
+    Blob, Change, ChangeFn, Extent, Finding, Get, GetSink, Store, StoreOptions, Update, in_parallel,
+};
 use crate::buffer::{first_bytes, with_scratch};
 use crate::codec::ContentEncoding;
 use crate::error::{Error, ErrorKind, Result};
@@ -300,6 +303,23 @@ impl Store for FlatFile {
         }
         Ok(())
     }
+
+    fn survey(&self, found: &mut dyn FnMut(Finding<'_>) -> Result<()>) -> Result<()> {
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let name = self.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        // What lies beside the file may be in a folder that cannot be listed.
+        for entry in std::fs::read_dir(folder.unwrap_or(Path::new("."))).into_iter().flatten().flatten() {
+            let beside = entry.file_name();
+            let Some(beside) = beside.to_str().filter(|beside| is_beside(beside, name) && is_left(beside))
+            else {
+                continue;
+            };
+            if let Ok(metadata) = entry.metadata() {
+                found(Finding::Leftover { key: beside, bytes: metadata.len() })?;
+            }
+        }
+        self.list("", &mut |key, bytes| found(Finding::Value { key, bytes }))
+    }
 }
 
 /// A path in the same directory that nothing has yet, hidden by a leading dot.
@@ -311,6 +331,23 @@ pub(crate) fn temporary_beside(path: &Path) -> Result<PathBuf> {
     hidden.push(name);
     hidden.push(format!(".{}-{number}.tmp", std::process::id()));
     Ok(path.with_file_name(hidden))
+}
+
+/// Whether the file called `found` is one of [`temporary_beside`] the file `name`, or beside such a one, or
+/// what is noted beside it of large appends.
+pub(crate) fn is_beside(found: &str, name: &str) -> bool {
+    let found = found.strip_suffix(".pending").unwrap_or(found);
+    let hidden = found.strip_prefix('.').and_then(|found| found.strip_suffix(".tmp"));
+    let Some((inner, numbers)) = hidden.and_then(|hidden| hidden.rsplit_once('.')) else { return false };
+    numbers.bytes().all(|b| b.is_ascii_digit() || b == b'-') && (inner == name || is_beside(inner, name))
+}
+
+/// Whether the process that made a file of [`temporary_beside`] that is called `found` has died.
+fn is_left(found: &str) -> bool {
+    let found = found.strip_suffix(".pending").unwrap_or(found).strip_suffix(".tmp");
+    let numbers = found.and_then(|found| found.rsplit_once('.')).map(|(_, numbers)| numbers);
+    let process = numbers.and_then(|numbers| numbers.split('-').next()?.parse().ok());
+    !process.is_some_and(is_alive)
 }
 
 /// Makes `file` `len` bytes long, of zeros; fails early where the disk has no room for them.
@@ -387,6 +424,24 @@ mod tests {
         };
         store.list("", &mut note).unwrap();
         assert_eq!(listed[2], ("2".into(), 2));
+    }
+
+    #[test]
+    fn leftovers_are_told_from_files_of_others() {
+        for (found, is) in [
+            (".a.npy.74-1.tmp", true),
+            (".a.npy.74-1.tmp.pending", true),
+            ("..a.npy.74-1.tmp.74-2.tmp", true),
+            ("a.npy", false),
+            ("a.npy.pending", false),
+            (".b.npy.74-1.tmp", false),
+            (".a.npy.x.tmp", false),
+            (".tmp", false),
+        ] {
+            assert_eq!(is_beside(found, "a.npy"), is, "{found}");
+        }
+        let living = format!(".a.npy.{}-0.tmp", std::process::id());
+        assert!(!is_left(&living) && is_left(".a.npy.2147483647-0.tmp.pending"));
     }
 
     #[test]

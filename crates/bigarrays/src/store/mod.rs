@@ -4,7 +4,7 @@
 mod flat;
 
 pub use flat::FlatFile;
-pub(crate) use flat::{io_error, reserve, temporary_beside};
+pub(crate) use flat::{io_error, is_beside, reserve, temporary_beside};
 pub(crate) use lock::KeyLocks;
 
 use std::collections::BTreeSet;
@@ -25,6 +25,7 @@ pub mod conformance;
 pub(crate) mod encoded;
 pub mod fault;
 mod file;
+mod leftovers;
 mod lock;
 mod memory;
 mod object;
@@ -33,6 +34,7 @@ mod request;
 mod shard;
 pub mod shard_neuroglancer;
 pub mod shard_zarr;
+mod survey;
 mod temporary;
 
 pub use cache::{CacheOptions, CachedStore, Validate};
@@ -40,6 +42,7 @@ pub use file::FileStore;
 pub use memory::MemoryStore;
 pub use object::{ObjectStore, SETTINGS, Settings};
 pub use request::{Blob, Change, Extent, Get, Part, Update, Wanted};
+pub use survey::Finding;
 
 /// A key-value storage rooted at one place. Keys are relative paths with `/` between parts.
 ///
@@ -93,6 +96,15 @@ pub trait Store: Debug + Send + Sync {
             }
         })?;
         folders.iter().try_for_each(|folder| found(folder, None))
+    }
+
+    /// Calls `found` with everything that there is: every value, as [`Store::list`] has them, what dead
+    /// writers left, and, in stores of chunks in shards, what is wrong with the shards. Changes nothing.
+    ///
+    /// # Errors
+    /// Those of [`Store::list`], but damage is found, and no error.
+    fn survey(&self, found: &mut dyn FnMut(Finding<'_>) -> Result<()>) -> Result<()> {
+        self.list("", &mut |key, bytes| found(Finding::Value { key, bytes }))
     }
 
     /// Removes what the store keeps for itself, and its own place if nothing is left there, where

@@ -13,8 +13,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::shard::cache::{IndexCache, Weighed};
 use super::shard::read::{Lookups, parts};
+use super::shard::survey::{Files, Looked, Surveyed};
 use super::shard::{self, ChunkPlace, INDEX_CACHE, Lookup, Places, Sharded, expect_apart};
-use super::{ChangeFn, Get, GetSink, Part, Store, Update, Wanted};
+use super::{ChangeFn, Finding, Get, GetSink, Part, Store, Update, Wanted};
 use crate::codec::ContentEncoding;
 use crate::curve::{ChunkOrder, Curve};
 use crate::domain::Dims;
@@ -66,6 +67,10 @@ impl GridKeys for PlaceKeys {
 impl KeyEncoding for PlaceKeys {
     fn key(&self, _: &ChunkGrid, index: &[u64]) -> String {
         self.key_of(index)
+    }
+
+    fn place(&self, grid: &ChunkGrid, key: &str) -> Option<Dims<u64>> {
+        self.parse(key, grid.domain().ndim())
     }
 }
 
@@ -425,6 +430,43 @@ impl Sharded for ShardedStore {
     }
 }
 
+impl Surveyed for ShardedStore {
+    fn shard_of(&self, key: &str) -> Option<(u64, usize)> {
+        let index = self.grid.keys.parse(key, self.grid.chunks.len())?;
+        let is_inside = index.iter().zip(self.grid.shards()).all(|(&at, count)| at < count);
+        is_inside.then(|| (self.grid.place(&self.grid.chunk_index(&index, 0)).0, 0))
+    }
+
+    fn look_at(&self, shard: u64, files: &Files) -> Result<Looked> {
+        let mut looked = Looked::default();
+        match self.fetch(&[shard]).and_then(|mut found| {
+            found.pop().and_then(|(_, index)| index).map(|index| index.chunks()).transpose()
+        }) {
+            Ok(chunks) => looked.chunks = chunks.unwrap_or_default(),
+            Err(error) => looked.note(error)?,
+        }
+        let (bytes, index) = (files[0].unwrap_or(0), self.grid.index.len(self.grid.slots()) as u64);
+        looked.check_places(bytes)?;
+        let own = if self.grid.index.at_end { bytes.saturating_sub(index)..bytes } else { 0..index };
+        let meets = |chunk: &&ChunkPlace| {
+            !chunk.range.is_empty() && chunk.range.start < own.end && own.start < chunk.range.end
+        };
+        if let Some(chunk) = looked.chunks.iter().find(meets).filter(|chunk| chunk.range.end <= bytes) {
+            looked
+                .damage
+                .push(Error::corrupt(format!("chunk {} overlaps with the index of its shard", chunk.id)));
+        }
+        Ok(looked)
+    }
+
+    fn key_of(&self, shard: u64, id: u64) -> Option<String> {
+        let place = self.grid.chunk_index(&self.grid.shard_index(shard), id);
+        // What pads the last shards is not of the array.
+        let is_inside = place.iter().zip(&self.grid.chunks).all(|(at, count)| at < count);
+        is_inside.then(|| PlaceKeys.key_of(&place))
+    }
+}
+
 impl Store for ShardedStore {
     fn location(&self, key: &str) -> String {
         match self.index(key) {
@@ -453,30 +495,25 @@ impl Store for ShardedStore {
     fn list(&self, prefix: &str, found: &mut dyn FnMut(&str, u64) -> Result<()>) -> Result<()> {
         let mut shards = BTreeSet::new();
         self.inner.list("", &mut |key, _| {
-            if let Some(index) = self.grid.keys.parse(key, self.grid.chunks.len())
-                && index.iter().zip(self.grid.shards()).all(|(&at, count)| at < count)
-            {
-                let chunk = self.grid.chunk_index(&index, 0);
-                shards.insert(self.grid.place(&chunk).0);
-            }
+            shards.extend(self.shard_of(key).map(|(shard, _)| shard));
             Ok(())
         })?;
         for shard in shards {
             for (_, index) in self.fetch(&[shard])? {
                 let chunks = index.map(|index| index.chunks()).transpose()?.unwrap_or_default();
-                let shard = self.grid.shard_index(shard);
                 for chunk in chunks {
-                    let place = self.grid.chunk_index(&shard, chunk.id);
-                    // What pads the last shards is not of the array.
-                    let is_inside = place.iter().zip(&self.grid.chunks).all(|(at, count)| at < count);
-                    let key = PlaceKeys.key_of(&place);
-                    if is_inside && key.starts_with(prefix) {
-                        found(&key, chunk.range.end - chunk.range.start)?;
+                    match self.key_of(shard, chunk.id).filter(|key| key.starts_with(prefix)) {
+                        Some(key) => found(&key, chunk.range.end - chunk.range.start)?,
+                        None => continue,
                     }
                 }
             }
         }
         Ok(())
+    }
+
+    fn survey(&self, found: &mut dyn FnMut(Finding<'_>) -> Result<()>) -> Result<()> {
+        shard::survey::survey(self, found)
     }
 
     fn request_cost(&self) -> u64 {

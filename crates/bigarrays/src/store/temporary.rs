@@ -98,16 +98,36 @@ fn close(file: OwnedFd) -> io::Result<()> {
     }
 }
 
+/// Whether the process of this number is one on this machine.
+pub(super) fn is_alive(process: i32) -> bool {
+    // SAFETY: the signal 0 is none; it is only asked whether it could be sent.
+    let refused = process > 0 && unsafe { libc::kill(process, 0) } != 0;
+    process > 0 && (!refused || io::Error::last_os_error().raw_os_error() != Some(libc::ESRCH))
+}
+
+/// Whether `entry` is a temporary file whose writer has died. A writer on another machine that shares the
+/// disk counts as dead: it cannot be asked.
+pub(super) fn is_leftover(entry: &DirEntry) -> bool {
+    let name = entry.file_name();
+    let Some(numbers) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else { return false };
+    let process = numbers.split('-').nth(1).and_then(|number| i32::from_str_radix(number, 16).ok());
+    !process.is_some_and(is_alive) || is_abandoned(entry)
+}
+
 /// Removes `entry` if it is a temporary file that no writer can be waiting to rename.
 pub(super) fn remove_abandoned(entry: &DirEntry) {
     if !entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes()) {
         return;
     }
-    let age = entry.metadata().and_then(|metadata| metadata.modified()).map(|time| time.elapsed());
-    if matches!(age, Ok(Ok(age)) if age > ABANDONED) {
+    if is_abandoned(entry) {
         // Whoever may not do this leaves it to others.
         let _ = std::fs::remove_file(entry.path());
     }
+}
+
+fn is_abandoned(entry: &DirEntry) -> bool {
+    let age = entry.metadata().and_then(|metadata| metadata.modified()).map(|time| time.elapsed());
+    matches!(age, Ok(Ok(age)) if age > ABANDONED)
 }
 
 #[cfg(test)]

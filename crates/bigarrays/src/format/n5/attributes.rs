@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use crate::codec::{Blosc, BloscCompressor, BloscShuffle, BytesCodec, Bz2, Gzip, Zlib, Zstd};
+use crate::codec::{Blosc, BloscCompressor, BloscShuffle, BytesCodec, Bz2, Gzip, Lz4, Xz, Zlib, Zstd};
 use crate::dtype::DataType;
 use crate::error::{Error, Result};
 use crate::format::CreateSpec;
@@ -101,6 +101,18 @@ fn compression(name: &str, members: &Member<'_>, dtype: DataType) -> Result<Opti
             let block = members.optional("blockSize", up_to(9), "a number from 1 to 9")?.unwrap_or(9);
             Arc::new(Bz2::new(block as u8)?)
         }
+        "xz" => {
+            let preset = members.optional("preset", up_to(9), "a number from 0 to 9")?;
+            Arc::new(Xz::new(preset.unwrap_or(Xz::DEFAULT_PRESET))?)
+        }
+        "lz4" => {
+            let size = members.optional("blockSize", up_to(*Lz4::BLOCKS.end()), "a number of bytes")?;
+            match size.unwrap_or(Lz4::DEFAULT_BLOCK) {
+                // z5 notes a level there.
+                size if size < *Lz4::BLOCKS.start() => Arc::new(Lz4::plain()),
+                size => Arc::new(Lz4::new(size)?),
+            }
+        }
         "zstd" => {
             let read = |value: &Value| integer(value).and_then(|level| i32::try_from(level).ok());
             Arc::new(Zstd::new(members.optional("level", read, "a level")?.unwrap_or(Zstd::DEFAULT_LEVEL))?)
@@ -121,13 +133,15 @@ fn compression(name: &str, members: &Member<'_>, dtype: DataType) -> Result<Opti
 }
 
 /// The compressions that new datasets may have.
-pub(super) const ENCODINGS: [&str; 5] = ["raw", "gzip", "bzip2", "zstd", "blosc"];
+pub(super) const ENCODINGS: [&str; 7] = ["raw", "gzip", "bzip2", "xz", "zstd", "blosc", "lz4"];
 
 /// The name and level of the compression that the attributes of a dataset name, as [`create`] takes them.
 pub(super) fn encoding(document: &Document) -> (Option<String>, Option<u32>) {
     let Some(compression) = document.get("compression") else { return (None, None) };
     let name = compression.get("type").and_then(Value::as_str).map(str::to_owned);
-    let level = ["level", "blockSize", "clevel"].iter().find_map(|member| compression.get(member)?.as_u64());
+    // The size of a block is a level of bzip2 alone.
+    let of_bzip2 = if name.as_deref() == Some("bzip2") { "blockSize" } else { "preset" };
+    let level = ["level", of_bzip2, "clevel"].iter().find_map(|member| compression.get(member)?.as_u64());
     (name, level.and_then(|level| u32::try_from(level).ok()))
 }
 
@@ -142,14 +156,16 @@ pub(super) fn create(spec: &CreateSpec, block: &[u64]) -> Result<Document> {
     let level = |default: i32| spec.level.map_or(default, |level| level as i32);
     let compression = match spec.encoding.as_deref() {
         None | Some("raw") if spec.level.is_none() => json!({"type": "raw"}),
+        Some("lz4") if spec.level.is_none() => json!({"type": "lz4", "blockSize": Lz4::DEFAULT_BLOCK}),
         Some("gzip") => json!({"type": "gzip", "level": level(-1), "useZlib": false}),
         Some("bzip2") => json!({"type": "bzip2", "blockSize": level(9)}),
+        Some("xz") => json!({"type": "xz", "preset": level(Xz::DEFAULT_PRESET as i32)}),
         Some("zstd") => json!({"type": "zstd", "level": level(3)}),
         Some("blosc") => json!({
             "type": "blosc", "cname": "lz4", "clevel": level(5), "shuffle": 1, "blocksize": 0,
         }),
         other => {
-            let known = "known are raw (without level), gzip, bzip2, zstd and blosc";
+            let known = "known are raw and lz4 (without level), gzip, bzip2, xz, zstd and blosc";
             return Err(Error::invalid(format!("unknown encoding {other:?} of N5; {known}")));
         }
     };
@@ -169,4 +185,12 @@ pub(super) fn create(spec: &CreateSpec, block: &[u64]) -> Result<Document> {
         user.filter(|(name, _)| !RESERVED.contains(&name.as_str())).map(|(k, v)| (k.clone(), v.clone())),
     );
     Ok(document)
+}
+
+/// The attributes of a new group with those of the user.
+pub(super) fn group(user: Option<&Document>) -> Document {
+    let mut document = user.cloned().unwrap_or_default();
+    document.retain(|name, _| !RESERVED.contains(&name.as_str()));
+    document.insert("n5".to_owned(), json!("2.5.1"));
+    document
 }

@@ -3,7 +3,8 @@
 //! ```text
 //! mode: u16 │ number of axes: u16 │ a length for each: u32 │ elements, maybe compressed
 //! ```
-//! All numbers are big-endian.
+//! All numbers are big-endian. In blocks of mode 1, a `u32` before the elements says how many there are; those of
+//! mode 2 are of objects, and not of numbers.
 
 use std::sync::Arc;
 
@@ -36,10 +37,12 @@ impl N5Block {
         let (words, rest) = bytes.split_first_chunk::<4>().ok_or_else(cut)?;
         let (mode, ndim) =
             (u16::from_be_bytes([words[0], words[1]]), u16::from_be_bytes([words[2], words[3]]));
-        if mode != 0 {
-            return Err(Error::unsupported(format!(
-                "a block of mode {mode}: only elements of one size are read"
-            )));
+        match mode {
+            0 | 1 => {}
+            2 => {
+                return Err(Error::unsupported("a block of mode 2 (object): only those of numbers are read"));
+            }
+            _ => return Err(Error::corrupt(format!("a block of unknown mode {mode}"))),
         }
         if usize::from(ndim) != self.shape.len() {
             return Err(Error::corrupt(format!("a block of {ndim} axes, not {}", self.shape.len())));
@@ -49,6 +52,16 @@ impl N5Block {
         let shape: Dims<usize> = lengths.collect();
         if shape.iter().zip(&self.shape).any(|(length, most)| length > most) {
             return Err(Error::corrupt(format!("a block of shape {shape:?}, of at most {:?}", self.shape)));
+        }
+        if mode == 0 {
+            return Ok((shape, rest));
+        }
+        let (count, rest) = rest.split_first_chunk::<4>().ok_or_else(cut)?;
+        let count = u32::from_be_bytes(*count) as usize;
+        if shape.iter().try_fold(1usize, |product, &length| product.checked_mul(length)) != Some(count) {
+            return Err(Error::unsupported(format!(
+                "a block of mode 1 (varlength) with {count} elements in shape {shape:?}: only one in each place is read"
+            )));
         }
         Ok((shape, rest))
     }
@@ -111,7 +124,7 @@ impl ArrayCodec for N5Block {
         let whole = ChunkSpec { dtype: spec.dtype, shape: self.shape.clone() };
         let elements = whole.byte_len().unwrap_or(usize::MAX);
         let stored = self.compression.as_ref().map_or(elements, |codec| codec.max_encoded_len(elements));
-        stored.saturating_add(4 + 4 * self.shape.len())
+        stored.saturating_add(8 + 4 * self.shape.len())
     }
 }
 
@@ -147,7 +160,10 @@ mod tests {
             for length in 0..bytes.len() {
                 assert!(read(&codec, &bytes[..length], &[3, 2]).is_err(), "{length} bytes");
             }
-            for (at, value) in [(1, 1), (3, 3), (7, 4), (4, 0x80)] {
+            let counted = |count: u8| [&[0, 1], &bytes[2..12], &[0, 0, 0, count], &bytes[12..]].concat();
+            assert_eq!(read(&codec, &counted(6), &[3, 2]).unwrap(), elements);
+            assert!(read(&codec, &counted(5), &[3, 2]).unwrap_err().to_string().contains("varlength"));
+            for (at, value) in [(1, 1), (1, 2), (1, 3), (3, 3), (7, 4), (4, 0x80)] {
                 let mut damaged = bytes.clone();
                 damaged[at] = value;
                 assert!(read(&codec, &damaged, &[3, 2]).is_err(), "byte {at}");

@@ -4,13 +4,14 @@
 
 mod attributes;
 mod block;
+mod scales;
 
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
 use super::document::{self, Document};
-use super::{Abilities, CreateSpec, Format, FormatOptions, Node, Opened, Scale, ScaleSelector, store_at};
+use super::{Abilities, CreateSpec, Format, FormatOptions, Node, Opened, ScaleSelector, store_at, walk};
 use crate::buffer::Order;
 use crate::codec::{ChunkSpec, CodecPipeline, ContentEncoding};
 use crate::domain::{Dims, Domain};
@@ -25,9 +26,6 @@ pub use block::N5Block;
 
 /// The key of the attributes of a dataset or a group.
 const ATTRIBUTES: &str = "attributes.json";
-
-/// The most scales that are looked for.
-const MOST_SCALES: usize = 64;
 
 /// Datasets of N5.
 #[derive(Clone, Copy, Debug)]
@@ -95,17 +93,6 @@ fn resolution(document: &Document, ndim: usize) -> Option<(Vec<f64>, String)> {
     (size.len() == ndim).then(|| (size, unit.unwrap_or("nm").to_owned()))
 }
 
-/// The size of an element of a scale: its own `resolution`, or what else is said times the factors.
-fn scale_resolution(group: &Document, own: &Document, level: usize, ndim: usize) -> Resolution {
-    let factors = own.get("downsamplingFactors").or_else(|| group.get("scales")?.get(level));
-    let factors = factors.and_then(numbers).filter(|factors| factors.len() == ndim);
-    let is_own = !own.contains_key("pixelResolution") && own.contains_key("resolution");
-    let factors = factors.filter(|_| !is_own).unwrap_or_else(|| vec![1.0; ndim]);
-    let known = resolution(own, ndim).or_else(|| resolution(group, ndim));
-    let (size, unit) = known.unwrap_or_else(|| (vec![1.0; ndim], String::new()));
-    of(size.iter().zip(factors).map(|(size, factor)| size * factor).collect(), unit)
-}
-
 fn of(size: Vec<f64>, unit: String) -> Resolution {
     Resolution { size: size.into(), unit }
 }
@@ -123,52 +110,31 @@ impl N5 {
         Ok(Opened { format: self.name(), layout, copies: Vec::new(), store, scales: Vec::new(), scale: 0 })
     }
 
-    /// The scales `s0`, `s1` and so on of the group in `store`.
-    fn scales(self, store: &dyn Store, group: &Document) -> Result<Vec<Opened>> {
-        let mut all = Vec::new();
-        for level in 0..MOST_SCALES {
-            let child = store.child(&format!("s{level}"))?;
-            let Some((document, dataset)) = self.dataset(&*child)? else { break };
-            let mut opened = self.opened(&document, &dataset, child)?;
-            let ndim = dataset.shape.len();
-            opened.layout.resolution = Some(scale_resolution(group, &document, level, ndim));
-            all.push(opened);
-        }
-        Ok(all)
-    }
-
-    fn open_group(self, store: &dyn Store, group: &Document, selector: &ScaleSelector) -> Result<Opened> {
-        let is_scale =
-            |path: &str| path.strip_prefix('s').is_some_and(|level| level.parse::<usize>().is_ok());
-        if let ScaleSelector::Key(path) = selector
-            && !is_scale(path)
-        {
-            let child = store.child(path)?;
-            if let Some((document, dataset)) = self.dataset(&*child)? {
-                return self.opened(&document, &dataset, child).map(|opened| opened.member(path));
-            }
-        }
-        let mut all = self.scales(store, group)?;
-        if all.is_empty() {
-            let message = "this is a group, not a dataset: open one by its path, or as a scale; it has no s0";
+    /// Creates a dataset that is no scale of a group.
+    fn create_dataset(self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
+        let is_none = spec.block.is_none() && spec.labels.is_none() && spec.shard.is_none();
+        let is_plain = spec.codecs.is_none() && spec.fill.is_none() && spec.chunk_keys.is_none();
+        if !is_none || !is_plain || spec.sharding != crate::format::NewSharding::None {
+            let message = "datasets of N5 have no codecs but an encoding, no fill value, shards or labels";
             return Err(Error::invalid(message));
         }
-        let scale = |(level, opened): (usize, &Opened)| Scale {
-            key: format!("s{level}"),
-            domain: opened.layout.domain().clone(),
-            chunks: vec![opened.layout.grid.chunk_shape().into()],
-            resolution: opened.layout.resolution.clone().unwrap_or_else(|| of(Vec::new(), String::new())),
-            encoding: opened.layout.codecs.names().collect::<Vec<_>>().join(" + "),
-            sharded: false,
-            labels: group
-                .get("painteraData")
-                .and_then(|data| data.get("type"))
-                .is_some_and(|kind| kind == "label"),
-        };
-        let scales: Vec<Scale> = all.iter().enumerate().map(scale).collect();
-        let position = selector.find(&scales)?;
-        let opened = all.swap_remove(position);
-        Ok(Opened { scales, scale: position, ..opened })
+        if spec.domain.origin().iter().any(|&origin| origin != 0) || spec.domain.ndim() == 0 {
+            return Err(Error::invalid(format!(
+                "datasets of N5 have axes that start at zero, not box {}",
+                spec.domain
+            )));
+        }
+        if options.content_encoding != ContentEncoding::Identity {
+            return Err(Error::invalid("blocks of N5 are compressed by their encoding, not around them"));
+        }
+        let block = crate::format::zarr::usual_chunk(spec)?;
+        let document = attributes::create(spec, &block)?;
+        let store = store(url, options)?;
+        let none = || Error::invalid("no dataset");
+        let dataset = attributes::parse(&document)?.ok_or_else(none)?;
+        let opened = self.opened(&document, &dataset, Arc::clone(&store))?;
+        document::create(&*store, ATTRIBUTES, &document)?;
+        Ok(opened)
     }
 
     /// Removes the blocks of a dataset of so many axes that `is_gone` says.
@@ -212,31 +178,14 @@ impl Format for N5 {
     }
 
     fn create(&self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
-        let is_none =
-            spec.block.is_none() && spec.labels.is_none() && spec.key.is_none() && spec.shard.is_none();
-        let is_plain = spec.codecs.is_none() && spec.fill.is_none() && spec.chunk_keys.is_none();
-        if !is_none || !is_plain || spec.sharding != super::NewSharding::None {
-            let message =
-                "datasets of N5 have no codecs but an encoding, no fill value, shards, labels or key";
-            return Err(Error::invalid(message));
+        match &spec.key {
+            Some(_) => self.create_scales(url, spec, options),
+            None => self.create_dataset(url, spec, options),
         }
-        if spec.domain.origin().iter().any(|&origin| origin != 0) || spec.domain.ndim() == 0 {
-            return Err(Error::invalid(format!(
-                "datasets of N5 have axes that start at zero, not box {}",
-                spec.domain
-            )));
-        }
-        if options.content_encoding != ContentEncoding::Identity {
-            return Err(Error::invalid("blocks of N5 are compressed by their encoding, not around them"));
-        }
-        let block = super::zarr::usual_chunk(spec)?;
-        let document = attributes::create(spec, &block)?;
-        let store = store(url, options)?;
-        let none = || Error::invalid("no dataset");
-        let dataset = attributes::parse(&document)?.ok_or_else(none)?;
-        let opened = self.opened(&document, &dataset, Arc::clone(&store))?;
-        document::create(&*store, ATTRIBUTES, &document)?;
-        Ok(opened)
+    }
+
+    fn add_scale(&self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
+        self.add_to_scales(url, spec, options)
     }
 
     fn like(&self, url: &str, options: &FormatOptions) -> Result<Option<CreateSpec>> {
@@ -276,17 +225,18 @@ impl Format for N5 {
         }
     }
 
+    fn first_key(&self) -> Option<&'static str> {
+        Some("s0")
+    }
+
     fn order(&self) -> Order {
         Order::Fortran
     }
 
     fn remove(&self, url: &str, scale: Option<&ScaleSelector>, options: &FormatOptions) -> Result<()> {
-        if scale.is_some() {
-            return Err(Error::unsupported("removing a part of a group; name its path"));
-        }
         let store = store(url, options)?;
-        let none = || Error::new(ErrorKind::NotFound, "there is no dataset here");
-        let (_, dataset) = self.dataset(&*store)?.ok_or_else(none)?;
+        let dataset = self.dataset(&*store)?.filter(|_| scale.is_none());
+        let Some((_, dataset)) = dataset else { return self.remove_scales(&*store, scale) };
         document::take(&*store, ATTRIBUTES)?;
         self.remove_blocks(&*store, dataset.shape.len(), |_| true)?;
         store.tidy();
@@ -299,24 +249,15 @@ impl Format for N5 {
         if document.contains_key("dimensions") {
             return Ok(None);
         }
-        let mut paths = std::collections::BTreeSet::new();
-        store.list("", &mut |key, _| {
-            let path = key.strip_suffix(ATTRIBUTES).and_then(|path| path.strip_suffix('/'));
-            paths.extend(path.map(str::to_owned));
-            Ok(())
-        })?;
-        let node = |path: String| {
-            let document = document::read(&*store.child(&path)?, ATTRIBUTES)?;
-            let is_array = document.is_some_and(|document| document.contains_key("dimensions"));
-            Ok(Node { path, is_array })
+        let kind = |store: &dyn Store| {
+            let document = document::read(store, ATTRIBUTES)?;
+            Ok(document.map(|document| document.contains_key("dimensions")))
         };
-        paths.into_iter().map(node).collect::<Result<_>>().map(Some)
+        walk::nodes(&*store, usize::MAX, &kind).map(|(nodes, _)| Some(nodes))
     }
 
     fn create_group(&self, url: &str, attributes: &Document, options: &FormatOptions) -> Result<()> {
-        let mut document = attributes.clone();
-        document.insert("n5".to_owned(), json!("2.5.1"));
-        document::create(&*store(url, options)?, ATTRIBUTES, &document)
+        document::create(&*store(url, options)?, ATTRIBUTES, &attributes::group(Some(attributes)))
     }
 
     fn attributes(&self, url: &str, options: &FormatOptions) -> Result<Option<Document>> {
@@ -383,7 +324,7 @@ mod tests {
 
     #[test]
     fn datasets_come_back_in_every_compression() {
-        for encoding in ["raw", "gzip", "bzip2", "zstd", "blosc"] {
+        for encoding in ["raw", "gzip", "bzip2", "xz", "lz4", "zstd", "blosc"] {
             let url = format!("memory://n5-{encoding}");
             let array = create(&url, &[7, 9], encoding);
             let data = ndarray::Array2::from_shape_fn((6, 8), |(x, y)| (100 * x + y) as i16);

@@ -47,6 +47,16 @@ impl KeyEncoding for BoxKeys {
         }
         key
     }
+
+    fn place(&self, grid: &ChunkGrid, key: &str) -> Option<Dims<u64>> {
+        let mut index: Dims<u64> = Dims::from_elem(0, grid.domain().ndim());
+        for (axis, range) in key.split('_').enumerate() {
+            let origin = *grid.domain().origin().get(axis).filter(|_| axis < 3)?;
+            let start = parse_range(range)?.start;
+            index[axis] = (start >= origin).then(|| start.abs_diff(origin) / grid.chunk_shape()[axis])?;
+        }
+        Some(index)
+    }
 }
 
 impl Format for Precomputed {
@@ -242,12 +252,14 @@ fn remove_chunks(store: &dyn Store, scale: &ScaleInfo) -> Result<()> {
 
 /// Whether `key` has the form of a chunk's: three ranges of signed numbers.
 fn is_chunk_key(key: &str) -> bool {
-    let is_range = |part: &str| {
-        // The separator is the first `-` after the first character, which may be a sign.
-        let at = part.char_indices().skip(1).find(|(_, c)| *c == '-').map(|(at, _)| at);
-        at.is_some_and(|at| part[..at].parse::<i64>().is_ok() && part[at + 1..].parse::<i64>().is_ok())
-    };
-    key.split('_').count() == 3 && key.split('_').all(is_range)
+    key.split('_').count() == 3 && key.split('_').all(|part| parse_range(part).is_some())
+}
+
+/// Reads `start-end`, both maybe negative.
+fn parse_range(text: &str) -> Option<std::ops::Range<i64>> {
+    // The separator is the first `-` after the first character, which may be a sign.
+    let at = text.char_indices().skip(1).find(|(_, c)| *c == '-').map(|(at, _)| at)?;
+    Some(text[..at].parse().ok()?..text[at + 1..].parse().ok()?)
 }
 
 fn is_label_encoding(encoding: Option<&str>) -> bool {
@@ -449,6 +461,8 @@ mod tests {
         let grid =
             ChunkGrid::new("-100:0,-6:0,-33:-1".parse().unwrap(), &[64, 6, 32], EdgeChunks::Clipped).unwrap();
         assert_eq!(BoxKeys.key(&grid, &[0, 0, 0]), "-100--36_-6-0_-33--1");
+        assert_eq!(BoxKeys.place(&grid, "-36-0_-6-0_-33--1").as_deref(), Some(&[1, 0, 0][..]));
+        assert_eq!(BoxKeys.place(&grid, "-136-0_-6-0_-33--1"), None);
         assert!(is_chunk_key("-100--36_-6-0_-33--1") && is_chunk_key("0-64_0-64_0-64"));
         assert!(
             !is_chunk_key("0-64_0-64")

@@ -51,6 +51,12 @@ impl KeyEncoding for MortonKeys {
     fn key(&self, _: &ChunkGrid, index: &[u64]) -> String {
         self.morton.code(index).to_string()
     }
+
+    fn place(&self, grid: &ChunkGrid, key: &str) -> Option<Dims<u64>> {
+        let mut index: Dims<u64> = self.morton.index(key.parse().ok()?).as_slice().into();
+        index.resize(grid.domain().ndim(), 0);
+        Some(index)
+    }
 }
 
 impl Members for MortonKeys {

@@ -114,8 +114,12 @@ pub(super) fn build(list: &[CodecSpec], dtype: DataType, shape: &[u64]) -> Resul
         return shards::build(list, at, dtype, shape);
     }
     let mut builder = Builder::new(dtype, shape.len());
-    for spec in list {
-        builder.add(spec)?;
+    for (k, spec) in list.iter().enumerate() {
+        // What numcodecs packs are elements of one byte, which zarr-python then turns into bytes.
+        let is_packed = k > 0 && list[k - 1].name == "numcodecs.packbits";
+        if !(is_packed && spec.name == "bytes") {
+            builder.add(spec)?;
+        }
     }
     let missing = || Error::metadata("codecs: expected one that turns elements into bytes, found none");
     let mut array = builder.array.ok_or_else(missing)?;

@@ -2,16 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
+use super::consolidated::entries;
 use super::{Version, v2, v3};
 use crate::error::{Error, Result};
-use crate::format::Node;
 use crate::format::document::{self, Document};
+use crate::format::{Node, walk};
 use crate::store::Store;
 
-/// Keys that are looked at for a message.
-const FOR_MESSAGE: usize = 1000;
+/// Folders that are looked at for a message.
+const FOR_MESSAGE: usize = 50;
 
 /// All arrays and groups below the group of `document`: by the consolidated metadata where there are
 /// some, or else by a listing of the store.
@@ -29,56 +28,42 @@ fn nodes(found: BTreeMap<String, bool>) -> Vec<Node> {
 fn consolidated(store: &dyn Store, version: Version, document: &Document) -> Result<Option<Vec<Node>>> {
     let mut found = BTreeMap::new();
     let own;
-    let entries = if version == Version::Three {
-        document.get("consolidated_metadata").and_then(|all| all.get("metadata")).and_then(Value::as_object)
+    let holder = if version == Version::Three {
+        document
     } else {
-        own = document::read(store, v2::CONSOLIDATED)?;
-        own.as_ref().and_then(|all| all.get("metadata")).and_then(Value::as_object)
+        own = document::read(store, v2::CONSOLIDATED)?.unwrap_or_default();
+        &own
     };
-    let Some(entries) = entries else { return Ok(None) };
+    let Some(entries) = entries(holder, version) else { return Ok(None) };
     for (key, entry) in entries {
         if version == Version::Three {
             found.insert(key.clone(), entry.get("node_type").is_some_and(|kind| kind == "array"));
         } else {
-            found.extend(node_of(key, version));
+            found.extend(node_of(key));
         }
     }
     Ok(Some(nodes(found)))
 }
 
-/// The node below the root whose metadata have this key, and whether it is an array.
-fn node_of(key: &str, version: Version) -> Option<(String, bool)> {
+/// The node below the root whose metadata of version 2 have this key, and whether it is an array.
+fn node_of(key: &str) -> Option<(String, bool)> {
     let (path, name) = key.rsplit_once('/')?;
-    let is_array = match (version, name) {
-        (Version::Three, v3::KEY) | (Version::Two, v2::ARRAY) => true,
-        (Version::Two, v2::GROUP) => false,
-        _ => return None,
-    };
-    Some((path.to_owned(), is_array))
+    let is_array = name == v2::ARRAY;
+    (is_array || name == v2::GROUP).then(|| (path.to_owned(), is_array))
 }
 
-/// The nodes among the first `most` keys of the store, and whether there are more keys.
-fn listed(store: &dyn Store, version: Version, most: usize) -> Result<(Vec<Node>, bool)> {
-    let (mut found, mut seen) = (BTreeMap::new(), 0);
-    let outcome = store.list("", &mut |key, _| {
-        seen += 1;
-        if seen > most {
-            return Err(Error::new(crate::ErrorKind::Cancelled, "enough"));
+/// The nodes among the first `most` folders below the store, and whether there are more.
+pub(super) fn listed(store: &dyn Store, version: Version, most: usize) -> Result<(Vec<Node>, bool)> {
+    walk::nodes(store, most, &|store| {
+        if version == Version::Three {
+            let document = document::read(store, v3::KEY)?;
+            return Ok(document.map(|document| v3::kind(&document).is_ok_and(|kind| kind == v3::Kind::Array)));
         }
-        found.extend(node_of(key, version));
-        Ok(())
-    });
-    let is_cut = seen > most;
-    if !is_cut {
-        outcome?;
-    }
-    if version == Version::Three {
-        for (path, is_array) in &mut found {
-            let document = document::read(&*store.child(path)?, v3::KEY)?;
-            *is_array = document.and_then(|document| v3::kind(&document).ok()) == Some(v3::Kind::Array);
+        match store.exists(v2::ARRAY)? {
+            true => Ok(Some(true)),
+            false => Ok(store.exists(v2::GROUP)?.then_some(false)),
         }
-    }
-    Ok((nodes(found), is_cut))
+    })
 }
 
 /// An error that says that this is a group, and what it holds.

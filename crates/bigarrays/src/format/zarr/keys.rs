@@ -51,6 +51,10 @@ impl KeyEncoding for Keys {
     fn key(&self, _: &ChunkGrid, index: &[u64]) -> String {
         self.key_of(index)
     }
+
+    fn place(&self, grid: &ChunkGrid, key: &str) -> Option<Dims<u64>> {
+        self.parse(key, grid.domain().ndim())
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod chain;
 mod codecs;
+mod consolidated;
 mod create;
 mod fill;
 mod group;
@@ -71,6 +72,11 @@ pub fn check_metadata(bytes: &[u8], version: u8) -> Result<()> {
 impl Zarr {
     fn store(&self, url: &str, options: &FormatOptions) -> Result<Arc<dyn Store>> {
         store_at(url.strip_prefix("zarr://").unwrap_or(url), options)
+    }
+
+    /// Has consolidated metadata above `url` know what is stored of it now.
+    pub(super) fn refresh(&self, url: &str, options: &FormatOptions) -> Result<()> {
+        consolidated::refresh(self.version, url.strip_prefix("zarr://").unwrap_or(url), options)
     }
 
     /// Looks for an array or a group at the root of `store`.
@@ -282,6 +288,7 @@ impl Format for Zarr {
         }
         let key = if self.version == Version::Three { v3::KEY } else { v2::ARRAY };
         self.write_new(&*store, [(key, Some(&document)), (v2::ATTRIBUTES, attributes.as_ref())])?;
+        self.refresh(url, options)?;
         Ok(opened)
     }
 
@@ -330,6 +337,7 @@ impl Format for Zarr {
         if self.version == Version::Two {
             store.delete(v2::ATTRIBUTES)?;
         }
+        self.refresh(url, options)?;
         self.remove_chunks(&*store, &meta, |_| true)?;
         store.tidy();
         Ok(())
@@ -349,12 +357,14 @@ impl Format for Zarr {
         if self.version == Version::Two {
             document.insert("zarr_format".to_owned(), json!(2));
             let attributes = Some(attributes).filter(|attributes| !attributes.is_empty());
-            return self.write_new(&*store, [(v2::GROUP, Some(&document)), (v2::ATTRIBUTES, attributes)]);
+            self.write_new(&*store, [(v2::GROUP, Some(&document)), (v2::ATTRIBUTES, attributes)])?;
+            return self.refresh(url, options);
         }
         document.insert("zarr_format".to_owned(), json!(3));
         document.insert("node_type".to_owned(), json!("group"));
         document.insert("attributes".to_owned(), Value::Object(attributes.clone()));
-        self.write_new(&*store, [(v3::KEY, Some(&document)), (v2::ATTRIBUTES, None)])
+        self.write_new(&*store, [(v3::KEY, Some(&document)), (v2::ATTRIBUTES, None)])?;
+        self.refresh(url, options)
     }
 
     fn attributes(&self, url: &str, options: &FormatOptions) -> Result<Option<Document>> {
@@ -395,7 +405,8 @@ impl Format for Zarr {
             };
             document.insert("attributes".to_owned(), Value::Object(change(attributes)));
             Ok(Some(document))
-        })
+        })?;
+        self.refresh(url, options)
     }
 
     fn resize(&self, url: &str, shape: &[u64], options: &FormatOptions) -> Result<()> {
@@ -421,6 +432,7 @@ impl Format for Zarr {
             *before.lock().unwrap_or_else(PoisonError::into_inner) = Some(meta);
             Ok(Some(document))
         })?;
+        self.refresh(url, options)?;
         let before = before.into_inner().unwrap_or_else(PoisonError::into_inner);
         let Some(meta) = before else { return Ok(()) };
         if meta.shape.iter().zip(shape).all(|(old, new)| old <= new) {

@@ -264,6 +264,7 @@ impl Format for OmeZarr {
         let (store, mut image) = self.find(url, options)?.ok_or_else(none)?;
         let Some(selector) = scale else {
             self.zarr.remove_group(&*store)?;
+            self.zarr.refresh(url, options)?;
             for dataset in &image.datasets {
                 self.zarr.remove(&child_url(url, &dataset.path), None, options)?;
             }

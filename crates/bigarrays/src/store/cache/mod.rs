@@ -25,7 +25,9 @@ use self::entry::Header;
 use self::memory::{Memory, Value};
 use self::options::origin;
 use super::lock::stable_hash;
-use super::{Blob, ChangeFn, Extent, Get, GetSink, Part, Settings, Store, Update, Wanted, in_parallel};
+use super::{
+    Blob, ChangeFn, Extent, Finding, Get, GetSink, Part, Settings, Store, Update, Wanted, in_parallel,
+};
 use crate::buffer::with_scratch;
 use crate::codec::ContentEncoding;
 use crate::error::Result;
@@ -383,6 +385,10 @@ impl Store for CachedStore {
 
     fn request_cost(&self) -> u64 {
         self.inner.request_cost()
+    }
+
+    fn survey(&self, found: &mut dyn FnMut(Finding<'_>) -> Result<()>) -> Result<()> {
+        self.inner.survey(found)
     }
 
     fn tidy(&self) {

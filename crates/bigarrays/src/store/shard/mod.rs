@@ -12,6 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 
 pub(super) mod cache;
 pub(super) mod read;
+pub(super) mod survey;
 pub(super) mod write;
 
 use read::Lookups;

@@ -10,6 +10,7 @@ use super::{FileKind, Kept, ShardedStore};
 use crate::error::{Error, Result};
 use crate::store::shard::cache::IndexCache;
 use crate::store::shard::read::{ATTEMPTS, MINISHARDS, parts};
+use crate::store::shard::survey::{Files, Looked};
 use crate::store::shard::{self, ChunkPlace, Lookup, Places, keeps_changing};
 use crate::store::{Blob, Get, Part, Wanted};
 
@@ -374,6 +375,42 @@ pub(super) fn all_chunks(
             }
         }
     }
+    Ok(())
+}
+
+/// Looks at all indexes of a shard. Those that are damaged do not keep others from being found.
+pub(super) fn look_at(store: &ShardedStore, shard: u64, files: &Files) -> Result<Looked> {
+    let mut looked = Looked::default();
+    let count = 1u64 << store.spec.minishard_bits;
+    for first in (0..count).step_by(MINISHARDS) {
+        let wanted: BTreeSet<_> =
+            (first..count.min(first + MINISHARDS as u64)).map(|number| (shard, number)).collect();
+        let Err(error) = look_at_some(store, &wanted, &mut looked) else { continue };
+        looked.note(error)?;
+        let before = looked.damage.len();
+        for place in &wanted {
+            look_at_some(store, &[*place].into(), &mut looked).or_else(|error| looked.note(error))?;
+        }
+        if looked.damage.len() == before && looked.chunks.is_empty() {
+            // All for one reason: the index of the shard itself.
+            break;
+        }
+    }
+    let bytes = files[0].or(files[2]).unwrap_or(0);
+    looked.check_places(bytes)?;
+    Ok(looked)
+}
+
+fn look_at_some(store: &ShardedStore, wanted: &BTreeSet<(u64, u64)>, looked: &mut Looked) -> Result<()> {
+    let Some((shard, _)) = wanted.first() else { return Ok(()) };
+    let mut chunks = Vec::new();
+    for (place, lookup) in current(store, *shard, wanted)? {
+        if let Lookup::Found { minishard, .. } = lookup {
+            expect_own(store, place, &minishard.index)?;
+            chunks.extend_from_slice(minishard.index.chunks());
+        }
+    }
+    looked.chunks.append(&mut chunks);
     Ok(())
 }
 

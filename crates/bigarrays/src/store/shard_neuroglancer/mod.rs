@@ -18,8 +18,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::shard::cache::{IndexCache, Weighed};
 use super::shard::read::Lookups;
+use super::shard::survey::{Files, Looked, Surveyed};
 use super::shard::{self, Sharded};
-use super::{ChangeFn, Get, GetSink, Store, Update};
+use super::{ChangeFn, Finding, Get, GetSink, Store, Update};
 use crate::codec::ContentEncoding;
 use crate::error::{Error, Result};
 use crate::pool::PerProcess;
@@ -224,6 +225,22 @@ impl Sharded for ShardedStore {
     }
 }
 
+impl Surveyed for ShardedStore {
+    fn shard_of(&self, key: &str) -> Option<(u64, usize)> {
+        let kinds = [FileKind::Shard, FileKind::Index, FileKind::Data].into_iter().enumerate();
+        let stem = |kind: FileKind| key.strip_suffix(kind.extension());
+        kinds.into_iter().find_map(|(file, kind)| Some((self.spec.shard_of_stem(stem(kind)?)?, file)))
+    }
+
+    fn look_at(&self, shard: u64, files: &Files) -> Result<Looked> {
+        indexes::look_at(self, shard, files)
+    }
+
+    fn key_of(&self, _: u64, id: u64) -> Option<String> {
+        Some(id.to_string())
+    }
+}
+
 impl Store for ShardedStore {
     fn location(&self, key: &str) -> String {
         match self.id(key) {
@@ -265,6 +282,10 @@ impl Store for ShardedStore {
                 }
             })
         })
+    }
+
+    fn survey(&self, found: &mut dyn FnMut(Finding<'_>) -> Result<()>) -> Result<()> {
+        shard::survey::survey(self, found)
     }
 
     fn request_cost(&self) -> u64 {

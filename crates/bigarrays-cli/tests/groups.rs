@@ -1,0 +1,86 @@
+//! Groups, attributes and shapes.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use common::Bench;
+use serde_json::{Value, json};
+
+fn read(bench: &Bench, line: &str) -> Value {
+    serde_json::from_str(&bench.ok(line)).unwrap()
+}
+
+#[test]
+fn groups_with_attributes() {
+    for format in ["zarr3", "zarr2", "n5"] {
+        let bench = Bench::new();
+        bench.ok(&format!("create-group project --format {format} --set title=Kidney --set runs=[1,2]"));
+        assert!(
+            bench.fails(&format!("create-group project --format {format}"), 1).contains("remove it first")
+        );
+        bench.ok(&format!("create project/raw --format {format} --shape 30,20 --dtype uint8 --chunk 10,10"));
+        bench.ok("attributes project/raw --set unit=K --set range=[0,300]");
+        bench.ok("attributes project --set title=null-ish --unset runs --set deep={\"a\":1}");
+        assert_eq!(read(&bench, "attributes project"), json!({"title": "null-ish", "deep": {"a": 1}}));
+        assert_eq!(read(&bench, "attributes project/raw range"), json!([0, 300]));
+        assert!(bench.fails("attributes project/raw none", 3).contains("range"));
+        bench.fails("attributes project --set title=null", 2);
+        bench.fails("attributes nothing", 3);
+        assert!(bench.fails("rm project --yes", 2).contains("-r"));
+        bench.ok("rm -r project --yes");
+        assert!(!bench.path("project").exists());
+    }
+}
+
+#[test]
+fn arrays_are_resized() {
+    for format in ["zarr3", "zarr2", "n5"] {
+        let bench = Bench::new();
+        bench.ok(&format!("create a --format {format} --shape 30,20 --dtype uint8 --chunk 10,10"));
+        bench.ok("resize a 35,20");
+        assert!(bench.fails("resize a 35,10", 2).contains("--shrink"));
+        bench.fails("resize a 35", 2);
+        bench.ok("resize a 5,0 --shrink");
+        assert_eq!(read(&bench, "info a --json")["shape"], json!([5, 0]));
+    }
+    let bench = Bench::new();
+    bench.ok("create em --shape 30,20,10 --dtype uint8");
+    bench.fails("resize em 40,20,10", 1);
+}
+
+#[test]
+fn images_of_n5() {
+    let bench = Bench::new();
+    bench.ok(
+        "create em --format n5 --key s0 --shape 30,20,10 --dtype uint8 --chunk 16,16,16 --resolution 8,8,40",
+    );
+    bench.ok("create em --add-scale --shape 15,10,10 --chunk 16,16,16 --resolution 16,16,40");
+    let info = read(&bench, "info em --json --scale s1");
+    assert_eq!((&info["format"], &info["resolution"]["size"]), (&json!("n5"), &json!([16.0, 16.0, 40.0])));
+    assert_eq!(read(&bench, "attributes em scales"), json!([[1, 1, 1], [2, 2, 1]]));
+    bench.ok("rm em --scale 1 --yes");
+    bench.ok("rm em --yes");
+    assert!(!bench.path("em").exists());
+}
+
+/// What is removed without asking what it is vanishes from the metadata above, too.
+#[test]
+fn consolidated_metadata_forget_what_is_removed() {
+    let bench = Bench::new();
+    bench.ok("create-group g");
+    bench.ok("create-group g/inner");
+    bench.ok("create g/inner/a --format zarr3 --shape 4 --dtype uint8 --chunk 4");
+    let path = bench.path("g/zarr.json");
+    let mut group: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let copy = |name: &str| -> Value {
+        serde_json::from_slice(&std::fs::read(bench.path(&format!("g/{name}/zarr.json"))).unwrap()).unwrap()
+    };
+    let copies = json!({"inner": copy("inner"), "inner/a": copy("inner/a")});
+    group["consolidated_metadata"] = json!({"kind": "inline", "must_understand": false, "metadata": copies});
+    std::fs::write(&path, group.to_string()).unwrap();
+    bench.ok("resize g/inner/a 9");
+    let group = || -> Value { serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap() };
+    assert_eq!(group()["consolidated_metadata"]["metadata"]["inner/a"]["shape"], json!([9]));
+    bench.ok("rm -r g/inner --yes");
+    assert_eq!(group()["consolidated_metadata"]["metadata"], json!({}));
+}

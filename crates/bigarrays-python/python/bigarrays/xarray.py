@@ -1,0 +1,347 @@
+"""xarray's engine "bigarrays": volumes as labelled arrays, of which nothing is read before it is asked for.
+
+>>> import bigarrays, xarray
+>>> em = bigarrays.create(
+...     "memory://xarray", domain="-10:90,0:80,0:60", dtype="uint8", resolution=(8, 8, 40), chunks=(64, 64, 32)
+... )
+>>> em[-10:90, 0:80, 0:60] = 3
+>>> ds = xarray.open_dataset("memory://xarray", engine="bigarrays")
+>>> ds["data"].dims, ds["x"].values[:3], ds["x"].attrs["units"]
+(('x', 'y', 'z'), array([-80., -72., -64.]), 'nm')
+>>> int(ds["data"].sel(x=slice(-40, 40), z=400).sum())  # reads 11 × 80 voxels
+2640
+
+An array is one variable, `data` unless the option `name` says otherwise; a group of Zarr or N5 is a dataset of the
+arrays in it, of which those named like a dimension, and those that another's attribute `coordinates` names, are
+coordinates. `mask_and_scale`, `decode_times` and xarray's other decoders apply as to any file.
+
+An axis has a coordinate where the format says the size, unit or place of its elements. It is that of an element's
+centre in OME-Zarr (translation + scale × index, also where that is no whole number of elements), and
+resolution × index everywhere else, where `voxel_offset` is the first index: in Neuroglancer's precomputed format that
+is the element's lower corner. Channels of OME-Zarr are labelled as `omero` names them.
+
+Each variable's chunks are xarray's `preferred_chunks`: with `chunks={}`, blocks of dask are the stored chunks.
+"""
+
+import base64
+import itertools
+import os
+import struct
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from xarray import Dataset, Variable
+from xarray.backends import AbstractDataStore, BackendArray, BackendEntrypoint, StoreBackendEntrypoint
+from xarray.core import indexing
+
+from . import _bigarrays
+from ._bigarrays import Array, Cache, InvalidArgumentError
+
+__all__ = ["BigarraysBackendEntrypoint"]
+
+# The format that has the attributes of each format's arrays.
+_ATTRIBUTES = {"ome-zarr": "zarr3", "ome-zarr-0.4": "zarr2", "zarr3": "zarr3", "zarr2": "zarr2", "n5": "n5"}
+
+# What a folder holds that is an array or a group.
+_DOCUMENTS = ("info", "zarr.json", ".zarray", ".zgroup", "attributes.json")
+
+# The attribute with the names of axes in Zarr 2.
+_NAMES = "_ARRAY_DIMENSIONS"
+
+
+class BigarraysBackendEntrypoint(BackendEntrypoint):
+    """Opens what `bigarrays.open` opens as a dataset; see the module for what is in it.
+
+    Beside xarray's own options there are those of `bigarrays.open`: `scale`, `format`, `storage_options`, and
+    `chunk_cache` and `validate`, which are its `cache` and `validate`: xarray's `cache` is about decoded values.
+    """
+
+    description: ClassVar[str] = "Neuroglancer precomputed, Zarr, OME-Zarr, N5 and flat arrays, lazily"
+    url: ClassVar[str] = "https://github.com/bigarrays/bigarrays"
+    open_dataset_parameters: ClassVar[tuple[str, ...] | None] = (
+        "filename_or_obj",
+        "drop_variables",
+        "mask_and_scale",
+        "decode_times",
+        "concat_characters",
+        "decode_coords",
+        "use_cftime",
+        "decode_timedelta",
+        "scale",
+        "format",
+        "storage_options",
+        "chunk_cache",
+        "validate",
+        "name",
+    )
+
+    def open_dataset(
+        self,
+        filename_or_obj: Any,
+        *,
+        drop_variables: str | Iterable[str] | None = None,
+        mask_and_scale: bool = True,
+        decode_times: bool = True,
+        concat_characters: bool = True,
+        decode_coords: bool = True,
+        use_cftime: bool | None = None,
+        decode_timedelta: bool | None = None,
+        scale: int | str | tuple[float, ...] | None = None,
+        format: str | None = None,
+        storage_options: dict[str, Any] | None = None,
+        chunk_cache: bool | str | os.PathLike[str] | dict[str, Any] | Cache | None = None,
+        validate: str | None = None,
+        name: str = "data",
+    ) -> Dataset:
+        """Opens an array, a scale of one, or a group; reads metadata and index coordinates alone."""
+        if not isinstance(filename_or_obj, str | os.PathLike):
+            raise TypeError(f"expected a path or URL, not {type(filename_or_obj).__name__}")
+        dropped = {drop_variables} if isinstance(drop_variables, str) else set(drop_variables or ())
+        place = _Place(
+            os.fspath(filename_or_obj), format, storage_options, {"cache": chunk_cache, "validate": validate}
+        )
+        decoded = StoreBackendEntrypoint().open_dataset(
+            place.load(scale, name, dropped),
+            mask_and_scale=mask_and_scale,
+            decode_times=decode_times,
+            concat_characters=concat_characters,
+            decode_coords=decode_coords,
+            drop_variables=drop_variables,
+            use_cftime=use_cftime,
+            decode_timedelta=decode_timedelta,
+        )
+        places = {axis: values for axis, values in place.coordinates.items() if axis not in dropped}
+        return decoded.assign_coords(places)
+
+    def guess_can_open(self, filename_or_obj: Any) -> bool:
+        """Whether there is a folder with metadata, or a URL that looks like an array's."""
+        if not isinstance(filename_or_obj, str | os.PathLike):
+            return False
+        path = os.fspath(filename_or_obj)
+        scheme, _, rest = path.partition("://") if "://" in path else ("file", "", path)
+        if scheme == "file":
+            return any((Path(rest) / document).is_file() for document in _DOCUMENTS)
+        is_named = path.rstrip("/").endswith((".zarr", ".n5"))
+        return is_named or scheme in ("memory", "precomputed", "zarr", "n5")
+
+
+class _Loaded(AbstractDataStore):
+    """Variables as they are stored, for xarray to decode."""
+
+    def __init__(self, variables: dict[str, Variable], attributes: dict[str, Any]) -> None:
+        self.variables, self.attributes = variables, attributes
+
+    def get_variables(self) -> dict[str, Variable]:
+        return self.variables
+
+    def get_attrs(self) -> dict[str, Any]:
+        return self.attributes
+
+
+class _Place:
+    """What is at a path or URL, and how it is opened."""
+
+    def __init__(
+        self, url: str, format: str | None, storage_options: dict[str, Any] | None, options: dict[str, Any]
+    ) -> None:
+        self.url, self.format = url.rstrip("/") or url, format
+        self.storage_options = storage_options
+        self.options = {key: value for key, value in options.items() if value is not None}
+        # Places of elements, by axis; they are not stored, so there is nothing to decode.
+        self.coordinates: dict[str, Variable] = {}
+
+    def load(self, scale: Any, name: str, dropped: set[str]) -> _Loaded:
+        try:
+            array = self.open(self.url, self.format, scale=0 if scale is None else scale)
+        except InvalidArgumentError as error:
+            if scale is not None:
+                raise
+            return self.group(error, dropped)
+        # The path of the array in the group that it was opened from.
+        key = array.scales[array.scale].key if array.scales else ""
+        variable = self.variable(array, f"{self.url}/{key}" if key else self.url, array.dims)
+        group = self.attributes(self.url, array.format) if key else {}
+        self.coordinates = _coordinates(array, key, group)
+        return _Loaded({name: variable}, group)
+
+    def open(self, url: str, format: str | None, **options: Any) -> Array:
+        return _bigarrays.open(
+            url, format=format, storage_options=self.storage_options, **options, **self.options
+        )
+
+    def attributes(self, url: str, format: str) -> dict[str, Any]:
+        known = _ATTRIBUTES.get(format)
+        if known is None:
+            return {}
+        return _bigarrays.attributes(url, format=known, storage_options=self.storage_options)
+
+    def group(self, error: InvalidArgumentError, dropped: set[str]) -> _Loaded:
+        """The arrays in the group itself; `error` says that it is one."""
+        nodes = _bigarrays.list(self.url, format=self.format, storage_options=self.storage_options)
+        names = [name for name, kind in nodes.items() if kind == "array" and "/" not in name]
+        if not names:
+            raise error
+        arrays: dict[str, Array] = {}
+        format = self.format
+        for name in names:
+            if name not in dropped:
+                arrays[name] = self.open(f"{self.url}/{name}", format)
+                format = arrays[name].format
+        dims = _unique_dims(arrays)
+        variables = {
+            name: self.variable(array, f"{self.url}/{name}", dims[name]) for name, array in arrays.items()
+        }
+        return _Loaded(variables, self.attributes(self.url, format) if format else {})
+
+    def variable(self, array: Array, url: str, dims: tuple[str, ...]) -> Variable:
+        attributes = self.attributes(url, array.format)
+        if _ATTRIBUTES.get(array.format) == "zarr2":
+            attributes.pop(_NAMES, None)
+            # xarray takes the value of what is not stored in Zarr 2, but not in Zarr 3, for what is missing.
+            document = _bigarrays._document(url, ".zarray", storage_options=self.storage_options)
+            missing = (document or {}).get("fill_value")
+        else:
+            missing = attributes.pop("_FillValue", None)
+        if missing is not None:
+            attributes["_FillValue"] = _fill_value(missing, array.dtype)
+        chunks = {
+            dim: min(chunk, max(length, 1)) for dim, chunk, length in zip(dims, array.chunks, array.shape, strict=True)
+        }
+        data = indexing.LazilyIndexedArray(_Stored(array))
+        return Variable(dims, data, attributes, {"preferred_chunks": chunks})
+
+
+def _unique_dims(arrays: dict[str, Array]) -> dict[str, tuple[str, ...]]:
+    """Names of axes, where those without one of their own do not clash."""
+    lengths: dict[str, set[int]] = {}
+    for array in arrays.values():
+        for dim, length in zip(array.dims, array.shape, strict=True):
+            lengths.setdefault(dim, set()).add(length)
+
+    def named(name: str, axis: int, dim: str) -> str:
+        return f"{name}_{dim}" if dim == f"dim_{axis}" and len(lengths[dim]) > 1 else dim
+
+    return {
+        name: tuple(named(name, axis, dim) for axis, dim in enumerate(array.dims)) for name, array in arrays.items()
+    }
+
+
+def _fill_value(value: Any, dtype: np.dtype[Any]) -> Any:
+    """A fill value as JSON has it; xarray keeps those of floats in base64."""
+    if dtype.kind != "f":
+        return dtype.type(value)
+    if isinstance(value, str) and value not in ("NaN", "Infinity", "-Infinity"):
+        (value,) = struct.unpack("<d", base64.standard_b64decode(value))
+    return dtype.type(value)
+
+
+class _Axis(NamedTuple):
+    """Where the elements along an axis are: at `start + size × i`, with `i` from 0."""
+
+    size: float
+    start: float
+    unit: str
+    labels: list[str] | None = None
+
+    def values(self, length: int) -> NDArray[Any] | list[str] | None:
+        if self.labels is not None and len(self.labels) == length:
+            return self.labels
+        is_known = self.unit or self.start != 0 or self.size != 1
+        return self.start + self.size * np.arange(length) if is_known else None
+
+
+def _coordinates(array: Array, key: str, group: dict[str, Any]) -> dict[str, Variable]:
+    if array.format.startswith("ome-zarr"):
+        axes = _ome_axes(group.get("ome", group), key)
+    else:
+        size, unit = array.resolution or (1.0,) * array.ndim, array.unit or ""
+        axes = [
+            _Axis(size, size * origin, "" if dim == "channel" else unit)
+            for dim, size, origin in zip(array.dims, size, array.origin, strict=True)
+        ]
+    coordinates = {}
+    for dim, axis, length in zip(array.dims, axes, array.shape, strict=True):
+        values = axis.values(length)
+        if values is not None:
+            coordinates[dim] = Variable((dim,), values, {"units": axis.unit} if axis.unit else None)
+    return coordinates
+
+
+def _ome_axes(ome: dict[str, Any], key: str) -> list[_Axis]:
+    """The axes of the scale `key`; `ome` was checked when the array was opened."""
+    image = ome["multiscales"][0]
+    axes = image.get("axes") or list("tczyx")
+    axes = [{"name": axis} if isinstance(axis, str) else axis for axis in axes]
+    (dataset,) = (dataset for dataset in image["datasets"] if dataset["path"].strip("/") == key)
+    size, start = np.ones(len(axes)), np.zeros(len(axes))
+    for step in itertools.chain(*(of.get("coordinateTransformations") or [] for of in (dataset, image))):
+        scale = np.array(step.get("scale", np.ones(len(axes))), dtype=float)
+        size, start = size * scale, start * scale + np.array(step.get("translation", 0.0))
+    channels = [channel.get("label") for channel in (ome.get("omero") or {}).get("channels") or []]
+
+    def of(axis: dict[str, Any], size: float, start: float) -> _Axis:
+        unit = axis.get("unit") or ""
+        is_labelled = axis.get("type", axis["name"]) in ("channel", "c") and channels and all(channels)
+        labels = [str(label) for label in channels] if is_labelled else None
+        return _Axis(size, start, "nm" if unit == "nanometer" else unit, labels)
+
+    return [of(*axis) for axis in zip(axes, size.tolist(), start.tolist(), strict=True)]
+
+
+class _Part(NamedTuple):
+    """Elements along one axis that are read together."""
+
+    where: int | slice
+    # Which of those that are read are wanted, and where they go; None for all of them, in order.
+    taken: NDArray[np.intp] | None
+    into: NDArray[np.intp] | None
+
+
+class _Stored(BackendArray):
+    """An array whose indices count from 0, as xarray's do."""
+
+    def __init__(self, array: Array) -> None:
+        self.array, self.shape, self.dtype = array, array.shape, array.dtype
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
+
+    def _read(self, key: tuple[Any, ...]) -> NDArray[Any]:
+        """Reads integers and slices as they are, and lists of indices in runs, which skip chunks in between."""
+        parts = [list(self._parts(axis, index)) for axis, index in enumerate(key)]
+        if all(isinstance(index, int | np.integer | slice) for index in key):
+            return np.asarray(self.array[tuple(axis[0].where for axis in parts)])
+        lengths = [
+            len(range(self.shape[axis])[index]) if isinstance(index, slice) else len(index)
+            for axis, index in enumerate(key)
+            if not isinstance(index, int | np.integer)
+        ]
+        result = np.empty(lengths, self.dtype)
+        for combination in itertools.product(*parts):
+            block = np.asarray(self.array[tuple(part.where for part in combination)])
+            kept = [part for part in combination if not isinstance(part.where, int)]
+            for axis, part in enumerate(kept):
+                if part.taken is not None:
+                    block = np.take(block, part.taken, axis=axis)
+            into = [np.arange(n) if part.into is None else part.into for part, n in zip(kept, lengths, strict=True)]
+            result[np.ix_(*into)] = block
+        return result
+
+    def _parts(self, axis: int, index: Any) -> Iterator[_Part]:
+        origin, length = self.array.origin[axis], self.shape[axis]
+        if isinstance(index, slice):
+            start, stop, step = index.indices(length)
+            yield _Part(slice(origin + start, origin + max(start, stop), step), None, None)
+        elif isinstance(index, int | np.integer):
+            yield _Part(origin + range(length)[index], None, None)
+        else:
+            index = np.arange(length)[index]  # counts negative ones from the end, and checks
+            order = np.argsort(index, kind="stable")
+            chunk = self.array.chunks[axis]
+            runs = np.split(order, np.flatnonzero(np.diff(index[order]) > chunk) + 1)
+            for run in (run for run in runs if run.size):
+                first, last = int(index[run[0]]), int(index[run[-1]])
+                yield _Part(slice(origin + first, origin + last + 1), index[run] - first, run)

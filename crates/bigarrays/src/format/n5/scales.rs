@@ -1,0 +1,311 @@
+//! Groups whose datasets `s0`, `s1` and so on are the scales of one image, the finest first.
+//!
+//! The group has the size of an element of `s0` as `pixelResolution` and what it is multiplied with at each scale
+//! as `scales`; each scale has the latter as `downsamplingFactors`, too.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::attributes::numbers;
+use super::{ATTRIBUTES, N5, of, resolution, store};
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::document::{self, Document};
+use crate::format::{CreateSpec, FormatOptions, Opened, Scale, ScaleSelector};
+use crate::layout::Resolution;
+use crate::store::Store;
+
+/// The most scales that are looked for.
+const MOST_SCALES: usize = 64;
+
+/// The member of a group that lists the factors of all scales.
+const SCALES: &str = "scales";
+
+/// The member of a scale that says its factors.
+const FACTORS: &str = "downsamplingFactors";
+
+fn path(level: usize) -> String {
+    format!("s{level}")
+}
+
+fn none() -> Error {
+    Error::new(ErrorKind::NotFound, "there is no group of scales here")
+}
+
+/// The size of an element of a scale: its own `resolution`, or what else is said times the factors.
+fn scale_resolution(group: &Document, own: &Document, level: usize, ndim: usize) -> Resolution {
+    let factors = own.get(FACTORS).or_else(|| group.get(SCALES)?.get(level));
+    let factors = factors.and_then(numbers).filter(|factors| factors.len() == ndim);
+    let is_own = !own.contains_key("pixelResolution") && own.contains_key("resolution");
+    let factors = factors.filter(|_| !is_own).unwrap_or_else(|| vec![1.0; ndim]);
+    let known = resolution(own, ndim).or_else(|| resolution(group, ndim));
+    let (size, unit) = known.unwrap_or_else(|| (vec![1.0; ndim], String::new()));
+    of(size.iter().zip(factors).map(|(size, factor)| size * factor).collect(), unit)
+}
+
+/// What the size of an element is multiplied with in the scale that `spec` describes: as the resolutions say, or
+/// else the shapes.
+fn factors(spec: &CreateSpec, finest: &Opened) -> Result<Vec<Value>> {
+    let shape = finest.layout.domain().shape();
+    if spec.domain.ndim() != shape.len() {
+        return Err(Error::invalid(format!("box {} for an image of {} axes", spec.domain, shape.len())));
+    }
+    let by_shape = || {
+        let pairs = shape.iter().zip(spec.domain.shape());
+        pairs.map(|(&fine, &coarse)| (fine as f64 / coarse.max(1) as f64).round().max(1.0)).collect()
+    };
+    let base = finest.layout.resolution.as_ref();
+    let ratios: Vec<f64> = match (&spec.resolution, base) {
+        (Some(size), Some(base)) if size.len() == shape.len() => {
+            size.iter().zip(&base.size).map(|(size, base)| size / base).collect()
+        }
+        (Some(size), _) => {
+            return Err(Error::invalid(format!("a resolution {size:?} of {} axes", shape.len())));
+        }
+        (None, _) => by_shape(),
+    };
+    if ratios.iter().any(|ratio| !(ratio.is_finite() && *ratio > 0.0)) {
+        return Err(Error::invalid(format!("a resolution {:?}", spec.resolution)));
+    }
+    // As whole numbers where they are: other readers expect those.
+    let json = |ratio: f64| match ratio.round() {
+        whole if (ratio - whole).abs() < 1e-9 * ratio => json!(whole as u64),
+        _ => json!(ratio),
+    };
+    Ok(ratios.into_iter().map(json).collect())
+}
+
+impl N5 {
+    /// The scales of the group in `store`.
+    fn scales(self, store: &dyn Store, group: &Document) -> Result<Vec<Opened>> {
+        let mut all = Vec::new();
+        for level in 0..MOST_SCALES {
+            let child = store.child(&path(level))?;
+            let Some((document, dataset)) = self.dataset(&*child)? else { break };
+            let mut opened = self.opened(&document, &dataset, child)?;
+            let ndim = dataset.shape.len();
+            opened.layout.resolution = Some(scale_resolution(group, &document, level, ndim));
+            all.push(opened);
+        }
+        Ok(all)
+    }
+
+    /// Opens a scale of a group, or another dataset in it by its path.
+    pub(super) fn open_group(
+        self,
+        store: &dyn Store,
+        group: &Document,
+        selector: &ScaleSelector,
+    ) -> Result<Opened> {
+        let is_scale =
+            |path: &str| path.strip_prefix('s').is_some_and(|level| level.parse::<usize>().is_ok());
+        if let ScaleSelector::Key(path) = selector
+            && !is_scale(path)
+        {
+            let child = store.child(path)?;
+            if let Some((document, dataset)) = self.dataset(&*child)? {
+                return self.opened(&document, &dataset, child).map(|opened| opened.member(path));
+            }
+        }
+        let mut all = self.scales(store, group)?;
+        if all.is_empty() {
+            let message = "this is a group, not a dataset: open one by its path, or as a scale; it has no s0";
+            return Err(Error::invalid(message));
+        }
+        let scale = |(level, opened): (usize, &Opened)| Scale {
+            key: path(level),
+            domain: opened.layout.domain().clone(),
+            chunks: vec![opened.layout.grid.chunk_shape().into()],
+            resolution: opened.layout.resolution.clone().unwrap_or_else(|| of(Vec::new(), String::new())),
+            encoding: opened.layout.codecs.names().collect::<Vec<_>>().join(" + "),
+            sharded: false,
+            labels: group
+                .get("painteraData")
+                .and_then(|data| data.get("type"))
+                .is_some_and(|kind| kind == "label"),
+        };
+        let scales: Vec<Scale> = all.iter().enumerate().map(scale).collect();
+        let position = selector.find(&scales)?;
+        let opened = all.swap_remove(position);
+        Ok(Opened { scales, scale: position, ..opened })
+    }
+
+    /// Creates a group with its first scale, which `spec` has as key.
+    pub(super) fn create_scales(
+        self,
+        url: &str,
+        spec: &CreateSpec,
+        options: &FormatOptions,
+    ) -> Result<Opened> {
+        let store = store(url, options)?;
+        if store.exists(ATTRIBUTES)? {
+            let message = "there is something here; remove it first";
+            return Err(Error::new(ErrorKind::AlreadyExists, message).at(store.location(ATTRIBUTES)));
+        }
+        let ndim = spec.domain.ndim();
+        let mut group = super::attributes::group(spec.attributes.as_ref());
+        if let Some(size) = &spec.resolution {
+            group.insert("pixelResolution".to_owned(), json!({"dimensions": size, "unit": "nm"}));
+        }
+        if resolution(&group, ndim).is_none() && spec.resolution.is_some() {
+            return Err(Error::invalid(format!("a resolution {:?} of {ndim} axes", spec.resolution)));
+        }
+        group.insert(SCALES.to_owned(), json!([vec![1; ndim]]));
+        // The dataset first: no reader finds a group without scale.
+        self.create_level(url, spec, 0, vec![json!(1); ndim], options)?;
+        document::create(&*store, ATTRIBUTES, &group)?;
+        self.open_group(&*store, &group, &ScaleSelector::Index(0))
+    }
+
+    /// Adds the next scale to a group.
+    pub(super) fn add_to_scales(
+        self,
+        url: &str,
+        spec: &CreateSpec,
+        options: &FormatOptions,
+    ) -> Result<Opened> {
+        let store = store(url, options)?;
+        let group = document::read(&*store, ATTRIBUTES)?.ok_or_else(none)?;
+        let all = self.scales(&*store, &group)?;
+        let finest = all.first().ok_or_else(none)?;
+        if spec.dtype != finest.layout.dtype {
+            let message = format!("a scale of {} in an image of {}", spec.dtype, finest.layout.dtype);
+            return Err(Error::invalid(message));
+        }
+        let (level, factors) = (all.len(), factors(spec, finest)?);
+        self.create_level(url, spec, level, factors.clone(), options)?;
+        document::change(&*store, ATTRIBUTES, |old| {
+            let mut group = old.ok_or_else(none)?;
+            if let Some(list) = group.get_mut(SCALES).and_then(Value::as_array_mut) {
+                list.truncate(level);
+                list.push(json!(factors));
+            }
+            Ok(Some(group))
+        })?;
+        self.open_group(&*store, &group, &ScaleSelector::Index(level))
+    }
+
+    /// Creates the dataset of a scale.
+    fn create_level(
+        self,
+        url: &str,
+        spec: &CreateSpec,
+        level: usize,
+        factors: Vec<Value>,
+        options: &FormatOptions,
+    ) -> Result<()> {
+        let path = path(level);
+        if spec.key.as_ref().is_some_and(|key| *key != path) {
+            return Err(Error::invalid(format!("scales of N5 are named in turn: this one is {path:?}")));
+        }
+        let own = [(FACTORS.to_owned(), Value::Array(factors))];
+        let dataset = CreateSpec {
+            resolution: None,
+            key: None,
+            attributes: Some(own.into_iter().collect()),
+            ..spec.clone()
+        };
+        self.create_dataset(&format!("{}/{path}", url.trim_end_matches('/')), &dataset, options).map(drop)
+    }
+
+    /// Removes the last scale of the group in `store`, or with `None` the group's attributes and all scales.
+    pub(super) fn remove_scales(self, store: &dyn Store, scale: Option<&ScaleSelector>) -> Result<()> {
+        let group = document::read(store, ATTRIBUTES)?.ok_or_else(none)?;
+        let count = self.scales(store, &group)?.len();
+        let Some(selector) = scale else {
+            if count == 0 {
+                return Err(none());
+            }
+            document::take(store, ATTRIBUTES)?;
+            (0..count).rev().try_for_each(|level| self.remove_level(store, level))?;
+            store.tidy();
+            return Ok(());
+        };
+        let level = self.open_group(store, &group, selector)?.scale;
+        if count < 2 || level + 1 != count {
+            return Err(Error::invalid("the last of several scales can be removed, or the whole image"));
+        }
+        document::change(store, ATTRIBUTES, |old| {
+            let mut group = old.ok_or_else(none)?;
+            if let Some(list) = group.get_mut(SCALES).and_then(Value::as_array_mut) {
+                list.truncate(level);
+            }
+            Ok(Some(group))
+        })?;
+        self.remove_level(store, level)
+    }
+
+    fn remove_level(self, store: &dyn Store, level: usize) -> Result<()> {
+        let child: Arc<dyn Store> = store.child(&path(level))?;
+        let Some((_, dataset)) = self.dataset(&*child)? else { return Ok(()) };
+        document::take(&*child, ATTRIBUTES)?;
+        self.remove_blocks(&*child, dataset.shape.len(), |_| true)?;
+        child.tidy();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Array, DataType, Domain, OpenOptions, format};
+
+    fn spec(shape: &[u64], resolution: Option<&[f64]>) -> CreateSpec {
+        CreateSpec {
+            resolution: resolution.map(<[f64]>::to_vec),
+            chunk: Some(vec![4; shape.len()]),
+            ..CreateSpec::new(DataType::U8, Domain::from_shape(shape).unwrap())
+        }
+    }
+
+    fn sizes(array: &Array) -> Vec<Vec<f64>> {
+        array.scales().iter().map(|scale| scale.resolution.size.to_vec()).collect()
+    }
+
+    #[test]
+    fn images_gain_and_lose_scales() {
+        let (url, n5) = ("memory://n5-image", OpenOptions::new().format("n5"));
+        let mut first = spec(&[9, 8], Some(&[4.0, 40.0]));
+        first.key = Some("s0".to_owned());
+        first.attributes = Some([("mine".to_owned(), json!(1))].into_iter().collect());
+        assert_eq!(n5.create(url, &first).unwrap().scale(), 0);
+        let kind = n5.create(url, &first).unwrap_err().kind();
+        assert_eq!(kind, ErrorKind::AlreadyExists);
+        n5.add_scale(url, &spec(&[5, 8], Some(&[8.0, 40.0]))).unwrap();
+        let array = n5.add_scale(url, &spec(&[3, 4], None)).unwrap();
+        assert_eq!((array.scale(), array.shape()), (2, &[3, 4][..]));
+        assert_eq!(sizes(&array), [[4.0, 40.0], [8.0, 40.0], [12.0, 80.0]]);
+        let options = FormatOptions::default();
+        let group = Value::Object(format::attributes(url, &options).unwrap());
+        assert_eq!((&group["scales"], &group["mine"]), (&json!([[1, 1], [2, 1], [3, 2]]), &json!(1)));
+        let own = format::attributes(&format!("{url}/s1"), &options).unwrap();
+        assert_eq!(own[FACTORS], json!([2, 1]));
+
+        assert!(format::remove(url, Some(&ScaleSelector::Index(1)), &options).is_err());
+        format::remove(url, Some(&ScaleSelector::Index(2)), &options).unwrap();
+        assert_eq!(OpenOptions::new().open(url).unwrap().scales().len(), 2);
+        format::remove(url, None, &options).unwrap();
+        let store = store(url, &options).unwrap();
+        store.list("", &mut |key, _| panic!("{key} is left")).unwrap();
+    }
+
+    #[test]
+    fn scales_that_do_not_fit_are_refused() {
+        let (url, n5) = ("memory://n5-misfits", OpenOptions::new().format("n5"));
+        let mut first = spec(&[9, 8], None);
+        first.key = Some("s1".to_owned());
+        assert!(n5.create(url, &first).unwrap_err().to_string().contains("s0"));
+        first.key = Some("s0".to_owned());
+        n5.create(url, &first).unwrap();
+        for bad in [
+            spec(&[5], None),
+            spec(&[5, 4], Some(&[2.0])),
+            spec(&[5, 4], Some(&[2.0, f64::NAN])),
+            CreateSpec { dtype: DataType::U16, ..spec(&[5, 4], None) },
+            CreateSpec { key: Some("s3".to_owned()), ..spec(&[5, 4], None) },
+        ] {
+            assert_eq!(n5.add_scale(url, &bad).unwrap_err().kind(), ErrorKind::InvalidArgument);
+        }
+        assert_eq!(sizes(&n5.add_scale(url, &spec(&[5, 4], None)).unwrap())[1], [2.0, 2.0]);
+    }
+}

@@ -1,0 +1,290 @@
+//! Consolidated metadata: copies of what all nodes below a group are, in the group itself.
+//!
+//! Nobody but who changes a node can keep the copies true. So after each change, the groups above take what is
+//! stored of the node then, and look whether it is still that: of two processes that change the same node, the one
+//! that is last to look sees both changes.
+
+use serde_json::{Map, Value, json};
+
+use super::{Version, group, v2, v3};
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::document::{self, Document};
+use crate::format::{FormatOptions, store_at};
+use crate::store::Store;
+
+/// The member of a group of version 3 that has the copies.
+const MEMBER: &str = "consolidated_metadata";
+
+/// The copies in a group's document, by path in version 3, by key in version 2.
+pub(super) fn entries(document: &Document, version: Version) -> Option<&Map<String, Value>> {
+    let all = if version == Version::Three { document.get(MEMBER)?.as_object()? } else { document };
+    all.get("metadata")?.as_object()
+}
+
+fn entries_mut(document: &mut Document, version: Version) -> Option<&mut Map<String, Value>> {
+    let all = if version == Version::Three { document.get_mut(MEMBER)?.as_object_mut()? } else { document };
+    all.get_mut("metadata")?.as_object_mut()
+}
+
+/// Has the groups above `url`, and that at `url`, know what is stored of it now.
+///
+/// # Errors
+/// A storage error; not if there is something above that may not be read.
+pub(super) fn refresh(version: Version, url: &str, options: &FormatOptions) -> Result<()> {
+    let (mut place, mut path) = (url.to_owned(), String::new());
+    let context = |error: Error| error.during("refreshing consolidated metadata of what holds").at(url);
+    if version == Version::Two {
+        update(&*store_at(url, options)?, version, "").map_err(context)?;
+    }
+    while let Some((above, name)) = parent(&place) {
+        path = if path.is_empty() { name } else { format!("{name}/{path}") };
+        let Ok(store) = store_at(&above, options) else { break };
+        if !is_group(&*store, version).map_err(context)? {
+            break;
+        }
+        update(&*store, version, &path).map_err(context)?;
+        place = above;
+    }
+    Ok(())
+}
+
+/// The place above `url`, and the name of `url` in it.
+fn parent(url: &str) -> Option<(String, String)> {
+    match url.split_once("://") {
+        Some((scheme, rest)) if scheme != "file" => {
+            let (above, name) = rest.trim_end_matches('/').rsplit_once('/')?;
+            Some((format!("{scheme}://{above}"), name.to_owned()))
+        }
+        _ => {
+            let path = std::path::absolute(url.strip_prefix("file://").unwrap_or(url)).ok()?;
+            // Nothing is above `..` that this path names.
+            Some((path.parent()?.to_str()?.to_owned(), path.file_name()?.to_str()?.to_owned()))
+        }
+    }
+}
+
+fn is_group(store: &dyn Store, version: Version) -> Result<bool> {
+    let key = if version == Version::Three { v3::KEY } else { v2::GROUP };
+    match document::read(store, key) {
+        Ok(found) => Ok(found.is_some_and(|group| {
+            version == Version::Two || group.get("node_type").is_some_and(|kind| kind == "group")
+        })),
+        Err(error) if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::InvalidMetadata) => {
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Copies what is stored of the node at `path` into the group of `store`, if that has copies; of a group that was
+/// not known, also what is below.
+fn update(store: &dyn Store, version: Version, path: &str) -> Result<()> {
+    let key = if version == Version::Three { v3::KEY } else { v2::CONSOLIDATED };
+    let document = document::read(store, key)?.unwrap_or_default();
+    let Some(copies) = entries(&document, version) else { return Ok(()) };
+    let is_known = match version {
+        Version::Three => copies.contains_key(path),
+        Version::Two => path.is_empty() || copies.contains_key(&format!("{path}/{}", v2::GROUP)),
+    };
+    let child = store.child(path)?;
+    let mut node = Node::read(&*child, version)?;
+    loop {
+        document::change(store, key, |old| {
+            let mut document = old;
+            if let Some(entries) = document.as_mut().and_then(|group| entries_mut(group, version)) {
+                node.put(entries, path, version);
+            }
+            Ok(document)
+        })?;
+        let now = Node::read(&*child, version)?;
+        if now == node {
+            break;
+        }
+        node = now;
+    }
+    if is_known || !is_group(&*child, version)? {
+        return Ok(());
+    }
+    let (below, _) = group::listed(&*child, version, usize::MAX)?;
+    below.iter().try_for_each(|node| update(store, version, &format!("{path}/{}", node.path)))
+}
+
+/// The documents of a node, by key.
+#[derive(PartialEq)]
+struct Node(Vec<(&'static str, Option<Document>)>);
+
+impl Node {
+    fn read(store: &dyn Store, version: Version) -> Result<Self> {
+        let keys: &[&'static str] = match version {
+            Version::Three => &[v3::KEY],
+            Version::Two => &[v2::ARRAY, v2::GROUP, v2::ATTRIBUTES],
+        };
+        let mut documents =
+            keys.iter().map(|key| Ok((*key, document::read(store, key)?))).collect::<Result<Vec<_>>>()?;
+        if let [(v3::KEY, Some(document))] = &mut documents[..]
+            && document.contains_key(MEMBER)
+        {
+            // As zarr-python has it: a copy has no copies of its own.
+            document.insert(
+                MEMBER.to_owned(),
+                json!({"kind": "inline", "must_understand": false, "metadata": {}}),
+            );
+        }
+        Ok(Self(documents))
+    }
+
+    fn exists(&self) -> bool {
+        self.0.iter().any(|(key, document)| *key != v2::ATTRIBUTES && document.is_some())
+    }
+
+    fn put(&self, entries: &mut Map<String, Value>, path: &str, version: Version) {
+        let below = if path.is_empty() { String::new() } else { format!("{path}/") };
+        if !self.exists() {
+            entries.retain(|key, _| key != path && !key.starts_with(&below));
+            return;
+        }
+        for (key, document) in &self.0 {
+            let key = if version == Version::Three { path.to_owned() } else { format!("{below}{key}") };
+            match document {
+                Some(document) => drop(entries.insert(key, Value::Object(document.clone()))),
+                None => drop(entries.shift_remove(&key)),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::{self, CreateSpec};
+    use crate::store::Update;
+    use crate::{DataType, Domain, OpenOptions};
+
+    fn put(store: &dyn Store, key: &str, value: &Value) {
+        document::create(store, key, value.as_object().unwrap()).unwrap();
+    }
+
+    /// A group with copies of nothing but itself.
+    fn consolidated(url: &str, version: Version) -> std::sync::Arc<dyn Store> {
+        let store = store_at(url, &FormatOptions::default()).unwrap();
+        if version == Version::Three {
+            let copies = json!({"kind": "inline", "must_understand": false, "metadata": {}});
+            put(
+                &*store,
+                v3::KEY,
+                &json!({"zarr_format": 3, "node_type": "group", "attributes": {}, MEMBER: copies}),
+            );
+        } else {
+            put(&*store, v2::GROUP, &json!({"zarr_format": 2}));
+            let copies = json!({"zarr_consolidated_format": 1, "metadata": {".zgroup": {"zarr_format": 2}}});
+            put(&*store, v2::CONSOLIDATED, &copies);
+        }
+        store
+    }
+
+    fn copies(store: &dyn Store, version: Version) -> Map<String, Value> {
+        let key = if version == Version::Three { v3::KEY } else { v2::CONSOLIDATED };
+        entries(&document::read(store, key).unwrap().unwrap(), version).unwrap().clone()
+    }
+
+    #[test]
+    fn copies_follow_every_change() {
+        for (version, name) in [(Version::Two, "zarr2"), (Version::Three, "zarr3")] {
+            let root = format!("memory://consolidated-{name}");
+            let store = consolidated(&root, version);
+            let options = FormatOptions { format: Some(name.to_owned()), ..FormatOptions::default() };
+            let array = format!("{root}/g/a");
+            let spec = CreateSpec::new(DataType::U8, Domain::from_shape(&[4]).unwrap());
+            format::create_group(&format!("{root}/g"), &Map::new(), &options).unwrap();
+            OpenOptions::new().format(name).create(&array, &spec).unwrap();
+            let attributes = json!({"by": "us"});
+            format::update_attributes(&array, attributes.as_object().unwrap(), &options).unwrap();
+            format::resize(&array, &[7], &options).unwrap();
+            let paths = |all: Map<String, Value>| all.keys().cloned().collect::<Vec<_>>();
+            let now = copies(&*store, version);
+            let child = store.child("g/a").unwrap();
+            if version == Version::Three {
+                assert_eq!(paths(now.clone()), ["g", "g/a"]);
+                assert_eq!(now["g/a"], Value::Object(document::read(&*child, v3::KEY).unwrap().unwrap()));
+                assert_eq!((&now["g/a"]["shape"], &now["g/a"]["attributes"]), (&json!([7]), &attributes));
+            } else {
+                assert_eq!(paths(now.clone()), [".zgroup", "g/.zgroup", "g/a/.zarray", "g/a/.zattrs"]);
+                assert_eq!((&now["g/a/.zarray"]["shape"], &now["g/a/.zattrs"]), (&json!([7]), &attributes));
+            }
+            format::update_attributes(&root, attributes.as_object().unwrap(), &options).unwrap();
+            if version == Version::Two {
+                assert_eq!(copies(&*store, version)[".zattrs"], attributes);
+            }
+            format::remove(&array, None, &options).unwrap();
+            assert!(!paths(copies(&*store, version)).iter().any(|path| path.contains("g/a")));
+            let nodes = format::list(&root, &FormatOptions::default()).unwrap();
+            assert_eq!(nodes.iter().map(|node| node.path.as_str()).collect::<Vec<_>>(), ["g"]);
+        }
+    }
+
+    #[test]
+    fn images_and_what_is_removed_without_asking() {
+        for (version, name) in [(Version::Two, "ome-zarr-0.4"), (Version::Three, "ome-zarr")] {
+            let root = format!("memory://consolidated-{name}");
+            let store = consolidated(&root, version);
+            let spec = CreateSpec::new(DataType::U8, Domain::from_shape(&[4, 4]).unwrap());
+            let image = format!("{root}/image");
+            OpenOptions::new().format(name).create(&image, &spec).unwrap();
+            OpenOptions::new().add_scale(&image, &spec).unwrap();
+            let listed = || {
+                let nodes = format::list(&root, &FormatOptions::default()).unwrap();
+                nodes.into_iter().map(|node| node.path).collect::<Vec<_>>()
+            };
+            assert_eq!(listed(), ["image", "image/0", "image/1"]);
+            let mut keys = Vec::new();
+            store
+                .list("image/", &mut |key, _| {
+                    keys.push(key.to_owned());
+                    Ok(())
+                })
+                .unwrap();
+            let gone = |key| Update { key, reads: false, max_len: 1 };
+            let gone: Vec<Update> = keys.into_iter().map(gone).collect();
+            store.update_many(&gone, &|_, _, _| Ok(crate::store::Change::Delete)).unwrap();
+            format::removed(&image, &FormatOptions::default()).unwrap();
+            assert_eq!(listed(), Vec::<String>::new());
+            OpenOptions::new().format(name).create(&image, &spec).unwrap();
+            format::remove(&image, None, &FormatOptions::default()).unwrap();
+            assert_eq!(listed(), Vec::<String>::new());
+        }
+    }
+
+    #[test]
+    fn copies_are_those_of_the_last_of_many_writers() {
+        let root = "memory://consolidated-race";
+        let store = consolidated(root, Version::Three);
+        let options = FormatOptions { format: Some("zarr3".to_owned()), ..FormatOptions::default() };
+        let node = format!("{root}/node");
+        format::create_group(&node, &Map::new(), &options).unwrap();
+        std::thread::scope(|scope| {
+            for writer in 0..4 {
+                let (node, options) = (&node, &options);
+                scope.spawn(move || {
+                    for count in 0..50 {
+                        let change = json!({"last": [writer, count], writer.to_string(): count});
+                        format::update_attributes(node, change.as_object().unwrap(), options).unwrap();
+                    }
+                });
+            }
+        });
+        let stored = format::attributes(&node, &options).unwrap();
+        assert_eq!(copies(&*store, Version::Three)["node"]["attributes"], Value::Object(stored.clone()));
+        assert_eq!((stored["0"].as_u64(), stored["3"].as_u64()), (Some(49), Some(49)));
+    }
+
+    #[test]
+    fn places_above() {
+        let above = |url: &str| parent(url).unwrap();
+        assert_eq!(above("s3://bucket/a/b/"), ("s3://bucket/a".to_owned(), "b".to_owned()));
+        assert_eq!(above("file:///a/b"), ("/a".to_owned(), "b".to_owned()));
+        assert_eq!(parent("s3://bucket"), None);
+        assert_eq!((parent("/"), parent("/a/..")), (None, None));
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(above("."), above(here.to_str().unwrap()));
+    }
+}

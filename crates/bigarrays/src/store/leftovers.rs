@@ -1,0 +1,108 @@
+//! What dead writers left in a directory.
+
+use std::ffi::OsStr;
+use std::fs::DirEntry;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use super::temporary;
+use crate::codec::ContentEncoding;
+use crate::error::{Error, Result};
+
+/// A writer that lives removes the other spellings of a key in less than this.
+const REMOVING: Duration = Duration::from_millis(100);
+
+/// Calls `found` with the path, relative to `root`, and the size of every file below it that a dead
+/// writer left: temporary files, and spellings of values that stand behind others.
+pub(super) fn below(root: &Path, found: &mut dyn FnMut(&str, u64) -> Result<()>) -> Result<()> {
+    let (mut folders, mut shadowed) = (vec![root.to_owned()], Vec::new());
+    while let Some(folder) = folders.pop() {
+        let failed = |error| Error::io(error, "listing", folder.display().to_string());
+        let entries = match std::fs::read_dir(&folder) {
+            Err(error) if is_gone(&error) => continue,
+            entries => entries.map_err(failed)?,
+        };
+        for entry in entries {
+            let entry = entry.map_err(failed)?;
+            if temporary::is_leftover(&entry) {
+                tell(root, &entry.path(), found)?;
+            } else if is_folder(&entry) {
+                folders.push(entry.path());
+            } else if is_shadowed(&entry.path()) {
+                shadowed.push(entry.path());
+            }
+        }
+    }
+    if !shadowed.is_empty() {
+        std::thread::sleep(REMOVING);
+    }
+    shadowed.retain(|path| is_shadowed(path));
+    shadowed.iter().try_for_each(|path| tell(root, path, found))
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+fn is_folder(entry: &DirEntry) -> bool {
+    match entry.file_type() {
+        // Listing follows links, too.
+        Ok(kind) if kind.is_symlink() => entry.path().is_dir(),
+        kind => kind.is_ok_and(|kind| kind.is_dir()),
+    }
+}
+
+/// Whether another spelling of the same key comes before that of `path`.
+fn is_shadowed(path: &Path) -> bool {
+    let Some(name) = path.file_name().and_then(OsStr::to_str) else { return false };
+    ContentEncoding::ALL.iter().enumerate().skip(1).any(|(rank, encoding)| {
+        let plain = name.strip_suffix(encoding.suffix()).filter(|plain| !plain.is_empty());
+        plain.is_some_and(|plain| {
+            let before =
+                |encoding: &ContentEncoding| path.with_file_name(format!("{plain}{}", encoding.suffix()));
+            path.is_file() && ContentEncoding::ALL[..rank].iter().any(|encoding| before(encoding).is_file())
+        })
+    })
+}
+
+fn tell(root: &Path, path: &Path, found: &mut dyn FnMut(&str, u64) -> Result<()>) -> Result<()> {
+    match path.metadata() {
+        // Somebody has finished it, or cleaned up.
+        Err(_) => Ok(()),
+        Ok(metadata) => found(&path.strip_prefix(root).unwrap_or(path).to_string_lossy(), metadata.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_dead_writers_left_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = std::process::id();
+        let names = [
+            // No process has this number.
+            (".bigarrays-tmp-1-7fffffff-0".to_owned(), true),
+            (format!(".bigarrays-tmp-1-{own:x}-0"), false),
+            (".bigarrays.lock".to_owned(), false),
+            ("a".to_owned(), false),
+            ("a.gz".to_owned(), true),
+            ("b.gz".to_owned(), false),
+        ];
+        std::fs::create_dir(folder.path().join("c")).unwrap();
+        for (name, _) in &names {
+            std::fs::write(folder.path().join("c").join(name), "12").unwrap();
+        }
+        let mut found = Vec::new();
+        below(folder.path(), &mut |key, bytes| {
+            found.push((key.to_owned(), bytes));
+            Ok(())
+        })
+        .unwrap();
+        found.sort();
+        let expected = names.iter().filter(|(_, is_left)| *is_left).map(|(name, _)| (format!("c/{name}"), 2));
+        assert_eq!(found, expected.collect::<Vec<_>>());
+    }
+}

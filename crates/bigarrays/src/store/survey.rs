@@ -1,0 +1,36 @@
+//! What there is in a store, beyond what listing tells.
+
+use crate::error::Error;
+
+/// Something that a [survey](super::Store::survey) comes upon.
+#[derive(Debug)]
+pub enum Finding<'a> {
+    /// A value and its size in bytes.
+    Value {
+        /// Its key.
+        key: &'a str,
+        /// Its size, as it is stored.
+        bytes: u64,
+    },
+    /// What a writer that died left behind. No reader ever sees it.
+    Leftover {
+        /// Where it is, relative to the store.
+        key: &'a str,
+        /// Its size.
+        bytes: u64,
+    },
+    /// What lies among the shards of a store of chunks and is none.
+    Stranger {
+        /// Its key in the store of the shards.
+        key: &'a str,
+        /// Its size.
+        bytes: u64,
+    },
+    /// A shard that is damaged, so that some or all of its values cannot be found.
+    Damaged {
+        /// Its key in the store of the shards.
+        key: &'a str,
+        /// In what way.
+        error: Error,
+    },
+}

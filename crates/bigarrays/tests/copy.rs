@@ -1,0 +1,197 @@
+//! Copies: whatever the two arrays are, the target shows what the source shows, and what was done by a run
+//! that ended early is found by the next.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bigarrays::engine::{Cancel, Copied, Journal, Progress};
+use bigarrays::format::{CreateSpec, NewSharding, Opened};
+use bigarrays::store::fault::{FaultStore, Operation};
+use bigarrays::{Array, ArrayOptions, CopyOptions, DataType, Domain, ErrorKind, OpenOptions, ndarray};
+use proptest::prelude::*;
+
+fn spec(domain: &str, chunk: [u64; 3]) -> CreateSpec {
+    let mut spec = CreateSpec::new(DataType::U16, domain.parse().unwrap());
+    spec.chunk = Some(chunk.into());
+    spec
+}
+
+fn create(name: &str, format: &str, spec: &CreateSpec) -> Array {
+    let url = format!("memory://copies/{name}");
+    drop(bigarrays::format::remove(&url, None, &Default::default()));
+    OpenOptions::new().format(format).create(&url, spec).unwrap()
+}
+
+/// Fills `array` with numbers that tell their place.
+fn fill(array: &Array) {
+    let domain = array.domain().clone();
+    let shape: Vec<usize> = domain.shape().iter().map(|&length| length as usize).collect();
+    let values = ndarray::Array3::from_shape_fn((shape[0], shape[1], shape[2]), |(x, y, z)| {
+        (1 + x + 40 * y + 1600 * z) as u16
+    });
+    array.write(domain.origin(), values.view()).unwrap();
+}
+
+fn elements(array: &Array) -> Vec<u16> {
+    array.read::<u16>(array.domain()).unwrap().into_data().iter().copied().collect()
+}
+
+fn copy(source: &Array, target: &Array, options: CopyOptions<'_>) -> bigarrays::Result<Copied> {
+    bigarrays::copy(source, target, options)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+
+    /// Boxes that need not be those of chunks, in one format each, with chunks that may or may not be alike.
+    #[test]
+    fn the_target_shows_what_the_source_shows(
+        formats in (0usize..4, 0usize..4),
+        chunks in (prop::array::uniform3(2u64..7), prop::option::of(prop::array::uniform3(2u64..7))),
+        lengths in prop::array::uniform3(5u64..20),
+        box_at in prop::array::uniform3(-6i64..12),
+        size in prop::array::uniform3(1u64..14),
+        place in prop::array::uniform3(0i64..3),
+        more in prop::array::uniform3(0u64..9),
+        sharded in any::<bool>(),
+    ) {
+        const FORMATS: [&str; 4] = ["precomputed", "zarr3", "n5", "zarr2"];
+        let (from, to) = (FORMATS[formats.0], FORMATS[formats.1]);
+        let domain = Domain::from_shape(&lengths).unwrap().to_string();
+        let source = create("source", from, &spec(&domain, chunks.0));
+        fill(&source);
+        // Places that are multiples of chunks now and then.
+        let chunk = chunks.1.unwrap_or(chunks.0);
+        let at: Vec<i64> = (0..3).map(|k| if box_at[k] > 6 { chunk[k] as i64 } else { box_at[k] }).collect();
+        let to_at: Vec<i64> = (0..3).map(|k| place[k] * chunk[k] as i64).collect();
+        let whole: Vec<u64> = (0..3).map(|k| to_at[k] as u64 + size[k] + more[k]).collect();
+        let mut wanted = spec(&Domain::from_shape(&whole).unwrap().to_string(), chunk);
+        if sharded && to == "zarr3" {
+            wanted.shard = Some(chunk.iter().map(|length| length * 2).collect());
+        } else if sharded && to == "precomputed" {
+            wanted.sharding = NewSharding::Auto;
+        }
+        let target = create("target", to, &wanted);
+        fill(&target);
+        let before = elements(&target);
+        let view = source.cut(&Domain::new(&at, &size).unwrap()).unwrap();
+        let part = target.cut(&Domain::new(&to_at, &size).unwrap()).unwrap();
+        let copied = copy(&view, &part, CopyOptions::default()).unwrap();
+        prop_assert_eq!(elements(&view), elements(&part));
+        if copied.plan.moves {
+            prop_assert_eq!(chunks.0, chunk);
+        }
+        // Around it, nothing has changed.
+        part.write(&to_at, ndarray::Array3::<u16>::zeros((size[0] as usize, size[1] as usize, size[2] as usize)).view()).unwrap();
+        let zeroed = before.iter().zip(elements(&target)).filter(|(before, now)| *before != now).count() as u64;
+        prop_assert!(zeroed <= size.iter().product());
+    }
+}
+
+#[test]
+fn what_lies_beyond_the_end_of_an_array_stays_there() {
+    let source = create("beyond", "zarr3", &spec("0:12,0:4,0:4", [4; 3]));
+    fill(&source);
+    bigarrays::format::resize("memory://copies/beyond", &[10, 4, 4], &Default::default()).unwrap();
+    let source = Array::open("memory://copies/beyond").unwrap();
+    let target = create("longer", "zarr3", &spec("0:12,0:4,0:4", [4; 3]));
+    let copied = copy(&source.cut(target.domain()).unwrap(), &target, CopyOptions::default()).unwrap();
+    assert!(copied.plan.moves);
+    let rows = target.read::<u16>(&"9:12,0:1,0:1".parse().unwrap()).unwrap();
+    assert_eq!(rows.data().iter().copied().collect::<Vec<_>>(), [10, 0, 0]);
+}
+
+#[test]
+fn missing_chunks_stay_missing_or_are_an_error() {
+    let source = create("sparse", "zarr3", &spec("0:12,0:4,0:4", [4; 3]));
+    fill(&source.cut(&"4:8,0:4,0:4".parse().unwrap()).unwrap());
+    let target = create("sparse-too", "zarr3", &spec("0:12,0:4,0:4", [4; 3]));
+    fill(&target);
+    copy(&source, &target, CopyOptions::default()).unwrap();
+    assert_eq!(target.missing(target.domain()).unwrap().len(), 2);
+    assert_eq!(elements(&target), elements(&source));
+    let strict = OpenOptions::new().strict(true).open("memory://copies/sparse").unwrap();
+    let error = copy(&strict, &target, CopyOptions::default()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+}
+
+/// An array over a store that counts what is put there.
+fn counting(array: &Array, puts: &Arc<AtomicUsize>) -> Array {
+    let puts = Arc::clone(puts);
+    let store = FaultStore::new(Arc::clone(array.store()), move |access| {
+        puts.fetch_add(usize::from(access.operation == Operation::Update), Ordering::Relaxed);
+        None
+    });
+    let opened = Opened {
+        format: "test",
+        layout: array.layout().clone(),
+        copies: Vec::new(),
+        store: Arc::new(store),
+        scales: Vec::new(),
+        scale: 0,
+    };
+    Array::from_opened(opened, array.url(), ArrayOptions::default())
+}
+
+#[test]
+fn what_was_done_is_found_and_what_was_damaged_is_done_again() {
+    for (format, sharded) in [("precomputed", false), ("precomputed", true), ("zarr3", true), ("n5", false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let source = create("done-source", "zarr3", &spec("0:64,0:64,0:64", [16; 3]));
+        fill(&source);
+        let mut wanted = spec("0:64,0:64,0:64", [8; 3]);
+        match (format, sharded) {
+            ("precomputed", true) => {
+                wanted.sharding = "preshift_bits=2,minishard_bits=1,shard_bits=6,data_encoding=gzip"
+                    .parse()
+                    .map(NewSharding::Neuroglancer)
+                    .unwrap();
+            }
+            (_, true) => wanted.shard = Some(vec![16; 3]),
+            _ => {}
+        }
+        let puts = Arc::new(AtomicUsize::new(0));
+        let target = counting(&create("done-target", format, &wanted), &puts);
+        let path = folder.path().join("journal");
+        let journal = Journal::open(&path).unwrap();
+        let cancel = Cancel::new();
+        let stop = |progress: Progress| {
+            if progress.done > progress.total / 8 {
+                cancel.cancel();
+            }
+        };
+        let memory = 3 << 16;
+        let options = CopyOptions {
+            memory,
+            journal: Some(&journal),
+            cancel: Some(&cancel),
+            progress: Some(&stop),
+            ..CopyOptions::default()
+        };
+        assert_eq!(copy(&source, &target, options).unwrap_err().kind(), ErrorKind::Cancelled);
+        drop(journal);
+        let done = puts.swap(0, Ordering::Relaxed);
+        // One chunk of what is done is changed by somebody else.
+        target.write(&[0, 0, 0], ndarray::Array3::<u16>::zeros((1, 1, 1)).view()).unwrap();
+        let journal = Journal::open(&path).unwrap();
+        let options = CopyOptions { memory, journal: Some(&journal), ..CopyOptions::default() };
+        let copied = copy(&source, &target, options).unwrap();
+        let blocks = copied.plan.blocks() as u64;
+        assert!(
+            copied.found > 0 && copied.found < blocks,
+            "{format} {sharded}: {} of {blocks}",
+            copied.found
+        );
+        assert!(done > 0 && puts.load(Ordering::Relaxed) < 64 * 8);
+        assert_eq!(elements(&target), elements(&source), "{format} {sharded}");
+        // All of it is found, and nothing done.
+        drop(journal);
+        puts.store(0, Ordering::Relaxed);
+        let journal = Journal::open(&path).unwrap();
+        let options = CopyOptions { memory, journal: Some(&journal), ..CopyOptions::default() };
+        assert_eq!(copy(&source, &target, options).unwrap().found, blocks, "{format} {sharded}");
+        assert_eq!(puts.load(Ordering::Relaxed), 0);
+        journal.remove().unwrap();
+    }
+}
