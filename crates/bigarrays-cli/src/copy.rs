@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use bigarrays::engine::{Cast, CopyOptions, Journal, Overflow, Rounding, plan_copy};
 use bigarrays::format::{self, ScaleSelector};
-use bigarrays::{Array, DataType, Domain, Error, ErrorKind, Result};
+use bigarrays::{Array, CreateSpec, DataType, Domain, Error, ErrorKind, Result};
 use clap::{Args, ValueEnum};
 use indicatif::BinaryBytes;
 
@@ -21,8 +21,9 @@ use crate::values::{self, List};
 ///
 /// Axes are matched by their names: a .npy file's z,y,x go to a layer's x,y,z. A box that reaches outside
 /// SRC gives zeros there. Where chunks of both are cut and encoded alike, they move as they are stored: jpeg
-/// is not encoded again. A copy that was stopped or killed is taken up by the same command, which skips what
-/// is done and is still as it was left; SRC must not have changed since.
+/// is not encoded again, and nobody looks whether they are whole, unless --check is given. A copy that was
+/// stopped or killed is taken up by the same command, which skips what is done and is still as it was left, of
+/// chunks of SRC that have not changed since (in a .npy or image file, that is not seen).
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct CopyArgs {
@@ -44,9 +45,13 @@ pub(crate) struct CopyArgs {
     #[arg(long)]
     dry_run: bool,
 
-    /// Do not take up what an earlier run of the same command left, and leave nothing for a later one
+    /// Do not take up what an earlier run of the same command left: forget it, and leave nothing for a later one
     #[arg(long)]
     no_resume: bool,
+
+    /// Decode chunks that move as they are stored, too, and refuse damaged ones
+    #[arg(long)]
+    check: bool,
 
     #[command(flatten)]
     job: JobArgs,
@@ -137,18 +142,49 @@ const EXAMPLES: &str = "Examples:
   bigarrays copy patch em --to 512,512,-20";
 
 pub(crate) fn run(args: &CopyArgs, session: &Session) -> anyhow::Result<()> {
+    args.what.check()?;
     let copier = Copier { args, session };
     let scales = copier.scales()?;
     if args.dry_run {
         return scales.iter().try_for_each(|(selector, part)| copier.rehearse(selector, part.as_ref()));
     }
-    let journal = if args.no_resume { None } else { copier.journal()? };
+    let mut journal = copier.journal()?;
+    if args.no_resume
+        && let Some(journal) = journal.take()
+    {
+        journal.remove()?;
+    }
+    if let Some(journal) = &mut journal {
+        copier.look_up(journal)?;
+    }
     for (at, (selector, part)) in scales.iter().enumerate() {
         copier.copy(at, selector, part.as_ref(), scales.len() > 1, journal.as_ref())?;
     }
     journal.map_or(Ok(()), Journal::remove)?;
     Ok(())
 }
+
+impl What {
+    /// An error if options do not go together.
+    fn check(&self) -> Result<()> {
+        let is_many = self.all_scales || self.scale.len() > 1;
+        if !self.create
+            && let Some(option) = self.new.given().or_else(|| self.layer.given())
+        {
+            return Err(Error::invalid(format!("{option} says how DST is made: it goes with --create")));
+        }
+        if is_many && (self.layer.is_of_one_scale() || self.to.is_some() || self.to_scale.is_some()) {
+            let message =
+                "--resolution, --key, --to and --to-scale are of one scale; copy the scales one by one";
+            return Err(Error::invalid(message));
+        }
+        Ok(())
+    }
+}
+
+/// What steps of the journal begin with: a scale that was made, and what the layer was then.
+const MADE: &str = "made scale ";
+const IDENTITY: &str = "identity ";
 
 /// One call of the command.
 struct Copier<'a> {
@@ -190,9 +226,22 @@ impl Copier<'_> {
         let axes = what.axes.clone().unwrap_or_else(|| Axes::of(&source));
         let part = part.cloned().unwrap_or_else(|| source.domain().clone());
         let mut like = self.session.open().scale(selector.clone()).like(&self.args.source)?;
-        like.dtype = what.dtype.unwrap_or(like.dtype);
+        if let Some(dtype) = what.dtype.filter(|dtype| *dtype != like.dtype) {
+            // The others are of the type.
+            like = CreateSpec { fill: None, codecs: None, dtype, ..like };
+        }
         let to = what.to.as_ref().map(|to| to.0.as_slice());
-        what.new.plan(&source.cut(&part)?, &axes, like, &what.layer, to)
+        let new = what.new.plan(&source.cut(&part)?, &axes, like, &what.layer, to)?;
+        let is_raw =
+            new.spec.codecs.is_none() && new.spec.encoding.as_deref().is_none_or(|name| name == "raw");
+        let names: Vec<&str> = source.layout().codecs.names().collect();
+        if is_raw && names != ["raw"] && !what.layer.says_encoding() {
+            let (names, format) = (names.join(" + "), new.format);
+            self.session.terminal.note(format_args!(
+                "elements are stored raw in {format}, not as {names}; --encoding says otherwise"
+            ));
+        }
+        Ok(new)
     }
 
     /// What goes where in a target that exists.
@@ -231,7 +280,11 @@ impl Copier<'_> {
             return Err(Error::invalid(reason).during("copying into").at(target.url()));
         }
         let place = Domain::new(&origin, &mapped.along(mapped.view.shape(), &own, &1))?;
-        expect_apart(&source, &part, &target, &place)?;
+        let (from, to) = (source.dtype(), target.dtype());
+        if what.dtype.unwrap_or(from) != to {
+            let reason = format!("elements are of {to}, those of SRC of {from}; --dtype {to} casts them");
+            return Err(Error::invalid(reason).during("copying into").at(target.url()));
+        }
         if !target.domain().contains(&place) {
             let reason = format!("box {place} reaches outside the domain {}", target.domain());
             return Err(Error::new(ErrorKind::OutOfBounds, reason).during("copying into").at(target.url()));
@@ -268,31 +321,47 @@ impl Copier<'_> {
         job::copy_with(&job, &source, &target, options, self.session.terminal)
     }
 
+    /// Forgets what an earlier run has noted if what it has made is gone.
+    ///
+    /// # Errors
+    /// `AlreadyExists` if something else is there.
+    fn look_up(&self, journal: &mut Journal) -> Result<()> {
+        let url = &self.args.target;
+        let Some(known) = journal.steps().rev().find_map(|step| step.strip_prefix(IDENTITY)) else {
+            return Ok(());
+        };
+        match format::identity(url, &self.session.format())? {
+            None => journal.forget(),
+            Some(own) if own == known => Ok(()),
+            Some(_) => {
+                let reason = "this is not what an earlier run of this command made and left unfinished, or it was \
+                              changed; remove it, or say --no-resume and not --create to copy into it";
+                Err(Error::new(ErrorKind::AlreadyExists, reason).during("copying into").at(url))
+            }
+        }
+    }
+
     /// Makes the target of the `at`-th scale, or opens it where an earlier run of this call has made it.
     fn make(&self, at: usize, new: &New, journal: Option<&Journal>) -> Result<Array> {
         let options = self.session.with(self.args.what.write.options()).format(new.format);
         let url = new_layer(&self.args.target)?;
-        let step = format!("made scale {at}");
-        if journal.is_some_and(|journal| journal.has(&step)) {
-            // The scales of a layer are in the order of their sizes, which need not be ours.
-            let scales = options.open(url)?.scales().len();
-            let opened = (0..scales.max(1)).map(|scale| options.clone().scale(scale).open(url));
-            let is_it = |array: &Array| {
-                let own = array.scales().get(array.scale());
-                let is_key = |key: &String| own.is_none_or(|scale| scale.key == *key);
-                array.domain() == &new.spec.domain && new.spec.key.as_ref().is_none_or(is_key)
-            };
-            let found = opened.filter_map(Result::ok).find(is_it);
-            let gone =
-                || Error::new(ErrorKind::NotFound, "what an earlier run of this call made is gone").at(url);
-            return found.ok_or_else(gone);
+        let made = format!("{MADE}{at} ");
+        if let Some(key) =
+            journal.and_then(|journal| journal.steps().find_map(|step| step.strip_prefix(&made)))
+        {
+            let key = ScaleSelector::Key(key.to_owned());
+            return if key == ScaleSelector::Key(String::new()) { options } else { options.scale(key) }
+                .open(url);
         }
-        let made =
+        let array =
             if at == 0 { options.create(url, &new.spec)? } else { options.add_scale(url, &new.spec)? };
         if let Some(journal) = journal {
-            journal.note(&step)?;
+            let key = array.scales().get(array.scale()).map_or("", |scale| scale.key.as_str());
+            journal.note(&format!("{made}{key}"))?;
+            let identity = format::identity(url, &self.session.format())?;
+            journal.note(&format!("{IDENTITY}{}", identity.unwrap_or_default()))?;
         }
-        Ok(made)
+        Ok(array)
     }
 
     fn options(&self, source: &Array, target: &Array) -> CopyOptions<'static> {
@@ -309,12 +378,26 @@ impl Copier<'_> {
             OverflowArg::Wrap => Overflow::Wrap,
         };
         let is_meant = what.dtype == Some(target.dtype()) && source.dtype() != target.dtype();
-        CopyOptions { cast: is_meant.then_some(Cast { rounding, overflow }), ..self.args.job.options() }
+        CopyOptions {
+            cast: is_meant.then_some(Cast { rounding, overflow }),
+            check: self.args.check,
+            ..self.args.job.options()
+        }
     }
 
     /// Says what copying one scale would take.
     fn rehearse(&self, selector: &ScaleSelector, part: Option<&Domain>) -> anyhow::Result<()> {
         let (source, target) = if self.args.what.create {
+            let url = &self.args.target;
+            if self.journal()?.is_none_or(|journal| journal.steps().count() == 0)
+                && format::identity(url, &self.session.format())?.is_some()
+            {
+                let reason = "there is something here, and --create makes DST anew";
+                return Err(Error::new(ErrorKind::AlreadyExists, reason)
+                    .during("copying into")
+                    .at(url)
+                    .into());
+            }
             let new = self.planned(selector, part)?;
             let target = rehearsed(new_layer(&self.args.target)?, &new.spec, new.format)?;
             let target = new.mapped.place_in(&target)?;
@@ -345,8 +428,17 @@ impl Copier<'_> {
             true => PathBuf::from(url),
             false => std::path::absolute(url).unwrap_or_else(|_| Path::new(url).into()),
         };
-        let what =
-            format!("{:?} {:?} {:?}", place(&self.args.source), place(&self.args.target), self.args.what);
+        // The same bucket may be at another place.
+        let settings = self.session.store().settings.without_secrets();
+        let endpoints: Vec<_> = std::env::vars_os()
+            .filter(|(name, _)| name.to_str().is_some_and(|name| name.contains("ENDPOINT")))
+            .collect();
+        let what = format!(
+            "{:?} {:?} {:?} {settings:?} {endpoints:?}",
+            place(&self.args.source),
+            place(&self.args.target),
+            self.args.what
+        );
         match Journal::default_path(&what) {
             Some(path) => Journal::open(path).map(Some),
             None => {
@@ -357,7 +449,7 @@ impl Copier<'_> {
     }
 }
 
-/// The box of `array` that covers what `part` covers of `fine`.
+/// The box of `array` that covers what `part` covers of `fine`; where that is inside, it is here.
 fn coarser(part: &Domain, fine: &Array, array: &Array) -> Result<Domain> {
     let factor = |axis: usize| match (fine.resolution(), array.resolution()) {
         (Some(fine), Some(own)) => fine.size[axis] / own.size[axis],
@@ -371,16 +463,6 @@ fn coarser(part: &Domain, fine: &Array, array: &Array) -> Result<Domain> {
             (at(range.start, 1.0).floor() as i64)..(at(range.end, -1.0).ceil() as i64)
         }
     };
-    Domain::from_ranges(&part.ranges().enumerate().map(scaled).collect::<Vec<_>>())
-}
-
-/// An error if the two boxes are parts of the same array that meet: blocks would be read that have
-/// been written already.
-fn expect_apart(source: &Array, part: &Domain, target: &Array, place: &Domain) -> Result<()> {
-    let is_same = source.store().location("") == target.store().location("");
-    if !is_same || part.ndim() != place.ndim() || part.intersect(place).is_empty() {
-        return Ok(());
-    }
-    let reason = format!("boxes {part} and {place} are of one array and overlap; copy through another array");
-    Err(Error::invalid(reason).during("copying into").at(target.url()))
+    let covering = Domain::from_ranges(&part.ranges().enumerate().map(scaled).collect::<Vec<_>>())?;
+    Ok(if fine.domain().contains(part) { covering.intersect(array.domain()) } else { covering })
 }

@@ -1,6 +1,7 @@
 //! Options that say how a new layer is stored and written.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bigarrays::curve::ChunkOrder;
 use bigarrays::format::NewSharding;
@@ -79,6 +80,34 @@ impl LayerArgs {
         }
     }
 
+    /// The first option that is given and is for new layers alone.
+    pub(crate) fn given(&self) -> Option<&'static str> {
+        let given = [
+            ("--chunk", self.chunk.is_some()),
+            ("--encoding", self.encoding.is_some()),
+            ("--level", self.level.is_some()),
+            ("--block", self.block.is_some()),
+            ("--resolution", self.resolution.is_some()),
+            ("--labels", self.labels),
+            ("--codecs", self.codecs.is_some()),
+            ("--sharded", self.sharded.is_some()),
+            ("--shard", self.shard.is_some()),
+            ("--shard-order", self.shard_order.is_some()),
+            ("--key", self.key.is_some()),
+        ];
+        given.into_iter().find_map(|(name, is_given)| is_given.then_some(name))
+    }
+
+    /// Whether an option says how chunks are encoded.
+    pub(crate) fn says_encoding(&self) -> bool {
+        self.encoding.is_some() || self.codecs.is_some()
+    }
+
+    /// Whether an option says what only one scale can have.
+    pub(crate) fn is_of_one_scale(&self) -> bool {
+        self.resolution.is_some() || self.key.is_some()
+    }
+
     /// A layer like that of `spec`, but for what the options say.
     pub(crate) fn over(&self, spec: CreateSpec) -> CreateSpec {
         self.spec(spec.dtype, spec.domain.clone()).or_like(spec, self.sharded.is_some())
@@ -104,8 +133,10 @@ pub(crate) fn new_layer(url: &str) -> Result<&str> {
 /// # Errors
 /// Those of making it there.
 pub(crate) fn rehearsed(url: &str, spec: &CreateSpec, format: &str) -> Result<Array> {
-    let name = url.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-    OpenOptions::new().format(format).create(&format!("memory://{name}"), spec)
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let (name, count) = (url.trim_end_matches('/').rsplit('/').next(), COUNT.fetch_add(1, Ordering::Relaxed));
+    let url = format!("memory://rehearsal/{count}/{}", name.unwrap_or_default());
+    OpenOptions::new().format(format).create(&url, spec)
 }
 
 /// How chunks are written.

@@ -31,6 +31,12 @@ pub(crate) struct New {
 }
 
 impl NewArgs {
+    /// The first option that is given.
+    pub(crate) fn given(&self) -> Option<&'static str> {
+        let transpose = self.transpose.as_ref().map(|_| "--transpose");
+        self.format.as_ref().map(|_| "--format").or(transpose)
+    }
+
     /// The format of an array made from `source`.
     ///
     /// # Errors
@@ -68,7 +74,9 @@ impl NewArgs {
                 return Err(Error::invalid(message));
             }
             None if is_layer => Mapped::to_layer(source, axes)?,
-            None if format.order() == source.order() => Mapped::to(source, axes, axes.clone())?,
+            None if format.order() == source.order() || format.name() == source.format() => {
+                Mapped::to(source, axes, axes.clone())?
+            }
             None => Mapped::to(source, axes, Axes(axes.0.iter().rev().cloned().collect()))?,
         };
         let new = if is_layer { mapped.layer_axes() } else { mapped.axes.clone() };

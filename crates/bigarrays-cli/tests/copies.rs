@@ -124,34 +124,99 @@ fn a_copy_that_was_killed_is_taken_up_by_the_same_command() {
     npy(&bench.path("in.npy"), "<u2", false, &[128, 256, 256], &as_bytes(&voxels));
     bench.ok("import in.npy layer --chunk 32,32,32");
     let line = "copy layer again --create --chunk 16,16,16 --encoding gzip --memory 4M";
-    let mut killed = 0;
-    for after in [30, 60, 120, 240, 480] {
+    let notes = |bench: &Bench| {
+        let journal = std::fs::read_dir(bench.path(".state/bigarrays/jobs")).ok()?.next()?.ok()?;
+        Some(std::fs::read_to_string(journal.path()).ok()?.lines().count())
+    };
+    for kills in 1..=2 {
         let mut child = bench.command(line).stderr(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(after));
-        if child.try_wait().unwrap().is_none() {
-            child.kill().unwrap();
-            killed += 1;
+        // The first line is the journal's own, two are of the layer that is made.
+        while notes(&bench).is_none_or(|notes| notes < 3 + 3 * kills) {
+            assert!(child.try_wait().unwrap().is_none(), "it is done before it is killed");
+            std::thread::sleep(Duration::from_millis(1));
         }
+        child.kill().unwrap();
         child.wait().unwrap();
-        if bench.path("again").exists() && bench.journals() == 0 {
-            break;
-        }
     }
-    assert!(killed > 0);
-    if bench.journals() > 0 {
-        // What was done and then damaged is done again.
-        let scale = bench.path("again").join("1_1_1");
-        let done = std::fs::read_dir(&scale).ok().and_then(|mut all| {
-            all.find_map(|entry| {
-                Some(entry.ok()?.path()).filter(|path| !path.to_string_lossy().contains("bigarrays"))
-            })
-        });
-        if let Some(done) = done {
-            std::fs::write(done, b"torn").unwrap();
-        }
-        bench.ok(line);
-    }
+    // What was done and then damaged is done again.
+    let scale = bench.path("again").join("1_1_1");
+    let done = std::fs::read_dir(&scale).unwrap().map(|entry| entry.unwrap().path());
+    let done = done.filter(|path| !path.to_string_lossy().contains("bigarrays")).min().unwrap();
+    std::fs::write(done, b"torn").unwrap();
+    let output = bench.run(line);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && said.contains("blocks were done already"), "{said}");
     assert_eq!(bench.elements::<u16>("again").1, voxels);
     assert_eq!(bench.journals(), 0);
     assert!(bench.fails(line, 1).contains("layer here"), "what is done is not done again unasked");
+}
+
+#[test]
+fn what_an_earlier_run_made_is_not_mistaken() {
+    let bench = with_layer("");
+    // It ends early, as an element does not fit.
+    let line = "copy layer bytes --create --dtype uint8 --chunk 4,4,1 --memory 4M";
+    bench.fails(line, 2);
+    assert_eq!(bench.journals(), 1);
+    // What it made is gone: it begins anew.
+    std::fs::remove_dir_all(bench.path("bytes")).unwrap();
+    bench.fails(line, 2);
+    // There is another of the same kind: it is somebody's.
+    std::fs::remove_dir_all(bench.path("bytes")).unwrap();
+    bench.ok("create bytes --box -3:10,0:7,-2:3 --dtype uint8 --chunk 4,4,1 --resolution 8,8,40");
+    assert!(bench.fails(line, 1).contains("not what an earlier run"));
+    assert!(bench.fails(&format!("{line} --no-resume"), 1).contains("layer here"));
+    assert_eq!(bench.journals(), 0);
+}
+
+#[test]
+fn several_scales_are_taken_up_each_in_its_place() {
+    let bench = Bench::new();
+    npy(&bench.path("in.npy"), "<u2", false, &[4, 4, 4], &as_bytes(&volume([4, 4, 4])));
+    bench.ok("import in.npy image --format ome-zarr --resolution 8,8,8");
+    // Of the same box, and with an element that does not fit.
+    bench.ok("create image --add-scale --box 0:4,0:4,0:4 --resolution 16,16,16");
+    let other: Vec<u16> = volume([4, 4, 4]).iter().map(|voxel| voxel % 200).collect();
+    npy(&bench.path("other.npy"), "<u2", false, &[4, 4, 4], &as_bytes(&other));
+    bench.ok("copy other.npy image --to-scale 1");
+    let dry = bench.ok("copy image layer --create --format precomputed --all-scales --dry-run");
+    assert_eq!(dry.lines().count(), 2, "{dry}");
+    let line = "copy image layer --create --format precomputed --all-scales --dtype uint8";
+    bench.fails(line, 2);
+    let line = format!("{line} --out-of-range clip");
+    assert!(bench.fails(&line, 1).contains("there is a layer here"), "another command, another copy");
+    bench.ok("rm layer --yes");
+    bench.ok(&line);
+    let voxels = |scale: usize| {
+        let array = bigarrays::OpenOptions::new().scale(scale).open(&bench.url("layer")).unwrap();
+        let read = array.read::<u8>(array.domain()).unwrap();
+        read.data().iter().map(|&voxel| u64::from(voxel)).sum::<u64>()
+    };
+    let clipped = |of: &[u16]| of.iter().map(|&voxel| u64::from(voxel.min(255))).sum::<u64>();
+    assert_eq!((voxels(0), voxels(1)), (clipped(&volume([4, 4, 4])), clipped(&other)));
+}
+
+#[test]
+fn options_that_would_do_nothing_are_refused_and_compression_is_kept() {
+    let bench = with_layer("");
+    bench.ok("copy layer other --create");
+    for option in ["--encoding gzip", "--chunk 4,4,4", "--format zarr3", "--sharded", "--resolution 1,1,1"] {
+        assert!(bench.fails(&format!("copy layer other {option}"), 2).contains("--create"), "{option}");
+    }
+    assert!(bench.fails("copy layer other --dtype uint8", 2).contains("uint16"));
+    bench.fails("copy layer x --create --all-scales --key foo", 2);
+    assert!(bench.fails("copy layer other --create --dry-run", 1).contains("here"));
+    bench.ok("copy layer z.zarr --create --format zarr3 --encoding zstd --level 3");
+    for (line, copy) in [
+        ("copy z.zarr z2.zarr --create --format zarr2", "z2.zarr"),
+        ("copy z.zarr z.n5 --create --format n5", "z.n5"),
+        ("copy z.zarr turned.zarr --create --transpose xyz", "turned.zarr"),
+        ("copy z.zarr narrow.zarr --create --dtype int16", "narrow.zarr"),
+    ] {
+        bench.ok(line);
+        let said = bench.ok(&format!("info {copy}"));
+        assert!(said.contains("zstd") || said.contains("n5"), "{said}");
+    }
+    let attributes = std::fs::read_to_string(bench.path("z.n5").join("attributes.json")).unwrap();
+    assert!(attributes.contains("zstd"), "{attributes}");
 }

@@ -17,7 +17,8 @@ const TICK: Duration = Duration::from_millis(50);
 
 /// Copies all elements of one array or view to another of the same shape.
 ///
-/// Where both are cut and encoded alike, chunks move as they are stored, so that jpeg is not encoded again.
+/// Where both are cut and encoded alike, chunks move as they are stored, so that jpeg is not encoded again;
+/// damaged ones move too, unless `check` has all of them decoded.
 /// Elements of another type are cast only if `rounding` ("nearest", to even, "floor", "ceil" or "zero") or
 /// `out_of_range` ("refuse", "clip" or "wrap") says how. `journal` names a file: what is done is noted there,
 /// so that the same call takes up a copy that ended early, after a kill too; it is removed when all is done.
@@ -42,7 +43,7 @@ const TICK: Duration = Duration::from_millis(50);
 /// the type, StorageError if another process has the journal, MemoryBudgetError before anything is read if
 /// one block does not fit, and any error of reading or writing.
 #[pyfunction]
-#[pyo3(signature = (source, target, *, rounding = None, out_of_range = None, journal = None, memory = None, progress = None))]
+#[pyo3(signature = (source, target, *, rounding = None, out_of_range = None, check = false, journal = None, memory = None, progress = None))]
 #[allow(clippy::too_many_arguments, reason = "keywords of Python")]
 pub(crate) fn copy(
     py: Python<'_>,
@@ -50,6 +51,7 @@ pub(crate) fn copy(
     target: &Bound<'_, PyArray>,
     rounding: Option<&str>,
     out_of_range: Option<&str>,
+    check: bool,
     journal: Option<PathBuf>,
     memory: Option<u64>,
     progress: Option<&Bound<'_, PyAny>>,
@@ -64,6 +66,7 @@ pub(crate) fn copy(
     let journal = journal.map(Journal::open).transpose().or_raise(py)?;
     let options = CopyOptions {
         cast,
+        check,
         memory,
         journal: journal.as_ref(),
         cancel: Some(&cancel),

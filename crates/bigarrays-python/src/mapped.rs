@@ -101,14 +101,15 @@ pub(crate) fn elements<'py>(py: Python<'py>, array: &Array) -> PyResult<Option<B
     for (axis, map) in array.transform().axes.iter().enumerate() {
         let length = stored.domain().shape()[axis] as i64;
         let (first, count, step) = match *map {
-            AxisMap::Fixed(at) => (at, None, 1),
+            AxisMap::Fixed(at) => (Some(at), None, 1),
             AxisMap::Along { axis, offset, step } => {
                 order.push(axis);
                 let (start, count) = (array.domain().origin()[axis], array.shape()[axis] as i64);
-                (offset + step * start, Some(count), step)
+                (step.checked_mul(start).and_then(|first| first.checked_add(offset)), Some(count), step)
             }
         };
-        let last = first + step * (count.unwrap_or(1) - 1);
+        let last = first.and_then(|first| step.checked_mul(count.unwrap_or(1) - 1)?.checked_add(first));
+        let (Some(first), Some(last)) = (first, last) else { return Ok(None) };
         if count != Some(0) && !((0..length).contains(&first) && (0..length).contains(&last)) {
             return Ok(None);
         }

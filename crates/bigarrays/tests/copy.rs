@@ -79,9 +79,10 @@ proptest! {
         let part = target.cut(&Domain::new(&to_at, &size).unwrap()).unwrap();
         let copied = copy(&view, &part, CopyOptions::default()).unwrap();
         prop_assert_eq!(elements(&view), elements(&part));
-        if copied.plan.moves {
-            prop_assert_eq!(chunks.0, chunk);
-        }
+        // All are raw: whether chunks move, their shapes and places say, and the formats' own headers.
+        let is_cut_alike = chunks.0 == chunk && (0..3).all(|k| (at[k] - to_at[k]) % chunk[k] as i64 == 0);
+        prop_assert!(!copied.plan.moves || is_cut_alike);
+        prop_assert!(copied.plan.moves || !is_cut_alike || from != to);
         // Around it, nothing has changed.
         part.write(&to_at, ndarray::Array3::<u16>::zeros((size[0] as usize, size[1] as usize, size[2] as usize)).view()).unwrap();
         let zeroed = before.iter().zip(elements(&target)).filter(|(before, now)| *before != now).count() as u64;
@@ -100,6 +101,89 @@ fn what_lies_beyond_the_end_of_an_array_stays_there() {
     assert!(copied.plan.moves);
     let rows = target.read::<u16>(&"9:12,0:1,0:1".parse().unwrap()).unwrap();
     assert_eq!(rows.data().iter().copied().collect::<Vec<_>>(), [10, 0, 0]);
+}
+
+#[test]
+fn what_was_cropped_away_does_not_come_up_when_the_target_grows() {
+    let source = create("uncropped", "zarr3", &spec("0:8,0:4,0:4", [8, 4, 4]));
+    fill(&source);
+    let target = create("cropped", "zarr3", &spec("0:5,0:4,0:4", [8, 4, 4]));
+    copy(&source.cut(target.domain()).unwrap(), &target, CopyOptions::default()).unwrap();
+    bigarrays::format::resize("memory://copies/cropped", &[8, 4, 4], &Default::default()).unwrap();
+    let grown = Array::open("memory://copies/cropped").unwrap();
+    let row = grown.read::<u16>(&"4:8,0:1,0:1".parse().unwrap()).unwrap();
+    assert_eq!(row.data().iter().copied().collect::<Vec<_>>(), [5, 0, 0, 0]);
+}
+
+#[test]
+fn chunks_move_between_content_encodings_and_damaged_ones_if_nobody_checks() {
+    use bigarrays::codec::ContentEncoding;
+    let source = create("moving", "precomputed", &spec("-3:17,0:10,0:9", [8, 8, 8]));
+    fill(&source);
+    for encoding in ContentEncoding::ALL {
+        let url = format!("memory://copies/moved-{encoding:?}");
+        let wanted = spec("-3:17,0:10,0:9", [8, 8, 8]);
+        let target = OpenOptions::new().content_encoding(encoding).create(&url, &wanted).unwrap();
+        let copied = copy(&source, &target, CopyOptions::default()).unwrap();
+        assert!(copied.plan.moves);
+        assert_eq!(elements(&Array::open(&url).unwrap()), elements(&source), "{encoding:?}");
+    }
+    let mut wanted = spec("0:16,0:8,0:8", [8, 8, 8]);
+    wanted.encoding = Some("zstd".to_owned());
+    let source = create("damaged", "zarr3", &wanted);
+    fill(&source);
+    source.store().write("c/1/0/0", b"(no zstd)").unwrap();
+    let target = create("moved-damaged", "zarr3", &wanted);
+    let checked = copy(&source, &target, CopyOptions { check: true, ..CopyOptions::default() });
+    let error = checked.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CorruptData);
+    assert!(error.to_string().contains("c/1/0/0"), "{error}");
+    copy(&source, &target, CopyOptions::default()).unwrap();
+    assert_eq!(target.store().read("c/1/0/0").unwrap().unwrap(), b"(no zstd)");
+}
+
+#[test]
+fn fill_is_dropped_as_asked_and_arrays_are_not_copied_over_themselves() {
+    let source = create("filled", "zarr3", &spec("0:16,0:4,0:4", [4; 3]));
+    source.write(&[0; 3], ndarray::Array3::<u16>::zeros((16, 4, 4)).view()).unwrap();
+    source.write(&[5, 0, 0], ndarray::Array3::<u16>::ones((1, 1, 1)).view()).unwrap();
+    create("dropping", "zarr3", &spec("0:16,0:4,0:4", [4; 3]));
+    let target = OpenOptions::new().drop_fill(true).open("memory://copies/dropping").unwrap();
+    assert!(!copy(&source, &target, CopyOptions::default()).unwrap().plan.moves);
+    assert_eq!(target.missing(target.domain()).unwrap().len(), 3);
+    let part = |text: &str| source.cut(&text.parse().unwrap()).unwrap();
+    let error = copy(&part("0:8,0:4,0:4"), &part("7:15,0:4,0:4"), CopyOptions::default()).unwrap_err();
+    assert!(error.to_string().contains("overlap"), "{error}");
+    copy(&part("0:8,0:4,0:4"), &part("8:16,0:4,0:4"), CopyOptions::default()).unwrap();
+    assert_eq!(source.get::<u16>(&[13, 0, 0]).unwrap(), 1);
+}
+
+#[test]
+fn blocks_of_what_has_changed_or_is_damaged_are_done_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name).display().to_string();
+    let mut wanted = spec("0:32,0:32,0:32", [8; 3]);
+    let source = OpenOptions::new().format("zarr3").create(&place("source"), &wanted).unwrap();
+    fill(&source);
+    wanted.shard = Some(vec![16; 3]);
+    let target = OpenOptions::new().format("zarr3").create(&place("target"), &wanted).unwrap();
+    let run = || {
+        let journal = Journal::open(folder.path().join("journal")).unwrap();
+        let options = CopyOptions { memory: 3 << 16, journal: Some(&journal), ..CopyOptions::default() };
+        let copied = copy(&source, &target, options).unwrap();
+        assert_eq!(elements(&target), elements(&source));
+        (copied.found, copied.plan.blocks() as u64)
+    };
+    let (found, blocks) = run();
+    assert!(found == 0 && blocks == 8, "{found} of {blocks}");
+    assert_eq!(run(), (8, 8));
+    source.write(&[20, 0, 0], ndarray::Array3::<u16>::zeros((1, 1, 1)).view()).unwrap();
+    assert_eq!(run(), (7, 8), "the source has changed in one block");
+    let shard = folder.path().join("target/c/0/1/1");
+    std::fs::write(&shard, b"torn").unwrap();
+    assert_eq!(run(), (7, 8), "a shard is torn");
+    std::fs::remove_file(&shard).unwrap();
+    assert_eq!(run(), (7, 8), "a shard is gone");
 }
 
 #[test]

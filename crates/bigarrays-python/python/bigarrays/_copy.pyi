@@ -10,6 +10,7 @@ def copy(
     *,
     rounding: Literal["nearest", "floor", "ceil", "zero"] | None = None,
     out_of_range: Literal["refuse", "clip", "wrap"] | None = None,
+    check: bool = False,
     journal: str | os.PathLike[str] | None = None,
     memory: int | None = None,
     progress: Callable[[int, int], object] | None = None,

@@ -217,6 +217,20 @@ impl Array {
         Ok(view::ascending(&self.view.stored_axes(part)?))
     }
 
+    /// Of the stored elements that `part` shows, those that there are.
+    pub(crate) fn stored_inside(&self, part: &Domain) -> Result<Dims<AxisSelection>> {
+        let axes = self.view.stored_axes(part)?;
+        let inside = |(axis, wanted): (usize, &StoredAxis)| {
+            read::clip(*wanted, &self.stored.layout.domain().range(axis)).0
+        };
+        Ok(axes.iter().enumerate().map(inside).collect())
+    }
+
+    /// The smallest box of the stored array that holds what this view shows.
+    pub(crate) fn stored_bounds(&self) -> Result<Domain> {
+        view::bounds(&self.view.stored_axes(&self.view.domain)?)
+    }
+
     fn with_view(&self, view: Transform) -> Self {
         Self { stored: Arc::clone(&self.stored), view }
     }

@@ -55,7 +55,7 @@ pub(super) fn read(stored: &Stored, axes: &[StoredAxis], mut out: ViewMut<'_>) -
 }
 
 /// The part of `wanted`, taken in ascending order, that lies in `domain`, and how many come before it.
-fn clip(wanted: StoredAxis, domain: &std::ops::Range<i64>) -> (AxisSelection, usize) {
+pub(super) fn clip(wanted: StoredAxis, domain: &std::ops::Range<i64>) -> (AxisSelection, usize) {
     let (step, count) = (wanted.step.unsigned_abs(), wanted.count);
     let reach = count.max(1) - 1;
     // No overflow: the view checked that the last coordinate is one.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::cast::{Cast, cast};
-use super::journal::{Digest, Entries, Journal, Witness};
+use super::digest::{Digest, Puts, Reads};
+use super::journal::{Entries, Journal, Made};
 use super::plan::{CopyPlan, Cuts, PlanAxis, PlanInput};
 use super::run::{Cancel, Progress, Runner};
 use super::twins::Twins;
@@ -20,6 +21,8 @@ use crate::store::shard_neuroglancer::WAVE_READS;
 pub struct CopyOptions<'a> {
     /// How elements become those of another type; without, both are of the same.
     pub cast: Option<Cast>,
+    /// Whether chunks that move as they are stored are decoded nevertheless, and damaged ones refused.
+    pub check: bool,
     /// Memory budget in bytes; a quarter of the machine's memory if zero.
     pub memory: u64,
     /// Where blocks that are done are noted, and those looked up that an earlier run has noted.
@@ -45,19 +48,21 @@ pub struct Copied {
 /// Works block by block: each block is read once, and written in whole chunks of the target wherever
 /// the target's box allows. Chunks are replaced whole, so that a copy that ends early leaves a valid
 /// target, of which some chunks are new. Where both arrays are cut and encoded alike, chunks move as they
-/// are stored.
+/// are stored, damaged ones too unless they are to be checked.
 ///
 /// With a [`Journal`], a copy that ended early is taken up by the same call: what is noted there as done
-/// is read from the target and not copied again, if it is as it was left. The source must be the same.
+/// is read from the target and not copied again, if it is as it was left, and what it was made of is of the
+/// version that it was, where the source's store knows versions.
 ///
 /// # Errors
-/// `InvalidArgument` if shapes or types differ, or an element does not fit into the target's type;
+/// `InvalidArgument` if shapes or types differ, if both show elements of one place that may be the same, or
+/// if an element does not fit into the target's type;
 /// `MemoryBudget` before anything is read, if one block does not fit; `Cancelled`; any error of reading or
 /// writing.
 pub fn copy(source: &Array, target: &Array, options: CopyOptions<'_>) -> Result<Copied> {
     let source = aligned(source, target, options.cast)?;
     let plan = plan(&source, target, &options)?;
-    let twins = if plan.moves { Twins::of(&source, target) } else { None };
+    let twins = if plan.moves { Twins::of(&source, target, options.check) } else { None };
     let job = Job { source: &source, target, twins, cast: options.cast };
     let item = target.dtype().size();
     let entries = options.journal.map(|journal| journal.on(&job.describe(&plan)));
@@ -71,7 +76,7 @@ pub fn copy(source: &Array, target: &Array, options: CopyOptions<'_>) -> Result<
     runner.run(plan.blocks(), &|number| {
         let block = plan.block(number)?;
         match &entries {
-            None => job.copy(&block, target)?,
+            None => job.copy(&block, &source, target)?,
             Some(entries) if job.is_done(&block, entries, number)? => {
                 found.fetch_add(1, Ordering::Relaxed);
             }
@@ -105,33 +110,41 @@ impl Job<'_> {
         format!("{} {} {:?} {:?}", of(self.source), of(self.target), self.cast, plan.cuts)
     }
 
+    /// Whether `block` is as an earlier run has left it, made of what the source has now.
     fn is_done(&self, block: &Domain, entries: &Entries<'_>, number: usize) -> Result<bool> {
-        match entries.digest(number) {
-            Some(noted) => Ok(Digest::of(self.target, block)? == noted),
-            None => Ok(false),
+        let Some(made) = entries.made(number) else { return Ok(false) };
+        if Digest::of_versions(self.source, block)? != made.from {
+            return Ok(false);
+        }
+        match Digest::of_chunks(self.target, block) {
+            // What is damaged is done again.
+            Err(error) if matches!(error.kind(), ErrorKind::CorruptData | ErrorKind::NotFound) => Ok(false),
+            chunks => Ok(chunks? == made.to),
         }
     }
 
     fn copy_noting(&self, block: &Domain, entries: &Entries<'_>, number: usize) -> Result<()> {
-        let witness = Arc::new(Witness::over(Arc::clone(self.target.store())));
-        self.copy(block, &self.target.with_store(Arc::clone(&witness) as _))?;
-        match witness.digest() {
-            Some(digest) => entries.note(number, digest),
+        let reads = Arc::new(Reads::over(Arc::clone(self.source.store())));
+        let puts = Arc::new(Puts::over(Arc::clone(self.target.store())));
+        let source = self.source.with_store(Arc::clone(&reads) as _);
+        self.copy(block, &source, &self.target.with_store(Arc::clone(&puts) as _))?;
+        match reads.digest().zip(puts.digest()) {
+            Some((from, to)) => entries.note(number, Made { from, to }),
             None => Ok(()),
         }
     }
 
-    /// Copies `block` to `target`, which is the job's through whatever store.
-    fn copy(&self, block: &Domain, target: &Array) -> Result<()> {
+    /// Copies `block` of `source` to `target`, which are the job's, through whatever stores.
+    fn copy(&self, block: &Domain, source: &Array, target: &Array) -> Result<()> {
         if let Some(twins) = &self.twins {
-            return twins.copy(block, target);
+            return twins.copy(block, source, target);
         }
         let shape: Dims<usize> = block.shape().iter().map(|&length| length as usize).collect();
         let (order, item) = (target.order(), self.source.dtype().size());
         let length = byte_len(&shape, item)?;
         with_scratch(|buffer| {
             let bytes = try_first_bytes(buffer, length)?;
-            self.source.read_into(block, ViewMut::dense(bytes, &shape, item, order)?)?;
+            source.read_into(block, ViewMut::dense(bytes, &shape, item, order)?)?;
             let Some(how) = self.cast else {
                 return target.write_from(block, View::dense(bytes, &shape, item, order)?);
             };
@@ -170,15 +183,38 @@ fn aligned(source: &Array, target: &Array, cast: Option<Cast>) -> Result<Array> 
         .during("copying into")
         .at(target.url()));
     }
+    expect_apart(source, target)?;
     let offset: Option<Dims<i64>> =
         to.origin().iter().zip(from.origin()).map(|(&to, &from)| to.checked_sub(from)).collect();
     source.translate(&offset.ok_or_else(|| Error::invalid("the boxes are too far apart"))?)
 }
 
+/// An error if the two are views of the same array that may meet: blocks would be read that have been
+/// written already.
+fn expect_apart(source: &Array, target: &Array) -> Result<()> {
+    let place = |array: &Array| {
+        let location = array.store().location("");
+        std::fs::canonicalize(&location).map_or(location, |path| path.display().to_string())
+    };
+    if place(source) != place(target) || source.layout().domain().ndim() != target.layout().domain().ndim() {
+        return Ok(());
+    }
+    let (from, to) = (source.stored_bounds()?, target.stored_bounds()?);
+    if from.intersect(&to).is_empty() {
+        return Ok(());
+    }
+    let reason = format!("boxes {from} and {to} are of one array and overlap; copy through another array");
+    Err(Error::invalid(reason).during("copying into").at(target.url()))
+}
+
 /// The plan of a copy, in coordinates of the target.
 fn plan(source: &Array, target: &Array, options: &CopyOptions<'_>) -> Result<CopyPlan> {
-    let mut plan = cut(source, target, options)?;
-    plan.moves = options.cast.is_none() && Twins::of(source, target).is_some();
+    // What is only fill is to be found out.
+    let moves = options.cast.is_none()
+        && !target.options().drop_fill
+        && Twins::of(source, target, options.check).is_some();
+    let mut plan = cut(source, target, options, moves)?;
+    plan.moves = moves;
     let pieces = |grid: Dims<(i64, u64)>| {
         let lengths = target.domain().ranges().zip(grid).map(|(range, place)| Cuts::over(range, place).len());
         lengths.fold(1, u64::saturating_mul)
@@ -194,21 +230,21 @@ fn plan(source: &Array, target: &Array, options: &CopyOptions<'_>) -> Result<Cop
 }
 
 /// The blocks of a copy: of whole shards, if that fits.
-fn cut(source: &Array, target: &Array, options: &CopyOptions<'_>) -> Result<CopyPlan> {
+fn cut(source: &Array, target: &Array, options: &CopyOptions<'_>, moves: bool) -> Result<CopyPlan> {
     let memory = if options.memory == 0 { default_memory() } else { options.memory };
     let context = |error: Error| error.during("planning the copy to").at(target.url());
     if target.shard_shape().is_some() {
         let grid = target.write_grid()?;
         // New chunks and the shard made of them; where a part of a shard is written, also the old one.
         let held = if covers_shards(target, &grid) { 2 } else { 3 };
-        match plan_over(source, target, grid, held, memory) {
+        match plan_over(source, target, grid, held, memory, moves) {
             // Smaller blocks read each shard again that they write to, but anything is better than nothing.
             Err(error) if error.kind() == ErrorKind::MemoryBudget => {}
             plan => return plan.map_err(context),
         }
     }
     let held = 1 + 2 * (crate::threads() as u64).min(WAVE_READS as u64);
-    plan_over(source, target, target.chunk_grid()?, held, memory).map_err(context)
+    plan_over(source, target, target.chunk_grid()?, held, memory, moves).map_err(context)
 }
 
 /// Whether the domain of `target` is made of whole boxes of `grid`.
@@ -229,6 +265,7 @@ fn plan_over(
     to: Dims<(i64, u64)>,
     held: u64,
     memory: u64,
+    moves: bool,
 ) -> Result<CopyPlan> {
     let from = source.chunk_grid()?;
     let bytes_of = |array: &Array, elements: u64| {
@@ -249,8 +286,8 @@ fn plan_over(
             .zip(to)
             .map(|((range, source), target)| PlanAxis { range, target, source })
             .collect(),
-        // Those of a cast are held twice.
-        item: match source.dtype() == target.dtype() {
+        // Of a cast, elements are held as both types; of chunks that move, also as they are stored.
+        item: match source.dtype() == target.dtype() && !moves {
             true => target.dtype().size() as u64,
             false => (source.dtype().size() + target.dtype().size()) as u64,
         },

@@ -1,9 +1,9 @@
 //! What was done by a job that ended early, so that the next run of the same job need not do it again.
 //!
-//! A journal is a file of lines, one for each block that is done: the job, the number of the block, and a
-//! digest of the chunks as they were stored. A line that a crash cut short counts for nothing, and a block
-//! counts as done only if what is stored then still has that digest: that is looked up, and survives
-//! everything from a power failure to other writers.
+//! A journal is a file of lines: of steps, which are texts, and of blocks that are done, with digests of the
+//! chunks as they were stored, and of the versions of those that they were made of. A line that a crash cut
+//! short counts for nothing, and a block counts as done only if both are as they were: that is looked up, and
+//! survives everything from a power failure to other writers.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,27 +12,34 @@ use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use twox_hash::XxHash3_128;
 
-use crate::array::Array;
-use crate::codec::ContentEncoding;
-use crate::domain::Domain;
+use super::digest::Digest;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::ofd::{self, Kind, Span};
-use crate::store::{Blob, Change, ChangeFn, Get, GetSink, Part, Store, Update};
 
 /// The first line of a journal.
 const MAGIC: &str = "bigarrays journal 1\n";
 
-/// A record of blocks that are done, kept in a file that one process at a time may have open.
+/// A record of what is done of a job, kept in a file that one process at a time may have open.
 pub struct Journal {
     path: PathBuf,
     file: Mutex<File>,
-    done: HashMap<(u128, usize), u128>,
-    /// Whether nothing was ever noted: then nothing is left when it is closed.
+    blocks: HashMap<(u128, usize), Made>,
+    steps: Vec<String>,
+    /// Whether nothing is noted: then nothing is left when it is closed.
     is_empty: AtomicBool,
+}
+
+/// What a block was made of, and what was made of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Made {
+    /// The versions of the chunks that were read.
+    pub(super) from: Digest,
+    /// The chunks as they were stored.
+    pub(super) to: Digest,
 }
 
 impl Drop for Journal {
@@ -46,7 +53,7 @@ impl Drop for Journal {
 
 impl fmt::Debug for Journal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Journal").field("path", &self.path).field("done", &self.done.len()).finish()
+        f.debug_struct("Journal").field("path", &self.path).field("blocks", &self.blocks.len()).finish()
     }
 }
 
@@ -86,8 +93,11 @@ impl Journal {
         };
         let whole = records.rfind('\n').map_or("", |end| &records[..=end]);
         file.set_len((MAGIC.len() + whole.len()) as u64).map_err(failed)?;
-        let done = whole.lines().filter_map(parse).collect();
-        Ok(Self { path, file: Mutex::new(file), done, is_empty: AtomicBool::new(whole.is_empty()) })
+        let (steps, blocks): (Vec<&str>, Vec<&str>) = whole.lines().partition(|line| line.starts_with(STEP));
+        let steps = steps.into_iter().map(|line| line[STEP.len()..].to_owned()).collect();
+        let blocks = blocks.into_iter().filter_map(parse).collect();
+        let is_empty = AtomicBool::new(whole.is_empty());
+        Ok(Self { path, file: Mutex::new(file), blocks, steps, is_empty })
     }
 
     /// Where the journal of the job that `what` describes is to be found again, in the user's own folder of
@@ -98,26 +108,52 @@ impl Journal {
         Some(base.join(format!("bigarrays/jobs/{:032x}", XxHash3_128::oneshot(what.as_bytes()))))
     }
 
-    /// Notes that a step, which has this name in the job, is done.
+    /// Notes that a step is done, with all that there is to be known of it, in one line.
     ///
     /// # Errors
     /// Any error of files.
     pub fn note(&self, step: &str) -> Result<()> {
-        self.on(step).note(0, Digest::default())
+        self.add(&format!("{STEP}{}\n", step.replace('\n', " ")))
     }
 
-    /// Whether an earlier run has noted this step.
-    pub fn has(&self, step: &str) -> bool {
-        self.on(step).digest(0).is_some()
+    /// The steps that earlier runs have noted, in their order.
+    pub fn steps(&self) -> impl DoubleEndedIterator<Item = &str> {
+        self.steps.iter().map(String::as_str)
+    }
+
+    /// Takes back all that earlier runs have noted.
+    ///
+    /// # Errors
+    /// Any error of files.
+    pub fn forget(&mut self) -> Result<()> {
+        self.blocks.clear();
+        self.steps.clear();
+        self.is_empty = AtomicBool::new(true);
+        let file = self.file.get_mut().unwrap_or_else(PoisonError::into_inner);
+        file.set_len(MAGIC.len() as u64).map_err(|error| self.failed(error))
     }
 
     /// Removes the journal of a job that is done.
     ///
     /// # Errors
     /// Any error of files.
-    pub fn remove(self) -> Result<()> {
-        std::fs::remove_file(&self.path)
-            .map_err(|error| Error::io(error, "removing the journal", self.path.display().to_string()))
+    pub fn remove(mut self) -> Result<()> {
+        // Then it is removed once, as another may be there a moment later.
+        self.is_empty = AtomicBool::new(false);
+        match std::fs::remove_file(&self.path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(self.failed(error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn add(&self, line: &str) -> Result<()> {
+        self.is_empty.store(false, Ordering::Relaxed);
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.write_all(line.as_bytes()).map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, error: std::io::Error) -> Error {
+        Error::io(error, "changing the journal", self.path.display().to_string())
     }
 
     /// The part of the journal on the job that `what` describes, all that its outcome depends on.
@@ -134,11 +170,16 @@ fn is_at(file: &File, path: &Path) -> bool {
     }
 }
 
-fn parse(line: &str) -> Option<((u128, usize), u128)> {
+/// What lines of steps begin with.
+const STEP: &str = "step ";
+
+fn parse(line: &str) -> Option<((u128, usize), Made)> {
     let mut words = line.split(' ');
-    let job = u128::from_str_radix(words.next()?, 16).ok()?;
+    let digest = |word: Option<&str>| u128::from_str_radix(word?, 16).ok();
+    let job = digest(words.next())?;
     let block = words.next()?.parse().ok()?;
-    Some(((job, block), u128::from_str_radix(words.next()?, 16).ok()?))
+    let (from, to) = (digest(words.next())?, digest(words.next())?);
+    Some(((job, block), Made { from: Digest(from), to: Digest(to) }))
 }
 
 /// What a journal says of one job.
@@ -148,129 +189,25 @@ pub(super) struct Entries<'a> {
 }
 
 impl Entries<'_> {
-    /// The digest of a block that is done.
-    pub(super) fn digest(&self, block: usize) -> Option<Digest> {
-        self.journal.done.get(&(self.job, block)).copied().map(Digest)
+    /// What earlier runs have noted of a block.
+    pub(super) fn made(&self, block: usize) -> Option<Made> {
+        self.journal.blocks.get(&(self.job, block)).copied()
     }
 
     /// Notes that a block is done.
-    pub(super) fn note(&self, block: usize, digest: Digest) -> Result<()> {
-        let line = format!("{:032x} {block} {:032x}\n", self.job, digest.0);
-        self.journal.is_empty.store(false, Ordering::Relaxed);
-        let mut file = self.journal.file.lock().unwrap_or_else(PoisonError::into_inner);
-        file.write_all(line.as_bytes())
-            .map_err(|error| Error::io(error, "writing the journal", self.journal.path.display().to_string()))
-    }
-}
-
-/// A digest of chunks as they are stored, in whatever order they are added.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Digest(u128);
-
-impl Digest {
-    fn add(&mut self, key: &str, value: Option<(ContentEncoding, &[u8])>) {
-        // Distinct for what is missing, and for each key: two values that change places differ.
-        let own = XxHash3_128::oneshot(key.as_bytes());
-        let value =
-            value.map_or(1, |(encoding, bytes)| XxHash3_128::oneshot_with_seed(encoding as u64, bytes));
-        let both = [own.to_ne_bytes(), value.to_ne_bytes()].concat();
-        self.0 = self.0.wrapping_add(XxHash3_128::oneshot(&both));
-    }
-
-    /// The digest of the chunks of `array` that `part` touches.
-    pub(super) fn of(array: &Array, part: &Domain) -> Result<Self> {
-        let sum = Mutex::new(Self::default());
-        for layout in array.layouts() {
-            let projection = layout.grid.project_selection(&array.stored_selection(part)?);
-            let requests: Vec<Get> = projection
-                .iter()
-                .map(|part| {
-                    let most = layout.max_stored_len(&part.index);
-                    Get::new(layout.chunk_key(&part.index), Part::Whole, most)
-                })
-                .collect();
-            array.store().get_many(&requests, &|position, blob| {
-                let mut own = Self::default();
-                own.add(&requests[position].key, blob.map(|blob| (blob.encoding, blob.bytes)));
-                let mut sum = sum.lock().unwrap_or_else(PoisonError::into_inner);
-                sum.0 = sum.0.wrapping_add(own.0);
-                Ok(())
-            })?;
-        }
-        Ok(sum.into_inner().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-/// A store that passes everything on, and makes a digest of what is put there.
-#[derive(Debug)]
-pub(super) struct Witness {
-    inner: Arc<dyn Store>,
-    /// `None` once it is not known what was put.
-    seen: Mutex<Option<Digest>>,
-}
-
-impl Witness {
-    pub(super) fn over(inner: Arc<dyn Store>) -> Self {
-        Self { inner, seen: Mutex::new(Some(Digest::default())) }
-    }
-
-    /// The digest of all values as they were put, if that is known.
-    pub(super) fn digest(&self) -> Option<Digest> {
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Store for Witness {
-    fn location(&self, key: &str) -> String {
-        self.inner.location(key)
-    }
-
-    fn child(&self, path: &str) -> Result<Arc<dyn Store>> {
-        self.inner.child(path)
-    }
-
-    fn get_many(&self, requests: &[Get], sink: &GetSink<'_>) -> Result<()> {
-        self.inner.get_many(requests, sink)
-    }
-
-    fn update_many(&self, requests: &[Update], change: &ChangeFn<'_>) -> Result<()> {
-        // Of changes that were made again, the last counts.
-        let last: Vec<Mutex<Option<Digest>>> = requests.iter().map(|_| Mutex::new(None)).collect();
-        self.inner.update_many(requests, &|position, old: Option<Blob<'_>>, new: &mut Vec<u8>| {
-            let done = change(position, old, new)?;
-            let mut digest = Digest::default();
-            let known = match done {
-                Change::Put(encoding) => Some(Some((encoding, new.as_slice()))),
-                Change::Delete => Some(None),
-                Change::PutOrDelete(_) | Change::Keep => None,
-            };
-            let known = known.map(|value| {
-                digest.add(&requests[position].key, value);
-                digest
-            });
-            *last[position].lock().unwrap_or_else(PoisonError::into_inner) = known;
-            Ok(done)
-        })?;
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        for digest in last {
-            let digest = digest.into_inner().unwrap_or_else(PoisonError::into_inner);
-            *seen = seen.zip(digest).map(|(sum, own)| Digest(sum.0.wrapping_add(own.0)));
-        }
-        Ok(())
-    }
-
-    fn list(&self, prefix: &str, found: &mut dyn FnMut(&str, u64) -> Result<()>) -> Result<()> {
-        self.inner.list(prefix, found)
-    }
-
-    fn request_cost(&self) -> u64 {
-        self.inner.request_cost()
+    pub(super) fn note(&self, block: usize, made: Made) -> Result<()> {
+        let Made { from: Digest(from), to: Digest(to) } = made;
+        self.journal.add(&format!("{:032x} {block} {from:032x} {to:032x}\n", self.job))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn made(to: u128) -> Made {
+        Made { from: Digest(1), to: Digest(to) }
+    }
 
     #[test]
     fn what_was_noted_is_there_for_the_next_run_and_half_a_line_is_not() {
@@ -280,40 +217,30 @@ mod tests {
         drop(journal);
         assert!(!path.exists(), "nothing was noted");
         let journal = Journal::open(&path).unwrap();
-        journal.on("a").note(3, Digest(7)).unwrap();
-        journal.on("a").note(4, Digest(8)).unwrap();
+        journal.on("a").note(3, made(7)).unwrap();
+        journal.on("a").note(4, made(8)).unwrap();
         assert_eq!(Journal::open(&path).unwrap_err().kind(), ErrorKind::Storage);
         drop(journal);
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, &text[..text.len() - 1]).unwrap();
         let journal = Journal::open(&path).unwrap();
-        assert!(!journal.has("b"));
-        assert_eq!(journal.on("a").digest(3), Some(Digest(7)));
-        assert_eq!((journal.on("a").digest(4), journal.on("b").digest(3)), (None, None));
-        journal.on("a").note(5, Digest(9)).unwrap();
+        assert_eq!(journal.steps().count(), 0);
+        assert_eq!(journal.on("a").made(3), Some(made(7)));
+        assert_eq!((journal.on("a").made(4), journal.on("b").made(3)), (None, None));
+        journal.on("a").note(5, made(9)).unwrap();
         journal.note("b").unwrap();
         drop(journal);
-        assert!(Journal::open(&path).unwrap().has("b"));
-        assert_eq!(Journal::open(&path).unwrap().on("a").digest(5), Some(Digest(9)));
-        Journal::open(&path).unwrap().remove().unwrap();
+        assert_eq!(Journal::open(&path).unwrap().steps().collect::<Vec<_>>(), ["b"]);
+        assert_eq!(Journal::open(&path).unwrap().on("a").made(5), Some(made(9)));
+        let mut journal = Journal::open(&path).unwrap();
+        journal.forget().unwrap();
+        journal.note("c").unwrap();
+        drop(journal);
+        let journal = Journal::open(&path).unwrap();
+        assert_eq!((journal.steps().collect::<Vec<_>>(), journal.on("a").made(5)), (vec!["c"], None));
+        journal.remove().unwrap();
         assert!(!path.exists());
         std::fs::write(&path, "something else").unwrap();
         assert!(Journal::open(&path).is_err());
-    }
-
-    #[test]
-    fn digests_do_not_depend_on_the_order_but_on_all_else() {
-        let of = |values: &[(&str, Option<&[u8]>)]| {
-            let mut digest = Digest::default();
-            values.iter().for_each(|(key, value)| {
-                digest.add(key, value.map(|bytes| (ContentEncoding::Identity, bytes)));
-            });
-            digest
-        };
-        let (a, b) = (("a", Some(&b"1"[..])), ("b", Some(&b"2"[..])));
-        assert_eq!(of(&[a, b]), of(&[b, a]));
-        assert_ne!(of(&[a, b]), of(&[("a", b.1), ("b", a.1)]));
-        assert_ne!(of(&[a]), of(&[("a", None)]));
-        assert_ne!(of(&[a]), of(&[a, a]));
     }
 }

@@ -5,6 +5,7 @@
 
 mod cast;
 mod copy;
+mod digest;
 mod journal;
 mod plan;
 mod run;

@@ -5,8 +5,7 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use crate::array::{Array, AxisMap, Encoded};
-use crate::buffer::{View, ViewMut, byte_len, try_first_bytes, with_scratch};
-use crate::codec::ContentEncoding;
+use crate::buffer::{Region, View, ViewMut, byte_len, try_first_bytes, with_scratch};
 use crate::domain::{Dims, Domain};
 use crate::error::Result;
 use crate::grid::ChunkProjection;
@@ -21,11 +20,13 @@ pub(super) struct Twins<'a> {
     shift: Dims<i64>,
     /// The target's stored coordinates less the visible ones.
     offset: Dims<i64>,
+    /// Whether chunks are decoded before they move.
+    check: bool,
 }
 
 impl<'a> Twins<'a> {
     /// The two arrays, if chunks of `source` can be those of `target`.
-    pub(super) fn of(source: &'a Array, target: &'a Array) -> Option<Self> {
+    pub(super) fn of(source: &'a Array, target: &'a Array, check: bool) -> Option<Self> {
         let (from, to) = (source.layout(), target.layout());
         let is_alike = from.dtype == to.dtype
             && from.fill == to.fill
@@ -43,7 +44,7 @@ impl<'a> Twins<'a> {
             (distance % chunk == 0).then_some(distance / chunk)
         };
         let shift = (0..offset.len()).map(shift).collect::<Option<_>>()?;
-        Some(Self { source, target, shift, offset })
+        Some(Self { source, target, shift, offset, check })
     }
 
     /// The place in the source's grid of the chunk that `part` of the target is, if that can move.
@@ -53,14 +54,14 @@ impl<'a> Twins<'a> {
         let place: Dims<u64> = places
             .map(|((&at, &shift), length)| at.checked_add_signed(shift).filter(|&at| at < length))
             .collect::<Option<_>>()?;
-        // What is beyond the source's end in a chunk is not its business, and may be anything.
-        let (own, wanted) = (from.chunk_domain(&place), to.chunk_domain(&part.index));
-        let holds = own.shape().iter().zip(wanted.shape()).all(|(own, wanted)| own >= wanted);
-        (part.is_whole && holds && from.stored_shape(&place) == part.chunk_shape).then_some(place)
+        // Both end at the same place in it: what is beyond may be anything, and would come up if the target grew.
+        let ends_alike = from.chunk_domain(&place).shape() == to.chunk_domain(&part.index).shape();
+        (part.is_whole && ends_alike && from.stored_shape(&place) == part.chunk_shape).then_some(place)
     }
 
-    /// Copies `block` of whole chunks of the target, but for those at the ends of either array.
-    pub(super) fn copy(&self, block: &Domain, target: &Array) -> Result<()> {
+    /// Copies `block` of whole chunks of the target, but for those at the ends of either array. The arrays are
+    /// the twins, through whatever stores.
+    pub(super) fn copy(&self, block: &Domain, source: &Array, target: &Array) -> Result<()> {
         let projection = self.target.layout().grid.project_selection(&target.stored_selection(block)?);
         let (mut moving, mut rest) = (Vec::new(), Vec::new());
         for part in projection.iter() {
@@ -69,7 +70,7 @@ impl<'a> Twins<'a> {
                 None => rest.push(part),
             }
         }
-        let moved = self.fetch(&moving)?;
+        let moved = self.fetch(source, &moving)?;
         let mut encoded = HashMap::new();
         for ((part, _), moved) in moving.iter().zip(&moved) {
             match moved.get() {
@@ -82,8 +83,8 @@ impl<'a> Twins<'a> {
         let (item, order) = (target.dtype().size(), target.order());
         if rest.is_empty() {
             let nothing = [0; 8];
-            let source = View::strided(&nothing, 0, &shape, &Dims::from_elem(0, shape.len()), item);
-            return target.write_partly_encoded(block, source, &give);
+            let nothing = View::strided(&nothing, 0, &shape, &Dims::from_elem(0, shape.len()), item);
+            return target.write_partly_encoded(block, nothing, &give);
         }
         let length = byte_len(&shape, item)?;
         with_scratch(|scratch| {
@@ -91,7 +92,7 @@ impl<'a> Twins<'a> {
             for part in &rest {
                 let wanted = self.visible(part)?.intersect(block);
                 let out = ViewMut::dense(bytes, &shape, item, order)?.region(&wanted.region_of(block));
-                self.source.read_into(&wanted, out)?;
+                source.read_into(&wanted, out)?;
             }
             target.write_partly_encoded(block, View::dense(bytes, &shape, item, order)?, &give)
         })
@@ -105,19 +106,25 @@ impl<'a> Twins<'a> {
 
     /// The chunks of the source at these places, as the target is to store them; none where one turns
     /// out to be stored in a way of its own.
-    fn fetch(&self, moving: &[(ChunkProjection, Dims<u64>)]) -> Result<Vec<OnceLock<Encoded>>> {
-        let layout = self.source.layout();
+    fn fetch(
+        &self,
+        source: &Array,
+        moving: &[(ChunkProjection, Dims<u64>)],
+    ) -> Result<Vec<OnceLock<Encoded>>> {
+        let layout = source.layout();
         let requests: Vec<Get> = moving
             .iter()
             .map(|(_, place)| Get::new(layout.chunk_key(place), Part::Whole, layout.max_stored_len(place)))
             .collect();
         let moved: Vec<OnceLock<Encoded>> = requests.iter().map(|_| OnceLock::new()).collect();
         let wanted = self.target.layout().content_encoding;
-        let strict = self.source.options().strict;
-        self.source.store().get_many(&requests, &|position, blob| {
+        let strict = source.options().strict;
+        source.store().get_many(&requests, &|position, blob| {
             let place = &moving[position].1;
             let value = match blob {
-                Some(blob) => match take(blob, layout, place, wanted)? {
+                Some(blob) => match self.take(blob, layout, place).map_err(|error| {
+                    error.during("moving chunk").at(source.store().location(&requests[position].key))
+                })? {
                     Some(bytes) => Some((wanted, bytes)),
                     None => return Ok(()),
                 },
@@ -131,28 +138,35 @@ impl<'a> Twins<'a> {
         })?;
         Ok(moved)
     }
-}
 
-/// The bytes of the chunk at `place` under the content encoding `wanted`; `None` if they are not what
-/// its codecs make.
-fn take(blob: Blob<'_>, layout: &Layout, place: &[u64], wanted: ContentEncoding) -> Result<Option<Vec<u8>>> {
-    let spec = layout.chunk_spec(place);
-    let is_raw = layout.codecs.names().eq(["raw"]);
-    let most = layout.codecs.max_encoded_len(&spec);
-    if blob.encoding == wanted && !is_raw {
-        return Ok(Some(blob.bytes.to_vec()));
-    }
-    blob.encoding.with_decoded(blob.bytes, most, |bytes| {
-        if is_raw && bytes.len() != spec.byte_len()? {
-            return Ok(None);
-        }
-        if blob.encoding == wanted {
+    /// The bytes of the chunk at `place` as the target is to store them; `None` if they are not what the
+    /// codecs make.
+    fn take(&self, blob: Blob<'_>, layout: &Layout, place: &[u64]) -> Result<Option<Vec<u8>>> {
+        let (spec, wanted) = (layout.chunk_spec(place), self.target.layout().content_encoding);
+        let is_raw = layout.codecs.names().eq(["raw"]);
+        if blob.encoding == wanted && !is_raw && !self.check {
             return Ok(Some(blob.bytes.to_vec()));
         }
-        let mut bytes = bytes.to_vec();
-        wanted.encode(&mut bytes)?;
-        Ok(Some(bytes))
-    })
+        blob.encoding.with_decoded(blob.bytes, layout.codecs.max_encoded_len(&spec), |bytes| {
+            if is_raw && bytes.len() != spec.byte_len()? {
+                return Ok(None);
+            }
+            if self.check && !is_raw {
+                let region = Region::whole(&spec.shape);
+                with_scratch(|scratch| {
+                    let decoded = try_first_bytes(scratch, spec.byte_len()?)?;
+                    let mut out = ViewMut::dense(decoded, &spec.shape, spec.dtype.size(), layout.order)?;
+                    layout.codecs.decode(bytes, &spec, &region, &mut out)
+                })?;
+            }
+            if blob.encoding == wanted {
+                return Ok(Some(blob.bytes.to_vec()));
+            }
+            let mut bytes = bytes.to_vec();
+            wanted.encode(&mut bytes)?;
+            Ok(Some(bytes))
+        })
+    }
 }
 
 /// The stored coordinates of `array` less the visible ones, if it shows all axes as they are stored.

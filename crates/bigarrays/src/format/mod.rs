@@ -3,7 +3,7 @@
 
 use std::fmt::Debug;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value};
 
@@ -15,7 +15,7 @@ use crate::dtype::DataType;
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::{Layout, Resolution};
 use crate::store::shard_neuroglancer::ShardSpec;
-use crate::store::{self, Store, StoreOptions};
+use crate::store::{self, Get, Part, Store, StoreOptions, Wanted};
 
 pub mod bigarray;
 mod document;
@@ -409,6 +409,12 @@ impl CreateSpec {
     pub fn or_like(self, like: Self, says_shards: bool) -> Self {
         let is_same_code = self.encoding.is_none() && self.level.is_none() && self.codecs.is_none();
         let is_same_grid = self.chunk.is_none() && self.shard.is_none() && !says_shards;
+        // Fill values and codecs are of a type, and keys made from sizes of theirs.
+        let is_same_type = self.dtype == like.dtype;
+        let is_same_code = is_same_code && is_same_type;
+        // A list of codecs stands for an encoding.
+        let is_alone = like.codecs.is_none() || !is_same_code;
+        let key = like.key.filter(|_| self.resolution.is_none());
         let sharding = match like.sharding {
             _ if says_shards => self.sharding,
             NewSharding::None if like.shard.is_some() && !is_same_grid => NewSharding::Auto,
@@ -417,17 +423,18 @@ impl CreateSpec {
         };
         Self {
             chunk: self.chunk.or(like.chunk),
-            encoding: self.encoding.or(like.encoding.filter(|_| self.codecs.is_none())),
-            level: self.level.or(like.level.filter(|_| is_same_code)),
+            encoding: self.encoding.or(like.encoding.filter(|_| self.codecs.is_none() && is_alone)),
+            level: self.level.or(like.level.filter(|_| is_same_code && is_alone)),
             block: self.block.or(like.block.filter(|_| is_same_code)),
             codecs: self.codecs.or(like.codecs.filter(|_| is_same_code)),
             resolution: self.resolution.or(like.resolution),
             labels: self.labels.or(like.labels),
-            key: self.key.or(like.key),
+            key: self.key.or(key),
             sharding: if self.shard.is_some() { NewSharding::None } else { sharding },
             shard: self.shard.or(like.shard.filter(|_| is_same_grid)),
+            shard_order: self.shard_order.or(like.shard_order),
             dimension_names: self.dimension_names.or(like.dimension_names),
-            fill: self.fill.or(like.fill),
+            fill: self.fill.or(like.fill.filter(|_| is_same_type)),
             chunk_keys: self.chunk_keys.or(like.chunk_keys),
             attributes: self.attributes.or(like.attributes),
             ..self
@@ -508,6 +515,27 @@ pub(crate) fn like(url: &str, options: &FormatOptions) -> Result<CreateSpec> {
     let none = || Error::new(ErrorKind::NotFound, "there is no array here");
     let found = first(options, |format| format.like(url, options));
     found.and_then(|found| found.ok_or_else(none)).map_err(|error| error.during("opening").at(url))
+}
+
+/// A text that tells the layer at `url` from another that is there later, as far as its store knows versions:
+/// those of its metadata. `None` if there is none.
+///
+/// # Errors
+/// A storage error.
+pub fn identity(url: &str, options: &FormatOptions) -> Result<Option<String>> {
+    let store = store_at(url, options)?;
+    let named = |key: &&str| Get { version: Wanted::Named, ..Get::new(*key, Part::Presence, u64::MAX) };
+    let found: Mutex<Vec<String>> = Mutex::default();
+    store.get_many(&DOCUMENTS.iter().map(named).collect::<Vec<_>>(), &|position, blob| {
+        if let Some(blob) = blob {
+            let version = format!("{}={}", DOCUMENTS[position], blob.version.unwrap_or_default());
+            found.lock().unwrap_or_else(PoisonError::into_inner).push(version);
+        }
+        Ok(())
+    })?;
+    let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    found.sort_unstable();
+    Ok(Some(found.join(" ")).filter(|text| !text.is_empty()))
 }
 
 /// Adds a scale to the layer at `url`.

@@ -208,10 +208,11 @@ impl Format for N5 {
     fn fit(&self, spec: CreateSpec, from: &str) -> CreateSpec {
         let is_own = from == self.name();
         let is_known = |name: &String| is_own || attributes::ENCODINGS.contains(&name.as_str());
+        let encoding = spec.encoding.filter(is_known);
         CreateSpec {
             domain: super::at_zero(spec.domain),
-            level: spec.level.filter(|_| is_own),
-            encoding: spec.encoding.filter(is_known),
+            level: spec.level.filter(|_| encoding.is_some()),
+            encoding,
             block: None,
             labels: None,
             key: None,

@@ -56,6 +56,7 @@ pub(super) fn like(meta: &Meta) -> Result<CreateSpec> {
         Some(inner) => Some(inner.clone()),
         None => Some(meta.codecs.iter().map(CodecSpec::to_json).collect()),
     };
+    (spec.encoding, spec.level) = spec.codecs.as_ref().map_or((None, None), encoding);
     spec.shard = shard.is_some().then(|| meta.chunk.clone());
     spec.chunk = Some(shard.unwrap_or_else(|| meta.chunk.clone()));
     spec.fill = Some(fill::to_json(&meta.fill, meta.dtype));
@@ -63,6 +64,18 @@ pub(super) fn like(meta: &Meta) -> Result<CreateSpec> {
     spec.chunk_keys = Some(format!("{kind}{}", meta.keys.separator));
     spec.dimension_names = meta.names.clone().and_then(|names| names.into_iter().collect());
     Ok(spec)
+}
+
+/// The encoding and level that a list of codecs comes to, if its last is one of these.
+fn encoding(codecs: &Value) -> (Option<String>, Option<u32>) {
+    let last = codecs.as_array().and_then(|codecs| codecs.last());
+    let name = last.and_then(|last| last.get("name")).and_then(Value::as_str);
+    let Some(name) = name.filter(|name| ENCODINGS.contains(name)) else { return (None, None) };
+    let level = |member| last?.get("configuration")?.get(member)?.as_u64();
+    (
+        Some(name.to_owned()),
+        level("level").or_else(|| level("clevel")).and_then(|level| level.try_into().ok()),
+    )
 }
 
 /// The list of codecs: as asked for, or little-endian elements and maybe a compression.

@@ -189,9 +189,10 @@ impl Zarr {
     fn fit_array(&self, spec: CreateSpec, is_own: bool) -> CreateSpec {
         let is_known = |name: &String| create::ENCODINGS.contains(&name.as_str());
         let is_sharded = spec.shard.is_some() || spec.sharding != NewSharding::None;
+        let encoding = spec.encoding.filter(is_known);
         CreateSpec {
-            encoding: spec.encoding.filter(is_known),
-            level: spec.level.filter(|_| is_own),
+            level: spec.level.filter(|_| encoding.is_some()),
+            encoding,
             block: None,
             codecs: spec.codecs.filter(|_| is_own),
             fill: spec.fill.filter(|_| is_own),
