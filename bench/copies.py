@@ -126,19 +126,20 @@ def same(path: Path, size: int) -> bool:
 def measure(options, name: str, state: dict[str, str]) -> bool:
     from_kind, to_kind = CASES[name]
     source = options.dir / f"{options.size}-{from_kind[0][0]}-{from_kind[1]}"
-    target = options.dir / "target"
     make(source, from_kind, options.size)
     results: dict[str, list] = {"bigarrays": [], "TensorStore": []}
     right = True
     for number in range(options.rounds):
         for tool, done in results.items():
-            shutil.rmtree(target, ignore_errors=True)
+            # Nothing is removed before the end: file systems are slow where many files were just deleted.
+            target = options.dir / "targets" / f"{name}-{tool}-{number}"
             job = {"source": str(source), "target": str(target), "from": from_kind, "to": to_kind}
             job |= {"size": options.size, "slab": to_kind[0][0]}
             command = [sys.executable, __file__, "--worker", json.dumps(job)]
             done.append(timed(ours(options, source, target, to_kind) if tool == "bigarrays" else command, state))
             if number == 0:
                 right &= same(target, options.size)
+            os.sync()
     for tool, done in results.items():
         seconds, peak = min(done)[0], max(peak for _, peak in done)
         rate = options.size**3 * 2 / seconds / 1e6
@@ -152,9 +153,8 @@ def killed(options, state: dict[str, str]) -> bool:
     """Kills the copy at random moments, takes it up, and compares."""
     from_kind, to_kind = CASES["rechunk zstd"]
     source = options.dir / f"{options.size}-{from_kind[0][0]}-{from_kind[1]}"
-    target = options.dir / "target"
+    target = options.dir / "targets" / "killed"
     make(source, from_kind, options.size)
-    shutil.rmtree(target, ignore_errors=True)
     command = ours(options, source, target, to_kind)
     start = time.perf_counter()
     kills = 0
@@ -179,12 +179,13 @@ def main() -> int:
     if options.worker:
         tensorstore_copy(json.loads(options.worker))
         return 0
-    options.dir.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(options.dir / "targets", ignore_errors=True)
+    (options.dir / "targets").mkdir(parents=True)
     state = {"XDG_STATE_HOME": str(options.dir / "state")}
     right = all([measure(options, name, state) for name in CASES if options.only in name])
     if options.kills:
         right &= killed(options, state)
-    shutil.rmtree(options.dir / "target", ignore_errors=True)
+    shutil.rmtree(options.dir / "targets")
     return 0 if right else 1
 
 

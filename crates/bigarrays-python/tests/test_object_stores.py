@@ -122,6 +122,47 @@ def test_what_a_cache_may_be(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("sharding", [None, (16, 16, 16)])
+def test_copies_into_buckets_go_on_and_are_verified(
+    server: dict[str, Any], tmp_path: Path, sharding: tuple[int, ...] | None
+) -> None:
+    given = {"storage_options": options(server)}
+    source = bigarrays.create(tmp_path / "source", shape=(64, 64, 32), dtype="uint16", chunks=(16, 16, 16))
+    source[...] = np.arange(64 * 64 * 32).reshape(64, 64, 32) % 60000
+    url = f"{server['url']}/copied-{sharding}"
+    target = bigarrays.create(
+        url, like=source, format="zarr3", chunks=(8, 8, 8), encoding="zstd", sharding=sharding, **given
+    )
+
+    class Enough(Exception):
+        pass
+
+    def stop(done: int, total: int) -> None:
+        if done > total // 4:
+            raise Enough
+
+    journal = tmp_path / "journal"
+    with pytest.raises(Enough):
+        bigarrays.copy(source, target, memory=1 << 18, journal=journal, progress=stop)
+    assert journal.exists()
+    bigarrays.copy(source, target, memory=1 << 18, journal=journal)
+    assert not journal.exists()
+    np.testing.assert_array_equal(target[...], source[...])
+    report = bigarrays.verify(url, against=tmp_path / "source", **given)
+    assert report.whole, str(report)
+    bucket, key = f"{url}/c/0/0/0".removeprefix("s3://").split("/", 1)
+    client = pytest.importorskip("boto3").client(
+        "s3",
+        endpoint_url=server["endpoint"],
+        region_name="us-east-1",
+        aws_access_key_id=server["env"]["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=server["env"]["AWS_SECRET_ACCESS_KEY"],
+    )
+    client.put_object(Bucket=bucket, Key=key, Body=b"torn")
+    report = bigarrays.verify(url, **given)
+    assert not report.whole and "c/0/0/0" in str(report)
+
+
 @pytest.mark.parametrize("action", ["read", "write"])
 def test_ctrl_c_ends_what_waits_for_the_network(server: dict[str, Any], testbed: Path, action: str) -> None:
     upstream = server["endpoint"].removeprefix("http://")

@@ -295,9 +295,16 @@ fn plan_over(
         shard_bytes: shard,
         shards_held: held,
         threads: crate::threads() as u64,
+        block_overhead: block_overhead(source, target),
         memory,
     };
     input.plan()
+}
+
+/// What beginning a block costs, in bytes copied: small blocks stay in the processor's caches; behind a network
+/// large ones have many requests under way.
+pub(super) fn block_overhead(source: &Array, target: &Array) -> u64 {
+    8 * source.store().request_cost().max(target.store().request_cost())
 }
 
 /// A quarter of the machine's memory.

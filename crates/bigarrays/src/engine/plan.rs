@@ -32,6 +32,8 @@ pub(super) struct PlanInput {
     pub(super) shards_held: u64,
     /// Threads that decode and encode.
     pub(super) threads: u64,
+    /// What beginning a block costs, in bytes copied: keeps blocks from being needlessly small.
+    pub(super) block_overhead: u64,
     /// The memory budget in bytes.
     pub(super) memory: u64,
 }
@@ -57,9 +59,6 @@ pub struct CopyPlan {
 
 /// The most bytes of shards smaller than this that are written at once.
 const SHARDS_AT_ONCE: u64 = crate::store::shard_neuroglancer::WAVE_BYTES;
-
-/// What beginning a block costs, in bytes copied: keeps blocks from being needlessly small.
-const BLOCK_OVERHEAD: u64 = 1 << 20;
 
 /// A range cut at every `step`-th coordinate, counted from `origin`; the pieces are computed when
 /// asked for, as there may be any number of them.
@@ -208,9 +207,11 @@ impl PlanInput {
                 ),
             ));
         }
-        let in_flight = if least.saturating_mul(2) <= left { 2 } else { 1 };
-        let (cuts, source_chunks, block) = self.choose(self.most(left / in_flight).max(smallest));
+        let at_least = if least.saturating_mul(2) <= left { 2 } else { 1 };
+        let (cuts, source_chunks, block) = self.choose(self.most(left / at_least).max(smallest));
         let held = block.saturating_add(self.writing(block));
+        // Blocks may be of a chunk each, which one thread reads.
+        let in_flight = (left / held.max(1)).clamp(at_least, at_least.max(self.threads));
         let peak_memory = working.saturating_add(held.saturating_mul(in_flight));
         Ok(CopyPlan {
             cuts,
@@ -252,7 +253,7 @@ impl PlanInput {
                 let blocks = choice.blocks.saturating_mul(candidate.cuts.len());
                 let cost = loads
                     .saturating_mul(self.chunk_bytes.0)
-                    .saturating_add(blocks.saturating_mul(BLOCK_OVERHEAD));
+                    .saturating_add(blocks.saturating_mul(self.block_overhead));
                 Choice { index, loads, blocks, cost, block: choice.block.saturating_mul(candidate.longest) }
             };
             choices = choices
@@ -340,6 +341,7 @@ mod tests {
             shard_bytes: 0,
             shards_held: 2,
             threads: 2,
+            block_overhead: 1 << 20,
             memory,
         }
     }
@@ -411,6 +413,7 @@ mod tests {
                 shard_bytes: 0,
                 shards_held: 2,
                 threads: 2,
+                block_overhead: 1 << 20,
                 memory: 1 << 28,
             }
             .plan()

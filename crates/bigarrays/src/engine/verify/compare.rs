@@ -11,7 +11,7 @@ use crate::array::{Array, Index};
 use crate::buffer::{Order, ViewMut, byte_len, try_first_bytes, with_scratch};
 use crate::domain::{Dims, Domain};
 use crate::dtype::DataType;
-use crate::engine::copy::default_memory;
+use crate::engine::copy::{block_overhead, default_memory};
 use crate::engine::plan::{CopyPlan, PlanAxis, PlanInput};
 use crate::engine::run::Runner;
 use crate::error::{Error, Result};
@@ -211,6 +211,7 @@ fn plan(left: &Array, right: &Array, memory: u64) -> Result<CopyPlan> {
         shard_bytes: 0,
         shards_held: 0,
         threads: crate::threads() as u64,
+        block_overhead: block_overhead(left, right),
         memory,
     };
     input.plan()
