@@ -3,7 +3,7 @@
 use bzip2::{Action, Compress, Compression, Decompress, Status};
 
 use super::BytesCodec;
-use crate::buffer::first_bytes;
+use super::growing::Growing;
 use crate::error::{Error, Result};
 
 /// bzip2.
@@ -47,28 +47,18 @@ impl BytesCodec for Bz2 {
     }
 
     fn decode(&self, bytes: &[u8], max_len: usize, out: &mut Vec<u8>) -> Result<usize> {
-        let (mut read, mut written) = (0, 0);
-        let mut room = bytes.len().saturating_mul(4).max(1 << 16).min(max_len);
-        // A byte beyond `max_len`: a decoder that finds it taken has decoded too much.
-        let mut beyond = [0; 1];
+        let (mut read, mut out) = (0, Growing::new("bz2", bytes.len(), max_len, out));
         let mut stream = Decompress::new(false);
         loop {
-            let full = written == max_len;
-            let target = if full { &mut beyond[..] } else { &mut first_bytes(out, room)[written..] };
             let (from, before) = (stream.total_in(), stream.total_out());
-            let status = stream.decompress(&bytes[read..], target);
+            let status = stream.decompress(&bytes[read..], out.space());
             let status = status.map_err(|error| Error::corrupt("bz2: damaged").caused_by(error))?;
-            let (more, new) = ((stream.total_in() - from) as usize, (stream.total_out() - before) as usize);
-            read += more;
-            if full && new > 0 {
-                return Err(Error::corrupt(format!("bz2: more than {max_len} bytes")));
-            }
-            written += if full { 0 } else { new };
+            let more = stream.total_in() - from;
+            read += more as usize;
+            out.wrote(stream.total_out() - before, more, status == Status::StreamEnd)?;
             match status {
-                Status::StreamEnd if read == bytes.len() => return Ok(written),
+                Status::StreamEnd if read == bytes.len() => return Ok(out.len()),
                 Status::StreamEnd => stream = Decompress::new(false),
-                _ if more == 0 && new == 0 => return Err(Error::corrupt("bz2: truncated")),
-                _ if written == room => room = room.saturating_mul(2).min(max_len),
                 _ => {}
             }
         }

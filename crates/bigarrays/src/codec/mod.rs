@@ -21,6 +21,7 @@ mod checksum;
 mod compressed_segmentation;
 mod compresso;
 mod fixed_scale_offset;
+mod growing;
 mod gzip;
 #[cfg(test)]
 mod hostile;

@@ -5,7 +5,7 @@
 use liblzma::stream::{Action, CONCATENATED, Check, Filters, LzmaOptions, Status, Stream};
 
 use super::BytesCodec;
-use crate::buffer::first_bytes;
+use super::growing::Growing;
 use crate::error::{Error, Result};
 
 /// What a decoder may take beside its output: the dictionary of the largest preset and some tables.
@@ -68,26 +68,15 @@ impl BytesCodec for Xz {
     fn decode(&self, bytes: &[u8], max_len: usize, out: &mut Vec<u8>) -> Result<usize> {
         let failed = |error| Error::corrupt("xz: damaged").caused_by(error);
         let mut stream = Stream::new_stream_decoder(DECODER_BYTES, CONCATENATED).map_err(failed)?;
-        let (mut read, mut written) = (0, 0);
-        let mut room = bytes.len().saturating_mul(4).max(1 << 16).min(max_len);
-        // A byte beyond `max_len`: a decoder that finds it taken has decoded too much.
-        let mut beyond = [0; 1];
+        let (mut read, mut out) = (0, Growing::new("xz", bytes.len(), max_len, out));
         loop {
-            let full = written == max_len;
-            let target = if full { &mut beyond[..] } else { &mut first_bytes(out, room)[written..] };
             let before = (stream.total_in(), stream.total_out());
-            let status = stream.process(&bytes[read..], target, Action::Finish).map_err(failed)?;
-            let (more, new) = (stream.total_in() - before.0, stream.total_out() - before.1);
+            let status = stream.process(&bytes[read..], out.space(), Action::Finish).map_err(failed)?;
+            let more = stream.total_in() - before.0;
             read += more as usize;
-            if full && new > 0 {
-                return Err(Error::corrupt(format!("xz: more than {max_len} bytes")));
-            }
-            written += if full { 0 } else { new as usize };
-            match status {
-                Status::StreamEnd => return Ok(written),
-                _ if more == 0 && new == 0 => return Err(Error::corrupt("xz: truncated")),
-                _ if written == room => room = room.saturating_mul(2).min(max_len),
-                _ => {}
+            out.wrote(stream.total_out() - before.1, more, status == Status::StreamEnd)?;
+            if status == Status::StreamEnd {
+                return Ok(out.len());
             }
         }
     }

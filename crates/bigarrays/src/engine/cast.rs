@@ -128,20 +128,28 @@ fn whole(value: Value, least: i128, most: i128, how: Cast) -> Option<i128> {
     }
 }
 
+/// Elements and their bytes, in the machine's order.
+macro_rules! own_bytes {
+    () => {
+        #[inline]
+        fn load(bytes: &[u8]) -> Self {
+            let mut own = [0; size_of::<Self>()];
+            own.copy_from_slice(bytes);
+            Self::from_ne_bytes(own)
+        }
+
+        #[inline]
+        fn store(self, bytes: &mut [u8]) {
+            bytes.copy_from_slice(&self.to_ne_bytes());
+        }
+    };
+}
+
 macro_rules! whole_numbers {
     ($($rust:ty => $variant:ident),+) => { $(
         impl Number for $rust {
             const NAME: DataType = DataType::$variant;
-            #[inline]
-            fn load(bytes: &[u8]) -> Self {
-                let mut own = [0; size_of::<Self>()];
-                own.copy_from_slice(bytes);
-                Self::from_ne_bytes(own)
-            }
-            #[inline]
-            fn store(self, bytes: &mut [u8]) {
-                bytes.copy_from_slice(&self.to_ne_bytes());
-            }
+            own_bytes!();
             #[inline]
             fn value(self) -> Value {
                 Value::Whole(self.into())
@@ -180,16 +188,7 @@ macro_rules! floats {
     ($($rust:ty => $variant:ident, $of_whole:expr, $of_float:expr, $to_float:expr);+ $(;)?) => { $(
         impl Number for $rust {
             const NAME: DataType = DataType::$variant;
-            #[inline]
-            fn load(bytes: &[u8]) -> Self {
-                let mut own = [0; size_of::<Self>()];
-                own.copy_from_slice(bytes);
-                Self::from_ne_bytes(own)
-            }
-            #[inline]
-            fn store(self, bytes: &mut [u8]) {
-                bytes.copy_from_slice(&self.to_ne_bytes());
-            }
+            own_bytes!();
             #[inline]
             fn value(self) -> Value {
                 Value::Float($to_float(self))
