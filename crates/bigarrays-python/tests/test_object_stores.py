@@ -126,12 +126,12 @@ def test_what_a_cache_may_be(tmp_path: Path) -> None:
 def test_copies_into_buckets_go_on_and_are_verified(
     server: dict[str, Any], tmp_path: Path, sharding: tuple[int, ...] | None
 ) -> None:
-    given = {"storage_options": options(server)}
+    given = options(server)
     source = bigarrays.create(tmp_path / "source", shape=(64, 64, 32), dtype="uint16", chunks=(16, 16, 16))
     source[...] = np.arange(64 * 64 * 32).reshape(64, 64, 32) % 60000
     url = f"{server['url']}/copied-{sharding}"
     target = bigarrays.create(
-        url, like=source, format="zarr3", chunks=(8, 8, 8), encoding="zstd", sharding=sharding, **given
+        url, like=source, format="zarr3", chunks=(8, 8, 8), encoding="zstd", sharding=sharding, storage_options=given
     )
 
     class Enough(Exception):
@@ -148,7 +148,7 @@ def test_copies_into_buckets_go_on_and_are_verified(
     bigarrays.copy(source, target, memory=1 << 18, journal=journal)
     assert not journal.exists()
     np.testing.assert_array_equal(target[...], source[...])
-    report = bigarrays.verify(url, against=tmp_path / "source", **given)
+    report = bigarrays.verify(url, against=tmp_path / "source", storage_options=given)
     assert report.whole, str(report)
     bucket, key = f"{url}/c/0/0/0".removeprefix("s3://").split("/", 1)
     client = pytest.importorskip("boto3").client(
@@ -159,7 +159,7 @@ def test_copies_into_buckets_go_on_and_are_verified(
         aws_secret_access_key=server["env"]["AWS_SECRET_ACCESS_KEY"],
     )
     client.put_object(Bucket=bucket, Key=key, Body=b"torn")
-    report = bigarrays.verify(url, **given)
+    report = bigarrays.verify(url, storage_options=given)
     assert not report.whole and "c/0/0/0" in str(report)
 
 
