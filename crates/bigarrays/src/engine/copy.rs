@@ -304,7 +304,7 @@ fn plan_over(
 /// What beginning a block costs, in bytes copied: small blocks stay in the processor's caches; behind a network
 /// large ones have many requests under way.
 pub(super) fn block_overhead(source: &Array, target: &Array) -> u64 {
-    16 * source.store().request_cost().max(target.store().request_cost())
+    32 * source.store().request_cost().max(target.store().request_cost())
 }
 
 /// A quarter of the machine's memory.
