@@ -2,6 +2,7 @@
 
 use half::f16;
 
+use super::number::{Number, Numeric};
 use crate::dtype::DataType;
 use crate::error::{Error, Result};
 use crate::for_dtype;
@@ -51,13 +52,13 @@ pub(super) fn cast(source: DataType, from: &[u8], target: DataType, to: &mut [u8
     for_dtype!(source, S => for_dtype!(target, T => cast_all::<S, T>(from, to, how)))
 }
 
-fn cast_all<S: Number, T: Number>(from: &[u8], to: &mut [u8], how: Cast) -> Result<()> {
+fn cast_all<S: Numeric, T: Target>(from: &[u8], to: &mut [u8], how: Cast) -> Result<()> {
     for (from, to) in from.chunks_exact(size_of::<S>()).zip(to.chunks_exact_mut(size_of::<T>())) {
-        let number = S::load(from).value();
+        let number = S::load(from).number();
         let cast = T::of(number, how).ok_or_else(|| {
             Error::invalid(format!(
                 "{number} does not fit into {}; say what becomes of such elements",
-                T::NAME
+                T::DTYPE
             ))
         })?;
         cast.store(to);
@@ -65,29 +66,10 @@ fn cast_all<S: Number, T: Number>(from: &[u8], to: &mut [u8], how: Cast) -> Resu
     Ok(())
 }
 
-/// What an element is.
-#[derive(Clone, Copy)]
-enum Value {
-    Whole(i128),
-    Float(f64),
-}
-
-impl std::fmt::Display for Value {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Whole(number) => number.fmt(f),
-            Self::Float(number) => number.fmt(f),
-        }
-    }
-}
-
-trait Number: Copy {
-    const NAME: DataType;
-    fn load(bytes: &[u8]) -> Self;
-    fn store(self, bytes: &mut [u8]);
-    fn value(self) -> Value;
-    /// The element that stands for a value; `None` if it is refused.
-    fn of(value: Value, how: Cast) -> Option<Self>;
+/// What numbers are cast to.
+trait Target: Numeric {
+    /// The element that stands for a number; `None` if it is refused.
+    fn of(number: Number, how: Cast) -> Option<Self>;
 }
 
 impl Rounding {
@@ -101,14 +83,14 @@ impl Rounding {
     }
 }
 
-/// The whole number from `least` to `most` that stands for `value`; any where they wrap.
+/// The whole number from `least` to `most` that stands for `number`; any where they wrap.
 #[inline]
-fn whole(value: Value, least: i128, most: i128, how: Cast) -> Option<i128> {
-    let number = match value {
-        Value::Whole(number) => number,
+fn whole(number: Number, least: i128, most: i128, how: Cast) -> Option<i128> {
+    let number = match number {
+        Number::Whole(number) => number,
         // Beyond 128 bits this is the last number there, which is out of every type's reach.
-        Value::Float(number) if number.is_finite() => how.rounding.round(number) as i128,
-        Value::Float(number) => {
+        Number::Real(number) if number.is_finite() => how.rounding.round(number) as i128,
+        Number::Real(number) => {
             return match how.overflow {
                 Overflow::Refuse => None,
                 Overflow::Clip if number.is_nan() => Some(0.clamp(least, most)),
@@ -128,76 +110,33 @@ fn whole(value: Value, least: i128, most: i128, how: Cast) -> Option<i128> {
     }
 }
 
-/// Elements and their bytes, in the machine's order.
-macro_rules! own_bytes {
-    () => {
-        #[inline]
-        fn load(bytes: &[u8]) -> Self {
-            let mut own = [0; size_of::<Self>()];
-            own.copy_from_slice(bytes);
-            Self::from_ne_bytes(own)
-        }
-
-        #[inline]
-        fn store(self, bytes: &mut [u8]) {
-            bytes.copy_from_slice(&self.to_ne_bytes());
-        }
-    };
-}
-
 macro_rules! whole_numbers {
-    ($($rust:ty => $variant:ident),+) => { $(
-        impl Number for $rust {
-            const NAME: DataType = DataType::$variant;
-            own_bytes!();
+    ($($rust:ty),+) => { $(
+        impl Target for $rust {
             #[inline]
-            fn value(self) -> Value {
-                Value::Whole(self.into())
-            }
-            #[inline]
-            fn of(value: Value, how: Cast) -> Option<Self> {
-                whole(value, Self::MIN.into(), Self::MAX.into(), how).map(|number| number as Self)
+            fn of(number: Number, how: Cast) -> Option<Self> {
+                whole(number, Self::MIN.into(), Self::MAX.into(), how).map(|number| number as Self)
             }
         }
     )+ };
 }
 
-whole_numbers! { i8 => I8, i16 => I16, i32 => I32, i64 => I64, u8 => U8, u16 => U16, u32 => U32, u64 => U64 }
+whole_numbers! { i8, i16, i32, i64, u8, u16, u32, u64 }
 
-impl Number for bool {
-    const NAME: DataType = DataType::Bool;
-
-    fn load(bytes: &[u8]) -> Self {
-        bytes[0] != 0
-    }
-
-    fn store(self, bytes: &mut [u8]) {
-        bytes[0] = self.into();
-    }
-
-    fn value(self) -> Value {
-        Value::Whole(self.into())
-    }
-
-    fn of(value: Value, how: Cast) -> Option<Self> {
-        whole(value, 0, 1, how).map(|number| number & 1 == 1)
+impl Target for bool {
+    fn of(number: Number, how: Cast) -> Option<Self> {
+        whole(number, 0, 1, how).map(|number| number & 1 == 1)
     }
 }
 
 macro_rules! floats {
-    ($($rust:ty => $variant:ident, $of_whole:expr, $of_float:expr, $to_float:expr);+ $(;)?) => { $(
-        impl Number for $rust {
-            const NAME: DataType = DataType::$variant;
-            own_bytes!();
+    ($($rust:ty => $of_whole:expr, $of_real:expr);+ $(;)?) => { $(
+        impl Target for $rust {
             #[inline]
-            fn value(self) -> Value {
-                Value::Float($to_float(self))
-            }
-            #[inline]
-            fn of(value: Value, how: Cast) -> Option<Self> {
-                let (nearest, is_finite) = match value {
-                    Value::Whole(number) => ($of_whole(number), true),
-                    Value::Float(number) => ($of_float(number), number.is_finite()),
+            fn of(number: Number, how: Cast) -> Option<Self> {
+                let (nearest, is_finite) = match number {
+                    Number::Whole(number) => ($of_whole(number), true),
+                    Number::Real(number) => ($of_real(number), number.is_finite()),
                 };
                 // Out of reach is what is infinite only here.
                 match how.overflow {
@@ -213,17 +152,16 @@ macro_rules! floats {
 }
 
 floats! {
-    f16 => F16, |number| f16::from_f64(number as f64), f16::from_f64, f64::from;
-    f32 => F32, |number| number as f32, |number: f64| number as f32, f64::from;
-    f64 => F64, |number| number as f64, |number| number, |number| number;
+    f16 => |number| f16::from_f64(number as f64), f16::from_f64;
+    f32 => |number| number as f32, |number: f64| number as f32;
+    f64 => |number| number as f64, |number| number;
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dtype::Element;
 
-    fn one<S: Number + Element, T: Number + Element>(number: S, how: Cast) -> Result<T> {
+    fn one<S: Numeric, T: Target>(number: S, how: Cast) -> Result<T> {
         let (mut from, mut to) = ([0; 8], [0; 8]);
         number.store(&mut from[..size_of::<S>()]);
         cast(S::DTYPE, &from[..size_of::<S>()], T::DTYPE, &mut to[..size_of::<T>()], how)?;

@@ -7,6 +7,7 @@ mod cast;
 mod copy;
 mod digest;
 mod journal;
+mod number;
 mod plan;
 mod run;
 mod twins;
@@ -15,9 +16,10 @@ mod verify;
 pub use cast::{Cast, Overflow, Rounding};
 pub use copy::{Copied, CopyOptions, copy, plan_copy};
 pub use journal::Journal;
+pub use number::Number;
 pub use plan::CopyPlan;
 pub use run::{Cancel, Progress};
 pub use verify::{
-    Against, ArrayReport, Comparison, Difference, Findings, Number, Problem, ProblemKind, Report, Stray,
+    Against, ArrayReport, Comparison, Difference, Findings, Problem, ProblemKind, Report, Stray,
     VerifyOptions, compare, verify, verify_at,
 };

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
-use half::f16;
 use serde_json::{Value, json};
 
 use super::VerifyOptions;
@@ -12,6 +11,7 @@ use crate::buffer::{Order, ViewMut, byte_len, try_first_bytes, with_scratch};
 use crate::domain::{Dims, Domain};
 use crate::dtype::DataType;
 use crate::engine::copy::{block_overhead, default_memory};
+use crate::engine::number::Number;
 use crate::engine::plan::{CopyPlan, PlanAxis, PlanInput};
 use crate::engine::run::Runner;
 use crate::error::{Error, Result};
@@ -21,15 +21,6 @@ const SHOWN: usize = 10;
 
 /// Bytes that are compared at once before single elements are.
 const RUN: usize = 4 << 10;
-
-/// One element's value.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Number {
-    /// Of an element of a whole-number type, or 0 or 1 for a `bool`.
-    Whole(i128),
-    /// Of an element of a floating-point type.
-    Real(f64),
-}
 
 /// An element that differs.
 #[derive(Clone, Debug, PartialEq)]
@@ -332,37 +323,6 @@ impl Block<'_> {
 }
 
 impl Number {
-    /// The value of an element of `dtype`, given as its bytes.
-    fn read(dtype: DataType, bytes: &[u8]) -> Self {
-        let mut word = [0; 8];
-        word[..bytes.len()].copy_from_slice(bytes);
-        // Behind an element there are zeros: those of little-endian machines are the number's own.
-        let at = |size: usize| {
-            u64::from_ne_bytes(word) >> if cfg!(target_endian = "big") { 64 - 8 * size } else { 0 }
-        };
-        let bits = at(bytes.len());
-        match dtype {
-            DataType::Bool | DataType::U8 | DataType::U16 | DataType::U32 | DataType::U64 => {
-                Self::Whole(bits.into())
-            }
-            DataType::I8 => Self::Whole((bits as i8).into()),
-            DataType::I16 => Self::Whole((bits as i16).into()),
-            DataType::I32 => Self::Whole((bits as i32).into()),
-            DataType::I64 => Self::Whole((bits as i64).into()),
-            DataType::F16 => Self::Real(f16::from_bits(bits as u16).into()),
-            DataType::F32 => Self::Real(f32::from_bits(bits as u32).into()),
-            DataType::F64 => Self::Real(f64::from_bits(bits)),
-        }
-    }
-
-    /// The nearest floating-point number.
-    pub fn as_f64(self) -> f64 {
-        match self {
-            Self::Whole(number) => number as f64,
-            Self::Real(number) => number,
-        }
-    }
-
     fn equals(self, other: Self) -> bool {
         match (self, other) {
             (Self::Whole(one), Self::Whole(other)) => one == other,
@@ -387,15 +347,6 @@ impl Number {
                 i64::try_from(number).map_or_else(|_| json!(number as u64), |number| json!(number))
             }
             Self::Real(number) => json!(number),
-        }
-    }
-}
-
-impl fmt::Display for Number {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Whole(number) => number.fmt(f),
-            Self::Real(number) => number.fmt(f),
         }
     }
 }

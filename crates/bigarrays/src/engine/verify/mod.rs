@@ -13,7 +13,7 @@ mod place;
 mod present;
 mod report;
 
-pub use compare::{Comparison, Difference, Number, compare};
+pub use compare::{Comparison, Difference, compare};
 pub use place::{Against, verify_at};
 pub use report::{ArrayReport, Findings, Problem, ProblemKind, Report, Stray};
 
