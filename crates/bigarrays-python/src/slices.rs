@@ -73,7 +73,7 @@ impl PySliceArray {
     }
 
     fn by_positions<'py>(&self, py: Python<'py>, positions: &[u64]) -> PyResult<Vec<Bound<'py, PyAny>>> {
-        self.views(py, self.slices.at(positions).or_raise(py)?)
+        self.views(py, py.detach(|| self.slices.at(positions)).or_raise(py)?)
     }
 
     /// The slices that the items of `keys`, names or positions, mean.
@@ -82,7 +82,7 @@ impl PySliceArray {
         let keys: Vec<Bound<'py, PyAny>> = keys.try_iter()?.collect::<PyResult<_>>()?;
         let views = if keys.first().is_some_and(|key| key.is_instance_of::<PyString>()) {
             let names: Vec<&str> = keys.iter().map(to_name).collect::<PyResult<_>>()?;
-            self.views(py, self.slices.get(&names).or_raise(py)?)?
+            self.views(py, py.detach(|| self.slices.get(&names)).or_raise(py)?)?
         } else {
             let count = self.slices.len().or_raise(py)?;
             let positions = keys.iter().map(|key| to_position(key, count)).collect::<PyResult<Vec<_>>>()?;

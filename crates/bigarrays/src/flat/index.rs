@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 
@@ -13,7 +14,7 @@ use heed::{CommitOrAbort, Env, EnvFlags, EnvOpenOptions, MdbError, RoTxn, RwTxn}
 
 use super::record::damaged;
 use crate::error::{Error, ErrorKind, Result};
-use crate::pool::process;
+use crate::pool::{pool, process};
 use crate::store::io_error;
 
 /// Address space for the index; the file takes only what it needs. Less where that is not to be had.
@@ -22,6 +23,8 @@ const MAP_SIZES: [u64; 4] = [1 << 40, 1 << 36, 1 << 32, 1 << 29];
 const MOST_READERS: u32 = 2046;
 /// How often an environment that is being closed is waited for.
 const ATTEMPTS: usize = 100;
+/// As many lookups take longer than waking a thread for them.
+const WORTH_A_THREAD: usize = 64;
 
 type Table = heed::Database<'static, Bytes, Bytes>;
 
@@ -112,6 +115,46 @@ impl Index {
         };
         let txn = txn.map_err(|error| self.failed(error))?;
         work(&txn, &opened.tables)
+    }
+
+    /// What `find` returns for each number below `count`, all in one snapshot of the index. Many are found by
+    /// several threads, as each waits for memory most of the time.
+    pub(super) fn read_each<T: Send>(
+        &self,
+        count: usize,
+        find: &(impl Fn(&RoTxn<'_>, &Tables, usize) -> Result<T> + Sync),
+    ) -> Result<Vec<T>> {
+        let part = |numbers: Range<usize>| {
+            self.read(|txn, tables| {
+                let found: Result<Vec<T>> = numbers.map(|k| find(txn, tables, k)).collect();
+                Ok((txn.id(), found?))
+            })
+        };
+        if count >= 2 * WORTH_A_THREAD {
+            let pool = pool()?;
+            let parts = pool.current_num_threads().min(count / WORTH_A_THREAD);
+            let numbers = |k: usize| count * k / parts..count * (k + 1) / parts;
+            let mut others: Vec<Result<(usize, Vec<T>)>> = (1..parts).map(|_| Ok((0, Vec::new()))).collect();
+            let first = pool.in_place_scope(|scope| {
+                for (k, other) in others.iter_mut().enumerate() {
+                    let (part, numbers) = (&part, numbers(k + 1));
+                    scope.spawn(move |_| *other = part(numbers));
+                }
+                part(numbers(0))
+            });
+            let (snapshot, mut found) = first?;
+            let mut is_one = true;
+            for other in others {
+                let (of, more) = other?;
+                is_one &= of == snapshot;
+                found.extend(more);
+            }
+            if is_one {
+                return Ok(found);
+            }
+            // Somebody wrote in between.
+        }
+        Ok(part(0..count)?.1)
     }
 
     /// Runs `work`, which may change the index, while no other process or thread does; what it has

@@ -191,3 +191,33 @@ fn threads_that_write_while_another_compacts_lose_nothing() {
         }
     }
 }
+
+#[test]
+fn many_lookups_see_one_state_of_the_index() {
+    let (_directory, path, slices) = new();
+    let many: Vec<String> = (0..500).map(|k| format!("n{k}")).collect();
+    let all: Vec<&str> = many.iter().map(String::as_str).collect();
+    let write = |rows: u64| {
+        let named: Vec<_> = all.iter().map(|&name| (name, rows as u8, rows)).collect();
+        put(&slices, &named, true).unwrap();
+    };
+    write(1);
+    let reader = SliceArray::open(&path, Mode::Read).unwrap();
+    let positions: Vec<u64> = (0..500).rev().collect();
+    std::thread::scope(|scope| {
+        scope.spawn(|| (2..40).for_each(write));
+        for _ in 0..200 {
+            let found = reader.get(&all).unwrap().0;
+            let rows = |slice: &Slice| slice.rows.end - slice.rows.start;
+            assert!(found.iter().all(|slice| rows(slice) == rows(&found[0])));
+            assert!(found.iter().map(|slice| slice.position).eq(0..500));
+            let found = reader.at(&positions).unwrap().0;
+            assert!(found.iter().all(|slice| rows(slice) == rows(&found[0])));
+            assert!(found.iter().map(|slice| slice.position).eq((0..500).rev()));
+        }
+    });
+    let missing: Vec<&str> = all.iter().copied().chain(["x", "y"]).collect();
+    let error = reader.get(&missing).unwrap_err();
+    assert!(error.kind() == ErrorKind::NotFound && error.to_string().contains("\"x\""), "{error}");
+    assert_eq!(reader.at(&[&positions[..], &[500]].concat()).unwrap_err().kind(), ErrorKind::OutOfBounds);
+}

@@ -106,9 +106,8 @@ impl SliceArray {
     /// # Errors
     /// `NotFound`, with the first name that is missing.
     pub fn get(&self, names: &[&str]) -> Result<(Vec<Slice>, Arc<Mapping>)> {
-        self.locate(|txn, tables| {
-            let find = |&name: &&str| self.find(txn, tables, name)?.ok_or_else(|| self.no_name(name));
-            names.iter().map(find).collect()
+        self.locate(names.len(), |txn, tables, k| {
+            self.find(txn, tables, names[k])?.ok_or_else(|| self.no_name(names[k]))
         })
     }
 
@@ -126,14 +125,12 @@ impl SliceArray {
     /// # Errors
     /// `OutOfBounds`, with the first position that is too large.
     pub fn at(&self, positions: &[u64]) -> Result<(Vec<Slice>, Arc<Mapping>)> {
-        self.locate(|txn, tables| {
-            let find = |&position: &u64| {
-                let value = tables.order.get(txn, &position.to_be_bytes());
-                let value = value.map_err(|error| self.index.failed(error))?;
-                let value = value.ok_or_else(|| self.no_position(position, tables.order.len(txn)))?;
-                Ok(Record::from_position(position, value)?.0)
-            };
-            positions.iter().map(find).collect()
+        self.locate(positions.len(), |txn, tables, k| {
+            let position = positions[k];
+            let value = tables.order.get(txn, &position.to_be_bytes());
+            let value = value.map_err(|error| self.index.failed(error))?;
+            let value = value.ok_or_else(|| self.no_position(position, tables.order.len(txn)))?;
+            Ok(Record::from_position(position, value)?.0)
         })
     }
 
@@ -315,14 +312,15 @@ impl SliceArray {
         }
     }
 
-    /// What `lookup` finds, and a mapping of the file in which that is true.
+    /// What `find` finds for each number below `count`, and a mapping of the file in which that is true.
     fn locate(
         &self,
-        lookup: impl Fn(&RoTxn<'_>, &Tables) -> Result<Vec<Record>>,
+        count: usize,
+        find: impl Fn(&RoTxn<'_>, &Tables, usize) -> Result<Record> + Sync,
     ) -> Result<(Vec<Slice>, Arc<Mapping>)> {
         for _ in 0..ATTEMPTS {
             let generation = self.generation.load(Ordering::Acquire);
-            let records = self.index.read(&lookup)?;
+            let records = self.index.read_each(count, &find)?;
             if records.iter().any(|record| record.generation != generation) {
                 self.catch_up()?;
                 std::thread::yield_now();
