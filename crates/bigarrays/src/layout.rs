@@ -69,6 +69,12 @@ impl Layout {
         self.grid.domain()
     }
 
+    /// Bytes of the elements of a whole chunk.
+    pub fn chunk_bytes(&self) -> u64 {
+        let item = self.dtype.size() as u64;
+        self.grid.chunk_shape().iter().fold(item, |bytes, &length| bytes.saturating_mul(length))
+    }
+
     /// Type and shape of the stored chunk at `index`.
     pub fn chunk_spec(&self, index: &[u64]) -> ChunkSpec {
         ChunkSpec { dtype: self.dtype, shape: self.grid.stored_shape(index) }

@@ -3,6 +3,7 @@
 //! A forked child has none of its parent's threads, but all of its memory: whatever refers to threads
 //! or to locks held through file descriptors is made anew in the child.
 
+use std::cell::Cell;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -92,6 +93,29 @@ pub(crate) fn pool() -> Result<Arc<ThreadPool>> {
             .build()
             .map_err(|error| Error::new(ErrorKind::Storage, error.to_string()).during("starting threads"))
     })
+}
+
+thread_local! {
+    static IS_ALONE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Does `work`, in which batches are not shared with the pool: as many threads do such work as there are
+/// cores, and each has what it reads in its own caches.
+pub(crate) fn alone<T>(work: impl FnOnce() -> T) -> T {
+    /// Puts back what was, also when `work` panics.
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            IS_ALONE.set(self.0);
+        }
+    }
+    let _restore = Restore(IS_ALONE.replace(true));
+    work()
+}
+
+/// Whether this thread does the work of a batch by itself.
+pub(crate) fn is_alone() -> bool {
+    IS_ALONE.get()
 }
 
 /// How many threads work at once.

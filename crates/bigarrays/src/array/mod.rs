@@ -12,6 +12,7 @@ use ndarray::{ArrayView, Dimension};
 
 pub use cutout::Cutout;
 pub use options::{ArrayOptions, OpenOptions, Outside};
+pub(crate) use read::decode_all;
 use view::StoredAxis;
 pub use view::{AxisMap, Index, Transform};
 pub(crate) use write::{Encoded, EncodedChunks};
@@ -49,6 +50,13 @@ struct Stored {
     url: String,
     scales: Vec<Scale>,
     scale: usize,
+}
+
+impl Stored {
+    /// The layout, and those of the copies.
+    fn layouts(&self) -> impl Iterator<Item = &Layout> {
+        std::iter::once(&self.layout).chain(&self.copies)
+    }
 }
 
 impl Array {
@@ -111,7 +119,7 @@ impl Array {
 
     /// The layout of the array, and those of further copies of its data in the same store.
     pub(crate) fn layouts(&self) -> impl Iterator<Item = &Layout> {
-        std::iter::once(&self.stored.layout).chain(&self.stored.copies)
+        self.stored.layouts()
     }
 
     /// The scales of the layer that the array is one of, finest first.
@@ -355,8 +363,7 @@ impl Array {
         let stored = &self.stored.layout;
         let in_storage = stored_axes.iter().enumerate().all(|(axis, selection)| {
             let range = stored.domain().range(axis);
-            let last = selection.start + (selection.count.max(1) - 1) as i64 * selection.step;
-            range.contains(&selection.start) && range.contains(&last)
+            range.contains(&selection.start) && range.contains(&selection.last())
         });
         if part.is_empty() || (in_storage && self.domain().contains(part)) {
             return Ok(part.clone());
@@ -386,6 +393,13 @@ impl Array {
             (Order::C, false) | (Order::Fortran, true) => Order::C,
             (Order::Fortran, false) | (Order::C, true) => Order::Fortran,
         }
+    }
+
+    /// The view with coordinates moved so that they start at `origin`. No I/O.
+    pub(crate) fn translate_to(&self, origin: &[i64]) -> Result<Self> {
+        let distances = origin.iter().zip(self.domain().origin()).map(|(to, from)| to.checked_sub(*from));
+        let offset: Option<Dims<i64>> = distances.collect();
+        self.translate(&offset.ok_or_else(|| Error::invalid("the boxes are too far apart"))?)
     }
 
     fn expect_type(&self, dtype: DataType) -> Result<()> {

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Stored;
 use super::view::StoredAxis;
-use crate::buffer::{Region, SharedViewMut, ViewMut};
+use crate::buffer::{Region, SharedViewMut, ViewMut, try_first_bytes, with_scratch};
 use crate::codec::EncodedRanges;
 use crate::domain::Dims;
 use crate::error::{Error, ErrorKind, Result};
@@ -147,6 +147,19 @@ pub(super) fn decode(
     }
     blob.encoding.with_decoded(blob.bytes, layout.codecs.max_encoded_len(&spec), |bytes| {
         layout.codecs.decode(bytes, &spec, &part.in_chunk, out)
+    })
+}
+
+/// Decodes all of the chunk at `index`, to see whether that can be done.
+pub(crate) fn decode_all(layout: &Layout, index: &[u64], blob: Blob<'_>) -> Result<()> {
+    let spec = layout.chunk_spec(index);
+    let length = spec.byte_len()?;
+    with_scratch(|buffer| {
+        let bytes = try_first_bytes(buffer, length)?;
+        let mut out = ViewMut::dense(bytes, &spec.shape, spec.dtype.size(), layout.order)?;
+        blob.encoding.with_decoded(blob.bytes, layout.codecs.max_encoded_len(&spec), |bytes| {
+            layout.codecs.decode(bytes, &spec, &Region::whole(&spec.shape), &mut out)
+        })
     })
 }
 

@@ -81,21 +81,27 @@ pub(super) struct StoredAxis {
     pub(super) visible: Option<usize>,
 }
 
+impl StoredAxis {
+    /// The coordinate for the last `k`; of none, the first.
+    pub(super) fn last(&self) -> i64 {
+        self.start + (self.count.max(1) - 1) as i64 * self.step
+    }
+}
+
 /// The selection of the coordinates of `axes`, each from the lowest on.
 pub(super) fn ascending(axes: &[StoredAxis]) -> Dims<AxisSelection> {
-    let one = |axis: &StoredAxis| {
-        let last = axis.start + (axis.count.max(1) - 1) as i64 * axis.step;
-        AxisSelection { start: axis.start.min(last), count: axis.count, step: axis.step.unsigned_abs() }
+    let one = |axis: &StoredAxis| AxisSelection {
+        start: axis.start.min(axis.last()),
+        count: axis.count,
+        step: axis.step.unsigned_abs(),
     };
     axes.iter().map(one).collect()
 }
 
 /// The smallest box that holds the stored coordinates of `axes`.
 pub(super) fn bounds(axes: &[StoredAxis]) -> Result<Domain> {
-    let range = |axis: &StoredAxis| {
-        let last = axis.start + (axis.count.max(1) - 1) as i64 * axis.step;
-        axis.start.min(last)..axis.start.max(last).saturating_add(1)
-    };
+    let range =
+        |axis: &StoredAxis| axis.start.min(axis.last())..axis.start.max(axis.last()).saturating_add(1);
     Domain::from_ranges(&axes.iter().map(range).collect::<Dims<_>>())
 }
 

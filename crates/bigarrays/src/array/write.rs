@@ -33,7 +33,7 @@ pub(super) fn write(
         source = source.reversed(axis);
     }
     let selection = ascending(axes);
-    for layout in std::iter::once(&stored.layout).chain(&stored.copies) {
+    for layout in stored.layouts() {
         let projection = layout.grid.project_selection(&selection);
         // The chunks of a shard come in one batch: then it is written once, and often without reading.
         if layout.sharding.as_ref().is_some_and(|sharding| sharding.shape.is_some()) {

@@ -61,8 +61,8 @@ pub struct Copied {
 /// writing.
 pub fn copy(source: &Array, target: &Array, options: CopyOptions<'_>) -> Result<Copied> {
     let source = aligned(source, target, options.cast)?;
-    let plan = plan(&source, target, &options)?;
-    let twins = if plan.moves { Twins::of(&source, target, options.check) } else { None };
+    let twins = twins(&source, target, &options);
+    let plan = plan(&source, target, &options, twins.is_some())?;
     let job = Job { source: &source, target, twins, cast: options.cast };
     let item = target.dtype().size();
     let entries = options.journal.map(|journal| journal.on(&job.describe(&plan)));
@@ -165,7 +165,15 @@ impl Job<'_> {
 /// # Errors
 /// As [`copy`], before it reads anything.
 pub fn plan_copy(source: &Array, target: &Array, options: &CopyOptions<'_>) -> Result<CopyPlan> {
-    plan(&aligned(source, target, options.cast)?, target, options)
+    let source = aligned(source, target, options.cast)?;
+    plan(&source, target, options, twins(&source, target, options).is_some())
+}
+
+/// The two arrays, if chunks are to move as they are stored.
+fn twins<'a>(source: &'a Array, target: &'a Array, options: &CopyOptions<'_>) -> Option<Twins<'a>> {
+    // What is only fill is to be found out.
+    let decodes = options.cast.is_some() || target.options().drop_fill;
+    if decodes { None } else { Twins::of(source, target, options.check) }
 }
 
 /// The source in coordinates of the target.
@@ -184,9 +192,7 @@ fn aligned(source: &Array, target: &Array, cast: Option<Cast>) -> Result<Array> 
         .at(target.url()));
     }
     expect_apart(source, target)?;
-    let offset: Option<Dims<i64>> =
-        to.origin().iter().zip(from.origin()).map(|(&to, &from)| to.checked_sub(from)).collect();
-    source.translate(&offset.ok_or_else(|| Error::invalid("the boxes are too far apart"))?)
+    source.translate_to(to.origin())
 }
 
 /// An error if the two are views of the same array that may meet: blocks would be read that have been
@@ -208,11 +214,7 @@ fn expect_apart(source: &Array, target: &Array) -> Result<()> {
 }
 
 /// The plan of a copy, in coordinates of the target.
-fn plan(source: &Array, target: &Array, options: &CopyOptions<'_>) -> Result<CopyPlan> {
-    // What is only fill is to be found out.
-    let moves = options.cast.is_none()
-        && !target.options().drop_fill
-        && Twins::of(source, target, options.check).is_some();
+fn plan(source: &Array, target: &Array, options: &CopyOptions<'_>, moves: bool) -> Result<CopyPlan> {
     let mut plan = cut(source, target, options, moves)?;
     plan.moves = moves;
     let pieces = |grid: Dims<(i64, u64)>| {
@@ -231,7 +233,7 @@ fn plan(source: &Array, target: &Array, options: &CopyOptions<'_>) -> Result<Cop
 
 /// The blocks of a copy: of whole shards, if that fits.
 fn cut(source: &Array, target: &Array, options: &CopyOptions<'_>, moves: bool) -> Result<CopyPlan> {
-    let memory = if options.memory == 0 { default_memory() } else { options.memory };
+    let memory = budget(options.memory);
     let context = |error: Error| error.during("planning the copy to").at(target.url());
     if target.shard_shape().is_some() {
         let grid = target.write_grid()?;
@@ -268,15 +270,15 @@ fn plan_over(
     moves: bool,
 ) -> Result<CopyPlan> {
     let from = source.chunk_grid()?;
-    let bytes_of = |array: &Array, elements: u64| {
-        let item = array.dtype().size() as u64;
-        let bytes = elements.saturating_mul(item);
-        // Where rows can be read on their own, less than a chunk is held.
-        bytes.min(array.domain().checked_len().unwrap_or(bytes).saturating_mul(item))
+    // Where rows can be read on their own, less than a chunk is held.
+    let held_of = |array: &Array, bytes: u64| {
+        let all = array.domain().checked_len().unwrap_or(u64::MAX);
+        bytes.min(all.saturating_mul(array.dtype().size() as u64))
     };
-    let chunk_bytes = |array: &Array| bytes_of(array, array.layout().grid.chunk_shape().iter().product());
+    let chunk_bytes = |array: &Array| held_of(array, array.layout().chunk_bytes());
     let shard = target.shard_shape().map_or(0, |shape| {
-        bytes_of(target, shape.iter().fold(1, |product: u64, length| product.saturating_mul(*length)))
+        let item = target.dtype().size() as u64;
+        held_of(target, shape.iter().fold(item, |bytes, length| bytes.saturating_mul(*length)))
     });
     let input = PlanInput {
         axes: target
@@ -304,11 +306,14 @@ fn plan_over(
 /// What beginning a block costs, in bytes copied: small blocks stay in the processor's caches; behind a network
 /// large ones have many requests under way.
 pub(super) fn block_overhead(source: &Array, target: &Array) -> u64 {
-    32 * source.store().request_cost().max(target.store().request_cost())
+    8 * source.store().request_cost().max(target.store().request_cost())
 }
 
-/// A quarter of the machine's memory.
-pub(super) fn default_memory() -> u64 {
+/// The memory budget in bytes that was asked for; a quarter of the machine's memory if zero.
+pub(super) fn budget(asked: u64) -> u64 {
+    if asked > 0 {
+        return asked;
+    }
     let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
     let kibibytes = total.and_then(|rest| rest.trim().trim_end_matches("kB").trim().parse::<u64>().ok());

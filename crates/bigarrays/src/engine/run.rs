@@ -6,6 +6,10 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::error::{Error, Result};
 use crate::interrupt::{PATIENCE, check_interrupt, interruptible, interruptible_too};
+use crate::pool::{alone, threads};
+
+/// With as many tasks for each thread, little is lost where some end before others.
+const MANY: usize = 8;
 
 /// A flag that asks running jobs to stop. No further block is begun, and blocks under way end where they
 /// wait for long; every chunk is the old one or the new one.
@@ -64,7 +68,7 @@ impl Runner<'_> {
             failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
             failed.store(true, Ordering::Relaxed);
         };
-        let worker = || {
+        let work = || {
             while !failed.load(Ordering::Relaxed) {
                 let number = next.fetch_add(1, Ordering::Relaxed);
                 if number >= tasks {
@@ -81,6 +85,8 @@ impl Runner<'_> {
                 }
             }
         };
+        let is_each_busy = self.in_flight >= threads() && tasks >= MANY * self.in_flight;
+        let worker = || if is_each_busy { alone(work) } else { work() };
         let stop = || failed.load(Ordering::Relaxed) || self.cancel.is_some_and(Cancel::is_cancelled);
         let (alive, ended) = mpsc::channel::<()>();
         std::thread::scope(|scope| {

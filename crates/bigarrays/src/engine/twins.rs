@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use crate::array::{Array, AxisMap, Encoded};
-use crate::buffer::{Region, View, ViewMut, byte_len, try_first_bytes, with_scratch};
+use crate::array::{Array, AxisMap, Encoded, decode_all};
+use crate::buffer::{View, ViewMut, byte_len, try_first_bytes, with_scratch};
 use crate::domain::{Dims, Domain};
 use crate::error::Result;
 use crate::grid::ChunkProjection;
@@ -144,20 +144,15 @@ impl<'a> Twins<'a> {
     fn take(&self, blob: Blob<'_>, layout: &Layout, place: &[u64]) -> Result<Option<Vec<u8>>> {
         let (spec, wanted) = (layout.chunk_spec(place), self.target.layout().content_encoding);
         let is_raw = layout.codecs.names().eq(["raw"]);
-        if blob.encoding == wanted && !is_raw && !self.check {
+        if self.check && !is_raw {
+            decode_all(layout, place, blob)?;
+        }
+        if blob.encoding == wanted && !is_raw {
             return Ok(Some(blob.bytes.to_vec()));
         }
         blob.encoding.with_decoded(blob.bytes, layout.codecs.max_encoded_len(&spec), |bytes| {
             if is_raw && bytes.len() != spec.byte_len()? {
                 return Ok(None);
-            }
-            if self.check && !is_raw {
-                let region = Region::whole(&spec.shape);
-                with_scratch(|scratch| {
-                    let decoded = try_first_bytes(scratch, spec.byte_len()?)?;
-                    let mut out = ViewMut::dense(decoded, &spec.shape, spec.dtype.size(), layout.order)?;
-                    layout.codecs.decode(bytes, &spec, &region, &mut out)
-                })?;
             }
             if blob.encoding == wanted {
                 return Ok(Some(blob.bytes.to_vec()));

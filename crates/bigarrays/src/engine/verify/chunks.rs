@@ -6,10 +6,9 @@ use std::sync::{Mutex, PoisonError};
 
 use super::VerifyOptions;
 use super::report::{ArrayReport, Problem, ProblemKind, Stray, kind_of};
-use crate::array::Array;
-use crate::buffer::{Region, ViewMut, byte_len, try_first_bytes, with_scratch};
+use crate::array::{Array, decode_all};
 use crate::domain::{Dims, Domain};
-use crate::engine::copy::default_memory;
+use crate::engine::copy::budget;
 use crate::engine::run::{Progress, Runner};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::DOCUMENTS;
@@ -35,7 +34,7 @@ const FAILURES: u32 = 16;
 
 /// Verifies the chunks of `array` and what lies beside them.
 pub(super) fn verify(array: &Array, options: &VerifyOptions<'_>, report: &mut ArrayReport) -> Result<()> {
-    let memory = if options.memory == 0 { default_memory() } else { options.memory };
+    let memory = budget(options.memory);
     let copies = array.layouts().map(|layout| Copy::new(layout, options.part)).collect::<Result<Vec<_>>>()?;
     copies.iter().try_for_each(|copy| copy.expect_fits(memory))?;
     let count = |count: usize, copy: &Copy<'_>| count.saturating_add(copy.projection.len());
@@ -88,12 +87,11 @@ impl<'a> Copy<'a> {
             let from = |at: i64| at.abs_diff(domain.origin()[axis]);
             (from(range.start) / chunk, from(range.end).div_ceil(chunk))
         });
-        let elements = layout.grid.chunk_shape().iter().fold(1u64, |product, &n| product.saturating_mul(n));
         Ok(Self {
             layout,
             places: places.collect(),
             projection: layout.grid.project(&part),
-            chunk_bytes: elements.saturating_mul(layout.dtype.size() as u64),
+            chunk_bytes: layout.chunk_bytes(),
         })
     }
 
@@ -318,7 +316,7 @@ impl Work<'_> {
         };
         self.stored.fetch_add(1, Ordering::Relaxed);
         self.bytes.fetch_add(blob.bytes.len() as u64, Ordering::Relaxed);
-        decode(layout, index, blob).or_else(|error| self.problem(layout, index, key, error))
+        decode_all(layout, index, blob).or_else(|error| self.problem(layout, index, key, error))
     }
 
     fn problem(&self, layout: &Layout, index: &[u64], key: &str, error: Error) -> Result<()> {
@@ -327,21 +325,6 @@ impl Work<'_> {
         self.report(|report| report.problems.push(Problem::of(kind, &error, Some(key), Some(domain))));
         Ok(())
     }
-}
-
-/// Decodes all of a chunk.
-fn decode(layout: &Layout, index: &[u64], blob: Blob<'_>) -> Result<()> {
-    let spec = layout.chunk_spec(index);
-    let item = spec.dtype.size();
-    let length = byte_len(&spec.shape, item)?;
-    with_scratch(|buffer| {
-        let bytes = try_first_bytes(buffer, length)?;
-        let mut out = ViewMut::dense(bytes, &spec.shape, item, layout.order)?;
-        let all = Region::whole(&spec.shape);
-        blob.encoding.with_decoded(blob.bytes, layout.codecs.max_encoded_len(&spec), |bytes| {
-            layout.codecs.decode(bytes, &spec, &all, &mut out)
-        })
-    })
 }
 
 /// What keys of the layer's other scales start with that lie below this one.

@@ -10,7 +10,7 @@ use crate::array::{Array, Index};
 use crate::buffer::{Order, ViewMut, byte_len, try_first_bytes, with_scratch};
 use crate::domain::{Dims, Domain};
 use crate::dtype::DataType;
-use crate::engine::copy::{block_overhead, default_memory};
+use crate::engine::copy::{block_overhead, budget};
 use crate::engine::number::Number;
 use crate::engine::plan::{CopyPlan, PlanAxis, PlanInput};
 use crate::engine::run::Runner;
@@ -122,11 +122,7 @@ pub fn compare(left: &Array, right: &Array, options: &VerifyOptions<'_>) -> Resu
     let context = |error: Error| error.during("comparing").at(left.url());
     let (mut left, mut right) = matched(left, right).map_err(context)?;
     if left.shape() == right.shape() {
-        let offset = |(to, from): (&i64, &i64)| to.checked_sub(*from);
-        let offset: Option<Dims<i64>> =
-            left.domain().origin().iter().zip(right.domain().origin()).map(offset).collect();
-        right = right
-            .translate(&offset.ok_or_else(|| context(Error::invalid("the boxes are too far apart")))?)?;
+        right = right.translate_to(left.domain().origin()).map_err(context)?;
     } else if options.part.is_none() {
         comparison.mismatch = Some(format!("box {} against box {}", left.domain(), right.domain()));
         return Ok(comparison);
@@ -188,17 +184,11 @@ fn without_single(array: &Array, other: &Array) -> Result<Array> {
 fn plan(left: &Array, right: &Array, memory: u64) -> Result<CopyPlan> {
     let (of_left, of_right) = (left.chunk_grid()?, right.chunk_grid()?);
     let item = (left.dtype().size() + right.dtype().size()) as u64;
-    let chunk_bytes = |array: &Array| {
-        let chunk = &array.layout().grid;
-        let elements =
-            chunk.chunk_shape().iter().fold(1u64, |product, &length| product.saturating_mul(length));
-        elements.saturating_mul(array.dtype().size() as u64)
-    };
     let axes = left.domain().ranges().zip(of_left).zip(of_right);
     let input = PlanInput {
         axes: axes.map(|((range, target), source)| PlanAxis { range, target, source }).collect(),
         item,
-        chunk_bytes: (chunk_bytes(right), chunk_bytes(left)),
+        chunk_bytes: (right.layout().chunk_bytes(), left.layout().chunk_bytes()),
         shard_bytes: 0,
         shards_held: 0,
         threads: crate::threads() as u64,
@@ -209,8 +199,7 @@ fn plan(left: &Array, right: &Array, memory: u64) -> Result<CopyPlan> {
 }
 
 fn run(left: &Array, right: &Array, options: &VerifyOptions<'_>, found: &Mutex<Found>) -> Result<()> {
-    let memory = if options.memory == 0 { default_memory() } else { options.memory };
-    let plan = plan(left, right, memory)?;
+    let plan = plan(left, right, budget(options.memory))?;
     let (items, order) = ([left.dtype().size(), right.dtype().size()], left.order());
     let runner = Runner {
         in_flight: plan.in_flight,
