@@ -12,7 +12,7 @@ use crate::axes::{self, Axes, Mapped};
 use crate::export::whole_channels;
 use crate::job::{self, JobArgs};
 use crate::layer::{LayerArgs, WriteArgs, new_layer, rehearsed};
-use crate::mapping::{New, NewArgs};
+use crate::mapping::{New, NewArgs, move_to};
 use crate::session::{CacheArgs, Session};
 use crate::terminal::results;
 use crate::values::{self, List};
@@ -23,7 +23,7 @@ use crate::values::{self, List};
 /// SRC gives zeros there. Where chunks of both are cut and encoded alike, they move as they are stored: jpeg
 /// is not encoded again, and nobody looks whether they are whole, unless --check is given. A copy that was
 /// stopped or killed is taken up by the same command, which skips what is done and is still as it was left, of
-/// chunks of SRC that have not changed since (in a .npy or image file, that is not seen).
+/// chunks of SRC that have not changed since.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct CopyArgs {
@@ -165,15 +165,19 @@ pub(crate) fn run(args: &CopyArgs, session: &Session) -> anyhow::Result<()> {
 }
 
 impl What {
+    /// Whether several scales may be copied.
+    fn is_many(&self) -> bool {
+        self.all_scales || self.scale.len() > 1
+    }
+
     /// An error if options do not go together.
     fn check(&self) -> Result<()> {
-        let is_many = self.all_scales || self.scale.len() > 1;
         if !self.create
             && let Some(option) = self.new.given().or_else(|| self.layer.given())
         {
             return Err(Error::invalid(format!("{option} says how DST is made: it goes with --create")));
         }
-        if is_many && (self.layer.is_of_one_scale() || self.to.is_some() || self.to_scale.is_some()) {
+        if self.is_many() && (self.layer.is_of_one_scale() || self.to.is_some() || self.to_scale.is_some()) {
             let message =
                 "--resolution, --key, --to and --to-scale are of one scale; copy the scales one by one";
             return Err(Error::invalid(message));
@@ -230,6 +234,8 @@ impl Copier<'_> {
             // The others are of the type.
             like = CreateSpec { fill: None, codecs: None, dtype, ..like };
         }
+        // Whoever says that there is to be none is not to get that of the source.
+        like.compression = like.compression.filter(|_| what.write.compression.is_none());
         let to = what.to.as_ref().map(|to| to.0.as_slice());
         let new = what.new.plan(&source.cut(&part)?, &axes, like, &what.layer, to)?;
         let is_raw =
@@ -267,13 +273,12 @@ impl Copier<'_> {
         }
         let own = Axes::of(&target);
         let mut origin = mapped.along(mapped.view.domain().origin(), &own, &0);
-        let to = what.to.as_ref().map_or(&[][..], |to| &to.0);
-        if !(to.is_empty() || to.len() == origin.len() || to.len() == 3.min(origin.len())) {
-            return Err(Error::invalid(format!("--to has {} coordinates, for the axes {own}", to.len())));
+        if let Some(to) = &what.to {
+            move_to(&mut origin, &to.0, &own)?;
         }
-        origin[..to.len()].copy_from_slice(to);
+        let said = what.to.as_ref().map_or(0, |to| to.0.len());
         let is_open = |at: &usize| mapped.axes.position(&own.0[*at]).is_none() && target.shape()[*at] > 1;
-        if let Some(at) = (to.len()..own.0.len()).find(is_open) {
+        if let Some(at) = (said..own.0.len()).find(is_open) {
             let (name, length) = (&own.0[at], target.shape()[at]);
             let reason =
                 format!("SRC has no axis {name}, of which DST has {length} elements: say with --to where");
@@ -344,6 +349,10 @@ impl Copier<'_> {
     /// Makes the target of the `at`-th scale, or opens it where an earlier run of this call has made it.
     fn make(&self, at: usize, new: &New, journal: Option<&Journal>) -> Result<Array> {
         let options = self.session.with(self.args.what.write.options()).format(new.format);
+        let options = match new.spec.compression {
+            Some(compression) => options.content_encoding(compression),
+            None => options,
+        };
         let url = new_layer(&self.args.target)?;
         let made = format!("{MADE}{at} ");
         if let Some(key) =

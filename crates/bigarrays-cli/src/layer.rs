@@ -142,9 +142,10 @@ pub(crate) fn rehearsed(url: &str, spec: &CreateSpec, format: &str) -> Result<Ar
 /// How chunks are written.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct WriteArgs {
-    /// Compression around every chunk, beside its encoding
-    #[arg(long, value_enum, default_value = "none", value_name = "KIND")]
-    compression: Compression,
+    /// Compression around every chunk, beside its encoding [default: that of SRC, if it is a precomputed layer
+    /// and DST is made like it; or else none]
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub(crate) compression: Option<Compression>,
 
     /// Do not store chunks that hold only zeros
     #[arg(long)]
@@ -154,6 +155,7 @@ pub(crate) struct WriteArgs {
 impl WriteArgs {
     /// Options for opening or creating what is written to.
     pub(crate) fn options(&self) -> OpenOptions {
-        OpenOptions::new().content_encoding(self.compression.into()).drop_fill(self.drop_fill)
+        let compression = self.compression.unwrap_or(Compression::None);
+        OpenOptions::new().content_encoding(compression.into()).drop_fill(self.drop_fill)
     }
 }

@@ -115,10 +115,16 @@ fn place(mapped: &Mapped, new: &Axes, to: Option<&[i64]>) -> Result<Domain> {
         origin[at] = 0;
     }
     if let Some(to) = to {
-        if to.len() != origin.len() && to.len() != 3.min(origin.len()) {
-            return Err(Error::invalid(format!("--to has {} coordinates, for the axes {new}", to.len())));
-        }
-        origin[..to.len()].copy_from_slice(to);
+        move_to(&mut origin, to, new)?;
     }
     Domain::new(&origin, &mapped.along(domain.shape(), new, &1))
+}
+
+/// Puts what `--to` says into `origin`, the coordinates along `axes`: all, or those of a point in space.
+pub(crate) fn move_to(origin: &mut [i64], to: &[i64], axes: &Axes) -> Result<()> {
+    if to.len() != origin.len() && to.len() != 3.min(origin.len()) {
+        return Err(Error::invalid(format!("--to has {} coordinates, for the axes {axes}", to.len())));
+    }
+    origin[..to.len()].copy_from_slice(to);
+    Ok(())
 }

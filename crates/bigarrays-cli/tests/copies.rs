@@ -220,3 +220,27 @@ fn options_that_would_do_nothing_are_refused_and_compression_is_kept() {
     let attributes = std::fs::read_to_string(bench.path("z.n5").join("attributes.json")).unwrap();
     assert!(attributes.contains("zstd"), "{attributes}");
 }
+
+#[test]
+fn compression_around_chunks_is_that_of_the_source_unless_something_else_is_asked_for() {
+    let bench = with_layer("--compression gzip");
+    bench.ok("copy layer other --create --chunk 5,5,5 --dry-run");
+    for (options, suffix) in [
+        ("", ".gz"),
+        ("--chunk 5,5,5", ".gz"),
+        ("--box -2:9,1:6,0:2", ".gz"),
+        ("--compression none", ""),
+        ("--compression br", ".br"),
+        ("--encoding png", ""),
+        ("--sharded", ".shard"),
+    ] {
+        bench.ok(&format!("copy layer copy --create {options}"));
+        for file in std::fs::read_dir(bench.path("copy/8_8_40")).unwrap() {
+            let name = file.unwrap().file_name().into_string().unwrap();
+            let is_so = name.starts_with('.') || name.find('.').map_or("", |dot| &name[dot..]) == suffix;
+            assert!(is_so, "{options}: {name}");
+        }
+        bench.ok("verify copy");
+        bench.ok("rm --yes copy");
+    }
+}

@@ -20,6 +20,14 @@ use crate::interrupt::detached;
 use crate::transfer::to_dtype;
 use crate::tree::{to_json, to_object};
 
+/// The compressions around chunks, as arguments name them.
+const COMPRESSIONS: [(&str, ContentEncoding); 4] = [
+    ("none", ContentEncoding::Identity),
+    ("gzip", ContentEncoding::Gzip),
+    ("br", ContentEncoding::Brotli),
+    ("zstd", ContentEncoding::Zstd),
+];
+
 /// The options with which an array was opened.
 #[derive(Clone, Debug)]
 pub(crate) struct Opening {
@@ -30,7 +38,7 @@ pub(crate) struct Opening {
     drop_fill: bool,
     durable: bool,
     lock: bool,
-    compression: Option<String>,
+    compression: Option<ContentEncoding>,
     settings: Settings,
     cache: Option<CacheOptions>,
 }
@@ -55,26 +63,24 @@ impl Opening {
             drop_fill: given.take("drop_fill")?.unwrap_or(false),
             durable: given.take("durable")?.unwrap_or(false),
             lock: given.take("lock")?.unwrap_or(true),
-            compression: given.take("compression")?,
+            compression: given
+                .take::<String>("compression")?
+                .map(|name| {
+                    let known = COMPRESSIONS.iter().find(|(known, _)| *known == name);
+                    known.map(|(_, encoding)| *encoding).ok_or_else(|| {
+                        given.invalid(format!(
+                            "unknown compression {name:?}; known are none, gzip, br and zstd"
+                        ))
+                    })
+                })
+                .transpose()?,
             settings: given.settings()?,
             cache: given.cache()?,
         })
     }
 
     /// The options as the core takes them.
-    fn options(&self, py: Python<'_>) -> PyResult<OpenOptions> {
-        let encoding = match self.compression.as_deref() {
-            None => ContentEncoding::Identity,
-            Some("gzip") => ContentEncoding::Gzip,
-            Some("br") => ContentEncoding::Brotli,
-            Some("zstd") => ContentEncoding::Zstd,
-            Some(other) => {
-                return Err(invalid(
-                    py,
-                    format!("unknown compression {other:?}; known are gzip, br and zstd"),
-                ));
-            }
-        };
+    fn options(&self) -> OpenOptions {
         let options = OpenOptions::new()
             .read_only(!self.writable)
             .strict(self.strict)
@@ -84,11 +90,11 @@ impl Opening {
             .lock(self.lock)
             .settings(self.settings.clone())
             .cache(self.cache.clone())
-            .content_encoding(encoding);
-        Ok(match &self.format {
+            .content_encoding(self.compression.unwrap_or_default());
+        match &self.format {
             Some(name) => options.format(name),
             None => options,
-        })
+        }
     }
 
     /// The options as the arguments of [`open`], without secrets.
@@ -101,7 +107,8 @@ impl Opening {
         arguments.set_item("drop_fill", self.drop_fill)?;
         arguments.set_item("durable", self.durable)?;
         arguments.set_item("lock", self.lock)?;
-        arguments.set_item("compression", &self.compression)?;
+        let name = COMPRESSIONS.iter().find(|(_, encoding)| Some(*encoding) == self.compression);
+        arguments.set_item("compression", name.map(|(name, _)| *name))?;
         let settings = PyDict::new(py);
         for (key, value) in self.settings.without_secrets().iter() {
             settings.set_item(key, value)?;
@@ -199,7 +206,7 @@ impl<'py> Arguments<'py> {
 /// fill value. `outside="crop"` leaves out what a write has outside the domain, instead of refusing it.
 /// `drop_fill` deletes chunks that would hold only the fill value. `durable` has every write on stable
 /// storage before it returns. Without `lock`, only one process may write at a time. `compression`
-/// ("gzip", "br" or "zstd") is put around chunks of precomputed layers that are written whole; all are
+/// ("gzip", "br", "zstd" or "none") is put around chunks of precomputed layers that are written whole; all are
 /// understood when read.
 ///
 /// `storage_options` tells a store behind a network what the environment does not, by the keys of the
@@ -242,7 +249,7 @@ pub(crate) fn open(
     let opening = Opening::take(&given, writable)?;
     given.finish("open")?;
     let url = to_url(py, path_or_url)?;
-    let mut options = opening.options(py)?;
+    let mut options = opening.options();
     if let Some(scale) = scale {
         options = options.scale(to_selector(&scale)?);
     }
@@ -297,8 +304,8 @@ pub(crate) fn to_selector(scale: &Bound<'_, PyAny>) -> PyResult<ScaleSelector> {
 /// is good for the shape; a dict, as the `sharding` of precomputed metadata, or the same as text says how:
 /// "preshift_bits=9,minishard_bits=6,shard_bits=11". The other options are those of `open`.
 ///
-/// What is left open is as `like`, another array, has it: box, type, chunks, codecs, shards, resolution,
-/// attributes and, unless `format` says another, format; as far as the format can hold them.
+/// What is left open is as `like`, another array, has it: box, type, chunks, codecs, compression, shards,
+/// resolution, attributes and, unless `format` says another, format; as far as the format can hold them.
 ///
 /// Arrays of Zarr, with `format="zarr3"` or `"zarr2"`, start at zero and have any axes, which
 /// `dimension_names` names. Their `encoding` is raw, zstd, gzip or blosc, or `codecs` lists codecs as
@@ -326,7 +333,7 @@ pub(crate) fn create(
     options: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<PyArray> {
     let (url, spec, opening) = described(py, path_or_url, options, "create")?;
-    let options = opening.options(py)?;
+    let options = opening.options();
     let array = detached(py, || options.create(&url, &spec))?;
     Ok(PyArray { array, opening: Arc::new(opening) })
 }
@@ -354,7 +361,7 @@ pub(crate) fn add_scale(
     options: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<PyArray> {
     let (url, spec, opening) = described(py, path_or_url, options, "add_scale")?;
-    let options = opening.options(py)?;
+    let options = opening.options();
     let array = detached(py, || options.add_scale(&url, &spec))?;
     Ok(PyArray { array, opening: Arc::new(opening) })
 }
@@ -408,7 +415,9 @@ fn described(
     if function == "create" {
         opening.format = opening.format.or_else(|| format.map(str::to_owned));
     }
+    opening.compression = opening.compression.or(spec.compression);
     given.finish(function)?;
+    let spec = CreateSpec { compression: None, ..spec };
     Ok((to_url(py, path_or_url)?, spec, opening))
 }
 
@@ -420,7 +429,7 @@ fn like_of(given: &Arguments<'_>, like: &Bound<'_, PyAny>) -> PyResult<(&'static
     let (array, from) = (&like.array, like.array.format());
     let scale =
         array.scales().get(array.scale()).map_or(ScaleSelector::default(), |scale| scale.key.as_str().into());
-    let options = like.opening.options(py)?.scale(scale);
+    let options = like.opening.options().scale(scale);
     let spec = detached(py, || options.like(array.url()))?;
     let format = match given.peek::<String>("format")? {
         Some(name) => format::by_name(&name).or_raise(py)?,

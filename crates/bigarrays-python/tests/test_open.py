@@ -85,6 +85,15 @@ def test_compression_around_chunks(tmp_path: Path, compression: Any, suffix: str
     assert (bigarrays.open(tmp_path / "a")[...] == 70000).all()
     pickle.loads(pickle.dumps(array))[...] = 5
     assert len(list((tmp_path / "a" / "1_1_1").glob("0-8*"))) == 1 and array[1, 2, 3] == 5
+    unlike: list[tuple[str, Any, str]] = [
+        ("b", {}, suffix),
+        ("c", {"compression": "none"}, ""),
+        ("d", {"encoding": "compressed_segmentation"}, ""),
+    ]
+    for name, options, expected in unlike:
+        other = bigarrays.create(tmp_path / name, like=array, **options)
+        pickle.loads(pickle.dumps(other))[...] = 8
+        assert [path.suffix for path in (tmp_path / name / "1_1_1").glob("0-8*")] == [expected]
 
 
 @pytest.mark.parametrize("encoding", ["raw", "compressed_segmentation", "gzip", "zstd", "blosclz"])

@@ -187,6 +187,40 @@ fn blocks_of_what_has_changed_or_is_damaged_are_done_again() {
 }
 
 #[test]
+fn blocks_of_files_that_have_changed_are_done_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/stacks");
+    let rows = ndarray::Array2::<u16>::from_shape_fn((14, 33), |(y, x)| (100 * y + x) as u16);
+    let npy = folder.path().join("rows.npy");
+    let made = CreateSpec::new(DataType::U16, "0:14,0:33".parse().unwrap());
+    let array = OpenOptions::new().format("npy").create(&npy.display().to_string(), &made).unwrap();
+    array.write(&[0, 0], rows.view()).unwrap();
+    for file in [npy, data.join("big-endian-lzw.tif")] {
+        let path = folder.path().join("source").with_extension(file.extension().unwrap());
+        std::fs::copy(&file, &path).unwrap();
+        let source = Array::open(&path.display().to_string()).unwrap();
+        let mut wanted = CreateSpec::new(source.dtype(), source.domain().clone());
+        wanted.chunk = Some(source.shape().iter().map(|&length| length.min(5)).collect());
+        let name = file.file_name().unwrap().display();
+        let url = format!("memory://copies/of-{name}");
+        let target = OpenOptions::new().format("zarr3").create(&url, &wanted).unwrap();
+        let journal = folder.path().join(format!("journal-{name}"));
+        let run = || {
+            let source = Array::open(&path.display().to_string()).unwrap();
+            let journal = Journal::open(journal.clone()).unwrap();
+            let options = CopyOptions { journal: Some(&journal), ..CopyOptions::default() };
+            let copied = copy(&source, &target, options).unwrap();
+            (copied.found, copied.plan.blocks() as u64)
+        };
+        let (found, blocks) = run();
+        assert!(found == 0 && blocks > 0, "{file:?}");
+        assert_eq!(run(), (blocks, blocks), "{file:?}");
+        std::fs::copy(&file, &path).unwrap();
+        assert_eq!(run(), (0, blocks), "{file:?}");
+    }
+}
+
+#[test]
 fn missing_chunks_stay_missing_or_are_an_error() {
     let source = create("sparse", "zarr3", &spec("0:12,0:4,0:4", [4; 3]));
     fill(&source.cut(&"4:8,0:4,0:4".parse().unwrap()).unwrap());

@@ -377,6 +377,9 @@ pub struct CreateSpec {
     pub chunk_keys: Option<String>,
     /// The user's attributes.
     pub attributes: Option<Map<String, Value>>,
+    /// The compression put around chunks that are written whole, if the options name none; metadata do not
+    /// keep it.
+    pub compression: Option<ContentEncoding>,
 }
 
 /// How the chunks of an array to be created are packed into shards.
@@ -408,6 +411,7 @@ impl CreateSpec {
     #[must_use]
     pub fn or_like(self, like: Self, says_shards: bool) -> Self {
         let is_same_code = self.encoding.is_none() && self.level.is_none() && self.codecs.is_none();
+        let says_shape = self.shard.is_some();
         let is_same_grid = self.chunk.is_none() && self.shard.is_none() && !says_shards;
         // Fill values and codecs are of a type, and keys made from sizes of theirs.
         let is_same_type = self.dtype == like.dtype;
@@ -421,6 +425,10 @@ impl CreateSpec {
             NewSharding::Neuroglancer(_) if !is_same_grid => NewSharding::Auto,
             sharding => sharding,
         };
+        // Shards have one of their own.
+        let is_compressed = is_same_code && sharding == NewSharding::None;
+        let shard = self.shard.or(like.shard.filter(|_| is_same_grid));
+        let has_shards = shard.is_some() || sharding != NewSharding::None;
         Self {
             chunk: self.chunk.or(like.chunk),
             encoding: self.encoding.or(like.encoding.filter(|_| self.codecs.is_none() && is_alone)),
@@ -430,13 +438,14 @@ impl CreateSpec {
             resolution: self.resolution.or(like.resolution),
             labels: self.labels.or(like.labels),
             key: self.key.or(key),
-            sharding: if self.shard.is_some() { NewSharding::None } else { sharding },
-            shard: self.shard.or(like.shard.filter(|_| is_same_grid)),
-            shard_order: self.shard_order.or(like.shard_order),
+            sharding: if says_shape { NewSharding::None } else { sharding },
+            shard,
+            shard_order: self.shard_order.or(like.shard_order.filter(|_| has_shards)),
             dimension_names: self.dimension_names.or(like.dimension_names),
             fill: self.fill.or(like.fill.filter(|_| is_same_type)),
             chunk_keys: self.chunk_keys.or(like.chunk_keys),
             attributes: self.attributes.or(like.attributes),
+            compression: self.compression.or(like.compression.filter(|_| is_compressed)),
             ..self
         }
     }
@@ -461,6 +470,7 @@ impl CreateSpec {
             codecs: None,
             chunk_keys: None,
             attributes: None,
+            compression: None,
         }
     }
 }

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use crate::buffer::with_scratch;
 use crate::codec::ContentEncoding;
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::{Blob, Change, ChangeFn, Get, GetSink, KeyLocks, Store, Update, in_parallel};
+use crate::store::{
+    Blob, Change, ChangeFn, Extent, Get, GetSink, KeyLocks, Part, Store, Update, Wanted, in_parallel,
+};
 
 /// Numbered chunks, each decoded as a whole. What is decoded are raw elements, in C order and the
 /// machine's byte order.
@@ -21,6 +23,9 @@ pub(crate) trait Pages: Debug + Send + Sync {
 
     /// Bytes of chunk `number`, decoded.
     fn decoded_len(&self, number: u64) -> u64;
+
+    /// The version of the file that chunk `number` is in, if that can be told.
+    fn version(&self, number: u64) -> Option<String>;
 
     /// Decodes chunk `number` into the start of `out`, of which it says how many bytes it took; `None`
     /// if the chunk is missing.
@@ -96,9 +101,19 @@ impl<P: Pages> Store for PageStore<P> {
     }
 
     fn get_many(&self, requests: &[Get], sink: &GetSink<'_>) -> Result<()> {
-        in_parallel(requests, |position, request| match self.number(&request.key) {
-            Some(number) => self.with_decoded(number, |blob| sink(position, blob)),
-            None => sink(position, None),
+        in_parallel(requests, |position, request| {
+            let Some(number) = self.number(&request.key) else { return sink(position, None) };
+            // Before it is read: what is changed meanwhile is of a later version than is said.
+            let (is_named, is_short) = (request.version != Wanted::Any, request.part == Part::Presence);
+            let found = if is_named || is_short { self.pages.version(number) } else { None };
+            let version = found.as_deref().filter(|_| is_named);
+            if request.version.withholds(version) {
+                return sink(position, Some(Blob { extent: Extent::Withheld, version, ..Blob::parts(&[]) }));
+            }
+            if is_short && found.is_some() {
+                return sink(position, Some(Blob { version, ..Blob::parts(&[]) }));
+            }
+            self.with_decoded(number, |blob| sink(position, blob.map(|blob| Blob { version, ..blob })))
         })
     }
 

@@ -16,7 +16,7 @@ use crate::buffer::Order;
 use crate::domain::Domain;
 use crate::dtype::DataType;
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::{in_parallel, io_error};
+use crate::store::{in_parallel, io_error, version_of};
 
 /// Folders of slices.
 pub const FORMAT: PlainFormat = PlainFormat {
@@ -185,6 +185,10 @@ impl Pages for Stack {
 
     fn decoded_len(&self, _: u64) -> u64 {
         self.face.byte_len().unwrap_or(u64::MAX)
+    }
+
+    fn version(&self, number: u64) -> Option<String> {
+        rustix::fs::stat(&self.slices[number as usize]).ok().as_ref().map(version_of)
     }
 
     fn decode(&self, number: u64, out: &mut Vec<u8>) -> Result<Option<usize>> {

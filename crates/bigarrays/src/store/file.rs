@@ -371,7 +371,7 @@ fn read(path: &mut KeyPath, request: &Get, buffer: &mut Vec<u8>) -> Result<Optio
 
 /// What tells this file from all that had or will have its name. While a file is being replaced both
 /// exist, with different numbers; a number is used again only after that.
-fn version_of(stat: &rustix::fs::Stat) -> String {
+pub(crate) fn version_of(stat: &rustix::fs::Stat) -> String {
     let modified = (stat.st_mtime, stat.st_mtime_nsec);
     format!("{:x}-{:x}.{:x}-{:x}", stat.st_ino, modified.0, modified.1, stat.st_size)
 }

@@ -27,7 +27,8 @@ use super::lock::KeyLocks;
 use super::request::joined_len;
 use super::temporary::is_alive;
 use super::{
-    Blob, Change, ChangeFn, Extent, Finding, Get, GetSink, Store, StoreOptions, Update, in_parallel,
+    Blob, Change, ChangeFn, Extent, Finding, Get, GetSink, Store, StoreOptions, Update, Wanted, in_parallel,
+    version_of,
 };
 use crate::buffer::{first_bytes, with_scratch};
 use crate::codec::ContentEncoding;
@@ -203,9 +204,22 @@ impl FlatFile {
 
     fn get(&self, position: usize, get: &Get, sink: &GetSink<'_>) -> Result<()> {
         let Some(span) = self.span(&get.key) else { return sink(position, None) };
+        // Of the whole file: it is the same whichever slab was changed.
+        let version = match get.version {
+            Wanted::Any => None,
+            _ => Some(
+                rustix::fs::fstat(&self.file)
+                    .map_err(|error| Error::io(error.into(), "reading", self.path.display().to_string()))?,
+            ),
+        };
+        let version = version.as_ref().map(version_of);
+        let version = version.as_deref();
+        if get.version.withholds(version) {
+            return sink(position, Some(Blob { extent: Extent::Withheld, version, ..Blob::parts(&[]) }));
+        }
         with_scratch(|buffer| {
             let (length, extent) = self.read(get, &span, buffer)?;
-            sink(position, Some(Blob { extent, ..Blob::parts(&buffer[..length]) }))
+            sink(position, Some(Blob { extent, version, ..Blob::parts(&buffer[..length]) }))
         })
     }
 

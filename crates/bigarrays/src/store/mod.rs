@@ -18,7 +18,7 @@ use rayon::prelude::*;
 use crate::codec::ContentEncoding;
 use crate::error::{Error, Result};
 use crate::interrupt::{PATIENCE, check_interrupt, interrupted, is_interruptible};
-use crate::pool::pool;
+use crate::pool::{is_alone, pool};
 
 pub mod cache;
 pub mod conformance;
@@ -39,6 +39,7 @@ mod temporary;
 
 pub use cache::{CacheOptions, CachedStore, Validate};
 pub use file::FileStore;
+pub(crate) use file::version_of;
 pub use memory::MemoryStore;
 pub use object::{ObjectStore, SETTINGS, Settings};
 pub use request::{Blob, Change, Extent, Get, Part, Update, Wanted};
@@ -219,6 +220,21 @@ impl dyn Store + '_ {
         Ok(value.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Removes every value whose key `is_gone` says.
+    ///
+    /// # Errors
+    /// Those of [`Store::list`] and [`Store::update_many`].
+    pub(crate) fn remove_where(&self, is_gone: impl Fn(&str) -> bool) -> Result<()> {
+        let mut keys = Vec::new();
+        self.list("", &mut |key, _| {
+            if is_gone(key) {
+                keys.push(Update { key: key.to_owned(), reads: false, max_len: u64::MAX });
+            }
+            Ok(())
+        })?;
+        self.update_many(&keys, &|_, _, _| Ok(Change::Delete))
+    }
+
     /// The content-decoded value of `key`, a metadata document, or `None` if it is missing.
     ///
     /// # Errors
@@ -303,14 +319,18 @@ fn join_path<'a>(mut base: Vec<&'a str>, path: &'a str) -> Result<Vec<&'a str>> 
     Ok(base)
 }
 
-/// Does the work of each request of a batch: on the pool, or here if it is only one. The first error
-/// keeps further requests from being started, as the caller's wish to stop does.
+/// Does the work of each request of a batch: on the pool, or here if it is only one or the pool's threads have
+/// enough to do. The first error keeps further requests from being started, as the caller's wish to stop does.
 pub(crate) fn in_parallel<T: Sync>(
     requests: &[T],
     work: impl Fn(usize, &T) -> Result<()> + Sync,
 ) -> Result<()> {
     if let [request] = requests {
         return work(0, request);
+    }
+    if is_alone() {
+        let mut each = requests.iter().enumerate();
+        return each.try_for_each(|(k, request)| check_interrupt().and_then(|()| work(k, request)));
     }
     let pool = pool()?;
     if !is_interruptible() {

@@ -66,7 +66,7 @@ pub enum Wanted {
 
 impl Wanted {
     /// Whether the version that is called `version` is not to be sent.
-    pub(super) fn withholds(&self, version: Option<&str>) -> bool {
+    pub(crate) fn withholds(&self, version: Option<&str>) -> bool {
         match (self, version) {
             (Self::Unless(known), Some(version)) => known == version,
             (Self::Only(wanted), Some(version)) => wanted != version,

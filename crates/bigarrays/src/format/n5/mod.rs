@@ -19,8 +19,8 @@ use crate::dtype::FillValue;
 use crate::error::{Error, ErrorKind, Result};
 use crate::grid::{ChunkGrid, EdgeChunks};
 use crate::layout::{Layout, Resolution};
+use crate::store::Store;
 use crate::store::shard_zarr::{GridKeys, PlaceKeys};
-use crate::store::{Change, Store, Update};
 use attributes::{Dataset, RESERVED, numbers, texts};
 pub use block::N5Block;
 
@@ -139,14 +139,7 @@ impl N5 {
 
     /// Removes the blocks of a dataset of so many axes that `is_gone` says.
     fn remove_blocks(self, store: &dyn Store, ndim: usize, is_gone: impl Fn(&[u64]) -> bool) -> Result<()> {
-        let mut keys = Vec::new();
-        store.list("", &mut |key, _| {
-            if PlaceKeys.parse(key, ndim).is_some_and(|index| is_gone(&index)) {
-                keys.push(Update { key: key.to_owned(), reads: false, max_len: u64::MAX });
-            }
-            Ok(())
-        })?;
-        store.update_many(&keys, &|_, _, _| Ok(Change::Delete))
+        store.remove_where(|key| PlaceKeys.parse(key, ndim).is_some_and(|index| is_gone(&index)))
     }
 }
 
@@ -214,10 +207,12 @@ impl Format for N5 {
             level: spec.level.filter(|_| encoding.is_some()),
             encoding,
             block: None,
+            compression: None,
             labels: None,
             key: None,
             sharding: super::NewSharding::None,
             shard: None,
+            shard_order: None,
             fill: None,
             codecs: None,
             chunk_keys: None,

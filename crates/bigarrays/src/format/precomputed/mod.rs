@@ -20,7 +20,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::grid::{ChunkGrid, EdgeChunks};
 use crate::layout::{KeyEncoding, Layout, Sharding};
 use crate::store::shard_neuroglancer::{ShardedStore, TYPE};
-use crate::store::{Change, LARGEST_METADATA, Store, Update};
+use crate::store::{Change, Get, LARGEST_METADATA, Part, Store, Update};
 use sharding::MortonKeys;
 
 /// The key of the metadata of a layer.
@@ -92,6 +92,7 @@ impl Format for Precomputed {
 
     fn create(&self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
         let store = layer_store(url, options)?;
+        let options = &with_compression(spec, options);
         let labels = spec.labels.unwrap_or_else(|| is_label_encoding(spec.encoding.as_deref()));
         let scale = new_scale(spec, options)?;
         let info = Info::new(labels, spec.dtype, channels(&spec.domain)?, &scale)?;
@@ -109,8 +110,10 @@ impl Format for Precomputed {
         let store = layer_store(url, options)?;
         let Some(bytes) = store.read_metadata(INFO)? else { return Ok(None) };
         let info = Info::parse(&bytes).map_err(|error| error.at(store.location(INFO)))?;
-        let scale = &info.scales[options.scale.find(&info.describe()?)?];
+        let position = options.scale.find(&info.describe()?)?;
+        let scale = &info.scales[position];
         Ok(Some(CreateSpec {
+            compression: stored_compression(&opened(&info, position, &*store, options)?)?,
             chunk: scale.chunk_sizes.first().map(|chunk| chunk.to_vec()),
             encoding: Some(scale.encoding.clone()),
             level: scale.jpeg_quality.or(scale.png_level),
@@ -137,6 +140,7 @@ impl Format for Precomputed {
             key: None,
             sharding: if is_sharded { NewSharding::Auto } else { NewSharding::None },
             shard: None,
+            shard_order: None,
             dimension_names: None,
             fill: None,
             codecs: None,
@@ -152,6 +156,7 @@ impl Format for Precomputed {
 
     fn add_scale(&self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
         let store = layer_store(url, options)?;
+        let options = &with_compression(spec, options);
         let scale = new_scale(spec, options)?;
         let added = change_info(&*store, |old| {
             let mut info = old.ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no layer here"))?;
@@ -201,6 +206,39 @@ fn layer_store(url: &str, options: &FormatOptions) -> Result<Arc<dyn Store>> {
     store_at(url.strip_prefix("precomputed://").unwrap_or(url), options)
 }
 
+/// The options with the compression of `spec`, if they name none.
+fn with_compression(spec: &CreateSpec, options: &FormatOptions) -> FormatOptions {
+    let named = Some(options.content_encoding).filter(|encoding| *encoding != ContentEncoding::Identity);
+    FormatOptions { content_encoding: named.or(spec.compression).unwrap_or_default(), ..options.clone() }
+}
+
+/// The compression around the chunks that are stored, if any of a few all over the volume is. In shards,
+/// the metadata say what it is.
+fn stored_compression(opened: &Opened) -> Result<Option<ContentEncoding>> {
+    const LOOKED: u64 = 9;
+    let (layout, count) = (&opened.layout, opened.layout.grid.shape());
+    if layout.sharding.is_some() || count.contains(&0) {
+        return Ok(None);
+    }
+    let place = |k: u64| -> Dims<u64> {
+        count
+            .iter()
+            .map(|count| (u128::from(count - 1) * u128::from(k) / u128::from(LOOKED - 1)) as u64)
+            .collect()
+    };
+    let mut places: Vec<Dims<u64>> = (0..LOOKED).map(place).collect();
+    places.dedup();
+    let look = |place: &Dims<u64>| Get::new(layout.chunk_key(place), Part::Presence, u64::MAX);
+    let found = std::sync::Mutex::new(None);
+    opened.store.get_many(&places.iter().map(look).collect::<Vec<_>>(), &|_, blob| {
+        if let Some(blob) = blob {
+            found.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get_or_insert(blob.encoding);
+        }
+        Ok(())
+    })?;
+    Ok(found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
+}
+
 /// Changes the stored `info` as `change` says of the one that is there: another, or none. Returns
 /// what is stored then.
 fn change_info(
@@ -228,18 +266,10 @@ fn change_info(
 /// Deletes every chunk or shard of `scale`, and nothing else that may lie beside them.
 fn remove_chunks(store: &dyn Store, scale: &ScaleInfo) -> Result<()> {
     let chunks = store.child(&scale.key)?;
-    let mut keys = Vec::new();
-    chunks.list("", &mut |key, _| {
-        let is_ours = match &scale.sharding {
-            Some(spec) => sharding::is_shard_key(spec, key),
-            None => is_chunk_key(key),
-        };
-        if is_ours {
-            keys.push(Update { key: key.to_owned(), reads: false, max_len: u64::MAX });
-        }
-        Ok(())
+    chunks.remove_where(|key| match &scale.sharding {
+        Some(spec) => sharding::is_shard_key(spec, key),
+        None => is_chunk_key(key),
     })?;
-    chunks.update_many(&keys, &|_, _, _| Ok(Change::Delete))?;
     // Also the directories on the way to the scale, which may be those of other scales, too.
     let parts: Vec<&str> = scale.key.split('/').collect();
     chunks.tidy();

@@ -267,6 +267,10 @@ impl Pages for TiffFile {
         rows * columns * u64::from(self.kind().samples) * self.kind().dtype.size() as u64
     }
 
+    fn version(&self, _: u64) -> Option<String> {
+        self.source.version()
+    }
+
     fn decode(&self, number: u64, out: &mut Vec<u8>) -> Result<Option<usize>> {
         let length = self.decoded_len(number) as usize;
         let out = try_first_bytes(out, length)?;

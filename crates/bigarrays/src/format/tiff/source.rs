@@ -9,7 +9,7 @@ use tiff::decoder::{Decoder, Limits};
 use tiff::{TiffError, TiffResult};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::io_error;
+use crate::store::{io_error, version_of};
 
 /// The largest value of one tag that is read: the places of two million strips.
 const LARGEST_TAG: usize = 16 << 20;
@@ -36,6 +36,14 @@ impl Source {
         let file = File::open(path).map_err(failed)?;
         let length = file.metadata().map_err(failed)?.len();
         Ok(Self::File(file, length))
+    }
+
+    /// The version of the file, if it is one.
+    pub(super) fn version(&self) -> Option<String> {
+        match self {
+            Self::File(file, _) => rustix::fs::fstat(file).ok().as_ref().map(version_of),
+            Self::Bytes(_) => None,
+        }
     }
 
     pub(super) fn len(&self) -> u64 {

@@ -25,7 +25,7 @@ use super::{
 use crate::codec::ContentEncoding;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::shard_zarr::GridKeys;
-use crate::store::{Change, MemoryStore, Store, Update};
+use crate::store::{MemoryStore, Store};
 use meta::Meta;
 pub use ome::{OME_V2, OME_V3, OmeZarr};
 
@@ -194,10 +194,12 @@ impl Zarr {
             level: spec.level.filter(|_| encoding.is_some()),
             encoding,
             block: None,
+            compression: None,
             codecs: spec.codecs.filter(|_| is_own),
             fill: spec.fill.filter(|_| is_own),
             chunk_keys: spec.chunk_keys.filter(|_| is_own),
             shard: spec.shard.filter(|_| self.version == Version::Three),
+            shard_order: spec.shard_order.filter(|_| is_sharded && self.version == Version::Three),
             sharding: match is_sharded && self.version == Version::Three {
                 true => NewSharding::Auto,
                 false => NewSharding::None,
@@ -208,14 +210,8 @@ impl Zarr {
 
     /// Removes the chunks of `meta` that `is_gone` says.
     fn remove_chunks(&self, store: &dyn Store, meta: &Meta, is_gone: impl Fn(&[u64]) -> bool) -> Result<()> {
-        let mut keys = Vec::new();
-        store.list("", &mut |key, _| {
-            if meta.keys.parse(key, meta.shape.len()).is_some_and(|index| is_gone(&index)) {
-                keys.push(Update { key: key.to_owned(), reads: false, max_len: u64::MAX });
-            }
-            Ok(())
-        })?;
-        store.update_many(&keys, &|_, _, _| Ok(Change::Delete))
+        let ndim = meta.shape.len();
+        store.remove_where(|key| meta.keys.parse(key, ndim).is_some_and(|index| is_gone(&index)))
     }
 }
 
