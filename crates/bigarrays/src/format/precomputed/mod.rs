@@ -228,7 +228,9 @@ fn stored_compression(opened: &Opened) -> Result<Option<ContentEncoding>> {
     };
     let mut places: Vec<Dims<u64>> = (0..LOOKED).map(place).collect();
     places.dedup();
-    let look = |place: &Dims<u64>| Get::new(layout.chunk_key(place), Part::Presence, u64::MAX);
+    // What has an encoding is sent whole, of the rest a byte.
+    let look =
+        |place: &Dims<u64>| Get::new(layout.chunk_key(place), Part::First(1), layout.max_stored_len(place));
     let found = std::sync::Mutex::new(None);
     opened.store.get_many(&places.iter().map(look).collect::<Vec<_>>(), &|_, blob| {
         if let Some(blob) = blob {
