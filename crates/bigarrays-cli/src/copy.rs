@@ -13,6 +13,7 @@ use crate::export::whole_channels;
 use crate::job::{self, JobArgs};
 use crate::layer::{LayerArgs, WriteArgs, new_layer, rehearsed};
 use crate::mapping::{New, NewArgs, move_to};
+use crate::resume;
 use crate::session::{CacheArgs, Session};
 use crate::terminal::results;
 use crate::values::{self, List};
@@ -155,7 +156,7 @@ pub(crate) fn run(args: &CopyArgs, session: &Session) -> anyhow::Result<()> {
         journal.remove()?;
     }
     if let Some(journal) = &mut journal {
-        copier.look_up(journal)?;
+        resume::look_up(journal, &args.target, &session.format())?;
     }
     for (at, (selector, part)) in scales.iter().enumerate() {
         copier.copy(at, selector, part.as_ref(), scales.len() > 1, journal.as_ref())?;
@@ -185,10 +186,6 @@ impl What {
         Ok(())
     }
 }
-
-/// What steps of the journal begin with: a scale that was made, and what the layer was then.
-const MADE: &str = "made scale ";
-const IDENTITY: &str = "identity ";
 
 /// One call of the command.
 struct Copier<'a> {
@@ -314,7 +311,8 @@ impl Copier<'_> {
                 let first = format::by_name(new.format)?.first_key().map(str::to_owned);
                 new.spec.key = new.spec.key.or(first);
             }
-            let target = self.make(at, &new, journal)?;
+            let options = self.session.with(args.what.write.options());
+            let target = resume::make(at, &new, url, options, &self.session.format(), journal)?;
             let target = new.mapped.place_in(&target)?;
             (new.mapped.view, target)
         } else {
@@ -324,53 +322,6 @@ impl Copier<'_> {
         let scale = if many { format!(", scale {}", at + 1) } else { String::new() };
         let job = format!("copying {} to {url}{scale}", args.source);
         job::copy_with(&job, &source, &target, options, self.session.terminal)
-    }
-
-    /// Forgets what an earlier run has noted if what it has made is gone.
-    ///
-    /// # Errors
-    /// `AlreadyExists` if something else is there.
-    fn look_up(&self, journal: &mut Journal) -> Result<()> {
-        let url = &self.args.target;
-        let Some(known) = journal.steps().rev().find_map(|step| step.strip_prefix(IDENTITY)) else {
-            return Ok(());
-        };
-        match format::identity(url, &self.session.format())? {
-            None => journal.forget(),
-            Some(own) if own == known => Ok(()),
-            Some(_) => {
-                let reason = "this is not what an earlier run of this command made and left unfinished, or it was \
-                              changed; remove it, or say --no-resume and not --create to copy into it";
-                Err(Error::new(ErrorKind::AlreadyExists, reason).during("copying into").at(url))
-            }
-        }
-    }
-
-    /// Makes the target of the `at`-th scale, or opens it where an earlier run of this call has made it.
-    fn make(&self, at: usize, new: &New, journal: Option<&Journal>) -> Result<Array> {
-        let options = self.session.with(self.args.what.write.options()).format(new.format);
-        let options = match new.spec.compression {
-            Some(compression) => options.content_encoding(compression),
-            None => options,
-        };
-        let url = new_layer(&self.args.target)?;
-        let made = format!("{MADE}{at} ");
-        if let Some(key) =
-            journal.and_then(|journal| journal.steps().find_map(|step| step.strip_prefix(&made)))
-        {
-            let key = ScaleSelector::Key(key.to_owned());
-            return if key == ScaleSelector::Key(String::new()) { options } else { options.scale(key) }
-                .open(url);
-        }
-        let array =
-            if at == 0 { options.create(url, &new.spec)? } else { options.add_scale(url, &new.spec)? };
-        if let Some(journal) = journal {
-            let key = array.scales().get(array.scale()).map_or("", |scale| scale.key.as_str());
-            journal.note(&format!("{made}{key}"))?;
-            let identity = format::identity(url, &self.session.format())?;
-            journal.note(&format!("{IDENTITY}{}", identity.unwrap_or_default()))?;
-        }
-        Ok(array)
     }
 
     fn options(&self, source: &Array, target: &Array) -> CopyOptions<'static> {

@@ -23,6 +23,7 @@ mod ls;
 mod mapping;
 mod names;
 mod resize;
+mod resume;
 mod rm;
 mod session;
 mod source;

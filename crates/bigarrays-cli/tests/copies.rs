@@ -170,6 +170,28 @@ fn what_an_earlier_run_made_is_not_mistaken() {
 }
 
 #[test]
+fn what_was_made_and_not_noted_is_taken_up_while_it_is_empty() {
+    let bench = with_layer("");
+    let line = "copy layer bytes --create --dtype uint8 --chunk 4,4,1 --memory 4M";
+    let make = || {
+        std::fs::remove_dir_all(bench.path("bytes")).unwrap();
+        bench.ok("create bytes --box -3:10,0:7,-2:3 --dtype uint8 --chunk 4,4,1 --resolution 8,8,40");
+        // As a kill between making and noting leaves it.
+        let jobs = std::fs::read_dir(bench.path(".state/bigarrays/jobs")).unwrap();
+        let journal = jobs.map(|entry| entry.unwrap().path()).next().unwrap();
+        let text = std::fs::read_to_string(&journal).unwrap();
+        std::fs::write(&journal, text.split_inclusive('\n').next().unwrap()).unwrap();
+    };
+    bench.fails(line, 2);
+    make();
+    assert!(bench.fails(line, 2).contains("does not fit"));
+    make();
+    std::fs::create_dir_all(bench.path("bytes/8_8_40")).unwrap();
+    std::fs::write(bench.path("bytes/8_8_40/-3-1_0-4_-2--1"), b"data").unwrap();
+    assert!(bench.fails(line, 1).contains("layer here"));
+}
+
+#[test]
 fn several_scales_are_taken_up_each_in_its_place() {
     let bench = Bench::new();
     npy(&bench.path("in.npy"), "<u2", false, &[4, 4, 4], &as_bytes(&volume([4, 4, 4])));

@@ -31,6 +31,7 @@ pub struct Journal {
     steps: Vec<String>,
     /// Whether nothing is noted: then nothing is left when it is closed.
     is_empty: AtomicBool,
+    was_cut_short: bool,
 }
 
 /// What a block was made of, and what was made of it.
@@ -97,7 +98,14 @@ impl Journal {
         let steps = steps.into_iter().map(|line| line[STEP.len()..].to_owned()).collect();
         let blocks = blocks.into_iter().filter_map(parse).collect();
         let is_empty = AtomicBool::new(whole.is_empty());
-        Ok(Self { path, file: Mutex::new(file), blocks, steps, is_empty })
+        // Whoever ends with nothing noted leaves no file, unless it is killed.
+        let was_cut_short = whole.is_empty() && !text.is_empty();
+        Ok(Self { path, file: Mutex::new(file), blocks, steps, is_empty, was_cut_short })
+    }
+
+    /// Whether an earlier run was killed before it noted anything.
+    pub fn was_cut_short(&self) -> bool {
+        self.was_cut_short
     }
 
     /// Where the journal of the job that `what` describes is to be found again, in the user's own folder of
