@@ -1,9 +1,7 @@
 //! `rm`: removes a layer, a scale of one, or everything below a place.
 
-use std::collections::BTreeSet;
-
-use bigarrays::format::{self, FormatOptions, ScaleSelector};
-use bigarrays::store::{self, Change, Store, Update};
+use bigarrays::engine::Progress;
+use bigarrays::format::{self, Below, FormatOptions, ScaleSelector};
 use bigarrays::{Array, Error, ErrorKind};
 use clap::Args;
 use indicatif::BinaryBytes;
@@ -36,9 +34,6 @@ pub(crate) struct RmArgs {
     #[arg(short, long)]
     yes: bool,
 }
-
-/// Values removed at once, between two looks at the progress.
-const BATCH: usize = 1000;
 
 pub(crate) fn run(args: &RmArgs, session: &Session) -> anyhow::Result<()> {
     if args.recursive {
@@ -90,65 +85,18 @@ fn is_confirmed(what: &str, args: &RmArgs, session: &Session) -> anyhow::Result<
 
 /// Removes every value below the place.
 fn remove_all(args: &RmArgs, session: &Session) -> anyhow::Result<()> {
-    let place = store::open(&args.url, session.store())?;
-    let (mut keys, mut total) = (Vec::new(), 0u64);
-    place.list("", &mut |key, bytes| {
-        total = total.saturating_add(bytes);
-        keys.push((key.to_owned(), bytes));
-        Ok(())
-    })?;
-    if keys.is_empty() {
-        let error = Error::new(ErrorKind::NotFound, "nothing is stored there");
-        return Err(error.during("removing").at(&args.url).into());
-    }
-    let what = format!("{} objects, {}, below {}", keys.len(), BinaryBytes(total), args.url);
+    let options = session.format();
+    let below = Below::list(&args.url, &options)?;
+    let total = below.bytes();
+    let what = format!("{} objects, {}, below {}", below.count(), BinaryBytes(total), args.url);
     if !is_confirmed(&what, args, session)? {
         return Ok(());
     }
     interrupt::watch()?;
-    // Metadata, whose names have no digits, before chunks: no reader finds half an array.
-    keys.sort_by_cached_key(|(key, _)| (is_numbered(key), key.clone()));
     let meter = Meter::new(format!("removing {}", args.url), total, session.terminal);
-    let removed = remove(&*place, &keys, &meter, total);
+    let done = below.remove(&options, &mut |done| meter.tell(Progress { done, total }));
     meter.clear();
-    removed?;
-    format::removed(&args.url, &session.format())?;
-    tidy(&*place, keys.iter().map(|(key, _)| key.as_str()));
+    done?;
     session.terminal.note(format_args!("removed {what}"));
     Ok(())
-}
-
-fn is_numbered(key: &str) -> bool {
-    key.rsplit('/').next().unwrap_or(key).bytes().any(|byte| byte.is_ascii_digit())
-}
-
-fn remove(place: &dyn Store, keys: &[(String, u64)], meter: &Meter, total: u64) -> bigarrays::Result<()> {
-    let mut done = 0;
-    keys.chunks(BATCH).try_for_each(|batch| {
-        let update = |(key, _): &(String, u64)| Update { key: key.clone(), reads: false, max_len: u64::MAX };
-        let updates: Vec<Update> = batch.iter().map(update).collect();
-        place.update_many(&updates, &|_, _, _| Ok(Change::Delete))?;
-        done += batch.iter().map(|(_, bytes)| bytes).sum::<u64>();
-        meter.tell(bigarrays::engine::Progress { done, total });
-        Ok(())
-    })
-}
-
-/// Removes the folders that are empty now, the deepest first.
-fn tidy<'a>(place: &dyn Store, keys: impl Iterator<Item = &'a str>) {
-    let mut folders = BTreeSet::new();
-    for key in keys {
-        let mut folder = key;
-        while let Some((above, _)) = folder.rsplit_once('/') {
-            if !folders.insert((std::cmp::Reverse(above.matches('/').count()), above)) {
-                break;
-            }
-            folder = above;
-        }
-    }
-    for (_, folder) in folders {
-        // A folder that stays holds what this program did not list.
-        let _ = place.child(folder).map(|folder| folder.tidy());
-    }
-    place.tidy();
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bigarrays::codec::ContentEncoding;
 use bigarrays::domain::Dims;
-use bigarrays::format::{self, CreateSpec, FormatOptions, NewSharding, ScaleSelector};
+use bigarrays::format::{self, Below, CreateSpec, FormatOptions, NewSharding, ScaleSelector};
 use bigarrays::store::{self, CacheOptions, Settings, StoreOptions, Validate};
 use bigarrays::{AxisMap, Domain, OpenOptions, Outside, Transform};
 use pyo3::exceptions::PyTypeError;
@@ -487,13 +487,23 @@ fn new_domain(given: &Arguments<'_>) -> PyResult<Option<Domain>> {
 /// Traceback (most recent call last):
 /// bigarrays.NotFoundError: ...
 ///
+/// With `recursive`, everything below is removed: groups with all their arrays, and whatever else is there.
+///
+/// >>> group = bigarrays.create_group("memory://removed", format="zarr3")
+/// >>> array = bigarrays.create("memory://removed/a", shape=(4, 4), dtype="uint8", format="zarr3")
+/// >>> bigarrays.remove("memory://removed", recursive=True)
+/// >>> bigarrays.open("memory://removed/a")
+/// Traceback (most recent call last):
+/// bigarrays.NotFoundError: ...
+///
 /// Raises NotFoundError if there is none, InvalidArgumentError for the only scale of a layer.
 #[pyfunction]
-#[pyo3(signature = (path_or_url, scale = None, *, storage_options = None))]
+#[pyo3(signature = (path_or_url, scale = None, *, recursive = false, storage_options = None))]
 pub(crate) fn remove(
     py: Python<'_>,
     path_or_url: PathBuf,
     scale: Option<&Bound<'_, PyAny>>,
+    recursive: bool,
     storage_options: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<()> {
     let settings = storage_options.map_or_else(|| Ok(Settings::new()), to_settings)?;
@@ -501,6 +511,12 @@ pub(crate) fn remove(
     let options = FormatOptions { store, ..FormatOptions::default() };
     let url = to_url(py, path_or_url)?;
     let scale = scale.map(to_selector).transpose()?;
+    if recursive {
+        if scale.is_some() {
+            return Err(invalid(py, "a scale is not removed with all that is below: say one of the two"));
+        }
+        return detached(py, || Below::list(&url, &options)?.remove(&options, &mut |_| {}));
+    }
     detached(py, || format::remove(&url, scale.as_ref(), &options))
 }
 

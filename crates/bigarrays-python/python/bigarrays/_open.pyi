@@ -97,6 +97,10 @@ def add_scale(
     validate: Validate | None = None,
 ) -> Array: ...
 def remove(
-    path_or_url: Place, scale: ScaleSelector | None = None, *, storage_options: StorageOptions | None = None
+    path_or_url: Place,
+    scale: ScaleSelector | None = None,
+    *,
+    recursive: bool = False,
+    storage_options: StorageOptions | None = None,
 ) -> None: ...
 def supported() -> dict[str, dict[str, str]]: ...

@@ -17,6 +17,7 @@ use crate::layout::{Layout, Resolution};
 use crate::store::shard_neuroglancer::ShardSpec;
 use crate::store::{self, Get, Part, Store, StoreOptions, Wanted};
 
+mod below;
 pub mod bigarray;
 mod document;
 mod image;
@@ -32,6 +33,7 @@ pub mod tiff;
 mod walk;
 pub mod zarr;
 
+pub use below::Below;
 pub use plain::{NewArray, NumberedKeys, PlainFormat, Target, usual_names};
 pub use precomputed::Precomputed;
 
