@@ -24,7 +24,8 @@ use crate::values::{self, List};
 /// SRC gives zeros there. Where chunks of both are cut and encoded alike, they move as they are stored: jpeg
 /// is not encoded again, and nobody looks whether they are whole, unless --check is given. A copy that was
 /// stopped or killed is taken up by the same command, which skips what is done and is still as it was left, of
-/// chunks of SRC that have not changed since.
+/// chunks of SRC that have not changed since (what others change in a .npy file through a mapping may not be
+/// seen).
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct CopyArgs {

@@ -142,8 +142,8 @@ pub(crate) fn rehearsed(url: &str, spec: &CreateSpec, format: &str) -> Result<Ar
 /// How chunks are written.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct WriteArgs {
-    /// Compression around every chunk, beside its encoding [default: that of SRC, if it is a precomputed layer
-    /// and DST is made like it; or else none]
+    /// Compression around every chunk, beside its encoding [default: none, or that of SRC if `copy --create` makes
+    /// a precomputed layer of another]
     #[arg(long, value_enum, value_name = "KIND")]
     pub(crate) compression: Option<Compression>,
 

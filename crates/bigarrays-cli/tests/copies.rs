@@ -266,3 +266,21 @@ fn compression_around_chunks_is_that_of_the_source_unless_something_else_is_aske
         bench.ok("rm --yes copy");
     }
 }
+
+#[test]
+fn the_order_of_chunks_in_shards_is_kept_where_there_are_shards() {
+    let bench = Bench::new();
+    bench.ok("create z.zarr --format zarr3 --shape 9,9,9 --dtype uint8 --chunk 2,2,2 --shard 4,4,4 --shard-order hilbert");
+    for (line, made, is_kept) in [
+        ("copy z.zarr image --create --format ome-zarr", "image", true),
+        ("copy image again.zarr --create --format zarr3", "again.zarr", true),
+        ("copy image coarse --create --chunk 3,3,3", "coarse", true),
+        ("copy image plain.zarr --create --format zarr3 --sharded=none", "plain.zarr", false),
+        ("copy image two.zarr --create --format zarr2", "two.zarr", false),
+        ("copy image layer --create --format precomputed --axes zyx", "layer", false),
+        ("copy image data.n5 --create --format n5", "data.n5", false),
+    ] {
+        bench.ok(line);
+        assert_eq!(bench.ok(&format!("info {made}")).contains("hilbert order"), is_kept, "{line}");
+    }
+}

@@ -335,7 +335,7 @@ pub(crate) fn create(
     let (url, spec, opening) = described(py, path_or_url, options, "create")?;
     let options = opening.options();
     let array = detached(py, || options.create(&url, &spec))?;
-    Ok(PyArray { array, opening: Arc::new(opening) })
+    Ok(made(array, opening))
 }
 
 /// Adds a scale to the layer at a path or URL and opens it with mode "r+".
@@ -363,7 +363,15 @@ pub(crate) fn add_scale(
     let (url, spec, opening) = described(py, path_or_url, options, "add_scale")?;
     let options = opening.options();
     let array = detached(py, || options.add_scale(&url, &spec))?;
-    Ok(PyArray { array, opening: Arc::new(opening) })
+    Ok(made(array, opening))
+}
+
+/// An array that was made, which is opened once more with the compression that it got.
+fn made(array: bigarrays::Array, mut opening: Opening) -> PyArray {
+    if array.layout().sharding.is_none() {
+        opening.compression = opening.compression.or(Some(array.layout().content_encoding));
+    }
+    PyArray { array, opening: Arc::new(opening) }
 }
 
 /// Parses the arguments of [`create`] and [`add_scale`].
@@ -415,9 +423,9 @@ fn described(
     if function == "create" {
         opening.format = opening.format.or_else(|| format.map(str::to_owned));
     }
-    opening.compression = opening.compression.or(spec.compression);
     given.finish(function)?;
-    let spec = CreateSpec { compression: None, ..spec };
+    // Whoever says that there is to be none is not to get that of another.
+    let spec = CreateSpec { compression: spec.compression.filter(|_| opening.compression.is_none()), ..spec };
     Ok((to_url(py, path_or_url)?, spec, opening))
 }
 

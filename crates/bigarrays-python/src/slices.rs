@@ -73,7 +73,8 @@ impl PySliceArray {
     }
 
     fn by_positions<'py>(&self, py: Python<'py>, positions: &[u64]) -> PyResult<Vec<Bound<'py, PyAny>>> {
-        self.views(py, py.detach(|| self.slices.at(positions)).or_raise(py)?)
+        let found = detached_if(py, positions.len(), || self.slices.at(positions));
+        self.views(py, found.or_raise(py)?)
     }
 
     /// The slices that the items of `keys`, names or positions, mean.
@@ -82,7 +83,8 @@ impl PySliceArray {
         let keys: Vec<Bound<'py, PyAny>> = keys.try_iter()?.collect::<PyResult<_>>()?;
         let views = if keys.first().is_some_and(|key| key.is_instance_of::<PyString>()) {
             let names: Vec<&str> = keys.iter().map(to_name).collect::<PyResult<_>>()?;
-            self.views(py, py.detach(|| self.slices.get(&names)).or_raise(py)?)?
+            let found = detached_if(py, names.len(), || self.slices.get(&names));
+            self.views(py, found.or_raise(py)?)?
         } else {
             let count = self.slices.len().or_raise(py)?;
             let positions = keys.iter().map(|key| to_position(key, count)).collect::<PyResult<Vec<_>>>()?;
@@ -90,6 +92,12 @@ impl PySliceArray {
         };
         PyList::new(py, views)
     }
+}
+
+/// Does `work`, a lookup of so many slices: while other Python threads run, if that takes longer than it may to
+/// get the interpreter back.
+fn detached_if<T: Send>(py: Python<'_>, count: usize, work: impl FnOnce() -> T + Send) -> T {
+    if count < 10_000 { work() } else { py.detach(work) }
 }
 
 fn to_name<'a>(key: &'a Bound<'_, PyAny>) -> PyResult<&'a str> {

@@ -86,13 +86,16 @@ pub fn set_threads(threads: NonZeroUsize) {
 /// The pool on which chunks are decoded, encoded and, for local files, read and written. It has one
 /// thread per core, or as many as [`set_threads`] or the environment variable `BIGARRAYS_THREADS` says.
 pub(crate) fn pool() -> Result<Arc<ThreadPool>> {
-    POOL.get_or_try_init(|| {
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads())
-            .thread_name(|k| format!("bigarrays-{k}"))
-            .build()
-            .map_err(|error| Error::new(ErrorKind::Storage, error.to_string()).during("starting threads"))
-    })
+    POOL.get_or_try_init(|| thread_pool("bigarrays", threads()))
+}
+
+/// A pool of so many threads of that name.
+pub(crate) fn thread_pool(name: &'static str, threads: usize) -> Result<ThreadPool> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .thread_name(move |k| format!("{name}-{k}"))
+        .build()
+        .map_err(|error| Error::new(ErrorKind::Storage, error.to_string()).during("starting threads"))
 }
 
 thread_local! {

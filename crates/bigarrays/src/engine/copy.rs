@@ -14,6 +14,7 @@ use crate::buffer::{View, ViewMut, byte_len, try_first_bytes, with_scratch};
 use crate::domain::{Dims, Domain};
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::Layout;
+use crate::store::NEAR;
 use crate::store::shard_neuroglancer::WAVE_READS;
 
 /// How a copy is made, what it may use and whom it tells.
@@ -69,6 +70,7 @@ pub fn copy(source: &Array, target: &Array, options: CopyOptions<'_>) -> Result<
     let runner = Runner {
         in_flight: plan.in_flight,
         total: target.domain().checked_len()?.saturating_mul(item as u64),
+        is_near: are_near(&source, target),
         cancel: options.cancel,
         progress: options.progress,
     };
@@ -306,7 +308,16 @@ fn plan_over(
 /// What beginning a block costs, in bytes copied: small blocks stay in the processor's caches; behind a network
 /// large ones have many requests under way.
 pub(super) fn block_overhead(source: &Array, target: &Array) -> u64 {
-    8 * source.store().request_cost().max(target.store().request_cost())
+    8 * request_cost(source, target)
+}
+
+/// Whether neither of two arrays is behind a network.
+pub(super) fn are_near(source: &Array, target: &Array) -> bool {
+    request_cost(source, target) <= NEAR
+}
+
+fn request_cost(source: &Array, target: &Array) -> u64 {
+    source.store().request_cost().max(target.store().request_cost())
 }
 
 /// The memory budget in bytes that was asked for; a quarter of the machine's memory if zero.

@@ -48,6 +48,8 @@ pub(super) struct Runner<'a> {
     pub(super) in_flight: usize,
     /// Bytes of elements in the whole job.
     pub(super) total: u64,
+    /// Whether tasks never wait for a network: then a thread for each core has all cores busy.
+    pub(super) is_near: bool,
     pub(super) cancel: Option<&'a Cancel>,
     pub(super) progress: Option<&'a (dyn Fn(Progress) + Sync)>,
 }
@@ -85,7 +87,7 @@ impl Runner<'_> {
                 }
             }
         };
-        let is_each_busy = self.in_flight >= threads() && tasks >= MANY * self.in_flight;
+        let is_each_busy = self.is_near && self.in_flight == threads() && tasks >= MANY * self.in_flight;
         let worker = || if is_each_busy { alone(work) } else { work() };
         let stop = || failed.load(Ordering::Relaxed) || self.cancel.is_some_and(Cancel::is_cancelled);
         let (alive, ended) = mpsc::channel::<()>();
@@ -116,7 +118,7 @@ mod tests {
     use crate::error::ErrorKind;
 
     fn runner(cancel: Option<&Cancel>) -> Runner<'_> {
-        Runner { in_flight: 3, total: 100, cancel, progress: None }
+        Runner { in_flight: 3, total: 100, is_near: true, cancel, progress: None }
     }
 
     #[test]

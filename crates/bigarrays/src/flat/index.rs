@@ -11,10 +11,11 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 
 use heed::types::Bytes;
 use heed::{CommitOrAbort, Env, EnvFlags, EnvOpenOptions, MdbError, RoTxn, RwTxn};
+use rayon::ThreadPool;
 
 use super::record::damaged;
 use crate::error::{Error, ErrorKind, Result};
-use crate::pool::{pool, process};
+use crate::pool::{PerProcess, process, thread_pool, threads};
 use crate::store::io_error;
 
 /// Address space for the index; the file takes only what it needs. Less where that is not to be had.
@@ -25,6 +26,8 @@ const MOST_READERS: u32 = 2046;
 const ATTEMPTS: usize = 100;
 /// As many lookups take longer than waking a thread for them.
 const WORTH_A_THREAD: usize = 64;
+/// Threads that help with many lookups at once.
+const MOST_HELPERS: usize = 3;
 
 type Table = heed::Database<'static, Bytes, Bytes>;
 
@@ -53,6 +56,13 @@ pub(super) struct Index {
 
 /// The indexes that this process, or the one it was forked from, has open.
 static OPEN: LazyLock<Mutex<HashMap<PathBuf, Weak<Index>>>> = LazyLock::new(Mutex::default);
+
+/// Threads that help with many lookups. They are few, as each takes a reader's place in every index, and do
+/// nothing else, so that no lookup waits for chunks.
+fn lookups() -> Result<Arc<ThreadPool>> {
+    static LOOKUPS: PerProcess<ThreadPool> = PerProcess::new();
+    LOOKUPS.get_or_try_init(|| thread_pool("lookup", (threads() - 1).clamp(1, MOST_HELPERS)))
+}
 
 /// Where the index of the array at `path` is.
 pub(super) fn folder_of(path: &Path) -> PathBuf {
@@ -131,28 +141,24 @@ impl Index {
             })
         };
         if count >= 2 * WORTH_A_THREAD {
-            let pool = pool()?;
-            let parts = pool.current_num_threads().min(count / WORTH_A_THREAD);
+            let threads = lookups()?;
+            let parts = (threads.current_num_threads() + 1).min(count / WORTH_A_THREAD);
             let numbers = |k: usize| count * k / parts..count * (k + 1) / parts;
             let mut others: Vec<Result<(usize, Vec<T>)>> = (1..parts).map(|_| Ok((0, Vec::new()))).collect();
-            let first = pool.in_place_scope(|scope| {
+            let first = threads.in_place_scope(|scope| {
                 for (k, other) in others.iter_mut().enumerate() {
                     let (part, numbers) = (&part, numbers(k + 1));
                     scope.spawn(move |_| *other = part(numbers));
                 }
                 part(numbers(0))
             });
-            let (snapshot, mut found) = first?;
-            let mut is_one = true;
-            for other in others {
-                let (of, more) = other?;
-                is_one &= of == snapshot;
-                found.extend(more);
+            let parts: Result<Vec<_>> = std::iter::once(first).chain(others).collect();
+            if let Ok(parts) = parts
+                && parts.iter().all(|(snapshot, _)| *snapshot == parts[0].0)
+            {
+                return Ok(parts.into_iter().flat_map(|(_, found)| found).collect());
             }
-            if is_one {
-                return Ok(found);
-            }
-            // Somebody wrote in between.
+            // Something is missing, somebody wrote in between, or there is no room for more readers.
         }
         Ok(part(0..count)?.1)
     }

@@ -430,13 +430,15 @@ impl CreateSpec {
         // Shards have one of their own.
         let is_compressed = is_same_code && sharding == NewSharding::None;
         let shard = self.shard.or(like.shard.filter(|_| is_same_grid));
-        let has_shards = shard.is_some() || sharding != NewSharding::None;
+        let says_codecs = self.codecs.is_some();
+        let codecs = self.codecs.or(like.codecs.filter(|_| is_same_code));
+        let has_shards = shard.is_some() || sharding != NewSharding::None || makes_shards(codecs.as_ref());
         Self {
             chunk: self.chunk.or(like.chunk),
-            encoding: self.encoding.or(like.encoding.filter(|_| self.codecs.is_none() && is_alone)),
+            encoding: self.encoding.or(like.encoding.filter(|_| !says_codecs && is_alone)),
             level: self.level.or(like.level.filter(|_| is_same_code && is_alone)),
             block: self.block.or(like.block.filter(|_| is_same_code)),
-            codecs: self.codecs.or(like.codecs.filter(|_| is_same_code)),
+            codecs,
             resolution: self.resolution.or(like.resolution),
             labels: self.labels.or(like.labels),
             key: self.key.or(key),
@@ -475,6 +477,15 @@ impl CreateSpec {
             compression: None,
         }
     }
+}
+
+/// Whether a list of codecs, as metadata of Zarr 3 have it, packs chunks into shards.
+fn makes_shards(codecs: Option<&Value>) -> bool {
+    let is_sharding = |codec: &Value| {
+        let name = codec.get("name").unwrap_or(codec);
+        name.as_str() == Some(zarr::shards::SHARDING)
+    };
+    codecs.and_then(Value::as_array).is_some_and(|codecs| codecs.iter().any(is_sharding))
 }
 
 /// The format of this name.

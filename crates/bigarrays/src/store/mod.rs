@@ -81,7 +81,7 @@ pub trait Store: Debug + Send + Sync {
     /// About how many bytes take as long to read as one request more does: ranges of a value that lie
     /// nearer to each other than this are better read as one.
     fn request_cost(&self) -> u64 {
-        8 << 10
+        NEAR
     }
 
     /// Calls `found` with each name at the store's own place, in no particular order: of a value, with its
@@ -318,6 +318,9 @@ fn join_path<'a>(mut base: Vec<&'a str>, path: &'a str) -> Result<Vec<&'a str>> 
     }
     Ok(base)
 }
+
+/// What [`Store::request_cost`] is of a store that is not behind a network.
+pub(crate) const NEAR: u64 = 8 << 10;
 
 /// Does the work of each request of a batch: on the pool, or here if it is only one or the pool's threads have
 /// enough to do. The first error keeps further requests from being started, as the caller's wish to stop does.

@@ -253,7 +253,13 @@ impl Work<'_> {
             }
         };
         // A batch is read by all threads; a second one has them busy to its end.
-        let runner = Runner { in_flight: 2, total, cancel: self.options.cancel, progress: Some(&tell) };
+        let runner = Runner {
+            in_flight: 2,
+            total,
+            is_near: false,
+            cancel: self.options.cancel,
+            progress: Some(&tell),
+        };
         runner.run(batches.len(), &|number| {
             self.batch(copy.layout, batches[number])?;
             Ok(chunk.saturating_mul(batches[number].len() as u64))

@@ -10,7 +10,7 @@ use crate::array::{Array, Index};
 use crate::buffer::{Order, ViewMut, byte_len, try_first_bytes, with_scratch};
 use crate::domain::{Dims, Domain};
 use crate::dtype::DataType;
-use crate::engine::copy::{block_overhead, budget};
+use crate::engine::copy::{are_near, block_overhead, budget};
 use crate::engine::number::Number;
 use crate::engine::plan::{CopyPlan, PlanAxis, PlanInput};
 use crate::engine::run::Runner;
@@ -204,6 +204,7 @@ fn run(left: &Array, right: &Array, options: &VerifyOptions<'_>, found: &Mutex<F
     let runner = Runner {
         in_flight: plan.in_flight,
         total: left.domain().checked_len()?.saturating_mul(items[0] as u64),
+        is_near: are_near(left, right),
         cancel: options.cancel,
         progress: options.progress,
     };

@@ -231,14 +231,21 @@ fn stored_compression(opened: &Opened) -> Result<Option<ContentEncoding>> {
     // What has an encoding is sent whole, of the rest a byte.
     let look =
         |place: &Dims<u64>| Get::new(layout.chunk_key(place), Part::First(1), layout.max_stored_len(place));
-    let found = std::sync::Mutex::new(None);
-    opened.store.get_many(&places.iter().map(look).collect::<Vec<_>>(), &|_, blob| {
-        if let Some(blob) = blob {
-            found.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get_or_insert(blob.encoding);
-        }
+    // Of the first of them, in whatever order they arrive.
+    let found = std::sync::Mutex::new(std::collections::BTreeMap::new());
+    let looked = opened.store.get_many(&places.iter().map(look).collect::<Vec<_>>(), &|position, blob| {
+        let encoding = blob.map(|blob| blob.encoding);
+        found.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(position, encoding);
         Ok(())
-    })?;
-    Ok(found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
+    });
+    match looked {
+        Err(error) if error.kind() == ErrorKind::Cancelled => Err(error),
+        // It is not known then; whoever reads chunks is told.
+        _ => {
+            let found = found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+            Ok(found.into_values().flatten().next())
+        }
+    }
 }
 
 /// Changes the stored `info` as `change` says of the one that is there: another, or none. Returns

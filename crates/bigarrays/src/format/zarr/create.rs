@@ -62,6 +62,7 @@ pub(super) fn like(meta: &Meta) -> Result<CreateSpec> {
     spec.fill = Some(fill::to_json(&meta.fill, meta.dtype));
     let kind = if meta.keys.prefixed { "default" } else { "v2" };
     spec.chunk_keys = Some(format!("{kind}{}", meta.keys.separator));
+    spec.shard_order = Some(meta.order).filter(|order| *order != ChunkOrder::C);
     spec.dimension_names = meta.names.clone().and_then(|names| names.into_iter().collect());
     Ok(spec)
 }

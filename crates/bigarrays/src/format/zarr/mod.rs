@@ -10,7 +10,7 @@ mod keys;
 mod meta;
 mod multiscale;
 mod ome;
-mod shards;
+pub(super) mod shards;
 mod v2;
 mod v3;
 
@@ -190,16 +190,19 @@ impl Zarr {
         let is_known = |name: &String| create::ENCODINGS.contains(&name.as_str());
         let is_sharded = spec.shard.is_some() || spec.sharding != NewSharding::None;
         let encoding = spec.encoding.filter(is_known);
+        let codecs = spec.codecs.filter(|_| is_own);
+        let has_shards =
+            self.version == Version::Three && (is_sharded || super::makes_shards(codecs.as_ref()));
         CreateSpec {
             level: spec.level.filter(|_| encoding.is_some()),
             encoding,
             block: None,
             compression: None,
-            codecs: spec.codecs.filter(|_| is_own),
+            codecs,
             fill: spec.fill.filter(|_| is_own),
             chunk_keys: spec.chunk_keys.filter(|_| is_own),
             shard: spec.shard.filter(|_| self.version == Version::Three),
-            shard_order: spec.shard_order.filter(|_| is_sharded && self.version == Version::Three),
+            shard_order: spec.shard_order.filter(|_| has_shards),
             sharding: match is_sharded && self.version == Version::Three {
                 true => NewSharding::Auto,
                 false => NewSharding::None,

@@ -10,7 +10,7 @@ use super::multiscale::{Dataset, Multiscale, NANOMETRES};
 use super::{V2, V3, Version, Zarr, create};
 use crate::domain::{Dims, Domain};
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::document::{self, Document};
+use crate::format::document::Document;
 use crate::format::{Abilities, CreateSpec, Format, FormatOptions, Opened, Scale, ScaleSelector};
 use crate::grid::{ChunkGrid, EdgeChunks};
 use crate::layout::{Layout, Resolution};
@@ -217,13 +217,9 @@ impl Format for OmeZarr {
     fn like(&self, url: &str, options: &FormatOptions) -> Result<Option<CreateSpec>> {
         let Some(opened) = self.open(url, options)? else { return Ok(None) };
         let scale = &opened.scales[opened.scale];
-        let member = self.zarr.store(url, options)?.child(&scale.key)?;
-        let own = self.zarr.array(&*member)?;
+        let own = self.zarr.array(&*self.zarr.store(url, options)?.child(&scale.key)?)?;
         let in_nanometres = scale.resolution.unit == "nm";
-        let document = document::read(&*member, self.zarr.attributes_key())?;
-        let order = create::order_of(document.as_ref().and_then(|document| document.get("attributes")));
         Ok(Some(CreateSpec {
-            shard_order: opened.layout.sharding.as_ref().map(|_| order),
             domain: opened.layout.domain().clone(),
             dimension_names: Some(opened.layout.dimension_names.to_vec()),
             resolution: Some(scale.resolution.size.to_vec()).filter(|_| in_nanometres),

@@ -17,7 +17,7 @@ use crate::format::member::{Member, naturals};
 use crate::store::shard_zarr::IndexSpec;
 
 /// The codec that packs chunks into shards.
-pub(super) const SHARDING: &str = "sharding_indexed";
+pub(in crate::format) const SHARDING: &str = "sharding_indexed";
 
 /// Shards of one kind.
 #[derive(Clone, Debug)]
