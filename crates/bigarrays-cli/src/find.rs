@@ -8,10 +8,10 @@ use bigarrays::{Array, ErrorKind, OpenOptions};
 use crate::session::Session;
 
 /// The documents that mark a folder as an array or a layer.
-const DOCUMENTS: [&str; 3] = ["info", "zarr.json", ".zarray"];
+const DOCUMENTS: [&str; 4] = ["info", "zarr.json", ".zarray", "attributes.json"];
 
 /// The documents that mark a folder as a group; one of several scales opens as an array all the same.
-const GROUPS: [&str; 2] = ["zarr.json", ".zgroup"];
+const GROUPS: [&str; 3] = ["zarr.json", ".zgroup", "attributes.json"];
 
 /// Files that are arrays themselves, where they are local.
 const FILES: [&str; 3] = ["npy", "tif", "tiff"];
@@ -41,7 +41,10 @@ pub(crate) fn arrays(
     };
     let missing = match options.open(url) {
         Ok(array) => return found(Found { url: url.to_owned(), array }),
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+        // A group is no array, and what is in it may be some.
+        Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidArgument) => {
+            return Err(error.into());
+        }
         Err(error) => error,
     };
     if !url.contains("://") && !Path::new(url).is_dir() {

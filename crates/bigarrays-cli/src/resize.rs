@@ -1,7 +1,6 @@
 //! `resize`: gives an array another shape.
 
 use bigarrays::Error;
-use bigarrays::format::{self, FormatOptions};
 use clap::Args;
 
 use crate::session::Session;
@@ -39,8 +38,7 @@ pub(crate) fn run(args: &ResizeArgs, session: &Session) -> anyhow::Result<()> {
         );
         return Err(Error::invalid(message).during("resizing").at(&args.url).into());
     }
-    let options = FormatOptions { format: Some(array.format().to_owned()), ..session.format() };
-    format::resize(&args.url, shape, &options)?;
+    session.open().format(array.format()).resize(&args.url, shape)?;
     session.terminal.note(format_args!("resized {} from {:?} to {shape:?}", args.url, array.shape()));
     Ok(())
 }

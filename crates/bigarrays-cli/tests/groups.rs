@@ -84,3 +84,28 @@ fn consolidated_metadata_forget_what_is_removed() {
     bench.ok("rm -r g/inner --yes");
     assert_eq!(group()["consolidated_metadata"]["metadata"], json!({}));
 }
+
+#[test]
+fn groups_are_listed_and_verified_whatever_one_member_is() {
+    let bench = Bench::new();
+    for (group, format, document) in
+        [("g", "zarr3", "zarr.json"), ("two", "zarr2", ".zarray"), ("n", "n5", "attributes.json")]
+    {
+        bench.ok(&format!("create-group {group} --format {format}"));
+        for member in ["a", "deep/b"] {
+            bench.ok(&format!("create {group}/{member} --format {format} --shape 4 --chunk 2 --dtype uint8"));
+        }
+        let said = bench.ok(&format!("ls {group}"));
+        assert!(said.contains(&format!("{group}/a ")) && said.contains("deep/b"), "{said}");
+        assert!(bench.ok(&format!("verify {group}")).contains("whole"));
+        std::fs::write(bench.path(group).join("a").join(document), b"{\"zarr").unwrap();
+        let output = bench.run(&format!("verify {group}"));
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(
+            output.status.code() == Some(8) && said.contains("JSON") && said.contains("deep/b"),
+            "{said}"
+        );
+        let said = bench.ok(&format!("ls {group}"));
+        assert!(!said.contains(&format!("{group}/a ")) && said.contains("deep/b"), "{said}");
+    }
+}

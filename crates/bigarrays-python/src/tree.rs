@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use bigarrays::OpenOptions;
 use bigarrays::format::{self, FormatOptions};
 use bigarrays::store::{self, Settings};
 use pyo3::prelude::*;
@@ -160,8 +161,8 @@ pub(crate) fn update_attributes(
     detached(py, || format::update_attributes(&url, &new, &options))
 }
 
-/// Gives the array at a path or URL another shape. What it gains is fill value; chunks that are outside
-/// then are removed. Arrays that are open keep the shape that they were opened with.
+/// Gives the array at a path or URL another shape. What it gains is fill value; what is outside then is lost
+/// for good. Arrays that are open keep the shape that they were opened with; nobody may write meanwhile.
 ///
 /// >>> array = bigarrays.create("memory://resize", shape=(4, 6), dtype="uint8", format="zarr3")
 /// >>> bigarrays.resize("memory://resize", (8, 3))
@@ -179,6 +180,8 @@ pub(crate) fn resize(
     storage_options: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<()> {
     let url = to_url(py, path_or_url)?;
-    let options = options(format, storage_options)?;
-    detached(py, || format::resize(&url, &shape, &options))
+    let settings = storage_options.map_or_else(|| Ok(Settings::new()), to_settings)?;
+    let options = OpenOptions::new().settings(settings);
+    let options = format.into_iter().fold(options, OpenOptions::format);
+    detached(py, || options.resize(&url, &shape))
 }

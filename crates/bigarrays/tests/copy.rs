@@ -94,7 +94,7 @@ proptest! {
 fn what_lies_beyond_the_end_of_an_array_stays_there() {
     let source = create("beyond", "zarr3", &spec("0:12,0:4,0:4", [4; 3]));
     fill(&source);
-    bigarrays::format::resize("memory://copies/beyond", &[10, 4, 4], &Default::default()).unwrap();
+    OpenOptions::new().resize("memory://copies/beyond", &[10, 4, 4]).unwrap();
     let source = Array::open("memory://copies/beyond").unwrap();
     let target = create("longer", "zarr3", &spec("0:12,0:4,0:4", [4; 3]));
     let copied = copy(&source.cut(target.domain()).unwrap(), &target, CopyOptions::default()).unwrap();

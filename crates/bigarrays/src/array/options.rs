@@ -192,6 +192,18 @@ impl OpenOptions {
         self.array(format::add_scale(url, spec, &self.format)?, url)
     }
 
+    /// Gives the array at `url` another shape, whose elements stay where they were along every axis. What it
+    /// gains is fill value; what is outside then is lost for good. Others must not write meanwhile.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no array; `InvalidArgument` for another number of axes; `Unsupported` if the format
+    /// keeps its shape; a storage error, after which some of what is outside may be left.
+    pub fn resize(&self, url: &str, shape: &[u64]) -> Result<()> {
+        let before = self.clone().read_only(false).drop_fill(true).open(url)?;
+        format::resize(url, shape, &self.format)?;
+        before.forget_outside(shape).map_err(|error| error.during("resizing").at(url))
+    }
+
     /// The array that a format has opened.
     fn array(&self, mut opened: Opened, url: &str) -> Result<Array> {
         let is_remote = store::is_remote(&opened.store.location(""));

@@ -654,11 +654,8 @@ pub fn create_group(url: &str, attributes: &Map<String, Value>, options: &Format
     format.create_group(url, attributes, options).map_err(|error| error.during("creating").at(url))
 }
 
-/// Gives the array at `url` another shape.
-///
-/// # Errors
-/// Those of [`Format::resize`].
-pub fn resize(url: &str, shape: &[u64], options: &FormatOptions) -> Result<()> {
+/// Gives the array at `url` another shape; see [`OpenOptions::resize`](crate::OpenOptions::resize).
+pub(crate) fn resize(url: &str, shape: &[u64], options: &FormatOptions) -> Result<()> {
     let context = |error: Error| error.during("resizing").at(url);
     let none = || Error::new(ErrorKind::NotFound, "there is no array here");
     let format = known_at(url, options).and_then(|format| format.ok_or_else(none)).map_err(context)?;

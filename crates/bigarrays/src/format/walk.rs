@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Node;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::store::Store;
 
 /// How deep is looked: folders that link to those above do not end otherwise.
@@ -43,7 +43,11 @@ impl Walk<'_> {
             self.left -= 1;
             let child: Arc<dyn Store> = store.child(&folder)?;
             let path = if path.is_empty() { folder } else { format!("{path}/{folder}") };
-            let kind = (self.kind)(&*child)?;
+            let kind = match (self.kind)(&*child) {
+                // There is something, and whoever opens it is told what is wrong.
+                Err(error) if error.kind() == ErrorKind::InvalidMetadata => Some(true),
+                kind => kind?,
+            };
             self.found.extend(kind.map(|is_array| Node { path: path.clone(), is_array }));
             if kind != Some(true) && !self.folder(&*child, &path, depth + 1)? {
                 return Ok(false);

@@ -272,20 +272,22 @@ fn change_info(
     Ok(stored.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
 }
 
-/// Deletes every chunk or shard of `scale`, and nothing else that may lie beside them.
+/// Deletes every chunk or shard of `scale`, and nothing else that may lie beside them. What lies outside the
+/// layer, where a key leads there, may be another's, and stays.
 fn remove_chunks(store: &dyn Store, scale: &ScaleInfo) -> Result<()> {
+    let parts: Vec<&str> = scale.key.split('/').collect();
+    if parts.contains(&"..") {
+        return Ok(());
+    }
     let chunks = store.child(&scale.key)?;
     chunks.remove_where(|key| match &scale.sharding {
         Some(spec) => sharding::is_shard_key(spec, key),
         None => is_chunk_key(key),
     })?;
     // Also the directories on the way to the scale, which may be those of other scales, too.
-    let parts: Vec<&str> = scale.key.split('/').collect();
     chunks.tidy();
-    if !parts.contains(&"..") {
-        let above = (1..parts.len()).rev().map(|count| store.child(&parts[..count].join("/")));
-        above.for_each(|place| drop(place.map(|place| place.tidy())));
-    }
+    let above = (1..parts.len()).rev().map(|count| store.child(&parts[..count].join("/")));
+    above.for_each(|place| drop(place.map(|place| place.tidy())));
     Ok(())
 }
 

@@ -74,8 +74,14 @@ impl Multiscale {
             let object = object.ok_or_else(|| Error::metadata(format!("{path}: expected an object")))?;
             let members = Member { object, path: format!("{path}.") };
             let own = Transform::parse(&members, axes.len())?.then(&common);
-            let is_relative = |value: &'_ Value| value.as_str().is_some_and(|path| !path.is_empty());
-            let path = members.required("path", |value| is_relative(value).then_some(value), "a path")?;
+            // What lies outside the group may be another's.
+            let is_below = |path: &str| !path.is_empty() && path.split('/').all(|part| part != "..");
+            let is_path = |value: &'_ Value| value.as_str().is_some_and(is_below);
+            let path = members.required(
+                "path",
+                |value| is_path(value).then_some(value),
+                "a path below the group",
+            )?;
             Ok(Dataset {
                 path: path.as_str().unwrap_or_default().trim_matches('/').to_owned(),
                 scale: own.scale,
@@ -268,6 +274,7 @@ mod tests {
         for (pointer, value, named) in [
             ("/0/datasets", json!([]), "datasets"),
             ("/0/datasets/0/path", json!(3), "path"),
+            ("/0/datasets/0/path", json!("a/../../b"), "below the group"),
             (
                 "/0/datasets/0/coordinateTransformations",
                 json!([{"type": "scale", "scale": [0]}]),
