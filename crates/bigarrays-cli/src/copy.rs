@@ -320,7 +320,7 @@ impl Copier<'_> {
             self.existing(selector, part, many)?
         };
         let options = CopyOptions { journal, ..self.options(&source, &target) };
-        let scale = if many { format!(", scale {}", at + 1) } else { String::new() };
+        let scale = if many { format!(", scale {at}") } else { String::new() };
         let job = format!("copying {} to {url}{scale}", args.source);
         job::copy_with(&job, &source, &target, options, self.session.terminal)
     }

@@ -81,8 +81,13 @@ impl Journal {
                 break file;
             }
         };
-        let mut text = String::new();
-        file.read_to_string(&mut text).map_err(failed)?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(failed)?;
+        let no_journal = || {
+            let reason = "this is no journal, or it is damaged; remove it, and the job begins anew";
+            Error::invalid(reason).at(path.display().to_string())
+        };
+        let text = String::from_utf8(bytes).map_err(|_| no_journal())?;
         let records = match text.strip_prefix(MAGIC) {
             Some(records) => records,
             // Cut short as it began.
@@ -90,7 +95,7 @@ impl Journal {
                 file.set_len(0).and_then(|()| file.write_all(MAGIC.as_bytes())).map_err(failed)?;
                 ""
             }
-            None => return Err(Error::invalid("this is no journal").at(path.display().to_string())),
+            None => return Err(no_journal()),
         };
         let whole = records.rfind('\n').map_or("", |end| &records[..=end]);
         file.set_len((MAGIC.len() + whole.len()) as u64).map_err(failed)?;
