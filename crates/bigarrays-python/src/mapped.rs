@@ -263,7 +263,7 @@ impl<'py> RowData<'py> {
         let array = transfer::to_source_of(value, dtype)?;
         let row = header.shape.get(1..).unwrap_or_default();
         let fits = array.ndim() == header.shape.len()
-            && array.shape()[1..].iter().map(|&length| length as u64).eq(row.iter().copied());
+            && array.shape().iter().skip(1).map(|&length| length as u64).eq(row.iter().copied());
         if !fits {
             let reason = format!("elements of shape {:?} are not rows of shape {row:?}", array.shape());
             let hint = "; a single row is given as row[None]";

@@ -221,3 +221,43 @@ fn many_lookups_see_one_state_of_the_index() {
     assert!(error.kind() == ErrorKind::NotFound && error.to_string().contains("\"x\""), "{error}");
     assert_eq!(reader.at(&[&positions[..], &[500]].concat()).unwrap_err().kind(), ErrorKind::OutOfBounds);
 }
+
+#[test]
+fn a_single_value_has_no_slices() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.npy");
+    let spec = FlatSpec::new(Descr::of(DataType::U8), &[]);
+    assert_eq!(SliceArray::create(&path, &spec).unwrap_err().kind(), ErrorKind::Unsupported);
+    assert!(!path.exists());
+    FlatArray::create(&path, &spec).unwrap();
+    assert_eq!(SliceArray::open(&path, Mode::ReadWrite).unwrap_err().kind(), ErrorKind::Unsupported);
+}
+
+#[test]
+fn a_link_leads_to_the_array_and_its_names() {
+    let (directory, path, slices) = new();
+    put(&slices, &[("a", 1, 3)], false).unwrap();
+    let link = directory.path().join("link.npy");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    let through = SliceArray::open(&link, Mode::ReadWrite).unwrap();
+    put(&through, &[("b", 2, 1)], false).unwrap();
+    assert_eq!((names(&slices), bytes(&slices, "b")), (vec!["a".to_owned(), "b".to_owned()], vec![2; 2]));
+    slices.delete(&["a"]).unwrap();
+    drop(slices);
+    through.compact().unwrap();
+    assert_eq!(bytes(&through, "b"), [2; 2]);
+    assert!(link.is_symlink() && path.is_file() && !directory.path().join("link.npy.index").exists());
+    drop(through);
+    let spec = FlatSpec { overwrite: true, ..FlatSpec::new(Descr::of(DataType::U8), &[0, 2]) };
+    assert!(SliceArray::create(&link, &spec).unwrap().is_empty().unwrap() && link.is_symlink());
+}
+
+#[test]
+fn rows_of_a_file_that_was_cut_short_get_no_names() {
+    let (_directory, path, slices) = new();
+    put(&slices, &[("a", 1, 300)], false).unwrap();
+    std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(300).unwrap();
+    assert_eq!(put(&slices, &[("b", 1, 1)], false).unwrap_err().kind(), ErrorKind::CorruptData);
+    assert_eq!(slices.name_rows(&[("b", 0..1)], false).unwrap_err().kind(), ErrorKind::CorruptData);
+    assert_eq!(names(&slices), ["a"]);
+}

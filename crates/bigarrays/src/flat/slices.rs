@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use heed::{PutFlags, RoTxn, RwTxn};
 
 use super::index::{Index, Tables, folder_of, generation};
+use super::mapping::whole_header;
 use super::record::{Record, check_name, damaged};
 use super::{FlatArray, FlatSpec, Mapping, Mode};
 use crate::error::{Error, ErrorKind, Result};
@@ -54,12 +55,22 @@ pub struct SliceArray {
     generation: AtomicU64,
 }
 
+/// An error if an array of that shape has no rows.
+fn expect_rows_along(shape: &[u64], path: &Path) -> Result<()> {
+    if !shape.is_empty() {
+        return Ok(());
+    }
+    Err(Error::unsupported("a single value without axes has no rows that could be named")
+        .at(path.display().to_string()))
+}
+
 impl SliceArray {
     /// Creates an array without slices.
     ///
     /// # Errors
-    /// Those of [`FlatArray::create`].
+    /// Those of [`FlatArray::create`]; `Unsupported` without axes.
     pub fn create(path: &Path, spec: &FlatSpec) -> Result<Self> {
+        expect_rows_along(&spec.shape, path)?;
         FlatArray::create(path, spec)?;
         Self::open(path, Mode::ReadWrite)
     }
@@ -69,9 +80,10 @@ impl SliceArray {
     ///
     /// # Errors
     /// Those of [`FlatArray::open`]; `NotFound` if nothing has a name and it is opened for reading;
-    /// `CorruptData` if the index is damaged.
+    /// `CorruptData` if the index is damaged; `Unsupported` without axes.
     pub fn open(path: &Path, mode: Mode) -> Result<Self> {
         let array = Arc::new(FlatArray::open(path, mode)?);
+        expect_rows_along(&array.header().shape, path)?;
         let index = Index::open(&folder_of(array.path()), mode == Mode::ReadWrite)?;
         let opened = Self { array, index, generation: AtomicU64::new(0) };
         opened.catch_up()?;
@@ -192,6 +204,8 @@ impl SliceArray {
         self.array.expect_mode()?;
         self.expect_new(named.iter().map(|(name, _)| *name), replace)?;
         self.refresh()?;
+        let file = self.array.writable()?;
+        file.guarded(|| whole_header(&file))?;
         let generation = self.generation.load(Ordering::Acquire);
         let count = self.array.rows();
         if let Some((name, rows)) = named.iter().find(|(_, rows)| rows.start > rows.end || rows.end > count) {
