@@ -482,8 +482,8 @@ fn flat_arrays_and_names() {
 
     // An index of rows that are not there.
     std::fs::write(&path, &whole).unwrap();
-    let flat = bigarrays::FlatArray::open(&path, Mode::ReadWrite).unwrap();
-    flat.truncate(5).unwrap();
+    let shorter = String::from_utf8_lossy(&whole[..128]).replace("(6, 3)", "(5, 3)");
+    assert_ne!(shorter.as_bytes(), &whole[..128]);
     let report = verified(&folder, "x.npy");
     let problem = &report.arrays[0].problems.first[0];
     assert!(problem.kind == ProblemKind::Names && problem.message.contains("\"three\""), "{report}");
@@ -493,7 +493,7 @@ fn flat_arrays_and_names() {
     let report = verified(&folder, "x.npy");
     let kinds: Vec<_> = report.arrays[0].problems.first.iter().map(|problem| problem.kind).collect();
     assert_eq!(kinds, [ProblemKind::Unfinished, ProblemKind::Names], "{report}");
-    drop((writer, flat));
+    drop(writer);
 }
 
 #[test]

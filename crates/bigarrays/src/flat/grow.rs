@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::file::{DataFile, Reservation};
 use super::mapping::whole_header;
 use super::pending::Record;
+use super::slices::while_unnamed;
 use super::{FlatArray, Mode, replace};
 use crate::buffer::Order;
 use crate::error::{Error, ErrorKind, Result};
@@ -104,7 +105,8 @@ impl FlatArray {
     /// Makes the array `rows` long, if it is longer. Mappings of others must not touch what is cut.
     ///
     /// # Errors
-    /// As [`FlatArray::append`]; `InvalidArgument` if appends are under way.
+    /// As [`FlatArray::append`]; `InvalidArgument` if appends are under way, or if rows that would be cut off
+    /// have names in the index beside the array: new rows would come to stand under those.
     pub fn truncate(&self, rows: u64) -> Result<()> {
         let file = self.writable()?;
         self.expect_growing(&self.header())?;
@@ -119,11 +121,13 @@ impl FlatArray {
                 return Err(Error::invalid("appends are under way").during("truncating"));
             }
             let shorter = with_rows(&header, Some(rows))?;
-            file.put_header(&shorter)?;
-            for (record, _) in reservations.iter().filter(|(record, _)| record.rows.end > rows) {
-                clip(&file, record, rows)?;
-            }
-            file.cut(shorter.data_offset + shorter.data_len()?)?;
+            while_unnamed(&self.path, rows, || {
+                file.put_header(&shorter)?;
+                for (record, _) in reservations.iter().filter(|(record, _)| record.rows.end > rows) {
+                    clip(&file, record, rows)?;
+                }
+                file.cut(shorter.data_offset + shorter.data_len()?)
+            })?;
             self.note(&file, shorter);
             Ok(())
         })

@@ -38,6 +38,7 @@
 mod check;
 mod compact;
 mod convert;
+mod environment;
 mod file;
 mod grow;
 mod index;
@@ -55,7 +56,7 @@ pub(crate) use check::{Flaw, check};
 pub use convert::convert;
 pub use grow::Unfinished;
 pub use mapping::Mapping;
-pub use slices::{NamedRows, Slice, SliceArray};
+pub use slices::{NamedRows, Slice, SliceArray, forget_names};
 
 use crate::buffer::Order;
 use crate::error::{Error, ErrorKind, Result};

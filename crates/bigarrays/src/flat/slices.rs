@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use heed::{PutFlags, RoTxn, RwTxn};
 
-use super::index::{Index, Tables, folder_of, generation};
+use super::index::{Index, Tables, folder_of, generation, reset};
 use super::mapping::whole_header;
 use super::record::{Record, check_name, damaged};
 use super::{FlatArray, FlatSpec, Mapping, Mode};
@@ -53,6 +53,38 @@ pub struct SliceArray {
     index: Arc<Index>,
     /// Of the file that `array` has open.
     generation: AtomicU64,
+}
+
+/// Runs `work`, which cuts off rows from `rows` on, while nobody gives any a name; an error if one has.
+pub(super) fn while_unnamed<T>(array: &Path, rows: u64, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let folder = folder_of(array);
+    if !folder.exists() {
+        return work();
+    }
+    let index = Index::open(&folder, false)?;
+    index.write(false, |txn, tables| {
+        for entry in tables.order.iter(txn).map_err(|error| index.failed(error))? {
+            let (_, value) = entry.map_err(|error| index.failed(error))?;
+            let (record, name) = Record::from_position(0, value)?;
+            if record.rows.end > rows {
+                let Range { start, end } = record.rows;
+                let reason = format!(
+                    "rows {start}:{end} are those of {name:?}; delete names that need such rows first"
+                );
+                return Err(Error::invalid(reason).during("truncating").at(array.display().to_string()));
+            }
+        }
+        work()
+    })
+}
+
+/// Drops every name of the array at `path`: who puts another file in its place does so before.
+///
+/// # Errors
+/// Those of the disk.
+pub fn forget_names(path: &Path) -> Result<()> {
+    let path = path.canonicalize();
+    path.map_or(Ok(()), |path| reset(&folder_of(&path)))
 }
 
 /// An error if an array of that shape has no rows.
@@ -247,6 +279,11 @@ impl SliceArray {
             if generation(tables.facts.get(txn, b"generation").map_err(failed)?)? != of {
                 return Ok(false);
             }
+            // Who truncates keeps others from naming meanwhile.
+            let end = named.iter().map(|(_, rows)| rows.end).max().unwrap_or(0);
+            if self.array.state().file.header()?.shape.first().is_none_or(|&rows| rows < end) {
+                return Err(self.truncated());
+            }
             let mut next = tables.order.len(txn).map_err(failed)?;
             let mut records = Vec::with_capacity(named.len());
             for (name, rows) in named.drain(..) {
@@ -386,6 +423,13 @@ impl SliceArray {
     #[cold]
     fn compacted(&self) -> Error {
         Error::new(ErrorKind::Storage, "the array was compacted meanwhile; try again")
+            .at(self.array.path().display().to_string())
+            .retryable()
+    }
+
+    #[cold]
+    fn truncated(&self) -> Error {
+        Error::new(ErrorKind::Storage, "the rows were cut off meanwhile; try again")
             .at(self.array.path().display().to_string())
             .retryable()
     }

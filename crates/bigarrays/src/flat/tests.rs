@@ -194,5 +194,5 @@ fn a_single_value_has_no_rows() {
     for refused in refused {
         assert_eq!(refused.unwrap_err().kind(), ErrorKind::Unsupported);
     }
-    assert_eq!(all(&array), [0; 2]);
+    assert_eq!(array.mapping().unwrap().len(), 2);
 }
