@@ -211,6 +211,11 @@ impl Opening<'_> {
             "F" => Order::Fortran,
             other => return Err(invalid(py, format!("unknown order {other:?}; known are \"C\" and \"F\""))),
         };
+        if order == Order::Fortran && shape.len() > 1 && shape[0].is_none() {
+            let reason =
+                "in Fortran order only what has one axis grows; give the first axis a length, or order \"C\"";
+            return Err(exception(py, &Error::new(ErrorKind::Unsupported, reason)));
+        }
         Ok(FlatSpec {
             descr: descr_of(dtype)?,
             shape: shape.iter().map(|length| length.unwrap_or(0)).collect(),
