@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use bigarrays::buffer::Order;
+use bigarrays::flat::forget_names;
 use bigarrays::format::ScaleSelector;
 use bigarrays::{Array, ArrayOptions, Domain, Result};
 use clap::Args;
@@ -80,6 +81,10 @@ pub(crate) fn run(args: &ExportArgs, session: &Session) -> anyhow::Result<()> {
     let url = args.out.display().to_string();
     let file = Array::from_opened(target.opened(), &url, ArrayOptions::default());
     job::copy(format_args!("exporting to {url}"), &view, &file, &args.job, session.terminal)?;
+    if kind == Kind::Npy {
+        // Those of a file that is replaced.
+        forget_names(&args.out)?;
+    }
     target.finish(false)?;
     session.terminal.note(describe(&part, &view, &axes, kind, order));
     Ok(())

@@ -65,3 +65,23 @@ fn old_files_are_shown_exported_and_converted() {
     bench.ok("copy old layer --create");
     assert!(bench.ok("info layer").contains("precomputed"));
 }
+
+#[test]
+fn names_cannot_change_the_terminal() {
+    let bench = Bench::new();
+    let spec = FlatSpec::new(Descr::of(bigarrays::DataType::U8), &[0]);
+    let slices = SliceArray::create(&bench.path("s.npy"), &spec).unwrap();
+    slices.write(&[NamedRows { name: "é\u{1b}[2J\n", rows: 1, bytes: &[1] }], false).unwrap();
+    assert_eq!(bench.ok("names s.npy"), "é\\u{1b}[2J\\n\n");
+}
+
+#[test]
+fn an_export_in_place_of_an_array_leaves_no_names() {
+    let bench = Bench::new();
+    let spec = FlatSpec::new(Descr::of(bigarrays::DataType::U8), &[0]);
+    let create = |name| SliceArray::create(&bench.path(name), &spec).unwrap();
+    create("from.npy").write(&[NamedRows { name: "a", rows: 2, bytes: &[1, 2] }], false).unwrap();
+    create("s.npy").write(&[NamedRows { name: "old", rows: 1, bytes: &[1] }], false).unwrap();
+    bench.ok("export from.npy s.npy --overwrite");
+    assert_eq!(bench.ok("names s.npy"), "");
+}

@@ -15,7 +15,8 @@ use crate::mapped::{Opening, RowData, ViewCache, dtype_of, mode_name, row_dtype}
 
 /// An array in a `.npy` file, mapped into memory, that grows along its first axis.
 ///
-/// The file is a valid NumPy file at every moment. `mode` is "r"; "r+" to write as well; "c" for changes
+/// The file is a valid NumPy file at every moment, but its header is written in place: another program that
+/// reads it in that very instant may see some of the old and some of the new, and should read again. `mode` is "r"; "r+" to write as well; "c" for changes
 /// that stay in this process; or "x" to create, "w" to create or replace, "a" to open or create, all three
 /// with a `shape`, whose first length may be None, and a `dtype`. `order` is "C" or "F"; what is in
 /// Fortran order grows only if it has one axis. `reserve` keeps room on the disk for so many rows. With
@@ -190,7 +191,8 @@ impl PyFlatArray {
         py.detach(|| self.array.grow(rows)).or_raise(py)
     }
 
-    /// Makes the array this many rows long, if it is longer. Nobody must use views of the rows cut off.
+    /// Makes the array this many rows long, if it is longer. Nobody must use views of the rows cut off, and none
+    /// may have a name: `SliceArray.delete` comes first.
     fn truncate(&self, py: Python<'_>, rows: u64) -> PyResult<()> {
         py.detach(|| self.array.truncate(rows)).or_raise(py)
     }

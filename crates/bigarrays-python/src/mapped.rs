@@ -211,6 +211,11 @@ impl Opening<'_> {
             "F" => Order::Fortran,
             other => return Err(invalid(py, format!("unknown order {other:?}; known are \"C\" and \"F\""))),
         };
+        if order == Order::Fortran && shape.len() > 1 && shape[0].is_none() {
+            let reason =
+                "in Fortran order only what has one axis grows; give the first axis a length, or order \"C\"";
+            return Err(exception(py, &Error::new(ErrorKind::Unsupported, reason)));
+        }
         Ok(FlatSpec {
             descr: descr_of(dtype)?,
             shape: shape.iter().map(|length| length.unwrap_or(0)).collect(),
@@ -263,7 +268,7 @@ impl<'py> RowData<'py> {
         let array = transfer::to_source_of(value, dtype)?;
         let row = header.shape.get(1..).unwrap_or_default();
         let fits = array.ndim() == header.shape.len()
-            && array.shape()[1..].iter().map(|&length| length as u64).eq(row.iter().copied());
+            && array.shape().iter().skip(1).map(|&length| length as u64).eq(row.iter().copied());
         if !fits {
             let reason = format!("elements of shape {:?} are not rows of shape {row:?}", array.shape());
             let hint = "; a single row is given as row[None]";

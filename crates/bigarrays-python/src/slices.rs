@@ -10,7 +10,7 @@ use pyo3::exceptions::{PyIndexError, PyKeyError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PySlice, PyString, PyTuple};
 
-use crate::errors::{OrRaise, exception};
+use crate::errors::{OrRaise, exception, invalid};
 use crate::flat::{PyFlatArray, to_range};
 use crate::mapped::{Opening, RowData, ViewCache, mode_name, row_dtype};
 use crate::transfer;
@@ -26,7 +26,8 @@ const NAMES_AT_ONCE: usize = 1000;
 /// A slice is any number of rows along the first axis. The rows are in a `.npy` file, the names in an
 /// index (LMDB) in a folder beside it, `x.npy.index`; opening takes no time, however many there are.
 /// Arguments are those of `FlatArray`; with `replace`, writing a name that is there gives it the new rows
-/// instead of raising AlreadyExistsError. A name has from 1 to 511 bytes.
+/// instead of raising AlreadyExistsError. A name has from 1 to 511 bytes. With mode "c", which shows the file as
+/// it was opened, a compaction by others opens the new file and so undoes the private changes.
 ///
 /// `x["name"]` and `x[5]` are views of the file: by name, or by position in the order of writing; slices
 /// and lists of either give lists. `x["name"] = rows` and `x.write({...})` append rows and then name
@@ -265,7 +266,16 @@ impl PySliceArray {
         let mut named: Vec<(String, std::ops::Range<u64>)> = Vec::with_capacity(names.len());
         for (name, rows) in names {
             let (start, stop): (u64, u64) = match rows.getattr("start") {
-                Ok(start) => (start.extract()?, rows.getattr("stop")?.extract()?),
+                Ok(start) => {
+                    let step = rows.getattr("step")?;
+                    if !step.is_none() && !step.eq(1)? {
+                        return Err(invalid(
+                            py,
+                            format!("{rows} has a step: a name is of rows without gaps"),
+                        ));
+                    }
+                    (start.extract()?, rows.getattr("stop")?.extract()?)
+                }
                 Err(_) => rows.extract()?,
             };
             named.push((name.extract()?, start..stop));
@@ -279,9 +289,14 @@ impl PySliceArray {
         py.detach(|| self.slices.delete(&[name])).map_err(|error| no_key(py, &error))
     }
 
-    /// Takes these names away. Their rows stay, without a name, until `compact`; the last slice moves to
+    /// Takes these names, or this one, away. Their rows stay, without a name, until `compact`; the last slice moves to
     /// the position that becomes free.
-    fn delete(&self, py: Python<'_>, names: Vec<String>) -> PyResult<()> {
+    fn delete(&self, names: Bound<'_, PyAny>) -> PyResult<()> {
+        let py = names.py();
+        let names: Vec<String> = match names.cast::<PyString>() {
+            Ok(name) => vec![name.to_str()?.to_owned()],
+            Err(_) => names.try_iter()?.map(|name| name?.extract()).collect::<PyResult<_>>()?,
+        };
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         py.detach(|| self.slices.delete(&names)).or_raise(py)
     }

@@ -292,3 +292,14 @@ def test_asarray_of_an_opened_file_is_the_file(tmp_path: Path, order: str, dtype
     assert np.asarray(beyond).shape == (4, 6, 5)
     with pytest.raises(ValueError, match="copy"):
         np.asarray(beyond, copy=False)
+
+
+def test_what_cannot_grow_is_refused(path: Path) -> None:
+    np.save(path, np.float32(7))
+    single = FlatArray(path, "r+")
+    for write in (single.append, lambda value: single.write(0, value)):
+        with pytest.raises(bigarrays.UnsupportedError):
+            write(np.float32(1))
+    with pytest.raises(bigarrays.UnsupportedError, match="Fortran"):
+        FlatArray(path, "w", shape=(None, 4), dtype="f4", order="F")
+    assert np.load(path) == 7

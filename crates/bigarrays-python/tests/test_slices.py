@@ -159,3 +159,28 @@ def test_is_a_dataset(path: Path) -> None:
     found = [label for batch in bigarrays.batches(dataset, 7, shuffle=True, chunk=10, seed=0) for label in batch]
     assert found != sorted(found) and sorted(found) == list(range(100))
     assert [len(batch) for batch in bigarrays.batches(SliceArray(path), 30)] == [30, 30, 30, 10]
+
+
+def test_names_of_rows_without_gaps(path: Path) -> None:
+    w = SliceArray(path, "x", shape=(None,), dtype="u1")
+    w.array.append(np.arange(6, dtype="u1"))
+    with pytest.raises(bigarrays.InvalidArgumentError, match="step"):
+        w.name_rows({"a": range(0, 6, 2)})
+    w.name_rows({"a": range(0, 6), "b": (1, 3)})
+    w.delete("a")
+    assert list(w) == ["b"]
+    with pytest.raises(bigarrays.InvalidArgumentError, match="b"):
+        w.array.truncate(2)
+    assert w["b"].tolist() == [1, 2]
+
+
+def test_a_single_value_has_no_slices(path: Path) -> None:
+    with pytest.raises(bigarrays.UnsupportedError):
+        SliceArray(path, "x", shape=(), dtype="f4")
+    assert not path.exists()
+
+
+def test_an_array_without_names_says_how_to_get_them(path: Path) -> None:
+    np.save(path, np.zeros(3))
+    with pytest.raises(bigarrays.NotFoundError, match="no names"):
+        SliceArray(path)

@@ -42,7 +42,7 @@ pub(crate) fn check(path: &Path, found: &mut dyn FnMut(Flaw)) -> Result<Option<u
     let array = FlatArray::open(path, Mode::Read)?;
     reservations(&array, found)?;
     let folder = folder_of(array.path());
-    if !folder.join("data.mdb").is_file() {
+    if !folder.exists() {
         return Ok(None);
     }
     match names(&array, &folder, found) {

@@ -83,6 +83,14 @@ impl DataFile {
         std::fs::metadata(&self.path).is_ok_and(|metadata| (metadata.dev(), metadata.ino()) != self.identity)
     }
 
+    /// Whether the path leads to this file no longer: it was replaced, renamed or removed.
+    fn is_gone(&self) -> bool {
+        match std::fs::metadata(&self.path) {
+            Ok(metadata) => (metadata.dev(), metadata.ino()) != self.identity,
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        }
+    }
+
     pub(super) fn len(&self) -> Result<u64> {
         let stat = rustix::fs::fstat(&self.file).map_err(|error| self.failed(error.into(), "reading"))?;
         Ok(stat.st_size as u64)
@@ -140,7 +148,7 @@ impl DataFile {
         self.file.write_all_at(&header.to_bytes()?, 0).map_err(|error| self.failed(error, "writing"))
     }
 
-    /// This process' locks, or `None` if the file has been replaced.
+    /// This process' locks, or `None` if the file has been replaced or removed.
     fn locks(&self) -> Result<Option<Arc<Locks>>> {
         let made = self.locks.get_or_try_init(|| {
             let file = self.another_description()?;
@@ -149,7 +157,7 @@ impl DataFile {
         });
         match made {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            made => made.map(|locks| (!self.is_replaced()).then_some(locks)),
+            made => made.map(|locks| (!self.is_gone()).then_some(locks)),
         }
     }
 
@@ -158,7 +166,7 @@ impl DataFile {
         file.map_err(|error| self.failed(error, "opening"))
     }
 
-    /// An error if the file cannot be written or has been replaced.
+    /// An error if the file cannot be written, or has been replaced or removed.
     pub(super) fn expect_writable(&self) -> Result<()> {
         if !self.writable {
             let reason = "the array is not open for writing; open it with mode \"r+\"";
@@ -178,7 +186,7 @@ impl DataFile {
         let _thread = locks.threads.lock().unwrap_or_else(PoisonError::into_inner);
         ofd::lock(&locks.file, Kind::Exclusive, Span::byte(GUARD)).map_err(|error| self.no_lock(error))?;
         // Another thread may have replaced the file while this one waited.
-        let done = if self.is_replaced() { Err(self.replaced()) } else { work() };
+        let done = if self.is_gone() { Err(self.replaced()) } else { work() };
         // Cannot fail for what is locked.
         let _ = ofd::unlock(&locks.file, Span::byte(GUARD));
         done
@@ -215,7 +223,7 @@ impl DataFile {
 
     #[cold]
     fn replaced(&self) -> Error {
-        let reason = "another file has been put in place of this one; open it again";
+        let reason = "the file was removed, or another has been put in place of it; open it again";
         Error::new(ErrorKind::Storage, reason).during("writing").at(self.path.display().to_string())
     }
 

@@ -4,7 +4,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::file::{DataFile, Reservation};
+use super::mapping::whole_header;
 use super::pending::Record;
+use super::slices::while_unnamed;
 use super::{FlatArray, Mode, replace};
 use crate::buffer::Order;
 use crate::error::{Error, ErrorKind, Result};
@@ -28,7 +30,8 @@ impl FlatArray {
     ///
     /// # Errors
     /// `StorageFull` and other failures of the disk leave the array as it was. `ReadOnly`;
-    /// `InvalidArgument` if the bytes are no whole rows; `Unsupported` in Fortran order.
+    /// `InvalidArgument` if the bytes are no whole rows; `Unsupported` in Fortran order and without axes;
+    /// `CorruptData` if somebody has cut the file short; `Storage` if it was removed or replaced.
     pub fn append(&self, rows: u64, bytes: &[u8]) -> Result<Range<u64>> {
         self.expect_rows(&self.header(), rows, bytes.len())?;
         self.append_pieces(rows, &[bytes])
@@ -40,13 +43,13 @@ impl FlatArray {
         let length: usize = pieces.iter().map(|piece| piece.len()).sum();
         if length <= AT_ONCE {
             return file.guarded(|| {
-                let header = file.header()?;
+                let header = whole_header(file)?;
                 let start = settle(file, &header)?;
                 self.write_new(file, &header, start, rows, pieces)
             });
         }
         let reservation = file.guarded(|| {
-            let header = file.header()?;
+            let header = whole_header(file)?;
             let start = settle(file, &header)?;
             with_rows(&header, start.checked_add(rows))?;
             file.reserve(start..start.saturating_add(rows))
@@ -61,7 +64,11 @@ impl FlatArray {
     /// As [`FlatArray::append`]; `InvalidArgument` if new rows are reserved by an append.
     pub fn write(&self, at: u64, rows: u64, bytes: &[u8]) -> Result<()> {
         let mut file = self.writable()?;
-        let header = file.header()?;
+        let header = match whole_header(&file) {
+            // Unless somebody is truncating just now.
+            Err(error) if error.kind() == ErrorKind::CorruptData => file.guarded(|| whole_header(&file))?,
+            header => header?,
+        };
         self.expect_rows(&header, rows, bytes.len())?;
         let end = at.checked_add(rows).ok_or_else(|| Error::invalid("rows beyond 2^64"))?;
         if end > length(&header) {
@@ -85,7 +92,7 @@ impl FlatArray {
         self.expect_growing(&self.header())?;
         let file = self.writable_with_room()?;
         file.guarded(|| {
-            let header = file.header()?;
+            let header = whole_header(&file)?;
             let start = settle(&file, &header)?;
             let longer = with_rows(&header, Some(rows.max(length(&header))))?;
             let end = self.span(&longer, rows, 0)?.start;
@@ -98,12 +105,13 @@ impl FlatArray {
     /// Makes the array `rows` long, if it is longer. Mappings of others must not touch what is cut.
     ///
     /// # Errors
-    /// As [`FlatArray::append`]; `InvalidArgument` if appends are under way.
+    /// As [`FlatArray::append`]; `InvalidArgument` if appends are under way, or if rows that would be cut off
+    /// have names in the index beside the array: new rows would come to stand under those.
     pub fn truncate(&self, rows: u64) -> Result<()> {
         let file = self.writable()?;
         self.expect_growing(&self.header())?;
         file.guarded(|| {
-            let header = file.header()?;
+            let header = whole_header(&file)?;
             if rows >= length(&header) {
                 return Ok(());
             }
@@ -113,11 +121,13 @@ impl FlatArray {
                 return Err(Error::invalid("appends are under way").during("truncating"));
             }
             let shorter = with_rows(&header, Some(rows))?;
-            file.put_header(&shorter)?;
-            for (record, _) in reservations.iter().filter(|(record, _)| record.rows.end > rows) {
-                clip(&file, record, rows)?;
-            }
-            file.cut(shorter.data_offset + shorter.data_len()?)?;
+            while_unnamed(&self.path, rows, || {
+                file.put_header(&shorter)?;
+                for (record, _) in reservations.iter().filter(|(record, _)| record.rows.end > rows) {
+                    clip(&file, record, rows)?;
+                }
+                file.cut(shorter.data_offset + shorter.data_len()?)
+            })?;
             self.note(&file, shorter);
             Ok(())
         })
@@ -129,10 +139,12 @@ impl FlatArray {
     /// `StorageFull`, and as [`FlatArray::append`].
     pub fn reserve(&self, rows: u64) -> Result<()> {
         let file = self.writable()?;
-        let header = self.header();
-        self.expect_growing(&header)?;
-        let end = self.span(&with_rows(&header, Some(rows))?, rows, 0)?.end;
-        file.keep_room(0..end)
+        self.expect_growing(&self.header())?;
+        file.guarded(|| {
+            let header = whole_header(&file)?;
+            let end = self.span(&with_rows(&header, Some(rows))?, rows, 0)?.end;
+            file.keep_room(0..end)
+        })
     }
 
     /// Rows before the end that were reserved by appends and never finished: those of appends that are
@@ -206,7 +218,7 @@ impl FlatArray {
 
     /// Under the guard: writes rows that reach beyond the end.
     fn write_beyond(&self, file: &DataFile, at: u64, rows: u64, bytes: &[u8]) -> Result<()> {
-        let mut header = file.header()?;
+        let mut header = whole_header(file)?;
         let free = settle(file, &header)?;
         let own = at..at + rows;
         let meets = |record: &Record| record.rows.start < own.end && own.start < record.rows.end;

@@ -95,12 +95,23 @@ impl Mapping {
     }
 }
 
+/// What the header says now, if the file has all rows it says. Under the guard, or else somebody may be
+/// truncating.
+pub(super) fn whole_header(file: &DataFile) -> Result<Header> {
+    let header = file.header()?;
+    expect_len(file, &header)?;
+    Ok(header)
+}
+
 /// An error if `file` is too short for what `header` says.
 pub(super) fn expect_len(file: &DataFile, header: &Header) -> Result<()> {
     let (actual, expected) = (file.len()?, header.data_offset + header.data_len()?);
     if actual >= expected {
         return Ok(());
     }
-    let reason = format!("the file has {actual} bytes where {expected} are expected; it was cut short");
+    let reason = format!(
+        "the file has {actual} bytes where {expected} are expected; it was cut short, by whoever truncated the \
+         array (then refresh) or by something else"
+    );
     Err(Error::corrupt(reason).during("reading").at(file.path().display().to_string()))
 }

@@ -38,6 +38,7 @@
 mod check;
 mod compact;
 mod convert;
+mod environment;
 mod file;
 mod grow;
 mod index;
@@ -55,7 +56,7 @@ pub(crate) use check::{Flaw, check};
 pub use convert::convert;
 pub use grow::Unfinished;
 pub use mapping::Mapping;
-pub use slices::{NamedRows, Slice, SliceArray};
+pub use slices::{NamedRows, Slice, SliceArray, forget_names};
 
 use crate::buffer::Order;
 use crate::error::{Error, ErrorKind, Result};
@@ -119,8 +120,8 @@ impl FlatArray {
     /// `NotFound`; `InvalidMetadata` if it is not a `.npy` file, `Unsupported` if it holds Python
     /// objects; `CorruptData` if it is shorter than its header says.
     pub fn open(path: &Path, mode: Mode) -> Result<Self> {
-        let path = std::path::absolute(path)
-            .map_err(|error| Error::io(error, "opening", path.display().to_string()))?;
+        let path =
+            path.canonicalize().map_err(|error| Error::io(error, "opening", path.display().to_string()))?;
         let state = State::open(&path, mode)?;
         Ok(Self { path, mode, durable: AtomicBool::new(false), state: RwLock::new(state) })
     }
@@ -131,6 +132,9 @@ impl FlatArray {
     /// `AlreadyExists` unless it may be overwritten; `StorageFull`; `InvalidArgument` if no file holds
     /// as much.
     pub fn create(path: &Path, spec: &FlatSpec) -> Result<Self> {
+        // What is written through a link goes to where it leads.
+        let resolved = path.canonicalize();
+        let path = resolved.as_deref().unwrap_or(path);
         replace::create(path, spec)?;
         let array = Self::open(path, Mode::ReadWrite)?;
         if spec.room > 0 {
@@ -149,7 +153,7 @@ impl FlatArray {
         self.durable.load(Ordering::Relaxed)
     }
 
-    /// The absolute path of the file.
+    /// The absolute path of the file itself, without links. What belongs to the array is beside that.
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -135,7 +135,9 @@ fn damage_of_the_index_is_an_error() {
     assert_eq!(SliceArray::open(&path, Mode::Read).unwrap_err().kind(), ErrorKind::CorruptData);
     std::fs::write(&index, &good).unwrap();
     let flat = FlatArray::open(&path, Mode::ReadWrite).unwrap();
-    flat.truncate(2).unwrap();
+    let mut header = flat.header();
+    header.shape[0] = 2;
+    flat.writable().unwrap().put_header(&header).unwrap();
     let slices = SliceArray::open(&path, Mode::Read).unwrap();
     assert_eq!(slices.get_one("a").unwrap_err().kind(), ErrorKind::CorruptData);
 }
@@ -220,4 +222,119 @@ fn many_lookups_see_one_state_of_the_index() {
     let error = reader.get(&missing).unwrap_err();
     assert!(error.kind() == ErrorKind::NotFound && error.to_string().contains("\"x\""), "{error}");
     assert_eq!(reader.at(&[&positions[..], &[500]].concat()).unwrap_err().kind(), ErrorKind::OutOfBounds);
+}
+
+#[test]
+fn a_single_value_has_no_slices() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.npy");
+    let spec = FlatSpec::new(Descr::of(DataType::U8), &[]);
+    assert_eq!(SliceArray::create(&path, &spec).unwrap_err().kind(), ErrorKind::Unsupported);
+    assert!(!path.exists());
+    FlatArray::create(&path, &spec).unwrap();
+    assert_eq!(SliceArray::open(&path, Mode::ReadWrite).unwrap_err().kind(), ErrorKind::Unsupported);
+}
+
+#[test]
+fn a_link_leads_to_the_array_and_its_names() {
+    let (directory, path, slices) = new();
+    put(&slices, &[("a", 1, 3)], false).unwrap();
+    let link = directory.path().join("link.npy");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    let through = SliceArray::open(&link, Mode::ReadWrite).unwrap();
+    put(&through, &[("b", 2, 1)], false).unwrap();
+    assert_eq!((names(&slices), bytes(&slices, "b")), (vec!["a".to_owned(), "b".to_owned()], vec![2; 2]));
+    slices.delete(&["a"]).unwrap();
+    drop(slices);
+    through.compact().unwrap();
+    assert_eq!(bytes(&through, "b"), [2; 2]);
+    assert!(link.is_symlink() && path.is_file() && !directory.path().join("link.npy.index").exists());
+    drop(through);
+    let spec = FlatSpec { overwrite: true, ..FlatSpec::new(Descr::of(DataType::U8), &[0, 2]) };
+    assert!(SliceArray::create(&link, &spec).unwrap().is_empty().unwrap() && link.is_symlink());
+}
+
+#[test]
+fn rows_of_a_file_that_was_cut_short_get_no_names() {
+    let (_directory, path, slices) = new();
+    put(&slices, &[("a", 1, 300)], false).unwrap();
+    std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(300).unwrap();
+    assert_eq!(put(&slices, &[("b", 1, 1)], false).unwrap_err().kind(), ErrorKind::CorruptData);
+    assert_eq!(slices.name_rows(&[("b", 0..1)], false).unwrap_err().kind(), ErrorKind::CorruptData);
+    assert_eq!(names(&slices), ["a"]);
+}
+
+#[test]
+fn rows_with_names_are_not_truncated() {
+    let (_directory, path, slices) = new();
+    put(&slices, &[("a", 1, 3), ("b", 2, 3)], false).unwrap();
+    let flat = FlatArray::open(&path, Mode::ReadWrite).unwrap();
+    let error = flat.truncate(5).unwrap_err();
+    assert!(error.kind() == ErrorKind::InvalidArgument && error.to_string().contains("\"b\""), "{error}");
+    assert_eq!((flat.rows(), bytes(&slices, "b")), (6, vec![2; 6]));
+    slices.delete(&["b"]).unwrap();
+    flat.truncate(3).unwrap();
+    put(&slices, &[("c", 3, 9)], false).unwrap();
+    assert_eq!((bytes(&slices, "a"), bytes(&slices, "c")), (vec![1; 6], vec![3; 18]));
+}
+
+#[test]
+fn an_index_that_shrinks_under_a_reader_is_an_error() {
+    let (_directory, path, slices) = new();
+    put(&slices, &[("a", 1, 3)], false).unwrap();
+    let data = path.with_extension("npy.index").join("data.mdb");
+    for length in [8192, 0] {
+        std::fs::OpenOptions::new().write(true).open(&data).unwrap().set_len(length).unwrap();
+        assert_eq!(slices.get_one("a").unwrap_err().kind(), ErrorKind::CorruptData);
+        assert_eq!(put(&slices, &[("b", 1, 3)], false).unwrap_err().kind(), ErrorKind::CorruptData);
+    }
+}
+
+#[test]
+fn an_index_without_its_file_is_an_error_until_the_array_is_made_anew() {
+    let (_directory, path, slices) = new();
+    put(&slices, &[("a", 1, 3)], false).unwrap();
+    drop(slices);
+    let data = path.with_extension("npy.index").join("data.mdb");
+    std::fs::write(&data, []).unwrap();
+    for missing in [false, true] {
+        if missing {
+            std::fs::remove_file(&data).unwrap();
+        }
+        for mode in [Mode::Read, Mode::ReadWrite] {
+            assert_eq!(SliceArray::open(&path, mode).unwrap_err().kind(), ErrorKind::CorruptData);
+        }
+        let mut flaws = 0;
+        check(&path, &mut |flaw| flaws += u32::from(matches!(flaw, Flaw::Names(_)))).unwrap();
+        assert!(flaws == 1 && data.exists() != missing);
+    }
+    let spec = FlatSpec { overwrite: true, ..FlatSpec::new(Descr::of(DataType::U8), &[0, 2]) };
+    put(&SliceArray::create(&path, &spec).unwrap(), &[("a", 2, 1)], false).unwrap();
+}
+
+#[test]
+fn changes_that_give_pages_back_leave_a_whole_index() {
+    let (_directory, path, slices) = new();
+    let many: Vec<String> = (0..20_000).map(|k| format!("{k:0>100}")).collect();
+    let all: Vec<&str> = many.iter().map(String::as_str).collect();
+    let named: Vec<_> = all.iter().map(|&name| (name, 0..0)).collect();
+    for part in [1, 3, 7, 50] {
+        slices.name_rows(&named, false).unwrap();
+        all.chunks(all.len() / part).for_each(|names| slices.delete(names).unwrap());
+    }
+    drop(slices);
+    SliceArray::open(&path, Mode::Read).unwrap();
+}
+
+#[test]
+fn the_index_is_as_open_to_others_as_the_array() {
+    use std::os::unix::fs::PermissionsExt;
+    let (_directory, path, slices) = new();
+    drop(slices);
+    let mode = |path: PathBuf| path.metadata().unwrap().permissions().mode() & 0o666;
+    let files = ["data.mdb", "lock.mdb"].map(|name| path.with_extension("npy.index").join(name));
+    assert!(files.iter().all(|file| mode(file.clone()) == mode(path.clone())));
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o660)).unwrap();
+    SliceArray::open(&path, Mode::ReadWrite).unwrap();
+    assert!(files.iter().all(|file| mode(file.clone()) == 0o660));
 }

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use heed::{PutFlags, RoTxn, RwTxn};
 
-use super::index::{Index, Tables, folder_of, generation};
+use super::index::{Index, Tables, folder_of, generation, reset};
+use super::mapping::whole_header;
 use super::record::{Record, check_name, damaged};
 use super::{FlatArray, FlatSpec, Mapping, Mode};
 use crate::error::{Error, ErrorKind, Result};
@@ -54,12 +55,54 @@ pub struct SliceArray {
     generation: AtomicU64,
 }
 
+/// Runs `work`, which cuts off rows from `rows` on, while nobody gives any a name; an error if one has.
+pub(super) fn while_unnamed<T>(array: &Path, rows: u64, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let folder = folder_of(array);
+    if !folder.exists() {
+        return work();
+    }
+    let index = Index::open(&folder, false)?;
+    index.write(false, |txn, tables| {
+        for entry in tables.order.iter(txn).map_err(|error| index.failed(error))? {
+            let (_, value) = entry.map_err(|error| index.failed(error))?;
+            let (record, name) = Record::from_position(0, value)?;
+            if record.rows.end > rows {
+                let Range { start, end } = record.rows;
+                let reason = format!(
+                    "rows {start}:{end} are those of {name:?}; delete names that need such rows first"
+                );
+                return Err(Error::invalid(reason).during("truncating").at(array.display().to_string()));
+            }
+        }
+        work()
+    })
+}
+
+/// Drops every name of the array at `path`: who puts another file in its place does so before.
+///
+/// # Errors
+/// Those of the disk.
+pub fn forget_names(path: &Path) -> Result<()> {
+    let path = path.canonicalize();
+    path.map_or(Ok(()), |path| reset(&folder_of(&path)))
+}
+
+/// An error if an array of that shape has no rows.
+fn expect_rows_along(shape: &[u64], path: &Path) -> Result<()> {
+    if !shape.is_empty() {
+        return Ok(());
+    }
+    Err(Error::unsupported("a single value without axes has no rows that could be named")
+        .at(path.display().to_string()))
+}
+
 impl SliceArray {
     /// Creates an array without slices.
     ///
     /// # Errors
-    /// Those of [`FlatArray::create`].
+    /// Those of [`FlatArray::create`]; `Unsupported` without axes.
     pub fn create(path: &Path, spec: &FlatSpec) -> Result<Self> {
+        expect_rows_along(&spec.shape, path)?;
         FlatArray::create(path, spec)?;
         Self::open(path, Mode::ReadWrite)
     }
@@ -69,9 +112,10 @@ impl SliceArray {
     ///
     /// # Errors
     /// Those of [`FlatArray::open`]; `NotFound` if nothing has a name and it is opened for reading;
-    /// `CorruptData` if the index is damaged.
+    /// `CorruptData` if the index is damaged; `Unsupported` without axes.
     pub fn open(path: &Path, mode: Mode) -> Result<Self> {
         let array = Arc::new(FlatArray::open(path, mode)?);
+        expect_rows_along(&array.header().shape, path)?;
         let index = Index::open(&folder_of(array.path()), mode == Mode::ReadWrite)?;
         let opened = Self { array, index, generation: AtomicU64::new(0) };
         opened.catch_up()?;
@@ -192,6 +236,8 @@ impl SliceArray {
         self.array.expect_mode()?;
         self.expect_new(named.iter().map(|(name, _)| *name), replace)?;
         self.refresh()?;
+        let file = self.array.writable()?;
+        file.guarded(|| whole_header(&file))?;
         let generation = self.generation.load(Ordering::Acquire);
         let count = self.array.rows();
         if let Some((name, rows)) = named.iter().find(|(_, rows)| rows.start > rows.end || rows.end > count) {
@@ -232,6 +278,11 @@ impl SliceArray {
         self.index.write(self.array.is_durable(), |txn, tables| {
             if generation(tables.facts.get(txn, b"generation").map_err(failed)?)? != of {
                 return Ok(false);
+            }
+            // Who truncates keeps others from naming meanwhile.
+            let end = named.iter().map(|(_, rows)| rows.end).max().unwrap_or(0);
+            if self.array.state().file.header()?.shape.first().is_none_or(|&rows| rows < end) {
+                return Err(self.truncated());
             }
             let mut next = tables.order.len(txn).map_err(failed)?;
             let mut records = Vec::with_capacity(named.len());
@@ -372,6 +423,13 @@ impl SliceArray {
     #[cold]
     fn compacted(&self) -> Error {
         Error::new(ErrorKind::Storage, "the array was compacted meanwhile; try again")
+            .at(self.array.path().display().to_string())
+            .retryable()
+    }
+
+    #[cold]
+    fn truncated(&self) -> Error {
+        Error::new(ErrorKind::Storage, "the rows were cut off meanwhile; try again")
             .at(self.array.path().display().to_string())
             .retryable()
     }

@@ -146,3 +146,53 @@ fn rows_of_the_dead_are_taken_back_or_named() {
     assert_eq!(all(&array), rows(0..6));
     assert!(!path.with_extension("npy.pending").exists());
 }
+
+#[test]
+fn a_file_that_was_cut_short_is_left_alone() {
+    let (_directory, path, array) = new(&[0, 2]);
+    array.append(1000, &rows(0..1000)).unwrap();
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.set_len(1000).unwrap();
+    let large = 300_000;
+    let refused = [
+        array.append(1, &rows(0..1)).map(drop),
+        array.append(large, &rows(0..large)).map(drop),
+        array.write(0, 1, &rows(7..8)),
+        array.write(2000, 1, &rows(7..8)),
+        array.grow(2000),
+        array.reserve(2000),
+        array.truncate(900),
+    ];
+    for refused in refused {
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::CorruptData);
+    }
+    assert_eq!(file.metadata().unwrap().len(), 1000);
+    assert!(!path.with_extension("npy.pending").exists());
+}
+
+#[test]
+fn a_file_that_was_removed_is_not_written() {
+    let (_directory, path, array) = new(&[0, 2]);
+    array.append(1, &rows(0..1)).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    for refused in [array.append(1, &rows(0..1)).map(drop), array.write(0, 1, &rows(0..1)), array.grow(9)] {
+        let error = refused.unwrap_err();
+        assert!(error.kind() == ErrorKind::Storage && error.to_string().contains("removed"), "{error}");
+    }
+}
+
+#[test]
+fn a_single_value_has_no_rows() {
+    let (_directory, _path, array) = new(&[]);
+    let refused = [
+        array.append(1, &[0; 2]).map(drop),
+        array.write(0, 1, &[0; 2]),
+        array.grow(2),
+        array.truncate(0),
+        array.reserve(1),
+    ];
+    for refused in refused {
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::Unsupported);
+    }
+    assert_eq!(array.mapping().unwrap().len(), 2);
+}

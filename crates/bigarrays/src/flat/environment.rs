@@ -1,0 +1,261 @@
+//! The files of an index, and how LMDB opens them.
+
+use std::fs::{File, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use heed::types::Bytes;
+use heed::{CommitOrAbort, Env, EnvFlags, EnvOpenOptions, MdbError};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::{io_error, temporary_beside};
+
+/// Address space for the index; the file takes only what it needs. Less where that is not to be had.
+const MAP_SIZES: [u64; 3] = [1 << 36, 1 << 32, 1 << 29];
+/// As much of the address space as the index has in the file, so many times, so that it may grow.
+const MAP_GROWTH: u64 = 8;
+/// A file system with less room than this is full.
+const FULL: u64 = 1 << 20;
+/// Threads, of all processes, that may read at once.
+const MOST_READERS: u32 = 2046;
+/// How often an environment that is being closed is waited for.
+const ATTEMPTS: usize = 100;
+
+type Table = heed::Database<'static, Bytes, Bytes>;
+
+/// The tables of an index.
+#[derive(Clone, Copy)]
+pub(super) struct Tables {
+    /// Name → position, first row, rows, generation.
+    pub(super) names: Table,
+    /// Position, big-endian → first row, rows, generation, name.
+    pub(super) order: Table,
+    /// What is true of all.
+    pub(super) facts: Table,
+}
+
+pub(super) struct Opened {
+    pub(super) env: Env,
+    pub(super) tables: Tables,
+    /// The file of the index; it is read and written by LMDB alone.
+    file: File,
+    /// The greatest length it was seen to have: LMDB never makes it shorter.
+    longest: AtomicU64,
+}
+
+impl Opened {
+    /// An error if the file of the index is shorter than it was, or removed: to read pages that are gone
+    /// would end the process.
+    pub(super) fn expect_not_cut(&self, folder: &Path) -> Result<()> {
+        // In this order, or else another thread could have seen the file grow in between.
+        let longest = self.longest.load(Ordering::Acquire);
+        let stat = rustix::fs::fstat(&self.file);
+        let stat = stat.map_err(|error| io_error(error.into(), "using the index", folder))?;
+        let actual = stat.st_size as u64;
+        if actual > longest {
+            self.longest.fetch_max(actual, Ordering::AcqRel);
+        }
+        if actual >= longest && stat.st_nlink > 0 {
+            return Ok(());
+        }
+        let reason = match stat.st_nlink {
+            0 => "the index was removed; close every array that uses it and open them again".to_owned(),
+            _ => format!("the index has {actual} bytes where it had {longest}; it was cut short"),
+        };
+        Err(Error::corrupt(reason).during("using the index").at(folder.display().to_string()))
+    }
+
+    /// Has the file as long as its pages are many. LMDB writes no page that a change took and gave back,
+    /// and such a file could not be told from one that was cut short.
+    pub(super) fn complete(&self) -> heed::Result<()> {
+        let missing = || {
+            let wanted = needed(&self.env);
+            Ok::<_, heed::Error>((self.file.metadata()?.len() < wanted).then_some(wanted))
+        };
+        if missing()?.is_none() {
+            return Ok(());
+        }
+        // Nobody else makes it longer meanwhile.
+        let _lock = self.env.write_txn()?;
+        missing()?.map_or(Ok(()), |wanted| Ok(self.file.set_len(wanted)?))
+    }
+}
+
+/// Bytes of all pages that the index has.
+fn needed(env: &Env) -> u64 {
+    let pages = env.info().last_page_number as u64 + 1;
+    pages.saturating_mul(u64::from(env.unnamed_database_stat().page_size))
+}
+
+/// Makes an index without names, which nobody meets before it is whole.
+pub(super) fn make(folder: &Path) -> Result<()> {
+    let failed = |error| io_error(error, "creating", folder);
+    let draft = temporary_beside(folder)?;
+    std::fs::create_dir(&draft).map_err(failed)?;
+    let made = environment(&draft, EnvFlags::NO_META_SYNC).and_then(|env| {
+        new_tables(&env)?;
+        share(&draft, folder);
+        env.prepare_for_closing().wait();
+        Ok(())
+    });
+    let made = made.map_err(|error| lmdb_error(error, folder)).and_then(|()| {
+        match std::fs::rename(&draft, folder) {
+            // Another has been quicker.
+            Err(_) if folder.join("data.mdb").exists() => Ok(()),
+            renamed => renamed.map_err(failed),
+        }
+    });
+    // There is none left if it has its name.
+    let _ = std::fs::remove_dir_all(&draft);
+    made
+}
+
+/// Lets the files in `draft`, which is or becomes the index `folder`, be read and written by those who may
+/// read and write the array. Who does not own them leaves them as they are.
+pub(super) fn share(draft: &Path, folder: &Path) {
+    let Ok(array) = std::fs::metadata(folder.with_extension("")) else { return };
+    let mode = array.permissions().mode() & 0o666;
+    for file in ["data.mdb", "lock.mdb"].map(|name| draft.join(name)) {
+        if std::fs::metadata(&file).is_ok_and(|file| file.permissions().mode() & 0o777 != mode) {
+            let _ = std::fs::set_permissions(&file, Permissions::from_mode(mode));
+        }
+    }
+}
+
+pub(super) fn open_environment(folder: &Path) -> Result<Opened> {
+    let mut env = environment(folder, EnvFlags::NO_META_SYNC);
+    let read_only = matches!(&env, Err(heed::Error::Io(error)) if is_refusal(error));
+    // Whom the system keeps from writing may still register as a reader; or else reads unregistered,
+    // which is safe while nobody writes.
+    for flags in [EnvFlags::READ_ONLY, EnvFlags::READ_ONLY | EnvFlags::NO_LOCK] {
+        if matches!(&env, Err(heed::Error::Io(error)) if is_refusal(error)) {
+            env = environment(folder, flags);
+        }
+    }
+    let failed = |error| lmdb_error(error, folder);
+    let env = env.map_err(failed)?;
+    expect_whole(&env, folder)?;
+    let (names, order, facts) =
+        existing_tables(&env).map_err(failed)?.ok_or_else(|| Error::metadata("this is no index of names"))?;
+    if !read_only {
+        env.clear_stale_readers().map_err(failed)?;
+    }
+    let file = env.try_clone_inner_file().map_err(failed)?;
+    let longest = file.metadata().map_err(|error| io_error(error, "opening", folder))?.len().into();
+    Ok(Opened { env, tables: Tables { names, order, facts }, file, longest })
+}
+
+fn is_refusal(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
+}
+
+fn environment(folder: &Path, flags: EnvFlags) -> heed::Result<Env> {
+    let mut options = EnvOpenOptions::new();
+    options.max_dbs(4).max_readers(MOST_READERS);
+    // SAFETY: without syncing the newest meta page a power failure undoes the last change, and nothing
+    // else. Only who may write nothing, not even the locks, opens an index without locks.
+    unsafe { options.flags(flags | EnvFlags::NO_READ_AHEAD) };
+    let mut smallest = Err(heed::Error::Mdb(MdbError::MapFull));
+    let used = std::fs::metadata(folder.join("data.mdb")).map_or(0, |data| data.len());
+    let wanted = used.saturating_mul(MAP_GROWTH).next_multiple_of(MAP_SIZES[0]);
+    let sizes = std::iter::once(wanted).chain(MAP_SIZES).filter(|&size| size <= wanted.max(MAP_SIZES[0]));
+    for size in sizes.filter_map(|size| usize::try_from(size).ok()) {
+        options.map_size(size);
+        for _ in 0..ATTEMPTS {
+            // SAFETY: nobody changes the files but through LMDB and its locks.
+            smallest = unsafe { options.open(folder) };
+            if !matches!(smallest, Err(heed::Error::EnvAlreadyOpened)) {
+                break;
+            }
+            // Another thread dropped the last of it just now.
+            if let Some(closing) = heed::env_closing_event(folder) {
+                closing.wait_timeout(std::time::Duration::from_millis(50));
+            }
+        }
+        if !matches!(&smallest, Err(heed::Error::Io(error)) if error.kind() == io::ErrorKind::OutOfMemory) {
+            break;
+        }
+    }
+    smallest
+}
+
+type ThreeTables = (Table, Table, Table);
+
+fn new_tables(env: &Env) -> heed::Result<()> {
+    let made = env.create_databases_and_commit(env.write_txn()?, |open, txn| {
+        let names = open.create_database::<Bytes, Bytes>(txn, Some("names"))?;
+        let order = open.create_database::<Bytes, Bytes>(txn, Some("order"))?;
+        let facts = open.create_database::<Bytes, Bytes>(txn, Some("facts"))?;
+        Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit((names, order, facts)))
+    })?;
+    made.commit();
+    Ok(())
+}
+
+fn existing_tables(env: &Env) -> heed::Result<Option<ThreeTables>> {
+    let tables = env.open_databases_and_commit(env.read_txn()?, |open, txn| {
+        let names = open.open_database::<Bytes, Bytes>(txn, Some("names"))?;
+        let order = open.open_database::<Bytes, Bytes>(txn, Some("order"))?;
+        let facts = open.open_database::<Bytes, Bytes>(txn, Some("facts"))?;
+        Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit((names, order, facts)))
+    })?;
+    Ok(tables.commit().and_then(|(names, order, facts)| Some((names?, order?, facts?))))
+}
+
+/// An error if the file lacks pages that the index has: to read them would end the process.
+fn expect_whole(env: &Env, folder: &Path) -> Result<()> {
+    let failed = |error| lmdb_error(error, folder);
+    let actual = env.real_disk_size().map_err(failed)?;
+    let expected = needed(env);
+    if actual >= expected {
+        return Ok(());
+    }
+    let reason = format!("the index has {actual} bytes where {expected} are expected; it was cut short");
+    Err(Error::corrupt(reason).during("opening").at(folder.display().to_string()))
+}
+
+#[cold]
+pub(super) fn lmdb_error(error: heed::Error, folder: &Path) -> Error {
+    let kind = match error {
+        heed::Error::Io(error) => return system_error(error, folder),
+        heed::Error::Mdb(MdbError::Other(code)) => {
+            return system_error(io::Error::from_raw_os_error(code), folder);
+        }
+        heed::Error::Mdb(MdbError::MapFull) => ErrorKind::StorageFull,
+        heed::Error::Mdb(
+            MdbError::Invalid
+            | MdbError::Corrupted
+            | MdbError::PageNotFound
+            | MdbError::VersionMismatch
+            | MdbError::Incompatible,
+        ) => ErrorKind::CorruptData,
+        _ => ErrorKind::Storage,
+    };
+    Error::new(kind, error.to_string())
+        .caused_by(error)
+        .during("using the index")
+        .at(folder.display().to_string())
+}
+
+#[cold]
+fn system_error(error: io::Error, folder: &Path) -> Error {
+    // What LMDB says of a write that ends early.
+    let is_short = error.raw_os_error() == Some(libc::EIO);
+    let room = || rustix::fs::statvfs(folder).map(|system| system.f_bavail.saturating_mul(system.f_frsize));
+    if is_short && room().is_ok_and(|room| room < FULL) {
+        return Error::new(ErrorKind::StorageFull, "the file system is full")
+            .caused_by(error)
+            .during("using the index")
+            .at(folder.display().to_string());
+    }
+    if matches!(error.raw_os_error(), Some(libc::ENOMEM | libc::EAGAIN)) {
+        let reason = "no more indexes can be open at once in this process; close arrays or use fewer";
+        return Error::new(ErrorKind::Storage, reason)
+            .caused_by(error)
+            .during("opening")
+            .at(folder.display().to_string());
+    }
+    io_error(error, "using the index", folder)
+}
