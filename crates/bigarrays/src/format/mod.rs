@@ -72,6 +72,16 @@ pub trait Format: Debug + Send + Sync {
     /// `InvalidMetadata` or `Unsupported` if it is of this format but cannot be opened.
     fn open(&self, url: &str, options: &FormatOptions) -> Result<Option<Opened>>;
 
+    /// What the metadata at `url` have that the format forbids, although they can be read: each says where. None
+    /// if that is not of this format.
+    ///
+    /// # Errors
+    /// As [`Format::open`].
+    fn problems(&self, url: &str, options: &FormatOptions) -> Result<Vec<String>> {
+        let _ = (url, options);
+        Ok(Vec::new())
+    }
+
     /// Whether it makes new arrays, of chunks.
     fn creates(&self) -> bool {
         false
@@ -497,6 +507,18 @@ pub fn by_name(name: &str) -> Result<&'static dyn Format> {
         let known: Vec<&str> = BUILTIN.iter().map(|format| format.name()).collect();
         Error::invalid(format!("unknown format {name:?}; known are {}", known.join(", ")))
     })
+}
+
+/// What metadata at `url` have that their format forbids, although they can be read.
+pub(crate) fn problems(url: &str, options: &FormatOptions) -> Result<Vec<String>> {
+    let found = match &options.format {
+        Some(name) => by_name(name)?.problems(url, options),
+        None => BUILTIN.iter().try_fold(Vec::new(), |mut all, format| {
+            all.extend(format.problems(url, options)?);
+            Ok(all)
+        }),
+    };
+    found.map_err(|error| error.during("verifying").at(url))
 }
 
 /// Opens what is at `url` with the first format that knows it.

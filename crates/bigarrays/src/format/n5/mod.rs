@@ -27,6 +27,9 @@ pub use block::N5Block;
 /// The key of the attributes of a dataset or a group.
 const ATTRIBUTES: &str = "attributes.json";
 
+/// Members about sizes of elements, which are written from what they mean.
+const SIZES: [&str; 3] = ["pixelResolution", "resolution", "units"];
+
 /// Datasets of N5.
 #[derive(Clone, Copy, Debug)]
 pub struct N5;
@@ -85,12 +88,24 @@ fn resolution(document: &Document, ndim: usize) -> Option<(Vec<f64>, String)> {
         }
         Some(list) => (numbers(list)?, None),
         None => {
-            let unit = document.get("units").and_then(texts).and_then(|units| units.into_iter().next());
-            return Some((numbers(document.get("resolution")?)?, unit.unwrap_or_else(|| "nm".to_owned())))
-                .filter(|(size, _)| size.len() == ndim);
+            let size = numbers(document.get("resolution")?).filter(|size| size.len() == ndim)?;
+            let units = document.get("units").and_then(texts).unwrap_or_default();
+            return Some(in_one_unit(size, &units));
         }
     };
     (size.len() == ndim).then(|| (size, unit.unwrap_or("nm").to_owned()))
+}
+
+/// Sizes, each in its unit, in that of the first length among these, or nanometres; 1 along axes of other units.
+fn in_one_unit(size: Vec<f64>, units: &[String]) -> (Vec<f64>, String) {
+    let is_length = |unit: &&String| Resolution::nanometres_of(unit).is_some();
+    let first = units.iter().find(is_length).or(units.first()).map_or("nm", String::as_str);
+    let one = |(axis, size): (usize, f64)| match units.get(axis).map(|own| Resolution::factor(own, first)) {
+        Some(Some((by, of))) => size * by / of,
+        Some(None) => 1.0,
+        None => size,
+    };
+    (size.into_iter().enumerate().map(one).collect(), first.to_owned())
 }
 
 fn of(size: Vec<f64>, unit: String) -> Resolution {
@@ -166,6 +181,10 @@ impl Format for N5 {
         }
     }
 
+    fn problems(&self, url: &str, options: &FormatOptions) -> Result<Vec<String>> {
+        self.lost_scales(&*store(url, options)?)
+    }
+
     fn creates(&self) -> bool {
         true
     }
@@ -185,17 +204,12 @@ impl Format for N5 {
         let Some(opened) = self.open(url, options)? else { return Ok(None) };
         let Some(document) = document::read(&*opened.store, ATTRIBUTES)? else { return Ok(None) };
         let (encoding, level) = attributes::encoding(&document);
-        let in_nanometres = opened.layout.resolution.as_ref().is_some_and(|known| known.unit == "nm");
+        let resolution = opened.layout.resolution.as_ref().and_then(|known| known.nanometres(|_| true));
+        let is_said = |name: &str| name == "axes" || resolution.is_some() && SIZES.contains(&name);
         let mut attributes = document;
-        attributes.retain(|name, _| !RESERVED.contains(&name.as_str()) && name != "pixelResolution");
+        attributes.retain(|name, _| !RESERVED.contains(&name.as_str()) && !is_said(name));
         let spec = CreateSpec::of(&opened.layout);
-        Ok(Some(CreateSpec {
-            encoding,
-            level,
-            resolution: spec.resolution.filter(|_| in_nanometres),
-            attributes: Some(attributes),
-            ..spec
-        }))
+        Ok(Some(CreateSpec { encoding, level, resolution, attributes: Some(attributes), ..spec }))
     }
 
     fn fit(&self, spec: CreateSpec, from: &str) -> CreateSpec {
@@ -379,6 +393,14 @@ mod tests {
         assert_eq!(nodes.iter().map(|node| node.path.as_str()).collect::<Vec<_>>(), ["s0", "s1", "seg"]);
         let other = OpenOptions::new().scale("seg").open(root).unwrap();
         assert_eq!((other.shape(), other.scales()[0].key.as_str()), (&[3][..], "seg"));
+    }
+
+    #[test]
+    fn sizes_are_of_one_unit() {
+        let read = |units| resolution(json!({"resolution": [4, 5], "units": units}).as_object().unwrap(), 2);
+        assert_eq!(read(json!(["nm", "um"])), Some((vec![4.0, 5000.0], "nm".to_owned())));
+        assert_eq!(read(json!(["s", "um"])), Some((vec![1.0, 5.0], "um".to_owned())));
+        assert_eq!(read(Value::Null), Some((vec![4.0, 5.0], "nm".to_owned())));
     }
 
     #[test]

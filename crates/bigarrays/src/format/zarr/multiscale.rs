@@ -19,6 +19,8 @@ pub(super) struct Multiscale {
     pub(super) datasets: Vec<Dataset>,
     /// Whether elements are labels.
     pub(super) labels: bool,
+    /// What is done to all datasets, behind what they say themselves; it is part of those here.
+    common: Transform,
 }
 
 /// An axis of all scales.
@@ -86,7 +88,7 @@ impl Multiscale {
         if datasets.is_empty() {
             return Err(image.wrong("datasets", "at least one"));
         }
-        Ok(Self { axes, datasets, labels })
+        Ok(Self { axes, datasets, labels, common })
     }
 
     /// An image without scales yet, of the axes of `spec`.
@@ -107,19 +109,45 @@ impl Multiscale {
         Ok(Self {
             axes: names.into_iter().map(named).collect(),
             datasets: Vec::new(),
+            common: Transform::identity(ndim),
             labels: spec.labels.unwrap_or(false),
         })
     }
 
+    /// What the scale of an axis is multiplied with and divided by to be a size in the unit of the image,
+    /// which is that of its first axis in space; `None` for axes that have no such size.
+    fn in_unit(&self, axis: &Axis) -> Option<(f64, f64)> {
+        match self.axes.iter().find_map(|axis| axis.unit.as_deref()) {
+            None => Some((1.0, 1.0)),
+            Some(unit) => Resolution::factor(axis.unit.as_deref()?, unit),
+        }
+    }
+
     /// The size of an element: 1 on axes that are not of space.
     pub(super) fn resolution(&self, dataset: &Dataset) -> Resolution {
-        let unit = self.axes.iter().find_map(|axis| axis.unit.clone());
-        let size =
-            |(axis, &scale): (&Axis, &f64)| if unit.is_none() || axis.unit == unit { scale } else { 1.0 };
+        let unit = self.axes.iter().find_map(|axis| axis.unit.as_deref());
+        let size = |(axis, &scale): (&Axis, &f64)| match self.in_unit(axis) {
+            Some((by, of)) => scale * by / of,
+            None => 1.0,
+        };
         Resolution {
             size: self.axes.iter().zip(&dataset.scale).map(size).collect(),
-            unit: unit.as_deref().map_or_else(String::new, Resolution::unit_of),
+            unit: unit.map_or_else(String::new, Resolution::unit_of),
         }
+    }
+
+    /// The scale of the axes whose elements have the sizes `resolution`, the inverse of [`Self::resolution`].
+    pub(super) fn scale(&self, resolution: &[f64]) -> Vec<f64> {
+        let scale = |(axis, &size): (&Axis, &f64)| match self.in_unit(axis) {
+            Some((by, of)) => size * of / by,
+            None => size,
+        };
+        self.axes.iter().zip(resolution).map(scale).collect()
+    }
+
+    /// Whether sizes along an axis are those of places.
+    pub(super) fn is_space(&self, axis: usize) -> bool {
+        self.axes[axis].unit.is_some()
     }
 
     /// The value of `multiscales`; what `old` has besides stays.
@@ -129,19 +157,52 @@ impl Multiscale {
             all.push(Value::Object(Map::new()));
         }
         if let Some(image) = all[0].as_object_mut() {
-            let axes = self.axes.iter().map(Axis::to_json).collect();
-            let datasets = self.datasets.iter().map(Dataset::to_json).collect();
+            let known = image.get("datasets").and_then(Value::as_array).cloned().unwrap_or_default();
+            let dataset = |dataset: &Dataset| {
+                let is_known = |known: &&Value| {
+                    known.get("path").and_then(Value::as_str).map(|path| path.trim_matches('/'))
+                        == Some(&dataset.path)
+                };
+                let new = || dataset.before(&self.common).to_json();
+                known.iter().find(is_known).cloned().unwrap_or_else(new)
+            };
+            image.insert("datasets".to_owned(), self.datasets.iter().map(dataset).collect());
             image.entry("name").or_insert_with(|| json!("image"));
-            image.insert("axes".to_owned(), Value::Array(axes));
-            image.insert("datasets".to_owned(), Value::Array(datasets));
-            // It is part of those of the datasets now.
-            image.remove("coordinateTransformations");
+            image.entry("axes").or_insert_with(|| self.axes.iter().map(Axis::to_json).collect());
             if with_version {
-                image.insert("version".to_owned(), json!("0.4"));
+                image.entry("version").or_insert_with(|| json!("0.4"));
             }
         }
         Value::Array(all)
     }
+}
+
+/// What a list of scales that can be read has that the specification forbids.
+pub(super) fn problems(all: &Value) -> Vec<String> {
+    let list =
+        |name: &str| all.pointer(&format!("/0/{name}")).and_then(Value::as_array).into_iter().flatten();
+    let mut found = Vec::new();
+    for (listed, member) in [("axes", "name"), ("datasets", "path")] {
+        let names: Vec<&Value> = list(listed).filter_map(|entry| entry.get(member)).collect();
+        let is_again = |(k, name): (usize, &&Value)| names[..k].contains(name);
+        if let Some(k) = (0..names.len()).find(|&k| is_again((k, &names[k]))) {
+            found.push(format!("multiscales[0].{listed}[{k}].{member}: {} stands there twice", names[k]));
+        }
+    }
+    for (k, dataset) in list("datasets").enumerate() {
+        let steps = dataset.get("coordinateTransformations").and_then(Value::as_array);
+        let kinds: Vec<_> = steps.into_iter().flatten().map(|step| step.get("type")).collect();
+        let at = |kind: &str| kinds.iter().position(|known| known.is_some_and(|known| known == kind));
+        let problem = match (at("scale"), at("translation")) {
+            (None, _) => "expected a scale, found none",
+            (Some(scale), Some(translation)) if translation < scale => {
+                "a translation stands before the scale"
+            }
+            _ => continue,
+        };
+        found.push(format!("multiscales[0].datasets[{k}].coordinateTransformations: {problem}"));
+    }
+    found
 }
 
 /// The axis that usually has this name.
@@ -187,6 +248,14 @@ impl Axis {
 }
 
 impl Dataset {
+    /// What `common` makes this of.
+    fn before(&self, common: &Transform) -> Self {
+        let scale = self.scale.iter().zip(&common.scale).map(|(all, common)| all / common).collect();
+        let moved = self.translation.iter().zip(&common.translation).map(|(all, common)| all - common);
+        let translation = moved.zip(&common.scale).map(|(moved, scale)| moved / scale).collect();
+        Self { path: self.path.clone(), scale, translation }
+    }
+
     fn to_json(&self) -> Value {
         let mut steps = vec![json!({"type": "scale", "scale": self.scale})];
         if self.translation.iter().any(|&translation| translation != 0.0) {
@@ -197,16 +266,21 @@ impl Dataset {
 }
 
 /// Elements → places: scaled, then moved.
+#[derive(Clone, Debug, PartialEq)]
 struct Transform {
     scale: Vec<f64>,
     translation: Vec<f64>,
 }
 
 impl Transform {
+    fn identity(ndim: usize) -> Self {
+        Self { scale: vec![1.0; ndim], translation: vec![0.0; ndim] }
+    }
+
     /// Reads the member `coordinateTransformations`, which may be missing.
     fn parse(members: &Member<'_>, ndim: usize) -> Result<Self> {
         const NAME: &str = "coordinateTransformations";
-        let mut all = Self { scale: vec![1.0; ndim], translation: vec![0.0; ndim] };
+        let mut all = Self::identity(ndim);
         let steps = members.optional(NAME, Value::as_array, "a list of transformations")?;
         for step in steps.into_iter().flatten() {
             let numbers = |name: &str| -> Option<Vec<f64>> {
@@ -214,7 +288,7 @@ impl Transform {
                     step.get(name)?.as_array()?.iter().map(Value::as_f64).collect::<Option<Vec<_>>>()?;
                 (numbers.len() == ndim && numbers.iter().all(|number| number.is_finite())).then_some(numbers)
             };
-            let identity = || Self { scale: vec![1.0; ndim], translation: vec![0.0; ndim] };
+            let identity = || Self::identity(ndim);
             let step = match step.get("type").and_then(Value::as_str) {
                 Some("identity") => Some(identity()),
                 Some("scale") => numbers("scale")
@@ -261,6 +335,55 @@ mod tests {
         let written = image.to_json(Some(&all), true);
         assert_eq!(written[0]["omero"]["kept"], true);
         assert_eq!(Multiscale::parse(&written, false).unwrap(), image);
+    }
+
+    #[test]
+    fn sizes_are_of_one_unit() {
+        let axis = |name, unit| json!({"name": name, "type": "space", "unit": unit});
+        let all = json!([{
+            "axes": [axis("y", "millimeter"), axis("x", "micrometer")],
+            "datasets": [{"path": "0", "coordinateTransformations": [{"type": "scale", "scale": [0.5, 2]}]}],
+        }]);
+        let image = Multiscale::parse(&all, false).unwrap();
+        let resolution = image.resolution(&image.datasets[0]);
+        assert_eq!((&resolution.size[..], resolution.unit.as_str()), (&[0.5, 0.002][..], "millimeter"));
+        assert_eq!(resolution.nanometres(|_| true), Some(vec![5e5, 2e3]));
+        assert_eq!(image.scale(&resolution.size), [0.5, 2.0]);
+    }
+
+    #[test]
+    fn what_is_there_stays_when_a_scale_is_added() {
+        let all = json!([{
+            "axes": [{"name": "t", "type": "time", "unit": "second"}, {"name": "y", "type": "space", "more": 1},
+                {"name": "x", "type": "space"}],
+            "datasets": [{"path": "0/", "mine": 2, "coordinateTransformations": [
+                {"type": "scale", "scale": [0.1, 1, 1]}]}],
+            "coordinateTransformations": [{"type": "scale", "scale": [1, 2, 2]}],
+            "name": "cells",
+        }]);
+        let mut image = Multiscale::parse(&all, false).unwrap();
+        let coarse = Dataset { path: "1".to_owned(), scale: vec![0.1, 4.0, 4.0], translation: vec![0.0; 3] };
+        image.datasets.push(coarse);
+        let mut written = image.to_json(Some(&all), false);
+        assert_eq!(Multiscale::parse(&written, false).unwrap(), image);
+        let added = written[0]["datasets"].as_array_mut().unwrap().pop().unwrap();
+        assert_eq!(added["coordinateTransformations"][0]["scale"], json!([0.1, 2.0, 2.0]));
+        assert_eq!(written, all);
+    }
+
+    #[test]
+    fn what_is_forbidden_is_named() {
+        let all = json!([{
+            "axes": [{"name": "y"}, {"name": "y"}],
+            "datasets": [{"path": "0", "coordinateTransformations": [
+                {"type": "translation", "translation": [1, 1]}, {"type": "scale", "scale": [1, 1]}]},
+                {"path": "0", "coordinateTransformations": []}],
+        }]);
+        let found = problems(&all);
+        assert_eq!(found.len(), 4, "{found:?}");
+        for (said, named) in found.iter().zip(["axes[1].name", "datasets[1].path", "before", "found none"]) {
+            assert!(said.contains(named), "{said}");
+        }
     }
 
     #[test]

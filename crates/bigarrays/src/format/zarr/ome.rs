@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::multiscale::{Dataset, Multiscale, NANOMETRES};
+use super::multiscale::{self, Dataset, Multiscale, NANOMETRES};
 use super::{V2, V3, Version, Zarr, create};
 use crate::domain::{Dims, Domain};
 use crate::error::{Error, ErrorKind, Result};
@@ -57,20 +57,38 @@ impl OmeZarr {
         Ok(image.map(|image| (store, image)))
     }
 
-    /// Opens one scale of an image, knowing all of them.
+    /// The scales of an image, and the array of each or why it cannot be opened.
+    ///
+    /// # Errors
+    /// A storage error, which says nothing of what is stored.
+    fn scales(&self, store: &dyn Store, image: &Multiscale) -> Result<Vec<(Scale, Result<Opened>)>> {
+        let one = |dataset: &Dataset| match self.dataset(store, image, dataset) {
+            Ok(opened) => Ok((scale(image, dataset, &opened.layout), Ok(opened))),
+            Err(error) if is_damage(&error) => Ok((lost(image, dataset)?, Err(error))),
+            Err(error) => Err(error),
+        };
+        image.datasets.iter().map(one).collect()
+    }
+
+    /// Opens the array of a scale.
+    fn dataset(&self, store: &dyn Store, image: &Multiscale, dataset: &Dataset) -> Result<Opened> {
+        let named = |error: Error| match error.kind() {
+            // There is an image, and it says that there is this scale.
+            ErrorKind::NotFound | ErrorKind::InvalidArgument | ErrorKind::InvalidMetadata => {
+                Error::metadata(format!("multiscales[0]: scale {}: {error}", dataset.path)).caused_by(error)
+            }
+            _ => error,
+        };
+        let opened = self.zarr.open_member(store, &dataset.path).map_err(named)?;
+        let layout = placed(opened.layout, image, dataset).map_err(named)?;
+        Ok(Opened { layout, ..opened })
+    }
+
+    /// Opens one scale of an image, knowing all of them, of which others may be damaged.
     fn opened(&self, store: &dyn Store, image: &Multiscale, selector: &ScaleSelector) -> Result<Opened> {
-        let mut all = Vec::with_capacity(image.datasets.len());
-        for dataset in &image.datasets {
-            let mut opened = self.zarr.open_member(store, &dataset.path)?;
-            opened.layout = placed(opened.layout, image, dataset)
-                .map_err(|error| Error::metadata(format!("multiscales[0]: {}: {error}", dataset.path)))?;
-            all.push(opened);
-        }
-        let pairs = image.datasets.iter().zip(&all);
-        let scales = pairs.map(|(dataset, opened)| scale(image, dataset, &opened.layout));
-        let scales: Vec<Scale> = scales.collect();
+        let (scales, mut all): (Vec<_>, Vec<_>) = self.scales(store, image)?.into_iter().unzip();
         let position = selector.find(&scales)?;
-        let opened = all.swap_remove(position);
+        let opened = all.swap_remove(position)?;
         Ok(Opened { format: self.name(), scales, scale: position, ..opened })
     }
 
@@ -107,6 +125,25 @@ fn placed(layout: Layout, image: &Multiscale, dataset: &Dataset) -> Result<Layou
     Ok(Layout { grid, dimension_names, resolution: Some(image.resolution(dataset)), ..layout })
 }
 
+/// Whether an error says something of what is stored.
+fn is_damage(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::InvalidMetadata | ErrorKind::CorruptData | ErrorKind::Unsupported)
+}
+
+/// A scale whose array cannot be opened: of no elements.
+fn lost(image: &Multiscale, dataset: &Dataset) -> Result<Scale> {
+    let ndim = image.axes.len();
+    Ok(Scale {
+        key: dataset.path.clone(),
+        domain: Domain::from_shape(&vec![0; ndim])?,
+        chunks: vec![Dims::from_elem(1, ndim)],
+        resolution: image.resolution(dataset),
+        encoding: "cannot be opened".to_owned(),
+        sharded: false,
+        labels: image.labels,
+    })
+}
+
 fn scale(image: &Multiscale, dataset: &Dataset, layout: &Layout) -> Scale {
     Scale {
         key: dataset.path.clone(),
@@ -133,6 +170,7 @@ fn new_dataset(spec: &CreateSpec, image: &Multiscale, path: String) -> Result<Da
     if size.len() != ndim || size.iter().any(|size| !(size.is_finite() && *size > 0.0)) {
         return Err(Error::invalid(format!("a resolution {size:?} of {ndim} axes")));
     }
+    let size = image.scale(&size);
     let translation = spec.domain.origin().iter().zip(&size).map(|(&at, size)| at as f64 * size).collect();
     Ok(Dataset { path, scale: size, translation })
 }
@@ -216,13 +254,13 @@ impl Format for OmeZarr {
 
     fn like(&self, url: &str, options: &FormatOptions) -> Result<Option<CreateSpec>> {
         let Some(opened) = self.open(url, options)? else { return Ok(None) };
+        let Some((_, image)) = self.find(url, options)? else { return Ok(None) };
         let scale = &opened.scales[opened.scale];
         let own = self.zarr.array(&*self.zarr.store(url, options)?.child(&scale.key)?)?;
-        let in_nanometres = scale.resolution.unit == "nm";
         Ok(Some(CreateSpec {
             domain: opened.layout.domain().clone(),
             dimension_names: Some(opened.layout.dimension_names.to_vec()),
-            resolution: Some(scale.resolution.size.to_vec()).filter(|_| in_nanometres),
+            resolution: scale.resolution.nanometres(|axis| image.is_space(axis)),
             labels: Some(scale.labels),
             key: Some(scale.key.clone()),
             ..create::like(&own)?
@@ -234,6 +272,13 @@ impl Format for OmeZarr {
         let key = spec.key.clone().filter(|_| from == self.name());
         let spec = self.zarr.fit_array(spec, is_own);
         CreateSpec { key, attributes: None, ..spec }
+    }
+
+    fn problems(&self, url: &str, options: &FormatOptions) -> Result<Vec<String>> {
+        let store = self.zarr.store(url, options)?;
+        let Some(attributes) = self.zarr.group_attributes(&*store)? else { return Ok(Vec::new()) };
+        let all = self.members(&attributes).and_then(|members| members.get("multiscales"));
+        Ok(all.map(multiscale::problems).unwrap_or_default())
     }
 
     fn add_scale(&self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
@@ -271,7 +316,8 @@ impl Format for OmeZarr {
             store.tidy();
             return Ok(());
         };
-        let position = self.opened(&*store, &image, selector)?.scale;
+        let scales: Vec<Scale> = self.scales(&*store, &image)?.into_iter().map(|(scale, _)| scale).collect();
+        let position = selector.find(&scales)?;
         if image.datasets.len() == 1 {
             return Err(Error::invalid("this is the only scale of the image; remove the image instead"));
         }
