@@ -17,8 +17,10 @@ use crate::layout::{Layout, Resolution};
 use crate::store::shard_neuroglancer::ShardSpec;
 use crate::store::{self, Get, Part, Store, StoreOptions, Wanted};
 
+mod axis;
 mod below;
 pub mod bigarray;
+mod compression;
 mod document;
 mod image;
 mod member;
@@ -33,6 +35,7 @@ pub mod tiff;
 mod walk;
 pub mod zarr;
 
+pub use axis::AxisSpec;
 pub use below::Below;
 pub use plain::{NewArray, NumberedKeys, PlainFormat, Target, usual_names};
 pub use precomputed::Precomputed;
@@ -380,6 +383,8 @@ pub struct CreateSpec {
     pub shard_order: Option<ChunkOrder>,
     /// Names of the axes, where the format keeps them.
     pub dimension_names: Option<Vec<String>>,
+    /// What else images say of axes, by name; for formats that say it.
+    pub axes: Option<Vec<AxisSpec>>,
     /// Value of elements that are not stored, as metadata of the format say it; zero if not given.
     pub fill: Option<Value>,
     /// The codecs of chunks, as metadata of Zarr 3 list them, instead of `encoding`.
@@ -456,6 +461,7 @@ impl CreateSpec {
             shard,
             shard_order: self.shard_order.or(like.shard_order.filter(|_| has_shards)),
             dimension_names: self.dimension_names.or(like.dimension_names),
+            axes: self.axes.or(like.axes),
             fill: self.fill.or(like.fill.filter(|_| is_same_type)),
             chunk_keys: self.chunk_keys.or(like.chunk_keys),
             attributes: self.attributes.or(like.attributes),
@@ -480,6 +486,7 @@ impl CreateSpec {
             shard: None,
             shard_order: None,
             dimension_names: None,
+            axes: None,
             fill: None,
             codecs: None,
             chunk_keys: None,

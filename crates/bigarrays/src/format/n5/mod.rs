@@ -11,7 +11,10 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::document::{self, Document};
-use super::{Abilities, CreateSpec, Format, FormatOptions, Node, Opened, ScaleSelector, store_at, walk};
+use super::{
+    Abilities, CreateSpec, Format, FormatOptions, Node, Opened, ScaleSelector, axis, compression, store_at,
+    walk,
+};
 use crate::buffer::Order;
 use crate::codec::{ChunkSpec, CodecPipeline, ContentEncoding};
 use crate::domain::{Dims, Domain};
@@ -128,9 +131,14 @@ impl N5 {
     /// Creates a dataset that is no scale of a group.
     fn create_dataset(self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
         let is_none = spec.block.is_none() && spec.labels.is_none() && spec.shard.is_none();
-        let is_plain = spec.codecs.is_none() && spec.fill.is_none() && spec.chunk_keys.is_none();
+        let is_known = spec.codecs.as_ref().is_none_or(|codecs| {
+            spec.encoding.is_none()
+                && spec.level.is_none()
+                && compression::to_n5(codecs, spec.dtype).is_some()
+        });
+        let is_plain = is_known && spec.fill.is_none() && spec.chunk_keys.is_none();
         if !is_none || !is_plain || spec.sharding != crate::format::NewSharding::None {
-            let message = "datasets of N5 have no codecs but an encoding, no fill value, shards or labels";
+            let message = "datasets of N5 have no codecs but an encoding, Blosc or zlib, no fill value, shards or labels";
             return Err(Error::invalid(message));
         }
         if spec.domain.origin().iter().any(|&origin| origin != 0) || spec.domain.ndim() == 0 {
@@ -204,12 +212,14 @@ impl Format for N5 {
         let Some(opened) = self.open(url, options)? else { return Ok(None) };
         let Some(document) = document::read(&*opened.store, ATTRIBUTES)? else { return Ok(None) };
         let (encoding, level) = attributes::encoding(&document);
+        let said = document.get("compression");
+        let codecs = said.and_then(|said| compression::of_n5(said, opened.layout.dtype));
         let resolution = opened.layout.resolution.as_ref().and_then(|known| known.nanometres(|_| true));
         let is_said = |name: &str| name == "axes" || resolution.is_some() && SIZES.contains(&name);
         let mut attributes = document;
         attributes.retain(|name, _| !RESERVED.contains(&name.as_str()) && !is_said(name));
         let spec = CreateSpec::of(&opened.layout);
-        Ok(Some(CreateSpec { encoding, level, resolution, attributes: Some(attributes), ..spec }))
+        Ok(Some(CreateSpec { encoding, level, codecs, resolution, attributes: Some(attributes), ..spec }))
     }
 
     fn fit(&self, spec: CreateSpec, from: &str) -> CreateSpec {
@@ -228,9 +238,10 @@ impl Format for N5 {
             shard: None,
             shard_order: None,
             fill: None,
-            codecs: None,
+            codecs: spec.codecs.and_then(|codecs| compression::portable(&codecs, spec.dtype)),
             chunk_keys: None,
-            attributes: spec.attributes.filter(|_| is_own),
+            axes: None,
+            attributes: if is_own { spec.attributes } else { axis::of_user(spec.attributes) },
             ..spec
         }
     }

@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::Dims;
 use crate::error::{Error, Result};
-use crate::format::CreateSpec;
 use crate::format::member::Member;
+use crate::format::{AxisSpec, CreateSpec};
 use crate::layout::Resolution;
 
 /// What OME calls the unit of other layers.
@@ -28,8 +28,7 @@ pub(super) struct Multiscale {
 pub(super) struct Axis {
     pub(super) name: String,
     /// Such as `space`, `time` or `channel`.
-    kind: Option<String>,
-    /// Its unit, on axes of space.
+    pub(super) kind: Option<String>,
     pub(super) unit: Option<String>,
 }
 
@@ -102,30 +101,31 @@ impl Multiscale {
             return Err(Error::invalid(format!("an image has 2 to 5 axes, not {ndim}")));
         }
         let usual = || USUAL[5 - ndim..].iter().map(|&name| name.to_owned()).collect();
-        let names = spec.dimension_names.clone().unwrap_or_else(usual);
+        let is_unnamed =
+            |names: &Vec<String>| names.iter().enumerate().all(|(axis, name)| *name == format!("dim_{axis}"));
+        let said = spec.dimension_names.clone().filter(|names| !is_unnamed(names));
+        let names = said.unwrap_or_else(usual);
         if names.len() != ndim {
             return Err(Error::invalid(format!("names {names:?} for {ndim} axes")));
         }
-        Ok(Self {
-            axes: names.into_iter().map(named).collect(),
-            datasets: Vec::new(),
-            common: Transform::identity(ndim),
-            labels: spec.labels.unwrap_or(false),
-        })
+        let axes: Vec<Axis> = names.into_iter().map(|name| new_axis(name, spec)).collect();
+        check_axes(&axes)?;
+        let (labels, common) = (spec.labels.unwrap_or(false), Transform::identity(ndim));
+        Ok(Self { axes, datasets: Vec::new(), labels, common })
     }
 
     /// What the scale of an axis is multiplied with and divided by to be a size in the unit of the image,
     /// which is that of its first axis in space; `None` for axes that have no such size.
     fn in_unit(&self, axis: &Axis) -> Option<(f64, f64)> {
-        match self.axes.iter().find_map(|axis| axis.unit.as_deref()) {
+        match self.axes.iter().find_map(Axis::length) {
             None => Some((1.0, 1.0)),
-            Some(unit) => Resolution::factor(axis.unit.as_deref()?, unit),
+            Some(unit) => Resolution::factor(axis.length()?, unit),
         }
     }
 
     /// The size of an element: 1 on axes that are not of space.
     pub(super) fn resolution(&self, dataset: &Dataset) -> Resolution {
-        let unit = self.axes.iter().find_map(|axis| axis.unit.as_deref());
+        let unit = self.axes.iter().find_map(Axis::length);
         let size = |(axis, &scale): (&Axis, &f64)| match self.in_unit(axis) {
             Some((by, of)) => scale * by / of,
             None => 1.0,
@@ -145,9 +145,26 @@ impl Multiscale {
         self.axes.iter().zip(resolution).map(scale).collect()
     }
 
+    /// What is said of the axes in the scale `dataset` beside names and sizes in space.
+    pub(super) fn axis_specs(&self, dataset: &Dataset) -> Vec<AxisSpec> {
+        let one = |(k, axis): (usize, &Axis)| {
+            let place = dataset.translation[k] / dataset.scale[k];
+            let offset = place - place.round_ties_even();
+            AxisSpec {
+                name: axis.name.clone(),
+                kind: axis.kind.clone(),
+                unit: axis.unit.clone(),
+                scale: dataset.scale[k],
+                // What is left of a division of decimal fractions is no place.
+                offset: if offset.abs() > 1e-9 * place.abs().max(1.0) { offset } else { 0.0 },
+            }
+        };
+        self.axes.iter().enumerate().map(one).collect()
+    }
+
     /// Whether sizes along an axis are those of places.
     pub(super) fn is_space(&self, axis: usize) -> bool {
-        self.axes[axis].unit.is_some()
+        self.axes[axis].length().is_some()
     }
 
     /// The value of `multiscales`; what `old` has besides stays.
@@ -216,6 +233,43 @@ fn named(name: String) -> Axis {
     Axis { kind: kind.map(str::to_owned), unit: unit.map(str::to_owned), name }
 }
 
+/// A new axis: as `spec` says, or as one of this name usually is. Resolutions are in nanometres.
+fn new_axis(name: String, spec: &CreateSpec) -> Axis {
+    let said = spec.axes.iter().flatten().find(|axis| axis.name == name);
+    let usual = named(name);
+    let Some(said) = said else { return usual };
+    let axis = Axis { kind: said.kind.clone().or(usual.kind), unit: said.unit.clone(), name: usual.name };
+    match axis.is("space") && spec.resolution.is_some() {
+        true => Axis { unit: Some(NANOMETRES.to_owned()), ..axis },
+        false => axis,
+    }
+}
+
+/// An error unless images may have these axes: time, then channels or the like, then two or three of space.
+fn check_axes(axes: &[Axis]) -> Result<()> {
+    let place = |axis: &Axis| match axis.kind.as_deref() {
+        Some("time") => 0,
+        Some("space") => 2,
+        _ => 1,
+    };
+    let count = |at: usize| axes.iter().filter(|axis| place(axis) == at).count();
+    let is_again = |(k, axis): (usize, &Axis)| axes[..k].iter().any(|other| other.name == axis.name);
+    let wrong = if axes.iter().enumerate().any(is_again) {
+        "have a name twice"
+    } else if count(0) > 1 || count(1) > 1 || count(2) < 2 {
+        "are not at most one of time, at most one of channels, and two or three of space"
+    } else if !axes.is_sorted_by_key(place) {
+        "are not in the order time, channel, space"
+    } else {
+        return Ok(());
+    };
+    let names = axes.iter().map(|axis| axis.name.as_str()).collect::<Vec<_>>().join(",");
+    Err(Error::invalid(format!(
+        "the axes {names} {wrong}, as an image of OME-Zarr has them; name them t, c, z, y and x (--axes, or \
+         dimension_names) and bring them into that order (--transpose), or choose the format zarr3"
+    )))
+}
+
 fn parse_axis(value: &Value, k: usize) -> Result<Axis> {
     let object = match value {
         // As drafts had them: without unit.
@@ -226,7 +280,7 @@ fn parse_axis(value: &Value, k: usize) -> Result<Axis> {
     let members = Member { object, path: format!("multiscales[0].axes[{k}].") };
     let text = |name| members.optional(name, Value::as_str, "a text");
     let kind = text("type")?;
-    let unit = text("unit")?.filter(|_| kind.is_none_or(|kind| kind == "space"));
+    let unit = text("unit")?;
     Ok(Axis {
         name: members.required("name", Value::as_str, "a name")?.to_owned(),
         kind: kind.map(str::to_owned),
@@ -235,6 +289,15 @@ fn parse_axis(value: &Value, k: usize) -> Result<Axis> {
 }
 
 impl Axis {
+    /// Its unit, if it is an axis of space.
+    fn length(&self) -> Option<&str> {
+        self.unit.as_deref().filter(|_| self.kind.as_deref().is_none_or(|kind| kind == "space"))
+    }
+
+    fn is(&self, kind: &str) -> bool {
+        self.kind.as_deref() == Some(kind)
+    }
+
     fn to_json(&self) -> Value {
         let mut axis = Map::new();
         axis.insert("name".to_owned(), json!(self.name));
