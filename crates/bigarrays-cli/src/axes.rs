@@ -166,19 +166,8 @@ impl Mapped {
 
     /// Size of an element along each axis of the view in nanometres, where known.
     pub(crate) fn nanometres(&self) -> Option<Vec<f64>> {
-        let resolution = self.view.resolution()?;
-        let factor = match resolution.unit.trim().to_lowercase().as_str() {
-            "nm" | "nanometer" | "nanometre" => 1.0,
-            "um" | "µm" | "μm" | "micron" | "microns" | "micrometer" | "micrometre" => 1e3,
-            "mm" | "millimeter" | "millimetre" => 1e6,
-            _ => return None,
-        };
-        // Rounded to a picometre: 0.26 µm are 260 nm. Axes that are not of space have no such size.
-        let is_space = |at: usize| matches!(self.axes.0[at].as_str(), "x" | "y" | "z");
-        let size =
-            |(at, size): (usize, &f64)| if is_space(at) { (size * factor * 1e3).round() / 1e3 } else { 1.0 };
-        Some(resolution.size.iter().enumerate().map(size).collect())
-            .filter(|size: &Vec<f64>| size.iter().all(|&size| size > 0.0))
+        // Axes that are not of space have no such size.
+        self.view.resolution()?.nanometres(|at| matches!(self.axes.0[at].as_str(), "x" | "y" | "z"))
     }
 
     /// The view of `target` that has the axes of this one, to be written to.

@@ -235,7 +235,14 @@ impl Copier<'_> {
         // Whoever says that there is to be none is not to get that of the source.
         like.compression = like.compression.filter(|_| what.write.compression.is_none());
         let to = what.to.as_ref().map(|to| to.0.as_slice());
+        let is_between = like.axes.iter().flatten().any(|axis| axis.offset != 0.0);
         let new = what.new.plan(&source.cut(&part)?, &axes, like, &what.layer, to)?;
+        if is_between && new.spec.axes.is_none() {
+            self.session.terminal.note(format_args!(
+                "voxels of SRC are at fractions of their size, which {} does not say: they move to whole ones",
+                new.format
+            ));
+        }
         let is_raw =
             new.spec.codecs.is_none() && new.spec.encoding.as_deref().is_none_or(|name| name == "raw");
         let names: Vec<&str> = source.layout().codecs.names().collect();

@@ -90,7 +90,7 @@ impl NewArgs {
             domain: place(&mapped, &new, to)?,
             chunk: like.chunk.clone().map(along),
             shard: like.shard.clone().map(along),
-            codecs: like.codecs.clone().filter(|_| !is_permuted),
+            codecs: like.codecs.clone().filter(|codecs| !is_permuted || is_free(codecs)),
             resolution: mapped.nanometres().map(|sizes| mapped.along(&sizes, &new, &1.0)),
             dimension_names: Some(new.0.clone()),
             ..like
@@ -104,6 +104,14 @@ impl NewArgs {
         };
         Ok(New { mapped, spec, format: format.name() })
     }
+}
+
+/// Whether codecs do the same whatever the axes are: plain elements, compressed.
+fn is_free(codecs: &serde_json::Value) -> bool {
+    const FREE: [&str; 6] = ["bytes", "blosc", "gzip", "zstd", "crc32c", "numcodecs.zlib"];
+    let is_one =
+        |codec: &serde_json::Value| FREE.iter().any(|free| codec.get("name").unwrap_or(codec) == free);
+    codecs.as_array().is_some_and(|codecs| codecs.iter().all(is_one))
 }
 
 /// The box along the axes `new` that takes the elements of `mapped`, which start at `to` there.

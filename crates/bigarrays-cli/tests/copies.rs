@@ -284,3 +284,91 @@ fn the_order_of_chunks_in_shards_is_kept_where_there_are_shards() {
         assert_eq!(bench.ok(&format!("info {made}")).contains("hilbert order"), is_kept, "{line}");
     }
 }
+
+/// The JSON at `path` of a file.
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+fn json_of(bench: &Bench, file: &str, path: &str) -> serde_json::Value {
+    let text = std::fs::read(bench.path(file)).unwrap();
+    serde_json::from_slice::<serde_json::Value>(&text).unwrap().pointer(path).cloned().unwrap_or_default()
+}
+
+#[test]
+fn images_keep_what_is_said_of_them() {
+    let bench = Bench::new();
+    npy(&bench.path("in.npy"), "|u1", false, &[2, 6, 8], &[7; 96]);
+    bench.ok("copy in.npy image --create --format ome-zarr-0.4 --axes tyx");
+    let axis = |name, kind, unit| serde_json::json!({"name": name, "type": kind, "unit": unit});
+    let image = serde_json::json!({
+        "name": "cells", "type": "mean", "version": "0.4", "metadata": {"method": "m"},
+        "axes": [axis("t", "time", "second"), axis("y", "space", "micrometer"), axis("x", "space", "micrometer")],
+        "datasets": [{"path": "0", "coordinateTransformations": [
+            {"type": "scale", "scale": [0.5, 2.0, 2.0]}, {"type": "translation", "translation": [0.0, 1.0, 4.0]},
+        ]}],
+    });
+    let attributes = serde_json::json!({"multiscales": [image], "omero": {"id": 1}, "mine": 2});
+    std::fs::write(bench.path("image/.zattrs"), attributes.to_string()).unwrap();
+    bench.ok("copy image new --create --format ome-zarr");
+    bench.ok("copy new old --create --format ome-zarr-0.4 --box 1:2,1:5,3:9");
+    let of = |file: &str, path: &str| json_of(&bench, file, path);
+    for (file, user, ome, start) in [
+        ("new/zarr.json", "/attributes", "/attributes/ome", [0.0, 1e3, 4e3]),
+        ("old/.zattrs", "", "", [0.5, 3e3, 6e3]),
+    ] {
+        assert_eq!(of(file, &format!("{user}/mine")), 2);
+        assert_eq!(of(file, &format!("{ome}/omero/id")), 1);
+        let image = of(file, &format!("{ome}/multiscales/0"));
+        assert_eq!((&image["name"], &image["type"]), (&"cells".into(), &"mean".into()));
+        assert_eq!(image["metadata"]["method"], "m");
+        assert_eq!(image["axes"][0], axis("t", "time", "second"));
+        let steps = &image["datasets"][0]["coordinateTransformations"];
+        assert_eq!(steps[0]["scale"], serde_json::json!([0.5, 2e3, 2e3]));
+        assert_eq!(steps[1]["translation"], serde_json::json!(start), "{file}");
+    }
+    let said = bench.run("copy image plain --create --format zarr3");
+    assert!(String::from_utf8_lossy(&said.stderr).contains("at fractions of their size"));
+    assert_eq!(of("plain/zarr.json", "/attributes"), serde_json::json!({"mine": 2}));
+    bench.ok("copy plain n5 --create --format n5");
+    assert_eq!(of("n5/attributes.json", "/mine"), 2);
+}
+
+#[test]
+fn images_have_the_axes_of_the_specification() {
+    let bench = Bench::new();
+    npy(&bench.path("in.npy"), "|u1", false, &[2, 6, 8], &[7; 96]);
+    bench.ok("copy in.npy unnamed --create --format zarr3 --axes dim_0,dim_1,dim_2");
+    bench.ok("copy unnamed image --create --format ome-zarr");
+    let axes = json_of(&bench, "image/zarr.json", "/attributes/ome/multiscales/0/axes");
+    let names: Vec<_> = (0..3).map(|axis| axes[axis]["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["z", "y", "x"]);
+    for bad in ["ytx", "a,b,x", "yxc"] {
+        let refused = bench.run(&format!("copy in.npy bad --create --format ome-zarr --axes {bad}"));
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("--transpose"), "{bad}");
+        assert!(!refused.status.success() && !bench.path("bad").exists(), "{bad}");
+    }
+}
+
+#[test]
+fn compressions_keep_their_parameters() {
+    let bench = with_layer("");
+    bench.ok("copy layer n5 --create --format n5 --encoding blosc");
+    let text = std::fs::read_to_string(bench.path("n5/attributes.json")).unwrap();
+    let mut document: serde_json::Value = serde_json::from_str(&text).unwrap();
+    // What is stored says itself how it was compressed.
+    document["compression"]["cname"] = "zstd".into();
+    document["compression"]["shuffle"] = 2.into();
+    std::fs::write(bench.path("n5/attributes.json"), document.to_string()).unwrap();
+    bench.ok("copy n5 n5-copy --create");
+    bench.ok("copy n5 three --create --format zarr3");
+    bench.ok("copy three two --create --format zarr2");
+    bench.ok("copy two n5-back --create --format n5");
+    for (file, path, shuffle) in [
+        ("n5-copy/attributes.json", "/compression", serde_json::json!(2)),
+        ("three/zarr.json", "/codecs/1/configuration", "bitshuffle".into()),
+        ("two/.zarray", "/compressor", serde_json::json!(2)),
+        ("n5-back/attributes.json", "/compression", serde_json::json!(2)),
+    ] {
+        let found = json_of(&bench, file, path);
+        assert_eq!((&found["cname"], &found["shuffle"]), (&"zstd".into(), &shuffle), "{file}");
+    }
+    assert_eq!(elements(&bench, "n5-back").1, elements(&bench, "n5").1);
+}

@@ -168,3 +168,13 @@ def test_the_engine_is_found(em: tuple[Path, npt.NDArray[np.uint16]], tmp_path: 
         xr.open_dataset(path, engine=ENGINE, scale=3)
     kept = xr.open_dataset(path, engine=ENGINE, chunk_cache=True, validate="open", storage_options={}, format="precomputed")
     assert np.array_equal(kept["data"], data)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+@pytest.mark.parametrize("format", ["ome-zarr", "ome-zarr-0.4", "zarr2", "zarr3"])
+def test_zeros_are_no_missing_values(tmp_path: Path, format: str, dtype: str) -> None:
+    data = np.arange(12).reshape(3, 4).astype(dtype)
+    bigarrays.create(tmp_path / "a", shape=(3, 4), dtype=dtype, format=format)[:3, :4] = data
+    opened = xr.open_dataset(tmp_path / "a", engine=ENGINE)["data"]
+    assert opened.dtype == data.dtype
+    assert (opened.values == data).all()

@@ -53,6 +53,44 @@ pub struct Resolution {
     pub unit: String,
 }
 
+impl Resolution {
+    /// Nanometres in one of the unit of this name; `None` if that is no length that is known.
+    pub fn nanometres_of(unit: &str) -> Option<f64> {
+        Some(match unit.trim().to_lowercase().as_str() {
+            "angstrom" | "å" => 0.1,
+            "pm" | "picometer" | "picometre" => 1e-3,
+            "nm" | "nanometer" | "nanometre" => 1.0,
+            "um" | "µm" | "μm" | "micron" | "microns" | "micrometer" | "micrometre" => 1e3,
+            "mm" | "millimeter" | "millimetre" => 1e6,
+            "cm" | "centimeter" | "centimetre" => 1e7,
+            "m" | "meter" | "metre" => 1e9,
+            _ => return None,
+        })
+    }
+
+    /// The sizes in nanometres, to a picometre; 1 on axes that are not of space. `None` if the unit is no length.
+    pub fn nanometres(&self, is_space: impl Fn(usize) -> bool) -> Option<Vec<f64>> {
+        let factor = Self::nanometres_of(&self.unit)?;
+        let size = |(axis, &size): (usize, &f64)| match is_space(axis) {
+            // 0.26 µm are 260 nm.
+            true if factor != 1.0 => (size * factor * 1e3).round() / 1e3,
+            true => size,
+            false => 1.0,
+        };
+        let sizes: Vec<f64> = self.size.iter().enumerate().map(size).collect();
+        Some(sizes).filter(|sizes| sizes.iter().all(|&size| size > 0.0))
+    }
+
+    /// What a size in the unit `from` is multiplied with and divided by to be one in `to`; `None` if these
+    /// are not the same and not two lengths.
+    pub(crate) fn factor(from: &str, to: &str) -> Option<(f64, f64)> {
+        if from == to {
+            return Some((1.0, 1.0));
+        }
+        Some((Self::nanometres_of(from)?, Self::nanometres_of(to)?))
+    }
+}
+
 /// How the key of a chunk is made from its place in the grid.
 pub trait KeyEncoding: Debug + Send + Sync {
     /// The key of the chunk at `index`, relative to the array's store.

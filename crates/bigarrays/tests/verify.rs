@@ -555,3 +555,35 @@ fn plain_files_are_verified() {
         }
     }
 }
+
+#[test]
+fn a_scale_that_is_lost_is_named_and_the_others_open() {
+    let damages: [&dyn Fn(&Path); 2] = [&|document| std::fs::remove_file(document).unwrap(), &|document| {
+        std::fs::write(document, b"{").unwrap()
+    }];
+    for (format, path, file) in
+        [("ome-zarr", "1", "zarr.json"), ("ome-zarr-0.4", "1", ".zarray"), ("n5", "s1", "attributes.json")]
+    {
+        for damage in damages {
+            let folder = TempDir::new().unwrap();
+            let url = url(&folder, "image");
+            let options = OpenOptions::new().format(format);
+            let new = |shape: &[u64]| CreateSpec::new(DataType::U8, Domain::from_shape(shape).unwrap());
+            let key = format::by_name(format).unwrap().first_key().map(str::to_owned);
+            options.create(&url, &CreateSpec { key, ..new(&[8, 8]) }).unwrap();
+            options
+                .add_scale(&url, &CreateSpec { resolution: Some(vec![2.0, 2.0]), ..new(&[4, 4]) })
+                .unwrap();
+            assert!(verified(&folder, "image").is_whole());
+            damage(&folder.path().join("image").join(path).join(file));
+            assert_eq!(OpenOptions::new().open(&url).unwrap().shape(), [8, 8], "{format}");
+            assert!(OpenOptions::new().scale(path).open(&url).is_err());
+            let report = verified(&folder, "image");
+            let problems = report.arrays.iter().flat_map(|array| &array.problems.first);
+            let is_named = |problem: &bigarrays::engine::Problem| {
+                problem.kind == ProblemKind::Metadata && problem.message.contains(path)
+            };
+            assert!(!report.is_whole() && problems.clone().any(is_named), "{format}: {report:?}");
+        }
+    }
+}

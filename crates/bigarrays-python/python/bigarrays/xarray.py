@@ -13,7 +13,9 @@
 
 An array is one variable, `data` unless the option `name` says otherwise; a group of Zarr or N5 is a dataset of the
 arrays in it, of which those named like a dimension, and those that another's attribute `coordinates` names, are
-coordinates. `mask_and_scale`, `decode_times` and xarray's other decoders apply as to any file.
+coordinates. `mask_and_scale`, `decode_times` and xarray's other decoders apply as to any file. What is missing is what
+the attribute `_FillValue` says; in Zarr 2, where xarray writes the fill value instead, also that of floats, if it is
+not zero, and of packed elements. Elements of images are never missing, and integers stay integers.
 
 An axis has a coordinate where the format says the size, unit or place of its elements. It is that of an element's
 centre in OME-Zarr (translation + scale × index, also where that is no whole number of elements), and
@@ -198,13 +200,14 @@ class _Place:
 
     def variable(self, array: Array, url: str, dims: tuple[str, ...]) -> Variable:
         attributes = self.attributes(url, array.format)
+        missing = attributes.pop("_FillValue", None)
+        if missing is None and array.format == "zarr2":
+            document = _bigarrays._document(url, ".zarray", storage_options=self.storage_options)
+            missing = _missing((document or {}).get("fill_value"), array.dtype, attributes)
         if _ATTRIBUTES.get(array.format) == "zarr2":
             attributes.pop(_NAMES, None)
-            # xarray takes the value of what is not stored in Zarr 2, but not in Zarr 3, for what is missing.
-            document = _bigarrays._document(url, ".zarray", storage_options=self.storage_options)
-            missing = (document or {}).get("fill_value")
-        else:
-            missing = attributes.pop("_FillValue", None)
+        if array.format.startswith("ome-zarr"):
+            missing = None
         if missing is not None:
             attributes["_FillValue"] = _fill_value(missing, array.dtype)
         chunks = {
@@ -227,6 +230,16 @@ def _unique_dims(arrays: dict[str, Array]) -> dict[str, tuple[str, ...]]:
     return {
         name: tuple(named(name, axis, dim) for axis, dim in enumerate(array.dims)) for name, array in arrays.items()
     }
+
+
+def _missing(fill: Any, dtype: np.dtype[Any], attributes: dict[str, Any]) -> Any:
+    """The fill value of Zarr 2 where it stands for what is missing: xarray writes `_FillValue` there.
+
+    Of packed elements it does, as their attributes say, and of floats, unless it is the zero that everyone has there
+    who says nothing. Integers stay integers.
+    """
+    is_packed = "scale_factor" in attributes or "add_offset" in attributes
+    return fill if is_packed or (dtype.kind == "f" and fill != 0) else None
 
 
 def _fill_value(value: Any, dtype: np.dtype[Any]) -> Any:

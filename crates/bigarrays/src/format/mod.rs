@@ -17,8 +17,10 @@ use crate::layout::{Layout, Resolution};
 use crate::store::shard_neuroglancer::ShardSpec;
 use crate::store::{self, Get, Part, Store, StoreOptions, Wanted};
 
+mod axis;
 mod below;
 pub mod bigarray;
+mod compression;
 mod document;
 mod image;
 mod member;
@@ -33,6 +35,7 @@ pub mod tiff;
 mod walk;
 pub mod zarr;
 
+pub use axis::AxisSpec;
 pub use below::Below;
 pub use plain::{NewArray, NumberedKeys, PlainFormat, Target, usual_names};
 pub use precomputed::Precomputed;
@@ -71,6 +74,16 @@ pub trait Format: Debug + Send + Sync {
     /// # Errors
     /// `InvalidMetadata` or `Unsupported` if it is of this format but cannot be opened.
     fn open(&self, url: &str, options: &FormatOptions) -> Result<Option<Opened>>;
+
+    /// What the metadata at `url` have that the format forbids, although they can be read: each says where. None
+    /// if that is not of this format.
+    ///
+    /// # Errors
+    /// As [`Format::open`].
+    fn problems(&self, url: &str, options: &FormatOptions) -> Result<Vec<String>> {
+        let _ = (url, options);
+        Ok(Vec::new())
+    }
 
     /// Whether it makes new arrays, of chunks.
     fn creates(&self) -> bool {
@@ -370,6 +383,8 @@ pub struct CreateSpec {
     pub shard_order: Option<ChunkOrder>,
     /// Names of the axes, where the format keeps them.
     pub dimension_names: Option<Vec<String>>,
+    /// What else images say of axes, by name; for formats that say it.
+    pub axes: Option<Vec<AxisSpec>>,
     /// Value of elements that are not stored, as metadata of the format say it; zero if not given.
     pub fill: Option<Value>,
     /// The codecs of chunks, as metadata of Zarr 3 list them, instead of `encoding`.
@@ -446,6 +461,7 @@ impl CreateSpec {
             shard,
             shard_order: self.shard_order.or(like.shard_order.filter(|_| has_shards)),
             dimension_names: self.dimension_names.or(like.dimension_names),
+            axes: self.axes.or(like.axes),
             fill: self.fill.or(like.fill.filter(|_| is_same_type)),
             chunk_keys: self.chunk_keys.or(like.chunk_keys),
             attributes: self.attributes.or(like.attributes),
@@ -470,6 +486,7 @@ impl CreateSpec {
             shard: None,
             shard_order: None,
             dimension_names: None,
+            axes: None,
             fill: None,
             codecs: None,
             chunk_keys: None,
@@ -497,6 +514,18 @@ pub fn by_name(name: &str) -> Result<&'static dyn Format> {
         let known: Vec<&str> = BUILTIN.iter().map(|format| format.name()).collect();
         Error::invalid(format!("unknown format {name:?}; known are {}", known.join(", ")))
     })
+}
+
+/// What metadata at `url` have that their format forbids, although they can be read.
+pub(crate) fn problems(url: &str, options: &FormatOptions) -> Result<Vec<String>> {
+    let found = match &options.format {
+        Some(name) => by_name(name)?.problems(url, options),
+        None => BUILTIN.iter().try_fold(Vec::new(), |mut all, format| {
+            all.extend(format.problems(url, options)?);
+            Ok(all)
+        }),
+    };
+    found.map_err(|error| error.during("verifying").at(url))
 }
 
 /// Opens what is at `url` with the first format that knows it.

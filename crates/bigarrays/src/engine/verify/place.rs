@@ -75,6 +75,7 @@ impl Place<'_> {
         match self.open.open(url) {
             Ok(array) => {
                 known.extend(array.scales().iter().map(|scale| scale.key.clone()));
+                self.forbidden(url, report)?;
                 for position in 0..array.scales().len().max(1) {
                     report.arrays.push(self.array(url, Some(position.into()), against)?);
                 }
@@ -95,6 +96,19 @@ impl Place<'_> {
             Some(error) if report.arrays.is_empty() => Err(error),
             _ => Ok(()),
         }
+    }
+
+    /// Reports what the metadata of a layer have that its format forbids.
+    fn forbidden(&self, url: &str, report: &mut Report) -> Result<()> {
+        let found = format::problems(url, self.open.format_options())?;
+        if !found.is_empty() {
+            let mut of_layer = ArrayReport::unopened(url);
+            found.into_iter().for_each(|problem| {
+                of_layer.problem(ProblemKind::Metadata, &Error::metadata(problem), None);
+            });
+            report.arrays.push(of_layer);
+        }
+        Ok(())
     }
 
     /// Verifies an array that a group says it has.

@@ -9,9 +9,9 @@ use serde_json::{Map, Value, json};
 use crate::codec::{Blosc, BloscCompressor, BloscShuffle, BytesCodec, Bz2, Gzip, Lz4, Xz, Zlib, Zstd};
 use crate::dtype::DataType;
 use crate::error::{Error, Result};
-use crate::format::CreateSpec;
 use crate::format::document::Document;
 use crate::format::member::{Member, integer, naturals, positive, up_to};
+use crate::format::{CreateSpec, compression};
 
 /// The types of elements.
 const TYPES: [DataType; 10] = [
@@ -57,14 +57,14 @@ pub(super) fn parse(document: &Document) -> Result<Option<Dataset>> {
         Some(Value::Object(object)) => {
             let members = Member { object, path: "compression.".to_owned() };
             let name = members.required("type", Value::as_str, "the name of a compression")?;
-            compression(name, &members, dtype)?
+            compressor(name, &members, dtype)?
         }
         // As the first version had it.
         _ => {
             let members = Member { object: document, path: String::new() };
             let name =
                 members.required("compressionType", Value::as_str, "or compression: what compresses")?;
-            compression(name, &Member { object: &Map::new(), path: String::new() }, dtype)?
+            compressor(name, &Member { object: &Map::new(), path: String::new() }, dtype)?
         }
     };
     let names = document.get("axes").and_then(texts).filter(|names| names.len() == shape.len());
@@ -82,7 +82,7 @@ pub(super) fn numbers(value: &Value) -> Option<Vec<f64>> {
     value.as_array()?.iter().map(number).collect()
 }
 
-fn compression(name: &str, members: &Member<'_>, dtype: DataType) -> Result<Option<Arc<dyn BytesCodec>>> {
+fn compressor(name: &str, members: &Member<'_>, dtype: DataType) -> Result<Option<Arc<dyn BytesCodec>>> {
     let level = |most: u32, default: u8| -> Result<u8> {
         let read = |value: &Value| match integer(value) {
             Some(-1) => Some(default),
@@ -154,7 +154,9 @@ pub(super) fn create(spec: &CreateSpec, block: &[u64]) -> Result<Document> {
         return Err(Error::invalid(format!("N5 has no elements of {}", spec.dtype)));
     }
     let level = |default: i32| spec.level.map_or(default, |level| level as i32);
+    let by_codecs = spec.codecs.as_ref().and_then(|codecs| compression::to_n5(codecs, spec.dtype));
     let compression = match spec.encoding.as_deref() {
+        _ if by_codecs.is_some() => json!(by_codecs),
         None | Some("raw") if spec.level.is_none() => json!({"type": "raw"}),
         Some("lz4") if spec.level.is_none() => json!({"type": "lz4", "blockSize": Lz4::DEFAULT_BLOCK}),
         Some("gzip") => json!({"type": "gzip", "level": level(-1), "useZlib": false}),

@@ -11,7 +11,10 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::document::{self, Document};
-use super::{Abilities, CreateSpec, Format, FormatOptions, Node, Opened, ScaleSelector, store_at, walk};
+use super::{
+    Abilities, CreateSpec, Format, FormatOptions, Node, Opened, ScaleSelector, axis, compression, store_at,
+    walk,
+};
 use crate::buffer::Order;
 use crate::codec::{ChunkSpec, CodecPipeline, ContentEncoding};
 use crate::domain::{Dims, Domain};
@@ -26,6 +29,9 @@ pub use block::N5Block;
 
 /// The key of the attributes of a dataset or a group.
 const ATTRIBUTES: &str = "attributes.json";
+
+/// Members about sizes of elements, which are written from what they mean.
+const SIZES: [&str; 3] = ["pixelResolution", "resolution", "units"];
 
 /// Datasets of N5.
 #[derive(Clone, Copy, Debug)]
@@ -85,12 +91,24 @@ fn resolution(document: &Document, ndim: usize) -> Option<(Vec<f64>, String)> {
         }
         Some(list) => (numbers(list)?, None),
         None => {
-            let unit = document.get("units").and_then(texts).and_then(|units| units.into_iter().next());
-            return Some((numbers(document.get("resolution")?)?, unit.unwrap_or_else(|| "nm".to_owned())))
-                .filter(|(size, _)| size.len() == ndim);
+            let size = numbers(document.get("resolution")?).filter(|size| size.len() == ndim)?;
+            let units = document.get("units").and_then(texts).unwrap_or_default();
+            return Some(in_one_unit(size, &units));
         }
     };
     (size.len() == ndim).then(|| (size, unit.unwrap_or("nm").to_owned()))
+}
+
+/// Sizes, each in its unit, in that of the first length among these, or nanometres; 1 along axes of other units.
+fn in_one_unit(size: Vec<f64>, units: &[String]) -> (Vec<f64>, String) {
+    let is_length = |unit: &&String| Resolution::nanometres_of(unit).is_some();
+    let first = units.iter().find(is_length).or(units.first()).map_or("nm", String::as_str);
+    let one = |(axis, size): (usize, f64)| match units.get(axis).map(|own| Resolution::factor(own, first)) {
+        Some(Some((by, of))) => size * by / of,
+        Some(None) => 1.0,
+        None => size,
+    };
+    (size.into_iter().enumerate().map(one).collect(), first.to_owned())
 }
 
 fn of(size: Vec<f64>, unit: String) -> Resolution {
@@ -113,9 +131,14 @@ impl N5 {
     /// Creates a dataset that is no scale of a group.
     fn create_dataset(self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
         let is_none = spec.block.is_none() && spec.labels.is_none() && spec.shard.is_none();
-        let is_plain = spec.codecs.is_none() && spec.fill.is_none() && spec.chunk_keys.is_none();
+        let is_known = spec.codecs.as_ref().is_none_or(|codecs| {
+            spec.encoding.is_none()
+                && spec.level.is_none()
+                && compression::to_n5(codecs, spec.dtype).is_some()
+        });
+        let is_plain = is_known && spec.fill.is_none() && spec.chunk_keys.is_none();
         if !is_none || !is_plain || spec.sharding != crate::format::NewSharding::None {
-            let message = "datasets of N5 have no codecs but an encoding, no fill value, shards or labels";
+            let message = "datasets of N5 have no codecs but an encoding, Blosc or zlib, no fill value, shards or labels";
             return Err(Error::invalid(message));
         }
         if spec.domain.origin().iter().any(|&origin| origin != 0) || spec.domain.ndim() == 0 {
@@ -166,6 +189,10 @@ impl Format for N5 {
         }
     }
 
+    fn problems(&self, url: &str, options: &FormatOptions) -> Result<Vec<String>> {
+        self.lost_scales(&*store(url, options)?)
+    }
+
     fn creates(&self) -> bool {
         true
     }
@@ -185,17 +212,14 @@ impl Format for N5 {
         let Some(opened) = self.open(url, options)? else { return Ok(None) };
         let Some(document) = document::read(&*opened.store, ATTRIBUTES)? else { return Ok(None) };
         let (encoding, level) = attributes::encoding(&document);
-        let in_nanometres = opened.layout.resolution.as_ref().is_some_and(|known| known.unit == "nm");
+        let said = document.get("compression");
+        let codecs = said.and_then(|said| compression::of_n5(said, opened.layout.dtype));
+        let resolution = opened.layout.resolution.as_ref().and_then(|known| known.nanometres(|_| true));
+        let is_said = |name: &str| name == "axes" || resolution.is_some() && SIZES.contains(&name);
         let mut attributes = document;
-        attributes.retain(|name, _| !RESERVED.contains(&name.as_str()) && name != "pixelResolution");
+        attributes.retain(|name, _| !RESERVED.contains(&name.as_str()) && !is_said(name));
         let spec = CreateSpec::of(&opened.layout);
-        Ok(Some(CreateSpec {
-            encoding,
-            level,
-            resolution: spec.resolution.filter(|_| in_nanometres),
-            attributes: Some(attributes),
-            ..spec
-        }))
+        Ok(Some(CreateSpec { encoding, level, codecs, resolution, attributes: Some(attributes), ..spec }))
     }
 
     fn fit(&self, spec: CreateSpec, from: &str) -> CreateSpec {
@@ -214,9 +238,10 @@ impl Format for N5 {
             shard: None,
             shard_order: None,
             fill: None,
-            codecs: None,
+            codecs: spec.codecs.and_then(|codecs| compression::portable(&codecs, spec.dtype)),
             chunk_keys: None,
-            attributes: spec.attributes.filter(|_| is_own),
+            axes: None,
+            attributes: if is_own { spec.attributes } else { axis::of_user(spec.attributes) },
             ..spec
         }
     }
@@ -379,6 +404,14 @@ mod tests {
         assert_eq!(nodes.iter().map(|node| node.path.as_str()).collect::<Vec<_>>(), ["s0", "s1", "seg"]);
         let other = OpenOptions::new().scale("seg").open(root).unwrap();
         assert_eq!((other.shape(), other.scales()[0].key.as_str()), (&[3][..], "seg"));
+    }
+
+    #[test]
+    fn sizes_are_of_one_unit() {
+        let read = |units| resolution(json!({"resolution": [4, 5], "units": units}).as_object().unwrap(), 2);
+        assert_eq!(read(json!(["nm", "um"])), Some((vec![4.0, 5000.0], "nm".to_owned())));
+        assert_eq!(read(json!(["s", "um"])), Some((vec![1.0, 5.0], "um".to_owned())));
+        assert_eq!(read(Value::Null), Some((vec![4.0, 5.0], "nm".to_owned())));
     }
 
     #[test]

@@ -76,18 +76,51 @@ fn factors(spec: &CreateSpec, finest: &Opened) -> Result<Vec<Value>> {
 }
 
 impl N5 {
-    /// The scales of the group in `store`.
+    /// The scales of the group in `store`, which end where there is no dataset.
     fn scales(self, store: &dyn Store, group: &Document) -> Result<Vec<Opened>> {
+        (0..MOST_SCALES).map_while(|level| self.level(store, group, level).transpose()).collect()
+    }
+
+    /// A scale of the group in `store`, if there is a dataset.
+    fn level(self, store: &dyn Store, group: &Document, level: usize) -> Result<Option<Opened>> {
+        let child = store.child(&path(level))?;
+        let Some((document, dataset)) = self.dataset(&*child)? else { return Ok(None) };
+        let mut opened = self.opened(&document, &dataset, child)?;
+        opened.layout.resolution = Some(scale_resolution(group, &document, level, dataset.shape.len()));
+        Ok(Some(opened))
+    }
+
+    /// The scales of the group in `store` that can be opened, up to one that cannot.
+    fn whole_scales(self, store: &dyn Store, group: &Document) -> Result<Vec<Opened>> {
         let mut all = Vec::new();
         for level in 0..MOST_SCALES {
-            let child = store.child(&path(level))?;
-            let Some((document, dataset)) = self.dataset(&*child)? else { break };
-            let mut opened = self.opened(&document, &dataset, child)?;
-            let ndim = dataset.shape.len();
-            opened.layout.resolution = Some(scale_resolution(group, &document, level, ndim));
-            all.push(opened);
+            match self.level(store, group, level) {
+                Ok(Some(opened)) => all.push(opened),
+                Ok(None) => break,
+                // The others are as good as they were.
+                Err(error) if level > 0 && error.kind() == ErrorKind::InvalidMetadata => break,
+                Err(error) => return Err(error),
+            }
         }
         Ok(all)
+    }
+
+    /// What scales the group in `store` lists that cannot be opened.
+    pub(super) fn lost_scales(self, store: &dyn Store) -> Result<Vec<String>> {
+        let Some(group) = document::read(store, ATTRIBUTES)? else { return Ok(Vec::new()) };
+        let listed = group.get(SCALES).and_then(Value::as_array).map_or(0, Vec::len);
+        let mut lost = Vec::new();
+        for level in 0..listed.min(MOST_SCALES) {
+            match self.level(store, &group, level) {
+                Ok(Some(_)) => {}
+                Ok(None) => lost.push(format!("scales: {} is listed, but there is no dataset", path(level))),
+                Err(error) if error.kind() == ErrorKind::InvalidMetadata => {
+                    lost.push(format!("scales: {} cannot be opened: {error}", path(level)));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(lost)
     }
 
     /// Opens a scale of a group, or another dataset in it by its path.
@@ -107,7 +140,16 @@ impl N5 {
                 return self.opened(&document, &dataset, child).map(|opened| opened.member(path));
             }
         }
-        let mut all = self.scales(store, group)?;
+        let mut all = self.whole_scales(store, group)?;
+        if let ScaleSelector::Key(path) = selector
+            && path
+                .strip_prefix('s')
+                .and_then(|level| level.parse::<usize>().ok())
+                .is_some_and(|level| all.len() == level)
+        {
+            // Says why, if it is damaged.
+            self.level(store, group, all.len())?;
+        }
         if all.is_empty() {
             let message = "this is a group, not a dataset: open one by its path, or as a scale; it has no s0";
             return Err(Error::invalid(message));

@@ -142,6 +142,7 @@ impl Format for Precomputed {
             shard: None,
             shard_order: None,
             dimension_names: None,
+            axes: None,
             fill: None,
             codecs: None,
             chunk_keys: None,

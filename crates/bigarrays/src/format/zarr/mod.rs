@@ -20,7 +20,8 @@ use serde_json::{Value, json};
 
 use super::document::{self, Document};
 use super::{
-    Abilities, CreateSpec, Format, FormatOptions, NewSharding, Node, Opened, ScaleSelector, store_at,
+    Abilities, CreateSpec, Format, FormatOptions, NewSharding, Node, Opened, ScaleSelector, axis,
+    compression, store_at,
 };
 use crate::codec::ContentEncoding;
 use crate::error::{Error, ErrorKind, Result};
@@ -190,7 +191,10 @@ impl Zarr {
         let is_known = |name: &String| create::ENCODINGS.contains(&name.as_str());
         let is_sharded = spec.shard.is_some() || spec.sharding != NewSharding::None;
         let encoding = spec.encoding.filter(is_known);
-        let codecs = spec.codecs.filter(|_| is_own);
+        let codecs = match is_own {
+            true => spec.codecs,
+            false => spec.codecs.and_then(|codecs| compression::portable(&codecs, spec.dtype)),
+        };
         let has_shards =
             self.version == Version::Three && (is_sharded || super::makes_shards(codecs.as_ref()));
         CreateSpec {
@@ -321,7 +325,11 @@ impl Format for Zarr {
             labels: None,
             key: None,
             resolution: None,
-            attributes: spec.attributes.filter(|_| is_own),
+            axes: None,
+            attributes: match from == self.name() {
+                true => spec.attributes,
+                false => axis::of_user(spec.attributes),
+            },
             ..spec
         }
     }

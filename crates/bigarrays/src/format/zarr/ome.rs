@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::multiscale::{Dataset, Multiscale, NANOMETRES};
+use super::multiscale::{self, Dataset, Multiscale, NANOMETRES};
 use super::{V2, V3, Version, Zarr, create};
 use crate::domain::{Dims, Domain};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::document::Document;
-use crate::format::{Abilities, CreateSpec, Format, FormatOptions, Opened, Scale, ScaleSelector};
+use crate::format::{Abilities, CreateSpec, Format, FormatOptions, Opened, Scale, ScaleSelector, axis};
 use crate::grid::{ChunkGrid, EdgeChunks};
 use crate::layout::{Layout, Resolution};
 use crate::store::Store;
@@ -57,20 +57,38 @@ impl OmeZarr {
         Ok(image.map(|image| (store, image)))
     }
 
-    /// Opens one scale of an image, knowing all of them.
+    /// The scales of an image, and the array of each or why it cannot be opened.
+    ///
+    /// # Errors
+    /// A storage error, which says nothing of what is stored.
+    fn scales(&self, store: &dyn Store, image: &Multiscale) -> Result<Vec<(Scale, Result<Opened>)>> {
+        let one = |dataset: &Dataset| match self.dataset(store, image, dataset) {
+            Ok(opened) => Ok((scale(image, dataset, &opened.layout), Ok(opened))),
+            Err(error) if is_damage(&error) => Ok((lost(image, dataset)?, Err(error))),
+            Err(error) => Err(error),
+        };
+        image.datasets.iter().map(one).collect()
+    }
+
+    /// Opens the array of a scale.
+    fn dataset(&self, store: &dyn Store, image: &Multiscale, dataset: &Dataset) -> Result<Opened> {
+        let named = |error: Error| match error.kind() {
+            // There is an image, and it says that there is this scale.
+            ErrorKind::NotFound | ErrorKind::InvalidArgument | ErrorKind::InvalidMetadata => {
+                Error::metadata(format!("multiscales[0]: scale {}: {error}", dataset.path)).caused_by(error)
+            }
+            _ => error,
+        };
+        let opened = self.zarr.open_member(store, &dataset.path).map_err(named)?;
+        let layout = placed(opened.layout, image, dataset).map_err(named)?;
+        Ok(Opened { layout, ..opened })
+    }
+
+    /// Opens one scale of an image, knowing all of them, of which others may be damaged.
     fn opened(&self, store: &dyn Store, image: &Multiscale, selector: &ScaleSelector) -> Result<Opened> {
-        let mut all = Vec::with_capacity(image.datasets.len());
-        for dataset in &image.datasets {
-            let mut opened = self.zarr.open_member(store, &dataset.path)?;
-            opened.layout = placed(opened.layout, image, dataset)
-                .map_err(|error| Error::metadata(format!("multiscales[0]: {}: {error}", dataset.path)))?;
-            all.push(opened);
-        }
-        let pairs = image.datasets.iter().zip(&all);
-        let scales = pairs.map(|(dataset, opened)| scale(image, dataset, &opened.layout));
-        let scales: Vec<Scale> = scales.collect();
+        let (scales, mut all): (Vec<_>, Vec<_>) = self.scales(store, image)?.into_iter().unzip();
         let position = selector.find(&scales)?;
-        let opened = all.swap_remove(position);
+        let opened = all.swap_remove(position)?;
         Ok(Opened { format: self.name(), scales, scale: position, ..opened })
     }
 
@@ -107,6 +125,25 @@ fn placed(layout: Layout, image: &Multiscale, dataset: &Dataset) -> Result<Layou
     Ok(Layout { grid, dimension_names, resolution: Some(image.resolution(dataset)), ..layout })
 }
 
+/// Whether an error says something of what is stored.
+fn is_damage(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::InvalidMetadata | ErrorKind::CorruptData | ErrorKind::Unsupported)
+}
+
+/// A scale whose array cannot be opened: of no elements.
+fn lost(image: &Multiscale, dataset: &Dataset) -> Result<Scale> {
+    let ndim = image.axes.len();
+    Ok(Scale {
+        key: dataset.path.clone(),
+        domain: Domain::from_shape(&vec![0; ndim])?,
+        chunks: vec![Dims::from_elem(1, ndim)],
+        resolution: image.resolution(dataset),
+        encoding: "cannot be opened".to_owned(),
+        sharded: false,
+        labels: image.labels,
+    })
+}
+
 fn scale(image: &Multiscale, dataset: &Dataset, layout: &Layout) -> Scale {
     Scale {
         key: dataset.path.clone(),
@@ -122,9 +159,11 @@ fn scale(image: &Multiscale, dataset: &Dataset, layout: &Layout) -> Scale {
 /// The dataset of `path` that `spec` describes.
 fn new_dataset(spec: &CreateSpec, image: &Multiscale, path: String) -> Result<Dataset> {
     let ndim = image.axes.len();
-    let mut size = spec.resolution.clone().unwrap_or_else(|| vec![1.0; ndim]);
+    let said = |axis: usize| spec.axes.iter().flatten().find(|said| said.name == image.axes[axis].name);
+    let usual = |axis: usize| said(axis).map_or(1.0, |said| said.scale);
+    let mut size = spec.resolution.clone().unwrap_or_else(|| (0..ndim).map(usual).collect());
     // Given for the axes of space alone, they are theirs.
-    let space: Vec<usize> = (0..ndim).filter(|&axis| image.axes[axis].unit.is_some()).collect();
+    let space: Vec<usize> = (0..ndim).filter(|&axis| image.is_space(axis)).collect();
     if size.len() == space.len() && size.len() < ndim {
         let mut all = vec![1.0; ndim];
         space.iter().zip(&size).for_each(|(&axis, &size)| all[axis] = size);
@@ -133,8 +172,43 @@ fn new_dataset(spec: &CreateSpec, image: &Multiscale, path: String) -> Result<Da
     if size.len() != ndim || size.iter().any(|size| !(size.is_finite() && *size > 0.0)) {
         return Err(Error::invalid(format!("a resolution {size:?} of {ndim} axes")));
     }
-    let translation = spec.domain.origin().iter().zip(&size).map(|(&at, size)| at as f64 * size).collect();
-    Ok(Dataset { path, scale: size, translation })
+    let mut scale = if spec.resolution.is_some() { image.scale(&size) } else { size };
+    // Resolutions do not say those of time.
+    for (axis, scale) in scale.iter_mut().enumerate().filter(|(_, scale)| **scale == 1.0) {
+        if !image.is_space(axis) {
+            *scale = usual(axis);
+        }
+    }
+    let offset = |axis: usize| said(axis).map_or(0.0, |said| said.offset);
+    let place = |(axis, &at): (usize, &i64)| (at as f64 + offset(axis)) * scale[axis];
+    let translation = spec.domain.origin().iter().enumerate().map(place).collect();
+    Ok(Dataset { path, scale, translation })
+}
+
+/// The members of attributes that are of images, as `like` gives and `create` takes them: those of 0.5, without what
+/// is of the axes and scales.
+fn take_members(attributes: &mut Map<String, Value>, is_new: bool) -> Map<String, Value> {
+    let mut members = match is_new {
+        true => attributes.remove(OME).and_then(|ome| ome.as_object().cloned()).unwrap_or_default(),
+        false => ["multiscales", "omero", "image-label"]
+            .into_iter()
+            .filter_map(|name| attributes.remove(name).map(|value| (name.to_owned(), value)))
+            .collect(),
+    };
+    members.remove("version");
+    if let Some(image) = members.get_mut("multiscales").and_then(|all| all.get_mut(0)) {
+        let mut image = image.as_object().cloned().unwrap_or_default();
+        image.retain(|name, _| {
+            !["axes", "datasets", "coordinateTransformations", "version"].contains(&name.as_str())
+        });
+        members.insert("multiscales".to_owned(), json!([image]));
+    }
+    for name in ["omero", "image-label"] {
+        if let Some(member) = members.get_mut(name).and_then(Value::as_object_mut) {
+            member.remove("version");
+        }
+    }
+    members
 }
 
 /// The array of a scale, which itself knows neither place nor size.
@@ -146,6 +220,7 @@ fn array_spec(spec: &CreateSpec, image: &Multiscale) -> Result<CreateSpec> {
         labels: None,
         key: None,
         attributes: None,
+        axes: None,
         dimension_names: Some(names),
         // What the specification of 0.4 asks for.
         chunk_keys: spec.chunk_keys.clone(),
@@ -189,16 +264,20 @@ impl Format for OmeZarr {
         let dataset = new_dataset(spec, &image, path.clone())?;
         image.datasets.push(dataset);
         let mut attributes = spec.attributes.clone().unwrap_or_default();
-        let mut members = Map::new();
+        let mut members = take_members(&mut attributes, true);
+        let old = members.remove("multiscales");
         if self.is_new() {
             members.insert("version".to_owned(), json!("0.5"));
         }
-        members.insert("multiscales".to_owned(), image.to_json(None, !self.is_new()));
-        if image.labels {
-            members.insert(
-                "image-label".to_owned(),
-                if self.is_new() { json!({}) } else { json!({"version": "0.4"}) },
-            );
+        members.insert("multiscales".to_owned(), image.to_json(old.as_ref(), !self.is_new()));
+        match image.labels {
+            false => drop(members.remove("image-label")),
+            true => {
+                let label = members.entry("image-label").or_insert_with(|| json!({}));
+                if let Some(label) = label.as_object_mut().filter(|_| !self.is_new()) {
+                    label.insert("version".to_owned(), json!("0.4"));
+                }
+            }
         }
         match self.is_new() {
             true => drop(attributes.insert(OME.to_owned(), Value::Object(members))),
@@ -216,14 +295,21 @@ impl Format for OmeZarr {
 
     fn like(&self, url: &str, options: &FormatOptions) -> Result<Option<CreateSpec>> {
         let Some(opened) = self.open(url, options)? else { return Ok(None) };
+        let Some((_, image)) = self.find(url, options)? else { return Ok(None) };
         let scale = &opened.scales[opened.scale];
+        let Some(dataset) = image.datasets.get(opened.scale) else { return Ok(None) };
+        let mut attributes =
+            self.zarr.group_attributes(&*self.zarr.store(url, options)?)?.unwrap_or_default();
+        let members = take_members(&mut attributes, self.is_new());
+        attributes.insert(OME.to_owned(), Value::Object(members));
         let own = self.zarr.array(&*self.zarr.store(url, options)?.child(&scale.key)?)?;
-        let in_nanometres = scale.resolution.unit == "nm";
         Ok(Some(CreateSpec {
             domain: opened.layout.domain().clone(),
             dimension_names: Some(opened.layout.dimension_names.to_vec()),
-            resolution: Some(scale.resolution.size.to_vec()).filter(|_| in_nanometres),
+            resolution: scale.resolution.nanometres(|axis| image.is_space(axis)),
             labels: Some(scale.labels),
+            axes: Some(image.axis_specs(dataset)),
+            attributes: Some(attributes),
             key: Some(scale.key.clone()),
             ..create::like(&own)?
         }))
@@ -233,7 +319,16 @@ impl Format for OmeZarr {
         let is_own = from == self.name() || from == self.zarr.name();
         let key = spec.key.clone().filter(|_| from == self.name());
         let spec = self.zarr.fit_array(spec, is_own);
-        CreateSpec { key, attributes: None, ..spec }
+        let is_image = [OME_V3.name(), OME_V2.name()].contains(&from);
+        let attributes = if is_image { spec.attributes } else { axis::of_user(spec.attributes) };
+        CreateSpec { key, attributes, ..spec }
+    }
+
+    fn problems(&self, url: &str, options: &FormatOptions) -> Result<Vec<String>> {
+        let store = self.zarr.store(url, options)?;
+        let Some(attributes) = self.zarr.group_attributes(&*store)? else { return Ok(Vec::new()) };
+        let all = self.members(&attributes).and_then(|members| members.get("multiscales"));
+        Ok(all.map(multiscale::problems).unwrap_or_default())
     }
 
     fn add_scale(&self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
@@ -271,7 +366,8 @@ impl Format for OmeZarr {
             store.tidy();
             return Ok(());
         };
-        let position = self.opened(&*store, &image, selector)?.scale;
+        let scales: Vec<Scale> = self.scales(&*store, &image)?.into_iter().map(|(scale, _)| scale).collect();
+        let position = selector.find(&scales)?;
         if image.datasets.len() == 1 {
             return Err(Error::invalid("this is the only scale of the image; remove the image instead"));
         }
