@@ -559,7 +559,7 @@ fn plain_files_are_verified() {
 #[test]
 fn a_scale_that_is_lost_is_named_and_the_others_open() {
     let damages: [&dyn Fn(&Path); 2] = [&|document| std::fs::remove_file(document).unwrap(), &|document| {
-        std::fs::write(document, b"{").unwrap()
+        std::fs::write(document, b"{").unwrap();
     }];
     for (format, path, file) in
         [("ome-zarr", "1", "zarr.json"), ("ome-zarr-0.4", "1", ".zarray"), ("n5", "s1", "attributes.json")]
