@@ -239,6 +239,11 @@ pub(crate) fn open(
     let writable = match given.take::<String>("mode")?.as_deref() {
         None | Some("r") => false,
         Some("r+") => true,
+        Some("c") => {
+            let reason =
+                "changes that stay in this process are FlatArray's, of .npy files: FlatArray(path, \"c\")";
+            return Err(invalid(py, reason.to_owned()));
+        }
         Some(other) => {
             let known =
                 "known are \"r\" to read and \"r+\" to write as well; bigarrays.create makes new arrays";
