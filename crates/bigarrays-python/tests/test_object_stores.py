@@ -25,7 +25,7 @@ REPOSITORY = Path(__file__).parents[3]
 
 @pytest.fixture(scope="module")
 def testbed() -> Path:
-    program = REPOSITORY / "target/debug/testbed"
+    program = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target")) / "debug/testbed"
     if not program.exists():  # the Rust tests have built it
         subprocess.run(["cargo", "build", "--quiet", "--locked", "-p", "testbed"], cwd=REPOSITORY, check=True)
     return program

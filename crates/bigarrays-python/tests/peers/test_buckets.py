@@ -5,6 +5,7 @@ what they write. Azure has no such peer. The servers are those of `crates/testbe
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -164,7 +165,7 @@ def pairs(ability: str) -> list[Any]:
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Server]]:
     """All servers, each for all tests here, and the environment in which every tool finds them."""
-    program = ROOT / "target/debug/testbed"
+    program = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug/testbed"
     if not program.exists():
         subprocess.run(["cargo", "build", "--quiet", "--package", "testbed"], cwd=ROOT, check=True)
     running, environment, found = [], pytest.MonkeyPatch(), {}
