@@ -371,7 +371,7 @@ impl Copier<'_> {
             let target = new.mapped.place_in(&target)?;
             (new.mapped.view, target)
         } else {
-            self.existing(selector, part, self.args.what.all_scales || self.args.what.scale.len() > 1)?
+            self.existing(selector, part, self.args.what.is_many())?
         };
         let plan = plan_copy(&source, &target, &self.options(&source, &target))?;
         let elements = target.domain().checked_len()?;
