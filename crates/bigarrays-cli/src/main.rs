@@ -40,6 +40,7 @@ use session::Session;
 
 fn main() -> std::process::ExitCode {
     let cli = Cli::parse();
+    bigarrays::on_long_wait(terminal::note_wait);
     let outcome = bigarrays::interruptible(&interrupt::is_asked, || run(&cli));
     failure::present(outcome).into()
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use bigarrays::format::FormatOptions;
 use bigarrays::store::{CacheOptions, Settings, StoreOptions, Validate, cache};
@@ -23,6 +24,11 @@ pub(crate) struct StoreArgs {
     /// Do without locks and conditional writes: nobody else writes meanwhile
     #[arg(long, global = true, help_heading = "Global options")]
     no_lock: bool,
+
+    /// Give up after so many seconds of waiting for a lock that another process holds [default: wait for as long
+    /// as it takes]
+    #[arg(long, global = true, value_name = "SECONDS", value_parser = values::seconds, help_heading = "Global options")]
+    lock_timeout: Option<Duration>,
 }
 
 /// What is kept of chunks that are read from behind a network.
@@ -78,7 +84,12 @@ impl Session {
         args.store_option.iter().try_for_each(|pair| settings.parse(pair))?;
         Ok(Self {
             terminal,
-            store: StoreOptions { settings, lock: !args.no_lock, ..StoreOptions::default() },
+            store: StoreOptions {
+                settings,
+                lock: !args.no_lock,
+                lock_timeout: args.lock_timeout,
+                ..StoreOptions::default()
+            },
         })
     }
 
@@ -89,7 +100,10 @@ impl Session {
 
     /// The options of this call added to others.
     pub(crate) fn with(&self, options: OpenOptions) -> OpenOptions {
-        options.settings(self.store.settings.clone()).lock(self.store.lock)
+        options
+            .settings(self.store.settings.clone())
+            .lock(self.store.lock)
+            .lock_timeout(self.store.lock_timeout)
     }
 
     /// Options of stores that are opened for themselves.

@@ -51,3 +51,8 @@ impl Terminal {
 pub(crate) fn results() -> BufWriter<StdoutLock<'static>> {
     BufWriter::new(io::stdout().lock())
 }
+
+/// Says that a lock is waited for, however quiet the call is: it may be for ever.
+pub(crate) fn note_wait(sentence: &str) {
+    let _ = writeln!(io::stderr(), "{sentence}");
+}

@@ -1,6 +1,7 @@
 //! Values of options that several commands take.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use bigarrays::codec::ContentEncoding;
 use bigarrays::curve::ChunkOrder;
@@ -59,6 +60,12 @@ pub(crate) fn resolution(text: &str) -> Result<Sizes, String> {
 /// Size of a voxel along the axes.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Sizes(pub(crate) Vec<f64>);
+
+/// A number of seconds, which may be a fraction.
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| format!("{text:?} is no number of seconds such as 2.5"))?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
 
 /// A JSON document.
 pub(crate) fn json(text: &str) -> Result<serde_json::Value, String> {

@@ -40,3 +40,11 @@ pub(crate) fn detached<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T>
         None => outcome.or_raise(py),
     }
 }
+
+/// Has the logger of the package warn of a wait. Whether it can does not matter to who waits.
+pub(crate) fn warn_of_wait(sentence: &str) {
+    let _ = Python::try_attach(|py| {
+        let logger = py.import("logging")?.call_method1("getLogger", ("bigarrays",))?;
+        logger.call_method1("warning", ("%s", sentence)).map(drop)
+    });
+}

@@ -54,6 +54,7 @@ mod _bigarrays {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        bigarrays::on_long_wait(super::interrupt::warn_of_wait);
         super::errors::register(module)
     }
 }

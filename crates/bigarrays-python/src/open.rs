@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bigarrays::codec::ContentEncoding;
 use bigarrays::domain::Dims;
@@ -38,6 +39,7 @@ pub(crate) struct Opening {
     drop_fill: bool,
     durable: bool,
     lock: bool,
+    lock_timeout: Option<Duration>,
     compression: Option<ContentEncoding>,
     settings: Settings,
     cache: Option<CacheOptions>,
@@ -63,6 +65,12 @@ impl Opening {
             drop_fill: given.take("drop_fill")?.unwrap_or(false),
             durable: given.take("durable")?.unwrap_or(false),
             lock: given.take("lock")?.unwrap_or(true),
+            lock_timeout: given
+                .take::<f64>("lock_timeout")?
+                .map(|seconds| {
+                    Duration::try_from_secs_f64(seconds).map_err(|error| given.invalid(error.to_string()))
+                })
+                .transpose()?,
             compression: given
                 .take::<String>("compression")?
                 .map(|name| {
@@ -88,6 +96,7 @@ impl Opening {
             .drop_fill(self.drop_fill)
             .durable(self.durable)
             .lock(self.lock)
+            .lock_timeout(self.lock_timeout)
             .settings(self.settings.clone())
             .cache(self.cache.clone())
             .content_encoding(self.compression.unwrap_or_default());
@@ -107,6 +116,7 @@ impl Opening {
         arguments.set_item("drop_fill", self.drop_fill)?;
         arguments.set_item("durable", self.durable)?;
         arguments.set_item("lock", self.lock)?;
+        arguments.set_item("lock_timeout", self.lock_timeout.map(|timeout| timeout.as_secs_f64()))?;
         let name = COMPRESSIONS.iter().find(|(_, encoding)| Some(*encoding) == self.compression);
         arguments.set_item("compression", name.map(|(name, _)| *name))?;
         let settings = PyDict::new(py);
@@ -205,7 +215,9 @@ impl<'py> Arguments<'py> {
 /// With `strict`, reads outside the domain or over chunks that are not stored are errors instead of the
 /// fill value. `outside="crop"` leaves out what a write has outside the domain, instead of refusing it.
 /// `drop_fill` deletes chunks that would hold only the fill value. `durable` has every write on stable
-/// storage before it returns. Without `lock`, only one process may write at a time. `compression`
+/// storage before it returns. Without `lock`, only one process may write at a time; with it, a write waits for
+/// other writers of local files for `lock_timeout` seconds at most (None: for as long as it takes), and the
+/// logger "bigarrays" warns of waits of over five seconds. `compression`
 /// ("gzip", "br", "zstd" or "none") is put around chunks of precomputed layers that are written whole; all are
 /// understood when read.
 ///
@@ -228,7 +240,7 @@ impl<'py> Arguments<'py> {
 #[pyfunction]
 #[pyo3(
     signature = (path_or_url, **options),
-    text_signature = "(path_or_url, *, mode='r', scale=0, format=None, strict=False, outside='error', drop_fill=False, durable=False, lock=True, compression=None, storage_options=None, cache=None, validate=None)"
+    text_signature = "(path_or_url, *, mode='r', scale=0, format=None, strict=False, outside='error', drop_fill=False, durable=False, lock=True, lock_timeout=None, compression=None, storage_options=None, cache=None, validate=None)"
 )]
 pub(crate) fn open(
     py: Python<'_>,
@@ -330,7 +342,7 @@ pub(crate) fn to_selector(scale: &Bound<'_, PyAny>) -> PyResult<ScaleSelector> {
 #[pyfunction]
 #[pyo3(
     signature = (path_or_url, **options),
-    text_signature = "(path_or_url, *, like=None, dtype=None, shape=None, domain=None, origin=None, chunks=None, encoding=None, level=None, block=None, resolution=None, labels=None, key=None, sharding=None, shard_order=None, dimension_names=None, fill_value=None, codecs=None, chunk_keys=None, attributes=None, format='precomputed', strict=False, outside='error', drop_fill=False, durable=False, lock=True, compression=None, storage_options=None, cache=None, validate=None)"
+    text_signature = "(path_or_url, *, like=None, dtype=None, shape=None, domain=None, origin=None, chunks=None, encoding=None, level=None, block=None, resolution=None, labels=None, key=None, sharding=None, shard_order=None, dimension_names=None, fill_value=None, codecs=None, chunk_keys=None, attributes=None, format='precomputed', strict=False, outside='error', drop_fill=False, durable=False, lock=True, lock_timeout=None, compression=None, storage_options=None, cache=None, validate=None)"
 )]
 pub(crate) fn create(
     py: Python<'_>,
@@ -358,7 +370,7 @@ pub(crate) fn create(
 #[pyfunction]
 #[pyo3(
     signature = (path_or_url, **options),
-    text_signature = "(path_or_url, *, like=None, dtype=None, shape=None, domain=None, origin=None, chunks=None, encoding=None, level=None, block=None, resolution=None, labels=None, key=None, sharding=None, shard_order=None, dimension_names=None, fill_value=None, codecs=None, chunk_keys=None, attributes=None, format=None, strict=False, outside='error', drop_fill=False, durable=False, lock=True, compression=None, storage_options=None, cache=None, validate=None)"
+    text_signature = "(path_or_url, *, like=None, dtype=None, shape=None, domain=None, origin=None, chunks=None, encoding=None, level=None, block=None, resolution=None, labels=None, key=None, sharding=None, shard_order=None, dimension_names=None, fill_value=None, codecs=None, chunk_keys=None, attributes=None, format=None, strict=False, outside='error', drop_fill=False, durable=False, lock=True, lock_timeout=None, compression=None, storage_options=None, cache=None, validate=None)"
 )]
 pub(crate) fn add_scale(
     py: Python<'_>,

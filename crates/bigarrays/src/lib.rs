@@ -47,6 +47,7 @@ pub use half;
 pub use interrupt::interruptible;
 pub use ndarray;
 pub use pool::{set_threads, threads};
+pub use store::on_long_wait;
 
 /// The README's example runs as a test.
 #[cfg(doctest)]

@@ -4,16 +4,29 @@
 //! or to locks held through file descriptors is made anew in the child.
 
 use std::cell::Cell;
+use std::marker::PhantomData;
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
 use rayon::ThreadPool;
 
 use crate::error::{Error, ErrorKind, Result};
 
 /// A value that each process makes for itself, on first use.
-pub(crate) struct PerProcess<T>(Mutex<Option<(u32, Arc<T>)>>);
+///
+/// No lock is taken: a fork while another thread makes the value, or asks for it, leaves the child nothing that
+/// is locked.
+pub(crate) struct PerProcess<T> {
+    made: AtomicPtr<Made<T>>,
+    /// Threads share the values.
+    values: PhantomData<Arc<T>>,
+}
+
+struct Made<T> {
+    process: u32,
+    value: Arc<T>,
+}
 
 impl<T> std::fmt::Debug for PerProcess<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -23,32 +36,92 @@ impl<T> std::fmt::Debug for PerProcess<T> {
 
 impl<T> PerProcess<T> {
     pub(crate) const fn new() -> Self {
-        Self(Mutex::new(None))
+        Self { made: AtomicPtr::new(std::ptr::null_mut()), values: PhantomData }
     }
 
-    /// This process' value, made by `make` if there is none yet.
+    /// This process' value, made by `make` if there is none yet. Of several threads that make one at once, all
+    /// get that of the first.
     pub(crate) fn get_or_try_init(&self, make: impl FnOnce() -> Result<T>) -> Result<Arc<T>> {
         let process = process();
-        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((owner, value)) = &*slot
-            && *owner == process
+        let found = self.made.load(Ordering::Acquire);
+        // SAFETY: what is stored there is null or stays allocated as long as `self`.
+        if let Some(made) = unsafe { found.as_ref() }
+            && made.process == process
         {
-            return Ok(Arc::clone(value));
+            return Ok(Arc::clone(&made.value));
         }
         let value = Arc::new(make()?);
-        if let Some(inherited) = slot.replace((process, Arc::clone(&value))) {
-            // Dropping a parent's value in the child would wait for threads that do not exist here.
-            std::mem::forget(inherited);
+        let new = Box::into_raw(Box::new(Made { process, value: Arc::clone(&value) }));
+        // What a child inherited stays allocated: dropping it would wait for threads that do not exist here, and
+        // give back locks that are its parent's.
+        match self.made.compare_exchange(found, new, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => Ok(value),
+            Err(first) => {
+                // SAFETY: `new` is from `Box::into_raw`, and nobody else has seen it.
+                drop(unsafe { Box::from_raw(new) });
+                // SAFETY: as above; a thread of this process has put it there, and it stays.
+                Ok(Arc::clone(unsafe { &(*first).value }))
+            }
         }
-        Ok(value)
+    }
+}
+
+impl<T> Drop for PerProcess<T> {
+    fn drop(&mut self) {
+        let made = *self.made.get_mut();
+        // SAFETY: as in `get_or_try_init`.
+        if unsafe { made.as_ref() }.is_some_and(|made| made.process == process()) {
+            // SAFETY: it is from `Box::into_raw`, and `self`, which alone refers to it, is gone.
+            drop(unsafe { Box::from_raw(made) });
+        }
     }
 }
 
 /// This process' number, or zero if it has to be asked for.
 static PROCESS: AtomicU32 = AtomicU32::new(0);
+/// How many threads are in sections that no fork may cut in two.
+static SECTIONS: AtomicUsize = AtomicUsize::new(0);
+/// How many threads are forking.
+static FORKING: AtomicUsize = AtomicUsize::new(0);
+/// Whether forks are known of, so that these numbers are right.
+static HAS_HANDLERS: AtomicBool = AtomicBool::new(false);
 
-extern "C" fn forget_process() {
+extern "C" fn before_fork() {
+    FORKING.fetch_add(1, Ordering::SeqCst);
+    while SECTIONS.load(Ordering::SeqCst) != 0 {
+        std::thread::yield_now();
+    }
+}
+
+extern "C" fn after_fork() {
+    FORKING.fetch_sub(1, Ordering::SeqCst);
+}
+
+extern "C" fn in_child() {
+    FORKING.store(0, Ordering::SeqCst);
     PROCESS.store(0, Ordering::Relaxed);
+}
+
+/// Does `work`, which is short and calls nothing of others, while no fork happens: a child that inherits what it
+/// locks finds it unlocked.
+pub(crate) fn whole_across_forks<T>(work: impl FnOnce() -> T) -> T {
+    /// Leaves the section, also when `work` panics.
+    struct Leave;
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            SECTIONS.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+    process();
+    loop {
+        SECTIONS.fetch_add(1, Ordering::SeqCst);
+        let leave = Leave;
+        if FORKING.load(Ordering::SeqCst) == 0 {
+            return work();
+        }
+        drop(leave);
+        std::thread::yield_now();
+    }
 }
 
 /// This process' number; without a call of the system but for the first.
@@ -61,14 +134,17 @@ pub(crate) fn process() -> u32 {
 
 #[cold]
 fn ask_process() -> u32 {
-    static IS_TOLD: OnceLock<bool> = OnceLock::new();
-    // SAFETY: what a forked child is to call first only stores a number.
-    let is_told =
-        *IS_TOLD.get_or_init(|| unsafe { libc::pthread_atfork(None, None, Some(forget_process)) } == 0);
-    let process = std::process::id();
-    if is_told {
-        PROCESS.store(process, Ordering::Relaxed);
+    if !HAS_HANDLERS.load(Ordering::Acquire) {
+        // Two threads that come here at once have them called twice, which does no harm.
+        // SAFETY: the handlers only change numbers, and wait for sections that are short.
+        let refused = unsafe { libc::pthread_atfork(Some(before_fork), Some(after_fork), Some(in_child)) };
+        if refused != 0 {
+            return std::process::id();
+        }
+        HAS_HANDLERS.store(true, Ordering::Release);
     }
+    let process = std::process::id();
+    PROCESS.store(process, Ordering::Relaxed);
     process
 }
 

@@ -1,6 +1,7 @@
 //! Options for opening arrays, and how open arrays behave.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Array;
 use crate::error::Result;
@@ -104,6 +105,14 @@ impl OpenOptions {
     #[must_use]
     pub fn lock(mut self, lock: bool) -> Self {
         self.format.store.lock = lock;
+        self
+    }
+
+    /// How long a change waits for the lock of another thread or process at most: see
+    /// [`StoreOptions::lock_timeout`](crate::store::StoreOptions::lock_timeout).
+    #[must_use]
+    pub fn lock_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.format.store.lock_timeout = timeout;
         self
     }
 

@@ -10,7 +10,7 @@ use crate::codec::ContentEncoding;
 use crate::domain::Domain;
 use crate::error::Result;
 use crate::layout::Layout;
-use crate::store::{Blob, Change, ChangeFn, Extent, Get, GetSink, Part, Store, Update, Wanted};
+use crate::store::{Blob, Change, ChangeFn, Extent, Get, GetSink, Part, Store, Update, Wanted, settled};
 
 /// A digest of chunks, in whatever order they are added.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -178,8 +178,8 @@ impl Store for Reads {
         let requests: Vec<Get> = requests.iter().map(named).collect();
         self.inner.get_many(&requests, &|position, blob| {
             if blob.is_none_or(|blob| blob.extent != Extent::Withheld) {
-                let version =
-                    blob.map(|blob| XxHash3_128::oneshot(blob.version.unwrap_or_default().as_bytes()));
+                let name = |blob: Blob<'_>| blob.version.map_or("", settled).to_owned();
+                let version = blob.map(|blob| XxHash3_128::oneshot(name(blob).as_bytes()));
                 let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
                 let before =
                     seen.as_mut().and_then(|seen| seen.insert(requests[position].key.clone(), version));

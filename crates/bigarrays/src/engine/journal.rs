@@ -18,7 +18,7 @@ use twox_hash::XxHash3_128;
 
 use super::digest::Digest;
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::ofd::{self, Kind, Span};
+use crate::store::ofd::{self, Kind, Private, Span};
 
 /// The first line of a journal.
 const MAGIC: &str = "bigarrays journal 1\n";
@@ -26,7 +26,7 @@ const MAGIC: &str = "bigarrays journal 1\n";
 /// A record of what is done of a job, kept in a file that one process at a time may have open.
 pub struct Journal {
     path: PathBuf,
-    file: Mutex<File>,
+    file: Mutex<Private<File>>,
     blocks: HashMap<(u128, usize), Made>,
     steps: Vec<String>,
     /// Whether nothing is noted: then nothing is left when it is closed.
@@ -71,8 +71,9 @@ impl Journal {
             std::fs::create_dir_all(parent).map_err(failed)?;
         }
         let mut file = loop {
-            let file = OpenOptions::new().read(true).append(true).create(true).open(&path).map_err(failed)?;
-            ofd::try_lock(&file, Kind::Exclusive, Span::ALL).map_err(|_| {
+            let open = || OpenOptions::new().read(true).append(true).create(true).open(&path);
+            let file = Private::open(open).map_err(failed)?;
+            ofd::try_lock(&*file, Kind::Exclusive, Span::ALL).map_err(|_| {
                 let reason = "another process is at this job; wait until it ends, or stop it";
                 Error::new(ErrorKind::Storage, reason).at(path.display().to_string())
             })?;

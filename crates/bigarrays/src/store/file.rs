@@ -13,11 +13,13 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{Access, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::lock::KeyLocks;
+use super::request::YOUNG;
 use super::temporary::{Temporary, remove_abandoned};
 use super::{
     Blob, Change, ChangeFn, Extent, Finding, Get, GetSink, Part, RESERVED, Store, StoreOptions, Update,
@@ -88,7 +90,7 @@ impl FileStore {
         // A store stays where it is when the process changes its directory.
         let refused = |error: io::Error| Error::invalid(error.to_string()).during("opening").caused_by(error);
         let root = std::path::absolute(root).map_err(refused)?;
-        let locks = KeyLocks::new(&root, options.lock);
+        let locks = KeyLocks::new(&root, options.lock).with_patience(options.lock_timeout);
         Ok(Self { root, options, locks })
     }
 
@@ -357,7 +359,10 @@ fn read(path: &mut KeyPath, request: &Get, buffer: &mut Vec<u8>) -> Result<Optio
             let error = Error::new(ErrorKind::Storage, "not a regular file");
             return Err(error.during("reading").at(shown(path)));
         }
-        let version = (request.version != Wanted::Any).then(|| version_of(&stat));
+        let version = (request.version != Wanted::Any).then(|| match is_young(&stat) {
+            true => version_of(&stat) + YOUNG,
+            false => version_of(&stat),
+        });
         if request.version.withholds(version.as_deref()) {
             return Ok(Some(Found { len: 0, encoding, extent: Extent::Withheld, version }));
         }
@@ -369,11 +374,19 @@ fn read(path: &mut KeyPath, request: &Get, buffer: &mut Vec<u8>) -> Result<Optio
     Ok(None)
 }
 
-/// What tells this file from all that had or will have its name. While a file is being replaced both
-/// exist, with different numbers; a number is used again only after that.
+/// What tells this file from all that had or will have its name: its number, when it was changed last, and its
+/// size. While a file is being replaced both exist, with different numbers; a number is used again only after
+/// that. The time of the change, unlike that of the contents, is never set by anybody.
 pub(crate) fn version_of(stat: &rustix::fs::Stat) -> String {
-    let modified = (stat.st_mtime, stat.st_mtime_nsec);
-    format!("{:x}-{:x}.{:x}-{:x}", stat.st_ino, modified.0, modified.1, stat.st_size)
+    format!("{:x}-{:x}.{:x}-{:x}", stat.st_ino, stat.st_ctime, stat.st_ctime_nsec, stat.st_size)
+}
+
+/// Whether the file has changed so lately that the next change may get the same time. Clocks tick a hundred times
+/// a second or more, but some file systems count whole seconds, and others have the clock of another machine.
+fn is_young(stat: &rustix::fs::Stat) -> bool {
+    let since = Duration::new(stat.st_ctime.max(0) as u64, stat.st_ctime_nsec as u32);
+    let grain = Duration::from_millis(if stat.st_ctime_nsec == 0 { 2000 } else { 100 });
+    SystemTime::now().duration_since(UNIX_EPOCH).is_ok_and(|now| now < since + grain)
 }
 
 /// Reads the wanted part of a value of `size` bytes into `buffer`.

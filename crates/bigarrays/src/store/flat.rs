@@ -69,7 +69,8 @@ impl FlatFile {
             .open(path)
             .map_err(|error| io_error(error, "opening", path))?;
         let directory = path.parent().unwrap_or(Path::new(""));
-        let locks = (!options.read_only).then(|| KeyLocks::new(directory, options.lock));
+        let locks = (!options.read_only)
+            .then(|| KeyLocks::new(directory, options.lock).with_patience(options.lock_timeout));
         let (slab, durable) = (slab.max(1), options.durable);
         let opened = Self { path: path.into(), file, header, data, slab, locks, durable, draft: None };
         let end = opened.end()?;

@@ -18,12 +18,14 @@ use std::cell::Cell;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-use super::ofd::{self, Kind, Span};
+use super::ofd::{self, Kind, Private, Span};
+use super::waiting::{holders, until};
 use crate::error::{Error, Result};
 use crate::pool::PerProcess;
 
@@ -59,6 +61,8 @@ pub(crate) struct KeyLocks {
     salt: u64,
     /// `None` if threads of this process alone exclude each other.
     file: Option<PerProcess<Mutex<Option<Arc<LockFile>>>>>,
+    /// How long is waited for others at most.
+    patience: Option<Duration>,
 }
 
 impl KeyLocks {
@@ -67,11 +71,21 @@ impl KeyLocks {
             path: root.join(LOCK_FILE),
             salt: stable_hash(root.as_os_str().as_encoded_bytes()),
             file: between_processes.then(PerProcess::new),
+            patience: None,
         }
+    }
+
+    /// The same locks, for which is waited so long at most.
+    pub(crate) fn with_patience(self, patience: Option<Duration>) -> Self {
+        Self { patience, ..self }
     }
 
     /// Runs `work` while nobody else holds `key`. `make_root` is called if the directory is missing.
     /// `work` must not wait for the thread pool, nor hold another key.
+    ///
+    /// # Errors
+    /// Those of `work`; `Cancelled` if the caller asks to stop while this waits; `Storage`, retryable, if it has
+    /// waited for as long as it is to.
     pub(crate) fn hold<T>(
         &self,
         key: &str,
@@ -82,20 +96,19 @@ impl KeyLocks {
         let offset = stable_hash(key.as_bytes()) >> 1;
         let stripes = STRIPE.get_or_try_init(|| Ok((0..STRIPES).map(|_| Mutex::new(())).collect()))?;
         let stripe = &stripes[(offset.wrapping_add(self.salt) % STRIPES as u64) as usize];
-        let _thread = stripe.lock().unwrap_or_else(PoisonError::into_inner);
-        let _process = self.lock_range(offset, make_root)?;
+        let _thread = self.lock_stripe(stripe, key)?;
+        let _process = self.lock_range(key, offset, make_root)?;
         work()
     }
 
     /// Removes the lock file, unless somebody holds or is about to change a key.
     pub(super) fn remove_file(&self) {
         // A description of its own, which also keeps out the other threads of this process.
-        let Ok(file) = rustix::fs::open(&self.path, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()) else {
-            return;
-        };
-        let Ok(stat) = rustix::fs::fstat(&file) else { return };
+        let open = || rustix::fs::open(&self.path, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty());
+        let Ok(file) = Private::open(open) else { return };
+        let Ok(stat) = rustix::fs::fstat(&*file) else { return };
         let file = LockFile { file, identity: identity(&stat) };
-        if ofd::try_lock(&file.file, Kind::Exclusive, Span::ALL).is_ok()
+        if ofd::try_lock(&*file.file, Kind::Exclusive, Span::ALL).is_ok()
             && matches!(file.is_at(&self.path), Ok(true))
         {
             // Who waits for the lock will see that it is another file, or none. What cannot be removed
@@ -104,13 +117,36 @@ impl KeyLocks {
         }
     }
 
-    fn lock_range(&self, offset: u64, make_root: &dyn Fn() -> Result<()>) -> Result<Option<HeldRange>> {
+    /// Waits for the other threads of this process.
+    fn lock_stripe<'a>(&self, stripe: &'a Mutex<()>, key: &str) -> Result<MutexGuard<'a, ()>> {
+        let what = || format!("a change of {key:?}, or one beside it, by another thread of this process");
+        until(self.patience, &what, || match stripe.try_lock() {
+            Ok(held) => Ok(Some(held)),
+            Err(TryLockError::Poisoned(poisoned)) => Ok(Some(poisoned.into_inner())),
+            Err(TryLockError::WouldBlock) => Ok(None),
+        })
+    }
+
+    /// Waits for other processes.
+    fn lock_range(
+        &self,
+        key: &str,
+        offset: u64,
+        make_root: &dyn Fn() -> Result<()>,
+    ) -> Result<Option<HeldRange>> {
         let Some(file) = &self.file else { return Ok(None) };
         let current = file.get_or_try_init(|| Ok(Mutex::new(None)))?;
         loop {
             let file = self.current(&current, make_root)?;
-            ofd::lock(&file.file, Kind::Exclusive, Span::byte(offset))
-                .map_err(|error| self.refused(error))?;
+            let span = Span::byte(offset);
+            let what = || {
+                let path = self.path.display();
+                format!("the lock of {key:?} in {path}, {}", holders(&*file.file, span))
+            };
+            until(self.patience, &what, || match ofd::try_lock(&*file.file, Kind::Exclusive, span) {
+                Err(error) if ofd::is_taken(&error) => Ok(None),
+                locked => locked.map(Some).map_err(|error| self.refused(error)),
+            })?;
             let held = HeldRange { file, offset };
             if held.file.is_at(&self.path).map_err(|error| self.error(error))? {
                 return Ok(Some(held));
@@ -165,18 +201,24 @@ impl KeyLocks {
 
 /// An open lock file, and which file that is.
 struct LockFile {
-    file: OwnedFd,
+    file: Private<OwnedFd>,
     identity: (u64, u64),
 }
 
 impl LockFile {
     /// Opens or creates the file. It can be used by all who may write into its directory.
     fn open(path: &Path) -> rustix::io::Result<Self> {
+        let file = Private::open(|| Self::open_or_create(path))?;
+        let stat = rustix::fs::fstat(&*file)?;
+        Ok(Self { file, identity: identity(&stat) })
+    }
+
+    fn open_or_create(path: &Path) -> rustix::io::Result<OwnedFd> {
         let flags = OFlags::RDWR | OFlags::CLOEXEC;
-        let file = loop {
+        loop {
             match rustix::fs::open(path, flags, Mode::empty()) {
                 Err(Errno::NOENT) => {}
-                opened => break opened?,
+                opened => return opened,
             }
             match rustix::fs::open(path, flags | OFlags::CREATE | OFlags::EXCL, Mode::from(0o666)) {
                 Err(Errno::EXIST) => continue,
@@ -185,12 +227,10 @@ impl LockFile {
                     let directory = rustix::fs::stat(path.parent().unwrap_or(path))?;
                     // Where modes are not kept, there is nothing to set.
                     let _ = rustix::fs::fchmod(&created, Mode::from(directory.st_mode & 0o666));
-                    break created;
+                    return Ok(created);
                 }
             }
-        };
-        let stat = rustix::fs::fstat(&file)?;
-        Ok(Self { file, identity: identity(&stat) })
+        }
     }
 
     /// Whether `path` still names this file. Inode numbers are not reused while it is open.
@@ -217,7 +257,7 @@ struct HeldRange {
 impl Drop for HeldRange {
     fn drop(&mut self) {
         // Cannot fail for a range that is held.
-        let _ = ofd::unlock(&self.file.file, Span::byte(self.offset));
+        let _ = ofd::unlock(&*self.file.file, Span::byte(self.offset));
     }
 }
 

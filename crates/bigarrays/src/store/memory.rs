@@ -10,6 +10,7 @@ use super::{
 use crate::buffer::with_scratch;
 use crate::codec::ContentEncoding;
 use crate::error::{Error, ErrorKind, Result};
+use crate::pool::whole_across_forks;
 
 /// How many maps share the keys, so that threads seldom wait for each other.
 const SHARDS: usize = 64;
@@ -44,9 +45,10 @@ pub(super) fn open_named(path: &str, read_only: bool) -> Result<Arc<dyn Store>> 
         return Err(Error::invalid("memory:// needs a name, as in memory://scratch"));
     }
     let new = || MemoryStore { name: name.into(), ..MemoryStore::default() };
-    let mut named = NAMED.lock().unwrap_or_else(PoisonError::into_inner);
-    let store = named.entry(name.to_owned()).or_insert_with(new).clone();
-    drop(named);
+    let store = whole_across_forks(|| {
+        let mut named = NAMED.lock().unwrap_or_else(PoisonError::into_inner);
+        named.entry(name.to_owned()).or_insert_with(new).clone()
+    });
     MemoryStore { read_only, ..store }.child(path)
 }
 
@@ -68,21 +70,25 @@ impl Values {
     }
 
     fn get(&self, key: &str) -> Option<Arc<Value>> {
-        self.shard(key).read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+        whole_across_forks(|| {
+            self.shard(key).read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+        })
     }
 
     /// Puts `new`, or removes the value, unless it is another than `expected`. `Arc`s that are held
     /// are equal only if the value was never replaced.
     fn replace(&self, key: &str, expected: Option<Option<&Arc<Value>>>, new: Option<Arc<Value>>) -> bool {
-        let mut shard = self.shard(key).write().unwrap_or_else(PoisonError::into_inner);
-        if expected.is_some_and(|expected| shard.get(key).map(Arc::as_ptr) != expected.map(Arc::as_ptr)) {
-            return false;
-        }
-        match new {
-            Some(value) => drop(shard.insert(key.to_owned(), value)),
-            None => drop(shard.remove(key)),
-        }
-        true
+        whole_across_forks(|| {
+            let mut shard = self.shard(key).write().unwrap_or_else(PoisonError::into_inner);
+            if expected.is_some_and(|expected| shard.get(key).map(Arc::as_ptr) != expected.map(Arc::as_ptr)) {
+                return false;
+            }
+            match new {
+                Some(value) => drop(shard.insert(key.to_owned(), value)),
+                None => drop(shard.remove(key)),
+            }
+            true
+        })
     }
 
     /// Tries until no other writer came between reading and replacing. Nothing is locked during
@@ -169,13 +175,11 @@ impl Store for MemoryStore {
     fn list(&self, prefix: &str, found: &mut dyn FnMut(&str, u64) -> Result<()>) -> Result<()> {
         let wanted = format!("{}{prefix}", self.prefix);
         for shard in &self.values.0 {
-            let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
-            let keys: Vec<_> = shard
-                .iter()
-                .filter(|(key, _)| key.starts_with(&wanted))
-                .map(|(key, value)| (key.clone(), value.bytes.len() as u64))
-                .collect();
-            drop(shard);
+            let keys: Vec<_> = whole_across_forks(|| {
+                let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
+                let listed = shard.iter().filter(|(key, _)| key.starts_with(&wanted));
+                listed.map(|(key, value)| (key.clone(), value.bytes.len() as u64)).collect()
+            });
             keys.iter().try_for_each(|(key, size)| found(&key[self.prefix.len()..], *size))?;
         }
         Ok(())

@@ -12,12 +12,13 @@ use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use rayon::prelude::*;
 
 use crate::codec::ContentEncoding;
 use crate::error::{Error, Result};
-use crate::interrupt::{PATIENCE, check_interrupt, interrupted, is_interruptible};
+use crate::interrupt::{PATIENCE, check_interrupt, interrupted, interruptible, is_interruptible};
 use crate::pool::{is_alone, pool};
 
 pub mod cache;
@@ -36,14 +37,18 @@ pub mod shard_neuroglancer;
 pub mod shard_zarr;
 mod survey;
 mod temporary;
+pub(crate) mod waiting;
 
 pub use cache::{CacheOptions, CachedStore, Validate};
 pub use file::FileStore;
 pub(crate) use file::version_of;
 pub use memory::MemoryStore;
 pub use object::{ObjectStore, SETTINGS, Settings};
+use request::is_settled;
+pub(crate) use request::settled;
 pub use request::{Blob, Change, Extent, Get, Part, Update, Wanted};
 pub use survey::Finding;
+pub use waiting::on_long_wait;
 
 /// A key-value storage rooted at one place. Keys are relative paths with `/` between parts.
 ///
@@ -130,13 +135,16 @@ pub struct StoreOptions {
     /// Whether writing processes exclude each other: by locks on the file `.bigarrays.lock`, or by
     /// conditional writes. Without, only one process may write at a time.
     pub lock: bool,
+    /// How long a change waits for the lock of another thread or process at most; `None` for as long as it takes.
+    /// Local files alone have such locks.
+    pub lock_timeout: Option<Duration>,
     /// What stores behind a network are told: see [`Settings`].
     pub settings: Settings,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { durable: false, read_only: false, lock: true, settings: Settings::new() }
+        Self { durable: false, read_only: false, lock: true, lock_timeout: None, settings: Settings::new() }
     }
 }
 
@@ -336,13 +344,17 @@ pub(crate) fn in_parallel<T: Sync>(
         return each.try_for_each(|(k, request)| check_interrupt().and_then(|()| work(k, request)));
     }
     let pool = pool()?;
-    if !is_interruptible() {
+    // A thread of the pool takes part in the work instead of waiting for it.
+    if !is_interruptible() || rayon::current_thread_index().is_some() {
         let each = |(k, request)| work(k, request);
         return pool.install(|| requests.par_iter().enumerate().try_for_each(each));
     }
     let stop = AtomicBool::new(false);
-    let each =
-        |(k, request)| if stop.load(Ordering::Relaxed) { Err(interrupted()) } else { work(k, request) };
+    let is_stopped = || stop.load(Ordering::Relaxed);
+    let each = |(k, request)| match is_stopped() {
+        true => Err(interrupted()),
+        false => interruptible(&is_stopped, || work(k, request)),
+    };
     let (done, outcome) = mpsc::channel();
     pool.in_place_scope(|scope| {
         let (each, requests) = (&each, &requests);

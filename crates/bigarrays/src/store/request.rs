@@ -69,10 +69,24 @@ impl Wanted {
     pub(crate) fn withholds(&self, version: Option<&str>) -> bool {
         match (self, version) {
             (Self::Unless(known), Some(version)) => known == version,
-            (Self::Only(wanted), Some(version)) => wanted != version,
+            (Self::Only(wanted), Some(version)) => settled(wanted) != settled(version),
             _ => false,
         }
     }
+}
+
+/// What the name of a version ends in that the next change of the value may get as well: nothing is to be kept
+/// by that name.
+pub(crate) const YOUNG: &str = "~";
+
+/// The name that a version has once its value has not changed for a while.
+pub(crate) fn settled(version: &str) -> &str {
+    version.strip_suffix(YOUNG).unwrap_or(version)
+}
+
+/// Whether no other version can have this name.
+pub(crate) fn is_settled(version: Option<&str>) -> bool {
+    version.is_none_or(|version| !version.ends_with(YOUNG))
 }
 
 /// A value, or parts of one.

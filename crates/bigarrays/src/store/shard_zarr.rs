@@ -256,6 +256,10 @@ impl Weighed for Arc<ShardIndex> {
     fn byte_len(&self) -> u64 {
         size_of_val(&*self.entries) as u64
     }
+
+    fn version(&self) -> Option<&str> {
+        self.version.as_deref()
+    }
 }
 
 /// A store of chunks, whose keys are those of [`PlaceKeys`], in the shards of another store.

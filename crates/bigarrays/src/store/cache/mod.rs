@@ -27,6 +27,7 @@ use self::options::origin;
 use super::lock::stable_hash;
 use super::{
     Blob, ChangeFn, Extent, Finding, Get, GetSink, Part, Settings, Store, Update, Wanted, in_parallel,
+    is_settled,
 };
 use crate::buffer::with_scratch;
 use crate::codec::ContentEncoding;
@@ -325,7 +326,7 @@ impl CachedStore {
 
     fn keep(&self, shared: &Shared, name: &str, blob: Blob<'_>, writes: u64) -> Result<()> {
         let is_useful = blob.version.is_some() || self.validate != Validate::Always;
-        if !is_useful || !blob.is_whole() {
+        if !is_useful || !blob.is_whole() || !is_settled(blob.version) {
             return Ok(());
         }
         let Some(header) = Header::new(name, blob.version, blob.encoding, blob.bytes) else { return Ok(()) };

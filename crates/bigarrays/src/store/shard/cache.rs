@@ -5,6 +5,8 @@ use std::sync::Arc;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
+use crate::store::is_settled;
+
 /// Whose index: a store's place, a shard, and one of its minishards or the shard's own.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct CacheKey {
@@ -17,6 +19,8 @@ struct CacheKey {
 pub(in crate::store) trait Weighed: Clone {
     /// Its bytes, about.
     fn byte_len(&self) -> u64;
+    /// The version of the shard that it is of, where there are versions.
+    fn version(&self) -> Option<&str>;
 }
 
 #[derive(Clone)]
@@ -42,7 +46,11 @@ impl<V: Weighed> IndexCache<V> {
         self.0.get(&key(place, shard, minishard))
     }
 
+    /// Keeps an index, unless the shard's next version may have the name of this one.
     pub(in crate::store) fn keep(&self, place: &Arc<str>, shard: u64, minishard: Option<u64>, index: V) {
+        if !is_settled(index.version()) {
+            return;
+        }
         self.0.insert(key(place, shard, minishard), index);
     }
 

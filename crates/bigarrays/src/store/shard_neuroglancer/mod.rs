@@ -158,6 +158,13 @@ impl Weighed for Kept {
             Self::Minishard(minishard) => minishard.byte_len(),
         }
     }
+
+    fn version(&self) -> Option<&str> {
+        match self {
+            Self::Head(head) => head.version.as_deref(),
+            Self::Minishard(minishard) => minishard.version.as_deref(),
+        }
+    }
 }
 
 impl ShardedStore {
