@@ -48,7 +48,8 @@ const NAMES_AT_ONCE: usize = 1000;
 #[pyclass(name = "SliceArray", module = "bigarrays", frozen, weakref)]
 pub(crate) struct PySliceArray {
     slices: Arc<SliceArray>,
-    view: ViewCache,
+    /// That of `array` too, so that compacting can let go of it.
+    view: Arc<ViewCache>,
     replace: bool,
 }
 
@@ -140,13 +141,13 @@ impl PySliceArray {
             opening.run(py, |mode| SliceArray::open(path, mode), |spec| SliceArray::create(path, spec))?;
         opening.expect(py, &slices.array().header())?;
         slices.array().set_durable(durable);
-        Ok(Self { slices: Arc::new(slices), view: ViewCache::default(), replace })
+        Ok(Self { slices: Arc::new(slices), view: Arc::default(), replace })
     }
 
     /// All rows, those without a name too, as a FlatArray.
     #[getter]
     fn array(&self) -> PyFlatArray {
-        PyFlatArray::of(Arc::clone(self.slices.array()))
+        PyFlatArray::of(Arc::clone(self.slices.array()), Arc::clone(&self.view))
     }
 
     /// Type of the elements.
@@ -213,7 +214,12 @@ impl PySliceArray {
         name: Bound<'py, PyAny>,
         default: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        if self.__contains__(name.clone())? { self.__getitem__(name).map(Some) } else { Ok(default) }
+        let py = name.py();
+        let Ok(text) = name.cast::<PyString>() else { return Ok(default) };
+        match self.slices.lookup(text.to_str()?).or_raise(py)? {
+            Some((slice, mapping)) => self.one(py, &slice, &mapping).map(Some),
+            None => Ok(default),
+        }
     }
 
     /// The rows of `array` that a name means.
@@ -302,8 +308,10 @@ impl PySliceArray {
     }
 
     /// Writes the file anew with only the rows that have names, slice after slice. Nobody else may have
-    /// the array open for writing; readers go on.
+    /// the array open for writing, and no view of it in mode "r+" may be in use, which would write into the
+    /// old file: StorageError, retryable, says so. Readers go on.
     fn compact(&self, py: Python<'_>) -> PyResult<()> {
+        self.view.clear();
         py.detach(|| self.slices.compact()).or_raise(py)
     }
 

@@ -118,7 +118,9 @@ pub(super) fn share(draft: &Path, folder: &Path) {
     let Ok(array) = std::fs::metadata(folder.with_extension("")) else { return };
     let mode = array.permissions().mode() & 0o666;
     for file in ["data.mdb", "lock.mdb"].map(|name| draft.join(name)) {
-        if std::fs::metadata(&file).is_ok_and(|file| file.permissions().mode() & 0o777 != mode) {
+        if std::fs::symlink_metadata(&file)
+            .is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o777 != mode)
+        {
             let _ = std::fs::set_permissions(&file, Permissions::from_mode(mode));
         }
     }
