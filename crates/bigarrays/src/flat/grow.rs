@@ -57,14 +57,19 @@ impl FlatArray {
                 self.write_new(file, &header, start, rows, pieces)
             });
         }
-        let reservation = file.guarded(|| {
+        let reservation = self.reserve_behind(file, rows)?;
+        self.write_reserved(file, reservation, pieces)
+    }
+
+    /// Reserves rows behind all others. The file has them from now on, so that nobody publishes what is not there.
+    pub(super) fn reserve_behind(&self, file: &DataFile, rows: u64) -> Result<Reservation> {
+        file.guarded(|| {
             let header = whole_header(file)?;
             let start = settle(file, &header)?;
             let longer = with_rows(&header, start.checked_add(rows))?;
             file.extend(longer.data_offset + longer.data_len()?)?;
             file.reserve(start..start.saturating_add(rows))
-        })?;
-        self.write_reserved(file, reservation, pieces)
+        })
     }
 
     /// Writes rows from `at` on, at once. The array grows if they reach beyond its end; rows between

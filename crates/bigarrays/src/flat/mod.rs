@@ -42,6 +42,7 @@ mod environment;
 mod file;
 mod grow;
 mod index;
+mod inspect;
 mod mapping;
 mod ours;
 mod pending;
@@ -63,6 +64,12 @@ use crate::buffer::Order;
 use crate::error::{Error, ErrorKind, Result};
 pub use crate::format::npy::{Descr, Header};
 use file::DataFile;
+
+/// Whether these bytes could be the file of an index; for fuzzing.
+#[doc(hidden)]
+pub fn inspect_index(bytes: &[u8]) -> Result<()> {
+    inspect::inspect(&bytes)
+}
 
 /// How an array is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

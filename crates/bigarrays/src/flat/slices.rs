@@ -433,7 +433,7 @@ impl SliceArray {
 
     /// What `find` finds for each number below `count`, and a mapping of the file in which that is true: every
     /// lookup comes through here.
-    fn locate(
+    pub(super) fn locate(
         &self,
         count: usize,
         find: impl Fn(&RoTxn<'_>, &Tables, usize) -> Result<Option<Record>> + Sync,
