@@ -28,11 +28,12 @@ const META_PAGE: u16 = 8;
 const BIG: u16 = 1;
 const SUBTREE: u16 = 2;
 const INTEGER_KEYS: u16 = 8;
+const LARGEST_PAGE: usize = 1 << 15;
 const NO_PAGE: u64 = u64::MAX;
 /// LMDB's cursors are no deeper.
 const DEEPEST: u16 = 32;
 /// Of larger files, the leaves of the tables are not looked at, which are nearly all.
-const LARGEST_IN_FULL: u64 = 1 << 30;
+const LARGEST_IN_FULL: u64 = 1 << 28;
 /// How often a file is looked at that others write.
 const LOOKS: usize = 20;
 
@@ -85,16 +86,20 @@ pub(super) fn inspect(source: &dyn Source) -> Result<()> {
     Ok(())
 }
 
+fn chunk_at<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    bytes.get(at..).and_then(|rest| rest.first_chunk()).copied().unwrap_or([0; N])
+}
+
 fn u16_at(bytes: &[u8], at: usize) -> u16 {
-    bytes.get(at..at + 2).map_or(0, |two| u16::from_le_bytes([two[0], two[1]]))
+    u16::from_le_bytes(chunk_at(bytes, at))
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    u32::from(u16_at(bytes, at)) | u32::from(u16_at(bytes, at + 2)) << 16
+    u32::from_le_bytes(chunk_at(bytes, at))
 }
 
 fn u64_at(bytes: &[u8], at: usize) -> u64 {
-    u64::from(u32_at(bytes, at)) | u64::from(u32_at(bytes, at + 4)) << 32
+    u64::from_le_bytes(chunk_at(bytes, at))
 }
 
 #[cold]
@@ -186,7 +191,7 @@ impl Meta {
         let (last, transaction) = (u64_at(meta, 120), u64_at(meta, 128));
         let is_meta = u16_at(&bytes, 10) == META_PAGE && u64_at(&bytes, 0) == number;
         let is_lmdb = u32_at(meta, 0) == MAGIC && u32_at(meta, 4) == VERSION;
-        let is_page = page.is_power_of_two() && (512..=1 << 16).contains(&page);
+        let is_page = page.is_power_of_two() && (512..=LARGEST_PAGE).contains(&page);
         // The pages take turns; both are of transaction 0 in a new file.
         let is_turn = transaction == 0 || (transaction & 1 == number && transaction < u64::MAX - 1);
         if !(is_meta && is_lmdb && is_page && is_turn && (1..=i64::MAX as u64 / page as u64).contains(&last))
@@ -455,11 +460,15 @@ fn nodes(page: &[u8], is_leaf: bool) -> Result<Vec<u16>> {
         return Err(wrong("bounds that cannot be"));
     }
     let offsets: Vec<u16> = page[HEADER..lower].chunks_exact(2).map(|two| u16_at(two, 0)).collect();
-    let mut sorted = offsets.clone();
-    sorted.sort_unstable();
+    let mut starts = [0u64; LARGEST_PAGE / 64];
+    for &offset in &offsets {
+        if let Some(word) = starts.get_mut(usize::from(offset) / 64) {
+            *word |= 1 << (offset % 64);
+        }
+    }
     let mut end = upper;
-    for offset in sorted {
-        if usize::from(offset) != end {
+    for _ in &offsets {
+        if starts.get(end / 64).is_none_or(|word| word >> (end % 64) & 1 == 0) {
             return Err(wrong("nodes that overlap, or gaps between them"));
         }
         let node = node_at(page, end, is_leaf)?;
