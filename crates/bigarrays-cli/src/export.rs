@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use bigarrays::buffer::Order;
-use bigarrays::flat::forget_names;
+use bigarrays::flat::{expect_ours, forget_names};
 use bigarrays::format::ScaleSelector;
 use bigarrays::{Array, ArrayOptions, Domain, Result};
 use clap::Args;
@@ -76,6 +76,9 @@ pub(crate) fn run(args: &ExportArgs, session: &Session) -> anyhow::Result<()> {
     let view = arrange(&array.cut(&part)?, &own, &axes)?;
     let order = if axes == own { array.order() } else { Order::C };
     kind.make_way(&args.out, args.overwrite)?;
+    if kind == Kind::Npy {
+        expect_ours(&args.out)?;
+    }
 
     let target = kind.create(&args.out, &view, &axes, order)?;
     let url = args.out.display().to_string();

@@ -42,12 +42,12 @@ use crate::mapped::{Opening, RowData, ViewCache, dtype_of, mode_name, row_dtype}
 #[pyclass(name = "FlatArray", module = "bigarrays", frozen, weakref)]
 pub(crate) struct PyFlatArray {
     array: Arc<FlatArray>,
-    view: ViewCache,
+    view: Arc<ViewCache>,
 }
 
 impl PyFlatArray {
-    pub(crate) fn of(array: Arc<FlatArray>) -> Self {
-        Self { array, view: ViewCache::default() }
+    pub(crate) fn of(array: Arc<FlatArray>, view: Arc<ViewCache>) -> Self {
+        Self { array, view }
     }
 
     fn view<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyUntypedArray>> {
@@ -76,7 +76,7 @@ impl PyFlatArray {
             opening.run(py, |mode| FlatArray::open(path, mode), |spec| FlatArray::create(path, spec))?;
         opening.expect(py, &array.header())?;
         array.set_durable(durable);
-        Ok(Self::of(Arc::new(array)))
+        Ok(Self::of(Arc::new(array), Arc::default()))
     }
 
     /// Number of elements along each axis, as of the last refresh.
@@ -140,6 +140,9 @@ impl PyFlatArray {
                 py,
                 &Error::new(ErrorKind::ReadOnly, reason).at(self.array.path().display().to_string()),
             ));
+        }
+        if self.array.mode() == Mode::ReadWrite {
+            self.array.expect_writable().or_raise(py)?;
         }
         self.view(py)?.set_item(key, value)
     }

@@ -46,6 +46,12 @@ impl MappedBytes {
 pub(crate) struct ViewCache(Mutex<Option<(Arc<Mapping>, Py<PyUntypedArray>)>>);
 
 impl ViewCache {
+    /// Lets go of the mapping.
+    pub(crate) fn clear(&self) {
+        let before = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(before);
+    }
+
     /// The elements of `mapping` as a numpy array: the mapping itself, after a check that the file still
     /// has it.
     pub(crate) fn view<'py>(

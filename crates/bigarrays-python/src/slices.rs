@@ -20,6 +20,8 @@ const BATCH: usize = 64 << 20;
 const BATCH_NAMES: usize = 100_000;
 /// Names that an iterator takes from the index at once.
 const NAMES_AT_ONCE: usize = 1000;
+/// How often positions are looked up while others delete slices.
+const ATTEMPTS: usize = 1000;
 
 /// Slices of a flat array that have names; also known as a ragged or pointer array.
 ///
@@ -48,7 +50,8 @@ const NAMES_AT_ONCE: usize = 1000;
 #[pyclass(name = "SliceArray", module = "bigarrays", frozen, weakref)]
 pub(crate) struct PySliceArray {
     slices: Arc<SliceArray>,
-    view: ViewCache,
+    /// That of `array` too, so that compacting can let go of it.
+    view: Arc<ViewCache>,
     replace: bool,
 }
 
@@ -73,9 +76,24 @@ impl PySliceArray {
         transfer::rows_of(&self.view.view(py, mapping, self.slices.array().mode())?, &slice.rows)
     }
 
-    fn by_positions<'py>(&self, py: Python<'py>, positions: &[u64]) -> PyResult<Vec<Bound<'py, PyAny>>> {
-        let found = detached_if(py, positions.len(), || self.slices.at(positions));
-        self.views(py, found.or_raise(py)?)
+    /// numpy's views of the slices at the positions that `positions` gives for so many slices as there are.
+    fn by_positions<'py>(
+        &self,
+        py: Python<'py>,
+        positions: impl Fn(u64) -> PyResult<Vec<u64>>,
+    ) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        for attempt in 1.. {
+            let count = self.slices.len().or_raise(py)?;
+            let positions = positions(count)?;
+            let found = detached_if(py, positions.len(), || self.slices.at(&positions));
+            // Others may have deleted some since they were counted.
+            let is_fewer = |error: &Error| error.kind() == ErrorKind::OutOfBounds && attempt < ATTEMPTS;
+            if found.as_ref().is_err_and(is_fewer) && self.slices.len().or_raise(py)? != count {
+                continue;
+            }
+            return self.views(py, found.or_raise(py)?);
+        }
+        Ok(Vec::new())
     }
 
     /// The slices that the items of `keys`, names or positions, mean.
@@ -87,9 +105,7 @@ impl PySliceArray {
             let found = detached_if(py, names.len(), || self.slices.get(&names));
             self.views(py, found.or_raise(py)?)?
         } else {
-            let count = self.slices.len().or_raise(py)?;
-            let positions = keys.iter().map(|key| to_position(key, count)).collect::<PyResult<Vec<_>>>()?;
-            self.by_positions(py, &positions)?
+            self.by_positions(py, |count| keys.iter().map(|key| to_position(key, count)).collect())?
         };
         PyList::new(py, views)
     }
@@ -140,13 +156,13 @@ impl PySliceArray {
             opening.run(py, |mode| SliceArray::open(path, mode), |spec| SliceArray::create(path, spec))?;
         opening.expect(py, &slices.array().header())?;
         slices.array().set_durable(durable);
-        Ok(Self { slices: Arc::new(slices), view: ViewCache::default(), replace })
+        Ok(Self { slices: Arc::new(slices), view: Arc::default(), replace })
     }
 
     /// All rows, those without a name too, as a FlatArray.
     #[getter]
     fn array(&self) -> PyFlatArray {
-        PyFlatArray::of(Arc::clone(self.slices.array()))
+        PyFlatArray::of(Arc::clone(self.slices.array()), Arc::clone(&self.view))
     }
 
     /// Type of the elements.
@@ -186,19 +202,19 @@ impl PySliceArray {
             let (slices, mapping) = self.slices.at(&[position]).or_raise(py)?;
             return self.one(py, &slices[0], &mapping);
         }
-        let count = self.slices.len().or_raise(py)?;
         if let Ok(slice) = key.cast::<PySlice>() {
-            let found = slice.indices(count as isize)?;
-            let positions: Vec<u64> =
-                (0..found.slicelength as isize).map(|k| (found.start + k * found.step) as u64).collect();
-            return Ok(PyList::new(py, self.by_positions(py, &positions)?)?.into_any());
+            let views = self.by_positions(py, |count| {
+                let found = slice.indices(count as isize)?;
+                Ok((0..found.slicelength as isize).map(|k| (found.start + k * found.step) as u64).collect())
+            })?;
+            return Ok(PyList::new(py, views)?.into_any());
         }
         if key.try_iter().is_ok() {
             return Ok(self.many(&key)?.into_any());
         }
         // What is left is a negative position, or nothing that means a slice.
-        let (slices, mapping) = self.slices.at(&[to_position(&key, count)?]).or_raise(py)?;
-        self.one(py, &slices[0], &mapping)
+        let view = self.by_positions(py, |count| Ok(vec![to_position(&key, count)?]))?.pop();
+        view.ok_or_else(|| PyIndexError::new_err("there is no such slice"))
     }
 
     /// The slices at these positions, or of these names, in a list: one look into the index for all.
@@ -213,7 +229,12 @@ impl PySliceArray {
         name: Bound<'py, PyAny>,
         default: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        if self.__contains__(name.clone())? { self.__getitem__(name).map(Some) } else { Ok(default) }
+        let py = name.py();
+        let Ok(text) = name.cast::<PyString>() else { return Ok(default) };
+        match self.slices.lookup(text.to_str()?).or_raise(py)? {
+            Some((slice, mapping)) => self.one(py, &slice, &mapping).map(Some),
+            None => Ok(default),
+        }
     }
 
     /// The rows of `array` that a name means.
@@ -302,8 +323,10 @@ impl PySliceArray {
     }
 
     /// Writes the file anew with only the rows that have names, slice after slice. Nobody else may have
-    /// the array open for writing; readers go on.
+    /// the array open for writing, and no view of it in mode "r+" may be in use, which would write into the
+    /// old file: StorageError, retryable, says so. Readers go on.
     fn compact(&self, py: Python<'_>) -> PyResult<()> {
+        self.view.clear();
         py.detach(|| self.slices.compact()).or_raise(py)
     }
 

@@ -184,3 +184,49 @@ def test_an_array_without_names_says_how_to_get_them(path: Path) -> None:
     np.save(path, np.zeros(3))
     with pytest.raises(bigarrays.NotFoundError, match="no names"):
         SliceArray(path)
+
+
+def test_get_asks_once(path: Path) -> None:
+    w = SliceArray(path, "x", shape=(None,), dtype="u1")
+    w["a"] = [1, 2]
+    assert w.get("a").tolist() == [1, 2]  # type: ignore[union-attr]
+    assert w.get("b") is None and w.get("b", 7) == 7 and w.get("", 7) == 7 and w.get("n" * 600, 7) == 7
+    with pytest.raises(KeyError):
+        w["b"]
+
+
+def test_what_could_write_into_the_old_file_keeps_from_compacting(path: Path) -> None:
+    w = SliceArray(path, "x", shape=(None, 2), dtype="u1")
+    w.write({"gone": np.full((3, 2), 1), "a": np.full((2, 2), 2)})
+    del w["gone"]
+    array = bigarrays.open(str(path), mode="r+")
+    view, rows = w["a"], w.array
+    view[0] = 7
+    assert rows[3].tolist() == [7, 7]
+    with pytest.raises(bigarrays.StorageError, match="views") as refused:
+        w.compact()
+    assert refused.value.retryable
+    del view
+    w.compact()
+    assert w["a"].tolist() == [[7, 7], [2, 2]]
+    with pytest.raises(bigarrays.StorageError, match="another has been put in place"):
+        array[0:2, 0:2] = 5
+    assert w["a"].tolist() == [[7, 7], [2, 2]]
+    writer = bigarrays.FlatArray(path, "r+")
+    bigarrays.FlatArray(path, "w", shape=(2, 2), dtype="u1")
+    with pytest.raises(bigarrays.StorageError, match="another has been put in place"):
+        writer[0] = 5
+
+
+def test_files_of_others_are_left_alone(path: Path) -> None:
+    mine = path.with_name("s.npy.index") / "mine"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    for mode in ["x", "w"]:
+        with pytest.raises(bigarrays.StorageError, match="mine"):
+            bigarrays.FlatArray(path, mode, shape=(3,), dtype="u1")
+        with pytest.raises(bigarrays.StorageError, match="mine"):
+            SliceArray(path, mode, shape=(None,), dtype="u1")
+    with pytest.raises(bigarrays.StorageError, match="index"):
+        bigarrays.create(str(path), shape=(3,), dtype="u1", format="npy")
+    assert mine.read_text() == "mine" and not path.exists()

@@ -58,6 +58,7 @@ fn helper() {
         ("name", from) => name_forever(file, from.parse().unwrap()),
         ("append forever", from) => append_forever(file, from.parse().unwrap()),
         ("compact", from) => compact_forever(file, from.parse().unwrap()),
+        ("damage", seed) => use_damaged(file, seed.parse().unwrap()),
         ("fork", _) => write_in_a_fork(file),
         ("full", _) => full_disk_is_reported(file),
         role => panic!("unknown role {role:?}"),
@@ -158,6 +159,8 @@ fn a_writer_killed_while_compacting_loses_no_slice() {
             let all = unsafe { mapping.bytes() }.unwrap();
             assert!(all[first..first + count] == rows(value, count as u64 / 8));
         }
+        // The last may have been written and not yet acknowledged.
+        let last = names.iter().map(|name| name.parse().unwrap()).max().unwrap_or(0).max(last);
         next = (last / 3 + 1) * 3;
         let writer = SliceArray::open(&file, Mode::ReadWrite).unwrap();
         writer.compact().unwrap();
@@ -352,4 +355,55 @@ fn full_disk_is_reported(file: &Path) {
     }
     let rows = slices.array().rows();
     assert_eq!(FlatArray::open(file, Mode::Read).unwrap().rows(), rows);
+}
+
+const DAMAGES: u64 = 60;
+
+/// Damages the index at random, again and again, and uses it. Errors are as good as any; a signal is not.
+fn use_damaged(file: &Path, seed: u64) {
+    let data = file.with_file_name("a.npy.index").join("data.mdb");
+    let good = std::fs::read(&data).unwrap();
+    let mut number = seed;
+    let mut random = |below: usize| {
+        number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (number >> 33) as usize % below
+    };
+    for _ in 0..DAMAGES {
+        let mut bad = good.clone();
+        for _ in 0..[1, 3, 10, 50][random(4)] {
+            let within = if random(2) == 0 { random(4096) } else { random(64) };
+            bad[random(good.len() / 4096) * 4096 + within] = random(256) as u8;
+        }
+        std::fs::write(&data, bad).unwrap();
+        let Ok(slices) = SliceArray::open(file, Mode::ReadWrite) else { continue };
+        for name in (0..1000).step_by(7).map(|k| format!("name {k}")) {
+            let _ = slices.lookup(&name);
+        }
+        let _ = slices.names(0, usize::MAX);
+        let _ = slices.delete(&["name 5"]);
+        let new: Vec<_> = (0..300).map(|k| (format!("new {k}"), 0..0)).collect();
+        let _ = slices
+            .name_rows(&new.iter().map(|(name, rows)| (&name[..], rows.clone())).collect::<Vec<_>>(), true);
+        let _ = slices.compact();
+    }
+}
+
+#[test]
+fn a_damaged_index_ends_no_process() {
+    let children: Vec<_> = (1..4)
+        .map(|seed| {
+            let directory = tempfile::tempdir().unwrap();
+            let file = directory.path().join("a.npy");
+            let slices = SliceArray::create(&file, &spec()).unwrap();
+            let many: Vec<String> = (0..1000).map(|k| format!("name {k}")).collect();
+            slices.name_rows(&many.iter().map(|name| (&name[..], 0..0)).collect::<Vec<_>>(), false).unwrap();
+            slices.delete(&many[..300].iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
+            drop(slices);
+            (start(&format!("damage:{seed}"), &file), directory)
+        })
+        .collect();
+    for (child, _directory) in children {
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));
+    }
 }

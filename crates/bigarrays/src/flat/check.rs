@@ -15,7 +15,7 @@ use crate::interrupt::check_interrupt;
 /// The most that is told of one index.
 const MOST: usize = 1000;
 
-/// How often an index is looked at that others compact meanwhile.
+/// How often an index is looked at that others change meanwhile.
 const LOOKS: usize = 5;
 
 /// Names that are looked at before it is asked whether to stop.
@@ -78,16 +78,16 @@ fn reservations(array: &FlatArray, found: &mut dyn FnMut(Flaw)) -> Result<()> {
     Ok(())
 }
 
-/// Looks at every name, again if the array was compacted meanwhile.
+/// Looks at every name, again if others have changed any meanwhile.
 fn names(array: &FlatArray, folder: &Path, found: &mut dyn FnMut(Flaw)) -> Result<u64> {
     let index = Index::open(folder, false)?;
     let mut look = 0;
     loop {
         look += 1;
-        let (count, generation, errors) =
-            index.read(|txn, tables| Look { array, index: &index, txn, tables }.all())?;
-        let now = index.read(|txn, tables| Look { array, index: &index, txn, tables }.generation())?;
-        if errors.is_empty() || now == generation || look == LOOKS {
+        let (snapshot, (count, errors)) =
+            index.read(|txn, tables| Ok((txn.id(), Look { array, index: &index, txn, tables }.all()?)))?;
+        let now = index.read(|txn, _| Ok(txn.id()))?;
+        if errors.is_empty() || now == snapshot || look == LOOKS {
             errors.into_iter().for_each(|error| found(Flaw::Names(error.at(folder.display().to_string()))));
             return Ok(count);
         }
@@ -122,8 +122,8 @@ impl Look<'_> {
         Ok(FlatArray::open(self.array.path(), Mode::Read)?.rows())
     }
 
-    /// How many names there are, of which generation, and what is wrong with them.
-    fn all(&self) -> Result<(u64, u64, Vec<Error>)> {
+    /// How many names there are, and what is wrong with them.
+    fn all(&self) -> Result<(u64, Vec<Error>)> {
         let failed = |error| self.index.failed(error);
         let (generation, rows) = (self.generation()?, self.rows()?);
         let mut errors = Vec::new();
@@ -138,14 +138,14 @@ impl Look<'_> {
             }
             count += 1;
             if errors.len() >= MOST {
-                return Ok((count, generation, errors));
+                return Ok((count, errors));
             }
         }
         let named = self.tables.names.len(self.txn).map_err(failed)?;
         if named != count {
             errors.push(Error::corrupt(format!("{named} names for {count} slices")));
         }
-        Ok((count, generation, errors))
+        Ok((count, errors))
     }
 
     /// Checks the slice that comes at this position.

@@ -12,10 +12,11 @@ use heed::RwTxn;
 
 use super::grow::row_len;
 use super::record::{Record, damaged};
+use super::slices::Facts;
 use super::{FlatArray, FlatSpec, SliceArray, replace};
 use crate::buffer::{first_bytes, with_scratch};
 use crate::error::{Error, Result};
-use crate::store::{io_error, is_beside, temporary_beside};
+use crate::store::{io_error, is_beside, is_left, temporary_beside};
 
 /// Slices are copied in pieces of so many bytes at most, but at least a row.
 const PIECE: usize = 4 << 20;
@@ -31,8 +32,15 @@ impl SliceArray {
     pub fn compact(&self) -> Result<()> {
         let file = self.array().writable()?;
         self.catch_up()?;
+        // Until the array has the new file open.
+        let _unmapped = self.array().without_writable_maps()?;
         file.alone(|| {
-            let (generation, _) = self.facts()?;
+            let Facts { generation, moving, .. } = self.facts()?;
+            if self.generation_of(&file)? != Some(generation)
+                || moving.is_some_and(|name| self.is_left(&name))
+            {
+                return Err(self.compacted());
+            }
             self.array().reload()?;
             let header = file.header()?;
             remove_leftovers(self.array().path());
@@ -44,16 +52,19 @@ impl SliceArray {
             };
             replace::create(&new, &spec)?;
             let moved = self.move_to(&new, generation + 1);
-            if moved.is_err() && self.facts().is_ok_and(|(now, _)| now == generation) {
+            if moved.is_err() && self.facts().is_ok_and(|facts| facts.generation == generation) {
                 let _ = std::fs::remove_file(&new);
             }
             moved?;
-            finish(self.array(), &name_of(&new)?)
+            finish(self.array().path(), &name_of(&new)?)
         })?;
         self.catch_up()?;
-        self.index().write(true, |txn, tables| {
-            tables.facts.delete(txn, b"moving").map(drop).map_err(|error| self.index().failed(error))
-        })
+        self.index().forget_moving()
+    }
+
+    /// Whether the file of that name, which is to be put in place of the array's, has not been.
+    fn is_left(&self, moving: &str) -> bool {
+        self.array().path().with_file_name(moving).exists()
     }
 
     /// Copies every slice into the new file, and has the index say where it is there and that the file is
@@ -103,34 +114,34 @@ impl SliceArray {
     }
 }
 
-/// Removes the new files of compactions that died. What cannot be removed does no harm but to the disk.
+/// Removes the new files of those that died before they put them in place. What cannot be removed does no harm but to the disk.
 fn remove_leftovers(array: &Path) {
     let (Some(folder), Ok(name)) = (array.parent(), name_of(array)) else { return };
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        if !entry.file_name().to_str().is_some_and(|found| is_beside(found, &name)) {
+        if !entry.file_name().to_str().is_some_and(|found| is_beside(found, &name) && is_left(found)) {
             continue;
         }
         let _ = std::fs::remove_file(entry.path());
     }
 }
 
-fn name_of(path: &Path) -> Result<String> {
+pub(super) fn name_of(path: &Path) -> Result<String> {
     let name = path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
     name.ok_or_else(|| Error::invalid("the path is not valid Unicode").at(path.display().to_string()))
 }
 
 /// Puts the file `moving` in the place of the array's, unless somebody has done so.
-pub(super) fn finish(array: &FlatArray, moving: &str) -> Result<()> {
+pub(super) fn finish(array: &Path, moving: &str) -> Result<()> {
     if Path::new(moving).file_name().is_none_or(|name| name != moving) {
         return Err(damaged());
     }
-    let folder: PathBuf = array.path().parent().unwrap_or(Path::new("/")).into();
-    match std::fs::rename(folder.join(moving), array.path()) {
+    let folder: PathBuf = array.parent().unwrap_or(Path::new("/")).into();
+    match std::fs::rename(folder.join(moving), array) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(io_error(error, "replacing", array.path())),
+        Err(error) => Err(io_error(error, "replacing", array)),
         Ok(()) => {
             let synced = File::open(&folder).and_then(|folder| folder.sync_all());
-            synced.map_err(|error| io_error(error, "replacing", array.path()))
+            synced.map_err(|error| io_error(error, "replacing", array))
         }
     }
 }

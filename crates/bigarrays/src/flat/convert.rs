@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::grow::row_len;
 use super::index::folder_of;
+use super::ours::remove_index;
 use super::{FlatArray, FlatSpec, SliceArray};
 use crate::error::{Error, Result};
 use crate::format::bigarray;
@@ -36,7 +37,7 @@ pub fn convert(old: &Path, new: &Path, overwrite: bool) -> Result<usize> {
     fill().inspect_err(|_| {
         // Nobody could be told more than the error says.
         let _ = std::fs::remove_file(new);
-        let _ = std::fs::remove_dir_all(folder_of(array.path()));
+        let _ = remove_index(&folder_of(array.path()));
     })
 }
 

@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use heed::types::Bytes;
 use heed::{CommitOrAbort, Env, EnvFlags, EnvOpenOptions, MdbError};
 
+use super::inspect::inspect;
+use super::ours::DATA;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{io_error, temporary_beside};
 
@@ -118,13 +120,16 @@ pub(super) fn share(draft: &Path, folder: &Path) {
     let Ok(array) = std::fs::metadata(folder.with_extension("")) else { return };
     let mode = array.permissions().mode() & 0o666;
     for file in ["data.mdb", "lock.mdb"].map(|name| draft.join(name)) {
-        if std::fs::metadata(&file).is_ok_and(|file| file.permissions().mode() & 0o777 != mode) {
+        if std::fs::symlink_metadata(&file)
+            .is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o777 != mode)
+        {
             let _ = std::fs::set_permissions(&file, Permissions::from_mode(mode));
         }
     }
 }
 
 pub(super) fn open_environment(folder: &Path) -> Result<Opened> {
+    expect_whole(folder)?;
     let mut env = environment(folder, EnvFlags::NO_META_SYNC);
     let read_only = matches!(&env, Err(heed::Error::Io(error)) if is_refusal(error));
     // Whom the system keeps from writing may still register as a reader; or else reads unregistered,
@@ -136,7 +141,6 @@ pub(super) fn open_environment(folder: &Path) -> Result<Opened> {
     }
     let failed = |error| lmdb_error(error, folder);
     let env = env.map_err(failed)?;
-    expect_whole(&env, folder)?;
     let (names, order, facts) =
         existing_tables(&env).map_err(failed)?.ok_or_else(|| Error::metadata("this is no index of names"))?;
     if !read_only {
@@ -204,16 +208,20 @@ fn existing_tables(env: &Env) -> heed::Result<Option<ThreeTables>> {
     Ok(tables.commit().and_then(|(names, order, facts)| Some((names?, order?, facts?))))
 }
 
-/// An error if the file lacks pages that the index has: to read them would end the process.
-fn expect_whole(env: &Env, folder: &Path) -> Result<()> {
-    let failed = |error| lmdb_error(error, folder);
-    let actual = env.real_disk_size().map_err(failed)?;
-    let expected = needed(env);
-    if actual >= expected {
-        return Ok(());
-    }
-    let reason = format!("the index has {actual} bytes where {expected} are expected; it was cut short");
-    Err(Error::corrupt(reason).during("opening").at(folder.display().to_string()))
+/// An error if LMDB would come to grief over the file.
+fn expect_whole(folder: &Path) -> Result<()> {
+    let failed = |error| io_error(error, "opening", folder);
+    let file = File::open(folder.join(DATA)).map_err(failed)?;
+    inspect(&file).map_err(|error| {
+        if error.kind() != ErrorKind::CorruptData {
+            return error.during("opening").at(folder.display().to_string());
+        }
+        let reason = format!(
+            "the index of names is damaged: {error}; take it from a backup, or remove the folder to do without its \
+             names: the rows are in the array's file"
+        );
+        Error::corrupt(reason).during("opening").at(folder.display().to_string())
+    })
 }
 
 #[cold]

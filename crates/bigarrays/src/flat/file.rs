@@ -21,11 +21,10 @@ use super::pending::{Pending, Record};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::npy::{Header, LONGEST_HEADER};
 use crate::pool::PerProcess;
-use crate::store::io_error;
 use crate::store::ofd::{self, Kind, Span};
+use crate::store::{IN_USE, io_error};
 
 const GUARD: u64 = 1 << 62;
-const OPEN: u64 = GUARD + 1;
 const SLOTS: u64 = GUARD + 2;
 
 /// Headers are read until two readings agree, as somebody may be writing; this often at most.
@@ -152,7 +151,7 @@ impl DataFile {
     fn locks(&self) -> Result<Option<Arc<Locks>>> {
         let made = self.locks.get_or_try_init(|| {
             let file = self.another_description()?;
-            ofd::lock(&file, Kind::Shared, Span::byte(OPEN)).map_err(|error| self.no_lock(error))?;
+            ofd::lock(&file, Kind::Shared, IN_USE).map_err(|error| self.no_lock(error))?;
             Ok(Locks { file, threads: Mutex::new(()) })
         });
         match made {
@@ -207,7 +206,7 @@ impl DataFile {
     pub(super) fn alone<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         self.guarded(|| {
             let locks = self.own_locks()?;
-            ofd::try_lock(&locks.file, Kind::Exclusive, Span::byte(OPEN)).map_err(|error| {
+            ofd::try_lock(&locks.file, Kind::Exclusive, IN_USE).map_err(|error| {
                 match error.raw_os_error() {
                     Some(libc::EAGAIN | libc::EACCES) => self.in_use(),
                     _ => self.no_lock(error),
@@ -216,7 +215,7 @@ impl DataFile {
             // Those of this process are not kept out by its own lock.
             let is_idle = || Ok(self.reservations()?.iter().all(|(_, alive)| !alive));
             let done = is_idle().and_then(|idle| if idle { work() } else { Err(self.in_use()) });
-            let _ = ofd::lock(&locks.file, Kind::Shared, Span::byte(OPEN));
+            let _ = ofd::lock(&locks.file, Kind::Shared, IN_USE);
             done
         })
     }
@@ -304,6 +303,15 @@ impl DataFile {
         flush(&mut gathered, &[])
     }
 
+    /// Makes the file at least `end` bytes long. Only under the guard: nobody else makes it longer, as what
+    /// appends write without the guard lies before the end of what they have reserved.
+    pub(super) fn extend(&self, end: u64) -> Result<()> {
+        if self.len()? < end {
+            self.file.set_len(end).map_err(|error| self.failed(error, "growing"))?;
+        }
+        Ok(())
+    }
+
     /// Makes `range` of the file zeros that have their place on the disk.
     pub(super) fn allocate_zeros(&self, range: Range<u64>) -> Result<()> {
         if range.is_empty() {
@@ -374,7 +382,7 @@ impl Drop for Reservation {
 
 impl Drop for Locks {
     fn drop(&mut self) {
-        let _ = ofd::unlock(&self.file, Span::byte(OPEN));
+        let _ = ofd::unlock(&self.file, IN_USE);
     }
 }
 

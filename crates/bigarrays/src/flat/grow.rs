@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::file::{DataFile, Reservation};
-use super::mapping::whole_header;
+use super::mapping::{expect_len, whole_header};
 use super::pending::Record;
 use super::slices::while_unnamed;
 use super::{FlatArray, Mode, replace};
@@ -34,27 +34,42 @@ impl FlatArray {
     /// `CorruptData` if somebody has cut the file short; `Storage` if it was removed or replaced.
     pub fn append(&self, rows: u64, bytes: &[u8]) -> Result<Range<u64>> {
         self.expect_rows(&self.header(), rows, bytes.len())?;
-        self.append_pieces(rows, &[bytes])
+        self.append_pieces(rows, &[bytes]).map(|(_, rows)| rows)
     }
 
-    /// Appends rows whose bytes are those of all pieces, one after the other.
-    pub(super) fn append_pieces(&self, rows: u64, pieces: &[&[u8]]) -> Result<Range<u64>> {
-        let file = &*self.writable_with_room()?;
-        let length: usize = pieces.iter().map(|piece| piece.len()).sum();
-        if length <= AT_ONCE {
+    /// Appends rows whose bytes are those of all pieces, one after the other. Says to which file.
+    pub(super) fn append_pieces(&self, rows: u64, pieces: &[&[u8]]) -> Result<(Arc<DataFile>, Range<u64>)> {
+        let file = self.writable_with_room()?;
+        let appended = self.append_to(&file, rows, pieces)?;
+        Ok((file, appended))
+    }
+
+    fn append_to(&self, file: &DataFile, rows: u64, pieces: &[&[u8]]) -> Result<Range<u64>> {
+        if pieces.iter().map(|piece| piece.len()).sum::<usize>() <= AT_ONCE {
             return file.guarded(|| {
                 let header = whole_header(file)?;
+                if rows == 0 {
+                    // Rows that others have reserved behind the end are not to become part of the array.
+                    let end = length(&header);
+                    return Ok(end..end);
+                }
                 let start = settle(file, &header)?;
                 self.write_new(file, &header, start, rows, pieces)
             });
         }
-        let reservation = file.guarded(|| {
+        let reservation = self.reserve_behind(file, rows)?;
+        self.write_reserved(file, reservation, pieces)
+    }
+
+    /// Reserves rows behind all others. The file has them from now on, so that nobody publishes what is not there.
+    pub(super) fn reserve_behind(&self, file: &DataFile, rows: u64) -> Result<Reservation> {
+        file.guarded(|| {
             let header = whole_header(file)?;
             let start = settle(file, &header)?;
-            with_rows(&header, start.checked_add(rows))?;
+            let longer = with_rows(&header, start.checked_add(rows))?;
+            file.extend(longer.data_offset + longer.data_len()?)?;
             file.reserve(start..start.saturating_add(rows))
-        })?;
-        self.write_reserved(file, reservation, pieces)
+        })
     }
 
     /// Writes rows from `at` on, at once. The array grows if they reach beyond its end; rows between
@@ -70,6 +85,9 @@ impl FlatArray {
             header => header?,
         };
         self.expect_rows(&header, rows, bytes.len())?;
+        if rows == 0 {
+            return Ok(());
+        }
         let end = at.checked_add(rows).ok_or_else(|| Error::invalid("rows beyond 2^64"))?;
         if end > length(&header) {
             file = self.writable_with_room()?;
@@ -173,6 +191,15 @@ impl FlatArray {
         Ok(file)
     }
 
+    /// An error if nothing that is written from now on would be in the array: it is open for reading only, or
+    /// its file has been replaced or removed.
+    ///
+    /// # Errors
+    /// `ReadOnly`, and `Storage` for a file that is another now.
+    pub fn expect_writable(&self) -> Result<()> {
+        self.writable().map(drop)
+    }
+
     pub(super) fn expect_mode(&self) -> Result<()> {
         if self.mode == Mode::ReadWrite {
             return Ok(());
@@ -260,6 +287,7 @@ impl FlatArray {
                 drop(reservation);
                 let end = settle(file, &header)?;
                 if end <= rows.start {
+                    // Nobody has reserved anything behind.
                     file.cut(self.span(&header, end, 0)?.start)?;
                 }
                 return Err(error);
@@ -273,8 +301,10 @@ impl FlatArray {
         })
     }
 
-    /// Under the guard: puts a longer header in place, of rows that are written.
+    /// Under the guard: puts a header in place, of rows that are written or reserved. The file has all of
+    /// them, or else the header stays as it is.
     fn publish(&self, file: &DataFile, header: Header) -> Result<()> {
+        expect_len(file, &header)?;
         if self.is_durable() {
             file.sync()?;
         }
@@ -363,7 +393,7 @@ pub(super) fn row_len(header: &Header) -> Option<u64> {
     header.shape[1..].iter().try_fold(header.descr.size(), |product, &length| product.checked_mul(length))
 }
 
-fn length(header: &Header) -> u64 {
+pub(super) fn length(header: &Header) -> u64 {
     header.shape.first().copied().unwrap_or(0)
 }
 

@@ -4,6 +4,7 @@
 //! arrays share what is open, through a registry, and a forked child opens it anew.
 
 use std::collections::HashMap;
+use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
@@ -13,10 +14,11 @@ use rayon::ThreadPool;
 
 pub(super) use super::environment::Tables;
 use super::environment::{Opened, lmdb_error, make, open_environment, share};
+use super::ours::{DATA, expect_index, remove_index};
 use super::record::damaged;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::{PerProcess, process, thread_pool, threads};
-use crate::store::io_error;
+use crate::store::{io_error, is_beside};
 
 /// As many lookups take longer than waking a thread for them.
 const WORTH_A_THREAD: usize = 64;
@@ -58,13 +60,20 @@ impl Index {
             make(folder)?;
         }
         let folder = folder.canonicalize().map_err(failed)?;
-        if std::fs::metadata(folder.join("data.mdb")).map_or(0, |data| data.len()) == 0 {
+        expect_index(&folder)?;
+        if std::fs::metadata(folder.join(DATA)).map_or(0, |data| data.len()) == 0 {
             let reason = "data.mdb is missing or empty; remove the folder to do without its names";
             return Err(Error::corrupt(reason).during("opening").at(folder.display().to_string()));
         }
+        let index = Self::registered(folder)?;
         if create {
-            share(&folder, &folder);
+            share(&index.folder, &index.folder);
         }
+        Ok(index)
+    }
+
+    /// The index in that folder, which this process may have open already.
+    fn registered(folder: PathBuf) -> Result<Arc<Self>> {
         let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(index) = open.get(&folder).and_then(Weak::upgrade) {
             return Ok(index);
@@ -74,6 +83,11 @@ impl Index {
         open.retain(|_, index| index.strong_count() > 0);
         open.insert(folder, Arc::downgrade(&index));
         Ok(index)
+    }
+
+    /// The name of the array's file.
+    fn array_name(&self) -> Option<String> {
+        Some(self.folder.file_name()?.to_str()?.strip_suffix(".index")?.to_owned())
     }
 
     /// The environment of this process.
@@ -111,13 +125,13 @@ impl Index {
         work(&txn, &opened.tables)
     }
 
-    /// What `find` returns for each number below `count`, all in one snapshot of the index. Many are found by
+    /// What `find` returns for each number below `count`, all in one snapshot of the index, and which. Many are found by
     /// several threads, as each waits for memory most of the time.
     pub(super) fn read_each<T: Send>(
         &self,
         count: usize,
         find: &(impl Fn(&RoTxn<'_>, &Tables, usize) -> Result<T> + Sync),
-    ) -> Result<Vec<T>> {
+    ) -> Result<(usize, Vec<T>)> {
         let part = |numbers: Range<usize>| {
             self.read(|txn, tables| {
                 let found: Result<Vec<T>> = numbers.map(|k| find(txn, tables, k)).collect();
@@ -140,11 +154,12 @@ impl Index {
             if let Ok(parts) = parts
                 && parts.iter().all(|(snapshot, _)| *snapshot == parts[0].0)
             {
-                return Ok(parts.into_iter().flat_map(|(_, found)| found).collect());
+                let snapshot = parts[0].0;
+                return Ok((snapshot, parts.into_iter().flat_map(|(_, found)| found).collect()));
             }
             // Something is missing, somebody wrote in between, or there is no room for more readers.
         }
-        Ok(part(0..count)?.1)
+        part(0..count)
     }
 
     /// Runs `work`, which may change the index, while no other process or thread does; what it has
@@ -167,6 +182,13 @@ impl Index {
         Ok(done)
     }
 
+    /// Notes that no file is to be put in place of the array's any more.
+    pub(super) fn forget_moving(&self) -> Result<()> {
+        self.write(true, |txn, tables| {
+            tables.facts.delete(txn, b"moving").map(drop).map_err(|error| self.failed(error))
+        })
+    }
+
     /// Has every change on stable storage. Dead readers no longer keep pages from being used again.
     pub(super) fn sync(&self) -> Result<()> {
         let opened = self.opened()?;
@@ -180,27 +202,58 @@ impl Index {
     }
 }
 
-/// Takes every name out of the index in `folder`, if there is one, and tells all who have it open that
-/// the array is another.
-pub(super) fn reset(folder: &Path) -> Result<()> {
-    if !folder.exists() {
-        return Ok(());
-    }
-    let index = match Index::open(folder, false) {
-        // Nothing in it could be of use to anybody.
-        Err(error) if error.kind() == ErrorKind::CorruptData => {
-            return std::fs::remove_dir_all(folder).map_err(|error| io_error(error, "removing", folder));
-        }
-        index => index?,
-    };
+/// Takes every name out of the index in `folder`, if there is one: the array is another once the file called
+/// `moving` has been put in its place, which whoever comes upon the index does. One that is damaged is removed.
+pub(super) fn hand_over(folder: &Path, moving: &str) -> Result<Option<Arc<Index>>> {
+    let Some(index) = usable(folder)? else { return Ok(None) };
     index.write(true, |txn, tables| {
-        let failed = |error| index.failed(error);
-        let generation = generation(tables.facts.get(txn, b"generation").map_err(failed)?)?;
-        for table in [tables.names, tables.order, tables.facts] {
-            table.clear(txn).map_err(failed)?;
+        clear(&index, txn, tables)?;
+        tables.facts.put(txn, b"moving", moving.as_bytes()).map_err(|error| index.failed(error))
+    })?;
+    Ok(Some(index))
+}
+
+/// Takes every name out of the index of the array at `path`, which is about to be replaced by other means.
+pub(super) fn reset(path: &Path) -> Result<()> {
+    let Some(index) = usable(&folder_of(path))? else { return Ok(()) };
+    index.write(true, |txn, tables| clear(&index, txn, tables))
+}
+
+/// Takes every name out of the index of an array that is gone. Who has made a new one names nothing before.
+pub(super) fn forget_names_of_none(path: &Path) -> Result<()> {
+    let Some(index) = usable(&folder_of(path))? else { return Ok(()) };
+    index.write(true, |txn, tables| {
+        if path.exists() {
+            return Err(io_error(io::ErrorKind::AlreadyExists.into(), "creating", path));
         }
-        tables.facts.put(txn, b"generation", &(generation + 1).to_le_bytes()).map_err(failed)
+        clear(&index, txn, tables)
     })
+}
+
+/// The index in `folder`, if there is one of use to anybody; else it is removed.
+fn usable(folder: &Path) -> Result<Option<Arc<Index>>> {
+    expect_index(folder)?;
+    if !folder.exists() {
+        return Ok(None);
+    }
+    match Index::open(folder, false) {
+        Err(error) if error.kind() == ErrorKind::CorruptData => remove_index(folder).map(|()| None),
+        index => index.map(Some),
+    }
+}
+
+fn clear(index: &Index, txn: &mut RwTxn<'_>, tables: &Tables) -> Result<()> {
+    let failed = |error| index.failed(error);
+    let generation = generation(tables.facts.get(txn, b"generation").map_err(failed)?)?;
+    if let Some(Ok(left)) = tables.facts.get(txn, b"moving").map_err(failed)?.map(std::str::from_utf8) {
+        // Nobody is to put it in the place of what comes now.
+        let is_beside = index.array_name().is_some_and(|name| is_beside(left, &name));
+        let _ = is_beside.then(|| std::fs::remove_file(index.folder.with_file_name(left)));
+    }
+    for table in [tables.names, tables.order, tables.facts] {
+        table.clear(txn).map_err(failed)?;
+    }
+    tables.facts.put(txn, b"generation", &(generation + 1).to_le_bytes()).map_err(failed)
 }
 
 /// The generation that the fact of that name says.

@@ -48,6 +48,11 @@ impl Mapping {
         Ok(Self { file: Arc::clone(file), header: header.clone(), map, offset, length })
     }
 
+    /// Whether `file` is what is mapped.
+    pub(super) fn is_of(&self, file: &Arc<DataFile>) -> bool {
+        Arc::ptr_eq(&self.file, file)
+    }
+
     /// What is mapped.
     pub fn header(&self) -> &Header {
         &self.header

@@ -42,7 +42,9 @@ mod environment;
 mod file;
 mod grow;
 mod index;
+mod inspect;
 mod mapping;
+mod ours;
 mod pending;
 mod record;
 mod replace;
@@ -50,18 +52,24 @@ mod slices;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 pub(crate) use check::{Flaw, check};
 pub use convert::convert;
 pub use grow::Unfinished;
 pub use mapping::Mapping;
-pub use slices::{NamedRows, Slice, SliceArray, forget_names};
+pub use slices::{NamedRows, Slice, SliceArray, expect_ours, forget_names};
 
 use crate::buffer::Order;
 use crate::error::{Error, ErrorKind, Result};
 pub use crate::format::npy::{Descr, Header};
 use file::DataFile;
+
+/// Whether these bytes could be the file of an index; for fuzzing.
+#[doc(hidden)]
+pub fn inspect_index(bytes: &[u8]) -> Result<()> {
+    inspect::inspect(&bytes)
+}
 
 /// How an array is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +111,8 @@ pub struct FlatArray {
     mode: Mode,
     durable: AtomicBool,
     state: RwLock<State>,
+    /// Mappings through which the file can be written. Held by who makes one, and by who replaces the file.
+    writable_maps: Mutex<Vec<Weak<Mapping>>>,
 }
 
 #[derive(Clone, Debug)]
@@ -123,7 +133,8 @@ impl FlatArray {
         let path =
             path.canonicalize().map_err(|error| Error::io(error, "opening", path.display().to_string()))?;
         let state = State::open(&path, mode)?;
-        Ok(Self { path, mode, durable: AtomicBool::new(false), state: RwLock::new(state) })
+        let state = RwLock::new(state);
+        Ok(Self { path, mode, durable: AtomicBool::new(false), state, writable_maps: Mutex::default() })
     }
 
     /// Creates an array and opens it for reading and writing. Of several who create at once, one does.
@@ -222,6 +233,17 @@ impl FlatArray {
         if let Some(map) = known {
             return Ok(map);
         }
+        if self.mode != Mode::ReadWrite {
+            return self.map();
+        }
+        let mut made = self.writable_maps.lock().unwrap_or_else(PoisonError::into_inner);
+        let map = self.map()?;
+        made.retain(|map| map.strong_count() > 0);
+        made.push(Arc::downgrade(&map));
+        Ok(map)
+    }
+
+    fn map(&self) -> Result<Arc<Mapping>> {
         let state = self.state();
         let map = Arc::new(Mapping::new(&state.file, &state.header, self.mode)?);
         let mut current = self.state.write().unwrap_or_else(PoisonError::into_inner);
@@ -229,6 +251,21 @@ impl FlatArray {
             current.map = Some(Arc::clone(&map));
         }
         Ok(map)
+    }
+
+    /// Keeps all threads from mapping the file for writing until what is returned goes.
+    ///
+    /// # Errors
+    /// `Storage`, retryable, if such a mapping is in use.
+    fn without_writable_maps(&self) -> Result<MutexGuard<'_, Vec<Weak<Mapping>>>> {
+        let made = self.writable_maps.lock().unwrap_or_else(PoisonError::into_inner);
+        self.state.write().unwrap_or_else(PoisonError::into_inner).map = None;
+        if made.iter().all(|map| map.strong_count() == 0) {
+            return Ok(made);
+        }
+        let reason = "views of the array that can write into its file are in use; drop them first, or copy what \
+                      is still needed";
+        Err(Error::new(ErrorKind::Storage, reason).at(self.path.display().to_string()).retryable())
     }
 
     /// Reads rows into `out`, without a mapping. What is in it when others write them is some of the

@@ -9,13 +9,14 @@
 //! The file is read and changed only by who holds the array's guard, and exists only while there are
 //! records. Who reserved rows holds the lock of the slot (see [`super::file`]): without it, he is dead.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use super::ours::not_ours;
+use crate::error::{Error, ErrorKind, Result};
 use crate::store::io_error;
 
 const TAG: u64 = u64::from_le_bytes(*b"reserved");
@@ -47,9 +48,16 @@ impl Pending {
         self.path.exists()
     }
 
+    /// Links are not followed.
+    fn options(&self) -> OpenOptions {
+        let mut options = OpenOptions::new();
+        options.custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC);
+        options
+    }
+
     /// Every record, in the order of the slots.
     pub(super) fn records(&self) -> Result<Vec<Record>> {
-        let file = match File::open(&self.path) {
+        let file = match self.options().read(true).open(&self.path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(self.failed(error, "opening")),
@@ -88,14 +96,33 @@ impl Pending {
         let rows = record.rows.end - record.rows.start;
         let words = [TAG, record.rows.start, rows, check_sum(record.rows.start, rows)];
         let bytes = words.map(u64::to_le_bytes).concat();
-        let file = OpenOptions::new().write(true).create(true).truncate(false).open(&self.path);
+        let file = self.options().write(true).create(true).truncate(false).open(&self.path);
         let file = file.map_err(|error| self.failed(error, "creating"))?;
         let written = file.write_all_at(&bytes, record.slot * RECORD as u64);
         written.map_err(|error| self.failed(error, "writing"))
     }
 
+    /// An error if there is something that is no file of records.
+    pub(super) fn expect_ours(&self) -> Result<()> {
+        let ours = match std::fs::symlink_metadata(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(self.failed(error, "looking at")),
+            Ok(metadata) => metadata.is_file() && metadata.len() % RECORD as u64 == 0,
+        };
+        match if ours { self.records().map(drop) } else { Err(self.corrupt("it is no file of records")) } {
+            Err(error) if error.kind() == ErrorKind::CorruptData => {
+                Err(not_ours(&self.path, "something else than records of appends"))
+            }
+            looked => looked,
+        }
+    }
+
     /// Removes every record.
+    ///
+    /// # Errors
+    /// Those of [`Pending::expect_ours`], and of the disk.
     pub(super) fn clear(&self) -> Result<()> {
+        self.expect_ours()?;
         match std::fs::remove_file(&self.path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.failed(error, "removing")),
             _ => Ok(()),
@@ -107,7 +134,7 @@ impl Pending {
         if self.records()?.iter().all(|record| record.slot == slot) {
             return self.clear();
         }
-        let file = OpenOptions::new().write(true).open(&self.path);
+        let file = self.options().write(true).open(&self.path);
         let cleared = file.and_then(|file| file.write_all_at(&[0; RECORD], slot * RECORD as u64));
         cleared.map_err(|error| self.failed(error, "writing"))
     }
@@ -131,7 +158,6 @@ fn check_sum(start: u64, rows: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::ErrorKind;
 
     #[test]
     fn records_come_and_go_with_their_file() {

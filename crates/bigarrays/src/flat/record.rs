@@ -10,7 +10,7 @@ use std::ops::Range;
 use crate::error::{Error, Result};
 
 /// As many bytes as a key of LMDB can have.
-const LONGEST_NAME: usize = 511;
+pub(super) const LONGEST_NAME: usize = 511;
 
 /// What the index says of one slice.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,8 +6,10 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::FlatSpec;
+use super::compact::{finish, name_of};
 use super::file::DataFile;
 use super::index::{self, folder_of};
+use super::ours::expect_ours;
 use super::pending::Pending;
 use crate::error::Result;
 use crate::format::npy::Header;
@@ -18,25 +20,50 @@ pub(super) fn create(path: &Path, spec: &FlatSpec) -> Result<()> {
     let header = Header::new(spec.descr.clone(), spec.order, &spec.shape)?;
     let bytes = header.to_bytes()?;
     let length = header.data_offset + header.data_len()?;
-    if spec.overwrite || !path.exists() {
-        // What an earlier file of this name has left.
-        Pending::beside(path).clear()?;
-        index::reset(&folder_of(path))?;
-    }
-    let temporary = temporary_beside(path)?;
     let failed = |error| io_error(error, "creating", path);
+    if !spec.overwrite && path.exists() {
+        return Err(failed(io::ErrorKind::AlreadyExists.into()));
+    }
+    expect_ours(path)?;
+    let temporary = temporary_beside(path)?;
     let file = OpenOptions::new().write(true).create_new(true).open(&temporary).map_err(failed)?;
-    let made = file.write_all_at(&bytes, 0).and_then(|()| reserve(&file, length)).and_then(|()| {
-        if spec.overwrite {
-            return std::fs::rename(&temporary, path);
-        }
-        // Unlike renaming, this replaces nothing.
-        std::fs::hard_link(&temporary, path)
+    let made = file.write_all_at(&bytes, 0).and_then(|()| reserve(&file, length)).map_err(failed);
+    let made = made.and_then(|()| {
+        if spec.overwrite { put_in_place(&temporary, path) } else { put_beside_none(&temporary, path) }
     });
     if made.is_err() || !spec.overwrite {
         let _ = std::fs::remove_file(&temporary);
     }
-    made.map_err(failed)
+    made
+}
+
+/// Puts a new file where there may be another, and its names may be in use.
+fn put_in_place(new: &Path, path: &Path) -> Result<()> {
+    Pending::beside(path).clear()?;
+    match index::hand_over(&folder_of(path), &name_of(new)?)? {
+        Some(index) => {
+            finish(path, &name_of(new)?)?;
+            index.forget_moving()
+        }
+        None => std::fs::rename(new, path).map_err(|error| io_error(error, "creating", path)),
+    }
+}
+
+/// Puts a new file where there is none, and drops what an earlier one of this name has left.
+fn put_beside_none(new: &Path, path: &Path) -> Result<()> {
+    index::forget_names_of_none(path)?;
+    // Unlike renaming, this replaces nothing.
+    std::fs::hard_link(new, path).map_err(|error| io_error(error, "creating", path))?;
+    if !Pending::beside(path).exists() {
+        return Ok(());
+    }
+    // Another may be appending to the new file already.
+    let file = DataFile::open(path, true)?;
+    file.guarded(|| {
+        let reservations = file.reservations()?;
+        let mut dead = reservations.into_iter().filter(|(_, alive)| !alive);
+        dead.try_for_each(|(record, _)| file.forget(record.slot))
+    })
 }
 
 /// Puts a file in place of `old` that has the same rows and room in its header for any number.

@@ -1,7 +1,10 @@
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use super::*;
+use crate::codec::ContentEncoding;
 use crate::dtype::DataType;
+use crate::store::{Change, FlatFile, Store, StoreOptions, Update};
 
 fn new() -> (tempfile::TempDir, PathBuf, SliceArray) {
     let directory = tempfile::tempdir().unwrap();
@@ -337,4 +340,174 @@ fn the_index_is_as_open_to_others_as_the_array() {
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o660)).unwrap();
     SliceArray::open(&path, Mode::ReadWrite).unwrap();
     assert!(files.iter().all(|file| mode(file.clone()) == 0o660));
+}
+
+#[test]
+fn a_lookup_takes_the_file_that_its_names_are_of() {
+    let (_directory, path, slices) = new();
+    put(&slices, &[("gone", 1, 3), ("a", 2, 2), ("b", 3, 2)], false).unwrap();
+    slices.delete(&["gone"]).unwrap();
+    let reader = SliceArray::open(&path, Mode::Read).unwrap();
+    let looks = std::sync::atomic::AtomicU64::new(0);
+    let (found, mapping) = reader
+        .locate(1, |txn, tables, _| {
+            let found = reader.find(txn, tables, "a");
+            if looks.fetch_add(1, Ordering::Relaxed) == 0 {
+                // Between the look into the index and that at the file, the file is replaced.
+                std::thread::scope(|scope| {
+                    scope.spawn(|| {
+                        slices.compact().unwrap();
+                        reader.array().refresh().unwrap();
+                    });
+                });
+            }
+            found
+        })
+        .unwrap();
+    assert_eq!((found[0].as_ref().unwrap().rows.clone(), looks.into_inner()), (0..2, 2));
+    // SAFETY: nobody else writes or cuts the file of a test.
+    assert_eq!(unsafe { mapping.bytes() }.unwrap(), [2, 2, 2, 2, 3, 3, 3, 3]);
+    assert_eq!(reader.lookup("a").unwrap().unwrap().0, *found[0].as_ref().unwrap());
+    assert!(reader.lookup("gone").unwrap().is_none() && reader.lookup("").unwrap().is_none());
+}
+
+#[test]
+fn a_lookup_meets_rows_that_are_cut_off_with_their_name() {
+    let (_directory, path, slices) = new();
+    put(&slices, &[("a", 1, 3), ("b", 2, 2)], false).unwrap();
+    let reader = SliceArray::open(&path, Mode::Read).unwrap();
+    let looks = std::sync::atomic::AtomicU64::new(0);
+    let (found, _) = reader
+        .locate(1, |txn, tables, _| {
+            let found = reader.find(txn, tables, "b");
+            if looks.fetch_add(1, Ordering::Relaxed) == 0 {
+                std::thread::scope(|scope| {
+                    scope.spawn(|| {
+                        slices.delete(&["b"]).unwrap();
+                        slices.array().truncate(3).unwrap();
+                    });
+                });
+            }
+            found
+        })
+        .unwrap();
+    assert!(found[0].is_none());
+}
+
+#[test]
+fn a_reader_of_a_replaced_array_sees_no_old_rows_under_new_names() {
+    let (_directory, path, slices) = new();
+    put(&slices, &[("a", 1, 3)], false).unwrap();
+    let reader = SliceArray::open(&path, Mode::Read).unwrap();
+    assert_eq!(bytes(&reader, "a"), [1; 6]);
+    // As who puts another file in place by other means: first the names go, later the file.
+    forget_names(&path).unwrap();
+    assert!(reader.lookup("a").unwrap().is_none());
+    let new = path.with_file_name("new.npy");
+    let spec = FlatSpec::new(Descr::of(DataType::U8), &[0, 2]);
+    drop(FlatArray::create(&new, &spec).unwrap());
+    std::fs::rename(&new, &path).unwrap();
+    assert_eq!(put(&slices, &[("b", 2, 2)], false).unwrap_err().kind(), ErrorKind::Storage);
+    let slices = SliceArray::open(&path, Mode::ReadWrite).unwrap();
+    put(&slices, &[("b", 2, 2)], false).unwrap();
+    assert_eq!(bytes(&reader, "b"), [2; 4]);
+}
+
+#[test]
+fn a_file_is_not_replaced_under_those_who_write_into_it() {
+    let (_directory, path, slices) = new();
+    put(&slices, &[("gone", 1, 3), ("a", 2, 2)], false).unwrap();
+    slices.delete(&["gone"]).unwrap();
+    let (_, mapping) = slices.get_one("a").unwrap();
+    let error = slices.compact().unwrap_err();
+    assert!(error.is_retryable() && error.to_string().contains("views"), "{error}");
+    drop(mapping);
+
+    let start = slices.array().header().data_offset;
+    let store = FlatFile::open(&path, start, 10, 10, &StoreOptions::default()).unwrap();
+    let update = Update { key: "0".into(), reads: false, max_len: u64::MAX };
+    store
+        .update_many(&[update.clone()], &|_, _, new| {
+            let error = slices.compact().unwrap_err();
+            assert!(error.is_retryable() && error.to_string().contains("open for writing"), "{error}");
+            new.resize(10, 9);
+            Ok(Change::Put(ContentEncoding::Identity))
+        })
+        .unwrap();
+    assert_eq!(bytes(&slices, "a"), [9; 4]);
+    slices.compact().unwrap();
+    let late = store.update_many(&[update], &|_, _, new| {
+        new.resize(10, 7);
+        Ok(Change::Put(ContentEncoding::Identity))
+    });
+    let error = late.unwrap_err();
+    assert!(error.to_string().contains("another has been put in place"), "{error}");
+    assert_eq!(bytes(&slices, "a"), [9; 4]);
+}
+
+#[test]
+fn two_who_create_lose_no_names() {
+    let (_directory, path, slices) = new();
+    put(&slices, &[("old", 1, 3)], false).unwrap();
+    drop(slices);
+    std::fs::remove_file(&path).unwrap();
+    // One has looked, and found no file; the other makes it and names its rows.
+    let spec = FlatSpec::new(Descr::of(DataType::U8), &[0, 2]);
+    let slices = SliceArray::create(&path, &spec).unwrap();
+    assert!(slices.is_empty().unwrap());
+    put(&slices, &[("a", 2, 2)], false).unwrap();
+    assert_eq!(index::forget_names_of_none(&path).unwrap_err().kind(), ErrorKind::AlreadyExists);
+    assert_eq!(bytes(&slices, "a"), [2; 4]);
+}
+
+#[test]
+fn an_index_in_use_is_found_whole() {
+    let (directory, _path, slices) = new();
+    let data = directory.path().join("a.npy.index/data.mdb");
+    let mut number = 1u64;
+    let mut random = |below: u64| {
+        number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (number >> 33) % below
+    };
+    for turn in 0..300 {
+        let many: Vec<String> =
+            (0..1 + random(60)).map(|k| format!("{}{k}", "n".repeat(random(300) as usize))).collect();
+        let unique: HashSet<&str> = many.iter().map(String::as_str).collect();
+        let named: Vec<_> = unique.iter().map(|name| (*name, 0..0)).collect();
+        slices.name_rows(&named, true).unwrap();
+        if turn % 3 == 0 {
+            let count = slices.len().unwrap();
+            let some = slices.names(random(count), random(200) as usize).unwrap();
+            slices.delete(&some.iter().map(|(name, _)| &name[..]).collect::<Vec<_>>()).unwrap();
+        }
+        if turn % 50 == 0 {
+            slices.compact().unwrap();
+        }
+        inspect_index(&std::fs::read(&data).unwrap()).unwrap();
+    }
+}
+
+#[test]
+fn a_damaged_index_is_refused_before_it_is_used() {
+    let (directory, _path, slices) = new();
+    let many: Vec<String> = (0..500).map(|k| format!("n{k}")).collect();
+    slices.name_rows(&many.iter().map(|name| (&name[..], 0..0)).collect::<Vec<_>>(), false).unwrap();
+    slices.delete(&many[..300].iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
+    let good = std::fs::read(directory.path().join("a.npy.index/data.mdb")).unwrap();
+    inspect_index(&good).unwrap();
+    for page in 0..good.len() / 4096 {
+        // The number and the kind of a page, or that it is there at all.
+        let mut bad = good.clone();
+        bad[page * 4096] ^= 0xff;
+        bad[page * 4096 + 10] ^= 0xff;
+        if inspect_index(&bad).is_ok() {
+            // Then nothing is in it: it is free.
+            bad[page * 4096..][..4096].fill(0xff);
+            inspect_index(&bad).unwrap();
+        }
+    }
+    for length in (0..good.len()).step_by(1000) {
+        let _ = inspect_index(&good[..length]);
+    }
+    assert_eq!(inspect_index(&good[..8192]).unwrap_err().kind(), ErrorKind::CorruptData);
 }

@@ -2,14 +2,17 @@
 
 use std::collections::HashSet;
 use std::ops::{Bound, Range};
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use heed::{PutFlags, RoTxn, RwTxn};
 
+use super::file::DataFile;
+use super::grow::length;
 use super::index::{Index, Tables, folder_of, generation, reset};
 use super::mapping::whole_header;
+use super::pending::Pending;
 use super::record::{Record, check_name, damaged};
 use super::{FlatArray, FlatSpec, Mapping, Mode};
 use crate::error::{Error, ErrorKind, Result};
@@ -51,8 +54,33 @@ pub struct NamedRows<'a> {
 pub struct SliceArray {
     array: Arc<FlatArray>,
     index: Arc<Index>,
-    /// Of the file that `array` has open.
-    generation: AtomicU64,
+    /// What `array` has open, once it is known to be what the index is about.
+    known: RwLock<Option<Arc<Known>>>,
+}
+
+/// A file, and which of those it is that have been at the path one after the other.
+#[derive(Debug)]
+struct Known {
+    file: Arc<DataFile>,
+    generation: u64,
+    /// The snapshot of the index at which this was found to be so last.
+    seen: AtomicUsize,
+}
+
+/// What the index says of all slices.
+pub(super) struct Facts {
+    snapshot: usize,
+    pub(super) generation: u64,
+    /// The name of the file that is to be put in the place of the array's.
+    pub(super) moving: Option<String>,
+}
+
+/// Why slices have to be looked up again.
+enum Stale {
+    /// The file is another by now.
+    Replaced,
+    /// The file has fewer rows.
+    Short(u64),
 }
 
 /// Runs `work`, which cuts off rows from `rows` on, while nobody gives any a name; an error if one has.
@@ -78,13 +106,33 @@ pub(super) fn while_unnamed<T>(array: &Path, rows: u64, work: impl FnOnce() -> R
     })
 }
 
-/// Drops every name of the array at `path`: who puts another file in its place does so before.
+/// An error if something lies beside the file at `path`, where an array keeps its names and reservations, that
+/// is not ours: nothing could be put at `path` without changing that.
 ///
 /// # Errors
-/// Those of the disk.
+/// `Storage` says what lies there.
+pub fn expect_ours(path: &Path) -> Result<()> {
+    super::ours::expect_ours(&resolved(path))
+}
+
+/// Drops every name and reservation of the array at `path`: who puts another file in its place does so before.
+///
+/// # Errors
+/// Those of [`expect_ours`], and of the disk.
 pub fn forget_names(path: &Path) -> Result<()> {
-    let path = path.canonicalize();
-    path.map_or(Ok(()), |path| reset(&folder_of(&path)))
+    let path = resolved(path);
+    super::ours::expect_ours(&path)?;
+    Pending::beside(&path).clear()?;
+    reset(&path)
+}
+
+/// Where a file at `path` is or would be, without links.
+fn resolved(path: &Path) -> PathBuf {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    path.canonicalize().unwrap_or_else(|_| match (folder.canonicalize(), path.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        _ => path.into(),
+    })
 }
 
 /// An error if an array of that shape has no rows.
@@ -117,7 +165,7 @@ impl SliceArray {
         let array = Arc::new(FlatArray::open(path, mode)?);
         expect_rows_along(&array.header().shape, path)?;
         let index = Index::open(&folder_of(array.path()), mode == Mode::ReadWrite)?;
-        let opened = Self { array, index, generation: AtomicU64::new(0) };
+        let opened = Self { array, index, known: RwLock::new(None) };
         opened.catch_up()?;
         Ok(opened)
     }
@@ -150,9 +198,10 @@ impl SliceArray {
     /// # Errors
     /// `NotFound`, with the first name that is missing.
     pub fn get(&self, names: &[&str]) -> Result<(Vec<Slice>, Arc<Mapping>)> {
-        self.locate(names.len(), |txn, tables, k| {
-            self.find(txn, tables, names[k])?.ok_or_else(|| self.no_name(names[k]))
-        })
+        let (found, mapping) = self.locate(names.len(), |txn, tables, k| {
+            self.find(txn, tables, names[k])?.ok_or_else(|| self.no_name(names[k])).map(Some)
+        })?;
+        Ok((found.into_iter().flatten().collect(), mapping))
     }
 
     /// The slice of this name, and a mapping that has its rows.
@@ -160,8 +209,19 @@ impl SliceArray {
     /// # Errors
     /// `NotFound`.
     pub fn get_one(&self, name: &str) -> Result<(Slice, Arc<Mapping>)> {
-        let (mut slices, mapping) = self.get(&[name])?;
-        slices.pop().map(|slice| (slice, mapping)).ok_or_else(|| self.no_name(name))
+        self.lookup(name)?.ok_or_else(|| self.no_name(name))
+    }
+
+    /// The slice of this name and a mapping that has its rows, or `None` if there is none.
+    ///
+    /// # Errors
+    /// Those of the index and of the file.
+    pub fn lookup(&self, name: &str) -> Result<Option<(Slice, Arc<Mapping>)>> {
+        if check_name(name).is_err() {
+            return Ok(None);
+        }
+        let (mut found, mapping) = self.locate(1, |txn, tables, _| self.find(txn, tables, name))?;
+        Ok(found.pop().flatten().map(|slice| (slice, mapping)))
     }
 
     /// The slices at these positions, and a mapping that has their rows.
@@ -169,13 +229,14 @@ impl SliceArray {
     /// # Errors
     /// `OutOfBounds`, with the first position that is too large.
     pub fn at(&self, positions: &[u64]) -> Result<(Vec<Slice>, Arc<Mapping>)> {
-        self.locate(positions.len(), |txn, tables, k| {
+        let (found, mapping) = self.locate(positions.len(), |txn, tables, k| {
             let position = positions[k];
             let value = tables.order.get(txn, &position.to_be_bytes());
             let value = value.map_err(|error| self.index.failed(error))?;
             let value = value.ok_or_else(|| self.no_position(position, tables.order.len(txn)))?;
-            Ok(Record::from_position(position, value)?.0)
-        })
+            Ok(Some(Record::from_position(position, value)?.0))
+        })?;
+        Ok((found.into_iter().flatten().collect(), mapping))
     }
 
     /// Up to `limit` names and where their slices are, from a position on, in order.
@@ -210,17 +271,18 @@ impl SliceArray {
         let pieces: Vec<&[u8]> = slices.iter().map(|slice| slice.bytes).collect();
         for _ in 0..ATTEMPTS {
             self.catch_up()?;
-            let generation = self.generation.load(Ordering::Acquire);
-            let mut start = match self.array.append_pieces(rows, &pieces) {
-                Err(_) if self.facts()?.0 != generation => continue,
-                appended => appended?.start,
+            let before = self.known().map(|known| known.generation);
+            let (file, mut start) = match self.array.append_pieces(rows, &pieces) {
+                Err(_) if Some(self.facts()?.generation) != before => continue,
+                appended => appended.map(|(file, rows)| (file, rows.start))?,
             };
+            let Some(generation) = self.generation_of(&file)? else { continue };
             let named = slices.iter().map(|slice| {
                 let first = start;
                 start += slice.rows;
                 (slice.name, first..start)
             });
-            if self.put_all(named.collect(), generation, replace)? {
+            if self.put_all(named.collect(), &file, generation, replace)? {
                 return Ok(());
             }
         }
@@ -237,9 +299,8 @@ impl SliceArray {
         self.expect_new(named.iter().map(|(name, _)| *name), replace)?;
         self.refresh()?;
         let file = self.array.writable()?;
-        file.guarded(|| whole_header(&file))?;
-        let generation = self.generation.load(Ordering::Acquire);
-        let count = self.array.rows();
+        let count = length(&file.guarded(|| whole_header(&file))?);
+        let generation = self.generation_of(&file)?.ok_or_else(|| self.compacted())?;
         if let Some((name, rows)) = named.iter().find(|(_, rows)| rows.start > rows.end || rows.end > count) {
             let reason = format!("rows {}:{} for {name:?} of {count}", rows.start, rows.end);
             return Err(Error::new(ErrorKind::OutOfBounds, reason).at(self
@@ -248,7 +309,7 @@ impl SliceArray {
                 .display()
                 .to_string()));
         }
-        if self.put_all(named.to_vec(), generation, replace)? { Ok(()) } else { Err(self.compacted()) }
+        if self.put_all(named.to_vec(), &file, generation, replace)? { Ok(()) } else { Err(self.compacted()) }
     }
 
     /// An error if a name cannot be one, comes twice, or without `replace` is there already.
@@ -272,8 +333,14 @@ impl SliceArray {
         })
     }
 
-    /// Names rows of the file of that generation; says `false` if it is another by now.
-    fn put_all(&self, mut named: Vec<(&str, Range<u64>)>, of: u64, replace: bool) -> Result<bool> {
+    /// Names rows of `file`, of the generation `of`; says `false` if there is a newer one by now.
+    fn put_all(
+        &self,
+        mut named: Vec<(&str, Range<u64>)>,
+        file: &DataFile,
+        of: u64,
+        replace: bool,
+    ) -> Result<bool> {
         let failed = |error| self.index.failed(error);
         self.index.write(self.array.is_durable(), |txn, tables| {
             if generation(tables.facts.get(txn, b"generation").map_err(failed)?)? != of {
@@ -281,9 +348,10 @@ impl SliceArray {
             }
             // Who truncates keeps others from naming meanwhile.
             let end = named.iter().map(|(_, rows)| rows.end).max().unwrap_or(0);
-            if self.array.state().file.header()?.shape.first().is_none_or(|&rows| rows < end) {
+            if length(&file.header()?) < end {
                 return Err(self.truncated());
             }
+            file.expect_writable()?;
             let mut next = tables.order.len(txn).map_err(failed)?;
             let mut records = Vec::with_capacity(named.len());
             for (name, rows) in named.drain(..) {
@@ -363,65 +431,126 @@ impl SliceArray {
         }
     }
 
-    /// What `find` finds for each number below `count`, and a mapping of the file in which that is true.
-    fn locate(
+    /// What `find` finds for each number below `count`, and a mapping of the file in which that is true: every
+    /// lookup comes through here.
+    pub(super) fn locate(
         &self,
         count: usize,
-        find: impl Fn(&RoTxn<'_>, &Tables, usize) -> Result<Record> + Sync,
-    ) -> Result<(Vec<Slice>, Arc<Mapping>)> {
+        find: impl Fn(&RoTxn<'_>, &Tables, usize) -> Result<Option<Record>> + Sync,
+    ) -> Result<(Vec<Option<Slice>>, Arc<Mapping>)> {
+        let mut short = None;
         for _ in 0..ATTEMPTS {
-            let generation = self.generation.load(Ordering::Acquire);
-            let records = self.index.read_each(count, &find)?;
-            if records.iter().any(|record| record.generation != generation) {
-                self.catch_up()?;
-                std::thread::yield_now();
-                continue;
+            let (snapshot, records) = self.index.read_each(count, &find)?;
+            match self.mapping_for(snapshot, &records)? {
+                Ok(mapping) => {
+                    let slice = |record: Record| Slice { position: record.position, rows: record.rows };
+                    return Ok((records.into_iter().map(|record| record.map(slice)).collect(), mapping));
+                }
+                // Or else names may have been deleted, and their rows cut off, since this snapshot.
+                Err(Stale::Short(end)) if short == Some(snapshot) => return Err(self.too_few_rows(end)),
+                Err(Stale::Short(_)) => short = Some(snapshot),
+                Err(Stale::Replaced) => std::thread::yield_now(),
             }
-            let end = records.iter().map(|record| record.rows.end).max().unwrap_or(0);
-            if end > self.array.rows() {
-                self.array.reload()?;
-            }
-            let mapping = self.array.mapping()?;
-            if generation != self.generation.load(Ordering::Acquire) {
-                continue;
-            }
-            if mapping.header().shape.first().is_none_or(|&rows| rows < end) {
-                let reason = format!("the index names rows up to {end}, which the array does not have");
-                return Err(Error::corrupt(reason).at(self.array.path().display().to_string()));
-            }
-            let slice = |record: Record| Slice { position: record.position, rows: record.rows };
-            return Ok((records.into_iter().map(slice).collect(), mapping));
         }
-        let reason = "the index and the array are of different generations; compact it again";
+        let reason = "the index and the array are of different generations";
         Err(Error::corrupt(reason).at(self.array.path().display().to_string()))
     }
 
-    /// Opens the file that the index is about now, if it was replaced. Says whether it was.
-    pub(super) fn catch_up(&self) -> Result<bool> {
-        let (generation, moving) = self.facts()?;
-        if let Some(moving) = moving {
-            super::compact::finish(&self.array, &moving)?;
+    /// A mapping of the file that the index is about in that snapshot, of which `records` are.
+    fn mapping_for(
+        &self,
+        snapshot: usize,
+        records: &[Option<Record>],
+    ) -> Result<std::result::Result<Arc<Mapping>, Stale>> {
+        let known = self.known().filter(|known| {
+            // Who replaces the file changes the index before or afterwards.
+            let is_known = known.seen.load(Ordering::Acquire) == snapshot || !known.file.is_replaced();
+            is_known && records.iter().flatten().all(|record| record.generation == known.generation)
+        });
+        let Some(known) = known else {
+            self.catch_up()?;
+            return Ok(Err(Stale::Replaced));
+        };
+        known.seen.store(snapshot, Ordering::Release);
+        let end = records.iter().flatten().map(|record| record.rows.end).max().unwrap_or(0);
+        let mapping = match self.array.mapping() {
+            Ok(mapping) if length(mapping.header()) >= end => mapping,
+            // It was longer or shorter when this array looked last.
+            _ => {
+                self.array.reload()?;
+                self.array.mapping()?
+            }
+        };
+        if !mapping.is_of(&known.file) {
+            self.catch_up()?;
+            return Ok(Err(Stale::Replaced));
         }
-        if generation == self.generation.load(Ordering::Acquire) {
-            return Ok(false);
-        }
-        self.array.reload()?;
-        self.generation.store(generation, Ordering::Release);
-        Ok(true)
+        let is_long_enough = length(mapping.header()) >= end;
+        Ok(if is_long_enough { Ok(mapping) } else { Err(Stale::Short(end)) })
     }
 
-    /// The generation of the file, and the name of the file that is to be put in its place.
-    pub(super) fn facts(&self) -> Result<(u64, Option<String>)> {
+    fn known(&self) -> Option<Arc<Known>> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The generation of `file`, unless there is a newer one by now.
+    pub(super) fn generation_of(&self, file: &Arc<DataFile>) -> Result<Option<u64>> {
+        let known = || self.known().filter(|known| Arc::ptr_eq(&known.file, file));
+        if known().is_none() {
+            self.catch_up()?;
+        }
+        Ok(known().map(|known| known.generation))
+    }
+
+    /// Opens the file that the index is about now, if it was replaced. Says whether it was.
+    ///
+    /// The generation of a file is that which the index says both before and after the path has been found to
+    /// lead to it: who replaces a file raises the generation first, and notes what is still to be renamed.
+    pub(super) fn catch_up(&self) -> Result<bool> {
+        for _ in 0..ATTEMPTS {
+            let Facts { snapshot, generation, moving } = self.facts()?;
+            if let Some(moving) = moving {
+                super::compact::finish(self.array.path(), &moving)?;
+            }
+            let mut file = self.array.state().file;
+            let known = self.known().filter(|known| {
+                known.generation == generation && Arc::ptr_eq(&known.file, &file) && !file.is_replaced()
+            });
+            if let Some(known) = known {
+                known.seen.store(snapshot, Ordering::Release);
+                return Ok(false);
+            }
+            if self.array.reload()? {
+                file = self.array.state().file;
+            }
+            if file.is_replaced() || self.facts()?.generation != generation {
+                continue;
+            }
+            let known = Arc::new(Known { file, generation, seen: AtomicUsize::new(snapshot) });
+            let mut slot = self.known.write().unwrap_or_else(PoisonError::into_inner);
+            let before = slot.replace(known);
+            return Ok(before.is_some_and(|before| before.generation != generation));
+        }
+        Err(self.compacted())
+    }
+
+    pub(super) fn facts(&self) -> Result<Facts> {
         self.index.read(|txn, tables| {
             let fact = |key: &[u8]| tables.facts.get(txn, key).map_err(|error| self.index.failed(error));
             let generation = generation(fact(b"generation")?)?;
             let moving = fact(b"moving")?.map(|name| String::from_utf8(name.to_vec()).map_err(|_| damaged()));
-            Ok((generation, moving.transpose()?))
+            Ok(Facts { snapshot: txn.id(), generation, moving: moving.transpose()? })
         })
     }
 
     #[cold]
-    fn compacted(&self) -> Error {
+    fn too_few_rows(&self, end: u64) -> Error {
+        let reason = format!("the index names rows up to {end}, which the array does not have");
+        Error::corrupt(reason).at(self.array.path().display().to_string())
+    }
+
+    #[cold]
+    pub(super) fn compacted(&self) -> Error {
         Error::new(ErrorKind::Storage, "the array was compacted meanwhile; try again")
             .at(self.array.path().display().to_string())
             .retryable()

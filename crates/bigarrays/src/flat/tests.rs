@@ -196,3 +196,74 @@ fn a_single_value_has_no_rows() {
     }
     assert_eq!(array.mapping().unwrap().len(), 2);
 }
+
+#[test]
+fn what_is_published_is_there() {
+    let (_directory, path, array) = new(&[0, 2]);
+    array.append(2, &rows(0..2)).unwrap();
+    let published = || FlatArray::open(&path, Mode::Read).unwrap().rows();
+    let other = FlatArray::open(&path, Mode::ReadWrite).unwrap();
+    let file = other.writable().unwrap();
+    // A large append is under way, and has written nothing yet.
+    let reservation = other.reserve_behind(&file, 1_000_000).unwrap();
+    assert_eq!(array.append(0, &[]).unwrap(), 2..2);
+    array.write(500, 0, &[]).unwrap();
+    assert_eq!((published(), std::fs::metadata(&path).unwrap().len() >= 4_000_000), (2, true));
+    array.grow(10).unwrap();
+    assert_eq!(published(), 10);
+    // It dies.
+    drop(reservation);
+    assert_eq!(array.unfinished().unwrap(), [Unfinished { rows: 2..10, alive: false }]);
+    assert_eq!(array.append(1, &rows(10..11)).unwrap(), 10..11);
+    assert_eq!(published(), 11);
+    // Of one that has not even made the file longer, nothing is published.
+    let reservation = file.guarded(|| file.reserve(11..1_000_000)).unwrap();
+    assert_eq!(array.grow(2_000).unwrap_err().kind(), ErrorKind::CorruptData);
+    assert_eq!(published(), 11);
+    drop(reservation);
+    array.grow(2_000).unwrap();
+    assert_eq!(published(), 2_000);
+}
+
+#[test]
+fn what_lies_beside_and_is_not_ours_is_left_alone() {
+    let (_directory, path, array) = new(&[3, 2]);
+    let folder = path.with_file_name("a.npy.index");
+    let pending = path.with_file_name("a.npy.pending");
+    let over = FlatSpec { overwrite: true, ..spec(&[4, 2]) };
+    let refused = |what: &str| {
+        let error = FlatArray::create(&path, &over).unwrap_err();
+        assert!(error.kind() == ErrorKind::Storage && error.to_string().contains(what), "{error}");
+        assert!(forget_names(&path).is_err() && expect_ours(&path).is_err());
+        assert_eq!(FlatArray::open(&path, Mode::Read).unwrap().rows(), 3);
+    };
+    std::fs::create_dir_all(folder.join("deep")).unwrap();
+    std::fs::write(folder.join("deep/mine"), "mine").unwrap();
+    refused("deep");
+    assert!(SliceArray::open(&path, Mode::ReadWrite).is_err());
+    std::fs::write(folder.join("data.mdb"), "mine").unwrap();
+    refused("not LMDB");
+    std::fs::remove_file(folder.join("data.mdb")).unwrap();
+    // Of a file that is not there any more, it is no more ours.
+    std::fs::rename(&path, path.with_file_name("b.npy")).unwrap();
+    assert_eq!(FlatArray::create(&path, &spec(&[1, 2])).unwrap_err().kind(), ErrorKind::Storage);
+    assert!(!path.exists() && forget_names(&path).is_err());
+    std::fs::rename(path.with_file_name("b.npy"), &path).unwrap();
+    assert_eq!(std::fs::read(folder.join("deep/mine")).unwrap(), b"mine");
+    // Nor is what a link leads to.
+    let elsewhere = path.with_file_name("elsewhere");
+    std::fs::rename(&folder, &elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &folder).unwrap();
+    refused("symbolic link");
+    std::fs::remove_file(&folder).unwrap();
+    std::fs::write(&pending, [7; 32]).unwrap();
+    refused("records of appends");
+    std::fs::remove_file(&pending).unwrap();
+    std::os::unix::fs::symlink(elsewhere.join("new"), &pending).unwrap();
+    refused("records of appends");
+    assert!(array.append(1_000_000, &rows(0..1_000_000)).is_err() && !elsewhere.join("new").exists());
+    assert!(std::fs::symlink_metadata(&pending).unwrap().is_symlink());
+    assert_eq!(std::fs::read(elsewhere.join("deep/mine")).unwrap(), b"mine");
+    std::fs::remove_file(&pending).unwrap();
+    assert_eq!(FlatArray::create(&path, &over).unwrap().rows(), 4);
+}

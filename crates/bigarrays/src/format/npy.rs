@@ -52,6 +52,7 @@ impl Format for Npy {
         if path.exists() {
             return Err(Error::new(ErrorKind::AlreadyExists, "there is a file of this name").at(url));
         }
+        expect_nothing_beside(&path)?;
         if spec.domain.origin().iter().any(|&start| start != 0) {
             return Err(Error::invalid("a .npy file starts at zero on every axis"));
         }
@@ -67,6 +68,22 @@ impl Format for Npy {
         create(&path, array, Order::C)?.finish(options.store.durable)?;
         open_with(&path, &options.store)
     }
+}
+
+/// An error if something lies where a flat array would look for its names and reservations: those of an array
+/// that is gone would be taken for the new one's.
+fn expect_nothing_beside(path: &Path) -> Result<()> {
+    for suffix in [".index", ".pending"] {
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(suffix);
+        if std::fs::symlink_metadata(&beside).is_ok() {
+            let reason =
+                "this is kept beside an array of that name, which is not there; remove it, or move it away";
+            let at = Path::new(&beside).display().to_string();
+            return Err(Error::new(ErrorKind::Storage, reason).during("creating").at(at));
+        }
+    }
+    Ok(())
 }
 
 fn path_of(url: &str) -> PathBuf {

@@ -12,10 +12,10 @@
 //! the contract of [`Store`] excludes and flat files cannot. Only bytes that differ are written, and those
 //! next to them, so that what others change elsewhere in a slab, through a mapping, is not undone.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -24,6 +24,7 @@ use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 
 use super::lock::KeyLocks;
+use super::ofd;
 use super::request::joined_len;
 use super::temporary::is_alive;
 use super::{
@@ -39,9 +40,13 @@ use crate::error::{Error, ErrorKind, Result};
 pub struct FlatFile {
     path: PathBuf,
     file: File,
+    /// Where the file is, without links, and its device and inode: others may put another in its place.
+    place: (PathBuf, (u64, u64)),
     header: u64,
     data: u64,
     slab: u64,
+    /// Whether others are kept from putting another file in its place during a change.
+    keeps_out: bool,
     /// Present if the file can be written.
     locks: Option<KeyLocks>,
     /// Whether changes are on the disk when they are reported as done.
@@ -72,7 +77,10 @@ impl FlatFile {
         let locks = (!options.read_only)
             .then(|| KeyLocks::new(directory, options.lock).with_patience(options.lock_timeout));
         let (slab, durable) = (slab.max(1), options.durable);
-        let opened = Self { path: path.into(), file, header, data, slab, locks, durable, draft: None };
+        let place = place_of(path, &file).map_err(|error| io_error(error, "opening", path))?;
+        let keeps_out = options.lock;
+        let path = path.into();
+        let opened = Self { path, file, place, header, data, slab, keeps_out, locks, durable, draft: None };
         let end = opened.end()?;
         if opened.actual_len()? < end {
             return Err(opened.too_short(end));
@@ -93,10 +101,13 @@ impl FlatFile {
             .create_new(true)
             .open(&temporary)
             .map_err(|error| io_error(error, "creating", path))?;
+        let place = place_of(&temporary, &file).map_err(|error| io_error(error, "creating", path))?;
         let draft = Draft { temporary, finished: AtomicBool::new(false) };
         let created = Self {
             path: path.into(),
             file,
+            place,
+            keeps_out: false,
             header: header.len() as u64,
             data,
             slab: slab.max(1),
@@ -156,6 +167,36 @@ impl FlatFile {
     #[cold]
     fn refused(&self, reason: &'static str) -> Error {
         Error::new(ErrorKind::ReadOnly, reason).at(self.location(""))
+    }
+
+    /// Keeps others from putting another file in the place of this one until what is returned goes.
+    ///
+    /// # Errors
+    /// `Storage` if somebody has.
+    fn keep(&self) -> Result<Option<Kept>> {
+        if self.draft.is_some() {
+            return Ok(None);
+        }
+        let (path, identity) = &self.place;
+        let opened = File::open(path).and_then(|file| {
+            if self.keeps_out {
+                ofd::lock(&file, ofd::Kind::Shared, IN_USE)?;
+            }
+            let is_same = std::fs::metadata(path).is_ok_and(|metadata| identity_of(&metadata) == *identity);
+            Ok((Kept(file), is_same))
+        });
+        match opened {
+            Ok((kept, true)) => Ok(Some(kept)),
+            Ok((_, false)) => Err(self.replaced()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(self.replaced()),
+            Err(error) => Err(io_error(error, "locking", &self.path)),
+        }
+    }
+
+    #[cold]
+    fn replaced(&self) -> Error {
+        let reason = "the file was removed, or another has been put in place of it; open it again";
+        Error::new(ErrorKind::Storage, reason).during("writing").at(self.location(""))
     }
 
     /// Replaces `old`, the bytes at `offset`, by `new`; writes what differs, or all without `old`.
@@ -263,6 +304,28 @@ impl FlatFile {
     }
 }
 
+/// The lock that everybody shares who has a file open for writing that can be replaced, and who replaces it
+/// has alone: see [`flat`](crate::flat), where it is a byte far behind the end.
+pub(crate) const IN_USE: ofd::Span = ofd::Span::byte((1 << 62) + 1);
+
+/// A file that nobody replaces.
+struct Kept(File);
+
+// The lock is given back expressly: a forked child may have the description too.
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let _ = ofd::unlock(&self.0, IN_USE);
+    }
+}
+
+fn identity_of(metadata: &Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
+}
+
+fn place_of(path: &Path, file: &File) -> io::Result<(PathBuf, (u64, u64))> {
+    Ok((path.canonicalize()?, identity_of(&file.metadata()?)))
+}
+
 /// Where `new` differs from `old`, in runs. Equal bytes between two of a grain are part of a run.
 fn differing(old: &[u8], new: &[u8]) -> Vec<Range<usize>> {
     const GRAIN: usize = 64;
@@ -306,6 +369,7 @@ impl Store for FlatFile {
 
     /// As the trait says; removing a slab fills it with zeros.
     fn update_many(&self, requests: &[Update], change: &ChangeFn<'_>) -> Result<()> {
+        let _kept = self.keep()?;
         in_parallel(requests, |position, request| self.update(position, request, change))
     }
 
@@ -358,7 +422,7 @@ pub(crate) fn is_beside(found: &str, name: &str) -> bool {
 }
 
 /// Whether the process that made a file of [`temporary_beside`] that is called `found` has died.
-fn is_left(found: &str) -> bool {
+pub(crate) fn is_left(found: &str) -> bool {
     let found = found.strip_suffix(".pending").unwrap_or(found).strip_suffix(".tmp");
     let numbers = found.and_then(|found| found.rsplit_once('.')).map(|(_, numbers)| numbers);
     let process = numbers.and_then(|numbers| numbers.split('-').next()?.parse().ok());

@@ -4,7 +4,7 @@
 mod flat;
 
 pub use flat::FlatFile;
-pub(crate) use flat::{io_error, is_beside, reserve, temporary_beside};
+pub(crate) use flat::{IN_USE, io_error, is_beside, is_left, reserve, temporary_beside};
 pub(crate) use lock::KeyLocks;
 
 use std::collections::BTreeSet;

@@ -20,7 +20,7 @@ pub(crate) struct Span {
 impl Span {
     pub(crate) const ALL: Self = Self { start: 0, length: 0 };
 
-    pub(crate) fn byte(start: u64) -> Self {
+    pub(crate) const fn byte(start: u64) -> Self {
         Self { start, length: 1 }
     }
 

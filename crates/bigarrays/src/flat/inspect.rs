@@ -1,0 +1,495 @@
+//! Whether the file of an index is what LMDB may be given. LMDB maps it and trusts it: a damaged page number or
+//! offset would have it read or write elsewhere, and end the process. So the file is read here first, as bytes.
+//!
+//! ```text
+//! page 0, 1     meta: magic │ version │ page size │ the two trees │ last page │ transaction; the newer one counts
+//! free          transaction → pages that nothing uses
+//! main          "facts", "names", "order" → the trees of the tables
+//! page of a tree: number │ kind │ bounds │ offsets of nodes → │ free │ ← nodes, without gaps
+//! ```
+//!
+//! Writers never touch the pages of the two newest transactions: unless two were committed meanwhile, what is
+//! wrong is damage.
+
+use std::collections::HashSet;
+use std::io;
+
+use super::record::LONGEST_NAME;
+use crate::error::{Error, Result};
+
+const MAGIC: u32 = 0xBEEF_C0DE;
+const VERSION: u32 = 1;
+const HEADER: usize = 16;
+const META: usize = HEADER + 136;
+const BRANCH: u16 = 1;
+const LEAF: u16 = 2;
+const OVERFLOW: u16 = 4;
+const META_PAGE: u16 = 8;
+const BIG: u16 = 1;
+const SUBTREE: u16 = 2;
+const INTEGER_KEYS: u16 = 8;
+const LARGEST_PAGE: usize = 1 << 15;
+const NO_PAGE: u64 = u64::MAX;
+/// LMDB's cursors are no deeper.
+const DEEPEST: u16 = 32;
+/// Of larger files, the leaves of the tables are not looked at, which are nearly all.
+const LARGEST_IN_FULL: u64 = 1 << 28;
+/// How often a file is looked at that others write.
+const LOOKS: usize = 20;
+
+/// Where the bytes come from.
+pub(super) trait Source {
+    fn len(&self) -> io::Result<u64>;
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()>;
+}
+
+impl Source for std::fs::File {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        std::os::unix::fs::FileExt::read_exact_at(self, bytes, offset)
+    }
+}
+
+impl Source for &[u8] {
+    fn len(&self) -> io::Result<u64> {
+        Ok(<[u8]>::len(self) as u64)
+    }
+
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        let start = usize::try_from(offset).ok().and_then(|start| self.get(start..));
+        let found = start.and_then(|rest| rest.get(..bytes.len())).ok_or(io::ErrorKind::UnexpectedEof)?;
+        bytes.copy_from_slice(found);
+        Ok(())
+    }
+}
+
+/// Looks at the whole file; others may be writing.
+///
+/// # Errors
+/// `CorruptData` says what is wrong, and those of reading.
+pub(super) fn inspect(source: &dyn Source) -> Result<()> {
+    if !cfg!(all(target_pointer_width = "64", target_endian = "little")) {
+        // Other machines have other files, which are not known here.
+        return Ok(());
+    }
+    for _ in 0..LOOKS {
+        let meta = Meta::newest(source)?;
+        let looked = Inspector::new(source, &meta).and_then(|mut inspector| inspector.all(&meta));
+        if looked.is_ok() || Meta::newest(source)?.transaction <= meta.transaction + 1 {
+            return looked;
+        }
+    }
+    // Those who write so much have it open, and it was whole when they opened it.
+    Ok(())
+}
+
+fn chunk_at<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    bytes.get(at..).and_then(|rest| rest.first_chunk()).copied().unwrap_or([0; N])
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> u16 {
+    u16::from_le_bytes(chunk_at(bytes, at))
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(chunk_at(bytes, at))
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(chunk_at(bytes, at))
+}
+
+#[cold]
+fn wrong(reason: impl std::fmt::Display) -> Error {
+    Error::corrupt(reason.to_string())
+}
+
+#[cold]
+fn unread(error: io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => wrong("it was cut short"),
+        _ => Error::io(error, "reading", String::new()),
+    }
+}
+
+/// What is known of a tree.
+#[derive(Clone, Debug, PartialEq)]
+struct Tree {
+    pad: u32,
+    flags: u16,
+    depth: u16,
+    entries: u64,
+    root: u64,
+}
+
+impl Tree {
+    const LENGTH: usize = 48;
+
+    fn parse(bytes: &[u8]) -> Self {
+        Self {
+            pad: u32_at(bytes, 0),
+            flags: u16_at(bytes, 4),
+            depth: u16_at(bytes, 6),
+            entries: u64_at(bytes, 32),
+            root: u64_at(bytes, 40),
+        }
+    }
+
+    fn check(&self, pad: u32, flags: u16) -> Result<()> {
+        let is_empty = self.root == NO_PAGE;
+        let fits = if is_empty { self.depth == 0 && self.entries == 0 } else { self.depth > 0 };
+        if self.pad == pad && self.flags == flags && fits && self.depth <= DEEPEST {
+            return Ok(());
+        }
+        Err(wrong("what is said of a tree cannot be"))
+    }
+}
+
+#[derive(Debug, PartialEq)]
+struct Meta {
+    page: usize,
+    free: Tree,
+    main: Tree,
+    last: u64,
+    transaction: u64,
+}
+
+impl Meta {
+    /// The one that counts.
+    fn newest(source: &dyn Source) -> Result<Self> {
+        let mut both = Self::both(source)?;
+        // Somebody may be writing one just now.
+        for _ in 0..LOOKS {
+            let again = Self::both(source)?;
+            if again == both {
+                break;
+            }
+            both = again;
+        }
+        let [first, second] = both;
+        if first.page != second.page {
+            return Err(wrong("its two first pages contradict each other"));
+        }
+        Ok(if first.transaction >= second.transaction { first } else { second })
+    }
+
+    fn both(source: &dyn Source) -> Result<[Self; 2]> {
+        let first = Self::parse(source, 0, 0)?;
+        let second = Self::parse(source, first.page as u64, 1)?;
+        Ok([first, second])
+    }
+
+    fn parse(source: &dyn Source, at: u64, number: u64) -> Result<Self> {
+        let mut bytes = [0; META];
+        source.read_at(&mut bytes, at).map_err(unread)?;
+        let meta = &bytes[HEADER..];
+        let (free, main) = (Tree::parse(&meta[24..]), Tree::parse(&meta[24 + Tree::LENGTH..]));
+        let page = free.pad as usize;
+        let (last, transaction) = (u64_at(meta, 120), u64_at(meta, 128));
+        let is_meta = u16_at(&bytes, 10) == META_PAGE && u64_at(&bytes, 0) == number;
+        let is_lmdb = u32_at(meta, 0) == MAGIC && u32_at(meta, 4) == VERSION;
+        let is_page = page.is_power_of_two() && (512..=LARGEST_PAGE).contains(&page);
+        // The pages take turns; both are of transaction 0 in a new file.
+        let is_turn = transaction == 0 || (transaction & 1 == number && transaction < u64::MAX - 1);
+        if !(is_meta && is_lmdb && is_page && is_turn && (1..=i64::MAX as u64 / page as u64).contains(&last))
+        {
+            return Err(wrong(format!("page {number} is not the start of an index")));
+        }
+        Ok(Self { page, free, main, last, transaction })
+    }
+}
+
+/// What a tree is for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Use {
+    Free,
+    Main,
+    Facts,
+    Names,
+    Order,
+}
+
+/// The tables, in the order in which the main tree has them.
+const TABLES: [(&[u8], Use); 3] = [(b"facts", Use::Facts), (b"names", Use::Names), (b"order", Use::Order)];
+
+struct Inspector<'a> {
+    source: &'a dyn Source,
+    page: usize,
+    /// Pages that the file has, of those up to the last.
+    pages: u64,
+    last: u64,
+    transaction: u64,
+    in_full: bool,
+    /// A bit for each page that was come upon.
+    seen: Vec<u64>,
+    /// Free pages that the file does not have.
+    beyond: HashSet<u64>,
+}
+
+/// A walk through one tree.
+struct Walk<'a> {
+    what: Use,
+    depth: u16,
+    entries: u64,
+    /// What comes next is larger than this, or as large.
+    floor: Vec<u8>,
+    or_equal: bool,
+    found: &'a mut dyn FnMut(&mut Inspector<'_>, &Node<'_>) -> Result<()>,
+}
+
+struct Node<'a> {
+    key: &'a [u8],
+    flags: u16,
+    data: &'a [u8],
+    length: u64,
+    child: u64,
+}
+
+impl<'a> Inspector<'a> {
+    fn new(source: &'a dyn Source, meta: &Meta) -> Result<Self> {
+        // After the first pages were read: what they know of is in the file.
+        let length = source.len().map_err(unread)?;
+        let pages = (length / meta.page as u64).min(meta.last + 1);
+        Ok(Self {
+            source,
+            page: meta.page,
+            pages,
+            last: meta.last,
+            transaction: meta.transaction,
+            in_full: length <= LARGEST_IN_FULL,
+            seen: vec![0; (pages as usize).div_ceil(64)],
+            beyond: HashSet::new(),
+        })
+    }
+
+    fn all(&mut self, meta: &Meta) -> Result<()> {
+        (0..2).try_for_each(|number| self.mark(number))?;
+        meta.free.check(self.page as u32, INTEGER_KEYS)?;
+        meta.main.check(0, 0)?;
+        let mut tables = Vec::new();
+        self.walk(Use::Main, &meta.main, &mut |_, node| {
+            tables.push((node.key.to_vec(), Tree::parse(node.data)));
+            Ok(())
+        })?;
+        if !tables.iter().map(|(name, _)| &name[..]).eq(TABLES.map(|(name, _)| name)) {
+            return Err(wrong("it has other tables than an index of names"));
+        }
+        for ((_, tree), (_, what)) in tables.iter().zip(TABLES) {
+            tree.check(0, 0)?;
+            self.walk(what, tree, &mut |_, _| Ok(()))?;
+        }
+        // Last: what is free must not have been come upon.
+        self.walk(Use::Free, &meta.free, &mut |this, node| this.free(node))?;
+        if self.beyond.len() as u64 != self.last + 1 - self.pages {
+            return Err(wrong(format!(
+                "it has {} pages where {} are expected; it was cut short",
+                self.pages,
+                self.last + 1
+            )));
+        }
+        Ok(())
+    }
+
+    fn walk(
+        &mut self,
+        what: Use,
+        tree: &Tree,
+        found: &mut dyn FnMut(&mut Inspector<'_>, &Node<'_>) -> Result<()>,
+    ) -> Result<()> {
+        if tree.root == NO_PAGE {
+            return Ok(());
+        }
+        let mut walk =
+            Walk { what, depth: tree.depth, entries: 0, floor: Vec::new(), or_equal: false, found };
+        self.visit(&mut walk, tree.root, 1)?;
+        let is_counted = self.in_full || matches!(what, Use::Free | Use::Main);
+        if is_counted && walk.entries != tree.entries {
+            return Err(wrong(format!(
+                "a tree has {} entries where {} are said",
+                walk.entries, tree.entries
+            )));
+        }
+        Ok(())
+    }
+
+    /// Looks at a page of a tree and all below it.
+    fn visit(&mut self, walk: &mut Walk<'_>, number: u64, level: u16) -> Result<()> {
+        self.mark(number)?;
+        let is_leaf = level == walk.depth;
+        if is_leaf && !self.in_full && matches!(walk.what, Use::Names | Use::Order) {
+            return Ok(());
+        }
+        let page = self.read(number, if is_leaf { LEAF } else { BRANCH }, self.page)?;
+        let at = |error: Error| wrong(format!("page {number}: {error}"));
+        let nodes = nodes(&page, is_leaf).map_err(at)?;
+        // Only the free tree may have a branch with one child.
+        if nodes.len() < if is_leaf || walk.what == Use::Free { 1 } else { 2 } {
+            return Err(at(wrong("too few nodes")));
+        }
+        for (k, &offset) in nodes.iter().enumerate() {
+            let node = node_at(&page, usize::from(offset), is_leaf).map_err(at)?;
+            if is_leaf {
+                walk.entry(&node).map_err(at)?;
+                (walk.found)(self, &node).map_err(at)?;
+            } else {
+                if k > 0 {
+                    walk.rise(node.key, true).map_err(at)?;
+                }
+                self.visit(walk, node.child, level + 1)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at a list of free pages: how many, then their numbers, the greatest first.
+    fn free(&mut self, node: &Node<'_>) -> Result<()> {
+        let transaction = u64_at(node.key, 0);
+        if transaction == 0 || transaction > self.transaction {
+            return Err(wrong("pages were freed by a transaction that has not been"));
+        }
+        let words = if node.flags == BIG { self.overflow(node)? } else { node.data.to_vec() };
+        let count = u64_at(&words, 0);
+        if words.len() % 8 != 0 || words.is_empty() || count > words.len() as u64 / 8 - 1 {
+            return Err(wrong("a list of free pages is longer than its room"));
+        }
+        let mut before = u64::MAX;
+        for word in words.chunks_exact(8).skip(1).take(count as usize) {
+            let number = u64_at(word, 0);
+            if number >= before || number > self.last {
+                return Err(wrong("a list of free pages is out of order"));
+            }
+            before = number;
+            if number < self.pages {
+                self.mark(number)?;
+            } else if !self.beyond.insert(number) {
+                return Err(wrong(format!("page {number} is free twice")));
+            }
+        }
+        Ok(())
+    }
+
+    /// The data of a node that lie in pages of their own.
+    fn overflow(&mut self, node: &Node<'_>) -> Result<Vec<u8>> {
+        let first = u64_at(node.data, 0);
+        let count = (HEADER as u64 - 1 + node.length) / self.page as u64 + 1;
+        let end = first.checked_add(count).filter(|&end| end <= self.pages);
+        let end = end.ok_or_else(|| wrong("data reach beyond the last page"))?;
+        (first..end).try_for_each(|number| self.mark(number))?;
+        let page = self.read(first, OVERFLOW, HEADER + node.length as usize)?;
+        if u64::from(u32_at(&page, 12)) != count {
+            return Err(wrong(format!("page {first} says another number of pages")));
+        }
+        Ok(page[HEADER..].to_vec())
+    }
+
+    /// Notes that a page is in use, or free.
+    fn mark(&mut self, number: u64) -> Result<()> {
+        let slot = self.seen.get_mut((number / 64) as usize).filter(|_| number < self.pages);
+        let slot = slot.ok_or_else(|| wrong(format!("page {number} is not there")))?;
+        let bit = 1 << (number % 64);
+        if *slot & bit != 0 {
+            return Err(wrong(format!("page {number} is used twice")));
+        }
+        *slot |= bit;
+        Ok(())
+    }
+
+    fn read(&self, number: u64, flags: u16, length: usize) -> Result<Vec<u8>> {
+        let mut page = vec![0; length];
+        self.source.read_at(&mut page, number * self.page as u64).map_err(unread)?;
+        if u64_at(&page, 0) != number || u16_at(&page, 10) != flags {
+            return Err(wrong(format!("page {number} is not what others say it is")));
+        }
+        Ok(page)
+    }
+}
+
+impl Walk<'_> {
+    /// An error if `key` does not come after what came before.
+    fn rise(&mut self, key: &[u8], or_equal: bool) -> Result<()> {
+        let swapped;
+        let key = match self.what {
+            Use::Free => {
+                swapped = u64_at(key, 0).to_be_bytes();
+                &swapped[..]
+            }
+            _ => key,
+        };
+        if key < &self.floor[..] || (key == &self.floor[..] && !self.or_equal) {
+            return Err(wrong("keys are out of order"));
+        }
+        self.floor.clear();
+        self.floor.extend_from_slice(key);
+        self.or_equal = or_equal;
+        Ok(())
+    }
+
+    /// Looks at a node of a leaf.
+    fn entry(&mut self, node: &Node<'_>) -> Result<()> {
+        let key_fits = match self.what {
+            Use::Free | Use::Order => node.key.len() == 8,
+            _ => (1..=LONGEST_NAME).contains(&node.key.len()),
+        };
+        let flags_fit = match self.what {
+            Use::Free => node.flags & !BIG == 0,
+            Use::Main => node.flags == SUBTREE,
+            _ => node.flags == 0,
+        };
+        let data_fit = match self.what {
+            Use::Free => node.length >= 8,
+            Use::Main => node.data.len() == Tree::LENGTH,
+            Use::Facts => true,
+            Use::Names => node.data.len() == 32,
+            Use::Order => (25..=24 + LONGEST_NAME).contains(&node.data.len()),
+        };
+        if !(key_fits && flags_fit && data_fit) {
+            return Err(wrong("an entry that no index has"));
+        }
+        self.entries += 1;
+        self.rise(node.key, false)
+    }
+}
+
+/// The offsets of a page's nodes, which lie side by side up to its end.
+fn nodes(page: &[u8], is_leaf: bool) -> Result<Vec<u16>> {
+    let (lower, upper) = (usize::from(u16_at(page, 12)), usize::from(u16_at(page, 14)));
+    if lower < HEADER || lower % 2 != 0 || upper < lower || upper > page.len() {
+        return Err(wrong("bounds that cannot be"));
+    }
+    let offsets: Vec<u16> = page[HEADER..lower].chunks_exact(2).map(|two| u16_at(two, 0)).collect();
+    let mut starts = [0u64; LARGEST_PAGE / 64];
+    for &offset in &offsets {
+        if let Some(word) = starts.get_mut(usize::from(offset) / 64) {
+            *word |= 1 << (offset % 64);
+        }
+    }
+    let mut end = upper;
+    for _ in &offsets {
+        if starts.get(end / 64).is_none_or(|word| word >> (end % 64) & 1 == 0) {
+            return Err(wrong("nodes that overlap, or gaps between them"));
+        }
+        let node = node_at(page, end, is_leaf)?;
+        end += (8 + node.key.len() + node.data.len()).next_multiple_of(2);
+    }
+    if end == page.len() { Ok(offsets) } else { Err(wrong("nodes that end elsewhere than the page")) }
+}
+
+fn node_at(page: &[u8], offset: usize, is_leaf: bool) -> Result<Node<'_>> {
+    let reaches_beyond = || wrong("a node that reaches beyond the page");
+    let header = page.get(offset..offset + 8).ok_or_else(reaches_beyond)?;
+    let low = u64::from(u32_at(header, 0));
+    let (flags, key) = (u16_at(header, 4), usize::from(u16_at(header, 6)));
+    let length = match (is_leaf, flags & BIG) {
+        (false, _) => 0,
+        (true, 0) => usize::try_from(low).map_err(|_| reaches_beyond())?,
+        (true, _) => 8,
+    };
+    let start = offset + 8;
+    let end = (start + key).checked_add(length).ok_or_else(reaches_beyond)?;
+    let content = page.get(start..end).ok_or_else(reaches_beyond)?;
+    let (key, data) = content.split_at(key);
+    Ok(Node { key, flags, data, length: low, child: low | u64::from(flags) << 32 })
+}
