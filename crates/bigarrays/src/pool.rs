@@ -102,6 +102,11 @@ extern "C" fn in_child() {
     PROCESS.store(0, Ordering::Relaxed);
 }
 
+thread_local! {
+    /// Whether this thread is in such a section.
+    static IS_WITHIN: Cell<bool> = const { Cell::new(false) };
+}
+
 /// Does `work`, which is short and calls nothing of others, while no fork happens: a child that inherits what it
 /// locks finds it unlocked.
 pub(crate) fn whole_across_forks<T>(work: impl FnOnce() -> T) -> T {
@@ -110,11 +115,17 @@ pub(crate) fn whole_across_forks<T>(work: impl FnOnce() -> T) -> T {
     impl Drop for Leave {
         fn drop(&mut self) {
             SECTIONS.fetch_sub(1, Ordering::SeqCst);
+            IS_WITHIN.set(false);
         }
+    }
+    // A fork waits for the outer section anyway, which must not wait for the fork.
+    if IS_WITHIN.get() {
+        return work();
     }
     process();
     loop {
         SECTIONS.fetch_add(1, Ordering::SeqCst);
+        IS_WITHIN.set(true);
         let leave = Leave;
         if FORKING.load(Ordering::SeqCst) == 0 {
             return work();

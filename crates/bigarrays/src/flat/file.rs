@@ -12,7 +12,7 @@ use std::io;
 use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
@@ -21,8 +21,8 @@ use super::pending::{Pending, Record};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::npy::{Header, LONGEST_HEADER};
 use crate::pool::PerProcess;
-use crate::store::ofd::{self, Kind, Span};
-use crate::store::{IN_USE, io_error};
+use crate::store::ofd::{self, Kind, Private, Span};
+use crate::store::{IN_USE, io_error, waiting};
 
 const GUARD: u64 = 1 << 62;
 const SLOTS: u64 = GUARD + 2;
@@ -48,7 +48,7 @@ pub(super) struct DataFile {
 
 #[derive(Debug)]
 struct Locks {
-    file: File,
+    file: Private<File>,
     threads: Mutex<()>,
 }
 
@@ -151,7 +151,7 @@ impl DataFile {
     fn locks(&self) -> Result<Option<Arc<Locks>>> {
         let made = self.locks.get_or_try_init(|| {
             let file = self.another_description()?;
-            ofd::lock(&file, Kind::Shared, IN_USE).map_err(|error| self.no_lock(error))?;
+            self.lock(&file, Kind::Shared, IN_USE)?;
             Ok(Locks { file, threads: Mutex::new(()) })
         });
         match made {
@@ -160,9 +160,15 @@ impl DataFile {
         }
     }
 
-    fn another_description(&self) -> Result<File> {
-        let file = OpenOptions::new().read(true).write(true).open(&self.path);
+    fn another_description(&self) -> Result<Private<File>> {
+        let file = Private::open(|| OpenOptions::new().read(true).write(true).open(&self.path));
         file.map_err(|error| self.failed(error, "opening"))
+    }
+
+    /// Locks `span` once others have let go of it.
+    fn lock(&self, file: &File, kind: Kind, span: Span) -> Result<()> {
+        let what = || format!("the lock of {}", self.path.display());
+        waiting::lock(file, kind, span, None, &what, &|error| self.no_lock(error))
     }
 
     /// An error if the file cannot be written, or has been replaced or removed.
@@ -182,12 +188,13 @@ impl DataFile {
     pub(super) fn guarded<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         self.expect_writable()?;
         let locks = self.own_locks()?;
-        let _thread = locks.threads.lock().unwrap_or_else(PoisonError::into_inner);
-        ofd::lock(&locks.file, Kind::Exclusive, Span::byte(GUARD)).map_err(|error| self.no_lock(error))?;
+        let what = || format!("a change of {} by another thread of this process", self.path.display());
+        let _thread = waiting::lock_thread(&locks.threads, None, &what)?;
+        self.lock(&locks.file, Kind::Exclusive, Span::byte(GUARD))?;
         // Another thread may have replaced the file while this one waited.
         let done = if self.is_gone() { Err(self.replaced()) } else { work() };
         // Cannot fail for what is locked.
-        let _ = ofd::unlock(&locks.file, Span::byte(GUARD));
+        let _ = ofd::unlock(&*locks.file, Span::byte(GUARD));
         done
     }
 
@@ -196,9 +203,11 @@ impl DataFile {
         if self.writable {
             return self.guarded(work);
         }
-        ofd::lock(&self.file, Kind::Shared, Span::byte(GUARD)).map_err(|error| self.no_lock(error))?;
+        let file = Private::open(|| File::open(&self.path)).map_err(|error| self.failed(error, "opening"))?;
+        // Of a file that is at the path no longer, nobody changes anything.
+        self.lock(&file, Kind::Shared, Span::byte(GUARD))?;
         let done = work();
-        let _ = ofd::unlock(&self.file, Span::byte(GUARD));
+        let _ = ofd::unlock(&*file, Span::byte(GUARD));
         done
     }
 
@@ -206,16 +215,13 @@ impl DataFile {
     pub(super) fn alone<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         self.guarded(|| {
             let locks = self.own_locks()?;
-            ofd::try_lock(&locks.file, Kind::Exclusive, IN_USE).map_err(|error| {
-                match error.raw_os_error() {
-                    Some(libc::EAGAIN | libc::EACCES) => self.in_use(),
-                    _ => self.no_lock(error),
-                }
-            })?;
+            ofd::try_lock(&*locks.file, Kind::Exclusive, IN_USE)
+                .map_err(|error| if ofd::is_taken(&error) { self.in_use() } else { self.no_lock(error) })?;
             // Those of this process are not kept out by its own lock.
             let is_idle = || Ok(self.reservations()?.iter().all(|(_, alive)| !alive));
             let done = is_idle().and_then(|idle| if idle { work() } else { Err(self.in_use()) });
-            let _ = ofd::lock(&locks.file, Kind::Shared, IN_USE);
+            // From exclusive to shared, nobody is in the way.
+            let _ = ofd::try_lock(&*locks.file, Kind::Shared, IN_USE);
             done
         })
     }
@@ -258,7 +264,7 @@ impl DataFile {
     pub(super) fn reserve(&self, rows: Range<u64>) -> Result<Reservation> {
         let lock = self.another_description()?;
         let slot = self.pending.free_slot(&self.pending.records()?, |slot| {
-            ofd::try_lock(&lock, Kind::Exclusive, Span::byte(SLOTS + slot)).is_ok()
+            ofd::try_lock(&*lock, Kind::Exclusive, Span::byte(SLOTS + slot)).is_ok()
         })?;
         let reservation = Reservation { slot, rows, lock };
         self.pending.put(&Record { slot, rows: reservation.rows.clone() })?;
@@ -370,19 +376,18 @@ impl DataFile {
 pub(super) struct Reservation {
     pub(super) slot: u64,
     pub(super) rows: Range<u64>,
-    lock: File,
+    lock: Private<File>,
 }
 
-// Locks are given back expressly: a forked child may have the descriptions too.
 impl Drop for Reservation {
     fn drop(&mut self) {
-        let _ = ofd::unlock(&self.lock, Span::byte(SLOTS + self.slot));
+        let _ = ofd::unlock(&*self.lock, Span::byte(SLOTS + self.slot));
     }
 }
 
 impl Drop for Locks {
     fn drop(&mut self) {
-        let _ = ofd::unlock(&self.file, IN_USE);
+        let _ = ofd::unlock(&*self.file, IN_USE);
     }
 }
 

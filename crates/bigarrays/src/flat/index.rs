@@ -17,7 +17,7 @@ use super::environment::{Opened, lmdb_error, make, open_environment, share};
 use super::ours::{DATA, expect_index, remove_index};
 use super::record::damaged;
 use crate::error::{Error, ErrorKind, Result};
-use crate::pool::{PerProcess, process, thread_pool, threads};
+use crate::pool::{PerProcess, process, thread_pool, threads, whole_across_forks};
 use crate::store::{io_error, is_beside};
 
 /// As many lookups take longer than waking a thread for them.
@@ -74,6 +74,10 @@ impl Index {
 
     /// The index in that folder, which this process may have open already.
     fn registered(folder: PathBuf) -> Result<Arc<Self>> {
+        whole_across_forks(|| Self::registered_alone(folder))
+    }
+
+    fn registered_alone(folder: PathBuf) -> Result<Arc<Self>> {
         let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(index) = open.get(&folder).and_then(Weak::upgrade) {
             return Ok(index);
@@ -92,6 +96,10 @@ impl Index {
 
     /// The environment of this process.
     fn opened(&self) -> Result<Arc<Opened>> {
+        whole_across_forks(|| self.opened_alone())
+    }
+
+    fn opened_alone(&self) -> Result<Arc<Opened>> {
         let process = process();
         let mut slot = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((owner, opened)) = &*slot

@@ -19,14 +19,16 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 
 use super::lock::KeyLocks;
-use super::ofd;
+use super::ofd::{self, Private};
 use super::request::joined_len;
 use super::temporary::is_alive;
+use super::waiting::lock;
 use super::{
     Blob, Change, ChangeFn, Extent, Finding, Get, GetSink, Store, StoreOptions, Update, Wanted, in_parallel,
     version_of,
@@ -47,6 +49,8 @@ pub struct FlatFile {
     slab: u64,
     /// Whether others are kept from putting another file in its place during a change.
     keeps_out: bool,
+    /// How long is waited for locks of others at most.
+    patience: Option<Duration>,
     /// Present if the file can be written.
     locks: Option<KeyLocks>,
     /// Whether changes are on the disk when they are reported as done.
@@ -78,9 +82,10 @@ impl FlatFile {
             .then(|| KeyLocks::new(directory, options.lock).with_patience(options.lock_timeout));
         let (slab, durable) = (slab.max(1), options.durable);
         let place = place_of(path, &file).map_err(|error| io_error(error, "opening", path))?;
-        let keeps_out = options.lock;
+        let (keeps_out, patience) = (options.lock, options.lock_timeout);
         let path = path.into();
-        let opened = Self { path, file, place, header, data, slab, keeps_out, locks, durable, draft: None };
+        let opened =
+            Self { path, file, place, header, data, slab, keeps_out, patience, locks, durable, draft: None };
         let end = opened.end()?;
         if opened.actual_len()? < end {
             return Err(opened.too_short(end));
@@ -108,6 +113,7 @@ impl FlatFile {
             file,
             place,
             keeps_out: false,
+            patience: None,
             header: header.len() as u64,
             data,
             slab: slab.max(1),
@@ -178,19 +184,17 @@ impl FlatFile {
             return Ok(None);
         }
         let (path, identity) = &self.place;
-        let opened = File::open(path).and_then(|file| {
-            if self.keeps_out {
-                ofd::lock(&file, ofd::Kind::Shared, IN_USE)?;
-            }
-            let is_same = std::fs::metadata(path).is_ok_and(|metadata| identity_of(&metadata) == *identity);
-            Ok((Kept(file), is_same))
-        });
-        match opened {
-            Ok((kept, true)) => Ok(Some(kept)),
-            Ok((_, false)) => Err(self.replaced()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(self.replaced()),
-            Err(error) => Err(io_error(error, "locking", &self.path)),
+        let refused = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => self.replaced(),
+            _ => io_error(error, "locking", &self.path),
+        };
+        let kept = Kept(Private::open(|| File::open(path)).map_err(refused)?);
+        if self.keeps_out {
+            let what = || format!("the lock of {}", self.path.display());
+            lock(&*kept.0, ofd::Kind::Shared, IN_USE, self.patience, &what, &refused)?;
         }
+        let is_same = std::fs::metadata(path).is_ok_and(|metadata| identity_of(&metadata) == *identity);
+        if is_same { Ok(Some(kept)) } else { Err(self.replaced()) }
     }
 
     #[cold]
@@ -309,12 +313,11 @@ impl FlatFile {
 pub(crate) const IN_USE: ofd::Span = ofd::Span::byte((1 << 62) + 1);
 
 /// A file that nobody replaces.
-struct Kept(File);
+struct Kept(Private<File>);
 
-// The lock is given back expressly: a forked child may have the description too.
 impl Drop for Kept {
     fn drop(&mut self) {
-        let _ = ofd::unlock(&self.0, IN_USE);
+        let _ = ofd::unlock(&*self.0, IN_USE);
     }
 }
 

@@ -18,14 +18,14 @@ use std::cell::Cell;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use super::ofd::{self, Kind, Private, Span};
-use super::waiting::{holders, until};
+use super::waiting::{lock, lock_thread};
 use crate::error::{Error, Result};
 use crate::pool::PerProcess;
 
@@ -96,7 +96,8 @@ impl KeyLocks {
         let offset = stable_hash(key.as_bytes()) >> 1;
         let stripes = STRIPE.get_or_try_init(|| Ok((0..STRIPES).map(|_| Mutex::new(())).collect()))?;
         let stripe = &stripes[(offset.wrapping_add(self.salt) % STRIPES as u64) as usize];
-        let _thread = self.lock_stripe(stripe, key)?;
+        let what = || format!("a change of {key:?}, or one beside it, by another thread of this process");
+        let _thread = lock_thread(stripe, self.patience, &what)?;
         let _process = self.lock_range(key, offset, make_root)?;
         work()
     }
@@ -117,16 +118,6 @@ impl KeyLocks {
         }
     }
 
-    /// Waits for the other threads of this process.
-    fn lock_stripe<'a>(&self, stripe: &'a Mutex<()>, key: &str) -> Result<MutexGuard<'a, ()>> {
-        let what = || format!("a change of {key:?}, or one beside it, by another thread of this process");
-        until(self.patience, &what, || match stripe.try_lock() {
-            Ok(held) => Ok(Some(held)),
-            Err(TryLockError::Poisoned(poisoned)) => Ok(Some(poisoned.into_inner())),
-            Err(TryLockError::WouldBlock) => Ok(None),
-        })
-    }
-
     /// Waits for other processes.
     fn lock_range(
         &self,
@@ -139,14 +130,9 @@ impl KeyLocks {
         loop {
             let file = self.current(&current, make_root)?;
             let span = Span::byte(offset);
-            let what = || {
-                let path = self.path.display();
-                format!("the lock of {key:?} in {path}, {}", holders(&*file.file, span))
-            };
-            until(self.patience, &what, || match ofd::try_lock(&*file.file, Kind::Exclusive, span) {
-                Err(error) if ofd::is_taken(&error) => Ok(None),
-                locked => locked.map(Some).map_err(|error| self.refused(error)),
-            })?;
+            let what = || format!("the lock of {key:?} in {}", self.path.display());
+            let refused = |error| self.refused(error);
+            lock(&*file.file, Kind::Exclusive, span, self.patience, &what, &refused)?;
             let held = HeldRange { file, offset };
             if held.file.is_at(&self.path).map_err(|error| self.error(error))? {
                 return Ok(Some(held));

@@ -1,11 +1,12 @@
 //! Waiting for locks that others hold: it can be interrupted, ends after a time if that is wanted, and says who
 //! holds what.
 
+use std::io;
 use std::os::fd::AsFd;
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock, TryLockError};
 use std::time::{Duration, Instant};
 
-use super::ofd::Span;
+use super::ofd::{self, Kind, Span};
 use crate::error::{Error, ErrorKind, Result};
 use crate::interrupt::{PATIENCE, check_interrupt};
 
@@ -35,7 +36,7 @@ pub fn on_long_wait(tell: fn(&str)) {
 ///
 /// # Errors
 /// Those of `attempt`; `Cancelled` if the caller asks this thread's work to stop; `Storage`, retryable, after `most`.
-pub(crate) fn until<T>(
+fn until<T>(
     most: Option<Duration>,
     what: &dyn Fn() -> String,
     mut attempt: impl FnMut() -> Result<Option<T>>,
@@ -73,8 +74,43 @@ pub(crate) fn until<T>(
     }
 }
 
+/// Locks `span` of `file`, once nobody else's lock is in the way. `refused` makes errors of those of the system.
+///
+/// # Errors
+/// Those of [`until`], and of the system.
+pub(crate) fn lock(
+    file: impl AsFd + Copy,
+    kind: Kind,
+    span: Span,
+    most: Option<Duration>,
+    what: &dyn Fn() -> String,
+    refused: &dyn Fn(io::Error) -> Error,
+) -> Result<()> {
+    let what = || format!("{}, {}", what(), holders(file, span));
+    until(most, &what, || match ofd::try_lock(file, kind, span) {
+        Err(error) if ofd::is_taken(&error) => Ok(None),
+        locked => locked.map(Some).map_err(refused),
+    })
+}
+
+/// Waits for the other threads of this process.
+///
+/// # Errors
+/// Those of [`until`].
+pub(crate) fn lock_thread<'a>(
+    mutex: &'a Mutex<()>,
+    most: Option<Duration>,
+    what: &dyn Fn() -> String,
+) -> Result<MutexGuard<'a, ()>> {
+    until(most, what, || match mutex.try_lock() {
+        Ok(held) => Ok(Some(held)),
+        Err(TryLockError::Poisoned(poisoned)) => Ok(Some(poisoned.into_inner())),
+        Err(TryLockError::WouldBlock) => Ok(None),
+    })
+}
+
 /// Says who holds locks in `span` of `file`, as far as this user may know.
-pub(crate) fn holders(file: impl AsFd, span: Span) -> String {
+fn holders(file: impl AsFd, span: Span) -> String {
     let found = found_holders(file, span);
     if found.is_empty() {
         return "which another process holds, of another user or on another machine".to_owned();
