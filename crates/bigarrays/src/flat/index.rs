@@ -60,7 +60,12 @@ impl Index {
             make(folder)?;
         }
         let folder = folder.canonicalize().map_err(failed)?;
-        expect_index(&folder)?;
+        expect_index(&folder).map_err(|error| match error.kind() {
+            ErrorKind::Storage => {
+                Error::corrupt(format!("this is no index of names: {error}")).during("opening")
+            }
+            _ => error,
+        })?;
         if std::fs::metadata(folder.join(DATA)).map_or(0, |data| data.len()) == 0 {
             let reason = "data.mdb is missing or empty; remove the folder to do without its names";
             return Err(Error::corrupt(reason).during("opening").at(folder.display().to_string()));

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::FlatSpec;
 use super::file::DataFile;
-use super::index::{self, folder_of};
+use super::index;
 use super::ours::expect_ours;
 use super::pending::Pending;
 use crate::error::Result;
