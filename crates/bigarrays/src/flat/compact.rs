@@ -125,7 +125,7 @@ fn remove_leftovers(array: &Path) {
     }
 }
 
-pub(super) fn name_of(path: &Path) -> Result<String> {
+fn name_of(path: &Path) -> Result<String> {
     let name = path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
     name.ok_or_else(|| Error::invalid("the path is not valid Unicode").at(path.display().to_string()))
 }

@@ -60,7 +60,12 @@ impl Index {
             make(folder)?;
         }
         let folder = folder.canonicalize().map_err(failed)?;
-        expect_index(&folder)?;
+        expect_index(&folder).map_err(|error| match error.kind() {
+            ErrorKind::Storage => {
+                Error::corrupt(format!("this is no index of names: {error}")).during("opening")
+            }
+            _ => error,
+        })?;
         if std::fs::metadata(folder.join(DATA)).map_or(0, |data| data.len()) == 0 {
             let reason = "data.mdb is missing or empty; remove the folder to do without its names";
             return Err(Error::corrupt(reason).during("opening").at(folder.display().to_string()));
@@ -210,15 +215,14 @@ impl Index {
     }
 }
 
-/// Takes every name out of the index in `folder`, if there is one: the array is another once the file called
-/// `moving` has been put in its place, which whoever comes upon the index does. One that is damaged is removed.
-pub(super) fn hand_over(folder: &Path, moving: &str) -> Result<Option<Arc<Index>>> {
-    let Some(index) = usable(folder)? else { return Ok(None) };
+/// Runs `work`, which puts another file at `path`, while nobody names any rows, and takes every name out of the
+/// index, if there is one.
+pub(super) fn while_clearing<T>(path: &Path, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let Some(index) = usable(&folder_of(path))? else { return work() };
     index.write(true, |txn, tables| {
         clear(&index, txn, tables)?;
-        tables.facts.put(txn, b"moving", moving.as_bytes()).map_err(|error| index.failed(error))
-    })?;
-    Ok(Some(index))
+        work()
+    })
 }
 
 /// Takes every name out of the index of the array at `path`, which is about to be replaced by other means.

@@ -6,9 +6,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::FlatSpec;
-use super::compact::{finish, name_of};
 use super::file::DataFile;
-use super::index::{self, folder_of};
+use super::index;
 use super::ours::expect_ours;
 use super::pending::Pending;
 use crate::error::Result;
@@ -40,13 +39,11 @@ pub(super) fn create(path: &Path, spec: &FlatSpec) -> Result<()> {
 /// Puts a new file where there may be another, and its names may be in use.
 fn put_in_place(new: &Path, path: &Path) -> Result<()> {
     Pending::beside(path).clear()?;
-    match index::hand_over(&folder_of(path), &name_of(new)?)? {
-        Some(index) => {
-            finish(path, &name_of(new)?)?;
-            index.forget_moving()
-        }
-        None => std::fs::rename(new, path).map_err(|error| io_error(error, "creating", path)),
-    }
+    // Who dies in between leaves old rows without names, and not new rows with old ones.
+    index::reset(path)?;
+    index::while_clearing(path, || {
+        std::fs::rename(new, path).map_err(|error| io_error(error, "creating", path))
+    })
 }
 
 /// Puts a new file where there is none, and drops what an earlier one of this name has left.

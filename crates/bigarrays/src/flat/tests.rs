@@ -217,12 +217,12 @@ fn what_is_published_is_there() {
     assert_eq!(array.append(1, &rows(10..11)).unwrap(), 10..11);
     assert_eq!(published(), 11);
     // Of one that has not even made the file longer, nothing is published.
-    let reservation = file.guarded(|| file.reserve(11..1_000_000)).unwrap();
-    assert_eq!(array.grow(2_000).unwrap_err().kind(), ErrorKind::CorruptData);
+    let reservation = file.guarded(|| file.reserve(11..3_000_000)).unwrap();
+    assert_eq!(array.grow(2_000_000).unwrap_err().kind(), ErrorKind::CorruptData);
     assert_eq!(published(), 11);
     drop(reservation);
-    array.grow(2_000).unwrap();
-    assert_eq!(published(), 2_000);
+    array.grow(2_000_000).unwrap();
+    assert_eq!(published(), 2_000_000);
 }
 
 #[test]

@@ -326,7 +326,8 @@ fn identity_of(metadata: &Metadata) -> (u64, u64) {
 }
 
 fn place_of(path: &Path, file: &File) -> io::Result<(PathBuf, (u64, u64))> {
-    Ok((path.canonicalize()?, identity_of(&file.metadata()?)))
+    let place = path.canonicalize().unwrap_or_else(|_| path.into());
+    Ok((place, identity_of(&file.metadata()?)))
 }
 
 /// Where `new` differs from `old`, in runs. Equal bytes between two of a grain are part of a run.
