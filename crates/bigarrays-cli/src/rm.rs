@@ -1,4 +1,4 @@
-//! `rm`: removes a layer, a scale of one, or everything below a place.
+//! `rm`: removes a layer, a scale of one, or all arrays and groups below a place.
 
 use bigarrays::engine::Progress;
 use bigarrays::format::{self, Below, FormatOptions, ScaleSelector};
@@ -10,23 +10,25 @@ use crate::job::Meter;
 use crate::session::Session;
 use crate::{interrupt, values};
 
-/// Remove a layer, one scale of it, or everything below a place
+/// Remove a layer, one scale of it, or all arrays and groups below a place
 ///
-/// Without -r removes the metadata and the chunks of a layer, and nothing else that lies beside them.
+/// Without -r removes the metadata and the chunks of a layer. With or without, what is neither metadata nor chunks
+/// stays, and -r says what that is. Links are removed themselves: what they lead to stays, also if URL is one. A
+/// removal that was stopped or killed is finished by the same command.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   bigarrays rm em
   bigarrays rm em --scale 16_16_40 --yes
   bigarrays rm -r s3://bucket/project")]
 pub(crate) struct RmArgs {
-    /// Path or URL of the layer, or of what everything below is to be removed
+    /// Path or URL of the layer, or of the place below which arrays and groups are to be removed
     url: String,
 
     /// Only this scale: its position from 0, its key, or its resolution as x,y,z
     #[arg(long, value_name = "SCALE", value_parser = values::scale)]
     scale: Option<ScaleSelector>,
 
-    /// Remove all arrays below URL and whatever else is stored there
+    /// Remove all arrays and groups below URL
     #[arg(short, long, conflicts_with = "scale")]
     recursive: bool,
 
@@ -40,6 +42,12 @@ pub(crate) fn run(args: &RmArgs, session: &Session) -> anyhow::Result<()> {
         return remove_all(args, session);
     }
     let opened = session.open().scale(args.scale.clone().unwrap_or_default()).open(&args.url);
+    if args.scale.is_none()
+        && matches!(&opened, Err(error) if error.kind() == ErrorKind::NotFound)
+        && let Some(remains) = Below::remains(&args.url, &session.format())?
+    {
+        return remove_below(args, session, &remains, "what an earlier removal has left");
+    }
     let array = opened.map_err(|error| hint(error, args, session))?;
     let what = match (&args.scale, array.scales().get(array.scale())) {
         (Some(_), Some(scale)) => format!("scale {} of {}", scale.key, args.url),
@@ -83,12 +91,19 @@ fn is_confirmed(what: &str, args: &RmArgs, session: &Session) -> anyhow::Result<
     })
 }
 
-/// Removes every value below the place.
+/// Removes all arrays and groups below the place.
 fn remove_all(args: &RmArgs, session: &Session) -> anyhow::Result<()> {
+    let below = Below::list(&args.url, &session.format())?;
+    remove_below(args, session, &below, "all arrays and groups")
+}
+
+fn remove_below(args: &RmArgs, session: &Session, below: &Below, all: &str) -> anyhow::Result<()> {
     let options = session.format();
-    let below = Below::list(&args.url, &options)?;
     let total = below.bytes();
-    let what = format!("{} objects, {}, below {}", below.count(), BinaryBytes(total), args.url);
+    let what = format!("{all} below {} ({} objects, {})", args.url, below.count(), BinaryBytes(total));
+    if let Some(left) = below.left_in_words() {
+        session.terminal.note(format_args!("to stay: {left}"));
+    }
     if !is_confirmed(&what, args, session)? {
         return Ok(());
     }

@@ -129,8 +129,13 @@ fn local_folders_are_listed_counted_and_removed() {
     assert!(bench.ok("du in.npy").contains("960") || bench.ok("du in.npy").contains("1088"));
     bench.fails("rm -r deep", 2);
     assert!(bench.path("deep/er/em/info").exists());
-    bench.ok("rm -r deep --yes");
-    assert!(!bench.path("deep").exists());
+    let said = bench.fails("rm -r deep --yes", 6);
+    assert!(said.contains("\"mesh/info\", \"notes\""), "{said}");
+    assert!(!bench.path("deep/er").exists() && bench.path("deep/mesh/info").exists());
+    let said = bench.fails("rm -r deep --yes", 3);
+    assert!(said.contains("notes"), "{said}");
+    std::fs::remove_file(bench.path("deep/notes")).unwrap();
+    std::fs::remove_file(bench.path("deep/mesh/info")).unwrap();
     bench.fails("rm -r deep --yes", 3);
     let said = bench.fails("cache clear in.npy", 3);
     assert!(said.contains("no cache"), "{said}");

@@ -512,7 +512,9 @@ fn new_domain(given: &Arguments<'_>) -> PyResult<Option<Domain>> {
 /// Traceback (most recent call last):
 /// bigarrays.NotFoundError: ...
 ///
-/// With `recursive`, everything below is removed: groups with all their arrays, and whatever else is there.
+/// With `recursive`, all arrays and groups below are removed. Files that are not of these stay, and a StorageError
+/// says so. Links are removed themselves: what they lead to stays, also if the path is one. What a removal that was
+/// killed has left is removed by the next.
 ///
 /// >>> group = bigarrays.create_group("memory://removed", format="zarr3")
 /// >>> array = bigarrays.create("memory://removed/a", shape=(4, 4), dtype="uint8", format="zarr3")

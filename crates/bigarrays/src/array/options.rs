@@ -206,11 +206,15 @@ impl OpenOptions {
     ///
     /// # Errors
     /// `NotFound` if there is no array; `InvalidArgument` for another number of axes; `Unsupported` if the format
-    /// keeps its shape; a storage error, after which some of what is outside may be left.
+    /// keeps its shape; a storage error, after which the array has its old shape, but some of what was to be outside
+    /// may be gone.
     pub fn resize(&self, url: &str, shape: &[u64]) -> Result<()> {
         let before = self.clone().read_only(false).drop_fill(true).open(url)?;
-        format::resize(url, shape, &self.format)?;
-        before.forget_outside(shape).map_err(|error| error.during("resizing").at(url))
+        // Before the metadata: what is outside shall not come back with a growth after this was cut short.
+        if format::by_name(before.format())?.resizes() && shape.len() == before.ndim() {
+            before.forget_outside(shape).map_err(|error| error.during("resizing").at(url))?;
+        }
+        format::resize(url, shape, &self.format)
     }
 
     /// The array that a format has opened.

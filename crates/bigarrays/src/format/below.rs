@@ -1,49 +1,87 @@
-//! Everything that is stored below a place, to be removed as a whole.
+//! What arrays and groups have stored below a place, to be removed as a whole, and nothing else.
 
-use std::cmp::Reverse;
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{FormatOptions, removed, store_at};
+use super::place::{Documents, OwnKeys};
+use super::{DOCUMENTS, FormatOptions, document, own, removed, store_at};
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::{Change, Store, Update};
+use crate::store::{Change, Get, LARGEST_METADATA, Part, Store, Update};
 
 /// Values removed at once, between two looks at the progress.
 const BATCH: usize = 1000;
 
-/// All values below a place: arrays, groups, and whatever else is stored there.
+/// Files of others that are named in messages.
+const NAMED: usize = 5;
+
+/// All that is of arrays and groups below a place: their metadata, chunks and shards. What is reached through links
+/// is not below, but the links are. Where no metadata are left, what has the form of chunks is taken for what a
+/// removal that was cut short has left.
 #[derive(Debug)]
 pub struct Below {
     url: String,
     store: Arc<dyn Store>,
     /// Each key and its size in bytes.
     keys: Vec<(String, u64)>,
+    links: Vec<String>,
+    /// Keys of what is not ours.
+    left: Vec<String>,
+    has_metadata: bool,
 }
 
 impl Below {
     /// Lists what is below `url`.
     ///
     /// # Errors
-    /// `NotFound` if nothing is; those of the store, of which some cannot list.
+    /// `NotFound` if nothing of ours is; those of the store, of which some cannot list.
     pub fn list(url: &str, options: &FormatOptions) -> Result<Self> {
         let context = |error: Error| error.during("removing").at(url);
-        let store = store_at(url, options).map_err(context)?;
-        let mut keys = Vec::new();
-        store.list("", &mut |key, bytes| {
-            keys.push((key.to_owned(), bytes));
-            Ok(())
-        })?;
-        if keys.is_empty() {
-            return Err(context(Error::new(ErrorKind::NotFound, "nothing is stored there")));
+        let found = Self::find(url, options).map_err(context)?;
+        if found.count() > 0 {
+            return Ok(found);
         }
-        // Metadata, whose names have no digits, before chunks: no reader finds half an array.
-        keys.sort_by_cached_key(|(key, _)| (is_numbered(key), key.clone()));
-        Ok(Self { url: url.to_owned(), store, keys })
+        let message = match found.left_in_words() {
+            None => "nothing is stored there".to_owned(),
+            Some(left) => format!("nothing there is of arrays or groups: {left}"),
+        };
+        Err(context(Error::new(ErrorKind::NotFound, message)))
     }
 
-    /// How many values there are.
+    /// What a removal that was cut short has left at `url`, where no metadata are; `None` if that is nothing.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn remains(url: &str, options: &FormatOptions) -> Result<Option<Self>> {
+        let found = match Self::find(url, options) {
+            Err(error) if error.kind() == ErrorKind::Unsupported => return Ok(None),
+            found => found.map_err(|error| error.during("removing").at(url))?,
+        };
+        Ok(Some(found).filter(|found| !found.has_metadata && !found.keys.is_empty()))
+    }
+
+    fn find(url: &str, options: &FormatOptions) -> Result<Self> {
+        let store = store_at(super::plain(url), options)?;
+        let (mut all, mut links) = (Vec::new(), Vec::new());
+        store.list_to_remove(&mut |key, bytes| {
+            match bytes {
+                Some(bytes) => all.push((key.to_owned(), bytes)),
+                None => links.push(key.to_owned()),
+            }
+            Ok(())
+        })?;
+        let nodes = Nodes::read(&*store, &all)?;
+        let has_metadata = !nodes.0.is_empty();
+        let (mut keys, left): (Vec<_>, Vec<_>) = all.into_iter().partition(|(key, _)| nodes.own(key));
+        // Metadata, whose names have no digits, before chunks: no reader finds half an array.
+        keys.sort_by_cached_key(|(key, _)| (is_numbered(key), key.clone()));
+        let mut left: Vec<String> = left.into_iter().map(|(key, _)| key).collect();
+        left.sort();
+        Ok(Self { url: url.to_owned(), store, keys, links, left, has_metadata })
+    }
+
+    /// How many values and links there are.
     pub fn count(&self) -> usize {
-        self.keys.len()
+        self.keys.len() + self.links.len()
     }
 
     /// Bytes of all values, as they are stored.
@@ -51,11 +89,36 @@ impl Below {
         self.keys.iter().fold(0, |sum: u64, (_, bytes)| sum.saturating_add(*bytes))
     }
 
+    /// How many files are not ours and stay, and the names of some; `None` if there are none.
+    pub fn left_in_words(&self) -> Option<String> {
+        let (count, more) = (self.left.len(), if self.left.len() > NAMED { ", …" } else { "" });
+        let are = if count == 1 { "file is" } else { "files are" };
+        let named: Vec<String> = self.left.iter().take(NAMED).map(|key| format!("{key:?}")).collect();
+        (count > 0).then(|| format!("{count} {are} not of arrays or groups: {}{more}", named.join(", ")))
+    }
+
     /// Removes all of them, and folders that are empty then. `tell` is told the bytes of what is gone so far.
     ///
     /// # Errors
-    /// Those of the store, after which some may be gone.
+    /// Those of the store, after which some may be gone. `Storage` if all are gone, but not the folder, as it holds
+    /// what is not ours.
     pub fn remove(&self, options: &FormatOptions, tell: &mut dyn FnMut(u64)) -> Result<()> {
+        self.remove_own(options, tell)?;
+        match self.left_in_words() {
+            None => Ok(()),
+            Some(left) => {
+                let message = format!("all that is of arrays and groups was removed; what is left: {left}");
+                Err(Error::new(ErrorKind::Storage, message).during("removing").at(&self.url))
+            }
+        }
+    }
+
+    /// As [`Below::remove`], whatever is left.
+    pub(super) fn remove_own(&self, options: &FormatOptions, tell: &mut dyn FnMut(u64)) -> Result<()> {
+        for link in &self.links {
+            let place = if link.is_empty() { Arc::clone(&self.store) } else { self.store.child(link)? };
+            place.unlink()?;
+        }
         let mut done = 0;
         for batch in self.keys.chunks(BATCH) {
             let update =
@@ -65,31 +128,78 @@ impl Below {
             done += batch.iter().map(|(_, bytes)| bytes).sum::<u64>();
             tell(done);
         }
-        removed(&self.url, options)?;
-        self.tidy();
-        Ok(())
-    }
-
-    /// Removes the folders that are empty now, the deepest first.
-    fn tidy(&self) {
-        let mut folders = BTreeSet::new();
-        for (key, _) in &self.keys {
-            let mut folder = key.as_str();
-            while let Some((above, _)) = folder.rsplit_once('/') {
-                if !folders.insert((Reverse(above.matches('/').count()), above)) {
-                    break;
-                }
-                folder = above;
-            }
-        }
-        for (_, folder) in folders {
-            // A folder that stays holds what was not listed.
-            let _ = self.store.child(folder).map(|folder| folder.tidy());
-        }
+        removed(super::plain(&self.url), options)?;
+        let keys = self.keys.iter().map(|(key, _)| key).chain(&self.links);
+        self.store.tidy_folders(keys.map(String::as_str));
         self.store.tidy();
+        Ok(())
     }
 }
 
+/// The arrays and groups below a place, by their paths.
+struct Nodes(BTreeMap<String, (Documents, OwnKeys)>);
+
+impl Nodes {
+    /// Finds them by their documents, which are among `all` that is stored.
+    fn read(store: &dyn Store, all: &[(String, u64)]) -> Result<Self> {
+        let is_document = |(key, _): &&(String, u64)| DOCUMENTS.contains(&split(key).1);
+        let is_read = |(_, bytes): &&(String, u64)| *bytes <= LARGEST_METADATA as u64;
+        let (read, unread): (Vec<_>, Vec<_>) = all.iter().filter(is_document).partition(is_read);
+        let keys: Vec<&str> = read.iter().map(|(key, _)| key.as_str()).collect();
+        let found: Mutex<BTreeMap<String, Documents>> = Mutex::default();
+        let get = |key: &&str| Get::new(*key, Part::Whole, LARGEST_METADATA as u64);
+        let note = |key: &str, document| {
+            let (folder, name) = split(key);
+            let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+            found.entry(folder.to_owned()).or_default().insert(name.to_owned(), document);
+        };
+        unread.iter().for_each(|(key, _)| note(key, None));
+        for batch in keys.chunks(BATCH) {
+            store.get_many(&batch.iter().map(get).collect::<Vec<_>>(), &|position, blob| {
+                let parse = |blob: crate::store::Blob<'_>| {
+                    blob.encoding.with_decoded(blob.bytes, LARGEST_METADATA, document::parse).ok()
+                };
+                if let Some(blob) = blob {
+                    note(batch[position], parse(blob));
+                }
+                Ok(())
+            })?;
+        }
+        let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let node = |(folder, documents): (String, Documents)| {
+            let keys = own::keys(&documents)?;
+            Some((folder, (documents, keys)))
+        };
+        Ok(Self(found.into_iter().filter_map(node).collect()))
+    }
+
+    /// Whether one of them has what is stored under `key`.
+    fn own(&self, key: &str) -> bool {
+        if self.0.is_empty() {
+            return own::has_form(key);
+        }
+        let (mut folder, name) = split(key);
+        if self.0.get(folder).is_some_and(|(documents, _)| own::is_metadata(name, documents)) {
+            return true;
+        }
+        loop {
+            let relative = key[folder.len()..].trim_start_matches('/');
+            if self.0.get(folder).is_some_and(|(_, is_own)| is_own(relative)) {
+                return true;
+            }
+            if folder.is_empty() {
+                return false;
+            }
+            folder = split(folder).0;
+        }
+    }
+}
+
+/// The folder and the name of a key.
+fn split(key: &str) -> (&str, &str) {
+    key.rsplit_once('/').unwrap_or(("", key))
+}
+
 fn is_numbered(key: &str) -> bool {
-    key.rsplit('/').next().unwrap_or(key).bytes().any(|byte| byte.is_ascii_digit())
+    split(key).1.bytes().any(|byte| byte.is_ascii_digit())
 }

@@ -83,6 +83,19 @@ pub(super) fn create(store: &dyn Store, key: &str, document: &Document) -> Resul
     })
 }
 
+/// Stores an object where there is none, or the very same.
+///
+/// # Errors
+/// `AlreadyExists`.
+pub(super) fn create_or_same(store: &dyn Store, key: &str, document: &Document) -> Result<()> {
+    change(store, key, |old| match old {
+        Some(old) if old != *document => {
+            Err(Error::new(ErrorKind::AlreadyExists, "there is something here; remove it first"))
+        }
+        _ => Ok(Some(document.clone())),
+    })
+}
+
 /// Removes the object stored under `key`, and returns it.
 ///
 /// # Errors

@@ -26,7 +26,9 @@ mod image;
 mod member;
 pub mod n5;
 pub mod npy;
+mod own;
 mod pages;
+mod place;
 mod plain;
 pub mod precomputed;
 pub mod raw_file;
@@ -190,8 +192,14 @@ pub trait Format: Debug + Send + Sync {
         Err(Error::unsupported(format!("{} has no attributes", self.name())).at(url))
     }
 
-    /// Gives the array at `url` another shape. What it gains is fill value; chunks that are outside then
-    /// are removed. Arrays that are open keep the shape that they were opened with.
+    /// Whether arrays can be given another shape.
+    fn resizes(&self) -> bool {
+        false
+    }
+
+    /// Gives the array at `url` another shape. What it gains is fill value; chunks that will be outside are removed
+    /// before, lest they come back with the next growth if this is cut short. Arrays that are open keep the shape
+    /// that they were opened with.
     ///
     /// # Errors
     /// `NotFound`; `InvalidArgument` for a shape of another number of axes; `Unsupported` if the format
@@ -609,13 +617,19 @@ fn check_order(spec: &CreateSpec) -> Result<()> {
     }
 }
 
-/// Removes the layer at `url`, or one scale of it.
+/// Removes the layer at `url`, or one scale of it. If there is none, what an earlier removal that was cut short has
+/// left there is removed. Of a layer that is a link to another place, the link is removed and nothing else.
 ///
 /// # Errors
 /// `NotFound` if there is none; `Unsupported` if the format cannot.
 pub fn remove(url: &str, scale: Option<&ScaleSelector>, options: &FormatOptions) -> Result<()> {
     let format = known_at(url, options)?.unwrap_or(&Precomputed);
-    format.remove(url, scale, options).map_err(|error| error.during("removing").at(url))
+    let removed = format.remove(url, scale, options);
+    let is_nothing = matches!(&removed, Err(error) if error.kind() == ErrorKind::NotFound) && scale.is_none();
+    match if is_nothing { Below::remains(url, options)? } else { None } {
+        Some(remains) => remains.remove_own(options, &mut |_| {}),
+        None => removed.map_err(|error| error.during("removing").at(url)),
+    }
 }
 
 /// Has the groups above `url` know that what was there is gone, whoever removed it.
@@ -711,6 +725,11 @@ fn first<T>(
 fn at_zero(domain: Domain) -> Domain {
     // A shape of a box is one of a box at zero.
     Domain::from_shape(domain.shape()).unwrap_or(domain)
+}
+
+/// The URL without the name of a format that other tools put before it.
+fn plain(url: &str) -> &str {
+    ["precomputed://", "zarr://", "n5://"].iter().find_map(|prefix| url.strip_prefix(prefix)).unwrap_or(url)
 }
 
 /// The store at `url`.

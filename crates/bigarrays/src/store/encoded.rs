@@ -160,6 +160,14 @@ impl Store for EncodedStore {
         u64::MAX
     }
 
+    fn list_to_remove(&self, found: &mut dyn FnMut(&str, Option<u64>) -> Result<()>) -> Result<()> {
+        self.inner.list_to_remove(found)
+    }
+
+    fn unlink(&self) -> Result<bool> {
+        self.inner.unlink()
+    }
+
     fn tidy(&self) {
         self.inner.tidy();
     }

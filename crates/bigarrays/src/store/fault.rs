@@ -181,6 +181,16 @@ impl Store for FaultStore {
         self.inner.list(prefix, found)
     }
 
+    fn list_to_remove(&self, found: &mut dyn FnMut(&str, Option<u64>) -> Result<()>) -> Result<()> {
+        self.faults.meet(Operation::List, "")?;
+        self.inner.list_to_remove(found)
+    }
+
+    fn unlink(&self) -> Result<bool> {
+        self.faults.meet(Operation::Update, "")?;
+        self.inner.unlink()
+    }
+
     fn request_cost(&self) -> u64 {
         self.inner.request_cost()
     }

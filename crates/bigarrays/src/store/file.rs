@@ -15,7 +15,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustix::fs::{Access, FileType, Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::lock::KeyLocks;
@@ -157,8 +157,8 @@ impl FileStore {
     fn remove(&self, path: &mut KeyPath, spellings: &[ContentEncoding], changed: &Changed) -> Result<()> {
         for &encoding in spellings.iter().rev() {
             let path = path.spelled(encoding);
-            // Unlike an attempt to remove, this does not lock the directory.
-            if matches!(rustix::fs::access(path, Access::EXISTS), Err(Errno::NOENT | Errno::NOTDIR)) {
+            // Unlike an attempt to remove, this does not lock the directory. A link is looked at itself.
+            if matches!(rustix::fs::lstat(path), Err(Errno::NOENT | Errno::NOTDIR)) {
                 continue;
             }
             if self.options.durable {
@@ -218,7 +218,9 @@ impl FileStore {
                 metadata => metadata.map_err(|error| Error::io(error, "listing", shown(&entry.path())))?,
             };
             if metadata.is_dir() {
-                directories.push((entry.path(), key + "/"));
+                if !leftovers::leads_back(&entry, &metadata) {
+                    directories.push((entry.path(), key + "/"));
+                }
             } else if let Some(key) = key_of_value(directory, &key).filter(|_| metadata.is_file()) {
                 found(key, metadata.len())?;
             }
@@ -303,11 +305,63 @@ impl Store for FileStore {
         Ok(())
     }
 
+    fn list_to_remove(&self, found: &mut dyn FnMut(&str, Option<u64>) -> Result<()>) -> Result<()> {
+        if is_link(&self.root) {
+            return found("", None);
+        }
+        let mut directories = vec![(self.root.clone(), String::new())];
+        while let Some((directory, base)) = directories.pop() {
+            let failed = |error| Error::io(error, "listing", shown(&directory));
+            let entries = match std::fs::read_dir(&directory) {
+                Err(error) if is_missing(&error) => continue,
+                entries => entries.map_err(failed)?,
+            };
+            for entry in entries {
+                let entry = entry.map_err(failed)?;
+                let name = entry.file_name();
+                if name.as_bytes().starts_with(RESERVED.as_bytes()) {
+                    continue;
+                }
+                let key = format!("{base}{}", name.to_string_lossy());
+                // Of the entry itself, be it a link.
+                let metadata = match entry.metadata() {
+                    Err(error) if is_missing(&error) => continue,
+                    metadata => {
+                        metadata.map_err(|error| Error::io(error, "listing", shown(&entry.path())))?
+                    }
+                };
+                if metadata.is_dir() {
+                    directories.push((entry.path(), key + "/"));
+                } else if metadata.is_symlink() {
+                    found(&key, None)?;
+                } else if let Some(key) = key_of_value(&directory, &key) {
+                    found(key, Some(metadata.len()))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn unlink(&self) -> Result<bool> {
+        if !is_link(&self.root) {
+            return Ok(false);
+        }
+        if self.options.read_only {
+            let error = Error::new(ErrorKind::ReadOnly, "the store was opened for reading only");
+            return Err(error.during("removing").at(self.location("")));
+        }
+        let removed = rustix::fs::unlink(without_slash(&self.root));
+        removed.map_err(|error| Error::io(error.into(), "removing", shown(&self.root)))?;
+        Ok(true)
+    }
+
     fn tidy(&self) {
         if !self.options.read_only {
             self.locks.remove_file();
             // Fails, as it should, where there is anything else.
-            let _ = rustix::fs::rmdir(&self.root);
+            if rustix::fs::rmdir(&self.root) == Err(Errno::NOTEMPTY) && leftovers::remove_last(&self.root) {
+                let _ = rustix::fs::rmdir(&self.root);
+            }
         }
     }
 }
@@ -470,6 +524,15 @@ fn note(changed: &Changed, directory: &Path) {
 
 fn is_missing(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+/// The path without a slash at its end, behind which the system would follow a link.
+fn without_slash(path: &Path) -> PathBuf {
+    path.components().collect()
+}
+
+fn is_link(path: &Path) -> bool {
+    std::fs::symlink_metadata(without_slash(path)).is_ok_and(|metadata| metadata.is_symlink())
 }
 
 /// The directory of a path that is absolute; the root is its own.

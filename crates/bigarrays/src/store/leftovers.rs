@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::DirEntry;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -41,6 +42,16 @@ pub(super) fn below(root: &Path, found: &mut dyn FnMut(&str, u64) -> Result<()>)
     shadowed.iter().try_for_each(|path| tell(root, path, found))
 }
 
+/// Removes what dead writers left in a folder that holds nothing else. Returns whether it is empty then.
+pub(super) fn remove_last(folder: &Path) -> bool {
+    let Ok(entries) = std::fs::read_dir(folder).and_then(|entries| entries.collect::<io::Result<Vec<_>>>())
+    else {
+        return false;
+    };
+    entries.iter().all(temporary::is_leftover)
+        && entries.iter().all(|entry| std::fs::remove_file(entry.path()).is_ok())
+}
+
 fn is_gone(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
@@ -48,9 +59,22 @@ fn is_gone(error: &io::Error) -> bool {
 fn is_folder(entry: &DirEntry) -> bool {
     match entry.file_type() {
         // Listing follows links, too.
-        Ok(kind) if kind.is_symlink() => entry.path().is_dir(),
+        Ok(kind) if kind.is_symlink() => {
+            let metadata = std::fs::metadata(entry.path());
+            metadata.is_ok_and(|metadata| metadata.is_dir() && !leads_back(entry, &metadata))
+        }
         kind => kind.is_ok_and(|kind| kind.is_dir()),
     }
+}
+
+/// Whether a directory, of which these are the metadata, is linked from somewhere below itself: whoever listed it
+/// would go in a circle.
+pub(super) fn leads_back(entry: &DirEntry, metadata: &std::fs::Metadata) -> bool {
+    let is_same = |above: &Path| {
+        std::fs::metadata(above)
+            .is_ok_and(|other| (other.dev(), other.ino()) == (metadata.dev(), metadata.ino()))
+    };
+    entry.file_type().is_ok_and(|kind| kind.is_symlink()) && entry.path().ancestors().skip(1).any(is_same)
 }
 
 /// Whether another spelling of the same key comes before that of `path`.

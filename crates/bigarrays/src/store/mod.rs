@@ -2,11 +2,13 @@
 //! parallel, and hands each value on from whichever thread has it.
 
 mod flat;
+mod read_only;
 
 pub use flat::FlatFile;
 pub(crate) use flat::{IN_USE, io_error, is_beside, is_left, reserve, temporary_beside};
 pub(crate) use lock::KeyLocks;
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -46,6 +48,7 @@ pub use memory::MemoryStore;
 pub use object::{ObjectStore, SETTINGS, Settings};
 use request::is_settled;
 pub(crate) use request::settled;
+pub(crate) use read_only::ReadOnlyStore;
 pub use request::{Blob, Change, Extent, Get, Part, Update, Wanted};
 pub use survey::Finding;
 pub use waiting::on_long_wait;
@@ -111,6 +114,24 @@ pub trait Store: Debug + Send + Sync {
     /// Those of [`Store::list`], but damage is found, and no error.
     fn survey(&self, found: &mut dyn FnMut(Finding<'_>) -> Result<()>) -> Result<()> {
         self.list("", &mut |key, bytes| found(Finding::Value { key, bytes }))
+    }
+
+    /// Calls `found` with everything that removing would remove: each value with its size in bytes, and, without,
+    /// each link to a place elsewhere, below which nothing is looked at. Its key is empty if the store's own place
+    /// is one.
+    ///
+    /// # Errors
+    /// Those of [`Store::list`].
+    fn list_to_remove(&self, found: &mut dyn FnMut(&str, Option<u64>) -> Result<()>) -> Result<()> {
+        self.list("", &mut |key, bytes| found(key, Some(bytes)))
+    }
+
+    /// Removes the store's own place if it is a link to another, which stays as it is. Returns whether it was one.
+    ///
+    /// # Errors
+    /// `ReadOnly`; a storage error.
+    fn unlink(&self) -> Result<bool> {
+        Ok(false)
     }
 
     /// Removes what the store keeps for itself, and its own place if nothing is left there, where
@@ -228,19 +249,38 @@ impl dyn Store + '_ {
         Ok(value.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Removes every value whose key `is_gone` says.
+    /// Removes every value whose key `is_gone` says, but nothing that is only linked from here.
     ///
     /// # Errors
     /// Those of [`Store::list`] and [`Store::update_many`].
     pub(crate) fn remove_where(&self, is_gone: impl Fn(&str) -> bool) -> Result<()> {
         let mut keys = Vec::new();
-        self.list("", &mut |key, _| {
-            if is_gone(key) {
+        self.list_to_remove(&mut |key, _| {
+            if !key.is_empty() && is_gone(key) {
                 keys.push(Update { key: key.to_owned(), reads: false, max_len: u64::MAX });
             }
             Ok(())
         })?;
-        self.update_many(&keys, &|_, _, _| Ok(Change::Delete))
+        self.update_many(&keys, &|_, _, _| Ok(Change::Delete))?;
+        self.tidy_folders(keys.iter().map(|update| update.key.as_str()));
+        Ok(())
+    }
+
+    /// Removes the folders in which these keys were, as far as they are empty now, the deepest first.
+    pub(crate) fn tidy_folders<'a>(&self, keys: impl Iterator<Item = &'a str>) {
+        let mut folders = BTreeSet::new();
+        for mut folder in keys {
+            while let Some((above, _)) = folder.rsplit_once('/') {
+                if !folders.insert((Reverse(above.matches('/').count()), above)) {
+                    break;
+                }
+                folder = above;
+            }
+        }
+        for (_, folder) in folders {
+            // A folder that stays holds what was not listed.
+            let _ = self.child(folder).map(|folder| folder.tidy());
+        }
     }
 
     /// The content-decoded value of `key`, a metadata document, or `None` if it is missing.

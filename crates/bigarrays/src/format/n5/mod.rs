@@ -11,6 +11,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::document::{self, Document};
+use super::place::{Documents, OwnKeys, expect_no_chunks};
 use super::{
     Abilities, CreateSpec, Format, FormatOptions, Node, Opened, ScaleSelector, axis, compression, store_at,
     walk,
@@ -128,8 +129,15 @@ impl N5 {
         Ok(Opened { format: self.name(), layout, copies: Vec::new(), store, scales: Vec::new(), scale: 0 })
     }
 
-    /// Creates a dataset that is no scale of a group.
-    fn create_dataset(self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
+    /// Creates a dataset that is no scale of a group. If it `adopts`, one that is there already, of the very same
+    /// attributes and without blocks, is taken for what somebody was about to make and did not finish.
+    fn create_dataset(
+        self,
+        url: &str,
+        spec: &CreateSpec,
+        options: &FormatOptions,
+        adopts: bool,
+    ) -> Result<Opened> {
         let is_none = spec.block.is_none() && spec.labels.is_none() && spec.shard.is_none();
         let is_known = spec.codecs.as_ref().is_none_or(|codecs| {
             spec.encoding.is_none()
@@ -156,7 +164,17 @@ impl N5 {
         let none = || Error::invalid("no dataset");
         let dataset = attributes::parse(&document)?.ok_or_else(none)?;
         let opened = self.opened(&document, &dataset, Arc::clone(&store))?;
-        document::create(&*store, ATTRIBUTES, &document)?;
+        let ndim = dataset.shape.len();
+        let empty = expect_no_chunks(&*store, "", |key| PlaceKeys.parse(key, ndim).is_some());
+        match empty {
+            // Of a dataset, making it says so.
+            Err(_) if !adopts && store.exists(ATTRIBUTES)? => {}
+            empty => empty?,
+        }
+        match adopts {
+            true => document::create_or_same(&*store, ATTRIBUTES, &document)?,
+            false => document::create(&*store, ATTRIBUTES, &document)?,
+        }
         Ok(opened)
     }
 
@@ -200,7 +218,7 @@ impl Format for N5 {
     fn create(&self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
         match &spec.key {
             Some(_) => self.create_scales(url, spec, options),
-            None => self.create_dataset(url, spec, options),
+            None => self.create_dataset(url, spec, options, false),
         }
     }
 
@@ -258,6 +276,9 @@ impl Format for N5 {
         let store = store(url, options)?;
         let dataset = self.dataset(&*store)?.filter(|_| scale.is_none());
         let Some((_, dataset)) = dataset else { return self.remove_scales(&*store, scale) };
+        if store.unlink()? {
+            return Ok(());
+        }
         document::take(&*store, ATTRIBUTES)?;
         self.remove_blocks(&*store, dataset.shape.len(), |_| true)?;
         store.tidy();
@@ -305,28 +326,44 @@ impl Format for N5 {
         })
     }
 
+    fn resizes(&self) -> bool {
+        true
+    }
+
     fn resize(&self, url: &str, shape: &[u64], options: &FormatOptions) -> Result<()> {
         let store = store(url, options)?;
         let none = || Error::new(ErrorKind::NotFound, "there is no dataset here");
-        let (_, before) = self.dataset(&*store)?.ok_or_else(none)?;
-        if shape.len() != before.shape.len() {
-            return Err(Error::invalid(format!("{} lengths for {} axes", shape.len(), before.shape.len())));
-        }
-        Domain::from_shape(shape)?;
-        document::change(&*store, ATTRIBUTES, |old| {
+        let resized = |old: Option<Document>| {
             let mut document = old.ok_or_else(none)?;
+            let before = attributes::parse(&document)?.ok_or_else(none)?;
+            if shape.len() != before.shape.len() {
+                return Err(Error::invalid(format!(
+                    "{} lengths for {} axes",
+                    shape.len(),
+                    before.shape.len()
+                )));
+            }
+            Domain::from_shape(shape)?;
             document.insert("dimensions".to_owned(), json!(shape));
-            Ok(Some(document))
-        })?;
-        if before.shape.iter().zip(shape).all(|(old, new)| old <= new) {
-            return Ok(());
-        }
-        let is_outside = |index: &[u64]| {
-            let mut axes = index.iter().zip(&before.block).zip(shape);
-            axes.any(|((&at, &block), &length)| at >= length.div_ceil(block))
+            Ok((before, document))
         };
-        self.remove_blocks(&*store, shape.len(), is_outside)
+        let (before, _) = resized(document::read(&*store, ATTRIBUTES)?)?;
+        if before.shape.iter().zip(shape).any(|(old, new)| old > new) {
+            let is_outside = |index: &[u64]| {
+                let mut axes = index.iter().zip(&before.block).zip(shape);
+                axes.any(|((&at, &block), &length)| at >= length.div_ceil(block))
+            };
+            self.remove_blocks(&*store, shape.len(), is_outside)?;
+        }
+        document::change(&*store, ATTRIBUTES, |old| resized(old).map(|(_, document)| Some(document)))
     }
+}
+
+/// Which keys beside `attributes.json` are a dataset's own; `None` if there are no attributes.
+pub(super) fn own_keys(documents: &Documents) -> Option<OwnKeys> {
+    let document = documents.get(ATTRIBUTES)?.as_ref()?;
+    let ndim = document.get("dimensions").and_then(Value::as_array).map(Vec::len);
+    Some(Box::new(move |key| ndim.is_some_and(|ndim| PlaceKeys.parse(key, ndim).is_some())))
 }
 
 #[cfg(test)]

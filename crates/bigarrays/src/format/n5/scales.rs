@@ -194,7 +194,7 @@ impl N5 {
         }
         group.insert(SCALES.to_owned(), json!([vec![1; ndim]]));
         // The dataset first: no reader finds a group without scale.
-        self.create_level(url, spec, 0, vec![json!(1); ndim], options)?;
+        self.create_level(url, spec, 0, vec![json!(1); ndim], options, true)?;
         document::create(&*store, ATTRIBUTES, &group)?;
         self.open_group(&*store, &group, &ScaleSelector::Index(0))
     }
@@ -207,24 +207,61 @@ impl N5 {
         options: &FormatOptions,
     ) -> Result<Opened> {
         let store = store(url, options)?;
-        let group = document::read(&*store, ATTRIBUTES)?.ok_or_else(none)?;
-        let all = self.scales(&*store, &group)?;
-        let finest = all.first().ok_or_else(none)?;
-        if spec.dtype != finest.layout.dtype {
-            let message = format!("a scale of {} in an image of {}", spec.dtype, finest.layout.dtype);
-            return Err(Error::invalid(message));
-        }
-        let (level, factors) = (all.len(), factors(spec, finest)?);
-        self.create_level(url, spec, level, factors.clone(), options)?;
-        document::change(&*store, ATTRIBUTES, |old| {
-            let mut group = old.ok_or_else(none)?;
-            if let Some(list) = group.get_mut(SCALES).and_then(Value::as_array_mut) {
-                list.truncate(level);
-                list.push(json!(factors));
+        loop {
+            let group = document::read(&*store, ATTRIBUTES)?.ok_or_else(none)?;
+            let all = self.scales(&*store, &group)?;
+            let finest = all.first().ok_or_else(none)?;
+            if spec.dtype != finest.layout.dtype {
+                let message = format!("a scale of {} in an image of {}", spec.dtype, finest.layout.dtype);
+                return Err(Error::invalid(message));
             }
-            Ok(Some(group))
-        })?;
-        self.open_group(&*store, &group, &ScaleSelector::Index(level))
+            let (level, factors) = (all.len(), factors(spec, finest)?);
+            match self.create_level(url, spec, level, factors, options, false) {
+                // Somebody else was first: if only the next will do, it is the one behind.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists && spec.key.is_none() => {
+                    // What is no dataset, but blocks, is there for good.
+                    if self.level(&*store, &group, level)?.is_none() {
+                        return Err(error);
+                    }
+                }
+                created => {
+                    created?;
+                    self.list_scales(&*store)?;
+                    return self.open_group(&*store, &group, &ScaleSelector::Index(level));
+                }
+            }
+        }
+    }
+
+    /// Has the group list the factors of all scales that there are, if it lists any. Nobody but who makes or removes
+    /// a scale can keep the list true: so each looks afterwards whether it still is, and the last sees all.
+    fn list_scales(self, store: &dyn Store) -> Result<()> {
+        loop {
+            let all = self.all_factors(store)?;
+            document::change(store, ATTRIBUTES, |old| {
+                let mut group = old.ok_or_else(none)?;
+                if let Some(list) = group.get_mut(SCALES).and_then(Value::as_array_mut) {
+                    let known = std::mem::take(list);
+                    let of_level =
+                        |(level, own): (usize, &Option<Value>)| own.clone().or(known.get(level).cloned());
+                    list.extend(all.iter().enumerate().map_while(of_level));
+                }
+                Ok(Some(group))
+            })?;
+            if self.all_factors(store)? == all {
+                return Ok(());
+            }
+        }
+    }
+
+    /// What each scale there is says of its own factors.
+    fn all_factors(self, store: &dyn Store) -> Result<Vec<Option<Value>>> {
+        let own = |level| {
+            let found = document::read(&*store.child(&path(level))?, ATTRIBUTES)?;
+            let dataset = found.filter(|document| document.contains_key("dimensions"));
+            Ok(dataset.map(|mut document| document.remove(FACTORS)))
+        };
+        (0..MOST_SCALES).map_while(|level| own(level).transpose()).collect()
     }
 
     /// Creates the dataset of a scale.
@@ -235,6 +272,7 @@ impl N5 {
         level: usize,
         factors: Vec<Value>,
         options: &FormatOptions,
+        adopts: bool,
     ) -> Result<()> {
         let path = path(level);
         if spec.key.as_ref().is_some_and(|key| *key != path) {
@@ -247,7 +285,8 @@ impl N5 {
             attributes: Some(own.into_iter().collect()),
             ..spec.clone()
         };
-        self.create_dataset(&format!("{}/{path}", url.trim_end_matches('/')), &dataset, options).map(drop)
+        let url = format!("{}/{path}", url.trim_end_matches('/'));
+        self.create_dataset(&url, &dataset, options, adopts).map(drop)
     }
 
     /// Removes the last scale of the group in `store`, or with `None` the group's attributes and all scales.
@@ -258,6 +297,9 @@ impl N5 {
             if count == 0 {
                 return Err(none());
             }
+            if store.unlink()? {
+                return Ok(());
+            }
             document::take(store, ATTRIBUTES)?;
             (0..count).rev().try_for_each(|level| self.remove_level(store, level))?;
             store.tidy();
@@ -267,19 +309,16 @@ impl N5 {
         if count < 2 || level + 1 != count {
             return Err(Error::invalid("the last of several scales can be removed, or the whole image"));
         }
-        document::change(store, ATTRIBUTES, |old| {
-            let mut group = old.ok_or_else(none)?;
-            if let Some(list) = group.get_mut(SCALES).and_then(Value::as_array_mut) {
-                list.truncate(level);
-            }
-            Ok(Some(group))
-        })?;
-        self.remove_level(store, level)
+        self.remove_level(store, level)?;
+        self.list_scales(store)
     }
 
     fn remove_level(self, store: &dyn Store, level: usize) -> Result<()> {
         let child: Arc<dyn Store> = store.child(&path(level))?;
         let Some((_, dataset)) = self.dataset(&*child)? else { return Ok(()) };
+        if child.unlink()? {
+            return Ok(());
+        }
         document::take(&*child, ATTRIBUTES)?;
         self.remove_blocks(&*child, dataset.shape.len(), |_| true)?;
         child.tidy();

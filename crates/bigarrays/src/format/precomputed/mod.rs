@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use info::{Info, ScaleInfo, with_channels};
 
+use super::place::{self, Documents, OwnKeys, check_new_key, expect_no_chunks};
 use super::{Abilities, CreateSpec, Format, FormatOptions, NewSharding, Opened, ScaleSelector, store_at};
 use crate::buffer::Order;
 use crate::codec::{
@@ -20,7 +21,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::grid::{ChunkGrid, EdgeChunks};
 use crate::layout::{KeyEncoding, Layout, Sharding};
 use crate::store::shard_neuroglancer::{ShardedStore, TYPE};
-use crate::store::{Change, Get, LARGEST_METADATA, Part, Store, Update};
+use crate::store::{Change, Get, LARGEST_METADATA, Part, ReadOnlyStore, Store, Update};
 use sharding::MortonKeys;
 
 /// The key of the metadata of a layer.
@@ -97,6 +98,7 @@ impl Format for Precomputed {
         let scale = new_scale(spec, options)?;
         let info = Info::new(labels, spec.dtype, channels(&spec.domain)?, &scale)?;
         let opened = opened(&info, 0, &*store, options)?;
+        expect_empty(&*store, &scale)?;
         change_info(&*store, |old| match old {
             Some(_) => {
                 Err(Error::new(ErrorKind::AlreadyExists, "there is a layer here; add a scale or remove it"))
@@ -120,7 +122,8 @@ impl Format for Precomputed {
             block: scale.block_size,
             resolution: Some(scale.resolution.to_vec()),
             labels: Some(info.segmentation),
-            key: Some(scale.key.clone()),
+            // What leads out of this layer would lead out of another.
+            key: Some(scale.key.clone()).filter(|key| check_new_key(key).is_ok()),
             sharding: scale.sharding.map_or(NewSharding::None, NewSharding::Neuroglancer),
             ..CreateSpec::new(info.dtype, scale.domain(info.channels)?)
         }))
@@ -159,6 +162,7 @@ impl Format for Precomputed {
         let store = layer_store(url, options)?;
         let options = &with_compression(spec, options);
         let scale = new_scale(spec, options)?;
+        expect_empty(&*store, &scale)?;
         let added = change_info(&*store, |old| {
             let mut info = old.ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no layer here"))?;
             if info.dtype != spec.dtype || info.channels != channels(&spec.domain)? {
@@ -178,6 +182,9 @@ impl Format for Precomputed {
 
     fn remove(&self, url: &str, scale: Option<&ScaleSelector>, options: &FormatOptions) -> Result<()> {
         let store = layer_store(url, options)?;
+        if scale.is_none() && store.exists(INFO)? && store.unlink()? {
+            return Ok(());
+        }
         let mut removed: std::sync::Mutex<Vec<ScaleInfo>> = std::sync::Mutex::default();
         change_info(&*store, |old| {
             let mut info = old.ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no layer here"))?;
@@ -281,10 +288,10 @@ fn remove_chunks(store: &dyn Store, scale: &ScaleInfo) -> Result<()> {
         return Ok(());
     }
     let chunks = store.child(&scale.key)?;
-    chunks.remove_where(|key| match &scale.sharding {
-        Some(spec) => sharding::is_shard_key(spec, key),
-        None => is_chunk_key(key),
-    })?;
+    // A folder that is only linked from here is another's.
+    if !chunks.unlink()? {
+        chunks.remove_where(|key| scale.has_key(key))?;
+    }
     // Also the directories on the way to the scale, which may be those of other scales, too.
     chunks.tidy();
     let above = (1..parts.len()).rev().map(|count| store.child(&parts[..count].join("/")));
@@ -292,8 +299,51 @@ fn remove_chunks(store: &dyn Store, scale: &ScaleInfo) -> Result<()> {
     Ok(())
 }
 
+/// An error if there are chunks or shards where those of a new scale will be, and the layer has no such scale yet:
+/// of that, the change of `info` says so.
+fn expect_empty(store: &dyn Store, scale: &ScaleInfo) -> Result<()> {
+    let empty = expect_no_chunks(&*store.child(&scale.key)?, "", |key| scale.has_key(key));
+    empty.or_else(|error| match store.read_metadata(INFO)?.map(|bytes| Info::parse(&bytes)) {
+        Some(Ok(info)) if info.scales.iter().any(|known| known.key == scale.key) => Ok(()),
+        Some(Err(damaged)) => Err(damaged.at(store.location(INFO))),
+        _ => Err(error),
+    })
+}
+
+/// Which keys beside `info` are a layer's own; `None` if there is no `info`.
+pub(super) fn own_keys(documents: &Documents) -> Option<OwnKeys> {
+    let document = documents.get(INFO)?.as_ref()?;
+    let info = serde_json::to_vec(document).ok().and_then(|bytes| Info::parse(&bytes).ok());
+    let Some(info) = info else {
+        // Of what cannot be read, whatever looks like a chunk, if it looks like a layer.
+        let is_layer = document.contains_key("scales");
+        return is_layer.then(|| Box::new(|key: &str| is_chunk_key(last(key))) as OwnKeys);
+    };
+    Some(Box::new(move |key| {
+        let of_scale = |scale: &ScaleInfo| {
+            let own = key.strip_prefix(scale.key.trim_matches('/')).and_then(|rest| rest.strip_prefix('/'));
+            own.is_some_and(|own| scale.has_key(own))
+        };
+        info.scales.iter().any(of_scale)
+    }))
+}
+
+fn last(key: &str) -> &str {
+    key.rsplit('/').next().unwrap_or(key)
+}
+
+impl ScaleInfo {
+    /// Whether `key`, relative to the scale, is that of a chunk or shard.
+    fn has_key(&self, key: &str) -> bool {
+        match &self.sharding {
+            Some(spec) => sharding::is_shard_key(spec, key),
+            None => is_chunk_key(key),
+        }
+    }
+}
+
 /// Whether `key` has the form of a chunk's: three ranges of signed numbers.
-fn is_chunk_key(key: &str) -> bool {
+pub(super) fn is_chunk_key(key: &str) -> bool {
     key.split('_').count() == 3 && key.split('_').all(|part| parse_range(part).is_some())
 }
 
@@ -358,8 +408,10 @@ fn new_scale(spec: &CreateSpec, options: &FormatOptions) -> Result<ScaleInfo> {
     }
     let is = |name: &str| encoding == name;
     let sharding = sharding::new_sharding(spec, &chunk, &encoding, options.content_encoding)?;
+    let key = spec.key.clone().unwrap_or_else(|| resolution.map(|x| x.to_string()).join("_"));
+    check_new_key(&key)?;
     Ok(ScaleInfo {
-        key: spec.key.clone().unwrap_or_else(|| resolution.map(|x| x.to_string()).join("_")),
+        key,
         size: three(size).ok_or_else(|| of_three("a box"))?,
         voxel_offset: [origin[0], origin[1], origin[2]],
         resolution,
@@ -399,6 +451,11 @@ fn opened(info: &Info, position: usize, store: &dyn Store, options: &FormatOptio
         .into_iter();
     let layout = layouts.next().ok_or_else(|| Error::metadata("a scale without chunk sizes"))?;
     let mut chunks = store.child(&scale.key)?;
+    if !place::is_below(&scale.key) {
+        let reason = "the key of the scale leads out of the layer, where other arrays may be: it can only be read; \
+                      open what it leads to by its own path, or copy the layer";
+        chunks = Arc::new(ReadOnlyStore::new(chunks, reason));
+    }
     if let Some(spec) = scale.sharding {
         chunks = Arc::new(ShardedStore::new(chunks, spec, Arc::new(MortonKeys::new(&layout.grid, spec)?))?);
     }

@@ -31,18 +31,51 @@ fn entries_mut(document: &mut Document, version: Version) -> Option<&mut Map<Str
 /// # Errors
 /// A storage error; not if there is something above that may not be read.
 pub(super) fn refresh(version: Version, url: &str, options: &FormatOptions) -> Result<()> {
-    let (mut place, mut path) = (url.to_owned(), String::new());
     let context = |error: Error| error.during("refreshing consolidated metadata of what holds").at(url);
     if version == Version::Two {
         update(&*store_at(url, options)?, version, "").map_err(context)?;
     }
+    each_above(version, url, options, |store, path| update(store, version, path)).map_err(context)
+}
+
+/// Has the groups above `url` know nothing of it.
+///
+/// # Errors
+/// As [`refresh`].
+pub(super) fn forget(version: Version, url: &str, options: &FormatOptions) -> Result<()> {
+    let key = if version == Version::Three { v3::KEY } else { v2::CONSOLIDATED };
+    let context = |error: Error| error.during("refreshing consolidated metadata of what holds").at(url);
+    let forgotten = |store: &dyn Store, path: &str| {
+        let document = document::read(store, key)?.unwrap_or_default();
+        if entries(&document, version).is_none() {
+            return Ok(());
+        }
+        document::change(store, key, |old| {
+            let mut document = old;
+            if let Some(entries) = document.as_mut().and_then(|group| entries_mut(group, version)) {
+                Node(Vec::new()).put(entries, path, version);
+            }
+            Ok(document)
+        })
+    };
+    each_above(version, url, options, forgotten).map_err(context)
+}
+
+/// Calls `work` with each group above `url`, from the nearest on, and the path from there.
+fn each_above(
+    version: Version,
+    url: &str,
+    options: &FormatOptions,
+    work: impl Fn(&dyn Store, &str) -> Result<()>,
+) -> Result<()> {
+    let (mut place, mut path) = (url.to_owned(), String::new());
     while let Some((above, name)) = parent(&place) {
         path = if path.is_empty() { name } else { format!("{name}/{path}") };
         let Ok(store) = store_at(&above, options) else { break };
-        if !is_group(&*store, version).map_err(context)? {
+        if !is_group(&*store, version)? {
             break;
         }
-        update(&*store, version, &path).map_err(context)?;
+        work(&*store, &path)?;
         place = above;
     }
     Ok(())

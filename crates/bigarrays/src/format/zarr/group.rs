@@ -42,6 +42,8 @@ fn consolidated(store: &dyn Store, version: Version, document: &Document) -> Res
             found.extend(node_of(key));
         }
     }
+    // What leads out of the group is none of it.
+    found.retain(|path, _| path.split('/').all(|part| !matches!(part, "" | "." | "..")));
     Ok(Some(nodes(found)))
 }
 

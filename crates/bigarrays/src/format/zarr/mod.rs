@@ -10,11 +10,12 @@ mod keys;
 mod meta;
 mod multiscale;
 mod ome;
+mod own;
 pub(super) mod shards;
 mod v2;
 mod v3;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -29,6 +30,7 @@ use crate::store::shard_zarr::GridKeys;
 use crate::store::{MemoryStore, Store};
 use meta::Meta;
 pub use ome::{OME_V2, OME_V3, OmeZarr};
+pub(super) use own::own_keys;
 
 /// Zarr 3.
 pub static V3: Zarr = Zarr { version: Version::Three };
@@ -78,6 +80,11 @@ impl Zarr {
     /// Has consolidated metadata above `url` know what is stored of it now.
     pub(super) fn refresh(&self, url: &str, options: &FormatOptions) -> Result<()> {
         consolidated::refresh(self.version, url.strip_prefix("zarr://").unwrap_or(url), options)
+    }
+
+    /// Has consolidated metadata above `url` know nothing of it, which is about to be removed.
+    fn forget(&self, url: &str, options: &FormatOptions) -> Result<()> {
+        consolidated::forget(self.version, url.strip_prefix("zarr://").unwrap_or(url), options)
     }
 
     /// Looks for an array or a group at the root of `store`.
@@ -162,7 +169,13 @@ impl Zarr {
     }
 
     /// Makes the documents of a new array or group, of which the first says what it is.
-    fn write_new(&self, store: &dyn Store, documents: [(&str, Option<&Document>); 2]) -> Result<()> {
+    /// If it `adopts`, the same that is there already will do, if it has no chunks.
+    fn write_new(
+        &self,
+        store: &dyn Store,
+        documents: [(&str, Option<&Document>); 2],
+        adopts: bool,
+    ) -> Result<()> {
         for key in [v3::KEY, v2::ARRAY, v2::GROUP] {
             if key != documents[0].0 && store.exists(key)? {
                 let message = "there is something here; remove it first";
@@ -174,11 +187,90 @@ impl Zarr {
                 Some(document) if key == v2::ATTRIBUTES => {
                     document::change(store, key, |_| Ok(Some(document.clone())))?;
                 }
+                Some(document) if adopts => document::create_or_same(store, key, document)?,
                 Some(document) => document::create(store, key, document)?,
+                // What somebody has left there is not of this one.
+                None if self.version == Version::Two && key == v2::ATTRIBUTES => store.delete(key)?,
                 None => {}
             }
         }
         Ok(())
+    }
+
+    /// Creates an array. If it `adopts`, one that is there already, of the very same metadata and without chunks, is
+    /// taken for what somebody was about to make and did not finish.
+    fn create_or_adopt(
+        &self,
+        url: &str,
+        spec: &CreateSpec,
+        options: &FormatOptions,
+        adopts: bool,
+    ) -> Result<Opened> {
+        create::check(spec)?;
+        if options.content_encoding != ContentEncoding::Identity {
+            return Err(Error::invalid("chunks of Zarr are compressed by their codecs, not around them"));
+        }
+        let store = self.store(url, options)?;
+        let chunk = create::chunk_shape(spec)?;
+        let codecs = create::codecs(spec)?;
+        let (chunk, codecs) = match create::shard_shape(spec, &chunk)? {
+            None => (chunk, codecs),
+            Some(_) if self.version == Version::Two => return Err(Error::invalid("Zarr 2 has no shards")),
+            Some(shard) => (shard, create::sharded(&chunk, &codecs)),
+        };
+        let (document, attributes) = match self.version {
+            Version::Three => (v3::create(spec, &chunk, codecs)?, None),
+            Version::Two => {
+                let (document, attributes) = v2::create(spec, &chunk, &codecs)?;
+                (document, Some(attributes).filter(|attributes| !attributes.is_empty()))
+            }
+        };
+        let meta = match self.version {
+            Version::Three => v3::parse(&document),
+            Version::Two => v2::parse(&document, attributes.as_ref()),
+        };
+        // What was asked for is at fault.
+        let asked = |error: Error| match error.kind() {
+            ErrorKind::InvalidMetadata => Error::invalid(error.to_string()),
+            _ => error,
+        };
+        let meta = meta.map_err(asked)?;
+        let opened = meta.opened(self.name(), Arc::clone(&store)).map_err(asked)?;
+        if spec.shard_order.is_some() && opened.layout.sharding.is_none() {
+            return Err(Error::invalid("an order of chunks in shards, but the codecs make no shards"));
+        }
+        meta.expect_empty(&*store, adopts)?;
+        let key = if self.version == Version::Three { v3::KEY } else { v2::ARRAY };
+        self.write_new(&*store, [(key, Some(&document)), (v2::ATTRIBUTES, attributes.as_ref())], adopts)?;
+        self.refresh(url, options)?;
+        Ok(opened)
+    }
+
+    /// Changes the attributes of an array or group, unless `change` has an error.
+    fn try_change_attributes(
+        &self,
+        url: &str,
+        change: &(dyn Fn(Document) -> Result<Document> + Sync),
+        options: &FormatOptions,
+    ) -> Result<()> {
+        let store = self.store(url, options)?;
+        if self.find(&*store)?.is_none() {
+            return Err(Error::new(ErrorKind::NotFound, format!("nothing of {} here", self.name())));
+        }
+        document::change(&*store, self.attributes_key(), |old| {
+            if self.version == Version::Two {
+                return change(old.unwrap_or_default()).map(Some);
+            }
+            let gone = || Error::new(ErrorKind::NotFound, "it was removed meanwhile");
+            let mut document = old.ok_or_else(gone)?;
+            let attributes = match document.remove("attributes") {
+                Some(Value::Object(attributes)) => attributes,
+                _ => Document::new(),
+            };
+            document.insert("attributes".to_owned(), Value::Object(change(attributes)?));
+            Ok(Some(document))
+        })?;
+        self.refresh(url, options)
     }
 
     /// The images over this version.
@@ -258,42 +350,11 @@ impl Format for Zarr {
     }
 
     fn create(&self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
-        create::check(spec)?;
-        if options.content_encoding != ContentEncoding::Identity {
-            return Err(Error::invalid("chunks of Zarr are compressed by their codecs, not around them"));
-        }
-        let store = self.store(url, options)?;
-        let chunk = create::chunk_shape(spec)?;
-        let codecs = create::codecs(spec)?;
-        let (chunk, codecs) = match create::shard_shape(spec, &chunk)? {
-            None => (chunk, codecs),
-            Some(_) if self.version == Version::Two => return Err(Error::invalid("Zarr 2 has no shards")),
-            Some(shard) => (shard, create::sharded(&chunk, &codecs)),
-        };
-        let (document, attributes) = match self.version {
-            Version::Three => (v3::create(spec, &chunk, codecs)?, None),
-            Version::Two => {
-                let (document, attributes) = v2::create(spec, &chunk, &codecs)?;
-                (document, Some(attributes).filter(|attributes| !attributes.is_empty()))
-            }
-        };
-        let meta = match self.version {
-            Version::Three => v3::parse(&document),
-            Version::Two => v2::parse(&document, attributes.as_ref()),
-        };
-        // What was asked for is at fault.
-        let asked = |error: Error| match error.kind() {
-            ErrorKind::InvalidMetadata => Error::invalid(error.to_string()),
-            _ => error,
-        };
-        let opened = meta.and_then(|meta| meta.opened(self.name(), Arc::clone(&store))).map_err(asked)?;
-        if spec.shard_order.is_some() && opened.layout.sharding.is_none() {
-            return Err(Error::invalid("an order of chunks in shards, but the codecs make no shards"));
-        }
-        let key = if self.version == Version::Three { v3::KEY } else { v2::ARRAY };
-        self.write_new(&*store, [(key, Some(&document)), (v2::ATTRIBUTES, attributes.as_ref())])?;
-        self.refresh(url, options)?;
-        Ok(opened)
+        self.create_or_adopt(url, spec, options, false)
+    }
+
+    fn resizes(&self) -> bool {
+        true
     }
 
     fn like(&self, url: &str, options: &FormatOptions) -> Result<Option<CreateSpec>> {
@@ -340,6 +401,11 @@ impl Format for Zarr {
         }
         let store = self.store(url, options)?;
         let meta = self.array(&*store)?;
+        // Before it is gone: who reads copies of metadata alone shall not find an array of fill.
+        self.forget(url, options)?;
+        if store.unlink()? {
+            return self.refresh(url, options);
+        }
         let key = if self.version == Version::Three { v3::KEY } else { v2::ARRAY };
         document::take(&*store, key)?;
         if self.version == Version::Two {
@@ -365,13 +431,13 @@ impl Format for Zarr {
         if self.version == Version::Two {
             document.insert("zarr_format".to_owned(), json!(2));
             let attributes = Some(attributes).filter(|attributes| !attributes.is_empty());
-            self.write_new(&*store, [(v2::GROUP, Some(&document)), (v2::ATTRIBUTES, attributes)])?;
+            self.write_new(&*store, [(v2::GROUP, Some(&document)), (v2::ATTRIBUTES, attributes)], false)?;
             return self.refresh(url, options);
         }
         document.insert("zarr_format".to_owned(), json!(3));
         document.insert("node_type".to_owned(), json!("group"));
         document.insert("attributes".to_owned(), Value::Object(attributes.clone()));
-        self.write_new(&*store, [(v3::KEY, Some(&document)), (v2::ATTRIBUTES, None)])?;
+        self.write_new(&*store, [(v3::KEY, Some(&document)), (v2::ATTRIBUTES, None)], false)?;
         self.refresh(url, options)
     }
 
@@ -397,31 +463,13 @@ impl Format for Zarr {
         change: &(dyn Fn(Document) -> Document + Sync),
         options: &FormatOptions,
     ) -> Result<()> {
-        let store = self.store(url, options)?;
-        if self.find(&*store)?.is_none() {
-            return Err(Error::new(ErrorKind::NotFound, format!("nothing of {} here", self.name())));
-        }
-        document::change(&*store, self.attributes_key(), |old| {
-            if self.version == Version::Two {
-                return Ok(Some(change(old.unwrap_or_default())));
-            }
-            let gone = || Error::new(ErrorKind::NotFound, "it was removed meanwhile");
-            let mut document = old.ok_or_else(gone)?;
-            let attributes = match document.remove("attributes") {
-                Some(Value::Object(attributes)) => attributes,
-                _ => Document::new(),
-            };
-            document.insert("attributes".to_owned(), Value::Object(change(attributes)));
-            Ok(Some(document))
-        })?;
-        self.refresh(url, options)
+        self.try_change_attributes(url, &|attributes| Ok(change(attributes)), options)
     }
 
     fn resize(&self, url: &str, shape: &[u64], options: &FormatOptions) -> Result<()> {
         let store = self.store(url, options)?;
         let key = if self.version == Version::Three { v3::KEY } else { v2::ARRAY };
-        let before = Mutex::new(None);
-        document::change(&*store, key, |old| {
+        let resized = |old: Option<Document>| {
             let mut document =
                 old.ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no array here"))?;
             let parse = |document: &Document| match self.version {
@@ -437,20 +485,17 @@ impl Format for Zarr {
             }
             document.insert("shape".to_owned(), json!(shape));
             parse(&document)?.opened(self.name(), Arc::clone(&store))?;
-            *before.lock().unwrap_or_else(PoisonError::into_inner) = Some(meta);
-            Ok(Some(document))
-        })?;
-        self.refresh(url, options)?;
-        let before = before.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let Some(meta) = before else { return Ok(()) };
-        if meta.shape.iter().zip(shape).all(|(old, new)| old <= new) {
-            return Ok(());
-        }
-        // Chunks that are outside now would come back with the next growth.
-        let is_outside = |index: &[u64]| {
-            let mut axes = index.iter().zip(&meta.chunk).zip(shape);
-            axes.any(|((&at, &chunk), &length)| at >= length.div_ceil(chunk))
+            Ok((meta, document))
         };
-        self.remove_chunks(&*store, &meta, is_outside)
+        let (meta, _) = resized(document::read(&*store, key)?)?;
+        if meta.shape.iter().zip(shape).any(|(old, new)| old > new) {
+            let is_outside = |index: &[u64]| {
+                let mut axes = index.iter().zip(&meta.chunk).zip(shape);
+                axes.any(|((&at, &chunk), &length)| at >= length.div_ceil(chunk))
+            };
+            self.remove_chunks(&*store, &meta, is_outside)?;
+        }
+        document::change(&*store, key, |old| resized(old).map(|(_, document)| Some(document)))?;
+        self.refresh(url, options)
     }
 }

@@ -11,6 +11,7 @@ use super::{V2, V3, Version, Zarr, create};
 use crate::domain::{Dims, Domain};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::document::Document;
+use crate::format::place::check_new_key;
 use crate::format::{Abilities, CreateSpec, Format, FormatOptions, Opened, Scale, ScaleSelector, axis};
 use crate::grid::{ChunkGrid, EdgeChunks};
 use crate::layout::{Layout, Resolution};
@@ -92,25 +93,66 @@ impl OmeZarr {
         Ok(Opened { format: self.name(), scales, scale: position, ..opened })
     }
 
-    /// Changes the list of scales.
-    fn change(&self, url: &str, image: &Multiscale, options: &FormatOptions) -> Result<()> {
-        let change = |mut attributes: Document| {
+    /// Changes the image as `change` does with that which is there.
+    fn change(
+        &self,
+        url: &str,
+        options: &FormatOptions,
+        change: impl Fn(&mut Multiscale) -> Result<()> + Sync,
+    ) -> Result<()> {
+        let changed = |mut attributes: Document| {
+            let mut image = self.parse(&attributes)?.ok_or_else(none)?;
+            change(&mut image)?;
             let multiscales = |members: &mut Map<String, Value>| {
                 let old = members.get("multiscales").cloned();
                 members.insert("multiscales".to_owned(), image.to_json(old.as_ref(), !self.is_new()));
             };
-            if self.is_new() {
-                let ome = attributes.entry(OME).or_insert_with(|| json!({"version": "0.5"}));
-                if let Some(members) = ome.as_object_mut() {
-                    multiscales(members);
-                }
-            } else {
-                multiscales(&mut attributes);
+            match attributes.get_mut(OME).and_then(Value::as_object_mut).filter(|_| self.is_new()) {
+                Some(members) => multiscales(members),
+                None => multiscales(&mut attributes),
             }
-            attributes
+            Ok(attributes)
         };
-        self.zarr.change_attributes(url, &change, options)
+        self.zarr.try_change_attributes(url, &changed, options)
     }
+
+    /// Makes the array of a new scale: under the key that `spec` names, or under the next number that is free.
+    /// Returns its key.
+    fn create_scale(
+        &self,
+        url: &str,
+        spec: &CreateSpec,
+        image: &Multiscale,
+        options: &FormatOptions,
+    ) -> Result<String> {
+        let array = array_spec(spec, image)?;
+        let is_listed = |path: &str| image.datasets.iter().any(|dataset| dataset.path == path);
+        let first = image.datasets.len();
+        let numbers = (first..first + MOST_BEGUN).map(|number| number.to_string());
+        let mut taken = Error::new(ErrorKind::AlreadyExists, "the next numbers are all taken; give a key");
+        for path in spec.key.clone().map_or_else(|| numbers.collect(), |key| vec![key]) {
+            if is_listed(&path) {
+                taken = exists(&path);
+                continue;
+            }
+            match self.zarr.create_or_adopt(&child_url(url, &path), &array, options, true) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => taken = error,
+                created => return created.map(|_| path),
+            }
+        }
+        Err(taken)
+    }
+}
+
+/// How many arrays may stand under the next numbers without being listed, as their makers have died or are at it.
+const MOST_BEGUN: usize = 256;
+
+fn none() -> Error {
+    Error::new(ErrorKind::NotFound, "there is no image here")
+}
+
+fn exists(path: &str) -> Error {
+    Error::new(ErrorKind::AlreadyExists, format!("scale {path:?} exists"))
 }
 
 /// The layout of a scale, with the names, places and sizes that the image says.
@@ -261,6 +303,7 @@ impl Format for OmeZarr {
     fn create(&self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
         let mut image = Multiscale::new(spec)?;
         let path = spec.key.clone().unwrap_or_else(|| "0".to_owned());
+        check_new_key(&path)?;
         let dataset = new_dataset(spec, &image, path.clone())?;
         image.datasets.push(dataset);
         let mut attributes = spec.attributes.clone().unwrap_or_default();
@@ -288,7 +331,7 @@ impl Format for OmeZarr {
         if self.zarr.find(&*store)?.is_some() {
             return Err(Error::new(ErrorKind::AlreadyExists, "there is something here; remove it first"));
         }
-        self.zarr.create(&child_url(url, &path), &array_spec(spec, &image)?, options)?;
+        self.zarr.create_or_adopt(&child_url(url, &path), &array_spec(spec, &image)?, options, true)?;
         self.zarr.create_group(url, &attributes, options)?;
         self.opened(&*store, &image, &ScaleSelector::Index(0))
     }
@@ -310,7 +353,7 @@ impl Format for OmeZarr {
             labels: Some(scale.labels),
             axes: Some(image.axis_specs(dataset)),
             attributes: Some(attributes),
-            key: Some(scale.key.clone()),
+            key: Some(scale.key.clone()).filter(|key| check_new_key(key).is_ok()),
             ..create::like(&own)?
         }))
     }
@@ -332,48 +375,67 @@ impl Format for OmeZarr {
     }
 
     fn add_scale(&self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
-        let none = || Error::new(ErrorKind::NotFound, "there is no image here");
-        let (store, mut image) = self.find(url, options)?.ok_or_else(none)?;
-        if spec.domain.ndim() != image.axes.len() {
-            return Err(Error::invalid(format!(
-                "box {} for an image of {} axes",
-                spec.domain,
-                image.axes.len()
-            )));
-        }
-        let path = spec.key.clone().unwrap_or_else(|| image.datasets.len().to_string());
-        if image.datasets.iter().any(|dataset| dataset.path == path) {
-            return Err(Error::new(ErrorKind::AlreadyExists, format!("scale {path:?} exists")));
-        }
-        let dataset = new_dataset(spec, &image, path.clone())?;
-        self.zarr.create(&child_url(url, &path), &array_spec(spec, &image)?, options)?;
+        spec.key.as_deref().map_or(Ok(()), check_new_key)?;
         let volume = |dataset: &Dataset| dataset.scale.iter().product::<f64>();
-        let at = image.datasets.iter().take_while(|known| volume(known) <= volume(&dataset)).count();
-        image.datasets.insert(at, dataset);
-        self.change(url, &image, options)?;
-        self.opened(&*store, &image, &ScaleSelector::Index(at))
+        loop {
+            let (store, image) = self.find(url, options)?.ok_or_else(none)?;
+            if spec.domain.ndim() != image.axes.len() {
+                let (domain, ndim) = (&spec.domain, image.axes.len());
+                return Err(Error::invalid(format!("box {domain} for an image of {ndim} axes")));
+            }
+            new_dataset(spec, &image, String::new())?;
+            let path = self.create_scale(url, spec, &image, options)?;
+            let added = self.change(url, options, |image| {
+                if image.datasets.iter().any(|dataset| dataset.path == path) {
+                    return Err(exists(&path));
+                }
+                let dataset = new_dataset(spec, image, path.clone())?;
+                let at = image.datasets.iter().take_while(|known| volume(known) <= volume(&dataset)).count();
+                image.datasets.insert(at, dataset);
+                Ok(())
+            });
+            match added {
+                // Somebody else was about to make the same array, and has listed it first.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists && spec.key.is_none() => continue,
+                added => added?,
+            }
+            let (_, image) = self.find(url, options)?.ok_or_else(none)?;
+            return self.opened(&*store, &image, &ScaleSelector::Key(path));
+        }
     }
 
     fn remove(&self, url: &str, scale: Option<&ScaleSelector>, options: &FormatOptions) -> Result<()> {
-        let none = || Error::new(ErrorKind::NotFound, "there is no image here");
-        let (store, mut image) = self.find(url, options)?.ok_or_else(none)?;
+        let (store, image) = self.find(url, options)?.ok_or_else(none)?;
         let Some(selector) = scale else {
+            self.zarr.forget(url, options)?;
+            if store.unlink()? {
+                return self.zarr.refresh(url, options);
+            }
             self.zarr.remove_group(&*store)?;
             self.zarr.refresh(url, options)?;
             for dataset in &image.datasets {
-                self.zarr.remove(&child_url(url, &dataset.path), None, options)?;
+                match self.zarr.remove(&child_url(url, &dataset.path), None, options) {
+                    // Listed, and not there, or gone already.
+                    Err(error) if error.kind() == ErrorKind::NotFound => {}
+                    removed => removed?,
+                }
             }
             store.tidy();
             return Ok(());
         };
         let scales: Vec<Scale> = self.scales(&*store, &image)?.into_iter().map(|(scale, _)| scale).collect();
-        let position = selector.find(&scales)?;
-        if image.datasets.len() == 1 {
-            return Err(Error::invalid("this is the only scale of the image; remove the image instead"));
-        }
-        let dataset = image.datasets.remove(position);
-        self.change(url, &image, options)?;
-        self.zarr.remove(&child_url(url, &dataset.path), None, options)
+        let path = &image.datasets[selector.find(&scales)?].path;
+        self.change(url, options, |image| {
+            let gone = || Error::new(ErrorKind::NotFound, format!("scale {path:?} was removed meanwhile"));
+            let position =
+                image.datasets.iter().position(|dataset| dataset.path == *path).ok_or_else(gone)?;
+            if image.datasets.len() == 1 {
+                return Err(Error::invalid("this is the only scale of the image; remove the image instead"));
+            }
+            image.datasets.remove(position);
+            Ok(())
+        })?;
+        self.zarr.remove(&child_url(url, path), None, options)
     }
 }
 

@@ -392,6 +392,14 @@ impl Store for CachedStore {
         self.inner.survey(found)
     }
 
+    fn list_to_remove(&self, found: &mut dyn FnMut(&str, Option<u64>) -> Result<()>) -> Result<()> {
+        self.inner.list_to_remove(found)
+    }
+
+    fn unlink(&self) -> Result<bool> {
+        self.inner.unlink()
+    }
+
     fn tidy(&self) {
         self.inner.tidy();
     }

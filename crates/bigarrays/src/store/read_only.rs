@@ -1,0 +1,65 @@
+//! A store of which it is known that nothing may be written there.
+
+use std::sync::Arc;
+
+use super::{ChangeFn, Finding, Get, GetSink, Store, Update};
+use crate::error::{Error, ErrorKind, Result};
+
+/// A store that refuses every change, and says why.
+#[derive(Debug)]
+pub(crate) struct ReadOnlyStore {
+    inner: Arc<dyn Store>,
+    reason: &'static str,
+}
+
+impl ReadOnlyStore {
+    pub(crate) fn new(inner: Arc<dyn Store>, reason: &'static str) -> Self {
+        Self { inner, reason }
+    }
+
+    fn refused(&self, key: &str) -> Error {
+        Error::new(ErrorKind::ReadOnly, self.reason).during("writing").at(self.location(key))
+    }
+}
+
+impl Store for ReadOnlyStore {
+    fn location(&self, key: &str) -> String {
+        self.inner.location(key)
+    }
+
+    fn child(&self, path: &str) -> Result<Arc<dyn Store>> {
+        Ok(Arc::new(Self { inner: self.inner.child(path)?, reason: self.reason }))
+    }
+
+    fn get_many(&self, requests: &[Get], sink: &GetSink<'_>) -> Result<()> {
+        self.inner.get_many(requests, sink)
+    }
+
+    fn update_many(&self, requests: &[Update], _: &ChangeFn<'_>) -> Result<()> {
+        requests.first().map_or(Ok(()), |first| Err(self.refused(&first.key)))
+    }
+
+    fn list(&self, prefix: &str, found: &mut dyn FnMut(&str, u64) -> Result<()>) -> Result<()> {
+        self.inner.list(prefix, found)
+    }
+
+    fn request_cost(&self) -> u64 {
+        self.inner.request_cost()
+    }
+
+    fn names(&self, found: &mut dyn FnMut(&str, Option<u64>) -> Result<()>) -> Result<()> {
+        self.inner.names(found)
+    }
+
+    fn survey(&self, found: &mut dyn FnMut(Finding<'_>) -> Result<()>) -> Result<()> {
+        self.inner.survey(found)
+    }
+
+    fn list_to_remove(&self, found: &mut dyn FnMut(&str, Option<u64>) -> Result<()>) -> Result<()> {
+        self.inner.list_to_remove(found)
+    }
+
+    fn unlink(&self) -> Result<bool> {
+        Err(self.refused(""))
+    }
+}

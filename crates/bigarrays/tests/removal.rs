@@ -1,0 +1,265 @@
+//! What is removed, and what is not: files that are no array's, what links lead to, and what lies outside.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use bigarrays::format::{self, Below, CreateSpec, FormatOptions, ScaleSelector};
+use bigarrays::ndarray::{ArrayD, IxDyn};
+use bigarrays::{Array, DataType, Domain, ErrorKind, OpenOptions, Result};
+
+const FORMATS: [&str; 6] = ["precomputed", "zarr3", "zarr2", "n5", "ome-zarr", "ome-zarr-0.4"];
+
+fn spec(key: Option<&str>) -> CreateSpec {
+    CreateSpec {
+        chunk: Some(vec![4; 3]),
+        key: key.map(str::to_owned),
+        ..CreateSpec::new(DataType::U8, Domain::from_shape(&[8; 3]).unwrap())
+    }
+}
+
+fn filled(array: &Array, value: u8) {
+    array.write(&[0; 3], ArrayD::from_elem(IxDyn(&[8; 3]), value).view()).unwrap();
+}
+
+fn create(path: &Path, format: &str) -> Result<Array> {
+    OpenOptions::new().format(format).create(path.to_str().unwrap(), &spec(None))
+}
+
+fn remove(path: &Path) -> Result<()> {
+    format::remove(path.to_str().unwrap(), None, &FormatOptions::default())
+}
+
+fn remove_below(path: &Path) -> Result<()> {
+    let options = FormatOptions::default();
+    Below::list(path.to_str().unwrap(), &options)?.remove(&options, &mut |_| {})
+}
+
+/// Every file, folder and link below a folder, without following links.
+fn all(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            found.push(path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned());
+            if path.is_dir() && !path.is_symlink() {
+                folders.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn links_are_unlinked_and_what_they_lead_to_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    fs::create_dir_all(path("precious/sub")).unwrap();
+    fs::write(path("precious/thesis"), "important").unwrap();
+    fs::write(path("precious/sub/1"), "x").unwrap();
+    filled(&create(&path("precious/array"), "zarr3").unwrap(), 3);
+    let before = all(&path("precious"));
+    filled(&create(&path("project/a"), "zarr3").unwrap(), 1);
+    symlink("../precious", path("project/link")).unwrap();
+    symlink("nowhere", path("project/dangling")).unwrap();
+    symlink("../precious/thesis", path("project/a/file")).unwrap();
+    remove_below(&path("project")).unwrap();
+    assert!(!path("project").exists());
+    symlink("precious", path("itself")).unwrap();
+    remove_below(&path("itself")).unwrap();
+    assert!(!path("itself").is_symlink());
+    assert_eq!(all(&path("precious")), before);
+}
+
+#[test]
+fn an_array_that_is_a_link_is_unlinked() {
+    for format in FORMATS {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        filled(&create(&path("real"), format).unwrap(), 5);
+        symlink("real", path("link")).unwrap();
+        remove(&path("link")).unwrap();
+        assert!(!path("link").is_symlink(), "{format}");
+        let array = Array::open(path("real").to_str().unwrap()).unwrap();
+        assert!(array.read::<u8>(array.domain()).unwrap().data().iter().all(|&x| x == 5), "{format}");
+        remove(&path("real")).unwrap();
+        assert_eq!(all(folder.path()), [""; 0], "{format}");
+    }
+}
+
+#[test]
+fn a_scale_that_is_a_link_is_unlinked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let url = path("layer").to_str().unwrap().to_owned();
+    filled(&OpenOptions::new().create(&url, &spec(Some("k"))).unwrap(), 5);
+    fs::rename(path("layer/k"), path("elsewhere")).unwrap();
+    symlink("../elsewhere", path("layer/k")).unwrap();
+    let array = Array::open(&url).unwrap();
+    assert_eq!(array.read::<u8>(array.domain()).unwrap().data()[[7, 7, 7]], 5, "reading goes through links");
+    remove(&path("layer")).unwrap();
+    assert_eq!(all(folder.path()).iter().filter(|name| name.starts_with("elsewhere/0-4")).count(), 4);
+    assert!(!path("layer").exists());
+}
+
+#[test]
+fn circles_of_links_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    filled(&create(&path("loop/a"), "zarr3").unwrap(), 1);
+    fs::create_dir(path("loop/x")).unwrap();
+    fs::write(path("loop/x/f"), "1").unwrap();
+    for name in ["up", "up again", "to itself"] {
+        symlink(if name == "to itself" { "../x" } else { ".." }, path("loop/x").join(name)).unwrap();
+    }
+    let store = bigarrays::store::open(path("loop").to_str().unwrap(), &Default::default()).unwrap();
+    let mut keys = Vec::new();
+    store
+        .list("x", &mut |key, _| {
+            keys.push(key.to_owned());
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(keys, ["x/f"]);
+    let error = remove_below(&path("loop")).unwrap_err();
+    assert!(error.to_string().contains("\"x/f\""), "{error}");
+    assert_eq!(all(folder.path()), ["loop", "loop/x", "loop/x/f"]);
+}
+
+#[test]
+fn what_is_not_ours_stays_and_is_named() {
+    for format in FORMATS {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let others =
+            ["thesis.txt", "p/1", "p/a/notes", "p/a/c/draft", "p/a/7_7", "p/photos/2024/11", "p/info"];
+        filled(&create(&path("p/a"), format).unwrap(), 1);
+        for other in others {
+            fs::create_dir_all(path(other).parent().unwrap()).unwrap();
+            fs::write(path(other), "mine").unwrap();
+        }
+        fs::write(path("p/a/.bigarrays-tmp-1-7fffffff-0"), "of a dead writer").unwrap();
+        let error = remove_below(folder.path()).unwrap_err();
+        assert!(error.to_string().contains("\"p/1\"") && error.to_string().contains("7 files"), "{error}");
+        let left: Vec<String> = all(folder.path()).into_iter().filter(|name| path(name).is_file()).collect();
+        let mut expected = others.map(str::to_owned).to_vec();
+        expected.push("p/a/.bigarrays-tmp-1-7fffffff-0".to_owned());
+        expected.sort();
+        assert_eq!(left, expected, "{format}");
+        let error = remove_below(folder.path()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound, "{format}: {error}");
+    }
+}
+
+#[test]
+fn keys_that_lead_out_are_neither_made_nor_written_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let new = |url: &str, key: &str| OpenOptions::new().create(url, &spec(Some(key)));
+    filled(&new(&path("dst/victim"), "k").unwrap(), 7);
+    filled(&new(&path("src/victim"), "k").unwrap(), 66);
+    new(&path("src/layer"), "k").unwrap();
+    let info = fs::read_to_string(path("src/layer/info")).unwrap();
+    fs::write(path("src/layer/info"), info.replace("\"k\"", "\"../victim/k\"")).unwrap();
+
+    let array = Array::open(&path("src/layer")).unwrap();
+    assert_eq!(array.read::<u8>(array.domain()).unwrap().data()[[0, 0, 0]], 66, "it can be read");
+    let error = array.write(&[0; 3], ArrayD::<u8>::zeros(IxDyn(&[8; 3])).view()).unwrap_err();
+    assert!(error.kind() == ErrorKind::ReadOnly && error.to_string().contains("leads out"), "{error}");
+    let like = OpenOptions::new().like(&path("src/layer")).unwrap();
+    assert_eq!(like.key, None);
+    let copy = OpenOptions::new().create(&path("dst/new"), &like).unwrap();
+    assert_eq!(copy.scales()[0].key, "1_1_1");
+    filled(&copy, 1);
+    format::remove(&path("src/layer"), None, &FormatOptions::default()).unwrap();
+    for victim in ["src/victim", "dst/victim"] {
+        let array = Array::open(&path(victim)).unwrap();
+        assert!(array.read::<u8>(array.domain()).unwrap().data().iter().all(|&x| x == 7 || x == 66));
+    }
+    for format in ["precomputed", "ome-zarr", "ome-zarr-0.4", "n5"] {
+        for key in ["../victim/k", "a/../../k", "/tmp/k", "..", r"..\k", ""] {
+            let made = OpenOptions::new().format(format).create(&path("bad"), &spec(Some(key)));
+            assert_eq!(made.unwrap_err().kind(), ErrorKind::InvalidArgument, "{format}: {key:?}");
+        }
+        if format != "n5" {
+            create(&folder.path().join(format), format).unwrap();
+            let added = OpenOptions::new().add_scale(&path(format), &spec(Some("../k")));
+            assert_eq!(added.unwrap_err().kind(), ErrorKind::InvalidArgument, "{format}");
+        }
+    }
+}
+
+/// Removes the documents alone, as a removal does first.
+fn cut_short(path: &Path) {
+    for name in all(path) {
+        if format::DOCUMENTS.contains(&name.rsplit('/').next().unwrap()) {
+            fs::remove_file(path.join(name)).unwrap();
+        }
+    }
+}
+
+#[test]
+fn chunks_of_a_removal_that_was_cut_short_do_not_come_back() {
+    for format in FORMATS {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        for finish in [remove, remove_below] {
+            filled(&create(&path, format).unwrap(), 9);
+            let error = create(&path, format).unwrap_err();
+            assert!(!error.to_string().contains("cut short"), "{format}: {error}");
+            cut_short(&path);
+            let error = create(&path, format).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{format}");
+            assert!(error.to_string().contains("rm -r"), "{format}: {error}");
+            finish(&path).unwrap_or_else(|error| panic!("{format}: {error}"));
+            assert!(!path.exists(), "{format}");
+            assert_eq!(finish(&path).unwrap_err().kind(), ErrorKind::NotFound, "{format}");
+            let array = create(&path, format).unwrap();
+            assert_eq!(array.read::<u8>(array.domain()).unwrap().data().iter().max(), Some(&0), "{format}");
+            remove(&path).unwrap();
+        }
+    }
+}
+
+#[test]
+fn scales_whose_removal_was_cut_short_do_not_come_back() {
+    for format in ["precomputed", "ome-zarr", "ome-zarr-0.4"] {
+        let folder = tempfile::tempdir().unwrap();
+        let url = folder.path().join("a").to_str().unwrap().to_owned();
+        create(Path::new(&url), format).unwrap();
+        let coarse = CreateSpec { resolution: Some(vec![2.0; 3]), ..spec(Some("coarse")) };
+        let add = || OpenOptions::new().add_scale(&url, &coarse);
+        filled(&add().unwrap(), 9);
+        let chunks = folder.path().join("kept");
+        fs::rename(folder.path().join("a/coarse"), &chunks).unwrap();
+        let _ =
+            format::remove(&url, Some(&ScaleSelector::Key("coarse".to_owned())), &FormatOptions::default());
+        cut_short(&chunks);
+        fs::rename(&chunks, folder.path().join("a/coarse")).unwrap();
+        let error = add().unwrap_err();
+        assert!(error.to_string().contains("cut short"), "{format}: {error}");
+        remove_below(&folder.path().join("a/coarse")).unwrap();
+        assert_eq!(
+            add().unwrap().read::<u8>(&Domain::from_shape(&[8; 3]).unwrap()).unwrap().data().iter().max(),
+            Some(&0)
+        );
+    }
+}
+
+#[test]
+fn an_image_whose_making_was_cut_short_is_made() {
+    for (format, key) in [("ome-zarr", "0"), ("ome-zarr-0.4", "0"), ("n5", "s0")] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        let make = || OpenOptions::new().format(format).create(path.to_str().unwrap(), &spec(Some(key)));
+        make().unwrap();
+        for name in ["zarr.json", ".zgroup", ".zattrs", "attributes.json"] {
+            let _ = fs::remove_file(path.join(name));
+        }
+        filled(&make().unwrap(), 1);
+        assert_eq!(make().unwrap_err().kind(), ErrorKind::AlreadyExists, "{format}");
+    }
+}
