@@ -9,8 +9,8 @@ const HIDDEN: &str = "…";
 /// Schemes after which `?` is a part of a name.
 const LITERAL: &[&str] = &["file", "memory"];
 
-/// What the text after these words is secret, up to a space or a quote.
-const SECRET_AFTER: &[&str] = &["bearer ", "basic ", "x-amz-security-token:", "authorization:"];
+/// Words after which the text is secret, up to a space, or for a header with several words to its end.
+const SECRET_AFTER: &[&str] = &["authorization:", "x-amz-security-token:", "bearer ", "basic "];
 
 /// Elements of the answers of services that repeat what was sent to them.
 const SECRET_ELEMENTS: &[&str] = &[
@@ -84,7 +84,10 @@ fn without_passwords(text: &str) -> String {
 /// Appends what may be shown of a URL behind its scheme, and returns what follows it.
 fn url<'a>(scheme: &str, text: &'a str, redacted: &mut String) -> &'a str {
     let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>' | '{' | '}');
-    let mut rest = text;
+    // A URL may hold another one, which is looked at next.
+    let scheme_of = |at: usize| text[..at].trim_end_matches(|c: char| c.is_ascii_alphanumeric()).len();
+    let limit = text.find("://").map_or(text.len(), scheme_of);
+    let mut rest = &text[..limit];
     let authority = &rest[..rest.find(|c| ends(c) || matches!(c, '/' | '?' | '#')).unwrap_or(rest.len())];
     // A password may hold any character: what is no port goes on to the last `@`.
     let is_port = |port: &str| {
@@ -92,9 +95,7 @@ fn url<'a>(scheme: &str, text: &'a str, redacted: &mut String) -> &'a str {
     };
     let user_end = match (authority.rfind('@'), authority.rsplit_once(':')) {
         (Some(at), _) => Some(at),
-        (None, Some((_, port))) if !is_port(port) && !authority.starts_with('[') => {
-            rest[..rest.find("://").unwrap_or(rest.len())].rfind('@')
-        }
+        (None, Some((_, port))) if !is_port(port) && !authority.starts_with('[') => rest.rfind('@'),
         _ => None,
     };
     if let Some(at) = user_end {
@@ -107,7 +108,7 @@ fn url<'a>(scheme: &str, text: &'a str, redacted: &mut String) -> &'a str {
     let (path, query) = shown.split_at(shown.find(['?', '#']).unwrap_or(shown.len()));
     *redacted += path;
     query_of(query, matches!(scheme, "http" | "https"), redacted);
-    after
+    &text[limit - after.len()..]
 }
 
 /// Appends a query and fragment without values; without pairs that have no name, if `is_web`.
@@ -142,9 +143,10 @@ fn without_repeated(text: &str) -> Option<String> {
         let now = redacted.as_deref().unwrap_or(text);
         let Some(at) = now.to_ascii_lowercase().find(mark).map(|at| at + mark.len()) else { continue };
         let secret = now[at..].trim_start();
-        let end = secret
-            .find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | ','))
-            .unwrap_or(secret.len());
+        let is_line = *mark == "authorization:";
+        let ends =
+            |c: char| matches!(c, '\n' | '"' | '\'' | '<') || (!is_line && (c.is_whitespace() || c == ','));
+        let end = secret.find(ends).unwrap_or(secret.len());
         // Words of prose are shorter than credentials.
         if end >= 8 || mark.ends_with(':') {
             redacted = Some(format!("{}{HIDDEN}{}", &now[..at], &secret[end..]));
