@@ -104,7 +104,9 @@ fn url<'a>(scheme: &str, text: &'a str, redacted: &mut String) -> &'a str {
         *redacted += if is_container { &rest[..at] } else { HIDDEN };
         rest = &rest[at..];
     }
-    let (shown, after) = rest.split_at(rest.find(ends).unwrap_or(rest.len()));
+    // What follows a URL in a sentence is not of its query.
+    let whole = rest[..rest.find(ends).unwrap_or(rest.len())].trim_end_matches([':', ',', '.', ')', ';']);
+    let (shown, after) = rest.split_at(whole.len());
     let (path, query) = shown.split_at(shown.find(['?', '#']).unwrap_or(shown.len()));
     *redacted += path;
     query_of(query, matches!(scheme, "http" | "https"), redacted);
@@ -176,6 +178,7 @@ mod tests {
             ("az://user:hush@account/x", "az://…@account/x"),
             ("http://h/x?token=hush&a=1#f=hush", "http://h/x?token=…&a=…#f=…"),
             ("http://h/x?hush", "http://h/x?…"),
+            ("at http://h/x?a=hush: no (http://h/x?hush).", "at http://h/x?a=…: no (http://h/x?…)."),
             ("s3://b/what?/x?sig=hush", "s3://b/what?/x?sig=…"),
             ("file:///a@b/c?d=e", "file:///a@b/c?d=e"),
             ("\"http://h/?a=hush\" and s3://a:hush@b", "\"http://h/?a=…\" and s3://…@b"),
