@@ -79,7 +79,7 @@ fn services(port: u16) -> Vec<(&'static str, StoreOptions)> {
                 ("session_token", "HUSHTOKEN"),
             ]),
         ),
-        ("gs://bucket", options(&[("google_service_account_key", &account)])),
+        ("gs://bucket", options(&[("google_service_account_key", &account), ("allow_http", "true")])),
         (
             "az://container",
             options(&[
@@ -187,7 +187,7 @@ fn answers_that_repeat_requests_are_not_repeated() {
                 opened.read("k").err(),
                 opened.write("k", b"x").err(),
                 opened.list("", &mut |_, _| Ok(())).err(),
-                OpenOptions::new().store(options.clone()).open(url).err(),
+                OpenOptions::new().settings(options.settings.clone()).open(url).err(),
             ]
             .iter()
             .flatten()
