@@ -15,6 +15,10 @@ test:
 bench *ARGS:
     bench/run {{ARGS}}
 
+# Use arrays from many processes that are killed, stopped and forked, for so many minutes, and check what is read
+soak MINUTES="10" *ARGS:
+    scripts/soak {{MINUTES}} {{ARGS}}
+
 # Fuzz every decoder for the given number of seconds each
 fuzz SECONDS="60":
     fuzz/run.sh {{SECONDS}}

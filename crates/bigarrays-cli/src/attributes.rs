@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::{Map, Value};
 
 use crate::session::Session;
-use crate::terminal::results;
+use crate::terminal::{pretty, results};
 
 /// Show or change the attributes of an array or group of Zarr or N5
 ///
@@ -57,7 +57,7 @@ pub(crate) fn run(args: &AttributesArgs, session: &Session) -> anyhow::Result<()
     if args.set.is_empty() && args.unset.is_empty() {
         let shown = shown(args, format::attributes(&args.url, &options)?)?;
         let mut out = results();
-        writeln!(out, "{shown:#}")?;
+        writeln!(out, "{}", pretty(&shown))?;
         return Ok(out.flush()?);
     }
     let unset = args.unset.iter().map(|key| (key.clone(), Value::Null));

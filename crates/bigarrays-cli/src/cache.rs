@@ -10,7 +10,7 @@ use indicatif::BinaryBytes;
 use serde_json::json;
 
 use crate::session::{Session, cache_directory};
-use crate::terminal::results;
+use crate::terminal::{pretty, results};
 
 /// Show or empty a cache directory
 #[derive(Debug, Args)]
@@ -50,7 +50,11 @@ pub(crate) fn run(args: &CacheCommand, session: &Session) -> anyhow::Result<()> 
             let (place, Usage { values, bytes }) = (directory.display().to_string(), usage);
             let mut out = results();
             if *json {
-                writeln!(out, "{:#}", json!({ "directory": place, "values": values, "bytes": bytes }))?;
+                writeln!(
+                    out,
+                    "{}",
+                    pretty(&json!({ "directory": place, "values": values, "bytes": bytes }))
+                )?;
             } else {
                 writeln!(out, "{place}: {values} chunks, {} ({bytes} bytes)", BinaryBytes(bytes))?;
             }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::find::{self, Found};
 use crate::info::write_table;
 use crate::session::Session;
-use crate::terminal::results;
+use crate::terminal::{pretty, results};
 
 /// Count the objects and bytes of arrays below a path or URL
 ///
@@ -96,7 +96,7 @@ pub(crate) fn run(args: &DuArgs, session: &Session) -> anyhow::Result<()> {
     rows.push(total.row(""));
     let mut out = results();
     match args.json {
-        true => writeln!(out, "{:#}", json!({ "arrays": objects, "total": total.json() }))?,
+        true => writeln!(out, "{}", pretty(&json!({ "arrays": objects, "total": total.json() })))?,
         false => {
             let heading = ["ARRAY", "SCALE", "OBJECTS", "BYTES", "", "ELEMENTS", "RATIO"];
             write_table(&mut out, &heading, rows)?;

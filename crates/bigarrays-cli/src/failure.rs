@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use bigarrays::text::shown;
 use bigarrays::{Error, ErrorKind};
 
 use crate::exit_codes::ExitCode;
@@ -29,8 +30,8 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
 }
 
 fn describe(error: &anyhow::Error, kind: Option<ErrorKind>) -> String {
-    let mut text = format!("error: {error}\n");
-    for cause in error.chain().skip(1).map(ToString::to_string) {
+    let mut text = format!("error: {}\n", shown(&error.to_string()));
+    for cause in error.chain().skip(1).map(|cause| shown(&cause.to_string()).into_owned()) {
         // Many errors repeat their cause in their own message.
         if !text.contains(&cause) {
             text += &format!("  cause: {cause}\n");

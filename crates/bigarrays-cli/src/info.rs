@@ -6,6 +6,7 @@ use std::path::Path;
 use bigarrays::Array;
 use bigarrays::format::{Scale, ScaleSelector};
 use bigarrays::layout::Resolution;
+use bigarrays::text::{printable, redact, shown};
 use clap::Args;
 use indicatif::BinaryBytes;
 use serde_json::{Value, json};
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 use crate::names;
 use crate::session::Session;
 use crate::supported;
-use crate::terminal::results;
+use crate::terminal::{pretty, results};
 use crate::values;
 
 /// Show what an array is: type, domain, chunks, encoding, scales
@@ -41,7 +42,7 @@ pub(crate) fn run(args: &InfoArgs, session: &Session) -> anyhow::Result<()> {
     let mut out = results();
     let Some(url) = &args.url else {
         match args.json {
-            true => writeln!(out, "{:#}", supported::json())?,
+            true => writeln!(out, "{}", pretty(&supported::json()))?,
             false => supported::write(&mut out)?,
         }
         return Ok(out.flush()?);
@@ -49,7 +50,7 @@ pub(crate) fn run(args: &InfoArgs, session: &Session) -> anyhow::Result<()> {
     let names = names::count(Path::new(url.strip_prefix("file://").unwrap_or(url)))?;
     let array = session.open().scale(args.scale.clone()).read_only(true).open(url)?;
     match args.json {
-        true => writeln!(out, "{:#}", as_json(&array, names))?,
+        true => writeln!(out, "{}", pretty(&as_json(&array, names)))?,
         false => write_text(&mut out, &array, names)?,
     }
     Ok(out.flush()?)
@@ -72,7 +73,7 @@ pub(crate) fn encoding(array: &Array) -> String {
 pub(crate) fn as_json(array: &Array, names: Option<u64>) -> Value {
     let (domain, scale) = (array.domain(), array.scales().get(array.scale()));
     json!({
-        "url": array.url(),
+        "url": redact(array.url()),
         "format": array.format(),
         "dtype": array.dtype().name(),
         "dimension_names": array.dimension_names().to_vec(),
@@ -132,7 +133,7 @@ fn write_text(out: &mut dyn Write, array: &Array, names: Option<u64>) -> anyhow:
         format!("{shape}{}", sharding.description)
     });
     let rows = [
-        ("array", array.url().to_owned()),
+        ("array", redact(array.url()).into_owned()),
         ("format", array.format().to_owned()),
         ("type", format!("{}{}", array.dtype(), if is_labels { ", labels" } else { "" })),
         ("axes", joined(array.dimension_names(), ",")),
@@ -146,7 +147,7 @@ fn write_text(out: &mut dyn Write, array: &Array, names: Option<u64>) -> anyhow:
         ("size", format!("{size} decoded")),
     ];
     for (name, value) in rows.into_iter().filter(|(_, value)| !value.is_empty()) {
-        writeln!(out, "{name:<11} {value}")?;
+        writeln!(out, "{name:<11} {}", printable(&value))?;
     }
     if let Some(names) = names {
         writeln!(out, "{:<11} {names}", "names")?;
@@ -173,7 +174,8 @@ fn write_text(out: &mut dyn Write, array: &Array, names: Option<u64>) -> anyhow:
 /// Writes rows under a heading, each column as wide as its widest entry.
 pub(crate) fn write_table(out: &mut dyn Write, heading: &[&str], rows: Vec<Vec<String>>) -> io::Result<()> {
     let heading = heading.iter().map(|&name| name.to_owned()).collect();
-    let rows: Vec<Vec<String>> = std::iter::once(heading).chain(rows).collect();
+    let cells = |row: Vec<String>| row.iter().map(|cell| shown(cell).into_owned()).collect();
+    let rows: Vec<Vec<String>> = std::iter::once(heading).chain(rows).map(cells).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
     for row in &rows {

@@ -9,7 +9,7 @@ use bigarrays::{Array, CopyOptions};
 use clap::Args;
 use indicatif::{BinaryBytes, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, lines};
 use crate::{interrupt, values};
 
 /// What a job may use.
@@ -118,7 +118,7 @@ impl Meter {
             // The template is valid; a default bar would do as well.
             let style = ProgressStyle::with_template(BAR).unwrap_or_else(|_| ProgressStyle::default_bar());
             bar.set_style(style);
-            bar.set_message(job.clone());
+            bar.set_message(lines(&job));
             bar.enable_steady_tick(Duration::from_millis(200));
             Shown::Bar(bar)
         };

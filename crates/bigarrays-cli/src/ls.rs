@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::find::{self, Found};
 use crate::info::{as_json, encoding, joined, write_table};
 use crate::session::Session;
-use crate::terminal::results;
+use crate::terminal::{pretty, results};
 
 /// List the arrays below a path or URL, and their scales
 ///
@@ -42,7 +42,7 @@ pub(crate) fn run(args: &LsArgs, session: &Session) -> anyhow::Result<()> {
     })?;
     let mut out = results();
     match args.json {
-        true => writeln!(out, "{:#}", json!(objects))?,
+        true => writeln!(out, "{}", pretty(&json!(objects)))?,
         false => {
             let heading = ["ARRAY", "FORMAT", "TYPE", "SCALE", "SHAPE", "CHUNK", "RESOLUTION", "ENCODING"];
             write_table(&mut out, &heading, rows)?;

@@ -1,12 +1,12 @@
 //! `names`: lists the names of slices.
 
-use std::borrow::Cow;
 use std::io::Write;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use bigarrays::flat::{Mode, SliceArray};
 use bigarrays::format::bigarray;
+use bigarrays::text::printable;
 use bigarrays::{ErrorKind, Result};
 use clap::Args;
 
@@ -40,6 +40,7 @@ pub(crate) fn run(args: &NamesArgs) -> anyhow::Result<()> {
         if !name.contains(wanted) {
             return Ok(());
         }
+        // On one line, and as itself: a line break would look like another name.
         let name = printable(name);
         match args.rows {
             true => writeln!(out, "{name}\t{}\t{}", rows.start, rows.end)?,
@@ -48,15 +49,6 @@ pub(crate) fn run(args: &NamesArgs) -> anyhow::Result<()> {
         Ok(())
     })?;
     Ok(out.flush()?)
-}
-
-/// The name on one line: control characters would change the terminal, or look like another name.
-fn printable(name: &str) -> Cow<'_, str> {
-    if !name.contains(char::is_control) {
-        return name.into();
-    }
-    let escaped = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
-    name.chars().map(escaped).collect::<String>().into()
 }
 
 type Found<'a> = dyn FnMut(&str, &Range<u64>) -> anyhow::Result<()> + 'a;

@@ -11,7 +11,7 @@ use clap::Args;
 
 use crate::job::{JobArgs, Meter};
 use crate::session::Session;
-use crate::terminal::results;
+use crate::terminal::{pretty, results};
 use crate::{interrupt, values};
 
 /// Verify that what is stored is whole, or that two arrays hold the same
@@ -115,7 +115,7 @@ pub(crate) fn run(args: &VerifyArgs, session: &Session) -> anyhow::Result<()> {
     let report = outcome?;
     let mut out = results();
     match args.json {
-        true => writeln!(out, "{:#}", report.to_json())?,
+        true => writeln!(out, "{}", pretty(&report.to_json()))?,
         false => writeln!(out, "{report}")?,
     }
     out.flush()?;

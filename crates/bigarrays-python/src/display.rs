@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use bigarrays::text::{printable, redact, shown as cleaned};
+
 use crate::array::PyArray;
 
 /// A line that says what `shown` is.
@@ -12,9 +14,9 @@ pub(crate) fn line(shown: &PyArray) -> String {
         axes(shown),
         array.dtype(),
         array.format(),
-        shown.encoding_name(),
+        printable(shown.encoding_name()),
         shown.mode_name(),
-        array.url(),
+        redact(array.url()),
     )
 }
 
@@ -22,7 +24,10 @@ pub(crate) fn line(shown: &PyArray) -> String {
 fn axes(shown: &PyArray) -> String {
     let array = &shown.array;
     let named = array.dimension_names().into_iter().zip(array.domain().ranges());
-    named.map(|(name, range)| format!("{name} {}:{}", range.start, range.end)).collect::<Vec<_>>().join(", ")
+    named
+        .map(|(name, range)| format!("{} {}:{}", printable(&name), range.start, range.end))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// A table of what there is to know, in HTML.
@@ -52,7 +57,11 @@ pub(crate) fn table(shown: &PyArray) -> String {
     ];
     let mut html = String::from("<table>");
     for (name, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
-        let _ = write!(html, "<tr><th style=\"text-align:left\">{name}</th><td>{}</td></tr>", escape(value));
+        let _ = write!(
+            html,
+            "<tr><th style=\"text-align:left\">{name}</th><td>{}</td></tr>",
+            escape(&cleaned(value))
+        );
     }
     html + "</table>"
 }

@@ -8,15 +8,15 @@ use bigarrays::codec::ContentEncoding;
 use bigarrays::domain::Dims;
 use bigarrays::format::{self, Below, CreateSpec, FormatOptions, NewSharding, ScaleSelector};
 use bigarrays::store::{self, CacheOptions, Settings, StoreOptions, Validate};
-use bigarrays::{AxisMap, Domain, OpenOptions, Outside, Transform};
-use pyo3::exceptions::PyTypeError;
+use bigarrays::{AxisMap, Domain, Error, ErrorKind, OpenOptions, Outside, Transform};
+use pyo3::exceptions::{PyFileNotFoundError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
 use crate::array::PyArray;
 use crate::cache::{PyCache, to_cache};
 use crate::domain::{PyDomain, to_domain};
-use crate::errors::{OrRaise, invalid};
+use crate::errors::{OrRaise, exception, invalid};
 use crate::interrupt::detached;
 use crate::transfer::to_dtype;
 use crate::tree::{to_json, to_object};
@@ -597,6 +597,14 @@ pub(crate) fn pickled<'py>(py: Python<'py>, shown: &PyArray) -> PyResult<Bound<'
     (url, arguments, PyDomain(transform.domain.clone()), axes).into_pyobject(py)
 }
 
+/// What became of an array in memory that another process has pickled.
+fn not_in_this_process(py: Python<'_>) -> PyErr {
+    let message = "an array of memory:// is only in the process that created it, and this process has none of \
+                   that name; create it in a file (on a RAM disk such as /dev/shm, if it is to stay in memory) or \
+                   in a bucket to share it";
+    exception(py, &Error::new(ErrorKind::NotFound, message).during("unpickling an array"))
+}
+
 /// Opens a pickled array and shows the part of it that was shown.
 #[pyfunction]
 pub(crate) fn _reopen(
@@ -606,7 +614,11 @@ pub(crate) fn _reopen(
     domain: &Bound<'_, PyDomain>,
     axes: Vec<PickledAxis>,
 ) -> PyResult<PyArray> {
-    let opened = open(py, url, Some(options))?;
+    let is_in_memory = url.starts_with("memory:");
+    let opened = open(py, url, Some(options)).map_err(|error| match is_in_memory {
+        true if error.is_instance_of::<PyFileNotFoundError>(py) => not_in_this_process(py),
+        _ => error,
+    })?;
     let map = |(axis, offset, step)| match axis {
         None => AxisMap::Fixed(offset),
         Some(axis) => AxisMap::Along { axis, offset, step },

@@ -64,6 +64,11 @@ impl PyScale {
 
     fn __repr__(&self) -> String {
         let sharded = if self.0.sharded { ", sharded" } else { "" };
-        format!("<bigarrays.Scale {:?}: {}, {}{sharded}>", self.0.key, self.0.domain, self.0.encoding)
+        format!(
+            "<bigarrays.Scale {:?}: {}, {}{sharded}>",
+            self.0.key,
+            self.0.domain,
+            bigarrays::text::printable(&self.0.encoding)
+        )
     }
 }

@@ -1,3 +1,6 @@
+import json
+from pathlib import Path
+
 import bigarrays
 
 
@@ -13,3 +16,15 @@ def test_arrays_show_themselves() -> None:
         assert part in html
     assert "<b>" not in html and repr(array.scales[0]).startswith('<bigarrays.Scale "8_8.5_40"')
     assert "view" in repr(array.view)
+
+
+def test_names_of_files_change_no_terminal(tmp_path: Path) -> None:
+    bigarrays.create(tmp_path / "a", shape=(4, 4, 4), dtype="uint8", format="zarr3")
+    document = tmp_path / "a/zarr.json"
+    metadata = json.loads(document.read_text())
+    metadata["dimension_names"] = ["\x1b[2J\nx", "\x9b\u202e", "z"]
+    document.write_text(json.dumps(metadata))
+    array = bigarrays.open(tmp_path / "a")
+    assert array.dims[0] == "\x1b[2J\nx"
+    for shown in (repr(array), array._repr_html_(), repr(array.view)):
+        assert "\\u{1b}[2J\\nx" in shown and not set("\x1b\n\x9b\u202e") & set(shown)

@@ -1,4 +1,6 @@
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,3 +51,19 @@ def test_kinds(tmp_path: Path) -> None:
     (tmp_path / "a" / "info").write_text("{}")
     with pytest.raises(bigarrays.InvalidMetadataError):
         bigarrays.open(tmp_path / "a")
+
+
+def test_an_array_in_memory_is_not_in_another_process() -> None:
+    array = bigarrays.create("memory://travels", shape=(8, 8, 8), dtype="uint8")
+    pickled = pickle.dumps(array)
+    assert pickle.loads(pickled).shape == (8, 8, 8)
+    script = "import pickle, sys; pickle.loads(sys.stdin.buffer.read())"
+    other = subprocess.run([sys.executable, "-c", script], input=pickled, capture_output=True)
+    assert b"NotFoundError" in other.stderr and b"only in the process that created it" in other.stderr
+
+
+def test_secrets_are_not_repeated() -> None:
+    for url in ("http://me:HUSH@127.0.0.1:9/x", "http://127.0.0.1:9/x?token=HUSH", "s3://AKIA:HUSH@bucket/x"):
+        with pytest.raises(bigarrays.Error) as caught:
+            bigarrays.open(url)
+        assert "HUSH" not in str(caught.value) and "HUSH" not in (caught.value.key or "")

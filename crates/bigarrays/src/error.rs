@@ -5,6 +5,8 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 
+use crate::text::{redact, shown};
+
 /// Result of every fallible operation in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -61,7 +63,8 @@ impl ErrorKind {
     }
 }
 
-/// An error with its context. Displays as `operation `key`: kind: message`.
+/// An error with its context. Displays as `operation `key`: kind: message`, in one line, without passwords
+/// and values of queries in URLs, and with control characters escaped.
 pub struct Error(Box<Inner>);
 
 struct Inner {
@@ -132,10 +135,11 @@ impl Error {
         self
     }
 
-    /// Names the file, object or array concerned. The first name given is kept.
+    /// Names the file, object or array concerned. The first name given is kept, without passwords and values
+    /// of queries.
     #[must_use]
     pub fn at(mut self, key: impl Into<String>) -> Self {
-        self.0.key.get_or_insert_with(|| key.into());
+        self.0.key.get_or_insert_with(|| redact(&key.into()).into_owned());
         self
     }
 
@@ -178,12 +182,12 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = &self.0;
         match (&inner.operation, &inner.key) {
-            (Some(operation), Some(key)) => write!(f, "{operation} {key}: ")?,
-            (Some(operation), None) => write!(f, "{operation}: ")?,
-            (None, Some(key)) => write!(f, "{key}: ")?,
+            (Some(operation), Some(key)) => write!(f, "{} {}: ", shown(operation), shown(key))?,
+            (Some(operation), None) => write!(f, "{}: ", shown(operation))?,
+            (None, Some(key)) => write!(f, "{}: ", shown(key))?,
             (None, None) => {}
         }
-        write!(f, "{}: {}", inner.kind.describe(), inner.message)
+        write!(f, "{}: {}", inner.kind.describe(), shown(&inner.message))
     }
 }
 
@@ -207,6 +211,16 @@ mod tests {
     fn says_operation_key_kind_and_reason() {
         let error = Error::corrupt("12 bytes instead of 64").during("reading chunk").at("a/0-4").at("outer");
         assert_eq!(error.to_string(), "reading chunk a/0-4: corrupt data: 12 bytes instead of 64");
+    }
+
+    #[test]
+    fn neither_secrets_nor_control_characters_are_shown() {
+        let error = Error::metadata("no axis \u{1b}[2J at http://h/?token=hush")
+            .during("a\nb")
+            .at("http://me:hush@h/\r");
+        let expected = "a\\nb http://…@h/\\r: invalid metadata: no axis \\u{1b}[2J at http://h/?token=…";
+        assert_eq!(error.to_string(), expected);
+        assert_eq!(error.key(), Some("http://…@h/\r"));
     }
 
     #[test]

@@ -35,6 +35,7 @@ mod interrupt;
 pub mod layout;
 mod pool;
 pub mod store;
+pub mod text;
 
 pub use array::{Array, ArrayOptions, AxisMap, Cutout, Index, OpenOptions, Outside, Transform};
 pub use domain::Domain;

@@ -15,6 +15,7 @@ use crate::engine::number::Number;
 use crate::engine::plan::{CopyPlan, PlanAxis, PlanInput};
 use crate::engine::run::Runner;
 use crate::error::{Error, Result};
+use crate::text::{redact, shown};
 
 /// The most elements that differ of which a comparison says where they are.
 const SHOWN: usize = 10;
@@ -68,7 +69,7 @@ impl Comparison {
             })
         });
         json!({
-            "url": self.url,
+            "url": redact(&self.url),
             "equal": self.is_equal(),
             "dtypes": [self.dtypes.0.name(), self.dtypes.1.name()],
             "mismatch": self.mismatch,
@@ -344,18 +345,21 @@ impl Number {
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(mismatch) = &self.mismatch {
-            return write!(f, "against {}: {mismatch}", self.url);
+            return write!(f, "against {}: {}", shown(&self.url), shown(mismatch));
         }
         if self.dtypes.0 != self.dtypes.1 {
             write!(f, "({} against {}) ", self.dtypes.0, self.dtypes.1)?;
         }
         if self.is_equal() {
-            return write!(f, "against {}: all {} elements are equal", self.url, self.elements);
+            return write!(f, "against {}: all {} elements are equal", shown(&self.url), self.elements);
         }
         write!(
             f,
             "against {}: {} of {} elements differ, by {} at most",
-            self.url, self.different, self.elements, self.max_abs
+            shown(&self.url),
+            self.different,
+            self.elements,
+            self.max_abs
         )?;
         self.first.iter().try_for_each(|Difference { at, left, right }| {
             let at: Vec<String> = at.iter().map(ToString::to_string).collect();

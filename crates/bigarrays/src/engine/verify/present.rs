@@ -5,6 +5,7 @@ use std::fmt;
 use serde_json::{Value, json};
 
 use super::report::{ArrayReport, Findings, Problem, Report, Stray};
+use crate::text::{redact, shown};
 
 /// Problems and others of a kind that people are shown of one array.
 const SHOWN: usize = 20;
@@ -24,7 +25,7 @@ impl ArrayReport {
     /// The report as JSON.
     pub fn to_json(&self) -> Value {
         json!({
-            "url": self.url,
+            "url": redact(&self.url),
             "format": self.format,
             "scale": self.scale,
             "domain": self.domain.as_ref().map(ToString::to_string),
@@ -49,7 +50,7 @@ impl Problem {
     pub fn to_json(&self) -> Value {
         json!({
             "kind": self.kind.name(),
-            "key": self.key,
+            "key": self.key.as_deref().map(redact),
             "domain": self.domain.as_ref().map(ToString::to_string),
             "message": self.message,
         })
@@ -57,7 +58,7 @@ impl Problem {
 }
 
 fn strays_json(strays: &Findings<Stray>) -> Value {
-    let first = strays.first.iter().map(|stray| json!({ "key": stray.key, "bytes": stray.bytes }));
+    let first = strays.first.iter().map(|stray| json!({ "key": redact(&stray.key), "bytes": stray.bytes }));
     json!({ "count": strays.count, "first": first.collect::<Vec<_>>() })
 }
 
@@ -76,9 +77,9 @@ impl fmt::Display for Report {
 /// A line that says how many chunks there are, and further ones for what was found.
 impl fmt::Display for ArrayReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.url)?;
+        write!(f, "{}", shown(&self.url))?;
         if let Some(scale) = &self.scale {
-            write!(f, " scale {scale}")?;
+            write!(f, " scale {}", shown(scale))?;
         }
         match &self.domain {
             None => writeln!(f, ": not opened")?,
@@ -96,7 +97,7 @@ impl fmt::Display for ArrayReport {
             [(&self.leftovers, "left by a dead writer"), (&self.strangers, "not of the array")]
         {
             for stray in strays.first.iter().take(SHOWN) {
-                writeln!(f, "  note: {}, {} bytes, {what}", stray.key, stray.bytes)?;
+                writeln!(f, "  note: {}, {} bytes, {what}", shown(&stray.key), stray.bytes)?;
             }
             write_more(f, strays.count)?;
         }
@@ -121,8 +122,10 @@ impl fmt::Display for Problem {
             write!(f, "[{domain}] ")?;
         }
         match &self.key {
-            Some(key) if !self.message.contains(key.as_str()) => write!(f, "{key}: {}", self.message),
-            _ => f.write_str(&self.message),
+            Some(key) if !self.message.contains(&*shown(key)) => {
+                write!(f, "{}: {}", shown(key), shown(&self.message))
+            }
+            _ => f.write_str(&shown(&self.message)),
         }
     }
 }

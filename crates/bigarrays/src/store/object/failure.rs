@@ -1,17 +1,24 @@
 //! From what services answer to errors that say what to do.
 
 use std::error::Error as StdError;
+use std::fmt;
 
 use object_store::client::{HttpError, HttpErrorKind};
 
+use super::connection::Elsewhere;
 use super::service::Service;
+use super::settings::is_secret;
 use super::transport::{NoConditions, Unknown};
 use crate::error::{Error, ErrorKind};
+use crate::text::redact;
 
 /// The longest account of a cause.
 const LONGEST: usize = 600;
 
-/// An error and what caused it, each said once.
+/// The shortest secret that is looked for: a shorter one is found in words.
+const SHORTEST: usize = 6;
+
+/// An error and what caused it, each said once, without secrets.
 pub(super) fn chain(error: &(dyn StdError + 'static)) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
@@ -22,13 +29,40 @@ pub(super) fn chain(error: &(dyn StdError + 'static)) -> String {
         }
         next = cause.source();
     }
-    let mut text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut text = without_known(redact(&text).into_owned());
     if let Some((end, _)) = text.char_indices().nth(LONGEST) {
         text.truncate(end);
         text.push('…');
     }
     text
 }
+
+/// `text` without the secrets that the environment holds for services: what a library below repeats of its
+/// configuration is not foreseen.
+fn without_known(mut text: String) -> String {
+    for (name, value) in std::env::vars_os() {
+        let (Some(name), Some(value)) = (name.to_str(), value.to_str()) else { continue };
+        let is_of_service = ["AWS_", "GOOGLE_", "AZURE_"].iter().any(|prefix| name.starts_with(prefix));
+        let value = value.trim();
+        if is_of_service && value.len() >= SHORTEST && is_secret(&name.to_ascii_lowercase()) {
+            text = text.replace(value, "…");
+        }
+    }
+    text
+}
+
+/// An underlying error, as it may be shown.
+#[derive(Debug)]
+struct Cause(String);
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl StdError for Cause {}
 
 /// What the service calls the failure, from the body of its answer.
 fn code(text: &str) -> Option<&str> {
@@ -127,11 +161,16 @@ pub(super) fn explain(
                 "plain http is refused: set allow_http=true (AWS_ALLOW_HTTP) if the network is trusted";
             (ErrorKind::InvalidArgument, advice.to_owned())
         }
+        _ if is_caused_by::<Elsewhere>(&error) => (
+            ErrorKind::InvalidArgument,
+            "credentials are not sent to another host: ".to_owned() + &region(&text),
+        ),
         _ => (ErrorKind::Storage, String::new()),
     };
     let message = if advice.is_empty() { text } else { format!("{advice} ({text})") };
     let is_passing = kind == ErrorKind::Storage && (is_unknown(&error) || is_passing(&error));
-    let failure = Error::new(kind, message).caused_by(error).during(operation).at(location);
+    let cause = Cause(chain(&error));
+    let failure = Error::new(kind, message).caused_by(cause).during(operation).at(location);
     if is_passing { failure.retryable() } else { failure }
 }
 

@@ -7,6 +7,7 @@
 mod batch;
 mod change;
 mod checksum;
+mod connection;
 mod credentials;
 mod failure;
 mod fetch;

@@ -1,27 +1,24 @@
 //! From a URL and settings to the client of a service.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, AwsCredential, resolve_bucket_region};
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
-use object_store::client::{
-    ClientConfigKey, HttpClient, HttpConnector, ReqwestConnector, StaticCredentialProvider,
-};
+use object_store::client::{ClientConfigKey, StaticCredentialProvider};
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::http::HttpBuilder;
 use object_store::list::PaginatedListStore;
 use object_store::{BackoffConfig, ClientOptions, RetryConfig};
 use tokio::sync::OnceCell;
 
+use super::connection::connections_with;
 use super::credentials::{Chain, profile_region};
 use super::settings::Settings;
 use super::throttle::Throttle;
 use super::transport::Transport;
 use crate::error::{Error, ErrorKind, Result};
-use crate::pool::PerProcess;
 
 /// The kinds of services.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -85,6 +82,12 @@ impl Place {
             let base = format!("{prefix}{bucket}/");
             return Ok((Self { service, bucket: base.clone(), base }, path.to_owned()));
         }
+        // Azure's containers stand before an `@`.
+        if bucket.contains(':') || (bucket.contains('@') && service != Service::Azure) {
+            let message =
+                "the URL of a bucket must hold no key or password: use store options or the environment";
+            return Err(Error::invalid(message));
+        }
         let place = Self { service, base: format!("{prefix}{bucket}/"), bucket: bucket.to_owned() };
         Ok((place, path.to_owned()))
     }
@@ -99,7 +102,7 @@ impl Client {
         }
         let throttle = Arc::new(Throttle::new(settings.number("max_requests", 64)? as usize));
         let ignores_ranges = Arc::new(AtomicBool::new(false));
-        let transport = |options: ClientOptions| -> Result<Transport> {
+        let transport = |options: ClientOptions, headers: Option<&http::HeaderMap>| -> Result<Transport> {
             Ok(Transport {
                 patience: settings.seconds("timeout", 30)?,
                 endurance: settings.seconds("retry_timeout", 120)?,
@@ -110,7 +113,7 @@ impl Client {
                 },
                 ignores_ranges: Arc::clone(&ignores_ranges),
                 throttle: Arc::clone(&throttle),
-                connections: connections_with(&options)?,
+                connections: connections_with(place.service, &options, headers)?,
             })
         };
         let (store, lister, heeds_conditions) = match place.service {
@@ -149,20 +152,6 @@ fn retries(settings: &Settings) -> Result<RetryConfig> {
         _ => settings.number("retries", 8)? as usize,
     };
     Ok(RetryConfig { backoff, max_retries, retry_timeout: settings.seconds("retry_timeout", 120)? })
-}
-
-/// The connections of this process with such options, whatever the place.
-fn connections_with(options: &ClientOptions) -> Result<HttpClient> {
-    static CONNECTIONS: PerProcess<Mutex<HashMap<String, HttpClient>>> = PerProcess::new();
-    let all = CONNECTIONS.get_or_try_init(|| Ok(Mutex::default()))?;
-    let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
-    // Nothing else tells options apart; the text stays here.
-    let name = format!("{options:?}");
-    if let Some(connections) = all.get(&name) {
-        return Ok(connections.clone());
-    }
-    let new = ReqwestConnector::default().connect(options).map_err(unusable)?;
-    Ok(all.entry(name).or_insert(new).clone())
 }
 
 /// Options of the connections: no time limit on a whole request, as [`Transport`] has its own.
@@ -207,13 +196,21 @@ fn is_true(value: Option<String>) -> bool {
 fn key<K: std::str::FromStr>(key: &str, service: &str) -> Result<K> {
     key.parse().map_err(|_| {
         let own: Vec<_> = super::settings::OWN.iter().map(|(key, _)| *key).collect();
+        // What is no name may be a secret that was put into the wrong place.
+        let named = if is_name(key) { format!(" {key:?}") } else { String::new() };
         let message = format!(
-            "unknown store option {key:?} for {service}; known are {}, and the service's environment \
+            "unknown store option{named} for {service}; known are {}, and the service's environment \
              variables in lower case",
             own.join(", ")
         );
         Error::invalid(message)
     })
+}
+
+/// Whether a key looks like the name of a setting.
+fn is_name(key: &str) -> bool {
+    let is_part = |c: char| c == '_' || c.is_ascii_lowercase();
+    !key.is_empty() && key.len() <= 40 && key.chars().all(is_part)
 }
 
 /// Whether an endpoint is this machine, so that nothing crosses a network.
@@ -225,7 +222,7 @@ fn is_local(endpoint: &str) -> bool {
 async fn s3(
     place: &Place,
     settings: &Settings,
-    transport: impl FnOnce(ClientOptions) -> Result<Transport>,
+    transport: impl FnOnce(ClientOptions, Option<&http::HeaderMap>) -> Result<Transport>,
 ) -> Result<Opened> {
     let mut builder =
         AmazonS3Builder::from_env().with_bucket_name(&place.bucket).with_retry(retries(settings)?);
@@ -256,7 +253,7 @@ async fn s3(
     }
     // One by one: whole lists of deletions are not repeated after a passing fault.
     builder = builder.with_disable_bulk_delete(true).with_client_options(options.clone());
-    let store = Arc::new(builder.with_http_connector(transport(options)?).build().map_err(unusable)?);
+    let store = Arc::new(builder.with_http_connector(transport(options, None)?).build().map_err(unusable)?);
     let is_amazon =
         endpoint.is_none_or(|endpoint| endpoint.trim_end_matches('/').ends_with(".amazonaws.com"));
     Ok((store.clone(), Some(Lister(store)), is_amazon))
@@ -293,7 +290,7 @@ fn explicit_key(settings: &Settings) -> Result<Option<AwsCredential>> {
 fn gcs(
     place: &Place,
     settings: &Settings,
-    transport: impl FnOnce(ClientOptions) -> Result<Transport>,
+    transport: impl FnOnce(ClientOptions, Option<&http::HeaderMap>) -> Result<Transport>,
 ) -> Result<Opened> {
     let mut builder =
         GoogleCloudStorageBuilder::from_env().with_bucket_name(&place.bucket).with_retry(retries(settings)?);
@@ -306,14 +303,14 @@ fn gcs(
         builder = builder.with_skip_signature(true);
     }
     builder = builder.with_client_options(options.clone());
-    let store = Arc::new(builder.with_http_connector(transport(options)?).build().map_err(unusable)?);
+    let store = Arc::new(builder.with_http_connector(transport(options, None)?).build().map_err(unusable)?);
     Ok((store.clone(), Some(Lister(store)), base.is_none()))
 }
 
 fn azure(
     place: &Place,
     settings: &Settings,
-    transport: impl FnOnce(ClientOptions) -> Result<Transport>,
+    transport: impl FnOnce(ClientOptions, Option<&http::HeaderMap>) -> Result<Transport>,
 ) -> Result<Opened> {
     let mut builder = MicrosoftAzureBuilder::from_env().with_retry(retries(settings)?);
     let (container, account) = place.bucket.split_once('@').unwrap_or((&place.bucket, ""));
@@ -334,7 +331,7 @@ fn azure(
         builder = builder.with_skip_signature(true);
     }
     builder = builder.with_client_options(options.clone());
-    let store = Arc::new(builder.with_http_connector(transport(options)?).build().map_err(unusable)?);
+    let store = Arc::new(builder.with_http_connector(transport(options, None)?).build().map_err(unusable)?);
     // Azure and its emulator both heed conditions.
     Ok((store.clone(), Some(Lister(store)), true))
 }
@@ -342,19 +339,21 @@ fn azure(
 fn http(
     place: &Place,
     settings: &Settings,
-    transport: impl FnOnce(ClientOptions) -> Result<Transport>,
+    transport: impl FnOnce(ClientOptions, Option<&http::HeaderMap>) -> Result<Transport>,
 ) -> Result<Opened> {
-    let mut options = connections().with_allow_http(true);
+    let options = connections().with_allow_http(true);
     if let Some((name, _)) = settings.of_service().next() {
         key::<std::num::NonZeroU8>(name, "http")?;
     }
+    let mut headers = http::HeaderMap::new();
     if let Some(token) = settings.get("bearer_token") {
         let value = http::HeaderValue::from_str(&format!("Bearer {token}"))
             .map_err(|_| Error::invalid("store option bearer_token: not a header value"))?;
-        options = options.with_default_headers([(http::header::AUTHORIZATION, value)].into_iter().collect());
+        headers.insert(http::header::AUTHORIZATION, value);
     }
     let builder = HttpBuilder::new().with_url(&place.bucket).with_retry(retries(settings)?);
-    let builder = builder.with_client_options(options.clone()).with_http_connector(transport(options)?);
+    let builder = builder.with_client_options(options.clone());
+    let builder = builder.with_http_connector(transport(options, Some(&headers))?);
     Ok((Arc::new(builder.build().map_err(unusable)?), None, false))
 }
 
@@ -373,7 +372,12 @@ mod tests {
         let (place, path) = parse(Service::Http, "https://", "host:80/a").unwrap();
         assert_eq!((place.bucket.as_str(), path.as_str()), ("https://host:80/", "a"));
         assert!(parse(Service::Gcs, "gs://", "").is_err() && parse(Service::S3, "s3://", "/x").is_err());
-        let error = parse(Service::Http, "http://", "me:hush@host/").unwrap_err();
-        assert!(!error.to_string().contains("hush"));
+        for (service, prefix) in
+            [(Service::Http, "http://"), (Service::S3, "s3://"), (Service::Azure, "az://")]
+        {
+            let error = parse(service, prefix, "me:hush@host/").unwrap_err();
+            assert!(!error.to_string().contains("hush"));
+        }
+        assert!(parse(Service::Azure, "az://", "container@account/x").is_ok());
     }
 }

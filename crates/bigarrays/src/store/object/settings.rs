@@ -38,6 +38,8 @@ const SECRET: &[&str] = &[
     "encryption_key",
     "customer_key",
     "proxy_url",
+    "credential",
+    "service_account",
 ];
 
 impl Settings {
@@ -109,7 +111,8 @@ impl Settings {
     }
 }
 
-fn is_secret(key: &str) -> bool {
+/// Whether the value of a setting, by its key, is secret.
+pub(super) fn is_secret(key: &str) -> bool {
     SECRET.iter().any(|part| key.contains(part)) && !key.ends_with("access_key_id") && !key.ends_with("_file")
 }
 
