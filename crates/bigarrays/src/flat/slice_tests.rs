@@ -425,7 +425,7 @@ fn a_file_is_not_replaced_under_those_who_write_into_it() {
     let store = FlatFile::open(&path, start, 10, 10, &StoreOptions::default()).unwrap();
     let update = Update { key: "0".into(), reads: false, max_len: u64::MAX };
     store
-        .update_many(&[update.clone()], &|_, _, new| {
+        .update_many(std::slice::from_ref(&update), &|_, _, new| {
             let error = slices.compact().unwrap_err();
             assert!(error.is_retryable() && error.to_string().contains("open for writing"), "{error}");
             new.resize(10, 9);
