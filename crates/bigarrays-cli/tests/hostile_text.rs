@@ -61,8 +61,7 @@ fn metadata_change_no_terminal() {
     let shown = bench.ok("attributes a.zarr");
     assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap()[&hostile], hostile);
     // A document of another kind is quoted in errors.
-    for (key, value) in
-        [("data_type", hostile.clone()), ("chunk_grid", hostile.clone()), ("codecs", hostile.clone())]
+    for (key, value) in [("data_type", hostile.clone()), ("chunk_grid", hostile.clone()), ("codecs", hostile)]
     {
         let mut broken = document.clone();
         broken[key] = value.into();

@@ -25,7 +25,7 @@ fn axes(shown: &PyArray) -> String {
     let array = &shown.array;
     let named = array.dimension_names().into_iter().zip(array.domain().ranges());
     named
-        .map(|(name, range)| format!("{} {}:{}", printable(&name), range.start, range.end))
+        .map(|(name, range)| format!("{} {}:{}", printable(name), range.start, range.end))
         .collect::<Vec<_>>()
         .join(", ")
 }
