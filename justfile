@@ -22,3 +22,7 @@ soak MINUTES="10" *ARGS:
 # Fuzz every decoder for the given number of seconds each
 fuzz SECONDS="60":
     fuzz/run.sh {{SECONDS}}
+
+# Unit tests under AddressSanitizer, and under Miri where there is one
+sanitize *FILTERS:
+    scripts/sanitize {{FILTERS}}

@@ -117,8 +117,9 @@ pub(crate) fn write(array: &Array, part: &Domain, value: &Bound<'_, PyAny>) -> P
     };
     let shape = lengths(py, part.shape())?;
     let item = array.dtype().size();
+    // Other threads may change it meanwhile, or processes if it is mapped.
     // SAFETY: `source` keeps its memory for the call; repeated axes have a stride of zero.
-    let source = unsafe { View::from_raw(fields(&source).data.cast(), &shape, &strides, item) };
+    let source = unsafe { View::from_foreign(fields(&source).data.cast(), &shape, &strides, item) };
     detached(py, || array.write_from(part, source))
 }
 

@@ -173,3 +173,62 @@ def test_many_threads_read_and_write(array: bigarrays.Array) -> None:
     with ThreadPoolExecutor(8) as threads:
         assert all(threads.map(fill, range(-5, 15)))
     assert (array[...] == np.arange(1, 21).reshape(20, 1, 1)).all()
+
+
+@pytest.mark.parametrize(
+    "codec",
+    [
+        {"name": "gzip", "configuration": {"level": 1}},
+        {"name": "gzip", "configuration": {"level": 6}},
+        {"name": "gzip", "configuration": {"level": 9}},
+        {"name": "zstd", "configuration": {"level": 3, "checksum": True}},
+    ],
+    ids=lambda codec: f"{codec['name']}-{codec['configuration']['level']}",
+)
+@pytest.mark.parametrize("kind", ["memory", "mapped"])
+def test_arrays_that_others_change_are_stored_whole(tmp_path: Path, codec: dict[str, Any], kind: str) -> None:
+    """Each chunk can be read, and has of each element one of the values that it had."""
+    n = 250_000
+    rng = np.random.default_rng(1)
+    one = rng.integers(0, 128, n).astype(np.uint8)
+    two = np.full(n, 200, np.uint8)
+    changed: np.ndarray[Any, np.dtype[np.uint8]] = one.copy()
+    source = changed
+    if kind == "mapped":
+        one.tofile(tmp_path / "source")
+        changed = np.memmap(tmp_path / "source", np.uint8, "r+")
+        source = np.memmap(tmp_path / "source", np.uint8, "r")
+    array = bigarrays.create(
+        tmp_path / "x.zarr",
+        shape=(n,),
+        dtype="uint8",
+        chunks=(n,),
+        format="zarr3",
+        codecs=[{"name": "bytes"}, codec],
+    )
+    stop = threading.Event()
+
+    def change() -> None:
+        while not stop.is_set():
+            changed[:] = two
+            changed[:] = one
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        for _ in range(15):
+            array[...] = source
+            read = array[...]
+            assert ((read == one) | (read == two)).all()
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_booleans_are_zero_or_one(tmp_path: Path) -> None:
+    codecs = [{"name": "bytes"}]
+    array = bigarrays.create(
+        tmp_path / "x.zarr", shape=(4,), dtype="bool", chunks=(4,), format="zarr3", codecs=codecs
+    )
+    array[...] = np.array([0, 1, 2, 255], np.uint8).view(bool)
+    assert array[...].view(np.uint8).tolist() == [0, 1, 1, 1]

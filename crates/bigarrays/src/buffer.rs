@@ -1,19 +1,30 @@
 //! N-d strided bytes, and the one strided copy.
 //!
 //! A [`View`] or [`ViewMut`] is a pointer, a shape, strides in bytes and an item size. All pointer
-//! arithmetic of the crate is here; everything else slices views.
+//! arithmetic of the crate is here; everything else slices views. No safe function makes a view that
+//! reaches outside the memory that it is made of, whatever its arguments are.
+//!
+//! A view of *foreign* memory, which others may change while it is read, lends no slices: its elements
+//! can only be copied out.
 
 use std::cell::RefCell;
+use std::collections::TryReserveError;
 use std::marker::PhantomData;
 
 use copy::{copy_strided, for_each_run};
+use ndarray::{ArrayView, Dimension};
 
 use crate::domain::Dims;
+use crate::dtype::Element;
 use crate::error::{Error, ErrorKind, Result};
 
 mod copy;
+mod fresh;
+mod region;
 mod rows;
 
+pub(crate) use fresh::fresh;
+pub use region::Region;
 pub use rows::{Rows, RowsMut};
 
 /// How the elements of a dense array follow each other in memory.
@@ -26,13 +37,14 @@ pub enum Order {
 }
 
 impl Order {
-    /// Strides in bytes of a dense array of `shape` in this order.
+    /// Strides in bytes of a dense array of `shape` in this order; the largest there is where they exceed
+    /// the address space, which they do of no array in memory.
     pub fn strides(self, shape: &[usize], item: usize) -> Dims<isize> {
         let mut strides = Dims::from_elem(0, shape.len());
         let mut stride = item as isize;
         let mut next = |axis: usize| {
             strides[axis] = stride;
-            stride = stride.wrapping_mul(shape[axis] as isize);
+            stride = stride.saturating_mul(isize::try_from(shape[axis]).unwrap_or(isize::MAX));
         };
         match self {
             Self::C => (0..shape.len()).rev().for_each(&mut next),
@@ -56,40 +68,10 @@ pub fn byte_len(shape: &[usize], item: usize) -> Result<usize> {
         })
 }
 
-/// A part of an array: on axis `d` the `count[d]` indices `start[d] + k * step[d]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Region {
-    /// First index on each axis.
-    pub start: Dims<usize>,
-    /// Number of indices on each axis.
-    pub count: Dims<usize>,
-    /// Distance between indices on each axis, at least 1.
-    pub step: Dims<usize>,
-}
-
-impl Region {
-    /// Everything of an array of `shape`.
-    pub fn whole(shape: &[usize]) -> Self {
-        Self {
-            start: Dims::from_elem(0, shape.len()),
-            count: shape.into(),
-            step: Dims::from_elem(1, shape.len()),
-        }
-    }
-
-    /// Whether the region is all of an array of `shape`.
-    pub fn is_whole(&self, shape: &[usize]) -> bool {
-        self.count[..] == *shape
-            && self.step.iter().zip(shape).all(|(&step, &length)| step == 1 || length <= 1)
-    }
-
-    /// The index after the last on axis `axis`. The count there must not be zero.
-    pub fn end(&self, axis: usize) -> usize {
-        self.start[axis] + (self.count[axis] - 1) * self.step[axis] + 1
-    }
-}
-
 /// Shape and strides shared by both kinds of view.
+///
+/// Unless an axis is empty, every element lies in the view's memory: offsets of elements then fit an
+/// `isize`. Where one is, strides are anything, and nothing may be computed from them.
 #[derive(Clone, Debug)]
 struct Geometry {
     shape: Dims<usize>,
@@ -102,23 +84,28 @@ impl Geometry {
         Self { shape: shape.into(), strides: order.strides(shape, item), item }
     }
 
+    /// The geometry of strides that the caller vouches for.
+    fn new(shape: &[usize], strides: &[isize], item: usize) -> Self {
+        assert_eq!(shape.len(), strides.len(), "as many strides as axes");
+        Self { shape: shape.into(), strides: strides.into(), item }
+    }
+
     /// Narrows to `region` and returns the distance of its first element in bytes.
     fn narrow(&mut self, region: &Region) -> isize {
+        assert!(region.is_inside(&self.shape), "region {region:?} of {:?}", self.shape);
+        let is_empty = region.count.contains(&0);
         let mut offset = 0isize;
         for axis in 0..self.shape.len() {
-            let (start, count, step) = (region.start[axis], region.count[axis], region.step[axis]);
-            assert!(
-                count == 0 || region.end(axis) <= self.shape[axis],
-                "region {region:?} of {:?}",
-                self.shape
-            );
-            if count > 0 {
-                offset += start as isize * self.strides[axis];
+            self.shape[axis] = region.count[axis];
+            if !is_empty {
+                offset += region.start[axis] as isize * self.strides[axis];
             }
-            self.shape[axis] = count;
-            self.strides[axis] *= step as isize;
+            // The step from an only element leads nowhere.
+            if !is_empty && region.count[axis] > 1 {
+                self.strides[axis] *= region.step[axis] as isize;
+            }
         }
-        if self.shape.contains(&0) { 0 } else { offset }
+        offset
     }
 
     fn is_dense(&self, order: Order) -> bool {
@@ -126,8 +113,13 @@ impl Geometry {
         (0..self.shape.len()).all(|axis| self.shape[axis] == 1 || self.strides[axis] == dense[axis])
     }
 
-    fn len(&self) -> usize {
-        self.shape.iter().product()
+    fn is_empty(&self) -> bool {
+        self.shape.contains(&0)
+    }
+
+    /// The number of bytes of elements that are dense.
+    fn dense_len(&self) -> usize {
+        if self.is_empty() { 0 } else { self.shape.iter().product::<usize>() * self.item }
     }
 }
 
@@ -136,6 +128,8 @@ impl Geometry {
 pub struct View<'a> {
     start: *const u8,
     geometry: Geometry,
+    /// Whether others may change the elements: then no slice of them is made.
+    is_foreign: bool,
     lifetime: PhantomData<&'a [u8]>,
 }
 
@@ -154,6 +148,7 @@ impl<'a> View<'a> {
         Ok(Self {
             start: bytes.as_ptr(),
             geometry: Geometry::dense(shape, item, order),
+            is_foreign: false,
             lifetime: PhantomData,
         })
     }
@@ -161,29 +156,93 @@ impl<'a> View<'a> {
     /// The view of elements of `bytes` at `strides`, the first at `offset`.
     ///
     /// # Panics
-    /// If an element would lie outside `bytes`.
+    /// If an element would lie outside `bytes` or has none, or there are not as many strides as axes.
     pub fn strided(bytes: &'a [u8], offset: usize, shape: &[usize], strides: &[isize], item: usize) -> Self {
-        let (mut low, mut high) = (offset as i128, (offset + item) as i128);
+        assert!(item > 0, "elements without bytes");
+        // Saturated, they are far outside.
+        let (mut low, mut high) = (offset as i128, offset as i128 + item as i128);
         for (&length, &stride) in shape.iter().zip(strides) {
             let reach = (length.max(1) - 1) as i128 * stride as i128;
-            low += reach.min(0);
-            high += reach.max(0);
+            low = low.saturating_add(reach.min(0));
+            high = high.saturating_add(reach.max(0));
         }
         let empty = shape.contains(&0);
         assert!(empty || (low >= 0 && high <= bytes.len() as i128), "strided view outside its bytes");
         let start = if empty { bytes.as_ptr() } else { bytes[offset..].as_ptr() };
-        let geometry = Geometry { shape: shape.into(), strides: strides.into(), item };
-        Self { start, geometry, lifetime: PhantomData }
+        let geometry = Geometry::new(shape, strides, item);
+        Self { start, geometry, is_foreign: false, lifetime: PhantomData }
     }
 
     /// The view of memory that the caller describes.
     ///
     /// # Safety
-    /// Every element addressed by `start`, `shape`, `strides` (bytes) and `item` (bytes) must be
+    /// Every element addressed by `start`, `shape`, `strides` (bytes) and `item` (bytes, not zero) must be
     /// readable and unchanged for `'a`.
+    ///
+    /// # Panics
+    /// If there are not as many strides as axes.
     pub unsafe fn from_raw(start: *const u8, shape: &[usize], strides: &[isize], item: usize) -> Self {
-        let geometry = Geometry { shape: shape.into(), strides: strides.into(), item };
-        Self { start, geometry, lifetime: PhantomData }
+        Self {
+            start,
+            geometry: Geometry::new(shape, strides, item),
+            is_foreign: false,
+            lifetime: PhantomData,
+        }
+    }
+
+    /// The view of memory that the caller describes and that others may change while it is read: another
+    /// thread, or a process that maps the same file. What is read is some mixture of their values.
+    ///
+    /// # Safety
+    /// Every element addressed by `start`, `shape`, `strides` (bytes) and `item` (bytes, not zero) must be
+    /// readable for `'a`.
+    ///
+    /// # Panics
+    /// If there are not as many strides as axes.
+    pub unsafe fn from_foreign(start: *const u8, shape: &[usize], strides: &[isize], item: usize) -> Self {
+        Self { start, geometry: Geometry::new(shape, strides, item), is_foreign: true, lifetime: PhantomData }
+    }
+
+    /// The view of the elements of an `ndarray` view.
+    pub(crate) fn of_array<T: Element, D: Dimension>(array: &ArrayView<'a, T, D>) -> Self {
+        let item = size_of::<T>();
+        // Those of an empty array may be anything.
+        let strides: Dims<isize> =
+            array.strides().iter().map(|&stride| stride.wrapping_mul(item as isize)).collect();
+        // SAFETY: an `ndarray` view describes readable elements that are borrowed for `'a`.
+        unsafe { Self::from_raw(array.as_ptr().cast(), array.shape(), &strides, item) }
+    }
+
+    /// Whether others may change the elements while they are read. Then [`View::as_dense`] and
+    /// [`View::rows`] lend nothing; the elements can be copied out, each time with other values.
+    pub fn is_foreign(&self) -> bool {
+        self.is_foreign
+    }
+
+    /// The order of a dense array in which the elements lie most nearly.
+    pub fn nearest_order(&self) -> Order {
+        let mut longer = self.geometry.shape.iter().zip(&self.geometry.strides).filter(|axis| *axis.0 > 1);
+        match (longer.next(), longer.next_back()) {
+            (Some(first), Some(last)) if first.1.unsigned_abs() < last.1.unsigned_abs() => Order::Fortran,
+            _ => Order::C,
+        }
+    }
+
+    /// Appends the elements to `out`, dense in `order`. Each is read once.
+    ///
+    /// # Errors
+    /// `MemoryBudget` if there is no memory for them.
+    pub fn append_to(&self, order: Order, out: &mut Vec<u8>) -> Result<()> {
+        let (shape, item) = (self.shape(), self.item());
+        let (start, length) = (out.len(), byte_len(shape, item)?);
+        out.try_reserve(length).map_err(|error| no_memory(length, error))?;
+        // SAFETY: so much is reserved behind what `out` holds, and the copy writes all of it.
+        unsafe {
+            let end = out.as_mut_ptr().add(start);
+            ViewMut::from_raw(end, shape, &order.strides(shape, item), item).copy_from(self);
+            out.set_len(start + length);
+        }
+        Ok(())
     }
 
     /// Number of elements along each axis.
@@ -230,29 +289,60 @@ impl<'a> View<'a> {
         self
     }
 
-    /// The bytes as one slice, where they are dense in `order`.
+    /// The bytes as one slice, where they are dense in `order` and nobody can change them.
     pub fn as_dense(&self, order: Order) -> Option<&'a [u8]> {
-        if !self.geometry.is_dense(order) {
+        if self.geometry.is_empty() {
+            return Some(&[]);
+        }
+        if self.is_foreign || !self.geometry.is_dense(order) {
             return None;
         }
-        // SAFETY: dense elements are one run of bytes that starts at `start`.
-        Some(unsafe { std::slice::from_raw_parts(self.start, self.geometry.len() * self.geometry.item) })
+        // SAFETY: dense elements are one run of bytes that starts at `start`, and nobody changes them.
+        Some(unsafe { std::slice::from_raw_parts(self.start, self.geometry.dense_len()) })
     }
 
     /// Whether `holds` is true of the bytes of every dense run of elements.
     pub fn all_runs(&self, mut holds: impl FnMut(&[u8]) -> bool) -> bool {
+        if self.is_foreign {
+            return self.all_copied_runs(holds);
+        }
         let mut all = true;
         for_each_run(&self.geometry, |offset, run| {
-            // SAFETY: runs lie inside the view.
+            // SAFETY: runs lie inside the view, which nobody changes.
             all = holds(unsafe { std::slice::from_raw_parts(self.start.offset(offset), run) });
             all
         });
         all
     }
 
+    /// As [`View::all_runs`], of a copy of each run, or of as much of it as is copied at once.
+    fn all_copied_runs(&self, mut holds: impl FnMut(&[u8]) -> bool) -> bool {
+        let piece = (COPIED_AT_ONCE / self.geometry.item).max(1) * self.geometry.item;
+        let mut all = true;
+        with_scratch(|scratch| {
+            let copy = first_bytes(scratch, piece);
+            for_each_run(&self.geometry, |offset, run| {
+                for at in (0..run).step_by(piece) {
+                    let copy = &mut copy[..piece.min(run - at)];
+                    // SAFETY: runs lie inside the view, and the piece inside its run.
+                    unsafe {
+                        let from = self.start.offset(offset).add(at);
+                        std::ptr::copy_nonoverlapping(from, copy.as_mut_ptr(), copy.len());
+                    }
+                    all = all && holds(copy);
+                }
+                all
+            });
+        });
+        all
+    }
+
     /// Whether every element equals `value` bytewise.
+    ///
+    /// # Panics
+    /// If `value` is not as long as an element.
     pub fn is_filled_with(&self, value: &[u8]) -> bool {
-        debug_assert_eq!(value.len(), self.geometry.item);
+        assert_eq!(value.len(), self.geometry.item, "bytes of an element");
         self.all_runs(|bytes| match value {
             [byte] => bytes.iter().all(|b| b == byte),
             _ => bytes.chunks_exact(value.len()).all(|element| element == value),
@@ -260,7 +350,13 @@ impl<'a> View<'a> {
     }
 }
 
+/// What is copied at once of foreign memory that is only looked at, in bytes.
+const COPIED_AT_ONCE: usize = 1 << 14;
+
 /// A writable N-d strided view of bytes, which may be uninitialised: it is only ever written.
+///
+/// Safe code outside this crate cannot make one of uninitialised memory, and is not given one: see
+/// [`WritesAll`](crate::codec::WritesAll).
 #[derive(Debug)]
 pub struct ViewMut<'a> {
     start: *mut u8,
@@ -285,11 +381,13 @@ impl<'a> ViewMut<'a> {
     /// The view of memory that the caller describes. It may be uninitialised.
     ///
     /// # Safety
-    /// Every element addressed by `start`, `shape`, `strides` (bytes) and `item` (bytes) must be
+    /// Every element addressed by `start`, `shape`, `strides` (bytes) and `item` (bytes, not zero) must be
     /// writable, distinct from the others, and not accessed in any other way for `'a`.
+    ///
+    /// # Panics
+    /// If there are not as many strides as axes.
     pub unsafe fn from_raw(start: *mut u8, shape: &[usize], strides: &[isize], item: usize) -> Self {
-        let geometry = Geometry { shape: shape.into(), strides: strides.into(), item };
-        Self { start, geometry, lifetime: PhantomData }
+        Self { start, geometry: Geometry::new(shape, strides, item), lifetime: PhantomData }
     }
 
     /// Number of elements along each axis.
@@ -345,13 +443,15 @@ impl<'a> ViewMut<'a> {
     ///
     /// The slice may hold uninitialised bytes: write them, do not read them first.
     pub fn as_dense_mut(&mut self, order: Order) -> Option<&mut [u8]> {
+        if self.geometry.is_empty() {
+            return Some(&mut []);
+        }
         if !self.geometry.is_dense(order) {
             return None;
         }
-        let bytes = self.geometry.len() * self.geometry.item;
         // SAFETY: dense elements are one run of bytes; `u8` has no invalid values to observe, and
         // callers write before they read.
-        Some(unsafe { std::slice::from_raw_parts_mut(self.start, bytes) })
+        Some(unsafe { std::slice::from_raw_parts_mut(self.start, self.geometry.dense_len()) })
     }
 
     /// Lends out disjoint parts of the view to several threads.
@@ -360,8 +460,11 @@ impl<'a> ViewMut<'a> {
     }
 
     /// Sets every element to `value`, given as one element's bytes.
+    ///
+    /// # Panics
+    /// If `value` is not as long as an element.
     pub fn fill(&mut self, value: &[u8]) {
-        debug_assert_eq!(value.len(), self.geometry.item);
+        assert_eq!(value.len(), self.geometry.item, "bytes of an element");
         let same = value.iter().all(|byte| *byte == value[0]);
         for_each_run(&self.geometry, |offset, run| {
             // SAFETY: runs lie inside the view, which is writable.
@@ -386,6 +489,17 @@ impl<'a> ViewMut<'a> {
             // SAFETY: runs lie inside the view, which is writable and was written.
             let bytes = unsafe { std::slice::from_raw_parts_mut(self.start.offset(offset), run) };
             bytes.chunks_exact_mut(item).for_each(<[u8]>::reverse);
+            true
+        });
+    }
+
+    /// Makes every byte that is not zero a one, which is what booleans are made of. All of them must have
+    /// been written.
+    pub(crate) fn make_boolean(&mut self) {
+        for_each_run(&self.geometry, |offset, run| {
+            // SAFETY: runs lie inside the view, which is writable and was written.
+            let bytes = unsafe { std::slice::from_raw_parts_mut(self.start.offset(offset), run) };
+            make_boolean(bytes);
             true
         });
     }
@@ -419,7 +533,15 @@ impl SharedViewMut<'_> {
     }
 }
 
+/// Makes every byte that is not zero a one.
+pub(crate) fn make_boolean(bytes: &mut [u8]) {
+    bytes.iter_mut().for_each(|byte| *byte = u8::from(*byte != 0));
+}
+
 fn expect_len(bytes: usize, shape: &[usize], item: usize) -> Result<()> {
+    if item == 0 {
+        return Err(Error::invalid("elements without bytes"));
+    }
     let expected = byte_len(shape, item)?;
     if bytes == expected {
         return Ok(());
@@ -437,7 +559,10 @@ impl Geometry {
 
     /// Reverses the direction of `axis` and returns the distance of its last element in bytes.
     fn reverse(&mut self, axis: usize) -> isize {
-        let last = (self.shape[axis].max(1) - 1) as isize * self.strides[axis];
+        if self.is_empty() || self.shape[axis] == 1 {
+            return 0;
+        }
+        let last = (self.shape[axis] - 1) as isize * self.strides[axis];
         self.strides[axis] = -self.strides[axis];
         last
     }
@@ -477,84 +602,13 @@ pub fn first_bytes(buffer: &mut Vec<u8>, len: usize) -> &mut [u8] {
 /// `MemoryBudget` if there is no such memory.
 pub(crate) fn try_first_bytes(buffer: &mut Vec<u8>, len: usize) -> Result<&mut [u8]> {
     let more = len.saturating_sub(buffer.len());
-    buffer.try_reserve_exact(more).map_err(|error| {
-        Error::new(ErrorKind::MemoryBudget, format!("a buffer of {len} bytes cannot be had")).caused_by(error)
-    })?;
+    buffer.try_reserve_exact(more).map_err(|error| no_memory(len, error))?;
     Ok(first_bytes(buffer, len))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn numbers<T: Copy>(shape: &[usize], make: impl Fn(usize) -> T) -> Vec<T> {
-        (0..shape.iter().product()).map(make).collect()
-    }
-
-    /// Copies between every pair of orders and item sizes, over a cut-out, against index maths.
-    #[test]
-    fn copies_regions_between_orders() {
-        let shape = [37usize, 5, 41];
-        let region = Region {
-            start: Dims::from_slice(&[1, 0, 3]),
-            count: Dims::from_slice(&[18, 5, 12]),
-            step: Dims::from_slice(&[2, 1, 3]),
-        };
-        for item in [1usize, 2, 3, 4, 8] {
-            let count = shape.iter().product::<usize>() * item;
-            let bytes: Vec<u8> = numbers(&[count], |i| (i * 7 + i / 251) as u8);
-            for from in [Order::C, Order::Fortran] {
-                for to in [Order::C, Order::Fortran] {
-                    let view = View::dense(&bytes, &shape, item, from).unwrap().region(&region);
-                    let mut out = vec![0u8; region.count.iter().product::<usize>() * item];
-                    ViewMut::dense(&mut out, &region.count, item, to).unwrap().copy_from(&view);
-                    let (fs, ts) = (from.strides(&shape, item), to.strides(&region.count, item));
-                    for i in 0..18usize {
-                        for j in 0..5usize {
-                            for k in 0..12usize {
-                                let a = (1 + 2 * i) * fs[0] as usize
-                                    + j * fs[1] as usize
-                                    + (3 + 3 * k) * fs[2] as usize;
-                                let b = i * ts[0] as usize + j * ts[1] as usize + k * ts[2] as usize;
-                                assert_eq!(bytes[a..a + item], out[b..b + item]);
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn fills_and_compares_cutouts() {
-        let mut bytes = vec![9u8; 4 * 5 * 2];
-        let region = Region {
-            start: Dims::from_slice(&[1, 1]),
-            count: Dims::from_slice(&[2, 3]),
-            step: Dims::from_slice(&[1, 1]),
-        };
-        ViewMut::dense(&mut bytes, &[4, 5], 2, Order::C).unwrap().region(&region).fill(&[1, 2]);
-        assert!(View::dense(&bytes, &[4, 5], 2, Order::C).unwrap().region(&region).is_filled_with(&[1, 2]));
-        assert!(!View::dense(&bytes, &[4, 5], 2, Order::C).unwrap().is_filled_with(&[1, 2]));
-        assert_eq!(bytes.iter().filter(|&&byte| byte == 9).count(), (20 - 6) * 2);
-    }
-
-    #[test]
-    fn reversal_and_zero_dimensions() {
-        let mut out = [0u8; 3];
-        let view = View::dense(&[1, 2, 3], &[3], 1, Order::C).unwrap();
-        ViewMut::dense(&mut out, &[3], 1, Order::C).unwrap().reversed(0).copy_from(&view);
-        assert_eq!(out, [3, 2, 1]);
-        let mut one = [0u8; 4];
-        ViewMut::dense(&mut one, &[], 4, Order::C).unwrap().fill(&[1, 2, 3, 4]);
-        assert_eq!(one, [1, 2, 3, 4]);
-    }
-
-    #[test]
-    fn absurd_shapes_are_errors() {
-        assert!(byte_len(&[usize::MAX, 2], 1).is_err());
-        assert!(byte_len(&[1 << 40, 1 << 40], 8).is_err());
-        assert_eq!(byte_len(&[usize::MAX, usize::MAX, 0], 8).unwrap(), 0);
-        assert!(View::dense(&[0; 7], &[2, 4], 1, Order::C).is_err());
-    }
+fn no_memory(len: usize, error: TryReserveError) -> Error {
+    Error::new(ErrorKind::MemoryBudget, format!("a buffer of {len} bytes cannot be had")).caused_by(error)
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

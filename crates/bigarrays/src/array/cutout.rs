@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayD, IxDyn, ShapeBuilder};
 
-use crate::buffer::{Order, ViewMut, byte_len};
+use crate::buffer::{Order, ViewMut, fresh};
 use crate::domain::{Dims, Domain};
 use crate::dtype::Element;
 use crate::error::{Error, Result};
@@ -24,20 +24,7 @@ impl<T: Element> Cutout<T> {
         let lengths = domain.shape().iter().map(|&length| usize::try_from(length).ok());
         let shape: Option<Dims<usize>> = lengths.collect();
         let shape = shape.ok_or_else(|| Error::invalid(format!("box {domain} exceeds the address space")))?;
-        let bytes = byte_len(&shape, size_of::<T>())?;
-        let mut elements: Vec<T> = Vec::new();
-        elements.try_reserve_exact(bytes / size_of::<T>()).map_err(|_| {
-            Error::new(
-                crate::ErrorKind::MemoryBudget,
-                format!("{bytes} bytes for box {domain} cannot be had"),
-            )
-        })?;
-        advise_huge_pages(elements.as_mut_ptr().cast(), bytes);
-        let strides = order.strides(&shape, size_of::<T>());
-        // SAFETY: the reserved memory holds the dense shape, and nothing else refers to it.
-        fill(unsafe { ViewMut::from_raw(elements.as_mut_ptr().cast(), &shape, &strides, size_of::<T>()) })?;
-        // SAFETY: `fill` wrote every element.
-        unsafe { elements.set_len(bytes / size_of::<T>()) };
+        let elements = fresh(&shape, order, fill)?;
         let shape = IxDyn(&shape).set_f(order == Order::Fortran);
         let data =
             ArrayD::from_shape_vec(shape, elements).map_err(|error| Error::invalid(error.to_string()))?;
@@ -70,17 +57,5 @@ impl<T: Element> Cutout<T> {
         let index: Dims<usize> =
             point.iter().zip(self.origin()).map(|(at, start)| at.wrapping_sub(*start) as usize).collect();
         if inside { self.data.get(&index[..]).copied() } else { None }
-    }
-}
-
-/// Asks for huge pages under a large fresh buffer, so that filling it is not spent in page faults.
-fn advise_huge_pages(start: *mut u8, bytes: usize) {
-    const HUGE: usize = 2 << 20;
-    #[cfg(target_os = "linux")]
-    if bytes >= 2 * HUGE {
-        let aligned = start.wrapping_add(start.align_offset(HUGE));
-        let length = (bytes - (aligned as usize - start as usize)) / HUGE * HUGE;
-        // SAFETY: the range lies within the allocation, and the advice does not change its contents.
-        let _ = unsafe { rustix::mm::madvise(aligned.cast(), length, rustix::mm::Advice::LinuxHugepage) };
     }
 }

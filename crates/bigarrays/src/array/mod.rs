@@ -321,11 +321,7 @@ impl Array {
     pub fn write<T: Element, D: Dimension>(&self, origin: &[i64], data: ArrayView<'_, T, D>) -> Result<()> {
         self.expect_type(T::DTYPE)?;
         let shape: Dims<u64> = data.shape().iter().map(|&length| length as u64).collect();
-        let strides: Dims<isize> =
-            data.strides().iter().map(|&stride| stride * size_of::<T>() as isize).collect();
-        // SAFETY: an `ndarray` view describes readable elements that outlive this call.
-        let source = unsafe { View::from_raw(data.as_ptr().cast(), data.shape(), &strides, size_of::<T>()) };
-        self.write_from(&Domain::new(origin, &shape)?, source)
+        self.write_from(&Domain::new(origin, &shape)?, View::of_array(&data))
     }
 
     /// Writes `source`, of the same shape and item size, at any strides, to the box `part`.
@@ -439,6 +435,11 @@ impl Array {
 
     fn expect_buffer(&self, part: &Domain, shape: &[usize], item: usize) -> Result<()> {
         part.expect_ndim(self.ndim())?;
+        let fill = self.stored.layout.fill.as_bytes();
+        if fill.len() != self.dtype().size() {
+            let message = format!("a fill value of {} bytes for elements of {}", fill.len(), self.dtype());
+            return Err(Error::new(ErrorKind::InvalidMetadata, message).at(self.url()));
+        }
         let same = shape.iter().map(|&length| length as u64).eq(part.shape().iter().copied());
         if same && item == self.dtype().size() {
             return Ok(());

@@ -1,6 +1,6 @@
 //! Reading: selection → chunks → store → codecs → output.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::Stored;
 use super::view::StoredAxis;
@@ -99,16 +99,18 @@ fn read_chunks(stored: &Stored, parts: &[ChunkProjection], out: &SharedViewMut<'
             Get::new(layout.chunk_key(&part.index), wanted, layout.max_stored_len(&part.index))
         })
         .collect();
-    // Stores are not to be trusted with memory: what is not answered would not be written.
-    let answered: Vec<AtomicBool> = parts.iter().map(|_| AtomicBool::new(false)).collect();
-    let unanswered = |what: &'static str, position: usize| {
-        Err(Error::new(ErrorKind::Storage, what).at(stored.store.location(&requests[position].key)))
+    // Stores are not to be trusted with memory: what is not answered, or whose answer is an error that the
+    // store keeps to itself, would not be written.
+    let states: Vec<AtomicU8> = parts.iter().map(|_| AtomicU8::new(ASKED)).collect();
+    let wrong = |what: &'static str, position: usize| {
+        Error::new(ErrorKind::Storage, what).at(stored.store.location(&requests[position].key))
     };
     stored
         .store
         .get_many(&requests, &|position, blob| {
-            if answered[position].swap(true, Ordering::Relaxed) {
-                return unanswered("the store sent a chunk twice", position);
+            let unasked = || Error::new(ErrorKind::Storage, "the store sent what was not asked for");
+            if states.get(position).ok_or_else(unasked)?.swap(ANSWERED, Ordering::Relaxed) != ASKED {
+                return Err(wrong("the store sent a chunk twice", position));
             }
             let part = &parts[position];
             // SAFETY: the parts of a projection are disjoint, and each is handed over once.
@@ -125,14 +127,23 @@ fn read_chunks(stored: &Stored, parts: &[ChunkProjection], out: &SharedViewMut<'
             };
             done.map_err(|error| {
                 error.during("reading chunk").at(stored.store.location(&requests[position].key))
-            })
+            })?;
+            states[position].store(WRITTEN, Ordering::Relaxed);
+            Ok(())
         })
         .map_err(|error| error.during("reading"))?;
-    match answered.iter().position(|answered| !answered.load(Ordering::Relaxed)) {
-        Some(position) => unanswered("the store left out a chunk", position),
+    match states.iter().position(|state| state.load(Ordering::Relaxed) != WRITTEN) {
+        Some(position) => {
+            Err(wrong("the store left out a chunk, or could not be told that it is damaged", position))
+        }
         None => Ok(()),
     }
 }
+
+/// What became of a chunk that was asked for.
+const ASKED: u8 = 0;
+const ANSWERED: u8 = 1;
+const WRITTEN: u8 = 2;
 
 /// Decodes what the store sent for `part` into `out`.
 pub(super) fn decode(
@@ -143,7 +154,7 @@ pub(super) fn decode(
 ) -> Result<()> {
     let spec = layout.chunk_spec(&part.index);
     if !blob.is_whole() {
-        return layout.codecs.array().decode_ranges(blob.bytes, &spec, &part.in_chunk, out);
+        return layout.codecs.decode_ranges(blob.bytes, &spec, &part.in_chunk, out);
     }
     blob.encoding.with_decoded(blob.bytes, layout.codecs.max_encoded_len(&spec), |bytes| {
         layout.codecs.decode(bytes, &spec, &part.in_chunk, out)
@@ -167,7 +178,8 @@ pub(crate) fn decode_all(layout: &Layout, index: &[u64], blob: Blob<'_>) -> Resu
 mod tests {
     use super::*;
     use crate::array::{Array, ArrayOptions, Index, OpenOptions};
-    use crate::dtype::DataType;
+    use crate::codec::ContentEncoding;
+    use crate::dtype::{DataType, FillValue};
     use crate::format::{CreateSpec, Opened};
     use crate::store::{ChangeFn, GetSink, Store, Update};
     use std::sync::Arc;
@@ -203,17 +215,78 @@ mod tests {
         let spec = CreateSpec::new(DataType::U8, "0:100,0:4,0:4".parse().unwrap());
         let array = OpenOptions::new().create("memory://answered-once", &spec).unwrap();
         for (answers, works) in [(0, false), (1, true), (2, false)] {
-            let opened = Opened {
-                format: "test",
-                layout: array.layout().clone(),
-                copies: Vec::new(),
-                store: Arc::new(Answers(answers)),
-                scales: Vec::new(),
-                scale: 0,
-            };
-            let array = Array::from_opened(opened, "test", ArrayOptions::default());
+            let array = array_of(array.layout().clone(), Arc::new(Answers(answers)));
             assert_eq!(array.read::<u8>(array.domain()).is_ok(), works, "{answers} answers");
         }
+    }
+
+    /// A store that sends what cannot be decoded, and keeps to itself what became of it; or that sends what
+    /// nobody has asked for.
+    #[derive(Debug)]
+    struct Careless {
+        ignores_errors: bool,
+    }
+
+    impl Store for Careless {
+        fn location(&self, key: &str) -> String {
+            key.to_owned()
+        }
+
+        fn child(&self, _: &str) -> Result<Arc<dyn Store>> {
+            Err(Error::unsupported("children"))
+        }
+
+        fn get_many(&self, requests: &[Get], sink: &GetSink<'_>) -> Result<()> {
+            let damaged = Some(Blob::whole(&[1], ContentEncoding::Identity));
+            if !self.ignores_errors {
+                return sink(requests.len(), damaged);
+            }
+            for position in 0..requests.len() {
+                assert!(sink(position, damaged).is_err());
+            }
+            Ok(())
+        }
+
+        fn update_many(&self, _: &[Update], _: &ChangeFn<'_>) -> Result<()> {
+            Ok(())
+        }
+
+        fn list(&self, _: &str, _: &mut dyn FnMut(&str, u64) -> Result<()>) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    fn array_of(layout: Layout, store: Arc<dyn Store>) -> Array {
+        let (copies, scales) = (Vec::new(), Vec::new());
+        let opened = Opened { format: "test", layout, copies, store, scales, scale: 0 };
+        Array::from_opened(opened, "test", ArrayOptions::default())
+    }
+
+    #[test]
+    fn a_chunk_that_could_not_be_written_fails_the_read_whatever_the_store_says() {
+        let spec = CreateSpec::new(DataType::U8, "0:100,0:4,0:4".parse().unwrap());
+        let array = OpenOptions::new().create("memory://careless", &spec).unwrap();
+        for ignores_errors in [true, false] {
+            let array = array_of(array.layout().clone(), Arc::new(Careless { ignores_errors }));
+            let error = array.read::<u8>(array.domain()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Storage, "{error}");
+        }
+    }
+
+    /// A codec and a fill value that are not ours make no booleans that are none.
+    #[test]
+    fn booleans_are_true_or_false_whatever_codecs_and_fill_values_are() {
+        let spec = CreateSpec::new(DataType::Bool, "0:4,0:4,0:4".parse().unwrap());
+        let array = OpenOptions::new().create("memory://booleans", &spec).unwrap();
+        let mut layout = array.layout().clone();
+        layout.fill = FillValue::from_bytes(&[2]);
+        let array = array_of(layout.clone(), Arc::new(Answers(1)));
+        let read = array.read::<bool>(array.domain()).unwrap();
+        let bytes: Vec<u8> = read.data().iter().map(|&value| u8::from(value)).collect();
+        assert_eq!(bytes, [1; 64]);
+        layout.fill = FillValue::from_bytes(&[1; 8]);
+        let array = array_of(layout, Arc::new(Answers(1)));
+        assert_eq!(array.read::<bool>(array.domain()).unwrap_err().kind(), ErrorKind::InvalidMetadata);
     }
 
     #[test]

@@ -20,9 +20,12 @@ impl Geometry {
 }
 
 impl<'a> View<'a> {
-    /// The rows along axis 0; axes after the third must have length one. `None` if the view is empty,
-    /// its items are not of `N` bytes, or not adjacent along that axis.
+    /// The rows along axis 0; axes after the third must have length one. `None` if the view is empty or of
+    /// foreign memory, its items are not of `N` bytes, or not adjacent along that axis.
     pub fn rows<const N: usize>(&self) -> Option<Rows<'a, N>> {
+        if self.is_foreign {
+            return None;
+        }
         let geometry = self.geometry.rows(N)?;
         Some(Rows { start: self.start, geometry, lifetime: PhantomData })
     }

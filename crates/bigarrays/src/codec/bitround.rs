@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{ArrayCodec, ChunkSpec, EncodedRanges};
+use super::{ArrayCodec, ChunkSpec, EncodedRanges, WritesAll};
 use crate::buffer::{Order, Region, View, ViewMut, try_first_bytes, with_scratch};
 use crate::dtype::DataType;
 use crate::error::{Error, Result};
@@ -77,6 +77,14 @@ impl ArrayCodec for Bitround {
             }
             self.inner.encode(&View::dense(bytes, &spec.shape, item, Order::C)?, spec, out)
         })
+    }
+
+    fn reads_once(&self) -> bool {
+        self.inner.reads_once()
+    }
+
+    fn writes_all(&self) -> Option<WritesAll> {
+        self.inner.writes_all()
     }
 
     fn decode(&self, bytes: &[u8], spec: &ChunkSpec, region: &Region, out: &mut ViewMut<'_>) -> Result<()> {

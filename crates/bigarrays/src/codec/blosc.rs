@@ -4,7 +4,7 @@ use std::ffi::CStr;
 
 use blosc_src as sys;
 
-use super::BytesCodec;
+use super::{BytesCodec, WritesAll};
 use crate::buffer::first_bytes;
 use crate::error::{Error, Result};
 
@@ -132,6 +132,10 @@ impl BytesCodec for Blosc {
             }
             _ => Err(Error::invalid(format!("cannot compress: blosc says {length}"))),
         }
+    }
+
+    fn writes_all(&self) -> Option<WritesAll> {
+        WritesAll::BUILTIN
     }
 
     fn decode(&self, bytes: &[u8], max_len: usize, out: &mut Vec<u8>) -> Result<usize> {

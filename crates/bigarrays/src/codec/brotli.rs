@@ -3,7 +3,7 @@
 use brotli::enc::{BrotliEncoderParams, StandardAlloc};
 use brotli::{BrotliDecompressStream, BrotliResult, BrotliState};
 
-use super::BytesCodec;
+use super::{BytesCodec, WritesAll};
 use crate::buffer::first_bytes;
 use crate::error::{Error, Result};
 
@@ -46,6 +46,10 @@ impl BytesCodec for Brotli {
         brotli::BrotliCompress(&mut source, out, &parameters)
             .map_err(|error| Error::invalid("cannot compress").caused_by(error))?;
         Ok(())
+    }
+
+    fn writes_all(&self) -> Option<WritesAll> {
+        WritesAll::BUILTIN
     }
 
     fn decode(&self, bytes: &[u8], max_len: usize, out: &mut Vec<u8>) -> Result<usize> {

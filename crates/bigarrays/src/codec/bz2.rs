@@ -2,8 +2,8 @@
 
 use bzip2::{Action, Compress, Compression, Decompress, Status};
 
-use super::BytesCodec;
 use super::growing::Growing;
+use super::{BytesCodec, WritesAll};
 use crate::error::{Error, Result};
 
 /// bzip2.
@@ -44,6 +44,10 @@ impl BytesCodec for Bz2 {
                 _ => out.reserve(out.len().max(4096)),
             }
         }
+    }
+
+    fn writes_all(&self) -> Option<WritesAll> {
+        WritesAll::BUILTIN
     }
 
     fn decode(&self, bytes: &[u8], max_len: usize, out: &mut Vec<u8>) -> Result<usize> {

@@ -1,7 +1,7 @@
 //! Checksums beside the bytes: `crc32c`, `adler32`, `fletcher32`. Four bytes, little-endian.
 
-use super::BytesCodec;
 use super::plain::copy_plain;
+use super::{BytesCodec, WritesAll};
 use crate::error::{Error, Result};
 
 /// Bytes of a checksum.
@@ -58,6 +58,10 @@ impl BytesCodec for Checksum {
         out.extend_from_slice(first);
         out.extend_from_slice(last);
         Ok(())
+    }
+
+    fn writes_all(&self) -> Option<WritesAll> {
+        WritesAll::BUILTIN
     }
 
     fn decode(&self, bytes: &[u8], max_len: usize, out: &mut Vec<u8>) -> Result<usize> {

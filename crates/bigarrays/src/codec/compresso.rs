@@ -13,7 +13,7 @@
 
 use std::ops::Range;
 
-use super::{ArrayCodec, ChunkSpec, decode_whole};
+use super::{ArrayCodec, ChunkSpec, WritesAll, decode_whole};
 use crate::buffer::{Order, Region, View, ViewMut, first_bytes, with_scratch};
 use crate::dtype::DataType;
 use crate::error::{Error, Result};
@@ -57,6 +57,10 @@ impl ArrayCodec for Compresso {
 
     fn encode(&self, _chunk: &View<'_>, _spec: &ChunkSpec, _out: &mut Vec<u8>) -> Result<()> {
         Err(Error::unsupported("compresso is only read; write labels as compressed_segmentation"))
+    }
+
+    fn writes_all(&self) -> Option<WritesAll> {
+        WritesAll::BUILTIN
     }
 
     fn decode(&self, bytes: &[u8], spec: &ChunkSpec, region: &Region, out: &mut ViewMut<'_>) -> Result<()> {

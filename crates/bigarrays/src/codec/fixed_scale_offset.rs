@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{ArrayCodec, ChunkSpec};
+use super::{ArrayCodec, ChunkSpec, WritesAll};
 use crate::buffer::{Order, Region, View, ViewMut, byte_len, try_first_bytes, with_scratch};
 use crate::dtype::DataType;
 use crate::error::{Error, Result};
@@ -164,6 +164,14 @@ impl ArrayCodec for FixedScaleOffset {
                 out,
             )
         })
+    }
+
+    fn reads_once(&self) -> bool {
+        true
+    }
+
+    fn writes_all(&self) -> Option<WritesAll> {
+        self.inner.writes_all()
     }
 
     fn decode(&self, bytes: &[u8], spec: &ChunkSpec, region: &Region, out: &mut ViewMut<'_>) -> Result<()> {

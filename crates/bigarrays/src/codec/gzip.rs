@@ -7,8 +7,8 @@ use std::ptr::NonNull;
 use libdeflate_sys as sys;
 use libdeflater::{CompressionLvl, Compressor};
 
-use super::BytesCodec;
 use super::plain::copy_plain;
+use super::{BytesCodec, WritesAll};
 use crate::buffer::first_bytes;
 use crate::error::{Error, Result};
 
@@ -63,6 +63,10 @@ impl BytesCodec for Gzip {
             out.truncate(start + length);
             Ok(())
         })
+    }
+
+    fn writes_all(&self) -> Option<WritesAll> {
+        WritesAll::BUILTIN
     }
 
     fn decode(&self, bytes: &[u8], max_len: usize, out: &mut Vec<u8>) -> Result<usize> {

@@ -126,6 +126,10 @@ impl Pixels {
         encode: impl FnOnce(&[u8]) -> Result<()>,
     ) -> Result<()> {
         let swaps = self.item > 1 && cfg!(target_endian = "little");
+        let count = chunk.shape().iter().product::<usize>();
+        if (count, chunk.item()) != (self.count * self.channels, self.item) {
+            return Err(Error::invalid(format!("elements of shape {:?} for another chunk", chunk.shape())));
+        }
         if let (Some(bytes), 1, false) = (chunk.as_dense(Order::Fortran), self.channels, swaps) {
             return encode(bytes);
         }

@@ -8,7 +8,7 @@ use std::ptr::NonNull;
 use turbojpeg::{Compressor, Image, PixelFormat, Subsamp, raw};
 
 use super::image::Pixels;
-use super::{ArrayCodec, ChunkSpec};
+use super::{ArrayCodec, ChunkSpec, WritesAll, expect_output};
 use crate::buffer::{Region, View, ViewMut, first_bytes, with_scratch};
 use crate::dtype::DataType;
 use crate::error::{Error, Result};
@@ -102,7 +102,16 @@ impl ArrayCodec for Jpeg {
         })
     }
 
+    fn reads_once(&self) -> bool {
+        true
+    }
+
+    fn writes_all(&self) -> Option<WritesAll> {
+        WritesAll::BUILTIN
+    }
+
     fn decode(&self, bytes: &[u8], spec: &ChunkSpec, region: &Region, out: &mut ViewMut<'_>) -> Result<()> {
+        expect_output(spec, region, out)?;
         let pixels = Self::pixels(spec)?;
         if region.count.contains(&0) {
             return Ok(());

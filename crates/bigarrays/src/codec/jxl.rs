@@ -4,7 +4,7 @@ use jxl_oxide::FrameHeader;
 use jxl_oxide::{AllocTracker, InitializeResult, JxlImage, JxlThreadPool, PixelFormat};
 
 use super::image::Pixels;
-use super::{ArrayCodec, ChunkSpec};
+use super::{ArrayCodec, ChunkSpec, WritesAll, expect_output};
 use crate::buffer::{Region, View, ViewMut};
 use crate::dtype::DataType;
 use crate::error::{Error, Result};
@@ -43,7 +43,12 @@ impl ArrayCodec for Jxl {
         Err(Error::unsupported("jxl can only be read; write jpeg or, without loss, png or raw"))
     }
 
+    fn writes_all(&self) -> Option<WritesAll> {
+        WritesAll::BUILTIN
+    }
+
     fn decode(&self, bytes: &[u8], spec: &ChunkSpec, region: &Region, out: &mut ViewMut<'_>) -> Result<()> {
+        expect_output(spec, region, out)?;
         let pixels = Self::pixels(spec)?;
         let (image, width, height) = open(bytes, &pixels)?;
         if region.count.contains(&0) {

@@ -9,7 +9,7 @@
 use lz4_flex::block::{compress_into, decompress_into, get_maximum_output_size};
 use twox_hash::XxHash32;
 
-use super::BytesCodec;
+use super::{BytesCodec, WritesAll};
 use crate::buffer::{first_bytes, with_scratch};
 use crate::error::{Error, Result};
 
@@ -145,6 +145,10 @@ impl BytesCodec for Lz4 {
     }
 
     /// Decodes either form, whichever is written.
+    fn writes_all(&self) -> Option<WritesAll> {
+        WritesAll::BUILTIN
+    }
+
     fn decode(&self, bytes: &[u8], max_len: usize, out: &mut Vec<u8>) -> Result<usize> {
         let is_in_blocks = bytes.len() >= MAGIC.len() || self.block.is_some();
         if is_in_blocks && bytes.starts_with(&MAGIC[..MAGIC.len().min(bytes.len())]) {

@@ -8,9 +8,9 @@ use std::fmt::Debug;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::buffer::{Order, Region, View, ViewMut, byte_len, try_first_bytes, with_scratch};
+use crate::buffer::{Order, Region, View, ViewMut, byte_len, make_boolean, try_first_bytes, with_scratch};
 use crate::domain::Dims;
-use crate::dtype::DataType;
+use crate::dtype::{DataType, FillValue};
 use crate::error::{Error, Result};
 
 mod bitround;
@@ -21,6 +21,8 @@ mod checksum;
 mod compressed_segmentation;
 mod compresso;
 mod fixed_scale_offset;
+#[cfg(test)]
+mod foreign_tests;
 mod growing;
 mod gzip;
 #[cfg(test)]
@@ -155,11 +157,23 @@ pub trait ArrayCodec: Debug + Send + Sync {
     /// `InvalidArgument` or `Unsupported` if these elements cannot be represented.
     fn encode(&self, chunk: &View<'_>, spec: &ChunkSpec, out: &mut Vec<u8>) -> Result<()>;
 
-    /// Decodes the elements of `region` into `out`, whose shape is `region.count`.
+    /// Whether encoding copies each element out of the chunk once, and looks at nothing but the copy. Other
+    /// codecs are given a copy of [foreign](View::is_foreign) memory, which does not change while they work.
+    fn reads_once(&self) -> bool {
+        false
+    }
+
+    /// Decodes the elements of `region` into `out`, whose shape is `region.count`. It writes all of them, or
+    /// fails; of a codec that does not [promise](ArrayCodec::writes_all) it, the others are zero.
     ///
     /// # Errors
     /// `CorruptData` if `bytes` are not a chunk of `spec`.
     fn decode(&self, bytes: &[u8], spec: &ChunkSpec, region: &Region, out: &mut ViewMut<'_>) -> Result<()>;
+
+    /// The promise to write all elements, on which unsafe code relies; only codecs of this crate make it.
+    fn writes_all(&self) -> Option<WritesAll> {
+        None
+    }
 
     /// The largest number of bytes that a valid encoding can have; guards decompression.
     fn max_encoded_len(&self, spec: &ChunkSpec) -> usize;
@@ -187,6 +201,19 @@ pub trait ArrayCodec: Debug + Send + Sync {
         let _ = (bytes, spec, region, out);
         Err(Error::unsupported(format!("{} cannot decode parts", self.name())))
     }
+}
+
+/// The promise of a codec that it writes everything that it is asked to decode, and reads nothing of it
+/// before: it may be given memory that is not initialised.
+///
+/// Memory is initialised before codecs that do not promise it decode into it, so that safe code cannot come to
+/// see what was never written.
+#[derive(Clone, Copy, Debug)]
+pub struct WritesAll(());
+
+impl WritesAll {
+    /// The promise of codecs of this crate.
+    pub(crate) const BUILTIN: Option<Self> = Some(Self(()));
 }
 
 /// Parts of an encoded chunk, in ascending order, valid for an encoding of `total` bytes.
@@ -217,13 +244,20 @@ pub trait BytesCodec: Debug + Send + Sync {
     ///
     /// # Errors
     /// `CorruptData` if `bytes` are damaged or decode to another number of bytes; `out` is then undefined.
+    /// It writes all bytes, or fails; see [`BytesCodec::writes_all`].
     fn decode_exact(&self, bytes: &[u8], out: &mut [u8]) -> Result<()> {
         with_scratch(|decoded| {
             let length = self.decode(bytes, out.len(), decoded)?;
             expect_len(length, out.len())?;
-            out.copy_from_slice(&decoded[..length]);
+            out.copy_from_slice(decoded.get(..length).ok_or_else(|| overlong(self.name()))?);
             Ok(())
         })
+    }
+
+    /// The promise that [`BytesCodec::decode_exact`] writes all bytes, on which unsafe code relies; only codecs
+    /// of this crate make it.
+    fn writes_all(&self) -> Option<WritesAll> {
+        None
     }
 
     /// The largest encoding of `len` bytes that a sane encoder makes.
@@ -345,7 +379,35 @@ impl CodecPipeline {
     }
 
     /// Replaces `out` with the encoded chunk.
+    ///
+    /// Of [foreign](View::is_foreign) memory, codecs get a copy: they read some bytes more than once, and rely
+    /// on it that these stay the same.
+    ///
+    /// # Errors
+    /// `InvalidArgument` or `Unsupported` if the chunk is not one of `spec`, or cannot be represented.
     pub fn encode(&self, chunk: &View<'_>, spec: &ChunkSpec, out: &mut Vec<u8>) -> Result<()> {
+        expect_elements(chunk.shape(), chunk.item(), &spec.shape, spec)?;
+        let is_boolean = || chunk.all_runs(|bytes| bytes.iter().all(|&byte| byte <= 1));
+        let copies = match spec.dtype {
+            DataType::Bool => chunk.is_foreign() || !is_boolean(),
+            _ => chunk.is_foreign() && !self.array.reads_once(),
+        };
+        if !copies {
+            return self.encode_unchanging(chunk, spec, out);
+        }
+        let (order, item) = (chunk.nearest_order(), chunk.item());
+        with_scratch(|scratch| {
+            let copy = try_first_bytes(scratch, spec.byte_len()?)?;
+            ViewMut::dense(copy, &spec.shape, item, order)?.copy_from(chunk);
+            if spec.dtype == DataType::Bool {
+                make_boolean(copy);
+            }
+            self.encode_unchanging(&View::dense(copy, &spec.shape, item, order)?, spec, out)
+        })
+    }
+
+    /// Encodes what nobody changes, or what the array codec reads once.
+    fn encode_unchanging(&self, chunk: &View<'_>, spec: &ChunkSpec, out: &mut Vec<u8>) -> Result<()> {
         out.clear();
         let plain = self.array.plain(spec.dtype).and_then(|order| chunk.as_dense(order));
         let rest = match (plain, self.bytes.split_first()) {
@@ -361,7 +423,12 @@ impl CodecPipeline {
         rest.iter().try_for_each(|codec| transform(out, |from, to| codec.encode(from, to)))
     }
 
-    /// Decodes the elements of `region` into `out`, whose shape is `region.count`.
+    /// Decodes the elements of `region` into `out`, whose shape is `region.count`. After success all of them
+    /// were written, whatever the codecs do.
+    ///
+    /// # Errors
+    /// `CorruptData` if `bytes` are not a chunk of `spec`; `InvalidArgument` if there is no such region, or if
+    /// `out` is of another shape or item size.
     pub fn decode(
         &self,
         bytes: &[u8],
@@ -369,11 +436,37 @@ impl CodecPipeline {
         region: &Region,
         out: &mut ViewMut<'_>,
     ) -> Result<()> {
+        expect_output(spec, region, out)?;
+        self.initialise(spec, out);
         match &self.other_length {
             Some(codec) if bytes.len() != spec.byte_len()? => {
                 self.decode_through(std::slice::from_ref(codec), bytes, spec, region, out)
             }
             _ => self.decode_through(&self.bytes, bytes, spec, region, out),
+        }
+    }
+
+    /// As [`CodecPipeline::decode`], from just the bytes of [`CodecPipeline::ranges`], joined.
+    ///
+    /// # Errors
+    /// As [`CodecPipeline::decode`].
+    pub fn decode_ranges(
+        &self,
+        bytes: &[u8],
+        spec: &ChunkSpec,
+        region: &Region,
+        out: &mut ViewMut<'_>,
+    ) -> Result<()> {
+        expect_output(spec, region, out)?;
+        self.initialise(spec, out);
+        self.array.decode_ranges(bytes, spec, region, out)
+    }
+
+    /// Makes zeros of what is decoded into, unless all codecs promise to write all of it.
+    fn initialise(&self, spec: &ChunkSpec, out: &mut ViewMut<'_>) {
+        let mut codecs = self.bytes.iter().chain(&self.other_length);
+        if self.array.writes_all().is_none() || codecs.any(|codec| codec.writes_all().is_none()) {
+            out.fill(FillValue::zero(spec.dtype).as_bytes());
         }
     }
 
@@ -393,11 +486,14 @@ impl CodecPipeline {
             && let Some(order) = self.array.plain(spec.dtype)
             && let Some(elements) = out.as_dense_mut(order)
         {
+            // The memory may be the caller's, and others may change it meanwhile. Decoders that take what they
+            // repeat from there check where that is, and not what it is: it costs values or a checksum.
             return last.decode_exact(bytes, elements);
         }
         with_scratch(|decoded| {
             let length = last.decode(bytes, self.max_len_before(inner, spec), decoded)?;
-            self.decode_through(inner, &decoded[..length], spec, region, out)
+            let decoded = decoded.get(..length).ok_or_else(|| overlong(last.name()))?;
+            self.decode_through(inner, decoded, spec, region, out)
         })
     }
 
@@ -414,6 +510,30 @@ impl CodecPipeline {
     pub fn ranges(&self, spec: &ChunkSpec, region: &Region) -> Option<EncodedRanges> {
         if self.bytes.is_empty() { self.array.ranges(spec, region) } else { None }
     }
+}
+
+#[cold]
+fn overlong(codec: &'static str) -> Error {
+    Error::corrupt(format!("{codec} says that it has decoded more than there is"))
+}
+
+/// # Errors
+/// `InvalidArgument` unless elements of this `shape` and `item` size are those of `expected` and of `spec`.
+fn expect_elements(shape: &[usize], item: usize, expected: &[usize], spec: &ChunkSpec) -> Result<()> {
+    if shape == expected && item == spec.dtype.size() {
+        return Ok(());
+    }
+    let (size, dtype) = (&expected, spec.dtype);
+    Err(Error::invalid(format!(
+        "elements of shape {shape:?} and {item} bytes instead of {size:?} of {dtype}"
+    )))
+}
+
+/// # Errors
+/// `InvalidArgument` unless `region` lies in a chunk of `spec`, and `out` has just its elements.
+pub(crate) fn expect_output(spec: &ChunkSpec, region: &Region, out: &ViewMut<'_>) -> Result<()> {
+    region.expect_inside(&spec.shape)?;
+    expect_elements(out.shape(), out.item(), &region.count, spec)
 }
 
 /// # Errors
@@ -444,6 +564,7 @@ pub(crate) fn decode_whole(
     out: &mut ViewMut<'_>,
     decode_all: impl FnOnce(&mut [u8]) -> Result<()>,
 ) -> Result<()> {
+    expect_output(spec, region, out)?;
     if region.is_whole(&spec.shape)
         && let Some(bytes) = out.as_dense_mut(order)
     {

@@ -5,7 +5,7 @@ use pco::data_types::Number;
 use pco::standalone::{guarantee, simple_compress, simple_decompress_into};
 use pco::{ChunkConfig, DeltaSpec, ModeSpec, PagingSpec};
 
-use super::{ArrayCodec, ChunkSpec, decode_whole};
+use super::{ArrayCodec, ChunkSpec, WritesAll, decode_whole};
 use crate::buffer::{Order, Region, View, ViewMut, try_first_bytes, with_scratch};
 use crate::dtype::DataType;
 use crate::error::{Error, Result};
@@ -105,6 +105,14 @@ impl ArrayCodec for Pcodec {
                 self.compress(&elements, out)
             })
         })
+    }
+
+    fn reads_once(&self) -> bool {
+        true
+    }
+
+    fn writes_all(&self) -> Option<WritesAll> {
+        WritesAll::BUILTIN
     }
 
     fn decode(&self, bytes: &[u8], spec: &ChunkSpec, region: &Region, out: &mut ViewMut<'_>) -> Result<()> {

@@ -5,7 +5,7 @@ use std::io::Cursor;
 use png::{BitDepth, ColorType, Decoder, DeflateCompression, Encoder, Filter, Limits, Transformations};
 
 use super::image::Pixels;
-use super::{ArrayCodec, ChunkSpec};
+use super::{ArrayCodec, ChunkSpec, WritesAll, expect_output};
 use crate::buffer::{Region, View, ViewMut};
 use crate::dtype::DataType;
 use crate::error::{Error, Result};
@@ -97,7 +97,16 @@ impl ArrayCodec for Png {
         })
     }
 
+    fn reads_once(&self) -> bool {
+        true
+    }
+
+    fn writes_all(&self) -> Option<WritesAll> {
+        WritesAll::BUILTIN
+    }
+
     fn decode(&self, bytes: &[u8], spec: &ChunkSpec, region: &Region, out: &mut ViewMut<'_>) -> Result<()> {
+        expect_output(spec, region, out)?;
         let (pixels, color, depth) = image_of(spec)?;
         let limit = METADATA_BYTES.saturating_add(pixels.count.saturating_mul(pixels.size()));
         let mut decoder = Decoder::new_with_limits(Cursor::new(bytes), Limits { bytes: limit });

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{ArrayCodec, ChunkSpec, EncodedRanges};
+use super::{ArrayCodec, ChunkSpec, EncodedRanges, WritesAll, expect_output};
 use crate::buffer::{Order, Region, View, ViewMut, byte_len};
 use crate::domain::Dims;
 use crate::dtype::DataType;
@@ -33,16 +33,15 @@ impl Raw {
         self.big_endian != cfg!(target_endian = "big") && dtype.size() > 1
     }
 
-    /// Copies `source` out, in the machine's byte order, and checks that booleans are booleans.
-    fn finish(self, source: &View<'_>, dtype: DataType, out: &mut ViewMut<'_>) -> Result<()> {
-        if dtype == DataType::Bool && !is_boolean(source) {
-            return Err(Error::corrupt("a boolean is neither 0 nor 1"));
-        }
+    /// Copies `source` out, in the machine's byte order. Of booleans, what is not zero is true.
+    fn finish(self, source: &View<'_>, dtype: DataType, out: &mut ViewMut<'_>) {
         out.copy_from(source);
+        if dtype == DataType::Bool {
+            out.make_boolean();
+        }
         if self.swaps(dtype) {
             out.swap_bytes();
         }
-        Ok(())
     }
 
     /// The axes sorted from slowest to fastest in memory.
@@ -52,10 +51,6 @@ impl Raw {
             Order::Fortran => (0..ndim).rev().collect(),
         }
     }
-}
-
-fn is_boolean(source: &View<'_>) -> bool {
-    source.all_runs(|bytes| bytes.iter().all(|&byte| byte <= 1))
 }
 
 /// Evenly spaced spans of bytes that hold a region: one per index of the `outer` slowest axes.
@@ -71,7 +66,7 @@ impl Spans {
     fn new(codec: Raw, spec: &ChunkSpec, region: &Region) -> Option<Self> {
         let item = spec.dtype.size();
         let total = byte_len(&spec.shape, item).ok()?;
-        if region.count.contains(&0) {
+        if region.count.contains(&0) || !region.is_inside(&spec.shape) {
             return None;
         }
         let strides = codec.order.strides(&spec.shape, item);
@@ -137,22 +132,26 @@ impl ArrayCodec for Raw {
 
     fn encode(&self, chunk: &View<'_>, spec: &ChunkSpec, out: &mut Vec<u8>) -> Result<()> {
         let start = out.len();
-        if let (Some(bytes), false) = (chunk.as_dense(self.order), self.swaps(spec.dtype)) {
-            out.extend_from_slice(bytes);
-            return Ok(());
-        }
-        out.resize(start + spec.byte_len()?, 0);
-        let mut view = ViewMut::dense(&mut out[start..], &spec.shape, spec.dtype.size(), self.order)?;
-        view.copy_from(chunk);
+        chunk.append_to(self.order, out)?;
         if self.swaps(spec.dtype) {
-            view.swap_bytes();
+            ViewMut::dense(&mut out[start..], &spec.shape, spec.dtype.size(), self.order)?.swap_bytes();
         }
         Ok(())
     }
 
+    fn reads_once(&self) -> bool {
+        true
+    }
+
+    fn writes_all(&self) -> Option<WritesAll> {
+        WritesAll::BUILTIN
+    }
+
     fn decode(&self, bytes: &[u8], spec: &ChunkSpec, region: &Region, out: &mut ViewMut<'_>) -> Result<()> {
+        expect_output(spec, region, out)?;
         let chunk = View::dense(bytes, &spec.shape, spec.dtype.size(), self.order)?;
-        self.finish(&chunk.region(region), spec.dtype, out)
+        self.finish(&chunk.region(region), spec.dtype, out);
+        Ok(())
     }
 
     fn max_encoded_len(&self, spec: &ChunkSpec) -> usize {
@@ -160,7 +159,7 @@ impl ArrayCodec for Raw {
     }
 
     fn plain(&self, dtype: DataType) -> Option<Order> {
-        // Booleans are to be looked at.
+        // Not all bytes are booleans.
         (!self.swaps(dtype) && dtype != DataType::Bool).then_some(self.order)
     }
 
@@ -176,6 +175,7 @@ impl ArrayCodec for Raw {
         region: &Region,
         out: &mut ViewMut<'_>,
     ) -> Result<()> {
+        expect_output(spec, region, out)?;
         let spans = Spans::new(*self, spec, region)
             .ok_or_else(|| Error::invalid("this region is not read in parts"))?;
         let count: usize = spans.outer.iter().map(|&axis| region.count[axis]).product();
@@ -188,7 +188,8 @@ impl ArrayCodec for Raw {
         }
         let strides = spans.joined_strides(region);
         let source = View::strided(bytes, 0, &region.count, &strides, spec.dtype.size());
-        self.finish(&source, spec.dtype, out)
+        self.finish(&source, spec.dtype, out);
+        Ok(())
     }
 }
 
@@ -249,14 +250,14 @@ mod tests {
     }
 
     #[test]
-    fn wrong_lengths_and_wrong_booleans_are_corrupt() {
+    fn wrong_lengths_are_corrupt_and_booleans_are_not_zero() {
         let spec = ChunkSpec { dtype: DataType::Bool, shape: Dims::from_slice(&[4]) };
         let decode = |bytes: &[u8]| {
             let mut out = [0; 4];
             let mut view = ViewMut::dense(&mut out, &[4], 1, Order::C).unwrap();
-            Raw::new(Order::C).decode(bytes, &spec, &Region::whole(&[4]), &mut view)
+            Raw::new(Order::C).decode(bytes, &spec, &Region::whole(&[4]), &mut view).map(|()| out)
         };
-        assert!(decode(&[0, 1, 1, 0]).is_ok());
-        assert!(decode(&[0, 1, 2, 0]).is_err() && decode(&[0; 3]).is_err() && decode(&[0; 5]).is_err());
+        assert_eq!(decode(&[0, 1, 2, 255]).unwrap(), [0, 1, 1, 1]);
+        assert!(decode(&[0; 3]).is_err() && decode(&[0; 5]).is_err());
     }
 }

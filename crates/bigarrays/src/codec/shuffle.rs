@@ -1,6 +1,6 @@
 //! `shuffle`: the first bytes of all elements, then the second ones, and so on.
 
-use super::BytesCodec;
+use super::{BytesCodec, WritesAll};
 use crate::buffer::first_bytes;
 use crate::error::{Error, Result};
 
@@ -50,6 +50,10 @@ impl BytesCodec for Shuffle {
         out.resize(start + bytes.len(), 0);
         transpose(bytes, &mut out[start..], self.size, count);
         Ok(())
+    }
+
+    fn writes_all(&self) -> Option<WritesAll> {
+        WritesAll::BUILTIN
     }
 
     fn decode(&self, bytes: &[u8], max_len: usize, out: &mut Vec<u8>) -> Result<usize> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{ArrayCodec, ChunkSpec, EncodedRanges};
+use super::{ArrayCodec, ChunkSpec, EncodedRanges, WritesAll};
 use crate::buffer::{Region, View, ViewMut};
 use crate::domain::Dims;
 use crate::error::{Error, Result};
@@ -63,6 +63,14 @@ impl ArrayCodec for Transpose {
 
     fn encode(&self, chunk: &View<'_>, spec: &ChunkSpec, out: &mut Vec<u8>) -> Result<()> {
         self.inner.encode(&chunk.clone().arranged(&self.arrangement()), &self.spec(spec), out)
+    }
+
+    fn reads_once(&self) -> bool {
+        self.inner.reads_once()
+    }
+
+    fn writes_all(&self) -> Option<WritesAll> {
+        self.inner.writes_all()
     }
 
     fn decode(&self, bytes: &[u8], spec: &ChunkSpec, region: &Region, out: &mut ViewMut<'_>) -> Result<()> {

@@ -4,8 +4,8 @@
 
 use liblzma::stream::{Action, CONCATENATED, Check, Filters, LzmaOptions, Status, Stream};
 
-use super::BytesCodec;
 use super::growing::Growing;
+use super::{BytesCodec, WritesAll};
 use crate::error::{Error, Result};
 
 /// What a decoder may take beside its output: the dictionary of the largest preset and some tables.
@@ -63,6 +63,10 @@ impl BytesCodec for Xz {
                 _ => out.reserve(out.len().max(4096)),
             }
         }
+    }
+
+    fn writes_all(&self) -> Option<WritesAll> {
+        WritesAll::BUILTIN
     }
 
     fn decode(&self, bytes: &[u8], max_len: usize, out: &mut Vec<u8>) -> Result<usize> {

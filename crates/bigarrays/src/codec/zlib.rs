@@ -1,7 +1,7 @@
 //! `zlib`: deflate with a checksum of Adler, through libdeflate.
 
-use super::BytesCodec;
 use super::gzip::{with_compressor, with_decompressor};
+use super::{BytesCodec, WritesAll};
 use crate::error::{Error, Result};
 
 /// zlib (RFC 1950).
@@ -41,6 +41,10 @@ impl BytesCodec for Zlib {
             out.truncate(start + length);
             Ok(())
         })
+    }
+
+    fn writes_all(&self) -> Option<WritesAll> {
+        WritesAll::BUILTIN
     }
 
     fn decode(&self, bytes: &[u8], max_len: usize, out: &mut Vec<u8>) -> Result<usize> {

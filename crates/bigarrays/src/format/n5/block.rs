@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use crate::buffer::{Order, Region, View, ViewMut, with_scratch};
-use crate::codec::{ArrayCodec, BytesCodec, ChunkSpec, Raw};
+use crate::codec::{ArrayCodec, BytesCodec, ChunkSpec, Raw, WritesAll};
 use crate::domain::Dims;
 use crate::dtype::FillValue;
 use crate::error::{Error, Result};
@@ -110,13 +110,22 @@ impl ArrayCodec for N5Block {
         })
     }
 
+    fn reads_once(&self) -> bool {
+        true
+    }
+
+    fn writes_all(&self) -> Option<WritesAll> {
+        WritesAll::BUILTIN
+    }
+
     fn decode(&self, bytes: &[u8], spec: &ChunkSpec, region: &Region, out: &mut ViewMut<'_>) -> Result<()> {
         let (shape, rest) = self.parse(bytes)?;
         let stored = ChunkSpec { dtype: spec.dtype, shape };
         let Some(compression) = &self.compression else { return self.copy(rest, &stored, region, out) };
         with_scratch(|plain| {
             let length = compression.decode(rest, stored.byte_len()?, plain)?;
-            self.copy(&plain[..length], &stored, region, out)
+            let plain = plain.get(..length).ok_or_else(|| Error::corrupt("fewer bytes than were decoded"))?;
+            self.copy(plain, &stored, region, out)
         })
     }
 
