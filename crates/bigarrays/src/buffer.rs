@@ -356,7 +356,7 @@ const COPIED_AT_ONCE: usize = 1 << 14;
 /// A writable N-d strided view of bytes, which may be uninitialised: it is only ever written.
 ///
 /// Safe code outside this crate cannot make one of uninitialised memory, and is not given one: see
-/// [`WritesAll`](crate::codec::WritesAll).
+/// [`Asked`](crate::codec::Asked).
 #[derive(Debug)]
 pub struct ViewMut<'a> {
     start: *mut u8,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{ArrayCodec, ChunkSpec, EncodedRanges, WritesAll};
+use super::{ArrayCodec, Asked, ChunkSpec, EncodedRanges};
 use crate::buffer::{Order, Region, View, ViewMut, try_first_bytes, with_scratch};
 use crate::dtype::DataType;
 use crate::error::{Error, Result};
@@ -83,8 +83,8 @@ impl ArrayCodec for Bitround {
         self.inner.reads_once()
     }
 
-    fn writes_all(&self) -> Option<WritesAll> {
-        self.inner.writes_all()
+    fn writes_all(&self, asked: Asked) -> bool {
+        self.inner.writes_all(asked)
     }
 
     fn decode(&self, bytes: &[u8], spec: &ChunkSpec, region: &Region, out: &mut ViewMut<'_>) -> Result<()> {

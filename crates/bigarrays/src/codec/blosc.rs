@@ -4,7 +4,7 @@ use std::ffi::CStr;
 
 use blosc_src as sys;
 
-use super::{BytesCodec, WritesAll};
+use super::{Asked, BytesCodec};
 use crate::buffer::first_bytes;
 use crate::error::{Error, Result};
 
@@ -134,8 +134,8 @@ impl BytesCodec for Blosc {
         }
     }
 
-    fn writes_all(&self) -> Option<WritesAll> {
-        WritesAll::BUILTIN
+    fn writes_all(&self, _: Asked) -> bool {
+        true
     }
 
     fn decode(&self, bytes: &[u8], max_len: usize, out: &mut Vec<u8>) -> Result<usize> {

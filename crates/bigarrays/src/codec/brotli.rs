@@ -3,7 +3,7 @@
 use brotli::enc::{BrotliEncoderParams, StandardAlloc};
 use brotli::{BrotliDecompressStream, BrotliResult, BrotliState};
 
-use super::{BytesCodec, WritesAll};
+use super::{Asked, BytesCodec};
 use crate::buffer::first_bytes;
 use crate::error::{Error, Result};
 
@@ -48,8 +48,8 @@ impl BytesCodec for Brotli {
         Ok(())
     }
 
-    fn writes_all(&self) -> Option<WritesAll> {
-        WritesAll::BUILTIN
+    fn writes_all(&self, _: Asked) -> bool {
+        true
     }
 
     fn decode(&self, bytes: &[u8], max_len: usize, out: &mut Vec<u8>) -> Result<usize> {

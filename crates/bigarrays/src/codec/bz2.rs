@@ -3,7 +3,7 @@
 use bzip2::{Action, Compress, Compression, Decompress, Status};
 
 use super::growing::Growing;
-use super::{BytesCodec, WritesAll};
+use super::{Asked, BytesCodec};
 use crate::error::{Error, Result};
 
 /// bzip2.
@@ -46,8 +46,8 @@ impl BytesCodec for Bz2 {
         }
     }
 
-    fn writes_all(&self) -> Option<WritesAll> {
-        WritesAll::BUILTIN
+    fn writes_all(&self, _: Asked) -> bool {
+        true
     }
 
     fn decode(&self, bytes: &[u8], max_len: usize, out: &mut Vec<u8>) -> Result<usize> {

@@ -1,7 +1,7 @@
 //! Checksums beside the bytes: `crc32c`, `adler32`, `fletcher32`. Four bytes, little-endian.
 
 use super::plain::copy_plain;
-use super::{BytesCodec, WritesAll};
+use super::{Asked, BytesCodec};
 use crate::error::{Error, Result};
 
 /// Bytes of a checksum.
@@ -60,8 +60,8 @@ impl BytesCodec for Checksum {
         Ok(())
     }
 
-    fn writes_all(&self) -> Option<WritesAll> {
-        WritesAll::BUILTIN
+    fn writes_all(&self, _: Asked) -> bool {
+        true
     }
 
     fn decode(&self, bytes: &[u8], max_len: usize, out: &mut Vec<u8>) -> Result<usize> {

@@ -10,7 +10,7 @@
 //! blocks that the chunk cuts are padded. Blocks may share a table.
 //! See `sliceview/compressed_segmentation/README.md` in Neuroglancer.
 
-use super::{ArrayCodec, ChunkSpec, WritesAll, expect_output};
+use super::{ArrayCodec, Asked, ChunkSpec, expect_output};
 use crate::buffer::{Region, View, ViewMut};
 use crate::dtype::DataType;
 use crate::error::{Error, Result};
@@ -133,8 +133,8 @@ impl ArrayCodec for CompressedSegmentation {
         for_size!(spec.dtype, N => encode::encode::<N>(chunk, &volume, out))
     }
 
-    fn writes_all(&self) -> Option<WritesAll> {
-        WritesAll::BUILTIN
+    fn writes_all(&self, _: Asked) -> bool {
+        true
     }
 
     fn decode(&self, bytes: &[u8], spec: &ChunkSpec, region: &Region, out: &mut ViewMut<'_>) -> Result<()> {

@@ -13,7 +13,7 @@
 
 use std::ops::Range;
 
-use super::{ArrayCodec, ChunkSpec, WritesAll, decode_whole};
+use super::{ArrayCodec, Asked, ChunkSpec, decode_whole};
 use crate::buffer::{Order, Region, View, ViewMut, first_bytes, with_scratch};
 use crate::dtype::DataType;
 use crate::error::{Error, Result};
@@ -59,8 +59,8 @@ impl ArrayCodec for Compresso {
         Err(Error::unsupported("compresso is only read; write labels as compressed_segmentation"))
     }
 
-    fn writes_all(&self) -> Option<WritesAll> {
-        WritesAll::BUILTIN
+    fn writes_all(&self, _: Asked) -> bool {
+        true
     }
 
     fn decode(&self, bytes: &[u8], spec: &ChunkSpec, region: &Region, out: &mut ViewMut<'_>) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{ArrayCodec, ChunkSpec, WritesAll};
+use super::{ArrayCodec, Asked, ChunkSpec};
 use crate::buffer::{Order, Region, View, ViewMut, byte_len, try_first_bytes, with_scratch};
 use crate::dtype::DataType;
 use crate::error::{Error, Result};
@@ -170,8 +170,8 @@ impl ArrayCodec for FixedScaleOffset {
         true
     }
 
-    fn writes_all(&self) -> Option<WritesAll> {
-        self.inner.writes_all()
+    fn writes_all(&self, asked: Asked) -> bool {
+        self.inner.writes_all(asked)
     }
 
     fn decode(&self, bytes: &[u8], spec: &ChunkSpec, region: &Region, out: &mut ViewMut<'_>) -> Result<()> {

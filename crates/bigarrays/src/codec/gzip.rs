@@ -8,7 +8,7 @@ use libdeflate_sys as sys;
 use libdeflater::{CompressionLvl, Compressor};
 
 use super::plain::copy_plain;
-use super::{BytesCodec, WritesAll};
+use super::{Asked, BytesCodec};
 use crate::buffer::first_bytes;
 use crate::error::{Error, Result};
 
@@ -65,8 +65,8 @@ impl BytesCodec for Gzip {
         })
     }
 
-    fn writes_all(&self) -> Option<WritesAll> {
-        WritesAll::BUILTIN
+    fn writes_all(&self, _: Asked) -> bool {
+        true
     }
 
     fn decode(&self, bytes: &[u8], max_len: usize, out: &mut Vec<u8>) -> Result<usize> {

@@ -8,7 +8,7 @@ use std::ptr::NonNull;
 use turbojpeg::{Compressor, Image, PixelFormat, Subsamp, raw};
 
 use super::image::Pixels;
-use super::{ArrayCodec, ChunkSpec, WritesAll, expect_output};
+use super::{ArrayCodec, Asked, ChunkSpec, expect_output};
 use crate::buffer::{Region, View, ViewMut, first_bytes, with_scratch};
 use crate::dtype::DataType;
 use crate::error::{Error, Result};
@@ -106,8 +106,8 @@ impl ArrayCodec for Jpeg {
         true
     }
 
-    fn writes_all(&self) -> Option<WritesAll> {
-        WritesAll::BUILTIN
+    fn writes_all(&self, _: Asked) -> bool {
+        true
     }
 
     fn decode(&self, bytes: &[u8], spec: &ChunkSpec, region: &Region, out: &mut ViewMut<'_>) -> Result<()> {

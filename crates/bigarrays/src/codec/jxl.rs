@@ -4,7 +4,7 @@ use jxl_oxide::FrameHeader;
 use jxl_oxide::{AllocTracker, InitializeResult, JxlImage, JxlThreadPool, PixelFormat};
 
 use super::image::Pixels;
-use super::{ArrayCodec, ChunkSpec, WritesAll, expect_output};
+use super::{ArrayCodec, Asked, ChunkSpec, expect_output};
 use crate::buffer::{Region, View, ViewMut};
 use crate::dtype::DataType;
 use crate::error::{Error, Result};
@@ -43,8 +43,8 @@ impl ArrayCodec for Jxl {
         Err(Error::unsupported("jxl can only be read; write jpeg or, without loss, png or raw"))
     }
 
-    fn writes_all(&self) -> Option<WritesAll> {
-        WritesAll::BUILTIN
+    fn writes_all(&self, _: Asked) -> bool {
+        true
     }
 
     fn decode(&self, bytes: &[u8], spec: &ChunkSpec, region: &Region, out: &mut ViewMut<'_>) -> Result<()> {

@@ -9,7 +9,7 @@
 use lz4_flex::block::{compress_into, decompress_into, get_maximum_output_size};
 use twox_hash::XxHash32;
 
-use super::{BytesCodec, WritesAll};
+use super::{Asked, BytesCodec};
 use crate::buffer::{first_bytes, with_scratch};
 use crate::error::{Error, Result};
 
@@ -145,8 +145,8 @@ impl BytesCodec for Lz4 {
     }
 
     /// Decodes either form, whichever is written.
-    fn writes_all(&self) -> Option<WritesAll> {
-        WritesAll::BUILTIN
+    fn writes_all(&self, _: Asked) -> bool {
+        true
     }
 
     fn decode(&self, bytes: &[u8], max_len: usize, out: &mut Vec<u8>) -> Result<usize> {

@@ -170,9 +170,11 @@ pub trait ArrayCodec: Debug + Send + Sync {
     /// `CorruptData` if `bytes` are not a chunk of `spec`.
     fn decode(&self, bytes: &[u8], spec: &ChunkSpec, region: &Region, out: &mut ViewMut<'_>) -> Result<()>;
 
-    /// The promise to write all elements, on which unsafe code relies; only codecs of this crate make it.
-    fn writes_all(&self) -> Option<WritesAll> {
-        None
+    /// Whether this promises to write all elements, and to read none before: then it may be given memory that is
+    /// not initialised. Unsafe code relies on it, so that only codecs of this crate can promise it.
+    #[doc(hidden)]
+    fn writes_all(&self, _: Asked) -> bool {
+        false
     }
 
     /// The largest number of bytes that a valid encoding can have; guards decompression.
@@ -203,18 +205,14 @@ pub trait ArrayCodec: Debug + Send + Sync {
     }
 }
 
-/// The promise of a codec that it writes everything that it is asked to decode, and reads nothing of it
-/// before: it may be given memory that is not initialised.
-///
-/// Memory is initialised before codecs that do not promise it decode into it, so that safe code cannot come to
-/// see what was never written.
-#[derive(Clone, Copy, Debug)]
-pub struct WritesAll(());
-
-impl WritesAll {
-    /// The promise of codecs of this crate.
-    pub(crate) const BUILTIN: Option<Self> = Some(Self(()));
+mod asked {
+    /// What is given to who is asked for a promise. Nobody outside of the crate can name it, so that nobody else
+    /// makes one, and nobody else has it to pass a promise on.
+    #[derive(Clone, Copy, Debug)]
+    pub struct Asked(pub(crate) ());
 }
+
+pub(crate) use asked::Asked;
 
 /// Parts of an encoded chunk, in ascending order, valid for an encoding of `total` bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -254,10 +252,10 @@ pub trait BytesCodec: Debug + Send + Sync {
         })
     }
 
-    /// The promise that [`BytesCodec::decode_exact`] writes all bytes, on which unsafe code relies; only codecs
-    /// of this crate make it.
-    fn writes_all(&self) -> Option<WritesAll> {
-        None
+    /// Whether [`BytesCodec::decode_exact`] writes all bytes, as [`ArrayCodec::writes_all`] says it of elements.
+    #[doc(hidden)]
+    fn writes_all(&self, _: Asked) -> bool {
+        false
     }
 
     /// The largest encoding of `len` bytes that a sane encoder makes.
@@ -465,7 +463,7 @@ impl CodecPipeline {
     /// Makes zeros of what is decoded into, unless all codecs promise to write all of it.
     fn initialise(&self, spec: &ChunkSpec, out: &mut ViewMut<'_>) {
         let mut codecs = self.bytes.iter().chain(&self.other_length);
-        if self.array.writes_all().is_none() || codecs.any(|codec| codec.writes_all().is_none()) {
+        if !self.array.writes_all(Asked(())) || codecs.any(|codec| !codec.writes_all(Asked(()))) {
             out.fill(FillValue::zero(spec.dtype).as_bytes());
         }
     }

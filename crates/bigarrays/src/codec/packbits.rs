@@ -2,7 +2,7 @@
 //!
 //! <https://github.com/zarr-developers/zarr-extensions/tree/main/codecs/packbits>
 
-use super::{ArrayCodec, ChunkSpec, WritesAll, decode_whole};
+use super::{ArrayCodec, Asked, ChunkSpec, decode_whole};
 use crate::buffer::{Order, Region, View, ViewMut, try_first_bytes, with_scratch};
 use crate::dtype::DataType;
 use crate::error::{Error, Result};
@@ -136,8 +136,8 @@ impl ArrayCodec for PackBits {
         true
     }
 
-    fn writes_all(&self) -> Option<WritesAll> {
-        WritesAll::BUILTIN
+    fn writes_all(&self, _: Asked) -> bool {
+        true
     }
 
     fn decode(&self, bytes: &[u8], spec: &ChunkSpec, region: &Region, out: &mut ViewMut<'_>) -> Result<()> {

@@ -5,7 +5,7 @@ use pco::data_types::Number;
 use pco::standalone::{guarantee, simple_compress, simple_decompress_into};
 use pco::{ChunkConfig, DeltaSpec, ModeSpec, PagingSpec};
 
-use super::{ArrayCodec, ChunkSpec, WritesAll, decode_whole};
+use super::{ArrayCodec, Asked, ChunkSpec, decode_whole};
 use crate::buffer::{Order, Region, View, ViewMut, try_first_bytes, with_scratch};
 use crate::dtype::DataType;
 use crate::error::{Error, Result};
@@ -111,8 +111,8 @@ impl ArrayCodec for Pcodec {
         true
     }
 
-    fn writes_all(&self) -> Option<WritesAll> {
-        WritesAll::BUILTIN
+    fn writes_all(&self, _: Asked) -> bool {
+        true
     }
 
     fn decode(&self, bytes: &[u8], spec: &ChunkSpec, region: &Region, out: &mut ViewMut<'_>) -> Result<()> {

@@ -5,7 +5,7 @@ use std::io::Cursor;
 use png::{BitDepth, ColorType, Decoder, DeflateCompression, Encoder, Filter, Limits, Transformations};
 
 use super::image::Pixels;
-use super::{ArrayCodec, ChunkSpec, WritesAll, expect_output};
+use super::{ArrayCodec, Asked, ChunkSpec, expect_output};
 use crate::buffer::{Region, View, ViewMut};
 use crate::dtype::DataType;
 use crate::error::{Error, Result};
@@ -101,8 +101,8 @@ impl ArrayCodec for Png {
         true
     }
 
-    fn writes_all(&self) -> Option<WritesAll> {
-        WritesAll::BUILTIN
+    fn writes_all(&self, _: Asked) -> bool {
+        true
     }
 
     fn decode(&self, bytes: &[u8], spec: &ChunkSpec, region: &Region, out: &mut ViewMut<'_>) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{ArrayCodec, ChunkSpec, EncodedRanges, WritesAll, expect_output};
+use super::{ArrayCodec, Asked, ChunkSpec, EncodedRanges, expect_output};
 use crate::buffer::{Order, Region, View, ViewMut, byte_len};
 use crate::domain::Dims;
 use crate::dtype::DataType;
@@ -143,8 +143,8 @@ impl ArrayCodec for Raw {
         true
     }
 
-    fn writes_all(&self) -> Option<WritesAll> {
-        WritesAll::BUILTIN
+    fn writes_all(&self, _: Asked) -> bool {
+        true
     }
 
     fn decode(&self, bytes: &[u8], spec: &ChunkSpec, region: &Region, out: &mut ViewMut<'_>) -> Result<()> {

@@ -1,6 +1,6 @@
 //! `shuffle`: the first bytes of all elements, then the second ones, and so on.
 
-use super::{BytesCodec, WritesAll};
+use super::{Asked, BytesCodec};
 use crate::buffer::first_bytes;
 use crate::error::{Error, Result};
 
@@ -52,8 +52,8 @@ impl BytesCodec for Shuffle {
         Ok(())
     }
 
-    fn writes_all(&self) -> Option<WritesAll> {
-        WritesAll::BUILTIN
+    fn writes_all(&self, _: Asked) -> bool {
+        true
     }
 
     fn decode(&self, bytes: &[u8], max_len: usize, out: &mut Vec<u8>) -> Result<usize> {

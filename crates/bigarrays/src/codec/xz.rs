@@ -5,7 +5,7 @@
 use liblzma::stream::{Action, CONCATENATED, Check, Filters, LzmaOptions, Status, Stream};
 
 use super::growing::Growing;
-use super::{BytesCodec, WritesAll};
+use super::{Asked, BytesCodec};
 use crate::error::{Error, Result};
 
 /// What a decoder may take beside its output: the dictionary of the largest preset and some tables.
@@ -65,8 +65,8 @@ impl BytesCodec for Xz {
         }
     }
 
-    fn writes_all(&self) -> Option<WritesAll> {
-        WritesAll::BUILTIN
+    fn writes_all(&self, _: Asked) -> bool {
+        true
     }
 
     fn decode(&self, bytes: &[u8], max_len: usize, out: &mut Vec<u8>) -> Result<usize> {

@@ -1,7 +1,7 @@
 //! `zlib`: deflate with a checksum of Adler, through libdeflate.
 
 use super::gzip::{with_compressor, with_decompressor};
-use super::{BytesCodec, WritesAll};
+use super::{Asked, BytesCodec};
 use crate::error::{Error, Result};
 
 /// zlib (RFC 1950).
@@ -43,8 +43,8 @@ impl BytesCodec for Zlib {
         })
     }
 
-    fn writes_all(&self) -> Option<WritesAll> {
-        WritesAll::BUILTIN
+    fn writes_all(&self, _: Asked) -> bool {
+        true
     }
 
     fn decode(&self, bytes: &[u8], max_len: usize, out: &mut Vec<u8>) -> Result<usize> {

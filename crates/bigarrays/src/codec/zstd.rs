@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use zstd::zstd_safe::{self, CCtx, CParameter, DCtx};
 
 use super::plain::copy_plain;
-use super::{BytesCodec, WritesAll, expect_len};
+use super::{Asked, BytesCodec, expect_len};
 use crate::error::{Error, ErrorKind, Result};
 
 const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
@@ -78,8 +78,8 @@ impl BytesCodec for Zstd {
         Ok(())
     }
 
-    fn writes_all(&self) -> Option<WritesAll> {
-        WritesAll::BUILTIN
+    fn writes_all(&self, _: Asked) -> bool {
+        true
     }
 
     fn decode(&self, bytes: &[u8], max_len: usize, out: &mut Vec<u8>) -> Result<usize> {

@@ -6,7 +6,6 @@ use std::hash::BuildHasher;
 use std::io;
 use std::os::fd::{IntoRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -20,8 +19,8 @@ const PREFIX: &str = ".bigarrays-tmp-";
 /// file was wrongly removed fails to rename it: no value is ever damaged.
 const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 
-/// Tells apart what machines that share a disk name by equal process numbers.
-static MACHINE: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(0));
+/// Tells apart what machines that share a disk name by equal process numbers; zero until it is asked for.
+static MACHINE: AtomicU64 = AtomicU64::new(0);
 static COUNTER: AtomicU64 = AtomicU64::new(0);
 
 /// A file that is removed when dropped, unless it was renamed.
@@ -44,9 +43,10 @@ impl Temporary {
 
     fn create(directory: &Path) -> io::Result<(Self, OwnedFd)> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let machine = machine();
         loop {
             let count = COUNTER.fetch_add(1, Ordering::Relaxed);
-            let name = format!("{PREFIX}{:x}-{:x}-{count:x}", *MACHINE, std::process::id());
+            let name = format!("{PREFIX}{machine:x}-{:x}-{count:x}", std::process::id());
             let path = directory.join(name);
             match rustix::fs::open(&path, flags, Mode::from(0o666)) {
                 Ok(file) => return Ok((Self { path, renamed: false }, file)),
@@ -70,6 +70,15 @@ impl Drop for Temporary {
             // What cannot be removed stays hidden.
             let _ = rustix::fs::unlink(&self.path);
         }
+    }
+}
+
+/// A number of this machine's own. No lock is taken: a fork would leave it locked in the child.
+fn machine() -> u64 {
+    let drawn = RandomState::new().hash_one(0) | 1;
+    match MACHINE.compare_exchange(0, drawn, Ordering::Relaxed, Ordering::Relaxed) {
+        Ok(_) => drawn,
+        Err(first) => first,
     }
 }
 

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use crate::buffer::{Order, Region, View, ViewMut, with_scratch};
-use crate::codec::{ArrayCodec, BytesCodec, ChunkSpec, Raw, WritesAll};
+use crate::codec::{ArrayCodec, Asked, BytesCodec, ChunkSpec, Raw};
 use crate::domain::Dims;
 use crate::dtype::FillValue;
 use crate::error::{Error, Result};
@@ -114,8 +114,8 @@ impl ArrayCodec for N5Block {
         true
     }
 
-    fn writes_all(&self) -> Option<WritesAll> {
-        WritesAll::BUILTIN
+    fn writes_all(&self, _: Asked) -> bool {
+        true
     }
 
     fn decode(&self, bytes: &[u8], spec: &ChunkSpec, region: &Region, out: &mut ViewMut<'_>) -> Result<()> {
