@@ -50,6 +50,11 @@ impl Terminal {
     }
 }
 
+/// Says that a lock is waited for, however quiet the call is: it may be for ever.
+pub(crate) fn note_wait(sentence: &str) {
+    let _ = writeln!(io::stderr(), "{}", lines(sentence));
+}
+
 /// Text of several lines as it may be shown: without secrets, and without what would change the terminal.
 pub(crate) fn lines(text: &str) -> String {
     text.split('\n').map(shown).collect::<Vec<_>>().join("\n")
@@ -112,9 +117,4 @@ mod tests {
         assert_eq!(text, "[\n  \"\\u001b\\n\\u009b\\u202e\"\n]");
         assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
     }
-}
-
-/// Says that a lock is waited for, however quiet the call is: it may be for ever.
-pub(crate) fn note_wait(sentence: &str) {
-    let _ = writeln!(io::stderr(), "{sentence}");
 }

@@ -2,6 +2,7 @@ import multiprocessing
 import pickle
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Literal
 from typing import Any
 
 import numpy as np
@@ -222,7 +223,8 @@ def test_files_of_others_are_left_alone(path: Path) -> None:
     mine = path.with_name("s.npy.index") / "mine"
     mine.parent.mkdir()
     mine.write_text("mine")
-    for mode in ["x", "w"]:
+    modes: tuple[Literal["x", "w"], ...] = ("x", "w")
+    for mode in modes:
         with pytest.raises(bigarrays.StorageError, match="mine"):
             bigarrays.FlatArray(path, mode, shape=(3,), dtype="u1")
         with pytest.raises(bigarrays.StorageError, match="mine"):

@@ -588,7 +588,7 @@ pub fn identity(url: &str, options: &FormatOptions) -> Result<Option<String>> {
     let found: Mutex<Vec<String>> = Mutex::default();
     store.get_many(&DOCUMENTS.iter().map(named).collect::<Vec<_>>(), &|position, blob| {
         if let Some(blob) = blob {
-            let version = format!("{}={}", DOCUMENTS[position], blob.version.unwrap_or_default());
+            let version = format!("{}={}", DOCUMENTS[position], blob.version.map_or("", store::settled));
             found.lock().unwrap_or_else(PoisonError::into_inner).push(version);
         }
         Ok(())

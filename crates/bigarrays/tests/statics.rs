@@ -1,0 +1,59 @@
+//! What threads share and lock is of one process: a child forked meanwhile would find it locked for ever.
+#![allow(clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
+
+/// Statics with a lock, and why a fork does no harm.
+const HARMLESS: &[(&str, &str)] = &[
+    ("flat/index.rs: OPEN", "used within `whole_across_forks`"),
+    ("format/zarr/v3.rs: NONE", "made in an instant, of nothing"),
+    ("store/memory.rs: NAMED", "used within `whole_across_forks`"),
+    ("store/waiting.rs: TELL", "set once, when the program starts"),
+];
+
+const LOCKS: [&str; 4] = ["Mutex<", "RwLock<", "OnceLock<", "LazyLock<"];
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// The name of the static that the line declares, if it has a lock that a fork would copy.
+fn locked(line: &str) -> Option<&str> {
+    let (_, declared) = line.trim_start().split_once("static ")?;
+    let (name, rest) = declared.split_once(':')?;
+    let is_name = name.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+    let has_lock = LOCKS.iter().any(|lock| rest.contains(lock));
+    (is_name && has_lock && !rest.trim_start().starts_with("PerProcess<")).then_some(name)
+}
+
+#[test]
+fn no_static_stays_locked_across_a_fork() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    assert!(files.len() > 150, "only {} files: is this test still looking in the right place?", files.len());
+    let mut found = Vec::new();
+    for file in &files {
+        let name = file.strip_prefix(&root).unwrap().to_str().unwrap();
+        let text = std::fs::read_to_string(file).unwrap();
+        found.extend(text.lines().filter_map(locked).map(|lock| format!("{name}: {lock}")));
+    }
+    found.sort();
+    let harmless: Vec<_> = HARMLESS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(found, harmless, "make it a `PerProcess`, or say here why a fork does no harm");
+}
+
+#[test]
+fn locks_are_told_from_other_statics() {
+    assert_eq!(locked("static A_B: std::sync::Mutex<()> = x;"), Some("A_B"));
+    assert_eq!(locked("    pub(crate) static A: LazyLock<u8> = x;"), Some("A"));
+    assert_eq!(locked("static A: PerProcess<Mutex<()>> = x;"), None);
+    assert_eq!(locked("fn f(x: &'static Mutex<()>) {}"), None);
+}
