@@ -63,6 +63,7 @@ pub use slices::{NamedRows, Slice, SliceArray, expect_ours, forget_names};
 use crate::buffer::Order;
 use crate::error::{Error, ErrorKind, Result};
 pub use crate::format::npy::{Descr, Header};
+use crate::pool::whole_across_forks;
 use file::DataFile;
 
 /// Whether these bytes could be the file of an index; for fuzzing.
@@ -181,8 +182,7 @@ impl FlatArray {
 
     /// The length of the first axis, as this array knows it.
     pub fn rows(&self) -> u64 {
-        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        state.header.shape.first().copied().unwrap_or(1)
+        self.with_state(|state| state.header.shape.first().copied().unwrap_or(1))
     }
 
     /// Takes note of what others have appended, grown, truncated or replaced. Says whether the shape
@@ -200,11 +200,12 @@ impl FlatArray {
         let before = self.state();
         if before.file.is_replaced() {
             let opened = State::open(&self.path, self.mode)?;
-            let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-            // Or else another thread was quicker, and may have appended since.
-            if Arc::ptr_eq(&state.file, &before.file) {
-                *state = opened;
-            }
+            self.change_state(|state| {
+                // Or else another thread was quicker, and may have appended since.
+                if Arc::ptr_eq(&state.file, &before.file) {
+                    *state = opened;
+                }
+            });
             return Ok(true);
         }
         let mut header = before.file.header()?;
@@ -229,8 +230,7 @@ impl FlatArray {
     /// `CorruptData` if the file is shorter than its header says; `Unsupported` where it exceeds the
     /// address space.
     pub fn mapping(&self) -> Result<Arc<Mapping>> {
-        let known = self.state.read().unwrap_or_else(PoisonError::into_inner).map.clone();
-        if let Some(map) = known {
+        if let Some(map) = self.with_state(|state| state.map.clone()) {
             return Ok(map);
         }
         if self.mode != Mode::ReadWrite {
@@ -246,10 +246,11 @@ impl FlatArray {
     fn map(&self) -> Result<Arc<Mapping>> {
         let state = self.state();
         let map = Arc::new(Mapping::new(&state.file, &state.header, self.mode)?);
-        let mut current = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        if Arc::ptr_eq(&current.file, &state.file) && current.header == state.header {
-            current.map = Some(Arc::clone(&map));
-        }
+        self.change_state(|current| {
+            if Arc::ptr_eq(&current.file, &state.file) && current.header == state.header {
+                current.map = Some(Arc::clone(&map));
+            }
+        });
         Ok(map)
     }
 
@@ -259,7 +260,7 @@ impl FlatArray {
     /// `Storage`, retryable, if such a mapping is in use.
     fn without_writable_maps(&self) -> Result<MutexGuard<'_, Vec<Weak<Mapping>>>> {
         let made = self.writable_maps.lock().unwrap_or_else(PoisonError::into_inner);
-        self.state.write().unwrap_or_else(PoisonError::into_inner).map = None;
+        self.change_state(|state| state.map = None);
         if made.iter().all(|map| map.strong_count() == 0) {
             return Ok(made);
         }
@@ -296,16 +297,26 @@ impl FlatArray {
     }
 
     fn state(&self) -> State {
-        self.state.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.with_state(State::clone)
+    }
+
+    /// Lends the state, while no fork happens: a child finds it unlocked.
+    fn with_state<T>(&self, use_it: impl FnOnce(&State) -> T) -> T {
+        whole_across_forks(|| use_it(&self.state.read().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    fn change_state(&self, change: impl FnOnce(&mut State)) {
+        whole_across_forks(|| change(&mut self.state.write().unwrap_or_else(PoisonError::into_inner)));
     }
 
     /// Keeps what the header of `file` says, if that is still the file.
     fn note(&self, file: &DataFile, header: Header) {
-        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        if std::ptr::eq(&*state.file, file) && state.header != header {
-            state.map = None;
-            state.header = header;
-        }
+        self.change_state(|state| {
+            if std::ptr::eq(&*state.file, file) && state.header != header {
+                state.map = None;
+                state.header = header;
+            }
+        });
     }
 }
 
