@@ -99,6 +99,8 @@ extern "C" fn after_fork() {
 
 extern "C" fn in_child() {
     FORKING.store(0, Ordering::SeqCst);
+    // Threads of the parent may have been about to find out that they have to wait.
+    SECTIONS.store(0, Ordering::SeqCst);
     PROCESS.store(0, Ordering::Relaxed);
 }
 
