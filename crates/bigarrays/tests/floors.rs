@@ -1,7 +1,12 @@
 //! The architecture's floors: a file imports only from lower floors, or from its own.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "common/sources.rs"]
+mod code_files;
+
 use std::path::{Path, PathBuf};
+
+use code_files::sources;
 
 /// The floor of each top-level module of the crate.
 const FLOORS: &[(&str, u32)] = &[
@@ -41,17 +46,6 @@ const REEXPORTS: &[(&str, &str)] = &[
 fn floor(module: &str) -> Option<u32> {
     let module = REEXPORTS.iter().find(|(name, _)| *name == module).map_or(module, |(_, from)| from);
     FLOORS.iter().find(|(name, _)| *name == module).map(|(_, floor)| *floor)
-}
-
-fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
 }
 
 /// The code of a file: without comments, and without its unit tests.

@@ -1,7 +1,12 @@
 //! What threads share and lock is of one process: a child forked meanwhile would find it locked for ever.
 #![allow(clippy::unwrap_used)]
 
-use std::path::{Path, PathBuf};
+#[path = "common/sources.rs"]
+mod code_files;
+
+use std::path::Path;
+
+use code_files::sources;
 
 /// Statics with a lock, and why a fork does no harm.
 const HARMLESS: &[(&str, &str)] = &[
@@ -12,17 +17,6 @@ const HARMLESS: &[(&str, &str)] = &[
 ];
 
 const LOCKS: [&str; 4] = ["Mutex<", "RwLock<", "OnceLock<", "LazyLock<"];
-
-fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-}
 
 /// The name of the static that the line declares, if it has a lock that a fork would copy.
 fn locked(line: &str) -> Option<&str> {

@@ -1,8 +1,13 @@
 //! Unsafe code is where it is looked for: in the files below.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "common/sources.rs"]
+mod code_files;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+
+use code_files::sources;
 
 /// The files of `crates/*/src` that may hold unsafe code, and why.
 const FILES: &[(&str, &str)] = &[
@@ -28,17 +33,6 @@ const FILES: &[(&str, &str)] = &[
     ("bigarrays-python/src/transfer.rs", "memory of numpy"),
     ("testbed/src/server/process.rs", "system calls"),
 ];
-
-fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-}
 
 /// Whether `unsafe` is a word of the code, outside of comments and text.
 fn is_unsafe(source: &str) -> bool {
