@@ -1,6 +1,6 @@
 #![no_main]
 
-use bigarrays::format::bigarray;
+use bigarrays::format::files::bigarray;
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {
     let _ = bigarray::parse_header(input);

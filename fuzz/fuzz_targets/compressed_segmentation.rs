@@ -1,6 +1,6 @@
 #![no_main]
 
-use bigarrays::codec::CompressedSegmentation;
+use bigarrays::chunk::codec::CompressedSegmentation;
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {
     let Some((block, input)) = input.split_first_chunk::<3>() else { return };

@@ -1,5 +1,5 @@
 #![no_main]
 
-use bigarrays::codec::Gzip;
+use bigarrays::chunk::codec::Gzip;
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| bigarrays_fuzz::bytes(&Gzip::new(6).unwrap(), input));

@@ -1,5 +1,5 @@
 #![no_main]
 
-use bigarrays::codec::Jxl;
+use bigarrays::chunk::codec::Jxl;
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| bigarrays_fuzz::array(&Jxl, input));

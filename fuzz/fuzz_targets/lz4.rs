@@ -1,5 +1,5 @@
 #![no_main]
 
-use bigarrays::codec::Lz4;
+use bigarrays::chunk::codec::Lz4;
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| bigarrays_fuzz::bytes(&Lz4::new(65536).unwrap(), input));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bigarrays::codec::Gzip;
+use bigarrays::chunk::codec::Gzip;
 use bigarrays::format::n5::{N5Block, check_attributes};
 
 // The attributes of a dataset, and a block, plain and compressed.

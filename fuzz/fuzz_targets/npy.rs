@@ -1,6 +1,6 @@
 #![no_main]
 
-use bigarrays::format::npy::{self, Header};
+use bigarrays::format::files::npy::{self, Header};
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {
     let Ok(header) = npy::parse_header(input) else { return };

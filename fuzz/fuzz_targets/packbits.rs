@@ -1,6 +1,6 @@
 #![no_main]
 
-use bigarrays::codec::{PackBits, PackBitsPadding};
+use bigarrays::chunk::codec::{PackBits, PackBitsPadding};
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {
     bigarrays_fuzz::array(&PackBits::new(PackBitsPadding::FirstByte, None, Some(5)), input);

@@ -1,5 +1,5 @@
 #![no_main]
 
-use bigarrays::codec::Png;
+use bigarrays::chunk::codec::Png;
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| bigarrays_fuzz::array(&Png::new(6).unwrap(), input));

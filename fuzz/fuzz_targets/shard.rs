@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use bigarrays::codec::ContentEncoding;
-use bigarrays::store::shard_neuroglancer::{Members, MinishardIndex, ShardHash, ShardSpec, ShardedStore};
+use bigarrays::chunk::codec::ContentEncoding;
+use bigarrays::store::shard::neuroglancer::{Members, MinishardIndex, ShardHash, ShardSpec, ShardedStore};
 use bigarrays::store::{Change, Get, MemoryStore, Part, Store, Update};
 
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 #![no_main]
 
-use bigarrays::format::tiff;
+use bigarrays::format::files::tiff;
 use bigarrays::{Array, ArrayOptions};
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {

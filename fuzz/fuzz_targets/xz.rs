@@ -1,5 +1,5 @@
 #![no_main]
 
-use bigarrays::codec::Xz;
+use bigarrays::chunk::codec::Xz;
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| bigarrays_fuzz::bytes(&Xz::new(6).unwrap(), input));

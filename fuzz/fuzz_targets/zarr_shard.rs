@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use bigarrays::codec::ContentEncoding;
-use bigarrays::curve::ChunkOrder;
-use bigarrays::domain::Dims;
-use bigarrays::store::shard_zarr::{IndexSpec, PlaceKeys, ShardGrid, ShardedStore};
+use bigarrays::chunk::codec::ContentEncoding;
+use bigarrays::chunk::curve::ChunkOrder;
+use bigarrays::base::domain::Dims;
+use bigarrays::store::shard::zarr::{IndexSpec, PlaceKeys, ShardGrid, ShardedStore};
 use bigarrays::store::{Change, Get, MemoryStore, Part, Store, Update};
 
 // The first byte chooses what the index is like, the rest is a shard.

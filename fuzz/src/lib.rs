@@ -1,9 +1,9 @@
 //! What the fuzz targets share: the first bytes of an input choose what is expected, the rest is decoded.
 
 use bigarrays::DataType;
-use bigarrays::buffer::{Order, Region, View, ViewMut};
-use bigarrays::codec::{ArrayCodec, BytesCodec, ChunkSpec};
-use bigarrays::domain::Dims;
+use bigarrays::base::buffer::{Order, Region, View, ViewMut};
+use bigarrays::chunk::codec::{ArrayCodec, BytesCodec, ChunkSpec};
+use bigarrays::base::domain::Dims;
 
 /// Bytes of an input that choose the chunk and the region: type and order, three lengths, channels,
 /// three places, three steps.

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use bigarrays::engine::{Cast, CopyOptions, Journal, Overflow, Rounding, plan_copy};
 use bigarrays::format::{self, ScaleSelector};
+use bigarrays::jobs::{Cast, CopyOptions, Journal, Overflow, Rounding, plan_copy};
 use bigarrays::{Array, CreateSpec, DataType, Domain, Error, ErrorKind, Result};
 use clap::{Args, ValueEnum};
 use indicatif::BinaryBytes;

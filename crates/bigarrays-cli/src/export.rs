@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use bigarrays::buffer::Order;
+use bigarrays::base::buffer::Order;
 use bigarrays::flat::{expect_ours, forget_names};
 use bigarrays::format::ScaleSelector;
 use bigarrays::{Array, ArrayOptions, Domain, Result};

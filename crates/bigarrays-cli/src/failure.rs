@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use bigarrays::text::shown;
+use bigarrays::base::text::shown;
 use bigarrays::{Error, ErrorKind};
 
 use crate::exit_codes::ExitCode;

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use bigarrays::engine::plan_copy;
 use bigarrays::format;
+use bigarrays::jobs::plan_copy;
 use bigarrays::{Array, CreateSpec, Error, ErrorKind, Result};
 use clap::Args;
 

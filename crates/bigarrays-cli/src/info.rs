@@ -4,9 +4,9 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use bigarrays::Array;
+use bigarrays::base::text::{printable, redact, shown};
+use bigarrays::chunk::layout::Resolution;
 use bigarrays::format::{Scale, ScaleSelector};
-use bigarrays::layout::Resolution;
-use bigarrays::text::{printable, redact, shown};
 use clap::Args;
 use indicatif::BinaryBytes;
 use serde_json::{Value, json};

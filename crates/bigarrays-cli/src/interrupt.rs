@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use bigarrays::engine::Cancel;
+use bigarrays::Cancel;
 
 use crate::exit_codes::ExitCode;
 

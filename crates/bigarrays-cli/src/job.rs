@@ -4,7 +4,8 @@ use std::fmt::Display;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use bigarrays::engine::{CopyPlan, Progress, plan_copy};
+use bigarrays::Progress;
+use bigarrays::jobs::{CopyPlan, plan_copy};
 use bigarrays::{Array, CopyOptions};
 use clap::Args;
 use indicatif::{BinaryBytes, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};

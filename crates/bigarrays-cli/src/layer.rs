@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bigarrays::curve::ChunkOrder;
+use bigarrays::chunk::curve::ChunkOrder;
 use bigarrays::format::NewSharding;
 use bigarrays::{Array, CreateSpec, DataType, Domain, Error, OpenOptions, Result};
 use clap::Args;

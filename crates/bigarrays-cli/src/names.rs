@@ -4,9 +4,9 @@ use std::io::Write;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use bigarrays::base::text::printable;
 use bigarrays::flat::{Mode, SliceArray};
-use bigarrays::format::bigarray;
-use bigarrays::text::printable;
+use bigarrays::format::files::bigarray;
 use bigarrays::{ErrorKind, Result};
 use clap::Args;
 

@@ -1,9 +1,9 @@
 //! The layer that a copy makes, and how the same command finds it again after it was stopped.
 
-use bigarrays::codec::ContentEncoding;
-use bigarrays::engine::Journal;
+use bigarrays::chunk::codec::ContentEncoding;
+use bigarrays::chunk::layout::Layout;
 use bigarrays::format::{self, FormatOptions, ScaleSelector};
-use bigarrays::layout::Layout;
+use bigarrays::jobs::Journal;
 use bigarrays::{Array, Error, ErrorKind, OpenOptions, Result};
 
 use crate::layer::{new_layer, rehearsed};

@@ -1,6 +1,6 @@
 //! `rm`: removes a layer, a scale of one, or all arrays and groups below a place.
 
-use bigarrays::engine::Progress;
+use bigarrays::Progress;
 use bigarrays::format::{self, Below, FormatOptions, ScaleSelector};
 use bigarrays::{Array, Error, ErrorKind};
 use clap::Args;

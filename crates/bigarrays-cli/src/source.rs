@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use bigarrays::buffer::Order;
-use bigarrays::format::raw_file::RawFile;
-use bigarrays::format::{NewArray, Opened, stack, usual_names};
+use bigarrays::base::buffer::Order;
+use bigarrays::format::files::raw::RawFile;
+use bigarrays::format::files::stack;
+use bigarrays::format::{NewArray, Opened, usual_names};
 use bigarrays::{Array, ArrayOptions, DataType, Domain, Error, ErrorKind, OpenOptions, Result};
 use clap::{Args, ValueEnum};
 

@@ -2,7 +2,8 @@
 
 use std::io::{self, Write};
 
-use bigarrays::{DataType, codec, format, store};
+use bigarrays::chunk::codec;
+use bigarrays::{DataType, format, store};
 use serde_json::{Value, json};
 
 use crate::info::write_table;

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use bigarrays::buffer::Order;
-use bigarrays::format::raw_file::RawFile;
-use bigarrays::format::{NewArray, Target, npy, stack, tiff};
+use bigarrays::base::buffer::Order;
+use bigarrays::format::files::raw::RawFile;
+use bigarrays::format::files::{npy, stack, tiff};
+use bigarrays::format::{NewArray, Target};
 use bigarrays::{Array, Domain, Error, ErrorKind, Result};
 use clap::ValueEnum;
 

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 
-use bigarrays::text::{is_unseen, shown};
+use bigarrays::base::text::{is_unseen, shown};
 use serde_json::Value;
 
 /// How much is said.

@@ -3,8 +3,8 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use bigarrays::codec::ContentEncoding;
-use bigarrays::curve::ChunkOrder;
+use bigarrays::chunk::codec::ContentEncoding;
+use bigarrays::chunk::curve::ChunkOrder;
 use bigarrays::format::{NewSharding, ScaleSelector};
 use clap::ValueEnum;
 

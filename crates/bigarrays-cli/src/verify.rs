@@ -5,8 +5,9 @@ use std::io::Write;
 use std::sync::OnceLock;
 
 use bigarrays::Domain;
-use bigarrays::engine::{Against, Progress, VerifyOptions, verify_at};
+use bigarrays::Progress;
 use bigarrays::format::ScaleSelector;
+use bigarrays::jobs::{Against, VerifyOptions, verify_at};
 use clap::Args;
 
 use crate::job::{JobArgs, Meter};

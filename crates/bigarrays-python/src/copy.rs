@@ -5,7 +5,8 @@ use std::sync::Mutex;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
-use bigarrays::engine::{Cancel, Cast, Journal, Overflow, Progress, Rounding};
+use bigarrays::jobs::{Cast, Journal, Overflow, Rounding};
+use bigarrays::{Cancel, Progress};
 use bigarrays::{CopyOptions, Error, ErrorKind};
 use pyo3::prelude::*;
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use bigarrays::text::{printable, redact, shown as cleaned};
+use bigarrays::base::text::{printable, redact, shown as cleaned};
 
 use crate::array::PyArray;
 

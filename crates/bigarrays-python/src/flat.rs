@@ -244,7 +244,7 @@ impl PyFlatArray {
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let (path, mode) = (self.array.path().display().to_string(), self.mode());
-        let path = bigarrays::text::printable(&path);
+        let path = bigarrays::base::text::printable(&path);
         Ok(format!("<FlatArray {} of {} at {path}, mode {mode:?}>", self.shape(py)?, self.dtype(py)?))
     }
 }

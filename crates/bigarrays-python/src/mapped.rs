@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bigarrays::buffer::Order;
+use bigarrays::base::buffer::Order;
 use bigarrays::flat::{Descr, FlatArray, FlatSpec, Header, Mapping, Mode};
 use bigarrays::format::Format;
-use bigarrays::format::npy::Npy;
+use bigarrays::format::files::npy::Npy;
 use bigarrays::{Array, AxisMap, Error, ErrorKind};
 use numpy::{PyArrayDescr, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::ffi;

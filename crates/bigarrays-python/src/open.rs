@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bigarrays::codec::ContentEncoding;
-use bigarrays::domain::Dims;
+use bigarrays::base::domain::Dims;
+use bigarrays::chunk::codec::ContentEncoding;
 use bigarrays::format::{self, Below, CreateSpec, FormatOptions, NewSharding, ScaleSelector};
 use bigarrays::store::{self, CacheOptions, Settings, StoreOptions, Validate};
 use bigarrays::{AxisMap, Domain, Error, ErrorKind, OpenOptions, Outside, Transform};

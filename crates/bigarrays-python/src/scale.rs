@@ -68,7 +68,7 @@ impl PyScale {
             "<bigarrays.Scale {:?}: {}, {}{sharded}>",
             self.0.key,
             self.0.domain,
-            bigarrays::text::printable(&self.0.encoding)
+            bigarrays::base::text::printable(&self.0.encoding)
         )
     }
 }

@@ -361,7 +361,7 @@ impl PySliceArray {
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let (count, path, mode) =
             (self.__len__(py)?, self.slices.array().path().display().to_string(), self.mode());
-        let path = bigarrays::text::printable(&path);
+        let path = bigarrays::base::text::printable(&path);
         Ok(format!("<SliceArray of {count} slices at {path}, mode {mode:?}>"))
     }
 }

@@ -5,7 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bigarrays::OpenOptions;
-use bigarrays::engine::{Against, Cancel, Progress, Report, VerifyOptions, verify_at};
+use bigarrays::jobs::{Against, Report, VerifyOptions, verify_at};
+use bigarrays::{Cancel, Progress};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use serde_json::Value;
@@ -52,13 +53,13 @@ impl PyReport {
     #[getter]
     fn problems<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let problems = self.0.arrays.iter().flat_map(|array| &array.problems.first);
-        to_python(py, &problems.map(bigarrays::engine::Problem::to_json).collect())
+        to_python(py, &problems.map(bigarrays::jobs::Problem::to_json).collect())
     }
 
     /// What was found of each array, or scale of a layer, as dicts.
     #[getter]
     fn arrays<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        to_python(py, &self.0.arrays.iter().map(bigarrays::engine::ArrayReport::to_json).collect())
+        to_python(py, &self.0.arrays.iter().map(bigarrays::jobs::ArrayReport::to_json).collect())
     }
 
     /// All of it, as `bigarrays verify --json` prints it.

@@ -5,8 +5,8 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use bigarrays::buffer::{Order, View, ViewMut};
-use bigarrays::grid::{ChunkGrid, EdgeChunks};
+use bigarrays::base::buffer::{Order, View, ViewMut};
+use bigarrays::chunk::grid::{ChunkGrid, EdgeChunks};
 use bigarrays::ndarray::{ArrayD, IxDyn, ShapeBuilder};
 use bigarrays::{Array, CreateSpec, DataType, Domain, OpenOptions};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

@@ -5,8 +5,8 @@
 use std::hint::black_box;
 
 use bigarrays::DataType;
-use bigarrays::buffer::{Order, Region, View, ViewMut};
-use bigarrays::codec::{ArrayCodec, ChunkSpec, CompressedSegmentation};
+use bigarrays::base::buffer::{Order, Region, View, ViewMut};
+use bigarrays::chunk::codec::{ArrayCodec, ChunkSpec, CompressedSegmentation};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 /// Edge of the cells' grid, in elements.

@@ -10,9 +10,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use bigarrays::Array;
-use bigarrays::buffer::{Region, View, ViewMut};
-use bigarrays::codec::ChunkSpec;
-use bigarrays::layout::Layout;
+use bigarrays::base::buffer::{Region, View, ViewMut};
+use bigarrays::chunk::codec::ChunkSpec;
+use bigarrays::chunk::layout::Layout;
 
 type Failure = Box<dyn Error + Send + Sync>;
 

@@ -21,33 +21,26 @@
 //! `ARCHITECTURE.md` in the repository shows the way through the code.
 
 mod array;
-pub mod buffer;
-pub mod codec;
-pub mod curve;
-pub mod domain;
-mod dtype;
-pub mod engine;
-mod error;
+pub mod base;
+pub mod chunk;
 pub mod flat;
 pub mod format;
-pub mod grid;
-mod interrupt;
-pub mod layout;
-mod pool;
+pub mod jobs;
+mod run;
 pub mod store;
-pub mod text;
 
 pub use array::{Array, ArrayOptions, AxisMap, Cutout, Index, OpenOptions, Outside, Transform};
-pub use domain::Domain;
-pub use dtype::{DataType, Element, FillValue};
-pub use engine::{Copied, CopyOptions, copy};
-pub use error::{Error, ErrorKind, Result};
+pub use base::domain::Domain;
+pub use base::dtype::{DataType, Element, FillValue};
+pub use base::error::{Error, ErrorKind, Result};
 pub use flat::{FlatArray, SliceArray};
 pub use format::CreateSpec;
 pub use half;
-pub use interrupt::interruptible;
+pub use jobs::{Copied, CopyOptions, copy};
 pub use ndarray;
-pub use pool::{set_threads, threads};
+pub use run::interrupt::interruptible;
+pub use run::pool::{set_threads, threads};
+pub use run::runner::{Cancel, Progress};
 pub use store::on_long_wait;
 
 /// The README's example runs as a test.

@@ -8,7 +8,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use bigarrays::codec::ContentEncoding;
+use bigarrays::chunk::codec::ContentEncoding;
 use bigarrays::format::NewSharding;
 use bigarrays::ndarray::{Array3, ArrayD};
 use bigarrays::store;

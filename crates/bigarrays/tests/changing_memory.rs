@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::thread;
 
-use bigarrays::buffer::View;
-use bigarrays::codec::{
+use bigarrays::base::buffer::View;
+use bigarrays::chunk::codec::{
     ArrayCodec, Blosc, BloscCompressor, BloscShuffle, Brotli, BytesCodec, Bz2, Checksum, ChecksumKind,
     CodecPipeline, CompressedSegmentation, Gzip, Jpeg, Lz4, Png, Raw, Shuffle, Xz, Zlib, Zstd,
 };
@@ -79,7 +79,8 @@ fn check(array: &Array, is_lossy: bool) {
             let source = unsafe { View::from_foreign(memory, &shape, &strides, item) };
             array.write_from(array.domain(), source).unwrap();
             let mut read = vec![0; patterns[0].len()];
-            let out = bigarrays::buffer::ViewMut::dense(&mut read, &shape, item, array.order()).unwrap();
+            let out =
+                bigarrays::base::buffer::ViewMut::dense(&mut read, &shape, item, array.order()).unwrap();
             array
                 .read_into(array.domain(), out)
                 .unwrap_or_else(|error| panic!("{:?}: {error}", array.layout().codecs));
@@ -109,7 +110,8 @@ fn compressors_of_bytes() {
         codecs.push(vec![Arc::new(Blosc::new(1, 5).unwrap().with(compressor, BloscShuffle::None, 0))]);
     }
     for bytes in codecs {
-        let order = array(DataType::U8, Arc::new(Raw::new(bigarrays::buffer::Order::C)), vec![]).order();
+        let order =
+            array(DataType::U8, Arc::new(Raw::new(bigarrays::base::buffer::Order::C)), vec![]).order();
         check(&array(DataType::U8, Arc::new(Raw::new(order)), bytes), false);
     }
 }

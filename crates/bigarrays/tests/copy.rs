@@ -5,10 +5,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bigarrays::engine::{Cancel, Copied, Journal, Progress};
 use bigarrays::format::{CreateSpec, NewSharding, Opened};
+use bigarrays::jobs::{Copied, Journal};
 use bigarrays::store::fault::{FaultStore, Operation};
 use bigarrays::{Array, ArrayOptions, CopyOptions, DataType, Domain, ErrorKind, OpenOptions, ndarray};
+use bigarrays::{Cancel, Progress};
 use proptest::prelude::*;
 
 fn spec(domain: &str, chunk: [u64; 3]) -> CreateSpec {
@@ -121,7 +122,7 @@ fn what_was_cropped_away_does_not_come_up_when_the_target_grows() {
 
 #[test]
 fn chunks_move_between_content_encodings_and_damaged_ones_if_nobody_checks() {
-    use bigarrays::codec::ContentEncoding;
+    use bigarrays::chunk::codec::ContentEncoding;
     let source = create("moving", "precomputed", &spec("-3:17,0:10,0:9", [8, 8, 8]));
     fill(&source);
     for encoding in ContentEncoding::ALL {

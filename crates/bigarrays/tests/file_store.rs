@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use bigarrays::ErrorKind;
-use bigarrays::codec::ContentEncoding;
+use bigarrays::chunk::codec::ContentEncoding;
 use bigarrays::store::{Blob, Change, FileStore, Store, StoreOptions, Update};
 
 const ROLE: &str = "BIGARRAYS_TEST_ROLE";

@@ -1,107 +1,162 @@
-//! The architecture's floors: a file imports only from lower floors, or from its own.
+//! The architecture's floors: a file imports only from lower floors or from its own folder, and no two
+//! files import each other.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "common/sources.rs"]
 mod code_files;
+#[path = "common/imports.rs"]
+mod imports;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use code_files::sources;
+use imports::{Import, Sources, circles};
 
-/// The floor of each top-level module of the crate.
+/// The folders of the crate, and the floor of each. Folders of one floor do not import each other.
 const FLOORS: &[(&str, u32)] = &[
-    ("text", 0),
-    ("error", 0),
-    ("dtype", 0),
-    ("domain", 0),
-    ("buffer", 0),
-    ("curve", 1),
-    ("grid", 1),
-    ("codec", 1),
-    ("layout", 1),
-    ("interrupt", 2),
-    ("pool", 2),
-    ("store", 2),
-    ("format", 3),
-    ("array", 4),
-    ("flat", 4),
-    ("engine", 5),
+    ("base", 0),
+    ("chunk", 1),
+    ("run", 2),
+    ("store", 3),
+    ("format", 4),
+    ("array", 5),
+    ("flat", 5),
+    ("jobs", 7),
 ];
 
-/// Names that `lib.rs` re-exports, and the module they come from.
-const REEXPORTS: &[(&str, &str)] = &[
-    ("Error", "error"),
-    ("ErrorKind", "error"),
-    ("Result", "error"),
-    ("DataType", "dtype"),
-    ("Element", "dtype"),
-    ("FillValue", "dtype"),
-    ("Domain", "domain"),
-    ("Array", "array"),
-    ("threads", "pool"),
-    ("for_dtype", "dtype"),
-    ("half", "dtype"),
+/// What code of the lowest floors, or that plans, does not name.
+const IO: [&str; 7] = ["std::fs", "std::net", "std::thread", "rayon::", "tokio::", "rustix::fs", "async fn"];
+
+/// The crate's front page, which passes on what the folders have.
+const FRONT: &str = "lib.rs";
+
+/// Folders of which files still import each other.
+const STANDING: [&str; 10] = [
+    "array/",
+    "base/",
+    "chunk/codec/",
+    "flat/",
+    "format/",
+    "jobs/verify/",
+    "store/",
+    "cli.rs",
+    "info.rs",
+    "array.rs",
 ];
 
-fn floor(module: &str) -> Option<u32> {
-    let module = REEXPORTS.iter().find(|(name, _)| *name == module).map_or(module, |(_, from)| from);
-    FLOORS.iter().find(|(name, _)| *name == module).map(|(_, floor)| *floor)
-}
-
-/// The code of a file: without comments, and without its unit tests.
-fn code(path: &Path) -> String {
-    let text = std::fs::read_to_string(path).unwrap();
-    let text = text.split("#[cfg(test)]").next().unwrap_or_default();
-    text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
-}
-
-/// The first part of every path that starts with `crate::`.
-fn imports(code: &str) -> Vec<String> {
-    let name = |rest: &str| rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
-    code.split("crate::").skip(1).map(name).filter(|name| !name.is_empty()).collect()
-}
-
-#[test]
-fn every_file_imports_from_lower_floors_or_its_own() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = Vec::new();
-    sources(&root, &mut files);
-    let mut checked = 0;
-    // Unit tests may use what is above.
-    let is_code = |file: &&PathBuf| {
-        let name = file.file_stem().unwrap().to_str().unwrap();
-        name != "lib" && name != "tests" && !name.ends_with("_tests")
+/// The files of a crate of the workspace, but for those of tests alone.
+fn files(of: &str) -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join(of).join("src");
+    let mut found: Vec<PathBuf> = Vec::new();
+    code_files::sources(&root, &mut found);
+    let file = |path: &PathBuf| {
+        let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+        (name, std::fs::read_to_string(path).unwrap())
     };
-    for file in files.iter().filter(is_code) {
-        let relative = file.strip_prefix(&root).unwrap();
-        let module =
-            relative.components().next().unwrap().as_os_str().to_str().unwrap().trim_end_matches(".rs");
-        let own = floor(module).unwrap_or_else(|| panic!("{module} has no floor; add it to FLOORS"));
-        for import in imports(&code(file)) {
-            let its = floor(&import)
-                .unwrap_or_else(|| panic!("{}: unknown import crate::{import}", relative.display()));
-            assert!(its <= own, "{} (floor {own}) imports crate::{import} (floor {its})", relative.display());
-            checked += 1;
+    let is_code = |(name, _): &(String, String)| !name.ends_with("tests.rs");
+    found.iter().map(file).filter(is_code).collect()
+}
+
+fn parse(files: &[(String, String)]) -> Sources {
+    Sources::parse(files.iter().map(|(path, text)| (path.as_str(), text.as_str())))
+}
+
+/// The first folder or file of a path.
+fn top(path: &str) -> &str {
+    path.split('/').next().unwrap().trim_end_matches(".rs")
+}
+
+fn floor(path: &str) -> u32 {
+    let found = FLOORS.iter().find(|(name, _)| *name == top(path));
+    found.unwrap_or_else(|| panic!("{path} has no floor; add its folder to FLOORS")).1
+}
+
+/// Imports from higher floors, from another folder of the same floor, or from the crate's front page.
+fn upward(imports: &BTreeSet<Import>) -> Vec<String> {
+    let is_wrong = |import: &&Import| {
+        let Import { from, to, name } = import;
+        if from == FRONT {
+            return false;
         }
-    }
-    assert!(checked > 40, "only {checked} imports found: is this test still looking in the right place?");
+        let is_of_front = to != FRONT
+            && name.split_once("crate::").is_some_and(|(_, rest)| {
+                let first = rest.split("::").next().unwrap();
+                !FLOORS.iter().any(|(folder, _)| *folder == first)
+            });
+        to == FRONT
+            || is_of_front
+            || floor(to) > floor(from)
+            || floor(to) == floor(from) && top(to) != top(from)
+    };
+    let show = |import: &Import| format!("{} imports {} from {}", import.from, import.name, import.to);
+    imports.iter().filter(is_wrong).map(show).collect()
 }
 
 #[test]
-fn the_lowest_floors_do_no_io_and_start_no_threads() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = Vec::new();
-    sources(&root, &mut files);
-    for file in files {
-        let relative = file.strip_prefix(&root).unwrap();
-        let module =
-            relative.components().next().unwrap().as_os_str().to_str().unwrap().trim_end_matches(".rs");
-        if floor(module).is_some_and(|floor| floor < 2) || relative.ends_with("engine/plan.rs") {
-            for forbidden in
-                ["std::fs", "std::net", "std::thread", "rayon", "tokio", "rustix::fs", "async fn"]
-            {
-                assert!(!code(&file).contains(forbidden), "{} uses {forbidden}", relative.display());
+fn every_file_imports_from_lower_floors_or_its_own_folder() {
+    let imports = parse(&files("bigarrays")).imports();
+    assert!(imports.len() > 1000, "only {} imports: does this test still see them?", imports.len());
+    assert_eq!(upward(&imports), Vec::<String>::new());
+}
+
+#[test]
+fn no_two_files_import_each_other() {
+    for name in ["bigarrays", "bigarrays-cli", "bigarrays-python", "testbed"] {
+        let files = files(name);
+        let mut found = circles(&parse(&files).imports());
+        found.retain(|circle| !STANDING.iter().any(|folder| circle[0].starts_with(folder)));
+        assert_eq!(found, Vec::<Vec<String>>::new(), "in {name}");
+    }
+}
+
+#[test]
+fn the_lowest_floors_and_plans_do_no_io_and_start_no_threads() {
+    let files = files("bigarrays");
+    for (path, text) in &files {
+        if path != FRONT && (floor(path) < 2 || path.ends_with("plan.rs")) {
+            let code = text.split("#[cfg(test)]\nmod ").next().unwrap();
+            for forbidden in IO {
+                assert!(!code.contains(forbidden), "{path} uses {forbidden}");
             }
         }
     }
+}
+
+/// The imports of a small crate of two floors.
+fn planted(lower: &str) -> BTreeSet<Import> {
+    let files = [
+        ("lib.rs", "pub use base::low::Low;"),
+        ("base/mod.rs", "pub mod low;"),
+        ("base/low.rs", lower),
+        ("store/mod.rs", "pub(crate) use high::High; mod high; pub mod other;"),
+        ("store/high.rs", "use super::other::Other; pub(crate) struct High(Other);"),
+        ("store/other.rs", "use crate::base::low; pub struct Other(low::Low);"),
+    ];
+    Sources::parse(files).imports()
+}
+
+#[test]
+fn a_planted_fault_is_found() {
+    let sound = planted("pub struct Low;");
+    assert_eq!((upward(&sound), circles(&sound)), (vec![], vec![]));
+
+    let through_super = planted("pub struct Low; fn f(_: super::super::store::other::Other) {}");
+    assert_eq!(
+        upward(&through_super),
+        ["base/low.rs imports super::super::store::other::Other from store/other.rs"]
+    );
+    let expected = [["base/low.rs".to_owned(), "store/other.rs".to_owned()]];
+    assert_eq!(circles(&through_super), expected);
+
+    let behind_a_test = planted("#[cfg(test)] use std::fs; use crate::store::High; pub struct Low(High);");
+    assert_eq!(upward(&behind_a_test)[0], "base/low.rs imports High from store/high.rs");
+
+    let in_a_macro = planted("pub struct Low; fn f() { assert!(crate::store::High::is_one()) }");
+    assert_eq!(upward(&in_a_macro).len(), 1);
+
+    let of_the_front = planted("pub struct Low; mod inner { fn f(_: crate::Low) {} }");
+    assert_eq!(upward(&of_the_front), Vec::<String>::new(), "its own name leads nowhere else");
+
+    let in_tests = planted("pub struct Low; #[cfg(test)] mod tests { use crate::store::High; }");
+    assert_eq!(upward(&in_tests), Vec::<String>::new());
 }

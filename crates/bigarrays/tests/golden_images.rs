@@ -4,9 +4,11 @@
 use std::path::PathBuf;
 
 use bigarrays::DataType;
-use bigarrays::buffer::{Order, Region, ViewMut};
-use bigarrays::codec::{self, ArrayCodec, Blosc, BytesCodec, ChunkSpec, ContentEncoding, Jpeg, Jxl, Png};
-use bigarrays::domain::Dims;
+use bigarrays::base::buffer::{Order, Region, ViewMut};
+use bigarrays::base::domain::Dims;
+use bigarrays::chunk::codec::{
+    self, ArrayCodec, Blosc, BytesCodec, ChunkSpec, ContentEncoding, Jpeg, Jxl, Png,
+};
 
 fn file(name: &str) -> Vec<u8> {
     std::fs::read(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/images").join(name)).unwrap()

@@ -2,9 +2,10 @@
 
 #![allow(clippy::unwrap_used)] // Helpers of tests, too, fail by panicking.
 
-use bigarrays::buffer::{Order, Region, View, ViewMut};
-use bigarrays::codec::{ArrayCodec, ChunkSpec, CompressedSegmentation, Compresso};
-use bigarrays::{DataType, domain::Dims};
+use bigarrays::DataType;
+use bigarrays::base::buffer::{Order, Region, View, ViewMut};
+use bigarrays::base::domain::Dims;
+use bigarrays::chunk::codec::{ArrayCodec, ChunkSpec, CompressedSegmentation, Compresso};
 
 /// The label that `generate.py` puts at `[x, y, z, c]`, before it is cut to the type's size.
 fn label([x, y, z, c]: [u64; 4]) -> u64 {

@@ -6,7 +6,7 @@ mod common;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bigarrays::codec::ContentEncoding;
+use bigarrays::chunk::codec::ContentEncoding;
 use bigarrays::ndarray::Array3;
 use bigarrays::store::{self, ChangeFn, FileStore, Get, GetSink, Store, StoreOptions, Update, conformance};
 use bigarrays::{CreateSpec, DataType, OpenOptions, Result};

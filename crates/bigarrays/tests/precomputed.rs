@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use bigarrays::codec::ContentEncoding;
+use bigarrays::chunk::codec::ContentEncoding;
 use bigarrays::format::{FormatOptions, ScaleSelector, remove};
 use bigarrays::ndarray::{Array3, ArrayD, IxDyn, s};
 use bigarrays::{Array, CreateSpec, DataType, Domain, ErrorKind, Index, OpenOptions};

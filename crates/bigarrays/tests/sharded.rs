@@ -4,13 +4,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bigarrays::buffer::View;
-use bigarrays::curve::ChunkOrder;
-use bigarrays::domain::Dims;
+use bigarrays::base::buffer::View;
+use bigarrays::base::domain::Dims;
+use bigarrays::chunk::curve::ChunkOrder;
 use bigarrays::format::{NewSharding, Opened};
 use bigarrays::ndarray::Array3;
-use bigarrays::store::shard_neuroglancer::{INDEX_CACHE, Members, ShardSpec, ShardedStore};
-use bigarrays::store::shard_zarr::{self, GridKeys, IndexSpec, ShardGrid};
+use bigarrays::store::shard::neuroglancer::{INDEX_CACHE, Members, ShardSpec, ShardedStore};
+use bigarrays::store::shard::zarr::{self, GridKeys, IndexSpec, ShardGrid};
 use bigarrays::store::{self, ChangeFn, Get, GetSink, Part, Store, StoreOptions, Update};
 use bigarrays::{Array, ArrayOptions, CopyOptions, CreateSpec, DataType, Domain, OpenOptions, Result, copy};
 
@@ -178,7 +178,7 @@ fn boxes_take_fewest_requests_along_curves() {
             index: IndexSpec { at_end: true, big_endian: false, checksum: true },
             keys: Arc::new(Whole),
         };
-        let array = over(&array, shard_zarr::ShardedStore::new(counting.clone(), grid).unwrap());
+        let array = over(&array, zarr::ShardedStore::new(counting.clone(), grid).unwrap());
         let mut state = 1u64;
         for _ in 0..100 {
             let start = [0; 3].map(|_: i64| next(&mut state) % (edge as i64 - 12));
@@ -241,6 +241,6 @@ fn writes_of_whole_shards_read_nothing() {
     assert_eq!(listed, 7 * 7 * 7);
     spoil();
     let row = [1u8; 100];
-    let row = View::dense(&row, &[100, 1, 1], 1, bigarrays::buffer::Order::C).unwrap();
+    let row = View::dense(&row, &[100, 1, 1], 1, bigarrays::base::buffer::Order::C).unwrap();
     assert!(array.write_from(&"0:100,0:1,0:1".parse().unwrap(), row).is_err(), "parts are read");
 }

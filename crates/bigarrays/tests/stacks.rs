@@ -6,8 +6,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use bigarrays::buffer::{Order, ViewMut};
-use bigarrays::format::{Opened, npy, stack, tiff};
+use bigarrays::base::buffer::{Order, ViewMut};
+use bigarrays::format::Opened;
+use bigarrays::format::files::{npy, stack, tiff};
 use bigarrays::store::{Get, Part};
 use bigarrays::{Error, ErrorKind, Result};
 use proptest::prelude::*;

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use bigarrays::engine::{Against, Cancel, ProblemKind, Report, VerifyOptions, compare, verify, verify_at};
+use bigarrays::Cancel;
 use bigarrays::flat::{Descr, FlatSpec, NamedRows, SliceArray};
 use bigarrays::format::{self, FormatOptions, NewSharding, Opened};
+use bigarrays::jobs::{Against, ProblemKind, Report, VerifyOptions, compare, verify, verify_at};
 use bigarrays::ndarray::{Array3, ArrayD, IxDyn};
 use bigarrays::store::Store;
 use bigarrays::store::fault::{Access, Fault, FaultStore, Operation};
@@ -580,7 +581,7 @@ fn a_scale_that_is_lost_is_named_and_the_others_open() {
             assert!(OpenOptions::new().scale(path).open(&url).is_err());
             let report = verified(&folder, "image");
             let problems = report.arrays.iter().flat_map(|array| &array.problems.first);
-            let is_named = |problem: &bigarrays::engine::Problem| {
+            let is_named = |problem: &bigarrays::jobs::Problem| {
                 problem.kind == ProblemKind::Metadata && problem.message.contains(path)
             };
             assert!(!report.is_whole() && problems.clone().any(is_named), "{format}: {report:?}");

@@ -1,8 +1,8 @@
 //! Arrays, groups and images of Zarr, through the public interface.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use bigarrays::buffer::Order;
-use bigarrays::curve::ChunkOrder;
+use bigarrays::base::buffer::Order;
+use bigarrays::chunk::curve::ChunkOrder;
 use bigarrays::format::zarr::check_metadata;
 use bigarrays::format::{self, CreateSpec, FormatOptions, Node};
 use bigarrays::store::Finding;

@@ -2,10 +2,10 @@
 
 use ndarray::{ArrayD, IxDyn, ShapeBuilder};
 
-use crate::buffer::{Order, ViewMut, fresh};
-use crate::domain::{Dims, Domain};
-use crate::dtype::Element;
-use crate::error::{Error, Result};
+use crate::base::buffer::{Order, ViewMut, fresh};
+use crate::base::domain::{Dims, Domain};
+use crate::base::dtype::Element;
+use crate::base::error::{Error, Result};
 
 /// A box of elements in memory that knows its coordinates.
 #[derive(Clone, Debug, PartialEq)]

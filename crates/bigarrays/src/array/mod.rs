@@ -17,13 +17,13 @@ use view::StoredAxis;
 pub use view::{AxisMap, Index, Transform};
 pub(crate) use write::{Encoded, EncodedChunks};
 
-use crate::buffer::{Order, View, ViewMut};
-use crate::domain::{Dims, Domain};
-use crate::dtype::{DataType, Element};
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::buffer::{Order, View, ViewMut};
+use crate::base::domain::{Dims, Domain};
+use crate::base::dtype::{DataType, Element};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::chunk::grid::AxisSelection;
+use crate::chunk::layout::{Layout, Resolution};
 use crate::format::{Opened, Scale};
-use crate::grid::AxisSelection;
-use crate::layout::{Layout, Resolution};
 use crate::store::{Get, Part, Store};
 
 /// A stored N-d array, or a view of one.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Array;
-use crate::error::Result;
+use crate::base::error::Result;
 use crate::format::{self, FormatOptions, Opened, ScaleSelector};
 use crate::store::{self, CacheOptions, CachedStore, Settings};
 
@@ -158,7 +158,7 @@ impl OpenOptions {
 
     /// The compression put around chunks that are written whole; precomputed layers only.
     #[must_use]
-    pub fn content_encoding(mut self, encoding: crate::codec::ContentEncoding) -> Self {
+    pub fn content_encoding(mut self, encoding: crate::chunk::codec::ContentEncoding) -> Self {
         self.format.content_encoding = encoding;
         self
     }

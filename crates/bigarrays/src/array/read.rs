@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::Stored;
 use super::view::StoredAxis;
-use crate::buffer::{Region, SharedViewMut, ViewMut, try_first_bytes, with_scratch};
-use crate::codec::EncodedRanges;
-use crate::domain::Dims;
-use crate::error::{Error, ErrorKind, Result};
-use crate::grid::{AxisSelection, ChunkProjection};
-use crate::layout::Layout;
+use crate::base::buffer::{Region, SharedViewMut, ViewMut, try_first_bytes, with_scratch};
+use crate::base::domain::Dims;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::chunk::codec::EncodedRanges;
+use crate::chunk::grid::{AxisSelection, ChunkProjection};
+use crate::chunk::layout::Layout;
 use crate::store::{Blob, Get, Part};
 
 /// Chunks requested at once: bounds the memory for requests of reads of any size.
@@ -178,8 +178,8 @@ pub(crate) fn decode_all(layout: &Layout, index: &[u64], blob: Blob<'_>) -> Resu
 mod tests {
     use super::*;
     use crate::array::{Array, ArrayOptions, Index, OpenOptions};
-    use crate::codec::ContentEncoding;
-    use crate::dtype::{DataType, FillValue};
+    use crate::base::dtype::{DataType, FillValue};
+    use crate::chunk::codec::ContentEncoding;
     use crate::format::{CreateSpec, Opened};
     use crate::store::{ChangeFn, GetSink, Store, Update};
     use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! Views: which elements of a stored array an [`Array`](super::Array) shows, and under which coordinates.
 
-use crate::domain::{Dims, Domain};
-use crate::error::{Error, ErrorKind, Result};
-use crate::grid::AxisSelection;
+use crate::base::domain::{Dims, Domain};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::chunk::grid::AxisSelection;
 
 /// How one axis of an array is indexed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,11 +4,11 @@
 use super::Stored;
 use super::read::decode;
 use super::view::{StoredAxis, ascending};
-use crate::buffer::{Region, View, ViewMut, try_first_bytes, with_scratch};
-use crate::codec::ContentEncoding;
-use crate::error::Result;
-use crate::grid::ChunkProjection;
-use crate::layout::Layout;
+use crate::base::buffer::{Region, View, ViewMut, try_first_bytes, with_scratch};
+use crate::base::error::Result;
+use crate::chunk::codec::ContentEncoding;
+use crate::chunk::grid::ChunkProjection;
+use crate::chunk::layout::Layout;
 use crate::store::{Blob, Change, Update};
 
 /// Chunks changed at once, or those of one shard: bounds the memory for requests of writes of any size.

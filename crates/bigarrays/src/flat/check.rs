@@ -9,8 +9,8 @@ use heed::RoTxn;
 use super::index::{Index, Tables, folder_of, generation};
 use super::record::{Record, check_name};
 use super::{FlatArray, Mode};
-use crate::error::{Error, ErrorKind, Result};
-use crate::interrupt::check_interrupt;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::run::interrupt::check_interrupt;
 
 /// The most that is told of one index.
 const MOST: usize = 1000;

@@ -14,8 +14,8 @@ use super::grow::row_len;
 use super::record::{Record, damaged};
 use super::slices::Facts;
 use super::{FlatArray, FlatSpec, SliceArray, replace};
-use crate::buffer::{first_bytes, with_scratch};
-use crate::error::{Error, Result};
+use crate::base::buffer::{first_bytes, with_scratch};
+use crate::base::error::{Error, Result};
 use crate::store::{io_error, is_beside, is_left, temporary_beside};
 
 /// Slices are copied in pieces of so many bytes at most, but at least a row.

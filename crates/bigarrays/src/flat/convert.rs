@@ -8,8 +8,8 @@ use super::grow::row_len;
 use super::index::folder_of;
 use super::ours::remove_index;
 use super::{FlatArray, FlatSpec, SliceArray};
-use crate::error::{Error, Result};
-use crate::format::bigarray;
+use crate::base::error::{Error, Result};
+use crate::format::files::bigarray;
 use crate::store::io_error;
 
 /// Elements are copied in pieces of so many bytes at most, but at least a row.

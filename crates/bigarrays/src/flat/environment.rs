@@ -11,7 +11,7 @@ use heed::{CommitOrAbort, Env, EnvFlags, EnvOpenOptions, MdbError};
 
 use super::inspect::inspect;
 use super::ours::DATA;
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::store::{io_error, temporary_beside};
 
 /// Address space for the index; the file takes only what it needs. Less where that is not to be had.

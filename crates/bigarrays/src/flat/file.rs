@@ -18,9 +18,9 @@ use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 
 use super::pending::{Pending, Record};
-use crate::error::{Error, ErrorKind, Result};
-use crate::format::npy::{Header, LONGEST_HEADER};
-use crate::pool::PerProcess;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::format::files::npy::{Header, LONGEST_HEADER};
+use crate::run::pool::PerProcess;
 use crate::store::ofd::{self, Kind, Private, Span};
 use crate::store::{IN_USE, io_error, waiting};
 

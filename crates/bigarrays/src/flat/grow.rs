@@ -8,9 +8,9 @@ use super::mapping::{expect_len, whole_header};
 use super::pending::Record;
 use super::slices::while_unnamed;
 use super::{FlatArray, Mode, replace};
-use crate::buffer::Order;
-use crate::error::{Error, ErrorKind, Result};
-use crate::format::npy::Header;
+use crate::base::buffer::Order;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::format::files::npy::Header;
 
 /// Appends of up to so many bytes are written under the guard, so that they leave nothing if they die.
 const AT_ONCE: usize = 1 << 20;

@@ -16,8 +16,8 @@ pub(super) use super::environment::Tables;
 use super::environment::{Opened, lmdb_error, make, open_environment, share};
 use super::ours::{DATA, expect_index, remove_index};
 use super::record::damaged;
-use crate::error::{Error, ErrorKind, Result};
-use crate::pool::{PerProcess, process, thread_pool, threads, whole_across_forks};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::run::pool::{PerProcess, process, thread_pool, threads, whole_across_forks};
 use crate::store::{io_error, is_beside};
 
 /// As many lookups take longer than waking a thread for them.

@@ -15,7 +15,7 @@ use std::collections::HashSet;
 use std::io;
 
 use super::record::LONGEST_NAME;
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 
 const MAGIC: u32 = 0xBEEF_C0DE;
 const VERSION: u32 = 1;

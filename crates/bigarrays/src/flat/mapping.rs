@@ -6,8 +6,8 @@ use memmap2::{MmapOptions, MmapRaw};
 
 use super::Mode;
 use super::file::DataFile;
-use crate::error::{Error, Result};
-use crate::format::npy::Header;
+use crate::base::error::{Error, Result};
+use crate::format::files::npy::Header;
 
 /// The elements as they were laid out when they were mapped. It stays valid while the file grows, and
 /// shows what is written to its rows, by whomever.

@@ -60,10 +60,10 @@ pub use grow::Unfinished;
 pub use mapping::Mapping;
 pub use slices::{NamedRows, Slice, SliceArray, expect_ours, forget_names};
 
-use crate::buffer::Order;
-use crate::error::{Error, ErrorKind, Result};
-pub use crate::format::npy::{Descr, Header};
-use crate::pool::whole_across_forks;
+use crate::base::buffer::Order;
+use crate::base::error::{Error, ErrorKind, Result};
+pub use crate::format::files::npy::{Descr, Header};
+use crate::run::pool::whole_across_forks;
 use file::DataFile;
 
 /// Whether these bytes could be the file of an index; for fuzzing.

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::index::folder_of;
 use super::pending::Pending;
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::store::io_error;
 
 /// The files of an index.

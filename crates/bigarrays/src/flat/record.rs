@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 
 /// As many bytes as a key of LMDB can have.
 pub(super) const LONGEST_NAME: usize = 511;

@@ -10,8 +10,8 @@ use super::file::DataFile;
 use super::index;
 use super::ours::expect_ours;
 use super::pending::Pending;
-use crate::error::Result;
-use crate::format::npy::Header;
+use crate::base::error::Result;
+use crate::format::files::npy::Header;
 use crate::store::{io_error, reserve, temporary_beside};
 
 /// Makes a file of zeros.

@@ -2,8 +2,8 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 
 use super::*;
-use crate::codec::ContentEncoding;
-use crate::dtype::DataType;
+use crate::base::dtype::DataType;
+use crate::chunk::codec::ContentEncoding;
 use crate::store::{Change, FlatFile, Store, StoreOptions, Update};
 
 fn new() -> (tempfile::TempDir, PathBuf, SliceArray) {

@@ -15,7 +15,7 @@ use super::mapping::whole_header;
 use super::pending::Pending;
 use super::record::{Record, check_name, damaged};
 use super::{FlatArray, FlatSpec, Mapping, Mode};
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 
 /// How often a file that is being replaced is looked for.
 const ATTEMPTS: usize = 1000;

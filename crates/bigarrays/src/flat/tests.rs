@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use super::grow::Unfinished;
 use super::*;
-use crate::dtype::DataType;
+use crate::base::dtype::DataType;
 
 fn spec(shape: &[u64]) -> FlatSpec {
     FlatSpec::new(Descr::of(DataType::U16), shape)

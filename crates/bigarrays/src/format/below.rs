@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::place::{Documents, OwnKeys};
 use super::{DOCUMENTS, FormatOptions, document, own, removed, store_at};
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::store::{Change, Get, LARGEST_METADATA, Part, Store, Update};
 
 /// Values removed at once, between two looks at the progress.

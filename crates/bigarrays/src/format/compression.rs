@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::dtype::DataType;
+use crate::base::dtype::DataType;
 
 /// What Blosc does with elements first, by its number.
 const SHUFFLES: [&str; 3] = ["noshuffle", "shuffle", "bitshuffle"];

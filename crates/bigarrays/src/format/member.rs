@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 
 /// The members of one object, and where it stands in the document.
 pub(super) struct Member<'a> {

@@ -7,53 +7,47 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value};
 
-use crate::buffer::Order;
-use crate::codec::ContentEncoding;
-use crate::curve::ChunkOrder;
-use crate::domain::{Dims, Domain};
-use crate::dtype::DataType;
-use crate::error::{Error, ErrorKind, Result};
-use crate::layout::{Layout, Resolution};
-use crate::store::shard_neuroglancer::ShardSpec;
+use crate::base::buffer::Order;
+use crate::base::domain::{Dims, Domain};
+use crate::base::dtype::DataType;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::chunk::codec::ContentEncoding;
+use crate::chunk::curve::ChunkOrder;
+use crate::chunk::layout::{Layout, Resolution};
+use crate::store::shard::neuroglancer::ShardSpec;
 use crate::store::{self, Get, Part, Store, StoreOptions, Wanted};
 
 mod axis;
 mod below;
-pub mod bigarray;
 mod compression;
 mod document;
-mod image;
+pub mod files;
 mod member;
 pub mod n5;
-pub mod npy;
+pub mod ome;
 mod own;
-mod pages;
 mod place;
-mod plain;
 pub mod precomputed;
-pub mod raw_file;
-pub mod stack;
-pub mod tiff;
 mod walk;
 pub mod zarr;
 
 pub use axis::AxisSpec;
 pub use below::Below;
-pub use plain::{NewArray, NumberedKeys, PlainFormat, Target, usual_names};
+pub use files::{NewArray, NumberedKeys, PlainFormat, Target, usual_names};
 pub use precomputed::Precomputed;
 
 /// Every format of this library, in the order in which they are tried.
 pub const BUILTIN: &[&dyn Format] = &[
     &Precomputed,
-    &zarr::OME_V3,
-    &zarr::OME_V2,
+    &ome::OME_V3,
+    &ome::OME_V2,
     &zarr::V3,
     &zarr::V2,
     &n5::N5,
-    &npy::Npy,
-    &tiff::FORMAT,
-    &stack::FORMAT,
-    &bigarray::FORMAT,
+    &files::npy::Npy,
+    &files::tiff::FORMAT,
+    &files::stack::FORMAT,
+    &files::bigarray::FORMAT,
 ];
 
 /// Keys of metadata, of whatever format, that may lie beside the chunks of an array.

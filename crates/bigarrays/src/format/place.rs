@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::DOCUMENTS;
 use super::document::Document;
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::store::Store;
 
 /// Says of a key, relative to an array or group, whether a chunk or shard of it can have that key.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Node;
-use crate::error::{ErrorKind, Result};
+use crate::base::error::{ErrorKind, Result};
 use crate::store::Store;
 
 /// How deep is looked: folders that link to those above do not end otherwise.

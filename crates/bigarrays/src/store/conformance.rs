@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::{Blob, Change, Extent, Finding, Get, Part, Store, Update, Wanted};
-use crate::codec::ContentEncoding;
-use crate::error::{Error, ErrorKind};
+use crate::base::error::{Error, ErrorKind};
+use crate::chunk::codec::ContentEncoding;
 
 type Test = fn(&dyn Store);
 

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::request::joined_len;
 use super::{Blob, Change, ChangeFn, Extent, Finding, Get, GetSink, Part, Store, Update};
-use crate::buffer::with_scratch;
-use crate::codec::{BytesCodec, ContentEncoding};
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::buffer::with_scratch;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::chunk::codec::{BytesCodec, ContentEncoding};
 
 /// The values of another store as they are before codecs encode them. Every value is read whole, whatever
 /// part of it is wanted.
@@ -176,7 +176,7 @@ impl Store for EncodedStore {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::{Checksum, ChecksumKind, Gzip};
+    use crate::chunk::codec::{Checksum, ChecksumKind, Gzip};
     use crate::store::{MemoryStore, Wanted};
 
     #[test]

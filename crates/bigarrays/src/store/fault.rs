@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::{Blob, Change, ChangeFn, Finding, Get, GetSink, Store, Update};
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 
 /// What a store is asked to do with one key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -25,9 +25,9 @@ use super::{
     Blob, Change, ChangeFn, Extent, Finding, Get, GetSink, Part, RESERVED, Store, StoreOptions, Update,
     Wanted, check_key, in_parallel, join_path, leftovers,
 };
-use crate::buffer::{first_bytes, with_scratch};
-use crate::codec::ContentEncoding;
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::buffer::{first_bytes, with_scratch};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::chunk::codec::ContentEncoding;
 
 /// Ranges no further apart than this are read at once: copying this much takes about as long as a
 /// system call.

@@ -8,8 +8,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::temporary;
-use crate::codec::ContentEncoding;
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
+use crate::chunk::codec::ContentEncoding;
 
 /// A writer that lives removes the other spellings of a key in less than this.
 const REMOVING: Duration = Duration::from_millis(100);

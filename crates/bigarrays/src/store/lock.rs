@@ -26,8 +26,8 @@ use rustix::io::Errno;
 
 use super::ofd::{self, Kind, Private, Span};
 use super::waiting::{lock, lock_thread};
-use crate::error::{Error, Result};
-use crate::pool::PerProcess;
+use crate::base::error::{Error, Result};
+use crate::run::pool::PerProcess;
 
 /// The name of the lock file in a root directory.
 const LOCK_FILE: &str = ".bigarrays.lock";

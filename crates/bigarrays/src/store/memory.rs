@@ -7,10 +7,10 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock};
 use super::{
     Blob, Change, ChangeFn, Extent, Get, GetSink, Store, Update, Wanted, check_key, in_parallel, join_path,
 };
-use crate::buffer::with_scratch;
-use crate::codec::ContentEncoding;
-use crate::error::{Error, ErrorKind, Result};
-use crate::pool::whole_across_forks;
+use crate::base::buffer::with_scratch;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::chunk::codec::ContentEncoding;
+use crate::run::pool::whole_across_forks;
 
 /// How many maps share the keys, so that threads seldom wait for each other.
 const SHARDS: usize = 64;

@@ -1,11 +1,11 @@
 //! Stores: keys ↔ bytes. Blocking and batched; a store decides for itself how to do a batch in
 //! parallel, and hands each value on from whichever thread has it.
 
-mod flat;
+mod flat_file;
 mod read_only;
 
-pub use flat::FlatFile;
-pub(crate) use flat::{IN_USE, io_error, is_beside, is_left, reserve, temporary_beside};
+pub use flat_file::FlatFile;
+pub(crate) use flat_file::{IN_USE, io_error, is_beside, is_left, reserve, temporary_beside};
 pub(crate) use lock::KeyLocks;
 
 use std::cmp::Reverse;
@@ -18,10 +18,10 @@ use std::time::Duration;
 
 use rayon::prelude::*;
 
-use crate::codec::ContentEncoding;
-use crate::error::{Error, Result};
-use crate::interrupt::{PATIENCE, check_interrupt, interrupted, interruptible, is_interruptible};
-use crate::pool::{is_alone, pool};
+use crate::base::error::{Error, Result};
+use crate::chunk::codec::ContentEncoding;
+use crate::run::interrupt::{PATIENCE, check_interrupt, interrupted, interruptible, is_interruptible};
+use crate::run::pool::{is_alone, pool};
 
 pub mod cache;
 pub mod conformance;
@@ -34,9 +34,7 @@ mod memory;
 mod object;
 pub(crate) mod ofd;
 mod request;
-mod shard;
-pub mod shard_neuroglancer;
-pub mod shard_zarr;
+pub mod shard;
 mod survey;
 mod temporary;
 pub(crate) mod waiting;
@@ -415,7 +413,7 @@ pub(crate) fn in_parallel<T: Sync>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::ErrorKind;
+    use crate::base::error::ErrorKind;
 
     #[test]
     fn urls_and_paths() {

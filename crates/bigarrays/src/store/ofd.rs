@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, Ordering};
 
-use crate::pool::whole_across_forks;
+use crate::run::pool::whole_across_forks;
 
 /// A range of a file, which may lie beyond its end. A length of zero is all that follows.
 #[derive(Clone, Copy, Debug)]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{ChangeFn, Finding, Get, GetSink, Store, Update};
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 
 /// A store that refuses every change, and says why.
 #[derive(Debug)]

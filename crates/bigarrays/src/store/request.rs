@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::codec::ContentEncoding;
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
+use crate::chunk::codec::ContentEncoding;
 
 /// A request for one value.
 #[derive(Clone, Debug)]
@@ -211,7 +211,7 @@ pub enum Change {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::ErrorKind;
+    use crate::base::error::ErrorKind;
 
     #[test]
     fn parts_are_checked_against_the_value() {

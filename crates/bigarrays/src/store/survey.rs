@@ -1,6 +1,6 @@
 //! What there is in a store, beyond what listing tells.
 
-use crate::error::Error;
+use crate::base::error::Error;
 
 /// Something that a [survey](super::Store::survey) comes upon.
 #[derive(Debug)]

@@ -7,8 +7,8 @@ use std::sync::{Mutex, MutexGuard, OnceLock, TryLockError};
 use std::time::{Duration, Instant};
 
 use super::ofd::{self, Kind, Span};
-use crate::error::{Error, ErrorKind, Result};
-use crate::interrupt::{PATIENCE, check_interrupt};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::run::interrupt::{PATIENCE, check_interrupt};
 
 /// So often a lock is tried for without a pause.
 const YIELDS: usize = 10;

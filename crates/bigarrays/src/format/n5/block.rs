@@ -8,11 +8,11 @@
 
 use std::sync::Arc;
 
-use crate::buffer::{Order, Region, View, ViewMut, with_scratch};
-use crate::codec::{ArrayCodec, Asked, BytesCodec, ChunkSpec, Raw};
-use crate::domain::Dims;
-use crate::dtype::FillValue;
-use crate::error::{Error, Result};
+use crate::base::buffer::{Order, Region, View, ViewMut, with_scratch};
+use crate::base::domain::Dims;
+use crate::base::dtype::FillValue;
+use crate::base::error::{Error, Result};
+use crate::chunk::codec::{ArrayCodec, Asked, BytesCodec, ChunkSpec, Raw};
 
 /// The elements behind the header.
 const ELEMENTS: Raw = Raw::with_endianness(Order::Fortran, true);
@@ -140,8 +140,8 @@ impl ArrayCodec for N5Block {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::Gzip;
-    use crate::dtype::DataType;
+    use crate::base::dtype::DataType;
+    use crate::chunk::codec::Gzip;
 
     fn read(codec: &N5Block, bytes: &[u8], shape: &[usize]) -> Result<Vec<u8>> {
         let spec = ChunkSpec { dtype: DataType::U16, shape: Dims::from_slice(shape) };

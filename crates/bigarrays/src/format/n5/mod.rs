@@ -16,15 +16,15 @@ use super::{
     Abilities, CreateSpec, Format, FormatOptions, Node, Opened, ScaleSelector, axis, compression, store_at,
     walk,
 };
-use crate::buffer::Order;
-use crate::codec::{ChunkSpec, CodecPipeline, ContentEncoding};
-use crate::domain::{Dims, Domain};
-use crate::dtype::FillValue;
-use crate::error::{Error, ErrorKind, Result};
-use crate::grid::{ChunkGrid, EdgeChunks};
-use crate::layout::{Layout, Resolution};
+use crate::base::buffer::Order;
+use crate::base::domain::{Dims, Domain};
+use crate::base::dtype::FillValue;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::chunk::codec::{ChunkSpec, CodecPipeline, ContentEncoding};
+use crate::chunk::grid::{ChunkGrid, EdgeChunks};
+use crate::chunk::layout::{Layout, Resolution};
 use crate::store::Store;
-use crate::store::shard_zarr::{GridKeys, PlaceKeys};
+use crate::store::shard::zarr::{GridKeys, PlaceKeys};
 use attributes::{Dataset, RESERVED, numbers, texts};
 pub use block::N5Block;
 
@@ -369,7 +369,7 @@ pub(super) fn own_keys(documents: &Documents) -> Option<OwnKeys> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dtype::DataType;
+    use crate::base::dtype::DataType;
     use crate::{OpenOptions, format, ndarray};
 
     fn create(url: &str, shape: &[u64], encoding: &str) -> crate::Array {

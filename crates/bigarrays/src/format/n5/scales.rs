@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 
 use super::attributes::numbers;
 use super::{ATTRIBUTES, N5, of, resolution, store};
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::chunk::layout::Resolution;
 use crate::format::document::{self, Document};
 use crate::format::{CreateSpec, FormatOptions, Opened, Scale, ScaleSelector};
-use crate::layout::Resolution;
 use crate::store::Store;
 
 /// The most scales that are looked for.

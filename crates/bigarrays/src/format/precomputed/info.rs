@@ -4,13 +4,13 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::domain::{Dims, Domain};
-use crate::dtype::DataType;
-use crate::error::{Error, Result};
+use crate::base::domain::{Dims, Domain};
+use crate::base::dtype::DataType;
+use crate::base::error::{Error, Result};
+use crate::chunk::layout::Resolution;
 use crate::format::Scale;
 use crate::format::member::{Member, brief, integer, positive, up_to};
-use crate::layout::Resolution;
-use crate::store::shard_neuroglancer::ShardSpec;
+use crate::store::shard::neuroglancer::ShardSpec;
 
 /// A parsed `info`. The document keeps members that this library does not know.
 #[derive(Clone, Debug, PartialEq)]
@@ -121,7 +121,7 @@ impl Info {
     pub fn insert(&mut self, scale: ScaleInfo) -> Result<usize> {
         if self.scales.iter().any(|known| known.key == scale.key) {
             let message = format!("scale {:?} exists", scale.key);
-            return Err(Error::new(crate::ErrorKind::AlreadyExists, message));
+            return Err(Error::new(crate::base::error::ErrorKind::AlreadyExists, message));
         }
         let volume = |scale: &ScaleInfo| scale.resolution.iter().product::<f64>();
         let at = self.scales.iter().take_while(|known| volume(known) <= volume(&scale)).count();
@@ -352,7 +352,7 @@ mod tests {
                 _ => unreachable!(),
             }
             let error = parse(&document).unwrap_err();
-            assert_eq!(error.kind(), crate::ErrorKind::InvalidMetadata, "{pointer}");
+            assert_eq!(error.kind(), crate::base::error::ErrorKind::InvalidMetadata, "{pointer}");
             assert!(error.to_string().contains(named), "{pointer}: {error}");
         }
         assert!(Info::parse(b"{").unwrap_err().to_string().contains("JSON"));

@@ -10,17 +10,17 @@ use info::{Info, ScaleInfo, with_channels};
 
 use super::place::{self, Documents, OwnKeys, check_new_key, expect_no_chunks};
 use super::{Abilities, CreateSpec, Format, FormatOptions, NewSharding, Opened, ScaleSelector, store_at};
-use crate::buffer::Order;
-use crate::codec::{
+use crate::base::buffer::Order;
+use crate::base::domain::{Dims, Domain};
+use crate::base::dtype::{DataType, FillValue};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::chunk::codec::{
     self, ArrayCodec, Blosc, BytesCodec, ChunkSpec, CodecPipeline, CompressedSegmentation, Compresso,
     ContentEncoding, Gzip, Jpeg, Jxl, Png, Raw, Zstd,
 };
-use crate::domain::{Dims, Domain};
-use crate::dtype::{DataType, FillValue};
-use crate::error::{Error, ErrorKind, Result};
-use crate::grid::{ChunkGrid, EdgeChunks};
-use crate::layout::{KeyEncoding, Layout, Sharding};
-use crate::store::shard_neuroglancer::{ShardedStore, TYPE};
+use crate::chunk::grid::{ChunkGrid, EdgeChunks};
+use crate::chunk::layout::{KeyEncoding, Layout, Sharding};
+use crate::store::shard::neuroglancer::{ShardedStore, TYPE};
 use crate::store::{Change, Get, LARGEST_METADATA, Part, ReadOnlyStore, Store, Update};
 use sharding::MortonKeys;
 

@@ -1,13 +1,13 @@
 //! Ids of chunks for shards, and the choice of parameters.
 
-use crate::codec::ContentEncoding;
-use crate::curve::{ChunkOrder, Morton};
-use crate::domain::Dims;
-use crate::error::{Error, Result};
+use crate::base::domain::Dims;
+use crate::base::error::{Error, Result};
+use crate::chunk::codec::ContentEncoding;
+use crate::chunk::curve::{ChunkOrder, Morton};
+use crate::chunk::grid::ChunkGrid;
+use crate::chunk::layout::KeyEncoding;
 use crate::format::{CreateSpec, NewSharding};
-use crate::grid::ChunkGrid;
-use crate::layout::KeyEncoding;
-use crate::store::shard_neuroglancer::{Members, ShardHash, ShardSpec};
+use crate::store::shard::neuroglancer::{Members, ShardHash, ShardSpec};
 
 /// Chunk ids as keys, in decimal digits.
 #[derive(Clone, Debug)]

@@ -9,13 +9,13 @@ use serde_json::{Map, Value, json};
 use super::codecs;
 use super::shards;
 use super::shards::{Level, SHARDING};
-use crate::buffer::Order;
-use crate::codec::{
+use crate::base::buffer::Order;
+use crate::base::domain::Dims;
+use crate::base::dtype::DataType;
+use crate::base::error::{Error, Result};
+use crate::chunk::codec::{
     ArrayCodec, Bitround, BytesCodec, ChunkSpec, CodecPipeline, FixedScaleOffset, Raw, Transpose,
 };
-use crate::domain::Dims;
-use crate::dtype::DataType;
-use crate::error::{Error, Result};
 use crate::format::member::{Member, brief, naturals, up_to};
 
 /// One entry of a list of codecs.
@@ -147,7 +147,9 @@ impl Builder {
 
     fn add(&mut self, spec: &CodecSpec) -> Result<()> {
         let named = |error: Error| match error.kind() {
-            crate::ErrorKind::InvalidArgument => Error::metadata(format!("{}: {error}", spec.path)),
+            crate::base::error::ErrorKind::InvalidArgument => {
+                Error::metadata(format!("{}: {error}", spec.path))
+            }
             _ => error,
         };
         if self.array.is_none() && self.add_step(spec)? {

@@ -6,12 +6,12 @@ use pco::{DeltaSpec, ModeSpec};
 use serde_json::Value;
 
 use super::chain::CodecSpec;
-use crate::codec::{
+use crate::base::dtype::DataType;
+use crate::base::error::Result;
+use crate::chunk::codec::{
     ArrayCodec, Blosc, BloscCompressor, BloscShuffle, BytesCodec, Bz2, Checksum, ChecksumKind, Gzip,
     PackBits, PackBitsPadding, Pcodec, Shuffle, Zlib, Zstd,
 };
-use crate::dtype::DataType;
-use crate::error::Result;
 use crate::format::member::{integer, positive, up_to};
 
 /// The codec from bytes to bytes that `spec` names, of elements of `dtype`; `None` if there is none of

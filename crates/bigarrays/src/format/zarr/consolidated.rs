@@ -7,7 +7,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Version, group, v2, v3};
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::format::document::{self, Document};
 use crate::format::{FormatOptions, store_at};
 use crate::store::Store;

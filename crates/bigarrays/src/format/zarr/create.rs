@@ -7,9 +7,9 @@ use super::fill;
 use super::keys::Keys;
 use super::meta::Meta;
 use super::shards::SHARDING;
-use crate::curve::ChunkOrder;
-use crate::domain::Domain;
-use crate::error::{Error, Result};
+use crate::base::domain::Domain;
+use crate::base::error::{Error, Result};
+use crate::chunk::curve::ChunkOrder;
 use crate::format::member::naturals;
 use crate::format::{CreateSpec, NewSharding};
 
@@ -20,7 +20,7 @@ const CHUNK_BYTES: u64 = 1 << 20;
 ///
 /// # Errors
 /// `InvalidArgument` if there is no such shape.
-pub(super) fn chunk_shape(spec: &CreateSpec) -> Result<Vec<u64>> {
+pub(crate) fn chunk_shape(spec: &CreateSpec) -> Result<Vec<u64>> {
     let shape = spec.domain.shape();
     if let Some(chunk) = &spec.chunk {
         if chunk.len() == shape.len() && !chunk.contains(&0) {
@@ -45,7 +45,7 @@ pub(super) const ENCODINGS: [&str; 4] = ["raw", "zstd", "gzip", "blosc"];
 ///
 /// # Errors
 /// `InvalidMetadata` if these are of no array.
-pub(super) fn like(meta: &Meta) -> Result<CreateSpec> {
+pub(crate) fn like(meta: &Meta) -> Result<CreateSpec> {
     let mut spec = CreateSpec::new(meta.dtype, Domain::from_shape(&meta.shape)?);
     let shard = match &meta.codecs[..] {
         [only] if only.name == SHARDING => only.configuration.get("chunk_shape").and_then(naturals),
@@ -83,7 +83,7 @@ fn encoding(codecs: &Value) -> (Option<String>, Option<u32>) {
 ///
 /// # Errors
 /// `InvalidArgument` for an encoding that is none of Zarr.
-pub(super) fn codecs(spec: &CreateSpec) -> Result<Value> {
+pub(crate) fn codecs(spec: &CreateSpec) -> Result<Value> {
     if let Some(codecs) = &spec.codecs {
         if spec.encoding.is_some() || spec.level.is_some() {
             return Err(Error::invalid("give either codecs, or an encoding and its level"));
@@ -117,7 +117,7 @@ const SHARD_BYTES: u64 = 64 << 20;
 ///
 /// # Errors
 /// `InvalidArgument` if chunks do not fill shards.
-pub(super) fn shard_shape(spec: &CreateSpec, chunk: &[u64]) -> Result<Option<Vec<u64>>> {
+pub(crate) fn shard_shape(spec: &CreateSpec, chunk: &[u64]) -> Result<Option<Vec<u64>>> {
     if let Some(shard) = &spec.shard {
         let fills = |(shard, chunk): (&u64, &u64)| *shard > 0 && shard % chunk == 0;
         if shard.len() == chunk.len() && shard.iter().zip(chunk).all(fills) {
@@ -144,7 +144,7 @@ pub(super) fn shard_shape(spec: &CreateSpec, chunk: &[u64]) -> Result<Option<Vec
 }
 
 /// The list of one codec that packs chunks of shape `chunk` and of these codecs into shards.
-pub(super) fn sharded(chunk: &[u64], codecs: &Value) -> Value {
+pub(crate) fn sharded(chunk: &[u64], codecs: &Value) -> Value {
     let index = json!([{"name": "bytes", "configuration": {"endian": "little"}}, {"name": "crc32c"}]);
     json!([{"name": SHARDING, "configuration": {
         "chunk_shape": chunk, "codecs": codecs, "index_codecs": index, "index_location": "end",
@@ -159,13 +159,13 @@ const OWN: &str = "bigarrays";
 const ORDER: &str = "shard_order";
 
 /// The order of chunks in shards that the attributes of an array name.
-pub(super) fn order_of(attributes: Option<&Value>) -> ChunkOrder {
+pub(crate) fn order_of(attributes: Option<&Value>) -> ChunkOrder {
     let own = attributes.and_then(|attributes| attributes.get(OWN)?.get(ORDER)?.as_str());
     own.and_then(|name| name.parse().ok()).unwrap_or_default()
 }
 
 /// The attributes of a new array, with the order that is asked for.
-pub(super) fn attributes(spec: &CreateSpec) -> Map<String, Value> {
+pub(crate) fn attributes(spec: &CreateSpec) -> Map<String, Value> {
     let mut attributes = spec.attributes.clone().unwrap_or_default();
     if let Some(order) = spec.shard_order {
         let own = attributes.entry(OWN).or_insert_with(|| json!({}));
@@ -178,7 +178,7 @@ pub(super) fn attributes(spec: &CreateSpec) -> Map<String, Value> {
 }
 
 /// How keys are made: as asked for in words such as `default/` or `v2.`, or as `usual`.
-pub(super) fn key_encoding(spec: &CreateSpec, usual: Keys) -> Result<Keys> {
+pub(crate) fn key_encoding(spec: &CreateSpec, usual: Keys) -> Result<Keys> {
     match spec.chunk_keys.as_deref() {
         None => Ok(usual),
         Some("default/") => Ok(Keys { prefixed: true, separator: '/' }),
@@ -192,7 +192,7 @@ pub(super) fn key_encoding(spec: &CreateSpec, usual: Keys) -> Result<Keys> {
 }
 
 /// An error if `spec` asks for what Zarr does not have.
-pub(super) fn check(spec: &CreateSpec) -> Result<()> {
+pub(crate) fn check(spec: &CreateSpec) -> Result<()> {
     if spec.domain.origin().iter().any(|&origin| origin != 0) {
         return Err(Error::invalid(format!(
             "arrays of Zarr start at zero, not at that of box {}",

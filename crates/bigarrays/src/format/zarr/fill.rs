@@ -5,7 +5,7 @@
 use half::f16;
 use serde_json::{Value, json};
 
-use crate::dtype::{DataType, FillValue};
+use crate::base::dtype::{DataType, FillValue};
 
 /// The fill value that `value` says of elements of `dtype`; `None` if it says none.
 pub(super) fn parse(value: &Value, dtype: DataType) -> Option<FillValue> {

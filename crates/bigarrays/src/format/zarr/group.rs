@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::consolidated::entries;
 use super::{Version, v2, v3};
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 use crate::format::document::{self, Document};
 use crate::format::{Node, walk};
 use crate::store::Store;

@@ -2,14 +2,14 @@
 
 use std::fmt::Write;
 
-use crate::domain::Dims;
-use crate::grid::ChunkGrid;
-use crate::layout::KeyEncoding;
-use crate::store::shard_zarr::GridKeys;
+use crate::base::domain::Dims;
+use crate::chunk::grid::ChunkGrid;
+use crate::chunk::layout::KeyEncoding;
+use crate::store::shard::zarr::GridKeys;
 
 /// How the key of a chunk is made of its place in the grid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Keys {
+pub(crate) struct Keys {
     /// Whether keys begin with `c`, as the `default` of Zarr 3.
     pub(super) prefixed: bool,
     pub(super) separator: char,

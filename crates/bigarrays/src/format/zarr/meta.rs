@@ -7,21 +7,21 @@ use serde_json::Value;
 use super::chain::{self, Chain, CodecSpec};
 use super::keys::Keys;
 use super::shards::{Level, SHARDING};
-use crate::codec::ContentEncoding;
-use crate::curve::ChunkOrder;
-use crate::domain::{Dims, Domain};
-use crate::dtype::{DataType, FillValue};
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::domain::{Dims, Domain};
+use crate::base::dtype::{DataType, FillValue};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::chunk::codec::ContentEncoding;
+use crate::chunk::curve::ChunkOrder;
+use crate::chunk::grid::{ChunkGrid, EdgeChunks};
+use crate::chunk::layout::{KeyEncoding, Layout, Sharding};
 use crate::format::Opened;
-use crate::grid::{ChunkGrid, EdgeChunks};
-use crate::layout::{KeyEncoding, Layout, Sharding};
 use crate::store::Store;
 use crate::store::encoded::EncodedStore;
-use crate::store::shard_zarr::{GridKeys, PlaceKeys, ShardGrid, ShardedStore};
+use crate::store::shard::zarr::{GridKeys, PlaceKeys, ShardGrid, ShardedStore};
 
 /// The metadata of an array.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Meta {
+pub(crate) struct Meta {
     pub(super) shape: Vec<u64>,
     pub(super) dtype: DataType,
     pub(super) chunk: Vec<u64>,

@@ -3,13 +3,11 @@
 mod chain;
 mod codecs;
 mod consolidated;
-mod create;
+pub(super) mod create;
 mod fill;
 mod group;
 mod keys;
 mod meta;
-mod multiscale;
-mod ome;
 mod own;
 pub(super) mod shards;
 mod v2;
@@ -24,12 +22,12 @@ use super::{
     Abilities, CreateSpec, Format, FormatOptions, NewSharding, Node, Opened, ScaleSelector, axis,
     compression, store_at,
 };
-use crate::codec::ContentEncoding;
-use crate::error::{Error, ErrorKind, Result};
-use crate::store::shard_zarr::GridKeys;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::chunk::codec::ContentEncoding;
+use crate::format::ome::{OME_V2, OME_V3, OmeZarr};
+use crate::store::shard::zarr::GridKeys;
 use crate::store::{MemoryStore, Store};
 use meta::Meta;
-pub use ome::{OME_V2, OME_V3, OmeZarr};
 pub(super) use own::own_keys;
 
 /// Zarr 3.
@@ -41,17 +39,17 @@ pub static V2: Zarr = Zarr { version: Version::Two };
 /// Arrays and groups of Zarr, of one of its versions.
 #[derive(Clone, Copy, Debug)]
 pub struct Zarr {
-    version: Version,
+    pub(super) version: Version,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Version {
+pub(super) enum Version {
     Two,
     Three,
 }
 
 /// What there is at a place.
-enum Found {
+pub(crate) enum Found {
     Array(Meta),
     /// A group with its metadata.
     Group(Document),
@@ -73,7 +71,7 @@ pub fn check_metadata(bytes: &[u8], version: u8) -> Result<()> {
 }
 
 impl Zarr {
-    fn store(&self, url: &str, options: &FormatOptions) -> Result<Arc<dyn Store>> {
+    pub(crate) fn store(&self, url: &str, options: &FormatOptions) -> Result<Arc<dyn Store>> {
         store_at(url.strip_prefix("zarr://").unwrap_or(url), options)
     }
 
@@ -83,12 +81,12 @@ impl Zarr {
     }
 
     /// Has consolidated metadata above `url` know nothing of it, which is about to be removed.
-    fn forget(&self, url: &str, options: &FormatOptions) -> Result<()> {
+    pub(crate) fn forget(&self, url: &str, options: &FormatOptions) -> Result<()> {
         consolidated::forget(self.version, url.strip_prefix("zarr://").unwrap_or(url), options)
     }
 
     /// Looks for an array or a group at the root of `store`.
-    fn find(&self, store: &dyn Store) -> Result<Option<Found>> {
+    pub(crate) fn find(&self, store: &dyn Store) -> Result<Option<Found>> {
         let located = |key: &str| {
             let location = store.location(key);
             move |error: Error| error.at(location)
@@ -119,7 +117,7 @@ impl Zarr {
     ///
     /// # Errors
     /// `NotFound`; `InvalidArgument` for a group.
-    fn array(&self, store: &dyn Store) -> Result<Meta> {
+    pub(crate) fn array(&self, store: &dyn Store) -> Result<Meta> {
         match self.find(store)? {
             Some(Found::Array(meta)) => Ok(meta),
             Some(Found::Group(_)) => Err(Error::invalid("this is a group, not an array")),
@@ -128,7 +126,7 @@ impl Zarr {
     }
 
     /// The attributes of the group at the root of `store`; `None` if there is none.
-    fn group_attributes(&self, store: &dyn Store) -> Result<Option<Document>> {
+    pub(crate) fn group_attributes(&self, store: &dyn Store) -> Result<Option<Document>> {
         if self.version == Version::Two {
             if document::read(store, v2::GROUP)?.is_none() {
                 return Ok(None);
@@ -146,7 +144,7 @@ impl Zarr {
     }
 
     /// Removes the metadata of the group at the root of `store`.
-    fn remove_group(&self, store: &dyn Store) -> Result<()> {
+    pub(crate) fn remove_group(&self, store: &dyn Store) -> Result<()> {
         match self.version {
             Version::Three => document::take(store, v3::KEY).map(drop),
             Version::Two => {
@@ -162,7 +160,7 @@ impl Zarr {
     }
 
     /// Opens the array at `path` of the group in `store`.
-    fn open_member(&self, store: &dyn Store, path: &str) -> Result<Opened> {
+    pub(crate) fn open_member(&self, store: &dyn Store, path: &str) -> Result<Opened> {
         let child = store.child(path)?;
         let meta = self.array(&*child).map_err(|error| error.at(child.location("")))?;
         meta.opened(self.name(), child)
@@ -199,7 +197,7 @@ impl Zarr {
 
     /// Creates an array. If it `adopts`, one that is there already, of the very same metadata and without chunks, is
     /// taken for what somebody was about to make and did not finish.
-    fn create_or_adopt(
+    pub(crate) fn create_or_adopt(
         &self,
         url: &str,
         spec: &CreateSpec,
@@ -247,7 +245,7 @@ impl Zarr {
     }
 
     /// Changes the attributes of an array or group, unless `change` has an error.
-    fn try_change_attributes(
+    pub(crate) fn try_change_attributes(
         &self,
         url: &str,
         change: &(dyn Fn(Document) -> Result<Document> + Sync),
@@ -279,7 +277,7 @@ impl Zarr {
     }
 
     /// What of `spec` chunks of Zarr can be; it is of one that has them if `is_own`.
-    fn fit_array(&self, spec: CreateSpec, is_own: bool) -> CreateSpec {
+    pub(crate) fn fit_array(&self, spec: CreateSpec, is_own: bool) -> CreateSpec {
         let is_known = |name: &String| create::ENCODINGS.contains(&name.as_str());
         let is_sharded = spec.shard.is_some() || spec.sharding != NewSharding::None;
         let encoding = spec.encoding.filter(is_known);

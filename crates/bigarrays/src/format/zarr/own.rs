@@ -2,10 +2,10 @@
 
 use super::meta::Meta;
 use super::{v2, v3};
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::format::place::{Documents, OwnKeys, expect_no_chunks};
 use crate::store::Store;
-use crate::store::shard_zarr::GridKeys;
+use crate::store::shard::zarr::GridKeys;
 
 impl Meta {
     /// Whether `key` is that of a chunk or shard, be it outside of the array.

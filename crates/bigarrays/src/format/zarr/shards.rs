@@ -8,13 +8,13 @@ use serde_json::Value;
 
 use super::chain::{self, Builder, Chain, CodecSpec, Step};
 use super::codecs;
-use crate::buffer::Order;
-use crate::codec::{Bitround, BytesCodec, ChunkSpec, Transpose};
-use crate::domain::Dims;
-use crate::dtype::DataType;
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::buffer::Order;
+use crate::base::domain::Dims;
+use crate::base::dtype::DataType;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::chunk::codec::{Bitround, BytesCodec, ChunkSpec, Transpose};
 use crate::format::member::{Member, naturals};
-use crate::store::shard_zarr::IndexSpec;
+use crate::store::shard::zarr::IndexSpec;
 
 /// The codec that packs chunks into shards.
 pub(in crate::format) const SHARDING: &str = "sharding_indexed";

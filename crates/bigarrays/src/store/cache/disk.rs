@@ -21,8 +21,8 @@ use std::time::{Duration, SystemTime};
 
 use super::entry::{self, Header, LONGEST_HEADER};
 use super::memory::Value;
-use crate::error::{Error, Result};
-use crate::pool::PerProcess;
+use crate::base::error::{Error, Result};
+use crate::run::pool::PerProcess;
 use crate::store::RESERVED;
 use crate::store::lock::stable_hash;
 use crate::store::temporary::{Temporary, remove_abandoned};
@@ -288,14 +288,14 @@ fn expect_cache(directory: &Path) -> Result<()> {
     if directory.join(MARK).is_file() {
         return Ok(());
     }
-    let error = Error::new(crate::ErrorKind::NotFound, "there is no cache here");
+    let error = Error::new(crate::base::error::ErrorKind::NotFound, "there is no cache here");
     Err(error.during("opening").at(directory.display().to_string()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::ContentEncoding;
+    use crate::chunk::codec::ContentEncoding;
 
     fn value(name: &str, length: usize) -> Value {
         let bytes: Vec<u8> = (0..length).map(|k| k as u8).collect();

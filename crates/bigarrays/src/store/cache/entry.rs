@@ -15,7 +15,7 @@
 //!                value
 //! ```
 
-use crate::codec::ContentEncoding;
+use crate::chunk::codec::ContentEncoding;
 use crate::store::lock::stable_hash;
 
 const MAGIC: &[u8; 8] = b"BIGACHE1";

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::entry::Header;
-use crate::codec::ContentEncoding;
+use crate::chunk::codec::ContentEncoding;
 use crate::store::Blob;
 
 /// Bytes that a value takes beside itself, its name and its version.

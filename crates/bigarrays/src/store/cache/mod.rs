@@ -29,10 +29,10 @@ use super::{
     Blob, ChangeFn, Extent, Finding, Get, GetSink, Part, Settings, Store, Update, Wanted, in_parallel,
     is_settled,
 };
-use crate::buffer::with_scratch;
-use crate::codec::ContentEncoding;
-use crate::error::Result;
-use crate::pool::PerProcess;
+use crate::base::buffer::with_scratch;
+use crate::base::error::Result;
+use crate::chunk::codec::ContentEncoding;
+use crate::run::pool::PerProcess;
 
 /// The longest value that is fetched whole where only a part of it is wanted.
 const WIDENED: u64 = 4 << 20;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 use crate::store::Settings;
 use crate::store::lock::stable_hash;
 

@@ -2,7 +2,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
-use crate::error::Error;
+use crate::base::error::Error;
 use crate::store::fault::{FaultStore, Operation};
 use crate::store::{Change, FileStore, MemoryStore, StoreOptions, conformance};
 

@@ -11,9 +11,9 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::runtime::Network;
 use super::service::{Client, Place};
 use super::settings::Settings;
-use crate::error::{Error, ErrorKind, Result};
-use crate::interrupt::{PATIENCE, check_interrupt};
-use crate::pool::PerProcess;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::run::interrupt::{PATIENCE, check_interrupt};
+use crate::run::pool::PerProcess;
 
 /// How long finding credentials and a bucket's region may take.
 const CONNECTING: Duration = Duration::from_secs(60);

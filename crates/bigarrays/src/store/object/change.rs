@@ -21,8 +21,8 @@ use super::runtime::Again;
 use super::service::Client;
 use super::transport::OfValue;
 use super::work::Maker;
-use crate::codec::ContentEncoding;
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::chunk::codec::ContentEncoding;
 use crate::store::{Change, Part, Wanted};
 
 /// The metadata entry with the names of the changes that a value contains; letters alone, as services

@@ -5,7 +5,7 @@ use base64::prelude::BASE64_STANDARD;
 use http::HeaderMap;
 use md5::{Digest, Md5};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 
 /// Checksums of a value as it is stored, from the headers of an answer with all of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

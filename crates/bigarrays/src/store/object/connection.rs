@@ -16,8 +16,8 @@ use reqwest::{ClientBuilder, NoProxy, Proxy};
 
 use super::change::random;
 use super::service::Service;
-use crate::error::{Error, Result};
-use crate::pool::PerProcess;
+use crate::base::error::{Error, Result};
+use crate::run::pool::PerProcess;
 
 /// Most redirects that are followed for one request.
 const MOST_REDIRECTS: usize = 10;

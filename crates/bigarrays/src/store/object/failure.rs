@@ -9,8 +9,8 @@ use super::connection::Elsewhere;
 use super::service::Service;
 use super::settings::is_secret;
 use super::transport::{NoConditions, Unknown};
-use crate::error::{Error, ErrorKind};
-use crate::text::redact;
+use crate::base::error::{Error, ErrorKind};
+use crate::base::text::redact;
 
 /// The longest account of a cause.
 const LONGEST: usize = 600;

@@ -13,8 +13,8 @@ use super::failure::{self, is_missing};
 use super::runtime::{Again, Budget};
 use super::service::Client;
 use super::transport::OfValue;
-use crate::codec::ContentEncoding;
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::chunk::codec::ContentEncoding;
 use crate::store::{Blob, Extent, Part, Wanted};
 
 /// Ranges no further apart than this are one request: they come about as soon as another would.

@@ -13,7 +13,7 @@ use super::failure;
 use super::runtime::Again;
 use super::service::Service;
 use super::work::Work;
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 use crate::store::RESERVED;
 
 /// Lists of different prefixes under way at once.

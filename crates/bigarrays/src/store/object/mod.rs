@@ -30,8 +30,8 @@ use self::runtime::network;
 use self::service::{Client, Place, Service};
 use self::work::{Event, Make, Work};
 use super::{ChangeFn, Get, GetSink, Store, StoreOptions, Update, join_path};
-use crate::error::{Error, ErrorKind, Result};
-use crate::pool::{PerProcess, pool};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::run::pool::{PerProcess, pool};
 
 /// A store whose values are the objects below a prefix.
 #[derive(Clone, Debug)]

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::error::{Error, ErrorKind, Result};
-use crate::pool::PerProcess;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::run::pool::PerProcess;
 
 /// Threads that move bytes between the network and memory; decoding and encoding happen elsewhere.
 const THREADS: usize = 2;

@@ -18,7 +18,7 @@ use super::credentials::{Chain, profile_region};
 use super::settings::Settings;
 use super::throttle::Throttle;
 use super::transport::Transport;
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 
 /// The kinds of services.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 
 /// Options of a store, such as `region=eu-west-1`. Keys are those of the service's environment
 /// variables in lower case, with or without its prefix (`aws_region` or `region`), and those of

@@ -12,8 +12,8 @@ use super::failure;
 use super::fetch::{Fetch, Fetched};
 use super::runtime::{Budget, Network};
 use super::service::{Client, Service};
-use crate::error::{Error, ErrorKind, Result};
-use crate::pool::PerProcess;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::run::pool::PerProcess;
 use crate::store::lock::stable_hash;
 use crate::store::{Change, Get, RESERVED, Update, check_key};
 

@@ -7,13 +7,15 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::Store;
-use crate::codec::ContentEncoding;
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::chunk::codec::ContentEncoding;
 
 pub(super) mod cache;
+pub mod neuroglancer;
 pub(super) mod read;
 pub(super) mod survey;
 pub(super) mod write;
+pub mod zarr;
 
 use read::Lookups;
 pub(crate) use write::{WAVE_BYTES, WAVE_READS};

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::{Item, Lookup, Places, Sharded, keeps_changing};
-use crate::buffer::with_scratch;
-use crate::codec::ContentEncoding;
-use crate::error::{Error, Result};
-use crate::interrupt::check_interrupt;
+use crate::base::buffer::with_scratch;
+use crate::base::error::{Error, Result};
+use crate::chunk::codec::ContentEncoding;
+use crate::run::interrupt::check_interrupt;
 use crate::store::{Blob, Extent, Get, GetSink, Part, Wanted, in_parallel};
 
 /// How often a shard is read that others replace meanwhile.

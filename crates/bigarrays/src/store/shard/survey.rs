@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{ChunkPlace, Sharded};
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::store::Finding;
 
 /// How often a shard is looked at that seems damaged: others may have replaced it meanwhile.

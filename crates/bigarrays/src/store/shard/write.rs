@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::{ChunkPlace, Sharded, expect_apart};
-use crate::codec::ContentEncoding;
-use crate::error::{Error, Result};
-use crate::pool::threads;
+use crate::base::error::{Error, Result};
+use crate::chunk::codec::ContentEncoding;
+use crate::run::pool::threads;
 use crate::store::{Blob, Change, ChangeFn, Update, in_parallel};
 
 /// The most bytes of new chunks that are held for several shards at once.

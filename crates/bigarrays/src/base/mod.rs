@@ -1,0 +1,8 @@
+//! What everything else is said in: errors, types and boxes of elements, memory, and text that may be shown.
+//! Nothing here does I/O or starts threads.
+
+pub mod buffer;
+pub mod domain;
+pub mod dtype;
+pub mod error;
+pub mod text;

@@ -1,0 +1,197 @@
+//! Blosc 1: `blosclz` as BigArrays.jl writes it, and Zarr's `blosc` with any compressor and shuffle.
+
+use std::ffi::CStr;
+
+use blosc_src as sys;
+
+use crate::base::buffer::first_bytes;
+use crate::base::error::{Error, Result};
+use crate::chunk::codec::{Asked, BytesCodec};
+
+/// Blosc 1. Every compressor is understood when read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Blosc {
+    typesize: usize,
+    level: u8,
+    compressor: BloscCompressor,
+    shuffle: BloscShuffle,
+    /// In bytes; chosen by Blosc if zero.
+    block: usize,
+}
+
+/// What compresses the blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum BloscCompressor {
+    BloscLz,
+    Lz4,
+    Lz4Hc,
+    Snappy,
+    Zlib,
+    Zstd,
+}
+
+impl BloscCompressor {
+    /// Every compressor.
+    pub const ALL: [Self; 6] = [Self::BloscLz, Self::Lz4, Self::Lz4Hc, Self::Snappy, Self::Zlib, Self::Zstd];
+
+    /// Blosc's name of it.
+    pub fn name(self) -> &'static str {
+        self.c_name().to_str().unwrap_or_default()
+    }
+
+    fn c_name(self) -> &'static CStr {
+        match self {
+            Self::BloscLz => c"blosclz",
+            Self::Lz4 => c"lz4",
+            Self::Lz4Hc => c"lz4hc",
+            Self::Snappy => c"snappy",
+            Self::Zlib => c"zlib",
+            Self::Zstd => c"zstd",
+        }
+    }
+}
+
+/// What is done to elements before they are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BloscShuffle {
+    /// Nothing.
+    None,
+    /// Their bytes are sorted by place.
+    Bytes,
+    /// Their bits are.
+    Bits,
+}
+
+impl Blosc {
+    /// The level that is written where none is asked for.
+    pub const DEFAULT_LEVEL: u8 = 5;
+
+    /// Blosc of elements of `typesize` bytes, written with effort `level`, 0 to 9.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for another level or a typesize outside 1 to 255.
+    pub fn new(typesize: usize, level: u8) -> Result<Self> {
+        match (typesize, level) {
+            (1..=255, 0..=9) => Ok(Self {
+                typesize,
+                level,
+                compressor: BloscCompressor::BloscLz,
+                shuffle: BloscShuffle::Bytes,
+                block: 0,
+            }),
+            _ => Err(Error::invalid(format!(
+                "blosc level {level} is not in 0 to 9 or typesize {typesize} not in 1 to 255"
+            ))),
+        }
+    }
+
+    /// Written by another compressor, with another shuffle and blocks of `block` bytes (0: as is good).
+    #[must_use]
+    pub fn with(self, compressor: BloscCompressor, shuffle: BloscShuffle, block: usize) -> Self {
+        Self { compressor, shuffle, block, ..self }
+    }
+}
+
+impl BytesCodec for Blosc {
+    fn name(&self) -> &'static str {
+        if self.compressor == BloscCompressor::BloscLz { "blosclz" } else { "blosc" }
+    }
+
+    fn encode(&self, bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        if bytes.len() > sys::BLOSC_MAX_BUFFERSIZE as usize {
+            return Err(Error::unsupported("blosc holds chunks below 2 GiB; choose a smaller chunk"));
+        }
+        let shuffle = match self.shuffle {
+            BloscShuffle::None => sys::BLOSC_NOSHUFFLE,
+            BloscShuffle::Bytes => sys::BLOSC_SHUFFLE,
+            BloscShuffle::Bits => sys::BLOSC_BITSHUFFLE,
+        };
+        let start = out.len();
+        out.resize(start + bytes.len() + sys::BLOSC_MAX_OVERHEAD as usize, 0);
+        let target = &mut out[start..];
+        // SAFETY: pointers and lengths are those of slices that do not overlap; the name is a C string.
+        let length = unsafe {
+            sys::blosc_compress_ctx(
+                self.level.into(),
+                shuffle as i32,
+                self.typesize,
+                bytes.len(),
+                bytes.as_ptr().cast(),
+                target.as_mut_ptr().cast(),
+                target.len(),
+                self.compressor.c_name().as_ptr(),
+                self.block,
+                1,
+            )
+        };
+        match usize::try_from(length) {
+            Ok(length) if length > 0 => {
+                out.truncate(start + length);
+                Ok(())
+            }
+            _ => Err(Error::invalid(format!("cannot compress: blosc says {length}"))),
+        }
+    }
+
+    fn writes_all(&self, _: Asked) -> bool {
+        true
+    }
+
+    fn decode(&self, bytes: &[u8], max_len: usize, out: &mut Vec<u8>) -> Result<usize> {
+        let mut length = 0;
+        // SAFETY: pointer and length are those of a slice.
+        if unsafe { sys::blosc_cbuffer_validate(bytes.as_ptr().cast(), bytes.len(), &mut length) } != 0 {
+            return Err(Error::corrupt("blosc: damaged or truncated"));
+        }
+        if length > max_len {
+            return Err(Error::corrupt(format!("blosc: {length} bytes instead of at most {max_len}")));
+        }
+        if length == 0 {
+            return Ok(0);
+        }
+        let target = first_bytes(out, length);
+        // SAFETY: the header was validated against the slice's length, which makes decoding safe; the
+        // target has the length that is passed.
+        let written = unsafe {
+            sys::blosc_decompress_ctx(bytes.as_ptr().cast(), target.as_mut_ptr().cast(), length, 1)
+        };
+        match usize::try_from(written) {
+            Ok(written) if written == length => Ok(length),
+            _ => Err(Error::corrupt("blosc: damaged")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chunk::codec::hostile;
+
+    #[test]
+    fn shuffles_elements() {
+        let values: Vec<u8> = (0..10_000u32).flat_map(u32::to_le_bytes).collect();
+        let size = |typesize| {
+            let mut bytes = Vec::new();
+            Blosc::new(typesize, 5).unwrap().encode(&values, &mut bytes).unwrap();
+            let mut out = Vec::new();
+            assert_eq!(
+                Blosc::new(1, 5).unwrap().decode(&bytes, values.len(), &mut out).unwrap(),
+                values.len()
+            );
+            assert_eq!(out, values);
+            bytes.len()
+        };
+        assert!(size(4) * 4 < size(1));
+    }
+
+    #[test]
+    fn hostile_bytes() {
+        let codec = Blosc::new(4, 5).unwrap();
+        for compressor in BloscCompressor::ALL {
+            for shuffle in [BloscShuffle::None, BloscShuffle::Bytes, BloscShuffle::Bits] {
+                hostile::bytes_codec(&codec.with(compressor, shuffle, 0));
+            }
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! `bz2`: one or several streams of bzip2.
+
+use bzip2::{Action, Compress, Compression, Decompress, Status};
+
+use crate::base::error::{Error, Result};
+use crate::chunk::codec::growing::Growing;
+use crate::chunk::codec::{Asked, BytesCodec};
+
+/// bzip2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bz2 {
+    level: u8,
+}
+
+impl Bz2 {
+    /// The level that is written where none is asked for.
+    pub const DEFAULT_LEVEL: u8 = 1;
+
+    /// bzip2 in blocks of `level` times 100 kB, 1 to 9.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for another level.
+    pub fn new(level: u8) -> Result<Self> {
+        match level {
+            1..=9 => Ok(Self { level }),
+            _ => Err(Error::invalid(format!("bz2 level {level} is not in 1 to 9"))),
+        }
+    }
+}
+
+impl BytesCodec for Bz2 {
+    fn name(&self) -> &'static str {
+        "bz2"
+    }
+
+    fn encode(&self, bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        let mut compress = Compress::new(Compression::new(self.level.into()), 0);
+        out.reserve(bytes.len() + bytes.len() / 100 + 600);
+        loop {
+            let read = compress.total_in() as usize;
+            let status = compress.compress_vec(&bytes[read..], out, Action::Finish);
+            match status.map_err(|error| Error::invalid("cannot compress").caused_by(error))? {
+                Status::StreamEnd => return Ok(()),
+                _ => out.reserve(out.len().max(4096)),
+            }
+        }
+    }
+
+    fn writes_all(&self, _: Asked) -> bool {
+        true
+    }
+
+    fn decode(&self, bytes: &[u8], max_len: usize, out: &mut Vec<u8>) -> Result<usize> {
+        let (mut read, mut out) = (0, Growing::new("bz2", bytes.len(), max_len, out));
+        let mut stream = Decompress::new(false);
+        loop {
+            let (from, before) = (stream.total_in(), stream.total_out());
+            let status = stream.decompress(&bytes[read..], out.space());
+            let status = status.map_err(|error| Error::corrupt("bz2: damaged").caused_by(error))?;
+            let more = stream.total_in() - from;
+            read += more as usize;
+            out.wrote(stream.total_out() - before, more, status == Status::StreamEnd)?;
+            match status {
+                Status::StreamEnd if read == bytes.len() => return Ok(out.len()),
+                Status::StreamEnd => stream = Decompress::new(false),
+                _ => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chunk::codec::hostile;
+
+    #[test]
+    fn hostile_bytes() {
+        hostile::bytes_codec(&Bz2::new(Bz2::DEFAULT_LEVEL).unwrap());
+    }
+
+    #[test]
+    fn streams_follow_each_other() {
+        let (codec, mut bytes, mut out) = (Bz2 { level: 9 }, Vec::new(), Vec::new());
+        codec.encode(&[1; 300_000], &mut bytes).unwrap();
+        codec.encode(&[2; 5], &mut bytes).unwrap();
+        assert_eq!(codec.decode(&bytes, 300_005, &mut out).unwrap(), 300_005);
+        assert_eq!((out[299_999], out[300_004]), (1, 2));
+        assert!(codec.decode(&bytes, 300_004, &mut out).is_err());
+    }
+}

@@ -1,0 +1,230 @@
+//! `lz4`: blocks of LZ4 with a checksum each, as `LZ4BlockOutputStream` of lz4-java writes them.
+//!
+//! ```text
+//! "LZ4Block" │ method and size: u8 │ stored bytes: u32 │ decoded bytes: u32 │ checksum: u32 │ a block
+//! ```
+//! All numbers are little-endian. The high half of the fifth field's byte is 1 for a block that is stored as it
+//! is, 2 for one of LZ4; the low half says that blocks have at most 2^(10 + it) bytes. The last block is empty.
+
+use lz4_flex::block::{compress_into, decompress_into, get_maximum_output_size};
+use twox_hash::XxHash32;
+
+use crate::base::buffer::{first_bytes, with_scratch};
+use crate::base::error::{Error, Result};
+use crate::chunk::codec::{Asked, BytesCodec};
+
+const MAGIC: &[u8; 8] = b"LZ4Block";
+const HEADER: usize = 21;
+const STORED: u8 = 0x10;
+const COMPRESSED: u8 = 0x20;
+
+/// What LZ4 makes of a byte at most, nearly.
+const MOST_RATIO: usize = 255;
+
+/// LZ4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lz4 {
+    /// Bytes of a block before compression; `None` for one block without header.
+    block: Option<usize>,
+}
+
+impl Lz4 {
+    /// The size of blocks where none is asked for.
+    pub const DEFAULT_BLOCK: u32 = 1 << 16;
+
+    /// The sizes that blocks can have.
+    pub const BLOCKS: std::ops::RangeInclusive<u32> = 64..=1 << 25;
+
+    /// Blocks of `block` bytes before compression.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if that is none of [`Lz4::BLOCKS`].
+    pub fn new(block: u32) -> Result<Self> {
+        match Self::BLOCKS.contains(&block) {
+            true => Ok(Self { block: Some(block as usize) }),
+            false => Err(Error::invalid(format!("lz4 blocks of {block} bytes are not in 64 to 2^25"))),
+        }
+    }
+
+    /// One block without header, as z5 writes it.
+    pub const fn plain() -> Self {
+        Self { block: None }
+    }
+}
+
+/// The checksum of decoded bytes, of which lz4-java keeps 28 bits.
+fn checksum(bytes: &[u8]) -> u32 {
+    XxHash32::oneshot(0x9747_b28c, bytes) & 0x0fff_ffff
+}
+
+/// A block and what its header says.
+struct Block<'a> {
+    method: u8,
+    stored: &'a [u8],
+    length: usize,
+    checksum: u32,
+}
+
+impl<'a> Block<'a> {
+    /// Takes a block off the front; `None` for the empty one at the end.
+    fn take(bytes: &mut &'a [u8]) -> Result<Option<Self>> {
+        let cut = || Error::corrupt("lz4: truncated");
+        let (header, rest) = bytes.split_first_chunk::<HEADER>().ok_or_else(cut)?;
+        let number = |at: usize| u32::from_le_bytes([0, 1, 2, 3].map(|k| header[at + k]));
+        let (stored, length) = (number(9) as usize, number(13) as usize);
+        let (method, most) = (header[8] & 0xf0, 1usize << (10 + (header[8] & 0x0f)));
+        let is_possible = match method {
+            STORED => stored == length,
+            COMPRESSED => stored > 0 && length > 0 && length / MOST_RATIO <= stored,
+            _ => false,
+        };
+        if header[..8] != *MAGIC || !is_possible || length > most {
+            return Err(Error::corrupt("lz4: a damaged header"));
+        }
+        let (stored, rest) = rest.split_at_checked(stored).ok_or_else(cut)?;
+        *bytes = rest;
+        let block = Self { method, stored, length, checksum: number(17) };
+        if length == 0 {
+            return if block.checksum == 0 { Ok(None) } else { Err(Error::corrupt("lz4: a damaged end")) };
+        }
+        Ok(Some(block))
+    }
+
+    /// Decodes the block, which `out` has the length of.
+    fn decode(&self, out: &mut [u8]) -> Result<()> {
+        if self.method == STORED {
+            out.copy_from_slice(self.stored);
+        } else if decompress(self.stored, out)? != out.len() {
+            return Err(Error::corrupt("lz4: a block is shorter than its header says"));
+        }
+        match checksum(out) == self.checksum {
+            true => Ok(()),
+            false => Err(Error::corrupt("lz4: the checksum of a block does not match")),
+        }
+    }
+}
+
+fn decompress(bytes: &[u8], out: &mut [u8]) -> Result<usize> {
+    decompress_into(bytes, out).map_err(|error| Error::corrupt("lz4: damaged").caused_by(error))
+}
+
+/// Appends a block; the empty one ends the stream.
+fn put(plain: &[u8], size: u8, scratch: &mut Vec<u8>, out: &mut Vec<u8>) -> Result<()> {
+    let room = first_bytes(scratch, get_maximum_output_size(plain.len()));
+    let length =
+        compress_into(plain, room).map_err(|error| Error::invalid("cannot compress").caused_by(error))?;
+    let (method, stored) = if length < plain.len() { (COMPRESSED, &room[..length]) } else { (STORED, plain) };
+    out.extend_from_slice(MAGIC);
+    out.push(method | size);
+    let checksum = if plain.is_empty() { 0 } else { checksum(plain) };
+    for number in [stored.len() as u32, plain.len() as u32, checksum] {
+        out.extend_from_slice(&number.to_le_bytes());
+    }
+    out.extend_from_slice(stored);
+    Ok(())
+}
+
+impl BytesCodec for Lz4 {
+    fn name(&self) -> &'static str {
+        "lz4"
+    }
+
+    fn encode(&self, bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        let Some(block) = self.block else {
+            let start = out.len();
+            out.resize(start + get_maximum_output_size(bytes.len()), 0);
+            let length = compress_into(bytes, &mut out[start..])
+                .map_err(|error| Error::invalid("cannot compress").caused_by(error))?;
+            out.truncate(start + length);
+            return Ok(());
+        };
+        let size = block.next_power_of_two().trailing_zeros().saturating_sub(10) as u8;
+        with_scratch(|scratch| {
+            bytes.chunks(block).chain([&[][..]]).try_for_each(|plain| put(plain, size, scratch, out))
+        })
+    }
+
+    /// Decodes either form, whichever is written.
+    fn writes_all(&self, _: Asked) -> bool {
+        true
+    }
+
+    fn decode(&self, bytes: &[u8], max_len: usize, out: &mut Vec<u8>) -> Result<usize> {
+        let is_in_blocks = bytes.len() >= MAGIC.len() || self.block.is_some();
+        if is_in_blocks && bytes.starts_with(&MAGIC[..MAGIC.len().min(bytes.len())]) {
+            return decode_blocks(bytes, max_len, out);
+        }
+        let most = bytes.len().saturating_mul(MOST_RATIO).min(max_len);
+        decompress(bytes, first_bytes(out, most))
+    }
+
+    fn max_encoded_len(&self, len: usize) -> usize {
+        // What the header of each of the smallest blocks adds.
+        let headers = (len / 64).saturating_add(2).saturating_mul(HEADER);
+        len.saturating_add(len / 8).saturating_add(headers).saturating_add(4096)
+    }
+}
+
+fn decode_blocks(bytes: &[u8], max_len: usize, out: &mut Vec<u8>) -> Result<usize> {
+    let (mut rest, mut length) = (bytes, 0usize);
+    while let Some(block) = Block::take(&mut rest)? {
+        length = length.saturating_add(block.length);
+    }
+    if !rest.is_empty() {
+        return Err(Error::corrupt(format!("lz4: {} bytes behind the end", rest.len())));
+    }
+    if length > max_len {
+        return Err(Error::corrupt(format!("lz4: more than {max_len} bytes")));
+    }
+    let (mut rest, mut out) = (bytes, first_bytes(out, length));
+    while let Some(block) = Block::take(&mut rest)? {
+        let (part, behind) = out.split_at_mut(block.length);
+        block.decode(part)?;
+        out = behind;
+    }
+    Ok(length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chunk::codec::hostile;
+
+    #[test]
+    fn hostile_bytes() {
+        hostile::bytes_codec(&Lz4::new(Lz4::DEFAULT_BLOCK).unwrap());
+    }
+
+    #[test]
+    fn streams_of_lz4_java_are_read() {
+        // What lz4-java makes of "a" and of 100 "b".
+        let a = *b"LZ4Block\x16\x01\0\0\0\x01\0\0\0\x14\xe1\xb7\x02a";
+        let b = *b"LZ4Block\x26\x0b\0\0\0\x64\0\0\0\xc0\xda\x49\x06\x1fb\x01\0\x4bPbbbbb";
+        let end = b"LZ4Block\x16\0\0\0\0\0\0\0\0\0\0\0\0";
+        let (codec, mut out) = (Lz4::new(1 << 16).unwrap(), Vec::new());
+        assert_eq!(codec.decode(&[&a[..], &b, end].concat(), 200, &mut out).unwrap(), 101);
+        assert_eq!((out[0], &out[1..101]), (b'a', &[b'b'; 100][..]));
+        assert!(codec.decode(&[&a[..], end, end].concat(), 200, &mut out).is_err());
+        assert!(codec.decode(&a, 200, &mut out).is_err());
+        let mut ours = Vec::new();
+        codec.encode(b"a", &mut ours).unwrap();
+        assert_eq!(ours, [&a[..], end].concat());
+        let mut damaged = [&b[..], end].concat();
+        damaged[20] |= 0x10;
+        assert!(codec.decode(&damaged, 200, &mut out).is_err());
+    }
+
+    #[test]
+    fn blocks_without_header() {
+        let (mut bytes, mut out) = (Vec::new(), Vec::new());
+        for plain in [hostile::texture(5000), vec![0; 5000], b"LZ4".to_vec()] {
+            bytes.clear();
+            Lz4::plain().encode(&plain, &mut bytes).unwrap();
+            for codec in [Lz4::plain(), Lz4::new(64).unwrap()] {
+                assert_eq!(codec.decode(&bytes, 5000, &mut out).unwrap(), plain.len());
+                assert_eq!(out[..plain.len()], plain);
+                assert!(plain.len() < 100 || codec.decode(&bytes, 4999, &mut out).is_err());
+            }
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! `pcodec`: numbers by their distribution, through pco.
+
+use half::f16;
+use pco::data_types::Number;
+use pco::standalone::{guarantee, simple_compress, simple_decompress_into};
+use pco::{ChunkConfig, DeltaSpec, ModeSpec, PagingSpec};
+
+use crate::base::buffer::{Order, Region, View, ViewMut, try_first_bytes, with_scratch};
+use crate::base::dtype::DataType;
+use crate::base::error::{Error, Result};
+use crate::chunk::codec::{ArrayCodec, Asked, ChunkSpec, decode_whole};
+
+/// Numbers in C order, compressed by pco.
+#[derive(Clone, Debug)]
+pub struct Pcodec {
+    config: ChunkConfig,
+    page: usize,
+}
+
+impl Pcodec {
+    /// The level that is written where none is asked for.
+    pub const DEFAULT_LEVEL: u8 = 8;
+
+    /// Numbers in a page where nothing else is asked for.
+    pub const DEFAULT_PAGE: usize = 1 << 18;
+
+    /// pco with effort `level`, 0 to 12, in pages of up to `page` numbers.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for another level or pages without numbers.
+    pub fn new(level: u8, mode: ModeSpec, delta: DeltaSpec, page: usize) -> Result<Self> {
+        if level > 12 || page == 0 {
+            return Err(Error::invalid(format!(
+                "pcodec level {level} is not in 0 to 12, or pages of {page}"
+            )));
+        }
+        let config = ChunkConfig::default()
+            .with_compression_level(level.into())
+            .with_mode_spec(mode)
+            .with_delta_spec(delta)
+            .with_paging_spec(PagingSpec::EqualPagesUpTo(page));
+        Ok(Self { config, page })
+    }
+
+    fn compress<T: Number>(&self, elements: &[T], out: &mut Vec<u8>) -> Result<()> {
+        let bytes = simple_compress(elements, &self.config)
+            .map_err(|error| Error::invalid("cannot compress").caused_by(error))?;
+        out.extend_from_slice(&bytes);
+        Ok(())
+    }
+}
+
+macro_rules! numbers {
+    ($dtype:expr, $T:ident, $N:ident => $body:expr) => {
+        match $dtype {
+            DataType::I16 => numbers!(@ i16, $T, $N, $body),
+            DataType::I32 => numbers!(@ i32, $T, $N, $body),
+            DataType::I64 => numbers!(@ i64, $T, $N, $body),
+            DataType::U16 => numbers!(@ u16, $T, $N, $body),
+            DataType::U32 => numbers!(@ u32, $T, $N, $body),
+            DataType::U64 => numbers!(@ u64, $T, $N, $body),
+            DataType::F16 => numbers!(@ f16, $T, $N, $body),
+            DataType::F32 => numbers!(@ f32, $T, $N, $body),
+            DataType::F64 => numbers!(@ f64, $T, $N, $body),
+            other => Err(Error::unsupported(format!("pcodec holds numbers of 2 bytes or more, not {other}"))),
+        }
+    };
+    (@ $type:ty, $T:ident, $N:ident, $body:expr) => {{
+        type $T = $type;
+        const $N: usize = size_of::<$type>();
+        $body
+    }};
+}
+
+fn decompress<T: Number + Default>(bytes: &[u8], count: usize) -> Result<Vec<T>> {
+    let mut elements = Vec::new();
+    elements
+        .try_reserve_exact(count)
+        .map_err(|error| Error::corrupt(format!("pcodec: {count} numbers")).caused_by(error))?;
+    elements.resize(count, T::default());
+    let progress = simple_decompress_into(bytes, &mut elements)
+        .map_err(|error| Error::corrupt("pcodec: damaged or truncated").caused_by(error))?;
+    if progress.n_processed == count && progress.finished {
+        return Ok(elements);
+    }
+    Err(Error::corrupt(format!("pcodec: other than {count} numbers")))
+}
+
+impl ArrayCodec for Pcodec {
+    fn name(&self) -> &'static str {
+        "pcodec"
+    }
+
+    fn check(&self, spec: &ChunkSpec) -> Result<()> {
+        spec.byte_len()?;
+        numbers!(spec.dtype, T, N => { let _: (Option<T>, usize) = (None, N); Ok(()) })
+    }
+
+    fn encode(&self, chunk: &View<'_>, spec: &ChunkSpec, out: &mut Vec<u8>) -> Result<()> {
+        with_scratch(|scratch| {
+            let bytes = try_first_bytes(scratch, spec.byte_len()?)?;
+            ViewMut::dense(bytes, &spec.shape, spec.dtype.size(), Order::C)?.copy_from(chunk);
+            numbers!(spec.dtype, T, N => {
+                let elements: Vec<T> = bytes.as_chunks::<N>().0.iter().map(|e| T::from_ne_bytes(*e)).collect();
+                self.compress(&elements, out)
+            })
+        })
+    }
+
+    fn reads_once(&self) -> bool {
+        true
+    }
+
+    fn writes_all(&self, _: Asked) -> bool {
+        true
+    }
+
+    fn decode(&self, bytes: &[u8], spec: &ChunkSpec, region: &Region, out: &mut ViewMut<'_>) -> Result<()> {
+        let count = spec.byte_len()? / spec.dtype.size();
+        decode_whole(spec, region, Order::C, out, |target| {
+            numbers!(spec.dtype, T, N => {
+                let elements = decompress::<T>(bytes, count)?;
+                let places = target.as_chunks_mut::<N>().0;
+                places.iter_mut().zip(elements).for_each(|(place, element)| *place = element.to_ne_bytes());
+                Ok(())
+            })
+        })
+    }
+
+    fn max_encoded_len(&self, spec: &ChunkSpec) -> usize {
+        let Ok(length) = spec.byte_len() else { return usize::MAX };
+        // Small pages cost a header each.
+        let pages = (length / spec.dtype.size()).div_ceil(self.page);
+        let headers = guarantee::header_size().saturating_add(pages.saturating_mul(1024));
+        length.saturating_add(length / 8).saturating_add(headers).saturating_add(4096)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chunk::codec::hostile;
+
+    #[test]
+    fn hostile_chunks() {
+        let spec = hostile::spec(DataType::U16, &[10, 7, 4]);
+        let elements = hostile::texture(560);
+        let codec = Pcodec::new(Pcodec::DEFAULT_LEVEL, ModeSpec::Auto, DeltaSpec::Auto, Pcodec::DEFAULT_PAGE)
+            .unwrap();
+        codec.check(&spec).unwrap();
+        let mut bytes = Vec::new();
+        codec.encode(&View::dense(&elements, &spec.shape, 2, Order::C).unwrap(), &spec, &mut bytes).unwrap();
+        hostile::array_codec(&codec, &bytes, &spec);
+        assert!(codec.check(&hostile::spec(DataType::U8, &[1])).is_err());
+    }
+}

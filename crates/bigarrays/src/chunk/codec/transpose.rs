@@ -1,0 +1,124 @@
+//! `transpose`: a chunk with its axes in another order, encoded by another codec.
+
+use std::sync::Arc;
+
+use crate::base::buffer::{Region, View, ViewMut};
+use crate::base::domain::Dims;
+use crate::base::error::{Error, Result};
+use crate::chunk::codec::{ArrayCodec, Asked, ChunkSpec, EncodedRanges};
+
+/// Chunks whose axis `k`, as they are encoded, is the axis `axes[k]` of the array.
+#[derive(Clone, Debug)]
+pub struct Transpose {
+    axes: Dims<usize>,
+    inner: Arc<dyn ArrayCodec>,
+}
+
+impl Transpose {
+    /// Encodes by `inner` what has the axes in the order of `axes`.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if `axes` does not name each axis once.
+    pub fn new(axes: &[usize], inner: Arc<dyn ArrayCodec>) -> Result<Self> {
+        let mut sorted: Dims<usize> = axes.into();
+        sorted.sort_unstable();
+        if sorted.iter().copied().eq(0..axes.len()) {
+            return Ok(Self { axes: axes.into(), inner });
+        }
+        Err(Error::invalid(format!("{axes:?} is no order of {} axes", axes.len())))
+    }
+
+    fn order<T: Copy>(&self, values: &[T]) -> Dims<T> {
+        self.axes.iter().map(|&axis| values[axis]).collect()
+    }
+
+    fn spec(&self, spec: &ChunkSpec) -> ChunkSpec {
+        ChunkSpec { dtype: spec.dtype, shape: self.order(&spec.shape) }
+    }
+
+    fn region(&self, region: &Region) -> Region {
+        Region {
+            start: self.order(&region.start),
+            count: self.order(&region.count),
+            step: self.order(&region.step),
+        }
+    }
+
+    fn arrangement(&self) -> Dims<Option<usize>> {
+        self.axes.iter().map(|&axis| Some(axis)).collect()
+    }
+}
+
+impl ArrayCodec for Transpose {
+    fn name(&self) -> &'static str {
+        "transpose"
+    }
+
+    fn check(&self, spec: &ChunkSpec) -> Result<()> {
+        if spec.shape.len() != self.axes.len() {
+            return Err(Error::invalid(format!("an order of {} axes", self.axes.len())));
+        }
+        self.inner.check(&self.spec(spec))
+    }
+
+    fn encode(&self, chunk: &View<'_>, spec: &ChunkSpec, out: &mut Vec<u8>) -> Result<()> {
+        self.inner.encode(&chunk.clone().arranged(&self.arrangement()), &self.spec(spec), out)
+    }
+
+    fn reads_once(&self) -> bool {
+        self.inner.reads_once()
+    }
+
+    fn writes_all(&self, asked: Asked) -> bool {
+        self.inner.writes_all(asked)
+    }
+
+    fn decode(&self, bytes: &[u8], spec: &ChunkSpec, region: &Region, out: &mut ViewMut<'_>) -> Result<()> {
+        let mut out = out.reborrow().arranged(&self.arrangement());
+        self.inner.decode(bytes, &self.spec(spec), &self.region(region), &mut out)
+    }
+
+    fn max_encoded_len(&self, spec: &ChunkSpec) -> usize {
+        self.inner.max_encoded_len(&self.spec(spec))
+    }
+
+    fn ranges(&self, spec: &ChunkSpec, region: &Region) -> Option<EncodedRanges> {
+        self.inner.ranges(&self.spec(spec), &self.region(region))
+    }
+
+    fn decode_ranges(
+        &self,
+        bytes: &[u8],
+        spec: &ChunkSpec,
+        region: &Region,
+        out: &mut ViewMut<'_>,
+    ) -> Result<()> {
+        let mut out = out.reborrow().arranged(&self.arrangement());
+        self.inner.decode_ranges(bytes, &self.spec(spec), &self.region(region), &mut out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::buffer::Order;
+    use crate::base::dtype::DataType;
+    use crate::chunk::codec::Raw;
+
+    #[test]
+    fn axes_in_another_order() {
+        let codec = Transpose::new(&[1, 2, 0], Arc::new(Raw::new(Order::C))).unwrap();
+        let spec = ChunkSpec { dtype: DataType::U8, shape: Dims::from_slice(&[2, 3, 4]) };
+        let elements: Vec<u8> = (0..24).collect();
+        let mut bytes = Vec::new();
+        codec.encode(&View::dense(&elements, &[2, 3, 4], 1, Order::C).unwrap(), &spec, &mut bytes).unwrap();
+        assert_eq!(bytes[..5], [0, 12, 1, 13, 2]);
+        let one = |value: usize| Dims::from_elem(value, 3);
+        let region = Region { start: Dims::from_slice(&[0, 1, 2]), count: one(1), step: one(1) };
+        let mut out = [0];
+        let mut view = ViewMut::dense(&mut out, &[1, 1, 1], 1, Order::C).unwrap();
+        codec.decode(&bytes, &spec, &region, &mut view).unwrap();
+        assert_eq!(out, [6]);
+        assert!(Transpose::new(&[0, 0, 1], Arc::new(Raw::new(Order::C))).is_err());
+    }
+}

@@ -1,0 +1,123 @@
+//! `xz`: one or several streams of xz, which hold LZMA 2.
+//!
+//! <https://tukaani.org/xz/xz-file-format.txt>
+
+use liblzma::stream::{Action, CONCATENATED, Check, Filters, LzmaOptions, Status, Stream};
+
+use crate::base::error::{Error, Result};
+use crate::chunk::codec::growing::Growing;
+use crate::chunk::codec::{Asked, BytesCodec};
+
+/// What a decoder may take beside its output: the dictionary of the largest preset and some tables.
+const DECODER_BYTES: u64 = 66 << 20;
+
+/// The smallest dictionary.
+const SMALLEST: u32 = 1 << 12;
+
+/// xz.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Xz {
+    preset: u32,
+}
+
+impl Xz {
+    /// The preset where none is asked for.
+    pub const DEFAULT_PRESET: u32 = 6;
+
+    /// xz of a preset from 0 to 9.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for another one.
+    pub fn new(preset: u32) -> Result<Self> {
+        match preset {
+            0..=9 => Ok(Self { preset }),
+            _ => Err(Error::invalid(format!("xz preset {preset} is not in 0 to 9"))),
+        }
+    }
+
+    /// An encoder whose dictionary is not larger than what it is to hold.
+    fn encoder(self, len: usize) -> std::result::Result<Stream, liblzma::stream::Error> {
+        let mut options = LzmaOptions::new_preset(self.preset)?;
+        // 256 KiB for preset 0, then powers of two from 1 MiB on, the largest for 9.
+        let usual =
+            [1 << 18, 1 << 20, 1 << 21, 1 << 22, 1 << 22, 1 << 23, 1 << 23, 1 << 24, 1 << 25, 1 << 26];
+        let usual = usual[self.preset as usize];
+        options.dict_size(u32::try_from(len).map_or(usual, |len| len.clamp(SMALLEST, usual)));
+        Stream::new_stream_encoder(Filters::new().lzma2(&options), Check::Crc64)
+    }
+}
+
+impl BytesCodec for Xz {
+    fn name(&self) -> &'static str {
+        "xz"
+    }
+
+    fn encode(&self, bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        let failed = |error| Error::invalid("cannot compress").caused_by(error);
+        let mut stream = self.encoder(bytes.len()).map_err(failed)?;
+        out.reserve(bytes.len() / 2 + 600);
+        loop {
+            let read = stream.total_in() as usize;
+            match stream.process_vec(&bytes[read..], out, Action::Finish).map_err(failed)? {
+                Status::StreamEnd => return Ok(()),
+                _ => out.reserve(out.len().max(4096)),
+            }
+        }
+    }
+
+    fn writes_all(&self, _: Asked) -> bool {
+        true
+    }
+
+    fn decode(&self, bytes: &[u8], max_len: usize, out: &mut Vec<u8>) -> Result<usize> {
+        let failed = |error| Error::corrupt("xz: damaged").caused_by(error);
+        let mut stream = Stream::new_stream_decoder(DECODER_BYTES, CONCATENATED).map_err(failed)?;
+        let (mut read, mut out) = (0, Growing::new("xz", bytes.len(), max_len, out));
+        loop {
+            let before = (stream.total_in(), stream.total_out());
+            let status = stream.process(&bytes[read..], out.space(), Action::Finish).map_err(failed)?;
+            let more = stream.total_in() - before.0;
+            read += more as usize;
+            out.wrote(stream.total_out() - before.1, more, status == Status::StreamEnd)?;
+            if status == Status::StreamEnd {
+                return Ok(out.len());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chunk::codec::hostile;
+
+    #[test]
+    fn hostile_bytes() {
+        hostile::bytes_codec(&Xz::new(Xz::DEFAULT_PRESET).unwrap());
+    }
+
+    #[test]
+    fn streams_follow_each_other() {
+        let (codec, mut bytes, mut out) = (Xz { preset: 9 }, Vec::new(), Vec::new());
+        codec.encode(&[1; 300_000], &mut bytes).unwrap();
+        codec.encode(&[2; 5], &mut bytes).unwrap();
+        assert_eq!(codec.decode(&bytes, 300_005, &mut out).unwrap(), 300_005);
+        assert_eq!((out[299_999], out[300_004]), (1, 2));
+        assert!(codec.decode(&bytes, 300_004, &mut out).is_err());
+    }
+
+    #[test]
+    fn dictionaries_are_bounded() {
+        let (mut bytes, mut out) = (Vec::new(), Vec::new());
+        for (log2, is_read) in [(26, true), (27, false)] {
+            let mut options = LzmaOptions::new_preset(0).unwrap();
+            options.dict_size(1 << log2);
+            let mut stream =
+                Stream::new_stream_encoder(Filters::new().lzma2(&options), Check::Crc64).unwrap();
+            bytes.clear();
+            bytes.reserve(1000);
+            stream.process_vec(&[7; 100], &mut bytes, Action::Finish).unwrap();
+            assert_eq!(Xz { preset: 0 }.decode(&bytes, 100, &mut out).is_ok(), is_read);
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! What arrays, engine and faces know of a stored array, whatever its format.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use crate::base::buffer::Order;
+use crate::base::domain::{Dims, Domain};
+use crate::base::dtype::{DataType, FillValue};
+use crate::chunk::codec::{ChunkSpec, CodecPipeline, ContentEncoding, EncodedRanges};
+use crate::chunk::grid::{ChunkGrid, ChunkProjection};
+
+/// How one array is stored.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    /// Type of the elements.
+    pub dtype: DataType,
+    /// Value of elements that are not stored.
+    pub fill: FillValue,
+    /// The domain and how it is cut into chunks.
+    pub grid: ChunkGrid,
+    /// The keys of chunks, relative to the array's store.
+    pub keys: Arc<dyn KeyEncoding>,
+    /// How a chunk becomes bytes.
+    pub codecs: CodecPipeline,
+    /// The order of elements in which chunks are laid out, and so the cheapest order of results.
+    pub order: Order,
+    /// The compression around each chunk that is written; every one is understood when read.
+    pub content_encoding: ContentEncoding,
+    /// How chunks are packed into shards, if they are.
+    pub sharding: Option<Sharding>,
+    /// Names of the axes.
+    pub dimension_names: Dims<String>,
+    /// Size of an element along each axis and its unit, where known.
+    pub resolution: Option<Resolution>,
+}
+
+/// How chunks are packed into shards.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sharding {
+    /// Kind and parameters, in words.
+    pub description: String,
+    /// Number of chunks along each axis of the boxes that shards cover, from the first chunk of the
+    /// grid on; `None` if chunks of a shard do not make a box. Writing whole shards is cheapest.
+    pub shape: Option<Dims<u64>>,
+}
+
+/// Size of an element along each axis.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resolution {
+    /// Size along each axis, in `unit`; 1 on axes without one, such as channels.
+    pub size: Dims<f64>,
+    /// Name of the unit, such as `nm`.
+    pub unit: String,
+}
+
+impl Resolution {
+    /// Nanometres in one of the unit of this name; `None` if that is no length that is known.
+    pub fn nanometres_of(unit: &str) -> Option<f64> {
+        Some(match unit.trim().to_lowercase().as_str() {
+            "angstrom" | "å" => 0.1,
+            "pm" | "picometer" | "picometre" => 1e-3,
+            "nm" | "nanometer" | "nanometre" => 1.0,
+            "um" | "µm" | "μm" | "micron" | "microns" | "micrometer" | "micrometre" => 1e3,
+            "mm" | "millimeter" | "millimetre" => 1e6,
+            "cm" | "centimeter" | "centimetre" => 1e7,
+            "m" | "meter" | "metre" => 1e9,
+            _ => return None,
+        })
+    }
+
+    /// The sizes in nanometres, to a picometre; 1 on axes that are not of space. `None` if the unit is no length.
+    pub fn nanometres(&self, is_space: impl Fn(usize) -> bool) -> Option<Vec<f64>> {
+        let factor = Self::nanometres_of(&self.unit)?;
+        let size = |(axis, &size): (usize, &f64)| match is_space(axis) {
+            // 0.26 µm are 260 nm.
+            true if factor != 1.0 => (size * factor * 1e3).round() / 1e3,
+            true => size,
+            false => 1.0,
+        };
+        let sizes: Vec<f64> = self.size.iter().enumerate().map(size).collect();
+        Some(sizes).filter(|sizes| sizes.iter().all(|&size| size > 0.0))
+    }
+
+    /// What a size in the unit `from` is multiplied with and divided by to be one in `to`; `None` if these
+    /// are not the same and not two lengths.
+    pub(crate) fn factor(from: &str, to: &str) -> Option<(f64, f64)> {
+        if from == to {
+            return Some((1.0, 1.0));
+        }
+        Some((Self::nanometres_of(from)?, Self::nanometres_of(to)?))
+    }
+}
+
+/// How the key of a chunk is made from its place in the grid.
+pub trait KeyEncoding: Debug + Send + Sync {
+    /// The key of the chunk at `index`, relative to the array's store.
+    fn key(&self, grid: &ChunkGrid, index: &[u64]) -> String;
+
+    /// The inverse: the place of the chunk that has this key. `None` if it is the key of none; a place outside
+    /// the grid, or of another key, is taken for that.
+    fn place(&self, grid: &ChunkGrid, key: &str) -> Option<Dims<u64>>;
+}
+
+impl Layout {
+    /// The box that the array covers.
+    pub fn domain(&self) -> &Domain {
+        self.grid.domain()
+    }
+
+    /// Bytes of the elements of a whole chunk.
+    pub fn chunk_bytes(&self) -> u64 {
+        let item = self.dtype.size() as u64;
+        self.grid.chunk_shape().iter().fold(item, |bytes, &length| bytes.saturating_mul(length))
+    }
+
+    /// Type and shape of the stored chunk at `index`.
+    pub fn chunk_spec(&self, index: &[u64]) -> ChunkSpec {
+        ChunkSpec { dtype: self.dtype, shape: self.grid.stored_shape(index) }
+    }
+
+    /// The parts of the encoded chunk that a projection needs, where the layout of bytes tells.
+    pub fn ranges(&self, part: &ChunkProjection) -> Option<EncodedRanges> {
+        if part.in_chunk.is_whole(&part.chunk_shape) {
+            return None;
+        }
+        self.codecs.ranges(&self.chunk_spec(&part.index), &part.in_chunk)
+    }
+
+    /// The most bytes that the chunk at `index` can have as it is stored.
+    pub fn max_stored_len(&self, index: &[u64]) -> u64 {
+        let plain = self.codecs.max_encoded_len(&self.chunk_spec(index));
+        let codecs = ContentEncoding::ALL.into_iter().filter_map(ContentEncoding::codec);
+        codecs.map(|codec| codec.max_encoded_len(plain)).fold(plain, usize::max) as u64
+    }
+
+    /// Number of chunks along each axis that are cheapest written at once.
+    pub fn write_shape(&self) -> Dims<u64> {
+        let shape = self.sharding.as_ref().and_then(|sharding| sharding.shape.clone());
+        shape.unwrap_or_else(|| Dims::from_elem(1, self.grid.chunk_shape().len()))
+    }
+
+    /// The place of the chunk that has this key; `None` if no chunk has it.
+    pub fn chunk_at(&self, key: &str) -> Option<Dims<u64>> {
+        let index = self.keys.place(&self.grid, key)?;
+        let is_inside = index.iter().zip(self.grid.shape()).all(|(&at, count)| at < count);
+        (is_inside && self.chunk_key(&index) == key).then_some(index)
+    }
+
+    /// The key of the chunk at `index`.
+    pub fn chunk_key(&self, index: &[u64]) -> String {
+        self.keys.key(&self.grid, index)
+    }
+}

@@ -1,0 +1,447 @@
+//! OME-Zarr, versions 0.4 and 0.5: a group of Zarr whose attributes list the scales of one image.
+//!
+//! <https://ngff.openmicroscopy.org/0.5/index.html#multiscale-md>
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use crate::base::domain::{Dims, Domain};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::chunk::grid::{ChunkGrid, EdgeChunks};
+use crate::chunk::layout::{Layout, Resolution};
+use crate::format::document::Document;
+use crate::format::ome::multiscale::{self, Dataset, Multiscale, NANOMETRES};
+use crate::format::place::check_new_key;
+use crate::format::zarr::{V2, V3, Version, Zarr, create};
+use crate::format::{Abilities, CreateSpec, Format, FormatOptions, Opened, Scale, ScaleSelector, axis};
+use crate::store::Store;
+
+/// OME-Zarr 0.5, over Zarr 3.
+pub static OME_V3: OmeZarr = OmeZarr { zarr: &V3 };
+
+/// OME-Zarr 0.4, over Zarr 2.
+pub static OME_V2: OmeZarr = OmeZarr { zarr: &V2 };
+
+/// Images of several scales.
+#[derive(Clone, Copy, Debug)]
+pub struct OmeZarr {
+    zarr: &'static Zarr,
+}
+
+/// The member of the attributes of 0.5 that holds what those of 0.4 hold themselves.
+const OME: &str = "ome";
+
+impl OmeZarr {
+    fn is_new(&self) -> bool {
+        self.zarr.version == Version::Three
+    }
+
+    /// The members among which `multiscales` stands.
+    fn members<'a>(&self, attributes: &'a Document) -> Option<&'a Map<String, Value>> {
+        if self.is_new() { attributes.get(OME)?.as_object() } else { Some(attributes) }
+    }
+
+    /// The image whose attributes these are, if they are of one.
+    fn parse(&self, attributes: &Document) -> Result<Option<Multiscale>> {
+        let Some(members) = self.members(attributes) else { return Ok(None) };
+        let Some(all) = members.get("multiscales") else { return Ok(None) };
+        let labels = members.contains_key("image-label");
+        Multiscale::parse(all, labels).map(Some)
+    }
+
+    /// The image at the root of `store`, if there is one.
+    fn find(&self, url: &str, options: &FormatOptions) -> Result<Option<(Arc<dyn Store>, Multiscale)>> {
+        let store = self.zarr.store(url, options)?;
+        let Some(attributes) = self.zarr.group_attributes(&*store)? else { return Ok(None) };
+        let image = self.parse(&attributes).map_err(|error| error.at(store.location("")))?;
+        Ok(image.map(|image| (store, image)))
+    }
+
+    /// The scales of an image, and the array of each or why it cannot be opened.
+    ///
+    /// # Errors
+    /// A storage error, which says nothing of what is stored.
+    fn scales(&self, store: &dyn Store, image: &Multiscale) -> Result<Vec<(Scale, Result<Opened>)>> {
+        let one = |dataset: &Dataset| match self.dataset(store, image, dataset) {
+            Ok(opened) => Ok((scale(image, dataset, &opened.layout), Ok(opened))),
+            Err(error) if is_damage(&error) => Ok((lost(image, dataset)?, Err(error))),
+            Err(error) => Err(error),
+        };
+        image.datasets.iter().map(one).collect()
+    }
+
+    /// Opens the array of a scale.
+    fn dataset(&self, store: &dyn Store, image: &Multiscale, dataset: &Dataset) -> Result<Opened> {
+        let named = |error: Error| match error.kind() {
+            // There is an image, and it says that there is this scale.
+            ErrorKind::NotFound | ErrorKind::InvalidArgument | ErrorKind::InvalidMetadata => {
+                Error::metadata(format!("multiscales[0]: scale {}: {error}", dataset.path)).caused_by(error)
+            }
+            _ => error,
+        };
+        let opened = self.zarr.open_member(store, &dataset.path).map_err(named)?;
+        let layout = placed(opened.layout, image, dataset).map_err(named)?;
+        Ok(Opened { layout, ..opened })
+    }
+
+    /// Opens one scale of an image, knowing all of them, of which others may be damaged.
+    fn opened(&self, store: &dyn Store, image: &Multiscale, selector: &ScaleSelector) -> Result<Opened> {
+        let (scales, mut all): (Vec<_>, Vec<_>) = self.scales(store, image)?.into_iter().unzip();
+        let position = selector.find(&scales)?;
+        let opened = all.swap_remove(position)?;
+        Ok(Opened { format: self.name(), scales, scale: position, ..opened })
+    }
+
+    /// Changes the image as `change` does with that which is there.
+    fn change(
+        &self,
+        url: &str,
+        options: &FormatOptions,
+        change: impl Fn(&mut Multiscale) -> Result<()> + Sync,
+    ) -> Result<()> {
+        let changed = |mut attributes: Document| {
+            let mut image = self.parse(&attributes)?.ok_or_else(none)?;
+            change(&mut image)?;
+            let multiscales = |members: &mut Map<String, Value>| {
+                let old = members.get("multiscales").cloned();
+                members.insert("multiscales".to_owned(), image.to_json(old.as_ref(), !self.is_new()));
+            };
+            match attributes.get_mut(OME).and_then(Value::as_object_mut).filter(|_| self.is_new()) {
+                Some(members) => multiscales(members),
+                None => multiscales(&mut attributes),
+            }
+            Ok(attributes)
+        };
+        self.zarr.try_change_attributes(url, &changed, options)
+    }
+
+    /// Makes the array of a new scale: under the key that `spec` names, or under the next number that is free.
+    /// Returns its key.
+    fn create_scale(
+        &self,
+        url: &str,
+        spec: &CreateSpec,
+        image: &Multiscale,
+        options: &FormatOptions,
+    ) -> Result<String> {
+        let array = array_spec(spec, image)?;
+        let is_listed = |path: &str| image.datasets.iter().any(|dataset| dataset.path == path);
+        let first = image.datasets.len();
+        let numbers = (first..first + MOST_BEGUN).map(|number| number.to_string());
+        let mut taken = Error::new(ErrorKind::AlreadyExists, "the next numbers are all taken; give a key");
+        for path in spec.key.clone().map_or_else(|| numbers.collect(), |key| vec![key]) {
+            if is_listed(&path) {
+                taken = exists(&path);
+                continue;
+            }
+            match self.zarr.create_or_adopt(&child_url(url, &path), &array, options, true) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => taken = error,
+                created => return created.map(|_| path),
+            }
+        }
+        Err(taken)
+    }
+}
+
+/// How many arrays may stand under the next numbers without being listed, as their makers have died or are at it.
+const MOST_BEGUN: usize = 256;
+
+fn none() -> Error {
+    Error::new(ErrorKind::NotFound, "there is no image here")
+}
+
+fn exists(path: &str) -> Error {
+    Error::new(ErrorKind::AlreadyExists, format!("scale {path:?} exists"))
+}
+
+/// The layout of a scale, with the names, places and sizes that the image says.
+fn placed(layout: Layout, image: &Multiscale, dataset: &Dataset) -> Result<Layout> {
+    let shape = layout.domain().shape();
+    if shape.len() != image.axes.len() {
+        return Err(Error::metadata(format!("{} axes, but {} in the list", shape.len(), image.axes.len())));
+    }
+    let chunk: Dims<u64> = layout.grid.chunk_shape().into();
+    let grid = ChunkGrid::new(Domain::new(&dataset.origin(), shape)?, &chunk, EdgeChunks::Padded)?;
+    let dimension_names = image.axes.iter().map(|axis| axis.name.clone()).collect();
+    Ok(Layout { grid, dimension_names, resolution: Some(image.resolution(dataset)), ..layout })
+}
+
+/// Whether an error says something of what is stored.
+fn is_damage(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::InvalidMetadata | ErrorKind::CorruptData | ErrorKind::Unsupported)
+}
+
+/// A scale whose array cannot be opened: of no elements.
+fn lost(image: &Multiscale, dataset: &Dataset) -> Result<Scale> {
+    let ndim = image.axes.len();
+    Ok(Scale {
+        key: dataset.path.clone(),
+        domain: Domain::from_shape(&vec![0; ndim])?,
+        chunks: vec![Dims::from_elem(1, ndim)],
+        resolution: image.resolution(dataset),
+        encoding: "cannot be opened".to_owned(),
+        sharded: false,
+        labels: image.labels,
+    })
+}
+
+fn scale(image: &Multiscale, dataset: &Dataset, layout: &Layout) -> Scale {
+    Scale {
+        key: dataset.path.clone(),
+        domain: layout.domain().clone(),
+        chunks: vec![layout.grid.chunk_shape().into()],
+        resolution: image.resolution(dataset),
+        encoding: layout.codecs.names().collect::<Vec<_>>().join(" + "),
+        sharded: layout.sharding.is_some(),
+        labels: image.labels,
+    }
+}
+
+/// The dataset of `path` that `spec` describes.
+fn new_dataset(spec: &CreateSpec, image: &Multiscale, path: String) -> Result<Dataset> {
+    let ndim = image.axes.len();
+    let said = |axis: usize| spec.axes.iter().flatten().find(|said| said.name == image.axes[axis].name);
+    let usual = |axis: usize| said(axis).map_or(1.0, |said| said.scale);
+    let mut size = spec.resolution.clone().unwrap_or_else(|| (0..ndim).map(usual).collect());
+    // Given for the axes of space alone, they are theirs.
+    let space: Vec<usize> = (0..ndim).filter(|&axis| image.is_space(axis)).collect();
+    if size.len() == space.len() && size.len() < ndim {
+        let mut all = vec![1.0; ndim];
+        space.iter().zip(&size).for_each(|(&axis, &size)| all[axis] = size);
+        size = all;
+    }
+    if size.len() != ndim || size.iter().any(|size| !(size.is_finite() && *size > 0.0)) {
+        return Err(Error::invalid(format!("a resolution {size:?} of {ndim} axes")));
+    }
+    let mut scale = if spec.resolution.is_some() { image.scale(&size) } else { size };
+    // Resolutions do not say those of time.
+    for (axis, scale) in scale.iter_mut().enumerate().filter(|(_, scale)| **scale == 1.0) {
+        if !image.is_space(axis) {
+            *scale = usual(axis);
+        }
+    }
+    let offset = |axis: usize| said(axis).map_or(0.0, |said| said.offset);
+    let place = |(axis, &at): (usize, &i64)| (at as f64 + offset(axis)) * scale[axis];
+    let translation = spec.domain.origin().iter().enumerate().map(place).collect();
+    Ok(Dataset { path, scale, translation })
+}
+
+/// The members of attributes that are of images, as `like` gives and `create` takes them: those of 0.5, without what
+/// is of the axes and scales.
+fn take_members(attributes: &mut Map<String, Value>, is_new: bool) -> Map<String, Value> {
+    let mut members = match is_new {
+        true => attributes.remove(OME).and_then(|ome| ome.as_object().cloned()).unwrap_or_default(),
+        false => ["multiscales", "omero", "image-label"]
+            .into_iter()
+            .filter_map(|name| attributes.remove(name).map(|value| (name.to_owned(), value)))
+            .collect(),
+    };
+    members.remove("version");
+    if let Some(image) = members.get_mut("multiscales").and_then(|all| all.get_mut(0)) {
+        let mut image = image.as_object().cloned().unwrap_or_default();
+        image.retain(|name, _| {
+            !["axes", "datasets", "coordinateTransformations", "version"].contains(&name.as_str())
+        });
+        members.insert("multiscales".to_owned(), json!([image]));
+    }
+    for name in ["omero", "image-label"] {
+        if let Some(member) = members.get_mut(name).and_then(Value::as_object_mut) {
+            member.remove("version");
+        }
+    }
+    members
+}
+
+/// The array of a scale, which itself knows neither place nor size.
+fn array_spec(spec: &CreateSpec, image: &Multiscale) -> Result<CreateSpec> {
+    let names = image.axes.iter().map(|axis| axis.name.clone()).collect();
+    Ok(CreateSpec {
+        domain: Domain::from_shape(spec.domain.shape())?,
+        resolution: None,
+        labels: None,
+        key: None,
+        attributes: None,
+        axes: None,
+        dimension_names: Some(names),
+        // What the specification of 0.4 asks for.
+        chunk_keys: spec.chunk_keys.clone(),
+        ..spec.clone()
+    })
+}
+
+fn child_url(url: &str, path: &str) -> String {
+    format!("{}/{path}", url.trim_end_matches('/'))
+}
+
+impl Format for OmeZarr {
+    fn name(&self) -> &'static str {
+        if self.is_new() { "ome-zarr" } else { "ome-zarr-0.4" }
+    }
+
+    fn about(&self) -> &'static str {
+        if self.is_new() { "OME-Zarr 0.5 image, over Zarr 3" } else { "OME-Zarr 0.4 image, over Zarr 2" }
+    }
+
+    fn abilities(&self) -> Abilities {
+        Abilities { reads: true, writes: true }
+    }
+
+    fn open(&self, url: &str, options: &FormatOptions) -> Result<Option<Opened>> {
+        let Some((store, image)) = self.find(url, options)? else { return Ok(None) };
+        match &options.scale {
+            // Labels and other arrays beside the scales.
+            ScaleSelector::Key(key) if image.datasets.iter().all(|dataset| dataset.path != *key) => Ok(None),
+            selector => self.opened(&*store, &image, selector).map(Some),
+        }
+    }
+
+    fn creates(&self) -> bool {
+        true
+    }
+
+    fn create(&self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
+        let mut image = Multiscale::new(spec)?;
+        let path = spec.key.clone().unwrap_or_else(|| "0".to_owned());
+        check_new_key(&path)?;
+        let dataset = new_dataset(spec, &image, path.clone())?;
+        image.datasets.push(dataset);
+        let mut attributes = spec.attributes.clone().unwrap_or_default();
+        let mut members = take_members(&mut attributes, true);
+        let old = members.remove("multiscales");
+        if self.is_new() {
+            members.insert("version".to_owned(), json!("0.5"));
+        }
+        members.insert("multiscales".to_owned(), image.to_json(old.as_ref(), !self.is_new()));
+        match image.labels {
+            false => drop(members.remove("image-label")),
+            true => {
+                let label = members.entry("image-label").or_insert_with(|| json!({}));
+                if let Some(label) = label.as_object_mut().filter(|_| !self.is_new()) {
+                    label.insert("version".to_owned(), json!("0.4"));
+                }
+            }
+        }
+        match self.is_new() {
+            true => drop(attributes.insert(OME.to_owned(), Value::Object(members))),
+            false => attributes.extend(members),
+        }
+        // The array first: no reader finds a scale that is not there.
+        let store = self.zarr.store(url, options)?;
+        if self.zarr.find(&*store)?.is_some() {
+            return Err(Error::new(ErrorKind::AlreadyExists, "there is something here; remove it first"));
+        }
+        self.zarr.create_or_adopt(&child_url(url, &path), &array_spec(spec, &image)?, options, true)?;
+        self.zarr.create_group(url, &attributes, options)?;
+        self.opened(&*store, &image, &ScaleSelector::Index(0))
+    }
+
+    fn like(&self, url: &str, options: &FormatOptions) -> Result<Option<CreateSpec>> {
+        let Some(opened) = self.open(url, options)? else { return Ok(None) };
+        let Some((_, image)) = self.find(url, options)? else { return Ok(None) };
+        let scale = &opened.scales[opened.scale];
+        let Some(dataset) = image.datasets.get(opened.scale) else { return Ok(None) };
+        let mut attributes =
+            self.zarr.group_attributes(&*self.zarr.store(url, options)?)?.unwrap_or_default();
+        let members = take_members(&mut attributes, self.is_new());
+        attributes.insert(OME.to_owned(), Value::Object(members));
+        let own = self.zarr.array(&*self.zarr.store(url, options)?.child(&scale.key)?)?;
+        Ok(Some(CreateSpec {
+            domain: opened.layout.domain().clone(),
+            dimension_names: Some(opened.layout.dimension_names.to_vec()),
+            resolution: scale.resolution.nanometres(|axis| image.is_space(axis)),
+            labels: Some(scale.labels),
+            axes: Some(image.axis_specs(dataset)),
+            attributes: Some(attributes),
+            key: Some(scale.key.clone()).filter(|key| check_new_key(key).is_ok()),
+            ..create::like(&own)?
+        }))
+    }
+
+    fn fit(&self, spec: CreateSpec, from: &str) -> CreateSpec {
+        let is_own = from == self.name() || from == self.zarr.name();
+        let key = spec.key.clone().filter(|_| from == self.name());
+        let spec = self.zarr.fit_array(spec, is_own);
+        let is_image = [OME_V3.name(), OME_V2.name()].contains(&from);
+        let attributes = if is_image { spec.attributes } else { axis::of_user(spec.attributes) };
+        CreateSpec { key, attributes, ..spec }
+    }
+
+    fn problems(&self, url: &str, options: &FormatOptions) -> Result<Vec<String>> {
+        let store = self.zarr.store(url, options)?;
+        let Some(attributes) = self.zarr.group_attributes(&*store)? else { return Ok(Vec::new()) };
+        let all = self.members(&attributes).and_then(|members| members.get("multiscales"));
+        Ok(all.map(multiscale::problems).unwrap_or_default())
+    }
+
+    fn add_scale(&self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
+        spec.key.as_deref().map_or(Ok(()), check_new_key)?;
+        let volume = |dataset: &Dataset| dataset.scale.iter().product::<f64>();
+        loop {
+            let (store, image) = self.find(url, options)?.ok_or_else(none)?;
+            if spec.domain.ndim() != image.axes.len() {
+                let (domain, ndim) = (&spec.domain, image.axes.len());
+                return Err(Error::invalid(format!("box {domain} for an image of {ndim} axes")));
+            }
+            new_dataset(spec, &image, String::new())?;
+            let path = self.create_scale(url, spec, &image, options)?;
+            let added = self.change(url, options, |image| {
+                if image.datasets.iter().any(|dataset| dataset.path == path) {
+                    return Err(exists(&path));
+                }
+                let dataset = new_dataset(spec, image, path.clone())?;
+                let at = image.datasets.iter().take_while(|known| volume(known) <= volume(&dataset)).count();
+                image.datasets.insert(at, dataset);
+                Ok(())
+            });
+            match added {
+                // Somebody else was about to make the same array, and has listed it first.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists && spec.key.is_none() => continue,
+                added => added?,
+            }
+            let (_, image) = self.find(url, options)?.ok_or_else(none)?;
+            return self.opened(&*store, &image, &ScaleSelector::Key(path));
+        }
+    }
+
+    fn remove(&self, url: &str, scale: Option<&ScaleSelector>, options: &FormatOptions) -> Result<()> {
+        let (store, image) = self.find(url, options)?.ok_or_else(none)?;
+        let Some(selector) = scale else {
+            self.zarr.forget(url, options)?;
+            if store.unlink()? {
+                return self.zarr.refresh(url, options);
+            }
+            self.zarr.remove_group(&*store)?;
+            self.zarr.refresh(url, options)?;
+            for dataset in &image.datasets {
+                match self.zarr.remove(&child_url(url, &dataset.path), None, options) {
+                    // Listed, and not there, or gone already.
+                    Err(error) if error.kind() == ErrorKind::NotFound => {}
+                    removed => removed?,
+                }
+            }
+            store.tidy();
+            return Ok(());
+        };
+        let scales: Vec<Scale> = self.scales(&*store, &image)?.into_iter().map(|(scale, _)| scale).collect();
+        let path = &image.datasets[selector.find(&scales)?].path;
+        self.change(url, options, |image| {
+            let gone = || Error::new(ErrorKind::NotFound, format!("scale {path:?} was removed meanwhile"));
+            let position =
+                image.datasets.iter().position(|dataset| dataset.path == *path).ok_or_else(gone)?;
+            if image.datasets.len() == 1 {
+                return Err(Error::invalid("this is the only scale of the image; remove the image instead"));
+            }
+            image.datasets.remove(position);
+            Ok(())
+        })?;
+        self.zarr.remove(&child_url(url, path), None, options)
+    }
+}
+
+impl Resolution {
+    /// The unit of nanometres, as all formats here call it.
+    pub(crate) fn unit_of(name: &str) -> String {
+        if name == NANOMETRES { "nm".to_owned() } else { name.to_owned() }
+    }
+}

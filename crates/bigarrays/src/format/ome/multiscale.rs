@@ -1,0 +1,479 @@
+//! The list of scales in the attributes of an image: JSON ↔ places and sizes.
+
+use serde_json::{Map, Value, json};
+
+use crate::base::domain::Dims;
+use crate::base::error::{Error, Result};
+use crate::chunk::layout::Resolution;
+use crate::format::member::Member;
+use crate::format::{AxisSpec, CreateSpec};
+
+/// What OME calls the unit of other layers.
+pub(crate) const NANOMETRES: &str = "nanometer";
+
+/// An image of several scales.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Multiscale {
+    pub(crate) axes: Vec<Axis>,
+    /// As they are listed: the finest first.
+    pub(crate) datasets: Vec<Dataset>,
+    /// Whether elements are labels.
+    pub(crate) labels: bool,
+    /// What is done to all datasets, behind what they say themselves; it is part of those here.
+    common: Transform,
+}
+
+/// An axis of all scales.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Axis {
+    pub(crate) name: String,
+    /// Such as `space`, `time` or `channel`.
+    pub(crate) kind: Option<String>,
+    pub(crate) unit: Option<String>,
+}
+
+/// A scale.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Dataset {
+    pub(crate) path: String,
+    /// Size of an element along each axis.
+    pub(crate) scale: Vec<f64>,
+    /// Place of the first element, in the units of the axes.
+    pub(crate) translation: Vec<f64>,
+}
+
+impl Dataset {
+    /// The coordinate of the first element: its place in elements, to the nearest.
+    pub(crate) fn origin(&self) -> Dims<i64> {
+        let place = self.translation.iter().zip(&self.scale);
+        // A place beyond all coordinates is refused with the box that it makes.
+        place.map(|(translation, scale)| (translation / scale).round_ties_even() as i64).collect()
+    }
+}
+
+impl Multiscale {
+    /// Reads the first entry of `multiscales`.
+    ///
+    /// # Errors
+    /// `InvalidMetadata` naming the member.
+    pub(crate) fn parse(all: &Value, labels: bool) -> Result<Self> {
+        let first = all.as_array().and_then(|all| all.first()).and_then(Value::as_object);
+        let object = first.ok_or_else(|| Error::metadata("multiscales: expected a list of objects"))?;
+        let image = Member { object, path: "multiscales[0].".to_owned() };
+        let datasets = image.required("datasets", Value::as_array, "a list of datasets")?;
+        let axes = match image.optional("axes", Value::as_array, "a list of axes")? {
+            Some(axes) => {
+                axes.iter().enumerate().map(|(k, axis)| parse_axis(axis, k)).collect::<Result<Vec<_>>>()?
+            }
+            // Drafts had these always.
+            None => ["t", "c", "z", "y", "x"].map(|name| named(name.to_owned())).into(),
+        };
+        let common = Transform::parse(&image, axes.len())?;
+        let dataset = |(k, dataset): (usize, &Value)| {
+            let path = format!("multiscales[0].datasets[{k}]");
+            let object = dataset.as_object();
+            let object = object.ok_or_else(|| Error::metadata(format!("{path}: expected an object")))?;
+            let members = Member { object, path: format!("{path}.") };
+            let own = Transform::parse(&members, axes.len())?.then(&common);
+            // What lies outside the group may be another's.
+            let is_below = |path: &str| !path.is_empty() && path.split('/').all(|part| part != "..");
+            let is_path = |value: &'_ Value| value.as_str().is_some_and(is_below);
+            let path = members.required(
+                "path",
+                |value| is_path(value).then_some(value),
+                "a path below the group",
+            )?;
+            Ok(Dataset {
+                path: path.as_str().unwrap_or_default().trim_matches('/').to_owned(),
+                scale: own.scale,
+                translation: own.translation,
+            })
+        };
+        let datasets = datasets.iter().enumerate().map(dataset).collect::<Result<Vec<_>>>()?;
+        if datasets.is_empty() {
+            return Err(image.wrong("datasets", "at least one"));
+        }
+        Ok(Self { axes, datasets, labels, common })
+    }
+
+    /// An image without scales yet, of the axes of `spec`.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if OME-Zarr has no such axes.
+    pub(crate) fn new(spec: &CreateSpec) -> Result<Self> {
+        const USUAL: [&str; 5] = ["t", "c", "z", "y", "x"];
+        let ndim = spec.domain.ndim();
+        if !(2..=5).contains(&ndim) {
+            return Err(Error::invalid(format!("an image has 2 to 5 axes, not {ndim}")));
+        }
+        let usual = || USUAL[5 - ndim..].iter().map(|&name| name.to_owned()).collect();
+        let is_unnamed =
+            |names: &Vec<String>| names.iter().enumerate().all(|(axis, name)| *name == format!("dim_{axis}"));
+        let said = spec.dimension_names.clone().filter(|names| !is_unnamed(names));
+        let names = said.unwrap_or_else(usual);
+        if names.len() != ndim {
+            return Err(Error::invalid(format!("names {names:?} for {ndim} axes")));
+        }
+        let axes: Vec<Axis> = names.into_iter().map(|name| new_axis(name, spec)).collect();
+        check_axes(&axes)?;
+        let (labels, common) = (spec.labels.unwrap_or(false), Transform::identity(ndim));
+        Ok(Self { axes, datasets: Vec::new(), labels, common })
+    }
+
+    /// What the scale of an axis is multiplied with and divided by to be a size in the unit of the image,
+    /// which is that of its first axis in space; `None` for axes that have no such size.
+    fn in_unit(&self, axis: &Axis) -> Option<(f64, f64)> {
+        match self.axes.iter().find_map(Axis::length) {
+            None => Some((1.0, 1.0)),
+            Some(unit) => Resolution::factor(axis.length()?, unit),
+        }
+    }
+
+    /// The size of an element: 1 on axes that are not of space.
+    pub(crate) fn resolution(&self, dataset: &Dataset) -> Resolution {
+        let unit = self.axes.iter().find_map(Axis::length);
+        let size = |(axis, &scale): (&Axis, &f64)| match self.in_unit(axis) {
+            Some((by, of)) => scale * by / of,
+            None => 1.0,
+        };
+        Resolution {
+            size: self.axes.iter().zip(&dataset.scale).map(size).collect(),
+            unit: unit.map_or_else(String::new, Resolution::unit_of),
+        }
+    }
+
+    /// The scale of the axes whose elements have the sizes `resolution`, the inverse of [`Self::resolution`].
+    pub(crate) fn scale(&self, resolution: &[f64]) -> Vec<f64> {
+        let scale = |(axis, &size): (&Axis, &f64)| match self.in_unit(axis) {
+            Some((by, of)) => size * of / by,
+            None => size,
+        };
+        self.axes.iter().zip(resolution).map(scale).collect()
+    }
+
+    /// What is said of the axes in the scale `dataset` beside names and sizes in space.
+    pub(crate) fn axis_specs(&self, dataset: &Dataset) -> Vec<AxisSpec> {
+        let one = |(k, axis): (usize, &Axis)| {
+            let place = dataset.translation[k] / dataset.scale[k];
+            let offset = place - place.round_ties_even();
+            AxisSpec {
+                name: axis.name.clone(),
+                kind: axis.kind.clone(),
+                unit: axis.unit.clone(),
+                scale: dataset.scale[k],
+                // What is left of a division of decimal fractions is no place.
+                offset: if offset.abs() > 1e-9 * place.abs().max(1.0) { offset } else { 0.0 },
+            }
+        };
+        self.axes.iter().enumerate().map(one).collect()
+    }
+
+    /// Whether sizes along an axis are those of places.
+    pub(crate) fn is_space(&self, axis: usize) -> bool {
+        self.axes[axis].length().is_some()
+    }
+
+    /// The value of `multiscales`; what `old` has besides stays.
+    pub(crate) fn to_json(&self, old: Option<&Value>, with_version: bool) -> Value {
+        let mut all = old.and_then(Value::as_array).cloned().unwrap_or_default();
+        if all.is_empty() {
+            all.push(Value::Object(Map::new()));
+        }
+        if let Some(image) = all[0].as_object_mut() {
+            let known = image.get("datasets").and_then(Value::as_array).cloned().unwrap_or_default();
+            let dataset = |dataset: &Dataset| {
+                let is_known = |known: &&Value| {
+                    known.get("path").and_then(Value::as_str).map(|path| path.trim_matches('/'))
+                        == Some(&dataset.path)
+                };
+                let new = || dataset.before(&self.common).to_json();
+                known.iter().find(is_known).cloned().unwrap_or_else(new)
+            };
+            image.insert("datasets".to_owned(), self.datasets.iter().map(dataset).collect());
+            image.entry("name").or_insert_with(|| json!("image"));
+            image.entry("axes").or_insert_with(|| self.axes.iter().map(Axis::to_json).collect());
+            if with_version {
+                image.entry("version").or_insert_with(|| json!("0.4"));
+            }
+        }
+        Value::Array(all)
+    }
+}
+
+/// What a list of scales that can be read has that the specification forbids.
+pub(crate) fn problems(all: &Value) -> Vec<String> {
+    let list =
+        |name: &str| all.pointer(&format!("/0/{name}")).and_then(Value::as_array).into_iter().flatten();
+    let mut found = Vec::new();
+    for (listed, member) in [("axes", "name"), ("datasets", "path")] {
+        let names: Vec<&Value> = list(listed).filter_map(|entry| entry.get(member)).collect();
+        let is_again = |(k, name): (usize, &&Value)| names[..k].contains(name);
+        if let Some(k) = (0..names.len()).find(|&k| is_again((k, &names[k]))) {
+            found.push(format!("multiscales[0].{listed}[{k}].{member}: {} stands there twice", names[k]));
+        }
+    }
+    for (k, dataset) in list("datasets").enumerate() {
+        let steps = dataset.get("coordinateTransformations").and_then(Value::as_array);
+        let kinds: Vec<_> = steps.into_iter().flatten().map(|step| step.get("type")).collect();
+        let at = |kind: &str| kinds.iter().position(|known| known.is_some_and(|known| known == kind));
+        let problem = match (at("scale"), at("translation")) {
+            (None, _) => "expected a scale, found none",
+            (Some(scale), Some(translation)) if translation < scale => {
+                "a translation stands before the scale"
+            }
+            _ => continue,
+        };
+        found.push(format!("multiscales[0].datasets[{k}].coordinateTransformations: {problem}"));
+    }
+    found
+}
+
+/// The axis that usually has this name.
+fn named(name: String) -> Axis {
+    let (kind, unit) = match name.as_str() {
+        "x" | "y" | "z" => (Some("space"), Some(NANOMETRES)),
+        "t" => (Some("time"), None),
+        "c" | "channel" => (Some("channel"), None),
+        _ => (None, None),
+    };
+    Axis { kind: kind.map(str::to_owned), unit: unit.map(str::to_owned), name }
+}
+
+/// A new axis: as `spec` says, or as one of this name usually is. Resolutions are in nanometres.
+fn new_axis(name: String, spec: &CreateSpec) -> Axis {
+    let said = spec.axes.iter().flatten().find(|axis| axis.name == name);
+    let usual = named(name);
+    let Some(said) = said else { return usual };
+    let axis = Axis { kind: said.kind.clone().or(usual.kind), unit: said.unit.clone(), name: usual.name };
+    match axis.is("space") && spec.resolution.is_some() {
+        true => Axis { unit: Some(NANOMETRES.to_owned()), ..axis },
+        false => axis,
+    }
+}
+
+/// An error unless images may have these axes: time, then channels or the like, then two or three of space.
+fn check_axes(axes: &[Axis]) -> Result<()> {
+    let place = |axis: &Axis| match axis.kind.as_deref() {
+        Some("time") => 0,
+        Some("space") => 2,
+        _ => 1,
+    };
+    let count = |at: usize| axes.iter().filter(|axis| place(axis) == at).count();
+    let is_again = |(k, axis): (usize, &Axis)| axes[..k].iter().any(|other| other.name == axis.name);
+    let wrong = if axes.iter().enumerate().any(is_again) {
+        "have a name twice"
+    } else if count(0) > 1 || count(1) > 1 || count(2) < 2 {
+        "are not at most one of time, at most one of channels, and two or three of space"
+    } else if !axes.is_sorted_by_key(place) {
+        "are not in the order time, channel, space"
+    } else {
+        return Ok(());
+    };
+    let names = axes.iter().map(|axis| axis.name.as_str()).collect::<Vec<_>>().join(",");
+    Err(Error::invalid(format!(
+        "the axes {names} {wrong}, as an image of OME-Zarr has them; name them t, c, z, y and x (--axes, or \
+         dimension_names) and bring them into that order (--transpose), or choose the format zarr3"
+    )))
+}
+
+fn parse_axis(value: &Value, k: usize) -> Result<Axis> {
+    let object = match value {
+        // As drafts had them: without unit.
+        Value::String(name) => return Ok(Axis { unit: None, ..named(name.clone()) }),
+        Value::Object(object) => object,
+        _ => return Err(Error::metadata(format!("multiscales[0].axes[{k}]: expected an object"))),
+    };
+    let members = Member { object, path: format!("multiscales[0].axes[{k}].") };
+    let text = |name| members.optional(name, Value::as_str, "a text");
+    let kind = text("type")?;
+    let unit = text("unit")?;
+    Ok(Axis {
+        name: members.required("name", Value::as_str, "a name")?.to_owned(),
+        kind: kind.map(str::to_owned),
+        unit: unit.map(str::to_owned),
+    })
+}
+
+impl Axis {
+    /// Its unit, if it is an axis of space.
+    fn length(&self) -> Option<&str> {
+        self.unit.as_deref().filter(|_| self.kind.as_deref().is_none_or(|kind| kind == "space"))
+    }
+
+    fn is(&self, kind: &str) -> bool {
+        self.kind.as_deref() == Some(kind)
+    }
+
+    fn to_json(&self) -> Value {
+        let mut axis = Map::new();
+        axis.insert("name".to_owned(), json!(self.name));
+        for (member, value) in [("type", &self.kind), ("unit", &self.unit)] {
+            if let Some(value) = value {
+                axis.insert(member.to_owned(), json!(value));
+            }
+        }
+        Value::Object(axis)
+    }
+}
+
+impl Dataset {
+    /// What `common` makes this of.
+    fn before(&self, common: &Transform) -> Self {
+        let scale = self.scale.iter().zip(&common.scale).map(|(all, common)| all / common).collect();
+        let moved = self.translation.iter().zip(&common.translation).map(|(all, common)| all - common);
+        let translation = moved.zip(&common.scale).map(|(moved, scale)| moved / scale).collect();
+        Self { path: self.path.clone(), scale, translation }
+    }
+
+    fn to_json(&self) -> Value {
+        let mut steps = vec![json!({"type": "scale", "scale": self.scale})];
+        if self.translation.iter().any(|&translation| translation != 0.0) {
+            steps.push(json!({"type": "translation", "translation": self.translation}));
+        }
+        json!({"path": self.path, "coordinateTransformations": steps})
+    }
+}
+
+/// Elements → places: scaled, then moved.
+#[derive(Clone, Debug, PartialEq)]
+struct Transform {
+    scale: Vec<f64>,
+    translation: Vec<f64>,
+}
+
+impl Transform {
+    fn identity(ndim: usize) -> Self {
+        Self { scale: vec![1.0; ndim], translation: vec![0.0; ndim] }
+    }
+
+    /// Reads the member `coordinateTransformations`, which may be missing.
+    fn parse(members: &Member<'_>, ndim: usize) -> Result<Self> {
+        const NAME: &str = "coordinateTransformations";
+        let mut all = Self::identity(ndim);
+        let steps = members.optional(NAME, Value::as_array, "a list of transformations")?;
+        for step in steps.into_iter().flatten() {
+            let numbers = |name: &str| -> Option<Vec<f64>> {
+                let numbers =
+                    step.get(name)?.as_array()?.iter().map(Value::as_f64).collect::<Option<Vec<_>>>()?;
+                (numbers.len() == ndim && numbers.iter().all(|number| number.is_finite())).then_some(numbers)
+            };
+            let identity = || Self::identity(ndim);
+            let step = match step.get("type").and_then(Value::as_str) {
+                Some("identity") => Some(identity()),
+                Some("scale") => numbers("scale")
+                    .filter(|scale| scale.iter().all(|&scale| scale > 0.0))
+                    .map(|scale| Self { scale, ..identity() }),
+                Some("translation") => {
+                    numbers("translation").map(|translation| Self { translation, ..identity() })
+                }
+                _ => None,
+            };
+            let wrong = || members.wrong(NAME, &format!("scales and translations of {ndim} numbers"));
+            all = all.then(&step.ok_or_else(wrong)?);
+        }
+        Ok(all)
+    }
+
+    fn then(&self, next: &Self) -> Self {
+        let scaled = |values: &[f64]| values.iter().zip(&next.scale).map(|(a, b)| a * b).collect::<Vec<_>>();
+        let moved = scaled(&self.translation).iter().zip(&next.translation).map(|(a, b)| a + b).collect();
+        Self { scale: scaled(&self.scale), translation: moved }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn transformations_follow_each_other() {
+        let all = json!([{
+            "axes": [{"name": "c", "type": "channel"}, {"name": "y", "type": "space", "unit": "micrometer"}],
+            "datasets": [{"path": "0", "coordinateTransformations": [
+                {"type": "scale", "scale": [1, 0.5]}, {"type": "translation", "translation": [0, -2]},
+            ]}],
+            "coordinateTransformations": [{"type": "scale", "scale": [1, 10]}],
+            "omero": {"kept": true},
+        }]);
+        let image = Multiscale::parse(&all, false).unwrap();
+        let dataset = &image.datasets[0];
+        assert_eq!((&dataset.scale[..], &dataset.translation[..]), (&[1.0, 5.0][..], &[0.0, -20.0][..]));
+        assert_eq!(dataset.origin()[..], [0, -4]);
+        let resolution = image.resolution(dataset);
+        assert_eq!((&resolution.size[..], resolution.unit.as_str()), (&[1.0, 5.0][..], "micrometer"));
+        let written = image.to_json(Some(&all), true);
+        assert_eq!(written[0]["omero"]["kept"], true);
+        assert_eq!(Multiscale::parse(&written, false).unwrap(), image);
+    }
+
+    #[test]
+    fn sizes_are_of_one_unit() {
+        let axis = |name, unit| json!({"name": name, "type": "space", "unit": unit});
+        let all = json!([{
+            "axes": [axis("y", "millimeter"), axis("x", "micrometer")],
+            "datasets": [{"path": "0", "coordinateTransformations": [{"type": "scale", "scale": [0.5, 2]}]}],
+        }]);
+        let image = Multiscale::parse(&all, false).unwrap();
+        let resolution = image.resolution(&image.datasets[0]);
+        assert_eq!((&resolution.size[..], resolution.unit.as_str()), (&[0.5, 0.002][..], "millimeter"));
+        assert_eq!(resolution.nanometres(|_| true), Some(vec![5e5, 2e3]));
+        assert_eq!(image.scale(&resolution.size), [0.5, 2.0]);
+    }
+
+    #[test]
+    fn what_is_there_stays_when_a_scale_is_added() {
+        let all = json!([{
+            "axes": [{"name": "t", "type": "time", "unit": "second"}, {"name": "y", "type": "space", "more": 1},
+                {"name": "x", "type": "space"}],
+            "datasets": [{"path": "0/", "mine": 2, "coordinateTransformations": [
+                {"type": "scale", "scale": [0.1, 1, 1]}]}],
+            "coordinateTransformations": [{"type": "scale", "scale": [1, 2, 2]}],
+            "name": "cells",
+        }]);
+        let mut image = Multiscale::parse(&all, false).unwrap();
+        let coarse = Dataset { path: "1".to_owned(), scale: vec![0.1, 4.0, 4.0], translation: vec![0.0; 3] };
+        image.datasets.push(coarse);
+        let mut written = image.to_json(Some(&all), false);
+        assert_eq!(Multiscale::parse(&written, false).unwrap(), image);
+        let added = written[0]["datasets"].as_array_mut().unwrap().pop().unwrap();
+        assert_eq!(added["coordinateTransformations"][0]["scale"], json!([0.1, 2.0, 2.0]));
+        assert_eq!(written, all);
+    }
+
+    #[test]
+    fn what_is_forbidden_is_named() {
+        let all = json!([{
+            "axes": [{"name": "y"}, {"name": "y"}],
+            "datasets": [{"path": "0", "coordinateTransformations": [
+                {"type": "translation", "translation": [1, 1]}, {"type": "scale", "scale": [1, 1]}]},
+                {"path": "0", "coordinateTransformations": []}],
+        }]);
+        let found = problems(&all);
+        assert_eq!(found.len(), 4, "{found:?}");
+        for (said, named) in found.iter().zip(["axes[1].name", "datasets[1].path", "before", "found none"]) {
+            assert!(said.contains(named), "{said}");
+        }
+    }
+
+    #[test]
+    fn wrong_members_are_named() {
+        for (pointer, value, named) in [
+            ("/0/datasets", json!([]), "datasets"),
+            ("/0/datasets/0/path", json!(3), "path"),
+            ("/0/datasets/0/path", json!("a/../../b"), "below the group"),
+            (
+                "/0/datasets/0/coordinateTransformations",
+                json!([{"type": "scale", "scale": [0]}]),
+                "coordinateT",
+            ),
+            ("/0/datasets/0/coordinateTransformations", json!([{"type": "rotation"}]), "coordinateT"),
+            ("/0/axes", json!([7]), "axes[0]"),
+            ("/0", json!(1), "multiscales"),
+        ] {
+            let mut all = json!([{"axes": [{"name": "x"}], "datasets": [{"path": "0", "coordinateTransformations": []}]}]);
+            *all.pointer_mut(pointer).unwrap() = value;
+            let error = Multiscale::parse(&all, false).unwrap_err().to_string();
+            assert!(error.contains(named), "{error}");
+        }
+    }
+}

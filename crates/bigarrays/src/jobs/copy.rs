@@ -1,0 +1,332 @@
+//! Copying a box of one array into a box of another, of whatever formats.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::array::Array;
+use crate::base::buffer::{View, ViewMut, byte_len, try_first_bytes, with_scratch};
+use crate::base::domain::{Dims, Domain};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::chunk::layout::Layout;
+use crate::jobs::cast::{Cast, cast};
+use crate::jobs::digest::{Digest, Puts, Reads};
+use crate::jobs::journal::{Entries, Journal, Made};
+use crate::jobs::plan::{CopyPlan, Cuts, PlanAxis, PlanInput};
+use crate::jobs::twins::Twins;
+use crate::run::runner::{Cancel, Progress, Runner};
+use crate::store::NEAR;
+use crate::store::shard::neuroglancer::WAVE_READS;
+
+/// How a copy is made, what it may use and whom it tells.
+#[derive(Clone, Copy, Default)]
+pub struct CopyOptions<'a> {
+    /// How elements become those of another type; without, both are of the same.
+    pub cast: Option<Cast>,
+    /// Whether chunks that move as they are stored are decoded nevertheless, and damaged ones refused.
+    pub check: bool,
+    /// Memory budget in bytes; a quarter of the machine's memory if zero.
+    pub memory: u64,
+    /// Where blocks that are done are noted, and those looked up that an earlier run has noted.
+    pub journal: Option<&'a Journal>,
+    /// Asks the copy to stop.
+    pub cancel: Option<&'a Cancel>,
+    /// Is told after every block, from any thread.
+    pub progress: Option<&'a (dyn Fn(Progress) + Sync)>,
+}
+
+/// What a copy has done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Copied {
+    /// How it was done.
+    pub plan: CopyPlan,
+    /// Blocks that an earlier run had done, and that were found as it had left them.
+    pub found: u64,
+}
+
+/// Copies all elements of `source` to `target`, two arrays or views of the same shape, and of the same
+/// type unless a [`Cast`] is given.
+///
+/// Works block by block: each block is read once, and written in whole chunks of the target wherever
+/// the target's box allows. Chunks are replaced whole, so that a copy that ends early leaves a valid
+/// target, of which some chunks are new. Where both arrays are cut and encoded alike, chunks move as they
+/// are stored, damaged ones too unless they are to be checked.
+///
+/// With a [`Journal`], a copy that ended early is taken up by the same call: what is noted there as done
+/// is read from the target and not copied again, if it is as it was left, and what it was made of is of the
+/// version that it was, where the source's store knows versions.
+///
+/// # Errors
+/// `InvalidArgument` if shapes or types differ, if both show elements of one place that may be the same, or
+/// if an element does not fit into the target's type;
+/// `MemoryBudget` before anything is read, if one block does not fit; `Cancelled`; any error of reading or
+/// writing.
+pub fn copy(source: &Array, target: &Array, options: CopyOptions<'_>) -> Result<Copied> {
+    let source = aligned(source, target, options.cast)?;
+    let twins = twins(&source, target, &options);
+    let plan = plan(&source, target, &options, twins.is_some())?;
+    let job = Job { source: &source, target, twins, cast: options.cast };
+    let item = target.dtype().size();
+    let entries = options.journal.map(|journal| journal.on(&job.describe(&plan)));
+    let runner = Runner {
+        in_flight: plan.in_flight,
+        total: target.domain().checked_len()?.saturating_mul(item as u64),
+        is_near: are_near(&source, target),
+        cancel: options.cancel,
+        progress: options.progress,
+    };
+    let found = AtomicU64::new(0);
+    runner.run(plan.blocks(), &|number| {
+        let block = plan.block(number)?;
+        match &entries {
+            None => job.copy(&block, &source, target)?,
+            Some(entries) if job.is_done(&block, entries, number)? => {
+                found.fetch_add(1, Ordering::Relaxed);
+            }
+            Some(entries) => job.copy_noting(&block, entries, number)?,
+        }
+        Ok(block.checked_len()?.saturating_mul(item as u64))
+    })?;
+    Ok(Copied { plan, found: found.into_inner() })
+}
+
+/// A copy under way, in coordinates of the target.
+struct Job<'a> {
+    source: &'a Array,
+    target: &'a Array,
+    twins: Option<Twins<'a>>,
+    cast: Option<Cast>,
+}
+
+impl Job<'_> {
+    /// All that the outcome of each block depends on, but for the elements of the source.
+    fn describe(&self, plan: &CopyPlan) -> String {
+        let of = |array: &Array| {
+            let layouts: Vec<&Layout> = array.layouts().collect();
+            format!(
+                "{} {:?} {layouts:?} {:?}",
+                array.store().location(""),
+                array.transform(),
+                array.options()
+            )
+        };
+        format!("{} {} {:?} {:?}", of(self.source), of(self.target), self.cast, plan.cuts)
+    }
+
+    /// Whether `block` is as an earlier run has left it, made of what the source has now.
+    fn is_done(&self, block: &Domain, entries: &Entries<'_>, number: usize) -> Result<bool> {
+        let Some(made) = entries.made(number) else { return Ok(false) };
+        if Digest::of_versions(self.source, block)? != made.from {
+            return Ok(false);
+        }
+        match Digest::of_chunks(self.target, block) {
+            // What is damaged is done again.
+            Err(error) if matches!(error.kind(), ErrorKind::CorruptData | ErrorKind::NotFound) => Ok(false),
+            chunks => Ok(chunks? == made.to),
+        }
+    }
+
+    fn copy_noting(&self, block: &Domain, entries: &Entries<'_>, number: usize) -> Result<()> {
+        let reads = Arc::new(Reads::over(Arc::clone(self.source.store())));
+        let puts = Arc::new(Puts::over(Arc::clone(self.target.store())));
+        let source = self.source.with_store(Arc::clone(&reads) as _);
+        self.copy(block, &source, &self.target.with_store(Arc::clone(&puts) as _))?;
+        match reads.digest().zip(puts.digest()) {
+            Some((from, to)) => entries.note(number, Made { from, to }),
+            None => Ok(()),
+        }
+    }
+
+    /// Copies `block` of `source` to `target`, which are the job's, through whatever stores.
+    fn copy(&self, block: &Domain, source: &Array, target: &Array) -> Result<()> {
+        if let Some(twins) = &self.twins {
+            return twins.copy(block, source, target);
+        }
+        let shape: Dims<usize> = block.shape().iter().map(|&length| length as usize).collect();
+        let (order, item) = (target.order(), self.source.dtype().size());
+        let length = byte_len(&shape, item)?;
+        with_scratch(|buffer| {
+            let bytes = try_first_bytes(buffer, length)?;
+            source.read_into(block, ViewMut::dense(bytes, &shape, item, order)?)?;
+            let Some(how) = self.cast else {
+                return target.write_from(block, View::dense(bytes, &shape, item, order)?);
+            };
+            let (from, to) = (self.source.dtype(), target.dtype());
+            let length = byte_len(&shape, to.size())?;
+            with_scratch(|other| {
+                let other = try_first_bytes(other, length)?;
+                cast(from, bytes, to, other, how)
+                    .map_err(|error| error.during("casting elements of").at(self.source.url()))?;
+                target.write_from(block, View::dense(other, &shape, to.size(), order)?)
+            })
+        })
+    }
+}
+
+/// What [`copy`] would do. No I/O.
+///
+/// # Errors
+/// As [`copy`], before it reads anything.
+pub fn plan_copy(source: &Array, target: &Array, options: &CopyOptions<'_>) -> Result<CopyPlan> {
+    let source = aligned(source, target, options.cast)?;
+    plan(&source, target, options, twins(&source, target, options).is_some())
+}
+
+/// The two arrays, if chunks are to move as they are stored.
+fn twins<'a>(source: &'a Array, target: &'a Array, options: &CopyOptions<'_>) -> Option<Twins<'a>> {
+    // What is only fill is to be found out.
+    let decodes = options.cast.is_some() || target.options().drop_fill;
+    if decodes { None } else { Twins::of(source, target, options.check) }
+}
+
+/// The source in coordinates of the target.
+fn aligned(source: &Array, target: &Array, cast: Option<Cast>) -> Result<Array> {
+    let (from, to) = (source.domain(), target.domain());
+    if from.shape() != to.shape() {
+        return Err(Error::invalid(format!("box {from} and box {to} differ in shape")));
+    }
+    if source.dtype() != target.dtype() && cast.is_none() {
+        return Err(Error::invalid(format!(
+            "elements of {} do not go into {} without a cast",
+            source.dtype(),
+            target.dtype()
+        ))
+        .during("copying into")
+        .at(target.url()));
+    }
+    expect_apart(source, target)?;
+    source.translate_to(to.origin())
+}
+
+/// An error if the two are views of the same array that may meet: blocks would be read that have been
+/// written already.
+fn expect_apart(source: &Array, target: &Array) -> Result<()> {
+    let place = |array: &Array| {
+        let location = array.store().location("");
+        std::fs::canonicalize(&location).map_or(location, |path| path.display().to_string())
+    };
+    if place(source) != place(target) || source.layout().domain().ndim() != target.layout().domain().ndim() {
+        return Ok(());
+    }
+    let (from, to) = (source.stored_bounds()?, target.stored_bounds()?);
+    if from.intersect(&to).is_empty() {
+        return Ok(());
+    }
+    let reason = format!("boxes {from} and {to} are of one array and overlap; copy through another array");
+    Err(Error::invalid(reason).during("copying into").at(target.url()))
+}
+
+/// The plan of a copy, in coordinates of the target.
+fn plan(source: &Array, target: &Array, options: &CopyOptions<'_>, moves: bool) -> Result<CopyPlan> {
+    let mut plan = cut(source, target, options, moves)?;
+    plan.moves = moves;
+    let pieces = |grid: Dims<(i64, u64)>| {
+        let lengths = target.domain().ranges().zip(grid).map(|(range, place)| Cuts::over(range, place).len());
+        lengths.fold(1, u64::saturating_mul)
+    };
+    plan.target_chunks = pieces(target.chunk_grid()?);
+    // A shard takes its index, and ranges of it what it has.
+    let reads = match source.layout().sharding {
+        Some(_) => pieces(source.write_grid()?).saturating_mul(2).max(plan.blocks() as u64),
+        None => plan.source_chunks,
+    };
+    plan.requests = reads.saturating_add(pieces(target.write_grid()?));
+    Ok(plan)
+}
+
+/// The blocks of a copy: of whole shards, if that fits.
+fn cut(source: &Array, target: &Array, options: &CopyOptions<'_>, moves: bool) -> Result<CopyPlan> {
+    let memory = budget(options.memory);
+    let context = |error: Error| error.during("planning the copy to").at(target.url());
+    if target.shard_shape().is_some() {
+        let grid = target.write_grid()?;
+        // New chunks and the shard made of them; where a part of a shard is written, also the old one.
+        let held = if covers_shards(target, &grid) { 2 } else { 3 };
+        match plan_over(source, target, grid, held, memory, moves) {
+            // Smaller blocks read each shard again that they write to, but anything is better than nothing.
+            Err(error) if error.kind() == ErrorKind::MemoryBudget => {}
+            plan => return plan.map_err(context),
+        }
+    }
+    let held = 1 + 2 * (crate::run::pool::threads() as u64).min(WAVE_READS as u64);
+    plan_over(source, target, target.chunk_grid()?, held, memory, moves).map_err(context)
+}
+
+/// Whether the domain of `target` is made of whole boxes of `grid`.
+fn covers_shards(target: &Array, grid: &[(i64, u64)]) -> bool {
+    let stored = target.layout().domain();
+    target.transform().is_identity()
+        && target.domain().ranges().zip(grid).enumerate().all(|(axis, (range, &(origin, length)))| {
+            let is_cut = |at: i64| at.abs_diff(origin) % length == 0;
+            is_cut(range.start) && (is_cut(range.end) || range.end == stored.range(axis).end)
+        })
+}
+
+/// The plan of a copy whose blocks are made of the boxes `to` of the target.
+/// Writing one holds `held` times what a shard has.
+fn plan_over(
+    source: &Array,
+    target: &Array,
+    to: Dims<(i64, u64)>,
+    held: u64,
+    memory: u64,
+    moves: bool,
+) -> Result<CopyPlan> {
+    let from = source.chunk_grid()?;
+    // Where rows can be read on their own, less than a chunk is held.
+    let held_of = |array: &Array, bytes: u64| {
+        let all = array.domain().checked_len().unwrap_or(u64::MAX);
+        bytes.min(all.saturating_mul(array.dtype().size() as u64))
+    };
+    let chunk_bytes = |array: &Array| held_of(array, array.layout().chunk_bytes());
+    let shard = target.shard_shape().map_or(0, |shape| {
+        let item = target.dtype().size() as u64;
+        held_of(target, shape.iter().fold(item, |bytes, length| bytes.saturating_mul(*length)))
+    });
+    let input = PlanInput {
+        axes: target
+            .domain()
+            .ranges()
+            .zip(from)
+            .zip(to)
+            .map(|((range, source), target)| PlanAxis { range, target, source })
+            .collect(),
+        // Of a cast, elements are held as both types; of chunks that move, also as they are stored.
+        item: match source.dtype() == target.dtype() && !moves {
+            true => target.dtype().size() as u64,
+            false => (source.dtype().size() + target.dtype().size()) as u64,
+        },
+        chunk_bytes: (chunk_bytes(source), chunk_bytes(target)),
+        shard_bytes: shard,
+        shards_held: held,
+        threads: crate::run::pool::threads() as u64,
+        block_overhead: block_overhead(source, target),
+        memory,
+    };
+    input.plan()
+}
+
+/// What beginning a block costs, in bytes copied: small blocks stay in the processor's caches; behind a network
+/// large ones have many requests under way.
+pub(crate) fn block_overhead(source: &Array, target: &Array) -> u64 {
+    8 * request_cost(source, target)
+}
+
+/// Whether neither of two arrays is behind a network.
+pub(crate) fn are_near(source: &Array, target: &Array) -> bool {
+    request_cost(source, target) <= NEAR
+}
+
+fn request_cost(source: &Array, target: &Array) -> u64 {
+    source.store().request_cost().max(target.store().request_cost())
+}
+
+/// The memory budget in bytes that was asked for; a quarter of the machine's memory if zero.
+pub(crate) fn budget(asked: u64) -> u64 {
+    if asked > 0 {
+        return asked;
+    }
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let kibibytes = total.and_then(|rest| rest.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
+    kibibytes.map_or(1 << 30, |kibibytes| kibibytes * 1024 / 4)
+}

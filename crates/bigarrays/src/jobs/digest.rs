@@ -1,0 +1,225 @@
+//! Digests of chunks: of those that are put, as they are stored, and of the versions of those that are read.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use twox_hash::XxHash3_128;
+
+use crate::array::Array;
+use crate::base::domain::Domain;
+use crate::base::error::Result;
+use crate::chunk::codec::ContentEncoding;
+use crate::chunk::layout::Layout;
+use crate::store::{Blob, Change, ChangeFn, Extent, Get, GetSink, Part, Store, Update, Wanted, settled};
+
+/// A digest of chunks, in whatever order they are added.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Digest(pub(crate) u128);
+
+impl Digest {
+    fn of_value(encoding: ContentEncoding, bytes: &[u8]) -> u128 {
+        XxHash3_128::oneshot_with_seed(encoding as u64, bytes)
+    }
+
+    /// Adds what is known of the value of a key; none if it is missing.
+    fn add(&mut self, key: &str, value: Option<u128>) {
+        // Distinct for each key: two values that change places differ.
+        let own = XxHash3_128::oneshot(key.as_bytes());
+        let both = [own.to_ne_bytes(), value.map_or(1, |value| value | 2).to_ne_bytes()].concat();
+        self.0 = self.0.wrapping_add(XxHash3_128::oneshot(&both));
+    }
+
+    /// The digest of the chunks of `array` that `part` touches, as they are stored.
+    pub(crate) fn of_chunks(array: &Array, part: &Domain) -> Result<Self> {
+        let sum = Mutex::new(Self::default());
+        for layout in array.layouts() {
+            let requests = requests(array, layout, part, |key, most| Get::new(key, Part::Whole, most))?;
+            array.store().get_many(&requests, &|position, blob| {
+                let value = blob.map(|blob| Self::of_value(blob.encoding, blob.bytes));
+                sum.lock().unwrap_or_else(PoisonError::into_inner).add(&requests[position].key, value);
+                Ok(())
+            })?;
+        }
+        Ok(sum.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The digest of the versions of the chunks of `array` that reading `part` reads.
+    pub(crate) fn of_versions(array: &Array, part: &Domain) -> Result<Self> {
+        let named = |key, most| Get { version: Wanted::Named, ..Get::new(key, Part::Presence, most) };
+        let requests = requests(array, array.layout(), part, named)?;
+        let reads = Reads::over(Arc::clone(array.store()));
+        reads.get_many(&requests, &|_, _| Ok(()))?;
+        // Of one moment, there is one version of each.
+        Ok(reads.digest().unwrap_or_default())
+    }
+}
+
+/// The requests that `make` makes of the key and the greatest length of each chunk that `part` touches.
+fn requests(
+    array: &Array,
+    layout: &Layout,
+    part: &Domain,
+    make: impl Fn(String, u64) -> Get,
+) -> Result<Vec<Get>> {
+    let selection = array.stored_inside(part)?;
+    if selection.iter().any(|axis| axis.count == 0) {
+        return Ok(Vec::new());
+    }
+    let chunks = layout.grid.project_selection(&selection);
+    Ok(chunks
+        .iter()
+        .map(|part| make(layout.chunk_key(&part.index), layout.max_stored_len(&part.index)))
+        .collect())
+}
+
+/// A store that passes everything on, and makes a digest of what is put there.
+#[derive(Debug)]
+pub(crate) struct Puts {
+    inner: Arc<dyn Store>,
+    /// `None` once it is not known what was put.
+    seen: Mutex<Option<Digest>>,
+}
+
+impl Puts {
+    pub(crate) fn over(inner: Arc<dyn Store>) -> Self {
+        Self { inner, seen: Mutex::new(Some(Digest::default())) }
+    }
+
+    /// The digest of all values as they were put, if that is known.
+    pub(crate) fn digest(&self) -> Option<Digest> {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Store for Puts {
+    fn location(&self, key: &str) -> String {
+        self.inner.location(key)
+    }
+
+    fn child(&self, path: &str) -> Result<Arc<dyn Store>> {
+        self.inner.child(path)
+    }
+
+    fn get_many(&self, requests: &[Get], sink: &GetSink<'_>) -> Result<()> {
+        self.inner.get_many(requests, sink)
+    }
+
+    fn update_many(&self, requests: &[Update], change: &ChangeFn<'_>) -> Result<()> {
+        // Of changes that were made again, the last counts.
+        let last: Vec<Mutex<Option<Digest>>> = requests.iter().map(|_| Mutex::new(None)).collect();
+        self.inner.update_many(requests, &|position, old: Option<Blob<'_>>, new: &mut Vec<u8>| {
+            let done = change(position, old, new)?;
+            let known = match done {
+                Change::Put(encoding) => Some(Some(Digest::of_value(encoding, new))),
+                Change::Delete => Some(None),
+                Change::PutOrDelete(_) | Change::Keep => None,
+            };
+            let known = known.map(|value| {
+                let mut digest = Digest::default();
+                digest.add(&requests[position].key, value);
+                digest
+            });
+            *last[position].lock().unwrap_or_else(PoisonError::into_inner) = known;
+            Ok(done)
+        })?;
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        for digest in last {
+            let digest = digest.into_inner().unwrap_or_else(PoisonError::into_inner);
+            *seen = seen.zip(digest).map(|(sum, own)| Digest(sum.0.wrapping_add(own.0)));
+        }
+        Ok(())
+    }
+
+    fn list(&self, prefix: &str, found: &mut dyn FnMut(&str, u64) -> Result<()>) -> Result<()> {
+        self.inner.list(prefix, found)
+    }
+
+    fn request_cost(&self) -> u64 {
+        self.inner.request_cost()
+    }
+}
+
+/// A store that passes everything on, and makes a digest of the versions that are read.
+#[derive(Debug)]
+pub(crate) struct Reads {
+    inner: Arc<dyn Store>,
+    /// What is known of each value; `None` once two versions of one were read.
+    seen: Mutex<Option<HashMap<String, Option<u128>>>>,
+}
+
+impl Reads {
+    pub(crate) fn over(inner: Arc<dyn Store>) -> Self {
+        Self { inner, seen: Mutex::new(Some(HashMap::new())) }
+    }
+
+    /// The digest of the versions, if there was one of each value.
+    pub(crate) fn digest(&self) -> Option<Digest> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut digest = Digest::default();
+        seen.as_ref()?.iter().for_each(|(key, version)| digest.add(key, *version));
+        Some(digest)
+    }
+}
+
+impl Store for Reads {
+    fn location(&self, key: &str) -> String {
+        self.inner.location(key)
+    }
+
+    fn child(&self, path: &str) -> Result<Arc<dyn Store>> {
+        self.inner.child(path)
+    }
+
+    fn get_many(&self, requests: &[Get], sink: &GetSink<'_>) -> Result<()> {
+        let named = |request: &Get| match request.version {
+            Wanted::Any => Get { version: Wanted::Named, ..request.clone() },
+            _ => request.clone(),
+        };
+        let requests: Vec<Get> = requests.iter().map(named).collect();
+        self.inner.get_many(&requests, &|position, blob| {
+            if blob.is_none_or(|blob| blob.extent != Extent::Withheld) {
+                let name = |blob: Blob<'_>| blob.version.map_or("", settled).to_owned();
+                let version = blob.map(|blob| XxHash3_128::oneshot(name(blob).as_bytes()));
+                let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+                let before =
+                    seen.as_mut().and_then(|seen| seen.insert(requests[position].key.clone(), version));
+                if before.is_some_and(|before| before != version) {
+                    *seen = None;
+                }
+            }
+            sink(position, blob)
+        })
+    }
+
+    fn update_many(&self, requests: &[Update], change: &ChangeFn<'_>) -> Result<()> {
+        self.inner.update_many(requests, change)
+    }
+
+    fn list(&self, prefix: &str, found: &mut dyn FnMut(&str, u64) -> Result<()>) -> Result<()> {
+        self.inner.list(prefix, found)
+    }
+
+    fn request_cost(&self) -> u64 {
+        self.inner.request_cost()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digests_do_not_depend_on_the_order_but_on_all_else() {
+        let of = |values: &[(&str, Option<&[u8]>)]| {
+            let mut digest = Digest::default();
+            let value = |bytes| Digest::of_value(ContentEncoding::Identity, bytes);
+            values.iter().for_each(|(key, bytes)| digest.add(key, bytes.map(value)));
+            digest
+        };
+        let (a, b) = (("a", Some(&b"1"[..])), ("b", Some(&b"2"[..])));
+        assert_eq!(of(&[a, b]), of(&[b, a]));
+        assert_ne!(of(&[a, b]), of(&[("a", b.1), ("b", a.1)]));
+        assert_ne!(of(&[a]), of(&[("a", None)]));
+        assert_ne!(of(&[a]), of(&[a, a]));
+    }
+}

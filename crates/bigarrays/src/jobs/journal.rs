@@ -1,0 +1,260 @@
+//! What was done by a job that ended early, so that the next run of the same job need not do it again.
+//!
+//! A journal is a file of lines: of steps, which are texts, and of blocks that are done, with digests of the
+//! chunks as they were stored, and of the versions of those that they were made of. A line that a crash cut
+//! short counts for nothing, and a block counts as done only if both are as they were: that is looked up, and
+//! survives everything from a power failure to other writers.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use twox_hash::XxHash3_128;
+
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::jobs::digest::Digest;
+use crate::store::ofd::{self, Kind, Private, Span};
+
+/// The first line of a journal.
+const MAGIC: &str = "bigarrays journal 1\n";
+
+/// A record of what is done of a job, kept in a file that one process at a time may have open.
+pub struct Journal {
+    path: PathBuf,
+    file: Mutex<Private<File>>,
+    blocks: HashMap<(u128, usize), Made>,
+    steps: Vec<String>,
+    /// Whether nothing is noted: then nothing is left when it is closed.
+    is_empty: AtomicBool,
+    was_cut_short: bool,
+}
+
+/// What a block was made of, and what was made of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Made {
+    /// The versions of the chunks that were read.
+    pub(crate) from: Digest,
+    /// The chunks as they were stored.
+    pub(crate) to: Digest,
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        if *self.is_empty.get_mut() {
+            // An empty journal does no harm.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+impl fmt::Debug for Journal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Journal").field("path", &self.path).field("blocks", &self.blocks.len()).finish()
+    }
+}
+
+impl Journal {
+    /// Opens the journal at `path`, or begins one there.
+    ///
+    /// # Errors
+    /// `Storage` if another process has it open, which then does the same job; `InvalidArgument` if there is a
+    /// file of another kind; any error of files.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self> {
+        let path = path.into();
+        let failed = |error| Error::io(error, "opening the journal", path.display().to_string());
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent).map_err(failed)?;
+        }
+        let mut file = loop {
+            let open = || OpenOptions::new().read(true).append(true).create(true).open(&path);
+            let file = Private::open(open).map_err(failed)?;
+            ofd::try_lock(&*file, Kind::Exclusive, Span::ALL).map_err(|_| {
+                let reason = "another process is at this job; wait until it ends, or stop it";
+                Error::new(ErrorKind::Storage, reason).at(path.display().to_string())
+            })?;
+            // Whoever had it before may just have removed it.
+            if is_at(&file, &path) {
+                break file;
+            }
+        };
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(failed)?;
+        let no_journal = || {
+            let reason = "this is no journal, or it is damaged; remove it, and the job begins anew";
+            Error::invalid(reason).at(path.display().to_string())
+        };
+        let text = String::from_utf8(bytes).map_err(|_| no_journal())?;
+        let records = match text.strip_prefix(MAGIC) {
+            Some(records) => records,
+            // Cut short as it began.
+            None if MAGIC.starts_with(&text) => {
+                file.set_len(0).and_then(|()| file.write_all(MAGIC.as_bytes())).map_err(failed)?;
+                ""
+            }
+            None => return Err(no_journal()),
+        };
+        let whole = records.rfind('\n').map_or("", |end| &records[..=end]);
+        file.set_len((MAGIC.len() + whole.len()) as u64).map_err(failed)?;
+        let (steps, blocks): (Vec<&str>, Vec<&str>) = whole.lines().partition(|line| line.starts_with(STEP));
+        let steps = steps.into_iter().map(|line| line[STEP.len()..].to_owned()).collect();
+        let blocks = blocks.into_iter().filter_map(parse).collect();
+        let is_empty = AtomicBool::new(whole.is_empty());
+        // Whoever ends with nothing noted leaves no file, unless it is killed.
+        let was_cut_short = whole.is_empty() && !text.is_empty();
+        Ok(Self { path, file: Mutex::new(file), blocks, steps, is_empty, was_cut_short })
+    }
+
+    /// Whether an earlier run was killed before it noted anything.
+    pub fn was_cut_short(&self) -> bool {
+        self.was_cut_short
+    }
+
+    /// Where the journal of the job that `what` describes is to be found again, in the user's own folder of
+    /// what programs leave for their next run; `None` if the environment names no such place.
+    pub fn default_path(what: &str) -> Option<PathBuf> {
+        let named = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let base = named("XDG_STATE_HOME").or_else(|| named("HOME").map(|home| home.join(".local/state")))?;
+        Some(base.join(format!("bigarrays/jobs/{:032x}", XxHash3_128::oneshot(what.as_bytes()))))
+    }
+
+    /// Notes that a step is done, with all that there is to be known of it, in one line.
+    ///
+    /// # Errors
+    /// Any error of files.
+    pub fn note(&self, step: &str) -> Result<()> {
+        self.add(&format!("{STEP}{}\n", step.replace('\n', " ")))
+    }
+
+    /// The steps that earlier runs have noted, in their order.
+    pub fn steps(&self) -> impl DoubleEndedIterator<Item = &str> {
+        self.steps.iter().map(String::as_str)
+    }
+
+    /// Takes back all that earlier runs have noted.
+    ///
+    /// # Errors
+    /// Any error of files.
+    pub fn forget(&mut self) -> Result<()> {
+        self.blocks.clear();
+        self.steps.clear();
+        self.is_empty = AtomicBool::new(true);
+        let file = self.file.get_mut().unwrap_or_else(PoisonError::into_inner);
+        file.set_len(MAGIC.len() as u64).map_err(|error| self.failed(error))
+    }
+
+    /// Removes the journal of a job that is done.
+    ///
+    /// # Errors
+    /// Any error of files.
+    pub fn remove(mut self) -> Result<()> {
+        // Then it is removed once, as another may be there a moment later.
+        self.is_empty = AtomicBool::new(false);
+        match std::fs::remove_file(&self.path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(self.failed(error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn add(&self, line: &str) -> Result<()> {
+        self.is_empty.store(false, Ordering::Relaxed);
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.write_all(line.as_bytes()).map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, error: std::io::Error) -> Error {
+        Error::io(error, "changing the journal", self.path.display().to_string())
+    }
+
+    /// The part of the journal on the job that `what` describes, all that its outcome depends on.
+    pub(crate) fn on(&self, what: &str) -> Entries<'_> {
+        Entries { journal: self, job: XxHash3_128::oneshot(what.as_bytes()) }
+    }
+}
+
+/// Whether the file at `path` is `file`.
+fn is_at(file: &File, path: &Path) -> bool {
+    match (file.metadata(), path.metadata()) {
+        (Ok(own), Ok(there)) => (own.dev(), own.ino()) == (there.dev(), there.ino()),
+        _ => false,
+    }
+}
+
+/// What lines of steps begin with.
+const STEP: &str = "step ";
+
+fn parse(line: &str) -> Option<((u128, usize), Made)> {
+    let mut words = line.split(' ');
+    let digest = |word: Option<&str>| u128::from_str_radix(word?, 16).ok();
+    let job = digest(words.next())?;
+    let block = words.next()?.parse().ok()?;
+    let (from, to) = (digest(words.next())?, digest(words.next())?);
+    Some(((job, block), Made { from: Digest(from), to: Digest(to) }))
+}
+
+/// What a journal says of one job.
+pub(crate) struct Entries<'a> {
+    journal: &'a Journal,
+    job: u128,
+}
+
+impl Entries<'_> {
+    /// What earlier runs have noted of a block.
+    pub(crate) fn made(&self, block: usize) -> Option<Made> {
+        self.journal.blocks.get(&(self.job, block)).copied()
+    }
+
+    /// Notes that a block is done.
+    pub(crate) fn note(&self, block: usize, made: Made) -> Result<()> {
+        let Made { from: Digest(from), to: Digest(to) } = made;
+        self.journal.add(&format!("{:032x} {block} {from:032x} {to:032x}\n", self.job))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made(to: u128) -> Made {
+        Made { from: Digest(1), to: Digest(to) }
+    }
+
+    #[test]
+    fn what_was_noted_is_there_for_the_next_run_and_half_a_line_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/journal");
+        let journal = Journal::open(&path).unwrap();
+        drop(journal);
+        assert!(!path.exists(), "nothing was noted");
+        let journal = Journal::open(&path).unwrap();
+        journal.on("a").note(3, made(7)).unwrap();
+        journal.on("a").note(4, made(8)).unwrap();
+        assert_eq!(Journal::open(&path).unwrap_err().kind(), ErrorKind::Storage);
+        drop(journal);
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, &text[..text.len() - 1]).unwrap();
+        let journal = Journal::open(&path).unwrap();
+        assert_eq!(journal.steps().count(), 0);
+        assert_eq!(journal.on("a").made(3), Some(made(7)));
+        assert_eq!((journal.on("a").made(4), journal.on("b").made(3)), (None, None));
+        journal.on("a").note(5, made(9)).unwrap();
+        journal.note("b").unwrap();
+        drop(journal);
+        assert_eq!(Journal::open(&path).unwrap().steps().collect::<Vec<_>>(), ["b"]);
+        assert_eq!(Journal::open(&path).unwrap().on("a").made(5), Some(made(9)));
+        let mut journal = Journal::open(&path).unwrap();
+        journal.forget().unwrap();
+        journal.note("c").unwrap();
+        drop(journal);
+        let journal = Journal::open(&path).unwrap();
+        assert_eq!((journal.steps().collect::<Vec<_>>(), journal.on("a").made(5)), (vec!["c"], None));
+        journal.remove().unwrap();
+        assert!(!path.exists());
+        std::fs::write(&path, "something else").unwrap();
+        assert!(Journal::open(&path).is_err());
+    }
+}

@@ -1,0 +1,23 @@
+//! The engine: work over arrays, block by block, within a memory budget.
+//!
+//! A job is planned first, without I/O, as independent blocks aligned to the chunks that it writes;
+//! then the one block runner works them off.
+
+mod cast;
+mod copy;
+mod digest;
+mod journal;
+mod number;
+mod plan;
+mod twins;
+mod verify;
+
+pub use cast::{Cast, Overflow, Rounding};
+pub use copy::{Copied, CopyOptions, copy, plan_copy};
+pub use journal::Journal;
+pub use number::Number;
+pub use plan::CopyPlan;
+pub use verify::{
+    Against, ArrayReport, Comparison, Difference, Findings, Problem, ProblemKind, Report, Stray,
+    VerifyOptions, compare, verify, verify_at,
+};

@@ -1,0 +1,346 @@
+//! The chunks of one array: found by the store's listing where there is one, or else place by place, then read
+//! and decoded in batches.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crate::array::{Array, decode_all};
+use crate::base::domain::{Dims, Domain};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::chunk::grid::Projection;
+use crate::chunk::layout::Layout;
+use crate::format::DOCUMENTS;
+use crate::jobs::copy::budget;
+use crate::jobs::verify::VerifyOptions;
+use crate::jobs::verify::report::{ArrayReport, Problem, ProblemKind, Stray, kind_of};
+use crate::run::interrupt::{check_interrupt, interrupted};
+use crate::run::runner::{Progress, Runner};
+use crate::store::{Blob, Finding, Get, Part};
+
+/// Bytes of decoded chunks of one batch.
+const BATCH_BYTES: u64 = 64 << 20;
+
+/// The most chunks of one batch.
+const BATCH: u64 = 1 << 12;
+
+/// A box of at most so many chunks is looked at place by place, without listing all of the array.
+const FEW: usize = 1 << 16;
+
+/// Findings of a listing before it is asked whether to stop.
+const ASKED: u64 = 1 << 10;
+
+/// So many chunks in a row that may be readable when tried again: the storage itself is at fault.
+const FAILURES: u32 = 16;
+
+/// Verifies the chunks of `array` and what lies beside them.
+pub(crate) fn verify(array: &Array, options: &VerifyOptions<'_>, report: &mut ArrayReport) -> Result<()> {
+    let memory = budget(options.memory);
+    let copies = array.layouts().map(|layout| Copy::new(layout, options.part)).collect::<Result<Vec<_>>>()?;
+    copies.iter().try_for_each(|copy| copy.expect_fits(memory))?;
+    let count = |count: usize, copy: &Copy<'_>| count.saturating_add(copy.projection.len());
+    let chunks = copies.iter().fold(0, count);
+    report.chunks = chunks as u64;
+    let work = Work {
+        array,
+        options,
+        copies,
+        held: (memory / 1024).clamp(1 << 12, 1 << 20) as usize,
+        report: Mutex::new(report),
+        stored: AtomicU64::new(0),
+        bytes: AtomicU64::new(0),
+        failures: AtomicU32::new(0),
+        done: AtomicU64::new(0),
+    };
+    let by_place = options.missing_is_problem || (options.part.is_some() && chunks <= FEW);
+    let listed = if options.part.is_some() && by_place { None } else { work.survey(!by_place)? };
+    if by_place || listed.is_none() {
+        work.all_places()?;
+    }
+    let (stored, bytes) = (work.stored.into_inner(), work.bytes.into_inner());
+    report.listed = listed.is_some();
+    (report.stored, report.bytes, report.missing) = (stored, bytes, report.chunks.saturating_sub(stored));
+    Ok(())
+}
+
+/// One of the layouts in which the data are stored, and what of it is looked at.
+struct Copy<'a> {
+    layout: &'a Layout,
+    projection: Projection<'a>,
+    /// The first place that is looked at along each axis, and the one after the last.
+    places: Dims<(u64, u64)>,
+    /// Bytes of a whole chunk's elements.
+    chunk_bytes: u64,
+}
+
+impl<'a> Copy<'a> {
+    fn new(layout: &'a Layout, part: Option<&Domain>) -> Result<Self> {
+        let domain = layout.domain();
+        let part = match part {
+            None => domain.clone(),
+            Some(part) => {
+                part.expect_ndim(domain.ndim())?;
+                part.intersect(domain)
+            }
+        };
+        let places = (0..domain.ndim()).map(|axis| {
+            let (range, chunk) = (part.range(axis), layout.grid.chunk_shape()[axis]);
+            let from = |at: i64| at.abs_diff(domain.origin()[axis]);
+            (from(range.start) / chunk, from(range.end).div_ceil(chunk))
+        });
+        Ok(Self {
+            layout,
+            places: places.collect(),
+            projection: layout.grid.project(&part),
+            chunk_bytes: layout.chunk_bytes(),
+        })
+    }
+
+    /// An error if threads that each hold a chunk as it is stored, partly decoded and decoded need more.
+    fn expect_fits(&self, memory: u64) -> Result<()> {
+        let needed = self.chunk_bytes.saturating_mul(3).saturating_mul(crate::run::pool::threads() as u64);
+        if needed <= memory || self.projection.is_empty() {
+            return Ok(());
+        }
+        let needed = needed.div_ceil(1 << 20);
+        Err(Error::new(
+            ErrorKind::MemoryBudget,
+            format!(
+                "decoding chunks needs {needed} MiB, the budget is {memory} bytes; raise it, or use fewer threads"
+            ),
+        ))
+    }
+
+    /// The place of the chunk of this key, if it is one that is looked at.
+    fn wanted(&self, index: &[u64]) -> bool {
+        index.iter().zip(&self.places).all(|(at, (start, end))| (start..end).contains(&at))
+    }
+}
+
+/// What the threads that verify an array share.
+struct Work<'a> {
+    array: &'a Array,
+    options: &'a VerifyOptions<'a>,
+    copies: Vec<Copy<'a>>,
+    /// The most chunks whose places are held at once.
+    held: usize,
+    report: Mutex<&'a mut ArrayReport>,
+    stored: AtomicU64,
+    bytes: AtomicU64,
+    /// Chunks in a row that could not be read for now.
+    failures: AtomicU32,
+    /// Bytes of elements that earlier waves dealt with.
+    done: AtomicU64,
+}
+
+impl Work<'_> {
+    fn report<T>(&self, change: impl FnOnce(&mut ArrayReport) -> T) -> T {
+        change(&mut self.report.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Looks at everything that is in the store and, if it `reads`, at the chunks. `None` if the store
+    /// does not list.
+    fn survey(&self, reads: bool) -> Result<Option<()>> {
+        let mut waves: Vec<Vec<Dims<u64>>> = vec![Vec::new(); self.copies.len()];
+        let (mut any, mut failed, mut count) = (false, false, 0u64);
+        let nested = nested_scales(self.array);
+        let listed = self.array.store().survey(&mut |finding| {
+            any = true;
+            count += 1;
+            if count.is_multiple_of(ASKED) {
+                self.expect_wanted().inspect_err(|_| failed = true)?;
+            }
+            let Finding::Value { key, bytes } = finding else {
+                self.note(finding, &nested);
+                return Ok(());
+            };
+            let place = |(number, copy): (usize, &Copy<'_>)| Some((number, copy.layout.chunk_at(key)?));
+            let Some((number, index)) = self.copies.iter().enumerate().find_map(place) else {
+                self.note(Finding::Stranger { key, bytes }, &nested);
+                return Ok(());
+            };
+            if reads && self.copies[number].wanted(&index) {
+                waves[number].push(index);
+                if waves[number].len() >= self.held {
+                    self.wave(&self.copies[number], &waves[number]).inspect_err(|_| failed = true)?;
+                    waves[number].clear();
+                }
+            }
+            Ok(())
+        });
+        match listed {
+            Ok(()) => {}
+            Err(error) if failed || error.kind() == ErrorKind::Cancelled => return Err(error),
+            Err(error) if !any => {
+                return match error.kind() {
+                    ErrorKind::Unsupported | ErrorKind::PermissionDenied => Ok(None),
+                    _ => Err(error),
+                };
+            }
+            Err(error) => self.report(|report| report.problem(ProblemKind::Unreadable, &error, None)),
+        }
+        for (copy, wave) in self.copies.iter().zip(&waves) {
+            self.wave(copy, wave)?;
+        }
+        Ok(Some(()))
+    }
+
+    /// An error if somebody has asked to stop.
+    fn expect_wanted(&self) -> Result<()> {
+        match self.options.cancel {
+            Some(cancel) if cancel.is_cancelled() => Err(interrupted()),
+            _ => check_interrupt(),
+        }
+    }
+
+    /// Notes what is no chunk.
+    fn note(&self, finding: Finding<'_>, nested: &[String]) {
+        let stray = |key: &str, bytes| Stray { key: self.array.store().location(key), bytes };
+        match finding {
+            Finding::Leftover { key, bytes } => {
+                self.report(|report| report.leftovers.push(stray(key, bytes)));
+            }
+            Finding::Stranger { key, bytes } | Finding::Value { key, bytes } => {
+                let is_nested = nested.iter().any(|prefix| key.starts_with(prefix.as_str()));
+                if !is_nested && !DOCUMENTS.contains(&key) {
+                    self.report(|report| report.strangers.push(stray(key, bytes)));
+                }
+            }
+            Finding::Damaged { key, error } => {
+                let key = error.key().map_or_else(|| self.array.store().location(key), str::to_owned);
+                self.report(|report| report.problem(ProblemKind::Shard, &error, Some(key)));
+            }
+        }
+    }
+
+    /// Reads every chunk of the grid, those of a shard one after the other.
+    fn all_places(&self) -> Result<()> {
+        for copy in &self.copies {
+            let block = copy.layout.write_shape();
+            let per_block = block.iter().fold(1u64, |product, &count| product.saturating_mul(count));
+            let mut wave = Vec::new();
+            let mut add = |number: usize| {
+                wave.push(copy.projection.get(number).index);
+                if wave.len() < self.held {
+                    return Ok(());
+                }
+                let done = self.wave(copy, &wave);
+                wave.clear();
+                done
+            };
+            if per_block > 1 && per_block <= self.held as u64 {
+                copy.projection
+                    .by_block(&block)
+                    .try_for_each(|numbers| numbers.into_iter().try_for_each(&mut add))?;
+            } else {
+                (0..copy.projection.len()).try_for_each(add)?;
+            }
+            self.wave(copy, &wave)?;
+        }
+        Ok(())
+    }
+
+    /// Reads and decodes the chunks at these places.
+    fn wave(&self, copy: &Copy<'_>, indices: &[Dims<u64>]) -> Result<()> {
+        let chunk = copy.chunk_bytes.max(1);
+        let batches: Vec<&[Dims<u64>]> =
+            indices.chunks((BATCH_BYTES / chunk).clamp(1, BATCH) as usize).collect();
+        let before = self.done.load(Ordering::Relaxed);
+        let bytes = (indices.len() as u64).saturating_mul(chunk);
+        let total = before.saturating_add(bytes);
+        let tell = |progress: Progress| {
+            if let Some(outer) = self.options.progress {
+                outer(Progress { done: before.saturating_add(progress.done), total });
+            }
+        };
+        // A batch is read by all threads; a second one has them busy to its end.
+        let runner = Runner {
+            in_flight: 2,
+            total,
+            is_near: false,
+            cancel: self.options.cancel,
+            progress: Some(&tell),
+        };
+        runner.run(batches.len(), &|number| {
+            self.batch(copy.layout, batches[number])?;
+            Ok(chunk.saturating_mul(batches[number].len() as u64))
+        })?;
+        self.done.store(total, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Reads and decodes chunks with one request of the store; if that fails, those that are left one by one.
+    fn batch(&self, layout: &Layout, indices: &[Dims<u64>]) -> Result<()> {
+        let request =
+            |index: &Dims<u64>| Get::new(layout.chunk_key(index), Part::Whole, layout.max_stored_len(index));
+        let requests: Vec<Get> = indices.iter().map(request).collect();
+        let answered: Vec<AtomicBool> = indices.iter().map(|_| AtomicBool::new(false)).collect();
+        let read = self.array.store().get_many(&requests, &|k, blob| {
+            if answered[k].swap(true, Ordering::Relaxed) {
+                return Ok(());
+            }
+            self.look(layout, &indices[k], &requests[k].key, blob)
+        });
+        if let Err(error) = read {
+            if matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::MemoryBudget) {
+                return Err(error);
+            }
+            for (k, _) in
+                answered.iter().enumerate().filter(|(_, answered)| !answered.load(Ordering::Relaxed))
+            {
+                self.one(layout, &indices[k], &requests[k])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads and decodes one chunk.
+    fn one(&self, layout: &Layout, index: &[u64], request: &Get) -> Result<()> {
+        let read = self
+            .array
+            .store()
+            .get_many(std::slice::from_ref(request), &|_, blob| self.look(layout, index, &request.key, blob));
+        let Err(error) = read else { return Ok(()) };
+        if error.is_retryable() && self.failures.fetch_add(1, Ordering::Relaxed) >= FAILURES {
+            return Err(error);
+        }
+        self.stored.fetch_add(1, Ordering::Relaxed);
+        self.problem(layout, index, &request.key, error)
+    }
+
+    /// Looks at what the store has of a chunk.
+    fn look(&self, layout: &Layout, index: &[u64], key: &str, blob: Option<Blob<'_>>) -> Result<()> {
+        self.failures.store(0, Ordering::Relaxed);
+        let Some(blob) = blob else {
+            if self.options.missing_is_problem {
+                let (key, domain) = (self.array.store().location(key), layout.grid.chunk_domain(index));
+                let message = "the chunk is not stored".to_owned();
+                let problem =
+                    Problem { kind: ProblemKind::Missing, key: Some(key), domain: Some(domain), message };
+                self.report(|report| report.problems.push(problem));
+            }
+            return Ok(());
+        };
+        self.stored.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(blob.bytes.len() as u64, Ordering::Relaxed);
+        decode_all(layout, index, blob).or_else(|error| self.problem(layout, index, key, error))
+    }
+
+    fn problem(&self, layout: &Layout, index: &[u64], key: &str, error: Error) -> Result<()> {
+        let (kind, error) = kind_of(error)?;
+        let (key, domain) = (self.array.store().location(key), layout.grid.chunk_domain(index));
+        self.report(|report| report.problems.push(Problem::of(kind, &error, Some(key), Some(domain))));
+        Ok(())
+    }
+}
+
+/// What keys of the layer's other scales start with that lie below this one.
+fn nested_scales(array: &Array) -> Vec<String> {
+    let own = array.scales().get(array.scale()).map_or("", |scale| scale.key.trim_matches('/'));
+    let is_root = matches!(own, "" | ".");
+    let others = array.scales().iter().enumerate().filter(|(position, _)| *position != array.scale());
+    let below = others.filter_map(|(_, other)| {
+        let other = other.key.trim_matches('/');
+        if is_root { Some(other) } else { other.strip_prefix(own)?.strip_prefix('/') }
+    });
+    below.filter(|path| !path.is_empty()).map(|path| format!("{path}/")).collect()
+}

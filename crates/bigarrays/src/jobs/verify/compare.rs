@@ -1,0 +1,400 @@
+//! Comparing two arrays element by element, whatever their formats, chunks and types.
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+use serde_json::{Value, json};
+
+use crate::array::{Array, Index};
+use crate::base::buffer::{Order, ViewMut, byte_len, try_first_bytes, with_scratch};
+use crate::base::domain::{Dims, Domain};
+use crate::base::dtype::DataType;
+use crate::base::error::{Error, Result};
+use crate::base::text::{redact, shown};
+use crate::jobs::copy::{are_near, block_overhead, budget};
+use crate::jobs::number::Number;
+use crate::jobs::plan::{CopyPlan, PlanAxis, PlanInput};
+use crate::jobs::verify::VerifyOptions;
+use crate::run::runner::Runner;
+
+/// The most elements that differ of which a comparison says where they are.
+const SHOWN: usize = 10;
+
+/// Bytes that are compared at once before single elements are.
+const RUN: usize = 4 << 10;
+
+/// An element that differs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Difference {
+    /// Its coordinates in the first array.
+    pub at: Dims<i64>,
+    /// Its value in the first array.
+    pub left: Number,
+    /// Its value in the second array.
+    pub right: Number,
+}
+
+/// How two arrays compare.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Comparison {
+    /// The path or URL of the second array.
+    pub url: String,
+    /// The types of both.
+    pub dtypes: (DataType, DataType),
+    /// Why no elements were compared, if none were: the shapes differ.
+    pub mismatch: Option<String>,
+    /// Elements that were compared.
+    pub elements: u64,
+    /// How many of them differ. Two that are not numbers are equal.
+    pub different: u64,
+    /// The first ten that differ, in the order in which the first array has its elements.
+    pub first: Vec<Difference>,
+    /// The largest difference; infinite, or not a number, where elements are.
+    pub max_abs: f64,
+}
+
+impl Comparison {
+    /// Whether both hold the same.
+    pub fn is_equal(&self) -> bool {
+        self.different == 0 && self.mismatch.is_none()
+    }
+
+    /// The comparison as JSON. Differences that are infinite or not a number are null there.
+    pub fn to_json(&self) -> Value {
+        let first = self.first.iter().map(|difference| {
+            json!({
+                "at": difference.at.to_vec(),
+                "left": difference.left.to_json(),
+                "right": difference.right.to_json(),
+            })
+        });
+        json!({
+            "url": redact(&self.url),
+            "equal": self.is_equal(),
+            "dtypes": [self.dtypes.0.name(), self.dtypes.1.name()],
+            "mismatch": self.mismatch,
+            "elements": self.elements,
+            "different": self.different,
+            "max_abs": self.max_abs,
+            "first": first.collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// Compares `left` with `right` element by element.
+///
+/// Axes of the same names are compared whatever their order, and axes of length one that only one of the
+/// arrays has are left out; without such names, axes are compared in their order. Arrays of the same shape
+/// that start elsewhere are laid upon each other. Elements of different types are compared by their values.
+/// With a [part](VerifyOptions::part), only that box of `left` is compared, and of arrays of different shapes
+/// the box of the same coordinates.
+///
+/// ```
+/// use bigarrays::jobs::{VerifyOptions, compare};
+/// use bigarrays::{CreateSpec, DataType, OpenOptions, ndarray::Array2};
+///
+/// let mut arrays = Vec::new();
+/// for (name, format) in [("a", "zarr3"), ("b", "n5")] {
+///     let spec = CreateSpec::new(DataType::I16, "0:6,0:4".parse()?);
+///     let array = OpenOptions::new().format(format).create(&format!("memory://compare/{name}"), &spec)?;
+///     array.write(&[0, 0], Array2::<i16>::ones((6, 4)).view())?;
+///     arrays.push(array);
+/// }
+/// arrays[1].write(&[5, 2], Array2::<i16>::from_elem((1, 1), -3).view())?;
+/// let comparison = compare(&arrays[0], &arrays[1], &VerifyOptions::default())?;
+/// assert_eq!((comparison.elements, comparison.different, comparison.max_abs), (24, 1, 4.0));
+/// assert_eq!(comparison.first[0].at[..], [5, 2]);
+/// # Ok::<(), bigarrays::Error>(())
+/// ```
+///
+/// # Errors
+/// `InvalidArgument` if the number of axes differs; `MemoryBudget` before anything is read; `Cancelled`; any
+/// error of reading.
+pub fn compare(left: &Array, right: &Array, options: &VerifyOptions<'_>) -> Result<Comparison> {
+    let mut comparison = Comparison {
+        url: right.url().to_owned(),
+        dtypes: (left.dtype(), right.dtype()),
+        mismatch: None,
+        elements: 0,
+        different: 0,
+        first: Vec::new(),
+        max_abs: 0.0,
+    };
+    let context = |error: Error| error.during("comparing").at(left.url());
+    let (mut left, mut right) = matched(left, right).map_err(context)?;
+    if left.shape() == right.shape() {
+        right = right.translate_to(left.domain().origin()).map_err(context)?;
+    } else if options.part.is_none() {
+        comparison.mismatch = Some(format!("box {} against box {}", left.domain(), right.domain()));
+        return Ok(comparison);
+    }
+    if let Some(part) = options.part {
+        left = left.cut(part).map_err(context)?;
+    }
+    right = right.cut(left.domain())?;
+    comparison.elements = left.domain().checked_len()?;
+    let found = Mutex::new(Found { order: left.order(), ..Found::default() });
+    run(&left, &right, options, &found).map_err(context)?;
+    let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    (comparison.different, comparison.first, comparison.max_abs) = (found.count, found.first, found.max_abs);
+    Ok(comparison)
+}
+
+/// Both arrays with the same axes in the order of the first.
+fn matched(left: &Array, right: &Array) -> Result<(Array, Array)> {
+    let left = without_single(left, right)?;
+    let right = without_single(right, &left)?;
+    if left.ndim() != right.ndim() {
+        return Err(Error::invalid(format!("{} axes and {} axes", left.ndim(), right.ndim())));
+    }
+    let names = names_of(&right);
+    let places: Option<Vec<usize>> =
+        names_of(&left).iter().map(|name| names.iter().position(|other| other == name)).collect();
+    let right = match places {
+        Some(places) if (0..names.len()).all(|axis| places.contains(&axis)) => right.permute(&places)?,
+        _ => right,
+    };
+    Ok((left, right))
+}
+
+fn names_of(array: &Array) -> Vec<String> {
+    let name = |name: &&str| match name.to_lowercase() {
+        name if name == "channel" => "c".to_owned(),
+        name => name,
+    };
+    array.dimension_names().iter().map(name).collect()
+}
+
+/// `array` without axes of length one that `other`, of fewer axes, does not have.
+fn without_single(array: &Array, other: &Array) -> Result<Array> {
+    let mut extra = array.ndim().saturating_sub(other.ndim());
+    let names = names_of(other);
+    let indices: Vec<Index> = names_of(array)
+        .iter()
+        .enumerate()
+        .map(|(axis, name)| {
+            let is_extra = extra > 0 && array.shape()[axis] == 1 && !names.contains(name);
+            extra -= usize::from(is_extra);
+            if is_extra { Index::At(array.domain().origin()[axis]) } else { Index::ALL }
+        })
+        .collect();
+    array.slice(&indices)
+}
+
+/// Blocks that read chunks of both arrays as few times as the budget allows.
+fn plan(left: &Array, right: &Array, memory: u64) -> Result<CopyPlan> {
+    let (of_left, of_right) = (left.chunk_grid()?, right.chunk_grid()?);
+    let item = (left.dtype().size() + right.dtype().size()) as u64;
+    let axes = left.domain().ranges().zip(of_left).zip(of_right);
+    let input = PlanInput {
+        axes: axes.map(|((range, target), source)| PlanAxis { range, target, source }).collect(),
+        item,
+        chunk_bytes: (right.layout().chunk_bytes(), left.layout().chunk_bytes()),
+        shard_bytes: 0,
+        shards_held: 0,
+        threads: crate::run::pool::threads() as u64,
+        block_overhead: block_overhead(left, right),
+        memory,
+    };
+    input.plan()
+}
+
+fn run(left: &Array, right: &Array, options: &VerifyOptions<'_>, found: &Mutex<Found>) -> Result<()> {
+    let plan = plan(left, right, budget(options.memory))?;
+    let (items, order) = ([left.dtype().size(), right.dtype().size()], left.order());
+    let runner = Runner {
+        in_flight: plan.in_flight,
+        total: left.domain().checked_len()?.saturating_mul(items[0] as u64),
+        is_near: are_near(left, right),
+        cancel: options.cancel,
+        progress: options.progress,
+    };
+    runner.run(plan.blocks(), &|number| {
+        let block = plan.block(number)?;
+        let shape: Dims<usize> = block.shape().iter().map(|&length| length as usize).collect();
+        let lengths = [byte_len(&shape, items[0])?, byte_len(&shape, items[1])?];
+        with_scratch(|one| {
+            with_scratch(|two| {
+                let one = try_first_bytes(one, lengths[0])?;
+                let two = try_first_bytes(two, lengths[1])?;
+                left.read_into(&block, ViewMut::dense(one, &shape, items[0], order)?)?;
+                right.read_into(&block, ViewMut::dense(two, &shape, items[1], order)?)?;
+                let of_block =
+                    Block { domain: &block, order, dtypes: (left.dtype(), right.dtype()) }.compare(one, two);
+                found.lock().unwrap_or_else(PoisonError::into_inner).add(of_block);
+                Ok(())
+            })
+        })?;
+        Ok(lengths[0] as u64)
+    })
+}
+
+/// Differences found so far.
+#[derive(Debug)]
+struct Found {
+    order: Order,
+    count: u64,
+    first: Vec<Difference>,
+    max_abs: f64,
+}
+
+impl Default for Found {
+    fn default() -> Self {
+        Self { order: Order::C, count: 0, first: Vec::new(), max_abs: 0.0 }
+    }
+}
+
+impl Found {
+    fn add(&mut self, other: Self) {
+        self.count += other.count;
+        self.raise(other.max_abs);
+        self.first.extend(other.first);
+        self.first.sort_by(|one, other| match self.order {
+            Order::C => one.at.cmp(&other.at),
+            Order::Fortran => one.at.iter().rev().cmp(other.at.iter().rev()),
+        });
+        self.first.truncate(SHOWN);
+    }
+
+    fn raise(&mut self, difference: f64) {
+        // What is not a number stays.
+        if difference.is_nan() || difference > self.max_abs {
+            self.max_abs = difference;
+        }
+    }
+}
+
+/// A box of elements of both arrays.
+struct Block<'a> {
+    domain: &'a Domain,
+    order: Order,
+    dtypes: (DataType, DataType),
+}
+
+impl Block<'_> {
+    fn compare(&self, left: &[u8], right: &[u8]) -> Found {
+        let mut found = Found::default();
+        let (one, two) = (self.dtypes.0.size(), self.dtypes.1.size());
+        let is_same = self.dtypes.0 == self.dtypes.1;
+        let (runs, others) = (left.chunks(RUN * one), right.chunks(RUN * two));
+        for (number, (left, right)) in runs.zip(others).enumerate() {
+            if is_same && left == right {
+                continue;
+            }
+            for (k, (left, right)) in left.chunks_exact(one).zip(right.chunks_exact(two)).enumerate() {
+                if is_same && left == right {
+                    continue;
+                }
+                let (left, right) = (Number::read(self.dtypes.0, left), Number::read(self.dtypes.1, right));
+                if !left.equals(right) {
+                    found.count += 1;
+                    found.raise(left.distance(right));
+                    if found.first.len() < SHOWN {
+                        found.first.push(Difference { at: self.place(number * RUN + k), left, right });
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    /// The coordinates of the element at this position.
+    fn place(&self, position: usize) -> Dims<i64> {
+        let mut rest = position as u64;
+        let mut at: Dims<i64> = self.domain.origin().into();
+        let ndim = at.len();
+        for k in 0..ndim {
+            let axis = if self.order == Order::C { ndim - 1 - k } else { k };
+            let length = self.domain.shape()[axis];
+            at[axis] = at[axis].wrapping_add_unsigned(rest % length);
+            rest /= length;
+        }
+        at
+    }
+}
+
+impl Number {
+    fn equals(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Whole(one), Self::Whole(other)) => one == other,
+            (Self::Real(one), Self::Real(other)) => one == other || (one.is_nan() && other.is_nan()),
+            // Exact, where the nearest floating-point number of a whole one is not.
+            (Self::Whole(whole), Self::Real(real)) | (Self::Real(real), Self::Whole(whole)) => {
+                real.fract() == 0.0 && real as i128 == whole
+            }
+        }
+    }
+
+    fn distance(self, other: Self) -> f64 {
+        match (self, other) {
+            (Self::Whole(one), Self::Whole(other)) => one.abs_diff(other) as f64,
+            _ => (self.as_f64() - other.as_f64()).abs(),
+        }
+    }
+
+    fn to_json(self) -> Value {
+        match self {
+            Self::Whole(number) => {
+                i64::try_from(number).map_or_else(|_| json!(number as u64), |number| json!(number))
+            }
+            Self::Real(number) => json!(number),
+        }
+    }
+}
+
+impl fmt::Display for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(mismatch) = &self.mismatch {
+            return write!(f, "against {}: {}", shown(&self.url), shown(mismatch));
+        }
+        if self.dtypes.0 != self.dtypes.1 {
+            write!(f, "({} against {}) ", self.dtypes.0, self.dtypes.1)?;
+        }
+        if self.is_equal() {
+            return write!(f, "against {}: all {} elements are equal", shown(&self.url), self.elements);
+        }
+        write!(
+            f,
+            "against {}: {} of {} elements differ, by {} at most",
+            shown(&self.url),
+            self.different,
+            self.elements,
+            self.max_abs
+        )?;
+        self.first.iter().try_for_each(|Difference { at, left, right }| {
+            let at: Vec<String> = at.iter().map(ToString::to_string).collect();
+            write!(f, "\n    at {}: {left} against {right}", at.join(","))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_all_types_are_compared_exactly() {
+        let read = |dtype, bytes: &[u8]| Number::read(dtype, bytes);
+        assert_eq!(read(DataType::I16, &(-2i16).to_ne_bytes()), Number::Whole(-2));
+        assert_eq!(read(DataType::U64, &u64::MAX.to_ne_bytes()), Number::Whole(u64::MAX.into()));
+        assert_eq!(read(DataType::F32, &1.5f32.to_ne_bytes()), Number::Real(1.5));
+        let big = Number::Whole((1 << 60) + 1);
+        assert!(!big.equals(Number::Real((1u64 << 60) as f64)) && big.equals(big));
+        assert!(Number::Whole(3).equals(Number::Real(3.0)) && Number::Real(-0.0).equals(Number::Real(0.0)));
+        assert!(Number::Real(f64::NAN).equals(Number::Real(f64::NAN)));
+        assert!(!Number::Whole(0).equals(Number::Real(f64::NAN)));
+        assert_eq!(Number::Whole(-3).distance(Number::Whole(4)), 7.0);
+    }
+
+    #[test]
+    fn differences_are_placed_across_runs() {
+        let domain: Domain = "-1:2,5:2000".parse().unwrap();
+        let (mut left, right) = (vec![0u8; 3 * 1995 * 2], vec![0u8; 3 * 1995]);
+        left[2 * (2 * 1995 + 1990)] = 9;
+        let block = Block { domain: &domain, order: Order::C, dtypes: (DataType::U16, DataType::U8) };
+        let found = block.compare(&left, &right);
+        assert_eq!((found.count, found.first[0].at.to_vec()), (1, vec![1, 1995]));
+        let found = Block { order: Order::Fortran, ..block }.compare(&left, &right);
+        assert_eq!(found.first[0].at.to_vec(), [((2 * 1995 + 1990) % 3) - 1, (2 * 1995 + 1990) / 3 + 5]);
+    }
+}

@@ -1,0 +1,237 @@
+//! Verifying what is at a path or URL: a layer with its scales, a group with its arrays, a file.
+
+use std::path::{Path, PathBuf};
+
+use crate::array::{Array, OpenOptions};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::flat::{Flaw, check};
+use crate::format::files::bigarray;
+use crate::format::{self, Format, ScaleSelector};
+use crate::jobs::verify::report::{ArrayReport, Problem, ProblemKind, Report, Stray};
+use crate::jobs::verify::{VerifyOptions, chunks, compare};
+
+/// What [`verify_at`] compares with.
+#[derive(Clone, Copy, Debug)]
+pub struct Against<'a> {
+    /// The path or URL of the other array, layer or group.
+    pub url: &'a str,
+    /// How it is opened.
+    pub open: &'a OpenOptions,
+    /// Which scale of it, if one is meant: otherwise, of layers of as many scales, the same, and else
+    /// the first.
+    pub scale: Option<&'a ScaleSelector>,
+}
+
+/// Verifies what is at `url`: one scale of a layer, or all of them; every array of a group. Opened as
+/// `open` says, but for reading only, and without a cache. With a [part](VerifyOptions::part) and no
+/// scale, the first scale is meant. What is there is also [compared](compare) with what is `against` it.
+///
+/// # Errors
+/// `NotFound`; those of [`verify`](crate::jobs::verify::verify()) and [`compare`]. What cannot be opened because it is
+/// damaged is in the report.
+pub fn verify_at(
+    url: &str,
+    open: &OpenOptions,
+    scale: Option<&ScaleSelector>,
+    against: Option<Against<'_>>,
+    options: &VerifyOptions<'_>,
+) -> Result<Report> {
+    let is_only = scale.is_some() || options.part.is_some();
+    let place = Place { open: open.clone().read_only(true).cache(None), options, is_only };
+    let mut report = Report::default();
+    match (scale, options.part) {
+        (Some(scale), _) => report.arrays.push(place.array(url, Some(scale.clone()), against)?),
+        (None, Some(_)) => report.arrays.push(place.array(url, None, against)?),
+        (None, None) => place.all(url, against, &mut report)?,
+    }
+    Ok(report)
+}
+
+struct Place<'a> {
+    open: OpenOptions,
+    options: &'a VerifyOptions<'a>,
+    /// Whether one scale is meant.
+    is_only: bool,
+}
+
+impl Against<'_> {
+    /// Opens what `array` is compared with; `None` if nothing is.
+    fn open(&self, array: &Array, is_only: bool) -> Result<Option<Array>> {
+        let open = self.open.clone().read_only(true).cache(None);
+        if let Some(scale) = self.scale {
+            return open.scale(scale.clone()).open(self.url).map(Some);
+        }
+        let first = open.open(self.url)?;
+        if first.scales().len() == array.scales().len() && array.scale() > 0 {
+            return open.scale(array.scale()).open(self.url).map(Some);
+        }
+        Ok(Some(first).filter(|_| is_only || array.scale() == 0))
+    }
+}
+
+impl Place<'_> {
+    /// Verifies everything at `url`.
+    fn all(&self, url: &str, against: Option<Against<'_>>, report: &mut Report) -> Result<()> {
+        let (mut known, mut missing) = (Vec::new(), None);
+        match self.open.open(url) {
+            Ok(array) => {
+                known.extend(array.scales().iter().map(|scale| scale.key.clone()));
+                self.forbidden(url, report)?;
+                for position in 0..array.scales().len().max(1) {
+                    report.arrays.push(self.array(url, Some(position.into()), against)?);
+                }
+            }
+            Err(error) if is_damage(&error) => report.arrays.push(damaged(url, &error)),
+            Err(error) => missing = Some(error),
+        }
+        // What is no group, or cannot be listed, has no other arrays that are known of.
+        let nodes = format::list(url, self.open.format_options()).unwrap_or_default();
+        let others = nodes.iter().filter(|node| node.is_array && !known.contains(&node.path));
+        let path = |url: &str, node: &format::Node| format!("{}/{}", url.trim_end_matches('/'), node.path);
+        for node in others {
+            let other = against.map(|against| path(against.url, node)).unwrap_or_default();
+            let against = against.map(|against| Against { url: &other, ..against });
+            report.arrays.push(self.member(&path(url, node), against)?);
+        }
+        match missing {
+            Some(error) if report.arrays.is_empty() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Reports what the metadata of a layer have that its format forbids.
+    fn forbidden(&self, url: &str, report: &mut Report) -> Result<()> {
+        let found = format::problems(url, self.open.format_options())?;
+        if !found.is_empty() {
+            let mut of_layer = ArrayReport::unopened(url);
+            found.into_iter().for_each(|problem| {
+                of_layer.problem(ProblemKind::Metadata, &Error::metadata(problem), None);
+            });
+            report.arrays.push(of_layer);
+        }
+        Ok(())
+    }
+
+    /// Verifies an array that a group says it has.
+    fn member(&self, url: &str, against: Option<Against<'_>>) -> Result<ArrayReport> {
+        match self.array(url, None, against) {
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Unsupported) => {
+                Ok(damaged(url, &error))
+            }
+            report => report,
+        }
+    }
+
+    /// Verifies one array, or one scale.
+    fn array(
+        &self,
+        url: &str,
+        scale: Option<ScaleSelector>,
+        against: Option<Against<'_>>,
+    ) -> Result<ArrayReport> {
+        let open = match &scale {
+            Some(scale) => self.open.clone().scale(scale.clone()),
+            None => self.open.clone(),
+        };
+        let array = match open.open(url) {
+            Err(error) if is_damage(&error) => {
+                let mut report = damaged(url, &error);
+                report.scale = scale.map(|scale| match scale {
+                    ScaleSelector::Index(position) => position.to_string(),
+                    ScaleSelector::Key(key) => key,
+                    ScaleSelector::Resolution(size) => format!("{size:?}"),
+                });
+                return Ok(report);
+            }
+            opened => opened?,
+        };
+        let mut report = ArrayReport::of(&array);
+        let context = |error: Error| error.during("verifying").at(url);
+        chunks::verify(&array, self.options, &mut report).map_err(context)?;
+        if self.options.part.is_none() {
+            beside(&array, &mut report).map_err(context)?;
+        }
+        if let Some(against) = against {
+            self.compare(&array, &against, &mut report)?;
+        }
+        Ok(report)
+    }
+
+    fn compare(&self, array: &Array, against: &Against<'_>, report: &mut ArrayReport) -> Result<()> {
+        let Some(other) = against.open(array, self.is_only)? else { return Ok(()) };
+        match compare(array, &other, self.options) {
+            Ok(comparison) => {
+                if !comparison.is_equal() {
+                    let message = match &comparison.mismatch {
+                        Some(mismatch) => format!("not of one shape: {mismatch}"),
+                        None => {
+                            format!("{} of {} elements differ", comparison.different, comparison.elements)
+                        }
+                    };
+                    let key = Some(other.url().to_owned());
+                    let problem = Problem { kind: ProblemKind::Different, key, domain: None, message };
+                    report.problems.push(problem);
+                }
+                report.comparison = Some(comparison);
+                Ok(())
+            }
+            // What is damaged cannot be compared.
+            Err(error) if matches!(error.kind(), ErrorKind::CorruptData | ErrorKind::InvalidArgument) => {
+                report.problem(ProblemKind::Different, &error, Some(other.url().to_owned()));
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn is_damage(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::InvalidMetadata | ErrorKind::CorruptData)
+}
+
+/// The report of what cannot be opened.
+fn damaged(url: &str, error: &Error) -> ArrayReport {
+    let mut report = ArrayReport::unopened(url);
+    report.problem(ProblemKind::Metadata, error, None);
+    report
+}
+
+/// The file that an array is, if it is one.
+fn file_of(array: &Array) -> Option<PathBuf> {
+    let path = Path::new(array.url().strip_prefix("file://").unwrap_or(array.url()));
+    path.is_file().then(|| path.to_owned())
+}
+
+/// Looks at the names of slices, and at what appends have left.
+fn beside(array: &Array, report: &mut ArrayReport) -> Result<()> {
+    let Some(path) = file_of(array) else { return Ok(()) };
+    if bigarray::is_one(&path) {
+        match bigarray::read_names(&path) {
+            Ok(names) => report.names = Some(names.len() as u64).filter(|&count| count > 0),
+            Err(error) => report.problem(ProblemKind::Names, &error, None),
+        }
+        return Ok(());
+    }
+    if array.format() != format::files::npy::Npy.name() {
+        return Ok(());
+    }
+    let key = || Some(path.display().to_string());
+    let checked = check(&path, &mut |flaw| match flaw {
+        Flaw::Names(error) => report.problem(ProblemKind::Names, &error, None),
+        Flaw::Reservations(error) => report.problem(ProblemKind::Unfinished, &error, None),
+        Flaw::Unfinished(rows) => {
+            let message = format!("rows {}:{} were reserved by an append that died", rows.start, rows.end);
+            let problem = Problem { kind: ProblemKind::Unfinished, key: key(), domain: None, message };
+            report.problems.push(problem);
+        }
+        Flaw::Behind(bytes) => {
+            report.leftovers.push(Stray { key: format!("{} behind the last row", path.display()), bytes });
+        }
+    });
+    match checked {
+        Ok(names) => report.names = names,
+        Err(error) if error.kind() == ErrorKind::Cancelled => return Err(error),
+        Err(error) => report.problem(ProblemKind::Unreadable, &error, key()),
+    }
+    Ok(())
+}

@@ -1,0 +1,158 @@
+//! The block runner: independent tasks, a bounded number at once, with progress and cancellation.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Mutex, PoisonError};
+
+use crate::base::error::{Error, Result};
+use crate::run::interrupt::{PATIENCE, check_interrupt, interruptible, interruptible_too};
+use crate::run::pool::{alone, threads};
+
+/// With as many tasks for each thread, little is lost where some end before others.
+const MANY: usize = 8;
+
+/// A flag that asks running jobs to stop. No further block is begun, and blocks under way end where they
+/// wait for long; every chunk is the old one or the new one.
+#[derive(Debug, Default)]
+pub struct Cancel(AtomicBool);
+
+impl Cancel {
+    /// A flag that is not set.
+    pub const fn new() -> Self {
+        Self(AtomicBool::new(false))
+    }
+
+    /// Asks every job that watches this flag to stop.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether stopping was asked for.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// How far a job is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes of elements dealt with so far.
+    pub done: u64,
+    /// Bytes of elements in the whole job.
+    pub total: u64,
+}
+
+/// What a run may use and whom it tells.
+pub(crate) struct Runner<'a> {
+    /// Most tasks under way at once.
+    pub(crate) in_flight: usize,
+    /// Bytes of elements in the whole job.
+    pub(crate) total: u64,
+    /// Whether tasks never wait for a network: then a thread for each core has all cores busy.
+    pub(crate) is_near: bool,
+    pub(crate) cancel: Option<&'a Cancel>,
+    pub(crate) progress: Option<&'a (dyn Fn(Progress) + Sync)>,
+}
+
+impl Runner<'_> {
+    /// Runs `task` for every number below `tasks`, in that order of beginning. A task returns the
+    /// bytes it dealt with. The first error, or the wish to stop, ends the run; tasks under way that
+    /// wait for long are interrupted.
+    ///
+    /// # Errors
+    /// The first error of a task, or `Cancelled`.
+    pub(crate) fn run(&self, tasks: usize, task: &(dyn Fn(usize) -> Result<u64> + Sync)) -> Result<()> {
+        let (next, done) = (AtomicUsize::new(0), AtomicU64::new(0));
+        let failure: Mutex<Option<Error>> = Mutex::new(None);
+        let failed = AtomicBool::new(false);
+        let fail = |error| {
+            // In this order: tasks that end because of the first error are not the first.
+            failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+            failed.store(true, Ordering::Relaxed);
+        };
+        let work = || {
+            while !failed.load(Ordering::Relaxed) {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= tasks {
+                    return;
+                }
+                match check_interrupt().and_then(|()| task(number)) {
+                    Err(error) => return fail(error),
+                    Ok(bytes) => {
+                        let done = done.fetch_add(bytes, Ordering::Relaxed) + bytes;
+                        if let Some(progress) = self.progress {
+                            progress(Progress { done, total: self.total });
+                        }
+                    }
+                }
+            }
+        };
+        let is_each_busy = self.is_near && self.in_flight == threads() && tasks >= MANY * self.in_flight;
+        let worker = || if is_each_busy { alone(work) } else { work() };
+        let stop = || failed.load(Ordering::Relaxed) || self.cancel.is_some_and(Cancel::is_cancelled);
+        let (alive, ended) = mpsc::channel::<()>();
+        std::thread::scope(|scope| {
+            for _ in 1..self.in_flight.min(tasks) {
+                let (alive, worker, stop) = (alive.clone(), &worker, &stop);
+                scope.spawn(move || {
+                    interruptible(stop, worker);
+                    drop(alive);
+                });
+            }
+            drop(alive);
+            // The check that the caller was lent is asked on this thread alone.
+            interruptible_too(&stop, || {
+                worker();
+                while ended.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+                    check_interrupt().unwrap_or_else(fail);
+                }
+            });
+        });
+        failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::error::ErrorKind;
+
+    fn runner(cancel: Option<&Cancel>) -> Runner<'_> {
+        Runner { in_flight: 3, total: 100, is_near: true, cancel, progress: None }
+    }
+
+    #[test]
+    fn every_task_runs_once_and_no_more_than_allowed_at_a_time() {
+        let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let counts: Vec<AtomicUsize> = (0..50).map(|_| AtomicUsize::new(0)).collect();
+        let task = |k: usize| {
+            most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            counts[k].fetch_add(1, Ordering::SeqCst);
+            std::thread::sleep(std::time::Duration::from_millis(1));
+            now.fetch_sub(1, Ordering::SeqCst);
+            Ok(2)
+        };
+        runner(None).run(50, &task).unwrap();
+        assert!(counts.iter().all(|count| count.load(Ordering::SeqCst) == 1));
+        assert!((2..=3).contains(&most.load(Ordering::SeqCst)));
+    }
+
+    #[test]
+    fn errors_and_cancellation_end_the_run() {
+        let begun = AtomicUsize::new(0);
+        let error = runner(None).run(1000, &|k| {
+            begun.fetch_add(1, Ordering::SeqCst);
+            if k == 5 { Err(Error::corrupt("five")) } else { Ok(1) }
+        });
+        assert!(error.unwrap_err().to_string().contains("five"));
+        assert!(begun.load(Ordering::SeqCst) < 1000);
+        let cancel = Cancel::new();
+        let error = runner(Some(&cancel)).run(1000, &|k| {
+            if k == 5 {
+                cancel.cancel();
+            }
+            Ok(1)
+        });
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::Cancelled);
+    }
+}
