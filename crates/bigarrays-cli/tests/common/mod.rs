@@ -11,7 +11,7 @@ use bigarrays::store::{self, Change, StoreOptions, Update};
 use tempfile::TempDir;
 
 /// What takes longer hangs; nothing else depends on it.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Waits until `is_so`.
 pub(crate) fn wait(mut is_so: impl FnMut() -> bool) {
