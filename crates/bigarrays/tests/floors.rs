@@ -31,7 +31,9 @@ const IO: [&str; 7] = ["std::fs", "std::net", "std::thread", "rayon::", "tokio::
 const FRONT: &str = "lib.rs";
 
 /// Folders of which files still import each other.
-const STANDING: [&str; 10] = [
+const STANDING: [&str; 12] = [
+    "proxy/",
+    "server/",
     "array/",
     "base/",
     "chunk/codec/",
