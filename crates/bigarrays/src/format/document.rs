@@ -67,7 +67,8 @@ pub(super) fn change(
     let request = Update { key: key.to_owned(), reads: true, max_len: LARGEST_METADATA as u64 };
     store.update_many(&[request], &|_, old, out| {
         let old = old.map(|blob| blob.encoding.with_decoded(blob.bytes, LARGEST_METADATA, parse));
-        let new = old.transpose().and_then(&change).map_err(|error| error.at(store.location(key)))?;
+        let new = old.transpose().and_then(&change).and_then(expect_readable);
+        let new = new.map_err(|error| error.at(store.location(key)))?;
         Ok(match new {
             Some(document) => {
                 // A JSON value of our own always serialises.
@@ -78,6 +79,46 @@ pub(super) fn change(
             None => Change::Delete,
         })
     })
+}
+
+/// The deepest nesting of a document that is written. Parsers, ours among them, end at 127.
+const DEEPEST: usize = 120;
+
+/// The deepest nesting of attributes: documents that hold copies of others hold them further down.
+const DEEPEST_ATTRIBUTES: usize = 100;
+
+/// How many values are within each other, at most.
+fn depth(values: &mut dyn Iterator<Item = &Value>) -> usize {
+    let below = |value: &Value| match value {
+        Value::Array(list) => depth(&mut list.iter()),
+        Value::Object(object) => depth(&mut object.values()),
+        _ => 0,
+    };
+    1 + values.map(below).max().unwrap_or(0)
+}
+
+/// The document, if it can be read again.
+fn expect_readable(document: Option<Document>) -> Result<Option<Document>> {
+    expect_depth(document.as_ref(), DEEPEST)?;
+    Ok(document)
+}
+
+/// An error unless attributes can be read again, also as copies in the documents of groups above.
+///
+/// # Errors
+/// `InvalidArgument`.
+pub(super) fn check_attributes(attributes: Option<&Map<String, Value>>) -> Result<()> {
+    expect_depth(attributes, DEEPEST_ATTRIBUTES)
+}
+
+fn expect_depth(document: Option<&Document>, most: usize) -> Result<()> {
+    let found = document.map_or(0, |document| depth(&mut document.values()));
+    if found <= most {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "values are nested {found} deep, and nobody could read them again; {most} levels are allowed here"
+    )))
 }
 
 /// Stores an object where there is none.

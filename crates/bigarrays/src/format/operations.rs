@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::address::{Address, Located};
 use super::below::Below;
-use super::document::DOCUMENTS;
+use super::document::{DOCUMENTS, check_attributes};
 use super::probe::Probe;
 use super::registry::{self, BUILTIN};
 use super::scale::ScaleSelector;
@@ -84,6 +84,7 @@ pub(crate) fn create(address: Address<'_>, spec: &CreateSpec, options: &FormatOp
     let created = || {
         let located = address.locate(options)?;
         check_order(spec)?;
+        check_attributes(spec.attributes.as_ref())?;
         create_with(located.for_new(registry::DEFAULT, |format| format.creates().is_some()))?.create(
             &located.store,
             spec,
@@ -228,6 +229,7 @@ pub fn create_group<'a>(
         let located = address.locate(options)?;
         let format = located.for_new(registry::DEFAULT_OF_GROUPS, |format| format.groups().is_some());
         let none = || Error::unsupported(format!("{} has no groups", format.name()));
+        check_attributes(Some(attributes))?;
         format.groups().ok_or_else(none)?.create_group(&located.store, attributes)
     };
     created().map_err(context("creating", address))
@@ -279,6 +281,7 @@ pub fn update_attributes<'a>(
             let Some(attributes) = format.attributes() else { return Ok(None) };
             Ok(attributes.read(probe)?.map(|_| attributes))
         };
+        check_attributes(Some(new))?;
         let found = first(&located, &located.probe()?, has)?.ok_or_else(no_attributes)?;
         found.change(&located.store, &merge)
     };

@@ -64,6 +64,45 @@ fn refreshing(error: Error, store: &Arc<dyn Store>) -> Error {
     error.during("refreshing consolidated metadata of what holds").at(store.location(""))
 }
 
+/// Makes groups of the folders between what is new at the root of `store` and the nearest group above: otherwise it
+/// would be of no hierarchy, and in nobody's listing. Makes none if there is no group above.
+///
+/// # Errors
+/// A storage error.
+pub(super) fn make_groups(version: Version, store: &Arc<dyn Store>) -> Result<()> {
+    let mut between = Vec::new();
+    let mut at = Arc::clone(store);
+    while let Some((above, _)) = parent(&*at) {
+        if is_group(&*above, version)? {
+            let made = between.iter().rev().try_for_each(|folder: &Arc<dyn Store>| {
+                let (key, document) = match version {
+                    Version::Three => {
+                        (v3::KEY, json!({"zarr_format": 3, "node_type": "group", "attributes": {}}))
+                    }
+                    Version::Two => (v2::GROUP, json!({"zarr_format": 2})),
+                };
+                let document = document.as_object().cloned().unwrap_or_default();
+                // Somebody else may have made it meanwhile.
+                let made = document::create_or_same(&**folder, key, &document);
+                made.or_else(
+                    |error| if error.kind() == ErrorKind::AlreadyExists { Ok(()) } else { Err(error) },
+                )?;
+                refresh(version, folder)
+            });
+            return made.map_err(|error| refreshing(error, store));
+        }
+        if between.len() == MOST_FOLDERS {
+            break;
+        }
+        between.push(Arc::clone(&above));
+        at = above;
+    }
+    Ok(())
+}
+
+/// So many folders that are no groups may lie between what is new and the group above.
+const MOST_FOLDERS: usize = 4;
+
 /// Calls `work` with each group above the root of `store`, from the nearest on, and the path from there.
 fn each_above(
     version: Version,
@@ -285,6 +324,27 @@ mod tests {
             OpenOptions::new().format(name).create(&image, &spec).unwrap();
             format::remove(&image, None, &FormatOptions::default()).unwrap();
             assert_eq!(listed(), Vec::<String>::new());
+        }
+    }
+
+    #[test]
+    fn folders_on_the_way_to_what_is_new_become_groups() {
+        for (version, name) in [(Version::Two, "zarr2"), (Version::Three, "zarr3")] {
+            let root = format!("memory://consolidated-folders-{name}");
+            let store = consolidated(&root, version);
+            let spec = CreateSpec::new(DataType::U8, Domain::from_shape(&[4]).unwrap());
+            OpenOptions::new().format(name).create(&format!("{root}/sub/deep/a"), &spec).unwrap();
+            let nodes = format::list(&root, &FormatOptions::default()).unwrap();
+            let paths: Vec<&str> = nodes.iter().map(|node| node.path.as_str()).collect();
+            assert_eq!(paths, ["sub", "sub/deep", "sub/deep/a"]);
+            assert!(copies(&*store, version).keys().any(|key| key.starts_with("sub/deep/a")));
+            // Of no group, nothing is made.
+            let lonely = format!("memory://consolidated-lonely-{name}");
+            OpenOptions::new().format(name).create(&format!("{lonely}/sub/a"), &spec).unwrap();
+            assert_eq!(
+                format::list(&format!("{lonely}/sub"), &Default::default()).unwrap_err().kind(),
+                ErrorKind::NotFound
+            );
         }
     }
 

@@ -185,13 +185,13 @@ impl Groups for Zarr {
             document.insert("zarr_format".to_owned(), json!(2));
             let attributes = Some(attributes).filter(|attributes| !attributes.is_empty());
             self.write_new(&**store, [(v2::GROUP, Some(&document)), (v2::ATTRIBUTES, attributes)], false)?;
-            return self.refresh(store);
+            return self.join(store);
         }
         document.insert("zarr_format".to_owned(), json!(3));
         document.insert("node_type".to_owned(), json!("group"));
         document.insert("attributes".to_owned(), Value::Object(attributes.clone()));
         self.write_new(&**store, [(v3::KEY, Some(&document)), (v2::ATTRIBUTES, None)], false)?;
-        self.refresh(store)
+        self.join(store)
     }
 }
 

@@ -52,6 +52,12 @@ impl Zarr {
         consolidated::refresh(self.version, store)
     }
 
+    /// Has the groups above the root of `store` know what was made there.
+    pub(super) fn join(&self, store: &Arc<dyn Store>) -> Result<()> {
+        consolidated::make_groups(self.version, store)?;
+        self.refresh(store)
+    }
+
     /// Has consolidated metadata above the root of `store` know nothing of what is about to be removed there.
     pub(in crate::format) fn forget(&self, store: &Arc<dyn Store>) -> Result<()> {
         consolidated::forget(self.version, store)
@@ -223,7 +229,12 @@ impl Zarr {
         meta.expect_empty(&**store, adopts)?;
         let key = if self.version == Version::Three { v3::KEY } else { v2::ARRAY };
         self.write_new(&**store, [(key, Some(&document)), (v2::ATTRIBUTES, attributes.as_ref())], adopts)?;
-        self.refresh(store)?;
+        // What adopts is a scale, and the image around it is made next.
+        if adopts {
+            self.refresh(store)?
+        } else {
+            self.join(store)?
+        }
         Ok(opened)
     }
 
