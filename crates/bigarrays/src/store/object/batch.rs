@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::client::Client;
+use super::place::Place;
 use super::runtime::Network;
-use super::service::{Client, Place};
-use super::settings::Settings;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::run::interrupt::{PATIENCE, check_interrupt};
 use crate::run::pool::PerProcess;
+use crate::store::settings::Settings;
 
 /// How long finding credentials and a bucket's region may take.
 const CONNECTING: Duration = Duration::from_secs(60);
@@ -138,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_job_that_dies_is_no_success() {
-        let network = super::super::network(1 << 20).unwrap();
+        let network = crate::store::object::runtime::network(1 << 20).unwrap();
         let (sender, messages) = mpsc::channel();
         let jobs = (0..3).map(move |k| {
             let sender = sender.clone();

@@ -14,8 +14,9 @@ use reqwest::redirect::{Attempt, Policy};
 use reqwest::tls::Certificate;
 use reqwest::{ClientBuilder, NoProxy, Proxy};
 
-use super::change::random;
-use super::service::Service;
+use super::failure::{Elsewhere, chain};
+use super::place::Service;
+use super::random::random;
 use crate::base::error::{Error, Result};
 use crate::run::pool::PerProcess;
 
@@ -43,9 +44,9 @@ pub(super) fn connections_with(
     if let Some(headers) = headers {
         builder = builder.default_headers(headers.clone());
     }
-    let new = builder.build().map_err(|error| {
-        Error::invalid(super::failure::chain(&error.without_url())).during("preparing connections")
-    })?;
+    let new = builder
+        .build()
+        .map_err(|error| Error::invalid(chain(&error.without_url())).during("preparing connections"))?;
     Ok(all.entry(name).or_insert(HttpClient::new(new)).clone())
 }
 
@@ -78,18 +79,6 @@ impl fmt::Display for TooManyRedirects {
 }
 
 impl std::error::Error for TooManyRedirects {}
-
-/// A service sends requests that carry credentials to another host.
-#[derive(Debug)]
-pub(super) struct Elsewhere(pub(super) String);
-
-impl fmt::Display for Elsewhere {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the service redirects to another host, {}", self.0)
-    }
-}
-
-impl std::error::Error for Elsewhere {}
 
 /// A client as `object_store` would make it of such options: it offers no way to say where to follow redirects.
 fn builder(options: &ClientOptions) -> Result<ClientBuilder> {
