@@ -9,7 +9,6 @@ pub mod fault;
 mod file;
 mod flat_file;
 mod keys;
-mod leftovers;
 mod lock;
 mod memory;
 mod object;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use super::{ChunkPlace, Sharded, expect_apart};
+use super::sharded::{ChunkPlace, Sharded, expect_apart};
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::ContentEncoding;
 use crate::run::pool::threads;
