@@ -1,10 +1,11 @@
 //! Long jobs: within a memory budget, with progress, and ended well by Ctrl-C.
 
 use std::fmt::Display;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use bigarrays::Progress;
+use bigarrays::base::sync::MutexExt;
 use bigarrays::jobs::{CopyPlan, plan_copy};
 use bigarrays::{Array, CopyOptions};
 use clap::Args;
@@ -136,7 +137,7 @@ impl Meter {
                 bar.set_position(done);
             }
             Shown::Lines { last, terminal } => {
-                let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut last = last.locked();
                 if last.elapsed() >= BETWEEN_LINES && done < total {
                     *last = Instant::now();
                     terminal.note(self.line(done, total));

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
+use bigarrays::base::sync::MutexExt;
 use bigarrays::jobs::{Cast, Journal, Overflow, Rounding};
 use bigarrays::{Cancel, Progress};
 use bigarrays::{CopyOptions, Error, ErrorKind};
@@ -60,7 +61,7 @@ pub(crate) fn copy(
     let (source, target) = (&source.get().array, &target.get().array);
     let (cancel, state) = (Cancel::new(), Mutex::new(None));
     let report = |now: Progress| {
-        *state.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(now);
+        *state.locked() = Some(now);
     };
     let memory = memory.map_or(0, |bytes| bytes.max(1));
     let cast = to_cast(py, rounding, out_of_range)?;
@@ -75,7 +76,7 @@ pub(crate) fn copy(
     };
     let mut told = None;
     let mut tell = || {
-        let now = *state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let now = *state.locked();
         match (progress, now) {
             (Some(progress), Some(now)) if told != Some(now) => {
                 told = Some(now);
@@ -90,9 +91,7 @@ pub(crate) fn copy(
         let receiver = Mutex::new(receiver);
         let mut interrupted = Ok(());
         loop {
-            let waited = py.detach(|| {
-                receiver.lock().unwrap_or_else(std::sync::PoisonError::into_inner).recv_timeout(TICK)
-            });
+            let waited = py.detach(|| receiver.locked().recv_timeout(TICK));
             match waited {
                 Ok(copied) => return (interrupted, copied),
                 Err(RecvTimeoutError::Disconnected) => {

@@ -1,10 +1,11 @@
 //! Work without the interpreter, which Ctrl-C ends soon.
 
 use std::cell::Cell;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use bigarrays::Result;
+use bigarrays::base::sync::MutexExt;
 use pyo3::prelude::*;
 
 use crate::errors::OrRaise;
@@ -16,7 +17,7 @@ const PATIENCE: Duration = Duration::from_millis(50);
 /// their handlers raise, as that of Ctrl-C does, ends the work and is raised here.
 pub(crate) fn detached<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T> + Send) -> PyResult<T> {
     let raised = Mutex::new(None);
-    let note = |error| *raised.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+    let note = |error| *raised.locked() = Some(error);
     let outcome = py.detach(|| {
         // Other threads may have the interpreter, and it takes a while to get it.
         let asked = Cell::new(Instant::now());
@@ -35,7 +36,7 @@ pub(crate) fn detached<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T>
         };
         bigarrays::interruptible(&is_asked, work)
     });
-    match raised.into_inner().unwrap_or_else(PoisonError::into_inner) {
+    match raised.into_value() {
         Some(error) => Err(error),
         None => outcome.or_raise(py),
     }

@@ -1,10 +1,11 @@
 //! Verifying what is stored, and comparing it.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use bigarrays::OpenOptions;
+use bigarrays::base::sync::MutexExt;
 use bigarrays::jobs::{Against, Report, VerifyOptions, verify_at};
 use bigarrays::{Cancel, Progress};
 use pyo3::prelude::*;
@@ -140,14 +141,14 @@ pub(crate) fn verify(
     let (cancel, raised, last) = (Cancel::new(), Mutex::new(None), Mutex::new(None::<Instant>));
     let tell = |now: Progress| {
         let Some(progress) = &progress else { return };
-        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = last.locked();
         if now.done < now.total && last.is_some_and(|last| last.elapsed() < TICK) {
             return;
         }
         *last = Some(Instant::now());
         drop(last);
         if let Some(Err(error)) = Python::try_attach(|py| progress.call1(py, (now.done, now.total))) {
-            raised.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+            raised.locked().get_or_insert(error);
             cancel.cancel();
         }
     };
@@ -161,7 +162,7 @@ pub(crate) fn verify(
     let against =
         against.as_ref().map(|url| Against { url, open: &other_open, scale: against_scale.as_ref() });
     let outcome = detached(py, || verify_at(&url, &open, scale.as_ref(), against, &options));
-    match raised.into_inner().unwrap_or_else(PoisonError::into_inner) {
+    match raised.into_value() {
         Some(error) => Err(error),
         None => outcome.map(PyReport),
     }

@@ -5,4 +5,5 @@ pub mod buffer;
 pub mod domain;
 pub mod dtype;
 pub mod error;
+pub mod sync;
 pub mod text;

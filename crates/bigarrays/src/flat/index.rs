@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, Weak};
 
 use heed::{MdbError, RoTxn, RwTxn};
 use rayon::ThreadPool;
@@ -17,6 +17,7 @@ use super::environment::{Opened, lmdb_error, make, open_environment, share};
 use super::ours::{DATA, expect_index, remove_index};
 use super::record::damaged;
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::sync::MutexExt;
 use crate::run::pool::{PerProcess, process, thread_pool, threads, whole_across_forks};
 use crate::store::{io_error, is_beside};
 
@@ -83,7 +84,7 @@ impl Index {
     }
 
     fn registered_alone(folder: PathBuf) -> Result<Arc<Self>> {
-        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = OPEN.locked();
         if let Some(index) = open.get(&folder).and_then(Weak::upgrade) {
             return Ok(index);
         }
@@ -106,7 +107,7 @@ impl Index {
 
     fn opened_alone(&self) -> Result<Arc<Opened>> {
         let process = process();
-        let mut slot = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = self.opened.locked();
         if let Some((owner, opened)) = &*slot
             && *owner == process
         {

@@ -52,7 +52,7 @@ mod slices;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock, Weak};
 
 pub(crate) use check::{Flaw, check};
 pub use convert::convert;
@@ -62,6 +62,7 @@ pub use slices::{NamedRows, Slice, SliceArray, expect_ours, forget_names};
 
 use crate::base::buffer::Order;
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::sync::{MutexExt, RwLockExt};
 pub use crate::format::files::npy::{Descr, Header};
 use crate::run::pool::whole_across_forks;
 use file::DataFile;
@@ -236,7 +237,7 @@ impl FlatArray {
         if self.mode != Mode::ReadWrite {
             return self.map();
         }
-        let mut made = self.writable_maps.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut made = self.writable_maps.locked();
         let map = self.map()?;
         made.retain(|map| map.strong_count() > 0);
         made.push(Arc::downgrade(&map));
@@ -259,7 +260,7 @@ impl FlatArray {
     /// # Errors
     /// `Storage`, retryable, if such a mapping is in use.
     fn without_writable_maps(&self) -> Result<MutexGuard<'_, Vec<Weak<Mapping>>>> {
-        let made = self.writable_maps.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = self.writable_maps.locked();
         self.change_state(|state| state.map = None);
         if made.iter().all(|map| map.strong_count() == 0) {
             return Ok(made);
@@ -302,11 +303,11 @@ impl FlatArray {
 
     /// Lends the state, while no fork happens: a child finds it unlocked.
     fn with_state<T>(&self, use_it: impl FnOnce(&State) -> T) -> T {
-        whole_across_forks(|| use_it(&self.state.read().unwrap_or_else(PoisonError::into_inner)))
+        whole_across_forks(|| use_it(&self.state.read_locked()))
     }
 
     fn change_state(&self, change: impl FnOnce(&mut State)) {
-        whole_across_forks(|| change(&mut self.state.write().unwrap_or_else(PoisonError::into_inner)));
+        whole_across_forks(|| change(&mut self.state.write_locked()));
     }
 
     /// Keeps what the header of `file` says, if that is still the file.

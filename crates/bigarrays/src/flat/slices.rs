@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::ops::{Bound, Range};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 
 use heed::{PutFlags, RoTxn, RwTxn};
 
@@ -16,6 +16,7 @@ use super::pending::Pending;
 use super::record::{Record, check_name, damaged};
 use super::{FlatArray, FlatSpec, Mapping, Mode};
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::sync::RwLockExt;
 
 /// How often a file that is being replaced is looked for.
 const ATTEMPTS: usize = 1000;
@@ -490,7 +491,7 @@ impl SliceArray {
     }
 
     fn known(&self) -> Option<Arc<Known>> {
-        self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.known.read_locked().clone()
     }
 
     /// The generation of `file`, unless there is a newer one by now.
@@ -527,7 +528,7 @@ impl SliceArray {
                 continue;
             }
             let known = Arc::new(Known { file, generation, seen: AtomicUsize::new(snapshot) });
-            let mut slot = self.known.write().unwrap_or_else(PoisonError::into_inner);
+            let mut slot = self.known.write_locked();
             let before = slot.replace(known);
             return Ok(before.is_some_and(|before| before.generation != generation));
         }

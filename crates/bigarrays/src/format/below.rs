@@ -1,11 +1,12 @@
 //! What arrays and groups have stored below a place, to be removed as a whole, and nothing else.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::place::{Documents, OwnKeys};
 use super::{DOCUMENTS, FormatOptions, document, own, removed, store_at};
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::sync::MutexExt;
 use crate::store::{Change, Get, LARGEST_METADATA, Part, Store, Update};
 
 /// Values removed at once, between two looks at the progress.
@@ -150,7 +151,7 @@ impl Nodes {
         let get = |key: &&str| Get::new(*key, Part::Whole, LARGEST_METADATA as u64);
         let note = |key: &str, document| {
             let (folder, name) = split(key);
-            let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut found = found.locked();
             found.entry(folder.to_owned()).or_default().insert(name.to_owned(), document);
         };
         unread.iter().for_each(|(key, _)| note(key, None));
@@ -165,7 +166,7 @@ impl Nodes {
                 Ok(())
             })?;
         }
-        let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let found = found.into_value();
         let node = |(folder, documents): (String, Documents)| {
             let keys = own::keys(&documents)?;
             Some((folder, (documents, keys)))

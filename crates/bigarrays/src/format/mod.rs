@@ -3,7 +3,7 @@
 
 use std::fmt::Debug;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Map, Value};
 
@@ -11,6 +11,7 @@ use crate::base::buffer::Order;
 use crate::base::domain::{Dims, Domain};
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::sync::MutexExt;
 use crate::chunk::codec::ContentEncoding;
 use crate::chunk::curve::ChunkOrder;
 use crate::chunk::layout::{Layout, Resolution};
@@ -583,11 +584,11 @@ pub fn identity(url: &str, options: &FormatOptions) -> Result<Option<String>> {
     store.get_many(&DOCUMENTS.iter().map(named).collect::<Vec<_>>(), &|position, blob| {
         if let Some(blob) = blob {
             let version = format!("{}={}", DOCUMENTS[position], blob.version.map_or("", store::settled));
-            found.lock().unwrap_or_else(PoisonError::into_inner).push(version);
+            found.locked().push(version);
         }
         Ok(())
     })?;
-    let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut found = found.into_value();
     found.sort_unstable();
     Ok(Some(found.join(" ")).filter(|text| !text.is_empty()))
 }

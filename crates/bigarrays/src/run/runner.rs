@@ -1,10 +1,11 @@
 //! The block runner: independent tasks, a bounded number at once, with progress and cancellation.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Mutex, PoisonError};
 
 use crate::base::error::{Error, Result};
+use crate::base::sync::MutexExt;
 use crate::run::interrupt::{PATIENCE, check_interrupt, interruptible, interruptible_too};
 use crate::run::pool::{alone, threads};
 
@@ -67,7 +68,7 @@ impl Runner<'_> {
         let failed = AtomicBool::new(false);
         let fail = |error| {
             // In this order: tasks that end because of the first error are not the first.
-            failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+            failure.locked().get_or_insert(error);
             failed.store(true, Ordering::Relaxed);
         };
         let work = || {
@@ -108,7 +109,7 @@ impl Runner<'_> {
                 }
             });
         });
-        failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+        failure.into_value().map_or(Ok(()), Err)
     }
 }
 

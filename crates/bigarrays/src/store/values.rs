@@ -2,12 +2,13 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use super::contract::Store;
 use super::request::{Blob, Change, Get, Part, Update};
 use crate::base::error::Result;
+use crate::base::sync::MutexExt;
 use crate::chunk::codec::ContentEncoding;
 
 /// The most bytes that a metadata document may have.
@@ -21,10 +22,10 @@ impl dyn Store + '_ {
     pub fn read(&self, key: &str) -> Result<Option<Vec<u8>>> {
         let value = Mutex::new(None);
         self.get_many(&[Get::new(key, Part::Whole, u64::MAX)], &|_, blob| {
-            *value.lock().unwrap_or_else(PoisonError::into_inner) = blob.map(|blob| blob.bytes.to_vec());
+            *value.locked() = blob.map(|blob| blob.bytes.to_vec());
             Ok(())
         })?;
-        Ok(value.into_inner().unwrap_or_else(PoisonError::into_inner))
+        Ok(value.into_value())
     }
 
     /// Removes every value whose key `is_gone` says, but nothing that is only linked from here.
@@ -72,10 +73,10 @@ impl dyn Store + '_ {
                 blob.encoding.with_decoded(blob.bytes, LARGEST_METADATA, |bytes| Ok(bytes.to_vec()))
             };
             let decoded = blob.map(decode).transpose().map_err(|error| error.at(self.location(key)))?;
-            *value.lock().unwrap_or_else(PoisonError::into_inner) = decoded;
+            *value.locked() = decoded;
             Ok(())
         })?;
-        Ok(value.into_inner().unwrap_or_else(PoisonError::into_inner))
+        Ok(value.into_value())
     }
 
     /// Replaces the value of `key` by `bytes`, without a content encoding.

@@ -1,12 +1,13 @@
 //! The chunks of one array: found by the store's listing where there is one, or else place by place, then read
 //! and decoded in batches.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use crate::array::{Array, decode_all};
 use crate::base::domain::{Dims, Domain};
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::sync::MutexExt;
 use crate::chunk::grid::Projection;
 use crate::chunk::layout::Layout;
 use crate::format::DOCUMENTS;
@@ -134,7 +135,7 @@ struct Work<'a> {
 
 impl Work<'_> {
     fn report<T>(&self, change: impl FnOnce(&mut ArrayReport) -> T) -> T {
-        change(&mut self.report.lock().unwrap_or_else(PoisonError::into_inner))
+        change(&mut self.report.locked())
     }
 
     /// Looks at everything that is in the store and, if it `reads`, at the chunks. `None` if the store

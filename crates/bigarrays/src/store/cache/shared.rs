@@ -1,13 +1,14 @@
 //! What all arrays opened with equal options share: values in memory and on a disk.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 use super::disk::Disk;
 use super::entry::Header;
 use super::memory::{Memory, Value};
 use super::options::{CacheOptions, Validate};
 use crate::base::error::Result;
+use crate::base::sync::MutexExt;
 use crate::run::pool::PerProcess;
 use crate::store::lock::stable_hash;
 
@@ -49,16 +50,12 @@ type Known = Vec<(CacheOptions, Weak<Cache>)>;
 /// The caches of this process.
 static CACHES: PerProcess<Mutex<Known>> = PerProcess::new();
 
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Cache {
     /// The cache of these options, which differ only in their validation for the same cache.
     pub(super) fn of(options: &CacheOptions) -> Result<Arc<Self>> {
         let key = CacheOptions { validate: Validate::Always, ..options.clone() };
         let caches = CACHES.get_or_try_init(|| Ok(Mutex::default()))?;
-        let mut caches = lock(&caches);
+        let mut caches = caches.locked();
         caches.retain(|(_, cache)| cache.strong_count() > 0);
         let known = caches.iter().find(|(known, _)| *known == key).and_then(|(_, cache)| cache.upgrade());
         if let Some(cache) = known {
@@ -81,41 +78,41 @@ impl Cache {
     }
 
     pub(super) fn header(&self, shared: &Shared, name: &str) -> Option<Header> {
-        let in_memory = lock(&shared.memory).header(name).cloned();
+        let in_memory = shared.memory.locked().header(name).cloned();
         in_memory.or_else(|| self.disk.as_ref()?.header(name))
     }
 
     /// The value of `name`, if it is the one that `fingerprint` tells.
     pub(super) fn get(&self, shared: &Shared, name: &str, fingerprint: u64) -> Option<Arc<Value>> {
         let is_meant = |value: &Value| value.header.fingerprint() == fingerprint;
-        if let Some(value) = lock(&shared.memory).get(name) {
+        if let Some(value) = shared.memory.locked().get(name) {
             return Some(value).filter(|value| is_meant(value));
         }
         let value = Arc::new(self.disk.as_ref()?.get(name).filter(is_meant)?);
         // Unless it was just replaced.
-        let _stripe = lock(shared.stripe(name));
+        let _stripe = shared.stripe(name).locked();
         if self.disk.as_ref()?.header(name)?.fingerprint() == fingerprint {
-            lock(&shared.memory).put(Arc::clone(&value));
+            shared.memory.locked().put(Arc::clone(&value));
         }
         Some(value)
     }
 
     /// Keeps `value`, unless its name was written since there were `writes`.
     pub(super) fn put(&self, shared: &Shared, value: Value, writes: u64) {
-        let stripe = lock(shared.stripe(&value.header.name));
+        let stripe = shared.stripe(&value.header.name).locked();
         if *stripe != writes {
             return;
         }
         if let Some(disk) = &self.disk {
             disk.put(&value);
         }
-        lock(&shared.memory).put(Arc::new(value));
+        shared.memory.locked().put(Arc::new(value));
     }
 
     /// Forgets a value that was written.
     pub(super) fn forget(&self, shared: &Shared, name: &str) {
         if self.disk.is_some() {
-            let mut written = lock(&shared.written);
+            let mut written = shared.written.locked();
             written.too_many |= written.names.len() >= REMEMBERED;
             if !written.too_many {
                 written.names.insert(stable_hash(name.as_bytes()));
@@ -125,9 +122,9 @@ impl Cache {
     }
 
     pub(super) fn remove(&self, shared: &Shared, name: &str) {
-        let mut stripe = lock(shared.stripe(name));
+        let mut stripe = shared.stripe(name).locked();
         *stripe += 1;
-        lock(&shared.memory).remove(name);
+        shared.memory.locked().remove(name);
         if let Some(disk) = &self.disk {
             disk.remove(name);
         }
@@ -136,7 +133,7 @@ impl Cache {
 
 impl Shared {
     pub(super) fn was_written(&self, name: &str) -> bool {
-        let written = lock(&self.written);
+        let written = self.written.locked();
         written.too_many || written.names.contains(&stable_hash(name.as_bytes()))
     }
 

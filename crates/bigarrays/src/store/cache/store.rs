@@ -1,14 +1,15 @@
 //! The cache as a store over a store.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::entry::Header;
 use super::memory::Value;
 use super::options::{CacheOptions, Validate, origin};
-use super::shared::{Cache, REMEMBERED, Shared, lock};
+use super::shared::{Cache, REMEMBERED, Shared};
 use crate::base::buffer::with_scratch;
 use crate::base::error::Result;
+use crate::base::sync::MutexExt;
 use crate::chunk::codec::ContentEncoding;
 use crate::run::pool::PerProcess;
 use crate::store::lock::stable_hash;
@@ -74,7 +75,7 @@ impl CachedStore {
     fn note_validated(&self, name: &str, fingerprint: u64) -> Result<()> {
         if self.validate == Validate::Open {
             let validated = self.validated()?;
-            let mut validated = lock(&validated);
+            let mut validated = validated.locked();
             if validated.len() >= REMEMBERED {
                 validated.clear();
             }
@@ -90,7 +91,7 @@ impl CachedStore {
             _ if shared.was_written(name) => false,
             Validate::Never => true,
             Validate::Open => {
-                lock(&*self.validated()?).get(&stable_hash(name.as_bytes())) == Some(&fingerprint)
+                self.validated()?.locked().get(&stable_hash(name.as_bytes())) == Some(&fingerprint)
             }
         })
     }
@@ -108,7 +109,7 @@ impl CachedStore {
             return Ok(Some(pass));
         }
         let name = self.name(&request.key);
-        let writes = *lock(shared.stripe(&name));
+        let writes = *shared.stripe(&name).locked();
         let mut known = None;
         if let Some(header) = self.cache.header(shared, &name) {
             let fingerprint = header.fingerprint();
@@ -156,7 +157,7 @@ impl CachedStore {
                     match self.cache.get(shared, name, *fingerprint) {
                         Some(value) => self.serve(shared, index, request, &value, sink),
                         None => {
-                            lock(&gone).push(position);
+                            gone.locked().push(position);
                             Ok(())
                         }
                     }
@@ -167,7 +168,7 @@ impl CachedStore {
                 }
             }
         })?;
-        let gone = gone.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let gone = gone.into_value();
         let mut steps: Vec<_> = steps.into_iter().map(Some).collect();
         let again = gone.into_iter().filter_map(|position| steps[position].take());
         Ok(again.map(|step| Step { known: None, ..step }).collect())
@@ -199,11 +200,11 @@ impl Store for CachedStore {
         let steps = Mutex::new(Vec::new());
         in_parallel(requests, |index, _| {
             if let Some(step) = self.look_up(&shared, index, &requests[index], sink)? {
-                lock(&steps).push(step);
+                steps.locked().push(step);
             }
             Ok(())
         })?;
-        let mut steps = steps.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut steps = steps.into_value();
         // In the order of the requests, which is that of places on the disk or in an object.
         steps.sort_unstable_by_key(|step| step.index);
         while !steps.is_empty() {

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use super::path::{KeyPath, parent, shown};
 use crate::base::error::{Error, Result};
+use crate::base::sync::MutexExt;
 use crate::chunk::codec::ContentEncoding;
 use crate::store::in_parallel;
 use crate::store::temporary::Temporary;
@@ -87,7 +88,7 @@ impl Changes {
     }
 
     fn note(&self, directory: &Path) {
-        let mut changed = self.directories.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut changed = self.directories.locked();
         if !changed.contains(directory) {
             changed.insert(directory.to_owned());
         }
@@ -95,7 +96,7 @@ impl Changes {
 
     /// Brings what has changed in directories to the disk.
     pub(super) fn sync(self) -> Result<()> {
-        let directories = self.directories.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let directories = self.directories.into_value();
         let directories: Vec<_> = directories.into_iter().collect();
         in_parallel(&directories, |_, directory| sync_directory(directory))
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::task::{JoinHandle, JoinSet};
@@ -12,6 +12,7 @@ use super::client::Client;
 use super::place::Place;
 use super::runtime::Network;
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::sync::MutexExt;
 use crate::run::interrupt::{PATIENCE, check_interrupt};
 use crate::run::pool::PerProcess;
 use crate::store::settings::Settings;
@@ -61,12 +62,12 @@ pub(super) struct Failure(Mutex<Option<Error>>);
 impl Failure {
     pub(super) fn note(&self, result: Result<()>) {
         if let Err(error) = result {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+            self.0.locked().get_or_insert(error);
         }
     }
 
     pub(super) fn check(&self) -> Result<()> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
+        self.0.locked().take().map_or(Ok(()), Err)
     }
 }
 
@@ -107,7 +108,7 @@ pub(super) fn pump<M>(
 pub(super) fn connect(network: &Network, place: &Place, settings: &Settings) -> Result<Arc<Client>> {
     let clients = CLIENTS.get_or_try_init(|| Ok(Mutex::default()))?;
     let name = (place.clone(), settings.clone());
-    let known = || clients.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = || clients.locked();
     if let Some(client) = known().get(&name).and_then(Weak::upgrade) {
         return Ok(client);
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::net::ToSocketAddrs;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
@@ -18,6 +18,7 @@ use super::failure::{Elsewhere, chain};
 use super::place::Service;
 use super::random::random;
 use crate::base::error::{Error, Result};
+use crate::base::sync::MutexExt;
 use crate::run::pool::PerProcess;
 
 /// Most redirects that are followed for one request.
@@ -32,7 +33,7 @@ pub(super) fn connections_with(
 ) -> Result<HttpClient> {
     static CONNECTIONS: PerProcess<Mutex<HashMap<String, HttpClient>>> = PerProcess::new();
     let all = CONNECTIONS.get_or_try_init(|| Ok(Mutex::default()))?;
-    let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut all = all.locked();
     // Nothing else tells options apart; the text stays here.
     let token =
         headers.and_then(|headers| headers.get(http::header::AUTHORIZATION)).map(HeaderValue::as_bytes);

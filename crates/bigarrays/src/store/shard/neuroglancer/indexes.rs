@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::index::{CHUNK, ENTRY, MinishardIndex, parse_entry};
 use super::kept::{FileKind, Head, Kept, Minishard};
 use super::store::ShardedStore;
 use crate::base::error::{Error, Result};
+use crate::base::sync::MutexExt;
 use crate::store::shard::cache::IndexCache;
 use crate::store::shard::read::parts;
 use crate::store::shard::sharded::{self, Lookup};
@@ -85,14 +86,14 @@ impl Search<'_> {
                 blob.map(|blob| parse_head(store, &blob, minishards, kind)).transpose().map_err(|error| {
                     error.during("reading the index of").at(store.inner.location(&gets[k].key))
                 })?;
-            let mut read = read.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut read = read.locked();
             match found {
                 Some(found) => read.0.push((*shard, found)),
                 None => drop(read.1.insert(*shard)),
             }
             Ok(())
         })?;
-        let (found, missing) = read.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let (found, missing) = read.into_value();
         for (shard, (head, minishards)) in found {
             self.store.shared.modern.fetch_or(kind == FileKind::Shard, Ordering::Relaxed);
             let head = Arc::new(head);
@@ -169,10 +170,10 @@ impl Search<'_> {
                 bytes.map(|bytes| parse_minishards(store, head, minishards, bytes)).transpose()
             });
             let indexes = indexes.map_err(|error| located(error, *shard, head))?;
-            read.lock().unwrap_or_else(PoisonError::into_inner).push((k, indexes));
+            read.locked().push((k, indexes));
             Ok(())
         })?;
-        for (k, indexes) in read.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        for (k, indexes) in read.into_value() {
             let (shard, (head, minishards)) = &shards[k];
             match indexes {
                 Some(indexes) => {

@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::grid::ShardGrid;
 use super::index::{ENTRY, ShardIndex};
 use super::keys::{GridKeys, PlaceKeys};
 use crate::base::domain::Dims;
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::sync::MutexExt;
 use crate::chunk::codec::ContentEncoding;
 use crate::chunk::curve::{ChunkOrder, Curve};
 use crate::run::pool::PerProcess;
@@ -78,10 +79,10 @@ impl ShardedStore {
             let located =
                 |error: Error| error.during("reading the index of").at(self.inner.location(&gets[k].key));
             let index = blob.map(parse).transpose().map_err(located)?;
-            read.lock().unwrap_or_else(PoisonError::into_inner).push((shards[k], index));
+            read.locked().push((shards[k], index));
             Ok(())
         })?;
-        Ok(read.into_inner().unwrap_or_else(PoisonError::into_inner))
+        Ok(read.into_value())
     }
 }
 
