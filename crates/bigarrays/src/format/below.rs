@@ -122,8 +122,7 @@ impl Below {
         }
         let mut done = 0;
         for batch in self.keys.chunks(BATCH) {
-            let update =
-                |(key, _): &(String, u64)| Update { key: key.clone(), reads: false, max_len: u64::MAX };
+            let update = |(key, _): &(String, u64)| Update::blind(key);
             let updates: Vec<Update> = batch.iter().map(update).collect();
             self.store.update_many(&updates, &|_, _, _| Ok(Change::Delete))?;
             done += batch.iter().map(|(_, bytes)| bytes).sum::<u64>();

@@ -43,7 +43,7 @@ pub(crate) use parallel::in_parallel;
 pub(crate) use read_only::ReadOnlyStore;
 use request::is_settled;
 pub(crate) use request::settled;
-pub use request::{Blob, Change, Extent, Get, Part, Update, Wanted};
+pub use request::{Blob, Change, Extent, Get, Part, Update, Value, Wanted};
 pub use settings::{OWN as SETTINGS, Settings};
 pub use survey::Finding;
 pub(crate) use values::LARGEST_METADATA;

@@ -190,7 +190,7 @@ mod tests {
     }
 
     fn put(store: &dyn Store, key: &str, encoding: ContentEncoding) {
-        let request = Update { key: key.into(), reads: false, max_len: u64::MAX };
+        let request = Update::blind(key);
         let change = |_: usize, _: Option<Blob<'_>>, new: &mut Vec<u8>| {
             new.extend_from_slice(encoding.suffix().as_bytes());
             Ok(Change::Put(encoding))

@@ -205,10 +205,7 @@ mod tests {
     }
 
     fn put(store: &FlatFile, values: &[(&str, &[u8])]) -> Result<()> {
-        let updates: Vec<_> = values
-            .iter()
-            .map(|(key, _)| Update { key: (*key).into(), reads: false, max_len: u64::MAX })
-            .collect();
+        let updates: Vec<_> = values.iter().map(|(key, _)| Update::blind(*key)).collect();
         store.update_many(&updates, &|k, _, out| {
             out.extend_from_slice(values[k].1);
             Ok(Change::Put(ContentEncoding::Identity))
