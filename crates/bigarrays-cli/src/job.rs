@@ -53,7 +53,8 @@ pub(crate) fn copy_with(
     let bytes = target.domain().checked_len()?.saturating_mul(target.dtype().size() as u64);
     let (meter, started) = (Meter::new(job.to_string(), bytes, terminal), Instant::now());
     let tell = |progress| meter.tell(progress);
-    let options = CopyOptions { cancel: Some(interrupt::watch()?), progress: Some(&tell), ..options };
+    interrupt::watch()?;
+    let options = CopyOptions { progress: Some(&tell), ..options };
     let outcome = bigarrays::copy(source, target, options);
     meter.clear();
     let copied = outcome?;

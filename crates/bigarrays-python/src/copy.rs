@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use bigarrays::base::sync::MutexExt;
 use bigarrays::jobs::{Cast, Journal, Overflow, Rounding};
-use bigarrays::{Cancel, Progress};
-use bigarrays::{CopyOptions, Error, ErrorKind};
+use bigarrays::{CopyOptions, Error, ErrorKind, Progress, interruptible};
 use pyo3::prelude::*;
 
 use crate::array::PyArray;
@@ -59,21 +59,14 @@ pub(crate) fn copy(
     progress: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<()> {
     let (source, target) = (&source.get().array, &target.get().array);
-    let (cancel, state) = (Cancel::new(), Mutex::new(None));
+    let (asked, state) = (AtomicBool::new(false), Mutex::new(None));
     let report = |now: Progress| {
         *state.locked() = Some(now);
     };
     let memory = memory.map_or(0, |bytes| bytes.max(1));
     let cast = to_cast(py, rounding, out_of_range)?;
     let journal = journal.map(Journal::open).transpose().or_raise(py)?;
-    let options = CopyOptions {
-        cast,
-        check,
-        memory,
-        journal: journal.as_ref(),
-        cancel: Some(&cancel),
-        progress: Some(&report),
-    };
+    let options = CopyOptions { cast, check, memory, journal: journal.as_ref(), progress: Some(&report) };
     let mut told = None;
     let mut tell = || {
         let now = *state.locked();
@@ -87,7 +80,11 @@ pub(crate) fn copy(
     };
     let (interrupted, copied) = std::thread::scope(|scope| {
         let (sender, receiver) = channel();
-        scope.spawn(move || drop(sender.send(bigarrays::copy(source, target, options))));
+        let is_asked = || asked.load(Ordering::Relaxed);
+        scope.spawn(move || {
+            let copied = interruptible(&is_asked, || bigarrays::copy(source, target, options));
+            drop(sender.send(copied));
+        });
         let receiver = Mutex::new(receiver);
         let mut interrupted = Ok(());
         loop {
@@ -100,7 +97,7 @@ pub(crate) fn copy(
                 Err(RecvTimeoutError::Timeout) if interrupted.is_ok() => {
                     interrupted = py.check_signals().and_then(|()| tell());
                     if interrupted.is_err() {
-                        cancel.cancel();
+                        asked.store(true, Ordering::Relaxed);
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}

@@ -2,18 +2,19 @@
 
 use std::path::PathBuf;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bigarrays::OpenOptions;
+use bigarrays::Progress;
 use bigarrays::base::sync::MutexExt;
 use bigarrays::jobs::{Against, Report, VerifyOptions, verify_at};
-use bigarrays::{Cancel, Progress};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use serde_json::Value;
 
 use crate::domain::to_domain;
-use crate::interrupt::detached;
+use crate::interrupt::detached_until;
 use crate::open::{to_selector, to_settings, to_url};
 
 /// How often progress is reported.
@@ -138,7 +139,7 @@ pub(crate) fn verify(
         other_open = other_open.settings(to_settings(settings)?);
     }
     let open = format.map_or_else(|| other_open.clone(), |name| other_open.clone().format(name));
-    let (cancel, raised, last) = (Cancel::new(), Mutex::new(None), Mutex::new(None::<Instant>));
+    let (asked, raised, last) = (AtomicBool::new(false), Mutex::new(None), Mutex::new(None::<Instant>));
     let tell = |now: Progress| {
         let Some(progress) = &progress else { return };
         let mut last = last.locked();
@@ -149,19 +150,19 @@ pub(crate) fn verify(
         drop(last);
         if let Some(Err(error)) = Python::try_attach(|py| progress.call1(py, (now.done, now.total))) {
             raised.locked().get_or_insert(error);
-            cancel.cancel();
+            asked.store(true, Ordering::Relaxed);
         }
     };
     let options = VerifyOptions {
         memory: memory.map_or(0, |bytes| bytes.max(1)),
         part: part.as_ref(),
         missing_is_problem: missing,
-        cancel: Some(&cancel),
         progress: Some(&tell),
     };
     let against =
         against.as_ref().map(|url| Against { url, open: &other_open, scale: against_scale.as_ref() });
-    let outcome = detached(py, || verify_at(&url, &open, scale.as_ref(), against, &options));
+    let is_asked = || asked.load(Ordering::Relaxed);
+    let outcome = detached_until(py, &is_asked, || verify_at(&url, &open, scale.as_ref(), against, &options));
     match raised.into_value() {
         Some(error) => Err(error),
         None => outcome.map(PyReport),

@@ -40,7 +40,7 @@ pub use jobs::{Copied, CopyOptions, copy};
 pub use ndarray;
 pub use run::interrupt::interruptible;
 pub use run::pool::{set_threads, threads};
-pub use run::runner::{Cancel, Progress};
+pub use run::runner::Progress;
 pub use store::on_long_wait;
 
 /// The README's example runs as a test.

@@ -13,7 +13,7 @@ use crate::jobs::digest::{Digest, Puts, Reads};
 use crate::jobs::journal::{Entries, Journal, Made};
 use crate::jobs::plan::{CopyPlan, Cuts, PlanAxis, PlanInput};
 use crate::jobs::twins::Twins;
-use crate::run::runner::{Cancel, Progress, Runner};
+use crate::run::runner::{Progress, Runner};
 use crate::store::NEAR;
 use crate::store::shard::neuroglancer::WAVE_READS;
 
@@ -28,8 +28,6 @@ pub struct CopyOptions<'a> {
     pub memory: u64,
     /// Where blocks that are done are noted, and those looked up that an earlier run has noted.
     pub journal: Option<&'a Journal>,
-    /// Asks the copy to stop.
-    pub cancel: Option<&'a Cancel>,
     /// Is told after every block, from any thread.
     pub progress: Option<&'a (dyn Fn(Progress) + Sync)>,
 }
@@ -48,7 +46,8 @@ pub struct Copied {
 ///
 /// Works block by block: each block is read once, and written in whole chunks of the target wherever
 /// the target's box allows. Chunks are replaced whole, so that a copy that ends early leaves a valid
-/// target, of which some chunks are new. Where both arrays are cut and encoded alike, chunks move as they
+/// target, of which some chunks are new; to end it early, call it within
+/// [`interruptible`](crate::interruptible). Where both arrays are cut and encoded alike, chunks move as they
 /// are stored, damaged ones too unless they are to be checked.
 ///
 /// With a [`Journal`], a copy that ended early is taken up by the same call: what is noted there as done
@@ -71,7 +70,6 @@ pub fn copy(source: &Array, target: &Array, options: CopyOptions<'_>) -> Result<
         in_flight: plan.in_flight,
         total: target.domain().checked_len()?.saturating_mul(item as u64),
         is_near: are_near(&source, target),
-        cancel: options.cancel,
         progress: options.progress,
     };
     let found = AtomicU64::new(0);

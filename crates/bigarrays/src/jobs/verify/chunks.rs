@@ -14,7 +14,7 @@ use crate::format::DOCUMENTS;
 use crate::jobs::copy::budget;
 use crate::jobs::verify::VerifyOptions;
 use crate::jobs::verify::report::{ArrayReport, Problem, ProblemKind, Stray, kind_of};
-use crate::run::interrupt::{check_interrupt, interrupted};
+use crate::run::interrupt::check_interrupt;
 use crate::run::runner::{Progress, Runner};
 use crate::store::{Blob, Finding, Get, Part};
 
@@ -148,7 +148,7 @@ impl Work<'_> {
             any = true;
             count += 1;
             if count.is_multiple_of(ASKED) {
-                self.expect_wanted().inspect_err(|_| failed = true)?;
+                check_interrupt().inspect_err(|_| failed = true)?;
             }
             let Finding::Value { key, bytes } = finding else {
                 self.note(finding, &nested);
@@ -183,14 +183,6 @@ impl Work<'_> {
             self.wave(copy, wave)?;
         }
         Ok(Some(()))
-    }
-
-    /// An error if somebody has asked to stop.
-    fn expect_wanted(&self) -> Result<()> {
-        match self.options.cancel {
-            Some(cancel) if cancel.is_cancelled() => Err(interrupted()),
-            _ => check_interrupt(),
-        }
     }
 
     /// Notes what is no chunk.
@@ -254,13 +246,7 @@ impl Work<'_> {
             }
         };
         // A batch is read by all threads; a second one has them busy to its end.
-        let runner = Runner {
-            in_flight: 2,
-            total,
-            is_near: false,
-            cancel: self.options.cancel,
-            progress: Some(&tell),
-        };
+        let runner = Runner { in_flight: 2, total, is_near: false, progress: Some(&tell) };
         runner.run(batches.len(), &|number| {
             self.batch(copy.layout, batches[number])?;
             Ok(chunk.saturating_mul(batches[number].len() as u64))

@@ -207,7 +207,6 @@ fn run(left: &Array, right: &Array, options: &VerifyOptions<'_>, found: &Mutex<F
         in_flight: plan.in_flight,
         total: left.domain().checked_len()?.saturating_mul(items[0] as u64),
         is_near: are_near(left, right),
-        cancel: options.cancel,
         progress: options.progress,
     };
     runner.run(plan.blocks(), &|number| {

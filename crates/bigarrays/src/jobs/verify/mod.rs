@@ -20,7 +20,7 @@ pub use report::{ArrayReport, Findings, Problem, ProblemKind, Report, Stray};
 use crate::array::Array;
 use crate::base::domain::Domain;
 use crate::base::error::Result;
-use crate::run::runner::{Cancel, Progress};
+use crate::run::runner::Progress;
 
 /// What verifying may use, what it looks at and whom it tells.
 #[derive(Clone, Copy, Default)]
@@ -31,8 +31,6 @@ pub struct VerifyOptions<'a> {
     pub part: Option<&'a Domain>,
     /// Whether a chunk that is not stored is a problem.
     pub missing_is_problem: bool,
-    /// Asks the work to stop.
-    pub cancel: Option<&'a Cancel>,
     /// Is told now and then, from any thread, how far the array or scale is that is being looked at. The
     /// total is that of what was found so far.
     pub progress: Option<&'a (dyn Fn(Progress) + Sync)>,
