@@ -14,7 +14,7 @@ use rayon::ThreadPool;
 
 pub(super) use super::environment::Tables;
 use super::environment::{Opened, lmdb_error, make, open_environment, share};
-use super::ours::{DATA, expect_index, remove_index};
+use super::ours::{DATA, expect_index, folder_of, remove_index};
 use super::record::damaged;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::sync::MutexExt;
@@ -26,7 +26,7 @@ const WORTH_A_THREAD: usize = 64;
 /// Threads that help with many lookups at once.
 const MOST_HELPERS: usize = 3;
 
-/// An index, in the folder that [`folder_of`] names.
+/// An index, in the folder that [`folder_of`](super::ours::folder_of) names.
 pub(super) struct Index {
     folder: PathBuf,
     /// The process that opened it, and what it opened.
@@ -41,13 +41,6 @@ static OPEN: LazyLock<Mutex<HashMap<PathBuf, Weak<Index>>>> = LazyLock::new(Mute
 fn lookups() -> Result<Arc<ThreadPool>> {
     static LOOKUPS: PerProcess<ThreadPool> = PerProcess::new();
     LOOKUPS.get_or_try_init(|| thread_pool("lookup", (threads() - 1).clamp(1, MOST_HELPERS)))
-}
-
-/// Where the index of the array at `path` is.
-pub(super) fn folder_of(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".index");
-    name.into()
 }
 
 impl Index {

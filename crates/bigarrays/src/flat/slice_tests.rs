@@ -1,8 +1,10 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 
 use super::*;
 use crate::base::dtype::DataType;
+use crate::base::error::{ErrorKind, Result};
 use crate::chunk::codec::ContentEncoding;
 use crate::store::{Change, FlatFile, Store, StoreOptions, Update};
 
