@@ -17,7 +17,8 @@ use crate::{interrupt, values};
 /// What a job may use.
 #[derive(Debug, Args)]
 pub(crate) struct JobArgs {
-    /// Memory budget in bytes, such as 512M or 4G [default: a quarter of the machine's memory]
+    /// Memory budget in bytes, such as 512M or 4G [default: a quarter of the memory that the
+    /// process may use, of which the limits of control groups and of Slurm count]
     #[arg(long, value_name = "BYTES", value_parser = values::bytes)]
     memory: Option<u64>,
 }

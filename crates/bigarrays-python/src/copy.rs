@@ -25,7 +25,8 @@ const TICK: Duration = Duration::from_millis(50);
 /// `out_of_range` ("refuse", "clip" or "wrap") says how. `journal` names a file: what is done is noted there,
 /// so that the same call takes up a copy that ended early, after a kill too; it is removed when all is done.
 ///
-/// Works block by block within `memory` bytes (a quarter of the machine's memory if None), reading each
+/// Works block by block within `memory` bytes (a quarter of what the process may use if None: the limits of
+/// control groups and of Slurm count), reading each
 /// block once and writing whole chunks where it can. `progress(done, total)` is called now and then from
 /// the calling thread, with the bytes of elements dealt with; an exception that it raises, or Ctrl-C,
 /// stops the copy after the blocks under way. What was written until then is whole.

@@ -95,8 +95,8 @@ fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>>
 ///
 /// `against` is the path or URL of what should hold the same: the report then also compares them, element by
 /// element, whatever their formats, chunks and types. Axes are matched by their names. `box` confines it to the
-/// chunks that a box touches, and `scale` to one scale. `memory` is the budget in bytes (a quarter of the
-/// machine's memory if None). `progress(done, total)` is called now and then, with the bytes of elements dealt
+/// chunks that a box touches, and `scale` to one scale. `memory` is the budget in bytes (a quarter of what the
+/// process may use if None). `progress(done, total)` is called now and then, with the bytes of elements dealt
 /// with of those found so far; an exception that it raises, or Ctrl-C, ends the work.
 ///
 /// >>> array = bigarrays.create("memory://verified", shape=(4, 6), dtype="int16", format="zarr3")

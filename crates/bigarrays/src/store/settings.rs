@@ -17,7 +17,10 @@ pub const OWN: &[(&str, &str)] = &[
     ("anonymous", "true: requests are not signed, for public data"),
     ("profile", "the profile in the AWS configuration files"),
     ("max_requests", "most requests under way at once (64)"),
-    ("max_bytes", "most bytes of values under way at once in this process (268435456)"),
+    (
+        "max_bytes",
+        "most bytes of values under way at once in this process (268435456, or a 16th of the memory)",
+    ),
     ("timeout", "seconds in which something must arrive (30)"),
     ("retries", "how often a request is repeated after a passing fault (8)"),
     ("retry_timeout", "seconds after which a request is not repeated any more (120)"),

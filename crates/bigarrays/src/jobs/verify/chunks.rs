@@ -11,9 +11,9 @@ use crate::base::sync::MutexExt;
 use crate::chunk::grid::Projection;
 use crate::chunk::layout::Layout;
 use crate::format::DOCUMENTS;
-use crate::jobs::copy::budget;
 use crate::jobs::verify::VerifyOptions;
 use crate::jobs::verify::report::{ArrayReport, Problem, ProblemKind, Stray, kind_of};
+use crate::run::budget;
 use crate::run::interrupt::check_interrupt;
 use crate::run::runner::{Progress, Runner};
 use crate::store::{Blob, Finding, Get, Part};
@@ -35,7 +35,7 @@ const FAILURES: u32 = 16;
 
 /// Verifies the chunks of `array` and what lies beside them.
 pub(crate) fn verify(array: &Array, options: &VerifyOptions<'_>, report: &mut ArrayReport) -> Result<()> {
-    let memory = budget(options.memory);
+    let memory = budget::of_job(options.memory);
     let copies = array.layouts().map(|layout| Copy::new(layout, options.part)).collect::<Result<Vec<_>>>()?;
     copies.iter().try_for_each(|copy| copy.expect_fits(memory))?;
     let count = |count: usize, copy: &Copy<'_>| count.saturating_add(copy.projection.len());

@@ -12,10 +12,11 @@ use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::base::sync::MutexExt;
 use crate::base::text::{redact, shown};
-use crate::jobs::copy::{are_near, block_overhead, budget};
+use crate::jobs::copy::{are_near, block_overhead};
 use crate::jobs::number::Number;
 use crate::jobs::plan::{CopyPlan, PlanAxis, PlanInput};
 use crate::jobs::verify::VerifyOptions;
+use crate::run::budget;
 use crate::run::runner::Runner;
 
 /// The most elements that differ of which a comparison says where they are.
@@ -201,7 +202,7 @@ fn plan(left: &Array, right: &Array, memory: u64) -> Result<CopyPlan> {
 }
 
 fn run(left: &Array, right: &Array, options: &VerifyOptions<'_>, found: &Mutex<Found>) -> Result<()> {
-    let plan = plan(left, right, budget(options.memory))?;
+    let plan = plan(left, right, budget::of_job(options.memory))?;
     let (items, order) = ([left.dtype().size(), right.dtype().size()], left.order());
     let runner = Runner {
         in_flight: plan.in_flight,

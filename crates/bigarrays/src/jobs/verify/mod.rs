@@ -25,7 +25,7 @@ use crate::run::runner::Progress;
 /// What verifying may use, what it looks at and whom it tells.
 #[derive(Clone, Copy, Default)]
 pub struct VerifyOptions<'a> {
-    /// Memory budget in bytes; a quarter of the machine's memory if zero.
+    /// Memory budget in bytes; if zero, as for [`CopyOptions::memory`](crate::CopyOptions).
     pub memory: u64,
     /// Only the chunks that this box touches, in the coordinates of the array.
     pub part: Option<&'a Domain>,

@@ -46,7 +46,7 @@ const SERVICES: &[(&str, Service)] = &[
 impl ObjectStore {
     fn work(&self) -> Result<Work> {
         let Remote { place, options, client } = &*self.remote;
-        let network = network(options.settings.number("max_bytes", 256 << 20)?)?;
+        let network = network(options.settings.number("max_bytes", 0)?)?;
         let client = client.get_or_try_init(|| batch::connect(&network, place, &options.settings));
         let client = client.map_err(|error| error.at(self.location("")))?;
         let (remote, prefix) = (Arc::clone(&self.remote), self.prefix.clone());
