@@ -23,6 +23,7 @@
 mod array;
 pub mod base;
 pub mod chunk;
+#[cfg(feature = "flat")]
 pub mod flat;
 pub mod format;
 pub mod jobs;
@@ -33,6 +34,7 @@ pub use array::{Array, ArrayOptions, AxisMap, Cutout, Index, OpenOptions, Outsid
 pub use base::domain::Domain;
 pub use base::dtype::{DataType, Element, FillValue};
 pub use base::error::{Error, ErrorKind, Result};
+#[cfg(feature = "flat")]
 pub use flat::{FlatArray, SliceArray};
 pub use format::CreateSpec;
 pub use half;

@@ -2,15 +2,18 @@
 //! parallel, and hands each value on from whichever thread has it.
 
 pub mod cache;
+#[cfg(any(test, feature = "testing"))]
 pub mod conformance;
 mod contract;
 pub(crate) mod encoded;
+#[cfg(any(test, feature = "testing"))]
 pub mod fault;
 mod file;
 mod flat_file;
 mod keys;
 mod lock;
 mod memory;
+#[cfg(feature = "object")]
 mod object;
 pub(crate) mod ofd;
 mod open;
@@ -31,10 +34,15 @@ pub use contract::{ChangeFn, GetSink, Store};
 pub use file::FileStore;
 pub(crate) use file::version_of;
 pub use flat_file::FlatFile;
-pub(crate) use flat_file::{IN_USE, io_error, is_beside, is_left, reserve, temporary_beside};
+pub(crate) use flat_file::io_error;
+#[cfg(any(feature = "flat", feature = "png", feature = "tiff"))]
+pub(crate) use flat_file::temporary_beside;
+#[cfg(feature = "flat")]
+pub(crate) use flat_file::{IN_USE, is_beside, is_left, reserve};
 pub(crate) use keys::{RESERVED, check_key, join_path};
 pub(crate) use lock::KeyLocks;
 pub use memory::MemoryStore;
+#[cfg(feature = "object")]
 pub use object::ObjectStore;
 pub(crate) use open::is_remote;
 pub use open::{BUILTIN, Scheme, open};

@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use super::contract::Store;
 use super::file::FileStore;
+use super::memory;
+#[cfg(feature = "object")]
+use super::object;
 use super::options::StoreOptions;
-use super::{memory, object};
 use crate::base::error::{Error, Result};
+use crate::base::feature::missing;
 
 /// A way to name stores.
 #[derive(Debug)]
@@ -37,16 +40,16 @@ pub static BUILTIN: &[Scheme] = &[
     Scheme {
         prefix: "s3://",
         summary: "s3://BUCKET/PATH: Amazon S3, or what speaks its language at AWS_ENDPOINT_URL",
-        open: object::open,
+        open: open_remote,
     },
-    Scheme { prefix: "gs://", summary: "gs://BUCKET/PATH: Google Cloud Storage", open: object::open },
+    Scheme { prefix: "gs://", summary: "gs://BUCKET/PATH: Google Cloud Storage", open: open_remote },
     Scheme {
         prefix: "az://",
         summary: "az://CONTAINER/PATH or az://CONTAINER@ACCOUNT/PATH: Azure Blob Storage",
-        open: object::open,
+        open: open_remote,
     },
-    Scheme { prefix: "http://", summary: "http://HOST/PATH: a web server, only read", open: object::open },
-    Scheme { prefix: "https://", summary: "https://HOST/PATH: a web server, only read", open: object::open },
+    Scheme { prefix: "http://", summary: "http://HOST/PATH: a web server, only read", open: open_remote },
+    Scheme { prefix: "https://", summary: "https://HOST/PATH: a web server, only read", open: open_remote },
 ];
 
 /// Opens the store that `url`, a URL of one of the [`BUILTIN`] schemes or a path, names. It need not
@@ -64,6 +67,30 @@ pub fn open(url: &str, options: &StoreOptions) -> Result<Arc<dyn Store>> {
         return Err(Error::unsupported(message).during("opening").at(url));
     }
     (BUILTIN[0].open)(url, options)
+}
+
+/// What URLs of services behind a network start with, the Cargo feature of each, and whether this build has it.
+const SERVICES: &[(&str, &str, bool)] = &[
+    ("s3://", "s3", cfg!(feature = "s3")),
+    ("gs://", "gcs", cfg!(feature = "gcs")),
+    ("az://", "azure", cfg!(feature = "azure")),
+    ("http://", "http", cfg!(feature = "http")),
+    ("https://", "http", cfg!(feature = "http")),
+];
+
+/// Opens the store of a service behind a network.
+fn open_remote(url: &str, options: &StoreOptions) -> Result<Arc<dyn Store>> {
+    let lacks = |(prefix, _, has): &&(&str, &str, bool)| url.starts_with(prefix) && !has;
+    if let Some((prefix, feature, _)) = SERVICES.iter().find(lacks) {
+        return Err(missing(&format!("store for {prefix}"), feature).during("opening").at(url));
+    }
+    #[cfg(feature = "object")]
+    return object::open(url, options);
+    #[cfg(not(feature = "object"))]
+    {
+        let _ = options;
+        Err(missing("store behind a network", "object").at(url))
+    }
 }
 
 /// Whether `url` names something behind a network.

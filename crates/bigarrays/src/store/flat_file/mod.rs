@@ -16,6 +16,11 @@ mod beside;
 mod file;
 mod slabs;
 
-pub(crate) use beside::{io_error, is_beside, is_left, reserve, temporary_beside};
+pub(crate) use beside::io_error;
+#[cfg(any(feature = "flat", feature = "png", feature = "tiff"))]
+pub(crate) use beside::temporary_beside;
+#[cfg(feature = "flat")]
+pub(crate) use beside::{is_beside, is_left, reserve};
 pub use file::FlatFile;
+#[cfg(feature = "flat")]
 pub(crate) use file::IN_USE;

@@ -6,16 +6,21 @@ use std::sync::atomic::AtomicBool;
 use object_store::ClientOptions;
 use tokio::sync::OnceCell;
 
+#[cfg(feature = "azure")]
 use super::azure::azure;
 use super::connection::connections_with;
+#[cfg(feature = "gcs")]
 use super::gcs::gcs;
+#[cfg(feature = "http")]
 use super::http::http;
 use super::options::Lister;
 use super::place::{Place, Service};
+#[cfg(feature = "s3")]
 use super::s3::s3;
 use super::throttle::Throttle;
 use super::transport::Transport;
 use crate::base::error::{Error, Result};
+use crate::base::feature::missing;
 use crate::store::settings::Settings;
 
 /// An open connection to a place.
@@ -57,10 +62,16 @@ impl Client {
             })
         };
         let (store, lister, heeds_conditions) = match place.service {
+            #[cfg(feature = "s3")]
             Service::S3 => s3(place, settings, transport).await?,
+            #[cfg(feature = "gcs")]
             Service::Gcs => gcs(place, settings, transport)?,
+            #[cfg(feature = "azure")]
             Service::Azure => azure(place, settings, transport)?,
+            #[cfg(feature = "http")]
             Service::Http => http(place, settings, transport)?,
+            #[allow(unreachable_patterns, reason = "a build may have all services")]
+            _ => return Err(missing("such store", "s3, gcs, azure or http")),
         };
         Ok(Self {
             store,

@@ -4,16 +4,20 @@
 //! requests under way; what arrives is handed to the CPU pool, and what is to be sent comes from it.
 //! The caller's thread only passes things on, and looks whether it is asked to stop.
 
+#[cfg(feature = "azure")]
 mod azure;
 mod batch;
 mod change;
 mod checksum;
 mod client;
 mod connection;
+#[cfg(feature = "s3")]
 mod credentials;
 mod failure;
 mod fetch;
+#[cfg(feature = "gcs")]
 mod gcs;
+#[cfg(feature = "http")]
 mod http;
 mod list;
 mod maker;
@@ -22,6 +26,7 @@ mod place;
 mod random;
 mod remote;
 mod runtime;
+#[cfg(feature = "s3")]
 mod s3;
 mod store;
 mod throttle;
