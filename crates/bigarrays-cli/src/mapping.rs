@@ -1,6 +1,6 @@
 //! New arrays that are like a source: their axes, their box, and how they are stored.
 
-use bigarrays::format::{self, Format, Precomputed};
+use bigarrays::format::{self, Create, Format, Precomputed};
 use bigarrays::{Array, CreateSpec, Domain, Error, Result};
 use clap::Args;
 
@@ -41,15 +41,11 @@ impl NewArgs {
     ///
     /// # Errors
     /// `InvalidArgument` if there is no such format, or it is not of chunks.
-    fn format(&self, source: &Array) -> Result<&'static dyn Format> {
-        let Some(name) = &self.format else { return Ok(format::same_or_default(source.format())) };
-        let format = format::by_name(name)?;
-        if format.creates() {
-            return Ok(format);
+    fn format(&self, source: &Array) -> Result<&'static dyn Create> {
+        match &self.format {
+            Some(name) => format::creator(name),
+            None => Ok(format::same_or_default(source.format())),
         }
-        let known = format::BUILTIN.iter().filter(|format| format.creates()).map(|format| format.name());
-        let known = known.collect::<Vec<_>>().join(", ");
-        Err(Error::invalid(format!("no arrays of {name} are made here; known are {known}")))
     }
 
     /// The array for `source`, whose axes are `axes`: like the array of which `like` says what it would be

@@ -36,7 +36,7 @@ pub use base::dtype::{DataType, Element, FillValue};
 pub use base::error::{Error, ErrorKind, Result};
 #[cfg(feature = "flat")]
 pub use flat::{FlatArray, SliceArray};
-pub use format::CreateSpec;
+pub use format::{Address, CreateSpec};
 pub use half;
 pub use jobs::{Copied, CopyOptions, copy};
 pub use ndarray;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::request::{Blob, Change, Get, Update};
@@ -20,6 +21,11 @@ use crate::base::error::Result;
 pub trait Store: Debug + Send + Sync {
     /// The URL or path of `key`, for messages and for reopening; the root's for an empty key.
     fn location(&self, key: &str) -> String;
+
+    /// The local file or folder that the store is rooted at; `None` unless it is one of the file system.
+    fn local_path(&self) -> Option<&Path> {
+        None
+    }
 
     /// The store rooted at `path` below this one. `path` may contain `..`.
     ///

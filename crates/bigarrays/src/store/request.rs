@@ -18,12 +18,15 @@ pub struct Get {
     pub max_len: u64,
     /// Which version of the value is wanted.
     pub version: Wanted,
+    /// Whether a refusal of the store, for lack of permission, is an answer, of [`Extent::Refused`], rather than an
+    /// error: for who tries whether there is something.
+    pub probe: bool,
 }
 
 impl Get {
     /// The request for `part` of any version.
     pub fn new(key: impl Into<String>, part: Part, max_len: u64) -> Self {
-        Self { key: key.into(), part, max_len, version: Wanted::Any }
+        Self { key: key.into(), part, max_len, version: Wanted::Any, probe: false }
     }
 }
 
@@ -112,6 +115,8 @@ pub enum Extent {
     Parts,
     /// Nothing: there is a value, but its version is not the wanted one.
     Withheld,
+    /// Nothing: the store refuses to say whether there is a value. The bytes are its reason, for people.
+    Refused,
 }
 
 impl<'a> Blob<'a> {
@@ -123,6 +128,11 @@ impl<'a> Blob<'a> {
     /// The parts of a value that were asked for.
     pub fn parts(bytes: &'a [u8]) -> Self {
         Self { extent: Extent::Parts, ..Self::whole(bytes, ContentEncoding::Identity) }
+    }
+
+    /// The answer that `reason` is why none is given.
+    pub(crate) fn refused(reason: &'a str) -> Self {
+        Self { extent: Extent::Refused, ..Self::whole(reason.as_bytes(), ContentEncoding::Identity) }
     }
 
     /// Whether these are all bytes of the value.
@@ -188,6 +198,8 @@ pub struct Value {
     pub bytes: Vec<u8>,
     /// How the bytes are to be decoded before they are the value.
     pub encoding: ContentEncoding,
+    /// How much of the value the bytes are: all, unless the request says otherwise.
+    pub extent: Extent,
     /// The version they are of, as [`Blob::version`] has it.
     pub version: Option<String>,
 }
@@ -207,8 +219,8 @@ impl Value {
 
 impl From<Blob<'_>> for Value {
     fn from(blob: Blob<'_>) -> Self {
-        let Blob { bytes, encoding, version, .. } = blob;
-        Self { bytes: bytes.to_vec(), encoding, version: version.map(str::to_owned) }
+        let Blob { bytes, encoding, extent, version } = blob;
+        Self { bytes: bytes.to_vec(), encoding, extent, version: version.map(str::to_owned) }
     }
 }
 

@@ -13,7 +13,7 @@ use super::maker::{Event, Maker};
 use super::place::Service;
 use super::remote::Remote;
 use super::runtime::Network;
-use crate::base::error::{Error, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::run::pool::PerProcess;
 use crate::store::lock::stable_hash;
 use crate::store::{Get, RESERVED, Update, check_key};
@@ -76,7 +76,12 @@ impl Work {
             budget,
             explain: &explain,
         };
-        fetch.run().await.map_err(|error| error.during("reading").at(self.location(&request.key)))
+        match fetch.run().await.map_err(|error| error.during("reading").at(self.location(&request.key))) {
+            Err(error) if request.probe && error.kind() == ErrorKind::PermissionDenied => {
+                Ok(Some(Fetched::refused(&error)))
+            }
+            fetched => fetched,
+        }
     }
 
     pub(super) async fn update(&self, index: usize, request: &Update, events: &Sender<Event>) -> Result<()> {
