@@ -460,7 +460,12 @@ fn like_of(given: &Arguments<'_>, like: &Bound<'_, PyAny>) -> PyResult<(&'static
         Some(name) => format::creator(&name).or_raise(py)?,
         None => format::same_or_default(from),
     };
-    Ok((format.name(), format.fit(CreateSpec { domain: array.domain().clone(), ..spec }, from)))
+    let (spec, lost) = format::fit(format, CreateSpec { domain: array.domain().clone(), ..spec }, from);
+    for note in lost {
+        let warning = py.get_type::<pyo3::exceptions::PyUserWarning>();
+        PyErr::warn(py, &warning, &std::ffi::CString::new(note.replace('\0', " "))?, 2)?;
+    }
+    Ok((format.name(), spec))
 }
 
 /// Whether and how an array to be created is sharded, and the shape of its shards.
