@@ -18,6 +18,16 @@
 //! # Ok::<(), bigarrays::Error>(())
 //! ```
 //!
+//! # Features
+//!
+//! All are on by default. What a build lacks is recognised all the same, and the error, `Unsupported`, names the
+//! feature.
+//! - `s3`, `gcs`, `azure`, `http`: stores behind a network. Without any of them there is no asynchronous runtime.
+//! - `flat`: flat arrays, mapped `.npy` files that grow, and named slices.
+//! - `tiff`: TIFF files.
+//! - `blosc`, `brotli`, `bzip2`, `jpeg`, `jxl`, `lz4`, `pco`, `png`, `xz`: codecs. gzip and Zstandard are always there.
+//! - `testing`, which is off: `store::conformance` and `store::fault`, for tests of stores.
+//!
 //! `ARCHITECTURE.md` in the repository shows the way through the code.
 
 mod array;

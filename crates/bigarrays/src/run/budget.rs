@@ -152,10 +152,10 @@ mod tests {
         let limit = |path: &'static str| memory(&[MACHINE, groups, (path, "1073741824\n")], &[]);
         assert_eq!(limit("sys/fs/cgroup/memory/docker/abc/memory.limit_in_bytes"), Some(1024));
         assert_eq!(limit("sys/fs/cgroup/memory/memory.limit_in_bytes"), Some(1024));
-        assert_eq!(limit("sys/fs/cgroup/devices/d/memory.limit_in_bytes"), Some(8192));
+        assert_eq!(limit("sys/fs/cgroup/memory/d/memory.limit_in_bytes"), Some(8192));
         let outside = ("proc/self/cgroup", "0::/../../host\n");
-        let file = ("sys/host/memory.max", "1\n");
-        assert_eq!(memory(&[MACHINE, outside, file], &[]), Some(8192));
+        let files = [MACHINE, outside, ("sys/host/memory.max", "1\n"), ("sys/fs/cgroup/cgroup.procs", "")];
+        assert_eq!(memory(&files, &[]), Some(8192));
     }
 
     #[test]

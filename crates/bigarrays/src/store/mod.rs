@@ -35,7 +35,7 @@ pub use file::FileStore;
 pub(crate) use file::version_of;
 pub use flat_file::FlatFile;
 pub(crate) use flat_file::io_error;
-#[cfg(any(feature = "flat", feature = "png", feature = "tiff"))]
+#[cfg(any(feature = "flat", feature = "png"))]
 pub(crate) use flat_file::temporary_beside;
 #[cfg(feature = "flat")]
 pub(crate) use flat_file::{IN_USE, is_beside, is_left, reserve};

@@ -17,7 +17,7 @@ mod file;
 mod slabs;
 
 pub(crate) use beside::io_error;
-#[cfg(any(feature = "flat", feature = "png", feature = "tiff"))]
+#[cfg(any(feature = "flat", feature = "png"))]
 pub(crate) use beside::temporary_beside;
 #[cfg(feature = "flat")]
 pub(crate) use beside::{is_beside, is_left, reserve};
