@@ -4,13 +4,13 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use bigarrays::format::{CreateSpec, NewSharding, Opened};
 use bigarrays::jobs::{Copied, Journal};
 use bigarrays::store::fault::{FaultStore, Operation};
 use bigarrays::{Array, ArrayOptions, CopyOptions, DataType, Domain, ErrorKind, OpenOptions, ndarray};
-use bigarrays::{Cancel, Progress};
+use bigarrays::{Progress, interruptible};
 use proptest::prelude::*;
 
 fn spec(domain: &str, chunk: [u64; 3]) -> CreateSpec {
@@ -278,21 +278,26 @@ fn what_was_done_is_found_and_what_was_damaged_is_done_again() {
         let target = counting(&create("done-target", format, &wanted), &puts);
         let path = folder.path().join("journal");
         let journal = Journal::open(&path).unwrap();
-        let cancel = Cancel::new();
+        let (asks, is_heard) = (AtomicBool::new(false), AtomicBool::new(false));
+        let caller = std::thread::current().id();
         let stop = |progress: Progress| {
             if progress.done > progress.total / 8 {
-                cancel.cancel();
+                asks.store(true, Ordering::SeqCst);
+                // The caller's thread alone looks whether it is asked; others must not do all the work meanwhile.
+                while std::thread::current().id() != caller && !is_heard.load(Ordering::SeqCst) {
+                    std::thread::yield_now();
+                }
             }
         };
-        let memory = 3 << 16;
-        let options = CopyOptions {
-            memory,
-            journal: Some(&journal),
-            cancel: Some(&cancel),
-            progress: Some(&stop),
-            ..CopyOptions::default()
+        let asked = || {
+            is_heard.fetch_or(asks.load(Ordering::SeqCst), Ordering::SeqCst);
+            asks.load(Ordering::SeqCst)
         };
-        assert_eq!(copy(&source, &target, options).unwrap_err().kind(), ErrorKind::Cancelled);
+        let memory = 3 << 16;
+        let options =
+            CopyOptions { memory, journal: Some(&journal), progress: Some(&stop), ..CopyOptions::default() };
+        let stopped = interruptible(&asked, || copy(&source, &target, options));
+        assert_eq!(stopped.unwrap_err().kind(), ErrorKind::Cancelled);
         drop(journal);
         let done = puts.swap(0, Ordering::Relaxed);
         // One chunk of what is done is changed by somebody else.

@@ -31,16 +31,14 @@ const IO: [&str; 7] = ["std::fs", "std::net", "std::thread", "rayon::", "tokio::
 const FRONT: &str = "lib.rs";
 
 /// Folders of which files still import each other.
-const STANDING: [&str; 12] = [
+const STANDING: [&str; 10] = [
     "proxy/",
     "server/",
     "array/",
     "base/",
     "chunk/codec/",
-    "flat/",
     "format/",
     "jobs/verify/",
-    "store/",
     "cli.rs",
     "info.rs",
     "array.rs",

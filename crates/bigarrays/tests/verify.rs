@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use bigarrays::Cancel;
 use bigarrays::flat::{Descr, FlatSpec, NamedRows, SliceArray};
 use bigarrays::format::{self, FormatOptions, NewSharding, Opened};
 use bigarrays::jobs::{Against, ProblemKind, Report, VerifyOptions, compare, verify, verify_at};
@@ -401,10 +400,8 @@ fn what_cannot_be_read_is_a_problem_and_a_storage_that_is_down_an_error() {
         (access.operation == Operation::Get).then_some(Fault::Passing(ErrorKind::Storage))
     };
     assert!(verify(&faulty(&array, down), &VerifyOptions::default()).unwrap_err().is_retryable());
-    let cancel = Cancel::new();
-    cancel.cancel();
-    let options = VerifyOptions { cancel: Some(&cancel), ..VerifyOptions::default() };
-    assert_eq!(verify(&array, &options).unwrap_err().kind(), ErrorKind::Cancelled);
+    let stopped = bigarrays::interruptible(&|| true, || verify(&array, &VerifyOptions::default()));
+    assert_eq!(stopped.unwrap_err().kind(), ErrorKind::Cancelled);
     let options = VerifyOptions { memory: 100, ..VerifyOptions::default() };
     assert_eq!(verify(&array, &options).unwrap_err().kind(), ErrorKind::MemoryBudget);
 }

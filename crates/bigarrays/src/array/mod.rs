@@ -21,6 +21,7 @@ use crate::base::buffer::{Order, View, ViewMut};
 use crate::base::domain::{Dims, Domain};
 use crate::base::dtype::{DataType, Element};
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::sync::MutexExt;
 use crate::chunk::grid::AxisSelection;
 use crate::chunk::layout::{Layout, Resolution};
 use crate::format::{Address, Opened, Scale};
@@ -499,11 +500,11 @@ impl Array {
         let missing = std::sync::Mutex::new(Vec::new());
         self.stored.store.get_many(&requests, &|position, blob| {
             if blob.is_none() {
-                missing.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(position);
+                missing.locked().push(position);
             }
             Ok(())
         })?;
-        let mut missing = missing.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut missing = missing.into_value();
         missing.sort_unstable();
         Ok(missing)
     }

@@ -5,4 +5,6 @@ pub mod buffer;
 pub mod domain;
 pub mod dtype;
 pub mod error;
+pub(crate) mod feature;
+pub mod sync;
 pub mod text;

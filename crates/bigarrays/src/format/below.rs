@@ -1,7 +1,7 @@
 //! What arrays and groups have stored below a place, to be removed as a whole, and nothing else.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::address::Address;
 use super::document::{self, DOCUMENTS};
@@ -10,6 +10,7 @@ use super::place::{Documents, OwnKeys};
 use super::traits::FormatOptions;
 use super::zarr;
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::sync::MutexExt;
 use crate::store::{Change, Get, LARGEST_METADATA, Part, Store, Update};
 
 /// Values removed at once, between two looks at the progress.
@@ -127,8 +128,7 @@ impl Below {
         }
         let mut done = 0;
         for batch in self.keys.chunks(BATCH) {
-            let update =
-                |(key, _): &(String, u64)| Update { key: key.clone(), reads: false, max_len: u64::MAX };
+            let update = |(key, _): &(String, u64)| Update::blind(key);
             let updates: Vec<Update> = batch.iter().map(update).collect();
             self.store.update_many(&updates, &|_, _, _| Ok(Change::Delete))?;
             done += batch.iter().map(|(_, bytes)| bytes).sum::<u64>();
@@ -164,7 +164,7 @@ impl Nodes {
         let get = |key: &&str| Get::new(*key, Part::Whole, LARGEST_METADATA as u64);
         let note = |key: &str, document| {
             let (folder, name) = split(key);
-            let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut found = found.locked();
             found.entry(folder.to_owned()).or_default().insert(name.to_owned(), document);
         };
         unread.iter().for_each(|(key, _)| note(key, None));
@@ -179,7 +179,7 @@ impl Nodes {
                 Ok(())
             })?;
         }
-        let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let found = found.into_value();
         let node = |(folder, documents): (String, Documents)| {
             let keys = own::keys(&documents)?;
             Some((folder, (documents, keys)))

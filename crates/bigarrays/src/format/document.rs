@@ -1,10 +1,11 @@
 //! JSON documents in stores.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use serde_json::{Map, Value};
 
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::sync::MutexExt;
 use crate::chunk::codec::ContentEncoding;
 use crate::store::{Change, LARGEST_METADATA, Store, Update};
 
@@ -152,10 +153,10 @@ pub(super) fn create_or_same(store: &dyn Store, key: &str, document: &Document) 
 pub(super) fn take(store: &dyn Store, key: &str) -> Result<Document> {
     let taken = Mutex::new(None);
     change(store, key, |old| {
-        *taken.lock().unwrap_or_else(PoisonError::into_inner) = old;
+        *taken.locked() = old;
         Ok(None)
     })?;
-    let taken = taken.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let taken = taken.into_value();
     taken.ok_or_else(|| Error::new(ErrorKind::NotFound, "there is nothing here").at(store.location(key)))
 }
 

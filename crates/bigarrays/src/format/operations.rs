@@ -13,6 +13,7 @@ use super::scale::ScaleSelector;
 use super::spec::{CreateSpec, check_order};
 use super::traits::{Attributes, Create, Format, FormatOptions, Node, Opened};
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::sync::MutexExt;
 use crate::store::{self, Get, Part, Wanted};
 
 fn not_found(what: impl Into<String>) -> Error {
@@ -152,11 +153,11 @@ pub fn identity<'a>(address: impl Into<Address<'a>>, options: &FormatOptions) ->
     store.get_many(&DOCUMENTS.iter().map(named).collect::<Vec<_>>(), &|position, blob| {
         if let Some(blob) = blob.filter(|blob| blob.extent != store::Extent::Refused) {
             let version = format!("{}={}", DOCUMENTS[position], blob.version.map_or("", store::settled));
-            found.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(version);
+            found.locked().push(version);
         }
         Ok(())
     })?;
-    let mut found = found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut found = found.into_value();
     found.sort_unstable();
     Ok(Some(found.join(" ")).filter(|text| !text.is_empty()))
 }

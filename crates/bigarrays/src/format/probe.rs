@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::document::{self, Document};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::codec::ContentEncoding;
-use crate::store::{Extent, Get, LARGEST_METADATA, Part, Store};
+use crate::store::{Extent, Get, LARGEST_METADATA, Part, Store, Value};
 
 /// What is known of the place that a store is rooted at, before anybody knows what is there.
 ///
@@ -135,20 +135,12 @@ impl Probe {
 fn ask(store: &dyn Store, keys: &[&str]) -> Result<Vec<Answer>> {
     let probe = |key: &&str| Get { probe: true, ..Get::new(*key, Part::Whole, LARGEST_METADATA as u64) };
     let requests: Vec<Get> = keys.iter().map(probe).collect();
-    let answer = |blob: Option<crate::store::Blob<'_>>| match blob {
+    let answer = |value: Option<Value>| match value {
         None => Answer::Missing,
-        Some(blob) if blob.extent == Extent::Refused => {
-            Answer::Refused(String::from_utf8_lossy(blob.bytes).into_owned())
+        Some(value) if value.extent == Extent::Refused => {
+            Answer::Refused(String::from_utf8_lossy(&value.bytes).into_owned())
         }
-        Some(blob) => Answer::Value(blob.bytes.to_vec(), blob.encoding),
+        Some(value) => Answer::Value(value.bytes, value.encoding),
     };
-    let answers = std::sync::Mutex::new(Vec::new());
-    store.get_many(&requests, &|position, blob| {
-        let mut answers = answers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        answers.push((position, answer(blob)));
-        Ok(())
-    })?;
-    let mut answers = answers.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    answers.sort_unstable_by_key(|(position, _)| *position);
-    Ok(answers.into_iter().map(|(_, answer)| answer).collect())
+    Ok(store.get_all(&requests)?.into_iter().map(answer).collect())
 }

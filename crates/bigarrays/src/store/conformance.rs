@@ -372,8 +372,7 @@ fn batches_of_any_size(store: &dyn Store) {
     store.get_many(&[], &|_, _| panic!("nothing was asked for")).unwrap();
     store.update_many(&[], &|_, _, _| panic!("nothing is to be changed")).unwrap();
     let key = |index: usize| format!("{}/{index}", index % 7);
-    let updates: Vec<_> =
-        (0..1000).map(|index| Update { key: key(index), reads: false, max_len: u64::MAX }).collect();
+    let updates: Vec<_> = (0..1000).map(|index| Update::blind(key(index))).collect();
     store
         .update_many(&updates, &|index, _, new| {
             assert!(new.is_empty());

@@ -15,9 +15,13 @@ use crate::base::domain::Dims;
 use crate::base::dtype::{DataType, FillValue};
 use crate::base::error::{Error, Result};
 
+mod absent;
 mod bitround;
+#[cfg(feature = "blosc")]
 mod blosc;
+#[cfg(feature = "brotli")]
 mod brotli;
+#[cfg(feature = "bzip2")]
 mod bz2;
 mod checksum;
 mod compressed_segmentation;
@@ -25,43 +29,82 @@ mod compresso;
 mod fixed_scale_offset;
 #[cfg(test)]
 mod foreign_tests;
+#[cfg(any(feature = "bzip2", feature = "xz"))]
 mod growing;
 mod gzip;
 #[cfg(test)]
 mod hostile;
+#[cfg(any(feature = "jpeg", feature = "jxl", feature = "png"))]
 mod image;
+#[cfg(feature = "jpeg")]
 mod jpeg;
+#[cfg(feature = "jxl")]
 mod jxl;
+#[cfg(feature = "lz4")]
 mod lz4;
 mod packbits;
+#[cfg(feature = "pco")]
 mod pcodec;
 mod plain;
+#[cfg(feature = "png")]
 mod png;
 mod raw;
 mod shuffle;
 mod transpose;
+#[cfg(feature = "xz")]
 mod xz;
 mod zlib;
 mod zstd;
 
+#[cfg(not(feature = "brotli"))]
+pub use absent::Brotli;
+#[cfg(not(feature = "bzip2"))]
+pub use absent::Bz2;
+#[cfg(not(feature = "jpeg"))]
+pub use absent::Jpeg;
+#[cfg(not(feature = "jxl"))]
+pub use absent::Jxl;
+#[cfg(not(feature = "lz4"))]
+pub use absent::Lz4;
+#[cfg(not(feature = "pco"))]
+pub use absent::Pcodec;
+#[cfg(not(feature = "png"))]
+pub use absent::Png;
+#[cfg(not(feature = "xz"))]
+pub use absent::Xz;
+#[cfg(not(feature = "blosc"))]
+pub use absent::{Blosc, BloscCompressor, BloscShuffle};
+#[cfg(not(feature = "pco"))]
+pub use absent::{DeltaSpec, ModeSpec};
 pub use bitround::Bitround;
+#[cfg(feature = "blosc")]
 pub use blosc::{Blosc, BloscCompressor, BloscShuffle};
+#[cfg(feature = "brotli")]
 pub use brotli::Brotli;
+#[cfg(feature = "bzip2")]
 pub use bz2::Bz2;
 pub use checksum::{Checksum, ChecksumKind};
 pub use compressed_segmentation::CompressedSegmentation;
 pub use compresso::Compresso;
 pub use fixed_scale_offset::FixedScaleOffset;
 pub use gzip::Gzip;
+#[cfg(feature = "jpeg")]
 pub use jpeg::Jpeg;
+#[cfg(feature = "jxl")]
 pub use jxl::Jxl;
+#[cfg(feature = "lz4")]
 pub use lz4::Lz4;
 pub use packbits::{PackBits, PackBitsPadding};
+#[cfg(feature = "pco")]
+pub use pco::{DeltaSpec, ModeSpec};
+#[cfg(feature = "pco")]
 pub use pcodec::Pcodec;
+#[cfg(feature = "png")]
 pub use png::Png;
 pub use raw::Raw;
 pub use shuffle::Shuffle;
 pub use transpose::Transpose;
+#[cfg(feature = "xz")]
 pub use xz::Xz;
 pub use zlib::Zlib;
 pub use zstd::Zstd;
@@ -85,6 +128,7 @@ pub struct CodecInfo {
 pub const BUILTIN: &[CodecInfo] = {
     use DataType::{F16, F32, F64, I8, I16, I32, I64, U8, U16, U32, U64};
     const NUMBERS: &[DataType] = &[I8, I16, I32, I64, U8, U16, U32, U64, F32, F64];
+    #[cfg(feature = "pco")]
     const LONG_NUMBERS: &[DataType] = &[I16, I32, I64, U16, U32, U64, F16, F32, F64];
     const fn array(name: &'static str, dtypes: &'static [DataType], about: &'static str) -> CodecInfo {
         CodecInfo { name, reads: true, writes: true, dtypes, about }
@@ -97,19 +141,28 @@ pub const BUILTIN: &[CodecInfo] = {
     }
     &[
         array("raw", &DataType::ALL, "the elements themselves, in either order and endianness"),
+        #[cfg(feature = "jpeg")]
         array("jpeg", &[U8], "lossy images of 1 or 3 channels"),
+        #[cfg(feature = "png")]
         array("png", &[U8, U16], "lossless images of 1 to 4 channels"),
+        #[cfg(feature = "jxl")]
         read_only(array("jxl", &[U8], "JPEG XL images of 1 or 3 channels")),
         array("compressed_segmentation", &[U32, U64], "labels, in blocks with a palette each"),
         read_only(array("compresso", &[U8, U16, U32, U64], "labels of connected components")),
         bytes("gzip", "deflate with a checksum"),
         bytes("zstd", "Zstandard"),
+        #[cfg(feature = "brotli")]
         bytes("br", "Brotli"),
+        #[cfg(feature = "blosc")]
         bytes("blosclz", "Blosc 1 with BloscLZ and shuffled bytes"),
+        #[cfg(feature = "blosc")]
         bytes("blosc", "Blosc 1 with any compressor and shuffle"),
         bytes("zlib", "deflate with a checksum of Adler"),
+        #[cfg(feature = "bzip2")]
         bytes("bz2", "bzip2"),
+        #[cfg(feature = "xz")]
         bytes("xz", "LZMA 2 in streams of xz"),
+        #[cfg(feature = "lz4")]
         bytes("lz4", "LZ4 in blocks with a checksum each, or in one without"),
         bytes("shuffle", "the bytes of elements, sorted by place"),
         bytes("crc32c", "a checksum: the CRC of Castagnoli"),
@@ -119,6 +172,7 @@ pub const BUILTIN: &[CodecInfo] = {
         array("bitround", &[F16, F32, F64], "lossy: fewer bits of mantissa"),
         array("fixedscaleoffset", NUMBERS, "lossy: scaled into another type"),
         array("packbits", &DataType::ALL, "booleans of one bit, numbers of some bits"),
+        #[cfg(feature = "pco")]
         array("pcodec", LONG_NUMBERS, "numbers by their distribution"),
     ]
 };

@@ -314,10 +314,7 @@ pub(crate) mod tests {
         let (item, shape) = (layout.dtype.size(), shape_of(layout));
         let parts: Vec<_> = layout.grid.project(layout.domain()).iter().collect();
         let key = |index: &[u64]| layout.chunk_key(index);
-        let updates: Vec<_> = parts
-            .iter()
-            .map(|part| Update { key: key(&part.index), reads: false, max_len: u64::MAX })
-            .collect();
+        let updates: Vec<_> = parts.iter().map(|part| Update::blind(key(&part.index))).collect();
         store.update_many(&updates, &|k, _, out| {
             let chunk = View::dense(elements, &shape, item, Order::C)?.region(&parts[k].in_output);
             assert_eq!(parts[k].in_chunk, Region::whole(&parts[k].chunk_shape));

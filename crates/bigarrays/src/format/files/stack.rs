@@ -6,12 +6,13 @@
 
 use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use crate::base::buffer::Order;
 use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::sync::MutexExt;
 use crate::format::files::image::{Encoding, Face, write_png};
 use crate::format::files::pages::{PageStore, Pages};
 use crate::format::files::plain::{NewArray, PlainFormat, Target, numbered_layout};
@@ -85,10 +86,10 @@ pub fn open(slices: Vec<PathBuf>) -> Result<Opened> {
         let unknown = || Error::unsupported("not a PNG, JPEG or TIFF file");
         let encoding = Encoding::of(path).ok_or_else(unknown).map_err(at)?;
         let face = (encoding, encoding.face(path).map_err(at)?);
-        faces.lock().unwrap_or_else(PoisonError::into_inner)[position] = Some(face);
+        faces.locked()[position] = Some(face);
         Ok(())
     })?;
-    let faces = faces.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let faces = faces.into_value();
     let Some(&Some((encoding, face))) = faces.first() else {
         return Err(Error::invalid("a stack of no slices"));
     };

@@ -17,6 +17,7 @@ use crate::base::buffer::Order;
 use crate::base::domain::{Dims, Domain};
 use crate::base::dtype::{DataType, FillValue};
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::sync::MutexExt;
 use crate::chunk::codec::{
     self, ArrayCodec, Blosc, BytesCodec, ChunkSpec, CodecPipeline, CompressedSegmentation, Compresso,
     ContentEncoding, Gzip, Jpeg, Jxl, Png, Raw, Zstd,
@@ -201,7 +202,7 @@ impl Create for Precomputed {
         let mut removed: std::sync::Mutex<Vec<ScaleInfo>> = std::sync::Mutex::default();
         change_info(&**store, |old| {
             let mut info = old.ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no layer here"))?;
-            let mut taken = removed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut taken = removed.locked();
             let Some(selector) = scale else {
                 *taken = info.scales;
                 return Ok(None);
@@ -213,7 +214,7 @@ impl Create for Precomputed {
             *taken = vec![info.remove(position)];
             Ok(Some(info))
         })?;
-        let removed = removed.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let removed = removed.value_mut();
         removed.iter().try_for_each(|scale| remove_chunks(&**store, scale))?;
         if scale.is_none() {
             store.tidy();
@@ -257,14 +258,14 @@ fn stored_compression(opened: &Opened) -> Result<Option<ContentEncoding>> {
     let found = std::sync::Mutex::new(std::collections::BTreeMap::new());
     let looked = opened.store.get_many(&places.iter().map(look).collect::<Vec<_>>(), &|position, blob| {
         let encoding = blob.map(|blob| blob.encoding);
-        found.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(position, encoding);
+        found.locked().insert(position, encoding);
         Ok(())
     });
     match looked {
         Err(error) if error.kind() == ErrorKind::Cancelled => Err(error),
         // It is not known then; whoever reads chunks is told.
         _ => {
-            let found = found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let found = found.into_value();
             Ok(found.into_values().flatten().next())
         }
     }
@@ -281,7 +282,7 @@ fn change_info(
     store.update_many(&[request], &|_, old, out| {
         let old = old.map(|blob| blob.encoding.with_decoded(blob.bytes, LARGEST_METADATA, Info::parse));
         let info = change(old.transpose()?)?;
-        let mut stored = stored.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut stored = stored.locked();
         stored.clone_from(&info);
         Ok(match info {
             Some(info) => {
@@ -291,7 +292,7 @@ fn change_info(
             None => Change::Delete,
         })
     })?;
-    Ok(stored.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
+    Ok(stored.into_value())
 }
 
 /// Deletes every chunk or shard of `scale`, and nothing else that may lie beside them. What lies outside the

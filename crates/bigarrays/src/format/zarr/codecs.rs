@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use pco::{DeltaSpec, ModeSpec};
 use serde_json::Value;
 
 use super::chain::CodecSpec;
 use crate::base::dtype::DataType;
 use crate::base::error::Result;
 use crate::chunk::codec::{
-    ArrayCodec, Blosc, BloscCompressor, BloscShuffle, BytesCodec, Bz2, Checksum, ChecksumKind, Gzip,
-    PackBits, PackBitsPadding, Pcodec, Shuffle, Zlib, Zstd,
+    ArrayCodec, Blosc, BloscCompressor, BloscShuffle, BytesCodec, Bz2, Checksum, ChecksumKind, DeltaSpec,
+    Gzip, ModeSpec, PackBits, PackBitsPadding, Pcodec, Shuffle, Zlib, Zstd,
 };
 use crate::format::member::{integer, positive, up_to};
 

@@ -9,9 +9,9 @@ use object_store::{Attribute, Attributes, GetOptions, GetRange, GetResult, Objec
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::checksum::Checksums;
+use super::client::Client;
 use super::failure::{self, is_missing};
 use super::runtime::{Again, Budget};
-use super::service::Client;
 use super::transport::OfValue;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::codec::ContentEncoding;
