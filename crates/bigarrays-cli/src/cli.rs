@@ -4,12 +4,12 @@ use std::num::NonZeroUsize;
 
 use clap::{ArgAction, Parser, Subcommand};
 
-use crate::session::StoreArgs;
-use crate::terminal::Terminal;
-use crate::{
-    attributes, cache, completions, convert, copy, create, create_group, du, exit_codes, export, import,
-    info, ls, names, resize, rm, verify,
+use crate::args::StoreArgs;
+use crate::commands::{
+    attributes, cache, completions, convert, copy, create, create_group, du, export, import, info, ls, names,
+    resize, rm, verify,
 };
+use crate::output::{Terminal, exit_codes};
 
 /// The heading of options that every command takes.
 const GLOBAL: &str = "Global options";

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use bigarrays::Cancel;
 
-use crate::exit_codes::ExitCode;
+use crate::output::ExitCode;
 
 static CANCEL: Cancel = Cancel::new();
 
