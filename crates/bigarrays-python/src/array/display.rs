@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use bigarrays::base::text::{printable, redact, shown as cleaned};
 
-use crate::array::PyArray;
+use crate::array::stored::PyArray;
 
 /// A line that says what `shown` is.
 pub(crate) fn line(shown: &PyArray) -> String {

@@ -11,7 +11,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
 use crate::errors::{OrRaise, exception};
-use crate::mapped::{Opening, RowData, ViewCache, dtype_of, mode_name, row_dtype};
+use crate::flat::opening::{Opening, mode_name};
+use crate::flat::rows::{RowData, dtype_of, row_dtype, to_range};
+use crate::flat::view::ViewCache;
 
 /// An array in a `.npy` file, mapped into memory, that grows along its first axis.
 ///
@@ -247,20 +249,4 @@ impl PyFlatArray {
         let path = bigarrays::base::text::printable(&path);
         Ok(format!("<FlatArray {} of {} at {path}, mode {mode:?}>", self.shape(py)?, self.dtype(py)?))
     }
-}
-
-/// Python's range.
-pub(crate) fn to_range<'py>(py: Python<'py>, rows: &std::ops::Range<u64>) -> PyResult<Bound<'py, PyAny>> {
-    py.import("builtins")?.call_method1("range", (rows.start, rows.end))
-}
-
-/// Copies a file of Python's `bigarray`, MmapArray or PointerArray, into a new `.npy` file, with its names
-/// if it has some; returns how many. Nothing in the file is executed.
-///
-/// Raises InvalidMetadataError if the file is not as bigarray writes it, and AlreadyExistsError if there is
-/// a new one, unless it may be overwritten.
-#[pyfunction]
-#[pyo3(signature = (old, new, *, overwrite = false))]
-pub(crate) fn convert(py: Python<'_>, old: PathBuf, new: PathBuf, overwrite: bool) -> PyResult<usize> {
-    py.detach(|| bigarrays::flat::convert(&old, &new, overwrite)).or_raise(py)
 }

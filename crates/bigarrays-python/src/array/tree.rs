@@ -1,4 +1,4 @@
-//! What lies beside elements: groups, attributes, shapes. JSON values ↔ Python's.
+//! What lies beside elements: groups, attributes, shapes.
 
 use std::path::PathBuf;
 
@@ -6,45 +6,12 @@ use bigarrays::OpenOptions;
 use bigarrays::format::{self, FormatOptions};
 use bigarrays::store::{self, Settings};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyFloat};
-use serde_json::{Map, Value};
+use pyo3::types::PyDict;
+use serde_json::Value;
 
-use crate::errors::invalid;
+use crate::arguments::{to_settings, to_url};
 use crate::interrupt::detached;
-use crate::open::{to_settings, to_url};
-
-/// A Python value as JSON. Numbers that are not finite become the names that Zarr has for them.
-pub(crate) fn to_json(value: &Bound<'_, PyAny>) -> PyResult<Value> {
-    let py = value.py();
-    let value = match value.hasattr("dtype")? {
-        // A scalar of numpy.
-        true => value.call_method0("item")?,
-        false => value.clone(),
-    };
-    if let Ok(number) = value.cast::<PyFloat>() {
-        let name = match number.value() {
-            x if x.is_nan() => Some("NaN"),
-            f64::INFINITY => Some("Infinity"),
-            f64::NEG_INFINITY => Some("-Infinity"),
-            _ => None,
-        };
-        if let Some(name) = name {
-            return Ok(Value::String(name.to_owned()));
-        }
-    }
-    let arguments = PyDict::new(py);
-    arguments.set_item("allow_nan", false)?;
-    let text: String = py.import("json")?.call_method("dumps", (value,), Some(&arguments))?.extract()?;
-    serde_json::from_str(&text).map_err(|error| invalid(py, format!("not JSON: {error}")))
-}
-
-/// A Python dict as a JSON object.
-pub(crate) fn to_object(value: &Bound<'_, PyAny>) -> PyResult<Map<String, Value>> {
-    match to_json(value)? {
-        Value::Object(object) => Ok(object),
-        _ => Err(invalid(value.py(), "attributes are a dict")),
-    }
-}
+use crate::json::{to_object, to_python};
 
 fn options(format: Option<String>, storage_options: Option<&Bound<'_, PyDict>>) -> PyResult<FormatOptions> {
     let mut options = FormatOptions { format, ..FormatOptions::default() };
@@ -120,7 +87,7 @@ pub(crate) fn attributes<'py>(
     let url = to_url(py, path_or_url)?;
     let options = options(format, storage_options)?;
     let attributes = detached(py, || format::attributes(&url, &options))?;
-    py.import("json")?.call_method1("loads", (Value::Object(attributes).to_string(),))
+    to_python(py, &Value::Object(attributes))
 }
 
 /// The JSON object stored under `key` below a path or URL, or None if there is none.

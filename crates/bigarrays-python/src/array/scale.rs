@@ -4,7 +4,7 @@ use bigarrays::format::Scale;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-use crate::domain::PyDomain;
+use crate::array::domain::PyDomain;
 
 /// One scale of a layer, as its metadata describe it.
 ///

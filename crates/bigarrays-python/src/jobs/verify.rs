@@ -5,84 +5,18 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bigarrays::OpenOptions;
-use bigarrays::jobs::{Against, Report, VerifyOptions, verify_at};
+use bigarrays::jobs::{Against, VerifyOptions, verify_at};
 use bigarrays::{Cancel, Progress};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use serde_json::Value;
 
-use crate::domain::to_domain;
+use crate::arguments::{to_selector, to_settings, to_url};
+use crate::array::domain::to_domain;
 use crate::interrupt::detached;
-use crate::open::{to_selector, to_settings, to_url};
+use crate::jobs::report::PyReport;
 
 /// How often progress is reported.
 const TICK: Duration = Duration::from_millis(50);
-
-/// What verifying has found: `str` of it is for people, `to_dict` for programs.
-///
-/// It is true if nothing is wrong.
-///
-/// >>> array = bigarrays.create("memory://report", shape=(8, 8), dtype="uint8", format="zarr3")
-/// >>> report = bigarrays.verify("memory://report")
-/// >>> bool(report), report.problem_count, report.problems
-/// (True, 0, [])
-/// >>> report.arrays[0]["missing"]
-/// 1
-/// >>> print(report)
-/// memory://report: zarr3, 0 of 1 chunks stored in 0 bytes, 1 missing
-/// whole
-#[pyclass(name = "Report", module = "bigarrays", frozen)]
-pub(crate) struct PyReport(Report);
-
-#[pymethods]
-impl PyReport {
-    /// Whether nothing is wrong.
-    #[getter]
-    fn whole(&self) -> bool {
-        self.0.is_whole()
-    }
-
-    /// How many problems there are in all.
-    #[getter]
-    fn problem_count(&self) -> u64 {
-        self.0.problem_count()
-    }
-
-    /// The problems of all arrays, as dicts of `kind`, `key`, `domain` and `message`: the first thousand of
-    /// each array.
-    #[getter]
-    fn problems<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let problems = self.0.arrays.iter().flat_map(|array| &array.problems.first);
-        to_python(py, &problems.map(bigarrays::jobs::Problem::to_json).collect())
-    }
-
-    /// What was found of each array, or scale of a layer, as dicts.
-    #[getter]
-    fn arrays<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        to_python(py, &self.0.arrays.iter().map(bigarrays::jobs::ArrayReport::to_json).collect())
-    }
-
-    /// All of it, as `bigarrays verify --json` prints it.
-    fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        to_python(py, &self.0.to_json())
-    }
-
-    fn __bool__(&self) -> bool {
-        self.0.is_whole()
-    }
-
-    fn __str__(&self) -> String {
-        self.0.to_string()
-    }
-
-    fn __repr__(&self) -> String {
-        format!("<bigarrays.Report: {} arrays, {} problems>", self.0.arrays.len(), self.0.problem_count())
-    }
-}
-
-fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
-    py.import("json")?.call_method1("loads", (value.to_string(),))
-}
 
 /// Verifies that what is stored at a path or URL is whole: an array, a layer with all its scales, or a group
 /// with all its arrays.

@@ -7,8 +7,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyEllipsis, PyInt, PyList, PySlice, PyTuple};
 
-use crate::array::PyArray;
-use crate::domain::PyDomain;
+use crate::array::domain::PyDomain;
 use crate::errors::{OrRaise, exception};
 
 /// What `a[…]` selects.
@@ -141,20 +140,4 @@ fn refuse(item: &Bound<'_, PyAny>) -> PyErr {
 
 fn type_name(item: &Bound<'_, PyAny>) -> String {
     item.get_type().name().map_or_else(|_| "this".to_owned(), |name| name.to_string())
-}
-
-/// What `a.view` is: indexing it gives an array that shows a part, without reading anything.
-#[pyclass(module = "bigarrays", frozen)]
-pub(crate) struct ViewIndexer(pub(crate) PyArray);
-
-#[pymethods]
-impl ViewIndexer {
-    fn __getitem__(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<PyArray> {
-        let array = &self.0.array;
-        Ok(self.0.with(Selection::parse(key, array.domain())?.of(py, array)?))
-    }
-
-    fn __repr__(&self) -> String {
-        format!("<view[…] of {}>", crate::display::line(&self.0))
-    }
 }

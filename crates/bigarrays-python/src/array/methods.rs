@@ -1,81 +1,23 @@
-//! `Array`: a stored array or a view of one.
+//! The methods and properties of `Array`.
 
-use std::sync::Arc;
-
-use bigarrays::{Array, Domain};
+use bigarrays::Domain;
 use numpy::{PyArrayDescr, PyUntypedArray};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 
-use crate::display;
-use crate::domain::{PyDomain, to_domain, to_part};
+use crate::array::chunk_domains::ChunkDomains;
+use crate::array::display;
+use crate::array::domain::{PyDomain, to_domain, to_part};
+use crate::array::index::Selection;
+use crate::array::pickle::pickled;
+use crate::array::scale::PyScale;
+use crate::array::stored::PyArray;
+use crate::array::view::ViewIndexer;
 use crate::errors::{OrRaise, invalid};
-use crate::index::{Selection, ViewIndexer};
+use crate::flat::elements;
 use crate::interrupt::detached;
-use crate::mapped;
-use crate::open::{self, Opening};
-use crate::scale::PyScale;
 use crate::transfer;
-
-/// A stored N-d array, or a view of one, as `open` and `create` return it.
-///
-/// An index is an absolute coordinate in the array's domain, which may start anywhere, below zero too:
-/// -1 is a coordinate, never the last element. Reads may reach outside the domain and over chunks that
-/// are not stored; both give the fill value. All of it may be used from many threads at once, and on the
-/// same stored array from many processes; arrays are pickled by their URL, options and view.
-///
-/// `a[...]` reads at once into a numpy array; `a.view[...]` gives an array without reading anything;
-/// `a[...] = x` writes scalars and arrays, which broadcast as in numpy.
-///
-/// >>> import numpy as np
-/// >>> a = bigarrays.create("memory://array", domain="-10:90,0:80,0:60", dtype="uint16")
-/// >>> a[-10:0, 0:80, 5] = np.arange(80)
-/// >>> a[-1, 7, 5]
-/// np.uint16(7)
-/// >>> a[-5:0, 3:6, 5].shape
-/// (5, 3)
-/// >>> plane = a.view[..., 5]
-/// >>> plane.domain
-/// Domain("-10:90,0:80")
-/// >>> int(plane[-1, 9])
-/// 9
-/// >>> a[90, 0, 0]
-/// Traceback (most recent call last):
-/// bigarrays.OutOfBoundsError: ...
-#[pyclass(name = "Array", module = "bigarrays", frozen, weakref)]
-#[derive(Clone)]
-pub(crate) struct PyArray {
-    pub(crate) array: Array,
-    pub(crate) opening: Arc<Opening>,
-}
-
-impl PyArray {
-    /// Another view of the same stored array.
-    pub(crate) fn with(&self, array: Array) -> Self {
-        Self { array, opening: Arc::clone(&self.opening) }
-    }
-
-    /// Name of the encoding of chunks.
-    pub(crate) fn encoding_name(&self) -> &str {
-        let scale = self.array.scales().get(self.array.scale());
-        scale.map_or_else(|| self.array.layout().codecs.array().name(), |scale| &scale.encoding)
-    }
-
-    /// The mode in which the array was opened.
-    pub(crate) fn mode_name(&self) -> &'static str {
-        open::mode_name(self.opening.writable)
-    }
-
-    /// Bytes of all elements.
-    pub(crate) fn byte_count(&self) -> Option<u128> {
-        self.count()?.checked_mul(self.array.dtype().size() as u128)
-    }
-
-    fn count(&self) -> Option<u128> {
-        self.array.shape().iter().try_fold(1u128, |product, &length| product.checked_mul(u128::from(length)))
-    }
-}
 
 #[pymethods]
 impl PyArray {
@@ -310,12 +252,7 @@ impl PyArray {
     #[pyo3(signature = (r#box = None))]
     fn chunk_domains(&self, py: Python<'_>, r#box: Option<&Bound<'_, PyAny>>) -> PyResult<ChunkDomains> {
         let part = to_part(r#box, self.array.domain())?;
-        // The core says whether the view has chunks of its own.
-        drop(self.array.chunks(&part).or_raise(py)?);
-        let part = part.intersect(self.array.layout().domain());
-        let projection = self.array.layout().grid.project(&part);
-        let end = if projection.is_empty() { 0 } else { projection.len() };
-        Ok(ChunkDomains { array: self.array.clone(), part, next: 0, end })
+        ChunkDomains::new(&self.array, &part).or_raise(py)
     }
 
     /// The smallest box of whole chunks that holds `box`, clipped to the domain.
@@ -382,7 +319,7 @@ impl PyArray {
         dtype: Option<&Bound<'py, PyAny>>,
         copy: Option<bool>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let mapped = if copy == Some(true) { None } else { mapped::elements(py, &self.array)? };
+        let mapped = if copy == Some(true) { None } else { elements(py, &self.array)? };
         let all = match mapped {
             Some(mapped) => mapped,
             None if copy == Some(false) => {
@@ -427,7 +364,7 @@ impl PyArray {
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
         let reopen = py.import("bigarrays._bigarrays")?.getattr("_reopen")?;
-        Ok((reopen, open::pickled(py, self)?))
+        Ok((reopen, pickled(py, self)?))
     }
 
     fn __repr__(&self) -> String {
@@ -436,35 +373,5 @@ impl PyArray {
 
     fn _repr_html_(&self) -> String {
         display::table(self)
-    }
-}
-
-/// The iterator that `Array.chunk_domains` returns.
-#[pyclass(module = "bigarrays._bigarrays")]
-pub(crate) struct ChunkDomains {
-    array: Array,
-    part: Domain,
-    next: usize,
-    end: usize,
-}
-
-#[pymethods]
-impl ChunkDomains {
-    fn __iter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
-        slf
-    }
-
-    fn __next__(&mut self) -> Option<PyDomain> {
-        if self.next >= self.end {
-            return None;
-        }
-        let grid = &self.array.layout().grid;
-        let chunk = grid.project(&self.part).get(self.next);
-        self.next += 1;
-        Some(PyDomain(grid.chunk_domain(&chunk.index)))
-    }
-
-    fn __length_hint__(&self) -> usize {
-        self.end - self.next
     }
 }
