@@ -30,6 +30,8 @@ mod _bigarrays {
     #[pymodule_export]
     use super::array::domain::PyDomain;
     #[pymodule_export]
+    use super::array::node::Node;
+    #[pymodule_export]
     use super::array::open::{open, remove};
     #[pymodule_export]
     use super::array::pickle::_reopen;
@@ -38,7 +40,7 @@ mod _bigarrays {
     #[pymodule_export]
     use super::array::supported::supported;
     #[pymodule_export]
-    use super::array::tree::{attributes, create_group, document, list, resize, update_attributes};
+    use super::array::tree::{attributes, create_group, document, ls, resize, update_attributes};
     #[pymodule_export]
     use super::array::view::ViewIndexer;
     #[pymodule_export]

@@ -10,16 +10,21 @@ use pyo3::types::{PyDict, PyTuple};
 
 use crate::errors::OrRaise;
 
-/// Where chunks that are read from behind a network are kept, and how much of them: in memory, and in a
-/// directory if one is given, which processes may share.
+/// Where chunks that are read from behind a network are kept, and how many bytes of them.
 ///
-/// `memory` and `disk` are the most bytes kept in each. All arrays opened with equal caches share them.
-/// Chunks are kept as they are stored, encoded.
+/// They are kept in memory and, if one is given, in a directory, which processes may share; encoded, as they are stored.
+/// All arrays that are opened with equal caches share them. Nothing is kept of local files.
 ///
-/// >>> cache = bigarrays.Cache(memory=64 << 20)
-/// >>> cache
-/// Cache(memory=67108864)
-/// >>> array = bigarrays.create("memory://cache", shape=(9, 9, 9), dtype="uint8", cache=cache)
+/// Args:
+///     directory: Where files are kept; None for memory alone.
+///     memory_bytes: The most bytes that are kept in memory.
+///     disk_bytes: The most bytes of files in the directory.
+///
+/// Example:
+///     >>> cache = bigarrays.Cache(memory_bytes=64 << 20)
+///     >>> cache
+///     Cache(memory_bytes=67108864)
+///     >>> array = bigarrays.create("memory://cache", shape=(9, 9, 9), dtype="uint8", cache=cache)
 #[pyclass(name = "Cache", module = "bigarrays", frozen, eq)]
 #[derive(Clone, PartialEq)]
 pub(crate) struct PyCache(pub(crate) CacheOptions);
@@ -27,12 +32,12 @@ pub(crate) struct PyCache(pub(crate) CacheOptions);
 #[pymethods]
 impl PyCache {
     #[new]
-    #[pyo3(signature = (directory = None, *, memory = 256 << 20, disk = 10 << 30))]
-    fn new(directory: Option<PathBuf>, memory: u64, disk: u64) -> PyResult<Self> {
+    #[pyo3(signature = (directory = None, *, memory_bytes = 256 << 20, disk_bytes = 10 << 30))]
+    fn new(directory: Option<PathBuf>, memory_bytes: u64, disk_bytes: u64) -> PyResult<Self> {
         // Another process may have another working directory.
         let directory = directory.map(std::path::absolute).transpose()?;
         let validate = Validate::default();
-        Ok(Self(CacheOptions { directory, memory_bytes: memory, disk_bytes: disk, validate }))
+        Ok(Self(CacheOptions { directory, memory_bytes, disk_bytes, validate }))
     }
 
     /// The directory, or None.
@@ -41,19 +46,22 @@ impl PyCache {
         self.0.directory.clone()
     }
 
-    /// The most bytes in memory.
+    /// The most bytes that are kept in memory.
     #[getter]
-    fn memory(&self) -> u64 {
+    fn memory_bytes(&self) -> u64 {
         self.0.memory_bytes
     }
 
-    /// The most bytes in the directory.
+    /// The most bytes of files in the directory.
     #[getter]
-    fn disk(&self) -> u64 {
+    fn disk_bytes(&self) -> u64 {
         self.0.disk_bytes
     }
 
     /// The directory for caches of this user: `bigarrays` in `XDG_CACHE_HOME`, or else in `~/.cache`.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: The environment names no home.
     #[staticmethod]
     fn default_directory(py: Python<'_>) -> PyResult<PathBuf> {
         cache::default_directory().or_raise(py)
@@ -61,14 +69,18 @@ impl PyCache {
 
     /// How many chunks the directory holds, and how many bytes they take: `{"values": …, "bytes": …}`.
     ///
-    /// Raises NotFoundError if there is no directory, or nothing was ever kept in it.
+    /// Raises:
+    ///     NotFoundError: There is no directory, or nothing was ever kept in it.
     fn info<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let directory = self.expect_directory(py)?;
         let usage = py.detach(|| cache::usage(&directory)).or_raise(py)?;
         as_dict(py, usage)
     }
 
-    /// Removes what the directory holds, and says what that was, as `info` does.
+    /// Removes what the directory holds, and returns what that was, as `info` does.
+    ///
+    /// Raises:
+    ///     NotFoundError: There is no directory, or nothing was ever kept in it.
     fn clear<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let directory = self.expect_directory(py)?;
         let removed = py.detach(|| cache::clear(&directory)).or_raise(py)?;
@@ -91,8 +103,10 @@ impl PyCache {
     fn __repr__(&self) -> String {
         let CacheOptions { directory, memory_bytes, disk_bytes, .. } = &self.0;
         match directory {
-            None => format!("Cache(memory={memory_bytes})"),
-            Some(directory) => format!("Cache({directory:?}, memory={memory_bytes}, disk={disk_bytes})"),
+            None => format!("Cache(memory_bytes={memory_bytes})"),
+            Some(directory) => {
+                format!("Cache({directory:?}, memory_bytes={memory_bytes}, disk_bytes={disk_bytes})")
+            }
         }
     }
 }

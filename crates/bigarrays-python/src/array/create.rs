@@ -7,7 +7,7 @@ use bigarrays::Domain;
 use bigarrays::format::{self, CreateSpec, NewSharding, ScaleSelector};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::PyDict;
 
 use crate::arguments::{Arguments, to_url};
 use crate::array::domain::to_domain;
@@ -18,40 +18,63 @@ use crate::interrupt::detached;
 use crate::json::{to_json, to_object};
 use crate::transfer::to_dtype;
 
-/// Creates an array at a path or URL and opens it with mode "r+".
+/// Creates an array at a path or URL, and opens it with mode "r+".
 ///
-/// It covers `domain`, or `shape` elements from `origin` (zeros by default) on. A precomputed layer has
-/// the axes x, y, z and, where there are several channels, channel. `chunks` is the shape of a chunk,
-/// `encoding` the name of the encoding of chunks, `level` its quality or level of compression, and `block`
-/// the shape of the blocks of compressed_segmentation. `resolution` is the size of an element along each
-/// axis, in nanometres for precomputed. `labels` says whether elements are labels rather than intensities;
-/// by default the encoding tells. `key` names the first scale; for N5, "s0" makes a
-/// group of scales. `sharding=True` packs chunks into shards, as
-/// is good for the shape; a dict, as the `sharding` of precomputed metadata, or the same as text says how:
-/// "preshift_bits=9,minishard_bits=6,shard_bits=11". The other options are those of `open`.
+/// What is left open is as in `like`, as far as the format can hold it.
 ///
-/// What is left open is as `like`, another array, has it: box, type, chunks, codecs, compression, shards,
-/// resolution, attributes and, unless `format` says another, format; as far as the format can hold them.
+/// Args:
+///     path_or_url: Where the array will be; nothing may be there.
+///     like: An array whose box, type, chunks, codecs, shards, resolution, attributes and, unless `format` names another,
+///         format the new one has.
+///     dtype: Type of the elements, as numpy names it.
+///     shape: Number of elements along each axis.
+///     domain: The box of coordinates that the array covers, instead of `shape` and `origin`. Arrays of Zarr start at
+///         zero. A precomputed layer has the axes x, y, z and, where there are several channels, channel.
+///     origin: First coordinate on each axis; zeros by default.
+///     chunk_shape: Shape of a chunk, in elements along each axis.
+///     encoding: Name of the encoding of chunks: a codec of `supported()["codecs"]` that the format has.
+///     level: Quality of a lossy encoding, or level of compression, in the encoding's own terms.
+///     block_shape: Shape of the blocks of compressed_segmentation, along x, y and z.
+///     resolution: Size of an element along each axis, in nanometres for precomputed.
+///     labels: Whether elements are labels rather than intensities; by default the encoding tells.
+///     key: Name of the first scale. For N5, "s0" makes a group of scales.
+///     sharding: True packs chunks into shards, as is good for the shape. A dict, as the member `sharding` of precomputed
+///         metadata, or a text such as "preshift_bits=9,minishard_bits=6,shard_bits=11" gives the parameters.
+///     shard_shape: Shape of a shard of Zarr, in elements along each axis, a multiple of that of a chunk.
+///     shard_order: The order in which chunks lie in shards of Zarr: "c", "morton" or "hilbert".
+///     dimension_names: Names of the axes, where the format keeps them.
+///     fill_value: Value of elements that are not stored: a number, or what metadata of Zarr say for one.
+///     codecs: Codecs as metadata of Zarr 3 list them, instead of `encoding`.
+///     chunk_keys: How keys of chunks of Zarr are made: "default/", "default.", "v2/" or "v2.".
+///     attributes: The user's attributes, as JSON has them.
+///     format: Name of the format.
+///     strict: As for `open`, and so are all that follow.
+///     outside: As for `open`.
+///     drop_fill: As for `open`.
+///     durable: As for `open`.
+///     lock: As for `open`.
+///     lock_timeout: As for `open`.
+///     content_encoding: As for `open`.
+///     storage_options: As for `open`.
+///     cache: As for `open`.
+///     validate: As for `open`.
 ///
-/// Arrays of Zarr, with `format="zarr3"` or `"zarr2"`, start at zero and have any axes, which
-/// `dimension_names` names. Their `encoding` is raw, zstd, gzip or blosc, or `codecs` lists codecs as
-/// metadata of Zarr 3 do. `fill_value` is a number or what metadata say for one; `chunk_keys` is
-/// "default/", "default.", "v2/" or "v2."; `attributes` is a dict. `sharding` is the shape of shards, in
-/// elements, or True; `shard_order` is the order in which chunks lie in them: "c", "morton" or "hilbert".
+/// Raises:
+///     AlreadyExistsError: There is something at the path or URL.
+///     InvalidArgumentError: The format cannot hold what is described; the error names the option.
+///     UnsupportedError: This version does not write the encoding or the format.
 ///
-/// >>> array = bigarrays.create("memory://create", domain="-50:50,0:80,0:60", dtype="uint32",
-/// ...     chunks=(32, 32, 32), encoding="compressed_segmentation", resolution=(8, 8, 40))
-/// >>> array.origin, array.scales[0].key
-/// ((-50, 0, 0), '8_8_40')
-/// >>> bigarrays.create("memory://alike", like=array, format="ome-zarr", encoding="zstd").shape
-/// (100, 80, 60)
-///
-/// Raises AlreadyExistsError if there is one, and InvalidArgumentError if the format cannot hold what is
-/// described.
+/// Example:
+///     >>> array = bigarrays.create("memory://create", domain="-50:50,0:80,0:60", dtype="uint32",
+///     ...     chunk_shape=(32, 32, 32), encoding="compressed_segmentation", resolution=(8, 8, 40))
+///     >>> array.origin, array.scales[0].key
+///     ((-50, 0, 0), '8_8_40')
+///     >>> bigarrays.create("memory://alike", like=array, format="ome-zarr", encoding="zstd").shape
+///     (100, 80, 60)
 #[pyfunction]
 #[pyo3(
     signature = (path_or_url, **options),
-    text_signature = "(path_or_url, *, like=None, dtype=None, shape=None, domain=None, origin=None, chunks=None, encoding=None, level=None, block=None, resolution=None, labels=None, key=None, sharding=None, shard_order=None, dimension_names=None, fill_value=None, codecs=None, chunk_keys=None, attributes=None, format='precomputed', strict=False, outside='error', drop_fill=False, durable=False, lock=True, lock_timeout=None, compression=None, storage_options=None, cache=None, validate=None)"
+    text_signature = "(path_or_url, *, like=None, dtype=None, shape=None, domain=None, origin=None, chunk_shape=None, encoding=None, level=None, block_shape=None, resolution=None, labels=None, key=None, sharding=None, shard_shape=None, shard_order=None, dimension_names=None, fill_value=None, codecs=None, chunk_keys=None, attributes=None, format='precomputed', strict=False, outside='error', drop_fill=False, durable=False, lock=True, lock_timeout=None, content_encoding=None, storage_options=None, cache=None, validate=None)"
 )]
 pub(crate) fn create(
     py: Python<'_>,
@@ -64,22 +87,25 @@ pub(crate) fn create(
     Ok(made(array, opening))
 }
 
-/// Adds a scale to the layer at a path or URL and opens it with mode "r+".
+/// Adds a scale to the layer at a path or URL, and opens it with mode "r+".
 ///
-/// Takes what `create` takes; the scale stands in the layer's list by its resolution, finest first. The
-/// format is that of the layer.
+/// The scale stands in the layer's list by its resolution, finest first. Arguments are those of `create`; the format is that
+/// of the layer.
 ///
-/// >>> array = bigarrays.create("memory://scales", shape=(100, 80, 60), dtype="uint8", resolution=(4, 4, 40))
-/// >>> coarse = bigarrays.add_scale("memory://scales", shape=(50, 40, 60), dtype="uint8", resolution=(8, 8, 40))
-/// >>> [scale.key for scale in coarse.scales], coarse.scale
-/// (['4_4_40', '8_8_40'], 1)
+/// Raises:
+///     AlreadyExistsError: There is a scale of that key.
+///     NotFoundError: There is no layer.
+///     InvalidArgumentError: The scale does not go with the layer.
 ///
-/// Raises AlreadyExistsError if there is a scale of that key, NotFoundError if there is no layer, and
-/// InvalidArgumentError if the scale does not go with the layer.
+/// Example:
+///     >>> array = bigarrays.create("memory://scales", shape=(100, 80, 60), dtype="uint8", resolution=(4, 4, 40))
+///     >>> coarse = bigarrays.add_scale("memory://scales", shape=(50, 40, 60), dtype="uint8", resolution=(8, 8, 40))
+///     >>> [scale.key for scale in coarse.scales], coarse.scale
+///     (['4_4_40', '8_8_40'], 1)
 #[pyfunction]
 #[pyo3(
     signature = (path_or_url, **options),
-    text_signature = "(path_or_url, *, like=None, dtype=None, shape=None, domain=None, origin=None, chunks=None, encoding=None, level=None, block=None, resolution=None, labels=None, key=None, sharding=None, shard_order=None, dimension_names=None, fill_value=None, codecs=None, chunk_keys=None, attributes=None, format=None, strict=False, outside='error', drop_fill=False, durable=False, lock=True, lock_timeout=None, compression=None, storage_options=None, cache=None, validate=None)"
+    text_signature = "(path_or_url, *, like=None, dtype=None, shape=None, domain=None, origin=None, chunk_shape=None, encoding=None, level=None, block_shape=None, resolution=None, labels=None, key=None, sharding=None, shard_shape=None, shard_order=None, dimension_names=None, fill_value=None, codecs=None, chunk_keys=None, attributes=None, format=None, strict=False, outside='error', drop_fill=False, durable=False, lock=True, lock_timeout=None, content_encoding=None, storage_options=None, cache=None, validate=None)"
 )]
 pub(crate) fn add_scale(
     py: Python<'_>,
@@ -95,7 +121,7 @@ pub(crate) fn add_scale(
 /// An array that was made, which is opened once more with the compression that it got.
 fn made(array: bigarrays::Array, mut opening: Opening) -> PyArray {
     if array.layout().sharding.is_none() {
-        opening.compression = opening.compression.or(Some(array.layout().content_encoding));
+        opening.content_encoding = opening.content_encoding.or(Some(array.layout().content_encoding));
     }
     PyArray { array, opening: Arc::new(opening) }
 }
@@ -120,14 +146,14 @@ fn described(
         (None, Some(like)) => like.domain.clone(),
         (None, None) => return Err(given.invalid("give either a domain, or a shape and maybe an origin")),
     };
-    let says_shards = given.has("sharding")?;
-    let (sharding, shard) = new_sharding(&given)?;
+    let says_shards = given.has("sharding")? || given.has("shard_shape")?;
+    let (sharding, shard) = (new_sharding(&given)?, given.take("shard_shape")?);
     let shard_order: Option<String> = given.take("shard_order")?;
     let spec = CreateSpec {
-        chunk: given.take("chunks")?,
+        chunk: given.take("chunk_shape")?,
         encoding: given.take("encoding")?,
         level: given.take("level")?,
-        block: given.take("block")?,
+        block: given.take("block_shape")?,
         resolution: given.take("resolution")?,
         labels: given.take("labels")?,
         key: given.take("key")?,
@@ -151,7 +177,8 @@ fn described(
     }
     given.finish(function)?;
     // Whoever says that there is to be none is not to get that of another.
-    let spec = CreateSpec { compression: spec.compression.filter(|_| opening.compression.is_none()), ..spec };
+    let spec =
+        CreateSpec { compression: spec.compression.filter(|_| opening.content_encoding.is_none()), ..spec };
     Ok((to_url(py, path_or_url)?, spec, opening))
 }
 
@@ -172,18 +199,13 @@ fn like_of(given: &Arguments<'_>, like: &Bound<'_, PyAny>) -> PyResult<(&'static
     Ok((format.name(), format.fit(CreateSpec { domain: array.domain().clone(), ..spec }, from)))
 }
 
-/// Whether and how an array to be created is sharded, and the shape of its shards.
-fn new_sharding(given: &Arguments<'_>) -> PyResult<(NewSharding, Option<Vec<u64>>)> {
+/// Whether and how an array to be created is sharded.
+fn new_sharding(given: &Arguments<'_>) -> PyResult<NewSharding> {
     let Some(sharding) = given.take::<Bound<'_, PyAny>>("sharding")? else {
-        return Ok((NewSharding::None, None));
+        return Ok(NewSharding::None);
     };
     if let Ok(is_wanted) = sharding.extract::<bool>() {
-        return Ok((if is_wanted { NewSharding::Auto } else { NewSharding::None }, None));
-    }
-    if !sharding.is_instance_of::<PyString>()
-        && let Ok(shape) = sharding.extract::<Vec<u64>>()
-    {
-        return Ok((NewSharding::None, Some(shape)));
+        return Ok(if is_wanted { NewSharding::Auto } else { NewSharding::None });
     }
     let text = if let Ok(members) = sharding.cast::<PyDict>() {
         let member = |(name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>)| {
@@ -195,7 +217,7 @@ fn new_sharding(given: &Arguments<'_>) -> PyResult<(NewSharding, Option<Vec<u64>
             given.invalid("a sharding is True, a dict or a text such as \"preshift_bits=9,…\"")
         })?
     };
-    text.parse().map(|spec| (NewSharding::Neuroglancer(spec), None)).or_raise(given.py)
+    text.parse().map(NewSharding::Neuroglancer).or_raise(given.py)
 }
 
 /// The box of an array to be created, if it is said.

@@ -13,22 +13,26 @@ use crate::errors::{OrRaise, invalid};
 
 /// A box of absolute coordinates, half-open on every axis.
 ///
-/// Made from a text `"x0:x1,y0:y1,…"`, from one `(start, stop)` pair or slice per axis, or from another
-/// domain. Coordinates may be negative. A domain is an immutable sequence of `(start, stop)` pairs.
+/// A domain is an immutable sequence of `(start, stop)` pairs. Coordinates may be below zero.
 ///
-/// >>> domain = bigarrays.Domain("-5:5,0:3")
-/// >>> domain.origin, domain.shape, domain.size
-/// ((-5, 0), (10, 3), 30)
-/// >>> domain == bigarrays.Domain([(-5, 5), (0, 3)])
-/// True
-/// >>> [stop for start, stop in domain]
-/// [5, 3]
-/// >>> domain & "0:9,-1:2"
-/// Domain("0:5,0:2")
-/// >>> (4, 2) in domain, "0:6,0:1" in domain
-/// (True, False)
+/// Args:
+///     box: A text "x0:x1,y0:y1,…", one (start, stop) pair or slice per axis, or another domain.
 ///
-/// Raises InvalidArgumentError if a range ends before it starts.
+/// Raises:
+///     InvalidArgumentError: A range ends before it starts, or a text is no box.
+///
+/// Example:
+///     >>> domain = bigarrays.Domain("-5:5,0:3")
+///     >>> domain.origin, domain.shape, domain.size
+///     ((-5, 0), (10, 3), 30)
+///     >>> domain == bigarrays.Domain([(-5, 5), (0, 3)])
+///     True
+///     >>> [stop for start, stop in domain]
+///     [5, 3]
+///     >>> domain & "0:9,-1:2"
+///     Domain("0:5,0:2")
+///     >>> (4, 2) in domain, "0:6,0:1" in domain
+///     (True, False)
 #[pyclass(name = "Domain", module = "bigarrays", frozen, sequence)]
 pub(crate) struct PyDomain(pub(crate) Domain);
 
@@ -39,10 +43,14 @@ impl PyDomain {
         to_domain(r#box, None).map(Self)
     }
 
-    /// The domain that starts at `origin` (zeros by default) and has `shape` elements along each axis.
+    /// The domain of `shape` elements along each axis that starts at `origin`, by default at zeros.
     ///
-    /// >>> bigarrays.Domain.from_shape((4, 3), origin=(10, -1))
-    /// Domain("10:14,-1:2")
+    /// Raises:
+    ///     InvalidArgumentError: There are not as many lengths as coordinates, or coordinates leave the range of 64 bits.
+    ///
+    /// Example:
+    ///     >>> bigarrays.Domain.from_shape((4, 3), origin=(10, -1))
+    ///     Domain("10:14,-1:2")
     #[classmethod]
     #[pyo3(signature = (shape, *, origin = None))]
     fn from_shape(cls: &Bound<'_, PyType>, shape: Vec<u64>, origin: Option<Vec<i64>>) -> PyResult<Self> {
@@ -69,6 +77,9 @@ impl PyDomain {
     }
 
     /// Number of elements in the box.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: There are more than 2^64.
     #[getter]
     fn size(&self, py: Python<'_>) -> PyResult<u64> {
         self.0.checked_len().or_raise(py)
@@ -82,8 +93,9 @@ impl PyDomain {
 
     /// One slice per axis.
     ///
-    /// >>> bigarrays.Domain("2:4").slices
-    /// (slice(2, 4, None),)
+    /// Example:
+    ///     >>> bigarrays.Domain("2:4").slices
+    ///     (slice(2, 4, None),)
     #[getter]
     fn slices<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         let class = py.get_type::<PySlice>();
@@ -93,6 +105,9 @@ impl PyDomain {
     }
 
     /// The domain with its coordinates moved by `offset`, one number per axis.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: There are not as many numbers as axes, or coordinates leave the range of 64 bits.
     fn translate(&self, py: Python<'_>, offset: Vec<i64>) -> PyResult<Self> {
         if offset.len() != self.0.ndim() {
             return Err(invalid(py, format!("{} offsets for {} axes", offset.len(), self.0.ndim())));

@@ -7,6 +7,7 @@ mod display;
 pub(crate) mod domain;
 mod index;
 mod methods;
+pub(crate) mod node;
 pub(crate) mod open;
 mod options;
 pub(crate) mod pickle;

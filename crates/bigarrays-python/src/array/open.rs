@@ -16,38 +16,45 @@ use crate::interrupt::detached;
 
 /// Opens the array at a path or URL.
 ///
-/// `scale` says which scale of a layer: a position from 0, a key, or the size of an element along each
-/// axis. `mode` is "r", or "r+" to write as well. `format` is found by the metadata if not given.
+/// Args:
+///     path_or_url: Where the array is: a local path, or a URL as `supported()["stores"]` lists them.
+///     mode: "r" to read, "r+" to write as well. h5py's other modes, which FlatArray has, make arrays: here `create`
+///         does, because a chunked array is described by more than a shape and a type.
+///     scale: Which scale of a layer: a position from 0, a key, or the size of an element along each axis. In a group of
+///         Zarr also the path of an array.
+///     format: The name of the format; found by the metadata if None.
+///     strict: Reads outside the domain or over chunks that are not stored are errors instead of fill value.
+///     outside: "error" refuses a write that reaches outside the domain, "crop" leaves out what is outside.
+///     drop_fill: Chunks that hold only the fill value are removed instead of stored.
+///     durable: Every write is on stable storage before it returns.
+///     lock: Writers of the same chunk wait for each other. Without, only one process may write at a time.
+///     lock_timeout: The most seconds that a write waits for other writers of local files; None for as long as it takes.
+///         The logger "bigarrays" warns of waits of over five seconds.
+///     content_encoding: Compression around chunks of precomputed layers that are written: "none", "gzip", "br" or
+///         "zstd". Every one is understood when read.
+///     storage_options: What the environment does not say of a store behind a network, by the keys of the service's
+///         environment variables in lower case, such as `{"region": "eu-west-1"}`, `{"endpoint":
+///         "http://127.0.0.1:9000", "allow_http": True}` or `{"anonymous": True}`. Secrets in it are never shown and
+///         not pickled: other processes take them from their environment.
+///     cache: Keeps chunks that are read from behind a network: True for 256 MiB in memory, a path for a directory
+///         beside that, or a Cache or a dict of its arguments.
+///     validate: When kept chunks are compared with the stored ones: "always", so that nothing stale is read, "open" for
+///         once in each opened array, or "never".
 ///
-/// With `strict`, reads outside the domain or over chunks that are not stored are errors instead of the
-/// fill value. `outside="crop"` leaves out what a write has outside the domain, instead of refusing it.
-/// `drop_fill` deletes chunks that would hold only the fill value. `durable` has every write on stable
-/// storage before it returns. Without `lock`, only one process may write at a time; with it, a write waits for
-/// other writers of local files for `lock_timeout` seconds at most (None: for as long as it takes), and the
-/// logger "bigarrays" warns of waits of over five seconds. `compression`
-/// ("gzip", "br", "zstd" or "none") is put around chunks of precomputed layers that are written whole; all are
-/// understood when read.
+/// Raises:
+///     NotFoundError: There is no array, or no such scale.
+///     InvalidMetadataError: The metadata are not valid.
+///     UnsupportedError: The metadata ask for what this version cannot do.
+///     InvalidArgumentError: There is a group; the error lists its arrays.
 ///
-/// `storage_options` tells a store behind a network what the environment does not, by the keys of the
-/// service's environment variables in lower case, such as `{"region": "eu-west-1"}`, `{"endpoint":
-/// "http://127.0.0.1:9000", "allow_http": True}` or `{"anonymous": True}`. Secrets in it are never shown, and
-/// not pickled: whoever unpickles the array takes them from the environment.
-///
-/// `cache` keeps chunks that are read from behind a network: True for 256 MiB in memory, a path to keep them
-/// in that directory as well, or a `Cache` or a dict of its arguments. `validate` says when they are compared
-/// with what is stored: "always", so that nothing stale is read, "open" for once in each opened array, or
-/// "never".
-///
-/// >>> array = bigarrays.create("memory://open", shape=(100, 80, 60), dtype="uint8")
-/// >>> bigarrays.open("memory://open").shape
-/// (100, 80, 60)
-///
-/// Raises NotFoundError if there is no array, InvalidMetadataError if its metadata are not valid and
-/// UnsupportedError if they ask for what this version cannot do.
+/// Example:
+///     >>> array = bigarrays.create("memory://open", shape=(100, 80, 60), dtype="uint8")
+///     >>> bigarrays.open("memory://open").shape
+///     (100, 80, 60)
 #[pyfunction]
 #[pyo3(
     signature = (path_or_url, **options),
-    text_signature = "(path_or_url, *, mode='r', scale=0, format=None, strict=False, outside='error', drop_fill=False, durable=False, lock=True, lock_timeout=None, compression=None, storage_options=None, cache=None, validate=None)"
+    text_signature = "(path_or_url, *, mode='r', scale=0, format=None, strict=False, outside='error', drop_fill=False, durable=False, lock=True, lock_timeout=None, content_encoding=None, storage_options=None, cache=None, validate=None)"
 )]
 pub(crate) fn open(
     py: Python<'_>,
@@ -64,8 +71,8 @@ pub(crate) fn open(
             return Err(invalid(py, reason.to_owned()));
         }
         Some(other) => {
-            let known =
-                "known are \"r\" to read and \"r+\" to write as well; bigarrays.create makes new arrays";
+            let known = "known are \"r\" to read and \"r+\" to write as well; bigarrays.create makes new arrays, and \
+                         bigarrays.FlatArray has the other modes of h5py";
             return Err(invalid(py, format!("unknown mode {other:?}; {known}")));
         }
     };
@@ -83,24 +90,33 @@ pub(crate) fn open(
 
 /// Removes the layer at a path or URL, or one scale of it: the metadata first, then the chunks.
 ///
-/// >>> array = bigarrays.create("memory://remove", shape=(10, 10, 10), dtype="uint8")
-/// >>> bigarrays.remove("memory://remove")
-/// >>> bigarrays.open("memory://remove")
-/// Traceback (most recent call last):
-/// bigarrays.NotFoundError: ...
+/// Links are removed themselves: what they lead to stays, also if the path is one. What a removal that was killed has
+/// left is removed by the next.
 ///
-/// With `recursive`, all arrays and groups below are removed. Files that are not of these stay, and a StorageError
-/// says so. Links are removed themselves: what they lead to stays, also if the path is one. What a removal that was
-/// killed has left is removed by the next.
+/// Args:
+///     path_or_url: Where the layer is, or the place below which everything is removed.
+///     scale: Only this scale, as for `open`; all of the layer if None.
+///     recursive: All arrays and groups below are removed. Files that are not of these stay.
+///     storage_options: As for `open`.
 ///
-/// >>> group = bigarrays.create_group("memory://removed", format="zarr3")
-/// >>> array = bigarrays.create("memory://removed/a", shape=(4, 4), dtype="uint8", format="zarr3")
-/// >>> bigarrays.remove("memory://removed", recursive=True)
-/// >>> bigarrays.open("memory://removed/a")
-/// Traceback (most recent call last):
-/// bigarrays.NotFoundError: ...
+/// Raises:
+///     NotFoundError: There is nothing to remove.
+///     InvalidArgumentError: The scale is the only one of its layer.
+///     StorageError: With `recursive`, files stay that are of no array or group.
 ///
-/// Raises NotFoundError if there is none, InvalidArgumentError for the only scale of a layer.
+/// Example:
+///     >>> array = bigarrays.create("memory://remove", shape=(10, 10, 10), dtype="uint8")
+///     >>> bigarrays.remove("memory://remove")
+///     >>> bigarrays.open("memory://remove")
+///     Traceback (most recent call last):
+///     bigarrays.NotFoundError: ...
+///
+///     >>> group = bigarrays.create_group("memory://removed", format="zarr3")
+///     >>> array = bigarrays.create("memory://removed/a", shape=(4, 4), dtype="uint8", format="zarr3")
+///     >>> bigarrays.remove("memory://removed", recursive=True)
+///     >>> bigarrays.open("memory://removed/a")
+///     Traceback (most recent call last):
+///     bigarrays.NotFoundError: ...
 #[pyfunction]
 #[pyo3(signature = (path_or_url, scale = None, *, recursive = false, storage_options = None))]
 pub(crate) fn remove(

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bigarrays::chunk::codec::ContentEncoding;
-use bigarrays::store::{CacheOptions, Settings, Validate};
+use bigarrays::store::{CacheOptions, Settings, StoreOptions, Validate};
 use bigarrays::{OpenOptions, Outside};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -12,8 +12,8 @@ use crate::arguments::Arguments;
 use crate::array::cache::{PyCache, to_cache};
 use crate::errors::OrRaise;
 
-/// The compressions around chunks, as arguments name them.
-const COMPRESSIONS: [(&str, ContentEncoding); 4] = [
+/// The encodings around chunks, as arguments name them.
+const CONTENT_ENCODINGS: [(&str, ContentEncoding); 4] = [
     ("none", ContentEncoding::Identity),
     ("gzip", ContentEncoding::Gzip),
     ("br", ContentEncoding::Brotli),
@@ -31,7 +31,7 @@ pub(crate) struct Opening {
     durable: bool,
     lock: bool,
     lock_timeout: Option<Duration>,
-    pub(crate) compression: Option<ContentEncoding>,
+    pub(crate) content_encoding: Option<ContentEncoding>,
     settings: Settings,
     cache: Option<CacheOptions>,
 }
@@ -62,13 +62,13 @@ impl Opening {
                     Duration::try_from_secs_f64(seconds).map_err(|error| given.invalid(error.to_string()))
                 })
                 .transpose()?,
-            compression: given
-                .take::<String>("compression")?
+            content_encoding: given
+                .take::<String>("content_encoding")?
                 .map(|name| {
-                    let known = COMPRESSIONS.iter().find(|(known, _)| *known == name);
+                    let known = CONTENT_ENCODINGS.iter().find(|(known, _)| *known == name);
                     known.map(|(_, encoding)| *encoding).ok_or_else(|| {
                         given.invalid(format!(
-                            "unknown compression {name:?}; known are none, gzip, br and zstd"
+                            "unknown content_encoding {name:?}; known are none, gzip, br and zstd"
                         ))
                     })
                 })
@@ -76,6 +76,17 @@ impl Opening {
             settings: given.settings()?,
             cache: cache_of(given)?,
         })
+    }
+
+    /// How stores are reached, for what beside elements is read and changed.
+    pub(crate) fn store_options(&self) -> StoreOptions {
+        StoreOptions {
+            settings: self.settings.clone(),
+            lock: self.lock,
+            lock_timeout: self.lock_timeout,
+            durable: self.durable,
+            ..StoreOptions::default()
+        }
     }
 
     /// The options as the core takes them.
@@ -90,7 +101,7 @@ impl Opening {
             .lock_timeout(self.lock_timeout)
             .settings(self.settings.clone())
             .cache(self.cache.clone())
-            .content_encoding(self.compression.unwrap_or_default());
+            .content_encoding(self.content_encoding.unwrap_or_default());
         match &self.format {
             Some(name) => options.format(name),
             None => options,
@@ -108,8 +119,8 @@ impl Opening {
         arguments.set_item("durable", self.durable)?;
         arguments.set_item("lock", self.lock)?;
         arguments.set_item("lock_timeout", self.lock_timeout.map(|timeout| timeout.as_secs_f64()))?;
-        let name = COMPRESSIONS.iter().find(|(_, encoding)| Some(*encoding) == self.compression);
-        arguments.set_item("compression", name.map(|(name, _)| *name))?;
+        let name = CONTENT_ENCODINGS.iter().find(|(_, encoding)| Some(*encoding) == self.content_encoding);
+        arguments.set_item("content_encoding", name.map(|(name, _)| *name))?;
         let settings = PyDict::new(py);
         for (key, value) in self.settings.without_secrets().iter() {
             settings.set_item(key, value)?;
@@ -135,7 +146,7 @@ fn cache_of(given: &Arguments<'_>) -> PyResult<Option<CacheOptions>> {
     let validate = validate.map(|name| name.parse::<Validate>().or_raise(given.py)).transpose()?;
     let cache: Option<Bound<'_, PyAny>> = given.take("cache")?;
     match (cache.map(|cache| to_cache(&cache)).transpose()?.flatten(), validate) {
-        (None, Some(_)) => Err(given.invalid("validate says how a cache is validated; say cache, too")),
+        (None, Some(_)) => Err(given.invalid("validate says how a cache is validated; give cache as well")),
         (cache, validate) => {
             Ok(cache.map(|cache| CacheOptions { validate: validate.unwrap_or_default(), ..cache }))
         }

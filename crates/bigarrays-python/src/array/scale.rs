@@ -6,9 +6,12 @@ use pyo3::types::PyTuple;
 
 use crate::array::domain::PyDomain;
 
-/// One scale of a layer, as its metadata describe it.
+/// One scale of a layer, as its metadata describe it: `bigarrays.open(url, scale=scale.key)` opens it.
 ///
-/// `bigarrays.open(url, scale=scale.key)` opens it.
+/// Example:
+///     >>> a = bigarrays.create("memory://scale", shape=(100, 80, 60), dtype="uint8", resolution=(8, 8, 40))
+///     >>> a.scales[0].key, a.scales[0].resolution
+///     ('8_8_40', (8.0, 8.0, 40.0))
 #[pyclass(name = "Scale", module = "bigarrays", frozen)]
 pub(crate) struct PyScale(pub(crate) Scale);
 
@@ -20,7 +23,7 @@ impl PyScale {
         &self.0.key
     }
 
-    /// The box it covers.
+    /// The box of coordinates that it covers, half-open.
     #[getter]
     fn domain(&self) -> PyDomain {
         PyDomain(self.0.domain.clone())
@@ -32,9 +35,9 @@ impl PyScale {
         PyTuple::new(py, self.0.domain.shape())
     }
 
-    /// Shape of a chunk.
+    /// Shape of a whole chunk, in elements along each axis.
     #[getter]
-    fn chunks<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+    fn chunk_shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         PyTuple::new(py, self.0.chunks.first().map_or(&[][..], |chunk| chunk))
     }
 
@@ -44,13 +47,13 @@ impl PyScale {
         PyTuple::new(py, &self.0.resolution.size[..])
     }
 
-    /// Unit of the resolution, such as `nm`.
+    /// Unit of the resolution, such as "nm".
     #[getter]
     fn unit(&self) -> &str {
         &self.0.resolution.unit
     }
 
-    /// Name of the encoding of chunks.
+    /// Name of the encoding of chunks, such as "raw" or "jpeg".
     #[getter]
     fn encoding(&self) -> &str {
         &self.0.encoding

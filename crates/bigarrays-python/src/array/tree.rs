@@ -19,18 +19,27 @@ fn options(format: Option<String>, storage_options: Option<&Bound<'_, PyDict>>) 
     Ok(options)
 }
 
-/// The arrays and groups in the group at a path or URL, at any depth: a dict of their paths and what
-/// they are, "array" or "group".
+/// The arrays and groups in the group at a path or URL, at any depth.
 ///
-/// >>> bigarrays.create_group("memory://list")
-/// >>> array = bigarrays.create("memory://list/a/b", shape=(4,), dtype="uint8", format="zarr3")
-/// >>> bigarrays.list("memory://list")
-/// {'a/b': 'array'}
+/// Args:
+///     path_or_url: Where the group is.
+///     format: The name of the format, where the metadata of several lie at one place.
+///     storage_options: As for `open`.
 ///
-/// Raises NotFoundError if there is no group.
+/// Returns:
+///     A dict of their paths in the group and what they are, "array" or "group".
+///
+/// Raises:
+///     NotFoundError: There is no group.
+///
+/// Example:
+///     >>> bigarrays.create_group("memory://ls")
+///     >>> array = bigarrays.create("memory://ls/a/b", shape=(4,), dtype="uint8", format="zarr3")
+///     >>> bigarrays.ls("memory://ls")
+///     {'a/b': 'array'}
 #[pyfunction]
 #[pyo3(signature = (path_or_url, *, format = None, storage_options = None))]
-pub(crate) fn list<'py>(
+pub(crate) fn ls<'py>(
     py: Python<'py>,
     path_or_url: PathBuf,
     format: Option<String>,
@@ -46,13 +55,22 @@ pub(crate) fn list<'py>(
     Ok(listed)
 }
 
-/// Creates a group at a path or URL.
+/// Creates an empty group at a path or URL, which arrays can be created in.
 ///
-/// >>> bigarrays.create_group("memory://group", attributes={"by": "us"})
-/// >>> bigarrays.attributes("memory://group")
-/// {'by': 'us'}
+/// Args:
+///     path_or_url: Where the group will be; nothing may be there.
+///     attributes: The user's attributes, as JSON has them.
+///     format: Name of the format: "zarr3", "zarr2" or "n5".
+///     storage_options: As for `open`.
 ///
-/// Raises AlreadyExistsError if there is something.
+/// Raises:
+///     AlreadyExistsError: There is something at the path or URL.
+///     UnsupportedError: The format has no groups.
+///
+/// Example:
+///     >>> bigarrays.create_group("memory://group", attributes={"by": "us"})
+///     >>> bigarrays.attributes("memory://group")
+///     {'by': 'us'}
 #[pyfunction]
 #[pyo3(signature = (path_or_url, *, attributes = None, format = "zarr3", storage_options = None))]
 pub(crate) fn create_group(
@@ -68,14 +86,21 @@ pub(crate) fn create_group(
     detached(py, || format::create_group(&url, &attributes, &options))
 }
 
-/// The user's attributes of the array or group at a path or URL.
+/// The user's attributes of the array or group at a path or URL, as a dict. `Array.attrs` are those of an opened array.
 ///
-/// >>> array = bigarrays.create("memory://attributes", shape=(4,), dtype="uint8", format="zarr3",
-/// ...     attributes={"by": "us"})
-/// >>> bigarrays.attributes("memory://attributes")
-/// {'by': 'us'}
+/// Args:
+///     path_or_url: Where the array or group is.
+///     format: The name of the format, where the metadata of several lie at one place.
+///     storage_options: As for `open`.
 ///
-/// Raises NotFoundError if there is nothing that has attributes.
+/// Raises:
+///     NotFoundError: There is nothing that has attributes.
+///
+/// Example:
+///     >>> array = bigarrays.create("memory://attributes", shape=(4,), dtype="uint8", format="zarr3",
+///     ...     attributes={"by": "us"})
+///     >>> bigarrays.attributes("memory://attributes")
+///     {'by': 'us'}
 #[pyfunction]
 #[pyo3(signature = (path_or_url, *, format = None, storage_options = None))]
 pub(crate) fn attributes<'py>(
@@ -105,15 +130,22 @@ pub(crate) fn document<'py>(
     found.map(|bytes| py.import("json")?.call_method1("loads", (&bytes[..],))).transpose()
 }
 
-/// Adds attributes to those of the array or group at a path or URL, in one atomic step. Those of a name
-/// that is there are replaced; those that are None are removed.
+/// Adds attributes to those of the array or group at a path or URL, in one atomic step.
 ///
-/// >>> bigarrays.create_group("memory://update", attributes={"by": "us", "old": 1})
-/// >>> bigarrays.update_attributes("memory://update", {"by": ["them"], "old": None})
-/// >>> bigarrays.attributes("memory://update")
-/// {'by': ['them']}
+/// Args:
+///     path_or_url: Where the array or group is.
+///     attributes: Those of a name that is there are replaced; those that are None are removed.
+///     format: The name of the format, where the metadata of several lie at one place.
+///     storage_options: As for `open`.
 ///
-/// Raises NotFoundError if there is nothing that has attributes.
+/// Raises:
+///     NotFoundError: There is nothing that has attributes.
+///
+/// Example:
+///     >>> bigarrays.create_group("memory://update", attributes={"by": "us", "old": 1})
+///     >>> bigarrays.update_attributes("memory://update", {"by": ["them"], "old": None})
+///     >>> bigarrays.attributes("memory://update")
+///     {'by': ['them']}
 #[pyfunction]
 #[pyo3(signature = (path_or_url, attributes, *, format = None, storage_options = None))]
 pub(crate) fn update_attributes(
@@ -128,15 +160,26 @@ pub(crate) fn update_attributes(
     detached(py, || format::update_attributes(&url, &new, &options))
 }
 
-/// Gives the array at a path or URL another shape. What it gains is fill value; what is outside then is lost
-/// for good. Arrays that are open keep the shape that they were opened with; nobody may write meanwhile.
+/// Gives the array at a path or URL another shape.
 ///
-/// >>> array = bigarrays.create("memory://resize", shape=(4, 6), dtype="uint8", format="zarr3")
-/// >>> bigarrays.resize("memory://resize", (8, 3))
-/// >>> bigarrays.open("memory://resize").shape
-/// (8, 3)
+/// What it gains is fill value; what is outside then is lost for good. Arrays that are open keep the shape that they were
+/// opened with. Nobody may write meanwhile.
 ///
-/// Raises UnsupportedError if arrays of the format keep their shape.
+/// Args:
+///     path_or_url: Where the array is.
+///     shape: The new number of elements along each axis.
+///     format: The name of the format, where the metadata of several lie at one place.
+///     storage_options: As for `open`.
+///
+/// Raises:
+///     UnsupportedError: Arrays of the format keep their shape.
+///     NotFoundError: There is no array.
+///
+/// Example:
+///     >>> array = bigarrays.create("memory://resize", shape=(4, 6), dtype="uint8", format="zarr3")
+///     >>> bigarrays.resize("memory://resize", (8, 3))
+///     >>> bigarrays.open("memory://resize").shape
+///     (8, 3)
 #[pyfunction]
 #[pyo3(signature = (path_or_url, shape, *, format = None, storage_options = None))]
 pub(crate) fn resize(

@@ -6,7 +6,7 @@ use crate::array::display;
 use crate::array::index::Selection;
 use crate::array::stored::PyArray;
 
-/// What `a.view` is: indexing it gives an array that shows a part, without reading anything.
+/// What `Array.view` is: indexing it gives an array that shows a part, without reading.
 #[pyclass(module = "bigarrays", frozen)]
 pub(crate) struct ViewIndexer(pub(crate) PyArray);
 

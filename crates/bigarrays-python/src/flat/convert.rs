@@ -6,11 +6,20 @@ use pyo3::prelude::*;
 
 use crate::errors::OrRaise;
 
-/// Copies a file of Python's `bigarray`, MmapArray or PointerArray, into a new `.npy` file, with its names
-/// if it has some; returns how many. Nothing in the file is executed.
+/// Copies a file of Python's `bigarray`, an MmapArray or a PointerArray, into a new `.npy` file, with its names if it has
+/// some. Nothing in the file is executed.
 ///
-/// Raises InvalidMetadataError if the file is not as bigarray writes it, and AlreadyExistsError if there is
-/// a new one, unless it may be overwritten.
+/// Args:
+///     old: The file of `bigarray`.
+///     new: The `.npy` file; its names go into an index beside it.
+///     overwrite: Replaces a new file that is there.
+///
+/// Returns:
+///     How many names were copied.
+///
+/// Raises:
+///     InvalidMetadataError: The file is not as bigarray writes it.
+///     AlreadyExistsError: The new file is there, and `overwrite` is not given.
 #[pyfunction]
 #[pyo3(signature = (old, new, *, overwrite = false))]
 pub(crate) fn convert(py: Python<'_>, old: PathBuf, new: PathBuf, overwrite: bool) -> PyResult<usize> {

@@ -17,30 +17,44 @@ use crate::flat::view::ViewCache;
 
 /// An array in a `.npy` file, mapped into memory, that grows along its first axis.
 ///
-/// The file is a valid NumPy file at every moment, but its header is written in place: another program that
-/// reads it in that very instant may see some of the old and some of the new, and should read again. `mode` is "r"; "r+" to write as well; "c" for changes
-/// that stay in this process; or "x" to create, "w" to create or replace, "a" to open or create, all three
-/// with a `shape`, whose first length may be None, and a `dtype`. `order` is "C" or "F"; what is in
-/// Fortran order grows only if it has one axis. `reserve` keeps room on the disk for so many rows. With
-/// `durable`, appends and writes are on stable storage when they return.
+/// Indexing is numpy's, because it returns numpy's views of the file's pages: -1 is the last row, unlike in `Array`, whose
+/// indices are coordinates. `np.asarray(a)` is all of the file. Views stay valid when the file grows.
 ///
-/// Indexing is numpy's: `a[i:j]` is a view of the file's pages, `np.asarray(a)` is all of it. Views stay
-/// valid when the file grows. `append` may be called by many threads and processes at once and loses and
-/// mixes nothing; `write` goes to rows that the caller chooses. Both are there, for all, when they return,
-/// even if the process dies; `flush` has them survive a power failure too. What others append is seen
-/// after `refresh`. Arrays are pickled by path and mode.
+/// `append` may be called by many threads and processes at once, and loses and mixes nothing; `write` goes to rows that the
+/// caller chooses. Rows are there, for all, when these return, even if the process dies; `flush` has them survive a power
+/// failure too. What others append is seen after `refresh`. Arrays are pickled by path and mode.
 ///
-/// If somebody truncates a file while it is mapped, indexing raises CorruptDataError; but views that were
-/// made before, and a truncation in the very moment of an access, end the process, as with every mapping.
+/// The file is a valid NumPy file at every moment, but its header is written in place: another program that reads it in that
+/// very instant may see some of the old and some of the new, and should read again. If somebody truncates a file while it
+/// is mapped, indexing raises CorruptDataError; but views that were made before, and a truncation in the very moment of an
+/// access, end the process, as with every mapping.
 ///
-/// >>> import pathlib, tempfile, numpy as np
-/// >>> path = pathlib.Path(tempfile.mkdtemp()) / "flat.npy"
-/// >>> a = bigarrays.FlatArray(path, "x", shape=(None, 3), dtype="float32")
-/// >>> a.append(np.ones((4, 3)))
-/// range(0, 4)
-/// >>> a[1:3] = 7
-/// >>> np.load(path, mmap_mode="r")[:, 0].tolist()
-/// [1.0, 7.0, 7.0, 1.0]
+/// Args:
+///     path: The file.
+///     mode: h5py's modes: "r" to read, "r+" to write as well, "w" to create or replace, "w-" or "x" to create, "a" to
+///         open for writing or create; and numpy.memmap's "c" for changes that stay in this process. (`open` has "r" and
+///         "r+" alone, because `create` describes a chunked array.)
+///     shape: Of a new array, number of elements along each axis; the first length may be None, for 0.
+///     dtype: Of a new array, type of the elements: any type of numpy but objects.
+///     order: Of a new array, "C" or "F". What is in Fortran order grows only if it has one axis.
+///     reserve: Of a new array, for how many rows room is kept on the disk.
+///     durable: Appends and writes are on stable storage when they return.
+///
+/// Raises:
+///     NotFoundError: There is no file.
+///     AlreadyExistsError: There is a file, with mode "x" or "w-".
+///     InvalidMetadataError: The file is no `.npy` file.
+///     InvalidArgumentError: `shape` or `dtype` are missing, or are not those of the array that mode "a" opens.
+///
+/// Example:
+///     >>> import pathlib, tempfile, numpy as np
+///     >>> path = pathlib.Path(tempfile.mkdtemp()) / "flat.npy"
+///     >>> a = bigarrays.FlatArray(path, "x", shape=(None, 3), dtype="float32")
+///     >>> a.append(np.ones((4, 3)))
+///     range(0, 4)
+///     >>> a[1:3] = 7
+///     >>> np.load(path, mmap_mode="r")[:, 0].tolist()
+///     [1.0, 7.0, 7.0, 1.0]
 #[pyclass(name = "FlatArray", module = "bigarrays", frozen, weakref)]
 pub(crate) struct PyFlatArray {
     array: Arc<FlatArray>,
@@ -106,6 +120,9 @@ impl PyFlatArray {
     }
 
     /// Bytes of all elements.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: There are more than 2^64.
     #[getter]
     fn nbytes(&self, py: Python<'_>) -> PyResult<u64> {
         self.array.header().data_len().or_raise(py)
@@ -117,7 +134,7 @@ impl PyFlatArray {
         self.array.path().into()
     }
 
-    /// "r", "r+" or "c".
+    /// The mode in which the array is open: "r", "r+" or "c".
     #[getter]
     fn mode(&self) -> &'static str {
         mode_name(self.array.mode())
@@ -168,9 +185,24 @@ impl PyFlatArray {
         py.import("numpy")?.getattr("asarray")?.call((self.view(py)?,), Some(&arguments))
     }
 
-    /// Appends rows, of the array's shape behind the first axis, and returns which they are.
+    /// Appends rows.
     ///
-    /// Raises StorageFullError if there is no room; then the array is as it was.
+    /// Args:
+    ///     data: Rows, of the array's shape behind the first axis, which go into the array's type without loss.
+    ///
+    /// Returns:
+    ///     The range of rows that they are.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: Shape or type do not fit.
+    ///     ReadOnlyError: The array was opened with mode "r" or "c".
+    ///     StorageFullError: There is no room; the array is as it was.
+    ///
+    /// Example:
+    ///     >>> import pathlib, tempfile
+    ///     >>> a = bigarrays.FlatArray(pathlib.Path(tempfile.mkdtemp()) / "a.npy", "x", shape=(None,), dtype="int8")
+    ///     >>> a.append([1, 2, 3]), len(a), int(a[-1])
+    ///     (range(0, 3), 3, 3)
     fn append<'py>(&self, data: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let py = data.py();
         let (header, dtype) = row_dtype(py, &self.array)?;
@@ -180,9 +212,17 @@ impl PyFlatArray {
         to_range(py, &rows)
     }
 
-    /// Writes rows from the row `at` on; the array grows if they reach beyond its end.
+    /// Writes rows; the array grows if they reach beyond its end. Many may write at once; of rows that several write at the
+    /// same time, some of each may be stored.
     ///
-    /// Many may write at once; who writes the same rows at the same time gets some of both.
+    /// Args:
+    ///     at: The first row that is written.
+    ///     data: Rows, as for `append`.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: Shape or type do not fit.
+    ///     ReadOnlyError: The array was opened with mode "r" or "c".
+    ///     StorageFullError: There is no room.
     fn write(&self, at: u64, data: Bound<'_, PyAny>) -> PyResult<()> {
         let py = data.py();
         let (header, dtype) = row_dtype(py, &self.array)?;
@@ -191,34 +231,53 @@ impl PyFlatArray {
         py.detach(|| self.array.write(at, count, bytes)).or_raise(py)
     }
 
-    /// Makes the array at least this many rows long; new ones are zeros.
+    /// Makes the array at least `rows` rows long; new ones are zeros.
+    ///
+    /// Raises:
+    ///     ReadOnlyError: The array was opened with mode "r" or "c".
+    ///     StorageFullError: There is no room.
     fn grow(&self, py: Python<'_>, rows: u64) -> PyResult<()> {
         py.detach(|| self.array.grow(rows)).or_raise(py)
     }
 
-    /// Makes the array this many rows long, if it is longer. Nobody must use views of the rows cut off, and none
+    /// Makes the array `rows` rows long, if it is longer. Nobody may use views of the rows that are cut off, and none of these
     /// may have a name: `SliceArray.delete` comes first.
+    ///
+    /// Raises:
+    ///     ReadOnlyError: The array was opened with mode "r" or "c".
     fn truncate(&self, py: Python<'_>, rows: u64) -> PyResult<()> {
         py.detach(|| self.array.truncate(rows)).or_raise(py)
     }
 
-    /// Keeps room on the disk for this many rows in all, without adding any.
+    /// Keeps room on the disk for `rows` rows in all, without adding any.
+    ///
+    /// Raises:
+    ///     ReadOnlyError: The array was opened with mode "r" or "c".
+    ///     StorageFullError: There is no room.
     fn reserve(&self, py: Python<'_>, rows: u64) -> PyResult<()> {
         py.detach(|| self.array.reserve(rows)).or_raise(py)
     }
 
     /// Has all that was written, by whomever and through whatever view, on stable storage.
+    ///
+    /// Raises:
+    ///     StorageError: The storage refused.
     fn flush(&self, py: Python<'_>) -> PyResult<()> {
         py.detach(|| self.array.flush()).or_raise(py)
     }
 
-    /// Takes note of what others have appended, truncated or replaced; returns whether they have. With
-    /// mode "c" the array stays as it was opened.
+    /// Takes note of what others have appended, truncated or replaced. With mode "c" the array stays as it was opened.
+    ///
+    /// Returns:
+    ///     Whether anything has changed.
+    ///
+    /// Raises:
+    ///     NotFoundError: The file is gone.
     fn refresh(&self, py: Python<'_>) -> PyResult<bool> {
         py.detach(|| self.array.refresh()).or_raise(py)
     }
 
-    /// Rows of appends that are under way or have died, and whether the appending process is alive.
+    /// Appends that are under way or have died: the range of rows of each, and whether the appending process is alive.
     fn unfinished<'py>(&self, py: Python<'py>) -> PyResult<Vec<(Bound<'py, PyAny>, bool)>> {
         let found = py.detach(|| self.array.unfinished()).or_raise(py)?;
         found.iter().map(|found| Ok((to_range(py, &found.rows)?, found.alive))).collect()

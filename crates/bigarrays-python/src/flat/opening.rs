@@ -32,12 +32,12 @@ impl Opening<'_> {
             "r" => Mode::Read,
             "c" => Mode::CopyOnWrite,
             "r+" | "a" => Mode::ReadWrite,
-            "w" | "x" => {
+            "w" | "w-" | "x" => {
                 let spec = self.spec(py)?;
                 return py.detach(|| create(&spec)).or_raise(py);
             }
             other => {
-                let known = "known are \"r\", \"r+\", \"c\", \"w\", \"x\" and \"a\"";
+                let known = "known are \"r\", \"r+\", \"c\", \"w\", \"w-\", \"x\" and \"a\"";
                 return Err(invalid(py, format!("unknown mode {other:?}; {known}")));
             }
         };

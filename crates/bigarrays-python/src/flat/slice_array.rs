@@ -23,28 +23,42 @@ type Reduced<'py> = (Bound<'py, PyAny>, (PathBuf, &'static str, Bound<'py, PyDic
 
 /// Slices of a flat array that have names; also known as a ragged or pointer array.
 ///
-/// A slice is any number of rows along the first axis. The rows are in a `.npy` file, the names in an
-/// index (LMDB) in a folder beside it, `x.npy.index`; opening takes no time, however many there are.
-/// Arguments are those of `FlatArray`; with `replace`, writing a name that is there gives it the new rows
-/// instead of raising AlreadyExistsError. A name has from 1 to 511 bytes. With mode "c", which shows the file as
-/// it was opened, a compaction by others opens the new file and so undoes the private changes.
+/// A slice is any number of rows along the first axis. The rows are in a `.npy` file, the names in an index (LMDB) in a
+/// folder beside it, `x.npy.index`; opening takes no time, however many there are. A name has from 1 to 511 bytes.
 ///
-/// `x["name"]` and `x[5]` are views of the file: by name, or by position in the order of writing; slices
-/// and lists of either give lists. `x["name"] = rows` and `x.write({...})` append rows and then name
-/// them. Many processes and threads read while one after the other writes; a slice is there with all its
-/// rows or not at all, whatever is killed when. `len(x)`, `x[5]` and `x.__getitems__([5, 7])` make it a
-/// PyTorch dataset.
+/// `x["name"]` and `x[5]` are numpy's views of the file: by name, or by position in the order of writing, where -1 is the
+/// last one, as in lists; slices and lists of either give lists. `x["name"] = rows` and `x.write({...})` append rows and then
+/// name them. Many processes and threads read while one after the other writes; a slice is there with all its rows or not at
+/// all, whatever is killed when. `len(x)`, `x[5]` and `x.__getitems__([5, 7])` make it a PyTorch dataset.
 ///
-/// >>> import pathlib, tempfile, numpy as np
-/// >>> path = pathlib.Path(tempfile.mkdtemp()) / "samples.npy"
-/// >>> with bigarrays.SliceArray(path, "x", shape=(None, 2), dtype="float32") as w:
-/// ...     w["one"] = np.ones((3, 2))
-/// ...     w.write({"two": np.full((1, 2), 2), "none": np.empty((0, 2))})
-/// >>> x = bigarrays.SliceArray(path)
-/// >>> x["two"], x[-1].shape, "three" in x, list(x.names())
-/// (array([[2., 2.]], dtype=float32), (0, 2), False, ['one', 'two', 'none'])
-/// >>> [len(rows) for rows in x[["two", "one"]]]
-/// [1, 3]
+/// Args:
+///     path: The file of rows.
+///     mode: As for `FlatArray`. With "c", which shows the file as it was opened, a compaction by others opens the new file
+///         and so undoes the private changes.
+///     shape: Of a new array, as for `FlatArray`.
+///     dtype: Of a new array, as for `FlatArray`.
+///     reserve: Of a new array, as for `FlatArray`.
+///     durable: As for `FlatArray`.
+///     replace: Writing a name that is there gives it the new rows, instead of raising AlreadyExistsError.
+///
+/// Raises:
+///     NotFoundError: There is no file, or no index.
+///     AlreadyExistsError: There is a file, with mode "x" or "w-".
+///     InvalidMetadataError: The file is no `.npy` file, or the index is damaged.
+///     KeyError: `x[name]` of a name that is not there.
+///     IndexError: `x[position]` of a position that is not there.
+///
+/// Example:
+///     >>> import pathlib, tempfile, numpy as np
+///     >>> path = pathlib.Path(tempfile.mkdtemp()) / "samples.npy"
+///     >>> with bigarrays.SliceArray(path, "x", shape=(None, 2), dtype="float32") as w:
+///     ...     w["one"] = np.ones((3, 2))
+///     ...     w.write({"two": np.full((1, 2), 2), "none": np.empty((0, 2))})
+///     >>> x = bigarrays.SliceArray(path)
+///     >>> x["two"], x[-1].shape, "three" in x, list(x.names())
+///     (array([[2., 2.]], dtype=float32), (0, 2), False, ['one', 'two', 'none'])
+///     >>> [len(rows) for rows in x[["two", "one"]]]
+///     [1, 3]
 #[pyclass(name = "SliceArray", module = "bigarrays", frozen, weakref)]
 pub(crate) struct PySliceArray {
     lookup: Lookup,
@@ -112,7 +126,7 @@ impl PySliceArray {
         self.lookup.slices.array().path().into()
     }
 
-    /// "r", "r+" or "c".
+    /// The mode in which the array is open: "r", "r+" or "c".
     #[getter]
     fn mode(&self) -> &'static str {
         mode_name(self.lookup.slices.array().mode())
@@ -136,7 +150,7 @@ impl PySliceArray {
         self.lookup.many(&keys)
     }
 
-    /// The slice of this name, or `default` if there is none.
+    /// The slice of a name, or `default` if there is none.
     #[pyo3(signature = (name, default = None))]
     fn get<'py>(
         &self,
@@ -151,7 +165,10 @@ impl PySliceArray {
         }
     }
 
-    /// The rows of `array` that a name means.
+    /// The rows of `array` that a name means, as a range.
+    ///
+    /// Raises:
+    ///     KeyError: There is no such name.
     fn rows<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
         let (slice, _) = self.lookup.slices.get_one(name).map_err(|error| no_key(py, &error))?;
         to_range(py, &slice.rows)
@@ -170,9 +187,17 @@ impl PySliceArray {
         self.put(name.py(), vec![(name.clone(), data)], self.replace)
     }
 
-    /// Appends and names slices: a dict, all of it at once, or an iterable of pairs, in large batches.
+    /// Appends and names slices.
     ///
-    /// `replace` says what happens to names that are there; by default what the array was opened with.
+    /// Args:
+    ///     slices: A dict of names and rows, all of which become visible at once, or an iterable of pairs, in large batches.
+    ///     replace: What happens to names that are there; by default what the array was opened with.
+    ///
+    /// Raises:
+    ///     AlreadyExistsError: A name is there, and is not to be replaced; nothing of the batch was named.
+    ///     InvalidArgumentError: Shape or type do not fit, or a name is too long.
+    ///     ReadOnlyError: The array was opened with mode "r" or "c".
+    ///     StorageFullError: There is no room.
     #[pyo3(signature = (slices, *, replace = None))]
     fn write(&self, slices: Bound<'_, PyAny>, replace: Option<bool>) -> PyResult<()> {
         let (py, replace) = (slices.py(), replace.unwrap_or(self.replace));
@@ -193,8 +218,16 @@ impl PySliceArray {
         self.put(py, batch, replace)
     }
 
-    /// Names rows that are in the array already: a dict of names to pairs of first and last row, the last
-    /// excluded, or ranges. Slices may share rows.
+    /// Names rows that are in the array already. Slices may share rows.
+    ///
+    /// Args:
+    ///     names: A dict of names and ranges, or pairs of the first row and the one after the last.
+    ///     replace: What happens to names that are there; by default what the array was opened with.
+    ///
+    /// Raises:
+    ///     AlreadyExistsError: A name is there, and is not to be replaced.
+    ///     InvalidArgumentError: A range has a step.
+    ///     OutOfBoundsError: The array does not have the rows.
     #[pyo3(signature = (names, *, replace = None))]
     fn name_rows(&self, names: Bound<'_, PyDict>, replace: Option<bool>) -> PyResult<()> {
         let py = names.py();
@@ -224,8 +257,14 @@ impl PySliceArray {
         py.detach(|| self.lookup.slices.delete(&[name])).map_err(|error| no_key(py, &error))
     }
 
-    /// Takes these names, or this one, away. Their rows stay, without a name, until `compact`; the last slice moves to
-    /// the position that becomes free.
+    /// Removes names. Their rows stay, without a name, until `compact`; the last slice moves to the position that becomes free.
+    ///
+    /// Args:
+    ///     names: A name, or an iterable of names.
+    ///
+    /// Raises:
+    ///     NotFoundError: There is no such name; none was removed.
+    ///     ReadOnlyError: The array was opened with mode "r" or "c".
     fn delete(&self, names: Bound<'_, PyAny>) -> PyResult<()> {
         let py = names.py();
         let names: Vec<String> = match names.cast::<PyString>() {
@@ -236,20 +275,28 @@ impl PySliceArray {
         py.detach(|| self.lookup.slices.delete(&names)).or_raise(py)
     }
 
-    /// Writes the file anew with only the rows that have names, slice after slice. Nobody else may have
-    /// the array open for writing, and no view of it in mode "r+" may be in use, which would write into the
-    /// old file: StorageError, retryable, says so. Readers go on.
+    /// Writes the file anew with only the rows that have names, slice after slice. Readers go on.
+    ///
+    /// Raises:
+    ///     StorageError: Somebody else has the array open for writing, or a view of it in mode "r+" is in use, which would
+    ///         write into the old file; `retryable` is true.
     fn compact(&self, py: Python<'_>) -> PyResult<()> {
         self.lookup.view.clear();
         py.detach(|| self.lookup.slices.compact()).or_raise(py)
     }
 
     /// Has all that was written on stable storage: first the rows, then the names.
+    ///
+    /// Raises:
+    ///     StorageError: The storage refused.
     fn flush(&self, py: Python<'_>) -> PyResult<()> {
         py.detach(|| self.lookup.slices.flush()).or_raise(py)
     }
 
     /// Takes note of rows that others have appended. Names are always those of now.
+    ///
+    /// Returns:
+    ///     Whether anything has changed.
     fn refresh(&self, py: Python<'_>) -> PyResult<bool> {
         py.detach(|| self.lookup.slices.refresh()).or_raise(py)
     }

@@ -5,19 +5,18 @@ use pyo3::prelude::*;
 
 use crate::json::to_python;
 
-/// What verifying has found: `str` of it is for people, `to_dict` for programs.
+/// What `verify` has found: `str` of it is for people, `to_dict` for programs. It is true if nothing is wrong.
 ///
-/// It is true if nothing is wrong.
-///
-/// >>> array = bigarrays.create("memory://report", shape=(8, 8), dtype="uint8", format="zarr3")
-/// >>> report = bigarrays.verify("memory://report")
-/// >>> bool(report), report.problem_count, report.problems
-/// (True, 0, [])
-/// >>> report.arrays[0]["missing"]
-/// 1
-/// >>> print(report)
-/// memory://report: zarr3, 0 of 1 chunks stored in 0 bytes, 1 missing
-/// whole
+/// Example:
+///     >>> array = bigarrays.create("memory://report", shape=(8, 8), dtype="uint8", format="zarr3")
+///     >>> report = bigarrays.verify("memory://report")
+///     >>> bool(report), report.problem_count, report.problems
+///     (True, 0, [])
+///     >>> report.arrays[0]["missing"]
+///     1
+///     >>> print(report)
+///     memory://report: zarr3, 0 of 1 chunks stored in 0 bytes, 1 missing
+///     whole
 #[pyclass(name = "Report", module = "bigarrays", frozen)]
 pub(crate) struct PyReport(pub(crate) Report);
 
@@ -35,15 +34,14 @@ impl PyReport {
         self.0.problem_count()
     }
 
-    /// The problems of all arrays, as dicts of `kind`, `key`, `domain` and `message`: the first thousand of
-    /// each array.
+    /// The problems of all arrays, as dicts of `kind`, `key`, `domain` and `message`: the first thousand of each array.
     #[getter]
     fn problems<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let problems = self.0.arrays.iter().flat_map(|array| &array.problems.first);
         to_python(py, &problems.map(bigarrays::jobs::Problem::to_json).collect())
     }
 
-    /// What was found of each array, or scale of a layer, as dicts.
+    /// What was found of each array, or of each scale of a layer, as dicts.
     #[getter]
     fn arrays<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         to_python(py, &self.0.arrays.iter().map(bigarrays::jobs::ArrayReport::to_json).collect())

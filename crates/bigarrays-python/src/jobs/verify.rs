@@ -18,32 +18,46 @@ use crate::jobs::report::PyReport;
 /// How often progress is reported.
 const TICK: Duration = Duration::from_millis(50);
 
-/// Verifies that what is stored at a path or URL is whole: an array, a layer with all its scales, or a group
-/// with all its arrays.
+/// Verifies that what is stored at a path or URL is whole: an array, a layer with all its scales, or a group with all its
+/// arrays.
 ///
-/// Reads and decodes every chunk that is stored, and checks the indexes of shards and of names. Changes
-/// nothing; others may write meanwhile. Chunks that are not stored are problems only with `missing`. What
-/// dead writers left and what does not belong there is in the report, and no problem.
+/// Every chunk that is stored is read and decoded, and the indexes of shards and of names are checked. Nothing is changed,
+/// and others may write meanwhile. What dead writers left and what does not belong there is in the report, and is no
+/// problem.
 ///
-/// `against` is the path or URL of what should hold the same: the report then also compares them, element by
-/// element, whatever their formats, chunks and types. Axes are matched by their names. `box` confines it to the
-/// chunks that a box touches, and `scale` to one scale. `memory` is the budget in bytes (a quarter of the
-/// machine's memory if None). `progress(done, total)` is called now and then, with the bytes of elements dealt
-/// with of those found so far; an exception that it raises, or Ctrl-C, ends the work.
+/// Args:
+///     path_or_url: What is verified.
+///     against: The path or URL of what should hold the same. The report then also compares them, element by element,
+///         whatever their formats, chunks and types; axes are matched by their names.
+///     box: Only the chunks that this box touches.
+///     scale: Only this scale, as for `open`; all if None.
+///     against_scale: The scale of `against`; the same one if None.
+///     missing: Chunks that are not stored are problems.
+///     memory: The most bytes that the work may use; a quarter of the machine's memory if None.
+///     progress: A function of (done, total), called now and then with the bytes of elements that are done, of those that
+///         were found so far. An exception that it raises, or Ctrl-C, ends the work.
+///     format: The name of the format; found by the metadata if None.
+///     storage_options: As for `open`.
 ///
-/// >>> array = bigarrays.create("memory://verified", shape=(4, 6), dtype="int16", format="zarr3")
-/// >>> array[...] = 3
-/// >>> other = bigarrays.create("memory://other", shape=(4, 6), dtype="float32", format="n5")
-/// >>> other[...] = 3
-/// >>> other[1, 2] = 5
-/// >>> report = bigarrays.verify("memory://verified", against="memory://other")
-/// >>> report.problems[0]["message"]
-/// '1 of 24 elements differ'
-/// >>> report.arrays[0]["comparison"]["first"]
-/// [{'at': [1, 2], 'left': 3, 'right': 5.0}]
+/// Returns:
+///     A Report. Damage is in the report, not an exception.
 ///
-/// Raises NotFoundError if there is nothing, MemoryBudgetError if a chunk does not fit, and StorageError if the
-/// storage as such fails. Damage is in the report.
+/// Raises:
+///     NotFoundError: There is nothing.
+///     MemoryBudgetError: A chunk does not fit into the memory.
+///     StorageError: The storage as such fails.
+///
+/// Example:
+///     >>> array = bigarrays.create("memory://verified", shape=(4, 6), dtype="int16", format="zarr3")
+///     >>> array[...] = 3
+///     >>> other = bigarrays.create("memory://other", shape=(4, 6), dtype="float32", format="n5")
+///     >>> other[...] = 3
+///     >>> other[1, 2] = 5
+///     >>> report = bigarrays.verify("memory://verified", against="memory://other")
+///     >>> report.problems[0]["message"]
+///     '1 of 24 elements differ'
+///     >>> report.arrays[0]["comparison"]["first"]
+///     [{'at': [1, 2], 'left': 3, 'right': 5.0}]
 #[pyfunction]
 #[pyo3(signature = (path_or_url, against = None, *, r#box = None, scale = None, against_scale = None,
     missing = false, memory = None, progress = None, format = None, storage_options = None))]

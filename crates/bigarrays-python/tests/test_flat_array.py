@@ -194,7 +194,7 @@ def test_modes_and_mistakes(path: Path) -> None:
         with pytest.raises(bigarrays.InvalidArgumentError):
             FlatArray(path, mode, shape=shape, dtype=dtype)  # type: ignore[arg-type]
     with pytest.raises(bigarrays.AlreadyExistsError):
-        FlatArray(path, "x", shape=(3,), dtype="u1")
+        FlatArray(path, "w-", shape=(3,), dtype="u1")
     with pytest.raises(bigarrays.InvalidArgumentError, match=r"row\[None\]"):
         a.append([1, 2, 3])
     with pytest.raises(bigarrays.InvalidArgumentError, match="without loss"):
@@ -258,12 +258,12 @@ def test_truncated_and_hostile_files(path: Path) -> None:
 def test_batches_cover_everything_once(path: Path) -> None:
     a = FlatArray(path, "x", shape=(None, 2), dtype="int32")
     a.append(np.repeat(np.arange(1000), 2).reshape(-1, 2))
-    for options in [{}, {"shuffle": True, "chunk": 64, "seed": 3}]:
+    for options in [{}, {"shuffle": True, "run_length": 64, "seed": 3}]:
         found = list(bigarrays.batches(a, 30, **options))  # type: ignore[arg-type]
         assert [len(batch) for batch in found] == [30] * 33 + [10]
         assert sorted(np.concatenate(found)[:, 0]) == list(range(1000))
-    order = [batch[:, 0].tolist() for batch in bigarrays.batches(a, 32, shuffle=True, chunk=64, seed=3)]
-    assert order == [batch[:, 0].tolist() for batch in bigarrays.batches(a, 32, shuffle=True, chunk=64, seed=3)]
+    order = [batch[:, 0].tolist() for batch in bigarrays.batches(a, 32, shuffle=True, run_length=64, seed=3)]
+    assert order == [batch[:, 0].tolist() for batch in bigarrays.batches(a, 32, shuffle=True, run_length=64, seed=3)]
     assert order != sorted(order) and len({row // 64 for row in order[0] + order[1]}) == 1
     assert len(list(bigarrays.batches(a, 300, drop_last=True))) == 3
 

@@ -157,7 +157,7 @@ def test_is_a_dataset(path: Path) -> None:
     with SliceArray(path, "x", shape=(None,), dtype="float32") as w:
         w.write({str(k): [k] for k in range(100)})
     dataset = pickle.loads(pickle.dumps(Labelled(path)))
-    found = [label for batch in bigarrays.batches(dataset, 7, shuffle=True, chunk=10, seed=0) for label in batch]
+    found = [label for batch in bigarrays.batches(dataset, 7, shuffle=True, run_length=10, seed=0) for label in batch]
     assert found != sorted(found) and sorted(found) == list(range(100))
     assert [len(batch) for batch in bigarrays.batches(SliceArray(path), 30)] == [30, 30, 30, 10]
 
