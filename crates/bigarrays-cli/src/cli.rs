@@ -5,14 +5,12 @@ use std::num::NonZeroUsize;
 use clap::{ArgAction, Parser, Subcommand};
 
 use crate::args::StoreArgs;
+use crate::args::heading::GLOBAL;
 use crate::commands::{
     attributes, cache, completions, convert, copy, create, create_group, du, export, import, info, ls, names,
     resize, rm, verify,
 };
 use crate::output::{Terminal, exit_codes};
-
-/// The heading of options that every command takes.
-const GLOBAL: &str = "Global options";
 
 /// Store, cut out and convert N-d arrays larger than memory.
 ///

@@ -7,10 +7,12 @@ use bigarrays::Result;
 use bigarrays::store::{CacheOptions, Validate, cache};
 use clap::Args;
 
+use crate::args::heading::CACHE;
 use crate::args::values;
 
 /// What is kept of chunks that are read from behind a network.
 #[derive(Debug, Args)]
+#[command(next_help_heading = CACHE)]
 pub(crate) struct CacheArgs {
     /// Keep chunks that are read from behind a network in this directory, for this call and later ones;
     /// `default` is the one that `bigarrays cache` shows
@@ -19,7 +21,7 @@ pub(crate) struct CacheArgs {
 
     /// The most bytes of files in the directory, such as 512M or 20G
     #[arg(long, value_name = "BYTES", value_parser = values::bytes, default_value = "10G", requires = "cache")]
-    cache_size: u64,
+    cache_disk_bytes: u64,
 
     /// When kept chunks are compared with the stored ones: always, at the first read (open), or never
     #[arg(long, value_name = "WHEN", value_parser = Validate::from_str, default_value = "always", requires = "cache")]
@@ -32,7 +34,7 @@ impl CacheArgs {
         let directory = cache_directory(Some(directory))?;
         Ok(Some(CacheOptions {
             directory: Some(directory),
-            disk_bytes: self.cache_size,
+            disk_bytes: self.cache_disk_bytes,
             validate: self.validate,
             ..CacheOptions::default()
         }))

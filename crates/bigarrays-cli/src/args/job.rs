@@ -3,10 +3,12 @@
 use bigarrays::CopyOptions;
 use clap::Args;
 
+use crate::args::heading::RUN;
 use crate::args::values;
 
 /// What a job may use.
 #[derive(Debug, Args)]
+#[command(next_help_heading = RUN)]
 pub(crate) struct JobArgs {
     /// Memory budget in bytes, such as 512M or 4G [default: a quarter of the machine's memory]
     #[arg(long, value_name = "BYTES", value_parser = values::bytes)]

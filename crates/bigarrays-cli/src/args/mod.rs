@@ -2,6 +2,7 @@
 
 pub(crate) mod axes;
 mod cache;
+pub(crate) mod heading;
 mod job;
 mod layer;
 mod new;

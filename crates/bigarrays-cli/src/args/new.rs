@@ -5,9 +5,11 @@ use bigarrays::{Array, Error, Result};
 use clap::Args;
 
 use crate::args::axes::{self, Axes};
+use crate::args::heading::NEW;
 
 /// Which format a new array has, and in which order its axes stand.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = NEW)]
 pub(crate) struct NewArgs {
     /// The format of the new array: precomputed, zarr3, zarr2, ome-zarr, ome-zarr-0.4 or n5 [default: that of
     /// the source if it is one of these, or precomputed]

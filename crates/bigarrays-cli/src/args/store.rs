@@ -6,6 +6,7 @@ use bigarrays::Result;
 use bigarrays::store::{Settings, StoreOptions};
 use clap::Args;
 
+use crate::args::heading::GLOBAL;
 use crate::args::values;
 
 /// How stores are reached.
@@ -14,16 +15,16 @@ pub(crate) struct StoreArgs {
     // Not parsed by clap, which would repeat what may be a secret.
     /// Tell a store behind a network something, as endpoint=http://host:9000 or anonymous=true; may be
     /// given several times. Secrets are better set in the environment, where others do not see them
-    #[arg(long, global = true, value_name = "KEY=VALUE", help_heading = "Global options")]
-    store_option: Vec<String>,
+    #[arg(long, global = true, value_name = "KEY=VALUE", help_heading = GLOBAL)]
+    storage_option: Vec<String>,
 
     /// Do without locks and conditional writes: nobody else writes meanwhile
-    #[arg(long, global = true, help_heading = "Global options")]
+    #[arg(long, global = true, help_heading = GLOBAL)]
     no_lock: bool,
 
     /// Give up after so many seconds of waiting for a lock that another process holds [default: wait for as long
     /// as it takes]
-    #[arg(long, global = true, value_name = "SECONDS", value_parser = values::seconds, help_heading = "Global options")]
+    #[arg(long, global = true, value_name = "SECONDS", value_parser = values::seconds, help_heading = GLOBAL)]
     lock_timeout: Option<Duration>,
 }
 
@@ -32,7 +33,7 @@ impl StoreArgs {
     /// `InvalidArgument` if a store option is not written `KEY=VALUE`.
     pub(crate) fn options(&self) -> Result<StoreOptions> {
         let mut settings = Settings::new();
-        self.store_option.iter().try_for_each(|pair| settings.parse(pair))?;
+        self.storage_option.iter().try_for_each(|pair| settings.parse(pair))?;
         Ok(StoreOptions {
             settings,
             lock: !self.no_lock,

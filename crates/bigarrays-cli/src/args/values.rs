@@ -129,22 +129,22 @@ pub(crate) fn chunk_order(text: &str) -> Result<ChunkOrder, String> {
     text.parse().map_err(|error: bigarrays::Error| error.to_string())
 }
 
-/// The compression around every chunk.
+/// What is put around every chunk.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Compression {
+pub(crate) enum Around {
     None,
     Gzip,
     Br,
     Zstd,
 }
 
-impl From<Compression> for ContentEncoding {
-    fn from(compression: Compression) -> Self {
-        match compression {
-            Compression::None => Self::Identity,
-            Compression::Gzip => Self::Gzip,
-            Compression::Br => Self::Brotli,
-            Compression::Zstd => Self::Zstd,
+impl From<Around> for ContentEncoding {
+    fn from(around: Around) -> Self {
+        match around {
+            Around::None => Self::Identity,
+            Around::Gzip => Self::Gzip,
+            Around::Br => Self::Brotli,
+            Around::Zstd => Self::Zstd,
         }
     }
 }

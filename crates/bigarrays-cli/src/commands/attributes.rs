@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::{Map, Value};
 
 use crate::args::values;
-use crate::output::{pretty, results};
+use crate::output::{counted, pretty, results};
 use crate::session::Session;
 
 /// Show or change the attributes of an array or group of Zarr or N5
@@ -54,7 +54,8 @@ pub(crate) fn run(args: &AttributesArgs, session: &Session) -> anyhow::Result<()
     let unset = args.unset.iter().map(|key| (key.clone(), Value::Null));
     let changes: Map<String, Value> = unset.chain(args.set.iter().cloned()).collect();
     format::update_attributes(&args.url, &changes, &options)?;
-    session.terminal.note(format_args!("changed {} attributes of {}", changes.len(), args.url));
+    let changed = counted(changes.len(), "attribute");
+    session.terminal.note(format_args!("changed {changed} of {}", args.url));
     Ok(())
 }
 

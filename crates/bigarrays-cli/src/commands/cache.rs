@@ -10,7 +10,7 @@ use indicatif::BinaryBytes;
 use serde_json::json;
 
 use crate::args::cache_directory;
-use crate::output::{pretty, results};
+use crate::output::{counted, pretty, results};
 use crate::session::Session;
 
 /// Show or empty a cache directory
@@ -57,7 +57,13 @@ pub(crate) fn run(args: &CacheCommand, session: &Session) -> anyhow::Result<()> 
                     pretty(&json!({ "directory": place, "values": values, "bytes": bytes }))
                 )?;
             } else {
-                writeln!(out, "{place}: {values} chunks, {} ({bytes} bytes)", BinaryBytes(bytes))?;
+                writeln!(
+                    out,
+                    "{place}: {}, {} ({})",
+                    counted(values, "chunk"),
+                    BinaryBytes(bytes),
+                    counted(bytes, "byte")
+                )?;
             }
             Ok(out.flush()?)
         }
@@ -66,8 +72,8 @@ pub(crate) fn run(args: &CacheCommand, session: &Session) -> anyhow::Result<()> 
             let removed = cache::clear(&directory)?;
             let bytes = BinaryBytes(removed.bytes);
             session.terminal.note(format_args!(
-                "removed {} chunks, {bytes}, from {}",
-                removed.values,
+                "removed {}, {bytes}, from {}",
+                counted(removed.values, "chunk"),
                 directory.display()
             ));
             Ok(())

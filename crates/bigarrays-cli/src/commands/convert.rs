@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use bigarrays::{Error, flat};
 use clap::Args;
 
-use crate::output::Terminal;
+use crate::output::{Terminal, counted};
 
 /// Copy a file of Python's bigarray into a .npy file, with its names if it has some
 ///
@@ -35,9 +35,10 @@ pub(crate) fn run(args: &ConvertArgs, terminal: &Terminal) -> anyhow::Result<()>
     let names = flat::convert(&args.old, &args.new, args.overwrite)?;
     let array = flat::FlatArray::open(&args.new, flat::Mode::Read)?;
     terminal.note(format_args!(
-        "wrote {:?} of {}, {names} names",
+        "wrote {:?} of {}, {}",
         array.header().shape,
-        array.header().descr.text()
+        array.header().descr.text(),
+        counted(names, "name")
     ));
     Ok(())
 }

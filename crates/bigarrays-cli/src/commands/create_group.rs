@@ -11,7 +11,7 @@ use crate::session::Session;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   bigarrays create-group project.zarr --set title='Kidney 3'
-  bigarrays create project.zarr/raw --format zarr3 --shape 500,10000,10000 --dtype uint16 --axes z,y,x")]
+  bigarrays create project.zarr/raw --format zarr3 --shape 500,10000,10000 --dtype uint16 --dimension-names z,y,x")]
 pub(crate) struct CreateGroupArgs {
     /// Path or URL of the group
     url: String,

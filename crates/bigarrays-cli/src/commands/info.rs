@@ -11,7 +11,7 @@ use indicatif::BinaryBytes;
 
 use crate::args::values;
 use crate::commands::{names, supported};
-use crate::output::{as_json, bytes, encoding, joined, pretty, results, write_table};
+use crate::output::{as_json, bytes, counted, encoding, joined, pretty, results, write_table};
 use crate::session::Session;
 
 /// Show what an array is: type, domain, chunks, encoding, scales
@@ -57,7 +57,7 @@ fn write_text(out: &mut dyn Write, array: &Array, names: Option<u64>) -> anyhow:
     let grid = array.layout().grid.shape();
     let size = bytes(array).map_or_else(
         || "more than 2^64 bytes".to_owned(),
-        |size| format!("{} ({size} bytes)", BinaryBytes(size)),
+        |size| format!("{} ({})", BinaryBytes(size), counted(size, "byte")),
     );
     let resolution = array.resolution().map_or_else(
         || "unknown".to_owned(),

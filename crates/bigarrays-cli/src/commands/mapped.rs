@@ -3,6 +3,7 @@
 use bigarrays::{Array, Domain, Error, Index, Result};
 
 use crate::args::Axes;
+use crate::output::counted;
 
 /// The axes of a precomputed layer, in its order.
 const LAYER: [&str; 4] = ["x", "y", "z", "c"];
@@ -70,7 +71,7 @@ impl Mapped {
         if let Some(at) = odd {
             let reason = format!(
                 "axis {} of {axes} has {} elements, and layers have only x, y, z and c; \
-                 if it is one of these, say so with --axes, as in --axes czyx",
+                 if it is one of these, say so with --dimension-names, as in --dimension-names czyx",
                 axes.0[at],
                 source.shape()[at]
             );
@@ -129,7 +130,12 @@ fn expect_named(source: &Array, axes: &Axes) -> Result<()> {
     if axes.0.len() == source.ndim() {
         return Ok(());
     }
-    let reason = format!("--axes {}: {} names for {} axes", axes.option(), axes.0.len(), source.ndim());
+    let reason = format!(
+        "--dimension-names {}: {} for {}",
+        axes.option(),
+        counted(axes.0.len(), "name"),
+        if source.ndim() == 1 { "1 axis".to_owned() } else { format!("{} axes", source.ndim()) }
+    );
     Err(Error::invalid(reason))
 }
 

@@ -8,6 +8,7 @@ use bigarrays::{Array, CreateSpec, Domain, Error, OpenOptions, Result};
 
 use crate::args::{Axes, LayerArgs, NewArgs};
 use crate::commands::mapped::Mapped;
+use crate::output::counted;
 
 /// A source, and the new array that it goes to.
 #[derive(Debug)]
@@ -36,7 +37,8 @@ impl New {
         let mapped = match &args.transpose {
             Some(wanted) if !is_layer => Mapped::to(source, axes, wanted.clone())?,
             Some(_) => {
-                let message = "a precomputed layer has the axes x,y,z; say with --axes which are which";
+                let message =
+                    "a precomputed layer has the axes x,y,z; say with --dimension-names which are which";
                 return Err(Error::invalid(message));
             }
             None if is_layer => Mapped::to_layer(source, axes)?,
@@ -97,7 +99,10 @@ fn place(mapped: &Mapped, new: &Axes, to: Option<&[i64]>) -> Result<Domain> {
 /// Puts what `--to` says into `origin`, the coordinates along `axes`: all, or those of a point in space.
 pub(crate) fn move_to(origin: &mut [i64], to: &[i64], axes: &Axes) -> Result<()> {
     if to.len() != origin.len() && to.len() != 3.min(origin.len()) {
-        return Err(Error::invalid(format!("--to has {} coordinates, for the axes {axes}", to.len())));
+        return Err(Error::invalid(format!(
+            "--to has {}, for the axes {axes}",
+            counted(to.len(), "coordinate")
+        )));
     }
     origin[..to.len()].copy_from_slice(to);
     Ok(())

@@ -8,7 +8,7 @@ use indicatif::BinaryBytes;
 
 use crate::args::values;
 use crate::interrupt;
-use crate::output::Meter;
+use crate::output::{Meter, counted};
 use crate::session::Session;
 
 /// Remove a layer, one scale of it, or all arrays and groups below a place
@@ -101,7 +101,8 @@ fn remove_all(args: &RmArgs, session: &Session) -> anyhow::Result<()> {
 fn remove_below(args: &RmArgs, session: &Session, below: &Below, all: &str) -> anyhow::Result<()> {
     let options = session.format();
     let total = below.bytes();
-    let what = format!("{all} below {} ({} objects, {})", args.url, below.count(), BinaryBytes(total));
+    let what =
+        format!("{all} below {} ({}, {})", args.url, counted(below.count(), "object"), BinaryBytes(total));
     if let Some(left) = below.left_in_words() {
         session.terminal.note(format_args!("to stay: {left}"));
     }

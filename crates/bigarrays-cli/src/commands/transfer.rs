@@ -9,7 +9,7 @@ use indicatif::BinaryBytes;
 
 use crate::args::JobArgs;
 use crate::interrupt;
-use crate::output::{Meter, Terminal, rate};
+use crate::output::{Meter, Terminal, counted, rate};
 
 /// Copies `source` to `target`, two arrays or views of one shape, and tells of it as of the `job`.
 pub(crate) fn copy(
@@ -42,7 +42,13 @@ pub(crate) fn copy_with(
     let took = started.elapsed();
     let found = match copied.found {
         0 => String::new(),
-        found => format!("; {found} of {} blocks were done already, and are whole", copied.plan.blocks()),
+        1 => format!("; 1 of {} was done already, and is whole", counted(copied.plan.blocks(), "block")),
+        found => {
+            format!(
+                "; {found} of {} were done already, and are whole",
+                counted(copied.plan.blocks(), "block")
+            )
+        }
     };
     terminal.note(format_args!(
         "{job}: done, {} in {:.1} s ({}/s){found}",
@@ -56,13 +62,13 @@ pub(crate) fn copy_with(
 /// What a copy takes, in words.
 pub(crate) fn describe(plan: &CopyPlan) -> String {
     format!(
-        "{} chunks of the source into {} chunks, {}; {} blocks, {} at once; about {} requests; up to {} of memory",
-        plan.source_chunks,
-        plan.target_chunks,
+        "{} of the source into {}, {}; {}, {} at once; about {}; up to {} of memory",
+        counted(plan.source_chunks, "chunk"),
+        counted(plan.target_chunks, "chunk"),
         if plan.moves { "moved as they are stored" } else { "decoded and encoded" },
-        plan.blocks(),
+        counted(plan.blocks(), "block"),
         plan.in_flight,
-        plan.requests,
+        counted(plan.requests, "request"),
         BinaryBytes(plan.peak_memory)
     )
 }

@@ -7,6 +7,7 @@ use bigarrays::base::text::shown;
 use bigarrays::{Error, ErrorKind};
 
 use crate::output::exit_codes::ExitCode;
+use crate::output::table::counted;
 
 /// The end of a run that has found problems.
 #[derive(Debug)]
@@ -14,11 +15,8 @@ pub(crate) struct ProblemsFound(pub(crate) u64);
 
 impl fmt::Display for ProblemsFound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 == 1 {
-            f.write_str("1 problem was found")
-        } else {
-            write!(f, "{} problems were found", self.0)
-        }
+        let were = if self.0 == 1 { "was" } else { "were" };
+        write!(f, "{} {were} found", counted(self.0, "problem"))
     }
 }
 

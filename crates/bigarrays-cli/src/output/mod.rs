@@ -11,5 +11,5 @@ pub(crate) use array::{as_json, bytes, encoding};
 pub(crate) use exit_codes::ExitCode;
 pub(crate) use failure::{ProblemsFound, present};
 pub(crate) use meter::{Meter, rate};
-pub(crate) use table::{joined, lengths, write_table};
+pub(crate) use table::{counted, joined, lengths, write_table};
 pub(crate) use terminal::{Terminal, note_wait, pretty, results};

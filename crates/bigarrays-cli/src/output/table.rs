@@ -1,5 +1,6 @@
 //! Tables and lists of numbers for people.
 
+use std::fmt::Display;
 use std::io::{self, Write};
 
 use bigarrays::base::text::shown;
@@ -23,7 +24,23 @@ pub(crate) fn joined(numbers: impl IntoIterator<Item = impl ToString>, between: 
     numbers.into_iter().map(|number| number.to_string()).collect::<Vec<_>>().join(between)
 }
 
+/// So many things: `1 chunk`, `2 chunks`.
+pub(crate) fn counted<N: Display + PartialEq + From<u8>>(count: N, thing: &str) -> String {
+    let end = if count == N::from(1) { "" } else { "s" };
+    format!("{count} {thing}{end}")
+}
+
 /// The lengths of axes for people: `60 × 256 × 256`.
 pub(crate) fn lengths(shape: &[u64]) -> String {
     shape.iter().map(u64::to_string).collect::<Vec<_>>().join(" × ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_thing_is_singular() {
+        assert_eq!([0u64, 1, 2].map(|count| counted(count, "chunk")), ["0 chunks", "1 chunk", "2 chunks"]);
+    }
 }

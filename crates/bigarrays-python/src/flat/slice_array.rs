@@ -323,7 +323,10 @@ impl PySliceArray {
         let (count, path, mode) =
             (self.__len__(py)?, self.lookup.slices.array().path().display().to_string(), self.mode());
         let path = bigarrays::base::text::printable(&path);
-        Ok(format!("<SliceArray of {count} slices at {path}, mode {mode:?}>"))
+        Ok(format!(
+            "<SliceArray of {count} slice{} at {path}, mode {mode:?}>",
+            if count == 1 { "" } else { "s" }
+        ))
     }
 }
 

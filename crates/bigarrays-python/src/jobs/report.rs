@@ -61,6 +61,8 @@ impl PyReport {
     }
 
     fn __repr__(&self) -> String {
-        format!("<bigarrays.Report: {} arrays, {} problems>", self.0.arrays.len(), self.0.problem_count())
+        let (arrays, problems) = (self.0.arrays.len(), self.0.problem_count());
+        let s = |count: u64| if count == 1 { "" } else { "s" };
+        format!("<bigarrays.Report: {arrays} array{}, {problems} problem{}>", s(arrays as u64), s(problems))
     }
 }

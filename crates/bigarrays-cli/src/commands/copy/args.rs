@@ -5,6 +5,7 @@ use bigarrays::jobs::{Cast, Overflow, Rounding};
 use bigarrays::{Array, DataType, Domain, Error, Result};
 use clap::{Args, ValueEnum};
 
+use crate::args::heading::{CONVERSION, RUN, WHAT};
 use crate::args::values::{self, List};
 use crate::args::{Axes, CacheArgs, JobArgs, LayerArgs, NewArgs, WriteArgs, axes};
 
@@ -34,15 +35,15 @@ pub(crate) struct CopyArgs {
     pub(super) cache: CacheArgs,
 
     /// Say what would be done: chunks, bytes, requests and memory. Nothing is made or written
-    #[arg(long)]
+    #[arg(long, help_heading = RUN)]
     pub(super) dry_run: bool,
 
-    /// Do not take up what an earlier run of the same command left: forget it, and leave nothing for a later one
-    #[arg(long)]
+    /// Do not resume an earlier run of the same command: forget what it noted, and leave nothing for a later one
+    #[arg(long, help_heading = RUN)]
     pub(super) no_resume: bool,
 
-    /// Decode chunks that move as they are stored, too, and refuse damaged ones
-    #[arg(long)]
+    /// Decode chunks that move as they are stored as well, and refuse damaged ones
+    #[arg(long, help_heading = RUN)]
     pub(super) check: bool,
 
     #[command(flatten)]
@@ -54,48 +55,47 @@ pub(crate) struct CopyArgs {
 pub(super) struct What {
     /// The box of SRC in voxels, in the order of its axes, half-open; bounds may be negative; those of the
     /// first of several scales [default: all]
-    #[arg(long = "box", value_name = "X0:X1,Y0:Y1,Z0:Z1", allow_hyphen_values = true)]
+    #[arg(long = "box", help_heading = WHAT, value_name = "X0:X1,Y0:Y1,Z0:Z1", allow_hyphen_values = true)]
     pub(super) part: Option<Domain>,
 
     /// The coordinates in DST of the first voxel of the box, along its axes [default: those in SRC, or zero
     /// for a new array whose format has no others]
-    #[arg(long, value_name = "X,Y,Z", allow_hyphen_values = true, conflicts_with = "all_scales")]
+    #[arg(long, help_heading = WHAT, value_name = "X,Y,Z", allow_hyphen_values = true, conflicts_with = "all_scales")]
     pub(super) to: Option<List<i64>>,
 
     /// A scale of SRC: its position from 0, its key, or its resolution as x,y,z; may be given several times
-    #[arg(long, value_name = "SCALE", value_parser = values::scale, default_value = "0")]
+    #[arg(long, help_heading = WHAT, value_name = "SCALE", value_parser = values::scale, default_value = "0")]
     pub(super) scale: Vec<ScaleSelector>,
 
     /// Copy all scales of SRC
-    #[arg(long, conflicts_with = "scale")]
+    #[arg(long, help_heading = WHAT, conflicts_with = "scale")]
     pub(super) all_scales: bool,
 
     /// The scale of DST; of several, those of the same resolution are taken [default: 0]
-    #[arg(long, value_name = "SCALE", value_parser = values::scale, conflicts_with = "all_scales")]
+    #[arg(long, help_heading = WHAT, value_name = "SCALE", value_parser = values::scale, conflicts_with = "all_scales")]
     pub(super) to_scale: Option<ScaleSelector>,
 
-    /// Make DST, of just the box, with the type, chunks, encoding and resolution of SRC unless options below
-    /// say otherwise
-    #[arg(long, conflicts_with = "to_scale")]
+    /// Make DST, of just the box; what no option says is as in SRC, as far as the format can hold it
+    #[arg(long, help_heading = WHAT, conflicts_with = "to_scale")]
     pub(super) create: bool,
 
     #[command(flatten)]
     pub(super) new: NewArgs,
 
-    /// Names of the axes of SRC in its own order, where it does not say them itself, as zyx
-    #[arg(long, value_name = "NAMES", value_parser = axes::parse)]
-    pub(super) axes: Option<Axes>,
+    /// Names of the axes of SRC in its own order, where it does not say them itself, as zyx, or with commas
+    #[arg(long, help_heading = WHAT, value_name = "NAMES", value_parser = axes::parse)]
+    pub(super) dimension_names: Option<Axes>,
 
     /// Type of the elements of DST, if it is another than that of SRC
-    #[arg(long, value_name = "TYPE")]
+    #[arg(long, help_heading = CONVERSION, value_name = "TYPE")]
     pub(super) dtype: Option<DataType>,
 
     /// How elements with a fraction become whole numbers
-    #[arg(long, value_enum, default_value = "nearest", value_name = "HOW")]
-    round: RoundingArg,
+    #[arg(long, help_heading = CONVERSION, value_enum, default_value = "nearest", value_name = "HOW")]
+    rounding: RoundingArg,
 
     /// What becomes of elements that the type of DST does not reach
-    #[arg(long, value_enum, default_value = "refuse", value_name = "HOW")]
+    #[arg(long, help_heading = CONVERSION, value_enum, default_value = "refuse", value_name = "HOW")]
     out_of_range: OverflowArg,
 
     #[command(flatten)]
@@ -128,9 +128,9 @@ pub(super) enum OverflowArg {
 const EXAMPLES: &str = "Examples:
   bigarrays copy em crop --create --box 1000:2000,1000:2000,0:100
   bigarrays copy em em.zarr --create --format ome-zarr --all-scales --encoding zstd
-  bigarrays copy em em-jpeg --create --encoding jpeg --level 85 --chunk 128,128,16
-  bigarrays copy probabilities.zarr mask --create --axes zyx --dtype uint8 --out-of-range clip
-  bigarrays copy em s3://bucket/em --create --sharded --dry-run
+  bigarrays copy em em-jpeg --create --encoding jpeg --level 85 --chunk-shape 128,128,16
+  bigarrays copy probabilities.zarr mask --create --dimension-names zyx --dtype uint8 --out-of-range clip
+  bigarrays copy em s3://bucket/em --create --sharding --dry-run
   bigarrays copy patch em --to 512,512,-20";
 
 impl What {
@@ -156,7 +156,7 @@ impl What {
 
     /// How elements are cast, if those of `source` are to become of another type in `target`.
     pub(super) fn cast(&self, source: &Array, target: &Array) -> Option<Cast> {
-        let rounding = match self.round {
+        let rounding = match self.rounding {
             RoundingArg::Nearest => Rounding::Nearest,
             RoundingArg::Floor => Rounding::Floor,
             RoundingArg::Ceil => Rounding::Ceil,

@@ -1,6 +1,6 @@
 //! What is copied to: an array that exists, or what a new one would be.
 
-use bigarrays::format::ScaleSelector;
+use bigarrays::format::{self, ScaleSelector};
 use bigarrays::{Array, CreateSpec, Domain, Error, ErrorKind, Result};
 
 use crate::args::Axes;
@@ -22,7 +22,7 @@ impl Copier<'_> {
         let what = &self.args.what;
         let source = self.source(selector)?;
         let part = part.cloned().unwrap_or_else(|| source.domain().clone());
-        let axes = what.axes.clone().unwrap_or_else(|| Axes::of(&source));
+        let axes = what.dimension_names.clone().unwrap_or_else(|| Axes::of(&source));
         let cut = source.cut(&part)?;
         let mut target = self.target(what.to_scale.clone().unwrap_or_default())?;
         let mapped = Mapped::to_those_of(&target, &cut, &axes)?;
@@ -44,13 +44,16 @@ impl Copier<'_> {
     fn target(&self, scale: ScaleSelector) -> Result<Array> {
         let url = &self.args.target;
         let options = self.session.with(self.args.what.write.options());
-        options.scale(scale).open(url).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => {
-                let reason = format!("{error}; --create makes it, like SRC");
-                Error::new(ErrorKind::NotFound, reason).during("copying into").at(url)
+        match options.scale(scale).open(url) {
+            Err(error)
+                if error.kind() == ErrorKind::NotFound
+                    && format::identity(url, &self.session.format())?.is_none() =>
+            {
+                let reason = "DST does not exist; --create makes it, like SRC";
+                Err(Error::new(ErrorKind::NotFound, reason).during("copying into").at(url))
             }
-            _ => error,
-        })
+            opened => opened,
+        }
     }
 
     /// The box of `target` that takes the elements of `mapped`.
@@ -85,7 +88,7 @@ impl Copier<'_> {
     pub(super) fn planned(&self, selector: &ScaleSelector, part: Option<&Domain>) -> Result<New> {
         let what = &self.args.what;
         let source = self.source(selector)?;
-        let axes = what.axes.clone().unwrap_or_else(|| Axes::of(&source));
+        let axes = what.dimension_names.clone().unwrap_or_else(|| Axes::of(&source));
         let part = part.cloned().unwrap_or_else(|| source.domain().clone());
         let mut like = self.session.open().scale(selector.clone()).like(&self.args.source)?;
         if let Some(dtype) = what.dtype.filter(|dtype| *dtype != like.dtype) {
@@ -93,7 +96,7 @@ impl Copier<'_> {
             like = CreateSpec { fill: None, codecs: None, dtype, ..like };
         }
         // Whoever says that there is to be none is not to get that of the source.
-        like.compression = like.compression.filter(|_| what.write.compression.is_none());
+        like.compression = like.compression.filter(|_| what.write.content_encoding.is_none());
         let to = what.to.as_ref().map(|to| to.0.as_slice());
         let is_between = like.axes.iter().flatten().any(|axis| axis.offset != 0.0);
         let new = New::plan(&what.new, &source.cut(&part)?, &axes, like, &what.layer, to)?;

@@ -37,9 +37,9 @@ pub(crate) struct ExportArgs {
     #[arg(long, value_name = "SCALE", value_parser = values::scale, default_value = "0")]
     scale: ScaleSelector,
 
-    /// The axes of the file, slowest first, as zyx; C order [default: as said above]
-    #[arg(long, value_name = "LETTERS", value_parser = axes::parse)]
-    axes: Option<Axes>,
+    /// The axes of the file, slowest first, as zyx, or with commas; C order [default: as said above]
+    #[arg(long, value_name = "NAMES", value_parser = axes::parse)]
+    transpose: Option<Axes>,
 
     /// The kind of file, where the name of OUT does not say it
     #[arg(long, value_enum, value_name = "KIND")]
@@ -60,7 +60,7 @@ const EXAMPLES: &str = "Examples:
   bigarrays export em cutout.npy --box 1000:1512,1000:1512,-10:50
   bigarrays export em stack.tif --scale 16,16,40
   bigarrays export em slices/ --box 0:2048,0:2048,100:200
-  bigarrays export em sagittal.tif --axes xzy";
+  bigarrays export em sagittal.tif --transpose xzy";
 
 pub(crate) fn run(args: &ExportArgs, session: &Session) -> anyhow::Result<()> {
     let array = session
@@ -73,7 +73,7 @@ pub(crate) fn run(args: &ExportArgs, session: &Session) -> anyhow::Result<()> {
         args.part.clone().map_or_else(|| Ok(array.domain().clone()), |part| whole_channels(&part, &array))?;
     let kind = args.format.map_or_else(|| Kind::of(&args.out), Ok)?;
     let own = Axes::of(&array);
-    let axes = args.axes.clone().unwrap_or_else(|| kind.usual_axes(&own));
+    let axes = args.transpose.clone().unwrap_or_else(|| kind.usual_axes(&own));
     let view = arrange(&array.cut(&part)?, &own, &axes)?;
     let order = if axes == own { array.order() } else { Order::C };
     kind.make_way(&args.out, args.overwrite)?;
@@ -104,7 +104,7 @@ fn describe(part: &Domain, view: &Array, axes: &Axes, kind: Kind, order: Order) 
     let numbers: Vec<String> = shape.iter().map(u64::to_string).collect();
     let order = if order == Order::C { "C" } else { "F" };
     format!(
-        "{plain}; to import: --shape {} --dtype {dtype} --order {order} --axes {}",
+        "{plain}; to import: --shape {} --dtype {dtype} --order {order} --dimension-names {}",
         numbers.join(","),
         axes.option()
     )

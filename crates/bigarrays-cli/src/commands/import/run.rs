@@ -7,6 +7,7 @@ use bigarrays::jobs::plan_copy;
 use bigarrays::{Array, CreateSpec, Error, ErrorKind, Result};
 use clap::Args;
 
+use crate::args::heading::{NEW, RUN};
 use crate::args::values::List;
 use crate::args::{CacheArgs, JobArgs, LayerArgs, NewArgs, WriteArgs};
 use crate::commands::import::source::{self, Source, SourceArgs};
@@ -36,15 +37,15 @@ pub(crate) struct ImportArgs {
     #[command(flatten)]
     layer: LayerArgs,
 
-    /// First voxel coordinate of the layer; may be negative [default: 0,0,0]
-    #[arg(long, value_name = "X,Y,Z", allow_hyphen_values = true)]
-    offset: Option<List<i64>>,
+    /// First coordinate of the new array on each axis; may be negative [default: zeros]
+    #[arg(long, help_heading = NEW, value_name = "X,Y,Z", allow_hyphen_values = true)]
+    origin: Option<List<i64>>,
 
     #[command(flatten)]
     write: WriteArgs,
 
     /// Remove the layer that is at URL, with all its scales, first
-    #[arg(long)]
+    #[arg(long, help_heading = RUN)]
     overwrite: bool,
 
     #[command(flatten)]
@@ -55,10 +56,10 @@ pub(crate) struct ImportArgs {
 }
 
 const EXAMPLES: &str = "Examples:
-  bigarrays import volume.tif layer --resolution 8,8,40 --chunk 64,64,16
+  bigarrays import volume.tif layer --resolution 8,8,40 --chunk-shape 64,64,16
   bigarrays import 'slices/*.png' layer --encoding jpeg --level 90
-  bigarrays import labels.npy layer --axes zyx --encoding compressed_segmentation --offset -100,0,20
-  bigarrays import stack.tif volume.zarr --format zarr3 --encoding zstd --chunk 64,256,256
+  bigarrays import labels.npy layer --dimension-names zyx --encoding compressed_segmentation --origin -100,0,20
+  bigarrays import stack.tif volume.zarr --format zarr3 --encoding zstd --chunk-shape 64,256,256
   bigarrays import scan.raw layer --shape 512,1024,1024 --dtype uint16 --endian big --header-bytes 352";
 
 pub(crate) fn run(args: &ImportArgs, session: &Session) -> anyhow::Result<()> {
@@ -73,7 +74,7 @@ pub(crate) fn run(args: &ImportArgs, session: &Session) -> anyhow::Result<()> {
     }
     let source = source::open(sources, &args.source, &session.open().cache(args.cache.options()?))?;
     let like = CreateSpec::new(source.array.dtype(), source.array.domain().clone());
-    let to = args.offset.as_ref().map(|offset| offset.0.as_slice());
+    let to = args.origin.as_ref().map(|offset| offset.0.as_slice());
     let new = New::plan(&args.new, &source.array, &source.axes, like, &args.layer, to)?;
     session.terminal.note(describe(&source, &new));
     let target = args.create(url, &new, session)?;

@@ -9,15 +9,19 @@ use bigarrays::format::{NewArray, Opened, usual_names};
 use bigarrays::{Array, ArrayOptions, DataType, Domain, Error, ErrorKind, OpenOptions, Result};
 use clap::{Args, ValueEnum};
 
+use crate::args::heading::WHAT;
 use crate::args::values::List;
 use crate::args::{Axes, axes};
+use crate::output::counted;
 
 /// What the source does not say itself.
 #[derive(Debug, Args)]
+#[command(next_help_heading = WHAT)]
 pub(crate) struct SourceArgs {
-    /// The source's axes in its own order, as zyx, czyx or xyz [default: what the file says, or z,y,x]
-    #[arg(long, value_name = "LETTERS", value_parser = axes::parse)]
-    axes: Option<Axes>,
+    /// Names of the axes of SOURCE in its own order, as zyx, czyx or xyz, or with commas [default: what the file says,
+    /// or z,y,x]
+    #[arg(long, value_name = "NAMES", value_parser = axes::parse)]
+    dimension_names: Option<Axes>,
 
     /// The source is raw binary of this shape, in the order of its axes
     #[arg(long, value_name = "N,N,…", requires = "dtype")]
@@ -74,7 +78,7 @@ pub(crate) fn open(paths: &[PathBuf], args: &SourceArgs, options: &OpenOptions) 
         (None, _, [path]) => one(path, options)?,
         (None, _, paths) => slices(in_order(paths))?,
     };
-    let axes = args.axes.clone().unwrap_or_else(|| Axes::of(&array));
+    let axes = args.dimension_names.clone().unwrap_or_else(|| Axes::of(&array));
     Ok(Source { array, axes, what })
 }
 
@@ -104,8 +108,9 @@ fn expect_no_header(path: &Path, array: &Array) -> Result<()> {
     match found.len().saturating_sub(bytes) {
         0 => Ok(()),
         more => Err(at(Error::invalid(format!(
-            "the file has {more} bytes more than the shape; if they come first, say --header-bytes {more}, \
-             if they come last, --header-bytes 0"
+            "the file has {} more than the shape; if they come first, say --header-bytes {more}, \
+             if they come last, --header-bytes 0",
+            counted(more, "byte")
         )))),
     }
 }
