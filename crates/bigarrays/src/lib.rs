@@ -34,7 +34,7 @@ pub use base::domain::Domain;
 pub use base::dtype::{DataType, Element, FillValue};
 pub use base::error::{Error, ErrorKind, Result};
 pub use flat::{FlatArray, SliceArray};
-pub use format::CreateSpec;
+pub use format::{Address, CreateSpec};
 pub use half;
 pub use jobs::{Copied, CopyOptions, copy};
 pub use ndarray;

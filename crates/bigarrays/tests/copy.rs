@@ -248,14 +248,7 @@ fn counting(array: &Array, puts: &Arc<AtomicUsize>) -> Array {
         puts.fetch_add(usize::from(access.operation == Operation::Update), Ordering::Relaxed);
         None
     });
-    let opened = Opened {
-        format: "test",
-        layout: array.layout().clone(),
-        copies: Vec::new(),
-        store: Arc::new(store),
-        scales: Vec::new(),
-        scale: 0,
-    };
+    let opened = Opened::new("test", array.layout().clone(), Arc::new(store));
     Array::from_opened(opened, array.url(), ArrayOptions::default())
 }
 

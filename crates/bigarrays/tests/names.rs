@@ -33,7 +33,8 @@ fn rows(text: &str) -> Vec<Row> {
     let cells = |line: &str| -> Vec<String> {
         line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()
     };
-    let names = |cell: &str| -> Vec<String> { cell.split('`').skip(1).step_by(2).map(str::to_owned).collect() };
+    let names =
+        |cell: &str| -> Vec<String> { cell.split('`').skip(1).step_by(2).map(str::to_owned).collect() };
     let lines = text.lines().filter(|line| line.starts_with('|') && !line.starts_with("|--"));
     let is_row = |cells: &Vec<String>| cells.len() >= 4 && cells[1] != FACES[0];
     let row = |cells: Vec<String>| Row {
@@ -50,7 +51,8 @@ fn faults(rows: &[Row], actual: &[BTreeSet<String>; 3]) -> Vec<String> {
     let mut seen: BTreeMap<String, &str> = BTreeMap::new();
     for (at, face) in FACES.iter().enumerate() {
         let listed: BTreeSet<String> = rows.iter().flat_map(|row| row.names[at].iter().cloned()).collect();
-        faults.extend(actual[at].difference(&listed).map(|name| format!("{face}: {name} is not in the table")));
+        faults
+            .extend(actual[at].difference(&listed).map(|name| format!("{face}: {name} is not in the table")));
         faults.extend(listed.difference(&actual[at]).map(|name| format!("{face}: there is no {name}")));
     }
     for row in rows {
@@ -112,17 +114,24 @@ fn planted_faults_are_found() {
         #[arg(short)] quiet: bool, url: String }";
     let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
     assert_eq!(of_rust(&[rust.to_owned()]), set(&["check", "strict"]));
-    assert_eq!(parameters(python).into_iter().collect::<BTreeSet<_>>(), set(&["source", "check", "when", "axes"]));
+    assert_eq!(
+        parameters(python).into_iter().collect::<BTreeSet<_>>(),
+        set(&["source", "check", "when", "axes"])
+    );
     assert_eq!(long_options(&[cli.to_owned()]), set(&["--check-all", "--box"]));
 
-    let table = |lines: &str| rows(&format!("| what | Rust | Python | command line |\n|--|--|--|--|\n{lines}"));
+    let table =
+        |lines: &str| rows(&format!("| what | Rust | Python | command line |\n|--|--|--|--|\n{lines}"));
     let actual = [set(&["check"]), set(&["check"]), set(&["--no-check"])];
     assert_eq!(faults(&table("| a | `check` | `check` | `--no-check` |"), &actual), Vec::<String>::new());
     let missing = faults(&table("| a | `check` | – | `--no-check` |\n| b | – | `chek` | – |"), &actual);
     assert_eq!(missing, ["Python: check is not in the table", "Python: there is no chek"]);
     let actual = [set(&["check"]), set(&["verify"]), set(&["--check"])];
     let faulty = table("| a | `check` | `verify` | – |\n| b | – | – | `--check` |");
-    assert_eq!(faults(&faulty, &actual), ["a: {\"check\", \"verify\"} for one thing", "check: for a and for b"]);
+    assert_eq!(
+        faults(&faulty, &actual),
+        ["a: {\"check\", \"verify\"} for one thing", "check: for a and for b"]
+    );
     let reasoned = table("| a | `check` | `verify` | `--check` | Python has it |");
     assert_eq!(faults(&reasoned, &actual), Vec::<String>::new());
 }

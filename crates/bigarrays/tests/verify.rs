@@ -357,14 +357,7 @@ fn arrays_are_compared_across_formats_orders_and_types() {
 /// The array at `url` through a store with faults.
 fn faulty(array: &Array, rule: impl Fn(Access<'_>) -> Option<Fault> + Send + Sync + 'static) -> Array {
     let store: Arc<dyn Store> = Arc::new(FaultStore::new(Arc::clone(array.store()), rule));
-    let opened = Opened {
-        format: "test",
-        layout: array.layout().clone(),
-        copies: Vec::new(),
-        store,
-        scales: Vec::new(),
-        scale: 0,
-    };
+    let opened = Opened::new("test", array.layout().clone(), store);
     Array::from_opened(opened, array.url(), ArrayOptions::default())
 }
 
@@ -570,7 +563,7 @@ fn a_scale_that_is_lost_is_named_and_the_others_open() {
             let url = url(&folder, "image");
             let options = OpenOptions::new().format(format);
             let new = |shape: &[u64]| CreateSpec::new(DataType::U8, Domain::from_shape(shape).unwrap());
-            let key = format::by_name(format).unwrap().first_key().map(str::to_owned);
+            let key = format::creator(format).unwrap().first_key().map(str::to_owned);
             options.create(&url, &CreateSpec { key, ..new(&[8, 8]) }).unwrap();
             options
                 .add_scale(&url, &CreateSpec { resolution: Some(vec![2.0, 2.0]), ..new(&[4, 4]) })

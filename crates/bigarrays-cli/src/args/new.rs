@@ -1,7 +1,7 @@
 //! Options that say which format a new array has, and the order of its axes.
 
-use bigarrays::format::{self, Format};
-use bigarrays::{Array, Error, Result};
+use bigarrays::format::{self, Create};
+use bigarrays::{Array, Result};
 use clap::Args;
 
 use crate::args::axes::{self, Axes};
@@ -34,14 +34,10 @@ impl NewArgs {
     ///
     /// # Errors
     /// `InvalidArgument` if there is no such format, or it is not of chunks.
-    pub(crate) fn format(&self, source: &Array) -> Result<&'static dyn Format> {
-        let Some(name) = &self.format else { return Ok(format::same_or_default(source.format())) };
-        let format = format::by_name(name)?;
-        if format.creates() {
-            return Ok(format);
+    pub(crate) fn format(&self, source: &Array) -> Result<&'static dyn Create> {
+        match &self.format {
+            Some(name) => format::creator(name),
+            None => Ok(format::same_or_default(source.format())),
         }
-        let known = format::BUILTIN.iter().filter(|format| format.creates()).map(|format| format.name());
-        let known = known.collect::<Vec<_>>().join(", ");
-        Err(Error::invalid(format!("no arrays of {name} are made here; known are {known}")))
     }
 }

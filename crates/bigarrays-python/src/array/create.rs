@@ -193,7 +193,7 @@ fn like_of(given: &Arguments<'_>, like: &Bound<'_, PyAny>) -> PyResult<(&'static
     let options = like.opening.options().scale(scale);
     let spec = detached(py, || options.like(array.url()))?;
     let format = match given.peek::<String>("format")? {
-        Some(name) => format::by_name(&name).or_raise(py)?,
+        Some(name) => format::creator(&name).or_raise(py)?,
         None => format::same_or_default(from),
     };
     Ok((format.name(), format.fit(CreateSpec { domain: array.domain().clone(), ..spec }, from)))

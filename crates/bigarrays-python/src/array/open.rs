@@ -135,7 +135,7 @@ pub(crate) fn remove(
         if scale.is_some() {
             return Err(invalid(py, "a scale is not removed with all that is below: say one of the two"));
         }
-        return detached(py, || Below::list(&url, &options)?.remove(&options, &mut |_| {}));
+        return detached(py, || Below::list(&url, &options)?.remove(&mut |_| {}));
     }
     detached(py, || format::remove(&url, scale.as_ref(), &options))
 }

@@ -23,7 +23,7 @@ use crate::base::dtype::{DataType, Element};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::grid::AxisSelection;
 use crate::chunk::layout::{Layout, Resolution};
-use crate::format::{Opened, Scale};
+use crate::format::{Address, Opened, Scale};
 use crate::store::{Get, Part, Store};
 
 /// A stored N-d array, or a view of one.
@@ -50,6 +50,7 @@ struct Stored {
     url: String,
     scales: Vec<Scale>,
     scale: usize,
+    notes: Vec<String>,
 }
 
 impl Stored {
@@ -60,21 +61,26 @@ impl Stored {
 }
 
 impl Array {
-    /// Opens the array at `url`, a path or URL, with the default [`OpenOptions`].
+    /// Opens the array at `address`, a path, a URL, or a path in a store, with the default [`OpenOptions`].
     ///
     /// # Errors
     /// `NotFound` if there is no array, `InvalidMetadata` if its metadata are not valid,
     /// `Unsupported` if they ask for what this version cannot do.
-    pub fn open(url: &str) -> Result<Self> {
-        OpenOptions::new().open(url)
+    pub fn open<'a>(address: impl Into<Address<'a>>) -> Result<Self> {
+        OpenOptions::new().open(address)
     }
 
     /// The array that a format has opened.
     pub fn from_opened(opened: Opened, url: impl Into<String>, options: ArrayOptions) -> Self {
-        let Opened { format, layout, copies, store, scales, scale } = opened;
+        let Opened { format, layout, copies, store, scales, scale, notes } = opened;
         let view = Transform::identity(layout.domain());
-        let stored = Stored { layout, copies, store, options, format, url: url.into(), scales, scale };
+        let stored = Stored { layout, copies, store, options, format, url: url.into(), scales, scale, notes };
         Self { stored: Arc::new(stored), view }
+    }
+
+    /// What the user should know of how the array was opened, each a sentence.
+    pub fn notes(&self) -> &[String] {
+        &self.stored.notes
     }
 
     /// The box of coordinates that the array or view covers.

@@ -8,6 +8,10 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::codec::ContentEncoding;
 use crate::store::{Change, LARGEST_METADATA, Store, Update};
 
+/// Keys of metadata, of whatever format, that may lie beside the chunks of an array.
+pub const DOCUMENTS: &[&str] =
+    &["info", "provenance", "zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata", "attributes.json"];
+
 /// A JSON object.
 pub(super) type Document = Map<String, Value>;
 
@@ -20,12 +24,16 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Document> {
     }
 }
 
-/// The object stored under `key`, if there is one. Numbers that Python writes and JSON does not have, as
-/// `NaN`, are read as texts; a document with such is not changed, as they would stay texts.
+/// Parses the bytes of an object. Numbers that Python writes and JSON does not have, as `NaN`, are read as texts; a
+/// document with such is not changed, as they would stay texts.
+pub(super) fn parse_leniently(bytes: &[u8]) -> Result<Document> {
+    parse(bytes).or_else(|error| parse(&with_quoted_numbers(bytes)).map_err(|_| error))
+}
+
+/// The object stored under `key`, if there is one, parsed leniently.
 pub(super) fn read(store: &dyn Store, key: &str) -> Result<Option<Document>> {
     let Some(bytes) = store.read_metadata(key)? else { return Ok(None) };
-    let document = parse(&bytes).or_else(|error| parse(&with_quoted_numbers(&bytes)).map_err(|_| error));
-    document.map(Some).map_err(|error| error.at(store.location(key)))
+    parse_leniently(&bytes).map(Some).map_err(|error| error.at(store.location(key)))
 }
 
 /// The text of a document, with `NaN`, `Infinity` and `-Infinity` outside of its texts in quotes.

@@ -234,6 +234,10 @@ impl Store for FileStore {
         if key.is_empty() { shown(&self.root) } else { shown(&self.root.join(key)) }
     }
 
+    fn local_path(&self) -> Option<&Path> {
+        Some(&self.root)
+    }
+
     fn child(&self, path: &str) -> Result<Arc<dyn Store>> {
         if path.starts_with('/') || path.contains('\0') {
             join_path(Vec::new(), path)?;
@@ -256,7 +260,12 @@ impl Store for FileStore {
         in_parallel(requests, |index, request| {
             let mut path = self.path(&request.key)?;
             with_scratch(|buffer| {
-                let found = read(&mut path, request, buffer)?;
+                let found = match read(&mut path, request, buffer) {
+                    Err(error) if request.probe && error.kind() == ErrorKind::PermissionDenied => {
+                        return sink(index, Some(Blob::refused(&error.to_string())));
+                    }
+                    found => found?,
+                };
                 sink(index, found.as_ref().map(|found| found.blob(buffer)))
             })
         })

@@ -11,6 +11,7 @@ pub(crate) use lock::KeyLocks;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::fmt::Debug;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -63,6 +64,11 @@ pub use waiting::on_long_wait;
 pub trait Store: Debug + Send + Sync {
     /// The URL or path of `key`, for messages and for reopening; the root's for an empty key.
     fn location(&self, key: &str) -> String;
+
+    /// The local file or folder that the store is rooted at; `None` unless it is one of the file system.
+    fn local_path(&self) -> Option<&Path> {
+        None
+    }
 
     /// The store rooted at `path` below this one. `path` may contain `..`.
     ///

@@ -18,12 +18,15 @@ pub struct Get {
     pub max_len: u64,
     /// Which version of the value is wanted.
     pub version: Wanted,
+    /// Whether a refusal of the store, for lack of permission, is an answer, of [`Extent::Refused`], rather than an
+    /// error: for who tries whether there is something.
+    pub probe: bool,
 }
 
 impl Get {
     /// The request for `part` of any version.
     pub fn new(key: impl Into<String>, part: Part, max_len: u64) -> Self {
-        Self { key: key.into(), part, max_len, version: Wanted::Any }
+        Self { key: key.into(), part, max_len, version: Wanted::Any, probe: false }
     }
 }
 
@@ -112,6 +115,8 @@ pub enum Extent {
     Parts,
     /// Nothing: there is a value, but its version is not the wanted one.
     Withheld,
+    /// Nothing: the store refuses to say whether there is a value. The bytes are its reason, for people.
+    Refused,
 }
 
 impl<'a> Blob<'a> {
@@ -123,6 +128,11 @@ impl<'a> Blob<'a> {
     /// The parts of a value that were asked for.
     pub fn parts(bytes: &'a [u8]) -> Self {
         Self { extent: Extent::Parts, ..Self::whole(bytes, ContentEncoding::Identity) }
+    }
+
+    /// The answer that `reason` is why none is given.
+    pub(crate) fn refused(reason: &'a str) -> Self {
+        Self { extent: Extent::Refused, ..Self::whole(reason.as_bytes(), ContentEncoding::Identity) }
     }
 
     /// Whether these are all bytes of the value.

@@ -18,7 +18,8 @@ pub(crate) fn of_rust(files: &[String]) -> BTreeSet<String> {
             let name = item.ident.to_string();
             let is_options = name.ends_with("Options") || STRUCTS.contains(&name.as_str());
             if is_options && matches!(item.vis, syn::Visibility::Public(_)) {
-                let public = item.fields.iter().filter(|field| matches!(field.vis, syn::Visibility::Public(_)));
+                let public =
+                    item.fields.iter().filter(|field| matches!(field.vis, syn::Visibility::Public(_)));
                 self.0.extend(public.filter_map(|field| field.ident.as_ref()).map(ToString::to_string));
             }
         }
@@ -33,12 +34,15 @@ pub(crate) fn of_rust(files: &[String]) -> BTreeSet<String> {
         });
         for item in impls {
             let syn::Type::Path(path) = &*item.self_ty else { continue };
-            let is_builder = path.path.segments.last().is_some_and(|last| is_options(&last.ident.to_string()));
+            let is_builder =
+                path.path.segments.last().is_some_and(|last| is_options(&last.ident.to_string()));
             let methods = item.items.iter().filter(|_| is_builder).filter_map(|item| match item {
                 syn::ImplItem::Fn(method) => Some(method),
                 _ => None,
             });
-            found.0.extend(methods.filter(|method| is_setter(method)).map(|method| method.sig.ident.to_string()));
+            found.0.extend(
+                methods.filter(|method| is_setter(method)).map(|method| method.sig.ident.to_string()),
+            );
         }
     }
     found.0
@@ -48,7 +52,7 @@ pub(crate) fn of_rust(files: &[String]) -> BTreeSet<String> {
 fn is_setter(method: &syn::ImplItemFn) -> bool {
     let takes_itself = matches!(
         method.sig.inputs.first(),
-        Some(syn::FnArg::Receiver(receiver)) if receiver.reference.is_none() && receiver.mutability.is_some()
+        Some(syn::FnArg::Receiver(receiver)) if !matches!(*receiver.ty, syn::Type::Reference(_)) && receiver.mutability.is_some()
     );
     takes_itself && matches!(method.vis, syn::Visibility::Public(_))
 }

@@ -16,9 +16,9 @@ use crate::base::buffer::Order;
 use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
-use crate::format::Opened;
 use crate::format::files::npy::{Descr, Header};
 use crate::format::files::plain::{Dense, NewArray, PlainFormat, usual_names};
+use crate::format::traits::Opened;
 use crate::store::io_error;
 
 mod marshal;

@@ -11,7 +11,8 @@ use crate::base::error::{Error, Result};
 use crate::chunk::codec::{CodecPipeline, ContentEncoding, Raw};
 use crate::chunk::grid::{ChunkGrid, EdgeChunks};
 use crate::chunk::layout::{KeyEncoding, Layout, Resolution};
-use crate::format::{Abilities, Format, FormatOptions, Opened};
+use crate::format::probe::Probe;
+use crate::format::traits::{Abilities, Format, FormatOptions, Opened};
 use crate::store::{FlatFile, Store, StoreOptions};
 
 /// A format of plain files, found by their names.
@@ -40,13 +41,19 @@ impl Format for PlainFormat {
         Abilities { reads: true, writes: self.writes }
     }
 
-    fn open(&self, url: &str, options: &FormatOptions) -> Result<Option<Opened>> {
-        let path = Path::new(url.strip_prefix("file://").unwrap_or(url));
-        if options.format.is_none() && !(self.is_named)(path) {
-            return Ok(None);
+    fn open(&self, probe: &Probe, options: &FormatOptions) -> Result<Option<Opened>> {
+        let is_named = options.format.is_some();
+        match probe.path() {
+            Some(path) if is_named || (self.is_named)(path) => (self.open)(path).map(Some),
+            None if is_named => Err(no_file(self.name, probe.store())),
+            _ => Ok(None),
         }
-        (self.open)(path).map(Some)
     }
+}
+
+/// The error of a format of local files where there are none.
+pub(crate) fn no_file(format: &str, store: &Arc<dyn Store>) -> Error {
+    Error::unsupported(format!("{format} files are read from local disks alone")).at(store.location(""))
 }
 
 /// Whether `path` is a file with one of the `extensions`, in any case.
@@ -82,7 +89,7 @@ pub struct Target {
 impl Target {
     /// The new array, to be written to.
     pub fn opened(&self) -> Opened {
-        opened(self.format, self.layout.clone(), Arc::clone(&self.store))
+        Opened::new(self.format, self.layout.clone(), Arc::clone(&self.store))
     }
 
     /// A target that needs no finishing: each of its chunks is a file.
@@ -116,11 +123,6 @@ impl KeyEncoding for NumberedKeys {
         }
         (number == 0).then_some(index)
     }
-}
-
-/// An array of one scale in `store`.
-pub(crate) fn opened(format: &'static str, layout: Layout, store: Arc<dyn Store>) -> Opened {
-    Opened { format, layout, copies: Vec::new(), store, scales: Vec::new(), scale: 0 }
 }
 
 /// Layout of an array of raw chunks with numbered keys.
@@ -188,7 +190,7 @@ impl Dense {
     ) -> Result<Opened> {
         let data = self.byte_len()?;
         let (layout, slab) = self.layout()?;
-        Ok(opened(format, layout, Arc::new(FlatFile::open(path, header, data, slab, options)?)))
+        Ok(Opened::new(format, layout, Arc::new(FlatFile::open(path, header, data, slab, options)?)))
     }
 
     /// Starts a new file at `path` with the given header.

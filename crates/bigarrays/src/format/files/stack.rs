@@ -12,10 +12,10 @@ use crate::base::buffer::Order;
 use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::format::Opened;
 use crate::format::files::image::{Encoding, Face, write_png};
 use crate::format::files::pages::{PageStore, Pages};
-use crate::format::files::plain::{NewArray, PlainFormat, Target, numbered_layout, opened};
+use crate::format::files::plain::{NewArray, PlainFormat, Target, numbered_layout};
+use crate::format::traits::Opened;
 use crate::store::{in_parallel, io_error, version_of};
 
 /// Folders of slices.
@@ -104,7 +104,7 @@ pub fn open(slices: Vec<PathBuf>) -> Result<Opened> {
     let domain = Domain::from_shape(&shape)?;
     let array = NewArray { dtype: face.dtype, domain, dimension_names: names, resolution: None };
     let stack = Stack { slices, encoding, face, is_new: false };
-    Ok(opened("stack", layout(array)?, Arc::new(PageStore::new(stack))))
+    Ok(Opened::new("stack", layout(array)?, Arc::new(PageStore::new(stack))))
 }
 
 /// Starts a stack of PNGs, `folder/PREFIX00000.png` and so on, with as many digits as it takes. Each

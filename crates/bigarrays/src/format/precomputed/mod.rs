@@ -9,7 +9,10 @@ use std::sync::Arc;
 use info::{Info, ScaleInfo, with_channels};
 
 use super::place::{self, Documents, OwnKeys, check_new_key, expect_no_chunks};
-use super::{Abilities, CreateSpec, Format, FormatOptions, NewSharding, Opened, ScaleSelector, store_at};
+use super::probe::Probe;
+use super::scale::ScaleSelector;
+use super::spec::{CreateSpec, NewSharding};
+use super::traits::{Abilities, Create, Format, FormatOptions, Opened};
 use crate::base::buffer::Order;
 use crate::base::domain::{Dims, Domain};
 use crate::base::dtype::{DataType, FillValue};
@@ -73,33 +76,45 @@ impl Format for Precomputed {
         Abilities { reads: true, writes: true }
     }
 
-    fn open(&self, url: &str, options: &FormatOptions) -> Result<Option<Opened>> {
-        let store = layer_store(url, options)?;
-        let Some(bytes) = store.read_metadata(INFO)? else { return Ok(None) };
-        let info = Info::parse(&bytes).map_err(|error| error.at(store.location(INFO)))?;
+    fn schemes(&self) -> &'static [&'static str] {
+        &["precomputed", "neuroglancer-precomputed"]
+    }
+
+    fn documents(&self) -> &'static [&'static str] {
+        &[INFO]
+    }
+
+    fn order(&self) -> Order {
+        Order::Fortran
+    }
+
+    fn open(&self, probe: &Probe, options: &FormatOptions) -> Result<Option<Opened>> {
+        let Some(info) = read_info(probe)? else { return Ok(None) };
+        let store = probe.store();
         let position = options.scale.find(&info.describe()?)?;
         let named = |error: Error| match error.kind() {
             // What is stored is at fault, not who opens it.
             ErrorKind::InvalidArgument => Error::metadata(format!("scales[{position}]: {error}")),
             _ => error,
         };
-        let opened = opened(&info, position, &*store, options);
+        let opened = opened(&info, position, &**store, options);
         opened.map(Some).map_err(|error| named(error).at(store.location(INFO)))
     }
 
-    fn creates(&self) -> bool {
-        true
+    fn creates(&self) -> Option<&dyn Create> {
+        Some(self)
     }
+}
 
-    fn create(&self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
-        let store = layer_store(url, options)?;
+impl Create for Precomputed {
+    fn create(&self, store: &Arc<dyn Store>, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
         let options = &with_compression(spec, options);
         let labels = spec.labels.unwrap_or_else(|| is_label_encoding(spec.encoding.as_deref()));
         let scale = new_scale(spec, options)?;
         let info = Info::new(labels, spec.dtype, channels(&spec.domain)?, &scale)?;
-        let opened = opened(&info, 0, &*store, options)?;
-        expect_empty(&*store, &scale)?;
-        change_info(&*store, |old| match old {
+        let opened = opened(&info, 0, &**store, options)?;
+        expect_empty(&**store, &scale)?;
+        change_info(&**store, |old| match old {
             Some(_) => {
                 Err(Error::new(ErrorKind::AlreadyExists, "there is a layer here; add a scale or remove it"))
             }
@@ -108,14 +123,12 @@ impl Format for Precomputed {
         Ok(opened)
     }
 
-    fn like(&self, url: &str, options: &FormatOptions) -> Result<Option<CreateSpec>> {
-        let store = layer_store(url, options)?;
-        let Some(bytes) = store.read_metadata(INFO)? else { return Ok(None) };
-        let info = Info::parse(&bytes).map_err(|error| error.at(store.location(INFO)))?;
+    fn like(&self, probe: &Probe, options: &FormatOptions) -> Result<Option<CreateSpec>> {
+        let Some(info) = read_info(probe)? else { return Ok(None) };
         let position = options.scale.find(&info.describe()?)?;
         let scale = &info.scales[position];
         Ok(Some(CreateSpec {
-            compression: stored_compression(&opened(&info, position, &*store, options)?)?,
+            compression: stored_compression(&opened(&info, position, &**probe.store(), options)?)?,
             chunk: scale.chunk_sizes.first().map(|chunk| chunk.to_vec()),
             encoding: Some(scale.encoding.clone()),
             level: scale.jpeg_quality.or(scale.png_level),
@@ -154,16 +167,16 @@ impl Format for Precomputed {
         }
     }
 
-    fn order(&self) -> Order {
-        Order::Fortran
-    }
-
-    fn add_scale(&self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
-        let store = layer_store(url, options)?;
+    fn add_scale(
+        &self,
+        store: &Arc<dyn Store>,
+        spec: &CreateSpec,
+        options: &FormatOptions,
+    ) -> Result<Opened> {
         let options = &with_compression(spec, options);
         let scale = new_scale(spec, options)?;
-        expect_empty(&*store, &scale)?;
-        let added = change_info(&*store, |old| {
+        expect_empty(&**store, &scale)?;
+        let added = change_info(&**store, |old| {
             let mut info = old.ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no layer here"))?;
             if info.dtype != spec.dtype || info.channels != channels(&spec.domain)? {
                 let (dtype, count) = (info.dtype, info.channels);
@@ -172,21 +185,20 @@ impl Format for Precomputed {
                 )));
             }
             let at = info.insert(scale.clone())?;
-            opened(&info, at, &*store, options)?;
+            opened(&info, at, &**store, options)?;
             Ok(Some(info))
         })?;
         let info = added.ok_or_else(|| Error::new(ErrorKind::Storage, "the scale was not added"))?;
         let position = ScaleSelector::Key(scale.key).find(&info.describe()?)?;
-        opened(&info, position, &*store, options)
+        opened(&info, position, &**store, options)
     }
 
-    fn remove(&self, url: &str, scale: Option<&ScaleSelector>, options: &FormatOptions) -> Result<()> {
-        let store = layer_store(url, options)?;
+    fn remove(&self, store: &Arc<dyn Store>, scale: Option<&ScaleSelector>) -> Result<()> {
         if scale.is_none() && store.exists(INFO)? && store.unlink()? {
             return Ok(());
         }
         let mut removed: std::sync::Mutex<Vec<ScaleInfo>> = std::sync::Mutex::default();
-        change_info(&*store, |old| {
+        change_info(&**store, |old| {
             let mut info = old.ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no layer here"))?;
             let mut taken = removed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             let Some(selector) = scale else {
@@ -201,7 +213,7 @@ impl Format for Precomputed {
             Ok(Some(info))
         })?;
         let removed = removed.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
-        removed.iter().try_for_each(|scale| remove_chunks(&*store, scale))?;
+        removed.iter().try_for_each(|scale| remove_chunks(&**store, scale))?;
         if scale.is_none() {
             store.tidy();
         }
@@ -209,9 +221,10 @@ impl Format for Precomputed {
     }
 }
 
-/// The store at `url`, which may have the prefix `precomputed://` of other tools.
-fn layer_store(url: &str, options: &FormatOptions) -> Result<Arc<dyn Store>> {
-    store_at(url.strip_prefix("precomputed://").unwrap_or(url), options)
+/// The `info` of a layer, if there is one.
+fn read_info(probe: &Probe) -> Result<Option<Info>> {
+    let Some(bytes) = probe.bytes(INFO)? else { return Ok(None) };
+    Info::parse(&bytes).map(Some).map_err(|error| error.at(probe.store().location(INFO)))
 }
 
 /// The options with the compression of `spec`, if they name none.
@@ -460,12 +473,10 @@ fn opened(info: &Info, position: usize, store: &dyn Store, options: &FormatOptio
         chunks = Arc::new(ShardedStore::new(chunks, spec, Arc::new(MortonKeys::new(&layout.grid, spec)?))?);
     }
     Ok(Opened {
-        format: Precomputed.name(),
-        layout,
         copies: layouts.collect(),
-        store: chunks,
         scales: info.describe()?,
         scale: position,
+        ..Opened::new(Precomputed.name(), layout, chunks)
     })
 }
 
@@ -540,7 +551,7 @@ mod tests {
             array.unwrap().write(&[0; 3], ndarray::Array3::<u8>::ones((4, 4, 4)).view()).unwrap();
         }
         let remove = |scale: Option<&ScaleSelector>| {
-            Precomputed.remove(url, scale, &FormatOptions::default()).unwrap();
+            Precomputed.remove(&crate::store::open(url, &Default::default()).unwrap(), scale).unwrap();
         };
         remove(Some(&0.into()));
         assert!(!layer.join("fine/er").exists() && layer.join("fine/st/.bigarrays.lock").exists());

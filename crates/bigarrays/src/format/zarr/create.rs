@@ -6,10 +6,10 @@ use super::chain::CodecSpec;
 use super::fill;
 use super::keys::Keys;
 use super::meta::Meta;
-use super::shards::SHARDING;
 use crate::base::domain::Domain;
 use crate::base::error::{Error, Result};
 use crate::chunk::curve::ChunkOrder;
+use crate::format::compression::SHARDING;
 use crate::format::member::naturals;
 use crate::format::{CreateSpec, NewSharding};
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::chain::{self, Chain, CodecSpec};
 use super::keys::Keys;
-use super::shards::{Level, SHARDING};
+use super::shards::Level;
 use crate::base::domain::{Dims, Domain};
 use crate::base::dtype::{DataType, FillValue};
 use crate::base::error::{Error, ErrorKind, Result};
@@ -14,7 +14,8 @@ use crate::chunk::codec::ContentEncoding;
 use crate::chunk::curve::ChunkOrder;
 use crate::chunk::grid::{ChunkGrid, EdgeChunks};
 use crate::chunk::layout::{KeyEncoding, Layout, Sharding};
-use crate::format::Opened;
+use crate::format::compression::SHARDING;
+use crate::format::traits::Opened;
 use crate::store::Store;
 use crate::store::encoded::EncodedStore;
 use crate::store::shard::zarr::{GridKeys, PlaceKeys, ShardGrid, ShardedStore};
@@ -62,7 +63,7 @@ impl Meta {
             _ => error,
         };
         let (layout, store) = self.layout(store).map_err(named)?;
-        Ok(Opened { format, layout, copies: Vec::new(), store, scales: Vec::new(), scale: 0 })
+        Ok(Opened::new(format, layout, store))
     }
 
     fn layout(&self, store: Arc<dyn Store>) -> Result<(Layout, Arc<dyn Store>)> {

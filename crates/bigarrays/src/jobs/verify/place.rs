@@ -101,7 +101,7 @@ impl Place<'_> {
 
     /// Reports what the metadata of a layer have that its format forbids.
     fn forbidden(&self, url: &str, report: &mut Report) -> Result<()> {
-        let found = format::problems(url, self.open.format_options())?;
+        let found = format::problems(url.into(), self.open.format_options())?;
         if !found.is_empty() {
             let mut of_layer = ArrayReport::unopened(url);
             found.into_iter().for_each(|problem| {

@@ -41,6 +41,19 @@ pub(super) struct Fetched {
 }
 
 impl Fetched {
+    /// The answer of a store that gives none, and why.
+    pub(super) fn refused(reason: &Error) -> Self {
+        Self {
+            bytes: reason.to_string().into_bytes(),
+            encoding: ContentEncoding::Identity,
+            extent: Extent::Refused,
+            version: None,
+            generation: None,
+            attributes: Attributes::new(),
+            _memory: None,
+        }
+    }
+
     pub(super) fn blob(&self) -> Blob<'_> {
         Blob {
             bytes: &self.bytes,

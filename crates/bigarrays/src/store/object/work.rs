@@ -110,7 +110,12 @@ impl Work {
             budget,
             explain: &explain,
         };
-        fetch.run().await.map_err(|error| error.during("reading").at(self.location(&request.key)))
+        match fetch.run().await.map_err(|error| error.during("reading").at(self.location(&request.key))) {
+            Err(error) if request.probe && error.kind() == ErrorKind::PermissionDenied => {
+                Ok(Some(Fetched::refused(&error)))
+            }
+            fetched => fetched,
+        }
     }
 
     pub(super) async fn update(&self, index: usize, request: &Update, events: &Sender<Event>) -> Result<()> {
