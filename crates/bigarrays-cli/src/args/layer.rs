@@ -67,16 +67,16 @@ impl LayerArgs {
     /// A layer of `dtype` over `domain`, stored as the options say.
     pub(crate) fn spec(&self, dtype: DataType, domain: Domain) -> CreateSpec {
         CreateSpec {
-            chunk: self.chunk_shape.clone().map(|chunk| chunk.0),
+            chunk_shape: self.chunk_shape.clone().map(|chunk| chunk.0),
             encoding: self.encoding.clone(),
             level: self.level,
             codecs: self.codecs.clone(),
-            block: self.block_shape,
+            block_shape: self.block_shape,
             resolution: self.resolution.clone().map(|sizes| sizes.0),
             labels: self.labels.then_some(true),
             key: self.key.clone(),
             sharding: self.sharding.unwrap_or_default(),
-            shard: self.shard_shape.clone().map(|shard| shard.0),
+            shard_shape: self.shard_shape.clone().map(|shard| shard.0),
             shard_order: self.shard_order,
             ..CreateSpec::new(dtype, domain)
         }

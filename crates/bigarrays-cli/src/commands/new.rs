@@ -56,8 +56,8 @@ impl New {
         let is_permuted = mapped.axes.0.iter().ne(axes.0.iter().filter(|name| mapped.axes.0.contains(name)));
         let like = CreateSpec {
             domain: place(&mapped, &new, to)?,
-            chunk: like.chunk.clone().map(along),
-            shard: like.shard.clone().map(along),
+            chunk_shape: like.chunk_shape.clone().map(along),
+            shard_shape: like.shard_shape.clone().map(along),
             codecs: like.codecs.clone().filter(|codecs| !is_permuted || is_free(codecs)),
             resolution: mapped.nanometres().map(|sizes| mapped.along(&sizes, &new, &1.0)),
             dimension_names: Some(new.0.clone()),

@@ -81,7 +81,7 @@ pub(crate) fn run(args: &VerifyArgs, session: &Session) -> anyhow::Result<()> {
     let options = VerifyOptions {
         memory: args.job.options().memory,
         part: args.part.as_ref(),
-        missing_is_problem: args.missing,
+        missing: args.missing,
         cancel: Some(interrupt::watch()?),
         progress: Some(&tell),
     };

@@ -150,18 +150,18 @@ fn described(
     let (sharding, shard) = (new_sharding(&given)?, given.take("shard_shape")?);
     let shard_order: Option<String> = given.take("shard_order")?;
     let spec = CreateSpec {
-        chunk: given.take("chunk_shape")?,
+        chunk_shape: given.take("chunk_shape")?,
         encoding: given.take("encoding")?,
         level: given.take("level")?,
-        block: given.take("block_shape")?,
+        block_shape: given.take("block_shape")?,
         resolution: given.take("resolution")?,
         labels: given.take("labels")?,
         key: given.take("key")?,
         sharding,
-        shard,
+        shard_shape: shard,
         shard_order: shard_order.as_deref().map(str::parse).transpose().or_raise(py)?,
         dimension_names: given.take("dimension_names")?,
-        fill: given.take::<Bound<'_, PyAny>>("fill_value")?.as_ref().map(to_json).transpose()?,
+        fill_value: given.take::<Bound<'_, PyAny>>("fill_value")?.as_ref().map(to_json).transpose()?,
         codecs: given.take::<Bound<'_, PyAny>>("codecs")?.as_ref().map(to_json).transpose()?,
         chunk_keys: given.take("chunk_keys")?,
         attributes: given.take::<Bound<'_, PyAny>>("attributes")?.as_ref().map(to_object).transpose()?,
@@ -177,8 +177,10 @@ fn described(
     }
     given.finish(function)?;
     // Whoever says that there is to be none is not to get that of another.
-    let spec =
-        CreateSpec { compression: spec.compression.filter(|_| opening.content_encoding.is_none()), ..spec };
+    let spec = CreateSpec {
+        content_encoding: spec.content_encoding.filter(|_| opening.content_encoding.is_none()),
+        ..spec
+    };
     Ok((to_url(py, path_or_url)?, spec, opening))
 }
 

@@ -76,7 +76,7 @@ impl Opening<'_> {
             descr: descr_of(dtype)?,
             shape: shape.iter().map(|length| length.unwrap_or(0)).collect(),
             order,
-            room: self.reserve,
+            reserve: self.reserve,
             overwrite: self.mode == "w",
         })
     }

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
-use bigarrays::jobs::{Cast, Journal, Overflow, Rounding};
+use bigarrays::jobs::{Cast, Journal, OutOfRange, Rounding};
 use bigarrays::{Cancel, Progress};
 use bigarrays::{CopyOptions, Error, ErrorKind};
 use pyo3::prelude::*;
@@ -140,10 +140,10 @@ fn to_cast(py: Python<'_>, rounding: Option<&str>, out_of_range: Option<&str>) -
         Some(other) => return unknown("rounding", other, "nearest, floor, ceil and zero"),
     };
     let overflow = match out_of_range {
-        None | Some("refuse") => Overflow::Refuse,
-        Some("clip") => Overflow::Clip,
-        Some("wrap") => Overflow::Wrap,
+        None | Some("refuse") => OutOfRange::Refuse,
+        Some("clip") => OutOfRange::Clip,
+        Some("wrap") => OutOfRange::Wrap,
         Some(other) => return unknown("out_of_range", other, "refuse, clip and wrap"),
     };
-    Ok(Some(Cast { rounding, overflow }))
+    Ok(Some(Cast { rounding, out_of_range: overflow }))
 }

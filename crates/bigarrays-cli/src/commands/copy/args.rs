@@ -1,7 +1,7 @@
 //! The options of `copy`.
 
 use bigarrays::format::ScaleSelector;
-use bigarrays::jobs::{Cast, Overflow, Rounding};
+use bigarrays::jobs::{Cast, OutOfRange, Rounding};
 use bigarrays::{Array, DataType, Domain, Error, Result};
 use clap::{Args, ValueEnum};
 
@@ -163,11 +163,11 @@ impl What {
             RoundingArg::Zero => Rounding::Zero,
         };
         let overflow = match self.out_of_range {
-            OverflowArg::Refuse => Overflow::Refuse,
-            OverflowArg::Clip => Overflow::Clip,
-            OverflowArg::Wrap => Overflow::Wrap,
+            OverflowArg::Refuse => OutOfRange::Refuse,
+            OverflowArg::Clip => OutOfRange::Clip,
+            OverflowArg::Wrap => OutOfRange::Wrap,
         };
         let is_meant = self.dtype == Some(target.dtype()) && source.dtype() != target.dtype();
-        is_meant.then_some(Cast { rounding, overflow })
+        is_meant.then_some(Cast { rounding, out_of_range: overflow })
     }
 }

@@ -93,10 +93,10 @@ impl Copier<'_> {
         let mut like = self.session.open().scale(selector.clone()).like(&self.args.source)?;
         if let Some(dtype) = what.dtype.filter(|dtype| *dtype != like.dtype) {
             // The others are of the type.
-            like = CreateSpec { fill: None, codecs: None, dtype, ..like };
+            like = CreateSpec { fill_value: None, codecs: None, dtype, ..like };
         }
         // Whoever says that there is to be none is not to get that of the source.
-        like.compression = like.compression.filter(|_| what.write.content_encoding.is_none());
+        like.content_encoding = like.content_encoding.filter(|_| what.write.content_encoding.is_none());
         let to = what.to.as_ref().map(|to| to.0.as_slice());
         let is_between = like.axes.iter().flatten().any(|axis| axis.offset != 0.0);
         let new = New::plan(&what.new, &source.cut(&part)?, &axes, like, &what.layer, to)?;
