@@ -52,7 +52,7 @@ pub(crate) fn of_rust(files: &[String]) -> BTreeSet<String> {
 fn is_setter(method: &syn::ImplItemFn) -> bool {
     let takes_itself = matches!(
         method.sig.inputs.first(),
-        Some(syn::FnArg::Receiver(receiver)) if !matches!(*receiver.ty, syn::Type::Reference(_)) && receiver.mutability.is_some()
+        Some(syn::FnArg::Receiver(receiver)) if matches!(receiver.kind, syn::ReceiverKind::Value) && receiver.mutability.is_some()
     );
     takes_itself && matches!(method.vis, syn::Visibility::Public(_))
 }
