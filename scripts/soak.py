@@ -244,7 +244,7 @@ def main() -> int:
     parser.add_argument("--operations", type=int, default=10**9, help="of each thread, and one round only")
     parser.add_argument("--processes", type=int, default=3)
     parser.add_argument("--kills", type=int, default=10**9, help="most kills in a round")
-    parser.add_argument("--rounding", type=float, default=20.0, help="seconds between two checks of everything")
+    parser.add_argument("--round", type=float, default=20.0, help="seconds between two checks of everything")
     parser.add_argument("--directory", help="where the files are")
     parser.add_argument("--without", nargs="*", default=[], help="actions that are left out, such as scale")
     parser.add_argument("--local", action="store_true", help="no bucket")

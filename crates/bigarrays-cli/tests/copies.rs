@@ -404,12 +404,19 @@ fn counts_are_singular_and_plural() {
 #[test]
 fn options_of_long_commands_have_headings() {
     let bench = Bench::new();
-    let headings = ["What:", "New array:", "Conversion of values:", "Cache:", "Run:", "Global options:"];
-    let help = bench.ok("copy --help");
-    for heading in headings {
-        assert!(help.contains(&format!("\n{heading}\n")), "{heading} in\n{help}");
+    let commands: [(&str, &[&str]); 5] = [
+        ("copy", &["What", "New array", "Conversion of values", "Cache", "Run"]),
+        ("create", &["New array"]),
+        ("export", &["What", "File", "Cache", "Run"]),
+        ("import", &["What", "New array", "Cache", "Run"]),
+        ("verify", &["What", "Run"]),
+    ];
+    for (command, headings) in commands {
+        let help = bench.ok(&format!("{command} -h"));
+        for heading in headings.iter().chain(&["Global options"]) {
+            assert!(help.contains(&format!("\n{heading}:\n")), "{command}: {heading} in\n{help}");
+        }
+        let rest = help.split("\nOptions:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+        assert_eq!(rest.lines().count(), 1, "{command}: only the help itself has no heading, but\n{rest}");
     }
-    // Below `Options` is but the help itself.
-    let rest = help.split("\nOptions:\n").nth(1).unwrap_or_default().split("\n\n").next().unwrap_or_default();
-    assert!(rest.matches("  --").count() <= 1, "{rest}");
 }

@@ -6,6 +6,8 @@ pub(crate) const GLOBAL: &str = "Global options";
 pub(crate) const WHAT: &str = "What";
 /// What a new array is, and how it is stored.
 pub(crate) const NEW: &str = "New array";
+/// The file that is written.
+pub(crate) const FILE: &str = "File";
 /// How elements become others.
 pub(crate) const CONVERSION: &str = "Conversion of values";
 /// What is kept of chunks that are read from behind a network.

@@ -13,12 +13,12 @@ use crate::args::values;
 #[derive(Debug, Args)]
 pub(crate) struct StoreArgs {
     // Not parsed by clap, which would repeat what may be a secret.
-    /// Tell a store behind a network something, as endpoint=http://host:9000 or anonymous=true; may be
-    /// given several times. Secrets are better set in the environment, where others do not see them
+    /// Option of a store behind a network, such as endpoint=http://host:9000 or anonymous=true; may be given several
+    /// times. Secrets are better set in the environment, where others do not see them
     #[arg(long, global = true, value_name = "KEY=VALUE", help_heading = GLOBAL)]
     storage_option: Vec<String>,
 
-    /// Do without locks and conditional writes: nobody else writes meanwhile
+    /// Write without locks and conditional requests; only if nobody else writes meanwhile
     #[arg(long, global = true, help_heading = GLOBAL)]
     no_lock: bool,
 

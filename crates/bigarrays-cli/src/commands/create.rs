@@ -51,7 +51,7 @@ pub(crate) struct CreateArgs {
     layer: LayerArgs,
 
     /// Add a scale to the layer at URL, of its type and channels, rather than make a layer
-    #[arg(long, conflicts_with_all = ["dtype", "channels", "labels"])]
+    #[arg(long, help_heading = NEW, conflicts_with_all = ["dtype", "channels", "labels"])]
     add_scale: bool,
 }
 

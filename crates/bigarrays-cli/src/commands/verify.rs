@@ -9,6 +9,7 @@ use bigarrays::format::ScaleSelector;
 use bigarrays::jobs::{Against, VerifyOptions, verify_at};
 use clap::Args;
 
+use crate::args::heading::{RUN, WHAT};
 use crate::args::{JobArgs, values};
 use crate::interrupt;
 use crate::output::{Meter, ProblemsFound, pretty, results};
@@ -16,8 +17,8 @@ use crate::session::Session;
 
 /// Verify that what is stored is whole, or that two arrays hold the same
 ///
-/// Reads and decodes every chunk that is stored, checks the indexes of shards and of names, and looks for what
-/// does not belong there. Changes nothing, and others may write meanwhile. Chunks that are not stored are no
+/// Reads and decodes every chunk that is stored, checks the indexes of shards and of names, and looks for files that
+/// do not belong there. Changes nothing, and others may write meanwhile. Chunks that are not stored are no
 /// problem unless --missing is given. What dead writers left, and files that are not of the array, are noted
 /// and no problem either. Uploads to a bucket that were never completed are not seen.
 #[derive(Debug, Args)]
@@ -26,30 +27,30 @@ pub(crate) struct VerifyArgs {
     /// Path or URL of an array, a layer with all its scales, or a group with all its arrays
     url: String,
 
-    /// Compare with this array, layer or group too, voxel by voxel; formats, chunks and types may differ
-    #[arg(long, value_name = "OTHER")]
+    /// Also compare with this array, layer or group, element by element; formats, chunks and types may differ
+    #[arg(long, help_heading = WHAT, value_name = "OTHER")]
     against: Option<String>,
 
     /// Only this scale: its position from 0, its key, its resolution as x,y,z, or `all` [default: all, or the
     /// first with --box]
-    #[arg(long, value_name = "SCALE", value_parser = scale)]
+    #[arg(long, help_heading = WHAT, value_name = "SCALE", value_parser = scale)]
     scale: Option<Scales>,
 
     /// The scale of OTHER [default: the same, or the first where there are not as many]
-    #[arg(long, value_name = "SCALE", value_parser = values::scale, requires = "against")]
+    #[arg(long, help_heading = WHAT, value_name = "SCALE", value_parser = values::scale, requires = "against")]
     against_scale: Option<ScaleSelector>,
 
     /// Only the chunks that this box touches, in voxels, in the order of the axes, half-open; bounds may be
     /// negative
-    #[arg(long = "box", value_name = "X0:X1,Y0:Y1,Z0:Z1", allow_hyphen_values = true)]
+    #[arg(long = "box", help_heading = WHAT, value_name = "X0:X1,Y0:Y1,Z0:Z1", allow_hyphen_values = true)]
     part: Option<Domain>,
 
     /// Chunks that are not stored are problems
-    #[arg(long)]
+    #[arg(long, help_heading = WHAT)]
     missing: bool,
 
     /// Print JSON
-    #[arg(long)]
+    #[arg(long, help_heading = RUN)]
     json: bool,
 
     #[command(flatten)]

@@ -11,12 +11,11 @@ use crate::args::{Axes, CacheArgs, JobArgs, LayerArgs, NewArgs, WriteArgs, axes}
 
 /// Copy a box of one array into another, of whatever formats
 ///
-/// Axes are matched by their names: a .npy file's z,y,x go to a layer's x,y,z. A box that reaches outside
-/// SRC gives zeros there. Where chunks of both are cut and encoded alike, they move as they are stored: jpeg
-/// is not encoded again, and nobody looks whether they are whole, unless --check is given. A copy that was
-/// stopped or killed is taken up by the same command, which skips what is done and is still as it was left, of
-/// chunks of SRC that have not changed since (what others change in a .npy file through a mapping may not be
-/// seen).
+/// Axes are matched by their names: a .npy file's z,y,x go to a layer's x,y,z. A box that reaches outside SRC has
+/// the fill value there. Where chunks of both are cut and encoded alike, they move as they are stored: jpeg is not
+/// encoded again, and damaged chunks are copied, unless --check is given. A copy that was stopped or killed is
+/// resumed by the same command, which skips blocks that are done if neither they nor their source have changed
+/// since (changes that others make in a .npy file through a mapping may go unnoticed).
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct CopyArgs {
@@ -53,8 +52,8 @@ pub(crate) struct CopyArgs {
 /// What is copied, and to what: all that the outcome depends on.
 #[derive(Clone, Debug, Args)]
 pub(super) struct What {
-    /// The box of SRC in voxels, in the order of its axes, half-open; bounds may be negative; those of the
-    /// first of several scales [default: all]
+    /// The box of SRC to be copied, in the order of its axes, half-open; bounds may be negative, and are those of the
+    /// first scale if there are several [default: all]
     #[arg(long = "box", help_heading = WHAT, value_name = "X0:X1,Y0:Y1,Z0:Z1", allow_hyphen_values = true)]
     pub(super) part: Option<Domain>,
 
@@ -94,7 +93,7 @@ pub(super) struct What {
     #[arg(long, help_heading = CONVERSION, value_enum, default_value = "nearest", value_name = "HOW")]
     rounding: RoundingArg,
 
-    /// What becomes of elements that the type of DST does not reach
+    /// What becomes of elements that are out of the range of the type of DST
     #[arg(long, help_heading = CONVERSION, value_enum, default_value = "refuse", value_name = "HOW")]
     out_of_range: OverflowArg,
 
@@ -109,7 +108,9 @@ pub(super) struct What {
 pub(super) enum RoundingArg {
     /// To the nearest; of two, to the even one
     Nearest,
+    /// Downwards
     Floor,
+    /// Upwards
     Ceil,
     /// Towards zero
     Zero,

@@ -8,6 +8,7 @@ use bigarrays::format::ScaleSelector;
 use bigarrays::{Array, ArrayOptions, Domain};
 use clap::Args;
 
+use crate::args::heading::{FILE, WHAT};
 use crate::args::{Axes, CacheArgs, JobArgs, axes, values};
 use crate::commands::export::kind::Kind;
 use crate::commands::mapped::{arrange, whole_channels};
@@ -30,23 +31,23 @@ pub(crate) struct ExportArgs {
     out: PathBuf,
 
     /// The box in voxels, half-open; bounds may be negative [default: all]
-    #[arg(long = "box", value_name = "X0:X1,Y0:Y1,Z0:Z1", allow_hyphen_values = true)]
+    #[arg(long = "box", help_heading = WHAT, value_name = "X0:X1,Y0:Y1,Z0:Z1", allow_hyphen_values = true)]
     part: Option<Domain>,
 
     /// The scale: its position from 0, its key, or its resolution as x,y,z
-    #[arg(long, value_name = "SCALE", value_parser = values::scale, default_value = "0")]
+    #[arg(long, help_heading = WHAT, value_name = "SCALE", value_parser = values::scale, default_value = "0")]
     scale: ScaleSelector,
 
     /// The axes of the file, slowest first, as zyx, or with commas; C order [default: as said above]
-    #[arg(long, value_name = "NAMES", value_parser = axes::parse)]
+    #[arg(long, help_heading = FILE, value_name = "NAMES", value_parser = axes::parse)]
     transpose: Option<Axes>,
 
     /// The kind of file, where the name of OUT does not say it
-    #[arg(long, value_enum, value_name = "KIND")]
+    #[arg(long, help_heading = FILE, value_enum, value_name = "KIND")]
     format: Option<Kind>,
 
     /// Replace what is there
-    #[arg(long)]
+    #[arg(long, help_heading = FILE)]
     overwrite: bool,
 
     #[command(flatten)]
