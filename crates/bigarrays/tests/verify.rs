@@ -88,7 +88,7 @@ fn cases() -> Vec<Case> {
         Case {
             name: "zarr-shards",
             format: "zarr3",
-            spec: CreateSpec { shard: Some(vec![16, 8, 8]), ..codecs(json!([little(), "zstd"])) },
+            spec: CreateSpec { shard_shape: Some(vec![16, 8, 8]), ..codecs(json!([little(), "zstd"])) },
             file: "c/0/0/0",
         },
         Case { name: "ome", format: "ome-zarr", spec: spec([8; 3]), file: "0/c/1/0/0" },
@@ -317,13 +317,13 @@ fn arrays_are_compared_across_formats_orders_and_types() {
     let folder = tempfile::tempdir().unwrap();
     let arrays: Vec<Array> = cases().iter().map(|case| create(&folder, case)).collect();
     // An image whose axes are z,y,x.
-    for other in arrays.iter().filter(|array| array.dimension_names()[0] != "z") {
+    for other in arrays.iter().filter(|array| array.axis_names()[0] != "z") {
         let comparison = compare(&arrays[0], other, &VerifyOptions::default()).unwrap();
         assert!(comparison.is_equal() && comparison.elements == 20 * 9 * 7, "{comparison}");
     }
     // The same in z,y,x, of another type, and starting elsewhere.
     let mut spec = CreateSpec::new(DataType::F32, "0:7,0:9,0:20".parse().unwrap());
-    spec.dimension_names = Some(["z", "y", "x"].map(str::to_owned).to_vec());
+    spec.dimension_names = Some(["z", "y", "x"].map(|name| Some(name.to_owned())).to_vec());
     spec.chunk_shape = Some(vec![3, 4, 20]);
     let reversed = OpenOptions::new().format("zarr3").create(&url(&folder, "zyx"), &spec).unwrap();
     let values = volume().mapv(f32::from).reversed_axes();

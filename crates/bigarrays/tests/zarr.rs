@@ -32,13 +32,13 @@ fn arrays_of_both_versions_come_back() {
             let mut spec = spec(DataType::U8, &[7, 5], &[3, 4]);
             spec.codecs = Some(codecs.clone());
             spec.fill_value = Some(json!(9));
-            spec.dimension_names = Some(vec!["y".into(), "x".into()]);
+            spec.dimension_names = Some(vec![Some("y".into()), Some("x".into())]);
             let array = create(&name, format, &spec).unwrap();
             assert!(create(&name, format, &spec).unwrap_err().to_string().contains("remove it first"));
             let data = ndarray::Array2::from_shape_fn((4, 5), |(y, x)| (10 * y + x) as u8);
             array.write(&[1, 0], data.view()).unwrap();
             let again = OpenOptions::new().open(&format!("memory://zarr-{name}")).unwrap();
-            assert_eq!((again.format(), &again.dimension_names()[..]), (format, &["y", "x"][..]));
+            assert_eq!((again.format(), &again.dimension_names()[..]), (format, &[Some("y"), Some("x")][..]));
             let order = if k == 1 { Order::Fortran } else { Order::C };
             assert_eq!(again.layout().order, order);
             let read = again.read::<u8>(again.domain()).unwrap();
@@ -264,7 +264,7 @@ fn images_of_several_scales() {
         let url = format!("memory://zarr-image-{format}");
         let new = |domain: &str, size: f64| CreateSpec {
             resolution: Some(vec![40.0, size, size]),
-            dimension_names: Some(["c", "z", "y", "x"].map(str::to_owned).to_vec()),
+            dimension_names: Some(["c", "z", "y", "x"].map(|name| Some(name.to_owned())).to_vec()),
             ..CreateSpec::new(DataType::U8, domain.parse().unwrap())
         };
         let options = OpenOptions::new().format(format);
@@ -277,7 +277,7 @@ fn images_of_several_scales() {
         let coarse = OpenOptions::new().scale(vec![1.0, 40.0, 16.0, 16.0]).open(&url).unwrap();
         assert_eq!((coarse.scale(), coarse.domain().to_string().as_str()), (1, "0:2,-5:5,0:10,5:20"));
         let fine = OpenOptions::new().open(&url).unwrap();
-        assert_eq!((fine.format(), &fine.dimension_names()[..]), (format, &["c", "z", "y", "x"][..]));
+        assert_eq!((fine.format(), &fine.axis_names()[..]), (format, &["c", "z", "y", "x"][..]));
         assert_eq!(fine.domain().to_string(), "0:2,-5:5,0:20,10:40");
         assert_eq!(fine.resolution().unwrap().unit, "nm");
         assert!(fine.read::<u8>(fine.domain()).unwrap().data().iter().all(|&x| x == 1));

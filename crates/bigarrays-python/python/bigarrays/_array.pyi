@@ -87,7 +87,9 @@ class Array:
         """
 
     @property
-    def dimension_names(self) -> tuple[str, ...]:
+    def axis_names(self) -> tuple[str, ...]: ...
+    @property
+    def dimension_names(self) -> tuple[str | None, ...]:
         """Names of the axes, in their order."""
 
     @property

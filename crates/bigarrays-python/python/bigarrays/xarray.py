@@ -164,7 +164,7 @@ class _Place:
             return self.group(error, dropped)
         # The path of the array in the group that it was opened from.
         key = array.scales[array.scale].key if array.scales else ""
-        variable = self.variable(array, f"{self.url}/{key}" if key else self.url, array.dimension_names)
+        variable = self.variable(array, f"{self.url}/{key}" if key else self.url, array.axis_names)
         group = self.attributes(self.url, array.format) if key else {}
         self.coordinates = _coordinates(array, key, group)
         return _Loaded({name: variable}, group)
@@ -221,14 +221,15 @@ def _unique_dims(arrays: dict[str, Array]) -> dict[str, tuple[str, ...]]:
     """Names of axes, where those without one of their own do not clash."""
     lengths: dict[str, set[int]] = {}
     for array in arrays.values():
-        for dim, length in zip(array.dimension_names, array.shape, strict=True):
+        for dim, length in zip(array.axis_names, array.shape, strict=True):
             lengths.setdefault(dim, set()).add(length)
 
-    def named(name: str, axis: int, dim: str) -> str:
-        return f"{name}_{dim}" if dim == f"dim_{axis}" and len(lengths[dim]) > 1 else dim
+    def named(name: str, own: str | None, dim: str) -> str:
+        return f"{name}_{dim}" if own is None and len(lengths[dim]) > 1 else dim
 
     return {
-        name: tuple(named(name, axis, dim) for axis, dim in enumerate(array.dimension_names)) for name, array in arrays.items()
+        name: tuple(map(named, itertools.repeat(name), array.dimension_names, array.axis_names))
+        for name, array in arrays.items()
     }
 
 
@@ -273,10 +274,10 @@ def _coordinates(array: Array, key: str, group: dict[str, Any]) -> dict[str, Var
         size, unit = array.resolution or (1.0,) * array.ndim, array.unit or ""
         axes = [
             _Axis(size, size * origin, "" if dim == "channel" else unit)
-            for dim, size, origin in zip(array.dimension_names, size, array.origin, strict=True)
+            for dim, size, origin in zip(array.axis_names, size, array.origin, strict=True)
         ]
     coordinates = {}
-    for dim, axis, length in zip(array.dimension_names, axes, array.shape, strict=True):
+    for dim, axis, length in zip(array.axis_names, axes, array.shape, strict=True):
         values = axis.values(length)
         if values is not None:
             coordinates[dim] = Variable((dim,), values, {"units": axis.unit} if axis.unit else None)

@@ -1,11 +1,12 @@
 //! Creating arrays, and adding scales to layers.
 
+use std::ffi::CString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use bigarrays::Domain;
 use bigarrays::format::{self, CreateSpec, NewSharding, ScaleSelector};
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyTypeError, PyUserWarning};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -42,7 +43,7 @@ use crate::transfer::to_dtype;
 ///         metadata, or a text such as "preshift_bits=9,minishard_bits=6,shard_bits=11" gives the parameters.
 ///     shard_shape: Shape of a shard of Zarr, in elements along each axis, a multiple of that of a chunk.
 ///     shard_order: The order in which chunks lie in shards of Zarr: "c", "morton" or "hilbert".
-///     dimension_names: Names of the axes, where the format keeps them.
+///     dimension_names: Names of the axes, None for an axis without one, where the format keeps them.
 ///     fill_value: Value of elements that are not stored: a number, or what metadata of Zarr say for one.
 ///     codecs: Codecs as metadata of Zarr 3 list them, instead of `encoding`.
 ///     chunk_keys: How keys of chunks of Zarr are made: "default/", "default.", "v2/" or "v2.".
@@ -58,6 +59,9 @@ use crate::transfer::to_dtype;
 ///     storage_options: As for `open`.
 ///     cache: As for `open`.
 ///     validate: As for `open`.
+///
+/// Warns:
+///     UserWarning: The format does not keep something that `like` says, such as its resolution.
 ///
 /// Raises:
 ///     AlreadyExistsError: There is something at the path or URL.
@@ -198,7 +202,12 @@ fn like_of(given: &Arguments<'_>, like: &Bound<'_, PyAny>) -> PyResult<(&'static
         Some(name) => format::creator(&name).or_raise(py)?,
         None => format::same_or_default(from),
     };
-    Ok((format.name(), format.fit(CreateSpec { domain: array.domain().clone(), ..spec }, from)))
+    let (spec, lost) = format::fit(format, CreateSpec { domain: array.domain().clone(), ..spec }, from);
+    for note in lost {
+        let warning = py.get_type::<PyUserWarning>();
+        PyErr::warn(py, &warning, &CString::new(note.replace('\0', " "))?, 2)?;
+    }
+    Ok((format.name(), spec))
 }
 
 /// Whether and how an array to be created is sharded.

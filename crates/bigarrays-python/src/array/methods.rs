@@ -70,7 +70,18 @@ impl PyArray {
         self.byte_count().ok_or_else(|| invalid(py, "there are more than 2^128 bytes"))
     }
 
-    /// Names of the axes, in their order.
+    /// What the axes are called, in their order: by their names, or as is usual where metadata say none.
+    ///
+    /// Example:
+    ///     >>> a = bigarrays.create("memory://axes", shape=(4, 3), dtype="uint8", format="zarr3")
+    ///     >>> a.axis_names, a.dimension_names
+    ///     (('dim_0', 'dim_1'), (None, None))
+    #[getter]
+    fn axis_names<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, self.array.axis_names())
+    }
+
+    /// Names of the axes, in their order, as far as metadata say them; None for an axis without a name.
     #[getter]
     fn dimension_names<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         PyTuple::new(py, self.array.dimension_names())
@@ -367,7 +378,7 @@ impl PyArray {
         } else {
             axes.iter().collect()
         };
-        let names = self.array.dimension_names();
+        let names = self.array.axis_names();
         let number = |axis: &Bound<'_, PyAny>| -> PyResult<usize> {
             let Ok(name) = axis.cast::<PyString>() else {
                 let number: isize = axis.extract()?;

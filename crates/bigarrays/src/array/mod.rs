@@ -144,8 +144,14 @@ impl Array {
     }
 
     /// Names of the axes.
-    pub fn dimension_names(&self) -> Dims<&str> {
-        self.visible().map(|(stored, _)| self.stored.layout.dimension_names[stored].as_str()).collect()
+    pub fn dimension_names(&self) -> Dims<Option<&str>> {
+        self.visible().map(|(stored, _)| self.stored.layout.dimension_names[stored].as_deref()).collect()
+    }
+
+    /// What the axes are called for people, and where axes are named: by their names, or as is usual where the
+    /// metadata say none.
+    pub fn axis_names(&self) -> Dims<&str> {
+        self.visible().map(|(stored, _)| self.stored.layout.axis_names[stored].as_str()).collect()
     }
 
     /// Size of an element along each axis, where known. A step of a view multiplies it.

@@ -1,5 +1,6 @@
 //! The table of all formats.
 
+use super::spec::CreateSpec;
 use super::traits::{Create, Format};
 use super::{files, n5, ome, precomputed, zarr};
 use crate::base::error::{Error, Result};
@@ -70,6 +71,14 @@ pub fn creator(name: &str) -> Result<&'static dyn Create> {
         let known: Vec<&str> = creators().map(|format| format.name()).collect();
         Error::invalid(format!("no arrays of {name} are made here; known are {}", known.join(", ")))
     })
+}
+
+/// What `format` can hold of `spec`, which is like an array of the format `from`, and what of it is lost, each in a
+/// sentence.
+pub fn fit(format: &dyn Create, spec: CreateSpec, from: &str) -> (CreateSpec, Vec<String>) {
+    let kept = format.fit(spec.clone(), from);
+    let lost = spec.lost_in(&kept, format.name());
+    (kept, lost)
 }
 
 /// The format in which an array like one of the format `from` is made: this if it makes any.

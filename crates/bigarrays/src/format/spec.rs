@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::axis::AxisSpec;
+use super::axis::{AxisSpec, of_user};
 use super::compression::makes_shards;
 use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
@@ -29,6 +29,9 @@ pub struct CreateSpec {
     pub block_shape: Option<[u64; 3]>,
     /// Size of an element along each axis, in nanometres where the format has no other unit.
     pub resolution: Option<Vec<f64>>,
+    /// Where the first element lies in what the array is a copy of, for formats whose arrays start at zero and that
+    /// keep this beside.
+    pub origin: Option<Vec<i64>>,
     /// Whether elements are labels rather than intensities; guessed from the encoding if not given.
     pub labels: Option<bool>,
     /// Name of the scale in its layer; made from the resolution if not given. For N5, `s0` makes a group of
@@ -41,8 +44,8 @@ pub struct CreateSpec {
     /// The order in which chunks lie in shards, where the format leaves it open; C order if neither this nor
     /// the attributes say.
     pub shard_order: Option<ChunkOrder>,
-    /// Names of the axes, where the format keeps them.
-    pub dimension_names: Option<Vec<String>>,
+    /// Names of the axes, of which some may have none.
+    pub dimension_names: Option<Vec<Option<String>>>,
     /// What else images say of axes, by name; for formats that say it.
     pub axes: Option<Vec<AxisSpec>>,
     /// Value of elements that are not stored, as metadata of the format say it; zero if not given.
@@ -77,7 +80,8 @@ impl CreateSpec {
         Self {
             chunk_shape: Some(layout.grid.chunk_shape().to_vec()),
             resolution: layout.resolution.as_ref().map(|resolution| resolution.size.to_vec()),
-            dimension_names: Some(layout.dimension_names.to_vec()),
+            dimension_names: Some(layout.dimension_names.to_vec())
+                .filter(|names| names.iter().any(Option::is_some)),
             ..Self::new(layout.dtype, layout.domain().clone())
         }
     }
@@ -115,6 +119,7 @@ impl CreateSpec {
             block_shape: self.block_shape.or(like.block_shape.filter(|_| is_same_code)),
             codecs,
             resolution: self.resolution.or(like.resolution),
+            origin: self.origin.or(like.origin),
             labels: self.labels.or(like.labels),
             key: self.key.or(key),
             sharding: if says_shape { NewSharding::None } else { sharding },
@@ -130,6 +135,76 @@ impl CreateSpec {
         }
     }
 
+    /// The array at zero, which says where it was: for formats whose arrays start there.
+    #[must_use]
+    pub(super) fn at_zero(self) -> Self {
+        let Some(domain) = self.place() else { return self };
+        let is_away = domain.origin().iter().any(|&start| start != 0);
+        // A shape of a box is one of a box at zero.
+        let at_zero = Domain::from_shape(domain.shape()).unwrap_or(self.domain);
+        Self { domain: at_zero, origin: is_away.then(|| domain.origin().to_vec()), ..self }
+    }
+
+    /// The array where it was, as far as that is said: for formats whose arrays start anywhere.
+    #[must_use]
+    pub(super) fn placed(self) -> Self {
+        match self.place() {
+            Some(domain) => Self { domain, origin: None, ..self },
+            None => self,
+        }
+    }
+
+    /// The box that the array covers in what it is a copy of; `None` if there is no such box.
+    fn place(&self) -> Option<Domain> {
+        match &self.origin {
+            Some(origin) if origin.len() == self.domain.ndim() => self.domain.translate(origin).ok(),
+            Some(_) => None,
+            None => Some(self.domain.clone()),
+        }
+    }
+
+    /// What `self`, which is like another array, says and `kept`, which a format has made of it, does not: each a
+    /// sentence. How elements are stored is not meant.
+    pub(super) fn lost_in(&self, kept: &Self, format: &str) -> Vec<String> {
+        let mut lost = Vec::new();
+        let place = |spec: &Self| spec.place().map(|domain| domain.origin().to_vec());
+        if let Some(origin) = place(self).filter(|origin| place(kept).as_ref() != Some(origin)) {
+            lost.push(format!("{format} does not keep where the first element lies, at {origin:?}"));
+        }
+        if let Some(sizes) = &self.resolution
+            && kept.resolution.is_none()
+            && sizes.iter().any(|size| *size != 1.0)
+        {
+            lost.push(format!("{format} does not keep the resolution, {sizes:?} nm"));
+        }
+        if self.labels == Some(true) && kept.labels != Some(true) {
+            lost.push(format!("{format} does not keep that elements are labels"));
+        }
+        let is_zero = |fill: &Value| fill.as_f64() == Some(0.0) || *fill == Value::Bool(false);
+        if let Some(fill) =
+            self.fill_value.as_ref().filter(|fill| kept.fill_value.is_none() && !is_zero(fill))
+        {
+            lost.push(format!(
+                "{format} does not keep the fill value, {fill}; what is missing reads as zero"
+            ));
+        }
+        if self.axes.is_some() && kept.axes.is_none() && !is_of_space(self.axes.as_deref()) {
+            lost.push(format!("{format} does not keep kinds and units of axes"));
+        }
+        let kept = kept.attributes.clone().unwrap_or_default();
+        let gone = of_user(self.attributes.clone()).unwrap_or_default();
+        let gone: Vec<&String> = gone.keys().filter(|name| !kept.contains_key(*name)).collect();
+        if !gone.is_empty() {
+            lost.push(format!("{format} does not keep the attributes {gone:?}"));
+        }
+        lost
+    }
+
+    /// The names of the axes, if all have one.
+    pub(super) fn all_names(&self) -> Option<Vec<String>> {
+        self.dimension_names.as_ref()?.iter().cloned().collect()
+    }
+
     /// An array of `dtype` over `domain`, all else left to the format.
     pub fn new(dtype: DataType, domain: Domain) -> Self {
         Self {
@@ -140,6 +215,7 @@ impl CreateSpec {
             level: None,
             block_shape: None,
             resolution: None,
+            origin: None,
             labels: None,
             key: None,
             sharding: NewSharding::None,
@@ -168,8 +244,9 @@ pub(super) fn check_order(spec: &CreateSpec) -> Result<()> {
     }
 }
 
-/// The same box, at zero: for formats whose arrays start there.
-pub(super) fn at_zero(domain: Domain) -> Domain {
-    // A shape of a box is one of a box at zero.
-    Domain::from_shape(domain.shape()).unwrap_or(domain)
+/// Whether axes say no more than a resolution does.
+fn is_of_space(axes: Option<&[AxisSpec]>) -> bool {
+    axes.into_iter()
+        .flatten()
+        .all(|axis| axis.kind.as_deref().is_none_or(|kind| kind == "space" || kind == "channel"))
 }

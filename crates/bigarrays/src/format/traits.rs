@@ -92,6 +92,11 @@ pub trait Create: Format {
         true
     }
 
+    /// Whether every axis must have a name.
+    fn names_axes(&self) -> bool {
+        false
+    }
+
     /// What an empty array like the one that is there would be made of; `None` if that is not of this format.
     ///
     /// # Errors

@@ -89,12 +89,20 @@ pub struct Faults {
     pub stall_for: Duration,
     /// Added before each request is forwarded, once per request and not per connection.
     pub latency: Duration,
+    /// Whether what is missing is answered by 403, as buckets do whose contents may not be listed.
+    pub hide_missing: bool,
 }
 
 impl Default for Faults {
     /// No faults and no latency.
     fn default() -> Self {
-        Self { odds: Vec::new(), seed: 0, stall_for: Duration::from_secs(60), latency: Duration::ZERO }
+        Self {
+            odds: Vec::new(),
+            seed: 0,
+            stall_for: Duration::from_secs(60),
+            latency: Duration::ZERO,
+            hide_missing: false,
+        }
     }
 }
 
@@ -120,6 +128,12 @@ impl Faults {
     #[must_use]
     pub fn latency(self, latency: Duration) -> Self {
         Self { latency, ..self }
+    }
+
+    /// Has what is missing answered by 403, as buckets do whose contents may not be listed.
+    #[must_use]
+    pub fn hide_missing(self) -> Self {
+        Self { hide_missing: true, ..self }
     }
 
     pub(crate) fn draws(&self) -> StdRng {

@@ -123,6 +123,10 @@ async fn answer(
             return Err(io::Error::other(error));
         }
     };
+    if response.status() == StatusCode::NOT_FOUND && method.is_safe() && shared.state().faults.hide_missing {
+        let _ = response.into_body().collect().await;
+        return Ok(refusal(&shared, Fault::Status(StatusCode::FORBIDDEN), StatusCode::FORBIDDEN));
+    }
     if let Some(fault @ (Fault::Lost | Fault::LostPut)) = fault {
         let _ = response.into_body().collect().await;
         return injected(&shared, fault);

@@ -55,6 +55,9 @@ impl Copier<'_> {
                 let first = format::creator(new.format)?.first_key().map(str::to_owned);
                 new.spec.key = new.spec.key.or(first);
             }
+            for note in new.lost.iter().filter(|_| at == 0) {
+                self.session.terminal.note(format_args!("{note}"));
+            }
             let options = self.session.with(args.what.write.options());
             let target = resume::make(at, &new, url, options, &self.session.format(), journal)?;
             let target = new.mapped.place_in(&target)?;

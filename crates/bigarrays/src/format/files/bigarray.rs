@@ -94,7 +94,7 @@ pub fn open(path: &Path) -> Result<Opened> {
     let array = NewArray {
         dtype,
         domain: Domain::from_shape(&header.shape).map_err(at)?,
-        dimension_names: usual_names(&header.shape, Order::C),
+        axis_names: usual_names(&header.shape, Order::C),
         resolution: None,
     };
     Dense { array, order: Order::C, big_endian }.open("bigarray", path, header.data_offset).map_err(at)

@@ -79,7 +79,7 @@ impl Create for Npy {
         let array = NewArray {
             dtype: spec.dtype,
             domain: spec.domain.clone(),
-            dimension_names: usual_names(spec.domain.shape(), Order::C),
+            axis_names: usual_names(spec.domain.shape(), Order::C),
             resolution: None,
         };
         create(path, array, Order::C)?.finish(options.store.durable)?;
@@ -124,7 +124,7 @@ fn open_with(path: &Path, options: &StoreOptions) -> Result<Opened> {
     let array = NewArray {
         dtype,
         domain: Domain::from_shape(&header.shape).map_err(at)?,
-        dimension_names: usual_names(&header.shape, header.order),
+        axis_names: usual_names(&header.shape, header.order),
         resolution: None,
     };
     let dense = Dense { array, order: header.order, big_endian };

@@ -69,8 +69,8 @@ pub struct NewArray {
     pub dtype: DataType,
     /// The box it covers. Plain files do not keep where it starts.
     pub domain: Domain,
-    /// Names of the axes.
-    pub dimension_names: Dims<String>,
+    /// What the axes are called for people.
+    pub axis_names: Dims<String>,
     /// Size of an element along each axis, where known; kept by formats that can.
     pub resolution: Option<Resolution>,
 }
@@ -132,7 +132,7 @@ pub(crate) fn numbered_layout(
     order: Order,
     big_endian: bool,
 ) -> Result<Layout> {
-    let NewArray { dtype, domain, dimension_names, resolution } = array;
+    let NewArray { dtype, domain, axis_names, resolution } = array;
     if domain.ndim() == 0 {
         return Err(Error::unsupported("a single value without axes is not an array here"));
     }
@@ -148,7 +148,9 @@ pub(crate) fn numbered_layout(
         order,
         content_encoding: ContentEncoding::Identity,
         sharding: None,
-        dimension_names,
+        // Plain files name no axes.
+        dimension_names: Dims::from_elem(None, axis_names.len()),
+        axis_names,
         resolution,
     })
 }
@@ -329,7 +331,7 @@ pub(crate) mod tests {
         NewArray {
             dtype,
             domain: Domain::from_shape(shape).unwrap(),
-            dimension_names: usual_names(shape, Order::C),
+            axis_names: usual_names(shape, Order::C),
             resolution: None,
         }
     }

@@ -102,7 +102,7 @@ pub fn open(slices: Vec<PathBuf>) -> Result<Opened> {
     shape.extend((face.channels > 1).then_some(u64::from(face.channels)));
     let names = ["z", "y", "x", "c"][..shape.len()].iter().map(|&name| name.to_owned()).collect();
     let domain = Domain::from_shape(&shape)?;
-    let array = NewArray { dtype: face.dtype, domain, dimension_names: names, resolution: None };
+    let array = NewArray { dtype: face.dtype, domain, axis_names: names, resolution: None };
     let stack = Stack { slices, encoding, face, is_new: false };
     Ok(Opened::new("stack", layout(array)?, Arc::new(PageStore::new(stack))))
 }

@@ -13,7 +13,7 @@ use crate::base::dtype::FillValue;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::codec::{ChunkSpec, CodecPipeline, ContentEncoding};
 use crate::chunk::grid::{ChunkGrid, EdgeChunks};
-use crate::chunk::layout::{Layout, Resolution};
+use crate::chunk::layout::{Layout, Resolution, axis_names};
 use crate::format::compression;
 use crate::format::document::{self, Document};
 use crate::format::place::{Documents, OwnKeys, expect_no_chunks};
@@ -61,7 +61,10 @@ fn layout(dataset: &Dataset, resolution: Option<Resolution>) -> Result<Layout> {
     let usual = |axis: usize| {
         ["x", "y", "z"].get(axis).map_or_else(|| format!("dim_{axis}"), |&name| name.to_owned())
     };
-    let names = names.clone().unwrap_or_else(|| (0..shape.len()).map(usual).collect());
+    let names: Dims<Option<String>> = match names {
+        Some(names) => names.iter().cloned().map(Some).collect(),
+        None => Dims::from_elem(None, shape.len()),
+    };
     Ok(Layout {
         dtype: *dtype,
         fill: FillValue::zero(*dtype),
@@ -71,7 +74,8 @@ fn layout(dataset: &Dataset, resolution: Option<Resolution>) -> Result<Layout> {
         order: Order::Fortran,
         content_encoding: ContentEncoding::Identity,
         sharding: None,
-        dimension_names: names.into(),
+        axis_names: axis_names(&names, usual),
+        dimension_names: names,
         resolution,
     })
 }

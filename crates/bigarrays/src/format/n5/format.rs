@@ -12,7 +12,7 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::format::document::{self, Document};
 use crate::format::probe::Probe;
 use crate::format::scale::ScaleSelector;
-use crate::format::spec::{CreateSpec, NewSharding, at_zero};
+use crate::format::spec::{CreateSpec, NewSharding};
 use crate::format::traits::{
     Abilities, Attributes, ChangeAttributes, Create, Format, FormatOptions, Groups, Node, Opened,
 };
@@ -111,9 +111,10 @@ impl Create for N5 {
     fn fit(&self, spec: CreateSpec, from: &str) -> CreateSpec {
         let is_own = from == self.name();
         let is_known = |name: &String| is_own || attributes::ENCODINGS.contains(&name.as_str());
+        let spec = spec.at_zero();
         let encoding = spec.encoding.filter(is_known);
         CreateSpec {
-            domain: at_zero(spec.domain),
+            origin: None,
             level: spec.level.filter(|_| encoding.is_some()),
             encoding,
             block_shape: None,
@@ -244,7 +245,7 @@ mod tests {
             let data = ndarray::Array2::from_shape_fn((6, 8), |(x, y)| (100 * x + y) as i16);
             array.write(&[1, 1], data.view()).unwrap();
             let again = OpenOptions::new().open(&url).unwrap();
-            assert_eq!((again.format(), &again.dimension_names()[..]), ("n5", &["x", "y"][..]));
+            assert_eq!((again.format(), &again.axis_names()[..]), ("n5", &["x", "y"][..]));
             assert_eq!(again.read::<i16>(&"1:7,1:9".parse().unwrap()).unwrap().data(), data.into_dyn());
             assert_eq!(again.get::<i16>(&[0, 3]).unwrap(), 0);
             format::update_attributes(

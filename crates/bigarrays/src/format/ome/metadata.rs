@@ -172,8 +172,9 @@ fn placed(layout: Layout, image: &Multiscale, dataset: &Dataset) -> Result<Layou
     }
     let chunk: Dims<u64> = layout.grid.chunk_shape().into();
     let grid = ChunkGrid::new(Domain::new(&dataset.origin(), shape)?, &chunk, EdgeChunks::Padded)?;
-    let dimension_names = image.axes.iter().map(|axis| axis.name.clone()).collect();
-    Ok(Layout { grid, dimension_names, resolution: Some(image.resolution(dataset)), ..layout })
+    let axis_names: Dims<String> = image.axes.iter().map(|axis| axis.name.clone()).collect();
+    let dimension_names = axis_names.iter().cloned().map(Some).collect();
+    Ok(Layout { grid, dimension_names, axis_names, resolution: Some(image.resolution(dataset)), ..layout })
 }
 
 /// Whether an error says something of what is stored.
@@ -264,10 +265,11 @@ fn take_members(attributes: &mut Map<String, Value>, is_new: bool) -> Map<String
 
 /// The array of a scale, which itself knows neither place nor size.
 fn array_spec(spec: &CreateSpec, image: &Multiscale) -> Result<CreateSpec> {
-    let names = image.axes.iter().map(|axis| axis.name.clone()).collect();
+    let names = image.axes.iter().map(|axis| Some(axis.name.clone())).collect();
     Ok(CreateSpec {
         domain: Domain::from_shape(spec.domain.shape())?,
         resolution: None,
+        origin: None,
         labels: None,
         key: None,
         attributes: None,
@@ -321,6 +323,10 @@ impl Format for OmeZarr {
 }
 
 impl Create for OmeZarr {
+    fn names_axes(&self) -> bool {
+        true
+    }
+
     fn create(&self, store: &Arc<dyn Store>, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
         let mut image = Multiscale::new(spec)?;
         let path = spec.key.clone().unwrap_or_else(|| "0".to_owned());
@@ -380,7 +386,7 @@ impl Create for OmeZarr {
     fn fit(&self, spec: CreateSpec, from: &str) -> CreateSpec {
         let is_own = from == self.name() || from == self.zarr.name();
         let key = spec.key.clone().filter(|_| from == self.name());
-        let spec = self.zarr.fit_array(spec, is_own);
+        let spec = self.zarr.fit_array(spec.placed(), is_own);
         let is_image = [OME_V3.name(), OME_V2.name()].contains(&from);
         let attributes = if is_image { spec.attributes } else { axis::of_user(spec.attributes) };
         CreateSpec { key, attributes, ..spec }

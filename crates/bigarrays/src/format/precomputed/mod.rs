@@ -146,6 +146,7 @@ impl Create for Precomputed {
         if from == self.name() {
             return spec;
         }
+        let spec = spec.placed();
         let is_known = |name: &String| ENCODINGS.contains(&name.as_str());
         let is_sharded = spec.shard_shape.is_some() || spec.sharding != NewSharding::None;
         CreateSpec {
@@ -489,6 +490,7 @@ fn layout(info: &Info, scale: &ScaleInfo, chunk: &[u64; 3], options: &FormatOpti
         shape: grid.chunk_shape().iter().map(|&n| n as usize).collect(),
     })?;
     let names: Dims<String> = ["x", "y", "z"].map(str::to_owned).as_slice().into();
+    let axis_names = with_channels(names, info.channels, "channel".to_owned());
     let morton = scale.sharding.map(|spec| MortonKeys::new(&grid, spec)).transpose()?;
     let sharding = morton.as_ref().map(|keys| Sharding {
         description: format!("{TYPE}: {}", keys.spec()),
@@ -503,7 +505,8 @@ fn layout(info: &Info, scale: &ScaleInfo, chunk: &[u64; 3], options: &FormatOpti
         order: Order::Fortran,
         content_encoding: scale.sharding.map_or(options.content_encoding, |spec| spec.data_encoding),
         sharding,
-        dimension_names: with_channels(names, info.channels, "channel".to_owned()),
+        dimension_names: axis_names.iter().cloned().map(Some).collect(),
+        axis_names,
         resolution: Some(scale.resolution(info.channels)),
     })
 }

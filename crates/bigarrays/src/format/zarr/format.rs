@@ -12,7 +12,7 @@ use crate::format::axis;
 use crate::format::document::{self, Document};
 use crate::format::probe::Probe;
 use crate::format::scale::ScaleSelector;
-use crate::format::spec::{CreateSpec, at_zero};
+use crate::format::spec::CreateSpec;
 use crate::format::traits::{
     Abilities, Attributes, ChangeAttributes, Create, Format, FormatOptions, Groups, Node, Opened,
 };
@@ -103,12 +103,11 @@ impl Create for Zarr {
 
     fn fit(&self, spec: CreateSpec, from: &str) -> CreateSpec {
         let is_own = from == self.name() || from == self.image_name();
-        let spec = self.fit_array(spec, is_own);
+        let spec = self.fit_array(spec.at_zero(), is_own);
         CreateSpec {
-            domain: at_zero(spec.domain),
             labels: None,
             key: None,
-            resolution: None,
+            resolution: spec.resolution.clone().filter(|sizes| sizes.len() == spec.domain.ndim()),
             axes: None,
             attributes: match from == self.name() {
                 true => spec.attributes,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::attribute::Own;
 use super::chain::{self, Chain, CodecSpec};
 use super::keys::Keys;
 use super::shards::Level;
@@ -13,7 +14,7 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::codec::ContentEncoding;
 use crate::chunk::curve::ChunkOrder;
 use crate::chunk::grid::{ChunkGrid, EdgeChunks};
-use crate::chunk::layout::{KeyEncoding, Layout, Sharding};
+use crate::chunk::layout::{KeyEncoding, Layout, Sharding, axis_names};
 use crate::format::compression::SHARDING;
 use crate::format::traits::Opened;
 use crate::store::Store;
@@ -31,8 +32,8 @@ pub(crate) struct Meta {
     pub(super) codecs: Vec<CodecSpec>,
     /// Names of the axes; an axis may have none.
     pub(super) names: Option<Vec<Option<String>>>,
-    /// The order in which chunks are written into shards.
-    pub(super) order: ChunkOrder,
+    /// What this library alone says.
+    pub(super) own: Own,
 }
 
 /// The names in a list of names and nulls.
@@ -82,7 +83,9 @@ impl Meta {
             content_encoding: ContentEncoding::Identity,
             sharding,
             dimension_names: self.dimension_names(),
-            resolution: None,
+            // As xarray calls them.
+            axis_names: axis_names(&self.dimension_names(), |axis| format!("dim_{axis}")),
+            resolution: self.own.resolution.clone(),
         };
         Ok((layout, store))
     }
@@ -99,7 +102,7 @@ impl Meta {
             shard = parts.map(|(length, count)| length / count).collect();
             let chunks =
                 self.shape.iter().zip(&shard).map(|(length, chunk)| length.div_ceil(*chunk)).collect();
-            let grid = ShardGrid { chunks, per_shard, axes, order: self.order, index, keys };
+            let grid = ShardGrid { chunks, per_shard, axes, order: self.own.order, index, keys };
             store = Arc::new(ShardedStore::new(store, grid)?);
             keys = Arc::new(PlaceKeys);
         }
@@ -114,8 +117,11 @@ impl Meta {
         for level in levels {
             shape.iter_mut().zip(&level.per_shard).for_each(|(length, count)| *length *= count);
         }
-        let order =
-            if self.order == ChunkOrder::C { String::new() } else { format!(", {} order", self.order) };
+        let order = if self.own.order == ChunkOrder::C {
+            String::new()
+        } else {
+            format!(", {} order", self.own.order)
+        };
         let around: String =
             levels.iter().flat_map(|level| &level.around).map(|c| format!(" + {}", c.name())).collect();
         Some(Sharding {
@@ -124,9 +130,9 @@ impl Meta {
         })
     }
 
-    /// The names of the axes; `dim_0` and so on where there are none, as xarray calls them.
-    fn dimension_names(&self) -> Dims<String> {
+    /// The names of the axes.
+    fn dimension_names(&self) -> Dims<Option<String>> {
         let name = |axis| self.names.as_ref().and_then(|names| names.get(axis).cloned().flatten());
-        (0..self.shape.len()).map(|axis| name(axis).unwrap_or_else(|| format!("dim_{axis}"))).collect()
+        (0..self.shape.len()).map(name).collect()
     }
 }

@@ -1,5 +1,6 @@
 //! Zarr, versions 3 and 2: metadata ↔ layout.
 
+mod attribute;
 mod chain;
 mod codecs;
 mod consolidated;

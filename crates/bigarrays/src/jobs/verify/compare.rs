@@ -162,7 +162,7 @@ fn names_of(array: &Array) -> Vec<String> {
         name if name == "channel" => "c".to_owned(),
         name => name,
     };
-    array.dimension_names().iter().map(name).collect()
+    array.axis_names().iter().map(name).collect()
 }
 
 /// `array` without axes of length one that `other`, of fewer axes, does not have.

@@ -152,7 +152,7 @@ impl TiffFile {
             dtype: kind.dtype,
             domain: Domain::from_shape(&shape)?,
             resolution: self.hints.resolution(&names),
-            dimension_names: names.into(),
+            axis_names: names.into(),
         })
     }
 
