@@ -30,11 +30,15 @@ impl SliceArray {
     /// # Errors
     /// `Storage`, retryable, if others have it open for writing; those of the disk leave all as it was.
     pub fn compact(&self) -> Result<()> {
-        let file = self.array().writable()?;
+        self.array().writable()?;
+        self.index().recover()?;
         self.catch_up()?;
+        let file = self.array().writable()?;
         // Until the array has the new file open.
         let _unmapped = self.array().without_writable_maps()?;
         file.alone(|| {
+            // Whoever may have died meanwhile.
+            self.index().recover()?;
             let Facts { generation, moving, .. } = self.facts()?;
             if self.generation_of(&file)? != Some(generation)
                 || moving.is_some_and(|name| self.is_left(&name))

@@ -195,6 +195,12 @@ impl Index {
         Ok(done)
     }
 
+    /// Has readers see what a writer committed that was killed before it said so: LMDB tells them of it when the next
+    /// one begins to write.
+    pub(super) fn recover(&self) -> Result<()> {
+        self.write(false, |_, _| Ok(()))
+    }
+
     /// Notes that no file is to be put in place of the array's any more.
     pub(super) fn forget_moving(&self) -> Result<()> {
         self.write(true, |txn, tables| {

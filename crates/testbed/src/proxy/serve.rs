@@ -137,7 +137,8 @@ async fn answer(
 /// Counts and records a request, and decides what it meets.
 fn arrive(shared: &Shared, request: &Request<Incoming>) -> (Option<Fault>, Duration, Duration) {
     let mut state = shared.state();
-    let fault = state.next_fault(request.method());
+    let target = request.uri().path_and_query().map_or("", |target| target.as_str());
+    let fault = state.next_fault(request.method(), target);
     let counts = &mut state.counts;
     counts.requests += 1;
     counts.in_flight += 1;

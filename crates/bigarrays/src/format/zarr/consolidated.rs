@@ -319,7 +319,7 @@ mod tests {
         };
         assert_eq!(above("memory://above/a/b/"), Some(("memory://above/a/".to_owned(), "b".to_owned())));
         assert_eq!(above("s3://bucket/a/b/"), Some(("s3://bucket/a/".to_owned(), "b".to_owned())));
-        assert_eq!(above("file:///a/b"), Some(("/a/".to_owned(), "b".to_owned())));
+        assert_eq!(above("file:///a/b"), Some(("/a".to_owned(), "b".to_owned())));
         assert_eq!(above("s3://bucket"), None);
         assert_eq!((above("/"), above("/a/..")), (None, None));
         let here = std::env::current_dir().unwrap();

@@ -178,7 +178,8 @@ fn a_directory_is_shared() {
         }
     });
     let used = usage(directory.path()).unwrap();
-    assert!(used.bytes <= most && used.values > 50, "{used:?}");
+    // No more than an eighth is evicted at once, and no file takes more than 24 KiB.
+    assert!(used.bytes <= most && used.values > 30, "{used:?}");
 }
 
 #[test]
