@@ -87,10 +87,18 @@ class Array:
         """
 
     @property
-    def axis_names(self) -> tuple[str, ...]: ...
+    def axis_names(self) -> tuple[str, ...]:
+        """What the axes are called, in their order: by their names, or as is usual where metadata say none.
+
+        Example:
+            >>> a = bigarrays.create("memory://axes", shape=(4, 3), dtype="uint8", format="zarr3")
+            >>> a.axis_names, a.dimension_names
+            (('dim_0', 'dim_1'), (None, None))
+        """
+
     @property
     def dimension_names(self) -> tuple[str | None, ...]:
-        """Names of the axes, in their order."""
+        """Names of the axes, in their order, as far as metadata say them; None for an axis without a name."""
 
     @property
     def chunk_shape(self) -> tuple[int, ...]:

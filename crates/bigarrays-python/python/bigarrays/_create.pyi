@@ -66,7 +66,7 @@ def create(
             metadata, or a text such as "preshift_bits=9,minishard_bits=6,shard_bits=11" gives the parameters.
         shard_shape: Shape of a shard of Zarr, in elements along each axis, a multiple of that of a chunk.
         shard_order: The order in which chunks lie in shards of Zarr: "c", "morton" or "hilbert".
-        dimension_names: Names of the axes, where the format keeps them.
+        dimension_names: Names of the axes, None for an axis without one, where the format keeps them.
         fill_value: Value of elements that are not stored: a number, or what metadata of Zarr say for one.
         codecs: Codecs as metadata of Zarr 3 list them, instead of `encoding`.
         chunk_keys: How keys of chunks of Zarr are made: "default/", "default.", "v2/" or "v2.".
@@ -82,6 +82,9 @@ def create(
         storage_options: As for `open`.
         cache: As for `open`.
         validate: As for `open`.
+
+    Warns:
+        UserWarning: The format does not keep something that `like` says, such as its resolution.
 
     Raises:
         AlreadyExistsError: There is something at the path or URL.
