@@ -102,7 +102,7 @@ pub(crate) fn verify(
     let options = VerifyOptions {
         memory: memory.map_or(0, |bytes| bytes.max(1)),
         part: part.as_ref(),
-        missing: missing,
+        missing,
         cancel: Some(&cancel),
         progress: Some(&tell),
     };
