@@ -31,7 +31,7 @@ class Ours:
     def open(self, folder: Path, layer: Layer, writable: bool):
         import bigarrays
 
-        options = {"compression": layer.suffix} if layer.suffix and writable else {}
+        options = {"content_encoding": layer.suffix} if layer.suffix and writable else {}
         self.array = bigarrays.open(str(folder), mode="r+" if writable else "r", **options)
 
     def read(self, box: Box) -> np.ndarray:

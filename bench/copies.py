@@ -109,7 +109,7 @@ def timed(command: list[str], environment: dict[str, str]) -> tuple[float, int]:
 def ours(options, source: Path, target: Path, kind: tuple) -> list[str]:
     chunk, compression = kind
     command = [options.program, "copy", source, target, "--create", "--memory", options.memory, "--quiet"]
-    command += ["--chunk", ",".join(map(str, chunk)), "--codecs", json.dumps(codecs(compression))]
+    command += ["--chunk-shape", ",".join(map(str, chunk)), "--codecs", json.dumps(codecs(compression))]
     return [str(word) for word in command]
 
 

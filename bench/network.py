@@ -218,7 +218,7 @@ def prepare(options) -> None:
         return
     import bigarrays
 
-    new = {"shape": (options.size,) * 3, "chunks": LAYER.chunk, "encoding": "raw", "sharding": True}
+    new = {"shape": (options.size,) * 3, "chunk_shape": LAYER.chunk, "encoding": "raw", "sharding": True}
     array = bigarrays.create(str(sharded), dtype="uint8", resolution=(8, 8, 8), **new)
     array[...] = data.load(options.dir, LAYER, options.size)
 

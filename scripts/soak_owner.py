@@ -26,7 +26,7 @@ FORMATS: dict[str, dict[str, Any]] = {
     "precomputed-sharded": {"format": "precomputed", "encoding": "raw", "sharding": True},
     "ome": {"format": "ome-zarr"},
     "zarr3": {"format": "zarr3"},
-    "zarr3-sharded": {"format": "zarr3", "sharding": (8, 8, 8)},
+    "zarr3-sharded": {"format": "zarr3", "shard_shape": (8, 8, 8)},
     "zarr2": {"format": "zarr2"},
     "n5": {"format": "n5"},
     "n5-scales": {"format": "n5", "key": "s0"},
@@ -90,7 +90,7 @@ class Place:
         if options["format"] in ("zarr3", "zarr2", "n5"):
             options.setdefault("dimension_names", ("x", "y", "z"))
         shape = (CELL[0] * owners, CELL[1], CELL[2])
-        spec = {"shape": shape, "chunks": CHUNK, "dtype": "uint32", **options}
+        spec = {"shape": shape, "chunk_shape": CHUNK, "dtype": "uint32", **options}
         return bigarrays.create(f"{self.url}/{name}", storage_options=self.options, **spec)
 
 

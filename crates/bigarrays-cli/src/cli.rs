@@ -4,15 +4,13 @@ use std::num::NonZeroUsize;
 
 use clap::{ArgAction, Parser, Subcommand};
 
-use crate::session::StoreArgs;
-use crate::terminal::Terminal;
-use crate::{
-    attributes, cache, completions, convert, copy, create, create_group, du, exit_codes, export, import,
-    info, ls, names, resize, rm, verify,
+use crate::args::StoreArgs;
+use crate::args::heading::GLOBAL;
+use crate::commands::{
+    attributes, cache, completions, convert, copy, create, create_group, du, export, import, info, ls, names,
+    resize, rm, verify,
 };
-
-/// The heading of options that every command takes.
-const GLOBAL: &str = "Global options";
+use crate::output::{Terminal, exit_codes};
 
 /// Store, cut out and convert N-d arrays larger than memory.
 ///

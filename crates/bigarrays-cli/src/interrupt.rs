@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
-use crate::exit_codes::ExitCode;
+use crate::output::ExitCode;
 
 static ASKED: AtomicBool = AtomicBool::new(false);
 

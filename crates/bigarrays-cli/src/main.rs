@@ -1,48 +1,26 @@
 //! `bigarrays`: create, look at, import into, export from, copy, verify and remove N-d arrays larger than memory.
 
-mod attributes;
-mod axes;
-mod cache;
+mod args;
 mod cli;
-mod completions;
-mod convert;
-mod copy;
-mod create;
-mod create_group;
-mod du;
-mod exit_codes;
-mod export;
-mod failure;
-mod find;
-mod import;
-mod info;
+mod commands;
 mod interrupt;
-mod job;
-mod layer;
-mod ls;
-mod mapping;
-mod names;
-mod resize;
-mod resume;
-mod rm;
+mod output;
 mod session;
-mod source;
-mod supported;
-mod target;
-mod terminal;
-mod values;
-mod verify;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use cli::{Cli, Command};
+use commands::{
+    attributes, cache, completions, convert, copy, create, create_group, du, export, import, info, ls, names,
+    resize, rm, verify,
+};
 use session::Session;
 
 fn main() -> std::process::ExitCode {
     let cli = Cli::parse();
-    bigarrays::on_long_wait(terminal::note_wait);
+    bigarrays::on_long_wait(output::note_wait);
     let outcome = bigarrays::interruptible(&interrupt::is_asked, || run(&cli));
-    failure::present(outcome).into()
+    output::present(outcome).into()
 }
 
 fn run(cli: &Cli) -> anyhow::Result<()> {
@@ -66,6 +44,6 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Convert(args) => convert::run(args, &session.terminal),
         Command::Rm(args) => rm::run(args, &session),
         Command::Cache(args) => cache::run(args, &session),
-        Command::Completions(args) => completions::run(args),
+        Command::Completions(args) => completions::run(args, Cli::command()),
     }
 }

@@ -24,7 +24,7 @@ fn command(bench: &Bench, access: &Access, line: &str) -> Command {
     for (key, value) in &access.options {
         match key.contains("SECRET") {
             true => drop(command.env(key, value)),
-            false => drop(command.arg("--store-option").arg(format!("{key}={value}"))),
+            false => drop(command.arg("--storage-option").arg(format!("{key}={value}"))),
         }
     }
     command
@@ -40,12 +40,12 @@ fn ok(bench: &Bench, access: &Access, line: &str) -> String {
 fn urls_go_everywhere() {
     let (bench, server) = (with_file(), Server::moto().unwrap());
     let ok = |line: &str| ok(&bench, &server, &line.replace("URL", &server.url));
-    ok("import in.npy URL/a/em --chunk 4,4,4 --offset -5,0,0 --compression gzip");
+    ok("import in.npy URL/a/em --chunk-shape 4,4,4 --origin -5,0,0 --content-encoding gzip");
     ok("create URL/a/b/labels --shape 9,9,9 --dtype uint32");
     ok("create URL/a/em --add-scale --shape 5,4,6 --resolution 2,2,1");
     ok("copy URL/a/em URL/copy --create");
     ok("copy URL/a/em local --create --cache kept --validate open");
-    ok("import URL/a/em local2 --offset -5,0,0");
+    ok("import URL/a/em local2 --origin -5,0,0");
     ok("export URL/copy out.npy --box -5:5,0:8,0:6");
     assert_eq!(bench.elements::<u16>("local"), ("-5:5,0:8,0:6".into(), volume([10, 8, 6])));
     assert_eq!(bench.elements::<u16>("local2"), bench.elements("local"));
@@ -70,22 +70,22 @@ fn urls_go_everywhere() {
 #[test]
 fn secrets_are_not_repeated() {
     let bench = Bench::new();
-    let said = bench.fails("info s3://bucket/x --store-option hush", 2);
+    let said = bench.fails("info s3://bucket/x --storage-option hush", 2);
     assert!(!said.contains("hush") && said.contains("key=value"), "{said}");
-    let said = bench.fails("info s3://bucket/x --store-option timeout=never", 2);
+    let said = bench.fails("info s3://bucket/x --storage-option timeout=never", 2);
     assert!(said.contains("timeout"), "{said}");
 }
 
 #[test]
 fn an_export_that_waits_is_interrupted() {
     let (bench, server) = (with_file(), Server::moto().unwrap());
-    ok(&bench, &server, &format!("import in.npy {}/em --chunk 4,4,4", server.url));
+    ok(&bench, &server, &format!("import in.npy {}/em --chunk-shape 4,4,4", server.url));
     // One of the chunks does not come for much longer than anybody is patient here; the export would wait for it.
     let faults = "stall=1".parse::<Faults>().unwrap().only("/0-4_0-4_0-4").stall_for(10 * PATIENCE);
     let proxy = Proxy::start(server.address(), faults).unwrap();
     let through = server.via(&proxy);
     let mut command = command(&bench, &through, &format!("export {}/em out.npy", through.url));
-    command.args(["--store-option", "timeout=600"]);
+    command.args(["--storage-option", "timeout=600"]);
     let child = command.stderr(Stdio::piped()).spawn().unwrap();
     wait(|| proxy.counts().faults.contains_key("stall"));
     // SAFETY: the process is a child that nobody has waited for.
@@ -99,7 +99,7 @@ fn an_export_that_waits_is_interrupted() {
 #[test]
 fn local_folders_are_listed_counted_and_removed() {
     let bench = with_file();
-    bench.ok("import in.npy deep/er/em --chunk 4,4,4");
+    bench.ok("import in.npy deep/er/em --chunk-shape 4,4,4");
     bench.ok("create deep/vast --shape 9,9,9 --dtype uint8");
     std::fs::write(bench.path("deep/notes"), "ours").unwrap();
     std::fs::create_dir(bench.path("deep/mesh")).unwrap();

@@ -10,7 +10,9 @@ use common::{Bench, as_bytes, npy, volume, wait};
 fn with_layer(options: &str) -> Bench {
     let bench = Bench::new();
     npy(&bench.path("in.npy"), "<u2", false, &[5, 7, 13], &as_bytes(&volume([13, 7, 5])));
-    bench.ok(&format!("import in.npy layer --offset -3,0,-2 --chunk 4,4,2 --resolution 8,8,40 {options}"));
+    bench.ok(&format!(
+        "import in.npy layer --origin -3,0,-2 --chunk-shape 4,4,2 --resolution 8,8,40 {options}"
+    ));
     bench
 }
 
@@ -43,13 +45,13 @@ fn chunks_move_as_they_are_stored() {
     let bench = Bench::new();
     let bytes: Vec<u8> = volume([70, 50, 40]).iter().map(|&voxel| (voxel % 251) as u8).collect();
     npy(&bench.path("in.npy"), "|u1", false, &[40, 50, 70], &bytes);
-    bench.ok("import in.npy jpeg --encoding jpeg --level 60 --chunk 16,16,16 --offset -16,0,5");
+    bench.ok("import in.npy jpeg --encoding jpeg --level 60 --chunk-shape 16,16,16 --origin -16,0,5");
     let said = bench.ok("copy jpeg other --create --dry-run");
     assert!(said.contains("moved as they are stored") && said.contains("60 chunks"), "{said}");
     assert!(!bench.path("other").exists(), "nothing was made");
     bench.ok("copy jpeg other --create");
-    bench.ok("copy jpeg sharded --create --sharded");
-    bench.ok("copy sharded again --create --sharded=none");
+    bench.ok("copy jpeg sharded --create --sharding");
+    bench.ok("copy sharded again --create --sharding=none");
     // A part: what is whole moves, the ends are encoded again.
     bench.ok("copy jpeg part --create --box 0:30,16:50,5:30");
     let mut moved = 0;
@@ -79,7 +81,7 @@ fn chunks_move_as_they_are_stored() {
 #[test]
 fn all_scales_or_some() {
     let bench = with_layer("--key fine");
-    bench.ok("create layer --add-scale --box -2:5,0:4,-2:3 --resolution 16,16,40 --key coarse --chunk 3,3,3");
+    bench.ok("create layer --add-scale --domain -2:5,0:4,-2:3 --resolution 16,16,40 --key coarse --chunk-shape 3,3,3");
     npy(&bench.path("coarse.npy"), "<u2", false, &[5, 4, 7], &as_bytes(&volume([7, 4, 5])));
     bench.ok("copy coarse.npy layer --to=-2,0,-2 --to-scale coarse");
     bench.ok("copy layer image --create --format ome-zarr --all-scales");
@@ -121,8 +123,8 @@ fn a_copy_that_was_killed_is_taken_up_by_the_same_command() {
     let bench = Bench::new();
     let voxels: Vec<u16> = volume([256, 256, 128]);
     npy(&bench.path("in.npy"), "<u2", false, &[128, 256, 256], &as_bytes(&voxels));
-    bench.ok("import in.npy layer --chunk 32,32,32");
-    let line = "copy layer again --create --chunk 16,16,16 --encoding gzip --memory 4M";
+    bench.ok("import in.npy layer --chunk-shape 32,32,32");
+    let line = "copy layer again --create --chunk-shape 16,16,16 --encoding gzip --memory 4M";
     let notes = |bench: &Bench| {
         let journal = std::fs::read_dir(bench.path(".state/bigarrays/jobs")).ok()?.next()?.ok()?;
         Some(std::fs::read_to_string(journal.path()).ok()?.lines().count())
@@ -157,7 +159,7 @@ fn a_copy_that_was_killed_is_taken_up_by_the_same_command() {
 fn what_an_earlier_run_made_is_not_mistaken() {
     let bench = with_layer("");
     // It ends early, as an element does not fit.
-    let line = "copy layer bytes --create --dtype uint8 --chunk 4,4,1 --memory 4M";
+    let line = "copy layer bytes --create --dtype uint8 --chunk-shape 4,4,1 --memory 4M";
     bench.fails(line, 2);
     assert_eq!(bench.journals(), 1);
     // What it made is gone: it begins anew.
@@ -165,7 +167,7 @@ fn what_an_earlier_run_made_is_not_mistaken() {
     bench.fails(line, 2);
     // There is another of the same kind: it is somebody's.
     std::fs::remove_dir_all(bench.path("bytes")).unwrap();
-    bench.ok("create bytes --box -3:10,0:7,-2:3 --dtype uint8 --chunk 4,4,1 --resolution 8,8,40");
+    bench.ok("create bytes --domain -3:10,0:7,-2:3 --dtype uint8 --chunk-shape 4,4,1 --resolution 8,8,40");
     assert!(bench.fails(line, 1).contains("not what an earlier run"));
     assert!(bench.fails(&format!("{line} --no-resume"), 1).contains("layer here"));
     assert_eq!(bench.journals(), 0);
@@ -174,10 +176,11 @@ fn what_an_earlier_run_made_is_not_mistaken() {
 #[test]
 fn what_was_made_and_not_noted_is_taken_up_while_it_is_empty() {
     let bench = with_layer("");
-    let line = "copy layer bytes --create --dtype uint8 --chunk 4,4,1 --memory 4M";
+    let line = "copy layer bytes --create --dtype uint8 --chunk-shape 4,4,1 --memory 4M";
     let make = || {
         std::fs::remove_dir_all(bench.path("bytes")).unwrap();
-        bench.ok("create bytes --box -3:10,0:7,-2:3 --dtype uint8 --chunk 4,4,1 --resolution 8,8,40");
+        bench
+            .ok("create bytes --domain -3:10,0:7,-2:3 --dtype uint8 --chunk-shape 4,4,1 --resolution 8,8,40");
         // As a kill between making and noting leaves it.
         let jobs = std::fs::read_dir(bench.path(".state/bigarrays/jobs")).unwrap();
         let journal = jobs.map(|entry| entry.unwrap().path()).next().unwrap();
@@ -199,7 +202,7 @@ fn several_scales_are_taken_up_each_in_its_place() {
     npy(&bench.path("in.npy"), "<u2", false, &[4, 4, 4], &as_bytes(&volume([4, 4, 4])));
     bench.ok("import in.npy image --format ome-zarr --resolution 8,8,8");
     // Of the same box, and with an element that does not fit.
-    bench.ok("create image --add-scale --box 0:4,0:4,0:4 --resolution 16,16,16");
+    bench.ok("create image --add-scale --domain 0:4,0:4,0:4 --resolution 16,16,16");
     let other: Vec<u16> = volume([4, 4, 4]).iter().map(|voxel| voxel % 200).collect();
     npy(&bench.path("other.npy"), "<u2", false, &[4, 4, 4], &as_bytes(&other));
     bench.ok("copy other.npy image --to-scale 1");
@@ -224,7 +227,9 @@ fn several_scales_are_taken_up_each_in_its_place() {
 fn options_that_would_do_nothing_are_refused_and_compression_is_kept() {
     let bench = with_layer("");
     bench.ok("copy layer other --create");
-    for option in ["--encoding gzip", "--chunk 4,4,4", "--format zarr3", "--sharded", "--resolution 1,1,1"] {
+    for option in
+        ["--encoding gzip", "--chunk-shape 4,4,4", "--format zarr3", "--sharding", "--resolution 1,1,1"]
+    {
         assert!(bench.fails(&format!("copy layer other {option}"), 2).contains("--create"), "{option}");
     }
     assert!(bench.fails("copy layer other --dtype uint8", 2).contains("uint16"));
@@ -247,16 +252,16 @@ fn options_that_would_do_nothing_are_refused_and_compression_is_kept() {
 
 #[test]
 fn compression_around_chunks_is_that_of_the_source_unless_something_else_is_asked_for() {
-    let bench = with_layer("--compression gzip");
-    bench.ok("copy layer other --create --chunk 5,5,5 --dry-run");
+    let bench = with_layer("--content-encoding gzip");
+    bench.ok("copy layer other --create --chunk-shape 5,5,5 --dry-run");
     for (options, suffix) in [
         ("", ".gz"),
-        ("--chunk 5,5,5", ".gz"),
+        ("--chunk-shape 5,5,5", ".gz"),
         ("--box -2:9,1:6,0:2", ".gz"),
-        ("--compression none", ""),
-        ("--compression br", ".br"),
+        ("--content-encoding none", ""),
+        ("--content-encoding br", ".br"),
         ("--encoding png", ""),
-        ("--sharded", ".shard"),
+        ("--sharding", ".shard"),
     ] {
         bench.ok(&format!("copy layer copy --create {options}"));
         for file in std::fs::read_dir(bench.path("copy/8_8_40")).unwrap() {
@@ -272,14 +277,14 @@ fn compression_around_chunks_is_that_of_the_source_unless_something_else_is_aske
 #[test]
 fn the_order_of_chunks_in_shards_is_kept_where_there_are_shards() {
     let bench = Bench::new();
-    bench.ok("create z.zarr --format zarr3 --shape 9,9,9 --dtype uint8 --chunk 2,2,2 --shard 4,4,4 --shard-order hilbert");
+    bench.ok("create z.zarr --format zarr3 --shape 9,9,9 --dtype uint8 --chunk-shape 2,2,2 --shard-shape 4,4,4 --shard-order hilbert");
     for (line, made, is_kept) in [
         ("copy z.zarr image --create --format ome-zarr", "image", true),
         ("copy image again.zarr --create --format zarr3", "again.zarr", true),
-        ("copy image coarse --create --chunk 3,3,3", "coarse", true),
-        ("copy image plain.zarr --create --format zarr3 --sharded=none", "plain.zarr", false),
+        ("copy image coarse --create --chunk-shape 3,3,3", "coarse", true),
+        ("copy image plain.zarr --create --format zarr3 --sharding=none", "plain.zarr", false),
         ("copy image two.zarr --create --format zarr2", "two.zarr", false),
-        ("copy image layer --create --format precomputed --axes zyx", "layer", false),
+        ("copy image layer --create --format precomputed --dimension-names zyx", "layer", false),
         ("copy image data.n5 --create --format n5", "data.n5", false),
     ] {
         bench.ok(line);
@@ -298,7 +303,7 @@ fn json_of(bench: &Bench, file: &str, path: &str) -> serde_json::Value {
 fn images_keep_what_is_said_of_them() {
     let bench = Bench::new();
     npy(&bench.path("in.npy"), "|u1", false, &[2, 6, 8], &[7; 96]);
-    bench.ok("copy in.npy image --create --format ome-zarr-0.4 --axes tyx");
+    bench.ok("copy in.npy image --create --format ome-zarr-0.4 --dimension-names tyx");
     let axis = |name, kind, unit| serde_json::json!({"name": name, "type": kind, "unit": unit});
     let image = serde_json::json!({
         "name": "cells", "type": "mean", "version": "0.4", "metadata": {"method": "m"},
@@ -337,13 +342,14 @@ fn images_keep_what_is_said_of_them() {
 fn images_have_the_axes_of_the_specification() {
     let bench = Bench::new();
     npy(&bench.path("in.npy"), "|u1", false, &[2, 6, 8], &[7; 96]);
-    bench.ok("copy in.npy unnamed --create --format zarr3 --axes dim_0,dim_1,dim_2");
+    bench.ok("copy in.npy unnamed --create --format zarr3 --dimension-names dim_0,dim_1,dim_2");
     bench.ok("copy unnamed image --create --format ome-zarr");
     let axes = json_of(&bench, "image/zarr.json", "/attributes/ome/multiscales/0/axes");
     let names: Vec<_> = (0..3).map(|axis| axes[axis]["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["z", "y", "x"]);
     for bad in ["ytx", "a,b,x", "yxc"] {
-        let refused = bench.run(&format!("copy in.npy bad --create --format ome-zarr --axes {bad}"));
+        let refused =
+            bench.run(&format!("copy in.npy bad --create --format ome-zarr --dimension-names {bad}"));
         assert!(String::from_utf8_lossy(&refused.stderr).contains("--transpose"), "{bad}");
         assert!(!refused.status.success() && !bench.path("bad").exists(), "{bad}");
     }
@@ -373,4 +379,46 @@ fn compressions_keep_their_parameters() {
         assert_eq!((&found["cname"], &found["shuffle"]), (&"zstd".into(), &shuffle), "{file}");
     }
     assert_eq!(elements(&bench, "n5-back").1, elements(&bench, "n5").1);
+}
+
+#[test]
+fn a_target_that_is_not_there_can_be_made() {
+    let bench = Bench::new();
+    bench.ok("create layer --shape 4,4,4 --dtype uint8");
+    let said = bench.fails("copy layer nowhere", 3);
+    assert!(
+        said.contains("nowhere") && said.contains("does not exist") && said.contains("--create makes it"),
+        "{said}"
+    );
+    bench.ok("copy layer nowhere --create");
+    let said = bench.fails("copy layer nowhere --to-scale 3", 3);
+    assert!(!said.contains("--create"), "{said}");
+}
+
+#[test]
+fn counts_are_singular_and_plural() {
+    let bench = Bench::new();
+    bench.ok("create layer --shape 4,4,4 --dtype uint8");
+    let said = bench.ok("copy layer one --create --dry-run");
+    assert!(said.contains("1 chunk of the source into 1 chunk,") && said.contains("; 1 block,"), "{said}");
+}
+
+#[test]
+fn options_of_long_commands_have_headings() {
+    let bench = Bench::new();
+    let commands: [(&str, &[&str]); 5] = [
+        ("copy", &["What", "New array", "Conversion of values", "Cache", "Run"]),
+        ("create", &["New array"]),
+        ("export", &["What", "File", "Cache", "Run"]),
+        ("import", &["What", "New array", "Cache", "Run"]),
+        ("verify", &["What", "Run"]),
+    ];
+    for (command, headings) in commands {
+        let help = bench.ok(&format!("{command} -h"));
+        for heading in headings.iter().chain(&["Global options"]) {
+            assert!(help.contains(&format!("\n{heading}:\n")), "{command}: {heading} in\n{help}");
+        }
+        let rest = help.split("\nOptions:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+        assert_eq!(rest.lines().count(), 1, "{command}: only the help itself has no heading, but\n{rest}");
+    }
 }

@@ -38,7 +38,7 @@ fn names_are_listed_and_counted() {
     assert!(bench.ok("info s.npy").contains("names       2500"));
     let info: serde_json::Value = serde_json::from_str(&bench.ok("info s.npy --json")).unwrap();
     assert_eq!(info["names"], 2500);
-    bench.ok("export s.npy out.npy --box 0:2,5:9 --axes yx");
+    bench.ok("export s.npy out.npy --box 0:2,5:9 --transpose yx");
     bench.fails("names out.npy", 3);
 }
 

@@ -18,7 +18,9 @@ fn groups_with_attributes() {
         assert!(
             bench.fails(&format!("create-group project --format {format}"), 1).contains("remove it first")
         );
-        bench.ok(&format!("create project/raw --format {format} --shape 30,20 --dtype uint8 --chunk 10,10"));
+        bench.ok(&format!(
+            "create project/raw --format {format} --shape 30,20 --dtype uint8 --chunk-shape 10,10"
+        ));
         bench.ok("attributes project/raw --set unit=K --set range=[0,300]");
         bench.ok("attributes project --set title=null-ish --unset runs --set deep={\"a\":1}");
         assert_eq!(read(&bench, "attributes project"), json!({"title": "null-ish", "deep": {"a": 1}}));
@@ -36,7 +38,7 @@ fn groups_with_attributes() {
 fn arrays_are_resized() {
     for format in ["zarr3", "zarr2", "n5"] {
         let bench = Bench::new();
-        bench.ok(&format!("create a --format {format} --shape 30,20 --dtype uint8 --chunk 10,10"));
+        bench.ok(&format!("create a --format {format} --shape 30,20 --dtype uint8 --chunk-shape 10,10"));
         bench.ok("resize a 35,20");
         assert!(bench.fails("resize a 35,10", 2).contains("--shrink"));
         bench.fails("resize a 35", 2);
@@ -52,9 +54,9 @@ fn arrays_are_resized() {
 fn images_of_n5() {
     let bench = Bench::new();
     bench.ok(
-        "create em --format n5 --key s0 --shape 30,20,10 --dtype uint8 --chunk 16,16,16 --resolution 8,8,40",
+        "create em --format n5 --key s0 --shape 30,20,10 --dtype uint8 --chunk-shape 16,16,16 --resolution 8,8,40",
     );
-    bench.ok("create em --add-scale --shape 15,10,10 --chunk 16,16,16 --resolution 16,16,40");
+    bench.ok("create em --add-scale --shape 15,10,10 --chunk-shape 16,16,16 --resolution 16,16,40");
     let info = read(&bench, "info em --json --scale s1");
     assert_eq!((&info["format"], &info["resolution"]["size"]), (&json!("n5"), &json!([16.0, 16.0, 40.0])));
     assert_eq!(read(&bench, "attributes em scales"), json!([[1, 1, 1], [2, 2, 1]]));
@@ -69,7 +71,7 @@ fn consolidated_metadata_forget_what_is_removed() {
     let bench = Bench::new();
     bench.ok("create-group g");
     bench.ok("create-group g/inner");
-    bench.ok("create g/inner/a --format zarr3 --shape 4 --dtype uint8 --chunk 4");
+    bench.ok("create g/inner/a --format zarr3 --shape 4 --dtype uint8 --chunk-shape 4");
     let path = bench.path("g/zarr.json");
     let mut group: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     let copy = |name: &str| -> Value {
@@ -93,7 +95,9 @@ fn groups_are_listed_and_verified_whatever_one_member_is() {
     {
         bench.ok(&format!("create-group {group} --format {format}"));
         for member in ["a", "deep/b"] {
-            bench.ok(&format!("create {group}/{member} --format {format} --shape 4 --chunk 2 --dtype uint8"));
+            bench.ok(&format!(
+                "create {group}/{member} --format {format} --shape 4 --chunk-shape 2 --dtype uint8"
+            ));
         }
         let said = bench.ok(&format!("ls {group}"));
         assert!(said.contains(&format!("{group}/a ")) && said.contains("deep/b"), "{said}");

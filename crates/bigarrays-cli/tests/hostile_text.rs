@@ -21,7 +21,7 @@ fn assert_harmless(what: &str, output: &std::process::Output) {
 #[test]
 fn metadata_change_no_terminal() {
     let bench = Bench::new();
-    bench.ok("create a.zarr --format zarr3 --shape 4,4,4 --dtype uint8 --chunk 4,4,4");
+    bench.ok("create a.zarr --format zarr3 --shape 4,4,4 --dtype uint8 --chunk-shape 4,4,4");
     let path = bench.path("a.zarr/zarr.json");
     let text = std::fs::read_to_string(&path).unwrap();
     let mut document: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -29,7 +29,7 @@ fn metadata_change_no_terminal() {
     document["dimension_names"] = serde_json::json!([hostile, "y", "z"]);
     document["attributes"] = serde_json::json!({ (hostile.clone()): hostile });
     std::fs::write(&path, document.to_string()).unwrap();
-    bench.ok("create p --shape 4,4,4 --dtype uint8 --chunk 4,4,4");
+    bench.ok("create p --shape 4,4,4 --dtype uint8 --chunk-shape 4,4,4");
     let path = bench.path("p/info");
     let mut info: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
     info["scales"][0]["key"] = hostile.clone().into();
@@ -51,7 +51,7 @@ fn metadata_change_no_terminal() {
         "attributes a.zarr",
         "attributes a.zarr nothing",
         "info p --scale nothing",
-        "export a.zarr x.npy --axes nothing",
+        "export a.zarr x.npy --transpose nothing",
         "copy a.zarr b --create --dry-run",
         "copy a.zarr p",
         "copy p c --create",
@@ -83,8 +83,8 @@ fn secrets_are_not_repeated() {
         "ls http://127.0.0.1:9/x?HUSH",
         "du s3://AKIA:HUSH@bucket/x",
         "rm -r s3://AKIA:HUSH@bucket/x",
-        "info s3://bucket/x --store-option secret_access_key/HUSH",
-        "info s3://bucket/x --store-option HUSH1=",
+        "info s3://bucket/x --storage-option secret_access_key/HUSH",
+        "info s3://bucket/x --storage-option HUSH1=",
     ] {
         let said = String::from_utf8(bench.run(line).stderr).unwrap();
         assert!(said.starts_with("error: ") && !said.to_ascii_lowercase().contains("hush"), "{line}: {said}");

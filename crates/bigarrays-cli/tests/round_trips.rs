@@ -10,7 +10,7 @@ const SHAPE: [i64; 3] = [13, 7, 5];
 fn imported() -> Bench {
     let bench = Bench::new();
     npy(&bench.path("in.npy"), "<u2", false, &[5, 7, 13], &as_bytes(&volume(SHAPE)));
-    bench.ok("import in.npy layer --offset -3,0,-2 --chunk 4,4,2 --resolution 8,8,40");
+    bench.ok("import in.npy layer --origin -3,0,-2 --chunk-shape 4,4,2 --resolution 8,8,40");
     bench
 }
 
@@ -47,7 +47,7 @@ fn a_box_below_zero_and_beyond_the_layer() {
 #[test]
 fn every_kind_of_file_comes_back() {
     let bench = imported();
-    let options = "--offset -3,0,-2 --chunk 5,64,3";
+    let options = "--origin -3,0,-2 --chunk-shape 5,64,3";
     for (file, how) in [
         ("out.npy", ""),
         ("out.tif", ""),
@@ -63,7 +63,7 @@ fn every_kind_of_file_comes_back() {
             "{file}"
         );
     }
-    bench.ok("import slices/z*.png pattern --offset -3,0,-2");
+    bench.ok("import slices/z*.png pattern --origin -3,0,-2");
     assert_eq!(bench.elements::<u16>("pattern"), bench.elements("layer"));
     let info: serde_json::Value = serde_json::from_str(&bench.ok("info out.tif-layer --json")).unwrap();
     assert_eq!(info["resolution"]["size"], serde_json::json!([8.0, 8.0, 40.0]), "kept in the TIFF file");
@@ -73,17 +73,17 @@ fn every_kind_of_file_comes_back() {
 fn axes_are_said() {
     let bench = Bench::new();
     npy(&bench.path("in.npy"), "<u2", false, &[5, 7, 13], &as_bytes(&volume(SHAPE)));
-    let output = bench.run("import in.npy layer --axes xzy --chunk 4,4,4");
+    let output = bench.run("import in.npy layer --dimension-names xzy --chunk-shape 4,4,4");
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("axes x,z,y, 5 × 7 × 13 of uint16"), "{said}");
     assert!(said.contains("mapped to x,y,z: 5 × 13 × 7"), "{said}");
     let array = bigarrays::Array::open(&bench.url("layer")).unwrap();
     assert_eq!(array.get::<u16>(&[4, 12, 6]).unwrap(), voxel(12, 6, 4));
-    bench.ok("export layer out.npy --axes xzy");
+    bench.ok("export layer out.npy --transpose xzy");
     let (before, after) = (std::fs::read(bench.path("in.npy")), std::fs::read(bench.path("out.npy")));
     assert!(after.unwrap().ends_with(&before.unwrap()[100..]));
-    bench.fails("import in.npy other --axes xy", 2);
-    bench.fails("import in.npy other --axes xyt", 2);
+    bench.fails("import in.npy other --dimension-names xy", 2);
+    bench.fails("import in.npy other --dimension-names xyt", 2);
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn channels_and_single_images() {
     let bench = Bench::new();
     let bytes: Vec<u8> = (0..3 * 4 * 5 * 6).map(|k| k as u8).collect();
     npy(&bench.path("in.npy"), "|u1", false, &[3, 4, 5, 6], &bytes);
-    bench.ok("import in.npy layer --chunk 4,4,4");
+    bench.ok("import in.npy layer --chunk-shape 4,4,4");
     assert_eq!(bench.elements::<u8>("layer"), ("0:6,0:5,0:4,0:3".into(), bytes));
     for (file, how) in [
         ("out.npy", ""),
@@ -104,7 +104,7 @@ fn channels_and_single_images() {
         assert_eq!(bench.elements::<u8>(&format!("{file}-layer")), bench.elements("layer"), "{file}");
     }
     npy(&bench.path("image.npy"), "|u1", false, &[2, 3], &[1, 2, 3, 4, 5, 6]);
-    bench.ok("import image.npy image --offset 0,0,-7");
+    bench.ok("import image.npy image --origin 0,0,-7");
     assert_eq!(bench.elements::<u8>("image"), ("0:3,0:2,-7:-6".into(), vec![1, 2, 3, 4, 5, 6]));
 }
 
@@ -137,9 +137,9 @@ fn nothing_is_overwritten_unasked() {
     bench.fails("import in.npy layer --overwrite --encoding nonsense", 1);
     assert_eq!(bench.elements::<u16>("layer").1, volume(SHAPE), "what cannot be made removes nothing");
     bench.fails("import layer layer --overwrite", 2);
-    bench.ok("import layer same --overwrite --chunk 9,9,9");
+    bench.ok("import layer same --overwrite --chunk-shape 9,9,9");
     assert_eq!(bench.elements::<u16>("same").1, volume(SHAPE), "a layer is a source too");
-    bench.ok("import in.npy layer --overwrite --offset 1,1,1");
+    bench.ok("import in.npy layer --overwrite --origin 1,1,1");
     assert_eq!(bench.elements::<u16>("layer").0, "1:14,1:8,1:6");
 }
 
@@ -147,16 +147,16 @@ fn nothing_is_overwritten_unasked() {
 fn encodings_and_compressions() {
     let bench = imported();
     for how in [
-        "--compression gzip",
-        "--compression br",
-        "--compression zstd",
+        "--content-encoding gzip",
+        "--content-encoding br",
+        "--content-encoding zstd",
         "--encoding zstd",
         "--encoding png --level 9",
     ] {
-        bench.ok(&format!("import in.npy other --overwrite --chunk 4,4,2 --offset -3,0,-2 {how}"));
+        bench.ok(&format!("import in.npy other --overwrite --chunk-shape 4,4,2 --origin -3,0,-2 {how}"));
         assert_eq!(bench.elements::<u16>("other"), bench.elements("layer"), "{how}");
     }
-    bench.ok("import in.npy other --overwrite --drop-fill --compression gzip");
+    bench.ok("import in.npy other --overwrite --drop-fill --content-encoding gzip");
     let chunks = std::fs::read_dir(bench.path("other/1_1_1")).unwrap();
     let names: Vec<String> = chunks.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     assert!(names.contains(&"0-13_0-7_0-5.gz".to_owned()), "{names:?}");

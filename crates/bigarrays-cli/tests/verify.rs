@@ -10,7 +10,7 @@ use common::{Bench, as_bytes, npy, volume};
 fn bench() -> Bench {
     let bench = Bench::new();
     npy(&bench.path("in.npy"), "<u2", false, &[6, 8, 10], &as_bytes(&volume([10, 8, 6])));
-    bench.ok("import in.npy layer --offset -5,0,0 --chunk 4,4,4");
+    bench.ok("import in.npy layer --origin -5,0,0 --chunk-shape 4,4,4");
     bench
 }
 

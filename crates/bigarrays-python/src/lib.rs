@@ -3,22 +3,14 @@
 // Arguments of Python are taken by value: that is how they are converted.
 #![allow(clippy::needless_pass_by_value)]
 
+mod arguments;
 mod array;
-mod cache;
-mod copy;
-mod display;
-mod domain;
 mod errors;
 mod flat;
-mod index;
 mod interrupt;
-mod mapped;
-mod open;
-mod scale;
-mod slices;
+mod jobs;
+mod json;
 mod transfer;
-mod tree;
-mod verify;
 
 use pyo3::prelude::*;
 
@@ -28,28 +20,41 @@ mod _bigarrays {
     use super::*;
 
     #[pymodule_export]
-    use super::array::{ChunkDomains, PyArray};
+    use super::array::PyArray;
     #[pymodule_export]
-    use super::cache::{_cache, PyCache};
+    use super::array::cache::{_cache, PyCache};
     #[pymodule_export]
-    use super::copy::copy;
+    use super::array::chunk_domains::ChunkDomains;
     #[pymodule_export]
-    use super::domain::PyDomain;
+    use super::array::create::{add_scale, create};
     #[pymodule_export]
-    use super::flat::{PyFlatArray, convert};
+    use super::array::domain::PyDomain;
     #[pymodule_export]
-    use super::index::ViewIndexer;
+    use super::array::node::Node;
     #[pymodule_export]
-    use super::open::{_reopen, add_scale, create, open, remove, supported};
+    use super::array::open::{open, remove};
     #[pymodule_export]
-    use super::scale::PyScale;
+    use super::array::pickle::_reopen;
     #[pymodule_export]
-    use super::slices::{_open_slices, PySliceArray};
+    use super::array::scale::PyScale;
     #[pymodule_export]
-    use super::tree::{attributes, create_group, document, list, resize, update_attributes};
-
+    use super::array::supported::supported;
     #[pymodule_export]
-    use super::verify::{PyReport, verify};
+    use super::array::tree::{attributes, create_group, document, ls, resize, update_attributes};
+    #[pymodule_export]
+    use super::array::view::ViewIndexer;
+    #[pymodule_export]
+    use super::flat::convert::convert;
+    #[pymodule_export]
+    use super::flat::flat_array::PyFlatArray;
+    #[pymodule_export]
+    use super::flat::slice_array::{_open_slices, PySliceArray};
+    #[pymodule_export]
+    use super::jobs::copy::copy;
+    #[pymodule_export]
+    use super::jobs::report::PyReport;
+    #[pymodule_export]
+    use super::jobs::verify::verify;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -46,9 +46,21 @@ pub(crate) fn read_element<'py>(py: Python<'py>, array: &Array) -> PyResult<Boun
     // SAFETY: no element is larger than eight bytes, and nothing else refers to these.
     let out = unsafe { ViewMut::from_raw(start.cast(), &[], &[], item) };
     detached(py, || array.read_into(array.domain(), out))?;
-    let descr = descr(py, array.dtype());
-    // SAFETY: the bytes are an element of this type; numpy copies them into the new scalar.
+    // A number of eight bytes starts with those of its element, which may be fewer.
+    scalar(py, array.dtype(), &element.to_ne_bytes()[..item])
+}
+
+/// The element of type `dtype` that has these bytes, in the machine's order.
+pub(crate) fn scalar<'py>(py: Python<'py>, dtype: DataType, element: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+    let mut bytes = [0u64; 1];
+    if element.len() != dtype.size() || element.len() > size_of_val(&bytes) {
+        return Err(invalid(py, format!("{} bytes are no element of {dtype}", element.len())));
+    }
+    let start: *mut u8 = bytes.as_mut_ptr().cast();
+    let descr = descr(py, dtype);
+    // SAFETY: the bytes fit, and are an element of this type; numpy copies them into the new scalar.
     unsafe {
+        start.copy_from_nonoverlapping(element.as_ptr(), element.len());
         let scalar =
             PY_ARRAY_API.PyArray_Scalar(py, start.cast(), descr.as_dtype_ptr(), std::ptr::null_mut());
         Bound::from_owned_ptr_or_err(py, scalar)

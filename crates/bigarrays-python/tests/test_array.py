@@ -10,19 +10,19 @@ import bigarrays
 @pytest.fixture
 def array(tmp_path: Path) -> bigarrays.Array:
     return bigarrays.create(
-        tmp_path / "a", domain="-10:90,0:80,5:65,0:3", dtype="uint8", chunks=(32, 32, 16), resolution=(8, 8, 40)
+        tmp_path / "a", domain="-10:90,0:80,5:65,0:3", dtype="uint8", chunk_shape=(32, 32, 16), resolution=(8, 8, 40)
     )
 
 
 def test_properties(array: bigarrays.Array) -> None:
     assert (array.shape, array.origin, array.ndim) == ((100, 80, 60, 3), (-10, 0, 5, 0), 4)
     assert (array.size, array.nbytes, len(array)) == (1440000, 1440000, 100)
-    assert (array.dtype, array.dims) == (np.dtype("uint8"), ("x", "y", "z", "channel"))
-    assert (array.chunks, array.resolution, array.unit) == ((32, 32, 16, 3), (8.0, 8.0, 40.0, 1.0), "nm")
+    assert (array.dtype, array.dimension_names) == (np.dtype("uint8"), ("x", "y", "z", "channel"))
+    assert (array.chunk_shape, array.resolution, array.unit) == ((32, 32, 16, 3), (8.0, 8.0, 40.0, 1.0), "nm")
     assert (array.format, array.encoding, array.mode, array.scale) == ("precomputed", "raw", "r+", 0)
     assert Path(array.url).name == "a" and array.domain == bigarrays.Domain("-10:90,0:80,5:65,0:3")
     scale = array.scales[0]
-    assert (scale.key, scale.shape, scale.chunks) == ("8_8_40", array.shape, array.chunks)
+    assert (scale.key, scale.shape, scale.chunk_shape) == ("8_8_40", array.shape, array.chunk_shape)
     assert (scale.resolution, scale.unit, scale.encoding, scale.sharded) == (array.resolution, "nm", "raw", False)
 
 
@@ -63,10 +63,11 @@ def test_permuting_and_moving(array: bigarrays.Array) -> None:
     for axes in ((2, 0, 1, 3), ("z", "x", "y", "channel")):
         np.testing.assert_array_equal(array.transpose(*axes)[...], data.transpose(2, 0, 1, 3))
         np.testing.assert_array_equal(array.transpose(axes)[...], data.transpose(2, 0, 1, 3))
+    np.testing.assert_array_equal(array.transpose(-2, 0, 1, -1)[...], data.transpose(2, 0, 1, 3))
     np.testing.assert_array_equal(array.T[...], data.T)
     moved = array.translate((10, 0, -5, 0))
     assert moved.origin == (0, 0, 0, 0) and moved[3, 4, 5, 2] == array[-7, 4, 10, 2]
-    for bad in ((0, 0, 1, 2), (0, 1), ("x", "y", "z", "t")):
+    for bad in ((0, 0, 1, 2), (0, 1), (0, 1, 2, -5), ("x", "y", "z", "t")):
         with pytest.raises(bigarrays.InvalidArgumentError):
             array.transpose(*bad)
 

@@ -11,10 +11,10 @@ from conftest import Served
 
 
 def test_views_are_copied_between_chunk_shapes(tmp_path: Path) -> None:
-    source = bigarrays.create(tmp_path / "a", shape=(40, 30, 20), dtype="uint16", chunks=(16, 16, 16))
+    source = bigarrays.create(tmp_path / "a", shape=(40, 30, 20), dtype="uint16", chunk_shape=(16, 16, 16))
     source[...] = np.random.default_rng(0).integers(0, 2**16, source.shape, np.uint16)
     view = source.view[5:35:2, ::-1, 3:]
-    target = bigarrays.create(tmp_path / "b", shape=view.shape, origin=(-9, 0, 4), dtype="uint16", chunks=(7, 8, 9))
+    target = bigarrays.create(tmp_path / "b", shape=view.shape, origin=(-9, 0, 4), dtype="uint16", chunk_shape=(7, 8, 9))
     told: list[tuple[int, int]] = []
     bigarrays.copy(view, target, progress=lambda done, total: told.append((done, total)))
     np.testing.assert_array_equal(target[...], view[...])
@@ -34,9 +34,9 @@ def test_shapes_and_types_must_be_the_same(tmp_path: Path) -> None:
 @pytest.fixture
 def held(tmp_path: Path, served: Served) -> tuple[bigarrays.Array, bigarrays.Array]:
     """Two arrays. The first is `a` on a web server that keeps its last chunk back: no copy of it comes to its end."""
-    array = bigarrays.create(tmp_path / "a", shape=(128, 128, 64), dtype="uint8", chunks=(16, 16, 16))
+    array = bigarrays.create(tmp_path / "a", shape=(128, 128, 64), dtype="uint8", chunk_shape=(16, 16, 16))
     array[...] = 1
-    target = bigarrays.create(tmp_path / "b", shape=array.shape, dtype="uint8", chunks=(8, 8, 8))
+    target = bigarrays.create(tmp_path / "b", shape=array.shape, dtype="uint8", chunk_shape=(8, 8, 8))
     served.held = "/112-128_112-128_48-64"
     return bigarrays.open(f"{served.url}/a"), target
 
@@ -71,8 +71,8 @@ def test_an_exception_of_progress_stops_the_copy(held: tuple[bigarrays.Array, bi
 def test_casts_are_asked_for(tmp_path: Path) -> None:
     source = bigarrays.create(tmp_path / "a", shape=(8, 8, 8), dtype="float32")
     source[...] = np.linspace(-3, 300, 512, dtype="f4").reshape(8, 8, 8)
-    target = bigarrays.create(tmp_path / "b", like=source, dtype="uint8", chunks=(3, 4, 5))
-    assert (target.dtype, target.shape, target.chunks) == (np.dtype("u1"), source.shape, (3, 4, 5))
+    target = bigarrays.create(tmp_path / "b", like=source, dtype="uint8", chunk_shape=(3, 4, 5))
+    assert (target.dtype, target.shape, target.chunk_shape) == (np.dtype("u1"), source.shape, (3, 4, 5))
     with pytest.raises(bigarrays.InvalidArgumentError, match="does not fit into uint8"):
         bigarrays.copy(source, target, rounding="nearest")
     bigarrays.copy(source, target, rounding="floor", out_of_range="clip")

@@ -25,6 +25,6 @@ def test_names_of_files_change_no_terminal(tmp_path: Path) -> None:
     metadata["dimension_names"] = ["\x1b[2J\nx", "\x9b\u202e", "z"]
     document.write_text(json.dumps(metadata))
     array = bigarrays.open(tmp_path / "a")
-    assert array.dims[0] == "\x1b[2J\nx"
+    assert array.dimension_names[0] == "\x1b[2J\nx"
     for shown in (repr(array), array._repr_html_(), repr(array.view)):
         assert "\\u{1b}[2J\\nx" in shown and not set("\x1b\n\x9b\u202e") & set(shown)

@@ -1,5 +1,6 @@
-"""Runs the examples of every docstring and of the README."""
+"""Checks docstrings, and runs the examples of every docstring and of the READMEs."""
 
+import ast
 import doctest
 import inspect
 import re
@@ -9,14 +10,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from stub_docs import STUBS, documented as documented_in_stub, with_docs
 
 import bigarrays
 import bigarrays.xarray
+from bigarrays import _bigarrays
 
 
 def documented() -> Iterator[tuple[str, str]]:
     yield "bigarrays", bigarrays.__doc__ or ""
     yield "bigarrays.xarray", bigarrays.xarray.__doc__ or ""
+    yield "ViewIndexer", _bigarrays.ViewIndexer.__doc__ or ""
     for name in bigarrays.__all__:
         member = getattr(bigarrays, name)
         yield name, inspect.getdoc(member) or ""
@@ -38,11 +42,28 @@ def test_examples(name: str, text: str) -> None:
     assert runner.run(test, out=report.append).failed == 0, "".join(report)
 
 
-README = Path(__file__).parents[3] / "README.md"
+@pytest.mark.parametrize("stub", sorted(STUBS.glob("*.pyi")), ids=lambda path: path.name)
+def test_stubs_say_what_help_says(stub: Path) -> None:
+    source = stub.read_text(encoding="utf-8")
+    assert source == with_docs(source), "run tests/stub_docs.py, which writes the docstrings of the module into the stubs"
+    found = [name for name, node, _ in documented_in_stub(ast.parse(source)) if not ast.get_docstring(node)]
+    assert found == [], "these have no docstring"
 
 
-def test_the_examples_of_the_readme() -> None:
-    blocks = re.findall(r"^```python\n(.*?)^```", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+def test_a_stub_with_another_docstring_is_found() -> None:
+    source = "class Scale:\n    @property\n    def key(self) -> str:\n        \"\"\"Something else.\"\"\"\n"
+    assert "Something else" not in with_docs(source) and "Its name in the layer" in with_docs(source)
+    bare = "class Scale:\n    @property\n    def key(self) -> str: ...\n"
+    assert with_docs(bare) == with_docs(source)
+
+
+REPOSITORY = Path(__file__).parents[3]
+
+
+@pytest.mark.parametrize("readme", ["README.md", "crates/bigarrays-python/README.md"])
+def test_the_examples_of_the_readme(readme: str) -> None:
+    text = (REPOSITORY / readme).read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     assert blocks
     for block in blocks:
         subprocess.run([sys.executable, "-c", block], check=True)  # in a process whose memory:// is empty

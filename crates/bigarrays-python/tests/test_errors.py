@@ -17,7 +17,7 @@ def test_classes_are_also_the_fitting_builtins() -> None:
 
 
 def test_errors_say_where_and_travel(tmp_path: Path) -> None:
-    array = bigarrays.create(tmp_path / "a", shape=(8, 8, 8), dtype="uint8", chunks=(8, 8, 8))
+    array = bigarrays.create(tmp_path / "a", shape=(8, 8, 8), dtype="uint8", chunk_shape=(8, 8, 8))
     array[...] = 1
     chunk = tmp_path / "a" / "1_1_1" / "0-8_0-8_0-8"
     chunk.write_bytes(b"short")

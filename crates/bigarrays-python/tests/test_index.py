@@ -38,7 +38,7 @@ class Model:
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory: pytest.TempPathFactory) -> tuple[bigarrays.Array, Model]:
     path = tmp_path_factory.mktemp("index") / "layer"
-    array = bigarrays.create(path, shape=SHAPE, origin=ORIGIN, dtype="uint16", chunks=(8, 4, 5))
+    array = bigarrays.create(path, shape=SHAPE, origin=ORIGIN, dtype="uint16", chunk_shape=(8, 4, 5))
     data = np.random.default_rng(1).integers(1, 2**16, SHAPE, np.uint16)
     array.write(ORIGIN, data)
     return array, Model(data, ORIGIN)

@@ -62,7 +62,7 @@ def total(array: bigarrays.Array) -> int:
 
 def test_a_bucket_is_a_place_like_any_other(server: dict[str, Any]) -> None:
     url, given = server["url"] + "/place", options(server)
-    array = bigarrays.create(url, shape=(9, 9, 9), dtype="uint16", chunks=(4, 4, 4), storage_options=given)
+    array = bigarrays.create(url, shape=(9, 9, 9), dtype="uint16", chunk_shape=(4, 4, 4), storage_options=given)
     array[2:8, 1:7, 3] = 5
     coarse = bigarrays.add_scale(
         url, shape=(5, 5, 9), dtype="uint16", resolution=(2, 2, 1), storage_options=given
@@ -90,10 +90,10 @@ def test_secrets_are_neither_shown_nor_pickled(server: dict[str, Any]) -> None:
 
 
 def test_another_process_takes_secrets_from_its_environment(server: dict[str, Any], tmp_path: Path) -> None:
-    cache = bigarrays.Cache(tmp_path / "kept", memory=1 << 20, disk=1 << 24)
+    cache = bigarrays.Cache(tmp_path / "kept", memory_bytes=1 << 20, disk_bytes=1 << 24)
     url, given = server["url"] + "/shared", options(server)
     array = bigarrays.create(
-        url, shape=(16, 16, 16), dtype="uint8", chunks=(4, 4, 4), storage_options=given, cache=cache
+        url, shape=(16, 16, 16), dtype="uint8", chunk_shape=(4, 4, 4), storage_options=given, cache=cache
     )
     array[...] = 1
     context = multiprocessing.get_context("spawn")
@@ -112,7 +112,7 @@ def test_another_process_takes_secrets_from_its_environment(server: dict[str, An
 
 
 def test_what_a_cache_may_be(tmp_path: Path) -> None:
-    for number, cache in enumerate([True, False, None, tmp_path, str(tmp_path), {"memory": 9}, bigarrays.Cache()]):
+    for number, cache in enumerate([True, False, None, tmp_path, str(tmp_path), {"memory_bytes": 9}, bigarrays.Cache()]):
         url = f"memory://cached/{number}"
         array = bigarrays.create(url, shape=(9, 9, 9), dtype="uint8", cache=cache)
         assert pickle.loads(pickle.dumps(array)).shape == (9, 9, 9)
@@ -123,23 +123,23 @@ def test_what_a_cache_may_be(tmp_path: Path) -> None:
         bigarrays.open(url, cache=True, validate="sometimes")  # type: ignore[arg-type]
     with pytest.raises(bigarrays.InvalidArgumentError, match="cache"):
         bigarrays.open(url, validate="open")
-    assert pickle.loads(pickle.dumps(bigarrays.Cache(tmp_path, disk=1 << 20))) == bigarrays.Cache(
-        tmp_path, disk=1 << 20
+    assert pickle.loads(pickle.dumps(bigarrays.Cache(tmp_path, disk_bytes=1 << 20))) == bigarrays.Cache(
+        tmp_path, disk_bytes=1 << 20
     )
 
 
-@pytest.mark.parametrize("sharding", [None, (16, 16, 16)])
+@pytest.mark.parametrize("shard_shape", [None, (16, 16, 16)])
 def test_copies_into_buckets_go_on_and_are_verified(
-    server: dict[str, Any], served: Served, tmp_path: Path, sharding: tuple[int, ...] | None
+    server: dict[str, Any], served: Served, tmp_path: Path, shard_shape: tuple[int, ...] | None
 ) -> None:
     given = options(server)
-    array = bigarrays.create(tmp_path / "source", shape=(64, 64, 32), dtype="uint16", chunks=(16, 16, 16))
+    array = bigarrays.create(tmp_path / "source", shape=(64, 64, 32), dtype="uint16", chunk_shape=(16, 16, 16))
     array[...] = np.arange(64 * 64 * 32).reshape(64, 64, 32) % 60000
     served.held = "/48-64_48-64_16-32"  # without which no copy comes to its end
     source = bigarrays.open(f"{served.url}/source")
-    url = f"{server['url']}/copied-{sharding}"
+    url = f"{server['url']}/copied-{shard_shape}"
     target = bigarrays.create(
-        url, like=array, format="zarr3", chunks=(8, 8, 8), encoding="zstd", sharding=sharding, storage_options=given
+        url, like=array, format="zarr3", chunk_shape=(8, 8, 8), encoding="zstd", shard_shape=shard_shape, storage_options=given
     )
 
     class Enough(Exception):
@@ -176,7 +176,7 @@ def test_copies_into_buckets_go_on_and_are_verified(
 def test_ctrl_c_ends_what_waits_for_the_network(server: dict[str, Any], testbed: Path, action: str) -> None:
     upstream = server["endpoint"].removeprefix("http://")
     url, given = f"{server['url']}/stalled-{action}", options(server)
-    bigarrays.create(url, shape=(64, 64, 64), dtype="uint8", chunks=(16, 16, 16), storage_options=given)[...] = 1
+    bigarrays.create(url, shape=(64, 64, 64), dtype="uint8", chunk_shape=(16, 16, 16), storage_options=given)[...] = 1
     # Server and client are silent, or patient, for ten times as long as anybody here.
     with started(testbed, "proxy", "--upstream", upstream, "--stall", "600s") as proxy:
         through = {key: value.replace(server["endpoint"], proxy["endpoint"]) for key, value in given.items()}
@@ -212,9 +212,9 @@ def test_xarray_opens_groups_and_volumes(server: dict[str, Any]) -> None:
     bigarrays.create_group(root, storage_options=given, attributes={"title": "weather"})
     create: dict[str, Any] = {"format": "zarr3", "dtype": "int16", "storage_options": given}
     bigarrays.create(f"{root}/x", shape=(40,), dimension_names=["x"], **create)[...] = np.arange(40) * 5
-    bigarrays.create(f"{root}/t", shape=(40, 30), chunks=(10, 10), dimension_names=["x", "y"], **create)[...] = 7
+    bigarrays.create(f"{root}/t", shape=(40, 30), chunk_shape=(10, 10), dimension_names=["x", "y"], **create)[...] = 7
     bigarrays.update_attributes(f"{root}/t", {"units": "K", "scale_factor": 0.5}, storage_options=given)
-    assert bigarrays.list(root, storage_options=given) == {"t": "array", "x": "array"}
+    assert bigarrays.ls(root, storage_options=given) == {"t": "array", "x": "array"}
     opened: dict[str, Any] = {"engine": "bigarrays", "storage_options": given, "chunk_cache": True, "validate": "open"}
     ds = xr.open_dataset(root, chunks={}, **opened)
     assert ds["t"].attrs == {"units": "K"} and ds.attrs == {"title": "weather"} and set(ds.coords) == {"x"}

@@ -16,7 +16,7 @@ import bigarrays
 def layer(tmp_path: Path) -> Path:
     path = tmp_path / "layer"
     array = bigarrays.create(
-        path, domain="-4:16,0:12,0:8", dtype="uint32", chunks=(8, 8, 8), resolution=(4, 4, 40), labels=True
+        path, domain="-4:16,0:12,0:8", dtype="uint32", chunk_shape=(8, 8, 8), resolution=(4, 4, 40), labels=True
     )
     array[...] = np.arange(20 * 12 * 8, dtype=np.uint32).reshape(array.shape)
     bigarrays.add_scale(path, domain="-2:8,0:6,0:8", dtype="uint32", resolution=(8, 8, 40), key="half")
@@ -60,7 +60,7 @@ def test_paths_modes_and_options(layer: Path) -> None:
 
 
 def test_strict_and_missing(tmp_path: Path) -> None:
-    bigarrays.create(tmp_path / "a", shape=(20, 8, 8), dtype="uint8", chunks=(8, 8, 8))[:8] = 1
+    bigarrays.create(tmp_path / "a", shape=(20, 8, 8), dtype="uint8", chunk_shape=(8, 8, 8))[:8] = 1
     strict = bigarrays.open(tmp_path / "a", strict=True)
     assert strict[:8].all()
     with pytest.raises(bigarrays.NotFoundError, match="missing"):
@@ -72,14 +72,14 @@ def test_strict_and_missing(tmp_path: Path) -> None:
 
 
 def test_zeros_are_dropped_when_asked(tmp_path: Path) -> None:
-    array = bigarrays.create(tmp_path / "a", shape=(20, 8, 8), dtype="uint8", chunks=(8, 8, 8), drop_fill=True)
+    array = bigarrays.create(tmp_path / "a", shape=(20, 8, 8), dtype="uint8", chunk_shape=(8, 8, 8), drop_fill=True)
     array[...] = 0
     assert len(array.missing()) == 3
 
 
-@pytest.mark.parametrize(("compression", "suffix"), [("gzip", ".gz"), ("br", ".br"), ("zstd", ".zstd")])
-def test_compression_around_chunks(tmp_path: Path, compression: Any, suffix: str) -> None:
-    array = bigarrays.create(tmp_path / "a", shape=(8, 8, 8), dtype="uint32", compression=compression)
+@pytest.mark.parametrize(("around", "suffix"), [("gzip", ".gz"), ("br", ".br"), ("zstd", ".zstd")])
+def test_content_encodings(tmp_path: Path, around: Any, suffix: str) -> None:
+    array = bigarrays.create(tmp_path / "a", shape=(8, 8, 8), dtype="uint32", content_encoding=around)
     array[...] = 70000
     assert [path.suffix for path in (tmp_path / "a" / "1_1_1").glob("0-8*")] == [suffix]
     assert (bigarrays.open(tmp_path / "a")[...] == 70000).all()
@@ -87,7 +87,7 @@ def test_compression_around_chunks(tmp_path: Path, compression: Any, suffix: str
     assert len(list((tmp_path / "a" / "1_1_1").glob("0-8*"))) == 1 and array[1, 2, 3] == 5
     unlike: list[tuple[str, Any, str]] = [
         ("b", {}, suffix),
-        ("c", {"compression": "none"}, ""),
+        ("c", {"content_encoding": "none"}, ""),
         ("d", {"encoding": "compressed_segmentation"}, ""),
     ]
     for name, options, expected in unlike:
@@ -99,7 +99,7 @@ def test_compression_around_chunks(tmp_path: Path, compression: Any, suffix: str
 @pytest.mark.parametrize("encoding", ["raw", "compressed_segmentation", "gzip", "zstd", "blosclz"])
 def test_lossless_encodings(tmp_path: Path, encoding: str) -> None:
     array = bigarrays.create(
-        tmp_path / "a", domain="-9:11,0:20,3:20", dtype="uint32", chunks=(8, 8, 8), encoding=encoding
+        tmp_path / "a", domain="-9:11,0:20,3:20", dtype="uint32", chunk_shape=(8, 8, 8), encoding=encoding
     )
     data = np.random.default_rng(0).integers(0, 9, array.shape, np.uint32)
     array[...] = data
@@ -139,7 +139,7 @@ def test_pickles_reopen_with_their_options_and_view(layer: Path, monkeypatch: py
     pickled = pickle.dumps(view)
     monkeypatch.chdir("/")
     again = pickle.loads(pickled)
-    assert (again.domain, again.dims, again.mode, again.resolution) == (view.domain, ("z", "x"), "r+", (40.0, 8.0))
+    assert (again.domain, again.dimension_names, again.mode, again.resolution) == (view.domain, ("z", "x"), "r+", (40.0, 8.0))
     np.testing.assert_array_equal(again[...], bigarrays.open(layer)[-3:12:2, 5].T)
     whole = pickle.loads(pickle.dumps(bigarrays.open(layer, mode="r+", outside="crop")))
     whole[-9:-3] = 0
@@ -173,7 +173,7 @@ def write_column(arguments: tuple[bigarrays.Array, int]) -> None:
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_processes_write_to_the_same_chunks(tmp_path: Path) -> None:
-    array = bigarrays.create(tmp_path / "a", shape=(30, 8, 8), dtype="uint8", chunks=(16, 8, 8))
+    array = bigarrays.create(tmp_path / "a", shape=(30, 8, 8), dtype="uint8", chunk_shape=(16, 8, 8))
     with ProcessPoolExecutor(4, mp_context=multiprocessing.get_context("fork")) as processes:
         list(processes.map(write_column, [(array, x) for x in range(30)]))
     assert (array[:, 3, 3] == np.arange(30)).all()

@@ -14,9 +14,9 @@ MEMBERS = {"preshift_bits": 1, "minishard_bits": 1, "shard_bits": 4, "data_encod
 @pytest.mark.parametrize("sharding", [TEXT, MEMBERS, {"@type": "neuroglancer_uint64_sharded_v1"} | MEMBERS])
 def test_parameters(tmp_path: Path, sharding: str | dict[str, str | int]) -> None:
     array = bigarrays.create(
-        tmp_path, domain="-9:21,0:20,5:25", dtype="uint16", chunks=(8, 8, 8), sharding=sharding
+        tmp_path, domain="-9:21,0:20,5:25", dtype="uint16", chunk_shape=(8, 8, 8), sharding=sharding
     )
-    assert array.shards == (16, 16, 8)
+    assert array.shard_shape == (16, 16, 8)
     assert array.sharding is not None and "shard_bits=4" in array.sharding
     data = np.arange(30 * 20 * 20, dtype="uint16").reshape(30, 20, 20)
     array[...] = data
@@ -30,7 +30,7 @@ def test_parameters(tmp_path: Path, sharding: str | dict[str, str | int]) -> Non
 
 def test_parameters_that_fit_the_shape() -> None:
     array = bigarrays.create("memory://fit", shape=(1000, 1000, 300), dtype="uint8", sharding=True)
-    assert array.shards == (512, 512, 256)
+    assert array.shard_shape == (512, 512, 256)
     assert bigarrays.create("memory://fit-not", shape=(9, 9, 9), dtype="uint8", sharding=False).sharding is None
 
 

@@ -15,7 +15,7 @@ import bigarrays
 
 @pytest.fixture
 def array(tmp_path: Path) -> bigarrays.Array:
-    return bigarrays.create(tmp_path / "a", shape=(20, 15, 10), origin=(-5, 0, 3), dtype="uint16", chunks=(8, 8, 8))
+    return bigarrays.create(tmp_path / "a", shape=(20, 15, 10), origin=(-5, 0, 3), dtype="uint16", chunk_shape=(8, 8, 8))
 
 
 def test_results_have_the_order_of_chunks_unless_asked(array: bigarrays.Array) -> None:
@@ -65,7 +65,7 @@ def test_writes_match_numpy(tmp_path: Path, seed: int) -> None:
     rng, noise = random.Random(seed), np.random.default_rng(seed)
     origin = tuple(rng.randrange(-20, 20) for _ in range(3))
     shape = tuple(rng.randrange(1, 18) for _ in range(3))
-    array = bigarrays.create(tmp_path / "a", shape=shape, origin=origin, dtype="int32", chunks=(5, 4, 7))
+    array = bigarrays.create(tmp_path / "a", shape=shape, origin=origin, dtype="int32", chunk_shape=(5, 4, 7))
     model = np.zeros(shape, np.int32)
     for _ in range(6):
         start = [rng.randrange(length) for length in shape]
@@ -203,7 +203,7 @@ def test_arrays_that_others_change_are_stored_whole(tmp_path: Path, codec: dict[
         tmp_path / "x.zarr",
         shape=(n,),
         dtype="uint8",
-        chunks=(n,),
+        chunk_shape=(n,),
         format="zarr3",
         codecs=[{"name": "bytes"}, codec],
     )
@@ -229,7 +229,7 @@ def test_arrays_that_others_change_are_stored_whole(tmp_path: Path, codec: dict[
 def test_booleans_are_zero_or_one(tmp_path: Path) -> None:
     codecs = [{"name": "bytes"}]
     array = bigarrays.create(
-        tmp_path / "x.zarr", shape=(4,), dtype="bool", chunks=(4,), format="zarr3", codecs=codecs
+        tmp_path / "x.zarr", shape=(4,), dtype="bool", chunk_shape=(4,), format="zarr3", codecs=codecs
     )
     array[...] = np.array([0, 1, 2, 255], np.uint8).view(bool)
     assert array[...].view(np.uint8).tolist() == [0, 1, 1, 1]

@@ -20,9 +20,9 @@ def test_a_tree(tmp_path: Path, format: str) -> None:
     with pytest.raises(bigarrays.AlreadyExistsError):
         bigarrays.create_group(root, format=format)
     bigarrays.create_group(root / "in", format=format)
-    array = bigarrays.create(root / "in" / "array", shape=(5, 6), dtype="int16", chunks=(2, 3), format=format)
+    array = bigarrays.create(root / "in" / "array", shape=(5, 6), dtype="int16", chunk_shape=(2, 3), format=format)
     array[...] = np.int16(3)
-    assert bigarrays.list(root) == {"in": "group", "in/array": "array"}
+    assert bigarrays.ls(root) == {"in": "group", "in/array": "array"}
     with pytest.raises(bigarrays.InvalidArgumentError, match="in/array"):
         bigarrays.open(root)
     member = bigarrays.open(root, scale="in/array")
@@ -32,9 +32,9 @@ def test_a_tree(tmp_path: Path, format: str) -> None:
     bigarrays.resize(root / "in" / "array", (2, 8))
     assert bigarrays.open(root / "in" / "array")[...].sum() == 3 * 12
     bigarrays.remove(root / "in" / "array")
-    assert bigarrays.list(root) == {"in": "group"}
+    assert bigarrays.ls(root) == {"in": "group"}
     with pytest.raises(bigarrays.NotFoundError):
-        bigarrays.list(root / "in" / "array")
+        bigarrays.ls(root / "in" / "array")
 
 
 @pytest.mark.parametrize("fill", [np.nan, -np.inf, 1.5, "0x7fc00001"])
@@ -54,13 +54,53 @@ def test_unknown_parts_are_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_shards_of_a_chosen_shape(tmp_path: Path) -> None:
-    options: dict[str, Any] = {"shape": (30, 20), "dtype": "uint8", "chunks": (4, 4), "encoding": "zstd"}
-    array = bigarrays.create(tmp_path / "a", sharding=(16, 8), format="zarr3", **options)
+    options: dict[str, Any] = {"shape": (30, 20), "dtype": "uint8", "chunk_shape": (4, 4), "encoding": "zstd"}
+    array = bigarrays.create(tmp_path / "a", shard_shape=(16, 8), format="zarr3", **options)
     array[...] = np.uint8(1)
     assert sorted(path.name for path in (tmp_path / "a" / "c").iterdir()) == ["0", "1"]
-    assert bigarrays.open(tmp_path / "a").chunks == (4, 4)
+    assert bigarrays.open(tmp_path / "a").chunk_shape == (4, 4)
     bigarrays.create(tmp_path / "b", sharding=True, format="zarr3", **options)[...] = np.uint8(1)
     assert len([path for path in (tmp_path / "b" / "c").rglob("*") if path.is_file()]) == 1
-    for format, sharding in [("zarr3", (16, 6)), ("zarr2", (16, 8)), ("precomputed", (16, 8))]:
+    for format, shard_shape in [("zarr3", (16, 6)), ("zarr2", (16, 8)), ("precomputed", (16, 8))]:
         with pytest.raises(bigarrays.InvalidArgumentError):
-            bigarrays.create(tmp_path / "c", sharding=sharding, format=format, **options)
+            bigarrays.create(tmp_path / "c", shard_shape=shard_shape, format=format, **options)
+
+
+def test_attributes_of_arrays(tmp_path: Path) -> None:
+    array = bigarrays.create(tmp_path / "a", shape=(3,), dtype="int16", format="zarr3", fill_value=-7)
+    assert (array.fill_value, type(array.fill_value), dict(array.attrs)) == (-7, np.int16, {})
+    array.attrs["units"] = "K"
+    array.attrs.update({"range": [0, 300]}, draft=True)
+    other = bigarrays.open(tmp_path / "a")
+    assert dict(other.attrs) == {"units": "K", "range": [0, 300], "draft": True} == bigarrays.attributes(tmp_path / "a")
+    del other.attrs["draft"]
+    assert array.attrs == {"units": "K", "range": [0, 300]} and "draft" not in array.attrs and len(array.attrs) == 2
+    assert array.attrs.pop("units") == "K" and list(array.attrs) == ["range"]
+    with pytest.raises(KeyError):
+        del array.attrs["draft"]
+    with pytest.raises(bigarrays.InvalidArgumentError):
+        array.attrs["draft"] = None
+    array.attrs.clear()
+    assert len(other.attrs) == 0 and array.view[1:].attrs == {}
+
+
+def test_attributes_are_those_of_the_scale(tmp_path: Path) -> None:
+    array = bigarrays.create(tmp_path / "a", shape=(3, 4), dtype="uint8", format="ome-zarr")
+    array.attrs["seen"] = 1
+    assert bigarrays.attributes(tmp_path / "a" / "0") == {"seen": 1} and "seen" not in bigarrays.attributes(tmp_path / "a")
+    bigarrays.create(tmp_path / "g" / "b", shape=(3,), dtype="uint8", format="zarr2", attributes={"of": "b"})
+    assert dict(bigarrays.open(tmp_path / "g" / "b").attrs) == {"of": "b"}
+    layer = bigarrays.create(tmp_path / "layer", shape=(4, 4, 4), dtype="uint8")
+    assert dict(layer.attrs) == {}
+    with pytest.raises(bigarrays.NotFoundError):
+        layer.attrs["seen"] = 1
+
+
+def test_a_star_import_hides_no_builtin() -> None:
+    import builtins
+
+    hidden = {name for name in bigarrays.__all__ if hasattr(builtins, name) and not name.startswith("__")}
+    assert hidden == {"open"}
+    names: dict[str, Any] = {}
+    exec("from bigarrays import *; letters = list('ab')", names)
+    assert names["letters"] == ["a", "b"]

@@ -9,7 +9,7 @@ import bigarrays
 @pytest.fixture
 def layer(tmp_path: Path) -> Path:
     array = bigarrays.create(
-        tmp_path / "layer", domain="-4:16,0:9,0:7", dtype="uint16", chunks=(8, 8, 8), encoding="png"
+        tmp_path / "layer", domain="-4:16,0:9,0:7", dtype="uint16", chunk_shape=(8, 8, 8), encoding="png"
     )
     array[...] = np.arange(20 * 9 * 7, dtype=np.uint16).reshape(20, 9, 7)
     return tmp_path / "layer"

@@ -25,7 +25,7 @@ def em(tmp_path: Path) -> tuple[Path, npt.NDArray[np.uint16]]:
     data = volume((60, 50, 40))
     box = "-20:40,0:50,7:47"
     array = bigarrays.create(
-        tmp_path / "em", domain=box, dtype="uint16", chunks=(16, 16, 16), resolution=(4, 4, 40)
+        tmp_path / "em", domain=box, dtype="uint16", chunk_shape=(16, 16, 16), resolution=(4, 4, 40)
     )
     array[...] = data
     return tmp_path / "em", data
@@ -99,7 +99,7 @@ def test_blocks_of_dask_are_chunks(tmp_path: Path, format: str) -> None:
     if format == "precomputed":
         data = data[..., None]
     chunks = (8, 16, 1)[: data.ndim]
-    array = bigarrays.create(tmp_path / "a", shape=data.shape, dtype="uint16", chunks=chunks, format=format)
+    array = bigarrays.create(tmp_path / "a", shape=data.shape, dtype="uint16", chunk_shape=chunks, format=format)
     array[...] = data
     lazy = xr.open_dataset(tmp_path / "a", engine=ENGINE, chunks={})["data"]
     assert lazy.chunks is not None and lazy.chunks[:2] == ((8, 8, 4), (16, 14))

@@ -293,7 +293,7 @@ fn services_without_conditions_take_whole_chunks_alone() {
         let bed = Bed::new(server);
         bed.set_faults(fault);
         // Other settings have a client of their own, which tries the service anew.
-        let options = bed.layer.options().store_option("retries", "7");
+        let options = bed.layer.options().storage_option("retries", "7");
         let array = options.open(&bed.layer.url).unwrap();
         let error = bed.write_a_part(&array).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported, "{error:?}");

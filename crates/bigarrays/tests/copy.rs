@@ -15,7 +15,7 @@ use proptest::prelude::*;
 
 fn spec(domain: &str, chunk: [u64; 3]) -> CreateSpec {
     let mut spec = CreateSpec::new(DataType::U16, domain.parse().unwrap());
-    spec.chunk = Some(chunk.into());
+    spec.chunk_shape = Some(chunk.into());
     spec
 }
 
@@ -70,7 +70,7 @@ proptest! {
         let whole: Vec<u64> = (0..3).map(|k| to_at[k] as u64 + size[k] + more[k]).collect();
         let mut wanted = spec(&Domain::from_shape(&whole).unwrap().to_string(), chunk);
         if sharded && to == "zarr3" {
-            wanted.shard = Some(chunk.iter().map(|length| length * 2).collect());
+            wanted.shard_shape = Some(chunk.iter().map(|length| length * 2).collect());
         } else if sharded && to == "precomputed" {
             wanted.sharding = NewSharding::Auto;
         }
@@ -171,7 +171,7 @@ fn blocks_of_what_has_changed_or_is_damaged_are_done_again() {
     let mut wanted = spec("0:32,0:32,0:32", [8; 3]);
     let source = OpenOptions::new().format("zarr3").create(&place("source"), &wanted).unwrap();
     fill(&source);
-    wanted.shard = Some(vec![16; 3]);
+    wanted.shard_shape = Some(vec![16; 3]);
     let target = OpenOptions::new().format("zarr3").create(&place("target"), &wanted).unwrap();
     let run = || {
         let journal = Journal::open(folder.path().join("journal")).unwrap();
@@ -206,7 +206,7 @@ fn blocks_of_files_that_have_changed_are_done_again() {
         std::fs::copy(&file, &path).unwrap();
         let source = Array::open(&path.display().to_string()).unwrap();
         let mut wanted = CreateSpec::new(source.dtype(), source.domain().clone());
-        wanted.chunk = Some(source.shape().iter().map(|&length| length.min(5)).collect());
+        wanted.chunk_shape = Some(source.shape().iter().map(|&length| length.min(5)).collect());
         let name = file.file_name().unwrap().display();
         let url = format!("memory://copies/of-{name}");
         let target = OpenOptions::new().format("zarr3").create(&url, &wanted).unwrap();
@@ -271,7 +271,7 @@ fn what_was_done_is_found_and_what_was_damaged_is_done_again() {
                     .map(NewSharding::Neuroglancer)
                     .unwrap();
             }
-            (_, true) => wanted.shard = Some(vec![16; 3]),
+            (_, true) => wanted.shard_shape = Some(vec![16; 3]),
             _ => {}
         }
         let puts = Arc::new(AtomicUsize::new(0));

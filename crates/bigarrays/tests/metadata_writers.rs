@@ -25,7 +25,7 @@ fn options(layer: &Layer, format: Option<&str>) -> FormatOptions {
 
 fn spec(ndim: usize, resolution: f64, key: Option<String>) -> CreateSpec {
     CreateSpec {
-        chunk: Some(vec![4; ndim]),
+        chunk_shape: Some(vec![4; ndim]),
         resolution: (ndim == 3).then(|| vec![resolution; 3]),
         key,
         ..CreateSpec::new(DataType::U8, Domain::from_shape(&vec![8; ndim]).unwrap())

@@ -140,7 +140,7 @@ proptest! {
         let url = folder.path().join("layer");
         let url = url.to_str().unwrap();
         let mut spec = CreateSpec::new(DataType::U16, domain.clone());
-        spec.chunk = Some(chunk.to_vec());
+        spec.chunk_shape = Some(chunk.to_vec());
         spec.encoding = Some(encoding.to_owned());
         if let Some(sharding) = sharding {
             spec.sharding = NewSharding::Neuroglancer(sharding.parse().unwrap());

@@ -154,5 +154,5 @@ fn values_say_what_they_are() {
     assert_eq!(header("content-encoding", "/0-64_0-64_0-64"), "gzip");
     assert_eq!(header("content-encoding", "/info"), "");
     assert_eq!(array.read::<u8>(array.domain()).unwrap().get(&[63; 3]), Some(7));
-    assert_eq!(open.like(&url).unwrap().compression, Some(ContentEncoding::Gzip));
+    assert_eq!(open.like(&url).unwrap().content_encoding, Some(ContentEncoding::Gzip));
 }

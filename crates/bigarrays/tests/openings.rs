@@ -50,7 +50,7 @@ impl Store for Own {
 
 fn spec() -> CreateSpec {
     let mut spec = CreateSpec::new(DataType::U16, Domain::from_shape(&[8, 9, 10]).unwrap());
-    spec.chunk = Some(vec![4, 4, 4]);
+    spec.chunk_shape = Some(vec![4, 4, 4]);
     spec
 }
 

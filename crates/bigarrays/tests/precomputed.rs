@@ -10,7 +10,7 @@ use bigarrays::{Array, CreateSpec, DataType, Domain, ErrorKind, Index, OpenOptio
 
 fn spec(domain: &str, chunk: [u64; 3], encoding: &str) -> CreateSpec {
     let mut spec = CreateSpec::new(DataType::U8, domain.parse().unwrap());
-    spec.chunk = Some(chunk.to_vec());
+    spec.chunk_shape = Some(chunk.to_vec());
     spec.encoding = Some(encoding.to_owned());
     spec.resolution = Some(vec![4.0, 4.0, 40.0]);
     spec

@@ -13,7 +13,7 @@ const FORMATS: [&str; 6] = ["precomputed", "zarr3", "zarr2", "n5", "ome-zarr", "
 
 fn spec(key: Option<&str>) -> CreateSpec {
     CreateSpec {
-        chunk: Some(vec![4; 3]),
+        chunk_shape: Some(vec![4; 3]),
         key: key.map(str::to_owned),
         ..CreateSpec::new(DataType::U8, Domain::from_shape(&[8; 3]).unwrap())
     }

@@ -62,7 +62,7 @@ fn little() -> serde_json::Value {
 fn cases() -> Vec<Case> {
     let spec = |chunk: [u64; 3]| {
         let mut spec = CreateSpec::new(DataType::U16, "0:20,0:9,0:7".parse().unwrap());
-        spec.chunk = Some(chunk.to_vec());
+        spec.chunk_shape = Some(chunk.to_vec());
         spec
     };
     let codecs = |codecs: serde_json::Value| CreateSpec { codecs: Some(codecs), ..spec([8, 8, 8]) };
@@ -87,7 +87,7 @@ fn cases() -> Vec<Case> {
         Case {
             name: "zarr-shards",
             format: "zarr3",
-            spec: CreateSpec { shard: Some(vec![16, 8, 8]), ..codecs(json!([little(), "zstd"])) },
+            spec: CreateSpec { shard_shape: Some(vec![16, 8, 8]), ..codecs(json!([little(), "zstd"])) },
             file: "c/0/0/0",
         },
         Case { name: "ome", format: "ome-zarr", spec: spec([8; 3]), file: "0/c/1/0/0" },
@@ -255,7 +255,7 @@ fn missing_chunks_are_counted_and_are_problems_if_asked() {
         array.write(&[8, 0, 0], Array3::<u16>::ones((8, 8, 7)).view()).unwrap();
         let part: Domain = "10:12,0:9,2:3".parse().unwrap();
         let whole = VerifyOptions::default();
-        let strict = VerifyOptions { missing_is_problem: true, ..whole };
+        let strict = VerifyOptions { missing: true, ..whole };
         let boxed = VerifyOptions { part: Some(&part), ..strict };
         for (options, chunks, problems) in [(whole, 6, 0), (strict, 6, 5), (boxed, 2, 1)] {
             let report = verify(&array, &options).unwrap();
@@ -273,7 +273,7 @@ fn huge_sparse_grids_are_walked_by_their_listing() {
     let folder = tempfile::tempdir().unwrap();
     for format in ["precomputed", "zarr3", "n5"] {
         let mut spec = CreateSpec::new(DataType::U8, "0:40000,0:40000,0:40000".parse().unwrap());
-        spec.chunk = Some(vec![4; 3]);
+        spec.chunk_shape = Some(vec![4; 3]);
         let array = OpenOptions::new().format(format).create(&url(&folder, format), &spec).unwrap();
         array.write(&[39_998, 20_000, 4], Array3::<u8>::ones((2, 4, 8)).view()).unwrap();
         let report = verified(&folder, format);
@@ -323,7 +323,7 @@ fn arrays_are_compared_across_formats_orders_and_types() {
     // The same in z,y,x, of another type, and starting elsewhere.
     let mut spec = CreateSpec::new(DataType::F32, "0:7,0:9,0:20".parse().unwrap());
     spec.dimension_names = Some(["z", "y", "x"].map(|name| Some(name.to_owned())).to_vec());
-    spec.chunk = Some(vec![3, 4, 20]);
+    spec.chunk_shape = Some(vec![3, 4, 20]);
     let reversed = OpenOptions::new().format("zarr3").create(&url(&folder, "zyx"), &spec).unwrap();
     let values = volume().mapv(f32::from).reversed_axes();
     reversed.write(&[0; 3], values.view()).unwrap();
@@ -385,7 +385,7 @@ fn where_nothing_is_listed_the_grid_is_walked() {
 fn what_cannot_be_read_is_a_problem_and_a_storage_that_is_down_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let mut spec = CreateSpec::new(DataType::U8, "0:16,0:16,0:16".parse().unwrap());
-    spec.chunk = Some(vec![4; 3]);
+    spec.chunk_shape = Some(vec![4; 3]);
     let array = OpenOptions::new().create(&url(&folder, "a"), &spec).unwrap();
     array.write(&[0; 3], Array3::<u8>::ones((16, 16, 16)).view()).unwrap();
     let one =
@@ -427,7 +427,7 @@ fn write_until_killed() {
 fn what_a_killed_writer_left_is_found() {
     let folder = tempfile::tempdir().unwrap();
     let mut spec = CreateSpec::new(DataType::U8, "0:256,0:256,0:256".parse().unwrap());
-    spec.chunk = Some(vec![256; 3]);
+    spec.chunk_shape = Some(vec![256; 3]);
     let array = OpenOptions::new().create(&url(&folder, "a"), &spec).unwrap();
     array.write(&[0; 3], Array3::<u8>::ones((256, 256, 256)).view()).unwrap();
     let ended = std::process::Command::new(std::env::current_exe().unwrap())

@@ -15,7 +15,7 @@ fn create(name: &str, format: &str, spec: &CreateSpec) -> bigarrays::Result<biga
 
 fn spec(dtype: DataType, shape: &[u64], chunk: &[u64]) -> CreateSpec {
     let domain = Domain::from_shape(shape).unwrap();
-    CreateSpec { chunk: Some(chunk.to_vec()), ..CreateSpec::new(dtype, domain) }
+    CreateSpec { chunk_shape: Some(chunk.to_vec()), ..CreateSpec::new(dtype, domain) }
 }
 
 #[test]
@@ -31,7 +31,7 @@ fn arrays_of_both_versions_come_back() {
             let name = format!("both-{k}-{format}");
             let mut spec = spec(DataType::U8, &[7, 5], &[3, 4]);
             spec.codecs = Some(codecs.clone());
-            spec.fill = Some(json!(9));
+            spec.fill_value = Some(json!(9));
             spec.dimension_names = Some(vec![Some("y".into()), Some("x".into())]);
             let array = create(&name, format, &spec).unwrap();
             assert!(create(&name, format, &spec).unwrap_err().to_string().contains("remove it first"));

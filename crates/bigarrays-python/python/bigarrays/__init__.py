@@ -3,7 +3,7 @@
 >>> import numpy as np
 >>> import bigarrays
 >>> em = bigarrays.create(
-...     "memory://em", domain="-100:412,0:512,0:64", dtype="uint8", chunks=(64, 64, 64), resolution=(8, 8, 40)
+...     "memory://em", domain="-100:412,0:512,0:64", dtype="uint8", chunk_shape=(64, 64, 64), resolution=(8, 8, 40)
 ... )
 >>> em[0:200, 50:100, 10] = np.uint8(7)  # written at once; scalars and arrays broadcast as in numpy
 >>> em[-5:5, 60, 10]  # read at once; coordinates are absolute, -5 lies left of the origin
@@ -18,6 +18,7 @@ A place is a path or a URL; see `supported`. Errors are subclasses of `Error`, e
 exception. Reading, writing and opening leave other threads running.
 """
 
+from ._attributes import Attributes
 from ._batches import batches
 from ._bigarrays import (
     AlreadyExistsError,
@@ -48,7 +49,7 @@ from ._bigarrays import (
     copy,
     create,
     create_group,
-    list,
+    ls,
     open,
     remove,
     resize,
@@ -60,6 +61,7 @@ from ._bigarrays import (
 __all__ = [
     "AlreadyExistsError",
     "Array",
+    "Attributes",
     "Cache",
     "CancelledError",
     "CorruptDataError",
@@ -87,7 +89,7 @@ __all__ = [
     "copy",
     "create",
     "create_group",
-    "list",
+    "ls",
     "open",
     "remove",
     "resize",

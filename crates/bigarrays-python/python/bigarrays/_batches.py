@@ -20,7 +20,7 @@ def batches(
     size: int,
     *,
     shuffle: bool = False,
-    chunk: int = 4096,
+    run_length: int = 4096,
     seed: int | None = None,
     drop_last: bool = False,
 ) -> Iterator[_Batch_co]:
@@ -36,13 +36,13 @@ def batches(
     range(0, 10)
     >>> [batch.tolist() for batch in bigarrays.batches(a, 4)]
     [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
-    >>> sorted(int(x) for batch in bigarrays.batches(a, 3, shuffle=True, chunk=4, seed=1) for x in batch)
+    >>> sorted(int(x) for batch in bigarrays.batches(a, 3, shuffle=True, run_length=4, seed=1) for x in batch)
     [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
     """
-    if size < 1 or chunk < 1:
-        raise ValueError("size and chunk must be at least 1")
+    if size < 1 or run_length < 1:
+        raise ValueError("size and run_length must be at least 1")
     left: list[int] = []
-    for run in _runs(len(samples), chunk if shuffle else max(chunk // size, 1) * size, shuffle, seed):
+    for run in _runs(len(samples), run_length if shuffle else max(run_length // size, 1) * size, shuffle, seed):
         left += run
         full = len(left) // size * size
         for start in range(0, full, size):
@@ -52,13 +52,13 @@ def batches(
         yield samples.__getitems__(left)
 
 
-def _runs(count: int, chunk: int, shuffle: bool, seed: int | None) -> Iterator[list[int]]:
+def _runs(count: int, length: int, shuffle: bool, seed: int | None) -> Iterator[list[int]]:
     """The indices below `count`, a run at a time."""
     if not shuffle:
-        for start in range(0, count, chunk):
-            yield list(range(start, min(start + chunk, count)))
+        for start in range(0, count, length):
+            yield list(range(start, min(start + length, count)))
         return
     rng = np.random.default_rng(seed)
-    for number in rng.permutation(-(-count // chunk)):
-        start = int(number) * chunk
-        yield (start + rng.permutation(min(chunk, count - start))).tolist()
+    for number in rng.permutation(-(-count // length)):
+        start = int(number) * length
+        yield (start + rng.permutation(min(length, count - start))).tolist()

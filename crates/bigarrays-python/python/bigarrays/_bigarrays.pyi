@@ -1,7 +1,10 @@
 from ._array import Array as Array
 from ._array import ChunkDomains as ChunkDomains
 from ._cache import Cache as Cache
+from ._convert import convert as convert
 from ._copy import copy as copy
+from ._create import add_scale as add_scale
+from ._create import create as create
 from ._domain import Domain as Domain
 from ._errors import AlreadyExistsError as AlreadyExistsError
 from ._errors import CancelledError as CancelledError
@@ -17,24 +20,21 @@ from ._errors import ReadOnlyError as ReadOnlyError
 from ._errors import StorageError as StorageError
 from ._errors import StorageFullError as StorageFullError
 from ._errors import UnsupportedError as UnsupportedError
-from ._flat import FlatArray as FlatArray
-from ._flat import convert as convert
-from ._index import ViewIndexer as ViewIndexer
-from ._open import add_scale as add_scale
-from ._open import create as create
+from ._flat_array import FlatArray as FlatArray
 from ._open import open as open
 from ._open import remove as remove
-from ._open import supported as supported
 from ._scale import Scale as Scale
-from ._slices import SliceArray as SliceArray
-from ._slices import _open_slices as _open_slices
+from ._slice_array import SliceArray as SliceArray
+from ._slice_array import _open_slices as _open_slices
+from ._supported import supported as supported
 from ._tree import _document as _document
 from ._tree import attributes as attributes
 from ._tree import create_group as create_group
-from ._tree import list as list
+from ._tree import ls as ls
 from ._tree import resize as resize
 from ._tree import update_attributes as update_attributes
 from ._verify import Report as Report
 from ._verify import verify as verify
+from ._view import ViewIndexer as ViewIndexer
 
 __version__: str

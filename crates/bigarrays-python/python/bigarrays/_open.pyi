@@ -1,17 +1,15 @@
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
-
-from numpy.typing import DTypeLike
 
 from ._array import Array
 from ._cache import Cache
-from ._domain import Box
 
 Place: TypeAlias = str | os.PathLike[str]
 ScaleSelector: TypeAlias = int | str | Sequence[float]
 StorageOptions: TypeAlias = dict[str, Any]
 CacheLike: TypeAlias = bool | Place | dict[str, Any] | Cache | None
+ContentEncoding: TypeAlias = Literal["none", "gzip", "br", "zstd"]
 Validate: TypeAlias = Literal["always", "open", "never"]
 
 def open(
@@ -26,84 +24,84 @@ def open(
     durable: bool = False,
     lock: bool = True,
     lock_timeout: float | None = None,
-    compression: str | None = None,
+    content_encoding: ContentEncoding | None = None,
     storage_options: StorageOptions | None = None,
     cache: CacheLike = None,
     validate: Validate | None = None,
-) -> Array: ...
-def create(
-    path_or_url: Place,
-    *,
-    like: Array | None = None,
-    dtype: DTypeLike | None = None,
-    shape: Sequence[int] | None = None,
-    domain: Box | None = None,
-    origin: Sequence[int] | None = None,
-    chunks: Sequence[int] | None = None,
-    encoding: str | None = None,
-    level: int | None = None,
-    block: Sequence[int] | None = None,
-    resolution: Sequence[float] | None = None,
-    labels: bool | None = None,
-    key: str | None = None,
-    sharding: bool | str | Mapping[str, str | int] | Sequence[int] | None = None,
-    shard_order: Literal["c", "morton", "hilbert"] | None = None,
-    dimension_names: Sequence[str] | None = None,
-    fill_value: Any = None,
-    codecs: Sequence[str | Mapping[str, Any]] | None = None,
-    chunk_keys: str | None = None,
-    attributes: Mapping[str, Any] | None = None,
-    format: str | None = "precomputed",
-    strict: bool = False,
-    outside: Literal["error", "crop"] = "error",
-    drop_fill: bool = False,
-    durable: bool = False,
-    lock: bool = True,
-    lock_timeout: float | None = None,
-    compression: str | None = None,
-    storage_options: StorageOptions | None = None,
-    cache: CacheLike = None,
-    validate: Validate | None = None,
-) -> Array: ...
-def add_scale(
-    path_or_url: Place,
-    *,
-    like: Array | None = None,
-    dtype: DTypeLike | None = None,
-    shape: Sequence[int] | None = None,
-    domain: Box | None = None,
-    origin: Sequence[int] | None = None,
-    chunks: Sequence[int] | None = None,
-    encoding: str | None = None,
-    level: int | None = None,
-    block: Sequence[int] | None = None,
-    resolution: Sequence[float] | None = None,
-    labels: bool | None = None,
-    key: str | None = None,
-    sharding: bool | str | Mapping[str, str | int] | Sequence[int] | None = None,
-    shard_order: Literal["c", "morton", "hilbert"] | None = None,
-    dimension_names: Sequence[str] | None = None,
-    fill_value: Any = None,
-    codecs: Sequence[str | Mapping[str, Any]] | None = None,
-    chunk_keys: str | None = None,
-    attributes: Mapping[str, Any] | None = None,
-    format: str | None = None,
-    strict: bool = False,
-    outside: Literal["error", "crop"] = "error",
-    drop_fill: bool = False,
-    durable: bool = False,
-    lock: bool = True,
-    lock_timeout: float | None = None,
-    compression: str | None = None,
-    storage_options: StorageOptions | None = None,
-    cache: CacheLike = None,
-    validate: Validate | None = None,
-) -> Array: ...
+) -> Array:
+    """Opens the array at a path or URL.
+
+    Args:
+        path_or_url: Where the array is: a local path, or a URL as `supported()["stores"]` lists them.
+        mode: "r" to read, "r+" to write as well. h5py's other modes, which FlatArray has, make arrays: here `create`
+            does, because a chunked array is described by more than a shape and a type.
+        scale: Which scale of a layer: a position from 0, a key, or the size of an element along each axis. In a group of
+            Zarr also the path of an array.
+        format: The name of the format; found by the metadata if None.
+        strict: Reads outside the domain or over chunks that are not stored are errors instead of fill value.
+        outside: "error" refuses a write that reaches outside the domain, "crop" leaves out what is outside.
+        drop_fill: Chunks that hold only the fill value are removed instead of stored.
+        durable: Every write is on stable storage before it returns.
+        lock: Writers of the same chunk wait for each other. Without, only one process may write at a time.
+        lock_timeout: The most seconds that a write waits for other writers of local files; None for as long as it takes.
+            The logger "bigarrays" warns of waits of over five seconds.
+        content_encoding: Compression around chunks of precomputed layers that are written: "none", "gzip", "br" or
+            "zstd". Every one is understood when read.
+        storage_options: What the environment does not say of a store behind a network, by the keys of the service's
+            environment variables in lower case, such as `{"region": "eu-west-1"}`, `{"endpoint":
+            "http://127.0.0.1:9000", "allow_http": True}` or `{"anonymous": True}`. Secrets in it are never shown and
+            not pickled: other processes take them from their environment.
+        cache: Keeps chunks that are read from behind a network: True for 256 MiB in memory, a path for a directory
+            beside that, or a Cache or a dict of its arguments.
+        validate: When kept chunks are compared with the stored ones: "always", so that nothing stale is read, "open" for
+            once in each opened array, or "never".
+
+    Raises:
+        NotFoundError: There is no array, or no such scale.
+        InvalidMetadataError: The metadata are not valid.
+        UnsupportedError: The metadata ask for what this version cannot do.
+        InvalidArgumentError: There is a group; the error lists its arrays.
+
+    Example:
+        >>> array = bigarrays.create("memory://open", shape=(100, 80, 60), dtype="uint8")
+        >>> bigarrays.open("memory://open").shape
+        (100, 80, 60)
+    """
+
 def remove(
     path_or_url: Place,
     scale: ScaleSelector | None = None,
     *,
     recursive: bool = False,
     storage_options: StorageOptions | None = None,
-) -> None: ...
-def supported() -> dict[str, dict[str, str]]: ...
+) -> None:
+    """Removes the layer at a path or URL, or one scale of it: the metadata first, then the chunks.
+
+    Links are removed themselves: what they lead to stays, also if the path is one. What a removal that was killed has
+    left is removed by the next.
+
+    Args:
+        path_or_url: Where the layer is, or the place below which everything is removed.
+        scale: Only this scale, as for `open`; all of the layer if None.
+        recursive: All arrays and groups below are removed. Files that are not of these stay.
+        storage_options: As for `open`.
+
+    Raises:
+        NotFoundError: There is nothing to remove.
+        InvalidArgumentError: The scale is the only one of its layer.
+        StorageError: With `recursive`, files stay that are of no array or group.
+
+    Example:
+        >>> array = bigarrays.create("memory://remove", shape=(10, 10, 10), dtype="uint8")
+        >>> bigarrays.remove("memory://remove")
+        >>> bigarrays.open("memory://remove")
+        Traceback (most recent call last):
+        bigarrays.NotFoundError: ...
+
+        >>> group = bigarrays.create_group("memory://removed", format="zarr3")
+        >>> array = bigarrays.create("memory://removed/a", shape=(4, 4), dtype="uint8", format="zarr3")
+        >>> bigarrays.remove("memory://removed", recursive=True)
+        >>> bigarrays.open("memory://removed/a")
+        Traceback (most recent call last):
+        bigarrays.NotFoundError: ...
+    """

@@ -5,6 +5,8 @@ from ._domain import Box
 from ._open import Place, ScaleSelector
 
 class Problem(TypedDict):
+    """Something that is wrong, as `Report.problems` has it."""
+
     kind: Literal[
         "metadata", "chunk", "shard", "unreadable", "missing", "names", "unfinished", "different"
     ]
@@ -13,19 +15,27 @@ class Problem(TypedDict):
     message: str
 
 class Stray(TypedDict):
+    """A file or object that belongs to no array, or that a dead writer left."""
+
     key: str
     bytes: int
 
 class Strays(TypedDict):
+    """How many files or objects there are that are strays, and the first of them."""
+
     count: int
     first: list[Stray]
 
 class Difference(TypedDict):
+    """An element that differs: its coordinates, and both values."""
+
     at: list[int]
     left: float | None
     right: float | None
 
 class Comparison(TypedDict):
+    """How an array compares with another, as `ArrayReport` has it; `elements` and `different` count elements."""
+
     url: str
     equal: bool
     dtypes: list[str]
@@ -36,6 +46,8 @@ class Comparison(TypedDict):
     first: list[Difference]
 
 class ArrayReport(TypedDict):
+    """What was found of an array, or of a scale of a layer: counts of chunks, bytes as they are stored."""
+
     url: str
     format: str
     scale: str | None
@@ -55,15 +67,39 @@ class ArrayReport(TypedDict):
 
 @final
 class Report:
+    """What `verify` has found: `str` of it is for people, `to_dict` for programs. It is true if nothing is wrong.
+
+    Example:
+        >>> array = bigarrays.create("memory://report", shape=(8, 8), dtype="uint8", format="zarr3")
+        >>> report = bigarrays.verify("memory://report")
+        >>> bool(report), report.problem_count, report.problems
+        (True, 0, [])
+        >>> report.arrays[0]["missing"]
+        1
+        >>> print(report)
+        memory://report: zarr3, 0 of 1 chunks stored in 0 bytes, 1 missing
+        whole
+    """
+
     @property
-    def whole(self) -> bool: ...
+    def whole(self) -> bool:
+        """Whether nothing is wrong."""
+
     @property
-    def problem_count(self) -> int: ...
+    def problem_count(self) -> int:
+        """How many problems there are in all."""
+
     @property
-    def problems(self) -> list[Problem]: ...
+    def problems(self) -> list[Problem]:
+        """The problems of all arrays, as dicts of `kind`, `key`, `domain` and `message`: the first thousand of each array."""
+
     @property
-    def arrays(self) -> list[ArrayReport]: ...
-    def to_dict(self) -> dict[str, Any]: ...
+    def arrays(self) -> list[ArrayReport]:
+        """What was found of each array, or of each scale of a layer, as dicts."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it, as `bigarrays verify --json` prints it."""
+
     def __bool__(self) -> bool: ...
 
 def verify(
@@ -78,4 +114,45 @@ def verify(
     progress: Callable[[int, int], object] | None = None,
     format: str | None = None,
     storage_options: dict[str, Any] | None = None,
-) -> Report: ...
+) -> Report:
+    """Verifies that what is stored at a path or URL is whole: an array, a layer with all its scales, or a group with all its
+    arrays.
+
+    Every chunk that is stored is read and decoded, and the indexes of shards and of names are checked. Nothing is changed,
+    and others may write meanwhile. What dead writers left and what does not belong there is in the report, and is no
+    problem.
+
+    Args:
+        path_or_url: What is verified.
+        against: The path or URL of what should hold the same. The report then also compares them, element by element,
+            whatever their formats, chunks and types; axes are matched by their names.
+        box: Only the chunks that this box touches.
+        scale: Only this scale, as for `open`; all if None.
+        against_scale: The scale of `against`; the same one if None.
+        missing: Chunks that are not stored are problems.
+        memory: The most bytes that the work may use; a quarter of what the process may use if None.
+        progress: A function of (done, total), called now and then with the bytes of elements that are done, of those that
+            were found so far. An exception that it raises, or Ctrl-C, ends the work.
+        format: The name of the format; found by the metadata if None.
+        storage_options: As for `open`.
+
+    Returns:
+        A Report. Damage is in the report, not an exception.
+
+    Raises:
+        NotFoundError: There is nothing.
+        MemoryBudgetError: A chunk does not fit into the memory.
+        StorageError: The storage as such fails.
+
+    Example:
+        >>> array = bigarrays.create("memory://verified", shape=(4, 6), dtype="int16", format="zarr3")
+        >>> array[...] = 3
+        >>> other = bigarrays.create("memory://other", shape=(4, 6), dtype="float32", format="n5")
+        >>> other[...] = 3
+        >>> other[1, 2] = 5
+        >>> report = bigarrays.verify("memory://verified", against="memory://other")
+        >>> report.problems[0]["message"]
+        '1 of 24 elements differ'
+        >>> report.arrays[0]["comparison"]["first"]
+        [{'at': [1, 2], 'left': 3, 'right': 5.0}]
+    """

@@ -2,7 +2,7 @@
 
 >>> import bigarrays, xarray
 >>> em = bigarrays.create(
-...     "memory://xarray", domain="-10:90,0:80,0:60", dtype="uint8", resolution=(8, 8, 40), chunks=(64, 64, 32)
+...     "memory://xarray", domain="-10:90,0:80,0:60", dtype="uint8", resolution=(8, 8, 40), chunk_shape=(64, 64, 32)
 ... )
 >>> em[-10:90, 0:80, 0:60] = 3
 >>> ds = xarray.open_dataset("memory://xarray", engine="bigarrays")
@@ -164,7 +164,7 @@ class _Place:
             return self.group(error, dropped)
         # The path of the array in the group that it was opened from.
         key = array.scales[array.scale].key if array.scales else ""
-        variable = self.variable(array, f"{self.url}/{key}" if key else self.url, array.dims)
+        variable = self.variable(array, f"{self.url}/{key}" if key else self.url, array.axis_names)
         group = self.attributes(self.url, array.format) if key else {}
         self.coordinates = _coordinates(array, key, group)
         return _Loaded({name: variable}, group)
@@ -182,7 +182,7 @@ class _Place:
 
     def group(self, error: InvalidArgumentError, dropped: set[str]) -> _Loaded:
         """The arrays in the group itself; `error` says that it is one."""
-        nodes = _bigarrays.list(self.url, format=self.format, storage_options=self.storage_options)
+        nodes = _bigarrays.ls(self.url, format=self.format, storage_options=self.storage_options)
         names = [name for name, kind in nodes.items() if kind == "array" and "/" not in name]
         if not names:
             raise error
@@ -211,7 +211,7 @@ class _Place:
         if missing is not None:
             attributes["_FillValue"] = _fill_value(missing, array.dtype)
         chunks = {
-            dim: min(chunk, max(length, 1)) for dim, chunk, length in zip(dims, array.chunks, array.shape, strict=True)
+            dim: min(chunk, max(length, 1)) for dim, chunk, length in zip(dims, array.chunk_shape, array.shape, strict=True)
         }
         data = indexing.LazilyIndexedArray(_Stored(array))
         return Variable(dims, data, attributes, {"preferred_chunks": chunks})
@@ -221,14 +221,15 @@ def _unique_dims(arrays: dict[str, Array]) -> dict[str, tuple[str, ...]]:
     """Names of axes, where those without one of their own do not clash."""
     lengths: dict[str, set[int]] = {}
     for array in arrays.values():
-        for dim, length in zip(array.dims, array.shape, strict=True):
+        for dim, length in zip(array.axis_names, array.shape, strict=True):
             lengths.setdefault(dim, set()).add(length)
 
-    def named(name: str, axis: int, dim: str) -> str:
-        return f"{name}_{dim}" if dim == f"dim_{axis}" and len(lengths[dim]) > 1 else dim
+    def named(name: str, own: str | None, dim: str) -> str:
+        return f"{name}_{dim}" if own is None and len(lengths[dim]) > 1 else dim
 
     return {
-        name: tuple(named(name, axis, dim) for axis, dim in enumerate(array.dims)) for name, array in arrays.items()
+        name: tuple(map(named, itertools.repeat(name), array.dimension_names, array.axis_names))
+        for name, array in arrays.items()
     }
 
 
@@ -273,10 +274,10 @@ def _coordinates(array: Array, key: str, group: dict[str, Any]) -> dict[str, Var
         size, unit = array.resolution or (1.0,) * array.ndim, array.unit or ""
         axes = [
             _Axis(size, size * origin, "" if dim == "channel" else unit)
-            for dim, size, origin in zip(array.dims, size, array.origin, strict=True)
+            for dim, size, origin in zip(array.axis_names, size, array.origin, strict=True)
         ]
     coordinates = {}
-    for dim, axis, length in zip(array.dims, axes, array.shape, strict=True):
+    for dim, axis, length in zip(array.axis_names, axes, array.shape, strict=True):
         values = axis.values(length)
         if values is not None:
             coordinates[dim] = Variable((dim,), values, {"units": axis.unit} if axis.unit else None)
@@ -353,7 +354,7 @@ class _Stored(BackendArray):
         else:
             index = np.arange(length)[index]  # counts negative ones from the end, and checks
             order = np.argsort(index, kind="stable")
-            chunk = self.array.chunks[axis]
+            chunk = self.array.chunk_shape[axis]
             runs = np.split(order, np.flatnonzero(np.diff(index[order]) > chunk) + 1)
             for run in (run for run in runs if run.size):
                 first, last = int(index[run[0]]), int(index[run[-1]])

@@ -54,7 +54,7 @@ def test_tensorstore_reads_ours(tmp_path: Path, dtype: str, compression: str, ge
     shape, block = GEOMETRIES[geometry]
     data = data_of(dtype, shape)
     encoding = {"zlib": "gzip", "blosc-bits": "blosc"}.get(compression, compression)
-    array = bigarrays.create(tmp_path / "a", shape=shape, dtype=dtype, chunks=block, encoding=encoding, format="n5")
+    array = bigarrays.create(tmp_path / "a", shape=shape, dtype=dtype, chunk_shape=block, encoding=encoding, format="n5")
     array[...] = data
     read = ts.open({"driver": "n5", "kvstore": f"file://{tmp_path / 'a'}"}).result().read().result()
     assert read.dtype == data.dtype and np.array_equal(read, data)
@@ -69,7 +69,7 @@ def test_we_read_tensorstore(tmp_path: Path, dtype: str, compression: str, geome
     spec = {"driver": "n5", "kvstore": f"file://{tmp_path / 'a'}", "metadata": metadata}
     ts.open(spec, create=True).result().write(data).result()
     array = bigarrays.open(tmp_path / "a", mode="r+")
-    assert array.dims == tuple("abcd"[: len(shape)])
+    assert array.dimension_names == tuple("abcd"[: len(shape)])
     assert np.array_equal(np.asarray(array[...]), data)
     array[...] = data[::-1]
     read = ts.open({"driver": "n5", "kvstore": f"file://{tmp_path / 'a'}"}).result().read().result()
@@ -94,7 +94,7 @@ def test_z5_reads_ours(tmp_path: Path, encoding: str) -> None:
     data = data_of("uint16", (13, 7, 5))
     bigarrays.create_group(tmp_path / "v.n5", format="n5")
     array = bigarrays.create(
-        tmp_path / "v.n5/a", shape=data.shape, dtype="uint16", chunks=(4, 4, 4), encoding=encoding, format="n5"
+        tmp_path / "v.n5/a", shape=data.shape, dtype="uint16", chunk_shape=(4, 4, 4), encoding=encoding, format="n5"
     )
     array[...] = data
     assert np.array_equal(z5py.File(str(tmp_path / "v.n5"), "r")["a"][:].T, data)
@@ -125,7 +125,7 @@ def lz4_java(plain: bytes, block: int) -> bytes:
 def test_lz4_in_the_framing_of_lz4_java(tmp_path: Path) -> None:
     data = np.concatenate([np.arange(50_000) // 7, np.random.default_rng(0).integers(0, 1 << 31, 50_000)]).astype(">i4")
     array = bigarrays.create(
-        tmp_path, shape=data.shape, dtype="int32", chunks=data.shape, encoding="lz4", format="n5"
+        tmp_path, shape=data.shape, dtype="int32", chunk_shape=data.shape, encoding="lz4", format="n5"
     )
     assert json.loads((tmp_path / "attributes.json").read_text())["compression"] == {"type": "lz4", "blockSize": 65536}
     header = struct.pack(">HHI", 0, 1, data.size)
@@ -145,7 +145,7 @@ def test_lz4_in_the_framing_of_lz4_java(tmp_path: Path) -> None:
 
 
 def test_tensorstore_reads_our_scales(tmp_path: Path) -> None:
-    options: dict[str, Any] = {"dtype": "uint8", "chunks": (4, 4), "format": "n5"}
+    options: dict[str, Any] = {"dtype": "uint8", "chunk_shape": (4, 4), "format": "n5"}
     bigarrays.create(tmp_path / "i", shape=(8, 6), key="s0", resolution=(4, 40), **options)[...] = np.uint8(1)
     bigarrays.add_scale(tmp_path / "i", shape=(4, 3), resolution=(8, 80), dtype="uint8")[...] = np.uint8(2)
     spec = {"driver": "n5", "kvstore": f"file://{tmp_path / 'i'}/s1"}

@@ -30,7 +30,7 @@ IMAGES: dict[str, Any] = {"ome-zarr": Image05, "ome-zarr-0.4": Image04}
 def test_images_are_valid(tmp_path: Path, format: str, names: str, origin: tuple[int, ...]) -> None:
     shape = (2, 3, 8, 10, 12)[-len(names) :]
     sizes = [1.0, 1.0, 40.0, 8.0, 8.0][-len(names) :]
-    options: dict[str, Any] = {"dtype": "uint16", "chunks": (4,) * len(names), "dimension_names": list(names), "format": format}
+    options: dict[str, Any] = {"dtype": "uint16", "chunk_shape": (4,) * len(names), "dimension_names": list(names), "format": format}
     if format == "ome-zarr-0.4":
         options["chunk_keys"] = "v2/"
     fine = bigarrays.create(tmp_path / "a", shape=shape, origin=origin, resolution=sizes, **options)

@@ -310,11 +310,11 @@ def create(path: Path | str, case: Case) -> Any:
         shape=case.geometry.size if one else case.shape,
         origin=case.geometry.offset if one else (*case.geometry.offset, 0),
         dtype=case.dtype,
-        chunks=case.geometry.chunk,
+        chunk_shape=case.geometry.chunk,
         encoding=case.encoding,
-        block=case.block,
+        block_shape=case.block,
         level=case.level,
-        compression=case.compression,
+        content_encoding=case.compression,
         sharding=case.sharding_members,
         resolution=(4, 4, 40),
     )
@@ -485,9 +485,9 @@ def test_several_scales(tmp_path: Path, case: Case, peer: Peer) -> None:
         str(tmp_path),
         shape=halved.shape[:3],
         dtype=case.dtype,
-        chunks=(8, 8, 8),
+        chunk_shape=(8, 8, 8),
         encoding=case.encoding,
-        block=case.block,
+        block_shape=case.block,
         resolution=(8, 8, 40),
     )
     scale[...] = halved[..., 0]

@@ -251,7 +251,7 @@ def write_ours(case: Case, path: Path) -> None:
         path,
         shape=shape,
         dtype=case.dtype,
-        chunks=chunk,
+        chunk_shape=chunk,
         codecs=case.codecs,
         chunk_keys=case.keys,
         format=f"zarr{case.version}",
@@ -347,8 +347,8 @@ def test_zarr_python_reads_ours(case: Case, tmp_path: Path) -> None:
 def test_peers_read_shards_of_any_order(order: Literal["c", "morton", "hilbert"], tmp_path: Path) -> None:
     data = np.arange(13 * 9 * 22, dtype="uint16").reshape(13, 9, 22)
     path = tmp_path / "a"
-    options: dict[str, Any] = {"sharding": (15, 9, 24), "shard_order": order, "attributes": {"made": "here"}}
-    array = bigarrays.create(path, shape=data.shape, dtype="uint16", chunks=(3, 3, 3), format="zarr3", **options)
+    options: dict[str, Any] = {"shard_shape": (15, 9, 24), "shard_order": order, "attributes": {"made": "here"}}
+    array = bigarrays.create(path, shape=data.shape, dtype="uint16", chunk_shape=(3, 3, 3), format="zarr3", **options)
     array[...] = data
     array[4:9, 2:5, 7:20] = data[4:9, 2:5, 7:20]
     assert order == "c" or (array.sharding or "").endswith(f"{order} order")
@@ -420,12 +420,13 @@ def test_packbits_with_zarrs(tmp_path: Path, dtype: str, configuration: dict[str
     # Where zarrs reads a part of a chunk, it forgets the first bit.
     shape = (12, 8) if first else (13, 7)
     data = (np.random.default_rng(0).integers(0, 2 if dtype == "bool" else 30, shape) << first).astype(dtype)
-    options: dict[str, Any] = {"shape": data.shape, "chunks": (4, 4), "dtype": dtype}
+    options: dict[str, Any] = {"shape": data.shape, "dtype": dtype}
     with zarr.config.set({"codec_pipeline.path": "zarrs.ZarrsCodecPipeline"}):
-        bigarrays.create(tmp_path / "ours", format="zarr3", codecs=[codec("packbits", **configuration)], **options)[...] = data
+        codecs = [codec("packbits", **configuration)]
+        bigarrays.create(tmp_path / "ours", format="zarr3", codecs=codecs, chunk_shape=(4, 4), **options)[...] = data
         assert np.array_equal(zarr.open_array(str(tmp_path / "ours"), mode="r")[...], data)
         theirs = zarr.create_array(
-            str(tmp_path / "theirs"), serializer=PackBits(**configuration), compressors=None, **options
+            str(tmp_path / "theirs"), serializer=PackBits(**configuration), compressors=None, chunks=(4, 4), **options
         )
         theirs[...] = data
     assert np.array_equal(np.asarray(bigarrays.open(tmp_path / "theirs")[...]), data)
@@ -454,4 +455,4 @@ def test_consolidated_metadata_stay_true(tmp_path: Path, version: Any) -> None:
     bigarrays.create_group(root / "i", format=format)
     members = dict(zarr.open_group(str(root), mode="r", use_consolidated=True).members(max_depth=None))
     assert set(members) == {"c", "h", "h/a", "i", "i/j"}
-    assert bigarrays.list(root) == {"c": "array", "h": "group", "h/a": "array", "i": "group", "i/j": "group"}
+    assert bigarrays.ls(root) == {"c": "array", "h": "group", "h/a": "array", "i": "group", "i/j": "group"}

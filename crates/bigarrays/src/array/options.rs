@@ -120,12 +120,12 @@ impl OpenOptions {
     /// is not said, the environment and the service's configuration files say.
     ///
     /// ```no_run
-    /// let options = bigarrays::OpenOptions::new().store_option("anonymous", "true");
+    /// let options = bigarrays::OpenOptions::new().storage_option("anonymous", "true");
     /// let array = options.read_only(true).open("s3://bucket/em")?;
     /// # Ok::<(), bigarrays::Error>(())
     /// ```
     #[must_use]
-    pub fn store_option(mut self, key: &str, value: impl Into<String>) -> Self {
+    pub fn storage_option(mut self, key: &str, value: impl Into<String>) -> Self {
         self.format.store.settings.set(key, value);
         self
     }

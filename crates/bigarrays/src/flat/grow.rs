@@ -40,8 +40,8 @@ impl FlatArray {
         let path = resolved.as_deref().unwrap_or(path);
         replace::create(path, spec)?;
         let array = Self::open(path, Mode::ReadWrite)?;
-        if spec.room > 0 {
-            array.reserve(spec.room)?;
+        if spec.reserve > 0 {
+            array.reserve(spec.reserve)?;
         }
         Ok(array)
     }

@@ -24,7 +24,7 @@ pub struct FlatSpec {
     /// How the elements follow each other. What grows is in C order, or has one axis.
     pub order: Order,
     /// Rows for which room on the disk is kept beyond the shape.
-    pub room: u64,
+    pub reserve: u64,
     /// Whether a file that exists is replaced.
     pub overwrite: bool,
 }
@@ -32,6 +32,6 @@ pub struct FlatSpec {
 impl FlatSpec {
     /// An array in C order, all else left out.
     pub fn new(descr: Descr, shape: &[u64]) -> Self {
-        Self { descr, shape: shape.to_vec(), order: Order::C, room: 0, overwrite: false }
+        Self { descr, shape: shape.to_vec(), order: Order::C, reserve: 0, overwrite: false }
     }
 }

@@ -20,13 +20,13 @@ pub struct CreateSpec {
     /// The box it covers; for precomputed x, y, z and, where there are several, channels.
     pub domain: Domain,
     /// Shape of a chunk along the first axes; chosen by the format if not given.
-    pub chunk: Option<Vec<u64>>,
+    pub chunk_shape: Option<Vec<u64>>,
     /// Name of the encoding of chunks; the format's plainest if not given.
     pub encoding: Option<String>,
     /// Quality of a lossy encoding or level of compression, in the encoding's own terms.
     pub level: Option<u32>,
     /// Shape of the blocks of `compressed_segmentation`.
-    pub block: Option<[u64; 3]>,
+    pub block_shape: Option<[u64; 3]>,
     /// Size of an element along each axis, in nanometres where the format has no other unit.
     pub resolution: Option<Vec<f64>>,
     /// Where the first element lies in what the array is a copy of, for formats whose arrays start at zero and that
@@ -40,7 +40,7 @@ pub struct CreateSpec {
     /// Whether and how chunks are packed into shards.
     pub sharding: NewSharding,
     /// Shape of a shard in elements, a multiple of that of a chunk, where shards are boxes of any shape.
-    pub shard: Option<Vec<u64>>,
+    pub shard_shape: Option<Vec<u64>>,
     /// The order in which chunks lie in shards, where the format leaves it open; C order if neither this nor
     /// the attributes say.
     pub shard_order: Option<ChunkOrder>,
@@ -49,7 +49,7 @@ pub struct CreateSpec {
     /// What else images say of axes, by name; for formats that say it.
     pub axes: Option<Vec<AxisSpec>>,
     /// Value of elements that are not stored, as metadata of the format say it; zero if not given.
-    pub fill: Option<Value>,
+    pub fill_value: Option<Value>,
     /// The codecs of chunks, as metadata of Zarr 3 list them, instead of `encoding`.
     pub codecs: Option<Value>,
     /// How keys of chunks are made: `default/`, `default.`, `v2/` or `v2.`; the format's usual way if
@@ -59,7 +59,7 @@ pub struct CreateSpec {
     pub attributes: Option<Map<String, Value>>,
     /// The compression put around chunks that are written whole, if the options name none; metadata do not
     /// keep it.
-    pub compression: Option<ContentEncoding>,
+    pub content_encoding: Option<ContentEncoding>,
 }
 
 /// How the chunks of an array to be created are packed into shards.
@@ -78,7 +78,7 @@ impl CreateSpec {
     /// An array of the type, box, chunks, axes and resolution of another.
     pub(crate) fn of(layout: &Layout) -> Self {
         Self {
-            chunk: Some(layout.grid.chunk_shape().to_vec()),
+            chunk_shape: Some(layout.grid.chunk_shape().to_vec()),
             resolution: layout.resolution.as_ref().map(|resolution| resolution.size.to_vec()),
             dimension_names: Some(layout.dimension_names.to_vec())
                 .filter(|names| names.iter().any(Option::is_some)),
@@ -92,8 +92,8 @@ impl CreateSpec {
     #[must_use]
     pub fn or_like(self, like: Self, says_shards: bool) -> Self {
         let is_same_code = self.encoding.is_none() && self.level.is_none() && self.codecs.is_none();
-        let says_shape = self.shard.is_some();
-        let is_same_grid = self.chunk.is_none() && self.shard.is_none() && !says_shards;
+        let says_shape = self.shard_shape.is_some();
+        let is_same_grid = self.chunk_shape.is_none() && self.shard_shape.is_none() && !says_shards;
         // Fill values and codecs are of a type, and keys made from sizes of theirs.
         let is_same_type = self.dtype == like.dtype;
         let is_same_code = is_same_code && is_same_type;
@@ -102,35 +102,35 @@ impl CreateSpec {
         let key = like.key.filter(|_| self.resolution.is_none());
         let sharding = match like.sharding {
             _ if says_shards => self.sharding,
-            NewSharding::None if like.shard.is_some() && !is_same_grid => NewSharding::Auto,
+            NewSharding::None if like.shard_shape.is_some() && !is_same_grid => NewSharding::Auto,
             NewSharding::Neuroglancer(_) if !is_same_grid => NewSharding::Auto,
             sharding => sharding,
         };
         // Shards have one of their own.
         let is_compressed = is_same_code && sharding == NewSharding::None;
-        let shard = self.shard.or(like.shard.filter(|_| is_same_grid));
+        let shard = self.shard_shape.or(like.shard_shape.filter(|_| is_same_grid));
         let says_codecs = self.codecs.is_some();
         let codecs = self.codecs.or(like.codecs.filter(|_| is_same_code));
         let has_shards = shard.is_some() || sharding != NewSharding::None || makes_shards(codecs.as_ref());
         Self {
-            chunk: self.chunk.or(like.chunk),
+            chunk_shape: self.chunk_shape.or(like.chunk_shape),
             encoding: self.encoding.or(like.encoding.filter(|_| !says_codecs && is_alone)),
             level: self.level.or(like.level.filter(|_| is_same_code && is_alone)),
-            block: self.block.or(like.block.filter(|_| is_same_code)),
+            block_shape: self.block_shape.or(like.block_shape.filter(|_| is_same_code)),
             codecs,
             resolution: self.resolution.or(like.resolution),
             origin: self.origin.or(like.origin),
             labels: self.labels.or(like.labels),
             key: self.key.or(key),
             sharding: if says_shape { NewSharding::None } else { sharding },
-            shard,
+            shard_shape: shard,
             shard_order: self.shard_order.or(like.shard_order.filter(|_| has_shards)),
             dimension_names: self.dimension_names.or(like.dimension_names),
             axes: self.axes.or(like.axes),
-            fill: self.fill.or(like.fill.filter(|_| is_same_type)),
+            fill_value: self.fill_value.or(like.fill_value.filter(|_| is_same_type)),
             chunk_keys: self.chunk_keys.or(like.chunk_keys),
             attributes: self.attributes.or(like.attributes),
-            compression: self.compression.or(like.compression.filter(|_| is_compressed)),
+            content_encoding: self.content_encoding.or(like.content_encoding.filter(|_| is_compressed)),
             ..self
         }
     }
@@ -181,7 +181,9 @@ impl CreateSpec {
             lost.push(format!("{format} does not keep that elements are labels"));
         }
         let is_zero = |fill: &Value| fill.as_f64() == Some(0.0) || *fill == Value::Bool(false);
-        if let Some(fill) = self.fill.as_ref().filter(|fill| kept.fill.is_none() && !is_zero(fill)) {
+        if let Some(fill) =
+            self.fill_value.as_ref().filter(|fill| kept.fill_value.is_none() && !is_zero(fill))
+        {
             lost.push(format!(
                 "{format} does not keep the fill value, {fill}; what is missing reads as zero"
             ));
@@ -208,31 +210,32 @@ impl CreateSpec {
         Self {
             dtype,
             domain,
-            chunk: None,
+            chunk_shape: None,
             encoding: None,
             level: None,
-            block: None,
+            block_shape: None,
             resolution: None,
             origin: None,
             labels: None,
             key: None,
             sharding: NewSharding::None,
-            shard: None,
+            shard_shape: None,
             shard_order: None,
             dimension_names: None,
             axes: None,
-            fill: None,
+            fill_value: None,
             codecs: None,
             chunk_keys: None,
             attributes: None,
-            compression: None,
+            content_encoding: None,
         }
     }
 }
 
 /// An error if `spec` has an order of chunks in shards, but no shards.
 pub(super) fn check_order(spec: &CreateSpec) -> Result<()> {
-    let is_sharded = spec.sharding != NewSharding::None || spec.shard.is_some() || spec.codecs.is_some();
+    let is_sharded =
+        spec.sharding != NewSharding::None || spec.shard_shape.is_some() || spec.codecs.is_some();
     match spec.shard_order {
         Some(order) if !is_sharded => Err(Error::invalid(format!(
             "{order} order of chunks in shards, but no shards; ask for them, too"

@@ -14,7 +14,7 @@ pub struct Cast {
     /// the nearest that there is.
     pub rounding: Rounding,
     /// What becomes of numbers that the other type does not reach.
-    pub overflow: Overflow,
+    pub out_of_range: OutOfRange,
 }
 
 /// Which whole number stands for one with a fraction.
@@ -33,7 +33,7 @@ pub enum Rounding {
 
 /// What becomes of numbers that the other type does not reach.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Overflow {
+pub enum OutOfRange {
     /// They are an error, as a not-a-number is where there is none.
     #[default]
     Refuse,
@@ -91,22 +91,22 @@ fn whole(number: Number, least: i128, most: i128, how: Cast) -> Option<i128> {
         // Beyond 128 bits this is the last number there, which is out of every type's reach.
         Number::Real(number) if number.is_finite() => how.rounding.round(number) as i128,
         Number::Real(number) => {
-            return match how.overflow {
-                Overflow::Refuse => None,
-                Overflow::Clip if number.is_nan() => Some(0.clamp(least, most)),
-                Overflow::Clip => Some(if number > 0.0 { most } else { least }),
-                Overflow::Wrap => Some(0),
+            return match how.out_of_range {
+                OutOfRange::Refuse => None,
+                OutOfRange::Clip if number.is_nan() => Some(0.clamp(least, most)),
+                OutOfRange::Clip => Some(if number > 0.0 { most } else { least }),
+                OutOfRange::Wrap => Some(0),
             };
         }
     };
     if (least..=most).contains(&number) {
         return Some(number);
     }
-    match how.overflow {
-        Overflow::Refuse => None,
-        Overflow::Clip => Some(number.clamp(least, most)),
-        Overflow::Wrap if matches!(number, i128::MIN | i128::MAX) => Some(0),
-        Overflow::Wrap => Some(number),
+    match how.out_of_range {
+        OutOfRange::Refuse => None,
+        OutOfRange::Clip => Some(number.clamp(least, most)),
+        OutOfRange::Wrap if matches!(number, i128::MIN | i128::MAX) => Some(0),
+        OutOfRange::Wrap => Some(number),
     }
 }
 
@@ -139,12 +139,12 @@ macro_rules! floats {
                     Number::Real(number) => ($of_real(number), number.is_finite()),
                 };
                 // Out of reach is what is infinite only here.
-                match how.overflow {
+                match how.out_of_range {
                     _ if nearest.is_finite() || !is_finite => Some(nearest),
-                    Overflow::Refuse => None,
-                    Overflow::Clip if nearest > Self::from(0u8) => Some(Self::MAX),
-                    Overflow::Clip => Some(Self::MIN),
-                    Overflow::Wrap => Some(nearest),
+                    OutOfRange::Refuse => None,
+                    OutOfRange::Clip if nearest > Self::from(0u8) => Some(Self::MAX),
+                    OutOfRange::Clip => Some(Self::MIN),
+                    OutOfRange::Wrap => Some(nearest),
                 }
             }
         }
@@ -168,8 +168,8 @@ mod tests {
         Ok(T::load(&to[..size_of::<T>()]))
     }
 
-    fn how(rounding: Rounding, overflow: Overflow) -> Cast {
-        Cast { rounding, overflow }
+    fn how(rounding: Rounding, out_of_range: OutOfRange) -> Cast {
+        Cast { rounding, out_of_range }
     }
 
     #[test]
@@ -179,7 +179,7 @@ mod tests {
             [(2.5, [2, 2, 3, 2]), (-2.5, [-2, -3, -2, -2]), (3.5, [4, 3, 4, 3]), (-0.2, [0, -1, 0, 0])]
         {
             let rounded = [Nearest, Floor, Ceil, Zero]
-                .map(|rounding| one::<f32, i8>(number, how(rounding, Overflow::Refuse)).unwrap());
+                .map(|rounding| one::<f32, i8>(number, how(rounding, OutOfRange::Refuse)).unwrap());
             assert_eq!(rounded, expected, "{number}");
         }
     }
@@ -187,9 +187,9 @@ mod tests {
     #[test]
     fn what_is_out_of_reach_is_refused_clipped_or_wrapped() {
         let (refuse, clip, wrap) = (
-            how(Rounding::Nearest, Overflow::Refuse),
-            how(Rounding::Nearest, Overflow::Clip),
-            how(Rounding::Nearest, Overflow::Wrap),
+            how(Rounding::Nearest, OutOfRange::Refuse),
+            how(Rounding::Nearest, OutOfRange::Clip),
+            how(Rounding::Nearest, OutOfRange::Wrap),
         );
         assert!(one::<i16, u8>(-1, refuse).unwrap_err().to_string().contains("-1 does not fit into uint8"));
         assert_eq!((one::<i16, u8>(-1, clip).unwrap(), one::<i16, u8>(-1, wrap).unwrap()), (0, 255));

@@ -12,7 +12,7 @@ mod plan;
 mod twins;
 mod verify;
 
-pub use cast::{Cast, Overflow, Rounding};
+pub use cast::{Cast, OutOfRange, Rounding};
 pub use copy::{Copied, CopyOptions, copy, plan_copy};
 pub use journal::Journal;
 pub use number::Number;

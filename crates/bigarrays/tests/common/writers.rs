@@ -28,7 +28,7 @@ impl Layer {
 
     pub fn create(&self, encoding: &str, sharding: NewSharding) -> Array {
         let mut spec = CreateSpec::new(DataType::U32, DOMAIN.parse().unwrap());
-        spec.chunk = Some(vec![16, 20, 8]);
+        spec.chunk_shape = Some(vec![16, 20, 8]);
         spec.encoding = Some(encoding.to_owned());
         spec.sharding = sharding;
         self.options().create(&self.url, &spec).unwrap()

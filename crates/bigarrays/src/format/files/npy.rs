@@ -73,7 +73,7 @@ impl Create for Npy {
         if spec.domain.origin().iter().any(|&start| start != 0) {
             return Err(Error::invalid("a .npy file starts at zero on every axis"));
         }
-        if spec.chunk.is_some() || spec.encoding.as_deref().is_some_and(|encoding| encoding != "raw") {
+        if spec.chunk_shape.is_some() || spec.encoding.as_deref().is_some_and(|encoding| encoding != "raw") {
             return Err(Error::invalid("a .npy file has neither chunks nor an encoding"));
         }
         let array = NewArray {

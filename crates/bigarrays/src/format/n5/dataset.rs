@@ -109,13 +109,13 @@ impl N5 {
         options: &FormatOptions,
         adopts: bool,
     ) -> Result<Opened> {
-        let is_none = spec.block.is_none() && spec.labels.is_none() && spec.shard.is_none();
+        let is_none = spec.block_shape.is_none() && spec.labels.is_none() && spec.shard_shape.is_none();
         let is_known = spec.codecs.as_ref().is_none_or(|codecs| {
             spec.encoding.is_none()
                 && spec.level.is_none()
                 && compression::to_n5(codecs, spec.dtype).is_some()
         });
-        let is_plain = is_known && spec.fill.is_none() && spec.chunk_keys.is_none();
+        let is_plain = is_known && spec.fill_value.is_none() && spec.chunk_keys.is_none();
         if !is_none || !is_plain || spec.sharding != NewSharding::None {
             let message = "datasets of N5 have no codecs but an encoding, Blosc or zlib, no fill value, shards or labels";
             return Err(Error::invalid(message));

@@ -117,14 +117,14 @@ impl Create for N5 {
             origin: None,
             level: spec.level.filter(|_| encoding.is_some()),
             encoding,
-            block: None,
-            compression: None,
+            block_shape: None,
+            content_encoding: None,
             labels: None,
             key: None,
             sharding: NewSharding::None,
-            shard: None,
+            shard_shape: None,
             shard_order: None,
-            fill: None,
+            fill_value: None,
             codecs: spec.codecs.and_then(|codecs| compression::portable(&codecs, spec.dtype)),
             chunk_keys: None,
             axes: None,
@@ -231,7 +231,7 @@ mod tests {
 
     fn create(url: &str, shape: &[u64], encoding: &str) -> crate::Array {
         let mut spec = CreateSpec::new(DataType::I16, Domain::from_shape(shape).unwrap());
-        spec.chunk = Some(vec![4; shape.len()]);
+        spec.chunk_shape = Some(vec![4; shape.len()]);
         spec.encoding = Some(encoding.to_owned());
         spec.attributes = Some([("mine".to_owned(), json!(1))].into_iter().collect());
         OpenOptions::new().format("n5").create(url, &spec).unwrap()

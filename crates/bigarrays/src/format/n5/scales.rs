@@ -363,7 +363,7 @@ mod tests {
     fn spec(shape: &[u64], resolution: Option<&[f64]>) -> CreateSpec {
         CreateSpec {
             resolution: resolution.map(<[f64]>::to_vec),
-            chunk: Some(vec![4; shape.len()]),
+            chunk_shape: Some(vec![4; shape.len()]),
             ..CreateSpec::new(DataType::U8, Domain::from_shape(shape).unwrap())
         }
     }

@@ -268,7 +268,7 @@ fn check_axes(axes: &[Axis]) -> Result<()> {
     };
     let names = axes.iter().map(|axis| axis.name.as_str()).collect::<Vec<_>>().join(",");
     Err(Error::invalid(format!(
-        "the axes {names} {wrong}, as an image of OME-Zarr has them; name them t, c, z, y and x (--axes, or \
+        "the axes {names} {wrong}, as an image of OME-Zarr has them; name them t, c, z, y and x (--dimension-names, or \
          dimension_names) and bring them into that order (--transpose), or choose the format zarr3"
     )))
 }

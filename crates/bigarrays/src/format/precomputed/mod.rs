@@ -129,11 +129,11 @@ impl Create for Precomputed {
         let position = options.scale.find(&info.describe()?)?;
         let scale = &info.scales[position];
         Ok(Some(CreateSpec {
-            compression: stored_compression(&opened(&info, position, &**probe.store(), options)?)?,
-            chunk: scale.chunk_sizes.first().map(|chunk| chunk.to_vec()),
+            content_encoding: stored_compression(&opened(&info, position, &**probe.store(), options)?)?,
+            chunk_shape: scale.chunk_sizes.first().map(|chunk| chunk.to_vec()),
             encoding: Some(scale.encoding.clone()),
             level: scale.jpeg_quality.or(scale.png_level),
-            block: scale.block_size,
+            block_shape: scale.block_size,
             resolution: Some(scale.resolution.to_vec()),
             labels: Some(info.segmentation),
             // What leads out of this layer would lead out of another.
@@ -149,19 +149,19 @@ impl Create for Precomputed {
         }
         let spec = spec.placed();
         let is_known = |name: &String| ENCODINGS.contains(&name.as_str());
-        let is_sharded = spec.shard.is_some() || spec.sharding != NewSharding::None;
+        let is_sharded = spec.shard_shape.is_some() || spec.sharding != NewSharding::None;
         CreateSpec {
-            chunk: spec.chunk.map(|chunk| chunk.into_iter().take(3).collect()),
+            chunk_shape: spec.chunk_shape.map(|chunk| chunk.into_iter().take(3).collect()),
             encoding: spec.encoding.filter(is_known),
             level: None,
-            block: None,
+            block_shape: None,
             key: None,
             sharding: if is_sharded { NewSharding::Auto } else { NewSharding::None },
-            shard: None,
+            shard_shape: None,
             shard_order: None,
             dimension_names: None,
             axes: None,
-            fill: None,
+            fill_value: None,
             codecs: None,
             chunk_keys: None,
             attributes: None,
@@ -232,7 +232,7 @@ fn read_info(probe: &Probe) -> Result<Option<Info>> {
 /// The options with the compression of `spec`, if they name none.
 fn with_compression(spec: &CreateSpec, options: &FormatOptions) -> FormatOptions {
     let named = Some(options.content_encoding).filter(|encoding| *encoding != ContentEncoding::Identity);
-    FormatOptions { content_encoding: named.or(spec.compression).unwrap_or_default(), ..options.clone() }
+    FormatOptions { content_encoding: named.or(spec.content_encoding).unwrap_or_default(), ..options.clone() }
 }
 
 /// The compression around the chunks that are stored, if any of a few all over the volume is. In shards,
@@ -390,17 +390,17 @@ fn new_scale(spec: &CreateSpec, options: &FormatOptions) -> Result<ScaleInfo> {
         return Err(Error::invalid(format!("box {} is empty", spec.domain)));
     }
     let unknown = [
-        ("fill value", spec.fill.is_some()),
+        ("fill value", spec.fill_value.is_some()),
         ("list of codecs", spec.codecs.is_some()),
         ("chunk keys", spec.chunk_keys.is_some()),
         ("attributes", spec.attributes.is_some()),
         ("names of axes", spec.dimension_names.is_some()),
-        ("shape of shards", spec.shard.is_some()),
+        ("shape of shards", spec.shard_shape.is_some()),
     ];
     if let Some((what, _)) = unknown.into_iter().find(|(_, is_given)| *is_given) {
         return Err(Error::invalid(format!("a precomputed volume has no {what} of its own")));
     }
-    if spec.chunk.iter().flatten().any(|&length| length == 0) {
+    if spec.chunk_shape.iter().flatten().any(|&length| length == 0) {
         return Err(Error::invalid("a chunk has at least one voxel along each axis"));
     }
     let three = |values: &[u64]| <[u64; 3]>::try_from(&values[..3.min(values.len())]).ok();
@@ -412,7 +412,7 @@ fn new_scale(spec: &CreateSpec, options: &FormatOptions) -> Result<ScaleInfo> {
             <[f64; 3]>::try_from(&size[..3.min(size.len())]).map_err(|_| of_three("a resolution"))?
         }
     };
-    let chunk = match &spec.chunk {
+    let chunk = match &spec.chunk_shape {
         None => [64; 3],
         Some(chunk) => three(chunk).ok_or_else(|| of_three("a chunk shape"))?,
     };
@@ -431,7 +431,7 @@ fn new_scale(spec: &CreateSpec, options: &FormatOptions) -> Result<ScaleInfo> {
         voxel_offset: [origin[0], origin[1], origin[2]],
         resolution,
         chunk_sizes: vec![chunk],
-        block_size: is("compressed_segmentation").then(|| spec.block.unwrap_or([8; 3])),
+        block_size: is("compressed_segmentation").then(|| spec.block_shape.unwrap_or([8; 3])),
         jpeg_quality: spec.level.filter(|_| is("jpeg")),
         png_level: spec.level.filter(|_| is("png")),
         sharding,

@@ -22,7 +22,7 @@ const CHUNK_BYTES: u64 = 1 << 20;
 /// `InvalidArgument` if there is no such shape.
 pub(crate) fn chunk_shape(spec: &CreateSpec) -> Result<Vec<u64>> {
     let shape = spec.domain.shape();
-    if let Some(chunk) = &spec.chunk {
+    if let Some(chunk) = &spec.chunk_shape {
         if chunk.len() == shape.len() && !chunk.contains(&0) {
             return Ok(chunk.clone());
         }
@@ -57,9 +57,9 @@ pub(crate) fn like(meta: &Meta) -> Result<CreateSpec> {
         None => Some(meta.codecs.iter().map(CodecSpec::to_json).collect()),
     };
     (spec.encoding, spec.level) = spec.codecs.as_ref().map_or((None, None), encoding);
-    spec.shard = shard.is_some().then(|| meta.chunk.clone());
-    spec.chunk = Some(shard.unwrap_or_else(|| meta.chunk.clone()));
-    spec.fill = Some(fill::to_json(&meta.fill, meta.dtype));
+    spec.shard_shape = shard.is_some().then(|| meta.chunk.clone());
+    spec.chunk_shape = Some(shard.unwrap_or_else(|| meta.chunk.clone()));
+    spec.fill_value = Some(fill::to_json(&meta.fill, meta.dtype));
     let kind = if meta.keys.prefixed { "default" } else { "v2" };
     spec.chunk_keys = Some(format!("{kind}{}", meta.keys.separator));
     spec.shard_order = Some(meta.own.order).filter(|order| *order != ChunkOrder::C);
@@ -120,7 +120,7 @@ const SHARD_BYTES: u64 = 64 << 20;
 /// # Errors
 /// `InvalidArgument` if chunks do not fill shards.
 pub(crate) fn shard_shape(spec: &CreateSpec, chunk: &[u64]) -> Result<Option<Vec<u64>>> {
-    if let Some(shard) = &spec.shard {
+    if let Some(shard) = &spec.shard_shape {
         let fills = |(shard, chunk): (&u64, &u64)| *shard > 0 && shard % chunk == 0;
         if shard.len() == chunk.len() && shard.iter().zip(chunk).all(fills) {
             return Ok(Some(shard.clone()));
@@ -175,7 +175,7 @@ pub(crate) fn check(spec: &CreateSpec) -> Result<()> {
             spec.domain
         )));
     }
-    if spec.block.is_some() || spec.labels.is_some() || spec.key.is_some() {
+    if spec.block_shape.is_some() || spec.labels.is_some() || spec.key.is_some() {
         let message = "arrays of Zarr have no blocks, labels or keys; layers of ome-zarr have";
         return Err(Error::invalid(message));
     }

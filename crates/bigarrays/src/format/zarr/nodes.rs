@@ -279,7 +279,7 @@ impl Zarr {
     /// What of `spec` chunks of Zarr can be; it is of one that has them if `is_own`.
     pub(in crate::format) fn fit_array(&self, spec: CreateSpec, is_own: bool) -> CreateSpec {
         let is_known = |name: &String| create::ENCODINGS.contains(&name.as_str());
-        let is_sharded = spec.shard.is_some() || spec.sharding != NewSharding::None;
+        let is_sharded = spec.shard_shape.is_some() || spec.sharding != NewSharding::None;
         let encoding = spec.encoding.filter(is_known);
         let codecs = match is_own {
             true => spec.codecs,
@@ -290,12 +290,12 @@ impl Zarr {
         CreateSpec {
             level: spec.level.filter(|_| encoding.is_some()),
             encoding,
-            block: None,
-            compression: None,
+            block_shape: None,
+            content_encoding: None,
             codecs,
-            fill: spec.fill.filter(|_| is_own),
+            fill_value: spec.fill_value.filter(|_| is_own),
             chunk_keys: spec.chunk_keys.filter(|_| is_own),
-            shard: spec.shard.filter(|_| self.version == Version::Three),
+            shard_shape: spec.shard_shape.filter(|_| self.version == Version::Three),
             shard_order: spec.shard_order.filter(|_| has_shards),
             sharding: match is_sharded && self.version == Version::Three {
                 true => NewSharding::Auto,

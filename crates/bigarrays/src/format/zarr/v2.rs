@@ -165,7 +165,7 @@ pub(super) fn create(spec: &CreateSpec, chunk: &[u64], codecs: &Value) -> Result
     put("chunks", json!(chunk));
     put("dtype", json!(numpy_name(spec.dtype, big)));
     put("compressor", json!(compressor));
-    put("fill_value", spec.fill.clone().unwrap_or_else(|| fill::to_json(&zero, spec.dtype)));
+    put("fill_value", spec.fill_value.clone().unwrap_or_else(|| fill::to_json(&zero, spec.dtype)));
     put("order", json!(order));
     put("filters", if filters.is_empty() { Value::Null } else { json!(filters) });
     put("dimension_separator", json!(keys.separator));

@@ -141,7 +141,7 @@ pub(super) fn separator(value: &Value) -> Option<char> {
 pub(super) fn create(spec: &CreateSpec, chunk: &[u64], codecs: Value) -> Result<Document> {
     let keys = super::create::key_encoding(spec, Keys { prefixed: true, separator: '/' })?;
     let zero = FillValue::zero(spec.dtype);
-    let value = spec.fill.clone().unwrap_or_else(|| fill::to_json(&zero, spec.dtype));
+    let value = spec.fill_value.clone().unwrap_or_else(|| fill::to_json(&zero, spec.dtype));
     // As it is written in one way only.
     let value = fill::parse(&value, spec.dtype).map_or(value, |fill| fill::to_json(&fill, spec.dtype));
     let mut document = Map::new();

@@ -52,7 +52,7 @@ pub(crate) fn verify(array: &Array, options: &VerifyOptions<'_>, report: &mut Ar
         failures: AtomicU32::new(0),
         done: AtomicU64::new(0),
     };
-    let by_place = options.missing_is_problem || (options.part.is_some() && chunks <= FEW);
+    let by_place = options.missing || (options.part.is_some() && chunks <= FEW);
     let listed = if options.part.is_some() && by_place { None } else { work.survey(!by_place)? };
     if by_place || listed.is_none() {
         work.all_places()?;
@@ -298,7 +298,7 @@ impl Work<'_> {
     fn look(&self, layout: &Layout, index: &[u64], key: &str, blob: Option<Blob<'_>>) -> Result<()> {
         self.failures.store(0, Ordering::Relaxed);
         let Some(blob) = blob else {
-            if self.options.missing_is_problem {
+            if self.options.missing {
                 let (key, domain) = (self.array.store().location(key), layout.grid.chunk_domain(index));
                 let message = "the chunk is not stored".to_owned();
                 let problem =

@@ -30,7 +30,7 @@ pub struct VerifyOptions<'a> {
     /// Only the chunks that this box touches, in the coordinates of the array.
     pub part: Option<&'a Domain>,
     /// Whether a chunk that is not stored is a problem.
-    pub missing_is_problem: bool,
+    pub missing: bool,
     /// Is told now and then, from any thread, how far the array or scale is that is being looked at. The
     /// total is that of what was found so far.
     pub progress: Option<&'a (dyn Fn(Progress) + Sync)>,
@@ -45,7 +45,7 @@ pub struct VerifyOptions<'a> {
 /// use bigarrays::{CreateSpec, DataType, OpenOptions, ndarray::Array2, store};
 ///
 /// let mut spec = CreateSpec::new(DataType::U8, "0:6,0:4".parse()?);
-/// spec.chunk = Some(vec![2, 4]);
+/// spec.chunk_shape = Some(vec![2, 4]);
 /// let array = OpenOptions::new().format("zarr3").create("memory://verify", &spec)?;
 /// array.write(&[0, 0], Array2::<u8>::ones((4, 4)).view())?;
 /// let report = verify(&array, &VerifyOptions::default())?;

@@ -145,7 +145,7 @@ fn own_writes_are_read() {
     }
 }
 
-/// Two caches over one directory, as two processes have them, with little room: values are right, and
+/// Two caches over one directory, as two processes have them, with little reserve: values are right, and
 /// the bound holds.
 #[test]
 fn a_directory_is_shared() {

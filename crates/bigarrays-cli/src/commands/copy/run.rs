@@ -1,0 +1,118 @@
+//! `copy`: copies a box of one array into another, of whatever formats, one scale or all of them.
+
+use std::io::Write;
+
+use bigarrays::format::{self, ScaleSelector};
+use bigarrays::jobs::{CopyOptions, Journal, plan_copy};
+use bigarrays::{Array, Domain, Error, ErrorKind};
+use indicatif::BinaryBytes;
+
+use crate::commands::copy::args::CopyArgs;
+use crate::commands::copy::resume;
+use crate::commands::copy::source::Copier;
+use crate::commands::new::{new_layer, rehearsed};
+use crate::commands::transfer;
+use crate::output::results;
+use crate::session::Session;
+
+pub(crate) fn run(args: &CopyArgs, session: &Session) -> anyhow::Result<()> {
+    args.what.check()?;
+    let copier = Copier { args, session };
+    let scales = copier.scales()?;
+    if args.dry_run {
+        return scales.iter().try_for_each(|(selector, part)| copier.rehearse(selector, part.as_ref()));
+    }
+    let mut journal = copier.journal()?;
+    if args.no_resume
+        && let Some(journal) = journal.take()
+    {
+        journal.remove()?;
+    }
+    if let Some(journal) = &mut journal {
+        resume::look_up(journal, &args.target, &session.format())?;
+    }
+    for (at, (selector, part)) in scales.iter().enumerate() {
+        copier.copy(at, selector, part.as_ref(), scales.len() > 1, journal.as_ref())?;
+    }
+    journal.map_or(Ok(()), Journal::remove)?;
+    Ok(())
+}
+
+impl Copier<'_> {
+    /// Copies one scale.
+    fn copy(
+        &self,
+        at: usize,
+        selector: &ScaleSelector,
+        part: Option<&Domain>,
+        many: bool,
+        journal: Option<&Journal>,
+    ) -> anyhow::Result<()> {
+        let (args, url) = (self.args, &self.args.target);
+        let (source, target) = if args.what.create {
+            let mut new = self.planned(selector, part)?;
+            if many && at == 0 {
+                let first = format::creator(new.format)?.first_key().map(str::to_owned);
+                new.spec.key = new.spec.key.or(first);
+            }
+            for note in new.lost.iter().filter(|_| at == 0) {
+                self.session.terminal.note(format_args!("{note}"));
+            }
+            let options = self.session.with(args.what.write.options());
+            let target = resume::make(at, &new, url, options, &self.session.format(), journal)?;
+            let target = new.mapped.place_in(&target)?;
+            (new.mapped.view, target)
+        } else {
+            self.existing(selector, part, many)?
+        };
+        let options = CopyOptions { journal, ..self.options(&source, &target) };
+        let scale = if many { format!(", scale {at}") } else { String::new() };
+        let job = format!("copying {} to {url}{scale}", args.source);
+        transfer::copy_with(&job, &source, &target, options, self.session.terminal)
+    }
+
+    /// The options of copying one scale.
+    fn options(&self, source: &Array, target: &Array) -> CopyOptions<'static> {
+        CopyOptions {
+            cast: self.args.what.cast(source, target),
+            check: self.args.check,
+            ..self.args.job.options()
+        }
+    }
+
+    /// Says what copying one scale would take.
+    fn rehearse(&self, selector: &ScaleSelector, part: Option<&Domain>) -> anyhow::Result<()> {
+        let (source, target) = if self.args.what.create {
+            let url = &self.args.target;
+            if self.journal()?.is_none_or(|journal| journal.steps().count() == 0)
+                && format::identity(url, &self.session.format())?.is_some()
+            {
+                let reason = "there is something here, and --create makes DST anew";
+                return Err(Error::new(ErrorKind::AlreadyExists, reason)
+                    .during("copying into")
+                    .at(url)
+                    .into());
+            }
+            let new = self.planned(selector, part)?;
+            let target = rehearsed(new_layer(&self.args.target)?, &new.spec, new.format)?;
+            let target = new.mapped.place_in(&target)?;
+            (new.mapped.view, target)
+        } else {
+            self.existing(selector, part, self.args.what.is_many())?
+        };
+        let plan = plan_copy(&source, &target, &self.options(&source, &target))?;
+        let elements = target.domain().checked_len()?;
+        writeln!(
+            results(),
+            "would copy box {} of {} to box {} of {}: {} read, {} written (decoded); {}",
+            source.domain(),
+            self.args.source,
+            target.domain(),
+            self.args.target,
+            BinaryBytes(elements.saturating_mul(source.dtype().size() as u64)),
+            BinaryBytes(elements.saturating_mul(target.dtype().size() as u64)),
+            transfer::describe(&plan)
+        )?;
+        Ok(())
+    }
+}

@@ -1,0 +1,23 @@
+//! The commands, a file or folder each, and what they share.
+
+pub(crate) mod attributes;
+pub(crate) mod cache;
+pub(crate) mod completions;
+pub(crate) mod convert;
+pub(crate) mod copy;
+pub(crate) mod create;
+pub(crate) mod create_group;
+pub(crate) mod du;
+pub(crate) mod export;
+mod find;
+pub(crate) mod import;
+pub(crate) mod info;
+pub(crate) mod ls;
+mod mapped;
+pub(crate) mod names;
+mod new;
+pub(crate) mod resize;
+pub(crate) mod rm;
+mod supported;
+mod transfer;
+pub(crate) mod verify;

@@ -1,0 +1,147 @@
+//! New arrays that are like a source: their axes, their box, and how they are stored.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bigarrays::format::{self, Format, Precomputed};
+use bigarrays::{Array, CreateSpec, Domain, Error, OpenOptions, Result};
+
+use crate::args::{Axes, LayerArgs, NewArgs};
+use crate::commands::mapped::Mapped;
+use crate::output::counted;
+
+/// A source, and the new array that it goes to.
+#[derive(Debug)]
+pub(crate) struct New {
+    pub(crate) mapped: Mapped,
+    pub(crate) spec: CreateSpec,
+    pub(crate) format: &'static str,
+    /// What the source says and the new array cannot, each a sentence.
+    pub(crate) lost: Vec<String>,
+}
+
+impl New {
+    /// The array for `source`, whose axes are `axes`: like the array of which `like` says what it would be
+    /// made of, but for what `layer` says. Its first element goes to `to`, along the new axes.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if axes do not go together.
+    pub(crate) fn plan(
+        args: &NewArgs,
+        source: &Array,
+        axes: &Axes,
+        like: CreateSpec,
+        layer: &LayerArgs,
+        to: Option<&[i64]>,
+    ) -> Result<New> {
+        let format = args.format(source)?;
+        let is_layer = format.name() == Precomputed.name();
+        let mapped = match &args.transpose {
+            Some(wanted) if !is_layer => Mapped::to(source, axes, wanted.clone())?,
+            Some(_) => {
+                let message =
+                    "a precomputed layer has the axes x,y,z; say with --dimension-names which are which";
+                return Err(Error::invalid(message));
+            }
+            None if is_layer => Mapped::to_layer(source, axes)?,
+            None if format.order() == source.order() || format.name() == source.format() => {
+                Mapped::to(source, axes, axes.clone())?
+            }
+            None => Mapped::to(source, axes, Axes(axes.0.iter().rev().cloned().collect()))?,
+        };
+        let new = if is_layer { mapped.layer_axes() } else { mapped.axes.clone() };
+        // As the source has them, then as the view has them, then as the new array has them.
+        fn own<T: Copy>(values: &[T], axes: &Axes, new: &Axes, other: T) -> Vec<T> {
+            let own = |name: &String| axes.position(name).and_then(|at| values.get(at)).copied();
+            new.0.iter().map(|name| own(name).unwrap_or(other)).collect()
+        }
+        let along = |values: Vec<u64>| own(&values, axes, &new, 1);
+        // Names that nobody gave are not written, but where there must be some.
+        let is_invented = |name: &str| match axes.position(name) {
+            Some(at) if *axes == Axes::of(source) => source.dimension_names()[at].is_none(),
+            _ => false,
+        };
+        let name =
+            |name: &String| Some(name.clone()).filter(|name| format.names_axes() || !is_invented(name));
+        let names: Vec<Option<String>> = new.0.iter().map(name).collect();
+        let is_permuted = mapped.axes.0.iter().ne(axes.0.iter().filter(|name| mapped.axes.0.contains(name)));
+        let like = CreateSpec {
+            domain: place(&mapped, &new, to)?,
+            chunk_shape: like.chunk_shape.clone().map(along),
+            shard_shape: like.shard_shape.clone().map(along),
+            codecs: like.codecs.clone().filter(|codecs| !is_permuted || is_free(codecs)),
+            resolution: mapped.nanometres().map(|sizes| mapped.along(&sizes, &new, &1.0)),
+            origin: like.origin.clone().map(|origin| own(&origin, axes, &new, 0)),
+            dimension_names: names.iter().any(Option::is_some).then_some(names),
+            ..like
+        };
+        let (fitted, lost) = format::fit(format, like, source.format());
+        let spec = layer.over(fitted);
+        let spec = if is_layer { CreateSpec { dimension_names: None, ..spec } } else { spec };
+        let spec = match to {
+            // Asked for, and refused if the format has no such place.
+            Some(_) => CreateSpec { domain: place(&mapped, &new, to)?, origin: None, ..spec },
+            None => spec,
+        };
+        Ok(New { mapped, spec, format: format.name(), lost })
+    }
+}
+
+/// Whether codecs do the same whatever the axes are: plain elements, compressed.
+fn is_free(codecs: &serde_json::Value) -> bool {
+    const FREE: [&str; 6] = ["bytes", "blosc", "gzip", "zstd", "crc32c", "numcodecs.zlib"];
+    let is_one =
+        |codec: &serde_json::Value| FREE.iter().any(|free| codec.get("name").unwrap_or(codec) == free);
+    codecs.as_array().is_some_and(|codecs| codecs.iter().all(is_one))
+}
+
+/// The box along the axes `new` that takes the elements of `mapped`, which start at `to` there.
+fn place(mapped: &Mapped, new: &Axes, to: Option<&[i64]>) -> Result<Domain> {
+    let domain = mapped.view.domain();
+    let mut origin = mapped.along(domain.origin(), new, &0);
+    if let Some(at) = new.position("c").filter(|&at| at == 3) {
+        // A new layer has the channels of the box and no others.
+        origin[at] = 0;
+    }
+    if let Some(to) = to {
+        move_to(&mut origin, to, new)?;
+    }
+    Domain::new(&origin, &mapped.along(domain.shape(), new, &1))
+}
+
+/// Puts what `--to` says into `origin`, the coordinates along `axes`: all, or those of a point in space.
+pub(crate) fn move_to(origin: &mut [i64], to: &[i64], axes: &Axes) -> Result<()> {
+    if to.len() != origin.len() && to.len() != 3.min(origin.len()) {
+        return Err(Error::invalid(format!(
+            "--to has {}, for the axes {axes}",
+            counted(to.len(), "coordinate")
+        )));
+    }
+    origin[..to.len()].copy_from_slice(to);
+    Ok(())
+}
+
+/// `url`, unless it names a file of another kind: a layer is a folder.
+///
+/// # Errors
+/// `InvalidArgument` that says what writes such a file.
+pub(crate) fn new_layer(url: &str) -> Result<&str> {
+    const FILES: [&str; 6] = ["npy", "tif", "tiff", "png", "jpg", "jpeg"];
+    let extension = Path::new(url).extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    if FILES.iter().any(|file| file.eq_ignore_ascii_case(extension)) {
+        let reason = format!("a layer is a folder, not a .{extension} file; `bigarrays export` writes files");
+        return Err(Error::invalid(reason).during("creating").at(url));
+    }
+    Ok(url)
+}
+
+/// The layer that `spec` describes, made in memory: what is asked for is found out without touching `url`.
+///
+/// # Errors
+/// Those of making it there.
+pub(crate) fn rehearsed(url: &str, spec: &CreateSpec, format: &str) -> Result<Array> {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let (name, count) = (url.trim_end_matches('/').rsplit('/').next(), COUNT.fetch_add(1, Ordering::Relaxed));
+    let url = format!("memory://rehearsal/{count}/{}", name.unwrap_or_default());
+    OpenOptions::new().format(format).create(&url, spec)
+}

@@ -1,0 +1,118 @@
+//! `rm`: removes a layer, a scale of one, or all arrays and groups below a place.
+
+use bigarrays::Progress;
+use bigarrays::format::{self, Below, FormatOptions, ScaleSelector};
+use bigarrays::{Array, Error, ErrorKind};
+use clap::Args;
+use indicatif::BinaryBytes;
+
+use crate::args::values;
+use crate::interrupt;
+use crate::output::{Meter, counted};
+use crate::session::Session;
+
+/// Remove a layer, one scale of it, or all arrays and groups below a place
+///
+/// Without -r removes the metadata and the chunks of a layer. With or without, what is neither metadata nor chunks
+/// stays, and -r says what that is. Links are removed themselves: what they lead to stays, also if URL is one. A
+/// removal that was stopped or killed is finished by the same command.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  bigarrays rm em
+  bigarrays rm em --scale 16_16_40 --yes
+  bigarrays rm -r s3://bucket/project")]
+pub(crate) struct RmArgs {
+    /// Path or URL of the layer, or of the place below which arrays and groups are to be removed
+    url: String,
+
+    /// Only this scale: its position from 0, its key, or its resolution as x,y,z
+    #[arg(long, value_name = "SCALE", value_parser = values::scale)]
+    scale: Option<ScaleSelector>,
+
+    /// Remove all arrays and groups below URL
+    #[arg(short, long, conflicts_with = "scale")]
+    recursive: bool,
+
+    /// Do not ask; needed where there is no terminal to ask on
+    #[arg(short, long)]
+    yes: bool,
+}
+
+pub(crate) fn run(args: &RmArgs, session: &Session) -> anyhow::Result<()> {
+    if args.recursive {
+        return remove_all(args, session);
+    }
+    let opened = session.open().scale(args.scale.clone().unwrap_or_default()).open(&args.url);
+    if args.scale.is_none()
+        && matches!(&opened, Err(error) if error.kind() == ErrorKind::NotFound)
+        && let Some(remains) = Below::remains(&args.url, &session.format())?
+    {
+        return remove_below(args, session, &remains, "what an earlier removal has left");
+    }
+    let array = opened.map_err(|error| hint(error, args, session))?;
+    let what = match (&args.scale, array.scales().get(array.scale())) {
+        (Some(_), Some(scale)) => format!("scale {} of {}", scale.key, args.url),
+        _ if array.scales().len() > 1 => format!("{} with its {} scales", args.url, array.scales().len()),
+        _ => args.url.clone(),
+    };
+    if !is_confirmed(&format!("{what} ({})", described(&array)), args, session)? {
+        return Ok(());
+    }
+    interrupt::watch()?;
+    let options = FormatOptions { format: Some(array.format().to_owned()), ..session.format() };
+    format::remove(&args.url, args.scale.as_ref(), &options)?;
+    session.terminal.note(format_args!("removed {what}"));
+    Ok(())
+}
+
+/// Says what removes a group, if `error` is that there is one.
+fn hint(error: Error, args: &RmArgs, session: &Session) -> Error {
+    let is_group = error.kind() == ErrorKind::InvalidArgument && args.scale.is_none();
+    if !is_group || format::list(&args.url, &session.format()).is_err() {
+        return error;
+    }
+    Error::invalid("this is a group; -r removes it with all that it holds").during("removing").at(&args.url)
+}
+
+fn described(array: &Array) -> String {
+    format!("{} over {}", array.dtype(), array.domain())
+}
+
+fn is_confirmed(what: &str, args: &RmArgs, session: &Session) -> anyhow::Result<bool> {
+    if args.yes {
+        return Ok(true);
+    }
+    let answer = session.terminal.confirm(format_args!("Remove {what}?"))?;
+    if answer == Some(false) {
+        session.terminal.note("nothing was removed");
+    }
+    answer.ok_or_else(|| {
+        let reason = "there is no terminal to ask on; say --yes to remove it";
+        Error::invalid(reason).during("removing").at(&args.url).into()
+    })
+}
+
+/// Removes all arrays and groups below the place.
+fn remove_all(args: &RmArgs, session: &Session) -> anyhow::Result<()> {
+    let below = Below::list(&args.url, &session.format())?;
+    remove_below(args, session, &below, "all arrays and groups")
+}
+
+fn remove_below(args: &RmArgs, session: &Session, below: &Below, all: &str) -> anyhow::Result<()> {
+    let total = below.bytes();
+    let what =
+        format!("{all} below {} ({}, {})", args.url, counted(below.count(), "object"), BinaryBytes(total));
+    if let Some(left) = below.left_in_words() {
+        session.terminal.note(format_args!("to stay: {left}"));
+    }
+    if !is_confirmed(&what, args, session)? {
+        return Ok(());
+    }
+    interrupt::watch()?;
+    let meter = Meter::new(format!("removing {}", args.url), total, session.terminal);
+    let done = below.remove(&mut |done| meter.tell(Progress { done, total }));
+    meter.clear();
+    done?;
+    session.terminal.note(format_args!("removed {what}"));
+    Ok(())
+}

@@ -1,0 +1,15 @@
+//! What people and programs are shown.
+
+mod array;
+pub(crate) mod exit_codes;
+mod failure;
+mod meter;
+mod table;
+mod terminal;
+
+pub(crate) use array::{as_json, bytes, encoding};
+pub(crate) use exit_codes::ExitCode;
+pub(crate) use failure::{ProblemsFound, present};
+pub(crate) use meter::{Meter, rate};
+pub(crate) use table::{counted, joined, lengths, write_table};
+pub(crate) use terminal::{Terminal, note_wait, pretty, results};

@@ -1,0 +1,18 @@
+import os
+
+def convert(old: str | os.PathLike[str], new: str | os.PathLike[str], *, overwrite: bool = False) -> int:
+    """Copies a file of Python's `bigarray`, an MmapArray or a PointerArray, into a new `.npy` file, with its names if it has
+    some. Nothing in the file is executed.
+
+    Args:
+        old: The file of `bigarray`.
+        new: The `.npy` file; its names go into an index beside it.
+        overwrite: Replaces a new file that is there.
+
+    Returns:
+        How many names were copied.
+
+    Raises:
+        InvalidMetadataError: The file is not as bigarray writes it.
+        AlreadyExistsError: The new file is there, and `overwrite` is not given.
+    """

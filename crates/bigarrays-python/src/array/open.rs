@@ -1,0 +1,141 @@
+//! Opening and removing arrays.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bigarrays::format::{self, Below, FormatOptions};
+use bigarrays::store::{Settings, StoreOptions};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::arguments::{Arguments, to_selector, to_settings, to_url};
+use crate::array::options::Opening;
+use crate::array::stored::PyArray;
+use crate::errors::invalid;
+use crate::interrupt::detached;
+
+/// Opens the array at a path or URL.
+///
+/// Args:
+///     path_or_url: Where the array is: a local path, or a URL as `supported()["stores"]` lists them.
+///     mode: "r" to read, "r+" to write as well. h5py's other modes, which FlatArray has, make arrays: here `create`
+///         does, because a chunked array is described by more than a shape and a type.
+///     scale: Which scale of a layer: a position from 0, a key, or the size of an element along each axis. In a group of
+///         Zarr also the path of an array.
+///     format: The name of the format; found by the metadata if None.
+///     strict: Reads outside the domain or over chunks that are not stored are errors instead of fill value.
+///     outside: "error" refuses a write that reaches outside the domain, "crop" leaves out what is outside.
+///     drop_fill: Chunks that hold only the fill value are removed instead of stored.
+///     durable: Every write is on stable storage before it returns.
+///     lock: Writers of the same chunk wait for each other. Without, only one process may write at a time.
+///     lock_timeout: The most seconds that a write waits for other writers of local files; None for as long as it takes.
+///         The logger "bigarrays" warns of waits of over five seconds.
+///     content_encoding: Compression around chunks of precomputed layers that are written: "none", "gzip", "br" or
+///         "zstd". Every one is understood when read.
+///     storage_options: What the environment does not say of a store behind a network, by the keys of the service's
+///         environment variables in lower case, such as `{"region": "eu-west-1"}`, `{"endpoint":
+///         "http://127.0.0.1:9000", "allow_http": True}` or `{"anonymous": True}`. Secrets in it are never shown and
+///         not pickled: other processes take them from their environment.
+///     cache: Keeps chunks that are read from behind a network: True for 256 MiB in memory, a path for a directory
+///         beside that, or a Cache or a dict of its arguments.
+///     validate: When kept chunks are compared with the stored ones: "always", so that nothing stale is read, "open" for
+///         once in each opened array, or "never".
+///
+/// Raises:
+///     NotFoundError: There is no array, or no such scale.
+///     InvalidMetadataError: The metadata are not valid.
+///     UnsupportedError: The metadata ask for what this version cannot do.
+///     InvalidArgumentError: There is a group; the error lists its arrays.
+///
+/// Example:
+///     >>> array = bigarrays.create("memory://open", shape=(100, 80, 60), dtype="uint8")
+///     >>> bigarrays.open("memory://open").shape
+///     (100, 80, 60)
+#[pyfunction]
+#[pyo3(
+    signature = (path_or_url, **options),
+    text_signature = "(path_or_url, *, mode='r', scale=0, format=None, strict=False, outside='error', drop_fill=False, durable=False, lock=True, lock_timeout=None, content_encoding=None, storage_options=None, cache=None, validate=None)"
+)]
+pub(crate) fn open(
+    py: Python<'_>,
+    path_or_url: PathBuf,
+    options: Option<&Bound<'_, PyDict>>,
+) -> PyResult<PyArray> {
+    let given = Arguments::new(py, options)?;
+    let writable = match given.take::<String>("mode")?.as_deref() {
+        None | Some("r") => false,
+        Some("r+") => true,
+        Some("c") => {
+            let reason =
+                "changes that stay in this process are FlatArray's, of .npy files: FlatArray(path, \"c\")";
+            return Err(invalid(py, reason.to_owned()));
+        }
+        Some(other) => {
+            let known = "known are \"r\" to read and \"r+\" to write as well; bigarrays.create makes new arrays, and \
+                         bigarrays.FlatArray has the other modes of h5py";
+            return Err(invalid(py, format!("unknown mode {other:?}; {known}")));
+        }
+    };
+    let scale: Option<Bound<'_, PyAny>> = given.take("scale")?;
+    let opening = Opening::take(&given, writable)?;
+    given.finish("open")?;
+    let url = to_url(py, path_or_url)?;
+    let mut options = opening.options();
+    if let Some(scale) = scale {
+        options = options.scale(to_selector(&scale)?);
+    }
+    let array = detached(py, || options.open(&url))?;
+    Ok(PyArray { array, opening: Arc::new(opening) })
+}
+
+/// Removes the layer at a path or URL, or one scale of it: the metadata first, then the chunks.
+///
+/// Links are removed themselves: what they lead to stays, also if the path is one. What a removal that was killed has
+/// left is removed by the next.
+///
+/// Args:
+///     path_or_url: Where the layer is, or the place below which everything is removed.
+///     scale: Only this scale, as for `open`; all of the layer if None.
+///     recursive: All arrays and groups below are removed. Files that are not of these stay.
+///     storage_options: As for `open`.
+///
+/// Raises:
+///     NotFoundError: There is nothing to remove.
+///     InvalidArgumentError: The scale is the only one of its layer.
+///     StorageError: With `recursive`, files stay that are of no array or group.
+///
+/// Example:
+///     >>> array = bigarrays.create("memory://remove", shape=(10, 10, 10), dtype="uint8")
+///     >>> bigarrays.remove("memory://remove")
+///     >>> bigarrays.open("memory://remove")
+///     Traceback (most recent call last):
+///     bigarrays.NotFoundError: ...
+///
+///     >>> group = bigarrays.create_group("memory://removed", format="zarr3")
+///     >>> array = bigarrays.create("memory://removed/a", shape=(4, 4), dtype="uint8", format="zarr3")
+///     >>> bigarrays.remove("memory://removed", recursive=True)
+///     >>> bigarrays.open("memory://removed/a")
+///     Traceback (most recent call last):
+///     bigarrays.NotFoundError: ...
+#[pyfunction]
+#[pyo3(signature = (path_or_url, scale = None, *, recursive = false, storage_options = None))]
+pub(crate) fn remove(
+    py: Python<'_>,
+    path_or_url: PathBuf,
+    scale: Option<&Bound<'_, PyAny>>,
+    recursive: bool,
+    storage_options: Option<&Bound<'_, PyDict>>,
+) -> PyResult<()> {
+    let settings = storage_options.map_or_else(|| Ok(Settings::new()), to_settings)?;
+    let store = StoreOptions { settings, ..StoreOptions::default() };
+    let options = FormatOptions { store, ..FormatOptions::default() };
+    let url = to_url(py, path_or_url)?;
+    let scale = scale.map(to_selector).transpose()?;
+    if recursive {
+        if scale.is_some() {
+            return Err(invalid(py, "a scale is not removed with all that is below: say one of the two"));
+        }
+        return detached(py, || Below::list(&url, &options)?.remove(&mut |_| {}));
+    }
+    detached(py, || format::remove(&url, scale.as_ref(), &options))
+}

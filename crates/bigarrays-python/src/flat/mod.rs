@@ -1,0 +1,13 @@
+//! Flat arrays: `.npy` files that are mapped and grow, and named slices of them.
+
+pub(crate) mod convert;
+mod elements;
+pub(crate) mod flat_array;
+mod lookup;
+mod names;
+mod opening;
+mod rows;
+pub(crate) mod slice_array;
+mod view;
+
+pub(crate) use elements::elements;

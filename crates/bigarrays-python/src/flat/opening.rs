@@ -1,0 +1,112 @@
+//! How flat arrays are opened or created: modes, and what a new one is made of.
+
+use std::path::PathBuf;
+
+use bigarrays::base::buffer::Order;
+use bigarrays::flat::{FlatSpec, Header, Mode};
+use bigarrays::{Error, ErrorKind};
+use pyo3::prelude::*;
+
+use crate::errors::{OrRaise, exception, invalid};
+use crate::flat::rows::descr_of;
+
+/// How an array is opened or created, as Python says it.
+pub(crate) struct Opening<'py> {
+    pub(crate) path: PathBuf,
+    pub(crate) mode: String,
+    pub(crate) shape: Option<Vec<Option<u64>>>,
+    pub(crate) dtype: Option<Bound<'py, PyAny>>,
+    pub(crate) order: String,
+    pub(crate) reserve: u64,
+}
+
+impl Opening<'_> {
+    /// Opens with `open` or creates with `create`, as the mode says.
+    pub(crate) fn run<T: Send>(
+        &self,
+        py: Python<'_>,
+        open: impl Fn(Mode) -> bigarrays::Result<T> + Send + Sync,
+        create: impl Fn(&FlatSpec) -> bigarrays::Result<T> + Send + Sync,
+    ) -> PyResult<T> {
+        let mode = match self.mode.as_str() {
+            "r" => Mode::Read,
+            "c" => Mode::CopyOnWrite,
+            "r+" | "a" => Mode::ReadWrite,
+            "w" | "w-" | "x" => {
+                let spec = self.spec(py)?;
+                return py.detach(|| create(&spec)).or_raise(py);
+            }
+            other => {
+                let known = "known are \"r\", \"r+\", \"c\", \"w\", \"w-\", \"x\" and \"a\"";
+                return Err(invalid(py, format!("unknown mode {other:?}; {known}")));
+            }
+        };
+        match py.detach(|| open(mode)) {
+            Err(error) if self.mode == "a" && error.kind() == ErrorKind::NotFound => {
+                let spec = self.spec(py)?;
+                py.detach(|| match create(&spec) {
+                    // Another has been quicker.
+                    Err(error) if error.kind() == ErrorKind::AlreadyExists => open(mode),
+                    created => created,
+                })
+                .or_raise(py)
+            }
+            opened => opened.or_raise(py),
+        }
+    }
+
+    fn spec(&self, py: Python<'_>) -> PyResult<FlatSpec> {
+        let (Some(shape), Some(dtype)) = (&self.shape, &self.dtype) else {
+            return Err(invalid(py, "a new array needs a shape and a dtype"));
+        };
+        if shape.iter().skip(1).any(Option::is_none) {
+            return Err(invalid(py, "only the first axis grows: the others need a length"));
+        }
+        let order = match self.order.as_str() {
+            "C" => Order::C,
+            "F" => Order::Fortran,
+            other => return Err(invalid(py, format!("unknown order {other:?}; known are \"C\" and \"F\""))),
+        };
+        if order == Order::Fortran && shape.len() > 1 && shape[0].is_none() {
+            let reason =
+                "in Fortran order only what has one axis grows; give the first axis a length, or order \"C\"";
+            return Err(exception(py, &Error::new(ErrorKind::Unsupported, reason)));
+        }
+        Ok(FlatSpec {
+            descr: descr_of(dtype)?,
+            shape: shape.iter().map(|length| length.unwrap_or(0)).collect(),
+            order,
+            reserve: self.reserve,
+            overwrite: self.mode == "w",
+        })
+    }
+
+    /// An error if an array that was there is not what mode "a" asks for.
+    pub(crate) fn expect(&self, py: Python<'_>, header: &Header) -> PyResult<()> {
+        if let Some(dtype) = &self.dtype
+            && descr_of(dtype)? != header.descr
+        {
+            return Err(invalid(py, format!("the array is of {}, not of {dtype}", header.descr.text())));
+        }
+        let agrees = |shape: &Vec<Option<u64>>| {
+            shape.len() == header.shape.len()
+                && shape.iter().zip(&header.shape).skip(1).all(|(wanted, actual)| *wanted == Some(*actual))
+        };
+        if self.shape.as_ref().is_none_or(agrees) {
+            return Ok(());
+        }
+        Err(invalid(
+            py,
+            format!("the array has the shape {:?}, whose axes behind the first are others", header.shape),
+        ))
+    }
+}
+
+/// The mode that opens again what was opened with `mode`.
+pub(crate) fn mode_name(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Read => "r",
+        Mode::ReadWrite => "r+",
+        Mode::CopyOnWrite => "c",
+    }
+}

@@ -1,0 +1,5 @@
+//! Long jobs.
+
+pub(crate) mod copy;
+pub(crate) mod report;
+pub(crate) mod verify;
