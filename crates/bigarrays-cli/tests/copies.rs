@@ -333,7 +333,10 @@ fn images_keep_what_is_said_of_them() {
     }
     let said = bench.run("copy image plain --create --format zarr3");
     assert!(String::from_utf8_lossy(&said.stderr).contains("at fractions of their size"));
-    assert_eq!(of("plain/zarr.json", "/attributes"), serde_json::json!({"mine": 2}));
+    let mut attributes = of("plain/zarr.json", "/attributes");
+    let own = attributes.as_object_mut().unwrap().remove("bigarrays").unwrap();
+    assert_eq!(attributes, serde_json::json!({"mine": 2}));
+    assert_eq!((&own["resolution"], &own["unit"]), (&serde_json::json!([1, 2000, 2000]), &"nm".into()));
     bench.ok("copy plain n5 --create --format n5");
     assert_eq!(of("n5/attributes.json", "/mine"), 2);
 }
@@ -421,4 +424,22 @@ fn options_of_long_commands_have_headings() {
         let rest = help.split("\nOptions:\n").nth(1).unwrap().split("\n\n").next().unwrap();
         assert_eq!(rest.lines().count(), 1, "{command}: only the help itself has no heading, but\n{rest}");
     }
+}
+
+#[test]
+fn resolution_and_place_survive_formats_that_have_none() {
+    let bench = Bench::new();
+    bench.ok("create layer --box -5:15,0:20,7:27 --dtype uint8 --resolution 8,8,40");
+    for format in ["zarr3", "zarr2"] {
+        bench.ok(&format!("copy layer {format} --create --format {format}"));
+        let said = bench.ok(&format!("copy {format} {format}-back --create --format precomputed"));
+        let info = bench.ok(&format!("info {format}-back"));
+        assert!(info.contains("-5:15,0:20,7:27") && info.contains("8,8,40"), "{said} {info}");
+        // Of a box, the place of the box.
+        bench.ok(&format!("copy {format} {format}-part --create --format precomputed --box 10:20,0:20,0:5"));
+        assert!(bench.ok(&format!("info {format}-part")).contains("5:15,0:20,7:12"));
+    }
+    let said = bench.run("copy layer data.n5 --create --format n5");
+    let said = String::from_utf8_lossy(&said.stderr);
+    assert!(said.contains("n5 does not keep where the first element lies, at [-5, 0, 7]"), "{said}");
 }

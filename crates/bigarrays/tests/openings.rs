@@ -124,7 +124,8 @@ fn openings(folder: &Path, names: &[&str], hides: bool) {
     let web = store::open(&server.via(&proxy).url, &StoreOptions::default()).unwrap();
     let (store, rounds) = Own::over(web);
     for name in names {
-        (proxy.reset(), rounds.store(0, Ordering::Relaxed));
+        proxy.reset();
+        rounds.store(0, Ordering::Relaxed);
         let array = Array::open((&store, *name)).unwrap();
         let (rounds, requests) = (rounds.load(Ordering::Relaxed), proxy.counts().requests);
         assert_eq!(array.format(), *name);
@@ -132,7 +133,8 @@ fn openings(folder: &Path, names: &[&str], hides: bool) {
         assert!(requests <= 8 + 8 * (rounds - 1), "{name}: {requests} requests");
         assert_eq!(array.read::<u16>(array.domain()).unwrap().data(), elements().into_dyn());
     }
-    (proxy.reset(), rounds.store(0, Ordering::Relaxed));
+    proxy.reset();
+    rounds.store(0, Ordering::Relaxed);
     let error = Array::open((&store, "nothing")).unwrap_err();
     assert!(rounds.load(Ordering::Relaxed) <= 2, "nothing: {rounds:?} rounds");
     let expected = if hides { ErrorKind::PermissionDenied } else { ErrorKind::NotFound };

@@ -107,7 +107,10 @@ impl Multiscale {
             return Err(Error::invalid(format!("an image has 2 to 5 axes, not {ndim}")));
         }
         let usual = || USUAL[5 - ndim..].iter().map(|&name| name.to_owned()).collect();
-        let names: Vec<String> = spec.all_names().unwrap_or_else(usual);
+        let is_unnamed =
+            |names: &Vec<String>| names.iter().enumerate().all(|(axis, name)| *name == format!("dim_{axis}"));
+        let said = spec.all_names().filter(|names| !is_unnamed(names));
+        let names: Vec<String> = said.unwrap_or_else(usual);
         if names.len() != ndim {
             return Err(Error::invalid(format!("names {names:?} for {ndim} axes")));
         }
