@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bigarrays::base::domain::Dims;
+use bigarrays::base::dims::Dims;
 use bigarrays::chunk::codec::ContentEncoding;
 use bigarrays::format::{self, Below, CreateSpec, FormatOptions, NewSharding, ScaleSelector};
 use bigarrays::store::{self, CacheOptions, Settings, StoreOptions, Validate};

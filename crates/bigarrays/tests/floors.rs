@@ -31,9 +31,8 @@ const IO: [&str; 7] = ["std::fs", "std::net", "std::thread", "rayon::", "tokio::
 const FRONT: &str = "lib.rs";
 
 /// Folders of which files still import each other.
-const STANDING: [&str; 10] = [
+const STANDING: [&str; 9] = [
     "array/",
-    "base/",
     "chunk/codec/",
     "flat/",
     "format/",

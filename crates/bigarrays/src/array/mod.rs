@@ -18,7 +18,8 @@ pub use view::{AxisMap, Index, Transform};
 pub(crate) use write::{Encoded, EncodedChunks};
 
 use crate::base::buffer::{Order, View, ViewMut};
-use crate::base::domain::{Dims, Domain};
+use crate::base::dims::Dims;
+use crate::base::domain::Domain;
 use crate::base::dtype::{DataType, Element};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::grid::AxisSelection;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use super::Stored;
 use super::view::StoredAxis;
 use crate::base::buffer::{Region, SharedViewMut, ViewMut, try_first_bytes, with_scratch};
-use crate::base::domain::Dims;
+use crate::base::dims::Dims;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::codec::EncodedRanges;
 use crate::chunk::grid::{AxisSelection, ChunkProjection};

@@ -1,6 +1,7 @@
 //! Views: which elements of a stored array an [`Array`](super::Array) shows, and under which coordinates.
 
-use crate::base::domain::{Dims, Domain};
+use crate::base::dims::Dims;
+use crate::base::domain::Domain;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::grid::AxisSelection;
 

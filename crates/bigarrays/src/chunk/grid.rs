@@ -1,7 +1,8 @@
 //! The chunk grid: which chunks a selection touches, and where each part of it lies.
 
 use crate::base::buffer::Region;
-use crate::base::domain::{Dims, Domain};
+use crate::base::dims::Dims;
+use crate::base::domain::Domain;
 use crate::base::error::{Error, Result};
 
 /// What the chunks at the upper edge of the domain hold.

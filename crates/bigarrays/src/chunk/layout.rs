@@ -4,7 +4,8 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use crate::base::buffer::Order;
-use crate::base::domain::{Dims, Domain};
+use crate::base::dims::Dims;
+use crate::base::domain::Domain;
 use crate::base::dtype::{DataType, FillValue};
 use crate::chunk::codec::{ChunkSpec, CodecPipeline, ContentEncoding, EncodedRanges};
 use crate::chunk::grid::{ChunkGrid, ChunkProjection};

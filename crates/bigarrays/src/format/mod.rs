@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::{Map, Value};
 
 use crate::base::buffer::Order;
-use crate::base::domain::{Dims, Domain};
+use crate::base::dims::Dims;
+use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::codec::ContentEncoding;

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::array::Array;
 use crate::base::buffer::{View, ViewMut, byte_len, try_first_bytes, with_scratch};
-use crate::base::domain::{Dims, Domain};
+use crate::base::dims::Dims;
+use crate::base::domain::Domain;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::layout::Layout;
 use crate::jobs::cast::{Cast, cast};

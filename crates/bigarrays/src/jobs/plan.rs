@@ -4,7 +4,8 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
-use crate::base::domain::{Dims, Domain};
+use crate::base::dims::Dims;
+use crate::base::domain::Domain;
 use crate::base::error::{Error, ErrorKind, Result};
 
 /// What the planner knows of one axis of a copy, in target coordinates.

@@ -113,7 +113,7 @@ impl ArrayCodec for Bitround {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::domain::Dims;
+    use crate::base::dims::Dims;
     use crate::chunk::codec::Raw;
 
     #[test]

@@ -208,7 +208,7 @@ impl ArrayCodec for FixedScaleOffset {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::domain::Dims;
+    use crate::base::dims::Dims;
     use crate::chunk::codec::Raw;
 
     #[test]

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::base::buffer::tests::{FOREIGN_BYTES_COPIED, foreign};
+use crate::base::buffer::FOREIGN_BYTES_COPIED;
+use crate::base::buffer::tests::foreign;
 
 /// A codec that is not of this crate: it does nothing, and says nothing about it.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::base::buffer::{
     Order, Region, View, ViewMut, byte_len, make_boolean, try_first_bytes, with_scratch,
 };
-use crate::base::domain::Dims;
+use crate::base::dims::Dims;
 use crate::base::dtype::{DataType, FillValue};
 use crate::base::error::{Error, Result};
 

@@ -196,7 +196,7 @@ fn store(value: u64, element: &mut [u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::domain::Dims;
+    use crate::base::dims::Dims;
 
     fn round_trip(codec: PackBits, dtype: DataType, elements: &[u8]) -> (Vec<u8>, Vec<u8>) {
         let shape = [elements.len() / dtype.size()];

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::base::buffer::{Order, Region, View, ViewMut, byte_len};
-use crate::base::domain::Dims;
+use crate::base::dims::Dims;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::{ArrayCodec, Asked, ChunkSpec, EncodedRanges, expect_output};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::base::buffer::{Region, View, ViewMut};
-use crate::base::domain::Dims;
+use crate::base::dims::Dims;
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::{ArrayCodec, Asked, ChunkSpec, EncodedRanges};
 

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::base::buffer::Order;
-use crate::base::domain::{Dims, Domain};
+use crate::base::dims::Dims;
+use crate::base::domain::Domain;
 use crate::base::dtype::{DataType, FillValue};
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::{CodecPipeline, ContentEncoding, Raw};

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use crate::base::buffer::{Order, Region, View, ViewMut, with_scratch};
-use crate::base::domain::Dims;
+use crate::base::dims::Dims;
 use crate::base::dtype::FillValue;
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::{ArrayCodec, Asked, BytesCodec, ChunkSpec, Raw};

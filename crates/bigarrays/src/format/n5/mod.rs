@@ -17,7 +17,8 @@ use super::{
     walk,
 };
 use crate::base::buffer::Order;
-use crate::base::domain::{Dims, Domain};
+use crate::base::dims::Dims;
+use crate::base::domain::Domain;
 use crate::base::dtype::FillValue;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::codec::{ChunkSpec, CodecPipeline, ContentEncoding};

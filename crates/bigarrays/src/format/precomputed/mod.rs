@@ -11,7 +11,8 @@ use info::{Info, ScaleInfo, with_channels};
 use super::place::{self, Documents, OwnKeys, check_new_key, expect_no_chunks};
 use super::{Abilities, CreateSpec, Format, FormatOptions, NewSharding, Opened, ScaleSelector, store_at};
 use crate::base::buffer::Order;
-use crate::base::domain::{Dims, Domain};
+use crate::base::dims::Dims;
+use crate::base::domain::Domain;
 use crate::base::dtype::{DataType, FillValue};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::codec::{

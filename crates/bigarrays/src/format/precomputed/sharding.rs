@@ -1,6 +1,6 @@
 //! Ids of chunks for shards, and the choice of parameters.
 
-use crate::base::domain::Dims;
+use crate::base::dims::Dims;
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::ContentEncoding;
 use crate::chunk::curve::{ChunkOrder, Morton};

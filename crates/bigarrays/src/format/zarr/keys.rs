@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::base::domain::Dims;
+use crate::base::dims::Dims;
 use crate::chunk::grid::ChunkGrid;
 use crate::chunk::layout::KeyEncoding;
 use crate::store::shard::zarr::GridKeys;

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::array::{Array, decode_all};
-use crate::base::domain::{Dims, Domain};
+use crate::base::dims::Dims;
+use crate::base::domain::Domain;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::grid::Projection;
 use crate::chunk::layout::Layout;

@@ -11,7 +11,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::base::domain::Dims;
+use crate::base::dims::Dims;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::codec::ContentEncoding;
 use crate::chunk::curve::{ChunkOrder, Curve};
