@@ -1,6 +1,5 @@
 //! What arrays, engine and faces know of a stored array, whatever its format.
 
-use std::fmt::Debug;
 use std::sync::Arc;
 
 use crate::base::buffer::Order;
@@ -9,6 +8,7 @@ use crate::base::domain::Domain;
 use crate::base::dtype::{DataType, FillValue};
 use crate::chunk::codec::{ChunkSpec, CodecPipeline, ContentEncoding, EncodedRanges};
 use crate::chunk::grid::{ChunkGrid, ChunkProjection};
+use crate::chunk::keys::KeyEncoding;
 
 /// How one array is stored.
 #[derive(Clone, Debug)]
@@ -90,16 +90,6 @@ impl Resolution {
         }
         Some((Self::nanometres_of(from)?, Self::nanometres_of(to)?))
     }
-}
-
-/// How the key of a chunk is made from its place in the grid.
-pub trait KeyEncoding: Debug + Send + Sync {
-    /// The key of the chunk at `index`, relative to the array's store.
-    fn key(&self, grid: &ChunkGrid, index: &[u64]) -> String;
-
-    /// The inverse: the place of the chunk that has this key. `None` if it is the key of none; a place outside
-    /// the grid, or of another key, is taken for that.
-    fn place(&self, grid: &ChunkGrid, key: &str) -> Option<Dims<u64>>;
 }
 
 impl Layout {

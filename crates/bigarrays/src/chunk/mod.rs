@@ -3,4 +3,5 @@
 pub mod codec;
 pub mod curve;
 pub mod grid;
+pub mod keys;
 pub mod layout;

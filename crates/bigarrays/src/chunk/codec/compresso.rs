@@ -22,7 +22,7 @@ mod components;
 mod stream;
 
 use components::Components;
-use stream::{Connectivity, Stream};
+use stream::{Connectivity, Stream, inconsistent, number};
 
 /// Unsigned labels of one channel, axes x, y, z, as CloudVolume's `compresso` encoding stores them.
 /// Decodes only.
@@ -202,16 +202,6 @@ impl<const N: usize> Locations<'_, '_, N> {
         *next += 1;
         Ok(*location)
     }
-}
-
-/// The number that little-endian bytes are.
-fn number<const N: usize>(bytes: [u8; N]) -> u64 {
-    bytes.iter().rev().fold(0, |number, &byte| number << 8 | u64::from(byte))
-}
-
-#[cold]
-fn inconsistent(what: &str) -> Error {
-    Error::corrupt(format!("the {what} of this compresso stream contradict its boundaries"))
 }
 
 #[cfg(test)]

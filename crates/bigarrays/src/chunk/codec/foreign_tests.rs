@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::base::buffer::FOREIGN_BYTES_COPIED;
 use crate::base::buffer::tests::foreign;
+use crate::base::buffer::{FOREIGN_BYTES_COPIED, Order, Region, View, ViewMut};
+use crate::base::dims::Dims;
+use crate::base::dtype::DataType;
+use crate::base::error::{Error, Result};
 
 /// A codec that is not of this crate: it does nothing, and says nothing about it.
 #[derive(Debug)]
@@ -208,10 +211,9 @@ fn booleans_are_zero_or_one() {
             let (mut encoded, mut out) = (Vec::new(), [9; 4]);
             pipeline.encode(&view, &spec, &mut encoded).unwrap();
             let mut target = ViewMut::dense(&mut out, &[4], 1, Order::C).unwrap();
-            let plain = CodecPipeline { array: Arc::new(Raw::new(Order::C)), ..pipeline.clone() };
-            plain.decode(&encoded, &spec, &Region::whole(&[4]), &mut target).unwrap();
+            pipeline.decode(&encoded, &spec, &Region::whole(&[4]), &mut target).unwrap();
             assert_eq!(out, [0, 1, 1, 1]);
-            assert!(!pipeline.bytes.is_empty() || encoded == [0, 1, 1, 1]);
+            assert!(pipeline.names().count() > 1 || encoded == [0, 1, 1, 1]);
         }
     }
 }

@@ -5,8 +5,9 @@ use std::cell::RefCell;
 use zstd::zstd_safe::{self, CCtx, CParameter, DCtx};
 
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::chunk::codec::bytes_codec::expect_len;
 use crate::chunk::codec::plain::copy_plain;
-use crate::chunk::codec::{Asked, BytesCodec, expect_len};
+use crate::chunk::codec::{Asked, BytesCodec};
 
 const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 

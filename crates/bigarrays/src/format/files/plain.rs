@@ -11,7 +11,8 @@ use crate::base::dtype::{DataType, FillValue};
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::{CodecPipeline, ContentEncoding, Raw};
 use crate::chunk::grid::{ChunkGrid, EdgeChunks};
-use crate::chunk::layout::{KeyEncoding, Layout, Resolution};
+use crate::chunk::keys::KeyEncoding;
+use crate::chunk::layout::{Layout, Resolution};
 use crate::format::{Abilities, Format, FormatOptions, Opened};
 use crate::store::{FlatFile, Store, StoreOptions};
 

@@ -20,7 +20,8 @@ use crate::chunk::codec::{
     ContentEncoding, Gzip, Jpeg, Jxl, Png, Raw, Zstd,
 };
 use crate::chunk::grid::{ChunkGrid, EdgeChunks};
-use crate::chunk::layout::{KeyEncoding, Layout, Sharding};
+use crate::chunk::keys::KeyEncoding;
+use crate::chunk::layout::{Layout, Sharding};
 use crate::store::shard::neuroglancer::{ShardedStore, TYPE};
 use crate::store::{Change, Get, LARGEST_METADATA, Part, ReadOnlyStore, Store, Update};
 use sharding::MortonKeys;

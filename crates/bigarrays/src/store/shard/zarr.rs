@@ -16,7 +16,7 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::codec::ContentEncoding;
 use crate::chunk::curve::{ChunkOrder, Curve};
 use crate::chunk::grid::ChunkGrid;
-use crate::chunk::layout::KeyEncoding;
+use crate::chunk::keys::KeyEncoding;
 use crate::run::pool::PerProcess;
 use crate::store::shard::cache::{IndexCache, Weighed};
 use crate::store::shard::read::{Lookups, parts};
