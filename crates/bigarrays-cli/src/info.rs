@@ -70,6 +70,12 @@ pub(crate) fn encoding(array: &Array) -> String {
     )
 }
 
+/// The encoding with its parameters, for people.
+fn described(array: &Array) -> String {
+    let scale = array.scales().get(array.scale());
+    scale.map_or_else(|| array.layout().codecs.to_string(), |scale| scale.encoding.clone())
+}
+
 pub(crate) fn as_json(array: &Array, names: Option<u64>) -> Value {
     let (domain, scale) = (array.domain(), array.scales().get(array.scale()));
     json!({
@@ -85,7 +91,7 @@ pub(crate) fn as_json(array: &Array, names: Option<u64>) -> Value {
         "sharding": array.layout().sharding.as_ref().map(|sharding| &sharding.description),
         "shard_shape": array.shard_shape().map(|shape| shape.to_vec()),
         "encoding": encoding(array),
-        "codecs": array.layout().codecs.names().collect::<Vec<_>>(),
+        "codecs": array.layout().codecs.configs().map(|config| config.to_json()).collect::<Vec<_>>(),
         "resolution": array.resolution().as_ref().map(resolution_json),
         "bytes": bytes(array),
         "labels": scale.map(|scale| scale.labels),
@@ -142,7 +148,7 @@ fn write_text(out: &mut dyn Write, array: &Array, names: Option<u64>) -> anyhow:
         ("chunk", joined(array.chunk_shape(), " × ")),
         ("grid", format!("{} chunks, {chunks} in all", joined(grid, " × "))),
         ("shard", shards.unwrap_or_default()),
-        ("encoding", encoding(array)),
+        ("encoding", described(array)),
         ("resolution", resolution),
         ("size", format!("{size} decoded")),
     ];

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::chunk::config::Config;
 use crate::chunk::layout::Layout;
 use crate::format::Scale;
 use crate::store::Store;
@@ -16,6 +17,16 @@ pub enum Outside {
     Crop,
 }
 
+impl Outside {
+    /// Its name in configurations.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Crop => "crop",
+        }
+    }
+}
+
 /// How reads and writes treat what is out of the ordinary.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ArrayOptions {
@@ -27,6 +38,17 @@ pub struct ArrayOptions {
     pub outside: Outside,
     /// Chunks that hold only the fill value are deleted instead of stored.
     pub drop_fill: bool,
+}
+
+impl ArrayOptions {
+    /// The options as plain data.
+    pub fn config(&self) -> Config {
+        Config::new("options")
+            .with("read_only", self.read_only)
+            .with("strict", self.strict)
+            .with("outside", self.outside.name())
+            .with("drop_fill", self.drop_fill)
+    }
 }
 
 /// What all views of an opened array share.

@@ -3,6 +3,7 @@
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::chunk::config::{Config, Parameter};
 use crate::chunk::grid::AxisSelection;
 
 /// How one axis of an array is indexed.
@@ -125,6 +126,18 @@ pub struct Transform {
 }
 
 impl Transform {
+    /// The view as plain data.
+    pub fn config(&self) -> Config {
+        let axis = |map: &AxisMap| match *map {
+            AxisMap::Fixed(at) => Config::new("fixed").with("at", at),
+            AxisMap::Along { axis, offset, step } => {
+                Config::new("along").with("axis", axis).with("offset", offset).with("step", step)
+            }
+        };
+        let axes: Parameter = self.axes.iter().map(axis).collect();
+        Config::new("transform").with("domain", self.domain.to_string()).with("axes", axes)
+    }
+
     pub(super) fn identity(domain: &Domain) -> Self {
         let along = |axis| AxisMap::Along { axis, offset: 0, step: 1 };
         Self { domain: domain.clone(), axes: (0..domain.ndim()).map(along).collect() }

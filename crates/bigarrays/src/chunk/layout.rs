@@ -7,6 +7,7 @@ use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::dtype::{DataType, FillValue};
 use crate::chunk::codec::{ChunkSpec, CodecPipeline, ContentEncoding, EncodedRanges};
+use crate::chunk::config::{Config, Parameter};
 use crate::chunk::grid::{ChunkGrid, ChunkProjection};
 use crate::chunk::keys::KeyEncoding;
 
@@ -102,6 +103,24 @@ impl Layout {
     pub fn chunk_bytes(&self) -> u64 {
         let item = self.dtype.size() as u64;
         self.grid.chunk_shape().iter().fold(item, |bytes, &length| bytes.saturating_mul(length))
+    }
+
+    /// All that the stored chunks depend on, but for their keys: not names and sizes, which are only said.
+    pub fn config(&self) -> Config {
+        let sharding = self.sharding.as_ref().map(|sharding| {
+            Config::new("sharding")
+                .with("description", sharding.description.as_str())
+                .with("shape", sharding.shape.as_deref().map(Parameter::from))
+        });
+        Config::new("layout")
+            .with("dtype", self.dtype.name())
+            .with("fill", self.fill.as_bytes())
+            .with("domain", self.domain().to_string())
+            .with("chunk", self.grid.chunk_shape())
+            .with("edge", self.grid.edge().name())
+            .with("codecs", self.codecs.config())
+            .with("content_encoding", self.content_encoding.name())
+            .with("sharding", sharding)
     }
 
     /// Type and shape of the stored chunk at `index`.

@@ -4,6 +4,7 @@ use half::f16;
 
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
+use crate::chunk::config::Config;
 use crate::for_dtype;
 use crate::jobs::number::{Number, Numeric};
 
@@ -42,6 +43,24 @@ pub enum Overflow {
     /// Whole numbers keep their lower bits, as in C; floating-point numbers become infinite; zero stands
     /// for what is infinite or no number, and for what leaves 128 bits.
     Wrap,
+}
+
+impl Cast {
+    /// The cast as plain data.
+    pub fn config(&self) -> Config {
+        let rounding = match self.rounding {
+            Rounding::Nearest => "nearest",
+            Rounding::Floor => "floor",
+            Rounding::Ceil => "ceil",
+            Rounding::Zero => "zero",
+        };
+        let overflow = match self.overflow {
+            Overflow::Refuse => "refuse",
+            Overflow::Clip => "clip",
+            Overflow::Wrap => "wrap",
+        };
+        Config::new("cast").with("rounding", rounding).with("overflow", overflow)
+    }
 }
 
 /// Converts the elements `from` of type `source` to elements `to` of type `target`.

@@ -32,7 +32,7 @@ impl<'a> Twins<'a> {
         let is_alike = from.dtype == to.dtype
             && from.fill == to.fill
             && from.grid.chunk_shape() == to.grid.chunk_shape()
-            && from.codecs.encodes_as(&to.codecs)
+            && from.codecs.config() == to.codecs.config()
             && target.layouts().count() == 1;
         if !is_alike {
             return None;

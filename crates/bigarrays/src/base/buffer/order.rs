@@ -13,6 +13,14 @@ pub enum Order {
 }
 
 impl Order {
+    /// numpy's name of it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::C => "C",
+            Self::Fortran => "F",
+        }
+    }
+
     /// Strides in bytes of a dense array of `shape` in this order; the largest there is where they exceed
     /// the address space, which they do of no array in memory.
     pub fn strides(self, shape: &[usize], item: usize) -> Dims<isize> {

@@ -8,6 +8,7 @@ use crate::base::dims::Dims;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::Asked;
+use crate::chunk::config::Config;
 
 /// Type and shape of one chunk as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,12 +39,13 @@ pub struct EncodedRanges {
 }
 
 /// Elements ↔ bytes.
-///
-/// Its `Debug` shows all that its encoding depends on: chunks move undecoded between arrays whose codecs
-/// look alike.
 pub trait ArrayCodec: Debug + Send + Sync {
     /// The name that metadata use.
     fn name(&self) -> &'static str;
+
+    /// All that its encoding depends on: chunks move undecoded between arrays whose codecs have equal
+    /// configurations.
+    fn config(&self) -> Config;
 
     /// Whether this codec can hold chunks of the given kind; an error says why not.
     fn check(&self, spec: &ChunkSpec) -> Result<()>;

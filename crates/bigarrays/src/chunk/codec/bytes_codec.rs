@@ -5,11 +5,15 @@ use std::fmt::Debug;
 use crate::base::buffer::with_scratch;
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::Asked;
+use crate::chunk::config::Config;
 
-/// Bytes ↔ bytes. Its `Debug` shows all that its encoding depends on.
+/// Bytes ↔ bytes.
 pub trait BytesCodec: Debug + Send + Sync {
     /// The name that metadata use.
     fn name(&self) -> &'static str;
+
+    /// All that its encoding depends on; see [`ArrayCodec::config`](crate::chunk::codec::ArrayCodec::config).
+    fn config(&self) -> Config;
 
     /// Appends the encoded bytes to `out`.
     fn encode(&self, bytes: &[u8], out: &mut Vec<u8>) -> Result<()>;

@@ -14,6 +14,7 @@ use crate::base::buffer::{Region, View, ViewMut};
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::{ArrayCodec, Asked, ChunkSpec, expect_output};
+use crate::chunk::config::Config;
 
 mod decode;
 mod encode;
@@ -75,6 +76,10 @@ fn wrong_type(dtype: DataType) -> Error {
 impl ArrayCodec for CompressedSegmentation {
     fn name(&self) -> &'static str {
         "compressed_segmentation"
+    }
+
+    fn config(&self) -> Config {
+        Config::new(self.name()).with("block", &self.block[..])
     }
 
     fn check(&self, spec: &ChunkSpec) -> Result<()> {

@@ -17,6 +17,7 @@ use crate::base::buffer::{Order, Region, View, ViewMut, first_bytes, with_scratc
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::{ArrayCodec, Asked, ChunkSpec, decode_whole};
+use crate::chunk::config::Config;
 
 mod components;
 mod stream;
@@ -49,6 +50,10 @@ fn extent(spec: &ChunkSpec) -> Result<[usize; 3]> {
 impl ArrayCodec for Compresso {
     fn name(&self) -> &'static str {
         "compresso"
+    }
+
+    fn config(&self) -> Config {
+        Config::new(self.name())
     }
 
     fn check(&self, spec: &ChunkSpec) -> Result<()> {

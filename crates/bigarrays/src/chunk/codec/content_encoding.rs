@@ -31,6 +31,11 @@ impl ContentEncoding {
         }
     }
 
+    /// The name that web servers give it.
+    pub fn name(self) -> &'static str {
+        self.codec().map_or("identity", BytesCodec::name)
+    }
+
     /// What it adds to the name of a local file.
     pub fn suffix(self) -> &'static str {
         match self {

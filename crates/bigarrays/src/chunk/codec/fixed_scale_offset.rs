@@ -6,6 +6,7 @@ use crate::base::buffer::{Order, Region, View, ViewMut, byte_len, try_first_byte
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::{ArrayCodec, Asked, ChunkSpec};
+use crate::chunk::config::Config;
 
 /// `(value - offset) * scale`, rounded to even and stored as another type. Lossy. Computes as numpy
 /// does: in the type of the elements if that is a floating-point one, or else in `f64`.
@@ -130,6 +131,14 @@ fn each(values: &mut [u8], compute: impl Fn(f64) -> f64) {
 impl ArrayCodec for FixedScaleOffset {
     fn name(&self) -> &'static str {
         "fixedscaleoffset"
+    }
+
+    fn config(&self) -> Config {
+        Config::new(self.name())
+            .with("offset", self.offset)
+            .with("scale", self.scale)
+            .with("stored", self.stored.name())
+            .with("inner", self.inner.config())
     }
 
     fn check(&self, spec: &ChunkSpec) -> Result<()> {

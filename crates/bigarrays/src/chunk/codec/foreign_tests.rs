@@ -8,6 +8,7 @@ use crate::base::buffer::{FOREIGN_BYTES_COPIED, Order, Region, View, ViewMut};
 use crate::base::dims::Dims;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
+use crate::chunk::config::Config;
 
 /// A codec that is not of this crate: it does nothing, and says nothing about it.
 #[derive(Debug)]
@@ -16,6 +17,10 @@ struct Idle;
 impl ArrayCodec for Idle {
     fn name(&self) -> &'static str {
         "idle"
+    }
+
+    fn config(&self) -> Config {
+        Config::new("idle")
     }
 
     fn check(&self, _: &ChunkSpec) -> Result<()> {
@@ -43,6 +48,10 @@ impl BytesCodec for Idle {
         "idle"
     }
 
+    fn config(&self) -> Config {
+        Config::new("idle")
+    }
+
     fn encode(&self, bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {
         out.extend_from_slice(bytes);
         Ok(())
@@ -62,7 +71,7 @@ fn array_codecs() -> Vec<(DataType, Arc<dyn ArrayCodec>)> {
     use DataType::{Bool, F32, U8, U16, U32, U64};
     let raw = |order| Arc::new(Raw::new(order)) as Arc<dyn ArrayCodec>;
     let segmentation = || Arc::new(CompressedSegmentation::new([8, 8, 8]).unwrap());
-    let pcodec = Pcodec::new(8, pco::ModeSpec::Auto, pco::DeltaSpec::Auto, 1 << 18).unwrap();
+    let pcodec = Pcodec::new(8, PcodecMode::Auto, PcodecDelta::Auto, 1 << 18).unwrap();
     let transpose = |inner| Arc::new(Transpose::new(&[2, 0, 1], inner).unwrap());
     vec![
         (U8, raw(Order::C)),

@@ -13,6 +13,8 @@ mod bz2;
 mod checksum;
 mod compressed_segmentation;
 mod compresso;
+#[cfg(test)]
+mod config_tests;
 mod content_encoding;
 mod fixed_scale_offset;
 #[cfg(test)]
@@ -56,7 +58,7 @@ pub use jpeg::Jpeg;
 pub use jxl::Jxl;
 pub use lz4::Lz4;
 pub use packbits::{PackBits, PackBitsPadding};
-pub use pcodec::Pcodec;
+pub use pcodec::{Pcodec, PcodecDelta, PcodecMode};
 pub use pipeline::CodecPipeline;
 pub use png::Png;
 pub(crate) use promise::Asked;

@@ -1,5 +1,6 @@
 //! Pipelines: an array codec, and bytes codecs behind it.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::base::buffer::{Region, View, ViewMut, make_boolean, try_first_bytes, with_scratch};
@@ -8,6 +9,7 @@ use crate::base::error::Result;
 use crate::chunk::codec::array_codec::expect_elements;
 use crate::chunk::codec::bytes_codec::{encode_in_place, overlong};
 use crate::chunk::codec::{ArrayCodec, Asked, BytesCodec, ChunkSpec, EncodedRanges, expect_output};
+use crate::chunk::config::{Config, Parameter};
 
 /// How a chunk becomes bytes: an array codec, then bytes codecs in the order of encoding.
 #[derive(Clone, Debug)]
@@ -49,10 +51,19 @@ impl CodecPipeline {
         std::iter::once(self.array.name()).chain(self.bytes.iter().map(|codec| codec.name()))
     }
 
-    /// Whether what this encodes might have been encoded by `other`: each codec and all of its parameters
-    /// are the same.
-    pub(crate) fn encodes_as(&self, other: &Self) -> bool {
-        format!("{self:?}") == format!("{other:?}")
+    /// The configurations of all codecs, in the order of encoding.
+    pub fn configs(&self) -> impl Iterator<Item = Config> + '_ {
+        std::iter::once(self.array.config()).chain(self.bytes.iter().map(|codec| codec.config()))
+    }
+
+    /// The configuration of the pipeline. Pipelines with equal ones encode alike, and read what each other encodes.
+    pub fn config(&self) -> Config {
+        let other = self.other_length.as_ref().map(|codec| codec.config());
+        Config::new("pipeline").with("codecs", self.configs().collect::<Parameter>()).with_unless(
+            None,
+            "other_length",
+            other,
+        )
     }
 
     /// Whether chunks of the given kind can be held; an error says why not.
@@ -191,5 +202,15 @@ impl CodecPipeline {
     /// The parts of the encoded chunk that hold `region`, where its layout is known beforehand.
     pub fn ranges(&self, spec: &ChunkSpec, region: &Region) -> Option<EncodedRanges> {
         if self.bytes.is_empty() { self.array.ranges(spec, region) } else { None }
+    }
+}
+
+impl fmt::Display for CodecPipeline {
+    /// The codecs with their parameters, for people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, config) in self.configs().enumerate() {
+            write!(f, "{}{config}", if at == 0 { "" } else { " + " })?;
+        }
+        Ok(())
     }
 }
