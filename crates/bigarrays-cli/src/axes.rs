@@ -18,7 +18,7 @@ impl Axes {
     /// The axes of an array; channels are `c`, whatever it calls them.
     pub(crate) fn of(array: &Array) -> Self {
         let name = |name: &&str| if matches!(*name, "channel" | "s") { "c" } else { *name }.to_owned();
-        Self(array.dimension_names().iter().map(name).collect())
+        Self(array.axis_names().iter().map(name).collect())
     }
 
     /// The axes that are letters of `text`.

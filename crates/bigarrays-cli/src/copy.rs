@@ -316,8 +316,11 @@ impl Copier<'_> {
         let (source, target) = if args.what.create {
             let mut new = self.planned(selector, part)?;
             if many && at == 0 {
-                let first = format::by_name(new.format)?.first_key().map(str::to_owned);
+                let first = format::creator(new.format)?.first_key().map(str::to_owned);
                 new.spec.key = new.spec.key.or(first);
+            }
+            for note in new.lost.iter().filter(|_| at == 0) {
+                self.session.terminal.note(format_args!("{note}"));
             }
             let options = self.session.with(args.what.write.options());
             let target = resume::make(at, &new, url, options, &self.session.format(), journal)?;

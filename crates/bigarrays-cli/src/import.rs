@@ -84,7 +84,8 @@ impl ImportArgs {
     /// Makes the layer, and gives the view of it that takes the source. What does not fit into the
     /// budget neither makes nor removes anything.
     fn create(&self, url: &str, new: &New, session: &Session) -> Result<Array> {
-        let New { mapped, spec, format } = new;
+        let New { mapped, spec, format, lost } = new;
+        lost.iter().for_each(|note| session.terminal.note(format_args!("{note}")));
         let fits = |layer: &Array| {
             let target = mapped.place_in(layer)?;
             plan_copy(&mapped.view, &target, &self.job.options()).map(|_| target)

@@ -142,7 +142,7 @@ fn write_text(out: &mut dyn Write, array: &Array, names: Option<u64>) -> anyhow:
         ("array", redact(array.url()).into_owned()),
         ("format", array.format().to_owned()),
         ("type", format!("{}{}", array.dtype(), if is_labels { ", labels" } else { "" })),
-        ("axes", joined(array.dimension_names(), ",")),
+        ("axes", joined(array.axis_names(), ",")),
         ("domain", array.domain().to_string()),
         ("shape", joined(array.shape(), " × ")),
         ("chunk", joined(array.chunk_shape(), " × ")),

@@ -5,25 +5,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use bigarrays::Cancel;
 
 use crate::exit_codes::ExitCode;
 
-static CANCEL: Cancel = Cancel::new();
+static ASKED: AtomicBool = AtomicBool::new(false);
 
 /// A signal so soon after the first is the same one, sent to the process and to its group as well.
 const SAME: Duration = Duration::from_millis(200);
 
 /// Whether somebody asked the program to stop.
 pub(crate) fn is_asked() -> bool {
-    CANCEL.is_cancelled()
+    ASKED.load(Ordering::Relaxed)
 }
 
-/// The flag that Ctrl-C, SIGTERM and SIGHUP set from now on.
-pub(crate) fn watch() -> anyhow::Result<&'static Cancel> {
+/// Ctrl-C, SIGTERM and SIGHUP ask the program to stop from now on.
+pub(crate) fn watch() -> anyhow::Result<()> {
     static WATCHED: AtomicBool = AtomicBool::new(false);
     if WATCHED.swap(true, Ordering::Relaxed) {
-        return Ok(&CANCEL);
+        return Ok(());
     }
     let mut first = None;
     ctrlc::set_handler(move || {
@@ -32,10 +31,9 @@ pub(crate) fn watch() -> anyhow::Result<&'static Cancel> {
             Some(_) => std::process::exit(ExitCode::Interrupted as i32),
             None => first = Some(Instant::now()),
         }
-        CANCEL.cancel();
+        ASKED.store(true, Ordering::Relaxed);
         let text = "\nstopping; once more to stop at once\n";
         let _ = io::stderr().write_all(text.as_bytes());
     })
-    .context("watching for Ctrl-C")?;
-    Ok(&CANCEL)
+    .context("watching for Ctrl-C")
 }

@@ -1,10 +1,11 @@
 //! Long jobs: within a memory budget, with progress, and ended well by Ctrl-C.
 
 use std::fmt::Display;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use bigarrays::Progress;
+use bigarrays::base::sync::MutexExt;
 use bigarrays::jobs::{CopyPlan, plan_copy};
 use bigarrays::{Array, CopyOptions};
 use clap::Args;
@@ -16,7 +17,8 @@ use crate::{interrupt, values};
 /// What a job may use.
 #[derive(Debug, Args)]
 pub(crate) struct JobArgs {
-    /// Memory budget in bytes, such as 512M or 4G [default: a quarter of the machine's memory]
+    /// Memory budget in bytes, such as 512M or 4G [default: a quarter of the memory that the
+    /// process may use, of which the limits of control groups and of Slurm count]
     #[arg(long, value_name = "BYTES", value_parser = values::bytes)]
     memory: Option<u64>,
 }
@@ -52,7 +54,8 @@ pub(crate) fn copy_with(
     let bytes = target.domain().checked_len()?.saturating_mul(target.dtype().size() as u64);
     let (meter, started) = (Meter::new(job.to_string(), bytes, terminal), Instant::now());
     let tell = |progress| meter.tell(progress);
-    let options = CopyOptions { cancel: Some(interrupt::watch()?), progress: Some(&tell), ..options };
+    interrupt::watch()?;
+    let options = CopyOptions { progress: Some(&tell), ..options };
     let outcome = bigarrays::copy(source, target, options);
     meter.clear();
     let copied = outcome?;
@@ -136,7 +139,7 @@ impl Meter {
                 bar.set_position(done);
             }
             Shown::Lines { last, terminal } => {
-                let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut last = last.locked();
                 if last.elapsed() >= BETWEEN_LINES && done < total {
                     *last = Instant::now();
                     terminal.note(self.line(done, total));

@@ -1,6 +1,6 @@
 //! New arrays that are like a source: their axes, their box, and how they are stored.
 
-use bigarrays::format::{self, Format, Precomputed};
+use bigarrays::format::{self, Create, Format, Precomputed};
 use bigarrays::{Array, CreateSpec, Domain, Error, Result};
 use clap::Args;
 
@@ -28,6 +28,8 @@ pub(crate) struct New {
     pub(crate) mapped: Mapped,
     pub(crate) spec: CreateSpec,
     pub(crate) format: &'static str,
+    /// What the source says and the new array cannot, each a sentence.
+    pub(crate) lost: Vec<String>,
 }
 
 impl NewArgs {
@@ -41,15 +43,11 @@ impl NewArgs {
     ///
     /// # Errors
     /// `InvalidArgument` if there is no such format, or it is not of chunks.
-    fn format(&self, source: &Array) -> Result<&'static dyn Format> {
-        let Some(name) = &self.format else { return Ok(format::same_or_default(source.format())) };
-        let format = format::by_name(name)?;
-        if format.creates() {
-            return Ok(format);
+    fn format(&self, source: &Array) -> Result<&'static dyn Create> {
+        match &self.format {
+            Some(name) => format::creator(name),
+            None => Ok(format::same_or_default(source.format())),
         }
-        let known = format::BUILTIN.iter().filter(|format| format.creates()).map(|format| format.name());
-        let known = known.collect::<Vec<_>>().join(", ");
-        Err(Error::invalid(format!("no arrays of {name} are made here; known are {known}")))
     }
 
     /// The array for `source`, whose axes are `axes`: like the array of which `like` says what it would be
@@ -81,10 +79,19 @@ impl NewArgs {
         };
         let new = if is_layer { mapped.layer_axes() } else { mapped.axes.clone() };
         // As the source has them, then as the view has them, then as the new array has them.
-        let along = |values: Vec<u64>| {
+        fn own<T: Copy>(values: &[T], axes: &Axes, new: &Axes, other: T) -> Vec<T> {
             let own = |name: &String| axes.position(name).and_then(|at| values.get(at)).copied();
-            new.0.iter().map(|name| own(name).unwrap_or(1)).collect::<Vec<u64>>()
+            new.0.iter().map(|name| own(name).unwrap_or(other)).collect()
+        }
+        let along = |values: Vec<u64>| own(&values, axes, &new, 1);
+        // Names that nobody gave are not written, but where there must be some.
+        let is_invented = |name: &str| match axes.position(name) {
+            Some(at) if *axes == Axes::of(source) => source.dimension_names()[at].is_none(),
+            _ => false,
         };
+        let name =
+            |name: &String| Some(name.clone()).filter(|name| format.names_axes() || !is_invented(name));
+        let names: Vec<Option<String>> = new.0.iter().map(name).collect();
         let is_permuted = mapped.axes.0.iter().ne(axes.0.iter().filter(|name| mapped.axes.0.contains(name)));
         let like = CreateSpec {
             domain: place(&mapped, &new, to)?,
@@ -92,17 +99,19 @@ impl NewArgs {
             shard: like.shard.clone().map(along),
             codecs: like.codecs.clone().filter(|codecs| !is_permuted || is_free(codecs)),
             resolution: mapped.nanometres().map(|sizes| mapped.along(&sizes, &new, &1.0)),
-            dimension_names: Some(new.0.clone()),
+            origin: like.origin.clone().map(|origin| own(&origin, axes, &new, 0)),
+            dimension_names: names.iter().any(Option::is_some).then_some(names),
             ..like
         };
-        let spec = layer.over(format.fit(like, source.format()));
+        let (fitted, lost) = format::fit(format, like, source.format());
+        let spec = layer.over(fitted);
         let spec = if is_layer { CreateSpec { dimension_names: None, ..spec } } else { spec };
         let spec = match to {
             // Asked for, and refused if the format has no such place.
-            Some(_) => CreateSpec { domain: place(&mapped, &new, to)?, ..spec },
+            Some(_) => CreateSpec { domain: place(&mapped, &new, to)?, origin: None, ..spec },
             None => spec,
         };
-        Ok(New { mapped, spec, format: format.name() })
+        Ok(New { mapped, spec, format: format.name(), lost })
     }
 }
 

@@ -98,7 +98,6 @@ fn remove_all(args: &RmArgs, session: &Session) -> anyhow::Result<()> {
 }
 
 fn remove_below(args: &RmArgs, session: &Session, below: &Below, all: &str) -> anyhow::Result<()> {
-    let options = session.format();
     let total = below.bytes();
     let what = format!("{all} below {} ({} objects, {})", args.url, below.count(), BinaryBytes(total));
     if let Some(left) = below.left_in_words() {
@@ -109,7 +108,7 @@ fn remove_below(args: &RmArgs, session: &Session, below: &Below, all: &str) -> a
     }
     interrupt::watch()?;
     let meter = Meter::new(format!("removing {}", args.url), total, session.terminal);
-    let done = below.remove(&options, &mut |done| meter.tell(Progress { done, total }));
+    let done = below.remove(&mut |done| meter.tell(Progress { done, total }));
     meter.clear();
     done?;
     session.terminal.note(format_args!("removed {what}"));

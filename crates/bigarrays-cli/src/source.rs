@@ -83,7 +83,7 @@ fn raw(path: &Path, shape: &List<u64>, dtype: DataType, args: &SourceArgs) -> Re
     let array = NewArray {
         dtype,
         domain: Domain::from_shape(&shape.0)?,
-        dimension_names: usual_names(&shape.0, order),
+        axis_names: usual_names(&shape.0, order),
         resolution: None,
     };
     let header = args.header_bytes.unwrap_or(0);

@@ -65,7 +65,7 @@ impl Kind {
         let array = NewArray {
             dtype: view.dtype(),
             domain: Domain::from_shape(view.shape())?,
-            dimension_names: axes.0.clone().into(),
+            axis_names: axes.0.clone().into(),
             resolution: view.resolution(),
         };
         match self {

@@ -95,11 +95,11 @@ pub(crate) fn run(args: &VerifyArgs, session: &Session) -> anyhow::Result<()> {
         let job = || format!("verifying {}", args.url);
         meter.get_or_init(|| Meter::new(job(), progress.total, session.terminal)).tell(progress);
     };
+    interrupt::watch()?;
     let options = VerifyOptions {
         memory: args.job.options().memory,
         part: args.part.as_ref(),
         missing_is_problem: args.missing,
-        cancel: Some(interrupt::watch()?),
         progress: Some(&tell),
     };
     let scale = match &args.scale {

@@ -4,9 +4,8 @@
 mod common;
 
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
-use common::{Bench, as_bytes, npy, volume};
+use common::{Bench, PATIENCE, as_bytes, npy, output, volume, wait};
 use testbed::{Access, Faults, Proxy, Server};
 
 fn json(text: &str) -> serde_json::Value {
@@ -78,31 +77,20 @@ fn secrets_are_not_repeated() {
 }
 
 #[test]
-fn an_export_that_waits_is_interrupted_within_a_second() {
+fn an_export_that_waits_is_interrupted() {
     let (bench, server) = (with_file(), Server::moto().unwrap());
     ok(&bench, &server, &format!("import in.npy {}/em --chunk 4,4,4", server.url));
-    let proxy = Proxy::start(server.address(), Faults::none()).unwrap();
+    // One of the chunks does not come for much longer than anybody is patient here; the export would wait for it.
+    let faults = "stall=1".parse::<Faults>().unwrap().only("/0-4_0-4_0-4").stall_for(10 * PATIENCE);
+    let proxy = Proxy::start(server.address(), faults).unwrap();
     let through = server.via(&proxy);
-    proxy.set_faults(Faults::none().latency(Duration::from_millis(300)));
     let mut command = command(&bench, &through, &format!("export {}/em out.npy", through.url));
+    command.args(["--store-option", "timeout=600"]);
     let child = command.stderr(Stdio::piped()).spawn().unwrap();
-    let wait = |until: &dyn Fn() -> bool| {
-        let started = Instant::now();
-        while !until() {
-            assert!(started.elapsed() < Duration::from_secs(60));
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    };
-    // The metadata are on their way, the chunks are not asked for yet.
-    wait(&|| proxy.counts().requests > 0);
-    proxy.set_faults("stall=1".parse::<Faults>().unwrap());
-    wait(&|| proxy.counts().faults.contains_key("stall"));
-    std::thread::sleep(Duration::from_millis(100));
-    let asked = Instant::now();
+    wait(|| proxy.counts().faults.contains_key("stall"));
     // SAFETY: the process is a child that nobody has waited for.
     assert_eq!(unsafe { libc::kill(child.id() as i32, libc::SIGINT) }, 0);
-    let output = child.wait_with_output().unwrap();
-    assert!(asked.elapsed() < Duration::from_secs(1), "it took {:?}", asked.elapsed());
+    let output = output(child);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.code() == Some(130) && said.contains("stopping"), "{said}");
     assert!(!bench.path("out.npy").exists());

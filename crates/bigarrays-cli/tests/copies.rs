@@ -3,9 +3,8 @@
 mod common;
 
 use std::process::Stdio;
-use std::time::Duration;
 
-use common::{Bench, as_bytes, npy, volume};
+use common::{Bench, as_bytes, npy, volume, wait};
 
 /// A layer of odd size below zero.
 fn with_layer(options: &str) -> Bench {
@@ -128,16 +127,19 @@ fn a_copy_that_was_killed_is_taken_up_by_the_same_command() {
         let journal = std::fs::read_dir(bench.path(".state/bigarrays/jobs")).ok()?.next()?.ok()?;
         Some(std::fs::read_to_string(journal.path()).ok()?.lines().count())
     };
-    for kills in 1..=2 {
-        let mut child = bench.command(line).stderr(Stdio::null()).spawn().unwrap();
-        // The first line is the journal's own, two are of the layer that is made.
-        while notes(&bench).is_none_or(|notes| notes < 3 + 3 * kills) {
-            assert!(child.try_wait().unwrap().is_none(), "it is done before it is killed");
-            std::thread::sleep(Duration::from_millis(1));
+    // It cannot be done before it is killed.
+    bench.while_held("again/1_1_1", "240-256_240-256_112-128", || {
+        for kills in 1..=2 {
+            let mut child = bench.command(line).stderr(Stdio::null()).spawn().unwrap();
+            // The first line is the journal's own, two are of the layer that is made.
+            wait(|| {
+                assert!(child.try_wait().unwrap().is_none(), "it has failed");
+                notes(&bench).is_some_and(|notes| notes >= 3 + 3 * kills)
+            });
+            child.kill().unwrap();
+            child.wait().unwrap();
         }
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
+    });
     // What was done and then damaged is done again.
     let scale = bench.path("again").join("1_1_1");
     let done = std::fs::read_dir(&scale).unwrap().map(|entry| entry.unwrap().path());

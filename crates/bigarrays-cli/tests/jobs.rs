@@ -7,7 +7,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use common::Bench;
+use common::{Bench, output, wait};
 
 const SHAPE: &str = "--shape 300,1000,1000 --dtype uint8";
 
@@ -18,8 +18,11 @@ fn with_large_file() -> Bench {
     bench
 }
 
+/// A signal that comes so soon after another is the same one.
+const SAME: Duration = Duration::from_millis(200);
+
 /// Waits for a process of ours; also gives its largest resident memory in bytes.
-fn wait(process: u32) -> (ExitStatus, u64) {
+fn waited(process: u32) -> (ExitStatus, u64) {
     // SAFETY: zero is a valid value of all members.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
     let mut status = 0;
@@ -34,7 +37,7 @@ fn wait(process: u32) -> (ExitStatus, u64) {
 fn the_memory_budget_is_kept() {
     let bench = with_large_file();
     let child = bench.command(&format!("import in.raw layer {SHAPE} --memory 128M")).spawn().unwrap();
-    let (status, peak) = wait(child.id());
+    let (status, peak) = waited(child.id());
     assert!(status.success());
     assert!(peak < (128 + 64) << 20, "peak of {} MiB", peak >> 20);
     let array = bigarrays::Array::open(&bench.url("layer")).unwrap();
@@ -56,22 +59,29 @@ fn what_does_not_fit_is_refused_before_anything_changes() {
 fn an_interrupted_import_leaves_a_valid_layer() {
     let bench = with_large_file();
     let mut command = bench.command(&format!("import in.raw layer {SHAPE} --memory 32M --threads 1"));
-    let child = command.stderr(Stdio::piped()).spawn().unwrap();
-    let started = Instant::now();
-    while std::fs::read_dir(bench.path("layer/1_1_1")).map_or(0, Iterator::count) < 2 {
-        assert!(started.elapsed() < Duration::from_secs(60));
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    // Twice, as `timeout` and others signal the process and its group: that is no second wish.
-    for _ in 0..2 {
-        // SAFETY: the process is a child that nobody has waited for.
-        assert_eq!(unsafe { libc::kill(child.id() as i32, libc::SIGINT) }, 0);
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    let output = child.wait_with_output().unwrap();
+    let chunks = || {
+        let names =
+            std::fs::read_dir(bench.path("layer/1_1_1")).unwrap().map(|entry| entry.unwrap().file_name());
+        names.filter(|name| !name.to_string_lossy().starts_with('.')).count()
+    };
+    // It cannot be done before it is interrupted.
+    let (output, took) = bench.while_held("layer/1_1_1", "960-1000_960-1000_256-300", || {
+        let child = command.stderr(Stdio::piped()).spawn().unwrap();
+        wait(|| chunks() >= 2);
+        let asked = Instant::now();
+        // Twice, as `timeout` and others signal the process and its group: that is no second wish.
+        for _ in 0..2 {
+            // SAFETY: the process is a child that nobody has waited for.
+            assert_eq!(unsafe { libc::kill(child.id() as i32, libc::SIGINT) }, 0);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        (output(child), asked.elapsed())
+    });
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(130), "{said}");
-    assert!(said.contains("stopping") && said.contains("cancelled"), "{said}");
+    assert!(said.contains("stopping"), "{said}");
+    // Where so much goes on that the second came much later, it was another.
+    assert!(said.contains("cancelled") || took >= SAME, "{said}");
     let array = bigarrays::Array::open(&bench.url("layer")).unwrap();
     let missing = array.missing(array.domain()).unwrap().len();
     assert!(missing > 0 && missing < 5 * 16 * 16, "{missing} chunks are missing");

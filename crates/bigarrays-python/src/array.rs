@@ -131,7 +131,7 @@ impl PyArray {
     /// Names of the axes.
     #[getter]
     fn dims<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        PyTuple::new(py, self.array.dimension_names())
+        PyTuple::new(py, self.array.axis_names())
     }
 
     /// Shape of a whole chunk, in stored elements.
@@ -361,7 +361,7 @@ impl PyArray {
         } else {
             axes.iter().collect()
         };
-        let names = self.array.dimension_names();
+        let names = self.array.axis_names();
         let number = |axis: &Bound<'_, PyAny>| -> PyResult<usize> {
             let Ok(name) = axis.cast::<PyString>() else { return axis.extract() };
             let position = names.iter().position(|known| *name == **known);

@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
+use bigarrays::base::sync::MutexExt;
 use bigarrays::jobs::{Cast, Journal, Overflow, Rounding};
-use bigarrays::{Cancel, Progress};
-use bigarrays::{CopyOptions, Error, ErrorKind};
+use bigarrays::{CopyOptions, Error, ErrorKind, Progress, interruptible};
 use pyo3::prelude::*;
 
 use crate::array::PyArray;
@@ -24,7 +25,8 @@ const TICK: Duration = Duration::from_millis(50);
 /// `out_of_range` ("refuse", "clip" or "wrap") says how. `journal` names a file: what is done is noted there,
 /// so that the same call takes up a copy that ended early, after a kill too; it is removed when all is done.
 ///
-/// Works block by block within `memory` bytes (a quarter of the machine's memory if None), reading each
+/// Works block by block within `memory` bytes (a quarter of what the process may use if None: the limits of
+/// control groups and of Slurm count), reading each
 /// block once and writing whole chunks where it can. `progress(done, total)` is called now and then from
 /// the calling thread, with the bytes of elements dealt with; an exception that it raises, or Ctrl-C,
 /// stops the copy after the blocks under way. What was written until then is whole.
@@ -58,24 +60,17 @@ pub(crate) fn copy(
     progress: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<()> {
     let (source, target) = (&source.get().array, &target.get().array);
-    let (cancel, state) = (Cancel::new(), Mutex::new(None));
+    let (asked, state) = (AtomicBool::new(false), Mutex::new(None));
     let report = |now: Progress| {
-        *state.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(now);
+        *state.locked() = Some(now);
     };
     let memory = memory.map_or(0, |bytes| bytes.max(1));
     let cast = to_cast(py, rounding, out_of_range)?;
     let journal = journal.map(Journal::open).transpose().or_raise(py)?;
-    let options = CopyOptions {
-        cast,
-        check,
-        memory,
-        journal: journal.as_ref(),
-        cancel: Some(&cancel),
-        progress: Some(&report),
-    };
+    let options = CopyOptions { cast, check, memory, journal: journal.as_ref(), progress: Some(&report) };
     let mut told = None;
     let mut tell = || {
-        let now = *state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let now = *state.locked();
         match (progress, now) {
             (Some(progress), Some(now)) if told != Some(now) => {
                 told = Some(now);
@@ -86,13 +81,15 @@ pub(crate) fn copy(
     };
     let (interrupted, copied) = std::thread::scope(|scope| {
         let (sender, receiver) = channel();
-        scope.spawn(move || drop(sender.send(bigarrays::copy(source, target, options))));
+        let is_asked = || asked.load(Ordering::Relaxed);
+        scope.spawn(move || {
+            let copied = interruptible(&is_asked, || bigarrays::copy(source, target, options));
+            drop(sender.send(copied));
+        });
         let receiver = Mutex::new(receiver);
         let mut interrupted = Ok(());
         loop {
-            let waited = py.detach(|| {
-                receiver.lock().unwrap_or_else(std::sync::PoisonError::into_inner).recv_timeout(TICK)
-            });
+            let waited = py.detach(|| receiver.locked().recv_timeout(TICK));
             match waited {
                 Ok(copied) => return (interrupted, copied),
                 Err(RecvTimeoutError::Disconnected) => {
@@ -101,7 +98,7 @@ pub(crate) fn copy(
                 Err(RecvTimeoutError::Timeout) if interrupted.is_ok() => {
                     interrupted = py.check_signals().and_then(|()| tell());
                     if interrupted.is_err() {
-                        cancel.cancel();
+                        asked.store(true, Ordering::Relaxed);
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}

@@ -23,7 +23,7 @@ pub(crate) fn line(shown: &PyArray) -> String {
 /// The axes with their ranges, such as `x 0:10, y -5:5`.
 fn axes(shown: &PyArray) -> String {
     let array = &shown.array;
-    let named = array.dimension_names().into_iter().zip(array.domain().ranges());
+    let named = array.axis_names().into_iter().zip(array.domain().ranges());
     named
         .map(|(name, range)| format!("{} {}:{}", printable(name), range.start, range.end))
         .collect::<Vec<_>>()

@@ -1,10 +1,11 @@
 //! Work without the interpreter, which Ctrl-C ends soon.
 
 use std::cell::Cell;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use bigarrays::Result;
+use bigarrays::base::sync::MutexExt;
 use pyo3::prelude::*;
 
 use crate::errors::OrRaise;
@@ -15,12 +16,24 @@ const PATIENCE: Duration = Duration::from_millis(50);
 /// Does `work` while other Python threads run. About ten times a second signals are looked for; what
 /// their handlers raise, as that of Ctrl-C does, ends the work and is raised here.
 pub(crate) fn detached<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T> + Send) -> PyResult<T> {
+    detached_until(py, &|| false, work)
+}
+
+/// As [`detached`]; `stop` ends the work as well.
+pub(crate) fn detached_until<T: Send>(
+    py: Python<'_>,
+    stop: &(dyn Fn() -> bool + Sync),
+    work: impl FnOnce() -> Result<T> + Send,
+) -> PyResult<T> {
     let raised = Mutex::new(None);
-    let note = |error| *raised.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+    let note = |error| *raised.locked() = Some(error);
     let outcome = py.detach(|| {
         // Other threads may have the interpreter, and it takes a while to get it.
         let asked = Cell::new(Instant::now());
         let is_asked = || {
+            if stop() {
+                return true;
+            }
             if asked.get().elapsed() < PATIENCE {
                 return false;
             }
@@ -35,7 +48,7 @@ pub(crate) fn detached<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T>
         };
         bigarrays::interruptible(&is_asked, work)
     });
-    match raised.into_inner().unwrap_or_else(PoisonError::into_inner) {
+    match raised.into_value() {
         Some(error) => Err(error),
         None => outcome.or_raise(py),
     }

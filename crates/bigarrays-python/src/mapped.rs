@@ -1,9 +1,10 @@
 //! What flat arrays and named slices share: modes, element types, and numpy's view of a mapping.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use bigarrays::base::buffer::Order;
+use bigarrays::base::sync::MutexExt;
 use bigarrays::flat::{Descr, FlatArray, FlatSpec, Header, Mapping, Mode};
 use bigarrays::format::Format;
 use bigarrays::format::files::npy::Npy;
@@ -48,7 +49,7 @@ pub(crate) struct ViewCache(Mutex<Option<(Arc<Mapping>, Py<PyUntypedArray>)>>);
 impl ViewCache {
     /// Lets go of the mapping.
     pub(crate) fn clear(&self) {
-        let before = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let before = self.0.locked().take();
         drop(before);
     }
 
@@ -65,11 +66,11 @@ impl ViewCache {
             let (_, view) = slot.as_ref().filter(|(known, _)| Arc::ptr_eq(known, mapping))?;
             Some(view.bind(py).clone())
         };
-        if let Some(view) = cached(&self.0.lock().unwrap_or_else(PoisonError::into_inner)) {
+        if let Some(view) = cached(&self.0.locked()) {
             return Ok(view);
         }
         let view = view_of(py, mapping, mode)?;
-        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = self.0.locked();
         let before = slot.replace((Arc::clone(mapping), view.clone().unbind()));
         drop(slot);
         drop(before);

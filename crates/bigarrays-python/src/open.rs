@@ -457,10 +457,15 @@ fn like_of(given: &Arguments<'_>, like: &Bound<'_, PyAny>) -> PyResult<(&'static
     let options = like.opening.options().scale(scale);
     let spec = detached(py, || options.like(array.url()))?;
     let format = match given.peek::<String>("format")? {
-        Some(name) => format::by_name(&name).or_raise(py)?,
+        Some(name) => format::creator(&name).or_raise(py)?,
         None => format::same_or_default(from),
     };
-    Ok((format.name(), format.fit(CreateSpec { domain: array.domain().clone(), ..spec }, from)))
+    let (spec, lost) = format::fit(format, CreateSpec { domain: array.domain().clone(), ..spec }, from);
+    for note in lost {
+        let warning = py.get_type::<pyo3::exceptions::PyUserWarning>();
+        PyErr::warn(py, &warning, &std::ffi::CString::new(note.replace('\0', " "))?, 2)?;
+    }
+    Ok((format.name(), spec))
 }
 
 /// Whether and how an array to be created is sharded, and the shape of its shards.
@@ -542,7 +547,7 @@ pub(crate) fn remove(
         if scale.is_some() {
             return Err(invalid(py, "a scale is not removed with all that is below: say one of the two"));
         }
-        return detached(py, || Below::list(&url, &options)?.remove(&options, &mut |_| {}));
+        return detached(py, || Below::list(&url, &options)?.remove(&mut |_| {}));
     }
     detached(py, || format::remove(&url, scale.as_ref(), &options))
 }

@@ -1,8 +1,9 @@
 //! `SliceArray`: slices of a flat array that have names.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
+use bigarrays::base::sync::MutexExt;
 use bigarrays::flat::{Mapping, NamedRows, Slice, SliceArray};
 use bigarrays::{Error, ErrorKind};
 use numpy::PyArrayDescr;
@@ -421,7 +422,7 @@ impl Names {
     }
 
     fn __next__(&self, py: Python<'_>) -> PyResult<Option<String>> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.locked();
         if state.1.is_empty() {
             let batch = self.slices.names(state.0, NAMES_AT_ONCE).or_raise(py)?;
             state.0 = batch.last().map_or(state.0, |(_, slice)| slice.position + 1);

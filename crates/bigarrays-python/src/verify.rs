@@ -1,18 +1,20 @@
 //! Verifying what is stored, and comparing it.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bigarrays::OpenOptions;
+use bigarrays::Progress;
+use bigarrays::base::sync::MutexExt;
 use bigarrays::jobs::{Against, Report, VerifyOptions, verify_at};
-use bigarrays::{Cancel, Progress};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use serde_json::Value;
 
 use crate::domain::to_domain;
-use crate::interrupt::detached;
+use crate::interrupt::detached_until;
 use crate::open::{to_selector, to_settings, to_url};
 
 /// How often progress is reported.
@@ -93,8 +95,8 @@ fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>>
 ///
 /// `against` is the path or URL of what should hold the same: the report then also compares them, element by
 /// element, whatever their formats, chunks and types. Axes are matched by their names. `box` confines it to the
-/// chunks that a box touches, and `scale` to one scale. `memory` is the budget in bytes (a quarter of the
-/// machine's memory if None). `progress(done, total)` is called now and then, with the bytes of elements dealt
+/// chunks that a box touches, and `scale` to one scale. `memory` is the budget in bytes (a quarter of what the
+/// process may use if None). `progress(done, total)` is called now and then, with the bytes of elements dealt
 /// with of those found so far; an exception that it raises, or Ctrl-C, ends the work.
 ///
 /// >>> array = bigarrays.create("memory://verified", shape=(4, 6), dtype="int16", format="zarr3")
@@ -137,31 +139,31 @@ pub(crate) fn verify(
         other_open = other_open.settings(to_settings(settings)?);
     }
     let open = format.map_or_else(|| other_open.clone(), |name| other_open.clone().format(name));
-    let (cancel, raised, last) = (Cancel::new(), Mutex::new(None), Mutex::new(None::<Instant>));
+    let (asked, raised, last) = (AtomicBool::new(false), Mutex::new(None), Mutex::new(None::<Instant>));
     let tell = |now: Progress| {
         let Some(progress) = &progress else { return };
-        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = last.locked();
         if now.done < now.total && last.is_some_and(|last| last.elapsed() < TICK) {
             return;
         }
         *last = Some(Instant::now());
         drop(last);
         if let Some(Err(error)) = Python::try_attach(|py| progress.call1(py, (now.done, now.total))) {
-            raised.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-            cancel.cancel();
+            raised.locked().get_or_insert(error);
+            asked.store(true, Ordering::Relaxed);
         }
     };
     let options = VerifyOptions {
         memory: memory.map_or(0, |bytes| bytes.max(1)),
         part: part.as_ref(),
         missing_is_problem: missing,
-        cancel: Some(&cancel),
         progress: Some(&tell),
     };
     let against =
         against.as_ref().map(|url| Against { url, open: &other_open, scale: against_scale.as_ref() });
-    let outcome = detached(py, || verify_at(&url, &open, scale.as_ref(), against, &options));
-    match raised.into_inner().unwrap_or_else(PoisonError::into_inner) {
+    let is_asked = || asked.load(Ordering::Relaxed);
+    let outcome = detached_until(py, &is_asked, || verify_at(&url, &open, scale.as_ref(), against, &options));
+    match raised.into_value() {
         Some(error) => Err(error),
         None => outcome.map(PyReport),
     }

@@ -10,7 +10,8 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ import pytest
 import xarray as xr
 
 import bigarrays
+
+from conftest import Served
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -96,6 +99,9 @@ def test_another_process_takes_secrets_from_its_environment(server: dict[str, An
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(2, mp_context=context) as pool:
         assert list(pool.map(total, [array.view[k:] for k in range(4)])) == [256 * (16 - k) for k in range(4)]
+    # What one process cannot keep at once, as another is keeping something, it does not keep.
+    assert 0 < cache.info()["values"] <= 64
+    assert total(array) == 4096
     assert cache.info()["values"] == 64
     array[0, 0, 0] = 7
     assert total(array) == 4096 + 6
@@ -124,14 +130,16 @@ def test_what_a_cache_may_be(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("sharding", [None, (16, 16, 16)])
 def test_copies_into_buckets_go_on_and_are_verified(
-    server: dict[str, Any], tmp_path: Path, sharding: tuple[int, ...] | None
+    server: dict[str, Any], served: Served, tmp_path: Path, sharding: tuple[int, ...] | None
 ) -> None:
     given = options(server)
-    source = bigarrays.create(tmp_path / "source", shape=(64, 64, 32), dtype="uint16", chunks=(16, 16, 16))
-    source[...] = np.arange(64 * 64 * 32).reshape(64, 64, 32) % 60000
+    array = bigarrays.create(tmp_path / "source", shape=(64, 64, 32), dtype="uint16", chunks=(16, 16, 16))
+    array[...] = np.arange(64 * 64 * 32).reshape(64, 64, 32) % 60000
+    served.held = "/48-64_48-64_16-32"  # without which no copy comes to its end
+    source = bigarrays.open(f"{served.url}/source")
     url = f"{server['url']}/copied-{sharding}"
     target = bigarrays.create(
-        url, like=source, format="zarr3", chunks=(8, 8, 8), encoding="zstd", sharding=sharding, storage_options=given
+        url, like=array, format="zarr3", chunks=(8, 8, 8), encoding="zstd", sharding=sharding, storage_options=given
     )
 
     class Enough(Exception):
@@ -143,9 +151,10 @@ def test_copies_into_buckets_go_on_and_are_verified(
 
     journal = tmp_path / "journal"
     with pytest.raises(Enough):
-        bigarrays.copy(source, target, memory=1 << 18, journal=journal, progress=stop)
+        bigarrays.copy(source, target, memory=1 << 16, journal=journal, progress=stop)
     assert journal.exists()
-    bigarrays.copy(source, target, memory=1 << 18, journal=journal)
+    served.released.set()
+    bigarrays.copy(source, target, memory=1 << 16, journal=journal)
     assert not journal.exists()
     np.testing.assert_array_equal(target[...], source[...])
     report = bigarrays.verify(url, against=tmp_path / "source", storage_options=given)
@@ -168,19 +177,25 @@ def test_ctrl_c_ends_what_waits_for_the_network(server: dict[str, Any], testbed:
     upstream = server["endpoint"].removeprefix("http://")
     url, given = f"{server['url']}/stalled-{action}", options(server)
     bigarrays.create(url, shape=(64, 64, 64), dtype="uint8", chunks=(16, 16, 16), storage_options=given)[...] = 1
-    with started(testbed, "proxy", "--upstream", upstream) as free:
-        port = free["endpoint"].rsplit(":", 1)[1]
-        through = {key: value.replace(server["endpoint"], free["endpoint"]) for key, value in given.items()}
-        array = bigarrays.open(url, mode="r+", storage_options=through)
+    # Server and client are silent, or patient, for ten times as long as anybody here.
+    with started(testbed, "proxy", "--upstream", upstream, "--stall", "600s") as proxy:
+        through = {key: value.replace(server["endpoint"], proxy["endpoint"]) for key, value in given.items()}
+        array = bigarrays.open(url, mode="r+", storage_options=through | {"timeout": "600"})
         assert array[0, 0, 0] == 1
-    sent = []
 
-    def interrupt() -> None:
-        time.sleep(0.7)
-        sent.append(time.monotonic())
-        os.kill(os.getpid(), signal.SIGINT)
+        def own(method: str, page: str, body: str | None = None) -> Any:
+            with closing(HTTPConnection(proxy["endpoint"].removeprefix("http://"))) as connection:
+                connection.request(method, f"/.testbed/{page}", body)
+                return json.loads(connection.getresponse().read())
 
-    with started(testbed, "proxy", "--upstream", upstream, "--listen", port, "--faults", "stall=1"):
+        own("POST", "faults", "stall=1")
+        began = time.monotonic()
+
+        def interrupt() -> None:
+            while "stall" not in own("GET", "counts")["faults"] and time.monotonic() < began + 60:
+                time.sleep(0.01)
+            os.kill(os.getpid(), signal.SIGINT)
+
         thread = threading.Thread(target=interrupt)
         thread.start()
         with pytest.raises(KeyboardInterrupt):
@@ -188,9 +203,8 @@ def test_ctrl_c_ends_what_waits_for_the_network(server: dict[str, Any], testbed:
                 array[...]
             else:
                 array[...] = 2
-        ended = time.monotonic()
+        assert time.monotonic() < began + 60
         thread.join()
-    assert ended - sent[0] < 1
 
 
 def test_xarray_opens_groups_and_volumes(server: dict[str, Any]) -> None:

@@ -18,11 +18,22 @@
 //! # Ok::<(), bigarrays::Error>(())
 //! ```
 //!
+//! # Features
+//!
+//! All are on by default. What a build lacks is recognised all the same, and the error, `Unsupported`, names the
+//! feature.
+//! - `s3`, `gcs`, `azure`, `http`: stores behind a network. Without any of them there is no asynchronous runtime.
+//! - `flat`: flat arrays, mapped `.npy` files that grow, and named slices.
+//! - `tiff`: TIFF files.
+//! - `blosc`, `brotli`, `bzip2`, `jpeg`, `jxl`, `lz4`, `pco`, `png`, `xz`: codecs. gzip and Zstandard are always there.
+//! - `testing`, which is off: `store::conformance` and `store::fault`, for tests of stores.
+//!
 //! `ARCHITECTURE.md` in the repository shows the way through the code.
 
 mod array;
 pub mod base;
 pub mod chunk;
+#[cfg(feature = "flat")]
 pub mod flat;
 pub mod format;
 pub mod jobs;
@@ -33,14 +44,15 @@ pub use array::{Array, ArrayOptions, AxisMap, Cutout, Index, OpenOptions, Outsid
 pub use base::domain::Domain;
 pub use base::dtype::{DataType, Element, FillValue};
 pub use base::error::{Error, ErrorKind, Result};
+#[cfg(feature = "flat")]
 pub use flat::{FlatArray, SliceArray};
-pub use format::CreateSpec;
+pub use format::{Address, CreateSpec};
 pub use half;
 pub use jobs::{Copied, CopyOptions, copy};
 pub use ndarray;
 pub use run::interrupt::interruptible;
 pub use run::pool::{set_threads, threads};
-pub use run::runner::{Cancel, Progress};
+pub use run::runner::Progress;
 pub use store::on_long_wait;
 
 /// The README's example runs as a test.

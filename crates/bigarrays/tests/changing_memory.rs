@@ -55,14 +55,7 @@ fn array(dtype: DataType, array: Arc<dyn ArrayCodec>, bytes: Vec<Arc<dyn BytesCo
     let like = OpenOptions::new().create(&url, &spec).unwrap();
     let mut layout = like.layout().clone();
     layout.codecs = CodecPipeline::new(array, bytes);
-    let opened = Opened {
-        format: "test",
-        layout,
-        copies: Vec::new(),
-        store: Arc::clone(like.store()),
-        scales: Vec::new(),
-        scale: 0,
-    };
+    let opened = Opened::new("test", layout, Arc::clone(like.store()));
     Array::from_opened(opened, url, ArrayOptions::default())
 }
 

@@ -2,14 +2,15 @@
 //! that ended early is found by the next.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use bigarrays::format::{CreateSpec, NewSharding, Opened};
 use bigarrays::jobs::{Copied, Journal};
 use bigarrays::store::fault::{FaultStore, Operation};
 use bigarrays::{Array, ArrayOptions, CopyOptions, DataType, Domain, ErrorKind, OpenOptions, ndarray};
-use bigarrays::{Cancel, Progress};
+use bigarrays::{Progress, interruptible};
 use proptest::prelude::*;
 
 fn spec(domain: &str, chunk: [u64; 3]) -> CreateSpec {
@@ -220,9 +221,13 @@ fn blocks_of_files_that_have_changed_are_done_again() {
         let (found, blocks) = run();
         assert!(found == 0 && blocks > 0, "{file:?}");
         assert_eq!(run(), (blocks, blocks), "{file:?}");
-        // Clocks of files may be slow.
-        let later = std::time::SystemTime::now() + std::time::Duration::from_secs(9);
-        std::fs::File::options().write(true).open(&path).unwrap().set_modified(later).unwrap();
+        // A clock of files may stand still for some milliseconds, and a change in these is none.
+        let changed = || path.metadata().map(|of| (of.ctime(), of.ctime_nsec())).unwrap();
+        let before = changed();
+        while changed() == before {
+            let now = std::time::SystemTime::now();
+            std::fs::File::options().write(true).open(&path).unwrap().set_modified(now).unwrap();
+        }
         assert_eq!(run(), (0, blocks), "{file:?}");
     }
 }
@@ -248,14 +253,7 @@ fn counting(array: &Array, puts: &Arc<AtomicUsize>) -> Array {
         puts.fetch_add(usize::from(access.operation == Operation::Update), Ordering::Relaxed);
         None
     });
-    let opened = Opened {
-        format: "test",
-        layout: array.layout().clone(),
-        copies: Vec::new(),
-        store: Arc::new(store),
-        scales: Vec::new(),
-        scale: 0,
-    };
+    let opened = Opened::new("test", array.layout().clone(), Arc::new(store));
     Array::from_opened(opened, array.url(), ArrayOptions::default())
 }
 
@@ -280,21 +278,26 @@ fn what_was_done_is_found_and_what_was_damaged_is_done_again() {
         let target = counting(&create("done-target", format, &wanted), &puts);
         let path = folder.path().join("journal");
         let journal = Journal::open(&path).unwrap();
-        let cancel = Cancel::new();
+        let (asks, is_heard) = (AtomicBool::new(false), AtomicBool::new(false));
+        let caller = std::thread::current().id();
         let stop = |progress: Progress| {
             if progress.done > progress.total / 8 {
-                cancel.cancel();
+                asks.store(true, Ordering::SeqCst);
+                // The caller's thread alone looks whether it is asked; others must not do all the work meanwhile.
+                while std::thread::current().id() != caller && !is_heard.load(Ordering::SeqCst) {
+                    std::thread::yield_now();
+                }
             }
         };
-        let memory = 3 << 16;
-        let options = CopyOptions {
-            memory,
-            journal: Some(&journal),
-            cancel: Some(&cancel),
-            progress: Some(&stop),
-            ..CopyOptions::default()
+        let asked = || {
+            is_heard.fetch_or(asks.load(Ordering::SeqCst), Ordering::SeqCst);
+            asks.load(Ordering::SeqCst)
         };
-        assert_eq!(copy(&source, &target, options).unwrap_err().kind(), ErrorKind::Cancelled);
+        let memory = 3 << 16;
+        let options =
+            CopyOptions { memory, journal: Some(&journal), progress: Some(&stop), ..CopyOptions::default() };
+        let stopped = interruptible(&asked, || copy(&source, &target, options));
+        assert_eq!(stopped.unwrap_err().kind(), ErrorKind::Cancelled);
         drop(journal);
         let done = puts.swap(0, Ordering::Relaxed);
         // One chunk of what is done is changed by somebody else.

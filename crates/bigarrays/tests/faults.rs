@@ -3,16 +3,16 @@
 
 use std::sync::Arc;
 
-use bigarrays::format::{Format, FormatOptions, Opened, Precomputed};
+use bigarrays::format::Opened;
 use bigarrays::ndarray::Array3;
 use bigarrays::store::fault::{Access, Fault, FaultStore, Operation, nth, seldom};
 use bigarrays::{Array, ArrayOptions, CreateSpec, DataType, ErrorKind, OpenOptions};
 
 /// The layer at `url` through a store with faults.
 fn faulty(url: &str, rule: impl Fn(Access<'_>) -> Option<Fault> + Send + Sync + 'static) -> Array {
-    let opened = Precomputed.open(url, &FormatOptions::default()).unwrap().unwrap();
-    let store = Arc::new(FaultStore::new(Arc::clone(&opened.store), rule));
-    Array::from_opened(Opened { store, ..opened }, url, ArrayOptions::default())
+    let array = Array::open(url).unwrap();
+    let store = Arc::new(FaultStore::new(Arc::clone(array.store()), rule));
+    Array::from_opened(Opened::new("test", array.layout().clone(), store), url, ArrayOptions::default())
 }
 
 /// A filled layer of 4 × 4 × 4 chunks, and its elements.

@@ -31,7 +31,7 @@ const IO: [&str; 7] = ["std::fs", "std::net", "std::thread", "rayon::", "tokio::
 const FRONT: &str = "lib.rs";
 
 /// Folders of which files still import each other.
-const STANDING: [&str; 6] = ["flat/", "format/", "store/", "cli.rs", "info.rs", "array.rs"];
+const STANDING: [&str; 6] = ["proxy/", "server/", "format/", "cli.rs", "info.rs", "array.rs"];
 
 /// The files of a crate of the workspace, but for those of tests alone.
 fn files(of: &str) -> Vec<(String, String)> {

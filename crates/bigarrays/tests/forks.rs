@@ -79,26 +79,29 @@ fn a_child_finds_nothing_locked() {
 fn helper() {
     let Ok(url) = std::env::var("FORKS_AT") else { return };
     let store = std::env::var("FORKS_DO").unwrap();
-    let array = OpenOptions::new().read_only(false).open(&url).unwrap();
+    let array = OpenOptions::new().lock_timeout(Some(PATIENCE)).read_only(false).open(&url).unwrap();
     read_and_write(&array);
     if store == "write" {
         return;
     }
-    // Holds a lock, of which the child is to have nothing, until this process is killed.
+    // Holds a lock, of which the child is to have nothing, until this process is killed. Both end with the input,
+    // which is the test's to close.
+    let until_input_ends = || std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).unwrap();
     let store = bigarrays::store::open(&url, &bigarrays::store::StoreOptions::default()).unwrap();
     let request = bigarrays::store::Update { key: "c/0".to_owned(), reads: true, max_len: u64::MAX };
     let hold = |_: usize, _: Option<bigarrays::store::Blob<'_>>, _: &mut Vec<u8>| {
         // SAFETY: the child waits and ends.
         let child = unsafe { libc::fork() };
         if child == 0 {
-            // SAFETY: as above.
+            let mut byte = 0u8;
+            // SAFETY: as above; there is room for a byte.
             unsafe {
-                libc::sleep(120);
+                libc::read(0, (&raw mut byte).cast(), 1);
                 libc::_exit(0);
             }
         }
         println!("\nchild {child}");
-        std::thread::sleep(Duration::from_secs(120));
+        until_input_ends();
         Ok(bigarrays::store::Change::Keep)
     };
     store.update_many(&[request], &hold).unwrap();
@@ -108,7 +111,8 @@ fn helper_at(url: &str, what: &str) -> Child {
     let program = std::env::current_exe().unwrap();
     let arguments = ["helper", "--exact", "--nocapture", "--test-threads=1"];
     let environment = [("FORKS_AT", url), ("FORKS_DO", what)];
-    Command::new(program).args(arguments).envs(environment).stdout(Stdio::piped()).spawn().unwrap()
+    let mut command = Command::new(program);
+    command.args(arguments).envs(environment).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
 }
 
 #[test]
@@ -118,6 +122,7 @@ fn a_child_keeps_no_lock_of_its_parent() {
     let url = folder.path().join("a").to_str().unwrap().to_owned();
     create(&url);
     let mut parent = helper_at(&url, "hold");
+    let _input = parent.stdin.take().unwrap();
     let lines = std::io::BufReader::new(parent.stdout.take().unwrap()).lines();
     let said = lines.map_while(Result::ok).find_map(|line| line.strip_prefix("child ").map(str::to_owned));
     let child: i32 = said.unwrap().parse().unwrap();

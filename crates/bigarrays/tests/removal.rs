@@ -33,7 +33,7 @@ fn remove(path: &Path) -> Result<()> {
 
 fn remove_below(path: &Path) -> Result<()> {
     let options = FormatOptions::default();
-    Below::list(path.to_str().unwrap(), &options)?.remove(&options, &mut |_| {})
+    Below::list(path.to_str().unwrap(), &options)?.remove(&mut |_| {})
 }
 
 /// Every file, folder and link below a folder, without following links.

@@ -85,14 +85,7 @@ fn counting(url: &str, cost: u64) -> Arc<Counting> {
 
 /// The array, over another store of its chunks.
 fn over(array: &Array, store: impl Store + 'static) -> Array {
-    let opened = Opened {
-        format: "test",
-        layout: array.layout().clone(),
-        copies: Vec::new(),
-        store: Arc::new(store),
-        scales: Vec::new(),
-        scale: 0,
-    };
+    let opened = Opened::new("test", array.layout().clone(), Arc::new(store));
     Array::from_opened(opened, array.url(), ArrayOptions::default())
 }
 

@@ -51,7 +51,7 @@ fn files_of_other_programs_are_read() {
         let layout = &opened.layout;
         assert_eq!(layout.dtype.name(), expected["dtype"], "{name}");
         assert_eq!(serde_json::json!(layout.domain().shape()), expected["shape"], "{name}");
-        assert_eq!(layout.dimension_names.concat(), expected["axes"].as_str().unwrap(), "{name}");
+        assert_eq!(layout.axis_names.concat(), expected["axes"].as_str().unwrap(), "{name}");
         let bytes = read_all(&opened).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(u64::from(libdeflater::crc32(&bytes)), expected["crc32"], "{name}");
         let resolution = layout.resolution.as_ref().map(|found| &found.size[..]);

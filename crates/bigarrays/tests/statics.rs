@@ -51,3 +51,15 @@ fn locks_are_told_from_other_statics() {
     assert_eq!(locked("static A: PerProcess<Mutex<()>> = x;"), None);
     assert_eq!(locked("fn f(x: &'static Mutex<()>) {}"), None);
 }
+
+#[test]
+fn one_file_alone_opens_poisoned_locks() {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut files = Vec::new();
+    for member in std::fs::read_dir(crates).unwrap() {
+        sources(&member.unwrap().path().join("src"), &mut files);
+    }
+    let opens = |file: &&std::path::PathBuf| std::fs::read_to_string(file).unwrap().contains("PoisonError");
+    let found: Vec<_> = files.iter().filter(opens).map(|file| file.strip_prefix(crates).unwrap()).collect();
+    assert_eq!(found, [Path::new("bigarrays/src/base/sync.rs")], "use base::sync there");
+}

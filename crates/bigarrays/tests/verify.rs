@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use bigarrays::Cancel;
 use bigarrays::flat::{Descr, FlatSpec, NamedRows, SliceArray};
 use bigarrays::format::{self, FormatOptions, NewSharding, Opened};
 use bigarrays::jobs::{Against, ProblemKind, Report, VerifyOptions, compare, verify, verify_at};
@@ -317,13 +316,13 @@ fn arrays_are_compared_across_formats_orders_and_types() {
     let folder = tempfile::tempdir().unwrap();
     let arrays: Vec<Array> = cases().iter().map(|case| create(&folder, case)).collect();
     // An image whose axes are z,y,x.
-    for other in arrays.iter().filter(|array| array.dimension_names()[0] != "z") {
+    for other in arrays.iter().filter(|array| array.axis_names()[0] != "z") {
         let comparison = compare(&arrays[0], other, &VerifyOptions::default()).unwrap();
         assert!(comparison.is_equal() && comparison.elements == 20 * 9 * 7, "{comparison}");
     }
     // The same in z,y,x, of another type, and starting elsewhere.
     let mut spec = CreateSpec::new(DataType::F32, "0:7,0:9,0:20".parse().unwrap());
-    spec.dimension_names = Some(["z", "y", "x"].map(str::to_owned).to_vec());
+    spec.dimension_names = Some(["z", "y", "x"].map(|name| Some(name.to_owned())).to_vec());
     spec.chunk = Some(vec![3, 4, 20]);
     let reversed = OpenOptions::new().format("zarr3").create(&url(&folder, "zyx"), &spec).unwrap();
     let values = volume().mapv(f32::from).reversed_axes();
@@ -357,14 +356,7 @@ fn arrays_are_compared_across_formats_orders_and_types() {
 /// The array at `url` through a store with faults.
 fn faulty(array: &Array, rule: impl Fn(Access<'_>) -> Option<Fault> + Send + Sync + 'static) -> Array {
     let store: Arc<dyn Store> = Arc::new(FaultStore::new(Arc::clone(array.store()), rule));
-    let opened = Opened {
-        format: "test",
-        layout: array.layout().clone(),
-        copies: Vec::new(),
-        store,
-        scales: Vec::new(),
-        scale: 0,
-    };
+    let opened = Opened::new("test", array.layout().clone(), store);
     Array::from_opened(opened, array.url(), ArrayOptions::default())
 }
 
@@ -408,24 +400,27 @@ fn what_cannot_be_read_is_a_problem_and_a_storage_that_is_down_an_error() {
         (access.operation == Operation::Get).then_some(Fault::Passing(ErrorKind::Storage))
     };
     assert!(verify(&faulty(&array, down), &VerifyOptions::default()).unwrap_err().is_retryable());
-    let cancel = Cancel::new();
-    cancel.cancel();
-    let options = VerifyOptions { cancel: Some(&cancel), ..VerifyOptions::default() };
-    assert_eq!(verify(&array, &options).unwrap_err().kind(), ErrorKind::Cancelled);
+    let stopped = bigarrays::interruptible(&|| true, || verify(&array, &VerifyOptions::default()));
+    assert_eq!(stopped.unwrap_err().kind(), ErrorKind::Cancelled);
     let options = VerifyOptions { memory: 100, ..VerifyOptions::default() };
     assert_eq!(verify(&array, &options).unwrap_err().kind(), ErrorKind::MemoryBudget);
 }
 
 const ROLE: &str = "BIGARRAYS_TEST_VERIFY";
 
-/// Played by a process of its own: writes a large chunk again and again.
+/// Played by a process of its own: the system kills it in the middle of a file, as it may not write as much.
 #[test]
 fn write_until_killed() {
     let Ok(url) = std::env::var(ROLE) else { return };
     let array = OpenOptions::new().open(&url).unwrap();
-    loop {
-        array.write(&[0; 3], Array3::<u8>::ones((256, 256, 256)).view()).unwrap();
+    // SAFETY: gives a signal its usual effect, as whoever started the tests may have had it ignored.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_DFL) };
+    for (what, bytes) in [(libc::RLIMIT_FSIZE, 1 << 20), (libc::RLIMIT_CORE, 0)] {
+        let limit = libc::rlimit { rlim_cur: bytes, rlim_max: bytes };
+        // SAFETY: `limit` is what is read.
+        assert_eq!(unsafe { libc::setrlimit(what, &limit) }, 0);
     }
+    let _ = array.write(&[0; 3], Array3::<u8>::ones((256, 256, 256)).view());
 }
 
 #[test]
@@ -435,26 +430,13 @@ fn what_a_killed_writer_left_is_found() {
     spec.chunk = Some(vec![256; 3]);
     let array = OpenOptions::new().create(&url(&folder, "a"), &spec).unwrap();
     array.write(&[0; 3], Array3::<u8>::ones((256, 256, 256)).view()).unwrap();
-    let left = || {
-        let names = std::fs::read_dir(folder.path().join("a/1_1_1")).unwrap();
-        names.map(|name| name.unwrap().file_name()).any(|name| name.to_str().unwrap().contains("-tmp-"))
-    };
-    for _ in 0..50 {
-        let mut writer = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "write_until_killed"])
-            .env(ROLE, array.url())
-            .stdout(std::process::Stdio::null())
-            .spawn()
-            .unwrap();
-        while !left() {
-            std::thread::yield_now();
-        }
-        writer.kill().unwrap();
-        writer.wait().unwrap();
-        if left() {
-            break;
-        }
-    }
+    let ended = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "write_until_killed"])
+        .env(ROLE, array.url())
+        .stdout(std::process::Stdio::null())
+        .status()
+        .unwrap();
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&ended), Some(libc::SIGXFSZ));
     let report = verified(&folder, "a");
     assert!(report.is_whole() && report.arrays[0].leftovers.count == 1, "{report}");
 }
@@ -570,7 +552,7 @@ fn a_scale_that_is_lost_is_named_and_the_others_open() {
             let url = url(&folder, "image");
             let options = OpenOptions::new().format(format);
             let new = |shape: &[u64]| CreateSpec::new(DataType::U8, Domain::from_shape(shape).unwrap());
-            let key = format::by_name(format).unwrap().first_key().map(str::to_owned);
+            let key = format::creator(format).unwrap().first_key().map(str::to_owned);
             options.create(&url, &CreateSpec { key, ..new(&[8, 8]) }).unwrap();
             options
                 .add_scale(&url, &CreateSpec { resolution: Some(vec![2.0, 2.0]), ..new(&[4, 4]) })

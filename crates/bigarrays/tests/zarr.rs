@@ -6,7 +6,7 @@ use bigarrays::chunk::curve::ChunkOrder;
 use bigarrays::format::zarr::check_metadata;
 use bigarrays::format::{self, CreateSpec, FormatOptions, Node};
 use bigarrays::store::Finding;
-use bigarrays::{DataType, Domain, OpenOptions, ndarray};
+use bigarrays::{DataType, Domain, ErrorKind, OpenOptions, ndarray};
 use serde_json::{Map, Value, json};
 
 fn create(name: &str, format: &str, spec: &CreateSpec) -> bigarrays::Result<bigarrays::Array> {
@@ -32,13 +32,13 @@ fn arrays_of_both_versions_come_back() {
             let mut spec = spec(DataType::U8, &[7, 5], &[3, 4]);
             spec.codecs = Some(codecs.clone());
             spec.fill = Some(json!(9));
-            spec.dimension_names = Some(vec!["y".into(), "x".into()]);
+            spec.dimension_names = Some(vec![Some("y".into()), Some("x".into())]);
             let array = create(&name, format, &spec).unwrap();
             assert!(create(&name, format, &spec).unwrap_err().to_string().contains("remove it first"));
             let data = ndarray::Array2::from_shape_fn((4, 5), |(y, x)| (10 * y + x) as u8);
             array.write(&[1, 0], data.view()).unwrap();
             let again = OpenOptions::new().open(&format!("memory://zarr-{name}")).unwrap();
-            assert_eq!((again.format(), &again.dimension_names()[..]), (format, &["y", "x"][..]));
+            assert_eq!((again.format(), &again.dimension_names()[..]), (format, &[Some("y"), Some("x")][..]));
             let order = if k == 1 { Order::Fortran } else { Order::C };
             assert_eq!(again.layout().order, order);
             let read = again.read::<u8>(again.domain()).unwrap();
@@ -67,7 +67,8 @@ fn attributes_groups_and_shapes_change() {
                 .unwrap();
         array.write(&[0, 0], ndarray::Array2::from_elem((6, 6), 5i16).view()).unwrap();
         let nodes = format::list(&root, &FormatOptions::default()).unwrap();
-        assert_eq!(nodes, [Node { path: "deep/one".into(), is_array: true }]);
+        let node = |path: &str, is_array| Node { path: path.into(), is_array };
+        assert_eq!(nodes, [node("deep", false), node("deep/one", true)]);
         let error = OpenOptions::new().open(&root).unwrap_err();
         assert!(error.to_string().contains("deep/one"), "{error}");
         assert_eq!(OpenOptions::new().scale("deep/one").open(&root).unwrap().shape(), [6, 6]);
@@ -264,7 +265,7 @@ fn images_of_several_scales() {
         let url = format!("memory://zarr-image-{format}");
         let new = |domain: &str, size: f64| CreateSpec {
             resolution: Some(vec![40.0, size, size]),
-            dimension_names: Some(["c", "z", "y", "x"].map(str::to_owned).to_vec()),
+            dimension_names: Some(["c", "z", "y", "x"].map(|name| Some(name.to_owned())).to_vec()),
             ..CreateSpec::new(DataType::U8, domain.parse().unwrap())
         };
         let options = OpenOptions::new().format(format);
@@ -277,7 +278,7 @@ fn images_of_several_scales() {
         let coarse = OpenOptions::new().scale(vec![1.0, 40.0, 16.0, 16.0]).open(&url).unwrap();
         assert_eq!((coarse.scale(), coarse.domain().to_string().as_str()), (1, "0:2,-5:5,0:10,5:20"));
         let fine = OpenOptions::new().open(&url).unwrap();
-        assert_eq!((fine.format(), &fine.dimension_names()[..]), (format, &["c", "z", "y", "x"][..]));
+        assert_eq!((fine.format(), &fine.axis_names()[..]), (format, &["c", "z", "y", "x"][..]));
         assert_eq!(fine.domain().to_string(), "0:2,-5:5,0:20,10:40");
         assert_eq!(fine.resolution().unwrap().unit, "nm");
         assert!(fine.read::<u8>(fine.domain()).unwrap().data().iter().all(|&x| x == 1));
@@ -292,5 +293,46 @@ fn images_of_several_scales() {
         assert!(format::remove(&url, Some(&0.into()), &FormatOptions::default()).is_err());
         format::remove(&url, None, &FormatOptions::default()).unwrap();
         assert!(OpenOptions::new().open(&url).is_err());
+    }
+}
+
+#[test]
+fn attributes_of_others_stay_as_they_are_and_deep_ones_are_refused() {
+    for format in ["zarr3", "zarr2", "n5"] {
+        let url = format!("memory://numbers-{format}");
+        let spec = CreateSpec::new(DataType::U8, Domain::from_shape(&[4]).unwrap());
+        OpenOptions::new().format(format).create(&url, &spec).unwrap();
+        let store = bigarrays::store::open(&url, &Default::default()).unwrap();
+        let key = match format {
+            "zarr3" => "zarr.json",
+            "zarr2" => ".zattrs",
+            _ => "attributes.json",
+        };
+        let numbers = r#""id": 1180591620717411303425, "dec": 0.1234567890123456789012345"#;
+        let old = store.read(key).unwrap().map_or("{}".to_owned(), |bytes| String::from_utf8(bytes).unwrap());
+        let new = match format {
+            "zarr3" => old.replace("\"attributes\": {}", &format!("\"attributes\": {{{numbers}}}")),
+            "zarr2" => format!("{{{numbers}}}"),
+            _ => old.replacen('{', &format!("{{{numbers},"), 1),
+        };
+        assert_ne!(new, old, "{old}");
+        store.write(key, new.as_bytes()).unwrap();
+        let other = json!({"other": 1});
+        format::update_attributes(&url, other.as_object().unwrap(), &FormatOptions::default()).unwrap();
+        let text = String::from_utf8(store.read(key).unwrap().unwrap()).unwrap();
+        assert!(
+            text.contains("1180591620717411303425") && text.contains("0.1234567890123456789012345"),
+            "{text}"
+        );
+
+        let nested = |depth: usize| -> serde_json::Value {
+            serde_json::from_str(&format!("{}{}", "[".repeat(depth), "]".repeat(depth))).unwrap()
+        };
+        let deep = json!({"deep": nested(101)});
+        let refused = format::update_attributes(&url, deep.as_object().unwrap(), &FormatOptions::default());
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::InvalidArgument);
+        let deep = json!({"deep": nested(99)});
+        format::update_attributes(&url, deep.as_object().unwrap(), &FormatOptions::default()).unwrap();
+        assert_eq!(format::attributes(&url, &FormatOptions::default()).unwrap()["deep"], deep["deep"]);
     }
 }

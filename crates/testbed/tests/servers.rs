@@ -157,9 +157,15 @@ fn serves(kind: Kind, checks_signatures: bool) {
         let wrong = client(&server, Some("bm90IHRoZSBrZXk=")).get(&Path::from("counter")).await;
         assert_eq!(wrong.is_err(), checks_signatures, "{wrong:?}");
     });
+    // A client has the end of an answer a moment before the proxy is done with the request.
+    let started = std::time::Instant::now();
+    while proxy.counts().in_flight > 0 {
+        assert!(started.elapsed().as_secs() < 60, "{:?}", proxy.counts());
+        std::thread::yield_now();
+    }
     let counts = proxy.counts();
     assert!(counts.statuses[&412] + counts.statuses.get(&409).unwrap_or(&0) >= 15, "{counts:?}");
-    assert_eq!((counts.upstream_errors, counts.in_flight), (0, 0));
+    assert_eq!(counts.upstream_errors, 0);
 }
 
 #[test]

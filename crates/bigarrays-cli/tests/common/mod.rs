@@ -3,9 +3,36 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output};
+use std::sync::{Mutex, mpsc};
+use std::time::{Duration, Instant};
 
+use bigarrays::store::{self, Change, StoreOptions, Update};
 use tempfile::TempDir;
+
+/// What takes longer hangs; nothing else depends on it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Waits until `is_so`.
+pub(crate) fn wait(mut is_so: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !is_so() {
+        assert!(started.elapsed() < PATIENCE);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Waits until a process has ended that says little; one that hangs is killed.
+pub(crate) fn output(mut child: Child) -> Output {
+    let started = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if started.elapsed() > PATIENCE {
+            child.kill().unwrap();
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.wait_with_output().unwrap()
+}
 
 /// A folder in which the program is run.
 pub(crate) struct Bench(TempDir);
@@ -34,6 +61,28 @@ impl Bench {
     /// The number of copies that ended early.
     pub(crate) fn journals(&self) -> usize {
         std::fs::read_dir(self.path(".state/bigarrays/jobs")).map_or(0, Iterator::count)
+    }
+
+    /// Does `work` while whoever is to write the chunk `key` of the scale in a folder has to wait.
+    pub(crate) fn while_held<T>(&self, scale: &str, key: &str, work: impl FnOnce() -> T) -> T {
+        let store = store::open(&self.url(scale), &StoreOptions::default()).unwrap();
+        let update = Update { key: key.to_owned(), reads: false, max_len: u64::MAX };
+        let (held, is_held) = mpsc::channel();
+        let (done, is_done) = mpsc::channel::<()>();
+        let (held, is_done) = (Mutex::new(held), Mutex::new(is_done));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                store.update_many(&[update], &|_, _, _| {
+                    held.lock().unwrap().send(()).unwrap();
+                    // Until `done` is dropped.
+                    let _ = is_done.lock().unwrap().recv();
+                    Ok(Change::Keep)
+                })
+            });
+            let _done = done;
+            is_held.recv_timeout(PATIENCE).unwrap();
+            work()
+        })
     }
 
     pub(crate) fn run(&self, line: &str) -> Output {

@@ -1,6 +1,6 @@
 //! The chunks of an array.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use crate::array::Array;
 use crate::array::read::{BATCH, clip};
@@ -8,6 +8,7 @@ use crate::array::transform::{StoredAxis, ascending, bounds};
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::error::{Error, Result};
+use crate::base::sync::MutexExt;
 use crate::chunk::grid::AxisSelection;
 use crate::store::{Get, Part};
 
@@ -62,11 +63,11 @@ impl Array {
         let missing = Mutex::new(Vec::new());
         self.stored.store.get_many(&requests, &|position, blob| {
             if blob.is_none() {
-                missing.lock().unwrap_or_else(PoisonError::into_inner).push(position);
+                missing.locked().push(position);
             }
             Ok(())
         })?;
-        let mut missing = missing.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut missing = missing.into_value();
         missing.sort_unstable();
         Ok(missing)
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::array::{Array, ArrayOptions, Outside};
 use crate::base::error::Result;
-use crate::format::{self, FormatOptions, Opened, ScaleSelector};
+use crate::format::{self, Address, FormatOptions, Opened, ScaleSelector};
 use crate::store::{self, CacheOptions, CachedStore, Settings};
 
 /// Options for opening an array.
@@ -145,73 +145,78 @@ impl OpenOptions {
         &self.format
     }
 
-    /// Opens the array at `url`, a path or URL.
+    /// Opens the array at `address`: a path, a URL, or a path in a store.
     ///
     /// # Errors
     /// As [`Array::open`].
-    pub fn open(&self, url: &str) -> Result<Array> {
-        self.array(format::open(url, &self.format)?, url)
+    pub fn open<'a>(&self, address: impl Into<Address<'a>>) -> Result<Array> {
+        let address = address.into();
+        self.array(format::open(address, &self.format)?, address)
     }
 
-    /// Creates the array that `spec` describes at `url` and opens it.
+    /// Creates the array that `spec` describes at `address` and opens it.
     ///
     /// # Errors
     /// `AlreadyExists` if there is one, `InvalidArgument` if the specification makes no sense.
-    pub fn create(&self, url: &str, spec: &format::CreateSpec) -> Result<Array> {
-        self.array(format::create(url, spec, &self.format)?, url)
+    pub fn create<'a>(&self, address: impl Into<Address<'a>>, spec: &format::CreateSpec) -> Result<Array> {
+        let address = address.into();
+        self.array(format::create(address, spec, &self.format)?, address)
     }
 
-    /// What [`OpenOptions::create`] would make an empty array like the one at `url` of, with the same options
+    /// What [`OpenOptions::create`] would make an empty array like the one at `address` of, with the same options
     /// of chunks, codecs and shards, as far as these can be said.
     ///
     /// # Errors
     /// As [`Array::open`].
-    pub fn like(&self, url: &str) -> Result<format::CreateSpec> {
-        format::like(url, &self.format)
+    pub fn like<'a>(&self, address: impl Into<Address<'a>>) -> Result<format::CreateSpec> {
+        format::like(address.into(), &self.format)
     }
 
-    /// Adds the scale that `spec` describes to the layer at `url` and opens it.
+    /// Adds the scale that `spec` describes to the layer at `address` and opens it.
     ///
     /// # Errors
     /// As [`OpenOptions::create`]; `Unsupported` if the format has no scales.
-    pub fn add_scale(&self, url: &str, spec: &format::CreateSpec) -> Result<Array> {
-        self.array(format::add_scale(url, spec, &self.format)?, url)
+    pub fn add_scale<'a>(&self, address: impl Into<Address<'a>>, spec: &format::CreateSpec) -> Result<Array> {
+        let address = address.into();
+        self.array(format::add_scale(address, spec, &self.format)?, address)
     }
 
-    /// Gives the array at `url` another shape, whose elements stay where they were along every axis. What it
+    /// Gives the array at `address` another shape, whose elements stay where they were along every axis. What it
     /// gains is fill value; what is outside then is lost for good. Others must not write meanwhile.
     ///
     /// # Errors
     /// `NotFound` if there is no array; `InvalidArgument` for another number of axes; `Unsupported` if the format
     /// keeps its shape; a storage error, after which the array has its old shape, but some of what was to be outside
     /// may be gone.
-    pub fn resize(&self, url: &str, shape: &[u64]) -> Result<()> {
-        let before = self.clone().read_only(false).drop_fill(true).open(url)?;
+    pub fn resize<'a>(&self, address: impl Into<Address<'a>>, shape: &[u64]) -> Result<()> {
+        let address = address.into();
+        let before = self.clone().read_only(false).drop_fill(true).open(address)?;
         // Before the metadata: what is outside shall not come back with a growth after this was cut short.
-        if format::by_name(before.format())?.resizes() && shape.len() == before.ndim() {
-            before.forget_outside(shape).map_err(|error| error.during("resizing").at(url))?;
+        if format::resizes(before.format()) && shape.len() == before.ndim() {
+            before.forget_outside(shape).map_err(|error| error.during("resizing").at(address.shown()))?;
         }
-        format::resize(url, shape, &self.format)
+        format::resize(address, shape, &self.format)
     }
 
     /// The array that a format has opened.
-    fn array(&self, mut opened: Opened, url: &str) -> Result<Array> {
+    fn array(&self, mut opened: Opened, address: Address<'_>) -> Result<Array> {
+        let url = address.shown();
         let is_remote = store::is_remote(&opened.store.location(""));
         if let Some(cache) = self.cache.as_ref().filter(|_| is_remote) {
             let cached = CachedStore::new(opened.store, &self.format.store.settings, cache);
-            opened.store = Arc::new(cached.map_err(|error| error.at(url))?);
+            opened.store = Arc::new(cached.map_err(|error| error.at(&url))?);
         }
-        Ok(Array::from_opened(opened, url, self.array.clone()))
+        Ok(Array::from_opened(opened, &url, self.array.clone()))
     }
 }
 
 impl Array {
-    /// Opens the array at `url`, a path or URL, with the default [`OpenOptions`].
+    /// Opens the array at `address`, a path, a URL, or a path in a store, with the default [`OpenOptions`].
     ///
     /// # Errors
     /// `NotFound` if there is no array, `InvalidMetadata` if its metadata are not valid,
     /// `Unsupported` if they ask for what this version cannot do.
-    pub fn open(url: &str) -> Result<Self> {
-        OpenOptions::new().open(url)
+    pub fn open<'a>(address: impl Into<Address<'a>>) -> Result<Self> {
+        OpenOptions::new().open(address)
     }
 }

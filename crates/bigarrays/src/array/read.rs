@@ -265,9 +265,7 @@ mod tests {
     }
 
     fn array_of(layout: Layout, store: Arc<dyn Store>) -> Array {
-        let (copies, scales) = (Vec::new(), Vec::new());
-        let opened = Opened { format: "test", layout, copies, store, scales, scale: 0 };
-        Array::from_opened(opened, "test", ArrayOptions::default())
+        Array::from_opened(Opened::new("test", layout, store), "test", ArrayOptions::default())
     }
 
     #[test]

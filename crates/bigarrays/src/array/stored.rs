@@ -63,6 +63,7 @@ pub(super) struct Stored {
     pub(super) url: String,
     pub(super) scales: Vec<Scale>,
     pub(super) scale: usize,
+    pub(super) notes: Vec<String>,
 }
 
 impl Stored {

@@ -28,10 +28,15 @@ pub struct Array {
 impl Array {
     /// The array that a format has opened.
     pub fn from_opened(opened: Opened, url: impl Into<String>, options: ArrayOptions) -> Self {
-        let Opened { format, layout, copies, store, scales, scale } = opened;
+        let Opened { format, layout, copies, store, scales, scale, notes } = opened;
         let view = Transform::identity(layout.domain());
-        let stored = Stored { layout, copies, store, options, format, url: url.into(), scales, scale };
+        let stored = Stored { layout, copies, store, options, format, url: url.into(), scales, scale, notes };
         Self { stored: Arc::new(stored), view }
+    }
+
+    /// What the user should know of how the array was opened, each a sentence.
+    pub fn notes(&self) -> &[String] {
+        &self.stored.notes
     }
 
     /// The box of coordinates that the array or view covers.
@@ -95,8 +100,14 @@ impl Array {
     }
 
     /// Names of the axes.
-    pub fn dimension_names(&self) -> Dims<&str> {
-        self.visible().map(|(stored, _)| self.stored.layout.dimension_names[stored].as_str()).collect()
+    pub fn dimension_names(&self) -> Dims<Option<&str>> {
+        self.visible().map(|(stored, _)| self.stored.layout.dimension_names[stored].as_deref()).collect()
+    }
+
+    /// What the axes are called for people, and where axes are named: by their names, or as is usual where the
+    /// metadata say none.
+    pub fn axis_names(&self) -> Dims<&str> {
+        self.visible().map(|(stored, _)| self.stored.layout.axis_names[stored].as_str()).collect()
     }
 
     /// Size of an element along each axis, where known. A step of a view multiplies it.

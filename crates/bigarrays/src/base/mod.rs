@@ -6,4 +6,6 @@ pub mod dims;
 pub mod domain;
 pub mod dtype;
 pub mod error;
+pub(crate) mod feature;
+pub mod sync;
 pub mod text;

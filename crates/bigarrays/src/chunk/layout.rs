@@ -30,8 +30,10 @@ pub struct Layout {
     pub content_encoding: ContentEncoding,
     /// How chunks are packed into shards, if they are.
     pub sharding: Option<Sharding>,
-    /// Names of the axes.
-    pub dimension_names: Dims<String>,
+    /// Names of the axes, as far as metadata say them.
+    pub dimension_names: Dims<Option<String>>,
+    /// What the axes are called for people: their names, or what is usual where they have none.
+    pub axis_names: Dims<String>,
     /// Size of an element along each axis and its unit, where known.
     pub resolution: Option<Resolution>,
 }
@@ -91,6 +93,11 @@ impl Resolution {
         }
         Some((Self::nanometres_of(from)?, Self::nanometres_of(to)?))
     }
+}
+
+/// Names for people: those that metadata say, and by `usual` those of axes without.
+pub(crate) fn axis_names(names: &[Option<String>], usual: impl Fn(usize) -> String) -> Dims<String> {
+    names.iter().enumerate().map(|(axis, name)| name.clone().unwrap_or_else(|| usual(axis))).collect()
 }
 
 impl Layout {

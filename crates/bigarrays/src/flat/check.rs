@@ -6,9 +6,11 @@ use std::path::Path;
 
 use heed::RoTxn;
 
-use super::index::{Index, Tables, folder_of, generation};
+use super::array::FlatArray;
+use super::index::{Index, Tables, generation};
+use super::ours::folder_of;
 use super::record::{Record, check_name};
-use super::{FlatArray, Mode};
+use super::spec::Mode;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::run::interrupt::check_interrupt;
 

@@ -4,19 +4,20 @@
 //! The index changes in one transaction, which also says which file is to be put in place; whoever meets
 //! that note puts it there. So index and file go together after any crash.
 
-use std::fs::File;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use heed::RwTxn;
 
-use super::grow::row_len;
+use super::array::FlatArray;
 use super::record::{Record, damaged};
-use super::slices::Facts;
-use super::{FlatArray, FlatSpec, SliceArray, replace};
+use super::replace::{self, finish};
+use super::rows::row_len;
+use super::slices::{Facts, SliceArray};
+use super::spec::{FlatSpec, Mode};
 use crate::base::buffer::{first_bytes, with_scratch};
 use crate::base::error::{Error, Result};
-use crate::store::{io_error, is_beside, is_left, temporary_beside};
+use crate::store::{is_beside, is_left, temporary_beside};
 
 /// Slices are copied in pieces of so many bytes at most, but at least a row.
 const PIECE: usize = 4 << 20;
@@ -30,11 +31,15 @@ impl SliceArray {
     /// # Errors
     /// `Storage`, retryable, if others have it open for writing; those of the disk leave all as it was.
     pub fn compact(&self) -> Result<()> {
-        let file = self.array().writable()?;
+        self.array().writable()?;
+        self.index().recover()?;
         self.catch_up()?;
+        let file = self.array().writable()?;
         // Until the array has the new file open.
         let _unmapped = self.array().without_writable_maps()?;
         file.alone(|| {
+            // Whoever may have died meanwhile.
+            self.index().recover()?;
             let Facts { generation, moving, .. } = self.facts()?;
             if self.generation_of(&file)? != Some(generation)
                 || moving.is_some_and(|name| self.is_left(&name))
@@ -79,7 +84,7 @@ impl SliceArray {
                 let (record, name) = Record::from_position(position, value.ok_or_else(damaged)?)?;
                 Ok((record, name.to_owned()))
             };
-            let target = FlatArray::open(new, super::Mode::ReadWrite)?;
+            let target = FlatArray::open(new, Mode::ReadWrite)?;
             (0..count).try_for_each(|position| self.copy(record(txn, position)?.0.rows, &target))?;
             target.flush()?;
             let mut start = 0;
@@ -128,20 +133,4 @@ fn remove_leftovers(array: &Path) {
 fn name_of(path: &Path) -> Result<String> {
     let name = path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
     name.ok_or_else(|| Error::invalid("the path is not valid Unicode").at(path.display().to_string()))
-}
-
-/// Puts the file `moving` in the place of the array's, unless somebody has done so.
-pub(super) fn finish(array: &Path, moving: &str) -> Result<()> {
-    if Path::new(moving).file_name().is_none_or(|name| name != moving) {
-        return Err(damaged());
-    }
-    let folder: PathBuf = array.parent().unwrap_or(Path::new("/")).into();
-    match std::fs::rename(folder.join(moving), array) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(io_error(error, "replacing", array)),
-        Ok(()) => {
-            let synced = File::open(&folder).and_then(|folder| folder.sync_all());
-            synced.map_err(|error| io_error(error, "replacing", array))
-        }
-    }
 }

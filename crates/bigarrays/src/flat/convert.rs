@@ -4,12 +4,14 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use super::grow::row_len;
-use super::index::folder_of;
-use super::ours::remove_index;
-use super::{FlatArray, FlatSpec, SliceArray};
+use super::array::FlatArray;
+use super::ours::{folder_of, remove_index};
+use super::rows::row_len;
+use super::slices::SliceArray;
+use super::spec::{FlatSpec, Mode};
 use crate::base::error::{Error, Result};
 use crate::format::files::bigarray;
+use crate::format::files::npy::Header;
 use crate::store::io_error;
 
 /// Elements are copied in pieces of so many bytes at most, but at least a row.
@@ -30,7 +32,7 @@ pub fn convert(old: &Path, new: &Path, overwrite: bool) -> Result<usize> {
         if names.is_empty() {
             return Ok(0);
         }
-        let slices = SliceArray::open(new, super::Mode::ReadWrite)?;
+        let slices = SliceArray::open(new, Mode::ReadWrite)?;
         let named: Vec<_> = names.iter().map(|(name, rows)| (name.as_str(), rows.clone())).collect();
         slices.name_rows(&named, false).map(|()| names.len())
     };
@@ -41,7 +43,7 @@ pub fn convert(old: &Path, new: &Path, overwrite: bool) -> Result<usize> {
     })
 }
 
-fn copy(old: &Path, header: &super::Header, array: &FlatArray) -> Result<()> {
+fn copy(old: &Path, header: &Header, array: &FlatArray) -> Result<()> {
     let rows = header.shape.first().copied().unwrap_or(0);
     let row = row_len(header).ok_or_else(|| Error::metadata("a row is larger than memory"))?;
     let failed = |error| io_error(error, "reading", old);
@@ -61,7 +63,6 @@ fn copy(old: &Path, header: &super::Header, array: &FlatArray) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flat::Mode;
 
     #[test]
     fn elements_and_names_are_kept() {

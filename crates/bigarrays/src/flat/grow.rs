@@ -1,14 +1,17 @@
 //! Writing and growing.
 
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
+use super::array::FlatArray;
 use super::file::{DataFile, Reservation};
 use super::mapping::{expect_len, whole_header};
+use super::names::while_unnamed;
 use super::pending::Record;
-use super::slices::while_unnamed;
-use super::{FlatArray, Mode, replace};
-use crate::base::buffer::Order;
+use super::replace;
+use super::rows::{length, with_rows, with_rows_unchecked};
+use super::spec::{FlatSpec, Mode};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::format::files::npy::Header;
 
@@ -26,6 +29,23 @@ pub struct Unfinished {
 }
 
 impl FlatArray {
+    /// Creates an array and opens it for reading and writing. Of several who create at once, one does.
+    ///
+    /// # Errors
+    /// `AlreadyExists` unless it may be overwritten; `StorageFull`; `InvalidArgument` if no file holds
+    /// as much.
+    pub fn create(path: &Path, spec: &FlatSpec) -> Result<Self> {
+        // What is written through a link goes to where it leads.
+        let resolved = path.canonicalize();
+        let path = resolved.as_deref().unwrap_or(path);
+        replace::create(path, spec)?;
+        let array = Self::open(path, Mode::ReadWrite)?;
+        if spec.room > 0 {
+            array.reserve(spec.room)?;
+        }
+        Ok(array)
+    }
+
     /// Appends rows, given as their bytes, and says which they are. Others may append at the same time.
     ///
     /// # Errors
@@ -336,36 +356,6 @@ impl FlatArray {
             Ok(())
         })
     }
-
-    /// Where in the file `bytes` bytes of rows from `at` on are.
-    pub(super) fn span(&self, header: &Header, at: u64, bytes: usize) -> Result<Range<u64>> {
-        self.expect_growing(header)?;
-        let start = row_len(header).and_then(|row| row.checked_mul(at)?.checked_add(header.data_offset));
-        let span = start.and_then(|start| Some(start..start.checked_add(bytes as u64)?));
-        span.filter(|span| span.end <= i64::MAX as u64)
-            .ok_or_else(|| Error::invalid(format!("row {at} is beyond what a file can hold")))
-    }
-
-    pub(super) fn expect_rows(&self, header: &Header, rows: u64, bytes: usize) -> Result<()> {
-        self.expect_growing(header)?;
-        let wanted = row_len(header).and_then(|row| row.checked_mul(rows));
-        if wanted == Some(bytes as u64) {
-            return Ok(());
-        }
-        let shape = &header.shape[1..];
-        Err(Error::invalid(format!("{bytes} bytes are not {rows} rows of shape {shape:?}"))
-            .at(self.path.display().to_string()))
-    }
-
-    /// An error if rows along the first axis do not follow each other in the file.
-    fn expect_growing(&self, header: &Header) -> Result<()> {
-        let reason = match (header.shape.len(), header.order) {
-            (0, _) => "a single value without axes has no rows",
-            (2.., Order::Fortran) => "in Fortran order the rows of the first axis do not follow each other",
-            _ => return Ok(()),
-        };
-        Err(Error::unsupported(reason).at(self.path.display().to_string()))
-    }
 }
 
 /// Under the guard: drops reservations of the dead that nobody can see, and says where rows are free
@@ -386,29 +376,4 @@ fn clip(file: &DataFile, record: &Record, end: u64) -> Result<()> {
         return file.forget(record.slot);
     }
     file.amend(&Record { slot: record.slot, rows: record.rows.start..end })
-}
-
-/// Bytes of one row.
-pub(super) fn row_len(header: &Header) -> Option<u64> {
-    header.shape[1..].iter().try_fold(header.descr.size(), |product, &length| product.checked_mul(length))
-}
-
-pub(super) fn length(header: &Header) -> u64 {
-    header.shape.first().copied().unwrap_or(0)
-}
-
-/// The header with another number of rows.
-fn with_rows(header: &Header, rows: Option<u64>) -> Result<Header> {
-    let rows = rows.ok_or_else(|| Error::invalid("more rows than a file can hold"))?;
-    let header = with_rows_unchecked(header, rows);
-    header.data_len()?;
-    Ok(header)
-}
-
-fn with_rows_unchecked(header: &Header, rows: u64) -> Header {
-    let mut header = header.clone();
-    if let Some(length) = header.shape.first_mut() {
-        *length = rows;
-    }
-    header
 }

@@ -7,16 +7,17 @@ use std::collections::HashMap;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, Weak};
 
 use heed::{MdbError, RoTxn, RwTxn};
 use rayon::ThreadPool;
 
 pub(super) use super::environment::Tables;
 use super::environment::{Opened, lmdb_error, make, open_environment, share};
-use super::ours::{DATA, expect_index, remove_index};
+use super::ours::{DATA, expect_index, folder_of, remove_index};
 use super::record::damaged;
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::sync::MutexExt;
 use crate::run::pool::{PerProcess, process, thread_pool, threads, whole_across_forks};
 use crate::store::{io_error, is_beside};
 
@@ -25,7 +26,7 @@ const WORTH_A_THREAD: usize = 64;
 /// Threads that help with many lookups at once.
 const MOST_HELPERS: usize = 3;
 
-/// An index, in the folder that [`folder_of`] names.
+/// An index, in the folder that [`folder_of`](super::ours::folder_of) names.
 pub(super) struct Index {
     folder: PathBuf,
     /// The process that opened it, and what it opened.
@@ -40,13 +41,6 @@ static OPEN: LazyLock<Mutex<HashMap<PathBuf, Weak<Index>>>> = LazyLock::new(Mute
 fn lookups() -> Result<Arc<ThreadPool>> {
     static LOOKUPS: PerProcess<ThreadPool> = PerProcess::new();
     LOOKUPS.get_or_try_init(|| thread_pool("lookup", (threads() - 1).clamp(1, MOST_HELPERS)))
-}
-
-/// Where the index of the array at `path` is.
-pub(super) fn folder_of(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".index");
-    name.into()
 }
 
 impl Index {
@@ -83,7 +77,7 @@ impl Index {
     }
 
     fn registered_alone(folder: PathBuf) -> Result<Arc<Self>> {
-        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = OPEN.locked();
         if let Some(index) = open.get(&folder).and_then(Weak::upgrade) {
             return Ok(index);
         }
@@ -106,7 +100,7 @@ impl Index {
 
     fn opened_alone(&self) -> Result<Arc<Opened>> {
         let process = process();
-        let mut slot = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = self.opened.locked();
         if let Some((owner, opened)) = &*slot
             && *owner == process
         {
@@ -193,6 +187,12 @@ impl Index {
             opened.env.force_sync().map_err(|error| self.failed(error))?;
         }
         Ok(done)
+    }
+
+    /// Has readers see what a writer committed that was killed before it said so: LMDB tells them of it when the next
+    /// one begins to write.
+    pub(super) fn recover(&self) -> Result<()> {
+        self.write(false, |_, _| Ok(()))
     }
 
     /// Notes that no file is to be put in place of the array's any more.

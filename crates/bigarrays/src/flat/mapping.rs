@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use memmap2::{MmapOptions, MmapRaw};
 
-use super::Mode;
 use super::file::DataFile;
+use super::spec::Mode;
 use crate::base::error::{Error, Result};
 use crate::format::files::npy::Header;
 

@@ -3,10 +3,8 @@
 
 use std::fs::{File, Metadata};
 use std::io::{ErrorKind as IoErrorKind, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::index::folder_of;
-use super::pending::Pending;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::store::io_error;
 
@@ -20,19 +18,6 @@ const MAGIC_AT: usize = 16;
 
 /// How many strangers a message names.
 const NAMED: usize = 3;
-
-/// An error if something lies where the array at `path` keeps its names and reservations that it has not put
-/// there.
-///
-/// # Errors
-/// `Storage`, which says what lies there.
-pub(super) fn expect_ours(path: &Path) -> Result<()> {
-    let folder = folder_of(path);
-    if what_is_at(&folder)?.is_some() {
-        expect_index(&folder)?;
-    }
-    Pending::beside(path).expect_ours()
-}
 
 /// An error if the folder is no index: a folder that holds an LMDB environment, or nothing at all.
 pub(super) fn expect_index(folder: &Path) -> Result<()> {
@@ -80,6 +65,18 @@ pub(super) fn remove_index(folder: &Path) -> Result<()> {
         }
     }
     std::fs::remove_dir(folder).map_err(|error| io_error(error, "removing", folder))
+}
+
+/// Where the index of the array at `path` is.
+pub(super) fn folder_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".index");
+    name.into()
+}
+
+/// Whether anything lies at `path`.
+pub(super) fn is_there(path: &Path) -> Result<bool> {
+    what_is_at(path).map(|found| found.is_some())
 }
 
 /// What is at `path` itself; a link is a link.

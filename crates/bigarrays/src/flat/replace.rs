@@ -3,13 +3,14 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::FlatSpec;
 use super::file::DataFile;
 use super::index;
-use super::ours::expect_ours;
+use super::names::expect_ours_at;
 use super::pending::Pending;
+use super::record::damaged;
+use super::spec::FlatSpec;
 use crate::base::error::Result;
 use crate::format::files::npy::Header;
 use crate::store::{io_error, reserve, temporary_beside};
@@ -23,7 +24,7 @@ pub(super) fn create(path: &Path, spec: &FlatSpec) -> Result<()> {
     if !spec.overwrite && path.exists() {
         return Err(failed(io::ErrorKind::AlreadyExists.into()));
     }
-    expect_ours(path)?;
+    expect_ours_at(path)?;
     let temporary = temporary_beside(path)?;
     let file = OpenOptions::new().write(true).create_new(true).open(&temporary).map_err(failed)?;
     let made = file.write_all_at(&bytes, 0).and_then(|()| reserve(&file, length)).map_err(failed);
@@ -85,4 +86,20 @@ pub(super) fn widen(old: &DataFile) -> Result<()> {
             old.failed(error, "making room in the header of")
         })
     })
+}
+
+/// Puts the file `moving` in the place of the array's, unless somebody has done so.
+pub(super) fn finish(array: &Path, moving: &str) -> Result<()> {
+    if Path::new(moving).file_name().is_none_or(|name| name != moving) {
+        return Err(damaged());
+    }
+    let folder: PathBuf = array.parent().unwrap_or(Path::new("/")).into();
+    match std::fs::rename(folder.join(moving), array) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(io_error(error, "replacing", array)),
+        Ok(()) => {
+            let synced = File::open(&folder).and_then(|folder| folder.sync_all());
+            synced.map_err(|error| io_error(error, "replacing", array))
+        }
+    }
 }

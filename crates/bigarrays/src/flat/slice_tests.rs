@@ -1,8 +1,10 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 
 use super::*;
 use crate::base::dtype::DataType;
+use crate::base::error::{ErrorKind, Result};
 use crate::chunk::codec::ContentEncoding;
 use crate::store::{Change, FlatFile, Store, StoreOptions, Update};
 
@@ -423,7 +425,7 @@ fn a_file_is_not_replaced_under_those_who_write_into_it() {
 
     let start = slices.array().header().data_offset;
     let store = FlatFile::open(&path, start, 10, 10, &StoreOptions::default()).unwrap();
-    let update = Update { key: "0".into(), reads: false, max_len: u64::MAX };
+    let update = Update::blind("0");
     store
         .update_many(std::slice::from_ref(&update), &|_, _, new| {
             let error = slices.compact().unwrap_err();

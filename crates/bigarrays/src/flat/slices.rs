@@ -1,24 +1,26 @@
 //! Slices of a flat array that have names.
 
-use std::collections::HashSet;
 use std::ops::{Bound, Range};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 
-use heed::{PutFlags, RoTxn, RwTxn};
+use heed::RoTxn;
 
+use super::array::FlatArray;
 use super::file::DataFile;
-use super::grow::length;
-use super::index::{Index, Tables, folder_of, generation, reset};
-use super::mapping::whole_header;
-use super::pending::Pending;
+use super::index::{Index, Tables, generation};
+use super::mapping::Mapping;
+use super::ours::folder_of;
 use super::record::{Record, check_name, damaged};
-use super::{FlatArray, FlatSpec, Mapping, Mode};
+use super::replace::finish;
+use super::rows::length;
+use super::spec::{FlatSpec, Mode};
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::sync::RwLockExt;
 
 /// How often a file that is being replaced is looked for.
-const ATTEMPTS: usize = 1000;
+pub(super) const ATTEMPTS: usize = 1000;
 
 /// Where a named slice is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,17 +54,17 @@ pub struct NamedRows<'a> {
 /// moments may be undone, and rows that were not flushed be lost: see [`FlatArray::flush`].
 #[derive(Debug)]
 pub struct SliceArray {
-    array: Arc<FlatArray>,
-    index: Arc<Index>,
+    pub(super) array: Arc<FlatArray>,
+    pub(super) index: Arc<Index>,
     /// What `array` has open, once it is known to be what the index is about.
     known: RwLock<Option<Arc<Known>>>,
 }
 
 /// A file, and which of those it is that have been at the path one after the other.
 #[derive(Debug)]
-struct Known {
+pub(super) struct Known {
     file: Arc<DataFile>,
-    generation: u64,
+    pub(super) generation: u64,
     /// The snapshot of the index at which this was found to be so last.
     seen: AtomicUsize,
 }
@@ -81,58 +83,6 @@ enum Stale {
     Replaced,
     /// The file has fewer rows.
     Short(u64),
-}
-
-/// Runs `work`, which cuts off rows from `rows` on, while nobody gives any a name; an error if one has.
-pub(super) fn while_unnamed<T>(array: &Path, rows: u64, work: impl FnOnce() -> Result<T>) -> Result<T> {
-    let folder = folder_of(array);
-    if !folder.exists() {
-        return work();
-    }
-    let index = Index::open(&folder, false)?;
-    index.write(false, |txn, tables| {
-        for entry in tables.order.iter(txn).map_err(|error| index.failed(error))? {
-            let (_, value) = entry.map_err(|error| index.failed(error))?;
-            let (record, name) = Record::from_position(0, value)?;
-            if record.rows.end > rows {
-                let Range { start, end } = record.rows;
-                let reason = format!(
-                    "rows {start}:{end} are those of {name:?}; delete names that need such rows first"
-                );
-                return Err(Error::invalid(reason).during("truncating").at(array.display().to_string()));
-            }
-        }
-        work()
-    })
-}
-
-/// An error if something lies beside the file at `path`, where an array keeps its names and reservations, that
-/// is not ours: nothing could be put at `path` without changing that.
-///
-/// # Errors
-/// `Storage` says what lies there.
-pub fn expect_ours(path: &Path) -> Result<()> {
-    super::ours::expect_ours(&resolved(path))
-}
-
-/// Drops every name and reservation of the array at `path`: who puts another file in its place does so before.
-///
-/// # Errors
-/// Those of [`expect_ours`], and of the disk.
-pub fn forget_names(path: &Path) -> Result<()> {
-    let path = resolved(path);
-    super::ours::expect_ours(&path)?;
-    Pending::beside(&path).clear()?;
-    reset(&path)
-}
-
-/// Where a file at `path` is or would be, without links.
-fn resolved(path: &Path) -> PathBuf {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    path.canonicalize().unwrap_or_else(|_| match (folder.canonicalize(), path.file_name()) {
-        (Ok(folder), Some(name)) => folder.join(name),
-        _ => path.into(),
-    })
 }
 
 /// An error if an array of that shape has no rows.
@@ -255,154 +205,6 @@ impl SliceArray {
         })
     }
 
-    /// Appends the rows of all slices and then names them, all at once. With `replace`, names that are
-    /// there already get these rows and keep their position.
-    ///
-    /// # Errors
-    /// Those of [`FlatArray::append`]; `AlreadyExists` without `replace`; `InvalidArgument` for a name
-    /// that is empty, too long or given twice. Then no slice is written.
-    pub fn write(&self, slices: &[NamedRows<'_>], replace: bool) -> Result<()> {
-        self.array.expect_mode()?;
-        self.expect_new(slices.iter().map(|slice| slice.name), replace)?;
-        let header = self.array.header();
-        slices.iter().try_for_each(|slice| self.array.expect_rows(&header, slice.rows, slice.bytes.len()))?;
-        let rows = slices.iter().try_fold(0u64, |sum, slice| sum.checked_add(slice.rows));
-        let rows = rows.ok_or_else(|| Error::invalid("more rows than a file can hold"))?;
-        let pieces: Vec<&[u8]> = slices.iter().map(|slice| slice.bytes).collect();
-        for _ in 0..ATTEMPTS {
-            self.catch_up()?;
-            let before = self.known().map(|known| known.generation);
-            let (file, mut start) = match self.array.append_pieces(rows, &pieces) {
-                Err(_) if Some(self.facts()?.generation) != before => continue,
-                appended => appended.map(|(file, rows)| (file, rows.start))?,
-            };
-            let Some(generation) = self.generation_of(&file)? else { continue };
-            let named = slices.iter().map(|slice| {
-                let first = start;
-                start += slice.rows;
-                (slice.name, first..start)
-            });
-            if self.put_all(named.collect(), &file, generation, replace)? {
-                return Ok(());
-            }
-        }
-        Err(self.compacted())
-    }
-
-    /// Names rows that are in the array already, all at once; slices may share rows. Otherwise as
-    /// [`SliceArray::write`].
-    ///
-    /// # Errors
-    /// Those of [`SliceArray::write`]; `OutOfBounds` for rows that are not there.
-    pub fn name_rows(&self, named: &[(&str, Range<u64>)], replace: bool) -> Result<()> {
-        self.array.expect_mode()?;
-        self.expect_new(named.iter().map(|(name, _)| *name), replace)?;
-        self.refresh()?;
-        let file = self.array.writable()?;
-        let count = length(&file.guarded(|| whole_header(&file))?);
-        let generation = self.generation_of(&file)?.ok_or_else(|| self.compacted())?;
-        if let Some((name, rows)) = named.iter().find(|(_, rows)| rows.start > rows.end || rows.end > count) {
-            let reason = format!("rows {}:{} for {name:?} of {count}", rows.start, rows.end);
-            return Err(Error::new(ErrorKind::OutOfBounds, reason).at(self
-                .array
-                .path()
-                .display()
-                .to_string()));
-        }
-        if self.put_all(named.to_vec(), &file, generation, replace)? { Ok(()) } else { Err(self.compacted()) }
-    }
-
-    /// An error if a name cannot be one, comes twice, or without `replace` is there already.
-    fn expect_new<'a>(&self, names: impl Iterator<Item = &'a str> + Clone, replace: bool) -> Result<()> {
-        let mut seen = HashSet::new();
-        for name in names.clone() {
-            check_name(name)?;
-            if !seen.insert(name) {
-                return Err(Error::invalid(format!("the name {name:?} is given twice")));
-            }
-        }
-        if replace {
-            return Ok(());
-        }
-        self.index.read(|txn, tables| {
-            let mut names = names;
-            names.try_for_each(|name| match self.find(txn, tables, name)? {
-                Some(_) => Err(self.taken(name)),
-                None => Ok(()),
-            })
-        })
-    }
-
-    /// Names rows of `file`, of the generation `of`; says `false` if there is a newer one by now.
-    fn put_all(
-        &self,
-        mut named: Vec<(&str, Range<u64>)>,
-        file: &DataFile,
-        of: u64,
-        replace: bool,
-    ) -> Result<bool> {
-        let failed = |error| self.index.failed(error);
-        self.index.write(self.array.is_durable(), |txn, tables| {
-            if generation(tables.facts.get(txn, b"generation").map_err(failed)?)? != of {
-                return Ok(false);
-            }
-            // Who truncates keeps others from naming meanwhile.
-            let end = named.iter().map(|(_, rows)| rows.end).max().unwrap_or(0);
-            if length(&file.header()?) < end {
-                return Err(self.truncated());
-            }
-            file.expect_writable()?;
-            let mut next = tables.order.len(txn).map_err(failed)?;
-            let mut records = Vec::with_capacity(named.len());
-            for (name, rows) in named.drain(..) {
-                let before = self.find(txn, tables, name)?;
-                if before.is_some() && !replace {
-                    return Err(self.taken(name));
-                }
-                let flags = if before.is_none() { PutFlags::APPEND } else { PutFlags::empty() };
-                next += u64::from(before.is_none());
-                let position = before.map_or(next - 1, |before| before.position);
-                let record = Record { position, rows, generation: of };
-                let (key, value) = (position.to_be_bytes(), record.by_position(name.as_bytes()));
-                tables.order.put_with_flags(txn, flags, &key, &value).map_err(failed)?;
-                records.push((name, record));
-            }
-            // Neighbours one after the other touch fewest pages.
-            records.sort_unstable_by_key(|(name, _)| *name);
-            records.iter().try_for_each(|(name, record)| {
-                tables.names.put(txn, name.as_bytes(), &record.by_name()).map_err(failed)
-            })?;
-            Ok(true)
-        })
-    }
-
-    /// Takes the names from slices. Their rows remain, without a name, until [`SliceArray::compact`].
-    /// The last slice takes the position of a deleted one, so that positions stay without gaps.
-    ///
-    /// # Errors
-    /// `NotFound`, with the first name that is missing; then none is deleted.
-    pub fn delete(&self, names: &[&str]) -> Result<()> {
-        self.array.expect_mode()?;
-        self.index.write(self.array.is_durable(), |txn, tables| {
-            names.iter().try_for_each(|name| self.delete_one(txn, tables, name))
-        })
-    }
-
-    fn delete_one(&self, txn: &mut RwTxn<'_>, tables: &Tables, name: &str) -> Result<()> {
-        let failed = |error| self.index.failed(error);
-        let gap = self.find(txn, tables, name)?.ok_or_else(|| self.no_name(name))?.position;
-        let last = tables.order.len(txn).map_err(failed)?.saturating_sub(1);
-        tables.names.delete(txn, name.as_bytes()).map_err(failed)?;
-        if gap != last {
-            let value =
-                tables.order.get(txn, &last.to_be_bytes()).map_err(failed)?.ok_or_else(damaged)?.to_vec();
-            let (moved, moved_name) = Record::from_position(gap, &value)?;
-            tables.names.put(txn, moved_name.as_bytes(), &moved.by_name()).map_err(failed)?;
-            tables.order.put(txn, &gap.to_be_bytes(), &value).map_err(failed)?;
-        }
-        tables.order.delete(txn, &last.to_be_bytes()).map(drop).map_err(failed)
-    }
-
     /// Takes note of what others have changed, as [`FlatArray::refresh`]; names need no refreshing.
     pub fn refresh(&self) -> Result<bool> {
         Ok(self.catch_up()? | self.array.refresh()?)
@@ -489,8 +291,8 @@ impl SliceArray {
         Ok(if is_long_enough { Ok(mapping) } else { Err(Stale::Short(end)) })
     }
 
-    fn known(&self) -> Option<Arc<Known>> {
-        self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(super) fn known(&self) -> Option<Arc<Known>> {
+        self.known.read_locked().clone()
     }
 
     /// The generation of `file`, unless there is a newer one by now.
@@ -510,7 +312,7 @@ impl SliceArray {
         for _ in 0..ATTEMPTS {
             let Facts { snapshot, generation, moving } = self.facts()?;
             if let Some(moving) = moving {
-                super::compact::finish(self.array.path(), &moving)?;
+                finish(self.array.path(), &moving)?;
             }
             let mut file = self.array.state().file;
             let known = self.known().filter(|known| {
@@ -527,7 +329,7 @@ impl SliceArray {
                 continue;
             }
             let known = Arc::new(Known { file, generation, seen: AtomicUsize::new(snapshot) });
-            let mut slot = self.known.write().unwrap_or_else(PoisonError::into_inner);
+            let mut slot = self.known.write_locked();
             let before = slot.replace(known);
             return Ok(before.is_some_and(|before| before.generation != generation));
         }
@@ -557,14 +359,7 @@ impl SliceArray {
     }
 
     #[cold]
-    fn truncated(&self) -> Error {
-        Error::new(ErrorKind::Storage, "the rows were cut off meanwhile; try again")
-            .at(self.array.path().display().to_string())
-            .retryable()
-    }
-
-    #[cold]
-    fn no_name(&self, name: &str) -> Error {
+    pub(super) fn no_name(&self, name: &str) -> Error {
         Error::new(ErrorKind::NotFound, format!("no slice is named {name:?}")).at(self
             .array
             .path()
@@ -577,14 +372,5 @@ impl SliceArray {
         let count = count.map_or_else(|_| "fewer".to_owned(), |count| count.to_string());
         Error::new(ErrorKind::OutOfBounds, format!("no slice has the position {position}; there are {count}"))
             .at(self.array.path().display().to_string())
-    }
-
-    #[cold]
-    fn taken(&self, name: &str) -> Error {
-        Error::new(ErrorKind::AlreadyExists, format!("a slice is named {name:?} already")).at(self
-            .array
-            .path()
-            .display()
-            .to_string())
     }
 }

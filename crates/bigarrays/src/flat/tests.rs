@@ -2,7 +2,9 @@ use std::path::PathBuf;
 
 use super::grow::Unfinished;
 use super::*;
+use crate::base::buffer::Order;
 use crate::base::dtype::DataType;
+use crate::base::error::ErrorKind;
 
 fn spec(shape: &[u64]) -> FlatSpec {
     FlatSpec::new(Descr::of(DataType::U16), shape)

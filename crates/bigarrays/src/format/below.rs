@@ -1,11 +1,16 @@
 //! What arrays and groups have stored below a place, to be removed as a whole, and nothing else.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
+use super::address::Address;
+use super::document::{self, DOCUMENTS};
+use super::own;
 use super::place::{Documents, OwnKeys};
-use super::{DOCUMENTS, FormatOptions, document, own, removed, store_at};
+use super::traits::FormatOptions;
+use super::zarr;
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::sync::MutexExt;
 use crate::store::{Change, Get, LARGEST_METADATA, Part, Store, Update};
 
 /// Values removed at once, between two looks at the progress.
@@ -19,7 +24,7 @@ const NAMED: usize = 5;
 /// removal that was cut short has left.
 #[derive(Debug)]
 pub struct Below {
-    url: String,
+    address: String,
     store: Arc<dyn Store>,
     /// Each key and its size in bytes.
     keys: Vec<(String, u64)>,
@@ -30,13 +35,14 @@ pub struct Below {
 }
 
 impl Below {
-    /// Lists what is below `url`.
+    /// Lists what is below `address`.
     ///
     /// # Errors
     /// `NotFound` if nothing of ours is; those of the store, of which some cannot list.
-    pub fn list(url: &str, options: &FormatOptions) -> Result<Self> {
-        let context = |error: Error| error.during("removing").at(url);
-        let found = Self::find(url, options).map_err(context)?;
+    pub fn list<'a>(address: impl Into<Address<'a>>, options: &FormatOptions) -> Result<Self> {
+        let address = address.into();
+        let context = |error: Error| error.during("removing").at(address.shown());
+        let found = Self::find(address, options).map_err(context)?;
         if found.count() > 0 {
             return Ok(found);
         }
@@ -47,20 +53,21 @@ impl Below {
         Err(context(Error::new(ErrorKind::NotFound, message)))
     }
 
-    /// What a removal that was cut short has left at `url`, where no metadata are; `None` if that is nothing.
+    /// What a removal that was cut short has left at `address`, where no metadata are; `None` if that is nothing.
     ///
     /// # Errors
     /// Those of the store.
-    pub fn remains(url: &str, options: &FormatOptions) -> Result<Option<Self>> {
-        let found = match Self::find(url, options) {
+    pub fn remains<'a>(address: impl Into<Address<'a>>, options: &FormatOptions) -> Result<Option<Self>> {
+        let address = address.into();
+        let found = match Self::find(address, options) {
             Err(error) if error.kind() == ErrorKind::Unsupported => return Ok(None),
-            found => found.map_err(|error| error.during("removing").at(url))?,
+            found => found.map_err(|error| error.during("removing").at(address.shown()))?,
         };
         Ok(Some(found).filter(|found| !found.has_metadata && !found.keys.is_empty()))
     }
 
-    fn find(url: &str, options: &FormatOptions) -> Result<Self> {
-        let store = store_at(super::plain(url), options)?;
+    fn find(address: Address<'_>, options: &FormatOptions) -> Result<Self> {
+        let store = address.locate(options)?.store;
         let (mut all, mut links) = (Vec::new(), Vec::new());
         store.list_to_remove(&mut |key, bytes| {
             match bytes {
@@ -76,7 +83,7 @@ impl Below {
         keys.sort_by_cached_key(|(key, _)| (is_numbered(key), key.clone()));
         let mut left: Vec<String> = left.into_iter().map(|(key, _)| key).collect();
         left.sort();
-        Ok(Self { url: url.to_owned(), store, keys, links, left, has_metadata })
+        Ok(Self { address: address.shown(), store, keys, links, left, has_metadata })
     }
 
     /// How many values and links there are.
@@ -102,38 +109,45 @@ impl Below {
     /// # Errors
     /// Those of the store, after which some may be gone. `Storage` if all are gone, but not the folder, as it holds
     /// what is not ours.
-    pub fn remove(&self, options: &FormatOptions, tell: &mut dyn FnMut(u64)) -> Result<()> {
-        self.remove_own(options, tell)?;
+    pub fn remove(&self, tell: &mut dyn FnMut(u64)) -> Result<()> {
+        self.remove_own(tell)?;
         match self.left_in_words() {
             None => Ok(()),
             Some(left) => {
                 let message = format!("all that is of arrays and groups was removed; what is left: {left}");
-                Err(Error::new(ErrorKind::Storage, message).during("removing").at(&self.url))
+                Err(Error::new(ErrorKind::Storage, message).during("removing").at(&self.address))
             }
         }
     }
 
     /// As [`Below::remove`], whatever is left.
-    pub(super) fn remove_own(&self, options: &FormatOptions, tell: &mut dyn FnMut(u64)) -> Result<()> {
+    pub(super) fn remove_own(&self, tell: &mut dyn FnMut(u64)) -> Result<()> {
         for link in &self.links {
             let place = if link.is_empty() { Arc::clone(&self.store) } else { self.store.child(link)? };
             place.unlink()?;
         }
         let mut done = 0;
         for batch in self.keys.chunks(BATCH) {
-            let update =
-                |(key, _): &(String, u64)| Update { key: key.clone(), reads: false, max_len: u64::MAX };
+            let update = |(key, _): &(String, u64)| Update::blind(key);
             let updates: Vec<Update> = batch.iter().map(update).collect();
             self.store.update_many(&updates, &|_, _, _| Ok(Change::Delete))?;
             done += batch.iter().map(|(_, bytes)| bytes).sum::<u64>();
             tell(done);
         }
-        removed(super::plain(&self.url), options)?;
+        removed(&self.store)?;
         let keys = self.keys.iter().map(|(key, _)| key).chain(&self.links);
         self.store.tidy_folders(keys.map(String::as_str));
         self.store.tidy();
         Ok(())
     }
+}
+
+/// Has the groups above the root of `store` know that what was there is gone, whoever removed it.
+///
+/// # Errors
+/// A storage error.
+fn removed(store: &Arc<dyn Store>) -> Result<()> {
+    [zarr::V3, zarr::V2].iter().try_for_each(|format| format.refresh(store))
 }
 
 /// The arrays and groups below a place, by their paths.
@@ -150,7 +164,7 @@ impl Nodes {
         let get = |key: &&str| Get::new(*key, Part::Whole, LARGEST_METADATA as u64);
         let note = |key: &str, document| {
             let (folder, name) = split(key);
-            let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut found = found.locked();
             found.entry(folder.to_owned()).or_default().insert(name.to_owned(), document);
         };
         unread.iter().for_each(|(key, _)| note(key, None));
@@ -165,7 +179,7 @@ impl Nodes {
                 Ok(())
             })?;
         }
-        let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let found = found.into_value();
         let node = |(folder, documents): (String, Documents)| {
             let keys = own::keys(&documents)?;
             Some((folder, (documents, keys)))

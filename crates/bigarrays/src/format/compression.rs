@@ -4,6 +4,15 @@ use serde_json::{Map, Value, json};
 
 use crate::base::dtype::DataType;
 
+/// The name of the codec of Zarr 3 that packs chunks into shards.
+pub(super) const SHARDING: &str = "sharding_indexed";
+
+/// Whether a list of codecs, as metadata of Zarr 3 have it, packs chunks into shards.
+pub(super) fn makes_shards(codecs: Option<&Value>) -> bool {
+    let is_sharding = |codec: &Value| codec.get("name").unwrap_or(codec).as_str() == Some(SHARDING);
+    codecs.and_then(Value::as_array).is_some_and(|codecs| codecs.iter().any(is_sharding))
+}
+
 /// What Blosc does with elements first, by its number.
 const SHUFFLES: [&str; 3] = ["noshuffle", "shuffle", "bitshuffle"];
 

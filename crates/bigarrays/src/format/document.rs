@@ -1,12 +1,17 @@
 //! JSON documents in stores.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use serde_json::{Map, Value};
 
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::sync::MutexExt;
 use crate::chunk::codec::ContentEncoding;
 use crate::store::{Change, LARGEST_METADATA, Store, Update};
+
+/// Keys of metadata, of whatever format, that may lie beside the chunks of an array.
+pub const DOCUMENTS: &[&str] =
+    &["info", "provenance", "zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata", "attributes.json"];
 
 /// A JSON object.
 pub(super) type Document = Map<String, Value>;
@@ -20,12 +25,16 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Document> {
     }
 }
 
-/// The object stored under `key`, if there is one. Numbers that Python writes and JSON does not have, as
-/// `NaN`, are read as texts; a document with such is not changed, as they would stay texts.
+/// Parses the bytes of an object. Numbers that Python writes and JSON does not have, as `NaN`, are read as texts; a
+/// document with such is not changed, as they would stay texts.
+pub(super) fn parse_leniently(bytes: &[u8]) -> Result<Document> {
+    parse(bytes).or_else(|error| parse(&with_quoted_numbers(bytes)).map_err(|_| error))
+}
+
+/// The object stored under `key`, if there is one, parsed leniently.
 pub(super) fn read(store: &dyn Store, key: &str) -> Result<Option<Document>> {
     let Some(bytes) = store.read_metadata(key)? else { return Ok(None) };
-    let document = parse(&bytes).or_else(|error| parse(&with_quoted_numbers(&bytes)).map_err(|_| error));
-    document.map(Some).map_err(|error| error.at(store.location(key)))
+    parse_leniently(&bytes).map(Some).map_err(|error| error.at(store.location(key)))
 }
 
 /// The text of a document, with `NaN`, `Infinity` and `-Infinity` outside of its texts in quotes.
@@ -59,7 +68,8 @@ pub(super) fn change(
     let request = Update { key: key.to_owned(), reads: true, max_len: LARGEST_METADATA as u64 };
     store.update_many(&[request], &|_, old, out| {
         let old = old.map(|blob| blob.encoding.with_decoded(blob.bytes, LARGEST_METADATA, parse));
-        let new = old.transpose().and_then(&change).map_err(|error| error.at(store.location(key)))?;
+        let new = old.transpose().and_then(&change).and_then(expect_readable);
+        let new = new.map_err(|error| error.at(store.location(key)))?;
         Ok(match new {
             Some(document) => {
                 // A JSON value of our own always serialises.
@@ -70,6 +80,46 @@ pub(super) fn change(
             None => Change::Delete,
         })
     })
+}
+
+/// The deepest nesting of a document that is written. Parsers, ours among them, end at 127.
+const DEEPEST: usize = 120;
+
+/// The deepest nesting of attributes: documents that hold copies of others hold them further down.
+const DEEPEST_ATTRIBUTES: usize = 100;
+
+/// How many values are within each other, at most.
+fn depth(values: &mut dyn Iterator<Item = &Value>) -> usize {
+    let below = |value: &Value| match value {
+        Value::Array(list) => depth(&mut list.iter()),
+        Value::Object(object) => depth(&mut object.values()),
+        _ => 0,
+    };
+    1 + values.map(below).max().unwrap_or(0)
+}
+
+/// The document, if it can be read again.
+fn expect_readable(document: Option<Document>) -> Result<Option<Document>> {
+    expect_depth(document.as_ref(), DEEPEST)?;
+    Ok(document)
+}
+
+/// An error unless attributes can be read again, also as copies in the documents of groups above.
+///
+/// # Errors
+/// `InvalidArgument`.
+pub(super) fn check_attributes(attributes: Option<&Map<String, Value>>) -> Result<()> {
+    expect_depth(attributes, DEEPEST_ATTRIBUTES)
+}
+
+fn expect_depth(document: Option<&Document>, most: usize) -> Result<()> {
+    let found = document.map_or(0, |document| depth(&mut document.values()));
+    if found <= most {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "values are nested {found} deep, and nobody could read them again; {most} levels are allowed here"
+    )))
 }
 
 /// Stores an object where there is none.
@@ -103,10 +153,10 @@ pub(super) fn create_or_same(store: &dyn Store, key: &str, document: &Document) 
 pub(super) fn take(store: &dyn Store, key: &str) -> Result<Document> {
     let taken = Mutex::new(None);
     change(store, key, |old| {
-        *taken.lock().unwrap_or_else(PoisonError::into_inner) = old;
+        *taken.locked() = old;
         Ok(None)
     })?;
-    let taken = taken.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let taken = taken.into_value();
     taken.ok_or_else(|| Error::new(ErrorKind::NotFound, "there is nothing here").at(store.location(key)))
 }
 

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::DOCUMENTS;
-use super::document::Document;
+use super::document::{DOCUMENTS, Document};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::store::Store;
 

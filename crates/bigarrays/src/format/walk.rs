@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Node;
+use super::traits::Node;
 use crate::base::error::{ErrorKind, Result};
 use crate::store::Store;
 

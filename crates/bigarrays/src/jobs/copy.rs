@@ -15,7 +15,8 @@ use crate::jobs::digest::{Digest, Puts, Reads};
 use crate::jobs::journal::{Entries, Journal, Made};
 use crate::jobs::plan::{CopyPlan, Cuts, PlanAxis, PlanInput};
 use crate::jobs::twins::Twins;
-use crate::run::runner::{Cancel, Progress, Runner};
+use crate::run::budget;
+use crate::run::runner::{Progress, Runner};
 use crate::store::NEAR;
 use crate::store::shard::neuroglancer::WAVE_READS;
 
@@ -26,12 +27,11 @@ pub struct CopyOptions<'a> {
     pub cast: Option<Cast>,
     /// Whether chunks that move as they are stored are decoded nevertheless, and damaged ones refused.
     pub check: bool,
-    /// Memory budget in bytes; a quarter of the machine's memory if zero.
+    /// Memory budget in bytes; if zero, a quarter of the memory that this process may use, of which the
+    /// limits of control groups and of Slurm count.
     pub memory: u64,
     /// Where blocks that are done are noted, and those looked up that an earlier run has noted.
     pub journal: Option<&'a Journal>,
-    /// Asks the copy to stop.
-    pub cancel: Option<&'a Cancel>,
     /// Is told after every block, from any thread.
     pub progress: Option<&'a (dyn Fn(Progress) + Sync)>,
 }
@@ -50,7 +50,8 @@ pub struct Copied {
 ///
 /// Works block by block: each block is read once, and written in whole chunks of the target wherever
 /// the target's box allows. Chunks are replaced whole, so that a copy that ends early leaves a valid
-/// target, of which some chunks are new. Where both arrays are cut and encoded alike, chunks move as they
+/// target, of which some chunks are new; to end it early, call it within
+/// [`interruptible`](crate::interruptible). Where both arrays are cut and encoded alike, chunks move as they
 /// are stored, damaged ones too unless they are to be checked.
 ///
 /// With a [`Journal`], a copy that ended early is taken up by the same call: what is noted there as done
@@ -73,7 +74,6 @@ pub fn copy(source: &Array, target: &Array, options: CopyOptions<'_>) -> Result<
         in_flight: plan.in_flight,
         total: target.domain().checked_len()?.saturating_mul(item as u64),
         is_near: are_near(&source, target),
-        cancel: options.cancel,
         progress: options.progress,
     };
     let found = AtomicU64::new(0);
@@ -240,7 +240,7 @@ fn plan(source: &Array, target: &Array, options: &CopyOptions<'_>, moves: bool) 
 
 /// The blocks of a copy: of whole shards, if that fits.
 fn cut(source: &Array, target: &Array, options: &CopyOptions<'_>, moves: bool) -> Result<CopyPlan> {
-    let memory = budget(options.memory);
+    let memory = budget::of_job(options.memory);
     let context = |error: Error| error.during("planning the copy to").at(target.url());
     if target.shard_shape().is_some() {
         let grid = target.write_grid()?;
@@ -323,17 +323,6 @@ pub(crate) fn are_near(source: &Array, target: &Array) -> bool {
 
 fn request_cost(source: &Array, target: &Array) -> u64 {
     source.store().request_cost().max(target.store().request_cost())
-}
-
-/// The memory budget in bytes that was asked for; a quarter of the machine's memory if zero.
-pub(crate) fn budget(asked: u64) -> u64 {
-    if asked > 0 {
-        return asked;
-    }
-    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
-    let kibibytes = total.and_then(|rest| rest.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
-    kibibytes.map_or(1 << 30, |kibibytes| kibibytes * 1024 / 4)
 }
 
 #[cfg(test)]

@@ -1,13 +1,14 @@
 //! Digests of chunks: of those that are put, as they are stored, and of the versions of those that are read.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use twox_hash::XxHash3_128;
 
 use crate::array::Array;
 use crate::base::domain::Domain;
 use crate::base::error::Result;
+use crate::base::sync::MutexExt;
 use crate::chunk::codec::ContentEncoding;
 use crate::chunk::layout::Layout;
 use crate::store::{Blob, Change, ChangeFn, Extent, Get, GetSink, Part, Store, Update, Wanted, settled};
@@ -36,11 +37,11 @@ impl Digest {
             let requests = requests(array, layout, part, |key, most| Get::new(key, Part::Whole, most))?;
             array.store().get_many(&requests, &|position, blob| {
                 let value = blob.map(|blob| Self::of_value(blob.encoding, blob.bytes));
-                sum.lock().unwrap_or_else(PoisonError::into_inner).add(&requests[position].key, value);
+                sum.locked().add(&requests[position].key, value);
                 Ok(())
             })?;
         }
-        Ok(sum.into_inner().unwrap_or_else(PoisonError::into_inner))
+        Ok(sum.into_value())
     }
 
     /// The digest of the versions of the chunks of `array` that reading `part` reads.
@@ -87,7 +88,7 @@ impl Puts {
 
     /// The digest of all values as they were put, if that is known.
     pub(crate) fn digest(&self) -> Option<Digest> {
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.seen.locked()
     }
 }
 
@@ -119,12 +120,12 @@ impl Store for Puts {
                 digest.add(&requests[position].key, value);
                 digest
             });
-            *last[position].lock().unwrap_or_else(PoisonError::into_inner) = known;
+            *last[position].locked() = known;
             Ok(done)
         })?;
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.seen.locked();
         for digest in last {
-            let digest = digest.into_inner().unwrap_or_else(PoisonError::into_inner);
+            let digest = digest.into_value();
             *seen = seen.zip(digest).map(|(sum, own)| Digest(sum.0.wrapping_add(own.0)));
         }
         Ok(())
@@ -154,7 +155,7 @@ impl Reads {
 
     /// The digest of the versions, if there was one of each value.
     pub(crate) fn digest(&self) -> Option<Digest> {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = self.seen.locked();
         let mut digest = Digest::default();
         seen.as_ref()?.iter().for_each(|(key, version)| digest.add(key, *version));
         Some(digest)
@@ -180,7 +181,7 @@ impl Store for Reads {
             if blob.is_none_or(|blob| blob.extent != Extent::Withheld) {
                 let name = |blob: Blob<'_>| blob.version.map_or("", settled).to_owned();
                 let version = blob.map(|blob| XxHash3_128::oneshot(name(blob).as_bytes()));
-                let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut seen = self.seen.locked();
                 let before =
                     seen.as_mut().and_then(|seen| seen.insert(requests[position].key.clone(), version));
                 if before.is_some_and(|before| before != version) {

@@ -11,12 +11,13 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use twox_hash::XxHash3_128;
 
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::sync::MutexExt;
 use crate::jobs::digest::Digest;
 use crate::store::ofd::{self, Kind, Private, Span};
 
@@ -143,7 +144,7 @@ impl Journal {
         self.blocks.clear();
         self.steps.clear();
         self.is_empty = AtomicBool::new(true);
-        let file = self.file.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let file = self.file.value_mut();
         file.set_len(MAGIC.len() as u64).map_err(|error| self.failed(error))
     }
 
@@ -162,7 +163,7 @@ impl Journal {
 
     fn add(&self, line: &str) -> Result<()> {
         self.is_empty.store(false, Ordering::Relaxed);
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut file = self.file.locked();
         file.write_all(line.as_bytes()).map_err(|error| self.failed(error))
     }
 

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering}
 use rayon::ThreadPool;
 
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::run::budget::processors;
 
 /// A value that each process makes for itself, on first use.
 ///
@@ -173,7 +174,7 @@ pub fn set_threads(threads: NonZeroUsize) {
 }
 
 /// The pool on which chunks are decoded, encoded and, for local files, read and written. It has one
-/// thread per core, or as many as [`set_threads`] or the environment variable `BIGARRAYS_THREADS` says.
+/// thread for each of [`threads`].
 pub(crate) fn pool() -> Result<Arc<ThreadPool>> {
     POOL.get_or_try_init(|| thread_pool("bigarrays", threads()))
 }
@@ -210,13 +211,13 @@ pub(crate) fn is_alone() -> bool {
     IS_ALONE.get()
 }
 
-/// How many threads work at once.
+/// How many threads work at once: as many as [`set_threads`] or the environment variable `BIGARRAYS_THREADS` says,
+/// or one per processor that the process may use. Control groups, and Slurm by its variables, limit these.
 pub fn threads() -> usize {
     let set = ASKED.load(Ordering::Relaxed);
     if set > 0 {
         return set;
     }
     let asked = std::env::var("BIGARRAYS_THREADS").ok().and_then(|text| text.parse().ok());
-    let cores = || std::thread::available_parallelism().map_or(1, |cores| cores.get());
-    asked.filter(|&threads| threads > 0).unwrap_or_else(cores)
+    asked.filter(|&threads| threads > 0).unwrap_or_else(processors)
 }

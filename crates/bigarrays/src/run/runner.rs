@@ -1,37 +1,16 @@
 //! The block runner: independent tasks, a bounded number at once, with progress and cancellation.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Mutex, PoisonError};
 
 use crate::base::error::{Error, Result};
+use crate::base::sync::MutexExt;
 use crate::run::interrupt::{PATIENCE, check_interrupt, interruptible, interruptible_too};
 use crate::run::pool::{alone, threads};
 
 /// With as many tasks for each thread, little is lost where some end before others.
 const MANY: usize = 8;
-
-/// A flag that asks running jobs to stop. No further block is begun, and blocks under way end where they
-/// wait for long; every chunk is the old one or the new one.
-#[derive(Debug, Default)]
-pub struct Cancel(AtomicBool);
-
-impl Cancel {
-    /// A flag that is not set.
-    pub const fn new() -> Self {
-        Self(AtomicBool::new(false))
-    }
-
-    /// Asks every job that watches this flag to stop.
-    pub fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether stopping was asked for.
-    pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
 
 /// How far a job is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,14 +29,13 @@ pub(crate) struct Runner<'a> {
     pub(crate) total: u64,
     /// Whether tasks never wait for a network: then a thread for each core has all cores busy.
     pub(crate) is_near: bool,
-    pub(crate) cancel: Option<&'a Cancel>,
     pub(crate) progress: Option<&'a (dyn Fn(Progress) + Sync)>,
 }
 
 impl Runner<'_> {
     /// Runs `task` for every number below `tasks`, in that order of beginning. A task returns the
-    /// bytes it dealt with. The first error, or the wish to stop, ends the run; tasks under way that
-    /// wait for long are interrupted.
+    /// bytes it dealt with. The first error, or a caller that asks this thread to stop, ends the run; tasks under
+    /// way that wait for long are interrupted.
     ///
     /// # Errors
     /// The first error of a task, or `Cancelled`.
@@ -67,7 +45,7 @@ impl Runner<'_> {
         let failed = AtomicBool::new(false);
         let fail = |error| {
             // In this order: tasks that end because of the first error are not the first.
-            failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+            failure.locked().get_or_insert(error);
             failed.store(true, Ordering::Relaxed);
         };
         let work = || {
@@ -89,7 +67,7 @@ impl Runner<'_> {
         };
         let is_each_busy = self.is_near && self.in_flight == threads() && tasks >= MANY * self.in_flight;
         let worker = || if is_each_busy { alone(work) } else { work() };
-        let stop = || failed.load(Ordering::Relaxed) || self.cancel.is_some_and(Cancel::is_cancelled);
+        let stop = || failed.load(Ordering::Relaxed);
         let (alive, ended) = mpsc::channel::<()>();
         std::thread::scope(|scope| {
             for _ in 1..self.in_flight.min(tasks) {
@@ -108,7 +86,7 @@ impl Runner<'_> {
                 }
             });
         });
-        failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+        failure.into_value().map_or(Ok(()), Err)
     }
 }
 
@@ -117,8 +95,15 @@ mod tests {
     use super::*;
     use crate::base::error::ErrorKind;
 
-    fn runner(cancel: Option<&Cancel>) -> Runner<'_> {
-        Runner { in_flight: 3, total: 100, is_near: true, cancel, progress: None }
+    const RUNNER: Runner<'_> = Runner { in_flight: 3, total: 100, is_near: true, progress: None };
+
+    /// Waits until `is_so`; what takes a minute hangs.
+    fn wait(is_so: impl Fn() -> bool) {
+        let start = std::time::Instant::now();
+        while !is_so() {
+            assert!(start.elapsed() < std::time::Duration::from_secs(60));
+            std::thread::yield_now();
+        }
     }
 
     #[test]
@@ -128,31 +113,43 @@ mod tests {
         let task = |k: usize| {
             most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
             counts[k].fetch_add(1, Ordering::SeqCst);
-            std::thread::sleep(std::time::Duration::from_millis(1));
+            // The first go on when there are as many as are allowed.
+            wait(|| most.load(Ordering::SeqCst) >= 3);
             now.fetch_sub(1, Ordering::SeqCst);
             Ok(2)
         };
-        runner(None).run(50, &task).unwrap();
+        RUNNER.run(50, &task).unwrap();
         assert!(counts.iter().all(|count| count.load(Ordering::SeqCst) == 1));
-        assert!((2..=3).contains(&most.load(Ordering::SeqCst)));
+        assert_eq!(most.load(Ordering::SeqCst), 3);
     }
 
     #[test]
-    fn errors_and_cancellation_end_the_run() {
+    fn the_first_error_ends_the_run() {
         let begun = AtomicUsize::new(0);
-        let error = runner(None).run(1000, &|k| {
+        let error = RUNNER.run(1000, &|k| {
             begun.fetch_add(1, Ordering::SeqCst);
+            if k > 5 {
+                wait(|| check_interrupt().is_err());
+            }
             if k == 5 { Err(Error::corrupt("five")) } else { Ok(1) }
         });
         assert!(error.unwrap_err().to_string().contains("five"));
-        assert!(begun.load(Ordering::SeqCst) < 1000);
-        let cancel = Cancel::new();
-        let error = runner(Some(&cancel)).run(1000, &|k| {
-            if k == 5 {
-                cancel.cancel();
+        assert!(begun.load(Ordering::SeqCst) <= 8);
+    }
+
+    #[test]
+    fn a_caller_that_asks_to_stop_ends_the_run() {
+        let (asks, begun) = (AtomicBool::new(false), AtomicUsize::new(0));
+        let task = |k: usize| {
+            begun.fetch_add(1, Ordering::SeqCst);
+            asks.fetch_or(k == 5, Ordering::SeqCst);
+            if k >= 5 {
+                wait(|| check_interrupt().is_err());
             }
             Ok(1)
-        });
-        assert_eq!(error.unwrap_err().kind(), ErrorKind::Cancelled);
+        };
+        let outcome = interruptible(&|| asks.load(Ordering::SeqCst), || RUNNER.run(1000, &task));
+        assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Cancelled);
+        assert!(begun.load(Ordering::SeqCst) <= 8);
     }
 }

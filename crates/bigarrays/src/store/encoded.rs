@@ -1,12 +1,13 @@
 //! Values that are encoded as a whole, as a store of what they are before.
 
 use std::borrow::Cow;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::request::joined_len;
 use super::{Blob, Change, ChangeFn, Extent, Finding, Get, GetSink, Part, Store, Update};
 use crate::base::buffer::with_scratch;
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::sync::MutexExt;
 use crate::chunk::codec::{BytesCodec, ContentEncoding};
 
 /// The values of another store as they are before codecs encode them. Every value is read whole, whatever
@@ -137,7 +138,7 @@ impl Store for EncodedStore {
             let get = Get::new(key.clone(), Part::Whole, self.stored_len());
             let read = self.get_many(&[get], &|_, blob| {
                 let value = blob.map_or(stored, |blob| blob.bytes.len() as u64);
-                *length.lock().unwrap_or_else(PoisonError::into_inner) = value;
+                *length.locked() = value;
                 Ok(())
             });
             match read {
@@ -145,7 +146,7 @@ impl Store for EncodedStore {
                 Err(error) if error.kind() == ErrorKind::CorruptData => {}
                 read => read?,
             }
-            let bytes = length.into_inner().unwrap_or_else(PoisonError::into_inner);
+            let bytes = length.into_value();
             found(Finding::Value { key: &key, bytes })?;
         }
         Ok(())

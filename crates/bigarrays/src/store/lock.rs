@@ -18,7 +18,7 @@ use std::cell::Cell;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
@@ -27,6 +27,7 @@ use rustix::io::Errno;
 use super::ofd::{self, Kind, Private, Span};
 use super::waiting::{lock, lock_thread};
 use crate::base::error::{Error, Result};
+use crate::base::sync::MutexExt;
 use crate::run::pool::PerProcess;
 
 /// The name of the lock file in a root directory.
@@ -137,7 +138,7 @@ impl KeyLocks {
             if held.file.is_at(&self.path).map_err(|error| self.error(error))? {
                 return Ok(Some(held));
             }
-            let mut current = current.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut current = current.locked();
             current.take_if(|file| Arc::ptr_eq(file, &held.file));
         }
     }
@@ -148,7 +149,7 @@ impl KeyLocks {
         current: &Mutex<Option<Arc<LockFile>>>,
         make_root: &dyn Fn() -> Result<()>,
     ) -> Result<Arc<LockFile>> {
-        let mut current = current.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = current.locked();
         if let Some(file) = &*current {
             return Ok(Arc::clone(file));
         }

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, LazyLock, Mutex, RwLock};
 
 use super::{
     Blob, Change, ChangeFn, Extent, Get, GetSink, Store, Update, Wanted, check_key, in_parallel, join_path,
 };
 use crate::base::buffer::with_scratch;
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::sync::{MutexExt, RwLockExt};
 use crate::chunk::codec::ContentEncoding;
 use crate::run::pool::whole_across_forks;
 
@@ -46,7 +47,7 @@ pub(super) fn open_named(path: &str, read_only: bool) -> Result<Arc<dyn Store>> 
     }
     let new = || MemoryStore { name: name.into(), ..MemoryStore::default() };
     let store = whole_across_forks(|| {
-        let mut named = NAMED.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut named = NAMED.locked();
         named.entry(name.to_owned()).or_insert_with(new).clone()
     });
     MemoryStore { read_only, ..store }.child(path)
@@ -70,16 +71,14 @@ impl Values {
     }
 
     fn get(&self, key: &str) -> Option<Arc<Value>> {
-        whole_across_forks(|| {
-            self.shard(key).read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
-        })
+        whole_across_forks(|| self.shard(key).read_locked().get(key).cloned())
     }
 
     /// Puts `new`, or removes the value, unless it is another than `expected`. `Arc`s that are held
     /// are equal only if the value was never replaced.
     fn replace(&self, key: &str, expected: Option<Option<&Arc<Value>>>, new: Option<Arc<Value>>) -> bool {
         whole_across_forks(|| {
-            let mut shard = self.shard(key).write().unwrap_or_else(PoisonError::into_inner);
+            let mut shard = self.shard(key).write_locked();
             if expected.is_some_and(|expected| shard.get(key).map(Arc::as_ptr) != expected.map(Arc::as_ptr)) {
                 return false;
             }
@@ -176,7 +175,7 @@ impl Store for MemoryStore {
         let wanted = format!("{}{prefix}", self.prefix);
         for shard in &self.values.0 {
             let keys: Vec<_> = whole_across_forks(|| {
-                let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
+                let shard = shard.read_locked();
                 let listed = shard.iter().filter(|(key, _)| key.starts_with(&wanted));
                 listed.map(|(key, value)| (key.clone(), value.bytes.len() as u64)).collect()
             });

@@ -44,6 +44,7 @@ const COMMANDS: [libc::c_int; 2] = [libc::F_OFD_GETLK, libc::F_OFD_SETLK];
 /// As `fcntl.h` has them.
 #[cfg(target_vendor = "apple")]
 const COMMANDS: [libc::c_int; 2] = [92, 90];
+#[cfg(feature = "flat")]
 const GET_LOCK: libc::c_int = COMMANDS[0];
 const SET_LOCK: libc::c_int = COMMANDS[1];
 
@@ -62,6 +63,7 @@ pub(crate) fn unlock(file: impl AsFd, span: Span) -> io::Result<()> {
 }
 
 /// Whether another description holds a lock in `span`.
+#[cfg(feature = "flat")]
 pub(crate) fn is_locked_elsewhere(file: impl AsFd, span: Span) -> io::Result<bool> {
     let found = command(file, Kind::Exclusive.value(), span, GET_LOCK)?;
     Ok(libc::c_int::from(found.l_type) != libc::F_UNLCK as libc::c_int)

@@ -1,5 +1,6 @@
 //! A store of which it is known that nothing may be written there.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::{ChangeFn, Finding, Get, GetSink, Store, Update};
@@ -17,6 +18,10 @@ impl ReadOnlyStore {
         Self { inner, reason }
     }
 
+    pub(crate) fn wrap(inner: Arc<dyn Store>, reason: &'static str) -> Arc<dyn Store> {
+        Arc::new(Self::new(inner, reason))
+    }
+
     fn refused(&self, key: &str) -> Error {
         Error::new(ErrorKind::ReadOnly, self.reason).during("writing").at(self.location(key))
     }
@@ -25,6 +30,10 @@ impl ReadOnlyStore {
 impl Store for ReadOnlyStore {
     fn location(&self, key: &str) -> String {
         self.inner.location(key)
+    }
+
+    fn local_path(&self) -> Option<&Path> {
+        self.inner.local_path()
     }
 
     fn child(&self, path: &str) -> Result<Arc<dyn Store>> {

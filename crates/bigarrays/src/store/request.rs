@@ -18,12 +18,15 @@ pub struct Get {
     pub max_len: u64,
     /// Which version of the value is wanted.
     pub version: Wanted,
+    /// Whether a refusal of the store, for lack of permission, is an answer, of [`Extent::Refused`], rather than an
+    /// error: for who tries whether there is something.
+    pub probe: bool,
 }
 
 impl Get {
     /// The request for `part` of any version.
     pub fn new(key: impl Into<String>, part: Part, max_len: u64) -> Self {
-        Self { key: key.into(), part, max_len, version: Wanted::Any }
+        Self { key: key.into(), part, max_len, version: Wanted::Any, probe: false }
     }
 }
 
@@ -112,6 +115,8 @@ pub enum Extent {
     Parts,
     /// Nothing: there is a value, but its version is not the wanted one.
     Withheld,
+    /// Nothing: the store refuses to say whether there is a value. The bytes are its reason, for people.
+    Refused,
 }
 
 impl<'a> Blob<'a> {
@@ -123,6 +128,11 @@ impl<'a> Blob<'a> {
     /// The parts of a value that were asked for.
     pub fn parts(bytes: &'a [u8]) -> Self {
         Self { extent: Extent::Parts, ..Self::whole(bytes, ContentEncoding::Identity) }
+    }
+
+    /// The answer that `reason` is why none is given.
+    pub(crate) fn refused(reason: &'a str) -> Self {
+        Self { extent: Extent::Refused, ..Self::whole(reason.as_bytes(), ContentEncoding::Identity) }
     }
 
     /// Whether these are all bytes of the value.
@@ -181,6 +191,39 @@ fn check_ascending(ranges: &[Range<u64>]) -> Result<u64> {
     Ok(end)
 }
 
+/// A value in memory, as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Value {
+    /// All its bytes.
+    pub bytes: Vec<u8>,
+    /// How the bytes are to be decoded before they are the value.
+    pub encoding: ContentEncoding,
+    /// How much of the value the bytes are: all, unless the request says otherwise.
+    pub extent: Extent,
+    /// The version they are of, as [`Blob::version`] has it.
+    pub version: Option<String>,
+}
+
+impl Value {
+    /// The value without its content encoding.
+    ///
+    /// # Errors
+    /// `CorruptData` if it is damaged, or longer than `max_len` bytes.
+    pub fn decoded(self, max_len: usize) -> Result<Vec<u8>> {
+        match self.encoding {
+            ContentEncoding::Identity => Ok(self.bytes),
+            encoding => encoding.with_decoded(&self.bytes, max_len, |bytes| Ok(bytes.to_vec())),
+        }
+    }
+}
+
+impl From<Blob<'_>> for Value {
+    fn from(blob: Blob<'_>) -> Self {
+        let Blob { bytes, encoding, extent, version } = blob;
+        Self { bytes: bytes.to_vec(), encoding, extent, version: version.map(str::to_owned) }
+    }
+}
+
 /// A request to change one value.
 #[derive(Clone, Debug)]
 pub struct Update {
@@ -191,6 +234,13 @@ pub struct Update {
     /// The most bytes that the value can have as it is stored. A larger one is damaged: it may be
     /// refused as `CorruptData` instead of being read.
     pub max_len: u64,
+}
+
+impl Update {
+    /// The request to change a value without reading it, whatever its length.
+    pub fn blind(key: impl Into<String>) -> Self {
+        Self { key: key.into(), reads: false, max_len: u64::MAX }
+    }
 }
 
 /// What becomes of a value.

@@ -89,12 +89,23 @@ pub struct Faults {
     pub stall_for: Duration,
     /// Added before each request is forwarded, once per request and not per connection.
     pub latency: Duration,
+    /// Whether what is missing is answered by 403, as buckets do whose contents may not be listed.
+    pub hide_missing: bool,
+    /// What is in the path and query of every request that meets a drawn fault.
+    pub only: String,
 }
 
 impl Default for Faults {
     /// No faults and no latency.
     fn default() -> Self {
-        Self { odds: Vec::new(), seed: 0, stall_for: Duration::from_secs(60), latency: Duration::ZERO }
+        Self {
+            odds: Vec::new(),
+            seed: 0,
+            stall_for: Duration::from_secs(60),
+            latency: Duration::ZERO,
+            hide_missing: false,
+            only: String::new(),
+        }
     }
 }
 
@@ -122,16 +133,28 @@ impl Faults {
         Self { latency, ..self }
     }
 
+    /// Has what is missing answered by 403, as buckets do whose contents may not be listed.
+    #[must_use]
+    pub fn hide_missing(self) -> Self {
+        Self { hide_missing: true, ..self }
+    }
+
+    /// Draws faults only for requests that have this in their path or query.
+    #[must_use]
+    pub fn only(self, only: &str) -> Self {
+        Self { only: only.to_owned(), ..self }
+    }
+
     pub(crate) fn draws(&self) -> StdRng {
         StdRng::seed_from_u64(self.seed)
     }
 
-    /// One number is drawn per request, whatever its method, so that the sequence depends on the seed alone.
-    pub(crate) fn draw(&self, draws: &mut StdRng, method: &Method) -> Option<Fault> {
+    /// One number is drawn per request, whatever it asks for, so that the sequence depends on the seed alone.
+    pub(crate) fn draw(&self, draws: &mut StdRng, method: &Method, target: &str) -> Option<Fault> {
         let mut at = draws.random::<f64>();
         for (fault, odds) in &self.odds {
             if at < *odds {
-                return Some(*fault).filter(|f| f.concerns(method));
+                return Some(*fault).filter(|f| f.concerns(method) && target.contains(&self.only));
             }
             at -= odds;
         }
@@ -167,7 +190,7 @@ mod tests {
         let run = |seed| {
             let faults = faults.clone().seed(seed);
             let mut draws = faults.draws();
-            (0..10_000).map(|_| faults.draw(&mut draws, &Method::PUT)).collect::<Vec<_>>()
+            (0..10_000).map(|_| faults.draw(&mut draws, &Method::PUT, "/a")).collect::<Vec<_>>()
         };
         let drawn = run(1);
         for (fault, expected) in [("reset", 1000.0), ("lost-put", 2000.0), ("503", 500.0)] {
@@ -177,7 +200,11 @@ mod tests {
         assert_eq!(drawn, run(1));
         assert_ne!(drawn, run(2));
         let mut draws = faults.draws();
-        assert!((0..1000).all(|_| faults.draw(&mut draws, &Method::GET) != Some(Fault::LostPut)));
+        let mut draw = |faults: &Faults, method| faults.draw(&mut draws, &method, "/a/b?c=d");
+        assert!((0..1000).all(|_| draw(&faults, Method::GET) != Some(Fault::LostPut)));
+        let always: Faults = "reset=1".parse().unwrap();
+        assert!(draw(&always.clone().only("b?c"), Method::GET).is_some());
+        assert!(draw(&always.only("/c"), Method::GET).is_none());
     }
 
     #[test]

@@ -41,8 +41,8 @@ impl State {
     }
 
     /// The fault for a request that has arrived: a queued one before a drawn one.
-    fn next_fault(&mut self, method: &Method) -> Option<Fault> {
-        let drawn = self.faults.draw(&mut self.draws, method);
+    fn next_fault(&mut self, method: &Method, target: &str) -> Option<Fault> {
+        let drawn = self.faults.draw(&mut self.draws, method, target);
         let queued = self.queued.iter().position(|(only, _)| only.as_ref().is_none_or(|m| m == method));
         queued.and_then(|i| self.queued.remove(i)).map(|(_, fault)| fault).or(drawn)
     }

@@ -123,6 +123,10 @@ async fn answer(
             return Err(io::Error::other(error));
         }
     };
+    if response.status() == StatusCode::NOT_FOUND && method.is_safe() && shared.state().faults.hide_missing {
+        let _ = response.into_body().collect().await;
+        return Ok(refusal(&shared, Fault::Status(StatusCode::FORBIDDEN), StatusCode::FORBIDDEN));
+    }
     if let Some(fault @ (Fault::Lost | Fault::LostPut)) = fault {
         let _ = response.into_body().collect().await;
         return injected(&shared, fault);
@@ -133,7 +137,8 @@ async fn answer(
 /// Counts and records a request, and decides what it meets.
 fn arrive(shared: &Shared, request: &Request<Incoming>) -> (Option<Fault>, Duration, Duration) {
     let mut state = shared.state();
-    let fault = state.next_fault(request.method());
+    let target = request.uri().path_and_query().map_or("", |target| target.as_str());
+    let fault = state.next_fault(request.method(), target);
     let counts = &mut state.counts;
     counts.requests += 1;
     counts.in_flight += 1;

@@ -4,11 +4,15 @@
 //! (bytes ↔ bytes). Every decoder treats its input as hostile: damage is an error, never a panic,
 //! and never an allocation larger than the chunk's own size calls for.
 
+mod absent;
 mod array_codec;
 mod bitround;
+#[cfg(feature = "blosc")]
 mod blosc;
+#[cfg(feature = "brotli")]
 mod brotli;
 mod bytes_codec;
+#[cfg(feature = "bzip2")]
 mod bz2;
 mod checksum;
 mod compressed_segmentation;
@@ -19,34 +23,64 @@ mod content_encoding;
 mod fixed_scale_offset;
 #[cfg(test)]
 mod foreign_tests;
+#[cfg(any(feature = "bzip2", feature = "xz"))]
 mod growing;
 mod gzip;
 #[cfg(test)]
 mod hostile;
+#[cfg(any(feature = "jpeg", feature = "jxl", feature = "png"))]
 mod image;
+#[cfg(feature = "jpeg")]
 mod jpeg;
+#[cfg(feature = "jxl")]
 mod jxl;
+#[cfg(feature = "lz4")]
 mod lz4;
 mod packbits;
+#[cfg(feature = "pco")]
 mod pcodec;
+mod pcodec_options;
 mod pipeline;
 mod plain;
+#[cfg(feature = "png")]
 mod png;
 mod promise;
 mod raw;
 mod shuffle;
 mod table;
 mod transpose;
+#[cfg(feature = "xz")]
 mod xz;
 mod zlib;
 mod zstd;
 
+#[cfg(not(feature = "brotli"))]
+pub use absent::Brotli;
+#[cfg(not(feature = "bzip2"))]
+pub use absent::Bz2;
+#[cfg(not(feature = "jpeg"))]
+pub use absent::Jpeg;
+#[cfg(not(feature = "jxl"))]
+pub use absent::Jxl;
+#[cfg(not(feature = "lz4"))]
+pub use absent::Lz4;
+#[cfg(not(feature = "pco"))]
+pub use absent::Pcodec;
+#[cfg(not(feature = "png"))]
+pub use absent::Png;
+#[cfg(not(feature = "xz"))]
+pub use absent::Xz;
+#[cfg(not(feature = "blosc"))]
+pub use absent::{Blosc, BloscCompressor, BloscShuffle};
 pub use array_codec::{ArrayCodec, ChunkSpec, EncodedRanges};
 pub(crate) use array_codec::{decode_whole, expect_output};
 pub use bitround::Bitround;
+#[cfg(feature = "blosc")]
 pub use blosc::{Blosc, BloscCompressor, BloscShuffle};
+#[cfg(feature = "brotli")]
 pub use brotli::Brotli;
 pub use bytes_codec::BytesCodec;
+#[cfg(feature = "bzip2")]
 pub use bz2::Bz2;
 pub use checksum::{Checksum, ChecksumKind};
 pub use compressed_segmentation::CompressedSegmentation;
@@ -54,18 +88,25 @@ pub use compresso::Compresso;
 pub use content_encoding::ContentEncoding;
 pub use fixed_scale_offset::FixedScaleOffset;
 pub use gzip::Gzip;
+#[cfg(feature = "jpeg")]
 pub use jpeg::Jpeg;
+#[cfg(feature = "jxl")]
 pub use jxl::Jxl;
+#[cfg(feature = "lz4")]
 pub use lz4::Lz4;
 pub use packbits::{PackBits, PackBitsPadding};
-pub use pcodec::{Pcodec, PcodecDelta, PcodecMode};
+#[cfg(feature = "pco")]
+pub use pcodec::Pcodec;
+pub use pcodec_options::{PcodecDelta, PcodecMode};
 pub use pipeline::CodecPipeline;
+#[cfg(feature = "png")]
 pub use png::Png;
 pub(crate) use promise::Asked;
 pub use raw::Raw;
 pub use shuffle::Shuffle;
 pub use table::{BUILTIN, CodecInfo};
 pub use transpose::Transpose;
+#[cfg(feature = "xz")]
 pub use xz::Xz;
 pub use zlib::Zlib;
 pub use zstd::Zstd;

@@ -16,9 +16,9 @@ use crate::base::buffer::Order;
 use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
-use crate::format::Opened;
 use crate::format::files::npy::{Descr, Header};
 use crate::format::files::plain::{Dense, NewArray, PlainFormat, usual_names};
+use crate::format::traits::Opened;
 use crate::store::io_error;
 
 mod marshal;
@@ -94,7 +94,7 @@ pub fn open(path: &Path) -> Result<Opened> {
     let array = NewArray {
         dtype,
         domain: Domain::from_shape(&header.shape).map_err(at)?,
-        dimension_names: usual_names(&header.shape, Order::C),
+        axis_names: usual_names(&header.shape, Order::C),
         resolution: None,
     };
     Dense { array, order: Order::C, big_endian }.open("bigarray", path, header.data_offset).map_err(at)

@@ -5,14 +5,17 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use crate::base::buffer::Order;
 use crate::base::domain::Domain;
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::format::files::plain::{Dense, NewArray, Target, is_file_with, usual_names};
-use crate::format::{Abilities, CreateSpec, Format, FormatOptions, Opened};
-use crate::store::{StoreOptions, io_error};
+use crate::format::files::plain::{Dense, NewArray, Target, is_file_with, no_file, usual_names};
+use crate::format::probe::Probe;
+use crate::format::spec::CreateSpec;
+use crate::format::traits::{Abilities, Create, Format, FormatOptions, Opened};
+use crate::store::{Store, StoreOptions, io_error};
 
 mod descr;
 mod header;
@@ -39,20 +42,34 @@ impl Format for Npy {
         Abilities { reads: true, writes: true }
     }
 
-    fn open(&self, url: &str, options: &FormatOptions) -> Result<Option<Opened>> {
-        let path = path_of(url);
-        if options.format.is_none() && !is_file_with(&path, &["npy"]) {
-            return Ok(None);
+    fn open(&self, probe: &Probe, options: &FormatOptions) -> Result<Option<Opened>> {
+        let is_named = options.format.is_some();
+        match probe.path() {
+            Some(path) if is_named || is_file_with(path, &["npy"]) => {
+                open_with(path, &options.store).map(Some)
+            }
+            None if is_named => Err(no_file(self.name(), probe.store())),
+            _ => Ok(None),
         }
-        open_with(&path, &options.store).map(Some)
     }
 
-    fn create(&self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
-        let path = path_of(url);
+    fn creates(&self) -> Option<&dyn Create> {
+        Some(self)
+    }
+}
+
+impl Create for Npy {
+    fn has_chunks(&self) -> bool {
+        false
+    }
+
+    fn create(&self, store: &Arc<dyn Store>, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
+        let path = store.local_path().ok_or_else(|| no_file(self.name(), store))?;
         if path.exists() {
-            return Err(Error::new(ErrorKind::AlreadyExists, "there is a file of this name").at(url));
+            let message = "there is a file of this name";
+            return Err(Error::new(ErrorKind::AlreadyExists, message).at(path.display().to_string()));
         }
-        expect_nothing_beside(&path)?;
+        expect_nothing_beside(path)?;
         if spec.domain.origin().iter().any(|&start| start != 0) {
             return Err(Error::invalid("a .npy file starts at zero on every axis"));
         }
@@ -62,11 +79,11 @@ impl Format for Npy {
         let array = NewArray {
             dtype: spec.dtype,
             domain: spec.domain.clone(),
-            dimension_names: usual_names(spec.domain.shape(), Order::C),
+            axis_names: usual_names(spec.domain.shape(), Order::C),
             resolution: None,
         };
-        create(&path, array, Order::C)?.finish(options.store.durable)?;
-        open_with(&path, &options.store)
+        create(path, array, Order::C)?.finish(options.store.durable)?;
+        open_with(path, &options.store)
     }
 }
 
@@ -84,10 +101,6 @@ fn expect_nothing_beside(path: &Path) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn path_of(url: &str) -> PathBuf {
-    PathBuf::from(url.strip_prefix("file://").unwrap_or(url))
 }
 
 /// Opens the array in the file at `path` for reading. As with NumPy, bytes after the last element
@@ -111,7 +124,7 @@ fn open_with(path: &Path, options: &StoreOptions) -> Result<Opened> {
     let array = NewArray {
         dtype,
         domain: Domain::from_shape(&header.shape).map_err(at)?,
-        dimension_names: usual_names(&header.shape, header.order),
+        axis_names: usual_names(&header.shape, header.order),
         resolution: None,
     };
     let dense = Dense { array, order: header.order, big_endian };

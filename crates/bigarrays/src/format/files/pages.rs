@@ -145,6 +145,7 @@ pub(crate) fn expect_plausible(decoded: u64, stored: u64) -> Result<()> {
     Ok(())
 }
 
+#[cfg(any(feature = "png", feature = "tiff"))]
 /// Spreads samples of 1, 2 or 4 bits, the highest bits first, to a byte each.
 pub(crate) fn unpack(packed: &[u8], bits: u8, out: &mut [u8]) {
     let per_byte = usize::from(8 / bits);

@@ -13,7 +13,8 @@ use crate::chunk::codec::{CodecPipeline, ContentEncoding, Raw};
 use crate::chunk::grid::{ChunkGrid, EdgeChunks};
 use crate::chunk::keys::KeyEncoding;
 use crate::chunk::layout::{Layout, Resolution};
-use crate::format::{Abilities, Format, FormatOptions, Opened};
+use crate::format::probe::Probe;
+use crate::format::traits::{Abilities, Format, FormatOptions, Opened};
 use crate::store::{FlatFile, Store, StoreOptions};
 
 /// A format of plain files, found by their names.
@@ -42,13 +43,19 @@ impl Format for PlainFormat {
         Abilities { reads: true, writes: self.writes }
     }
 
-    fn open(&self, url: &str, options: &FormatOptions) -> Result<Option<Opened>> {
-        let path = Path::new(url.strip_prefix("file://").unwrap_or(url));
-        if options.format.is_none() && !(self.is_named)(path) {
-            return Ok(None);
+    fn open(&self, probe: &Probe, options: &FormatOptions) -> Result<Option<Opened>> {
+        let is_named = options.format.is_some();
+        match probe.path() {
+            Some(path) if is_named || (self.is_named)(path) => (self.open)(path).map(Some),
+            None if is_named => Err(no_file(self.name, probe.store())),
+            _ => Ok(None),
         }
-        (self.open)(path).map(Some)
     }
+}
+
+/// The error of a format of local files where there are none.
+pub(crate) fn no_file(format: &str, store: &Arc<dyn Store>) -> Error {
+    Error::unsupported(format!("{format} files are read from local disks alone")).at(store.location(""))
 }
 
 /// Whether `path` is a file with one of the `extensions`, in any case.
@@ -64,8 +71,8 @@ pub struct NewArray {
     pub dtype: DataType,
     /// The box it covers. Plain files do not keep where it starts.
     pub domain: Domain,
-    /// Names of the axes.
-    pub dimension_names: Dims<String>,
+    /// What the axes are called for people.
+    pub axis_names: Dims<String>,
     /// Size of an element along each axis, where known; kept by formats that can.
     pub resolution: Option<Resolution>,
 }
@@ -84,7 +91,7 @@ pub struct Target {
 impl Target {
     /// The new array, to be written to.
     pub fn opened(&self) -> Opened {
-        opened(self.format, self.layout.clone(), Arc::clone(&self.store))
+        Opened::new(self.format, self.layout.clone(), Arc::clone(&self.store))
     }
 
     /// A target that needs no finishing: each of its chunks is a file.
@@ -120,11 +127,6 @@ impl KeyEncoding for NumberedKeys {
     }
 }
 
-/// An array of one scale in `store`.
-pub(crate) fn opened(format: &'static str, layout: Layout, store: Arc<dyn Store>) -> Opened {
-    Opened { format, layout, copies: Vec::new(), store, scales: Vec::new(), scale: 0 }
-}
-
 /// Layout of an array of raw chunks with numbered keys.
 pub(crate) fn numbered_layout(
     array: NewArray,
@@ -132,7 +134,7 @@ pub(crate) fn numbered_layout(
     order: Order,
     big_endian: bool,
 ) -> Result<Layout> {
-    let NewArray { dtype, domain, dimension_names, resolution } = array;
+    let NewArray { dtype, domain, axis_names, resolution } = array;
     if domain.ndim() == 0 {
         return Err(Error::unsupported("a single value without axes is not an array here"));
     }
@@ -148,7 +150,9 @@ pub(crate) fn numbered_layout(
         order,
         content_encoding: ContentEncoding::Identity,
         sharding: None,
-        dimension_names,
+        // Plain files name no axes.
+        dimension_names: Dims::from_elem(None, axis_names.len()),
+        axis_names,
         resolution,
     })
 }
@@ -190,7 +194,7 @@ impl Dense {
     ) -> Result<Opened> {
         let data = self.byte_len()?;
         let (layout, slab) = self.layout()?;
-        Ok(opened(format, layout, Arc::new(FlatFile::open(path, header, data, slab, options)?)))
+        Ok(Opened::new(format, layout, Arc::new(FlatFile::open(path, header, data, slab, options)?)))
     }
 
     /// Starts a new file at `path` with the given header.
@@ -312,10 +316,7 @@ pub(crate) mod tests {
         let (item, shape) = (layout.dtype.size(), shape_of(layout));
         let parts: Vec<_> = layout.grid.project(layout.domain()).iter().collect();
         let key = |index: &[u64]| layout.chunk_key(index);
-        let updates: Vec<_> = parts
-            .iter()
-            .map(|part| Update { key: key(&part.index), reads: false, max_len: u64::MAX })
-            .collect();
+        let updates: Vec<_> = parts.iter().map(|part| Update::blind(key(&part.index))).collect();
         store.update_many(&updates, &|k, _, out| {
             let chunk = View::dense(elements, &shape, item, Order::C)?.region(&parts[k].in_output);
             assert_eq!(parts[k].in_chunk, Region::whole(&parts[k].chunk_shape));
@@ -329,7 +330,7 @@ pub(crate) mod tests {
         NewArray {
             dtype,
             domain: Domain::from_shape(shape).unwrap(),
-            dimension_names: usual_names(shape, Order::C),
+            axis_names: usual_names(shape, Order::C),
             resolution: None,
         }
     }

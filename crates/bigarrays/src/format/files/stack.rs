@@ -6,16 +6,17 @@
 
 use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use crate::base::buffer::Order;
 use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::format::Opened;
+use crate::base::sync::MutexExt;
 use crate::format::files::image::{Encoding, Face, write_png};
 use crate::format::files::pages::{PageStore, Pages};
-use crate::format::files::plain::{NewArray, PlainFormat, Target, numbered_layout, opened};
+use crate::format::files::plain::{NewArray, PlainFormat, Target, numbered_layout};
+use crate::format::traits::Opened;
 use crate::store::{in_parallel, io_error, version_of};
 
 /// Folders of slices.
@@ -85,10 +86,10 @@ pub fn open(slices: Vec<PathBuf>) -> Result<Opened> {
         let unknown = || Error::unsupported("not a PNG, JPEG or TIFF file");
         let encoding = Encoding::of(path).ok_or_else(unknown).map_err(at)?;
         let face = (encoding, encoding.face(path).map_err(at)?);
-        faces.lock().unwrap_or_else(PoisonError::into_inner)[position] = Some(face);
+        faces.locked()[position] = Some(face);
         Ok(())
     })?;
-    let faces = faces.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let faces = faces.into_value();
     let Some(&Some((encoding, face))) = faces.first() else {
         return Err(Error::invalid("a stack of no slices"));
     };
@@ -102,9 +103,9 @@ pub fn open(slices: Vec<PathBuf>) -> Result<Opened> {
     shape.extend((face.channels > 1).then_some(u64::from(face.channels)));
     let names = ["z", "y", "x", "c"][..shape.len()].iter().map(|&name| name.to_owned()).collect();
     let domain = Domain::from_shape(&shape)?;
-    let array = NewArray { dtype: face.dtype, domain, dimension_names: names, resolution: None };
+    let array = NewArray { dtype: face.dtype, domain, axis_names: names, resolution: None };
     let stack = Stack { slices, encoding, face, is_new: false };
-    Ok(opened("stack", layout(array)?, Arc::new(PageStore::new(stack))))
+    Ok(Opened::new("stack", layout(array)?, Arc::new(PageStore::new(stack))))
 }
 
 /// Starts a stack of PNGs, `folder/PREFIX00000.png` and so on, with as many digits as it takes. Each

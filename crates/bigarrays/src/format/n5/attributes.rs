@@ -176,7 +176,7 @@ pub(super) fn create(spec: &CreateSpec, block: &[u64]) -> Result<Document> {
     document.insert("blockSize".to_owned(), json!(block));
     document.insert("dataType".to_owned(), json!(spec.dtype.name()));
     document.insert("compression".to_owned(), compression);
-    if let Some(names) = &spec.dimension_names {
+    if let Some(names) = spec.all_names() {
         document.insert("axes".to_owned(), json!(names));
     }
     if let Some(resolution) = &spec.resolution {

@@ -7,16 +7,23 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::attributes::numbers;
-use super::{ATTRIBUTES, N5, of, resolution, store};
+use super::attributes::{self, numbers};
+use super::dataset::{ATTRIBUTES, N5};
+use super::resolution::{of, resolution};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::layout::Resolution;
 use crate::format::document::{self, Document};
-use crate::format::{CreateSpec, FormatOptions, Opened, Scale, ScaleSelector};
+use crate::format::probe::Probe;
+use crate::format::scale::{Scale, ScaleSelector};
+use crate::format::spec::CreateSpec;
+use crate::format::traits::{FormatOptions, Opened};
 use crate::store::Store;
 
 /// The most scales that are looked for.
 const MOST_SCALES: usize = 64;
+
+/// So many scales are asked for at once, if the group does not list more.
+const USUAL_SCALES: usize = 8;
 
 /// The member of a group that lists the factors of all scales.
 const SCALES: &str = "scales";
@@ -75,26 +82,52 @@ fn factors(spec: &CreateSpec, finest: &Opened) -> Result<Vec<Value>> {
     Ok(ratios.into_iter().map(json).collect())
 }
 
+/// How many scales the group says that there are.
+fn listed(group: &Document) -> usize {
+    group.get(SCALES).and_then(Value::as_array).map_or(0, Vec::len)
+}
+
+/// What is where scales may be: of those that the group lists, the next, and others, all asked for at once.
+fn levels(store: &dyn Store, group: &Document) -> Result<Vec<Probe>> {
+    let mut probes: Vec<Probe> = Vec::new();
+    let mut count = USUAL_SCALES.max(listed(group) + 1);
+    while probes.len() < MOST_SCALES {
+        let paths: Vec<String> = (probes.len()..count.min(MOST_SCALES)).map(path).collect();
+        probes.extend(Probe::read_each(store, &paths, &[ATTRIBUTES])?);
+        match probes.last() {
+            Some(last) if last.has(ATTRIBUTES)? => count *= 2,
+            _ => break,
+        }
+    }
+    Ok(probes)
+}
+
 impl N5 {
     /// The scales of the group in `store`, which end where there is no dataset.
     fn scales(self, store: &dyn Store, group: &Document) -> Result<Vec<Opened>> {
-        (0..MOST_SCALES).map_while(|level| self.level(store, group, level).transpose()).collect()
+        let probes = levels(store, group)?;
+        let all = probes.iter().enumerate();
+        all.map_while(|(level, probe)| self.level(probe, group, level).transpose()).collect()
     }
 
-    /// A scale of the group in `store`, if there is a dataset.
-    fn level(self, store: &dyn Store, group: &Document, level: usize) -> Result<Option<Opened>> {
-        let child = store.child(&path(level))?;
-        let Some((document, dataset)) = self.dataset(&*child)? else { return Ok(None) };
-        let mut opened = self.opened(&document, &dataset, child)?;
+    /// A scale of a group, if there is a dataset.
+    fn level(self, probe: &Probe, group: &Document, level: usize) -> Result<Option<Opened>> {
+        let Some((document, dataset)) = self.dataset(probe)? else { return Ok(None) };
+        let mut opened = self.opened(&document, &dataset, Arc::clone(probe.store()))?;
         opened.layout.resolution = Some(scale_resolution(group, &document, level, dataset.shape.len()));
         Ok(Some(opened))
+    }
+
+    /// As [`N5::level`], of what is there now.
+    fn level_now(self, store: &dyn Store, group: &Document, level: usize) -> Result<Option<Opened>> {
+        self.level(&Probe::read(&store.child(&path(level))?, [ATTRIBUTES])?, group, level)
     }
 
     /// The scales of the group in `store` that can be opened, up to one that cannot.
     fn whole_scales(self, store: &dyn Store, group: &Document) -> Result<Vec<Opened>> {
         let mut all = Vec::new();
-        for level in 0..MOST_SCALES {
-            match self.level(store, group, level) {
+        for (level, probe) in levels(store, group)?.iter().enumerate() {
+            match self.level(probe, group, level) {
                 Ok(Some(opened)) => all.push(opened),
                 Ok(None) => break,
                 // The others are as good as they were.
@@ -106,12 +139,11 @@ impl N5 {
     }
 
     /// What scales the group in `store` lists that cannot be opened.
-    pub(super) fn lost_scales(self, store: &dyn Store) -> Result<Vec<String>> {
-        let Some(group) = document::read(store, ATTRIBUTES)? else { return Ok(Vec::new()) };
-        let listed = group.get(SCALES).and_then(Value::as_array).map_or(0, Vec::len);
+    pub(super) fn lost_scales(self, store: &dyn Store, group: &Document) -> Result<Vec<String>> {
+        let paths: Vec<String> = (0..listed(group).min(MOST_SCALES)).map(path).collect();
         let mut lost = Vec::new();
-        for level in 0..listed.min(MOST_SCALES) {
-            match self.level(store, &group, level) {
+        for (level, probe) in Probe::read_each(store, &paths, &[ATTRIBUTES])?.iter().enumerate() {
+            match self.level(probe, group, level) {
                 Ok(Some(_)) => {}
                 Ok(None) => lost.push(format!("scales: {} is listed, but there is no dataset", path(level))),
                 Err(error) if error.kind() == ErrorKind::InvalidMetadata => {
@@ -136,7 +168,7 @@ impl N5 {
             && !is_scale(path)
         {
             let child = store.child(path)?;
-            if let Some((document, dataset)) = self.dataset(&*child)? {
+            if let Some((document, dataset)) = self.dataset(&Probe::read(&child, [ATTRIBUTES])?)? {
                 return self.opened(&document, &dataset, child).map(|opened| opened.member(path));
             }
         }
@@ -148,7 +180,7 @@ impl N5 {
                 .is_some_and(|level| all.len() == level)
         {
             // Says why, if it is damaged.
-            self.level(store, group, all.len())?;
+            self.level_now(store, group, all.len())?;
         }
         if all.is_empty() {
             let message = "this is a group, not a dataset: open one by its path, or as a scale; it has no s0";
@@ -175,17 +207,16 @@ impl N5 {
     /// Creates a group with its first scale, which `spec` has as key.
     pub(super) fn create_scales(
         self,
-        url: &str,
+        store: &Arc<dyn Store>,
         spec: &CreateSpec,
         options: &FormatOptions,
     ) -> Result<Opened> {
-        let store = store(url, options)?;
         if store.exists(ATTRIBUTES)? {
             let message = "there is something here; remove it first";
             return Err(Error::new(ErrorKind::AlreadyExists, message).at(store.location(ATTRIBUTES)));
         }
         let ndim = spec.domain.ndim();
-        let mut group = super::attributes::group(spec.attributes.as_ref());
+        let mut group = attributes::group(spec.attributes.as_ref());
         if let Some(size) = &spec.resolution {
             group.insert("pixelResolution".to_owned(), json!({"dimensions": size, "unit": "nm"}));
         }
@@ -194,40 +225,39 @@ impl N5 {
         }
         group.insert(SCALES.to_owned(), json!([vec![1; ndim]]));
         // The dataset first: no reader finds a group without scale.
-        self.create_level(url, spec, 0, vec![json!(1); ndim], options, true)?;
-        document::create(&*store, ATTRIBUTES, &group)?;
-        self.open_group(&*store, &group, &ScaleSelector::Index(0))
+        self.create_level(store, spec, 0, vec![json!(1); ndim], options, true)?;
+        document::create(&**store, ATTRIBUTES, &group)?;
+        self.open_group(&**store, &group, &ScaleSelector::Index(0))
     }
 
     /// Adds the next scale to a group.
     pub(super) fn add_to_scales(
         self,
-        url: &str,
+        store: &Arc<dyn Store>,
         spec: &CreateSpec,
         options: &FormatOptions,
     ) -> Result<Opened> {
-        let store = store(url, options)?;
         loop {
-            let group = document::read(&*store, ATTRIBUTES)?.ok_or_else(none)?;
-            let all = self.scales(&*store, &group)?;
+            let group = document::read(&**store, ATTRIBUTES)?.ok_or_else(none)?;
+            let all = self.scales(&**store, &group)?;
             let finest = all.first().ok_or_else(none)?;
             if spec.dtype != finest.layout.dtype {
                 let message = format!("a scale of {} in an image of {}", spec.dtype, finest.layout.dtype);
                 return Err(Error::invalid(message));
             }
             let (level, factors) = (all.len(), factors(spec, finest)?);
-            match self.create_level(url, spec, level, factors, options, false) {
+            match self.create_level(store, spec, level, factors, options, false) {
                 // Somebody else was first: if only the next will do, it is the one behind.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists && spec.key.is_none() => {
                     // What is no dataset, but blocks, is there for good.
-                    if self.level(&*store, &group, level)?.is_none() {
+                    if self.level_now(&**store, &group, level)?.is_none() {
                         return Err(error);
                     }
                 }
                 created => {
                     created?;
-                    self.list_scales(&*store)?;
-                    return self.open_group(&*store, &group, &ScaleSelector::Index(level));
+                    self.list_scales(&**store)?;
+                    return self.open_group(&**store, &group, &ScaleSelector::Index(level));
                 }
             }
         }
@@ -267,7 +297,7 @@ impl N5 {
     /// Creates the dataset of a scale.
     fn create_level(
         self,
-        url: &str,
+        store: &Arc<dyn Store>,
         spec: &CreateSpec,
         level: usize,
         factors: Vec<Value>,
@@ -285,8 +315,7 @@ impl N5 {
             attributes: Some(own.into_iter().collect()),
             ..spec.clone()
         };
-        let url = format!("{}/{path}", url.trim_end_matches('/'));
-        self.create_dataset(&url, &dataset, options, adopts).map(drop)
+        self.create_dataset(&store.child(&path)?, &dataset, options, adopts).map(drop)
     }
 
     /// Removes the last scale of the group in `store`, or with `None` the group's attributes and all scales.
@@ -315,7 +344,7 @@ impl N5 {
 
     fn remove_level(self, store: &dyn Store, level: usize) -> Result<()> {
         let child: Arc<dyn Store> = store.child(&path(level))?;
-        let Some((_, dataset)) = self.dataset(&*child)? else { return Ok(()) };
+        let Some((_, dataset)) = self.dataset(&Probe::read(&child, [ATTRIBUTES])?)? else { return Ok(()) };
         if child.unlink()? {
             return Ok(());
         }
@@ -366,7 +395,7 @@ mod tests {
         format::remove(url, Some(&ScaleSelector::Index(2)), &options).unwrap();
         assert_eq!(OpenOptions::new().open(url).unwrap().scales().len(), 2);
         format::remove(url, None, &options).unwrap();
-        let store = store(url, &options).unwrap();
+        let store = crate::store::open(url, &options.store).unwrap();
         store.list("", &mut |key, _| panic!("{key} is left")).unwrap();
     }
 

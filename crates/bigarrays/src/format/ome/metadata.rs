@@ -6,16 +6,21 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use super::multiscale::{self, Dataset, Multiscale, NANOMETRES};
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::grid::{ChunkGrid, EdgeChunks};
 use crate::chunk::layout::{Layout, Resolution};
+use crate::format::axis;
 use crate::format::document::Document;
-use crate::format::ome::multiscale::{self, Dataset, Multiscale, NANOMETRES};
 use crate::format::place::check_new_key;
-use crate::format::zarr::{V2, V3, Version, Zarr, create};
-use crate::format::{Abilities, CreateSpec, Format, FormatOptions, Opened, Scale, ScaleSelector, axis};
+use crate::format::probe::Probe;
+use crate::format::scale::{Scale, ScaleSelector};
+use crate::format::spec::CreateSpec;
+use crate::format::traits::{Abilities, Create, Format, FormatOptions, Groups, Opened};
+use crate::format::zarr::dialect::Version;
+use crate::format::zarr::{V2, V3, Zarr, create};
 use crate::store::Store;
 
 /// OME-Zarr 0.5, over Zarr 3.
@@ -51,12 +56,15 @@ impl OmeZarr {
         Multiscale::parse(all, labels).map(Some)
     }
 
-    /// The image at the root of `store`, if there is one.
-    fn find(&self, url: &str, options: &FormatOptions) -> Result<Option<(Arc<dyn Store>, Multiscale)>> {
-        let store = self.zarr.store(url, options)?;
-        let Some(attributes) = self.zarr.group_attributes(&*store)? else { return Ok(None) };
-        let image = self.parse(&attributes).map_err(|error| error.at(store.location("")))?;
-        Ok(image.map(|image| (store, image)))
+    /// The image that is there, if there is one.
+    fn find(&self, probe: &Probe) -> Result<Option<Multiscale>> {
+        let Some(attributes) = self.zarr.group_attributes(probe)? else { return Ok(None) };
+        self.parse(&attributes).map_err(|error| error.at(probe.store().location("")))
+    }
+
+    /// The image at the root of `store`, as it is now.
+    fn image(&self, store: &Arc<dyn Store>) -> Result<Multiscale> {
+        self.find(&self.zarr.probe(store)?)?.ok_or_else(none)
     }
 
     /// The scales of an image, and the array of each or why it cannot be opened.
@@ -64,16 +72,18 @@ impl OmeZarr {
     /// # Errors
     /// A storage error, which says nothing of what is stored.
     fn scales(&self, store: &dyn Store, image: &Multiscale) -> Result<Vec<(Scale, Result<Opened>)>> {
-        let one = |dataset: &Dataset| match self.dataset(store, image, dataset) {
+        let paths: Vec<String> = image.datasets.iter().map(|dataset| dataset.path.clone()).collect();
+        let probes = Probe::read_each(store, &paths, self.zarr.keys())?;
+        let one = |(dataset, probe): (&Dataset, &Probe)| match self.dataset(probe, image, dataset) {
             Ok(opened) => Ok((scale(image, dataset, &opened.layout), Ok(opened))),
             Err(error) if is_damage(&error) => Ok((lost(image, dataset)?, Err(error))),
             Err(error) => Err(error),
         };
-        image.datasets.iter().map(one).collect()
+        image.datasets.iter().zip(&probes).map(one).collect()
     }
 
     /// Opens the array of a scale.
-    fn dataset(&self, store: &dyn Store, image: &Multiscale, dataset: &Dataset) -> Result<Opened> {
+    fn dataset(&self, probe: &Probe, image: &Multiscale, dataset: &Dataset) -> Result<Opened> {
         let named = |error: Error| match error.kind() {
             // There is an image, and it says that there is this scale.
             ErrorKind::NotFound | ErrorKind::InvalidArgument | ErrorKind::InvalidMetadata => {
@@ -81,7 +91,7 @@ impl OmeZarr {
             }
             _ => error,
         };
-        let opened = self.zarr.open_member(store, &dataset.path).map_err(named)?;
+        let opened = self.zarr.open_member(probe).map_err(named)?;
         let layout = placed(opened.layout, image, dataset).map_err(named)?;
         Ok(Opened { layout, ..opened })
     }
@@ -97,8 +107,7 @@ impl OmeZarr {
     /// Changes the image as `change` does with that which is there.
     fn change(
         &self,
-        url: &str,
-        options: &FormatOptions,
+        store: &Arc<dyn Store>,
         change: impl Fn(&mut Multiscale) -> Result<()> + Sync,
     ) -> Result<()> {
         let changed = |mut attributes: Document| {
@@ -114,14 +123,14 @@ impl OmeZarr {
             }
             Ok(attributes)
         };
-        self.zarr.try_change_attributes(url, &changed, options)
+        self.zarr.try_change_attributes(store, &changed)
     }
 
     /// Makes the array of a new scale: under the key that `spec` names, or under the next number that is free.
     /// Returns its key.
     fn create_scale(
         &self,
-        url: &str,
+        store: &Arc<dyn Store>,
         spec: &CreateSpec,
         image: &Multiscale,
         options: &FormatOptions,
@@ -136,7 +145,7 @@ impl OmeZarr {
                 taken = exists(&path);
                 continue;
             }
-            match self.zarr.create_or_adopt(&child_url(url, &path), &array, options, true) {
+            match self.zarr.create_or_adopt(&store.child(&path)?, &array, options, true) {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => taken = error,
                 created => return created.map(|_| path),
             }
@@ -164,8 +173,9 @@ fn placed(layout: Layout, image: &Multiscale, dataset: &Dataset) -> Result<Layou
     }
     let chunk: Dims<u64> = layout.grid.chunk_shape().into();
     let grid = ChunkGrid::new(Domain::new(&dataset.origin(), shape)?, &chunk, EdgeChunks::Padded)?;
-    let dimension_names = image.axes.iter().map(|axis| axis.name.clone()).collect();
-    Ok(Layout { grid, dimension_names, resolution: Some(image.resolution(dataset)), ..layout })
+    let axis_names: Dims<String> = image.axes.iter().map(|axis| axis.name.clone()).collect();
+    let dimension_names = axis_names.iter().cloned().map(Some).collect();
+    Ok(Layout { grid, dimension_names, axis_names, resolution: Some(image.resolution(dataset)), ..layout })
 }
 
 /// Whether an error says something of what is stored.
@@ -256,10 +266,11 @@ fn take_members(attributes: &mut Map<String, Value>, is_new: bool) -> Map<String
 
 /// The array of a scale, which itself knows neither place nor size.
 fn array_spec(spec: &CreateSpec, image: &Multiscale) -> Result<CreateSpec> {
-    let names = image.axes.iter().map(|axis| axis.name.clone()).collect();
+    let names = image.axes.iter().map(|axis| Some(axis.name.clone())).collect();
     Ok(CreateSpec {
         domain: Domain::from_shape(spec.domain.shape())?,
         resolution: None,
+        origin: None,
         labels: None,
         key: None,
         attributes: None,
@@ -271,13 +282,9 @@ fn array_spec(spec: &CreateSpec, image: &Multiscale) -> Result<CreateSpec> {
     })
 }
 
-fn child_url(url: &str, path: &str) -> String {
-    format!("{}/{path}", url.trim_end_matches('/'))
-}
-
 impl Format for OmeZarr {
     fn name(&self) -> &'static str {
-        if self.is_new() { "ome-zarr" } else { "ome-zarr-0.4" }
+        self.zarr.image_name()
     }
 
     fn about(&self) -> &'static str {
@@ -288,20 +295,40 @@ impl Format for OmeZarr {
         Abilities { reads: true, writes: true }
     }
 
-    fn open(&self, url: &str, options: &FormatOptions) -> Result<Option<Opened>> {
-        let Some((store, image)) = self.find(url, options)? else { return Ok(None) };
+    fn schemes(&self) -> &'static [&'static str] {
+        self.zarr.schemes()
+    }
+
+    fn documents(&self) -> &'static [&'static str] {
+        self.zarr.keys()
+    }
+
+    fn open(&self, probe: &Probe, options: &FormatOptions) -> Result<Option<Opened>> {
+        let Some(image) = self.find(probe)? else { return Ok(None) };
         match &options.scale {
             // Labels and other arrays beside the scales.
             ScaleSelector::Key(key) if image.datasets.iter().all(|dataset| dataset.path != *key) => Ok(None),
-            selector => self.opened(&*store, &image, selector).map(Some),
+            selector => self.opened(&**probe.store(), &image, selector).map(Some),
         }
     }
 
-    fn creates(&self) -> bool {
+    fn problems(&self, probe: &Probe) -> Result<Vec<String>> {
+        let Some(attributes) = self.zarr.group_attributes(probe)? else { return Ok(Vec::new()) };
+        let all = self.members(&attributes).and_then(|members| members.get("multiscales"));
+        Ok(all.map(multiscale::problems).unwrap_or_default())
+    }
+
+    fn creates(&self) -> Option<&dyn Create> {
+        Some(self)
+    }
+}
+
+impl Create for OmeZarr {
+    fn names_axes(&self) -> bool {
         true
     }
 
-    fn create(&self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
+    fn create(&self, store: &Arc<dyn Store>, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
         let mut image = Multiscale::new(spec)?;
         let path = spec.key.clone().unwrap_or_else(|| "0".to_owned());
         check_new_key(&path)?;
@@ -328,25 +355,23 @@ impl Format for OmeZarr {
             false => attributes.extend(members),
         }
         // The array first: no reader finds a scale that is not there.
-        let store = self.zarr.store(url, options)?;
-        if self.zarr.find(&*store)?.is_some() {
+        if self.zarr.find(&self.zarr.probe(store)?)?.is_some() {
             return Err(Error::new(ErrorKind::AlreadyExists, "there is something here; remove it first"));
         }
-        self.zarr.create_or_adopt(&child_url(url, &path), &array_spec(spec, &image)?, options, true)?;
-        self.zarr.create_group(url, &attributes, options)?;
-        self.opened(&*store, &image, &ScaleSelector::Index(0))
+        self.zarr.create_or_adopt(&store.child(&path)?, &array_spec(spec, &image)?, options, true)?;
+        self.zarr.create_group(store, &attributes)?;
+        self.opened(&**store, &image, &ScaleSelector::Index(0))
     }
 
-    fn like(&self, url: &str, options: &FormatOptions) -> Result<Option<CreateSpec>> {
-        let Some(opened) = self.open(url, options)? else { return Ok(None) };
-        let Some((_, image)) = self.find(url, options)? else { return Ok(None) };
+    fn like(&self, probe: &Probe, options: &FormatOptions) -> Result<Option<CreateSpec>> {
+        let Some(opened) = self.open(probe, options)? else { return Ok(None) };
+        let Some(image) = self.find(probe)? else { return Ok(None) };
         let scale = &opened.scales[opened.scale];
         let Some(dataset) = image.datasets.get(opened.scale) else { return Ok(None) };
-        let mut attributes =
-            self.zarr.group_attributes(&*self.zarr.store(url, options)?)?.unwrap_or_default();
+        let mut attributes = self.zarr.group_attributes(probe)?.unwrap_or_default();
         let members = take_members(&mut attributes, self.is_new());
         attributes.insert(OME.to_owned(), Value::Object(members));
-        let own = self.zarr.array(&*self.zarr.store(url, options)?.child(&scale.key)?)?;
+        let own = self.zarr.array(&self.zarr.probe(&probe.store().child(&scale.key)?)?)?;
         Ok(Some(CreateSpec {
             domain: opened.layout.domain().clone(),
             dimension_names: Some(opened.layout.dimension_names.to_vec()),
@@ -362,31 +387,29 @@ impl Format for OmeZarr {
     fn fit(&self, spec: CreateSpec, from: &str) -> CreateSpec {
         let is_own = from == self.name() || from == self.zarr.name();
         let key = spec.key.clone().filter(|_| from == self.name());
-        let spec = self.zarr.fit_array(spec, is_own);
+        let spec = self.zarr.fit_array(spec.placed(), is_own);
         let is_image = [OME_V3.name(), OME_V2.name()].contains(&from);
         let attributes = if is_image { spec.attributes } else { axis::of_user(spec.attributes) };
         CreateSpec { key, attributes, ..spec }
     }
 
-    fn problems(&self, url: &str, options: &FormatOptions) -> Result<Vec<String>> {
-        let store = self.zarr.store(url, options)?;
-        let Some(attributes) = self.zarr.group_attributes(&*store)? else { return Ok(Vec::new()) };
-        let all = self.members(&attributes).and_then(|members| members.get("multiscales"));
-        Ok(all.map(multiscale::problems).unwrap_or_default())
-    }
-
-    fn add_scale(&self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
+    fn add_scale(
+        &self,
+        store: &Arc<dyn Store>,
+        spec: &CreateSpec,
+        options: &FormatOptions,
+    ) -> Result<Opened> {
         spec.key.as_deref().map_or(Ok(()), check_new_key)?;
         let volume = |dataset: &Dataset| dataset.scale.iter().product::<f64>();
         loop {
-            let (store, image) = self.find(url, options)?.ok_or_else(none)?;
+            let image = self.image(store)?;
             if spec.domain.ndim() != image.axes.len() {
                 let (domain, ndim) = (&spec.domain, image.axes.len());
                 return Err(Error::invalid(format!("box {domain} for an image of {ndim} axes")));
             }
             new_dataset(spec, &image, String::new())?;
-            let path = self.create_scale(url, spec, &image, options)?;
-            let added = self.change(url, options, |image| {
+            let path = self.create_scale(store, spec, &image, options)?;
+            let added = self.change(store, |image| {
                 if image.datasets.iter().any(|dataset| dataset.path == path) {
                     return Err(exists(&path));
                 }
@@ -400,22 +423,22 @@ impl Format for OmeZarr {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists && spec.key.is_none() => continue,
                 added => added?,
             }
-            let (_, image) = self.find(url, options)?.ok_or_else(none)?;
-            return self.opened(&*store, &image, &ScaleSelector::Key(path));
+            let image = self.image(store)?;
+            return self.opened(&**store, &image, &ScaleSelector::Key(path));
         }
     }
 
-    fn remove(&self, url: &str, scale: Option<&ScaleSelector>, options: &FormatOptions) -> Result<()> {
-        let (store, image) = self.find(url, options)?.ok_or_else(none)?;
+    fn remove(&self, store: &Arc<dyn Store>, scale: Option<&ScaleSelector>) -> Result<()> {
+        let image = self.image(store)?;
         let Some(selector) = scale else {
-            self.zarr.forget(url, options)?;
+            self.zarr.forget(store)?;
             if store.unlink()? {
-                return self.zarr.refresh(url, options);
+                return self.zarr.refresh(store);
             }
-            self.zarr.remove_group(&*store)?;
-            self.zarr.refresh(url, options)?;
+            self.zarr.remove_group(&**store)?;
+            self.zarr.refresh(store)?;
             for dataset in &image.datasets {
-                match self.zarr.remove(&child_url(url, &dataset.path), None, options) {
+                match self.zarr.remove(&store.child(&dataset.path)?, None) {
                     // Listed, and not there, or gone already.
                     Err(error) if error.kind() == ErrorKind::NotFound => {}
                     removed => removed?,
@@ -424,9 +447,9 @@ impl Format for OmeZarr {
             store.tidy();
             return Ok(());
         };
-        let scales: Vec<Scale> = self.scales(&*store, &image)?.into_iter().map(|(scale, _)| scale).collect();
+        let scales: Vec<Scale> = self.scales(&**store, &image)?.into_iter().map(|(scale, _)| scale).collect();
         let path = &image.datasets[selector.find(&scales)?].path;
-        self.change(url, options, |image| {
+        self.change(store, |image| {
             let gone = || Error::new(ErrorKind::NotFound, format!("scale {path:?} was removed meanwhile"));
             let position =
                 image.datasets.iter().position(|dataset| dataset.path == *path).ok_or_else(gone)?;
@@ -436,7 +459,7 @@ impl Format for OmeZarr {
             image.datasets.remove(position);
             Ok(())
         })?;
-        self.zarr.remove(&child_url(url, path), None, options)
+        self.zarr.remove(&store.child(path)?, None)
     }
 }
 

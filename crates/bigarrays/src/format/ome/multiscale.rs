@@ -107,10 +107,7 @@ impl Multiscale {
             return Err(Error::invalid(format!("an image has 2 to 5 axes, not {ndim}")));
         }
         let usual = || USUAL[5 - ndim..].iter().map(|&name| name.to_owned()).collect();
-        let is_unnamed =
-            |names: &Vec<String>| names.iter().enumerate().all(|(axis, name)| *name == format!("dim_{axis}"));
-        let said = spec.dimension_names.clone().filter(|names| !is_unnamed(names));
-        let names = said.unwrap_or_else(usual);
+        let names: Vec<String> = spec.all_names().unwrap_or_else(usual);
         if names.len() != ndim {
             return Err(Error::invalid(format!("names {names:?} for {ndim} axes")));
         }

@@ -9,12 +9,16 @@ use std::sync::Arc;
 use info::{Info, ScaleInfo, with_channels};
 
 use super::place::{self, Documents, OwnKeys, check_new_key, expect_no_chunks};
-use super::{Abilities, CreateSpec, Format, FormatOptions, NewSharding, Opened, ScaleSelector, store_at};
+use super::probe::Probe;
+use super::scale::ScaleSelector;
+use super::spec::{CreateSpec, NewSharding};
+use super::traits::{Abilities, Create, Format, FormatOptions, Opened};
 use crate::base::buffer::Order;
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::dtype::{DataType, FillValue};
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::sync::MutexExt;
 use crate::chunk::codec::{
     self, ArrayCodec, Blosc, BytesCodec, ChunkSpec, CodecPipeline, CompressedSegmentation, Compresso,
     ContentEncoding, Gzip, Jpeg, Jxl, Png, Raw, Zstd,
@@ -75,33 +79,45 @@ impl Format for Precomputed {
         Abilities { reads: true, writes: true }
     }
 
-    fn open(&self, url: &str, options: &FormatOptions) -> Result<Option<Opened>> {
-        let store = layer_store(url, options)?;
-        let Some(bytes) = store.read_metadata(INFO)? else { return Ok(None) };
-        let info = Info::parse(&bytes).map_err(|error| error.at(store.location(INFO)))?;
+    fn schemes(&self) -> &'static [&'static str] {
+        &["precomputed", "neuroglancer-precomputed"]
+    }
+
+    fn documents(&self) -> &'static [&'static str] {
+        &[INFO]
+    }
+
+    fn order(&self) -> Order {
+        Order::Fortran
+    }
+
+    fn open(&self, probe: &Probe, options: &FormatOptions) -> Result<Option<Opened>> {
+        let Some(info) = read_info(probe)? else { return Ok(None) };
+        let store = probe.store();
         let position = options.scale.find(&info.describe()?)?;
         let named = |error: Error| match error.kind() {
             // What is stored is at fault, not who opens it.
             ErrorKind::InvalidArgument => Error::metadata(format!("scales[{position}]: {error}")),
             _ => error,
         };
-        let opened = opened(&info, position, &*store, options);
+        let opened = opened(&info, position, &**store, options);
         opened.map(Some).map_err(|error| named(error).at(store.location(INFO)))
     }
 
-    fn creates(&self) -> bool {
-        true
+    fn creates(&self) -> Option<&dyn Create> {
+        Some(self)
     }
+}
 
-    fn create(&self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
-        let store = layer_store(url, options)?;
+impl Create for Precomputed {
+    fn create(&self, store: &Arc<dyn Store>, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
         let options = &with_compression(spec, options);
         let labels = spec.labels.unwrap_or_else(|| is_label_encoding(spec.encoding.as_deref()));
         let scale = new_scale(spec, options)?;
         let info = Info::new(labels, spec.dtype, channels(&spec.domain)?, &scale)?;
-        let opened = opened(&info, 0, &*store, options)?;
-        expect_empty(&*store, &scale)?;
-        change_info(&*store, |old| match old {
+        let opened = opened(&info, 0, &**store, options)?;
+        expect_empty(&**store, &scale)?;
+        change_info(&**store, |old| match old {
             Some(_) => {
                 Err(Error::new(ErrorKind::AlreadyExists, "there is a layer here; add a scale or remove it"))
             }
@@ -110,14 +126,12 @@ impl Format for Precomputed {
         Ok(opened)
     }
 
-    fn like(&self, url: &str, options: &FormatOptions) -> Result<Option<CreateSpec>> {
-        let store = layer_store(url, options)?;
-        let Some(bytes) = store.read_metadata(INFO)? else { return Ok(None) };
-        let info = Info::parse(&bytes).map_err(|error| error.at(store.location(INFO)))?;
+    fn like(&self, probe: &Probe, options: &FormatOptions) -> Result<Option<CreateSpec>> {
+        let Some(info) = read_info(probe)? else { return Ok(None) };
         let position = options.scale.find(&info.describe()?)?;
         let scale = &info.scales[position];
         Ok(Some(CreateSpec {
-            compression: stored_compression(&opened(&info, position, &*store, options)?)?,
+            compression: stored_compression(&opened(&info, position, &**probe.store(), options)?)?,
             chunk: scale.chunk_sizes.first().map(|chunk| chunk.to_vec()),
             encoding: Some(scale.encoding.clone()),
             level: scale.jpeg_quality.or(scale.png_level),
@@ -135,6 +149,7 @@ impl Format for Precomputed {
         if from == self.name() {
             return spec;
         }
+        let spec = spec.placed();
         let is_known = |name: &String| ENCODINGS.contains(&name.as_str());
         let is_sharded = spec.shard.is_some() || spec.sharding != NewSharding::None;
         CreateSpec {
@@ -156,16 +171,16 @@ impl Format for Precomputed {
         }
     }
 
-    fn order(&self) -> Order {
-        Order::Fortran
-    }
-
-    fn add_scale(&self, url: &str, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
-        let store = layer_store(url, options)?;
+    fn add_scale(
+        &self,
+        store: &Arc<dyn Store>,
+        spec: &CreateSpec,
+        options: &FormatOptions,
+    ) -> Result<Opened> {
         let options = &with_compression(spec, options);
         let scale = new_scale(spec, options)?;
-        expect_empty(&*store, &scale)?;
-        let added = change_info(&*store, |old| {
+        expect_empty(&**store, &scale)?;
+        let added = change_info(&**store, |old| {
             let mut info = old.ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no layer here"))?;
             if info.dtype != spec.dtype || info.channels != channels(&spec.domain)? {
                 let (dtype, count) = (info.dtype, info.channels);
@@ -174,23 +189,22 @@ impl Format for Precomputed {
                 )));
             }
             let at = info.insert(scale.clone())?;
-            opened(&info, at, &*store, options)?;
+            opened(&info, at, &**store, options)?;
             Ok(Some(info))
         })?;
         let info = added.ok_or_else(|| Error::new(ErrorKind::Storage, "the scale was not added"))?;
         let position = ScaleSelector::Key(scale.key).find(&info.describe()?)?;
-        opened(&info, position, &*store, options)
+        opened(&info, position, &**store, options)
     }
 
-    fn remove(&self, url: &str, scale: Option<&ScaleSelector>, options: &FormatOptions) -> Result<()> {
-        let store = layer_store(url, options)?;
+    fn remove(&self, store: &Arc<dyn Store>, scale: Option<&ScaleSelector>) -> Result<()> {
         if scale.is_none() && store.exists(INFO)? && store.unlink()? {
             return Ok(());
         }
         let mut removed: std::sync::Mutex<Vec<ScaleInfo>> = std::sync::Mutex::default();
-        change_info(&*store, |old| {
+        change_info(&**store, |old| {
             let mut info = old.ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no layer here"))?;
-            let mut taken = removed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut taken = removed.locked();
             let Some(selector) = scale else {
                 *taken = info.scales;
                 return Ok(None);
@@ -202,8 +216,8 @@ impl Format for Precomputed {
             *taken = vec![info.remove(position)];
             Ok(Some(info))
         })?;
-        let removed = removed.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
-        removed.iter().try_for_each(|scale| remove_chunks(&*store, scale))?;
+        let removed = removed.value_mut();
+        removed.iter().try_for_each(|scale| remove_chunks(&**store, scale))?;
         if scale.is_none() {
             store.tidy();
         }
@@ -211,9 +225,10 @@ impl Format for Precomputed {
     }
 }
 
-/// The store at `url`, which may have the prefix `precomputed://` of other tools.
-fn layer_store(url: &str, options: &FormatOptions) -> Result<Arc<dyn Store>> {
-    store_at(url.strip_prefix("precomputed://").unwrap_or(url), options)
+/// The `info` of a layer, if there is one.
+fn read_info(probe: &Probe) -> Result<Option<Info>> {
+    let Some(bytes) = probe.bytes(INFO)? else { return Ok(None) };
+    Info::parse(&bytes).map(Some).map_err(|error| error.at(probe.store().location(INFO)))
 }
 
 /// The options with the compression of `spec`, if they name none.
@@ -245,14 +260,14 @@ fn stored_compression(opened: &Opened) -> Result<Option<ContentEncoding>> {
     let found = std::sync::Mutex::new(std::collections::BTreeMap::new());
     let looked = opened.store.get_many(&places.iter().map(look).collect::<Vec<_>>(), &|position, blob| {
         let encoding = blob.map(|blob| blob.encoding);
-        found.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(position, encoding);
+        found.locked().insert(position, encoding);
         Ok(())
     });
     match looked {
         Err(error) if error.kind() == ErrorKind::Cancelled => Err(error),
         // It is not known then; whoever reads chunks is told.
         _ => {
-            let found = found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let found = found.into_value();
             Ok(found.into_values().flatten().next())
         }
     }
@@ -269,7 +284,7 @@ fn change_info(
     store.update_many(&[request], &|_, old, out| {
         let old = old.map(|blob| blob.encoding.with_decoded(blob.bytes, LARGEST_METADATA, Info::parse));
         let info = change(old.transpose()?)?;
-        let mut stored = stored.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut stored = stored.locked();
         stored.clone_from(&info);
         Ok(match info {
             Some(info) => {
@@ -279,7 +294,7 @@ fn change_info(
             None => Change::Delete,
         })
     })?;
-    Ok(stored.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
+    Ok(stored.into_value())
 }
 
 /// Deletes every chunk or shard of `scale`, and nothing else that may lie beside them. What lies outside the
@@ -462,12 +477,10 @@ fn opened(info: &Info, position: usize, store: &dyn Store, options: &FormatOptio
         chunks = Arc::new(ShardedStore::new(chunks, spec, Arc::new(MortonKeys::new(&layout.grid, spec)?))?);
     }
     Ok(Opened {
-        format: Precomputed.name(),
-        layout,
         copies: layouts.collect(),
-        store: chunks,
         scales: info.describe()?,
         scale: position,
+        ..Opened::new(Precomputed.name(), layout, chunks)
     })
 }
 
@@ -480,6 +493,7 @@ fn layout(info: &Info, scale: &ScaleInfo, chunk: &[u64; 3], options: &FormatOpti
         shape: grid.chunk_shape().iter().map(|&n| n as usize).collect(),
     })?;
     let names: Dims<String> = ["x", "y", "z"].map(str::to_owned).as_slice().into();
+    let axis_names = with_channels(names, info.channels, "channel".to_owned());
     let morton = scale.sharding.map(|spec| MortonKeys::new(&grid, spec)).transpose()?;
     let sharding = morton.as_ref().map(|keys| Sharding {
         description: format!("{TYPE}: {}", keys.spec()),
@@ -494,7 +508,8 @@ fn layout(info: &Info, scale: &ScaleInfo, chunk: &[u64; 3], options: &FormatOpti
         order: Order::Fortran,
         content_encoding: scale.sharding.map_or(options.content_encoding, |spec| spec.data_encoding),
         sharding,
-        dimension_names: with_channels(names, info.channels, "channel".to_owned()),
+        dimension_names: axis_names.iter().cloned().map(Some).collect(),
+        axis_names,
         resolution: Some(scale.resolution(info.channels)),
     })
 }
@@ -542,7 +557,7 @@ mod tests {
             array.unwrap().write(&[0; 3], ndarray::Array3::<u8>::ones((4, 4, 4)).view()).unwrap();
         }
         let remove = |scale: Option<&ScaleSelector>| {
-            Precomputed.remove(url, scale, &FormatOptions::default()).unwrap();
+            Precomputed.remove(&crate::store::open(url, &Default::default()).unwrap(), scale).unwrap();
         };
         remove(Some(&0.into()));
         assert!(!layer.join("fine/er").exists() && layer.join("fine/st/.bigarrays.lock").exists());

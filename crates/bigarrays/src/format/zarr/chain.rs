@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::codecs;
 use super::shards;
-use super::shards::{Level, SHARDING};
+use super::shards::Level;
 use crate::base::buffer::Order;
 use crate::base::dims::Dims;
 use crate::base::dtype::DataType;
@@ -16,6 +16,7 @@ use crate::base::error::{Error, Result};
 use crate::chunk::codec::{
     ArrayCodec, Bitround, BytesCodec, ChunkSpec, CodecPipeline, FixedScaleOffset, Raw, Transpose,
 };
+use crate::format::compression::SHARDING;
 use crate::format::member::{Member, brief, naturals, up_to};
 
 /// One entry of a list of codecs.

@@ -4,12 +4,14 @@
 //! stored of the node then, and look whether it is still that: of two processes that change the same node, the one
 //! that is last to look sees both changes.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
-use super::{Version, group, v2, v3};
+use super::dialect::Version;
+use super::{group, v2, v3};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::format::document::{self, Document};
-use crate::format::{FormatOptions, store_at};
 use crate::store::Store;
 
 /// The member of a group of version 3 that has the copies.
@@ -26,74 +28,110 @@ fn entries_mut(document: &mut Document, version: Version) -> Option<&mut Map<Str
     all.get_mut("metadata")?.as_object_mut()
 }
 
-/// Has the groups above `url`, and that at `url`, know what is stored of it now.
+/// Has the groups above the root of `store`, and that at the root, know what is stored of it now.
 ///
 /// # Errors
 /// A storage error; not if there is something above that may not be read.
-pub(super) fn refresh(version: Version, url: &str, options: &FormatOptions) -> Result<()> {
-    let context = |error: Error| error.during("refreshing consolidated metadata of what holds").at(url);
+pub(super) fn refresh(version: Version, store: &Arc<dyn Store>) -> Result<()> {
     if version == Version::Two {
-        update(&*store_at(url, options)?, version, "").map_err(context)?;
+        update(&**store, version, "").map_err(|error| refreshing(error, store))?;
     }
-    each_above(version, url, options, |store, path| update(store, version, path)).map_err(context)
+    each_above(version, store, |above, path| update(above, version, path))
 }
 
-/// Has the groups above `url` know nothing of it.
+/// Has the groups above the root of `store` know nothing of it.
 ///
 /// # Errors
 /// As [`refresh`].
-pub(super) fn forget(version: Version, url: &str, options: &FormatOptions) -> Result<()> {
+pub(super) fn forget(version: Version, store: &Arc<dyn Store>) -> Result<()> {
     let key = if version == Version::Three { v3::KEY } else { v2::CONSOLIDATED };
-    let context = |error: Error| error.during("refreshing consolidated metadata of what holds").at(url);
-    let forgotten = |store: &dyn Store, path: &str| {
-        let document = document::read(store, key)?.unwrap_or_default();
+    each_above(version, store, |above, path| {
+        let document = document::read(above, key)?.unwrap_or_default();
         if entries(&document, version).is_none() {
             return Ok(());
         }
-        document::change(store, key, |old| {
+        document::change(above, key, |old| {
             let mut document = old;
             if let Some(entries) = document.as_mut().and_then(|group| entries_mut(group, version)) {
                 Node(Vec::new()).put(entries, path, version);
             }
             Ok(document)
         })
-    };
-    each_above(version, url, options, forgotten).map_err(context)
+    })
 }
 
-/// Calls `work` with each group above `url`, from the nearest on, and the path from there.
-fn each_above(
-    version: Version,
-    url: &str,
-    options: &FormatOptions,
-    work: impl Fn(&dyn Store, &str) -> Result<()>,
-) -> Result<()> {
-    let (mut place, mut path) = (url.to_owned(), String::new());
-    while let Some((above, name)) = parent(&place) {
-        path = if path.is_empty() { name } else { format!("{name}/{path}") };
-        let Ok(store) = store_at(&above, options) else { break };
-        if !is_group(&*store, version)? {
+fn refreshing(error: Error, store: &Arc<dyn Store>) -> Error {
+    error.during("refreshing consolidated metadata of what holds").at(store.location(""))
+}
+
+/// Makes groups of the folders between what is new at the root of `store` and the nearest group above: otherwise it
+/// would be of no hierarchy, and in nobody's listing. Makes none if there is no group above.
+///
+/// # Errors
+/// A storage error.
+pub(super) fn make_groups(version: Version, store: &Arc<dyn Store>) -> Result<()> {
+    let mut between = Vec::new();
+    let mut at = Arc::clone(store);
+    while let Some((above, _)) = parent(&*at) {
+        if is_group(&*above, version)? {
+            let made = between.iter().rev().try_for_each(|folder: &Arc<dyn Store>| {
+                let (key, document) = match version {
+                    Version::Three => {
+                        (v3::KEY, json!({"zarr_format": 3, "node_type": "group", "attributes": {}}))
+                    }
+                    Version::Two => (v2::GROUP, json!({"zarr_format": 2})),
+                };
+                let document = document.as_object().cloned().unwrap_or_default();
+                // Somebody else may have made it meanwhile.
+                let made = document::create_or_same(&**folder, key, &document);
+                made.or_else(
+                    |error| if error.kind() == ErrorKind::AlreadyExists { Ok(()) } else { Err(error) },
+                )?;
+                refresh(version, folder)
+            });
+            return made.map_err(|error| refreshing(error, store));
+        }
+        if between.len() == MOST_FOLDERS {
             break;
         }
-        work(&*store, &path)?;
-        place = above;
+        between.push(Arc::clone(&above));
+        at = above;
     }
     Ok(())
 }
 
-/// The place above `url`, and the name of `url` in it.
-fn parent(url: &str) -> Option<(String, String)> {
-    match url.split_once("://") {
-        Some((scheme, rest)) if scheme != "file" => {
-            let (above, name) = rest.trim_end_matches('/').rsplit_once('/')?;
-            Some((format!("{scheme}://{above}"), name.to_owned()))
+/// So many folders that are no groups may lie between what is new and the group above.
+const MOST_FOLDERS: usize = 4;
+
+/// Calls `work` with each group above the root of `store`, from the nearest on, and the path from there.
+fn each_above(
+    version: Version,
+    store: &Arc<dyn Store>,
+    work: impl Fn(&dyn Store, &str) -> Result<()>,
+) -> Result<()> {
+    let (mut at, mut path) = (Arc::clone(store), String::new());
+    while let Some((above, name)) = parent(&*at) {
+        path = if path.is_empty() { name } else { format!("{name}/{path}") };
+        let worked = is_group(&*above, version).and_then(|is_one| match is_one {
+            true => work(&*above, &path).map(|()| true),
+            false => Ok(false),
+        });
+        if !worked.map_err(|error| refreshing(error, store))? {
+            break;
         }
-        _ => {
-            let path = std::path::absolute(url.strip_prefix("file://").unwrap_or(url)).ok()?;
-            // Nothing is above `..` that this path names.
-            Some((path.parent()?.to_str()?.to_owned(), path.file_name()?.to_str()?.to_owned()))
-        }
+        at = above;
     }
+    Ok(())
+}
+
+/// The store one level up, and the name of the root of `store` in it.
+fn parent(store: &dyn Store) -> Option<(Arc<dyn Store>, String)> {
+    let name = match store.local_path() {
+        // What has no name in Unicode, no group of JSON names.
+        Some(path) => path.file_name()?.to_str()?.to_owned(),
+        None => store.location("").trim_end_matches('/').rsplit('/').next()?.to_owned(),
+    };
+    Some((store.child("..").ok()?, name))
 }
 
 fn is_group(store: &dyn Store, version: Version) -> Result<bool> {
@@ -189,7 +227,7 @@ impl Node {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::{self, CreateSpec};
+    use crate::format::{self, CreateSpec, FormatOptions};
     use crate::store::Update;
     use crate::{DataType, Domain, OpenOptions};
 
@@ -199,7 +237,7 @@ mod tests {
 
     /// A group with copies of nothing but itself.
     fn consolidated(url: &str, version: Version) -> std::sync::Arc<dyn Store> {
-        let store = store_at(url, &FormatOptions::default()).unwrap();
+        let store = crate::store::open(url, &Default::default()).unwrap();
         if version == Version::Three {
             let copies = json!({"kind": "inline", "must_understand": false, "metadata": {}});
             put(
@@ -232,7 +270,7 @@ mod tests {
             OpenOptions::new().format(name).create(&array, &spec).unwrap();
             let attributes = json!({"by": "us"});
             format::update_attributes(&array, attributes.as_object().unwrap(), &options).unwrap();
-            format::resize(&array, &[7], &options).unwrap();
+            OpenOptions::new().format(name).resize(&array, &[7]).unwrap();
             let paths = |all: Map<String, Value>| all.keys().cloned().collect::<Vec<_>>();
             let now = copies(&*store, version);
             let child = store.child("g/a").unwrap();
@@ -279,11 +317,34 @@ mod tests {
             let gone = |key| Update { key, reads: false, max_len: 1 };
             let gone: Vec<Update> = keys.into_iter().map(gone).collect();
             store.update_many(&gone, &|_, _, _| Ok(crate::store::Change::Delete)).unwrap();
-            format::removed(&image, &FormatOptions::default()).unwrap();
+            let zarr =
+                if version == Version::Two { crate::format::zarr::V2 } else { crate::format::zarr::V3 };
+            zarr.refresh(&store.child("image").unwrap()).unwrap();
             assert_eq!(listed(), Vec::<String>::new());
             OpenOptions::new().format(name).create(&image, &spec).unwrap();
             format::remove(&image, None, &FormatOptions::default()).unwrap();
             assert_eq!(listed(), Vec::<String>::new());
+        }
+    }
+
+    #[test]
+    fn folders_on_the_way_to_what_is_new_become_groups() {
+        for (version, name) in [(Version::Two, "zarr2"), (Version::Three, "zarr3")] {
+            let root = format!("memory://consolidated-folders-{name}");
+            let store = consolidated(&root, version);
+            let spec = CreateSpec::new(DataType::U8, Domain::from_shape(&[4]).unwrap());
+            OpenOptions::new().format(name).create(&format!("{root}/sub/deep/a"), &spec).unwrap();
+            let nodes = format::list(&root, &FormatOptions::default()).unwrap();
+            let paths: Vec<&str> = nodes.iter().map(|node| node.path.as_str()).collect();
+            assert_eq!(paths, ["sub", "sub/deep", "sub/deep/a"]);
+            assert!(copies(&*store, version).keys().any(|key| key.starts_with("sub/deep/a")));
+            // Of no group, nothing is made.
+            let lonely = format!("memory://consolidated-lonely-{name}");
+            OpenOptions::new().format(name).create(&format!("{lonely}/sub/a"), &spec).unwrap();
+            assert_eq!(
+                format::list(&format!("{lonely}/sub"), &Default::default()).unwrap_err().kind(),
+                ErrorKind::NotFound
+            );
         }
     }
 
@@ -312,11 +373,15 @@ mod tests {
 
     #[test]
     fn places_above() {
-        let above = |url: &str| parent(url).unwrap();
-        assert_eq!(above("s3://bucket/a/b/"), ("s3://bucket/a".to_owned(), "b".to_owned()));
-        assert_eq!(above("file:///a/b"), ("/a".to_owned(), "b".to_owned()));
-        assert_eq!(parent("s3://bucket"), None);
-        assert_eq!((parent("/"), parent("/a/..")), (None, None));
+        let above = |url: &str| {
+            let store = crate::store::open(url, &Default::default()).unwrap();
+            parent(&*store).map(|(above, name)| (above.location(""), name))
+        };
+        assert_eq!(above("memory://above/a/b/"), Some(("memory://above/a/".to_owned(), "b".to_owned())));
+        assert_eq!(above("s3://bucket/a/b/"), Some(("s3://bucket/a/".to_owned(), "b".to_owned())));
+        assert_eq!(above("file:///a/b"), Some(("/a".to_owned(), "b".to_owned())));
+        assert_eq!(above("s3://bucket"), None);
+        assert_eq!((above("/"), above("/a/..")), (None, None));
         let here = std::env::current_dir().unwrap();
         assert_eq!(above("."), above(here.to_str().unwrap()));
     }

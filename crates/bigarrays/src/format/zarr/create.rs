@@ -1,15 +1,15 @@
 //! What a new array is made of.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::chain::CodecSpec;
 use super::fill;
 use super::keys::Keys;
 use super::meta::Meta;
-use super::shards::SHARDING;
 use crate::base::domain::Domain;
 use crate::base::error::{Error, Result};
 use crate::chunk::curve::ChunkOrder;
+use crate::format::compression::SHARDING;
 use crate::format::member::naturals;
 use crate::format::{CreateSpec, NewSharding};
 
@@ -62,8 +62,10 @@ pub(crate) fn like(meta: &Meta) -> Result<CreateSpec> {
     spec.fill = Some(fill::to_json(&meta.fill, meta.dtype));
     let kind = if meta.keys.prefixed { "default" } else { "v2" };
     spec.chunk_keys = Some(format!("{kind}{}", meta.keys.separator));
-    spec.shard_order = Some(meta.order).filter(|order| *order != ChunkOrder::C);
-    spec.dimension_names = meta.names.clone().and_then(|names| names.into_iter().collect());
+    spec.shard_order = Some(meta.own.order).filter(|order| *order != ChunkOrder::C);
+    spec.resolution = meta.own.resolution.as_ref().and_then(|resolution| resolution.nanometres(|_| true));
+    spec.origin.clone_from(&meta.own.origin);
+    spec.dimension_names = meta.names.clone();
     Ok(spec)
 }
 
@@ -151,32 +153,6 @@ pub(crate) fn sharded(chunk: &[u64], codecs: &Value) -> Value {
     }}])
 }
 
-/// The attribute of what concerns this library alone, which others keep and do not read.
-const OWN: &str = "bigarrays";
-
-/// The member of [`OWN`] with the order in which chunks are written into shards. Readers go by the index of a
-/// shard, so that it may be missing, wrong or of a time to come.
-const ORDER: &str = "shard_order";
-
-/// The order of chunks in shards that the attributes of an array name.
-pub(crate) fn order_of(attributes: Option<&Value>) -> ChunkOrder {
-    let own = attributes.and_then(|attributes| attributes.get(OWN)?.get(ORDER)?.as_str());
-    own.and_then(|name| name.parse().ok()).unwrap_or_default()
-}
-
-/// The attributes of a new array, with the order that is asked for.
-pub(crate) fn attributes(spec: &CreateSpec) -> Map<String, Value> {
-    let mut attributes = spec.attributes.clone().unwrap_or_default();
-    if let Some(order) = spec.shard_order {
-        let own = attributes.entry(OWN).or_insert_with(|| json!({}));
-        match own.as_object_mut() {
-            Some(own) => drop(own.insert(ORDER.to_owned(), json!(order.name()))),
-            None => *own = json!({ORDER: order.name()}),
-        }
-    }
-    attributes
-}
-
 /// How keys are made: as asked for in words such as `default/` or `v2.`, or as `usual`.
 pub(crate) fn key_encoding(spec: &CreateSpec, usual: Keys) -> Result<Keys> {
     match spec.chunk_keys.as_deref() {
@@ -199,9 +175,16 @@ pub(crate) fn check(spec: &CreateSpec) -> Result<()> {
             spec.domain
         )));
     }
-    if spec.block.is_some() || spec.labels.is_some() || spec.key.is_some() || spec.resolution.is_some() {
-        let message = "arrays of Zarr have no blocks, labels, keys or resolution; layers of ome-zarr have";
+    if spec.block.is_some() || spec.labels.is_some() || spec.key.is_some() {
+        let message = "arrays of Zarr have no blocks, labels or keys; layers of ome-zarr have";
         return Err(Error::invalid(message));
+    }
+    let ndim = spec.domain.ndim();
+    let is_size = |size: &f64| size.is_finite() && *size > 0.0;
+    if let Some(sizes) =
+        spec.resolution.as_ref().filter(|sizes| sizes.len() != ndim || !sizes.iter().all(is_size))
+    {
+        return Err(Error::invalid(format!("a resolution {sizes:?} of {ndim} axes")));
     }
     if spec.dimension_names.as_ref().is_some_and(|names| names.len() != spec.domain.ndim()) {
         return Err(Error::invalid(format!("names for other than {} axes", spec.domain.ndim())));

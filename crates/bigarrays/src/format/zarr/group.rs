@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::consolidated::entries;
-use super::{Version, v2, v3};
+use super::dialect::Version;
+use super::{v2, v3};
 use crate::base::error::{Error, Result};
 use crate::format::document::{self, Document};
 use crate::format::{Node, walk};

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::attribute::Own;
 use super::chain::{self, Chain, CodecSpec};
 use super::keys::Keys;
-use super::shards::{Level, SHARDING};
+use super::shards::Level;
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::dtype::{DataType, FillValue};
@@ -15,8 +16,9 @@ use crate::chunk::codec::ContentEncoding;
 use crate::chunk::curve::ChunkOrder;
 use crate::chunk::grid::{ChunkGrid, EdgeChunks};
 use crate::chunk::keys::KeyEncoding;
-use crate::chunk::layout::{Layout, Sharding};
-use crate::format::Opened;
+use crate::chunk::layout::{Layout, Sharding, axis_names};
+use crate::format::compression::SHARDING;
+use crate::format::traits::Opened;
 use crate::store::Store;
 use crate::store::encoded::EncodedStore;
 use crate::store::shard::zarr::{GridKeys, PlaceKeys, ShardGrid, ShardedStore};
@@ -32,8 +34,8 @@ pub(crate) struct Meta {
     pub(super) codecs: Vec<CodecSpec>,
     /// Names of the axes; an axis may have none.
     pub(super) names: Option<Vec<Option<String>>>,
-    /// The order in which chunks are written into shards.
-    pub(super) order: ChunkOrder,
+    /// What this library alone says.
+    pub(super) own: Own,
 }
 
 /// The names in a list of names and nulls.
@@ -64,7 +66,7 @@ impl Meta {
             _ => error,
         };
         let (layout, store) = self.layout(store).map_err(named)?;
-        Ok(Opened { format, layout, copies: Vec::new(), store, scales: Vec::new(), scale: 0 })
+        Ok(Opened::new(format, layout, store))
     }
 
     fn layout(&self, store: Arc<dyn Store>) -> Result<(Layout, Arc<dyn Store>)> {
@@ -83,7 +85,9 @@ impl Meta {
             content_encoding: ContentEncoding::Identity,
             sharding,
             dimension_names: self.dimension_names(),
-            resolution: None,
+            // As xarray calls them.
+            axis_names: axis_names(&self.dimension_names(), |axis| format!("dim_{axis}")),
+            resolution: self.own.resolution.clone(),
         };
         Ok((layout, store))
     }
@@ -100,7 +104,7 @@ impl Meta {
             shard = parts.map(|(length, count)| length / count).collect();
             let chunks =
                 self.shape.iter().zip(&shard).map(|(length, chunk)| length.div_ceil(*chunk)).collect();
-            let grid = ShardGrid { chunks, per_shard, axes, order: self.order, index, keys };
+            let grid = ShardGrid { chunks, per_shard, axes, order: self.own.order, index, keys };
             store = Arc::new(ShardedStore::new(store, grid)?);
             keys = Arc::new(PlaceKeys);
         }
@@ -115,8 +119,11 @@ impl Meta {
         for level in levels {
             shape.iter_mut().zip(&level.per_shard).for_each(|(length, count)| *length *= count);
         }
-        let order =
-            if self.order == ChunkOrder::C { String::new() } else { format!(", {} order", self.order) };
+        let order = if self.own.order == ChunkOrder::C {
+            String::new()
+        } else {
+            format!(", {} order", self.own.order)
+        };
         let around: String =
             levels.iter().flat_map(|level| &level.around).map(|c| format!(" + {}", c.name())).collect();
         Some(Sharding {
@@ -125,9 +132,9 @@ impl Meta {
         })
     }
 
-    /// The names of the axes; `dim_0` and so on where there are none, as xarray calls them.
-    fn dimension_names(&self) -> Dims<String> {
+    /// The names of the axes.
+    fn dimension_names(&self) -> Dims<Option<String>> {
         let name = |axis| self.names.as_ref().and_then(|names| names.get(axis).cloned().flatten());
-        (0..self.shape.len()).map(|axis| name(axis).unwrap_or_else(|| format!("dim_{axis}"))).collect()
+        (0..self.shape.len()).map(name).collect()
     }
 }

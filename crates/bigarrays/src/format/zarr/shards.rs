@@ -13,11 +13,9 @@ use crate::base::dims::Dims;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::codec::{Bitround, BytesCodec, ChunkSpec, Transpose};
+use crate::format::compression::SHARDING;
 use crate::format::member::{Member, naturals};
 use crate::store::shard::zarr::IndexSpec;
-
-/// The codec that packs chunks into shards.
-pub(in crate::format) const SHARDING: &str = "sharding_indexed";
 
 /// Shards of one kind.
 #[derive(Clone, Debug)]

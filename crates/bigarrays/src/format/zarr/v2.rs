@@ -4,6 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::attribute::Own;
 use super::chain::{self, CodecSpec};
 use super::codecs::{numpy_name, numpy_type};
 use super::fill;
@@ -12,7 +13,6 @@ use super::meta::{Meta, names_of};
 use super::v3::separator;
 use crate::base::dtype::FillValue;
 use crate::base::error::{Error, Result};
-use crate::chunk::curve::ChunkOrder;
 use crate::format::CreateSpec;
 use crate::format::document::Document;
 use crate::format::member::{Member, naturals};
@@ -68,9 +68,8 @@ pub(super) fn parse(document: &Document, attributes: Option<&Document>) -> Resul
     let names = attributes.and_then(|attributes| attributes.get(NAMES)).and_then(names_of);
     let names = names.filter(|names| names.len() == ndim);
     let keys = Keys { prefixed: false, separator: separator.unwrap_or('.') };
-    // Version 2 has no shards.
-    let order = ChunkOrder::C;
-    Ok(Meta { shape, dtype, chunk, keys, fill, codecs, names, order })
+    let own = Own::parse(attributes, ndim);
+    Ok(Meta { shape, dtype, chunk, keys, fill, codecs, names, own })
 }
 
 fn spec(name: &str, configuration: Value, path: &str) -> CodecSpec {
@@ -171,7 +170,9 @@ pub(super) fn create(spec: &CreateSpec, chunk: &[u64], codecs: &Value) -> Result
     put("filters", if filters.is_empty() { Value::Null } else { json!(filters) });
     put("dimension_separator", json!(keys.separator));
     let mut attributes = spec.attributes.clone().unwrap_or_default();
-    if let Some(names) = &spec.dimension_names {
+    Own::put(spec, &mut attributes);
+    // Its readers expect that all axes have names.
+    if let Some(names) = spec.all_names() {
         attributes.insert(NAMES.to_owned(), json!(names));
     }
     Ok((document, attributes))

@@ -4,6 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::attribute::Own;
 use super::chain;
 use super::fill;
 use super::keys::Keys;
@@ -99,8 +100,8 @@ pub(super) fn parse(document: &Document) -> Result<Meta> {
     }
     let names = members.optional("dimension_names", names_of, "a list of names")?;
     check_names(names.as_deref(), shape.len())?;
-    let order = super::create::order_of(document.get("attributes"));
-    Ok(Meta { shape, dtype, chunk, keys, fill, codecs, names, order })
+    let own = Own::parse(document.get("attributes").and_then(Value::as_object), shape.len());
+    Ok(Meta { shape, dtype, chunk, keys, fill, codecs, names, own })
 }
 
 fn data_type(value: &Value) -> Result<DataType> {
@@ -159,7 +160,9 @@ pub(super) fn create(spec: &CreateSpec, chunk: &[u64], codecs: Value) -> Result<
     );
     put("fill_value", value);
     put("codecs", codecs);
-    put("attributes", Value::Object(super::create::attributes(spec)));
+    let mut attributes = spec.attributes.clone().unwrap_or_default();
+    Own::put(spec, &mut attributes);
+    put("attributes", Value::Object(attributes));
     if let Some(names) = &spec.dimension_names {
         put("dimension_names", json!(names));
     }

@@ -1,20 +1,21 @@
 //! The chunks of one array: found by the store's listing where there is one, or else place by place, then read
 //! and decoded in batches.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use crate::array::{Array, decode_all};
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::sync::MutexExt;
 use crate::chunk::grid::Projection;
 use crate::chunk::layout::Layout;
 use crate::format::DOCUMENTS;
-use crate::jobs::copy::budget;
 use crate::jobs::verify::VerifyOptions;
 use crate::jobs::verify::report::{ArrayReport, Problem, ProblemKind, Stray, kind_of};
-use crate::run::interrupt::{check_interrupt, interrupted};
+use crate::run::budget;
+use crate::run::interrupt::check_interrupt;
 use crate::run::runner::{Progress, Runner};
 use crate::store::{Blob, Finding, Get, Part};
 
@@ -66,7 +67,7 @@ pub fn verify(array: &Array, options: &VerifyOptions<'_>) -> Result<ArrayReport>
 
 /// Verifies the chunks of `array` and what lies beside them.
 fn verify_chunks(array: &Array, options: &VerifyOptions<'_>, report: &mut ArrayReport) -> Result<()> {
-    let memory = budget(options.memory);
+    let memory = budget::of_job(options.memory);
     let copies = array.layouts().map(|layout| Copy::new(layout, options.part)).collect::<Result<Vec<_>>>()?;
     copies.iter().try_for_each(|copy| copy.expect_fits(memory))?;
     let count = |count: usize, copy: &Copy<'_>| count.saturating_add(copy.projection.len());
@@ -166,7 +167,7 @@ struct Work<'a> {
 
 impl Work<'_> {
     fn report<T>(&self, change: impl FnOnce(&mut ArrayReport) -> T) -> T {
-        change(&mut self.report.lock().unwrap_or_else(PoisonError::into_inner))
+        change(&mut self.report.locked())
     }
 
     /// Looks at everything that is in the store and, if it `reads`, at the chunks. `None` if the store
@@ -179,7 +180,7 @@ impl Work<'_> {
             any = true;
             count += 1;
             if count.is_multiple_of(ASKED) {
-                self.expect_wanted().inspect_err(|_| failed = true)?;
+                check_interrupt().inspect_err(|_| failed = true)?;
             }
             let Finding::Value { key, bytes } = finding else {
                 self.note(finding, &nested);
@@ -214,14 +215,6 @@ impl Work<'_> {
             self.wave(copy, wave)?;
         }
         Ok(Some(()))
-    }
-
-    /// An error if somebody has asked to stop.
-    fn expect_wanted(&self) -> Result<()> {
-        match self.options.cancel {
-            Some(cancel) if cancel.is_cancelled() => Err(interrupted()),
-            _ => check_interrupt(),
-        }
     }
 
     /// Notes what is no chunk.
@@ -285,13 +278,7 @@ impl Work<'_> {
             }
         };
         // A batch is read by all threads; a second one has them busy to its end.
-        let runner = Runner {
-            in_flight: 2,
-            total,
-            is_near: false,
-            cancel: self.options.cancel,
-            progress: Some(&tell),
-        };
+        let runner = Runner { in_flight: 2, total, is_near: false, progress: Some(&tell) };
         runner.run(batches.len(), &|number| {
             self.batch(copy.layout, batches[number])?;
             Ok(chunk.saturating_mul(batches[number].len() as u64))

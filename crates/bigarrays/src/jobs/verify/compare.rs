@@ -1,7 +1,7 @@
 //! Comparing two arrays element by element, whatever their formats, chunks and types.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use serde_json::{Value, json};
 
@@ -11,11 +11,13 @@ use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
+use crate::base::sync::MutexExt;
 use crate::base::text::{redact, shown};
-use crate::jobs::copy::{are_near, block_overhead, budget};
+use crate::jobs::copy::{are_near, block_overhead};
 use crate::jobs::number::Number;
 use crate::jobs::plan::{CopyPlan, PlanAxis, PlanInput};
 use crate::jobs::verify::VerifyOptions;
+use crate::run::budget;
 use crate::run::runner::Runner;
 
 /// The most elements that differ of which a comparison says where they are.
@@ -136,7 +138,7 @@ pub fn compare(left: &Array, right: &Array, options: &VerifyOptions<'_>) -> Resu
     comparison.elements = left.domain().checked_len()?;
     let found = Mutex::new(Found { order: left.order(), ..Found::default() });
     run(&left, &right, options, &found).map_err(context)?;
-    let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let found = found.into_value();
     (comparison.different, comparison.first, comparison.max_abs) = (found.count, found.first, found.max_abs);
     Ok(comparison)
 }
@@ -163,7 +165,7 @@ fn names_of(array: &Array) -> Vec<String> {
         name if name == "channel" => "c".to_owned(),
         name => name,
     };
-    array.dimension_names().iter().map(name).collect()
+    array.axis_names().iter().map(name).collect()
 }
 
 /// `array` without axes of length one that `other`, of fewer axes, does not have.
@@ -201,13 +203,12 @@ fn plan(left: &Array, right: &Array, memory: u64) -> Result<CopyPlan> {
 }
 
 fn run(left: &Array, right: &Array, options: &VerifyOptions<'_>, found: &Mutex<Found>) -> Result<()> {
-    let plan = plan(left, right, budget(options.memory))?;
+    let plan = plan(left, right, budget::of_job(options.memory))?;
     let (items, order) = ([left.dtype().size(), right.dtype().size()], left.order());
     let runner = Runner {
         in_flight: plan.in_flight,
         total: left.domain().checked_len()?.saturating_mul(items[0] as u64),
         is_near: are_near(left, right),
-        cancel: options.cancel,
         progress: options.progress,
     };
     runner.run(plan.blocks(), &|number| {
@@ -222,7 +223,7 @@ fn run(left: &Array, right: &Array, options: &VerifyOptions<'_>, found: &Mutex<F
                 right.read_into(&block, ViewMut::dense(two, &shape, items[1], order)?)?;
                 let of_block =
                     Block { domain: &block, order, dtypes: (left.dtype(), right.dtype()) }.compare(one, two);
-                found.lock().unwrap_or_else(PoisonError::into_inner).add(of_block);
+                found.locked().add(of_block);
                 Ok(())
             })
         })?;

@@ -4,10 +4,13 @@ use std::path::{Path, PathBuf};
 
 use crate::array::{Array, OpenOptions};
 use crate::base::error::{Error, ErrorKind, Result};
+#[cfg(feature = "flat")]
 use crate::flat::{Flaw, check};
 use crate::format::files::bigarray;
 use crate::format::{self, Format, ScaleSelector};
-use crate::jobs::verify::report::{ArrayReport, Problem, ProblemKind, Report, Stray};
+#[cfg(feature = "flat")]
+use crate::jobs::verify::report::Stray;
+use crate::jobs::verify::report::{ArrayReport, Problem, ProblemKind, Report};
 use crate::jobs::verify::{VerifyOptions, compare, verify};
 
 /// What [`verify_at`] compares with.
@@ -101,7 +104,7 @@ impl Place<'_> {
 
     /// Reports what the metadata of a layer have that its format forbids.
     fn forbidden(&self, url: &str, report: &mut Report) -> Result<()> {
-        let found = format::problems(url, self.open.format_options())?;
+        let found = format::problems(url.into(), self.open.format_options())?;
         if !found.is_empty() {
             let mut of_layer = ArrayReport::unopened(url);
             found.into_iter().for_each(|problem| {
@@ -214,8 +217,14 @@ fn beside(array: &Array, report: &mut ArrayReport) -> Result<()> {
     if array.format() != format::files::npy::Npy.name() {
         return Ok(());
     }
+    verify_names(&path, report)
+}
+
+/// Verifies the names and reservations of a flat array.
+#[cfg(feature = "flat")]
+fn verify_names(path: &Path, report: &mut ArrayReport) -> Result<()> {
     let key = || Some(path.display().to_string());
-    let checked = check(&path, &mut |flaw| match flaw {
+    let checked = check(path, &mut |flaw| match flaw {
         Flaw::Names(error) => report.problem(ProblemKind::Names, &error, None),
         Flaw::Reservations(error) => report.problem(ProblemKind::Unfinished, &error, None),
         Flaw::Unfinished(rows) => {
@@ -231,6 +240,18 @@ fn beside(array: &Array, report: &mut ArrayReport) -> Result<()> {
         Ok(names) => report.names = names,
         Err(error) if error.kind() == ErrorKind::Cancelled => return Err(error),
         Err(error) => report.problem(ProblemKind::Unreadable, &error, key()),
+    }
+    Ok(())
+}
+
+/// Says that names, where there are some, were not looked at.
+#[cfg(not(feature = "flat"))]
+fn verify_names(path: &Path, report: &mut ArrayReport) -> Result<()> {
+    let mut index = path.as_os_str().to_owned();
+    index.push(".index");
+    if Path::new(&index).exists() {
+        let error = crate::base::feature::missing("reader of names", "flat");
+        report.problem(ProblemKind::Names, &error, Some(path.display().to_string()));
     }
     Ok(())
 }

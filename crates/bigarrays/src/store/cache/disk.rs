@@ -16,12 +16,13 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 use super::entry::{self, Header, LONGEST_HEADER};
 use super::memory::Value;
 use crate::base::error::{Error, Result};
+use crate::base::sync::MutexExt;
 use crate::run::pool::PerProcess;
 use crate::store::RESERVED;
 use crate::store::lock::stable_hash;
@@ -136,7 +137,7 @@ impl Disk {
             open_mark(&self.directory).map(Mutex::new).map_err(|error| Error::io(error, "opening", "cache"))
         });
         let mark = mark.map_err(io::Error::other)?;
-        let mut mark = mark.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut mark = mark.locked();
         if mark.metadata()?.nlink() == 0 {
             *mark = open_mark(&self.directory)?;
         }

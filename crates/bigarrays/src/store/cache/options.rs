@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::base::error::{Error, Result};
+use crate::run::budget;
 use crate::store::Settings;
 use crate::store::lock::stable_hash;
 
@@ -50,9 +51,14 @@ pub struct CacheOptions {
 }
 
 impl Default for CacheOptions {
-    /// 256 MiB of memory, 10 GiB of a directory if one is given, and nothing stale.
+    /// 256 MiB of memory, or a 16th of what the process may use where that is less, 10 GiB of a directory if one is given, and nothing stale.
     fn default() -> Self {
-        Self { directory: None, memory_bytes: 256 << 20, disk_bytes: 10 << 30, validate: Validate::Always }
+        Self {
+            directory: None,
+            memory_bytes: budget::standing(),
+            disk_bytes: 10 << 30,
+            validate: Validate::Always,
+        }
     }
 }
 

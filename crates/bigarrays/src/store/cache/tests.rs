@@ -1,10 +1,15 @@
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::base::error::Error;
+use crate::store::cache::options::origin;
 use crate::store::fault::{FaultStore, Operation};
-use crate::store::{Change, FileStore, MemoryStore, StoreOptions, conformance};
+use crate::store::{
+    Change, Extent, FileStore, Get, MemoryStore, Part, Settings, Store, StoreOptions, Update, Wanted,
+    conformance,
+};
 
 const ALL: [Validate; 3] = [Validate::Always, Validate::Open, Validate::Never];
 
@@ -178,7 +183,8 @@ fn a_directory_is_shared() {
         }
     });
     let used = usage(directory.path()).unwrap();
-    assert!(used.bytes <= most && used.values > 50, "{used:?}");
+    // No more than an eighth is evicted at once, and no file takes more than 24 KiB.
+    assert!(used.bytes <= most && used.values > 30, "{used:?}");
 }
 
 #[test]

@@ -3,17 +3,19 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::client::Client;
+use super::place::Place;
 use super::runtime::Network;
-use super::service::{Client, Place};
-use super::settings::Settings;
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::sync::MutexExt;
 use crate::run::interrupt::{PATIENCE, check_interrupt};
 use crate::run::pool::PerProcess;
+use crate::store::settings::Settings;
 
 /// How long finding credentials and a bucket's region may take.
 const CONNECTING: Duration = Duration::from_secs(60);
@@ -60,12 +62,12 @@ pub(super) struct Failure(Mutex<Option<Error>>);
 impl Failure {
     pub(super) fn note(&self, result: Result<()>) {
         if let Err(error) = result {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+            self.0.locked().get_or_insert(error);
         }
     }
 
     pub(super) fn check(&self) -> Result<()> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
+        self.0.locked().take().map_or(Ok(()), Err)
     }
 }
 
@@ -106,7 +108,7 @@ pub(super) fn pump<M>(
 pub(super) fn connect(network: &Network, place: &Place, settings: &Settings) -> Result<Arc<Client>> {
     let clients = CLIENTS.get_or_try_init(|| Ok(Mutex::default()))?;
     let name = (place.clone(), settings.clone());
-    let known = || clients.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = || clients.locked();
     if let Some(client) = known().get(&name).and_then(Weak::upgrade) {
         return Ok(client);
     }
@@ -138,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_job_that_dies_is_no_success() {
-        let network = super::super::network(1 << 20).unwrap();
+        let network = crate::store::object::runtime::network(1 << 20).unwrap();
         let (sender, messages) = mpsc::channel();
         let jobs = (0..3).map(move |k| {
             let sender = sender.clone();

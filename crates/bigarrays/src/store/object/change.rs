@@ -4,9 +4,6 @@
 //! starts again if not. If the answer to such a put is lost, the value itself tells whether it was
 //! made: every value put so carries the names of the changes that it contains, newest first.
 
-use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
 use object_store::path::Path;
@@ -15,12 +12,13 @@ use object_store::{
     PutOptions, PutPayload, PutResult, UpdateVersion,
 };
 
+use super::client::Client;
 use super::failure::{ALONE, is_missing, is_unknown, knows_no_conditions};
 use super::fetch::{Fetch, Fetched, header_of};
+use super::maker::Maker;
+use super::random::random;
 use super::runtime::Again;
-use super::service::Client;
 use super::transport::OfValue;
-use super::work::Maker;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::codec::ContentEncoding;
 use crate::store::{Change, Part, Wanted};
@@ -378,13 +376,6 @@ fn content_type(key: &str, bytes: &[u8]) -> &'static str {
         }
         _ => "application/octet-stream",
     }
-}
-
-/// A number that no other process draws at the same time.
-pub(super) fn random() -> u64 {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    // Randomly keyed, once per call.
-    RandomState::new().hash_one((std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::net::ToSocketAddrs;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
@@ -14,9 +14,11 @@ use reqwest::redirect::{Attempt, Policy};
 use reqwest::tls::Certificate;
 use reqwest::{ClientBuilder, NoProxy, Proxy};
 
-use super::change::random;
-use super::service::Service;
+use super::failure::{Elsewhere, chain};
+use super::place::Service;
+use super::random::random;
 use crate::base::error::{Error, Result};
+use crate::base::sync::MutexExt;
 use crate::run::pool::PerProcess;
 
 /// Most redirects that are followed for one request.
@@ -31,7 +33,7 @@ pub(super) fn connections_with(
 ) -> Result<HttpClient> {
     static CONNECTIONS: PerProcess<Mutex<HashMap<String, HttpClient>>> = PerProcess::new();
     let all = CONNECTIONS.get_or_try_init(|| Ok(Mutex::default()))?;
-    let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut all = all.locked();
     // Nothing else tells options apart; the text stays here.
     let token =
         headers.and_then(|headers| headers.get(http::header::AUTHORIZATION)).map(HeaderValue::as_bytes);
@@ -43,9 +45,9 @@ pub(super) fn connections_with(
     if let Some(headers) = headers {
         builder = builder.default_headers(headers.clone());
     }
-    let new = builder.build().map_err(|error| {
-        Error::invalid(super::failure::chain(&error.without_url())).during("preparing connections")
-    })?;
+    let new = builder
+        .build()
+        .map_err(|error| Error::invalid(chain(&error.without_url())).during("preparing connections"))?;
     Ok(all.entry(name).or_insert(HttpClient::new(new)).clone())
 }
 
@@ -78,18 +80,6 @@ impl fmt::Display for TooManyRedirects {
 }
 
 impl std::error::Error for TooManyRedirects {}
-
-/// A service sends requests that carry credentials to another host.
-#[derive(Debug)]
-pub(super) struct Elsewhere(pub(super) String);
-
-impl fmt::Display for Elsewhere {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the service redirects to another host, {}", self.0)
-    }
-}
-
-impl std::error::Error for Elsewhere {}
 
 /// A client as `object_store` would make it of such options: it offers no way to say where to follow redirects.
 fn builder(options: &ClientOptions) -> Result<ClientBuilder> {

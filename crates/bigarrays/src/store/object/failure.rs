@@ -5,12 +5,10 @@ use std::fmt;
 
 use object_store::client::{HttpError, HttpErrorKind};
 
-use super::connection::Elsewhere;
-use super::service::Service;
-use super::settings::is_secret;
-use super::transport::{NoConditions, Unknown};
+use super::place::Service;
 use crate::base::error::{Error, ErrorKind};
 use crate::base::text::redact;
+use crate::store::settings::is_secret;
 
 /// The longest account of a cause.
 const LONGEST: usize = 600;
@@ -63,6 +61,42 @@ impl fmt::Display for Cause {
 }
 
 impl StdError for Cause {}
+
+/// The outcome of a change on a condition is unknown: it may have been made or not.
+#[derive(Debug)]
+pub(super) struct Unknown(pub(super) String);
+
+impl fmt::Display for Unknown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl StdError for Unknown {}
+
+/// The service does not know changes on conditions. Nothing was changed.
+#[derive(Debug)]
+pub(super) struct NoConditions;
+
+impl fmt::Display for NoConditions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the server answered 501 Not Implemented")
+    }
+}
+
+impl StdError for NoConditions {}
+
+/// A service sends requests that carry credentials to another host.
+#[derive(Debug)]
+pub(super) struct Elsewhere(pub(super) String);
+
+impl fmt::Display for Elsewhere {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the service redirects to another host, {}", self.0)
+    }
+}
+
+impl StdError for Elsewhere {}
 
 /// What the service calls the failure, from the body of its answer.
 fn code(text: &str) -> Option<&str> {

@@ -9,9 +9,9 @@ use object_store::{Attribute, Attributes, GetOptions, GetRange, GetResult, Objec
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::checksum::Checksums;
+use super::client::Client;
 use super::failure::{self, is_missing};
 use super::runtime::{Again, Budget};
-use super::service::Client;
 use super::transport::OfValue;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::codec::ContentEncoding;
@@ -41,6 +41,19 @@ pub(super) struct Fetched {
 }
 
 impl Fetched {
+    /// The answer of a store that gives none, and why.
+    pub(super) fn refused(reason: &Error) -> Self {
+        Self {
+            bytes: reason.to_string().into_bytes(),
+            encoding: ContentEncoding::Identity,
+            extent: Extent::Refused,
+            version: None,
+            generation: None,
+            attributes: Attributes::new(),
+            _memory: None,
+        }
+    }
+
     pub(super) fn blob(&self) -> Blob<'_> {
         Blob {
             bytes: &self.bytes,

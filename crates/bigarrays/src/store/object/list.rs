@@ -10,8 +10,8 @@ use object_store::path::Path;
 use tokio::sync::Semaphore;
 
 use super::failure;
+use super::place::Service;
 use super::runtime::Again;
-use super::service::Service;
 use super::work::Work;
 use crate::base::error::{Error, Result};
 use crate::store::RESERVED;

@@ -7,6 +7,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::run::budget;
 use crate::run::pool::PerProcess;
 
 /// Threads that move bytes between the network and memory; decoding and encoding happen elsewhere.
@@ -79,7 +80,7 @@ impl Again {
     }
 }
 
-/// The network of this process. The first to use it decides how much memory it has.
+/// The network of this process. The first to use it decides how much memory it has; if zero, the default.
 pub(super) fn network(max_bytes: u64) -> Result<Arc<Network>> {
     NETWORK.get_or_try_init(|| {
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -88,6 +89,7 @@ pub(super) fn network(max_bytes: u64) -> Result<Arc<Network>> {
             .enable_all()
             .build()
             .map_err(|error| Error::new(ErrorKind::Storage, error.to_string()).during("starting threads"))?;
+        let max_bytes = if max_bytes == 0 { budget::standing() } else { max_bytes };
         Ok(Network { runtime, budget: Budget::new(max_bytes) })
     })
 }

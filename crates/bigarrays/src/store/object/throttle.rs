@@ -1,8 +1,9 @@
 //! How many requests may be under way: fewer after the service said that they are too many, slowly
 //! more again while it does not.
 
+use crate::base::sync::MutexExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use http::StatusCode;
@@ -61,7 +62,7 @@ impl Throttle {
 
     /// Learns from the status of a response.
     pub(super) fn heed(&self, status: StatusCode) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.locked();
         if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
             let now = Instant::now();
             if state.refused.is_none_or(|refused| now.duration_since(refused) > PAUSE) {

@@ -4,7 +4,6 @@
 //! keeps the connections. Here requests get a time limit that heeds their size, responses of servers
 //! that ignore ranges are cut, and nothing whose outcome is unknown is sent twice.
 
-use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -26,8 +25,9 @@ use object_store::client::{
 };
 use tokio::time::{Instant, Sleep};
 
-use super::change::random;
 use super::checksum::Checksums;
+use super::failure::{NoConditions, Unknown, chain};
+use super::random::random;
 use super::throttle::Throttle;
 
 /// The slowest upload, in bytes per second, that is not taken for a dead one.
@@ -74,30 +74,6 @@ impl OfValue {
         extensions
     }
 }
-
-/// The outcome of a change on a condition is unknown: it may have been made or not.
-#[derive(Debug)]
-pub(super) struct Unknown(pub(super) String);
-
-impl fmt::Display for Unknown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Unknown {}
-
-/// The service does not know changes on conditions. Nothing was changed.
-#[derive(Debug)]
-pub(super) struct NoConditions;
-
-impl fmt::Display for NoConditions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the server answered 501 Not Implemented")
-    }
-}
-
-impl std::error::Error for NoConditions {}
 
 #[async_trait]
 impl HttpService for Transport {
@@ -157,7 +133,7 @@ impl Transport {
         let unknown = |message: String| HttpError::new(HttpErrorKind::Unknown, Unknown(message));
         match sent.unwrap_or_else(|_| Err(timed_out(limit))) {
             Err(error) if is_conditional && error.kind() != HttpErrorKind::Connect => {
-                Err(unknown(super::failure::chain(&error)))
+                Err(unknown(chain(&error)))
             }
             Ok(response) if is_conditional && response.status() == StatusCode::NOT_IMPLEMENTED => {
                 // An error of this kind is not tried again.

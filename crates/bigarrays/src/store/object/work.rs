@@ -4,18 +4,19 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
 use object_store::path::Path;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::Remote;
 use super::change::Changing;
+use super::client::Client;
 use super::failure;
 use super::fetch::{Fetch, Fetched};
-use super::runtime::{Budget, Network};
-use super::service::{Client, Service};
+use super::maker::{Event, Maker};
+use super::place::Service;
+use super::remote::Remote;
+use super::runtime::Network;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::run::pool::PerProcess;
 use crate::store::lock::stable_hash;
-use crate::store::{Change, Get, RESERVED, Update, check_key};
+use crate::store::{Get, RESERVED, Update, check_key};
 
 /// Bytes that one value takes of the memory for values under way if its size cannot be told.
 const UNKNOWN_SIZE: u64 = 1 << 20;
@@ -33,41 +34,6 @@ pub(super) struct Work {
     pub(super) prefix: String,
     pub(super) client: Arc<Client>,
     pub(super) network: Arc<Network>,
-}
-
-/// What the tasks of a batch of changes tell the caller's thread.
-pub(super) enum Event {
-    /// A new value is to be made.
-    Make(Make),
-    /// One key has been dealt with.
-    Ended(Result<()>),
-}
-
-/// A request to make a new value, from a task to the caller's thread.
-pub(super) struct Make {
-    pub(super) index: usize,
-    pub(super) old: Option<Fetched>,
-    pub(super) reply: oneshot::Sender<Result<(Change, Vec<u8>)>>,
-}
-
-/// Has new values made by the caller's side, in memory that was set aside.
-pub(super) struct Maker<'a> {
-    pub(super) index: usize,
-    pub(super) events: &'a Sender<Event>,
-    pub(super) budget: &'a Budget,
-    pub(super) memory: &'a mut OwnedSemaphorePermit,
-    /// How many values of about the same size are held.
-    pub(super) values: u64,
-}
-
-impl Maker<'_> {
-    pub(super) async fn make(&mut self, old: Option<Fetched>) -> Result<(Change, Vec<u8>)> {
-        let (reply, made) = oneshot::channel();
-        self.events.send(Event::Make(Make { index: self.index, old, reply })).map_err(|_| gone())?;
-        let (change, bytes) = made.await.map_err(|_| gone())??;
-        self.budget.keep_only(self.memory, (bytes.capacity() as u64).saturating_mul(self.values));
-        Ok((change, bytes))
-    }
 }
 
 impl Work {
@@ -110,7 +76,12 @@ impl Work {
             budget,
             explain: &explain,
         };
-        fetch.run().await.map_err(|error| error.during("reading").at(self.location(&request.key)))
+        match fetch.run().await.map_err(|error| error.during("reading").at(self.location(&request.key))) {
+            Err(error) if request.probe && error.kind() == ErrorKind::PermissionDenied => {
+                Ok(Some(Fetched::refused(&error)))
+            }
+            fetched => fetched,
+        }
     }
 
     pub(super) async fn update(&self, index: usize, request: &Update, events: &Sender<Event>) -> Result<()> {
@@ -160,9 +131,4 @@ impl Work {
             Changing { client: &self.client, path: &path, max_len: 0, has_rivals: true, explain: &explain };
         trial.check_conditions().await
     }
-}
-
-/// The other side gave up, and says itself why.
-fn gone() -> Error {
-    Error::new(ErrorKind::Cancelled, "the batch was given up")
 }

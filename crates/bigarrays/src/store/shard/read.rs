@@ -1,11 +1,11 @@
 //! Reading chunks: the indexes, then near chunks of a shard with one request.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::{Item, Lookup, Places, Sharded, keeps_changing};
+use super::sharded::{Lookup, Lookups, Places, Sharded, keeps_changing};
 use crate::base::buffer::with_scratch;
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::ContentEncoding;
@@ -58,8 +58,15 @@ pub(in crate::store) fn parts<'a>(blob: &Blob<'a>) -> Result<Option<&'a [u8]>> {
     }
 }
 
-/// The lookups of a call, by shard and minishard.
-pub(in crate::store) type Lookups<I> = HashMap<(u64, u64), Lookup<I>>;
+/// A chunk that is asked for.
+#[derive(Clone, Copy, Debug)]
+struct Item {
+    /// Of its request.
+    position: usize,
+    id: u64,
+    /// Its shard and minishard.
+    place: (u64, u64),
+}
 
 struct Reader<'a, S: Sharded> {
     store: &'a S,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{ChunkPlace, Sharded};
+use super::sharded::{ChunkPlace, Sharded};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::store::Finding;
 

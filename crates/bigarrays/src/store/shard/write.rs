@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock};
 
-use super::{ChunkPlace, Sharded, expect_apart};
+use super::sharded::{ChunkPlace, Sharded, expect_apart};
 use crate::base::error::{Error, Result};
+use crate::base::sync::MutexExt;
 use crate::chunk::codec::ContentEncoding;
 use crate::run::pool::threads;
 use crate::store::{Blob, Change, ChangeFn, Update, in_parallel};
@@ -163,7 +164,7 @@ impl<'a, S: Sharded> Wave<'a, S> {
             while let Some(chunk) = chunks.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let outcome = outcome(*chunk);
                 let failed = outcome.is_err();
-                outcomes.lock().unwrap_or_else(PoisonError::into_inner).push(outcome);
+                outcomes.locked().push(outcome);
                 if failed {
                     next.store(chunks.len(), Ordering::Relaxed);
                 }
@@ -173,7 +174,7 @@ impl<'a, S: Sharded> Wave<'a, S> {
             (1..threads().min(chunks.len())).for_each(|_| drop(scope.spawn(work)));
             work();
         });
-        outcomes.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().collect()
+        outcomes.into_value().into_iter().collect()
     }
 
     /// What becomes of the chunk `id` when its requests follow each other.

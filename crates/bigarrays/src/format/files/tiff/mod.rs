@@ -23,9 +23,9 @@ use self::source::{FileHeader, Source, tiff_error};
 use crate::base::buffer::{Order, try_first_bytes, with_scratch};
 use crate::base::domain::Domain;
 use crate::base::error::{Error, Result};
-use crate::format::Opened;
 use crate::format::files::pages::{PageStore, Pages, expect_plausible, unpack};
-use crate::format::files::plain::{Dense, NewArray, PlainFormat, is_file_with, numbered_layout, opened};
+use crate::format::files::plain::{Dense, NewArray, PlainFormat, is_file_with, numbered_layout};
+use crate::format::traits::Opened;
 
 pub use write::create;
 
@@ -152,7 +152,7 @@ impl TiffFile {
             dtype: kind.dtype,
             domain: Domain::from_shape(&shape)?,
             resolution: self.hints.resolution(&names),
-            dimension_names: names.into(),
+            axis_names: names.into(),
         })
     }
 
@@ -173,7 +173,7 @@ impl TiffFile {
         let rows = outer + usize::from(self.kind().planar);
         (chunk[rows], chunk[rows + 1]) = (self.block.0.into(), self.block.1.into());
         let layout = numbered_layout(array, &chunk, Order::C, cfg!(target_endian = "big"))?;
-        Ok(opened("tiff", layout, Arc::new(PageStore::new(self))))
+        Ok(Opened::new("tiff", layout, Arc::new(PageStore::new(self))))
     }
 
     /// How many blocks a page has, down and across.

@@ -252,7 +252,7 @@ mod tests {
             target.finish(false).unwrap();
             let opened = crate::format::files::tiff::open(&path).unwrap();
             assert_eq!(read_all(&opened.layout, &*opened.store).unwrap(), elements, "{dtype}");
-            assert_eq!(opened.layout.dimension_names[..], ["z", "y", "x"]);
+            assert_eq!(opened.layout.axis_names[..], ["z", "y", "x"]);
             assert_eq!(opened.layout.resolution, array.resolution, "{dtype}");
             if let Ok(decoded) =
                 crate::format::files::tiff::open_bytes(std::fs::read(&path).unwrap(), "bytes")

@@ -3,11 +3,13 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use super::index::{MinishardIndex, parse_entry};
+use super::indexes::{expect_own, parse_minishard};
+use super::kept::FileKind;
+use super::store::ShardedStore;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::codec::ContentEncoding;
-use crate::store::shard::neuroglancer::index::{MinishardIndex, parse_entry};
-use crate::store::shard::neuroglancer::indexes::{expect_own, parse_minishard};
-use crate::store::shard::neuroglancer::{ChunkPlace, FileKind, ShardedStore};
+use crate::store::shard::sharded::ChunkPlace;
 use crate::store::{Get, Part};
 
 /// An error if one of the shards is an obsolete pair of files, which would hide behind a new one.

@@ -10,7 +10,7 @@
 use std::ops::Range;
 
 use crate::base::error::{Error, Result};
-use crate::store::shard::{ChunkPlace, expect_apart};
+use crate::store::shard::sharded::{ChunkPlace, expect_apart};
 
 /// Bytes of one entry of a shard index.
 pub(crate) const ENTRY: u64 = 16;

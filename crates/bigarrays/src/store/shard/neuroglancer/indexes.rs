@@ -3,15 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
+use super::index::{CHUNK, ENTRY, MinishardIndex, parse_entry};
+use super::kept::{FileKind, Head, Kept, Minishard};
+use super::store::ShardedStore;
 use crate::base::error::{Error, Result};
+use crate::base::sync::MutexExt;
 use crate::store::shard::cache::IndexCache;
-use crate::store::shard::neuroglancer::index::{CHUNK, ENTRY, MinishardIndex, parse_entry};
-use crate::store::shard::neuroglancer::{FileKind, Kept, ShardedStore};
-use crate::store::shard::read::{ATTEMPTS, MINISHARDS, parts};
-use crate::store::shard::survey::{Files, Looked};
-use crate::store::shard::{self, ChunkPlace, Lookup, Places, keeps_changing};
+use crate::store::shard::read::parts;
+use crate::store::shard::sharded::{self, Lookup};
 use crate::store::{Blob, Get, Part, Wanted};
 
 /// A shard index of at most so many bytes is read and kept whole; of a longer one, single entries.
@@ -20,65 +21,8 @@ const SMALL_INDEX: u64 = 64 << 10;
 /// The most bytes that a minishard index can have: some millions of chunks.
 const LARGEST_MINISHARD: u64 = 64 << 20;
 
-/// A shard's own index, or the entries of it that were asked for.
-#[derive(Debug)]
-pub(crate) struct Head {
-    /// The version of the file, if its store knows versions and the indexes may be kept.
-    pub(crate) version: Option<String>,
-    /// The file in which minishards and chunks lie.
-    pub(crate) file: FileKind,
-    /// Where the index of each minishard lies, unless it is empty; ascending.
-    entries: Vec<(u64, Range<u64>)>,
-}
-
-/// The index of a minishard, and what it is of.
-#[derive(Debug)]
-pub(in crate::store) struct Minishard {
-    pub(crate) version: Option<String>,
-    pub(crate) file: FileKind,
-    pub(crate) index: MinishardIndex,
-}
-
 /// The lookups of a call, by shard and minishard.
-type Lookups = shard::read::Lookups<Minishard>;
-
-impl Places for Minishard {
-    fn version(&self) -> Option<&str> {
-        self.version.as_deref()
-    }
-
-    fn find(&self, id: u64) -> Option<Range<u64>> {
-        self.index.find(id)
-    }
-}
-
-impl Head {
-    fn entry(&self, minishard: u64) -> Option<&Range<u64>> {
-        let at = self.entries.binary_search_by_key(&minishard, |entry| entry.0).ok()?;
-        Some(&self.entries[at].1)
-    }
-
-    pub(crate) fn byte_len(&self) -> u64 {
-        size_of_val(&*self.entries) as u64
-    }
-
-    /// The request for a part of the file that this index is of.
-    fn get(&self, store: &ShardedStore, shard: u64, ranges: Vec<Range<u64>>) -> Get {
-        let part = Part::Ranges { ranges, total: None };
-        let version = self.version.clone().map_or(Wanted::Any, Wanted::Only);
-        Get { version, ..Get::new(store.file_of_kind(shard, self.file), part, u64::MAX) }
-    }
-
-    fn minishard(&self, index: MinishardIndex) -> Arc<Minishard> {
-        Arc::new(Minishard { version: self.version.clone(), file: self.file, index })
-    }
-}
-
-impl Minishard {
-    pub(crate) fn byte_len(&self) -> u64 {
-        size_of_val(self.index.chunks()) as u64
-    }
-}
+type Lookups = sharded::Lookups<Minishard>;
 
 /// Minishards of one shard whose indexes are to be read, and where these lie.
 type OfHead = (Arc<Head>, Vec<(u64, Range<u64>)>);
@@ -142,14 +86,14 @@ impl Search<'_> {
                 blob.map(|blob| parse_head(store, &blob, minishards, kind)).transpose().map_err(|error| {
                     error.during("reading the index of").at(store.inner.location(&gets[k].key))
                 })?;
-            let mut read = read.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut read = read.locked();
             match found {
                 Some(found) => read.0.push((*shard, found)),
                 None => drop(read.1.insert(*shard)),
             }
             Ok(())
         })?;
-        let (found, missing) = read.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let (found, missing) = read.into_value();
         for (shard, (head, minishards)) in found {
             self.store.shared.modern.fetch_or(kind == FileKind::Shard, Ordering::Relaxed);
             let head = Arc::new(head);
@@ -215,7 +159,7 @@ impl Search<'_> {
             .iter_mut()
             .map(|(shard, (head, minishards))| {
                 let ranges = ascending(store, minishards).map_err(|error| located(error, *shard, head))?;
-                Ok(head.get(store, *shard, ranges))
+                Ok(part_of(store, *shard, head, ranges))
             })
             .collect::<Result<_>>()?;
         let read = Mutex::new(Vec::new());
@@ -226,10 +170,10 @@ impl Search<'_> {
                 bytes.map(|bytes| parse_minishards(store, head, minishards, bytes)).transpose()
             });
             let indexes = indexes.map_err(|error| located(error, *shard, head))?;
-            read.lock().unwrap_or_else(PoisonError::into_inner).push((k, indexes));
+            read.locked().push((k, indexes));
             Ok(())
         })?;
-        for (k, indexes) in read.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        for (k, indexes) in read.into_value() {
             let (shard, (head, minishards)) = &shards[k];
             match indexes {
                 Some(indexes) => {
@@ -245,6 +189,13 @@ impl Search<'_> {
         }
         Ok(())
     }
+}
+
+/// The request for a part of the file that `head` is of.
+fn part_of(store: &ShardedStore, shard: u64, head: &Head, ranges: Vec<Range<u64>>) -> Get {
+    let part = Part::Ranges { ranges, total: None };
+    let version = head.version.clone().map_or(Wanted::Any, Wanted::Only);
+    Get { version, ..Get::new(store.file_of_kind(shard, head.file), part, u64::MAX) }
 }
 
 /// What of a shard's start is read to find the entries of `minishards`, ascending.
@@ -350,79 +301,4 @@ pub(crate) fn expect_own(store: &ShardedStore, place: (u64, u64), index: &Minish
         }
         None => Ok(()),
     }
-}
-
-/// Calls `found` for every chunk of a shard.
-pub(crate) fn all_chunks(
-    store: &ShardedStore,
-    shard: u64,
-    found: &mut dyn FnMut(&ChunkPlace) -> Result<()>,
-) -> Result<()> {
-    let count = 1u64 << store.spec.minishard_bits;
-    for first in (0..count).step_by(MINISHARDS) {
-        let wanted: BTreeSet<_> =
-            (first..count.min(first + MINISHARDS as u64)).map(|number| (shard, number)).collect();
-        let lookups = current(store, shard, &wanted)?;
-        for (place, lookup) in lookups {
-            if let Lookup::Found { minishard, .. } = lookup {
-                let located = |error: Error| {
-                    error
-                        .during("listing")
-                        .at(store.inner.location(&store.file_of_kind(shard, minishard.file)))
-                };
-                expect_own(store, place, &minishard.index).map_err(located)?;
-                minishard.index.chunks().iter().try_for_each(&mut *found)?;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Looks at all indexes of a shard. Those that are damaged do not keep others from being found.
-pub(crate) fn look_at(store: &ShardedStore, shard: u64, files: &Files) -> Result<Looked> {
-    let mut looked = Looked::default();
-    let count = 1u64 << store.spec.minishard_bits;
-    for first in (0..count).step_by(MINISHARDS) {
-        let wanted: BTreeSet<_> =
-            (first..count.min(first + MINISHARDS as u64)).map(|number| (shard, number)).collect();
-        let Err(error) = look_at_some(store, &wanted, &mut looked) else { continue };
-        looked.note(error)?;
-        let before = looked.damage.len();
-        for place in &wanted {
-            look_at_some(store, &[*place].into(), &mut looked).or_else(|error| looked.note(error))?;
-        }
-        if looked.damage.len() == before && looked.chunks.is_empty() {
-            // All for one reason: the index of the shard itself.
-            break;
-        }
-    }
-    let bytes = files[0].or(files[2]).unwrap_or(0);
-    looked.check_places(bytes)?;
-    Ok(looked)
-}
-
-fn look_at_some(store: &ShardedStore, wanted: &BTreeSet<(u64, u64)>, looked: &mut Looked) -> Result<()> {
-    let Some((shard, _)) = wanted.first() else { return Ok(()) };
-    let mut chunks = Vec::new();
-    for (place, lookup) in current(store, *shard, wanted)? {
-        if let Lookup::Found { minishard, .. } = lookup {
-            expect_own(store, place, &minishard.index)?;
-            chunks.extend_from_slice(minishard.index.chunks());
-        }
-    }
-    looked.chunks.append(&mut chunks);
-    Ok(())
-}
-
-/// Looks up minishards of one shard, not from the cache.
-fn current(store: &ShardedStore, shard: u64, wanted: &BTreeSet<(u64, u64)>) -> Result<Lookups> {
-    let cache = store.cache()?;
-    for _ in 0..ATTEMPTS {
-        cache.forget(&store.place, shard);
-        let lookups = look_up(store, wanted)?;
-        if !lookups.values().any(|lookup| matches!(lookup, Lookup::Changed)) {
-            return Ok(lookups);
-        }
-    }
-    Err(keeps_changing(store.inner.location(&store.file_of_kind(shard, FileKind::Shard))))
 }

@@ -1,13 +1,14 @@
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::fmt;
+use std::sync::{Arc, Mutex};
 
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
-use crate::ErrorKind;
+use crate::base::error::{ErrorKind, Result};
 use crate::chunk::codec::ContentEncoding;
-use crate::store::{Blob, Change, MemoryStore, Part};
+use crate::store::{Blob, Change, ChangeFn, Get, GetSink, MemoryStore, Part, Store, Update};
 
 /// Shards of `.0` chunks; unknown if zero.
 #[derive(Debug)]

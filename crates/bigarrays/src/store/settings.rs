@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+#[cfg(feature = "object")]
 use std::time::Duration;
 
 use crate::base::error::{Error, Result};
@@ -17,7 +18,10 @@ pub const OWN: &[(&str, &str)] = &[
     ("anonymous", "true: requests are not signed, for public data"),
     ("profile", "the profile in the AWS configuration files"),
     ("max_requests", "most requests under way at once (64)"),
-    ("max_bytes", "most bytes of values under way at once in this process (268435456)"),
+    (
+        "max_bytes",
+        "most bytes of values under way at once in this process (268435456, or a 16th of the memory)",
+    ),
     ("timeout", "seconds in which something must arrive (30)"),
     ("retries", "how often a request is repeated after a passing fault (8)"),
     ("retry_timeout", "seconds after which a request is not repeated any more (120)"),
@@ -82,11 +86,13 @@ impl Settings {
         Self(self.0.iter().filter(|(key, _)| !is_secret(key)).map(|(k, v)| (k.clone(), v.clone())).collect())
     }
 
+    #[cfg(feature = "object")]
     /// Those that are not this library's own, for the service.
     pub(super) fn of_service(&self) -> impl Iterator<Item = (&str, &str)> {
         self.iter().filter(|(key, _)| !OWN.iter().any(|(own, _)| own == key))
     }
 
+    #[cfg(feature = "object")]
     pub(super) fn number(&self, key: &str, default: u64) -> Result<u64> {
         let parse = |value: &str| {
             let number = value.trim().parse().ok().filter(|&number| number > 0);
@@ -96,10 +102,12 @@ impl Settings {
         self.get(key).map_or(Ok(default), parse)
     }
 
+    #[cfg(feature = "object")]
     pub(super) fn seconds(&self, key: &str, default: u64) -> Result<Duration> {
         self.number(key, default).map(Duration::from_secs)
     }
 
+    #[cfg(feature = "object")]
     pub(super) fn flag(&self, key: &str) -> Result<bool> {
         match self.get(key).map(str::to_ascii_lowercase).as_deref() {
             None | Some("false" | "0" | "no") => Ok(false),

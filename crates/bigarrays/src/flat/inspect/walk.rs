@@ -1,76 +1,26 @@
-//! Whether the file of an index is what LMDB may be given. LMDB maps it and trusts it: a damaged page number or
-//! offset would have it read or write elsewhere, and end the process. So the file is read here first, as bytes.
-//!
-//! ```text
-//! page 0, 1     meta: magic │ version │ page size │ the two trees │ last page │ transaction; the newer one counts
-//! free          transaction → pages that nothing uses
-//! main          "facts", "names", "order" → the trees of the tables
-//! page of a tree: number │ kind │ bounds │ offsets of nodes → │ free │ ← nodes, without gaps
-//! ```
-//!
-//! Writers never touch the pages of the two newest transactions: unless two were committed meanwhile, what is
-//! wrong is damage.
+//! Walking through all trees.
 
 use std::collections::HashSet;
-use std::io;
 
-use super::record::LONGEST_NAME;
+use super::bytes::{HEADER, Source, u16_at, u32_at, u64_at, unread, wrong};
+use super::meta::{LOOKS, Meta, NO_PAGE, Tree};
+use super::page::{BIG, Node, node_at, nodes};
 use crate::base::error::{Error, Result};
+use crate::flat::record::LONGEST_NAME;
 
-const MAGIC: u32 = 0xBEEF_C0DE;
-const VERSION: u32 = 1;
-const HEADER: usize = 16;
-const META: usize = HEADER + 136;
 const BRANCH: u16 = 1;
 const LEAF: u16 = 2;
 const OVERFLOW: u16 = 4;
-const META_PAGE: u16 = 8;
-const BIG: u16 = 1;
 const SUBTREE: u16 = 2;
 const INTEGER_KEYS: u16 = 8;
-const LARGEST_PAGE: usize = 1 << 15;
-const NO_PAGE: u64 = u64::MAX;
-/// LMDB's cursors are no deeper.
-const DEEPEST: u16 = 32;
 /// Of larger files, the leaves of the tables are not looked at, which are nearly all.
 const LARGEST_IN_FULL: u64 = 1 << 28;
-/// How often a file is looked at that others write.
-const LOOKS: usize = 20;
-
-/// Where the bytes come from.
-pub(super) trait Source {
-    fn len(&self) -> io::Result<u64>;
-    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()>;
-}
-
-impl Source for std::fs::File {
-    fn len(&self) -> io::Result<u64> {
-        Ok(self.metadata()?.len())
-    }
-
-    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-        std::os::unix::fs::FileExt::read_exact_at(self, bytes, offset)
-    }
-}
-
-impl Source for &[u8] {
-    fn len(&self) -> io::Result<u64> {
-        Ok(<[u8]>::len(self) as u64)
-    }
-
-    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-        let start = usize::try_from(offset).ok().and_then(|start| self.get(start..));
-        let found = start.and_then(|rest| rest.get(..bytes.len())).ok_or(io::ErrorKind::UnexpectedEof)?;
-        bytes.copy_from_slice(found);
-        Ok(())
-    }
-}
 
 /// Looks at the whole file; others may be writing.
 ///
 /// # Errors
 /// `CorruptData` says what is wrong, and those of reading.
-pub(super) fn inspect(source: &dyn Source) -> Result<()> {
+pub(in crate::flat) fn inspect(source: &dyn Source) -> Result<()> {
     if !cfg!(all(target_pointer_width = "64", target_endian = "little")) {
         // Other machines have other files, which are not known here.
         return Ok(());
@@ -84,122 +34,6 @@ pub(super) fn inspect(source: &dyn Source) -> Result<()> {
     }
     // Those who write so much have it open, and it was whole when they opened it.
     Ok(())
-}
-
-fn chunk_at<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
-    bytes.get(at..).and_then(|rest| rest.first_chunk()).copied().unwrap_or([0; N])
-}
-
-fn u16_at(bytes: &[u8], at: usize) -> u16 {
-    u16::from_le_bytes(chunk_at(bytes, at))
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    u32::from_le_bytes(chunk_at(bytes, at))
-}
-
-fn u64_at(bytes: &[u8], at: usize) -> u64 {
-    u64::from_le_bytes(chunk_at(bytes, at))
-}
-
-#[cold]
-fn wrong(reason: impl std::fmt::Display) -> Error {
-    Error::corrupt(reason.to_string())
-}
-
-#[cold]
-fn unread(error: io::Error) -> Error {
-    match error.kind() {
-        io::ErrorKind::UnexpectedEof => wrong("it was cut short"),
-        _ => Error::io(error, "reading", String::new()),
-    }
-}
-
-/// What is known of a tree.
-#[derive(Clone, Debug, PartialEq)]
-struct Tree {
-    pad: u32,
-    flags: u16,
-    depth: u16,
-    entries: u64,
-    root: u64,
-}
-
-impl Tree {
-    const LENGTH: usize = 48;
-
-    fn parse(bytes: &[u8]) -> Self {
-        Self {
-            pad: u32_at(bytes, 0),
-            flags: u16_at(bytes, 4),
-            depth: u16_at(bytes, 6),
-            entries: u64_at(bytes, 32),
-            root: u64_at(bytes, 40),
-        }
-    }
-
-    fn check(&self, pad: u32, flags: u16) -> Result<()> {
-        let is_empty = self.root == NO_PAGE;
-        let fits = if is_empty { self.depth == 0 && self.entries == 0 } else { self.depth > 0 };
-        if self.pad == pad && self.flags == flags && fits && self.depth <= DEEPEST {
-            return Ok(());
-        }
-        Err(wrong("what is said of a tree cannot be"))
-    }
-}
-
-#[derive(Debug, PartialEq)]
-struct Meta {
-    page: usize,
-    free: Tree,
-    main: Tree,
-    last: u64,
-    transaction: u64,
-}
-
-impl Meta {
-    /// The one that counts.
-    fn newest(source: &dyn Source) -> Result<Self> {
-        let mut both = Self::both(source)?;
-        // Somebody may be writing one just now.
-        for _ in 0..LOOKS {
-            let again = Self::both(source)?;
-            if again == both {
-                break;
-            }
-            both = again;
-        }
-        let [first, second] = both;
-        if first.page != second.page {
-            return Err(wrong("its two first pages contradict each other"));
-        }
-        Ok(if first.transaction >= second.transaction { first } else { second })
-    }
-
-    fn both(source: &dyn Source) -> Result<[Self; 2]> {
-        let first = Self::parse(source, 0, 0)?;
-        let second = Self::parse(source, first.page as u64, 1)?;
-        Ok([first, second])
-    }
-
-    fn parse(source: &dyn Source, at: u64, number: u64) -> Result<Self> {
-        let mut bytes = [0; META];
-        source.read_at(&mut bytes, at).map_err(unread)?;
-        let meta = &bytes[HEADER..];
-        let (free, main) = (Tree::parse(&meta[24..]), Tree::parse(&meta[24 + Tree::LENGTH..]));
-        let page = free.pad as usize;
-        let (last, transaction) = (u64_at(meta, 120), u64_at(meta, 128));
-        let is_meta = u16_at(&bytes, 10) == META_PAGE && u64_at(&bytes, 0) == number;
-        let is_lmdb = u32_at(meta, 0) == MAGIC && u32_at(meta, 4) == VERSION;
-        let is_page = page.is_power_of_two() && (512..=LARGEST_PAGE).contains(&page);
-        // The pages take turns; both are of transaction 0 in a new file.
-        let is_turn = transaction == 0 || (transaction & 1 == number && transaction < u64::MAX - 1);
-        if !(is_meta && is_lmdb && is_page && is_turn && (1..=i64::MAX as u64 / page as u64).contains(&last))
-        {
-            return Err(wrong(format!("page {number} is not the start of an index")));
-        }
-        Ok(Self { page, free, main, last, transaction })
-    }
 }
 
 /// What a tree is for.
@@ -238,14 +72,6 @@ struct Walk<'a> {
     floor: Vec<u8>,
     or_equal: bool,
     found: &'a mut dyn FnMut(&mut Inspector<'_>, &Node<'_>) -> Result<()>,
-}
-
-struct Node<'a> {
-    key: &'a [u8],
-    flags: u16,
-    data: &'a [u8],
-    length: u64,
-    child: u64,
 }
 
 impl<'a> Inspector<'a> {
@@ -451,45 +277,4 @@ impl Walk<'_> {
         self.entries += 1;
         self.rise(node.key, false)
     }
-}
-
-/// The offsets of a page's nodes, which lie side by side up to its end.
-fn nodes(page: &[u8], is_leaf: bool) -> Result<Vec<u16>> {
-    let (lower, upper) = (usize::from(u16_at(page, 12)), usize::from(u16_at(page, 14)));
-    if lower < HEADER || lower % 2 != 0 || upper < lower || upper > page.len() {
-        return Err(wrong("bounds that cannot be"));
-    }
-    let offsets: Vec<u16> = page[HEADER..lower].chunks_exact(2).map(|two| u16_at(two, 0)).collect();
-    let mut starts = [0u64; LARGEST_PAGE / 64];
-    for &offset in &offsets {
-        if let Some(word) = starts.get_mut(usize::from(offset) / 64) {
-            *word |= 1 << (offset % 64);
-        }
-    }
-    let mut end = upper;
-    for _ in &offsets {
-        if starts.get(end / 64).is_none_or(|word| word >> (end % 64) & 1 == 0) {
-            return Err(wrong("nodes that overlap, or gaps between them"));
-        }
-        let node = node_at(page, end, is_leaf)?;
-        end += (8 + node.key.len() + node.data.len()).next_multiple_of(2);
-    }
-    if end == page.len() { Ok(offsets) } else { Err(wrong("nodes that end elsewhere than the page")) }
-}
-
-fn node_at(page: &[u8], offset: usize, is_leaf: bool) -> Result<Node<'_>> {
-    let reaches_beyond = || wrong("a node that reaches beyond the page");
-    let header = page.get(offset..offset + 8).ok_or_else(reaches_beyond)?;
-    let low = u64::from(u32_at(header, 0));
-    let (flags, key) = (u16_at(header, 4), usize::from(u16_at(header, 6)));
-    let length = match (is_leaf, flags & BIG) {
-        (false, _) => 0,
-        (true, 0) => usize::try_from(low).map_err(|_| reaches_beyond())?,
-        (true, _) => 8,
-    };
-    let start = offset + 8;
-    let end = (start + key).checked_add(length).ok_or_else(reaches_beyond)?;
-    let content = page.get(start..end).ok_or_else(reaches_beyond)?;
-    let (key, data) = content.split_at(key);
-    Ok(Node { key, flags, data, length: low, child: low | u64::from(flags) << 32 })
 }

@@ -1,271 +1,30 @@
-//! Zarr's `sharding_indexed`: a store of chunks over a store of shards, which may be one of these, too.
-//!
-//! <https://zarr-specs.readthedocs.io/en/latest/v3/codecs/sharding-indexed/index.html>
-//!
-//! A shard has an index of all chunks that it can hold, at its start or at its end, and behind or before
-//! that the chunks, in any order, of which metadata of Zarr know nothing: it matters to writers alone.
+//! The store of chunks in Zarr's shards.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
+use super::grid::ShardGrid;
+use super::index::{ENTRY, ShardIndex};
+use super::keys::{GridKeys, PlaceKeys};
 use crate::base::dims::Dims;
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::sync::MutexExt;
 use crate::chunk::codec::ContentEncoding;
 use crate::chunk::curve::{ChunkOrder, Curve};
-use crate::chunk::grid::ChunkGrid;
-use crate::chunk::keys::KeyEncoding;
 use crate::run::pool::PerProcess;
-use crate::store::shard::cache::{IndexCache, Weighed};
-use crate::store::shard::read::{Lookups, parts};
+use crate::store::shard;
+use crate::store::shard::cache::IndexCache;
+use crate::store::shard::read::parts;
+use crate::store::shard::sharded::{ChunkPlace, INDEX_CACHE, Lookup, Lookups, Sharded};
 use crate::store::shard::survey::{Files, Looked, Surveyed};
-use crate::store::shard::{self, ChunkPlace, INDEX_CACHE, Lookup, Places, Sharded, expect_apart};
 use crate::store::{ChangeFn, Finding, Get, GetSink, Part, Store, Update, Wanted};
-
-/// Bytes of an entry of the index: where a chunk begins, and its length.
-const ENTRY: usize = 16;
-
-/// Bytes of the checksum of an index.
-const CHECKSUM: usize = 4;
-
-/// What both numbers are of a chunk that is not there.
-const MISSING: u64 = u64::MAX;
-
-/// The most chunks that a shard can hold: an index of 64 MiB.
-const MOST_CHUNKS: u64 = 4 << 20;
-
-/// The keys of shards, or of chunks, by their place in the grid.
-pub trait GridKeys: fmt::Debug + Send + Sync {
-    /// The key of what is at `index`.
-    fn key_of(&self, index: &[u64]) -> String;
-
-    /// The place of what has this key, in a grid of `ndim` axes.
-    fn parse(&self, key: &str, ndim: usize) -> Option<Dims<u64>>;
-}
-
-/// Keys of chunks in shards: the numbers of their place in the grid of the array, with `/` between.
-#[derive(Clone, Copy, Debug)]
-pub struct PlaceKeys;
-
-impl GridKeys for PlaceKeys {
-    fn key_of(&self, index: &[u64]) -> String {
-        match index {
-            [] => "0".to_owned(),
-            _ => index.iter().map(u64::to_string).collect::<Vec<_>>().join("/"),
-        }
-    }
-
-    fn parse(&self, key: &str, ndim: usize) -> Option<Dims<u64>> {
-        let numbers = key.split('/').map(|number| number.parse().ok());
-        let index = if ndim == 0 { Dims::new() } else { numbers.collect::<Option<Dims<u64>>>()? };
-        (index.len() == ndim && self.key_of(&index) == key).then_some(index)
-    }
-}
-
-impl KeyEncoding for PlaceKeys {
-    fn key(&self, _: &ChunkGrid, index: &[u64]) -> String {
-        self.key_of(index)
-    }
-
-    fn place(&self, grid: &ChunkGrid, key: &str) -> Option<Dims<u64>> {
-        self.parse(key, grid.domain().ndim())
-    }
-}
-
-/// How the index of a shard is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct IndexSpec {
-    /// Whether it is at the end of the shard, or else at the start.
-    pub at_end: bool,
-    /// The byte order of its numbers.
-    pub big_endian: bool,
-    /// Whether a CRC of Castagnoli follows.
-    pub checksum: bool,
-}
-
-impl IndexSpec {
-    /// Bytes of the index of so many chunks.
-    pub(crate) fn len(self, chunks: u64) -> usize {
-        (chunks as usize).saturating_mul(ENTRY) + if self.checksum { CHECKSUM } else { 0 }
-    }
-}
-
-/// What shards are made of.
-#[derive(Clone, Debug)]
-pub struct ShardGrid {
-    /// Chunks along each axis of the array.
-    pub chunks: Dims<u64>,
-    /// Chunks along each axis of a shard.
-    pub per_shard: Dims<u64>,
-    /// The axes of the array in the order in which a shard has them.
-    pub axes: Dims<usize>,
-    /// The order in which a shard's chunks are written.
-    pub order: ChunkOrder,
-    /// The index of each shard.
-    pub index: IndexSpec,
-    /// The keys of shards.
-    pub keys: Arc<dyn GridKeys>,
-}
-
-impl ShardGrid {
-    /// Shards along each axis.
-    fn shards(&self) -> impl Iterator<Item = u64> + '_ {
-        self.chunks.iter().zip(&self.per_shard).map(|(&chunks, &per_shard)| chunks.div_ceil(per_shard))
-    }
-
-    /// How many chunks a shard can hold.
-    fn slots(&self) -> u64 {
-        self.per_shard.iter().product()
-    }
-
-    fn check(&self) -> Result<()> {
-        fn product(mut numbers: impl Iterator<Item = u64>) -> Option<u64> {
-            numbers.try_fold(1u64, |product, number| product.checked_mul(number))
-        }
-        let slots = product(self.per_shard.iter().copied());
-        let mut axes = self.axes.clone();
-        axes.sort_unstable();
-        let fits = self.per_shard.len() == self.chunks.len() && axes.into_iter().eq(0..self.chunks.len());
-        match (slots, product(self.shards())) {
-            (Some(1..=MOST_CHUNKS), Some(_)) if fits => Ok(()),
-            _ => Err(Error::unsupported(format!(
-                "shards of {:?} chunks, of which there are {:?}: at most {MOST_CHUNKS} in a shard, and 2^64 shards",
-                self.per_shard, self.chunks
-            ))),
-        }
-    }
-
-    /// The shard of a chunk, and its place there; both numbered in C order, of the shard's axes there.
-    fn place(&self, index: &[u64]) -> (u64, u64) {
-        let place = |axis: usize| (index[axis] / self.per_shard[axis], index[axis] % self.per_shard[axis]);
-        let shard = self.shards().enumerate().fold(0, |shard, (axis, shards)| shard * shards + place(axis).0);
-        let slot = self.axes.iter().fold(0, |slot, &axis| slot * self.per_shard[axis] + place(axis).1);
-        (shard, slot)
-    }
-
-    /// The place in its shard of the chunk of this number, along the shard's axes.
-    fn in_shard(&self, mut slot: u64) -> Dims<u64> {
-        let mut place: Dims<u64> = Dims::from_elem(0, self.axes.len());
-        for (at, &axis) in place.iter_mut().zip(&self.axes).rev() {
-            *at = slot % self.per_shard[axis];
-            slot /= self.per_shard[axis];
-        }
-        place
-    }
-
-    /// The order of the chunks of a shard.
-    fn curve(&self) -> Result<Curve> {
-        let shape: Dims<u64> = self.axes.iter().map(|&axis| self.per_shard[axis]).collect();
-        Curve::new(self.order, &shape)
-    }
-
-    /// The place in the grid of the shard of this number.
-    fn shard_index(&self, mut shard: u64) -> Dims<u64> {
-        let shards: Dims<u64> = self.shards().collect();
-        let mut index: Dims<u64> = Dims::from_elem(0, shards.len());
-        for axis in (0..shards.len()).rev() {
-            index[axis] = shard % shards[axis].max(1);
-            shard /= shards[axis].max(1);
-        }
-        index
-    }
-
-    /// The place in the grid of a chunk.
-    fn chunk_index(&self, shard: &[u64], slot: u64) -> Dims<u64> {
-        let mut index: Dims<u64> = shard.into();
-        for (at, &axis) in self.in_shard(slot).into_iter().zip(&self.axes) {
-            index[axis] = index[axis].saturating_mul(self.per_shard[axis]).saturating_add(at);
-        }
-        index
-    }
-
-    /// How many chunks of the array a shard holds.
-    fn members(&self, shard: u64) -> u64 {
-        let index = self.shard_index(shard);
-        let count = |axis: usize| {
-            let first = index[axis] * self.per_shard[axis];
-            self.chunks[axis].saturating_sub(first).min(self.per_shard[axis])
-        };
-        (0..index.len()).map(count).product()
-    }
-}
-
-/// Where the chunks of a shard lie.
-#[derive(Debug)]
-pub struct ShardIndex {
-    /// The version of the shard, if its store knows versions.
-    version: Option<String>,
-    /// Begin and length of each chunk.
-    entries: Vec<(u64, u64)>,
-}
-
-impl ShardIndex {
-    /// Reads the index of a shard that can hold `chunks` chunks.
-    ///
-    /// # Errors
-    /// `CorruptData` if the checksum is another, chunks leave the range of 64 bits, or two overlap.
-    pub fn parse(bytes: &[u8], spec: IndexSpec, chunks: u64) -> Result<Self> {
-        let expected = spec.len(chunks);
-        if bytes.len() != expected {
-            return Err(Error::corrupt(format!(
-                "a shard of {} bytes, less than its index of {expected}",
-                bytes.len()
-            )));
-        }
-        let (entries, checksum) = bytes.split_at(chunks as usize * ENTRY);
-        if spec.checksum && checksum != crc32c::crc32c(entries).to_le_bytes() {
-            return Err(Error::corrupt("the crc32c of the index of the shard is another"));
-        }
-        let number = |word: &[u8; 8]| match spec.big_endian {
-            true => u64::from_be_bytes(*word),
-            false => u64::from_le_bytes(*word),
-        };
-        let words = entries.as_chunks::<8>().0;
-        let entries = words.as_chunks::<2>().0.iter().map(|[start, length]| (number(start), number(length)));
-        let index = Self { version: None, entries: entries.collect() };
-        expect_apart(&mut index.chunks()?)?;
-        Ok(index)
-    }
-
-    /// Where each chunk lies that is there.
-    fn chunks(&self) -> Result<Vec<ChunkPlace>> {
-        let entries = self.entries.iter().enumerate().filter(|(_, entry)| **entry != (MISSING, MISSING));
-        let place = |(slot, &(start, length)): (usize, &(u64, u64))| match start.checked_add(length) {
-            Some(end) => Ok(ChunkPlace { id: slot as u64, range: start..end }),
-            None => Err(Error::corrupt(format!("chunk {slot} of the shard lies beyond all files"))),
-        };
-        entries.map(place).collect()
-    }
-}
-
-impl Places for ShardIndex {
-    fn version(&self) -> Option<&str> {
-        self.version.as_deref()
-    }
-
-    fn find(&self, id: u64) -> Option<Range<u64>> {
-        let (start, length) = *self.entries.get(usize::try_from(id).ok()?)?;
-        // Ends were checked.
-        (start != MISSING).then(|| start..start.saturating_add(length))
-    }
-}
-
-impl Weighed for Arc<ShardIndex> {
-    fn byte_len(&self) -> u64 {
-        size_of_val(&*self.entries) as u64
-    }
-
-    fn version(&self) -> Option<&str> {
-        self.version.as_deref()
-    }
-}
 
 /// A store of chunks, whose keys are those of [`PlaceKeys`], in the shards of another store.
 ///
 /// The version of a chunk is that of its shard. Indexes of shards are kept in memory where the inner store knows versions.
-/// Shards are changed as [`shard_neuroglancer`](crate::store::shard::neuroglancer) does it, within the same
+/// Shards are changed as [`neuroglancer`](crate::store::shard::neuroglancer) does it, within the same
 /// bounds of memory.
 pub struct ShardedStore {
     inner: Arc<dyn Store>,
@@ -320,10 +79,10 @@ impl ShardedStore {
             let located =
                 |error: Error| error.during("reading the index of").at(self.inner.location(&gets[k].key));
             let index = blob.map(parse).transpose().map_err(located)?;
-            read.lock().unwrap_or_else(PoisonError::into_inner).push((shards[k], index));
+            read.locked().push((shards[k], index));
             Ok(())
         })?;
-        Ok(read.into_inner().unwrap_or_else(PoisonError::into_inner))
+        Ok(read.into_value())
     }
 }
 
@@ -539,6 +298,7 @@ impl fmt::Debug for ShardedStore {
 mod tests {
     use super::*;
     use crate::store::MemoryStore;
+    use crate::store::shard::zarr::index::{IndexSpec, MISSING};
 
     const END: IndexSpec = IndexSpec { at_end: true, big_endian: false, checksum: true };
 

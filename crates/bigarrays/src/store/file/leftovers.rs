@@ -7,9 +7,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
-use super::temporary;
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::ContentEncoding;
+use crate::store::temporary;
 
 /// A writer that lives removes the other spellings of a key in less than this.
 const REMOVING: Duration = Duration::from_millis(100);

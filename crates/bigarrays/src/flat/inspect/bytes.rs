@@ -1,0 +1,65 @@
+//! Bytes of the file, and what is said where they are wrong.
+
+use std::io;
+
+use crate::base::error::Error;
+
+pub(super) const HEADER: usize = 16;
+
+/// Where the bytes come from.
+pub(in crate::flat) trait Source {
+    fn len(&self) -> io::Result<u64>;
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()>;
+}
+
+impl Source for std::fs::File {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        std::os::unix::fs::FileExt::read_exact_at(self, bytes, offset)
+    }
+}
+
+impl Source for &[u8] {
+    fn len(&self) -> io::Result<u64> {
+        Ok(<[u8]>::len(self) as u64)
+    }
+
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        let start = usize::try_from(offset).ok().and_then(|start| self.get(start..));
+        let found = start.and_then(|rest| rest.get(..bytes.len())).ok_or(io::ErrorKind::UnexpectedEof)?;
+        bytes.copy_from_slice(found);
+        Ok(())
+    }
+}
+
+fn chunk_at<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    bytes.get(at..).and_then(|rest| rest.first_chunk()).copied().unwrap_or([0; N])
+}
+
+pub(super) fn u16_at(bytes: &[u8], at: usize) -> u16 {
+    u16::from_le_bytes(chunk_at(bytes, at))
+}
+
+pub(super) fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(chunk_at(bytes, at))
+}
+
+pub(super) fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(chunk_at(bytes, at))
+}
+
+#[cold]
+pub(super) fn wrong(reason: impl std::fmt::Display) -> Error {
+    Error::corrupt(reason.to_string())
+}
+
+#[cold]
+pub(super) fn unread(error: io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => wrong("it was cut short"),
+        _ => Error::io(error, "reading", String::new()),
+    }
+}

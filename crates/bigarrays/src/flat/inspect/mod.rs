@@ -1,0 +1,25 @@
+//! Whether the file of an index is what LMDB may be given. LMDB maps it and trusts it: a damaged page number or
+//! offset would have it read or write elsewhere, and end the process. So the file is read here first, as bytes.
+//!
+//! ```text
+//! page 0, 1     meta: magic │ version │ page size │ the two trees │ last page │ transaction; the newer one counts
+//! free          transaction → pages that nothing uses
+//! main          "facts", "names", "order" → the trees of the tables
+//! page of a tree: number │ kind │ bounds │ offsets of nodes → │ free │ ← nodes, without gaps
+//! ```
+//!
+//! Writers never touch the pages of the two newest transactions: unless two were committed meanwhile, what is
+//! wrong is damage.
+
+mod bytes;
+mod meta;
+mod page;
+mod walk;
+
+use crate::base::error::Result;
+pub(super) use walk::inspect;
+
+/// Whether these bytes could be the file of an index; for fuzzing.
+pub fn inspect_index(bytes: &[u8]) -> Result<()> {
+    inspect(&bytes)
+}

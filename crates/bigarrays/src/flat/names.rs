@@ -1,0 +1,75 @@
+//! What belongs to an array beside its file: names and reservations, whoever has the array open.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use super::index::{Index, reset};
+use super::ours::{expect_index, folder_of, is_there};
+use super::pending::Pending;
+use super::record::Record;
+use crate::base::error::{Error, Result};
+
+/// Runs `work`, which cuts off rows from `rows` on, while nobody gives any a name; an error if one has.
+pub(super) fn while_unnamed<T>(array: &Path, rows: u64, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let folder = folder_of(array);
+    if !folder.exists() {
+        return work();
+    }
+    let index = Index::open(&folder, false)?;
+    index.write(false, |txn, tables| {
+        for entry in tables.order.iter(txn).map_err(|error| index.failed(error))? {
+            let (_, value) = entry.map_err(|error| index.failed(error))?;
+            let (record, name) = Record::from_position(0, value)?;
+            if record.rows.end > rows {
+                let Range { start, end } = record.rows;
+                let reason = format!(
+                    "rows {start}:{end} are those of {name:?}; delete names that need such rows first"
+                );
+                return Err(Error::invalid(reason).during("truncating").at(array.display().to_string()));
+            }
+        }
+        work()
+    })
+}
+
+/// An error if something lies beside the file at `path`, where an array keeps its names and reservations, that
+/// is not ours: nothing could be put at `path` without changing that.
+///
+/// # Errors
+/// `Storage` says what lies there.
+pub fn expect_ours(path: &Path) -> Result<()> {
+    expect_ours_at(&resolved(path))
+}
+
+/// Drops every name and reservation of the array at `path`: who puts another file in its place does so before.
+///
+/// # Errors
+/// Those of [`expect_ours`], and of the disk.
+pub fn forget_names(path: &Path) -> Result<()> {
+    let path = resolved(path);
+    expect_ours_at(&path)?;
+    Pending::beside(&path).clear()?;
+    reset(&path)
+}
+
+/// An error if something lies where the array at `path` keeps its names and reservations that it has not put
+/// there.
+///
+/// # Errors
+/// `Storage`, which says what lies there.
+pub(super) fn expect_ours_at(path: &Path) -> Result<()> {
+    let folder = folder_of(path);
+    if is_there(&folder)? {
+        expect_index(&folder)?;
+    }
+    Pending::beside(path).expect_ours()
+}
+
+/// Where a file at `path` is or would be, without links.
+fn resolved(path: &Path) -> PathBuf {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    path.canonicalize().unwrap_or_else(|_| match (folder.canonicalize(), path.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        _ => path.into(),
+    })
+}

@@ -1,0 +1,331 @@
+//! N5 as a format: what is asked of every format, in terms of datasets and groups of scales.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use super::attributes::{self, RESERVED};
+use super::dataset::{ATTRIBUTES, N5, NAME};
+use crate::base::buffer::Order;
+use crate::base::domain::Domain;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::format::document::{self, Document};
+use crate::format::probe::Probe;
+use crate::format::scale::ScaleSelector;
+use crate::format::spec::{CreateSpec, NewSharding};
+use crate::format::traits::{
+    Abilities, Attributes, ChangeAttributes, Create, Format, FormatOptions, Groups, Node, Opened,
+};
+use crate::format::{axis, compression, walk};
+use crate::store::Store;
+
+/// Members about sizes of elements, which are written from what they mean.
+const SIZES: [&str; 3] = ["pixelResolution", "resolution", "units"];
+
+impl Format for N5 {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn about(&self) -> &'static str {
+        "N5 dataset, or group of the scales s0, s1, …"
+    }
+
+    fn abilities(&self) -> Abilities {
+        Abilities { reads: true, writes: true }
+    }
+
+    fn schemes(&self) -> &'static [&'static str] {
+        &["n5"]
+    }
+
+    fn documents(&self) -> &'static [&'static str] {
+        &[ATTRIBUTES]
+    }
+
+    fn order(&self) -> Order {
+        Order::Fortran
+    }
+
+    fn open(&self, probe: &Probe, options: &FormatOptions) -> Result<Option<Opened>> {
+        let store = probe.store();
+        let Some(document) = probe.document(ATTRIBUTES)? else { return Ok(None) };
+        let parsed = attributes::parse(&document).map_err(|error| error.at(store.location(ATTRIBUTES)))?;
+        match parsed {
+            Some(dataset) => self.opened(&document, &dataset, Arc::clone(store)).map(Some),
+            None => self.open_group(&**store, &document, &options.scale).map(Some),
+        }
+    }
+
+    fn problems(&self, probe: &Probe) -> Result<Vec<String>> {
+        match probe.document(ATTRIBUTES)? {
+            Some(group) => self.lost_scales(&**probe.store(), &group),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn creates(&self) -> Option<&dyn Create> {
+        Some(self)
+    }
+
+    fn groups(&self) -> Option<&dyn Groups> {
+        Some(self)
+    }
+
+    fn attributes(&self) -> Option<&dyn Attributes> {
+        Some(self)
+    }
+}
+
+impl Create for N5 {
+    fn create(&self, store: &Arc<dyn Store>, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
+        match &spec.key {
+            Some(_) => self.create_scales(store, spec, options),
+            None => self.create_dataset(store, spec, options, false),
+        }
+    }
+
+    fn add_scale(
+        &self,
+        store: &Arc<dyn Store>,
+        spec: &CreateSpec,
+        options: &FormatOptions,
+    ) -> Result<Opened> {
+        self.add_to_scales(store, spec, options)
+    }
+
+    fn like(&self, probe: &Probe, options: &FormatOptions) -> Result<Option<CreateSpec>> {
+        let Some(opened) = self.open(probe, options)? else { return Ok(None) };
+        let Some(document) = document::read(&*opened.store, ATTRIBUTES)? else { return Ok(None) };
+        let (encoding, level) = attributes::encoding(&document);
+        let said = document.get("compression");
+        let codecs = said.and_then(|said| compression::of_n5(said, opened.layout.dtype));
+        let resolution = opened.layout.resolution.as_ref().and_then(|known| known.nanometres(|_| true));
+        let is_said = |name: &str| name == "axes" || resolution.is_some() && SIZES.contains(&name);
+        let mut attributes = document;
+        attributes.retain(|name, _| !RESERVED.contains(&name.as_str()) && !is_said(name));
+        let spec = CreateSpec::of(&opened.layout);
+        Ok(Some(CreateSpec { encoding, level, codecs, resolution, attributes: Some(attributes), ..spec }))
+    }
+
+    fn fit(&self, spec: CreateSpec, from: &str) -> CreateSpec {
+        let is_own = from == self.name();
+        let is_known = |name: &String| is_own || attributes::ENCODINGS.contains(&name.as_str());
+        let spec = spec.at_zero();
+        let encoding = spec.encoding.filter(is_known);
+        CreateSpec {
+            origin: None,
+            level: spec.level.filter(|_| encoding.is_some()),
+            encoding,
+            block: None,
+            compression: None,
+            labels: None,
+            key: None,
+            sharding: NewSharding::None,
+            shard: None,
+            shard_order: None,
+            fill: None,
+            codecs: spec.codecs.and_then(|codecs| compression::portable(&codecs, spec.dtype)),
+            chunk_keys: None,
+            axes: None,
+            attributes: if is_own { spec.attributes } else { axis::of_user(spec.attributes) },
+            ..spec
+        }
+    }
+
+    fn first_key(&self) -> Option<&'static str> {
+        Some("s0")
+    }
+
+    fn remove(&self, store: &Arc<dyn Store>, scale: Option<&ScaleSelector>) -> Result<()> {
+        let probe = Probe::read(store, [ATTRIBUTES])?;
+        let dataset = self.dataset(&probe)?.filter(|_| scale.is_none());
+        let Some((_, dataset)) = dataset else { return self.remove_scales(&**store, scale) };
+        if store.unlink()? {
+            return Ok(());
+        }
+        document::take(&**store, ATTRIBUTES)?;
+        self.remove_blocks(&**store, dataset.shape.len(), |_| true)?;
+        store.tidy();
+        Ok(())
+    }
+
+    fn resizes(&self) -> bool {
+        true
+    }
+
+    fn resize(&self, store: &Arc<dyn Store>, shape: &[u64]) -> Result<()> {
+        let none = || Error::new(ErrorKind::NotFound, "there is no dataset here");
+        let resized = |old: Option<Document>| {
+            let mut document = old.ok_or_else(none)?;
+            let before = attributes::parse(&document)?.ok_or_else(none)?;
+            if shape.len() != before.shape.len() {
+                return Err(Error::invalid(format!(
+                    "{} lengths for {} axes",
+                    shape.len(),
+                    before.shape.len()
+                )));
+            }
+            Domain::from_shape(shape)?;
+            document.insert("dimensions".to_owned(), json!(shape));
+            Ok((before, document))
+        };
+        let (before, _) = resized(document::read(&**store, ATTRIBUTES)?)?;
+        if before.shape.iter().zip(shape).any(|(old, new)| old > new) {
+            let is_outside = |index: &[u64]| {
+                let mut axes = index.iter().zip(&before.block).zip(shape);
+                axes.any(|((&at, &block), &length)| at >= length.div_ceil(block))
+            };
+            self.remove_blocks(&**store, shape.len(), is_outside)?;
+        }
+        document::change(&**store, ATTRIBUTES, |old| resized(old).map(|(_, document)| Some(document)))
+    }
+}
+
+impl Groups for N5 {
+    fn list(&self, probe: &Probe) -> Result<Option<Vec<Node>>> {
+        let Some(document) = probe.document(ATTRIBUTES)? else { return Ok(None) };
+        if document.contains_key("dimensions") {
+            return Ok(None);
+        }
+        let kind = |store: &dyn Store| {
+            let document = document::read(store, ATTRIBUTES)?;
+            Ok(document.map(|document| document.contains_key("dimensions")))
+        };
+        walk::nodes(&**probe.store(), usize::MAX, &kind).map(|(nodes, _)| Some(nodes))
+    }
+
+    fn create_group(&self, store: &Arc<dyn Store>, attributes: &Document) -> Result<()> {
+        document::create(&**store, ATTRIBUTES, &attributes::group(Some(attributes)))
+    }
+}
+
+impl Attributes for N5 {
+    fn read(&self, probe: &Probe) -> Result<Option<Document>> {
+        let found = probe.document(ATTRIBUTES)?;
+        Ok(found.map(|mut document| {
+            document.retain(|name, _| !RESERVED.contains(&name.as_str()));
+            document
+        }))
+    }
+
+    fn change(&self, store: &Arc<dyn Store>, change: &ChangeAttributes<'_>) -> Result<()> {
+        document::change(&**store, ATTRIBUTES, |old| {
+            let none = || Error::new(ErrorKind::NotFound, "there is nothing here");
+            let is_reserved = |name: &String| RESERVED.contains(&name.as_str());
+            let parts = old.ok_or_else(none)?.into_iter().partition(|(name, _)| is_reserved(name));
+            let (mut document, user): (Document, Map<String, Value>) = parts;
+            document.extend(change(user).into_iter().filter(|(name, _)| !is_reserved(name)));
+            Ok(Some(document))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::dtype::DataType;
+    use crate::format::n5::check_attributes;
+    use crate::format::n5::resolution::resolution;
+    use crate::{OpenOptions, format, ndarray};
+
+    fn create(url: &str, shape: &[u64], encoding: &str) -> crate::Array {
+        let mut spec = CreateSpec::new(DataType::I16, Domain::from_shape(shape).unwrap());
+        spec.chunk = Some(vec![4; shape.len()]);
+        spec.encoding = Some(encoding.to_owned());
+        spec.attributes = Some([("mine".to_owned(), json!(1))].into_iter().collect());
+        OpenOptions::new().format("n5").create(url, &spec).unwrap()
+    }
+
+    #[test]
+    fn datasets_come_back_in_every_compression() {
+        for encoding in ["raw", "gzip", "bzip2", "xz", "lz4", "zstd", "blosc"] {
+            let url = format!("memory://n5-{encoding}");
+            let array = create(&url, &[7, 9], encoding);
+            let data = ndarray::Array2::from_shape_fn((6, 8), |(x, y)| (100 * x + y) as i16);
+            array.write(&[1, 1], data.view()).unwrap();
+            let again = OpenOptions::new().open(&url).unwrap();
+            assert_eq!((again.format(), &again.axis_names()[..]), ("n5", &["x", "y"][..]));
+            assert_eq!(again.read::<i16>(&"1:7,1:9".parse().unwrap()).unwrap().data(), data.into_dyn());
+            assert_eq!(again.get::<i16>(&[0, 3]).unwrap(), 0);
+            format::update_attributes(
+                &url,
+                &json!({"more": 2}).as_object().unwrap().clone(),
+                &FormatOptions::default(),
+            )
+            .unwrap();
+            let attributes = format::attributes(&url, &FormatOptions::default()).unwrap();
+            assert_eq!(Value::Object(attributes), json!({"mine": 1, "more": 2}));
+            OpenOptions::new().resize(&url, &[3, 9]).unwrap();
+            assert_eq!(OpenOptions::new().open(&url).unwrap().shape(), [3, 9]);
+            format::remove(&url, None, &FormatOptions::default()).unwrap();
+            assert!(OpenOptions::new().open(&url).is_err());
+        }
+    }
+
+    #[test]
+    fn edge_blocks_survive_a_change_of_shape() {
+        let url = "memory://n5-edges";
+        create(url, &[5], "gzip").write(&[0], ndarray::Array1::from_elem(5, 7i16).view()).unwrap();
+        for (length, sum) in [(7, 35), (6, 35), (5, 35), (8, 35)] {
+            OpenOptions::new().resize(url, &[length]).unwrap();
+            let array = OpenOptions::new().open(url).unwrap();
+            assert_eq!(array.read::<i16>(array.domain()).unwrap().data().iter().sum::<i16>(), sum);
+        }
+        let array = OpenOptions::new().open(url).unwrap();
+        array.write(&[7], ndarray::Array1::from_elem(1, 1i16).view()).unwrap();
+        assert_eq!(array.read::<i16>(array.domain()).unwrap().data().iter().sum::<i16>(), 36);
+    }
+
+    #[test]
+    fn groups_of_scales() {
+        let root = "memory://n5-scales";
+        let attributes = json!({"pixelResolution": {"dimensions": [4, 40], "unit": "nm"}});
+        let options = FormatOptions { format: Some("n5".into()), ..FormatOptions::default() };
+        format::create_group(root, attributes.as_object().unwrap(), &options).unwrap();
+        for (level, shape) in [[8, 8], [4, 8]].iter().enumerate() {
+            let url = format!("{root}/s{level}");
+            create(&url, shape, "raw");
+            let factors = json!({"downsamplingFactors": [1 << level, 1]});
+            format::update_attributes(&url, factors.as_object().unwrap(), &FormatOptions::default()).unwrap();
+        }
+        let array = OpenOptions::new().scale("s1").open(root).unwrap();
+        assert_eq!((array.scales().len(), array.shape()), (2, &[4, 8][..]));
+        assert_eq!(array.resolution().unwrap().size[..], [8.0, 40.0]);
+        assert_eq!(OpenOptions::new().open(&format!("{root}/s0")).unwrap().shape(), [8, 8]);
+        create(&format!("{root}/seg"), &[3], "raw");
+        let nodes = format::list(root, &FormatOptions::default()).unwrap();
+        assert_eq!(nodes.iter().map(|node| node.path.as_str()).collect::<Vec<_>>(), ["s0", "s1", "seg"]);
+        let other = OpenOptions::new().scale("seg").open(root).unwrap();
+        assert_eq!((other.shape(), other.scales()[0].key.as_str()), (&[3][..], "seg"));
+    }
+
+    #[test]
+    fn sizes_are_of_one_unit() {
+        let read = |units| resolution(json!({"resolution": [4, 5], "units": units}).as_object().unwrap(), 2);
+        assert_eq!(read(json!(["nm", "um"])), Some((vec![4.0, 5000.0], "nm".to_owned())));
+        assert_eq!(read(json!(["s", "um"])), Some((vec![1.0, 5.0], "um".to_owned())));
+        assert_eq!(read(Value::Null), Some((vec![4.0, 5.0], "nm".to_owned())));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_named() {
+        let good = json!({
+            "dimensions": [5], "blockSize": [2], "dataType": "uint8", "compression": {"type": "gzip", "level": -1},
+        });
+        check_attributes(good.to_string().as_bytes()).unwrap();
+        for (pointer, value, named) in [
+            ("/dimensions", json!([-1]), "dimensions"),
+            ("/blockSize", json!([0]), "blockSize"),
+            ("/blockSize", json!([1u64 << 40]), "block"),
+            ("/dataType", json!("string"), "string"),
+            ("/compression/type", json!("jpeg"), "jpeg"),
+            ("/compression/level", json!(11), "level"),
+        ] {
+            let mut document = good.clone();
+            *document.pointer_mut(pointer).unwrap() = value;
+            let error = check_attributes(document.to_string().as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(named), "{error}");
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! What is done with whatever is at an address: the format is found, and asked.
+
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use super::address::{Address, Located};
+use super::below::Below;
+use super::document::{DOCUMENTS, check_attributes};
+use super::probe::Probe;
+use super::registry::{self, BUILTIN};
+use super::scale::ScaleSelector;
+use super::spec::{CreateSpec, check_order};
+use super::traits::{Attributes, Create, Format, FormatOptions, Node, Opened};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::sync::MutexExt;
+use crate::store::{self, Get, Part, Wanted};
+
+fn not_found(what: impl Into<String>) -> Error {
+    Error::new(ErrorKind::NotFound, what.into())
+}
+
+/// Has errors say what was done, and where.
+fn context<'a>(during: &'static str, address: Address<'a>) -> impl Fn(Error) -> Error + 'a {
+    move |error| error.during(during).at(address.shown())
+}
+
+/// The first answer of the formats that may be there.
+fn first<T>(
+    located: &Located,
+    probe: &Probe,
+    ask: impl Fn(&'static dyn Format, &Probe) -> Result<Option<T>>,
+) -> Result<Option<T>> {
+    for format in &located.formats {
+        if let Some(answer) = ask(*format, probe)? {
+            return Ok(Some(answer));
+        }
+    }
+    // Whether there is something, nobody knows.
+    probe.refusal().map_or(Ok(None), Err)
+}
+
+/// Opens what is at `address` with the first format that knows it.
+pub(crate) fn open(address: Address<'_>, options: &FormatOptions) -> Result<Opened> {
+    let found = || {
+        let located = address.locate(options)?;
+        let opened = first(&located, &located.probe()?, |format, probe| format.open(probe, options))?;
+        opened.ok_or_else(|| nothing_at(&located))
+    };
+    found().map_err(context("opening", address))
+}
+
+/// The error if there is no array.
+fn nothing_at(located: &Located) -> Error {
+    if located.store.local_path().is_some_and(|path| !Path::new(path).exists()) {
+        return not_found("there is no such file or folder");
+    }
+    let names: Vec<&str> = located.formats.iter().map(|format| format.name()).collect();
+    match (located.is_named, &names[..]) {
+        (true, [name]) => not_found(format!("no {name} array here")),
+        _ => not_found(format!("no array of a known format here ({})", names.join(", "))),
+    }
+}
+
+/// What the metadata at `address` have that their format forbids, although they can be read.
+pub(crate) fn problems(address: Address<'_>, options: &FormatOptions) -> Result<Vec<String>> {
+    let found = || {
+        let located = address.locate(options)?;
+        let probe = located.probe()?;
+        located.formats.iter().try_fold(Vec::new(), |mut all, format| {
+            all.extend(format.problems(&probe)?);
+            Ok(all)
+        })
+    };
+    found().map_err(context("verifying", address))
+}
+
+/// How `format` makes arrays.
+fn create_with(format: &'static dyn Format) -> Result<&'static dyn Create> {
+    format.creates().ok_or_else(|| Error::unsupported(format!("creating {} arrays", format.name())))
+}
+
+/// Creates an array at `address`, in the default format unless the options or the address name another.
+pub(crate) fn create(address: Address<'_>, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
+    let created = || {
+        let located = address.locate(options)?;
+        check_order(spec)?;
+        check_attributes(spec.attributes.as_ref())?;
+        create_with(located.for_new(registry::DEFAULT, |format| format.creates().is_some()))?.create(
+            &located.store,
+            spec,
+            options,
+        )
+    };
+    created().map_err(context("creating", address))
+}
+
+impl Located {
+    /// The format in which something new is made: the one that is named, of a family the first that `makes` such.
+    fn for_new(
+        &self,
+        default: &'static dyn Format,
+        makes: impl Fn(&&'static dyn Format) -> bool,
+    ) -> &'static dyn Format {
+        match &self.formats[..] {
+            [only] => *only,
+            all if self.is_named => {
+                // Plain arrays, rather than images of several scales.
+                let is_array = |format: &&&'static dyn Format| makes(format) && format.attributes().is_some();
+                all.iter().find(is_array).or_else(|| all.iter().find(|format| makes(format))).copied()
+            }
+            .unwrap_or(default),
+            _ => default,
+        }
+    }
+
+    /// The format that knows what is there, be it damaged.
+    fn known(&self, probe: &Probe, options: &FormatOptions) -> Result<Option<&'static dyn Format>> {
+        if let [only] = &self.formats[..] {
+            return Ok(Some(*only));
+        }
+        let knows = |format: &&&'static dyn Format| !matches!(format.open(probe, options), Ok(None));
+        match self.formats.iter().find(knows) {
+            None => probe.refusal().map_or(Ok(None), Err),
+            found => Ok(found.copied()),
+        }
+    }
+}
+
+/// What an empty array like the one at `address` would be made of.
+pub(crate) fn like(address: Address<'_>, options: &FormatOptions) -> Result<CreateSpec> {
+    let found = || {
+        let located = address.locate(options)?;
+        let like = |format: &'static dyn Format, probe: &Probe| match format.creates() {
+            Some(creates) => creates.like(probe, options),
+            None => Ok(format.open(probe, options)?.map(|opened| CreateSpec::of(&opened.layout))),
+        };
+        first(&located, &located.probe()?, like)?.ok_or_else(|| not_found("there is no array here"))
+    };
+    found().map_err(context("opening", address))
+}
+
+/// A text that tells the layer at `address` from another that is there later, as far as its store knows versions:
+/// those of its metadata. `None` if there is none.
+///
+/// # Errors
+/// A storage error.
+pub fn identity<'a>(address: impl Into<Address<'a>>, options: &FormatOptions) -> Result<Option<String>> {
+    let store = address.into().locate(options)?.store;
+    let named =
+        |key: &&str| Get { version: Wanted::Named, probe: true, ..Get::new(*key, Part::Presence, u64::MAX) };
+    let found: std::sync::Mutex<Vec<String>> = std::sync::Mutex::default();
+    store.get_many(&DOCUMENTS.iter().map(named).collect::<Vec<_>>(), &|position, blob| {
+        if let Some(blob) = blob.filter(|blob| blob.extent != store::Extent::Refused) {
+            let version = format!("{}={}", DOCUMENTS[position], blob.version.map_or("", store::settled));
+            found.locked().push(version);
+        }
+        Ok(())
+    })?;
+    let mut found = found.into_value();
+    found.sort_unstable();
+    Ok(Some(found.join(" ")).filter(|text| !text.is_empty()))
+}
+
+/// Adds a scale to the layer at `address`.
+pub(crate) fn add_scale(address: Address<'_>, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
+    let added = || {
+        let located = address.locate(options)?;
+        check_order(spec)?;
+        let format = located.known(&located.probe()?, options)?.unwrap_or(registry::DEFAULT);
+        let none = || Error::unsupported(format!("{} arrays have no scales", format.name()));
+        format.creates().ok_or_else(none)?.add_scale(&located.store, spec, options)
+    };
+    added().map_err(context("adding a scale to", address))
+}
+
+/// Removes the layer at `address`, or one scale of it. If there is none, what an earlier removal that was cut short has
+/// left there is removed. Of a layer that is a link to another place, the link is removed and nothing else.
+///
+/// # Errors
+/// `NotFound` if there is none; `Unsupported` if the format cannot.
+pub fn remove<'a>(
+    address: impl Into<Address<'a>>,
+    scale: Option<&ScaleSelector>,
+    options: &FormatOptions,
+) -> Result<()> {
+    let address = address.into();
+    let located = address.locate(options).map_err(context("removing", address))?;
+    let removed = || {
+        let format = located.known(&located.probe()?, options)?.unwrap_or(registry::DEFAULT);
+        let cannot = || Error::unsupported(format!("removing {} arrays", format.name()));
+        format.creates().ok_or_else(cannot)?.remove(&located.store, scale)
+    };
+    let removed = removed();
+    let is_nothing = matches!(&removed, Err(error) if error.kind() == ErrorKind::NotFound) && scale.is_none();
+    match if is_nothing { Below::remains(address, options)? } else { None } {
+        Some(remains) => remains.remove_own(&mut |_| {}),
+        None => removed.map_err(context("removing", address)),
+    }
+}
+
+/// What the group at `address` holds, at any depth.
+///
+/// # Errors
+/// `NotFound` if there is no group; those of [`Groups::list`].
+pub fn list<'a>(address: impl Into<Address<'a>>, options: &FormatOptions) -> Result<Vec<Node>> {
+    let address = address.into();
+    let listed = || {
+        let located = address.locate(options)?;
+        let list = |format: &'static dyn Format, probe: &Probe| match format.groups() {
+            Some(groups) => groups.list(probe),
+            None => Ok(None),
+        };
+        first(&located, &located.probe()?, list)?.ok_or_else(|| not_found("there is no group here"))
+    };
+    listed().map_err(context("listing", address))
+}
+
+/// Creates a group at `address`, of Zarr 3 unless the options or the address name another format.
+///
+/// # Errors
+/// `Unsupported` if the format has no groups; those of [`Groups::create_group`].
+pub fn create_group<'a>(
+    address: impl Into<Address<'a>>,
+    attributes: &Map<String, Value>,
+    options: &FormatOptions,
+) -> Result<()> {
+    let address = address.into();
+    let created = || {
+        let located = address.locate(options)?;
+        let format = located.for_new(registry::DEFAULT_OF_GROUPS, |format| format.groups().is_some());
+        let none = || Error::unsupported(format!("{} has no groups", format.name()));
+        check_attributes(Some(attributes))?;
+        format.groups().ok_or_else(none)?.create_group(&located.store, attributes)
+    };
+    created().map_err(context("creating", address))
+}
+
+fn no_attributes() -> Error {
+    not_found("there is nothing here that has attributes")
+}
+
+/// The user's attributes of the array or group at `address`.
+///
+/// # Errors
+/// `NotFound` if there is nothing of a format that has attributes.
+pub fn attributes<'a>(
+    address: impl Into<Address<'a>>,
+    options: &FormatOptions,
+) -> Result<Map<String, Value>> {
+    let address = address.into();
+    let found = || {
+        let located = address.locate(options)?;
+        let read = |format: &'static dyn Format, probe: &Probe| match format.attributes() {
+            Some(attributes) => attributes.read(probe),
+            None => Ok(None),
+        };
+        first(&located, &located.probe()?, read)?.ok_or_else(no_attributes)
+    };
+    found().map_err(context("reading attributes of", address))
+}
+
+/// Adds `new` to the user's attributes of the array or group at `address`; those of a name that is there
+/// are replaced, and those that are null removed.
+///
+/// # Errors
+/// As [`attributes`]; a storage error.
+pub fn update_attributes<'a>(
+    address: impl Into<Address<'a>>,
+    new: &Map<String, Value>,
+    options: &FormatOptions,
+) -> Result<()> {
+    let address = address.into();
+    let merge = |mut old: Map<String, Value>| {
+        old.extend(new.clone());
+        old.retain(|_, value| !value.is_null());
+        old
+    };
+    let changed = || {
+        let located = address.locate(options)?;
+        let has = |format: &'static dyn Format, probe: &Probe| -> Result<Option<&'static dyn Attributes>> {
+            let Some(attributes) = format.attributes() else { return Ok(None) };
+            Ok(attributes.read(probe)?.map(|_| attributes))
+        };
+        check_attributes(Some(new))?;
+        let found = first(&located, &located.probe()?, has)?.ok_or_else(no_attributes)?;
+        found.change(&located.store, &merge)
+    };
+    changed().map_err(context("changing attributes of", address))
+}
+
+/// Whether the array at `address` can be given another shape.
+pub(crate) fn resizes(name: &str) -> bool {
+    let creates = BUILTIN.iter().find(|format| format.name() == name).and_then(|format| format.creates());
+    creates.is_some_and(|creates| creates.resizes())
+}
+
+/// Gives the array at `address` another shape; see [`OpenOptions::resize`](crate::OpenOptions::resize).
+pub(crate) fn resize(address: Address<'_>, shape: &[u64], options: &FormatOptions) -> Result<()> {
+    let resized = || {
+        let located = address.locate(options)?;
+        let known = located.known(&located.probe()?, options)?;
+        let format = known.ok_or_else(|| not_found("there is no array here"))?;
+        let keeps = || Error::unsupported(format!("{} arrays keep their shape", format.name()));
+        format.creates().ok_or_else(keeps)?.resize(&located.store, shape)
+    };
+    resized().map_err(context("resizing", address))
+}

@@ -1,0 +1,265 @@
+//! What a format is: a translator between stored metadata and a [`Layout`]. A format never reads or writes
+//! elements; arrays do, and they do not ask which format it was.
+//!
+//! Every format opens what is stored. What else it can do are traits of their own, which it lends: [`Create`],
+//! [`Groups`], [`Attributes`]. All take a store that is rooted at the array, image or group, never a URL.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::probe::Probe;
+use super::scale::{Scale, ScaleSelector};
+use super::spec::CreateSpec;
+use crate::base::buffer::Order;
+use crate::base::dims::Dims;
+use crate::base::error::{Error, Result};
+use crate::chunk::codec::ContentEncoding;
+use crate::chunk::layout::{Layout, Resolution};
+use crate::store::{Store, StoreOptions};
+
+/// A translator between stored metadata and layouts.
+pub trait Format: Debug + Send + Sync {
+    /// The name that `format=` and tables use.
+    fn name(&self) -> &'static str;
+
+    /// What it is, in a few words.
+    fn about(&self) -> &'static str;
+
+    /// Whether the format reads, and whether it writes.
+    fn abilities(&self) -> Abilities;
+
+    /// The names by which URLs call it, before `://` or behind `|`.
+    fn schemes(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// The keys of the documents that show whether something of this format is at a place. All of them are read
+    /// at once, with those of other formats, before the format is asked. Empty for files, which their names show.
+    fn documents(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// The order in which its users have axes: in C's, the last is the one along which elements lie
+    /// next to each other.
+    fn order(&self) -> Order {
+        Order::C
+    }
+
+    /// Opens what is at the root of the probed store, or says `None` if that is not of this format.
+    ///
+    /// # Errors
+    /// `InvalidMetadata` or `Unsupported` if it is of this format but cannot be opened.
+    fn open(&self, probe: &Probe, options: &FormatOptions) -> Result<Option<Opened>>;
+
+    /// What the metadata have that the format forbids, although they can be read: each says where. None
+    /// if they are not of this format.
+    ///
+    /// # Errors
+    /// As [`Format::open`].
+    fn problems(&self, probe: &Probe) -> Result<Vec<String>> {
+        let _ = probe;
+        Ok(Vec::new())
+    }
+
+    /// How it makes arrays, if it does.
+    fn creates(&self) -> Option<&dyn Create> {
+        None
+    }
+
+    /// How it keeps groups, if it has any.
+    fn groups(&self) -> Option<&dyn Groups> {
+        None
+    }
+
+    /// How it keeps attributes, if it has any.
+    fn attributes(&self) -> Option<&dyn Attributes> {
+        None
+    }
+}
+
+/// A format that makes, resizes and removes arrays.
+pub trait Create: Format {
+    /// Creates an array at the root of `store` and opens it.
+    ///
+    /// # Errors
+    /// `AlreadyExists`; `InvalidArgument` if the format cannot hold what `spec` describes.
+    fn create(&self, store: &Arc<dyn Store>, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened>;
+
+    /// Whether its arrays are of chunks, so that other arrays can be copied into one of any size.
+    fn has_chunks(&self) -> bool {
+        true
+    }
+
+    /// Whether every axis must have a name.
+    fn names_axes(&self) -> bool {
+        false
+    }
+
+    /// What an empty array like the one that is there would be made of; `None` if that is not of this format.
+    ///
+    /// # Errors
+    /// As [`Format::open`].
+    fn like(&self, probe: &Probe, options: &FormatOptions) -> Result<Option<CreateSpec>> {
+        Ok(self.open(probe, options)?.map(|opened| CreateSpec::of(&opened.layout)))
+    }
+
+    /// What of `spec`, which is like an array of the format `from`, this format can hold.
+    fn fit(&self, spec: CreateSpec, from: &str) -> CreateSpec {
+        let _ = from;
+        spec
+    }
+
+    /// The key that the first of several scales has to be created with, if any.
+    fn first_key(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Adds a scale to the layer at the root of `store` and opens it.
+    ///
+    /// # Errors
+    /// As [`Create::create`]; `Unsupported` if the format has no scales.
+    fn add_scale(
+        &self,
+        store: &Arc<dyn Store>,
+        spec: &CreateSpec,
+        options: &FormatOptions,
+    ) -> Result<Opened> {
+        let _ = (spec, options);
+        Err(Error::unsupported(format!("{} arrays have no scales", self.name())).at(store.location("")))
+    }
+
+    /// Removes one scale of the layer at the root of `store`, or with `None` the whole layer: metadata first, so
+    /// that no reader finds half of it, then the chunks.
+    ///
+    /// # Errors
+    /// `NotFound`; `Unsupported` if the format cannot.
+    fn remove(&self, store: &Arc<dyn Store>, scale: Option<&ScaleSelector>) -> Result<()> {
+        let _ = scale;
+        Err(Error::unsupported(format!("removing {} arrays", self.name())).at(store.location("")))
+    }
+
+    /// Whether arrays can be given another shape.
+    fn resizes(&self) -> bool {
+        false
+    }
+
+    /// Gives the array at the root of `store` another shape. What it gains is fill value; chunks that will be outside
+    /// are removed before, lest they come back with the next growth if this is cut short. Arrays that are open keep
+    /// the shape that they were opened with.
+    ///
+    /// # Errors
+    /// `NotFound`; `InvalidArgument` for a shape of another number of axes; `Unsupported` if the format
+    /// cannot.
+    fn resize(&self, store: &Arc<dyn Store>, shape: &[u64]) -> Result<()> {
+        let _ = shape;
+        Err(Error::unsupported(format!("{} arrays keep their shape", self.name())).at(store.location("")))
+    }
+}
+
+/// A format that keeps arrays in groups.
+pub trait Groups: Format {
+    /// What the group holds, at any depth; `None` if there is no group of this format.
+    ///
+    /// # Errors
+    /// `InvalidMetadata`; a storage error, also where the store cannot list.
+    fn list(&self, probe: &Probe) -> Result<Option<Vec<Node>>>;
+
+    /// Creates a group at the root of `store`.
+    ///
+    /// # Errors
+    /// `AlreadyExists`.
+    fn create_group(&self, store: &Arc<dyn Store>, attributes: &Map<String, Value>) -> Result<()>;
+}
+
+/// A change of the user's attributes.
+pub type ChangeAttributes<'a> = dyn Fn(Map<String, Value>) -> Map<String, Value> + Sync + 'a;
+
+/// A format that keeps the user's attributes of arrays and groups.
+pub trait Attributes: Format {
+    /// The attributes of what is there; `None` if that is not of this format.
+    ///
+    /// # Errors
+    /// `InvalidMetadata`.
+    fn read(&self, probe: &Probe) -> Result<Option<Map<String, Value>>>;
+
+    /// Replaces the attributes by what `change` makes of them, in one atomic step.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    fn change(&self, store: &Arc<dyn Store>, change: &ChangeAttributes<'_>) -> Result<()>;
+}
+
+/// An array or a group in a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// Its path in the group.
+    pub path: String,
+    /// Whether it is an array.
+    pub is_array: bool,
+}
+
+/// What a format can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Abilities {
+    /// It opens what is stored.
+    pub reads: bool,
+    /// It creates and changes what is stored.
+    pub writes: bool,
+}
+
+/// Options for opening what is stored.
+#[derive(Clone, Debug, Default)]
+pub struct FormatOptions {
+    /// Name of the format, or of a family of formats such as `zarr`; found by the metadata if not given.
+    pub format: Option<String>,
+    /// Which scale to open.
+    pub scale: ScaleSelector,
+    /// The compression put around chunks that are written whole.
+    pub content_encoding: ContentEncoding,
+    /// How the store of a URL is opened, and files that are arrays.
+    pub store: StoreOptions,
+}
+
+/// An opened array, before it is one.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// Name of the format.
+    pub format: &'static str,
+    /// How the array is stored.
+    pub layout: Layout,
+    /// Further copies of the data in the same store, in other chunk shapes.
+    pub copies: Vec<Layout>,
+    /// The store rooted at the array.
+    pub store: Arc<dyn Store>,
+    /// The scales of the layer, finest first.
+    pub scales: Vec<Scale>,
+    /// Position of this array in `scales`.
+    pub scale: usize,
+    /// What the user should know of how it was opened.
+    pub notes: Vec<String>,
+}
+
+impl Opened {
+    /// An array of one scale in `store`.
+    pub fn new(format: &'static str, layout: Layout, store: Arc<dyn Store>) -> Self {
+        Self { format, layout, copies: Vec::new(), store, scales: Vec::new(), scale: 0, notes: Vec::new() }
+    }
+
+    /// The array as the only scale of the group that it was opened from, where its path is its key.
+    pub(super) fn member(self, path: &str) -> Self {
+        let ndim = self.layout.domain().ndim();
+        let unknown = || Resolution { size: Dims::from_elem(1.0, ndim), unit: String::new() };
+        let scale = Scale {
+            key: path.to_owned(),
+            domain: self.layout.domain().clone(),
+            chunks: vec![self.layout.grid.chunk_shape().into()],
+            resolution: self.layout.resolution.clone().unwrap_or_else(unknown),
+            encoding: self.layout.codecs.names().collect::<Vec<_>>().join(" + "),
+            sharded: self.layout.sharding.is_some(),
+            labels: false,
+        };
+        Self { scales: vec![scale], scale: 0, ..self }
+    }
+}

@@ -1,0 +1,216 @@
+//! Zarr as a format: what is asked of every format, in terms of arrays and groups.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::dialect::Version;
+use super::nodes::{Found, Zarr};
+use super::{create, group, v2, v3};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::format::axis;
+use crate::format::document::{self, Document};
+use crate::format::probe::Probe;
+use crate::format::scale::ScaleSelector;
+use crate::format::spec::CreateSpec;
+use crate::format::traits::{
+    Abilities, Attributes, ChangeAttributes, Create, Format, FormatOptions, Groups, Node, Opened,
+};
+use crate::store::Store;
+
+impl Format for Zarr {
+    fn name(&self) -> &'static str {
+        if self.version == Version::Three { "zarr3" } else { "zarr2" }
+    }
+
+    fn about(&self) -> &'static str {
+        if self.version == Version::Three { "Zarr 3 array or group" } else { "Zarr 2 array or group" }
+    }
+
+    fn abilities(&self) -> Abilities {
+        Abilities { reads: true, writes: true }
+    }
+
+    fn schemes(&self) -> &'static [&'static str] {
+        if self.version == Version::Three { &["zarr", "zarr3"] } else { &["zarr", "zarr2"] }
+    }
+
+    fn documents(&self) -> &'static [&'static str] {
+        self.keys()
+    }
+
+    fn open(&self, probe: &Probe, options: &FormatOptions) -> Result<Option<Opened>> {
+        let store = probe.store();
+        let document = match self.find(probe)? {
+            None => return Ok(None),
+            Some(Found::Array(meta)) => {
+                let opened = meta.opened(self.name(), Arc::clone(store));
+                let opened = opened.map_err(|error| error.at(store.location("")))?;
+                return Ok(Some(Opened { notes: self.notes(probe), ..opened }));
+            }
+            Some(Found::Group(document)) => document,
+        };
+        match &options.scale {
+            ScaleSelector::Key(path) => {
+                let member = self.probe(&store.child(path)?)?;
+                self.open_member(&member).map(|opened| Some(opened.member(path)))
+            }
+            _ => Err(group::is_group(&**store, self.version, &document)),
+        }
+    }
+
+    fn creates(&self) -> Option<&dyn Create> {
+        Some(self)
+    }
+
+    fn groups(&self) -> Option<&dyn Groups> {
+        Some(self)
+    }
+
+    fn attributes(&self) -> Option<&dyn Attributes> {
+        Some(self)
+    }
+}
+
+impl Create for Zarr {
+    fn create(&self, store: &Arc<dyn Store>, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
+        self.create_or_adopt(store, spec, options, false)
+    }
+
+    fn resizes(&self) -> bool {
+        true
+    }
+
+    fn like(&self, probe: &Probe, options: &FormatOptions) -> Result<Option<CreateSpec>> {
+        let member;
+        let (probe, meta) = match (self.find(probe)?, &options.scale) {
+            (Some(Found::Array(meta)), _) => (probe, meta),
+            (Some(Found::Group(_)), ScaleSelector::Key(path)) => {
+                member = self.probe(&probe.store().child(path)?)?;
+                (&member, self.array(&member)?)
+            }
+            _ => return Ok(None),
+        };
+        let mut attributes = probe.document(self.attributes_key())?.unwrap_or_default();
+        if self.version == Version::Three {
+            attributes = match attributes.remove("attributes") {
+                Some(Value::Object(attributes)) => attributes,
+                _ => Document::new(),
+            };
+        }
+        create::like(&meta).map(|spec| Some(CreateSpec { attributes: Some(attributes), ..spec }))
+    }
+
+    fn fit(&self, spec: CreateSpec, from: &str) -> CreateSpec {
+        let is_own = from == self.name() || from == self.image_name();
+        let spec = self.fit_array(spec.at_zero(), is_own);
+        CreateSpec {
+            labels: None,
+            key: None,
+            resolution: spec.resolution.clone().filter(|sizes| sizes.len() == spec.domain.ndim()),
+            axes: None,
+            attributes: match from == self.name() {
+                true => spec.attributes,
+                false => axis::of_user(spec.attributes),
+            },
+            ..spec
+        }
+    }
+
+    fn remove(&self, store: &Arc<dyn Store>, scale: Option<&ScaleSelector>) -> Result<()> {
+        if scale.is_some() {
+            return Err(Error::unsupported("removing a part of a group; name its path"));
+        }
+        let meta = self.array(&self.probe(store)?)?;
+        // Before it is gone: who reads copies of metadata alone shall not find an array of fill.
+        self.forget(store)?;
+        if store.unlink()? {
+            return self.refresh(store);
+        }
+        let key = if self.version == Version::Three { v3::KEY } else { v2::ARRAY };
+        document::take(&**store, key)?;
+        if self.version == Version::Two {
+            store.delete(v2::ATTRIBUTES)?;
+        }
+        self.refresh(store)?;
+        self.remove_chunks(&**store, &meta, |_| true)?;
+        store.tidy();
+        Ok(())
+    }
+
+    fn resize(&self, store: &Arc<dyn Store>, shape: &[u64]) -> Result<()> {
+        let key = if self.version == Version::Three { v3::KEY } else { v2::ARRAY };
+        let resized = |old: Option<Document>| {
+            let mut document =
+                old.ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no array here"))?;
+            let parse = |document: &Document| match self.version {
+                Version::Three if v3::kind(document)? == v3::Kind::Group => {
+                    Err(Error::invalid("this is a group, not an array"))
+                }
+                Version::Three => v3::parse(document),
+                Version::Two => v2::parse(document, None),
+            };
+            let meta = parse(&document)?;
+            if shape.len() != meta.shape.len() {
+                return Err(Error::invalid(format!("{} lengths for {} axes", shape.len(), meta.shape.len())));
+            }
+            document.insert("shape".to_owned(), json!(shape));
+            parse(&document)?.opened(self.name(), Arc::clone(store))?;
+            Ok((meta, document))
+        };
+        let (meta, _) = resized(document::read(&**store, key)?)?;
+        if meta.shape.iter().zip(shape).any(|(old, new)| old > new) {
+            let is_outside = |index: &[u64]| {
+                let mut axes = index.iter().zip(&meta.chunk).zip(shape);
+                axes.any(|((&at, &chunk), &length)| at >= length.div_ceil(chunk))
+            };
+            self.remove_chunks(&**store, &meta, is_outside)?;
+        }
+        document::change(&**store, key, |old| resized(old).map(|(_, document)| Some(document)))?;
+        self.refresh(store)
+    }
+}
+
+impl Groups for Zarr {
+    fn list(&self, probe: &Probe) -> Result<Option<Vec<Node>>> {
+        match self.find(probe)? {
+            Some(Found::Group(document)) => group::list(&**probe.store(), self.version, &document).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    fn create_group(&self, store: &Arc<dyn Store>, attributes: &Document) -> Result<()> {
+        let mut document = Document::new();
+        if self.version == Version::Two {
+            document.insert("zarr_format".to_owned(), json!(2));
+            let attributes = Some(attributes).filter(|attributes| !attributes.is_empty());
+            self.write_new(&**store, [(v2::GROUP, Some(&document)), (v2::ATTRIBUTES, attributes)], false)?;
+            return self.join(store);
+        }
+        document.insert("zarr_format".to_owned(), json!(3));
+        document.insert("node_type".to_owned(), json!("group"));
+        document.insert("attributes".to_owned(), Value::Object(attributes.clone()));
+        self.write_new(&**store, [(v3::KEY, Some(&document)), (v2::ATTRIBUTES, None)], false)?;
+        self.join(store)
+    }
+}
+
+impl Attributes for Zarr {
+    fn read(&self, probe: &Probe) -> Result<Option<Document>> {
+        if self.version == Version::Two {
+            let is_there = probe.has(v2::ARRAY)? || probe.has(v2::GROUP)?;
+            let read = || probe.document(v2::ATTRIBUTES).map(Option::unwrap_or_default);
+            return if is_there { read().map(Some) } else { Ok(None) };
+        }
+        let Some(mut document) = probe.document(v3::KEY)? else { return Ok(None) };
+        v3::kind(&document).map_err(|error| error.at(probe.store().location(v3::KEY)))?;
+        Ok(Some(match document.remove("attributes") {
+            Some(Value::Object(attributes)) => attributes,
+            _ => Document::new(),
+        }))
+    }
+
+    fn change(&self, store: &Arc<dyn Store>, change: &ChangeAttributes<'_>) -> Result<()> {
+        self.try_change_attributes(store, &|attributes| Ok(change(attributes)))
+    }
+}

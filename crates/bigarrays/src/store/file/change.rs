@@ -1,0 +1,113 @@
+//! Changing values, and the directories that are to be on the disk afterwards.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
+use super::path::{KeyPath, parent, shown};
+use crate::base::error::{Error, Result};
+use crate::base::sync::MutexExt;
+use crate::chunk::codec::ContentEncoding;
+use crate::store::in_parallel;
+use crate::store::temporary::Temporary;
+
+/// What the changes of a batch have in common.
+pub(super) struct Changes {
+    durable: bool,
+    /// Directories whose entries are to be on the disk by the end of the batch.
+    directories: Mutex<BTreeSet<PathBuf>>,
+}
+
+impl Changes {
+    pub(super) fn new(durable: bool) -> Self {
+        Self { durable, directories: Mutex::default() }
+    }
+
+    /// Replaces the value at `path`.
+    pub(super) fn put(&self, path: &mut KeyPath, encoding: ContentEncoding, bytes: &[u8]) -> Result<()> {
+        let durable = self.durable;
+        let directory = parent(path.plain());
+        let written = match Temporary::write(directory, bytes, durable) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.make_directory(directory)?;
+                Temporary::write(directory, bytes, durable)
+            }
+            written => written,
+        };
+        let target = path.spelled(encoding);
+        let renamed = written.and_then(|temporary| temporary.rename(target));
+        renamed.map_err(|error| Error::io(error, "writing", shown(target)))?;
+        if durable {
+            self.note(parent(target));
+        }
+        let others: Vec<_> = ContentEncoding::ALL.into_iter().filter(|&other| other != encoding).collect();
+        self.remove(path, &others)
+    }
+
+    /// Removes those of `spellings` that exist, from the last to the first.
+    pub(super) fn remove(&self, path: &mut KeyPath, spellings: &[ContentEncoding]) -> Result<()> {
+        for &encoding in spellings.iter().rev() {
+            let path = path.spelled(encoding);
+            // Unlike an attempt to remove, this does not lock the directory. A link is looked at itself.
+            if matches!(rustix::fs::lstat(path), Err(Errno::NOENT | Errno::NOTDIR)) {
+                continue;
+            }
+            if self.durable {
+                sync_directory(parent(path))?;
+                self.note(parent(path));
+            }
+            match rustix::fs::unlink(path) {
+                Err(Errno::NOENT | Errno::NOTDIR) => {}
+                Err(Errno::NAMETOOLONG) if encoding != ContentEncoding::Identity => {}
+                removed => removed.map_err(|error| Error::io(error.into(), "removing", shown(path)))?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Creates `directory` and those above it.
+    pub(super) fn make_directory(&self, directory: &Path) -> Result<()> {
+        let mode = Mode::from(0o777);
+        let made = match rustix::fs::mkdir(directory, mode) {
+            Err(Errno::NOENT) => {
+                self.make_directory(parent(directory))?;
+                rustix::fs::mkdir(directory, mode)
+            }
+            made => made,
+        };
+        match made {
+            Ok(()) if self.durable => self.note(parent(directory)),
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(error) => return Err(Error::io(error.into(), "creating directory", shown(directory))),
+        }
+        Ok(())
+    }
+
+    fn note(&self, directory: &Path) {
+        let mut changed = self.directories.locked();
+        if !changed.contains(directory) {
+            changed.insert(directory.to_owned());
+        }
+    }
+
+    /// Brings what has changed in directories to the disk.
+    pub(super) fn sync(self) -> Result<()> {
+        let directories = self.directories.into_value();
+        let directories: Vec<_> = directories.into_iter().collect();
+        in_parallel(&directories, |_, directory| sync_directory(directory))
+    }
+}
+
+fn sync_directory(directory: &Path) -> Result<()> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let synced = rustix::fs::open(directory, flags, Mode::empty()).and_then(rustix::fs::fsync);
+    match synced {
+        // Some network file systems do not sync directories, nor need to.
+        Err(Errno::INVAL | Errno::NOENT) => Ok(()),
+        synced => synced.map_err(|error| Error::io(error.into(), "syncing", shown(directory))),
+    }
+}

@@ -1,0 +1,168 @@
+//! Reading one value.
+
+use std::io;
+use std::ops::Range;
+use std::os::fd::OwnedFd;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::fs::{FileType, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::path::{KeyPath, shown};
+use crate::base::buffer::first_bytes;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::chunk::codec::ContentEncoding;
+use crate::store::request::YOUNG;
+use crate::store::{Blob, Extent, Get, Wanted};
+
+/// Ranges no further apart than this are read at once: copying this much takes about as long as a
+/// system call.
+const GAP: u64 = 8 << 10;
+
+/// What was read into a buffer.
+pub(super) struct Found {
+    len: usize,
+    encoding: ContentEncoding,
+    extent: Extent,
+    version: Option<String>,
+}
+
+impl Found {
+    pub(super) fn blob<'a>(&'a self, buffer: &'a [u8]) -> Blob<'a> {
+        let Self { len, encoding, extent, .. } = *self;
+        Blob { bytes: &buffer[..len], encoding, extent, version: self.version.as_deref() }
+    }
+}
+
+/// Reads what `request` asks for, whatever its key, of the value at `path` into `buffer`.
+pub(super) fn read(path: &mut KeyPath, request: &Get, buffer: &mut Vec<u8>) -> Result<Option<Found>> {
+    // All but the last again in the end: a writer may have put one after the first look and then
+    // removed the one that was the value until then.
+    let again = &ContentEncoding::ALL[..ContentEncoding::ALL.len() - 1];
+    for &encoding in ContentEncoding::ALL.iter().chain(again) {
+        let path = path.spelled(encoding);
+        let failed = |error: Errno| Error::io(error.into(), "reading", shown(path));
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = match rustix::io::retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty())) {
+            Err(Errno::NOENT | Errno::NOTDIR) => continue,
+            Err(Errno::NAMETOOLONG) if encoding != ContentEncoding::Identity => continue,
+            opened => opened.map_err(failed)?,
+        };
+        let stat = rustix::fs::fstat(&file).map_err(failed)?;
+        if !FileType::from_raw_mode(stat.st_mode).is_file() {
+            let error = Error::new(ErrorKind::Storage, "not a regular file");
+            return Err(error.during("reading").at(shown(path)));
+        }
+        let version = (request.version != Wanted::Any).then(|| match is_young(&stat) {
+            true => version_of(&stat) + YOUNG,
+            false => version_of(&stat),
+        });
+        if request.version.withholds(version.as_deref()) {
+            return Ok(Some(Found { len: 0, encoding, extent: Extent::Withheld, version }));
+        }
+        let size = stat.st_size.max(0) as u64;
+        let read = read_part(&file, size, encoding, request, buffer);
+        let (len, extent) = read.map_err(|error| error.during("reading").at(shown(path)))?;
+        return Ok(Some(Found { len, encoding, extent, version }));
+    }
+    Ok(None)
+}
+
+/// What tells this file from all that had or will have its name: its number, when it was changed last, and its
+/// size. While a file is being replaced both exist, with different numbers; a number is used again only after
+/// that. The time of the change, unlike that of the contents, is never set by anybody.
+pub(crate) fn version_of(stat: &rustix::fs::Stat) -> String {
+    format!("{:x}-{:x}.{:x}-{:x}", stat.st_ino, stat.st_ctime, stat.st_ctime_nsec, stat.st_size)
+}
+
+/// Whether the file has changed so lately that the next change may get the same time. Clocks tick a hundred times
+/// a second or more, but some file systems count whole seconds, and others have the clock of another machine.
+fn is_young(stat: &rustix::fs::Stat) -> bool {
+    let since = Duration::new(stat.st_ctime.max(0) as u64, stat.st_ctime_nsec as u32);
+    let grain = Duration::from_millis(if stat.st_ctime_nsec == 0 { 2000 } else { 100 });
+    SystemTime::now().duration_since(UNIX_EPOCH).is_ok_and(|now| now < since + grain)
+}
+
+/// Reads the wanted part of a value of `size` bytes into `buffer`.
+fn read_part(
+    file: &OwnedFd,
+    size: u64,
+    encoding: ContentEncoding,
+    request: &Get,
+    buffer: &mut Vec<u8>,
+) -> Result<(usize, Extent)> {
+    if let Some(ranges) = request.part.of(size, encoding)? {
+        return Ok((read_ranges(file, &ranges, buffer)?, Extent::Parts));
+    }
+    if size > request.max_len {
+        let most = request.max_len;
+        return Err(Error::corrupt(format!("{size} bytes, of at most {most} that it can have")));
+    }
+    Ok((read_range(file, 0, size, 0, buffer)?, Extent::Whole))
+}
+
+/// Joins the wanted ranges at the start of `buffer` and returns their length.
+fn read_ranges(file: &OwnedFd, ranges: &[Range<u64>], buffer: &mut Vec<u8>) -> Result<usize> {
+    let mut joined = 0;
+    for group in ranges.chunk_by(|one, next| next.start - one.end <= GAP) {
+        let (Some(first), Some(last)) = (group.first(), group.last()) else { continue };
+        let start = joined;
+        read_range(file, first.start, last.end - first.start, start, buffer)?;
+        for range in group {
+            let from = start + (range.start - first.start) as usize;
+            let len = (range.end - range.start) as usize;
+            buffer.copy_within(from..from + len, joined);
+            joined += len;
+        }
+    }
+    Ok(joined)
+}
+
+/// Reads `len` bytes from `offset` to the position `at` of `buffer`.
+fn read_range(file: &OwnedFd, mut offset: u64, len: u64, at: usize, buffer: &mut Vec<u8>) -> Result<usize> {
+    let too_large = || Error::new(ErrorKind::MemoryBudget, format!("{len} bytes do not fit into memory"));
+    let len = usize::try_from(len).map_err(|_| too_large())?;
+    let end = at.checked_add(len).ok_or_else(too_large)?;
+    buffer.try_reserve(end.saturating_sub(buffer.len())).map_err(|_| too_large())?;
+    let mut rest = &mut first_bytes(buffer, end)[at..];
+    while !rest.is_empty() {
+        match rustix::io::pread(file, &mut *rest, offset) {
+            Ok(0) => {
+                let message = format!("the file ended, at {offset} bytes, while it was read");
+                return Err(Error::new(ErrorKind::Storage, message).retryable());
+            }
+            Ok(read) => {
+                offset += read as u64;
+                rest = &mut rest[read..];
+            }
+            Err(Errno::INTR) => {}
+            Err(error) => {
+                let error = io::Error::from(error);
+                return Err(Error::new(ErrorKind::Storage, error.to_string()).caused_by(error));
+            }
+        }
+    }
+    Ok(len)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_ranges_are_joined_as_far_ones_are() {
+        let directory = tempfile::tempdir().unwrap();
+        let bytes: Vec<u8> = (0..200_000u32).map(|k| (k * 7 + k / 255) as u8).collect();
+        std::fs::write(directory.path().join("k"), &bytes).unwrap();
+        let file = std::fs::File::open(directory.path().join("k")).unwrap().into();
+        let ranges = vec![5..9, 9..9, 100..110, 50_000..70_000, 199_999..200_000];
+        let expected: Vec<u8> =
+            ranges.iter().flat_map(|r| bytes[r.start as usize..r.end as usize].iter().copied()).collect();
+        let mut buffer = vec![1; 7];
+        let len = read_ranges(&file, &ranges, &mut buffer).unwrap();
+        assert_eq!(buffer[..len], expected);
+        assert!(
+            read_ranges(&file, &[0..1, 1..200_001], &mut buffer).unwrap_err().to_string().contains("ended")
+        );
+    }
+}

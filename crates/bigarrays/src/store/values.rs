@@ -1,0 +1,138 @@
+//! What is done with whole values, in terms of a store's few methods.
+
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::contract::Store;
+use super::request::{Change, Get, Part, Update, Value};
+use crate::base::error::Result;
+use crate::base::sync::MutexExt;
+use crate::chunk::codec::ContentEncoding;
+
+/// The most bytes that a metadata document may have.
+pub(crate) const LARGEST_METADATA: usize = 64 << 20;
+
+impl dyn Store + '_ {
+    /// The requested values in memory, in the order of the requests; `None` for those that are missing.
+    ///
+    /// # Errors
+    /// Those of [`Store::get_many`].
+    pub fn get_all(&self, requests: &[Get]) -> Result<Vec<Option<Value>>> {
+        let values = Mutex::new(vec![None; requests.len()]);
+        self.get_many(requests, &|position, blob| {
+            let value = blob.map(Value::from);
+            values.locked()[position] = value;
+            Ok(())
+        })?;
+        Ok(values.into_value())
+    }
+
+    /// The bytes of `key` as they are stored, or `None` if it is missing.
+    ///
+    /// # Errors
+    /// Those of [`Store::get_many`].
+    pub fn read(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        let request = Get::new(key, Part::Whole, u64::MAX);
+        Ok(self.get_all(&[request])?.pop().flatten().map(|value| value.bytes))
+    }
+
+    /// Removes every value whose key `is_gone` says, but nothing that is only linked from here.
+    ///
+    /// # Errors
+    /// Those of [`Store::list`] and [`Store::update_many`].
+    pub(crate) fn remove_where(&self, is_gone: impl Fn(&str) -> bool) -> Result<()> {
+        let mut keys = Vec::new();
+        self.list_to_remove(&mut |key, _| {
+            if !key.is_empty() && is_gone(key) {
+                keys.push(Update::blind(key));
+            }
+            Ok(())
+        })?;
+        self.update_many(&keys, &|_, _, _| Ok(Change::Delete))?;
+        self.tidy_folders(keys.iter().map(|update| update.key.as_str()));
+        Ok(())
+    }
+
+    /// Removes the folders in which these keys were, as far as they are empty now, the deepest first.
+    pub(crate) fn tidy_folders<'a>(&self, keys: impl Iterator<Item = &'a str>) {
+        let mut folders = BTreeSet::new();
+        for mut folder in keys {
+            while let Some((above, _)) = folder.rsplit_once('/') {
+                if !folders.insert((Reverse(above.matches('/').count()), above)) {
+                    break;
+                }
+                folder = above;
+            }
+        }
+        for (_, folder) in folders {
+            // A folder that stays holds what was not listed.
+            let _ = self.child(folder).map(|folder| folder.tidy());
+        }
+    }
+
+    /// The content-decoded value of `key`, a metadata document, or `None` if it is missing.
+    ///
+    /// # Errors
+    /// Those of [`Store::get_many`]; `CorruptData` if it is damaged or absurdly long.
+    pub fn read_metadata(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        let request = Get::new(key, Part::Whole, LARGEST_METADATA as u64);
+        let value = self.get_all(&[request])?.pop().flatten();
+        let decoded = value.map(|value| value.decoded(LARGEST_METADATA)).transpose();
+        decoded.map_err(|error| error.at(self.location(key)))
+    }
+
+    /// Replaces the value of `key` by `bytes`, without a content encoding.
+    ///
+    /// # Errors
+    /// Those of [`Store::update_many`].
+    pub fn write(&self, key: &str, bytes: &[u8]) -> Result<()> {
+        self.update_many(&[Update::blind(key)], &|_, _, new| {
+            new.extend_from_slice(bytes);
+            Ok(Change::Put(ContentEncoding::Identity))
+        })
+    }
+
+    /// Removes the value of `key`, if there is one.
+    ///
+    /// # Errors
+    /// Those of [`Store::update_many`].
+    pub fn delete(&self, key: &str) -> Result<()> {
+        let request = Update::blind(key);
+        self.update_many(&[request], &|_, _, _| Ok(Change::Delete))
+    }
+
+    /// Whether `key` has a value.
+    ///
+    /// # Errors
+    /// Those of [`Store::get_many`].
+    pub fn exists(&self, key: &str) -> Result<bool> {
+        let found = AtomicBool::new(false);
+        self.get_many(&[Get::new(key, Part::Presence, u64::MAX)], &|_, blob| {
+            found.store(blob.is_some(), Ordering::Relaxed);
+            Ok(())
+        })?;
+        Ok(found.into_inner())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::MemoryStore;
+
+    #[test]
+    fn values_come_in_the_order_of_their_requests() {
+        let store: &dyn Store = &MemoryStore::new();
+        let key = |k: usize| format!("{}", k * 7 % 100);
+        for k in (0..100).filter(|k| k % 3 > 0) {
+            store.write(&key(k), &[k as u8]).unwrap();
+        }
+        let gets: Vec<_> = (0..100).map(|k| Get::new(key(k), Part::Whole, u64::MAX)).collect();
+        let values = store.get_all(&gets).unwrap();
+        let bytes = |value: Option<Value>| value.map(|value| value.decoded(1).unwrap());
+        let expected = |k: usize| (k % 3 > 0).then(|| vec![k as u8]);
+        assert!(values.into_iter().map(bytes).eq((0..100).map(expected)));
+    }
+}
