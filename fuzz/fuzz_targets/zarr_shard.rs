@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bigarrays::chunk::codec::ContentEncoding;
 use bigarrays::chunk::curve::ChunkOrder;
-use bigarrays::base::domain::Dims;
+use bigarrays::base::dims::Dims;
 use bigarrays::store::shard::zarr::{IndexSpec, PlaceKeys, ShardGrid, ShardedStore};
 use bigarrays::store::{Change, Get, MemoryStore, Part, Store, Update};
 

@@ -3,7 +3,7 @@
 use bigarrays::DataType;
 use bigarrays::base::buffer::{Order, Region, View, ViewMut};
 use bigarrays::chunk::codec::{ArrayCodec, BytesCodec, ChunkSpec};
-use bigarrays::base::domain::Dims;
+use bigarrays::base::dims::Dims;
 
 /// Bytes of an input that choose the chunk and the region: type and order, three lengths, channels,
 /// three places, three steps.

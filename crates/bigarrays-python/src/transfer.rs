@@ -4,7 +4,7 @@ use std::ffi::c_int;
 use std::ops::Range;
 
 use bigarrays::base::buffer::{Order, View, ViewMut};
-use bigarrays::base::domain::Dims;
+use bigarrays::base::dims::Dims;
 use bigarrays::{Array, DataType, Domain, Error, ErrorKind, for_dtype};
 use numpy::npyffi::{
     _PyArray_GET_ITEM_DATA, NPY_ARRAY_WRITEABLE, NpyTypes, PyArrayObject_fields, get_type_object,

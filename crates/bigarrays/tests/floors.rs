@@ -31,8 +31,7 @@ const IO: [&str; 7] = ["std::fs", "std::net", "std::thread", "rayon::", "tokio::
 const FRONT: &str = "lib.rs";
 
 /// Folders of which files still import each other.
-const STANDING: [&str; 7] =
-    ["proxy/", "server/", "array/", "base/", "chunk/codec/", "format/", "jobs/verify/"];
+const STANDING: [&str; 3] = ["proxy/", "server/", "format/"];
 
 /// The files of a crate of the workspace, but for those of tests alone.
 fn files(of: &str) -> Vec<(String, String)> {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use bigarrays::DataType;
 use bigarrays::base::buffer::{Order, Region, ViewMut};
-use bigarrays::base::domain::Dims;
+use bigarrays::base::dims::Dims;
 use bigarrays::chunk::codec::{
     self, ArrayCodec, Blosc, BytesCodec, ChunkSpec, ContentEncoding, Jpeg, Jxl, Png,
 };

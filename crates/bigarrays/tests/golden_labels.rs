@@ -4,7 +4,7 @@
 
 use bigarrays::DataType;
 use bigarrays::base::buffer::{Order, Region, View, ViewMut};
-use bigarrays::base::domain::Dims;
+use bigarrays::base::dims::Dims;
 use bigarrays::chunk::codec::{ArrayCodec, ChunkSpec, CompressedSegmentation, Compresso};
 
 /// The label that `generate.py` puts at `[x, y, z, c]`, before it is cut to the type's size.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bigarrays::base::buffer::View;
-use bigarrays::base::domain::Dims;
+use bigarrays::base::dims::Dims;
 use bigarrays::chunk::curve::ChunkOrder;
 use bigarrays::format::{NewSharding, Opened};
 use bigarrays::ndarray::Array3;

@@ -11,7 +11,7 @@ use indicatif::BinaryBytes;
 
 use crate::args::values;
 use crate::commands::{names, supported};
-use crate::output::{as_json, bytes, counted, encoding, joined, pretty, results, write_table};
+use crate::output::{as_json, bytes, counted, described, joined, pretty, results, write_table};
 use crate::session::Session;
 
 /// Show what an array is: type, domain, chunks, encoding, scales
@@ -79,7 +79,7 @@ fn write_text(out: &mut dyn Write, array: &Array, names: Option<u64>) -> anyhow:
         ("chunk", joined(array.chunk_shape(), " × ")),
         ("grid", format!("{} chunks, {chunks} in all", joined(grid, " × "))),
         ("shard", shards.unwrap_or_default()),
-        ("encoding", encoding(array)),
+        ("encoding", described(array)),
         ("resolution", resolution),
         ("size", format!("{size} decoded")),
     ];

@@ -20,6 +20,12 @@ pub(crate) fn encoding(array: &Array) -> String {
     )
 }
 
+/// The encoding with its parameters, for people.
+pub(crate) fn described(array: &Array) -> String {
+    let scale = array.scales().get(array.scale());
+    scale.map_or_else(|| array.layout().codecs.to_string(), |scale| scale.encoding.clone())
+}
+
 /// What `info --json` prints.
 pub(crate) fn as_json(array: &Array, names: Option<u64>) -> Value {
     let (domain, scale) = (array.domain(), array.scales().get(array.scale()));
@@ -36,7 +42,7 @@ pub(crate) fn as_json(array: &Array, names: Option<u64>) -> Value {
         "sharding": array.layout().sharding.as_ref().map(|sharding| &sharding.description),
         "shard_shape": array.shard_shape().map(|shape| shape.to_vec()),
         "encoding": encoding(array),
-        "codecs": array.layout().codecs.names().collect::<Vec<_>>(),
+        "codecs": array.layout().codecs.configs().map(|config| config.to_json()).collect::<Vec<_>>(),
         "resolution": array.resolution().as_ref().map(resolution_json),
         "bytes": bytes(array),
         "labels": scale.map(|scale| scale.labels),

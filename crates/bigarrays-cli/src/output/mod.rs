@@ -7,7 +7,7 @@ mod meter;
 mod table;
 mod terminal;
 
-pub(crate) use array::{as_json, bytes, encoding};
+pub(crate) use array::{as_json, bytes, described, encoding};
 pub(crate) use exit_codes::ExitCode;
 pub(crate) use failure::{ProblemsFound, present};
 pub(crate) use meter::{Meter, rate};

@@ -14,7 +14,7 @@ pub(crate) fn line(shown: &PyArray) -> String {
         axes(shown),
         array.dtype(),
         array.format(),
-        printable(shown.encoding_name()),
+        printable(&shown.described_encoding()),
         shown.mode_name(),
         redact(array.url()),
     )
@@ -41,7 +41,7 @@ pub(crate) fn table(shown: &PyArray) -> String {
     });
     let rows = [
         ("Place", array.url().to_owned()),
-        ("Format", format!("{}, {}", array.format(), shown.encoding_name())),
+        ("Format", format!("{}, {}", array.format(), shown.described_encoding())),
         (
             "Scale",
             scales.get(array.scale()).map_or_else(String::new, |scale| {

@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 
 use bigarrays::Domain;
-use bigarrays::base::domain::Dims;
+use bigarrays::base::dims::Dims;
 use pyo3::exceptions::{PyIndexError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PySlice, PyString, PyTuple, PyType};

@@ -1,6 +1,6 @@
 //! Indexing: what stands between the brackets, in absolute coordinates.
 
-use bigarrays::base::domain::Dims;
+use bigarrays::base::dims::Dims;
 use bigarrays::{Array, Domain, Error, ErrorKind, Index};
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::intern;

@@ -175,7 +175,7 @@ impl PyArray {
 
     /// Name of the encoding of chunks, such as "raw" or "jpeg".
     #[getter]
-    fn encoding(&self) -> &str {
+    fn encoding(&self) -> String {
         self.encoding_name()
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use bigarrays::base::domain::Dims;
+use bigarrays::base::dims::Dims;
 use bigarrays::{AxisMap, Error, ErrorKind, Transform};
 use pyo3::exceptions::PyFileNotFoundError;
 use pyo3::prelude::*;

@@ -56,9 +56,16 @@ impl PyArray {
     }
 
     /// Name of the encoding of chunks.
-    pub(crate) fn encoding_name(&self) -> &str {
+    pub(crate) fn encoding_name(&self) -> String {
         let scale = self.array.scales().get(self.array.scale());
-        scale.map_or_else(|| self.array.layout().codecs.array().name(), |scale| &scale.encoding)
+        let names = || self.array.layout().codecs.names().collect::<Vec<_>>().join(" + ");
+        scale.map_or_else(names, |scale| scale.encoding.clone())
+    }
+
+    /// The encoding of chunks with its parameters, for people.
+    pub(crate) fn described_encoding(&self) -> String {
+        let scale = self.array.scales().get(self.array.scale());
+        scale.map_or_else(|| self.array.layout().codecs.to_string(), |scale| scale.encoding.clone())
     }
 
     /// The mode in which the array was opened.

@@ -3,7 +3,8 @@
 use ndarray::{ArrayD, IxDyn, ShapeBuilder};
 
 use crate::base::buffer::{Order, ViewMut, fresh};
-use crate::base::domain::{Dims, Domain};
+use crate::base::dims::Dims;
+use crate::base::domain::Domain;
 use crate::base::dtype::Element;
 use crate::base::error::{Error, Result};
 

@@ -3,33 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Array;
+use crate::array::{Array, ArrayOptions, Outside};
 use crate::base::error::Result;
 use crate::format::{self, Address, FormatOptions, Opened, ScaleSelector};
 use crate::store::{self, CacheOptions, CachedStore, Settings};
-
-/// What a write does with elements outside the domain.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Outside {
-    /// It is refused.
-    #[default]
-    Error,
-    /// They are left out.
-    Crop,
-}
-
-/// How reads and writes treat what is out of the ordinary.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct ArrayOptions {
-    /// Refuse every write.
-    pub read_only: bool,
-    /// Reads outside the domain or over missing chunks are errors instead of fill values.
-    pub strict: bool,
-    /// What a write does with elements outside the domain.
-    pub outside: Outside,
-    /// Chunks that hold only the fill value are deleted instead of stored.
-    pub drop_fill: bool,
-}
 
 /// Options for opening an array.
 ///
@@ -230,5 +207,16 @@ impl OpenOptions {
             opened.store = Arc::new(cached.map_err(|error| error.at(&url))?);
         }
         Ok(Array::from_opened(opened, &url, self.array.clone()))
+    }
+}
+
+impl Array {
+    /// Opens the array at `address`, a path, a URL, or a path in a store, with the default [`OpenOptions`].
+    ///
+    /// # Errors
+    /// `NotFound` if there is no array, `InvalidMetadata` if its metadata are not valid,
+    /// `Unsupported` if they ask for what this version cannot do.
+    pub fn open<'a>(address: impl Into<Address<'a>>) -> Result<Self> {
+        OpenOptions::new().open(address)
     }
 }

@@ -2,21 +2,57 @@
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use super::Stored;
-use super::view::StoredAxis;
-use crate::base::buffer::{Region, SharedViewMut, ViewMut, try_first_bytes, with_scratch};
-use crate::base::domain::Dims;
+use crate::array::decode::decode;
+use crate::array::stored::Stored;
+use crate::array::transform::{StoredAxis, visible_axes};
+use crate::array::{Array, Cutout, Index};
+use crate::base::buffer::{Region, SharedViewMut, ViewMut};
+use crate::base::dims::Dims;
+use crate::base::domain::Domain;
+use crate::base::dtype::Element;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::codec::EncodedRanges;
 use crate::chunk::grid::{AxisSelection, ChunkProjection};
-use crate::chunk::layout::Layout;
-use crate::store::{Blob, Get, Part};
+use crate::store::{Get, Part};
+
+impl Array {
+    /// Reads the box `part` into a new array in the layout's own order.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if `T` is not the array's type or the box has another number of axes;
+    /// `CorruptData` or a storage error naming the chunk that could not be read.
+    pub fn read<T: Element>(&self, part: &Domain) -> Result<Cutout<T>> {
+        self.expect_type(T::DTYPE)?;
+        Cutout::filled_by(part, self.order(), |out| self.read_into(part, out))
+    }
+
+    /// Reads the single element at `point`.
+    ///
+    /// # Errors
+    /// As [`Array::read`]; `OutOfBounds` if the point lies outside the domain.
+    pub fn get<T: Element>(&self, point: &[i64]) -> Result<T> {
+        self.expect_type(T::DTYPE)?;
+        let view = self.slice(&point.iter().map(|&at| Index::At(at)).collect::<Dims<_>>())?;
+        let cutout: Cutout<T> = view.read(view.domain())?;
+        cutout.data().iter().next().copied().ok_or_else(|| Error::invalid("no element"))
+    }
+
+    /// Reads the box `part` into `out`, of the same shape and item size, at any strides.
+    ///
+    /// # Errors
+    /// As [`Array::read`]. After an error, the contents of `out` are unspecified.
+    pub fn read_into(&self, part: &Domain, out: ViewMut<'_>) -> Result<()> {
+        self.expect_buffer(part, out.shape(), out.item())?;
+        let axes = self.view.stored_axes(part)?;
+        read(&self.stored, &axes, out.arranged(&visible_axes(&axes)))
+    }
+}
 
 /// Chunks requested at once: bounds the memory for requests of reads of any size.
 pub(super) const BATCH: usize = 1 << 14;
 
 /// Reads the stored coordinates of `axes` into `out`, whose axes are the stored ones.
-pub(super) fn read(stored: &Stored, axes: &[StoredAxis], mut out: ViewMut<'_>) -> Result<()> {
+fn read(stored: &Stored, axes: &[StoredAxis], mut out: ViewMut<'_>) -> Result<()> {
     let layout = &stored.layout;
     let mut inside: Dims<AxisSelection> = Dims::new();
     let mut within = Region::whole(out.shape());
@@ -145,43 +181,15 @@ const ASKED: u8 = 0;
 const ANSWERED: u8 = 1;
 const WRITTEN: u8 = 2;
 
-/// Decodes what the store sent for `part` into `out`.
-pub(super) fn decode(
-    layout: &Layout,
-    part: &ChunkProjection,
-    blob: Blob<'_>,
-    out: &mut ViewMut<'_>,
-) -> Result<()> {
-    let spec = layout.chunk_spec(&part.index);
-    if !blob.is_whole() {
-        return layout.codecs.decode_ranges(blob.bytes, &spec, &part.in_chunk, out);
-    }
-    blob.encoding.with_decoded(blob.bytes, layout.codecs.max_encoded_len(&spec), |bytes| {
-        layout.codecs.decode(bytes, &spec, &part.in_chunk, out)
-    })
-}
-
-/// Decodes all of the chunk at `index`, to see whether that can be done.
-pub(crate) fn decode_all(layout: &Layout, index: &[u64], blob: Blob<'_>) -> Result<()> {
-    let spec = layout.chunk_spec(index);
-    let length = spec.byte_len()?;
-    with_scratch(|buffer| {
-        let bytes = try_first_bytes(buffer, length)?;
-        let mut out = ViewMut::dense(bytes, &spec.shape, spec.dtype.size(), layout.order)?;
-        blob.encoding.with_decoded(blob.bytes, layout.codecs.max_encoded_len(&spec), |bytes| {
-            layout.codecs.decode(bytes, &spec, &Region::whole(&spec.shape), &mut out)
-        })
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::array::{Array, ArrayOptions, Index, OpenOptions};
+    use crate::array::{ArrayOptions, OpenOptions};
     use crate::base::dtype::{DataType, FillValue};
     use crate::chunk::codec::ContentEncoding;
+    use crate::chunk::layout::Layout;
     use crate::format::{CreateSpec, Opened};
-    use crate::store::{ChangeFn, GetSink, Store, Update};
+    use crate::store::{Blob, ChangeFn, GetSink, Store, Update};
     use std::sync::Arc;
 
     /// A store that leaves out what it is asked for, or sends it twice.

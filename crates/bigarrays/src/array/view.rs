@@ -1,368 +1,235 @@
-//! Views: which elements of a stored array an [`Array`](super::Array) shows, and under which coordinates.
+//! Arrays: what is stored, and a view of it.
 
-use crate::base::domain::{Dims, Domain};
+use std::sync::Arc;
+
+use crate::array::stored::Stored;
+use crate::array::{ArrayOptions, AxisMap, Index, Transform};
+use crate::base::buffer::Order;
+use crate::base::dims::Dims;
+use crate::base::domain::Domain;
+use crate::base::dtype::DataType;
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::chunk::grid::AxisSelection;
+use crate::chunk::layout::{Layout, Resolution};
+use crate::format::{Opened, Scale};
+use crate::store::Store;
 
-/// How one axis of an array is indexed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Index {
-    /// One coordinate; the axis is dropped.
-    At(i64),
-    /// The coordinates `start`, `start + step`, … before `stop`, all absolute. A bound left out is
-    /// the end of the domain in the direction of `step`. Bounds may lie outside the domain, but must
-    /// not run against the step.
-    Slice {
-        /// First coordinate.
-        start: Option<i64>,
-        /// The coordinate before which the slice ends.
-        stop: Option<i64>,
-        /// Distance, positive or negative, not zero.
-        step: i64,
-    },
-}
-
-impl Index {
-    /// The whole axis.
-    pub const ALL: Self = Self::Slice { start: None, stop: None, step: 1 };
-}
-
-impl From<i64> for Index {
-    fn from(at: i64) -> Self {
-        Self::At(at)
-    }
-}
-
-impl From<std::ops::Range<i64>> for Index {
-    fn from(range: std::ops::Range<i64>) -> Self {
-        Self::Slice { start: Some(range.start), stop: Some(range.end), step: 1 }
-    }
-}
-
-impl From<std::ops::RangeFull> for Index {
-    fn from(_: std::ops::RangeFull) -> Self {
-        Self::ALL
-    }
-}
-
-/// Where a stored axis gets its coordinate from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AxisMap {
-    /// It is fixed at this coordinate.
-    Fixed(i64),
-    /// It is `offset + step * i` for the coordinate `i` of the visible axis `axis`.
-    Along {
-        /// The visible axis.
-        axis: usize,
-        /// The stored coordinate of the visible coordinate zero.
-        offset: i64,
-        /// Distance between neighbours in stored coordinates, not zero.
-        step: i64,
-    },
-}
-
-impl AxisMap {
-    /// The visible axis, if there is one.
-    pub(super) fn axis(&self) -> Option<usize> {
-        match *self {
-            Self::Fixed(_) => None,
-            Self::Along { axis, .. } => Some(axis),
-        }
-    }
-}
-
-/// The coordinates `start + k * step`, `k < count`, of a stored axis. `step` is not zero.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct StoredAxis {
-    pub(super) start: i64,
-    pub(super) step: i64,
-    pub(super) count: u64,
-    /// The visible axis it belongs to, if any.
-    pub(super) visible: Option<usize>,
-}
-
-impl StoredAxis {
-    /// The coordinate for the last `k`; of none, the first.
-    pub(super) fn last(&self) -> i64 {
-        self.start + (self.count.max(1) - 1) as i64 * self.step
-    }
-}
-
-/// The selection of the coordinates of `axes`, each from the lowest on.
-pub(super) fn ascending(axes: &[StoredAxis]) -> Dims<AxisSelection> {
-    let one = |axis: &StoredAxis| AxisSelection {
-        start: axis.start.min(axis.last()),
-        count: axis.count,
-        step: axis.step.unsigned_abs(),
-    };
-    axes.iter().map(one).collect()
-}
-
-/// The smallest box that holds the stored coordinates of `axes`.
-pub(super) fn bounds(axes: &[StoredAxis]) -> Result<Domain> {
-    let range =
-        |axis: &StoredAxis| axis.start.min(axis.last())..axis.start.max(axis.last()).saturating_add(1);
-    Domain::from_ranges(&axes.iter().map(range).collect::<Dims<_>>())
-}
-
-/// Visible coordinates and how they map to stored ones.
+/// A stored N-d array, or a view of one.
 ///
-/// A slice with step `s` that starts at coordinate `c` starts at `floor(c / s)` in the view, so that
-/// view coordinate `i` shows `s * i` plus a constant smaller than the step: the same rule that
-/// relates the coordinates of a coarser scale to a finer one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Transform {
-    /// The visible coordinates.
-    pub domain: Domain,
-    /// One map for each stored axis.
-    pub axes: Dims<AxisMap>,
+/// Indices are absolute coordinates in the array's [domain](Array::domain), which may start anywhere,
+/// below zero too. Cloning and slicing are cheap and do no I/O. Reads may reach outside the domain
+/// and over chunks that are not stored: both give the fill value. All methods take `&self` and may be
+/// called from many threads, and on the same stored array from many processes.
+#[derive(Clone, Debug)]
+pub struct Array {
+    pub(super) stored: Arc<Stored>,
+    pub(super) view: Transform,
 }
 
-impl Transform {
-    pub(super) fn identity(domain: &Domain) -> Self {
-        let along = |axis| AxisMap::Along { axis, offset: 0, step: 1 };
-        Self { domain: domain.clone(), axes: (0..domain.ndim()).map(along).collect() }
+impl Array {
+    /// The array that a format has opened.
+    pub fn from_opened(opened: Opened, url: impl Into<String>, options: ArrayOptions) -> Self {
+        let Opened { format, layout, copies, store, scales, scale, notes } = opened;
+        let view = Transform::identity(layout.domain());
+        let stored = Stored { layout, copies, store, options, format, url: url.into(), scales, scale, notes };
+        Self { stored: Arc::new(stored), view }
     }
 
-    pub(crate) fn is_identity(&self) -> bool {
-        self.axes.iter().enumerate().all(|(at, map)| *map == AxisMap::Along { axis: at, offset: 0, step: 1 })
+    /// What the user should know of how the array was opened, each a sentence.
+    pub fn notes(&self) -> &[String] {
+        &self.stored.notes
     }
 
-    /// An error unless every visible axis is that of one of the `stored` axes.
-    pub(super) fn check(&self, stored: usize) -> Result<()> {
-        let mut seen: Dims<usize> = Dims::new();
-        for map in &self.axes {
-            match *map {
-                AxisMap::Along { axis, step, .. } if step != 0 && step != i64::MIN => seen.push(axis),
-                AxisMap::Along { .. } => return Err(Error::invalid("a view with a step of zero")),
-                AxisMap::Fixed(_) => {}
-            }
-        }
-        seen.sort_unstable();
-        if self.axes.len() == stored && seen.iter().copied().eq(0..self.domain.ndim()) {
-            return self.stored_axes(&self.domain).map(drop);
-        }
-        Err(Error::invalid(format!("a view {self:?} of an array of {stored} axes")))
+    /// The box of coordinates that the array or view covers.
+    pub fn domain(&self) -> &Domain {
+        &self.view.domain
     }
 
-    /// The view of this view that `indices`, one per visible axis, select.
-    pub(super) fn index(&self, indices: &[Index]) -> Result<Self> {
-        if indices.len() != self.domain.ndim() {
-            let (given, has) = (indices.len(), self.domain.ndim());
-            return Err(Error::invalid(format!("{given} indices for an array of {has} axes")));
-        }
-        let mut ranges = Dims::new();
-        let mut new_maps: Dims<AxisMap> = Dims::new();
-        for (axis, index) in indices.iter().enumerate() {
-            new_maps.push(match *index {
-                Index::At(at) => AxisMap::Fixed(self.inside(axis, at)?),
-                Index::Slice { start, stop, step } => {
-                    let (range, offset) = self.slice(axis, start, stop, step)?;
-                    ranges.push(range);
-                    AxisMap::Along { axis: ranges.len() - 1, offset, step }
-                }
-            });
-        }
-        let domain = Domain::from_ranges(&ranges)?;
-        let axes = self.axes.iter().map(|map| compose(*map, &new_maps)).collect::<Option<_>>();
-        let axes = axes.ok_or_else(|| Error::invalid("the slice leaves the range of coordinates"))?;
-        Ok(Self { domain, axes })
+    /// Number of elements along each axis.
+    pub fn shape(&self) -> &[u64] {
+        self.view.domain.shape()
     }
 
-    fn inside(&self, axis: usize, at: i64) -> Result<i64> {
-        let range = self.domain.range(axis);
-        if range.contains(&at) {
-            return Ok(at);
-        }
-        let hint =
-            if at < 0 { " (indices are absolute coordinates: -1 is not the last element)" } else { "" };
-        Err(Error::new(
-            ErrorKind::OutOfBounds,
-            format!("index {at} on axis {axis} is outside its domain {}:{}{hint}", range.start, range.end),
-        ))
+    /// Number of axes.
+    pub fn ndim(&self) -> usize {
+        self.view.domain.ndim()
     }
 
-    /// The visible range of a slice, and the offset that leads back to this view's coordinates.
-    fn slice(
-        &self,
-        axis: usize,
-        start: Option<i64>,
-        stop: Option<i64>,
-        step: i64,
-    ) -> Result<(std::ops::Range<i64>, i64)> {
-        let domain = self.domain.range(axis);
-        let error = |why: &str| Err(Error::invalid(format!("slice on axis {axis}: {why}")));
-        if step == 0 || step == i64::MIN {
-            return error("the step must not be zero");
-        }
-        // Wide enough for what lies a step beyond the coordinates.
-        let (low, high, step) = (i128::from(domain.start), i128::from(domain.end), i128::from(step));
-        let (first, end) = if step > 0 { (low, high) } else { (high - 1, low - 1) };
-        let (start, stop) = (start.map_or(first, i128::from), stop.map_or(end, i128::from));
-        let distance = (stop - start) * step.signum();
-        if distance < 0 {
-            return error(&format!("{start}:{stop} runs against its step; bounds are absolute coordinates"));
-        }
-        let count = (distance + step.abs() - 1) / step.abs();
-        // floor(start / step), for either sign of the step.
-        let quotient = start / step;
-        let origin = if start % step != 0 && (start < 0) != (step < 0) { quotient - 1 } else { quotient };
-        match (i64::try_from(origin), i64::try_from(origin + count), i64::try_from(start - origin * step)) {
-            (Ok(origin), Ok(end), Ok(offset)) => Ok((origin..end, offset)),
-            _ => error("it ends beyond the coordinates"),
-        }
+    /// Type of the elements.
+    pub fn dtype(&self) -> DataType {
+        self.stored.layout.dtype
     }
 
-    /// The view with axis `k` being the old axis `axes[k]`.
-    pub(super) fn permute(&self, axes: &[usize]) -> Result<Self> {
-        let ndim = self.domain.ndim();
-        if axes.len() != ndim || (0..ndim).any(|axis| !axes.contains(&axis)) {
-            return Err(Error::invalid(format!("{axes:?} is not an order of {ndim} axes")));
-        }
-        let ranges: Vec<_> = axes.iter().map(|&axis| self.domain.range(axis)).collect();
-        let position = |old: usize| axes.iter().position(|&axis| axis == old).unwrap_or(old);
-        let moved = |map: &AxisMap| match *map {
-            AxisMap::Along { axis, offset, step } => AxisMap::Along { axis: position(axis), offset, step },
-            fixed @ AxisMap::Fixed(_) => fixed,
-        };
-        Ok(Self { domain: Domain::from_ranges(&ranges)?, axes: self.axes.iter().map(moved).collect() })
+    /// How the array is stored, whatever the view.
+    pub fn layout(&self) -> &Layout {
+        &self.stored.layout
     }
 
-    /// The same elements, with the visible coordinates moved by `offset`.
-    pub(super) fn translate(&self, offset: &[i64]) -> Result<Self> {
-        let domain = self.domain.translate(offset)?;
-        let moved = |map: &AxisMap| match *map {
-            AxisMap::Along { axis, offset: base, step } => {
-                let base = step.checked_mul(offset[axis]).and_then(|by| base.checked_sub(by))?;
-                Some(AxisMap::Along { axis, offset: base, step })
-            }
-            fixed @ AxisMap::Fixed(_) => Some(fixed),
-        };
-        let axes = self.axes.iter().map(moved).collect::<Option<_>>();
-        let axes = axes.ok_or_else(|| Error::invalid("the view leaves the range of coordinates"))?;
-        Ok(Self { domain, axes })
+    /// The store rooted at the array.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.stored.store
     }
 
-    /// The stored coordinates of the box `part` of visible coordinates, per stored axis.
-    pub(super) fn stored_axes(&self, part: &Domain) -> Result<Dims<StoredAxis>> {
-        let stored = |map: &AxisMap| match *map {
-            AxisMap::Fixed(at) => Some(StoredAxis { start: at, step: 1, count: 1, visible: None }),
-            AxisMap::Along { axis, offset, step } => {
-                let (first, count) = (part.origin()[axis], part.shape()[axis]);
-                let start = first.checked_mul(step)?.checked_add(offset)?;
-                let reach = i64::try_from(count.max(1) - 1).ok()?.checked_mul(step)?;
-                start.checked_add(reach)?;
-                Some(StoredAxis { start, step, count, visible: Some(axis) })
-            }
-        };
-        let axes = self.axes.iter().map(stored).collect::<Option<_>>();
-        axes.ok_or_else(|| Error::invalid(format!("box {part} leaves the range of coordinates")))
-    }
-}
-
-/// The map of a stored axis through `outer`, which maps the axes that `map` refers to.
-fn compose(map: AxisMap, outer: &[AxisMap]) -> Option<AxisMap> {
-    let AxisMap::Along { axis, offset, step } = map else { return Some(map) };
-    let through = |at: i64| step.checked_mul(at)?.checked_add(offset);
-    Some(match outer[axis] {
-        AxisMap::Fixed(at) => AxisMap::Fixed(through(at)?),
-        AxisMap::Along { axis, offset: at, step: by } => {
-            AxisMap::Along { axis, offset: through(at)?, step: step.checked_mul(by)? }
-        }
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn slice(start: i64, stop: i64, step: i64) -> Index {
-        Index::Slice { start: Some(start), stop: Some(stop), step }
+    /// The URL or path the array was opened with.
+    pub fn url(&self) -> &str {
+        &self.stored.url
     }
 
-    proptest! {
-        /// A slice of a slice shows the elements that indexing twice would.
-        #[test]
-        fn slices_compose(
-            start in -50i64..50, length in 0i64..60, step in prop_oneof![-7i64..0, 1i64..8],
-            start2 in -3i64..20, length2 in 0i64..20, step2 in prop_oneof![-3i64..0, 1i64..4],
-        ) {
-            let base = Transform::identity(&"-100:100".parse().unwrap());
-            let once = base.index(&[slice(start, start + length * step.signum(), step)]).unwrap();
-            let expected: Vec<i64> = (0..).map(|k| start + k * step)
-                .take_while(|at| (at - start).abs() < length).collect();
-            let stored = once.stored_axes(&once.domain).unwrap()[0];
-            let shown: Vec<i64> = (0..stored.count as i64).map(|k| stored.start + k * stored.step).collect();
-            prop_assert_eq!(&shown, &expected);
+    /// The name of the array's format.
+    pub fn format(&self) -> &'static str {
+        self.stored.format
+    }
 
-            let first = once.domain.origin()[0] + start2;
-            let twice = once.index(&[slice(first, first + length2 * step2.signum(), step2)]).unwrap();
-            let stored = twice.stored_axes(&twice.domain).unwrap()[0];
-            for k in 0..stored.count as i64 {
-                let at = start2 + k * step2;
-                prop_assert_eq!(stored.start + k * stored.step, start + at * step);
-            }
+    /// The layout of the array, and those of further copies of its data in the same store.
+    pub(crate) fn layouts(&self) -> impl Iterator<Item = &Layout> {
+        self.stored.layouts()
+    }
+
+    /// The scales of the layer that the array is one of, finest first.
+    pub fn scales(&self) -> &[Scale] {
+        &self.stored.scales
+    }
+
+    /// Position of the array in [`Array::scales`].
+    pub fn scale(&self) -> usize {
+        self.stored.scale
+    }
+
+    /// How reads and writes treat what is out of the ordinary.
+    pub fn options(&self) -> &ArrayOptions {
+        &self.stored.options
+    }
+
+    /// Names of the axes.
+    pub fn dimension_names(&self) -> Dims<Option<&str>> {
+        self.visible().map(|(stored, _)| self.stored.layout.dimension_names[stored].as_deref()).collect()
+    }
+
+    /// What the axes are called for people, and where axes are named: by their names, or as is usual where the
+    /// metadata say none.
+    pub fn axis_names(&self) -> Dims<&str> {
+        self.visible().map(|(stored, _)| self.stored.layout.axis_names[stored].as_str()).collect()
+    }
+
+    /// Size of an element along each axis, where known. A step of a view multiplies it.
+    pub fn resolution(&self) -> Option<Resolution> {
+        let stored = self.stored.layout.resolution.as_ref()?;
+        let size =
+            self.visible().map(|(axis, step)| stored.size[axis] * step.unsigned_abs() as f64).collect();
+        Some(Resolution { size, unit: stored.unit.clone() })
+    }
+
+    /// The stored axis behind each visible one, and its step.
+    pub(super) fn visible(&self) -> impl Iterator<Item = (usize, i64)> + '_ {
+        (0..self.ndim()).filter_map(|visible| {
+            self.view.axes.iter().enumerate().find_map(|(stored, map)| match *map {
+                AxisMap::Along { axis, step, .. } if axis == visible => Some((stored, step)),
+                _ => None,
+            })
+        })
+    }
+
+    /// The order in which results are cheapest: the stored one, or its opposite where the view reverses
+    /// the axes.
+    pub fn order(&self) -> Order {
+        let axes = || self.view.axes.iter().filter_map(AxisMap::axis);
+        let is_reversed = self.ndim() > 1 && axes().zip(axes().skip(1)).all(|(axis, next)| axis > next);
+        match (self.stored.layout.order, is_reversed) {
+            (Order::C, false) | (Order::Fortran, true) => Order::C,
+            (Order::Fortran, false) | (Order::C, true) => Order::Fortran,
         }
     }
 
-    #[test]
-    fn coordinates_are_kept_or_divided_by_the_step() {
-        let base = Transform::identity(&"-10:10,0:5".parse().unwrap());
-        assert_eq!(base.index(&[(-4..6).into(), Index::At(2)]).unwrap().domain.to_string(), "-4:6");
-        assert_eq!(base.index(&[slice(-3, 6, 2), Index::ALL]).unwrap().domain.to_string(), "-2:3,0:5");
-        let backwards = Index::Slice { start: None, stop: None, step: -1 };
-        assert_eq!(base.index(&[backwards, Index::At(0)]).unwrap().domain.to_string(), "-9:11");
+    /// Which elements of the stored array this view shows.
+    pub fn transform(&self) -> &Transform {
+        &self.view
     }
 
-    #[test]
-    fn slices_at_the_ends_of_the_coordinates() {
-        let low = Transform::identity(&Domain::new(&[i64::MIN], &[10]).unwrap());
-        let backwards = low.index(&[Index::Slice { start: None, stop: None, step: -2 }]).unwrap();
-        assert_eq!(backwards.domain.shape(), [5]);
-        assert_eq!(low.index(&[slice(i64::MIN, i64::MIN + 10, 3)]).unwrap().domain.shape(), [4]);
-        let high = Transform::identity(&Domain::new(&[i64::MAX - 10], &[10]).unwrap());
-        assert_eq!(high.index(&[slice(i64::MAX, i64::MAX - 5, -3)]).unwrap().domain.shape(), [2]);
-        assert!(high.index(&[slice(i64::MIN, i64::MAX, 1)]).is_err());
+    /// The view of the stored array, whatever this view shows of it, that `transform` describes: what
+    /// [`Array::transform`] said of another array opened from the same place. No I/O.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if it does not describe a view of an array of as many axes.
+    pub fn with_transform(&self, transform: Transform) -> Result<Self> {
+        transform.check(self.stored.layout.domain().ndim())?;
+        Ok(self.with_view(transform))
     }
 
-    #[test]
-    fn scalars_outside_say_what_an_index_means() {
-        let base = Transform::identity(&"0:10".parse().unwrap());
-        let error = base.index(&[Index::At(-1)]).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::OutOfBounds);
-        assert!(error.to_string().contains("absolute coordinates"));
-        assert!(base.index(&[slice(0, 5, 0)]).is_err() && base.index(&[]).is_err());
-        for reversed in
-            [slice(7, -3, 1), slice(3, 7, -1), Index::Slice { start: None, stop: Some(-3), step: 1 }]
-        {
-            assert!(base.index(&[reversed]).unwrap_err().to_string().contains("absolute coordinates"));
+    /// The same array, through another store of the same values.
+    pub(crate) fn with_store(&self, store: Arc<dyn Store>) -> Self {
+        Self { stored: Arc::new(Stored { store, ..Stored::clone(&self.stored) }), view: self.view.clone() }
+    }
+
+    fn with_view(&self, view: Transform) -> Self {
+        Self { stored: Arc::clone(&self.stored), view }
+    }
+
+    /// The view that `indices`, one per axis, select; it keeps its coordinates. No I/O.
+    ///
+    /// A slice with a step `s` that starts at `c` starts at coordinate `floor(c / s)`.
+    ///
+    /// # Errors
+    /// `OutOfBounds` for a single index outside the domain, `InvalidArgument` for a wrong number of
+    /// indices or a step of zero.
+    pub fn slice(&self, indices: &[Index]) -> Result<Self> {
+        Ok(self.with_view(self.view.index(indices)?))
+    }
+
+    /// The view of the box `part`, which may reach outside the domain. No I/O.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if the box has another number of axes.
+    pub fn cut(&self, part: &Domain) -> Result<Self> {
+        part.expect_ndim(self.ndim())?;
+        Ok(self.with_view(Transform { domain: part.clone(), axes: self.view.axes.clone() }))
+    }
+
+    /// The view whose axis `k` is the axis `axes[k]` of this one. No I/O.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if `axes` does not name every axis once.
+    pub fn permute(&self, axes: &[usize]) -> Result<Self> {
+        Ok(self.with_view(self.view.permute(axes)?))
+    }
+
+    /// The view with coordinates moved by `offset`. No I/O.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if coordinates overflow.
+    pub fn translate(&self, offset: &[i64]) -> Result<Self> {
+        if offset.len() != self.ndim() {
+            return Err(Error::invalid(format!("{} offsets for {} axes", offset.len(), self.ndim())));
         }
-        assert!(base.index(&[slice(7, 7, 1)]).unwrap().domain.is_empty());
+        Ok(self.with_view(self.view.translate(offset)?))
     }
 
-    #[test]
-    fn only_views_that_could_have_been_made_are_accepted() {
-        let base = Transform::identity(&"0:4,10:15".parse().unwrap());
-        let row = base.index(&[Index::At(2), slice(14, 9, -2)]).unwrap();
-        assert!(base.check(2).is_ok() && row.check(2).is_ok());
-        assert!(base.check(3).is_err());
-        let changed = |axis, step| {
-            let map = AxisMap::Along { axis, offset: 0, step };
-            Transform { axes: [map, base.axes[1]].as_slice().into(), ..base.clone() }
-        };
-        assert!(changed(1, 1).check(2).is_err() && changed(2, 1).check(2).is_err());
-        assert!(changed(0, 0).check(2).is_err() && changed(0, i64::MAX).check(2).is_err());
+    /// The view with coordinates moved so that they start at `origin`. No I/O.
+    pub(crate) fn translate_to(&self, origin: &[i64]) -> Result<Self> {
+        let distances = origin.iter().zip(self.domain().origin()).map(|(to, from)| to.checked_sub(*from));
+        let offset: Option<Dims<i64>> = distances.collect();
+        self.translate(&offset.ok_or_else(|| Error::invalid("the boxes are too far apart"))?)
     }
 
-    #[test]
-    fn permuting_and_moving() {
-        let base = Transform::identity(&"0:4,10:15".parse().unwrap());
-        let moved = base.permute(&[1, 0]).unwrap().translate(&[100, -4]).unwrap();
-        assert_eq!(moved.domain.to_string(), "110:115,-4:0");
-        let stored = moved.stored_axes(&moved.domain).unwrap();
-        assert_eq!((stored[0].start, stored[0].visible), (0, Some(1)));
-        assert_eq!((stored[1].start, stored[1].visible), (10, Some(0)));
-        assert!(base.permute(&[0, 0]).is_err());
+    pub(super) fn expect_type(&self, dtype: DataType) -> Result<()> {
+        if dtype == self.dtype() {
+            return Ok(());
+        }
+        Err(Error::invalid(format!("elements are {}, not {dtype}", self.dtype())).at(self.url()))
+    }
+
+    pub(super) fn expect_buffer(&self, part: &Domain, shape: &[usize], item: usize) -> Result<()> {
+        part.expect_ndim(self.ndim())?;
+        let fill = self.stored.layout.fill.as_bytes();
+        if fill.len() != self.dtype().size() {
+            let message = format!("a fill value of {} bytes for elements of {}", fill.len(), self.dtype());
+            return Err(Error::new(ErrorKind::InvalidMetadata, message).at(self.url()));
+        }
+        let same = shape.iter().map(|&length| length as u64).eq(part.shape().iter().copied());
+        if same && item == self.dtype().size() {
+            return Ok(());
+        }
+        Err(Error::invalid(format!(
+            "a buffer of shape {shape:?} and {item}-byte items does not fit box {part} of {}",
+            self.dtype()
+        )))
     }
 }

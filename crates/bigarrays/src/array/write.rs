@@ -1,15 +1,90 @@
 //! Writing: selection → chunks → codecs → store. Whole chunks are written without reading; parts of
 //! chunks are changed by the store's atomic update, so that no neighbour's change is lost.
 
-use super::Stored;
-use super::read::decode;
-use super::view::{StoredAxis, ascending};
+use ndarray::{ArrayView, Dimension};
+
+use crate::array::decode::decode;
+use crate::array::stored::Stored;
+use crate::array::transform::{StoredAxis, ascending, bounds, visible_axes};
+use crate::array::{Array, Outside};
 use crate::base::buffer::{Region, View, ViewMut, try_first_bytes, with_scratch};
-use crate::base::error::Result;
+use crate::base::dims::Dims;
+use crate::base::domain::Domain;
+use crate::base::dtype::Element;
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::codec::ContentEncoding;
 use crate::chunk::grid::ChunkProjection;
 use crate::chunk::layout::Layout;
 use crate::store::{Blob, Change, Update};
+
+impl Array {
+    /// Writes `data` to the box of its shape that starts at `origin`.
+    ///
+    /// # Errors
+    /// `OutOfBounds` if the box reaches outside the domain and [`Outside::Crop`] is not set;
+    /// `ReadOnly`; `InvalidArgument` if type or axes differ; a storage error naming the chunk.
+    pub fn write<T: Element, D: Dimension>(&self, origin: &[i64], data: ArrayView<'_, T, D>) -> Result<()> {
+        self.expect_type(T::DTYPE)?;
+        let shape: Dims<u64> = data.shape().iter().map(|&length| length as u64).collect();
+        self.write_from(&Domain::new(origin, &shape)?, View::of_array(&data))
+    }
+
+    /// Writes `source`, of the same shape and item size, at any strides, to the box `part`.
+    ///
+    /// # Errors
+    /// As [`Array::write`].
+    pub fn write_from(&self, part: &Domain, source: View<'_>) -> Result<()> {
+        self.write_partly_encoded(part, source, &|_| None)
+    }
+
+    /// As [`Array::write_from`], but whole chunks that are `encoded` already are stored so.
+    pub(crate) fn write_partly_encoded(
+        &self,
+        part: &Domain,
+        source: View<'_>,
+        encoded: &EncodedChunks<'_>,
+    ) -> Result<()> {
+        self.expect_buffer(part, source.shape(), source.item())?;
+        if self.stored.options.read_only {
+            return Err(Error::new(ErrorKind::ReadOnly, "the array was opened read-only").at(self.url()));
+        }
+        let target = self.writable_part(part)?;
+        if target.is_empty() {
+            return Ok(());
+        }
+        let source = source.region(&target.region_of(part));
+        let axes = self.view.stored_axes(&target)?;
+        write(&self.stored, &axes, source.arranged(&visible_axes(&axes)), encoded)
+    }
+
+    /// The part of `part` that may be written.
+    fn writable_part(&self, part: &Domain) -> Result<Domain> {
+        // A view may reach outside the stored domain; what is outside cannot be written.
+        let stored_axes = self.view.stored_axes(part)?;
+        let stored = &self.stored.layout;
+        let in_storage = stored_axes.iter().enumerate().all(|(axis, selection)| {
+            let range = stored.domain().range(axis);
+            range.contains(&selection.start) && range.contains(&selection.last())
+        });
+        if part.is_empty() || (in_storage && self.domain().contains(part)) {
+            return Ok(part.clone());
+        }
+        match self.stored.options.outside {
+            Outside::Error => {
+                // Of a view of what is outside, only stored coordinates tell what is wrong.
+                let error = match in_storage {
+                    true => self.domain().outside_error(part),
+                    false => stored.domain().outside_error(&bounds(&stored_axes)?),
+                };
+                Err(error.during("writing").at(self.url()))
+            }
+            Outside::Crop if self.view.is_identity() => {
+                Ok(part.intersect(self.domain()).intersect(stored.domain()))
+            }
+            Outside::Crop => Err(Error::unsupported("cropping a write through a strided or permuted view")),
+        }
+    }
+}
 
 /// Chunks changed at once, or those of one shard: bounds the memory for requests of writes of any size.
 const BATCH: usize = 1 << 14;
@@ -23,7 +98,7 @@ pub(crate) type EncodedChunks<'a> = dyn Fn(&[u64]) -> Option<&'a Encoded> + Sync
 
 /// Writes `source`, whose axes are the stored ones, to the stored coordinates of `axes`, all of
 /// which lie inside the domain. Whole chunks that are `encoded` are stored so, whatever the source has.
-pub(super) fn write(
+fn write(
     stored: &Stored,
     axes: &[StoredAxis],
     mut source: View<'_>,

@@ -4,13 +4,9 @@ use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
-use smallvec::SmallVec;
-
 use crate::base::buffer::Region;
+use crate::base::dims::Dims;
 use crate::base::error::{Error, ErrorKind, Result};
-
-/// One value per axis, without an allocation up to five axes.
-pub type Dims<T> = SmallVec<[T; 5]>;
 
 /// An N-d box of absolute coordinates, half-open: axis `d` spans `origin[d] .. origin[d] + shape[d]`.
 ///

@@ -2,6 +2,7 @@
 //! Nothing here does I/O or starts threads.
 
 pub mod buffer;
+pub mod dims;
 pub mod domain;
 pub mod dtype;
 pub mod error;

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::base::domain::Dims;
+use crate::base::dims::Dims;
 use crate::base::error::{Error, Result};
 
 /// The order in which the chunks of a shard lie in it.

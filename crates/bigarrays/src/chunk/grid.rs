@@ -1,7 +1,8 @@
 //! The chunk grid: which chunks a selection touches, and where each part of it lies.
 
 use crate::base::buffer::Region;
-use crate::base::domain::{Dims, Domain};
+use crate::base::dims::Dims;
+use crate::base::domain::Domain;
 use crate::base::error::{Error, Result};
 
 /// What the chunks at the upper edge of the domain hold.
@@ -128,6 +129,16 @@ pub struct Projection<'a> {
     parts: Dims<AxisParts>,
 }
 
+impl EdgeChunks {
+    /// Its name in configurations.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Clipped => "clipped",
+            Self::Padded => "padded",
+        }
+    }
+}
+
 impl ChunkGrid {
     /// A grid of chunks of shape `chunk` over `domain`.
     ///
@@ -155,6 +166,11 @@ impl ChunkGrid {
     /// The domain that the grid covers.
     pub fn domain(&self) -> &Domain {
         &self.domain
+    }
+
+    /// What the chunks at the upper edge of the domain hold.
+    pub fn edge(&self) -> EdgeChunks {
+        self.edge
     }
 
     /// Shape of a whole chunk.

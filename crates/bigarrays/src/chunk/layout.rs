@@ -1,13 +1,15 @@
 //! What arrays, engine and faces know of a stored array, whatever its format.
 
-use std::fmt::Debug;
 use std::sync::Arc;
 
 use crate::base::buffer::Order;
-use crate::base::domain::{Dims, Domain};
+use crate::base::dims::Dims;
+use crate::base::domain::Domain;
 use crate::base::dtype::{DataType, FillValue};
 use crate::chunk::codec::{ChunkSpec, CodecPipeline, ContentEncoding, EncodedRanges};
+use crate::chunk::config::{Config, Parameter};
 use crate::chunk::grid::{ChunkGrid, ChunkProjection};
+use crate::chunk::keys::KeyEncoding;
 
 /// How one array is stored.
 #[derive(Clone, Debug)]
@@ -93,16 +95,6 @@ impl Resolution {
     }
 }
 
-/// How the key of a chunk is made from its place in the grid.
-pub trait KeyEncoding: Debug + Send + Sync {
-    /// The key of the chunk at `index`, relative to the array's store.
-    fn key(&self, grid: &ChunkGrid, index: &[u64]) -> String;
-
-    /// The inverse: the place of the chunk that has this key. `None` if it is the key of none; a place outside
-    /// the grid, or of another key, is taken for that.
-    fn place(&self, grid: &ChunkGrid, key: &str) -> Option<Dims<u64>>;
-}
-
 /// Names for people: those that metadata say, and by `usual` those of axes without.
 pub(crate) fn axis_names(names: &[Option<String>], usual: impl Fn(usize) -> String) -> Dims<String> {
     names.iter().enumerate().map(|(axis, name)| name.clone().unwrap_or_else(|| usual(axis))).collect()
@@ -118,6 +110,24 @@ impl Layout {
     pub fn chunk_bytes(&self) -> u64 {
         let item = self.dtype.size() as u64;
         self.grid.chunk_shape().iter().fold(item, |bytes, &length| bytes.saturating_mul(length))
+    }
+
+    /// All that the stored chunks depend on, but for their keys: not names and sizes, which are only said.
+    pub fn config(&self) -> Config {
+        let sharding = self.sharding.as_ref().map(|sharding| {
+            Config::new("sharding")
+                .with("description", sharding.description.as_str())
+                .with("shape", sharding.shape.as_deref().map(Parameter::from))
+        });
+        Config::new("layout")
+            .with("dtype", self.dtype.name())
+            .with("fill", self.fill.as_bytes())
+            .with("domain", self.domain().to_string())
+            .with("chunk", self.grid.chunk_shape())
+            .with("edge", self.grid.edge().name())
+            .with("codecs", self.codecs.config())
+            .with("content_encoding", self.content_encoding.name())
+            .with("sharding", sharding)
     }
 
     /// Type and shape of the stored chunk at `index`.

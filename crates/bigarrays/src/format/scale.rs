@@ -1,6 +1,7 @@
 //! The scales of a layer, and which of them is meant.
 
-use crate::base::domain::{Dims, Domain};
+use crate::base::dims::Dims;
+use crate::base::domain::Domain;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::layout::Resolution;
 

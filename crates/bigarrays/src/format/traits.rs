@@ -13,7 +13,7 @@ use super::probe::Probe;
 use super::scale::{Scale, ScaleSelector};
 use super::spec::CreateSpec;
 use crate::base::buffer::Order;
-use crate::base::domain::Dims;
+use crate::base::dims::Dims;
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::ContentEncoding;
 use crate::chunk::layout::{Layout, Resolution};

@@ -4,6 +4,7 @@ use half::f16;
 
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
+use crate::chunk::config::Config;
 use crate::for_dtype;
 use crate::jobs::number::{Number, Numeric};
 
@@ -42,6 +43,24 @@ pub enum OutOfRange {
     /// Whole numbers keep their lower bits, as in C; floating-point numbers become infinite; zero stands
     /// for what is infinite or no number, and for what leaves 128 bits.
     Wrap,
+}
+
+impl Cast {
+    /// The cast as plain data.
+    pub fn config(&self) -> Config {
+        let rounding = match self.rounding {
+            Rounding::Nearest => "nearest",
+            Rounding::Floor => "floor",
+            Rounding::Ceil => "ceil",
+            Rounding::Zero => "zero",
+        };
+        let out_of_range = match self.out_of_range {
+            OutOfRange::Refuse => "refuse",
+            OutOfRange::Clip => "clip",
+            OutOfRange::Wrap => "wrap",
+        };
+        Config::new("cast").with("rounding", rounding).with("out_of_range", out_of_range)
+    }
 }
 
 /// Converts the elements `from` of type `source` to elements `to` of type `target`.

@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::array::Array;
 use crate::base::buffer::{View, ViewMut, byte_len, try_first_bytes, with_scratch};
-use crate::base::domain::{Dims, Domain};
+use crate::base::dims::Dims;
+use crate::base::domain::Domain;
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::chunk::config::{Config, Parameter};
 use crate::chunk::layout::Layout;
 use crate::jobs::cast::{Cast, cast};
 use crate::jobs::digest::{Digest, Puts, Reads};
@@ -67,7 +69,7 @@ pub fn copy(source: &Array, target: &Array, options: CopyOptions<'_>) -> Result<
     let plan = plan(&source, target, &options, twins.is_some())?;
     let job = Job { source: &source, target, twins, cast: options.cast };
     let item = target.dtype().size();
-    let entries = options.journal.map(|journal| journal.on(&job.describe(&plan)));
+    let entries = options.journal.map(|journal| journal.on(&job.config(&plan).key()));
     let runner = Runner {
         in_flight: plan.in_flight,
         total: target.domain().checked_len()?.saturating_mul(item as u64),
@@ -98,18 +100,21 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// All that the outcome of each block depends on, but for the elements of the source.
-    fn describe(&self, plan: &CopyPlan) -> String {
+    /// All that the outcome of each block depends on, but for the elements of the source, and the keys of chunks,
+    /// which digests have.
+    fn config(&self, plan: &CopyPlan) -> Config {
         let of = |array: &Array| {
-            let layouts: Vec<&Layout> = array.layouts().collect();
-            format!(
-                "{} {:?} {layouts:?} {:?}",
-                array.store().location(""),
-                array.transform(),
-                array.options()
-            )
+            Config::new("array")
+                .with("location", array.store().location(""))
+                .with("view", array.transform().config())
+                .with("layouts", array.layouts().map(Layout::config).collect::<Parameter>())
+                .with("options", array.options().config())
         };
-        format!("{} {} {:?} {:?}", of(self.source), of(self.target), self.cast, plan.cuts)
+        Config::new("copy")
+            .with("source", of(self.source))
+            .with("target", of(self.target))
+            .with("cast", self.cast.map(|cast| cast.config()))
+            .with("cuts", plan.cuts.iter().map(Cuts::config).collect::<Parameter>())
     }
 
     /// Whether `block` is as an earlier run has left it, made of what the source has now.
@@ -318,4 +323,40 @@ pub(crate) fn are_near(source: &Array, target: &Array) -> bool {
 
 fn request_cost(source: &Array, target: &Array) -> u64 {
     source.store().request_cost().max(target.store().request_cost())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::dtype::DataType;
+    use crate::{CreateSpec, OpenOptions};
+
+    /// Journals of earlier runs are found by it.
+    #[test]
+    fn a_job_is_known_by_the_same_key() {
+        let create = |url: &str, codecs: serde_json::Value| {
+            let mut spec = CreateSpec::new(DataType::U16, "0:6,0:4".parse().unwrap());
+            (spec.chunk_shape, spec.codecs) = (Some(vec![2, 4]), Some(codecs));
+            OpenOptions::new().format("zarr3").create(url, &spec).unwrap()
+        };
+        let bytes = serde_json::json!({"name": "bytes", "configuration": {"endian": "little"}});
+        let zstd = serde_json::json!({"name": "zstd", "configuration": {"level": 5, "checksum": true}});
+        let source = create("memory://key-of-a-job/a", serde_json::json!([bytes]));
+        let target = create("memory://key-of-a-job/b", serde_json::json!([bytes, zstd]));
+        let plan = CopyPlan {
+            cuts: [(0..6, (0, 4)), (0..4, (0, 4))]
+                .into_iter()
+                .map(|(range, cut)| Cuts::over(range, cut))
+                .collect(),
+            in_flight: 1,
+            peak_memory: 0,
+            source_chunks: 0,
+            target_chunks: 0,
+            requests: 0,
+            moves: false,
+        };
+        let job = Job { source: &source, target: &target, twins: None, cast: Some(Cast::default()) };
+        let golden = include_str!("../../tests/data/journal/copy-key.txt");
+        assert_eq!(job.config(&plan).key(), golden.trim_end());
+    }
 }

@@ -4,8 +4,10 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
-use crate::base::domain::{Dims, Domain};
+use crate::base::dims::Dims;
+use crate::base::domain::Domain;
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::chunk::config::Config;
 
 /// What the planner knows of one axis of a copy, in target coordinates.
 #[derive(Clone, Debug)]
@@ -70,6 +72,15 @@ pub(crate) struct Cuts {
 }
 
 impl Cuts {
+    /// The cuts as plain data.
+    pub(crate) fn config(&self) -> Config {
+        Config::new("cuts")
+            .with("start", self.range.start)
+            .with("end", self.range.end)
+            .with("origin", self.origin)
+            .with("step", self.step)
+    }
+
     /// The place of `at` among the pieces of the whole line.
     fn place(&self, at: i64) -> i128 {
         (i128::from(at) - i128::from(self.origin)).div_euclid(i128::from(self.step))

@@ -6,7 +6,8 @@ use std::sync::OnceLock;
 
 use crate::array::{Array, AxisMap, Encoded, decode_all};
 use crate::base::buffer::{View, ViewMut, byte_len, try_first_bytes, with_scratch};
-use crate::base::domain::{Dims, Domain};
+use crate::base::dims::Dims;
+use crate::base::domain::Domain;
 use crate::base::error::Result;
 use crate::chunk::grid::ChunkProjection;
 use crate::chunk::layout::Layout;
@@ -31,7 +32,7 @@ impl<'a> Twins<'a> {
         let is_alike = from.dtype == to.dtype
             && from.fill == to.fill
             && from.grid.chunk_shape() == to.grid.chunk_shape()
-            && from.codecs.encodes_as(&to.codecs)
+            && from.codecs.config() == to.codecs.config()
             && target.layouts().count() == 1;
         if !is_alike {
             return None;

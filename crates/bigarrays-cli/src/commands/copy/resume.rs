@@ -76,12 +76,14 @@ pub(crate) fn make(
 fn begun(new: &New, url: &str, options: &OpenOptions) -> Result<Option<Array>> {
     let array = options.open(url)?;
     let expected = rehearsed(url, &new.spec, new.format)?;
-    // Metadata do not keep compression.
-    let shown = |array: &Array| {
+    let known = |array: &Array| {
+        // Metadata do not keep compression.
         let layout = Layout { content_encoding: ContentEncoding::Identity, ..array.layout().clone() };
-        format!("{layout:?} {:?}", array.scales())
+        let last: Vec<u64> = layout.grid.shape().iter().map(|count| count.saturating_sub(1)).collect();
+        let (config, key) = (layout.config(), layout.chunk_key(&last));
+        (config, key, layout.order, layout.dimension_names, layout.resolution, array.scales().to_vec())
     };
-    if shown(&array) != shown(&expected) {
+    if known(&array) != known(&expected) {
         return Ok(None);
     }
     let mut is_empty = true;

@@ -2,8 +2,8 @@
 
 use std::mem::MaybeUninit;
 
-use crate::base::buffer::{Geometry, View, ViewMut};
-use crate::base::domain::Dims;
+use crate::base::buffer::geometry::Geometry;
+use crate::base::dims::Dims;
 
 /// One axis of a copy: length, source stride, destination stride.
 type CopyAxis = (usize, isize, isize);
@@ -36,7 +36,7 @@ fn continues(length: usize, from: isize, to: isize, axis: CopyAxis) -> bool {
 }
 
 /// Calls `visit(offset, bytes)` for each dense run of the elements, until it returns false.
-pub(crate) fn for_each_run(geometry: &Geometry, mut visit: impl FnMut(isize, usize) -> bool) {
+pub(super) fn for_each_run(geometry: &Geometry, mut visit: impl FnMut(isize, usize) -> bool) {
     let Some(mut axes) = simplify(&geometry.shape, &geometry.strides, &geometry.strides) else { return };
     let mut run = geometry.item;
     if axes.first().is_some_and(|axis| axis.2 == run as isize) {
@@ -67,22 +67,20 @@ pub(crate) fn for_each_run(geometry: &Geometry, mut visit: impl FnMut(isize, usi
 /// Edge of the square tiles in which two fast axes are exchanged, in elements.
 const TILE: usize = 32;
 
-pub(crate) fn copy_strided(source: &View<'_>, destination: &mut ViewMut<'_>) {
-    let item = source.item();
-    #[cfg(test)]
-    if source.is_foreign() {
-        let bytes = source.shape().iter().product::<usize>() * item;
-        crate::base::buffer::tests::FOREIGN_BYTES_COPIED
-            .set(crate::base::buffer::tests::FOREIGN_BYTES_COPIED.get() + bytes);
-    }
-    let Some(axes) = simplify(source.shape(), source.strides(), destination.strides()) else { return };
-    let (from, to) = (source.start, destination.start);
+/// Copies every element at `from`, of one geometry, to `to`, of another of the same shape and item size.
+///
+/// # Safety
+/// All elements at `from` must be readable, and those at `to` writable and distinct from these.
+pub(super) unsafe fn copy_strided(from: (*const u8, &Geometry), to: (*mut u8, &Geometry)) {
+    let ((from, source), (to, destination)) = (from, to);
+    let item = source.item;
+    let Some(axes) = simplify(&source.shape, &source.strides, &destination.strides) else { return };
     match axes.split_first() {
-        // SAFETY: the one element of both views.
+        // SAFETY: the one element of both sides.
         None => unsafe { std::ptr::copy_nonoverlapping(from, to, item) },
         Some((&(length, fs, ts), outer)) if fs == item as isize && ts == item as isize => {
             let run = length * item;
-            // SAFETY: the walk visits the start of every run, and both views hold the run.
+            // SAFETY: the walk visits the start of every run, and both sides hold the run.
             walk(outer, from, to, &mut |from, to| unsafe { std::ptr::copy_nonoverlapping(from, to, run) });
         }
         Some(_) => match item {
@@ -90,7 +88,7 @@ pub(crate) fn copy_strided(source: &View<'_>, destination: &mut ViewMut<'_>) {
             2 => copy_elements::<[u8; 2]>(axes, from, to),
             4 => copy_elements::<[u8; 4]>(axes, from, to),
             8 => copy_elements::<[u8; 8]>(axes, from, to),
-            // SAFETY: the walk visits every element of both views.
+            // SAFETY: the walk visits every element of both sides.
             _ => walk(&axes, from, to, &mut |from, to| unsafe {
                 std::ptr::copy_nonoverlapping(from, to, item);
             }),

@@ -1,5 +1,6 @@
 //! Fresh memory for elements that something else writes.
 
+use crate::base::buffer::scratch::no_memory;
 use crate::base::buffer::{Order, ViewMut, byte_len};
 use crate::base::dtype::{DataType, Element};
 use crate::base::error::Result;
@@ -16,7 +17,7 @@ pub(crate) fn fresh<T: Element>(
     let item = size_of::<T>();
     let bytes = byte_len(shape, item)?;
     let mut elements: Vec<T> = Vec::new();
-    elements.try_reserve_exact(bytes / item).map_err(|error| crate::base::buffer::no_memory(bytes, error))?;
+    elements.try_reserve_exact(bytes / item).map_err(|error| no_memory(bytes, error))?;
     advise_huge_pages(elements.as_mut_ptr().cast(), bytes);
     let strides = order.strides(shape, item);
     // SAFETY: the reserved memory holds the dense shape, and nothing else refers to it.

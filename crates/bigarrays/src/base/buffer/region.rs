@@ -1,6 +1,6 @@
 //! Regions: which elements of an array are meant.
 
-use crate::base::domain::Dims;
+use crate::base::dims::Dims;
 use crate::base::error::{Error, Result};
 
 /// A part of an array: on axis `d` the `count[d]` indices `start[d] + k * step[d]`.

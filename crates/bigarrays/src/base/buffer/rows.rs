@@ -3,7 +3,8 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use crate::base::buffer::{Geometry, View, ViewMut};
+use crate::base::buffer::geometry::Geometry;
+use crate::base::buffer::{View, ViewMut};
 
 impl Geometry {
     /// Shape and outer strides of rows of `item` bytes per element; see [`View::rows`].
@@ -103,7 +104,7 @@ impl<const N: usize> RowsMut<'_, N> {
 mod tests {
     use super::super::{Order, Region};
     use super::*;
-    use crate::base::domain::Dims;
+    use crate::base::dims::Dims;
 
     #[test]
     fn rows_follow_the_strides() {

@@ -1,14 +1,9 @@
 //! Views over memory of known contents, and views that nobody should ask for.
 
-use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::*;
-
-thread_local! {
-    /// Bytes that this thread has copied out of foreign memory, those copied twice counted twice.
-    pub(crate) static FOREIGN_BYTES_COPIED: Cell<usize> = const { Cell::new(0) };
-}
+use crate::base::dims::Dims;
 
 /// A view of `bytes` as of memory that others might change.
 pub(crate) fn foreign<'a>(bytes: &'a [u8], shape: &[usize], item: usize, order: Order) -> View<'a> {

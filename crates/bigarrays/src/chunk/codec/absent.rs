@@ -5,7 +5,8 @@
 use crate::base::buffer::{Region, View, ViewMut};
 use crate::base::error::Result;
 use crate::base::feature::missing;
-use crate::chunk::codec::{ArrayCodec, BytesCodec, ChunkSpec};
+use crate::chunk::codec::{ArrayCodec, BytesCodec, ChunkSpec, PcodecDelta, PcodecMode};
+use crate::chunk::config::Config;
 
 /// A codec of bytes.
 macro_rules! bytes {
@@ -18,6 +19,10 @@ macro_rules! bytes {
         impl BytesCodec for $Codec {
             fn name(&self) -> &'static str {
                 $name
+            }
+
+            fn config(&self) -> Config {
+                Config::new($name)
             }
 
             fn encode(&self, _: &[u8], _: &mut Vec<u8>) -> Result<()> {
@@ -42,6 +47,10 @@ macro_rules! array {
         impl ArrayCodec for $Codec {
             fn name(&self) -> &'static str {
                 $name
+            }
+
+            fn config(&self) -> Config {
+                Config::new($name)
             }
 
             fn check(&self, _: &ChunkSpec) -> Result<()> {
@@ -158,27 +167,11 @@ impl Lz4 {
 }
 
 #[cfg(not(feature = "pco"))]
-#[derive(Clone, Debug)]
-pub enum ModeSpec {
-    Auto,
-    Classic,
-}
-
-#[cfg(not(feature = "pco"))]
-#[derive(Clone, Debug)]
-pub enum DeltaSpec {
-    Auto,
-    NoOp,
-    TryConsecutive(usize),
-    TryLookback,
-}
-
-#[cfg(not(feature = "pco"))]
 impl Pcodec {
     pub const DEFAULT_LEVEL: u8 = 8;
     pub const DEFAULT_PAGE: usize = 1 << 18;
 
-    pub fn new(_: u8, _: ModeSpec, _: DeltaSpec, _: usize) -> Result<Self> {
+    pub fn new(_: u8, _: PcodecMode, _: PcodecDelta, _: usize) -> Result<Self> {
         Err(missing("codec pcodec", "pco"))
     }
 }

@@ -6,6 +6,7 @@ use crate::base::buffer::{Order, Region, View, ViewMut, try_first_bytes, with_sc
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::{ArrayCodec, Asked, ChunkSpec, EncodedRanges};
+use crate::chunk::config::Config;
 
 /// Rounds the mantissa of floating-point numbers, to even, before another codec encodes them. Lossy;
 /// nothing is undone when they are read.
@@ -46,6 +47,10 @@ macro_rules! round {
 impl ArrayCodec for Bitround {
     fn name(&self) -> &'static str {
         "bitround"
+    }
+
+    fn config(&self) -> Config {
+        Config::new(self.name()).with("keep", self.keep).with("inner", self.inner.config())
     }
 
     fn check(&self, spec: &ChunkSpec) -> Result<()> {
@@ -113,7 +118,7 @@ impl ArrayCodec for Bitround {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::domain::Dims;
+    use crate::base::dims::Dims;
     use crate::chunk::codec::Raw;
 
     #[test]

@@ -7,6 +7,7 @@ use blosc_src as sys;
 use crate::base::buffer::first_bytes;
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::{Asked, BytesCodec};
+use crate::chunk::config::Config;
 
 /// Blosc 1. Every compressor is understood when read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +64,17 @@ pub enum BloscShuffle {
     Bits,
 }
 
+impl BloscShuffle {
+    /// Zarr's name of it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "noshuffle",
+            Self::Bytes => "shuffle",
+            Self::Bits => "bitshuffle",
+        }
+    }
+}
+
 impl Blosc {
     /// The level that is written where none is asked for.
     pub const DEFAULT_LEVEL: u8 = 5;
@@ -96,6 +108,15 @@ impl Blosc {
 impl BytesCodec for Blosc {
     fn name(&self) -> &'static str {
         if self.compressor == BloscCompressor::BloscLz { "blosclz" } else { "blosc" }
+    }
+
+    fn config(&self) -> Config {
+        Config::new(self.name())
+            .with("compressor", self.compressor.name())
+            .with("level", self.level)
+            .with("shuffle", self.shuffle.name())
+            .with("typesize", self.typesize)
+            .with("block", self.block)
     }
 
     fn encode(&self, bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {

@@ -6,6 +6,7 @@ use brotli::{BrotliDecompressStream, BrotliResult, BrotliState};
 use crate::base::buffer::first_bytes;
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::{Asked, BytesCodec};
+use crate::chunk::config::Config;
 
 /// Brotli (RFC 7932).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +35,10 @@ impl Brotli {
 impl BytesCodec for Brotli {
     fn name(&self) -> &'static str {
         "br"
+    }
+
+    fn config(&self) -> Config {
+        Config::new(self.name()).with("quality", self.quality)
     }
 
     fn encode(&self, bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {

@@ -5,6 +5,7 @@ use bzip2::{Action, Compress, Compression, Decompress, Status};
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::growing::Growing;
 use crate::chunk::codec::{Asked, BytesCodec};
+use crate::chunk::config::Config;
 
 /// bzip2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +32,10 @@ impl Bz2 {
 impl BytesCodec for Bz2 {
     fn name(&self) -> &'static str {
         "bz2"
+    }
+
+    fn config(&self) -> Config {
+        Config::new(self.name()).with("level", self.level)
     }
 
     fn encode(&self, bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {

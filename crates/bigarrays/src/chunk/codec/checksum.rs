@@ -3,6 +3,7 @@
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::plain::copy_plain;
 use crate::chunk::codec::{Asked, BytesCodec};
+use crate::chunk::config::Config;
 
 /// Bytes of a checksum.
 const LEN: usize = 4;
@@ -49,6 +50,10 @@ impl BytesCodec for Checksum {
             ChecksumKind::Adler32 => "adler32",
             ChecksumKind::Fletcher32 => "fletcher32",
         }
+    }
+
+    fn config(&self) -> Config {
+        Config::new(self.name()).with("location", if self.at_start { "start" } else { "end" })
     }
 
     fn encode(&self, bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {

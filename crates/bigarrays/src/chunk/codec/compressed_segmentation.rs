@@ -14,15 +14,13 @@ use crate::base::buffer::{Region, View, ViewMut};
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::{ArrayCodec, Asked, ChunkSpec, expect_output};
+use crate::chunk::config::Config;
 
 mod decode;
 mod encode;
+mod volume;
 
-/// Bytes of one block header.
-const HEADER: usize = 8;
-
-/// Table offsets, in words, lie below this.
-const MAX_OFFSET: usize = 1 << 24;
+use volume::{HEADER, MAX_OFFSET, Volume};
 
 /// Labels in blocks of a fixed shape (x, y, z), for `uint32` and `uint64` chunks of the axes
 /// x, y, z and, where present, channel.
@@ -53,44 +51,6 @@ impl CompressedSegmentation {
     }
 }
 
-/// A chunk as this codec sees it.
-#[derive(Clone, Copy, Debug)]
-struct Volume {
-    shape: [usize; 3],
-    block: [usize; 3],
-    /// Number of blocks along each axis.
-    grid: [usize; 3],
-    /// Number of blocks of one channel.
-    blocks: usize,
-    channels: usize,
-}
-
-impl Volume {
-    fn new(block: [usize; 3], spec: &ChunkSpec) -> Result<Self> {
-        let (shape, channels) = match spec.shape[..] {
-            [x, y, z] => ([x, y, z], 1),
-            [x, y, z, channels] => ([x, y, z], channels),
-            _ => {
-                return Err(Error::invalid(format!(
-                    "compressed_segmentation holds chunks of the axes x, y, z and perhaps channel, not of shape {:?}",
-                    &spec.shape[..]
-                )));
-            }
-        };
-        spec.byte_len()?;
-        let grid: [usize; 3] = std::array::from_fn(|axis| shape[axis].div_ceil(block[axis]));
-        let blocks = grid.iter().try_fold(HEADER, |product, &length| product.checked_mul(length));
-        let blocks =
-            blocks.ok_or_else(|| Error::invalid(format!("chunk shape {shape:?} is too large")))? / HEADER;
-        Ok(Self { shape, block, grid, blocks, channels })
-    }
-
-    /// Number of elements of a whole block.
-    fn block_len(&self) -> usize {
-        self.block.iter().product()
-    }
-}
-
 /// Calls `$call` with the constant `$N` bound to the size of the elements.
 macro_rules! for_size {
     ($dtype:expr, $N:ident => $call:expr) => {
@@ -113,14 +73,13 @@ fn wrong_type(dtype: DataType) -> Error {
     Error::invalid(format!("compressed_segmentation holds uint32 or uint64 labels, not {dtype}"))
 }
 
-/// Bytes of the encoded values of one block, a multiple of a word.
-fn values_len(block_len: usize, bits: usize) -> usize {
-    (block_len * bits).div_ceil(32) * 4
-}
-
 impl ArrayCodec for CompressedSegmentation {
     fn name(&self) -> &'static str {
         "compressed_segmentation"
+    }
+
+    fn config(&self) -> Config {
+        Config::new(self.name()).with("block", &self.block[..])
     }
 
     fn check(&self, spec: &ChunkSpec) -> Result<()> {

@@ -17,12 +17,13 @@ use crate::base::buffer::{Order, Region, View, ViewMut, first_bytes, with_scratc
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::{ArrayCodec, Asked, ChunkSpec, decode_whole};
+use crate::chunk::config::Config;
 
 mod components;
 mod stream;
 
 use components::Components;
-use stream::{Connectivity, Stream};
+use stream::{Connectivity, Stream, inconsistent, number};
 
 /// Unsigned labels of one channel, axes x, y, z, as CloudVolume's `compresso` encoding stores them.
 /// Decodes only.
@@ -49,6 +50,10 @@ fn extent(spec: &ChunkSpec) -> Result<[usize; 3]> {
 impl ArrayCodec for Compresso {
     fn name(&self) -> &'static str {
         "compresso"
+    }
+
+    fn config(&self) -> Config {
+        Config::new(self.name())
     }
 
     fn check(&self, spec: &ChunkSpec) -> Result<()> {
@@ -202,16 +207,6 @@ impl<const N: usize> Locations<'_, '_, N> {
         *next += 1;
         Ok(*location)
     }
-}
-
-/// The number that little-endian bytes are.
-fn number<const N: usize>(bytes: [u8; N]) -> u64 {
-    bytes.iter().rev().fold(0, |number, &byte| number << 8 | u64::from(byte))
-}
-
-#[cold]
-fn inconsistent(what: &str) -> Error {
-    Error::corrupt(format!("the {what} of this compresso stream contradict its boundaries"))
 }
 
 #[cfg(test)]

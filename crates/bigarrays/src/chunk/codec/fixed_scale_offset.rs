@@ -6,6 +6,7 @@ use crate::base::buffer::{Order, Region, View, ViewMut, byte_len, try_first_byte
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::{ArrayCodec, Asked, ChunkSpec};
+use crate::chunk::config::Config;
 
 /// `(value - offset) * scale`, rounded to even and stored as another type. Lossy. Computes as numpy
 /// does: in the type of the elements if that is a floating-point one, or else in `f64`.
@@ -132,6 +133,14 @@ impl ArrayCodec for FixedScaleOffset {
         "fixedscaleoffset"
     }
 
+    fn config(&self) -> Config {
+        Config::new(self.name())
+            .with("offset", self.offset)
+            .with("scale", self.scale)
+            .with("stored", self.stored.name())
+            .with("inner", self.inner.config())
+    }
+
     fn check(&self, spec: &ChunkSpec) -> Result<()> {
         expect_number(spec.dtype)?;
         self.inner.check(&self.spec(spec))
@@ -208,7 +217,7 @@ impl ArrayCodec for FixedScaleOffset {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::domain::Dims;
+    use crate::base::dims::Dims;
     use crate::chunk::codec::Raw;
 
     #[test]

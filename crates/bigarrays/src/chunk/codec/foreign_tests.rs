@@ -3,7 +3,12 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::base::buffer::tests::{FOREIGN_BYTES_COPIED, foreign};
+use crate::base::buffer::tests::foreign;
+use crate::base::buffer::{FOREIGN_BYTES_COPIED, Order, Region, View, ViewMut};
+use crate::base::dims::Dims;
+use crate::base::dtype::DataType;
+use crate::base::error::{Error, Result};
+use crate::chunk::config::Config;
 
 /// A codec that is not of this crate: it does nothing, and says nothing about it.
 #[derive(Debug)]
@@ -12,6 +17,10 @@ struct Idle;
 impl ArrayCodec for Idle {
     fn name(&self) -> &'static str {
         "idle"
+    }
+
+    fn config(&self) -> Config {
+        Config::new("idle")
     }
 
     fn check(&self, _: &ChunkSpec) -> Result<()> {
@@ -39,6 +48,10 @@ impl BytesCodec for Idle {
         "idle"
     }
 
+    fn config(&self) -> Config {
+        Config::new("idle")
+    }
+
     fn encode(&self, bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {
         out.extend_from_slice(bytes);
         Ok(())
@@ -58,7 +71,7 @@ fn array_codecs() -> Vec<(DataType, Arc<dyn ArrayCodec>)> {
     use DataType::{Bool, F32, U8, U16, U32, U64};
     let raw = |order| Arc::new(Raw::new(order)) as Arc<dyn ArrayCodec>;
     let segmentation = || Arc::new(CompressedSegmentation::new([8, 8, 8]).unwrap());
-    let pcodec = Pcodec::new(8, pco::ModeSpec::Auto, pco::DeltaSpec::Auto, 1 << 18).unwrap();
+    let pcodec = Pcodec::new(8, PcodecMode::Auto, PcodecDelta::Auto, 1 << 18).unwrap();
     let transpose = |inner| Arc::new(Transpose::new(&[2, 0, 1], inner).unwrap());
     vec![
         (U8, raw(Order::C)),
@@ -207,10 +220,9 @@ fn booleans_are_zero_or_one() {
             let (mut encoded, mut out) = (Vec::new(), [9; 4]);
             pipeline.encode(&view, &spec, &mut encoded).unwrap();
             let mut target = ViewMut::dense(&mut out, &[4], 1, Order::C).unwrap();
-            let plain = CodecPipeline { array: Arc::new(Raw::new(Order::C)), ..pipeline.clone() };
-            plain.decode(&encoded, &spec, &Region::whole(&[4]), &mut target).unwrap();
+            pipeline.decode(&encoded, &spec, &Region::whole(&[4]), &mut target).unwrap();
             assert_eq!(out, [0, 1, 1, 1]);
-            assert!(!pipeline.bytes.is_empty() || encoded == [0, 1, 1, 1]);
+            assert!(pipeline.names().count() > 1 || encoded == [0, 1, 1, 1]);
         }
     }
 }

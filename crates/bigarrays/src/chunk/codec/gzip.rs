@@ -11,6 +11,7 @@ use crate::base::buffer::first_bytes;
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::plain::copy_plain;
 use crate::chunk::codec::{Asked, BytesCodec};
+use crate::chunk::config::Config;
 
 const MAGIC: [u8; 3] = [0x1f, 0x8b, 8];
 
@@ -51,6 +52,10 @@ impl Gzip {
 impl BytesCodec for Gzip {
     fn name(&self) -> &'static str {
         "gzip"
+    }
+
+    fn config(&self) -> Config {
+        Config::new(self.name()).with("level", self.level).with_unless(false, "or_plain", self.or_plain)
     }
 
     fn encode(&self, bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {

@@ -1,7 +1,7 @@
 //! Tests that every codec has to pass: damage never panics, and a bomb does not go off.
 
 use crate::base::buffer::{Order, Region, View, ViewMut};
-use crate::base::domain::Dims;
+use crate::base::dims::Dims;
 use crate::chunk::codec::{ArrayCodec, BytesCodec, ChunkSpec};
 
 /// A small random generator (SplitMix64), so that failures repeat.

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::base::buffer::{Order, Region, View, ViewMut, byte_len, first_bytes, with_scratch};
-use crate::base::domain::Dims;
+use crate::base::dims::Dims;
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::ChunkSpec;
 

@@ -12,6 +12,7 @@ use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::image::Pixels;
 use crate::chunk::codec::{ArrayCodec, Asked, ChunkSpec, expect_output};
+use crate::chunk::config::Config;
 
 /// The largest width or height of a JPEG image.
 const MAX_SIDE: usize = 65500;
@@ -70,6 +71,10 @@ fn image_size(pixels: &Pixels) -> Result<(usize, usize)> {
 impl ArrayCodec for Jpeg {
     fn name(&self) -> &'static str {
         "jpeg"
+    }
+
+    fn config(&self) -> Config {
+        Config::new(self.name()).with("quality", self.quality)
     }
 
     fn check(&self, spec: &ChunkSpec) -> Result<()> {

@@ -8,6 +8,7 @@ use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::image::Pixels;
 use crate::chunk::codec::{ArrayCodec, Asked, ChunkSpec, expect_output};
+use crate::chunk::config::Config;
 
 /// What decoding may allocate: so many bytes a sample, and a constant.
 const BYTES_PER_SAMPLE: usize = 64;
@@ -33,6 +34,10 @@ impl Jxl {
 impl ArrayCodec for Jxl {
     fn name(&self) -> &'static str {
         "jxl"
+    }
+
+    fn config(&self) -> Config {
+        Config::new(self.name())
     }
 
     fn check(&self, spec: &ChunkSpec) -> Result<()> {

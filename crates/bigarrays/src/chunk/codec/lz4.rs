@@ -12,6 +12,7 @@ use twox_hash::XxHash32;
 use crate::base::buffer::{first_bytes, with_scratch};
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::{Asked, BytesCodec};
+use crate::chunk::config::Config;
 
 const MAGIC: &[u8; 8] = b"LZ4Block";
 const HEADER: usize = 21;
@@ -127,6 +128,10 @@ fn put(plain: &[u8], size: u8, scratch: &mut Vec<u8>, out: &mut Vec<u8>) -> Resu
 impl BytesCodec for Lz4 {
     fn name(&self) -> &'static str {
         "lz4"
+    }
+
+    fn config(&self) -> Config {
+        Config::new(self.name()).with("block", self.block)
     }
 
     fn encode(&self, bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {

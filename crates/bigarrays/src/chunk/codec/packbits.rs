@@ -6,6 +6,7 @@ use crate::base::buffer::{Order, Region, View, ViewMut, try_first_bytes, with_sc
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::{ArrayCodec, Asked, ChunkSpec, decode_whole};
+use crate::chunk::config::Config;
 
 /// Where the number of bits that fill up the last byte is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +15,17 @@ pub enum PackBitsPadding {
     None,
     FirstByte,
     LastByte,
+}
+
+impl PackBitsPadding {
+    /// Zarr's name of it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::FirstByte => "first_byte",
+            Self::LastByte => "last_byte",
+        }
+    }
 }
 
 /// Packed bits of elements in C order.
@@ -92,6 +104,14 @@ impl Bits<'_> {
 impl ArrayCodec for PackBits {
     fn name(&self) -> &'static str {
         "packbits"
+    }
+
+    fn config(&self) -> Config {
+        Config::new(self.name())
+            .with("padding", self.padding.name())
+            .with("first", self.kept.0)
+            .with("last", self.kept.1)
+            .with("fills", if self.high_first { "high" } else { "low" })
     }
 
     fn check(&self, spec: &ChunkSpec) -> Result<()> {
@@ -196,7 +216,7 @@ fn store(value: u64, element: &mut [u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::domain::Dims;
+    use crate::base::dims::Dims;
 
     fn round_trip(codec: PackBits, dtype: DataType, elements: &[u8]) -> (Vec<u8>, Vec<u8>) {
         let shape = [elements.len() / dtype.size()];

@@ -8,12 +8,15 @@ use pco::{ChunkConfig, DeltaSpec, ModeSpec, PagingSpec};
 use crate::base::buffer::{Order, Region, View, ViewMut, try_first_bytes, with_scratch};
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
-use crate::chunk::codec::{ArrayCodec, Asked, ChunkSpec, decode_whole};
+use crate::chunk::codec::{ArrayCodec, Asked, ChunkSpec, PcodecDelta, PcodecMode, decode_whole};
+use crate::chunk::config::Config;
 
 /// Numbers in C order, compressed by pco.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pcodec {
-    config: ChunkConfig,
+    level: u8,
+    mode: PcodecMode,
+    delta: PcodecDelta,
     page: usize,
 }
 
@@ -28,22 +31,35 @@ impl Pcodec {
     ///
     /// # Errors
     /// `InvalidArgument` for another level or pages without numbers.
-    pub fn new(level: u8, mode: ModeSpec, delta: DeltaSpec, page: usize) -> Result<Self> {
+    pub fn new(level: u8, mode: PcodecMode, delta: PcodecDelta, page: usize) -> Result<Self> {
         if level > 12 || page == 0 {
             return Err(Error::invalid(format!(
                 "pcodec level {level} is not in 0 to 12, or pages of {page}"
             )));
         }
-        let config = ChunkConfig::default()
-            .with_compression_level(level.into())
+        Ok(Self { level, mode, delta, page })
+    }
+
+    fn chunk_config(self) -> ChunkConfig {
+        let mode = match self.mode {
+            PcodecMode::Auto => ModeSpec::Auto,
+            PcodecMode::Classic => ModeSpec::Classic,
+        };
+        let delta = match self.delta {
+            PcodecDelta::Auto => DeltaSpec::Auto,
+            PcodecDelta::None => DeltaSpec::NoOp,
+            PcodecDelta::Consecutive(order) => DeltaSpec::TryConsecutive(order),
+            PcodecDelta::Lookback => DeltaSpec::TryLookback,
+        };
+        ChunkConfig::default()
+            .with_compression_level(self.level.into())
             .with_mode_spec(mode)
             .with_delta_spec(delta)
-            .with_paging_spec(PagingSpec::EqualPagesUpTo(page));
-        Ok(Self { config, page })
+            .with_paging_spec(PagingSpec::EqualPagesUpTo(self.page))
     }
 
     fn compress<T: Number>(&self, elements: &[T], out: &mut Vec<u8>) -> Result<()> {
-        let bytes = simple_compress(elements, &self.config)
+        let bytes = simple_compress(elements, &self.chunk_config())
             .map_err(|error| Error::invalid("cannot compress").caused_by(error))?;
         out.extend_from_slice(&bytes);
         Ok(())
@@ -89,6 +105,15 @@ fn decompress<T: Number + Default>(bytes: &[u8], count: usize) -> Result<Vec<T>>
 impl ArrayCodec for Pcodec {
     fn name(&self) -> &'static str {
         "pcodec"
+    }
+
+    fn config(&self) -> Config {
+        Config::new(self.name())
+            .with("level", self.level)
+            .with("mode", self.mode.name())
+            .with("delta", self.delta.name())
+            .with_unless(None, "order", self.delta.order())
+            .with("page", self.page)
     }
 
     fn check(&self, spec: &ChunkSpec) -> Result<()> {
@@ -145,8 +170,9 @@ mod tests {
     fn hostile_chunks() {
         let spec = hostile::spec(DataType::U16, &[10, 7, 4]);
         let elements = hostile::texture(560);
-        let codec = Pcodec::new(Pcodec::DEFAULT_LEVEL, ModeSpec::Auto, DeltaSpec::Auto, Pcodec::DEFAULT_PAGE)
-            .unwrap();
+        let codec =
+            Pcodec::new(Pcodec::DEFAULT_LEVEL, PcodecMode::Auto, PcodecDelta::Auto, Pcodec::DEFAULT_PAGE)
+                .unwrap();
         codec.check(&spec).unwrap();
         let mut bytes = Vec::new();
         codec.encode(&View::dense(&elements, &spec.shape, 2, Order::C).unwrap(), &spec, &mut bytes).unwrap();

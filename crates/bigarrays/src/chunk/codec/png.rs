@@ -9,6 +9,7 @@ use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::image::Pixels;
 use crate::chunk::codec::{ArrayCodec, Asked, ChunkSpec, expect_output};
+use crate::chunk::config::Config;
 
 /// What a decoder may allocate beyond the chunk's own size, for metadata.
 const METADATA_BYTES: usize = 1 << 20;
@@ -72,6 +73,10 @@ fn image_of(spec: &ChunkSpec) -> Result<(Pixels, ColorType, BitDepth)> {
 impl ArrayCodec for Png {
     fn name(&self) -> &'static str {
         "png"
+    }
+
+    fn config(&self) -> Config {
+        Config::new(self.name()).with("level", self.level)
     }
 
     fn check(&self, spec: &ChunkSpec) -> Result<()> {

@@ -3,10 +3,11 @@
 use std::ops::Range;
 
 use crate::base::buffer::{Order, Region, View, ViewMut, byte_len};
-use crate::base::domain::Dims;
+use crate::base::dims::Dims;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::{ArrayCodec, Asked, ChunkSpec, EncodedRanges, expect_output};
+use crate::chunk::config::Config;
 
 /// Gaps up to this many bytes between wanted rows are read along rather than skipped.
 const COALESCE: usize = 4096;
@@ -124,6 +125,12 @@ impl Spans {
 impl ArrayCodec for Raw {
     fn name(&self) -> &'static str {
         "raw"
+    }
+
+    fn config(&self) -> Config {
+        Config::new(self.name())
+            .with("order", self.order.name())
+            .with("endian", if self.big_endian { "big" } else { "little" })
     }
 
     fn check(&self, spec: &ChunkSpec) -> Result<()> {

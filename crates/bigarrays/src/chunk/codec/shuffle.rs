@@ -3,6 +3,7 @@
 use crate::base::buffer::first_bytes;
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::{Asked, BytesCodec};
+use crate::chunk::config::Config;
 
 /// Bytes of elements, sorted by their place in the element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +44,10 @@ fn transpose(from: &[u8], to: &mut [u8], size: usize, count: usize) {
 impl BytesCodec for Shuffle {
     fn name(&self) -> &'static str {
         "shuffle"
+    }
+
+    fn config(&self) -> Config {
+        Config::new(self.name()).with("size", self.size)
     }
 
     fn encode(&self, bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use crate::base::buffer::{Region, View, ViewMut};
-use crate::base::domain::Dims;
+use crate::base::dims::Dims;
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::{ArrayCodec, Asked, ChunkSpec, EncodedRanges};
+use crate::chunk::config::Config;
 
 /// Chunks whose axis `k`, as they are encoded, is the axis `axes[k]` of the array.
 #[derive(Clone, Debug)]
@@ -52,6 +53,10 @@ impl Transpose {
 impl ArrayCodec for Transpose {
     fn name(&self) -> &'static str {
         "transpose"
+    }
+
+    fn config(&self) -> Config {
+        Config::new(self.name()).with("axes", &self.axes[..]).with("inner", self.inner.config())
     }
 
     fn check(&self, spec: &ChunkSpec) -> Result<()> {

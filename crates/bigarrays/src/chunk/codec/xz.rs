@@ -7,6 +7,7 @@ use liblzma::stream::{Action, CONCATENATED, Check, Filters, LzmaOptions, Status,
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::growing::Growing;
 use crate::chunk::codec::{Asked, BytesCodec};
+use crate::chunk::config::Config;
 
 /// What a decoder may take beside its output: the dictionary of the largest preset and some tables.
 const DECODER_BYTES: u64 = 66 << 20;
@@ -50,6 +51,10 @@ impl Xz {
 impl BytesCodec for Xz {
     fn name(&self) -> &'static str {
         "xz"
+    }
+
+    fn config(&self) -> Config {
+        Config::new(self.name()).with("preset", self.preset)
     }
 
     fn encode(&self, bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {

@@ -3,6 +3,7 @@
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::gzip::{with_compressor, with_decompressor};
 use crate::chunk::codec::{Asked, BytesCodec};
+use crate::chunk::config::Config;
 
 /// zlib (RFC 1950).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +30,10 @@ impl Zlib {
 impl BytesCodec for Zlib {
     fn name(&self) -> &'static str {
         "zlib"
+    }
+
+    fn config(&self) -> Config {
+        Config::new(self.name()).with("level", self.level)
     }
 
     fn encode(&self, bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {

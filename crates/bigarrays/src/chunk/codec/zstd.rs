@@ -5,8 +5,10 @@ use std::cell::RefCell;
 use zstd::zstd_safe::{self, CCtx, CParameter, DCtx};
 
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::chunk::codec::bytes_codec::expect_len;
 use crate::chunk::codec::plain::copy_plain;
-use crate::chunk::codec::{Asked, BytesCodec, expect_len};
+use crate::chunk::codec::{Asked, BytesCodec};
+use crate::chunk::config::Config;
 
 const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
@@ -55,6 +57,13 @@ impl Zstd {
 impl BytesCodec for Zstd {
     fn name(&self) -> &'static str {
         "zstd"
+    }
+
+    fn config(&self) -> Config {
+        Config::new(self.name())
+            .with("level", self.level)
+            .with_unless(false, "checksum", self.checksum)
+            .with_unless(false, "or_plain", self.or_plain)
     }
 
     fn encode(&self, bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {

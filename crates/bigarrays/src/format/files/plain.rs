@@ -5,12 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::base::buffer::Order;
-use crate::base::domain::{Dims, Domain};
+use crate::base::dims::Dims;
+use crate::base::domain::Domain;
 use crate::base::dtype::{DataType, FillValue};
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::{CodecPipeline, ContentEncoding, Raw};
 use crate::chunk::grid::{ChunkGrid, EdgeChunks};
-use crate::chunk::layout::{KeyEncoding, Layout, Resolution};
+use crate::chunk::keys::KeyEncoding;
+use crate::chunk::layout::{Layout, Resolution};
 use crate::format::probe::Probe;
 use crate::format::traits::{Abilities, Format, FormatOptions, Opened};
 use crate::store::{FlatFile, Store, StoreOptions};

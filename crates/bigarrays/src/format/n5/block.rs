@@ -9,10 +9,11 @@
 use std::sync::Arc;
 
 use crate::base::buffer::{Order, Region, View, ViewMut, with_scratch};
-use crate::base::domain::Dims;
+use crate::base::dims::Dims;
 use crate::base::dtype::FillValue;
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::{ArrayCodec, Asked, BytesCodec, ChunkSpec, Raw};
+use crate::chunk::config::Config;
 
 /// The elements behind the header.
 const ELEMENTS: Raw = Raw::with_endianness(Order::Fortran, true);
@@ -89,6 +90,12 @@ impl N5Block {
 impl ArrayCodec for N5Block {
     fn name(&self) -> &'static str {
         self.compression.as_ref().map_or("raw", |codec| codec.name())
+    }
+
+    fn config(&self) -> Config {
+        Config::new("n5_block")
+            .with("shape", &self.shape[..])
+            .with("compression", self.compression.as_ref().map(|codec| codec.config()))
     }
 
     fn check(&self, spec: &ChunkSpec) -> Result<()> {

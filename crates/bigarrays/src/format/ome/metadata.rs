@@ -7,7 +7,8 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::multiscale::{self, Dataset, Multiscale, NANOMETRES};
-use crate::base::domain::{Dims, Domain};
+use crate::base::dims::Dims;
+use crate::base::domain::Domain;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::grid::{ChunkGrid, EdgeChunks};
 use crate::chunk::layout::{Layout, Resolution};

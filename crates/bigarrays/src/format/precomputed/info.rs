@@ -4,7 +4,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::base::domain::{Dims, Domain};
+use crate::base::dims::Dims;
+use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::chunk::layout::Resolution;

@@ -14,7 +14,8 @@ use super::scale::ScaleSelector;
 use super::spec::{CreateSpec, NewSharding};
 use super::traits::{Abilities, Create, Format, FormatOptions, Opened};
 use crate::base::buffer::Order;
-use crate::base::domain::{Dims, Domain};
+use crate::base::dims::Dims;
+use crate::base::domain::Domain;
 use crate::base::dtype::{DataType, FillValue};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::sync::MutexExt;
@@ -23,7 +24,8 @@ use crate::chunk::codec::{
     ContentEncoding, Gzip, Jpeg, Jxl, Png, Raw, Zstd,
 };
 use crate::chunk::grid::{ChunkGrid, EdgeChunks};
-use crate::chunk::layout::{KeyEncoding, Layout, Sharding};
+use crate::chunk::keys::KeyEncoding;
+use crate::chunk::layout::{Layout, Sharding};
 use crate::store::shard::neuroglancer::{ShardedStore, TYPE};
 use crate::store::{Change, Get, LARGEST_METADATA, Part, ReadOnlyStore, Store, Update};
 use sharding::MortonKeys;

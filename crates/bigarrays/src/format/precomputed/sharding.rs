@@ -1,11 +1,11 @@
 //! Ids of chunks for shards, and the choice of parameters.
 
-use crate::base::domain::Dims;
+use crate::base::dims::Dims;
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::ContentEncoding;
 use crate::chunk::curve::{ChunkOrder, Morton};
 use crate::chunk::grid::ChunkGrid;
-use crate::chunk::layout::KeyEncoding;
+use crate::chunk::keys::KeyEncoding;
 use crate::format::{CreateSpec, NewSharding};
 use crate::store::shard::neuroglancer::{Members, ShardHash, ShardSpec};
 

@@ -10,7 +10,7 @@ use super::codecs;
 use super::shards;
 use super::shards::Level;
 use crate::base::buffer::Order;
-use crate::base::domain::Dims;
+use crate::base::dims::Dims;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::{

@@ -8,8 +8,8 @@ use super::chain::CodecSpec;
 use crate::base::dtype::DataType;
 use crate::base::error::Result;
 use crate::chunk::codec::{
-    ArrayCodec, Blosc, BloscCompressor, BloscShuffle, BytesCodec, Bz2, Checksum, ChecksumKind, DeltaSpec,
-    Gzip, ModeSpec, PackBits, PackBitsPadding, Pcodec, Shuffle, Zlib, Zstd,
+    ArrayCodec, Blosc, BloscCompressor, BloscShuffle, BytesCodec, Bz2, Checksum, ChecksumKind, Gzip,
+    PackBits, PackBitsPadding, Pcodec, PcodecDelta, PcodecMode, Shuffle, Zlib, Zstd,
 };
 use crate::format::member::{integer, positive, up_to};
 
@@ -138,21 +138,21 @@ fn pcodec(spec: &CodecSpec) -> Result<Pcodec> {
     ])?;
     let level = members.optional("level", up_to(12), "a level from 0 to 12")?;
     let mode = |value: &Value| match value.as_str()? {
-        "auto" => Some(ModeSpec::Auto),
-        "classic" => Some(ModeSpec::Classic),
+        "auto" => Some(PcodecMode::Auto),
+        "classic" => Some(PcodecMode::Classic),
         _ => None,
     };
-    let mode = members.optional("mode_spec", mode, "\"auto\" or \"classic\"")?.unwrap_or(ModeSpec::Auto);
+    let mode = members.optional("mode_spec", mode, "\"auto\" or \"classic\"")?.unwrap_or(PcodecMode::Auto);
     let order = members.optional("delta_encoding_order", up_to(7), "a number from 0 to 7")?;
     let delta = |value: &Value| match (value.as_str()?, order) {
-        ("auto", None) => Some(DeltaSpec::Auto),
-        ("auto", Some(order)) => Some(DeltaSpec::TryConsecutive(order as usize)),
-        ("none", None) => Some(DeltaSpec::NoOp),
-        ("try_consecutive", order) => Some(DeltaSpec::TryConsecutive(order.unwrap_or(0) as usize)),
-        ("try_lookback", None) => Some(DeltaSpec::TryLookback),
+        ("auto", None) => Some(PcodecDelta::Auto),
+        ("auto", Some(order)) => Some(PcodecDelta::Consecutive(order as usize)),
+        ("none", None) => Some(PcodecDelta::None),
+        ("try_consecutive", order) => Some(PcodecDelta::Consecutive(order.unwrap_or(0) as usize)),
+        ("try_lookback", None) => Some(PcodecDelta::Lookback),
         _ => None,
     };
-    let default = order.map_or(DeltaSpec::Auto, |order| DeltaSpec::TryConsecutive(order as usize));
+    let default = order.map_or(PcodecDelta::Auto, |order| PcodecDelta::Consecutive(order as usize));
     let delta = members.optional("delta_spec", delta, "a way to take differences")?.unwrap_or(default);
     let paging = |value: &Value| (value == "equal_pages_up_to").then_some(());
     members.optional("paging_spec", paging, "\"equal_pages_up_to\"")?;

@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use crate::base::domain::Dims;
+use crate::base::dims::Dims;
 use crate::chunk::grid::ChunkGrid;
-use crate::chunk::layout::KeyEncoding;
+use crate::chunk::keys::KeyEncoding;
 use crate::store::shard::zarr::GridKeys;
 
 /// How the key of a chunk is made of its place in the grid.

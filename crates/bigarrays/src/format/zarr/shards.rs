@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::chain::{self, Builder, Chain, CodecSpec, Step};
 use super::codecs;
 use crate::base::buffer::Order;
-use crate::base::domain::Dims;
+use crate::base::dims::Dims;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::codec::{Bitround, BytesCodec, ChunkSpec, Transpose};

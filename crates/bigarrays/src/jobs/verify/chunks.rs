@@ -5,7 +5,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use crate::array::{Array, decode_all};
-use crate::base::domain::{Dims, Domain};
+use crate::base::dims::Dims;
+use crate::base::domain::Domain;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::sync::MutexExt;
 use crate::chunk::grid::Projection;
@@ -33,8 +34,39 @@ const ASKED: u64 = 1 << 10;
 /// So many chunks in a row that may be readable when tried again: the storage itself is at fault.
 const FAILURES: u32 = 16;
 
+/// Verifies what is stored of an opened array: all of it, also where `array` is a view of a part.
+///
+/// An array that was opened with a cache is verified as it is read: chunks may be those of the cache.
+///
+/// ```
+/// use bigarrays::jobs::{VerifyOptions, verify};
+/// use bigarrays::{CreateSpec, DataType, OpenOptions, ndarray::Array2, store};
+///
+/// let mut spec = CreateSpec::new(DataType::U8, "0:6,0:4".parse()?);
+/// spec.chunk_shape = Some(vec![2, 4]);
+/// let array = OpenOptions::new().format("zarr3").create("memory://verify", &spec)?;
+/// array.write(&[0, 0], Array2::<u8>::ones((4, 4)).view())?;
+/// let report = verify(&array, &VerifyOptions::default())?;
+/// assert_eq!((report.chunks, report.stored, report.missing), (3, 2, 1));
+/// assert!(report.is_whole());
+///
+/// array.store().write("c/1/0", b"short")?;
+/// let report = verify(&array, &VerifyOptions::default())?;
+/// assert_eq!(report.problems.first[0].key.as_deref(), Some("memory://verify/c/1/0"));
+/// # Ok::<(), bigarrays::Error>(())
+/// ```
+///
+/// # Errors
+/// `Cancelled`; `MemoryBudget` if a chunk does not fit; a storage error that says nothing of what is
+/// stored, such as that of a network that is down. Damage is in the report, and no error.
+pub fn verify(array: &Array, options: &VerifyOptions<'_>) -> Result<ArrayReport> {
+    let mut report = ArrayReport::of(array);
+    verify_chunks(array, options, &mut report).map_err(|error| error.during("verifying").at(array.url()))?;
+    Ok(report)
+}
+
 /// Verifies the chunks of `array` and what lies beside them.
-pub(crate) fn verify(array: &Array, options: &VerifyOptions<'_>, report: &mut ArrayReport) -> Result<()> {
+fn verify_chunks(array: &Array, options: &VerifyOptions<'_>, report: &mut ArrayReport) -> Result<()> {
     let memory = budget::of_job(options.memory);
     let copies = array.layouts().map(|layout| Copy::new(layout, options.part)).collect::<Result<Vec<_>>>()?;
     copies.iter().try_for_each(|copy| copy.expect_fits(memory))?;

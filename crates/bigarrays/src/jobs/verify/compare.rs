@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use crate::array::{Array, Index};
 use crate::base::buffer::{Order, ViewMut, byte_len, try_first_bytes, with_scratch};
-use crate::base::domain::{Dims, Domain};
+use crate::base::dims::Dims;
+use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::base::sync::MutexExt;

@@ -11,7 +11,7 @@ use crate::format::{self, Format, ScaleSelector};
 #[cfg(feature = "flat")]
 use crate::jobs::verify::report::Stray;
 use crate::jobs::verify::report::{ArrayReport, Problem, ProblemKind, Report};
-use crate::jobs::verify::{VerifyOptions, chunks, compare};
+use crate::jobs::verify::{VerifyOptions, compare, verify};
 
 /// What [`verify_at`] compares with.
 #[derive(Clone, Copy, Debug)]
@@ -148,9 +148,8 @@ impl Place<'_> {
             }
             opened => opened?,
         };
-        let mut report = ArrayReport::of(&array);
+        let mut report = verify(&array, self.options)?;
         let context = |error: Error| error.during("verifying").at(url);
-        chunks::verify(&array, self.options, &mut report).map_err(context)?;
         if self.options.part.is_none() {
             beside(&array, &mut report).map_err(context)?;
         }

@@ -1,9 +1,9 @@
 //! Decoding: only the blocks that meet the region, straight into the rows of the output.
 
 use crate::base::buffer::{Order, Region, RowsMut, View, ViewMut, first_bytes, with_scratch};
-use crate::base::domain::Dims;
+use crate::base::dims::Dims;
 use crate::base::error::{Error, Result};
-use crate::chunk::codec::compressed_segmentation::{HEADER, Volume, values_len};
+use crate::chunk::codec::compressed_segmentation::volume::{HEADER, Volume, values_len};
 
 /// Decodes `region` into `out`, little-endian.
 pub(crate) fn decode<const N: usize>(

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::base::buffer::{Order, Region, Rows, View, ViewMut, first_bytes, with_scratch};
 use crate::base::error::{Error, Result};
-use crate::chunk::codec::compressed_segmentation::{HEADER, MAX_OFFSET, Volume, values_len};
+use crate::chunk::codec::compressed_segmentation::volume::{HEADER, MAX_OFFSET, Volume, values_len};
 
 /// Appends the encoded chunk to `out`.
 pub(crate) fn encode<const N: usize>(chunk: &View<'_>, volume: &Volume, out: &mut Vec<u8>) -> Result<()> {

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::base::buffer::Order;
-use crate::base::domain::Dims;
+use crate::base::dims::Dims;
 use crate::base::error::ErrorKind;
 
 fn spec(dtype: DataType, shape: &[usize]) -> ChunkSpec {

@@ -3,7 +3,6 @@
 use std::ops::Range;
 
 use crate::base::error::{Error, Result};
-use crate::chunk::codec::compresso::{inconsistent, number};
 
 /// Bytes of the header.
 pub(crate) const HEADER: usize = 36;
@@ -194,4 +193,14 @@ fn take<'a>(rest: &mut &'a [u8], count: u64, size: usize) -> Result<&'a [u8]> {
 #[cold]
 fn truncated() -> Error {
     Error::corrupt("this compresso stream ends early")
+}
+
+/// The number that little-endian bytes are.
+pub(crate) fn number<const N: usize>(bytes: [u8; N]) -> u64 {
+    bytes.iter().rev().fold(0, |number, &byte| number << 8 | u64::from(byte))
+}
+
+#[cold]
+pub(crate) fn inconsistent(what: &str) -> Error {
+    Error::corrupt(format!("the {what} of this compresso stream contradict its boundaries"))
 }

@@ -1,6 +1,6 @@
 //! The part of Python's literals that headers consist of.
 
-use crate::base::domain::Dims;
+use crate::base::dims::Dims;
 use crate::base::error::{Error, Result};
 
 /// As many axes as NumPy allows.

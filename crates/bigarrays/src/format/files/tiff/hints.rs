@@ -1,6 +1,6 @@
 //! What the descriptions that ImageJ, OME and tifffile put into a TIFF file say about its axes.
 
-use crate::base::domain::Dims;
+use crate::base::dims::Dims;
 use crate::chunk::layout::Resolution;
 use crate::format::files::tiff::scan::Description;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::index::IndexSpec;
 use super::keys::GridKeys;
-use crate::base::domain::Dims;
+use crate::base::dims::Dims;
 use crate::base::error::{Error, Result};
 use crate::chunk::curve::{ChunkOrder, Curve};
 

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use crate::base::domain::Dims;
+use crate::base::dims::Dims;
 use crate::chunk::grid::ChunkGrid;
-use crate::chunk::layout::KeyEncoding;
+use crate::chunk::keys::KeyEncoding;
 
 /// The keys of shards, or of chunks, by their place in the grid.
 pub trait GridKeys: fmt::Debug + Send + Sync {

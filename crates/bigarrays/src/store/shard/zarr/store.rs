@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use super::grid::ShardGrid;
 use super::index::{ENTRY, ShardIndex};
 use super::keys::{GridKeys, PlaceKeys};
-use crate::base::domain::Dims;
+use crate::base::dims::Dims;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::sync::MutexExt;
 use crate::chunk::codec::ContentEncoding;

@@ -1,0 +1,146 @@
+//! The chunks of an array.
+
+use std::sync::Mutex;
+
+use crate::array::Array;
+use crate::array::read::{BATCH, clip};
+use crate::array::transform::{StoredAxis, ascending, bounds};
+use crate::base::dims::Dims;
+use crate::base::domain::Domain;
+use crate::base::error::{Error, Result};
+use crate::base::sync::MutexExt;
+use crate::chunk::grid::AxisSelection;
+use crate::store::{Get, Part};
+
+impl Array {
+    /// Shape of a whole chunk along each axis, in stored elements.
+    pub fn chunk_shape(&self) -> Dims<u64> {
+        self.visible().map(|(stored, _)| self.stored.layout.grid.chunk_shape()[stored]).collect()
+    }
+
+    /// Shape of a whole shard along each axis, in stored elements; `None` if chunks are not packed into
+    /// shards, or if these are no boxes.
+    pub fn shard_shape(&self) -> Option<Dims<u64>> {
+        let shape = self.stored.layout.sharding.as_ref()?.shape.as_ref()?;
+        let chunk = self.stored.layout.grid.chunk_shape();
+        Some(self.visible().map(|(stored, _)| chunk[stored].saturating_mul(shape[stored])).collect())
+    }
+
+    /// The boxes of the chunks that `part` touches, each clipped to the domain.
+    ///
+    /// # Errors
+    /// `Unsupported` for a strided, moved or permuted view.
+    pub fn chunks(&self, part: &Domain) -> Result<impl Iterator<Item = Domain> + '_> {
+        let grid = &self.stored.layout.grid;
+        let projection = grid.project(&self.stored_part(part)?);
+        let count = if projection.is_empty() { 0 } else { projection.len() };
+        Ok((0..count).map(move |k| grid.chunk_domain(&projection.get(k).index)))
+    }
+
+    /// The boxes of the chunks in `part` that are not stored.
+    ///
+    /// # Errors
+    /// As [`Array::chunks`]; a storage error.
+    pub fn missing(&self, part: &Domain) -> Result<Vec<Domain>> {
+        let layout = &self.stored.layout;
+        let projection = layout.grid.project(&self.stored_part(part)?);
+        let total = projection.len();
+        let mut boxes = Vec::new();
+        for first in (0..total).step_by(BATCH) {
+            let indices: Vec<Dims<u64>> =
+                (first..total.min(first + BATCH)).map(|k| projection.get(k).index).collect();
+            let missing = self.missing_of(&indices)?;
+            boxes.extend(missing.into_iter().map(|position| layout.grid.chunk_domain(&indices[position])));
+        }
+        Ok(boxes)
+    }
+
+    /// The positions in `indices` of chunks that are not stored, ascending.
+    fn missing_of(&self, indices: &[Dims<u64>]) -> Result<Vec<usize>> {
+        let layout = &self.stored.layout;
+        let request = |index: &Dims<u64>| Get::new(layout.chunk_key(index), Part::Presence, u64::MAX);
+        let requests: Vec<Get> = indices.iter().map(request).collect();
+        let missing = Mutex::new(Vec::new());
+        self.stored.store.get_many(&requests, &|position, blob| {
+            if blob.is_none() {
+                missing.locked().push(position);
+            }
+            Ok(())
+        })?;
+        let mut missing = missing.into_value();
+        missing.sort_unstable();
+        Ok(missing)
+    }
+
+    /// The smallest box of whole chunks that holds `part`, clipped to the domain.
+    ///
+    /// # Errors
+    /// As [`Array::chunks`].
+    pub fn align_out(&self, part: &Domain) -> Result<Domain> {
+        Ok(self.stored.layout.grid.align_out(&self.stored_part(part)?))
+    }
+
+    /// The largest box of whole chunks that lies in `part`.
+    ///
+    /// # Errors
+    /// As [`Array::chunks`].
+    pub fn align_in(&self, part: &Domain) -> Result<Domain> {
+        Ok(self.stored.layout.grid.align_in(&self.stored_part(part)?))
+    }
+
+    /// `part` within the stored domain, for questions about chunks.
+    fn stored_part(&self, part: &Domain) -> Result<Domain> {
+        part.expect_ndim(self.ndim())?;
+        if !self.view.is_identity() {
+            return Err(Error::unsupported(
+                "chunks of a strided, moved or permuted view; ask the array itself",
+            ));
+        }
+        Ok(part.intersect(self.stored.layout.domain()))
+    }
+
+    /// First coordinate and length of the chunks along each axis, in this view's coordinates, rounded
+    /// to whole ones under a step.
+    pub(crate) fn chunk_grid(&self) -> Result<Dims<(i64, u64)>> {
+        self.grid_of(&Dims::from_elem(1, self.stored.layout.domain().ndim()))
+    }
+
+    /// As [`Array::chunk_grid`], of what is cheapest written at once.
+    pub(crate) fn write_grid(&self) -> Result<Dims<(i64, u64)>> {
+        self.grid_of(&self.stored.layout.write_shape())
+    }
+
+    /// First coordinate and length of boxes of so many chunks.
+    fn grid_of(&self, chunks: &[u64]) -> Result<Dims<(i64, u64)>> {
+        let grid = &self.stored.layout.grid;
+        let axes = self.view.stored_axes(&self.view.domain)?;
+        let place = |visible: usize| {
+            let stored = axes.iter().position(|axis| axis.visible == Some(visible))?;
+            let (start, step) = (axes[stored].start, axes[stored].step);
+            let before = start.checked_sub(grid.domain().origin()[stored])?.checked_div(step)?;
+            let length = grid.chunk_shape()[stored].saturating_mul(chunks[stored]);
+            let chunk = (length / step.unsigned_abs()).max(1);
+            Some((self.view.domain.origin()[visible].checked_sub(before)?, chunk))
+        };
+        let places: Option<_> = (0..self.ndim()).map(place).collect();
+        places.ok_or_else(|| Error::invalid("the view leaves the range of coordinates"))
+    }
+
+    /// The stored elements that `part` shows, all of which there are.
+    pub(crate) fn stored_selection(&self, part: &Domain) -> Result<Dims<AxisSelection>> {
+        Ok(ascending(&self.view.stored_axes(part)?))
+    }
+
+    /// Of the stored elements that `part` shows, those that there are.
+    pub(crate) fn stored_inside(&self, part: &Domain) -> Result<Dims<AxisSelection>> {
+        let axes = self.view.stored_axes(part)?;
+        let inside =
+            |(axis, wanted): (usize, &StoredAxis)| clip(*wanted, &self.stored.layout.domain().range(axis)).0;
+        Ok(axes.iter().enumerate().map(inside).collect())
+    }
+
+    /// The smallest box of the stored array that holds what this view shows.
+    pub(crate) fn stored_bounds(&self) -> Result<Domain> {
+        bounds(&self.view.stored_axes(&self.view.domain)?)
+    }
+}

@@ -1,0 +1,36 @@
+//! Decoding what a store sends.
+
+use crate::base::buffer::{Region, ViewMut, try_first_bytes, with_scratch};
+use crate::base::error::Result;
+use crate::chunk::grid::ChunkProjection;
+use crate::chunk::layout::Layout;
+use crate::store::Blob;
+
+/// Decodes what the store sent for `part` into `out`.
+pub(super) fn decode(
+    layout: &Layout,
+    part: &ChunkProjection,
+    blob: Blob<'_>,
+    out: &mut ViewMut<'_>,
+) -> Result<()> {
+    let spec = layout.chunk_spec(&part.index);
+    if !blob.is_whole() {
+        return layout.codecs.decode_ranges(blob.bytes, &spec, &part.in_chunk, out);
+    }
+    blob.encoding.with_decoded(blob.bytes, layout.codecs.max_encoded_len(&spec), |bytes| {
+        layout.codecs.decode(bytes, &spec, &part.in_chunk, out)
+    })
+}
+
+/// Decodes all of the chunk at `index`, to see whether that can be done.
+pub(crate) fn decode_all(layout: &Layout, index: &[u64], blob: Blob<'_>) -> Result<()> {
+    let spec = layout.chunk_spec(index);
+    let length = spec.byte_len()?;
+    with_scratch(|buffer| {
+        let bytes = try_first_bytes(buffer, length)?;
+        let mut out = ViewMut::dense(bytes, &spec.shape, spec.dtype.size(), layout.order)?;
+        blob.encoding.with_decoded(blob.bytes, layout.codecs.max_encoded_len(&spec), |bytes| {
+            layout.codecs.decode(bytes, &spec, &Region::whole(&spec.shape), &mut out)
+        })
+    })
+}

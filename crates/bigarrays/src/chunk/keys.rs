@@ -1,0 +1,16 @@
+//! Keys of chunks.
+
+use std::fmt::Debug;
+
+use crate::base::dims::Dims;
+use crate::chunk::grid::ChunkGrid;
+
+/// How the key of a chunk is made from its place in the grid.
+pub trait KeyEncoding: Debug + Send + Sync {
+    /// The key of the chunk at `index`, relative to the array's store.
+    fn key(&self, grid: &ChunkGrid, index: &[u64]) -> String;
+
+    /// The inverse: the place of the chunk that has this key. `None` if it is the key of none; a place outside
+    /// the grid, or of another key, is taken for that.
+    fn place(&self, grid: &ChunkGrid, key: &str) -> Option<Dims<u64>>;
+}
