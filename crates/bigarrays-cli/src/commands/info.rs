@@ -46,6 +46,7 @@ pub(crate) fn run(args: &InfoArgs, session: &Session) -> anyhow::Result<()> {
     };
     let names = names::count(Path::new(url.strip_prefix("file://").unwrap_or(url)))?;
     let array = session.open().scale(args.scale.clone()).read_only(true).open(url)?;
+    array.notes().iter().for_each(|note| session.terminal.note(format_args!("note: {note}")));
     match args.json {
         true => writeln!(out, "{}", pretty(&as_json(&array, names)))?,
         false => write_text(&mut out, &array, names)?,

@@ -165,6 +165,10 @@ class Array:
         """The path or URL that the array was opened with."""
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What there is to know of how the array was opened, each a sentence: such as attributes that the store refuses."""
+
+    @property
     def encoding(self) -> str:
         """Name of the encoding of chunks, such as "raw" or "jpeg"."""
 

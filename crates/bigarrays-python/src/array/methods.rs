@@ -173,6 +173,12 @@ impl PyArray {
         self.array.url()
     }
 
+    /// What there is to know of how the array was opened, each a sentence: such as attributes that the store refuses.
+    #[getter]
+    fn notes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, self.array.notes())
+    }
+
     /// Name of the encoding of chunks, such as "raw" or "jpeg".
     #[getter]
     fn encoding(&self) -> String {

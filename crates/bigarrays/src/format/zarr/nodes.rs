@@ -230,11 +230,8 @@ impl Zarr {
         let key = if self.version == Version::Three { v3::KEY } else { v2::ARRAY };
         self.write_new(&**store, [(key, Some(&document)), (v2::ATTRIBUTES, attributes.as_ref())], adopts)?;
         // What adopts is a scale, and the image around it is made next.
-        if adopts {
-            self.refresh(store)?
-        } else {
-            self.join(store)?
-        }
+        let known = if adopts { self.refresh(store) } else { self.join(store) };
+        known?;
         Ok(opened)
     }
 
