@@ -209,10 +209,22 @@ fn urls_and_settings_are_not_repeated() {
         "gs://me:HUSH@bucket/x",
         "az://me:HUSH@container/x",
         "gopher://me:HUSH@host/x?sig=HUSH",
+        "http:///me:HUSH@127.0.0.1:9/x",
+        "http://127.0.0.1:9/x;token=HUSH",
+        "file://me:HUSH@h/x",
     ] {
         assert_silent(&OpenOptions::new().open(url).unwrap_err());
     }
+    let refused = ("endpoint", "http://127.0.0.1:9");
     let broken: &[(&str, &[(&str, &str)])] = &[
+        ("s3://b/x?X-Amz-Signature=HUSH", &[refused, ("anonymous", "true"), ("region", "x")]),
+        (
+            "az://c/x?sig=HUSH",
+            &[("account_name", "a"), ("endpoint", "http://127.0.0.1:9/a"), ("anonymous", "true")],
+        ),
+        ("gs://b/x?token=HUSH", &[("base_url", "http://127.0.0.1:9"), ("anonymous", "true")]),
+        ("s3://b", &[refused, ("timeout", "HUSH")]),
+        ("s3://b", &[refused, ("anonymous", "HUSH")]),
         ("s3://b", &[("endpoint", "http://user:HUSH@127.0.0.1:9"), ("anonymous", "true"), ("region", "x")]),
         ("s3://b", &[("endpoint", "http://user:HU SH?@hush:x"), ("anonymous", "true"), ("region", "x")]),
         (
