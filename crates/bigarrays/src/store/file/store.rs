@@ -9,8 +9,8 @@ use rustix::io::Errno;
 
 use super::change::Changes;
 use super::leftovers;
-use super::list::{list_directory, list_to_remove};
-use super::path::{KeyPath, is_link, shown, without_slash};
+use super::list::{key_of_value, list_directory, list_to_remove};
+use super::path::{KeyPath, is_link, parent, shown, without_slash};
 use super::read::read;
 use super::remove::Folder;
 use crate::base::buffer::with_scratch;
@@ -158,7 +158,12 @@ impl Store for FileStore {
         let directories = &mut vec![(self.root.clone(), String::new())];
         while let Some((directory, base)) = directories.pop() {
             let mut value = |key: &str, bytes| found(Finding::Value { key, bytes });
-            directories.extend(list_directory(&directory, &base, "", false, &mut value)?);
+            let below = list_directory(&directory, &base, "", false, &mut value)?;
+            for (directory, base) in &below {
+                let key = base.trim_end_matches('/');
+                key_of_value(parent(directory), key).map_or(Ok(()), |key| found(Finding::Folder { key }))?;
+            }
+            directories.extend(below);
         }
         Ok(())
     }
