@@ -256,3 +256,39 @@ fn urls_and_settings_are_not_repeated() {
     let shown = format!("{:?}", opened.unwrap()).to_ascii_lowercase();
     assert!(!shown.contains(SECRET), "{shown}");
 }
+
+/// Settings that no request can be made with are refused before one is.
+#[test]
+fn unusable_settings_are_invalid_arguments() {
+    let endpoint = ("endpoint", "http://127.0.0.1:9");
+    let public = ("anonymous", "true");
+    let (id, secret) = (("access_key_id", "AKIAHUSH"), ("secret_access_key", "HUSH"));
+    let cases: &[(&str, &[(&str, &str)])] = &[
+        ("s3://b", &[endpoint, public, ("region", "eu\nwest")]),
+        ("s3://b", &[endpoint, public, ("region", "eu west")]),
+        ("s3://b", &[endpoint, id, secret, ("region", "eu west")]),
+        ("s3://b", &[("endpoint", "not a url"), public, ("region", "x")]),
+        ("s3://b", &[("endpoint", "http://a\nb"), public, ("region", "x")]),
+        ("s3://b", &[("endpoint", "http://a b"), public, ("region", "x")]),
+        ("s3://b", &[endpoint, ("access_key_id", "AK\nHUSH"), secret, ("region", "x")]),
+        ("s3://b", &[endpoint, id, secret, ("session_token", "HU\nSH"), ("region", "x")]),
+        ("s3://b", &[endpoint, public, ("region", "x"), ("max_requests", "9223372036854775808")]),
+        ("s3://b c", &[endpoint, public, ("region", "x")]),
+        ("gs://b", &[("base_url", "not a url"), public]),
+        ("az://c", &[("account_name", "a b"), public]),
+        ("az://c", &[("account_name", "a"), ("endpoint", "not a url"), public]),
+    ];
+    for (url, settings) in cases {
+        let error = store::open(url, &options(settings)).and_then(|store| store.read("k")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{url} {settings:?}: {error}");
+        assert_silent(&error);
+    }
+    // What comes from a file ends in a newline.
+    let settings = [endpoint, ("region", "x\n"), ("access_key_id", "AKIA\n"), ("secret_access_key", "s\n")];
+    for more in [("session_token", "HUSH\n"), ("timeout", "18446744073709551615")] {
+        let settings: Vec<_> = settings.into_iter().chain([more]).collect();
+        let error = store::open("s3://b", &options(&settings)).and_then(|store| store.read("k")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Storage, "{error}");
+        assert!(!error.to_string().contains("panic"), "{error}");
+    }
+}

@@ -104,7 +104,8 @@ impl Settings {
 
     #[cfg(feature = "object")]
     pub(super) fn seconds(&self, key: &str, default: u64) -> Result<Duration> {
-        self.number(key, default).map(Duration::from_secs)
+        // Longer than anybody waits, and short enough to be added to any time.
+        self.number(key, default).map(|seconds| Duration::from_secs(seconds.min(u32::MAX.into())))
     }
 
     #[cfg(feature = "object")]
