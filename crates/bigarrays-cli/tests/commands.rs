@@ -273,3 +273,46 @@ fn quiet_says_nothing() {
     let output = bench.run("export layer out.npy -v --threads 3");
     assert!(String::from_utf8_lossy(&output.stderr).contains("block"));
 }
+
+/// A FIFO without a writer is refused rather than waited for.
+#[test]
+fn fifos_are_not_waited_for() {
+    let bench = with_layer();
+    std::fs::create_dir_all(bench.path("q")).unwrap();
+    std::fs::create_dir_all(bench.path("r")).unwrap();
+    for name in ["q/a.png", "r/f.tif", "f.old", "f.npy", "f.jpg", "f.bin"] {
+        assert!(std::process::Command::new("mkfifo").arg(bench.path(name)).status().unwrap().success());
+    }
+    for line in [
+        "ls q",
+        "info q",
+        "import q new",
+        "import q/a.png new",
+        "import f.jpg new",
+        "ls r",
+        "info r",
+        "info r/f.tif",
+        "import r/f.tif new",
+        "convert f.old new.npy",
+        "import f.bin new --shape 4,4,4 --dtype uint8",
+    ] {
+        let child = bench.command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let output = common::output(child);
+        assert!(matches!(output.status.code(), Some(1..)), "{line}: {output:?}");
+    }
+}
+
+/// Nothing but a regular file is replaced by one.
+#[test]
+fn special_files_are_not_overwritten() {
+    let bench = with_layer();
+    let out = bench.path("out.npy");
+    assert!(std::process::Command::new("mkfifo").arg(&out).status().unwrap().success());
+    for line in ["export layer out.npy --overwrite", "export layer out.npy --format raw --overwrite"] {
+        let child = bench.command(line).stderr(Stdio::piped()).spawn().unwrap();
+        let output = common::output(child);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && text.contains("not a regular file"), "{line}: {text}");
+        assert!(!std::fs::metadata(&out).unwrap().is_file(), "{line}");
+    }
+}
