@@ -316,3 +316,21 @@ fn special_files_are_not_overwritten() {
         assert!(!std::fs::metadata(&out).unwrap().is_file(), "{line}");
     }
 }
+
+/// The largest size of files is an error of the storage like a full disk, and not the end of the program.
+#[test]
+fn a_limit_of_file_sizes_is_an_error() {
+    let bench = Bench::new();
+    npy(&bench.path("in.npy"), "<u2", false, &[40, 40, 40], &as_bytes(&volume([40, 40, 40])));
+    bench.ok("import in.npy layer --chunk-shape 20,20,20");
+    for line in ["export layer out.npy", "import in.npy new --chunk-shape 40,40,40"] {
+        let program = env!("CARGO_BIN_EXE_bigarrays");
+        let mut shell = std::process::Command::new("sh");
+        shell.current_dir(bench.path(".")).args(["-c", &format!("ulimit -f 40; exec {program} {line}")]);
+        let output = common::output(shell.stderr(Stdio::piped()).spawn().unwrap());
+        assert!(output.status.code().is_some_and(|code| code > 0 && code < 128), "{line}: {output:?}");
+        let left = std::fs::read_dir(bench.path(".")).unwrap().map(|entry| entry.unwrap().file_name());
+        let left: Vec<_> = left.filter(|name| name.to_string_lossy().ends_with(".tmp")).collect();
+        assert!(left.is_empty(), "{line}: {left:?}");
+    }
+}
