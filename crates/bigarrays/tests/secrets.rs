@@ -210,7 +210,6 @@ fn urls_and_settings_are_not_repeated() {
         "az://me:HUSH@container/x",
         "gopher://me:HUSH@host/x?sig=HUSH",
         "http:///me:HUSH@127.0.0.1:9/x",
-        "http://127.0.0.1:9/x;token=HUSH",
         "file://me:HUSH@h/x",
     ] {
         assert_silent(&OpenOptions::new().open(url).unwrap_err());
@@ -223,6 +222,7 @@ fn urls_and_settings_are_not_repeated() {
             &[("account_name", "a"), ("endpoint", "http://127.0.0.1:9/a"), ("anonymous", "true")],
         ),
         ("gs://b/x?token=HUSH", &[("base_url", "http://127.0.0.1:9"), ("anonymous", "true")]),
+        ("http://127.0.0.1:9/x;token=HUSH", &[]),
         ("s3://b", &[refused, ("timeout", "HUSH")]),
         ("s3://b", &[refused, ("anonymous", "HUSH")]),
         ("s3://b", &[("endpoint", "http://user:HUSH@127.0.0.1:9"), ("anonymous", "true"), ("region", "x")]),

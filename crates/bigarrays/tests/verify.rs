@@ -579,7 +579,8 @@ fn what_lies_in_the_place_of_a_chunk_is_a_problem() {
     };
     let folder = |path: &Path| std::fs::create_dir(path).unwrap();
     let link = |path: &Path| std::os::unix::fs::symlink(path.file_name().unwrap(), path).unwrap();
-    let kinds: [(&str, &dyn Fn(&Path)); 3] = [("folder", &folder), ("FIFO", &fifo), ("link", &link)];
+    type Make<'a> = &'a dyn Fn(&Path);
+    let kinds: [(&str, Make); 3] = [("folder", &folder), ("FIFO", &fifo), ("link", &link)];
     for case in cases() {
         let bench = tempfile::tempdir().unwrap();
         create(&bench, &case);
