@@ -18,6 +18,13 @@ pub(crate) fn is_asked() -> bool {
     ASKED.load(Ordering::Relaxed)
 }
 
+/// Has a write beyond the largest size that files may have (`ulimit -f`) fail, rather than end the program with
+/// half a file left behind.
+pub(crate) fn survive_file_limits() {
+    // SAFETY: no other thread runs yet, and no handler is installed.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
+
 /// Ctrl-C, SIGTERM and SIGHUP ask the program to stop from now on.
 pub(crate) fn watch() -> anyhow::Result<()> {
     static WATCHED: AtomicBool = AtomicBool::new(false);

@@ -18,6 +18,7 @@ use session::Session;
 
 fn main() -> std::process::ExitCode {
     let cli = Cli::parse();
+    interrupt::survive_file_limits();
     bigarrays::on_long_wait(output::note_wait);
     let outcome = bigarrays::interruptible(&interrupt::is_asked, || run(&cli));
     output::present(outcome).into()

@@ -273,3 +273,64 @@ fn quiet_says_nothing() {
     let output = bench.run("export layer out.npy -v --threads 3");
     assert!(String::from_utf8_lossy(&output.stderr).contains("block"));
 }
+
+/// A FIFO without a writer is refused rather than waited for.
+#[test]
+fn fifos_are_not_waited_for() {
+    let bench = with_layer();
+    std::fs::create_dir_all(bench.path("q")).unwrap();
+    std::fs::create_dir_all(bench.path("r")).unwrap();
+    for name in ["q/a.png", "r/f.tif", "f.old", "f.npy", "f.jpg", "f.bin"] {
+        assert!(std::process::Command::new("mkfifo").arg(bench.path(name)).status().unwrap().success());
+    }
+    for line in [
+        "ls q",
+        "info q",
+        "import q new",
+        "import q/a.png new",
+        "import f.jpg new",
+        "ls r",
+        "info r",
+        "info r/f.tif",
+        "import r/f.tif new",
+        "convert f.old new.npy",
+        "import f.bin new --shape 4,4,4 --dtype uint8",
+    ] {
+        let child = bench.command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let output = common::output(child);
+        assert!(matches!(output.status.code(), Some(1..)), "{line}: {output:?}");
+    }
+}
+
+/// Nothing but a regular file is replaced by one.
+#[test]
+fn special_files_are_not_overwritten() {
+    let bench = with_layer();
+    let out = bench.path("out.npy");
+    assert!(std::process::Command::new("mkfifo").arg(&out).status().unwrap().success());
+    for line in ["export layer out.npy --overwrite", "export layer out.npy --format raw --overwrite"] {
+        let child = bench.command(line).stderr(Stdio::piped()).spawn().unwrap();
+        let output = common::output(child);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && text.contains("not a regular file"), "{line}: {text}");
+        assert!(!std::fs::metadata(&out).unwrap().is_file(), "{line}");
+    }
+}
+
+/// The largest size of files is an error of the storage like a full disk, and not the end of the program.
+#[test]
+fn a_limit_of_file_sizes_is_an_error() {
+    let bench = Bench::new();
+    npy(&bench.path("in.npy"), "<u2", false, &[40, 40, 40], &as_bytes(&volume([40, 40, 40])));
+    bench.ok("import in.npy layer --chunk-shape 20,20,20");
+    for line in ["export layer out.npy", "import in.npy new --chunk-shape 40,40,40"] {
+        let program = env!("CARGO_BIN_EXE_bigarrays");
+        let mut shell = std::process::Command::new("sh");
+        shell.current_dir(bench.path(".")).args(["-c", &format!("ulimit -f 40; exec {program} {line}")]);
+        let output = common::output(shell.stderr(Stdio::piped()).spawn().unwrap());
+        assert!(output.status.code().is_some_and(|code| code > 0 && code < 128), "{line}: {output:?}");
+        let left = std::fs::read_dir(bench.path(".")).unwrap().map(|entry| entry.unwrap().file_name());
+        let left: Vec<_> = left.filter(|name| name.to_string_lossy().ends_with(".tmp")).collect();
+        assert!(left.is_empty(), "{line}: {left:?}");
+    }
+}

@@ -263,3 +263,39 @@ fn an_image_whose_making_was_cut_short_is_made() {
         assert_eq!(make().unwrap_err().kind(), ErrorKind::AlreadyExists, "{format}");
     }
 }
+
+/// A folder that turns into a link while its values are being removed leads to what is not to be removed.
+#[test]
+fn a_link_that_appears_during_a_removal_is_not_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let many = CreateSpec {
+        chunk_shape: Some(vec![1; 3]),
+        ..CreateSpec::new(DataType::U8, Domain::from_shape(&[15, 10, 10]).unwrap())
+    };
+    for name in ["mine", "other"] {
+        let url = path(name).to_str().unwrap().to_owned();
+        let array = OpenOptions::new().format("zarr3").create(&url, &many).unwrap();
+        array.write(&[0; 3], ArrayD::from_elem(IxDyn(&[15, 10, 10]), 1u8).view()).unwrap();
+    }
+    let before = all(&path("other"));
+    for swapped in ["mine/c", "mine"] {
+        let found = Below::list(path("mine").to_str().unwrap(), &FormatOptions::default()).unwrap();
+        let mut is_first = true;
+        let error = found.remove(&mut |_| {
+            if std::mem::take(&mut is_first) {
+                fs::rename(path(swapped), path("moved")).unwrap();
+                symlink(path(&swapped.replace("mine", "other")), path(swapped)).unwrap();
+            }
+        });
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("symbolic link"), "{error}");
+        assert_eq!(all(&path("other")), before, "{swapped}");
+        fs::remove_file(path(swapped)).unwrap();
+        fs::remove_dir_all(path("moved")).unwrap();
+        fs::remove_dir_all(path("mine")).ok();
+        let url = path("mine").to_str().unwrap().to_owned();
+        let array = OpenOptions::new().format("zarr3").create(&url, &many).unwrap();
+        array.write(&[0; 3], ArrayD::from_elem(IxDyn(&[15, 10, 10]), 1u8).view()).unwrap();
+    }
+}

@@ -209,10 +209,22 @@ fn urls_and_settings_are_not_repeated() {
         "gs://me:HUSH@bucket/x",
         "az://me:HUSH@container/x",
         "gopher://me:HUSH@host/x?sig=HUSH",
+        "http:///me:HUSH@127.0.0.1:9/x",
+        "file://me:HUSH@h/x",
     ] {
         assert_silent(&OpenOptions::new().open(url).unwrap_err());
     }
+    let refused = ("endpoint", "http://127.0.0.1:9");
     let broken: &[(&str, &[(&str, &str)])] = &[
+        ("s3://b/x?X-Amz-Signature=HUSH", &[refused, ("anonymous", "true"), ("region", "x")]),
+        (
+            "az://c/x?sig=HUSH",
+            &[("account_name", "a"), ("endpoint", "http://127.0.0.1:9/a"), ("anonymous", "true")],
+        ),
+        ("gs://b/x?token=HUSH", &[("base_url", "http://127.0.0.1:9"), ("anonymous", "true")]),
+        ("http://127.0.0.1:9/x;token=HUSH", &[]),
+        ("s3://b", &[refused, ("timeout", "HUSH")]),
+        ("s3://b", &[refused, ("anonymous", "HUSH")]),
         ("s3://b", &[("endpoint", "http://user:HUSH@127.0.0.1:9"), ("anonymous", "true"), ("region", "x")]),
         ("s3://b", &[("endpoint", "http://user:HU SH?@hush:x"), ("anonymous", "true"), ("region", "x")]),
         (
@@ -243,4 +255,40 @@ fn urls_and_settings_are_not_repeated() {
         store::open("s3://b", &options(&[("session_token", "HUSH"), ("proxy_url", "http://u:HUSH@h")]));
     let shown = format!("{:?}", opened.unwrap()).to_ascii_lowercase();
     assert!(!shown.contains(SECRET), "{shown}");
+}
+
+/// Settings that no request can be made with are refused before one is.
+#[test]
+fn unusable_settings_are_invalid_arguments() {
+    let endpoint = ("endpoint", "http://127.0.0.1:9");
+    let public = ("anonymous", "true");
+    let (id, secret) = (("access_key_id", "AKIAHUSH"), ("secret_access_key", "HUSH"));
+    let cases: &[(&str, &[(&str, &str)])] = &[
+        ("s3://b", &[endpoint, public, ("region", "eu\nwest")]),
+        ("s3://b", &[endpoint, public, ("region", "eu west")]),
+        ("s3://b", &[endpoint, id, secret, ("region", "eu west")]),
+        ("s3://b", &[("endpoint", "not a url"), public, ("region", "x")]),
+        ("s3://b", &[("endpoint", "http://a\nb"), public, ("region", "x")]),
+        ("s3://b", &[("endpoint", "http://a b"), public, ("region", "x")]),
+        ("s3://b", &[endpoint, ("access_key_id", "AK\nHUSH"), secret, ("region", "x")]),
+        ("s3://b", &[endpoint, id, secret, ("session_token", "HU\nSH"), ("region", "x")]),
+        ("s3://b", &[endpoint, public, ("region", "x"), ("max_requests", "9223372036854775808")]),
+        ("s3://b c", &[endpoint, public, ("region", "x")]),
+        ("gs://b", &[("base_url", "not a url"), public]),
+        ("az://c", &[("account_name", "a b"), public]),
+        ("az://c", &[("account_name", "a"), ("endpoint", "not a url"), public]),
+    ];
+    for (url, settings) in cases {
+        let error = store::open(url, &options(settings)).and_then(|store| store.read("k")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{url} {settings:?}: {error}");
+        assert_silent(&error);
+    }
+    // What comes from a file ends in a newline.
+    let settings = [endpoint, ("region", "x\n"), ("access_key_id", "AKIA\n"), ("secret_access_key", "s\n")];
+    for more in [("session_token", "HUSH\n"), ("timeout", "18446744073709551615")] {
+        let settings: Vec<_> = settings.into_iter().chain([more]).collect();
+        let error = store::open("s3://b", &options(&settings)).and_then(|store| store.read("k")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Storage, "{error}");
+        assert!(!error.to_string().contains("panic"), "{error}");
+    }
 }

@@ -570,3 +570,30 @@ fn a_scale_that_is_lost_is_named_and_the_others_open() {
         }
     }
 }
+
+/// What may have been a chunk and cannot be read is not missing.
+#[test]
+fn what_lies_in_the_place_of_a_chunk_is_a_problem() {
+    let fifo = |path: &Path| {
+        assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+    };
+    let folder = |path: &Path| std::fs::create_dir(path).unwrap();
+    let link = |path: &Path| std::os::unix::fs::symlink(path.file_name().unwrap(), path).unwrap();
+    type Make<'a> = &'a dyn Fn(&Path);
+    let kinds: [(&str, Make); 3] = [("folder", &folder), ("FIFO", &fifo), ("link", &link)];
+    for case in cases() {
+        let bench = tempfile::tempdir().unwrap();
+        create(&bench, &case);
+        let file = bench.path().join(case.name).join(case.file);
+        std::fs::remove_file(&file).unwrap();
+        for (kind, make) in kinds {
+            make(&file);
+            let url = url(&bench, case.name);
+            let report = verify_at(&url, &OpenOptions::new(), None, None, &VerifyOptions::default());
+            let report = report.unwrap_or_else(|error| panic!("{} {kind}: {error}", case.name));
+            let text = format!("{} {kind}: {report}", case.name);
+            assert!(!report.is_whole() && text.contains(case.file), "{text}");
+            std::fs::remove_file(&file).or_else(|_| std::fs::remove_dir(&file)).unwrap();
+        }
+    }
+}

@@ -74,21 +74,77 @@ fn without_passwords(text: &str) -> String {
         redacted += before;
         let scheme = before[..at].rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
         rest = match LITERAL.contains(&scheme) {
-            true => after,
+            true => literal(after, &mut redacted),
             false => url(scheme, after, &mut redacted),
         };
     }
     redacted + rest
 }
 
+/// Appends nothing but what hides a password in front of a path, and returns the path.
+fn literal<'a>(text: &'a str, redacted: &mut String) -> &'a str {
+    let authority = &text[..text.find(|c: char| c == '/' || is_end(c)).unwrap_or(text.len())];
+    match authority.rfind('@').filter(|&at| authority[..at].contains(':')) {
+        Some(at) => {
+            *redacted += HIDDEN;
+            &text[at..]
+        }
+        None => text,
+    }
+}
+
+/// Whether a character is in no URL.
+fn is_end(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>' | '{' | '}')
+}
+
+/// The first of `marks`, be it escaped as in `%3F` or, escaped twice, `%253F`: where it is, and its length.
+fn mark(text: &str, marks: &[u8]) -> Option<(usize, usize)> {
+    let bytes = text.as_bytes();
+    let length = |at: usize| {
+        if bytes[at] != b'%' {
+            return marks.contains(&bytes[at]).then_some(1);
+        }
+        let mut digits = &bytes[at + 1..];
+        while let Some(rest) = digits.strip_prefix(b"25") {
+            digits = rest;
+        }
+        let code = std::str::from_utf8(digits.get(..2)?).ok()?;
+        let code = u8::from_str_radix(code, 16).ok()?;
+        marks.contains(&code).then(|| bytes.len() - at - digits.len() + 2)
+    };
+    (0..bytes.len()).find_map(|at| Some((at, length(at)?)))
+}
+
+/// `text` with no values of queries in its words, whether these are URLs or not: answers of services name objects
+/// without the scheme.
+pub fn without_queries(text: &str) -> Cow<'_, str> {
+    if !text.split(is_end).any(|word| mark(word, b"?").is_some()) {
+        return text.into();
+    }
+    let mut redacted = String::with_capacity(text.len());
+    for word in text.split_inclusive(is_end) {
+        match mark(word, b"?").filter(|_| !word.contains("://")) {
+            Some((at, _)) => {
+                let end = word.find(is_end).unwrap_or(word.len());
+                redacted.push_str(&word[..at]);
+                query_of(&word[at..end], false, &mut redacted);
+                redacted.push_str(&word[end..]);
+            }
+            None => redacted.push_str(word),
+        }
+    }
+    redacted.into()
+}
+
 /// Appends what may be shown of a URL behind its scheme, and returns what follows it.
 fn url<'a>(scheme: &str, text: &'a str, redacted: &mut String) -> &'a str {
-    let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>' | '{' | '}');
     // A URL may hold another one, which is looked at next.
     let scheme_of = |at: usize| text[..at].trim_end_matches(|c: char| c.is_ascii_alphanumeric()).len();
     let limit = text.find("://").map_or(text.len(), scheme_of);
-    let mut rest = &text[..limit];
-    let authority = &rest[..rest.find(|c| ends(c) || matches!(c, '/' | '?' | '#')).unwrap_or(rest.len())];
+    let mut rest = text[..limit].trim_start_matches('/');
+    redacted.push_str(&text[..limit - rest.len()]);
+    let authority = &rest[..rest.find(|c| is_end(c) || matches!(c, '/' | '?' | '#')).unwrap_or(rest.len())];
     // A password may hold any character: what is no port goes on to the last `@`.
     let is_port = |port: &str| {
         port.trim_end_matches([')', ',', ';', '.', ':', ']']).bytes().all(|c| c.is_ascii_digit())
@@ -105,27 +161,30 @@ fn url<'a>(scheme: &str, text: &'a str, redacted: &mut String) -> &'a str {
         rest = &rest[at..];
     }
     // What follows a URL in a sentence is not of its query.
-    let whole = rest[..rest.find(ends).unwrap_or(rest.len())].trim_end_matches([':', ',', '.', ')', ';']);
+    let whole = rest[..rest.find(is_end).unwrap_or(rest.len())].trim_end_matches([':', ',', '.', ')', ';']);
     let (shown, after) = rest.split_at(whole.len());
-    let (path, query) = shown.split_at(shown.find(['?', '#']).unwrap_or(shown.len()));
+    let is_web = matches!(scheme, "http" | "https");
+    let start = mark(shown, b"?#").map(|(at, _)| at);
+    let parameter = shown.find(';').filter(|at| mark(&shown[*at..], b"=").is_some());
+    let start = start.into_iter().chain(parameter).min().unwrap_or(shown.len());
+    let (path, query) = shown.split_at(start);
     *redacted += path;
-    query_of(query, matches!(scheme, "http" | "https"), redacted);
+    query_of(query, is_web && query.starts_with(['?', '#']), redacted);
     &text[limit - after.len()..]
 }
 
 /// Appends a query and fragment without values; without pairs that have no name, if `is_web`.
-fn query_of(query: &str, is_web: bool, redacted: &mut String) {
-    for part in query.split_inclusive(['?', '&', '#', ';']) {
-        let (pair, mark) = match part.char_indices().last() {
-            Some((at, '?' | '&' | '#' | ';')) => part.split_at(at),
-            _ => (part, ""),
-        };
-        match pair.split_once('=') {
-            Some((name, _)) => redacted.extend([name, "=", HIDDEN]),
+fn query_of(mut query: &str, is_web: bool, redacted: &mut String) {
+    while !query.is_empty() {
+        let (end, length) = mark(query, b"?&#;").unwrap_or((query.len(), 0));
+        let pair = &query[..end];
+        match mark(pair, b"=") {
+            Some((name, equals)) => redacted.extend([&pair[..name + equals], HIDDEN]),
             None if is_web && !pair.is_empty() => redacted.push_str(HIDDEN),
             None => redacted.push_str(pair),
         }
-        redacted.push_str(mark);
+        redacted.push_str(&query[end..end + length]);
+        query = &query[end + length..];
     }
 }
 
@@ -183,8 +242,24 @@ mod tests {
             ("file:///a@b/c?d=e", "file:///a@b/c?d=e"),
             ("\"http://h/?a=hush\" and s3://a:hush@b", "\"http://h/?a=…\" and s3://…@b"),
             ("zarr://http://me:hush@h/x", "zarr://http://…@h/x"),
+            ("http://h/b/x%3Fsig%3Dhush%26a%3dhush/info: no", "http://h/b/x%3Fsig%3D…%26a%3d…: no"),
+            ("http://h/b/x%253Fsig%253Dhush", "http://h/b/x%253Fsig%253D…"),
+            ("http://h/b/what%3F/x%20y%", "http://h/b/what%3F/x%20y%"),
+            ("http:///me:hush@h/x", "http:///…@h/x"),
+            ("http://h/a;token=hush", "http://h/a;token=…"),
+            ("file://me:hush@h/x", "file://…@h/x"),
         ] {
             assert_eq!(redact(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn names_of_objects_are_shown_without_queries() {
+        for (text, expected) in [
+            ("at x?sig=hush/info: <Key>x%3Fsig=hush</Key>", "at x?sig=… <Key>x%3Fsig=…</Key>"),
+            ("why? a=b", "why? a=b"),
+        ] {
+            assert_eq!(without_queries(text), expected);
         }
     }
 

@@ -123,21 +123,20 @@ impl Below {
     /// As [`Below::remove`], whatever is left.
     pub(super) fn remove_own(&self, tell: &mut dyn FnMut(u64)) -> Result<()> {
         for link in &self.links {
-            let place = if link.is_empty() { Arc::clone(&self.store) } else { self.store.child(link)? };
-            place.unlink()?;
+            self.store.unlink(link)?;
         }
         let mut done = 0;
         for batch in self.keys.chunks(BATCH) {
             let update = |(key, _): &(String, u64)| Update::blind(key);
             let updates: Vec<Update> = batch.iter().map(update).collect();
-            self.store.update_many(&updates, &|_, _, _| Ok(Change::Delete))?;
+            self.store.update_many(&updates, &|_, _, _| Ok(Change::Remove))?;
             done += batch.iter().map(|(_, bytes)| bytes).sum::<u64>();
             tell(done);
         }
         removed(&self.store)?;
         let keys = self.keys.iter().map(|(key, _)| key).chain(&self.links);
         self.store.tidy_folders(keys.map(String::as_str));
-        self.store.tidy();
+        self.store.tidy("");
         Ok(())
     }
 }

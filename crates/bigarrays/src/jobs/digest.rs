@@ -112,7 +112,7 @@ impl Store for Puts {
             let done = change(position, old, new)?;
             let known = match done {
                 Change::Put(encoding) => Some(Some(Digest::of_value(encoding, new))),
-                Change::Delete => Some(None),
+                Change::Delete | Change::Remove => Some(None),
                 Change::PutOrDelete(_) | Change::Keep => None,
             };
             let known = known.map(|value| {

@@ -339,6 +339,7 @@ fn list(store: &dyn Store) {
         .survey(&mut |finding| {
             match finding {
                 Finding::Value { key, bytes } => surveyed.push((key.to_owned(), bytes)),
+                Finding::Folder { .. } => {}
                 other => panic!("{other:?}"),
             }
             Ok(())

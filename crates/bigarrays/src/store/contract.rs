@@ -87,18 +87,20 @@ pub trait Store: Debug + Send + Sync {
         self.list("", &mut |key, bytes| found(key, Some(bytes)))
     }
 
-    /// Removes the store's own place if it is a link to another, which stays as it is. Returns whether it was one.
+    /// Removes what is at `key`, or the store's own place for an empty one, if it is a link to elsewhere, which stays
+    /// as it is. Returns whether it was one.
     ///
     /// # Errors
     /// `ReadOnly`; a storage error.
-    fn unlink(&self) -> Result<bool> {
+    fn unlink(&self, _key: &str) -> Result<bool> {
         Ok(false)
     }
 
-    /// Removes what the store keeps for itself, and its own place if nothing is left there, where
-    /// nobody is changing a value. To be called after the last value was removed; a store that is
-    /// used again makes anew what it needs.
-    fn tidy(&self) {}
+    /// Removes what the store keeps for itself in `folder`, its own place if that is empty, and the folder if
+    /// nothing is left there, where nobody is changing a value. To be called after the last value was
+    /// removed; a store that is used again makes anew what it needs. Links below the store's own place are not
+    /// followed.
+    fn tidy(&self, _folder: &str) {}
 }
 
 /// Receives the values of [`Store::get_many`] by the position of their request.

@@ -113,7 +113,7 @@ impl Store for EncodedStore {
                 Change::Put(_) | Change::PutOrDelete(_) => {
                     return Err(Error::unsupported("a content encoding around values that codecs encode"));
                 }
-                Change::Delete | Change::Keep => {}
+                Change::Delete | Change::Remove | Change::Keep => {}
             }
             Ok(made)
         })
@@ -165,12 +165,12 @@ impl Store for EncodedStore {
         self.inner.list_to_remove(found)
     }
 
-    fn unlink(&self) -> Result<bool> {
-        self.inner.unlink()
+    fn unlink(&self, key: &str) -> Result<bool> {
+        self.inner.unlink(key)
     }
 
-    fn tidy(&self) {
-        self.inner.tidy();
+    fn tidy(&self, folder: &str) {
+        self.inner.tidy(folder);
     }
 }
 

@@ -186,9 +186,9 @@ impl Store for FaultStore {
         self.inner.list_to_remove(found)
     }
 
-    fn unlink(&self) -> Result<bool> {
+    fn unlink(&self, key: &str) -> Result<bool> {
         self.faults.meet(Operation::Update, "")?;
-        self.inner.unlink()
+        self.inner.unlink(key)
     }
 
     fn request_cost(&self) -> u64 {
@@ -200,9 +200,9 @@ impl Store for FaultStore {
         self.inner.survey(found)
     }
 
-    fn tidy(&self) {
+    fn tidy(&self, folder: &str) {
         if !self.crashed() {
-            self.inner.tidy();
+            self.inner.tidy(folder);
         }
     }
 }

@@ -34,11 +34,13 @@ pub use contract::{ChangeFn, GetSink, Store};
 pub use file::FileStore;
 pub(crate) use file::version_of;
 pub use flat_file::FlatFile;
-pub(crate) use flat_file::io_error;
+#[cfg(feature = "png")]
+pub(crate) use flat_file::expect_replaceable;
 #[cfg(any(feature = "flat", feature = "png"))]
 pub(crate) use flat_file::temporary_beside;
 #[cfg(feature = "flat")]
 pub(crate) use flat_file::{IN_USE, is_beside, is_left, reserve};
+pub(crate) use flat_file::{io_error, open_regular};
 pub(crate) use keys::{RESERVED, check_key, join_path};
 pub(crate) use lock::KeyLocks;
 pub use memory::MemoryStore;

@@ -68,7 +68,7 @@ impl Store for ReadOnlyStore {
         self.inner.list_to_remove(found)
     }
 
-    fn unlink(&self) -> Result<bool> {
-        Err(self.refused(""))
+    fn unlink(&self, key: &str) -> Result<bool> {
+        Err(self.refused(key))
     }
 }

@@ -251,6 +251,9 @@ pub enum Change {
     /// It is removed, if it exists. After a change that reads, prefer [`Change::PutOrDelete`]: a store
     /// that cannot remove on a condition may remove what another writer put there in the meantime.
     Delete,
+    /// As [`Change::Delete`], where a removal found the value: it fails if the store's own place or a folder below
+    /// it, on the way to the value, is a link to elsewhere by now.
+    Remove,
     /// As [`Change::Put`], or it is removed: readers take a missing value for the one in the buffer.
     /// For the store to choose, so that no other writer's change is lost.
     PutOrDelete(ContentEncoding),

@@ -96,15 +96,16 @@ impl Settings {
     pub(super) fn number(&self, key: &str, default: u64) -> Result<u64> {
         let parse = |value: &str| {
             let number = value.trim().parse().ok().filter(|&number| number > 0);
-            number
-                .ok_or_else(|| Error::invalid(format!("store option {key}: {value:?} is no positive number")))
+            // The value may be a secret that was put into the wrong place.
+            number.ok_or_else(|| Error::invalid(format!("store option {key}: not a positive number")))
         };
         self.get(key).map_or(Ok(default), parse)
     }
 
     #[cfg(feature = "object")]
     pub(super) fn seconds(&self, key: &str, default: u64) -> Result<Duration> {
-        self.number(key, default).map(Duration::from_secs)
+        // Longer than anybody waits, and short enough to be added to any time.
+        self.number(key, default).map(|seconds| Duration::from_secs(seconds.min(u32::MAX.into())))
     }
 
     #[cfg(feature = "object")]
@@ -112,9 +113,7 @@ impl Settings {
         match self.get(key).map(str::to_ascii_lowercase).as_deref() {
             None | Some("false" | "0" | "no") => Ok(false),
             Some("true" | "1" | "yes" | "") => Ok(true),
-            Some(other) => {
-                Err(Error::invalid(format!("store option {key}: {other:?} is neither true nor false")))
-            }
+            Some(_) => Err(Error::invalid(format!("store option {key}: neither true nor false"))),
         }
     }
 }

@@ -19,6 +19,11 @@ pub enum Finding<'a> {
         /// Its size.
         bytes: u64,
     },
+    /// A folder in which there may be further values; one at the key of a value is in its place, and cannot be read.
+    Folder {
+        /// The key that it would be as a value.
+        key: &'a str,
+    },
     /// What lies among the shards of a store of chunks and is none.
     Stranger {
         /// Its key in the store of the shards.

@@ -50,7 +50,7 @@ impl dyn Store + '_ {
             }
             Ok(())
         })?;
-        self.update_many(&keys, &|_, _, _| Ok(Change::Delete))?;
+        self.update_many(&keys, &|_, _, _| Ok(Change::Remove))?;
         self.tidy_folders(keys.iter().map(|update| update.key.as_str()));
         Ok(())
     }
@@ -68,7 +68,7 @@ impl dyn Store + '_ {
         }
         for (_, folder) in folders {
             // A folder that stays holds what was not listed.
-            let _ = self.child(folder).map(|folder| folder.tidy());
+            self.tidy(folder);
         }
     }
 

@@ -7,7 +7,6 @@
 //! is there in files of `PointerArray` only. Nothing in a file is executed: marshal and pickle are read by
 //! parsers that know what these files hold, and refuse everything else.
 
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::Path;
@@ -19,7 +18,7 @@ use crate::base::error::{Error, Result};
 use crate::format::files::npy::{Descr, Header};
 use crate::format::files::plain::{Dense, NewArray, PlainFormat, usual_names};
 use crate::format::traits::Opened;
-use crate::store::io_error;
+use crate::store::{io_error, open_regular};
 
 mod marshal;
 mod pickle;
@@ -44,8 +43,7 @@ pub const FORMAT: PlainFormat = PlainFormat {
 /// Whether the file at `path` is of Python's `bigarray`, by its first bytes.
 pub fn is_one(path: &Path) -> bool {
     let mut start = [0; 8];
-    path.is_file()
-        && File::open(path).is_ok_and(|mut file| file.read_exact(&mut start).is_ok() && start == *MAGIC)
+    open_regular(path, false).is_ok_and(|mut file| file.read_exact(&mut start).is_ok() && start == *MAGIC)
 }
 
 /// What the file at `path` holds, as a `.npy` file would say it.
@@ -55,7 +53,7 @@ pub fn is_one(path: &Path) -> bool {
 pub fn read_header(path: &Path) -> Result<Header> {
     let mut start = Vec::new();
     let failed = |error| io_error(error, "opening", path);
-    File::open(path).map_err(failed)?.take(BEFORE).read_to_end(&mut start).map_err(failed)?;
+    open_regular(path, false).map_err(failed)?.take(BEFORE).read_to_end(&mut start).map_err(failed)?;
     parse_header(&start).map_err(|error| error.during("opening").at(path.display().to_string()))
 }
 
@@ -111,7 +109,7 @@ pub fn read_names(path: &Path) -> Result<Vec<(String, Range<u64>)>> {
     let header = read_header(path)?;
     let at = |error: Error| error.during("reading names of").at(path.display().to_string());
     let failed = |error| io_error(error, "reading names of", path);
-    let mut file = File::open(path).map_err(failed)?;
+    let mut file = open_regular(path, false).map_err(failed)?;
     let length = file.metadata().map_err(failed)?.len();
     let data_end = header.data_offset + header.data_len().map_err(at)?;
     if length < data_end {

@@ -3,7 +3,6 @@
 //! The axes are those of NumPy's shape; nothing in the file names them, see [`usual_names`]. What
 //! exists is changed in place; arrays that grow, and their rows' names, are in [`flat`](crate::flat).
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,7 +14,7 @@ use crate::format::files::plain::{Dense, NewArray, Target, is_file_with, no_file
 use crate::format::probe::Probe;
 use crate::format::spec::CreateSpec;
 use crate::format::traits::{Abilities, Create, Format, FormatOptions, Opened};
-use crate::store::{Store, StoreOptions, io_error};
+use crate::store::{Store, StoreOptions, io_error, open_regular};
 
 mod descr;
 mod header;
@@ -122,7 +121,11 @@ fn open_with(path: &Path, options: &StoreOptions) -> Result<Opened> {
     let failed = |error| io_error(error, "opening", path);
     let at = |error: Error| error.during("opening").at(path.display().to_string());
     let mut start = Vec::new();
-    File::open(path).map_err(failed)?.take(LONGEST_HEADER as u64).read_to_end(&mut start).map_err(failed)?;
+    open_regular(path, false)
+        .map_err(failed)?
+        .take(LONGEST_HEADER as u64)
+        .read_to_end(&mut start)
+        .map_err(failed)?;
     let header = parse_header(&start).map_err(at)?;
     let (dtype, big_endian) = header.descr.element().map_err(at)?;
     let array = NewArray {

@@ -78,7 +78,7 @@ impl<P: Pages> PageStore<P> {
             };
             match outcome {
                 Change::Keep => Ok(()),
-                Change::Delete => self.pages.replace(number, None),
+                Change::Delete | Change::Remove => self.pages.replace(number, None),
                 Change::Put(ContentEncoding::Identity) | Change::PutOrDelete(ContentEncoding::Identity) => {
                     self.pages.replace(number, Some(new))
                 }

@@ -141,12 +141,12 @@ impl Create for N5 {
         let probe = Probe::read(store, [ATTRIBUTES])?;
         let dataset = self.dataset(&probe)?.filter(|_| scale.is_none());
         let Some((_, dataset)) = dataset else { return self.remove_scales(&**store, scale) };
-        if store.unlink()? {
+        if store.unlink("")? {
             return Ok(());
         }
         document::take(&**store, ATTRIBUTES)?;
         self.remove_blocks(&**store, dataset.shape.len(), |_| true)?;
-        store.tidy();
+        store.tidy("");
         Ok(())
     }
 

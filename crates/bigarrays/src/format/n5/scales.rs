@@ -326,12 +326,12 @@ impl N5 {
             if count == 0 {
                 return Err(none());
             }
-            if store.unlink()? {
+            if store.unlink("")? {
                 return Ok(());
             }
             document::take(store, ATTRIBUTES)?;
             (0..count).rev().try_for_each(|level| self.remove_level(store, level))?;
-            store.tidy();
+            store.tidy("");
             return Ok(());
         };
         let level = self.open_group(store, &group, selector)?.scale;
@@ -345,12 +345,12 @@ impl N5 {
     fn remove_level(self, store: &dyn Store, level: usize) -> Result<()> {
         let child: Arc<dyn Store> = store.child(&path(level))?;
         let Some((_, dataset)) = self.dataset(&Probe::read(&child, [ATTRIBUTES])?)? else { return Ok(()) };
-        if child.unlink()? {
+        if child.unlink("")? {
             return Ok(());
         }
         document::take(&*child, ATTRIBUTES)?;
         self.remove_blocks(&*child, dataset.shape.len(), |_| true)?;
-        child.tidy();
+        child.tidy("");
         Ok(())
     }
 }

@@ -432,7 +432,7 @@ impl Create for OmeZarr {
         let image = self.image(store)?;
         let Some(selector) = scale else {
             self.zarr.forget(store)?;
-            if store.unlink()? {
+            if store.unlink("")? {
                 return self.zarr.refresh(store);
             }
             self.zarr.remove_group(&**store)?;
@@ -444,7 +444,7 @@ impl Create for OmeZarr {
                     removed => removed?,
                 }
             }
-            store.tidy();
+            store.tidy("");
             return Ok(());
         };
         let scales: Vec<Scale> = self.scales(&**store, &image)?.into_iter().map(|(scale, _)| scale).collect();

@@ -202,7 +202,7 @@ impl Create for Precomputed {
     }
 
     fn remove(&self, store: &Arc<dyn Store>, scale: Option<&ScaleSelector>) -> Result<()> {
-        if scale.is_none() && store.exists(INFO)? && store.unlink()? {
+        if scale.is_none() && store.exists(INFO)? && store.unlink("")? {
             return Ok(());
         }
         let mut removed: std::sync::Mutex<Vec<ScaleInfo>> = std::sync::Mutex::default();
@@ -223,7 +223,7 @@ impl Create for Precomputed {
         let removed = removed.value_mut();
         removed.iter().try_for_each(|scale| remove_chunks(&**store, scale))?;
         if scale.is_none() {
-            store.tidy();
+            store.tidy("");
         }
         Ok(())
     }
@@ -310,13 +310,13 @@ fn remove_chunks(store: &dyn Store, scale: &ScaleInfo) -> Result<()> {
     }
     let chunks = store.child(&scale.key)?;
     // A folder that is only linked from here is another's.
-    if !chunks.unlink()? {
+    if !chunks.unlink("")? {
         chunks.remove_where(|key| scale.has_key(key))?;
     }
     // Also the directories on the way to the scale, which may be those of other scales, too.
-    chunks.tidy();
+    chunks.tidy("");
     let above = (1..parts.len()).rev().map(|count| store.child(&parts[..count].join("/")));
-    above.for_each(|place| drop(place.map(|place| place.tidy())));
+    above.for_each(|place| drop(place.map(|place| place.tidy(""))));
     Ok(())
 }
 

@@ -124,7 +124,7 @@ impl Create for Zarr {
         let meta = self.array(&self.probe(store)?)?;
         // Before it is gone: who reads copies of metadata alone shall not find an array of fill.
         self.forget(store)?;
-        if store.unlink()? {
+        if store.unlink("")? {
             return self.refresh(store);
         }
         let key = if self.version == Version::Three { v3::KEY } else { v2::ARRAY };
@@ -134,7 +134,7 @@ impl Create for Zarr {
         }
         self.refresh(store)?;
         self.remove_chunks(&**store, &meta, |_| true)?;
-        store.tidy();
+        store.tidy("");
         Ok(())
     }
 

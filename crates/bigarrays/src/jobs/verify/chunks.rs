@@ -182,13 +182,19 @@ impl Work<'_> {
             if count.is_multiple_of(ASKED) {
                 check_interrupt().inspect_err(|_| failed = true)?;
             }
-            let Finding::Value { key, bytes } = finding else {
-                self.note(finding, &nested);
-                return Ok(());
+            let (key, bytes) = match finding {
+                Finding::Value { key, bytes } => (key, Some(bytes)),
+                Finding::Folder { key } => (key, None),
+                _ => {
+                    self.note(finding, &nested);
+                    return Ok(());
+                }
             };
             let place = |(number, copy): (usize, &Copy<'_>)| Some((number, copy.layout.chunk_at(key)?));
             let Some((number, index)) = self.copies.iter().enumerate().find_map(place) else {
-                self.note(Finding::Stranger { key, bytes }, &nested);
+                if let Some(bytes) = bytes {
+                    self.note(Finding::Stranger { key, bytes }, &nested);
+                }
                 return Ok(());
             };
             if reads && self.copies[number].wanted(&index) {
@@ -230,6 +236,7 @@ impl Work<'_> {
                     self.report(|report| report.strangers.push(stray(key, bytes)));
                 }
             }
+            Finding::Folder { .. } => {}
             Finding::Damaged { key, error } => {
                 let key = error.key().map_or_else(|| self.array.store().location(key), str::to_owned);
                 self.report(|report| report.problem(ProblemKind::Shard, &error, Some(key)));

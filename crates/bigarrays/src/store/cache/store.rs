@@ -246,12 +246,12 @@ impl Store for CachedStore {
         self.inner.list_to_remove(found)
     }
 
-    fn unlink(&self) -> Result<bool> {
-        self.inner.unlink()
+    fn unlink(&self, key: &str) -> Result<bool> {
+        self.inner.unlink(key)
     }
 
-    fn tidy(&self) {
-        self.inner.tidy();
+    fn tidy(&self, folder: &str) {
+        self.inner.tidy(folder);
     }
 }
 

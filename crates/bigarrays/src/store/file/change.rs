@@ -9,6 +9,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use super::path::{KeyPath, parent, shown};
+use super::remove::Folder;
 use crate::base::error::{Error, Result};
 use crate::base::sync::MutexExt;
 use crate::chunk::codec::ContentEncoding;
@@ -69,6 +70,20 @@ impl Changes {
         Ok(())
     }
 
+    /// As [`Changes::remove`], of the value of `key` below `root`, but follows no link on the way.
+    pub(super) fn remove_below(&self, root: &Path, key: &str) -> Result<()> {
+        let (folder, name) = key.rsplit_once('/').unwrap_or(("", key));
+        let Some(open) = Folder::open(root, folder)? else { return Ok(()) };
+        let path = root.join(key);
+        open.remove(&path, name, &|directory| {
+            if self.durable {
+                synced(parent(&path), rustix::fs::fsync(directory))?;
+                self.note(parent(&path));
+            }
+            Ok(())
+        })
+    }
+
     /// Creates `directory` and those above it.
     pub(super) fn make_directory(&self, directory: &Path) -> Result<()> {
         let mode = Mode::from(0o777);
@@ -104,7 +119,10 @@ impl Changes {
 
 fn sync_directory(directory: &Path) -> Result<()> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let synced = rustix::fs::open(directory, flags, Mode::empty()).and_then(rustix::fs::fsync);
+    synced(directory, rustix::fs::open(directory, flags, Mode::empty()).and_then(rustix::fs::fsync))
+}
+
+fn synced(directory: &Path, synced: rustix::io::Result<()>) -> Result<()> {
     match synced {
         // Some network file systems do not sync directories, nor need to.
         Err(Errno::INVAL | Errno::NOENT) => Ok(()),

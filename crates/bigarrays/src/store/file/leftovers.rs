@@ -42,14 +42,13 @@ pub(super) fn below(root: &Path, found: &mut dyn FnMut(&str, u64) -> Result<()>)
     shadowed.iter().try_for_each(|path| tell(root, path, found))
 }
 
-/// Removes what dead writers left in a folder that holds nothing else. Returns whether it is empty then.
-pub(super) fn remove_last(folder: &Path) -> bool {
+/// Has `remove` remove what dead writers left in a folder that holds nothing else. Returns whether it is empty then.
+pub(super) fn remove_last(folder: &Path, remove: &dyn Fn(&Path) -> bool) -> bool {
     let Ok(entries) = std::fs::read_dir(folder).and_then(|entries| entries.collect::<io::Result<Vec<_>>>())
     else {
         return false;
     };
-    entries.iter().all(temporary::is_leftover)
-        && entries.iter().all(|entry| std::fs::remove_file(entry.path()).is_ok())
+    entries.iter().all(temporary::is_leftover) && entries.iter().all(|entry| remove(&entry.path()))
 }
 
 fn is_gone(error: &io::Error) -> bool {

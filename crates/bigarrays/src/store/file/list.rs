@@ -4,6 +4,8 @@ use std::fs::DirEntry;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+
 use super::leftovers;
 use super::path::{is_link, is_missing, shown};
 use crate::base::error::{Error, Result};
@@ -12,7 +14,7 @@ use crate::store::RESERVED;
 use crate::store::temporary::remove_abandoned;
 
 /// Lists the files of `directory`, whose keys start with `base`, and returns its directories. If it
-/// `removes`, what dead writers left long ago goes.
+/// `removes`, what dead writers left long ago goes. Files that cannot be read, such as a FIFO, are among them.
 pub(super) fn list_directory(
     directory: &Path,
     base: &str,
@@ -34,13 +36,18 @@ pub(super) fn list_directory(
         }
         let metadata = match std::fs::metadata(entry.path()) {
             Err(error) if is_missing(&error) => continue,
+            // A link to itself stands where a value may have been, as a special file does: reading fails.
+            Err(error) if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {
+                key_of_value(directory, &key).map_or(Ok(()), |key| found(key, 0))?;
+                continue;
+            }
             metadata => metadata.map_err(|error| Error::io(error, "listing", shown(&entry.path())))?,
         };
         if metadata.is_dir() {
             if !leftovers::leads_back(&entry, &metadata) {
                 directories.push((entry.path(), key + "/"));
             }
-        } else if let Some(key) = key_of_value(directory, &key).filter(|_| metadata.is_file()) {
+        } else if let Some(key) = key_of_value(directory, &key) {
             found(key, metadata.len())?;
         }
     }
@@ -100,7 +107,7 @@ fn listed_key(entry: &DirEntry, base: &str, removes: bool) -> Option<String> {
 }
 
 /// The key of a file in `directory`, without suffix; `None` if another spelling comes first.
-fn key_of_value<'a>(directory: &Path, spelled: &'a str) -> Option<&'a str> {
+pub(super) fn key_of_value<'a>(directory: &Path, spelled: &'a str) -> Option<&'a str> {
     let name_start = spelled.rfind('/').map_or(0, |slash| slash + 1);
     for (rank, &encoding) in ContentEncoding::ALL.iter().enumerate().skip(1) {
         let Some(key) = spelled.strip_suffix(encoding.suffix()).filter(|key| key.len() > name_start) else {

@@ -9,6 +9,7 @@ mod leftovers;
 mod list;
 mod path;
 mod read;
+mod remove;
 mod store;
 
 pub(crate) use read::version_of;

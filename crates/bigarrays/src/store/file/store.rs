@@ -9,9 +9,10 @@ use rustix::io::Errno;
 
 use super::change::Changes;
 use super::leftovers;
-use super::list::{list_directory, list_to_remove};
-use super::path::{KeyPath, is_link, shown, without_slash};
+use super::list::{key_of_value, list_directory, list_to_remove};
+use super::path::{KeyPath, is_link, parent, shown, without_slash};
 use super::read::read;
+use super::remove::Folder;
 use crate::base::buffer::with_scratch;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::codec::ContentEncoding;
@@ -61,6 +62,7 @@ impl FileStore {
                 match change(index, old, new)? {
                     Change::Put(encoding) => changes.put(path, encoding, new),
                     Change::Delete | Change::PutOrDelete(_) => changes.remove(path, &ContentEncoding::ALL),
+                    Change::Remove => changes.remove_below(&self.root, &request.key),
                     Change::Keep => Ok(()),
                 }
             })
@@ -156,7 +158,12 @@ impl Store for FileStore {
         let directories = &mut vec![(self.root.clone(), String::new())];
         while let Some((directory, base)) = directories.pop() {
             let mut value = |key: &str, bytes| found(Finding::Value { key, bytes });
-            directories.extend(list_directory(&directory, &base, "", false, &mut value)?);
+            let below = list_directory(&directory, &base, "", false, &mut value)?;
+            for (directory, base) in &below {
+                let key = base.trim_end_matches('/');
+                key_of_value(parent(directory), key).map_or(Ok(()), |key| found(Finding::Folder { key }))?;
+            }
+            directories.extend(below);
         }
         Ok(())
     }
@@ -165,26 +172,58 @@ impl Store for FileStore {
         list_to_remove(&self.root, found)
     }
 
-    fn unlink(&self) -> Result<bool> {
-        if !is_link(&self.root) {
-            return Ok(false);
+    fn unlink(&self, key: &str) -> Result<bool> {
+        let path = without_slash(&self.root.join(key));
+        let refused = || {
+            let error = Error::new(ErrorKind::ReadOnly, "the store was opened for reading only");
+            Err(error.during("removing").at(self.location(key)))
+        };
+        if key.is_empty() {
+            if !is_link(&path) {
+                return Ok(false);
+            }
+            if self.options.read_only {
+                return refused();
+            }
+            let removed = rustix::fs::unlink(&path);
+            removed.map_err(|error| Error::io(error.into(), "removing", shown(&path)))?;
+            return Ok(true);
         }
         if self.options.read_only {
-            let error = Error::new(ErrorKind::ReadOnly, "the store was opened for reading only");
-            return Err(error.during("removing").at(self.location("")));
+            return refused();
         }
-        let removed = rustix::fs::unlink(without_slash(&self.root));
-        removed.map_err(|error| Error::io(error.into(), "removing", shown(&self.root)))?;
-        Ok(true)
+        let (folder, name) = key.rsplit_once('/').unwrap_or(("", key));
+        Folder::open(&self.root, folder)?.map_or(Ok(false), |folder| folder.unlink(&path, name))
     }
 
-    fn tidy(&self) {
-        if !self.options.read_only {
+    fn tidy(&self, folder: &str) {
+        if self.options.read_only {
+            return;
+        }
+        if folder.is_empty() {
             self.locks.remove_file();
             // Fails, as it should, where there is anything else.
-            if rustix::fs::rmdir(&self.root) == Err(Errno::NOTEMPTY) && leftovers::remove_last(&self.root) {
+            if rustix::fs::rmdir(&self.root) == Err(Errno::NOTEMPTY)
+                && leftovers::remove_last(&self.root, &|path| std::fs::remove_file(path).is_ok())
+            {
                 let _ = rustix::fs::rmdir(&self.root);
             }
+            return;
+        }
+        let (above, name) = folder.rsplit_once('/').unwrap_or(("", folder));
+        let (Ok(Some(above)), Ok(Some(open))) =
+            (Folder::open(&self.root, above), Folder::open(&self.root, folder))
+        else {
+            return;
+        };
+        let path = self.root.join(folder);
+        KeyLocks::new(&path, self.options.lock).remove_file();
+        if above.remove_folder(name) == Err(Errno::NOTEMPTY)
+            && leftovers::remove_last(&path, &|path| {
+                path.file_name().is_some_and(|name| open.remove_file(name))
+            })
+        {
+            let _ = above.remove_folder(name);
         }
     }
 }

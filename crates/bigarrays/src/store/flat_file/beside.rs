@@ -1,15 +1,34 @@
 //! Files beside a flat file: new ones that are not finished, and their room on the disk.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::FallocateFlags;
+use rustix::fs::{FallocateFlags, OFlags};
 use rustix::io::Errno;
 
-use crate::base::error::{Error, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::store::temporary::is_alive;
+
+/// Opens a file for reading, and for `writing`, if it is a regular one: a FIFO would have the caller wait for a writer.
+pub(crate) fn open_regular(path: &Path, writing: bool) -> io::Result<File> {
+    let flags = OFlags::NONBLOCK.bits() as i32;
+    let file = OpenOptions::new().read(true).write(writing).custom_flags(flags).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }
+}
+
+/// An error if there is something at `path` that a new file must not replace: a folder, a device, a FIFO or a socket.
+pub(crate) fn expect_replaceable(path: &Path) -> Result<()> {
+    match std::fs::metadata(path) {
+        Ok(metadata) if !metadata.is_file() => {
+            let reason = "what is there is not a regular file, and is not replaced by one";
+            Err(Error::new(ErrorKind::AlreadyExists, reason).during("creating").at(display(path)))
+        }
+        _ => Ok(()),
+    }
+}
 
 /// A path in the same directory that nothing has yet, hidden by a leading dot.
 pub(crate) fn temporary_beside(path: &Path) -> Result<PathBuf> {

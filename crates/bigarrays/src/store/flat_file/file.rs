@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::beside::{io_error, reserve, temporary_beside};
+use super::beside::{expect_replaceable, io_error, open_regular, reserve, temporary_beside};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::store::lock::KeyLocks;
 use crate::store::ofd::{self, Private};
@@ -49,11 +49,8 @@ impl FlatFile {
     /// # Errors
     /// `CorruptData` if the file is shorter than header and data.
     pub fn open(path: &Path, header: u64, data: u64, slab: u64, options: &StoreOptions) -> Result<Self> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(!options.read_only)
-            .open(path)
-            .map_err(|error| io_error(error, "opening", path))?;
+        let file =
+            open_regular(path, !options.read_only).map_err(|error| io_error(error, "opening", path))?;
         let directory = path.parent().unwrap_or(Path::new(""));
         let locks = (!options.read_only)
             .then(|| KeyLocks::new(directory, options.lock).with_patience(options.lock_timeout));
@@ -76,6 +73,7 @@ impl FlatFile {
     /// # Errors
     /// `StorageFull` if there is no room; `NotFound` if the directory does not exist.
     pub fn create(path: &Path, header: &[u8], data: u64, slab: u64) -> Result<Self> {
+        expect_replaceable(path)?;
         let temporary = temporary_beside(path)?;
         let file = OpenOptions::new()
             .read(true)

@@ -16,9 +16,11 @@ mod beside;
 mod file;
 mod slabs;
 
-pub(crate) use beside::io_error;
+#[cfg(feature = "png")]
+pub(crate) use beside::expect_replaceable;
 #[cfg(any(feature = "flat", feature = "png"))]
 pub(crate) use beside::temporary_beside;
+pub(crate) use beside::{io_error, open_regular};
 #[cfg(feature = "flat")]
 pub(crate) use beside::{is_beside, is_left, reserve};
 pub use file::FlatFile;

@@ -115,7 +115,7 @@ impl FlatFile {
                 Change::Put(_) | Change::PutOrDelete(_) => {
                     return Err(Error::unsupported("a flat file is not compressed"));
                 }
-                Change::Delete => new.resize(length, 0),
+                Change::Delete | Change::Remove => new.resize(length, 0),
             }
             if new.len() != length {
                 return Err(Error::invalid(format!("{} bytes for a slab of {length}", new.len())));

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use object_store::ClientOptions;
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 
-use super::options::{Lister, Opened, connections_to, is_true, key, retries, unusable};
+use super::options::{
+    Lister, Opened, check_endpoint, check_name, connections_to, is_true, key, retries, unusable,
+};
 use super::place::Place;
 use super::transport::Transport;
 use crate::base::error::Result;
@@ -26,6 +28,8 @@ pub(super) fn azure(
         builder = builder.with_config(key::<AzureConfigKey>(name, "Azure")?, value);
     }
     let endpoint = builder.get_config_value(&AzureConfigKey::Endpoint);
+    check_endpoint(endpoint.as_deref().filter(|endpoint| !endpoint.is_empty()))?;
+    check_name("account", builder.get_config_value(&AzureConfigKey::AccountName).as_deref())?;
     let emulator = is_true(builder.get_config_value(&AzureConfigKey::UseEmulator));
     let mut options = connections_to("AZURE_", settings, endpoint.as_deref());
     if emulator {

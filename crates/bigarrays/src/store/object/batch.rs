@@ -6,7 +6,8 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
-use tokio::task::{JoinHandle, JoinSet};
+use futures_util::FutureExt;
+use tokio::task::{JoinError, JoinHandle, JoinSet};
 
 use super::client::Client;
 use super::place::Place;
@@ -25,12 +26,30 @@ type Clients = Mutex<HashMap<(Place, Settings), Weak<Client>>>;
 /// The clients of this process, for all who open the same place with the same settings.
 static CLIENTS: PerProcess<Clients> = PerProcess::new();
 
+/// How often it is looked whether a task that sends nothing any more has ended.
+const ENDING: Duration = Duration::from_millis(1);
+
 /// A task that ends when the caller does not wait for it any more.
 pub(super) struct Task(JoinHandle<()>);
 
 impl Task {
     pub(super) fn spawn(network: &Network, work: impl Future<Output = ()> + Send + 'static) -> Self {
         Self(network.runtime.spawn(work))
+    }
+
+    /// The error of a task that ended without having sent everything: it panicked.
+    fn failure(&mut self) -> Error {
+        // The thread may be one of a runtime of the caller's, where nothing may be waited for.
+        while !self.0.is_finished() {
+            std::thread::sleep(ENDING);
+        }
+        let panic = match (&mut self.0).now_or_never() {
+            Some(Err(error)) if error.is_panic() => error.into_panic(),
+            _ => Box::new("it sent no answer"),
+        };
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no reason");
+        Error::new(ErrorKind::Storage, format!("a request failed because of a defect, in a panic: {text}"))
     }
 }
 
@@ -40,7 +59,8 @@ impl Drop for Task {
     }
 }
 
-/// Does all jobs, each as a task, at most `width` at once. They end when this is dropped.
+/// Does all jobs, each as a task, at most `width` at once. They end when this is dropped. Panics as soon as one of
+/// them has.
 pub(super) async fn all<F>(width: usize, jobs: impl Iterator<Item = F>)
 where
     F: Future<Output = ()> + Send + 'static,
@@ -48,11 +68,22 @@ where
     let mut under_way = JoinSet::new();
     for job in jobs {
         while under_way.len() >= width {
-            under_way.join_next().await;
+            under_way.join_next().await.into_iter().for_each(relay);
         }
         under_way.spawn(job);
     }
-    while under_way.join_next().await.is_some() {}
+    while let Some(ended) = under_way.join_next().await {
+        relay(ended);
+    }
+}
+
+/// Hands on the panic of a job.
+fn relay(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && let Ok(panic) = error.try_into_panic()
+    {
+        std::panic::resume_unwind(panic);
+    }
 }
 
 /// The first error of a batch.
@@ -76,9 +107,10 @@ pub(super) fn is_pool_thread() -> bool {
     rayon::current_thread_index().is_some()
 }
 
-/// Deals with each message until so many of them were the last of a job, `check` finds an error, or the
+/// Deals with each message of `task` until so many of them were the last of a job, `check` finds an error, or the
 /// caller is asked to stop.
 pub(super) fn pump<M>(
+    task: &mut Task,
     messages: &Receiver<M>,
     ends: usize,
     check: &mut dyn FnMut() -> Result<()>,
@@ -93,11 +125,7 @@ pub(super) fn pump<M>(
         match messages.recv_timeout(PATIENCE) {
             Ok(message) => ended += usize::from(deal(message)),
             Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => {
-                let message =
-                    "requests broke off in the middle; what was not answered may have been done or not";
-                return Err(Error::new(ErrorKind::Storage, message));
-            }
+            Err(RecvTimeoutError::Disconnected) => return Err(task.failure()),
         }
         check()?;
     }
@@ -114,7 +142,7 @@ pub(super) fn connect(network: &Network, place: &Place, settings: &Settings) -> 
     }
     let (sender, connected) = mpsc::channel();
     let (place, settings) = name.clone();
-    let _task = Task::spawn(network, async move {
+    let mut task = Task::spawn(network, async move {
         let client = tokio::time::timeout(CONNECTING, Client::connect(&place, &settings)).await;
         let too_long =
             |_| Error::new(ErrorKind::Storage, "finding credentials and region takes too long").retryable();
@@ -122,7 +150,7 @@ pub(super) fn connect(network: &Network, place: &Place, settings: &Settings) -> 
         let _ = sender.send(client.map_err(too_long).and_then(|client| client));
     });
     let mut outcome = None;
-    pump(&connected, 1, &mut || Ok(()), &mut |client| {
+    pump(&mut task, &connected, 1, &mut || Ok(()), &mut |client| {
         outcome = Some(client);
         true
     })?;
@@ -149,8 +177,8 @@ mod tests {
                 sender.send(k).unwrap();
             }
         });
-        let _task = Task::spawn(&network, all(2, jobs));
-        let pumped = pump(&messages, 3, &mut || Ok(()), &mut |_| true);
-        assert!(pumped.unwrap_err().to_string().contains("broke off"));
+        let mut task = Task::spawn(&network, all(2, jobs));
+        let pumped = pump(&mut task, &messages, 3, &mut || Ok(()), &mut |_| true);
+        assert!(pumped.unwrap_err().to_string().contains("this job dies"));
     }
 }

@@ -70,7 +70,7 @@ impl Changing<'_> {
     pub(super) async fn blind(&self, maker: &mut Maker<'_>) -> Result<()> {
         match maker.make(None).await? {
             (Change::Keep, _) => Ok(()),
-            (Change::Delete, _) => self.delete().await,
+            (Change::Delete | Change::Remove, _) => self.delete().await,
             (Change::Put(encoding) | Change::PutOrDelete(encoding), bytes) => {
                 self.replace(bytes, encoding).await
             }
@@ -85,7 +85,7 @@ impl Changing<'_> {
             let old = Old::of(fetched.as_ref());
             let outcome = match maker.make(fetched).await? {
                 (Change::Keep, _) => return Ok(()),
-                (Change::Delete, _) => self.delete_unless_changed(&old).await?,
+                (Change::Delete | Change::Remove, _) => self.delete_unless_changed(&old).await?,
                 (Change::Put(encoding) | Change::PutOrDelete(encoding), bytes) => {
                     if !self.has_rivals {
                         return self.replace(bytes, encoding).await;

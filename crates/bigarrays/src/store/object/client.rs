@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use object_store::ClientOptions;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore};
 
 #[cfg(feature = "azure")]
 use super::azure::azure;
@@ -13,7 +13,7 @@ use super::connection::connections_with;
 use super::gcs::gcs;
 #[cfg(feature = "http")]
 use super::http::http;
-use super::options::Lister;
+use super::options::{Lister, checked};
 use super::place::{Place, Service};
 #[cfg(feature = "s3")]
 use super::s3::s3;
@@ -41,11 +41,16 @@ pub(super) struct Client {
 impl Client {
     /// Connects to `place`. Nothing is sent yet but questions about credentials and regions.
     pub(super) async fn connect(place: &Place, settings: &Settings) -> Result<Self> {
+        let settings = &checked(settings)?;
         let cache_control = settings.get("cache_control").unwrap_or("no-cache").to_owned();
         if http::HeaderValue::from_str(&cache_control).is_err() {
             return Err(Error::invalid("store option cache_control: not a header value"));
         }
-        let throttle = Arc::new(Throttle::new(settings.number("max_requests", 64)? as usize));
+        let most = settings.number("max_requests", 64)?;
+        let most = usize::try_from(most).ok().filter(|&most| most <= Semaphore::MAX_PERMITS);
+        let most =
+            most.ok_or_else(|| Error::invalid("store option max_requests: more than can be counted"))?;
+        let throttle = Arc::new(Throttle::new(most));
         let ignores_ranges = Arc::new(AtomicBool::new(false));
         let transport = |options: ClientOptions, headers: Option<&http::HeaderMap>| -> Result<Transport> {
             Ok(Transport {

@@ -73,9 +73,19 @@ impl CredentialProvider for Chain {
             secret_key: found.secret_access_key().trim().to_owned(),
             token: found.session_token().map(|token| token.trim().to_owned()),
         });
+        if !is_sendable(&credential) {
+            let source = "the access key or session token has a character that no request may have".into();
+            return Err(object_store::Error::Unauthenticated { path: String::new(), source });
+        }
         *kept = Some((Arc::clone(&credential), until));
         Ok(credential)
     }
+}
+
+/// Whether the headers of requests can hold a credential.
+pub(super) fn is_sendable(credential: &AwsCredential) -> bool {
+    let AwsCredential { key_id, token, .. } = credential;
+    [key_id, token.as_ref().unwrap_or(key_id)].iter().all(|text| http::HeaderValue::from_str(text).is_ok())
 }
 
 /// The region that the user's profile names.

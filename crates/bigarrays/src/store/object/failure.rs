@@ -7,7 +7,7 @@ use object_store::client::{HttpError, HttpErrorKind};
 
 use super::place::Service;
 use crate::base::error::{Error, ErrorKind};
-use crate::base::text::redact;
+use crate::base::text::{redact, without_queries};
 use crate::store::settings::is_secret;
 
 /// The longest account of a cause.
@@ -28,7 +28,7 @@ pub(super) fn chain(error: &(dyn StdError + 'static)) -> String {
         next = cause.source();
     }
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut text = without_known(redact(&text).into_owned());
+    let mut text = without_known(without_queries(&redact(&text)).into_owned());
     if let Some((end, _)) = text.char_indices().nth(LONGEST) {
         text.truncate(end);
         text.push('…');

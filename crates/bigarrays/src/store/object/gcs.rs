@@ -5,7 +5,7 @@ use std::sync::Arc;
 use object_store::ClientOptions;
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 
-use super::options::{Lister, Opened, connections_to, key, retries, unusable};
+use super::options::{Lister, Opened, check_endpoint, connections_to, key, retries, unusable};
 use super::place::Place;
 use super::transport::Transport;
 use crate::base::error::Result;
@@ -22,6 +22,7 @@ pub(super) fn gcs(
         builder = builder.with_config(key::<GoogleConfigKey>(name, "GCS")?, value);
     }
     let base = builder.get_config_value(&GoogleConfigKey::BaseUrl);
+    check_endpoint(base.as_deref())?;
     let options = connections_to("GOOGLE_", settings, base.as_deref());
     if settings.flag("anonymous")? {
         builder = builder.with_skip_signature(true);

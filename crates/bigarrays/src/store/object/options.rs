@@ -72,6 +72,46 @@ pub(super) fn connections_to(prefix: &str, settings: &Settings, endpoint: Option
     if endpoint.is_some_and(is_local) { options.with_allow_http(true) } else { options }
 }
 
+/// Refuses settings of a service that would make no request: what comes from a file may end in a newline, which goes.
+pub(super) fn checked(settings: &Settings) -> Result<Settings> {
+    let check = |(key, value): (&str, &str)| {
+        let (value, is_text) = (value.trim(), key.contains("certificate") || key.contains("service_account"));
+        match value.contains(char::is_control) && !is_text {
+            true => Err(Error::invalid(format!(
+                "store option {key}: it has a newline or other control character"
+            ))),
+            false => Ok((key.to_owned(), value.to_owned())),
+        }
+    };
+    settings.iter().map(check).collect()
+}
+
+/// Refuses a service's endpoint, as a setting or the environment gives it, that is no URL.
+pub(super) fn check_endpoint(endpoint: Option<&str>) -> Result<()> {
+    let is_url = |endpoint: &&str| {
+        let url = reqwest::Url::parse(endpoint).ok();
+        let is_one = url.is_some_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        // The parser takes blanks and newlines away, unlike those who make requests.
+        !is_one || endpoint.contains(|c: char| c.is_control() || c.is_whitespace())
+    };
+    match endpoint.filter(is_url) {
+        Some(_) => {
+            Err(Error::invalid("the endpoint of the service (store option or environment) is not a URL"))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Refuses a name of a region or an account that cannot be in the name of a host.
+pub(super) fn check_name(what: &str, name: Option<&str>) -> Result<()> {
+    let is_usable = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    match name.filter(|name| !name.chars().all(is_usable)) {
+        Some(name) if name.len() <= 40 => Err(Error::invalid(format!("{name:?} is no {what}"))),
+        Some(_) => Err(Error::invalid(format!("this is no {what}"))),
+        None => Ok(()),
+    }
+}
+
 /// How `object_store` reads a setting that is true or false.
 pub(super) fn is_true(value: Option<String>) -> bool {
     value

@@ -31,6 +31,10 @@ impl Place {
         if bucket.is_empty() {
             return Err(Error::invalid(format!("no bucket, container or server in {prefix}{rest}")));
         }
+        if bucket.contains(|c: char| c.is_control() || c.is_whitespace()) {
+            let message = "the bucket, container or server has a blank or a control character in its name";
+            return Err(Error::invalid(message));
+        }
         if service == Service::Http {
             if bucket.contains('@') || rest.contains(['?', '#']) {
                 let message =

@@ -6,8 +6,10 @@ use object_store::ClientOptions;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, AwsCredential, resolve_bucket_region};
 use object_store::client::StaticCredentialProvider;
 
-use super::credentials::{Chain, profile_region};
-use super::options::{Lister, Opened, connections_to, is_true, key, retries, unusable};
+use super::credentials::{Chain, is_sendable, profile_region};
+use super::options::{
+    Lister, Opened, check_endpoint, check_name, connections_to, is_true, key, retries, unusable,
+};
 use super::place::Place;
 use super::transport::Transport;
 use crate::base::error::{Error, ErrorKind, Result};
@@ -25,6 +27,7 @@ pub(super) async fn s3(
     }
     let get = |key: AmazonS3ConfigKey| builder.get_config_value(&key).filter(|value| !value.is_empty());
     let endpoint = get(AmazonS3ConfigKey::S3Endpoint).or_else(|| get(AmazonS3ConfigKey::Endpoint));
+    check_endpoint(endpoint.as_deref())?;
     let options = connections_to("AWS_", settings, endpoint.as_deref());
     let is_anonymous = settings.flag("anonymous")? || is_true(get(AmazonS3ConfigKey::SkipSignature));
     let profile = settings.get("profile");
@@ -35,6 +38,7 @@ pub(super) async fn s3(
     if region.is_none() && endpoint.is_none() {
         region = resolve_bucket_region(&place.bucket, &options).await.ok();
     }
+    check_name("region", region.as_deref())?;
     if let Some(region) = &region {
         builder = builder.with_region(region);
     }
@@ -78,5 +82,8 @@ fn explicit_key(settings: &Settings) -> Result<Option<AwsCredential>> {
                        given may be in the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)";
         Error::new(ErrorKind::PermissionDenied, message)
     };
-    part.ok_or_else(alone).map(Some)
+    let part = part.ok_or_else(alone)?;
+    let refused =
+        || Error::invalid("the access key or session token has a character that no request may have");
+    if is_sendable(&part) { Ok(Some(part)) } else { Err(refused()) }
 }

@@ -74,12 +74,12 @@ impl ObjectStore {
         let (pages, received) = Pages::new();
         let room = Arc::clone(&pages.room);
         let prefix = format!("{}{prefix}", self.prefix);
-        let _task = Task::spawn(&network, async move {
+        let mut task = Task::spawn(&network, async move {
             work.list(prefix, deep, &pages).await;
             pages.end();
         });
         let mut outcome = Ok(());
-        let pumped = pump(&received, 1, &mut || Ok(()), &mut |page: Option<Result<_>>| {
+        let pumped = pump(&mut task, &received, 1, &mut || Ok(()), &mut |page: Option<Result<_>>| {
             room.add_permits(1);
             let Some(page) = page else { return true };
             let each =
@@ -116,21 +116,21 @@ impl Store for ObjectStore {
         };
         let requested = requests.to_vec();
         let jobs = requested.into_iter().enumerate().map(get);
-        let _task = Task::spawn(&network, batch::all(width, jobs));
+        let mut task = Task::spawn(&network, batch::all(width, jobs));
         let failure = Failure::default();
         let hand_on = |(index, answer): (usize, Result<Option<Fetched>>)| {
             failure.note(answer.and_then(|value| sink(index, value.as_ref().map(Fetched::blob))));
         };
         let (ends, mut check) = (requests.len(), || failure.check());
         let pumped = if ends == 1 || is_pool_thread() {
-            pump(&answers, ends, &mut check, &mut |answer| {
+            pump(&mut task, &answers, ends, &mut check, &mut |answer| {
                 hand_on(answer);
                 true
             })
         } else {
             let hand_on = &hand_on;
             pool()?.in_place_scope(|scope| {
-                pump(&answers, ends, &mut check, &mut |answer| {
+                pump(&mut task, &answers, ends, &mut check, &mut |answer| {
                     scope.spawn(move |_| hand_on(answer));
                     true
                 })
@@ -152,7 +152,7 @@ impl Store for ObjectStore {
         };
         let requested = requests.to_vec();
         let jobs = requested.into_iter().enumerate().map(update);
-        let _task = Task::spawn(&network, batch::all(width, jobs));
+        let mut task = Task::spawn(&network, batch::all(width, jobs));
         let failure = Failure::default();
         let make = |Make { index, old, reply }: Make| {
             let mut new = Vec::new();
@@ -162,7 +162,7 @@ impl Store for ObjectStore {
         };
         let (make, is_inline, mut check) = (&make, is_pool_thread(), || failure.check());
         let pumped = pool()?.in_place_scope(|scope| {
-            pump(&events, requests.len(), &mut check, &mut |event| {
+            pump(&mut task, &events, requests.len(), &mut check, &mut |event| {
                 match event {
                     Event::Make(message) if is_inline => make(message),
                     Event::Make(message) => scope.spawn(move |_| make(message)),

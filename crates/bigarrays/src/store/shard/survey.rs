@@ -85,6 +85,13 @@ pub(in crate::store) fn survey<S: Surveyed>(
             }
             None => found(Finding::Stranger { key, bytes }),
         },
+        Finding::Folder { key } => match store.shard_of(key) {
+            Some(_) => {
+                let error = Error::new(ErrorKind::Storage, "a folder is in the place of the shard");
+                found(Finding::Damaged { key, error })
+            }
+            None => Ok(()),
+        },
         other => found(other),
     })?;
     for (shard, files) in shards {

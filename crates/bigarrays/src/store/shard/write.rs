@@ -195,7 +195,7 @@ impl<'a, S: Sharded> Wave<'a, S> {
             };
             match change {
                 Change::Keep => {}
-                Change::Delete | Change::PutOrDelete(_) => outcome = Outcome::Gone,
+                Change::Delete | Change::Remove | Change::PutOrDelete(_) => outcome = Outcome::Gone,
                 Change::Put(_) => outcome = Outcome::New(bytes),
             }
         }

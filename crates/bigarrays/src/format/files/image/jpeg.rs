@@ -1,6 +1,5 @@
 //! JPEG files.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -10,7 +9,7 @@ use super::face::Face;
 use crate::base::buffer::with_scratch;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
-use crate::store::io_error;
+use crate::store::{io_error, open_regular};
 
 fn jpeg_error(error: turbojpeg::Error) -> Error {
     Error::corrupt(error.to_string()).caused_by(error)
@@ -19,7 +18,7 @@ fn jpeg_error(error: turbojpeg::Error) -> Error {
 /// Reads up to `most` bytes of the file into `out`.
 fn read_start(path: &Path, most: u64, out: &mut Vec<u8>) -> Result<()> {
     out.clear();
-    let read = File::open(path).and_then(|file| file.take(most).read_to_end(out));
+    let read = open_regular(path, false).and_then(|file| file.take(most).read_to_end(out));
     read.map(drop).map_err(|error| io_error(error, "reading", path))
 }
 

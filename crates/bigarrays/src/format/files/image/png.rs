@@ -11,7 +11,7 @@ use crate::base::buffer::{try_first_bytes, with_scratch};
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::format::files::pages::unpack;
-use crate::store::{io_error, temporary_beside};
+use crate::store::{expect_replaceable, io_error, open_regular, temporary_beside};
 
 /// Looks at the header.
 pub(super) fn face(path: &Path) -> Result<Face> {
@@ -23,7 +23,7 @@ fn png_error(error: png::DecodingError) -> Error {
 }
 
 fn png_reader(path: &Path) -> Result<png::Reader<BufReader<File>>> {
-    let file = File::open(path).map_err(|error| io_error(error, "opening", path))?;
+    let file = open_regular(path, false).map_err(|error| io_error(error, "opening", path))?;
     let mut decoder = png::Decoder::new(BufReader::new(file));
     decoder.set_transformations(png::Transformations::IDENTITY);
     decoder.read_info().map_err(png_error)
@@ -71,6 +71,7 @@ pub(super) fn decode(path: &Path, face: Face, out: &mut [u8]) -> Result<()> {
 
 /// Writes a PNG of 8 or 16 bits per sample under a temporary name, then renames it.
 pub(crate) fn write_png(path: &Path, face: Face, bytes: &[u8]) -> Result<()> {
+    expect_replaceable(path)?;
     let temporary = temporary_beside(path)?;
     let written = encode_png(&temporary, face, bytes)
         .and_then(|()| std::fs::rename(&temporary, path).map_err(|error| io_error(error, "writing", path)));

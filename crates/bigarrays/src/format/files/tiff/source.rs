@@ -9,7 +9,7 @@ use tiff::decoder::{Decoder, Limits};
 use tiff::{TiffError, TiffResult};
 
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::store::{io_error, version_of};
+use crate::store::{io_error, open_regular, version_of};
 
 /// The largest value of one tag that is read: the places of two million strips.
 const LARGEST_TAG: usize = 16 << 20;
@@ -33,7 +33,7 @@ pub(crate) struct FileHeader {
 impl Source {
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let failed = |error| io_error(error, "opening", path);
-        let file = File::open(path).map_err(failed)?;
+        let file = open_regular(path, false).map_err(failed)?;
         let length = file.metadata().map_err(failed)?.len();
         Ok(Self::File(file, length))
     }

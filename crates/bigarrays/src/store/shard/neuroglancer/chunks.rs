@@ -130,7 +130,7 @@ impl Store for ShardedStore {
         self.inner.request_cost()
     }
 
-    fn tidy(&self) {
-        self.inner.tidy();
+    fn tidy(&self, folder: &str) {
+        self.inner.tidy(folder);
     }
 }

@@ -283,8 +283,8 @@ impl Store for ShardedStore {
         self.inner.request_cost()
     }
 
-    fn tidy(&self) {
-        self.inner.tidy();
+    fn tidy(&self, folder: &str) {
+        self.inner.tidy(folder);
     }
 }
 
