@@ -303,3 +303,44 @@ def test_what_cannot_grow_is_refused(path: Path) -> None:
     with pytest.raises(bigarrays.UnsupportedError, match="Fortran"):
         FlatArray(path, "w", shape=(None, 4), dtype="f4", order="F")
     assert np.load(path) == 7
+
+
+@pytest.mark.parametrize("shape", [(600_000,), (200_000, 3)])
+@pytest.mark.parametrize("reopened", [False, True])
+@pytest.mark.parametrize(("source", "at"), [(10, 15), (15, 10), (0, 150_000), (150_000, 0), (10, 190_001)])
+def test_writes_its_own_rows_as_if_copied(
+    path: Path, shape: tuple[int, ...], reopened: bool, source: int, at: int
+) -> None:
+    rows = np.arange(600_000, dtype="i4").reshape(shape)
+    a = FlatArray(path, "x", shape=(None, *shape[1:]), dtype="i4")
+    a.append(rows)
+    count = min(199_990, shape[0]) - source
+    expected = np.concatenate([rows, np.zeros((max(0, at + count - len(rows)), *shape[1:]), "i4")])
+    expected[at : at + count] = rows[source : source + count]
+    other = FlatArray(path, "r+") if reopened else a
+    a.write(at, other[source : source + count])
+    same(path, expected)
+    other.refresh()
+    a.append(other[1 : len(expected)])
+    same(path, np.concatenate([expected, expected[1:]]))
+
+
+def test_sets_rows_of_another_mapping_as_if_copied(path: Path) -> None:
+    rows = np.arange(30_000, dtype="i4").reshape(-1, 3)
+    a = FlatArray(path, "x", shape=(None, 3), dtype="i4")
+    a.append(rows)
+    before = a[:]
+    a.append(rows[:1])
+    expected = np.concatenate([rows, rows[:1]])
+    expected[15:9015] = rows[10:9010]
+    a[15:9015] = before[10:9010]
+    same(path, expected)
+
+
+def test_chunked_writes_of_views_are_as_if_copied(path: Path) -> None:
+    rows = np.arange(3_000_000, dtype="i4").reshape(-1, 3)
+    np.save(path, rows)
+    expected = rows.copy()
+    expected[15:900_015] = rows[10:900_010]
+    bigarrays.open(path, mode="r+")[15:900_015] = FlatArray(path)[10:900_010]
+    same(path, expected)

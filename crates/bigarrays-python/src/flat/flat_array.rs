@@ -14,6 +14,7 @@ use crate::errors::{OrRaise, exception};
 use crate::flat::opening::{Opening, mode_name};
 use crate::flat::rows::{RowData, dtype_of, row_dtype, to_range};
 use crate::flat::view::ViewCache;
+use crate::transfer;
 
 /// An array in a `.npy` file, mapped into memory, that grows along its first axis.
 ///
@@ -163,7 +164,14 @@ impl PyFlatArray {
         if self.array.mode() == Mode::ReadWrite {
             self.array.expect_writable().or_raise(py)?;
         }
-        self.view(py)?.set_item(key, value)
+        let mapping = self.array.mapping().or_raise(py)?;
+        let view = self.view.view(py, &mapping, self.array.mode())?;
+        match value.cast::<PyUntypedArray>() {
+            Ok(rows) if mapping.is_also_at(&transfer::addresses(rows)) => {
+                view.set_item(key, rows.call_method0("copy")?)
+            }
+            _ => view.set_item(key, value),
+        }
     }
 
     /// The rows at these indices, stacked: what PyTorch's DataLoader asks a dataset for.

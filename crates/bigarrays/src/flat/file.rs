@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex};
 use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 
+use super::mapped::{Identity, write_as_copied};
 use super::pending::{Pending, Record};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::format::files::npy::{Header, LONGEST_HEADER};
@@ -38,8 +39,7 @@ const GATHERED: usize = 1 << 20;
 pub(super) struct DataFile {
     path: PathBuf,
     file: File,
-    /// Device and inode.
-    identity: (u64, u64),
+    identity: Identity,
     writable: bool,
     /// A description that only this process has, and what keeps its threads apart.
     locks: PerProcess<Locks>,
@@ -71,6 +71,10 @@ impl DataFile {
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    pub(super) fn identity(&self) -> Identity {
+        self.identity
     }
 
     pub(super) fn file(&self) -> &File {
@@ -281,8 +285,10 @@ impl DataFile {
         self.pending.put(record)
     }
 
+    /// Writes bytes, which may be a mapping of this file.
     pub(super) fn write_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
-        self.file.write_all_at(bytes, offset).map_err(|error| self.failed(error, "writing"))
+        write_as_copied(&self.file, self.identity, bytes, offset)
+            .map_err(|error| self.failed(error, "writing"))
     }
 
     /// Writes pieces one after the other; small ones are gathered.
@@ -391,6 +397,6 @@ impl Drop for Locks {
     }
 }
 
-fn identity_of(file: &File) -> io::Result<(u64, u64)> {
+fn identity_of(file: &File) -> io::Result<Identity> {
     file.metadata().map(|metadata| (metadata.dev(), metadata.ino()))
 }

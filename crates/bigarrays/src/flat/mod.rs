@@ -44,6 +44,7 @@ mod file;
 mod grow;
 mod index;
 mod inspect;
+mod mapped;
 mod mapping;
 mod names;
 mod naming;
@@ -65,6 +66,7 @@ pub use convert::convert;
 pub use grow::Unfinished;
 #[doc(hidden)]
 pub use inspect::inspect_index;
+pub use mapped::is_mapped;
 pub use mapping::Mapping;
 pub use names::{expect_ours, forget_names};
 pub use slices::{NamedRows, Slice, SliceArray};
