@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import bigarrays
-from bigarrays import FlatArray
+from bigarrays import FlatArray, SliceArray
 
 SPAWN = multiprocessing.get_context("spawn")
 FORK = multiprocessing.get_context("fork")
@@ -344,3 +344,16 @@ def test_chunked_writes_of_views_are_as_if_copied(path: Path) -> None:
     expected[15:900_015] = rows[10:900_010]
     bigarrays.open(path, mode="r+")[15:900_015] = FlatArray(path)[10:900_010]
     same(path, expected)
+
+
+@pytest.mark.parametrize("mode", ["r", "r+", "c", "a", "w", "w-", "x"])
+@pytest.mark.parametrize("kind", [FlatArray, SliceArray])
+def test_pipes_are_refused(path: Path, kind: type[FlatArray] | type[SliceArray], mode: Any) -> None:
+    os.mkfifo(path)
+    if mode == "w":
+        kind(path, mode, shape=(2,), dtype="i4")
+        return
+    with pytest.raises(bigarrays.Error, match="not a regular file|exists"):
+        kind(path, mode, shape=(2,), dtype="i4")
+    with pytest.raises(bigarrays.Error, match="not a regular file"):
+        bigarrays.convert(path, path.with_name("new.npy"))

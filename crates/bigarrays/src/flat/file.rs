@@ -7,10 +7,10 @@
 //! 2^62 + 2… slots: each held by the append that has reserved rows under this number
 //! ```
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -57,7 +57,7 @@ impl DataFile {
     pub(super) fn open(path: &Path, writable: bool) -> Result<Self> {
         let failed = |error| io_error(error, "opening", path);
         loop {
-            let file = OpenOptions::new().read(true).write(writable).open(path).map_err(failed)?;
+            let file = open_regular(path, writable).map_err(failed)?;
             let identity = identity_of(&file).map_err(failed)?;
             let pending = Pending::beside(path);
             let opened =
@@ -165,7 +165,7 @@ impl DataFile {
     }
 
     fn another_description(&self) -> Result<Private<File>> {
-        let file = Private::open(|| OpenOptions::new().read(true).write(true).open(&self.path));
+        let file = Private::open(|| open_regular(&self.path, true));
         file.map_err(|error| self.failed(error, "opening"))
     }
 
@@ -207,7 +207,7 @@ impl DataFile {
         if self.writable {
             return self.guarded(work);
         }
-        let file = Private::open(|| File::open(&self.path)).map_err(|error| self.failed(error, "opening"))?;
+        let file = Private::open(|| open_regular(&self.path, false)).map_err(|error| self.failed(error, "opening"))?;
         // Of a file that is at the path no longer, nobody changes anything.
         self.lock(&file, Kind::Shared, Span::byte(GUARD))?;
         let done = work();
@@ -395,6 +395,23 @@ impl Drop for Locks {
     fn drop(&mut self) {
         let _ = ofd::unlock(&*self.file, IN_USE);
     }
+}
+
+/// Opens a regular file; anything else is an error, and opening it waits for nobody: neither for the other end of a
+/// pipe, nor for a device.
+pub(super) fn open_regular(path: &Path, writable: bool) -> io::Result<File> {
+    let expect_regular = |metadata: Metadata| {
+        if metadata.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        if metadata.is_file() { Ok(()) } else { Err(io::Error::other("not a regular file")) }
+    };
+    // To open a device can change it.
+    expect_regular(std::fs::metadata(path)?)?;
+    let mut options = OpenOptions::new();
+    let file = options.read(true).write(writable).custom_flags(libc::O_NONBLOCK).open(path)?;
+    expect_regular(file.metadata()?)?;
+    Ok(file)
 }
 
 fn identity_of(file: &File) -> io::Result<Identity> {

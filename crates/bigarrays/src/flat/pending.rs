@@ -48,10 +48,10 @@ impl Pending {
         self.path.exists()
     }
 
-    /// Links are not followed.
+    /// Links are not followed, and nobody is waited for where there is a pipe.
     fn options(&self) -> OpenOptions {
         let mut options = OpenOptions::new();
-        options.custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC);
+        options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_CLOEXEC);
         options
     }
 
@@ -62,7 +62,11 @@ impl Pending {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(self.failed(error, "opening")),
         };
-        let length = file.metadata().map_err(|error| self.failed(error, "reading"))?.len();
+        let metadata = file.metadata().map_err(|error| self.failed(error, "reading"))?;
+        if !metadata.is_file() {
+            return Err(self.corrupt("it is no file of records"));
+        }
+        let length = metadata.len();
         let length = usize::try_from(length).ok().filter(|&length| length <= MOST_SLOTS * RECORD);
         let length = length.ok_or_else(|| self.corrupt("it is longer than any such file"))?;
         let mut bytes = vec![0; length];
