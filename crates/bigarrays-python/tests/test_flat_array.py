@@ -1,12 +1,16 @@
+import fcntl
 import multiprocessing
 import os
 import pickle
+import signal
+import struct
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -344,6 +348,85 @@ def test_chunked_writes_of_views_are_as_if_copied(path: Path) -> None:
     expected[15:900_015] = rows[10:900_010]
     bigarrays.open(path, mode="r+")[15:900_015] = FlatArray(path)[10:900_010]
     same(path, expected)
+
+
+GUARD, OPEN = 1 << 62, (1 << 62) + 1
+
+
+def lock_of(file: Path, byte: int) -> int:
+    """A descriptor that holds the lock of a byte, as a stopped process would."""
+    descriptor = os.open(file, os.O_RDWR)
+    lock = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, byte, 1, 0)
+    fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, lock)
+    return descriptor
+
+
+def changes(path: Path) -> dict[str, Callable[[SliceArray], Any]]:
+    """What waits for the guard of the file, the first, and for the lock of the index, the last."""
+    one, many = np.zeros(1, "i4"), np.zeros(400_000, "i4")
+    return {
+        "append": lambda s: s.array.append(one),
+        "append much": lambda s: s.array.append(many),
+        "write": lambda s: s.array.write(9, one),
+        "grow": lambda s: s.array.grow(9),
+        "reserve": lambda s: s.array.reserve(9),
+        "truncate": lambda s: s.array.truncate(1),
+        "set": lambda s: s.__setitem__("new", one),
+        "write slices": lambda s: s.write({"new": one}),
+        "name": lambda s: s.name_rows({"new": range(0, 1)}),
+        "compact": lambda s: s.compact(),
+        "delete": lambda s: s.delete("one"),
+        "del": lambda s: s.__delitem__("one"),
+        "replace": lambda s: FlatArray(path, "w", shape=(1,), dtype="i4", lock_timeout=timeout_of(s)),
+    }
+
+
+def timeout_of(s: SliceArray) -> float | None:
+    _, (_, _, options) = cast(Any, s).__reduce__()
+    return cast(float | None, options["lock_timeout"])
+
+
+@pytest.mark.parametrize("change", changes(Path()))
+@pytest.mark.parametrize("lock", ["guard", "index"])
+def test_waits_for_locks_end_when_asked(path: Path, change: str, lock: str) -> None:
+    if lock == "guard" and change in ("delete", "del", "replace"):
+        pytest.skip("names are taken away under the lock of the index alone")
+    if lock == "index" and change in ("append", "append much", "write", "grow", "reserve"):
+        pytest.skip("rows are not in the index")
+    with SliceArray(path, "x", shape=(3,), dtype="i4") as s:
+        s.name_rows({"one": range(0, 1)})
+    patient, impatient = SliceArray(path, "r+"), SliceArray(path, "r+", lock_timeout=0.05)
+    held = lock_of(path if lock == "guard" else Path(f"{path}.index", "data.mdb"), GUARD)
+    try:
+        with pytest.raises(bigarrays.StorageError, match="waited .* for the lock of") as raised:
+            changes(path)[change](impatient)
+        assert raised.value.retryable
+        timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            changes(path)[change](patient)
+        timer.join()
+    finally:
+        os.close(held)
+    if change != "compact":
+        changes(path)[change](impatient)
+
+
+def test_opening_waits_for_who_replaces_the_file(path: Path) -> None:
+    FlatArray(path, "x", shape=(3,), dtype="i4")
+    held = lock_of(path, OPEN)
+    with pytest.raises(bigarrays.StorageError, match="waited"):
+        FlatArray(path, "r+", lock_timeout=0)
+    timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        FlatArray(path, "a")
+    timer.join()
+    os.close(held)
+    a = FlatArray(path, "r+", lock_timeout=2.5)
+    assert pickle.loads(pickle.dumps(a)).__reduce__()[1][2] == {"durable": False, "lock_timeout": 2.5}
+    with pytest.raises(bigarrays.InvalidArgumentError):
+        FlatArray(path, "r+", lock_timeout=-1)
 
 
 @pytest.mark.parametrize("mode", ["r", "r+", "c", "a", "w", "w-", "x"])

@@ -6,6 +6,7 @@
 //! 2^62 + 1  open: shared by all who have the file open for writing; alone by who replaces the file
 //! 2^62 + 2… slots: each held by the append that has reserved rows under this number
 //! ```
+//! Who takes the guard and the lock of an index (see [`super::writers`]) takes the guard first.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
@@ -13,6 +14,7 @@ use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
@@ -41,6 +43,8 @@ pub(super) struct DataFile {
     file: File,
     identity: Identity,
     writable: bool,
+    /// How long others are waited for at most.
+    patience: Option<Duration>,
     /// A description that only this process has, and what keeps its threads apart.
     locks: PerProcess<Locks>,
     pending: Pending,
@@ -54,14 +58,21 @@ struct Locks {
 
 impl DataFile {
     /// Opens what is at `path`, an absolute path.
-    pub(super) fn open(path: &Path, writable: bool) -> Result<Self> {
+    pub(super) fn open(path: &Path, writable: bool, patience: Option<Duration>) -> Result<Self> {
         let failed = |error| io_error(error, "opening", path);
         loop {
             let file = open_regular(path, writable).map_err(failed)?;
             let identity = identity_of(&file).map_err(failed)?;
             let pending = Pending::beside(path);
-            let opened =
-                Self { path: path.into(), file, identity, writable, locks: PerProcess::new(), pending };
+            let opened = Self {
+                path: path.into(),
+                file,
+                identity,
+                writable,
+                patience,
+                locks: PerProcess::new(),
+                pending,
+            };
             // Whoever replaced the file meanwhile did so before he let go of this lock.
             if !writable || opened.locks()?.is_some() {
                 return Ok(opened);
@@ -172,7 +183,7 @@ impl DataFile {
     /// Locks `span` once others have let go of it.
     fn lock(&self, file: &File, kind: Kind, span: Span) -> Result<()> {
         let what = || format!("the lock of {}", self.path.display());
-        waiting::lock(file, kind, span, None, &what, &|error| self.no_lock(error))
+        waiting::lock(file, kind, span, self.patience, &what, &|error| self.no_lock(error))
     }
 
     /// An error if the file cannot be written, or has been replaced or removed.
@@ -193,7 +204,7 @@ impl DataFile {
         self.expect_writable()?;
         let locks = self.own_locks()?;
         let what = || format!("a change of {} by another thread of this process", self.path.display());
-        let _thread = waiting::lock_thread(&locks.threads, None, &what)?;
+        let _thread = waiting::lock_thread(&locks.threads, self.patience, &what)?;
         self.lock(&locks.file, Kind::Exclusive, Span::byte(GUARD))?;
         // Another thread may have replaced the file while this one waited.
         let done = if self.is_gone() { Err(self.replaced()) } else { work() };
@@ -207,7 +218,8 @@ impl DataFile {
         if self.writable {
             return self.guarded(work);
         }
-        let file = Private::open(|| open_regular(&self.path, false)).map_err(|error| self.failed(error, "opening"))?;
+        let file = Private::open(|| open_regular(&self.path, false))
+            .map_err(|error| self.failed(error, "opening"))?;
         // Of a file that is at the path no longer, nobody changes anything.
         self.lock(&file, Kind::Shared, Span::byte(GUARD))?;
         let done = work();

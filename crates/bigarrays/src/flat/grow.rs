@@ -39,7 +39,7 @@ impl FlatArray {
         let resolved = path.canonicalize();
         let path = resolved.as_deref().unwrap_or(path);
         replace::create(path, spec)?;
-        let array = Self::open(path, Mode::ReadWrite)?;
+        let array = Self::open(path, spec.opened())?;
         if spec.reserve > 0 {
             array.reserve(spec.reserve)?;
         }
@@ -159,7 +159,7 @@ impl FlatArray {
                 return Err(Error::invalid("appends are under way").during("truncating"));
             }
             let shorter = with_rows(&header, Some(rows))?;
-            while_unnamed(&self.path, rows, || {
+            while_unnamed(&self.path, rows, self.patience, || {
                 file.put_header(&shorter)?;
                 for (record, _) in reservations.iter().filter(|(record, _)| record.rows.end > rows) {
                     clip(&file, record, rows)?;

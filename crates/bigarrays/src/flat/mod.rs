@@ -59,6 +59,7 @@ mod slices;
 mod spec;
 #[cfg(test)]
 mod tests;
+mod writers;
 
 pub use array::FlatArray;
 pub(crate) use check::{Flaw, check};
@@ -70,6 +71,6 @@ pub use mapped::is_mapped;
 pub use mapping::Mapping;
 pub use names::{expect_ours, forget_names};
 pub use slices::{NamedRows, Slice, SliceArray};
-pub use spec::{FlatSpec, Mode};
+pub use spec::{FlatOptions, FlatSpec, Mode};
 
 pub use crate::format::files::npy::{Descr, Header};
