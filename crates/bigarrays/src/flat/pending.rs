@@ -102,8 +102,13 @@ impl Pending {
         let bytes = words.map(u64::to_le_bytes).concat();
         let file = self.options().write(true).create(true).truncate(false).open(&self.path);
         let file = file.map_err(|error| self.failed(error, "creating"))?;
+        let before = file.metadata().map_or(0, |metadata| metadata.len());
         let written = file.write_all_at(&bytes, record.slot * RECORD as u64);
-        written.map_err(|error| self.failed(error, "writing"))
+        written.map_err(|error| {
+            // On a full disk neither a piece of a record is left nor a file of none.
+            let _ = if before == 0 { std::fs::remove_file(&self.path) } else { file.set_len(before) };
+            self.failed(error, "writing")
+        })
     }
 
     /// An error if there is something that is no file of records.
