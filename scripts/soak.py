@@ -193,7 +193,7 @@ def done_lines(root: Path) -> Iterator[tuple[str, int]]:
 def bucket() -> Iterator[tuple[str, dict[str, str]] | None]:
     """A bucket of a server on loopback, where there is one."""
     target = os.environ.get("CARGO_TARGET_DIR", Path(__file__).parents[1] / "target")
-    program = Path(target) / "debug/testbed"
+    program = Path(target) / "release/testbed"
     if not program.exists():
         yield None
         return

@@ -429,7 +429,7 @@ fn options_of_long_commands_have_headings() {
 #[test]
 fn resolution_and_place_survive_formats_that_have_none() {
     let bench = Bench::new();
-    bench.ok("create layer --box -5:15,0:20,7:27 --dtype uint8 --resolution 8,8,40");
+    bench.ok("create layer --domain -5:15,0:20,7:27 --dtype uint8 --resolution 8,8,40");
     for format in ["zarr3", "zarr2"] {
         bench.ok(&format!("copy layer {format} --create --format {format}"));
         let said = bench.ok(&format!("copy {format} {format}-back --create --format precomputed"));

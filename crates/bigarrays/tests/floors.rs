@@ -30,9 +30,6 @@ const IO: [&str; 7] = ["std::fs", "std::net", "std::thread", "rayon::", "tokio::
 /// The crate's front page, which passes on what the folders have.
 const FRONT: &str = "lib.rs";
 
-/// Folders of which files still import each other.
-const STANDING: [&str; 3] = ["proxy/", "server/", "format/"];
-
 /// The files of a crate of the workspace, but for those of tests alone.
 fn files(of: &str) -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join(of).join("src");
@@ -92,9 +89,7 @@ fn every_file_imports_from_lower_floors_or_its_own_folder() {
 fn no_two_files_import_each_other() {
     for name in ["bigarrays", "bigarrays-cli", "bigarrays-python", "testbed"] {
         let files = files(name);
-        let mut found = circles(&parse(&files).imports());
-        found.retain(|circle| !STANDING.iter().any(|folder| circle[0].starts_with(folder)));
-        assert_eq!(found, Vec::<Vec<String>>::new(), "in {name}");
+        assert_eq!(circles(&parse(&files).imports()), Vec::<Vec<String>>::new(), "in {name}");
     }
 }
 
@@ -109,6 +104,60 @@ fn the_lowest_floors_and_plans_do_no_io_and_start_no_threads() {
             }
         }
     }
+}
+
+/// Names of formats that are of chunks, and of families of them, and documents that mark them.
+const FORMATS: [&str; 15] = [
+    "precomputed",
+    "neuroglancer-precomputed",
+    "zarr",
+    "zarr2",
+    "zarr3",
+    "ome-zarr",
+    "ome-zarr-0.4",
+    "n5",
+    "info",
+    "zarr.json",
+    ".zarray",
+    ".zgroup",
+    ".zattrs",
+    ".zmetadata",
+    "attributes.json",
+];
+
+#[test]
+fn formats_are_named_in_their_folder_alone() {
+    let mut checked = 0;
+    for name in ["bigarrays", "bigarrays-cli", "bigarrays-python"] {
+        let files = files(name);
+        for (path, texts) in parse(&files).texts() {
+            let is_free = name == "bigarrays" && path.starts_with("format/");
+            let is_name = |text: &&String| {
+                let plain = text.trim_end_matches("://");
+                FORMATS.contains(&plain)
+            };
+            let found: Vec<&String> = texts.iter().filter(is_name).collect();
+            assert!(is_free || found.is_empty(), "{name}: {path} names {found:?}");
+            checked += found.len();
+        }
+    }
+    assert!(checked > 15, "only {checked} names in format/: does this test still find them?");
+}
+
+/// What the architecture's description calls a file or a folder of the crate.
+fn is_path(text: &str) -> bool {
+    FLOORS.iter().any(|(folder, _)| text.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')))
+        && !text.contains(' ')
+}
+
+#[test]
+fn the_architecture_names_files_that_there_are() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(root.join("../../ARCHITECTURE.md")).unwrap();
+    let named: Vec<&str> = text.split('`').skip(1).step_by(2).filter(|text| is_path(text)).collect();
+    assert!(named.len() > 50, "only {} paths: does this test still find them?", named.len());
+    let gone: Vec<&&str> = named.iter().filter(|path| !root.join("src").join(path).exists()).collect();
+    assert_eq!(gone, Vec::<&&str>::new());
 }
 
 /// The imports of a small crate of two floors.

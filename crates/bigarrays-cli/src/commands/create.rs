@@ -1,6 +1,6 @@
 //! `create`: makes an empty layer, or an empty scale of one.
 
-use bigarrays::{DataType, Domain, Error, Result};
+use bigarrays::{DataType, Domain, Error, Result, format};
 use clap::Args;
 
 use crate::args::heading::NEW;
@@ -32,7 +32,7 @@ pub(crate) struct CreateArgs {
 
     /// The format of a new array: precomputed, zarr3, zarr2, ome-zarr, ome-zarr-0.4 or n5; those of Zarr and
     /// N5 have any number of axes, in the order of --shape
-    #[arg(long, help_heading = NEW, value_name = "NAME", default_value = "precomputed", conflicts_with = "add_scale")]
+    #[arg(long, help_heading = NEW, value_name = "NAME", default_value = format::default_name(), conflicts_with = "add_scale")]
     format: String,
 
     /// Names of the axes, where the format keeps them

@@ -17,7 +17,7 @@ pub(crate) struct CreateGroupArgs {
     url: String,
 
     /// Its format: zarr3, zarr2 or n5
-    #[arg(long, value_name = "NAME", default_value = "zarr3")]
+    #[arg(long, value_name = "NAME", default_value = format::default_of_groups())]
     format: String,
 
     /// Set an attribute; a VALUE that is not JSON is a text. May be given several times

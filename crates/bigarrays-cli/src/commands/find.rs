@@ -2,16 +2,11 @@
 
 use std::path::Path;
 
+use bigarrays::format;
 use bigarrays::store::{self, Store};
 use bigarrays::{Array, ErrorKind, OpenOptions};
 
 use crate::session::Session;
-
-/// The documents that mark a folder as an array or a layer.
-const DOCUMENTS: [&str; 4] = ["info", "zarr.json", ".zarray", "attributes.json"];
-
-/// The documents that mark a folder as a group; one of several scales opens as an array all the same.
-const GROUPS: [&str; 3] = ["zarr.json", ".zgroup", "attributes.json"];
 
 /// Files that are arrays themselves, where they are local.
 const FILES: [&str; 3] = ["npy", "tif", "tiff"];
@@ -65,19 +60,16 @@ struct Search<'a> {
 impl Search<'_> {
     fn folder(&mut self, store: &dyn Store, url: &str, depth: usize) -> anyhow::Result<()> {
         let (mut folders, mut files) = (Vec::new(), Vec::new());
-        let (mut is_array, mut is_group) = (false, false);
+        let mut is_marked = false;
         store.names(&mut |name, size| {
-            is_group |= size.is_some() && GROUPS.contains(&name);
             match size {
                 None => folders.push(name.to_owned()),
-                Some(_) if DOCUMENTS.contains(&name) => is_array = true,
+                Some(_) if format::marks(name) => is_marked = true,
                 Some(_) => files.extend(is_file(name, url).then(|| name.to_owned())),
             }
             Ok(())
         })?;
-        if (is_array || is_group)
-            && let Some(array) = self.open(url, is_group)
-        {
+        if is_marked && let Some(array) = self.open(url, true) {
             // Below are the chunks of its scales, and maybe other arrays.
             let is_own = |folder: &String| {
                 array.scales().iter().any(|scale| scale.key.is_empty() || first_part(&scale.key) == folder)

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bigarrays::format::{self, Format, Precomputed};
+use bigarrays::format;
 use bigarrays::{Array, CreateSpec, Domain, Error, OpenOptions, Result};
 
 use crate::args::{Axes, LayerArgs, NewArgs};
@@ -35,13 +35,15 @@ impl New {
         to: Option<&[i64]>,
     ) -> Result<New> {
         let format = args.format(source)?;
-        let is_layer = format.name() == Precomputed.name();
+        let is_layer = format.fixed_axes().is_some();
         let mapped = match &args.transpose {
             Some(wanted) if !is_layer => Mapped::to(source, axes, wanted.clone())?,
             Some(_) => {
-                let message =
-                    "a precomputed layer has the axes x,y,z; say with --dimension-names which are which";
-                return Err(Error::invalid(message));
+                let axes = format.fixed_axes().unwrap_or_default().join(",");
+                return Err(Error::invalid(format!(
+                    "arrays of {} have the axes {axes}; say with --dimension-names which are which",
+                    format.name()
+                )));
             }
             None if is_layer => Mapped::to_layer(source, axes)?,
             None if format.order() == source.order() || format.name() == source.format() => {

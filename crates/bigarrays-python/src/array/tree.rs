@@ -60,7 +60,7 @@ pub(crate) fn ls<'py>(
 /// Args:
 ///     path_or_url: Where the group will be; nothing may be there.
 ///     attributes: The user's attributes, as JSON has them.
-///     format: Name of the format: "zarr3", "zarr2" or "n5".
+///     format: Name of the format: "zarr3", "zarr2" or "n5"; "zarr3" if None.
 ///     storage_options: As for `open`.
 ///
 /// Raises:
@@ -72,7 +72,7 @@ pub(crate) fn ls<'py>(
 ///     >>> bigarrays.attributes("memory://group")
 ///     {'by': 'us'}
 #[pyfunction]
-#[pyo3(signature = (path_or_url, *, attributes = None, format = "zarr3", storage_options = None))]
+#[pyo3(signature = (path_or_url, *, attributes = None, format = None, storage_options = None))]
 pub(crate) fn create_group(
     py: Python<'_>,
     path_or_url: PathBuf,

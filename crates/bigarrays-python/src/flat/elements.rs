@@ -1,8 +1,7 @@
 //! The elements of a `.npy` file that an array shows.
 
 use bigarrays::flat::{FlatArray, Mode};
-use bigarrays::format::Format;
-use bigarrays::format::files::npy::Npy;
+use bigarrays::format;
 use bigarrays::{Array, AxisMap};
 use pyo3::prelude::*;
 use pyo3::types::{PySlice, PyTuple};
@@ -12,10 +11,9 @@ use crate::flat::view::view_of;
 /// The elements that `array`, of a local `.npy` file, shows: the mapped file itself, read-only. `None` if it
 /// is no such array, if it shows what the file does not have, or if the file is another by now.
 pub(crate) fn elements<'py>(py: Python<'py>, array: &Array) -> PyResult<Option<Bound<'py, PyAny>>> {
-    if array.format() != Npy.name() {
-        return Ok(None);
-    }
-    let open = || FlatArray::open(array.store().location("").as_ref(), Mode::Read)?.mapping();
+    let is_flat = format::by_name(array.format()).is_ok_and(|format| format.is_flat());
+    let Some(path) = array.store().local_path().filter(|_| is_flat) else { return Ok(None) };
+    let open = || FlatArray::open(path, Mode::Read)?.mapping();
     let Ok(mapping) = open() else { return Ok(None) };
     let (header, stored) = (mapping.header(), array.layout());
     if header.shape != stored.domain().shape()

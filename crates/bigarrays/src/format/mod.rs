@@ -33,7 +33,9 @@ pub(crate) use operations::{add_scale, create, like, open, problems, resize, res
 pub use operations::{attributes, create_group, identity, list, remove, update_attributes};
 pub use precomputed::Precomputed;
 pub use probe::Probe;
-pub use registry::{BUILTIN, by_name, creator, creators, fit, same_or_default};
+pub use registry::{
+    BUILTIN, by_name, creator, creators, default_name, default_of_groups, fit, marks, same_or_default,
+};
 pub use scale::{Scale, ScaleSelector};
 pub use spec::{CreateSpec, NewSharding};
 pub use traits::{

@@ -56,6 +56,21 @@ fn unknown(name: &str) -> Error {
     Error::invalid(format!("unknown format {name:?}; known are {}", known.join(", ")))
 }
 
+/// Whether a document of this name shows that something of a format is in its folder.
+pub fn marks(name: &str) -> bool {
+    BUILTIN.iter().any(|format| format.documents().contains(&name))
+}
+
+/// The name of the format in which arrays are made if none is named.
+pub fn default_name() -> &'static str {
+    DEFAULT.name()
+}
+
+/// The name of the format in which groups are made if none is named.
+pub fn default_of_groups() -> &'static str {
+    DEFAULT_OF_GROUPS.name()
+}
+
 /// The formats that make arrays of chunks.
 pub fn creators() -> impl Iterator<Item = &'static dyn Create> {
     BUILTIN.iter().filter_map(|format| format.creates()).filter(|format| format.has_chunks())

@@ -5,6 +5,7 @@
 //! [`Groups`], [`Attributes`]. All take a store that is rooted at the array, image or group, never a URL.
 
 use std::fmt::Debug;
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -63,6 +64,20 @@ pub trait Format: Debug + Send + Sync {
         Ok(Vec::new())
     }
 
+    /// Whether its files are flat arrays, which grow and are mapped.
+    fn is_flat(&self) -> bool {
+        false
+    }
+
+    /// How many slices the file at `path` names itself; `None` if such files name none.
+    ///
+    /// # Errors
+    /// `CorruptData` if the names are damaged.
+    fn count_names(&self, path: &Path) -> Option<Result<u64>> {
+        let _ = path;
+        None
+    }
+
     /// How it makes arrays, if it does.
     fn creates(&self) -> Option<&dyn Create> {
         None
@@ -90,6 +105,11 @@ pub trait Create: Format {
     /// Whether its arrays are of chunks, so that other arrays can be copied into one of any size.
     fn has_chunks(&self) -> bool {
         true
+    }
+
+    /// The axes that every array has, in their order; the last, channels, may be missing. `None` if axes are free.
+    fn fixed_axes(&self) -> Option<&'static [&'static str]> {
+        None
     }
 
     /// Whether every axis must have a name.

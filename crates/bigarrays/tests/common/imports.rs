@@ -29,6 +29,7 @@ struct File {
     /// Modules whose names are all brought in.
     globs: Vec<Vec<String>>,
     uses: BTreeSet<Vec<String>>,
+    texts: BTreeSet<String>,
 }
 
 impl Sources {
@@ -38,10 +39,15 @@ impl Sources {
             let parsed = syn::parse_file(text).unwrap_or_else(|error| panic!("{path}: {error}"));
             let mut names = Names::default();
             names.visit_file(&parsed);
-            let Names { defines, aliases, globs, uses } = names;
-            (module(path), File { path: path.to_owned(), defines, aliases, globs, uses })
+            let Names { defines, aliases, globs, uses, texts } = names;
+            (module(path), File { path: path.to_owned(), defines, aliases, globs, uses, texts })
         };
         Sources { modules: files.into_iter().map(parse).collect() }
+    }
+
+    /// The texts that stand in the code of each file, but for comments and attributes.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = (&str, &BTreeSet<String>)> {
+        self.modules.values().map(|file| (file.path.as_str(), &file.texts))
     }
 
     /// Every import of one file from another, each once.
@@ -132,6 +138,7 @@ struct Names {
     aliases: BTreeMap<String, Vec<String>>,
     globs: Vec<Vec<String>>,
     uses: BTreeSet<Vec<String>>,
+    texts: BTreeSet<String>,
 }
 
 impl Names {
@@ -176,6 +183,11 @@ impl Names {
                 other => {
                     self.uses.insert(std::mem::take(&mut path));
                     colons = 0;
+                    if let proc_macro2::TokenTree::Literal(literal) = &other
+                        && let Ok(text) = syn::parse_str::<syn::LitStr>(&literal.to_string())
+                    {
+                        self.texts.insert(text.value());
+                    }
                     if let proc_macro2::TokenTree::Group(group) = other {
                         self.tokens(group.stream());
                     }
@@ -233,6 +245,10 @@ impl<'ast> Visit<'ast> for Names {
     fn visit_macro(&mut self, item: &'ast syn::Macro) {
         self.tokens(item.tokens.clone());
         syn::visit::visit_macro(self, item);
+    }
+
+    fn visit_lit_str(&mut self, text: &'ast syn::LitStr) {
+        self.texts.insert(text.value());
     }
 
     fn visit_visibility(&mut self, _: &'ast syn::Visibility) {}

@@ -5,65 +5,20 @@ mod body;
 mod counts;
 mod faults;
 mod serve;
+mod shared;
 
 use std::{
     collections::VecDeque,
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{Arc, Mutex},
 };
 
 use anyhow::Result;
-use hyper::Method;
-use rand::rngs::StdRng;
 
 use crate::background::Background;
 pub use counts::{Counts, Recorded};
 pub use faults::{Fault, Faults};
-
-/// What the requests share: configuration, queued faults, counts.
-pub(crate) struct Shared {
-    upstream: SocketAddr,
-    state: Mutex<State>,
-}
-
-struct State {
-    faults: Faults,
-    draws: StdRng,
-    queued: VecDeque<(Option<Method>, Fault)>,
-    counts: Counts,
-    recorded: Option<Vec<Recorded>>,
-}
-
-impl State {
-    fn set(&mut self, faults: Faults) {
-        self.draws = faults.draws();
-        self.faults = faults;
-    }
-
-    /// The fault for a request that has arrived: a queued one before a drawn one.
-    fn next_fault(&mut self, method: &Method, target: &str) -> Option<Fault> {
-        let drawn = self.faults.draw(&mut self.draws, method, target);
-        let queued = self.queued.iter().position(|(only, _)| only.as_ref().is_none_or(|m| m == method));
-        queued.and_then(|i| self.queued.remove(i)).map(|(_, fault)| fault).or(drawn)
-    }
-}
-
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("no one panics while holding it")
-    }
-
-    fn count(&self, change: impl FnOnce(&mut Counts)) {
-        change(&mut self.state().counts);
-    }
-
-    /// Queues `"PUT lost"`, or for any method `"* lost"`.
-    fn inject(&self, method: &str, fault: Fault) -> Result<()> {
-        let only = (method != "*").then(|| method.parse::<Method>()).transpose()?;
-        self.state().queued.push_back((only, fault));
-        Ok(())
-    }
-}
+use shared::{Shared, State};
 
 /// A running proxy; stops when it is dropped.
 pub struct Proxy {

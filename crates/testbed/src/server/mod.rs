@@ -1,5 +1,6 @@
 //! Real servers on loopback, each with an empty bucket.
 
+mod access;
 mod azure;
 mod gcs;
 mod http;
@@ -10,14 +11,13 @@ mod s3s;
 use std::{fmt, net::SocketAddr, ops::Deref, path::Path, process::Command, str::FromStr};
 
 use anyhow::{Context, Result};
-use serde::Serialize;
 use tempfile::TempDir;
 
-use crate::{Proxy, background::Background};
+use crate::Proxy;
+pub use access::Access;
+pub(crate) use access::BUCKET;
+use access::Started;
 use process::Process;
-
-/// The bucket or container that every object server has.
-pub(crate) const BUCKET: &str = "testbed";
 
 /// The servers there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,35 +70,6 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(Self::ALL.iter().find(|(_, kind)| kind == self).map_or("", |(n, _)| n))
     }
-}
-
-/// How a client gets at a server's bucket.
-#[derive(Clone, Debug, Serialize)]
-pub struct Access {
-    /// The prefix of everything in the bucket, without a slash at its end: `s3://testbed`.
-    pub url: String,
-    /// The service: `http://127.0.0.1:1234`.
-    pub endpoint: String,
-    /// What a client needs to know, as environment variables are called: `AWS_ENDPOINT_URL` …
-    #[serde(rename = "env")]
-    pub options: Vec<(String, String)>,
-}
-
-impl Access {
-    fn at(url: String, address: SocketAddr, options: &[(&str, &str)]) -> Self {
-        let options = options.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
-        Self { url, endpoint: format!("http://{address}"), options }
-    }
-}
-
-/// A server that has just started.
-struct Started {
-    /// The program, where it is one.
-    process: Option<Process>,
-    /// What runs in this process, before a program or in its place.
-    _serving: Option<Background>,
-    address: SocketAddr,
-    access: Access,
 }
 
 /// A running server; it ends when this is dropped, and when the process that started it ends.

@@ -37,6 +37,7 @@ pub const FORMAT: PlainFormat = PlainFormat {
     about: "MmapArray or PointerArray file of Python's bigarray",
     is_named: is_one,
     open,
+    names: Some(|path| read_names(path).map(|names| names.len() as u64)),
     writes: false,
 };
 

@@ -53,6 +53,10 @@ impl Format for Npy {
         }
     }
 
+    fn is_flat(&self) -> bool {
+        true
+    }
+
     fn creates(&self) -> Option<&dyn Create> {
         Some(self)
     }

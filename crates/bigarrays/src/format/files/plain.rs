@@ -25,6 +25,8 @@ pub struct PlainFormat {
     /// Whether a path names files of this format.
     pub(crate) is_named: fn(&Path) -> bool,
     pub(crate) open: fn(&Path) -> Result<Opened>,
+    /// How many slices a file names, if such files do.
+    pub(super) names: Option<fn(&Path) -> Result<u64>>,
     /// Whether its module writes new files.
     pub(crate) writes: bool,
 }
@@ -41,6 +43,10 @@ impl Format for PlainFormat {
     fn abilities(&self) -> Abilities {
         // What exists is opened read-only; a new file is made by `create` of the format's module.
         Abilities { reads: true, writes: self.writes }
+    }
+
+    fn count_names(&self, path: &Path) -> Option<Result<u64>> {
+        self.names.map(|names| names(path))
     }
 
     fn open(&self, probe: &Probe, options: &FormatOptions) -> Result<Option<Opened>> {

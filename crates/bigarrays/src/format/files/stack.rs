@@ -25,6 +25,7 @@ pub const FORMAT: PlainFormat = PlainFormat {
     about: "folder or pattern of PNG, JPEG or TIFF slices; PNG is written",
     is_named: |path| find(path).is_ok_and(|slices| slices.len() > 1 || path.is_dir()),
     open: |path| open(find(path)?),
+    names: None,
     writes: true,
 };
 

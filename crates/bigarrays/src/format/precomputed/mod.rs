@@ -110,6 +110,10 @@ impl Format for Precomputed {
 }
 
 impl Create for Precomputed {
+    fn fixed_axes(&self) -> Option<&'static [&'static str]> {
+        Some(&["x", "y", "z", "c"])
+    }
+
     fn create(&self, store: &Arc<dyn Store>, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
         let options = &with_compression(spec, options);
         let labels = spec.labels.unwrap_or_else(|| is_label_encoding(spec.encoding.as_deref()));

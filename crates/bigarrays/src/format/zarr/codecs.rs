@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::chain::CodecSpec;
+use super::codec_spec::CodecSpec;
 use crate::base::dtype::DataType;
 use crate::base::error::Result;
 use crate::chunk::codec::{

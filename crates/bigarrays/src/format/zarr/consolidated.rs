@@ -8,25 +8,11 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::dialect::Version;
+use super::dialect::{MEMBER, Version, entries, entries_mut};
 use super::{group, v2, v3};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::format::document::{self, Document};
 use crate::store::Store;
-
-/// The member of a group of version 3 that has the copies.
-const MEMBER: &str = "consolidated_metadata";
-
-/// The copies in a group's document, by path in version 3, by key in version 2.
-pub(super) fn entries(document: &Document, version: Version) -> Option<&Map<String, Value>> {
-    let all = if version == Version::Three { document.get(MEMBER)?.as_object()? } else { document };
-    all.get("metadata")?.as_object()
-}
-
-fn entries_mut(document: &mut Document, version: Version) -> Option<&mut Map<String, Value>> {
-    let all = if version == Version::Three { document.get_mut(MEMBER)?.as_object_mut()? } else { document };
-    all.get_mut("metadata")?.as_object_mut()
-}
 
 /// Has the groups above the root of `store`, and that at the root, know what is stored of it now.
 ///

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::chain::CodecSpec;
+use super::codec_spec::CodecSpec;
 use super::fill;
 use super::keys::Keys;
 use super::meta::Meta;

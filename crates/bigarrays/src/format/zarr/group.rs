@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::consolidated::entries;
-use super::dialect::Version;
+use super::dialect::{Version, entries};
 use super::{v2, v3};
 use crate::base::error::{Error, Result};
 use crate::format::document::{self, Document};

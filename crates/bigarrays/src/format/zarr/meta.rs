@@ -5,9 +5,10 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::attribute::Own;
-use super::chain::{self, Chain, CodecSpec};
+use super::build::build;
+use super::chain::{Chain, Level};
+use super::codec_spec::CodecSpec;
 use super::keys::Keys;
-use super::shards::Level;
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::dtype::{DataType, FillValue};
@@ -70,7 +71,7 @@ impl Meta {
     }
 
     fn layout(&self, store: Arc<dyn Store>) -> Result<(Layout, Arc<dyn Store>)> {
-        let Chain { codecs, order, chunk, levels } = chain::build(&self.codecs, self.dtype, &self.chunk)?;
+        let Chain { codecs, order, chunk, levels } = build(&self.codecs, self.dtype, &self.chunk)?;
         let sharding = self.sharding(&levels);
         let keys: Arc<dyn KeyEncoding> =
             if levels.is_empty() { Arc::new(self.keys) } else { Arc::new(PlaceKeys) };

@@ -1,7 +1,9 @@
 //! Zarr, versions 3 and 2: metadata ↔ layout.
 
 mod attribute;
+mod build;
 mod chain;
+mod codec_spec;
 mod codecs;
 mod consolidated;
 pub(super) mod create;
@@ -14,6 +16,7 @@ mod meta;
 mod nodes;
 mod own;
 mod shards;
+mod steps;
 mod v2;
 mod v3;
 

@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::chain::{self, Builder, Chain, CodecSpec, Step};
+use super::chain::{Chain, Level};
+use super::codec_spec::{self, CodecSpec};
 use super::codecs;
+use super::steps::{Step, Steps};
 use crate::base::buffer::Order;
 use crate::base::dims::Dims;
 use crate::base::dtype::DataType;
@@ -17,28 +19,24 @@ use crate::format::compression::SHARDING;
 use crate::format::member::{Member, naturals};
 use crate::store::shard::zarr::IndexSpec;
 
-/// Shards of one kind.
-#[derive(Clone, Debug)]
-pub(super) struct Level {
-    /// Chunks, or shards of the next kind, along each axis of the array.
-    pub(super) per_shard: Dims<u64>,
-    /// The axes of the array in the order in which shards have them.
-    pub(super) axes: Dims<usize>,
-    pub(super) index: IndexSpec,
-    /// Codecs of shards as a whole, in the order of encoding.
-    pub(super) around: Vec<Arc<dyn BytesCodec>>,
-    /// The most bytes of a shard, before those.
-    pub(super) max_len: usize,
-}
+/// Makes the chain of the codecs of chunks of a type and shape.
+type Build = fn(&[CodecSpec], DataType, &[u64]) -> Result<Chain>;
 
-/// The chain of shards of `shape`, of which the codec of number `at` in `list` makes chunks.
-pub(super) fn build(list: &[CodecSpec], at: usize, dtype: DataType, shape: &[u64]) -> Result<Chain> {
+/// The chain of shards of `shape`, of which the codec of number `at` in `list` makes chunks; `build` makes that of
+/// the chunks, which may be shards themselves.
+pub(super) fn pack(
+    list: &[CodecSpec],
+    at: usize,
+    dtype: DataType,
+    shape: &[u64],
+    build: Build,
+) -> Result<Chain> {
     let before = Before::parse(&list[..at], dtype, shape.len())?;
     let spec = &list[at];
     let shard = before.stored(shape);
     let (chunk, index, codecs) = configuration(spec, &shard)?;
     let per_shard: Dims<u64> = shard.iter().zip(&chunk).map(|(shard, chunk)| shard / chunk).collect();
-    let inner = chain::build(&codecs, dtype, &chunk)?;
+    let inner = build(&codecs, dtype, &chunk)?;
     let length = max_len(&inner, dtype, &per_shard, index);
     let around = list[at + 1..].iter().map(whole).collect::<Result<_>>()?;
     let axes = (0..shape.len()).collect();
@@ -60,7 +58,7 @@ fn configuration(spec: &CodecSpec, shard: &[u64]) -> Result<(Vec<u64>, IndexSpec
     let place = members.optional("index_location", place, "\"start\" or \"end\"")?;
     let list = |name: &str| {
         let list = members.required(name, Some, "a list of codecs")?;
-        chain::parse(list, &format!("{}{name}", members.path))
+        codec_spec::parse(list, &format!("{}{name}", members.path))
     };
     let (big_endian, checksum) = index_codecs(&members, &list("index_codecs")?)?;
     Ok((chunk, IndexSpec { at_end: place != Some(0), big_endian, checksum }, list("codecs")?))
@@ -122,21 +120,21 @@ struct Before {
 
 impl Before {
     fn parse(list: &[CodecSpec], dtype: DataType, ndim: usize) -> Result<Self> {
-        let mut builder = Builder::new(dtype, ndim);
+        let mut steps = Steps::new(dtype, ndim);
         for spec in list {
-            if !builder.add_step(spec)? {
+            if !steps.add(spec)? {
                 return Err(Error::unsupported(format!(
                     "{}: codec {:?} before {SHARDING}, which takes elements",
                     spec.path, spec.name
                 )));
             }
-            if let Some(Step::Scale { .. }) = builder.steps.last() {
+            if let Some(Step::Scale { .. }) = steps.list.last() {
                 // Chunks that are not there hold the fill value before the codec to some readers, after it to others.
                 return Err(Error::unsupported(format!("{}: {:?} before {SHARDING}", spec.path, spec.name)));
             }
         }
         let mut before = Self { axes: (0..ndim).collect(), rounds: Vec::new() };
-        for step in builder.steps {
+        for step in steps.list {
             match step {
                 Step::Transpose(order) => before.axes = order.iter().map(|&axis| before.axes[axis]).collect(),
                 Step::Round(keep) => before.rounds.push(keep),

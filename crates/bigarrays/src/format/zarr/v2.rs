@@ -5,7 +5,7 @@
 use serde_json::{Map, Value, json};
 
 use super::attribute::Own;
-use super::chain::{self, CodecSpec};
+use super::codec_spec::{self, CodecSpec};
 use super::codecs::{numpy_name, numpy_type};
 use super::fill;
 use super::keys::Keys;
@@ -150,7 +150,7 @@ pub(super) fn create(spec: &CreateSpec, chunk: &[u64], codecs: &Value) -> Result
         return Err(Error::invalid("keys of Zarr 2 have the encoding v2"));
     }
     let zero = FillValue::zero(spec.dtype);
-    let mut codecs = chain::parse(codecs, "codecs")?;
+    let mut codecs = codec_spec::parse(codecs, "codecs")?;
     let order = take_order(&mut codecs, chunk.len())?;
     let big = take_bytes(&mut codecs)?;
     let compressor = match codecs.last() {

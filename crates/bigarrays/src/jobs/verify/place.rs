@@ -1,13 +1,12 @@
 //! Verifying what is at a path or URL: a layer with its scales, a group with its arrays, a file.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::array::{Array, OpenOptions};
 use crate::base::error::{Error, ErrorKind, Result};
 #[cfg(feature = "flat")]
 use crate::flat::{Flaw, check};
-use crate::format::files::bigarray;
-use crate::format::{self, Format, ScaleSelector};
+use crate::format::{self, ScaleSelector};
 #[cfg(feature = "flat")]
 use crate::jobs::verify::report::Stray;
 use crate::jobs::verify::report::{ArrayReport, Problem, ProblemKind, Report};
@@ -198,26 +197,16 @@ fn damaged(url: &str, error: &Error) -> ArrayReport {
     report
 }
 
-/// The file that an array is, if it is one.
-fn file_of(array: &Array) -> Option<PathBuf> {
-    let path = Path::new(array.url().strip_prefix("file://").unwrap_or(array.url()));
-    path.is_file().then(|| path.to_owned())
-}
-
 /// Looks at the names of slices, and at what appends have left.
 fn beside(array: &Array, report: &mut ArrayReport) -> Result<()> {
-    let Some(path) = file_of(array) else { return Ok(()) };
-    if bigarray::is_one(&path) {
-        match bigarray::read_names(&path) {
-            Ok(names) => report.names = Some(names.len() as u64).filter(|&count| count > 0),
-            Err(error) => report.problem(ProblemKind::Names, &error, None),
-        }
-        return Ok(());
+    let file = array.store().local_path().filter(|path| path.is_file());
+    let (Some(path), Ok(format)) = (file, format::by_name(array.format())) else { return Ok(()) };
+    match format.count_names(path) {
+        Some(Ok(count)) => report.names = Some(count).filter(|&count| count > 0),
+        Some(Err(error)) => report.problem(ProblemKind::Names, &error, None),
+        None => {}
     }
-    if array.format() != format::files::npy::Npy.name() {
-        return Ok(());
-    }
-    verify_names(&path, report)
+    if format.is_flat() { verify_names(path, report) } else { Ok(()) }
 }
 
 /// Verifies the names and reservations of a flat array.

@@ -145,6 +145,10 @@ impl Store for FlatFile {
         if key.is_empty() { path.to_string() } else { format!("{path}#{key}") }
     }
 
+    fn local_path(&self) -> Option<&Path> {
+        Some(&self.path)
+    }
+
     fn child(&self, path: &str) -> Result<Arc<dyn Store>> {
         Err(Error::invalid("a flat file has nothing below it").at(format!("{}/{path}", self.location(""))))
     }

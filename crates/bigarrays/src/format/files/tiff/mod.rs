@@ -40,6 +40,7 @@ pub const FORMAT: PlainFormat = PlainFormat {
     about: "TIFF or BigTIFF file of one or more pages",
     is_named: |path| is_file_with(path, &["tif", "tiff", "btf", "tf8"]),
     open,
+    names: None,
     writes: true,
 };
 
