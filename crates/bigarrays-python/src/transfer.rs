@@ -6,8 +6,6 @@ use std::ops::Range;
 use bigarrays::base::buffer::{Order, View, ViewMut};
 use bigarrays::base::dims::Dims;
 use bigarrays::flat::is_mapped;
-use bigarrays::format::Format;
-use bigarrays::format::files::npy::Npy;
 use bigarrays::{Array, DataType, Domain, Error, ErrorKind, for_dtype};
 use numpy::npyffi::{
     _PyArray_GET_ITEM_DATA, NPY_ARRAY_WRITEABLE, NpyTypes, PyArrayObject_fields, get_type_object,
@@ -127,7 +125,7 @@ pub(crate) fn write(array: &Array, part: &Domain, value: &Bound<'_, PyAny>) -> P
     }
     let mut source = to_source(value, array.dtype())?;
     // A view of the file that is written, as numpy's arrays of a `.npy` file are.
-    if array.format() == Npy.name() && is_mapped(&addresses(&source), array.store().location("").as_ref()) {
+    if array.store().local_path().is_some_and(|path| is_mapped(&addresses(&source), path)) {
         source = source.call_method0("copy")?.cast_into()?;
     }
     let Some(strides) = broadcast(source.shape(), source.strides(), part.shape()) else {
