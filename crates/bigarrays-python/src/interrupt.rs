@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_millis(50);
 /// Does `work` while other Python threads run. About ten times a second signals are looked for; what
 /// their handlers raise, as that of Ctrl-C does, ends the work and is raised here.
 pub(crate) fn detached<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T> + Send) -> PyResult<T> {
-    detached_until(py, &|| false, work)
+    outcome_detached(py, &|| false, work)?.or_raise(py)
 }
 
 /// As [`detached`]; `stop` ends the work as well.
@@ -25,6 +25,15 @@ pub(crate) fn detached_until<T: Send>(
     stop: &(dyn Fn() -> bool + Sync),
     work: impl FnOnce() -> Result<T> + Send,
 ) -> PyResult<T> {
+    outcome_detached(py, stop, work)?.or_raise(py)
+}
+
+/// As [`detached_until`], but raises only what ended the work, and leaves its own errors to the caller.
+pub(crate) fn outcome_detached<T: Send>(
+    py: Python<'_>,
+    stop: &(dyn Fn() -> bool + Sync),
+    work: impl FnOnce() -> Result<T> + Send,
+) -> PyResult<Result<T>> {
     let raised = Mutex::new(None);
     let note = |error| *raised.locked() = Some(error);
     let outcome = py.detach(|| {
@@ -50,7 +59,7 @@ pub(crate) fn detached_until<T: Send>(
     });
     match raised.into_value() {
         Some(error) => Err(error),
-        None => outcome.or_raise(py),
+        None => Ok(outcome),
     }
 }
 

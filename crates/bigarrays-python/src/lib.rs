@@ -46,7 +46,7 @@ mod _bigarrays {
     #[pymodule_export]
     use super::flat::convert::convert;
     #[pymodule_export]
-    use super::flat::flat_array::PyFlatArray;
+    use super::flat::flat_array::{_open_flat, PyFlatArray};
     #[pymodule_export]
     use super::flat::slice_array::{_open_slices, PySliceArray};
     #[pymodule_export]

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use bigarrays::base::buffer::{Order, View, ViewMut};
 use bigarrays::base::dims::Dims;
+use bigarrays::flat::is_mapped;
 use bigarrays::{Array, DataType, Domain, Error, ErrorKind, for_dtype};
 use numpy::npyffi::{
     _PyArray_GET_ITEM_DATA, NPY_ARRAY_WRITEABLE, NpyTypes, PyArrayObject_fields, get_type_object,
@@ -122,7 +123,11 @@ pub(crate) fn write(array: &Array, part: &Domain, value: &Bound<'_, PyAny>) -> P
         let message = "the array was opened with mode=\"r\"; open it with mode=\"r+\" to write";
         return Err(exception(py, &Error::new(ErrorKind::ReadOnly, message).at(array.url())));
     }
-    let source = to_source(value, array.dtype())?;
+    let mut source = to_source(value, array.dtype())?;
+    // A view of the file that is written, as numpy's arrays of a `.npy` file are.
+    if array.store().local_path().is_some_and(|path| is_mapped(&addresses(&source), path)) {
+        source = source.call_method0("copy")?.cast_into()?;
+    }
     let Some(strides) = broadcast(source.shape(), source.strides(), part.shape()) else {
         let (from, to) = (source.shape(), part.shape());
         return Err(invalid(py, format!("elements of shape {from:?} cannot be broadcast to shape {to:?}")));
@@ -286,6 +291,22 @@ pub(crate) fn dense_bytes<'a>(array: &'a Bound<'_, PyUntypedArray>) -> &'a [u8] 
     // SAFETY: a contiguous array has all its elements from its first byte on. Nothing is made of the
     // bytes but copies, so that it does not matter if Python code changes them meanwhile.
     unsafe { std::slice::from_raw_parts(fields(array).data.cast(), length) }
+}
+
+/// The memory that has all elements.
+pub(crate) fn addresses(array: &Bound<'_, PyUntypedArray>) -> Range<usize> {
+    let start = fields(array).data as usize;
+    if array.is_empty() {
+        return start..start;
+    }
+    let reach = |(&length, &stride): (&usize, &isize)| (length as isize - 1) * stride;
+    let (before, behind) = array
+        .shape()
+        .iter()
+        .zip(array.strides())
+        .map(reach)
+        .fold((0, 0), |(before, behind), reach| (before + reach.min(0), behind + reach.max(0)));
+    start.wrapping_add_signed(before)..start.wrapping_add_signed(behind) + array.dtype().itemsize()
 }
 
 fn fields<'a>(array: &'a Bound<'_, PyUntypedArray>) -> &'a PyArrayObject_fields {

@@ -1,18 +1,22 @@
+import fcntl
 import multiprocessing
 import os
 import pickle
+import signal
+import struct
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 import bigarrays
-from bigarrays import FlatArray
+from bigarrays import FlatArray, SliceArray
 
 SPAWN = multiprocessing.get_context("spawn")
 FORK = multiprocessing.get_context("fork")
@@ -303,3 +307,136 @@ def test_what_cannot_grow_is_refused(path: Path) -> None:
     with pytest.raises(bigarrays.UnsupportedError, match="Fortran"):
         FlatArray(path, "w", shape=(None, 4), dtype="f4", order="F")
     assert np.load(path) == 7
+
+
+@pytest.mark.parametrize("shape", [(600_000,), (200_000, 3)])
+@pytest.mark.parametrize("reopened", [False, True])
+@pytest.mark.parametrize(("source", "at"), [(10, 15), (15, 10), (0, 150_000), (150_000, 0), (10, 190_001)])
+def test_writes_its_own_rows_as_if_copied(
+    path: Path, shape: tuple[int, ...], reopened: bool, source: int, at: int
+) -> None:
+    rows = np.arange(600_000, dtype="i4").reshape(shape)
+    a = FlatArray(path, "x", shape=(None, *shape[1:]), dtype="i4")
+    a.append(rows)
+    count = min(199_990, shape[0]) - source
+    expected = np.concatenate([rows, np.zeros((max(0, at + count - len(rows)), *shape[1:]), "i4")])
+    expected[at : at + count] = rows[source : source + count]
+    other = FlatArray(path, "r+") if reopened else a
+    a.write(at, other[source : source + count])
+    same(path, expected)
+    other.refresh()
+    a.append(other[1 : len(expected)])
+    same(path, np.concatenate([expected, expected[1:]]))
+
+
+def test_sets_rows_of_another_mapping_as_if_copied(path: Path) -> None:
+    rows = np.arange(30_000, dtype="i4").reshape(-1, 3)
+    a = FlatArray(path, "x", shape=(None, 3), dtype="i4")
+    a.append(rows)
+    before = a[:]
+    a.append(rows[:1])
+    expected = np.concatenate([rows, rows[:1]])
+    expected[15:9015] = rows[10:9010]
+    a[15:9015] = before[10:9010]
+    same(path, expected)
+
+
+def test_chunked_writes_of_views_are_as_if_copied(path: Path) -> None:
+    rows = np.arange(3_000_000, dtype="i4").reshape(-1, 3)
+    np.save(path, rows)
+    expected = rows.copy()
+    expected[15:900_015] = rows[10:900_010]
+    bigarrays.open(path, mode="r+")[15:900_015] = FlatArray(path)[10:900_010]
+    same(path, expected)
+
+
+GUARD, OPEN = 1 << 62, (1 << 62) + 1
+
+
+def lock_of(file: Path, byte: int) -> int:
+    """A descriptor that holds the lock of a byte, as a stopped process would."""
+    descriptor = os.open(file, os.O_RDWR)
+    lock = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, byte, 1, 0)
+    fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, lock)
+    return descriptor
+
+
+def changes(path: Path) -> dict[str, Callable[[SliceArray], Any]]:
+    """What waits for the guard of the file, the first, and for the lock of the index, the last."""
+    one, many = np.zeros(1, "i4"), np.zeros(400_000, "i4")
+    return {
+        "append": lambda s: s.array.append(one),
+        "append much": lambda s: s.array.append(many),
+        "write": lambda s: s.array.write(9, one),
+        "grow": lambda s: s.array.grow(9),
+        "reserve": lambda s: s.array.reserve(9),
+        "truncate": lambda s: s.array.truncate(1),
+        "set": lambda s: s.__setitem__("new", one),
+        "write slices": lambda s: s.write({"new": one}),
+        "name": lambda s: s.name_rows({"new": range(0, 1)}),
+        "compact": lambda s: s.compact(),
+        "delete": lambda s: s.delete("one"),
+        "del": lambda s: s.__delitem__("one"),
+        "replace": lambda s: FlatArray(path, "w", shape=(1,), dtype="i4", lock_timeout=timeout_of(s)),
+    }
+
+
+def timeout_of(s: SliceArray) -> float | None:
+    _, (_, _, options) = cast(Any, s).__reduce__()
+    return cast(float | None, options["lock_timeout"])
+
+
+@pytest.mark.parametrize("change", changes(Path()))
+@pytest.mark.parametrize("lock", ["guard", "index"])
+def test_waits_for_locks_end_when_asked(path: Path, change: str, lock: str) -> None:
+    if lock == "guard" and change in ("delete", "del", "replace"):
+        pytest.skip("names are taken away under the lock of the index alone")
+    if lock == "index" and change in ("append", "append much", "write", "grow", "reserve"):
+        pytest.skip("rows are not in the index")
+    with SliceArray(path, "x", shape=(3,), dtype="i4") as s:
+        s.name_rows({"one": range(0, 1)})
+    patient, impatient = SliceArray(path, "r+"), SliceArray(path, "r+", lock_timeout=0.05)
+    held = lock_of(path if lock == "guard" else Path(f"{path}.index", "data.mdb"), GUARD)
+    try:
+        with pytest.raises(bigarrays.StorageError, match="waited .* for the lock of") as raised:
+            changes(path)[change](impatient)
+        assert raised.value.retryable
+        timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            changes(path)[change](patient)
+        timer.join()
+    finally:
+        os.close(held)
+    if change != "compact":
+        changes(path)[change](impatient)
+
+
+def test_opening_waits_for_who_replaces_the_file(path: Path) -> None:
+    FlatArray(path, "x", shape=(3,), dtype="i4")
+    held = lock_of(path, OPEN)
+    with pytest.raises(bigarrays.StorageError, match="waited"):
+        FlatArray(path, "r+", lock_timeout=0)
+    timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        FlatArray(path, "a")
+    timer.join()
+    os.close(held)
+    a = FlatArray(path, "r+", lock_timeout=2.5)
+    assert pickle.loads(pickle.dumps(a)).__reduce__()[1][2] == {"durable": False, "lock_timeout": 2.5}
+    with pytest.raises(bigarrays.InvalidArgumentError):
+        FlatArray(path, "r+", lock_timeout=-1)
+
+
+@pytest.mark.parametrize("mode", ["r", "r+", "c", "a", "w", "w-", "x"])
+@pytest.mark.parametrize("kind", [FlatArray, SliceArray])
+def test_pipes_are_refused(path: Path, kind: type[FlatArray] | type[SliceArray], mode: Any) -> None:
+    os.mkfifo(path)
+    if mode == "w":
+        kind(path, mode, shape=(2,), dtype="i4")
+        return
+    with pytest.raises(bigarrays.Error, match="not a regular file|exists"):
+        kind(path, mode, shape=(2,), dtype="i4")
+    with pytest.raises(bigarrays.Error, match="not a regular file"):
+        bigarrays.convert(path, path.with_name("new.npy"))

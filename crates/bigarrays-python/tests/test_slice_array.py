@@ -232,3 +232,13 @@ def test_files_of_others_are_left_alone(path: Path) -> None:
     with pytest.raises(bigarrays.StorageError, match="index"):
         bigarrays.create(str(path), shape=(3,), dtype="u1", format="npy")
     assert mine.read_text() == "mine" and not path.exists()
+
+
+def test_a_slice_of_itself_is_written_again(tmp_path: Path) -> None:
+    rows = np.arange(1_500_000, dtype="i4").reshape(-1, 3)
+    s = SliceArray(tmp_path / "a.npy", "x", shape=(None, 3), dtype="i4")
+    s["one"] = rows
+    s["two"] = s["one"][5:]
+    s.write({"three": s["two"], "four": s["one"][:3], "five": s["one"]})
+    for name, expected in [("one", rows), ("two", rows[5:]), ("three", rows[5:]), ("four", rows[:3]), ("five", rows)]:
+        np.testing.assert_array_equal(s[name], expected)

@@ -358,10 +358,26 @@ fn full_disk_is_reported(file: &Path) {
             }
         }
     }
-    // Large ones, growth and the names alone hit the end too.
-    for error in [write(1 << 40, LARGE * 4).unwrap_err(), slices.array().grow(1 << 20).unwrap_err()] {
-        assert_eq!(error.kind(), ErrorKind::StorageFull, "{error}");
+    // Large ones, growth and the names alone hit the end too. None leaves anything, also where the disk has not a
+    // page left for the reservation.
+    let other = file.with_file_name("filler");
+    let mut filler = std::fs::File::create(&other).unwrap();
+    for fill in [false, true] {
+        while fill && filler.write_all(&[1; 4096]).is_ok() {}
+        let beyond = slices.array().rows() + 7;
+        for error in [
+            write(1 << 40, LARGE * 4).unwrap_err(),
+            slices.array().grow(1 << 20).unwrap_err(),
+            slices.array().write(beyond, LARGE * 4, &rows(1, LARGE * 4)).unwrap_err(),
+        ] {
+            assert_eq!(error.kind(), ErrorKind::StorageFull, "{error}");
+            let header = slices.array().header();
+            assert_eq!(file.metadata().unwrap().len(), header.data_offset + header.data_len().unwrap());
+            assert!(!file.with_file_name("a.npy.pending").exists());
+        }
     }
+    drop(filler);
+    std::fs::remove_file(other).unwrap();
     let mut next = 1_000_000;
     while write(next, 0).is_ok() {
         written.push(next);

@@ -21,6 +21,7 @@ from ._errors import StorageError as StorageError
 from ._errors import StorageFullError as StorageFullError
 from ._errors import UnsupportedError as UnsupportedError
 from ._flat_array import FlatArray as FlatArray
+from ._flat_array import _open_flat as _open_flat
 from ._open import open as open
 from ._open import remove as remove
 from ._scale import Scale as Scale

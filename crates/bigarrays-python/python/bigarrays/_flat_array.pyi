@@ -33,6 +33,7 @@ class FlatArray:
         order: Of a new array, "C" or "F". What is in Fortran order grows only if it has one axis.
         reserve: Of a new array, for how many rows room is kept on the disk.
         durable: Appends and writes are on stable storage when they return.
+        lock_timeout: The most seconds that a change waits for the locks of other writers; None for as long as it takes.
 
     Raises:
         NotFoundError: There is no file.
@@ -61,6 +62,7 @@ class FlatArray:
         order: Literal["C", "F"] = "C",
         reserve: int = 0,
         durable: bool = False,
+        lock_timeout: float | None = None,
     ) -> FlatArray: ...
     @property
     def shape(self) -> tuple[int, ...]:
@@ -185,3 +187,5 @@ class FlatArray:
         value: BaseException | None = None,
         traceback: TracebackType | None = None,
     ) -> None: ...
+
+def _open_flat(path: str | os.PathLike[str], mode: str, options: dict[str, Any]) -> FlatArray: ...

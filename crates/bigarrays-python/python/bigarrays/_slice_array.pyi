@@ -32,6 +32,7 @@ class SliceArray:
         reserve: Of a new array, as for `FlatArray`.
         durable: As for `FlatArray`.
         replace: Writing a name that is there gives it the new rows, instead of raising AlreadyExistsError.
+        lock_timeout: As for `FlatArray`.
 
     Raises:
         NotFoundError: There is no file, or no index.
@@ -63,6 +64,7 @@ class SliceArray:
         reserve: int = 0,
         durable: bool = False,
         replace: bool = False,
+        lock_timeout: float | None = None,
     ) -> SliceArray: ...
     @property
     def array(self) -> FlatArray:

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use pyo3::prelude::*;
 
-use crate::errors::OrRaise;
+use crate::interrupt::detached;
 
 /// Copies a file of Python's `bigarray`, an MmapArray or a PointerArray, into a new `.npy` file, with its names if it has
 /// some. Nothing in the file is executed.
@@ -23,5 +23,5 @@ use crate::errors::OrRaise;
 #[pyfunction]
 #[pyo3(signature = (old, new, *, overwrite = false))]
 pub(crate) fn convert(py: Python<'_>, old: PathBuf, new: PathBuf, overwrite: bool) -> PyResult<usize> {
-    py.detach(|| bigarrays::flat::convert(&old, &new, overwrite)).or_raise(py)
+    detached(py, || bigarrays::flat::convert(&old, &new, overwrite))
 }

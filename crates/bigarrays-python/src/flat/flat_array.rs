@@ -11,9 +11,11 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
 use crate::errors::{OrRaise, exception};
-use crate::flat::opening::{Opening, mode_name};
+use crate::flat::opening::{Opening, Reduced, duration, mode_name};
 use crate::flat::rows::{RowData, dtype_of, row_dtype, to_range};
 use crate::flat::view::ViewCache;
+use crate::interrupt::detached;
+use crate::transfer;
 
 /// An array in a `.npy` file, mapped into memory, that grows along its first axis.
 ///
@@ -39,6 +41,7 @@ use crate::flat::view::ViewCache;
 ///     order: Of a new array, "C" or "F". What is in Fortran order grows only if it has one axis.
 ///     reserve: Of a new array, for how many rows room is kept on the disk.
 ///     durable: Appends and writes are on stable storage when they return.
+///     lock_timeout: The most seconds that a change waits for the locks of other writers; None for as long as it takes.
 ///
 /// Raises:
 ///     NotFoundError: There is no file.
@@ -74,7 +77,7 @@ impl PyFlatArray {
 #[pymethods]
 impl PyFlatArray {
     #[new]
-    #[pyo3(signature = (path, mode = "r", *, shape = None, dtype = None, order = "C", reserve = 0, durable = false))]
+    #[pyo3(signature = (path, mode = "r", *, shape = None, dtype = None, order = "C", reserve = 0, durable = false, lock_timeout = None))]
     #[allow(clippy::too_many_arguments, reason = "Python names them")]
     fn new(
         py: Python<'_>,
@@ -85,11 +88,17 @@ impl PyFlatArray {
         order: &str,
         reserve: u64,
         durable: bool,
+        lock_timeout: Option<f64>,
     ) -> PyResult<Self> {
-        let opening = Opening { path, mode: mode.into(), shape, dtype, order: order.into(), reserve };
+        let lock_timeout = duration(py, lock_timeout)?;
+        let opening =
+            Opening { path, mode: mode.into(), shape, dtype, order: order.into(), reserve, lock_timeout };
         let path = &opening.path;
-        let array =
-            opening.run(py, |mode| FlatArray::open(path, mode), |spec| FlatArray::create(path, spec))?;
+        let array = opening.run(
+            py,
+            |options| FlatArray::open(path, options),
+            |spec| FlatArray::create(path, spec),
+        )?;
         opening.expect(py, &array.header())?;
         array.set_durable(durable);
         Ok(Self::of(Arc::new(array), Arc::default()))
@@ -163,7 +172,14 @@ impl PyFlatArray {
         if self.array.mode() == Mode::ReadWrite {
             self.array.expect_writable().or_raise(py)?;
         }
-        self.view(py)?.set_item(key, value)
+        let mapping = self.array.mapping().or_raise(py)?;
+        let view = self.view.view(py, &mapping, self.array.mode())?;
+        match value.cast::<PyUntypedArray>() {
+            Ok(rows) if mapping.is_also_at(&transfer::addresses(rows)) => {
+                view.set_item(key, rows.call_method0("copy")?)
+            }
+            _ => view.set_item(key, value),
+        }
     }
 
     /// The rows at these indices, stacked: what PyTorch's DataLoader asks a dataset for.
@@ -208,7 +224,7 @@ impl PyFlatArray {
         let (header, dtype) = row_dtype(py, &self.array)?;
         let data = RowData::new(&data, &header, &dtype)?;
         let (count, bytes) = (data.rows(), data.bytes());
-        let rows = py.detach(|| self.array.append(count, bytes)).or_raise(py)?;
+        let rows = detached(py, || self.array.append(count, bytes))?;
         to_range(py, &rows)
     }
 
@@ -228,7 +244,7 @@ impl PyFlatArray {
         let (header, dtype) = row_dtype(py, &self.array)?;
         let data = RowData::new(&data, &header, &dtype)?;
         let (count, bytes) = (data.rows(), data.bytes());
-        py.detach(|| self.array.write(at, count, bytes)).or_raise(py)
+        detached(py, || self.array.write(at, count, bytes))
     }
 
     /// Makes the array at least `rows` rows long; new ones are zeros.
@@ -237,7 +253,7 @@ impl PyFlatArray {
     ///     ReadOnlyError: The array was opened with mode "r" or "c".
     ///     StorageFullError: There is no room.
     fn grow(&self, py: Python<'_>, rows: u64) -> PyResult<()> {
-        py.detach(|| self.array.grow(rows)).or_raise(py)
+        detached(py, || self.array.grow(rows))
     }
 
     /// Makes the array `rows` rows long, if it is longer. Nobody may use views of the rows that are cut off, and none of these
@@ -246,7 +262,7 @@ impl PyFlatArray {
     /// Raises:
     ///     ReadOnlyError: The array was opened with mode "r" or "c".
     fn truncate(&self, py: Python<'_>, rows: u64) -> PyResult<()> {
-        py.detach(|| self.array.truncate(rows)).or_raise(py)
+        detached(py, || self.array.truncate(rows))
     }
 
     /// Keeps room on the disk for `rows` rows in all, without adding any.
@@ -255,7 +271,7 @@ impl PyFlatArray {
     ///     ReadOnlyError: The array was opened with mode "r" or "c".
     ///     StorageFullError: There is no room.
     fn reserve(&self, py: Python<'_>, rows: u64) -> PyResult<()> {
-        py.detach(|| self.array.reserve(rows)).or_raise(py)
+        detached(py, || self.array.reserve(rows))
     }
 
     /// Has all that was written, by whomever and through whatever view, on stable storage.
@@ -263,7 +279,7 @@ impl PyFlatArray {
     /// Raises:
     ///     StorageError: The storage refused.
     fn flush(&self, py: Python<'_>) -> PyResult<()> {
-        py.detach(|| self.array.flush()).or_raise(py)
+        detached(py, || self.array.flush())
     }
 
     /// Takes note of what others have appended, truncated or replaced. With mode "c" the array stays as it was opened.
@@ -274,12 +290,12 @@ impl PyFlatArray {
     /// Raises:
     ///     NotFoundError: The file is gone.
     fn refresh(&self, py: Python<'_>) -> PyResult<bool> {
-        py.detach(|| self.array.refresh()).or_raise(py)
+        detached(py, || self.array.refresh())
     }
 
     /// Appends that are under way or have died: the range of rows of each, and whether the appending process is alive.
     fn unfinished<'py>(&self, py: Python<'py>) -> PyResult<Vec<(Bound<'py, PyAny>, bool)>> {
-        let found = py.detach(|| self.array.unfinished()).or_raise(py)?;
+        let found = detached(py, || self.array.unfinished())?;
         found.iter().map(|found| Ok((to_range(py, &found.rows)?, found.alive))).collect()
     }
 
@@ -292,15 +308,13 @@ impl PyFlatArray {
         self.flush(py)
     }
 
-    fn __reduce__<'py>(
-        slf: &Bound<'py, Self>,
-    ) -> PyResult<(Bound<'py, PyAny>, (PathBuf, &'static str), bool)> {
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Reduced<'py>> {
         let this = slf.get();
-        Ok((slf.get_type().into_any(), (this.path(), this.mode()), this.array.is_durable()))
-    }
-
-    fn __setstate__(&self, durable: bool) {
-        self.array.set_durable(durable);
+        let state = PyDict::new(slf.py());
+        state.set_item("durable", this.array.is_durable())?;
+        state.set_item("lock_timeout", this.array.lock_timeout().map(|timeout| timeout.as_secs_f64()))?;
+        let open = slf.py().import("bigarrays._bigarrays")?.getattr("_open_flat")?;
+        Ok((open, (this.path(), this.mode(), state)))
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
@@ -308,4 +322,15 @@ impl PyFlatArray {
         let path = bigarrays::base::text::printable(&path);
         Ok(format!("<FlatArray {} of {} at {path}, mode {mode:?}>", self.shape(py)?, self.dtype(py)?))
     }
+}
+
+/// Opens what was pickled.
+#[pyfunction]
+pub(crate) fn _open_flat<'py>(
+    py: Python<'py>,
+    path: PathBuf,
+    mode: &str,
+    options: &Bound<'py, PyDict>,
+) -> PyResult<Bound<'py, PyAny>> {
+    py.get_type::<PyFlatArray>().call((path, mode), Some(options))
 }

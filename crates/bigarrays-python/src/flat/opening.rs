@@ -1,14 +1,20 @@
 //! How flat arrays are opened or created: modes, and what a new one is made of.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use bigarrays::base::buffer::Order;
-use bigarrays::flat::{FlatSpec, Header, Mode};
+use bigarrays::flat::{FlatOptions, FlatSpec, Header, Mode};
 use bigarrays::{Error, ErrorKind};
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
 use crate::errors::{OrRaise, exception, invalid};
 use crate::flat::rows::descr_of;
+use crate::interrupt::{detached, outcome_detached};
+
+/// What pickle keeps: a function that opens again, and its arguments.
+pub(crate) type Reduced<'py> = (Bound<'py, PyAny>, (PathBuf, &'static str, Bound<'py, PyDict>));
 
 /// How an array is opened or created, as Python says it.
 pub(crate) struct Opening<'py> {
@@ -18,6 +24,7 @@ pub(crate) struct Opening<'py> {
     pub(crate) dtype: Option<Bound<'py, PyAny>>,
     pub(crate) order: String,
     pub(crate) reserve: u64,
+    pub(crate) lock_timeout: Option<Duration>,
 }
 
 impl Opening<'_> {
@@ -25,7 +32,7 @@ impl Opening<'_> {
     pub(crate) fn run<T: Send>(
         &self,
         py: Python<'_>,
-        open: impl Fn(Mode) -> bigarrays::Result<T> + Send + Sync,
+        open: impl Fn(FlatOptions) -> bigarrays::Result<T> + Send + Sync,
         create: impl Fn(&FlatSpec) -> bigarrays::Result<T> + Send + Sync,
     ) -> PyResult<T> {
         let mode = match self.mode.as_str() {
@@ -34,22 +41,22 @@ impl Opening<'_> {
             "r+" | "a" => Mode::ReadWrite,
             "w" | "w-" | "x" => {
                 let spec = self.spec(py)?;
-                return py.detach(|| create(&spec)).or_raise(py);
+                return detached(py, || create(&spec));
             }
             other => {
                 let known = "known are \"r\", \"r+\", \"c\", \"w\", \"w-\", \"x\" and \"a\"";
                 return Err(invalid(py, format!("unknown mode {other:?}; {known}")));
             }
         };
-        match py.detach(|| open(mode)) {
+        let options = FlatOptions { mode, lock_timeout: self.lock_timeout };
+        match outcome_detached(py, &|| false, || open(options))? {
             Err(error) if self.mode == "a" && error.kind() == ErrorKind::NotFound => {
                 let spec = self.spec(py)?;
-                py.detach(|| match create(&spec) {
+                detached(py, || match create(&spec) {
                     // Another has been quicker.
-                    Err(error) if error.kind() == ErrorKind::AlreadyExists => open(mode),
+                    Err(error) if error.kind() == ErrorKind::AlreadyExists => open(options),
                     created => created,
                 })
-                .or_raise(py)
             }
             opened => opened.or_raise(py),
         }
@@ -78,6 +85,7 @@ impl Opening<'_> {
             order,
             reserve: self.reserve,
             overwrite: self.mode == "w",
+            lock_timeout: self.lock_timeout,
         })
     }
 
@@ -100,6 +108,14 @@ impl Opening<'_> {
             format!("the array has the shape {:?}, whose axes behind the first are others", header.shape),
         ))
     }
+}
+
+/// A time that Python gives in seconds.
+pub(crate) fn duration(py: Python<'_>, seconds: Option<f64>) -> PyResult<Option<Duration>> {
+    let to_duration = |seconds| {
+        Duration::try_from_secs_f64(seconds).map_err(|error| invalid(py, format!("lock_timeout: {error}")))
+    };
+    seconds.map(to_duration).transpose()
 }
 
 /// The mode that opens again what was opened with `mode`.

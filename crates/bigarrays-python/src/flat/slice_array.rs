@@ -12,14 +12,13 @@ use crate::errors::{OrRaise, invalid};
 use crate::flat::flat_array::PyFlatArray;
 use crate::flat::lookup::{Lookup, no_key};
 use crate::flat::names::Names;
-use crate::flat::opening::{Opening, mode_name};
+use crate::flat::opening::{Opening, Reduced, duration, mode_name};
 use crate::flat::rows::{RowData, row_dtype, to_range};
+use crate::interrupt::{detached, outcome_detached};
 
 /// Slices of an iterable are written in batches of so many bytes, or names.
 const BATCH: usize = 64 << 20;
 const BATCH_NAMES: usize = 100_000;
-
-type Reduced<'py> = (Bound<'py, PyAny>, (PathBuf, &'static str, Bound<'py, PyDict>));
 
 /// Slices of a flat array that have names; also known as a ragged or pointer array.
 ///
@@ -40,6 +39,7 @@ type Reduced<'py> = (Bound<'py, PyAny>, (PathBuf, &'static str, Bound<'py, PyDic
 ///     reserve: Of a new array, as for `FlatArray`.
 ///     durable: As for `FlatArray`.
 ///     replace: Writing a name that is there gives it the new rows, instead of raising AlreadyExistsError.
+///     lock_timeout: As for `FlatArray`.
 ///
 /// Raises:
 ///     NotFoundError: There is no file, or no index.
@@ -79,14 +79,14 @@ impl PySliceArray {
             Ok(NamedRows { name: name.to_str()?, rows: data.rows(), bytes: data.bytes() })
         });
         let named: Vec<_> = named.collect::<PyResult<_>>()?;
-        py.detach(|| self.lookup.slices.write(&named, replace)).or_raise(py)
+        detached(py, || self.lookup.slices.write(&named, replace))
     }
 }
 
 #[pymethods]
 impl PySliceArray {
     #[new]
-    #[pyo3(signature = (path, mode = "r", *, shape = None, dtype = None, reserve = 0, durable = false, replace = false))]
+    #[pyo3(signature = (path, mode = "r", *, shape = None, dtype = None, reserve = 0, durable = false, replace = false, lock_timeout = None))]
     #[allow(clippy::too_many_arguments, reason = "Python names them")]
     fn new(
         py: Python<'_>,
@@ -97,11 +97,17 @@ impl PySliceArray {
         reserve: u64,
         durable: bool,
         replace: bool,
+        lock_timeout: Option<f64>,
     ) -> PyResult<Self> {
-        let opening = Opening { path, mode: mode.into(), shape, dtype, order: "C".into(), reserve };
+        let lock_timeout = duration(py, lock_timeout)?;
+        let opening =
+            Opening { path, mode: mode.into(), shape, dtype, order: "C".into(), reserve, lock_timeout };
         let path = &opening.path;
-        let slices =
-            opening.run(py, |mode| SliceArray::open(path, mode), |spec| SliceArray::create(path, spec))?;
+        let slices = opening.run(
+            py,
+            |options| SliceArray::open(path, options),
+            |spec| SliceArray::create(path, spec),
+        )?;
         opening.expect(py, &slices.array().header())?;
         slices.array().set_durable(durable);
         let lookup = Lookup { slices: Arc::new(slices), view: Arc::default() };
@@ -250,11 +256,12 @@ impl PySliceArray {
         }
         let replace = replace.unwrap_or(self.replace);
         let named: Vec<_> = named.iter().map(|(name, rows)| (name.as_str(), rows.clone())).collect();
-        py.detach(|| self.lookup.slices.name_rows(&named, replace)).or_raise(py)
+        detached(py, || self.lookup.slices.name_rows(&named, replace))
     }
 
     fn __delitem__(&self, py: Python<'_>, name: &str) -> PyResult<()> {
-        py.detach(|| self.lookup.slices.delete(&[name])).map_err(|error| no_key(py, &error))
+        let deleted = outcome_detached(py, &|| false, || self.lookup.slices.delete(&[name]))?;
+        deleted.map_err(|error| no_key(py, &error))
     }
 
     /// Removes names. Their rows stay, without a name, until `compact`; the last slice moves to the position that becomes free.
@@ -272,7 +279,7 @@ impl PySliceArray {
             Err(_) => names.try_iter()?.map(|name| name?.extract()).collect::<PyResult<_>>()?,
         };
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        py.detach(|| self.lookup.slices.delete(&names)).or_raise(py)
+        detached(py, || self.lookup.slices.delete(&names))
     }
 
     /// Writes the file anew with only the rows that have names, slice after slice. Readers go on.
@@ -282,7 +289,7 @@ impl PySliceArray {
     ///         write into the old file; `retryable` is true.
     fn compact(&self, py: Python<'_>) -> PyResult<()> {
         self.lookup.view.clear();
-        py.detach(|| self.lookup.slices.compact()).or_raise(py)
+        detached(py, || self.lookup.slices.compact())
     }
 
     /// Has all that was written on stable storage: first the rows, then the names.
@@ -290,7 +297,7 @@ impl PySliceArray {
     /// Raises:
     ///     StorageError: The storage refused.
     fn flush(&self, py: Python<'_>) -> PyResult<()> {
-        py.detach(|| self.lookup.slices.flush()).or_raise(py)
+        detached(py, || self.lookup.slices.flush())
     }
 
     /// Takes note of rows that others have appended. Names are always those of now.
@@ -298,7 +305,7 @@ impl PySliceArray {
     /// Returns:
     ///     Whether anything has changed.
     fn refresh(&self, py: Python<'_>) -> PyResult<bool> {
-        py.detach(|| self.lookup.slices.refresh()).or_raise(py)
+        detached(py, || self.lookup.slices.refresh())
     }
 
     fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
@@ -315,6 +322,8 @@ impl PySliceArray {
         let state = PyDict::new(slf.py());
         state.set_item("durable", this.lookup.slices.array().is_durable())?;
         state.set_item("replace", this.replace)?;
+        let lock_timeout = this.lookup.slices.array().lock_timeout();
+        state.set_item("lock_timeout", lock_timeout.map(|timeout| timeout.as_secs_f64()))?;
         let open = slf.py().import("bigarrays._bigarrays")?.getattr("_open_slices")?;
         Ok((open, (this.path(), this.mode(), state)))
     }

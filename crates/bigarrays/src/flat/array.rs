@@ -5,11 +5,12 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock, Weak};
+use std::time::Duration;
 
 use super::file::DataFile;
 use super::mapping::{Mapping, expect_len};
 use super::rows::row_len;
-use super::spec::Mode;
+use super::spec::{FlatOptions, Mode};
 use crate::base::buffer::Order;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::sync::{MutexExt, RwLockExt};
@@ -21,6 +22,8 @@ use crate::run::pool::whole_across_forks;
 pub struct FlatArray {
     pub(super) path: PathBuf,
     pub(super) mode: Mode,
+    /// How long others are waited for at most.
+    pub(super) patience: Option<Duration>,
     durable: AtomicBool,
     state: RwLock<State>,
     /// Mappings through which the file can be written. Held by who makes one, and by who replaces the file.
@@ -40,13 +43,14 @@ impl FlatArray {
     ///
     /// # Errors
     /// `NotFound`; `InvalidMetadata` if it is not a `.npy` file, `Unsupported` if it holds Python
-    /// objects; `CorruptData` if it is shorter than its header says.
-    pub fn open(path: &Path, mode: Mode) -> Result<Self> {
+    /// objects; `CorruptData` if it is shorter than its header says; `Storage` if it is no regular file.
+    pub fn open(path: &Path, options: impl Into<FlatOptions>) -> Result<Self> {
+        let FlatOptions { mode, lock_timeout: patience } = options.into();
         let path =
             path.canonicalize().map_err(|error| Error::io(error, "opening", path.display().to_string()))?;
-        let state = State::open(&path, mode)?;
-        let state = RwLock::new(state);
-        Ok(Self { path, mode, durable: AtomicBool::new(false), state, writable_maps: Mutex::default() })
+        let state = RwLock::new(State::open(&path, mode, patience)?);
+        let durable = AtomicBool::new(false);
+        Ok(Self { path, mode, patience, durable, state, writable_maps: Mutex::default() })
     }
 
     /// Has every later append and write on stable storage before it returns, or not.
@@ -62,6 +66,11 @@ impl FlatArray {
     /// The absolute path of the file itself, without links. What belongs to the array is beside that.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// How long appends, writes and other changes wait for those of others at most; `None` is as long as it takes.
+    pub fn lock_timeout(&self) -> Option<Duration> {
+        self.patience
     }
 
     /// How the array was opened.
@@ -93,7 +102,7 @@ impl FlatArray {
     pub(super) fn reload(&self) -> Result<bool> {
         let before = self.state();
         if before.file.is_replaced() {
-            let opened = State::open(&self.path, self.mode)?;
+            let opened = State::open(&self.path, self.mode, self.patience)?;
             self.change_state(|state| {
                 // Or else another thread was quicker, and may have appended since.
                 if Arc::ptr_eq(&state.file, &before.file) {
@@ -244,8 +253,8 @@ impl FlatArray {
 }
 
 impl State {
-    fn open(path: &Path, mode: Mode) -> Result<Self> {
-        let file = Arc::new(DataFile::open(path, mode == Mode::ReadWrite)?);
+    fn open(path: &Path, mode: Mode, patience: Option<Duration>) -> Result<Self> {
+        let file = Arc::new(DataFile::open(path, mode == Mode::ReadWrite, patience)?);
         let header = file.header()?;
         let at = |error: Error| error.during("opening").at(path.display().to_string());
         header.data_len().map_err(|error| at(Error::metadata(error.to_string())))?;

@@ -32,14 +32,14 @@ impl SliceArray {
     /// `Storage`, retryable, if others have it open for writing; those of the disk leave all as it was.
     pub fn compact(&self) -> Result<()> {
         self.array().writable()?;
-        self.index().recover()?;
+        self.index().recover(self.array().patience)?;
         self.catch_up()?;
         let file = self.array().writable()?;
         // Until the array has the new file open.
         let _unmapped = self.array().without_writable_maps()?;
         file.alone(|| {
             // Whoever may have died meanwhile.
-            self.index().recover()?;
+            self.index().recover(self.array().patience)?;
             let Facts { generation, moving, .. } = self.facts()?;
             if self.generation_of(&file)? != Some(generation)
                 || moving.is_some_and(|name| self.is_left(&name))
@@ -64,7 +64,7 @@ impl SliceArray {
             finish(self.array().path(), &name_of(&new)?)
         })?;
         self.catch_up()?;
-        self.index().forget_moving()
+        self.index().forget_moving(self.array().patience)
     }
 
     /// Whether the file of that name, which is to be put in place of the array's, has not been.
@@ -77,7 +77,7 @@ impl SliceArray {
     pub(super) fn move_to(&self, new: &Path, generation: u64) -> Result<()> {
         let name = name_of(new)?;
         let failed = |error| self.index().failed(error);
-        self.index().write(true, |txn, tables| {
+        self.index().write(true, self.array().patience, |txn, tables| {
             let count = tables.order.len(txn).map_err(failed)?;
             let record = |txn: &RwTxn<'_>, position: u64| {
                 let value = tables.order.get(txn, &position.to_be_bytes()).map_err(failed)?;

@@ -5,6 +5,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::array::FlatArray;
+use super::file::open_regular;
 use super::ours::{folder_of, remove_index};
 use super::rows::row_len;
 use super::slices::SliceArray;
@@ -23,6 +24,7 @@ const PIECE: u64 = 4 << 20;
 /// # Errors
 /// Those of [`bigarray::read_names`] and of [`FlatArray::create`]; then nothing is left of the new file.
 pub fn convert(old: &Path, new: &Path, overwrite: bool) -> Result<usize> {
+    drop(open_regular(old, false).map_err(|error| io_error(error, "opening", old))?);
     let header = bigarray::read_header(old)?;
     let names = bigarray::read_names(old)?;
     let spec = FlatSpec { overwrite, ..FlatSpec::new(header.descr.clone(), &header.shape) };

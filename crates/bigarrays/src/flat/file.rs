@@ -6,17 +6,20 @@
 //! 2^62 + 1  open: shared by all who have the file open for writing; alone by who replaces the file
 //! 2^62 + 2… slots: each held by the append that has reserved rows under this number
 //! ```
+//! Who takes the guard and the lock of an index (see [`super::writers`]) takes the guard first.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 
+use super::mapped::{Identity, write_as_copied};
 use super::pending::{Pending, Record};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::format::files::npy::{Header, LONGEST_HEADER};
@@ -38,9 +41,10 @@ const GATHERED: usize = 1 << 20;
 pub(super) struct DataFile {
     path: PathBuf,
     file: File,
-    /// Device and inode.
-    identity: (u64, u64),
+    identity: Identity,
     writable: bool,
+    /// How long others are waited for at most.
+    patience: Option<Duration>,
     /// A description that only this process has, and what keeps its threads apart.
     locks: PerProcess<Locks>,
     pending: Pending,
@@ -54,14 +58,21 @@ struct Locks {
 
 impl DataFile {
     /// Opens what is at `path`, an absolute path.
-    pub(super) fn open(path: &Path, writable: bool) -> Result<Self> {
+    pub(super) fn open(path: &Path, writable: bool, patience: Option<Duration>) -> Result<Self> {
         let failed = |error| io_error(error, "opening", path);
         loop {
-            let file = OpenOptions::new().read(true).write(writable).open(path).map_err(failed)?;
+            let file = open_regular(path, writable).map_err(failed)?;
             let identity = identity_of(&file).map_err(failed)?;
             let pending = Pending::beside(path);
-            let opened =
-                Self { path: path.into(), file, identity, writable, locks: PerProcess::new(), pending };
+            let opened = Self {
+                path: path.into(),
+                file,
+                identity,
+                writable,
+                patience,
+                locks: PerProcess::new(),
+                pending,
+            };
             // Whoever replaced the file meanwhile did so before he let go of this lock.
             if !writable || opened.locks()?.is_some() {
                 return Ok(opened);
@@ -71,6 +82,10 @@ impl DataFile {
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    pub(super) fn identity(&self) -> Identity {
+        self.identity
     }
 
     pub(super) fn file(&self) -> &File {
@@ -161,14 +176,14 @@ impl DataFile {
     }
 
     fn another_description(&self) -> Result<Private<File>> {
-        let file = Private::open(|| OpenOptions::new().read(true).write(true).open(&self.path));
+        let file = Private::open(|| open_regular(&self.path, true));
         file.map_err(|error| self.failed(error, "opening"))
     }
 
     /// Locks `span` once others have let go of it.
     fn lock(&self, file: &File, kind: Kind, span: Span) -> Result<()> {
         let what = || format!("the lock of {}", self.path.display());
-        waiting::lock(file, kind, span, None, &what, &|error| self.no_lock(error))
+        waiting::lock(file, kind, span, self.patience, &what, &|error| self.no_lock(error))
     }
 
     /// An error if the file cannot be written, or has been replaced or removed.
@@ -189,7 +204,7 @@ impl DataFile {
         self.expect_writable()?;
         let locks = self.own_locks()?;
         let what = || format!("a change of {} by another thread of this process", self.path.display());
-        let _thread = waiting::lock_thread(&locks.threads, None, &what)?;
+        let _thread = waiting::lock_thread(&locks.threads, self.patience, &what)?;
         self.lock(&locks.file, Kind::Exclusive, Span::byte(GUARD))?;
         // Another thread may have replaced the file while this one waited.
         let done = if self.is_gone() { Err(self.replaced()) } else { work() };
@@ -203,7 +218,8 @@ impl DataFile {
         if self.writable {
             return self.guarded(work);
         }
-        let file = Private::open(|| File::open(&self.path)).map_err(|error| self.failed(error, "opening"))?;
+        let file = Private::open(|| open_regular(&self.path, false))
+            .map_err(|error| self.failed(error, "opening"))?;
         // Of a file that is at the path no longer, nobody changes anything.
         self.lock(&file, Kind::Shared, Span::byte(GUARD))?;
         let done = work();
@@ -281,8 +297,10 @@ impl DataFile {
         self.pending.put(record)
     }
 
+    /// Writes bytes, which may be a mapping of this file.
     pub(super) fn write_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
-        self.file.write_all_at(bytes, offset).map_err(|error| self.failed(error, "writing"))
+        write_as_copied(&self.file, self.identity, bytes, offset)
+            .map_err(|error| self.failed(error, "writing"))
     }
 
     /// Writes pieces one after the other; small ones are gathered.
@@ -391,6 +409,23 @@ impl Drop for Locks {
     }
 }
 
-fn identity_of(file: &File) -> io::Result<(u64, u64)> {
+/// Opens a regular file; anything else is an error, and opening it waits for nobody: neither for the other end of a
+/// pipe, nor for a device.
+pub(super) fn open_regular(path: &Path, writable: bool) -> io::Result<File> {
+    let expect_regular = |metadata: Metadata| {
+        if metadata.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        if metadata.is_file() { Ok(()) } else { Err(io::Error::other("not a regular file")) }
+    };
+    // To open a device can change it.
+    expect_regular(std::fs::metadata(path)?)?;
+    let mut options = OpenOptions::new();
+    let file = options.read(true).write(writable).custom_flags(libc::O_NONBLOCK).open(path)?;
+    expect_regular(file.metadata()?)?;
+    Ok(file)
+}
+
+fn identity_of(file: &File) -> io::Result<Identity> {
     file.metadata().map(|metadata| (metadata.dev(), metadata.ino()))
 }

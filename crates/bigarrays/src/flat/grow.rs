@@ -39,7 +39,7 @@ impl FlatArray {
         let resolved = path.canonicalize();
         let path = resolved.as_deref().unwrap_or(path);
         replace::create(path, spec)?;
-        let array = Self::open(path, Mode::ReadWrite)?;
+        let array = Self::open(path, spec.opened())?;
         if spec.reserve > 0 {
             array.reserve(spec.reserve)?;
         }
@@ -87,8 +87,11 @@ impl FlatArray {
             let header = whole_header(file)?;
             let start = settle(file, &header)?;
             let longer = with_rows(&header, start.checked_add(rows))?;
-            file.extend(longer.data_offset + longer.data_len()?)?;
-            file.reserve(start..start.saturating_add(rows))
+            let reserved = file
+                .extend(longer.data_offset + longer.data_len()?)
+                .and_then(|()| file.reserve(start..start.saturating_add(rows)));
+            // Nobody has reserved anything behind: what was taken of a full disk is given back.
+            reserved.inspect_err(|_| drop(self.span(&header, start, 0).and_then(|span| file.cut(span.start))))
         })
     }
 
@@ -159,7 +162,7 @@ impl FlatArray {
                 return Err(Error::invalid("appends are under way").during("truncating"));
             }
             let shorter = with_rows(&header, Some(rows))?;
-            while_unnamed(&self.path, rows, || {
+            while_unnamed(&self.path, rows, self.patience, || {
                 file.put_header(&shorter)?;
                 for (record, _) in reservations.iter().filter(|(record, _)| record.rows.end > rows) {
                     clip(&file, record, rows)?;
@@ -278,7 +281,8 @@ impl FlatArray {
             let longer = with_rows(&header, Some(own.end))?;
             let (from, to) = (self.span(&header, free, 0)?.start, self.span(&header, own.end, 0)?.start);
             file.allocate_zeros(from..to).inspect_err(|_| drop(file.cut(from)))?;
-            file.write_at(bytes, self.span(&header, at, bytes.len())?.start)?;
+            let written = file.write_at(bytes, self.span(&header, at, bytes.len())?.start);
+            written.inspect_err(|_| drop(file.cut(from)))?;
             return self.publish(file, longer);
         }
         header = with_rows(&header, Some(own.end.max(length(&header))))?;

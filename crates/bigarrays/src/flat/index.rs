@@ -8,6 +8,7 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, Weak};
+use std::time::Duration;
 
 use heed::{MdbError, RoTxn, RwTxn};
 use rayon::ThreadPool;
@@ -16,6 +17,7 @@ pub(super) use super::environment::Tables;
 use super::environment::{Opened, lmdb_error, make, open_environment, share};
 use super::ours::{DATA, expect_index, folder_of, remove_index};
 use super::record::damaged;
+use super::writers::Writers;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::sync::MutexExt;
 use crate::run::pool::{PerProcess, process, thread_pool, threads, whole_across_forks};
@@ -31,6 +33,7 @@ pub(super) struct Index {
     folder: PathBuf,
     /// The process that opened it, and what it opened.
     opened: Mutex<Option<(u32, Arc<Opened>)>>,
+    writers: PerProcess<Writers>,
 }
 
 /// The indexes that this process, or the one it was forked from, has open.
@@ -81,7 +84,8 @@ impl Index {
         if let Some(index) = open.get(&folder).and_then(Weak::upgrade) {
             return Ok(index);
         }
-        let index = Arc::new(Self { folder: folder.clone(), opened: Mutex::new(None) });
+        let index =
+            Arc::new(Self { folder: folder.clone(), opened: Mutex::new(None), writers: PerProcess::new() });
         index.opened()?;
         open.retain(|_, index| index.strong_count() > 0);
         open.insert(folder, Arc::downgrade(&index));
@@ -171,18 +175,23 @@ impl Index {
 
     /// Runs `work`, which may change the index, while no other process or thread does; what it has
     /// changed is there at once if it succeeds, and not at all if it fails. With `durable` it is on
-    /// stable storage then.
+    /// stable storage then. Others are waited for as long as `patience` says.
     pub(super) fn write<T>(
         &self,
         durable: bool,
+        patience: Option<Duration>,
         work: impl FnOnce(&mut RwTxn<'_>, &Tables) -> Result<T>,
     ) -> Result<T> {
         let opened = self.opened()?;
-        opened.expect_not_cut(&self.folder)?;
-        let mut txn = opened.env.write_txn().map_err(|error| self.failed(error))?;
-        let done = work(&mut txn, &opened.tables)?;
-        txn.commit().map_err(|error| self.failed(error))?;
-        opened.complete().map_err(|error| self.failed(error))?;
+        let writers = self.writers.get_or_try_init(|| Writers::open(&self.folder.join(DATA)))?;
+        let done = writers.alone(&self.folder, patience, || {
+            opened.expect_not_cut(&self.folder)?;
+            let mut txn = opened.env.write_txn().map_err(|error| self.failed(error))?;
+            let done = work(&mut txn, &opened.tables)?;
+            txn.commit().map_err(|error| self.failed(error))?;
+            opened.complete().map_err(|error| self.failed(error))?;
+            Ok(done)
+        })?;
         if durable {
             opened.env.force_sync().map_err(|error| self.failed(error))?;
         }
@@ -191,13 +200,13 @@ impl Index {
 
     /// Has readers see what a writer committed that was killed before it said so: LMDB tells them of it when the next
     /// one begins to write.
-    pub(super) fn recover(&self) -> Result<()> {
-        self.write(false, |_, _| Ok(()))
+    pub(super) fn recover(&self, patience: Option<Duration>) -> Result<()> {
+        self.write(false, patience, |_, _| Ok(()))
     }
 
     /// Notes that no file is to be put in place of the array's any more.
-    pub(super) fn forget_moving(&self) -> Result<()> {
-        self.write(true, |txn, tables| {
+    pub(super) fn forget_moving(&self, patience: Option<Duration>) -> Result<()> {
+        self.write(true, patience, |txn, tables| {
             tables.facts.delete(txn, b"moving").map(drop).map_err(|error| self.failed(error))
         })
     }
@@ -217,24 +226,28 @@ impl Index {
 
 /// Runs `work`, which puts another file at `path`, while nobody names any rows, and takes every name out of the
 /// index, if there is one.
-pub(super) fn while_clearing<T>(path: &Path, work: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(super) fn while_clearing<T>(
+    path: &Path,
+    patience: Option<Duration>,
+    work: impl FnOnce() -> Result<T>,
+) -> Result<T> {
     let Some(index) = usable(&folder_of(path))? else { return work() };
-    index.write(true, |txn, tables| {
+    index.write(true, patience, |txn, tables| {
         clear(&index, txn, tables)?;
         work()
     })
 }
 
 /// Takes every name out of the index of the array at `path`, which is about to be replaced by other means.
-pub(super) fn reset(path: &Path) -> Result<()> {
+pub(super) fn reset(path: &Path, patience: Option<Duration>) -> Result<()> {
     let Some(index) = usable(&folder_of(path))? else { return Ok(()) };
-    index.write(true, |txn, tables| clear(&index, txn, tables))
+    index.write(true, patience, |txn, tables| clear(&index, txn, tables))
 }
 
 /// Takes every name out of the index of an array that is gone. Who has made a new one names nothing before.
-pub(super) fn forget_names_of_none(path: &Path) -> Result<()> {
+pub(super) fn forget_names_of_none(path: &Path, patience: Option<Duration>) -> Result<()> {
     let Some(index) = usable(&folder_of(path))? else { return Ok(()) };
-    index.write(true, |txn, tables| {
+    index.write(true, patience, |txn, tables| {
         if path.exists() {
             return Err(io_error(io::ErrorKind::AlreadyExists.into(), "creating", path));
         }

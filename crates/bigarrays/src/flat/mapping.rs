@@ -1,10 +1,12 @@
 //! The elements of a flat array, mapped into memory.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use memmap2::{MmapOptions, MmapRaw};
 
 use super::file::DataFile;
+use super::mapped::{Noted, start_of};
 use super::spec::Mode;
 use crate::base::error::{Error, Result};
 use crate::format::files::npy::Header;
@@ -25,6 +27,8 @@ use crate::format::files::npy::Header;
 pub struct Mapping {
     file: Arc<DataFile>,
     header: Header,
+    /// Dropped before what it is about.
+    noted: Noted,
     map: MmapRaw,
     offset: usize,
     length: usize,
@@ -45,12 +49,20 @@ impl Mapping {
             Mode::CopyOnWrite => unsafe { options.map_copy(file.file()) }.map(MmapRaw::from),
         };
         let map = map.map_err(|error| file.failed(error, "mapping"))?;
-        Ok(Self { file: Arc::clone(file), header: header.clone(), map, offset, length })
+        let start = map.as_mut_ptr() as usize;
+        let noted = Noted::new(start..start + map.len(), file.identity());
+        Ok(Self { file: Arc::clone(file), header: header.clone(), noted, map, offset, length })
     }
 
     /// Whether `file` is what is mapped.
     pub(super) fn is_of(&self, file: &Arc<DataFile>) -> bool {
         Arc::ptr_eq(&self.file, file)
+    }
+
+    /// Whether some of the memory at `addresses` is another mapping of the same file: NumPy, which copies what
+    /// overlaps in memory with care, does not know that it overlaps with this one.
+    pub fn is_also_at(&self, addresses: &Range<usize>) -> bool {
+        start_of(self.file.identity(), addresses).is_some_and(|start| start != self.noted.start())
     }
 
     /// What is mapped.

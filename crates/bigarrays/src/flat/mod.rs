@@ -44,6 +44,7 @@ mod file;
 mod grow;
 mod index;
 mod inspect;
+mod mapped;
 mod mapping;
 mod names;
 mod naming;
@@ -58,6 +59,7 @@ mod slices;
 mod spec;
 #[cfg(test)]
 mod tests;
+mod writers;
 
 pub use array::FlatArray;
 pub(crate) use check::{Flaw, check};
@@ -65,9 +67,10 @@ pub use convert::convert;
 pub use grow::Unfinished;
 #[doc(hidden)]
 pub use inspect::inspect_index;
+pub use mapped::is_mapped;
 pub use mapping::Mapping;
 pub use names::{expect_ours, forget_names};
 pub use slices::{NamedRows, Slice, SliceArray};
-pub use spec::{FlatSpec, Mode};
+pub use spec::{FlatOptions, FlatSpec, Mode};
 
 pub use crate::format::files::npy::{Descr, Header};

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::index::{Index, reset};
 use super::ours::{expect_index, folder_of, is_there};
@@ -10,13 +11,18 @@ use super::record::Record;
 use crate::base::error::{Error, Result};
 
 /// Runs `work`, which cuts off rows from `rows` on, while nobody gives any a name; an error if one has.
-pub(super) fn while_unnamed<T>(array: &Path, rows: u64, work: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(super) fn while_unnamed<T>(
+    array: &Path,
+    rows: u64,
+    patience: Option<Duration>,
+    work: impl FnOnce() -> Result<T>,
+) -> Result<T> {
     let folder = folder_of(array);
     if !folder.exists() {
         return work();
     }
     let index = Index::open(&folder, false)?;
-    index.write(false, |txn, tables| {
+    index.write(false, patience, |txn, tables| {
         for entry in tables.order.iter(txn).map_err(|error| index.failed(error))? {
             let (_, value) = entry.map_err(|error| index.failed(error))?;
             let (record, name) = Record::from_position(0, value)?;
@@ -49,7 +55,7 @@ pub fn forget_names(path: &Path) -> Result<()> {
     let path = resolved(path);
     expect_ours_at(&path)?;
     Pending::beside(&path).clear()?;
-    reset(&path)
+    reset(&path, None)
 }
 
 /// An error if something lies where the array at `path` keeps its names and reservations that it has not put

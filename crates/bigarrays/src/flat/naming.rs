@@ -101,7 +101,7 @@ impl SliceArray {
         replace: bool,
     ) -> Result<bool> {
         let failed = |error| self.index.failed(error);
-        self.index.write(self.array.is_durable(), |txn, tables| {
+        self.index.write(self.array.is_durable(), self.array.patience, |txn, tables| {
             if generation(tables.facts.get(txn, b"generation").map_err(failed)?)? != of {
                 return Ok(false);
             }
@@ -142,7 +142,7 @@ impl SliceArray {
     /// `NotFound`, with the first name that is missing; then none is deleted.
     pub fn delete(&self, names: &[&str]) -> Result<()> {
         self.array.expect_mode()?;
-        self.index.write(self.array.is_durable(), |txn, tables| {
+        self.index.write(self.array.is_durable(), self.array.patience, |txn, tables| {
             names.iter().try_for_each(|name| self.delete_one(txn, tables, name))
         })
     }

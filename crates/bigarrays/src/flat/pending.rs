@@ -48,10 +48,10 @@ impl Pending {
         self.path.exists()
     }
 
-    /// Links are not followed.
+    /// Links are not followed, and nobody is waited for where there is a pipe.
     fn options(&self) -> OpenOptions {
         let mut options = OpenOptions::new();
-        options.custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC);
+        options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_CLOEXEC);
         options
     }
 
@@ -62,7 +62,11 @@ impl Pending {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(self.failed(error, "opening")),
         };
-        let length = file.metadata().map_err(|error| self.failed(error, "reading"))?.len();
+        let metadata = file.metadata().map_err(|error| self.failed(error, "reading"))?;
+        if !metadata.is_file() {
+            return Err(self.corrupt("it is no file of records"));
+        }
+        let length = metadata.len();
         let length = usize::try_from(length).ok().filter(|&length| length <= MOST_SLOTS * RECORD);
         let length = length.ok_or_else(|| self.corrupt("it is longer than any such file"))?;
         let mut bytes = vec![0; length];
@@ -98,8 +102,13 @@ impl Pending {
         let bytes = words.map(u64::to_le_bytes).concat();
         let file = self.options().write(true).create(true).truncate(false).open(&self.path);
         let file = file.map_err(|error| self.failed(error, "creating"))?;
+        let before = file.metadata().map_or(0, |metadata| metadata.len());
         let written = file.write_all_at(&bytes, record.slot * RECORD as u64);
-        written.map_err(|error| self.failed(error, "writing"))
+        written.map_err(|error| {
+            // On a full disk neither a piece of a record is left nor a file of none.
+            let _ = if before == 0 { std::fs::remove_file(&self.path) } else { file.set_len(before) };
+            self.failed(error, "writing")
+        })
     }
 
     /// An error if there is something that is no file of records.

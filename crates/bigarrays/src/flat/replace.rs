@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::file::DataFile;
 use super::index;
@@ -29,7 +30,11 @@ pub(super) fn create(path: &Path, spec: &FlatSpec) -> Result<()> {
     let file = OpenOptions::new().write(true).create_new(true).open(&temporary).map_err(failed)?;
     let made = file.write_all_at(&bytes, 0).and_then(|()| reserve(&file, length)).map_err(failed);
     let made = made.and_then(|()| {
-        if spec.overwrite { put_in_place(&temporary, path) } else { put_beside_none(&temporary, path) }
+        if spec.overwrite {
+            put_in_place(&temporary, path, spec.lock_timeout)
+        } else {
+            put_beside_none(&temporary, path, spec.lock_timeout)
+        }
     });
     if made.is_err() || !spec.overwrite {
         let _ = std::fs::remove_file(&temporary);
@@ -38,25 +43,25 @@ pub(super) fn create(path: &Path, spec: &FlatSpec) -> Result<()> {
 }
 
 /// Puts a new file where there may be another, and its names may be in use.
-fn put_in_place(new: &Path, path: &Path) -> Result<()> {
+fn put_in_place(new: &Path, path: &Path, patience: Option<Duration>) -> Result<()> {
     Pending::beside(path).clear()?;
     // Who dies in between leaves old rows without names, and not new rows with old ones.
-    index::reset(path)?;
-    index::while_clearing(path, || {
+    index::reset(path, patience)?;
+    index::while_clearing(path, patience, || {
         std::fs::rename(new, path).map_err(|error| io_error(error, "creating", path))
     })
 }
 
 /// Puts a new file where there is none, and drops what an earlier one of this name has left.
-fn put_beside_none(new: &Path, path: &Path) -> Result<()> {
-    index::forget_names_of_none(path)?;
+fn put_beside_none(new: &Path, path: &Path, patience: Option<Duration>) -> Result<()> {
+    index::forget_names_of_none(path, patience)?;
     // Unlike renaming, this replaces nothing.
     std::fs::hard_link(new, path).map_err(|error| io_error(error, "creating", path))?;
     if !Pending::beside(path).exists() {
         return Ok(());
     }
     // Another may be appending to the new file already.
-    let file = DataFile::open(path, true)?;
+    let file = DataFile::open(path, true, patience)?;
     file.guarded(|| {
         let reservations = file.reservations()?;
         let mut dead = reservations.into_iter().filter(|(_, alive)| !alive);

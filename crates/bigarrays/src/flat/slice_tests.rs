@@ -456,7 +456,7 @@ fn two_who_create_lose_no_names() {
     let slices = SliceArray::create(&path, &spec).unwrap();
     assert!(slices.is_empty().unwrap());
     put(&slices, &[("a", 2, 2)], false).unwrap();
-    assert_eq!(index::forget_names_of_none(&path).unwrap_err().kind(), ErrorKind::AlreadyExists);
+    assert_eq!(index::forget_names_of_none(&path, None).unwrap_err().kind(), ErrorKind::AlreadyExists);
     assert_eq!(bytes(&slices, "a"), [2; 4]);
 }
 

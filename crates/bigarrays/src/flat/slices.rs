@@ -15,7 +15,7 @@ use super::ours::folder_of;
 use super::record::{Record, check_name, damaged};
 use super::replace::finish;
 use super::rows::length;
-use super::spec::{FlatSpec, Mode};
+use super::spec::{FlatOptions, FlatSpec, Mode};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::sync::RwLockExt;
 
@@ -102,7 +102,7 @@ impl SliceArray {
     pub fn create(path: &Path, spec: &FlatSpec) -> Result<Self> {
         expect_rows_along(&spec.shape, path)?;
         FlatArray::create(path, spec)?;
-        Self::open(path, Mode::ReadWrite)
+        Self::open(path, spec.opened())
     }
 
     /// Opens the array in the file at `path`. Opened for writing, an array without names becomes one
@@ -111,10 +111,10 @@ impl SliceArray {
     /// # Errors
     /// Those of [`FlatArray::open`]; `NotFound` if nothing has a name and it is opened for reading;
     /// `CorruptData` if the index is damaged; `Unsupported` without axes.
-    pub fn open(path: &Path, mode: Mode) -> Result<Self> {
-        let array = Arc::new(FlatArray::open(path, mode)?);
+    pub fn open(path: &Path, options: impl Into<FlatOptions>) -> Result<Self> {
+        let array = Arc::new(FlatArray::open(path, options)?);
         expect_rows_along(&array.header().shape, path)?;
-        let index = Index::open(&folder_of(array.path()), mode == Mode::ReadWrite)?;
+        let index = Index::open(&folder_of(array.path()), array.mode() == Mode::ReadWrite)?;
         let opened = Self { array, index, known: RwLock::new(None) };
         opened.catch_up()?;
         Ok(opened)

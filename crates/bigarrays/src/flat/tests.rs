@@ -269,3 +269,32 @@ fn what_lies_beside_and_is_not_ours_is_left_alone() {
     std::fs::remove_file(&pending).unwrap();
     assert_eq!(FlatArray::create(&path, &over).unwrap().rows(), 4);
 }
+
+/// In pieces of whatever size, in both directions, through this array's mapping and another's.
+#[test]
+fn rows_of_a_mapping_are_written_as_if_copied() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.npy");
+    let array = FlatArray::create(&path, &FlatSpec::new(Descr::of(DataType::U8), &[0])).unwrap();
+    let mut expected: Vec<u8> =
+        (0..3_000_000u32).map(|k| (k.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    array.append(expected.len() as u64, &expected).unwrap();
+    let other = FlatArray::open(&path, Mode::Read).unwrap();
+    for mapping in [array.mapping().unwrap(), other.mapping().unwrap()] {
+        for (from, to, count) in
+            [(10, 15, 2_900_000), (15, 10, 2_900_000), (0, 7, 100), (7, 0, 100), (0, 1_400_000, 1_500_000)]
+        {
+            // SAFETY: nothing but the write that is tested changes them.
+            let bytes = unsafe { mapping.bytes() }.unwrap();
+            array.write(to as u64, count as u64, &bytes[from..from + count]).unwrap();
+            expected.copy_within(from..from + count, to);
+            let mut read = vec![0; expected.len()];
+            array.read(0, &mut read).unwrap();
+            assert!(read == expected, "{count} rows from {from} to {to}");
+        }
+    }
+    let elsewhere = array.mapping().unwrap();
+    let addresses = elsewhere.as_ptr() as usize..elsewhere.as_ptr() as usize + 9;
+    assert!(is_mapped(&addresses, &path) && !elsewhere.is_also_at(&addresses));
+    assert!(other.mapping().unwrap().is_also_at(&addresses) && !is_mapped(&(0..9), &path));
+}
