@@ -23,7 +23,7 @@ def ls(
         >>> bigarrays.create_group("memory://ls")
         >>> array = bigarrays.create("memory://ls/a/b", shape=(4,), dtype="uint8", format="zarr3")
         >>> bigarrays.ls("memory://ls")
-        {'a/b': 'array'}
+        {'a': 'group', 'a/b': 'array'}
     """
 
 def create_group(
@@ -38,7 +38,7 @@ def create_group(
     Args:
         path_or_url: Where the group will be; nothing may be there.
         attributes: The user's attributes, as JSON has them.
-        format: Name of the format: "zarr3", "zarr2" or "n5".
+        format: Name of the format: "zarr3", "zarr2" or "n5"; "zarr3" if None.
         storage_options: As for `open`.
 
     Raises:

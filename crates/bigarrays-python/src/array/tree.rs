@@ -36,7 +36,7 @@ fn options(format: Option<String>, storage_options: Option<&Bound<'_, PyDict>>) 
 ///     >>> bigarrays.create_group("memory://ls")
 ///     >>> array = bigarrays.create("memory://ls/a/b", shape=(4,), dtype="uint8", format="zarr3")
 ///     >>> bigarrays.ls("memory://ls")
-///     {'a/b': 'array'}
+///     {'a': 'group', 'a/b': 'array'}
 #[pyfunction]
 #[pyo3(signature = (path_or_url, *, format = None, storage_options = None))]
 pub(crate) fn ls<'py>(
