@@ -26,7 +26,7 @@ class Ours:
             self.url,
             dtype=info["data_type"],
             shape=scale["size"],
-            chunks=scale["chunk_sizes"][0],
+            chunk_shape=scale["chunk_sizes"][0],
             encoding=scale["encoding"],
             resolution=scale["resolution"],
             key=scale["key"],

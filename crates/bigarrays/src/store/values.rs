@@ -132,7 +132,7 @@ mod tests {
         let gets: Vec<_> = (0..100).map(|k| Get::new(key(k), Part::Whole, u64::MAX)).collect();
         let values = store.get_all(&gets).unwrap();
         let bytes = |value: Option<Value>| value.map(|value| value.decoded(1).unwrap());
-        let expected = |k: usize| (k % 3 > 0).then(|| vec![k as u8]);
+        let expected = |k: usize| (!k.is_multiple_of(3)).then(|| vec![k as u8]);
         assert!(values.into_iter().map(bytes).eq((0..100).map(expected)));
     }
 }
