@@ -9,5 +9,6 @@ pub const FORMAT: PlainFormat = PlainFormat {
     about: "TIFF or BigTIFF file; this build cannot read it",
     is_named: |path| is_file_with(path, &["tif", "tiff", "btf", "tf8"]),
     open: |_| Err(missing("reader of tiff files", "tiff")),
+    names: None,
     writes: false,
 };
