@@ -8,13 +8,12 @@ use super::address::{Address, Located};
 use super::below::Below;
 use super::document::{DOCUMENTS, check_attributes};
 use super::probe::Probe;
-use super::registry::{self, BUILTIN};
+use super::registry;
 use super::scale::ScaleSelector;
 use super::spec::{CreateSpec, check_order};
 use super::traits::{Attributes, Create, Format, FormatOptions, Node, Opened};
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::base::sync::MutexExt;
-use crate::store::{self, Get, Part, Wanted};
+use crate::store::{self, Extent, Get, Part, Value as Stored, Wanted};
 
 fn not_found(what: impl Into<String>) -> Error {
     Error::new(ErrorKind::NotFound, what.into())
@@ -149,15 +148,12 @@ pub fn identity<'a>(address: impl Into<Address<'a>>, options: &FormatOptions) ->
     let store = address.into().locate(options)?.store;
     let named =
         |key: &&str| Get { version: Wanted::Named, probe: true, ..Get::new(*key, Part::Presence, u64::MAX) };
-    let found: std::sync::Mutex<Vec<String>> = std::sync::Mutex::default();
-    store.get_many(&DOCUMENTS.iter().map(named).collect::<Vec<_>>(), &|position, blob| {
-        if let Some(blob) = blob.filter(|blob| blob.extent != store::Extent::Refused) {
-            let version = format!("{}={}", DOCUMENTS[position], blob.version.map_or("", store::settled));
-            found.locked().push(version);
-        }
-        Ok(())
-    })?;
-    let mut found = found.into_value();
+    let answers = store.get_all(&DOCUMENTS.iter().map(named).collect::<Vec<_>>())?;
+    let version = |(key, answer): (&&str, Option<Stored>)| {
+        let value = answer.filter(|value| value.extent != Extent::Refused)?;
+        Some(format!("{key}={}", value.version.as_deref().map_or("", store::settled)))
+    };
+    let mut found: Vec<String> = DOCUMENTS.iter().zip(answers).filter_map(version).collect();
     found.sort_unstable();
     Ok(Some(found.join(" ")).filter(|text| !text.is_empty()))
 }
@@ -289,10 +285,9 @@ pub fn update_attributes<'a>(
     changed().map_err(context("changing attributes of", address))
 }
 
-/// Whether the array at `address` can be given another shape.
+/// Whether arrays of the format of this name can be given another shape.
 pub(crate) fn resizes(name: &str) -> bool {
-    let creates = BUILTIN.iter().find(|format| format.name() == name).and_then(|format| format.creates());
-    creates.is_some_and(|creates| creates.resizes())
+    registry::by_name(name).is_ok_and(|format| format.creates().is_some_and(|creates| creates.resizes()))
 }
 
 /// Gives the array at `address` another shape; see [`OpenOptions::resize`](crate::OpenOptions::resize).

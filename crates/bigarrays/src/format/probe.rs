@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use super::document::{self, Document};
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::chunk::codec::ContentEncoding;
 use crate::store::{Extent, Get, LARGEST_METADATA, Part, Store, Value};
 
 /// What is known of the place that a store is rooted at, before anybody knows what is there.
@@ -16,16 +15,8 @@ use crate::store::{Extent, Get, LARGEST_METADATA, Part, Store, Value};
 #[derive(Debug)]
 pub struct Probe {
     store: Arc<dyn Store>,
-    answers: BTreeMap<String, Answer>,
-}
-
-/// What a store answers when it is asked for a document.
-#[derive(Debug)]
-enum Answer {
-    Missing,
-    /// It refuses, for this reason.
-    Refused(String),
-    Value(Vec<u8>, ContentEncoding),
+    /// What the store answers for each document that it was asked for.
+    answers: BTreeMap<String, Option<Value>>,
 }
 
 impl Probe {
@@ -77,11 +68,11 @@ impl Probe {
     /// `CorruptData` if it is damaged or absurdly long; a storage error.
     pub fn bytes(&self, key: &str) -> Result<Option<Vec<u8>>> {
         match self.answers.get(key) {
-            Some(Answer::Value(bytes, encoding)) => {
-                let decoded = encoding.with_decoded(bytes, LARGEST_METADATA, |bytes| Ok(bytes.to_vec()));
+            Some(Some(value)) if !is_refusal(value) => {
+                let decoded = value.clone().decoded(LARGEST_METADATA);
                 decoded.map(Some).map_err(|error| error.at(self.store.location(key)))
             }
-            Some(Answer::Missing | Answer::Refused(_)) => Ok(None),
+            Some(_) => Ok(None),
             None => self.store.read_metadata(key),
         }
     }
@@ -101,25 +92,23 @@ impl Probe {
     /// A storage error.
     pub fn has(&self, key: &str) -> Result<bool> {
         match self.answers.get(key) {
-            Some(answer) => Ok(matches!(answer, Answer::Value(..))),
+            Some(answer) => Ok(answer.as_ref().is_some_and(|value| !is_refusal(value))),
             None => self.store.exists(key),
         }
     }
 
     /// Whether the store refused to hand out a document, or to say that it is missing.
     pub fn is_refused(&self, key: &str) -> bool {
-        matches!(self.answers.get(key), Some(Answer::Refused(_)))
+        self.answers.get(key).is_some_and(|answer| answer.as_ref().is_some_and(is_refusal))
     }
 
     /// The documents that the store refused, and its first reason; `None` if it refused none.
     pub(super) fn refusal(&self) -> Option<Error> {
-        let refused = |(key, answer): (&String, &Answer)| match answer {
-            Answer::Refused(reason) => Some((key.clone(), reason.clone())),
-            _ => None,
-        };
-        let refused: Vec<(String, String)> = self.answers.iter().filter_map(refused).collect();
-        let (_, reason) = refused.first()?;
-        let keys: Vec<&str> = refused.iter().map(|(key, _)| key.as_str()).collect();
+        let reason = |value: &Value| String::from_utf8_lossy(&value.bytes).into_owned();
+        let answers = self.answers.iter().filter_map(|(key, answer)| Some((key.as_str(), answer.as_ref()?)));
+        let refused = answers.filter(|(_, value)| is_refusal(value)).map(|(key, value)| (key, reason(value)));
+        let (keys, reasons): (Vec<&str>, Vec<String>) = refused.unzip();
+        let reason = reasons.first()?;
         Some(Error::new(
             ErrorKind::PermissionDenied,
             format!(
@@ -131,16 +120,13 @@ impl Probe {
     }
 }
 
+/// Whether the store has refused to answer; its reason stands for the value.
+fn is_refusal(value: &Value) -> bool {
+    value.extent == Extent::Refused
+}
+
 /// What `store` answers to the request for each of `keys`.
-fn ask(store: &dyn Store, keys: &[&str]) -> Result<Vec<Answer>> {
+fn ask(store: &dyn Store, keys: &[&str]) -> Result<Vec<Option<Value>>> {
     let probe = |key: &&str| Get { probe: true, ..Get::new(*key, Part::Whole, LARGEST_METADATA as u64) };
-    let requests: Vec<Get> = keys.iter().map(probe).collect();
-    let answer = |value: Option<Value>| match value {
-        None => Answer::Missing,
-        Some(value) if value.extent == Extent::Refused => {
-            Answer::Refused(String::from_utf8_lossy(&value.bytes).into_owned())
-        }
-        Some(value) => Answer::Value(value.bytes, value.encoding),
-    };
-    Ok(store.get_all(&requests)?.into_iter().map(answer).collect())
+    store.get_all(&keys.iter().map(probe).collect::<Vec<_>>())
 }
