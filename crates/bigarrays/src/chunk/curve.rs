@@ -1,5 +1,5 @@
 //! Orders of the places of a grid: row by row, or along a curve on which places that are near each
-//! other in space are near each other, too.
+//! other in space are also near each other.
 
 use std::fmt;
 use std::str::FromStr;
@@ -113,7 +113,7 @@ pub struct Curve {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Kind {
     Rows(Dims<u64>),
-    /// Of the grid with its axes reversed: the last axis changes fastest, too.
+    /// Of the grid with its axes reversed: here as well, the last axis changes fastest.
     Morton(Morton),
     /// Axes with more than one place: the others do not bend the curve. And the bits along each of them, of
     /// the cube that is around the grid.

@@ -1,7 +1,7 @@
 //! Groups whose datasets `s0`, `s1` and so on are the scales of one image, the finest first.
 //!
 //! The group has the size of an element of `s0` as `pixelResolution` and what it is multiplied with at each scale
-//! as `scales`; each scale has the latter as `downsamplingFactors`, too.
+//! as `scales`; each scale also has the latter, as `downsamplingFactors`.
 
 use std::sync::Arc;
 

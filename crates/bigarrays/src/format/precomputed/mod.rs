@@ -313,7 +313,7 @@ fn remove_chunks(store: &dyn Store, scale: &ScaleInfo) -> Result<()> {
     if !chunks.unlink("")? {
         chunks.remove_where(|key| scale.has_key(key))?;
     }
-    // Also the directories on the way to the scale, which may be those of other scales, too.
+    // Also the directories on the way to the scale, which may also be those of other scales.
     chunks.tidy("");
     let above = (1..parts.len()).rev().map(|count| store.child(&parts[..count].join("/")));
     above.for_each(|place| drop(place.map(|place| place.tidy(""))));

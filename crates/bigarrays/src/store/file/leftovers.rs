@@ -57,7 +57,7 @@ fn is_gone(error: &io::Error) -> bool {
 
 fn is_folder(entry: &DirEntry) -> bool {
     match entry.file_type() {
-        // Listing follows links, too.
+        // Listing follows links as well.
         Ok(kind) if kind.is_symlink() => {
             let metadata = std::fs::metadata(entry.path());
             metadata.is_ok_and(|metadata| metadata.is_dir() && !leads_back(entry, &metadata))

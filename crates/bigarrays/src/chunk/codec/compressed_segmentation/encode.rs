@@ -133,7 +133,7 @@ impl<'a> BlockEncoder<'a> {
             _ => pack::<32, 1>(indices, ranks, words),
         }
         let table = self.table::<N>(base, out);
-        // Some readers take only 24 bits of the offset of values, too.
+        // Some readers also take only 24 bits of the offset of values.
         if table >= MAX_OFFSET || (bits > 0 && values >= MAX_OFFSET) {
             return Err(too_large(self.volume));
         }

@@ -1,4 +1,4 @@
-//! Zarr's `sharding_indexed`: a store of chunks over a store of shards, which may be one of these, too.
+//! Zarr's `sharding_indexed`: a store of chunks over a store of shards, which may itself be one of these.
 //!
 //! <https://zarr-specs.readthedocs.io/en/latest/v3/codecs/sharding-indexed/index.html>
 //!
