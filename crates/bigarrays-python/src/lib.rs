@@ -36,11 +36,13 @@ mod _bigarrays {
     #[pymodule_export]
     use super::array::pickle::_reopen;
     #[pymodule_export]
+    use super::array::positions::PyPositions;
+    #[pymodule_export]
     use super::array::scale::PyScale;
     #[pymodule_export]
     use super::array::supported::supported;
     #[pymodule_export]
-    use super::array::tree::{attributes, create_group, document, ls, resize, update_attributes};
+    use super::array::tree::{_is_likely, attributes, create_group, ls, resize, update_attributes};
     #[pymodule_export]
     use super::array::view::ViewIndexer;
     #[pymodule_export]

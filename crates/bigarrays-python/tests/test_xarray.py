@@ -161,6 +161,7 @@ def test_the_engine_is_found(em: tuple[Path, npt.NDArray[np.uint16]], tmp_path: 
     assert list(xr.open_dataset(tmp_path / "a.npy", engine=ENGINE).coords) == []
     engine = BigarraysBackendEntrypoint()
     assert engine.guess_can_open("s3://bucket/a.n5/") and not engine.guess_can_open("s3://bucket/a.nc")
+    assert engine.guess_can_open("s3://bucket/a|zarr3:") and engine.guess_can_open("precomputed://gs://bucket/a")
     assert not engine.guess_can_open(tmp_path) and not engine.guess_can_open(b"CDF")
     with pytest.raises(bigarrays.NotFoundError):
         xr.open_dataset(tmp_path / "none", engine=ENGINE)

@@ -144,6 +144,24 @@ fn formats_are_named_in_their_folder_alone() {
     assert!(checked > 15, "only {checked} names in format/: does this test still find them?");
 }
 
+#[test]
+fn python_files_ask_for_no_format() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bigarrays-python/python/bigarrays");
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let files: Vec<_> = paths.filter(|path| path.extension().is_some_and(|kind| kind == "py")).collect();
+    assert!(files.len() > 3, "only {files:?}");
+    for path in files {
+        let text = std::fs::read_to_string(&path).unwrap();
+        // Examples in docstrings may.
+        let is_example = |line: &str| [">>>", "..."].iter().any(|start| line.trim_start().starts_with(start));
+        for line in text.lines().filter(|line| !is_example(line)) {
+            let named = FORMATS.iter().find(|name| line.contains(&format!("\"{name}\"")));
+            let asks = line.contains("array.format");
+            assert!(named.is_none() && !asks, "{} asks for a format: {line}", path.display());
+        }
+    }
+}
+
 /// What the architecture's description calls a file or a folder of the crate.
 fn is_path(text: &str) -> bool {
     FLOORS.iter().any(|(folder, _)| text.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')))

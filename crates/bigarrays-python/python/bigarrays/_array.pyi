@@ -6,6 +6,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ._attributes import Attributes
 from ._domain import Box, Domain
+from ._positions import Positions
 from ._scale import Scale
 from ._view import Key, ViewIndexer
 
@@ -115,6 +116,14 @@ class Array:
     @property
     def resolution(self) -> tuple[float, ...] | None:
         """Size of an element along each axis in `unit`, or None if it is not known. A step of a view multiplies it."""
+
+    @property
+    def positions(self) -> tuple[Positions | None, ...]:
+        """Where the elements along each axis are: for each a `Positions`, or None along one of which nothing is known."""
+
+    @property
+    def fill_is_missing(self) -> bool:
+        """Whether the fill value stands for elements without a value: where metadata of Zarr 2 say one, as xarray has it."""
 
     @property
     def unit(self) -> str | None:

@@ -24,11 +24,12 @@ from ._flat_array import FlatArray as FlatArray
 from ._flat_array import _open_flat as _open_flat
 from ._open import open as open
 from ._open import remove as remove
+from ._positions import Positions as Positions
 from ._scale import Scale as Scale
 from ._slice_array import SliceArray as SliceArray
 from ._slice_array import _open_slices as _open_slices
 from ._supported import supported as supported
-from ._tree import _document as _document
+from ._tree import _is_likely as _is_likely
 from ._tree import attributes as attributes
 from ._tree import create_group as create_group
 from ._tree import ls as ls

@@ -125,6 +125,4 @@ def resize(
         (8, 3)
     """
 
-def _document(
-    path_or_url: Place, key: str, *, storage_options: dict[str, Any] | None = None
-) -> dict[str, Any] | None: ...
+def _is_likely(path_or_url: Place, /) -> bool: ...

@@ -30,7 +30,6 @@ import itertools
 import os
 import struct
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -40,17 +39,11 @@ from xarray.backends import AbstractDataStore, BackendArray, BackendEntrypoint, 
 from xarray.core import indexing
 
 from . import _bigarrays
-from ._bigarrays import Array, Cache, InvalidArgumentError
+from ._bigarrays import Array, Cache, InvalidArgumentError, NotFoundError
 
 __all__ = ["BigarraysBackendEntrypoint"]
 
-# The format that has the attributes of each format's arrays.
-_ATTRIBUTES = {"ome-zarr": "zarr3", "ome-zarr-0.4": "zarr2", "zarr3": "zarr3", "zarr2": "zarr2", "n5": "n5"}
-
-# What a folder holds that is an array or a group.
-_DOCUMENTS = ("info", "zarr.json", ".zarray", ".zgroup", "attributes.json")
-
-# The attribute with the names of axes in Zarr 2.
+# The attribute in which other writers repeat the names of axes.
 _NAMES = "_ARRAY_DIMENSIONS"
 
 
@@ -122,12 +115,7 @@ class BigarraysBackendEntrypoint(BackendEntrypoint):
         """Whether there is a folder with metadata, or a URL that looks like an array's."""
         if not isinstance(filename_or_obj, str | os.PathLike):
             return False
-        path = os.fspath(filename_or_obj)
-        scheme, _, rest = path.partition("://") if "://" in path else ("file", "", path)
-        if scheme == "file":
-            return any((Path(rest) / document).is_file() for document in _DOCUMENTS)
-        is_named = path.rstrip("/").endswith((".zarr", ".n5"))
-        return is_named or scheme in ("memory", "precomputed", "zarr", "n5")
+        return _bigarrays._is_likely(filename_or_obj)
 
 
 class _Loaded(AbstractDataStore):
@@ -164,9 +152,9 @@ class _Place:
             return self.group(error, dropped)
         # The path of the array in the group that it was opened from.
         key = array.scales[array.scale].key if array.scales else ""
-        variable = self.variable(array, f"{self.url}/{key}" if key else self.url, array.axis_names)
-        group = self.attributes(self.url, array.format) if key else {}
-        self.coordinates = _coordinates(array, key, group)
+        variable = self.variable(array, array.axis_names)
+        group = self.attributes(self.url) if key else {}
+        self.coordinates = _coordinates(array)
         return _Loaded({name: variable}, group)
 
     def open(self, url: str, format: str | None, **options: Any) -> Array:
@@ -174,11 +162,11 @@ class _Place:
             url, format=format, storage_options=self.storage_options, **options, **self.options
         )
 
-    def attributes(self, url: str, format: str) -> dict[str, Any]:
-        known = _ATTRIBUTES.get(format)
-        if known is None:
+    def attributes(self, url: str) -> dict[str, Any]:
+        try:
+            return _bigarrays.attributes(url, format=self.format, storage_options=self.storage_options)
+        except NotFoundError:  # a format without attributes
             return {}
-        return _bigarrays.attributes(url, format=known, storage_options=self.storage_options)
 
     def group(self, error: InvalidArgumentError, dropped: set[str]) -> _Loaded:
         """The arrays in the group itself; `error` says that it is one."""
@@ -186,28 +174,18 @@ class _Place:
         names = [name for name, kind in nodes.items() if kind == "array" and "/" not in name]
         if not names:
             raise error
-        arrays: dict[str, Array] = {}
-        format = self.format
-        for name in names:
-            if name not in dropped:
-                arrays[name] = self.open(f"{self.url}/{name}", format)
-                format = arrays[name].format
-        dims = _unique_dims(arrays)
-        variables = {
-            name: self.variable(array, f"{self.url}/{name}", dims[name]) for name, array in arrays.items()
+        arrays = {
+            name: self.open(f"{self.url}/{name}", self.format) for name in names if name not in dropped
         }
-        return _Loaded(variables, self.attributes(self.url, format) if format else {})
+        dims = _unique_dims(arrays)
+        variables = {name: self.variable(array, dims[name]) for name, array in arrays.items()}
+        return _Loaded(variables, self.attributes(self.url))
 
-    def variable(self, array: Array, url: str, dims: tuple[str, ...]) -> Variable:
-        attributes = self.attributes(url, array.format)
-        missing = attributes.pop("_FillValue", None)
-        if missing is None and array.format == "zarr2":
-            document = _bigarrays._document(url, ".zarray", storage_options=self.storage_options)
-            missing = _missing((document or {}).get("fill_value"), array.dtype, attributes)
-        if _ATTRIBUTES.get(array.format) == "zarr2":
-            attributes.pop(_NAMES, None)
-        if array.format.startswith("ome-zarr"):
-            missing = None
+    def variable(self, array: Array, dims: tuple[str, ...]) -> Variable:
+        attributes = dict(array.attrs)
+        missing = attributes.pop("_FillValue", array.fill_value if array.fill_is_missing else None)
+        if attributes.get(_NAMES) == list(array.axis_names):
+            del attributes[_NAMES]
         if missing is not None:
             attributes["_FillValue"] = _fill_value(missing, array.dtype)
         chunks = {
@@ -233,16 +211,6 @@ def _unique_dims(arrays: dict[str, Array]) -> dict[str, tuple[str, ...]]:
     }
 
 
-def _missing(fill: Any, dtype: np.dtype[Any], attributes: dict[str, Any]) -> Any:
-    """The fill value of Zarr 2 where it stands for what is missing: xarray writes `_FillValue` there.
-
-    Of packed elements it does, as their attributes say, and of floats, unless it is the zero that everyone has there
-    who says nothing. Integers stay integers.
-    """
-    is_packed = "scale_factor" in attributes or "add_offset" in attributes
-    return fill if is_packed or (dtype.kind == "f" and fill != 0) else None
-
-
 def _fill_value(value: Any, dtype: np.dtype[Any]) -> Any:
     """A fill value as JSON has it; xarray keeps those of floats in base64."""
     if dtype.kind != "f":
@@ -252,57 +220,14 @@ def _fill_value(value: Any, dtype: np.dtype[Any]) -> Any:
     return dtype.type(value)
 
 
-class _Axis(NamedTuple):
-    """Where the elements along an axis are: at `start + size × i`, with `i` from 0."""
-
-    size: float
-    start: float
-    unit: str
-    labels: list[str] | None = None
-
-    def values(self, length: int) -> NDArray[Any] | list[str] | None:
-        if self.labels is not None and len(self.labels) == length:
-            return self.labels
-        is_known = self.unit or self.start != 0 or self.size != 1
-        return self.start + self.size * np.arange(length) if is_known else None
-
-
-def _coordinates(array: Array, key: str, group: dict[str, Any]) -> dict[str, Variable]:
-    if array.format.startswith("ome-zarr"):
-        axes = _ome_axes(group.get("ome", group), key)
-    else:
-        size, unit = array.resolution or (1.0,) * array.ndim, array.unit or ""
-        axes = [
-            _Axis(size, size * origin, "" if dim == "channel" else unit)
-            for dim, size, origin in zip(array.axis_names, size, array.origin, strict=True)
-        ]
+def _coordinates(array: Array) -> dict[str, Variable]:
+    """Where elements are, along the axes of which that is known."""
     coordinates = {}
-    for dim, axis, length in zip(array.axis_names, axes, array.shape, strict=True):
-        values = axis.values(length)
-        if values is not None:
-            coordinates[dim] = Variable((dim,), values, {"units": axis.unit} if axis.unit else None)
+    for dim, positions, length in zip(array.axis_names, array.positions, array.shape, strict=True):
+        if positions is not None:
+            values = positions.labels or positions.start + positions.step * np.arange(length)
+            coordinates[dim] = Variable((dim,), values, {"units": positions.unit} if positions.unit else None)
     return coordinates
-
-
-def _ome_axes(ome: dict[str, Any], key: str) -> list[_Axis]:
-    """The axes of the scale `key`; `ome` was checked when the array was opened."""
-    image = ome["multiscales"][0]
-    axes = image.get("axes") or list("tczyx")
-    axes = [{"name": axis} if isinstance(axis, str) else axis for axis in axes]
-    (dataset,) = (dataset for dataset in image["datasets"] if dataset["path"].strip("/") == key)
-    size, start = np.ones(len(axes)), np.zeros(len(axes))
-    for step in itertools.chain(*(of.get("coordinateTransformations") or [] for of in (dataset, image))):
-        scale = np.array(step.get("scale", np.ones(len(axes))), dtype=float)
-        size, start = size * scale, start * scale + np.array(step.get("translation", 0.0))
-    channels = [channel.get("label") for channel in (ome.get("omero") or {}).get("channels") or []]
-
-    def of(axis: dict[str, Any], size: float, start: float) -> _Axis:
-        unit = axis.get("unit") or ""
-        is_labelled = axis.get("type", axis["name"]) in ("channel", "c") and channels and all(channels)
-        labels = [str(label) for label in channels] if is_labelled else None
-        return _Axis(size, start, "nm" if unit == "nanometer" else unit, labels)
-
-    return [of(*axis) for axis in zip(axes, size.tolist(), start.tolist(), strict=True)]
 
 
 class _Part(NamedTuple):

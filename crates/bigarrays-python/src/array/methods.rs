@@ -12,6 +12,7 @@ use crate::array::domain::{PyDomain, to_domain, to_part};
 use crate::array::index::Selection;
 use crate::array::node::Node;
 use crate::array::pickle::pickled;
+use crate::array::positions::PyPositions;
 use crate::array::scale::PyScale;
 use crate::array::stored::PyArray;
 use crate::array::view::ViewIndexer;
@@ -115,6 +116,18 @@ impl PyArray {
     #[getter]
     fn unit(&self) -> Option<String> {
         self.array.resolution().map(|resolution| resolution.unit)
+    }
+
+    /// Where the elements along each axis are: for each a `Positions`, or None along one of which nothing is known.
+    #[getter]
+    fn positions<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, self.array.positions().into_iter().map(|known| known.map(PyPositions)))
+    }
+
+    /// Whether the fill value stands for elements without a value: where metadata of Zarr 2 say one, as xarray has it.
+    #[getter]
+    fn fill_is_missing(&self) -> bool {
+        self.array.layout().fill_is_missing
     }
 
     /// Value of elements that are not stored, as a numpy scalar of the array's type.

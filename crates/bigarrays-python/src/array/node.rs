@@ -22,8 +22,15 @@ impl Node {
         let (opening, array) = (&array.opening, &array.array);
         let url = array.url().trim_end_matches('/');
         let key = array.scales().get(array.scale()).map_or("", |scale| scale.key.trim_matches('/'));
-        let url = if key.is_empty() { url.to_owned() } else { format!("{url}/{key}") };
-        Self { url, options: FormatOptions { store: opening.store_options(), ..FormatOptions::default() } }
+        // Where the metadata of several lie, those of the array count; a scale is of a format of its own.
+        let (url, format) = match key {
+            "" => (url.to_owned(), Some(array.format().to_owned())),
+            key => (format!("{url}/{key}"), None),
+        };
+        Self {
+            url,
+            options: FormatOptions { format, store: opening.store_options(), ..FormatOptions::default() },
+        }
     }
 }
 

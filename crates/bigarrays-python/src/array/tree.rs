@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use bigarrays::OpenOptions;
 use bigarrays::format::{self, FormatOptions};
-use bigarrays::store::{self, Settings};
+use bigarrays::store::Settings;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use serde_json::Value;
@@ -115,19 +115,12 @@ pub(crate) fn attributes<'py>(
     to_python(py, &Value::Object(attributes))
 }
 
-/// The JSON object stored under `key` below a path or URL, or None if there is none.
+/// Whether a path or URL looks like that of an array or a group. Asks no server.
 #[pyfunction]
-#[pyo3(name = "_document", signature = (path_or_url, key, *, storage_options = None))]
-pub(crate) fn document<'py>(
-    py: Python<'py>,
-    path_or_url: PathBuf,
-    key: &str,
-    storage_options: Option<&Bound<'_, PyDict>>,
-) -> PyResult<Option<Bound<'py, PyAny>>> {
+#[pyo3(signature = (path_or_url, /))]
+pub(crate) fn _is_likely(py: Python<'_>, path_or_url: PathBuf) -> PyResult<bool> {
     let url = to_url(py, path_or_url)?;
-    let options = options(None, storage_options)?;
-    let found = detached(py, || store::open(&url, &options.store)?.read_metadata(key))?;
-    found.map(|bytes| py.import("json")?.call_method1("loads", (&bytes[..],))).transpose()
+    detached(py, || Ok(format::is_likely(&url)))
 }
 
 /// Adds attributes to those of the array or group at a path or URL, in one atomic step.

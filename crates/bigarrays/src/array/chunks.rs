@@ -15,7 +15,7 @@ use crate::store::{Get, Part};
 impl Array {
     /// Shape of a whole chunk along each axis, in stored elements.
     pub fn chunk_shape(&self) -> Dims<u64> {
-        self.visible().map(|(stored, _)| self.stored.layout.grid.chunk_shape()[stored]).collect()
+        self.visible().map(|(stored, _, _)| self.stored.layout.grid.chunk_shape()[stored]).collect()
     }
 
     /// Shape of a whole shard along each axis, in stored elements; `None` if chunks are not packed into
@@ -23,7 +23,7 @@ impl Array {
     pub fn shard_shape(&self) -> Option<Dims<u64>> {
         let shape = self.stored.layout.sharding.as_ref()?.shape.as_ref()?;
         let chunk = self.stored.layout.grid.chunk_shape();
-        Some(self.visible().map(|(stored, _)| chunk[stored].saturating_mul(shape[stored])).collect())
+        Some(self.visible().map(|(stored, _, _)| chunk[stored].saturating_mul(shape[stored])).collect())
     }
 
     /// The boxes of the chunks that `part` touches, each clipped to the domain.

@@ -9,7 +9,7 @@ use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::chunk::layout::{Layout, Resolution};
+use crate::chunk::layout::{Layout, Positions, Resolution};
 use crate::format::{Opened, Scale};
 use crate::store::Store;
 
@@ -101,28 +101,50 @@ impl Array {
 
     /// Names of the axes.
     pub fn dimension_names(&self) -> Dims<Option<&str>> {
-        self.visible().map(|(stored, _)| self.stored.layout.dimension_names[stored].as_deref()).collect()
+        self.visible().map(|(stored, _, _)| self.stored.layout.dimension_names[stored].as_deref()).collect()
     }
 
     /// What the axes are called for people, and where axes are named: by their names, or as is usual where the
     /// metadata say none.
     pub fn axis_names(&self) -> Dims<&str> {
-        self.visible().map(|(stored, _)| self.stored.layout.axis_names[stored].as_str()).collect()
+        self.visible().map(|(stored, _, _)| self.stored.layout.axis_names[stored].as_str()).collect()
     }
 
     /// Size of an element along each axis, where known. A step of a view multiplies it.
     pub fn resolution(&self) -> Option<Resolution> {
         let stored = self.stored.layout.resolution.as_ref()?;
         let size =
-            self.visible().map(|(axis, step)| stored.size[axis] * step.unsigned_abs() as f64).collect();
+            self.visible().map(|(axis, _, step)| stored.size[axis] * step.unsigned_abs() as f64).collect();
         Some(Resolution { size, unit: stored.unit.clone() })
     }
 
-    /// The stored axis behind each visible one, and its step.
-    pub(super) fn visible(&self) -> impl Iterator<Item = (usize, i64)> + '_ {
+    /// Where the elements along each axis are; `None` along those of which nothing is known.
+    ///
+    /// ```
+    /// use bigarrays::{CreateSpec, DataType, Index, OpenOptions};
+    ///
+    /// let spec = CreateSpec { resolution: Some(vec![8.0, 8.0, 40.0]), ..CreateSpec::new(DataType::U8, "-10:90,0:80,0:60".parse()?) };
+    /// let array = OpenOptions::new().create("memory://positions", &spec)?;
+    /// let view = array.slice(&[Index::ALL, Index::At(3), Index::Slice { start: Some(20), stop: None, step: 2 }])?;
+    /// let positions = view.positions();
+    /// let [x, z] = [0, 1].map(|axis| positions[axis].clone().unwrap());
+    /// assert_eq!((x.start, x.step, z.start, z.step), (-80.0, 8.0, 800.0, 80.0));
+    /// # Ok::<(), bigarrays::Error>(())
+    /// ```
+    pub fn positions(&self) -> Dims<Option<Positions>> {
+        let (layout, domain) = (&self.stored.layout, self.domain());
+        let one = |(visible, (stored, offset, step)): (usize, (usize, i64, i64))| {
+            let first = offset + step * domain.origin()[visible] - layout.domain().origin()[stored];
+            Some(layout.positions(stored)?.of_every(first, step, domain.shape()[visible]))
+        };
+        self.visible().enumerate().map(one).collect()
+    }
+
+    /// The stored axis behind each visible one, the stored coordinate of its coordinate zero, and its step.
+    pub(super) fn visible(&self) -> impl Iterator<Item = (usize, i64, i64)> + '_ {
         (0..self.ndim()).filter_map(|visible| {
             self.view.axes.iter().enumerate().find_map(|(stored, map)| match *map {
-                AxisMap::Along { axis, step, .. } if axis == visible => Some((stored, step)),
+                AxisMap::Along { axis, offset, step } if axis == visible => Some((stored, offset, step)),
                 _ => None,
             })
         })

@@ -36,6 +36,10 @@ pub struct Layout {
     pub axis_names: Dims<String>,
     /// Size of an element along each axis and its unit, where known.
     pub resolution: Option<Resolution>,
+    /// Where the elements along each axis are, where metadata say more of it than the resolution.
+    pub positions: Option<Dims<Positions>>,
+    /// Whether metadata say the fill value, and by the format's convention mean by it that elements have no value.
+    pub fill_is_missing: bool,
 }
 
 /// How chunks are packed into shards.
@@ -55,6 +59,41 @@ pub struct Resolution {
     pub size: Dims<f64>,
     /// Name of the unit, such as `nm`.
     pub unit: String,
+}
+
+/// Where the elements along one axis are: the first of the domain at `start`, each further one `step` on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Positions {
+    /// Position of the first element, in `unit`.
+    pub start: f64,
+    /// From each element to the next, in `unit`; negative along an axis that a view reverses.
+    pub step: f64,
+    /// Name of the unit, such as `nm`, where metadata say one.
+    pub unit: Option<String>,
+    /// What each element is called, as channels are; none or one an element.
+    pub labels: Option<Vec<String>>,
+}
+
+impl Positions {
+    /// Whether this says more than that there are elements.
+    fn is_said(&self) -> bool {
+        self.unit.is_some() || self.labels.is_some() || self.start != 0.0 || self.step != 1.0
+    }
+
+    /// Those of `count` elements, of which the first is the element `first` here and each further one `step` on.
+    pub(crate) fn of_every(self, first: i64, step: i64, count: u64) -> Self {
+        let label = |labels: &Vec<String>, k: u64| {
+            let at = i128::from(first) + i128::from(step) * i128::from(k);
+            labels.get(usize::try_from(at).ok()?).cloned()
+        };
+        Self {
+            start: if first == 0 { self.start } else { self.start + self.step * first as f64 },
+            step: self.step * step as f64,
+            // Of elements outside of the domain there is none.
+            labels: self.labels.and_then(|labels| (0..count).map(|k| label(&labels, k)).collect()),
+            unit: self.unit,
+        }
+    }
 }
 
 impl Resolution {
@@ -104,6 +143,23 @@ impl Layout {
     /// The box that the array covers.
     pub fn domain(&self) -> &Domain {
         self.grid.domain()
+    }
+
+    /// Where the elements along an axis are: as metadata say, or else at resolution × coordinate; `None` if nothing is
+    /// known of it.
+    pub fn positions(&self, axis: usize) -> Option<Positions> {
+        let by_size = || {
+            let origin = self.domain().origin()[axis] as f64;
+            let is_sized = !matches!(self.axis_names[axis].as_str(), "channel" | "c" | "time" | "t");
+            let (size, unit) = match self.resolution.as_ref() {
+                Some(known) => (known.size[axis], Some(&known.unit)),
+                None => (1.0, None),
+            };
+            let unit = unit.filter(|unit| is_sized && !unit.is_empty()).cloned();
+            Positions { start: size * origin, step: size, unit, labels: None }
+        };
+        let said = self.positions.as_ref().map(|all| all[axis].clone());
+        Some(said.unwrap_or_else(by_size)).filter(Positions::is_said)
     }
 
     /// Bytes of the elements of a whole chunk.

@@ -117,6 +117,17 @@ impl Address<'_> {
     }
 }
 
+/// Whether a path or URL looks like that of an array or a group: it names a format, its last part ends as folders of
+/// a format do, or there are documents of one in this process's memory or the local folder. Asks no server.
+pub fn is_likely(url: &str) -> bool {
+    let Named { url: place, schemes, .. } = Named::parse(url);
+    if !schemes.is_empty() || registry::is_suffix(place.trim_end_matches('/')) {
+        return true;
+    }
+    let probe = || Address::Url(place).locate(&FormatOptions::default())?.probe();
+    !store::is_remote(place) && probe().is_ok_and(|probe| probe.has_any())
+}
+
 impl Located {
     /// Reads the documents of all formats that are left, at once.
     pub(super) fn probe(&self) -> Result<Probe> {

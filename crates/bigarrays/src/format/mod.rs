@@ -24,7 +24,7 @@ mod traits;
 mod walk;
 pub mod zarr;
 
-pub use address::Address;
+pub use address::{Address, is_likely};
 pub use axis::AxisSpec;
 pub use below::Below;
 pub use document::DOCUMENTS;

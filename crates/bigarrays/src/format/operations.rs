@@ -104,8 +104,8 @@ impl Located {
         match &self.formats[..] {
             [only] => *only,
             all if self.is_named => {
-                // Plain arrays, rather than images of several scales.
-                let is_array = |format: &&&'static dyn Format| makes(format) && format.attributes().is_some();
+                // Plain arrays, which groups hold, rather than images of several scales.
+                let is_array = |format: &&&'static dyn Format| makes(format) && format.groups().is_some();
                 all.iter().find(is_array).or_else(|| all.iter().find(|format| makes(format))).copied()
             }
             .unwrap_or(default),

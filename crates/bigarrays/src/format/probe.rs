@@ -97,6 +97,11 @@ impl Probe {
         }
     }
 
+    /// Whether any of the documents is there, be it damaged.
+    pub(super) fn has_any(&self) -> bool {
+        self.answers.values().flatten().any(|value| !is_refusal(value))
+    }
+
     /// Whether the store refused to hand out a document, or to say that it is missing.
     pub fn is_refused(&self, key: &str) -> bool {
         self.answers.get(key).is_some_and(|answer| answer.as_ref().is_some_and(is_refusal))

@@ -61,6 +61,13 @@ pub fn marks(name: &str) -> bool {
     BUILTIN.iter().any(|format| format.documents().contains(&name))
 }
 
+/// Whether a format is named so at the end of folders, such as `.zarr`.
+pub(super) fn is_suffix(name: &str) -> bool {
+    name.rsplit_once('.').is_some_and(|(_, suffix)| {
+        BUILTIN.iter().any(|format| !format.documents().is_empty() && format.schemes().contains(&suffix))
+    })
+}
+
 /// The name of the format in which arrays are made if none is named.
 pub fn default_name() -> &'static str {
     DEFAULT.name()

@@ -160,6 +160,8 @@ pub(crate) fn numbered_layout(
         dimension_names: Dims::from_elem(None, axis_names.len()),
         axis_names,
         resolution,
+        positions: None,
+        fill_is_missing: false,
     })
 }
 

@@ -78,6 +78,8 @@ fn layout(dataset: &Dataset, resolution: Option<Resolution>) -> Result<Layout> {
         axis_names: axis_names(&names, usual),
         dimension_names: names,
         resolution,
+        positions: None,
+        fill_is_missing: false,
     })
 }
 

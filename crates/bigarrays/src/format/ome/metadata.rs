@@ -18,7 +18,9 @@ use crate::format::place::check_new_key;
 use crate::format::probe::Probe;
 use crate::format::scale::{Scale, ScaleSelector};
 use crate::format::spec::CreateSpec;
-use crate::format::traits::{Abilities, Create, Format, FormatOptions, Groups, Opened};
+use crate::format::traits::{
+    Abilities, Attributes, ChangeAttributes, Create, Format, FormatOptions, Groups, Opened,
+};
 use crate::format::zarr::dialect::Version;
 use crate::format::zarr::{V2, V3, Zarr, create};
 use crate::store::Store;
@@ -53,7 +55,9 @@ impl OmeZarr {
         let Some(members) = self.members(attributes) else { return Ok(None) };
         let Some(all) = members.get("multiscales") else { return Ok(None) };
         let labels = members.contains_key("image-label");
-        Multiscale::parse(all, labels).map(Some)
+        let mut image = Multiscale::parse(all, labels)?;
+        image.channels = channels(members.get("omero"));
+        Ok(Some(image))
     }
 
     /// The image that is there, if there is one.
@@ -175,7 +179,24 @@ fn placed(layout: Layout, image: &Multiscale, dataset: &Dataset) -> Result<Layou
     let grid = ChunkGrid::new(Domain::new(&dataset.origin(), shape)?, &chunk, EdgeChunks::Padded)?;
     let axis_names: Dims<String> = image.axes.iter().map(|axis| axis.name.clone()).collect();
     let dimension_names = axis_names.iter().cloned().map(Some).collect();
-    Ok(Layout { grid, dimension_names, axis_names, resolution: Some(image.resolution(dataset)), ..layout })
+    Ok(Layout {
+        grid,
+        dimension_names,
+        axis_names,
+        resolution: Some(image.resolution(dataset)),
+        positions: Some(image.positions(dataset, shape)),
+        // Elements of images are never missing.
+        fill_is_missing: false,
+        ..layout
+    })
+}
+
+/// What `omero` calls the channels; none unless it names all that it lists.
+fn channels(omero: Option<&Value>) -> Vec<String> {
+    let list = omero.and_then(|omero| omero.get("channels")).and_then(Value::as_array);
+    let label = |channel: &Value| channel.get("label").and_then(Value::as_str).map(str::to_owned);
+    let all = list.into_iter().flatten().map(|channel| label(channel).filter(|label| !label.is_empty()));
+    all.collect::<Option<_>>().unwrap_or_default()
 }
 
 /// Whether an error says something of what is stored.
@@ -320,6 +341,25 @@ impl Format for OmeZarr {
 
     fn creates(&self) -> Option<&dyn Create> {
         Some(self)
+    }
+
+    fn attributes(&self) -> Option<&dyn Attributes> {
+        Some(self)
+    }
+}
+
+/// Those of the group that is the image.
+impl Attributes for OmeZarr {
+    fn read(&self, probe: &Probe) -> Result<Option<Document>> {
+        match self.find(probe)? {
+            Some(_) => self.zarr.group_attributes(probe),
+            None => Ok(None),
+        }
+    }
+
+    fn change(&self, store: &Arc<dyn Store>, change: &ChangeAttributes<'_>) -> Result<()> {
+        self.image(store)?;
+        self.zarr.try_change_attributes(store, &|attributes| Ok(change(attributes)))
     }
 }
 

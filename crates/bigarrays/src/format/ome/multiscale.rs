@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::base::dims::Dims;
 use crate::base::error::{Error, Result};
-use crate::chunk::layout::Resolution;
+use crate::chunk::layout::{Positions, Resolution};
 use crate::format::member::Member;
 use crate::format::{AxisSpec, CreateSpec};
 
@@ -19,6 +19,8 @@ pub(crate) struct Multiscale {
     pub(crate) datasets: Vec<Dataset>,
     /// Whether elements are labels.
     pub(crate) labels: bool,
+    /// What the channels are called, if all have a name.
+    pub(crate) channels: Vec<String>,
     /// What is done to all datasets, behind what they say themselves; it is part of those here.
     common: Transform,
 }
@@ -93,7 +95,7 @@ impl Multiscale {
         if datasets.is_empty() {
             return Err(image.wrong("datasets", "at least one"));
         }
-        Ok(Self { axes, datasets, labels, common })
+        Ok(Self { axes, datasets, labels, channels: Vec::new(), common })
     }
 
     /// An image without scales yet, of the axes of `spec`.
@@ -117,7 +119,7 @@ impl Multiscale {
         let axes: Vec<Axis> = names.into_iter().map(|name| new_axis(name, spec)).collect();
         check_axes(&axes)?;
         let (labels, common) = (spec.labels.unwrap_or(false), Transform::identity(ndim));
-        Ok(Self { axes, datasets: Vec::new(), labels, common })
+        Ok(Self { axes, datasets: Vec::new(), labels, channels: Vec::new(), common })
     }
 
     /// What the scale of an axis is multiplied with and divided by to be a size in the unit of the image,
@@ -140,6 +142,21 @@ impl Multiscale {
             size: self.axes.iter().zip(&dataset.scale).map(size).collect(),
             unit: unit.map_or_else(String::new, Resolution::unit_of),
         }
+    }
+
+    /// Where the elements of a scale are, along each axis in its own unit: their centres.
+    pub(crate) fn positions(&self, dataset: &Dataset, shape: &[u64]) -> Dims<Positions> {
+        let one = |(k, axis): (usize, &Axis)| {
+            let is_channel = axis.kind.as_deref().map_or(axis.name == "c", |kind| kind == "channel");
+            let is_labelled = is_channel && self.channels.len() as u64 == shape[k];
+            Positions {
+                start: dataset.translation[k],
+                step: dataset.scale[k],
+                unit: axis.unit.as_deref().map(Resolution::unit_of),
+                labels: Some(self.channels.clone()).filter(|labels| is_labelled && !labels.is_empty()),
+            }
+        };
+        self.axes.iter().enumerate().map(one).collect()
     }
 
     /// The scale of the axes whose elements have the sizes `resolution`, the inverse of [`Self::resolution`].

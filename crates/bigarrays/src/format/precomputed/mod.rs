@@ -515,6 +515,8 @@ fn layout(info: &Info, scale: &ScaleInfo, chunk: &[u64; 3], options: &FormatOpti
         dimension_names: axis_names.iter().cloned().map(Some).collect(),
         axis_names,
         resolution: Some(scale.resolution(info.channels)),
+        positions: None,
+        fill_is_missing: false,
     })
 }
 

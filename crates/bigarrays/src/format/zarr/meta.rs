@@ -32,6 +32,8 @@ pub(crate) struct Meta {
     pub(super) chunk: Vec<u64>,
     pub(super) keys: Keys,
     pub(super) fill: FillValue,
+    /// Whether it stands for elements without a value.
+    pub(super) fill_is_missing: bool,
     pub(super) codecs: Vec<CodecSpec>,
     /// Names of the axes; an axis may have none.
     pub(super) names: Option<Vec<Option<String>>>,
@@ -89,6 +91,8 @@ impl Meta {
             // As xarray calls them.
             axis_names: axis_names(&self.dimension_names(), |axis| format!("dim_{axis}")),
             resolution: self.own.resolution.clone(),
+            positions: None,
+            fill_is_missing: self.fill_is_missing,
         };
         Ok((layout, store))
     }

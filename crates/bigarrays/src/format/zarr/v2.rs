@@ -11,7 +11,7 @@ use super::fill;
 use super::keys::Keys;
 use super::meta::{Meta, names_of};
 use super::v3::separator;
-use crate::base::dtype::FillValue;
+use crate::base::dtype::{DataType, FillValue};
 use crate::base::error::{Error, Result};
 use crate::format::CreateSpec;
 use crate::format::document::Document;
@@ -69,7 +69,17 @@ pub(super) fn parse(document: &Document, attributes: Option<&Document>) -> Resul
     let names = names.filter(|names| names.len() == ndim);
     let keys = Keys { prefixed: false, separator: separator.unwrap_or('.') };
     let own = Own::parse(attributes, ndim);
-    Ok(Meta { shape, dtype, chunk, keys, fill, codecs, names, own })
+    let fill_is_missing = is_missing(document.get("fill_value"), dtype, attributes);
+    Ok(Meta { shape, dtype, chunk, keys, fill, fill_is_missing, codecs, names, own })
+}
+
+/// Whether a fill value stands for elements without a value: xarray writes its `_FillValue` there. Of packed elements
+/// it does, as their attributes say, and of floats, unless it is the zero that everyone has there who says nothing.
+fn is_missing(fill: Option<&Value>, dtype: DataType, attributes: Option<&Document>) -> bool {
+    let Some(fill) = fill.filter(|fill| !fill.is_null()) else { return false };
+    let has = |name| attributes.is_some_and(|attributes| attributes.contains_key(name));
+    let is_float = matches!(dtype, DataType::F16 | DataType::F32 | DataType::F64);
+    has("scale_factor") || has("add_offset") || is_float && fill.as_f64() != Some(0.0)
 }
 
 fn spec(name: &str, configuration: Value, path: &str) -> CodecSpec {

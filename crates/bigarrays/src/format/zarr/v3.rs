@@ -101,7 +101,7 @@ pub(super) fn parse(document: &Document) -> Result<Meta> {
     let names = members.optional("dimension_names", names_of, "a list of names")?;
     check_names(names.as_deref(), shape.len())?;
     let own = Own::parse(document.get("attributes").and_then(Value::as_object), shape.len());
-    Ok(Meta { shape, dtype, chunk, keys, fill, codecs, names, own })
+    Ok(Meta { shape, dtype, chunk, keys, fill, fill_is_missing: false, codecs, names, own })
 }
 
 fn data_type(value: &Value) -> Result<DataType> {
