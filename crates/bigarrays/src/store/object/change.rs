@@ -14,7 +14,8 @@ use object_store::{
 
 use super::client::Client;
 use super::failure::{ALONE, is_missing, is_unknown, knows_no_conditions};
-use super::fetch::{Fetch, Fetched, header_of};
+use super::fetch::{Fetch, Fetched};
+use super::header::header_of;
 use super::maker::Maker;
 use super::random::random;
 use super::runtime::Again;

@@ -5,12 +5,13 @@ use std::sync::atomic::Ordering;
 
 use futures_util::{StreamExt, TryStreamExt};
 use object_store::path::Path;
-use object_store::{Attribute, Attributes, GetOptions, GetRange, GetResult, ObjectMeta};
+use object_store::{Attributes, GetOptions, GetRange, GetResult, ObjectMeta};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::checksum::Checksums;
 use super::client::Client;
 use super::failure::{self, is_missing};
+use super::header::encoding_of;
 use super::runtime::{Again, Budget};
 use super::transport::OfValue;
 use crate::base::error::{Error, ErrorKind, Result};
@@ -407,50 +408,9 @@ fn join(bytes: &mut Vec<u8>, ranges: &[Range<u64>]) {
     bytes.truncate(end);
 }
 
-/// How a value with these attributes is to be decoded.
-fn encoding_of(attributes: &Attributes) -> Result<ContentEncoding> {
-    let named = attributes.get(&Attribute::ContentEncoding).map_or("", |value| value.as_ref());
-    let mut encoding = ContentEncoding::Identity;
-    for name in named.split(',').map(|name| name.trim().to_ascii_lowercase()) {
-        let next = match name.as_str() {
-            // How a body was sent, not how it is stored.
-            "" | "identity" | "aws-chunked" => continue,
-            "x-gzip" => ContentEncoding::Gzip,
-            name => *ContentEncoding::ALL.iter().find(|known| header_of(**known) == Some(name)).ok_or_else(
-                || Error::unsupported(format!("Content-Encoding {name:?}; known are gzip, br and zstd")),
-            )?,
-        };
-        if encoding != ContentEncoding::Identity {
-            return Err(Error::unsupported(format!("Content-Encoding {named:?}: encoded twice")));
-        }
-        encoding = next;
-    }
-    Ok(encoding)
-}
-
-/// The Content-Encoding header of what is encoded so.
-pub(super) fn header_of(encoding: ContentEncoding) -> Option<&'static str> {
-    match encoding {
-        ContentEncoding::Identity => None,
-        ContentEncoding::Gzip => Some("gzip"),
-        ContentEncoding::Brotli => Some("br"),
-        ContentEncoding::Zstd => Some("zstd"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn encodings_are_read_from_the_header() {
-        let of =
-            |text: &'static str| encoding_of(&Attributes::from_iter([(Attribute::ContentEncoding, text)]));
-        assert_eq!(of("aws-chunked, GZIP").unwrap(), ContentEncoding::Gzip);
-        assert_eq!(of("identity").unwrap(), ContentEncoding::Identity);
-        assert_eq!(of("zstd").unwrap(), ContentEncoding::Zstd);
-        assert!(of("deflate").is_err() && of("gzip, br").is_err());
-    }
 
     #[test]
     fn ranges_are_moved_together() {
