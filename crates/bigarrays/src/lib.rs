@@ -40,7 +40,7 @@ pub mod jobs;
 mod run;
 pub mod store;
 
-pub use array::{Array, ArrayOptions, AxisMap, Cutout, Index, OpenOptions, Outside, Transform};
+pub use array::{Array, ArrayOptions, AxisMap, ChunkSet, Cutout, Index, OpenOptions, Outside, Transform};
 pub use base::domain::Domain;
 pub use base::dtype::{DataType, Element, FillValue};
 pub use base::error::{Error, ErrorKind, Result};

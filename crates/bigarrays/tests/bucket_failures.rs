@@ -162,7 +162,7 @@ fn forbidden_is_never_missing() {
     denied(bed.write_a_part(&bed.array));
     denied(bed.write_a_chunk(&bed.array));
     denied(bed.layer.open().map(drop));
-    denied(bed.array.missing(bed.array.domain()).map(drop));
+    denied(bed.array.stored_chunks(bed.array.domain()).map(drop));
     denied(bed.array.store().list("", &mut |_, _| Ok(())));
 }
 

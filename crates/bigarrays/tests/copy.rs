@@ -35,6 +35,16 @@ fn fill(array: &Array) {
     array.write(domain.origin(), values.view()).unwrap();
 }
 
+/// Removes each chunk whose bit is zero.
+fn thin(array: &Array, bits: u64) {
+    let layout = array.layout();
+    let chunks: Vec<Domain> = array.chunks(array.domain()).unwrap().collect();
+    for (_, chunk) in chunks.iter().enumerate().filter(|(k, _)| bits >> (k % 64) & 1 == 0) {
+        let key = layout.chunk_key(&layout.grid.project(chunk).get(0).index);
+        array.store().delete(&key).unwrap();
+    }
+}
+
 fn elements(array: &Array) -> Vec<u16> {
     array.read::<u16>(array.domain()).unwrap().into_data().iter().copied().collect()
 }
@@ -57,6 +67,7 @@ proptest! {
         place in prop::array::uniform3(0i64..3),
         more in prop::array::uniform3(0u64..9),
         sharded in any::<bool>(),
+        stored in prop::option::of((any::<u64>(), any::<u64>())),
     ) {
         const FORMATS: [&str; 4] = ["precomputed", "zarr3", "n5", "zarr2"];
         let (from, to) = (FORMATS[formats.0], FORMATS[formats.1]);
@@ -76,11 +87,24 @@ proptest! {
         }
         let target = create("target", to, &wanted);
         fill(&target);
+        if let Some((of_source, of_target)) = stored {
+            thin(&source, of_source);
+            thin(&target, of_target);
+        }
         let before = elements(&target);
+        let stored_before: Vec<Domain> = target.stored_chunks(target.domain()).unwrap().iter().collect();
         let view = source.cut(&Domain::new(&at, &size).unwrap()).unwrap();
         let part = target.cut(&Domain::new(&to_at, &size).unwrap()).unwrap();
         let copied = copy(&view, &part, CopyOptions::default()).unwrap();
         prop_assert_eq!(elements(&view), elements(&part));
+        // Nothing is made where there is nothing.
+        let offset: Vec<i64> = (0..3).map(|k| to_at[k] - at[k]).collect();
+        let shown: Vec<Domain> =
+            view.stored_chunks(view.domain()).unwrap().iter().map(|part| part.translate(&offset).unwrap()).collect();
+        for chunk in target.stored_chunks(target.domain()).unwrap().iter() {
+            let has_reason = shown.iter().any(|part| !part.intersect(&chunk).is_empty());
+            prop_assert!(has_reason || stored_before.contains(&chunk), "{chunk}");
+        }
         // All are raw: whether chunks move, their shapes and places say, and the formats' own headers.
         let is_cut_alike = chunks.0 == chunk && (0..3).all(|k| (at[k] - to_at[k]) % chunk[k] as i64 == 0);
         prop_assert!(!copied.plan.moves || is_cut_alike);
@@ -89,6 +113,44 @@ proptest! {
         part.write(&to_at, ndarray::Array3::<u16>::zeros((size[0] as usize, size[1] as usize, size[2] as usize)).view()).unwrap();
         let zeroed = before.iter().zip(elements(&target)).filter(|(before, now)| *before != now).count() as u64;
         prop_assert!(zeroed <= size.iter().product());
+    }
+}
+
+/// A layer of 3 × 10⁹ places with a few hundred chunks on a curve.
+#[test]
+fn the_work_follows_what_is_stored() {
+    let mut layer = CreateSpec::new(DataType::U8, "0:200000,0:200000,0:20000".parse().unwrap());
+    layer.chunk_shape = Some(vec![64, 64, 64]);
+    let source = create("sparse", "precomputed", &layer);
+    let ones = ndarray::Array3::<u8>::ones((5, 5, 5));
+    let places = |k: i64| [k * k % 199_000, (k * 7919) % 199_000, k * 101 % 19_900];
+    (0..150).for_each(|k| source.write(&places(k), ones.view()).unwrap());
+    let count = source.stored_chunks(source.domain()).unwrap().len();
+    for (name, format, shards, chunk) in [
+        ("sparse-a", "precomputed", NewSharding::None, [64, 64, 64]),
+        ("sparse-b", "precomputed", NewSharding::Auto, [64, 64, 64]),
+        ("sparse-c", "zarr3", NewSharding::None, [32, 64, 128]),
+        ("sparse-d", "n5", NewSharding::None, [100, 100, 10]),
+    ] {
+        let (mut spec, chunk_shape) = (layer.clone(), Some(chunk.to_vec()));
+        (spec.sharding, spec.chunk_shape) = (shards, chunk_shape);
+        spec.shard_shape = (format == "zarr3").then(|| vec![128, 128, 128]);
+        let target = create(name, format, &spec);
+        // What is there and not in the source goes.
+        target.write(&[199_990, 199_990, 7], ones.view()).unwrap();
+        let copied = copy(&source, &target, CopyOptions::default()).unwrap();
+        assert!(
+            copied.plan.source_chunks >= count && copied.plan.requests < 100 * count,
+            "{:?}",
+            copied.plan
+        );
+        let read = |at: &[i64; 3]| target.read::<u8>(&Domain::new(at, &[5; 3]).unwrap()).unwrap();
+        (0..150).for_each(|k| assert!(read(&places(k)).data().iter().all(|&one| one == 1), "{name} {k}"));
+        assert!(read(&[199_990, 199_990, 7]).data().iter().all(|&zero| zero == 0));
+        let options = bigarrays::jobs::VerifyOptions::default();
+        assert!(bigarrays::jobs::compare(&source, &target, &options).unwrap().is_equal());
+        let again = bigarrays::jobs::PlannedCopy::new(&source, &target, CopyOptions::default()).unwrap();
+        assert!(again.plan().blocks() <= copied.plan.blocks());
     }
 }
 
@@ -156,7 +218,7 @@ fn fill_is_dropped_as_asked_and_arrays_are_not_copied_over_themselves() {
     create("dropping", "zarr3", &spec("0:16,0:4,0:4", [4; 3]));
     let target = OpenOptions::new().drop_fill(true).open("memory://copies/dropping").unwrap();
     assert!(!copy(&source, &target, CopyOptions::default()).unwrap().plan.moves);
-    assert_eq!(target.missing(target.domain()).unwrap().len(), 3);
+    assert_eq!(target.stored_chunks(target.domain()).unwrap().missing().count(), 3);
     let part = |text: &str| source.cut(&text.parse().unwrap()).unwrap();
     let error = copy(&part("0:8,0:4,0:4"), &part("7:15,0:4,0:4"), CopyOptions::default()).unwrap_err();
     assert!(error.to_string().contains("overlap"), "{error}");
@@ -239,7 +301,7 @@ fn missing_chunks_stay_missing_or_are_an_error() {
     let target = create("sparse-too", "zarr3", &spec("0:12,0:4,0:4", [4; 3]));
     fill(&target);
     copy(&source, &target, CopyOptions::default()).unwrap();
-    assert_eq!(target.missing(target.domain()).unwrap().len(), 2);
+    assert_eq!(target.stored_chunks(target.domain()).unwrap().missing().count(), 2);
     assert_eq!(elements(&target), elements(&source));
     let strict = OpenOptions::new().strict(true).open("memory://copies/sparse").unwrap();
     let error = copy(&strict, &target, CopyOptions::default()).unwrap_err();

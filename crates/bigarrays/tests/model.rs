@@ -159,7 +159,7 @@ proptest! {
         prop_assert_eq!(read.data(), &model.data);
         if drop_fill {
             let zero = |part: &Domain| array.read::<u16>(part).unwrap().data().iter().all(|&value| value == 0);
-            let missing = array.missing(&domain).unwrap();
+            let missing = array.stored_chunks(&domain).unwrap().missing().collect::<Vec<_>>();
             for chunk in array.chunks(&domain).unwrap() {
                 prop_assert_eq!(zero(&chunk), missing.contains(&chunk));
             }

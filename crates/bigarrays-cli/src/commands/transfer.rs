@@ -1,10 +1,11 @@
 //! Copies between arrays: within a memory budget, with progress, and ended well by Ctrl-C.
 
 use std::fmt::Display;
+use std::sync::OnceLock;
 use std::time::Instant;
 
-use bigarrays::jobs::{CopyPlan, plan_copy};
-use bigarrays::{Array, CopyOptions};
+use bigarrays::jobs::{CopyPlan, PlannedCopy};
+use bigarrays::{Array, CopyOptions, Progress};
 use indicatif::BinaryBytes;
 
 use crate::args::JobArgs;
@@ -30,15 +31,18 @@ pub(crate) fn copy_with(
     options: CopyOptions<'_>,
     terminal: Terminal,
 ) -> anyhow::Result<()> {
-    let plan = plan_copy(source, target, &options)?;
-    terminal.detail(format_args!("{job}: {}", describe(&plan)));
-    let bytes = target.domain().checked_len()?.saturating_mul(target.dtype().size() as u64);
-    let (meter, started) = (Meter::new(job.to_string(), bytes, terminal), Instant::now());
-    let tell = |progress| meter.tell(progress);
     interrupt::watch()?;
+    let (name, meter) = (job.to_string(), OnceLock::new());
+    let tell = |progress: Progress| {
+        meter.get_or_init(|| Meter::new(name.clone(), progress.total, terminal)).tell(progress);
+    };
     let options = CopyOptions { progress: Some(&tell), ..options };
-    let outcome = bigarrays::copy(source, target, options);
-    meter.clear();
+    let planned = PlannedCopy::new(source, target, options)?;
+    terminal.detail(format_args!("{job}: {}", describe(planned.plan())));
+    planned.plan().note.iter().for_each(|note| terminal.note(format_args!("{job}: {note}")));
+    let (bytes, started) = (planned.plan().bytes, Instant::now());
+    let outcome = planned.run();
+    meter.get().inspect(|meter| meter.clear());
     let copied = outcome?;
     let took = started.elapsed();
     let found = match copied.found {

@@ -279,36 +279,44 @@ class Array:
             True
         """
 
-    def missing(self, box: Box | None = None) -> list[Domain]:
-        """The boxes of chunks that are not stored.
+    def missing(self, box: Box | None = None) -> ChunkDomains:
+        """An iterator over the boxes of chunks that are not stored, each clipped to the array's domain. `len` counts them.
+
+        What is stored is found once, by listing or by asking for each chunk, whatever is cheaper, and kept compressed.
 
         Args:
             box: Only chunks that this box touches; those of all of the array if None.
 
         Raises:
-            UnsupportedError: The array is a strided, moved or permuted view.
             StorageError: The storage could not be asked.
 
         Example:
             >>> a = bigarrays.create("memory://missing", shape=(100, 60, 60), dtype="uint8", chunk_shape=(64, 64, 64))
             >>> a[0:64, 0:60, 0:60] = 1
-            >>> a.missing()
-            [Domain("64:100,0:60,0:60")]
+            >>> missing = a.missing()
+            >>> len(missing), list(missing)
+            (1, [Domain("64:100,0:60,0:60")])
         """
 
-    def chunk_domains(self, box: Box | None = None) -> ChunkDomains:
-        """An iterator over the boxes of chunks, each clipped to the array's domain.
+    def chunk_domains(self, box: Box | None = None, *, stored: bool = False) -> ChunkDomains:
+        """An iterator over the boxes of chunks, each clipped to the array's domain. `len` counts them.
 
         Args:
             box: Only chunks that this box touches; those of all of the array if None.
+            stored: Only chunks that are stored, also of views: found once, by listing or by asking for each chunk,
+                whatever is cheaper.
 
         Raises:
-            UnsupportedError: The array is a strided, moved or permuted view.
+            UnsupportedError: All chunks of a strided, moved or permuted view were asked for.
+            StorageError: The storage could not be asked.
 
         Example:
             >>> a = bigarrays.create("memory://chunks", shape=(100, 60, 60), dtype="uint8", chunk_shape=(64, 64, 64))
             >>> [str(box) for box in a.chunk_domains()]
             ['0:64,0:60,0:60', '64:100,0:60,0:60']
+            >>> a[70, 0, 0] = 1
+            >>> [str(box) for box in a.view[60:, :, 0].chunk_domains(stored=True)]
+            ['64:100,0:60']
         """
 
     def align_out(self, box: Box) -> Domain:
@@ -379,8 +387,8 @@ class Array:
 
 @final
 class ChunkDomains:
-    """The iterator that `Array.chunk_domains` returns."""
+    """The iterator that `Array.chunk_domains` and `Array.missing` return. `len` is how many boxes are left."""
 
     def __iter__(self) -> Iterator[Domain]: ...
     def __next__(self) -> Domain: ...
-    def __length_hint__(self) -> int: ...
+    def __len__(self) -> int: ...

@@ -315,43 +315,58 @@ impl PyArray {
         transfer::write(&self.array, &Domain::new(&origin, &shape).or_raise(py)?, data)
     }
 
-    /// The boxes of chunks that are not stored.
+    /// An iterator over the boxes of chunks that are not stored, each clipped to the array's domain. `len` counts them.
+    ///
+    /// What is stored is found once, by listing or by asking for each chunk, whatever is cheaper, and kept compressed.
     ///
     /// Args:
     ///     box: Only chunks that this box touches; those of all of the array if None.
     ///
     /// Raises:
-    ///     UnsupportedError: The array is a strided, moved or permuted view.
     ///     StorageError: The storage could not be asked.
     ///
     /// Example:
     ///     >>> a = bigarrays.create("memory://missing", shape=(100, 60, 60), dtype="uint8", chunk_shape=(64, 64, 64))
     ///     >>> a[0:64, 0:60, 0:60] = 1
-    ///     >>> a.missing()
-    ///     [Domain("64:100,0:60,0:60")]
+    ///     >>> missing = a.missing()
+    ///     >>> len(missing), list(missing)
+    ///     (1, [Domain("64:100,0:60,0:60")])
     #[pyo3(signature = (r#box = None))]
-    fn missing(&self, py: Python<'_>, r#box: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<PyDomain>> {
+    fn missing(&self, py: Python<'_>, r#box: Option<&Bound<'_, PyAny>>) -> PyResult<ChunkDomains> {
         let part = to_part(r#box, self.array.domain())?;
-        let missing = detached(py, || self.array.missing(&part))?;
-        Ok(missing.into_iter().map(PyDomain).collect())
+        detached(py, || ChunkDomains::missing(&self.array, &part))
     }
 
-    /// An iterator over the boxes of chunks, each clipped to the array's domain.
+    /// An iterator over the boxes of chunks, each clipped to the array's domain. `len` counts them.
     ///
     /// Args:
     ///     box: Only chunks that this box touches; those of all of the array if None.
+    ///     stored: Only chunks that are stored, also of views: found once, by listing or by asking for each chunk,
+    ///         whatever is cheaper.
     ///
     /// Raises:
-    ///     UnsupportedError: The array is a strided, moved or permuted view.
+    ///     UnsupportedError: All chunks of a strided, moved or permuted view were asked for.
+    ///     StorageError: The storage could not be asked.
     ///
     /// Example:
     ///     >>> a = bigarrays.create("memory://chunks", shape=(100, 60, 60), dtype="uint8", chunk_shape=(64, 64, 64))
     ///     >>> [str(box) for box in a.chunk_domains()]
     ///     ['0:64,0:60,0:60', '64:100,0:60,0:60']
-    #[pyo3(signature = (r#box = None))]
-    fn chunk_domains(&self, py: Python<'_>, r#box: Option<&Bound<'_, PyAny>>) -> PyResult<ChunkDomains> {
+    ///     >>> a[70, 0, 0] = 1
+    ///     >>> [str(box) for box in a.view[60:, :, 0].chunk_domains(stored=True)]
+    ///     ['64:100,0:60']
+    #[pyo3(signature = (r#box = None, *, stored = false))]
+    fn chunk_domains(
+        &self,
+        py: Python<'_>,
+        r#box: Option<&Bound<'_, PyAny>>,
+        stored: bool,
+    ) -> PyResult<ChunkDomains> {
         let part = to_part(r#box, self.array.domain())?;
-        ChunkDomains::new(&self.array, &part).or_raise(py)
+        if stored {
+            return detached(py, || ChunkDomains::stored(&self.array, &part));
+        }
+        ChunkDomains::all(&self.array, &part).or_raise(py)
     }
 
     /// The smallest box of whole chunks that holds `box`, clipped to the domain.

@@ -1,16 +1,12 @@
 //! The chunks of an array.
 
-use std::sync::Mutex;
-
 use crate::array::Array;
-use crate::array::read::{BATCH, clip};
+use crate::array::read::clip;
 use crate::array::transform::{StoredAxis, ascending, bounds};
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::error::{Error, Result};
-use crate::base::sync::MutexExt;
 use crate::chunk::grid::AxisSelection;
-use crate::store::{Get, Part};
 
 impl Array {
     /// Shape of a whole chunk along each axis, in stored elements.
@@ -35,41 +31,6 @@ impl Array {
         let projection = grid.project(&self.stored_part(part)?);
         let count = if projection.is_empty() { 0 } else { projection.len() };
         Ok((0..count).map(move |k| grid.chunk_domain(&projection.get(k).index)))
-    }
-
-    /// The boxes of the chunks in `part` that are not stored.
-    ///
-    /// # Errors
-    /// As [`Array::chunks`]; a storage error.
-    pub fn missing(&self, part: &Domain) -> Result<Vec<Domain>> {
-        let layout = &self.stored.layout;
-        let projection = layout.grid.project(&self.stored_part(part)?);
-        let total = projection.len();
-        let mut boxes = Vec::new();
-        for first in (0..total).step_by(BATCH) {
-            let indices: Vec<Dims<u64>> =
-                (first..total.min(first + BATCH)).map(|k| projection.get(k).index).collect();
-            let missing = self.missing_of(&indices)?;
-            boxes.extend(missing.into_iter().map(|position| layout.grid.chunk_domain(&indices[position])));
-        }
-        Ok(boxes)
-    }
-
-    /// The positions in `indices` of chunks that are not stored, ascending.
-    fn missing_of(&self, indices: &[Dims<u64>]) -> Result<Vec<usize>> {
-        let layout = &self.stored.layout;
-        let request = |index: &Dims<u64>| Get::new(layout.chunk_key(index), Part::Presence, u64::MAX);
-        let requests: Vec<Get> = indices.iter().map(request).collect();
-        let missing = Mutex::new(Vec::new());
-        self.stored.store.get_many(&requests, &|position, blob| {
-            if blob.is_none() {
-                missing.locked().push(position);
-            }
-            Ok(())
-        })?;
-        let mut missing = missing.into_value();
-        missing.sort_unstable();
-        Ok(missing)
     }
 
     /// The smallest box of whole chunks that holds `part`, clipped to the domain.

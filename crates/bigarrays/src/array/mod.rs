@@ -1,5 +1,6 @@
 //! Arrays: a layout, a store and a view of the domain.
 
+mod chunk_set;
 mod chunks;
 mod cutout;
 mod decode;
@@ -11,6 +12,8 @@ mod transform;
 mod view;
 mod write;
 
+pub use chunk_set::ChunkSet;
+pub(crate) use chunk_set::Listed;
 pub use cutout::Cutout;
 pub(crate) use decode::decode_all;
 pub use options::OpenOptions;

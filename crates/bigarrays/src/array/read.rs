@@ -49,7 +49,7 @@ impl Array {
 }
 
 /// Chunks requested at once: bounds the memory for requests of reads of any size.
-pub(super) const BATCH: usize = 1 << 14;
+const BATCH: usize = 1 << 14;
 
 /// Reads the stored coordinates of `axes` into `out`, whose axes are the stored ones.
 fn read(stored: &Stored, axes: &[StoredAxis], mut out: ViewMut<'_>) -> Result<()> {

@@ -1,19 +1,23 @@
 //! Copying a box of one array into a box of another, of whatever formats.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use crate::array::Array;
 use crate::base::buffer::{View, ViewMut, byte_len, try_first_bytes, with_scratch};
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::sync::MutexExt;
 use crate::chunk::config::{Config, Parameter};
 use crate::chunk::layout::Layout;
 use crate::jobs::cast::{Cast, cast};
 use crate::jobs::digest::{Digest, Puts, Reads};
+use crate::jobs::gather::Gather;
 use crate::jobs::journal::{Entries, Journal, Made};
 use crate::jobs::plan::{CopyPlan, Cuts, PlanAxis, PlanInput};
+use crate::jobs::sparse::{Sparse, Stored};
 use crate::jobs::twins::Twins;
 use crate::run::budget;
 use crate::run::runner::{Progress, Runner};
@@ -48,6 +52,10 @@ pub struct Copied {
 /// Copies all elements of `source` to `target`, two arrays or views of the same shape, and of the same
 /// type unless a [`Cast`] is given.
 ///
+/// Where both stores list what they have, the work follows that: a chunk of the target is written where it shows stored
+/// chunks of the source, or where it is stored itself, and what is stored in neither is missing in both. Where a store has
+/// no list, or where the fill values differ, all of the box is copied.
+///
 /// Works block by block: each block is read once, and written in whole chunks of the target wherever
 /// the target's box allows. Chunks are replaced whole, so that a copy that ends early leaves a valid
 /// target, of which some chunks are new; to end it early, call it within
@@ -64,31 +72,134 @@ pub struct Copied {
 /// `MemoryBudget` before anything is read, if one block does not fit; `Cancelled`; any error of reading or
 /// writing.
 pub fn copy(source: &Array, target: &Array, options: CopyOptions<'_>) -> Result<Copied> {
-    let source = aligned(source, target, options.cast)?;
-    let twins = twins(&source, target, &options);
-    let plan = plan(&source, target, &options, twins.is_some())?;
-    let job = Job { source: &source, target, twins, cast: options.cast };
-    let item = target.dtype().size();
-    let entries = options.journal.map(|journal| journal.on(&job.config(&plan).key()));
-    let runner = Runner {
-        in_flight: plan.in_flight,
-        total: target.domain().checked_len()?.saturating_mul(item as u64),
-        is_near: are_near(&source, target),
-        progress: options.progress,
-    };
-    let found = AtomicU64::new(0);
-    runner.run(plan.blocks(), &|number| {
-        let block = plan.block(number)?;
-        match &entries {
-            None => job.copy(&block, &source, target)?,
-            Some(entries) if job.is_done(&block, entries, number)? => {
-                found.fetch_add(1, Ordering::Relaxed);
+    PlannedCopy::new(source, target, options)?.run()
+}
+
+/// A copy that is planned and not begun: it knows what there is in both arrays.
+pub struct PlannedCopy<'a> {
+    /// In coordinates of the target.
+    source: Array,
+    target: &'a Array,
+    options: CopyOptions<'a>,
+    plan: CopyPlan,
+    sparse: Option<Sparse>,
+}
+
+impl<'a> PlannedCopy<'a> {
+    /// Plans what [`copy`] does. Asks the stores of both arrays what they have, and reads no chunk.
+    ///
+    /// # Errors
+    /// As [`copy`], before it reads anything.
+    pub fn new(source: &Array, target: &'a Array, options: CopyOptions<'a>) -> Result<Self> {
+        let source = aligned(source, target, options.cast)?;
+        let moves = twins(&source, target, &options).is_some();
+        let stored = Stored::of(&source, target, has_one_fill(&source, target, options.cast))?;
+        let mut plan = plan(&source, target, &options, moves, stored.as_ref().ok())?;
+        let sparse = match stored {
+            // So many blocks have no numbers.
+            Ok(_) if plan.places() == usize::MAX => None,
+            Ok(stored) => {
+                let sparse = Sparse::of(stored, &plan)?;
+                follow(&mut plan, &sparse, target)?;
+                Some(sparse)
             }
-            Some(entries) => job.copy_noting(&block, entries, number)?,
-        }
-        Ok(block.checked_len()?.saturating_mul(item as u64))
-    })?;
-    Ok(Copied { plan, found: found.into_inner() })
+            Err(everything) => {
+                plan.note = everything.note();
+                None
+            }
+        };
+        Ok(Self { source, target, options, plan, sparse })
+    }
+
+    /// How the copy is done.
+    pub fn plan(&self) -> &CopyPlan {
+        &self.plan
+    }
+
+    /// Copies.
+    ///
+    /// # Errors
+    /// As [`copy`].
+    pub fn run(self) -> Result<Copied> {
+        let Self { source, target, options, plan, sparse } = self;
+        let (source, target) = match &sparse {
+            Some(sparse) => (sparse.source(&source), &sparse.target(target)),
+            None => (source, target),
+        };
+        let item = target.dtype().size() as u64;
+        let twins = twins(&source, target, &options);
+        let job = Job { source: &source, target, twins, cast: options.cast };
+        let entries = options.journal.map(|journal| journal.on(&job.config(&plan).key()));
+        let runner = Runner {
+            in_flight: plan.in_flight,
+            total: plan.bytes,
+            is_near: are_near(&source, target),
+            progress: options.progress,
+        };
+        // Little is kept of a shard then, and what is in one is written at once.
+        let is_thin = sparse.as_ref().is_some_and(|sparse| sparse.is_thin);
+        let shards = if is_thin { by_shard(&plan, target)? } else { None };
+        let count = shards.as_ref().map_or(plan.blocks(), Vec::len);
+        let tasks: Box<dyn Iterator<Item = Vec<usize>> + Send + '_> = match shards {
+            Some(shards) => Box::new(shards.into_iter()),
+            None => Box::new(plan.numbers().map(|number| vec![number])),
+        };
+        let (found, tasks) = (AtomicU64::new(0), Mutex::new(tasks));
+        runner.run(count, &|_| {
+            let Some(numbers) = tasks.locked().next() else { return Ok(0) };
+            found.fetch_add(job.run(&numbers, &plan, entries.as_ref())?, Ordering::Relaxed);
+            let bytes = |number: &usize| Ok(plan.block(*number)?.checked_len()?.saturating_mul(item));
+            numbers.iter().map(bytes).sum()
+        })?;
+        drop(tasks);
+        Ok(Copied { plan, found: found.into_inner() })
+    }
+}
+
+/// The blocks of a plan by the shards of the target that they begin in; `None` if shards are no boxes.
+fn by_shard(plan: &CopyPlan, target: &Array) -> Result<Option<Vec<Vec<usize>>>> {
+    if target.shard_shape().is_none() {
+        return Ok(None);
+    }
+    let grid = target.write_grid()?;
+    let mut shards: BTreeMap<Vec<i64>, Vec<usize>> = BTreeMap::new();
+    for number in plan.numbers() {
+        let block = plan.block(number)?;
+        let place = |(at, &(origin, length)): (&i64, &(i64, u64))| {
+            let distance = i128::from(*at) - i128::from(origin);
+            distance.div_euclid(i128::from(length)) as i64
+        };
+        shards.entry(block.origin().iter().zip(&grid).map(place).collect()).or_default().push(number);
+    }
+    Ok(Some(shards.into_values().collect()))
+}
+
+/// Whether what is missing in `source` becomes what is missing in `target`.
+fn has_one_fill(source: &Array, target: &Array, how: Option<Cast>) -> bool {
+    let (from, to) = (source.layout(), target.layout());
+    let Some(how) = how else { return from.fill == to.fill };
+    let mut bytes = [0; 8];
+    let bytes = &mut bytes[..to.dtype.size()];
+    let is_cast = cast(from.dtype, from.fill.as_bytes(), to.dtype, bytes, how).is_ok();
+    is_cast && bytes == to.fill.as_bytes()
+}
+
+/// Has the plan count what there is alone.
+fn follow(plan: &mut CopyPlan, sparse: &Sparse, target: &Array) -> Result<()> {
+    plan.only = Some(sparse.blocks.clone());
+    (plan.source_chunks, plan.target_chunks) = (sparse.loads, sparse.target_chunks());
+    let grid = target.write_grid()?;
+    plan.bytes = plan.bytes_of_blocks(target.dtype().size())?;
+    let mut writes = 0u64;
+    for number in plan.numbers() {
+        let block = plan.block(number)?;
+        let shards = block.ranges().zip(&grid).map(|(range, place)| Cuts::over(range, *place).len());
+        writes = writes.saturating_add(shards.fold(1, u64::saturating_mul));
+    }
+    // Where there are no shards, each chunk is written on its own, if it is.
+    let writes = if target.layout().sharding.is_some() { writes } else { sparse.target_chunks() };
+    plan.requests = sparse.loads.saturating_add(writes);
+    Ok(())
 }
 
 /// A copy under way, in coordinates of the target.
@@ -130,15 +241,35 @@ impl Job<'_> {
         }
     }
 
-    fn copy_noting(&self, block: &Domain, entries: &Entries<'_>, number: usize) -> Result<()> {
-        let reads = Arc::new(Reads::over(Arc::clone(self.source.store())));
-        let puts = Arc::new(Puts::over(Arc::clone(self.target.store())));
-        let source = self.source.with_store(Arc::clone(&reads) as _);
-        self.copy(block, &source, &self.target.with_store(Arc::clone(&puts) as _))?;
-        match reads.digest().zip(puts.digest()) {
-            Some((from, to)) => entries.note(number, Made { from, to }),
-            None => Ok(()),
+    /// Copies the blocks of these numbers, which are of one shard if they are several, unless they are noted as done.
+    /// Returns how many are.
+    fn run(&self, numbers: &[usize], plan: &CopyPlan, entries: Option<&Entries<'_>>) -> Result<u64> {
+        let gather = (numbers.len() > 1).then(|| Arc::new(Gather::over(Arc::clone(self.target.store()))));
+        let gathering = gather.as_ref().map(|gather| self.target.with_store(Arc::clone(gather) as _));
+        let target = gathering.as_ref().unwrap_or(self.target);
+        let (mut found, mut made) = (0, Vec::new());
+        for &number in numbers {
+            let block = plan.block(number)?;
+            match entries {
+                None => self.copy(&block, self.source, target)?,
+                Some(entries) if self.is_done(&block, entries, number)? => found += 1,
+                Some(_) => made.extend(self.copy_digesting(&block, target)?.map(|made| (number, made))),
+            }
         }
+        gather.iter().try_for_each(|gather| gather.put())?;
+        for (number, made) in made {
+            entries.map_or(Ok(()), |entries| entries.note(number, made))?;
+        }
+        Ok(found)
+    }
+
+    /// Copies `block`, and says what it was made of and what was made of it, if that is known.
+    fn copy_digesting(&self, block: &Domain, target: &Array) -> Result<Option<Made>> {
+        let reads = Arc::new(Reads::over(Arc::clone(self.source.store())));
+        let puts = Arc::new(Puts::over(Arc::clone(target.store())));
+        let source = self.source.with_store(Arc::clone(&reads) as _);
+        self.copy(block, &source, &target.with_store(Arc::clone(&puts) as _))?;
+        Ok(reads.digest().zip(puts.digest()).map(|(from, to)| Made { from, to }))
     }
 
     /// Copies `block` of `source` to `target`, which are the job's, through whatever stores.
@@ -167,13 +298,13 @@ impl Job<'_> {
     }
 }
 
-/// What [`copy`] would do. No I/O.
+/// How [`copy`] would copy all of the box, stored or not: whether it fits the memory budget. No I/O.
 ///
 /// # Errors
 /// As [`copy`], before it reads anything.
 pub fn plan_copy(source: &Array, target: &Array, options: &CopyOptions<'_>) -> Result<CopyPlan> {
     let source = aligned(source, target, options.cast)?;
-    plan(&source, target, options, twins(&source, target, options).is_some())
+    plan(&source, target, options, twins(&source, target, options).is_some(), None)
 }
 
 /// The two arrays, if chunks are to move as they are stored.
@@ -221,9 +352,16 @@ fn expect_apart(source: &Array, target: &Array) -> Result<()> {
 }
 
 /// The plan of a copy, in coordinates of the target.
-fn plan(source: &Array, target: &Array, options: &CopyOptions<'_>, moves: bool) -> Result<CopyPlan> {
-    let mut plan = cut(source, target, options, moves)?;
+fn plan(
+    source: &Array,
+    target: &Array,
+    options: &CopyOptions<'_>,
+    moves: bool,
+    stored: Option<&Stored>,
+) -> Result<CopyPlan> {
+    let mut plan = cut(source, target, options, moves, stored)?;
     plan.moves = moves;
+    plan.bytes = plan.bytes_of_blocks(target.dtype().size())?;
     let pieces = |grid: Dims<(i64, u64)>| {
         let lengths = target.domain().ranges().zip(grid).map(|(range, place)| Cuts::over(range, place).len());
         lengths.fold(1, u64::saturating_mul)
@@ -239,21 +377,27 @@ fn plan(source: &Array, target: &Array, options: &CopyOptions<'_>, moves: bool) 
 }
 
 /// The blocks of a copy: of whole shards, if that fits.
-fn cut(source: &Array, target: &Array, options: &CopyOptions<'_>, moves: bool) -> Result<CopyPlan> {
+fn cut(
+    source: &Array,
+    target: &Array,
+    options: &CopyOptions<'_>,
+    moves: bool,
+    stored: Option<&Stored>,
+) -> Result<CopyPlan> {
     let memory = budget::of_job(options.memory);
     let context = |error: Error| error.during("planning the copy to").at(target.url());
-    if target.shard_shape().is_some() {
+    if target.shard_shape().is_some() && !stored.is_some_and(Stored::is_thin) {
         let grid = target.write_grid()?;
         // New chunks and the shard made of them; where a part of a shard is written, also the old one.
         let held = if covers_shards(target, &grid) { 2 } else { 3 };
-        match plan_over(source, target, grid, held, memory, moves) {
+        match plan_over(source, target, grid, held, memory, moves, stored) {
             // Smaller blocks read each shard again that they write to, but anything is better than nothing.
             Err(error) if error.kind() == ErrorKind::MemoryBudget => {}
             plan => return plan.map_err(context),
         }
     }
     let held = 1 + 2 * (crate::run::pool::threads() as u64).min(WAVE_READS as u64);
-    plan_over(source, target, target.chunk_grid()?, held, memory, moves).map_err(context)
+    plan_over(source, target, target.chunk_grid()?, held, memory, moves, stored).map_err(context)
 }
 
 /// Whether the domain of `target` is made of whole boxes of `grid`.
@@ -275,6 +419,7 @@ fn plan_over(
     held: u64,
     memory: u64,
     moves: bool,
+    stored: Option<&Stored>,
 ) -> Result<CopyPlan> {
     let from = source.chunk_grid()?;
     // Where rows can be read on their own, less than a chunk is held.
@@ -287,6 +432,8 @@ fn plan_over(
         let item = target.dtype().size() as u64;
         held_of(target, shape.iter().fold(item, |bytes, length| bytes.saturating_mul(*length)))
     });
+    let unit =
+        to.iter().fold(target.dtype().size() as u64, |bytes, (_, length)| bytes.saturating_mul(*length));
     let input = PlanInput {
         axes: target
             .domain()
@@ -306,9 +453,20 @@ fn plan_over(
         threads: crate::run::pool::threads() as u64,
         block_overhead: block_overhead(source, target),
         memory,
+        at_once: at_once(source, target, stored),
+        most: stored.and_then(|stored| stored.most(source.layout().chunk_bytes().max(unit))),
     };
     input.plan()
 }
+
+/// Blocks that are under way at once: for small ones behind a network, more than there are threads.
+pub(crate) fn at_once(source: &Array, target: &Array, stored: Option<&Stored>) -> u64 {
+    let threads = crate::run::pool::threads() as u64;
+    if stored.is_some_and(Stored::is_thin) && !are_near(source, target) { threads.max(FAR) } else { threads }
+}
+
+/// Small blocks behind a network that are under way at once.
+const FAR: u64 = 32;
 
 /// What beginning a block costs, in bytes copied: small blocks stay in the processor's caches; behind a network
 /// large ones have many requests under way.
@@ -353,7 +511,10 @@ mod tests {
             source_chunks: 0,
             target_chunks: 0,
             requests: 0,
+            bytes: 0,
             moves: false,
+            only: None,
+            note: None,
         };
         let job = Job { source: &source, target: &target, twins: None, cast: Some(Cast::default()) };
         let golden = include_str!("../../tests/data/journal/copy-key.txt");

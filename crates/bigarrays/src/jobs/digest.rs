@@ -22,11 +22,12 @@ impl Digest {
         XxHash3_128::oneshot_with_seed(encoding as u64, bytes)
     }
 
-    /// Adds what is known of the value of a key; none if it is missing.
+    /// Adds what is known of the value of a key. What is missing adds nothing, whether it was asked for or not.
     fn add(&mut self, key: &str, value: Option<u128>) {
+        let Some(value) = value else { return };
         // Distinct for each key: two values that change places differ.
         let own = XxHash3_128::oneshot(key.as_bytes());
-        let both = [own.to_ne_bytes(), value.map_or(1, |value| value | 2).to_ne_bytes()].concat();
+        let both = [own.to_ne_bytes(), value.to_ne_bytes()].concat();
         self.0 = self.0.wrapping_add(XxHash3_128::oneshot(&both));
     }
 

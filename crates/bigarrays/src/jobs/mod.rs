@@ -6,14 +6,16 @@
 mod cast;
 mod copy;
 mod digest;
+mod gather;
 mod journal;
 mod number;
 mod plan;
+mod sparse;
 mod twins;
 mod verify;
 
 pub use cast::{Cast, OutOfRange, Rounding};
-pub use copy::{Copied, CopyOptions, copy, plan_copy};
+pub use copy::{Copied, CopyOptions, PlannedCopy, copy, plan_copy};
 pub use journal::Journal;
 pub use number::Number;
 pub use plan::CopyPlan;

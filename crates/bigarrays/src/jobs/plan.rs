@@ -4,6 +4,8 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
+use roaring::RoaringTreemap;
+
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::error::{Error, ErrorKind, Result};
@@ -38,6 +40,10 @@ pub(crate) struct PlanInput {
     pub(crate) block_overhead: u64,
     /// The memory budget in bytes.
     pub(crate) memory: u64,
+    /// Blocks that are under way at once, where memory allows.
+    pub(crate) at_once: u64,
+    /// The most bytes of a block, if it should not be as large as memory allows: where little is stored.
+    pub(crate) most: Option<u64>,
 }
 
 /// How a copy is cut into blocks.
@@ -55,8 +61,14 @@ pub struct CopyPlan {
     pub target_chunks: u64,
     /// About how many requests reading and writing take, where each is a chunk's or a shard's.
     pub requests: u64,
+    /// Bytes of the elements of all blocks that have anything to do, in the target's type.
+    pub bytes: u64,
     /// Whether chunks move as they are stored, but for those at the ends, rather than decoded and encoded.
     pub moves: bool,
+    /// The blocks that have anything to do; `None` for all of them.
+    pub(crate) only: Option<RoaringTreemap>,
+    /// Why all blocks have something to do, stored or not, where users should know.
+    pub note: Option<&'static str>,
 }
 
 /// The most bytes of shards smaller than this that are written at once.
@@ -104,6 +116,16 @@ impl Cuts {
             i128::from(self.origin) + (self.place(self.range.start) + i128::from(k)) * i128::from(self.step);
         let inside = |at: i128| at.clamp(self.range.start.into(), self.range.end.into()) as i64;
         inside(start)..inside(start + i128::from(self.step))
+    }
+
+    /// The pieces that `range` touches.
+    fn touched(&self, range: &Range<i64>) -> Range<u64> {
+        let (start, end) = (range.start.max(self.range.start), range.end.min(self.range.end));
+        if start >= end {
+            return 0..0;
+        }
+        let first = self.place(self.range.start);
+        (self.place(start) - first) as u64..(self.place(end - 1) - first) as u64 + 1
     }
 
     /// Length of the longest piece.
@@ -188,7 +210,7 @@ impl PlanInput {
     }
 
     /// The largest block that together with what writing it holds has `bytes` bytes.
-    fn most(&self, bytes: u64) -> u64 {
+    fn most_within(&self, bytes: u64) -> u64 {
         let share = bytes / (self.shards_held + 1);
         if self.writing(share) <= self.shards_held * share {
             return share.max(bytes.saturating_sub(self.writing(u64::MAX)));
@@ -219,10 +241,11 @@ impl PlanInput {
             ));
         }
         let at_least = if least.saturating_mul(2) <= left { 2 } else { 1 };
-        let (cuts, source_chunks, block) = self.choose(self.most(left / at_least).max(smallest));
+        let most = self.most_within(left / at_least).min(self.most.unwrap_or(u64::MAX));
+        let (cuts, source_chunks, block) = self.choose(most.max(smallest));
         let held = block.saturating_add(self.writing(block));
         // Blocks may be of a chunk each, which one thread reads.
-        let in_flight = (left / held.max(1)).clamp(at_least, at_least.max(self.threads));
+        let in_flight = (left / held.max(1)).clamp(at_least, at_least.max(self.at_once));
         let peak_memory = working.saturating_add(held.saturating_mul(in_flight));
         Ok(CopyPlan {
             cuts,
@@ -231,7 +254,10 @@ impl PlanInput {
             source_chunks,
             target_chunks: 0,
             requests: 0,
+            bytes: 0,
             moves: false,
+            only: None,
+            note: None,
         })
     }
 
@@ -314,10 +340,56 @@ impl PlanAxis {
 }
 
 impl CopyPlan {
-    /// Number of blocks.
+    /// Number of blocks that have anything to do.
     pub fn blocks(&self) -> usize {
+        self.only.as_ref().map_or_else(|| self.places(), |only| only.len() as usize)
+    }
+
+    /// The numbers of those blocks, ascending.
+    pub(crate) fn numbers(&self) -> Box<dyn Iterator<Item = usize> + Send + '_> {
+        match &self.only {
+            None => Box::new(0..self.places()),
+            Some(only) => Box::new(only.iter().map(|number| number as usize)),
+        }
+    }
+
+    /// Bytes of the elements of the blocks that have anything to do, of `item` bytes each.
+    pub(crate) fn bytes_of_blocks(&self, item: usize) -> Result<u64> {
+        let one = |number| Ok(self.block(number)?.checked_len()?.saturating_mul(item as u64));
+        match self.only {
+            // All of them together are the whole box.
+            None => {
+                let lengths = self.cuts.iter().map(|cuts| cuts.range.end.abs_diff(cuts.range.start));
+                Ok(lengths.fold(item as u64, u64::saturating_mul))
+            }
+            Some(_) => {
+                self.numbers().map(one).try_fold(0u64, |all, one: Result<u64>| Ok(all.saturating_add(one?)))
+            }
+        }
+    }
+
+    /// Number of blocks in the whole box.
+    pub(crate) fn places(&self) -> usize {
         let lengths = self.cuts.iter().map(|cuts| usize::try_from(cuts.len()).unwrap_or(usize::MAX));
         lengths.fold(1, usize::saturating_mul)
+    }
+
+    /// Calls `found` with ranges of the numbers of all blocks that `part` touches.
+    pub(crate) fn each_touched(&self, part: &Domain, found: &mut dyn FnMut(Range<u64>)) {
+        let touched: Dims<Range<u64>> =
+            self.cuts.iter().zip(part.ranges()).map(|(cuts, range)| cuts.touched(&range)).collect();
+        let Some((row, others)) = touched.split_first() else { return found(0..1) };
+        let rows = others.iter().map(|range| range.end - range.start).product::<u64>();
+        for mut row_number in 0..if row.is_empty() { 0 } else { rows } {
+            let (mut first, mut stride) = (0, self.cuts[0].len());
+            for (range, cuts) in others.iter().zip(&self.cuts[1..]) {
+                let length = range.end - range.start;
+                first += (range.start + row_number % length) * stride;
+                row_number /= length;
+                stride *= cuts.len();
+            }
+            found(first + row.start..first + row.end);
+        }
     }
 
     /// The box of block `number` in target coordinates; the last axis varies slowest.
@@ -354,6 +426,8 @@ mod tests {
             threads: 2,
             block_overhead: 1 << 20,
             memory,
+            at_once: 2,
+            most: None,
         }
     }
 
@@ -426,6 +500,8 @@ mod tests {
                 threads: 2,
                 block_overhead: 1 << 20,
                 memory: 1 << 28,
+                at_once: 2,
+                most: None,
             }
             .plan()
             .unwrap()

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use bigarrays::format::{self, ScaleSelector};
-use bigarrays::jobs::{CopyOptions, Journal, plan_copy};
+use bigarrays::jobs::{CopyOptions, Journal, PlannedCopy};
 use bigarrays::{Array, Domain, Error, ErrorKind};
 use indicatif::BinaryBytes;
 
@@ -100,8 +100,9 @@ impl Copier<'_> {
         } else {
             self.existing(selector, part, self.args.what.is_many())?
         };
-        let plan = plan_copy(&source, &target, &self.options(&source, &target))?;
-        let elements = target.domain().checked_len()?;
+        let planned = PlannedCopy::new(&source, &target, self.options(&source, &target))?;
+        let plan = planned.plan();
+        let elements = plan.bytes / target.dtype().size() as u64;
         writeln!(
             results(),
             "would copy box {} of {} to box {} of {}: {} read, {} written (decoded); {}",
@@ -111,8 +112,11 @@ impl Copier<'_> {
             self.args.target,
             BinaryBytes(elements.saturating_mul(source.dtype().size() as u64)),
             BinaryBytes(elements.saturating_mul(target.dtype().size() as u64)),
-            transfer::describe(&plan)
+            transfer::describe(plan)
         )?;
+        if let Some(note) = plan.note {
+            writeln!(results(), "note: {note}")?;
+        }
         Ok(())
     }
 }

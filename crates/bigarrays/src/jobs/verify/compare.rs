@@ -13,9 +13,10 @@ use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::base::sync::MutexExt;
 use crate::base::text::{redact, shown};
-use crate::jobs::copy::{are_near, block_overhead};
+use crate::jobs::copy::{are_near, at_once, block_overhead};
 use crate::jobs::number::Number;
 use crate::jobs::plan::{CopyPlan, PlanAxis, PlanInput};
+use crate::jobs::sparse::{Sparse, Stored};
 use crate::jobs::verify::VerifyOptions;
 use crate::run::budget;
 use crate::run::runner::Runner;
@@ -185,7 +186,7 @@ fn without_single(array: &Array, other: &Array) -> Result<Array> {
 }
 
 /// Blocks that read chunks of both arrays as few times as the budget allows.
-fn plan(left: &Array, right: &Array, memory: u64) -> Result<CopyPlan> {
+fn plan(left: &Array, right: &Array, memory: u64, stored: Option<&Stored>) -> Result<CopyPlan> {
     let (of_left, of_right) = (left.chunk_grid()?, right.chunk_grid()?);
     let item = (left.dtype().size() + right.dtype().size()) as u64;
     let axes = left.domain().ranges().zip(of_left).zip(of_right);
@@ -198,20 +199,42 @@ fn plan(left: &Array, right: &Array, memory: u64) -> Result<CopyPlan> {
         threads: crate::run::pool::threads() as u64,
         block_overhead: block_overhead(left, right),
         memory,
+        at_once: at_once(left, right, stored),
+        most: stored
+            .and_then(|stored| stored.most(left.layout().chunk_bytes().max(right.layout().chunk_bytes()))),
     };
     input.plan()
 }
 
+/// Whether what is missing in both is equal.
+fn has_one_fill(left: &Array, right: &Array) -> bool {
+    let fill = |array: &Array| Number::read(array.dtype(), array.layout().fill.as_bytes());
+    fill(left).equals(fill(right))
+}
+
 fn run(left: &Array, right: &Array, options: &VerifyOptions<'_>, found: &Mutex<Found>) -> Result<()> {
-    let plan = plan(left, right, budget::of_job(options.memory))?;
+    // What is missing in both is equal.
+    let stored = Stored::of(right, left, has_one_fill(left, right))?.ok();
+    let mut plan = plan(left, right, budget::of_job(options.memory), stored.as_ref())?;
+    let sparse = match stored.filter(|_| plan.places() < usize::MAX) {
+        Some(stored) => Some(Sparse::of(stored, &plan)?),
+        None => None,
+    };
+    let (left, right) = match &sparse {
+        Some(sparse) => (&sparse.target(left), &sparse.source(right)),
+        None => (left, right),
+    };
+    plan.only = sparse.as_ref().map(|sparse| sparse.blocks.clone());
+    let numbers = Mutex::new(plan.numbers());
     let (items, order) = ([left.dtype().size(), right.dtype().size()], left.order());
     let runner = Runner {
         in_flight: plan.in_flight,
-        total: left.domain().checked_len()?.saturating_mul(items[0] as u64),
+        total: plan.bytes_of_blocks(items[0])?,
         is_near: are_near(left, right),
         progress: options.progress,
     };
-    runner.run(plan.blocks(), &|number| {
+    runner.run(plan.blocks(), &|_| {
+        let Some(number) = numbers.locked().next() else { return Ok(0) };
         let block = plan.block(number)?;
         let shape: Dims<usize> = block.shape().iter().map(|&length| length as usize).collect();
         let lengths = [byte_len(&shape, items[0])?, byte_len(&shape, items[1])?];

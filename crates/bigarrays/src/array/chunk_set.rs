@@ -1,0 +1,380 @@
+//! Sets of chunks: which of those that a view shows are stored.
+
+use std::ops::Range;
+use std::sync::Mutex;
+
+use roaring::RoaringTreemap;
+
+use crate::array::{Array, AxisMap};
+use crate::base::dims::Dims;
+use crate::base::domain::Domain;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::sync::MutexExt;
+use crate::run::interrupt::check_interrupt;
+use crate::store::{Finding, Get, Part};
+
+/// A view of so few chunks is asked for each of them.
+const FEW: u64 = 64;
+
+/// Listing so many values takes about as long as asking for one.
+const LISTED: u64 = 16;
+
+/// Chunks that are asked for at once.
+const BATCH: u64 = 1 << 14;
+
+/// Findings of a listing before it is asked whether to stop.
+const ASKED: u64 = 1 << 10;
+
+/// Some of the chunks that a box of an array or view touches. It is compressed: memory follows how the chunks lie, and not how many places
+/// there are in the grid.
+#[derive(Clone, Debug)]
+pub struct ChunkSet {
+    array: Array,
+    /// The box of the view that the chunks touch.
+    part: Domain,
+    /// The places in the grid that the box touches, along each stored axis.
+    window: Dims<Range<u64>>,
+    /// How many chunks the box touches.
+    shown: u64,
+    /// Numbers of places in the window, of which the first axis varies fastest.
+    numbers: RoaringTreemap,
+}
+
+/// What a listing came to.
+#[derive(Debug)]
+pub(crate) enum Listed<T> {
+    All(T),
+    /// The store does not list, or a part of it is damaged.
+    Cannot,
+    /// The store has so much that it is cheaper to ask for each chunk.
+    TooMuch,
+}
+
+impl Array {
+    /// The stored chunks of this array or view that `part` touches. Asks the store for a list of what there is, or
+    /// for each chunk, whatever is cheaper.
+    ///
+    /// ```
+    /// use bigarrays::{CreateSpec, DataType, OpenOptions, ndarray::Array2};
+    ///
+    /// let mut spec = CreateSpec::new(DataType::U8, "0:1000000000,0:1000000000".parse()?);
+    /// spec.chunk_shape = Some(vec![100, 100]);
+    /// let array = OpenOptions::new().format("zarr3").create("memory://stored-chunks", &spec)?;
+    /// array.write(&[250, 0], Array2::<u8>::ones((100, 10)).view())?;
+    /// let stored: Vec<String> = array.stored_chunks(array.domain())?.iter().map(|chunk| chunk.to_string()).collect();
+    /// assert_eq!(stored, ["200:300,0:100", "300:400,0:100"]);
+    /// # Ok::<(), bigarrays::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `InvalidArgument` if the box has another number of axes; `Unsupported` if it touches more than 2^64 chunks; a
+    /// storage error.
+    pub fn stored_chunks(&self, part: &Domain) -> Result<ChunkSet> {
+        let set = ChunkSet::none_of(self, part)?;
+        match if set.shown > FEW { set.list()? } else { Listed::TooMuch } {
+            Listed::All(set) => Ok(set),
+            Listed::Cannot | Listed::TooMuch => ChunkSet::none_of(self, part)?.ask(),
+        }
+    }
+
+    /// The stored chunks that this shows, by a list of what there is.
+    ///
+    /// # Errors
+    /// A storage error.
+    pub(crate) fn listed_chunks(&self) -> Result<Listed<ChunkSet>> {
+        match ChunkSet::none_of(self, self.domain()) {
+            Err(error) if error.kind() == ErrorKind::Unsupported => Ok(Listed::Cannot),
+            set => set?.list(),
+        }
+    }
+}
+
+impl ChunkSet {
+    /// The empty set of the chunks of `array` that `part` touches.
+    pub(crate) fn none_of(array: &Array, part: &Domain) -> Result<Self> {
+        part.expect_ndim(array.ndim())?;
+        let part = part.intersect(array.domain());
+        let grid = &array.layout().grid;
+        let selection = array.stored_inside(&part)?;
+        let window = |(axis, wanted): (usize, &crate::chunk::grid::AxisSelection)| {
+            let (origin, chunk) = (grid.domain().origin()[axis], grid.chunk_shape()[axis]);
+            let first = wanted.start.abs_diff(origin);
+            match wanted.count {
+                0 => 0..0,
+                count => first / chunk..(first + (count - 1) * wanted.step) / chunk + 1,
+            }
+        };
+        let window: Dims<Range<u64>> = selection.iter().enumerate().map(window).collect();
+        let places = window.iter().try_fold(1u64, |all, range| all.checked_mul(range.end - range.start));
+        if places.is_none() {
+            return Err(
+                Error::unsupported("counting the chunks of a grid of more than 2^64 places").at(array.url())
+            );
+        }
+        let shown = grid.project_selection(&selection).len() as u64;
+        Ok(Self { array: array.clone(), part, window, shown, numbers: RoaringTreemap::new() })
+    }
+
+    /// How many chunks the set has.
+    pub fn len(&self) -> u64 {
+        self.numbers.len()
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.numbers.is_empty()
+    }
+
+    /// How many chunks the box touches, whether they are in the set or not.
+    pub fn shown(&self) -> u64 {
+        self.shown
+    }
+
+    /// The boxes of the chunks, in coordinates of the view and clipped to its domain; the first axis varies fastest.
+    pub fn iter(&self) -> impl Iterator<Item = Domain> + '_ {
+        self.numbers.iter().filter_map(|number| self.seen(&self.place(number)))
+    }
+
+    /// The boxes of those chunks that the box touches and that are not in the set, as [`ChunkSet::iter`] has them.
+    pub fn missing(&self) -> impl Iterator<Item = Domain> + '_ {
+        let mut from = 0;
+        std::iter::from_fn(move || {
+            let (number, domain) = self.next_missing(from)?;
+            from = number + 1;
+            Some(domain)
+        })
+    }
+
+    /// The first place from the number `from` on whose chunk is not in the set: its number and its box.
+    pub fn next_missing(&self, from: u64) -> Option<(u64, Domain)> {
+        let free = (from..self.places()).filter(|&number| !self.numbers.contains(number));
+        free.filter_map(|number| Some((number, self.seen(&self.place(number))?))).next()
+    }
+
+    /// The box of the `k`-th chunk of the set.
+    pub fn nth(&self, k: u64) -> Option<Domain> {
+        self.seen(&self.place(self.numbers.select(k)?))
+    }
+
+    /// Whether the set has the chunk of this key; `None` if it is none of those that the box touches.
+    pub(crate) fn has_key(&self, key: &str) -> Option<bool> {
+        let number = self.number(&self.array.layout().chunk_at(key)?)?;
+        Some(self.numbers.contains(number))
+    }
+
+    /// Adds all chunks that `part`, a box of the view, touches.
+    pub(crate) fn add(&mut self, part: &Domain) -> Result<()> {
+        let selection = self.array.stored_inside(&part.intersect(&self.part))?;
+        if selection.iter().all(|axis| axis.count > 0) {
+            for chunk in self.array.layout().grid.project_selection(&selection).iter() {
+                self.numbers.extend(self.number(&chunk.index));
+            }
+        }
+        Ok(())
+    }
+
+    fn places(&self) -> u64 {
+        self.window.iter().map(|range| range.end - range.start).product()
+    }
+
+    fn number(&self, index: &[u64]) -> Option<u64> {
+        let (mut number, mut stride) = (0, 1);
+        for (at, range) in index.iter().zip(&self.window) {
+            if !range.contains(at) {
+                return None;
+            }
+            number += (at - range.start) * stride;
+            stride *= range.end - range.start;
+        }
+        Some(number)
+    }
+
+    fn place(&self, mut number: u64) -> Dims<u64> {
+        let one = |range: &Range<u64>| {
+            let length = range.end - range.start;
+            let at = range.start + number % length;
+            number /= length;
+            at
+        };
+        self.window.iter().map(one).collect()
+    }
+
+    /// The box of the view that shows the chunk at `index`; `None` if a step leaves it out.
+    fn seen(&self, index: &[u64]) -> Option<Domain> {
+        let (view, chunk) = (self.array.transform(), self.array.layout().grid.chunk_domain(index));
+        let mut ranges: Dims<Range<i64>> = view.domain.ranges().collect();
+        for (stored, map) in view.axes.iter().enumerate() {
+            let of_chunk = chunk.range(stored);
+            match *map {
+                AxisMap::Fixed(at) if of_chunk.contains(&at) => {}
+                AxisMap::Fixed(_) => return None,
+                AxisMap::Along { axis, offset, step } => {
+                    let shown = &mut ranges[axis];
+                    let (first, last) = steps_within(of_chunk, offset, step);
+                    let clip = |at: i128| at.clamp(shown.start.into(), shown.end.into()) as i64;
+                    *shown = clip(first)..clip(last + 1);
+                }
+            }
+        }
+        let shown = Domain::from_ranges(&ranges).ok()?;
+        (!shown.intersect(&self.part).is_empty()).then_some(shown)
+    }
+
+    /// The set of what the store lists.
+    fn list(mut self) -> Result<Listed<Self>> {
+        let array = self.array.clone();
+        let values = self.shown.saturating_mul(LISTED).max(FEW * LISTED);
+        let (mut count, mut any, mut end) = (0u64, false, None);
+        let listed = array.store().survey(&mut |finding| {
+            count += 1;
+            if count.is_multiple_of(ASKED) {
+                check_interrupt()?;
+            }
+            any = true;
+            match finding {
+                // A folder in a chunk's place is an error for whoever reads it.
+                Finding::Value { key, .. } | Finding::Folder { key } => {
+                    let number = array.layout().chunk_at(key).and_then(|index| self.number(&index));
+                    self.numbers.extend(number);
+                }
+                Finding::Damaged { .. } => end = Some(Listed::Cannot),
+                Finding::Leftover { .. } | Finding::Stranger { .. } => {}
+            }
+            if count > values {
+                end = Some(Listed::TooMuch);
+            }
+            // The error is not for anybody: it ends the listing.
+            if end.is_some() { Err(Error::unsupported("listing more")) } else { Ok(()) }
+        });
+        match (listed, end) {
+            (_, Some(end)) => Ok(end),
+            (Ok(()), None) => Ok(Listed::All(self)),
+            (Err(error), None) => match error.kind() {
+                ErrorKind::Unsupported | ErrorKind::PermissionDenied if !any => Ok(Listed::Cannot),
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// The set of what the store says of each chunk.
+    fn ask(mut self) -> Result<Self> {
+        let layout = self.array.layout().clone();
+        for first in (0..self.places()).step_by(BATCH as usize) {
+            check_interrupt()?;
+            let numbers: Vec<u64> = (first..self.places().min(first.saturating_add(BATCH)))
+                .filter(|&number| self.seen(&self.place(number)).is_some())
+                .collect();
+            let request =
+                |&number: &u64| Get::new(layout.chunk_key(&self.place(number)), Part::Presence, u64::MAX);
+            let requests: Vec<Get> = numbers.iter().map(request).collect();
+            let stored = Mutex::new(Vec::new());
+            self.array.store().get_many(&requests, &|position, blob| {
+                if blob.is_some() {
+                    stored.locked().push(numbers[position]);
+                }
+                Ok(())
+            })?;
+            self.numbers.extend(stored.into_value());
+        }
+        Ok(self)
+    }
+}
+
+/// The first and the last `i` for which `offset + step * i` lies in `range`; the last is before the first if there
+/// is none.
+fn steps_within(range: Range<i64>, offset: i64, step: i64) -> (i128, i128) {
+    let (offset, step) = (i128::from(offset), i128::from(step));
+    let (low, high) = (i128::from(range.start) - offset, i128::from(range.end) - 1 - offset);
+    let (low, high) = if step > 0 { (low, high) } else { (-high, -low) };
+    let step = step.abs();
+    (-(-low).div_euclid(step), high.div_euclid(step))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::LazyLock;
+
+    use crate::base::dtype::DataType;
+    use crate::{CreateSpec, Index, OpenOptions};
+    use ndarray::Array3;
+    use proptest::prelude::*;
+
+    /// An array of 24 × 18 × 10 elements from -3,5,0 on in chunks of 4 × 3 × 5, of which each third is stored.
+    static SOME: LazyLock<Array> = LazyLock::new(|| {
+        let mut spec = CreateSpec::new(DataType::U8, "-3:21,5:23,0:10".parse().unwrap());
+        spec.chunk_shape = Some(vec![4, 3, 5]);
+        let array = OpenOptions::new().create("memory://chunk-set", &spec).unwrap();
+        let boxes: Vec<Domain> = array.chunks(array.domain()).unwrap().step_by(3).collect();
+        for part in boxes {
+            let ones = Array3::<u8>::ones((4, 3, 5));
+            array.write(part.origin(), ones.view()).unwrap();
+        }
+        array
+    });
+
+    #[test]
+    fn steps_within_ranges() {
+        let slow = |range: Range<i64>, offset: i64, step: i64| {
+            let within: Vec<i128> =
+                (-200..200).filter(|i| range.contains(&(offset + step * i))).map(i128::from).collect();
+            within.first().copied().zip(within.last().copied())
+        };
+        for (start, length, offset) in [(-7, 5, 3), (0, 1, -4), (2, 9, 0)] {
+            for step in [-7, -3, -1, 1, 2, 5] {
+                let (first, last) = steps_within(start..start + length, offset, step);
+                let found = (first <= last).then_some((first, last));
+                assert_eq!(
+                    found,
+                    slow(start..start + length, offset, step),
+                    "{start} {length} {offset} {step}"
+                );
+            }
+        }
+    }
+
+    proptest! {
+        /// Each element that is one lies in one box, and each box has one.
+        #[test]
+        fn boxes_of_views_are_where_elements_are(
+            slices in prop::collection::vec((0i64..10, 1u64..12, prop::sample::select(vec![-5i64, -2, -1, 1, 2, 7])), 3),
+            order in Just(vec![0usize, 1, 2]).prop_shuffle(),
+            fixed in prop::option::of(0usize..3),
+        ) {
+            let array = &*SOME;
+            let mut indices = Vec::new();
+            for (axis, &(first, count, step)) in slices.iter().enumerate() {
+                let range = array.domain().range(axis);
+                let at = if step > 0 { range.start + first } else { range.end - 1 - first };
+                indices.push(match fixed {
+                    Some(fixed) if fixed == axis => Index::At(at),
+                    _ => Index::Slice { start: Some(at), stop: Some(at + step * count as i64), step },
+                });
+            }
+            let view = array.slice(&indices).unwrap();
+            let axes: Vec<usize> = order.into_iter().filter(|&axis| axis < view.ndim()).collect();
+            let view = view.permute(&axes).unwrap();
+            let set = view.stored_chunks(view.domain()).unwrap();
+            let asked = ChunkSet::none_of(&view, view.domain()).unwrap().ask().unwrap();
+            prop_assert_eq!(&asked.numbers, &set.numbers);
+            let Listed::All(listed) = view.listed_chunks().unwrap() else { panic!("not listed") };
+            let boxes: Vec<Domain> = set.iter().collect();
+            prop_assert_eq!(listed.iter().collect::<Vec<_>>(), boxes.clone());
+            prop_assert_eq!(set.shown(), set.iter().count() as u64 + set.missing().count() as u64);
+            let elements = view.read::<u8>(view.domain()).unwrap().into_data();
+            for (part, is_stored) in boxes.iter().map(|part| (part, 1)).chain(set.missing().collect::<Vec<_>>().iter().map(|part| (part, 0))) {
+                let origin: Vec<usize> = part.origin().iter().zip(view.domain().origin()).map(|(at, from)| (at - from) as usize).collect();
+                for (index, &element) in elements.indexed_iter() {
+                    let index = ndarray::Dimension::slice(&index);
+                    let inside = (0..index.len()).all(|axis| {
+                        (origin[axis]..origin[axis] + part.shape()[axis] as usize).contains(&index[axis])
+                    });
+                    // A view may reach outside, where there are no chunks.
+                    prop_assert!(!inside || element == is_stored);
+                }
+            }
+            let total: u64 = boxes.iter().map(|part| part.checked_len().unwrap()).sum();
+            prop_assert_eq!(total, elements.iter().map(|&one| u64::from(one)).sum::<u64>());
+        }
+    }
+}

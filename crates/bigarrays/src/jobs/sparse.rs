@@ -1,0 +1,201 @@
+//! Jobs that follow what is stored: which blocks have anything to do, and which chunks there are to be read and written.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use roaring::RoaringTreemap;
+
+use crate::array::{Array, ChunkSet, Listed};
+use crate::base::error::Result;
+use crate::jobs::plan::CopyPlan;
+use crate::store::{Blob, ChangeFn, Get, GetSink, Store, Update};
+
+/// What two arrays of the same coordinates have.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    source: ChunkSet,
+    target: ChunkSet,
+}
+
+/// What two arrays have, cut into the blocks of a plan.
+#[derive(Debug)]
+pub(crate) struct Sparse {
+    /// The chunks of the source that are stored.
+    source: Arc<ChunkSet>,
+    /// The chunks of the target that are stored, or that show something that the source has.
+    target: Arc<ChunkSet>,
+    /// The blocks in which there are any.
+    pub(crate) blocks: RoaringTreemap,
+    /// How often chunks of the source are read, as each block reads them anew.
+    pub(crate) loads: u64,
+    /// Whether little of the source is stored.
+    pub(crate) is_thin: bool,
+}
+
+/// Where less than one in so many chunks is stored, blocks are small, as most of each would be empty.
+const THIN: u64 = 8;
+
+/// So many of the larger chunks make a block then.
+const CHUNKS: u64 = 4;
+
+/// Why every block of two arrays has to be looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Everything {
+    /// What is missing in one is not what is missing in the other.
+    FillsDiffer,
+    /// A store does not say what it has.
+    NoList,
+    /// The arrays are small parts of what their stores list, or kept in several layouts.
+    NotWorthIt,
+}
+
+impl Everything {
+    /// What users should know of it, if anything.
+    pub(crate) fn note(self) -> Option<&'static str> {
+        match self {
+            Self::FillsDiffer => Some("the fill values differ, so every chunk is looked at, stored or not"),
+            Self::NoList => Some("a store gives no list of what it has, so every chunk is asked for"),
+            Self::NotWorthIt => None,
+        }
+    }
+}
+
+impl Stored {
+    /// What `source` and `target` have, which must have one fill value for it to matter; or why that is not found out.
+    ///
+    /// # Errors
+    /// A storage error.
+    pub(crate) fn of(
+        source: &Array,
+        target: &Array,
+        has_one_fill: bool,
+    ) -> Result<std::result::Result<Self, Everything>> {
+        let is_one = |array: &Array| array.layouts().count() == 1;
+        if !is_one(source) || !is_one(target) {
+            return Ok(Err(Everything::NotWorthIt));
+        }
+        if !has_one_fill {
+            return Ok(Err(Everything::FillsDiffer));
+        }
+        Ok(match (source.listed_chunks()?, target.listed_chunks()?) {
+            (Listed::All(source), Listed::All(target)) => Ok(Self { source, target }),
+            (Listed::Cannot, _) | (_, Listed::Cannot) => Err(Everything::NoList),
+            _ => Err(Everything::NotWorthIt),
+        })
+    }
+
+    /// The most bytes of a block, of the larger of a chunk of the source and what is written at once; `None` if
+    /// blocks may be as large as memory allows.
+    pub(crate) fn most(&self, largest: u64) -> Option<u64> {
+        self.is_thin().then(|| largest.saturating_mul(CHUNKS))
+    }
+
+    /// Whether little of the source is stored.
+    pub(crate) fn is_thin(&self) -> bool {
+        self.source.len().saturating_mul(THIN) < self.source.shown()
+    }
+}
+
+impl Sparse {
+    /// What is `stored`, in the blocks of `plan`, which is in the arrays' coordinates.
+    ///
+    /// # Errors
+    /// None, for views of ours.
+    pub(crate) fn of(stored: Stored, plan: &CopyPlan) -> Result<Self> {
+        let is_thin = stored.is_thin();
+        let Stored { source: from, target: to } = stored;
+        let (mut blocks, mut loads) = (RoaringTreemap::new(), 0u64);
+        let mut touched = to.clone();
+        for part in from.iter() {
+            touched.add(&part)?;
+            plan.each_touched(&part, &mut |numbers| {
+                loads += numbers.end - numbers.start;
+                blocks.insert_range(numbers);
+            });
+        }
+        for part in to.iter() {
+            plan.each_touched(&part, &mut |numbers| {
+                blocks.insert_range(numbers);
+            });
+        }
+        Ok(Self { source: Arc::new(from), target: Arc::new(touched), blocks, loads, is_thin })
+    }
+
+    /// How many chunks of the target are written.
+    pub(crate) fn target_chunks(&self) -> u64 {
+        self.target.len()
+    }
+
+    /// The source, of which nothing is asked that is not there.
+    pub(crate) fn source(&self, source: &Array) -> Array {
+        let inner = Arc::clone(source.store());
+        source.with_store(Arc::new(Known { inner, chunks: Arc::clone(&self.source) }))
+    }
+
+    /// The target, of which nothing is asked that is not there, and where chunks that show nothing of the source are
+    /// not made.
+    pub(crate) fn target(&self, target: &Array) -> Array {
+        let inner = Arc::clone(target.store());
+        target.with_store(Arc::new(Known { inner, chunks: Arc::clone(&self.target) }))
+    }
+}
+
+/// A store of chunks of which it is known which count.
+#[derive(Debug)]
+struct Known {
+    inner: Arc<dyn Store>,
+    chunks: Arc<ChunkSet>,
+}
+
+impl Known {
+    /// The positions of the keys that count, which are those that are no chunk's as well.
+    fn counting<'a>(&self, keys: impl Iterator<Item = &'a str>) -> Vec<usize> {
+        let counts = |key: &str| self.chunks.has_key(key) != Some(false);
+        keys.enumerate().filter(|(_, key)| counts(key)).map(|(position, _)| position).collect()
+    }
+}
+
+impl Store for Known {
+    fn location(&self, key: &str) -> String {
+        self.inner.location(key)
+    }
+
+    fn local_path(&self) -> Option<&Path> {
+        self.inner.local_path()
+    }
+
+    fn child(&self, path: &str) -> Result<Arc<dyn Store>> {
+        self.inner.child(path)
+    }
+
+    fn get_many(&self, requests: &[Get], sink: &GetSink<'_>) -> Result<()> {
+        let counting = self.counting(requests.iter().map(|request| &request.key[..]));
+        if counting.len() == requests.len() {
+            return self.inner.get_many(requests, sink);
+        }
+        let mut next = counting.iter().copied().peekable();
+        let missing = (0..requests.len()).filter(|position| next.next_if_eq(position).is_none());
+        missing.into_iter().try_for_each(|position| sink(position, None))?;
+        let asked: Vec<Get> = counting.iter().map(|&position| requests[position].clone()).collect();
+        self.inner.get_many(&asked, &|k, blob: Option<Blob<'_>>| sink(counting[k], blob))
+    }
+
+    fn update_many(&self, requests: &[Update], change: &ChangeFn<'_>) -> Result<()> {
+        let counting = self.counting(requests.iter().map(|request| &request.key[..]));
+        if counting.len() == requests.len() {
+            return self.inner.update_many(requests, change);
+        }
+        let changed: Vec<Update> = counting.iter().map(|&position| requests[position].clone()).collect();
+        self.inner.update_many(&changed, &|k, old: Option<Blob<'_>>, new: &mut Vec<u8>| {
+            change(counting[k], old, new)
+        })
+    }
+
+    fn list(&self, prefix: &str, found: &mut dyn FnMut(&str, u64) -> Result<()>) -> Result<()> {
+        self.inner.list(prefix, found)
+    }
+
+    fn request_cost(&self) -> u64 {
+        self.inner.request_cost()
+    }
+}
