@@ -37,7 +37,7 @@ pub use registry::{
     BUILTIN, by_name, creator, creators, default_name, default_of_groups, fit, marks, same_or_default,
 };
 pub use scale::{Scale, ScaleSelector};
-pub use spec::{CreateSpec, NewSharding};
+pub use spec::{ArraySpec, CreateSpec, NewSharding, StorageSpec};
 pub use traits::{
     Abilities, Attributes, ChangeAttributes, Create, Format, FormatOptions, Groups, Node, Opened,
 };

@@ -10,7 +10,7 @@ use super::document::{DOCUMENTS, check_attributes};
 use super::probe::Probe;
 use super::registry;
 use super::scale::ScaleSelector;
-use super::spec::{CreateSpec, check_order};
+use super::spec::CreateSpec;
 use super::traits::{Attributes, Create, Format, FormatOptions, Node, Opened};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::store::{self, Extent, Get, Part, Value as Stored, Wanted};
@@ -83,8 +83,8 @@ fn create_with(format: &'static dyn Format) -> Result<&'static dyn Create> {
 pub(crate) fn create(address: Address<'_>, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
     let created = || {
         let located = address.locate(options)?;
-        check_order(spec)?;
-        check_attributes(spec.attributes.as_ref())?;
+        spec.storage.check_order()?;
+        check_attributes(spec.array.attributes.as_ref())?;
         create_with(located.for_new(registry::DEFAULT, |format| format.creates().is_some()))?.create(
             &located.store,
             spec,
@@ -162,7 +162,7 @@ pub fn identity<'a>(address: impl Into<Address<'a>>, options: &FormatOptions) ->
 pub(crate) fn add_scale(address: Address<'_>, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
     let added = || {
         let located = address.locate(options)?;
-        check_order(spec)?;
+        spec.storage.check_order()?;
         let format = located.known(&located.probe()?, options)?.unwrap_or(registry::DEFAULT);
         let none = || Error::unsupported(format!("{} arrays have no scales", format.name()));
         format.creates().ok_or_else(none)?.add_scale(&located.store, spec, options)

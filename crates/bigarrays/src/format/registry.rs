@@ -92,7 +92,7 @@ pub fn creator(name: &str) -> Result<&'static dyn Create> {
 /// sentence.
 pub fn fit(format: &dyn Create, spec: CreateSpec, from: &str) -> (CreateSpec, Vec<String>) {
     let kept = format.fit(spec.clone(), from);
-    let lost = spec.lost_in(&kept, format.name());
+    let lost = spec.array.lost_in(&kept.array, format.name());
     (kept, lost)
 }
 

@@ -73,16 +73,18 @@ impl Create for Npy {
             return Err(Error::new(ErrorKind::AlreadyExists, message).at(path.display().to_string()));
         }
         expect_nothing_beside(path)?;
-        if spec.domain.origin().iter().any(|&start| start != 0) {
+        if spec.array.domain.origin().iter().any(|&start| start != 0) {
             return Err(Error::invalid("a .npy file starts at zero on every axis"));
         }
-        if spec.chunk_shape.is_some() || spec.encoding.as_deref().is_some_and(|encoding| encoding != "raw") {
+        if spec.storage.chunk_shape.is_some()
+            || spec.storage.encoding.as_deref().is_some_and(|encoding| encoding != "raw")
+        {
             return Err(Error::invalid("a .npy file has neither chunks nor an encoding"));
         }
         let array = NewArray {
-            dtype: spec.dtype,
-            domain: spec.domain.clone(),
-            axis_names: usual_names(spec.domain.shape(), Order::C),
+            dtype: spec.array.dtype,
+            domain: spec.array.domain.clone(),
+            axis_names: usual_names(spec.array.domain.shape(), Order::C),
             resolution: None,
         };
         create(path, array, Order::C)?.finish(options.store.durable)?;

@@ -110,21 +110,23 @@ impl N5 {
         options: &FormatOptions,
         adopts: bool,
     ) -> Result<Opened> {
-        let is_none = spec.block_shape.is_none() && spec.labels.is_none() && spec.shard_shape.is_none();
-        let is_known = spec.codecs.as_ref().is_none_or(|codecs| {
-            spec.encoding.is_none()
-                && spec.level.is_none()
-                && compression::to_n5(codecs, spec.dtype).is_some()
+        let is_none = spec.storage.block_shape.is_none()
+            && spec.array.labels.is_none()
+            && spec.storage.shard_shape.is_none();
+        let is_known = spec.storage.codecs.as_ref().is_none_or(|codecs| {
+            spec.storage.encoding.is_none()
+                && spec.storage.level.is_none()
+                && compression::to_n5(codecs, spec.array.dtype).is_some()
         });
-        let is_plain = is_known && spec.fill_value.is_none() && spec.chunk_keys.is_none();
-        if !is_none || !is_plain || spec.sharding != NewSharding::None {
+        let is_plain = is_known && spec.array.fill_value.is_none() && spec.storage.chunk_keys.is_none();
+        if !is_none || !is_plain || spec.storage.sharding != NewSharding::None {
             let message = "datasets of N5 have no codecs but an encoding, Blosc or zlib, no fill value, shards or labels";
             return Err(Error::invalid(message));
         }
-        if spec.domain.origin().iter().any(|&origin| origin != 0) || spec.domain.ndim() == 0 {
+        if spec.array.domain.origin().iter().any(|&origin| origin != 0) || spec.array.domain.ndim() == 0 {
             return Err(Error::invalid(format!(
                 "datasets of N5 have axes that start at zero, not box {}",
-                spec.domain
+                spec.array.domain
             )));
         }
         if options.content_encoding != ContentEncoding::Identity {

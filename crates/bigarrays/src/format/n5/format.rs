@@ -12,7 +12,7 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::format::document::{self, Document};
 use crate::format::probe::Probe;
 use crate::format::scale::ScaleSelector;
-use crate::format::spec::{CreateSpec, NewSharding};
+use crate::format::spec::{ArraySpec, CreateSpec, StorageSpec};
 use crate::format::traits::{
     Abilities, Attributes, ChangeAttributes, Create, Format, FormatOptions, Groups, Node, Opened,
 };
@@ -79,7 +79,7 @@ impl Format for N5 {
 
 impl Create for N5 {
     fn create(&self, store: &Arc<dyn Store>, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
-        match &spec.key {
+        match &spec.storage.key {
             Some(_) => self.create_scales(store, spec, options),
             None => self.create_dataset(store, spec, options, false),
         }
@@ -104,33 +104,34 @@ impl Create for N5 {
         let is_said = |name: &str| name == "axes" || resolution.is_some() && SIZES.contains(&name);
         let mut attributes = document;
         attributes.retain(|name, _| !RESERVED.contains(&name.as_str()) && !is_said(name));
-        let spec = CreateSpec::of(&opened.layout);
-        Ok(Some(CreateSpec { encoding, level, codecs, resolution, attributes: Some(attributes), ..spec }))
+        let CreateSpec { array, storage } = CreateSpec::of(&opened.layout);
+        Ok(Some(CreateSpec {
+            array: ArraySpec { resolution, attributes: Some(attributes), ..array },
+            storage: StorageSpec { encoding, level, codecs, ..storage },
+        }))
     }
 
     fn fit(&self, spec: CreateSpec, from: &str) -> CreateSpec {
         let is_own = from == self.name();
         let is_known = |name: &String| is_own || attributes::ENCODINGS.contains(&name.as_str());
-        let spec = spec.at_zero();
-        let encoding = spec.encoding.filter(is_known);
-        CreateSpec {
+        let (array, storage) = (spec.array.at_zero(), spec.storage);
+        let encoding = storage.encoding.filter(is_known);
+        let array = ArraySpec {
             origin: None,
-            level: spec.level.filter(|_| encoding.is_some()),
-            encoding,
-            block_shape: None,
-            content_encoding: None,
             labels: None,
-            key: None,
-            sharding: NewSharding::None,
-            shard_shape: None,
-            shard_order: None,
             fill_value: None,
-            codecs: spec.codecs.and_then(|codecs| compression::portable(&codecs, spec.dtype)),
-            chunk_keys: None,
             axes: None,
-            attributes: if is_own { spec.attributes } else { axis::of_user(spec.attributes) },
-            ..spec
-        }
+            attributes: if is_own { array.attributes } else { axis::of_user(array.attributes) },
+            ..array
+        };
+        let storage = StorageSpec {
+            chunk_shape: storage.chunk_shape,
+            level: storage.level.filter(|_| encoding.is_some()),
+            encoding,
+            codecs: storage.codecs.and_then(|codecs| compression::portable(&codecs, array.dtype)),
+            ..StorageSpec::default()
+        };
+        CreateSpec { array, storage }
     }
 
     fn first_key(&self) -> Option<&'static str> {
@@ -231,9 +232,9 @@ mod tests {
 
     fn create(url: &str, shape: &[u64], encoding: &str) -> crate::Array {
         let mut spec = CreateSpec::new(DataType::I16, Domain::from_shape(shape).unwrap());
-        spec.chunk_shape = Some(vec![4; shape.len()]);
-        spec.encoding = Some(encoding.to_owned());
-        spec.attributes = Some([("mine".to_owned(), json!(1))].into_iter().collect());
+        spec.storage.chunk_shape = Some(vec![4; shape.len()]);
+        spec.storage.encoding = Some(encoding.to_owned());
+        spec.array.attributes = Some([("mine".to_owned(), json!(1))].into_iter().collect());
         OpenOptions::new().format("n5").create(url, &spec).unwrap()
     }
 

@@ -11,7 +11,7 @@ use info::{Info, ScaleInfo, with_channels};
 use super::place::{self, Documents, OwnKeys, check_new_key, expect_no_chunks};
 use super::probe::Probe;
 use super::scale::ScaleSelector;
-use super::spec::{CreateSpec, NewSharding};
+use super::spec::{ArraySpec, CreateSpec, NewSharding, StorageSpec};
 use super::traits::{Abilities, Create, Format, FormatOptions, Opened};
 use crate::base::buffer::Order;
 use crate::base::dims::Dims;
@@ -116,9 +116,9 @@ impl Create for Precomputed {
 
     fn create(&self, store: &Arc<dyn Store>, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
         let options = &with_compression(spec, options);
-        let labels = spec.labels.unwrap_or_else(|| is_label_encoding(spec.encoding.as_deref()));
+        let labels = spec.array.labels.unwrap_or_else(|| is_label_encoding(spec.storage.encoding.as_deref()));
         let scale = new_scale(spec, options)?;
-        let info = Info::new(labels, spec.dtype, channels(&spec.domain)?, &scale)?;
+        let info = Info::new(labels, spec.array.dtype, channels(&spec.array.domain)?, &scale)?;
         let opened = opened(&info, 0, &**store, options)?;
         expect_empty(&**store, &scale)?;
         change_info(&**store, |old| match old {
@@ -134,45 +134,44 @@ impl Create for Precomputed {
         let Some(info) = read_info(probe)? else { return Ok(None) };
         let position = options.scale.find(&info.describe()?)?;
         let scale = &info.scales[position];
-        Ok(Some(CreateSpec {
+        let array = ArraySpec {
+            resolution: Some(scale.resolution.to_vec()),
+            labels: Some(info.segmentation),
+            ..ArraySpec::new(info.dtype, scale.domain(info.channels)?)
+        };
+        let storage = StorageSpec {
             content_encoding: stored_compression(&opened(&info, position, &**probe.store(), options)?)?,
             chunk_shape: scale.chunk_sizes.first().map(|chunk| chunk.to_vec()),
             encoding: Some(scale.encoding.clone()),
             level: scale.jpeg_quality.or(scale.png_level),
             block_shape: scale.block_size,
-            resolution: Some(scale.resolution.to_vec()),
-            labels: Some(info.segmentation),
             // What leads out of this layer would lead out of another.
             key: Some(scale.key.clone()).filter(|key| check_new_key(key).is_ok()),
             sharding: scale.sharding.map_or(NewSharding::None, NewSharding::Neuroglancer),
-            ..CreateSpec::new(info.dtype, scale.domain(info.channels)?)
-        }))
+            ..StorageSpec::default()
+        };
+        Ok(Some(CreateSpec { array, storage }))
     }
 
     fn fit(&self, spec: CreateSpec, from: &str) -> CreateSpec {
         if from == self.name() {
             return spec;
         }
-        let spec = spec.placed();
+        let (array, storage) = (spec.array.placed(), spec.storage);
         let is_known = |name: &String| ENCODINGS.contains(&name.as_str());
-        let is_sharded = spec.shard_shape.is_some() || spec.sharding != NewSharding::None;
-        CreateSpec {
-            chunk_shape: spec.chunk_shape.map(|chunk| chunk.into_iter().take(3).collect()),
-            encoding: spec.encoding.filter(is_known),
-            level: None,
-            block_shape: None,
-            key: None,
-            sharding: if is_sharded { NewSharding::Auto } else { NewSharding::None },
-            shard_shape: None,
-            shard_order: None,
-            dimension_names: None,
-            axes: None,
-            fill_value: None,
-            codecs: None,
-            chunk_keys: None,
-            attributes: None,
-            ..spec
-        }
+        let array = ArraySpec {
+            resolution: array.resolution,
+            labels: array.labels,
+            ..ArraySpec::new(array.dtype, array.domain)
+        };
+        let storage = StorageSpec {
+            sharding: if storage.is_sharded() { NewSharding::Auto } else { NewSharding::None },
+            chunk_shape: storage.chunk_shape.map(|chunk| chunk.into_iter().take(3).collect()),
+            encoding: storage.encoding.filter(is_known),
+            content_encoding: storage.content_encoding,
+            ..StorageSpec::default()
+        };
+        CreateSpec { array, storage }
     }
 
     fn add_scale(
@@ -186,7 +185,7 @@ impl Create for Precomputed {
         expect_empty(&**store, &scale)?;
         let added = change_info(&**store, |old| {
             let mut info = old.ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no layer here"))?;
-            if info.dtype != spec.dtype || info.channels != channels(&spec.domain)? {
+            if info.dtype != spec.array.dtype || info.channels != channels(&spec.array.domain)? {
                 let (dtype, count) = (info.dtype, info.channels);
                 return Err(Error::invalid(format!(
                     "the layer holds {dtype} with {count} channels, and so do all scales"
@@ -238,7 +237,10 @@ fn read_info(probe: &Probe) -> Result<Option<Info>> {
 /// The options with the compression of `spec`, if they name none.
 fn with_compression(spec: &CreateSpec, options: &FormatOptions) -> FormatOptions {
     let named = Some(options.content_encoding).filter(|encoding| *encoding != ContentEncoding::Identity);
-    FormatOptions { content_encoding: named.or(spec.content_encoding).unwrap_or_default(), ..options.clone() }
+    FormatOptions {
+        content_encoding: named.or(spec.storage.content_encoding).unwrap_or_default(),
+        ..options.clone()
+    }
 }
 
 /// The compression around the chunks that are stored, if any of a few all over the volume is. In shards,
@@ -391,45 +393,45 @@ fn channels(domain: &Domain) -> Result<u64> {
 
 /// The scale that `spec` describes.
 fn new_scale(spec: &CreateSpec, options: &FormatOptions) -> Result<ScaleInfo> {
-    channels(&spec.domain)?;
-    if spec.domain.is_empty() {
-        return Err(Error::invalid(format!("box {} is empty", spec.domain)));
+    channels(&spec.array.domain)?;
+    if spec.array.domain.is_empty() {
+        return Err(Error::invalid(format!("box {} is empty", spec.array.domain)));
     }
     let unknown = [
-        ("fill value", spec.fill_value.is_some()),
-        ("list of codecs", spec.codecs.is_some()),
-        ("chunk keys", spec.chunk_keys.is_some()),
-        ("attributes", spec.attributes.is_some()),
-        ("names of axes", spec.dimension_names.is_some()),
-        ("shape of shards", spec.shard_shape.is_some()),
+        ("fill value", spec.array.fill_value.is_some()),
+        ("list of codecs", spec.storage.codecs.is_some()),
+        ("chunk keys", spec.storage.chunk_keys.is_some()),
+        ("attributes", spec.array.attributes.is_some()),
+        ("names of axes", spec.array.dimension_names.is_some()),
+        ("shape of shards", spec.storage.shard_shape.is_some()),
     ];
     if let Some((what, _)) = unknown.into_iter().find(|(_, is_given)| *is_given) {
         return Err(Error::invalid(format!("a precomputed volume has no {what} of its own")));
     }
-    if spec.chunk_shape.iter().flatten().any(|&length| length == 0) {
+    if spec.storage.chunk_shape.iter().flatten().any(|&length| length == 0) {
         return Err(Error::invalid("a chunk has at least one voxel along each axis"));
     }
     let three = |values: &[u64]| <[u64; 3]>::try_from(&values[..3.min(values.len())]).ok();
     let of_three = |what: &str| Error::invalid(format!("{what} has one number for each of x, y, z"));
-    let (size, origin) = (spec.domain.shape(), spec.domain.origin());
-    let resolution = match &spec.resolution {
+    let (size, origin) = (spec.array.domain.shape(), spec.array.domain.origin());
+    let resolution = match &spec.array.resolution {
         None => [1.0; 3],
         Some(size) => {
             <[f64; 3]>::try_from(&size[..3.min(size.len())]).map_err(|_| of_three("a resolution"))?
         }
     };
-    let chunk = match &spec.chunk_shape {
+    let chunk = match &spec.storage.chunk_shape {
         None => [64; 3],
         Some(chunk) => three(chunk).ok_or_else(|| of_three("a chunk shape"))?,
     };
-    let encoding = spec.encoding.clone().unwrap_or_else(|| "raw".to_owned());
-    expect_level(&encoding, spec.level)?;
+    let encoding = spec.storage.encoding.clone().unwrap_or_else(|| "raw".to_owned());
+    expect_level(&encoding, spec.storage.level)?;
     if codec::BUILTIN.iter().any(|codec| codec.name == encoding && !codec.writes) {
         return Err(Error::unsupported(format!("{encoding} is only read; choose another encoding")));
     }
     let is = |name: &str| encoding == name;
     let sharding = sharding::new_sharding(spec, &chunk, &encoding, options.content_encoding)?;
-    let key = spec.key.clone().unwrap_or_else(|| resolution.map(|x| x.to_string()).join("_"));
+    let key = spec.storage.key.clone().unwrap_or_else(|| resolution.map(|x| x.to_string()).join("_"));
     check_new_key(&key)?;
     Ok(ScaleInfo {
         key,
@@ -437,9 +439,9 @@ fn new_scale(spec: &CreateSpec, options: &FormatOptions) -> Result<ScaleInfo> {
         voxel_offset: [origin[0], origin[1], origin[2]],
         resolution,
         chunk_sizes: vec![chunk],
-        block_size: is("compressed_segmentation").then(|| spec.block_shape.unwrap_or([8; 3])),
-        jpeg_quality: spec.level.filter(|_| is("jpeg")),
-        png_level: spec.level.filter(|_| is("png")),
+        block_size: is("compressed_segmentation").then(|| spec.storage.block_shape.unwrap_or([8; 3])),
+        jpeg_quality: spec.storage.level.filter(|_| is("jpeg")),
+        png_level: spec.storage.level.filter(|_| is("png")),
         sharding,
         encoding,
     })
@@ -555,7 +557,7 @@ mod tests {
         let url = layer.to_str().unwrap();
         let mut spec = CreateSpec::new(DataType::U8, "0:4,0:4,0:4".parse().unwrap());
         for (key, size) in [("fine/er", 1.0), ("fine/st", 2.0)] {
-            (spec.key, spec.resolution) = (Some(key.into()), Some(vec![size; 3]));
+            (spec.storage.key, spec.array.resolution) = (Some(key.into()), Some(vec![size; 3]));
             let options = crate::OpenOptions::new();
             let array = if size == 1.0 { options.create(url, &spec) } else { options.add_scale(url, &spec) };
             array.unwrap().write(&[0; 3], ndarray::Array3::<u8>::ones((4, 4, 4)).view()).unwrap();

@@ -12,7 +12,7 @@ use crate::format::axis;
 use crate::format::document::{self, Document};
 use crate::format::probe::Probe;
 use crate::format::scale::ScaleSelector;
-use crate::format::spec::CreateSpec;
+use crate::format::spec::{ArraySpec, CreateSpec, StorageSpec};
 use crate::format::traits::{
     Abilities, Attributes, ChangeAttributes, Create, Format, FormatOptions, Groups, Node, Opened,
 };
@@ -98,23 +98,27 @@ impl Create for Zarr {
                 _ => Document::new(),
             };
         }
-        create::like(&meta).map(|spec| Some(CreateSpec { attributes: Some(attributes), ..spec }))
+        let mut spec = create::like(&meta)?;
+        spec.array.attributes = Some(attributes);
+        Ok(Some(spec))
     }
 
     fn fit(&self, spec: CreateSpec, from: &str) -> CreateSpec {
         let is_own = from == self.name() || from == self.image_name();
-        let spec = self.fit_array(spec.at_zero(), is_own);
-        CreateSpec {
+        let spec = CreateSpec { array: spec.array.at_zero(), ..spec };
+        let CreateSpec { array, storage } = self.fit_array(spec, is_own);
+        let ndim = array.domain.ndim();
+        let array = ArraySpec {
             labels: None,
-            key: None,
-            resolution: spec.resolution.clone().filter(|sizes| sizes.len() == spec.domain.ndim()),
+            resolution: array.resolution.filter(|sizes| sizes.len() == ndim),
             axes: None,
             attributes: match from == self.name() {
-                true => spec.attributes,
-                false => axis::of_user(spec.attributes),
+                true => array.attributes,
+                false => axis::of_user(array.attributes),
             },
-            ..spec
-        }
+            ..array
+        };
+        CreateSpec { array, storage: StorageSpec { key: None, ..storage } }
     }
 
     fn remove(&self, store: &Arc<dyn Store>, scale: Option<&ScaleSelector>) -> Result<()> {

@@ -12,7 +12,7 @@ use crate::chunk::codec::ContentEncoding;
 use crate::format::compression;
 use crate::format::document::{self, Document};
 use crate::format::probe::Probe;
-use crate::format::spec::{CreateSpec, NewSharding};
+use crate::format::spec::{CreateSpec, NewSharding, StorageSpec};
 use crate::format::traits::{Format, FormatOptions, Opened};
 use crate::store::shard::zarr::GridKeys;
 use crate::store::{MemoryStore, Store};
@@ -223,7 +223,7 @@ impl Zarr {
         };
         let meta = meta.map_err(asked)?;
         let opened = meta.opened(self.name(), Arc::clone(store)).map_err(asked)?;
-        if spec.shard_order.is_some() && opened.layout.sharding.is_none() {
+        if spec.storage.shard_order.is_some() && opened.layout.sharding.is_none() {
             return Err(Error::invalid("an order of chunks in shards, but the codecs make no shards"));
         }
         meta.expect_empty(&**store, adopts)?;
@@ -276,30 +276,32 @@ impl Zarr {
     /// What of `spec` chunks of Zarr can be; it is of one that has them if `is_own`.
     pub(in crate::format) fn fit_array(&self, spec: CreateSpec, is_own: bool) -> CreateSpec {
         let is_known = |name: &String| create::ENCODINGS.contains(&name.as_str());
-        let is_sharded = spec.shard_shape.is_some() || spec.sharding != NewSharding::None;
-        let encoding = spec.encoding.filter(is_known);
+        let CreateSpec { mut array, storage } = spec;
+        let is_sharded = storage.is_sharded();
+        let encoding = storage.encoding.filter(is_known);
         let codecs = match is_own {
-            true => spec.codecs,
-            false => spec.codecs.and_then(|codecs| compression::portable(&codecs, spec.dtype)),
+            true => storage.codecs,
+            false => storage.codecs.and_then(|codecs| compression::portable(&codecs, array.dtype)),
         };
         let has_shards =
             self.version == Version::Three && (is_sharded || compression::makes_shards(codecs.as_ref()));
-        CreateSpec {
-            level: spec.level.filter(|_| encoding.is_some()),
+        array.fill_value = array.fill_value.filter(|_| is_own);
+        let storage = StorageSpec {
+            level: storage.level.filter(|_| encoding.is_some()),
             encoding,
             block_shape: None,
             content_encoding: None,
             codecs,
-            fill_value: spec.fill_value.filter(|_| is_own),
-            chunk_keys: spec.chunk_keys.filter(|_| is_own),
-            shard_shape: spec.shard_shape.filter(|_| self.version == Version::Three),
-            shard_order: spec.shard_order.filter(|_| has_shards),
+            chunk_keys: storage.chunk_keys.filter(|_| is_own),
+            shard_shape: storage.shard_shape.filter(|_| self.version == Version::Three),
+            shard_order: storage.shard_order.filter(|_| has_shards),
             sharding: match is_sharded && self.version == Version::Three {
                 true => NewSharding::Auto,
                 false => NewSharding::None,
             },
-            ..spec
-        }
+            ..storage
+        };
+        CreateSpec { array, storage }
     }
 
     /// Removes the chunks of `meta` that `is_gone` says.

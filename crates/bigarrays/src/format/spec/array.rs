@@ -1,0 +1,152 @@
+//! What a new array is, however it is stored.
+
+use serde_json::{Map, Value};
+
+use crate::base::domain::Domain;
+use crate::base::dtype::DataType;
+use crate::chunk::layout::Layout;
+use crate::format::axis::{AxisSpec, of_user};
+
+/// What an array to be created is: what its elements are and mean, and where they lie.
+#[derive(Clone, Debug)]
+pub struct ArraySpec {
+    /// Type of the elements.
+    pub dtype: DataType,
+    /// The box it covers; for precomputed x, y, z and, where there are several, channels.
+    pub domain: Domain,
+    /// Where the first element lies in what the array is a copy of, for formats whose arrays start at zero and that
+    /// keep this beside.
+    pub origin: Option<Vec<i64>>,
+    /// Names of the axes, of which some may have none.
+    pub dimension_names: Option<Vec<Option<String>>>,
+    /// What else images say of axes, by name; for formats that say it.
+    pub axes: Option<Vec<AxisSpec>>,
+    /// Size of an element along each axis, in nanometres where the format has no other unit.
+    pub resolution: Option<Vec<f64>>,
+    /// Whether elements are labels rather than intensities; guessed from the encoding if not given.
+    pub labels: Option<bool>,
+    /// Value of elements that are not stored, as metadata of the format say it; zero if not given.
+    pub fill_value: Option<Value>,
+    /// The user's attributes.
+    pub attributes: Option<Map<String, Value>>,
+}
+
+impl ArraySpec {
+    /// An array of `dtype` over `domain`, of which nothing else is said.
+    pub fn new(dtype: DataType, domain: Domain) -> Self {
+        Self {
+            dtype,
+            domain,
+            origin: None,
+            dimension_names: None,
+            axes: None,
+            resolution: None,
+            labels: None,
+            fill_value: None,
+            attributes: None,
+        }
+    }
+
+    /// An array of the type, box, axes and resolution of another.
+    pub(super) fn of(layout: &Layout) -> Self {
+        Self {
+            resolution: layout.resolution.as_ref().map(|resolution| resolution.size.to_vec()),
+            dimension_names: Some(layout.dimension_names.to_vec())
+                .filter(|names| names.iter().any(Option::is_some)),
+            ..Self::new(layout.dtype, layout.domain().clone())
+        }
+    }
+
+    /// This, with what it leaves open as `like` has it. A fill value is of a type, and goes with no other.
+    #[must_use]
+    pub fn or_like(self, like: Self) -> Self {
+        let is_same_type = self.dtype == like.dtype;
+        Self {
+            origin: self.origin.or(like.origin),
+            dimension_names: self.dimension_names.or(like.dimension_names),
+            axes: self.axes.or(like.axes),
+            resolution: self.resolution.or(like.resolution),
+            labels: self.labels.or(like.labels),
+            fill_value: self.fill_value.or(like.fill_value.filter(|_| is_same_type)),
+            attributes: self.attributes.or(like.attributes),
+            ..self
+        }
+    }
+
+    /// The array at zero, which says where it was: for formats whose arrays start there.
+    #[must_use]
+    pub(in crate::format) fn at_zero(self) -> Self {
+        let Some(domain) = self.place() else { return self };
+        let is_away = domain.origin().iter().any(|&start| start != 0);
+        // A shape of a box is one of a box at zero.
+        let at_zero = Domain::from_shape(domain.shape()).unwrap_or(self.domain);
+        Self { domain: at_zero, origin: is_away.then(|| domain.origin().to_vec()), ..self }
+    }
+
+    /// The array where it was, as far as that is said: for formats whose arrays start anywhere.
+    #[must_use]
+    pub(in crate::format) fn placed(self) -> Self {
+        match self.place() {
+            Some(domain) => Self { domain, origin: None, ..self },
+            None => self,
+        }
+    }
+
+    /// The box that the array covers in what it is a copy of; `None` if there is no such box.
+    pub(in crate::format) fn place(&self) -> Option<Domain> {
+        match &self.origin {
+            Some(origin) if origin.len() == self.domain.ndim() => self.domain.translate(origin).ok(),
+            Some(_) => None,
+            None => Some(self.domain.clone()),
+        }
+    }
+
+    /// The names of the axes, if all have one.
+    pub(in crate::format) fn all_names(&self) -> Option<Vec<String>> {
+        self.dimension_names.as_ref()?.iter().cloned().collect()
+    }
+
+    /// What `self`, which is like another array, says and `kept`, which a format has made of it, does not: each a
+    /// sentence. How elements are stored is not meant.
+    pub(in crate::format) fn lost_in(&self, kept: &Self, format: &str) -> Vec<String> {
+        let mut lost = Vec::new();
+        let place = |spec: &Self| spec.place().map(|domain| domain.origin().to_vec());
+        if let Some(origin) = place(self).filter(|origin| place(kept).as_ref() != Some(origin)) {
+            lost.push(format!("{format} does not keep where the first element lies, at {origin:?}"));
+        }
+        if let Some(sizes) = &self.resolution
+            && kept.resolution.is_none()
+            && sizes.iter().any(|size| *size != 1.0)
+        {
+            lost.push(format!("{format} does not keep the resolution, {sizes:?} nm"));
+        }
+        if self.labels == Some(true) && kept.labels != Some(true) {
+            lost.push(format!("{format} does not keep that elements are labels"));
+        }
+        let is_zero = |fill: &Value| fill.as_f64() == Some(0.0) || *fill == Value::Bool(false);
+        if let Some(fill) =
+            self.fill_value.as_ref().filter(|fill| kept.fill_value.is_none() && !is_zero(fill))
+        {
+            lost.push(format!(
+                "{format} does not keep the fill value, {fill}; what is missing reads as zero"
+            ));
+        }
+        if self.axes.is_some() && kept.axes.is_none() && !is_of_space(self.axes.as_deref()) {
+            lost.push(format!("{format} does not keep kinds and units of axes"));
+        }
+        let kept = kept.attributes.clone().unwrap_or_default();
+        let gone = of_user(self.attributes.clone()).unwrap_or_default();
+        let gone: Vec<&String> = gone.keys().filter(|name| !kept.contains_key(*name)).collect();
+        if !gone.is_empty() {
+            lost.push(format!("{format} does not keep the attributes {gone:?}"));
+        }
+        lost
+    }
+}
+
+/// Whether axes say no more than a resolution does.
+fn is_of_space(axes: Option<&[AxisSpec]>) -> bool {
+    axes.into_iter()
+        .flatten()
+        .all(|axis| axis.kind.as_deref().is_none_or(|kind| kind == "space" || kind == "channel"))
+}
