@@ -35,11 +35,12 @@ impl New {
         to: Option<&[i64]>,
     ) -> Result<New> {
         let format = args.format(source)?;
-        let is_layer = format.fixed_axes().is_some();
+        let fixed = format.holds().fixed_axes();
+        let is_layer = fixed.is_some();
         let mapped = match &args.transpose {
             Some(wanted) if !is_layer => Mapped::to(source, axes, wanted.clone())?,
             Some(_) => {
-                let axes = format.fixed_axes().unwrap_or_default().join(",");
+                let axes = fixed.unwrap_or_default().join(",");
                 return Err(Error::invalid(format!(
                     "arrays of {} have the axes {axes}; say with --dimension-names which are which",
                     format.name()
@@ -63,8 +64,9 @@ impl New {
             Some(at) if *axes == Axes::of(source) => source.dimension_names()[at].is_none(),
             _ => false,
         };
-        let name =
-            |name: &String| Some(name.clone()).filter(|name| format.names_axes() || !is_invented(name));
+        let name = |name: &String| {
+            Some(name.clone()).filter(|name| format.holds().names_axes() || !is_invented(name))
+        };
         let names: Vec<Option<String>> = new.0.iter().map(name).collect();
         let is_permuted = mapped.axes.0.iter().ne(axes.0.iter().filter(|name| mapped.axes.0.contains(name)));
         let array = ArraySpec {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::holds::Holds;
 use super::probe::Probe;
 use super::scale::{Scale, ScaleSelector};
 use super::spec::CreateSpec;
@@ -96,26 +97,14 @@ pub trait Format: Debug + Send + Sync {
 
 /// A format that makes, resizes and removes arrays.
 pub trait Create: Format {
-    /// Creates an array at the root of `store` and opens it.
+    /// What of new arrays it holds: what they are, and how they are stored.
+    fn holds(&self) -> &'static Holds;
+
+    /// Creates an array at the root of `store` and opens it. Of `spec` it only gets what it [`holds`](Create::holds).
     ///
     /// # Errors
-    /// `AlreadyExists`; `InvalidArgument` if the format cannot hold what `spec` describes.
+    /// `AlreadyExists`; `InvalidArgument` if a value of `spec` is none that the format can have.
     fn create(&self, store: &Arc<dyn Store>, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened>;
-
-    /// Whether its arrays are of chunks, so that other arrays can be copied into one of any size.
-    fn has_chunks(&self) -> bool {
-        true
-    }
-
-    /// The axes that every array has, in their order; the last, channels, may be missing. `None` if axes are free.
-    fn fixed_axes(&self) -> Option<&'static [&'static str]> {
-        None
-    }
-
-    /// Whether every axis must have a name.
-    fn names_axes(&self) -> bool {
-        false
-    }
 
     /// What an empty array like the one that is there would be made of; `None` if that is not of this format.
     ///
@@ -123,12 +112,6 @@ pub trait Create: Format {
     /// As [`Format::open`].
     fn like(&self, probe: &Probe, options: &FormatOptions) -> Result<Option<CreateSpec>> {
         Ok(self.open(probe, options)?.map(|opened| CreateSpec::of(&opened.layout)))
-    }
-
-    /// What of `spec`, which is like an array of the format `from`, this format can hold.
-    fn fit(&self, spec: CreateSpec, from: &str) -> CreateSpec {
-        let _ = from;
-        spec
     }
 
     /// The key that the first of several scales has to be created with, if any.

@@ -10,13 +10,14 @@ use crate::base::buffer::Order;
 use crate::base::domain::Domain;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::format::document::{self, Document};
+use crate::format::holds::{Codecs, Holds, Names, Sizes};
 use crate::format::probe::Probe;
 use crate::format::scale::ScaleSelector;
 use crate::format::spec::{ArraySpec, CreateSpec, StorageSpec};
 use crate::format::traits::{
     Abilities, Attributes, ChangeAttributes, Create, Format, FormatOptions, Groups, Node, Opened,
 };
-use crate::format::{axis, compression, walk};
+use crate::format::{compression, walk};
 use crate::store::Store;
 
 /// Members about sizes of elements, which are written from what they mean.
@@ -77,21 +78,34 @@ impl Format for N5 {
     }
 }
 
+/// What datasets of N5 hold, and groups of them as scales.
+const HOLDS: Holds = Holds {
+    dialect: NAME,
+    dimension_names: Names::AllOrNone,
+    resolution: Sizes::All,
+    attributes: Some(NAME),
+    reserved_attributes: &RESERVED,
+    chunks: true,
+    encodings: &attributes::ENCODINGS,
+    codecs: Codecs::Portable,
+    key: true,
+    ..Holds::PLAIN
+};
+
 impl Create for N5 {
-    fn create(&self, store: &Arc<dyn Store>, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
+    fn holds(&self) -> &'static Holds {
+        &HOLDS
+    }
+
+    fn create(&self, store: &Arc<dyn Store>, spec: &CreateSpec, _: &FormatOptions) -> Result<Opened> {
         match &spec.storage.key {
-            Some(_) => self.create_scales(store, spec, options),
-            None => self.create_dataset(store, spec, options, false),
+            Some(_) => self.create_scales(store, spec),
+            None => self.create_dataset(store, spec, false),
         }
     }
 
-    fn add_scale(
-        &self,
-        store: &Arc<dyn Store>,
-        spec: &CreateSpec,
-        options: &FormatOptions,
-    ) -> Result<Opened> {
-        self.add_to_scales(store, spec, options)
+    fn add_scale(&self, store: &Arc<dyn Store>, spec: &CreateSpec, _: &FormatOptions) -> Result<Opened> {
+        self.add_to_scales(store, spec)
     }
 
     fn like(&self, probe: &Probe, options: &FormatOptions) -> Result<Option<CreateSpec>> {
@@ -109,29 +123,6 @@ impl Create for N5 {
             array: ArraySpec { resolution, attributes: Some(attributes), ..array },
             storage: StorageSpec { encoding, level, codecs, ..storage },
         }))
-    }
-
-    fn fit(&self, spec: CreateSpec, from: &str) -> CreateSpec {
-        let is_own = from == self.name();
-        let is_known = |name: &String| is_own || attributes::ENCODINGS.contains(&name.as_str());
-        let (array, storage) = (spec.array.at_zero(), spec.storage);
-        let encoding = storage.encoding.filter(is_known);
-        let array = ArraySpec {
-            origin: None,
-            labels: None,
-            fill_value: None,
-            axes: None,
-            attributes: if is_own { array.attributes } else { axis::of_user(array.attributes) },
-            ..array
-        };
-        let storage = StorageSpec {
-            chunk_shape: storage.chunk_shape,
-            level: storage.level.filter(|_| encoding.is_some()),
-            encoding,
-            codecs: storage.codecs.and_then(|codecs| compression::portable(&codecs, array.dtype)),
-            ..StorageSpec::default()
-        };
-        CreateSpec { array, storage }
     }
 
     fn first_key(&self) -> Option<&'static str> {

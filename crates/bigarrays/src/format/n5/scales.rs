@@ -16,7 +16,7 @@ use crate::format::document::{self, Document};
 use crate::format::probe::Probe;
 use crate::format::scale::{Scale, ScaleSelector};
 use crate::format::spec::CreateSpec;
-use crate::format::traits::{FormatOptions, Opened};
+use crate::format::traits::Opened;
 use crate::store::Store;
 
 /// The most scales that are looked for.
@@ -209,12 +209,7 @@ impl N5 {
     }
 
     /// Creates a group with its first scale, which `spec` has as key.
-    pub(super) fn create_scales(
-        self,
-        store: &Arc<dyn Store>,
-        spec: &CreateSpec,
-        options: &FormatOptions,
-    ) -> Result<Opened> {
+    pub(super) fn create_scales(self, store: &Arc<dyn Store>, spec: &CreateSpec) -> Result<Opened> {
         if store.exists(ATTRIBUTES)? {
             let message = "there is something here; remove it first";
             return Err(Error::new(ErrorKind::AlreadyExists, message).at(store.location(ATTRIBUTES)));
@@ -229,18 +224,13 @@ impl N5 {
         }
         group.insert(SCALES.to_owned(), json!([vec![1; ndim]]));
         // The dataset first: no reader finds a group without scale.
-        self.create_level(store, spec, 0, vec![json!(1); ndim], options, true)?;
+        self.create_level(store, spec, 0, vec![json!(1); ndim], true)?;
         document::create(&**store, ATTRIBUTES, &group)?;
         self.open_group(&**store, &group, &ScaleSelector::Index(0))
     }
 
     /// Adds the next scale to a group.
-    pub(super) fn add_to_scales(
-        self,
-        store: &Arc<dyn Store>,
-        spec: &CreateSpec,
-        options: &FormatOptions,
-    ) -> Result<Opened> {
+    pub(super) fn add_to_scales(self, store: &Arc<dyn Store>, spec: &CreateSpec) -> Result<Opened> {
         loop {
             let group = document::read(&**store, ATTRIBUTES)?.ok_or_else(none)?;
             let all = self.scales(&**store, &group)?;
@@ -251,7 +241,7 @@ impl N5 {
                 return Err(Error::invalid(message));
             }
             let (level, factors) = (all.len(), factors(spec, finest)?);
-            match self.create_level(store, spec, level, factors, options, false) {
+            match self.create_level(store, spec, level, factors, false) {
                 // Somebody else was first: if only the next will do, it is the one behind.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists && spec.storage.key.is_none() => {
                     // What is no dataset, but blocks, is there for good.
@@ -306,7 +296,6 @@ impl N5 {
         spec: &CreateSpec,
         level: usize,
         factors: Vec<Value>,
-        options: &FormatOptions,
         adopts: bool,
     ) -> Result<()> {
         let path = path(level);
@@ -317,7 +306,7 @@ impl N5 {
         let mut dataset = spec.clone();
         (dataset.array.resolution, dataset.storage.key) = (None, None);
         dataset.array.attributes = Some(own.into_iter().collect());
-        self.create_dataset(&store.child(&path)?, &dataset, options, adopts).map(drop)
+        self.create_dataset(&store.child(&path)?, &dataset, adopts).map(drop)
     }
 
     /// Removes the last scale of the group in `store`, or with `None` the group's attributes and all scales.
@@ -360,6 +349,7 @@ impl N5 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::traits::FormatOptions;
     use crate::{Array, DataType, Domain, OpenOptions, format};
 
     fn spec(shape: &[u64], resolution: Option<&[f64]>) -> CreateSpec {

@@ -12,8 +12,8 @@ use crate::base::domain::Domain;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::grid::{ChunkGrid, EdgeChunks};
 use crate::chunk::layout::{Layout, Resolution};
-use crate::format::axis;
 use crate::format::document::Document;
+use crate::format::holds::{Holds, Names, Sizes, Start};
 use crate::format::place::check_new_key;
 use crate::format::probe::Probe;
 use crate::format::scale::{Scale, ScaleSelector};
@@ -33,6 +33,25 @@ pub static OME_V2: OmeZarr = OmeZarr { zarr: &V2 };
 #[derive(Clone, Copy, Debug)]
 pub struct OmeZarr {
     zarr: &'static Zarr,
+}
+
+/// What images of OME-Zarr 0.5 hold: what their arrays do, and what is said of these in the group.
+const V3_HOLDS: Holds = images(create::V3_HOLDS);
+
+/// What images of OME-Zarr 0.4 hold.
+const V2_HOLDS: Holds = images(create::V2_HOLDS);
+
+const fn images(of: Holds) -> Holds {
+    Holds {
+        start: Start::Anywhere,
+        dimension_names: Names::All,
+        axes: true,
+        resolution: Sizes::Space,
+        labels: true,
+        attributes: Some("ome"),
+        key: true,
+        ..of
+    }
 }
 
 /// The member of the attributes of 0.5 that holds what those of 0.4 hold themselves.
@@ -128,13 +147,7 @@ impl OmeZarr {
 
     /// Makes the array of a new scale: under the key that `spec` names, or under the next number that is free.
     /// Returns its key.
-    fn create_scale(
-        &self,
-        store: &Arc<dyn Store>,
-        spec: &CreateSpec,
-        image: &Multiscale,
-        options: &FormatOptions,
-    ) -> Result<String> {
+    fn create_scale(&self, store: &Arc<dyn Store>, spec: &CreateSpec, image: &Multiscale) -> Result<String> {
         let array = array_spec(spec, image)?;
         let is_listed = |path: &str| image.datasets.iter().any(|dataset| dataset.path == path);
         let first = image.datasets.len();
@@ -145,7 +158,7 @@ impl OmeZarr {
                 taken = exists(&path);
                 continue;
             }
-            match self.zarr.create_or_adopt(&store.child(&path)?, &array, options, true) {
+            match self.zarr.create_or_adopt(&store.child(&path)?, &array, true) {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => taken = error,
                 created => return created.map(|_| path),
             }
@@ -318,11 +331,11 @@ impl Format for OmeZarr {
 }
 
 impl Create for OmeZarr {
-    fn names_axes(&self) -> bool {
-        true
+    fn holds(&self) -> &'static Holds {
+        if self.is_new() { &V3_HOLDS } else { &V2_HOLDS }
     }
 
-    fn create(&self, store: &Arc<dyn Store>, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
+    fn create(&self, store: &Arc<dyn Store>, spec: &CreateSpec, _: &FormatOptions) -> Result<Opened> {
         let mut image = Multiscale::new(spec)?;
         let path = spec.storage.key.clone().unwrap_or_else(|| "0".to_owned());
         check_new_key(&path)?;
@@ -352,7 +365,7 @@ impl Create for OmeZarr {
         if self.zarr.find(&self.zarr.probe(store)?)?.is_some() {
             return Err(Error::new(ErrorKind::AlreadyExists, "there is something here; remove it first"));
         }
-        self.zarr.create_or_adopt(&store.child(&path)?, &array_spec(spec, &image)?, options, true)?;
+        self.zarr.create_or_adopt(&store.child(&path)?, &array_spec(spec, &image)?, true)?;
         self.zarr.create_group(store, &attributes)?;
         self.opened(&**store, &image, &ScaleSelector::Index(0))
     }
@@ -380,24 +393,7 @@ impl Create for OmeZarr {
         Ok(Some(CreateSpec { array, storage }))
     }
 
-    fn fit(&self, spec: CreateSpec, from: &str) -> CreateSpec {
-        let is_own = from == self.name() || from == self.zarr.name();
-        let key = spec.storage.key.clone().filter(|_| from == self.name());
-        let spec = self.zarr.fit_array(CreateSpec { array: spec.array.placed(), ..spec }, is_own);
-        let is_image = [OME_V3.name(), OME_V2.name()].contains(&from);
-        let attributes = if is_image { spec.array.attributes } else { axis::of_user(spec.array.attributes) };
-        CreateSpec {
-            array: ArraySpec { attributes, ..spec.array },
-            storage: StorageSpec { key, ..spec.storage },
-        }
-    }
-
-    fn add_scale(
-        &self,
-        store: &Arc<dyn Store>,
-        spec: &CreateSpec,
-        options: &FormatOptions,
-    ) -> Result<Opened> {
+    fn add_scale(&self, store: &Arc<dyn Store>, spec: &CreateSpec, _: &FormatOptions) -> Result<Opened> {
         spec.storage.key.as_deref().map_or(Ok(()), check_new_key)?;
         let volume = |dataset: &Dataset| dataset.scale.iter().product::<f64>();
         loop {
@@ -407,7 +403,7 @@ impl Create for OmeZarr {
                 return Err(Error::invalid(format!("box {domain} for an image of {ndim} axes")));
             }
             new_dataset(spec, &image, String::new())?;
-            let path = self.create_scale(store, spec, &image, options)?;
+            let path = self.create_scale(store, spec, &image)?;
             let added = self.change(store, |image| {
                 if image.datasets.iter().any(|dataset| dataset.path == path) {
                     return Err(exists(&path));

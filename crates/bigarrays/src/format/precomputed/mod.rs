@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use info::{Info, ScaleInfo, with_channels};
 
+use super::holds::{Holds, Names, Shards, Sizes, Start};
 use super::place::{self, Documents, OwnKeys, check_new_key, expect_no_chunks};
 use super::probe::Probe;
 use super::scale::ScaleSelector;
@@ -109,13 +110,28 @@ impl Format for Precomputed {
     }
 }
 
+/// What volumes hold.
+const HOLDS: Holds = Holds {
+    dialect: "precomputed",
+    start: Start::Anywhere,
+    dimension_names: Names::Fixed(&["x", "y", "z", "c"]),
+    resolution: Sizes::Space,
+    labels: true,
+    chunks: true,
+    encodings: &ENCODINGS,
+    block_shape: &["compressed_segmentation"],
+    content_encoding: true,
+    sharding: Shards::Neuroglancer,
+    key: true,
+    ..Holds::PLAIN
+};
+
 impl Create for Precomputed {
-    fn fixed_axes(&self) -> Option<&'static [&'static str]> {
-        Some(&["x", "y", "z", "c"])
+    fn holds(&self) -> &'static Holds {
+        &HOLDS
     }
 
     fn create(&self, store: &Arc<dyn Store>, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
-        let options = &with_compression(spec, options);
         let labels = spec.array.labels.unwrap_or_else(|| is_label_encoding(spec.storage.encoding.as_deref()));
         let scale = new_scale(spec, options)?;
         let info = Info::new(labels, spec.array.dtype, channels(&spec.array.domain)?, &scale)?;
@@ -144,7 +160,7 @@ impl Create for Precomputed {
             chunk_shape: scale.chunk_sizes.first().map(|chunk| chunk.to_vec()),
             encoding: Some(scale.encoding.clone()),
             level: scale.jpeg_quality.or(scale.png_level),
-            block_shape: scale.block_size,
+            block_shape: scale.block_size.filter(|_| HOLDS.block_shape.contains(&scale.encoding.as_str())),
             // What leads out of this layer would lead out of another.
             key: Some(scale.key.clone()).filter(|key| check_new_key(key).is_ok()),
             sharding: scale.sharding.map_or(NewSharding::None, NewSharding::Neuroglancer),
@@ -153,34 +169,12 @@ impl Create for Precomputed {
         Ok(Some(CreateSpec { array, storage }))
     }
 
-    fn fit(&self, spec: CreateSpec, from: &str) -> CreateSpec {
-        if from == self.name() {
-            return spec;
-        }
-        let (array, storage) = (spec.array.placed(), spec.storage);
-        let is_known = |name: &String| ENCODINGS.contains(&name.as_str());
-        let array = ArraySpec {
-            resolution: array.resolution,
-            labels: array.labels,
-            ..ArraySpec::new(array.dtype, array.domain)
-        };
-        let storage = StorageSpec {
-            sharding: if storage.is_sharded() { NewSharding::Auto } else { NewSharding::None },
-            chunk_shape: storage.chunk_shape.map(|chunk| chunk.into_iter().take(3).collect()),
-            encoding: storage.encoding.filter(is_known),
-            content_encoding: storage.content_encoding,
-            ..StorageSpec::default()
-        };
-        CreateSpec { array, storage }
-    }
-
     fn add_scale(
         &self,
         store: &Arc<dyn Store>,
         spec: &CreateSpec,
         options: &FormatOptions,
     ) -> Result<Opened> {
-        let options = &with_compression(spec, options);
         let scale = new_scale(spec, options)?;
         expect_empty(&**store, &scale)?;
         let added = change_info(&**store, |old| {
@@ -232,15 +226,6 @@ impl Create for Precomputed {
 fn read_info(probe: &Probe) -> Result<Option<Info>> {
     let Some(bytes) = probe.bytes(INFO)? else { return Ok(None) };
     Info::parse(&bytes).map(Some).map_err(|error| error.at(probe.store().location(INFO)))
-}
-
-/// The options with the compression of `spec`, if they name none.
-fn with_compression(spec: &CreateSpec, options: &FormatOptions) -> FormatOptions {
-    let named = Some(options.content_encoding).filter(|encoding| *encoding != ContentEncoding::Identity);
-    FormatOptions {
-        content_encoding: named.or(spec.storage.content_encoding).unwrap_or_default(),
-        ..options.clone()
-    }
 }
 
 /// The compression around the chunks that are stored, if any of a few all over the volume is. In shards,
@@ -396,17 +381,6 @@ fn new_scale(spec: &CreateSpec, options: &FormatOptions) -> Result<ScaleInfo> {
     channels(&spec.array.domain)?;
     if spec.array.domain.is_empty() {
         return Err(Error::invalid(format!("box {} is empty", spec.array.domain)));
-    }
-    let unknown = [
-        ("fill value", spec.array.fill_value.is_some()),
-        ("list of codecs", spec.storage.codecs.is_some()),
-        ("chunk keys", spec.storage.chunk_keys.is_some()),
-        ("attributes", spec.array.attributes.is_some()),
-        ("names of axes", spec.array.dimension_names.is_some()),
-        ("shape of shards", spec.storage.shard_shape.is_some()),
-    ];
-    if let Some((what, _)) = unknown.into_iter().find(|(_, is_given)| *is_given) {
-        return Err(Error::invalid(format!("a precomputed volume has no {what} of its own")));
     }
     if spec.storage.chunk_shape.iter().flatten().any(|&length| length == 0) {
         return Err(Error::invalid("a chunk has at least one voxel along each axis"));

@@ -3,7 +3,7 @@
 use crate::base::dims::Dims;
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::ContentEncoding;
-use crate::chunk::curve::{ChunkOrder, Morton};
+use crate::chunk::curve::Morton;
 use crate::chunk::grid::ChunkGrid;
 use crate::chunk::keys::KeyEncoding;
 use crate::format::{CreateSpec, NewSharding};
@@ -97,11 +97,6 @@ pub(super) fn new_sharding(
     encoding: &str,
     compression: ContentEncoding,
 ) -> Result<Option<ShardSpec>> {
-    if let Some(order) = spec.storage.shard_order.filter(|order| *order != ChunkOrder::Morton) {
-        return Err(Error::invalid(format!(
-            "chunks in shards of precomputed layers lie in Morton order, that of their ids, not in {order} order"
-        )));
-    }
     match spec.storage.sharding {
         NewSharding::None => Ok(None),
         NewSharding::Neuroglancer(sharding) => sharding.check().map(|()| Some(sharding)),

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
 use crate::chunk::layout::Layout;
-use crate::format::axis::{AxisSpec, of_user};
+use crate::format::axis::AxisSpec;
 
 /// What an array to be created is: what its elements are and mean, and where they lie.
 #[derive(Clone, Debug)]
@@ -105,48 +105,4 @@ impl ArraySpec {
     pub(in crate::format) fn all_names(&self) -> Option<Vec<String>> {
         self.dimension_names.as_ref()?.iter().cloned().collect()
     }
-
-    /// What `self`, which is like another array, says and `kept`, which a format has made of it, does not: each a
-    /// sentence. How elements are stored is not meant.
-    pub(in crate::format) fn lost_in(&self, kept: &Self, format: &str) -> Vec<String> {
-        let mut lost = Vec::new();
-        let place = |spec: &Self| spec.place().map(|domain| domain.origin().to_vec());
-        if let Some(origin) = place(self).filter(|origin| place(kept).as_ref() != Some(origin)) {
-            lost.push(format!("{format} does not keep where the first element lies, at {origin:?}"));
-        }
-        if let Some(sizes) = &self.resolution
-            && kept.resolution.is_none()
-            && sizes.iter().any(|size| *size != 1.0)
-        {
-            lost.push(format!("{format} does not keep the resolution, {sizes:?} nm"));
-        }
-        if self.labels == Some(true) && kept.labels != Some(true) {
-            lost.push(format!("{format} does not keep that elements are labels"));
-        }
-        let is_zero = |fill: &Value| fill.as_f64() == Some(0.0) || *fill == Value::Bool(false);
-        if let Some(fill) =
-            self.fill_value.as_ref().filter(|fill| kept.fill_value.is_none() && !is_zero(fill))
-        {
-            lost.push(format!(
-                "{format} does not keep the fill value, {fill}; what is missing reads as zero"
-            ));
-        }
-        if self.axes.is_some() && kept.axes.is_none() && !is_of_space(self.axes.as_deref()) {
-            lost.push(format!("{format} does not keep kinds and units of axes"));
-        }
-        let kept = kept.attributes.clone().unwrap_or_default();
-        let gone = of_user(self.attributes.clone()).unwrap_or_default();
-        let gone: Vec<&String> = gone.keys().filter(|name| !kept.contains_key(*name)).collect();
-        if !gone.is_empty() {
-            lost.push(format!("{format} does not keep the attributes {gone:?}"));
-        }
-        lost
-    }
-}
-
-/// Whether axes say no more than a resolution does.
-fn is_of_space(axes: Option<&[AxisSpec]>) -> bool {
-    axes.into_iter()
-        .flatten()
-        .all(|axis| axis.kind.as_deref().is_none_or(|kind| kind == "space" || kind == "channel"))
 }

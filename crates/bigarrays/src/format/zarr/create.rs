@@ -10,6 +10,7 @@ use crate::base::domain::Domain;
 use crate::base::error::{Error, Result};
 use crate::chunk::curve::ChunkOrder;
 use crate::format::compression::SHARDING;
+use crate::format::holds::{Codecs, Holds, Names, Shards, Sizes, Start};
 use crate::format::member::naturals;
 use crate::format::{CreateSpec, NewSharding};
 
@@ -40,6 +41,30 @@ pub(crate) fn chunk_shape(spec: &CreateSpec) -> Result<Vec<u64>> {
 
 /// The encodings that need no list of codecs.
 pub(super) const ENCODINGS: [&str; 4] = ["raw", "zstd", "gzip", "blosc"];
+
+/// What new arrays of Zarr 3 hold.
+pub(crate) const V3_HOLDS: Holds = Holds {
+    dialect: "zarr3",
+    attributes: Some("zarr3"),
+    sharding: Shards::Boxes,
+    dimension_names: Names::Each,
+    ..V2_HOLDS
+};
+
+/// What new arrays of Zarr 2 hold. Origin and resolution are kept in an attribute of ours.
+pub(crate) const V2_HOLDS: Holds = Holds {
+    dialect: "zarr2",
+    start: Start::ZeroWithOrigin,
+    dimension_names: Names::AllOrNone,
+    resolution: Sizes::All,
+    fill_value: true,
+    attributes: Some("zarr2"),
+    chunks: true,
+    encodings: &ENCODINGS,
+    codecs: Codecs::Any,
+    chunk_keys: true,
+    ..Holds::PLAIN
+};
 
 /// What an array like that of `meta` would be made of.
 ///
@@ -88,9 +113,6 @@ fn encoding(codecs: &Value) -> (Option<String>, Option<u32>) {
 /// `InvalidArgument` for an encoding that is none of Zarr.
 pub(crate) fn codecs(spec: &CreateSpec) -> Result<Value> {
     if let Some(codecs) = &spec.storage.codecs {
-        if spec.storage.encoding.is_some() || spec.storage.level.is_some() {
-            return Err(Error::invalid("give either codecs, or an encoding and its level"));
-        }
         return Ok(codecs.clone());
     }
     let bytes = json!({"name": "bytes", "configuration": {"endian": "little"}});
@@ -128,12 +150,8 @@ pub(crate) fn shard_shape(spec: &CreateSpec, chunk: &[u64]) -> Result<Option<Vec
         }
         return Err(Error::invalid(format!("shards of shape {shard:?} are no boxes of chunks of {chunk:?}")));
     }
-    match spec.storage.sharding {
-        NewSharding::None => return Ok(None),
-        NewSharding::Auto => {}
-        NewSharding::Neuroglancer(_) => {
-            return Err(Error::invalid("Zarr has other shards than Neuroglancer; give their shape"));
-        }
+    if spec.storage.sharding == NewSharding::None {
+        return Ok(None);
     }
     let mut shard = chunk.to_vec();
     let bytes =
@@ -170,18 +188,11 @@ pub(crate) fn key_encoding(spec: &CreateSpec, usual: Keys) -> Result<Keys> {
     }
 }
 
-/// An error if `spec` asks for what Zarr does not have.
+/// An error if sizes or names in `spec` are none that axes can have.
+///
+/// # Errors
+/// `InvalidArgument`.
 pub(crate) fn check(spec: &CreateSpec) -> Result<()> {
-    if spec.array.domain.origin().iter().any(|&origin| origin != 0) {
-        return Err(Error::invalid(format!(
-            "arrays of Zarr start at zero, not at that of box {}",
-            spec.array.domain
-        )));
-    }
-    if spec.storage.block_shape.is_some() || spec.array.labels.is_some() || spec.storage.key.is_some() {
-        let message = "arrays of Zarr have no blocks, labels or keys; layers of ome-zarr have";
-        return Err(Error::invalid(message));
-    }
     let ndim = spec.array.domain.ndim();
     let is_size = |size: &f64| size.is_finite() && *size > 0.0;
     if let Some(sizes) =

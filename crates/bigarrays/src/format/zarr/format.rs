@@ -8,11 +8,11 @@ use super::dialect::Version;
 use super::nodes::{Found, Zarr};
 use super::{create, group, v2, v3};
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::format::axis;
 use crate::format::document::{self, Document};
+use crate::format::holds::Holds;
 use crate::format::probe::Probe;
 use crate::format::scale::ScaleSelector;
-use crate::format::spec::{ArraySpec, CreateSpec, StorageSpec};
+use crate::format::spec::CreateSpec;
 use crate::format::traits::{
     Abilities, Attributes, ChangeAttributes, Create, Format, FormatOptions, Groups, Node, Opened,
 };
@@ -73,8 +73,12 @@ impl Format for Zarr {
 }
 
 impl Create for Zarr {
-    fn create(&self, store: &Arc<dyn Store>, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
-        self.create_or_adopt(store, spec, options, false)
+    fn holds(&self) -> &'static Holds {
+        if self.version == Version::Three { &create::V3_HOLDS } else { &create::V2_HOLDS }
+    }
+
+    fn create(&self, store: &Arc<dyn Store>, spec: &CreateSpec, _: &FormatOptions) -> Result<Opened> {
+        self.create_or_adopt(store, spec, false)
     }
 
     fn resizes(&self) -> bool {
@@ -101,24 +105,6 @@ impl Create for Zarr {
         let mut spec = create::like(&meta)?;
         spec.array.attributes = Some(attributes);
         Ok(Some(spec))
-    }
-
-    fn fit(&self, spec: CreateSpec, from: &str) -> CreateSpec {
-        let is_own = from == self.name() || from == self.image_name();
-        let spec = CreateSpec { array: spec.array.at_zero(), ..spec };
-        let CreateSpec { array, storage } = self.fit_array(spec, is_own);
-        let ndim = array.domain.ndim();
-        let array = ArraySpec {
-            labels: None,
-            resolution: array.resolution.filter(|sizes| sizes.len() == ndim),
-            axes: None,
-            attributes: match from == self.name() {
-                true => array.attributes,
-                false => axis::of_user(array.attributes),
-            },
-            ..array
-        };
-        CreateSpec { array, storage: StorageSpec { key: None, ..storage } }
     }
 
     fn remove(&self, store: &Arc<dyn Store>, scale: Option<&ScaleSelector>) -> Result<()> {
