@@ -63,7 +63,7 @@ fn create_all(store: &Arc<dyn Store>) -> Vec<&'static str> {
     let names: Vec<&str> = format::creators().map(|format| format.name()).collect();
     for format in format::creators() {
         let mut spec = spec();
-        spec.storage.key = format.first_key().map(str::to_owned);
+        spec.storage.key = format.holds().first_key.map(str::to_owned);
         let array = OpenOptions::new().format(format.name()).create((store, format.name()), &spec).unwrap();
         array.write(&[0, 0, 0], elements().view()).unwrap();
     }

@@ -561,7 +561,7 @@ fn a_scale_that_is_lost_is_named_and_the_others_open() {
             let options = OpenOptions::new().format(format);
             let new = |shape: &[u64]| CreateSpec::new(DataType::U8, Domain::from_shape(shape).unwrap());
             let (mut fine, mut coarse) = (new(&[8, 8]), new(&[4, 4]));
-            fine.storage.key = format::creator(format).unwrap().first_key().map(str::to_owned);
+            fine.storage.key = format::creator(format).unwrap().holds().first_key.map(str::to_owned);
             coarse.array.resolution = Some(vec![2.0, 2.0]);
             options.create(&url, &fine).unwrap();
             options.add_scale(&url, &coarse).unwrap();

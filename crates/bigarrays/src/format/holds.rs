@@ -39,6 +39,8 @@ pub struct Holds {
     pub chunk_keys: bool,
     /// Whether it has scales, each of which has a key.
     pub key: bool,
+    /// The key that the first of several scales has to be created with, if any.
+    pub first_key: Option<&'static str>,
 }
 
 /// Where the first element of an array can lie.
@@ -120,6 +122,7 @@ impl Holds {
         sharding: Shards::None,
         chunk_keys: false,
         key: false,
+        first_key: None,
     };
 
     /// The axes that every array has, in their order; the last, channels, may be missing. `None` if axes are free.

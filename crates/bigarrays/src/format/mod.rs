@@ -44,5 +44,6 @@ pub use registry::{
 pub use scale::{Scale, ScaleSelector};
 pub use spec::{ArraySpec, CreateSpec, NewSharding, StorageSpec};
 pub use traits::{
-    Abilities, Attributes, ChangeAttributes, Create, Format, FormatOptions, Groups, Node, Opened,
+    Abilities, Attributes, ChangeAttributes, Create, Format, FormatOptions, Groups, Node, Opened, Remove,
+    Resize, Scales,
 };

@@ -173,7 +173,7 @@ pub(crate) fn add_scale(address: Address<'_>, spec: &CreateSpec, options: &Forma
         let located = address.locate(options)?;
         let format = located.known(&located.probe()?, options)?.unwrap_or(registry::DEFAULT);
         let none = || Error::unsupported(format!("{} arrays have no scales", format.name()));
-        let format = format.creates().ok_or_else(none)?;
+        let format = format.scales().ok_or_else(none)?;
         let (spec, options) = compressed(spec, options);
         expect_held(format, &spec)?;
         format.add_scale(&located.store, &spec, &options)
@@ -196,7 +196,7 @@ pub fn remove<'a>(
     let removed = || {
         let format = located.known(&located.probe()?, options)?.unwrap_or(registry::DEFAULT);
         let cannot = || Error::unsupported(format!("removing {} arrays", format.name()));
-        format.creates().ok_or_else(cannot)?.remove(&located.store, scale)
+        format.removes().ok_or_else(cannot)?.remove(&located.store, scale)
     };
     let removed = removed();
     let is_nothing = matches!(&removed, Err(error) if error.kind() == ErrorKind::NotFound) && scale.is_none();
@@ -298,7 +298,7 @@ pub fn update_attributes<'a>(
 
 /// Whether arrays of the format of this name can be given another shape.
 pub(crate) fn resizes(name: &str) -> bool {
-    registry::by_name(name).is_ok_and(|format| format.creates().is_some_and(|creates| creates.resizes()))
+    registry::by_name(name).is_ok_and(|format| format.resizes().is_some())
 }
 
 /// Gives the array at `address` another shape; see [`OpenOptions::resize`](crate::OpenOptions::resize).
@@ -308,7 +308,7 @@ pub(crate) fn resize(address: Address<'_>, shape: &[u64], options: &FormatOption
         let known = located.known(&located.probe()?, options)?;
         let format = known.ok_or_else(|| not_found("there is no array here"))?;
         let keeps = || Error::unsupported(format!("{} arrays keep their shape", format.name()));
-        format.creates().ok_or_else(keeps)?.resize(&located.store, shape)
+        format.resizes().ok_or_else(keeps)?.resize(&located.store, shape)
     };
     resized().map_err(context("resizing", address))
 }

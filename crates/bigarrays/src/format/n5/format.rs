@@ -15,7 +15,8 @@ use crate::format::probe::Probe;
 use crate::format::scale::ScaleSelector;
 use crate::format::spec::{ArraySpec, CreateSpec, StorageSpec};
 use crate::format::traits::{
-    Abilities, Attributes, ChangeAttributes, Create, Format, FormatOptions, Groups, Node, Opened,
+    Abilities, Attributes, ChangeAttributes, Create, Format, FormatOptions, Groups, Node, Opened, Remove,
+    Resize, Scales,
 };
 use crate::format::{compression, walk};
 use crate::store::Store;
@@ -69,6 +70,18 @@ impl Format for N5 {
         Some(self)
     }
 
+    fn scales(&self) -> Option<&dyn Scales> {
+        Some(self)
+    }
+
+    fn removes(&self) -> Option<&dyn Remove> {
+        Some(self)
+    }
+
+    fn resizes(&self) -> Option<&dyn Resize> {
+        Some(self)
+    }
+
     fn groups(&self) -> Option<&dyn Groups> {
         Some(self)
     }
@@ -89,6 +102,7 @@ const HOLDS: Holds = Holds {
     encodings: &attributes::ENCODINGS,
     codecs: Codecs::Portable,
     key: true,
+    first_key: Some("s0"),
     ..Holds::PLAIN
 };
 
@@ -102,10 +116,6 @@ impl Create for N5 {
             Some(_) => self.create_scales(store, spec),
             None => self.create_dataset(store, spec, false),
         }
-    }
-
-    fn add_scale(&self, store: &Arc<dyn Store>, spec: &CreateSpec, _: &FormatOptions) -> Result<Opened> {
-        self.add_to_scales(store, spec)
     }
 
     fn like(&self, probe: &Probe, options: &FormatOptions) -> Result<Option<CreateSpec>> {
@@ -124,11 +134,15 @@ impl Create for N5 {
             storage: StorageSpec { encoding, level, codecs, ..storage },
         }))
     }
+}
 
-    fn first_key(&self) -> Option<&'static str> {
-        Some("s0")
+impl Scales for N5 {
+    fn add_scale(&self, store: &Arc<dyn Store>, spec: &CreateSpec, _: &FormatOptions) -> Result<Opened> {
+        self.add_to_scales(store, spec)
     }
+}
 
+impl Remove for N5 {
     fn remove(&self, store: &Arc<dyn Store>, scale: Option<&ScaleSelector>) -> Result<()> {
         let probe = Probe::read(store, [ATTRIBUTES])?;
         let dataset = self.dataset(&probe)?.filter(|_| scale.is_none());
@@ -141,11 +155,9 @@ impl Create for N5 {
         store.tidy("");
         Ok(())
     }
+}
 
-    fn resizes(&self) -> bool {
-        true
-    }
-
+impl Resize for N5 {
     fn resize(&self, store: &Arc<dyn Store>, shape: &[u64]) -> Result<()> {
         let none = || Error::new(ErrorKind::NotFound, "there is no dataset here");
         let resized = |old: Option<Document>| {

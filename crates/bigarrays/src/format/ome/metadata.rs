@@ -18,7 +18,7 @@ use crate::format::place::check_new_key;
 use crate::format::probe::Probe;
 use crate::format::scale::{Scale, ScaleSelector};
 use crate::format::spec::{ArraySpec, CreateSpec, StorageSpec};
-use crate::format::traits::{Abilities, Create, Format, FormatOptions, Groups, Opened};
+use crate::format::traits::{Abilities, Create, Format, FormatOptions, Groups, Opened, Remove, Scales};
 use crate::format::zarr::dialect::Version;
 use crate::format::zarr::{V2, V3, Zarr, create};
 use crate::store::Store;
@@ -328,6 +328,14 @@ impl Format for OmeZarr {
     fn creates(&self) -> Option<&dyn Create> {
         Some(self)
     }
+
+    fn scales(&self) -> Option<&dyn Scales> {
+        Some(self)
+    }
+
+    fn removes(&self) -> Option<&dyn Remove> {
+        Some(self)
+    }
 }
 
 impl Create for OmeZarr {
@@ -392,7 +400,9 @@ impl Create for OmeZarr {
         };
         Ok(Some(CreateSpec { array, storage }))
     }
+}
 
+impl Scales for OmeZarr {
     fn add_scale(&self, store: &Arc<dyn Store>, spec: &CreateSpec, _: &FormatOptions) -> Result<Opened> {
         spec.storage.key.as_deref().map_or(Ok(()), check_new_key)?;
         let volume = |dataset: &Dataset| dataset.scale.iter().product::<f64>();
@@ -424,7 +434,9 @@ impl Create for OmeZarr {
             return self.opened(&**store, &image, &ScaleSelector::Key(path));
         }
     }
+}
 
+impl Remove for OmeZarr {
     fn remove(&self, store: &Arc<dyn Store>, scale: Option<&ScaleSelector>) -> Result<()> {
         let image = self.image(store)?;
         let Some(selector) = scale else {

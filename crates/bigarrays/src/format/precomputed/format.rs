@@ -14,7 +14,7 @@ use crate::format::place::check_new_key;
 use crate::format::probe::Probe;
 use crate::format::scale::ScaleSelector;
 use crate::format::spec::{ArraySpec, CreateSpec, NewSharding, StorageSpec};
-use crate::format::traits::{Abilities, Create, Format, FormatOptions, Opened};
+use crate::format::traits::{Abilities, Create, Format, FormatOptions, Opened, Remove, Scales};
 use crate::store::Store;
 
 /// The encodings of its own that are written.
@@ -63,6 +63,14 @@ impl Format for Precomputed {
     }
 
     fn creates(&self) -> Option<&dyn Create> {
+        Some(self)
+    }
+
+    fn scales(&self) -> Option<&dyn Scales> {
+        Some(self)
+    }
+
+    fn removes(&self) -> Option<&dyn Remove> {
         Some(self)
     }
 }
@@ -125,7 +133,9 @@ impl Create for Precomputed {
         };
         Ok(Some(CreateSpec { array, storage }))
     }
+}
 
+impl Scales for Precomputed {
     fn add_scale(
         &self,
         store: &Arc<dyn Store>,
@@ -150,7 +160,9 @@ impl Create for Precomputed {
         let position = ScaleSelector::Key(scale.key).find(&info.describe()?)?;
         opened(&info, position, &**store, options)
     }
+}
 
+impl Remove for Precomputed {
     fn remove(&self, store: &Arc<dyn Store>, scale: Option<&ScaleSelector>) -> Result<()> {
         if scale.is_none() && store.exists(INFO)? && store.unlink("")? {
             return Ok(());

@@ -14,7 +14,8 @@ use crate::format::probe::Probe;
 use crate::format::scale::ScaleSelector;
 use crate::format::spec::CreateSpec;
 use crate::format::traits::{
-    Abilities, Attributes, ChangeAttributes, Create, Format, FormatOptions, Groups, Node, Opened,
+    Abilities, Attributes, ChangeAttributes, Create, Format, FormatOptions, Groups, Node, Opened, Remove,
+    Resize,
 };
 use crate::store::Store;
 
@@ -63,6 +64,14 @@ impl Format for Zarr {
         Some(self)
     }
 
+    fn removes(&self) -> Option<&dyn Remove> {
+        Some(self)
+    }
+
+    fn resizes(&self) -> Option<&dyn Resize> {
+        Some(self)
+    }
+
     fn groups(&self) -> Option<&dyn Groups> {
         Some(self)
     }
@@ -79,10 +88,6 @@ impl Create for Zarr {
 
     fn create(&self, store: &Arc<dyn Store>, spec: &CreateSpec, _: &FormatOptions) -> Result<Opened> {
         self.create_or_adopt(store, spec, false)
-    }
-
-    fn resizes(&self) -> bool {
-        true
     }
 
     fn like(&self, probe: &Probe, options: &FormatOptions) -> Result<Option<CreateSpec>> {
@@ -106,7 +111,9 @@ impl Create for Zarr {
         spec.array.attributes = Some(attributes);
         Ok(Some(spec))
     }
+}
 
+impl Remove for Zarr {
     fn remove(&self, store: &Arc<dyn Store>, scale: Option<&ScaleSelector>) -> Result<()> {
         if scale.is_some() {
             return Err(Error::unsupported("removing a part of a group; name its path"));
@@ -127,7 +134,9 @@ impl Create for Zarr {
         store.tidy("");
         Ok(())
     }
+}
 
+impl Resize for Zarr {
     fn resize(&self, store: &Arc<dyn Store>, shape: &[u64]) -> Result<()> {
         let key = if self.version == Version::Three { v3::KEY } else { v2::ARRAY };
         let resized = |old: Option<Document>| {
