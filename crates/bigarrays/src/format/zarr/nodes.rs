@@ -52,8 +52,7 @@ impl Zarr {
 
     /// Has the groups above the root of `store` know what was made there.
     pub(super) fn join(&self, store: &Arc<dyn Store>) -> Result<()> {
-        consolidated::make_groups(self.version, store)?;
-        self.refresh(store)
+        consolidated::join(self.version, store)
     }
 
     /// Has consolidated metadata above the root of `store` know nothing of what is about to be removed there.
