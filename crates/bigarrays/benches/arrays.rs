@@ -44,8 +44,8 @@ fn projections(criterion: &mut Criterion) {
 fn layer(folder: &std::path::Path, encoding: &str, chunk: [u64; 3]) -> Array {
     let url = folder.join(format!("{encoding}{}", chunk[2]));
     let mut spec = CreateSpec::new(DataType::U8, Domain::from_shape(&[EDGE as u64; 3]).unwrap());
-    spec.chunk_shape = Some(chunk.to_vec());
-    spec.encoding = Some(encoding.to_owned());
+    spec.storage.chunk_shape = Some(chunk.to_vec());
+    spec.storage.encoding = Some(encoding.to_owned());
     let array = OpenOptions::new().create(url.to_str().unwrap(), &spec).unwrap();
     let make = |index: (usize, usize, usize)| ((index.0 * index.1) / 64 + index.2 * 3) as u8;
     let data = bigarrays::ndarray::Array3::from_shape_fn((EDGE, EDGE, EDGE).f(), make);

@@ -8,7 +8,7 @@
 //! use bigarrays::{CreateSpec, DataType, OpenOptions, ndarray::Array3};
 //!
 //! let mut spec = CreateSpec::new(DataType::U16, "-64:64,0:128,100:132".parse()?);
-//! spec.chunk_shape = Some(vec![64, 64, 16]);
+//! spec.storage.chunk_shape = Some(vec![64, 64, 16]);
 //! let array = OpenOptions::new().create("memory://front-page", &spec)?;
 //! array.write(&[-5, 60, 110], Array3::from_elem((10, 10, 10), 3u16).view())?;
 //!
@@ -46,7 +46,7 @@ pub use base::dtype::{DataType, Element, FillValue};
 pub use base::error::{Error, ErrorKind, Result};
 #[cfg(feature = "flat")]
 pub use flat::{FlatArray, SliceArray};
-pub use format::{Address, CreateSpec};
+pub use format::{Address, ArraySpec, CreateSpec, StorageSpec};
 pub use half;
 pub use jobs::{Copied, CopyOptions, copy};
 pub use ndarray;

@@ -106,7 +106,7 @@ fn types_and_channels() {
         let url = folder.path().join("layer");
         let shape: Vec<u64> = [300, 300, 40].into_iter().chain(channels).collect();
         let mut spec = CreateSpec::new(T::DTYPE, Domain::from_shape(&shape).unwrap());
-        spec.chunk_shape = Some(vec![128, 128, 8]);
+        spec.storage.chunk_shape = Some(vec![128, 128, 8]);
         let array = OpenOptions::new().create(url.to_str().unwrap(), &spec).unwrap();
         let part: Vec<usize> = [60, 50, 16].into_iter().chain(channels.map(|n| n as usize)).collect();
         let mut count = 0;

@@ -49,7 +49,7 @@ fn while_changing(patterns: &[Vec<u8>; 2], work: impl FnOnce(*const u8)) {
 fn array(dtype: DataType, array: Arc<dyn ArrayCodec>, bytes: Vec<Arc<dyn BytesCodec>>) -> Array {
     let domain = format!("0:{EDGE},0:{EDGE},0:{EDGE}").parse().unwrap();
     let mut spec = CreateSpec::new(dtype, domain);
-    spec.chunk_shape = Some(vec![EDGE as u64; 3]);
+    spec.storage.chunk_shape = Some(vec![EDGE as u64; 3]);
     static ARRAYS: AtomicUsize = AtomicUsize::new(0);
     let url = format!("memory://changing-{}", ARRAYS.fetch_add(1, Ordering::Relaxed));
     let like = OpenOptions::new().create(&url, &spec).unwrap();

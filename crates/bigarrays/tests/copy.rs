@@ -15,7 +15,7 @@ use proptest::prelude::*;
 
 fn spec(domain: &str, chunk: [u64; 3]) -> CreateSpec {
     let mut spec = CreateSpec::new(DataType::U16, domain.parse().unwrap());
-    spec.chunk_shape = Some(chunk.into());
+    spec.storage.chunk_shape = Some(chunk.into());
     spec
 }
 
@@ -81,9 +81,9 @@ proptest! {
         let whole: Vec<u64> = (0..3).map(|k| to_at[k] as u64 + size[k] + more[k]).collect();
         let mut wanted = spec(&Domain::from_shape(&whole).unwrap().to_string(), chunk);
         if sharded && to == "zarr3" {
-            wanted.shard_shape = Some(chunk.iter().map(|length| length * 2).collect());
+            wanted.storage.shard_shape = Some(chunk.iter().map(|length| length * 2).collect());
         } else if sharded && to == "precomputed" {
-            wanted.sharding = NewSharding::Auto;
+            wanted.storage.sharding = NewSharding::Auto;
         }
         let target = create("target", to, &wanted);
         fill(&target);
@@ -120,7 +120,7 @@ proptest! {
 #[test]
 fn the_work_follows_what_is_stored() {
     let mut layer = CreateSpec::new(DataType::U8, "0:200000,0:200000,0:20000".parse().unwrap());
-    layer.chunk_shape = Some(vec![64, 64, 64]);
+    layer.storage.chunk_shape = Some(vec![64, 64, 64]);
     let source = create("sparse", "precomputed", &layer);
     let ones = ndarray::Array3::<u8>::ones((5, 5, 5));
     let places = |k: i64| [k * k % 199_000, (k * 7919) % 199_000, k * 101 % 19_900];
@@ -133,8 +133,8 @@ fn the_work_follows_what_is_stored() {
         ("sparse-d", "n5", NewSharding::None, [100, 100, 10]),
     ] {
         let (mut spec, chunk_shape) = (layer.clone(), Some(chunk.to_vec()));
-        (spec.sharding, spec.chunk_shape) = (shards, chunk_shape);
-        spec.shard_shape = (format == "zarr3").then(|| vec![128, 128, 128]);
+        (spec.storage.sharding, spec.storage.chunk_shape) = (shards, chunk_shape);
+        spec.storage.shard_shape = (format == "zarr3").then(|| vec![128, 128, 128]);
         let target = create(name, format, &spec);
         // What is there and not in the source goes.
         target.write(&[199_990, 199_990, 7], ones.view()).unwrap();
@@ -197,7 +197,7 @@ fn chunks_move_between_content_encodings_and_damaged_ones_if_nobody_checks() {
         assert_eq!(elements(&Array::open(&url).unwrap()), elements(&source), "{encoding:?}");
     }
     let mut wanted = spec("0:16,0:8,0:8", [8, 8, 8]);
-    wanted.encoding = Some("zstd".to_owned());
+    wanted.storage.encoding = Some("zstd".to_owned());
     let source = create("damaged", "zarr3", &wanted);
     fill(&source);
     source.store().write("c/1/0/0", b"(no zstd)").unwrap();
@@ -233,7 +233,7 @@ fn blocks_of_what_has_changed_or_is_damaged_are_done_again() {
     let mut wanted = spec("0:32,0:32,0:32", [8; 3]);
     let source = OpenOptions::new().format("zarr3").create(&place("source"), &wanted).unwrap();
     fill(&source);
-    wanted.shard_shape = Some(vec![16; 3]);
+    wanted.storage.shard_shape = Some(vec![16; 3]);
     let target = OpenOptions::new().format("zarr3").create(&place("target"), &wanted).unwrap();
     let run = || {
         let journal = Journal::open(folder.path().join("journal")).unwrap();
@@ -268,7 +268,7 @@ fn blocks_of_files_that_have_changed_are_done_again() {
         std::fs::copy(&file, &path).unwrap();
         let source = Array::open(&path.display().to_string()).unwrap();
         let mut wanted = CreateSpec::new(source.dtype(), source.domain().clone());
-        wanted.chunk_shape = Some(source.shape().iter().map(|&length| length.min(5)).collect());
+        wanted.storage.chunk_shape = Some(source.shape().iter().map(|&length| length.min(5)).collect());
         let name = file.file_name().unwrap().display();
         let url = format!("memory://copies/of-{name}");
         let target = OpenOptions::new().format("zarr3").create(&url, &wanted).unwrap();
@@ -328,12 +328,12 @@ fn what_was_done_is_found_and_what_was_damaged_is_done_again() {
         let mut wanted = spec("0:64,0:64,0:64", [8; 3]);
         match (format, sharded) {
             ("precomputed", true) => {
-                wanted.sharding = "preshift_bits=2,minishard_bits=1,shard_bits=6,data_encoding=gzip"
+                wanted.storage.sharding = "preshift_bits=2,minishard_bits=1,shard_bits=6,data_encoding=gzip"
                     .parse()
                     .map(NewSharding::Neuroglancer)
                     .unwrap();
             }
-            (_, true) => wanted.shard_shape = Some(vec![16; 3]),
+            (_, true) => wanted.storage.shard_shape = Some(vec![16; 3]),
             _ => {}
         }
         let puts = Arc::new(AtomicUsize::new(0));

@@ -18,8 +18,8 @@ fn faulty(url: &str, rule: impl Fn(Access<'_>) -> Option<Fault> + Send + Sync + 
 /// A filled layer of 4 × 4 × 4 chunks, and its elements.
 fn layer(url: &str, encoding: &str) -> Array3<u8> {
     let mut spec = CreateSpec::new(DataType::U8, "-8:8,0:16,0:16".parse().unwrap());
-    spec.chunk_shape = Some(vec![4, 4, 4]);
-    spec.encoding = Some(encoding.to_owned());
+    spec.storage.chunk_shape = Some(vec![4, 4, 4]);
+    spec.storage.encoding = Some(encoding.to_owned());
     let data = Array3::from_shape_fn((16, 16, 16), |(x, y, z)| (x * 16 + y * 5 + z) as u8 | 1);
     OpenOptions::new().create(url, &spec).unwrap().write(&[-8, 0, 0], data.view()).unwrap();
     data

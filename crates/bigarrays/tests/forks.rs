@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 fn create(url: &str) -> Array {
     let mut spec = CreateSpec::new(DataType::U8, "0:512".parse().unwrap());
-    spec.chunk_shape = Some(vec![16]);
+    spec.storage.chunk_shape = Some(vec![16]);
     OpenOptions::new().format("zarr3").create(url, &spec).unwrap()
 }
 
@@ -144,7 +144,7 @@ fn equal_times_and_sizes_are_no_equal_shards() {
     let folder = tempfile::tempdir().unwrap();
     let url = folder.path().join("a").to_str().unwrap().to_owned();
     let mut spec = CreateSpec::new(DataType::U8, "0:64".parse().unwrap());
-    (spec.chunk_shape, spec.shard_shape) = (Some(vec![16]), Some(vec![64]));
+    (spec.storage.chunk_shape, spec.storage.shard_shape) = (Some(vec![16]), Some(vec![64]));
     let array = OpenOptions::new().format("zarr3").create(&url, &spec).unwrap();
     let shard = folder.path().join("a/c/0");
     let contents: Vec<_> = [1u8, 2]

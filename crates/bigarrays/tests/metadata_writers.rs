@@ -24,12 +24,10 @@ fn options(layer: &Layer, format: Option<&str>) -> FormatOptions {
 }
 
 fn spec(ndim: usize, resolution: f64, key: Option<String>) -> CreateSpec {
-    CreateSpec {
-        chunk_shape: Some(vec![4; ndim]),
-        resolution: (ndim == 3).then(|| vec![resolution; 3]),
-        key,
-        ..CreateSpec::new(DataType::U8, Domain::from_shape(&vec![8; ndim]).unwrap())
-    }
+    let mut spec = CreateSpec::new(DataType::U8, Domain::from_shape(&vec![8; ndim]).unwrap());
+    spec.array.resolution = (ndim == 3).then(|| vec![resolution; 3]);
+    (spec.storage.chunk_shape, spec.storage.key) = (Some(vec![4; ndim]), key);
+    spec
 }
 
 fn array(layer: &Layer, format: &str) -> OpenOptions {

@@ -140,10 +140,10 @@ proptest! {
         let url = folder.path().join("layer");
         let url = url.to_str().unwrap();
         let mut spec = CreateSpec::new(DataType::U16, domain.clone());
-        spec.chunk_shape = Some(chunk.to_vec());
-        spec.encoding = Some(encoding.to_owned());
+        spec.storage.chunk_shape = Some(chunk.to_vec());
+        spec.storage.encoding = Some(encoding.to_owned());
         if let Some(sharding) = sharding {
-            spec.sharding = NewSharding::Neuroglancer(sharding.parse().unwrap());
+            spec.storage.sharding = NewSharding::Neuroglancer(sharding.parse().unwrap());
         }
         let options = OpenOptions::new().outside(Outside::Crop).drop_fill(drop_fill);
         let mut array = options.create(url, &spec).unwrap();

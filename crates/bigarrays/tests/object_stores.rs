@@ -136,7 +136,7 @@ fn values_say_what_they_are() {
     let proxy = Proxy::start(server.address(), Faults::none()).unwrap();
     let access = server.via(&proxy);
     let mut spec = CreateSpec::new(DataType::U8, "0:64,0:64,0:64".parse().unwrap());
-    spec.encoding = Some("jpeg".to_owned());
+    spec.storage.encoding = Some("jpeg".to_owned());
     proxy.record();
     let url = format!("{}/{}", access.url, place());
     let mut settings = settings(&access);
@@ -154,5 +154,5 @@ fn values_say_what_they_are() {
     assert_eq!(header("content-encoding", "/0-64_0-64_0-64"), "gzip");
     assert_eq!(header("content-encoding", "/info"), "");
     assert_eq!(array.read::<u8>(array.domain()).unwrap().get(&[63; 3]), Some(7));
-    assert_eq!(open.like(&url).unwrap().content_encoding, Some(ContentEncoding::Gzip));
+    assert_eq!(open.like(&url).unwrap().storage.content_encoding, Some(ContentEncoding::Gzip));
 }

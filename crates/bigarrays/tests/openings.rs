@@ -50,7 +50,7 @@ impl Store for Own {
 
 fn spec() -> CreateSpec {
     let mut spec = CreateSpec::new(DataType::U16, Domain::from_shape(&[8, 9, 10]).unwrap());
-    spec.chunk_shape = Some(vec![4, 4, 4]);
+    spec.storage.chunk_shape = Some(vec![4, 4, 4]);
     spec
 }
 
@@ -62,7 +62,8 @@ fn elements() -> Array3<u16> {
 fn create_all(store: &Arc<dyn Store>) -> Vec<&'static str> {
     let names: Vec<&str> = format::creators().map(|format| format.name()).collect();
     for format in format::creators() {
-        let spec = CreateSpec { key: format.first_key().map(str::to_owned), ..spec() };
+        let mut spec = spec();
+        spec.storage.key = format.holds().first_key.map(str::to_owned);
         let array = OpenOptions::new().format(format.name()).create((store, format.name()), &spec).unwrap();
         array.write(&[0, 0, 0], elements().view()).unwrap();
     }

@@ -10,9 +10,9 @@ use bigarrays::{Array, CreateSpec, DataType, Domain, ErrorKind, Index, OpenOptio
 
 fn spec(domain: &str, chunk: [u64; 3], encoding: &str) -> CreateSpec {
     let mut spec = CreateSpec::new(DataType::U8, domain.parse().unwrap());
-    spec.chunk_shape = Some(chunk.to_vec());
-    spec.encoding = Some(encoding.to_owned());
-    spec.resolution = Some(vec![4.0, 4.0, 40.0]);
+    spec.storage.chunk_shape = Some(chunk.to_vec());
+    spec.storage.encoding = Some(encoding.to_owned());
+    spec.array.resolution = Some(vec![4.0, 4.0, 40.0]);
     spec
 }
 
@@ -51,7 +51,7 @@ fn scales_are_added_found_and_removed() {
     let url = folder.path().to_str().unwrap();
     filled(folder.path(), "0:8,0:8,0:8", [4, 4, 4], "raw");
     let mut coarse = spec("0:4,0:4,0:8", [4, 4, 4], "gzip");
-    coarse.resolution = Some(vec![8.0, 8.0, 40.0]);
+    coarse.array.resolution = Some(vec![8.0, 8.0, 40.0]);
     let added = OpenOptions::new().add_scale(url, &coarse).unwrap();
     assert_eq!((added.scale(), added.shape()), (1, &[4, 4, 8][..]));
     added.write(&[0; 3], ramp(added.domain()).view()).unwrap();
@@ -246,7 +246,7 @@ fn misuse_is_explained() {
         ("compresso", DataType::U64),
     ] {
         let mut spec = spec("0:8,0:8,0:8", [4, 4, 4], encoding);
-        spec.dtype = dtype;
+        spec.array.dtype = dtype;
         let error =
             OpenOptions::new().create(folder.path().join(encoding).to_str().unwrap(), &spec).unwrap_err();
         assert!(error.to_string().contains(encoding), "{error}");

@@ -12,11 +12,9 @@ use bigarrays::{Array, DataType, Domain, ErrorKind, OpenOptions, Result};
 const FORMATS: [&str; 6] = ["precomputed", "zarr3", "zarr2", "n5", "ome-zarr", "ome-zarr-0.4"];
 
 fn spec(key: Option<&str>) -> CreateSpec {
-    CreateSpec {
-        chunk_shape: Some(vec![4; 3]),
-        key: key.map(str::to_owned),
-        ..CreateSpec::new(DataType::U8, Domain::from_shape(&[8; 3]).unwrap())
-    }
+    let mut spec = CreateSpec::new(DataType::U8, Domain::from_shape(&[8; 3]).unwrap());
+    (spec.storage.chunk_shape, spec.storage.key) = (Some(vec![4; 3]), key.map(str::to_owned));
+    spec
 }
 
 fn filled(array: &Array, value: u8) {
@@ -170,7 +168,7 @@ fn keys_that_lead_out_are_neither_made_nor_written_to() {
     let error = array.write(&[0; 3], ArrayD::<u8>::zeros(IxDyn(&[8; 3])).view()).unwrap_err();
     assert!(error.kind() == ErrorKind::ReadOnly && error.to_string().contains("leads out"), "{error}");
     let like = OpenOptions::new().like(&path("src/layer")).unwrap();
-    assert_eq!(like.key, None);
+    assert_eq!(like.storage.key, None);
     let copy = OpenOptions::new().create(&path("dst/new"), &like).unwrap();
     assert_eq!(copy.scales()[0].key, "1_1_1");
     filled(&copy, 1);
@@ -230,7 +228,8 @@ fn scales_whose_removal_was_cut_short_do_not_come_back() {
         let folder = tempfile::tempdir().unwrap();
         let url = folder.path().join("a").to_str().unwrap().to_owned();
         create(Path::new(&url), format).unwrap();
-        let coarse = CreateSpec { resolution: Some(vec![2.0; 3]), ..spec(Some("coarse")) };
+        let mut coarse = spec(Some("coarse"));
+        coarse.array.resolution = Some(vec![2.0; 3]);
         let add = || OpenOptions::new().add_scale(&url, &coarse);
         filled(&add().unwrap(), 9);
         let chunks = folder.path().join("kept");
@@ -269,10 +268,8 @@ fn an_image_whose_making_was_cut_short_is_made() {
 fn a_link_that_appears_during_a_removal_is_not_followed() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
-    let many = CreateSpec {
-        chunk_shape: Some(vec![1; 3]),
-        ..CreateSpec::new(DataType::U8, Domain::from_shape(&[15, 10, 10]).unwrap())
-    };
+    let mut many = CreateSpec::new(DataType::U8, Domain::from_shape(&[15, 10, 10]).unwrap());
+    many.storage.chunk_shape = Some(vec![1; 3]);
     for name in ["mine", "other"] {
         let url = path(name).to_str().unwrap().to_owned();
         let array = OpenOptions::new().format("zarr3").create(&url, &many).unwrap();

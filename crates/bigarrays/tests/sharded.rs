@@ -91,8 +91,8 @@ fn over(array: &Array, store: impl Store + 'static) -> Array {
 
 fn create(url: &str, edge: u64, chunk: u64, sharding: NewSharding) -> Array {
     let mut spec = CreateSpec::new(DataType::U8, format!("0:{edge},0:{edge},0:{edge}").parse().unwrap());
-    spec.chunk_shape = Some(vec![chunk; 3]);
-    spec.sharding = sharding;
+    spec.storage.chunk_shape = Some(vec![chunk; 3]);
+    spec.storage.sharding = sharding;
     OpenOptions::new().create(url, &spec).unwrap()
 }
 
@@ -156,8 +156,10 @@ fn boxes_take_fewest_requests_along_curves() {
     let taken = ChunkOrder::ALL.map(|order| {
         let url = format!("memory://one-shard-{order}");
         let mut spec = CreateSpec::new(DataType::U8, Domain::from_shape(&[edge as u64; 3]).unwrap());
-        (spec.chunk_shape, spec.shard_shape) = (Some(vec![chunk; 3]), Some(vec![edge as u64; 3]));
-        (spec.shard_order, spec.codecs) = (Some(order), Some(serde_json::json!(["bytes", "crc32c"])));
+        (spec.storage.chunk_shape, spec.storage.shard_shape) =
+            (Some(vec![chunk; 3]), Some(vec![edge as u64; 3]));
+        (spec.storage.shard_order, spec.storage.codecs) =
+            (Some(order), Some(serde_json::json!(["bytes", "crc32c"])));
         let array = OpenOptions::new().format("zarr3").create(&url, &spec).unwrap();
         array.write(&[0; 3], data.view()).unwrap();
         // As 1.25 MiB are of chunks of 64³ bytes.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bigarrays::flat::{Descr, FlatSpec, NamedRows, SliceArray};
-use bigarrays::format::{self, FormatOptions, NewSharding, Opened};
+use bigarrays::format::{self, FormatOptions, NewSharding, Opened, StorageSpec};
 use bigarrays::jobs::{Against, ProblemKind, Report, VerifyOptions, compare, verify, verify_at};
 use bigarrays::ndarray::{Array3, ArrayD, IxDyn};
 use bigarrays::store::Store;
@@ -62,23 +62,28 @@ fn little() -> serde_json::Value {
 fn cases() -> Vec<Case> {
     let spec = |chunk: [u64; 3]| {
         let mut spec = CreateSpec::new(DataType::U16, "0:20,0:9,0:7".parse().unwrap());
-        spec.chunk_shape = Some(chunk.to_vec());
+        spec.storage.chunk_shape = Some(chunk.to_vec());
         spec
     };
-    let codecs = |codecs: serde_json::Value| CreateSpec { codecs: Some(codecs), ..spec([8, 8, 8]) };
+    let stored = |change: &dyn Fn(&mut StorageSpec)| {
+        let mut spec = spec([8; 3]);
+        change(&mut spec.storage);
+        spec
+    };
+    let codecs = |codecs: serde_json::Value| stored(&|storage| storage.codecs = Some(codecs.clone()));
     let sharding = "preshift_bits=1,minishard_bits=1,shard_bits=1,data_encoding=gzip".parse().unwrap();
     vec![
         Case { name: "raw", format: "precomputed", spec: spec([8; 3]), file: "1_1_1/0-8_0-8_0-7" },
         Case {
             name: "png",
             format: "precomputed",
-            spec: CreateSpec { encoding: Some("png".into()), ..spec([8; 3]) },
+            spec: stored(&|storage| storage.encoding = Some("png".into())),
             file: "1_1_1/8-16_0-8_0-7",
         },
         Case {
             name: "sharded",
             format: "precomputed",
-            spec: CreateSpec { sharding: NewSharding::Neuroglancer(sharding), ..spec([8; 3]) },
+            spec: stored(&|storage| storage.sharding = NewSharding::Neuroglancer(sharding)),
             file: "1_1_1/0.shard",
         },
         Case { name: "zarr3", format: "zarr3", spec: codecs(json!([little(), "crc32c"])), file: "c/1/0/0" },
@@ -87,7 +92,10 @@ fn cases() -> Vec<Case> {
         Case {
             name: "zarr-shards",
             format: "zarr3",
-            spec: CreateSpec { shard_shape: Some(vec![16, 8, 8]), ..codecs(json!([little(), "zstd"])) },
+            spec: stored(&|storage| {
+                (storage.shard_shape, storage.codecs) =
+                    (Some(vec![16, 8, 8]), Some(json!([little(), "zstd"])));
+            }),
             file: "c/0/0/0",
         },
         Case { name: "ome", format: "ome-zarr", spec: spec([8; 3]), file: "0/c/1/0/0" },
@@ -273,7 +281,7 @@ fn huge_sparse_grids_are_walked_by_their_listing() {
     let folder = tempfile::tempdir().unwrap();
     for format in ["precomputed", "zarr3", "n5"] {
         let mut spec = CreateSpec::new(DataType::U8, "0:40000,0:40000,0:40000".parse().unwrap());
-        spec.chunk_shape = Some(vec![4; 3]);
+        spec.storage.chunk_shape = Some(vec![4; 3]);
         let array = OpenOptions::new().format(format).create(&url(&folder, format), &spec).unwrap();
         array.write(&[39_998, 20_000, 4], Array3::<u8>::ones((2, 4, 8)).view()).unwrap();
         let report = verified(&folder, format);
@@ -285,10 +293,10 @@ fn huge_sparse_grids_are_walked_by_their_listing() {
 fn layers_with_scales_and_groups_are_verified_whole() {
     let folder = tempfile::tempdir().unwrap();
     let mut spec = cases().remove(0).spec;
-    spec.key = Some("fine".into());
+    spec.storage.key = Some("fine".into());
     create(&folder, &Case { name: "layer", format: "precomputed", spec: spec.clone(), file: "" });
-    (spec.key, spec.resolution) = (Some("fine/coarse".into()), Some(vec![2.0; 3]));
-    spec.domain = "0:10,0:5,0:4".parse().unwrap();
+    (spec.storage.key, spec.array.resolution) = (Some("fine/coarse".into()), Some(vec![2.0; 3]));
+    spec.array.domain = "0:10,0:5,0:4".parse().unwrap();
     let coarse = OpenOptions::new().add_scale(&url(&folder, "layer"), &spec).unwrap();
     coarse.write(&[0; 3], Array3::<u16>::ones((10, 5, 4)).view()).unwrap();
     let report = verified(&folder, "layer");
@@ -322,8 +330,8 @@ fn arrays_are_compared_across_formats_orders_and_types() {
     }
     // The same in z,y,x, of another type, and starting elsewhere.
     let mut spec = CreateSpec::new(DataType::F32, "0:7,0:9,0:20".parse().unwrap());
-    spec.dimension_names = Some(["z", "y", "x"].map(|name| Some(name.to_owned())).to_vec());
-    spec.chunk_shape = Some(vec![3, 4, 20]);
+    spec.array.dimension_names = Some(["z", "y", "x"].map(|name| Some(name.to_owned())).to_vec());
+    spec.storage.chunk_shape = Some(vec![3, 4, 20]);
     let reversed = OpenOptions::new().format("zarr3").create(&url(&folder, "zyx"), &spec).unwrap();
     let values = volume().mapv(f32::from).reversed_axes();
     reversed.write(&[0; 3], values.view()).unwrap();
@@ -385,7 +393,7 @@ fn where_nothing_is_listed_the_grid_is_walked() {
 fn what_cannot_be_read_is_a_problem_and_a_storage_that_is_down_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let mut spec = CreateSpec::new(DataType::U8, "0:16,0:16,0:16".parse().unwrap());
-    spec.chunk_shape = Some(vec![4; 3]);
+    spec.storage.chunk_shape = Some(vec![4; 3]);
     let array = OpenOptions::new().create(&url(&folder, "a"), &spec).unwrap();
     array.write(&[0; 3], Array3::<u8>::ones((16, 16, 16)).view()).unwrap();
     let one =
@@ -427,7 +435,7 @@ fn write_until_killed() {
 fn what_a_killed_writer_left_is_found() {
     let folder = tempfile::tempdir().unwrap();
     let mut spec = CreateSpec::new(DataType::U8, "0:256,0:256,0:256".parse().unwrap());
-    spec.chunk_shape = Some(vec![256; 3]);
+    spec.storage.chunk_shape = Some(vec![256; 3]);
     let array = OpenOptions::new().create(&url(&folder, "a"), &spec).unwrap();
     array.write(&[0; 3], Array3::<u8>::ones((256, 256, 256)).view()).unwrap();
     let ended = std::process::Command::new(std::env::current_exe().unwrap())
@@ -552,11 +560,11 @@ fn a_scale_that_is_lost_is_named_and_the_others_open() {
             let url = url(&folder, "image");
             let options = OpenOptions::new().format(format);
             let new = |shape: &[u64]| CreateSpec::new(DataType::U8, Domain::from_shape(shape).unwrap());
-            let key = format::creator(format).unwrap().first_key().map(str::to_owned);
-            options.create(&url, &CreateSpec { key, ..new(&[8, 8]) }).unwrap();
-            options
-                .add_scale(&url, &CreateSpec { resolution: Some(vec![2.0, 2.0]), ..new(&[4, 4]) })
-                .unwrap();
+            let (mut fine, mut coarse) = (new(&[8, 8]), new(&[4, 4]));
+            fine.storage.key = format::creator(format).unwrap().holds().first_key.map(str::to_owned);
+            coarse.array.resolution = Some(vec![2.0, 2.0]);
+            options.create(&url, &fine).unwrap();
+            options.add_scale(&url, &coarse).unwrap();
             assert!(verified(&folder, "image").is_whole());
             damage(&folder.path().join("image").join(path).join(file));
             assert_eq!(OpenOptions::new().open(&url).unwrap().shape(), [8, 8], "{format}");

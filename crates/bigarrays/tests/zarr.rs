@@ -15,7 +15,9 @@ fn create(name: &str, format: &str, spec: &CreateSpec) -> bigarrays::Result<biga
 
 fn spec(dtype: DataType, shape: &[u64], chunk: &[u64]) -> CreateSpec {
     let domain = Domain::from_shape(shape).unwrap();
-    CreateSpec { chunk_shape: Some(chunk.to_vec()), ..CreateSpec::new(dtype, domain) }
+    let mut spec = CreateSpec::new(dtype, domain);
+    spec.storage.chunk_shape = Some(chunk.to_vec());
+    spec
 }
 
 #[test]
@@ -30,9 +32,9 @@ fn arrays_of_both_versions_come_back() {
         for format in ["zarr3", "zarr2"] {
             let name = format!("both-{k}-{format}");
             let mut spec = spec(DataType::U8, &[7, 5], &[3, 4]);
-            spec.codecs = Some(codecs.clone());
-            spec.fill_value = Some(json!(9));
-            spec.dimension_names = Some(vec![Some("y".into()), Some("x".into())]);
+            spec.storage.codecs = Some(codecs.clone());
+            spec.array.fill_value = Some(json!(9));
+            spec.array.dimension_names = Some(vec![Some("y".into()), Some("x".into())]);
             let array = create(&name, format, &spec).unwrap();
             assert!(create(&name, format, &spec).unwrap_err().to_string().contains("remove it first"));
             let data = ndarray::Array2::from_shape_fn((4, 5), |(y, x)| (10 * y + x) as u8);
@@ -187,8 +189,8 @@ fn shards_and_shards_in_shards() {
         ("all", around(&[turned], sharded(&[4, 2], inner, "end"), &["zstd".into()]), ChunkOrder::Hilbert),
     ] {
         let mut spec = spec(DataType::U16, &[19, 13], &[8, 8]);
-        spec.codecs = Some(codecs);
-        spec.shard_order = Some(order);
+        spec.storage.codecs = Some(codecs);
+        spec.storage.shard_order = Some(order);
         let array = create(&format!("sharded-{name}"), "zarr3", &spec).unwrap();
         let shape: Vec<u64> = array.shard_shape().unwrap().to_vec();
         assert_eq!(shape, [8, 8]);
@@ -253,7 +255,7 @@ fn shards_and_shards_in_shards() {
         (sharded(&[2, 2], json!(["zfp"]), "end"), "zfp"),
     ] {
         let mut spec = spec(DataType::U16, &[19, 13], &[8, 8]);
-        spec.codecs = Some(codecs);
+        spec.storage.codecs = Some(codecs);
         let error = create("sharded-wrong", "zarr3", &spec).unwrap_err();
         assert!(error.to_string().contains(named), "{error}");
     }
@@ -263,10 +265,12 @@ fn shards_and_shards_in_shards() {
 fn images_of_several_scales() {
     for format in ["ome-zarr", "ome-zarr-0.4"] {
         let url = format!("memory://zarr-image-{format}");
-        let new = |domain: &str, size: f64| CreateSpec {
-            resolution: Some(vec![40.0, size, size]),
-            dimension_names: Some(["c", "z", "y", "x"].map(|name| Some(name.to_owned())).to_vec()),
-            ..CreateSpec::new(DataType::U8, domain.parse().unwrap())
+        let new = |domain: &str, size: f64| {
+            let mut spec = CreateSpec::new(DataType::U8, domain.parse().unwrap());
+            spec.array.resolution = Some(vec![40.0, size, size]);
+            spec.array.dimension_names =
+                Some(["c", "z", "y", "x"].map(|name| Some(name.to_owned())).to_vec());
+            spec
         };
         let options = OpenOptions::new().format(format);
         let array = options.create(&url, &new("0:2,-5:5,0:20,10:40", 8.0)).unwrap();

@@ -1,7 +1,7 @@
 //! Options that say how a new layer is stored.
 
 use bigarrays::chunk::curve::ChunkOrder;
-use bigarrays::format::NewSharding;
+use bigarrays::format::{ArraySpec, NewSharding, StorageSpec};
 use bigarrays::{CreateSpec, DataType, Domain};
 use clap::Args;
 
@@ -66,20 +66,24 @@ pub(crate) struct LayerArgs {
 impl LayerArgs {
     /// A layer of `dtype` over `domain`, stored as the options say.
     pub(crate) fn spec(&self, dtype: DataType, domain: Domain) -> CreateSpec {
-        CreateSpec {
+        let array = ArraySpec {
+            resolution: self.resolution.clone().map(|sizes| sizes.0),
+            labels: self.labels.then_some(true),
+            ..ArraySpec::new(dtype, domain)
+        };
+        let storage = StorageSpec {
             chunk_shape: self.chunk_shape.clone().map(|chunk| chunk.0),
             encoding: self.encoding.clone(),
             level: self.level,
             codecs: self.codecs.clone(),
             block_shape: self.block_shape,
-            resolution: self.resolution.clone().map(|sizes| sizes.0),
-            labels: self.labels.then_some(true),
             key: self.key.clone(),
             sharding: self.sharding.unwrap_or_default(),
             shard_shape: self.shard_shape.clone().map(|shard| shard.0),
             shard_order: self.shard_order,
-            ..CreateSpec::new(dtype, domain)
-        }
+            ..StorageSpec::default()
+        };
+        CreateSpec { array, storage }
     }
 
     /// The first option that is given and is for new layers alone.
@@ -112,6 +116,6 @@ impl LayerArgs {
 
     /// A layer like that of `spec`, but for what the options say.
     pub(crate) fn over(&self, spec: CreateSpec) -> CreateSpec {
-        self.spec(spec.dtype, spec.domain.clone()).or_like(spec, self.sharding.is_some())
+        self.spec(spec.array.dtype, spec.array.domain.clone()).or_like(spec, self.sharding.is_some())
     }
 }

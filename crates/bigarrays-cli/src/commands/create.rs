@@ -71,7 +71,7 @@ pub(crate) fn run(args: &CreateArgs, session: &Session) -> anyhow::Result<()> {
     } else {
         let dtype = args.dtype.ok_or_else(|| Error::invalid("--dtype is missing"))?;
         let mut spec = args.layer.spec(dtype, args.domain(args.channels)?);
-        spec.dimension_names =
+        spec.array.dimension_names =
             args.dimension_names.as_ref().map(|names| names.iter().cloned().map(Some).collect());
         session.open().format(&args.format).create(new_layer(&args.url)?, &spec)?
     };

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bigarrays::format;
+use bigarrays::format::{self, ArraySpec, StorageSpec};
 use bigarrays::{Array, CreateSpec, Domain, Error, OpenOptions, Result};
 
 use crate::args::{Axes, LayerArgs, NewArgs};
@@ -35,11 +35,12 @@ impl New {
         to: Option<&[i64]>,
     ) -> Result<New> {
         let format = args.format(source)?;
-        let is_layer = format.fixed_axes().is_some();
+        let fixed = format.holds().fixed_axes();
+        let is_layer = fixed.is_some();
         let mapped = match &args.transpose {
             Some(wanted) if !is_layer => Mapped::to(source, axes, wanted.clone())?,
             Some(_) => {
-                let axes = format.fixed_axes().unwrap_or_default().join(",");
+                let axes = fixed.unwrap_or_default().join(",");
                 return Err(Error::invalid(format!(
                     "arrays of {} have the axes {axes}; say with --dimension-names which are which",
                     format.name()
@@ -63,28 +64,33 @@ impl New {
             Some(at) if *axes == Axes::of(source) => source.dimension_names()[at].is_none(),
             _ => false,
         };
-        let name =
-            |name: &String| Some(name.clone()).filter(|name| format.names_axes() || !is_invented(name));
+        let name = |name: &String| {
+            Some(name.clone()).filter(|name| format.holds().names_axes() || !is_invented(name))
+        };
         let names: Vec<Option<String>> = new.0.iter().map(name).collect();
         let is_permuted = mapped.axes.0.iter().ne(axes.0.iter().filter(|name| mapped.axes.0.contains(name)));
-        let like = CreateSpec {
+        let array = ArraySpec {
             domain: place(&mapped, &new, to)?,
-            chunk_shape: like.chunk_shape.clone().map(along),
-            shard_shape: like.shard_shape.clone().map(along),
-            codecs: like.codecs.clone().filter(|codecs| !is_permuted || is_free(codecs)),
             resolution: mapped.nanometres().map(|sizes| mapped.along(&sizes, &new, &1.0)),
-            origin: like.origin.clone().map(|origin| own(&origin, axes, &new, 0)),
+            origin: like.array.origin.map(|origin| own(&origin, axes, &new, 0)),
             dimension_names: names.iter().any(Option::is_some).then_some(names),
-            ..like
+            ..like.array
         };
-        let (fitted, lost) = format::fit(format, like, source.format());
-        let spec = layer.over(fitted);
-        let spec = if is_layer { CreateSpec { dimension_names: None, ..spec } } else { spec };
-        let spec = match to {
+        let storage = StorageSpec {
+            chunk_shape: like.storage.chunk_shape.map(along),
+            shard_shape: like.storage.shard_shape.map(along),
+            codecs: like.storage.codecs.filter(|codecs| !is_permuted || is_free(codecs)),
+            ..like.storage
+        };
+        let (fitted, lost) = format::fit(format, CreateSpec { array, storage }, source.format());
+        let mut spec = layer.over(fitted);
+        if is_layer {
+            spec.array.dimension_names = None;
+        }
+        if to.is_some() {
             // Asked for, and refused if the format has no such place.
-            Some(_) => CreateSpec { domain: place(&mapped, &new, to)?, origin: None, ..spec },
-            None => spec,
-        };
+            (spec.array.domain, spec.array.origin) = (place(&mapped, &new, to)?, None);
+        }
         Ok(New { mapped, spec, format: format.name(), lost })
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bigarrays::Domain;
-use bigarrays::format::{self, CreateSpec, NewSharding, ScaleSelector};
+use bigarrays::format::{self, ArraySpec, CreateSpec, NewSharding, ScaleSelector, StorageSpec};
 use pyo3::exceptions::{PyTypeError, PyUserWarning};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -142,36 +142,40 @@ fn described(
     let (format, like) = like.unzip();
     let dtype = match (given.take::<Bound<'_, PyAny>>("dtype")?, &like) {
         (Some(dtype), _) => to_dtype(&dtype)?,
-        (None, Some(like)) => like.dtype,
+        (None, Some(like)) => like.array.dtype,
         (None, None) => return Err(PyTypeError::new_err(format!("{function}() needs a dtype"))),
     };
     let domain = match (new_domain(&given)?, &like) {
         (Some(domain), _) => domain,
-        (None, Some(like)) => like.domain.clone(),
+        (None, Some(like)) => like.array.domain.clone(),
         (None, None) => return Err(given.invalid("give either a domain, or a shape and maybe an origin")),
     };
     let says_shards = given.has("sharding")? || given.has("shard_shape")?;
     let (sharding, shard) = (new_sharding(&given)?, given.take("shard_shape")?);
     let shard_order: Option<String> = given.take("shard_order")?;
-    let spec = CreateSpec {
+    let array = ArraySpec {
+        resolution: given.take("resolution")?,
+        labels: given.take("labels")?,
+        dimension_names: given.take("dimension_names")?,
+        fill_value: given.take::<Bound<'_, PyAny>>("fill_value")?.as_ref().map(to_json).transpose()?,
+        attributes: given.take::<Bound<'_, PyAny>>("attributes")?.as_ref().map(to_object).transpose()?,
+        ..ArraySpec::new(dtype, domain)
+    };
+    let storage = StorageSpec {
         chunk_shape: given.take("chunk_shape")?,
         encoding: given.take("encoding")?,
         level: given.take("level")?,
         block_shape: given.take("block_shape")?,
-        resolution: given.take("resolution")?,
-        labels: given.take("labels")?,
         key: given.take("key")?,
         sharding,
         shard_shape: shard,
         shard_order: shard_order.as_deref().map(str::parse).transpose().or_raise(py)?,
-        dimension_names: given.take("dimension_names")?,
-        fill_value: given.take::<Bound<'_, PyAny>>("fill_value")?.as_ref().map(to_json).transpose()?,
         codecs: given.take::<Bound<'_, PyAny>>("codecs")?.as_ref().map(to_json).transpose()?,
         chunk_keys: given.take("chunk_keys")?,
-        attributes: given.take::<Bound<'_, PyAny>>("attributes")?.as_ref().map(to_object).transpose()?,
-        ..CreateSpec::new(dtype, domain)
+        ..StorageSpec::default()
     };
-    let spec = match like {
+    let spec = CreateSpec { array, storage };
+    let mut spec = match like {
         Some(like) => spec.or_like(like, says_shards),
         None => spec,
     };
@@ -181,10 +185,8 @@ fn described(
     }
     given.finish(function)?;
     // Whoever says that there is to be none is not to get that of another.
-    let spec = CreateSpec {
-        content_encoding: spec.content_encoding.filter(|_| opening.content_encoding.is_none()),
-        ..spec
-    };
+    spec.storage.content_encoding =
+        spec.storage.content_encoding.filter(|_| opening.content_encoding.is_none());
     Ok((to_url(py, path_or_url)?, spec, opening))
 }
 
@@ -197,12 +199,13 @@ fn like_of(given: &Arguments<'_>, like: &Bound<'_, PyAny>) -> PyResult<(&'static
     let scale =
         array.scales().get(array.scale()).map_or(ScaleSelector::default(), |scale| scale.key.as_str().into());
     let options = like.opening.options().scale(scale);
-    let spec = detached(py, || options.like(array.url()))?;
+    let mut spec = detached(py, || options.like(array.url()))?;
+    spec.array.domain = array.domain().clone();
     let format = match given.peek::<String>("format")? {
         Some(name) => format::creator(&name).or_raise(py)?,
         None => format::same_or_default(from),
     };
-    let (spec, lost) = format::fit(format, CreateSpec { domain: array.domain().clone(), ..spec }, from);
+    let (spec, lost) = format::fit(format, spec, from);
     for note in lost {
         let warning = py.get_type::<PyUserWarning>();
         PyErr::warn(py, &warning, &CString::new(note.replace('\0', " "))?, 2)?;

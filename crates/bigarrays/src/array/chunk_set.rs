@@ -58,7 +58,7 @@ impl Array {
     /// use bigarrays::{CreateSpec, DataType, OpenOptions, ndarray::Array2};
     ///
     /// let mut spec = CreateSpec::new(DataType::U8, "0:1000000000,0:1000000000".parse()?);
-    /// spec.chunk_shape = Some(vec![100, 100]);
+    /// spec.storage.chunk_shape = Some(vec![100, 100]);
     /// let array = OpenOptions::new().format("zarr3").create("memory://stored-chunks", &spec)?;
     /// array.write(&[250, 0], Array2::<u8>::ones((100, 10)).view())?;
     /// let stored: Vec<String> = array.stored_chunks(array.domain())?.iter().map(|chunk| chunk.to_string()).collect();
@@ -303,7 +303,7 @@ mod tests {
     /// An array of 24 × 18 × 10 elements from -3,5,0 on in chunks of 4 × 3 × 5, of which each third is stored.
     static SOME: LazyLock<Array> = LazyLock::new(|| {
         let mut spec = CreateSpec::new(DataType::U8, "-3:21,5:23,0:10".parse().unwrap());
-        spec.chunk_shape = Some(vec![4, 3, 5]);
+        spec.storage.chunk_shape = Some(vec![4, 3, 5]);
         let array = OpenOptions::new().create("memory://chunk-set", &spec).unwrap();
         let boxes: Vec<Domain> = array.chunks(array.domain()).unwrap().step_by(3).collect();
         for part in boxes {

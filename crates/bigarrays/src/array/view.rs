@@ -123,7 +123,8 @@ impl Array {
     /// ```
     /// use bigarrays::{CreateSpec, DataType, Index, OpenOptions};
     ///
-    /// let spec = CreateSpec { resolution: Some(vec![8.0, 8.0, 40.0]), ..CreateSpec::new(DataType::U8, "-10:90,0:80,0:60".parse()?) };
+    /// let mut spec = CreateSpec::new(DataType::U8, "-10:90,0:80,0:60".parse()?);
+    /// spec.array.resolution = Some(vec![8.0, 8.0, 40.0]);
     /// let array = OpenOptions::new().create("memory://positions", &spec)?;
     /// let view = array.slice(&[Index::ALL, Index::At(3), Index::Slice { start: Some(20), stop: None, step: 2 }])?;
     /// let positions = view.positions();

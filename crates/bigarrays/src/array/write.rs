@@ -226,7 +226,7 @@ mod tests {
     fn a_chunk_beyond_all_memory_is_an_error() {
         let edge = 1 << 15;
         let mut spec = CreateSpec::new(DataType::U64, format!("0:{edge},0:{edge},0:{edge}").parse().unwrap());
-        spec.chunk_shape = Some(vec![edge; 3]);
+        spec.storage.chunk_shape = Some(vec![edge; 3]);
         let array = OpenOptions::new().create("memory://beyond-memory", &spec).unwrap();
         let error = array.write(&[0; 3], ndarray::Array3::<u64>::ones((1, 1, 1)).view()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::MemoryBudget);

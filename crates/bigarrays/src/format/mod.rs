@@ -9,10 +9,13 @@ mod below;
 mod compression;
 mod document;
 pub mod files;
+mod fit;
+mod holds;
 mod member;
 pub mod n5;
 pub mod ome;
 mod operations;
+mod optional;
 mod own;
 mod place;
 pub mod precomputed;
@@ -29,15 +32,18 @@ pub use axis::AxisSpec;
 pub use below::Below;
 pub use document::DOCUMENTS;
 pub use files::{NewArray, NumberedKeys, PlainFormat, Target, usual_names};
+pub use fit::fit;
+pub use holds::{Codecs, Holds, Names, Shards, Sizes, Start};
 pub(crate) use operations::{add_scale, create, like, open, problems, resize, resizes};
 pub use operations::{attributes, create_group, identity, list, remove, update_attributes};
 pub use precomputed::Precomputed;
 pub use probe::Probe;
 pub use registry::{
-    BUILTIN, by_name, creator, creators, default_name, default_of_groups, fit, marks, same_or_default,
+    BUILTIN, by_name, creator, creators, default_name, default_of_groups, marks, same_or_default,
 };
 pub use scale::{Scale, ScaleSelector};
-pub use spec::{CreateSpec, NewSharding};
+pub use spec::{ArraySpec, CreateSpec, NewSharding, StorageSpec};
 pub use traits::{
-    Abilities, Attributes, ChangeAttributes, Create, Format, FormatOptions, Groups, Node, Opened,
+    Abilities, Attributes, ChangeAttributes, Create, Format, FormatOptions, Groups, Node, Opened, Remove,
+    Resize, Scales,
 };

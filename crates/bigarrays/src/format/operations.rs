@@ -7,12 +7,14 @@ use serde_json::{Map, Value};
 use super::address::{Address, Located};
 use super::below::Below;
 use super::document::{DOCUMENTS, check_attributes};
+use super::fit::expect_held;
 use super::probe::Probe;
 use super::registry;
 use super::scale::ScaleSelector;
-use super::spec::{CreateSpec, check_order};
+use super::spec::CreateSpec;
 use super::traits::{Attributes, Create, Format, FormatOptions, Node, Opened};
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::chunk::codec::ContentEncoding;
 use crate::store::{self, Extent, Get, Part, Value as Stored, Wanted};
 
 fn not_found(what: impl Into<String>) -> Error {
@@ -79,17 +81,24 @@ fn create_with(format: &'static dyn Format) -> Result<&'static dyn Create> {
     format.creates().ok_or_else(|| Error::unsupported(format!("creating {} arrays", format.name())))
 }
 
+/// The compression around chunks, which options say before `spec` does, in both.
+fn compressed(spec: &CreateSpec, options: &FormatOptions) -> (CreateSpec, FormatOptions) {
+    let named = Some(options.content_encoding).filter(|encoding| *encoding != ContentEncoding::Identity);
+    let (mut spec, mut options) = (spec.clone(), options.clone());
+    spec.storage.content_encoding = named.or(spec.storage.content_encoding);
+    options.content_encoding = spec.storage.content_encoding.unwrap_or_default();
+    (spec, options)
+}
+
 /// Creates an array at `address`, in the default format unless the options or the address name another.
 pub(crate) fn create(address: Address<'_>, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
     let created = || {
         let located = address.locate(options)?;
-        check_order(spec)?;
-        check_attributes(spec.attributes.as_ref())?;
-        create_with(located.for_new(registry::DEFAULT, |format| format.creates().is_some()))?.create(
-            &located.store,
-            spec,
-            options,
-        )
+        check_attributes(spec.array.attributes.as_ref())?;
+        let format = create_with(located.for_new(registry::DEFAULT, |format| format.creates().is_some()))?;
+        let (spec, options) = compressed(spec, options);
+        expect_held(format, &spec)?;
+        format.create(&located.store, &spec, &options)
     };
     created().map_err(context("creating", address))
 }
@@ -162,10 +171,12 @@ pub fn identity<'a>(address: impl Into<Address<'a>>, options: &FormatOptions) ->
 pub(crate) fn add_scale(address: Address<'_>, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
     let added = || {
         let located = address.locate(options)?;
-        check_order(spec)?;
         let format = located.known(&located.probe()?, options)?.unwrap_or(registry::DEFAULT);
         let none = || Error::unsupported(format!("{} arrays have no scales", format.name()));
-        format.creates().ok_or_else(none)?.add_scale(&located.store, spec, options)
+        let format = format.scales().ok_or_else(none)?;
+        let (spec, options) = compressed(spec, options);
+        expect_held(format, &spec)?;
+        format.add_scale(&located.store, &spec, &options)
     };
     added().map_err(context("adding a scale to", address))
 }
@@ -185,7 +196,7 @@ pub fn remove<'a>(
     let removed = || {
         let format = located.known(&located.probe()?, options)?.unwrap_or(registry::DEFAULT);
         let cannot = || Error::unsupported(format!("removing {} arrays", format.name()));
-        format.creates().ok_or_else(cannot)?.remove(&located.store, scale)
+        format.removes().ok_or_else(cannot)?.remove(&located.store, scale)
     };
     let removed = removed();
     let is_nothing = matches!(&removed, Err(error) if error.kind() == ErrorKind::NotFound) && scale.is_none();
@@ -287,7 +298,7 @@ pub fn update_attributes<'a>(
 
 /// Whether arrays of the format of this name can be given another shape.
 pub(crate) fn resizes(name: &str) -> bool {
-    registry::by_name(name).is_ok_and(|format| format.creates().is_some_and(|creates| creates.resizes()))
+    registry::by_name(name).is_ok_and(|format| format.resizes().is_some())
 }
 
 /// Gives the array at `address` another shape; see [`OpenOptions::resize`](crate::OpenOptions::resize).
@@ -297,7 +308,7 @@ pub(crate) fn resize(address: Address<'_>, shape: &[u64], options: &FormatOption
         let known = located.known(&located.probe()?, options)?;
         let format = known.ok_or_else(|| not_found("there is no array here"))?;
         let keeps = || Error::unsupported(format!("{} arrays keep their shape", format.name()));
-        format.creates().ok_or_else(keeps)?.resize(&located.store, shape)
+        format.resizes().ok_or_else(keeps)?.resize(&located.store, shape)
     };
     resized().map_err(context("resizing", address))
 }

@@ -1,6 +1,6 @@
 //! The table of all formats.
 
-use super::spec::CreateSpec;
+use super::holds::Holds;
 use super::traits::{Create, Format};
 use super::{files, n5, ome, precomputed, zarr};
 use crate::base::error::{Error, Result};
@@ -80,7 +80,7 @@ pub fn default_of_groups() -> &'static str {
 
 /// The formats that make arrays of chunks.
 pub fn creators() -> impl Iterator<Item = &'static dyn Create> {
-    BUILTIN.iter().filter_map(|format| format.creates()).filter(|format| format.has_chunks())
+    BUILTIN.iter().filter_map(|format| format.creates()).filter(|format| format.holds().chunks)
 }
 
 /// The format of this name, which makes arrays of chunks.
@@ -95,12 +95,9 @@ pub fn creator(name: &str) -> Result<&'static dyn Create> {
     })
 }
 
-/// What `format` can hold of `spec`, which is like an array of the format `from`, and what of it is lost, each in a
-/// sentence.
-pub fn fit(format: &dyn Create, spec: CreateSpec, from: &str) -> (CreateSpec, Vec<String>) {
-    let kept = format.fit(spec.clone(), from);
-    let lost = spec.lost_in(&kept, format.name());
-    (kept, lost)
+/// What new arrays of the format of this name hold; `None` if it makes none.
+pub(super) fn holds(name: &str) -> Option<&'static Holds> {
+    BUILTIN.iter().find(|format| format.name() == name)?.creates().map(|format| format.holds())
 }
 
 /// The format in which an array like one of the format `from` is made: this if it makes any.

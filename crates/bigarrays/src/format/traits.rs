@@ -2,7 +2,7 @@
 //! elements; arrays do, and they do not ask which format it was.
 //!
 //! Every format opens what is stored. What else it can do are traits of their own, which it lends: [`Create`],
-//! [`Groups`], [`Attributes`]. All take a store that is rooted at the array, image or group, never a URL.
+//! [`Scales`], [`Remove`], [`Resize`], [`Groups`], [`Attributes`]. All take a store that is rooted at the array, image or group, never a URL.
 
 use std::fmt::Debug;
 use std::path::Path;
@@ -10,12 +10,13 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::holds::Holds;
 use super::probe::Probe;
 use super::scale::{Scale, ScaleSelector};
 use super::spec::CreateSpec;
 use crate::base::buffer::Order;
 use crate::base::dims::Dims;
-use crate::base::error::{Error, Result};
+use crate::base::error::Result;
 use crate::chunk::codec::ContentEncoding;
 use crate::chunk::layout::{Layout, Resolution};
 use crate::store::{Store, StoreOptions};
@@ -83,6 +84,21 @@ pub trait Format: Debug + Send + Sync {
         None
     }
 
+    /// How it adds scales to a layer, if layers have several.
+    fn scales(&self) -> Option<&dyn Scales> {
+        None
+    }
+
+    /// How it removes arrays, if it does.
+    fn removes(&self) -> Option<&dyn Remove> {
+        None
+    }
+
+    /// How it gives arrays another shape, if it does.
+    fn resizes(&self) -> Option<&dyn Resize> {
+        None
+    }
+
     /// How it keeps groups, if it has any.
     fn groups(&self) -> Option<&dyn Groups> {
         None
@@ -94,28 +110,16 @@ pub trait Format: Debug + Send + Sync {
     }
 }
 
-/// A format that makes, resizes and removes arrays.
+/// A format that makes arrays.
 pub trait Create: Format {
-    /// Creates an array at the root of `store` and opens it.
+    /// What of new arrays it holds: what they are, and how they are stored.
+    fn holds(&self) -> &'static Holds;
+
+    /// Creates an array at the root of `store` and opens it. Of `spec` it only gets what it [`holds`](Create::holds).
     ///
     /// # Errors
-    /// `AlreadyExists`; `InvalidArgument` if the format cannot hold what `spec` describes.
+    /// `AlreadyExists`; `InvalidArgument` if a value of `spec` is none that the format can have.
     fn create(&self, store: &Arc<dyn Store>, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened>;
-
-    /// Whether its arrays are of chunks, so that other arrays can be copied into one of any size.
-    fn has_chunks(&self) -> bool {
-        true
-    }
-
-    /// The axes that every array has, in their order; the last, channels, may be missing. `None` if axes are free.
-    fn fixed_axes(&self) -> Option<&'static [&'static str]> {
-        None
-    }
-
-    /// Whether every axis must have a name.
-    fn names_axes(&self) -> bool {
-        false
-    }
 
     /// What an empty array like the one that is there would be made of; `None` if that is not of this format.
     ///
@@ -124,58 +128,37 @@ pub trait Create: Format {
     fn like(&self, probe: &Probe, options: &FormatOptions) -> Result<Option<CreateSpec>> {
         Ok(self.open(probe, options)?.map(|opened| CreateSpec::of(&opened.layout)))
     }
+}
 
-    /// What of `spec`, which is like an array of the format `from`, this format can hold.
-    fn fit(&self, spec: CreateSpec, from: &str) -> CreateSpec {
-        let _ = from;
-        spec
-    }
-
-    /// The key that the first of several scales has to be created with, if any.
-    fn first_key(&self) -> Option<&'static str> {
-        None
-    }
-
+/// A format of layers or images of several scales.
+pub trait Scales: Create {
     /// Adds a scale to the layer at the root of `store` and opens it.
     ///
     /// # Errors
-    /// As [`Create::create`]; `Unsupported` if the format has no scales.
-    fn add_scale(
-        &self,
-        store: &Arc<dyn Store>,
-        spec: &CreateSpec,
-        options: &FormatOptions,
-    ) -> Result<Opened> {
-        let _ = (spec, options);
-        Err(Error::unsupported(format!("{} arrays have no scales", self.name())).at(store.location("")))
-    }
+    /// As [`Create::create`]; `NotFound` if there is no layer.
+    fn add_scale(&self, store: &Arc<dyn Store>, spec: &CreateSpec, options: &FormatOptions)
+    -> Result<Opened>;
+}
 
+/// A format that removes what it has made.
+pub trait Remove: Format {
     /// Removes one scale of the layer at the root of `store`, or with `None` the whole layer: metadata first, so
     /// that no reader finds half of it, then the chunks.
     ///
     /// # Errors
-    /// `NotFound`; `Unsupported` if the format cannot.
-    fn remove(&self, store: &Arc<dyn Store>, scale: Option<&ScaleSelector>) -> Result<()> {
-        let _ = scale;
-        Err(Error::unsupported(format!("removing {} arrays", self.name())).at(store.location("")))
-    }
+    /// `NotFound`; `Unsupported` if the array has no scales of its own.
+    fn remove(&self, store: &Arc<dyn Store>, scale: Option<&ScaleSelector>) -> Result<()>;
+}
 
-    /// Whether arrays can be given another shape.
-    fn resizes(&self) -> bool {
-        false
-    }
-
+/// A format whose arrays can be given another shape.
+pub trait Resize: Format {
     /// Gives the array at the root of `store` another shape. What it gains is fill value; chunks that will be outside
     /// are removed before, lest they come back with the next growth if this is cut short. Arrays that are open keep
     /// the shape that they were opened with.
     ///
     /// # Errors
-    /// `NotFound`; `InvalidArgument` for a shape of another number of axes; `Unsupported` if the format
-    /// cannot.
-    fn resize(&self, store: &Arc<dyn Store>, shape: &[u64]) -> Result<()> {
-        let _ = shape;
-        Err(Error::unsupported(format!("{} arrays keep their shape", self.name())).at(store.location("")))
-    }
+    /// `NotFound`; `InvalidArgument` for a shape of another number of axes.
+    fn resize(&self, store: &Arc<dyn Store>, shape: &[u64]) -> Result<()>;
 }
 
 /// A format that keeps arrays in groups.

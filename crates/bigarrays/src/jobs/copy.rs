@@ -494,7 +494,7 @@ mod tests {
     fn a_job_is_known_by_the_same_key() {
         let create = |url: &str, codecs: serde_json::Value| {
             let mut spec = CreateSpec::new(DataType::U16, "0:6,0:4".parse().unwrap());
-            (spec.chunk_shape, spec.codecs) = (Some(vec![2, 4]), Some(codecs));
+            (spec.storage.chunk_shape, spec.storage.codecs) = (Some(vec![2, 4]), Some(codecs));
             OpenOptions::new().format("zarr3").create(url, &spec).unwrap()
         };
         let bytes = serde_json::json!({"name": "bytes", "configuration": {"endian": "little"}});

@@ -6,7 +6,7 @@ use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::Visit;
 
 /// Structs of options beside those whose names end in `Options`.
-const STRUCTS: [&str; 4] = ["CreateSpec", "Cast", "Against", "FlatSpec"];
+const STRUCTS: [&str; 5] = ["ArraySpec", "StorageSpec", "Cast", "Against", "FlatSpec"];
 
 /// The public fields of public structs of options, and the methods by which builders take them.
 pub(crate) fn of_rust(files: &[String]) -> BTreeSet<String> {

@@ -28,9 +28,9 @@ impl Layer {
 
     pub fn create(&self, encoding: &str, sharding: NewSharding) -> Array {
         let mut spec = CreateSpec::new(DataType::U32, DOMAIN.parse().unwrap());
-        spec.chunk_shape = Some(vec![16, 20, 8]);
-        spec.encoding = Some(encoding.to_owned());
-        spec.sharding = sharding;
+        spec.storage.chunk_shape = Some(vec![16, 20, 8]);
+        spec.storage.encoding = Some(encoding.to_owned());
+        spec.storage.sharding = sharding;
         self.options().create(&self.url, &spec).unwrap()
     }
 

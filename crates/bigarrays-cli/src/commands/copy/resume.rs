@@ -44,7 +44,7 @@ pub(crate) fn make(
     journal: Option<&Journal>,
 ) -> Result<Array> {
     let options = options.format(new.format);
-    let options = match new.spec.content_encoding {
+    let options = match new.spec.storage.content_encoding {
         Some(compression) => options.content_encoding(compression),
         None => options,
     };

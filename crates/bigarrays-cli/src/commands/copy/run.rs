@@ -52,8 +52,8 @@ impl Copier<'_> {
         let (source, target) = if args.what.create {
             let mut new = self.planned(selector, part)?;
             if many && at == 0 {
-                let first = format::creator(new.format)?.first_key().map(str::to_owned);
-                new.spec.key = new.spec.key.or(first);
+                let first = format::creator(new.format)?.holds().first_key.map(str::to_owned);
+                new.spec.storage.key = new.spec.storage.key.or(first);
             }
             for note in new.lost.iter().filter(|_| at == 0) {
                 self.session.terminal.note(format_args!("{note}"));

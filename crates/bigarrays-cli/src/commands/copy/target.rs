@@ -1,7 +1,7 @@
 //! What is copied to: an array that exists, or what a new one would be.
 
 use bigarrays::format::{self, ScaleSelector};
-use bigarrays::{Array, CreateSpec, Domain, Error, ErrorKind, Result};
+use bigarrays::{Array, Domain, Error, ErrorKind, Result};
 
 use crate::args::Axes;
 use crate::commands::copy::source::Copier;
@@ -91,14 +91,15 @@ impl Copier<'_> {
         let axes = what.dimension_names.clone().unwrap_or_else(|| Axes::of(&source));
         let part = part.cloned().unwrap_or_else(|| source.domain().clone());
         let mut like = self.session.open().scale(selector.clone()).like(&self.args.source)?;
-        if let Some(dtype) = what.dtype.filter(|dtype| *dtype != like.dtype) {
+        if let Some(dtype) = what.dtype.filter(|dtype| *dtype != like.array.dtype) {
             // The others are of the type.
-            like = CreateSpec { fill_value: None, codecs: None, dtype, ..like };
+            (like.array.dtype, like.array.fill_value, like.storage.codecs) = (dtype, None, None);
         }
         // Whoever says that there is to be none is not to get that of the source.
-        like.content_encoding = like.content_encoding.filter(|_| what.write.content_encoding.is_none());
+        like.storage.content_encoding =
+            like.storage.content_encoding.filter(|_| what.write.content_encoding.is_none());
         let to = what.to.as_ref().map(|to| to.0.as_slice());
-        let is_between = like.axes.iter().flatten().any(|axis| axis.offset != 0.0);
+        let is_between = like.array.axes.iter().flatten().any(|axis| axis.offset != 0.0);
         let new = New::plan(&what.new, &source.cut(&part)?, &axes, like, &what.layer, to)?;
         self.note_losses(&source, &new, is_between);
         Ok(new)
@@ -107,12 +108,13 @@ impl Copier<'_> {
     /// Says what the new array does not keep of `source`.
     fn note_losses(&self, source: &Array, new: &New, is_between: bool) {
         let New { spec, format, .. } = new;
-        if is_between && spec.axes.is_none() {
+        if is_between && spec.array.axes.is_none() {
             self.session.terminal.note(format_args!(
                 "voxels of SRC are at fractions of their size, which {format} does not say: they move to whole ones",
             ));
         }
-        let is_raw = spec.codecs.is_none() && spec.encoding.as_deref().is_none_or(|name| name == "raw");
+        let is_raw = spec.storage.codecs.is_none()
+            && spec.storage.encoding.as_deref().is_none_or(|name| name == "raw");
         let names: Vec<&str> = source.layout().codecs.names().collect();
         if is_raw && names != ["raw"] && !self.args.what.layer.says_encoding() {
             let names = names.join(" + ");

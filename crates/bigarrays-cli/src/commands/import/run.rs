@@ -123,7 +123,7 @@ impl ImportArgs {
 /// Says what was found and what becomes of it.
 fn describe(source: &Source, new: &New) -> String {
     let (Source { array, axes, what }, New { mapped, spec, .. }) = (source, new);
-    let resolution = spec.resolution.as_ref().map_or_else(
+    let resolution = spec.array.resolution.as_ref().map_or_else(
         || "unknown, taken as 1 × 1 × 1 nm (see --resolution)".to_owned(),
         |size| format!("{} nm", size.iter().map(f64::to_string).collect::<Vec<_>>().join(" × ")),
     );
@@ -133,6 +133,6 @@ fn describe(source: &Source, new: &New) -> String {
         array.dtype(),
         mapped.axes,
         lengths(mapped.view.shape()),
-        spec.domain,
+        spec.array.domain,
     )
 }

@@ -11,6 +11,7 @@ use crate::base::buffer::Order;
 use crate::base::domain::Domain;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::format::files::plain::{Dense, NewArray, Target, is_file_with, no_file, usual_names};
+use crate::format::holds::Holds;
 use crate::format::probe::Probe;
 use crate::format::spec::CreateSpec;
 use crate::format::traits::{Abilities, Create, Format, FormatOptions, Opened};
@@ -62,8 +63,8 @@ impl Format for Npy {
 }
 
 impl Create for Npy {
-    fn has_chunks(&self) -> bool {
-        false
+    fn holds(&self) -> &'static Holds {
+        &Holds::PLAIN
     }
 
     fn create(&self, store: &Arc<dyn Store>, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
@@ -73,16 +74,10 @@ impl Create for Npy {
             return Err(Error::new(ErrorKind::AlreadyExists, message).at(path.display().to_string()));
         }
         expect_nothing_beside(path)?;
-        if spec.domain.origin().iter().any(|&start| start != 0) {
-            return Err(Error::invalid("a .npy file starts at zero on every axis"));
-        }
-        if spec.chunk_shape.is_some() || spec.encoding.as_deref().is_some_and(|encoding| encoding != "raw") {
-            return Err(Error::invalid("a .npy file has neither chunks nor an encoding"));
-        }
         let array = NewArray {
-            dtype: spec.dtype,
-            domain: spec.domain.clone(),
-            axis_names: usual_names(spec.domain.shape(), Order::C),
+            dtype: spec.array.dtype,
+            domain: spec.array.domain.clone(),
+            axis_names: usual_names(spec.array.domain.shape(), Order::C),
             resolution: None,
         };
         create(path, array, Order::C)?.finish(options.store.durable)?;

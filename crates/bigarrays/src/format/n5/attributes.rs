@@ -150,15 +150,18 @@ pub(super) fn encoding(document: &Document) -> (Option<String>, Option<u32>) {
 /// # Errors
 /// `InvalidArgument` if N5 cannot hold what `spec` describes.
 pub(super) fn create(spec: &CreateSpec, block: &[u64]) -> Result<Document> {
-    if !TYPES.contains(&spec.dtype) {
-        return Err(Error::invalid(format!("N5 has no elements of {}", spec.dtype)));
+    if !TYPES.contains(&spec.array.dtype) {
+        return Err(Error::invalid(format!("N5 has no elements of {}", spec.array.dtype)));
     }
-    let level = |default: i32| spec.level.map_or(default, |level| level as i32);
-    let by_codecs = spec.codecs.as_ref().and_then(|codecs| compression::to_n5(codecs, spec.dtype));
-    let compression = match spec.encoding.as_deref() {
+    let level = |default: i32| spec.storage.level.map_or(default, |level| level as i32);
+    let by_codecs =
+        spec.storage.codecs.as_ref().and_then(|codecs| compression::to_n5(codecs, spec.array.dtype));
+    let compression = match spec.storage.encoding.as_deref() {
         _ if by_codecs.is_some() => json!(by_codecs),
-        None | Some("raw") if spec.level.is_none() => json!({"type": "raw"}),
-        Some("lz4") if spec.level.is_none() => json!({"type": "lz4", "blockSize": Lz4::DEFAULT_BLOCK}),
+        None | Some("raw") if spec.storage.level.is_none() => json!({"type": "raw"}),
+        Some("lz4") if spec.storage.level.is_none() => {
+            json!({"type": "lz4", "blockSize": Lz4::DEFAULT_BLOCK})
+        }
         Some("gzip") => json!({"type": "gzip", "level": level(-1), "useZlib": false}),
         Some("bzip2") => json!({"type": "bzip2", "blockSize": level(9)}),
         Some("xz") => json!({"type": "xz", "preset": level(Xz::DEFAULT_PRESET as i32)}),
@@ -172,17 +175,17 @@ pub(super) fn create(spec: &CreateSpec, block: &[u64]) -> Result<Document> {
         }
     };
     let mut document = Document::new();
-    document.insert("dimensions".to_owned(), json!(spec.domain.shape()));
+    document.insert("dimensions".to_owned(), json!(spec.array.domain.shape()));
     document.insert("blockSize".to_owned(), json!(block));
-    document.insert("dataType".to_owned(), json!(spec.dtype.name()));
+    document.insert("dataType".to_owned(), json!(spec.array.dtype.name()));
     document.insert("compression".to_owned(), compression);
-    if let Some(names) = spec.all_names() {
+    if let Some(names) = spec.array.all_names() {
         document.insert("axes".to_owned(), json!(names));
     }
-    if let Some(resolution) = &spec.resolution {
+    if let Some(resolution) = &spec.array.resolution {
         document.insert("pixelResolution".to_owned(), json!({"dimensions": resolution, "unit": "nm"}));
     }
-    let user = spec.attributes.iter().flatten();
+    let user = spec.array.attributes.iter().flatten();
     document.extend(
         user.filter(|(name, _)| !RESERVED.contains(&name.as_str())).map(|(k, v)| (k.clone(), v.clone())),
     );

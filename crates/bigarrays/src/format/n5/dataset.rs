@@ -15,13 +15,12 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::codec::{ChunkSpec, CodecPipeline, ContentEncoding};
 use crate::chunk::grid::{ChunkGrid, EdgeChunks};
 use crate::chunk::layout::{Layout, Resolution, axis_names};
-use crate::format::compression;
 use crate::format::document::{self, Document};
 use crate::format::place::{Documents, OwnKeys, expect_no_chunks};
 use crate::format::probe::Probe;
-use crate::format::spec::{CreateSpec, NewSharding};
-use crate::format::traits::{FormatOptions, Opened};
-use crate::format::zarr::create::chunk_shape;
+use crate::format::spec::CreateSpec;
+use crate::format::traits::Opened;
+use crate::format::zarr::create::{check, chunk_shape};
 use crate::store::Store;
 use crate::store::shard::zarr::{GridKeys, PlaceKeys};
 
@@ -109,28 +108,11 @@ impl N5 {
         self,
         store: &Arc<dyn Store>,
         spec: &CreateSpec,
-        options: &FormatOptions,
         adopts: bool,
     ) -> Result<Opened> {
-        let is_none = spec.block_shape.is_none() && spec.labels.is_none() && spec.shard_shape.is_none();
-        let is_known = spec.codecs.as_ref().is_none_or(|codecs| {
-            spec.encoding.is_none()
-                && spec.level.is_none()
-                && compression::to_n5(codecs, spec.dtype).is_some()
-        });
-        let is_plain = is_known && spec.fill_value.is_none() && spec.chunk_keys.is_none();
-        if !is_none || !is_plain || spec.sharding != NewSharding::None {
-            let message = "datasets of N5 have no codecs but an encoding, Blosc or zlib, no fill value, shards or labels";
-            return Err(Error::invalid(message));
-        }
-        if spec.domain.origin().iter().any(|&origin| origin != 0) || spec.domain.ndim() == 0 {
-            return Err(Error::invalid(format!(
-                "datasets of N5 have axes that start at zero, not box {}",
-                spec.domain
-            )));
-        }
-        if options.content_encoding != ContentEncoding::Identity {
-            return Err(Error::invalid("blocks of N5 are compressed by their encoding, not around them"));
+        check(spec)?;
+        if spec.array.domain.ndim() == 0 {
+            return Err(Error::invalid("datasets of N5 have at least one axis"));
         }
         let block = chunk_shape(spec)?;
         let document = attributes::create(spec, &block)?;

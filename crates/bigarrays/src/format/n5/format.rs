@@ -10,13 +10,15 @@ use crate::base::buffer::Order;
 use crate::base::domain::Domain;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::format::document::{self, Document};
+use crate::format::holds::{Codecs, Holds, Names, Sizes};
 use crate::format::probe::Probe;
 use crate::format::scale::ScaleSelector;
-use crate::format::spec::{CreateSpec, NewSharding};
+use crate::format::spec::{ArraySpec, CreateSpec, StorageSpec};
 use crate::format::traits::{
-    Abilities, Attributes, ChangeAttributes, Create, Format, FormatOptions, Groups, Node, Opened,
+    Abilities, Attributes, ChangeAttributes, Create, Format, FormatOptions, Groups, Node, Opened, Remove,
+    Resize, Scales,
 };
-use crate::format::{axis, compression, walk};
+use crate::format::{compression, walk};
 use crate::store::Store;
 
 /// Members about sizes of elements, which are written from what they mean.
@@ -68,6 +70,18 @@ impl Format for N5 {
         Some(self)
     }
 
+    fn scales(&self) -> Option<&dyn Scales> {
+        Some(self)
+    }
+
+    fn removes(&self) -> Option<&dyn Remove> {
+        Some(self)
+    }
+
+    fn resizes(&self) -> Option<&dyn Resize> {
+        Some(self)
+    }
+
     fn groups(&self) -> Option<&dyn Groups> {
         Some(self)
     }
@@ -77,21 +91,31 @@ impl Format for N5 {
     }
 }
 
+/// What datasets of N5 hold, and groups of them as scales.
+const HOLDS: Holds = Holds {
+    dialect: NAME,
+    dimension_names: Names::AllOrNone,
+    resolution: Sizes::All,
+    attributes: Some(NAME),
+    reserved_attributes: &RESERVED,
+    chunks: true,
+    encodings: &attributes::ENCODINGS,
+    codecs: Codecs::Portable,
+    key: true,
+    first_key: Some("s0"),
+    ..Holds::PLAIN
+};
+
 impl Create for N5 {
-    fn create(&self, store: &Arc<dyn Store>, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
-        match &spec.key {
-            Some(_) => self.create_scales(store, spec, options),
-            None => self.create_dataset(store, spec, options, false),
-        }
+    fn holds(&self) -> &'static Holds {
+        &HOLDS
     }
 
-    fn add_scale(
-        &self,
-        store: &Arc<dyn Store>,
-        spec: &CreateSpec,
-        options: &FormatOptions,
-    ) -> Result<Opened> {
-        self.add_to_scales(store, spec, options)
+    fn create(&self, store: &Arc<dyn Store>, spec: &CreateSpec, _: &FormatOptions) -> Result<Opened> {
+        match &spec.storage.key {
+            Some(_) => self.create_scales(store, spec),
+            None => self.create_dataset(store, spec, false),
+        }
     }
 
     fn like(&self, probe: &Probe, options: &FormatOptions) -> Result<Option<CreateSpec>> {
@@ -104,39 +128,21 @@ impl Create for N5 {
         let is_said = |name: &str| name == "axes" || resolution.is_some() && SIZES.contains(&name);
         let mut attributes = document;
         attributes.retain(|name, _| !RESERVED.contains(&name.as_str()) && !is_said(name));
-        let spec = CreateSpec::of(&opened.layout);
-        Ok(Some(CreateSpec { encoding, level, codecs, resolution, attributes: Some(attributes), ..spec }))
+        let CreateSpec { array, storage } = CreateSpec::of(&opened.layout);
+        Ok(Some(CreateSpec {
+            array: ArraySpec { resolution, attributes: Some(attributes), ..array },
+            storage: StorageSpec { encoding, level, codecs, ..storage },
+        }))
     }
+}
 
-    fn fit(&self, spec: CreateSpec, from: &str) -> CreateSpec {
-        let is_own = from == self.name();
-        let is_known = |name: &String| is_own || attributes::ENCODINGS.contains(&name.as_str());
-        let spec = spec.at_zero();
-        let encoding = spec.encoding.filter(is_known);
-        CreateSpec {
-            origin: None,
-            level: spec.level.filter(|_| encoding.is_some()),
-            encoding,
-            block_shape: None,
-            content_encoding: None,
-            labels: None,
-            key: None,
-            sharding: NewSharding::None,
-            shard_shape: None,
-            shard_order: None,
-            fill_value: None,
-            codecs: spec.codecs.and_then(|codecs| compression::portable(&codecs, spec.dtype)),
-            chunk_keys: None,
-            axes: None,
-            attributes: if is_own { spec.attributes } else { axis::of_user(spec.attributes) },
-            ..spec
-        }
+impl Scales for N5 {
+    fn add_scale(&self, store: &Arc<dyn Store>, spec: &CreateSpec, _: &FormatOptions) -> Result<Opened> {
+        self.add_to_scales(store, spec)
     }
+}
 
-    fn first_key(&self) -> Option<&'static str> {
-        Some("s0")
-    }
-
+impl Remove for N5 {
     fn remove(&self, store: &Arc<dyn Store>, scale: Option<&ScaleSelector>) -> Result<()> {
         let probe = Probe::read(store, [ATTRIBUTES])?;
         let dataset = self.dataset(&probe)?.filter(|_| scale.is_none());
@@ -149,11 +155,9 @@ impl Create for N5 {
         store.tidy("");
         Ok(())
     }
+}
 
-    fn resizes(&self) -> bool {
-        true
-    }
-
+impl Resize for N5 {
     fn resize(&self, store: &Arc<dyn Store>, shape: &[u64]) -> Result<()> {
         let none = || Error::new(ErrorKind::NotFound, "there is no dataset here");
         let resized = |old: Option<Document>| {
@@ -231,9 +235,9 @@ mod tests {
 
     fn create(url: &str, shape: &[u64], encoding: &str) -> crate::Array {
         let mut spec = CreateSpec::new(DataType::I16, Domain::from_shape(shape).unwrap());
-        spec.chunk_shape = Some(vec![4; shape.len()]);
-        spec.encoding = Some(encoding.to_owned());
-        spec.attributes = Some([("mine".to_owned(), json!(1))].into_iter().collect());
+        spec.storage.chunk_shape = Some(vec![4; shape.len()]);
+        spec.storage.encoding = Some(encoding.to_owned());
+        spec.array.attributes = Some([("mine".to_owned(), json!(1))].into_iter().collect());
         OpenOptions::new().format("n5").create(url, &spec).unwrap()
     }
 

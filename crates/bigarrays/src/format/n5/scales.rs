@@ -16,7 +16,7 @@ use crate::format::document::{self, Document};
 use crate::format::probe::Probe;
 use crate::format::scale::{Scale, ScaleSelector};
 use crate::format::spec::CreateSpec;
-use crate::format::traits::{FormatOptions, Opened};
+use crate::format::traits::Opened;
 use crate::store::Store;
 
 /// The most scales that are looked for.
@@ -54,15 +54,19 @@ fn scale_resolution(group: &Document, own: &Document, level: usize, ndim: usize)
 /// else the shapes.
 fn factors(spec: &CreateSpec, finest: &Opened) -> Result<Vec<Value>> {
     let shape = finest.layout.domain().shape();
-    if spec.domain.ndim() != shape.len() {
-        return Err(Error::invalid(format!("box {} for an image of {} axes", spec.domain, shape.len())));
+    if spec.array.domain.ndim() != shape.len() {
+        return Err(Error::invalid(format!(
+            "box {} for an image of {} axes",
+            spec.array.domain,
+            shape.len()
+        )));
     }
     let by_shape = || {
-        let pairs = shape.iter().zip(spec.domain.shape());
+        let pairs = shape.iter().zip(spec.array.domain.shape());
         pairs.map(|(&fine, &coarse)| (fine as f64 / coarse.max(1) as f64).round().max(1.0)).collect()
     };
     let base = finest.layout.resolution.as_ref();
-    let ratios: Vec<f64> = match (&spec.resolution, base) {
+    let ratios: Vec<f64> = match (&spec.array.resolution, base) {
         (Some(size), Some(base)) if size.len() == shape.len() => {
             size.iter().zip(&base.size).map(|(size, base)| size / base).collect()
         }
@@ -72,7 +76,7 @@ fn factors(spec: &CreateSpec, finest: &Opened) -> Result<Vec<Value>> {
         (None, _) => by_shape(),
     };
     if ratios.iter().any(|ratio| !(ratio.is_finite() && *ratio > 0.0)) {
-        return Err(Error::invalid(format!("a resolution {:?}", spec.resolution)));
+        return Err(Error::invalid(format!("a resolution {:?}", spec.array.resolution)));
     }
     // As whole numbers where they are: other readers expect those.
     let json = |ratio: f64| match ratio.round() {
@@ -205,50 +209,41 @@ impl N5 {
     }
 
     /// Creates a group with its first scale, which `spec` has as key.
-    pub(super) fn create_scales(
-        self,
-        store: &Arc<dyn Store>,
-        spec: &CreateSpec,
-        options: &FormatOptions,
-    ) -> Result<Opened> {
+    pub(super) fn create_scales(self, store: &Arc<dyn Store>, spec: &CreateSpec) -> Result<Opened> {
         if store.exists(ATTRIBUTES)? {
             let message = "there is something here; remove it first";
             return Err(Error::new(ErrorKind::AlreadyExists, message).at(store.location(ATTRIBUTES)));
         }
-        let ndim = spec.domain.ndim();
-        let mut group = attributes::group(spec.attributes.as_ref());
-        if let Some(size) = &spec.resolution {
+        let ndim = spec.array.domain.ndim();
+        let mut group = attributes::group(spec.array.attributes.as_ref());
+        if let Some(size) = &spec.array.resolution {
             group.insert("pixelResolution".to_owned(), json!({"dimensions": size, "unit": "nm"}));
         }
-        if resolution(&group, ndim).is_none() && spec.resolution.is_some() {
-            return Err(Error::invalid(format!("a resolution {:?} of {ndim} axes", spec.resolution)));
+        if resolution(&group, ndim).is_none() && spec.array.resolution.is_some() {
+            return Err(Error::invalid(format!("a resolution {:?} of {ndim} axes", spec.array.resolution)));
         }
         group.insert(SCALES.to_owned(), json!([vec![1; ndim]]));
         // The dataset first: no reader finds a group without scale.
-        self.create_level(store, spec, 0, vec![json!(1); ndim], options, true)?;
+        self.create_level(store, spec, 0, vec![json!(1); ndim], true)?;
         document::create(&**store, ATTRIBUTES, &group)?;
         self.open_group(&**store, &group, &ScaleSelector::Index(0))
     }
 
     /// Adds the next scale to a group.
-    pub(super) fn add_to_scales(
-        self,
-        store: &Arc<dyn Store>,
-        spec: &CreateSpec,
-        options: &FormatOptions,
-    ) -> Result<Opened> {
+    pub(super) fn add_to_scales(self, store: &Arc<dyn Store>, spec: &CreateSpec) -> Result<Opened> {
         loop {
             let group = document::read(&**store, ATTRIBUTES)?.ok_or_else(none)?;
             let all = self.scales(&**store, &group)?;
             let finest = all.first().ok_or_else(none)?;
-            if spec.dtype != finest.layout.dtype {
-                let message = format!("a scale of {} in an image of {}", spec.dtype, finest.layout.dtype);
+            if spec.array.dtype != finest.layout.dtype {
+                let message =
+                    format!("a scale of {} in an image of {}", spec.array.dtype, finest.layout.dtype);
                 return Err(Error::invalid(message));
             }
             let (level, factors) = (all.len(), factors(spec, finest)?);
-            match self.create_level(store, spec, level, factors, options, false) {
+            match self.create_level(store, spec, level, factors, false) {
                 // Somebody else was first: if only the next will do, it is the one behind.
-                Err(error) if error.kind() == ErrorKind::AlreadyExists && spec.key.is_none() => {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists && spec.storage.key.is_none() => {
                     // What is no dataset, but blocks, is there for good.
                     if self.level_now(&**store, &group, level)?.is_none() {
                         return Err(error);
@@ -301,21 +296,17 @@ impl N5 {
         spec: &CreateSpec,
         level: usize,
         factors: Vec<Value>,
-        options: &FormatOptions,
         adopts: bool,
     ) -> Result<()> {
         let path = path(level);
-        if spec.key.as_ref().is_some_and(|key| *key != path) {
+        if spec.storage.key.as_ref().is_some_and(|key| *key != path) {
             return Err(Error::invalid(format!("scales of N5 are named in turn: this one is {path:?}")));
         }
         let own = [(FACTORS.to_owned(), Value::Array(factors))];
-        let dataset = CreateSpec {
-            resolution: None,
-            key: None,
-            attributes: Some(own.into_iter().collect()),
-            ..spec.clone()
-        };
-        self.create_dataset(&store.child(&path)?, &dataset, options, adopts).map(drop)
+        let mut dataset = spec.clone();
+        (dataset.array.resolution, dataset.storage.key) = (None, None);
+        dataset.array.attributes = Some(own.into_iter().collect());
+        self.create_dataset(&store.child(&path)?, &dataset, adopts).map(drop)
     }
 
     /// Removes the last scale of the group in `store`, or with `None` the group's attributes and all scales.
@@ -358,14 +349,14 @@ impl N5 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::traits::FormatOptions;
     use crate::{Array, DataType, Domain, OpenOptions, format};
 
     fn spec(shape: &[u64], resolution: Option<&[f64]>) -> CreateSpec {
-        CreateSpec {
-            resolution: resolution.map(<[f64]>::to_vec),
-            chunk_shape: Some(vec![4; shape.len()]),
-            ..CreateSpec::new(DataType::U8, Domain::from_shape(shape).unwrap())
-        }
+        let mut spec = CreateSpec::new(DataType::U8, Domain::from_shape(shape).unwrap());
+        spec.array.resolution = resolution.map(<[f64]>::to_vec);
+        spec.storage.chunk_shape = Some(vec![4; shape.len()]);
+        spec
     }
 
     fn sizes(array: &Array) -> Vec<Vec<f64>> {
@@ -376,8 +367,8 @@ mod tests {
     fn images_gain_and_lose_scales() {
         let (url, n5) = ("memory://n5-image", OpenOptions::new().format("n5"));
         let mut first = spec(&[9, 8], Some(&[4.0, 40.0]));
-        first.key = Some("s0".to_owned());
-        first.attributes = Some([("mine".to_owned(), json!(1))].into_iter().collect());
+        first.storage.key = Some("s0".to_owned());
+        first.array.attributes = Some([("mine".to_owned(), json!(1))].into_iter().collect());
         assert_eq!(n5.create(url, &first).unwrap().scale(), 0);
         let kind = n5.create(url, &first).unwrap_err().kind();
         assert_eq!(kind, ErrorKind::AlreadyExists);
@@ -403,16 +394,19 @@ mod tests {
     fn scales_that_do_not_fit_are_refused() {
         let (url, n5) = ("memory://n5-misfits", OpenOptions::new().format("n5"));
         let mut first = spec(&[9, 8], None);
-        first.key = Some("s1".to_owned());
+        first.storage.key = Some("s1".to_owned());
         assert!(n5.create(url, &first).unwrap_err().to_string().contains("s0"));
-        first.key = Some("s0".to_owned());
+        first.storage.key = Some("s0".to_owned());
         n5.create(url, &first).unwrap();
+        let (mut other_type, mut other_key) = (spec(&[5, 4], None), spec(&[5, 4], None));
+        other_type.array.dtype = DataType::U16;
+        other_key.storage.key = Some("s3".to_owned());
         for bad in [
             spec(&[5], None),
             spec(&[5, 4], Some(&[2.0])),
             spec(&[5, 4], Some(&[2.0, f64::NAN])),
-            CreateSpec { dtype: DataType::U16, ..spec(&[5, 4], None) },
-            CreateSpec { key: Some("s3".to_owned()), ..spec(&[5, 4], None) },
+            other_type,
+            other_key,
         ] {
             assert_eq!(n5.add_scale(url, &bad).unwrap_err().kind(), ErrorKind::InvalidArgument);
         }

@@ -12,14 +12,14 @@ use crate::base::domain::Domain;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::grid::{ChunkGrid, EdgeChunks};
 use crate::chunk::layout::{Layout, Resolution};
-use crate::format::axis;
 use crate::format::document::Document;
+use crate::format::holds::{Holds, Names, Sizes, Start};
 use crate::format::place::check_new_key;
 use crate::format::probe::Probe;
 use crate::format::scale::{Scale, ScaleSelector};
-use crate::format::spec::CreateSpec;
+use crate::format::spec::{ArraySpec, CreateSpec, StorageSpec};
 use crate::format::traits::{
-    Abilities, Attributes, ChangeAttributes, Create, Format, FormatOptions, Groups, Opened,
+    Abilities, Attributes, ChangeAttributes, Create, Format, FormatOptions, Groups, Opened, Remove, Scales,
 };
 use crate::format::zarr::dialect::Version;
 use crate::format::zarr::{V2, V3, Zarr, create};
@@ -35,6 +35,25 @@ pub static OME_V2: OmeZarr = OmeZarr { zarr: &V2 };
 #[derive(Clone, Copy, Debug)]
 pub struct OmeZarr {
     zarr: &'static Zarr,
+}
+
+/// What images of OME-Zarr 0.5 hold: what their arrays do, and what is said of these in the group.
+const V3_HOLDS: Holds = images(create::V3_HOLDS);
+
+/// What images of OME-Zarr 0.4 hold.
+const V2_HOLDS: Holds = images(create::V2_HOLDS);
+
+const fn images(of: Holds) -> Holds {
+    Holds {
+        start: Start::Anywhere,
+        dimension_names: Names::All,
+        axes: true,
+        resolution: Sizes::Space,
+        labels: true,
+        attributes: Some("ome"),
+        key: true,
+        ..of
+    }
 }
 
 /// The member of the attributes of 0.5 that holds what those of 0.4 hold themselves.
@@ -132,24 +151,18 @@ impl OmeZarr {
 
     /// Makes the array of a new scale: under the key that `spec` names, or under the next number that is free.
     /// Returns its key.
-    fn create_scale(
-        &self,
-        store: &Arc<dyn Store>,
-        spec: &CreateSpec,
-        image: &Multiscale,
-        options: &FormatOptions,
-    ) -> Result<String> {
+    fn create_scale(&self, store: &Arc<dyn Store>, spec: &CreateSpec, image: &Multiscale) -> Result<String> {
         let array = array_spec(spec, image)?;
         let is_listed = |path: &str| image.datasets.iter().any(|dataset| dataset.path == path);
         let first = image.datasets.len();
         let numbers = (first..first + MOST_BEGUN).map(|number| number.to_string());
         let mut taken = Error::new(ErrorKind::AlreadyExists, "the next numbers are all taken; give a key");
-        for path in spec.key.clone().map_or_else(|| numbers.collect(), |key| vec![key]) {
+        for path in spec.storage.key.clone().map_or_else(|| numbers.collect(), |key| vec![key]) {
             if is_listed(&path) {
                 taken = exists(&path);
                 continue;
             }
-            match self.zarr.create_or_adopt(&store.child(&path)?, &array, options, true) {
+            match self.zarr.create_or_adopt(&store.child(&path)?, &array, true) {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => taken = error,
                 created => return created.map(|_| path),
             }
@@ -233,9 +246,9 @@ fn scale(image: &Multiscale, dataset: &Dataset, layout: &Layout) -> Scale {
 /// The dataset of `path` that `spec` describes.
 fn new_dataset(spec: &CreateSpec, image: &Multiscale, path: String) -> Result<Dataset> {
     let ndim = image.axes.len();
-    let said = |axis: usize| spec.axes.iter().flatten().find(|said| said.name == image.axes[axis].name);
+    let said = |axis: usize| spec.array.axes.iter().flatten().find(|said| said.name == image.axes[axis].name);
     let usual = |axis: usize| said(axis).map_or(1.0, |said| said.scale);
-    let mut size = spec.resolution.clone().unwrap_or_else(|| (0..ndim).map(usual).collect());
+    let mut size = spec.array.resolution.clone().unwrap_or_else(|| (0..ndim).map(usual).collect());
     // Given for the axes of space alone, they are theirs.
     let space: Vec<usize> = (0..ndim).filter(|&axis| image.is_space(axis)).collect();
     if size.len() == space.len() && size.len() < ndim {
@@ -246,7 +259,7 @@ fn new_dataset(spec: &CreateSpec, image: &Multiscale, path: String) -> Result<Da
     if size.len() != ndim || size.iter().any(|size| !(size.is_finite() && *size > 0.0)) {
         return Err(Error::invalid(format!("a resolution {size:?} of {ndim} axes")));
     }
-    let mut scale = if spec.resolution.is_some() { image.scale(&size) } else { size };
+    let mut scale = if spec.array.resolution.is_some() { image.scale(&size) } else { size };
     // Resolutions do not say those of time.
     for (axis, scale) in scale.iter_mut().enumerate().filter(|(_, scale)| **scale == 1.0) {
         if !image.is_space(axis) {
@@ -255,7 +268,7 @@ fn new_dataset(spec: &CreateSpec, image: &Multiscale, path: String) -> Result<Da
     }
     let offset = |axis: usize| said(axis).map_or(0.0, |said| said.offset);
     let place = |(axis, &at): (usize, &i64)| (at as f64 + offset(axis)) * scale[axis];
-    let translation = spec.domain.origin().iter().enumerate().map(place).collect();
+    let translation = spec.array.domain.origin().iter().enumerate().map(place).collect();
     Ok(Dataset { path, scale, translation })
 }
 
@@ -288,19 +301,13 @@ fn take_members(attributes: &mut Map<String, Value>, is_new: bool) -> Map<String
 /// The array of a scale, which itself knows neither place nor size.
 fn array_spec(spec: &CreateSpec, image: &Multiscale) -> Result<CreateSpec> {
     let names = image.axes.iter().map(|axis| Some(axis.name.clone())).collect();
-    Ok(CreateSpec {
-        domain: Domain::from_shape(spec.domain.shape())?,
-        resolution: None,
-        origin: None,
-        labels: None,
-        key: None,
-        attributes: None,
-        axes: None,
+    let domain = Domain::from_shape(spec.array.domain.shape())?;
+    let array = ArraySpec {
         dimension_names: Some(names),
-        // What the specification of 0.4 asks for.
-        chunk_keys: spec.chunk_keys.clone(),
-        ..spec.clone()
-    })
+        fill_value: spec.array.fill_value.clone(),
+        ..ArraySpec::new(spec.array.dtype, domain)
+    };
+    Ok(CreateSpec { array, storage: StorageSpec { key: None, ..spec.storage.clone() } })
 }
 
 impl Format for OmeZarr {
@@ -346,6 +353,14 @@ impl Format for OmeZarr {
     fn attributes(&self) -> Option<&dyn Attributes> {
         Some(self)
     }
+
+    fn scales(&self) -> Option<&dyn Scales> {
+        Some(self)
+    }
+
+    fn removes(&self) -> Option<&dyn Remove> {
+        Some(self)
+    }
 }
 
 /// Those of the group that is the image.
@@ -364,17 +379,17 @@ impl Attributes for OmeZarr {
 }
 
 impl Create for OmeZarr {
-    fn names_axes(&self) -> bool {
-        true
+    fn holds(&self) -> &'static Holds {
+        if self.is_new() { &V3_HOLDS } else { &V2_HOLDS }
     }
 
-    fn create(&self, store: &Arc<dyn Store>, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
+    fn create(&self, store: &Arc<dyn Store>, spec: &CreateSpec, _: &FormatOptions) -> Result<Opened> {
         let mut image = Multiscale::new(spec)?;
-        let path = spec.key.clone().unwrap_or_else(|| "0".to_owned());
+        let path = spec.storage.key.clone().unwrap_or_else(|| "0".to_owned());
         check_new_key(&path)?;
         let dataset = new_dataset(spec, &image, path.clone())?;
         image.datasets.push(dataset);
-        let mut attributes = spec.attributes.clone().unwrap_or_default();
+        let mut attributes = spec.array.attributes.clone().unwrap_or_default();
         let mut members = take_members(&mut attributes, true);
         let old = members.remove("multiscales");
         if self.is_new() {
@@ -398,7 +413,7 @@ impl Create for OmeZarr {
         if self.zarr.find(&self.zarr.probe(store)?)?.is_some() {
             return Err(Error::new(ErrorKind::AlreadyExists, "there is something here; remove it first"));
         }
-        self.zarr.create_or_adopt(&store.child(&path)?, &array_spec(spec, &image)?, options, true)?;
+        self.zarr.create_or_adopt(&store.child(&path)?, &array_spec(spec, &image)?, true)?;
         self.zarr.create_group(store, &attributes)?;
         self.opened(&**store, &image, &ScaleSelector::Index(0))
     }
@@ -412,43 +427,33 @@ impl Create for OmeZarr {
         let members = take_members(&mut attributes, self.is_new());
         attributes.insert(OME.to_owned(), Value::Object(members));
         let own = self.zarr.array(&self.zarr.probe(&probe.store().child(&scale.key)?)?)?;
-        Ok(Some(CreateSpec {
+        let CreateSpec { array, mut storage } = create::like(&own)?;
+        storage.key = Some(scale.key.clone()).filter(|key| check_new_key(key).is_ok());
+        let array = ArraySpec {
             domain: opened.layout.domain().clone(),
             dimension_names: Some(opened.layout.dimension_names.to_vec()),
             resolution: scale.resolution.nanometres(|axis| image.is_space(axis)),
             labels: Some(scale.labels),
             axes: Some(image.axis_specs(dataset)),
             attributes: Some(attributes),
-            key: Some(scale.key.clone()).filter(|key| check_new_key(key).is_ok()),
-            ..create::like(&own)?
-        }))
+            ..array
+        };
+        Ok(Some(CreateSpec { array, storage }))
     }
+}
 
-    fn fit(&self, spec: CreateSpec, from: &str) -> CreateSpec {
-        let is_own = from == self.name() || from == self.zarr.name();
-        let key = spec.key.clone().filter(|_| from == self.name());
-        let spec = self.zarr.fit_array(spec.placed(), is_own);
-        let is_image = [OME_V3.name(), OME_V2.name()].contains(&from);
-        let attributes = if is_image { spec.attributes } else { axis::of_user(spec.attributes) };
-        CreateSpec { key, attributes, ..spec }
-    }
-
-    fn add_scale(
-        &self,
-        store: &Arc<dyn Store>,
-        spec: &CreateSpec,
-        options: &FormatOptions,
-    ) -> Result<Opened> {
-        spec.key.as_deref().map_or(Ok(()), check_new_key)?;
+impl Scales for OmeZarr {
+    fn add_scale(&self, store: &Arc<dyn Store>, spec: &CreateSpec, _: &FormatOptions) -> Result<Opened> {
+        spec.storage.key.as_deref().map_or(Ok(()), check_new_key)?;
         let volume = |dataset: &Dataset| dataset.scale.iter().product::<f64>();
         loop {
             let image = self.image(store)?;
-            if spec.domain.ndim() != image.axes.len() {
-                let (domain, ndim) = (&spec.domain, image.axes.len());
+            if spec.array.domain.ndim() != image.axes.len() {
+                let (domain, ndim) = (&spec.array.domain, image.axes.len());
                 return Err(Error::invalid(format!("box {domain} for an image of {ndim} axes")));
             }
             new_dataset(spec, &image, String::new())?;
-            let path = self.create_scale(store, spec, &image, options)?;
+            let path = self.create_scale(store, spec, &image)?;
             let added = self.change(store, |image| {
                 if image.datasets.iter().any(|dataset| dataset.path == path) {
                     return Err(exists(&path));
@@ -460,14 +465,18 @@ impl Create for OmeZarr {
             });
             match added {
                 // Somebody else was about to make the same array, and has listed it first.
-                Err(error) if error.kind() == ErrorKind::AlreadyExists && spec.key.is_none() => continue,
+                Err(error) if error.kind() == ErrorKind::AlreadyExists && spec.storage.key.is_none() => {
+                    continue;
+                }
                 added => added?,
             }
             let image = self.image(store)?;
             return self.opened(&**store, &image, &ScaleSelector::Key(path));
         }
     }
+}
 
+impl Remove for OmeZarr {
     fn remove(&self, store: &Arc<dyn Store>, scale: Option<&ScaleSelector>) -> Result<()> {
         let image = self.image(store)?;
         let Some(selector) = scale else {

@@ -104,21 +104,21 @@ impl Multiscale {
     /// `InvalidArgument` if OME-Zarr has no such axes.
     pub(crate) fn new(spec: &CreateSpec) -> Result<Self> {
         const USUAL: [&str; 5] = ["t", "c", "z", "y", "x"];
-        let ndim = spec.domain.ndim();
+        let ndim = spec.array.domain.ndim();
         if !(2..=5).contains(&ndim) {
             return Err(Error::invalid(format!("an image has 2 to 5 axes, not {ndim}")));
         }
         let usual = || USUAL[5 - ndim..].iter().map(|&name| name.to_owned()).collect();
         let is_unnamed =
             |names: &Vec<String>| names.iter().enumerate().all(|(axis, name)| *name == format!("dim_{axis}"));
-        let said = spec.all_names().filter(|names| !is_unnamed(names));
+        let said = spec.array.all_names().filter(|names| !is_unnamed(names));
         let names: Vec<String> = said.unwrap_or_else(usual);
         if names.len() != ndim {
             return Err(Error::invalid(format!("names {names:?} for {ndim} axes")));
         }
         let axes: Vec<Axis> = names.into_iter().map(|name| new_axis(name, spec)).collect();
         check_axes(&axes)?;
-        let (labels, common) = (spec.labels.unwrap_or(false), Transform::identity(ndim));
+        let (labels, common) = (spec.array.labels.unwrap_or(false), Transform::identity(ndim));
         Ok(Self { axes, datasets: Vec::new(), labels, channels: Vec::new(), common })
     }
 
@@ -258,11 +258,11 @@ fn named(name: String) -> Axis {
 
 /// A new axis: as `spec` says, or as one of this name usually is. Resolutions are in nanometres.
 fn new_axis(name: String, spec: &CreateSpec) -> Axis {
-    let said = spec.axes.iter().flatten().find(|axis| axis.name == name);
+    let said = spec.array.axes.iter().flatten().find(|axis| axis.name == name);
     let usual = named(name);
     let Some(said) = said else { return usual };
     let axis = Axis { kind: said.kind.clone().or(usual.kind), unit: said.unit.clone(), name: usual.name };
-    match axis.is("space") && spec.resolution.is_some() {
+    match axis.is("space") && spec.array.resolution.is_some() {
         true => Axis { unit: Some(NANOMETRES.to_owned()), ..axis },
         false => axis,
     }

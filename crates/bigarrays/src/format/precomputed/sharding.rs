@@ -3,7 +3,7 @@
 use crate::base::dims::Dims;
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::ContentEncoding;
-use crate::chunk::curve::{ChunkOrder, Morton};
+use crate::chunk::curve::Morton;
 use crate::chunk::grid::ChunkGrid;
 use crate::chunk::keys::KeyEncoding;
 use crate::format::{CreateSpec, NewSharding};
@@ -97,12 +97,7 @@ pub(super) fn new_sharding(
     encoding: &str,
     compression: ContentEncoding,
 ) -> Result<Option<ShardSpec>> {
-    if let Some(order) = spec.shard_order.filter(|order| *order != ChunkOrder::Morton) {
-        return Err(Error::invalid(format!(
-            "chunks in shards of precomputed layers lie in Morton order, that of their ids, not in {order} order"
-        )));
-    }
-    match spec.sharding {
+    match spec.storage.sharding {
         NewSharding::None => Ok(None),
         NewSharding::Neuroglancer(sharding) => sharding.check().map(|()| Some(sharding)),
         NewSharding::Auto => {
@@ -112,11 +107,12 @@ pub(super) fn new_sharding(
                 ContentEncoding::Identity | ContentEncoding::Gzip => compression,
                 _ => return Err(Error::invalid("chunks in shards are compressed with gzip, or not at all")),
             };
-            let shape = spec.domain.shape();
+            let shape = spec.array.domain.shape();
             let grid = [0, 1, 2].map(|axis| shape[axis].div_ceil(chunk[axis].max(1)));
             let channels = shape.get(3).copied().unwrap_or(1);
             let elements = chunk.iter().zip(shape).map(|(&chunk, &length)| chunk.min(length));
-            let bytes = elements.fold(channels, u64::saturating_mul).saturating_mul(spec.dtype.size() as u64);
+            let bytes =
+                elements.fold(channels, u64::saturating_mul).saturating_mul(spec.array.dtype.size() as u64);
             Ok(Some(choose(&Morton::new(&grid)?, bytes, compression)))
         }
     }

@@ -53,12 +53,15 @@ impl Own {
             Some(Value::Object(own)) => own,
             _ => Map::new(),
         };
-        let unit = spec.resolution.as_ref().map(|_| json!("nm"));
+        let unit = spec.array.resolution.as_ref().map(|_| json!("nm"));
         let said = [
-            ("resolution", spec.resolution.as_ref().map(|sizes| sizes.iter().copied().map(number).collect())),
+            (
+                "resolution",
+                spec.array.resolution.as_ref().map(|sizes| sizes.iter().copied().map(number).collect()),
+            ),
             ("unit", unit),
-            ("origin", spec.origin.as_ref().map(|origin| json!(origin))),
-            ("shard_order", spec.shard_order.map(|order| json!(order.name()))),
+            ("origin", spec.array.origin.as_ref().map(|origin| json!(origin))),
+            ("shard_order", spec.storage.shard_order.map(|order| json!(order.name()))),
         ];
         for (name, value) in said {
             own.remove(name);
@@ -83,9 +86,9 @@ mod tests {
     #[test]
     fn what_is_put_is_read_and_the_rest_stays() {
         let mut spec = CreateSpec::new(DataType::U8, Domain::from_shape(&[4, 5]).unwrap());
-        spec.resolution = Some(vec![8.0, 4.5]);
-        spec.origin = Some(vec![-5, 0]);
-        spec.shard_order = Some(ChunkOrder::Morton);
+        spec.array.resolution = Some(vec![8.0, 4.5]);
+        spec.array.origin = Some(vec![-5, 0]);
+        spec.storage.shard_order = Some(ChunkOrder::Morton);
         let mut attributes = Map::new();
         attributes.insert(OWN.to_owned(), json!({"later": 1, "origin": [9, 9]}));
         Own::put(&spec, &mut attributes);

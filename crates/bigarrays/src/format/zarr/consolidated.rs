@@ -19,10 +19,30 @@ use crate::store::Store;
 /// # Errors
 /// A storage error; not if there is something above that may not be read.
 pub(super) fn refresh(version: Version, store: &Arc<dyn Store>) -> Result<()> {
-    if version == Version::Two {
-        update(&**store, version, "").map_err(|error| refreshing(error, store))?;
+    refresh_own(version, store)?;
+    each_above(version, store, 0, |above, path| update(above, version, path))
+}
+
+/// Makes what is new at the root of `store` part of the hierarchy above: groups of the folders between, which know what
+/// is stored of it.
+///
+/// # Errors
+/// As [`refresh`].
+pub(super) fn join(version: Version, store: &Arc<dyn Store>) -> Result<()> {
+    let groups = make_groups(version, store)?;
+    refresh_own(version, store)?;
+    match groups {
+        0 => Ok(()),
+        groups => each_above(version, store, groups, |above, path| update(above, version, path)),
     }
-    each_above(version, store, |above, path| update(above, version, path))
+}
+
+/// Has the group at the root of `store` know what is stored of it now.
+fn refresh_own(version: Version, store: &Arc<dyn Store>) -> Result<()> {
+    match version {
+        Version::Two => update(&**store, version, "").map_err(|error| refreshing(error, store)),
+        Version::Three => Ok(()),
+    }
 }
 
 /// Has the groups above the root of `store` know nothing of it.
@@ -31,7 +51,7 @@ pub(super) fn refresh(version: Version, store: &Arc<dyn Store>) -> Result<()> {
 /// As [`refresh`].
 pub(super) fn forget(version: Version, store: &Arc<dyn Store>) -> Result<()> {
     let key = if version == Version::Three { v3::KEY } else { v2::CONSOLIDATED };
-    each_above(version, store, |above, path| {
+    each_above(version, store, 0, |above, path| {
         let document = document::read(above, key)?.unwrap_or_default();
         if entries(&document, version).is_none() {
             return Ok(());
@@ -51,11 +71,12 @@ fn refreshing(error: Error, store: &Arc<dyn Store>) -> Error {
 }
 
 /// Makes groups of the folders between what is new at the root of `store` and the nearest group above: otherwise it
-/// would be of no hierarchy, and in nobody's listing. Makes none if there is no group above.
+/// would be of no hierarchy, and in nobody's listing. Makes none if there is no group above. Returns how many levels
+/// above are groups now, as far as is known.
 ///
 /// # Errors
 /// A storage error.
-pub(super) fn make_groups(version: Version, store: &Arc<dyn Store>) -> Result<()> {
+fn make_groups(version: Version, store: &Arc<dyn Store>) -> Result<usize> {
     let mut between = Vec::new();
     let mut at = Arc::clone(store);
     while let Some((above, _)) = parent(&*at) {
@@ -75,7 +96,7 @@ pub(super) fn make_groups(version: Version, store: &Arc<dyn Store>) -> Result<()
                 )?;
                 refresh(version, folder)
             });
-            return made.map_err(|error| refreshing(error, store));
+            return made.map(|()| between.len() + 1).map_err(|error| refreshing(error, store));
         }
         if between.len() == MOST_FOLDERS {
             break;
@@ -83,29 +104,32 @@ pub(super) fn make_groups(version: Version, store: &Arc<dyn Store>) -> Result<()
         between.push(Arc::clone(&above));
         at = above;
     }
-    Ok(())
+    Ok(0)
 }
 
 /// So many folders that are no groups may lie between what is new and the group above.
 const MOST_FOLDERS: usize = 4;
 
-/// Calls `work` with each group above the root of `store`, from the nearest on, and the path from there.
+/// Calls `work` with each group above the root of `store`, from the nearest on, and the path from there. So many of the
+/// nearest levels as are `known` are groups.
 fn each_above(
     version: Version,
     store: &Arc<dyn Store>,
+    known: usize,
     work: impl Fn(&dyn Store, &str) -> Result<()>,
 ) -> Result<()> {
-    let (mut at, mut path) = (Arc::clone(store), String::new());
+    let (mut at, mut path, mut level) = (Arc::clone(store), String::new(), 0);
     while let Some((above, name)) = parent(&*at) {
         path = if path.is_empty() { name } else { format!("{name}/{path}") };
-        let worked = is_group(&*above, version).and_then(|is_one| match is_one {
+        let is_one = if level < known { Ok(true) } else { is_group(&*above, version) };
+        let worked = is_one.and_then(|is_one| match is_one {
             true => work(&*above, &path).map(|()| true),
             false => Ok(false),
         });
         if !worked.map_err(|error| refreshing(error, store))? {
             break;
         }
-        at = above;
+        (at, level) = (above, level + 1);
     }
     Ok(())
 }

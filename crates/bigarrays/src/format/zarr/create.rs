@@ -10,6 +10,7 @@ use crate::base::domain::Domain;
 use crate::base::error::{Error, Result};
 use crate::chunk::curve::ChunkOrder;
 use crate::format::compression::SHARDING;
+use crate::format::holds::{Codecs, Holds, Names, Shards, Sizes, Start};
 use crate::format::member::naturals;
 use crate::format::{CreateSpec, NewSharding};
 
@@ -21,15 +22,15 @@ const CHUNK_BYTES: u64 = 1 << 20;
 /// # Errors
 /// `InvalidArgument` if there is no such shape.
 pub(crate) fn chunk_shape(spec: &CreateSpec) -> Result<Vec<u64>> {
-    let shape = spec.domain.shape();
-    if let Some(chunk) = &spec.chunk_shape {
+    let shape = spec.array.domain.shape();
+    if let Some(chunk) = &spec.storage.chunk_shape {
         if chunk.len() == shape.len() && !chunk.contains(&0) {
             return Ok(chunk.clone());
         }
         return Err(Error::invalid(format!("a chunk of shape {chunk:?} for an array of shape {shape:?}")));
     }
     let mut chunk: Vec<u64> = shape.iter().map(|&length| length.max(1)).collect();
-    let most = CHUNK_BYTES / spec.dtype.size() as u64;
+    let most = CHUNK_BYTES / spec.array.dtype.size() as u64;
     while chunk.iter().fold(1, |product: u64, &length| product.saturating_mul(length)) > most {
         let Some(longest) = chunk.iter_mut().max() else { break };
         // Powers of two go well with coarser scales.
@@ -40,6 +41,30 @@ pub(crate) fn chunk_shape(spec: &CreateSpec) -> Result<Vec<u64>> {
 
 /// The encodings that need no list of codecs.
 pub(super) const ENCODINGS: [&str; 4] = ["raw", "zstd", "gzip", "blosc"];
+
+/// What new arrays of Zarr 3 hold.
+pub(crate) const V3_HOLDS: Holds = Holds {
+    dialect: "zarr3",
+    attributes: Some("zarr3"),
+    sharding: Shards::Boxes,
+    dimension_names: Names::Each,
+    ..V2_HOLDS
+};
+
+/// What new arrays of Zarr 2 hold. Origin and resolution are kept in an attribute of ours.
+pub(crate) const V2_HOLDS: Holds = Holds {
+    dialect: "zarr2",
+    start: Start::ZeroWithOrigin,
+    dimension_names: Names::AllOrNone,
+    resolution: Sizes::All,
+    fill_value: true,
+    attributes: Some("zarr2"),
+    chunks: true,
+    encodings: &ENCODINGS,
+    codecs: Codecs::Any,
+    chunk_keys: true,
+    ..Holds::PLAIN
+};
 
 /// What an array like that of `meta` would be made of.
 ///
@@ -52,20 +77,21 @@ pub(crate) fn like(meta: &Meta) -> Result<CreateSpec> {
         _ => None,
     };
     let inner = meta.codecs.first().filter(|_| shard.is_some());
-    spec.codecs = match inner.and_then(|codec| codec.configuration.get("codecs")) {
+    spec.storage.codecs = match inner.and_then(|codec| codec.configuration.get("codecs")) {
         Some(inner) => Some(inner.clone()),
         None => Some(meta.codecs.iter().map(CodecSpec::to_json).collect()),
     };
-    (spec.encoding, spec.level) = spec.codecs.as_ref().map_or((None, None), encoding);
-    spec.shard_shape = shard.is_some().then(|| meta.chunk.clone());
-    spec.chunk_shape = Some(shard.unwrap_or_else(|| meta.chunk.clone()));
-    spec.fill_value = Some(fill::to_json(&meta.fill, meta.dtype));
+    (spec.storage.encoding, spec.storage.level) = spec.storage.codecs.as_ref().map_or((None, None), encoding);
+    spec.storage.shard_shape = shard.is_some().then(|| meta.chunk.clone());
+    spec.storage.chunk_shape = Some(shard.unwrap_or_else(|| meta.chunk.clone()));
+    spec.array.fill_value = Some(fill::to_json(&meta.fill, meta.dtype));
     let kind = if meta.keys.prefixed { "default" } else { "v2" };
-    spec.chunk_keys = Some(format!("{kind}{}", meta.keys.separator));
-    spec.shard_order = Some(meta.own.order).filter(|order| *order != ChunkOrder::C);
-    spec.resolution = meta.own.resolution.as_ref().and_then(|resolution| resolution.nanometres(|_| true));
-    spec.origin.clone_from(&meta.own.origin);
-    spec.dimension_names = meta.names.clone();
+    spec.storage.chunk_keys = Some(format!("{kind}{}", meta.keys.separator));
+    spec.storage.shard_order = Some(meta.own.order).filter(|order| *order != ChunkOrder::C);
+    spec.array.resolution =
+        meta.own.resolution.as_ref().and_then(|resolution| resolution.nanometres(|_| true));
+    spec.array.origin.clone_from(&meta.own.origin);
+    spec.array.dimension_names = meta.names.clone();
     Ok(spec)
 }
 
@@ -86,30 +112,27 @@ fn encoding(codecs: &Value) -> (Option<String>, Option<u32>) {
 /// # Errors
 /// `InvalidArgument` for an encoding that is none of Zarr.
 pub(crate) fn codecs(spec: &CreateSpec) -> Result<Value> {
-    if let Some(codecs) = &spec.codecs {
-        if spec.encoding.is_some() || spec.level.is_some() {
-            return Err(Error::invalid("give either codecs, or an encoding and its level"));
-        }
+    if let Some(codecs) = &spec.storage.codecs {
         return Ok(codecs.clone());
     }
     let bytes = json!({"name": "bytes", "configuration": {"endian": "little"}});
-    let level = |default: u32| spec.level.unwrap_or(default);
-    let compression = match spec.encoding.as_deref() {
-        None | Some("raw") if spec.level.is_some() => {
+    let level = |default: u32| spec.storage.level.unwrap_or(default);
+    let compression = match spec.storage.encoding.as_deref() {
+        None | Some("raw") if spec.storage.level.is_some() => {
             return Err(Error::invalid("raw elements have no level"));
         }
         None | Some("raw") => return Ok(json!([bytes])),
         Some("zstd") => json!({"level": level(0), "checksum": false}),
         Some("gzip") => json!({"level": level(6)}),
         Some("blosc") => json!({
-            "cname": "lz4", "clevel": level(5), "shuffle": "shuffle", "typesize": spec.dtype.size(), "blocksize": 0,
+            "cname": "lz4", "clevel": level(5), "shuffle": "shuffle", "typesize": spec.array.dtype.size(), "blocksize": 0,
         }),
         Some(other) => {
             let known = "known are raw, zstd, gzip and blosc; others can be listed as codecs";
             return Err(Error::invalid(format!("unknown encoding {other:?} of Zarr; {known}")));
         }
     };
-    Ok(json!([bytes, {"name": spec.encoding, "configuration": compression}]))
+    Ok(json!([bytes, {"name": spec.storage.encoding, "configuration": compression}]))
 }
 
 /// Bytes of a shard where no shape is asked for, about.
@@ -120,25 +143,23 @@ const SHARD_BYTES: u64 = 64 << 20;
 /// # Errors
 /// `InvalidArgument` if chunks do not fill shards.
 pub(crate) fn shard_shape(spec: &CreateSpec, chunk: &[u64]) -> Result<Option<Vec<u64>>> {
-    if let Some(shard) = &spec.shard_shape {
+    if let Some(shard) = &spec.storage.shard_shape {
         let fills = |(shard, chunk): (&u64, &u64)| *shard > 0 && shard % chunk == 0;
         if shard.len() == chunk.len() && shard.iter().zip(chunk).all(fills) {
             return Ok(Some(shard.clone()));
         }
         return Err(Error::invalid(format!("shards of shape {shard:?} are no boxes of chunks of {chunk:?}")));
     }
-    match spec.sharding {
-        NewSharding::None => return Ok(None),
-        NewSharding::Auto => {}
-        NewSharding::Neuroglancer(_) => {
-            return Err(Error::invalid("Zarr has other shards than Neuroglancer; give their shape"));
-        }
+    if spec.storage.sharding == NewSharding::None {
+        return Ok(None);
     }
     let mut shard = chunk.to_vec();
-    let bytes = |shard: &[u64]| shard.iter().fold(spec.dtype.size() as u64, |sum, &n| sum.saturating_mul(n));
+    let bytes =
+        |shard: &[u64]| shard.iter().fold(spec.array.dtype.size() as u64, |sum, &n| sum.saturating_mul(n));
     while bytes(&shard) <= SHARD_BYTES / 2 {
         // The shortest axis along which there are more chunks.
-        let lengths = shard.iter_mut().zip(spec.domain.shape()).filter(|(shard, length)| **shard < **length);
+        let lengths =
+            shard.iter_mut().zip(spec.array.domain.shape()).filter(|(shard, length)| **shard < **length);
         let Some((shortest, _)) = lengths.min_by_key(|(shard, _)| **shard) else { break };
         *shortest *= 2;
     }
@@ -155,7 +176,7 @@ pub(crate) fn sharded(chunk: &[u64], codecs: &Value) -> Value {
 
 /// How keys are made: as asked for in words such as `default/` or `v2.`, or as `usual`.
 pub(crate) fn key_encoding(spec: &CreateSpec, usual: Keys) -> Result<Keys> {
-    match spec.chunk_keys.as_deref() {
+    match spec.storage.chunk_keys.as_deref() {
         None => Ok(usual),
         Some("default/") => Ok(Keys { prefixed: true, separator: '/' }),
         Some("default.") => Ok(Keys { prefixed: true, separator: '.' }),
@@ -167,27 +188,20 @@ pub(crate) fn key_encoding(spec: &CreateSpec, usual: Keys) -> Result<Keys> {
     }
 }
 
-/// An error if `spec` asks for what Zarr does not have.
+/// An error if sizes or names in `spec` are none that axes can have.
+///
+/// # Errors
+/// `InvalidArgument`.
 pub(crate) fn check(spec: &CreateSpec) -> Result<()> {
-    if spec.domain.origin().iter().any(|&origin| origin != 0) {
-        return Err(Error::invalid(format!(
-            "arrays of Zarr start at zero, not at that of box {}",
-            spec.domain
-        )));
-    }
-    if spec.block_shape.is_some() || spec.labels.is_some() || spec.key.is_some() {
-        let message = "arrays of Zarr have no blocks, labels or keys; layers of ome-zarr have";
-        return Err(Error::invalid(message));
-    }
-    let ndim = spec.domain.ndim();
+    let ndim = spec.array.domain.ndim();
     let is_size = |size: &f64| size.is_finite() && *size > 0.0;
     if let Some(sizes) =
-        spec.resolution.as_ref().filter(|sizes| sizes.len() != ndim || !sizes.iter().all(is_size))
+        spec.array.resolution.as_ref().filter(|sizes| sizes.len() != ndim || !sizes.iter().all(is_size))
     {
         return Err(Error::invalid(format!("a resolution {sizes:?} of {ndim} axes")));
     }
-    if spec.dimension_names.as_ref().is_some_and(|names| names.len() != spec.domain.ndim()) {
-        return Err(Error::invalid(format!("names for other than {} axes", spec.domain.ndim())));
+    if spec.array.dimension_names.as_ref().is_some_and(|names| names.len() != spec.array.domain.ndim()) {
+        return Err(Error::invalid(format!("names for other than {} axes", spec.array.domain.ndim())));
     }
     Ok(())
 }

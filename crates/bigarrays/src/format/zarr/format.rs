@@ -8,13 +8,14 @@ use super::dialect::Version;
 use super::nodes::{Found, Zarr};
 use super::{create, group, v2, v3};
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::format::axis;
 use crate::format::document::{self, Document};
+use crate::format::holds::Holds;
 use crate::format::probe::Probe;
 use crate::format::scale::ScaleSelector;
 use crate::format::spec::CreateSpec;
 use crate::format::traits::{
-    Abilities, Attributes, ChangeAttributes, Create, Format, FormatOptions, Groups, Node, Opened,
+    Abilities, Attributes, ChangeAttributes, Create, Format, FormatOptions, Groups, Node, Opened, Remove,
+    Resize,
 };
 use crate::store::Store;
 
@@ -63,6 +64,14 @@ impl Format for Zarr {
         Some(self)
     }
 
+    fn removes(&self) -> Option<&dyn Remove> {
+        Some(self)
+    }
+
+    fn resizes(&self) -> Option<&dyn Resize> {
+        Some(self)
+    }
+
     fn groups(&self) -> Option<&dyn Groups> {
         Some(self)
     }
@@ -73,12 +82,12 @@ impl Format for Zarr {
 }
 
 impl Create for Zarr {
-    fn create(&self, store: &Arc<dyn Store>, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
-        self.create_or_adopt(store, spec, options, false)
+    fn holds(&self) -> &'static Holds {
+        if self.version == Version::Three { &create::V3_HOLDS } else { &create::V2_HOLDS }
     }
 
-    fn resizes(&self) -> bool {
-        true
+    fn create(&self, store: &Arc<dyn Store>, spec: &CreateSpec, _: &FormatOptions) -> Result<Opened> {
+        self.create_or_adopt(store, spec, false)
     }
 
     fn like(&self, probe: &Probe, options: &FormatOptions) -> Result<Option<CreateSpec>> {
@@ -98,25 +107,13 @@ impl Create for Zarr {
                 _ => Document::new(),
             };
         }
-        create::like(&meta).map(|spec| Some(CreateSpec { attributes: Some(attributes), ..spec }))
+        let mut spec = create::like(&meta)?;
+        spec.array.attributes = Some(attributes);
+        Ok(Some(spec))
     }
+}
 
-    fn fit(&self, spec: CreateSpec, from: &str) -> CreateSpec {
-        let is_own = from == self.name() || from == self.image_name();
-        let spec = self.fit_array(spec.at_zero(), is_own);
-        CreateSpec {
-            labels: None,
-            key: None,
-            resolution: spec.resolution.clone().filter(|sizes| sizes.len() == spec.domain.ndim()),
-            axes: None,
-            attributes: match from == self.name() {
-                true => spec.attributes,
-                false => axis::of_user(spec.attributes),
-            },
-            ..spec
-        }
-    }
-
+impl Remove for Zarr {
     fn remove(&self, store: &Arc<dyn Store>, scale: Option<&ScaleSelector>) -> Result<()> {
         if scale.is_some() {
             return Err(Error::unsupported("removing a part of a group; name its path"));
@@ -137,7 +134,9 @@ impl Create for Zarr {
         store.tidy("");
         Ok(())
     }
+}
 
+impl Resize for Zarr {
     fn resize(&self, store: &Arc<dyn Store>, shape: &[u64]) -> Result<()> {
         let key = if self.version == Version::Three { v3::KEY } else { v2::ARRAY };
         let resized = |old: Option<Document>| {

@@ -8,12 +8,10 @@ use super::dialect::Version;
 use super::meta::Meta;
 use super::{consolidated, create, v2, v3};
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::chunk::codec::ContentEncoding;
-use crate::format::compression;
 use crate::format::document::{self, Document};
 use crate::format::probe::Probe;
-use crate::format::spec::{CreateSpec, NewSharding};
-use crate::format::traits::{Format, FormatOptions, Opened};
+use crate::format::spec::CreateSpec;
+use crate::format::traits::{Format, Opened};
 use crate::store::shard::zarr::GridKeys;
 use crate::store::{MemoryStore, Store};
 
@@ -54,8 +52,7 @@ impl Zarr {
 
     /// Has the groups above the root of `store` know what was made there.
     pub(super) fn join(&self, store: &Arc<dyn Store>) -> Result<()> {
-        consolidated::make_groups(self.version, store)?;
-        self.refresh(store)
+        consolidated::join(self.version, store)
     }
 
     /// Has consolidated metadata above the root of `store` know nothing of what is about to be removed there.
@@ -191,18 +188,13 @@ impl Zarr {
         &self,
         store: &Arc<dyn Store>,
         spec: &CreateSpec,
-        options: &FormatOptions,
         adopts: bool,
     ) -> Result<Opened> {
         create::check(spec)?;
-        if options.content_encoding != ContentEncoding::Identity {
-            return Err(Error::invalid("chunks of Zarr are compressed by their codecs, not around them"));
-        }
         let chunk = create::chunk_shape(spec)?;
         let codecs = create::codecs(spec)?;
         let (chunk, codecs) = match create::shard_shape(spec, &chunk)? {
             None => (chunk, codecs),
-            Some(_) if self.version == Version::Two => return Err(Error::invalid("Zarr 2 has no shards")),
             Some(shard) => (shard, create::sharded(&chunk, &codecs)),
         };
         let (document, attributes) = match self.version {
@@ -223,7 +215,7 @@ impl Zarr {
         };
         let meta = meta.map_err(asked)?;
         let opened = meta.opened(self.name(), Arc::clone(store)).map_err(asked)?;
-        if spec.shard_order.is_some() && opened.layout.sharding.is_none() {
+        if spec.storage.shard_order.is_some() && opened.layout.sharding.is_none() {
             return Err(Error::invalid("an order of chunks in shards, but the codecs make no shards"));
         }
         meta.expect_empty(&**store, adopts)?;
@@ -271,35 +263,6 @@ impl Zarr {
         let note =
             format!("the store refuses to hand out {key}, which counts as missing: there are no attributes");
         Vec::from_iter(probe.is_refused(key).then_some(note))
-    }
-
-    /// What of `spec` chunks of Zarr can be; it is of one that has them if `is_own`.
-    pub(in crate::format) fn fit_array(&self, spec: CreateSpec, is_own: bool) -> CreateSpec {
-        let is_known = |name: &String| create::ENCODINGS.contains(&name.as_str());
-        let is_sharded = spec.shard_shape.is_some() || spec.sharding != NewSharding::None;
-        let encoding = spec.encoding.filter(is_known);
-        let codecs = match is_own {
-            true => spec.codecs,
-            false => spec.codecs.and_then(|codecs| compression::portable(&codecs, spec.dtype)),
-        };
-        let has_shards =
-            self.version == Version::Three && (is_sharded || compression::makes_shards(codecs.as_ref()));
-        CreateSpec {
-            level: spec.level.filter(|_| encoding.is_some()),
-            encoding,
-            block_shape: None,
-            content_encoding: None,
-            codecs,
-            fill_value: spec.fill_value.filter(|_| is_own),
-            chunk_keys: spec.chunk_keys.filter(|_| is_own),
-            shard_shape: spec.shard_shape.filter(|_| self.version == Version::Three),
-            shard_order: spec.shard_order.filter(|_| has_shards),
-            sharding: match is_sharded && self.version == Version::Three {
-                true => NewSharding::Auto,
-                false => NewSharding::None,
-            },
-            ..spec
-        }
     }
 
     /// Removes the chunks of `meta` that `is_gone` says.

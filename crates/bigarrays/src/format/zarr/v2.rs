@@ -159,7 +159,7 @@ pub(super) fn create(spec: &CreateSpec, chunk: &[u64], codecs: &Value) -> Result
     if keys.prefixed {
         return Err(Error::invalid("keys of Zarr 2 have the encoding v2"));
     }
-    let zero = FillValue::zero(spec.dtype);
+    let zero = FillValue::zero(spec.array.dtype);
     let mut codecs = codec_spec::parse(codecs, "codecs")?;
     let order = take_order(&mut codecs, chunk.len())?;
     let big = take_bytes(&mut codecs)?;
@@ -171,18 +171,21 @@ pub(super) fn create(spec: &CreateSpec, chunk: &[u64], codecs: &Value) -> Result
     let mut document = Map::new();
     let mut put = |name: &str, value| document.insert(name.to_owned(), value);
     put("zarr_format", json!(2));
-    put("shape", json!(spec.domain.shape()));
+    put("shape", json!(spec.array.domain.shape()));
     put("chunks", json!(chunk));
-    put("dtype", json!(numpy_name(spec.dtype, big)));
+    put("dtype", json!(numpy_name(spec.array.dtype, big)));
     put("compressor", json!(compressor));
-    put("fill_value", spec.fill_value.clone().unwrap_or_else(|| fill::to_json(&zero, spec.dtype)));
+    put(
+        "fill_value",
+        spec.array.fill_value.clone().unwrap_or_else(|| fill::to_json(&zero, spec.array.dtype)),
+    );
     put("order", json!(order));
     put("filters", if filters.is_empty() { Value::Null } else { json!(filters) });
     put("dimension_separator", json!(keys.separator));
-    let mut attributes = spec.attributes.clone().unwrap_or_default();
+    let mut attributes = spec.array.attributes.clone().unwrap_or_default();
     Own::put(spec, &mut attributes);
     // Its readers expect that all axes have names.
-    if let Some(names) = spec.all_names() {
+    if let Some(names) = spec.array.all_names() {
         attributes.insert(NAMES.to_owned(), json!(names));
     }
     Ok((document, attributes))

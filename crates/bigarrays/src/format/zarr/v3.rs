@@ -140,16 +140,17 @@ pub(super) fn separator(value: &Value) -> Option<char> {
 /// The metadata of a new array of chunks of shape `chunk`.
 pub(super) fn create(spec: &CreateSpec, chunk: &[u64], codecs: Value) -> Result<Document> {
     let keys = super::create::key_encoding(spec, Keys { prefixed: true, separator: '/' })?;
-    let zero = FillValue::zero(spec.dtype);
-    let value = spec.fill_value.clone().unwrap_or_else(|| fill::to_json(&zero, spec.dtype));
+    let zero = FillValue::zero(spec.array.dtype);
+    let value = spec.array.fill_value.clone().unwrap_or_else(|| fill::to_json(&zero, spec.array.dtype));
     // As it is written in one way only.
-    let value = fill::parse(&value, spec.dtype).map_or(value, |fill| fill::to_json(&fill, spec.dtype));
+    let value =
+        fill::parse(&value, spec.array.dtype).map_or(value, |fill| fill::to_json(&fill, spec.array.dtype));
     let mut document = Map::new();
     let mut put = |name: &str, value| document.insert(name.to_owned(), value);
     put("zarr_format", json!(3));
     put("node_type", json!("array"));
-    put("shape", json!(spec.domain.shape()));
-    put("data_type", json!(spec.dtype.name()));
+    put("shape", json!(spec.array.domain.shape()));
+    put("data_type", json!(spec.array.dtype.name()));
     put("chunk_grid", json!({"name": "regular", "configuration": {"chunk_shape": chunk}}));
     put(
         "chunk_key_encoding",
@@ -160,10 +161,10 @@ pub(super) fn create(spec: &CreateSpec, chunk: &[u64], codecs: Value) -> Result<
     );
     put("fill_value", value);
     put("codecs", codecs);
-    let mut attributes = spec.attributes.clone().unwrap_or_default();
+    let mut attributes = spec.array.attributes.clone().unwrap_or_default();
     Own::put(spec, &mut attributes);
     put("attributes", Value::Object(attributes));
-    if let Some(names) = &spec.dimension_names {
+    if let Some(names) = &spec.array.dimension_names {
         put("dimension_names", json!(names));
     }
     put("storage_transformers", json!([]));

@@ -43,7 +43,7 @@ const FAILURES: u32 = 16;
 /// use bigarrays::{CreateSpec, DataType, OpenOptions, ndarray::Array2, store};
 ///
 /// let mut spec = CreateSpec::new(DataType::U8, "0:6,0:4".parse()?);
-/// spec.chunk_shape = Some(vec![2, 4]);
+/// spec.storage.chunk_shape = Some(vec![2, 4]);
 /// let array = OpenOptions::new().format("zarr3").create("memory://verify", &spec)?;
 /// array.write(&[0, 0], Array2::<u8>::ones((4, 4)).view())?;
 /// let report = verify(&array, &VerifyOptions::default())?;

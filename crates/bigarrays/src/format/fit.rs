@@ -1,0 +1,169 @@
+//! What becomes of a new array in a format: what the format does not hold is refused where it is asked for, and adapted,
+//! with a note of what is lost, where the new array is like another.
+//!
+//! Here, and nowhere else, it is decided which options a format has; formats say so as data ([`Holds`]), and
+//! [`optional`](super::optional) has the table. Whether a value of an option is a good one, the format or the codec says
+//! when it creates.
+
+use serde_json::Value;
+
+use super::axis::{AxisSpec, of_user};
+use super::compression;
+use super::holds::{Codecs, Holds, Sizes, Start};
+use super::optional::{ARRAY, Optional, STORAGE};
+use super::registry;
+use super::spec::{ArraySpec, CreateSpec, StorageSpec};
+use super::traits::Create;
+use crate::base::error::{Error, Result};
+
+/// An error if `spec` asks for what `format` does not hold.
+///
+/// # Errors
+/// `InvalidArgument` that names the option, and the formats that have it.
+pub(super) fn expect_held(format: &dyn Create, spec: &CreateSpec) -> Result<()> {
+    let holds = format.holds();
+    for option in ARRAY.iter().chain(&STORAGE) {
+        if (option.is_given)(spec) && !(option.is_held)(holds, spec) {
+            return Err(lacks(format.name(), option, spec));
+        }
+    }
+    let attributes = spec.array.attributes.iter().flatten();
+    if let Some((name, _)) = attributes.into_iter().find(|(name, _)| holds.reserves(name)) {
+        let name_of = format.name();
+        return Err(Error::invalid(format!(
+            "{name_of} has the attribute {name:?} for itself; choose another name"
+        )));
+    }
+    let ndim = spec.array.domain.ndim();
+    if let Some(sizes) = spec.array.resolution.as_ref().filter(|sizes| !fits(holds, sizes, ndim)) {
+        return Err(Error::invalid(format!("a resolution {sizes:?} of {ndim} axes")));
+    }
+    if spec.storage.codecs.is_some() && (spec.storage.encoding.is_some() || spec.storage.level.is_some()) {
+        return Err(Error::invalid("give either codecs, or an encoding and its level"));
+    }
+    spec.storage.check_order()
+}
+
+/// The error that `format` does not have `option` as `spec` has it.
+fn lacks(format: &str, option: &Optional, spec: &CreateSpec) -> Error {
+    let has = |other: &&dyn Create| (option.is_held)(other.holds(), spec);
+    let others: Vec<&str> = registry::creators().filter(has).map(|other| other.name()).collect();
+    let Optional { name, what, .. } = option;
+    let others = match &others[..] {
+        [] => String::new(),
+        others => format!("; formats that have: {}", others.join(", ")),
+    };
+    Error::invalid(format!("{name}: {format} has no {what}{others}"))
+}
+
+/// What `format` can hold of `spec`, which is like an array of the format `from`, and what of it is lost, each in a
+/// sentence. How elements are stored is adapted without a word: they are the same however they are stored.
+pub fn fit(format: &dyn Create, spec: CreateSpec, from: &str) -> (CreateSpec, Vec<String>) {
+    let holds = format.holds();
+    let given = spec.array.clone();
+    let mut kept = match format.name() == from {
+        true => spec,
+        false => translated(spec, holds, registry::holds(from)),
+    };
+    kept.array = match holds.start {
+        Start::Anywhere => kept.array.placed(),
+        Start::Zero | Start::ZeroWithOrigin => kept.array.at_zero(),
+    };
+    for option in ARRAY.iter().chain(&STORAGE) {
+        if (option.is_given)(&kept) && !(option.is_held)(holds, &kept) {
+            (option.adapt)(&mut kept);
+        }
+    }
+    let ndim = kept.array.domain.ndim();
+    kept.array.resolution = kept.array.resolution.filter(|sizes| fits(holds, sizes, ndim));
+    if let Some(attributes) = &mut kept.array.attributes {
+        attributes.retain(|name, _| !holds.reserves(name));
+    }
+    if !kept.storage.has_shards() {
+        kept.storage.shard_order = None;
+    }
+    let lost = lost(&given, &kept.array, holds);
+    (kept, lost.into_iter().map(|what| format!("{} does not keep {what}", format.name())).collect())
+}
+
+/// What `spec`, which is of a format that holds `from`, is in the terms of another, which holds `to`; `from` is `None` for
+/// files of which nothing is said. Encodings are known by name, keys of scales are made anew.
+fn translated(spec: CreateSpec, to: &Holds, from: Option<&Holds>) -> CreateSpec {
+    let is_same = |of: fn(&Holds) -> Option<&'static str>| from.is_some_and(|from| of(from) == of(to));
+    let speaks_alike = is_same(|holds| Some(holds.dialect));
+    let CreateSpec { array, storage } = spec;
+    let encoding = storage.encoding.filter(|name| to.encodings.contains(&name.as_str()));
+    let codecs = match (speaks_alike, to.codecs) {
+        (true, _) => storage.codecs,
+        (false, Codecs::None) => None,
+        (false, _) => storage.codecs.and_then(|codecs| compression::portable(&codecs, array.dtype)),
+    };
+    let storage = StorageSpec {
+        level: storage.level.filter(|_| encoding.is_some()),
+        encoding,
+        codecs,
+        chunk_keys: storage.chunk_keys.filter(|_| speaks_alike),
+        key: None,
+        ..storage
+    };
+    let attributes = match is_same(|holds| holds.attributes) {
+        true => array.attributes,
+        false => of_user(array.attributes),
+    };
+    let fill_value = array.fill_value.filter(|_| speaks_alike);
+    CreateSpec { array: ArraySpec { attributes, fill_value, ..array }, storage }
+}
+
+/// Whether these are sizes along the axes for which a format says some.
+fn fits(holds: &Holds, sizes: &[f64], ndim: usize) -> bool {
+    holds.resolution != Sizes::All || sizes.len() == ndim
+}
+
+/// What `given` says of the array and `kept`, which a format has made of it, does not: each behind "does not keep".
+fn lost(given: &ArraySpec, kept: &ArraySpec, holds: &Holds) -> Vec<String> {
+    let place = |array: &ArraySpec| array.place().map(|domain| domain.origin().to_vec());
+    let origin = place(given).filter(|origin| place(kept).as_ref() != Some(origin));
+    let sizes = given.resolution.as_ref().filter(|_| kept.resolution.is_none());
+    let sizes = sizes.filter(|sizes| sizes.iter().any(|size| *size != 1.0));
+    let is_zero = |fill: &Value| fill.as_f64() == Some(0.0) || *fill == Value::Bool(false);
+    let fill = given.fill_value.as_ref().filter(|fill| kept.fill_value.is_none() && !is_zero(fill));
+    let lost = [
+        origin.map(|origin| format!("where the first element lies, at {origin:?}")),
+        lost_names(given, kept, holds),
+        sizes.map(|sizes| format!("the resolution, {sizes:?} nm")),
+        (given.labels == Some(true) && kept.labels != Some(true))
+            .then(|| "that elements are labels".to_owned()),
+        fill.map(|fill| format!("the fill value, {fill}; what is missing reads as zero")),
+        (given.axes.is_some() && kept.axes.is_none() && !is_of_space(given.axes.as_deref()))
+            .then(|| "kinds and units of axes".to_owned()),
+        lost_attributes(given, kept),
+    ];
+    lost.into_iter().flatten().collect()
+}
+
+/// The names of axes that are lost; those that the format gives to the same axes are not.
+fn lost_names(given: &ArraySpec, kept: &ArraySpec, holds: &Holds) -> Option<String> {
+    let names = given.dimension_names.as_ref().filter(|_| kept.dimension_names.is_none())?;
+    let own = holds.fixed_axes().unwrap_or_default();
+    let is_own = |(axis, name): (usize, &Option<String>)| {
+        name.as_ref().is_none_or(|name| own.get(axis).is_some_and(|own| own == name))
+    };
+    let shown: Vec<&str> = names.iter().map(|name| name.as_deref().unwrap_or("?")).collect();
+    (!names.iter().enumerate().all(is_own)).then(|| format!("the names of axes {}", shown.join(",")))
+}
+
+/// The user's attributes that are lost.
+fn lost_attributes(given: &ArraySpec, kept: &ArraySpec) -> Option<String> {
+    let kept = kept.attributes.as_ref();
+    let given = of_user(given.attributes.clone()).unwrap_or_default();
+    let is_gone = |name: &&String| kept.is_none_or(|kept| !kept.contains_key(*name));
+    let gone: Vec<&String> = given.keys().filter(is_gone).collect();
+    (!gone.is_empty()).then(|| format!("the attributes {gone:?}"))
+}
+
+/// Whether axes say no more than a resolution does.
+fn is_of_space(axes: Option<&[AxisSpec]>) -> bool {
+    axes.into_iter()
+        .flatten()
+        .all(|axis| axis.kind.as_deref().is_none_or(|kind| kind == "space" || kind == "channel"))
+}

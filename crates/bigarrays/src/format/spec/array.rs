@@ -1,0 +1,108 @@
+//! What a new array is, however it is stored.
+
+use serde_json::{Map, Value};
+
+use crate::base::domain::Domain;
+use crate::base::dtype::DataType;
+use crate::chunk::layout::Layout;
+use crate::format::axis::AxisSpec;
+
+/// What an array to be created is: what its elements are and mean, and where they lie.
+#[derive(Clone, Debug)]
+pub struct ArraySpec {
+    /// Type of the elements.
+    pub dtype: DataType,
+    /// The box it covers; for precomputed x, y, z and, where there are several, channels.
+    pub domain: Domain,
+    /// Where the first element lies in what the array is a copy of, for formats whose arrays start at zero and that
+    /// keep this beside.
+    pub origin: Option<Vec<i64>>,
+    /// Names of the axes, of which some may have none.
+    pub dimension_names: Option<Vec<Option<String>>>,
+    /// What else images say of axes, by name; for formats that say it.
+    pub axes: Option<Vec<AxisSpec>>,
+    /// Size of an element along each axis, in nanometres where the format has no other unit.
+    pub resolution: Option<Vec<f64>>,
+    /// Whether elements are labels rather than intensities; guessed from the encoding if not given.
+    pub labels: Option<bool>,
+    /// Value of elements that are not stored, as metadata of the format say it; zero if not given.
+    pub fill_value: Option<Value>,
+    /// The user's attributes.
+    pub attributes: Option<Map<String, Value>>,
+}
+
+impl ArraySpec {
+    /// An array of `dtype` over `domain`, of which nothing else is said.
+    pub fn new(dtype: DataType, domain: Domain) -> Self {
+        Self {
+            dtype,
+            domain,
+            origin: None,
+            dimension_names: None,
+            axes: None,
+            resolution: None,
+            labels: None,
+            fill_value: None,
+            attributes: None,
+        }
+    }
+
+    /// An array of the type, box, axes and resolution of another.
+    pub(super) fn of(layout: &Layout) -> Self {
+        Self {
+            resolution: layout.resolution.as_ref().map(|resolution| resolution.size.to_vec()),
+            dimension_names: Some(layout.dimension_names.to_vec())
+                .filter(|names| names.iter().any(Option::is_some)),
+            ..Self::new(layout.dtype, layout.domain().clone())
+        }
+    }
+
+    /// This, with what it leaves open as `like` has it. A fill value is of a type, and goes with no other.
+    #[must_use]
+    pub fn or_like(self, like: Self) -> Self {
+        let is_same_type = self.dtype == like.dtype;
+        Self {
+            origin: self.origin.or(like.origin),
+            dimension_names: self.dimension_names.or(like.dimension_names),
+            axes: self.axes.or(like.axes),
+            resolution: self.resolution.or(like.resolution),
+            labels: self.labels.or(like.labels),
+            fill_value: self.fill_value.or(like.fill_value.filter(|_| is_same_type)),
+            attributes: self.attributes.or(like.attributes),
+            ..self
+        }
+    }
+
+    /// The array at zero, which says where it was: for formats whose arrays start there.
+    #[must_use]
+    pub(in crate::format) fn at_zero(self) -> Self {
+        let Some(domain) = self.place() else { return self };
+        let is_away = domain.origin().iter().any(|&start| start != 0);
+        // A shape of a box is one of a box at zero.
+        let at_zero = Domain::from_shape(domain.shape()).unwrap_or(self.domain);
+        Self { domain: at_zero, origin: is_away.then(|| domain.origin().to_vec()), ..self }
+    }
+
+    /// The array where it was, as far as that is said: for formats whose arrays start anywhere.
+    #[must_use]
+    pub(in crate::format) fn placed(self) -> Self {
+        match self.place() {
+            Some(domain) => Self { domain, origin: None, ..self },
+            None => self,
+        }
+    }
+
+    /// The box that the array covers in what it is a copy of; `None` if there is no such box.
+    pub(in crate::format) fn place(&self) -> Option<Domain> {
+        match &self.origin {
+            Some(origin) if origin.len() == self.domain.ndim() => self.domain.translate(origin).ok(),
+            Some(_) => None,
+            None => Some(self.domain.clone()),
+        }
+    }
+
+    /// The names of the axes, if all have one.
+    pub(in crate::format) fn all_names(&self) -> Option<Vec<String>> {
+        self.dimension_names.as_ref()?.iter().cloned().collect()
+    }
+}
