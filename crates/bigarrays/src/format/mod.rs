@@ -9,7 +9,6 @@ mod below;
 mod compression;
 mod document;
 pub mod files;
-mod member;
 pub mod n5;
 pub mod ome;
 mod operations;

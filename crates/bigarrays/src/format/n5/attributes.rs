@@ -8,9 +8,9 @@ use serde_json::{Map, Value, json};
 
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
+use crate::base::member::{Member, integer, naturals, positive, up_to};
 use crate::chunk::codec::{Blosc, BloscCompressor, BloscShuffle, BytesCodec, Bz2, Gzip, Lz4, Xz, Zlib, Zstd};
 use crate::format::document::Document;
-use crate::format::member::{Member, integer, naturals, positive, up_to};
 use crate::format::{CreateSpec, compression};
 
 /// The types of elements.

@@ -5,7 +5,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::base::error::{Error, Result};
-use crate::format::member::{Member, brief};
+use crate::base::member::{Member, brief};
 
 /// One entry of a list of codecs.
 #[derive(Clone, Debug, PartialEq)]

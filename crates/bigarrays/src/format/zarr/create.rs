@@ -8,9 +8,9 @@ use super::keys::Keys;
 use super::meta::Meta;
 use crate::base::domain::Domain;
 use crate::base::error::{Error, Result};
+use crate::base::member::naturals;
 use crate::chunk::curve::ChunkOrder;
 use crate::format::compression::SHARDING;
-use crate::format::member::naturals;
 use crate::format::{CreateSpec, NewSharding};
 
 /// Bytes of a chunk where no shape is asked for, about.

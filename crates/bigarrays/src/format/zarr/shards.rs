@@ -14,9 +14,9 @@ use crate::base::buffer::Order;
 use crate::base::dims::Dims;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::member::{Member, naturals};
 use crate::chunk::codec::{Bitround, BytesCodec, ChunkSpec, Transpose};
 use crate::format::compression::SHARDING;
-use crate::format::member::{Member, naturals};
 use crate::store::shard::zarr::IndexSpec;
 
 /// Makes the chain of the codecs of chunks of a type and shape.

@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use super::codec_spec::CodecSpec;
-use super::codecs;
 use crate::base::dtype::DataType;
 use crate::base::error::Result;
-use crate::format::member::{naturals, up_to};
+use crate::base::member::{naturals, up_to};
+use crate::base::numpy::numpy_type;
 
 /// What is done to elements before they become bytes.
 pub(super) enum Step {
@@ -51,10 +51,10 @@ impl Steps {
                 let number = |name| members.required(name, Value::as_f64, "a number");
                 let (offset, scale) = (number("offset")?, number("scale")?);
                 let kind = "a type such as \"<f4\"";
-                if members.required("dtype", codecs::numpy_type, kind)?.0 != self.dtype {
+                if members.required("dtype", numpy_type, kind)?.0 != self.dtype {
                     return Err(members.wrong("dtype", &format!("{}, the type of the elements", self.dtype)));
                 }
-                let stored = members.optional("astype", codecs::numpy_type, kind)?;
+                let stored = members.optional("astype", numpy_type, kind)?;
                 self.dtype = stored.map_or(self.dtype, |(dtype, _)| dtype);
                 self.list.push(Step::Scale { offset, scale, stored: self.dtype });
             }

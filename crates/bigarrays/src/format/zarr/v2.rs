@@ -6,16 +6,16 @@ use serde_json::{Map, Value, json};
 
 use super::attribute::Own;
 use super::codec_spec::{self, CodecSpec};
-use super::codecs::{numpy_name, numpy_type};
 use super::fill;
 use super::keys::Keys;
 use super::meta::{Meta, names_of};
 use super::v3::separator;
 use crate::base::dtype::FillValue;
 use crate::base::error::{Error, Result};
+use crate::base::member::{Member, naturals};
+use crate::base::numpy::{numpy_name, numpy_type};
 use crate::format::CreateSpec;
 use crate::format::document::Document;
-use crate::format::member::{Member, naturals};
 
 /// The key of the metadata of an array.
 pub(super) const ARRAY: &str = ".zarray";

@@ -11,9 +11,9 @@ use super::keys::Keys;
 use super::meta::{Meta, check_names, names_of};
 use crate::base::dtype::{DataType, FillValue};
 use crate::base::error::{Error, Result};
+use crate::base::member::{Member, brief, naturals};
 use crate::format::CreateSpec;
 use crate::format::document::Document;
-use crate::format::member::{Member, brief, naturals};
 
 /// The key of the metadata of an array or a group.
 pub(super) const KEY: &str = "zarr.json";
