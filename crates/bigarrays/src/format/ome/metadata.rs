@@ -385,9 +385,8 @@ impl Create for OmeZarr {
     }
 
     fn fit(&self, spec: CreateSpec, from: &str) -> CreateSpec {
-        let is_own = from == self.name() || from == self.zarr.name();
         let key = spec.key.clone().filter(|_| from == self.name());
-        let spec = self.zarr.fit_array(spec.placed(), is_own);
+        let spec = self.zarr.fit_array(spec.placed(), from);
         let is_image = [OME_V3.name(), OME_V2.name()].contains(&from);
         let attributes = if is_image { spec.attributes } else { axis::of_user(spec.attributes) };
         CreateSpec { key, attributes, ..spec }

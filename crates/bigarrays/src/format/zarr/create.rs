@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::codec_spec::CodecSpec;
 use super::fill;
 use super::keys::Keys;
 use super::meta::Meta;
 use crate::base::domain::Domain;
 use crate::base::error::{Error, Result};
 use crate::base::member::naturals;
+use crate::chunk::codec::{CodecList, Dialect, Listed};
 use crate::chunk::curve::ChunkOrder;
 use crate::format::compression::SHARDING;
 use crate::format::{CreateSpec, NewSharding};
@@ -54,7 +54,7 @@ pub(crate) fn like(meta: &Meta) -> Result<CreateSpec> {
     let inner = meta.codecs.first().filter(|_| shard.is_some());
     spec.codecs = match inner.and_then(|codec| codec.configuration.get("codecs")) {
         Some(inner) => Some(inner.clone()),
-        None => Some(meta.codecs.iter().map(CodecSpec::to_json).collect()),
+        None => Some(listed(meta)?),
     };
     (spec.encoding, spec.level) = spec.codecs.as_ref().map_or((None, None), encoding);
     spec.shard_shape = shard.is_some().then(|| meta.chunk.clone());
@@ -67,6 +67,14 @@ pub(crate) fn like(meta: &Meta) -> Result<CreateSpec> {
     spec.origin.clone_from(&meta.own.origin);
     spec.dimension_names = meta.names.clone();
     Ok(spec)
+}
+
+/// The codecs of an array, as metadata of Zarr 3 list them.
+fn listed(meta: &Meta) -> Result<Value> {
+    if meta.codecs.iter().any(|listed| listed.dialect != Dialect::Zarr3) {
+        return CodecList::read(&meta.codecs, meta.dtype, meta.shape.len())?.to_zarr3();
+    }
+    Ok(meta.codecs.iter().map(Listed::to_json).collect())
 }
 
 /// The encoding and level that a list of codecs comes to, if its last is one of these.

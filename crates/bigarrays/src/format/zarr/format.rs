@@ -102,8 +102,7 @@ impl Create for Zarr {
     }
 
     fn fit(&self, spec: CreateSpec, from: &str) -> CreateSpec {
-        let is_own = from == self.name() || from == self.image_name();
-        let spec = self.fit_array(spec.at_zero(), is_own);
+        let spec = self.fit_array(spec.at_zero(), from);
         CreateSpec {
             labels: None,
             key: None,

@@ -3,8 +3,6 @@
 mod attribute;
 mod build;
 mod chain;
-mod codec_spec;
-mod codecs;
 mod consolidated;
 pub(super) mod create;
 pub(super) mod dialect;
@@ -16,7 +14,6 @@ mod meta;
 mod nodes;
 mod own;
 mod shards;
-mod steps;
 mod v2;
 mod v3;
 

@@ -7,8 +7,9 @@ use serde_json::Value;
 use super::dialect::Version;
 use super::meta::Meta;
 use super::{consolidated, create, v2, v3};
+use crate::base::dtype::DataType;
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::chunk::codec::ContentEncoding;
+use crate::chunk::codec::{CodecList, ContentEncoding, parse};
 use crate::format::compression;
 use crate::format::document::{self, Document};
 use crate::format::probe::Probe;
@@ -205,21 +206,21 @@ impl Zarr {
             Some(_) if self.version == Version::Two => return Err(Error::invalid("Zarr 2 has no shards")),
             Some(shard) => (shard, create::sharded(&chunk, &codecs)),
         };
+        // What was asked for is at fault.
+        let asked = |error: Error| match error.kind() {
+            ErrorKind::InvalidMetadata => Error::invalid(error.to_string()),
+            _ => error,
+        };
         let (document, attributes) = match self.version {
             Version::Three => (v3::create(spec, &chunk, codecs)?, None),
             Version::Two => {
-                let (document, attributes) = v2::create(spec, &chunk, &codecs)?;
+                let (document, attributes) = v2::create(spec, &chunk, &codecs).map_err(asked)?;
                 (document, Some(attributes).filter(|attributes| !attributes.is_empty()))
             }
         };
         let meta = match self.version {
             Version::Three => v3::parse(&document),
             Version::Two => v2::parse(&document, attributes.as_ref()),
-        };
-        // What was asked for is at fault.
-        let asked = |error: Error| match error.kind() {
-            ErrorKind::InvalidMetadata => Error::invalid(error.to_string()),
-            _ => error,
         };
         let meta = meta.map_err(asked)?;
         let opened = meta.opened(self.name(), Arc::clone(store)).map_err(asked)?;
@@ -273,14 +274,18 @@ impl Zarr {
         Vec::from_iter(probe.is_refused(key).then_some(note))
     }
 
-    /// What of `spec` chunks of Zarr can be; it is of one that has them if `is_own`.
-    pub(in crate::format) fn fit_array(&self, spec: CreateSpec, is_own: bool) -> CreateSpec {
+    /// What of `spec`, which is like an array of the format `from`, chunks of Zarr can be.
+    pub(in crate::format) fn fit_array(&self, spec: CreateSpec, from: &str) -> CreateSpec {
+        let is_of = |zarr: &Self| [zarr.name(), zarr.image_name()].contains(&from);
+        let is_own = is_of(self);
+        let is_sayable = |codecs: &Value| self.says(codecs, spec.dtype, spec.domain.ndim());
         let is_known = |name: &String| create::ENCODINGS.contains(&name.as_str());
         let is_sharded = spec.shard_shape.is_some() || spec.sharding != NewSharding::None;
         let encoding = spec.encoding.filter(is_known);
-        let codecs = match is_own {
-            true => spec.codecs,
-            false => spec.codecs.and_then(|codecs| compression::portable(&codecs, spec.dtype)),
+        let codecs = match spec.codecs {
+            codecs if is_own => codecs,
+            Some(codecs) if (is_of(&V3) || is_of(&V2)) && is_sayable(&codecs) => Some(codecs),
+            codecs => codecs.and_then(|codecs| compression::portable(&codecs, spec.dtype)),
         };
         let has_shards =
             self.version == Version::Three && (is_sharded || compression::makes_shards(codecs.as_ref()));
@@ -299,6 +304,16 @@ impl Zarr {
                 false => NewSharding::None,
             },
             ..spec
+        }
+    }
+
+    /// Whether metadata can say the codecs that are listed as in Zarr 3, shards aside.
+    fn says(&self, codecs: &Value, dtype: DataType, ndim: usize) -> bool {
+        match self.version {
+            Version::Three => {
+                parse(codecs, "codecs").and_then(|list| CodecList::read(&list, dtype, ndim)).is_ok()
+            }
+            Version::Two => v2::written(codecs, dtype, ndim).is_ok(),
         }
     }
 

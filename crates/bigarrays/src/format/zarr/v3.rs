@@ -5,13 +5,13 @@
 use serde_json::{Map, Value, json};
 
 use super::attribute::Own;
-use super::codec_spec;
 use super::fill;
 use super::keys::Keys;
 use super::meta::{Meta, check_names, names_of};
 use crate::base::dtype::{DataType, FillValue};
 use crate::base::error::{Error, Result};
 use crate::base::member::{Member, brief, naturals};
+use crate::chunk::codec::parse as parse_codecs;
 use crate::format::CreateSpec;
 use crate::format::document::Document;
 
@@ -91,7 +91,7 @@ pub(super) fn parse(document: &Document) -> Result<Meta> {
     let keys = key_encoding(member("chunk_key_encoding")?)?;
     let fill = document.get("fill_value").and_then(|value| fill::parse(value, dtype));
     let fill = fill.ok_or_else(|| members.wrong("fill_value", &format!("a value of {dtype}")))?;
-    let codecs = codec_spec::parse(member("codecs")?, "codecs")?;
+    let codecs = parse_codecs(member("codecs")?, "codecs")?;
     if let Some(transformers) = members.optional("storage_transformers", Value::as_array, "a list")?
         && let Some(first) = transformers.first()
     {
