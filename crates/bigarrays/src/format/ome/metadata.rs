@@ -19,33 +19,33 @@ use crate::format::probe::Probe;
 use crate::format::scale::{Scale, ScaleSelector};
 use crate::format::spec::CreateSpec;
 use crate::format::traits::{Abilities, Create, Format, FormatOptions, Groups, Opened};
-use crate::format::zarr::dialect::Version;
 use crate::format::zarr::{V2, V3, Zarr, create};
 use crate::store::Store;
 
 /// OME-Zarr 0.5, over Zarr 3.
-pub static OME_V3: OmeZarr = OmeZarr { zarr: &V3 };
+pub static OME_V3: OmeZarr = OmeZarr { zarr: &V3, about: "OME-Zarr 0.5 image, over Zarr 3", is_nested: true };
 
 /// OME-Zarr 0.4, over Zarr 2.
-pub static OME_V2: OmeZarr = OmeZarr { zarr: &V2 };
+pub static OME_V2: OmeZarr =
+    OmeZarr { zarr: &V2, about: "OME-Zarr 0.4 image, over Zarr 2", is_nested: false };
 
 /// Images of several scales.
 #[derive(Clone, Copy, Debug)]
 pub struct OmeZarr {
     zarr: &'static Zarr,
+    about: &'static str,
+    /// Whether what is of images stands in the member [`OME`] of the attributes, beside the version; or else among them,
+    /// each with the version.
+    is_nested: bool,
 }
 
 /// The member of the attributes of 0.5 that holds what those of 0.4 hold themselves.
 const OME: &str = "ome";
 
 impl OmeZarr {
-    fn is_new(&self) -> bool {
-        self.zarr.version == Version::Three
-    }
-
     /// The members among which `multiscales` stands.
     fn members<'a>(&self, attributes: &'a Document) -> Option<&'a Map<String, Value>> {
-        if self.is_new() { attributes.get(OME)?.as_object() } else { Some(attributes) }
+        if self.is_nested { attributes.get(OME)?.as_object() } else { Some(attributes) }
     }
 
     /// The image whose attributes these are, if they are of one.
@@ -115,9 +115,9 @@ impl OmeZarr {
             change(&mut image)?;
             let multiscales = |members: &mut Map<String, Value>| {
                 let old = members.get("multiscales").cloned();
-                members.insert("multiscales".to_owned(), image.to_json(old.as_ref(), !self.is_new()));
+                members.insert("multiscales".to_owned(), image.to_json(old.as_ref(), !self.is_nested));
             };
-            match attributes.get_mut(OME).and_then(Value::as_object_mut).filter(|_| self.is_new()) {
+            match attributes.get_mut(OME).and_then(Value::as_object_mut).filter(|_| self.is_nested) {
                 Some(members) => multiscales(members),
                 None => multiscales(&mut attributes),
             }
@@ -240,8 +240,8 @@ fn new_dataset(spec: &CreateSpec, image: &Multiscale, path: String) -> Result<Da
 
 /// The members of attributes that are of images, as `like` gives and `create` takes them: those of 0.5, without what
 /// is of the axes and scales.
-fn take_members(attributes: &mut Map<String, Value>, is_new: bool) -> Map<String, Value> {
-    let mut members = match is_new {
+fn take_members(attributes: &mut Map<String, Value>, is_nested: bool) -> Map<String, Value> {
+    let mut members = match is_nested {
         true => attributes.remove(OME).and_then(|ome| ome.as_object().cloned()).unwrap_or_default(),
         false => ["multiscales", "omero", "image-label"]
             .into_iter()
@@ -288,7 +288,7 @@ impl Format for OmeZarr {
     }
 
     fn about(&self) -> &'static str {
-        if self.is_new() { "OME-Zarr 0.5 image, over Zarr 3" } else { "OME-Zarr 0.4 image, over Zarr 2" }
+        self.about
     }
 
     fn abilities(&self) -> Abilities {
@@ -337,20 +337,20 @@ impl Create for OmeZarr {
         let mut attributes = spec.attributes.clone().unwrap_or_default();
         let mut members = take_members(&mut attributes, true);
         let old = members.remove("multiscales");
-        if self.is_new() {
+        if self.is_nested {
             members.insert("version".to_owned(), json!("0.5"));
         }
-        members.insert("multiscales".to_owned(), image.to_json(old.as_ref(), !self.is_new()));
+        members.insert("multiscales".to_owned(), image.to_json(old.as_ref(), !self.is_nested));
         match image.labels {
             false => drop(members.remove("image-label")),
             true => {
                 let label = members.entry("image-label").or_insert_with(|| json!({}));
-                if let Some(label) = label.as_object_mut().filter(|_| !self.is_new()) {
+                if let Some(label) = label.as_object_mut().filter(|_| !self.is_nested) {
                     label.insert("version".to_owned(), json!("0.4"));
                 }
             }
         }
-        match self.is_new() {
+        match self.is_nested {
             true => drop(attributes.insert(OME.to_owned(), Value::Object(members))),
             false => attributes.extend(members),
         }
@@ -369,7 +369,7 @@ impl Create for OmeZarr {
         let scale = &opened.scales[opened.scale];
         let Some(dataset) = image.datasets.get(opened.scale) else { return Ok(None) };
         let mut attributes = self.zarr.group_attributes(probe)?.unwrap_or_default();
-        let members = take_members(&mut attributes, self.is_new());
+        let members = take_members(&mut attributes, self.is_nested);
         attributes.insert(OME.to_owned(), Value::Object(members));
         let own = self.zarr.array(&self.zarr.probe(&probe.store().child(&scale.key)?)?)?;
         Ok(Some(CreateSpec {

@@ -5,7 +5,7 @@ mod build;
 mod chain;
 mod consolidated;
 pub(super) mod create;
-pub(super) mod dialect;
+mod dialect;
 mod fill;
 mod format;
 mod group;
@@ -16,6 +16,7 @@ mod own;
 mod shards;
 mod v2;
 mod v3;
+mod versions;
 
 pub use nodes::{V2, V3, Zarr, check_metadata};
 pub(super) use own::own_keys;

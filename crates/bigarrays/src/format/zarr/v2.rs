@@ -5,6 +5,7 @@
 use serde_json::{Map, Value, json};
 
 use super::attribute::Own;
+use super::dialect::{Found, New, Version};
 use super::fill;
 use super::keys::Keys;
 use super::meta::{Meta, names_of};
@@ -17,30 +18,168 @@ use crate::chunk::codec::{CodecList, Dialect, Kind, Listed, parse as parse_codec
 use crate::chunk::config::Config;
 use crate::format::CreateSpec;
 use crate::format::document::Document;
+use crate::format::probe::Probe;
+use crate::store::Store;
 
 /// The key of the metadata of an array.
-pub(super) const ARRAY: &str = ".zarray";
+const ARRAY: &str = ".zarray";
 
 /// The key of the metadata of a group.
-pub(super) const GROUP: &str = ".zgroup";
+const GROUP: &str = ".zgroup";
 
 /// The key of the attributes of either.
-pub(super) const ATTRIBUTES: &str = ".zattrs";
+const ATTRIBUTES: &str = ".zattrs";
 
 /// The key of the metadata of all that a group holds.
-pub(super) const CONSOLIDATED: &str = ".zmetadata";
+const CONSOLIDATED: &str = ".zmetadata";
 
 /// What xarray calls the names of axes among the attributes.
 const NAMES: &str = "_ARRAY_DIMENSIONS";
 
+/// Version 2.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Two;
+
+impl Version for Two {
+    fn number(&self) -> u8 {
+        2
+    }
+
+    fn name(&self) -> &'static str {
+        "zarr2"
+    }
+
+    fn about(&self) -> &'static str {
+        "Zarr 2 array or group"
+    }
+
+    fn schemes(&self) -> &'static [&'static str] {
+        &["zarr", "zarr2"]
+    }
+
+    fn image_name(&self) -> &'static str {
+        "ome-zarr-0.4"
+    }
+
+    fn keys(&self) -> &'static [&'static str] {
+        &[ARRAY, GROUP, ATTRIBUTES]
+    }
+
+    fn array_key(&self) -> &'static str {
+        ARRAY
+    }
+
+    fn group_key(&self) -> &'static str {
+        GROUP
+    }
+
+    fn attributes_key(&self) -> &'static str {
+        ATTRIBUTES
+    }
+
+    fn find(&self, probe: &Probe) -> Result<Option<Found>> {
+        let located = |key| move |error: Error| error.at(probe.store().location(key));
+        if let Some(document) = probe.document(ARRAY)? {
+            let attributes = probe.document(ATTRIBUTES)?;
+            let meta = parse(&document, attributes.as_ref()).map_err(located(ARRAY))?;
+            return Ok(Some(Found::Array(meta)));
+        }
+        let Some(document) = probe.document(GROUP)? else { return Ok(None) };
+        expect_version(&document).map_err(located(GROUP))?;
+        Ok(Some(Found::Group(document)))
+    }
+
+    fn is_array(&self, store: &dyn Store) -> Result<Option<bool>> {
+        match store.exists(ARRAY)? {
+            true => Ok(Some(true)),
+            false => Ok(store.exists(GROUP)?.then_some(false)),
+        }
+    }
+
+    fn is_group(&self, key: &str, _: &Document) -> bool {
+        key == GROUP
+    }
+
+    fn parse(&self, document: &Document, attributes: Option<&Document>) -> Result<Meta> {
+        parse(document, attributes)
+    }
+
+    fn new_array(&self, spec: &CreateSpec, chunk: &[u64], codecs: Value) -> Result<New> {
+        let (document, attributes) = create(spec, chunk, &codecs)?;
+        Ok(New { document, attributes: Some(attributes).filter(|attributes| !attributes.is_empty()) })
+    }
+
+    fn new_group(&self, attributes: &Document) -> New {
+        let document = Document::from_iter([("zarr_format".to_owned(), json!(2))]);
+        New { document, attributes: Some(attributes.clone()).filter(|attributes| !attributes.is_empty()) }
+    }
+
+    fn has_shards(&self) -> bool {
+        false
+    }
+
+    fn says(&self, codecs: &Value, dtype: DataType, ndim: usize) -> bool {
+        written(codecs, dtype, ndim).is_ok()
+    }
+
+    fn attributes(&self, probe: &Probe) -> Result<Option<Document>> {
+        match probe.has(ARRAY)? || probe.has(GROUP)? {
+            true => probe.document(ATTRIBUTES).map(|found| Some(found.unwrap_or_default())),
+            false => Ok(None),
+        }
+    }
+
+    fn group_attributes(&self, probe: &Probe) -> Result<Option<Document>> {
+        match probe.document(GROUP)? {
+            Some(_) => probe.document(ATTRIBUTES).map(|found| Some(found.unwrap_or_default())),
+            None => Ok(None),
+        }
+    }
+
+    fn changed(
+        &self,
+        old: Option<Document>,
+        change: &dyn Fn(Document) -> Result<Document>,
+    ) -> Result<Document> {
+        change(old.unwrap_or_default())
+    }
+
+    fn copies_key(&self) -> &'static str {
+        CONSOLIDATED
+    }
+
+    fn copies<'a>(&self, document: &'a Document) -> Option<&'a Map<String, Value>> {
+        document.get("metadata")?.as_object()
+    }
+
+    fn copies_mut<'a>(&self, document: &'a mut Document) -> Option<&'a mut Map<String, Value>> {
+        document.get_mut("metadata")?.as_object_mut()
+    }
+
+    fn copies_itself(&self) -> bool {
+        true
+    }
+
+    fn copy_name(&self, path: &str, key: &str) -> String {
+        if path.is_empty() { key.to_owned() } else { format!("{path}/{key}") }
+    }
+
+    fn make_copy(&self, _: &mut Document) {}
+
+    fn copied(&self, name: &str, _: &Value) -> Option<(String, bool)> {
+        let (path, key) = name.rsplit_once('/')?;
+        [ARRAY, GROUP].contains(&key).then(|| (path.to_owned(), key == ARRAY))
+    }
+}
+
 /// An error if a document is not of version 2.
-pub(super) fn expect_version(document: &Document) -> Result<()> {
+fn expect_version(document: &Document) -> Result<()> {
     let members = Member { object: document, path: String::new() };
     members.required("zarr_format", |value| (value.as_u64()? == 2).then_some(()), "2")
 }
 
 /// Reads the metadata of an array.
-pub(super) fn parse(document: &Document, attributes: Option<&Document>) -> Result<Meta> {
+fn parse(document: &Document, attributes: Option<&Document>) -> Result<Meta> {
     expect_version(document)?;
     let members = Member { object: document, path: String::new() };
     let shape = members.required("shape", naturals, "a list of whole numbers")?;
@@ -129,7 +268,7 @@ fn add_filters(filters: Vec<Listed>, mut big: bool, codecs: &mut Vec<Listed>) ->
 ///
 /// # Errors
 /// `InvalidArgument` if Zarr 2 has no such codecs.
-pub(super) fn create(spec: &CreateSpec, chunk: &[u64], codecs: &Value) -> Result<(Document, Document)> {
+fn create(spec: &CreateSpec, chunk: &[u64], codecs: &Value) -> Result<(Document, Document)> {
     let keys = super::create::key_encoding(spec, Keys { prefixed: false, separator: '.' })?;
     if keys.prefixed {
         return Err(Error::invalid("keys of Zarr 2 have the encoding v2"));
@@ -157,7 +296,7 @@ pub(super) fn create(spec: &CreateSpec, chunk: &[u64], codecs: &Value) -> Result
 }
 
 /// The codecs of a new array, as its metadata have them.
-pub(super) struct Codecs {
+struct Codecs {
     order: char,
     big: bool,
     filters: Vec<Value>,
@@ -168,7 +307,7 @@ pub(super) struct Codecs {
 ///
 /// # Errors
 /// `InvalidArgument` if it has no words for them, or as [`CodecList::read`].
-pub(super) fn written(codecs: &Value, dtype: DataType, ndim: usize) -> Result<Codecs> {
+fn written(codecs: &Value, dtype: DataType, ndim: usize) -> Result<Codecs> {
     let list = CodecList::read(&parse_codecs(codecs, "codecs")?, dtype, ndim)?;
     let order = order(&list, ndim)?;
     let is_said = |config: &Config| matches!(config.name(), "transpose" | "raw");
