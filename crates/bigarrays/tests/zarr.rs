@@ -340,3 +340,180 @@ fn attributes_of_others_stay_as_they_are_and_deep_ones_are_refused() {
         assert_eq!(format::attributes(&url, &FormatOptions::default()).unwrap()["deep"], deep["deep"]);
     }
 }
+
+/// Codecs that only some types of elements have, as Zarr 3 lists them, and as Zarr 2 has them: order, filters and
+/// compressor.
+fn said_twice() -> Vec<(DataType, Value, &'static str, Value, Value)> {
+    let codec = |name: &str, configuration: Value| json!({"name": name, "configuration": configuration});
+    let id = |id: &str, mut configuration: Value| {
+        configuration["id"] = id.into();
+        configuration
+    };
+    let little = || codec("bytes", json!({"endian": "little"}));
+    let plain = |last: Value| json!([little(), last]);
+    let (u2, f4) = (DataType::U16, DataType::F32);
+    let blosc = |shuffle: Value| json!({"cname": "zstd", "clevel": 3, "shuffle": shuffle, "blocksize": 0});
+    let mut blosc3 = blosc("shuffle".into());
+    blosc3["typesize"] = 2.into();
+    let turned = codec("transpose", json!({"order": [1, 0]}));
+    let scaled =
+        |names: [&str; 2]| json!({"offset": 1.5, "scale": 10.0, "dtype": names[0], "astype": names[1]});
+    let none = || Value::Null;
+    vec![
+        (u2, json!([little()]), "C", none(), none()),
+        (u2, json!([turned, codec("bytes", json!({"endian": "big"}))]), "F", none(), none()),
+        (u2, plain(codec("blosc", blosc3)), "C", none(), id("blosc", blosc(1.into()))),
+        (u2, plain(codec("gzip", json!({"level": 4}))), "C", none(), id("gzip", json!({"level": 4}))),
+        (
+            u2,
+            plain(codec("numcodecs.zlib", json!({"level": 4}))),
+            "C",
+            none(),
+            id("zlib", json!({"level": 4})),
+        ),
+        (u2, plain(codec("numcodecs.bz2", json!({"level": 4}))), "C", none(), id("bz2", json!({"level": 4}))),
+        (
+            u2,
+            plain(codec("zstd", json!({"level": 4, "checksum": false}))),
+            "C",
+            none(),
+            id("zstd", json!({"level": 4})),
+        ),
+        (
+            u2,
+            json!([
+                little(),
+                codec("numcodecs.shuffle", json!({"elementsize": 2})),
+                codec("gzip", json!({"level": 1}))
+            ]),
+            "C",
+            json!([id("shuffle", json!({"elementsize": 2}))]),
+            id("gzip", json!({"level": 1})),
+        ),
+        (u2, plain(json!({"name": "crc32c"})), "C", json!([{"id": "crc32c"}]), none()),
+        (u2, plain(json!({"name": "numcodecs.adler32"})), "C", json!([{"id": "adler32"}]), none()),
+        (u2, plain(json!({"name": "numcodecs.fletcher32"})), "C", json!([{"id": "fletcher32"}]), none()),
+        (
+            f4,
+            json!([codec("numcodecs.bitround", json!({"keepbits": 5})), little()]),
+            "C",
+            json!([id("bitround", json!({"keepbits": 5}))]),
+            none(),
+        ),
+        (
+            f4,
+            json!([
+                codec("numcodecs.fixedscaleoffset", scaled(["<f4", "<i2"])),
+                codec("bytes", json!({"endian": "big"}))
+            ]),
+            "C",
+            json!([id("fixedscaleoffset", scaled([">f4", ">i2"]))]),
+            none(),
+        ),
+        (
+            DataType::Bool,
+            json!([{"name": "numcodecs.packbits"}, {"name": "bytes"}, codec("gzip", json!({"level": 1}))]),
+            "C",
+            json!([{"id": "packbits"}]),
+            id("gzip", json!({"level": 1})),
+        ),
+        (
+            u2,
+            json!([codec("numcodecs.pcodec", json!({"level": 3}))]),
+            "C",
+            none(),
+            id("pcodec", json!({"level": 3})),
+        ),
+    ]
+}
+
+/// The document of the array at `url`.
+fn document(url: &str, key: &str) -> Value {
+    let store = bigarrays::store::open(url, &Default::default()).unwrap();
+    serde_json::from_slice(&store.read(key).unwrap().unwrap()).unwrap()
+}
+
+/// Creates an array like the one at `url` in another format.
+fn create_like(url: &str, from: &str, to: &str, new: &str) -> bigarrays::Array {
+    let like = OpenOptions::new().like(url).unwrap();
+    let spec = CreateSpec::new(like.array.dtype, like.array.domain.clone());
+    let (fitted, _) = format::fit(format::creator(to).unwrap(), like, from);
+    OpenOptions::new().format(to).create(new, &spec.or_like(fitted, false)).unwrap()
+}
+
+#[test]
+fn codecs_are_said_as_each_version_says_them() {
+    for (k, (dtype, codecs, order, filters, compressor)) in said_twice().into_iter().enumerate() {
+        let url = |name: &str| format!("memory://zarr-said-{k}-{name}");
+        let mut three = spec(dtype, &[7, 5], &[3, 4]);
+        three.storage.codecs = Some(codecs.clone());
+        let three = OpenOptions::new().format("zarr3").create(&url("three"), &three).unwrap();
+        let two = create_like(&url("three"), "zarr3", "zarr2", &url("two"));
+        let said = document(&url("two"), ".zarray");
+        assert_eq!(
+            (&said["order"], &said["filters"], &said["compressor"]),
+            (&order.into(), &filters, &compressor)
+        );
+        let back = create_like(&url("two"), "zarr2", "zarr3", &url("back"));
+        assert_eq!(document(&url("back"), "zarr.json")["codecs"], codecs);
+        assert_eq!(three.layout().codecs.config(), two.layout().codecs.config(), "{codecs}");
+        assert_eq!(three.layout().codecs.config(), back.layout().codecs.config(), "{codecs}");
+        // Without being fitted, as a list of Zarr 3.
+        assert_eq!(OpenOptions::new().like(&url("two")).unwrap().storage.codecs, Some(codecs));
+    }
+}
+
+#[test]
+fn what_version_two_cannot_say_is_refused_or_left_out() {
+    let little = json!({"name": "bytes", "configuration": {"endian": "little"}});
+    let of = |codecs: Value| {
+        let mut of = spec(DataType::U16, &[4, 4, 4], &[2, 2, 2]);
+        of.storage.codecs = Some(codecs);
+        of
+    };
+    let turned = json!({"name": "transpose", "configuration": {"order": [1, 2, 0]}});
+    let packed = json!({"name": "packbits", "configuration": {"last_bit": 3}});
+    for (k, (codecs, named)) in
+        [(json!([turned, little]), "axes"), (json!([packed]), "packbits")].into_iter().enumerate()
+    {
+        let error = create(&format!("unsayable-{k}"), "zarr2", &of(codecs.clone())).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+        assert!(error.to_string().contains(named), "{error}");
+        create(&format!("unsayable-{k}-3"), "zarr3", &of(codecs)).unwrap();
+        let (three, two) =
+            (format!("memory://zarr-unsayable-{k}-3"), format!("memory://zarr-unsayable-{k}-2"));
+        let made = create_like(&three, "zarr3", "zarr2", &two);
+        assert_eq!(made.layout().codecs.names().collect::<Vec<_>>(), ["raw"]);
+    }
+}
+
+#[test]
+fn compressions_of_n5_are_said_as_zarr_says_them() {
+    let (blosc, level) =
+        (json!({"cname": "zstd", "clevel": 3, "shuffle": 2, "blocksize": 0}), json!({"level": 3}));
+    for (k, (name, compression, id, configuration)) in [
+        ("blosc", blosc.clone(), "blosc", blosc),
+        ("bzip2", json!({"blockSize": 3}), "bz2", level.clone()),
+        ("gzip", json!({"level": 3, "useZlib": true}), "zlib", level),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let url = |name: &str| format!("memory://zarr-of-n5-{k}-{name}");
+        let with = |key: &str, name: &str, mut object: Value| {
+            object[key] = name.into();
+            object
+        };
+        let said = json!({
+            "dimensions": [7, 5], "blockSize": [3, 4], "dataType": "uint16",
+            "compression": with("type", name, compression.clone()),
+        });
+        let store = bigarrays::store::open(&url("n5"), &Default::default()).unwrap();
+        store.write("attributes.json", said.to_string().as_bytes()).unwrap();
+        create_like(&url("n5"), "n5", "zarr3", &url("three"));
+        create_like(&url("three"), "zarr3", "zarr2", &url("two"));
+        assert_eq!(document(&url("two"), ".zarray")["compressor"], with("id", id, configuration), "{name}");
+        create_like(&url("two"), "zarr2", "n5", &url("back"));
+        assert_eq!(document(&url("back"), "attributes.json")["compression"], said["compression"], "{name}");
+    }
+}

@@ -97,7 +97,7 @@ impl New {
 
 /// Whether codecs do the same whatever the axes are: plain elements, compressed.
 fn is_free(codecs: &serde_json::Value) -> bool {
-    const FREE: [&str; 6] = ["bytes", "blosc", "gzip", "zstd", "crc32c", "numcodecs.zlib"];
+    const FREE: [&str; 7] = ["bytes", "blosc", "gzip", "zstd", "crc32c", "numcodecs.zlib", "numcodecs.bz2"];
     let is_one =
         |codec: &serde_json::Value| FREE.iter().any(|free| codec.get("name").unwrap_or(codec) == free);
     codecs.as_array().is_some_and(|codecs| codecs.iter().all(is_one))

@@ -7,5 +7,7 @@ pub mod domain;
 pub mod dtype;
 pub mod error;
 pub(crate) mod feature;
+pub(crate) mod member;
+pub(crate) mod numpy;
 pub mod sync;
 pub mod text;

@@ -101,7 +101,8 @@ impl Config {
 }
 
 impl Parameter {
-    fn to_json(&self) -> Value {
+    /// The value as JSON.
+    pub fn to_json(&self) -> Value {
         match self {
             Self::None => Value::Null,
             Self::Bool(value) => Value::Bool(*value),

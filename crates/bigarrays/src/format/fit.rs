@@ -92,11 +92,18 @@ fn translated(spec: CreateSpec, to: &Holds, from: Option<&Holds>) -> CreateSpec 
     let is_same = |of: fn(&Holds) -> Option<&'static str>| from.is_some_and(|from| of(from) == of(to));
     let speaks_alike = is_same(|holds| Some(holds.dialect));
     let CreateSpec { array, storage } = spec;
+    let (given, ndim) = (storage.codecs.as_ref(), array.domain.ndim());
+    let lists_any = from.is_some_and(|from| matches!(from.codecs, Codecs::Any(_)));
     let encoding = storage.encoding.filter(|name| to.encodings.contains(&name.as_str()));
     let codecs = match (speaks_alike, to.codecs) {
         (true, _) => storage.codecs,
         (false, Codecs::None) => None,
-        (false, _) => storage.codecs.and_then(|codecs| compression::portable(&codecs, array.dtype)),
+        (false, Codecs::Any(says))
+            if lists_any && given.is_some_and(|codecs| says(codecs, array.dtype, ndim)) =>
+        {
+            storage.codecs
+        }
+        (false, _) => given.and_then(|codecs| compression::portable(codecs, array.dtype)),
     };
     let storage = StorageSpec {
         level: storage.level.filter(|_| encoding.is_some()),

@@ -1,5 +1,9 @@
 //! What arrays of a format can hold, as data: which options of a new array it has.
 
+use serde_json::Value;
+
+use crate::base::dtype::DataType;
+
 /// What arrays of a format hold of what a new array is and of how it is stored. All else is refused where it is asked
 /// for, and adapted where another array has it: see [`fit`](super::fit()).
 #[derive(Clone, Copy, Debug)]
@@ -81,14 +85,14 @@ pub enum Sizes {
 }
 
 /// Which lists of codecs, as metadata of Zarr 3 have them, a format takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Codecs {
     /// None.
     None,
     /// Plain elements, compressed by Blosc or zlib.
     Portable,
-    /// Any.
-    Any,
+    /// Any that it has words for, as this says of a list, of the type of elements and of the number of axes.
+    Any(fn(&Value, DataType, usize) -> bool),
 }
 
 /// How a format packs chunks into shards.

@@ -11,7 +11,6 @@ mod document;
 pub mod files;
 mod fit;
 mod holds;
-mod member;
 pub mod n5;
 pub mod ome;
 mod operations;

@@ -191,6 +191,6 @@ fn holds_codecs(holds: &Holds, spec: &CreateSpec) -> bool {
     match holds.codecs {
         Codecs::None => false,
         Codecs::Portable => spec.storage.codecs.as_ref().is_some_and(is_portable),
-        Codecs::Any => true,
+        Codecs::Any(_) => true,
     }
 }

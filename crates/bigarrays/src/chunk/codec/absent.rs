@@ -1,10 +1,18 @@
 //! Codecs that this build lacks, for want of the Cargo feature that brings their library: whoever makes one, or
 //! is the first to use it, gets an error that names the feature.
-#![allow(dead_code, unused_imports, missing_docs, clippy::unused_self, reason = "each build lacks others")]
+#![allow(
+    dead_code,
+    unused_imports,
+    unused_macros,
+    missing_docs,
+    clippy::unused_self,
+    reason = "each build lacks others"
+)]
 
 use crate::base::buffer::{Region, View, ViewMut};
 use crate::base::error::Result;
 use crate::base::feature::missing;
+use crate::chunk::codec::dialect::{Dialect, Kind, Row, Words};
 use crate::chunk::codec::{ArrayCodec, BytesCodec, ChunkSpec, PcodecDelta, PcodecMode};
 use crate::chunk::config::Config;
 
@@ -81,6 +89,36 @@ array!("jpeg", Jpeg, "jpeg");
 array!("jxl", Jxl, "jxl");
 array!("pco", Pcodec, "pcodec");
 array!("png", Png, "png");
+
+/// The words for a codec.
+macro_rules! words {
+    ($feature:literal, $name:literal, $kind:ident, $($dialect:ident $names:expr),+) => {
+        Row {
+            configs: &[$name],
+            kind: Kind::$kind,
+            words: &[$(Words {
+                dialect: Dialect::$dialect,
+                names: &$names,
+                read: |_| Err(missing(concat!("codec ", $name), $feature)),
+                write: |_, _| None,
+            }),+],
+        }
+    };
+}
+
+/// What metadata call the codecs that this build lacks.
+pub(super) const ROWS: &[Row] = &[
+    #[cfg(not(feature = "blosc"))]
+    words!("blosc", "blosc", Bytes, Zarr3 ["blosc", "numcodecs.blosc"], Numcodecs ["blosc"], N5 ["blosc"]),
+    #[cfg(not(feature = "bzip2"))]
+    words!("bzip2", "bz2", Bytes, Zarr3 ["numcodecs.bz2", "bz2"], Numcodecs ["bz2"], N5 ["bzip2"]),
+    #[cfg(not(feature = "lz4"))]
+    words!("lz4", "lz4", Bytes, N5["lz4"]),
+    #[cfg(not(feature = "pco"))]
+    words!("pco", "pcodec", Array, Zarr3 ["numcodecs.pcodec", "pcodec"], Numcodecs ["pcodec"]),
+    #[cfg(not(feature = "xz"))]
+    words!("xz", "xz", Bytes, N5["xz"]),
+];
 
 #[cfg(not(feature = "blosc"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
+
 use crate::base::buffer::{Order, Region, View, ViewMut, try_first_bytes, with_scratch};
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
+use crate::base::member::up_to;
+use crate::chunk::codec::dialect::{Built, Dialect, Elements, Entry, Kind, Row, Step, Words, members};
 use crate::chunk::codec::{ArrayCodec, Asked, ChunkSpec, EncodedRanges};
 use crate::chunk::config::Config;
 
@@ -22,6 +26,8 @@ impl Bitround {
         Self { keep, inner }
     }
 }
+
+const NAME: &str = "bitround";
 
 /// Bits of the mantissa of `dtype`.
 fn mantissa(dtype: DataType) -> Option<u32> {
@@ -46,11 +52,11 @@ macro_rules! round {
 
 impl ArrayCodec for Bitround {
     fn name(&self) -> &'static str {
-        "bitround"
+        NAME
     }
 
     fn config(&self) -> Config {
-        Config::new(self.name()).with("keep", self.keep).with("inner", self.inner.config())
+        Rounding(self.keep).config().with("inner", self.inner.config())
     }
 
     fn check(&self, spec: &ChunkSpec) -> Result<()> {
@@ -113,6 +119,38 @@ impl ArrayCodec for Bitround {
     ) -> Result<()> {
         self.inner.decode_ranges(bytes, spec, region, out)
     }
+}
+
+/// How metadata say it.
+pub(super) const ROW: Row = Row {
+    configs: &["bitround"],
+    kind: Kind::Step,
+    words: &[
+        Words { dialect: Dialect::Zarr3, names: &["numcodecs.bitround", "bitround"], read, write },
+        Words { dialect: Dialect::Numcodecs, names: &["bitround"], read, write },
+    ],
+};
+
+/// Rounding to so many bits.
+struct Rounding(u32);
+
+impl Step for Rounding {
+    fn config(&self) -> Config {
+        Config::new(NAME).with("keep", self.0)
+    }
+
+    fn around(&self, inner: Arc<dyn ArrayCodec>) -> Result<Arc<dyn ArrayCodec>> {
+        Ok(Arc::new(Bitround::new(self.0, inner)))
+    }
+}
+
+fn read(entry: &Entry<'_>) -> Result<Built> {
+    entry.members.expect_only(&["keepbits"])?;
+    Built::step(Rounding(entry.members.required("keepbits", up_to(64), "a number of bits")?))
+}
+
+fn write(config: &Config, _: Elements) -> Option<Map<String, Value>> {
+    Some(members(config, &[("keepbits", "keep")]))
 }
 
 #[cfg(test)]

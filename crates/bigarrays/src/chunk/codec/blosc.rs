@@ -3,9 +3,12 @@
 use std::ffi::CStr;
 
 use blosc_src as sys;
+use serde_json::{Map, Value};
 
 use crate::base::buffer::first_bytes;
 use crate::base::error::{Error, Result};
+use crate::base::member::{positive, up_to};
+use crate::chunk::codec::dialect::{Built, Dialect, Elements, Entry, Kind, Row, Words, members};
 use crate::chunk::codec::{Asked, BytesCodec};
 use crate::chunk::config::Config;
 
@@ -182,6 +185,82 @@ impl BytesCodec for Blosc {
             _ => Err(Error::corrupt("blosc: damaged")),
         }
     }
+}
+
+/// How metadata say it.
+pub(super) const ROW: Row = Row {
+    configs: &["blosc", "blosclz"],
+    kind: Kind::Bytes,
+    words: &[
+        Words { dialect: Dialect::Zarr3, names: &["blosc", "numcodecs.blosc"], read, write },
+        Words { dialect: Dialect::Numcodecs, names: &["blosc"], read, write: write_numbered },
+        Words { dialect: Dialect::N5, names: &["blosc"], read: read_n5, write: write_numbered },
+    ],
+};
+
+/// The members, and the parameters that they are.
+const MEMBERS: [(&str, &str); 5] = [
+    ("cname", "compressor"),
+    ("clevel", "level"),
+    ("shuffle", "shuffle"),
+    ("typesize", "typesize"),
+    ("blocksize", "block"),
+];
+
+/// What is done to elements, by its number.
+const SHUFFLES: [BloscShuffle; 3] = [BloscShuffle::None, BloscShuffle::Bytes, BloscShuffle::Bits];
+
+fn compressor(value: &Value) -> Option<BloscCompressor> {
+    BloscCompressor::ALL.into_iter().find(|known| value == known.name())
+}
+
+/// The bytes of an element and of a block.
+fn sizes(entry: &Entry<'_>) -> Result<(u64, usize)> {
+    let size = entry.members.optional("typesize", positive, "a number of bytes")?;
+    let block = entry.members.optional("blocksize", up_to(1 << 30), "a number of bytes")?;
+    Ok((size.unwrap_or(entry.elements.dtype.size() as u64), block.unwrap_or(0) as usize))
+}
+
+fn read(entry: &Entry<'_>) -> Result<Built> {
+    let members = &entry.members;
+    members.expect_only(&MEMBERS.map(|(name, _)| name))?;
+    let known = members.optional("cname", compressor, "a compressor of Blosc")?;
+    let level = members.optional("clevel", up_to(9), "a level from 0 to 9")?.unwrap_or(5);
+    let (size, block) = sizes(entry)?;
+    // Blosc takes elements that are longer for bytes.
+    let size = if size <= 255 { size as usize } else { 1 };
+    let automatic = if size == 1 { BloscShuffle::Bits } else { BloscShuffle::Bytes };
+    let read = |value: &Value| match (value.as_str(), value.as_i64()) {
+        (_, Some(-1)) => Some(automatic),
+        (_, Some(number)) => SHUFFLES.get(usize::try_from(number).ok()?).copied(),
+        (word, _) => SHUFFLES.into_iter().find(|shuffle| word == Some(shuffle.name())),
+    };
+    let shuffle = members.optional("shuffle", read, "\"noshuffle\", \"shuffle\" or \"bitshuffle\"")?;
+    let codec = Blosc::new(size, level as u8)?;
+    Built::bytes(codec.with(known.unwrap_or(BloscCompressor::Lz4), shuffle.unwrap_or(automatic), block))
+}
+
+fn read_n5(entry: &Entry<'_>) -> Result<Built> {
+    let members = &entry.members;
+    let compressor = members.required("cname", compressor, "a compressor of Blosc")?;
+    let level = members.required("clevel", up_to(9), "a level from 0 to 9")?;
+    let shuffle = SHUFFLES[members.required("shuffle", up_to(2), "0, 1 or 2")? as usize];
+    let (size, block) = sizes(entry)?;
+    Built::bytes(Blosc::new(size.min(255) as usize, level as u8)?.with(compressor, shuffle, block))
+}
+
+fn write(config: &Config, _: Elements) -> Option<Map<String, Value>> {
+    Some(members(config, &MEMBERS))
+}
+
+/// With numbers for words, and without the size of elements, which is taken from these.
+fn write_numbered(config: &Config, _: Elements) -> Option<Map<String, Value>> {
+    let mut members = members(config, &MEMBERS);
+    members.remove("typesize");
+    let word = members.get("shuffle")?;
+    let number = SHUFFLES.iter().position(|shuffle| word == shuffle.name())?;
+    members.insert("shuffle".to_owned(), number.into());
+    Some(members)
 }
 
 #[cfg(test)]

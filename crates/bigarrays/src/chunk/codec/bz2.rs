@@ -1,8 +1,11 @@
 //! `bz2`: one or several streams of bzip2.
 
 use bzip2::{Action, Compress, Compression, Decompress, Status};
+use serde_json::{Map, Value};
 
 use crate::base::error::{Error, Result};
+use crate::base::member::up_to;
+use crate::chunk::codec::dialect::{Built, Dialect, Elements, Entry, Kind, Row, Words, leveled, members};
 use crate::chunk::codec::growing::Growing;
 use crate::chunk::codec::{Asked, BytesCodec};
 use crate::chunk::config::Config;
@@ -72,6 +75,35 @@ impl BytesCodec for Bz2 {
             }
         }
     }
+}
+
+/// How metadata say it.
+pub(super) const ROW: Row = Row {
+    configs: &["bz2"],
+    kind: Kind::Bytes,
+    words: &[
+        Words { dialect: Dialect::Zarr3, names: &["numcodecs.bz2", "bz2"], read, write },
+        Words { dialect: Dialect::Numcodecs, names: &["bz2"], read, write },
+        Words { dialect: Dialect::N5, names: &["bzip2"], read: read_n5, write: write_n5 },
+    ],
+};
+
+fn read(entry: &Entry<'_>) -> Result<Built> {
+    entry.members.expect_only(&["level"])?;
+    Built::bytes(Bz2::new(entry.level(9, Bz2::DEFAULT_LEVEL)?)?)
+}
+
+fn read_n5(entry: &Entry<'_>) -> Result<Built> {
+    let block = entry.members.optional("blockSize", up_to(9), "a number from 1 to 9")?.unwrap_or(9);
+    Built::bytes(Bz2::new(block as u8)?)
+}
+
+fn write(config: &Config, _: Elements) -> Option<Map<String, Value>> {
+    leveled(config, 9)
+}
+
+fn write_n5(config: &Config, _: Elements) -> Option<Map<String, Value>> {
+    Some(members(config, &[("blockSize", "level")]))
 }
 
 #[cfg(test)]

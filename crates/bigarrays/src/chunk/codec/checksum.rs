@@ -1,6 +1,9 @@
 //! Checksums beside the bytes: `crc32c`, `adler32`, `fletcher32`. Four bytes, little-endian.
 
+use serde_json::{Map, Value};
+
 use crate::base::error::{Error, Result};
+use crate::chunk::codec::dialect::{Built, Dialect, Entry, Kind, Row, Words, has, members};
 use crate::chunk::codec::plain::copy_plain;
 use crate::chunk::codec::{Asked, BytesCodec};
 use crate::chunk::config::Config;
@@ -53,7 +56,7 @@ impl BytesCodec for Checksum {
     }
 
     fn config(&self) -> Config {
-        Config::new(self.name()).with("location", if self.at_start { "start" } else { "end" })
+        Config::new(self.name()).with(LOCATION, if self.at_start { START } else { END })
     }
 
     fn encode(&self, bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {
@@ -104,6 +107,94 @@ fn fletcher32(bytes: &[u8]) -> u32 {
         (low, high) = (fold(low), fold(high));
     }
     fold(high) << 16 | fold(low)
+}
+
+/// How metadata say the CRC. That of Zarr 3 stands behind the bytes.
+pub(super) const CRC32C: Row = Row {
+    configs: &["crc32c"],
+    kind: Kind::Bytes,
+    words: &[
+        Words {
+            dialect: Dialect::Zarr3,
+            names: &["crc32c"],
+            read: |entry| read(entry, ChecksumKind::Crc32c, false),
+            write: |config, _| has(config, LOCATION, END).then(Map::new),
+        },
+        Words {
+            dialect: Dialect::Zarr3,
+            names: &["numcodecs.crc32c"],
+            read: |entry| read(entry, ChecksumKind::Crc32c, false),
+            write: |config, _| located(config, END),
+        },
+        Words {
+            dialect: Dialect::Numcodecs,
+            names: &["crc32c"],
+            read: |entry| read(entry, ChecksumKind::Crc32c, false),
+            write: |config, _| located(config, END),
+        },
+    ],
+};
+
+/// How metadata say the checksum of zlib, which stands in front of the bytes.
+pub(super) const ADLER32: Row = Row {
+    configs: &["adler32"],
+    kind: Kind::Bytes,
+    words: &[
+        Words {
+            dialect: Dialect::Zarr3,
+            names: &["numcodecs.adler32", "adler32"],
+            read: |entry| read(entry, ChecksumKind::Adler32, true),
+            write: |config, _| located(config, START),
+        },
+        Words {
+            dialect: Dialect::Numcodecs,
+            names: &["adler32"],
+            read: |entry| read(entry, ChecksumKind::Adler32, true),
+            write: |config, _| located(config, START),
+        },
+    ],
+};
+
+/// How metadata say the checksum of HDF5, which always stands behind the bytes.
+pub(super) const FLETCHER32: Row = Row {
+    configs: &["fletcher32"],
+    kind: Kind::Bytes,
+    words: &[
+        Words {
+            dialect: Dialect::Zarr3,
+            names: &["numcodecs.fletcher32", "fletcher32"],
+            read: read_fletcher32,
+            write: |config, _| has(config, LOCATION, END).then(Map::new),
+        },
+        Words {
+            dialect: Dialect::Numcodecs,
+            names: &["fletcher32"],
+            read: read_fletcher32,
+            write: |config, _| has(config, LOCATION, END).then(Map::new),
+        },
+    ],
+};
+
+const LOCATION: &str = "location";
+const START: &str = "start";
+const END: &str = "end";
+
+fn read(entry: &Entry<'_>, kind: ChecksumKind, at_start: bool) -> Result<Built> {
+    entry.members.expect_only(&[LOCATION])?;
+    let place = |value: &Value| [END, START].iter().position(|&known| value == known);
+    let place = entry.members.optional(LOCATION, place, "\"start\" or \"end\"")?;
+    Built::bytes(Checksum::new(kind, place.map_or(at_start, |place| place == 1)))
+}
+
+fn read_fletcher32(entry: &Entry<'_>) -> Result<Built> {
+    entry.members.expect_only(&[])?;
+    Built::bytes(Checksum::new(ChecksumKind::Fletcher32, false))
+}
+
+/// The location, unless it is the usual one, which older versions of numcodecs do not know by name.
+fn located(config: &Config, usual: &str) -> Option<Map<String, Value>> {
+    let is_usual = has(config, LOCATION, usual);
+    Some(if is_usual { Map::new() } else { members(config, &[(LOCATION, LOCATION)]) })
 }
 
 #[cfg(test)]

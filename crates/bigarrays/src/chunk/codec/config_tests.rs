@@ -14,7 +14,7 @@ type Array = Arc<dyn ArrayCodec>;
 type Bytes = Arc<dyn BytesCodec>;
 
 /// Codecs of elements that differ from each other in one parameter at least, and a type that they hold.
-fn arrays() -> Vec<(DataType, Array)> {
+pub(super) fn arrays() -> Vec<(DataType, Array)> {
     let raw = |order, big| Arc::new(Raw::with_endianness(order, big)) as Array;
     let plain = || raw(Order::C, false);
     let pcodec = |level, mode, delta, page| Arc::new(Pcodec::new(level, mode, delta, page).unwrap()) as Array;
@@ -68,7 +68,7 @@ fn arrays() -> Vec<(DataType, Array)> {
 }
 
 /// Codecs of bytes that differ from each other in one parameter at least.
-fn bytes() -> Vec<Bytes> {
+pub(super) fn bytes() -> Vec<Bytes> {
     let mut codecs: Vec<Bytes> = vec![
         Arc::new(Gzip::DEFAULT),
         Arc::new(Gzip::new(7).unwrap()),

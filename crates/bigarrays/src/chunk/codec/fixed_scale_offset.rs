@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
+
 use crate::base::buffer::{Order, Region, View, ViewMut, byte_len, try_first_bytes, with_scratch};
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
+use crate::base::numpy::{numpy_name, numpy_type};
+use crate::chunk::codec::dialect::{Built, Dialect, Elements, Entry, Kind, Row, Step, Words, members};
 use crate::chunk::codec::{ArrayCodec, Asked, ChunkSpec};
 use crate::chunk::config::Config;
 
@@ -35,6 +39,8 @@ impl FixedScaleOffset {
         ChunkSpec { dtype: self.stored, shape: spec.shape.clone() }
     }
 }
+
+const NAME: &str = "fixedscaleoffset";
 
 fn expect_number(dtype: DataType) -> Result<()> {
     match dtype {
@@ -130,15 +136,12 @@ fn each(values: &mut [u8], compute: impl Fn(f64) -> f64) {
 
 impl ArrayCodec for FixedScaleOffset {
     fn name(&self) -> &'static str {
-        "fixedscaleoffset"
+        NAME
     }
 
     fn config(&self) -> Config {
-        Config::new(self.name())
-            .with("offset", self.offset)
-            .with("scale", self.scale)
-            .with("stored", self.stored.name())
-            .with("inner", self.inner.config())
+        let Self { offset, scale, stored, ref inner } = *self;
+        Scaling { offset, scale, stored }.config().with("inner", inner.config())
     }
 
     fn check(&self, spec: &ChunkSpec) -> Result<()> {
@@ -212,6 +215,71 @@ impl ArrayCodec for FixedScaleOffset {
     fn max_encoded_len(&self, spec: &ChunkSpec) -> usize {
         self.inner.max_encoded_len(&self.spec(spec))
     }
+}
+
+/// How metadata say it.
+pub(super) const ROW: Row = Row {
+    configs: &[NAME],
+    kind: Kind::Step,
+    words: &[
+        Words {
+            dialect: Dialect::Zarr3,
+            names: &["numcodecs.fixedscaleoffset", "fixedscaleoffset"],
+            read,
+            write,
+        },
+        Words { dialect: Dialect::Numcodecs, names: &["fixedscaleoffset"], read, write },
+    ],
+};
+
+/// Scaling into another type.
+struct Scaling {
+    offset: f64,
+    scale: f64,
+    stored: DataType,
+}
+
+impl Step for Scaling {
+    fn config(&self) -> Config {
+        Config::new(NAME)
+            .with("offset", self.offset)
+            .with("scale", self.scale)
+            .with("stored", self.stored.name())
+    }
+
+    fn around(&self, inner: Arc<dyn ArrayCodec>) -> Result<Arc<dyn ArrayCodec>> {
+        Ok(Arc::new(FixedScaleOffset::new(self.offset, self.scale, self.stored, inner)?))
+    }
+
+    fn stored(&self, _: DataType) -> DataType {
+        self.stored
+    }
+
+    fn moves_fill(&self) -> bool {
+        true
+    }
+}
+
+fn read(entry: &Entry<'_>) -> Result<Built> {
+    let (members, given) = (&entry.members, entry.elements.dtype);
+    members.expect_only(&["offset", "scale", "dtype", "astype"])?;
+    let number = |name| members.required(name, Value::as_f64, "a number");
+    let (offset, scale) = (number("offset")?, number("scale")?);
+    let kind = "a type such as \"<f4\"";
+    if members.required("dtype", numpy_type, kind)?.0 != given {
+        return Err(members.wrong("dtype", &format!("{given}, the type of the elements")));
+    }
+    let stored = members.optional("astype", numpy_type, kind)?.map_or(given, |(dtype, _)| dtype);
+    Built::step(Scaling { offset, scale, stored })
+}
+
+fn write(config: &Config, elements: Elements) -> Option<Map<String, Value>> {
+    let mut members = members(config, &[("offset", "offset"), ("scale", "scale"), ("astype", "stored")]);
+    let stored: DataType = members.get("astype")?.as_str()?.parse().ok()?;
+    let name = |dtype| Value::from(numpy_name(dtype, elements.big_endian));
+    members.insert("dtype".to_owned(), name(elements.dtype));
+    members.insert("astype".to_owned(), name(stored));
+    Some(members)
 }
 
 #[cfg(test)]

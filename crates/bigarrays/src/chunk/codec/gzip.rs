@@ -6,9 +6,11 @@ use std::ptr::NonNull;
 
 use libdeflate_sys as sys;
 use libdeflater::{CompressionLvl, Compressor};
+use serde_json::{Map, Value};
 
 use crate::base::buffer::first_bytes;
 use crate::base::error::{Error, Result};
+use crate::chunk::codec::dialect::{Built, Dialect, Elements, Entry, Kind, Row, Words, leveled};
 use crate::chunk::codec::plain::copy_plain;
 use crate::chunk::codec::{Asked, BytesCodec};
 use crate::chunk::config::Config;
@@ -198,6 +200,32 @@ impl Drop for Decompressor {
         // SAFETY: the decompressor is alive and not used again.
         unsafe { sys::libdeflate_free_decompressor(self.0.as_ptr()) };
     }
+}
+
+/// How metadata say it. That of N5 is read with zlib's.
+pub(super) const ROW: Row = Row {
+    configs: &["gzip"],
+    kind: Kind::Bytes,
+    words: &[
+        Words { dialect: Dialect::Zarr3, names: &["gzip", "numcodecs.gzip"], read, write },
+        Words { dialect: Dialect::Numcodecs, names: &["gzip"], read, write },
+        Words { dialect: Dialect::N5, names: &["gzip"], read, write: write_n5 },
+    ],
+};
+
+fn read(entry: &Entry<'_>) -> Result<Built> {
+    entry.members.expect_only(&["level"])?;
+    Built::bytes(Gzip::new(entry.level(9, Gzip::DEFAULT_LEVEL)?)?)
+}
+
+fn write(config: &Config, _: Elements) -> Option<Map<String, Value>> {
+    leveled(config, 9).filter(|_| config.get("or_plain").is_none())
+}
+
+fn write_n5(config: &Config, elements: Elements) -> Option<Map<String, Value>> {
+    let mut members = write(config, elements)?;
+    members.insert("useZlib".to_owned(), false.into());
+    Some(members)
 }
 
 #[cfg(test)]

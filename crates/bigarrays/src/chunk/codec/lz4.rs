@@ -7,10 +7,13 @@
 //! is, 2 for one of LZ4; the low half says that blocks have at most 2^(10 + it) bytes. The last block is empty.
 
 use lz4_flex::block::{compress_into, decompress_into, get_maximum_output_size};
+use serde_json::{Map, Value};
 use twox_hash::XxHash32;
 
 use crate::base::buffer::{first_bytes, with_scratch};
 use crate::base::error::{Error, Result};
+use crate::base::member::up_to;
+use crate::chunk::codec::dialect::{Built, Dialect, Elements, Entry, Kind, Row, Words, members};
 use crate::chunk::codec::{Asked, BytesCodec};
 use crate::chunk::config::Config;
 
@@ -188,6 +191,27 @@ fn decode_blocks(bytes: &[u8], max_len: usize, out: &mut Vec<u8>) -> Result<usiz
         out = behind;
     }
     Ok(length)
+}
+
+/// How metadata say it.
+pub(super) const ROW: Row = Row {
+    configs: &["lz4"],
+    kind: Kind::Bytes,
+    words: &[Words { dialect: Dialect::N5, names: &["lz4"], read, write }],
+};
+
+fn read(entry: &Entry<'_>) -> Result<Built> {
+    let size = entry.members.optional("blockSize", up_to(*Lz4::BLOCKS.end()), "a number of bytes")?;
+    match size.unwrap_or(Lz4::DEFAULT_BLOCK) {
+        // z5 notes a level there.
+        size if size < *Lz4::BLOCKS.start() => Built::bytes(Lz4::plain()),
+        size => Built::bytes(Lz4::new(size)?),
+    }
+}
+
+/// There are no words for one block without header.
+fn write(config: &Config, _: Elements) -> Option<Map<String, Value>> {
+    Some(members(config, &[("blockSize", "block")])).filter(|members| !members.is_empty())
 }
 
 #[cfg(test)]

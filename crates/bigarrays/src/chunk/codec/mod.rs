@@ -20,6 +20,9 @@ mod compresso;
 #[cfg(test)]
 mod config_tests;
 mod content_encoding;
+mod dialect;
+#[cfg(test)]
+mod dialect_tests;
 mod fixed_scale_offset;
 #[cfg(test)]
 mod foreign_tests;
@@ -34,6 +37,8 @@ mod image;
 mod jpeg;
 #[cfg(feature = "jxl")]
 mod jxl;
+mod list;
+mod listed;
 #[cfg(feature = "lz4")]
 mod lz4;
 mod packbits;
@@ -86,12 +91,15 @@ pub use checksum::{Checksum, ChecksumKind};
 pub use compressed_segmentation::CompressedSegmentation;
 pub use compresso::Compresso;
 pub use content_encoding::ContentEncoding;
+pub(crate) use dialect::{Built, Dialect, Elements, Kind, Step};
 pub use fixed_scale_offset::FixedScaleOffset;
 pub use gzip::Gzip;
 #[cfg(feature = "jpeg")]
 pub use jpeg::Jpeg;
 #[cfg(feature = "jxl")]
 pub use jxl::Jxl;
+pub(crate) use list::CodecList;
+pub(crate) use listed::{Listed, parse};
 #[cfg(feature = "lz4")]
 pub use lz4::Lz4;
 pub use packbits::{PackBits, PackBitsPadding};
@@ -104,6 +112,7 @@ pub use png::Png;
 pub(crate) use promise::Asked;
 pub use raw::Raw;
 pub use shuffle::Shuffle;
+pub(crate) use table::write;
 pub use table::{BUILTIN, CodecInfo};
 pub use transpose::Transpose;
 #[cfg(feature = "xz")]

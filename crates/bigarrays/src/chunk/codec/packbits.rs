@@ -2,9 +2,13 @@
 //!
 //! <https://github.com/zarr-developers/zarr-extensions/tree/main/codecs/packbits>
 
+use serde_json::{Map, Value};
+
 use crate::base::buffer::{Order, Region, View, ViewMut, try_first_bytes, with_scratch};
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
+use crate::base::member::up_to;
+use crate::chunk::codec::dialect::{Built, Dialect, Elements, Entry, Kind, Row, Words, has, members};
 use crate::chunk::codec::{ArrayCodec, Asked, ChunkSpec, decode_whole};
 use crate::chunk::config::Config;
 
@@ -211,6 +215,57 @@ fn store(value: u64, element: &mut [u8]) {
     } else {
         element.copy_from_slice(&value.to_le_bytes()[..element.len()]);
     }
+}
+
+/// How metadata say it. That of numcodecs fills bytes from the other end.
+pub(super) const ROW: Row = Row {
+    configs: &["packbits"],
+    kind: Kind::Array,
+    words: &[
+        Words { dialect: Dialect::Zarr3, names: &["packbits"], read, write },
+        Words {
+            dialect: Dialect::Zarr3,
+            names: &["numcodecs.packbits"],
+            read: read_numcodecs,
+            write: write_numcodecs,
+        },
+        Words {
+            dialect: Dialect::Numcodecs,
+            names: &["packbits"],
+            read: read_numcodecs,
+            write: write_numcodecs,
+        },
+    ],
+};
+
+fn read(entry: &Entry<'_>) -> Result<Built> {
+    let members = &entry.members;
+    members.expect_only(&["padding_encoding", "first_bit", "last_bit"])?;
+    let padding = |value: &Value| match value.as_str()? {
+        "none" => Some(PackBitsPadding::None),
+        // The second is what drafts called it.
+        "first_byte" | "start_byte" => Some(PackBitsPadding::FirstByte),
+        "last_byte" | "end_byte" => Some(PackBitsPadding::LastByte),
+        _ => None,
+    };
+    let padding = members.optional("padding_encoding", padding, "none, first_byte or last_byte")?;
+    let bit = |name| members.optional(name, up_to(63), "the number of a bit");
+    let (first, last) = (bit("first_bit")?, bit("last_bit")?);
+    Built::array(PackBits::new(padding.unwrap_or(PackBitsPadding::None), first, last))
+}
+
+fn read_numcodecs(entry: &Entry<'_>) -> Result<Built> {
+    entry.members.expect_only(&[])?;
+    Built::array(PackBits::numcodecs())
+}
+
+fn write(config: &Config, _: Elements) -> Option<Map<String, Value>> {
+    let names = [("padding_encoding", "padding"), ("first_bit", "first"), ("last_bit", "last")];
+    has(config, "fills", "low").then(|| members(config, &names))
+}
+
+fn write_numcodecs(config: &Config, _: Elements) -> Option<Map<String, Value>> {
+    (*config == PackBits::numcodecs().config()).then(Map::new)
 }
 
 #[cfg(test)]

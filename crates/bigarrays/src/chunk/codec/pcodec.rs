@@ -4,10 +4,13 @@ use half::f16;
 use pco::data_types::Number;
 use pco::standalone::{guarantee, simple_compress, simple_decompress_into};
 use pco::{ChunkConfig, DeltaSpec, ModeSpec, PagingSpec};
+use serde_json::{Map, Value};
 
 use crate::base::buffer::{Order, Region, View, ViewMut, try_first_bytes, with_scratch};
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
+use crate::base::member::up_to;
+use crate::chunk::codec::dialect::{Built, Dialect, Elements, Entry, Kind, Row, Words, members};
 use crate::chunk::codec::{ArrayCodec, Asked, ChunkSpec, PcodecDelta, PcodecMode, decode_whole};
 use crate::chunk::config::Config;
 
@@ -159,6 +162,64 @@ impl ArrayCodec for Pcodec {
         let headers = guarantee::header_size().saturating_add(pages.saturating_mul(1024));
         length.saturating_add(length / 8).saturating_add(headers).saturating_add(4096)
     }
+}
+
+/// How metadata say it.
+pub(super) const ROW: Row = Row {
+    configs: &["pcodec"],
+    kind: Kind::Array,
+    words: &[
+        Words { dialect: Dialect::Zarr3, names: &["numcodecs.pcodec", "pcodec"], read, write },
+        Words { dialect: Dialect::Numcodecs, names: &["pcodec"], read, write },
+    ],
+};
+
+/// The members, and the parameters that they are.
+const MEMBERS: [(&str, &str); 5] = [
+    ("level", "level"),
+    ("mode_spec", "mode"),
+    ("delta_spec", "delta"),
+    ("delta_encoding_order", "order"),
+    ("equal_pages_up_to", "page"),
+];
+
+fn read(entry: &Entry<'_>) -> Result<Built> {
+    let members = &entry.members;
+    let known = MEMBERS.iter().map(|(name, _)| *name).chain(["paging_spec"]);
+    members.expect_only(&known.collect::<Vec<_>>())?;
+    let level = members.optional("level", up_to(12), "a level from 0 to 12")?;
+    let mode = |value: &Value| match value.as_str()? {
+        "auto" => Some(PcodecMode::Auto),
+        "classic" => Some(PcodecMode::Classic),
+        _ => None,
+    };
+    let mode = members.optional("mode_spec", mode, "\"auto\" or \"classic\"")?.unwrap_or(PcodecMode::Auto);
+    let order = members.optional("delta_encoding_order", up_to(7), "a number from 0 to 7")?;
+    let delta = |value: &Value| match (value.as_str()?, order) {
+        ("auto", None) => Some(PcodecDelta::Auto),
+        ("auto", Some(order)) => Some(PcodecDelta::Consecutive(order as usize)),
+        ("none", None) => Some(PcodecDelta::None),
+        ("try_consecutive", order) => Some(PcodecDelta::Consecutive(order.unwrap_or(0) as usize)),
+        ("try_lookback", None) => Some(PcodecDelta::Lookback),
+        _ => None,
+    };
+    let usual = order.map_or(PcodecDelta::Auto, |order| PcodecDelta::Consecutive(order as usize));
+    let delta = members.optional("delta_spec", delta, "a way to take differences")?.unwrap_or(usual);
+    let paging = |value: &Value| (value == "equal_pages_up_to").then_some(());
+    members.optional("paging_spec", paging, "\"equal_pages_up_to\"")?;
+    let page = members.optional("equal_pages_up_to", up_to(1 << 24), "a number of elements")?;
+    let level = level.map_or(Pcodec::DEFAULT_LEVEL, |level| level as u8);
+    Built::array(Pcodec::new(level, mode, delta, page.map_or(Pcodec::DEFAULT_PAGE, |page| page as usize))?)
+}
+
+/// Without what is usual: older versions of numcodecs do not know all members.
+fn write(config: &Config, _: Elements) -> Option<Map<String, Value>> {
+    let usual = Pcodec::new(Pcodec::DEFAULT_LEVEL, PcodecMode::Auto, PcodecDelta::Auto, Pcodec::DEFAULT_PAGE);
+    let usual = usual.ok()?.config();
+    let is_said = |(member, parameter): &(&str, &str)| {
+        *member == "level" || config.get(parameter) != usual.get(parameter)
+    };
+    Some(members(config, &Vec::from_iter(MEMBERS.into_iter().filter(is_said))))
 }
 
 #[cfg(test)]

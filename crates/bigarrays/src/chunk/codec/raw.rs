@@ -2,10 +2,13 @@
 
 use std::ops::Range;
 
+use serde_json::{Map, Value};
+
 use crate::base::buffer::{Order, Region, View, ViewMut, byte_len};
 use crate::base::dims::Dims;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
+use crate::chunk::codec::dialect::{Built, Dialect, Elements, Entry, Kind, Row, Words, has, members};
 use crate::chunk::codec::{ArrayCodec, Asked, ChunkSpec, EncodedRanges, expect_output};
 use crate::chunk::config::Config;
 
@@ -28,6 +31,13 @@ impl Raw {
     /// Elements in the given order and byte order.
     pub const fn with_endianness(order: Order, big_endian: bool) -> Self {
         Self { order, big_endian }
+    }
+
+    /// What does after a reversal of all axes the same as that of `config`, if this is of elements in C order.
+    pub(crate) fn turned(config: &Config) -> Option<Self> {
+        let of = |big_endian| Self { order: Order::C, big_endian };
+        let known = [false, true].map(of).into_iter().find(|raw| raw.config() == *config)?;
+        Some(Self { order: Order::Fortran, ..known })
     }
 
     fn swaps(self, dtype: DataType) -> bool {
@@ -198,6 +208,30 @@ impl ArrayCodec for Raw {
         self.finish(&source, spec.dtype, out);
         Ok(())
     }
+}
+
+/// How metadata say it. Others than Zarr 3 have the byte order among the members of an array, or only one; an order of
+/// axes is a step before it.
+pub(super) const ROW: Row = Row {
+    configs: &["raw"],
+    kind: Kind::Array,
+    words: &[Words { dialect: Dialect::Zarr3, names: &["bytes"], read, write }],
+};
+
+fn read(entry: &Entry<'_>) -> Result<Built> {
+    let (members, endians) = (&entry.members, "\"little\" or \"big\"");
+    members.expect_only(&["endian"])?;
+    let endian = |value: &Value| ["little", "big"].iter().position(|&known| value == known);
+    let big = match members.optional("endian", endian, endians)? {
+        Some(endian) => endian == 1,
+        None if entry.elements.dtype.size() == 1 => false,
+        None => return Err(members.wrong("endian", endians)),
+    };
+    Built::array(Raw::with_endianness(Order::C, big))
+}
+
+fn write(config: &Config, _: Elements) -> Option<Map<String, Value>> {
+    has(config, "order", Order::C.name()).then(|| members(config, &[("endian", "endian")]))
 }
 
 #[cfg(test)]

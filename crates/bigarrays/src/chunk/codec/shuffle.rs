@@ -1,7 +1,11 @@
 //! `shuffle`: the first bytes of all elements, then the second ones, and so on.
 
+use serde_json::{Map, Value};
+
 use crate::base::buffer::first_bytes;
 use crate::base::error::{Error, Result};
+use crate::base::member::up_to;
+use crate::chunk::codec::dialect::{Built, Dialect, Elements, Entry, Kind, Row, Words, members};
 use crate::chunk::codec::{Asked, BytesCodec};
 use crate::chunk::config::Config;
 
@@ -74,6 +78,26 @@ impl BytesCodec for Shuffle {
     fn max_encoded_len(&self, len: usize) -> usize {
         len
     }
+}
+
+/// How metadata say it.
+pub(super) const ROW: Row = Row {
+    configs: &["shuffle"],
+    kind: Kind::Bytes,
+    words: &[
+        Words { dialect: Dialect::Zarr3, names: &["numcodecs.shuffle", "shuffle"], read, write },
+        Words { dialect: Dialect::Numcodecs, names: &["shuffle"], read, write },
+    ],
+};
+
+fn read(entry: &Entry<'_>) -> Result<Built> {
+    entry.members.expect_only(&["elementsize"])?;
+    let size = entry.members.optional("elementsize", up_to(1 << 16), "a number of bytes")?;
+    Built::bytes(Shuffle::new(size.unwrap_or(4) as usize)?)
+}
+
+fn write(config: &Config, _: Elements) -> Option<Map<String, Value>> {
+    Some(members(config, &[("elementsize", "size")]))
 }
 
 #[cfg(test)]

@@ -1,6 +1,22 @@
-//! The table of codecs.
+//! The tables of codecs: for people, and by the names that metadata have for them.
 
 use crate::base::dtype::DataType;
+use crate::base::error::Result;
+#[cfg(feature = "blosc")]
+use crate::chunk::codec::blosc;
+#[cfg(feature = "bzip2")]
+use crate::chunk::codec::bz2;
+use crate::chunk::codec::dialect::{Built, Dialect, Elements, Entry, Kind, Row, Words, Written};
+#[cfg(feature = "lz4")]
+use crate::chunk::codec::lz4;
+#[cfg(feature = "pco")]
+use crate::chunk::codec::pcodec;
+#[cfg(feature = "xz")]
+use crate::chunk::codec::xz;
+use crate::chunk::codec::{
+    absent, bitround, checksum, fixed_scale_offset, gzip, packbits, raw, shuffle, transpose, zlib, zstd,
+};
+use crate::chunk::config::Config;
 
 /// One codec, for tables in documentation and messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,3 +85,63 @@ pub const BUILTIN: &[CodecInfo] = {
         array("pcodec", LONG_NUMBERS, "numbers by their distribution"),
     ]
 };
+
+/// Every codec that metadata name.
+const ROWS: &[Row] = &[
+    raw::ROW,
+    transpose::ROW,
+    bitround::ROW,
+    fixed_scale_offset::ROW,
+    packbits::ROW,
+    #[cfg(feature = "pco")]
+    pcodec::ROW,
+    // Before gzip, whose name N5 has for both.
+    zlib::ROW,
+    gzip::ROW,
+    zstd::ROW,
+    #[cfg(feature = "blosc")]
+    blosc::ROW,
+    #[cfg(feature = "bzip2")]
+    bz2::ROW,
+    #[cfg(feature = "xz")]
+    xz::ROW,
+    #[cfg(feature = "lz4")]
+    lz4::ROW,
+    shuffle::ROW,
+    checksum::CRC32C,
+    checksum::ADLER32,
+    checksum::FLETCHER32,
+];
+
+/// The words of `dialect`, of codecs that this build has and of those that it lacks.
+fn words(dialect: Dialect) -> impl Iterator<Item = (&'static Row, &'static Words)> {
+    let of = |row: &'static Row| row.words.iter().map(move |words| (row, words));
+    ROWS.iter().chain(absent::ROWS).flat_map(of).filter(move |(_, words)| words.dialect == dialect)
+}
+
+fn named(dialect: Dialect, name: &str) -> Option<(&'static Row, &'static Words)> {
+    words(dialect).find(|(_, words)| words.names.contains(&name))
+}
+
+/// What the codec that `dialect` calls `name` is between; `None` if there is none of that name.
+pub(crate) fn kind(dialect: Dialect, name: &str) -> Option<Kind> {
+    named(dialect, name).map(|(row, _)| row.kind)
+}
+
+/// The codec of an entry; `None` if there is none of that name.
+///
+/// # Errors
+/// `InvalidMetadata` or `InvalidArgument` for a configuration that it cannot have; `Unsupported` if this build lacks
+/// the codec.
+pub(crate) fn read(dialect: Dialect, entry: &Entry<'_>) -> Result<Option<Built>> {
+    named(dialect, entry.name).map(|(_, words)| (words.read)(entry)).transpose()
+}
+
+/// The codec of this configuration, which gets `elements`, as `dialect` says it; `None` if it has no words for it.
+pub(crate) fn write(dialect: Dialect, config: &Config, elements: Elements) -> Option<Written> {
+    let is_one = |(row, _): &(&Row, &Words)| row.configs.contains(&config.name());
+    words(dialect).filter(is_one).find_map(|(_, words)| {
+        let members = (words.write)(config, elements)?;
+        Some(Written { name: words.names.first()?, members })
+    })
+}

@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
+
 use crate::base::buffer::{Region, View, ViewMut};
 use crate::base::dims::Dims;
 use crate::base::error::{Error, Result};
+use crate::base::member::naturals;
+use crate::chunk::codec::dialect::{Built, Dialect, Elements, Entry, Kind, Row, Step, Words, members};
 use crate::chunk::codec::{ArrayCodec, Asked, ChunkSpec, EncodedRanges};
 use crate::chunk::config::Config;
 
@@ -14,6 +18,8 @@ pub struct Transpose {
     axes: Dims<usize>,
     inner: Arc<dyn ArrayCodec>,
 }
+
+const NAME: &str = "transpose";
 
 impl Transpose {
     /// Encodes by `inner` what has the axes in the order of `axes`.
@@ -52,11 +58,11 @@ impl Transpose {
 
 impl ArrayCodec for Transpose {
     fn name(&self) -> &'static str {
-        "transpose"
+        NAME
     }
 
     fn config(&self) -> Config {
-        Config::new(self.name()).with("axes", &self.axes[..]).with("inner", self.inner.config())
+        Turn(self.axes.clone()).config().with("inner", self.inner.config())
     }
 
     fn check(&self, spec: &ChunkSpec) -> Result<()> {
@@ -101,6 +107,53 @@ impl ArrayCodec for Transpose {
         let mut out = out.reborrow().arranged(&self.arrangement());
         self.inner.decode_ranges(bytes, &self.spec(spec), &self.region(region), &mut out)
     }
+}
+
+/// How metadata say it. Others than Zarr 3 have orders of axes among the members of an array.
+pub(super) const ROW: Row = Row {
+    configs: &[NAME],
+    kind: Kind::Step,
+    words: &[Words { dialect: Dialect::Zarr3, names: &[NAME], read, write }],
+};
+
+/// Putting axes into another order.
+struct Turn(Dims<usize>);
+
+impl Step for Turn {
+    fn config(&self) -> Config {
+        Config::new(NAME).with("axes", &self.0[..])
+    }
+
+    fn around(&self, inner: Arc<dyn ArrayCodec>) -> Result<Arc<dyn ArrayCodec>> {
+        Ok(Arc::new(Transpose::new(&self.0, inner)?))
+    }
+
+    fn axes(&self) -> Option<&[usize]> {
+        Some(&self.0)
+    }
+}
+
+fn read(entry: &Entry<'_>) -> Result<Built> {
+    entry.members.expect_only(&["order"])?;
+    let order = |value| order(value, entry.elements.ndim);
+    Built::step(Turn(entry.members.required("order", order, "an order of the axes")?))
+}
+
+/// An order of `ndim` axes; also as the letters that early drafts had.
+fn order(value: &Value, ndim: usize) -> Option<Dims<usize>> {
+    match value.as_str() {
+        Some("C") => return Some((0..ndim).collect()),
+        Some("F") => return Some((0..ndim).rev().collect()),
+        _ => {}
+    }
+    let axes: Dims<usize> = naturals(value)?.iter().map(|&axis| axis as usize).collect();
+    let mut sorted = axes.clone();
+    sorted.sort_unstable();
+    sorted.into_iter().eq(0..ndim).then_some(axes)
+}
+
+fn write(config: &Config, _: Elements) -> Option<Map<String, Value>> {
+    Some(members(config, &[("order", "axes")]))
 }
 
 #[cfg(test)]

@@ -3,8 +3,11 @@
 //! <https://tukaani.org/xz/xz-file-format.txt>
 
 use liblzma::stream::{Action, CONCATENATED, Check, Filters, LzmaOptions, Status, Stream};
+use serde_json::{Map, Value};
 
 use crate::base::error::{Error, Result};
+use crate::base::member::up_to;
+use crate::chunk::codec::dialect::{Built, Dialect, Elements, Entry, Kind, Row, Words, members};
 use crate::chunk::codec::growing::Growing;
 use crate::chunk::codec::{Asked, BytesCodec};
 use crate::chunk::config::Config;
@@ -89,6 +92,22 @@ impl BytesCodec for Xz {
             }
         }
     }
+}
+
+/// How metadata say it.
+pub(super) const ROW: Row = Row {
+    configs: &["xz"],
+    kind: Kind::Bytes,
+    words: &[Words { dialect: Dialect::N5, names: &["xz"], read, write }],
+};
+
+fn read(entry: &Entry<'_>) -> Result<Built> {
+    let preset = entry.members.optional("preset", up_to(9), "a number from 0 to 9")?;
+    Built::bytes(Xz::new(preset.unwrap_or(Xz::DEFAULT_PRESET))?)
+}
+
+fn write(config: &Config, _: Elements) -> Option<Map<String, Value>> {
+    Some(members(config, &[("preset", "preset")]))
 }
 
 #[cfg(test)]

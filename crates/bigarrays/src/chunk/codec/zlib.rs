@@ -1,7 +1,10 @@
 //! `zlib`: deflate with a checksum of Adler, through libdeflate.
 
+use serde_json::{Map, Value};
+
 use crate::base::error::{Error, Result};
-use crate::chunk::codec::gzip::{with_compressor, with_decompressor};
+use crate::chunk::codec::dialect::{Built, Dialect, Elements, Entry, Kind, Row, Words, leveled};
+use crate::chunk::codec::gzip::{Gzip, with_compressor, with_decompressor};
 use crate::chunk::codec::{Asked, BytesCodec};
 use crate::chunk::config::Config;
 
@@ -55,6 +58,38 @@ impl BytesCodec for Zlib {
     fn decode(&self, bytes: &[u8], max_len: usize, out: &mut Vec<u8>) -> Result<usize> {
         with_decompressor(|decompressor| decompressor.decode_zlib(bytes, max_len, out))
     }
+}
+
+/// How metadata say it. N5 has one name for this and for gzip; both are read here, first in the table.
+pub(super) const ROW: Row = Row {
+    configs: &["zlib"],
+    kind: Kind::Bytes,
+    words: &[
+        Words { dialect: Dialect::Zarr3, names: &["numcodecs.zlib", "zlib"], read, write },
+        Words { dialect: Dialect::Numcodecs, names: &["zlib"], read, write },
+        Words { dialect: Dialect::N5, names: &["gzip"], read: read_n5, write: write_n5 },
+    ],
+};
+
+fn read(entry: &Entry<'_>) -> Result<Built> {
+    entry.members.expect_only(&["level"])?;
+    Built::bytes(Zlib::new(entry.level(9, Zlib::DEFAULT_LEVEL)?)?)
+}
+
+fn read_n5(entry: &Entry<'_>) -> Result<Built> {
+    let is_zlib = entry.members.optional("useZlib", Value::as_bool, "true or false")?.unwrap_or(false);
+    let level = entry.level(9, Gzip::DEFAULT_LEVEL)?;
+    if is_zlib { Built::bytes(Zlib::new(level)?) } else { Built::bytes(Gzip::new(level)?) }
+}
+
+fn write(config: &Config, _: Elements) -> Option<Map<String, Value>> {
+    leveled(config, 9)
+}
+
+fn write_n5(config: &Config, _: Elements) -> Option<Map<String, Value>> {
+    let mut members = leveled(config, 9)?;
+    members.insert("useZlib".to_owned(), true.into());
+    Some(members)
 }
 
 #[cfg(test)]

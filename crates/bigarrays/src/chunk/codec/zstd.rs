@@ -2,10 +2,13 @@
 
 use std::cell::RefCell;
 
+use serde_json::{Map, Value};
 use zstd::zstd_safe::{self, CCtx, CParameter, DCtx};
 
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::member::integer;
 use crate::chunk::codec::bytes_codec::expect_len;
+use crate::chunk::codec::dialect::{Built, Dialect, Elements, Entry, Kind, Row, Words, members};
 use crate::chunk::codec::plain::copy_plain;
 use crate::chunk::codec::{Asked, BytesCodec};
 use crate::chunk::config::Config;
@@ -156,6 +159,49 @@ fn corrupt(code: zstd_safe::ErrorCode) -> Error {
 thread_local! {
     static COMPRESSOR: RefCell<Option<CCtx<'static>>> = const { RefCell::new(None) };
     static DECOMPRESSOR: RefCell<Option<DCtx<'static>>> = const { RefCell::new(None) };
+}
+
+/// How metadata say it.
+pub(super) const ROW: Row = Row {
+    configs: &["zstd"],
+    kind: Kind::Bytes,
+    words: &[
+        Words { dialect: Dialect::Zarr3, names: &["zstd", "numcodecs.zstd"], read, write: write_zarr3 },
+        Words { dialect: Dialect::Numcodecs, names: &["zstd"], read, write },
+        Words { dialect: Dialect::N5, names: &["zstd"], read: read_n5, write: write_n5 },
+    ],
+};
+
+fn level(entry: &Entry<'_>) -> Result<Option<i32>> {
+    let read = |value: &Value| integer(value).and_then(|level| i32::try_from(level).ok());
+    entry.members.optional("level", read, "a level")
+}
+
+fn read(entry: &Entry<'_>) -> Result<Built> {
+    entry.members.expect_only(&["level", "checksum"])?;
+    let codec = Zstd::new(level(entry)?.unwrap_or(0))?;
+    let checksum = entry.members.optional("checksum", Value::as_bool, "true or false")?;
+    Built::bytes(codec.with_checksum(checksum.unwrap_or(false)))
+}
+
+fn read_n5(entry: &Entry<'_>) -> Result<Built> {
+    Built::bytes(Zstd::new(level(entry)?.unwrap_or(Zstd::DEFAULT_LEVEL))?)
+}
+
+/// Some versions of numcodecs do not know that there can be a checksum.
+fn write(config: &Config, _: Elements) -> Option<Map<String, Value>> {
+    let members = members(config, &[("level", "level"), ("checksum", "checksum")]);
+    config.get("or_plain").is_none().then_some(members)
+}
+
+fn write_zarr3(config: &Config, elements: Elements) -> Option<Map<String, Value>> {
+    let mut members = write(config, elements)?;
+    members.entry("checksum").or_insert_with(|| false.into());
+    Some(members)
+}
+
+fn write_n5(config: &Config, elements: Elements) -> Option<Map<String, Value>> {
+    write(config, elements).filter(|members| !members.contains_key("checksum"))
 }
 
 #[cfg(test)]

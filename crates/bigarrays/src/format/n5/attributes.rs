@@ -4,13 +4,13 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
-use crate::chunk::codec::{Blosc, BloscCompressor, BloscShuffle, BytesCodec, Bz2, Gzip, Lz4, Xz, Zlib, Zstd};
+use crate::base::member::{Member, naturals};
+use crate::chunk::codec::{Built, BytesCodec, Dialect, Elements, Listed, Lz4, Xz};
 use crate::format::document::Document;
-use crate::format::member::{Member, integer, naturals, positive, up_to};
 use crate::format::{CreateSpec, compression};
 
 /// The types of elements.
@@ -53,20 +53,17 @@ pub(super) fn parse(document: &Document) -> Result<Option<Dataset>> {
     let name = members.required("dataType", Value::as_str, "the name of a type")?;
     let dtype = TYPES.into_iter().find(|dtype| dtype.name() == name);
     let dtype = dtype.ok_or_else(|| Error::unsupported(format!("dataType: unknown type {name:?}")))?;
-    let compression = match document.get("compression") {
-        Some(Value::Object(object)) => {
-            let members = Member { object, path: "compression.".to_owned() };
-            let name = members.required("type", Value::as_str, "the name of a compression")?;
-            compressor(name, &members, dtype)?
-        }
+    let listed = match document.get("compression") {
+        Some(Value::Object(object)) => Listed::of_object(Dialect::N5, "type", object, "compression")?,
         // As the first version had it.
         _ => {
-            let members = Member { object: document, path: String::new() };
             let name =
                 members.required("compressionType", Value::as_str, "or compression: what compresses")?;
-            compressor(name, &Member { object: &Map::new(), path: String::new() }, dtype)?
+            let object = Document::from_iter([("type".to_owned(), name.into())]);
+            Listed::of_object(Dialect::N5, "type", &object, "compressionType")?
         }
     };
+    let compression = compression(&listed, dtype, shape.len())?;
     let names = document.get("axes").and_then(texts).filter(|names| names.len() == shape.len());
     Ok(Some(Dataset { shape, block, dtype, compression, names }))
 }
@@ -82,54 +79,15 @@ pub(super) fn numbers(value: &Value) -> Option<Vec<f64>> {
     value.as_array()?.iter().map(number).collect()
 }
 
-fn compressor(name: &str, members: &Member<'_>, dtype: DataType) -> Result<Option<Arc<dyn BytesCodec>>> {
-    let level = |most: u32, default: u8| -> Result<u8> {
-        let read = |value: &Value| match integer(value) {
-            Some(-1) => Some(default),
-            _ => up_to(most)(value).map(|level| level as u8),
-        };
-        Ok(members.optional("level", read, &format!("a level from -1 to {most}"))?.unwrap_or(default))
-    };
-    Ok(Some(match name {
-        "raw" => return Ok(None),
-        "gzip" => {
-            let zlib = members.optional("useZlib", Value::as_bool, "true or false")?.unwrap_or(false);
-            let level = level(9, Gzip::DEFAULT_LEVEL)?;
-            if zlib { Arc::new(Zlib::new(level)?) } else { Arc::new(Gzip::new(level)?) }
-        }
-        "bzip2" => {
-            let block = members.optional("blockSize", up_to(9), "a number from 1 to 9")?.unwrap_or(9);
-            Arc::new(Bz2::new(block as u8)?)
-        }
-        "xz" => {
-            let preset = members.optional("preset", up_to(9), "a number from 0 to 9")?;
-            Arc::new(Xz::new(preset.unwrap_or(Xz::DEFAULT_PRESET))?)
-        }
-        "lz4" => {
-            let size = members.optional("blockSize", up_to(*Lz4::BLOCKS.end()), "a number of bytes")?;
-            match size.unwrap_or(Lz4::DEFAULT_BLOCK) {
-                // z5 notes a level there.
-                size if size < *Lz4::BLOCKS.start() => Arc::new(Lz4::plain()),
-                size => Arc::new(Lz4::new(size)?),
-            }
-        }
-        "zstd" => {
-            let read = |value: &Value| integer(value).and_then(|level| i32::try_from(level).ok());
-            Arc::new(Zstd::new(members.optional("level", read, "a level")?.unwrap_or(Zstd::DEFAULT_LEVEL))?)
-        }
-        "blosc" => {
-            let known = |value: &Value| BloscCompressor::ALL.into_iter().find(|known| value == known.name());
-            let compressor = members.required("cname", known, "a compressor of Blosc")?;
-            let level = members.required("clevel", up_to(9), "a level from 0 to 9")?;
-            let shuffle = members.required("shuffle", up_to(2), "0, 1 or 2")?;
-            let shuffle = [BloscShuffle::None, BloscShuffle::Bytes, BloscShuffle::Bits][shuffle as usize];
-            let size = members.optional("typesize", positive, "a number of bytes")?;
-            let size = size.unwrap_or(dtype.size() as u64).min(255) as usize;
-            let block = members.optional("blocksize", up_to(1 << 30), "a number of bytes")?.unwrap_or(0);
-            Arc::new(Blosc::new(size, level as u8)?.with(compressor, shuffle, block as usize))
-        }
-        _ => return Err(Error::unsupported(format!("compression: unknown compression {name:?}"))),
-    }))
+/// The codec of blocks; `None` if their elements are stored as they are.
+fn compression(listed: &Listed, dtype: DataType, ndim: usize) -> Result<Option<Arc<dyn BytesCodec>>> {
+    if listed.name == "raw" {
+        return Ok(None);
+    }
+    match listed.read(Elements { dtype, ndim, big_endian: true })? {
+        Some(Built::Bytes(codec)) => Ok(Some(codec)),
+        _ => Err(Error::unsupported(format!("compression: {:?} does not compress bytes", listed.name))),
+    }
 }
 
 /// The compressions that new datasets may have.

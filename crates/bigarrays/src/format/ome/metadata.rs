@@ -21,27 +21,33 @@ use crate::format::spec::{ArraySpec, CreateSpec, StorageSpec};
 use crate::format::traits::{
     Abilities, Attributes, ChangeAttributes, Create, Format, FormatOptions, Groups, Opened, Remove, Scales,
 };
-use crate::format::zarr::dialect::Version;
-use crate::format::zarr::{V2, V3, Zarr, create};
+use crate::format::zarr::{self, V2, V3, Zarr, create};
 use crate::store::Store;
 
 /// OME-Zarr 0.5, over Zarr 3.
-pub static OME_V3: OmeZarr = OmeZarr { zarr: &V3 };
+pub static OME_V3: OmeZarr =
+    OmeZarr { zarr: &V3, about: "OME-Zarr 0.5 image, over Zarr 3", holds: &V3_HOLDS, is_nested: true };
 
 /// OME-Zarr 0.4, over Zarr 2.
-pub static OME_V2: OmeZarr = OmeZarr { zarr: &V2 };
+pub static OME_V2: OmeZarr =
+    OmeZarr { zarr: &V2, about: "OME-Zarr 0.4 image, over Zarr 2", holds: &V2_HOLDS, is_nested: false };
 
 /// Images of several scales.
 #[derive(Clone, Copy, Debug)]
 pub struct OmeZarr {
     zarr: &'static Zarr,
+    about: &'static str,
+    holds: &'static Holds,
+    /// Whether what is of images stands in the member [`OME`] of the attributes, beside the version; or else among them,
+    /// each with the version.
+    is_nested: bool,
 }
 
 /// What images of OME-Zarr 0.5 hold: what their arrays do, and what is said of these in the group.
-const V3_HOLDS: Holds = images(create::V3_HOLDS);
+static V3_HOLDS: Holds = images(zarr::V3_HOLDS);
 
 /// What images of OME-Zarr 0.4 hold.
-const V2_HOLDS: Holds = images(create::V2_HOLDS);
+static V2_HOLDS: Holds = images(zarr::V2_HOLDS);
 
 const fn images(of: Holds) -> Holds {
     Holds {
@@ -60,13 +66,9 @@ const fn images(of: Holds) -> Holds {
 const OME: &str = "ome";
 
 impl OmeZarr {
-    fn is_new(&self) -> bool {
-        self.zarr.version == Version::Three
-    }
-
     /// The members among which `multiscales` stands.
     fn members<'a>(&self, attributes: &'a Document) -> Option<&'a Map<String, Value>> {
-        if self.is_new() { attributes.get(OME)?.as_object() } else { Some(attributes) }
+        if self.is_nested { attributes.get(OME)?.as_object() } else { Some(attributes) }
     }
 
     /// The image whose attributes these are, if they are of one.
@@ -138,9 +140,9 @@ impl OmeZarr {
             change(&mut image)?;
             let multiscales = |members: &mut Map<String, Value>| {
                 let old = members.get("multiscales").cloned();
-                members.insert("multiscales".to_owned(), image.to_json(old.as_ref(), !self.is_new()));
+                members.insert("multiscales".to_owned(), image.to_json(old.as_ref(), !self.is_nested));
             };
-            match attributes.get_mut(OME).and_then(Value::as_object_mut).filter(|_| self.is_new()) {
+            match attributes.get_mut(OME).and_then(Value::as_object_mut).filter(|_| self.is_nested) {
                 Some(members) => multiscales(members),
                 None => multiscales(&mut attributes),
             }
@@ -274,8 +276,8 @@ fn new_dataset(spec: &CreateSpec, image: &Multiscale, path: String) -> Result<Da
 
 /// The members of attributes that are of images, as `like` gives and `create` takes them: those of 0.5, without what
 /// is of the axes and scales.
-fn take_members(attributes: &mut Map<String, Value>, is_new: bool) -> Map<String, Value> {
-    let mut members = match is_new {
+fn take_members(attributes: &mut Map<String, Value>, is_nested: bool) -> Map<String, Value> {
+    let mut members = match is_nested {
         true => attributes.remove(OME).and_then(|ome| ome.as_object().cloned()).unwrap_or_default(),
         false => ["multiscales", "omero", "image-label"]
             .into_iter()
@@ -316,7 +318,7 @@ impl Format for OmeZarr {
     }
 
     fn about(&self) -> &'static str {
-        if self.is_new() { "OME-Zarr 0.5 image, over Zarr 3" } else { "OME-Zarr 0.4 image, over Zarr 2" }
+        self.about
     }
 
     fn abilities(&self) -> Abilities {
@@ -380,7 +382,7 @@ impl Attributes for OmeZarr {
 
 impl Create for OmeZarr {
     fn holds(&self) -> &'static Holds {
-        if self.is_new() { &V3_HOLDS } else { &V2_HOLDS }
+        self.holds
     }
 
     fn create(&self, store: &Arc<dyn Store>, spec: &CreateSpec, _: &FormatOptions) -> Result<Opened> {
@@ -392,20 +394,20 @@ impl Create for OmeZarr {
         let mut attributes = spec.array.attributes.clone().unwrap_or_default();
         let mut members = take_members(&mut attributes, true);
         let old = members.remove("multiscales");
-        if self.is_new() {
+        if self.is_nested {
             members.insert("version".to_owned(), json!("0.5"));
         }
-        members.insert("multiscales".to_owned(), image.to_json(old.as_ref(), !self.is_new()));
+        members.insert("multiscales".to_owned(), image.to_json(old.as_ref(), !self.is_nested));
         match image.labels {
             false => drop(members.remove("image-label")),
             true => {
                 let label = members.entry("image-label").or_insert_with(|| json!({}));
-                if let Some(label) = label.as_object_mut().filter(|_| !self.is_new()) {
+                if let Some(label) = label.as_object_mut().filter(|_| !self.is_nested) {
                     label.insert("version".to_owned(), json!("0.4"));
                 }
             }
         }
-        match self.is_new() {
+        match self.is_nested {
             true => drop(attributes.insert(OME.to_owned(), Value::Object(members))),
             false => attributes.extend(members),
         }
@@ -424,7 +426,7 @@ impl Create for OmeZarr {
         let scale = &opened.scales[opened.scale];
         let Some(dataset) = image.datasets.get(opened.scale) else { return Ok(None) };
         let mut attributes = self.zarr.group_attributes(probe)?.unwrap_or_default();
-        let members = take_members(&mut attributes, self.is_new());
+        let members = take_members(&mut attributes, self.is_nested);
         attributes.insert(OME.to_owned(), Value::Object(members));
         let own = self.zarr.array(&self.zarr.probe(&probe.store().child(&scale.key)?)?)?;
         let CreateSpec { array, mut storage } = create::like(&own)?;

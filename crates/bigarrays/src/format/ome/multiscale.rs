@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use crate::base::dims::Dims;
 use crate::base::error::{Error, Result};
+use crate::base::member::Member;
 use crate::chunk::layout::{Positions, Resolution};
-use crate::format::member::Member;
 use crate::format::{AxisSpec, CreateSpec};
 
 /// What OME calls the unit of other layers.

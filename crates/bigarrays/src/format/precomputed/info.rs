@@ -8,9 +8,9 @@ use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
+use crate::base::member::{Member, brief, integer, positive, up_to};
 use crate::chunk::layout::Resolution;
 use crate::format::Scale;
-use crate::format::member::{Member, brief, integer, positive, up_to};
 use crate::store::shard::neuroglancer::ShardSpec;
 
 /// A parsed `info`. The document keeps members that this library does not know.

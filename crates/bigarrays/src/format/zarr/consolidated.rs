@@ -6,10 +6,10 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use super::dialect::{MEMBER, Version, entries, entries_mut};
-use super::{group, v2, v3};
+use super::dialect::Version;
+use super::group;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::format::document::{self, Document};
 use crate::store::Store;
@@ -18,7 +18,7 @@ use crate::store::Store;
 ///
 /// # Errors
 /// A storage error; not if there is something above that may not be read.
-pub(super) fn refresh(version: Version, store: &Arc<dyn Store>) -> Result<()> {
+pub(super) fn refresh(version: &dyn Version, store: &Arc<dyn Store>) -> Result<()> {
     refresh_own(version, store)?;
     each_above(version, store, 0, |above, path| update(above, version, path))
 }
@@ -28,7 +28,7 @@ pub(super) fn refresh(version: Version, store: &Arc<dyn Store>) -> Result<()> {
 ///
 /// # Errors
 /// As [`refresh`].
-pub(super) fn join(version: Version, store: &Arc<dyn Store>) -> Result<()> {
+pub(super) fn join(version: &dyn Version, store: &Arc<dyn Store>) -> Result<()> {
     let groups = make_groups(version, store)?;
     refresh_own(version, store)?;
     match groups {
@@ -38,10 +38,10 @@ pub(super) fn join(version: Version, store: &Arc<dyn Store>) -> Result<()> {
 }
 
 /// Has the group at the root of `store` know what is stored of it now.
-fn refresh_own(version: Version, store: &Arc<dyn Store>) -> Result<()> {
-    match version {
-        Version::Two => update(&**store, version, "").map_err(|error| refreshing(error, store)),
-        Version::Three => Ok(()),
+fn refresh_own(version: &dyn Version, store: &Arc<dyn Store>) -> Result<()> {
+    match version.copies_itself() {
+        true => update(&**store, version, "").map_err(|error| refreshing(error, store)),
+        false => Ok(()),
     }
 }
 
@@ -49,17 +49,17 @@ fn refresh_own(version: Version, store: &Arc<dyn Store>) -> Result<()> {
 ///
 /// # Errors
 /// As [`refresh`].
-pub(super) fn forget(version: Version, store: &Arc<dyn Store>) -> Result<()> {
-    let key = if version == Version::Three { v3::KEY } else { v2::CONSOLIDATED };
+pub(super) fn forget(version: &dyn Version, store: &Arc<dyn Store>) -> Result<()> {
+    let key = version.copies_key();
     each_above(version, store, 0, |above, path| {
         let document = document::read(above, key)?.unwrap_or_default();
-        if entries(&document, version).is_none() {
+        if version.copies(&document).is_none() {
             return Ok(());
         }
         document::change(above, key, |old| {
             let mut document = old;
-            if let Some(entries) = document.as_mut().and_then(|group| entries_mut(group, version)) {
-                Node(Vec::new()).put(entries, path, version);
+            if let Some(copies) = document.as_mut().and_then(|group| version.copies_mut(group)) {
+                Node(Vec::new()).put(copies, path, version);
             }
             Ok(document)
         })
@@ -76,21 +76,15 @@ fn refreshing(error: Error, store: &Arc<dyn Store>) -> Error {
 ///
 /// # Errors
 /// A storage error.
-fn make_groups(version: Version, store: &Arc<dyn Store>) -> Result<usize> {
+fn make_groups(version: &dyn Version, store: &Arc<dyn Store>) -> Result<usize> {
     let mut between = Vec::new();
     let mut at = Arc::clone(store);
     while let Some((above, _)) = parent(&*at) {
         if is_group(&*above, version)? {
             let made = between.iter().rev().try_for_each(|folder: &Arc<dyn Store>| {
-                let (key, document) = match version {
-                    Version::Three => {
-                        (v3::KEY, json!({"zarr_format": 3, "node_type": "group", "attributes": {}}))
-                    }
-                    Version::Two => (v2::GROUP, json!({"zarr_format": 2})),
-                };
-                let document = document.as_object().cloned().unwrap_or_default();
+                let document = version.new_group(&Document::new()).document;
                 // Somebody else may have made it meanwhile.
-                let made = document::create_or_same(&**folder, key, &document);
+                let made = document::create_or_same(&**folder, version.group_key(), &document);
                 made.or_else(
                     |error| if error.kind() == ErrorKind::AlreadyExists { Ok(()) } else { Err(error) },
                 )?;
@@ -113,7 +107,7 @@ const MOST_FOLDERS: usize = 4;
 /// Calls `work` with each group above the root of `store`, from the nearest on, and the path from there. So many of the
 /// nearest levels as are `known` are groups.
 fn each_above(
-    version: Version,
+    version: &dyn Version,
     store: &Arc<dyn Store>,
     known: usize,
     work: impl Fn(&dyn Store, &str) -> Result<()>,
@@ -144,12 +138,10 @@ fn parent(store: &dyn Store) -> Option<(Arc<dyn Store>, String)> {
     Some((store.child("..").ok()?, name))
 }
 
-fn is_group(store: &dyn Store, version: Version) -> Result<bool> {
-    let key = if version == Version::Three { v3::KEY } else { v2::GROUP };
+fn is_group(store: &dyn Store, version: &dyn Version) -> Result<bool> {
+    let key = version.group_key();
     match document::read(store, key) {
-        Ok(found) => Ok(found.is_some_and(|group| {
-            version == Version::Two || group.get("node_type").is_some_and(|kind| kind == "group")
-        })),
+        Ok(found) => Ok(found.is_some_and(|group| version.is_group(key, &group))),
         Err(error) if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::InvalidMetadata) => {
             Ok(false)
         }
@@ -159,21 +151,19 @@ fn is_group(store: &dyn Store, version: Version) -> Result<bool> {
 
 /// Copies what is stored of the node at `path` into the group of `store`, if that has copies; of a group that was
 /// not known, also what is below.
-fn update(store: &dyn Store, version: Version, path: &str) -> Result<()> {
-    let key = if version == Version::Three { v3::KEY } else { v2::CONSOLIDATED };
+fn update(store: &dyn Store, version: &dyn Version, path: &str) -> Result<()> {
+    let key = version.copies_key();
     let document = document::read(store, key)?.unwrap_or_default();
-    let Some(copies) = entries(&document, version) else { return Ok(()) };
-    let is_known = match version {
-        Version::Three => copies.contains_key(path),
-        Version::Two => path.is_empty() || copies.contains_key(&format!("{path}/{}", v2::GROUP)),
-    };
+    let Some(copies) = version.copies(&document) else { return Ok(()) };
+    // A group has no copies without being known itself.
+    let is_known = path.is_empty() || copies.contains_key(&version.copy_name(path, version.group_key()));
     let child = store.child(path)?;
     let mut node = Node::read(&*child, version)?;
     loop {
         document::change(store, key, |old| {
             let mut document = old;
-            if let Some(entries) = document.as_mut().and_then(|group| entries_mut(group, version)) {
-                node.put(entries, path, version);
+            if let Some(copies) = document.as_mut().and_then(|group| version.copies_mut(group)) {
+                node.put(copies, path, version);
             }
             Ok(document)
         })?;
@@ -195,40 +185,33 @@ fn update(store: &dyn Store, version: Version, path: &str) -> Result<()> {
 struct Node(Vec<(&'static str, Option<Document>)>);
 
 impl Node {
-    fn read(store: &dyn Store, version: Version) -> Result<Self> {
-        let keys: &[&'static str] = match version {
-            Version::Three => &[v3::KEY],
-            Version::Two => &[v2::ARRAY, v2::GROUP, v2::ATTRIBUTES],
+    fn read(store: &dyn Store, version: &dyn Version) -> Result<Self> {
+        let read = |key: &&'static str| {
+            let mut document = document::read(store, key)?;
+            if let Some(document) = &mut document {
+                version.make_copy(document);
+            }
+            Ok((*key, document))
         };
-        let mut documents =
-            keys.iter().map(|key| Ok((*key, document::read(store, key)?))).collect::<Result<Vec<_>>>()?;
-        if let [(v3::KEY, Some(document))] = &mut documents[..]
-            && document.contains_key(MEMBER)
-        {
-            // As zarr-python has it: a copy has no copies of its own.
-            document.insert(
-                MEMBER.to_owned(),
-                json!({"kind": "inline", "must_understand": false, "metadata": {}}),
-            );
-        }
-        Ok(Self(documents))
+        version.keys().iter().map(read).collect::<Result<_>>().map(Self)
     }
 
-    fn exists(&self) -> bool {
-        self.0.iter().any(|(key, document)| *key != v2::ATTRIBUTES && document.is_some())
+    fn exists(&self, version: &dyn Version) -> bool {
+        let marks = [version.array_key(), version.group_key()];
+        self.0.iter().any(|(key, document)| marks.contains(key) && document.is_some())
     }
 
-    fn put(&self, entries: &mut Map<String, Value>, path: &str, version: Version) {
+    fn put(&self, copies: &mut Map<String, Value>, path: &str, version: &dyn Version) {
         let below = if path.is_empty() { String::new() } else { format!("{path}/") };
-        if !self.exists() {
-            entries.retain(|key, _| key != path && !key.starts_with(&below));
+        if !self.exists(version) {
+            copies.retain(|key, _| key != path && !key.starts_with(&below));
             return;
         }
         for (key, document) in &self.0 {
-            let key = if version == Version::Three { path.to_owned() } else { format!("{below}{key}") };
+            let key = version.copy_name(path, key);
             match document {
-                Some(document) => drop(entries.insert(key, Value::Object(document.clone()))),
-                None => drop(entries.shift_remove(&key)),
+                Some(document) => drop(copies.insert(key, Value::Object(document.clone()))),
+                None => drop(copies.shift_remove(&key)),
             }
         }
     }
@@ -237,40 +220,49 @@ impl Node {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::zarr::v3::Three;
+    use crate::format::zarr::versions::ALL;
     use crate::format::{self, CreateSpec, FormatOptions};
     use crate::store::Update;
     use crate::{DataType, Domain, OpenOptions};
+    use serde_json::json;
 
     fn put(store: &dyn Store, key: &str, value: &Value) {
         document::create(store, key, value.as_object().unwrap()).unwrap();
     }
 
     /// A group with copies of nothing but itself.
-    fn consolidated(url: &str, version: Version) -> std::sync::Arc<dyn Store> {
+    fn consolidated(url: &str, version: &dyn Version) -> std::sync::Arc<dyn Store> {
         let store = crate::store::open(url, &Default::default()).unwrap();
-        if version == Version::Three {
-            let copies = json!({"kind": "inline", "must_understand": false, "metadata": {}});
-            put(
-                &*store,
-                v3::KEY,
-                &json!({"zarr_format": 3, "node_type": "group", "attributes": {}, MEMBER: copies}),
-            );
-        } else {
-            put(&*store, v2::GROUP, &json!({"zarr_format": 2}));
-            let copies = json!({"zarr_consolidated_format": 1, "metadata": {".zgroup": {"zarr_format": 2}}});
-            put(&*store, v2::CONSOLIDATED, &copies);
+        let documents = match version.number() {
+            3 => {
+                let copies = json!({"kind": "inline", "must_understand": false, "metadata": {}});
+                let group = json!({"zarr_format": 3, "node_type": "group", "attributes": {}});
+                vec![("zarr.json", group, Some(("consolidated_metadata", copies)))]
+            }
+            _ => {
+                let group = json!({"zarr_format": 2});
+                let copies = json!({"zarr_consolidated_format": 1, "metadata": {".zgroup": group}});
+                vec![(".zgroup", group, None), (".zmetadata", copies, None)]
+            }
+        };
+        for (key, mut document, member) in documents {
+            if let Some((name, value)) = member {
+                document[name] = value;
+            }
+            put(&*store, key, &document);
         }
         store
     }
 
-    fn copies(store: &dyn Store, version: Version) -> Map<String, Value> {
-        let key = if version == Version::Three { v3::KEY } else { v2::CONSOLIDATED };
-        entries(&document::read(store, key).unwrap().unwrap(), version).unwrap().clone()
+    fn copies(store: &dyn Store, version: &dyn Version) -> Map<String, Value> {
+        version.copies(&document::read(store, version.copies_key()).unwrap().unwrap()).unwrap().clone()
     }
 
     #[test]
     fn copies_follow_every_change() {
-        for (version, name) in [(Version::Two, "zarr2"), (Version::Three, "zarr3")] {
+        for version in ALL {
+            let name = version.name();
             let root = format!("memory://consolidated-{name}");
             let store = consolidated(&root, version);
             let options = FormatOptions { format: Some(name.to_owned()), ..FormatOptions::default() };
@@ -284,16 +276,16 @@ mod tests {
             let paths = |all: Map<String, Value>| all.keys().cloned().collect::<Vec<_>>();
             let now = copies(&*store, version);
             let child = store.child("g/a").unwrap();
-            if version == Version::Three {
+            if version.number() == 3 {
                 assert_eq!(paths(now.clone()), ["g", "g/a"]);
-                assert_eq!(now["g/a"], Value::Object(document::read(&*child, v3::KEY).unwrap().unwrap()));
+                assert_eq!(now["g/a"], Value::Object(document::read(&*child, "zarr.json").unwrap().unwrap()));
                 assert_eq!((&now["g/a"]["shape"], &now["g/a"]["attributes"]), (&json!([7]), &attributes));
             } else {
                 assert_eq!(paths(now.clone()), [".zgroup", "g/.zgroup", "g/a/.zarray", "g/a/.zattrs"]);
                 assert_eq!((&now["g/a/.zarray"]["shape"], &now["g/a/.zattrs"]), (&json!([7]), &attributes));
             }
             format::update_attributes(&root, attributes.as_object().unwrap(), &options).unwrap();
-            if version == Version::Two {
+            if version.number() == 2 {
                 assert_eq!(copies(&*store, version)[".zattrs"], attributes);
             }
             format::remove(&array, None, &options).unwrap();
@@ -305,7 +297,8 @@ mod tests {
 
     #[test]
     fn images_and_what_is_removed_without_asking() {
-        for (version, name) in [(Version::Two, "ome-zarr-0.4"), (Version::Three, "ome-zarr")] {
+        for version in ALL {
+            let name = version.image_name();
             let root = format!("memory://consolidated-{name}");
             let store = consolidated(&root, version);
             let spec = CreateSpec::new(DataType::U8, Domain::from_shape(&[4, 4]).unwrap());
@@ -327,9 +320,7 @@ mod tests {
             let gone = |key| Update { key, reads: false, max_len: 1 };
             let gone: Vec<Update> = keys.into_iter().map(gone).collect();
             store.update_many(&gone, &|_, _, _| Ok(crate::store::Change::Delete)).unwrap();
-            let zarr =
-                if version == Version::Two { crate::format::zarr::V2 } else { crate::format::zarr::V3 };
-            zarr.refresh(&store.child("image").unwrap()).unwrap();
+            refresh(version, &store.child("image").unwrap()).unwrap();
             assert_eq!(listed(), Vec::<String>::new());
             OpenOptions::new().format(name).create(&image, &spec).unwrap();
             format::remove(&image, None, &FormatOptions::default()).unwrap();
@@ -339,7 +330,8 @@ mod tests {
 
     #[test]
     fn folders_on_the_way_to_what_is_new_become_groups() {
-        for (version, name) in [(Version::Two, "zarr2"), (Version::Three, "zarr3")] {
+        for version in ALL {
+            let name = version.name();
             let root = format!("memory://consolidated-folders-{name}");
             let store = consolidated(&root, version);
             let spec = CreateSpec::new(DataType::U8, Domain::from_shape(&[4]).unwrap());
@@ -361,7 +353,7 @@ mod tests {
     #[test]
     fn copies_are_those_of_the_last_of_many_writers() {
         let root = "memory://consolidated-race";
-        let store = consolidated(root, Version::Three);
+        let store = consolidated(root, &Three);
         let options = FormatOptions { format: Some("zarr3".to_owned()), ..FormatOptions::default() };
         let node = format!("{root}/node");
         format::create_group(&node, &Map::new(), &options).unwrap();
@@ -377,7 +369,7 @@ mod tests {
             }
         });
         let stored = format::attributes(&node, &options).unwrap();
-        assert_eq!(copies(&*store, Version::Three)["node"]["attributes"], Value::Object(stored.clone()));
+        assert_eq!(copies(&*store, &Three)["node"]["attributes"], Value::Object(stored.clone()));
         assert_eq!((stored["0"].as_u64(), stored["3"].as_u64()), (Some(49), Some(49)));
     }
 

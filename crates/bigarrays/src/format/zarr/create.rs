@@ -2,16 +2,16 @@
 
 use serde_json::{Value, json};
 
-use super::codec_spec::CodecSpec;
 use super::fill;
 use super::keys::Keys;
 use super::meta::Meta;
 use crate::base::domain::Domain;
 use crate::base::error::{Error, Result};
+use crate::base::member::naturals;
+use crate::chunk::codec::{CodecList, Dialect, Listed};
 use crate::chunk::curve::ChunkOrder;
 use crate::format::compression::SHARDING;
-use crate::format::holds::{Codecs, Holds, Names, Shards, Sizes, Start};
-use crate::format::member::naturals;
+use crate::format::holds::{Holds, Names, Sizes, Start};
 use crate::format::{CreateSpec, NewSharding};
 
 /// Bytes of a chunk where no shape is asked for, about.
@@ -42,26 +42,14 @@ pub(crate) fn chunk_shape(spec: &CreateSpec) -> Result<Vec<u64>> {
 /// The encodings that need no list of codecs.
 pub(super) const ENCODINGS: [&str; 4] = ["raw", "zstd", "gzip", "blosc"];
 
-/// What new arrays of Zarr 3 hold.
-pub(crate) const V3_HOLDS: Holds = Holds {
-    dialect: "zarr3",
-    attributes: Some("zarr3"),
-    sharding: Shards::Boxes,
-    dimension_names: Names::Each,
-    ..V2_HOLDS
-};
-
-/// What new arrays of Zarr 2 hold. Origin and resolution are kept in an attribute of ours.
-pub(crate) const V2_HOLDS: Holds = Holds {
-    dialect: "zarr2",
+/// What new arrays of every version hold, beside codecs. Origin and resolution are kept in an attribute of ours.
+pub(super) const HOLDS: Holds = Holds {
     start: Start::ZeroWithOrigin,
     dimension_names: Names::AllOrNone,
     resolution: Sizes::All,
     fill_value: true,
-    attributes: Some("zarr2"),
     chunks: true,
     encodings: &ENCODINGS,
-    codecs: Codecs::Any,
     chunk_keys: true,
     ..Holds::PLAIN
 };
@@ -79,7 +67,7 @@ pub(crate) fn like(meta: &Meta) -> Result<CreateSpec> {
     let inner = meta.codecs.first().filter(|_| shard.is_some());
     spec.storage.codecs = match inner.and_then(|codec| codec.configuration.get("codecs")) {
         Some(inner) => Some(inner.clone()),
-        None => Some(meta.codecs.iter().map(CodecSpec::to_json).collect()),
+        None => Some(listed(meta)?),
     };
     (spec.storage.encoding, spec.storage.level) = spec.storage.codecs.as_ref().map_or((None, None), encoding);
     spec.storage.shard_shape = shard.is_some().then(|| meta.chunk.clone());
@@ -93,6 +81,14 @@ pub(crate) fn like(meta: &Meta) -> Result<CreateSpec> {
     spec.array.origin.clone_from(&meta.own.origin);
     spec.array.dimension_names = meta.names.clone();
     Ok(spec)
+}
+
+/// The codecs of an array, as metadata of Zarr 3 list them.
+fn listed(meta: &Meta) -> Result<Value> {
+    if meta.codecs.iter().any(|listed| listed.dialect != Dialect::Zarr3) {
+        return CodecList::read(&meta.codecs, meta.dtype, meta.shape.len())?.to_zarr3();
+    }
+    Ok(meta.codecs.iter().map(Listed::to_json).collect())
 }
 
 /// The encoding and level that a list of codecs comes to, if its last is one of these.

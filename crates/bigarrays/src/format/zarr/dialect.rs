@@ -1,26 +1,134 @@
 //! The versions of Zarr, which say the same in documents of their own.
 
+use std::fmt::Debug;
+
 use serde_json::{Map, Value};
 
+use super::meta::Meta;
+use crate::base::error::Result;
+use crate::format::CreateSpec;
 use crate::format::document::Document;
+use crate::format::holds::Holds;
+use crate::format::probe::Probe;
+use crate::store::Store;
 
-/// A version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::format) enum Version {
-    Two,
-    Three,
+/// A version of Zarr: its names, its documents, and what stands where in them.
+pub(in crate::format) trait Version: Debug + Send + Sync {
+    /// The number.
+    fn number(&self) -> u8;
+
+    /// The name that `format=` and tables use.
+    fn name(&self) -> &'static str;
+
+    /// What it is, in a few words.
+    fn about(&self) -> &'static str;
+
+    /// The names by which URLs call it.
+    fn schemes(&self) -> &'static [&'static str];
+
+    /// The name of the format of images over this version.
+    fn image_name(&self) -> &'static str;
+
+    /// What new arrays hold.
+    fn holds(&self) -> &'static Holds;
+
+    /// The keys of the documents of an array or group.
+    fn keys(&self) -> &'static [&'static str];
+
+    /// The key of the document that says that there is an array.
+    fn array_key(&self) -> &'static str;
+
+    /// The key of the document that says that there is a group.
+    fn group_key(&self) -> &'static str;
+
+    /// The key of the document that has the attributes of either.
+    fn attributes_key(&self) -> &'static str;
+
+    /// Looks for an array or a group.
+    ///
+    /// # Errors
+    /// `InvalidMetadata` or `Unsupported` if there is one that cannot be read.
+    fn find(&self, probe: &Probe) -> Result<Option<Found>>;
+
+    /// Whether what is at the root of `store` is an array; `None` if it is nothing of this version.
+    ///
+    /// # Errors
+    /// A storage error; `InvalidMetadata`.
+    fn is_array(&self, store: &dyn Store) -> Result<Option<bool>>;
+
+    /// Whether the document under `key` is of a group.
+    fn is_group(&self, key: &str, document: &Document) -> bool;
+
+    /// Reads the document of an array, and the attributes where they are in a document of their own.
+    ///
+    /// # Errors
+    /// `InvalidMetadata` or `Unsupported` naming what is wrong; `InvalidArgument` for a group.
+    fn parse(&self, document: &Document, attributes: Option<&Document>) -> Result<Meta>;
+
+    /// The documents of a new array of chunks of shape `chunk`, whose `codecs` are listed as in Zarr 3.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if the version has no words for it.
+    fn new_array(&self, spec: &CreateSpec, chunk: &[u64], codecs: Value) -> Result<New>;
+
+    /// The documents of a new group.
+    fn new_group(&self, attributes: &Document) -> New;
+
+    /// The attributes of the array or group that is there; `None` if there is none.
+    ///
+    /// # Errors
+    /// `InvalidMetadata`.
+    fn attributes(&self, probe: &Probe) -> Result<Option<Document>>;
+
+    /// The attributes of the group that is there; `None` if there is none.
+    ///
+    /// # Errors
+    /// `InvalidMetadata`.
+    fn group_attributes(&self, probe: &Probe) -> Result<Option<Document>>;
+
+    /// The document under the key of attributes, with what `change` makes of the attributes in `old`.
+    ///
+    /// # Errors
+    /// `NotFound` if there can be no attributes without it; those of `change`.
+    fn changed(
+        &self,
+        old: Option<Document>,
+        change: &dyn Fn(Document) -> Result<Document>,
+    ) -> Result<Document>;
+
+    /// The key of the document of a group that has copies of what is below it.
+    fn copies_key(&self) -> &'static str;
+
+    /// The copies in that document, if it has any.
+    fn copies<'a>(&self, document: &'a Document) -> Option<&'a Map<String, Value>>;
+
+    /// The copies in that document, to be changed.
+    fn copies_mut<'a>(&self, document: &'a mut Document) -> Option<&'a mut Map<String, Value>>;
+
+    /// Whether a group has copies of its own documents.
+    fn copies_itself(&self) -> bool;
+
+    /// What the copy of the document under `key` of the node at `path` is called.
+    fn copy_name(&self, path: &str, key: &str) -> String;
+
+    /// Makes of a document what its copy is.
+    fn make_copy(&self, document: &mut Document);
+
+    /// The path of the node that a copy is of, and whether that is an array; `None` if another copy says it.
+    fn copied(&self, name: &str, copy: &Value) -> Option<(String, bool)>;
 }
 
-/// The member of a group of version 3 that has the copies.
-pub(super) const MEMBER: &str = "consolidated_metadata";
-
-/// The copies in a group's document, by path in version 3, by key in version 2.
-pub(super) fn entries(document: &Document, version: Version) -> Option<&Map<String, Value>> {
-    let all = if version == Version::Three { document.get(MEMBER)?.as_object()? } else { document };
-    all.get("metadata")?.as_object()
+/// What there is at a place.
+pub(in crate::format) enum Found {
+    Array(Meta),
+    /// A group with its document.
+    Group(Document),
 }
 
-pub(super) fn entries_mut(document: &mut Document, version: Version) -> Option<&mut Map<String, Value>> {
-    let all = if version == Version::Three { document.get_mut(MEMBER)?.as_object_mut()? } else { document };
-    all.get_mut("metadata")?.as_object_mut()
+/// The documents of what is new.
+pub(in crate::format) struct New {
+    /// That which says what it is.
+    pub(super) document: Document,
+    /// The attributes, where they are in a document of their own and there are some.
+    pub(super) attributes: Option<Document>,
 }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::dialect::Version;
-use super::nodes::{Found, Zarr};
-use super::{create, group, v2, v3};
+use super::dialect::Found;
+use super::nodes::Zarr;
+use super::{create, group};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::format::document::{self, Document};
 use crate::format::holds::Holds;
@@ -21,11 +21,11 @@ use crate::store::Store;
 
 impl Format for Zarr {
     fn name(&self) -> &'static str {
-        if self.version == Version::Three { "zarr3" } else { "zarr2" }
+        self.version.name()
     }
 
     fn about(&self) -> &'static str {
-        if self.version == Version::Three { "Zarr 3 array or group" } else { "Zarr 2 array or group" }
+        self.version.about()
     }
 
     fn abilities(&self) -> Abilities {
@@ -33,7 +33,7 @@ impl Format for Zarr {
     }
 
     fn schemes(&self) -> &'static [&'static str] {
-        if self.version == Version::Three { &["zarr", "zarr3"] } else { &["zarr", "zarr2"] }
+        self.version.schemes()
     }
 
     fn documents(&self) -> &'static [&'static str] {
@@ -83,7 +83,7 @@ impl Format for Zarr {
 
 impl Create for Zarr {
     fn holds(&self) -> &'static Holds {
-        if self.version == Version::Three { &create::V3_HOLDS } else { &create::V2_HOLDS }
+        self.version.holds()
     }
 
     fn create(&self, store: &Arc<dyn Store>, spec: &CreateSpec, _: &FormatOptions) -> Result<Opened> {
@@ -100,15 +100,8 @@ impl Create for Zarr {
             }
             _ => return Ok(None),
         };
-        let mut attributes = probe.document(self.attributes_key())?.unwrap_or_default();
-        if self.version == Version::Three {
-            attributes = match attributes.remove("attributes") {
-                Some(Value::Object(attributes)) => attributes,
-                _ => Document::new(),
-            };
-        }
         let mut spec = create::like(&meta)?;
-        spec.array.attributes = Some(attributes);
+        spec.array.attributes = Some(self.version.attributes(probe)?.unwrap_or_default());
         Ok(Some(spec))
     }
 }
@@ -124,11 +117,7 @@ impl Remove for Zarr {
         if store.unlink("")? {
             return self.refresh(store);
         }
-        let key = if self.version == Version::Three { v3::KEY } else { v2::ARRAY };
-        document::take(&**store, key)?;
-        if self.version == Version::Two {
-            store.delete(v2::ATTRIBUTES)?;
-        }
+        self.take(&**store, self.version.array_key())?;
         self.refresh(store)?;
         self.remove_chunks(&**store, &meta, |_| true)?;
         store.tidy("");
@@ -138,17 +127,11 @@ impl Remove for Zarr {
 
 impl Resize for Zarr {
     fn resize(&self, store: &Arc<dyn Store>, shape: &[u64]) -> Result<()> {
-        let key = if self.version == Version::Three { v3::KEY } else { v2::ARRAY };
+        let key = self.version.array_key();
         let resized = |old: Option<Document>| {
             let mut document =
                 old.ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no array here"))?;
-            let parse = |document: &Document| match self.version {
-                Version::Three if v3::kind(document)? == v3::Kind::Group => {
-                    Err(Error::invalid("this is a group, not an array"))
-                }
-                Version::Three => v3::parse(document),
-                Version::Two => v2::parse(document, None),
-            };
+            let parse = |document: &Document| self.version.parse(document, None);
             let meta = parse(&document)?;
             if shape.len() != meta.shape.len() {
                 return Err(Error::invalid(format!("{} lengths for {} axes", shape.len(), meta.shape.len())));
@@ -179,34 +162,15 @@ impl Groups for Zarr {
     }
 
     fn create_group(&self, store: &Arc<dyn Store>, attributes: &Document) -> Result<()> {
-        let mut document = Document::new();
-        if self.version == Version::Two {
-            document.insert("zarr_format".to_owned(), json!(2));
-            let attributes = Some(attributes).filter(|attributes| !attributes.is_empty());
-            self.write_new(&**store, [(v2::GROUP, Some(&document)), (v2::ATTRIBUTES, attributes)], false)?;
-            return self.join(store);
-        }
-        document.insert("zarr_format".to_owned(), json!(3));
-        document.insert("node_type".to_owned(), json!("group"));
-        document.insert("attributes".to_owned(), Value::Object(attributes.clone()));
-        self.write_new(&**store, [(v3::KEY, Some(&document)), (v2::ATTRIBUTES, None)], false)?;
+        let new = self.version.new_group(attributes);
+        self.write_new(&**store, self.version.group_key(), &new, false)?;
         self.join(store)
     }
 }
 
 impl Attributes for Zarr {
     fn read(&self, probe: &Probe) -> Result<Option<Document>> {
-        if self.version == Version::Two {
-            let is_there = probe.has(v2::ARRAY)? || probe.has(v2::GROUP)?;
-            let read = || probe.document(v2::ATTRIBUTES).map(Option::unwrap_or_default);
-            return if is_there { read().map(Some) } else { Ok(None) };
-        }
-        let Some(mut document) = probe.document(v3::KEY)? else { return Ok(None) };
-        v3::kind(&document).map_err(|error| error.at(probe.store().location(v3::KEY)))?;
-        Ok(Some(match document.remove("attributes") {
-            Some(Value::Object(attributes)) => attributes,
-            _ => Document::new(),
-        }))
+        self.version.attributes(probe)
     }
 
     fn change(&self, store: &Arc<dyn Store>, change: &ChangeAttributes<'_>) -> Result<()> {

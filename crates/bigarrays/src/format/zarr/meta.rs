@@ -7,13 +7,12 @@ use serde_json::Value;
 use super::attribute::Own;
 use super::build::build;
 use super::chain::{Chain, Level};
-use super::codec_spec::CodecSpec;
 use super::keys::Keys;
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::dtype::{DataType, FillValue};
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::chunk::codec::ContentEncoding;
+use crate::chunk::codec::{ContentEncoding, Listed};
 use crate::chunk::curve::ChunkOrder;
 use crate::chunk::grid::{ChunkGrid, EdgeChunks};
 use crate::chunk::keys::KeyEncoding;
@@ -34,7 +33,7 @@ pub(crate) struct Meta {
     pub(super) fill: FillValue,
     /// Whether it stands for elements without a value.
     pub(super) fill_is_missing: bool,
-    pub(super) codecs: Vec<CodecSpec>,
+    pub(super) codecs: Vec<Listed>,
     /// Names of the axes; an axis may have none.
     pub(super) names: Option<Vec<Option<String>>>,
     /// What this library alone says.

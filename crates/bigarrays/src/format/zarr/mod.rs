@@ -3,11 +3,9 @@
 mod attribute;
 mod build;
 mod chain;
-mod codec_spec;
-mod codecs;
 mod consolidated;
 pub(super) mod create;
-pub(super) mod dialect;
+mod dialect;
 mod fill;
 mod format;
 mod group;
@@ -16,9 +14,11 @@ mod meta;
 mod nodes;
 mod own;
 mod shards;
-mod steps;
 mod v2;
 mod v3;
+mod versions;
 
 pub use nodes::{V2, V3, Zarr, check_metadata};
 pub(super) use own::own_keys;
+pub(super) use v2::HOLDS as V2_HOLDS;
+pub(super) use v3::HOLDS as V3_HOLDS;

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
-use super::dialect::Version;
+use super::dialect::{Found, New, Version};
 use super::meta::Meta;
-use super::{consolidated, create, v2, v3};
+use super::v2::Two;
+use super::v3::Three;
+use super::{consolidated, create, versions};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::format::document::{self, Document};
 use crate::format::probe::Probe;
@@ -16,22 +16,15 @@ use crate::store::shard::zarr::GridKeys;
 use crate::store::{MemoryStore, Store};
 
 /// Zarr 3.
-pub static V3: Zarr = Zarr { version: Version::Three };
+pub static V3: Zarr = Zarr { version: &Three };
 
 /// Zarr 2.
-pub static V2: Zarr = Zarr { version: Version::Two };
+pub static V2: Zarr = Zarr { version: &Two };
 
 /// Arrays and groups of Zarr, of one of its versions.
 #[derive(Clone, Copy, Debug)]
 pub struct Zarr {
-    pub(in crate::format) version: Version,
-}
-
-/// What there is at a place.
-pub(in crate::format) enum Found {
-    Array(Meta),
-    /// A group with its metadata.
-    Group(Document),
+    pub(super) version: &'static dyn Version,
 }
 
 /// Reads the metadata of an array, whatever stands there; for fuzzing.
@@ -40,8 +33,10 @@ pub(in crate::format) enum Found {
 /// `InvalidMetadata` or `Unsupported` if they are of no array that can be opened.
 pub fn check_metadata(bytes: &[u8], version: u8) -> Result<()> {
     let document = document::parse(bytes)?;
-    let meta = if version == 2 { v2::parse(&document, None)? } else { v3::parse(&document)? };
-    meta.opened("zarr", Arc::new(MemoryStore::new())).map(drop)
+    let known = versions::ALL.into_iter().find(|known| known.number() == version);
+    let known = known.ok_or_else(|| Error::invalid(format!("unknown version {version} of Zarr")))?;
+    let meta = known.parse(&document, None)?;
+    meta.opened(known.name(), Arc::new(MemoryStore::new())).map(drop)
 }
 
 impl Zarr {
@@ -62,10 +57,7 @@ impl Zarr {
 
     /// The keys of the documents of an array or group.
     pub(in crate::format) fn keys(&self) -> &'static [&'static str] {
-        match self.version {
-            Version::Three => &[v3::KEY],
-            Version::Two => &[v2::ARRAY, v2::GROUP, v2::ATTRIBUTES],
-        }
+        self.version.keys()
     }
 
     /// The documents at the root of `store`, read now.
@@ -75,30 +67,7 @@ impl Zarr {
 
     /// Looks for an array or a group.
     pub(in crate::format) fn find(&self, probe: &Probe) -> Result<Option<Found>> {
-        let located = |key: &str| {
-            let location = probe.store().location(key);
-            move |error: Error| error.at(location)
-        };
-        match self.version {
-            Version::Three => {
-                let Some(document) = probe.document(v3::KEY)? else { return Ok(None) };
-                let found = match v3::kind(&document).map_err(located(v3::KEY))? {
-                    v3::Kind::Array => Found::Array(v3::parse(&document).map_err(located(v3::KEY))?),
-                    v3::Kind::Group => Found::Group(document),
-                };
-                Ok(Some(found))
-            }
-            Version::Two => {
-                if let Some(document) = probe.document(v2::ARRAY)? {
-                    let attributes = probe.document(v2::ATTRIBUTES)?;
-                    let meta = v2::parse(&document, attributes.as_ref()).map_err(located(v2::ARRAY))?;
-                    return Ok(Some(Found::Array(meta)));
-                }
-                let Some(document) = probe.document(v2::GROUP)? else { return Ok(None) };
-                v2::expect_version(&document).map_err(located(v2::GROUP))?;
-                Ok(Some(Found::Group(document)))
-            }
-        }
+        self.version.find(probe)
     }
 
     /// The metadata of the array that is there.
@@ -115,36 +84,19 @@ impl Zarr {
 
     /// The attributes of the group that is there; `None` if there is none.
     pub(in crate::format) fn group_attributes(&self, probe: &Probe) -> Result<Option<Document>> {
-        if self.version == Version::Two {
-            if probe.document(v2::GROUP)?.is_none() {
-                return Ok(None);
-            }
-            return probe.document(v2::ATTRIBUTES).map(|found| Some(found.unwrap_or_default()));
-        }
-        let Some(mut document) = probe.document(v3::KEY)? else { return Ok(None) };
-        if document.get("node_type").is_none_or(|kind| kind != "group") {
-            return Ok(None);
-        }
-        Ok(match document.remove("attributes") {
-            Some(Value::Object(attributes)) => Some(attributes),
-            _ => None,
-        })
+        self.version.group_attributes(probe)
     }
 
     /// Removes the metadata of the group at the root of `store`.
     pub(in crate::format) fn remove_group(&self, store: &dyn Store) -> Result<()> {
-        match self.version {
-            Version::Three => document::take(store, v3::KEY).map(drop),
-            Version::Two => {
-                document::take(store, v2::GROUP)?;
-                store.delete(v2::ATTRIBUTES)
-            }
-        }
+        self.take(store, self.version.group_key())
     }
 
-    /// The key of the document that has the attributes.
-    pub(super) fn attributes_key(&self) -> &'static str {
-        if self.version == Version::Three { v3::KEY } else { v2::ATTRIBUTES }
+    /// Removes the document under `key`, which says that something is there, and that of its attributes.
+    pub(super) fn take(&self, store: &dyn Store, key: &str) -> Result<()> {
+        document::take(store, key)?;
+        let attributes = self.version.attributes_key();
+        if attributes == key { Ok(()) } else { store.delete(attributes) }
     }
 
     /// Opens the array that is a member of a group.
@@ -153,33 +105,25 @@ impl Zarr {
         meta.opened(self.name(), Arc::clone(probe.store()))
     }
 
-    /// Makes the documents of a new array or group, of which the first says what it is.
+    /// Makes the documents of a new array or group, under `key` that which says what it is.
     /// If it `adopts`, the same that is there already will do, if it has no chunks.
-    pub(super) fn write_new(
-        &self,
-        store: &dyn Store,
-        documents: [(&str, Option<&Document>); 2],
-        adopts: bool,
-    ) -> Result<()> {
-        for key in [v3::KEY, v2::ARRAY, v2::GROUP] {
-            if key != documents[0].0 && store.exists(key)? {
+    pub(super) fn write_new(&self, store: &dyn Store, key: &str, new: &New, adopts: bool) -> Result<()> {
+        for other in versions::marks().filter(|other| *other != key) {
+            if store.exists(other)? {
                 let message = "there is something here; remove it first";
-                return Err(Error::new(ErrorKind::AlreadyExists, message).at(store.location(key)));
+                return Err(Error::new(ErrorKind::AlreadyExists, message).at(store.location(other)));
             }
         }
-        for (key, document) in documents {
-            match document {
-                Some(document) if key == v2::ATTRIBUTES => {
-                    document::change(store, key, |_| Ok(Some(document.clone())))?;
-                }
-                Some(document) if adopts => document::create_or_same(store, key, document)?,
-                Some(document) => document::create(store, key, document)?,
-                // What somebody has left there is not of this one.
-                None if self.version == Version::Two && key == v2::ATTRIBUTES => store.delete(key)?,
-                None => {}
-            }
+        match adopts {
+            true => document::create_or_same(store, key, &new.document)?,
+            false => document::create(store, key, &new.document)?,
         }
-        Ok(())
+        match (&new.attributes, self.version.attributes_key()) {
+            (Some(attributes), of) => document::change(store, of, |_| Ok(Some(attributes.clone()))),
+            (None, of) if of == key => Ok(()),
+            // What somebody has left there is not of this one.
+            (None, of) => store.delete(of),
+        }
     }
 
     /// Creates an array. If it `adopts`, one that is there already, of the very same metadata and without chunks, is
@@ -197,30 +141,19 @@ impl Zarr {
             None => (chunk, codecs),
             Some(shard) => (shard, create::sharded(&chunk, &codecs)),
         };
-        let (document, attributes) = match self.version {
-            Version::Three => (v3::create(spec, &chunk, codecs)?, None),
-            Version::Two => {
-                let (document, attributes) = v2::create(spec, &chunk, &codecs)?;
-                (document, Some(attributes).filter(|attributes| !attributes.is_empty()))
-            }
-        };
-        let meta = match self.version {
-            Version::Three => v3::parse(&document),
-            Version::Two => v2::parse(&document, attributes.as_ref()),
-        };
         // What was asked for is at fault.
         let asked = |error: Error| match error.kind() {
             ErrorKind::InvalidMetadata => Error::invalid(error.to_string()),
             _ => error,
         };
-        let meta = meta.map_err(asked)?;
+        let new = self.version.new_array(spec, &chunk, codecs).map_err(asked)?;
+        let meta = self.version.parse(&new.document, new.attributes.as_ref()).map_err(asked)?;
         let opened = meta.opened(self.name(), Arc::clone(store)).map_err(asked)?;
         if spec.storage.shard_order.is_some() && opened.layout.sharding.is_none() {
             return Err(Error::invalid("an order of chunks in shards, but the codecs make no shards"));
         }
         meta.expect_empty(&**store, adopts)?;
-        let key = if self.version == Version::Three { v3::KEY } else { v2::ARRAY };
-        self.write_new(&**store, [(key, Some(&document)), (v2::ATTRIBUTES, attributes.as_ref())], adopts)?;
+        self.write_new(&**store, self.version.array_key(), &new, adopts)?;
         // What adopts is a scale, and the image around it is made next.
         let known = if adopts { self.refresh(store) } else { self.join(store) };
         known?;
@@ -236,30 +169,19 @@ impl Zarr {
         if self.find(&self.probe(store)?)?.is_none() {
             return Err(Error::new(ErrorKind::NotFound, format!("nothing of {} here", self.name())));
         }
-        document::change(&**store, self.attributes_key(), |old| {
-            if self.version == Version::Two {
-                return change(old.unwrap_or_default()).map(Some);
-            }
-            let gone = || Error::new(ErrorKind::NotFound, "it was removed meanwhile");
-            let mut document = old.ok_or_else(gone)?;
-            let attributes = match document.remove("attributes") {
-                Some(Value::Object(attributes)) => attributes,
-                _ => Document::new(),
-            };
-            document.insert("attributes".to_owned(), Value::Object(change(attributes)?));
-            Ok(Some(document))
-        })?;
+        let changed = |old| self.version.changed(old, change).map(Some);
+        document::change(&**store, self.version.attributes_key(), changed)?;
         self.refresh(store)
     }
 
     /// The name of the format of images over this version.
     pub(in crate::format) fn image_name(&self) -> &'static str {
-        if self.version == Version::Three { "ome-zarr" } else { "ome-zarr-0.4" }
+        self.version.image_name()
     }
 
     /// What is to be said of an array whose documents are partly refused.
     pub(super) fn notes(&self, probe: &Probe) -> Vec<String> {
-        let key = self.attributes_key();
+        let key = self.version.attributes_key();
         let note =
             format!("the store refuses to hand out {key}, which counts as missing: there are no attributes");
         Vec::from_iter(probe.is_refused(key).then_some(note))

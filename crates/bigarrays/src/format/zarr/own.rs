@@ -1,7 +1,8 @@
 //! Which keys are an array's own, and whether there are any before it is made.
 
+use super::dialect::Version;
 use super::meta::Meta;
-use super::{v2, v3};
+use super::versions;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::format::place::{Documents, OwnKeys, expect_no_chunks};
 use crate::store::Store;
@@ -23,8 +24,7 @@ impl Meta {
         };
         expect_no_chunks(store, &prefix, |key| self.has_key(key)).or_else(|error| {
             // Of an array, making it says so.
-            let keys = [v3::KEY, v2::ARRAY, v2::GROUP];
-            let is_there = keys.into_iter().try_fold(false, |there, key| Ok(there || store.exists(key)?))?;
+            let is_there = versions::marks().try_fold(false, |there, key| Ok(there || store.exists(key)?))?;
             match is_there {
                 true if adopts => {
                     let message = "there is something here; remove it first";
@@ -39,14 +39,14 @@ impl Meta {
 
 /// Which keys beside the documents are of the array or group; `None` if there is none.
 pub(in crate::format) fn own_keys(documents: &Documents) -> Option<OwnKeys> {
-    let all = [v3::KEY, v2::ARRAY, v2::GROUP, v2::ATTRIBUTES, v2::CONSOLIDATED];
-    all.iter().find(|key| documents.contains_key(**key))?;
-    let array = match (documents.get(v3::KEY), documents.get(v2::ARRAY)) {
-        (Some(Some(document)), _) if v3::kind(document).is_ok_and(|kind| kind == v3::Kind::Group) => None,
-        (Some(document), _) => Some(document.as_ref().and_then(|document| v3::parse(document).ok())),
-        (_, Some(document)) => Some(document.as_ref().and_then(|document| v2::parse(document, None).ok())),
-        _ => None,
-    };
+    let is_there = |key: &&str| documents.contains_key(*key);
+    let keys = |version: &'static dyn Version| version.keys().iter().copied().chain([version.copies_key()]);
+    versions::ALL.into_iter().flat_map(keys).find(is_there)?;
+    let array = versions::ALL.into_iter().find(|version| is_there(&version.array_key()));
+    let array = array.and_then(|version| match &documents[version.array_key()] {
+        Some(document) if version.is_group(version.array_key(), document) => None,
+        document => Some(document.as_ref().and_then(|document| version.parse(document, None).ok())),
+    });
     Some(match array {
         Some(Some(meta)) => Box::new(move |key| meta.has_key(key)),
         // Of an array that cannot be read, whatever looks like a chunk of Zarr.

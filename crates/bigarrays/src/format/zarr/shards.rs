@@ -7,25 +7,22 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::chain::{Chain, Level};
-use super::codec_spec::{self, CodecSpec};
-use super::codecs;
-use super::steps::{Step, Steps};
 use crate::base::buffer::Order;
 use crate::base::dims::Dims;
 use crate::base::dtype::DataType;
-use crate::base::error::{Error, ErrorKind, Result};
-use crate::chunk::codec::{Bitround, BytesCodec, ChunkSpec, Transpose};
+use crate::base::error::{Error, Result};
+use crate::base::member::{Member, naturals};
+use crate::chunk::codec::{Built, BytesCodec, ChunkSpec, Elements, Listed, Step, Transpose, parse};
 use crate::format::compression::SHARDING;
-use crate::format::member::{Member, naturals};
 use crate::store::shard::zarr::IndexSpec;
 
 /// Makes the chain of the codecs of chunks of a type and shape.
-type Build = fn(&[CodecSpec], DataType, &[u64]) -> Result<Chain>;
+type Build = fn(&[Listed], DataType, &[u64]) -> Result<Chain>;
 
 /// The chain of shards of `shape`, of which the codec of number `at` in `list` makes chunks; `build` makes that of
 /// the chunks, which may be shards themselves.
 pub(super) fn pack(
-    list: &[CodecSpec],
+    list: &[Listed],
     at: usize,
     dtype: DataType,
     shape: &[u64],
@@ -38,14 +35,14 @@ pub(super) fn pack(
     let per_shard: Dims<u64> = shard.iter().zip(&chunk).map(|(shard, chunk)| shard / chunk).collect();
     let inner = build(&codecs, dtype, &chunk)?;
     let length = max_len(&inner, dtype, &per_shard, index);
-    let around = list[at + 1..].iter().map(whole).collect::<Result<_>>()?;
+    let around = list[at + 1..].iter().filter_map(|spec| whole(spec).transpose()).collect::<Result<_>>()?;
     let axes = (0..shape.len()).collect();
     let level = Level { per_shard, axes, index, around, max_len: length };
     before.wrap(Chain { levels: [vec![level], inner.levels].concat(), ..inner })
 }
 
 /// The shape of chunks in shards of this shape, the index, and the codecs of chunks.
-fn configuration(spec: &CodecSpec, shard: &[u64]) -> Result<(Vec<u64>, IndexSpec, Vec<CodecSpec>)> {
+fn configuration(spec: &Listed, shard: &[u64]) -> Result<(Vec<u64>, IndexSpec, Vec<Listed>)> {
     let members = spec.members();
     members.expect_only(&["chunk_shape", "codecs", "index_codecs", "index_location"])?;
     let parts = |value: &Value| {
@@ -58,14 +55,14 @@ fn configuration(spec: &CodecSpec, shard: &[u64]) -> Result<(Vec<u64>, IndexSpec
     let place = members.optional("index_location", place, "\"start\" or \"end\"")?;
     let list = |name: &str| {
         let list = members.required(name, Some, "a list of codecs")?;
-        codec_spec::parse(list, &format!("{}{name}", members.path))
+        parse(list, &format!("{}{name}", members.path))
     };
     let (big_endian, checksum) = index_codecs(&members, &list("index_codecs")?)?;
     Ok((chunk, IndexSpec { at_end: place != Some(0), big_endian, checksum }, list("codecs")?))
 }
 
 /// Whether an index is big-endian, and whether it has a checksum.
-fn index_codecs(members: &Member<'_>, list: &[CodecSpec]) -> Result<(bool, bool)> {
+fn index_codecs(members: &Member<'_>, list: &[Listed]) -> Result<(bool, bool)> {
     if let Some(spec) = list.iter().find(|spec| !matches!(spec.name.as_str(), "bytes" | "crc32c")) {
         return Err(Error::unsupported(format!(
             "{}: codec {:?} for the index of shards",
@@ -84,15 +81,16 @@ fn index_codecs(members: &Member<'_>, list: &[CodecSpec]) -> Result<(bool, bool)
     Ok((members.required("endian", endian, "\"little\" or \"big\"")? == 1, list.len() == 2))
 }
 
-/// A codec of whole shards.
-fn whole(spec: &CodecSpec) -> Result<Arc<dyn BytesCodec>> {
-    let named = |error: Error| match error.kind() {
-        ErrorKind::InvalidArgument => Error::metadata(format!("{}: {error}", spec.path)),
-        _ => error,
-    };
-    codecs::bytes_codec(spec, DataType::U8).map_err(named)?.ok_or_else(|| {
-        Error::unsupported(format!("{}: codec {:?} around shards, which are bytes", spec.path, spec.name))
-    })
+/// A codec of whole shards; `None` if it may be left out.
+fn whole(spec: &Listed) -> Result<Option<Arc<dyn BytesCodec>>> {
+    match spec.read(Elements { dtype: DataType::U8, ndim: 1, big_endian: false })? {
+        None => Ok(None),
+        Some(Built::Bytes(codec)) => Ok(Some(codec)),
+        Some(_) => Err(Error::unsupported(format!(
+            "{}: codec {:?} around shards, which are bytes",
+            spec.path, spec.name
+        ))),
+    }
 }
 
 /// The most bytes of a shard of so many chunks along each axis.
@@ -114,31 +112,31 @@ fn max_len(inner: &Chain, dtype: DataType, per_shard: &[u64], index: IndexSpec) 
 struct Before {
     /// Axis `k` of a shard is the axis `axes[k]` of the array.
     axes: Dims<usize>,
-    /// Bits of mantissa that are kept, one after the other.
-    rounds: Vec<u32>,
+    /// What is done to the elements of whatever order, one after the other.
+    steps: Vec<Arc<dyn Step>>,
 }
 
 impl Before {
-    fn parse(list: &[CodecSpec], dtype: DataType, ndim: usize) -> Result<Self> {
-        let mut steps = Steps::new(dtype, ndim);
+    fn parse(list: &[Listed], dtype: DataType, ndim: usize) -> Result<Self> {
+        let mut before = Self { axes: (0..ndim).collect(), steps: Vec::new() };
         for spec in list {
-            if !steps.add(spec)? {
-                return Err(Error::unsupported(format!(
-                    "{}: codec {:?} before {SHARDING}, which takes elements",
-                    spec.path, spec.name
-                )));
-            }
-            if let Some(Step::Scale { .. }) = steps.list.last() {
+            let step = match spec.read(Elements { dtype, ndim, big_endian: false })? {
+                None => continue,
+                Some(Built::Step(step)) => step,
+                Some(_) => {
+                    return Err(Error::unsupported(format!(
+                        "{}: codec {:?} before {SHARDING}, which takes elements",
+                        spec.path, spec.name
+                    )));
+                }
+            };
+            if step.moves_fill() {
                 // Chunks that are not there hold the fill value before the codec to some readers, after it to others.
                 return Err(Error::unsupported(format!("{}: {:?} before {SHARDING}", spec.path, spec.name)));
             }
-        }
-        let mut before = Self { axes: (0..ndim).collect(), rounds: Vec::new() };
-        for step in steps.list {
-            match step {
-                Step::Transpose(order) => before.axes = order.iter().map(|&axis| before.axes[axis]).collect(),
-                Step::Round(keep) => before.rounds.push(keep),
-                Step::Scale { .. } => {}
+            match step.axes() {
+                Some(order) => before.axes = order.iter().map(|&axis| before.axes[axis]).collect(),
+                None => before.steps.push(step),
             }
         }
         Ok(before)
@@ -174,8 +172,8 @@ impl Before {
             if !is_same {
                 array = Arc::new(Transpose::new(&self.axes, array)?);
             }
-            for &keep in self.rounds.iter().rev() {
-                array = Arc::new(Bitround::new(keep, array));
+            for step in self.steps.iter().rev() {
+                array = step.around(array)?;
             }
             Ok(array)
         })?;

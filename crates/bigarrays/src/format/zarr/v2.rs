@@ -5,41 +5,183 @@
 use serde_json::{Map, Value, json};
 
 use super::attribute::Own;
-use super::codec_spec::{self, CodecSpec};
-use super::codecs::{numpy_name, numpy_type};
+use super::create;
+use super::dialect::{Found, New, Version};
 use super::fill;
 use super::keys::Keys;
 use super::meta::{Meta, names_of};
 use super::v3::separator;
 use crate::base::dtype::{DataType, FillValue};
 use crate::base::error::{Error, Result};
+use crate::base::member::{Member, naturals};
+use crate::base::numpy::{numpy_name, numpy_type};
+use crate::chunk::codec::{CodecList, Dialect, Kind, Listed, parse as parse_codecs};
+use crate::chunk::config::Config;
 use crate::format::CreateSpec;
 use crate::format::document::Document;
-use crate::format::member::{Member, naturals};
+use crate::format::holds::{self, Holds};
+use crate::format::probe::Probe;
+use crate::store::Store;
 
 /// The key of the metadata of an array.
-pub(super) const ARRAY: &str = ".zarray";
+const ARRAY: &str = ".zarray";
 
 /// The key of the metadata of a group.
-pub(super) const GROUP: &str = ".zgroup";
+const GROUP: &str = ".zgroup";
 
 /// The key of the attributes of either.
-pub(super) const ATTRIBUTES: &str = ".zattrs";
+const ATTRIBUTES: &str = ".zattrs";
 
 /// The key of the metadata of all that a group holds.
-pub(super) const CONSOLIDATED: &str = ".zmetadata";
+const CONSOLIDATED: &str = ".zmetadata";
 
 /// What xarray calls the names of axes among the attributes.
 const NAMES: &str = "_ARRAY_DIMENSIONS";
 
+/// Version 2.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Two;
+
+/// What new arrays of Zarr 2 hold.
+pub(in crate::format) const HOLDS: Holds =
+    Holds { dialect: "zarr2", attributes: Some("zarr2"), codecs: holds::Codecs::Any(says), ..create::HOLDS };
+
+impl Version for Two {
+    fn holds(&self) -> &'static Holds {
+        &HOLDS
+    }
+
+    fn number(&self) -> u8 {
+        2
+    }
+
+    fn name(&self) -> &'static str {
+        "zarr2"
+    }
+
+    fn about(&self) -> &'static str {
+        "Zarr 2 array or group"
+    }
+
+    fn schemes(&self) -> &'static [&'static str] {
+        &["zarr", "zarr2"]
+    }
+
+    fn image_name(&self) -> &'static str {
+        "ome-zarr-0.4"
+    }
+
+    fn keys(&self) -> &'static [&'static str] {
+        &[ARRAY, GROUP, ATTRIBUTES]
+    }
+
+    fn array_key(&self) -> &'static str {
+        ARRAY
+    }
+
+    fn group_key(&self) -> &'static str {
+        GROUP
+    }
+
+    fn attributes_key(&self) -> &'static str {
+        ATTRIBUTES
+    }
+
+    fn find(&self, probe: &Probe) -> Result<Option<Found>> {
+        let located = |key| move |error: Error| error.at(probe.store().location(key));
+        if let Some(document) = probe.document(ARRAY)? {
+            let attributes = probe.document(ATTRIBUTES)?;
+            let meta = parse(&document, attributes.as_ref()).map_err(located(ARRAY))?;
+            return Ok(Some(Found::Array(meta)));
+        }
+        let Some(document) = probe.document(GROUP)? else { return Ok(None) };
+        expect_version(&document).map_err(located(GROUP))?;
+        Ok(Some(Found::Group(document)))
+    }
+
+    fn is_array(&self, store: &dyn Store) -> Result<Option<bool>> {
+        match store.exists(ARRAY)? {
+            true => Ok(Some(true)),
+            false => Ok(store.exists(GROUP)?.then_some(false)),
+        }
+    }
+
+    fn is_group(&self, key: &str, _: &Document) -> bool {
+        key == GROUP
+    }
+
+    fn parse(&self, document: &Document, attributes: Option<&Document>) -> Result<Meta> {
+        parse(document, attributes)
+    }
+
+    fn new_array(&self, spec: &CreateSpec, chunk: &[u64], codecs: Value) -> Result<New> {
+        let (document, attributes) = create(spec, chunk, &codecs)?;
+        Ok(New { document, attributes: Some(attributes).filter(|attributes| !attributes.is_empty()) })
+    }
+
+    fn new_group(&self, attributes: &Document) -> New {
+        let document = Document::from_iter([("zarr_format".to_owned(), json!(2))]);
+        New { document, attributes: Some(attributes.clone()).filter(|attributes| !attributes.is_empty()) }
+    }
+
+    fn attributes(&self, probe: &Probe) -> Result<Option<Document>> {
+        match probe.has(ARRAY)? || probe.has(GROUP)? {
+            true => probe.document(ATTRIBUTES).map(|found| Some(found.unwrap_or_default())),
+            false => Ok(None),
+        }
+    }
+
+    fn group_attributes(&self, probe: &Probe) -> Result<Option<Document>> {
+        match probe.document(GROUP)? {
+            Some(_) => probe.document(ATTRIBUTES).map(|found| Some(found.unwrap_or_default())),
+            None => Ok(None),
+        }
+    }
+
+    fn changed(
+        &self,
+        old: Option<Document>,
+        change: &dyn Fn(Document) -> Result<Document>,
+    ) -> Result<Document> {
+        change(old.unwrap_or_default())
+    }
+
+    fn copies_key(&self) -> &'static str {
+        CONSOLIDATED
+    }
+
+    fn copies<'a>(&self, document: &'a Document) -> Option<&'a Map<String, Value>> {
+        document.get("metadata")?.as_object()
+    }
+
+    fn copies_mut<'a>(&self, document: &'a mut Document) -> Option<&'a mut Map<String, Value>> {
+        document.get_mut("metadata")?.as_object_mut()
+    }
+
+    fn copies_itself(&self) -> bool {
+        true
+    }
+
+    fn copy_name(&self, path: &str, key: &str) -> String {
+        if path.is_empty() { key.to_owned() } else { format!("{path}/{key}") }
+    }
+
+    fn make_copy(&self, _: &mut Document) {}
+
+    fn copied(&self, name: &str, _: &Value) -> Option<(String, bool)> {
+        let (path, key) = name.rsplit_once('/')?;
+        [ARRAY, GROUP].contains(&key).then(|| (path.to_owned(), key == ARRAY))
+    }
+}
+
 /// An error if a document is not of version 2.
-pub(super) fn expect_version(document: &Document) -> Result<()> {
+fn expect_version(document: &Document) -> Result<()> {
     let members = Member { object: document, path: String::new() };
     members.required("zarr_format", |value| (value.as_u64()? == 2).then_some(()), "2")
 }
 
 /// Reads the metadata of an array.
-pub(super) fn parse(document: &Document, attributes: Option<&Document>) -> Result<Meta> {
+fn parse(document: &Document, attributes: Option<&Document>) -> Result<Meta> {
     expect_version(document)?;
     let members = Member { object: document, path: String::new() };
     let shape = members.required("shape", naturals, "a list of whole numbers")?;
@@ -62,7 +204,7 @@ pub(super) fn parse(document: &Document, attributes: Option<&Document>) -> Resul
     let mut codecs = Vec::new();
     if fortran {
         let order: Vec<usize> = (0..ndim).rev().collect();
-        codecs.push(spec("transpose", json!({ "order": order }), "order"));
+        codecs.push(said("transpose", json!({ "order": order }), "order"));
     }
     add_filters(filters(&members)?, big, &mut codecs)?;
     let names = attributes.and_then(|attributes| attributes.get(NAMES)).and_then(names_of);
@@ -82,41 +224,37 @@ fn is_missing(fill: Option<&Value>, dtype: DataType, attributes: Option<&Documen
     has("scale_factor") || has("add_offset") || is_float && fill.as_f64() != Some(0.0)
 }
 
-fn spec(name: &str, configuration: Value, path: &str) -> CodecSpec {
+/// A codec that the member at `path` stands for.
+fn said(name: &str, configuration: Value, path: &str) -> Listed {
     let configuration = match configuration {
         Value::Object(configuration) => configuration,
         _ => Map::new(),
     };
-    CodecSpec::new(name, configuration, path.to_owned())
+    Listed::new(name, configuration, path.to_owned())
 }
 
 /// The filters, and the compressor behind them.
-fn filters(members: &Member<'_>) -> Result<Vec<CodecSpec>> {
+fn filters(members: &Member<'_>) -> Result<Vec<Listed>> {
     let mut all = Vec::new();
     let list = members.optional("filters", Value::as_array, "a list or null")?;
     for (k, filter) in list.into_iter().flatten().enumerate() {
         let path = format!("filters[{k}]");
         let object = filter.as_object();
         let object = object.ok_or_else(|| Error::metadata(format!("{path}: expected an object")))?;
-        all.push(codec(object, &path)?);
+        all.push(Listed::of_object(Dialect::Numcodecs, "id", object, &path)?);
     }
     if let Some(compressor) = members.optional("compressor", Value::as_object, "an object or null")? {
-        all.push(codec(compressor, "compressor")?);
+        all.push(Listed::of_object(Dialect::Numcodecs, "id", compressor, "compressor")?);
     }
     Ok(all)
 }
 
-/// Whether a codec turns elements into bytes.
-fn is_array(codec: &CodecSpec) -> bool {
-    matches!(codec.plain_name(), "packbits" | "pcodec")
-}
-
 /// Adds the filters, and among them that which turns elements into bytes.
-fn add_filters(filters: Vec<CodecSpec>, mut big: bool, codecs: &mut Vec<CodecSpec>) -> Result<()> {
+fn add_filters(filters: Vec<Listed>, mut big: bool, codecs: &mut Vec<Listed>) -> Result<()> {
     let mut of_bytes = Vec::new();
+    let is_of = |filter: &Listed, kind| filter.kind() == Some(kind);
     for filter in filters {
-        let is_step = matches!(filter.name.as_str(), "bitround" | "fixedscaleoffset");
-        if !is_step && !is_array(&filter) {
+        if !is_of(&filter, Kind::Step) && !is_of(&filter, Kind::Array) {
             of_bytes.push(filter);
             continue;
         }
@@ -131,43 +269,24 @@ fn add_filters(filters: Vec<CodecSpec>, mut big: bool, codecs: &mut Vec<CodecSpe
         }
         codecs.push(filter);
     }
-    if !codecs.last().is_some_and(is_array) {
-        codecs.push(spec("bytes", json!({"endian": if big { "big" } else { "little" }}), "dtype"));
+    if !codecs.last().is_some_and(|last| is_of(last, Kind::Array)) {
+        codecs.push(said("bytes", json!({"endian": if big { "big" } else { "little" }}), "dtype"));
     }
     codecs.append(&mut of_bytes);
     Ok(())
-}
-
-/// The codec of an object of numcodecs.
-fn codec(object: &Map<String, Value>, path: &str) -> Result<CodecSpec> {
-    let members = Member { object, path: format!("{path}.") };
-    let name = match members.required("id", Value::as_str, "the name of a codec")? {
-        "packbits" => "numcodecs.packbits",
-        name => name,
-    };
-    let mut configuration = object.clone();
-    configuration.remove("id");
-    Ok(CodecSpec::new(name, configuration, path.to_owned()))
 }
 
 /// The metadata and attributes of a new array of chunks of shape `chunk`.
 ///
 /// # Errors
 /// `InvalidArgument` if Zarr 2 has no such codecs.
-pub(super) fn create(spec: &CreateSpec, chunk: &[u64], codecs: &Value) -> Result<(Document, Document)> {
+fn create(spec: &CreateSpec, chunk: &[u64], codecs: &Value) -> Result<(Document, Document)> {
     let keys = super::create::key_encoding(spec, Keys { prefixed: false, separator: '.' })?;
     if keys.prefixed {
         return Err(Error::invalid("keys of Zarr 2 have the encoding v2"));
     }
     let zero = FillValue::zero(spec.array.dtype);
-    let mut codecs = codec_spec::parse(codecs, "codecs")?;
-    let order = take_order(&mut codecs, chunk.len())?;
-    let big = take_bytes(&mut codecs)?;
-    let compressor = match codecs.last() {
-        Some(last) if is_compressor(last.plain_name()) => codecs.pop().as_ref().map(to_v2),
-        _ => None,
-    };
-    let filters: Vec<Value> = codecs.iter().map(to_v2).collect();
+    let Codecs { order, big, filters, compressor } = written(codecs, spec.array.dtype, chunk.len())?;
     let mut document = Map::new();
     let mut put = |name: &str, value| document.insert(name.to_owned(), value);
     put("zarr_format", json!(2));
@@ -191,47 +310,48 @@ pub(super) fn create(spec: &CreateSpec, chunk: &[u64], codecs: &Value) -> Result
     Ok((document, attributes))
 }
 
+/// The codecs of a new array, as its metadata have them.
+struct Codecs {
+    order: char,
+    big: bool,
+    filters: Vec<Value>,
+    compressor: Option<Value>,
+}
+
+/// Codecs that Zarr 3 lists, as Zarr 2 has them.
+///
+/// # Errors
+/// `InvalidArgument` if it has no words for them, or as [`CodecList::read`].
+fn written(codecs: &Value, dtype: DataType, ndim: usize) -> Result<Codecs> {
+    let list = CodecList::read(&parse_codecs(codecs, "codecs")?, dtype, ndim)?;
+    let order = order(&list, ndim)?;
+    let is_said = |config: &Config| matches!(config.name(), "transpose" | "raw");
+    let mut filters = list.write(Dialect::Numcodecs, "Zarr 2", is_said)?;
+    let compressor = filters.pop_if(|last| is_compressor(last.name)).map(|last| last.to_object("id"));
+    let filters = filters.iter().map(|filter| filter.to_object("id")).collect();
+    Ok(Codecs { order, big: list.is_big_endian(), filters, compressor })
+}
+
+/// Whether Zarr 2 has words for `codecs`, which are listed as in Zarr 3, of elements of `dtype` along `ndim` axes.
+pub(super) fn says(codecs: &Value, dtype: DataType, ndim: usize) -> bool {
+    written(codecs, dtype, ndim).is_ok()
+}
+
 fn is_compressor(name: &str) -> bool {
     matches!(name, "gzip" | "zlib" | "bz2" | "zstd" | "blosc" | "pcodec")
 }
 
-/// Takes the transposition out, which has to be none or that of all axes.
-fn take_order(codecs: &mut Vec<CodecSpec>, ndim: usize) -> Result<char> {
-    if codecs.first().is_none_or(|first| first.name != "transpose") {
-        return Ok('C');
+/// The order of axes, which is that of the array, or all are reversed before anything else is done.
+fn order(list: &CodecList, ndim: usize) -> Result<char> {
+    let mut turns = list.steps.iter().map(|step| step.axes());
+    let order = match turns.next().flatten() {
+        None => 'C',
+        Some(axes) if axes.iter().copied().eq((0..ndim).rev()) => 'F',
+        Some(axes) if axes.iter().copied().eq(0..ndim) => 'C',
+        Some(_) => return Err(Error::invalid("Zarr 2 has the axes in order, or all reversed")),
+    };
+    match turns.any(|axes| axes.is_some()) {
+        true => Err(Error::invalid("Zarr 2 has the axes in order, or all reversed, before all else")),
+        false => Ok(order),
     }
-    let order = codecs.remove(0).configuration.get("order").and_then(naturals);
-    match order {
-        Some(order) if order.iter().copied().eq((0..ndim as u64).rev()) => Ok('F'),
-        Some(order) if order.iter().copied().eq(0..ndim as u64) => Ok('C'),
-        _ => Err(Error::invalid("Zarr 2 has the axes in order, or all reversed")),
-    }
-}
-
-/// Takes the codec out that turns elements into bytes; says whether it is big-endian.
-fn take_bytes(codecs: &mut Vec<CodecSpec>) -> Result<bool> {
-    let at = codecs.iter().position(|codec| codec.name == "bytes");
-    match at {
-        Some(at) => Ok(codecs.remove(at).configuration.get("endian") == Some(&json!("big"))),
-        None if codecs.iter().any(is_array) => Ok(false),
-        None => Err(Error::invalid("codecs: expected \"bytes\" among them")),
-    }
-}
-
-fn to_v2(codec: &CodecSpec) -> Value {
-    let mut object = Map::new();
-    object.insert("id".to_owned(), json!(codec.plain_name()));
-    for (name, value) in &codec.configuration {
-        let number = match value.as_str() {
-            Some("noshuffle") => Some(0),
-            Some("shuffle") => Some(1),
-            Some("bitshuffle") => Some(2),
-            _ => None,
-        };
-        // Blosc takes it from the elements; others do not know that there can be a checksum.
-        if name != "typesize" && (name != "checksum" || *value != json!(false)) {
-            object.insert(name.clone(), number.map_or_else(|| value.clone(), |number| json!(number)));
-        }
-    }
-    Value::Object(object)
 }

@@ -5,28 +5,33 @@
 use serde_json::{Map, Value, json};
 
 use super::attribute::Own;
-use super::codec_spec;
+use super::create;
+use super::dialect::{Found, New, Version};
 use super::fill;
 use super::keys::Keys;
 use super::meta::{Meta, check_names, names_of};
 use crate::base::dtype::{DataType, FillValue};
-use crate::base::error::{Error, Result};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::member::{Member, brief, naturals};
+use crate::chunk::codec::{CodecList, parse as parse_codecs};
 use crate::format::CreateSpec;
-use crate::format::document::Document;
-use crate::format::member::{Member, brief, naturals};
+use crate::format::document::{self, Document};
+use crate::format::holds::{Codecs, Holds, Names, Shards};
+use crate::format::probe::Probe;
+use crate::store::Store;
 
 /// The key of the metadata of an array or a group.
-pub(super) const KEY: &str = "zarr.json";
+const KEY: &str = "zarr.json";
 
 /// What a `zarr.json` describes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+enum Kind {
     Array,
     Group,
 }
 
 /// Whether a document is of an array or of a group.
-pub(super) fn kind(document: &Document) -> Result<Kind> {
+fn kind(document: &Document) -> Result<Kind> {
     let members = Member { object: document, path: String::new() };
     members.required("zarr_format", |value| (value.as_u64()? == 3).then_some(()), "3")?;
     let kinds = |value: &Value| match value.as_str()? {
@@ -36,6 +41,172 @@ pub(super) fn kind(document: &Document) -> Result<Kind> {
     };
     members.required("node_type", kinds, "\"array\" or \"group\"")
 }
+
+/// Version 3.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Three;
+
+/// The member of a group that has the copies.
+const COPIES: &str = "consolidated_metadata";
+
+/// Whether there are such `codecs`, of elements of `dtype` along `ndim` axes.
+pub(super) fn says(codecs: &Value, dtype: DataType, ndim: usize) -> bool {
+    parse_codecs(codecs, "codecs").and_then(|list| CodecList::read(&list, dtype, ndim)).is_ok()
+}
+
+/// What new arrays of Zarr 3 hold.
+pub(in crate::format) const HOLDS: Holds = Holds {
+    dialect: "zarr3",
+    attributes: Some("zarr3"),
+    codecs: Codecs::Any(says),
+    sharding: Shards::Boxes,
+    dimension_names: Names::Each,
+    ..create::HOLDS
+};
+
+impl Version for Three {
+    fn holds(&self) -> &'static Holds {
+        &HOLDS
+    }
+
+    fn number(&self) -> u8 {
+        3
+    }
+
+    fn name(&self) -> &'static str {
+        "zarr3"
+    }
+
+    fn about(&self) -> &'static str {
+        "Zarr 3 array or group"
+    }
+
+    fn schemes(&self) -> &'static [&'static str] {
+        &["zarr", "zarr3"]
+    }
+
+    fn image_name(&self) -> &'static str {
+        "ome-zarr"
+    }
+
+    fn keys(&self) -> &'static [&'static str] {
+        &[KEY]
+    }
+
+    fn array_key(&self) -> &'static str {
+        KEY
+    }
+
+    fn group_key(&self) -> &'static str {
+        KEY
+    }
+
+    fn attributes_key(&self) -> &'static str {
+        KEY
+    }
+
+    fn find(&self, probe: &Probe) -> Result<Option<Found>> {
+        let Some(document) = probe.document(KEY)? else { return Ok(None) };
+        let found = kind(&document).and_then(|kind| match kind {
+            Kind::Array => parse(&document).map(Found::Array),
+            Kind::Group => Ok(Found::Group(document)),
+        });
+        found.map(Some).map_err(|error| error.at(probe.store().location(KEY)))
+    }
+
+    fn is_array(&self, store: &dyn Store) -> Result<Option<bool>> {
+        let document = document::read(store, KEY)?;
+        Ok(document.map(|document| kind(&document).is_ok_and(|kind| kind == Kind::Array)))
+    }
+
+    fn is_group(&self, _: &str, document: &Document) -> bool {
+        document.get("node_type").is_some_and(|kind| kind == "group")
+    }
+
+    fn parse(&self, document: &Document, _: Option<&Document>) -> Result<Meta> {
+        match kind(document)? {
+            Kind::Array => parse(document),
+            Kind::Group => Err(Error::invalid("this is a group, not an array")),
+        }
+    }
+
+    fn new_array(&self, spec: &CreateSpec, chunk: &[u64], codecs: Value) -> Result<New> {
+        Ok(New { document: create(spec, chunk, codecs)?, attributes: None })
+    }
+
+    fn new_group(&self, attributes: &Document) -> New {
+        let mut document = Document::new();
+        document.insert("zarr_format".to_owned(), json!(3));
+        document.insert("node_type".to_owned(), json!("group"));
+        document.insert(ATTRIBUTES.to_owned(), Value::Object(attributes.clone()));
+        New { document, attributes: None }
+    }
+
+    fn attributes(&self, probe: &Probe) -> Result<Option<Document>> {
+        let Some(mut document) = probe.document(KEY)? else { return Ok(None) };
+        kind(&document).map_err(|error| error.at(probe.store().location(KEY)))?;
+        Ok(Some(take_attributes(&mut document).unwrap_or_default()))
+    }
+
+    fn group_attributes(&self, probe: &Probe) -> Result<Option<Document>> {
+        let document = probe.document(KEY)?.filter(|document| self.is_group(KEY, document));
+        Ok(document.and_then(|mut document| take_attributes(&mut document)))
+    }
+
+    fn changed(
+        &self,
+        old: Option<Document>,
+        change: &dyn Fn(Document) -> Result<Document>,
+    ) -> Result<Document> {
+        let gone = || Error::new(ErrorKind::NotFound, "it was removed meanwhile");
+        let mut document = old.ok_or_else(gone)?;
+        let attributes = take_attributes(&mut document).unwrap_or_default();
+        document.insert(ATTRIBUTES.to_owned(), Value::Object(change(attributes)?));
+        Ok(document)
+    }
+
+    fn copies_key(&self) -> &'static str {
+        KEY
+    }
+
+    fn copies<'a>(&self, document: &'a Document) -> Option<&'a Map<String, Value>> {
+        document.get(COPIES)?.get("metadata")?.as_object()
+    }
+
+    fn copies_mut<'a>(&self, document: &'a mut Document) -> Option<&'a mut Map<String, Value>> {
+        document.get_mut(COPIES)?.get_mut("metadata")?.as_object_mut()
+    }
+
+    fn copies_itself(&self) -> bool {
+        false
+    }
+
+    fn copy_name(&self, path: &str, _: &str) -> String {
+        path.to_owned()
+    }
+
+    fn make_copy(&self, document: &mut Document) {
+        if let Some(copies) = document.get_mut(COPIES) {
+            // As zarr-python has it: a copy has no copies of its own.
+            *copies = json!({"kind": "inline", "must_understand": false, "metadata": {}});
+        }
+    }
+
+    fn copied(&self, name: &str, copy: &Value) -> Option<(String, bool)> {
+        Some((name.to_owned(), copy.get("node_type").is_some_and(|kind| kind == "array")))
+    }
+}
+
+/// The attributes that a document has, taken out of it.
+fn take_attributes(document: &mut Document) -> Option<Document> {
+    match document.remove(ATTRIBUTES) {
+        Some(Value::Object(attributes)) => Some(attributes),
+        _ => None,
+    }
+}
+
+/// The member that has the attributes.
+const ATTRIBUTES: &str = "attributes";
 
 const KNOWN: [&str; 13] = [
     "zarr_format",
@@ -54,7 +225,7 @@ const KNOWN: [&str; 13] = [
 ];
 
 /// An error if `document` has members that have to be understood and are not.
-pub(super) fn expect_known(document: &Document) -> Result<()> {
+fn expect_known(document: &Document) -> Result<()> {
     let optional = |value: &Value| value.get("must_understand") == Some(&Value::Bool(false));
     let unknown = document.iter().find(|(name, value)| !KNOWN.contains(&name.as_str()) && !optional(value));
     match unknown {
@@ -81,7 +252,7 @@ fn named<'a>(value: &'a Value, path: &str) -> Result<(&'a str, Member<'a>)> {
 }
 
 /// Reads the metadata of an array.
-pub(super) fn parse(document: &Document) -> Result<Meta> {
+fn parse(document: &Document) -> Result<Meta> {
     expect_known(document)?;
     let members = Member { object: document, path: String::new() };
     let member = |name| members.required(name, Some, "something");
@@ -91,7 +262,7 @@ pub(super) fn parse(document: &Document) -> Result<Meta> {
     let keys = key_encoding(member("chunk_key_encoding")?)?;
     let fill = document.get("fill_value").and_then(|value| fill::parse(value, dtype));
     let fill = fill.ok_or_else(|| members.wrong("fill_value", &format!("a value of {dtype}")))?;
-    let codecs = codec_spec::parse(member("codecs")?, "codecs")?;
+    let codecs = parse_codecs(member("codecs")?, "codecs")?;
     if let Some(transformers) = members.optional("storage_transformers", Value::as_array, "a list")?
         && let Some(first) = transformers.first()
     {
@@ -138,7 +309,7 @@ pub(super) fn separator(value: &Value) -> Option<char> {
 }
 
 /// The metadata of a new array of chunks of shape `chunk`.
-pub(super) fn create(spec: &CreateSpec, chunk: &[u64], codecs: Value) -> Result<Document> {
+fn create(spec: &CreateSpec, chunk: &[u64], codecs: Value) -> Result<Document> {
     let keys = super::create::key_encoding(spec, Keys { prefixed: true, separator: '/' })?;
     let zero = FillValue::zero(spec.array.dtype);
     let value = spec.array.fill_value.clone().unwrap_or_else(|| fill::to_json(&zero, spec.array.dtype));

@@ -5,14 +5,14 @@ use serde_json::{Map, Value};
 use crate::base::error::{Error, Result};
 
 /// The members of one object, and where it stands in the document.
-pub(super) struct Member<'a> {
-    pub(super) object: &'a Map<String, Value>,
+pub(crate) struct Member<'a> {
+    pub(crate) object: &'a Map<String, Value>,
     /// Stands before the names of members, as `scales[0].`.
-    pub(super) path: String,
+    pub(crate) path: String,
 }
 
 impl<'a> Member<'a> {
-    pub(super) fn optional<T>(
+    pub(crate) fn optional<T>(
         &self,
         name: &str,
         read: impl Fn(&'a Value) -> Option<T>,
@@ -24,7 +24,7 @@ impl<'a> Member<'a> {
         }
     }
 
-    pub(super) fn required<T>(
+    pub(crate) fn required<T>(
         &self,
         name: &str,
         read: impl Fn(&'a Value) -> Option<T>,
@@ -34,21 +34,21 @@ impl<'a> Member<'a> {
     }
 
     /// An error if there are other members than `known`.
-    pub(super) fn expect_only(&self, known: &[&str]) -> Result<()> {
+    pub(crate) fn expect_only(&self, known: &[&str]) -> Result<()> {
         match self.object.keys().find(|name| !known.contains(&name.as_str())) {
             None => Ok(()),
             Some(name) => Err(Error::unsupported(format!("{}{name}: unknown member", self.path))),
         }
     }
 
-    pub(super) fn wrong(&self, name: &str, expected: &str) -> Error {
+    pub(crate) fn wrong(&self, name: &str, expected: &str) -> Error {
         let found = self.object.get(name).map_or_else(|| "nothing".to_owned(), brief);
         Error::metadata(format!("{}{name}: expected {expected}, found {found}", self.path))
     }
 }
 
 /// A value for a message, cut short.
-pub(super) fn brief(value: &Value) -> String {
+pub(crate) fn brief(value: &Value) -> String {
     let text = value.to_string();
     match text.char_indices().nth(60) {
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -57,21 +57,21 @@ pub(super) fn brief(value: &Value) -> String {
 }
 
 /// A whole number, also where it is written as `64.0`, as some writers do.
-pub(super) fn integer(value: &Value) -> Option<i64> {
+pub(crate) fn integer(value: &Value) -> Option<i64> {
     let exact = |x: f64| x.fract() == 0.0 && x.abs() <= 9_007_199_254_740_992.0;
     value.as_i64().or_else(|| value.as_f64().filter(|&x| exact(x)).map(|x| x as i64))
 }
 
-pub(super) fn positive(value: &Value) -> Option<u64> {
+pub(crate) fn positive(value: &Value) -> Option<u64> {
     integer(value).and_then(|number| u64::try_from(number).ok()).filter(|&number| number > 0)
 }
 
 /// The numbers of a list, each from zero on.
-pub(super) fn naturals(value: &Value) -> Option<Vec<u64>> {
+pub(crate) fn naturals(value: &Value) -> Option<Vec<u64>> {
     let natural = |value| integer(value).and_then(|number| u64::try_from(number).ok());
     value.as_array()?.iter().map(natural).collect()
 }
 
-pub(super) fn up_to(most: u32) -> impl Fn(&Value) -> Option<u32> {
+pub(crate) fn up_to(most: u32) -> impl Fn(&Value) -> Option<u32> {
     move |value| integer(value).and_then(|x| u32::try_from(x).ok()).filter(|&x| x <= most)
 }

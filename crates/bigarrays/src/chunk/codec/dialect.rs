@@ -1,0 +1,175 @@
+//! How metadata say codecs. Each codec's file has one [`Row`] with the words that each dialect has for it: names,
+//! reading and writing. The [configuration](Config) is what all dialects share, so that a codec goes from one to
+//! another by being read, and written from its configuration.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::base::dtype::DataType;
+use crate::base::error::{Error, Result};
+use crate::base::member::{Member, integer, up_to};
+use crate::chunk::codec::{ArrayCodec, BytesCodec};
+use crate::chunk::config::Config;
+
+/// A kind of metadata that name codecs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// The codecs of Zarr 3, and those of numcodecs under names of their own.
+    ///
+    /// <https://zarr-specs.readthedocs.io/en/latest/v3/core/index.html#codecs>
+    Zarr3,
+    /// The configurations of numcodecs, which Zarr 2 has for filters and compressors.
+    Numcodecs,
+    /// The compressions of N5.
+    N5,
+}
+
+/// The elements that a codec gets, as far as metadata depend on them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Elements {
+    pub(crate) dtype: DataType,
+    pub(crate) ndim: usize,
+    /// How they are stored, for dialects that say it with the type.
+    pub(crate) big_endian: bool,
+}
+
+/// A codec as metadata have it.
+pub(crate) struct Entry<'a> {
+    pub(crate) name: &'a str,
+    /// Its configuration.
+    pub(crate) members: Member<'a>,
+    /// The elements that it gets.
+    pub(crate) elements: Elements,
+}
+
+/// What a codec is between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// From elements to elements.
+    Step,
+    /// From elements to bytes.
+    Array,
+    /// From bytes to bytes.
+    Bytes,
+}
+
+/// What metadata come to.
+pub(crate) enum Built {
+    Step(Arc<dyn Step>),
+    Array(Arc<dyn ArrayCodec>),
+    Bytes(Arc<dyn BytesCodec>),
+}
+
+/// A codec from elements to elements, before it is put around the codec that encodes them.
+pub(crate) trait Step: Send + Sync {
+    /// Its own parameters.
+    fn config(&self) -> Config;
+
+    /// The codec that does this and then `inner`.
+    ///
+    /// # Errors
+    /// `InvalidArgument` or `Unsupported` for parameters that make no sense.
+    fn around(&self, inner: Arc<dyn ArrayCodec>) -> Result<Arc<dyn ArrayCodec>>;
+
+    /// The type of elements of `dtype` behind it.
+    fn stored(&self, dtype: DataType) -> DataType {
+        dtype
+    }
+
+    /// The order that it brings axes into: axis `k` behind it is the axis `axes[k]` before it.
+    fn axes(&self) -> Option<&[usize]> {
+        None
+    }
+
+    /// Whether the fill value is another one behind it.
+    fn moves_fill(&self) -> bool {
+        false
+    }
+}
+
+/// The words of one dialect for a codec.
+pub(crate) struct Words {
+    pub(crate) dialect: Dialect,
+    /// The names under which it is read; it is written under the first.
+    pub(crate) names: &'static [&'static str],
+    pub(crate) read: fn(&Entry<'_>) -> Result<Built>,
+    /// The members of the configuration; `None` if the dialect has no words for it.
+    pub(crate) write: fn(&Config, Elements) -> Option<Map<String, Value>>,
+}
+
+/// A codec as all dialects say it.
+pub(crate) struct Row {
+    /// The names of its configurations.
+    pub(crate) configs: &'static [&'static str],
+    pub(crate) kind: Kind,
+    pub(crate) words: &'static [Words],
+}
+
+/// A codec as it is written.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Written {
+    pub(crate) name: &'static str,
+    pub(crate) members: Map<String, Value>,
+}
+
+impl Entry<'_> {
+    /// The level of compression from zero to `most`; -1 and nothing stand for `usual`.
+    pub(crate) fn level(&self, most: u32, usual: u8) -> Result<u8> {
+        let read = |value: &Value| match integer(value) {
+            Some(-1) => Some(usual),
+            _ => up_to(most)(value).map(|level| level as u8),
+        };
+        Ok(self.members.optional("level", read, &format!("a level from -1 to {most}"))?.unwrap_or(usual))
+    }
+}
+
+impl Built {
+    pub(crate) fn array(codec: impl ArrayCodec + 'static) -> Result<Self> {
+        Ok(Self::Array(Arc::new(codec)))
+    }
+
+    pub(crate) fn bytes(codec: impl BytesCodec + 'static) -> Result<Self> {
+        Ok(Self::Bytes(Arc::new(codec)))
+    }
+
+    pub(crate) fn step(step: impl Step + 'static) -> Result<Self> {
+        Ok(Self::Step(Arc::new(step)))
+    }
+
+    /// The configuration, of a step without the codecs behind it.
+    pub(crate) fn config(&self) -> Config {
+        match self {
+            Self::Step(step) => step.config(),
+            Self::Array(codec) => codec.config(),
+            Self::Bytes(codec) => codec.config(),
+        }
+    }
+}
+
+/// The parameters of `config` as members: `names` has each member and the parameter that it is. What has no value is
+/// left out.
+pub(crate) fn members(config: &Config, names: &[(&str, &str)]) -> Map<String, Value> {
+    let member = |(name, parameter): &(&str, &str)| {
+        let value = config.get(parameter)?.to_json();
+        (!value.is_null()).then(|| ((*name).to_owned(), value))
+    };
+    names.iter().filter_map(member).collect()
+}
+
+/// Whether `config` has a parameter of this value.
+pub(crate) fn has(config: &Config, parameter: &str, value: impl Into<Value>) -> bool {
+    let value = value.into();
+    config.get(parameter).is_some_and(|found| found.to_json() == value)
+}
+
+/// The level of `config`, if it is one of those up to `most`.
+pub(crate) fn leveled(config: &Config, most: u64) -> Option<Map<String, Value>> {
+    let level = config.get("level")?.to_json();
+    (level.as_u64()? <= most).then(|| Map::from_iter([("level".to_owned(), level)]))
+}
+
+/// The error for a dialect that has no words for `config`.
+pub(crate) fn unsayable(config: &Config, whose: &str) -> Error {
+    Error::invalid(format!("{whose} has no codec {config}"))
+}
