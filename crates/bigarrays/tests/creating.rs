@@ -193,7 +193,8 @@ const OF_STORAGE: [Case; 14] = [
     storage(
         "shard_order",
         |spec| {
-            (spec.storage.sharding, spec.storage.shard_order) = (NewSharding::Auto, Some(ChunkOrder::Hilbert))
+            (spec.storage.sharding, spec.storage.shard_order) =
+                (NewSharding::Auto, Some(ChunkOrder::Hilbert));
         },
         |_, like| like.storage.shard_order == Some(ChunkOrder::Hilbert),
     ),
