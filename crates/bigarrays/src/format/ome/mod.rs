@@ -1,6 +1,10 @@
 //! Images of several scales on Zarr, as OME-Zarr describes them.
 
-mod metadata;
+mod axes;
+mod format;
+mod image;
 mod multiscale;
+mod new;
+mod transform;
 
-pub use metadata::{OME_V2, OME_V3, OmeZarr};
+pub use image::{OME_V2, OME_V3, OmeZarr};

@@ -2,14 +2,16 @@
 
 use serde_json::{Map, Value, json};
 
+use super::axes::{Axis, check_axes, named, new_axis, parse_axis};
+use super::transform::Transform;
 use crate::base::dims::Dims;
 use crate::base::error::{Error, Result};
 use crate::base::member::Member;
 use crate::chunk::layout::{Positions, Resolution};
 use crate::format::{AxisSpec, CreateSpec};
 
-/// What OME calls the unit of other layers.
-pub(crate) const NANOMETRES: &str = "nanometer";
+/// The member of the attributes of 0.5 that holds what those of 0.4 hold themselves.
+pub(super) const OME: &str = "ome";
 
 /// An image of several scales.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,15 +25,6 @@ pub(crate) struct Multiscale {
     pub(crate) channels: Vec<String>,
     /// What is done to all datasets, behind what they say themselves; it is part of those here.
     common: Transform,
-}
-
-/// An axis of all scales.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Axis {
-    pub(crate) name: String,
-    /// Such as `space`, `time` or `channel`.
-    pub(crate) kind: Option<String>,
-    pub(crate) unit: Option<String>,
 }
 
 /// A scale.
@@ -245,94 +238,6 @@ pub(crate) fn problems(all: &Value) -> Vec<String> {
     found
 }
 
-/// The axis that usually has this name.
-fn named(name: String) -> Axis {
-    let (kind, unit) = match name.as_str() {
-        "x" | "y" | "z" => (Some("space"), Some(NANOMETRES)),
-        "t" => (Some("time"), None),
-        "c" | "channel" => (Some("channel"), None),
-        _ => (None, None),
-    };
-    Axis { kind: kind.map(str::to_owned), unit: unit.map(str::to_owned), name }
-}
-
-/// A new axis: as `spec` says, or as one of this name usually is. Resolutions are in nanometres.
-fn new_axis(name: String, spec: &CreateSpec) -> Axis {
-    let said = spec.array.axes.iter().flatten().find(|axis| axis.name == name);
-    let usual = named(name);
-    let Some(said) = said else { return usual };
-    let axis = Axis { kind: said.kind.clone().or(usual.kind), unit: said.unit.clone(), name: usual.name };
-    match axis.is("space") && spec.array.resolution.is_some() {
-        true => Axis { unit: Some(NANOMETRES.to_owned()), ..axis },
-        false => axis,
-    }
-}
-
-/// An error unless images may have these axes: time, then channels or the like, then two or three of space.
-fn check_axes(axes: &[Axis]) -> Result<()> {
-    let place = |axis: &Axis| match axis.kind.as_deref() {
-        Some("time") => 0,
-        Some("space") => 2,
-        _ => 1,
-    };
-    let count = |at: usize| axes.iter().filter(|axis| place(axis) == at).count();
-    let is_again = |(k, axis): (usize, &Axis)| axes[..k].iter().any(|other| other.name == axis.name);
-    let wrong = if axes.iter().enumerate().any(is_again) {
-        "have a name twice"
-    } else if count(0) > 1 || count(1) > 1 || count(2) < 2 {
-        "are not at most one of time, at most one of channels, and two or three of space"
-    } else if !axes.is_sorted_by_key(place) {
-        "are not in the order time, channel, space"
-    } else {
-        return Ok(());
-    };
-    let names = axes.iter().map(|axis| axis.name.as_str()).collect::<Vec<_>>().join(",");
-    Err(Error::invalid(format!(
-        "the axes {names} {wrong}, as an image of OME-Zarr has them; name them t, c, z, y and x (--dimension-names, or \
-         dimension_names) and bring them into that order (--transpose), or choose the format zarr3"
-    )))
-}
-
-fn parse_axis(value: &Value, k: usize) -> Result<Axis> {
-    let object = match value {
-        // As drafts had them: without unit.
-        Value::String(name) => return Ok(Axis { unit: None, ..named(name.clone()) }),
-        Value::Object(object) => object,
-        _ => return Err(Error::metadata(format!("multiscales[0].axes[{k}]: expected an object"))),
-    };
-    let members = Member { object, path: format!("multiscales[0].axes[{k}].") };
-    let text = |name| members.optional(name, Value::as_str, "a text");
-    let kind = text("type")?;
-    let unit = text("unit")?;
-    Ok(Axis {
-        name: members.required("name", Value::as_str, "a name")?.to_owned(),
-        kind: kind.map(str::to_owned),
-        unit: unit.map(str::to_owned),
-    })
-}
-
-impl Axis {
-    /// Its unit, if it is an axis of space.
-    fn length(&self) -> Option<&str> {
-        self.unit.as_deref().filter(|_| self.kind.as_deref().is_none_or(|kind| kind == "space"))
-    }
-
-    fn is(&self, kind: &str) -> bool {
-        self.kind.as_deref() == Some(kind)
-    }
-
-    fn to_json(&self) -> Value {
-        let mut axis = Map::new();
-        axis.insert("name".to_owned(), json!(self.name));
-        for (member, value) in [("type", &self.kind), ("unit", &self.unit)] {
-            if let Some(value) = value {
-                axis.insert(member.to_owned(), json!(value));
-            }
-        }
-        Value::Object(axis)
-    }
-}
-
 impl Dataset {
     /// What `common` makes this of.
     fn before(&self, common: &Transform) -> Self {
@@ -348,53 +253,6 @@ impl Dataset {
             steps.push(json!({"type": "translation", "translation": self.translation}));
         }
         json!({"path": self.path, "coordinateTransformations": steps})
-    }
-}
-
-/// Elements → places: scaled, then moved.
-#[derive(Clone, Debug, PartialEq)]
-struct Transform {
-    scale: Vec<f64>,
-    translation: Vec<f64>,
-}
-
-impl Transform {
-    fn identity(ndim: usize) -> Self {
-        Self { scale: vec![1.0; ndim], translation: vec![0.0; ndim] }
-    }
-
-    /// Reads the member `coordinateTransformations`, which may be missing.
-    fn parse(members: &Member<'_>, ndim: usize) -> Result<Self> {
-        const NAME: &str = "coordinateTransformations";
-        let mut all = Self::identity(ndim);
-        let steps = members.optional(NAME, Value::as_array, "a list of transformations")?;
-        for step in steps.into_iter().flatten() {
-            let numbers = |name: &str| -> Option<Vec<f64>> {
-                let numbers =
-                    step.get(name)?.as_array()?.iter().map(Value::as_f64).collect::<Option<Vec<_>>>()?;
-                (numbers.len() == ndim && numbers.iter().all(|number| number.is_finite())).then_some(numbers)
-            };
-            let identity = || Self::identity(ndim);
-            let step = match step.get("type").and_then(Value::as_str) {
-                Some("identity") => Some(identity()),
-                Some("scale") => numbers("scale")
-                    .filter(|scale| scale.iter().all(|&scale| scale > 0.0))
-                    .map(|scale| Self { scale, ..identity() }),
-                Some("translation") => {
-                    numbers("translation").map(|translation| Self { translation, ..identity() })
-                }
-                _ => None,
-            };
-            let wrong = || members.wrong(NAME, &format!("scales and translations of {ndim} numbers"));
-            all = all.then(&step.ok_or_else(wrong)?);
-        }
-        Ok(all)
-    }
-
-    fn then(&self, next: &Self) -> Self {
-        let scaled = |values: &[f64]| values.iter().zip(&next.scale).map(|(a, b)| a * b).collect::<Vec<_>>();
-        let moved = scaled(&self.translation).iter().zip(&next.translation).map(|(a, b)| a + b).collect();
-        Self { scale: scaled(&self.scale), translation: moved }
     }
 }
 

@@ -1,0 +1,53 @@
+//! What is done to indices to make positions of them: scales and translations, one after the other.
+
+use serde_json::Value;
+
+use crate::base::error::Result;
+use crate::base::member::Member;
+
+/// Elements → places: scaled, then moved.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Transform {
+    pub(super) scale: Vec<f64>,
+    pub(super) translation: Vec<f64>,
+}
+
+impl Transform {
+    pub(super) fn identity(ndim: usize) -> Self {
+        Self { scale: vec![1.0; ndim], translation: vec![0.0; ndim] }
+    }
+
+    /// Reads the member `coordinateTransformations`, which may be missing.
+    pub(super) fn parse(members: &Member<'_>, ndim: usize) -> Result<Self> {
+        const NAME: &str = "coordinateTransformations";
+        let mut all = Self::identity(ndim);
+        let steps = members.optional(NAME, Value::as_array, "a list of transformations")?;
+        for step in steps.into_iter().flatten() {
+            let numbers = |name: &str| -> Option<Vec<f64>> {
+                let numbers =
+                    step.get(name)?.as_array()?.iter().map(Value::as_f64).collect::<Option<Vec<_>>>()?;
+                (numbers.len() == ndim && numbers.iter().all(|number| number.is_finite())).then_some(numbers)
+            };
+            let identity = || Self::identity(ndim);
+            let step = match step.get("type").and_then(Value::as_str) {
+                Some("identity") => Some(identity()),
+                Some("scale") => numbers("scale")
+                    .filter(|scale| scale.iter().all(|&scale| scale > 0.0))
+                    .map(|scale| Self { scale, ..identity() }),
+                Some("translation") => {
+                    numbers("translation").map(|translation| Self { translation, ..identity() })
+                }
+                _ => None,
+            };
+            let wrong = || members.wrong(NAME, &format!("scales and translations of {ndim} numbers"));
+            all = all.then(&step.ok_or_else(wrong)?);
+        }
+        Ok(all)
+    }
+
+    pub(super) fn then(&self, next: &Self) -> Self {
+        let scaled = |values: &[f64]| values.iter().zip(&next.scale).map(|(a, b)| a * b).collect::<Vec<_>>();
+        let moved = scaled(&self.translation).iter().zip(&next.translation).map(|(a, b)| a + b).collect();
+        Self { scale: scaled(&self.scale), translation: moved }
+    }
+}
