@@ -45,7 +45,7 @@ pub(crate) enum Everything {
     FillsDiffer,
     /// A store does not say what it has.
     NoList,
-    /// The arrays are small parts of what their stores list, or kept in several layouts.
+    /// An array is a small part of what its store lists, is kept in several layouts, or is strict.
     NotWorthIt,
 }
 
@@ -70,8 +70,9 @@ impl Stored {
         target: &Array,
         has_one_fill: bool,
     ) -> Result<std::result::Result<Self, Everything>> {
-        let is_one = |array: &Array| array.layouts().count() == 1;
-        if !is_one(source) || !is_one(target) {
+        // What is missing of a strict array is an error, which reading says.
+        let is_plain = |array: &Array| array.layouts().count() == 1 && !array.options().strict;
+        if !is_plain(source) || !is_plain(target) {
             return Ok(Err(Everything::NotWorthIt));
         }
         if !has_one_fill {
