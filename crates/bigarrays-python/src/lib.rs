@@ -36,6 +36,8 @@ mod _bigarrays {
     #[pymodule_export]
     use super::array::pickle::_reopen;
     #[pymodule_export]
+    use super::array::points::PointIndexer;
+    #[pymodule_export]
     use super::array::positions::PyPositions;
     #[pymodule_export]
     use super::array::scale::PyScale;

@@ -40,6 +40,23 @@ pub(crate) fn read<'py>(
     Ok(out)
 }
 
+/// A new numpy array of `count` elements along one axis, whose bytes `fill` writes.
+pub(crate) fn filled<'py>(
+    py: Python<'py>,
+    count: usize,
+    dtype: DataType,
+    fill: impl FnOnce(&mut [u8]) -> PyResult<()>,
+) -> PyResult<Bound<'py, PyUntypedArray>> {
+    let out = py.import("numpy")?.call_method1("zeros", (count, descr(py, dtype)))?;
+    let out: Bound<'py, PyUntypedArray> = out.cast_into()?;
+    if count > 0 {
+        let bytes = count * dtype.size();
+        // SAFETY: the array is new, dense and initialised, and nobody else refers to it.
+        fill(unsafe { std::slice::from_raw_parts_mut(fields(&out).data.cast(), bytes) })?;
+    }
+    Ok(out)
+}
+
 /// Reads the only element of an array of no axes.
 pub(crate) fn read_element<'py>(py: Python<'py>, array: &Array) -> PyResult<Bound<'py, PyAny>> {
     let mut element = 0u64;

@@ -40,7 +40,9 @@ pub mod jobs;
 mod run;
 pub mod store;
 
-pub use array::{Array, ArrayOptions, AxisMap, ChunkSet, Cutout, Index, OpenOptions, Outside, Transform};
+pub use array::{
+    Array, ArrayOptions, AxisMap, ChunkSet, Cutout, Index, OpenOptions, Outside, OutsidePoints, Transform,
+};
 pub use base::domain::Domain;
 pub use base::dtype::{DataType, Element, FillValue};
 pub use base::error::{Error, ErrorKind, Result};

@@ -6,6 +6,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ._attributes import Attributes
 from ._domain import Box, Domain
+from ._points import PointIndexer
 from ._positions import Positions
 from ._scale import Scale
 from ._view import Key, ViewIndexer
@@ -116,6 +117,24 @@ class Array:
     @property
     def resolution(self) -> tuple[float, ...] | None:
         """Size of an element along each axis in `unit`, or None if it is not known. A step of a view multiplies it."""
+
+    @property
+    def vindex(self) -> PointIndexer:
+        """Indexing this reads single elements anywhere: `a.vindex[xs, ys, zs]`, and assigning to it writes them.
+
+        The index has one list or array of coordinates an axis, which broadcast as in numpy; the result has their shape.
+        Or it is a boolean array of the array's shape. Each chunk is read, or changed, at most once; of points that are
+        there twice, the last counts.
+
+        Raises:
+            OutOfBoundsError: A point lies outside the domain; the error names it, and nothing was written.
+
+        Example:
+            >>> a = bigarrays.create("memory://vindex", domain="-10:90,0:80,0:60", dtype="uint8")
+            >>> a.vindex[[-3, 80, -3], [5, 6, 7], 8] = [1, 2, 3]
+            >>> a.vindex[[80, 0], [6, 0], [8, 8]]
+            array([2, 0], dtype=uint8)
+        """
 
     @property
     def positions(self) -> tuple[Positions | None, ...]:

@@ -12,6 +12,7 @@ use crate::array::domain::{PyDomain, to_domain, to_part};
 use crate::array::index::Selection;
 use crate::array::node::Node;
 use crate::array::pickle::pickled;
+use crate::array::points::PointIndexer;
 use crate::array::positions::PyPositions;
 use crate::array::scale::PyScale;
 use crate::array::stored::PyArray;
@@ -215,6 +216,25 @@ impl PyArray {
     #[getter]
     fn view(&self) -> ViewIndexer {
         ViewIndexer(self.clone())
+    }
+
+    /// Indexing this reads single elements anywhere: `a.vindex[xs, ys, zs]`, and assigning to it writes them.
+    ///
+    /// The index has one list or array of coordinates an axis, which broadcast as in numpy; the result has their shape.
+    /// Or it is a boolean array of the array's shape. Each chunk is read, or changed, at most once; of points that are
+    /// there twice, the last counts.
+    ///
+    /// Raises:
+    ///     OutOfBoundsError: A point lies outside the domain; the error names it, and nothing was written.
+    ///
+    /// Example:
+    ///     >>> a = bigarrays.create("memory://vindex", domain="-10:90,0:80,0:60", dtype="uint8")
+    ///     >>> a.vindex[[-3, 80, -3], [5, 6, 7], 8] = [1, 2, 3]
+    ///     >>> a.vindex[[80, 0], [6, 0], [8, 8]]
+    ///     array([2, 0], dtype=uint8)
+    #[getter]
+    fn vindex(&self) -> PointIndexer {
+        PointIndexer(self.clone())
     }
 
     /// The view with its axes reversed, without reading.

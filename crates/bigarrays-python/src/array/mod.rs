@@ -11,6 +11,7 @@ pub(crate) mod node;
 pub(crate) mod open;
 mod options;
 pub(crate) mod pickle;
+pub(crate) mod points;
 pub(crate) mod positions;
 pub(crate) mod scale;
 mod stored;

@@ -13,6 +13,7 @@ use crate::base::dtype::Element;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::codec::EncodedRanges;
 use crate::chunk::grid::{AxisSelection, ChunkProjection};
+use crate::chunk::layout::Layout;
 use crate::store::{Get, Part};
 
 impl Array {
@@ -123,18 +124,30 @@ fn fill_around(out: &mut ViewMut<'_>, within: &Region, fill: &[u8]) {
 }
 
 fn read_chunks(stored: &Stored, parts: &[ChunkProjection], out: &SharedViewMut<'_>) -> Result<()> {
+    fetch(stored, parts, &|position, take| {
+        // SAFETY: the parts of a projection are disjoint, and each is handed over once.
+        let mut out = unsafe { out.region(&parts[position].in_output) };
+        if !take(&mut out)? {
+            out.fill(stored.layout.fill.as_bytes());
+        }
+        Ok(())
+    })
+}
+
+/// Decodes the part of a chunk that arrived into a buffer of its shape, or says that the chunk is missing.
+type Take<'a> = dyn Fn(&mut ViewMut<'_>) -> Result<bool> + 'a;
+
+/// Asks for `parts` of chunks, and has `receive` take each as it arrives, once, by its position, from any thread.
+///
+/// # Errors
+/// Those of the store, of decoding and of `receive`; `NotFound` for missing chunks of a strict array.
+pub(super) fn fetch(
+    stored: &Stored,
+    parts: &[ChunkProjection],
+    receive: &(dyn Fn(usize, &Take<'_>) -> Result<()> + Sync),
+) -> Result<()> {
     let layout = &stored.layout;
-    let requests: Vec<Get> = parts
-        .iter()
-        .map(|part| {
-            let ranges = layout.ranges(part);
-            let wanted = ranges.map_or(Part::Whole, |EncodedRanges { ranges, total }| Part::Ranges {
-                ranges,
-                total: Some(total),
-            });
-            Get::new(layout.chunk_key(&part.index), wanted, layout.max_stored_len(&part.index))
-        })
-        .collect();
+    let requests: Vec<Get> = parts.iter().map(|part| request(layout, part)).collect();
     // Stores are not to be trusted with memory: what is not answered, or whose answer is an error that the
     // store keeps to itself, would not be written.
     let states: Vec<AtomicU8> = parts.iter().map(|_| AtomicU8::new(ASKED)).collect();
@@ -148,20 +161,14 @@ fn read_chunks(stored: &Stored, parts: &[ChunkProjection], out: &SharedViewMut<'
             if states.get(position).ok_or_else(unasked)?.swap(ANSWERED, Ordering::Relaxed) != ASKED {
                 return Err(wrong("the store sent a chunk twice", position));
             }
-            let part = &parts[position];
-            // SAFETY: the parts of a projection are disjoint, and each is handed over once.
-            let mut out = unsafe { out.region(&part.in_output) };
-            let done = match blob {
-                Some(blob) => decode(layout, part, blob, &mut out),
+            let take = |out: &mut ViewMut<'_>| match blob {
+                Some(blob) => decode(layout, &parts[position], blob, out).map(|()| true),
                 None if stored.options.strict => {
                     Err(Error::new(ErrorKind::NotFound, "the chunk is missing, and reading is strict"))
                 }
-                None => {
-                    out.fill(layout.fill.as_bytes());
-                    Ok(())
-                }
+                None => Ok(false),
             };
-            done.map_err(|error| {
+            receive(position, &take).map_err(|error| {
                 error.during("reading chunk").at(stored.store.location(&requests[position].key))
             })?;
             states[position].store(WRITTEN, Ordering::Relaxed);
@@ -176,6 +183,14 @@ fn read_chunks(stored: &Stored, parts: &[ChunkProjection], out: &SharedViewMut<'
     }
 }
 
+/// The request for a part of a chunk: for the bytes that it needs, where the layout of bytes tells.
+fn request(layout: &Layout, part: &ChunkProjection) -> Get {
+    let ranges = layout.ranges(part);
+    let wanted = ranges
+        .map_or(Part::Whole, |EncodedRanges { ranges, total }| Part::Ranges { ranges, total: Some(total) });
+    Get::new(layout.chunk_key(&part.index), wanted, layout.max_stored_len(&part.index))
+}
+
 /// What became of a chunk that was asked for.
 const ASKED: u8 = 0;
 const ANSWERED: u8 = 1;
@@ -187,7 +202,6 @@ mod tests {
     use crate::array::{ArrayOptions, OpenOptions};
     use crate::base::dtype::{DataType, FillValue};
     use crate::chunk::codec::ContentEncoding;
-    use crate::chunk::layout::Layout;
     use crate::format::{CreateSpec, Opened};
     use crate::store::{Blob, ChangeFn, GetSink, Store, Update};
     use std::sync::Arc;

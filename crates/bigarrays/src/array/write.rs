@@ -184,6 +184,22 @@ fn merge(
     drop_fill: bool,
     encoded: &mut Vec<u8>,
 ) -> Result<Change> {
+    let (shape, item) = (layout.chunk_spec(&part.index).shape, layout.dtype.size());
+    change_chunk(layout, part, old, drop_fill, encoded, |bytes| {
+        ViewMut::dense(bytes, &shape, item, layout.order)?.region(&part.in_chunk).copy_from(source);
+        Ok(())
+    })
+}
+
+/// Changes the elements of the chunk `old`, or of one of fill where there is none, which are in the layout's order.
+pub(super) fn change_chunk(
+    layout: &Layout,
+    part: &ChunkProjection,
+    old: Option<Blob<'_>>,
+    drop_fill: bool,
+    encoded: &mut Vec<u8>,
+    change: impl FnOnce(&mut [u8]) -> Result<()>,
+) -> Result<Change> {
     let spec = layout.chunk_spec(&part.index);
     let (length, item) = (spec.byte_len()?, spec.dtype.size());
     let content_encoding = old.map_or(layout.content_encoding, |blob| blob.encoding);
@@ -197,7 +213,7 @@ fn merge(
             }
             None => chunk.fill(layout.fill.as_bytes()),
         }
-        chunk.region(&part.in_chunk).copy_from(source);
+        change(bytes)?;
         let chunk = View::dense(bytes, &spec.shape, item, layout.order)?;
         let encoding = encode(layout, part, &chunk, content_encoding, encoded)?;
         let is_fill = drop_fill && chunk.is_filled_with(layout.fill.as_bytes());
