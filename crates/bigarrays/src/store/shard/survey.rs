@@ -1,10 +1,14 @@
 //! Surveys of shards: each file is looked at on its own, and what is wrong with it is told.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 
 use super::sharded::{ChunkPlace, Sharded};
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::store::Finding;
+use crate::base::sync::MutexExt;
+use crate::run::pool::threads;
+use crate::run::runner::Runner;
+use crate::store::{Finding, NEAR};
 
 /// How often a shard is looked at that seems damaged: others may have replaced it meanwhile.
 const LOOKS: usize = 3;
@@ -94,19 +98,42 @@ pub(in crate::store) fn survey<S: Surveyed>(
         },
         other => found(other),
     })?;
-    for (shard, files) in shards {
-        let file = store.file(shard);
-        let looked = settle(store, shard, files).map_err(|error| error.at(store.inner().location(&file)))?;
-        for error in looked.damage {
-            found(Finding::Damaged { key: &file, error })?;
-        }
-        for chunk in looked.chunks {
-            if let Some(key) = store.key_of(shard, chunk.id) {
-                found(Finding::Value { key: &key, bytes: chunk.range.end - chunk.range.start })?;
+    let shards: Vec<(u64, Files)> = shards.into_iter().collect();
+    for batch in shards.chunks(BATCH) {
+        for ((shard, _), looked) in batch.iter().zip(look_at_all(store, batch)?) {
+            let file = store.file(*shard);
+            for error in looked.damage {
+                found(Finding::Damaged { key: &file, error })?;
+            }
+            for chunk in looked.chunks {
+                if let Some(key) = store.key_of(*shard, chunk.id) {
+                    found(Finding::Value { key: &key, bytes: chunk.range.end - chunk.range.start })?;
+                }
             }
         }
     }
     Ok(())
+}
+
+/// Shards whose chunks are held at once.
+const BATCH: usize = 256;
+
+/// Shards that are looked at at once behind a network, where each look waits for answers.
+const FAR: usize = 32;
+
+/// Looks at each of some shards.
+fn look_at_all<S: Surveyed>(store: &S, shards: &[(u64, Files)]) -> Result<Vec<Looked>> {
+    let is_near = store.inner().request_cost() <= NEAR;
+    let in_flight = if is_near { threads() } else { FAR };
+    let looks: Vec<Mutex<Looked>> = shards.iter().map(|_| Mutex::default()).collect();
+    let runner = Runner { in_flight, total: 0, is_near, progress: None };
+    runner.run(shards.len(), &|number| {
+        let (shard, files) = shards[number];
+        let located = |error: Error| error.at(store.inner().location(&store.file(shard)));
+        *looks[number].locked() = settle(store, shard, files).map_err(located)?;
+        Ok(0)
+    })?;
+    Ok(looks.into_iter().map(Mutex::into_value).collect())
 }
 
 /// Looks at a shard, again if it seems damaged.
