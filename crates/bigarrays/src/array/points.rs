@@ -169,7 +169,7 @@ impl Array {
         if ndim == 0 {
             return Err(Error::unsupported("points of an array without axes"));
         }
-        if points.len() % ndim == 0 && (points.len() / ndim).checked_mul(item) == Some(bytes) {
+        if points.len().is_multiple_of(ndim) && (points.len() / ndim).checked_mul(item) == Some(bytes) {
             return Ok(());
         }
         Err(Error::invalid(format!(
@@ -271,8 +271,8 @@ impl Placed {
             self.point(group.start).iter().zip(chunk).map(|(at, chunk)| at / chunk).collect();
         let chunk_shape = layout.grid.stored_shape(&index);
         let mut bounds: Dims<Range<usize>> = Dims::new();
-        for axis in 0..self.axes {
-            let within = || group.clone().map(|k| (self.point(k)[axis] % chunk[axis]) as usize);
+        for (axis, length) in chunk.iter().enumerate() {
+            let within = || group.clone().map(|k| (self.point(k)[axis] % length) as usize);
             bounds.push(within().min().unwrap_or(0)..within().max().unwrap_or(0) + 1);
         }
         let around: usize = bounds.iter().map(Range::len).product();
