@@ -403,6 +403,10 @@ fn counts_are_singular_and_plural() {
     let bench = Bench::new();
     bench.ok("create layer --shape 4,4,4 --dtype uint8");
     let said = bench.ok("copy layer one --create --dry-run");
+    assert!(said.contains("0 B read") && said.contains("; 0 blocks,"), "nothing is stored yet: {said}");
+    let layer = bigarrays::Array::open(&bench.url("layer")).unwrap();
+    layer.write(&[0; 3], bigarrays::ndarray::Array3::<u8>::ones((4, 4, 4)).view()).unwrap();
+    let said = bench.ok("copy layer one --create --dry-run");
     assert!(said.contains("1 chunk of the source into 1 chunk,") && said.contains("; 1 block,"), "{said}");
 }
 
