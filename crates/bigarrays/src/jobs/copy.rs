@@ -53,8 +53,9 @@ pub struct Copied {
 /// type unless a [`Cast`] is given.
 ///
 /// Where both stores list what they have, the work follows that: a chunk of the target is written where it shows stored
-/// chunks of the source, or where it is stored itself, and what is stored in neither is missing in both. Where a store has
-/// no list, or where the fill values differ, all of the box is copied.
+/// chunks of the source, or where it is stored itself, and what is stored in neither is missing in both. All of the box is
+/// copied if a store has no list, or one much longer than the box, if the fill values differ, or if an array is strict or
+/// kept in several layouts.
 ///
 /// Works block by block: each block is read once, and written in whole chunks of the target wherever
 /// the target's box allows. Chunks are replaced whole, so that a copy that ends early leaves a valid

@@ -8,7 +8,8 @@ use crate::base::sync::MutexExt;
 use crate::chunk::codec::ContentEncoding;
 use crate::store::{Blob, Change, ChangeFn, Get, GetSink, Store, Update};
 
-/// A store that keeps new values until it is told to put them. Changes of values that are there pass at once.
+/// A store that collects values that are written without reading, up to 64 MiB, until [`Gather::put`]. Changes that read
+/// pass at once. Reads do not see what is collected.
 #[derive(Debug)]
 pub(crate) struct Gather {
     inner: Arc<dyn Store>,
