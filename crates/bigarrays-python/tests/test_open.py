@@ -191,3 +191,14 @@ def test_memory_is_shared_within_the_process() -> None:
 def test_supported() -> None:
     tables = bigarrays.supported()
     assert "precomputed" in tables["formats"] and "file://" in tables["stores"]
+
+
+def test_a_scale_like_another_array_is_as_its_layer_can_hold_it(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"shape": (4, 4, 4), "dtype": "uint8"}
+    bigarrays.create(tmp_path / "em", content_encoding="gzip", **options)[...] = np.uint8(1)
+    bigarrays.create(tmp_path / "z", format="zarr3", attributes={"bigarrays": {"origin": [5, 5, 5]}}, **options)
+    for name in ("em", "z"):
+        image = tmp_path / f"image-{name}"
+        bigarrays.create(image, format="ome-zarr", shape=(8, 8, 8), dtype="uint8")
+        scale = bigarrays.add_scale(image, like=bigarrays.open(tmp_path / name), resolution=(2, 2, 2))
+        assert scale.shape == (4, 4, 4) and len(scale.scales) == 2

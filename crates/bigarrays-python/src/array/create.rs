@@ -138,7 +138,12 @@ fn described(
     function: &str,
 ) -> PyResult<(String, CreateSpec, Opening)> {
     let given = Arguments::new(py, options)?;
-    let like = given.take::<Bound<'_, PyAny>>("like")?.map(|like| like_of(&given, &like)).transpose()?;
+    let url = to_url(py, path_or_url)?;
+    let mut opening = Opening::take(&given, true)?;
+    // A scale is as its layer can hold it.
+    let layer = (function == "add_scale").then_some(&url[..]);
+    let like = given.take::<Bound<'_, PyAny>>("like")?;
+    let like = like.map(|like| like_of(&given, &like, &opening, layer)).transpose()?;
     let (format, like) = like.unzip();
     let dtype = match (given.take::<Bound<'_, PyAny>>("dtype")?, &like) {
         (Some(dtype), _) => to_dtype(&dtype)?,
@@ -179,7 +184,6 @@ fn described(
         Some(like) => spec.or_like(like, says_shards),
         None => spec,
     };
-    let mut opening = Opening::take(&given, true)?;
     if function == "create" {
         opening.format = opening.format.or_else(|| format.map(str::to_owned));
     }
@@ -187,11 +191,17 @@ fn described(
     // Whoever says that there is to be none is not to get that of another.
     spec.storage.content_encoding =
         spec.storage.content_encoding.filter(|_| opening.content_encoding.is_none());
-    Ok((to_url(py, path_or_url)?, spec, opening))
+    Ok((url, spec, opening))
 }
 
-/// What an array like `like` of the wanted format, or of its own, is made of; and the format.
-fn like_of(given: &Arguments<'_>, like: &Bound<'_, PyAny>) -> PyResult<(&'static str, CreateSpec)> {
+/// What an array like `like` is made of, of the wanted format, that of the `layer` that it becomes a scale of, or its
+/// own; and the format.
+fn like_of(
+    given: &Arguments<'_>,
+    like: &Bound<'_, PyAny>,
+    opening: &Opening,
+    layer: Option<&str>,
+) -> PyResult<(&'static str, CreateSpec)> {
     let py = given.py;
     let not_one = |_| given.invalid("like is an array that was opened or created by bigarrays");
     let like = like.cast::<PyArray>().map_err(not_one)?.get();
@@ -201,9 +211,13 @@ fn like_of(given: &Arguments<'_>, like: &Bound<'_, PyAny>) -> PyResult<(&'static
     let options = like.opening.options().scale(scale);
     let mut spec = detached(py, || options.like(array.url()))?;
     spec.array.domain = array.domain().clone();
-    let format = match given.peek::<String>("format")? {
-        Some(name) => format::creator(&name).or_raise(py)?,
-        None => format::same_or_default(from),
+    let format = match (&opening.format, layer) {
+        (Some(name), _) => format::creator(name).or_raise(py)?,
+        (None, Some(layer)) => {
+            let layer = detached(py, || opening.options().open(layer))?;
+            format::same_or_default(layer.format())
+        }
+        (None, None) => format::same_or_default(from),
     };
     let (spec, lost) = format::fit(format, spec, from);
     for note in lost {
