@@ -254,6 +254,56 @@ fn blocks_of_what_has_changed_or_is_damaged_are_done_again() {
     assert_eq!(run(), (7, 8), "a shard is gone");
 }
 
+/// Blocks of which some chunks are stored and others are not, as many and as few.
+#[test]
+fn blocks_with_holes_are_found_by_the_next_run() {
+    for (k, bits) in [0x7777_7777_7777_7777, 0x0001_0000_0000_0001].into_iter().enumerate() {
+        for (format, sharded) in
+            [("precomputed", false), ("precomputed", true), ("zarr3", false), ("zarr3", true)]
+        {
+            let folder = tempfile::tempdir().unwrap();
+            let name = |of: &str| format!("holes-{of}-{format}-{sharded}-{k}");
+            let source = create(&name("source"), "n5", &spec("0:64,0:64,0:32", [8; 3]));
+            fill(&source);
+            thin(&source, bits);
+            let mut wanted = spec("0:64,0:64,0:32", [4; 3]);
+            match (format, sharded) {
+                ("precomputed", true) => wanted.storage.sharding = NewSharding::Auto,
+                ("zarr3", true) => wanted.storage.shard_shape = Some(vec![32, 32, 16]),
+                _ => {}
+            }
+            let target = create(&name("target"), format, &wanted);
+            let run = || {
+                let journal = Journal::open(folder.path().join("journal")).unwrap();
+                let options =
+                    CopyOptions { memory: 8 << 20, journal: Some(&journal), ..CopyOptions::default() };
+                let copied = copy(&source, &target, options).unwrap();
+                assert_eq!(elements(&target), elements(&source), "{}", name(""));
+                (copied.found, copied.plan.blocks() as u64)
+            };
+            let (found, blocks) = run();
+            assert!(found == 0 && blocks > 0);
+            assert_eq!(run(), (blocks, blocks), "{}", name(""));
+        }
+    }
+}
+
+#[test]
+fn what_fits_the_memory_with_all_chunks_stored_fits_it_with_few() {
+    let source = create("fits-source", "zarr3", &spec("0:256,0:256,0:64", [16; 3]));
+    source.write(&[100, 100, 10], ndarray::Array3::<u16>::ones((3, 3, 3)).view()).unwrap();
+    let mut wanted = spec("0:256,0:256,0:64", [16; 3]);
+    wanted.storage.shard_shape = Some(vec![64; 3]);
+    let target = create("fits-target", "zarr3", &wanted);
+    let options = |memory| CopyOptions { memory, ..CopyOptions::default() };
+    let fits = |memory: &u64| bigarrays::jobs::plan_copy(&source, &target, &options(*memory)).is_ok();
+    let least = (1..1 << 10).map(|k| k << 14).find(fits).unwrap();
+    for memory in [least, least * 3 / 2, least * 3] {
+        copy(&source, &target, options(memory)).unwrap();
+    }
+    assert_eq!(target.get::<u16>(&[102, 102, 12]).unwrap(), 1);
+}
+
 #[test]
 fn blocks_of_files_that_have_changed_are_done_again() {
     let folder = tempfile::tempdir().unwrap();

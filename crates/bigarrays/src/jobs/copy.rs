@@ -14,12 +14,13 @@ use crate::chunk::config::{Config, Parameter};
 use crate::chunk::layout::Layout;
 use crate::jobs::cast::{Cast, cast};
 use crate::jobs::digest::{Digest, Puts, Reads};
-use crate::jobs::gather::Gather;
+use crate::jobs::gather::Batch;
 use crate::jobs::journal::{Entries, Journal, Made};
 use crate::jobs::plan::{CopyPlan, Cuts, PlanAxis, PlanInput};
-use crate::jobs::sparse::{Sparse, Stored};
+use crate::jobs::sparse::{Everything, Sparse, Stored};
 use crate::jobs::twins::Twins;
 use crate::run::budget;
+use crate::run::interrupt::check_interrupt;
 use crate::run::runner::{Progress, Runner};
 use crate::store::NEAR;
 use crate::store::shard::neuroglancer::WAVE_READS;
@@ -95,7 +96,13 @@ impl<'a> PlannedCopy<'a> {
         let source = aligned(source, target, options.cast)?;
         let moves = twins(&source, target, &options).is_some();
         let stored = Stored::of(&source, target, has_one_fill(&source, target, options.cast))?;
-        let mut plan = plan(&source, target, &options, moves, stored.as_ref().ok())?;
+        let mut planned = plan(&source, target, &options, moves, stored.as_ref().ok());
+        let has_room = !planned.as_ref().is_err_and(|error| error.kind() == ErrorKind::MemoryBudget);
+        let stored = if has_room { stored } else { stored.and(Err(Everything::NoRoom)) };
+        if !has_room {
+            planned = plan(&source, target, &options, moves, None);
+        }
+        let mut plan = planned?;
         let sparse = match stored {
             // So many blocks have no numbers.
             Ok(_) if plan.places() == usize::MAX => None,
@@ -123,13 +130,9 @@ impl<'a> PlannedCopy<'a> {
     /// As [`copy`].
     pub fn run(self) -> Result<Copied> {
         let Self { source, target, options, plan, sparse } = self;
-        let (source, target) = match &sparse {
-            Some(sparse) => (sparse.source(&source), &sparse.target(target)),
-            None => (source, target),
-        };
         let item = target.dtype().size() as u64;
         let twins = twins(&source, target, &options);
-        let job = Job { source: &source, target, twins, cast: options.cast };
+        let job = Job { source: &source, target, sparse: sparse.as_ref(), twins, cast: options.cast };
         let entries = options.journal.map(|journal| journal.on(&job.config(&plan).key()));
         let runner = Runner {
             in_flight: plan.in_flight,
@@ -139,32 +142,37 @@ impl<'a> PlannedCopy<'a> {
         };
         // Little is kept of a shard then, and what is in one is written at once.
         let is_thin = sparse.as_ref().is_some_and(|sparse| sparse.is_thin);
-        let shards = if is_thin { by_shard(&plan, target)? } else { None };
-        let count = shards.as_ref().map_or(plan.blocks(), Vec::len);
-        let tasks: Box<dyn Iterator<Item = Vec<usize>> + Send + '_> = match shards {
-            Some(shards) => Box::new(shards.into_iter()),
-            None => Box::new(plan.numbers().map(|number| vec![number])),
+        let tasks = if is_thin && target.shard_shape().is_some() {
+            by_shard(&plan, target)?
+        } else {
+            Box::new(plan.numbers().map(|number| (number, None)))
         };
         let (found, tasks) = (AtomicU64::new(0), Mutex::new(tasks));
-        runner.run(count, &|_| {
-            let Some(numbers) = tasks.locked().next() else { return Ok(0) };
-            found.fetch_add(job.run(&numbers, &plan, entries.as_ref())?, Ordering::Relaxed);
-            let bytes = |number: &usize| Ok(plan.block(*number)?.checked_len()?.saturating_mul(item));
-            numbers.iter().map(bytes).sum()
+        runner.run(plan.blocks(), &|_| {
+            let Some((number, batch)) = tasks.locked().next() else { return Ok(0) };
+            let block = plan.block(number)?;
+            if job.run(number, &block, batch.as_deref(), entries.as_ref())? {
+                found.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok(block.checked_len()?.saturating_mul(item))
         })?;
         drop(tasks);
         Ok(Copied { plan, found: found.into_inner() })
     }
 }
 
-/// The blocks of a plan by the shards of the target that they begin in; `None` if shards are no boxes.
-fn by_shard(plan: &CopyPlan, target: &Array) -> Result<Option<Vec<Vec<usize>>>> {
-    if target.shard_shape().is_none() {
-        return Ok(None);
-    }
+/// The blocks of a plan, and which of them write to the same shard.
+type Tasks<'a> = Box<dyn Iterator<Item = (usize, Option<Arc<Batch<Note>>>)> + Send + 'a>;
+
+/// What a block was made of, by its number.
+type Note = (usize, Made);
+
+/// The blocks of a plan in the order of the shards of the target that they begin in, which are boxes.
+fn by_shard<'a>(plan: &CopyPlan, target: &'a Array) -> Result<Tasks<'a>> {
     let grid = target.write_grid()?;
     let mut shards: BTreeMap<Vec<i64>, Vec<usize>> = BTreeMap::new();
     for number in plan.numbers() {
+        check_interrupt()?;
         let block = plan.block(number)?;
         let place = |(at, &(origin, length)): (&i64, &(i64, u64))| {
             let distance = i128::from(*at) - i128::from(origin);
@@ -172,7 +180,10 @@ fn by_shard(plan: &CopyPlan, target: &Array) -> Result<Option<Vec<Vec<usize>>>> 
         };
         shards.entry(block.origin().iter().zip(&grid).map(place).collect()).or_default().push(number);
     }
-    Ok(Some(shards.into_values().collect()))
+    Ok(Box::new(shards.into_values().flat_map(|numbers| {
+        let batch = (numbers.len() > 1).then(|| Arc::new(Batch::of(numbers.len(), target.store())));
+        numbers.into_iter().map(move |number| (number, batch.clone()))
+    })))
 }
 
 /// Whether what is missing in `source` becomes what is missing in `target`.
@@ -193,6 +204,7 @@ fn follow(plan: &mut CopyPlan, sparse: &Sparse, target: &Array) -> Result<()> {
     plan.bytes = plan.bytes_of_blocks(target.dtype().size())?;
     let mut writes = 0u64;
     for number in plan.numbers() {
+        check_interrupt()?;
         let block = plan.block(number)?;
         let shards = block.ranges().zip(&grid).map(|(range, place)| Cuts::over(range, *place).len());
         writes = writes.saturating_add(shards.fold(1, u64::saturating_mul));
@@ -207,6 +219,7 @@ fn follow(plan: &mut CopyPlan, sparse: &Sparse, target: &Array) -> Result<()> {
 struct Job<'a> {
     source: &'a Array,
     target: &'a Array,
+    sparse: Option<&'a Sparse>,
     twins: Option<Twins<'a>>,
     cast: Option<Cast>,
 }
@@ -232,36 +245,50 @@ impl Job<'_> {
     /// Whether `block` is as an earlier run has left it, made of what the source has now.
     fn is_done(&self, block: &Domain, entries: &Entries<'_>, number: usize) -> Result<bool> {
         let Some(made) = entries.made(number) else { return Ok(false) };
-        if Digest::of_versions(self.source, block)? != made.from {
+        let (source, target) = self.known(self.source, self.target);
+        if Digest::of_versions(&source, block)? != made.from {
             return Ok(false);
         }
-        match Digest::of_chunks(self.target, block) {
+        match Digest::of_chunks(&target, block) {
             // What is damaged is done again.
             Err(error) if matches!(error.kind(), ErrorKind::CorruptData | ErrorKind::NotFound) => Ok(false),
             chunks => Ok(chunks? == made.to),
         }
     }
 
-    /// Copies the blocks of these numbers, which are of one shard if they are several, unless they are noted as done.
-    /// Returns how many are.
-    fn run(&self, numbers: &[usize], plan: &CopyPlan, entries: Option<&Entries<'_>>) -> Result<u64> {
-        let gather = (numbers.len() > 1).then(|| Arc::new(Gather::over(Arc::clone(self.target.store()))));
-        let gathering = gather.as_ref().map(|gather| self.target.with_store(Arc::clone(gather) as _));
+    /// The job's arrays, through whatever stores, of which nothing is asked that is known to be missing.
+    fn known(&self, source: &Array, target: &Array) -> (Array, Array) {
+        match self.sparse {
+            Some(sparse) => (sparse.source(source), sparse.target(target)),
+            None => (source.clone(), target.clone()),
+        }
+    }
+
+    /// Copies the block of this number, unless it is noted as done. Returns whether it is.
+    fn run(
+        &self,
+        number: usize,
+        block: &Domain,
+        batch: Option<&Batch<Note>>,
+        entries: Option<&Entries<'_>>,
+    ) -> Result<bool> {
+        let gathering = batch.map(|batch| self.target.with_store(batch.store()));
         let target = gathering.as_ref().unwrap_or(self.target);
-        let (mut found, mut made) = (0, Vec::new());
-        for &number in numbers {
-            let block = plan.block(number)?;
-            match entries {
-                None => self.copy(&block, self.source, target)?,
-                Some(entries) if self.is_done(&block, entries, number)? => found += 1,
-                Some(_) => made.extend(self.copy_digesting(&block, target)?.map(|made| (number, made))),
+        let (is_done, made) = match entries {
+            None => {
+                self.copy(block, self.source, target)?;
+                (false, None)
             }
+            Some(entries) if self.is_done(block, entries, number)? => (true, None),
+            Some(_) => (false, self.copy_digesting(block, target)?),
+        };
+        let note = made.map(|made| (number, made));
+        let tell = |(number, made)| entries.map_or(Ok(()), |entries| entries.note(number, made));
+        match batch {
+            Some(batch) => batch.end(note, &tell)?,
+            None => note.map_or(Ok(()), tell)?,
         }
-        gather.iter().try_for_each(|gather| gather.put())?;
-        for (number, made) in made {
-            entries.map_or(Ok(()), |entries| entries.note(number, made))?;
-        }
-        Ok(found)
+        Ok(is_done)
     }
 
     /// Copies `block`, and says what it was made of and what was made of it, if that is known.
@@ -275,8 +302,9 @@ impl Job<'_> {
 
     /// Copies `block` of `source` to `target`, which are the job's, through whatever stores.
     fn copy(&self, block: &Domain, source: &Array, target: &Array) -> Result<()> {
+        let (source, target) = self.known(source, target);
         if let Some(twins) = &self.twins {
-            return twins.copy(block, source, target);
+            return twins.copy(block, &source, &target);
         }
         let shape: Dims<usize> = block.shape().iter().map(|&length| length as usize).collect();
         let (order, item) = (target.order(), self.source.dtype().size());
@@ -377,7 +405,7 @@ fn plan(
     Ok(plan)
 }
 
-/// The blocks of a copy: of whole shards, if that fits.
+/// The blocks of a copy: of whole shards, if that fits and most of them is stored.
 fn cut(
     source: &Array,
     target: &Array,
@@ -387,18 +415,25 @@ fn cut(
 ) -> Result<CopyPlan> {
     let memory = budget::of_job(options.memory);
     let context = |error: Error| error.during("planning the copy to").at(target.url());
-    if target.shard_shape().is_some() && !stored.is_some_and(Stored::is_thin) {
-        let grid = target.write_grid()?;
-        // New chunks and the shard made of them; where a part of a shard is written, also the old one.
-        let held = if covers_shards(target, &grid) { 2 } else { 3 };
-        match plan_over(source, target, grid, held, memory, moves, stored) {
-            // Smaller blocks read each shard again that they write to, but anything is better than nothing.
-            Err(error) if error.kind() == ErrorKind::MemoryBudget => {}
-            plan => return plan.map_err(context),
-        }
-    }
-    let held = 1 + 2 * (crate::run::pool::threads() as u64).min(WAVE_READS as u64);
-    plan_over(source, target, target.chunk_grid()?, held, memory, moves, stored).map_err(context)
+    let (has_boxes, is_thin) = (target.shard_shape().is_some(), stored.is_some_and(Stored::is_thin));
+    let (shards, chunks) = (target.write_grid()?, target.chunk_grid()?);
+    // New chunks and the shard made of them; where a part of its chunks is written, also the old one.
+    let is_whole = stored.is_none() && covers_shards(target, &shards);
+    let by_shard = (shards, if is_whole { 2 } else { 3 });
+    let apart = 1 + 2 * (crate::run::pool::threads() as u64).min(WAVE_READS as u64);
+    // Smaller blocks read each shard again that they write to, unless they are written together.
+    let by_chunk = (chunks, if has_boxes && is_thin { 3 } else { apart });
+    let tries = match (has_boxes, is_thin) {
+        (false, _) => vec![by_chunk],
+        (true, false) => vec![by_shard, by_chunk],
+        (true, true) => vec![by_chunk, by_shard],
+    };
+    let plan_one = |(grid, held)| plan_over(source, target, grid, held, memory, moves, stored);
+    let is_refused =
+        |plan: &Result<CopyPlan>| plan.as_ref().is_err_and(|error| error.kind() == ErrorKind::MemoryBudget);
+    let mut plans = tries.into_iter().map(plan_one);
+    let first = plans.next().unwrap_or_else(|| Err(Error::invalid("nothing to be copied")));
+    plans.fold(first, |plan, other| if is_refused(&plan) { other } else { plan }).map_err(context)
 }
 
 /// Whether the domain of `target` is made of whole boxes of `grid`.
@@ -517,7 +552,8 @@ mod tests {
             only: None,
             note: None,
         };
-        let job = Job { source: &source, target: &target, twins: None, cast: Some(Cast::default()) };
+        let job =
+            Job { source: &source, target: &target, sparse: None, twins: None, cast: Some(Cast::default()) };
         let golden = include_str!("../../tests/data/journal/copy-key.txt");
         assert_eq!(job.config(&plan).key(), golden.trim_end());
     }

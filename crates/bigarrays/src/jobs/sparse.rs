@@ -8,6 +8,7 @@ use roaring::RoaringTreemap;
 use crate::array::{Array, ChunkSet, Listed};
 use crate::base::error::Result;
 use crate::jobs::plan::CopyPlan;
+use crate::run::interrupt::check_interrupt;
 use crate::store::{Blob, ChangeFn, Get, GetSink, Store, Update};
 
 /// What two arrays of the same coordinates have.
@@ -47,6 +48,8 @@ pub(crate) enum Everything {
     NoList,
     /// An array is a small part of what its store lists, is kept in several layouts, or is strict.
     NotWorthIt,
+    /// To write a part of the chunks of a shard takes more memory than to write all of them.
+    NoRoom,
 }
 
 impl Everything {
@@ -55,6 +58,9 @@ impl Everything {
         match self {
             Self::FillsDiffer => Some("the fill values differ, so every chunk is looked at, stored or not"),
             Self::NoList => Some("a store gives no list of what it has, so every chunk is asked for"),
+            Self::NoRoom => Some(
+                "the memory budget has room for whole shards only, so every chunk is looked at, stored or not",
+            ),
             Self::NotWorthIt => None,
         }
     }
@@ -78,11 +84,16 @@ impl Stored {
         if !has_one_fill {
             return Ok(Err(Everything::FillsDiffer));
         }
-        Ok(match (source.listed_chunks()?, target.listed_chunks()?) {
-            (Listed::All(source), Listed::All(target)) => Ok(Self { source, target }),
-            (Listed::Cannot, _) | (_, Listed::Cannot) => Err(Everything::NoList),
-            _ => Err(Everything::NotWorthIt),
-        })
+        let everything = |listed: Listed<ChunkSet>| match listed {
+            Listed::All(set) => Ok(set),
+            Listed::Cannot => Err(Everything::NoList),
+            Listed::TooMuch => Err(Everything::NotWorthIt),
+        };
+        let source = match everything(source.listed_chunks()?) {
+            Ok(source) => source,
+            Err(why) => return Ok(Err(why)),
+        };
+        Ok(everything(target.listed_chunks()?).map(|target| Self { source, target }))
     }
 
     /// The most bytes of a block, of the larger of a chunk of the source and what is written at once; `None` if
@@ -91,9 +102,12 @@ impl Stored {
         self.is_thin().then(|| largest.saturating_mul(CHUNKS))
     }
 
-    /// Whether little of the source is stored.
+    /// Whether little of the source is stored, and blocks may be small for it.
     pub(crate) fn is_thin(&self) -> bool {
-        self.source.len().saturating_mul(THIN) < self.source.shown()
+        let target = self.target.array();
+        // Small blocks would write shards that are no boxes again and again.
+        let is_apart = target.layout().sharding.is_none() || target.shard_shape().is_some();
+        is_apart && self.source.len().saturating_mul(THIN) < self.source.shown()
     }
 }
 
@@ -101,20 +115,22 @@ impl Sparse {
     /// What is `stored`, in the blocks of `plan`, which is in the arrays' coordinates.
     ///
     /// # Errors
-    /// None, for views of ours.
+    /// `Cancelled`.
     pub(crate) fn of(stored: Stored, plan: &CopyPlan) -> Result<Self> {
         let is_thin = stored.is_thin();
         let Stored { source: from, target: to } = stored;
         let (mut blocks, mut loads) = (RoaringTreemap::new(), 0u64);
         let mut touched = to.clone();
         for part in from.iter() {
+            check_interrupt()?;
             touched.add(&part)?;
             plan.each_touched(&part, &mut |numbers| {
-                loads += numbers.end - numbers.start;
+                loads = loads.saturating_add(numbers.end - numbers.start);
                 blocks.insert_range(numbers);
             });
         }
         for part in to.iter() {
+            check_interrupt()?;
             plan.each_touched(&part, &mut |numbers| {
                 blocks.insert_range(numbers);
             });

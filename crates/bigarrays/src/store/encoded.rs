@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::{Arc, Mutex};
 
 use super::request::joined_len;
-use super::{Blob, Change, ChangeFn, Extent, Finding, Get, GetSink, Part, Store, Update};
+use super::{Blob, Change, ChangeFn, Extent, Finding, Get, GetSink, Part, Store, Update, in_parallel};
 use crate::base::buffer::with_scratch;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::sync::MutexExt;
@@ -133,23 +133,21 @@ impl Store for EncodedStore {
             }
             other => found(other),
         })?;
-        for (key, stored) in keys {
-            let length = Mutex::new(stored);
+        let lengths: Vec<Mutex<u64>> = keys.iter().map(|(_, stored)| Mutex::new(*stored)).collect();
+        in_parallel(&keys, |k, (key, stored)| {
             let get = Get::new(key.clone(), Part::Whole, self.stored_len());
             let read = self.get_many(&[get], &|_, blob| {
-                let value = blob.map_or(stored, |blob| blob.bytes.len() as u64);
-                *length.locked() = value;
+                *lengths[k].locked() = blob.map_or(*stored, |blob| blob.bytes.len() as u64);
                 Ok(())
             });
             match read {
                 // Who looks into the value meets the same error.
-                Err(error) if error.kind() == ErrorKind::CorruptData => {}
-                read => read?,
+                Err(error) if error.kind() == ErrorKind::CorruptData => Ok(()),
+                read => read,
             }
-            let bytes = length.into_value();
-            found(Finding::Value { key: &key, bytes })?;
-        }
-        Ok(())
+        })?;
+        let mut both = keys.iter().zip(lengths);
+        both.try_for_each(|((key, _), bytes)| found(Finding::Value { key, bytes: bytes.into_value() }))
     }
 
     fn names(&self, found: &mut dyn FnMut(&str, Option<u64>) -> Result<()>) -> Result<()> {

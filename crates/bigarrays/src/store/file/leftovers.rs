@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::ContentEncoding;
+use crate::run::interrupt::check_interrupt;
 use crate::store::temporary;
 
 /// A writer that lives removes the other spellings of a key in less than this.
@@ -25,6 +26,7 @@ pub(super) fn below(root: &Path, found: &mut dyn FnMut(&str, u64) -> Result<()>)
             entries => entries.map_err(failed)?,
         };
         for entry in entries {
+            check_interrupt()?;
             let entry = entry.map_err(failed)?;
             if temporary::is_leftover(&entry) {
                 tell(root, &entry.path(), found)?;

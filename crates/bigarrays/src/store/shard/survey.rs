@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use super::sharded::{ChunkPlace, Sharded};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::sync::MutexExt;
+use crate::run::interrupt::check_interrupt;
 use crate::run::pool::threads;
 use crate::run::runner::Runner;
 use crate::store::{Finding, NEAR};
@@ -82,6 +83,8 @@ pub(in crate::store) fn survey<S: Surveyed>(
 ) -> Result<()> {
     let mut shards: BTreeMap<u64, Files> = BTreeMap::new();
     store.inner().survey(&mut |finding| match finding {
+        // Nobody hears of shards before all are known.
+        Finding::Value { .. } if check_interrupt().is_err() => check_interrupt(),
         Finding::Value { key, bytes } => match store.shard_of(key) {
             Some((shard, file)) => {
                 shards.entry(shard).or_default()[file] = Some(bytes);
