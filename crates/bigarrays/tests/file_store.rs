@@ -28,6 +28,21 @@ fn names(directory: &Path) -> Vec<String> {
     names
 }
 
+#[test]
+fn the_lock_file_goes_with_who_uses_it() {
+    let root = tempfile::tempdir().unwrap();
+    let lock = root.path().join(".bigarrays.lock");
+    let (one, other) = (open(root.path()), open(root.path()));
+    increment_all(&one, 2);
+    increment_all(&other, 2);
+    assert!(lock.exists());
+    drop(one);
+    increment_all(&other, 2);
+    drop(other);
+    assert!(!lock.exists());
+    assert_eq!(names(root.path()), ["c"]);
+}
+
 fn increment_all(store: &dyn Store, keys: usize) {
     let requests: Vec<_> =
         (0..keys).map(|k| Update { key: format!("c/{k}"), reads: true, max_len: u64::MAX }).collect();

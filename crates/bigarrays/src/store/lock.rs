@@ -55,7 +55,7 @@ pub(super) fn stable_hash(bytes: &[u8]) -> u64 {
     hash ^ (hash >> 33)
 }
 
-/// The locks of all keys below one directory.
+/// The locks of all keys below one directory. The lock file goes with the last who uses it.
 pub(crate) struct KeyLocks {
     path: PathBuf,
     /// Tells the same key below other directories apart, so that they rarely share a mutex.
@@ -64,6 +64,15 @@ pub(crate) struct KeyLocks {
     file: Option<PerProcess<Mutex<Option<Arc<LockFile>>>>>,
     /// How long is waited for others at most.
     patience: Option<Duration>,
+}
+
+impl Drop for KeyLocks {
+    fn drop(&mut self) {
+        let current = self.file.as_ref().and_then(|file| file.get_or_try_init(|| Ok(Mutex::new(None))).ok());
+        if current.is_some_and(|current| current.locked().is_some()) {
+            self.remove_file();
+        }
+    }
 }
 
 impl KeyLocks {
@@ -77,8 +86,9 @@ impl KeyLocks {
     }
 
     /// The same locks, for which is waited so long at most.
-    pub(crate) fn with_patience(self, patience: Option<Duration>) -> Self {
-        Self { patience, ..self }
+    pub(crate) fn with_patience(mut self, patience: Option<Duration>) -> Self {
+        self.patience = patience;
+        self
     }
 
     /// Runs `work` while nobody else holds `key`. `make_root` is called if the directory is missing.
