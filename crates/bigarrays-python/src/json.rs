@@ -1,12 +1,12 @@
 //! JSON values ↔ Python's.
 
+use bigarrays::format::text;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyFloat};
 use serde_json::{Map, Value};
 
-use crate::errors::invalid;
+use crate::errors::{OrRaise, invalid};
 
-/// A Python value as JSON. Numbers that are not finite become the names that Zarr has for them.
+/// A Python value as JSON, with numbers that are not finite.
 pub(crate) fn to_json(value: &Bound<'_, PyAny>) -> PyResult<Value> {
     let py = value.py();
     let value = match value.hasattr("dtype")? {
@@ -14,21 +14,8 @@ pub(crate) fn to_json(value: &Bound<'_, PyAny>) -> PyResult<Value> {
         true => value.call_method0("item")?,
         false => value.clone(),
     };
-    if let Ok(number) = value.cast::<PyFloat>() {
-        let name = match number.value() {
-            x if x.is_nan() => Some("NaN"),
-            f64::INFINITY => Some("Infinity"),
-            f64::NEG_INFINITY => Some("-Infinity"),
-            _ => None,
-        };
-        if let Some(name) = name {
-            return Ok(Value::String(name.to_owned()));
-        }
-    }
-    let arguments = PyDict::new(py);
-    arguments.set_item("allow_nan", false)?;
-    let text: String = py.import("json")?.call_method("dumps", (value,), Some(&arguments))?.extract()?;
-    serde_json::from_str(&text).map_err(|error| invalid(py, format!("not JSON: {error}")))
+    let json: String = py.import("json")?.call_method1("dumps", (value,))?.extract()?;
+    text::parse(json.as_bytes()).or_raise(py)
 }
 
 /// A Python dict as a JSON object.
@@ -41,5 +28,5 @@ pub(crate) fn to_object(value: &Bound<'_, PyAny>) -> PyResult<Map<String, Value>
 
 /// A JSON value as Python has it.
 pub(crate) fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
-    py.import("json")?.call_method1("loads", (value.to_string(),))
+    py.import("json")?.call_method1("loads", (text::line(value),))
 }

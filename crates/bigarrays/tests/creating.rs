@@ -267,6 +267,85 @@ fn what_is_asked_for_is_kept_or_refused() {
 }
 
 #[test]
+fn scales_keep_what_they_are_asked_for_or_refuse_it() {
+    let folder = TempDir::new().unwrap();
+    let mut checked = 0;
+    for format in BUILTIN.iter().filter(|format| format.scales().is_some()) {
+        for (k, Case { name, give, is_kept, .. }) in OF_ARRAY.into_iter().chain(OF_STORAGE).enumerate() {
+            let url = folder.path().join(format!("scales-{}-{k}", format.name()));
+            let (url, options) = (url.to_str().unwrap(), OpenOptions::new().format(format.name()));
+            let (mut first, mut next) = (plain(), plain());
+            first.array.resolution = Some(vec![1.0; 3]);
+            first.storage.key = Some("s0".to_owned());
+            options.create(url, &first).unwrap();
+            next.array.resolution = Some(vec![2.0; 3]);
+            give(&mut next);
+            match options.add_scale(url, &next) {
+                Ok(array) => {
+                    let like = options.clone().scale(array.scale()).like(url).unwrap();
+                    assert!(is_kept(&array, &like), "{}: {name} is lost in silence", format.name());
+                    checked += 1;
+                }
+                Err(error) => {
+                    let kind = bigarrays::ErrorKind::InvalidArgument;
+                    assert_eq!(error.kind(), kind, "{}, {name}: {error}", format.name());
+                }
+            }
+        }
+    }
+    assert!(checked > 20, "only {checked}");
+}
+
+#[test]
+fn versions_of_zarr_keep_each_others_fill_values() {
+    let folder = TempDir::new().unwrap();
+    for (from, to) in [("zarr2", "zarr3"), ("zarr3", "zarr2")].map(|(a, b)| (creator(a), creator(b))) {
+        let mut spec = plain();
+        spec.array.fill_value = Some(json!(7));
+        let (_, like) = made(&folder, from.name(), from, &spec).unwrap();
+        let (fitted, lost) = format::fit(to, like, from.name());
+        assert_eq!(lost, [""; 0]);
+        let (array, _) = made(&folder, &format!("{}-fitted", to.name()), to, &fitted).unwrap();
+        assert_eq!(array.get::<u32>(&[1, 2, 3]).unwrap(), 7);
+    }
+}
+
+fn creator(name: &str) -> &'static dyn Create {
+    format::creator(name).unwrap()
+}
+
+#[test]
+fn lists_of_codecs_are_of_formats_that_have_words_for_them() {
+    let mut spec = plain();
+    let bytes = json!({"name": "bytes", "configuration": {"endian": "little"}});
+    let transpose = json!({"name": "transpose", "configuration": {"order": [1, 0, 2]}});
+    spec.storage.codecs = Some(json!([transpose, bytes]));
+    let said = |format: &str| {
+        let options = OpenOptions::new().format(format);
+        options.create(&format!("memory://creating-codecs/{format}"), &spec).unwrap_err().to_string()
+    };
+    let error = said("n5");
+    assert!(error.contains("codecs: n5 has no such list of codecs; formats that have: "), "{error}");
+    assert!(error.contains("zarr3") && !error.contains("zarr2"), "{error}");
+    assert!(said("zarr2").contains("Zarr 2 has the axes in order, or all reversed"));
+}
+
+#[test]
+fn arrays_with_channels_are_like_layers_of_channels() {
+    let mut spec = CreateSpec::new(DataType::U8, "0:8,0:8,0:8,0:3".parse().unwrap());
+    (spec.array.resolution, spec.storage.chunk_shape) = (Some(vec![4.0, 4.0, 40.0]), Some(vec![4; 3]));
+    let options = OpenOptions::new();
+    options.create("memory://creating-channels/a", &spec).unwrap();
+    let like = options.like("memory://creating-channels/a").unwrap();
+    for format in ["zarr3", "n5", "ome-zarr", "precomputed"] {
+        let (fitted, _) = format::fit(creator(format), like.clone(), "precomputed");
+        let array =
+            options.clone().format(format).create(&format!("memory://creating-channels/{format}"), &fitted);
+        assert_eq!(array.unwrap().shape(), [8, 8, 8, 3], "{format}");
+    }
+}
+
+#[test]
 fn what_another_array_has_is_kept_or_noted() {
     let folder = TempDir::new().unwrap();
     let mut checked = 0;

@@ -312,7 +312,8 @@ fn attributes_of_others_stay_as_they_are_and_deep_ones_are_refused() {
             "zarr2" => ".zattrs",
             _ => "attributes.json",
         };
-        let numbers = r#""id": 1180591620717411303425, "dec": 0.1234567890123456789012345"#;
+        let numbers = r#""id": 1180591620717411303425, "dec": 0.1234567890123456789012345,
+            "python": [NaN, -Infinity, "NaN", "\ud800"]"#;
         let old = store.read(key).unwrap().map_or("{}".to_owned(), |bytes| String::from_utf8(bytes).unwrap());
         let new = match format {
             "zarr3" => old.replace("\"attributes\": {}", &format!("\"attributes\": {{{numbers}}}")),
@@ -328,6 +329,8 @@ fn attributes_of_others_stay_as_they_are_and_deep_ones_are_refused() {
             text.contains("1180591620717411303425") && text.contains("0.1234567890123456789012345"),
             "{text}"
         );
+        let python: String = text.split_whitespace().collect();
+        assert!(python.contains(r#""python":[NaN,-Infinity,"NaN","\ud800"]"#), "{text}");
 
         let nested = |depth: usize| -> serde_json::Value {
             serde_json::from_str(&format!("{}{}", "[".repeat(depth), "]".repeat(depth))).unwrap()

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bigarrays::chunk::codec::ContentEncoding;
 use bigarrays::chunk::curve::ChunkOrder;
-use bigarrays::format::{NewSharding, ScaleSelector};
+use bigarrays::format::{NewSharding, ScaleSelector, text};
 use clap::ValueEnum;
 
 /// Numbers with commas between them.
@@ -69,7 +69,7 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
 
 /// A JSON document.
 pub(crate) fn json(text: &str) -> Result<serde_json::Value, String> {
-    serde_json::from_str(text).map_err(|error| error.to_string())
+    text::parse(text.as_bytes()).map_err(|error| error.to_string())
 }
 
 /// A number of bytes such as `512M` or `4GiB`; K, M, G and T are powers of 1024.
@@ -95,7 +95,7 @@ pub(crate) fn bytes(text: &str) -> Result<u64, String> {
 /// An attribute and its value from `KEY=VALUE`.
 pub(crate) fn attribute(text: &str) -> Result<(String, serde_json::Value), String> {
     let (key, value) = text.split_once('=').ok_or_else(|| format!("{text:?} is not KEY=VALUE"))?;
-    let value = serde_json::from_str(value).unwrap_or_else(|_| serde_json::Value::String(value.to_owned()));
+    let value = text::parse(value.as_bytes()).unwrap_or_else(|_| serde_json::Value::String(value.to_owned()));
     match value {
         serde_json::Value::Null => Err(format!("null is no value; --unset {key} removes it")),
         value => Ok((key.to_owned(), value)),

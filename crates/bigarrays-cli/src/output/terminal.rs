@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 
 use bigarrays::base::text::{is_unseen, shown};
+use bigarrays::format::text;
 use serde_json::Value;
 
 /// How much is said.
@@ -99,7 +100,7 @@ pub(crate) fn pretty(value: &Value) -> String {
         true => format!("\\u{:04x}", c as u32),
         false => c.to_string(),
     };
-    let text = format!("{value:#}");
+    let text = text::pretty(value);
     if text.contains(is_escaped) { text.chars().map(escape).collect() } else { text }
 }
 

@@ -137,8 +137,8 @@ def add_scale(
 ) -> Array:
     """Adds a scale to the layer at a path or URL, and opens it with mode "r+".
 
-    The scale stands in the layer's list by its resolution, finest first. Arguments are those of `create`; the format is that
-    of the layer.
+    The scale stands in the layer's list by its resolution, finest first. Arguments are those of `create`; the format, names
+    of axes, labels and attributes are those of the layer.
 
     Raises:
         AlreadyExistsError: There is a scale of that key.

@@ -93,8 +93,8 @@ pub(crate) fn create(
 
 /// Adds a scale to the layer at a path or URL, and opens it with mode "r+".
 ///
-/// The scale stands in the layer's list by its resolution, finest first. Arguments are those of `create`; the format is that
-/// of the layer.
+/// The scale stands in the layer's list by its resolution, finest first. Arguments are those of `create`; the format, names
+/// of axes, labels and attributes are those of the layer.
 ///
 /// Raises:
 ///     AlreadyExistsError: There is a scale of that key.
@@ -224,7 +224,7 @@ fn like_of(
         let warning = py.get_type::<PyUserWarning>();
         PyErr::warn(py, &warning, &CString::new(note.replace('\0', " "))?, 2)?;
     }
-    Ok((format.name(), spec))
+    Ok((format.name(), if layer.is_some() { format::of_scale(spec) } else { spec }))
 }
 
 /// Whether and how an array to be created is sharded.

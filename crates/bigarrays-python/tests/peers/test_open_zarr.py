@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
+import bigarrays
+import numcodecs
 import numpy as np
 import pytest
 import xarray as xr
+import zarr
 
 
 def dataset() -> xr.Dataset:
@@ -52,3 +56,107 @@ def test_groups_are_what_open_zarr_sees(tmp_path: Path, version: Any, consolidat
     if decode:
         xr.testing.assert_identical(ours, written)
     assert ours["temperature"].encoding["preferred_chunks"] == {"time": 2, "lat": 2, "lon": 3}
+
+
+MISSING = {
+    "packed": (np.array([1.0, np.nan, 3.0, 0.0]), {"dtype": "i2", "scale_factor": 0.1, "add_offset": 5.0, "_FillValue": -32768}),
+    "float": (np.array([1.0, np.nan, 3.0, 0.0]), {"_FillValue": -999.0}),
+    "float, by zero": (np.array([1.0, np.nan]), {"_FillValue": 0.0}),
+    "float, by NaN": (np.array([1.0, np.nan, 0.0], "f4"), {"_FillValue": np.nan}),
+    "int": (np.array([1.0, np.nan, 3.0, 0.0]), {"dtype": "i2", "_FillValue": -9999}),
+    "byte": (np.array([1.0, np.nan]), {"dtype": "u1", "_FillValue": 255}),
+    "time": (np.array(["2000-01-01", "NaT"], "M8[ns]"), {"dtype": "i4", "_FillValue": -1, "units": "days since 1990-01-01"}),
+    "int, of which none is missing": (np.array([1, 0, 3], "i2"), {}),
+    "bool, of which none is missing": (np.array([True, False]), {}),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*specification:zarr.errors.UnstableSpecificationWarning")
+@pytest.mark.parametrize("name", MISSING)
+@pytest.mark.parametrize(("version", "other"), [(2, 3), (3, 2), (2, 2), (3, 3)])
+def test_missing_values_are_xarrays_in_both_versions_and_in_copies(
+    tmp_path: Path, name: str, version: Any, other: int
+) -> None:
+    values, encoding = MISSING[name]
+    xr.Dataset({"v": ("x", values)}).to_zarr(
+        tmp_path / "a", zarr_format=version, encoding={"v": encoding}, consolidated=False
+    )
+    bigarrays.create_group(tmp_path / "b", format=f"zarr{other}")
+    source = bigarrays.open(tmp_path / "a/v")
+    bigarrays.copy(source, bigarrays.create(tmp_path / "b/v", like=source, format=f"zarr{other}"))
+    expected = xr.open_dataset(tmp_path / "a", engine="zarr", consolidated=False)
+    for place in ("a", "b"):
+        xr.testing.assert_equal(xr.open_dataset(tmp_path / place, engine="bigarrays"), expected)
+    xr.testing.assert_equal(xr.open_dataset(tmp_path / "b", engine="zarr", consolidated=False), expected)
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.filterwarnings("ignore:Consolidated metadata is currently not part:UserWarning")
+def test_attributes_that_json_does_not_have_survive(tmp_path: Path, version: Any) -> None:
+    group = zarr.open_group(tmp_path / "g", mode="w", zarr_format=version)
+    attributes = {"range": [float("-inf"), float("inf")], "half": "\ud800", "number": 2**70}
+    group.create_array("a", shape=(4,), chunks=(2,), dtype="f4", attributes=attributes)
+    zarr.consolidate_metadata(tmp_path / "g")
+    bigarrays.resize(tmp_path / "g/a", (6,))
+    bigarrays.update_attributes(tmp_path / "g/a", {"missing": float("nan")})
+    bigarrays.create(tmp_path / "g/b", format=f"zarr{version}", shape=(3,), dtype="u1")
+    seen = zarr.open_group(tmp_path / "g", mode="r")
+    assert sorted(seen.array_keys()) == ["a", "b"] and seen["a"].shape == (6,)
+    for found in (dict(seen["a"].attrs), dict(bigarrays.open(tmp_path / "g/a").attrs)):
+        assert np.isnan(found.pop("missing")) and found == attributes
+    source = bigarrays.open(tmp_path / "g/a")
+    copied = dict(bigarrays.create(tmp_path / "c", like=source, format=f"zarr{5 - version}").attrs)
+    assert np.isnan(copied.pop("missing")) and copied == attributes
+
+
+ELEMENTS = np.arange(4, dtype="<f4")
+PLAIN: dict[str, Any] = {
+    "zarr_format": 2,
+    "shape": [4],
+    "chunks": [4],
+    "dtype": "<f4",
+    "compressor": None,
+    "fill_value": 0,
+    "order": "C",
+    "filters": None,
+}
+LENIENT: dict[str, tuple[bytes, dict[str, Any]]] = {
+    "a level that there is not": (numcodecs.Zstd().encode(ELEMENTS), {"compressor": {"id": "zstd", "level": 100}}),
+    "elements of no bytes": (ELEMENTS.tobytes(), {"filters": [{"id": "shuffle", "elementsize": 0}]}),
+    "room behind Blosc": (
+        numcodecs.Blosc().encode(ELEMENTS) + bytes(16),
+        {"compressor": {"id": "blosc", "cname": "lz4", "clevel": 50, "shuffle": 1, "blocksize": 0}},
+    ),
+    "zeros behind gzip": (numcodecs.GZip().encode(ELEMENTS) + bytes(8), {"compressor": {"id": "gzip", "level": 1}}),
+    "a quoted fill value": (ELEMENTS.tobytes(), {"fill_value": "0.0"}),
+    "a version with a fraction": (ELEMENTS.tobytes(), {"zarr_format": 2.0}),
+    "chunks without elements": (b"", {"shape": [0], "chunks": [0]}),
+}
+
+
+@pytest.mark.parametrize("name", LENIENT)
+def test_what_zarr_python_reads_we_read(tmp_path: Path, name: str) -> None:
+    chunk, members = LENIENT[name]
+    # Some editors put a byte order mark before a text.
+    (tmp_path / ".zarray").write_text("\ufeff" + json.dumps(PLAIN | members), encoding="utf-8")
+    if chunk:
+        (tmp_path / "0").write_bytes(chunk)
+    np.testing.assert_array_equal(bigarrays.open(tmp_path)[...], zarr.open_array(tmp_path, mode="r")[...])
+
+
+def test_new_arrays_have_no_such_level(tmp_path: Path) -> None:
+    codecs = [{"name": "bytes", "configuration": {"endian": "little"}}, {"name": "zstd", "configuration": {"level": 100}}]
+    with pytest.raises(bigarrays.InvalidArgumentError, match=r"codecs\[1\]: zstd has no level 100"):
+        bigarrays.create(tmp_path / "a", format="zarr3", shape=(4,), dtype="f4", codecs=codecs)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "given", "written"),
+    [("bool", 0, False), ("bool", 1, True), ("uint8", 1.0, 1), ("float32", float("nan"), "NaN"), ("float32", "0", 0.0)],
+)
+def test_fill_values_are_as_the_specification_has_them(tmp_path: Path, dtype: str, given: Any, written: Any) -> None:
+    bigarrays.create(tmp_path / "a", format="zarr2", shape=(3,), dtype=dtype, fill_value=given)
+    found = json.loads((tmp_path / "a/.zarray").read_text())["fill_value"]
+    assert found == written and type(found) is type(written)
+    with pytest.raises(bigarrays.InvalidArgumentError, match="fill_value: Zarr 2 has one NaN alone"):
+        bigarrays.create(tmp_path / "b", format="zarr2", shape=(3,), dtype="float32", fill_value="0x7fc00001")

@@ -42,6 +42,11 @@ impl DataType {
         Self::F64,
     ];
 
+    /// Whether elements are floating-point numbers.
+    pub const fn is_float(self) -> bool {
+        matches!(self, Self::F16 | Self::F32 | Self::F64)
+    }
+
     /// Bytes of one element.
     pub const fn size(self) -> usize {
         match self {

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 
 use serde_json::{Map, Value};
 
+use super::text;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::sync::MutexExt;
 use crate::chunk::codec::ContentEncoding;
@@ -16,47 +17,19 @@ pub const DOCUMENTS: &[&str] =
 /// A JSON object.
 pub(super) type Document = Map<String, Value>;
 
-/// Parses the bytes of an object.
+/// Parses the bytes of an object, as [`text::parse`] does.
 pub(super) fn parse(bytes: &[u8]) -> Result<Document> {
-    match serde_json::from_slice(bytes) {
+    match text::parse(bytes) {
         Ok(Value::Object(document)) => Ok(document),
         Ok(_) => Err(Error::metadata("not a JSON object")),
-        Err(error) => Err(Error::metadata(format!("not valid JSON: {error}")).caused_by(error)),
+        Err(error) => Err(error),
     }
 }
 
-/// Parses the bytes of an object. Numbers that Python writes and JSON does not have, as `NaN`, are read as texts; a
-/// document with such is not changed, as they would stay texts.
-pub(super) fn parse_leniently(bytes: &[u8]) -> Result<Document> {
-    parse(bytes).or_else(|error| parse(&with_quoted_numbers(bytes)).map_err(|_| error))
-}
-
-/// The object stored under `key`, if there is one, parsed leniently.
+/// The object stored under `key`, if there is one.
 pub(super) fn read(store: &dyn Store, key: &str) -> Result<Option<Document>> {
     let Some(bytes) = store.read_metadata(key)? else { return Ok(None) };
-    parse_leniently(&bytes).map(Some).map_err(|error| error.at(store.location(key)))
-}
-
-/// The text of a document, with `NaN`, `Infinity` and `-Infinity` outside of its texts in quotes.
-fn with_quoted_numbers(text: &[u8]) -> Vec<u8> {
-    const NAMED: [&[u8]; 3] = [b"NaN", b"Infinity", b"-Infinity"];
-    let (mut quoted, mut at, mut in_text) = (Vec::with_capacity(text.len()), 0, false);
-    while let Some(&byte) = text.get(at) {
-        let named = NAMED.iter().find(|name| !in_text && text[at..].starts_with(name));
-        let length = match (named, byte) {
-            (Some(name), _) => {
-                quoted.push(b'"');
-                name.len()
-            }
-            (None, b'\\') if in_text => 2.min(text.len() - at),
-            _ => 1,
-        };
-        in_text ^= byte == b'"';
-        quoted.extend_from_slice(&text[at..at + length]);
-        quoted.extend(named.map(|_| b'"'));
-        at += length;
-    }
-    quoted
+    parse(&bytes).map(Some).map_err(|error| error.at(store.location(key)))
 }
 
 /// Changes the object stored under `key` as `change` says of the one that is there: another, or none.
@@ -72,8 +45,7 @@ pub(super) fn change(
         let new = new.map_err(|error| error.at(store.location(key)))?;
         Ok(match new {
             Some(document) => {
-                // A JSON value of our own always serialises.
-                out.extend_from_slice(&serde_json::to_vec_pretty(&document).unwrap_or_default());
+                out.extend_from_slice(text::write(&document).as_bytes());
                 out.push(b'\n');
                 Change::Put(ContentEncoding::Identity)
             }
@@ -158,29 +130,4 @@ pub(super) fn take(store: &dyn Store, key: &str) -> Result<Document> {
     })?;
     let taken = taken.into_value();
     taken.ok_or_else(|| Error::new(ErrorKind::NotFound, "there is nothing here").at(store.location(key)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::MemoryStore;
-
-    #[test]
-    fn numbers_that_json_does_not_have_are_read_and_not_changed() {
-        let store = MemoryStore::default();
-        let store: &dyn Store = &store;
-        store
-            .write("a", br#"{"a": [NaN, -Infinity, Infinity], "b \" NaN": "Infinity \\", "c": -1}"#)
-            .unwrap();
-        let expected = serde_json::json!({
-            "a": ["NaN", "-Infinity", "Infinity"], "b \" NaN": "Infinity \\", "c": -1
-        });
-        assert_eq!(Value::Object(read(store, "a").unwrap().unwrap()), expected);
-        let error = change(store, "a", Ok).unwrap_err();
-        assert!(error.kind() == ErrorKind::InvalidMetadata, "{error}");
-        for wrong in [&b"{\"a\": Nan}"[..], b"{\"a\": NaNa}", b"{\"a\": \"\\", b"{NaN"] {
-            store.write("a", wrong).unwrap();
-            assert!(read(store, "a").is_err());
-        }
-    }
 }

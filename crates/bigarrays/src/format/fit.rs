@@ -7,10 +7,11 @@
 
 use serde_json::Value;
 
-use super::axis::{AxisSpec, of_user};
+use super::axis::AxisSpec;
 use super::compression;
-use super::holds::{Codecs, Holds, Sizes, Start};
-use super::optional::{ARRAY, Optional, STORAGE};
+use super::holds::{Codecs, Holds, Missing, Sizes, Start};
+use super::missing;
+use super::optional::{ARRAY, OF_LAYER, Optional, STORAGE};
 use super::registry;
 use super::spec::{ArraySpec, CreateSpec, StorageSpec};
 use super::traits::Create;
@@ -23,7 +24,9 @@ use crate::base::error::{Error, Result};
 pub(super) fn expect_held(format: &dyn Create, spec: &CreateSpec) -> Result<()> {
     let holds = format.holds();
     for option in ARRAY.iter().chain(&STORAGE) {
-        if (option.is_given)(spec) && !(option.is_held)(holds, spec) {
+        // What is wrong with a list of codecs, whoever reads it says best.
+        let is_read = option.name == "codecs" && matches!(holds.codecs, Codecs::Any(_));
+        if (option.is_given)(spec) && !is_read && !(option.is_held)(holds, spec) {
             return Err(lacks(format.name(), option, spec));
         }
     }
@@ -44,6 +47,25 @@ pub(super) fn expect_held(format: &dyn Create, spec: &CreateSpec) -> Result<()> 
     spec.storage.check_order()
 }
 
+/// As [`expect_held`], of a scale that is added to a layer.
+///
+/// # Errors
+/// `InvalidArgument` that names the option.
+pub(super) fn expect_held_of_scale(format: &dyn Create, spec: &CreateSpec) -> Result<()> {
+    if spec.array.attributes.as_ref().is_some_and(|all| !all.is_empty()) {
+        return Err(Error::invalid("attributes: a layer has them, and not its scales; leave them out"));
+    }
+    expect_held(format, spec)
+}
+
+/// What of `spec` a scale says that is added to a layer: all but what the layer says.
+#[must_use]
+pub fn of_scale(mut spec: CreateSpec) -> CreateSpec {
+    let of_layer = ARRAY.iter().filter(|option| OF_LAYER.contains(&option.name));
+    of_layer.for_each(|option| (option.adapt)(&mut spec));
+    spec
+}
+
 /// The error that `format` does not have `option` as `spec` has it.
 fn lacks(format: &str, option: &Optional, spec: &CreateSpec) -> Error {
     let has = |other: &&dyn Create| (option.is_held)(other.holds(), spec);
@@ -61,9 +83,10 @@ fn lacks(format: &str, option: &Optional, spec: &CreateSpec) -> Error {
 pub fn fit(format: &dyn Create, spec: CreateSpec, from: &str) -> (CreateSpec, Vec<String>) {
     let holds = format.holds();
     let given = spec.array.clone();
+    let from_holds = registry::holds(from);
     let mut kept = match format.name() == from {
         true => spec,
-        false => translated(spec, holds, registry::holds(from)),
+        false => translated(spec, holds, from_holds),
     };
     kept.array = match holds.start {
         Start::Anywhere => kept.array.placed(),
@@ -82,7 +105,7 @@ pub fn fit(format: &dyn Create, spec: CreateSpec, from: &str) -> (CreateSpec, Ve
     if !kept.storage.has_shards() {
         kept.storage.shard_order = None;
     }
-    let lost = lost(&given, &kept.array, holds);
+    let lost = lost(&given, &kept.array, holds, from_holds.unwrap_or(&Holds::PLAIN));
     (kept, lost.into_iter().map(|what| format!("{} does not keep {what}", format.name())).collect())
 }
 
@@ -114,11 +137,18 @@ fn translated(spec: CreateSpec, to: &Holds, from: Option<&Holds>) -> CreateSpec 
         ..storage
     };
     let attributes = match is_same(|holds| holds.attributes) {
-        true => array.attributes,
-        false => of_user(array.attributes),
+        true => array.attributes.clone(),
+        false => array.attributes.clone().map(|mut attributes| {
+            let is_understood =
+                |name: &str| to.understands(name) || from.is_some_and(|from| from.understands(name));
+            attributes.retain(|name, _| !is_understood(name));
+            attributes
+        }),
     };
-    let fill_value = array.fill_value.filter(|_| speaks_alike);
-    CreateSpec { array: ArraySpec { attributes, fill_value, ..array }, storage }
+    let fill_value = array.fill_value.clone().filter(|_| is_same(|holds| holds.fill_value));
+    let mut array = ArraySpec { attributes, fill_value, ..array };
+    missing::translate(&mut array, from.map_or(Missing::None, |from| from.missing), to.missing);
+    CreateSpec { array, storage }
 }
 
 /// Whether these are sizes along the axes for which a format says some.
@@ -127,12 +157,13 @@ fn fits(holds: &Holds, sizes: &[f64], ndim: usize) -> bool {
 }
 
 /// What `given` says of the array and `kept`, which a format has made of it, does not: each behind "does not keep".
-fn lost(given: &ArraySpec, kept: &ArraySpec, holds: &Holds) -> Vec<String> {
+fn lost(given: &ArraySpec, kept: &ArraySpec, holds: &Holds, from: &Holds) -> Vec<String> {
     let place = |array: &ArraySpec| array.place().map(|domain| domain.origin().to_vec());
     let origin = place(given).filter(|origin| place(kept).as_ref() != Some(origin));
     let sizes = given.resolution.as_ref().filter(|_| kept.resolution.is_none());
     let sizes = sizes.filter(|sizes| sizes.iter().any(|size| *size != 1.0));
-    let is_zero = |fill: &Value| fill.as_f64() == Some(0.0) || *fill == Value::Bool(false);
+    let is_zero =
+        |fill: &Value| fill.as_f64() == Some(0.0) || matches!(fill, Value::Bool(false) | Value::Null);
     let fill = given.fill_value.as_ref().filter(|fill| kept.fill_value.is_none() && !is_zero(fill));
     let lost = [
         origin.map(|origin| format!("where the first element lies, at {origin:?}")),
@@ -143,7 +174,9 @@ fn lost(given: &ArraySpec, kept: &ArraySpec, holds: &Holds) -> Vec<String> {
         fill.map(|fill| format!("the fill value, {fill}; what is missing reads as zero")),
         (given.axes.is_some() && kept.axes.is_none() && !is_of_space(given.axes.as_deref()))
             .then(|| "kinds and units of axes".to_owned()),
-        lost_attributes(given, kept),
+        lost_attributes(given, kept, from),
+        missing::mistaken(given, kept, from.missing, holds.missing)
+            .map(|fill| format!("that elements equal to the fill value, {fill}, are not missing")),
     ];
     lost.into_iter().flatten().collect()
 }
@@ -160,11 +193,13 @@ fn lost_names(given: &ArraySpec, kept: &ArraySpec, holds: &Holds) -> Option<Stri
 }
 
 /// The user's attributes that are lost.
-fn lost_attributes(given: &ArraySpec, kept: &ArraySpec) -> Option<String> {
+fn lost_attributes(given: &ArraySpec, kept: &ArraySpec, from: &Holds) -> Option<String> {
+    let is_said = |name: &String| name == missing::ATTRIBUTE && kept.fill_value.is_some();
     let kept = kept.attributes.as_ref();
-    let given = of_user(given.attributes.clone()).unwrap_or_default();
-    let is_gone = |name: &&String| kept.is_none_or(|kept| !kept.contains_key(*name));
-    let gone: Vec<&String> = given.keys().filter(is_gone).collect();
+    let of_user =
+        given.attributes.iter().flatten().map(|(name, _)| name).filter(|name| !from.understands(name));
+    let is_gone = |name: &String| kept.is_none_or(|kept| !kept.contains_key(name));
+    let gone: Vec<&String> = of_user.filter(|name| is_gone(name) && !is_said(name)).collect();
     (!gone.is_empty()).then(|| format!("the attributes {gone:?}"))
 }
 

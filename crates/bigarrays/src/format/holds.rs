@@ -8,7 +8,7 @@ use crate::base::dtype::DataType;
 /// for, and adapted where another array has it: see [`fit`](super::fit()).
 #[derive(Clone, Copy, Debug)]
 pub struct Holds {
-    /// The way of saying codecs, fill values and keys of chunks, which are kept between formats that share it.
+    /// The way of listing codecs and of making keys of chunks, which are kept between formats that share it.
     pub dialect: &'static str,
     /// Where the first element can lie.
     pub start: Start,
@@ -20,13 +20,18 @@ pub struct Holds {
     pub resolution: Sizes,
     /// Whether it says that elements are labels.
     pub labels: bool,
-    /// Whether it says the value of what is not stored.
-    pub fill_value: bool,
+    /// The family of formats that say the value of what is not stored in the same way; `None` if it says none.
+    pub fill_value: Option<&'static str>,
+    /// Where xarray keeps the value that stands for elements without one.
+    pub missing: Missing,
     /// The family of formats that understand the same members among attributes; `None` if it has no attributes. Those
     /// of other families mean nothing, or something wrong, and are left behind.
     pub attributes: Option<&'static str>,
     /// Names of attributes that it has for itself.
     pub reserved_attributes: &'static [&'static str],
+    /// Names of those among the user's attributes that its readers understand: in another family they mean nothing, or
+    /// something wrong.
+    pub understood_attributes: &'static [&'static str],
     /// Whether its arrays are of chunks, which may be encoded.
     pub chunks: bool,
     /// The encodings that it takes over from other formats.
@@ -39,8 +44,8 @@ pub struct Holds {
     pub content_encoding: bool,
     /// How it packs chunks into shards.
     pub sharding: Shards,
-    /// Whether keys of chunks can be made in several ways.
-    pub chunk_keys: bool,
+    /// The ways of making keys of chunks of which one can be chosen.
+    pub chunk_keys: &'static [&'static str],
     /// Whether it has scales, each of which has a key.
     pub key: bool,
     /// The key that the first of several scales has to be created with, if any.
@@ -56,6 +61,17 @@ pub enum Start {
     ZeroWithOrigin,
     /// Anywhere, also below zero.
     Anywhere,
+}
+
+/// Where xarray keeps the value that stands for elements without one, its `_FillValue`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// Nowhere.
+    None,
+    /// It is the fill value, if metadata say one.
+    FillValue,
+    /// In an attribute.
+    Attribute,
 }
 
 /// Which axes of an array have names.
@@ -115,16 +131,18 @@ impl Holds {
         axes: false,
         resolution: Sizes::None,
         labels: false,
-        fill_value: false,
+        fill_value: None,
+        missing: Missing::None,
         attributes: None,
         reserved_attributes: &[],
+        understood_attributes: &[],
         chunks: false,
         encodings: &["raw"],
         codecs: Codecs::None,
         block_shape: &[],
         content_encoding: false,
         sharding: Shards::None,
-        chunk_keys: false,
+        chunk_keys: &[],
         key: false,
         first_key: None,
     };
@@ -140,6 +158,11 @@ impl Holds {
     /// Whether the format has the attribute of this name for itself.
     pub(super) fn reserves(&self, name: &str) -> bool {
         self.reserved_attributes.contains(&name)
+    }
+
+    /// Whether the format understands the attribute of this name.
+    pub(super) fn understands(&self, name: &str) -> bool {
+        self.understood_attributes.contains(&name)
     }
 
     /// Whether every axis must have a name.

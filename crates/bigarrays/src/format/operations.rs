@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::address::{Address, Located};
 use super::below::Below;
 use super::document::{DOCUMENTS, check_attributes};
-use super::fit::expect_held;
+use super::fit::{expect_held, expect_held_of_scale};
 use super::probe::Probe;
 use super::registry;
 use super::scale::ScaleSelector;
@@ -175,7 +175,7 @@ pub(crate) fn add_scale(address: Address<'_>, spec: &CreateSpec, options: &Forma
         let none = || Error::unsupported(format!("{} arrays have no scales", format.name()));
         let format = format.scales().ok_or_else(none)?;
         let (spec, options) = compressed(spec, options);
-        expect_held(format, &spec)?;
+        expect_held_of_scale(format, &spec)?;
         format.add_scale(&located.store, &spec, &options)
     };
     added().map_err(context("adding a scale to", address))

@@ -20,6 +20,9 @@ pub(super) struct Optional {
     pub(super) adapt: fn(&mut CreateSpec),
 }
 
+/// The names of those that all scales of a layer have in common.
+pub(super) const OF_LAYER: [&str; 3] = ["dimension_names", "labels", "attributes"];
+
 /// Those of what an array is.
 pub(super) const ARRAY: [Optional; 9] = [
     Optional {
@@ -79,7 +82,7 @@ pub(super) const ARRAY: [Optional; 9] = [
         name: "fill_value",
         what: "fill value",
         is_given: |spec| spec.array.fill_value.is_some(),
-        is_held: |holds, _| holds.fill_value,
+        is_held: |holds, _| holds.fill_value.is_some(),
         adapt: |spec| spec.array.fill_value = None,
     },
     Optional {
@@ -172,9 +175,11 @@ pub(super) const STORAGE: [Optional; 12] = [
     },
     Optional {
         name: "chunk_keys",
-        what: "choice of chunk keys",
+        what: "such keys of chunks",
         is_given: |spec| spec.storage.chunk_keys.is_some(),
-        is_held: |holds, _| holds.chunk_keys,
+        is_held: |holds, spec| {
+            spec.storage.chunk_keys.as_deref().is_some_and(|keys| holds.chunk_keys.contains(&keys))
+        },
         adapt: |spec| spec.storage.chunk_keys = None,
     },
     Optional {
@@ -191,6 +196,10 @@ fn holds_codecs(holds: &Holds, spec: &CreateSpec) -> bool {
     match holds.codecs {
         Codecs::None => false,
         Codecs::Portable => spec.storage.codecs.as_ref().is_some_and(is_portable),
-        Codecs::Any(_) => true,
+        Codecs::Any(says) => spec
+            .storage
+            .codecs
+            .as_ref()
+            .is_some_and(|codecs| says(codecs, spec.array.dtype, spec.array.domain.ndim())),
     }
 }

@@ -83,7 +83,7 @@ impl Probe {
     /// `InvalidMetadata` if it is no JSON object; those of [`Probe::bytes`].
     pub fn document(&self, key: &str) -> Result<Option<Document>> {
         let Some(bytes) = self.bytes(key)? else { return Ok(None) };
-        document::parse_leniently(&bytes).map(Some).map_err(|error| error.at(self.store.location(key)))
+        document::parse(&bytes).map(Some).map_err(|error| error.at(self.store.location(key)))
     }
 
     /// Whether a document is there, be it damaged.

@@ -61,7 +61,7 @@ pub(crate) fn make(
             let begun = if may_be_ours { begun(new, url, &options)? } else { None };
             begun.ok_or(error)
         })?,
-        _ => options.add_scale(url, &new.spec)?,
+        _ => options.add_scale(url, &format::of_scale(new.spec.clone()))?,
     };
     if let Some(journal) = journal {
         let key = array.scales().get(array.scale()).map_or("", |scale| scale.key.as_str());

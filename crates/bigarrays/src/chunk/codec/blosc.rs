@@ -163,6 +163,9 @@ impl BytesCodec for Blosc {
     }
 
     fn decode(&self, bytes: &[u8], max_len: usize, out: &mut Vec<u8>) -> Result<usize> {
+        // Some writers leave room behind, which the header's own length does not count.
+        let own = bytes.get(12..16).and_then(|length| length.try_into().ok()).map(u32::from_le_bytes);
+        let bytes = own.and_then(|own| bytes.get(..own as usize)).unwrap_or(bytes);
         let mut length = 0;
         // SAFETY: pointer and length are those of a slice.
         if unsafe { sys::blosc_cbuffer_validate(bytes.as_ptr().cast(), bytes.len(), &mut length) } != 0 {
@@ -225,7 +228,7 @@ fn read(entry: &Entry<'_>) -> Result<Built> {
     let members = &entry.members;
     members.expect_only(&MEMBERS.map(|(name, _)| name))?;
     let known = members.optional("cname", compressor, "a compressor of Blosc")?;
-    let level = members.optional("clevel", up_to(9), "a level from 0 to 9")?.unwrap_or(5);
+    let level = entry.level_of("clevel", 9, Blosc::DEFAULT_LEVEL)?;
     let (size, block) = sizes(entry)?;
     // Blosc takes elements that are longer for bytes.
     let size = if size <= 255 { size as usize } else { 1 };
@@ -236,17 +239,17 @@ fn read(entry: &Entry<'_>) -> Result<Built> {
         (word, _) => SHUFFLES.into_iter().find(|shuffle| word == Some(shuffle.name())),
     };
     let shuffle = members.optional("shuffle", read, "\"noshuffle\", \"shuffle\" or \"bitshuffle\"")?;
-    let codec = Blosc::new(size, level as u8)?;
+    let codec = Blosc::new(size, level)?;
     Built::bytes(codec.with(known.unwrap_or(BloscCompressor::Lz4), shuffle.unwrap_or(automatic), block))
 }
 
 fn read_n5(entry: &Entry<'_>) -> Result<Built> {
     let members = &entry.members;
     let compressor = members.required("cname", compressor, "a compressor of Blosc")?;
-    let level = members.required("clevel", up_to(9), "a level from 0 to 9")?;
+    let level = entry.level_of("clevel", 9, Blosc::DEFAULT_LEVEL)?;
     let shuffle = SHUFFLES[members.required("shuffle", up_to(2), "0, 1 or 2")? as usize];
     let (size, block) = sizes(entry)?;
-    Built::bytes(Blosc::new(size.min(255) as usize, level as u8)?.with(compressor, shuffle, block))
+    Built::bytes(Blosc::new(size.min(255) as usize, level)?.with(compressor, shuffle, block))
 }
 
 fn write(config: &Config, _: Elements) -> Option<Map<String, Value>> {

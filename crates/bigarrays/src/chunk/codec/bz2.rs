@@ -90,7 +90,7 @@ pub(super) const ROW: Row = Row {
 
 fn read(entry: &Entry<'_>) -> Result<Built> {
     entry.members.expect_only(&["level"])?;
-    Built::bytes(Bz2::new(entry.level(9, Bz2::DEFAULT_LEVEL)?)?)
+    Built::bytes(Bz2::new(entry.level(9, Bz2::DEFAULT_LEVEL)?.max(1))?)
 }
 
 fn read_n5(entry: &Entry<'_>) -> Result<Built> {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
-use crate::base::member::{Member, integer, up_to};
+use crate::base::member::{Member, integer};
 use crate::chunk::codec::{ArrayCodec, BytesCodec};
 use crate::chunk::config::Config;
 
@@ -114,13 +114,19 @@ pub(crate) struct Written {
 }
 
 impl Entry<'_> {
-    /// The level of compression from zero to `most`; -1 and nothing stand for `usual`.
-    pub(crate) fn level(&self, most: u32, usual: u8) -> Result<u8> {
-        let read = |value: &Value| match integer(value) {
-            Some(-1) => Some(usual),
-            _ => up_to(most)(value).map(|level| level as u8),
+    /// The level of compression from zero to `most`, which others stand for the nearest of: reading needs none. -1 and
+    /// nothing stand for `usual`.
+    pub(crate) fn level(&self, most: u8, usual: u8) -> Result<u8> {
+        self.level_of("level", most, usual)
+    }
+
+    /// As [`Entry::level`], of the member `name`.
+    pub(crate) fn level_of(&self, name: &str, most: u8, usual: u8) -> Result<u8> {
+        let read = |value: &Value| match integer(value)? {
+            -1 => Some(usual),
+            level => Some(level.clamp(0, most.into()) as u8),
         };
-        Ok(self.members.optional("level", read, &format!("a level from -1 to {most}"))?.unwrap_or(usual))
+        Ok(self.members.optional(name, read, &format!("a level from -1 to {most}"))?.unwrap_or(usual))
     }
 }
 

@@ -116,9 +116,11 @@ fn every_name_is_read() {
     ] {
         read(dialect, name, members.as_object().unwrap(), elements(DataType::Bool)).unwrap();
     }
-    let wrong = json!({"level": 10});
+    let (wrong, beyond) = (json!({"level": "best"}), json!({"level": 10}));
     for name in ["gzip", "zlib", "bz2"] {
         let error = read(Dialect::Numcodecs, name, wrong.as_object().unwrap(), elements(DataType::U8));
         assert_eq!(error.unwrap_err().kind(), ErrorKind::InvalidMetadata, "{name}");
+        let nearest = read(Dialect::Numcodecs, name, beyond.as_object().unwrap(), elements(DataType::U8));
+        assert_eq!(nearest.unwrap().get("level").unwrap().to_json(), json!(9), "{name}");
     }
 }

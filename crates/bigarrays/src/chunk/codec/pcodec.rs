@@ -187,7 +187,7 @@ fn read(entry: &Entry<'_>) -> Result<Built> {
     let members = &entry.members;
     let known = MEMBERS.iter().map(|(name, _)| *name).chain(["paging_spec"]);
     members.expect_only(&known.collect::<Vec<_>>())?;
-    let level = members.optional("level", up_to(12), "a level from 0 to 12")?;
+    let level = entry.level(12, Pcodec::DEFAULT_LEVEL)?;
     let mode = |value: &Value| match value.as_str()? {
         "auto" => Some(PcodecMode::Auto),
         "classic" => Some(PcodecMode::Classic),
@@ -198,7 +198,7 @@ fn read(entry: &Entry<'_>) -> Result<Built> {
     let delta = |value: &Value| match (value.as_str()?, order) {
         ("auto", None) => Some(PcodecDelta::Auto),
         ("auto", Some(order)) => Some(PcodecDelta::Consecutive(order as usize)),
-        ("none", None) => Some(PcodecDelta::None),
+        ("none" | "no_op", None) => Some(PcodecDelta::None),
         ("try_consecutive", order) => Some(PcodecDelta::Consecutive(order.unwrap_or(0) as usize)),
         ("try_lookback", None) => Some(PcodecDelta::Lookback),
         _ => None,
@@ -208,7 +208,6 @@ fn read(entry: &Entry<'_>) -> Result<Built> {
     let paging = |value: &Value| (value == "equal_pages_up_to").then_some(());
     members.optional("paging_spec", paging, "\"equal_pages_up_to\"")?;
     let page = members.optional("equal_pages_up_to", up_to(1 << 24), "a number of elements")?;
-    let level = level.map_or(Pcodec::DEFAULT_LEVEL, |level| level as u8);
     Built::array(Pcodec::new(level, mode, delta, page.map_or(Pcodec::DEFAULT_PAGE, |page| page as usize))?)
 }
 

@@ -93,7 +93,8 @@ pub(super) const ROW: Row = Row {
 fn read(entry: &Entry<'_>) -> Result<Built> {
     entry.members.expect_only(&["elementsize"])?;
     let size = entry.members.optional("elementsize", up_to(1 << 16), "a number of bytes")?;
-    Built::bytes(Shuffle::new(size.unwrap_or(4) as usize)?)
+    // Elements of no bytes are left as they are, as those of one are.
+    Built::bytes(Shuffle::new(size.unwrap_or(4).max(1) as usize)?)
 }
 
 fn write(config: &Config, _: Elements) -> Option<Map<String, Value>> {

@@ -173,7 +173,9 @@ pub(super) const ROW: Row = Row {
 };
 
 fn level(entry: &Entry<'_>) -> Result<Option<i32>> {
-    let read = |value: &Value| integer(value).and_then(|level| i32::try_from(level).ok());
+    // Of levels that there are not, the nearest: reading needs none.
+    let (least, most) = (zstd_safe::min_c_level().into(), zstd_safe::max_c_level().into());
+    let read = |value: &Value| integer(value).map(|level| level.clamp(least, most) as i32);
     entry.members.optional("level", read, "a level")
 }
 

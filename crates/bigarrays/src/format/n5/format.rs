@@ -94,6 +94,15 @@ impl Format for N5 {
 /// What datasets of N5 hold, and groups of them as scales.
 const HOLDS: Holds = Holds {
     dialect: NAME,
+    understood_attributes: &[
+        "axes",
+        "downsamplingFactors",
+        "n5",
+        "pixelResolution",
+        "resolution",
+        "scales",
+        "units",
+    ],
     dimension_names: Names::AllOrNone,
     resolution: Sizes::All,
     attributes: Some(NAME),
@@ -324,7 +333,7 @@ mod tests {
             ("/blockSize", json!([1u64 << 40]), "block"),
             ("/dataType", json!("string"), "string"),
             ("/compression/type", json!("jpeg"), "jpeg"),
-            ("/compression/level", json!(11), "level"),
+            ("/compression/level", json!("best"), "level"),
         ] {
             let mut document = good.clone();
             *document.pointer_mut(pointer).unwrap() = value;

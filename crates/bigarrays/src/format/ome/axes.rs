@@ -20,7 +20,7 @@ pub(crate) struct Axis {
 }
 
 /// The axis that usually has this name.
-pub(super) fn named(name: String) -> Axis {
+fn named(name: String) -> Axis {
     let (kind, unit) = match name.as_str() {
         "x" | "y" | "z" => (Some("space"), Some(NANOMETRES)),
         "t" => (Some("time"), None),
@@ -28,6 +28,11 @@ pub(super) fn named(name: String) -> Axis {
         _ => (None, None),
     };
     Axis { kind: kind.map(str::to_owned), unit: unit.map(str::to_owned), name }
+}
+
+/// The axis of this name as drafts had it: without unit.
+pub(super) fn without_unit(name: String) -> Axis {
+    Axis { unit: None, ..named(name) }
 }
 
 /// A new axis: as `spec` says, or as one of this name usually is. Resolutions are in nanometres.
@@ -69,8 +74,7 @@ pub(super) fn check_axes(axes: &[Axis]) -> Result<()> {
 
 pub(super) fn parse_axis(value: &Value, k: usize) -> Result<Axis> {
     let object = match value {
-        // As drafts had them: without unit.
-        Value::String(name) => return Ok(Axis { unit: None, ..named(name.clone()) }),
+        Value::String(name) => return Ok(without_unit(name.clone())),
         Value::Object(object) => object,
         _ => return Err(Error::metadata(format!("multiscales[0].axes[{k}]: expected an object"))),
     };

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::image::{OmeZarr, exists};
 use super::multiscale::{self, Dataset, Multiscale, OME};
-use super::new::{array_spec, new_dataset, take_members};
+use super::new::{array_spec, expect_same, new_dataset, take_members};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::format::document::Document;
 use crate::format::holds::Holds;
@@ -162,6 +162,7 @@ impl Scales for OmeZarr {
                 let (domain, ndim) = (&spec.array.domain, image.axes.len());
                 return Err(Error::invalid(format!("box {domain} for an image of {ndim} axes")));
             }
+            expect_same(spec, &image)?;
             new_dataset(spec, &image, String::new())?;
             let path = self.create_scale(store, spec, &image)?;
             let added = self.change(store, |image| {

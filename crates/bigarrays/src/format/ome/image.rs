@@ -41,6 +41,20 @@ pub struct OmeZarr {
     pub(super) is_nested: bool,
 }
 
+/// An error unless an image of this version is one that is read here; drafts, and images that say none, are.
+fn expect_version(version: Option<&Value>, is_nested: bool) -> Result<()> {
+    let known: &[&str] = if is_nested { &["0.5"] } else { &["0.1", "0.2", "0.3", "0.4"] };
+    match version {
+        Some(version) if !known.iter().any(|known| version == known) => {
+            let known = known.join(", ");
+            Err(Error::unsupported(format!(
+                "version: images of OME-Zarr {version} are not read here; {known} are"
+            )))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// What images of OME-Zarr 0.5 hold: what their arrays do, and what is said of these in the group.
 static V3_HOLDS: Holds = images(zarr::V3_HOLDS);
 
@@ -55,6 +69,14 @@ const fn images(of: Holds) -> Holds {
         resolution: Sizes::Space,
         labels: true,
         attributes: Some("ome"),
+        understood_attributes: &[
+            "_ARRAY_DIMENSIONS",
+            "bigarrays",
+            "image-label",
+            "multiscales",
+            "ome",
+            "omero",
+        ],
         key: true,
         ..of
     }
@@ -70,6 +92,7 @@ impl OmeZarr {
     pub(super) fn parse(&self, attributes: &Document) -> Result<Option<Multiscale>> {
         let Some(members) = self.members(attributes) else { return Ok(None) };
         let Some(all) = members.get("multiscales") else { return Ok(None) };
+        expect_version(members.get("version").or_else(|| all.pointer("/0/version")), self.is_nested)?;
         let labels = members.contains_key("image-label");
         let mut image = Multiscale::parse(all, labels)?;
         image.channels = channels(members.get("omero"));

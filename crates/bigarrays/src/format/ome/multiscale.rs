@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::axes::{Axis, check_axes, named, new_axis, parse_axis};
+use super::axes::{Axis, check_axes, new_axis, parse_axis, without_unit};
 use super::transform::Transform;
 use crate::base::dims::Dims;
 use crate::base::error::{Error, Result};
@@ -60,8 +60,8 @@ impl Multiscale {
             Some(axes) => {
                 axes.iter().enumerate().map(|(k, axis)| parse_axis(axis, k)).collect::<Result<Vec<_>>>()?
             }
-            // Drafts had these always.
-            None => ["t", "c", "z", "y", "x"].map(|name| named(name.to_owned())).into(),
+            // Drafts had these always, and no sizes.
+            None => ["t", "c", "z", "y", "x"].map(|name| without_unit(name.to_owned())).into(),
         };
         let common = Transform::parse(&image, axes.len())?;
         let dataset = |(k, dataset): (usize, &Value)| {

@@ -36,6 +36,23 @@ pub(super) fn new_dataset(spec: &CreateSpec, image: &Multiscale, path: String) -
     Ok(Dataset { path, scale, translation })
 }
 
+/// An error if `spec`, of a new scale, says of what all scales of `image` have in common something else.
+pub(super) fn expect_same(spec: &CreateSpec, image: &Multiscale) -> Result<()> {
+    let names: Vec<Option<String>> = image.axes.iter().map(|axis| Some(axis.name.clone())).collect();
+    if spec.array.dimension_names.as_ref().is_some_and(|said| *said != names) {
+        let names: Vec<&str> = image.axes.iter().map(|axis| axis.name.as_str()).collect();
+        return Err(Error::invalid(format!(
+            "dimension_names: the axes of the image are {}",
+            names.join(",")
+        )));
+    }
+    if spec.array.labels.is_some_and(|labels| labels != image.labels) {
+        let what = if image.labels { "labels" } else { "no labels" };
+        return Err(Error::invalid(format!("labels: elements of the image are {what}, in all scales")));
+    }
+    Ok(())
+}
+
 /// The members of attributes that are of images, as `like` gives and `create` takes them: those of 0.5, without what
 /// is of the axes and scales.
 pub(super) fn take_members(attributes: &mut Map<String, Value>, is_nested: bool) -> Map<String, Value> {
@@ -68,7 +85,8 @@ pub(super) fn array_spec(spec: &CreateSpec, image: &Multiscale) -> Result<Create
     let domain = Domain::from_shape(spec.array.domain.shape())?;
     let array = ArraySpec {
         dimension_names: Some(names),
-        fill_value: spec.array.fill_value.clone(),
+        // Elements of images are never missing.
+        fill_value: spec.array.fill_value.clone().filter(|value| !value.is_null()),
         ..ArraySpec::new(spec.array.dtype, domain)
     };
     Ok(CreateSpec { array, storage: StorageSpec { key: None, ..spec.storage.clone() } })

@@ -7,6 +7,7 @@ use super::new::{channels, is_label_encoding, new_scale};
 use super::open::{NAME, opened};
 use super::stored::{INFO, change_info, expect_empty, read_info, remove_chunks, stored_compression};
 use crate::base::buffer::Order;
+use crate::base::domain::Domain;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::sync::MutexExt;
 use crate::format::holds::{Holds, Names, Shards, Sizes, Start};
@@ -115,14 +116,15 @@ impl Create for Precomputed {
         let Some(info) = read_info(probe)? else { return Ok(None) };
         let position = options.scale.find(&info.describe()?)?;
         let scale = &info.scales[position];
+        let domain = scale.domain(info.channels)?;
         let array = ArraySpec {
-            resolution: Some(scale.resolution.to_vec()),
+            resolution: Some(along(&scale.resolution, &domain, 1.0)),
             labels: Some(info.segmentation),
-            ..ArraySpec::new(info.dtype, scale.domain(info.channels)?)
+            ..ArraySpec::new(info.dtype, domain.clone())
         };
         let storage = StorageSpec {
             content_encoding: stored_compression(&opened(&info, position, &**probe.store(), options)?)?,
-            chunk_shape: scale.chunk_sizes.first().map(|chunk| chunk.to_vec()),
+            chunk_shape: scale.chunk_sizes.first().map(|chunk| along(chunk, &domain, 1)),
             encoding: Some(scale.encoding.clone()),
             level: scale.jpeg_quality.or(scale.png_level),
             block_shape: scale.block_size.filter(|_| HOLDS.block_shape.contains(&scale.encoding.as_str())),
@@ -133,6 +135,11 @@ impl Create for Precomputed {
         };
         Ok(Some(CreateSpec { array, storage }))
     }
+}
+
+/// Values for x, y and z, and `other` for channels where the box has several.
+fn along<T: Copy>(values: &[T; 3], domain: &Domain, other: T) -> Vec<T> {
+    values.iter().copied().chain([other]).take(domain.ndim()).collect()
 }
 
 impl Scales for Precomputed {
@@ -150,6 +157,12 @@ impl Scales for Precomputed {
                 let (dtype, count) = (info.dtype, info.channels);
                 return Err(Error::invalid(format!(
                     "the layer holds {dtype} with {count} channels, and so do all scales"
+                )));
+            }
+            if spec.array.labels.is_some_and(|labels| labels != info.segmentation) {
+                let what = if info.segmentation { "labels" } else { "no labels" };
+                return Err(Error::invalid(format!(
+                    "labels: elements of the layer are {what}, in all scales"
                 )));
             }
             let at = info.insert(scale.clone())?;
@@ -213,8 +226,11 @@ mod tests {
             Precomputed.remove(&crate::store::open(url, &Default::default()).unwrap(), scale).unwrap();
         };
         remove(Some(&0.into()));
-        assert!(!layer.join("fine/er").exists() && layer.join("fine/st/.bigarrays.lock").exists());
-        assert!(layer.join(".bigarrays.lock").exists());
+        assert!(!layer.join("fine/er").exists() && layer.join("fine/st").exists());
+        // As who was killed leaves them.
+        for folder in [layer.join("fine/st"), layer.clone()] {
+            std::fs::write(folder.join(".bigarrays.lock"), "").unwrap();
+        }
         std::fs::write(layer.join("notes"), "").unwrap();
         remove(None);
         assert_eq!(std::fs::read_dir(&layer).unwrap().count(), 1, "only what is not ours");

@@ -7,8 +7,8 @@ use super::keys::Keys;
 use super::meta::Meta;
 use crate::base::domain::Domain;
 use crate::base::error::{Error, Result};
-use crate::base::member::naturals;
-use crate::chunk::codec::{CodecList, Dialect, Listed};
+use crate::base::member::{integer, naturals};
+use crate::chunk::codec::{self, CodecList, Dialect, Elements, Listed};
 use crate::chunk::curve::ChunkOrder;
 use crate::format::compression::SHARDING;
 use crate::format::holds::{Holds, Names, Sizes, Start};
@@ -47,10 +47,11 @@ pub(super) const HOLDS: Holds = Holds {
     start: Start::ZeroWithOrigin,
     dimension_names: Names::AllOrNone,
     resolution: Sizes::All,
-    fill_value: true,
+    fill_value: Some("zarr"),
+    understood_attributes: &["_ARRAY_DIMENSIONS", "bigarrays"],
     chunks: true,
     encodings: &ENCODINGS,
-    chunk_keys: true,
+    chunk_keys: &["v2.", "v2/"],
     ..Holds::PLAIN
 };
 
@@ -109,6 +110,7 @@ fn encoding(codecs: &Value) -> (Option<String>, Option<u32>) {
 /// `InvalidArgument` for an encoding that is none of Zarr.
 pub(crate) fn codecs(spec: &CreateSpec) -> Result<Value> {
     if let Some(codecs) = &spec.storage.codecs {
+        expect_levels(codecs, spec)?;
         return Ok(codecs.clone());
     }
     let bytes = json!({"name": "bytes", "configuration": {"endian": "little"}});
@@ -129,6 +131,31 @@ pub(crate) fn codecs(spec: &CreateSpec) -> Result<Value> {
         }
     };
     Ok(json!([bytes, {"name": spec.storage.encoding, "configuration": compression}]))
+}
+
+/// An error if a list asks for a level of compression that there is not, for which reading takes the nearest.
+///
+/// # Errors
+/// `InvalidArgument` naming the codec.
+fn expect_levels(codecs: &Value, spec: &CreateSpec) -> Result<()> {
+    let elements = Elements { dtype: spec.array.dtype, ndim: spec.array.domain.ndim(), big_endian: false };
+    // Whatever else is wrong with a list, whoever reads it says.
+    for listed in codec::parse(codecs, "codecs").unwrap_or_default() {
+        let level = ["level", "clevel"].iter().find_map(|member| listed.configuration.get(*member));
+        let known = listed
+            .read(elements)
+            .ok()
+            .flatten()
+            .and_then(|built| Some(built.config().get("level")?.to_json()));
+        if let (Some(asked), Some(known)) = (level.and_then(integer), known.as_ref().and_then(integer))
+            && asked != -1
+            && asked != known
+        {
+            return Err(Error::invalid(format!("{}: {} has no level {asked}", listed.path, listed.name)));
+        }
+        listed.configuration.get("codecs").map_or(Ok(()), |inner| expect_levels(inner, spec))?;
+    }
+    Ok(())
 }
 
 /// Bytes of a shard where no shape is asked for, about.

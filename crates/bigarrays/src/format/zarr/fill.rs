@@ -6,9 +6,17 @@ use half::f16;
 use serde_json::{Value, json};
 
 use crate::base::dtype::{DataType, FillValue};
+use crate::format::text;
 
-/// The fill value that `value` says of elements of `dtype`; `None` if it says none.
+/// The fill value that `value` says of elements of `dtype`, be it a number in quotes; `None` if it says none.
 pub(super) fn parse(value: &Value, dtype: DataType) -> Option<FillValue> {
+    let plain = value.as_str().and_then(|quoted| text::parse(quoted.as_bytes()).ok());
+    let named = text::name_of(value).map(Value::from);
+    of_json(value, dtype).or_else(|| of_json(&named.or(plain.filter(Value::is_number))?, dtype))
+}
+
+/// As [`parse`], of what metadata should have.
+fn of_json(value: &Value, dtype: DataType) -> Option<FillValue> {
     fn of<T, const N: usize>(value: Option<T>, bytes: impl Fn(T) -> [u8; N]) -> Option<FillValue> {
         value.map(|value| FillValue::from_bytes(&bytes(value)))
     }
@@ -62,7 +70,7 @@ fn bits(value: &Value, nan: u64, infinity: u64, width: u32, from: impl Fn(f64) -
     }
 }
 
-/// The fill value as metadata of Zarr 3 say it. Those of Zarr 2 know no payloads of NaN.
+/// The fill value as metadata of Zarr 3 say it.
 pub(super) fn to_json(fill: &FillValue, dtype: DataType) -> Value {
     let mut bytes = [0; 8];
     bytes[..dtype.size()].copy_from_slice(fill.as_bytes());
@@ -119,7 +127,15 @@ mod tests {
             assert_eq!(fill.as_bytes(), bytes, "{dtype} {value}");
             assert_eq!(to_json(&fill, dtype), value);
         }
-        assert_eq!(parse(&json!(0.0), DataType::U8), parse(&json!(0), DataType::U8));
+        let same = [
+            (DataType::U8, json!(0.0), json!(0)),
+            (DataType::U8, json!("0"), json!(0)),
+            (DataType::F32, json!("1.5"), json!(1.5)),
+            (DataType::F32, text::of_float(f64::NEG_INFINITY), json!("-Infinity")),
+        ];
+        for (dtype, value, plain) in same {
+            assert_eq!(parse(&value, dtype), Some(of_json(&plain, dtype).unwrap()), "{dtype} {value}");
+        }
         let wrong = [
             (DataType::U8, json!(256)),
             (DataType::U8, json!(-1)),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::dialect::Found;
 use super::nodes::Zarr;
@@ -101,6 +101,9 @@ impl Create for Zarr {
             _ => return Ok(None),
         };
         let mut spec = create::like(&meta)?;
+        if !meta.fill_is_said {
+            spec.array.fill_value = Some(Value::Null);
+        }
         spec.array.attributes = Some(self.version.attributes(probe)?.unwrap_or_default());
         Ok(Some(spec))
     }

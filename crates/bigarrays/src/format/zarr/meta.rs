@@ -12,6 +12,7 @@ use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::dtype::{DataType, FillValue};
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::member::naturals;
 use crate::chunk::codec::{ContentEncoding, Listed};
 use crate::chunk::curve::ChunkOrder;
 use crate::chunk::grid::{ChunkGrid, EdgeChunks};
@@ -31,6 +32,8 @@ pub(crate) struct Meta {
     pub(super) chunk: Vec<u64>,
     pub(super) keys: Keys,
     pub(super) fill: FillValue,
+    /// Whether metadata say it.
+    pub(super) fill_is_said: bool,
     /// Whether it stands for elements without a value.
     pub(super) fill_is_missing: bool,
     pub(super) codecs: Vec<Listed>,
@@ -38,6 +41,17 @@ pub(crate) struct Meta {
     pub(super) names: Option<Vec<Option<String>>>,
     /// What this library alone says.
     pub(super) own: Own,
+}
+
+/// The lengths of chunks of an array of this shape. On an axis without elements they may be zero, and count as one.
+pub(super) fn lengths_for(value: &Value, shape: &[u64]) -> Option<Vec<u64>> {
+    let chunk = naturals(value).filter(|chunk| chunk.len() == shape.len())?;
+    let one = |(&chunk, &length): (&u64, &u64)| match (chunk, length) {
+        (0, 0) => Some(1),
+        (0, _) => None,
+        _ => Some(chunk),
+    };
+    chunk.iter().zip(shape).map(one).collect()
 }
 
 /// The names in a list of names and nulls.

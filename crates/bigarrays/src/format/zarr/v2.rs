@@ -9,17 +9,17 @@ use super::create;
 use super::dialect::{Found, New, Version};
 use super::fill;
 use super::keys::Keys;
-use super::meta::{Meta, names_of};
+use super::meta::{Meta, lengths_for, names_of};
 use super::v3::separator;
 use crate::base::dtype::{DataType, FillValue};
 use crate::base::error::{Error, Result};
-use crate::base::member::{Member, naturals};
+use crate::base::member::{Member, integer, naturals};
 use crate::base::numpy::{numpy_name, numpy_type};
 use crate::chunk::codec::{CodecList, Dialect, Kind, Listed, parse as parse_codecs};
 use crate::chunk::config::Config;
 use crate::format::CreateSpec;
 use crate::format::document::Document;
-use crate::format::holds::{self, Holds};
+use crate::format::holds::{self, Holds, Missing};
 use crate::format::probe::Probe;
 use crate::store::Store;
 
@@ -43,8 +43,13 @@ const NAMES: &str = "_ARRAY_DIMENSIONS";
 pub(super) struct Two;
 
 /// What new arrays of Zarr 2 hold.
-pub(in crate::format) const HOLDS: Holds =
-    Holds { dialect: "zarr2", attributes: Some("zarr2"), codecs: holds::Codecs::Any(says), ..create::HOLDS };
+pub(in crate::format) const HOLDS: Holds = Holds {
+    dialect: "zarr2",
+    attributes: Some("zarr2"),
+    missing: Missing::FillValue,
+    codecs: holds::Codecs::Any(says),
+    ..create::HOLDS
+};
 
 impl Version for Two {
     fn holds(&self) -> &'static Holds {
@@ -177,7 +182,7 @@ impl Version for Two {
 /// An error if a document is not of version 2.
 fn expect_version(document: &Document) -> Result<()> {
     let members = Member { object: document, path: String::new() };
-    members.required("zarr_format", |value| (value.as_u64()? == 2).then_some(()), "2")
+    members.required("zarr_format", |value| (integer(value)? == 2).then_some(()), "2")
 }
 
 /// Reads the metadata of an array.
@@ -186,7 +191,7 @@ fn parse(document: &Document, attributes: Option<&Document>) -> Result<Meta> {
     let members = Member { object: document, path: String::new() };
     let shape = members.required("shape", naturals, "a list of whole numbers")?;
     let ndim = shape.len();
-    let lengths = |value| naturals(value).filter(|chunk| chunk.len() == ndim && !chunk.contains(&0));
+    let lengths = |value| lengths_for(value, &shape);
     let chunk = members.required("chunks", lengths, &format!("{ndim} positive whole numbers"))?;
     let name = document.get("dtype").unwrap_or(&Value::Null);
     let Some((dtype, big)) = numpy_type(name) else {
@@ -211,17 +216,19 @@ fn parse(document: &Document, attributes: Option<&Document>) -> Result<Meta> {
     let names = names.filter(|names| names.len() == ndim);
     let keys = Keys { prefixed: false, separator: separator.unwrap_or('.') };
     let own = Own::parse(attributes, ndim);
-    let fill_is_missing = is_missing(document.get("fill_value"), dtype, attributes);
-    Ok(Meta { shape, dtype, chunk, keys, fill, fill_is_missing, codecs, names, own })
+    let said = document.get("fill_value").filter(|fill| !fill.is_null());
+    let fill_is_missing = said.is_some_and(|fill| is_missing(fill, dtype, attributes));
+    let fill_is_said = said.is_some();
+    Ok(Meta { shape, dtype, chunk, keys, fill, fill_is_said, fill_is_missing, codecs, names, own })
 }
 
-/// Whether a fill value stands for elements without a value: xarray writes its `_FillValue` there. Of packed elements
-/// it does, as their attributes say, and of floats, unless it is the zero that everyone has there who says nothing.
-fn is_missing(fill: Option<&Value>, dtype: DataType, attributes: Option<&Document>) -> bool {
-    let Some(fill) = fill.filter(|fill| !fill.is_null()) else { return false };
+/// Whether a fill value stands for elements without a value: xarray writes its `_FillValue` there, in arrays whose axes
+/// have names. Elsewhere it does of packed elements, as their attributes say, and of floats, unless it is the zero that
+/// everyone has there who says nothing.
+fn is_missing(fill: &Value, dtype: DataType, attributes: Option<&Document>) -> bool {
     let has = |name| attributes.is_some_and(|attributes| attributes.contains_key(name));
-    let is_float = matches!(dtype, DataType::F16 | DataType::F32 | DataType::F64);
-    has("scale_factor") || has("add_offset") || is_float && fill.as_f64() != Some(0.0)
+    let is_of_xarray = has(NAMES) || has("scale_factor") || has("add_offset");
+    is_of_xarray || dtype.is_float() && fill.as_f64() != Some(0.0)
 }
 
 /// A codec that the member at `path` stands for.
@@ -282,10 +289,6 @@ fn add_filters(filters: Vec<Listed>, mut big: bool, codecs: &mut Vec<Listed>) ->
 /// `InvalidArgument` if Zarr 2 has no such codecs.
 fn create(spec: &CreateSpec, chunk: &[u64], codecs: &Value) -> Result<(Document, Document)> {
     let keys = super::create::key_encoding(spec, Keys { prefixed: false, separator: '.' })?;
-    if keys.prefixed {
-        return Err(Error::invalid("keys of Zarr 2 have the encoding v2"));
-    }
-    let zero = FillValue::zero(spec.array.dtype);
     let Codecs { order, big, filters, compressor } = written(codecs, spec.array.dtype, chunk.len())?;
     let mut document = Map::new();
     let mut put = |name: &str, value| document.insert(name.to_owned(), value);
@@ -294,10 +297,7 @@ fn create(spec: &CreateSpec, chunk: &[u64], codecs: &Value) -> Result<(Document,
     put("chunks", json!(chunk));
     put("dtype", json!(numpy_name(spec.array.dtype, big)));
     put("compressor", json!(compressor));
-    put(
-        "fill_value",
-        spec.array.fill_value.clone().unwrap_or_else(|| fill::to_json(&zero, spec.array.dtype)),
-    );
+    put("fill_value", fill_value(spec)?);
     put("order", json!(order));
     put("filters", if filters.is_empty() { Value::Null } else { json!(filters) });
     put("dimension_separator", json!(keys.separator));
@@ -308,6 +308,27 @@ fn create(spec: &CreateSpec, chunk: &[u64], codecs: &Value) -> Result<(Document,
         attributes.insert(NAMES.to_owned(), json!(names));
     }
     Ok((document, attributes))
+}
+
+/// The fill value of a new array: zero if it is left open, none where that is asked for.
+///
+/// # Errors
+/// `InvalidArgument` if Zarr 2 has no words for it.
+fn fill_value(spec: &CreateSpec) -> Result<Value> {
+    let dtype = spec.array.dtype;
+    let Some(value) = &spec.array.fill_value else {
+        return Ok(fill::to_json(&FillValue::zero(dtype), dtype));
+    };
+    if value.is_null() {
+        return Ok(Value::Null);
+    }
+    let fill = fill::parse(value, dtype);
+    let fill = fill.ok_or_else(|| Error::invalid(format!("fill_value: {value} is no value of {dtype}")))?;
+    let value = fill::to_json(&fill, dtype);
+    if value.as_str().is_some_and(|bits| bits.starts_with("0x")) {
+        return Err(Error::invalid(format!("fill_value: Zarr 2 has one NaN alone, not {value}")));
+    }
+    Ok(value)
 }
 
 /// The codecs of a new array, as its metadata have them.

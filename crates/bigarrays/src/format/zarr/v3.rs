@@ -9,14 +9,14 @@ use super::create;
 use super::dialect::{Found, New, Version};
 use super::fill;
 use super::keys::Keys;
-use super::meta::{Meta, check_names, names_of};
+use super::meta::{Meta, check_names, lengths_for, names_of};
 use crate::base::dtype::{DataType, FillValue};
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::base::member::{Member, brief, naturals};
+use crate::base::member::{Member, brief, integer, naturals};
 use crate::chunk::codec::{CodecList, parse as parse_codecs};
 use crate::format::CreateSpec;
 use crate::format::document::{self, Document};
-use crate::format::holds::{Codecs, Holds, Names, Shards};
+use crate::format::holds::{Codecs, Holds, Missing, Names, Shards};
 use crate::format::probe::Probe;
 use crate::store::Store;
 
@@ -33,7 +33,7 @@ enum Kind {
 /// Whether a document is of an array or of a group.
 fn kind(document: &Document) -> Result<Kind> {
     let members = Member { object: document, path: String::new() };
-    members.required("zarr_format", |value| (value.as_u64()? == 3).then_some(()), "3")?;
+    members.required("zarr_format", |value| (integer(value)? == 3).then_some(()), "3")?;
     let kinds = |value: &Value| match value.as_str()? {
         "array" => Some(Kind::Array),
         "group" => Some(Kind::Group),
@@ -58,6 +58,8 @@ pub(super) fn says(codecs: &Value, dtype: DataType, ndim: usize) -> bool {
 pub(in crate::format) const HOLDS: Holds = Holds {
     dialect: "zarr3",
     attributes: Some("zarr3"),
+    missing: Missing::Attribute,
+    chunk_keys: &["default/", "default.", "v2/", "v2."],
     codecs: Codecs::Any(says),
     sharding: Shards::Boxes,
     dimension_names: Names::Each,
@@ -258,7 +260,7 @@ fn parse(document: &Document) -> Result<Meta> {
     let member = |name| members.required(name, Some, "something");
     let shape = members.required("shape", naturals, "a list of whole numbers")?;
     let dtype = data_type(member("data_type")?)?;
-    let chunk = chunk_shape(member("chunk_grid")?, shape.len())?;
+    let chunk = chunk_shape(member("chunk_grid")?, &shape)?;
     let keys = key_encoding(member("chunk_key_encoding")?)?;
     let fill = document.get("fill_value").and_then(|value| fill::parse(value, dtype));
     let fill = fill.ok_or_else(|| members.wrong("fill_value", &format!("a value of {dtype}")))?;
@@ -272,7 +274,18 @@ fn parse(document: &Document) -> Result<Meta> {
     let names = members.optional("dimension_names", names_of, "a list of names")?;
     check_names(names.as_deref(), shape.len())?;
     let own = Own::parse(document.get("attributes").and_then(Value::as_object), shape.len());
-    Ok(Meta { shape, dtype, chunk, keys, fill, fill_is_missing: false, codecs, names, own })
+    Ok(Meta {
+        shape,
+        dtype,
+        chunk,
+        keys,
+        fill,
+        fill_is_said: true,
+        fill_is_missing: false,
+        codecs,
+        names,
+        own,
+    })
 }
 
 fn data_type(value: &Value) -> Result<DataType> {
@@ -281,14 +294,14 @@ fn data_type(value: &Value) -> Result<DataType> {
     known.ok_or_else(|| Error::unsupported(format!("data_type: unknown type {name:?}")))
 }
 
-fn chunk_shape(value: &Value, ndim: usize) -> Result<Vec<u64>> {
+fn chunk_shape(value: &Value, shape: &[u64]) -> Result<Vec<u64>> {
     let (name, members) = named(value, "chunk_grid")?;
     if name != "regular" {
         return Err(Error::unsupported(format!("chunk_grid: unknown grid {name:?}")));
     }
     members.expect_only(&["chunk_shape"])?;
-    let lengths = |value| naturals(value).filter(|chunk| chunk.len() == ndim && !chunk.contains(&0));
-    members.required("chunk_shape", lengths, &format!("{ndim} positive whole numbers"))
+    let lengths = |value| lengths_for(value, shape);
+    members.required("chunk_shape", lengths, &format!("{} positive whole numbers", shape.len()))
 }
 
 fn key_encoding(value: &Value) -> Result<Keys> {
@@ -312,10 +325,12 @@ pub(super) fn separator(value: &Value) -> Option<char> {
 fn create(spec: &CreateSpec, chunk: &[u64], codecs: Value) -> Result<Document> {
     let keys = super::create::key_encoding(spec, Keys { prefixed: true, separator: '/' })?;
     let zero = FillValue::zero(spec.array.dtype);
-    let value = spec.array.fill_value.clone().unwrap_or_else(|| fill::to_json(&zero, spec.array.dtype));
+    let value = spec.array.fill_value.clone().filter(|value| !value.is_null());
+    let value = value.unwrap_or_else(|| fill::to_json(&zero, spec.array.dtype));
     // As it is written in one way only.
-    let value =
-        fill::parse(&value, spec.array.dtype).map_or(value, |fill| fill::to_json(&fill, spec.array.dtype));
+    let fill = fill::parse(&value, spec.array.dtype);
+    let wrong = || Error::invalid(format!("fill_value: {value} is no value of {}", spec.array.dtype));
+    let value = fill::to_json(&fill.ok_or_else(wrong)?, spec.array.dtype);
     let mut document = Map::new();
     let mut put = |name: &str, value| document.insert(name.to_owned(), value);
     put("zarr_format", json!(3));
