@@ -113,3 +113,19 @@ fn groups_are_listed_and_verified_whatever_one_member_is() {
         assert!(!said.contains(&format!("{group}/a ")) && said.contains("deep/b"), "{said}");
     }
 }
+
+#[test]
+fn labels_of_an_image_are_listed_and_said_not_to_be_copied() {
+    let bench = Bench::new();
+    for array in ["image", "image/labels/cells"] {
+        bench.ok(&format!("create {array} --format ome-zarr --shape 6,8 --dtype uint8 --key 0"));
+    }
+    bench.ok("create image --add-scale --shape 3,4 --resolution 2,2");
+    let listed = read(&bench, "ls image --json");
+    let urls: Vec<&Value> = listed.as_array().unwrap().iter().map(|array| &array["url"]).collect();
+    assert_eq!(urls, ["image", "image/labels/cells"]);
+    let output = bench.run("copy image copied --create --all-scales");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("not copied, as they are arrays of their own: image/labels/cells"), "{said}");
+    assert!(!bench.path("copied/labels").exists() && bench.path("copied/1").exists());
+}

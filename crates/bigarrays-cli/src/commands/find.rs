@@ -18,8 +18,8 @@ pub(crate) struct Found {
     pub(crate) array: Array,
 }
 
-/// Calls `found` with the array at `url`, or else with those up to `depth` folders below it, in order of
-/// their names. What has a document but cannot be opened is told of and left out.
+/// Calls `found` with the array at `url`, and with those up to `depth` folders below it, in order of their names; the
+/// scales of an array are it. What has a document but cannot be opened is told of and left out.
 ///
 /// # Errors
 /// Any error of listing; `NotFound` if there is nothing at `url`.
@@ -35,7 +35,12 @@ pub(crate) fn arrays(
         found(one)
     };
     let missing = match options.open(url) {
-        Ok(array) => return found(Found { url: url.to_owned(), array }),
+        Ok(array) if array.scales().is_empty() => return found(Found { url: url.to_owned(), array }),
+        Ok(array) => {
+            let root = store::open(url, session.store())?;
+            let mut search = Search { options, session, found: &mut found };
+            return search.folder(&*root, url.trim_end_matches('/'), depth, Some(array));
+        }
         // A group is no array, and what is in it may be some.
         Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidArgument) => {
             return Err(error.into());
@@ -47,9 +52,25 @@ pub(crate) fn arrays(
     }
     let root = store::open(url, session.store())?;
     let mut search = Search { options, session, found: &mut found };
-    search.folder(&*root, url.trim_end_matches('/'), depth)?;
+    search.folder(&*root, url.trim_end_matches('/'), depth, None)?;
     if any { Ok(()) } else { Err(missing.into()) }
 }
+
+/// The places of arrays below that at `url`, which are none of its scales.
+///
+/// # Errors
+/// As [`arrays`].
+pub(crate) fn beside(url: &str, session: &Session) -> anyhow::Result<Vec<String>> {
+    let mut all = Vec::new();
+    arrays(url, DEPTH, session, &mut |found| {
+        all.extend(Some(found.url).filter(|other| other.trim_end_matches('/') != url.trim_end_matches('/')));
+        Ok(())
+    })?;
+    Ok(all)
+}
+
+/// How many folders below an image its labels are.
+const DEPTH: usize = 2;
 
 struct Search<'a> {
     options: OpenOptions,
@@ -58,18 +79,33 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    fn folder(&mut self, store: &dyn Store, url: &str, depth: usize) -> anyhow::Result<()> {
+    /// Looks through a folder, which is the array `known`, if there is one.
+    fn folder(
+        &mut self,
+        store: &dyn Store,
+        url: &str,
+        depth: usize,
+        known: Option<Array>,
+    ) -> anyhow::Result<()> {
         let (mut folders, mut files) = (Vec::new(), Vec::new());
-        let mut is_marked = false;
-        store.names(&mut |name, size| {
+        let (mut is_marked, is_known) = (false, known.is_some());
+        let listed = store.names(&mut |name, size| {
             match size {
                 None => folders.push(name.to_owned()),
                 Some(_) if format::marks(name) => is_marked = true,
                 Some(_) => files.extend(is_file(name, url).then(|| name.to_owned())),
             }
             Ok(())
-        })?;
-        if is_marked && let Some(array) = self.open(url, true) {
+        });
+        match listed {
+            // Nobody can list what lies below an array there.
+            Err(error) if is_known && error.kind() != ErrorKind::Cancelled => {}
+            listed => listed?,
+        }
+        if let Some(array) = match known {
+            None if is_marked => self.open(url, true),
+            known => known,
+        } {
             // Below are the chunks of its scales, and maybe other arrays.
             let is_own = |folder: &String| {
                 array.scales().iter().any(|scale| scale.key.is_empty() || first_part(&scale.key) == folder)
@@ -85,7 +121,7 @@ impl Search<'_> {
         }
         folders.sort();
         for folder in folders.iter().filter(|_| depth > 0) {
-            self.folder(&*store.child(folder)?, &format!("{url}/{folder}"), depth - 1)?;
+            self.folder(&*store.child(folder)?, &format!("{url}/{folder}"), depth - 1, None)?;
         }
         Ok(())
     }

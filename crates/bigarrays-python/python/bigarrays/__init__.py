@@ -59,6 +59,7 @@ from ._bigarrays import (
     verify,
 )
 
+# Not `open`: `from bigarrays import *` is to leave Python's own.
 __all__ = [
     "AlreadyExistsError",
     "Array",
@@ -92,7 +93,6 @@ __all__ = [
     "create",
     "create_group",
     "ls",
-    "open",
     "remove",
     "resize",
     "supported",

@@ -10,6 +10,7 @@ use indicatif::BinaryBytes;
 use crate::commands::copy::args::CopyArgs;
 use crate::commands::copy::resume;
 use crate::commands::copy::source::Copier;
+use crate::commands::find;
 use crate::commands::new::{new_layer, rehearsed};
 use crate::commands::transfer;
 use crate::output::results;
@@ -35,6 +36,10 @@ pub(crate) fn run(args: &CopyArgs, session: &Session) -> anyhow::Result<()> {
         copier.copy(at, selector, part.as_ref(), scales.len() > 1, journal.as_ref())?;
     }
     journal.map_or(Ok(()), Journal::remove)?;
+    let left = if args.what.all_scales { find::beside(&args.source, session)? } else { Vec::new() };
+    if !left.is_empty() {
+        session.terminal.note(format_args!("not copied, as they are arrays of their own: {}", left.join(", ")));
+    }
     Ok(())
 }
 
