@@ -13,7 +13,7 @@
 
 An array is one variable, `data` unless the option `name` says otherwise; a group of Zarr or N5 is a dataset of the
 arrays in it, of which those named like a dimension, and those that another's attribute `coordinates` names, are
-coordinates. `mask_and_scale`, `decode_times` and xarray's other decoders apply as to any file. What is missing is what
+coordinates; `xarray.open_datatree` opens the groups below as well. `mask_and_scale`, `decode_times` and xarray's other decoders apply as to any file. What is missing is what
 the attribute `_FillValue` says; in Zarr 2, where xarray writes the fill value instead, also that of floats, if it is
 not zero, and of packed elements. Elements of images are never missing, and integers stay integers.
 
@@ -29,17 +29,18 @@ import base64
 import itertools
 import os
 import struct
+import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from xarray import Dataset, Variable
+from xarray import Dataset, DataTree, Variable
 from xarray.backends import AbstractDataStore, BackendArray, BackendEntrypoint, StoreBackendEntrypoint
 from xarray.core import indexing
 
 from . import _bigarrays
-from ._bigarrays import Array, Cache, InvalidArgumentError, NotFoundError
+from ._bigarrays import Array, Cache, InvalidArgumentError, NotFoundError, UnsupportedError
 
 __all__ = ["BigarraysBackendEntrypoint"]
 
@@ -71,7 +72,9 @@ class BigarraysBackendEntrypoint(BackendEntrypoint):
         "chunk_cache",
         "validate",
         "name",
+        "group",
     )
+    supports_groups: ClassVar[bool] = True
 
     def open_dataset(
         self,
@@ -90,14 +93,19 @@ class BigarraysBackendEntrypoint(BackendEntrypoint):
         chunk_cache: bool | str | os.PathLike[str] | dict[str, Any] | Cache | None = None,
         validate: str | None = None,
         name: str = "data",
+        group: str | None = None,
     ) -> Dataset:
-        """Opens an array, a scale of one, or a group; reads metadata and index coordinates alone."""
+        """Opens an array, a scale of one, or a group, or the `group` below; reads metadata and index coordinates alone.
+
+        Arrays of a type that is not known, such as texts, are left out with a warning.
+        """
         if not isinstance(filename_or_obj, str | os.PathLike):
             raise TypeError(f"expected a path or URL, not {type(filename_or_obj).__name__}")
         dropped = {drop_variables} if isinstance(drop_variables, str) else set(drop_variables or ())
-        place = _Place(
-            os.fspath(filename_or_obj), format, storage_options, {"cache": chunk_cache, "validate": validate}
-        )
+        url = os.fspath(filename_or_obj)
+        if group and group.strip("/"):
+            url = f"{url.rstrip('/')}/{group.strip('/')}"
+        place = _Place(url, format, storage_options, {"cache": chunk_cache, "validate": validate})
         decoded = StoreBackendEntrypoint().open_dataset(
             place.load(scale, name, dropped),
             mask_and_scale=mask_and_scale,
@@ -110,6 +118,35 @@ class BigarraysBackendEntrypoint(BackendEntrypoint):
         )
         places = {axis: values for axis, values in place.coordinates.items() if axis not in dropped}
         return decoded.assign_coords(places)
+
+    def open_groups_as_dict(
+        self,
+        filename_or_obj: Any,
+        *,
+        group: str | None = None,
+        format: str | None = None,
+        storage_options: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> dict[str, Dataset]:
+        """Opens a group, or the `group` below, and all groups below that, each as a dataset, by its path."""
+        above = (group or "").strip("/")
+        url = os.fspath(filename_or_obj).rstrip("/") + (f"/{above}" if above else "")
+        nodes = _bigarrays.ls(url, format=format, storage_options=storage_options)
+        groups = ["", *(path for path, kind in nodes.items() if kind == "group")]
+        has_arrays = {path.rpartition("/")[0] for path, kind in nodes.items() if kind == "array"}
+        place = _Place(url, format, storage_options, {})
+
+        def dataset(path: str) -> Dataset:
+            below = f"{url}/{path}" if path else url
+            if path not in has_arrays:
+                return Dataset(attrs=place.attributes(below))
+            return self.open_dataset(below, format=format, storage_options=storage_options, **options)
+
+        return {f"/{path}": dataset(path) for path in groups}
+
+    def open_datatree(self, filename_or_obj: Any, **options: Any) -> DataTree:
+        """Opens a group and all groups below it."""
+        return DataTree.from_dict(self.open_groups_as_dict(filename_or_obj, **options))
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:
         """Whether there is a folder with metadata, or a URL that looks like an array's."""
@@ -174,9 +211,12 @@ class _Place:
         names = [name for name, kind in nodes.items() if kind == "array" and "/" not in name]
         if not names:
             raise error
-        arrays = {
-            name: self.open(f"{self.url}/{name}", self.format) for name in names if name not in dropped
-        }
+        arrays = {}
+        for name in names:
+            try:
+                arrays |= {name: self.open(f"{self.url}/{name}", self.format)} if name not in dropped else {}
+            except UnsupportedError as unsupported:
+                warnings.warn(f"left out: {unsupported}", stacklevel=4)
         dims = _unique_dims(arrays)
         variables = {name: self.variable(array, dims[name]) for name, array in arrays.items()}
         return _Loaded(variables, self.attributes(self.url))

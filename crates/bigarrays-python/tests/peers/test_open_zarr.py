@@ -160,3 +160,27 @@ def test_fill_values_are_as_the_specification_has_them(tmp_path: Path, dtype: st
     assert found == written and type(found) is type(written)
     with pytest.raises(bigarrays.InvalidArgumentError, match="fill_value: Zarr 2 has one NaN alone"):
         bigarrays.create(tmp_path / "b", format="zarr2", shape=(3,), dtype="float32", fill_value="0x7fc00001")
+
+
+@pytest.mark.filterwarnings("ignore:.*specification:zarr.errors.UnstableSpecificationWarning")
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_dataset_with_texts_opens_without_them(tmp_path: Path, version: Any) -> None:
+    written = xr.Dataset({"v": ("station", [1.0, 2.0])}, coords={"station": ["aa", "b"]})
+    written.to_zarr(tmp_path / "a", zarr_format=version, consolidated=False)
+    with pytest.warns(UserWarning, match="left out: .*station.* unknown type"):
+        opened = xr.open_dataset(tmp_path / "a", engine="bigarrays")
+    np.testing.assert_array_equal(opened["v"], [1.0, 2.0])
+    assert "station" not in opened.coords
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.filterwarnings("ignore:Consolidated metadata is currently not part:UserWarning")
+def test_trees_are_what_open_datatree_sees(tmp_path: Path, version: Any) -> None:
+    inner = xr.Dataset({"b": ("y", [1.0, 2.0])}, coords={"y": [5, 6]}, attrs={"deep": 1})
+    tree = xr.DataTree.from_dict({"/": xr.Dataset(attrs={"title": "t"}), "/g/h": inner, "/k": dataset()})
+    tree.to_zarr(tmp_path / "t", zarr_format=version)
+    expected = xr.open_datatree(tmp_path / "t", engine="zarr", zarr_format=version)
+    xr.testing.assert_identical(xr.open_datatree(tmp_path / "t", engine="bigarrays").load(), expected.load())
+    xr.testing.assert_identical(xr.open_dataset(tmp_path / "t", engine="bigarrays", group="g/h").load(), inner)
+    opened = xr.open_groups(tmp_path / "t", engine="bigarrays", group="g")
+    assert set(opened) == {"/", "/h"}
