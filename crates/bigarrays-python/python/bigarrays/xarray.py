@@ -142,7 +142,8 @@ class BigarraysBackendEntrypoint(BackendEntrypoint):
                 return Dataset(attrs=place.attributes(below))
             return self.open_dataset(below, format=format, storage_options=storage_options, **options)
 
-        return {f"/{path}": dataset(path) for path in groups}
+        # As xarray's own engines call them: relative to the group that is asked for.
+        return {(path or ".") if above else f"/{path}": dataset(path) for path in groups}
 
     def open_datatree(self, filename_or_obj: Any, **options: Any) -> DataTree:
         """Opens a group and all groups below it."""
