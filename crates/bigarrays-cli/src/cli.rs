@@ -8,7 +8,7 @@ use crate::args::StoreArgs;
 use crate::args::heading::GLOBAL;
 use crate::commands::{
     attributes, cache, completions, convert, copy, create, create_group, du, export, import, info, ls, names,
-    resize, rm, verify,
+    resize, rm, sample, verify,
 };
 use crate::output::{Terminal, exit_codes};
 
@@ -49,6 +49,7 @@ pub(crate) enum Command {
     Resize(resize::ResizeArgs),
     Import(import::ImportArgs),
     Export(export::ExportArgs),
+    Sample(sample::SampleArgs),
     Copy(copy::CopyArgs),
     Verify(verify::VerifyArgs),
     Names(names::NamesArgs),

@@ -12,7 +12,7 @@ use clap::{CommandFactory, Parser};
 use cli::{Cli, Command};
 use commands::{
     attributes, cache, completions, convert, copy, create, create_group, du, export, import, info, ls, names,
-    resize, rm, verify,
+    resize, rm, sample, verify,
 };
 use session::Session;
 
@@ -37,6 +37,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::CreateGroup(args) => create_group::run(args, &session),
         Command::Attributes(args) => attributes::run(args, &session),
         Command::Resize(args) => resize::run(args, &session),
+        Command::Sample(args) => sample::run(args, &session),
         Command::Import(args) => import::run(args, &session),
         Command::Export(args) => export::run(args, &session),
         Command::Copy(args) => copy::run(args, &session),

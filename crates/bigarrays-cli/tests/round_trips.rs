@@ -185,3 +185,44 @@ fn slices_of_every_kind() {
         assert_eq!(bytes(&array), bytes(&list), "{folder}");
     }
 }
+
+#[test]
+fn elements_at_points() {
+    let bench = Bench::new();
+    let elements: Vec<u8> = (0..60u16).flat_map(|value| (value * 1000).to_le_bytes()).collect();
+    npy(&bench.path("a.npy"), "<u2", false, &[3, 4, 5], &elements);
+    bench.ok("import a.npy em --origin 10,-2,0 --resolution 8,8,40");
+    let at = |x: i64, y: i64, z: i64| (z * 20 + (y + 2) * 5 + x - 10) * 1000;
+    let points = [[10, -2, 0], [14, 1, 2], [12, 0, 1], [12, 0, 1]];
+
+    let table = "id,Z,y,x,note\n1,0,-2,10,\n2,2,1,14,\"a, b\"\n3,1,0,12,\n4,1.9,0.5,12,\n";
+    std::fs::write(bench.path("p.csv"), table).unwrap();
+    let values = points.map(|[x, y, z]| at(x, y, z));
+    let expected = format!(
+        "id,Z,y,x,note,value\n1,0,-2,10,,{}\n2,2,1,14,\"a, b\",{}\n3,1,0,12,,{}\n4,1.9,0.5,12,,{}\n",
+        values[0], values[1], values[2], values[3]
+    );
+    assert_eq!(bench.ok("sample em p.csv"), expected);
+    bench.ok("sample em p.csv -o out.csv");
+    assert_eq!(std::fs::read_to_string(bench.path("out.csv")).unwrap(), expected);
+    assert!(bench.fails("sample em p.csv -o out.csv", 1).contains("out.csv"));
+    bench.ok("sample em p.csv -o out.csv --overwrite --columns x,y,z");
+    bench.fails("sample em p.csv --columns x,y", 2);
+    assert!(bench.fails("sample em p.csv --columns x,y,w", 2).contains("\"w\""));
+
+    // In nanometres, without a heading.
+    std::fs::write(bench.path("nm.csv"), "80.5,-16,0\n112,8,119.9\n0,0,0\n").unwrap();
+    assert!(bench.fails("sample em nm.csv --resolution 1,1,1", 2).contains("0"));
+    let found = bench.ok("sample em nm.csv --resolution 1,1,1 --outside fill");
+    assert_eq!(found, format!("80.5,-16,0,{}\n112,8,119.9,{}\n0,0,0,0\n", values[0], values[1]));
+    std::fs::write(bench.path("bad.csv"), "x,y,z\n1,2,\n").unwrap();
+    assert!(bench.fails("sample em bad.csv", 2).contains("line 2: \"\" is no coordinate"));
+
+    let coordinates: Vec<u8> = points.iter().flatten().flat_map(|at| at.to_le_bytes()).collect();
+    npy(&bench.path("p.npy"), "<i8", false, &[4, 3], &coordinates);
+    bench.ok("sample em p.npy -o values.npy");
+    let (shape, found) = bench.elements::<u16>("values.npy");
+    assert_eq!((&shape[..], found), ("0:4", values.map(|value| value as u16).to_vec()));
+    assert!(bench.fails("sample em p.npy", 2).contains("--output"));
+    assert!(bench.fails("sample em a.npy -o more.npy", 2).contains("rows of coordinates along x,y,z"));
+}

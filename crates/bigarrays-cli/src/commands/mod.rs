@@ -18,6 +18,7 @@ pub(crate) mod names;
 mod new;
 pub(crate) mod resize;
 pub(crate) mod rm;
+pub(crate) mod sample;
 mod supported;
 mod transfer;
 pub(crate) mod verify;

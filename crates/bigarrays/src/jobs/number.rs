@@ -18,7 +18,7 @@ pub enum Number {
 
 impl Number {
     /// The value of an element of `dtype`, given as its bytes.
-    pub(crate) fn read(dtype: DataType, bytes: &[u8]) -> Self {
+    pub fn read(dtype: DataType, bytes: &[u8]) -> Self {
         for_dtype!(dtype, T => T::load(bytes).number())
     }
 

@@ -38,7 +38,9 @@ pub(crate) fn run(args: &CopyArgs, session: &Session) -> anyhow::Result<()> {
     journal.map_or(Ok(()), Journal::remove)?;
     let left = if args.what.all_scales { find::beside(&args.source, session)? } else { Vec::new() };
     if !left.is_empty() {
-        session.terminal.note(format_args!("not copied, as they are arrays of their own: {}", left.join(", ")));
+        session
+            .terminal
+            .note(format_args!("not copied, as they are arrays of their own: {}", left.join(", ")));
     }
     Ok(())
 }
