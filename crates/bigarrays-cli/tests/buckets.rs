@@ -76,6 +76,51 @@ fn secrets_are_not_repeated() {
     assert!(said.contains("timeout"), "{said}");
 }
 
+/// What the environment says to a service is refused by the name of the variable where no request can carry it, and no
+/// thread panics.
+#[test]
+fn environments_that_make_no_request_are_refused() {
+    let bench = Bench::new();
+    let cases = [
+        ("s3://b/em", "AWS_ENDPOINT_URL", "minio:9000"),
+        ("s3://b/em", "AWS_ENDPOINT_URL", "127.0.0.1:9000"),
+        ("s3://b/em", "AWS_ENDPOINT_URL", ""),
+        ("s3://b/em", "AWS_ENDPOINT_URL", "http://127.0.0.1:99999"),
+        ("s3://b/em", "AWS_ENDPOINT_URL_S3", "minio"),
+        ("s3://b/em", "AWS_REGION", "eu west"),
+        ("s3://b/em", "AWS_DEFAULT_REGION", "eu/west"),
+        ("s3://b/em", "AWS_SESSION_TOKEN", "x\ny"),
+        ("s3://b/em", "AWS_ACCESS_KEY_ID", "ä"),
+        ("gs://b/em", "GOOGLE_BASE_URL", "localhost:4443"),
+        ("gs://b/em", "GOOGLE_BASE_URL", ""),
+        ("az://b/em", "AZURE_STORAGE_ENDPOINT", "localhost:10000"),
+        ("az://b/em", "AZURE_STORAGE_ACCOUNT_NAME", "a/b"),
+        ("az://b/em", "IDENTITY_ENDPOINT", "localhost"),
+    ];
+    for (url, variable, value) in cases {
+        let mut command = bench.command(&format!("info {url}"));
+        let known = [
+            ("AWS_ACCESS_KEY_ID", "a"),
+            ("AWS_SECRET_ACCESS_KEY", "b"),
+            ("AZURE_STORAGE_ACCOUNT_NAME", "a"),
+            ("AZURE_STORAGE_ACCOUNT_KEY", "YQ=="),
+        ];
+        command.envs(known).env(variable, value);
+        if variable != "AWS_DEFAULT_REGION" && variable != "AWS_REGION" {
+            command.env("AWS_REGION", "us-east-1");
+        }
+        let output = command.output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{variable}={value:?}: {said}");
+        assert!(said.contains(variable) && !said.contains("panicked"), "{variable}={value:?}: {said}");
+    }
+    let mut command =
+        bench.command("info s3://b/em --storage-option anonymous=true --storage-option retries=0");
+    command.env("AWS_ENDPOINT_URL", "http://localhost.evil.example:9").env("AWS_REGION", "x");
+    let said = String::from_utf8(command.output().unwrap().stderr).unwrap();
+    assert!(said.contains("plain http is refused"), "{said}");
+}
+
 #[test]
 fn an_export_that_waits_is_interrupted() {
     let (bench, server) = (with_file(), Server::moto().unwrap());

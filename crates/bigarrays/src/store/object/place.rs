@@ -50,6 +50,10 @@ impl Place {
                 "the URL of a bucket must hold no key or password: use store options or the environment";
             return Err(Error::invalid(message));
         }
+        let is_usable = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '$' | '@');
+        if let Some(odd) = bucket.chars().find(|c| !is_usable(*c)) {
+            return Err(Error::invalid(format!("no bucket or container has {odd:?} in its name")));
+        }
         let place = Self { service, base: format!("{prefix}{bucket}/"), bucket: bucket.to_owned() };
         Ok((place, path.to_owned()))
     }
@@ -69,6 +73,9 @@ mod tests {
         );
         let (place, path) = parse(Service::Http, "https://", "host:80/a").unwrap();
         assert_eq!((place.bucket.as_str(), path.as_str()), ("https://host:80/", "a"));
+        for bucket in ["b?c", "b#c", "b%zz", "b[c", "b\\c", "bä", "b&c", "a@b?c"] {
+            assert!(parse(Service::Azure, "az://", bucket).is_err(), "{bucket}");
+        }
         assert!(parse(Service::Gcs, "gs://", "").is_err() && parse(Service::S3, "s3://", "/x").is_err());
         for (service, prefix) in
             [(Service::Http, "http://"), (Service::S3, "s3://"), (Service::Azure, "az://")]
