@@ -368,3 +368,45 @@ fn web_servers_without_ranges_are_read() {
         assert_eq!(array.read::<u32>(array.domain()).unwrap().into_data(), data);
     }
 }
+
+/// Servers need not say how long what they send is, nor how long a value is of which they send a part.
+#[test]
+fn web_servers_that_say_no_lengths_are_read() {
+    let root = tempfile::tempdir().unwrap();
+    let one_shard = "preshift_bits=1,minishard_bits=2,shard_bits=0,data_encoding=gzip".parse().unwrap();
+    let shardings = [("plain", NewSharding::None), ("sharded", NewSharding::Neuroglancer(one_shard))];
+    let servers = [Server::nginx(root.path()).unwrap(), Server::plain(root.path()).unwrap()];
+    for (name, sharding) in shardings {
+        let data = published(&root.path().join(name), ContentEncoding::Identity, sharding);
+        for (server, fault) in
+            servers.iter().flat_map(|server| [(server, "chunked"), (server, "unknown-total")])
+        {
+            let faults = format!("{fault}=1").parse().unwrap();
+            let proxy = Proxy::start(server.address(), faults).unwrap();
+            let url = format!("{}/{name}", server.via(&proxy).url);
+            let array = Array::open(&url).unwrap();
+            assert_eq!(array.read::<u32>(array.domain()).unwrap().into_data(), data, "{name} {fault}");
+            let point = array.read::<u32>(&"0:1,10:11,3:4".parse().unwrap()).unwrap();
+            assert_eq!(point.get(&[0, 10, 3]), array.read::<u32>(array.domain()).unwrap().get(&[0, 10, 3]));
+            let store = store::open(&url, &options(store::Settings::new())).unwrap();
+            assert!(store.exists("info").unwrap() && !store.exists("none").unwrap());
+            assert!(proxy.counts().faults(Some(fault)) > 5, "{:?}", proxy.counts());
+        }
+    }
+}
+
+/// What does not say where it ends, or contradicts itself, is refused at once and never taken for a value.
+#[test]
+fn answers_without_an_end_are_refused() {
+    let heads = [
+        ("200 OK", ""),
+        ("206 Partial Content", "Content-Range: bytes 0-9/20\r\nContent-Length: 10\r\n"),
+        ("206 Partial Content", "Content-Range: bytes 0-18446744073709551615/*\r\n"),
+    ];
+    for (status, headers) in heads {
+        let address = answering(format!("HTTP/1.1 {status}\r\n{headers}Connection: close\r\n\r\n0123456789"));
+        let store = store::open(&format!("http://{address}"), &options(store::Settings::new())).unwrap();
+        let error = store.read("k").unwrap_err();
+        assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Storage, false), "{status}: {error}");
+    }
+}

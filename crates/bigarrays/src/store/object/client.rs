@@ -61,6 +61,7 @@ impl Client {
                     Service::Gcs => Some("gzip"),
                     Service::S3 | Service::Azure => None,
                 },
+                says_lengths: place.service != Service::Http,
                 ignores_ranges: Arc::clone(&ignores_ranges),
                 throttle: Arc::clone(&throttle),
                 connections: connections_with(place.service, &options, headers)?,
