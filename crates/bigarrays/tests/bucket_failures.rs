@@ -410,3 +410,39 @@ fn answers_without_an_end_are_refused() {
         assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Storage, false), "{status}: {error}");
     }
 }
+
+/// URLs are decoded once, as RFC 3986 has it, and their query goes with every request and is not shown.
+#[test]
+fn web_urls_are_decoded_and_signed() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("my data/100%25+ä");
+    std::fs::create_dir_all(&folder).unwrap();
+    let data = published(&folder.join("em"), ContentEncoding::Identity, NewSharding::None);
+    let server = Server::nginx(root.path()).unwrap();
+    let proxy = Proxy::start(server.address(), Faults::none()).unwrap();
+    let server = server.via(&proxy).url;
+    for path in
+        ["my%20data/100%2525%2B%C3%A4/em", "my data/100%2525+ä/em", "my%20data/100%2525%2b%c3%a4/%65m/"]
+    {
+        let url = format!("{server}/{path}?X-Signature=HUSH%2B/&b=1");
+        proxy.reset();
+        proxy.record();
+        let array = Array::open(&url).unwrap();
+        assert_eq!(array.read::<u32>(array.domain()).unwrap().into_data(), data, "{path}");
+        let again = Array::open(&array.store().child("..").unwrap().location("")).unwrap();
+        assert_eq!(again.read::<u32>(array.domain()).unwrap().into_data(), data, "{path}");
+        let requests = proxy.recorded();
+        let is_signed = |target: &str| target.ends_with("?X-Signature=HUSH%2B/&b=1");
+        assert!(
+            requests.len() > 90 && requests.iter().all(|request| is_signed(&request.target)),
+            "{requests:?}"
+        );
+        proxy.set_faults("403=1".parse().unwrap());
+        let error = array.read::<u32>(array.domain()).unwrap_err();
+        proxy.set_faults(Faults::none());
+        let said = format!("{error} {error:?} {array:?}");
+        assert!(!said.contains("HUSH") && said.contains("my%20data"), "{said}");
+    }
+    let error = Array::open(&format!("{server}/100%/em")).unwrap_err();
+    assert!(error.kind() == ErrorKind::InvalidArgument && error.to_string().contains("%25"), "{error}");
+}

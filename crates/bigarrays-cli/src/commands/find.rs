@@ -47,7 +47,9 @@ pub(crate) fn arrays(
     }
     let root = store::open(url, session.store())?;
     let mut search = Search { options, session, found: &mut found };
-    search.folder(&*root, url.trim_end_matches('/'), depth)?;
+    // A slash at the end may be of a query.
+    let place = if url.contains('?') { url } else { url.trim_end_matches('/') };
+    search.folder(&*root, place, depth)?;
     if any { Ok(()) } else { Err(missing.into()) }
 }
 
@@ -78,14 +80,14 @@ impl Search<'_> {
             (self.found)(Found { url: url.to_owned(), array })?;
         }
         files.sort();
-        for url in files.iter().map(|file| format!("{url}/{file}")) {
+        for url in files.iter().map(|file| store::join_url(url, file)) {
             if let Some(array) = self.open(&url, false) {
                 (self.found)(Found { url, array })?;
             }
         }
         folders.sort();
         for folder in folders.iter().filter(|_| depth > 0) {
-            self.folder(&*store.child(folder)?, &format!("{url}/{folder}"), depth - 1)?;
+            self.folder(&*store.child(folder)?, &store::join_url(url, folder), depth - 1)?;
         }
         Ok(())
     }

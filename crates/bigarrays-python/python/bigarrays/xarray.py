@@ -137,7 +137,7 @@ class _Place:
     def __init__(
         self, url: str, format: str | None, storage_options: dict[str, Any] | None, options: dict[str, Any]
     ) -> None:
-        self.url, self.format = url.rstrip("/") or url, format
+        self.url, self.format = url, format
         self.storage_options = storage_options
         self.options = {key: value for key, value in options.items() if value is not None}
         # Places of elements, by axis; they are not stored, so there is nothing to decode.
@@ -175,7 +175,7 @@ class _Place:
         if not names:
             raise error
         arrays = {
-            name: self.open(f"{self.url}/{name}", self.format) for name in names if name not in dropped
+            name: self.open(_bigarrays._join_url(self.url, name), self.format) for name in names if name not in dropped
         }
         dims = _unique_dims(arrays)
         variables = {name: self.variable(array, dims[name]) for name, array in arrays.items()}

@@ -11,6 +11,7 @@ use crate::format::{self, ScaleSelector};
 use crate::jobs::verify::report::Stray;
 use crate::jobs::verify::report::{ArrayReport, Problem, ProblemKind, Report};
 use crate::jobs::verify::{VerifyOptions, compare, verify};
+use crate::store::join_url;
 
 /// What [`verify_at`] compares with.
 #[derive(Clone, Copy, Debug)]
@@ -89,7 +90,7 @@ impl Place<'_> {
         // What is no group, or cannot be listed, has no other arrays that are known of.
         let nodes = format::list(url, self.open.format_options()).unwrap_or_default();
         let others = nodes.iter().filter(|node| node.is_array && !known.contains(&node.path));
-        let path = |url: &str, node: &format::Node| format!("{}/{}", url.trim_end_matches('/'), node.path);
+        let path = |url: &str, node: &format::Node| join_url(url, &node.path);
         for node in others {
             let other = against.map(|against| path(against.url, node)).unwrap_or_default();
             let against = against.map(|against| Against { url: &other, ..against });

@@ -61,6 +61,7 @@ impl Client {
                     Service::Gcs => Some("gzip"),
                     Service::S3 | Service::Azure => None,
                 },
+                query: place.query.clone(),
                 says_lengths: place.service != Service::Http,
                 ignores_ranges: Arc::clone(&ignores_ranges),
                 throttle: Arc::clone(&throttle),

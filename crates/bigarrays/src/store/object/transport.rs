@@ -17,7 +17,8 @@ use http::header::{
     ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, HeaderValue, IF_MATCH, IF_NONE_MATCH,
     RANGE, RETRY_AFTER, TRANSFER_ENCODING,
 };
-use http::{HeaderMap, Method, StatusCode, Version};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, Method, StatusCode, Uri, Version};
 use http_body::{Body, Frame, SizeHint};
 use object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody,
@@ -45,6 +46,8 @@ pub(super) struct Transport {
     pub(super) endurance: Duration,
     /// Encodings that are asked for.
     pub(super) accept_encoding: Option<&'static str>,
+    /// The query of each request to a web server.
+    pub(super) query: Option<String>,
     /// Whether the server says how long each answer is, so that one that does not is broken off. Web servers need not.
     pub(super) says_lengths: bool,
     /// Set when the server answers a range with everything.
@@ -84,6 +87,7 @@ impl HttpService for Transport {
         if let (Some(_), Some(encodings)) = (value, self.accept_encoding) {
             request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static(encodings));
         }
+        self.complete(&mut request)?;
         let is_get = request.method() == Method::GET;
         let mut response = self.watched(self.send_patiently(request.clone()).await?);
         let Some(OfValue { max_len }) = value else { return Ok(response) };
@@ -122,6 +126,22 @@ impl Transport {
             tokio::time::sleep(said.max(pause / 2 + jitter)).await;
             pause = (pause * 2).min(Duration::from_secs(20));
         }
+    }
+
+    /// Gives a request for a web server the query of the URL, and a path that all servers read alike.
+    fn complete(&self, request: &mut HttpRequest) -> Result<(), HttpError> {
+        let path = request.uri().path();
+        if self.says_lengths || self.query.is_none() && !path.contains('+') {
+            return Ok(());
+        }
+        let impossible = |_| undecodable("the URL cannot be requested");
+        let query = self.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
+        let path = path.replace('+', "%2B") + &query;
+        let mut parts = request.uri().clone().into_parts();
+        parts.path_and_query =
+            Some(path.parse::<PathAndQuery>().map_err(|error| impossible(error.to_string()))?);
+        *request.uri_mut() = Uri::from_parts(parts).map_err(|error| impossible(error.to_string()))?;
+        Ok(())
     }
 
     /// Sends a request within its time. What came of a change on a condition may stay unknown.
