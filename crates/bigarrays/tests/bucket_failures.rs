@@ -166,6 +166,45 @@ fn forbidden_is_never_missing() {
     denied(bed.array.store().list("", &mut |_, _| Ok(())));
 }
 
+/// Buckets that may not be listed answer 403 for what is not there: that is an error, unless it is said to mean so.
+#[test]
+fn refusals_mean_missing_only_if_said() {
+    let root = tempfile::tempdir().unwrap();
+    published(&root.path().join("em"), ContentEncoding::Identity, NewSharding::None);
+    std::fs::remove_file(root.path().join("em/1_1_1/-7-9_3-23_-20--12")).unwrap();
+    let bed = Bed::new(Server::s3s().unwrap());
+    let first: bigarrays::Domain = "-7:9,3:23,-20:-12".parse().unwrap();
+    bed.array
+        .store()
+        .update_many(&[store::Update::blind("-7-9_3-23_-20--12")], &|_, _, _| Ok(store::Change::Delete))
+        .unwrap();
+    let web = Server::nginx(root.path()).unwrap();
+    let hiding = Proxy::start(web.address(), Faults::none().hide_missing()).unwrap();
+    bed.proxy.set_faults(Faults::none().hide_missing());
+    let cases = [
+        (bed.layer.url.clone(), bed.layer.settings.clone()),
+        (format!("{}/em", web.via(&hiding).url), store::Settings::new()),
+    ];
+    for (url, mut settings) in cases {
+        let read = |settings: &store::Settings| {
+            OpenOptions::new().settings(settings.clone()).open(&url)?.read::<u32>(&first)
+        };
+        assert_eq!(read(&settings).unwrap_err().kind(), ErrorKind::PermissionDenied, "{url}");
+        settings.set("missing_status", "401, 403");
+        assert!(read(&settings).unwrap().data().iter().all(|&value| value == 0), "{url}");
+        let strict = OpenOptions::new().settings(settings.clone()).strict(true).open(&url).unwrap();
+        assert_eq!(strict.read::<u32>(&first).unwrap_err().kind(), ErrorKind::NotFound, "{url}");
+        for odd in ["200", "forbidden", "403 404", "500"] {
+            settings.set("missing_status", odd);
+            let error = read(&settings).unwrap_err();
+            assert!(
+                error.kind() == ErrorKind::InvalidArgument && error.to_string().contains("missing_status"),
+                "{error}"
+            );
+        }
+    }
+}
+
 /// The errors of opening, creating and listing with these settings changed.
 fn errors(layer: &Layer, changed: &[(&str, &str)]) -> Vec<Error> {
     let mut layer = layer.clone();

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::net::IpAddr;
 use std::str::FromStr;
 
 use super::options::key;
@@ -124,35 +123,9 @@ pub(super) fn is_endpoint(endpoint: &str) -> bool {
     is_one && !endpoint.contains(|c: char| c.is_control() || c.is_whitespace()) && endpoint.is_ascii()
 }
 
-/// Whether an endpoint is this machine, so that nothing crosses a network.
-pub(super) fn is_local(endpoint: &str) -> bool {
-    let Ok(url) = reqwest::Url::parse(endpoint) else { return false };
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn this_machine_is_known_by_its_whole_name() {
-        for endpoint in ["http://localhost:1", "http://127.0.0.1", "http://127.8.0.1:80/x", "http://[::1]:1/"]
-        {
-            assert!(is_local(endpoint), "{endpoint}");
-        }
-        for endpoint in [
-            "http://localhost.evil.example:9",
-            "http://localhosts",
-            "http://127.0.0.1.evil.example",
-            "http://localhost@evil.example",
-            "http://[::1].evil.example",
-            "localhost",
-            "",
-        ] {
-            assert!(!is_local(endpoint), "{endpoint}");
-        }
-    }
 
     #[test]
     fn endpoints_are_urls_of_hosts() {

@@ -8,7 +8,7 @@ use object_store::list::PaginatedListStore;
 use object_store::{BackoffConfig, ClientOptions, RetryConfig};
 
 use super::failure::chain;
-use super::given::is_local;
+use super::place::is_local;
 use crate::base::error::{Error, Result};
 use crate::store::settings::{OWN, Settings};
 

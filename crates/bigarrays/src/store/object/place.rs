@@ -1,5 +1,7 @@
 //! Services, and places in them.
 
+use std::net::IpAddr;
+
 use crate::base::error::{Error, Result};
 use crate::store::percent;
 
@@ -103,9 +105,35 @@ impl Place {
     }
 }
 
+/// Whether an endpoint is this machine, so that nothing crosses a network.
+pub(super) fn is_local(endpoint: &str) -> bool {
+    let Ok(url) = reqwest::Url::parse(endpoint) else { return false };
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn this_machine_is_known_by_its_whole_name() {
+        for endpoint in ["http://localhost:1", "http://127.0.0.1", "http://127.8.0.1:80/x", "http://[::1]:1/"]
+        {
+            assert!(is_local(endpoint), "{endpoint}");
+        }
+        for endpoint in [
+            "http://localhost.evil.example:9",
+            "http://localhosts",
+            "http://127.0.0.1.evil.example",
+            "http://localhost@evil.example",
+            "http://[::1].evil.example",
+            "localhost",
+            "",
+        ] {
+            assert!(!is_local(endpoint), "{endpoint}");
+        }
+    }
 
     #[test]
     fn urls_name_a_place_and_a_path() {
