@@ -67,6 +67,40 @@ fn urls_go_everywhere() {
     assert_eq!(output.status.code(), Some(3), "{output:?}");
 }
 
+/// The names of all files below a folder.
+fn files(folder: &std::path::Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let of = |entry: std::io::Result<std::fs::DirEntry>| match entry.unwrap() {
+        entry if entry.path().is_dir() => files(&entry.path()),
+        entry => vec![entry.file_name().into_string().unwrap()],
+    };
+    entries.flat_map(of).collect()
+}
+
+/// Whenever a removal is killed, there is an array or none, and the same command removes what is left.
+#[test]
+fn a_removal_that_is_killed_leaves_an_array_or_none() {
+    let bench = with_file();
+    for (count, format) in ["zarr3", "precomputed", "ome-zarr", "n5"].iter().cycle().take(24).enumerate() {
+        bench.ok(&format!("copy in.npy em --create --format {format} --chunk-shape 1,1,1"));
+        let line = if count % 3 == 2 { "rm -r em --yes" } else { "rm em --yes" };
+        let mut child = bench.command(line).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(3 * (count as u64 % 12)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let opened = bench.run("info em");
+        match opened.status.code() {
+            Some(0) => drop(bench.ok("rm em --yes")),
+            Some(3) => {}
+            _ => drop(bench.ok("rm -r em --yes")),
+        }
+        // Folders may be left, and what writers keep there for themselves.
+        let left = files(&bench.path("em"));
+        assert!(left.iter().all(|name| name.starts_with(".bigarrays")), "{format}: {left:?}");
+        let _ = std::fs::remove_dir_all(bench.path("em"));
+    }
+}
+
 #[test]
 fn secrets_are_not_repeated() {
     let bench = Bench::new();

@@ -186,28 +186,38 @@ impl Scales for OmeZarr {
     }
 }
 
+/// Of a scale that is listed and not there, or gone already, nothing is to be removed.
+fn or_gone(done: Result<()>) -> Result<()> {
+    match done {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
+}
+
 impl Remove for OmeZarr {
     fn remove(&self, store: &Arc<dyn Store>, scale: Option<&ScaleSelector>) -> Result<()> {
         let image = self.image(store)?;
         let Some(selector) = scale else {
-            self.zarr.forget(store)?;
             if store.unlink("")? {
                 return self.zarr.refresh(store);
             }
+            let scales = image.datasets.iter().map(|dataset| store.child(&dataset.path));
+            let scales: Vec<Arc<dyn Store>> = scales.collect::<Result<_>>()?;
+            scales.iter().try_for_each(|scale| or_gone(self.zarr.empty(scale)))?;
+            // The first scale last: without it, nothing is found.
+            scales.iter().rev().try_for_each(|scale| or_gone(self.zarr.remove(scale, None)))?;
+            self.zarr.forget(store)?;
             self.zarr.remove_group(&**store)?;
             self.zarr.refresh(store)?;
-            for dataset in &image.datasets {
-                match self.zarr.remove(&store.child(&dataset.path)?, None) {
-                    // Listed, and not there, or gone already.
-                    Err(error) if error.kind() == ErrorKind::NotFound => {}
-                    removed => removed?,
-                }
-            }
             store.tidy("");
             return Ok(());
         };
         let scales: Vec<Scale> = self.scales(&**store, &image)?.into_iter().map(|(scale, _)| scale).collect();
         let path = &image.datasets[selector.find(&scales)?].path;
+        if image.datasets.len() == 1 {
+            return Err(Error::invalid("this is the only scale of the image; remove the image instead"));
+        }
+        or_gone(self.zarr.empty(&store.child(path)?))?;
         self.change(store, |image| {
             let gone = || Error::new(ErrorKind::NotFound, format!("scale {path:?} was removed meanwhile"));
             let position =

@@ -111,17 +111,23 @@ impl Remove for Zarr {
         if scale.is_some() {
             return Err(Error::unsupported("removing a part of a group; name its path"));
         }
-        let meta = self.array(&self.probe(store)?)?;
-        // Before it is gone: who reads copies of metadata alone shall not find an array of fill.
-        self.forget(store)?;
+        let probe = self.probe(store)?;
+        let meta = match self.array(&probe) {
+            // What a removal of an image leaves that is killed at its very end.
+            Err(error) if error.kind() == ErrorKind::InvalidArgument && self.is_empty_group(store)? => {
+                self.forget(store)?;
+                self.remove_group(&**store)?;
+                self.refresh(store)?;
+                store.tidy("");
+                return Ok(());
+            }
+            meta => meta?,
+        };
         if store.unlink("")? {
             return self.refresh(store);
         }
-        self.take(&**store, self.version.array_key())?;
-        self.refresh(store)?;
-        self.remove_chunks(&**store, &meta, |_| true)?;
-        store.tidy("");
-        Ok(())
+        self.remove_all_chunks(&**store, &meta)?;
+        self.remove_metadata(store)
     }
 }
 
