@@ -5,8 +5,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::image::{OmeZarr, exists};
-use super::multiscale::{self, Dataset, Multiscale, OME};
+use super::multiscale::{Dataset, Multiscale, OME};
 use super::new::{array_spec, new_dataset, take_members};
+use super::rules;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::format::document::Document;
 use crate::format::holds::Holds;
@@ -52,8 +53,12 @@ impl Format for OmeZarr {
 
     fn problems(&self, probe: &Probe) -> Result<Vec<String>> {
         let Some(attributes) = self.zarr.group_attributes(probe)? else { return Ok(Vec::new()) };
-        let all = self.members(&attributes).and_then(|members| members.get("multiscales"));
-        Ok(all.map(multiscale::problems).unwrap_or_default())
+        let version = if self.is_nested { "0.5" } else { "0.4" };
+        let mut found = self.members(&attributes).map(|members| rules::problems(members, version));
+        if let (Some(found), Ok(Some(image))) = (&mut found, self.parse(&attributes)) {
+            found.extend(self.contradictions(&**probe.store(), &image)?);
+        }
+        Ok(found.unwrap_or_default())
     }
 
     fn creates(&self) -> Option<&dyn Create> {

@@ -1,12 +1,13 @@
 //! Zarr as a format: what is asked of every format, in terms of arrays and groups.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::json;
 
 use super::dialect::Found;
 use super::nodes::Zarr;
-use super::{create, group};
+use super::{consolidated, create, group};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::format::document::{self, Document};
 use crate::format::holds::Holds;
@@ -165,6 +166,27 @@ impl Groups for Zarr {
             Some(Found::Group(document)) => group::list(&**probe.store(), self.version, &document).map(Some),
             _ => Ok(None),
         }
+    }
+
+    fn survey(&self, probe: &Probe) -> Result<Option<(Vec<Node>, Vec<String>)>> {
+        let Some(Found::Group(document)) = self.find(probe)? else { return Ok(None) };
+        let store = &**probe.store();
+        let stored = match group::listed(store, self.version, usize::MAX) {
+            Ok((nodes, _)) => Some(nodes),
+            Err(error) if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::PermissionDenied) => {
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        let mut wrong = consolidated::contradictions(self.version, store, stored.as_deref())?;
+        wrong.sort();
+        let mut nodes = group::list(store, self.version, &document)?;
+        let stored = stored.unwrap_or_default();
+        let known: BTreeSet<&str> = stored.iter().map(|node| node.path.as_str()).collect();
+        nodes.retain(|node| !known.contains(node.path.as_str()));
+        nodes.extend(stored);
+        nodes.sort_by(|one, other| one.path.cmp(&other.path));
+        Ok(Some((nodes, wrong)))
     }
 
     fn create_group(&self, store: &Arc<dyn Store>, attributes: &Document) -> Result<()> {
