@@ -67,6 +67,40 @@ fn urls_go_everywhere() {
     assert_eq!(output.status.code(), Some(3), "{output:?}");
 }
 
+/// The names of all files below a folder.
+fn files(folder: &std::path::Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let of = |entry: std::io::Result<std::fs::DirEntry>| match entry.unwrap() {
+        entry if entry.path().is_dir() => files(&entry.path()),
+        entry => vec![entry.file_name().into_string().unwrap()],
+    };
+    entries.flat_map(of).collect()
+}
+
+/// Whenever a removal is killed, there is an array or none, and the same command removes what is left.
+#[test]
+fn a_removal_that_is_killed_leaves_an_array_or_none() {
+    let bench = with_file();
+    for (count, format) in ["zarr3", "precomputed", "ome-zarr", "n5"].iter().cycle().take(24).enumerate() {
+        bench.ok(&format!("copy in.npy em --create --format {format} --chunk-shape 1,1,1"));
+        let line = if count % 3 == 2 { "rm -r em --yes" } else { "rm em --yes" };
+        let mut child = bench.command(line).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(3 * (count as u64 % 12)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let opened = bench.run("info em");
+        match opened.status.code() {
+            Some(0) => drop(bench.ok("rm em --yes")),
+            Some(3) => {}
+            _ => drop(bench.ok("rm -r em --yes")),
+        }
+        // Folders may be left, and what writers keep there for themselves.
+        let left = files(&bench.path("em"));
+        assert!(left.iter().all(|name| name.starts_with(".bigarrays")), "{format}: {left:?}");
+        let _ = std::fs::remove_dir_all(bench.path("em"));
+    }
+}
+
 #[test]
 fn secrets_are_not_repeated() {
     let bench = Bench::new();
@@ -74,6 +108,51 @@ fn secrets_are_not_repeated() {
     assert!(!said.contains("hush") && said.contains("key=value"), "{said}");
     let said = bench.fails("info s3://bucket/x --storage-option timeout=never", 2);
     assert!(said.contains("timeout"), "{said}");
+}
+
+/// What the environment says to a service is refused by the name of the variable where no request can carry it, and no
+/// thread panics.
+#[test]
+fn environments_that_make_no_request_are_refused() {
+    let bench = Bench::new();
+    let cases = [
+        ("s3://b/em", "AWS_ENDPOINT_URL", "minio:9000"),
+        ("s3://b/em", "AWS_ENDPOINT_URL", "127.0.0.1:9000"),
+        ("s3://b/em", "AWS_ENDPOINT_URL", ""),
+        ("s3://b/em", "AWS_ENDPOINT_URL", "http://127.0.0.1:99999"),
+        ("s3://b/em", "AWS_ENDPOINT_URL_S3", "minio"),
+        ("s3://b/em", "AWS_REGION", "eu west"),
+        ("s3://b/em", "AWS_DEFAULT_REGION", "eu/west"),
+        ("s3://b/em", "AWS_SESSION_TOKEN", "x\ny"),
+        ("s3://b/em", "AWS_ACCESS_KEY_ID", "ä"),
+        ("gs://b/em", "GOOGLE_BASE_URL", "localhost:4443"),
+        ("gs://b/em", "GOOGLE_BASE_URL", ""),
+        ("az://b/em", "AZURE_STORAGE_ENDPOINT", "localhost:10000"),
+        ("az://b/em", "AZURE_STORAGE_ACCOUNT_NAME", "a/b"),
+        ("az://b/em", "IDENTITY_ENDPOINT", "localhost"),
+    ];
+    for (url, variable, value) in cases {
+        let mut command = bench.command(&format!("info {url}"));
+        let known = [
+            ("AWS_ACCESS_KEY_ID", "a"),
+            ("AWS_SECRET_ACCESS_KEY", "b"),
+            ("AZURE_STORAGE_ACCOUNT_NAME", "a"),
+            ("AZURE_STORAGE_ACCOUNT_KEY", "YQ=="),
+        ];
+        command.envs(known).env(variable, value);
+        if variable != "AWS_DEFAULT_REGION" && variable != "AWS_REGION" {
+            command.env("AWS_REGION", "us-east-1");
+        }
+        let output = command.output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{variable}={value:?}: {said}");
+        assert!(said.contains(variable) && !said.contains("panicked"), "{variable}={value:?}: {said}");
+    }
+    let mut command =
+        bench.command("info s3://b/em --storage-option anonymous=true --storage-option retries=0");
+    command.env("AWS_ENDPOINT_URL", "http://localhost.evil.example:9").env("AWS_REGION", "x");
+    let said = String::from_utf8(command.output().unwrap().stderr).unwrap();
+    assert!(said.contains("plain http is refused"), "{said}");
 }
 
 #[test]

@@ -34,7 +34,7 @@ mod _bigarrays {
     #[pymodule_export]
     use super::array::open::{open, remove};
     #[pymodule_export]
-    use super::array::pickle::_reopen;
+    use super::array::pickle::{_join_url, _reopen};
     #[pymodule_export]
     use super::array::points::PointIndexer;
     #[pymodule_export]

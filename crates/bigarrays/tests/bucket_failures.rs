@@ -166,6 +166,45 @@ fn forbidden_is_never_missing() {
     denied(bed.array.store().list("", &mut |_, _| Ok(())));
 }
 
+/// Buckets that may not be listed answer 403 for what is not there: that is an error, unless it is said to mean so.
+#[test]
+fn refusals_mean_missing_only_if_said() {
+    let root = tempfile::tempdir().unwrap();
+    published(&root.path().join("em"), ContentEncoding::Identity, NewSharding::None);
+    std::fs::remove_file(root.path().join("em/1_1_1/-7-9_3-23_-20--12")).unwrap();
+    let bed = Bed::new(Server::s3s().unwrap());
+    let first: bigarrays::Domain = "-7:9,3:23,-20:-12".parse().unwrap();
+    bed.array
+        .store()
+        .update_many(&[store::Update::blind("-7-9_3-23_-20--12")], &|_, _, _| Ok(store::Change::Delete))
+        .unwrap();
+    let web = Server::nginx(root.path()).unwrap();
+    let hiding = Proxy::start(web.address(), Faults::none().hide_missing()).unwrap();
+    bed.proxy.set_faults(Faults::none().hide_missing());
+    let cases = [
+        (bed.layer.url.clone(), bed.layer.settings.clone()),
+        (format!("{}/em", web.via(&hiding).url), store::Settings::new()),
+    ];
+    for (url, mut settings) in cases {
+        let read = |settings: &store::Settings| {
+            OpenOptions::new().settings(settings.clone()).open(&url)?.read::<u32>(&first)
+        };
+        assert_eq!(read(&settings).unwrap_err().kind(), ErrorKind::PermissionDenied, "{url}");
+        settings.set("missing_status", "401, 403");
+        assert!(read(&settings).unwrap().data().iter().all(|&value| value == 0), "{url}");
+        let strict = OpenOptions::new().settings(settings.clone()).strict(true).open(&url).unwrap();
+        assert_eq!(strict.read::<u32>(&first).unwrap_err().kind(), ErrorKind::NotFound, "{url}");
+        for odd in ["200", "forbidden", "403 404", "500"] {
+            settings.set("missing_status", odd);
+            let error = read(&settings).unwrap_err();
+            assert!(
+                error.kind() == ErrorKind::InvalidArgument && error.to_string().contains("missing_status"),
+                "{error}"
+            );
+        }
+    }
+}
+
 /// The errors of opening, creating and listing with these settings changed.
 fn errors(layer: &Layer, changed: &[(&str, &str)]) -> Vec<Error> {
     let mut layer = layer.clone();
@@ -367,4 +406,82 @@ fn web_servers_without_ranges_are_read() {
         let array = Array::open(&format!("{}/{name}", server.url)).unwrap();
         assert_eq!(array.read::<u32>(array.domain()).unwrap().into_data(), data);
     }
+}
+
+/// Servers need not say how long what they send is, nor how long a value is of which they send a part.
+#[test]
+fn web_servers_that_say_no_lengths_are_read() {
+    let root = tempfile::tempdir().unwrap();
+    let one_shard = "preshift_bits=1,minishard_bits=2,shard_bits=0,data_encoding=gzip".parse().unwrap();
+    let shardings = [("plain", NewSharding::None), ("sharded", NewSharding::Neuroglancer(one_shard))];
+    let servers = [Server::nginx(root.path()).unwrap(), Server::plain(root.path()).unwrap()];
+    for (name, sharding) in shardings {
+        let data = published(&root.path().join(name), ContentEncoding::Identity, sharding);
+        for (server, fault) in
+            servers.iter().flat_map(|server| [(server, "chunked"), (server, "unknown-total")])
+        {
+            let faults = format!("{fault}=1").parse().unwrap();
+            let proxy = Proxy::start(server.address(), faults).unwrap();
+            let url = format!("{}/{name}", server.via(&proxy).url);
+            let array = Array::open(&url).unwrap();
+            assert_eq!(array.read::<u32>(array.domain()).unwrap().into_data(), data, "{name} {fault}");
+            let point = array.read::<u32>(&"0:1,10:11,3:4".parse().unwrap()).unwrap();
+            assert_eq!(point.get(&[0, 10, 3]), array.read::<u32>(array.domain()).unwrap().get(&[0, 10, 3]));
+            let store = store::open(&url, &options(store::Settings::new())).unwrap();
+            assert!(store.exists("info").unwrap() && !store.exists("none").unwrap());
+            assert!(proxy.counts().faults(Some(fault)) > 5, "{:?}", proxy.counts());
+        }
+    }
+}
+
+/// What does not say where it ends, or contradicts itself, is refused at once and never taken for a value.
+#[test]
+fn answers_without_an_end_are_refused() {
+    let heads = [
+        ("200 OK", ""),
+        ("206 Partial Content", "Content-Range: bytes 0-9/20\r\nContent-Length: 10\r\n"),
+        ("206 Partial Content", "Content-Range: bytes 0-18446744073709551615/*\r\n"),
+    ];
+    for (status, headers) in heads {
+        let address = answering(format!("HTTP/1.1 {status}\r\n{headers}Connection: close\r\n\r\n0123456789"));
+        let store = store::open(&format!("http://{address}"), &options(store::Settings::new())).unwrap();
+        let error = store.read("k").unwrap_err();
+        assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Storage, false), "{status}: {error}");
+    }
+}
+
+/// URLs are decoded once, as RFC 3986 has it, and their query goes with every request and is not shown.
+#[test]
+fn web_urls_are_decoded_and_signed() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("my data/100%25+ä");
+    std::fs::create_dir_all(&folder).unwrap();
+    let data = published(&folder.join("em"), ContentEncoding::Identity, NewSharding::None);
+    let server = Server::nginx(root.path()).unwrap();
+    let proxy = Proxy::start(server.address(), Faults::none()).unwrap();
+    let server = server.via(&proxy).url;
+    for path in
+        ["my%20data/100%2525%2B%C3%A4/em", "my data/100%2525+ä/em", "my%20data/100%2525%2b%c3%a4/%65m/"]
+    {
+        let url = format!("{server}/{path}?X-Signature=HUSH%2B/&b=1");
+        proxy.reset();
+        proxy.record();
+        let array = Array::open(&url).unwrap();
+        assert_eq!(array.read::<u32>(array.domain()).unwrap().into_data(), data, "{path}");
+        let again = Array::open(&array.store().child("..").unwrap().location("")).unwrap();
+        assert_eq!(again.read::<u32>(array.domain()).unwrap().into_data(), data, "{path}");
+        let requests = proxy.recorded();
+        let is_signed = |target: &str| target.ends_with("?X-Signature=HUSH%2B/&b=1");
+        assert!(
+            requests.len() > 90 && requests.iter().all(|request| is_signed(&request.target)),
+            "{requests:?}"
+        );
+        proxy.set_faults("403=1".parse().unwrap());
+        let error = array.read::<u32>(array.domain()).unwrap_err();
+        proxy.set_faults(Faults::none());
+        let said = format!("{error} {error:?} {array:?}");
+        assert!(!said.contains("HUSH") && said.contains("my%20data"), "{said}");
+    }
+    let error = Array::open(&format!("{server}/100%/em")).unwrap_err();
+    assert!(error.kind() == ErrorKind::InvalidArgument && error.to_string().contains("%25"), "{error}");
 }

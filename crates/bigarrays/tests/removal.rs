@@ -190,7 +190,121 @@ fn keys_that_lead_out_are_neither_made_nor_written_to() {
     }
 }
 
-/// Removes the documents alone, as a removal does first.
+/// The key of every value that a removal has taken, in order, over a store that notes them.
+mod noted {
+    use super::*;
+    use bigarrays::store::{ChangeFn, Get, GetSink, MemoryStore, Store, Update};
+    use std::sync::{Arc, Mutex};
+
+    #[derive(Clone, Debug)]
+    pub(super) struct Noted {
+        pub(super) inner: Arc<dyn Store>,
+        pub(super) gone: Arc<Mutex<Vec<String>>>,
+        prefix: String,
+        /// After so many values, nothing is removed any more, as if the process were killed.
+        pub(super) most: usize,
+    }
+
+    impl Noted {
+        pub(super) fn over(inner: Arc<dyn Store>, most: usize) -> Self {
+            Self { inner, gone: Arc::default(), prefix: String::new(), most }
+        }
+
+        pub(super) fn memory() -> Arc<dyn Store> {
+            Arc::new(MemoryStore::new())
+        }
+    }
+
+    impl Store for Noted {
+        fn location(&self, key: &str) -> String {
+            self.inner.location(key)
+        }
+
+        fn child(&self, path: &str) -> Result<Arc<dyn Store>> {
+            let inner = self.inner.child(path)?;
+            let prefix = match path {
+                ".." => self.prefix.rsplit_once('/').map_or("", |(above, _)| above).to_owned(),
+                path => format!("{}/{path}", self.prefix),
+            };
+            Ok(Arc::new(Self { inner, prefix, ..self.clone() }))
+        }
+
+        fn get_many(&self, requests: &[Get], sink: &GetSink<'_>) -> Result<()> {
+            self.inner.get_many(requests, sink)
+        }
+
+        fn update_many(&self, requests: &[Update], change: &ChangeFn<'_>) -> Result<()> {
+            for request in requests {
+                let was_there = self.inner.exists(&request.key)?;
+                let killed = || bigarrays::Error::new(ErrorKind::Storage, "killed");
+                if self.gone.lock().unwrap().len() >= self.most {
+                    return Err(killed());
+                }
+                self.inner.update_many(std::slice::from_ref(request), change)?;
+                if was_there && !self.inner.exists(&request.key)? {
+                    self.gone.lock().unwrap().push(format!("{}/{}", self.prefix, request.key));
+                }
+            }
+            Ok(())
+        }
+
+        fn list(&self, prefix: &str, found: &mut dyn FnMut(&str, u64) -> Result<()>) -> Result<()> {
+            self.inner.list(prefix, found)
+        }
+    }
+}
+
+/// A removal that is killed at any moment leaves what is recognised, or nothing, and the next one finishes it.
+#[test]
+fn a_killed_removal_leaves_an_array_that_is_recognised() {
+    let two_scales = |format: &str, store: &std::sync::Arc<dyn bigarrays::store::Store>| {
+        let open = OpenOptions::new().format(format);
+        let key = if format == "n5" { Some("s0") } else { None };
+        filled(&open.create((store, "a"), &spec(key)).unwrap(), 1);
+        if !format.starts_with("zarr") {
+            let mut coarse = spec(None);
+            coarse.array.resolution = Some(vec![2.0; 3]);
+            filled(&open.add_scale((store, "a"), &coarse).unwrap(), 2);
+        }
+    };
+    for format in FORMATS {
+        for most in 0.. {
+            let store = noted::Noted::memory();
+            two_scales(format, &store);
+            let killed = noted::Noted::over(store.clone(), most);
+            let gone = killed.gone.clone();
+            let killed: std::sync::Arc<dyn bigarrays::store::Store> = std::sync::Arc::new(killed);
+            let outcome = format::remove((&killed, "a"), None, &FormatOptions::default());
+            let opened = OpenOptions::new().open((&store, "a"));
+            if outcome.is_ok() {
+                assert_eq!(opened.unwrap_err().kind(), ErrorKind::NotFound, "{format}");
+                let gone = gone.lock().unwrap();
+                let is_chunk = |key: &String| !format::DOCUMENTS.contains(&key.rsplit('/').next().unwrap());
+                let chunks = gone.iter().filter(|key| is_chunk(key)).count();
+                assert!(chunks >= 8 && gone.iter().take(chunks).all(is_chunk), "{format}: {gone:?}");
+                break;
+            }
+            if let Err(error) = opened {
+                // An image without scales, or a group without: recognised, and not "not found".
+                let is_known =
+                    matches!(error.kind(), ErrorKind::InvalidMetadata | ErrorKind::InvalidArgument);
+                assert!(is_known, "{format} after {most}: {error}");
+            }
+            format::remove((&store, "a"), None, &FormatOptions::default())
+                .unwrap_or_else(|error| panic!("{format} after {most}: {error}"));
+            let mut left = Vec::new();
+            store
+                .list("", &mut |key, _| {
+                    left.push(key.to_owned());
+                    Ok(())
+                })
+                .unwrap();
+            assert_eq!(left, [""; 0], "{format} after {most}");
+        }
+    }
+}
+
+/// Removes the documents alone, as removals did first once.
 fn cut_short(path: &Path) {
     for name in all(path) {
         if format::DOCUMENTS.contains(&name.rsplit('/').next().unwrap()) {

@@ -203,8 +203,8 @@ fn urls_and_settings_are_not_repeated() {
     for url in [
         "http://me:HUSH@127.0.0.1:9/x",
         "http://HUSH@127.0.0.1:9/x",
-        "http://127.0.0.1:9/x?token=HUSH",
-        "http://127.0.0.1:9/x?HUSH",
+        "http://127.0.0.1:9/x?token=HUSH&a b",
+        "http://127.0.0.1:9/x#HUSH",
         "s3://AKIA:HUSH@bucket/x",
         "gs://me:HUSH@bucket/x",
         "az://me:HUSH@container/x",
@@ -223,6 +223,8 @@ fn urls_and_settings_are_not_repeated() {
         ),
         ("gs://b/x?token=HUSH", &[("base_url", "http://127.0.0.1:9"), ("anonymous", "true")]),
         ("http://127.0.0.1:9/x;token=HUSH", &[]),
+        ("http://127.0.0.1:9/x?token=HUSH", &[]),
+        ("http://127.0.0.1:9/x?HUSH", &[]),
         ("s3://b", &[refused, ("timeout", "HUSH")]),
         ("s3://b", &[refused, ("anonymous", "HUSH")]),
         ("s3://b", &[("endpoint", "http://user:HUSH@127.0.0.1:9"), ("anonymous", "true"), ("region", "x")]),
@@ -274,6 +276,19 @@ fn unusable_settings_are_invalid_arguments() {
         ("s3://b", &[endpoint, id, secret, ("session_token", "HU\nSH"), ("region", "x")]),
         ("s3://b", &[endpoint, public, ("region", "x"), ("max_requests", "9223372036854775808")]),
         ("s3://b c", &[endpoint, public, ("region", "x")]),
+        ("s3://b?c", &[endpoint, public, ("region", "x")]),
+        ("s3://b", &[("endpoint", ""), public, ("region", "x")]),
+        ("s3://b", &[("endpoint", "minio:9000"), public, ("region", "x")]),
+        ("s3://b", &[("endpoint", "http://127.0.0.1:99999"), public, ("region", "x")]),
+        ("s3://b", &[endpoint, id, secret, ("session_token", "HUSHä"), ("region", "x")]),
+        ("s3://b", &[endpoint, id, secret, ("region", "eu-wëst")]),
+        ("gs://b", &[("base_url", ""), public]),
+        ("gs://b", &[("base_url", "localhost:4443"), public]),
+        ("gs://b", &[("google_bearer_token", "HUSHä"), ("base_url", "http://127.0.0.1:9")]),
+        ("az://c", &[("account_name", "a"), ("endpoint", ""), public]),
+        ("az://c", &[("account_name", "a"), ("authority_host", "login"), ("client_id", "i")]),
+        ("az://c", &[("account_name", "a"), ("tenant_id", "a b"), ("client_id", "i")]),
+        ("az://c", &[("account_name", "a"), ("token", "HUSHä"), ("endpoint", "http://127.0.0.1:9/a")]),
         ("gs://b", &[("base_url", "not a url"), public]),
         ("az://c", &[("account_name", "a b"), public]),
         ("az://c", &[("account_name", "a"), ("endpoint", "not a url"), public]),
@@ -281,6 +296,8 @@ fn unusable_settings_are_invalid_arguments() {
     for (url, settings) in cases {
         let error = store::open(url, &options(settings)).and_then(|store| store.read("k")).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{url} {settings:?}: {error}");
+        let is_named = settings.iter().any(|(name, _)| error.to_string().contains(name));
+        assert!(is_named || url.len() > 6, "{url} {settings:?}: {error}");
         assert_silent(&error);
     }
     // What comes from a file ends in a newline.

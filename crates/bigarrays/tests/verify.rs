@@ -605,3 +605,121 @@ fn what_lies_in_the_place_of_a_chunk_is_a_problem() {
         }
     }
 }
+
+/// All that a report says, in one text; nothing may change meanwhile.
+fn said(folder: &TempDir, name: &str) -> String {
+    let report = verified(folder, name);
+    let all = report.arrays.iter().flat_map(|array| array.problems.first.iter());
+    all.map(|problem| format!("{problem}\n")).collect()
+}
+
+/// The JSON document at a path, changed.
+fn changed(path: &Path, change: impl Fn(&mut serde_json::Value)) {
+    let mut document = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    change(&mut document);
+    std::fs::write(path, document.to_string()).unwrap();
+}
+
+#[test]
+fn copies_of_metadata_that_contradict_what_is_stored_are_problems() {
+    for (format, own) in [("zarr3", "zarr.json"), ("zarr2", ".zarray")] {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("g");
+        let options = FormatOptions { format: Some(format.to_owned()), ..FormatOptions::default() };
+        format::create_group(&url(&folder, "g"), &serde_json::Map::new(), &options).unwrap();
+        match format {
+            "zarr3" => changed(&root.join("zarr.json"), |group| {
+                group["consolidated_metadata"] =
+                    json!({"kind": "inline", "must_understand": false, "metadata": {}});
+            }),
+            _ => {
+                let copies =
+                    json!({"zarr_consolidated_format": 1, "metadata": {".zgroup": {"zarr_format": 2}}});
+                std::fs::write(root.join(".zmetadata"), copies.to_string()).unwrap();
+            }
+        }
+        let spec = CreateSpec::new(DataType::U8, "0:4,0:5".parse().unwrap());
+        let create = |name: &str| {
+            let array = OpenOptions::new().format(format).create(&url(&folder, name), &spec).unwrap();
+            array.write(&[0; 2], ArrayD::from_elem(IxDyn(&[4, 5]), 1u8).view()).unwrap();
+        };
+        ["g/a", "g/sub/b", "g/gone"].into_iter().for_each(create);
+        assert_eq!(said(&folder, "g"), "", "{format}");
+        changed(&root.join("a").join(own), |array| array["shape"][0] = json!(6));
+        std::fs::remove_dir_all(root.join("gone")).unwrap();
+        create("new");
+        let chunk = if format == "zarr3" { "c/0/0" } else { "0.0" };
+        std::fs::write(folder.path().join("new").join(chunk), "garbage").unwrap();
+        std::fs::rename(folder.path().join("new"), root.join("new")).unwrap();
+        let text = said(&folder, "g");
+        for part in ["\"a\" are not what is stored", "\"gone\", which is not stored", "lack \"new\"", "g/new"]
+        {
+            assert!(text.contains(part), "{format}: {part}: {text}");
+        }
+        assert!(!text.contains("sub"), "{format}: {text}");
+    }
+}
+
+#[test]
+fn rules_of_images_are_checked_from_wherever_they_are_found() {
+    let folder = tempfile::tempdir().unwrap();
+    for format in ["ome-zarr", "ome-zarr-0.4"] {
+        let (zarr, document) =
+            if format == "ome-zarr" { ("zarr3", "zarr.json") } else { ("zarr2", ".zattrs") };
+        let options = FormatOptions { format: Some(zarr.to_owned()), ..FormatOptions::default() };
+        let name = |path: &str| format!("{format}/{path}");
+        format::create_group(&url(&folder, &name("root")), &serde_json::Map::new(), &options).unwrap();
+        for image in ["root/0", "root/deep/1"] {
+            let mut spec = CreateSpec::new(DataType::U8, "0:1,0:2,0:8,0:8".parse().unwrap());
+            spec.storage.chunk_shape = Some(vec![1, 1, 8, 8]);
+            spec.array.dimension_names = Some(["t", "c", "y", "x"].map(|name| Some(name.to_owned())).into());
+            let open = OpenOptions::new().format(format);
+            let array = open.create(&url(&folder, &name(image)), &spec).unwrap();
+            array.write(&[0; 4], ArrayD::from_elem(IxDyn(&[1, 2, 8, 8]), 1u8).view()).unwrap();
+        }
+        let report = verified(&folder, &name("root"));
+        assert!(report.is_whole() && report.arrays.len() == 2, "{format}: {report}");
+        assert!(report.arrays.iter().all(|array| array.stored == 2), "{report}");
+        let path = folder.path().join(name("root/deep/1")).join(document);
+        changed(&path, |document| {
+            let members = match zarr {
+                "zarr3" => &mut document["attributes"]["ome"],
+                _ => document,
+            };
+            members["omero"] = json!({"channels": [{"color": "00FF00", "label": "only",
+                "window": {"min": 0, "max": 1, "start": 0, "end": 1}}]});
+            members["multiscales"][0]["axes"][0]["type"] = json!("space");
+        });
+        for place in ["root/deep/1", "root/deep", "root", "."] {
+            let text = said(&folder, &name(place));
+            assert!(text.contains("not in the order time, channel, space"), "{format} {place}: {text}");
+            assert!(text.contains("1 are described, but scale 0 has 2"), "{format} {place}: {text}");
+            assert_eq!(text.matches("not in the order").count(), 1, "{format} {place}: {text}");
+        }
+    }
+}
+
+#[test]
+fn layers_in_folders_and_behind_unknown_encodings_are_verified() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, format) in [("lab/em", "precomputed"), ("lab/deep/er/z", "zarr3"), ("lab/n", "n5")] {
+        let mut spec = CreateSpec::new(DataType::U16, "0:8,0:8,0:8".parse().unwrap());
+        spec.storage.chunk_shape = Some(vec![8; 3]);
+        let array = OpenOptions::new().format(format).create(&url(&folder, name), &spec).unwrap();
+        array.write(&[0; 3], ArrayD::from_elem(IxDyn(&[8; 3]), 1u16).view()).unwrap();
+    }
+    std::fs::create_dir(folder.path().join("lab/mesh")).unwrap();
+    std::fs::write(folder.path().join("lab/mesh/info"), "{\"@type\": \"neuroglancer_legacy_mesh\"}").unwrap();
+    let report = verified(&folder, "lab");
+    assert!(report.is_whole() && report.arrays.len() == 3, "{report}");
+    let mut coarse = CreateSpec::new(DataType::U16, "0:4,0:4,0:4".parse().unwrap());
+    coarse.array.resolution = Some(vec![2.0; 3]);
+    let coarse = OpenOptions::new().add_scale(&url(&folder, "lab/em"), &coarse).unwrap();
+    coarse.write(&[0; 3], ArrayD::from_elem(IxDyn(&[4; 3]), 1u16).view()).unwrap();
+    changed(&folder.path().join("lab/em/info"), |info| info["scales"][0]["encoding"] = json!("hevc"));
+    std::fs::write(folder.path().join("lab/em/2_2_2/0-4_0-4_0-4"), "short").unwrap();
+    for place in ["lab/em", "lab", "."] {
+        let text = said(&folder, place);
+        assert!(text.contains("hevc") && text.contains("2_2_2/0-4_0-4_0-4"), "{place}: {text}");
+    }
+}

@@ -34,12 +34,14 @@ pub(crate) fn arrays(
         any = true;
         found(one)
     };
+    // A slash at the end may be of a query.
+    let place = if url.contains('?') { url } else { url.trim_end_matches('/') };
     let missing = match options.open(url) {
         Ok(array) if array.scales().is_empty() => return found(Found { url: url.to_owned(), array }),
         Ok(array) => {
             let root = store::open(url, session.store())?;
             let mut search = Search { options, session, found: &mut found };
-            return search.folder(&*root, url.trim_end_matches('/'), depth, Some(array));
+            return search.folder(&*root, place, depth, Some(array));
         }
         // A group is no array, and what is in it may be some.
         Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidArgument) => {
@@ -52,7 +54,7 @@ pub(crate) fn arrays(
     }
     let root = store::open(url, session.store())?;
     let mut search = Search { options, session, found: &mut found };
-    search.folder(&*root, url.trim_end_matches('/'), depth, None)?;
+    search.folder(&*root, place, depth, None)?;
     if any { Ok(()) } else { Err(missing.into()) }
 }
 
@@ -114,14 +116,14 @@ impl Search<'_> {
             (self.found)(Found { url: url.to_owned(), array })?;
         }
         files.sort();
-        for url in files.iter().map(|file| format!("{url}/{file}")) {
+        for url in files.iter().map(|file| store::join_url(url, file)) {
             if let Some(array) = self.open(&url, false) {
                 (self.found)(Found { url, array })?;
             }
         }
         folders.sort();
         for folder in folders.iter().filter(|_| depth > 0) {
-            self.folder(&*store.child(folder)?, &format!("{url}/{folder}"), depth - 1, None)?;
+            self.folder(&*store.child(folder)?, &store::join_url(url, folder), depth - 1, None)?;
         }
         Ok(())
     }

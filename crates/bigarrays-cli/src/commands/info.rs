@@ -6,6 +6,7 @@ use std::path::Path;
 use bigarrays::Array;
 use bigarrays::base::text::{printable, redact};
 use bigarrays::format::{Scale, ScaleSelector};
+use bigarrays::store;
 use clap::Args;
 use indicatif::BinaryBytes;
 
@@ -44,7 +45,7 @@ pub(crate) fn run(args: &InfoArgs, session: &Session) -> anyhow::Result<()> {
         }
         return Ok(out.flush()?);
     };
-    let names = names::count(Path::new(url.strip_prefix("file://").unwrap_or(url)))?;
+    let names = names::count(Path::new(&store::local_path(url)?))?;
     let array = session.open().scale(args.scale.clone()).read_only(true).open(url)?;
     array.notes().iter().for_each(|note| session.terminal.note(format_args!("note: {note}")));
     match args.json {

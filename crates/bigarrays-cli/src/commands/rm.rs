@@ -49,7 +49,13 @@ pub(crate) fn run(args: &RmArgs, session: &Session) -> anyhow::Result<()> {
     {
         return remove_below(args, session, &remains, "what an earlier removal has left");
     }
-    let array = opened.map_err(|error| hint(error, args, session))?;
+    let array = match opened {
+        // A removal that was killed may have left the first scale's metadata out.
+        Err(error) if args.scale.is_none() && error.kind() == ErrorKind::InvalidMetadata => {
+            return remove_damaged(&error, args, session);
+        }
+        opened => opened.map_err(|error| hint(error, args, session))?,
+    };
     let what = match (&args.scale, array.scales().get(array.scale())) {
         (Some(_), Some(scale)) => format!("scale {} of {}", scale.key, args.url),
         _ if array.scales().len() > 1 => format!("{} with its {} scales", args.url, array.scales().len()),
@@ -62,6 +68,18 @@ pub(crate) fn run(args: &RmArgs, session: &Session) -> anyhow::Result<()> {
     let options = FormatOptions { format: Some(array.format().to_owned()), ..session.format() };
     format::remove(&args.url, args.scale.as_ref(), &options)?;
     session.terminal.note(format_args!("removed {what}"));
+    Ok(())
+}
+
+/// Removes what cannot be opened, if its format finds what it has stored.
+fn remove_damaged(error: &Error, args: &RmArgs, session: &Session) -> anyhow::Result<()> {
+    session.terminal.note(format_args!("it cannot be opened: {error}"));
+    if !is_confirmed(&args.url, args, session)? {
+        return Ok(());
+    }
+    interrupt::watch()?;
+    format::remove(&args.url, None, &session.format())?;
+    session.terminal.note(format_args!("removed {}", args.url));
     Ok(())
 }
 

@@ -24,7 +24,7 @@ use crate::session::Session;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct VerifyArgs {
-    /// Path or URL of an array, a layer with all its scales, or a group with all its arrays
+    /// Path or URL of an array, a layer with all its scales, a group with all its arrays, or a folder of them
     url: String,
 
     /// Also compare with this array, layer or group, element by element; formats, chunks and types may differ

@@ -104,7 +104,7 @@ class BigarraysBackendEntrypoint(BackendEntrypoint):
         dropped = {drop_variables} if isinstance(drop_variables, str) else set(drop_variables or ())
         url = os.fspath(filename_or_obj)
         if group and group.strip("/"):
-            url = f"{url.rstrip('/')}/{group.strip('/')}"
+            url = _bigarrays._join_url(url, group.strip("/"))
         place = _Place(url, format, storage_options, {"cache": chunk_cache, "validate": validate})
         decoded = StoreBackendEntrypoint().open_dataset(
             place.load(scale, name, dropped),
@@ -130,14 +130,15 @@ class BigarraysBackendEntrypoint(BackendEntrypoint):
     ) -> dict[str, Dataset]:
         """Opens a group, or the `group` below, and all groups below that, each as a dataset, by its path."""
         above = (group or "").strip("/")
-        url = os.fspath(filename_or_obj).rstrip("/") + (f"/{above}" if above else "")
+        url = os.fspath(filename_or_obj)
+        url = _bigarrays._join_url(url, above) if above else url
         nodes = _bigarrays.ls(url, format=format, storage_options=storage_options)
         groups = ["", *(path for path, kind in nodes.items() if kind == "group")]
         has_arrays = {path.rpartition("/")[0] for path, kind in nodes.items() if kind == "array"}
         place = _Place(url, format, storage_options, {})
 
         def dataset(path: str) -> Dataset:
-            below = f"{url}/{path}" if path else url
+            below = _bigarrays._join_url(url, path) if path else url
             if path not in has_arrays:
                 return Dataset(attrs=place.attributes(below))
             return self.open_dataset(below, format=format, storage_options=storage_options, **options)
@@ -175,7 +176,7 @@ class _Place:
     def __init__(
         self, url: str, format: str | None, storage_options: dict[str, Any] | None, options: dict[str, Any]
     ) -> None:
-        self.url, self.format = url.rstrip("/") or url, format
+        self.url, self.format = url, format
         self.storage_options = storage_options
         self.options = {key: value for key, value in options.items() if value is not None}
         # Places of elements, by axis; they are not stored, so there is nothing to decode.
@@ -215,7 +216,7 @@ class _Place:
         arrays = {}
         for name in names:
             try:
-                arrays |= {name: self.open(f"{self.url}/{name}", self.format)} if name not in dropped else {}
+                arrays |= {name: self.open(_bigarrays._join_url(self.url, name), self.format)} if name not in dropped else {}
             except UnsupportedError as unsupported:
                 warnings.warn(f"left out: {unsupported}", stacklevel=4)
         dims = _unique_dims(arrays)

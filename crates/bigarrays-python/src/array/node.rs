@@ -2,6 +2,7 @@
 
 use bigarrays::ErrorKind;
 use bigarrays::format::{self, FormatOptions};
+use bigarrays::store;
 use pyo3::prelude::*;
 use serde_json::{Map, Value};
 
@@ -20,12 +21,12 @@ impl Node {
     /// That of `array`: a scale that is an array of its own, as those of OME-Zarr and N5 are, has its own.
     pub(crate) fn of(array: &PyArray) -> Self {
         let (opening, array) = (&array.opening, &array.array);
-        let url = array.url().trim_end_matches('/');
+        let url = array.url();
         let key = array.scales().get(array.scale()).map_or("", |scale| scale.key.trim_matches('/'));
         // Where the metadata of several lie, those of the array count; a scale is of a format of its own.
         let (url, format) = match key {
             "" => (url.to_owned(), Some(array.format().to_owned())),
-            key => (format!("{url}/{key}"), None),
+            key => (store::join_url(url, key), None),
         };
         Self {
             url,

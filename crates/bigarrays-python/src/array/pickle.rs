@@ -51,6 +51,12 @@ fn not_in_this_process(py: Python<'_>) -> PyErr {
     exception(py, &Error::new(ErrorKind::NotFound, message).during("unpickling an array"))
 }
 
+/// The path or URL of what is at `path` below `url`.
+#[pyfunction]
+pub(crate) fn _join_url(url: &str, path: &str) -> String {
+    bigarrays::store::join_url(url, path)
+}
+
 /// Opens a pickled array and shows the part of it that was shown.
 #[pyfunction]
 pub(crate) fn _reopen(

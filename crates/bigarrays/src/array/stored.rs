@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::base::text::redact;
 use crate::chunk::config::Config;
 use crate::chunk::layout::Layout;
 use crate::format::Scale;
@@ -52,7 +53,7 @@ impl ArrayOptions {
 }
 
 /// What all views of an opened array share.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Stored {
     pub(super) layout: Layout,
     /// Further copies of the data in other chunk shapes, kept equal by every write.
@@ -64,6 +65,15 @@ pub(super) struct Stored {
     pub(super) scales: Vec<Scale>,
     pub(super) scale: usize,
     pub(super) notes: Vec<String>,
+}
+
+impl std::fmt::Debug for Stored {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = f.debug_struct("Stored");
+        shown.field("url", &redact(&self.url)).field("format", &self.format).field("layout", &self.layout);
+        shown.field("store", &self.store).field("options", &self.options).field("scales", &self.scales);
+        shown.field("scale", &self.scale).finish_non_exhaustive()
+    }
 }
 
 impl Stored {

@@ -57,7 +57,12 @@ pub fn is_unseen(c: char) -> bool {
 /// credentials in their answers.
 pub fn redact(text: &str) -> Cow<'_, str> {
     let text = match text.contains("://") {
-        true => Cow::Owned(without_passwords(text)),
+        true => {
+            let redacted = without_passwords(text);
+            // A blank may have been written into the path, so that the query is of another word.
+            let is_web = redacted.contains("http://") || redacted.contains("https://");
+            Cow::Owned(if is_web { without_queries(&redacted).into_owned() } else { redacted })
+        }
         false => text.into(),
     };
     match without_repeated(&text) {
@@ -239,6 +244,7 @@ mod tests {
             ("http://h/x?hush", "http://h/x?…"),
             ("at http://h/x?a=hush: no (http://h/x?hush).", "at http://h/x?a=…: no (http://h/x?…)."),
             ("s3://b/what?/x?sig=hush", "s3://b/what?/x?sig=…"),
+            ("http://h/my data/x?sig=hush", "http://h/my data/x?sig=…"),
             ("file:///a@b/c?d=e", "file:///a@b/c?d=e"),
             ("\"http://h/?a=hush\" and s3://a:hush@b", "\"http://h/?a=…\" and s3://…@b"),
             ("zarr://http://me:hush@h/x", "zarr://http://…@h/x"),

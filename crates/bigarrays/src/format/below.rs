@@ -1,6 +1,7 @@
 //! What arrays and groups have stored below a place, to be removed as a whole, and nothing else.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use super::address::Address;
@@ -11,9 +12,9 @@ use super::traits::FormatOptions;
 use super::zarr;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::sync::MutexExt;
-use crate::store::{Change, Get, LARGEST_METADATA, Part, Store, Update};
+use crate::store::{Get, LARGEST_METADATA, Part, Store};
 
-/// Values removed at once, between two looks at the progress.
+/// Documents read at once.
 const BATCH: usize = 1000;
 
 /// Files of others that are named in messages.
@@ -26,12 +27,16 @@ const NAMED: usize = 5;
 pub struct Below {
     address: String,
     store: Arc<dyn Store>,
-    /// Each key and its size in bytes.
-    keys: Vec<(String, u64)>,
+    nodes: Nodes,
+    /// How many values are ours, and their bytes.
+    values: usize,
+    bytes: u64,
+    /// Keys of metadata, which go last: those of a depth before those above.
+    metadata: Vec<String>,
     links: Vec<String>,
-    /// Keys of what is not ours.
-    left: Vec<String>,
-    has_metadata: bool,
+    /// How many values are not ours, and the first of their keys.
+    left: usize,
+    named: BTreeSet<String>,
 }
 
 impl Below {
@@ -63,48 +68,68 @@ impl Below {
             Err(error) if error.kind() == ErrorKind::Unsupported => return Ok(None),
             found => found.map_err(|error| error.during("removing").at(address.shown()))?,
         };
-        Ok(Some(found).filter(|found| !found.has_metadata && !found.keys.is_empty()))
+        Ok(Some(found).filter(|found| found.nodes.0.is_empty() && found.values > 0))
     }
 
+    /// Looks through what is stored twice, for documents and for what they call for: of the rest, nothing is kept.
     fn find(address: Address<'_>, options: &FormatOptions) -> Result<Self> {
         let store = address.locate(options)?.store;
-        let (mut all, mut links) = (Vec::new(), Vec::new());
+        let (mut documents, mut links) = (Vec::new(), Vec::new());
         store.list_to_remove(&mut |key, bytes| {
             match bytes {
-                Some(bytes) => all.push((key.to_owned(), bytes)),
+                Some(bytes) if is_document(key) => documents.push((key.to_owned(), bytes)),
+                Some(_) => {}
                 None => links.push(key.to_owned()),
             }
             Ok(())
         })?;
-        let nodes = Nodes::read(&*store, &all)?;
-        let has_metadata = !nodes.0.is_empty();
-        let (mut keys, left): (Vec<_>, Vec<_>) = all.into_iter().partition(|(key, _)| nodes.own(key));
-        // Metadata, whose names have no digits, before chunks: no reader finds half an array.
-        keys.sort_by_cached_key(|(key, _)| (is_numbered(key), key.clone()));
-        let mut left: Vec<String> = left.into_iter().map(|(key, _)| key).collect();
-        left.sort();
-        Ok(Self { address: address.shown(), store, keys, links, left, has_metadata })
+        let nodes = Nodes::read(&*store, &documents)?;
+        let mut metadata: Vec<String> =
+            documents.into_iter().map(|(key, _)| key).filter(|key| nodes.own(key)).collect();
+        metadata.sort_by_key(|key| Reverse(key.matches('/').count()));
+        let (address, named) = (address.shown(), BTreeSet::new());
+        let mut found = Self { address, store, nodes, values: 0, bytes: 0, metadata, links, left: 0, named };
+        let store = Arc::clone(&found.store);
+        store.list_to_remove(&mut |key, bytes| {
+            bytes.into_iter().for_each(|bytes| found.count_in(key, bytes));
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    fn count_in(&mut self, key: &str, bytes: u64) {
+        if self.nodes.own(key) {
+            self.values += 1;
+            self.bytes = self.bytes.saturating_add(bytes);
+            return;
+        }
+        self.left += 1;
+        self.named.insert(key.to_owned());
+        if self.named.len() > NAMED {
+            self.named.pop_last();
+        }
     }
 
     /// How many values and links there are.
     pub fn count(&self) -> usize {
-        self.keys.len() + self.links.len()
+        self.values + self.links.len()
     }
 
     /// Bytes of all values, as they are stored.
     pub fn bytes(&self) -> u64 {
-        self.keys.iter().fold(0, |sum: u64, (_, bytes)| sum.saturating_add(*bytes))
+        self.bytes
     }
 
     /// How many files are not ours and stay, and the names of some; `None` if there are none.
     pub fn left_in_words(&self) -> Option<String> {
-        let (count, more) = (self.left.len(), if self.left.len() > NAMED { ", …" } else { "" });
+        let (count, more) = (self.left, if self.left > NAMED { ", …" } else { "" });
         let are = if count == 1 { "file is" } else { "files are" };
-        let named: Vec<String> = self.left.iter().take(NAMED).map(|key| format!("{key:?}")).collect();
+        let named: Vec<String> = self.named.iter().map(|key| format!("{key:?}")).collect();
         (count > 0).then(|| format!("{count} {are} not of arrays or groups: {}{more}", named.join(", ")))
     }
 
-    /// Removes all of them, and folders that are empty then. `tell` is told the bytes of what is gone so far.
+    /// Removes all of them, metadata last, and folders that are empty then. `tell` is told the bytes of what is gone so
+    /// far.
     ///
     /// # Errors
     /// Those of the store, after which some may be gone. `Storage` if all are gone, but not the folder, as it holds
@@ -122,20 +147,22 @@ impl Below {
 
     /// As [`Below::remove`], whatever is left.
     pub(super) fn remove_own(&self, tell: &mut dyn FnMut(u64)) -> Result<()> {
+        let mut done = 0;
+        let is_chunk = |key: &str| !is_document(key) && self.nodes.own(key);
+        self.store.remove_telling(&is_chunk, &mut |bytes| {
+            done += bytes;
+            tell(done);
+        })?;
         for link in &self.links {
             self.store.unlink(link)?;
         }
-        let mut done = 0;
-        for batch in self.keys.chunks(BATCH) {
-            let update = |(key, _): &(String, u64)| Update::blind(key);
-            let updates: Vec<Update> = batch.iter().map(update).collect();
-            self.store.update_many(&updates, &|_, _, _| Ok(Change::Remove))?;
-            done += batch.iter().map(|(_, bytes)| bytes).sum::<u64>();
-            tell(done);
+        let depth = |key: &String| key.matches('/').count();
+        for level in self.metadata.chunk_by(|one, next| depth(one) == depth(next)) {
+            self.store.remove_many(level)?;
         }
+        tell(self.bytes);
         removed(&self.store)?;
-        let keys = self.keys.iter().map(|(key, _)| key).chain(&self.links);
-        self.store.tidy_folders(keys.map(String::as_str));
+        self.store.tidy_folders(self.metadata.iter().chain(&self.links).map(String::as_str));
         self.store.tidy("");
         Ok(())
     }
@@ -149,15 +176,20 @@ fn removed(store: &Arc<dyn Store>) -> Result<()> {
     [zarr::V3, zarr::V2].iter().try_for_each(|format| format.refresh(store))
 }
 
+impl std::fmt::Debug for Nodes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
 /// The arrays and groups below a place, by their paths.
 struct Nodes(BTreeMap<String, (Documents, OwnKeys)>);
 
 impl Nodes {
-    /// Finds them by their documents, which are among `all` that is stored.
-    fn read(store: &dyn Store, all: &[(String, u64)]) -> Result<Self> {
-        let is_document = |(key, _): &&(String, u64)| DOCUMENTS.contains(&split(key).1);
+    /// Finds them by their `documents`, each with its size in bytes.
+    fn read(store: &dyn Store, documents: &[(String, u64)]) -> Result<Self> {
         let is_read = |(_, bytes): &&(String, u64)| *bytes <= LARGEST_METADATA as u64;
-        let (read, unread): (Vec<_>, Vec<_>) = all.iter().filter(is_document).partition(is_read);
+        let (read, unread): (Vec<_>, Vec<_>) = documents.iter().partition(is_read);
         let keys: Vec<&str> = read.iter().map(|(key, _)| key.as_str()).collect();
         let found: Mutex<BTreeMap<String, Documents>> = Mutex::default();
         let get = |key: &&str| Get::new(*key, Part::Whole, LARGEST_METADATA as u64);
@@ -213,6 +245,7 @@ fn split(key: &str) -> (&str, &str) {
     key.rsplit_once('/').unwrap_or(("", key))
 }
 
-fn is_numbered(key: &str) -> bool {
-    split(key).1.bytes().any(|byte| byte.is_ascii_digit())
+/// Whether a key is called as one of metadata.
+fn is_document(key: &str) -> bool {
+    DOCUMENTS.contains(&split(key).1)
 }

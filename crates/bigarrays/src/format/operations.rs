@@ -223,6 +223,26 @@ pub fn list<'a>(address: impl Into<Address<'a>>, options: &FormatOptions) -> Res
     listed().map_err(context("listing", address))
 }
 
+/// What the group at `address` holds, at any depth, as it is stored, and where copies of metadata contradict that;
+/// `None` if there is no group.
+///
+/// # Errors
+/// A storage error, also where the store cannot list.
+pub(crate) fn survey(
+    address: Address<'_>,
+    options: &FormatOptions,
+) -> Result<Option<(Vec<Node>, Vec<String>)>> {
+    let surveyed = || {
+        let located = address.locate(options)?;
+        let survey = |format: &'static dyn Format, probe: &Probe| match format.groups() {
+            Some(groups) => groups.survey(probe),
+            None => Ok(None),
+        };
+        first(&located, &located.probe()?, survey)
+    };
+    surveyed().map_err(context("verifying", address))
+}
+
 /// Creates a group at `address`, of Zarr 3 unless the options or the address name another format.
 ///
 /// # Errors

@@ -1,15 +1,38 @@
 //! Which of what is stored at a place is an array's or a group's own: what may be removed with it.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
+use super::document::DOCUMENTS;
 use super::place::{Documents, OwnKeys};
+use super::probe::Probe;
 use super::{n5, precomputed, zarr};
+use crate::base::error::Result;
+use crate::store::Store;
 
 /// What the documents at a place call for; `None` if there is no array or group.
 pub(super) fn keys(documents: &Documents) -> Option<OwnKeys> {
     let all = [precomputed::own_keys(documents), zarr::own_keys(documents), n5::own_keys(documents)];
     let all: Vec<OwnKeys> = all.into_iter().flatten().collect();
     (!all.is_empty()).then(|| Box::new(move |key: &str| all.iter().any(|is_own| is_own(key))) as OwnKeys)
+}
+
+/// Whether the documents at the root of `store` are of an array or a group, be it damaged, and not of something else
+/// that has documents of such names.
+///
+/// # Errors
+/// A storage error.
+pub(crate) fn is_place(store: &Arc<dyn Store>) -> Result<bool> {
+    let probe = Probe::read(store, DOCUMENTS.iter().copied())?;
+    let mut documents = Documents::new();
+    for key in DOCUMENTS {
+        if probe.has(key)? {
+            documents.insert((*key).to_owned(), probe.document(key).ok().flatten());
+        }
+    }
+    let is_unreadable = documents.values().any(Option::is_none);
+    Ok(is_unreadable || documents.keys().any(|key| is_metadata(key, &documents)))
 }
 
 /// Whether the document `name` is one of metadata: Zarr's names are no other's, what is called otherwise has to look

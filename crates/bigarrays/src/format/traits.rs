@@ -169,6 +169,15 @@ pub trait Groups: Format {
     /// `InvalidMetadata`; a storage error, also where the store cannot list.
     fn list(&self, probe: &Probe) -> Result<Option<Vec<Node>>>;
 
+    /// As [`Groups::list`], but as it is stored, whatever copies in the group say of it, and beside that what only they
+    /// have; and where copies and what is stored contradict each other.
+    ///
+    /// # Errors
+    /// Those of [`Groups::list`].
+    fn survey(&self, probe: &Probe) -> Result<Option<(Vec<Node>, Vec<String>)>> {
+        Ok(self.list(probe)?.map(|nodes| (nodes, Vec::new())))
+    }
+
     /// Creates a group at the root of `store`.
     ///
     /// # Errors

@@ -87,6 +87,16 @@ pub trait Store: Debug + Send + Sync {
         self.list("", &mut |key, bytes| found(key, Some(bytes)))
     }
 
+    /// Removes the values of `keys`, and what is only linked from here as a link. Unlike changes, a removal does not
+    /// wait for those who change the same value.
+    ///
+    /// # Errors
+    /// `ReadOnly`; a storage error, after which some may be gone.
+    fn remove_many(&self, keys: &[String]) -> Result<()> {
+        let removals: Vec<Update> = keys.iter().map(Update::blind).collect();
+        self.update_many(&removals, &|_, _, _| Ok(Change::Remove))
+    }
+
     /// Removes what is at `key`, or the store's own place for an empty one, if it is a link to elsewhere, which stays
     /// as it is. Returns whether it was one.
     ///

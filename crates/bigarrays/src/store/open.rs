@@ -8,6 +8,7 @@ use super::memory;
 #[cfg(feature = "object")]
 use super::object;
 use super::options::StoreOptions;
+use super::percent;
 use crate::base::error::{Error, Result};
 use crate::base::feature::missing;
 
@@ -26,11 +27,8 @@ pub struct Scheme {
 pub static BUILTIN: &[Scheme] = &[
     Scheme {
         prefix: "file://",
-        summary: "file://PATH or PATH: a local directory; the path is taken literally",
-        open: |url, options| {
-            let path = url.strip_prefix("file://").unwrap_or(url);
-            Ok(Arc::new(FileStore::open(path.into(), options.clone())?))
-        },
+        summary: "file://PATH, in which %20 is a blank, or PATH, which is taken literally: a local directory",
+        open: |url, options| Ok(Arc::new(FileStore::open(local_path(url)?.into(), options.clone())?)),
     },
     Scheme {
         prefix: "memory://",
@@ -51,6 +49,17 @@ pub static BUILTIN: &[Scheme] = &[
     Scheme { prefix: "http://", summary: "http://HOST/PATH: a web server, only read", open: open_remote },
     Scheme { prefix: "https://", summary: "https://HOST/PATH: a web server, only read", open: open_remote },
 ];
+
+/// The path of the file system that a path, or a URL of `file://`, names. In a URL, what is percent-encoded is decoded
+/// (RFC 8089), and this machine may be named as `localhost`; `?` and `#` are characters like any other.
+///
+/// # Errors
+/// `InvalidArgument` for a `%` that is not followed by two hexadecimal digits.
+pub fn local_path(url: &str) -> Result<String> {
+    let Some(path) = url.strip_prefix("file://") else { return Ok(url.to_owned()) };
+    let path = if path.starts_with("localhost/") { &path["localhost".len()..] } else { path };
+    percent::decode(path).map(Into::into).map_err(|error| error.during("opening").at(url))
+}
 
 /// Opens the store that `url`, a URL of one of the [`BUILTIN`] schemes or a path, names. It need not
 /// exist yet.
@@ -110,6 +119,13 @@ mod tests {
         let open = |url: &str| open(url, &StoreOptions::default());
         open(path).unwrap().write("a b/c%20", b"1").unwrap();
         assert_eq!(open(&format!("file://{path}/a b")).unwrap().read("c%20").unwrap().unwrap(), b"1");
+        assert_eq!(
+            open(&format!("file://localhost{path}/a%20b")).unwrap().read("c%20").unwrap().unwrap(),
+            b"1"
+        );
+        open(&format!("{path}/100%")).unwrap().write("x", b"2").unwrap();
+        assert!(open(&format!("file://{path}/100%25")).unwrap().exists("x").unwrap());
+        assert_eq!(open(&format!("file://{path}/100%")).unwrap_err().kind(), ErrorKind::InvalidArgument);
         open("memory://urls_and_paths/sub").unwrap().write("x", b"2").unwrap();
         assert!(open("memory://urls_and_paths").unwrap().exists("sub/x").unwrap());
         assert!(!open("memory://urls_and_paths2").unwrap().exists("sub/x").unwrap());

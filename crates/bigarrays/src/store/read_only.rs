@@ -48,6 +48,10 @@ impl Store for ReadOnlyStore {
         requests.first().map_or(Ok(()), |first| Err(self.refused(&first.key)))
     }
 
+    fn remove_many(&self, keys: &[String]) -> Result<()> {
+        keys.first().map_or(Ok(()), |first| Err(self.refused(first)))
+    }
+
     fn list(&self, prefix: &str, found: &mut dyn FnMut(&str, u64) -> Result<()>) -> Result<()> {
         self.inner.list(prefix, found)
     }

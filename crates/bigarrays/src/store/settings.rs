@@ -26,6 +26,7 @@ pub const OWN: &[(&str, &str)] = &[
     ("retries", "how often a request is repeated after a passing fault (8)"),
     ("retry_timeout", "seconds after which a request is not repeated any more (120)"),
     ("cache_control", "the Cache-Control header of what is written (no-cache)"),
+    ("missing_status", "what the server answers for what is not there, beside 404: 403, or several (none)"),
     ("bearer_token", "for http: the token of the Authorization header"),
 ];
 
@@ -100,6 +101,19 @@ impl Settings {
             number.ok_or_else(|| Error::invalid(format!("store option {key}: not a positive number")))
         };
         self.get(key).map_or(Ok(default), parse)
+    }
+
+    #[cfg(feature = "object")]
+    /// Statuses of HTTP between commas, which say that a request was refused.
+    pub(super) fn statuses(&self, key: &str) -> Result<Vec<u16>> {
+        let all = self.get(key).unwrap_or_default().split(',').map(str::trim).filter(|text| !text.is_empty());
+        let parse = |text: &str| {
+            let status = text.parse().ok().filter(|status| (400..500).contains(status));
+            status.ok_or_else(|| {
+                Error::invalid(format!("store option {key}: not a status from 400 to 499, or several"))
+            })
+        };
+        all.map(parse).collect()
     }
 
     #[cfg(feature = "object")]

@@ -10,9 +10,16 @@ use super::request::{Change, Get, Part, Update, Value};
 use crate::base::error::Result;
 use crate::base::sync::MutexExt;
 use crate::chunk::codec::ContentEncoding;
+use crate::run::interrupt::check_interrupt;
 
 /// The most bytes that a metadata document may have.
 pub(crate) const LARGEST_METADATA: usize = 64 << 20;
+
+/// Values that are removed at once.
+const BATCH: usize = 1000;
+
+/// Most listings for a removal.
+const LISTINGS: usize = 10;
 
 impl dyn Store + '_ {
     /// The requested values in memory, in the order of the requests; `None` for those that are missing.
@@ -41,17 +48,49 @@ impl dyn Store + '_ {
     /// Removes every value whose key `is_gone` says, but nothing that is only linked from here.
     ///
     /// # Errors
-    /// Those of [`Store::list`] and [`Store::update_many`].
+    /// Those of [`Store::list_to_remove`] and [`Store::remove_many`].
     pub(crate) fn remove_where(&self, is_gone: impl Fn(&str) -> bool) -> Result<()> {
-        let mut keys = Vec::new();
-        self.list_to_remove(&mut |key, _| {
-            if !key.is_empty() && is_gone(key) {
-                keys.push(Update::blind(key));
+        self.remove_telling(&is_gone, &mut |_| {})
+    }
+
+    /// As [`remove_where`](Self::remove_where). `tell` gets the bytes of what was removed since the last time. What is
+    /// listed is removed in batches, so that no more than one of them is in memory.
+    pub(crate) fn remove_telling(
+        &self,
+        is_gone: &dyn Fn(&str) -> bool,
+        tell: &mut dyn FnMut(u64),
+    ) -> Result<()> {
+        // A listing of what is being removed may leave some out.
+        for _ in 0..LISTINGS {
+            let (mut batch, mut bytes, mut any) = (Vec::new(), 0, false);
+            self.list_to_remove(&mut |key, size| {
+                if key.is_empty() || !is_gone(key) {
+                    return Ok(());
+                }
+                batch.push(key.to_owned());
+                bytes += size.unwrap_or(0);
+                any = true;
+                if batch.len() == BATCH {
+                    check_interrupt()?;
+                    self.remove_batch(&mut batch)?;
+                    tell(std::mem::take(&mut bytes));
+                }
+                Ok(())
+            })?;
+            self.remove_batch(&mut batch)?;
+            tell(bytes);
+            if !any {
+                break;
             }
-            Ok(())
-        })?;
-        self.update_many(&keys, &|_, _, _| Ok(Change::Remove))?;
-        self.tidy_folders(keys.iter().map(|update| update.key.as_str()));
+        }
+        Ok(())
+    }
+
+    /// Removes the values of these keys, and folders that are empty then.
+    fn remove_batch(&self, keys: &mut Vec<String>) -> Result<()> {
+        self.remove_many(keys)?;
+        self.tidy_folders(keys.iter().map(String::as_str));
+        keys.clear();
         Ok(())
     }
 

@@ -65,6 +65,8 @@ impl Body for Up {
 pub(crate) struct Down {
     inner: Incoming,
     cut: Option<Cut>,
+    /// Whether its length is not told.
+    is_unsized: bool,
     in_flight: InFlight,
 }
 
@@ -78,15 +80,15 @@ struct Cut {
 }
 
 impl Down {
-    pub(crate) fn whole(inner: Incoming, in_flight: InFlight) -> Self {
-        Self { inner, cut: None, in_flight }
+    pub(crate) fn whole(inner: Incoming, in_flight: InFlight, is_unsized: bool) -> Self {
+        Self { inner, cut: None, is_unsized, in_flight }
     }
 
     /// Half of the body. A stall is held for `stall_for`.
     pub(crate) fn half(inner: Incoming, in_flight: InFlight, fault: Fault, stall_for: Duration) -> Self {
         let left = inner.size_hint().exact().map(|length| length / 2);
         let hold = if fault == Fault::StallBody { stall_for } else { FLUSH };
-        Self { inner, cut: Some(Cut { fault, left, hold, ending: None }), in_flight }
+        Self { inner, cut: Some(Cut { fault, left, hold, ending: None }), is_unsized: false, in_flight }
     }
 }
 
@@ -134,6 +136,7 @@ impl Body for Down {
     fn size_hint(&self) -> SizeHint {
         match &self.cut {
             Some(cut) if cut.fault == Fault::TruncateLying => SizeHint::default(),
+            None if self.is_unsized => SizeHint::default(),
             _ => self.inner.size_hint(),
         }
     }

@@ -20,6 +20,10 @@ pub enum Fault {
     /// Half of the answer's body as chunks that end properly, without Content-Length: nothing in HTTP
     /// says that there was more, only the ETag, a Content-Range or the value itself do.
     TruncateLying,
+    /// No fault: the body as chunks, without Content-Length, as servers of HTTP/1.1 may send it.
+    Chunked,
+    /// As `Chunked`, and a Content-Range has `*` for the length of the whole.
+    UnknownTotal,
     /// The server carries the request out; its answer is dropped with the connection.
     Lost,
     /// As `Lost`, and drawn for PUT alone.
@@ -34,7 +38,9 @@ pub enum Fault {
 }
 
 impl Fault {
-    const NAMED: [(&str, Self); 9] = [
+    const NAMED: [(&str, Self); 11] = [
+        ("chunked", Self::Chunked),
+        ("unknown-total", Self::UnknownTotal),
         ("reset", Self::Reset),
         ("stall", Self::Stall),
         ("stall-body", Self::StallBody),
@@ -48,6 +54,11 @@ impl Fault {
 
     fn concerns(self, method: &Method) -> bool {
         self != Self::LostPut || method == Method::PUT
+    }
+
+    /// Whether it leaves out how long an answer's body is.
+    pub(crate) fn hides_length(self) -> bool {
+        matches!(self, Self::Chunked | Self::UnknownTotal)
     }
 
     /// Whether it cuts an answer's body short.

@@ -18,8 +18,8 @@ use hyper::{
     Method, Request, Response, StatusCode, Uri, Version,
     body::{Body, Incoming},
     header::{
-        CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, IF_MATCH,
-        IF_NONE_MATCH, RETRY_AFTER, TRANSFER_ENCODING,
+        CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+        IF_MATCH, IF_NONE_MATCH, RETRY_AFTER, TRANSFER_ENCODING,
     },
     server::conn::http1,
     service::service_fn,
@@ -211,11 +211,29 @@ fn passed(
     if cut == Some(Fault::TruncateLying) {
         parts.headers.remove(CONTENT_LENGTH);
     }
+    let is_head = method == Method::HEAD;
+    let hidden = fault.filter(|fault| fault.hides_length() && !(is_head && *fault == Fault::UnknownTotal));
+    if let Some(fault) = hidden {
+        parts.headers.remove(CONTENT_LENGTH);
+        in_flight.0.count(|counts| count_fault(counts, fault));
+    }
+    if hidden == Some(Fault::UnknownTotal) {
+        hide_total(&mut parts.headers);
+    }
     let body = match cut {
         Some(cut) => Down::half(body, in_flight, cut, stall_for),
-        None => Down::whole(body, in_flight),
+        None => Down::whole(body, in_flight, hidden.is_some()),
     };
     Response::from_parts(parts, Either::Right(body))
+}
+
+/// Replaces the length of the whole in a Content-Range.
+fn hide_total(headers: &mut HeaderMap) {
+    let said = headers.get(CONTENT_RANGE).and_then(|value| value.to_str().ok());
+    let hidden = said.and_then(|said| Some(format!("{}/*", said.split_once('/')?.0)));
+    if let Some(value) = hidden.and_then(|hidden| HeaderValue::from_str(&hidden).ok()) {
+        headers.insert(CONTENT_RANGE, value);
+    }
 }
 
 /// Removes what concerns one connection alone.

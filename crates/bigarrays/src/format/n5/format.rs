@@ -159,8 +159,8 @@ impl Remove for N5 {
         if store.unlink("")? {
             return Ok(());
         }
-        document::take(&**store, ATTRIBUTES)?;
         self.remove_blocks(&**store, dataset.shape.len(), |_| true)?;
+        document::take(&**store, ATTRIBUTES)?;
         store.tidy("");
         Ok(())
     }

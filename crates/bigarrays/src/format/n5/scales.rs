@@ -314,14 +314,16 @@ impl N5 {
         let group = document::read(store, ATTRIBUTES)?.ok_or_else(none)?;
         let count = self.scales(store, &group)?.len();
         let Some(selector) = scale else {
-            if count == 0 {
+            // A removal that was killed at its very end leaves the list of scales.
+            if count == 0 && !group.contains_key(SCALES) {
                 return Err(none());
             }
             if store.unlink("")? {
                 return Ok(());
             }
-            document::take(store, ATTRIBUTES)?;
+            (0..count).try_for_each(|level| self.empty_level(store, level).map(drop))?;
             (0..count).rev().try_for_each(|level| self.remove_level(store, level))?;
+            document::take(store, ATTRIBUTES)?;
             store.tidy("");
             return Ok(());
         };
@@ -333,15 +335,23 @@ impl N5 {
         self.list_scales(store)
     }
 
-    fn remove_level(self, store: &dyn Store, level: usize) -> Result<()> {
+    /// Removes the blocks of a level, and leaves its metadata; of one that is a link, the link. Returns the level if it
+    /// is there still.
+    fn empty_level(self, store: &dyn Store, level: usize) -> Result<Option<Arc<dyn Store>>> {
         let child: Arc<dyn Store> = store.child(&path(level))?;
-        let Some((_, dataset)) = self.dataset(&Probe::read(&child, [ATTRIBUTES])?)? else { return Ok(()) };
+        let Some((_, dataset)) = self.dataset(&Probe::read(&child, [ATTRIBUTES])?)? else { return Ok(None) };
         if child.unlink("")? {
-            return Ok(());
+            return Ok(None);
         }
-        document::take(&*child, ATTRIBUTES)?;
         self.remove_blocks(&*child, dataset.shape.len(), |_| true)?;
-        child.tidy("");
+        Ok(Some(child))
+    }
+
+    fn remove_level(self, store: &dyn Store, level: usize) -> Result<()> {
+        if let Some(child) = self.empty_level(store, level)? {
+            document::take(&*child, ATTRIBUTES)?;
+            child.tidy("");
+        }
         Ok(())
     }
 }

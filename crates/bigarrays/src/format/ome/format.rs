@@ -5,8 +5,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::image::{OmeZarr, exists};
-use super::multiscale::{self, Dataset, Multiscale, OME};
+use super::multiscale::{Dataset, Multiscale, OME};
 use super::new::{array_spec, expect_same, new_dataset, take_members};
+use super::rules;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::format::document::Document;
 use crate::format::holds::Holds;
@@ -52,8 +53,12 @@ impl Format for OmeZarr {
 
     fn problems(&self, probe: &Probe) -> Result<Vec<String>> {
         let Some(attributes) = self.zarr.group_attributes(probe)? else { return Ok(Vec::new()) };
-        let all = self.members(&attributes).and_then(|members| members.get("multiscales"));
-        Ok(all.map(multiscale::problems).unwrap_or_default())
+        let version = if self.is_nested { "0.5" } else { "0.4" };
+        let mut found = self.members(&attributes).map(|members| rules::problems(members, version));
+        if let (Some(found), Ok(Some(image))) = (&mut found, self.parse(&attributes)) {
+            found.extend(self.contradictions(&**probe.store(), &image)?);
+        }
+        Ok(found.unwrap_or_default())
     }
 
     fn creates(&self) -> Option<&dyn Create> {
@@ -187,28 +192,38 @@ impl Scales for OmeZarr {
     }
 }
 
+/// Of a scale that is listed and not there, or gone already, nothing is to be removed.
+fn or_gone(done: Result<()>) -> Result<()> {
+    match done {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
+}
+
 impl Remove for OmeZarr {
     fn remove(&self, store: &Arc<dyn Store>, scale: Option<&ScaleSelector>) -> Result<()> {
         let image = self.image(store)?;
         let Some(selector) = scale else {
-            self.zarr.forget(store)?;
             if store.unlink("")? {
                 return self.zarr.refresh(store);
             }
+            let scales = image.datasets.iter().map(|dataset| store.child(&dataset.path));
+            let scales: Vec<Arc<dyn Store>> = scales.collect::<Result<_>>()?;
+            scales.iter().try_for_each(|scale| or_gone(self.zarr.empty(scale)))?;
+            // The first scale last: without it, nothing is found.
+            scales.iter().rev().try_for_each(|scale| or_gone(self.zarr.remove(scale, None)))?;
+            self.zarr.forget(store)?;
             self.zarr.remove_group(&**store)?;
             self.zarr.refresh(store)?;
-            for dataset in &image.datasets {
-                match self.zarr.remove(&store.child(&dataset.path)?, None) {
-                    // Listed, and not there, or gone already.
-                    Err(error) if error.kind() == ErrorKind::NotFound => {}
-                    removed => removed?,
-                }
-            }
             store.tidy("");
             return Ok(());
         };
         let scales: Vec<Scale> = self.scales(&**store, &image)?.into_iter().map(|(scale, _)| scale).collect();
         let path = &image.datasets[selector.find(&scales)?].path;
+        if image.datasets.len() == 1 {
+            return Err(Error::invalid("this is the only scale of the image; remove the image instead"));
+        }
+        or_gone(self.zarr.empty(&store.child(path)?))?;
         self.change(store, |image| {
             let gone = || Error::new(ErrorKind::NotFound, format!("scale {path:?} was removed meanwhile"));
             let position =

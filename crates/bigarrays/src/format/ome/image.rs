@@ -129,6 +129,32 @@ impl OmeZarr {
         image.datasets.iter().zip(&probes).map(one).collect()
     }
 
+    /// Where the arrays of an image contradict it: the names of their axes, and how many channels are described.
+    pub(super) fn contradictions(&self, store: &dyn Store, image: &Multiscale) -> Result<Vec<String>> {
+        let paths: Vec<String> = image.datasets.iter().map(|dataset| dataset.path.clone()).collect();
+        let probes = Probe::read_each(store, &paths, self.zarr.keys())?;
+        let mut found = Vec::new();
+        for (path, probe) in paths.iter().zip(&probes) {
+            // What cannot be opened is said elsewhere.
+            let Ok(array) = self.zarr.open_member(probe) else { continue };
+            let names = array.layout.dimension_names.iter();
+            let own: Vec<&str> = names.map(|name| name.as_deref().unwrap_or_default()).collect();
+            let listed: Vec<&str> = image.axes.iter().map(|axis| axis.name.as_str()).collect();
+            // Zarr 2 has no names, and 0.5 wants those of the list.
+            if self.is_nested && own != listed {
+                found.push(format!("scale {path}: its dimension_names are {own:?}, but the axes {listed:?}"));
+            }
+            let channel = image.axes.iter().position(|axis| axis.kind.as_deref() == Some("channel"));
+            let count = channel.and_then(|axis| array.layout.domain().shape().get(axis).copied());
+            let described = image.channels.len() as u64;
+            if let Some(count) = count.filter(|count| described > 0 && *count != described) {
+                found
+                    .push(format!("omero.channels: {described} are described, but scale {path} has {count}"));
+            }
+        }
+        Ok(found)
+    }
+
     /// Opens the array of a scale.
     fn dataset(&self, probe: &Probe, image: &Multiscale, dataset: &Dataset) -> Result<Opened> {
         let named = |error: Error| match error.kind() {

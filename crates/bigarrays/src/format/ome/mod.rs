@@ -5,6 +5,7 @@ mod format;
 mod image;
 mod multiscale;
 mod new;
+mod rules;
 mod transform;
 
 pub use image::{OME_V2, OME_V3, OmeZarr};

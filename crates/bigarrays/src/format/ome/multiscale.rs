@@ -210,34 +210,6 @@ impl Multiscale {
     }
 }
 
-/// What a list of scales that can be read has that the specification forbids.
-pub(crate) fn problems(all: &Value) -> Vec<String> {
-    let list =
-        |name: &str| all.pointer(&format!("/0/{name}")).and_then(Value::as_array).into_iter().flatten();
-    let mut found = Vec::new();
-    for (listed, member) in [("axes", "name"), ("datasets", "path")] {
-        let names: Vec<&Value> = list(listed).filter_map(|entry| entry.get(member)).collect();
-        let is_again = |(k, name): (usize, &&Value)| names[..k].contains(name);
-        if let Some(k) = (0..names.len()).find(|&k| is_again((k, &names[k]))) {
-            found.push(format!("multiscales[0].{listed}[{k}].{member}: {} stands there twice", names[k]));
-        }
-    }
-    for (k, dataset) in list("datasets").enumerate() {
-        let steps = dataset.get("coordinateTransformations").and_then(Value::as_array);
-        let kinds: Vec<_> = steps.into_iter().flatten().map(|step| step.get("type")).collect();
-        let at = |kind: &str| kinds.iter().position(|known| known.is_some_and(|known| known == kind));
-        let problem = match (at("scale"), at("translation")) {
-            (None, _) => "expected a scale, found none",
-            (Some(scale), Some(translation)) if translation < scale => {
-                "a translation stands before the scale"
-            }
-            _ => continue,
-        };
-        found.push(format!("multiscales[0].datasets[{k}].coordinateTransformations: {problem}"));
-    }
-    found
-}
-
 impl Dataset {
     /// What `common` makes this of.
     fn before(&self, common: &Transform) -> Self {
@@ -313,21 +285,6 @@ mod tests {
         let added = written[0]["datasets"].as_array_mut().unwrap().pop().unwrap();
         assert_eq!(added["coordinateTransformations"][0]["scale"], json!([0.1, 2.0, 2.0]));
         assert_eq!(written, all);
-    }
-
-    #[test]
-    fn what_is_forbidden_is_named() {
-        let all = json!([{
-            "axes": [{"name": "y"}, {"name": "y"}],
-            "datasets": [{"path": "0", "coordinateTransformations": [
-                {"type": "translation", "translation": [1, 1]}, {"type": "scale", "scale": [1, 1]}]},
-                {"path": "0", "coordinateTransformations": []}],
-        }]);
-        let found = problems(&all);
-        assert_eq!(found.len(), 4, "{found:?}");
-        for (said, named) in found.iter().zip(["axes[1].name", "datasets[1].path", "before", "found none"]) {
-            assert!(said.contains(named), "{said}");
-        }
     }
 
     #[test]

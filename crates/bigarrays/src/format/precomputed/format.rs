@@ -180,23 +180,36 @@ impl Remove for Precomputed {
         if scale.is_none() && store.exists(INFO)? && store.unlink("")? {
             return Ok(());
         }
-        let mut removed: Mutex<Vec<ScaleInfo>> = Mutex::default();
+        let none = || Error::new(ErrorKind::NotFound, "there is no layer here");
+        let info = Info::parse(&store.read_metadata(INFO)?.ok_or_else(none)?)?;
+        let chosen = match scale {
+            Some(selector) => vec![info.scales[selector.find(&info.describe()?)?].clone()],
+            None => info.scales.clone(),
+        };
+        let only = || Error::invalid("this is the only scale of the layer; remove the layer instead");
+        if scale.is_some() && info.scales.len() == 1 {
+            return Err(only());
+        }
+        chosen.iter().try_for_each(|scale| remove_chunks(&**store, scale))?;
+        // Scales that were added meanwhile.
+        let mut later: Mutex<Vec<ScaleInfo>> = Mutex::default();
         change_info(&**store, |old| {
-            let mut info = old.ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no layer here"))?;
-            let mut taken = removed.locked();
-            let Some(selector) = scale else {
-                *taken = info.scales;
+            let mut info = old.ok_or_else(none)?;
+            if scale.is_none() {
+                let is_new = |scale: &ScaleInfo| chosen.iter().all(|gone| gone.key != scale.key);
+                *later.locked() = info.scales.into_iter().filter(is_new).collect();
                 return Ok(None);
-            };
-            let position = selector.find(&info.describe()?)?;
-            if info.scales.len() == 1 {
-                return Err(Error::invalid("this is the only scale of the layer; remove the layer instead"));
             }
-            *taken = vec![info.remove(position)];
+            let gone = || Error::new(ErrorKind::NotFound, "the scale was removed meanwhile");
+            let is_chosen = |scale: &ScaleInfo| chosen.iter().any(|chosen| chosen.key == scale.key);
+            let position = info.scales.iter().position(is_chosen).ok_or_else(gone)?;
+            if info.scales.len() == 1 {
+                return Err(only());
+            }
+            info.remove(position);
             Ok(Some(info))
         })?;
-        let removed = removed.value_mut();
-        removed.iter().try_for_each(|scale| remove_chunks(&**store, scale))?;
+        later.value_mut().iter().try_for_each(|scale| remove_chunks(&**store, scale))?;
         if scale.is_none() {
             store.tidy("");
         }

@@ -4,6 +4,7 @@
 //! stored of the node then, and look whether it is still that: of two processes that change the same node, the one
 //! that is last to look sees both changes.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -11,6 +12,7 @@ use serde_json::{Map, Value};
 use super::dialect::Version;
 use super::group;
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::format::Node as Stored;
 use crate::format::document::{self, Document};
 use crate::store::Store;
 
@@ -64,6 +66,16 @@ pub(super) fn forget(version: &dyn Version, store: &Arc<dyn Store>) -> Result<()
             Ok(document)
         })
     })
+}
+
+/// A document, or a copy of one, without copies that it may have itself, which some leave out.
+fn without_copies(document: &Document, version: &dyn Version) -> Document {
+    let mut document = document.clone();
+    version.make_copy(&mut document);
+    if version.copies(&document).is_some_and(Map::is_empty) {
+        document.shift_remove("consolidated_metadata");
+    }
+    document
 }
 
 fn refreshing(error: Error, store: &Arc<dyn Store>) -> Error {
@@ -201,6 +213,21 @@ impl Node {
         self.0.iter().any(|(key, document)| marks.contains(key) && document.is_some())
     }
 
+    /// Whether the copies have these documents as they are. What says nothing may be missing: empty attributes.
+    fn is_copied(&self, copies: &Map<String, Value>, path: &str, version: &dyn Version) -> bool {
+        let is_nothing = |document: &Document| document.is_empty();
+        self.0.iter().all(|(key, document)| {
+            let copy = copies.get(&version.copy_name(path, key)).and_then(Value::as_object);
+            match (copy, document) {
+                (Some(copy), Some(document)) => {
+                    without_copies(copy, version) == without_copies(document, version)
+                }
+                (None, document) => document.as_ref().is_none_or(is_nothing),
+                (Some(copy), None) => is_nothing(copy),
+            }
+        })
+    }
+
     fn put(&self, copies: &mut Map<String, Value>, path: &str, version: &dyn Version) {
         let below = if path.is_empty() { String::new() } else { format!("{path}/") };
         if !self.exists(version) {
@@ -215,6 +242,40 @@ impl Node {
             }
         }
     }
+}
+
+/// Where the copies in the group at the root of `store` contradict what is stored: a node that has changed, is gone, or
+/// is not among them. `nodes` are those that are stored; none if the store cannot list.
+///
+/// # Errors
+/// A storage error; `InvalidMetadata`.
+pub(super) fn contradictions(
+    version: &dyn Version,
+    store: &dyn Store,
+    nodes: Option<&[Stored]>,
+) -> Result<Vec<String>> {
+    let document = document::read(store, version.copies_key())?.unwrap_or_default();
+    let Some(copies) = version.copies(&document) else { return Ok(Vec::new()) };
+    let mut known: BTreeSet<String> =
+        copies.iter().filter_map(|(name, copy)| Some(version.copied(name, copy)?.0)).collect();
+    known.retain(|path| path.split('/').all(|part| !matches!(part, "" | "." | "..")));
+    let mut found = Vec::new();
+    for path in &known {
+        let node = match Node::read(&*store.child(path)?, version) {
+            // Whoever opens it is told.
+            Err(error) if error.kind() == ErrorKind::InvalidMetadata => continue,
+            node => node?,
+        };
+        if !node.exists(version) {
+            found.push(format!("consolidated metadata have {path:?}, which is not stored"));
+        } else if !node.is_copied(copies, path, version) {
+            found.push(format!("consolidated metadata of {path:?} are not what is stored there"));
+        }
+    }
+    let lacks = |node: &&Stored| !known.contains(&node.path);
+    let lacking = nodes.unwrap_or_default().iter().filter(lacks);
+    found.extend(lacking.map(|node| format!("consolidated metadata lack {:?}, which is stored", node.path)));
+    Ok(found)
 }
 
 #[cfg(test)]

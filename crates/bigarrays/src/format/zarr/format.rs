@@ -1,12 +1,13 @@
 //! Zarr as a format: what is asked of every format, in terms of arrays and groups.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use super::dialect::Found;
 use super::nodes::Zarr;
-use super::{create, group};
+use super::{consolidated, create, group};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::format::document::{self, Document};
 use crate::format::holds::Holds;
@@ -114,17 +115,23 @@ impl Remove for Zarr {
         if scale.is_some() {
             return Err(Error::unsupported("removing a part of a group; name its path"));
         }
-        let meta = self.array(&self.probe(store)?)?;
-        // Before it is gone: who reads copies of metadata alone shall not find an array of fill.
-        self.forget(store)?;
+        let probe = self.probe(store)?;
+        let meta = match self.array(&probe) {
+            // What a removal of an image leaves that is killed at its very end.
+            Err(error) if error.kind() == ErrorKind::InvalidArgument && self.is_empty_group(store)? => {
+                self.forget(store)?;
+                self.remove_group(&**store)?;
+                self.refresh(store)?;
+                store.tidy("");
+                return Ok(());
+            }
+            meta => meta?,
+        };
         if store.unlink("")? {
             return self.refresh(store);
         }
-        self.take(&**store, self.version.array_key())?;
-        self.refresh(store)?;
-        self.remove_chunks(&**store, &meta, |_| true)?;
-        store.tidy("");
-        Ok(())
+        self.remove_all_chunks(&**store, &meta)?;
+        self.remove_metadata(store)
     }
 }
 
@@ -162,6 +169,27 @@ impl Groups for Zarr {
             Some(Found::Group(document)) => group::list(&**probe.store(), self.version, &document).map(Some),
             _ => Ok(None),
         }
+    }
+
+    fn survey(&self, probe: &Probe) -> Result<Option<(Vec<Node>, Vec<String>)>> {
+        let Some(Found::Group(document)) = self.find(probe)? else { return Ok(None) };
+        let store = &**probe.store();
+        let stored = match group::listed(store, self.version, usize::MAX) {
+            Ok((nodes, _)) => Some(nodes),
+            Err(error) if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::PermissionDenied) => {
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        let mut wrong = consolidated::contradictions(self.version, store, stored.as_deref())?;
+        wrong.sort();
+        let mut nodes = group::list(store, self.version, &document)?;
+        let stored = stored.unwrap_or_default();
+        let known: BTreeSet<&str> = stored.iter().map(|node| node.path.as_str()).collect();
+        nodes.retain(|node| !known.contains(node.path.as_str()));
+        nodes.extend(stored);
+        nodes.sort_by(|one, other| one.path.cmp(&other.path));
+        Ok(Some((nodes, wrong)))
     }
 
     fn create_group(&self, store: &Arc<dyn Store>, attributes: &Document) -> Result<()> {

@@ -1,5 +1,6 @@
 //! Arrays and groups of one of the versions: how they are found, made, changed and removed.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::dialect::{Found, New, Version};
@@ -92,11 +93,13 @@ impl Zarr {
         self.take(store, self.version.group_key())
     }
 
-    /// Removes the document under `key`, which says that something is there, and that of its attributes.
+    /// Removes the document of the attributes, and then that under `key`, which says that something is there.
     pub(super) fn take(&self, store: &dyn Store, key: &str) -> Result<()> {
-        document::take(store, key)?;
         let attributes = self.version.attributes_key();
-        if attributes == key { Ok(()) } else { store.delete(attributes) }
+        if attributes != key {
+            store.delete(attributes)?;
+        }
+        document::take(store, key).map(drop)
     }
 
     /// Opens the array that is a member of a group.
@@ -185,6 +188,40 @@ impl Zarr {
         let note =
             format!("the store refuses to hand out {key}, which counts as missing: there are no attributes");
         Vec::from_iter(probe.is_refused(key).then_some(note))
+    }
+
+    /// Whether there is a group that holds nothing.
+    pub(super) fn is_empty_group(&self, store: &Arc<dyn Store>) -> Result<bool> {
+        let mut is_empty = true;
+        store.names(&mut |name, _| {
+            is_empty &= self.version.keys().contains(&name) || name == self.version.copies_key();
+            Ok(())
+        })?;
+        Ok(is_empty)
+    }
+
+    /// Removes all chunks of an array.
+    pub(super) fn remove_all_chunks(&self, store: &dyn Store, meta: &Meta) -> Result<()> {
+        self.remove_chunks(store, meta, |_| true)
+    }
+
+    /// Removes the chunks of the array in `store`, and leaves its metadata. Of an array that is a link, nothing.
+    pub(in crate::format) fn empty(&self, store: &Arc<dyn Store>) -> Result<()> {
+        let meta = self.array(&self.probe(store)?)?;
+        if store.local_path().is_some_and(Path::is_symlink) {
+            Ok(())
+        } else {
+            self.remove_all_chunks(&**store, &meta)
+        }
+    }
+
+    /// Removes the metadata of an array that has no chunks any more, those that others have of it first.
+    pub(super) fn remove_metadata(&self, store: &Arc<dyn Store>) -> Result<()> {
+        self.forget(store)?;
+        self.take(&**store, self.version.array_key())?;
+        self.refresh(store)?;
+        store.tidy("");
+        Ok(())
     }
 
     /// Removes the chunks of `meta` that `is_gone` says.

@@ -1,5 +1,6 @@
 //! Verifying what is at a path or URL: a layer with its scales, a group with its arrays, a file.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::array::{Array, OpenOptions};
@@ -11,6 +12,7 @@ use crate::format::{self, ScaleSelector};
 use crate::jobs::verify::report::Stray;
 use crate::jobs::verify::report::{ArrayReport, Problem, ProblemKind, Report};
 use crate::jobs::verify::{VerifyOptions, compare, verify};
+use crate::store::{self, join_url};
 
 /// What [`verify_at`] compares with.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +51,12 @@ pub fn verify_at(
     Ok(report)
 }
 
+/// Scales that are tried for one that can be opened.
+const MOST_SCALES: usize = 64;
+
+/// How deep in folders layers are looked for.
+const DEEPEST: usize = 8;
+
 struct Place<'a> {
     open: OpenOptions,
     options: &'a VerifyOptions<'a>,
@@ -72,38 +80,132 @@ impl Against<'_> {
 }
 
 impl Place<'_> {
-    /// Verifies everything at `url`.
+    /// Verifies everything at `url`: an array or a layer with its scales, a group with all that it holds, or a folder
+    /// of them.
     fn all(&self, url: &str, against: Option<Against<'_>>, report: &mut Report) -> Result<()> {
-        let (mut known, mut missing) = (Vec::new(), None);
-        match self.open.open(url) {
-            Ok(array) => {
-                known.extend(array.scales().iter().map(|scale| scale.key.clone()));
-                self.forbidden(url, report)?;
-                for position in 0..array.scales().len().max(1) {
-                    report.arrays.push(self.array(url, Some(position.into()), against)?);
-                }
-            }
-            Err(error) if is_damage(&error) => report.arrays.push(damaged(url, &error)),
-            Err(error) => missing = Some(error),
-        }
+        let before = report.arrays.len();
+        let mut known = BTreeSet::new();
+        let missing = self.layer(url, against, &mut known, report)?;
         // What is no group, or cannot be listed, has no other arrays that are known of.
-        let nodes = format::list(url, self.open.format_options()).unwrap_or_default();
-        let others = nodes.iter().filter(|node| node.is_array && !known.contains(&node.path));
-        let path = |url: &str, node: &format::Node| format!("{}/{}", url.trim_end_matches('/'), node.path);
-        for node in others {
-            let other = against.map(|against| path(against.url, node)).unwrap_or_default();
+        let survey = format::survey(url.into(), self.open.format_options());
+        let is_group = matches!(survey, Ok(Some(_)));
+        let (nodes, wrong) = survey.ok().flatten().unwrap_or_default();
+        self.wrong(url, wrong, report);
+        for node in &nodes {
+            if known.contains(&node.path) {
+                continue;
+            }
+            let place = join_url(url, &node.path);
+            let other = against.map(|against| join_url(against.url, &node.path)).unwrap_or_default();
             let against = against.map(|against| Against { url: &other, ..against });
-            report.arrays.push(self.member(&path(url, node), against)?);
+            if node.is_array {
+                report.arrays.push(self.member(&place, against)?);
+                continue;
+            }
+            // An image in a group is verified as one, so that its arrays are looked at once.
+            let mut scales = BTreeSet::new();
+            self.layer(&place, against, &mut scales, report)?;
+            known.extend(scales.into_iter().map(|key| format!("{}/{key}", node.path)));
         }
         match missing {
-            Some(error) if report.arrays.is_empty() => Err(error),
+            Some(error) if report.arrays.len() == before => {
+                let is_found =
+                    !is_group && error.kind() == ErrorKind::NotFound && self.folder(url, report, 0)?;
+                if is_found { Ok(()) } else { Err(error) }
+            }
             _ => Ok(()),
         }
     }
 
-    /// Reports what the metadata of a layer have that its format forbids.
-    fn forbidden(&self, url: &str, report: &mut Report) -> Result<()> {
-        let found = format::problems(url.into(), self.open.format_options())?;
+    /// Verifies the array or layer at `url`, all scales of it, whose keys it adds to `known`. Returns why there is none.
+    fn layer(
+        &self,
+        url: &str,
+        against: Option<Against<'_>>,
+        known: &mut BTreeSet<String>,
+        report: &mut Report,
+    ) -> Result<Option<Error>> {
+        let opened = match self.open.open(url) {
+            // The first scale may be one that we cannot read, and others not.
+            Err(error) if error.kind() == ErrorKind::Unsupported || is_damage(&error) => {
+                self.any_scale(url).ok_or(error)
+            }
+            opened => opened,
+        };
+        let missing = match opened {
+            Ok(array) => {
+                known.extend(array.scales().iter().map(|scale| scale.key.clone()));
+                for position in 0..array.scales().len().max(1) {
+                    report.arrays.push(self.scale(url, position, against)?);
+                }
+                None
+            }
+            Err(error) if is_damage(&error) => {
+                report.arrays.push(damaged(url, &error));
+                None
+            }
+            Err(error) => Some(error),
+        };
+        match format::problems(url.into(), self.open.format_options()) {
+            Ok(found) => self.wrong(url, found, report),
+            // What damage there is has been said.
+            Err(error) if is_damage(&error) || missing.is_some() => {}
+            Err(error) => return Err(error),
+        }
+        Ok(missing)
+    }
+
+    /// The first scale of a layer that can be opened, if the first of all cannot.
+    fn any_scale(&self, url: &str) -> Option<Array> {
+        (1..MOST_SCALES).find_map(|position| self.open.clone().scale(position).open(url).ok())
+    }
+
+    /// Verifies one scale of a layer; one that we cannot read does not hide the others.
+    fn scale(&self, url: &str, position: usize, against: Option<Against<'_>>) -> Result<ArrayReport> {
+        match self.array(url, Some(position.into()), against) {
+            Err(error) if error.kind() == ErrorKind::Unsupported => {
+                let mut report = damaged(url, &error);
+                report.scale = Some(position.to_string());
+                Ok(report)
+            }
+            report => report,
+        }
+    }
+
+    /// Verifies what lies in the folders of a folder; whether that is anything.
+    fn folder(&self, url: &str, report: &mut Report, depth: usize) -> Result<bool> {
+        let Ok(store) = store::open(url, &self.open.format_options().store) else { return Ok(false) };
+        let mut folders = Vec::new();
+        let listed = store.names(&mut |name, size| {
+            folders.extend(size.is_none().then(|| name.to_owned()));
+            Ok(())
+        });
+        match listed {
+            Err(error) if error.kind() == ErrorKind::Cancelled => return Err(error),
+            Err(_) => return Ok(false),
+            Ok(()) => folders.sort(),
+        }
+        let mut any = false;
+        for folder in folders {
+            let (child, place) = (store.child(&folder)?, join_url(url, &folder));
+            any |= match format::is_place(&child)? {
+                true => match self.all(&place, None, report) {
+                    // A document of something else.
+                    Err(error)
+                        if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidArgument) =>
+                    {
+                        false
+                    }
+                    done => done.map(|()| true)?,
+                },
+                false => depth < DEEPEST && self.folder(&place, report, depth + 1)?,
+            };
+        }
+        Ok(any)
+    }
+
+    /// Reports what the metadata of a layer or a group have that is forbidden, or contradicts what is stored.
+    fn wrong(&self, url: &str, found: Vec<String>, report: &mut Report) {
         if !found.is_empty() {
             let mut of_layer = ArrayReport::unopened(url);
             found.into_iter().for_each(|problem| {
@@ -111,7 +213,6 @@ impl Place<'_> {
             });
             report.arrays.push(of_layer);
         }
-        Ok(())
     }
 
     /// Verifies an array that a group says it has.

@@ -13,6 +13,7 @@ use crate::base::sync::MutexExt;
 use crate::chunk::codec::ContentEncoding;
 use crate::run::pool::PerProcess;
 use crate::store::lock::stable_hash;
+use crate::store::percent::without_query;
 use crate::store::{
     Blob, ChangeFn, Extent, Finding, Get, GetSink, Part, Settings, Store, Update, Wanted, in_parallel,
     is_settled,
@@ -65,7 +66,7 @@ impl CachedStore {
     }
 
     fn name(&self, key: &str) -> String {
-        format!("{}{}", self.inner.location(key), self.origin)
+        format!("{}{}", without_query(&self.inner.location(key)), self.origin)
     }
 
     fn validated(&self) -> Result<Arc<Mutex<HashMap<u64, u64>>>> {

@@ -70,18 +70,23 @@ impl Changes {
         Ok(())
     }
 
-    /// As [`Changes::remove`], of the value of `key` below `root`, but follows no link on the way.
-    pub(super) fn remove_below(&self, root: &Path, key: &str) -> Result<()> {
-        let (folder, name) = key.rsplit_once('/').unwrap_or(("", key));
+    /// As [`Changes::remove`], of the values of `keys` below `root`, all in one folder, but follows no link on the way.
+    pub(super) fn remove_below(&self, root: &Path, keys: &[impl AsRef<str>]) -> Result<()> {
+        let Some(first) = keys.first() else { return Ok(()) };
+        let folder = folder_of(first.as_ref());
         let Some(open) = Folder::open(root, folder)? else { return Ok(()) };
-        let path = root.join(key);
-        open.remove(&path, name, &|directory| {
-            if self.durable {
-                synced(parent(&path), rustix::fs::fsync(directory))?;
-                self.note(parent(&path));
-            }
-            Ok(())
-        })
+        let path = root.join(folder);
+        for key in keys {
+            let name = key.as_ref()[folder.len()..].trim_start_matches('/');
+            open.remove(&path, name, &|directory| {
+                if self.durable {
+                    synced(&path, rustix::fs::fsync(directory))?;
+                    self.note(&path);
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
     }
 
     /// Creates `directory` and those above it.
@@ -115,6 +120,11 @@ impl Changes {
         let directories: Vec<_> = directories.into_iter().collect();
         in_parallel(&directories, |_, directory| sync_directory(directory))
     }
+}
+
+/// The folder of a key, without a slash at its end.
+pub(super) fn folder_of(key: &str) -> &str {
+    key.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
 fn sync_directory(directory: &Path) -> Result<()> {

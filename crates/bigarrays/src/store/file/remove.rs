@@ -37,10 +37,10 @@ impl Folder {
     }
 
     /// Removes the value `name` in all its spellings, from the last to the first. `first` is called before the
-    /// first of them goes.
+    /// first of them goes. `folder` is the path of the folder.
     pub(super) fn remove(
         &self,
-        path: &Path,
+        folder: &Path,
         name: &str,
         first: &dyn Fn(&OwnedFd) -> Result<()>,
     ) -> Result<()> {
@@ -57,7 +57,8 @@ impl Folder {
             match rustix::fs::unlinkat(&self.directory, &spelled, AtFlags::empty()) {
                 Err(Errno::NOENT | Errno::NOTDIR) => {}
                 Err(Errno::NAMETOOLONG) if encoding != ContentEncoding::Identity => {}
-                removed => removed.map_err(|error| Error::io(error.into(), "removing", shown(path)))?,
+                removed => removed
+                    .map_err(|error| Error::io(error.into(), "removing", shown(&folder.join(&spelled))))?,
             }
         }
         Ok(())

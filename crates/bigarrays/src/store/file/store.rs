@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
-use super::change::Changes;
+use super::change::{Changes, folder_of};
 use super::leftovers;
 use super::list::{key_of_value, list_directory, list_to_remove};
 use super::path::{KeyPath, is_link, parent, shown, without_slash};
@@ -62,7 +62,7 @@ impl FileStore {
                 match change(index, old, new)? {
                     Change::Put(encoding) => changes.put(path, encoding, new),
                     Change::Delete | Change::PutOrDelete(_) => changes.remove(path, &ContentEncoding::ALL),
-                    Change::Remove => changes.remove_below(&self.root, &request.key),
+                    Change::Remove => changes.remove_below(&self.root, &[&request.key]),
                     Change::Keep => Ok(()),
                 }
             })
@@ -129,6 +129,21 @@ impl Store for FileStore {
         }
         let changes = Changes::new(self.options.durable);
         let done = in_parallel(requests, |index, request| self.update(request, index, change, &changes));
+        let synced = changes.sync();
+        done.and(synced)
+    }
+
+    /// Those of one folder by one thread: the system has them wait for each other.
+    fn remove_many(&self, keys: &[String]) -> Result<()> {
+        let Some(first) = keys.first() else { return Ok(()) };
+        if self.options.read_only {
+            let error = Error::new(ErrorKind::ReadOnly, "the store was opened for reading only");
+            return Err(error.during("removing").at(self.location(first)));
+        }
+        keys.iter().try_for_each(|key| check_key(key))?;
+        let changes = Changes::new(self.options.durable);
+        let folders: Vec<&[String]> = keys.chunk_by(|one, next| folder_of(one) == folder_of(next)).collect();
+        let done = in_parallel(&folders, |_, keys| changes.remove_below(&self.root, keys));
         let synced = changes.sync();
         done.and(synced)
     }

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use object_store::ClientOptions;
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 
-use super::options::{
-    Lister, Opened, check_endpoint, check_name, connections_to, is_true, key, retries, unusable,
-};
+use super::given::{Given, is_endpoint};
+use super::options::{Lister, Opened, connections_to, is_true, retries, unusable, variable};
 use super::place::Place;
 use super::transport::Transport;
-use crate::base::error::Result;
+use crate::base::error::{Error, Result};
 use crate::store::settings::Settings;
 
 pub(super) fn azure(
@@ -18,20 +17,35 @@ pub(super) fn azure(
     settings: &Settings,
     transport: impl FnOnce(ClientOptions, Option<&http::HeaderMap>) -> Result<Transport>,
 ) -> Result<Opened> {
-    let mut builder = MicrosoftAzureBuilder::from_env().with_retry(retries(settings)?);
+    use AzureConfigKey as Key;
+    let given = Given::<AzureConfigKey>::of("AZURE_", "Azure", settings)?;
+    let mut builder = MicrosoftAzureBuilder::new().with_retry(retries(settings)?);
+    if let Some(endpoint) = variable("IDENTITY_ENDPOINT") {
+        if !is_endpoint(&endpoint) {
+            return Err(Error::invalid("environment variable IDENTITY_ENDPOINT: not a URL"));
+        }
+        builder = builder.with_msi_endpoint(endpoint);
+    }
+    for (key, value) in given.iter() {
+        builder = builder.with_config(key, value);
+    }
     let (container, account) = place.bucket.split_once('@').unwrap_or((&place.bucket, ""));
     builder = builder.with_container_name(container);
-    if let Some(account) = account.split('.').next().filter(|account| !account.is_empty()) {
+    let account = account.split('.').next().filter(|account| !account.is_empty());
+    // An account that is set comes before that of the URL, and that before the environment's.
+    let is_set = ["account_name", "azure_storage_account_name"].iter().any(|key| settings.get(key).is_some());
+    if let Some(account) = account.filter(|_| !is_set) {
         builder = builder.with_account(account);
     }
-    for (name, value) in settings.of_service() {
-        builder = builder.with_config(key::<AzureConfigKey>(name, "Azure")?, value);
+    let endpoint = given.endpoint(&[Key::Endpoint])?;
+    // Without credentials, tokens are asked for at these.
+    for key in [Key::AuthorityHost, Key::MsiEndpoint] {
+        given.endpoint(&[key])?;
     }
-    let endpoint = builder.get_config_value(&AzureConfigKey::Endpoint);
-    check_endpoint(endpoint.as_deref().filter(|endpoint| !endpoint.is_empty()))?;
-    check_name("account", builder.get_config_value(&AzureConfigKey::AccountName).as_deref())?;
-    let emulator = is_true(builder.get_config_value(&AzureConfigKey::UseEmulator));
-    let mut options = connections_to("AZURE_", settings, endpoint.as_deref());
+    given.name(&[Key::AccountName], "account")?;
+    given.name(&[Key::AuthorityId], "tenant")?;
+    let emulator = is_true(given.get(&[Key::UseEmulator]));
+    let mut options = connections_to("AZURE_", settings, endpoint);
     if emulator {
         options = options.with_allow_http(true);
     }

@@ -36,6 +36,8 @@ pub(super) struct Client {
     /// What a trial of conditions showed.
     pub(super) trial: OnceCell<Result<(), String>>,
     pub(super) cache_control: String,
+    /// Statuses by which the server says, beside 404, that there is nothing.
+    pub(super) missing_status: Vec<u16>,
 }
 
 impl Client {
@@ -61,6 +63,8 @@ impl Client {
                     Service::Gcs => Some("gzip"),
                     Service::S3 | Service::Azure => None,
                 },
+                query: place.query.clone(),
+                says_lengths: place.service != Service::Http,
                 ignores_ranges: Arc::clone(&ignores_ranges),
                 throttle: Arc::clone(&throttle),
                 connections: connections_with(place.service, &options, headers)?,
@@ -84,6 +88,7 @@ impl Client {
             heeds_conditions,
             trial: OnceCell::new(),
             cache_control,
+            missing_status: settings.statuses("missing_status")?,
             throttle,
             ignores_ranges,
         })

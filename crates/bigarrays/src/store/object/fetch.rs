@@ -137,6 +137,12 @@ impl Fetch<'_> {
                 Ok(Answer::Withheld(None))
             }
             Err(error) if is_missing(&error) => Ok(Answer::Missing),
+            Err(error)
+                if failure::status(&error)
+                    .is_some_and(|status| self.client.missing_status.contains(&status)) =>
+            {
+                Ok(Answer::Missing)
+            }
             // A range that begins at the end or beyond it, or one that Azure does not know.
             Err(object_store::Error::NotSupported { .. }) => Ok(Answer::NoRange),
             Err(error) if failure::status(&error) == Some(416) => Ok(Answer::NoRange),

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use object_store::ClientOptions;
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 
-use super::options::{Lister, Opened, check_endpoint, connections_to, key, retries, unusable};
+use super::given::Given;
+use super::options::{Lister, Opened, connections_to, retries, unusable, variable};
 use super::place::Place;
 use super::transport::Transport;
 use crate::base::error::Result;
@@ -16,14 +17,17 @@ pub(super) fn gcs(
     settings: &Settings,
     transport: impl FnOnce(ClientOptions, Option<&http::HeaderMap>) -> Result<Transport>,
 ) -> Result<Opened> {
+    let given = Given::<GoogleConfigKey>::of("GOOGLE_", "GCS", settings)?;
     let mut builder =
-        GoogleCloudStorageBuilder::from_env().with_bucket_name(&place.bucket).with_retry(retries(settings)?);
-    for (name, value) in settings.of_service() {
-        builder = builder.with_config(key::<GoogleConfigKey>(name, "GCS")?, value);
+        GoogleCloudStorageBuilder::new().with_bucket_name(&place.bucket).with_retry(retries(settings)?);
+    if let Some(path) = variable("SERVICE_ACCOUNT") {
+        builder = builder.with_service_account_path(path);
     }
-    let base = builder.get_config_value(&GoogleConfigKey::BaseUrl);
-    check_endpoint(base.as_deref())?;
-    let options = connections_to("GOOGLE_", settings, base.as_deref());
+    for (key, value) in given.iter() {
+        builder = builder.with_config(key, value);
+    }
+    let base = given.endpoint(&[GoogleConfigKey::BaseUrl])?;
+    let options = connections_to("GOOGLE_", settings, base);
     if settings.flag("anonymous")? {
         builder = builder.with_skip_signature(true);
     }

@@ -17,6 +17,7 @@ mod failure;
 mod fetch;
 #[cfg(feature = "gcs")]
 mod gcs;
+mod given;
 mod header;
 #[cfg(feature = "http")]
 mod http;

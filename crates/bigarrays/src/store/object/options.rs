@@ -8,6 +8,7 @@ use object_store::list::PaginatedListStore;
 use object_store::{BackoffConfig, ClientOptions, RetryConfig};
 
 use super::failure::chain;
+use super::place::is_local;
 use crate::base::error::{Error, Result};
 use crate::store::settings::{OWN, Settings};
 
@@ -54,11 +55,13 @@ pub(super) fn connections() -> ClientOptions {
 /// `prefix`, and then from the settings.
 pub(super) fn connections_to(prefix: &str, settings: &Settings, endpoint: Option<&str>) -> ClientOptions {
     let variables = std::env::vars_os().filter_map(|(name, value)| {
-        Some((name.to_str()?.strip_prefix(prefix)?.to_ascii_lowercase(), value.to_str()?.to_owned()))
+        let value = value.to_str().filter(|value| !value.trim().is_empty())?;
+        Some((name.to_str()?.strip_prefix(prefix)?.to_ascii_lowercase(), value.trim().to_owned()))
     });
     let prefix = prefix.to_ascii_lowercase();
     let set = settings
         .of_service()
+        .filter(|(_, value)| !value.is_empty())
         .map(|(name, value)| (name.strip_prefix(&prefix).unwrap_or(name).to_owned(), value.to_owned()));
     let mut options = connections();
     for (name, value) in variables.chain(set) {
@@ -86,34 +89,13 @@ pub(super) fn checked(settings: &Settings) -> Result<Settings> {
     settings.iter().map(check).collect()
 }
 
-/// Refuses a service's endpoint, as a setting or the environment gives it, that is no URL.
-pub(super) fn check_endpoint(endpoint: Option<&str>) -> Result<()> {
-    let is_url = |endpoint: &&str| {
-        let url = reqwest::Url::parse(endpoint).ok();
-        let is_one = url.is_some_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-        // The parser takes blanks and newlines away, unlike those who make requests.
-        !is_one || endpoint.contains(|c: char| c.is_control() || c.is_whitespace())
-    };
-    match endpoint.filter(is_url) {
-        Some(_) => {
-            Err(Error::invalid("the endpoint of the service (store option or environment) is not a URL"))
-        }
-        None => Ok(()),
-    }
-}
-
-/// Refuses a name of a region or an account that cannot be in the name of a host.
-pub(super) fn check_name(what: &str, name: Option<&str>) -> Result<()> {
-    let is_usable = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    match name.filter(|name| !name.chars().all(is_usable)) {
-        Some(name) if name.len() <= 40 => Err(Error::invalid(format!("{name:?} is no {what}"))),
-        Some(_) => Err(Error::invalid(format!("this is no {what}"))),
-        None => Ok(()),
-    }
+/// The value of an environment variable, unless it is empty.
+pub(super) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
 }
 
 /// How `object_store` reads a setting that is true or false.
-pub(super) fn is_true(value: Option<String>) -> bool {
+pub(super) fn is_true(value: Option<&str>) -> bool {
     value
         .is_some_and(|value| matches!(value.to_ascii_lowercase().as_str(), "1" | "true" | "on" | "yes" | "y"))
 }
@@ -137,10 +119,4 @@ pub(super) fn key<K: std::str::FromStr>(key: &str, service: &str) -> Result<K> {
 pub(super) fn is_name(key: &str) -> bool {
     let is_part = |c: char| c == '_' || c.is_ascii_lowercase();
     !key.is_empty() && key.len() <= 40 && key.chars().all(is_part)
-}
-
-/// Whether an endpoint is this machine, so that nothing crosses a network.
-pub(super) fn is_local(endpoint: &str) -> bool {
-    let host = endpoint.strip_prefix("http://").unwrap_or_default();
-    ["127.0.0.1", "localhost", "[::1]"].iter().any(|local| host.starts_with(local))
 }

@@ -7,9 +7,8 @@ use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, AwsCredential, resol
 use object_store::client::StaticCredentialProvider;
 
 use super::credentials::{Chain, is_sendable, profile_region};
-use super::options::{
-    Lister, Opened, check_endpoint, check_name, connections_to, is_true, key, retries, unusable,
-};
+use super::given::{Given, is_name};
+use super::options::{Lister, Opened, connections_to, is_true, retries, unusable};
 use super::place::Place;
 use super::transport::Transport;
 use crate::base::error::{Error, ErrorKind, Result};
@@ -20,25 +19,26 @@ pub(super) async fn s3(
     settings: &Settings,
     transport: impl FnOnce(ClientOptions, Option<&http::HeaderMap>) -> Result<Transport>,
 ) -> Result<Opened> {
-    let mut builder =
-        AmazonS3Builder::from_env().with_bucket_name(&place.bucket).with_retry(retries(settings)?);
-    for (name, value) in settings.of_service() {
-        builder = builder.with_config(key::<AmazonS3ConfigKey>(name, "S3")?, value);
+    let given = Given::<AmazonS3ConfigKey>::of("AWS_", "S3", settings)?;
+    let mut builder = AmazonS3Builder::new().with_bucket_name(&place.bucket).with_retry(retries(settings)?);
+    for (key, value) in given.iter() {
+        builder = builder.with_config(key, value);
     }
-    let get = |key: AmazonS3ConfigKey| builder.get_config_value(&key).filter(|value| !value.is_empty());
-    let endpoint = get(AmazonS3ConfigKey::S3Endpoint).or_else(|| get(AmazonS3ConfigKey::Endpoint));
-    check_endpoint(endpoint.as_deref())?;
-    let options = connections_to("AWS_", settings, endpoint.as_deref());
-    let is_anonymous = settings.flag("anonymous")? || is_true(get(AmazonS3ConfigKey::SkipSignature));
+    let endpoint = given.endpoint(&[AmazonS3ConfigKey::S3Endpoint, AmazonS3ConfigKey::Endpoint])?;
+    let options = connections_to("AWS_", settings, endpoint);
+    let is_anonymous = settings.flag("anonymous")? || is_true(given.get(&[AmazonS3ConfigKey::SkipSignature]));
     let profile = settings.get("profile");
-    let mut region = get(AmazonS3ConfigKey::Region).or_else(|| get(AmazonS3ConfigKey::DefaultRegion));
+    let regions = [AmazonS3ConfigKey::Region, AmazonS3ConfigKey::DefaultRegion];
+    let mut region = given.name(&regions, "region")?.map(str::to_owned);
     if region.is_none() {
         region = profile_region(profile).await;
     }
     if region.is_none() && endpoint.is_none() {
         region = resolve_bucket_region(&place.bucket, &options).await.ok();
     }
-    check_name("region", region.as_deref())?;
+    if let Some(region) = region.as_ref().filter(|region| !is_name(region)) {
+        return Err(Error::invalid(format!("the region of the profile: {region:?} is no region")));
+    }
     if let Some(region) = &region {
         builder = builder.with_region(region);
     }

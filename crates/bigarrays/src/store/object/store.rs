@@ -93,7 +93,7 @@ impl ObjectStore {
 
 impl Store for ObjectStore {
     fn location(&self, key: &str) -> String {
-        format!("{}{}{key}", self.remote.place.base, self.prefix)
+        self.remote.place.location(&format!("{}{key}", self.prefix))
     }
 
     fn child(&self, path: &str) -> Result<Arc<dyn Store>> {

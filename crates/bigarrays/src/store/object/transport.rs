@@ -17,7 +17,8 @@ use http::header::{
     ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, HeaderValue, IF_MATCH, IF_NONE_MATCH,
     RANGE, RETRY_AFTER, TRANSFER_ENCODING,
 };
-use http::{HeaderMap, Method, StatusCode};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, Method, StatusCode, Uri, Version};
 use http_body::{Body, Frame, SizeHint};
 use object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody,
@@ -45,6 +46,10 @@ pub(super) struct Transport {
     pub(super) endurance: Duration,
     /// Encodings that are asked for.
     pub(super) accept_encoding: Option<&'static str>,
+    /// The query of each request to a web server.
+    pub(super) query: Option<String>,
+    /// Whether the server says how long each answer is, so that one that does not is broken off. Web servers need not.
+    pub(super) says_lengths: bool,
     /// Set when the server answers a range with everything.
     pub(super) ignores_ranges: Arc<AtomicBool>,
     /// Told of every success and of every refusal for being too fast.
@@ -82,21 +87,19 @@ impl HttpService for Transport {
         if let (Some(_), Some(encodings)) = (value, self.accept_encoding) {
             request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static(encodings));
         }
-        let range = request.headers().get(RANGE).cloned();
+        self.complete(&mut request)?;
         let is_get = request.method() == Method::GET;
-        let response = self.watched(self.send_patiently(request).await?);
-        let Some(OfValue { max_len }) = value.filter(|_| is_get && response.status() == StatusCode::OK)
-        else {
-            return Ok(response);
-        };
-        let mut response = with_length(response, max_len).await?;
-        match range {
-            Some(range) => self.cut(response, &range),
-            None => {
-                let sums = Checksums::of(response.headers());
-                response.extensions_mut().insert(sums);
+        let mut response = self.watched(self.send_patiently(request.clone()).await?);
+        let Some(OfValue { max_len }) = value else { return Ok(response) };
+        match response.status() {
+            StatusCode::OK if is_get => self.whole(response, &request, max_len).await,
+            StatusCode::PARTIAL_CONTENT if is_get => self.part(response, request, max_len).await,
+            // Who asks is to ask for a byte then.
+            StatusCode::OK if !response.headers().contains_key(CONTENT_LENGTH) => {
+                *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
                 Ok(response)
             }
+            _ => Ok(response),
         }
     }
 }
@@ -123,6 +126,22 @@ impl Transport {
             tokio::time::sleep(said.max(pause / 2 + jitter)).await;
             pause = (pause * 2).min(Duration::from_secs(20));
         }
+    }
+
+    /// Gives a request for a web server the query of the URL, and a path that all servers read alike.
+    fn complete(&self, request: &mut HttpRequest) -> Result<(), HttpError> {
+        let path = request.uri().path();
+        if self.says_lengths || self.query.is_none() && !path.contains('+') {
+            return Ok(());
+        }
+        let impossible = |_| undecodable("the URL cannot be requested");
+        let query = self.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
+        let path = path.replace('+', "%2B") + &query;
+        let mut parts = request.uri().clone().into_parts();
+        parts.path_and_query =
+            Some(path.parse::<PathAndQuery>().map_err(|error| impossible(error.to_string()))?);
+        *request.uri_mut() = Uri::from_parts(parts).map_err(|error| impossible(error.to_string()))?;
+        Ok(())
     }
 
     /// Sends a request within its time. What came of a change on a condition may stay unknown.
@@ -184,6 +203,72 @@ impl Transport {
         response.map(|body| HttpResponseBody::new(watch(body)))
     }
 
+    /// The answer of a server that sends the whole value, which is cut if `request` asked for a part.
+    async fn whole(
+        &self,
+        response: HttpResponse,
+        request: &HttpRequest,
+        max_len: u64,
+    ) -> Result<HttpResponse, HttpError> {
+        let mut response = self.with_length(response, max_len).await?;
+        match request.headers().get(RANGE) {
+            Some(range) => self.cut(response, range),
+            None => {
+                let sums = Checksums::of(response.headers());
+                response.extensions_mut().insert(sums);
+                Ok(response)
+            }
+        }
+    }
+
+    /// The answer of a server that sends a part, with the lengths of the part and of the value, whatever of them the
+    /// server says.
+    async fn part(
+        &self,
+        mut response: HttpResponse,
+        mut request: HttpRequest,
+        max_len: u64,
+    ) -> Result<HttpResponse, HttpError> {
+        if !request.headers().contains_key(RANGE) {
+            return Err(undecodable("a part of the value, though all of it was asked for"));
+        }
+        let headers = response.headers();
+        let (start, end, total) = content_range(headers)
+            .ok_or_else(|| undecodable("a part that does not say where it lies (Content-Range)"))?;
+        if length_of(headers).is_some_and(|length| length != end - start) {
+            return Err(undecodable("a part whose Content-Length and Content-Range contradict each other"));
+        }
+        let total = match total {
+            Some(total) => total,
+            None => match self.length(&request).await? {
+                Some(total) => total,
+                None => {
+                    let range = request.headers_mut().remove(RANGE);
+                    let whole = self.watched(self.send_patiently(request.clone()).await?);
+                    request.headers_mut().extend(range.map(|range| (RANGE, range)));
+                    return match whole.status() {
+                        StatusCode::OK => self.whole(whole, &request, max_len).await,
+                        _ => Ok(whole),
+                    };
+                }
+            },
+        };
+        let headers = response.headers_mut();
+        headers.remove(TRANSFER_ENCODING);
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(end - start));
+        headers.insert(CONTENT_RANGE, range_header(start, end, total)?);
+        Ok(response)
+    }
+
+    /// How long the value is of which `request` asks for a part, if the server says so.
+    async fn length(&self, request: &HttpRequest) -> Result<Option<u64>, HttpError> {
+        let mut request = request.clone();
+        *request.method_mut() = Method::HEAD;
+        request.headers_mut().remove(RANGE);
+        let answer = self.send_patiently(request).await?;
+        Ok(length_of(answer.headers()).filter(|_| answer.status() == StatusCode::OK))
+    }
+
     /// The answer of a server that ignored the range, as one that did not.
     fn cut(&self, response: HttpResponse, range: &HeaderValue) -> Result<HttpResponse, HttpError> {
         // Encoded answers are refused parts by servers that give them of others.
@@ -197,8 +282,7 @@ impl Transport {
             return Ok(HttpResponse::from_parts(parts, Vec::new().into()));
         };
         parts.status = StatusCode::PARTIAL_CONTENT;
-        let content_range = HeaderValue::from_str(&format!("bytes {start}-{}/{total}", end - 1));
-        parts.headers.insert(CONTENT_RANGE, content_range.map_err(|_| undecodable("an impossible range"))?);
+        parts.headers.insert(CONTENT_RANGE, range_header(start, end, total)?);
         parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(end - start));
         Ok(HttpResponse::from_parts(
             parts,
@@ -207,31 +291,23 @@ impl Transport {
     }
 }
 
-/// The response with the length of its body, which is collected to learn it if it is sent in
-/// pieces. Then only a content encoding tells whether anything is missing at the end: without one,
-/// such an answer is no answer.
-async fn with_length(response: HttpResponse, max_len: u64) -> Result<HttpResponse, HttpError> {
-    let headers = response.headers();
-    if headers.contains_key(CONTENT_LENGTH) {
-        return Ok(response);
-    }
-    if !headers.contains_key(CONTENT_ENCODING) {
-        let error = std::io::Error::other("the server does not say how long its answer is");
-        return Err(HttpError::new(HttpErrorKind::Interrupted, error));
-    }
-    let (mut parts, mut body) = response.into_parts();
-    let mut collected = Vec::new();
-    while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
-        if let Ok(data) = frame?.into_data() {
-            if (collected.len() + data.len()) as u64 > max_len.min(LONGEST_UNKNOWN) {
-                return Err(undecodable("an endless answer"));
-            }
-            collected.extend_from_slice(&data);
-        }
-    }
-    parts.headers.remove(TRANSFER_ENCODING);
-    parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(collected.len()));
-    Ok(HttpResponse::from_parts(parts, collected.into()))
+/// Start, end and total of a Content-Range, the total if it is said.
+fn content_range(headers: &HeaderMap) -> Option<(u64, u64, Option<u64>)> {
+    let text = headers.get(CONTENT_RANGE)?.to_str().ok()?;
+    let (range, total) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
+    let (start, last) = range.split_once('-')?;
+    let (start, last) = (start.trim().parse::<u64>().ok()?, last.trim().parse::<u64>().ok()?);
+    let end = last.checked_add(1).filter(|end| start < *end)?;
+    let total = match total.trim() {
+        "*" => None,
+        total => Some(total.parse().ok().filter(|total| end <= *total)?),
+    };
+    Some((start, end, total))
+}
+
+fn range_header(start: u64, end: u64, total: u64) -> Result<HeaderValue, HttpError> {
+    let text = format!("bytes {start}-{}/{total}", end - 1);
+    HeaderValue::from_str(&text).map_err(|_| undecodable("an impossible range"))
 }
 
 /// Start and end in a body of `total` bytes of a range as requests spell it.
@@ -244,6 +320,37 @@ fn bounds(range: &str, total: u64) -> Option<(u64, u64)> {
         _ => return None,
     };
     (start < end).then_some((start, end))
+}
+
+impl Transport {
+    /// The response with the length of its body, which is collected to learn it if the server does not say it. Such
+    /// a body is whole if it was sent in pieces up to a last one, as web servers may (RFC 9112, 6 to 8), or if its
+    /// content encoding tells whether anything is missing.
+    async fn with_length(&self, response: HttpResponse, max_len: u64) -> Result<HttpResponse, HttpError> {
+        let headers = response.headers();
+        if headers.contains_key(CONTENT_LENGTH) {
+            return Ok(response);
+        }
+        let has_end = response.version() >= Version::HTTP_2 || headers.contains_key(TRANSFER_ENCODING);
+        if !headers.contains_key(CONTENT_ENCODING) && (self.says_lengths || !has_end) {
+            let error = std::io::Error::other("the server does not say how long its answer is");
+            let kind = if self.says_lengths { HttpErrorKind::Interrupted } else { HttpErrorKind::Decode };
+            return Err(HttpError::new(kind, error));
+        }
+        let (mut parts, mut body) = response.into_parts();
+        let mut collected = Vec::new();
+        while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+            if let Ok(data) = frame?.into_data() {
+                if (collected.len() + data.len()) as u64 > max_len.min(LONGEST_UNKNOWN) {
+                    return Err(undecodable("an endless answer"));
+                }
+                collected.extend_from_slice(&data);
+            }
+        }
+        parts.headers.remove(TRANSFER_ENCODING);
+        parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(collected.len()));
+        Ok(HttpResponse::from_parts(parts, collected.into()))
+    }
 }
 
 /// A body of which nothing may be heard only for so long.
@@ -323,6 +430,22 @@ impl Body for Cut {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_say_where_they_lie() {
+        for (text, expected) in [
+            ("bytes 0-9/10", Some((0, 10, Some(10)))),
+            ("bytes 5-9/*", Some((5, 10, None))),
+            ("bytes 0-18446744073709551615/*", None),
+            ("bytes 0-9/9", None),
+            ("bytes 9-3/10", None),
+            ("bytes */10", None),
+            ("items 0-9/10", None),
+        ] {
+            let headers = HeaderMap::from_iter([(CONTENT_RANGE, HeaderValue::from_static(text))]);
+            assert_eq!(content_range(&headers), expected, "{text}");
+        }
+    }
 
     #[test]
     fn ranges_are_cut_as_asked() {

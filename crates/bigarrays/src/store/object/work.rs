@@ -38,7 +38,7 @@ pub(super) struct Work {
 
 impl Work {
     pub(super) fn location(&self, key: &str) -> String {
-        format!("{}{}{key}", self.remote.place.base, self.prefix)
+        self.remote.place.location(&format!("{}{key}", self.prefix))
     }
 
     pub(super) fn path(&self, key: &str) -> Result<Path> {
@@ -122,7 +122,7 @@ impl Work {
             return Ok(());
         }
         let key = format!("{}{RESERVED}-trial", self.prefix);
-        let location = format!("{}{key}", self.remote.place.base);
+        let location = self.remote.place.location(&key);
         let path = Path::parse(&key).map_err(|error| Error::invalid(error.to_string()).at(&location))?;
         let service = self.remote.place.service;
         let explain =
