@@ -98,9 +98,13 @@ fn suffixes_are_read_kept_and_replaced() {
     let plain = filled(folder.path(), "0:4,0:4,0:4", [4, 4, 4], "raw");
     let expected = plain.read::<u8>(plain.domain()).unwrap();
     let chunks = folder.path().join("4_4_40");
-    for (encoding, suffix) in
-        [(ContentEncoding::Gzip, ".gz"), (ContentEncoding::Brotli, ".br"), (ContentEncoding::Zstd, ".zstd")]
-    {
+    for (encoding, suffix) in [
+        (ContentEncoding::Gzip, ".gz"),
+        (ContentEncoding::Brotli, ".br"),
+        (ContentEncoding::Zstd, ".zstd"),
+        (ContentEncoding::Bz2, ".bz2"),
+        (ContentEncoding::Xz, ".xz"),
+    ] {
         let array = OpenOptions::new().content_encoding(encoding).open(url).unwrap();
         array.write(&[0; 3], expected.data().view()).unwrap();
         assert_eq!(files(&chunks), [format!("0-4_0-4_0-4{suffix}")]);

@@ -136,6 +136,8 @@ pub(crate) enum Around {
     Gzip,
     Br,
     Zstd,
+    Bz2,
+    Xz,
 }
 
 impl From<Around> for ContentEncoding {
@@ -145,6 +147,8 @@ impl From<Around> for ContentEncoding {
             Around::Gzip => Self::Gzip,
             Around::Br => Self::Brotli,
             Around::Zstd => Self::Zstd,
+            Around::Bz2 => Self::Bz2,
+            Around::Xz => Self::Xz,
         }
     }
 }

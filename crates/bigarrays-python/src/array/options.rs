@@ -13,11 +13,13 @@ use crate::array::cache::{PyCache, to_cache};
 use crate::errors::OrRaise;
 
 /// The encodings around chunks, as arguments name them.
-const CONTENT_ENCODINGS: [(&str, ContentEncoding); 4] = [
+const CONTENT_ENCODINGS: [(&str, ContentEncoding); 6] = [
     ("none", ContentEncoding::Identity),
     ("gzip", ContentEncoding::Gzip),
     ("br", ContentEncoding::Brotli),
     ("zstd", ContentEncoding::Zstd),
+    ("bz2", ContentEncoding::Bz2),
+    ("xz", ContentEncoding::Xz),
 ];
 
 /// The options with which an array was opened.
@@ -68,7 +70,7 @@ impl Opening {
                     let known = CONTENT_ENCODINGS.iter().find(|(known, _)| *known == name);
                     known.map(|(_, encoding)| *encoding).ok_or_else(|| {
                         given.invalid(format!(
-                            "unknown content_encoding {name:?}; known are none, gzip, br and zstd"
+                            "unknown content_encoding {name:?}; known are none, gzip, br, zstd, bz2 and xz"
                         ))
                     })
                 })

@@ -26,7 +26,7 @@ use crate::store::{
 ///
 /// Keys are locked through the directory that the store is rooted at: all who change a value must
 /// address it from the same root, such as its array's directory. A key that ends in the suffix of a
-/// content encoding (`.gz`, `.br`, `.zstd`) is listed without it.
+/// content encoding (`.gz`, `.br`, `.zstd`, `.bz2`, `.xz`) is listed without it.
 #[derive(Debug)]
 pub struct FileStore {
     root: PathBuf,
