@@ -6,6 +6,7 @@ use std::time::Duration;
 use bigarrays::chunk::codec::ContentEncoding;
 use bigarrays::chunk::curve::ChunkOrder;
 use bigarrays::format::{NewSharding, ScaleSelector};
+use bigarrays::store::Prefer;
 use clap::ValueEnum;
 
 /// Numbers with commas between them.
@@ -122,6 +123,11 @@ pub(crate) fn sharding(text: &str) -> Result<NewSharding, String> {
         _ => {}
     }
     text.parse().map(NewSharding::Neuroglancer).map_err(|error: bigarrays::Error| error.to_string())
+}
+
+/// Which of several files of a chunk counts.
+pub(crate) fn prefer(text: &str) -> Result<Prefer, String> {
+    text.parse().map_err(|error: bigarrays::Error| error.to_string())
 }
 
 /// The order in which chunks lie in shards.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bigarrays::chunk::codec::ContentEncoding;
-use bigarrays::store::{CacheOptions, Settings, StoreOptions, Validate};
+use bigarrays::store::{CacheOptions, Prefer, Settings, StoreOptions, Validate};
 use bigarrays::{OpenOptions, Outside};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -33,6 +33,7 @@ pub(crate) struct Opening {
     durable: bool,
     lock: bool,
     lock_timeout: Option<Duration>,
+    prefer: Option<Prefer>,
     pub(crate) content_encoding: Option<ContentEncoding>,
     settings: Settings,
     cache: Option<CacheOptions>,
@@ -64,6 +65,10 @@ impl Opening {
                     Duration::try_from_secs_f64(seconds).map_err(|error| given.invalid(error.to_string()))
                 })
                 .transpose()?,
+            prefer: given
+                .take::<String>("prefer")?
+                .map(|name| name.parse().map_err(|error: bigarrays::Error| given.invalid(error.to_string())))
+                .transpose()?,
             content_encoding: given
                 .take::<String>("content_encoding")?
                 .map(|name| {
@@ -86,6 +91,7 @@ impl Opening {
             settings: self.settings.clone(),
             lock: self.lock,
             lock_timeout: self.lock_timeout,
+            prefer: self.prefer,
             durable: self.durable,
             ..StoreOptions::default()
         }
@@ -101,6 +107,7 @@ impl Opening {
             .durable(self.durable)
             .lock(self.lock)
             .lock_timeout(self.lock_timeout)
+            .prefer(self.prefer)
             .settings(self.settings.clone())
             .cache(self.cache.clone())
             .content_encoding(self.content_encoding.unwrap_or_default());
@@ -121,6 +128,7 @@ impl Opening {
         arguments.set_item("durable", self.durable)?;
         arguments.set_item("lock", self.lock)?;
         arguments.set_item("lock_timeout", self.lock_timeout.map(|timeout| timeout.as_secs_f64()))?;
+        arguments.set_item("prefer", self.prefer.map(Prefer::name))?;
         let name = CONTENT_ENCODINGS.iter().find(|(_, encoding)| Some(*encoding) == self.content_encoding);
         arguments.set_item("content_encoding", name.map(|(name, _)| *name))?;
         let settings = PyDict::new(py);

@@ -48,7 +48,7 @@ pub use memory::MemoryStore;
 pub use object::ObjectStore;
 pub(crate) use open::is_remote;
 pub use open::{BUILTIN, Scheme, open};
-pub use options::StoreOptions;
+pub use options::{Prefer, StoreOptions};
 pub(crate) use parallel::in_parallel;
 pub(crate) use read_only::ReadOnlyStore;
 use request::is_settled;

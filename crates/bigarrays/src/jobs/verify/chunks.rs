@@ -230,6 +230,13 @@ impl Work<'_> {
             Finding::Leftover { key, bytes } => {
                 self.report(|report| report.leftovers.push(stray(key, bytes)));
             }
+            Finding::Twin { key, bytes } => {
+                let key = self.array.store().location(key);
+                let note = format!(
+                    "{key}, {bytes} bytes, is a further file of a chunk that another file has as well"
+                );
+                self.report(|report| report.notes.push(note));
+            }
             Finding::Stranger { key, bytes } | Finding::Value { key, bytes } => {
                 let is_nested = nested.iter().any(|prefix| key.starts_with(prefix.as_str()));
                 if !is_nested && !DOCUMENTS.contains(&key) {
