@@ -257,3 +257,71 @@ fn misuse_is_explained() {
         assert!(!folder.path().join(encoding).join("info").exists());
     }
 }
+
+/// Changes the `info` of a layer.
+fn edited(folder: &Path, edit: impl FnOnce(&mut serde_json::Value)) {
+    let path = folder.join("info");
+    let mut info = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    edit(&mut info);
+    std::fs::write(path, info.to_string()).unwrap();
+}
+
+#[test]
+fn a_bad_scale_hides_no_good_one_and_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = folder.path().to_str().unwrap();
+    let array = filled(folder.path(), "0:4,0:4,0:4", [4, 4, 4], "raw");
+    let expected = array.read::<u8>(array.domain()).unwrap();
+    edited(folder.path(), |info| {
+        let mut bad = info["scales"][0].clone();
+        (bad["key"], bad["chunk_sizes"]) = ("bad".into(), serde_json::json!([]));
+        info["scales"].as_array_mut().unwrap().push(bad);
+    });
+    let array = Array::open(url).unwrap();
+    assert_eq!(array.read::<u8>(array.domain()).unwrap(), expected);
+    let error = OpenOptions::new().scale("bad").open(url).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidMetadata);
+    assert!(error.to_string().contains("scales[1].chunk_sizes"), "{error}");
+    // What the bad scale has is not known, so the layer cannot be removed without leaving some of it.
+    assert!(remove(url, None, &FormatOptions::default()).is_err());
+    assert!(folder.path().join("info").exists());
+}
+
+#[test]
+fn what_readers_tolerate_is_read_and_noted() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = folder.path().to_str().unwrap();
+    let array = filled(folder.path(), "0:4,0:4,0:4", [4, 4, 4], "raw");
+    let expected = array.read::<u8>(array.domain()).unwrap();
+    edited(folder.path(), |info| {
+        info["type"] = "IMAGE".into();
+        info["scales"][0]["encoding"] = "RAW".into();
+        info["scales"][0]["compressed_segmentation_block_size"] = serde_json::json!([8, 8, 8]);
+    });
+    let array = Array::open(url).unwrap();
+    assert_eq!(array.read::<u8>(array.domain()).unwrap(), expected);
+    assert_eq!(array.notes().len(), 3, "{:?}", array.notes());
+    let report = bigarrays::jobs::verify(&array, &Default::default()).unwrap();
+    assert!(report.is_whole() && report.notes.count == 3, "{report}");
+}
+
+#[test]
+fn a_layer_that_is_elsewhere_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = folder.path().to_str().unwrap();
+    filled(folder.path(), "0:4,0:4,0:4", [4, 4, 4], "raw");
+    for (member, value, named) in [
+        ("redirect", serde_json::json!("gs://bucket/layer"), "gs://bucket/layer"),
+        ("data_dir", serde_json::json!("gs://bucket/ws"), "gs://bucket/ws"),
+        ("app", serde_json::json!({"supported_api_versions": [0, 1]}), "graphene"),
+    ] {
+        edited(folder.path(), |info| info[member] = value);
+        let error = Array::open(url).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(error.to_string().contains(member) && error.to_string().contains(named), "{error}");
+        edited(folder.path(), |info| drop(info.as_object_mut().unwrap().remove(member)));
+    }
+    // CloudVolume has layers that lead to themselves.
+    edited(folder.path(), |info| info["redirect"] = format!("precomputed://file://{url}/").into());
+    assert!(Array::open(url).is_ok());
+}

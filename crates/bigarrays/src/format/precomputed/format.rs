@@ -114,7 +114,7 @@ impl Create for Precomputed {
     fn like(&self, probe: &Probe, options: &FormatOptions) -> Result<Option<CreateSpec>> {
         let Some(info) = read_info(probe)? else { return Ok(None) };
         let position = options.scale.find(&info.describe()?)?;
-        let scale = &info.scales[position];
+        let scale = info.scale(position)?;
         let array = ArraySpec {
             resolution: Some(scale.resolution.to_vec()),
             labels: Some(info.segmentation),
@@ -172,14 +172,16 @@ impl Remove for Precomputed {
             let mut info = old.ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no layer here"))?;
             let mut taken = removed.locked();
             let Some(selector) = scale else {
-                *taken = info.scales;
+                // Of what is not valid it is not known what it has.
+                (0..info.scales.len()).try_for_each(|position| info.scale(position).map(drop))?;
+                *taken = info.scales.into_iter().flatten().collect();
                 return Ok(None);
             };
             let position = selector.find(&info.describe()?)?;
             if info.scales.len() == 1 {
                 return Err(Error::invalid("this is the only scale of the layer; remove the layer instead"));
             }
-            *taken = vec![info.remove(position)];
+            *taken = vec![info.remove(position)?];
             Ok(Some(info))
         })?;
         let removed = removed.value_mut();

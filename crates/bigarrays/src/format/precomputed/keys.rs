@@ -50,7 +50,7 @@ pub(in crate::format) fn own_keys(documents: &Documents) -> Option<OwnKeys> {
             let own = key.strip_prefix(scale.key.trim_matches('/')).and_then(|rest| rest.strip_prefix('/'));
             own.is_some_and(|own| scale.has_key(own))
         };
-        info.scales.iter().any(of_scale)
+        info.valid_scales().any(of_scale)
     }))
 }
 

@@ -31,7 +31,7 @@ pub(super) fn opened(
     store: &dyn Store,
     options: &FormatOptions,
 ) -> Result<Opened> {
-    let scale = &info.scales[position];
+    let scale = info.scale(position)?;
     let mut layouts = scale
         .chunk_sizes
         .iter()
@@ -52,6 +52,7 @@ pub(super) fn opened(
         copies: layouts.collect(),
         scales: info.describe()?,
         scale: position,
+        notes: info.tolerated.clone(),
         ..Opened::new(NAME, layout, chunks)
     })
 }

@@ -139,7 +139,10 @@ impl ArrayReport {
     /// An empty report of `array`.
     pub(crate) fn of(array: &Array) -> Self {
         let scale = array.scales().get(array.scale());
+        let mut notes = Findings::default();
+        array.notes().iter().for_each(|note| notes.push(note.clone()));
         Self {
+            notes,
             format: array.format(),
             scale: scale.map(|scale| scale.key.clone()).filter(|key| !key.is_empty()),
             domain: Some(array.layout().domain().clone()),
