@@ -309,7 +309,7 @@ mod tests {
         let colours = image(ColorType::Indexed, BitDepth::Two, &[1, 2, 3, 4, 5, 6, 7, 8, 9], &[], &rows);
         let planes = [[1, 4, 7, 1, 4, 4, 1, 1], [2, 5, 8, 2, 5, 5, 2, 2], [3, 6, 9, 3, 6, 6, 3, 3]].concat();
         assert_eq!(decoded(&colours, 3).unwrap(), planes);
-        assert_eq!(decoded(&colours, 4).unwrap(), [planes.clone(), vec![255; 8]].concat());
+        assert_eq!(decoded(&colours, 4).unwrap(), [planes, vec![255; 8]].concat());
         assert!(decoded(&colours, 1).unwrap_err().to_string().contains("colours"));
         let opacity =
             image(ColorType::Indexed, BitDepth::Two, &[1, 2, 3, 4, 5, 6, 7, 8, 9], &[255, 8], &rows);
