@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use bigarrays::format;
-use bigarrays::store::{self, Store};
+use bigarrays::store::Store;
 use bigarrays::{Array, ErrorKind, OpenOptions};
 
 use crate::session::Session;
@@ -45,7 +45,7 @@ pub(crate) fn arrays(
     if !url.contains("://") && !Path::new(url).is_dir() {
         return Err(missing.into());
     }
-    let root = store::open(url, session.store())?;
+    let root = format::store_at(url, &session.format())?;
     let mut search = Search { options, session, found: &mut found };
     search.folder(&*root, url.trim_end_matches('/'), depth)?;
     if any { Ok(()) } else { Err(missing.into()) }

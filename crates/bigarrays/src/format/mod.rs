@@ -34,7 +34,7 @@ pub use files::{NewArray, NumberedKeys, PlainFormat, Target, usual_names};
 pub use fit::fit;
 pub use holds::{Codecs, Holds, Names, Shards, Sizes, Start};
 pub(crate) use operations::{add_scale, create, like, open, problems, resize, resizes};
-pub use operations::{attributes, create_group, identity, list, remove, update_attributes};
+pub use operations::{attributes, create_group, identity, list, remove, store_at, update_attributes};
 pub use precomputed::Precomputed;
 pub use probe::Probe;
 pub use registry::{

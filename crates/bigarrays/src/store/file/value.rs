@@ -136,8 +136,9 @@ fn contradiction(path: &mut KeyPath, spellings: &[ContentEncoding]) -> Error {
     let (first, others) = files
         .split_first()
         .map_or((String::new(), String::new()), |(first, others)| (first.clone(), others.join(" and ")));
-    let message =
-        format!("there is also {others}, which says something else; remove one, or say which to prefer");
+    let message = format!(
+        "there is also {others}, which says something else; remove one, or say which counts (prefer)"
+    );
     Error::corrupt(message).during("reading").at(first)
 }
 
