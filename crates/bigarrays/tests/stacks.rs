@@ -307,3 +307,25 @@ fn axes_are_those_that_tifffile_and_imagej_say() {
     let latin = b"ImageJ=1.53t\nimages=6\nchannels=2\nslices=3\nunit=\xb5m\n";
     assert_eq!(axes_of(tiff_of(6, latin, &[])).unwrap().0, "z3c2y3x4");
 }
+
+/// Slices that carry the description of their whole stack, as files of microscopes do.
+#[test]
+fn slices_are_slices_whatever_they_say_of_the_stack() {
+    let folder = tempfile::tempdir().unwrap();
+    let pixels = "DimensionOrder='XYZCT' SizeZ='3' SizeC='1' SizeT='1'";
+    let whole = ome(pixels, "<TiffData><UUID FileName='0.tif'>urn:uuid:7</UUID></TiffData>");
+    for (name, description) in
+        [("0.tif", &*whole), ("1.tif", "ImageJ=1.53t\nimages=3\nslices=3\n"), ("2.tif", "")]
+    {
+        std::fs::write(folder.path().join(name), tiff_of(1, description.as_bytes(), &[])).unwrap();
+    }
+    let array = Array::open(folder.path().to_str().unwrap()).unwrap();
+    assert_eq!(array.shape(), [3, 3, 4]);
+    let error = Array::open(folder.path().join("0.tif").to_str().unwrap()).unwrap_err();
+    assert!(error.kind() == ErrorKind::Unsupported && error.to_string().contains("0.tif"), "{error}");
+    let mut stack = tiff_of(1, b"ImageJ=1.53t\nimages=2\nslices=2\n", &[]);
+    stack.extend([1; 12]);
+    std::fs::write(folder.path().join("1.tif"), stack).unwrap();
+    let error = Array::open(folder.path().to_str().unwrap()).unwrap_err();
+    assert!(error.to_string().contains("a slice of 2 pages"), "{error}");
+}

@@ -55,7 +55,7 @@ pub const FORMAT: PlainFormat = PlainFormat {
 /// cannot be read; `CorruptData` or `InvalidMetadata` if the file is damaged.
 pub fn open(path: &Path) -> Result<Opened> {
     let at = |error: Error| error.during("opening").at(path.display().to_string());
-    let file = TiffFile::scan(Source::open(path)?, path.display().to_string()).map_err(at)?;
+    let file = TiffFile::scan(Source::open(path)?, path.display().to_string(), false).map_err(at)?;
     match file.plain_start().map_err(at)? {
         Some(start) => {
             let big_endian = file.header.big_endian;
@@ -70,7 +70,7 @@ pub fn open(path: &Path) -> Result<Opened> {
 /// # Errors
 /// As [`open`].
 pub fn open_bytes(bytes: Vec<u8>, name: &str) -> Result<Opened> {
-    let file = TiffFile::scan(Source::Bytes(bytes), name.to_owned());
+    let file = TiffFile::scan(Source::Bytes(bytes), name.to_owned(), false);
     file.and_then(TiffFile::decoded).map_err(|error| error.during("opening").at(name))
 }
 
@@ -89,9 +89,10 @@ pub(crate) struct TiffFile {
 }
 
 impl TiffFile {
-    fn scan(source: Source, name: String) -> Result<Self> {
+    /// Looks at all pages. The only one of a slice is that slice, whatever its description says of the stack.
+    fn scan(source: Source, name: String, is_slice: bool) -> Result<Self> {
         let header = source.header()?;
-        let (mut pages, description) = scan::pages(&source, header, &name)?;
+        let (mut pages, mut description) = scan::pages(&source, header, &name)?;
         let kind = pages[0].kind.clone();
         let page = PageKind {
             width: kind.width.into(),
@@ -100,6 +101,9 @@ impl TiffFile {
             planar: kind.planar,
         };
         let images = images(&source, &pages, &description, &page)?;
+        if is_slice && images == 1 {
+            description.text.clear();
+        }
         if let Some(next) = hints::pages_of_first_image(&description, &page, images)
             && let Some(other) = pages.get(next as usize)
             && scan::description_of(&source, header, other.directory)?.starts_with('{')
@@ -119,8 +123,9 @@ impl TiffFile {
         Ok(Self { source, name, header, pages, hints, images, block })
     }
 
+    /// The file at `path`, which is to be one slice.
     pub(crate) fn scan_path(path: &Path) -> Result<Self> {
-        Self::scan(Source::open(path)?, path.display().to_string())
+        Self::scan(Source::open(path)?, path.display().to_string(), true)
     }
 
     pub(in crate::format) fn kind(&self) -> &Kind {
