@@ -53,3 +53,8 @@ printf '\200\004}\224(\214\001a\224K\000M,\001\206\224\214\001b\224\212\005\000\
 printf '\200\002}q\000(X\001\000\000\000aq\001K\000M,\001\206q\002u.' > corpus/bigarray_names/seed-2
 mkdir -p corpus/lz4
 printf '\240\017\000\000LZ4Block\026\001\000\000\000\001\000\000\000\024\341\267\002aLZ4Block\026\000\000\000\000\000\000\000\000\000\000\000\000' > corpus/lz4/seed
+mkdir -p corpus/tiff_description
+printf '\006\001%s' '<?xml version="1.0"?><OME UUID="urn:uuid:1"><Image><Pixels DimensionOrder="XYZCT" SizeX="9" SizeY="8" SizeZ="2" SizeC="3" SizeT="1" PhysicalSizeX="0.5" PhysicalSizeXUnit="&#181;m"><TiffData IFD="0" FirstZ="0" FirstC="0" PlaneCount="6"><UUID FileName="a.tif">urn:uuid:1</UUID></TiffData></Pixels></Image></OME>' > corpus/tiff_description/seed-ome
+printf '\006\003%s' '<OME:OME xmlns:OME="x"><OME:Image><OME:Pixels DimensionOrder = "XYCZT" SizeX="9" SizeY="8" SizeZ="2" SizeC="9" SizeT="1"><OME:TiffData IFD="1"/></OME:Pixels></OME:Image></OME:OME>' > corpus/tiff_description/seed-prefix
+printf '\006\001{"shape": [2, 3, 8, 9], "axes": "TZYX", "spacing": 2, "unit": "nm"}' > corpus/tiff_description/seed-shaped
+printf '\006\001ImageJ=1.53t\nimages=6\nchannels=2\nslices=3\nunit=\265m\nspacing=2.0\n' > corpus/tiff_description/seed-imagej

@@ -32,6 +32,7 @@ impl Session {
             .settings(self.store.settings.clone())
             .lock(self.store.lock)
             .lock_timeout(self.store.lock_timeout)
+            .prefer(self.store.prefer)
     }
 
     /// Options of stores that are opened for themselves.

@@ -193,6 +193,11 @@ fn local_folders_are_listed_counted_and_removed() {
     let du = json(&bench.ok("du deep --json"));
     let part = &du["arrays"][0]["parts"][0];
     assert_eq!((&part["objects"], &part["ratio"]), (&12.into(), &1.0.into()), "{du}");
+    let place = bench.path("deep/er/em");
+    for url in [format!("precomputed://{}", place.display()), format!("{}|precomputed:", place.display())] {
+        let du = json(&bench.ok(&format!("du {url} --json")));
+        assert_eq!(du["arrays"][0]["parts"][0]["objects"], 12, "{url}: {du}");
+    }
     assert!(bench.ok("du in.npy").contains("960") || bench.ok("du in.npy").contains("1088"));
     bench.fails("rm -r deep", 2);
     assert!(bench.path("deep/er/em/info").exists());

@@ -50,6 +50,32 @@ fn problems_have_an_exit_code_of_their_own() {
 }
 
 #[test]
+fn which_of_two_files_of_a_chunk_counts_is_said() {
+    let bench = bench();
+    bench.ok("export layer out.npy");
+    let mut folder = std::fs::read_dir(bench.path("layer")).unwrap().map(|entry| entry.unwrap().path());
+    let folder = folder.find(|path| path.is_dir()).unwrap();
+    let mut chunks: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    chunks.retain(|path| !path.file_name().unwrap().to_str().unwrap().starts_with('.'));
+    let chunk = &chunks[0];
+    let twin = chunk.with_extension("xz");
+    std::fs::write(&twin, b"something else").unwrap();
+    let said = bench.fails("export layer other.npy", 4);
+    assert!([chunk, &twin].iter().all(|path| said.contains(path.to_str().unwrap())), "{said}");
+    let output = bench.run("verify layer");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.code() == Some(8) && text.contains(twin.to_str().unwrap()), "{text}");
+    bench.ok("export layer other.npy --prefer none");
+    assert_eq!(
+        std::fs::read(bench.path("out.npy")).unwrap(),
+        std::fs::read(bench.path("other.npy")).unwrap()
+    );
+    bench.fails("export layer third.npy --prefer xz", 4);
+    let said = bench.fails("export layer third.npy --prefer oldest", 2);
+    assert!(said.contains("newest"), "{said}");
+}
+
+#[test]
 fn arrays_are_compared() {
     let bench = bench();
     assert!(bench.ok("verify layer --against in.npy").contains("all 480 elements are equal"));

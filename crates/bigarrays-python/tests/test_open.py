@@ -1,5 +1,7 @@
 import copy
+import gzip
 import multiprocessing
+import os
 import pickle
 import threading
 from concurrent.futures import ProcessPoolExecutor
@@ -202,3 +204,21 @@ def test_a_scale_like_another_array_is_as_its_layer_can_hold_it(tmp_path: Path) 
         bigarrays.create(image, format="ome-zarr", shape=(8, 8, 8), dtype="uint8")
         scale = bigarrays.add_scale(image, like=bigarrays.open(tmp_path / name), resolution=(2, 2, 2))
         assert scale.shape == (4, 4, 4) and len(scale.scales) == 2
+
+
+def test_which_of_two_files_of_a_chunk_counts(layer: Path) -> None:
+    array = bigarrays.open(layer)
+    expected = array[...]
+    chunk = layer / "4_4_40/-4-4_0-8_0-8"
+    other = gzip.compress(np.zeros(8 * 8 * 8, np.uint32).tobytes())
+    (layer / "4_4_40/-4-4_0-8_0-8.gz").write_bytes(other)
+    os.utime(chunk, (1, 1))
+    with pytest.raises(bigarrays.CorruptDataError, match=r"-4-4_0-8_0-8.*and|-4-4_0-8_0-8.*\.gz"):
+        array[-4:0]
+    assert (bigarrays.open(layer, prefer="none")[...] == expected).all()
+    newest = pickle.loads(pickle.dumps(bigarrays.open(layer, prefer="newest")))
+    assert not newest[-4:4, 0:8].any() and (newest[4:] == expected[8:]).all()
+    with pytest.raises(bigarrays.InvalidArgumentError, match="newest"):
+        bigarrays.open(layer, prefer="oldest")  # type: ignore[arg-type]
+    report = bigarrays.verify(layer)
+    assert report.problem_count == 1 and report.arrays[0]["notes"]["count"] == 1

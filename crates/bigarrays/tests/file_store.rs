@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bigarrays::ErrorKind;
 use bigarrays::chunk::codec::ContentEncoding;
-use bigarrays::store::{Blob, Change, FileStore, Store, StoreOptions, Update};
+use bigarrays::store::{Blob, Change, FileStore, Prefer, Store, StoreOptions, Update};
 
 const ROLE: &str = "BIGARRAYS_TEST_ROLE";
 const ROOT: &str = "BIGARRAYS_TEST_ROOT";
@@ -158,6 +158,137 @@ fn a_killed_writer_leaves_a_whole_value() {
         .unwrap();
     assert_eq!(listed, ["v"]);
     println!("{} leftovers", names(root.path()).len() - 1);
+}
+
+/// Two files of one key that another program has left.
+fn twins(root: &Path, first: (&str, &[u8]), second: (&str, &[u8])) {
+    std::fs::create_dir_all(root.join("c")).unwrap();
+    std::fs::write(root.join("c").join(first.0), first.1).unwrap();
+    std::fs::write(root.join("c").join(second.0), second.1).unwrap();
+}
+
+fn gzipped(value: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    ContentEncoding::Gzip.codec().unwrap().encode(value, &mut bytes).unwrap();
+    bytes
+}
+
+#[test]
+fn a_value_that_is_there_twice_is_one_of_them_only_if_that_is_said() {
+    let root = tempfile::tempdir().unwrap();
+    twins(root.path(), ("k.gz", &gzipped(b"older")), ("k", b"newer"));
+    let past = std::time::SystemTime::now() - Duration::from_secs(60);
+    std::fs::File::open(root.path().join("c/k.gz")).unwrap().set_modified(past).unwrap();
+    let error = (&open(root.path()) as &dyn Store).read("c/k").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CorruptData);
+    let (text, folder) = (error.to_string(), root.path().join("c"));
+    assert!(["k", "k.gz"].iter().all(|name| text.contains(folder.join(name).to_str().unwrap())), "{text}");
+    // Changing a part of it is none the less an error, and changes nothing.
+    let update = Update { key: "c/k".into(), reads: true, max_len: u64::MAX };
+    let change = |_: usize, _: Option<Blob<'_>>, _: &mut Vec<u8>| Ok(Change::Delete);
+    assert!((&open(root.path()) as &dyn Store).update_many(&[update], &change).is_err());
+    let read = |prefer: &str| {
+        let options = StoreOptions { prefer: Some(prefer.parse().unwrap()), ..StoreOptions::default() };
+        (&FileStore::open(root.path().to_owned(), options).unwrap() as &dyn Store).read("c/k")
+    };
+    assert_eq!(read("newest").unwrap().unwrap(), b"newer");
+    assert_eq!(read("none").unwrap().unwrap(), b"newer");
+    assert_eq!(read("gzip").unwrap().unwrap(), gzipped(b"older"));
+    assert!(read("xz").is_err(), "there is none of xz");
+    assert!("oldest".parse::<Prefer>().is_err());
+    // A write of all of it replaces both.
+    (&open(root.path()) as &dyn Store).write("c/k", b"third").unwrap();
+    assert_eq!(names(&folder), ["k"]);
+}
+
+#[test]
+fn two_files_that_say_the_same_are_no_contradiction() {
+    let root = tempfile::tempdir().unwrap();
+    twins(root.path(), ("k", b"same"), ("k.gz", &gzipped(b"same")));
+    assert_eq!((&open(root.path()) as &dyn Store).read("c/k").unwrap().unwrap(), b"same");
+    let mut found = Vec::new();
+    let survey = |found: &mut Vec<String>| {
+        open(root.path()).survey(&mut |finding| {
+            found.push(format!("{finding:?}"));
+            Ok(())
+        })
+    };
+    survey(&mut found).unwrap();
+    assert!(found.iter().any(|finding| finding.contains("Twin") && finding.contains("c/k.gz")), "{found:?}");
+}
+
+/// Whoever reads while a writer changes the encoding, or comes after one that was killed then, finds one value.
+#[test]
+fn a_change_of_the_encoding_never_shows_two_values() {
+    let root = tempfile::tempdir().unwrap();
+    let store: &dyn Store = &open(root.path());
+    let put = |value: &[u8], encoding: ContentEncoding| {
+        let change = |_: usize, _: Option<Blob<'_>>, new: &mut Vec<u8>| {
+            new.extend_from_slice(value);
+            if let Some(codec) = encoding.codec() {
+                new.clear();
+                codec.encode(value, new)?;
+            }
+            Ok(Change::Put(encoding))
+        };
+        store.update_many(&[Update::blind("c/k")], &change).unwrap();
+    };
+    put(b"first", ContentEncoding::Gzip);
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for round in 0..300u32 {
+                put(
+                    &round.to_le_bytes(),
+                    [ContentEncoding::Identity, ContentEncoding::Gzip][round as usize % 2],
+                );
+            }
+            stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
+        while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+            assert!(store.read("c/k").unwrap().is_some());
+        }
+    });
+    assert_eq!(names(&root.path().join("c")), ["k.gz"]);
+}
+
+#[test]
+fn what_is_no_file_is_never_missing() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("c");
+    std::fs::create_dir(&folder).unwrap();
+    let link = |name: &str, to: &str| std::os::unix::fs::symlink(to, folder.join(name)).unwrap();
+    link("dead", "nowhere/at/all");
+    link("dead-gz.gz", "nowhere");
+    link("loop", "loop");
+    link("good", "target");
+    std::fs::write(folder.join("target"), b"1").unwrap();
+    std::fs::create_dir(folder.join("folder")).unwrap();
+    std::fs::create_dir(folder.join("folder-gz.gz")).unwrap();
+    let fifo = std::ffi::CString::new(folder.join("fifo").to_str().unwrap()).unwrap();
+    // SAFETY: the path is a string that ends.
+    assert_eq!(unsafe { libc::mkfifo(fifo.as_ptr(), 0o600) }, 0);
+    let _socket = std::os::unix::net::UnixListener::bind(folder.join("socket")).unwrap();
+    std::os::unix::fs::symlink("unmounted", root.path().join("d")).unwrap();
+    let store: &dyn Store = &open(root.path());
+    assert_eq!(store.read("c/good").unwrap().unwrap(), b"1");
+    assert_eq!(store.read("c/none").unwrap(), None);
+    assert_eq!(store.read("e/none").unwrap(), None);
+    for key in ["dead", "dead-gz", "loop", "folder", "folder-gz", "fifo", "socket"] {
+        let error = store.read(&format!("c/{key}")).unwrap_err();
+        assert!(error.to_string().contains(&format!("c/{key}")), "{error}");
+    }
+    let error = store.read("d/chunk").unwrap_err();
+    assert!(error.to_string().contains("/d`") || error.to_string().contains("/d:"), "{error}");
+    let mut listed = Vec::new();
+    store
+        .list("c/", &mut |key, _| {
+            listed.push(key.to_owned());
+            Ok(())
+        })
+        .unwrap();
+    listed.sort();
+    assert_eq!(listed, ["c/dead", "c/dead-gz", "c/fifo", "c/good", "c/loop", "c/socket", "c/target"]);
 }
 
 #[test]

@@ -98,9 +98,13 @@ fn suffixes_are_read_kept_and_replaced() {
     let plain = filled(folder.path(), "0:4,0:4,0:4", [4, 4, 4], "raw");
     let expected = plain.read::<u8>(plain.domain()).unwrap();
     let chunks = folder.path().join("4_4_40");
-    for (encoding, suffix) in
-        [(ContentEncoding::Gzip, ".gz"), (ContentEncoding::Brotli, ".br"), (ContentEncoding::Zstd, ".zstd")]
-    {
+    for (encoding, suffix) in [
+        (ContentEncoding::Gzip, ".gz"),
+        (ContentEncoding::Brotli, ".br"),
+        (ContentEncoding::Zstd, ".zstd"),
+        (ContentEncoding::Bz2, ".bz2"),
+        (ContentEncoding::Xz, ".xz"),
+    ] {
         let array = OpenOptions::new().content_encoding(encoding).open(url).unwrap();
         array.write(&[0; 3], expected.data().view()).unwrap();
         assert_eq!(files(&chunks), [format!("0-4_0-4_0-4{suffix}")]);
@@ -251,5 +255,130 @@ fn misuse_is_explained() {
             OpenOptions::new().create(folder.path().join(encoding).to_str().unwrap(), &spec).unwrap_err();
         assert!(error.to_string().contains(encoding), "{error}");
         assert!(!folder.path().join(encoding).join("info").exists());
+    }
+}
+
+/// Changes the `info` of a layer.
+fn edited(folder: &Path, edit: impl FnOnce(&mut serde_json::Value)) {
+    let path = folder.join("info");
+    let mut info = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    edit(&mut info);
+    std::fs::write(path, info.to_string()).unwrap();
+}
+
+#[test]
+fn a_bad_scale_hides_no_good_one_and_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = folder.path().to_str().unwrap();
+    let array = filled(folder.path(), "0:4,0:4,0:4", [4, 4, 4], "raw");
+    let expected = array.read::<u8>(array.domain()).unwrap();
+    edited(folder.path(), |info| {
+        let mut bad = info["scales"][0].clone();
+        (bad["key"], bad["chunk_sizes"]) = ("bad".into(), serde_json::json!([]));
+        info["scales"].as_array_mut().unwrap().push(bad);
+    });
+    let array = Array::open(url).unwrap();
+    assert_eq!(array.read::<u8>(array.domain()).unwrap(), expected);
+    let error = OpenOptions::new().scale("bad").open(url).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidMetadata);
+    assert!(error.to_string().contains("scales[1].chunk_sizes"), "{error}");
+    // What the bad scale has is not known, so the layer cannot be removed without leaving some of it.
+    assert!(remove(url, None, &FormatOptions::default()).is_err());
+    assert!(folder.path().join("info").exists());
+}
+
+#[test]
+fn what_readers_tolerate_is_read_and_noted() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = folder.path().to_str().unwrap();
+    let array = filled(folder.path(), "0:4,0:4,0:4", [4, 4, 4], "raw");
+    let expected = array.read::<u8>(array.domain()).unwrap();
+    edited(folder.path(), |info| {
+        info["type"] = "IMAGE".into();
+        info["scales"][0]["encoding"] = "RAW".into();
+        info["scales"][0]["compressed_segmentation_block_size"] = serde_json::json!([8, 8, 8]);
+    });
+    let array = Array::open(url).unwrap();
+    assert_eq!(array.read::<u8>(array.domain()).unwrap(), expected);
+    assert_eq!(array.notes().len(), 3, "{:?}", array.notes());
+    let report = bigarrays::jobs::verify(&array, &Default::default()).unwrap();
+    assert!(report.is_whole() && report.notes.count == 3, "{report}");
+}
+
+#[test]
+fn a_layer_that_is_elsewhere_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = folder.path().to_str().unwrap();
+    filled(folder.path(), "0:4,0:4,0:4", [4, 4, 4], "raw");
+    for (member, value, named) in [
+        ("redirect", serde_json::json!("gs://bucket/layer"), "gs://bucket/layer"),
+        ("data_dir", serde_json::json!("gs://bucket/ws"), "gs://bucket/ws"),
+        ("app", serde_json::json!({"supported_api_versions": [0, 1]}), "graphene"),
+    ] {
+        edited(folder.path(), |info| info[member] = value);
+        let error = Array::open(url).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(error.to_string().contains(member) && error.to_string().contains(named), "{error}");
+        edited(folder.path(), |info| drop(info.as_object_mut().unwrap().remove(member)));
+    }
+    // CloudVolume has layers that lead to themselves.
+    edited(folder.path(), |info| info["redirect"] = format!("precomputed://file://{url}/").into());
+    assert!(Array::open(url).is_ok());
+}
+
+/// As neuroglancer-scripts stores chunks: `x/y/z.gz` in folders.
+fn nested(folder: &Path, chunks: &Path) {
+    for name in files(chunks) {
+        let to = folder.join(name.replace('_', "/"));
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        let mut bytes = Vec::new();
+        let gzip = ContentEncoding::Gzip.codec().unwrap();
+        gzip.encode(&std::fs::read(chunks.join(name)).unwrap(), &mut bytes).unwrap();
+        std::fs::write(to.with_extension("gz"), bytes).unwrap();
+    }
+}
+
+#[test]
+fn chunks_in_folders_are_read_written_and_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = folder.path().to_str().unwrap();
+    let array = filled(folder.path(), "-3:9,-3:5,0:4", [4, 4, 4], "raw");
+    let expected = array.read::<u8>(array.domain()).unwrap();
+    let (chunks, flat) = (folder.path().join("4_4_40"), folder.path().join("flat"));
+    std::fs::rename(&chunks, &flat).unwrap();
+    nested(&chunks, &flat);
+    let array = Array::open(url).unwrap();
+    assert_eq!(array.read::<u8>(array.domain()).unwrap(), expected);
+    let report = bigarrays::jobs::verify(&array, &Default::default()).unwrap();
+    assert!(report.is_whole() && report.stored == 6 && report.strangers.count == 0, "{report}");
+    array.write(&[0, 0, 0], Array3::<u8>::from_elem((1, 1, 1), 77).view()).unwrap();
+    assert_eq!(files(&chunks), ["-3-1", "1-5", "5-9"]);
+    assert_eq!(Array::open(url).unwrap().get::<u8>(&[0, 0, 0]).unwrap(), 77);
+    // Both at once: which of two chunks is meant, nobody can tell.
+    std::fs::copy(flat.join("-3-1_-3-1_0-4"), chunks.join("-3-1_-3-1_0-4")).unwrap();
+    let error = Array::open(url).unwrap_err();
+    assert!(error.kind() == ErrorKind::CorruptData && error.to_string().contains("-3-1_-3-1_0-4"), "{error}");
+    std::fs::remove_file(chunks.join("-3-1_-3-1_0-4")).unwrap();
+    std::fs::remove_dir_all(&flat).unwrap();
+    remove(url, None, &FormatOptions::default()).unwrap();
+    assert!(!folder.path().exists() || files(folder.path()).is_empty());
+}
+
+#[test]
+fn chunks_under_names_that_nobody_looks_for_are_problems() {
+    for name in ["0-4_0-4_0-4.lz4", "0-4/0-4/0-4"] {
+        let array =
+            OpenOptions::new().create("memory://hidden", &spec("0:8,0:4,0:4", [4, 4, 4], "raw")).unwrap();
+        array.write(&[4, 0, 0], Array3::<u8>::ones((4, 4, 4)).view()).unwrap();
+        array.store().write(name, b"something").unwrap();
+        // Beside the chunk itself it is only a stranger.
+        array.store().write("4-8_0-4_0-4.old", b"x").unwrap();
+        let report = bigarrays::jobs::verify(&array, &Default::default()).unwrap();
+        assert_eq!(report.problems.count, 1, "{report}");
+        let problem = &report.problems.first[0];
+        assert!(problem.key.as_ref().unwrap().ends_with(name), "{report}");
+        assert_eq!(problem.domain, Some("0:4,0:4,0:4".parse().unwrap()));
+        remove("memory://hidden", None, &FormatOptions::default()).unwrap();
+        [name, "4-8_0-4_0-4.old"].iter().for_each(|name| array.store().delete(name).unwrap());
     }
 }

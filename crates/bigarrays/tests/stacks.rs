@@ -10,7 +10,7 @@ use bigarrays::base::buffer::{Order, ViewMut};
 use bigarrays::format::Opened;
 use bigarrays::format::files::{npy, stack, tiff};
 use bigarrays::store::{Get, Part};
-use bigarrays::{Error, ErrorKind, Result};
+use bigarrays::{Array, Error, ErrorKind, Result};
 use proptest::prelude::*;
 
 fn data(name: &str) -> PathBuf {
@@ -137,4 +137,195 @@ proptest! {
         }
         survives(DAMAGED[file], &bytes);
     }
+}
+
+/// A TIFF file of `count` pages of 4 × 3 bytes that say which page it is. The first carries a description; tags of
+/// numbers are added to all, or replace those there are.
+fn tiff_of(count: u32, description: &[u8], tags: &[(u16, u32)]) -> Vec<u8> {
+    const SIZE: u32 = 12;
+    let mut bytes = b"II\x2a\0\x08\0\0\0".to_vec();
+    let mut text = description.to_vec();
+    text.extend([0; 5]);
+    let entries = |page: u32, data: u32, text_at: u32| {
+        let mut entries = std::collections::BTreeMap::from([
+            (256, (4, 1, 4)),
+            (257, (4, 1, 3)),
+            (258, (3, 1, 8)),
+            (259, (3, 1, 1)),
+            (262, (3, 1, 1)),
+            (273, (4, 1, data + page * SIZE)),
+            (277, (3, 1, 1)),
+            (278, (4, 1, 3)),
+            (279, (4, 1, SIZE)),
+        ]);
+        if page == 0 {
+            entries.insert(270, (2, text.len() as u32, text_at));
+        }
+        entries.extend(tags.iter().map(|&(tag, value)| (tag, (4, 1, value))));
+        entries
+    };
+    let lengths: Vec<u32> = (0..count).map(|page| entries(page, 0, 0).len() as u32 * 12 + 6).collect();
+    let text_at = 8 + lengths.iter().sum::<u32>();
+    let data = text_at + text.len() as u32;
+    for page in 0..count {
+        let entries = entries(page, data, text_at);
+        bytes.extend((entries.len() as u16).to_le_bytes());
+        for (tag, (kind, length, value)) in entries {
+            bytes.extend([tag, kind as u16].iter().flat_map(|number| number.to_le_bytes()));
+            bytes.extend([length, value].iter().flat_map(|number: &u32| number.to_le_bytes()));
+        }
+        let next = bytes.len() as u32 + 4;
+        bytes.extend(if page + 1 < count { next } else { 0 }.to_le_bytes());
+    }
+    bytes.extend(&text);
+    bytes.extend((0..count).flat_map(|page| vec![page as u8; SIZE as usize]));
+    bytes
+}
+
+/// The axes of a file, with the pages in their order.
+fn axes_of(bytes: Vec<u8>) -> Result<(String, Vec<u8>)> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.tif");
+    std::fs::write(&path, bytes).unwrap();
+    let array = Array::open(path.to_str().unwrap())?;
+    let named = array.layout().axis_names.iter().zip(array.shape());
+    let axes = named.map(|(name, length)| format!("{name}{length}")).collect();
+    let elements = array.read::<u8>(array.domain())?;
+    Ok((axes, elements.data().iter().copied().step_by(12).collect()))
+}
+
+fn ome(pixels: &str, inside: &str) -> String {
+    format!(
+        "<?xml version='1.0'?><OME UUID='urn:uuid:1'><Image><Pixels {pixels} SizeX='4' SizeY='3'>{inside}</Pixels>\
+         </Image></OME>"
+    )
+}
+
+#[test]
+fn pages_are_the_planes_that_ome_xml_says() {
+    let pixels = "DimensionOrder='XYZCT' SizeZ='2' SizeC='3' SizeT='1'";
+    let read = |inside: &str| axes_of(tiff_of(6, ome(pixels, inside).as_bytes(), &[]));
+    for inside in [
+        "",
+        "<TiffData/>",
+        "<TiffData IFD='0' PlaneCount='6'/>",
+        "<TiffData PlaneCount='6'><UUID FileName='x.tif'>urn:uuid:1</UUID></TiffData>",
+    ] {
+        assert_eq!(read(inside).unwrap(), ("c3z2y3x4".into(), (0..6).collect()), "{inside}");
+    }
+    let each = |page: &dyn Fn(u32) -> (u32, u32, u32)| -> String {
+        let data = (0..6)
+            .map(page)
+            .map(|(page, z, c)| format!("<TiffData IFD='{page}' FirstZ='{z}' FirstC='{c}' PlaneCount='1'/>"));
+        data.collect()
+    };
+    // Channels are fastest in the file, whatever the order of dimensions says.
+    assert_eq!(
+        read(&each(&|page| (page, page / 3, page % 3))).unwrap(),
+        ("c3z2y3x4".into(), vec![0, 3, 1, 4, 2, 5])
+    );
+    let refused = [
+        ("<TiffData IFD='0' PlaneCount='5'/>", "no page of some planes"),
+        ("<TiffData IFD='1' PlaneCount='6'/>", "page that there is not"),
+        ("<TiffData IFD='0'/><TiffData IFD='1'/>", "two pages of one plane"),
+        ("<TiffData IFD='0' FirstZ='2'/>", "plane outside"),
+        ("<TiffData><UUID FileName='other.tif'>urn:uuid:2</UUID></TiffData>", "other.tif"),
+        ("<TiffData IFD='-1'/>", "IFD"),
+    ];
+    for (inside, named) in refused {
+        let error = read(inside).unwrap_err();
+        assert!(
+            error.to_string().contains(named) && error.to_string().contains("OME-XML"),
+            "{inside}: {error}"
+        );
+    }
+    let twice = each(&|page| (if page < 2 { 0 } else { page }, page / 3, page % 3));
+    assert!(read(&twice).unwrap_err().to_string().contains("one page for two planes"));
+}
+
+#[test]
+fn ome_xml_of_something_else_is_refused_by_name() {
+    let text = |pixels: &str| ome(pixels, "<TiffData/>");
+    let one = "DimensionOrder='XYZCT' SizeZ='2' SizeC='3' SizeT='1'";
+    let two = text(one).replace("</OME>", "<Image><Pixels/></Image></OME>");
+    let cases = [
+        (two, "2 images"),
+        (text("DimensionOrder='XYZCT' SizeZ='9' SizeC='3' SizeT='1'"), "27 planes"),
+        (text("DimensionOrder='XYZCC' SizeZ='9' SizeC='3' SizeT='1'"), "DimensionOrder"),
+        (text("DimensionOrder='XYZCT' SizeZ='0' SizeC='3' SizeT='1'"), "SizeZ"),
+        (text(one).replace("SizeX='4'", "SizeX='5'"), "5 × 3"),
+        (text(one).replace("</OME>", ""), "OME-XML is not valid"),
+        ("<OME><BinaryOnly MetadataFile='set.companion.ome'/></OME>".to_owned(), "set.companion.ome"),
+        ("<OME></OME>".to_owned(), "no image"),
+    ];
+    for (description, named) in cases {
+        let error = axes_of(tiff_of(6, description.as_bytes(), &[])).unwrap_err();
+        assert!(error.to_string().contains(named), "{named}: {error}");
+    }
+    // XML of others says nothing of planes.
+    assert_eq!(axes_of(tiff_of(2, b"<MetaData><Pixels SizeZ='9'/></MetaData>", &[])).unwrap().0, "z2y3x4");
+}
+
+#[test]
+fn pages_whose_samples_are_not_what_they_seem_are_refused() {
+    for (tag, value, named) in
+        [(266, 2, "FillOrder"), (32997, 2, "ImageDepth"), (273, 0, "not stored"), (279, 0, "not stored")]
+    {
+        let error = axes_of(tiff_of(2, b"", &[(tag, value)])).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+        assert!(error.to_string().contains(named), "{error}");
+    }
+    // More bytes than there are, as some writers say of a strip, hide nothing.
+    assert_eq!(axes_of(tiff_of(2, b"", &[(279, 1 << 30)])).unwrap().1, [0, 1]);
+    // A place beyond what a file can have.
+    let mut bytes = tiff_of(1, b"", &[]);
+    bytes[4..8].copy_from_slice(&[0xff; 4]);
+    assert_eq!(axes_of(bytes).unwrap_err().kind(), ErrorKind::CorruptData);
+}
+
+#[test]
+fn axes_are_those_that_tifffile_and_imagej_say() {
+    let read = |count: u32, text: &str| axes_of(tiff_of(count, text.as_bytes(), &[])).map(|read| read.0);
+    assert_eq!(read(6, r#"{"shape": [2, 3, 3, 4], "axes": "TZYX"}"#).unwrap(), "t2z3y3x4");
+    assert_eq!(read(6, r#"{"shape": [6, 3, 4], "axes": "XYZ"}"#).unwrap(), "x6y3z4");
+    assert_eq!(read(6, r#"{"shape": [6, 3, 4], "axes": "ZXC"}"#).unwrap(), "z6x3c4");
+    assert_eq!(read(6, r#"{"shape": [2, 3, 3, 4]}"#).unwrap(), "dim_02dim_13y3x4");
+    assert_eq!(read(6, r#"{"shape": [6, 3, 4, 1], "axes": "ZYXS"}"#).unwrap(), "z6y3x4");
+    // Of a stack that this page was taken out of.
+    assert_eq!(read(1, r#"{"shape": [6, 3, 4], "axes": "TYX"}"#).unwrap(), "z1y3x4");
+    assert_eq!(read(1, "ImageJ=1.53t\nimages=3\nslices=3\n").unwrap(), "z1y3x4");
+    // Images behind the one that has a directory.
+    let mut stack = tiff_of(1, br#"{"shape": [3, 3, 4], "axes": "TYX", "truncated": true}"#, &[]);
+    assert!(axes_of(stack.clone()).unwrap_err().to_string().contains("3 images"));
+    stack.extend([[1; 12], [2; 12]].concat());
+    assert_eq!(axes_of(stack).unwrap(), ("t3y3x4".into(), vec![0, 1, 2]));
+    let mut cut = tiff_of(1, b"ImageJ=1.53t\nimages=3\nslices=3\n", &[]);
+    cut.extend([1; 7]);
+    assert_eq!(axes_of(cut.clone()).unwrap_err().kind(), ErrorKind::CorruptData);
+    cut.extend([1; 17]);
+    assert_eq!(axes_of(cut).unwrap().0, "z3y3x4");
+    let latin = b"ImageJ=1.53t\nimages=6\nchannels=2\nslices=3\nunit=\xb5m\n";
+    assert_eq!(axes_of(tiff_of(6, latin, &[])).unwrap().0, "z3c2y3x4");
+}
+
+/// Slices that carry the description of their whole stack, as files of microscopes do.
+#[test]
+fn slices_are_slices_whatever_they_say_of_the_stack() {
+    let folder = tempfile::tempdir().unwrap();
+    let pixels = "DimensionOrder='XYZCT' SizeZ='3' SizeC='1' SizeT='1'";
+    let whole = ome(pixels, "<TiffData><UUID FileName='0.tif'>urn:uuid:7</UUID></TiffData>");
+    for (name, description) in
+        [("0.tif", &*whole), ("1.tif", "ImageJ=1.53t\nimages=3\nslices=3\n"), ("2.tif", "")]
+    {
+        std::fs::write(folder.path().join(name), tiff_of(1, description.as_bytes(), &[])).unwrap();
+    }
+    let array = Array::open(folder.path().to_str().unwrap()).unwrap();
+    assert_eq!(array.shape(), [3, 3, 4]);
+    let error = Array::open(folder.path().join("0.tif").to_str().unwrap()).unwrap_err();
+    assert!(error.kind() == ErrorKind::Unsupported && error.to_string().contains("0.tif"), "{error}");
+    let mut stack = tiff_of(1, b"ImageJ=1.53t\nimages=2\nslices=2\n", &[]);
+    stack.extend([1; 12]);
+    std::fs::write(folder.path().join("1.tif"), stack).unwrap();
+    let error = Array::open(folder.path().to_str().unwrap()).unwrap_err();
+    assert!(error.to_string().contains("a slice of 2 pages"), "{error}");
 }

@@ -234,6 +234,40 @@ fn metadata_that_contradict_their_specification_are_problems() {
     assert_eq!(missing.unwrap_err().kind(), ErrorKind::NotFound);
 }
 
+/// As CloudVolume leaves them: a chunk under one suffix, and an older one under another.
+#[test]
+fn chunks_that_are_there_twice_are_problems_if_they_differ() {
+    let folder = tempfile::tempdir().unwrap();
+    let layer = folder.path().join("layer");
+    let array = OpenOptions::new()
+        .create(layer.to_str().unwrap(), &CreateSpec::new(DataType::U8, "0:8,0:8,0:8".parse().unwrap()));
+    let array = array.unwrap();
+    array.write(&[0; 3], Array3::<u8>::ones((8, 8, 8)).view()).unwrap();
+    let chunk = layer.join("1_1_1/0-8_0-8_0-8");
+    let twin = layer.join("1_1_1/0-8_0-8_0-8.gz");
+    let mut same = Vec::new();
+    bigarrays::chunk::codec::ContentEncoding::Gzip.codec().unwrap().encode(&[1; 512], &mut same).unwrap();
+    std::fs::write(&twin, &same).unwrap();
+    let report = verified(&folder, "layer");
+    assert!(report.is_whole(), "{report}");
+    let notes = &report.arrays[0].notes;
+    assert!(notes.count == 1 && notes.first[0].contains(twin.to_str().unwrap()), "{report}");
+    std::fs::write(&chunk, [2; 512]).unwrap();
+    let report = verified(&folder, "layer");
+    let problem = &report.arrays[0].problems.first[0];
+    assert_eq!(
+        (report.problem_count(), problem.kind, &problem.domain),
+        (1, ProblemKind::Chunk, &Some("0:8,0:8,0:8".parse().unwrap()))
+    );
+    assert!(
+        [&chunk, &twin].iter().all(|file| problem.to_string().contains(file.to_str().unwrap())),
+        "{problem}"
+    );
+    let prefer = OpenOptions::new().prefer(Some("gzip".parse().unwrap()));
+    let preferred = prefer.open(layer.to_str().unwrap()).unwrap();
+    assert_eq!(preferred.get::<u8>(&[3, 3, 3]).unwrap(), 1);
+}
+
 #[test]
 fn leftovers_and_strangers_are_noted() {
     for case in cases() {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bigarrays::Result;
-use bigarrays::store::{Settings, StoreOptions};
+use bigarrays::store::{Prefer, Settings, StoreOptions};
 use clap::Args;
 
 use crate::args::heading::GLOBAL;
@@ -26,6 +26,11 @@ pub(crate) struct StoreArgs {
     /// as it takes]
     #[arg(long, global = true, value_name = "SECONDS", value_parser = values::seconds, help_heading = GLOBAL)]
     lock_timeout: Option<Duration>,
+
+    /// Which local file of a chunk counts if several contradict each other, as x.gz and x.br may: newest, or none, gzip,
+    /// br, zstd, bz2 or xz [default: reading such a chunk is an error]
+    #[arg(long, global = true, value_name = "WHICH", value_parser = values::prefer, help_heading = GLOBAL)]
+    prefer: Option<Prefer>,
 }
 
 impl StoreArgs {
@@ -38,6 +43,7 @@ impl StoreArgs {
             settings,
             lock: !self.no_lock,
             lock_timeout: self.lock_timeout,
+            prefer: self.prefer,
             ..StoreOptions::default()
         })
     }

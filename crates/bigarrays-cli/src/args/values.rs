@@ -6,6 +6,7 @@ use std::time::Duration;
 use bigarrays::chunk::codec::ContentEncoding;
 use bigarrays::chunk::curve::ChunkOrder;
 use bigarrays::format::{NewSharding, ScaleSelector, text};
+use bigarrays::store::Prefer;
 use clap::ValueEnum;
 
 /// Numbers with commas between them.
@@ -124,6 +125,11 @@ pub(crate) fn sharding(text: &str) -> Result<NewSharding, String> {
     text.parse().map(NewSharding::Neuroglancer).map_err(|error: bigarrays::Error| error.to_string())
 }
 
+/// Which of several files of a chunk counts.
+pub(crate) fn prefer(text: &str) -> Result<Prefer, String> {
+    text.parse().map_err(|error: bigarrays::Error| error.to_string())
+}
+
 /// The order in which chunks lie in shards.
 pub(crate) fn chunk_order(text: &str) -> Result<ChunkOrder, String> {
     text.parse().map_err(|error: bigarrays::Error| error.to_string())
@@ -136,6 +142,8 @@ pub(crate) enum Around {
     Gzip,
     Br,
     Zstd,
+    Bz2,
+    Xz,
 }
 
 impl From<Around> for ContentEncoding {
@@ -145,6 +153,8 @@ impl From<Around> for ContentEncoding {
             Around::Gzip => Self::Gzip,
             Around::Br => Self::Brotli,
             Around::Zstd => Self::Zstd,
+            Around::Bz2 => Self::Bz2,
+            Around::Xz => Self::Xz,
         }
     }
 }

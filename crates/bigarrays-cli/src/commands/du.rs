@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use bigarrays::store;
+use bigarrays::format;
 use clap::Args;
 use indicatif::BinaryBytes;
 use serde_json::{Value, json};
@@ -127,7 +127,7 @@ fn parts(found: &Found, session: &Session) -> anyhow::Result<Vec<Part>> {
         parts.push(Part { raw: raw(array.domain()), ..Part::default() });
     }
     let mut other = Part { name: OTHER.to_owned(), ..Part::default() };
-    store::open(&found.url, session.store())?.list("", &mut |key, bytes| {
+    format::store_at(&*found.url, &session.format())?.list("", &mut |key, bytes| {
         // The longest key that fits: one scale's folder may lie in another's.
         let scale = parts.iter_mut().filter(|part| key.starts_with(&part.prefix));
         scale.max_by_key(|part| part.prefix.len()).unwrap_or(&mut other).count(bytes);

@@ -39,7 +39,7 @@ pub(crate) fn arrays(
     let missing = match options.open(url) {
         Ok(array) if array.scales().is_empty() => return found(Found { url: url.to_owned(), array }),
         Ok(array) => {
-            let root = store::open(url, session.store())?;
+            let root = format::store_at(url, &session.format())?;
             let mut search = Search { options, session, found: &mut found };
             return search.folder(&*root, place, depth, Some(array));
         }
@@ -52,7 +52,7 @@ pub(crate) fn arrays(
     if !url.contains("://") && !Path::new(url).is_dir() {
         return Err(missing.into());
     }
-    let root = store::open(url, session.store())?;
+    let root = format::store_at(url, &session.format())?;
     let mut search = Search { options, session, found: &mut found };
     search.folder(&*root, place, depth, None)?;
     if any { Ok(()) } else { Err(missing.into()) }

@@ -5,7 +5,7 @@ from numpy.typing import DTypeLike
 
 from ._array import Array
 from ._domain import Box
-from ._open import CacheLike, ContentEncoding, Place, StorageOptions, Validate
+from ._open import CacheLike, ContentEncoding, Place, Prefer, StorageOptions, Validate
 
 def create(
     path_or_url: Place,
@@ -37,6 +37,7 @@ def create(
     durable: bool = False,
     lock: bool = True,
     lock_timeout: float | None = None,
+    prefer: Prefer | None = None,
     content_encoding: ContentEncoding | None = None,
     storage_options: StorageOptions | None = None,
     cache: CacheLike = None,
@@ -78,6 +79,7 @@ def create(
         durable: As for `open`.
         lock: As for `open`.
         lock_timeout: As for `open`.
+        prefer: As for `open`.
         content_encoding: As for `open`.
         storage_options: As for `open`.
         cache: As for `open`.
@@ -130,6 +132,7 @@ def add_scale(
     durable: bool = False,
     lock: bool = True,
     lock_timeout: float | None = None,
+    prefer: Prefer | None = None,
     content_encoding: ContentEncoding | None = None,
     storage_options: StorageOptions | None = None,
     cache: CacheLike = None,

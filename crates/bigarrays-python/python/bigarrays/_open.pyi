@@ -9,7 +9,8 @@ Place: TypeAlias = str | os.PathLike[str]
 ScaleSelector: TypeAlias = int | str | Sequence[float]
 StorageOptions: TypeAlias = dict[str, Any]
 CacheLike: TypeAlias = bool | Place | dict[str, Any] | Cache | None
-ContentEncoding: TypeAlias = Literal["none", "gzip", "br", "zstd"]
+ContentEncoding: TypeAlias = Literal["none", "gzip", "br", "zstd", "bz2", "xz"]
+Prefer: TypeAlias = Literal["newest", "none", "gzip", "br", "zstd", "bz2", "xz"]
 Validate: TypeAlias = Literal["always", "open", "never"]
 
 def open(
@@ -24,6 +25,7 @@ def open(
     durable: bool = False,
     lock: bool = True,
     lock_timeout: float | None = None,
+    prefer: Prefer | None = None,
     content_encoding: ContentEncoding | None = None,
     storage_options: StorageOptions | None = None,
     cache: CacheLike = None,
@@ -45,8 +47,11 @@ def open(
         lock: Writers of the same chunk wait for each other. Without, only one process may write at a time.
         lock_timeout: The most seconds that a write waits for other writers of local files; None for as long as it takes.
             The logger "bigarrays" warns of waits of over five seconds.
-        content_encoding: Compression around chunks of precomputed layers that are written: "none", "gzip", "br" or
-            "zstd". Every one is understood when read.
+        prefer: Which local file of a chunk counts if several contradict each other, as `x.gz` and `x.br` that another
+            program has left: "newest", or the one of this encoding, as for `content_encoding`. Otherwise, reading
+            such a chunk is an error that names them.
+        content_encoding: Compression around chunks of precomputed layers that are written: "none", "gzip", "br",
+            "zstd", "bz2" or "xz". Every one is understood when read.
         storage_options: What the environment does not say of a store behind a network, by the keys of the service's
             environment variables in lower case, such as `{"region": "eu-west-1"}`, `{"endpoint":
             "http://127.0.0.1:9000", "allow_http": True}` or `{"anonymous": True}`. Secrets in it are never shown and

@@ -26,6 +26,12 @@ class Strays(TypedDict):
     count: int
     first: list[Stray]
 
+class Notes(TypedDict):
+    """How many things are read although they are not as the specification has them, and the first of them, in words."""
+
+    count: int
+    first: list[str]
+
 class Difference(TypedDict):
     """An element that differs: its coordinates, and both values."""
 
@@ -63,6 +69,7 @@ class ArrayReport(TypedDict):
     problems: list[Problem]
     leftovers: Strays
     strangers: Strays
+    notes: Notes
     comparison: Comparison | None
 
 @final

@@ -55,6 +55,7 @@ use crate::transfer::to_dtype;
 ///     durable: As for `open`.
 ///     lock: As for `open`.
 ///     lock_timeout: As for `open`.
+///     prefer: As for `open`.
 ///     content_encoding: As for `open`.
 ///     storage_options: As for `open`.
 ///     cache: As for `open`.
@@ -78,7 +79,7 @@ use crate::transfer::to_dtype;
 #[pyfunction]
 #[pyo3(
     signature = (path_or_url, **options),
-    text_signature = "(path_or_url, *, like=None, dtype=None, shape=None, domain=None, origin=None, chunk_shape=None, encoding=None, level=None, block_shape=None, resolution=None, labels=None, key=None, sharding=None, shard_shape=None, shard_order=None, dimension_names=None, fill_value=None, codecs=None, chunk_keys=None, attributes=None, format='precomputed', strict=False, outside='error', drop_fill=False, durable=False, lock=True, lock_timeout=None, content_encoding=None, storage_options=None, cache=None, validate=None)"
+    text_signature = "(path_or_url, *, like=None, dtype=None, shape=None, domain=None, origin=None, chunk_shape=None, encoding=None, level=None, block_shape=None, resolution=None, labels=None, key=None, sharding=None, shard_shape=None, shard_order=None, dimension_names=None, fill_value=None, codecs=None, chunk_keys=None, attributes=None, format='precomputed', strict=False, outside='error', drop_fill=False, durable=False, lock=True, lock_timeout=None, prefer=None, content_encoding=None, storage_options=None, cache=None, validate=None)"
 )]
 pub(crate) fn create(
     py: Python<'_>,
@@ -109,7 +110,7 @@ pub(crate) fn create(
 #[pyfunction]
 #[pyo3(
     signature = (path_or_url, **options),
-    text_signature = "(path_or_url, *, like=None, dtype=None, shape=None, domain=None, origin=None, chunk_shape=None, encoding=None, level=None, block_shape=None, resolution=None, labels=None, key=None, sharding=None, shard_shape=None, shard_order=None, dimension_names=None, fill_value=None, codecs=None, chunk_keys=None, attributes=None, format=None, strict=False, outside='error', drop_fill=False, durable=False, lock=True, lock_timeout=None, content_encoding=None, storage_options=None, cache=None, validate=None)"
+    text_signature = "(path_or_url, *, like=None, dtype=None, shape=None, domain=None, origin=None, chunk_shape=None, encoding=None, level=None, block_shape=None, resolution=None, labels=None, key=None, sharding=None, shard_shape=None, shard_order=None, dimension_names=None, fill_value=None, codecs=None, chunk_keys=None, attributes=None, format=None, strict=False, outside='error', drop_fill=False, durable=False, lock=True, lock_timeout=None, prefer=None, content_encoding=None, storage_options=None, cache=None, validate=None)"
 )]
 pub(crate) fn add_scale(
     py: Python<'_>,

@@ -30,8 +30,11 @@ use crate::interrupt::detached;
 ///     lock: Writers of the same chunk wait for each other. Without, only one process may write at a time.
 ///     lock_timeout: The most seconds that a write waits for other writers of local files; None for as long as it takes.
 ///         The logger "bigarrays" warns of waits of over five seconds.
-///     content_encoding: Compression around chunks of precomputed layers that are written: "none", "gzip", "br" or
-///         "zstd". Every one is understood when read.
+///     prefer: Which local file of a chunk counts if several contradict each other, as `x.gz` and `x.br` that another
+///         program has left: "newest", or the one of this encoding, as for `content_encoding`. Otherwise, reading
+///         such a chunk is an error that names them.
+///     content_encoding: Compression around chunks of precomputed layers that are written: "none", "gzip", "br",
+///         "zstd", "bz2" or "xz". Every one is understood when read.
 ///     storage_options: What the environment does not say of a store behind a network, by the keys of the service's
 ///         environment variables in lower case, such as `{"region": "eu-west-1"}`, `{"endpoint":
 ///         "http://127.0.0.1:9000", "allow_http": True}` or `{"anonymous": True}`. Secrets in it are never shown and
@@ -54,7 +57,7 @@ use crate::interrupt::detached;
 #[pyfunction]
 #[pyo3(
     signature = (path_or_url, **options),
-    text_signature = "(path_or_url, *, mode='r', scale=0, format=None, strict=False, outside='error', drop_fill=False, durable=False, lock=True, lock_timeout=None, content_encoding=None, storage_options=None, cache=None, validate=None)"
+    text_signature = "(path_or_url, *, mode='r', scale=0, format=None, strict=False, outside='error', drop_fill=False, durable=False, lock=True, lock_timeout=None, prefer=None, content_encoding=None, storage_options=None, cache=None, validate=None)"
 )]
 pub(crate) fn open(
     py: Python<'_>,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bigarrays::chunk::codec::ContentEncoding;
-use bigarrays::store::{CacheOptions, Settings, StoreOptions, Validate};
+use bigarrays::store::{CacheOptions, Prefer, Settings, StoreOptions, Validate};
 use bigarrays::{OpenOptions, Outside};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -13,11 +13,13 @@ use crate::array::cache::{PyCache, to_cache};
 use crate::errors::OrRaise;
 
 /// The encodings around chunks, as arguments name them.
-const CONTENT_ENCODINGS: [(&str, ContentEncoding); 4] = [
+const CONTENT_ENCODINGS: [(&str, ContentEncoding); 6] = [
     ("none", ContentEncoding::Identity),
     ("gzip", ContentEncoding::Gzip),
     ("br", ContentEncoding::Brotli),
     ("zstd", ContentEncoding::Zstd),
+    ("bz2", ContentEncoding::Bz2),
+    ("xz", ContentEncoding::Xz),
 ];
 
 /// The options with which an array was opened.
@@ -31,6 +33,7 @@ pub(crate) struct Opening {
     durable: bool,
     lock: bool,
     lock_timeout: Option<Duration>,
+    prefer: Option<Prefer>,
     pub(crate) content_encoding: Option<ContentEncoding>,
     settings: Settings,
     cache: Option<CacheOptions>,
@@ -62,13 +65,17 @@ impl Opening {
                     Duration::try_from_secs_f64(seconds).map_err(|error| given.invalid(error.to_string()))
                 })
                 .transpose()?,
+            prefer: given
+                .take::<String>("prefer")?
+                .map(|name| name.parse().map_err(|error: bigarrays::Error| given.invalid(error.to_string())))
+                .transpose()?,
             content_encoding: given
                 .take::<String>("content_encoding")?
                 .map(|name| {
                     let known = CONTENT_ENCODINGS.iter().find(|(known, _)| *known == name);
                     known.map(|(_, encoding)| *encoding).ok_or_else(|| {
                         given.invalid(format!(
-                            "unknown content_encoding {name:?}; known are none, gzip, br and zstd"
+                            "unknown content_encoding {name:?}; known are none, gzip, br, zstd, bz2 and xz"
                         ))
                     })
                 })
@@ -84,6 +91,7 @@ impl Opening {
             settings: self.settings.clone(),
             lock: self.lock,
             lock_timeout: self.lock_timeout,
+            prefer: self.prefer,
             durable: self.durable,
             ..StoreOptions::default()
         }
@@ -99,6 +107,7 @@ impl Opening {
             .durable(self.durable)
             .lock(self.lock)
             .lock_timeout(self.lock_timeout)
+            .prefer(self.prefer)
             .settings(self.settings.clone())
             .cache(self.cache.clone())
             .content_encoding(self.content_encoding.unwrap_or_default());
@@ -119,6 +128,7 @@ impl Opening {
         arguments.set_item("durable", self.durable)?;
         arguments.set_item("lock", self.lock)?;
         arguments.set_item("lock_timeout", self.lock_timeout.map(|timeout| timeout.as_secs_f64()))?;
+        arguments.set_item("prefer", self.prefer.map(Prefer::name))?;
         let name = CONTENT_ENCODINGS.iter().find(|(_, encoding)| Some(*encoding) == self.content_encoding);
         arguments.set_item("content_encoding", name.map(|(name, _)| *name))?;
         let settings = PyDict::new(py);

@@ -494,3 +494,33 @@ def test_several_scales(tmp_path: Path, case: Case, peer: Peer) -> None:
     np.testing.assert_array_equal(peer.read(tmp_path), data)
     np.testing.assert_array_equal(peer.read(tmp_path, 1), halved)
     np.testing.assert_array_equal(bigarrays.open(str(tmp_path), scale=1)[...], halved[..., 0])
+
+
+@pytest.mark.parametrize(
+    ("compress", "suffix"), [("gzip", ".gz"), ("br", ".br"), ("zstd", ".zstd"), ("bz2", ".bz2"), ("xz", ".xz")]
+)
+def test_local_files_that_cloudvolume_compresses(tmp_path: Path, compress: str, suffix: str) -> None:
+    case = Case("raw", "uint16", geometry=GEOMETRIES["negative"])
+    data = case.sample()
+    write_ours(tmp_path, case, np.zeros_like(data))
+    (folder,) = (path for path in tmp_path.iterdir() if path.is_dir())
+    for chunk in folder.glob("*_*"):
+        chunk.unlink()
+    volume = cloudvolume.CloudVolume(f"file://{tmp_path}", compress=compress, progress=False, fill_missing=True)
+    volume[:, :, :] = data
+    names = sorted(path.name for path in folder.glob("*_*"))
+    assert all(name.endswith(suffix) for name in names)
+    np.testing.assert_array_equal(read_ours(tmp_path, case), data)
+    assert bigarrays.verify(str(tmp_path)).whole
+    # A change of a part keeps what is there, for CloudVolume as well.
+    array = bigarrays.open(str(tmp_path), mode="r+")
+    array[-12:-10, 8:10, -39:-37] = 9
+    data[1:3, 1:3, 1:3] = 9
+    assert sorted(path.name for path in folder.glob("*_*")) == names
+    np.testing.assert_array_equal(np.asarray(volume[:, :, :]), data)
+    # What it leaves beside that under another suffix contradicts it.
+    cloudvolume.CloudVolume(f"file://{tmp_path}", compress=False, progress=False)[:, :, :] = data + 1
+    with pytest.raises(bigarrays.CorruptDataError, match=suffix):
+        read_ours(tmp_path, case)
+    newest = bigarrays.open(str(tmp_path), prefer="newest")
+    np.testing.assert_array_equal(newest[...], data[..., 0] + 1)

@@ -249,7 +249,7 @@ impl ChunkSet {
                     self.numbers.extend(seen.and_then(|index| self.number(&index)));
                 }
                 Finding::Damaged { .. } => end = Some(Listed::Cannot),
-                Finding::Leftover { .. } | Finding::Stranger { .. } => {}
+                Finding::Leftover { .. } | Finding::Twin { .. } | Finding::Stranger { .. } => {}
             }
             if count > values {
                 end = Some(Listed::TooMuch);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::array::{Array, ArrayOptions, Outside};
 use crate::base::error::Result;
 use crate::format::{self, Address, FormatOptions, Opened, ScaleSelector};
-use crate::store::{self, CacheOptions, CachedStore, Settings};
+use crate::store::{self, CacheOptions, CachedStore, Prefer, Settings};
 
 /// Options for opening an array.
 ///
@@ -90,6 +90,14 @@ impl OpenOptions {
     #[must_use]
     pub fn lock_timeout(mut self, timeout: Option<Duration>) -> Self {
         self.format.store.lock_timeout = timeout;
+        self
+    }
+
+    /// Which of several local files of a chunk counts if they contradict each other, as `x.gz` and `x.br` that another
+    /// program has left beside each other. Without, reading the chunk is an error.
+    #[must_use]
+    pub fn prefer(mut self, prefer: Option<Prefer>) -> Self {
+        self.format.store.prefer = prefer;
         self
     }
 

@@ -162,6 +162,11 @@ impl Error {
         self.0.kind
     }
 
+    /// Why it happened, without what was being done to what.
+    pub(crate) fn reason(&self) -> &str {
+        &self.0.message
+    }
+
     /// The file, object or array concerned, where known.
     pub fn key(&self) -> Option<&str> {
         self.0.key.as_deref()

@@ -13,4 +13,10 @@ pub trait KeyEncoding: Debug + Send + Sync {
     /// The inverse: the place of the chunk that has this key. `None` if it is the key of none; a place outside
     /// the grid, or of another key, is taken for that.
     fn place(&self, grid: &ChunkGrid, key: &str) -> Option<Dims<u64>>;
+
+    /// The place of the chunk that other programs store under this key, where it is not read.
+    fn place_elsewhere(&self, grid: &ChunkGrid, key: &str) -> Option<Dims<u64>> {
+        let _ = (grid, key);
+        None
+    }
 }

@@ -36,7 +36,7 @@ pub use files::{NewArray, NumberedKeys, PlainFormat, Target, usual_names};
 pub use fit::{fit, of_scale};
 pub use holds::{Codecs, Holds, Missing, Names, Shards, Sizes, Start};
 pub(crate) use operations::{add_scale, create, like, open, problems, resize, resizes, survey};
-pub use operations::{attributes, create_group, identity, list, remove, update_attributes};
+pub use operations::{attributes, create_group, identity, list, remove, store_at, update_attributes};
 pub(crate) use own::is_place;
 pub use precomputed::Precomputed;
 pub use probe::Probe;

@@ -1,6 +1,7 @@
 //! What is done with whatever is at an address: the format is found, and asked.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -15,7 +16,7 @@ use super::spec::CreateSpec;
 use super::traits::{Attributes, Create, Format, FormatOptions, Node, Opened};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::codec::ContentEncoding;
-use crate::store::{self, Extent, Get, Part, Value as Stored, Wanted};
+use crate::store::{self, Extent, Get, Part, Store, Value as Stored, Wanted};
 
 fn not_found(what: impl Into<String>) -> Error {
     Error::new(ErrorKind::NotFound, what.into())
@@ -61,6 +62,15 @@ fn nothing_at(located: &Located) -> Error {
         (true, [name]) => not_found(format!("no {name} array here")),
         _ => not_found(format!("no array of a known format here ({})", names.join(", "))),
     }
+}
+
+/// The store rooted at the place that `address` names, whatever is there: a URL may name a format as well.
+///
+/// # Errors
+/// `Unsupported` for an unknown kind of URL; `InvalidArgument` if it names another format than the options do.
+pub fn store_at<'a>(address: impl Into<Address<'a>>, options: &FormatOptions) -> Result<Arc<dyn Store>> {
+    let address = address.into();
+    address.locate(options).map(|located| located.store).map_err(context("opening", address))
 }
 
 /// What the metadata at `address` have that their format forbids, although they can be read.

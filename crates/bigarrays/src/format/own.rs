@@ -58,6 +58,7 @@ pub(super) fn has_form(key: &str) -> bool {
     let (first, rest) = key.split_once('/').unwrap_or((key, ""));
     let is_scale = is_number(first.strip_prefix('s').unwrap_or(first));
     precomputed::is_chunk_key(last)
+        || precomputed::is_nested_key(key)
         || last.strip_suffix(".shard").is_some_and(is_hexadecimal)
         || [key, rest].iter().any(|key| key.strip_prefix('c').is_some_and(is_prefixed))
         || are_numbers(key)

@@ -49,7 +49,7 @@ pub use memory::MemoryStore;
 pub use object::ObjectStore;
 pub(crate) use open::is_remote;
 pub use open::{BUILTIN, Scheme, local_path, open};
-pub use options::StoreOptions;
+pub use options::{Prefer, StoreOptions};
 pub(crate) use parallel::in_parallel;
 pub use percent::join_url;
 pub(crate) use read_only::ReadOnlyStore;

@@ -19,6 +19,14 @@ pub enum Finding<'a> {
         /// Its size.
         bytes: u64,
     },
+    /// A further file of a value: the key, spelled with another suffix. If it says something else, reading the value
+    /// is an error.
+    Twin {
+        /// Where it is, relative to the store.
+        key: &'a str,
+        /// Its size.
+        bytes: u64,
+    },
     /// A folder in which there may be further values; one at the key of a value is in its place, and cannot be read.
     Folder {
         /// The key that it would be as a value.

@@ -175,6 +175,7 @@ impl Brotli {
 #[cfg(not(feature = "bzip2"))]
 impl Bz2 {
     pub const DEFAULT_LEVEL: u8 = 1;
+    pub(crate) const DEFAULT: Self = Self;
 
     pub fn new(_: u8) -> Result<Self> {
         Err(missing("codec bz2", "bzip2"))
@@ -226,6 +227,7 @@ impl Png {
 #[cfg(not(feature = "xz"))]
 impl Xz {
     pub const DEFAULT_PRESET: u32 = 6;
+    pub(crate) const DEFAULT: Self = Self;
 
     pub fn new(_: u32) -> Result<Self> {
         Err(missing("codec xz", "xz"))

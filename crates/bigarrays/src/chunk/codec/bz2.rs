@@ -19,6 +19,7 @@ pub struct Bz2 {
 impl Bz2 {
     /// The level that is written where none is asked for.
     pub const DEFAULT_LEVEL: u8 = 1;
+    pub(crate) const DEFAULT: Self = Self { level: Self::DEFAULT_LEVEL };
 
     /// bzip2 in blocks of `level` times 100 kB, 1 to 9.
     ///

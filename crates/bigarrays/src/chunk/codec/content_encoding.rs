@@ -3,7 +3,7 @@
 use crate::base::buffer::with_scratch;
 use crate::base::error::Result;
 use crate::chunk::codec::bytes_codec::encode_in_place;
-use crate::chunk::codec::{Brotli, BytesCodec, Gzip, Zstd};
+use crate::chunk::codec::{Brotli, BytesCodec, Bz2, Gzip, Xz, Zstd};
 
 /// A compression around a value that is not part of its format: the `Content-Encoding` of a web or
 /// object store, the file name's suffix on a local disk.
@@ -15,11 +15,13 @@ pub enum ContentEncoding {
     Gzip,
     Brotli,
     Zstd,
+    Bz2,
+    Xz,
 }
 
 impl ContentEncoding {
     /// Every encoding, in the order in which a local file's spellings are looked for.
-    pub const ALL: [Self; 4] = [Self::Identity, Self::Gzip, Self::Brotli, Self::Zstd];
+    pub const ALL: [Self; 6] = [Self::Identity, Self::Gzip, Self::Brotli, Self::Zstd, Self::Bz2, Self::Xz];
 
     /// The codec, at its default level; `None` for [`ContentEncoding::Identity`].
     pub fn codec(self) -> Option<&'static dyn BytesCodec> {
@@ -28,6 +30,8 @@ impl ContentEncoding {
             Self::Gzip => Some(&Gzip::DEFAULT),
             Self::Brotli => Some(&Brotli::DEFAULT),
             Self::Zstd => Some(&Zstd::DEFAULT),
+            Self::Bz2 => Some(&Bz2::DEFAULT),
+            Self::Xz => Some(&Xz::DEFAULT),
         }
     }
 
@@ -43,6 +47,8 @@ impl ContentEncoding {
             Self::Gzip => ".gz",
             Self::Brotli => ".br",
             Self::Zstd => ".zstd",
+            Self::Bz2 => ".bz2",
+            Self::Xz => ".xz",
         }
     }
 

@@ -27,6 +27,7 @@ pub struct Xz {
 impl Xz {
     /// The preset where none is asked for.
     pub const DEFAULT_PRESET: u32 = 6;
+    pub(crate) const DEFAULT: Self = Self { preset: Self::DEFAULT_PRESET };
 
     /// xz of a preset from 0 to 9.
     ///

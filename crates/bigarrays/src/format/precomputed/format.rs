@@ -115,7 +115,7 @@ impl Create for Precomputed {
     fn like(&self, probe: &Probe, options: &FormatOptions) -> Result<Option<CreateSpec>> {
         let Some(info) = read_info(probe)? else { return Ok(None) };
         let position = options.scale.find(&info.describe()?)?;
-        let scale = &info.scales[position];
+        let scale = info.scale(position)?;
         let domain = scale.domain(info.channels)?;
         let array = ArraySpec {
             resolution: Some(along(&scale.resolution, &domain, 1.0)),
@@ -183,8 +183,9 @@ impl Remove for Precomputed {
         let none = || Error::new(ErrorKind::NotFound, "there is no layer here");
         let info = Info::parse(&store.read_metadata(INFO)?.ok_or_else(none)?)?;
         let chosen = match scale {
-            Some(selector) => vec![info.scales[selector.find(&info.describe()?)?].clone()],
-            None => info.scales.clone(),
+            Some(selector) => vec![info.scale(selector.find(&info.describe()?)?)?.clone()],
+            // Of what is not valid it is not known what it has.
+            None => (0..info.scales.len()).map(|at| info.scale(at).cloned()).collect::<Result<_>>()?,
         };
         let only = || Error::invalid("this is the only scale of the layer; remove the layer instead");
         if scale.is_some() && info.scales.len() == 1 {
@@ -197,16 +198,16 @@ impl Remove for Precomputed {
             let mut info = old.ok_or_else(none)?;
             if scale.is_none() {
                 let is_new = |scale: &ScaleInfo| chosen.iter().all(|gone| gone.key != scale.key);
-                *later.locked() = info.scales.into_iter().filter(is_new).collect();
+                *later.locked() = info.scales.into_iter().flatten().filter(is_new).collect();
                 return Ok(None);
             }
             let gone = || Error::new(ErrorKind::NotFound, "the scale was removed meanwhile");
             let is_chosen = |scale: &ScaleInfo| chosen.iter().any(|chosen| chosen.key == scale.key);
-            let position = info.scales.iter().position(is_chosen).ok_or_else(gone)?;
+            let position = info.scales.iter().position(|scale| scale.as_ref().is_ok_and(is_chosen)).ok_or_else(gone)?;
             if info.scales.len() == 1 {
                 return Err(only());
             }
-            info.remove(position);
+            info.remove(position)?;
             Ok(Some(info))
         })?;
         later.value_mut().iter().try_for_each(|scale| remove_chunks(&**store, scale))?;

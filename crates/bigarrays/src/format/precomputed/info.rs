@@ -23,8 +23,19 @@ pub struct Info {
     pub dtype: DataType,
     /// Number of channels, at least one.
     pub channels: u64,
-    /// The scales, in the order of the document.
-    pub scales: Vec<ScaleInfo>,
+    /// The scales, in the order of the document: those that are not valid hide no others.
+    pub scales: Vec<Result<ScaleInfo, LostScale>>,
+    /// What is not as the specification has it, and is read as all readers do: each says where.
+    pub tolerated: Vec<String>,
+}
+
+/// One entry of `scales` that is not valid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LostScale {
+    /// Its key, if it has one.
+    pub key: String,
+    /// What is wrong with it.
+    pub reason: String,
 }
 
 /// One entry of `scales`.
@@ -58,7 +69,10 @@ impl Info {
     /// # Errors
     /// `InvalidMetadata` naming the member, what was found and what is expected.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
-        let document: Value = serde_json::from_slice(bytes)
+        let mut tolerated = Vec::new();
+        let text =
+            bytes.strip_prefix(b"\xef\xbb\xbf").inspect(|_| tolerated.push("info: a byte order mark".into()));
+        let document: Value = serde_json::from_slice(text.unwrap_or(bytes))
             .map_err(|error| Error::metadata(format!("info is not valid JSON: {error}")).caused_by(error))?;
         let Value::Object(document) = document else {
             return Err(Error::metadata("info is not a JSON object"));
@@ -69,13 +83,12 @@ impl Info {
         {
             return Err(root.wrong("@type", "\"neuroglancer_multiscale_volume\""));
         }
-        let segmentation = match root.required("type", Value::as_str, "a string")? {
+        let segmentation = match &*lower_case(&root, "type", "a string", &mut tolerated)? {
             "image" => false,
             "segmentation" => true,
             _ => return Err(root.wrong("type", "\"image\" or \"segmentation\"")),
         };
-        let name = root.required("data_type", Value::as_str, "a string")?;
-        let dtype = name.to_ascii_lowercase();
+        let dtype = lower_case(&root, "data_type", "a string", &mut tolerated)?;
         let dtype = DataType::ALL.into_iter().find(|known| known.name() == dtype);
         let dtype =
             dtype.ok_or_else(|| root.wrong("data_type", "a type such as \"uint8\" or \"float32\""))?;
@@ -84,14 +97,45 @@ impl Info {
         if scales.is_empty() {
             return Err(root.wrong("scales", "at least one scale"));
         }
-        let scales = scales.iter().enumerate().map(|(k, scale)| ScaleInfo::parse(scale, k, channels));
-        let scales: Vec<ScaleInfo> = scales.collect::<Result<_>>()?;
-        if let Some(twice) =
-            scales.iter().enumerate().find(|(k, a)| scales[..*k].iter().any(|b| a.key == b.key))
-        {
-            return Err(Error::metadata(format!("scales[{}].key: {:?} stands twice", twice.0, twice.1.key)));
+        let mut parsed: Vec<Result<ScaleInfo, LostScale>> = Vec::new();
+        for (position, value) in scales.iter().enumerate() {
+            let scale = ScaleInfo::parse(value, position, channels, &mut tolerated);
+            let lost = |reason: String| LostScale { key: key_of(value), reason };
+            let is_known = |scale: &ScaleInfo| parsed.iter().any(|known| key(known) == scale.key);
+            parsed.push(match scale {
+                Ok(scale) if is_known(&scale) => {
+                    Err(lost(format!("scales[{position}].key: {:?} stands twice", scale.key)))
+                }
+                scale => scale.map_err(|error| lost(error.reason().to_owned())),
+            });
         }
-        Ok(Self { segmentation, dtype, channels, scales, document })
+        Ok(Self { segmentation, dtype, channels, scales: parsed, tolerated, document })
+    }
+
+    /// The scale at `position`.
+    ///
+    /// # Errors
+    /// `InvalidMetadata` if it is not valid.
+    pub fn scale(&self, position: usize) -> Result<&ScaleInfo> {
+        match self.scales.get(position) {
+            Some(Ok(scale)) => Ok(scale),
+            Some(Err(lost)) => Err(Error::metadata(lost.reason.clone())),
+            None => Err(Error::metadata(format!("there is no scales[{position}]"))),
+        }
+    }
+
+    /// The scales that are valid.
+    pub fn valid_scales(&self) -> impl Iterator<Item = &ScaleInfo> {
+        self.scales.iter().flatten()
+    }
+
+    /// Where the document says that the layer, or what it is made of, is instead: the member, and the place if it
+    /// names one.
+    pub fn elsewhere(&self) -> Option<(&'static str, Option<&str>)> {
+        let text = |name: &str| self.document.get(name).and_then(Value::as_str);
+        // The first is CloudVolume's, the others are those of graph servers.
+        let named = ["redirect", "data_dir"].into_iter().find_map(|name| Some((name, Some(text(name)?))));
+        named.or_else(|| self.document.contains_key("app").then_some(("app", None)))
     }
 
     /// A new document with one scale.
@@ -120,41 +164,63 @@ impl Info {
     /// # Errors
     /// `AlreadyExists` if there is a scale of this key.
     pub fn insert(&mut self, scale: ScaleInfo) -> Result<usize> {
-        if self.scales.iter().any(|known| known.key == scale.key) {
+        if self.scales.iter().any(|known| key(known) == scale.key) {
             let message = format!("scale {:?} exists", scale.key);
             return Err(Error::new(crate::base::error::ErrorKind::AlreadyExists, message));
         }
         let volume = |scale: &ScaleInfo| scale.resolution.iter().product::<f64>();
-        let at = self.scales.iter().take_while(|known| volume(known) <= volume(&scale)).count();
+        let is_finer = |known: &Result<ScaleInfo, LostScale>| {
+            known.as_ref().map_or(true, |known| volume(known) <= volume(&scale))
+        };
+        let at = self.scales.iter().take_while(|known| is_finer(known)).count();
         if let Some(Value::Array(scales)) = self.document.get_mut("scales") {
             scales.insert(at, scale.to_json());
         }
-        self.scales.insert(at, scale);
+        self.scales.insert(at, Ok(scale));
         Ok(at)
     }
 
     /// Takes the scale at `position` out.
-    pub fn remove(&mut self, position: usize) -> ScaleInfo {
+    ///
+    /// # Errors
+    /// As [`Info::scale`].
+    pub fn remove(&mut self, position: usize) -> Result<ScaleInfo> {
+        let scale = self.scale(position)?.clone();
         if let Some(Value::Array(scales)) = self.document.get_mut("scales") {
             scales.remove(position);
         }
-        self.scales.remove(position)
+        self.scales.remove(position).ok();
+        Ok(scale)
     }
 
     /// The scales in the terms of every format.
     pub fn describe(&self) -> Result<Vec<Scale>> {
-        self.scales.iter().map(|scale| scale.describe(self.channels, self.segmentation)).collect()
+        let describe = |scale: &Result<ScaleInfo, LostScale>| match scale {
+            Ok(scale) => scale.describe(self.channels, self.segmentation),
+            Err(lost) => lost.describe(self.channels, self.segmentation),
+        };
+        self.scales.iter().map(describe).collect()
     }
 }
 
 impl ScaleInfo {
-    fn parse(value: &Value, position: usize, channels: u64) -> Result<Self> {
+    fn parse(value: &Value, position: usize, channels: u64, tolerated: &mut Vec<String>) -> Result<Self> {
         let path = format!("scales[{position}]");
         let Value::Object(object) = value else {
             return Err(Error::metadata(format!("{path}: expected an object, found {}", brief(value))));
         };
         let scale = Member { object, path: format!("{path}.") };
-        let encoding = scale.required("encoding", Value::as_str, "the name of an encoding")?;
+        let encoding = lower_case(&scale, "encoding", "the name of an encoding", tolerated)?;
+        // What one encoding needs, others ignore: writers leave it there when they change the encoding.
+        let is_of = |name: &str, of: &str| encoding == of || !object.contains_key(name);
+        for (name, of) in OF_ENCODINGS.into_iter().filter(|(name, of)| !is_of(name, of)) {
+            tolerated.push(format!("{}{name}: it is of the encoding {of}, not {encoding}", scale.path));
+        }
+        let none = Map::new();
+        let own = |of: &str| Member {
+            object: if encoding == of { object } else { &none },
+            path: scale.path.clone(),
+        };
         let triple = "three positive whole numbers";
         let sizes = |value: &Value| {
             value.as_array()?.iter().map(|size| three(size, positive)).collect::<Option<Vec<_>>>()
@@ -175,15 +241,19 @@ impl ScaleInfo {
                 sizes,
                 "a list of three positive whole numbers each",
             )?,
-            block_size: scale.optional(BLOCK_SIZE, |value| three(value, positive), triple)?,
-            jpeg_quality: scale.optional("jpeg_quality", up_to(100), "a whole number from 0 to 100")?,
-            png_level: scale.optional("png_level", up_to(9), "a whole number from 0 to 9")?,
+            block_size: own(COMPRESSED_SEGMENTATION).optional(
+                BLOCK_SIZE,
+                |value| three(value, positive),
+                triple,
+            )?,
+            jpeg_quality: own("jpeg").optional("jpeg_quality", up_to(100), "a whole number from 0 to 100")?,
+            png_level: own("png").optional("png_level", up_to(9), "a whole number from 0 to 9")?,
             sharding: scale
                 .optional("sharding", Value::as_object, "an object or null")?
                 .map(ShardSpec::parse)
                 .transpose()
                 .map_err(|message| Error::metadata(format!("{path}.sharding.{message}")))?,
-            encoding: encoding.to_owned(),
+            encoding: encoding.clone(),
         };
         if parsed.key.is_empty() || parsed.key.starts_with('/') || parsed.key.contains('\0') {
             return Err(scale.wrong("key", "a relative path"));
@@ -193,11 +263,8 @@ impl ScaleInfo {
                 scale.wrong("chunk_sizes", "at least one chunk shape, and just one where chunks are sharded")
             );
         }
-        if (encoding == "compressed_segmentation") != parsed.block_size.is_some() {
-            return Err(scale.wrong(
-                BLOCK_SIZE,
-                "three numbers if, and only if, the encoding is compressed_segmentation",
-            ));
+        if encoding == COMPRESSED_SEGMENTATION && parsed.block_size.is_none() {
+            return Err(scale.wrong(BLOCK_SIZE, triple));
         }
         parsed
             .domain(channels)
@@ -259,7 +326,56 @@ impl ScaleInfo {
     }
 }
 
+impl LostScale {
+    /// A scale of no elements.
+    fn describe(&self, channels: u64, labels: bool) -> Result<Scale> {
+        let zeros: Dims<u64> = with_channels(Dims::from_elem(0, 3), channels, 0);
+        Ok(Scale {
+            key: self.key.clone(),
+            domain: Domain::from_shape(&zeros)?,
+            chunks: vec![Dims::from_elem(1, zeros.len())],
+            resolution: Resolution { size: Dims::from_elem(0.0, zeros.len()), unit: String::new() },
+            encoding: "cannot be opened".to_owned(),
+            sharded: false,
+            labels,
+        })
+    }
+}
+
+const COMPRESSED_SEGMENTATION: &str = "compressed_segmentation";
 const BLOCK_SIZE: &str = "compressed_segmentation_block_size";
+
+/// Members of a scale that one encoding has.
+const OF_ENCODINGS: [(&str, &str); 3] =
+    [(BLOCK_SIZE, COMPRESSED_SEGMENTATION), ("jpeg_quality", "jpeg"), ("png_level", "png")];
+
+/// The key of a scale, valid or not.
+fn key(scale: &Result<ScaleInfo, LostScale>) -> &str {
+    match scale {
+        Ok(scale) => &scale.key,
+        Err(lost) => &lost.key,
+    }
+}
+
+/// The key of what may be a scale.
+fn key_of(value: &Value) -> String {
+    value.get("key").and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// A word that all readers take in any case, in lower case.
+fn lower_case(
+    member: &Member<'_>,
+    name: &str,
+    expected: &str,
+    tolerated: &mut Vec<String>,
+) -> Result<String> {
+    let written = member.required(name, Value::as_str, expected)?;
+    let lower = written.to_ascii_lowercase();
+    if lower != written {
+        tolerated.push(format!("{}{name}: {written:?} is written {lower:?}", member.path));
+    }
+    Ok(lower)
+}
 
 /// `dims` with an entry for channels where there are several.
 pub(super) fn with_channels<T>(mut dims: Dims<T>, channels: u64, entry: T) -> Dims<T> {
@@ -305,16 +421,63 @@ mod tests {
     #[test]
     fn unknown_members_survive_changes() {
         let mut info = parse(&sample()).unwrap();
-        assert_eq!(info.scales[0].domain(1).unwrap().to_string(), "-5:5,0:20,7:37");
-        let finer = ScaleInfo { key: "4".into(), resolution: [4.0, 4.0, 40.0], ..info.scales[0].clone() };
+        let first = info.scale(0).unwrap().clone();
+        assert_eq!(first.domain(1).unwrap().to_string(), "-5:5,0:20,7:37");
+        let finer = ScaleInfo { key: "4".into(), resolution: [4.0, 4.0, 40.0], ..first };
         assert_eq!(info.insert(finer.clone()).unwrap(), 0);
         assert!(info.insert(finer).is_err());
         let again = Info::parse(&info.to_bytes()).unwrap();
         assert_eq!(again, info);
         assert_eq!(again.document["provenance"]["by"], "us");
         assert_eq!(again.document["scales"][1]["rois"], json!([1, 2]));
-        info.remove(0);
+        info.remove(0).unwrap();
         assert_eq!(info.document, *sample().as_object().unwrap());
+    }
+
+    #[test]
+    fn what_other_readers_take_is_taken_and_noted() {
+        let mut document = sample();
+        document["type"] = json!("IMAGE");
+        document["scales"][0]["encoding"] = json!("Raw");
+        document["scales"][0][BLOCK_SIZE] = json!([8, 8, 8]);
+        document["scales"][0]["jpeg_quality"] = json!("best");
+        let info = parse(&document).unwrap();
+        let scale = info.scale(0).unwrap();
+        assert_eq!((&*scale.encoding, scale.block_size, scale.jpeg_quality), ("raw", None, None));
+        let named = ["type", "data_type", "scales[0].encoding", BLOCK_SIZE, "jpeg_quality"];
+        assert!(named.iter().all(|name| info.tolerated.iter().any(|note| note.contains(name))), "{info:?}");
+        assert_eq!(info.tolerated.len(), named.len());
+        let marked = [b"\xef\xbb\xbf".as_slice(), document.to_string().as_bytes()].concat();
+        assert_eq!(Info::parse(&marked).unwrap().tolerated.len(), named.len() + 1);
+    }
+
+    #[test]
+    fn a_bad_scale_hides_no_other() {
+        let mut document = sample();
+        let good = document["scales"][0].clone();
+        let mut other = good.clone();
+        other["key"] = json!("other");
+        document["scales"] = json!([{"key": "bad"}, good, 3, good, other]);
+        let info = parse(&document).unwrap();
+        assert_eq!(info.valid_scales().map(|scale| &*scale.key).collect::<Vec<_>>(), ["../8_8_40", "other"]);
+        assert!(info.scale(0).unwrap_err().to_string().contains("scales[0]."));
+        assert!(info.scale(3).unwrap_err().to_string().contains("twice"));
+        let described = info.describe().unwrap();
+        assert_eq!((described.len(), &*described[0].key, described[0].domain.is_empty()), (5, "bad", true));
+        assert_eq!(info.to_bytes().len(), parse(&document).unwrap().to_bytes().len());
+    }
+
+    #[test]
+    fn what_is_elsewhere_is_named() {
+        let with = |name: &str, value: Value| {
+            let mut document = sample();
+            document[name] = value;
+            parse(&document).unwrap().elsewhere().map(|(name, place)| (name, place.map(str::to_owned)))
+        };
+        assert_eq!(with("redirect", json!("gs://b/l")), Some(("redirect", Some("gs://b/l".into()))));
+        assert_eq!(with("data_dir", json!("gs://b/l")), Some(("data_dir", Some("gs://b/l".into()))));
+        assert_eq!(with("app", json!({"supported_api_versions": [0, 1]})), Some(("app", None)));
+        assert_eq!(with("mesh", json!("mesh")), None);
     }
 
     #[test]
@@ -335,7 +498,6 @@ mod tests {
             ("/scales/0/chunk_sizes", json!([]), "scales[0].chunk_sizes"),
             ("/scales/0/chunk_sizes", json!([[4, 4, 0]]), "scales[0].chunk_sizes"),
             ("/scales/0/encoding", json!("compressed_segmentation"), "block_size"),
-            ("/scales/0/jpeg_quality", json!(101), "jpeg_quality"),
             ("/scales/0/sharding", json!("yes"), "sharding"),
             ("/scales/0/sharding", json!({"@type": "zarr"}), "scales[0].sharding.@type"),
             (
@@ -352,10 +514,15 @@ mod tests {
                 Value::Array(array) => array[member.parse::<usize>().unwrap()] = value.clone(),
                 _ => unreachable!(),
             }
-            let error = parse(&document).unwrap_err();
+            let error = parse(&document).and_then(|info| info.scale(0).cloned()).unwrap_err();
             assert_eq!(error.kind(), crate::base::error::ErrorKind::InvalidMetadata, "{pointer}");
             assert!(error.to_string().contains(named), "{pointer}: {error}");
         }
+        let mut document = sample();
+        document["scales"][0]["encoding"] = json!("jpeg");
+        document["scales"][0]["jpeg_quality"] = json!(101);
+        let info = parse(&document).unwrap();
+        assert!(info.scale(0).unwrap_err().to_string().contains("jpeg_quality"));
         assert!(Info::parse(b"{").unwrap_err().to_string().contains("JSON"));
         assert!(Info::parse(b"[]").is_err());
     }

@@ -3,10 +3,11 @@
 mod format;
 pub mod info;
 mod keys;
+mod nested;
 mod new;
 mod open;
 mod sharding;
 mod stored;
 
 pub use format::Precomputed;
-pub(super) use keys::{is_chunk_key, own_keys};
+pub(super) use keys::{is_chunk_key, is_nested_key, own_keys};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::info::{Info, ScaleInfo, with_channels};
 use super::keys::BoxKeys;
+use super::nested::box_keys;
 use super::sharding::MortonKeys;
 use crate::base::buffer::Order;
 use crate::base::dims::Dims;
@@ -31,15 +32,16 @@ pub(super) fn opened(
     store: &dyn Store,
     options: &FormatOptions,
 ) -> Result<Opened> {
-    let scale = &info.scales[position];
+    let scale = info.scale(position)?;
+    let mut chunks = store.child(&scale.key)?;
+    let keys = if scale.sharding.is_some() { BoxKeys::FLAT } else { box_keys(&*chunks)? };
     let mut layouts = scale
         .chunk_sizes
         .iter()
-        .map(|chunk| layout(info, scale, chunk, options))
+        .map(|chunk| layout(info, scale, chunk, keys, options))
         .collect::<Result<Vec<Layout>>>()?
         .into_iter();
     let layout = layouts.next().ok_or_else(|| Error::metadata("a scale without chunk sizes"))?;
-    let mut chunks = store.child(&scale.key)?;
     if !place::is_below(&scale.key) {
         let reason = "the key of the scale leads out of the layer, where other arrays may be: it can only be read; \
                       open what it leads to by its own path, or copy the layer";
@@ -52,11 +54,18 @@ pub(super) fn opened(
         copies: layouts.collect(),
         scales: info.describe()?,
         scale: position,
+        notes: info.tolerated.clone(),
         ..Opened::new(NAME, layout, chunks)
     })
 }
 
-fn layout(info: &Info, scale: &ScaleInfo, chunk: &[u64; 3], options: &FormatOptions) -> Result<Layout> {
+fn layout(
+    info: &Info,
+    scale: &ScaleInfo,
+    chunk: &[u64; 3],
+    keys: BoxKeys,
+    options: &FormatOptions,
+) -> Result<Layout> {
     let chunk = with_channels(chunk.as_slice().into(), info.channels, info.channels);
     let grid = ChunkGrid::new(scale.domain(info.channels)?, &chunk, EdgeChunks::Clipped)?;
     let codecs = pipeline(info.dtype, scale)?;
@@ -75,7 +84,7 @@ fn layout(info: &Info, scale: &ScaleInfo, chunk: &[u64; 3], options: &FormatOpti
         dtype: info.dtype,
         fill: FillValue::zero(info.dtype),
         grid,
-        keys: morton.map_or_else(|| Arc::new(BoxKeys) as Arc<dyn KeyEncoding>, |keys| Arc::new(keys)),
+        keys: morton.map_or_else(|| Arc::new(keys) as Arc<dyn KeyEncoding>, |keys| Arc::new(keys)),
         codecs,
         order: Order::Fortran,
         content_encoding: scale.sharding.map_or(options.content_encoding, |spec| spec.data_encoding),

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use super::info::{Info, ScaleInfo};
 use crate::base::dims::Dims;
-use crate::base::error::{ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::sync::MutexExt;
 use crate::chunk::codec::ContentEncoding;
 use crate::format::place::expect_no_chunks;
@@ -17,9 +17,29 @@ use crate::store::{Change, Get, LARGEST_METADATA, Part, Store, Update};
 pub(super) const INFO: &str = "info";
 
 /// The `info` of a layer, if there is one.
+///
+/// # Errors
+/// `InvalidMetadata`; `Unsupported` if it says that the chunks are elsewhere: those that are not here would read as zeros.
 pub(super) fn read_info(probe: &Probe) -> Result<Option<Info>> {
     let Some(bytes) = probe.bytes(INFO)? else { return Ok(None) };
-    Info::parse(&bytes).map(Some).map_err(|error| error.at(probe.store().location(INFO)))
+    let here = probe.store().location("");
+    let info = Info::parse(&bytes).and_then(|info| match info.elsewhere() {
+        Some((_, Some(place))) if bare(place) == bare(&here) => Ok(info),
+        Some((member, Some(place))) => Err(Error::unsupported(format!(
+            "its member {member:?} says that the data are at {place}; open the layer there"
+        ))),
+        Some((member, None)) => Err(Error::unsupported(format!(
+            "its member {member:?} is that of a graph server (graphene), whose chunks are elsewhere"
+        ))),
+        None => Ok(info),
+    });
+    info.map(Some).map_err(|error| error.at(probe.store().location(INFO)))
+}
+
+/// A path or URL of a layer without what it may be written with and without.
+fn bare(place: &str) -> &str {
+    let place = place.trim().strip_prefix("precomputed://").unwrap_or(place.trim());
+    place.strip_prefix("file://").unwrap_or(place).trim_end_matches('/')
 }
 
 /// Changes the stored `info` as `change` says of the one that is there: another, or none. Returns
@@ -87,7 +107,7 @@ pub(super) fn stored_compression(opened: &Opened) -> Result<Option<ContentEncodi
 pub(super) fn expect_empty(store: &dyn Store, scale: &ScaleInfo) -> Result<()> {
     let empty = expect_no_chunks(&*store.child(&scale.key)?, "", |key| scale.has_key(key));
     empty.or_else(|error| match store.read_metadata(INFO)?.map(|bytes| Info::parse(&bytes)) {
-        Some(Ok(info)) if info.scales.iter().any(|known| known.key == scale.key) => Ok(()),
+        Some(Ok(info)) if info.valid_scales().any(|known| known.key == scale.key) => Ok(()),
         Some(Err(damaged)) => Err(damaged.at(store.location(INFO))),
         _ => Err(error),
     })

@@ -31,6 +31,9 @@ const FEW: usize = 1 << 16;
 /// Findings of a listing before it is asked whether to stop.
 const ASKED: u64 = 1 << 10;
 
+/// The most strangers that may be chunks, and of which it is asked whether the chunk is there as well.
+const HIDDEN: usize = 1 << 12;
+
 /// So many chunks in a row that may be readable when tried again: the storage itself is at fault.
 const FAILURES: u32 = 16;
 
@@ -176,6 +179,7 @@ impl Work<'_> {
         let mut waves: Vec<Vec<Dims<u64>>> = vec![Vec::new(); self.copies.len()];
         let (mut any, mut failed, mut count) = (false, false, 0u64);
         let nested = nested_scales(self.array);
+        let mut hidden = Vec::new();
         let listed = self.array.store().survey(&mut |finding| {
             any = true;
             count += 1;
@@ -193,6 +197,7 @@ impl Work<'_> {
             let place = |(number, copy): (usize, &Copy<'_>)| Some((number, copy.layout.chunk_at(key)?));
             let Some((number, index)) = self.copies.iter().enumerate().find_map(place) else {
                 if let Some(bytes) = bytes {
+                    hidden.extend(self.hidden(key).filter(|_| hidden.len() < HIDDEN));
                     self.note(Finding::Stranger { key, bytes }, &nested);
                 }
                 return Ok(());
@@ -220,7 +225,46 @@ impl Work<'_> {
         for (copy, wave) in self.copies.iter().zip(&waves) {
             self.wave(copy, wave)?;
         }
+        hidden.iter().try_for_each(|(number, index, key)| self.expect_seen(*number, index, key))?;
         Ok(Some(()))
+    }
+
+    /// The chunk that a stranger may be, under a suffix or in folders that nobody looks for.
+    fn hidden(&self, key: &str) -> Option<(usize, Dims<u64>, String)> {
+        let name = key.rfind('/').map_or(0, |slash| slash + 1);
+        let dots = key[name..].match_indices('.').map(|(at, _)| &key[..name + at]);
+        let place = |layout: &Layout| {
+            let known = |stem: &str| {
+                layout.chunk_at(stem).or_else(|| layout.keys.place_elsewhere(&layout.grid, stem))
+            };
+            dots.clone().chain([key]).find_map(known)
+        };
+        let mut layouts = self.copies.iter().map(|copy| copy.layout).enumerate();
+        layouts
+            .find_map(|(number, layout)| Some((number, place(layout).filter(|_| layout.sharding.is_none())?)))
+            .filter(|(number, index)| self.copies[*number].wanted(index))
+            .map(|(number, index)| (number, index, key.to_owned()))
+    }
+
+    /// A problem if there is no chunk at a place, but a stranger that may be it: it reads as missing.
+    fn expect_seen(&self, number: usize, index: &Dims<u64>, stranger: &str) -> Result<()> {
+        let layout = self.copies[number].layout;
+        let present = Get::new(layout.chunk_key(index), Part::Presence, u64::MAX);
+        let is_there = AtomicBool::new(false);
+        self.array.store().get_many(&[present], &|_, blob| {
+            is_there.store(blob.is_some(), Ordering::Relaxed);
+            Ok(())
+        })?;
+        if is_there.into_inner() {
+            return Ok(());
+        }
+        let error = Error::unsupported(
+            "this may be a chunk, but is not looked for under this name: it reads as missing",
+        );
+        let (key, domain) = (self.array.store().location(stranger), layout.grid.chunk_domain(index));
+        let problem = Problem::of(ProblemKind::Unreadable, &error, Some(key), Some(domain));
+        self.report(|report| report.problems.push(problem));
+        Ok(())
     }
 
     /// Notes what is no chunk.
@@ -229,6 +273,13 @@ impl Work<'_> {
         match finding {
             Finding::Leftover { key, bytes } => {
                 self.report(|report| report.leftovers.push(stray(key, bytes)));
+            }
+            Finding::Twin { key, bytes } => {
+                let key = self.array.store().location(key);
+                let note = format!(
+                    "{key}, {bytes} bytes, is a further file of a chunk that another file has as well"
+                );
+                self.report(|report| report.notes.push(note));
             }
             Finding::Stranger { key, bytes } | Finding::Value { key, bytes } => {
                 let is_nested = nested.iter().any(|prefix| key.starts_with(prefix.as_str()));

@@ -40,6 +40,7 @@ impl ArrayReport {
             "problems": self.problems.first.iter().map(Problem::to_json).collect::<Vec<_>>(),
             "leftovers": strays_json(&self.leftovers),
             "strangers": strays_json(&self.strangers),
+            "notes": { "count": self.notes.count, "first": self.notes.first.iter().map(|note| redact(note)).collect::<Vec<_>>() },
             "comparison": self.comparison.as_ref().map(crate::jobs::verify::Comparison::to_json),
         })
     }
@@ -101,6 +102,9 @@ impl fmt::Display for ArrayReport {
             }
             write_more(f, strays.count)?;
         }
+        let notes = self.notes.first.iter().take(SHOWN);
+        notes.into_iter().try_for_each(|note| writeln!(f, "  note: {}", shown(note)))?;
+        write_more(f, self.notes.count)?;
         if self.domain.is_some() && !self.listed {
             writeln!(f, "  note: not listed, so that what lies beside the chunks was not looked at")?;
         }

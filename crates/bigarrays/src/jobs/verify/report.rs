@@ -127,6 +127,8 @@ pub struct ArrayReport {
     pub leftovers: Findings<Stray>,
     /// What lies among the chunks and is neither a chunk nor metadata. It harms nobody.
     pub strangers: Findings<Stray>,
+    /// What is not as the specification has it, or seems odd, and is read nevertheless, in words.
+    pub notes: Findings<String>,
     /// Whether the store could be listed. If not, leftovers and strangers were not looked for.
     pub listed: bool,
     /// How it compares with another array, if it was compared.
@@ -137,7 +139,10 @@ impl ArrayReport {
     /// An empty report of `array`.
     pub(crate) fn of(array: &Array) -> Self {
         let scale = array.scales().get(array.scale());
+        let mut notes = Findings::default();
+        array.notes().iter().for_each(|note| notes.push(note.clone()));
         Self {
+            notes,
             format: array.format(),
             scale: scale.map(|scale| scale.key.clone()).filter(|key| !key.is_empty()),
             domain: Some(array.layout().domain().clone()),
@@ -160,6 +165,7 @@ impl ArrayReport {
             problems: Findings::default(),
             leftovers: Findings::default(),
             strangers: Findings::default(),
+            notes: Findings::default(),
             listed: false,
             comparison: None,
         }

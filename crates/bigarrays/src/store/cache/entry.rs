@@ -129,6 +129,8 @@ fn to_code(encoding: ContentEncoding) -> u8 {
         ContentEncoding::Gzip => 1,
         ContentEncoding::Brotli => 2,
         ContentEncoding::Zstd => 3,
+        ContentEncoding::Bz2 => 4,
+        ContentEncoding::Xz => 5,
     }
 }
 

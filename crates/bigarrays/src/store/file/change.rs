@@ -16,6 +16,11 @@ use crate::chunk::codec::ContentEncoding;
 use crate::store::in_parallel;
 use crate::store::temporary::Temporary;
 
+/// How many bytes one byte of a value that is encoded can stand for, and the most of all of them. What is more is
+/// replaced without care for readers.
+const MOST_RATIO: usize = 1 << 20;
+const MOST_DECODED: usize = 1 << 30;
+
 /// What the changes of a batch have in common.
 pub(super) struct Changes {
     durable: bool,
@@ -28,8 +33,38 @@ impl Changes {
         Self { durable, directories: Mutex::default() }
     }
 
-    /// Replaces the value at `path`.
+    /// Replaces the value at `path`. What else there is of it becomes the same value before it goes, so that readers,
+    /// also those that come after a crash, never find two that differ.
     pub(super) fn put(&self, path: &mut KeyPath, encoding: ContentEncoding, bytes: &[u8]) -> Result<()> {
+        let others: Vec<_> = ContentEncoding::ALL.into_iter().filter(|&other| other != encoding).collect();
+        let others: Vec<_> = others.into_iter().filter(|&other| is_there(path.spelled(other))).collect();
+        if !others.is_empty() {
+            self.put_same(path, encoding, bytes, &others)?;
+        }
+        self.put_file(path, encoding, bytes)?;
+        self.remove(path, &others)
+    }
+
+    /// Gives `others` the value that `bytes` under `encoding` are. Bytes that cannot be decoded are no value.
+    fn put_same(
+        &self,
+        path: &mut KeyPath,
+        encoding: ContentEncoding,
+        bytes: &[u8],
+        others: &[ContentEncoding],
+    ) -> Result<()> {
+        let most = bytes.len().saturating_mul(MOST_RATIO).clamp(1 << 20, MOST_DECODED);
+        let Ok(value) = encoding.with_decoded(bytes, most, |value| Ok(value.to_vec())) else { return Ok(()) };
+        for &other in others {
+            let mut encoded = value.clone();
+            other.encode(&mut encoded)?;
+            self.put_file(path, other, &encoded)?;
+        }
+        Ok(())
+    }
+
+    /// Makes `bytes` the file of one spelling.
+    fn put_file(&self, path: &mut KeyPath, encoding: ContentEncoding, bytes: &[u8]) -> Result<()> {
         let durable = self.durable;
         let directory = parent(path.plain());
         let written = match Temporary::write(directory, bytes, durable) {
@@ -45,8 +80,7 @@ impl Changes {
         if durable {
             self.note(parent(target));
         }
-        let others: Vec<_> = ContentEncoding::ALL.into_iter().filter(|&other| other != encoding).collect();
-        self.remove(path, &others)
+        Ok(())
     }
 
     /// Removes those of `spellings` that exist, from the last to the first.
@@ -54,7 +88,7 @@ impl Changes {
         for &encoding in spellings.iter().rev() {
             let path = path.spelled(encoding);
             // Unlike an attempt to remove, this does not lock the directory. A link is looked at itself.
-            if matches!(rustix::fs::lstat(path), Err(Errno::NOENT | Errno::NOTDIR)) {
+            if !is_there(path) {
                 continue;
             }
             if self.durable {
@@ -125,6 +159,11 @@ impl Changes {
 /// The folder of a key, without a slash at its end.
 pub(super) fn folder_of(key: &str) -> &str {
     key.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+/// Whether there is something at `path`, be it a link.
+fn is_there(path: &Path) -> bool {
+    !matches!(rustix::fs::lstat(path), Err(Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG))
 }
 
 fn sync_directory(directory: &Path) -> Result<()> {

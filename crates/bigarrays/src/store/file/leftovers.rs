@@ -5,19 +5,17 @@ use std::fs::DirEntry;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::time::Duration;
 
+use super::value::REMOVING;
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::ContentEncoding;
 use crate::run::interrupt::check_interrupt;
-use crate::store::temporary;
+use crate::store::{Finding, temporary};
 
-/// A writer that lives removes the other spellings of a key in less than this.
-const REMOVING: Duration = Duration::from_millis(100);
-
-/// Calls `found` with the path, relative to `root`, and the size of every file below it that a dead
-/// writer left: temporary files, and spellings of values that stand behind others.
-pub(super) fn below(root: &Path, found: &mut dyn FnMut(&str, u64) -> Result<()>) -> Result<()> {
+/// Calls `found` with every file below `root` that is a temporary one of a dead writer, or a further file of a value
+/// that stands behind another. Keys are paths relative to `root`.
+pub(super) fn below(root: &Path, found: &mut dyn FnMut(Finding<'_>) -> Result<()>) -> Result<()> {
+    let mut leftover = |key: &str, bytes| found(Finding::Leftover { key, bytes });
     let (mut folders, mut shadowed) = (vec![root.to_owned()], Vec::new());
     while let Some(folder) = folders.pop() {
         let failed = |error| Error::io(error, "listing", folder.display().to_string());
@@ -29,7 +27,7 @@ pub(super) fn below(root: &Path, found: &mut dyn FnMut(&str, u64) -> Result<()>)
             check_interrupt()?;
             let entry = entry.map_err(failed)?;
             if temporary::is_leftover(&entry) {
-                tell(root, &entry.path(), found)?;
+                tell(root, &entry.path(), &mut leftover)?;
             } else if is_folder(&entry) {
                 folders.push(entry.path());
             } else if is_shadowed(&entry.path()) {
@@ -41,7 +39,8 @@ pub(super) fn below(root: &Path, found: &mut dyn FnMut(&str, u64) -> Result<()>)
         std::thread::sleep(REMOVING);
     }
     shadowed.retain(|path| is_shadowed(path));
-    shadowed.iter().try_for_each(|path| tell(root, path, found))
+    let mut twin = |key: &str, bytes| found(Finding::Twin { key, bytes });
+    shadowed.iter().try_for_each(|path| tell(root, path, &mut twin))
 }
 
 /// Has `remove` remove what dead writers left in a folder that holds nothing else. Returns whether it is empty then.
@@ -104,30 +103,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_dead_writers_left_is_found() {
+    fn only_what_dead_writers_left_and_twins_are_found() {
         let folder = tempfile::tempdir().unwrap();
         let own = std::process::id();
         let names = [
             // No process has this number.
-            (".bigarrays-tmp-1-7fffffff-0".to_owned(), true),
-            (format!(".bigarrays-tmp-1-{own:x}-0"), false),
-            (".bigarrays.lock".to_owned(), false),
-            ("a".to_owned(), false),
-            ("a.gz".to_owned(), true),
-            ("b.gz".to_owned(), false),
+            (".bigarrays-tmp-1-7fffffff-0".to_owned(), Some("left")),
+            (format!(".bigarrays-tmp-1-{own:x}-0"), None),
+            (".bigarrays.lock".to_owned(), None),
+            ("a".to_owned(), None),
+            ("a.gz".to_owned(), Some("twin")),
+            ("b.gz".to_owned(), None),
         ];
         std::fs::create_dir(folder.path().join("c")).unwrap();
         for (name, _) in &names {
             std::fs::write(folder.path().join("c").join(name), "12").unwrap();
         }
         let mut found = Vec::new();
-        below(folder.path(), &mut |key, bytes| {
-            found.push((key.to_owned(), bytes));
+        below(folder.path(), &mut |finding| {
+            match finding {
+                Finding::Leftover { key, bytes } => found.push((key.to_owned(), bytes, "left")),
+                Finding::Twin { key, bytes } => found.push((key.to_owned(), bytes, "twin")),
+                other => panic!("{other:?}"),
+            }
             Ok(())
         })
         .unwrap();
         found.sort();
-        let expected = names.iter().filter(|(_, is_left)| *is_left).map(|(name, _)| (format!("c/{name}"), 2));
+        let expected = names.iter().filter_map(|(name, what)| Some((format!("c/{name}"), 2, (*what)?)));
         assert_eq!(found, expected.collect::<Vec<_>>());
     }
 }

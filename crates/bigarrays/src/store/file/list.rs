@@ -35,9 +35,9 @@ pub(super) fn list_directory(
             continue;
         }
         let metadata = match std::fs::metadata(entry.path()) {
-            Err(error) if is_missing(&error) => continue,
-            // A link to itself stands where a value may have been, as a special file does: reading fails.
-            Err(error) if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {
+            Err(error) if is_missing(&error) && !is_link(&entry.path()) => continue,
+            // A link to itself or to nothing stands where a value may have been, as a special file does: reading fails.
+            Err(error) if is_missing(&error) || error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {
                 key_of_value(directory, &key).map_or(Ok(()), |key| found(key, 0))?;
                 continue;
             }

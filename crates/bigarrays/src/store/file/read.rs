@@ -1,14 +1,15 @@
-//! Reading one value.
+//! Reading one file.
 
 use std::io;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::path::{KeyPath, shown};
+use super::path::{KeyPath, is_link, shown};
 use crate::base::buffer::first_bytes;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::codec::ContentEncoding;
@@ -34,38 +35,65 @@ impl Found {
     }
 }
 
-/// Reads what `request` asks for, whatever its key, of the value at `path` into `buffer`.
-pub(super) fn read(path: &mut KeyPath, request: &Get, buffer: &mut Vec<u8>) -> Result<Option<Found>> {
-    // All but the last again in the end: a writer may have put one after the first look and then
-    // removed the one that was the value until then.
-    let again = &ContentEncoding::ALL[..ContentEncoding::ALL.len() - 1];
-    for &encoding in ContentEncoding::ALL.iter().chain(again) {
-        let path = path.spelled(encoding);
-        let failed = |error: Errno| Error::io(error.into(), "reading", shown(path));
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = match rustix::io::retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty())) {
-            Err(Errno::NOENT | Errno::NOTDIR) => continue,
-            Err(Errno::NAMETOOLONG) if encoding != ContentEncoding::Identity => continue,
-            opened => opened.map_err(failed)?,
-        };
-        let stat = rustix::fs::fstat(&file).map_err(failed)?;
-        if !FileType::from_raw_mode(stat.st_mode).is_file() {
-            let error = Error::new(ErrorKind::Storage, "not a regular file");
-            return Err(error.during("reading").at(shown(path)));
-        }
-        let version = (request.version != Wanted::Any).then(|| match is_young(&stat) {
-            true => version_of(&stat) + YOUNG,
-            false => version_of(&stat),
-        });
-        if request.version.withholds(version.as_deref()) {
-            return Ok(Some(Found { len: 0, encoding, extent: Extent::Withheld, version }));
-        }
-        let size = stat.st_size.max(0) as u64;
-        let read = read_part(&file, size, encoding, request, buffer);
-        let (len, extent) = read.map_err(|error| error.during("reading").at(shown(path)))?;
-        return Ok(Some(Found { len, encoding, extent, version }));
+/// Opens the file of a spelling; `None` if there is nothing.
+///
+/// # Errors
+/// `Storage` if there is a link to nothing.
+pub(super) fn open_file(path: &mut KeyPath, encoding: ContentEncoding) -> Result<Option<OwnedFd>> {
+    let path = path.spelled(encoding);
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let open = |flags| rustix::io::retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty()));
+    let opened = match open(flags | OFlags::NOFOLLOW) {
+        // It is a link.
+        Err(Errno::LOOP) => match open(flags) {
+            Err(Errno::NOENT | Errno::NOTDIR) if is_link(path) => return Err(dead_link(path)),
+            opened => opened,
+        },
+        opened => opened,
+    };
+    match opened {
+        Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+        // A suffix that is too long for its name is that of no file.
+        Err(Errno::NAMETOOLONG) if encoding != ContentEncoding::Identity => Ok(None),
+        Err(Errno::NXIO) => Err(no_file(path)),
+        opened => opened.map(Some).map_err(|error| Error::io(error.into(), "reading", shown(path))),
     }
-    Ok(None)
+}
+
+#[cold]
+fn no_file(path: &Path) -> Error {
+    Error::new(ErrorKind::Storage, "not a regular file").during("reading").at(shown(path))
+}
+
+#[cold]
+pub(super) fn dead_link(path: &Path) -> Error {
+    Error::new(ErrorKind::Storage, "the link leads to nothing").during("reading").at(shown(path))
+}
+
+/// Reads what `request` asks for of an open file.
+pub(super) fn read_file(
+    path: &Path,
+    file: &OwnedFd,
+    encoding: ContentEncoding,
+    request: &Get,
+    buffer: &mut Vec<u8>,
+) -> Result<Found> {
+    let failed = |error: Errno| Error::io(error.into(), "reading", shown(path));
+    let stat = rustix::fs::fstat(file).map_err(failed)?;
+    if !FileType::from_raw_mode(stat.st_mode).is_file() {
+        return Err(no_file(path));
+    }
+    let version = (request.version != Wanted::Any).then(|| match is_young(&stat) {
+        true => version_of(&stat) + YOUNG,
+        false => version_of(&stat),
+    });
+    if request.version.withholds(version.as_deref()) {
+        return Ok(Found { len: 0, encoding, extent: Extent::Withheld, version });
+    }
+    let size = stat.st_size.max(0) as u64;
+    let read = read_part(file, size, encoding, request, buffer);
+    let (len, extent) = read.map_err(|error| error.during("reading").at(shown(path)))?;
+    Ok(Found { len, encoding, extent, version })
 }
 
 /// What tells this file from all that had or will have its name: its number, when it was changed last, and its
@@ -77,7 +105,7 @@ pub(crate) fn version_of(stat: &rustix::fs::Stat) -> String {
 
 /// Whether the file has changed so lately that the next change may get the same time. Clocks tick a hundred times
 /// a second or more, but some file systems count whole seconds, and others have the clock of another machine.
-fn is_young(stat: &rustix::fs::Stat) -> bool {
+pub(super) fn is_young(stat: &rustix::fs::Stat) -> bool {
     let since = Duration::new(stat.st_ctime.max(0) as u64, stat.st_ctime_nsec as u32);
     let grain = Duration::from_millis(if stat.st_ctime_nsec == 0 { 2000 } else { 100 });
     SystemTime::now().duration_since(UNIX_EPOCH).is_ok_and(|now| now < since + grain)

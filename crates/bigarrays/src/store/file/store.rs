@@ -11,8 +11,9 @@ use super::change::{Changes, folder_of};
 use super::leftovers;
 use super::list::{key_of_value, list_directory, list_to_remove};
 use super::path::{KeyPath, is_link, parent, shown, without_slash};
-use super::read::read;
+
 use super::remove::Folder;
+use super::value::read;
 use crate::base::buffer::with_scratch;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::codec::ContentEncoding;
@@ -26,7 +27,7 @@ use crate::store::{
 ///
 /// Keys are locked through the directory that the store is rooted at: all who change a value must
 /// address it from the same root, such as its array's directory. A key that ends in the suffix of a
-/// content encoding (`.gz`, `.br`, `.zstd`) is listed without it.
+/// content encoding (`.gz`, `.br`, `.zstd`, `.bz2`, `.xz`) is listed without it.
 #[derive(Debug)]
 pub struct FileStore {
     root: PathBuf,
@@ -72,7 +73,8 @@ impl FileStore {
                 return make(&mut path, None);
             }
             with_scratch(|old| {
-                let found = read(&mut path, &Get::new("", Part::Whole, request.max_len), old)?;
+                let whole = Get::new("", Part::Whole, request.max_len);
+                let found = read(&mut path, &whole, self.options.prefer, old)?;
                 make(&mut path, found.as_ref().map(|found| found.blob(old)))
             })
         };
@@ -111,7 +113,7 @@ impl Store for FileStore {
         in_parallel(requests, |index, request| {
             let mut path = self.path(&request.key)?;
             with_scratch(|buffer| {
-                let found = match read(&mut path, request, buffer) {
+                let found = match read(&mut path, request, self.options.prefer, buffer) {
                     Err(error) if request.probe && error.kind() == ErrorKind::PermissionDenied => {
                         return sink(index, Some(Blob::refused(&error.to_string())));
                     }
@@ -169,7 +171,7 @@ impl Store for FileStore {
     }
 
     fn survey(&self, found: &mut dyn FnMut(Finding<'_>) -> Result<()>) -> Result<()> {
-        leftovers::below(&self.root, &mut |key, bytes| found(Finding::Leftover { key, bytes }))?;
+        leftovers::below(&self.root, found)?;
         let directories = &mut vec![(self.root.clone(), String::new())];
         while let Some((directory, base)) = directories.pop() {
             let mut value = |key: &str, bytes| found(Finding::Value { key, bytes });

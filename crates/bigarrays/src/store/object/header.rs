@@ -14,8 +14,14 @@ pub(super) fn encoding_of(attributes: &Attributes) -> Result<ContentEncoding> {
             // How a body was sent, not how it is stored.
             "" | "identity" | "aws-chunked" => continue,
             "x-gzip" => ContentEncoding::Gzip,
+            "bzip2" => ContentEncoding::Bz2,
+            "lzma" => ContentEncoding::Xz,
             name => *ContentEncoding::ALL.iter().find(|known| header_of(**known) == Some(name)).ok_or_else(
-                || Error::unsupported(format!("Content-Encoding {name:?}; known are gzip, br and zstd")),
+                || {
+                    Error::unsupported(format!(
+                        "Content-Encoding {name:?}; known are gzip, br, zstd, bz2 and xz"
+                    ))
+                },
             )?,
         };
         if encoding != ContentEncoding::Identity {
@@ -33,6 +39,8 @@ pub(super) fn header_of(encoding: ContentEncoding) -> Option<&'static str> {
         ContentEncoding::Gzip => Some("gzip"),
         ContentEncoding::Brotli => Some("br"),
         ContentEncoding::Zstd => Some("zstd"),
+        ContentEncoding::Bz2 => Some("bz2"),
+        ContentEncoding::Xz => Some("xz"),
     }
 }
 
@@ -47,6 +55,8 @@ mod tests {
         assert_eq!(of("aws-chunked, GZIP").unwrap(), ContentEncoding::Gzip);
         assert_eq!(of("identity").unwrap(), ContentEncoding::Identity);
         assert_eq!(of("zstd").unwrap(), ContentEncoding::Zstd);
+        assert_eq!(of("bzip2").unwrap(), ContentEncoding::Bz2);
+        assert_eq!(of("xz").unwrap(), ContentEncoding::Xz);
         assert!(of("deflate").is_err() && of("gzip, br").is_err());
     }
 }

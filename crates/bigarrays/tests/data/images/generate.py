@@ -5,8 +5,10 @@ Every `NAME.raw` holds the elements that the encoded files of that name decode t
 little-endian; the name says type, shape and what made it.
 """
 
+import bz2
 import gzip
 import io
+import lzma
 import pathlib
 import shutil
 import tempfile
@@ -110,6 +112,8 @@ def compressors():
     write("plain.br", brotli.compress(plain))
     stream = zstandard.ZstdCompressor(write_checksum=True).compressobj()
     write("plain.zstd", stream.compress(plain) + stream.flush())
+    write("plain.bz2", bz2.compress(plain[:1000]) + bz2.compress(plain[1000:]))
+    write("plain.xz", lzma.compress(plain[:1000]) + lzma.compress(plain[1000:]))
     blosc = numcodecs.Blosc(cname="blosclz", clevel=5, shuffle=numcodecs.Blosc.SHUFFLE)
     write("plain.blosclz", blosc.encode(np.frombuffer(plain, "uint32")))
 

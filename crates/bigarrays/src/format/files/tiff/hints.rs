@@ -1,120 +1,148 @@
 //! What the descriptions that ImageJ, OME and tifffile put into a TIFF file say about its axes.
 
-use crate::base::dims::Dims;
-use crate::chunk::layout::Resolution;
-use crate::format::files::tiff::scan::Description;
+use serde_json::Value;
 
-/// The axes that the pages of a file run along, and the size of an element.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Hints {
-    /// Names and lengths, slowest first; their product is the number of pages.
-    pub(crate) outer: Vec<(String, u64)>,
-    /// Size of an element along x, y and z.
-    size: [f64; 3],
-    unit: Option<String>,
-}
+use crate::base::error::{Error, Result};
+use crate::format::files::tiff::axes::{Hints, PageKind, usual_unit};
+use crate::format::files::tiff::ome;
+use crate::format::files::tiff::scan::Description;
 
 impl Hints {
     /// Pages without a description are slices along z.
-    fn plain(pages: u64) -> Self {
-        Self { outer: vec![("z".into(), pages)], size: [1.0; 3], unit: None }
+    fn plain(kind: &PageKind, pages: u64) -> Self {
+        let outer = vec![("z".into(), pages)];
+        Self { outer, page: kind.usual_names(), size: [1.0; 3], unit: None, order: None }
     }
 
-    /// The axes of `pages` pages of `samples` samples each.
-    pub(crate) fn new(description: &Description, pages: u64, samples: u16) -> Self {
+    /// The axes of pages of one kind, of which `numbers` are the numbers among all pages of the file. `images` is how
+    /// many there are, which are more where only the first has a directory.
+    ///
+    /// # Errors
+    /// `InvalidMetadata` or `Unsupported` if OME-XML says that the file is more, or something else, than these pages.
+    pub(crate) fn new(
+        description: &Description,
+        kind: &PageKind,
+        numbers: &[u64],
+        images: u64,
+    ) -> Result<Self> {
         let text = description.text.trim();
         let found = if text.starts_with("ImageJ=") {
-            Some(Self::imagej(description))
+            Some(Self::imagej(description, kind))
         } else if text.starts_with('{') {
-            Self::shaped(description)
-        } else if text.contains("<Pixels ") {
-            Self::ome(text, samples)
+            Self::shaped(description, kind, images)
+        } else if text.starts_with('<') && ome::is_ome(text) {
+            Some(ome::hints(text, kind, numbers)?)
         } else {
             None
         };
-        let mut hints = found.unwrap_or_else(|| Self::plain(pages));
+        let mut hints = found.unwrap_or_else(|| Self::plain(kind, images));
         hints.outer.retain(|axis| axis.1 != 1);
         let product = hints.outer.iter().try_fold(1u64, |product, axis| product.checked_mul(axis.1));
-        if product != Some(pages) || hints.outer.is_empty() {
-            hints.outer = Self::plain(pages).outer;
+        if product != Some(images) || hints.outer.is_empty() {
+            let of_page = |name: &str| hints.page.iter().any(|known| known == name);
+            let name = if of_page("z") { "dim_0" } else { "z" };
+            hints.outer = vec![(name.to_owned(), images)];
         }
-        hints
+        hints.name_apart();
+        Ok(hints)
     }
 
-    fn imagej(description: &Description) -> Self {
+    fn imagej(description: &Description, kind: &PageKind) -> Self {
         let number = |key: &str| imagej_entry(&description.text, key).and_then(|value| value.parse().ok());
         let axes = [("t", "frames"), ("z", "slices"), ("c", "channels")];
         let outer = axes.map(|(axis, key)| (axis.to_owned(), number(key).unwrap_or(1))).to_vec();
         let spacing = imagej_entry(&description.text, "spacing").and_then(|value| value.parse().ok());
-        Self::with_pixel(outer, description, spacing, imagej_entry(&description.text, "unit"))
+        let unit = imagej_entry(&description.text, "unit");
+        Self::with_pixel(outer, kind.usual_names(), description, spacing, unit)
     }
 
-    /// The JSON that tifffile writes, and this crate where ImageJ has no such elements.
-    fn shaped(description: &Description) -> Option<Self> {
-        let json: serde_json::Value = serde_json::from_str(&description.text).ok()?;
-        let lengths = json.get("shape")?.as_array()?.iter().map(serde_json::Value::as_u64);
-        let axes = json.get("axes").and_then(serde_json::Value::as_str).unwrap_or("");
-        let names = axes.chars().map(|axis| axis.to_ascii_lowercase().to_string());
-        let outer = names.zip(lengths).take_while(|(name, _)| !matches!(&name[..], "y" | "x" | "s"));
-        let outer = outer.map(|(name, length)| Some((name, length?))).collect::<Option<Vec<_>>>()?;
-        let spacing = json.get("spacing").and_then(serde_json::Value::as_f64);
-        let unit = json.get("unit").and_then(serde_json::Value::as_str);
-        Some(Self::with_pixel(outer, description, spacing, unit))
+    /// The JSON that tifffile writes, and this crate where ImageJ has no such elements. `None` if it is not of these
+    /// pages: of a file that they were taken out of.
+    fn shaped(description: &Description, kind: &PageKind, images: u64) -> Option<Self> {
+        let json: Value = serde_json::from_str(&description.text).ok()?;
+        let shape = shape(&json)?;
+        let letters = json.get("axes").and_then(Value::as_str).unwrap_or("");
+        let letters: Vec<String> =
+            letters.chars().map(|axis| axis.to_ascii_lowercase().to_string()).collect();
+        let page = kind.shape();
+        // A sample of its own is an axis as well, or is not.
+        let ends = [shape.clone(), shape.strip_suffix(&[1]).unwrap_or_default().to_vec()];
+        let whole = ends.iter().find(|shape| shape.ends_with(&page))?;
+        let lengths = &whole[..whole.len() - page.len()];
+        if lengths.iter().try_fold(1u64, |product, &length| product.checked_mul(length)) != Some(images) {
+            return None;
+        }
+        let is_named = letters.len() == shape.len();
+        let several = lengths.iter().filter(|&&length| length != 1).count() > 1;
+        let name = |position: usize| match letters.get(position).filter(|_| is_named).map(String::as_str) {
+            Some("s") => "c".to_owned(),
+            Some("q") | None if several => format!("dim_{position}"),
+            Some("q") | None => "z".to_owned(),
+            Some(letter) => letter.to_owned(),
+        };
+        let outer = lengths.iter().enumerate().map(|(position, &length)| (name(position), length)).collect();
+        let of_page = (lengths.len()..whole.len()).map(name).collect();
+        let names = if is_named { of_page } else { kind.usual_names() };
+        let spacing = json.get("spacing").and_then(Value::as_f64);
+        let unit = json.get("unit").and_then(Value::as_str);
+        Some(Self::with_pixel(outer, names, description, spacing, unit))
     }
 
     fn with_pixel(
         outer: Vec<(String, u64)>,
+        page: Vec<String>,
         description: &Description,
         spacing: Option<f64>,
         unit: Option<&str>,
     ) -> Self {
         let [x, y] = description.pixel;
-        let unit = unit.filter(|unit| !unit.starts_with("pixel") && x.is_some()).map(usual_unit);
+        // Pixels per unit are those of rows and columns, whatever these are.
+        let is_usual =
+            page.iter().map(String::as_str).filter(|name| ["y", "x"].contains(name)).eq(["y", "x"]);
+        let unit = unit.filter(|unit| is_usual && !unit.starts_with("pixel") && x.is_some()).map(usual_unit);
         let spacing = spacing.filter(|spacing| spacing.is_finite() && *spacing > 0.0);
         let x = x.unwrap_or(1.0);
-        Self { outer, size: [x, y.unwrap_or(x), spacing.unwrap_or(1.0)], unit }
-    }
-
-    fn ome(text: &str, samples: u16) -> Option<Self> {
-        let start = text.find("<Pixels ")?;
-        let element = text[start..].split('>').next()?;
-        let order = attribute(element, "DimensionOrder")?;
-        let mut outer = Vec::new();
-        for axis in order.chars().rev().filter(|axis| "ZCT".contains(*axis)) {
-            let mut length: u64 = attribute(element, &format!("Size{axis}"))?.parse().ok()?;
-            if axis == 'C' && samples > 1 {
-                length /= u64::from(samples);
-            }
-            outer.push((axis.to_ascii_lowercase().to_string(), length));
-        }
-        let sizes = ["X", "Y", "Z"].map(|axis| attribute(element, &format!("PhysicalSize{axis}")));
-        let size = sizes.map(|size| size.and_then(|size| size.parse::<f64>().ok()));
-        let units = ["X", "Y", "Z"]
-            .map(|axis| usual_unit(attribute(element, &format!("PhysicalSize{axis}Unit")).unwrap_or("µm")));
-        let is_known = size[0].is_some_and(|size| size.is_finite() && size > 0.0) && units[0] == units[1];
-        let unit = units[0].clone();
-        let z = size[2].filter(|_| units[2] == unit).unwrap_or(1.0);
-        let x = size[0].unwrap_or(1.0);
-        Some(Self { outer, size: [x, size[1].unwrap_or(x), z], unit: is_known.then_some(unit) })
-    }
-
-    /// The size of an element along each of the named axes.
-    pub(crate) fn resolution(&self, names: &[String]) -> Option<Resolution> {
-        let size = |name: &String| match &name[..] {
-            "x" => self.size[0],
-            "y" => self.size[1],
-            "z" => self.size[2],
-            _ => 1.0,
-        };
-        let unit = self.unit.clone()?;
-        Some(Resolution { size: names.iter().map(size).collect::<Dims<f64>>(), unit })
+        Self { outer, page, size: [x, y.unwrap_or(x), spacing.unwrap_or(1.0)], unit, order: None }
     }
 }
 
-/// The number of images that ImageJ says are stored, maybe behind the directory of only the first.
-pub(crate) fn imagej_images(description: &Description) -> Option<u64> {
+fn shape(json: &Value) -> Option<Vec<u64>> {
+    json.get("shape")?.as_array()?.iter().map(Value::as_u64).collect()
+}
+
+/// How many images a description says are stored behind each other, of which only the first has a directory: that is
+/// so in files of ImageJ above 4 GB, and where tifffile was asked for it.
+pub(crate) fn images_behind(description: &Description, kind: &PageKind) -> Option<Behind> {
     let text = description.text.trim();
-    imagej_entry(text, "images").filter(|_| text.starts_with("ImageJ=")).and_then(|value| value.parse().ok())
+    if text.starts_with("ImageJ=") {
+        let images = imagej_entry(text, "images").and_then(|value| value.parse().ok());
+        return images.map(|images| Behind { images, is_sure: false });
+    }
+    let json: Value = serde_json::from_str(text).ok().filter(|_| text.starts_with('{'))?;
+    json.get("truncated").filter(|truncated| **truncated == true)?;
+    let product =
+        |lengths: &[u64]| lengths.iter().try_fold(1u64, |product, &length| product.checked_mul(length));
+    let (all, page) = (product(&shape(&json)?)?, product(&kind.shape())?);
+    Some(Behind { images: all / page.max(1), is_sure: true })
+}
+
+/// Images behind the first.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Behind {
+    pub(crate) images: u64,
+    /// Whether the description is certainly of this file. ImageJ's is copied with a page that is taken out of a stack.
+    pub(crate) is_sure: bool,
+}
+
+/// How many pages a description of tifffile is of, if it is of fewer than there are.
+pub(crate) fn pages_of_first_image(description: &Description, kind: &PageKind, pages: u64) -> Option<u64> {
+    let text = description.text.trim();
+    let json: Value = serde_json::from_str(text).ok().filter(|_| text.starts_with('{'))?;
+    let product =
+        |lengths: &[u64]| lengths.iter().try_fold(1u64, |product, &length| product.checked_mul(length));
+    let (all, page) = (product(&shape(&json)?)?, product(&kind.shape())?);
+    let count = all / page.max(1);
+    (count > 0 && count < pages && count.checked_mul(page) == Some(all)).then_some(count)
 }
 
 fn imagej_entry<'a>(text: &'a str, key: &str) -> Option<&'a str> {
@@ -124,30 +152,33 @@ fn imagej_entry<'a>(text: &'a str, key: &str) -> Option<&'a str> {
         .map(|entry| entry.1.trim())
 }
 
-/// The value of `name="value"` within an element's text.
-fn attribute<'a>(element: &'a str, name: &str) -> Option<&'a str> {
-    let start = element.match_indices(name).find_map(|(at, _)| {
-        let is_name = element[..at].ends_with(char::is_whitespace);
-        element[at + name.len()..].strip_prefix("=\"").filter(|_| is_name)
-    })?;
-    start.split('"').next()
-}
-
-/// One spelling for micrometres; any other unit as it is.
-fn usual_unit(unit: &str) -> String {
-    match unit.trim() {
-        "µm" | "μm" | "um" | "\\u00B5m" | "&#181;m" | "&#xB5;m" | "micron" | "microns" => "um".into(),
-        other => other.into(),
+/// The axes that a description gives to `pages` grey pages of 9 × 8, as fuzzing asks for them.
+///
+/// # Errors
+/// `InvalidMetadata` or `Unsupported` if it is OME-XML of something else.
+#[doc(hidden)]
+pub fn described_axes(description: &[u8], pages: u64, samples: u64) -> Result<Vec<(String, u64)>> {
+    let numbers: Vec<u64> = (0..pages.min(1 << 16)).collect();
+    if numbers.len() as u64 != pages || samples == 0 {
+        return Err(Error::invalid("so many pages"));
     }
+    let description = Description { text: super::scan::text(description), pixel: [None; 2] };
+    let kind = PageKind { width: 9, height: 8, samples, planar: false };
+    Hints::new(&description, &kind, &numbers, pages).map(|hints| hints.outer)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn hints(text: &str, pages: u64, samples: u16) -> (String, Option<Vec<f64>>, Option<String>) {
+    fn kind(samples: u64) -> PageKind {
+        PageKind { width: 9, height: 8, samples, planar: false }
+    }
+
+    fn hints(text: &str, pages: u64, samples: u64) -> (String, Option<Vec<f64>>, Option<String>) {
         let description = Description { text: text.into(), pixel: [Some(0.25), Some(0.5)] };
-        let hints = Hints::new(&description, pages, samples);
+        let numbers: Vec<u64> = (0..pages).collect();
+        let hints = Hints::new(&description, &kind(samples), &numbers, pages).unwrap();
         let axes = hints.outer.iter().map(|(name, length)| format!("{name}{length}")).collect();
         let names = ["z", "y", "x"].map(String::from);
         let resolution = hints.resolution(&names);

@@ -2,14 +2,16 @@
 //!
 //! Reading: the pages run along the slowest axes (`z`, unless an ImageJ, OME or tifffile description
 //! says otherwise), then `y,x`, then `c` where a pixel has several samples; with a plane per sample
-//! `c` comes before `y,x`. Elements are the samples as stored: bilevel ones are `bool`, and where zero
+//! `c` comes before `y,x`. OME-XML that is not of one image whose planes are the pages is refused. Elements are the samples as stored: bilevel ones are `bool`, and where zero
 //! is white nothing is inverted. Smaller copies (thumbnails, pyramids) and masks are skipped.
 //!
 //! Where the samples of all pages follow each other plainly, the file is read as a flat file. Else a
 //! page is decoded as a whole, and a page above 64 MiB by strips or tiles: the chunks of the layout
 //! are what is decoded, and held in memory, at once.
 
+mod axes;
 mod hints;
+mod ome;
 mod scan;
 mod source;
 mod write;
@@ -17,8 +19,10 @@ mod write;
 use std::path::Path;
 use std::sync::Arc;
 
-use self::hints::Hints;
-use self::scan::{Cut, Kind, Page};
+use self::axes::{Hints, PageKind};
+#[doc(hidden)]
+pub use self::hints::described_axes;
+use self::scan::{Cut, Description, Kind, Page};
 use self::source::{FileHeader, Source, tiff_error};
 use crate::base::buffer::{Order, try_first_bytes, with_scratch};
 use crate::base::domain::Domain;
@@ -51,7 +55,7 @@ pub const FORMAT: PlainFormat = PlainFormat {
 /// cannot be read; `CorruptData` or `InvalidMetadata` if the file is damaged.
 pub fn open(path: &Path) -> Result<Opened> {
     let at = |error: Error| error.during("opening").at(path.display().to_string());
-    let file = TiffFile::scan(Source::open(path)?, path.display().to_string()).map_err(at)?;
+    let file = TiffFile::scan(Source::open(path)?, path.display().to_string(), false).map_err(at)?;
     match file.plain_start().map_err(at)? {
         Some(start) => {
             let big_endian = file.header.big_endian;
@@ -66,7 +70,7 @@ pub fn open(path: &Path) -> Result<Opened> {
 /// # Errors
 /// As [`open`].
 pub fn open_bytes(bytes: Vec<u8>, name: &str) -> Result<Opened> {
-    let file = TiffFile::scan(Source::Bytes(bytes), name.to_owned());
+    let file = TiffFile::scan(Source::Bytes(bytes), name.to_owned(), false);
     file.and_then(TiffFile::decoded).map_err(|error| error.during("opening").at(name))
 }
 
@@ -85,19 +89,33 @@ pub(crate) struct TiffFile {
 }
 
 impl TiffFile {
-    fn scan(source: Source, name: String) -> Result<Self> {
+    /// Looks at all pages. The only one of a slice is that slice, whatever its description says of the stack.
+    fn scan(source: Source, name: String, is_slice: bool) -> Result<Self> {
         let header = source.header()?;
-        let (pages, description) = scan::pages(&source, header, &name)?;
-        let kind = &pages[0].kind;
-        let images = match (pages.len() as u64, hints::imagej_images(&description)) {
-            (1, Some(images)) if images > 1 && pages[0].data.is_some() => images,
-            (1, Some(images)) if images > 1 => {
-                let reason = format!("ImageJ stored {images} images, but the file has one compressed page");
-                return Err(Error::unsupported(reason));
-            }
-            (count, _) => count,
+        let (mut pages, mut description) = scan::pages(&source, header, &name)?;
+        let kind = pages[0].kind.clone();
+        let page = PageKind {
+            width: kind.width.into(),
+            height: kind.height.into(),
+            samples: kind.samples.into(),
+            planar: kind.planar,
         };
-        let hints = Hints::new(&description, images, if kind.planar { 1 } else { kind.samples });
+        let images = images(&source, &pages, &description, &page)?;
+        if is_slice && images == 1 {
+            description.text.clear();
+        }
+        if let Some(next) = hints::pages_of_first_image(&description, &page, images)
+            && let Some(other) = pages.get(next as usize)
+            && scan::description_of(&source, header, other.directory)?.starts_with('{')
+        {
+            let message = format!("several images, of which the first has {next} pages of {images}");
+            return Err(Error::unsupported(message));
+        }
+        let numbers: Vec<u64> = pages.iter().map(|page| page.number).collect();
+        let mut hints = Hints::new(&description, &page, &numbers, images)?;
+        if let Some(order) = hints.order.take() {
+            pages = order.iter().map(|&at| pages[at].clone()).collect();
+        }
         let page_len = kind.packed_len()?;
         let stored = pages.iter().map(|page| page.stored).min().unwrap_or(0);
         expect_plausible(page_len, stored)?;
@@ -105,8 +123,9 @@ impl TiffFile {
         Ok(Self { source, name, header, pages, hints, images, block })
     }
 
+    /// The file at `path`, which is to be one slice.
     pub(crate) fn scan_path(path: &Path) -> Result<Self> {
-        Self::scan(Source::open(path)?, path.display().to_string())
+        Self::scan(Source::open(path)?, path.display().to_string(), true)
     }
 
     pub(in crate::format) fn kind(&self) -> &Kind {
@@ -143,12 +162,11 @@ impl TiffFile {
 
     fn array(&self) -> Result<NewArray> {
         let kind = self.kind();
-        let mut axes = self.hints.outer.clone();
-        let channels = ("c".to_owned(), u64::from(kind.samples));
-        axes.extend(kind.planar.then(|| channels.clone()));
-        axes.extend([("y".to_owned(), kind.height.into()), ("x".to_owned(), kind.width.into())]);
-        axes.extend((kind.samples > 1 && !kind.planar).then_some(channels));
-        let (names, shape): (Vec<String>, Vec<u64>) = axes.into_iter().unzip();
+        let (mut names, mut shape): (Vec<String>, Vec<u64>) = self.hints.outer.iter().cloned().unzip();
+        names.extend(self.hints.page.iter().cloned());
+        shape.extend(kind.planar.then_some(u64::from(kind.samples)));
+        shape.extend([kind.height, kind.width].map(u64::from));
+        shape.extend((kind.samples > 1 && !kind.planar).then_some(u64::from(kind.samples)));
         Ok(NewArray {
             dtype: kind.dtype,
             domain: Domain::from_shape(&shape)?,
@@ -228,6 +246,41 @@ impl TiffFile {
             out.iter_mut().for_each(|byte| *byte = !*byte);
         }
         Ok(())
+    }
+}
+
+/// How many images there are, of which only the first may have a directory.
+///
+/// # Errors
+/// `Unsupported` or `CorruptData` if others are behind the first that cannot be found there.
+fn images(source: &Source, pages: &[Page], description: &Description, kind: &PageKind) -> Result<u64> {
+    let count = pages.len() as u64;
+    let Some(behind) = hints::images_behind(description, kind).filter(|behind| behind.images > count) else {
+        return Ok(count);
+    };
+    let (first, images) = (&pages[0], behind.images);
+    let length = first.kind.packed_len()?;
+    // What is left of the file behind the first image.
+    let rest = first.data.and_then(|start| source.len().checked_sub(start.checked_add(length)?));
+    let fits = rest.is_some_and(|rest| length.checked_mul(images - 1).is_some_and(|others| others <= rest));
+    // Behind a page that was taken out of a stack there is nothing, or its directory.
+    let is_cut =
+        |rest: u64| rest >= length || (rest > 0 && first.data.is_some_and(|at| first.directory < at));
+    match rest {
+        _ if count == 1 && fits => Ok(images),
+        Some(rest) if count == 1 && is_cut(rest) => {
+            let message = format!(
+                "{images} images should follow each other, but the file ends before; it was cut short"
+            );
+            Err(Error::corrupt(message))
+        }
+        _ if behind.is_sure => {
+            let reason = format!(
+                "{images} images, of which {count} have a directory, and the others are not behind it"
+            );
+            Err(Error::unsupported(reason))
+        }
+        _ => Ok(count),
     }
 }
 

@@ -35,11 +35,28 @@ pub(crate) enum Cut {
 }
 
 impl Cut {
-    /// The library mistakes the height of the lowest tiles of all planes but the first.
-    fn refusal(self, kind: &Kind) -> Option<String> {
-        let Self::Tiles { height, .. } = self else { return None };
-        let is_mistaken = kind.planar && !kind.height.is_multiple_of(height);
-        is_mistaken.then(|| "a plane per channel in tiles that reach below the page".to_owned())
+    /// The library mistakes the height of the lowest tiles of all planes but the first, and loses its way in what LZW
+    /// has of a tile beside the page.
+    fn refusal(self, kind: &Kind, compression: u16) -> Option<String> {
+        let Self::Tiles { width, height } = self else { return None };
+        if kind.planar && !kind.height.is_multiple_of(height) {
+            return Some("a plane per channel in tiles that reach below the page".to_owned());
+        }
+        let is_lost = compression == 5 && !kind.width.is_multiple_of(width);
+        is_lost.then(|| {
+            "LZW in tiles that reach beside the page; rewrite it with deflate or in strips".to_owned()
+        })
+    }
+
+    /// How many strips or tiles a page has.
+    fn pieces(self, kind: &Kind) -> u64 {
+        let of_plane = match self {
+            Self::Strips { rows } => u64::from(kind.height.div_ceil(rows)),
+            Self::Tiles { width, height } => {
+                u64::from(kind.width.div_ceil(width)) * u64::from(kind.height.div_ceil(height))
+            }
+        };
+        of_plane.saturating_mul(if kind.planar { kind.samples.into() } else { 1 })
     }
 }
 
@@ -56,9 +73,13 @@ pub(crate) struct Page {
     pub(crate) refused: Option<String>,
     /// Bytes that it takes in the file.
     pub(crate) stored: u64,
+    /// Its number among all pages of the file.
+    pub(crate) number: u64,
     next: Option<u64>,
     /// Whether it is a smaller copy or a mask of another page.
     is_extra: bool,
+    /// Why nobody may take its samples as they are stored, if that is so.
+    unreadable: Option<String>,
 }
 
 impl Kind {
@@ -102,8 +123,15 @@ pub(crate) fn pages(source: &Source, header: FileHeader, name: &str) -> Result<(
         if page.is_extra {
             continue;
         }
+        if let Some(reason) = &page.unreadable {
+            return Err(named(Error::unsupported(reason.clone())));
+        }
         match pages.first() {
-            None => description = Tags { decoder: &mut decoder, found: &found }.description(),
+            None => {
+                let pixel = Tags { decoder: &mut decoder, found: &found }.pixel();
+                description =
+                    Description { text: description_of(source, header, directory).map_err(named)?, pixel };
+            }
             Some(first) if first.kind != page.kind => {
                 let (this, first) = (page.kind.describe(), first.kind.describe());
                 let reason = format!("this page is {this}, the first is {first}; pages must be alike");
@@ -111,7 +139,7 @@ pub(crate) fn pages(source: &Source, header: FileHeader, name: &str) -> Result<(
             }
             Some(_) => {}
         }
-        pages.push(page);
+        pages.push(Page { number: seen.len() as u64 - 1, ..page });
     }
     if pages.is_empty() {
         return Err(Error::metadata("the file has no pages"));
@@ -180,10 +208,15 @@ impl Tags<'_, '_> {
         let stored = lengths.iter().fold(0u64, |sum, &length| sum.saturating_add(length));
         let compression: u16 = self.find(Tag::Compression)?.unwrap_or(1);
         let predictor: u16 = self.find(Tag::Predictor)?.unwrap_or(1);
-        let is_plain = compression == 1 && predictor == 1 && matches!(cut, Cut::Strips { .. });
-        let data = if is_plain { plain_start(&kind, &offsets, &lengths, stored)? } else { None };
-        let refused = self.refusal(&kind, photometric, compression)?.or_else(|| cut.refusal(&kind));
-        Ok(Page { directory, kind, cut, data, refused, stored, next, is_extra })
+        let is_plain = compression == 1 && predictor == 1 && kind.bits >= 8;
+        let data = match cut {
+            Cut::Strips { rows } if is_plain => plain_start(&kind, rows, &offsets, &lengths),
+            _ => None,
+        };
+        let unreadable = self.unreadable(&kind, cut, &offsets, &lengths)?;
+        let refused =
+            self.refusal(&kind, photometric, compression)?.or_else(|| cut.refusal(&kind, compression));
+        Ok(Page { directory, kind, cut, data, refused, stored, number: 0, next, is_extra, unreadable })
     }
 
     fn kind(&mut self, photometric: u16) -> Result<Kind> {
@@ -215,7 +248,6 @@ impl Tags<'_, '_> {
     /// Why the library could not decode this page to what is stored.
     fn refusal(&mut self, kind: &Kind, photometric: u16, compression: u16) -> Result<Option<String>> {
         let extra: Vec<u16> = self.find_all(Tag::ExtraSamples)?.unwrap_or_default();
-        let order: u16 = self.find(Tag::FillOrder)?.unwrap_or(1);
         let colour = match (photometric, kind.samples) {
             (0 | 1, 1) | (1, _) | (2, 3) | (5, 4) => None,
             (2, 4) if matches!(extra[..], [1 | 2]) => None,
@@ -237,7 +269,7 @@ impl Tags<'_, '_> {
             50002 | 52546 => Some("JPEG XL"),
             _ => Some("unknown"),
         };
-        let few_bits = kind.bits < 8 && (kind.samples > 1 || order != 1);
+        let few_bits = kind.bits < 8 && kind.samples > 1;
         Ok(if let Some(method) = method {
             Some(format!("compression {compression} ({method}); rewrite it with deflate, LZW or none"))
         } else if let Some(colour) = colour {
@@ -249,10 +281,36 @@ impl Tags<'_, '_> {
         })
     }
 
-    fn description(&mut self) -> Description {
+    /// Why the samples are not what they seem to be, if they are not: others would read other bits, or planes.
+    fn unreadable(
+        &mut self,
+        kind: &Kind,
+        cut: Cut,
+        offsets: &[u64],
+        lengths: &[u64],
+    ) -> Result<Option<String>> {
+        let order: u16 = self.find(Tag::FillOrder)?.unwrap_or(1);
+        let depth: u64 = self.find(IMAGE_DEPTH)?.unwrap_or(1).max(self.find(TILE_DEPTH)?.unwrap_or(1));
+        let what = if matches!(cut, Cut::Tiles { .. }) { "tiles" } else { "strips" };
+        let pieces = cut.pieces(kind);
+        let is_stored = |(offset, length): (&u64, Option<&u64>)| *offset != 0 && length != Some(&0);
+        let lengths = (0..offsets.len()).map(|at| lengths.get(at));
+        let stored = offsets.iter().zip(lengths).filter(|piece| is_stored(*piece)).count() as u64;
+        Ok(if order != 1 {
+            Some(format!("the bits of each byte are in reverse order (FillOrder {order})"))
+        } else if depth > 1 {
+            Some(format!("an image of {depth} planes in one page (ImageDepth)"))
+        } else if stored < pieces {
+            Some(format!("{} of {pieces} {what} are not stored", pieces - stored))
+        } else {
+            None
+        })
+    }
+
+    /// Units per pixel along x and y.
+    fn pixel(&mut self) -> [Option<f64>; 2] {
         let mut tags = self.decoder.read_directory_tags(self.found);
         // Hints only: what cannot be read is not there.
-        let text = tags.get_tag_ascii_string(Tag::ImageDescription).unwrap_or_default();
         let mut pixel = |tag| match tags.find_tag(tag) {
             // Stored are pixels per unit.
             Ok(Some(Value::Rational(above, below))) => {
@@ -260,15 +318,58 @@ impl Tags<'_, '_> {
             }
             _ => None,
         };
-        let pixel = [pixel(Tag::XResolution), pixel(Tag::YResolution)];
-        Description { text, pixel }
+        [pixel(Tag::XResolution), pixel(Tag::YResolution)]
     }
 }
 
-/// Where the samples start, if the strips of whole bytes follow each other without gaps.
-fn plain_start(kind: &Kind, offsets: &[u64], lengths: &[u64], stored: u64) -> Result<Option<u64>> {
-    let follow =
-        offsets.windows(2).zip(lengths).all(|(pair, &length)| pair[0].checked_add(length) == Some(pair[1]));
-    let is_plain = kind.bits >= 8 && follow && offsets.len() == lengths.len();
-    Ok(offsets.first().copied().filter(|_| is_plain).filter(|_| Some(stored) == kind.packed_len().ok()))
+/// Planes that one page has, and one tile.
+const IMAGE_DEPTH: Tag = Tag::Unknown(32997);
+const TILE_DEPTH: Tag = Tag::Unknown(32998);
+
+/// The longest description that is read: that of a plate of millions of planes.
+const LONGEST_DESCRIPTION: u64 = 256 << 20;
+
+/// The description of the page whose directory is at `directory`; none if it is not within the file.
+///
+/// # Errors
+/// `Unsupported` if it is longer than any.
+pub(crate) fn description_of(source: &Source, header: FileHeader, directory: u64) -> Result<String> {
+    let Some(place) = source.text_place(header, directory, Tag::ImageDescription.to_u16()) else {
+        return Ok(String::new());
+    };
+    let length = place.end - place.start;
+    if place.end > source.len() {
+        return Ok(String::new());
+    }
+    if length > LONGEST_DESCRIPTION {
+        return Err(Error::unsupported(format!("a description of {length} bytes")));
+    }
+    Ok(source.bytes(place).map(|bytes| text(&bytes)).unwrap_or_default())
+}
+
+/// The text of a description up to its end: UTF-8, or else Latin-1, which older programs write.
+pub(crate) fn text(bytes: &[u8]) -> String {
+    let bytes = bytes.split(|&byte| byte == 0).next().unwrap_or_default();
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => bytes.iter().map(|&byte| char::from(byte)).collect(),
+    }
+}
+
+/// Where the samples start, if the strips of whole bytes follow each other without gaps. What is said of the bytes of a
+/// strip may be more than it has.
+fn plain_start(kind: &Kind, rows: u32, offsets: &[u64], lengths: &[u64]) -> Option<u64> {
+    let per_plane = u64::from(kind.height.div_ceil(rows));
+    let rows_of = |strip: u64| u64::from(kind.height - (strip % per_plane) as u32 * rows).min(rows.into());
+    let start = *offsets.first()?;
+    let mut end = start;
+    for (strip, &offset) in offsets.iter().enumerate() {
+        let length = rows_of(strip as u64).checked_mul(kind.packed_row())?;
+        if offset != end || lengths.get(strip).is_some_and(|&said| said < length) {
+            return None;
+        }
+        end = end.checked_add(length)?;
+    }
+    let planes = if kind.planar { u64::from(kind.samples) } else { 1 };
+    (offsets.len() as u64 == per_plane.checked_mul(planes)?).then_some(start)
 }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -54,6 +55,10 @@ impl Source {
     }
 
     fn read_at(&self, into: &mut [u8], offset: u64) -> io::Result<usize> {
+        // The system takes no offset that is not one of a file.
+        if offset >= self.len() {
+            return Ok(0);
+        }
         match self {
             Self::File(file, _) => file.read_at(into, offset),
             Self::Bytes(bytes) => {
@@ -61,6 +66,49 @@ impl Source {
                 rest.map_or(Ok(0), |mut rest| rest.read(into))
             }
         }
+    }
+
+    /// The bytes at a place, which is within the file.
+    pub(crate) fn bytes(&self, place: Range<u64>) -> Option<Vec<u8>> {
+        let mut bytes = vec![0; usize::try_from(place.end.checked_sub(place.start)?).ok()?];
+        let mut read = 0;
+        while read < bytes.len() {
+            match self.read_at(&mut bytes[read..], place.start.checked_add(read as u64)?) {
+                Ok(0) => return None,
+                Ok(count) => read += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return None,
+            }
+        }
+        Some(bytes)
+    }
+
+    /// Where the bytes of a tag of text are, as the directory at `directory` says. The library's decoder wants text to
+    /// be UTF-8.
+    pub(crate) fn text_place(&self, header: FileHeader, directory: u64, tag: u16) -> Option<Range<u64>> {
+        let number = |at: u64, length: u64| {
+            let bytes = self.bytes(at..at.checked_add(length)?)?;
+            let shift = |number: u64, &byte: &u8| number << 8 | u64::from(byte);
+            Some(if header.big_endian {
+                bytes.iter().fold(0, shift)
+            } else {
+                bytes.iter().rev().fold(0, shift)
+            })
+        };
+        // Of a number of entries, an entry, and a number that may be a place.
+        let (count_len, entry_len, word) = if header.is_big { (8, 20, 8) } else { (2, 12, 4) };
+        let count = number(directory, count_len)?;
+        let mut entry = directory.checked_add(count_len)?;
+        for _ in 0..count.min(1 << 16) {
+            if number(entry, 2)? == u64::from(tag) {
+                let length = number(entry + 4, word)?;
+                let inside = entry + 4 + word;
+                let start = if length <= word { inside } else { number(inside, word)? };
+                return Some(start..start.checked_add(length)?);
+            }
+            entry = entry.checked_add(entry_len)?;
+        }
+        None
     }
 
     pub(crate) fn header(&self) -> Result<FileHeader> {

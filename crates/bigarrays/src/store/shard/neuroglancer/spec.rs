@@ -137,7 +137,9 @@ impl ShardSpec {
             bits.map(|bits| bits as u32)
                 .ok_or_else(|| wrong(name, &format!("a whole number from 0 to {most}")))
         };
-        let encoding = |name: &str| match object.get(name).map(Value::as_str) {
+        // Readers take these words in any case.
+        let word = |name: &str| object.get(name).map(|value| value.as_str().map(str::to_ascii_lowercase));
+        let encoding = |name: &str| match word(name).as_ref().map(Option::as_deref) {
             None | Some(Some("raw")) => Ok(ContentEncoding::Identity),
             Some(Some("gzip")) => Ok(ContentEncoding::Gzip),
             _ => Err(wrong(name, "\"raw\" or \"gzip\"")),
@@ -146,8 +148,8 @@ impl ShardSpec {
             return Err(wrong("@type", &format!("{TYPE:?}")));
         }
         let known = [ShardHash::Identity, ShardHash::Murmur];
-        let hash = object.get("hash").and_then(Value::as_str);
-        let hash = known.into_iter().find(|known| Some(known.name()) == hash);
+        let hash = word("hash").flatten();
+        let hash = known.into_iter().find(|known| Some(known.name()) == hash.as_deref());
         let spec = Self {
             preshift_bits: bits("preshift_bits", 64)?,
             hash: hash.ok_or_else(|| wrong("hash", "\"identity\" or \"murmurhash3_x86_128\""))?,
