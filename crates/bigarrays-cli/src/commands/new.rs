@@ -53,26 +53,13 @@ impl New {
             None => Mapped::to(source, axes, Axes(axes.0.iter().rev().cloned().collect()))?,
         };
         let new = if is_layer { mapped.layer_axes() } else { mapped.axes.clone() };
-        // As the source has them, then as the view has them, then as the new array has them.
-        fn own<T: Copy>(values: &[T], axes: &Axes, new: &Axes, other: T) -> Vec<T> {
-            let own = |name: &String| axes.position(name).and_then(|at| values.get(at)).copied();
-            new.0.iter().map(|name| own(name).unwrap_or(other)).collect()
-        }
-        let along = |values: Vec<u64>| own(&values, axes, &new, 1);
-        // Names that nobody gave are not written, but where there must be some.
-        let is_invented = |name: &str| match axes.position(name) {
-            Some(at) if *axes == Axes::of(source) => source.dimension_names()[at].is_none(),
-            _ => false,
-        };
-        let name = |name: &String| {
-            Some(name.clone()).filter(|name| format.holds().names_axes() || !is_invented(name))
-        };
-        let names: Vec<Option<String>> = new.0.iter().map(name).collect();
+        let along = |values: Vec<u64>| along(&values, axes, &new, 1);
+        let names = names(source, axes, &new, format.holds().names_axes());
         let is_permuted = mapped.axes.0.iter().ne(axes.0.iter().filter(|name| mapped.axes.0.contains(name)));
         let array = ArraySpec {
             domain: place(&mapped, &new, to)?,
             resolution: mapped.nanometres().map(|sizes| mapped.along(&sizes, &new, &1.0)),
-            origin: like.array.origin.map(|origin| own(&origin, axes, &new, 0)),
+            origin: like.array.origin.map(|origin| self::along(&origin, axes, &new, 0)),
             dimension_names: names.iter().any(Option::is_some).then_some(names),
             ..like.array
         };
@@ -93,6 +80,21 @@ impl New {
         }
         Ok(New { mapped, spec, format: format.name(), lost })
     }
+}
+
+/// The values that a source with `axes` has along the axes `new`, and `other` along those that it does not have.
+fn along<T: Copy>(values: &[T], axes: &Axes, new: &Axes, other: T) -> Vec<T> {
+    let own = |name: &String| axes.position(name).and_then(|at| values.get(at)).copied();
+    new.0.iter().map(|name| own(name).unwrap_or(other)).collect()
+}
+
+/// The names of the axes `new`. A name that nobody gave is left out, unless every axis `must` have one.
+fn names(source: &Array, axes: &Axes, new: &Axes, must: bool) -> Vec<Option<String>> {
+    let is_invented = |name: &str| match axes.position(name) {
+        Some(at) if *axes == Axes::of(source) => source.dimension_names()[at].is_none(),
+        _ => false,
+    };
+    new.0.iter().map(|name| Some(name.clone()).filter(|name| must || !is_invented(name))).collect()
 }
 
 /// Whether codecs do the same whatever the axes are: plain elements, compressed.

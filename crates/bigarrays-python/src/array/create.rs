@@ -4,8 +4,8 @@ use std::ffi::CString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bigarrays::Domain;
 use bigarrays::format::{self, ArraySpec, CreateSpec, NewSharding, ScaleSelector, StorageSpec};
+use bigarrays::{DataType, Domain};
 use pyo3::exceptions::{PyTypeError, PyUserWarning};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -157,30 +157,7 @@ fn described(
         (None, None) => return Err(given.invalid("give either a domain, or a shape and maybe an origin")),
     };
     let says_shards = given.has("sharding")? || given.has("shard_shape")?;
-    let (sharding, shard) = (new_sharding(&given)?, given.take("shard_shape")?);
-    let shard_order: Option<String> = given.take("shard_order")?;
-    let array = ArraySpec {
-        resolution: given.take("resolution")?,
-        labels: given.take("labels")?,
-        dimension_names: given.take("dimension_names")?,
-        fill_value: given.take::<Bound<'_, PyAny>>("fill_value")?.as_ref().map(to_json).transpose()?,
-        attributes: given.take::<Bound<'_, PyAny>>("attributes")?.as_ref().map(to_object).transpose()?,
-        ..ArraySpec::new(dtype, domain)
-    };
-    let storage = StorageSpec {
-        chunk_shape: given.take("chunk_shape")?,
-        encoding: given.take("encoding")?,
-        level: given.take("level")?,
-        block_shape: given.take("block_shape")?,
-        key: given.take("key")?,
-        sharding,
-        shard_shape: shard,
-        shard_order: shard_order.as_deref().map(str::parse).transpose().or_raise(py)?,
-        codecs: given.take::<Bound<'_, PyAny>>("codecs")?.as_ref().map(to_json).transpose()?,
-        chunk_keys: given.take("chunk_keys")?,
-        ..StorageSpec::default()
-    };
-    let spec = CreateSpec { array, storage };
+    let spec = CreateSpec { array: array_of(&given, dtype, domain)?, storage: storage_of(&given)? };
     let mut spec = match like {
         Some(like) => spec.or_like(like, says_shards),
         None => spec,
@@ -193,6 +170,36 @@ fn described(
     spec.storage.content_encoding =
         spec.storage.content_encoding.filter(|_| opening.content_encoding.is_none());
     Ok((url, spec, opening))
+}
+
+/// The options of what an array is.
+fn array_of(given: &Arguments<'_>, dtype: DataType, domain: Domain) -> PyResult<ArraySpec> {
+    Ok(ArraySpec {
+        resolution: given.take("resolution")?,
+        labels: given.take("labels")?,
+        dimension_names: given.take("dimension_names")?,
+        fill_value: given.take::<Bound<'_, PyAny>>("fill_value")?.as_ref().map(to_json).transpose()?,
+        attributes: given.take::<Bound<'_, PyAny>>("attributes")?.as_ref().map(to_object).transpose()?,
+        ..ArraySpec::new(dtype, domain)
+    })
+}
+
+/// The options of how an array is stored.
+fn storage_of(given: &Arguments<'_>) -> PyResult<StorageSpec> {
+    let shard_order: Option<String> = given.take("shard_order")?;
+    Ok(StorageSpec {
+        chunk_shape: given.take("chunk_shape")?,
+        encoding: given.take("encoding")?,
+        level: given.take("level")?,
+        block_shape: given.take("block_shape")?,
+        key: given.take("key")?,
+        sharding: new_sharding(given)?,
+        shard_shape: given.take("shard_shape")?,
+        shard_order: shard_order.as_deref().map(str::parse).transpose().or_raise(given.py)?,
+        codecs: given.take::<Bound<'_, PyAny>>("codecs")?.as_ref().map(to_json).transpose()?,
+        chunk_keys: given.take("chunk_keys")?,
+        ..StorageSpec::default()
+    })
 }
 
 /// What an array like `like` is made of, of the wanted format, that of the `layer` that it becomes a scale of, or its

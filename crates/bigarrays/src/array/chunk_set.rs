@@ -1,4 +1,4 @@
-//! Sets of chunks: which of those that a view shows are stored.
+//! Sets of chunks: those of an array or view that are stored.
 
 use std::ops::Range;
 use std::sync::Mutex;
@@ -13,34 +13,34 @@ use crate::base::sync::MutexExt;
 use crate::run::interrupt::check_interrupt;
 use crate::store::{Finding, Get, Part};
 
-/// A view of so few chunks is asked for each of them.
+/// In a view of up to so many chunks, the store is asked for each chunk.
 const FEW: u64 = 64;
 
-/// Listing so many values takes about as long as asking for one.
+/// To list so many values takes about as long as to ask for one.
 const LISTED: u64 = 16;
 
 /// Chunks that are asked for at once.
 const BATCH: u64 = 1 << 14;
 
-/// Findings of a listing before it is asked whether to stop.
+/// The number of findings after which a listing checks for an interrupt.
 const ASKED: u64 = 1 << 10;
 
-/// Some of the chunks that a box of an array or view touches. It is compressed: memory follows how the chunks lie, and not how many places
-/// there are in the grid.
+/// Some of the chunks that a box of an array or view touches. The set is compressed: its memory depends on how the chunks
+/// lie, and not on the size of the grid.
 #[derive(Clone, Debug)]
 pub struct ChunkSet {
     array: Array,
     /// The box of the view that the chunks touch.
     part: Domain,
-    /// The places in the grid that the box touches, along each stored axis.
+    /// The range of grid indices that the box touches, along each stored axis.
     window: Dims<Range<u64>>,
     /// How many chunks the box touches.
     shown: u64,
-    /// Numbers of places in the window, of which the first axis varies fastest.
+    /// Numbers of grid indices in the window; the first axis varies fastest.
     numbers: RoaringTreemap,
 }
 
-/// What a listing came to.
+/// The outcome of a listing.
 #[derive(Debug)]
 pub(crate) enum Listed<T> {
     All(T),
@@ -154,7 +154,7 @@ impl ChunkSet {
         })
     }
 
-    /// The first place from the number `from` on whose chunk is not in the set: its number and its box.
+    /// The first grid index, from the number `from` on, whose chunk is not in the set: its number and its box.
     pub fn next_missing(&self, from: u64) -> Option<(u64, Domain)> {
         let free = (from..self.places()).filter(|&number| !self.numbers.contains(number));
         free.filter_map(|number| Some((number, self.seen(&self.place(number))?))).next()
@@ -233,7 +233,7 @@ impl ChunkSet {
     fn list(mut self) -> Result<Listed<Self>> {
         let array = self.array.clone();
         let values = self.shown.saturating_mul(LISTED).max(FEW * LISTED);
-        // Steps that are longer than a chunk leave some places out.
+        // Steps that are longer than a chunk leave some chunks out.
         let is_full = self.shown == self.places();
         let (mut count, mut end) = (0u64, None);
         let listed = array.store().survey(&mut |finding| {

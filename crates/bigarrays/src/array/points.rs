@@ -1,11 +1,11 @@
-//! Single elements anywhere: each chunk that has some is read, or changed, once.
+//! Single elements at any points: each chunk that has some of them is read, or changed, once.
 
 use std::ops::Range;
 use std::sync::Mutex;
 
 use ndarray::{ArrayView1, ArrayView2};
 
-use crate::array::read::fetch;
+use crate::array::read::{Take, fetch};
 use crate::array::stored::Stored;
 use crate::array::write::change_chunk;
 use crate::array::{Array, AxisMap, Cutout};
@@ -25,7 +25,7 @@ const BATCH: usize = 1 << 12;
 /// A box around the points in a chunk is decoded rather than all of it where it is so much smaller.
 const SMALLER: usize = 4;
 
-/// What becomes of a point outside of the domain when points are read.
+/// The result of reading a point outside of the domain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OutsidePoints {
     /// It is an error.
@@ -52,7 +52,8 @@ impl Array {
     ///
     /// # Errors
     /// `InvalidArgument` if `T` is not the array's type or points have another number of axes; `OutOfBounds` naming the
-    /// first point outside of the domain, unless that reads as fill; `CorruptData` or a storage error naming the chunk.
+    /// first point outside of the domain, unless that reads as fill; `CorruptData` or a storage error naming the chunk;
+    /// `Unsupported` for an array without axes, or in whose grid there are more than 2^128 chunks.
     pub fn read_points<T: Element>(
         &self,
         points: ArrayView2<'_, i64>,
@@ -94,24 +95,8 @@ impl Array {
             let parts: Vec<ChunkProjection> =
                 batch.iter().map(|group| placed.part(layout, group.clone())).collect();
             fetch(&self.stored, &parts, &|position, take| {
-                let part = &parts[position];
-                let shape = &part.in_chunk.count;
-                let mut out = slots[first + position].locked();
-                with_scratch(|scratch| {
-                    let length = shape.iter().product::<usize>().saturating_mul(item);
-                    let bytes = try_first_bytes(scratch, length)?;
-                    if !take(&mut ViewMut::dense(bytes, shape, item, layout.order)?)? {
-                        out.chunks_exact_mut(item)
-                            .for_each(|element| element.copy_from_slice(layout.fill.as_bytes()));
-                        return Ok(());
-                    }
-                    let strides = strides(shape, layout.order);
-                    for (k, element) in batch[position].clone().zip(out.chunks_exact_mut(item)) {
-                        let at = placed.offset(layout, k, part, &strides) * item;
-                        element.copy_from_slice(&bytes[at..at + item]);
-                    }
-                    Ok(())
-                })
+                let out = &mut **slots[first + position].locked();
+                placed.read_chunk(layout, batch[position].clone(), &parts[position], take, out)
             })?;
         }
         drop(slots);
@@ -126,7 +111,8 @@ impl Array {
     /// writer's change is lost; of points that are there twice, the last counts.
     ///
     /// # Errors
-    /// As [`Array::write`]; `OutOfBounds` naming the first point outside of the domain, and then nothing was written.
+    /// As [`Array::write`]; `OutOfBounds` naming the first point outside of the domain, and then nothing was written;
+    /// `Unsupported` as [`Array::read_points`].
     pub fn write_points<T: Element>(&self, points: ArrayView2<'_, i64>, values: &[T]) -> Result<()> {
         self.expect_type(T::DTYPE)?;
         let points = points.as_standard_layout();
@@ -238,6 +224,33 @@ struct Placed {
 }
 
 impl Placed {
+    /// Decodes `part` of a chunk, and copies the elements of a group of points in it to `out`.
+    fn read_chunk(
+        &self,
+        layout: &Layout,
+        group: Range<usize>,
+        part: &ChunkProjection,
+        take: &Take<'_>,
+        out: &mut [u8],
+    ) -> Result<()> {
+        let (shape, item) = (&part.in_chunk.count, layout.dtype.size());
+        with_scratch(|scratch| {
+            let length = shape.iter().product::<usize>().saturating_mul(item);
+            let bytes = try_first_bytes(scratch, length)?;
+            if !take(&mut ViewMut::dense(bytes, shape, item, layout.order)?)? {
+                let fill = layout.fill.as_bytes();
+                out.chunks_exact_mut(item).for_each(|element| element.copy_from_slice(fill));
+                return Ok(());
+            }
+            let strides = strides(shape, layout.order);
+            for (k, element) in group.zip(out.chunks_exact_mut(item)) {
+                let at = self.offset(layout, k, part, &strides) * item;
+                element.copy_from_slice(&bytes[at..at + item]);
+            }
+            Ok(())
+        })
+    }
+
     /// Brings points of one chunk together; those of one chunk stay in the order in which they were given.
     fn sort(&mut self) {
         let mut by: Vec<usize> = (0..self.keys.len()).collect();

@@ -135,7 +135,7 @@ fn read_chunks(stored: &Stored, parts: &[ChunkProjection], out: &SharedViewMut<'
 }
 
 /// Decodes the part of a chunk that arrived into a buffer of its shape, or says that the chunk is missing.
-type Take<'a> = dyn Fn(&mut ViewMut<'_>) -> Result<bool> + 'a;
+pub(super) type Take<'a> = dyn Fn(&mut ViewMut<'_>) -> Result<bool> + 'a;
 
 /// Asks for `parts` of chunks, and has `receive` take each as it arrives, once, by its position, from any thread.
 ///

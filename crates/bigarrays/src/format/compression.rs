@@ -44,14 +44,14 @@ pub(super) fn portable(codecs: &Value, dtype: DataType) -> Option<Value> {
     to_codecs(&of_codecs(codecs, dtype)?, dtype)
 }
 
-/// The codecs that a `compression` of N5 comes to, if an encoding and a level say too little of it.
+/// The codecs that a `compression` of N5 is equal to, if an encoding and a level do not describe it.
 pub(super) fn of_n5(compression: &Value, dtype: DataType) -> Option<Value> {
     let listed = Listed::of_object(Dialect::N5, "type", compression.as_object()?, "compression").ok()?;
     let config = listed.read(elements(dtype)).ok()??.config();
     to_codecs(&config, dtype).filter(|_| PORTABLE.contains(&config.name()))
 }
 
-/// The `compression` of N5 that [portable] codecs come to.
+/// The `compression` of N5 that [portable] codecs are equal to.
 pub(super) fn to_n5(codecs: &Value, dtype: DataType) -> Option<Value> {
     let config = of_codecs(codecs, dtype)?;
     Some(codec::write(Dialect::N5, &config, elements(dtype))?.to_object("type"))

@@ -1,5 +1,5 @@
-//! What becomes of a new array in a format: what the format does not hold is refused where it is asked for, and adapted,
-//! with a note of what is lost, where the new array is like another.
+//! Fits new arrays into formats. An option that a format does not have is refused if the user asks for it. If the new array
+//! is like another one, the option is adapted, with a note of what is lost.
 //!
 //! Here, and nowhere else, it is decided which options a format has; formats say so as data ([`Holds`]), and
 //! [`optional`](super::optional) has the table. Whether a value of an option is a good one, the format or the codec says

@@ -1,4 +1,4 @@
-//! What arrays of a format can hold, as data: which options of a new array it has.
+//! The options of new arrays that a format has, as data.
 
 use serde_json::Value;
 

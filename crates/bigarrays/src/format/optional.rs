@@ -1,5 +1,5 @@
-//! The options of new arrays that not every format has: how to know from what a format holds whether it has one, and
-//! what becomes of an array without it.
+//! The options of new arrays that not every format has: for each, whether a format has it, and how an array is adapted to
+//! a format without it.
 
 use super::compression;
 use super::holds::{Codecs, Holds, Names, Shards, Sizes, Start};

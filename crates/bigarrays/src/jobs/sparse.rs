@@ -1,4 +1,4 @@
-//! Jobs that follow what is stored: which blocks have anything to do, and which chunks there are to be read and written.
+//! Jobs whose cost follows what is stored: the blocks that have anything to do, and the chunks to be read and written.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,14 +11,14 @@ use crate::jobs::plan::CopyPlan;
 use crate::run::interrupt::check_interrupt;
 use crate::store::{Blob, ChangeFn, Get, GetSink, Store, Update};
 
-/// What two arrays of the same coordinates have.
+/// The stored chunks of two arrays of the same coordinates.
 #[derive(Debug)]
 pub(crate) struct Stored {
     source: ChunkSet,
     target: ChunkSet,
 }
 
-/// What two arrays have, cut into the blocks of a plan.
+/// The stored chunks of two arrays, cut into the blocks of a plan.
 #[derive(Debug)]
 pub(crate) struct Sparse {
     /// The chunks of the source that are stored.
@@ -33,16 +33,16 @@ pub(crate) struct Sparse {
     pub(crate) is_thin: bool,
 }
 
-/// Where less than one in so many chunks is stored, blocks are small, as most of each would be empty.
+/// If less than one in so many chunks is stored, blocks are small, as most of each large block would be empty.
 const THIN: u64 = 8;
 
-/// So many of the larger chunks make a block then.
+/// The size of such a block, in chunks of the array whose chunks are larger.
 const CHUNKS: u64 = 4;
 
-/// Why every block of two arrays has to be looked at.
+/// The reason why a job has to look at every block of two arrays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Everything {
-    /// What is missing in one is not what is missing in the other.
+    /// Missing chunks read differently in the two arrays.
     FillsDiffer,
     /// A store does not say what it has.
     NoList,
@@ -53,7 +53,7 @@ pub(crate) enum Everything {
 }
 
 impl Everything {
-    /// What users should know of it, if anything.
+    /// The reason as a note to users, if it matters to them.
     pub(crate) fn note(self) -> Option<&'static str> {
         match self {
             Self::FillsDiffer => Some("the fill values differ, so every chunk is looked at, stored or not"),
@@ -157,7 +157,7 @@ impl Sparse {
     }
 }
 
-/// A store of chunks of which it is known which count.
+/// A store of chunks that passes on requests for chunks of a set alone: all others are missing.
 #[derive(Debug)]
 struct Known {
     inner: Arc<dyn Store>,
@@ -165,7 +165,7 @@ struct Known {
 }
 
 impl Known {
-    /// The positions of the keys that count, which are those that are no chunk's as well.
+    /// The positions of the keys to pass on: those of chunks in the set, and those of no chunk.
     fn counting<'a>(&self, keys: impl Iterator<Item = &'a str>) -> Vec<usize> {
         let counts = |key: &str| self.chunks.has_key(key) != Some(false);
         keys.enumerate().filter(|(_, key)| counts(key)).map(|(position, _)| position).collect()

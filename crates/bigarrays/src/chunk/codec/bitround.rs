@@ -121,7 +121,7 @@ impl ArrayCodec for Bitround {
     }
 }
 
-/// How metadata say it.
+/// The names and members of this codec in each kind of metadata.
 pub(super) const ROW: Row = Row {
     configs: &["bitround"],
     kind: Kind::Step,

@@ -190,7 +190,7 @@ impl BytesCodec for Blosc {
     }
 }
 
-/// How metadata say it.
+/// The names and members of this codec in each kind of metadata.
 pub(super) const ROW: Row = Row {
     configs: &["blosc", "blosclz"],
     kind: Kind::Bytes,

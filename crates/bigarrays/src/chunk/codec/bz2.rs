@@ -78,7 +78,7 @@ impl BytesCodec for Bz2 {
     }
 }
 
-/// How metadata say it.
+/// The names and members of this codec in each kind of metadata.
 pub(super) const ROW: Row = Row {
     configs: &["bz2"],
     kind: Kind::Bytes,

@@ -1,6 +1,6 @@
-//! How metadata say codecs. Each codec's file has one [`Row`] with the words that each dialect has for it: names,
-//! reading and writing. The [configuration](Config) is what all dialects share, so that a codec goes from one to
-//! another by being read, and written from its configuration.
+//! Codecs in metadata. The file of each codec has one [`Row`]: for each dialect of metadata the names of the codec and the
+//! functions that read and write its members. All dialects share the [configuration](Config): to translate a codec from
+//! one dialect to another, it is read, and then written from its configuration.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ pub(crate) enum Dialect {
     N5,
 }
 
-/// The elements that a codec gets, as far as metadata depend on them.
+/// The elements that a codec encodes, as far as metadata depend on them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Elements {
     pub(crate) dtype: DataType,
@@ -39,11 +39,11 @@ pub(crate) struct Entry<'a> {
     pub(crate) name: &'a str,
     /// Its configuration.
     pub(crate) members: Member<'a>,
-    /// The elements that it gets.
+    /// The elements that it encodes.
     pub(crate) elements: Elements,
 }
 
-/// What a codec is between.
+/// Whether a codec takes and returns elements or bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// From elements to elements.
@@ -54,7 +54,7 @@ pub(crate) enum Kind {
     Bytes,
 }
 
-/// What metadata come to.
+/// A codec that was made from metadata.
 pub(crate) enum Built {
     Step(Arc<dyn Step>),
     Array(Arc<dyn ArrayCodec>),

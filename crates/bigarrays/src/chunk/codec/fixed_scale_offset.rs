@@ -217,7 +217,7 @@ impl ArrayCodec for FixedScaleOffset {
     }
 }
 
-/// How metadata say it.
+/// The names and members of this codec in each kind of metadata.
 pub(super) const ROW: Row = Row {
     configs: &[NAME],
     kind: Kind::Step,

@@ -203,7 +203,7 @@ impl Drop for Decompressor {
     }
 }
 
-/// How metadata say it. That of N5 is read with zlib's.
+/// The names and members of this codec in each kind of metadata. That of N5 is read with zlib's.
 pub(super) const ROW: Row = Row {
     configs: &["gzip"],
     kind: Kind::Bytes,

@@ -1,4 +1,4 @@
-//! Lists of codecs: what they come to, and how the dialects say it.
+//! Lists of codecs, as they are made from metadata and written to them.
 
 use std::sync::Arc;
 
@@ -11,13 +11,13 @@ use crate::chunk::codec::listed::Listed;
 use crate::chunk::codec::{ArrayCodec, BytesCodec, table};
 use crate::chunk::config::Config;
 
-/// What a list of codecs comes to: steps from elements to elements, one codec from elements to bytes, and codecs of
+/// The codecs of a list: steps from elements to elements, one codec from elements to bytes, and codecs of
 /// bytes, in the order of encoding.
 pub(crate) struct CodecList {
     pub(crate) steps: Vec<Arc<dyn Step>>,
     pub(crate) array: Arc<dyn ArrayCodec>,
     pub(crate) bytes: Vec<Arc<dyn BytesCodec>>,
-    /// The elements that the first of them gets.
+    /// The elements that the first of them encodes.
     elements: Elements,
 }
 

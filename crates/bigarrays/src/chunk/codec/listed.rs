@@ -64,7 +64,7 @@ impl Listed {
         Member { object: &self.configuration, path: self.members_path.clone() }
     }
 
-    /// What it is between; `None` if it is not known.
+    /// Whether it takes and returns elements or bytes; `None` if it is not known.
     pub(crate) fn kind(&self) -> Option<Kind> {
         table::kind(self.dialect, &self.name)
     }

@@ -193,7 +193,7 @@ fn decode_blocks(bytes: &[u8], max_len: usize, out: &mut Vec<u8>) -> Result<usiz
     Ok(length)
 }
 
-/// How metadata say it.
+/// The names and members of this codec in each kind of metadata.
 pub(super) const ROW: Row = Row {
     configs: &["lz4"],
     kind: Kind::Bytes,

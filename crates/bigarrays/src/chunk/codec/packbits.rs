@@ -217,7 +217,7 @@ fn store(value: u64, element: &mut [u8]) {
     }
 }
 
-/// How metadata say it. That of numcodecs fills bytes from the other end.
+/// The names and members of this codec in each kind of metadata. That of numcodecs fills bytes from the other end.
 pub(super) const ROW: Row = Row {
     configs: &["packbits"],
     kind: Kind::Array,

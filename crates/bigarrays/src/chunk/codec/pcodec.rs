@@ -164,7 +164,7 @@ impl ArrayCodec for Pcodec {
     }
 }
 
-/// How metadata say it.
+/// The names and members of this codec in each kind of metadata.
 pub(super) const ROW: Row = Row {
     configs: &["pcodec"],
     kind: Kind::Array,

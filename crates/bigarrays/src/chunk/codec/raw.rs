@@ -210,7 +210,7 @@ impl ArrayCodec for Raw {
     }
 }
 
-/// How metadata say it. Others than Zarr 3 have the byte order among the members of an array, or only one; an order of
+/// The names and members of this codec in each kind of metadata. Others than Zarr 3 have the byte order among the members of an array, or only one; an order of
 /// axes is a step before it.
 pub(super) const ROW: Row = Row {
     configs: &["raw"],

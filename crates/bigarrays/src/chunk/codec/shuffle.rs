@@ -80,7 +80,7 @@ impl BytesCodec for Shuffle {
     }
 }
 
-/// How metadata say it.
+/// The names and members of this codec in each kind of metadata.
 pub(super) const ROW: Row = Row {
     configs: &["shuffle"],
     kind: Kind::Bytes,

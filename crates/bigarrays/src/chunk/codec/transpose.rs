@@ -109,7 +109,7 @@ impl ArrayCodec for Transpose {
     }
 }
 
-/// How metadata say it. Others than Zarr 3 have orders of axes among the members of an array.
+/// The names and members of this codec in each kind of metadata. Others than Zarr 3 have orders of axes among the members of an array.
 pub(super) const ROW: Row = Row {
     configs: &[NAME],
     kind: Kind::Step,

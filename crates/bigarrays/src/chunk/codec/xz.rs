@@ -95,7 +95,7 @@ impl BytesCodec for Xz {
     }
 }
 
-/// How metadata say it.
+/// The names and members of this codec in each kind of metadata.
 pub(super) const ROW: Row = Row {
     configs: &["xz"],
     kind: Kind::Bytes,

@@ -60,7 +60,7 @@ impl BytesCodec for Zlib {
     }
 }
 
-/// How metadata say it. N5 has one name for this and for gzip; both are read here, first in the table.
+/// The names and members of this codec in each kind of metadata. N5 has one name for this and for gzip; both are read here, first in the table.
 pub(super) const ROW: Row = Row {
     configs: &["zlib"],
     kind: Kind::Bytes,

@@ -161,7 +161,7 @@ thread_local! {
     static DECOMPRESSOR: RefCell<Option<DCtx<'static>>> = const { RefCell::new(None) };
 }
 
-/// How metadata say it.
+/// The names and members of this codec in each kind of metadata.
 pub(super) const ROW: Row = Row {
     configs: &["zstd"],
     kind: Kind::Bytes,

@@ -203,7 +203,8 @@ impl Remove for Precomputed {
             }
             let gone = || Error::new(ErrorKind::NotFound, "the scale was removed meanwhile");
             let is_chosen = |scale: &ScaleInfo| chosen.iter().any(|chosen| chosen.key == scale.key);
-            let position = info.scales.iter().position(|scale| scale.as_ref().is_ok_and(is_chosen)).ok_or_else(gone)?;
+            let position =
+                info.scales.iter().position(|scale| scale.as_ref().is_ok_and(is_chosen)).ok_or_else(gone)?;
             if info.scales.len() == 1 {
                 return Err(only());
             }

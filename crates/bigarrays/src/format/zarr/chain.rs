@@ -1,4 +1,4 @@
-//! What lists of codecs come to: codecs of chunks, and shards around them.
+//! Lists of codecs, divided into codecs of chunks and shards around them.
 
 use std::sync::Arc;
 

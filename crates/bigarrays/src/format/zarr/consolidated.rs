@@ -41,7 +41,7 @@ pub(super) fn join(version: &dyn Version, store: &Arc<dyn Store>) -> Result<()> 
 
 /// Has the group at the root of `store` know what is stored of it now.
 fn refresh_own(version: &dyn Version, store: &Arc<dyn Store>) -> Result<()> {
-    match version.copies_itself() {
+    match version.consolidates_itself() {
         true => update(&**store, version, "").map_err(|error| refreshing(error, store)),
         false => Ok(()),
     }
@@ -52,16 +52,16 @@ fn refresh_own(version: &dyn Version, store: &Arc<dyn Store>) -> Result<()> {
 /// # Errors
 /// As [`refresh`].
 pub(super) fn forget(version: &dyn Version, store: &Arc<dyn Store>) -> Result<()> {
-    let key = version.copies_key();
+    let key = version.consolidated_key();
     each_above(version, store, 0, |above, path| {
         let document = document::read(above, key)?.unwrap_or_default();
-        if version.copies(&document).is_none() {
+        if version.consolidated(&document).is_none() {
             return Ok(());
         }
         document::change(above, key, |old| {
             let mut document = old;
-            if let Some(copies) = document.as_mut().and_then(|group| version.copies_mut(group)) {
-                Node(Vec::new()).put(copies, path, version);
+            if let Some(consolidated) = document.as_mut().and_then(|group| version.consolidated_mut(group)) {
+                Node(Vec::new()).put(consolidated, path, version);
             }
             Ok(document)
         })
@@ -71,8 +71,8 @@ pub(super) fn forget(version: &dyn Version, store: &Arc<dyn Store>) -> Result<()
 /// A document, or a copy of one, without copies that it may have itself, which some leave out.
 fn without_copies(document: &Document, version: &dyn Version) -> Document {
     let mut document = document.clone();
-    version.make_copy(&mut document);
-    if version.copies(&document).is_some_and(Map::is_empty) {
+    version.consolidate(&mut document);
+    if version.consolidated(&document).is_some_and(Map::is_empty) {
         document.shift_remove("consolidated_metadata");
     }
     document
@@ -164,18 +164,19 @@ fn is_group(store: &dyn Store, version: &dyn Version) -> Result<bool> {
 /// Copies what is stored of the node at `path` into the group of `store`, if that has copies; of a group that was
 /// not known, also what is below.
 fn update(store: &dyn Store, version: &dyn Version, path: &str) -> Result<()> {
-    let key = version.copies_key();
+    let key = version.consolidated_key();
     let document = document::read(store, key)?.unwrap_or_default();
-    let Some(copies) = version.copies(&document) else { return Ok(()) };
+    let Some(consolidated) = version.consolidated(&document) else { return Ok(()) };
     // A group has no copies without being known itself.
-    let is_known = path.is_empty() || copies.contains_key(&version.copy_name(path, version.group_key()));
+    let is_known =
+        path.is_empty() || consolidated.contains_key(&version.consolidated_name(path, version.group_key()));
     let child = store.child(path)?;
     let mut node = Node::read(&*child, version)?;
     loop {
         document::change(store, key, |old| {
             let mut document = old;
-            if let Some(copies) = document.as_mut().and_then(|group| version.copies_mut(group)) {
-                node.put(copies, path, version);
+            if let Some(consolidated) = document.as_mut().and_then(|group| version.consolidated_mut(group)) {
+                node.put(consolidated, path, version);
             }
             Ok(document)
         })?;
@@ -201,7 +202,7 @@ impl Node {
         let read = |key: &&'static str| {
             let mut document = document::read(store, key)?;
             if let Some(document) = &mut document {
-                version.make_copy(document);
+                version.consolidate(document);
             }
             Ok((*key, document))
         };
@@ -217,7 +218,7 @@ impl Node {
     fn is_copied(&self, copies: &Map<String, Value>, path: &str, version: &dyn Version) -> bool {
         let is_nothing = |document: &Document| document.is_empty();
         self.0.iter().all(|(key, document)| {
-            let copy = copies.get(&version.copy_name(path, key)).and_then(Value::as_object);
+            let copy = copies.get(&version.consolidated_name(path, key)).and_then(Value::as_object);
             match (copy, document) {
                 (Some(copy), Some(document)) => {
                     without_copies(copy, version) == without_copies(document, version)
@@ -235,7 +236,7 @@ impl Node {
             return;
         }
         for (key, document) in &self.0 {
-            let key = version.copy_name(path, key);
+            let key = version.consolidated_name(path, key);
             match document {
                 Some(document) => drop(copies.insert(key, Value::Object(document.clone()))),
                 None => drop(copies.shift_remove(&key)),
@@ -254,10 +255,12 @@ pub(super) fn contradictions(
     store: &dyn Store,
     nodes: Option<&[Stored]>,
 ) -> Result<Vec<String>> {
-    let document = document::read(store, version.copies_key())?.unwrap_or_default();
-    let Some(copies) = version.copies(&document) else { return Ok(Vec::new()) };
-    let mut known: BTreeSet<String> =
-        copies.iter().filter_map(|(name, copy)| Some(version.copied(name, copy)?.0)).collect();
+    let document = document::read(store, version.consolidated_key())?.unwrap_or_default();
+    let Some(consolidated) = version.consolidated(&document) else { return Ok(Vec::new()) };
+    let mut known: BTreeSet<String> = consolidated
+        .iter()
+        .filter_map(|(name, copy)| Some(version.consolidated_node(name, copy)?.0))
+        .collect();
     known.retain(|path| path.split('/').all(|part| !matches!(part, "" | "." | "..")));
     let mut found = Vec::new();
     for path in &known {
@@ -268,7 +271,7 @@ pub(super) fn contradictions(
         };
         if !node.exists(version) {
             found.push(format!("consolidated metadata have {path:?}, which is not stored"));
-        } else if !node.is_copied(copies, path, version) {
+        } else if !node.is_copied(consolidated, path, version) {
             found.push(format!("consolidated metadata of {path:?} are not what is stored there"));
         }
     }
@@ -317,7 +320,10 @@ mod tests {
     }
 
     fn copies(store: &dyn Store, version: &dyn Version) -> Map<String, Value> {
-        version.copies(&document::read(store, version.copies_key()).unwrap().unwrap()).unwrap().clone()
+        version
+            .consolidated(&document::read(store, version.consolidated_key()).unwrap().unwrap())
+            .unwrap()
+            .clone()
     }
 
     #[test]

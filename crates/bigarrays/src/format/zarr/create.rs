@@ -92,7 +92,7 @@ fn listed(meta: &Meta) -> Result<Value> {
     Ok(meta.codecs.iter().map(Listed::to_json).collect())
 }
 
-/// The encoding and level that a list of codecs comes to, if its last is one of these.
+/// The encoding and level that a list of codecs is equal to, if its last codec is one of the encodings.
 fn encoding(codecs: &Value) -> (Option<String>, Option<u32>) {
     let last = codecs.as_array().and_then(|codecs| codecs.last());
     let name = last.and_then(|last| last.get("name")).and_then(Value::as_str);

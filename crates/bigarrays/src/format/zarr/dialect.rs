@@ -1,4 +1,4 @@
-//! The versions of Zarr, which say the same in documents of their own.
+//! The versions of Zarr: each has documents of its own for the same metadata.
 
 use std::fmt::Debug;
 
@@ -96,26 +96,27 @@ pub(in crate::format) trait Version: Debug + Send + Sync {
         change: &dyn Fn(Document) -> Result<Document>,
     ) -> Result<Document>;
 
-    /// The key of the document of a group that has copies of what is below it.
-    fn copies_key(&self) -> &'static str;
+    /// The key of the document in which a group has consolidated metadata.
+    fn consolidated_key(&self) -> &'static str;
 
-    /// The copies in that document, if it has any.
-    fn copies<'a>(&self, document: &'a Document) -> Option<&'a Map<String, Value>>;
+    /// The consolidated metadata in that document, if it has any: documents by their names.
+    fn consolidated<'a>(&self, document: &'a Document) -> Option<&'a Map<String, Value>>;
 
-    /// The copies in that document, to be changed.
-    fn copies_mut<'a>(&self, document: &'a mut Document) -> Option<&'a mut Map<String, Value>>;
+    /// The consolidated metadata in that document, to be changed.
+    fn consolidated_mut<'a>(&self, document: &'a mut Document) -> Option<&'a mut Map<String, Value>>;
 
-    /// Whether a group has copies of its own documents.
-    fn copies_itself(&self) -> bool;
+    /// Whether the consolidated metadata of a group have its own documents.
+    fn consolidates_itself(&self) -> bool;
 
-    /// What the copy of the document under `key` of the node at `path` is called.
-    fn copy_name(&self, path: &str, key: &str) -> String;
+    /// The name in consolidated metadata of the document under `key` of the node at `path`.
+    fn consolidated_name(&self, path: &str, key: &str) -> String;
 
-    /// Makes of a document what its copy is.
-    fn make_copy(&self, document: &mut Document);
+    /// Makes a document into what consolidated metadata have of it.
+    fn consolidate(&self, document: &mut Document);
 
-    /// The path of the node that a copy is of, and whether that is an array; `None` if another copy says it.
-    fn copied(&self, name: &str, copy: &Value) -> Option<(String, bool)>;
+    /// The path of the node that a document of consolidated metadata is of, and whether the node is an array; `None` if
+    /// another document of the node says it.
+    fn consolidated_node(&self, name: &str, document: &Value) -> Option<(String, bool)>;
 }
 
 /// What there is at a place.

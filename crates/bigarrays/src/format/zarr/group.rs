@@ -26,15 +26,15 @@ fn nodes(found: BTreeMap<String, bool>) -> Vec<Node> {
 
 fn consolidated(store: &dyn Store, version: &dyn Version, document: &Document) -> Result<Option<Vec<Node>>> {
     let own;
-    let holder = if version.copies_key() == version.group_key() {
+    let holder = if version.consolidated_key() == version.group_key() {
         document
     } else {
-        own = document::read(store, version.copies_key())?.unwrap_or_default();
+        own = document::read(store, version.consolidated_key())?.unwrap_or_default();
         &own
     };
-    let Some(copies) = version.copies(holder) else { return Ok(None) };
+    let Some(consolidated) = version.consolidated(holder) else { return Ok(None) };
     let mut found: BTreeMap<_, _> =
-        copies.iter().filter_map(|(name, copy)| version.copied(name, copy)).collect();
+        consolidated.iter().filter_map(|(name, copy)| version.consolidated_node(name, copy)).collect();
     // What leads out of the group is none of it.
     found.retain(|path, _| path.split('/').all(|part| !matches!(part, "" | "." | "..")));
     Ok(Some(nodes(found)))

@@ -194,7 +194,7 @@ impl Zarr {
     pub(super) fn is_empty_group(&self, store: &Arc<dyn Store>) -> Result<bool> {
         let mut is_empty = true;
         store.names(&mut |name, _| {
-            is_empty &= self.version.keys().contains(&name) || name == self.version.copies_key();
+            is_empty &= self.version.keys().contains(&name) || name == self.version.consolidated_key();
             Ok(())
         })?;
         Ok(is_empty)

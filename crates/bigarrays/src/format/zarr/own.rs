@@ -40,7 +40,8 @@ impl Meta {
 /// Which keys beside the documents are of the array or group; `None` if there is none.
 pub(in crate::format) fn own_keys(documents: &Documents) -> Option<OwnKeys> {
     let is_there = |key: &&str| documents.contains_key(*key);
-    let keys = |version: &'static dyn Version| version.keys().iter().copied().chain([version.copies_key()]);
+    let keys =
+        |version: &'static dyn Version| version.keys().iter().copied().chain([version.consolidated_key()]);
     versions::ALL.into_iter().flat_map(keys).find(is_there)?;
     let array = versions::ALL.into_iter().find(|version| is_there(&version.array_key()));
     let array = array.and_then(|version| match &documents[version.array_key()] {

@@ -151,29 +151,29 @@ impl Version for Two {
         change(old.unwrap_or_default())
     }
 
-    fn copies_key(&self) -> &'static str {
+    fn consolidated_key(&self) -> &'static str {
         CONSOLIDATED
     }
 
-    fn copies<'a>(&self, document: &'a Document) -> Option<&'a Map<String, Value>> {
+    fn consolidated<'a>(&self, document: &'a Document) -> Option<&'a Map<String, Value>> {
         document.get("metadata")?.as_object()
     }
 
-    fn copies_mut<'a>(&self, document: &'a mut Document) -> Option<&'a mut Map<String, Value>> {
+    fn consolidated_mut<'a>(&self, document: &'a mut Document) -> Option<&'a mut Map<String, Value>> {
         document.get_mut("metadata")?.as_object_mut()
     }
 
-    fn copies_itself(&self) -> bool {
+    fn consolidates_itself(&self) -> bool {
         true
     }
 
-    fn copy_name(&self, path: &str, key: &str) -> String {
+    fn consolidated_name(&self, path: &str, key: &str) -> String {
         if path.is_empty() { key.to_owned() } else { format!("{path}/{key}") }
     }
 
-    fn make_copy(&self, _: &mut Document) {}
+    fn consolidate(&self, _: &mut Document) {}
 
-    fn copied(&self, name: &str, _: &Value) -> Option<(String, bool)> {
+    fn consolidated_node(&self, name: &str, _: &Value) -> Option<(String, bool)> {
         let (path, key) = name.rsplit_once('/')?;
         [ARRAY, GROUP].contains(&key).then(|| (path.to_owned(), key == ARRAY))
     }

@@ -47,7 +47,7 @@ fn kind(document: &Document) -> Result<Kind> {
 pub(super) struct Three;
 
 /// The member of a group that has the copies.
-const COPIES: &str = "consolidated_metadata";
+const CONSOLIDATED: &str = "consolidated_metadata";
 
 /// Whether there are such `codecs`, of elements of `dtype` along `ndim` axes.
 pub(super) fn says(codecs: &Value, dtype: DataType, ndim: usize) -> bool {
@@ -167,34 +167,34 @@ impl Version for Three {
         Ok(document)
     }
 
-    fn copies_key(&self) -> &'static str {
+    fn consolidated_key(&self) -> &'static str {
         KEY
     }
 
-    fn copies<'a>(&self, document: &'a Document) -> Option<&'a Map<String, Value>> {
-        document.get(COPIES)?.get("metadata")?.as_object()
+    fn consolidated<'a>(&self, document: &'a Document) -> Option<&'a Map<String, Value>> {
+        document.get(CONSOLIDATED)?.get("metadata")?.as_object()
     }
 
-    fn copies_mut<'a>(&self, document: &'a mut Document) -> Option<&'a mut Map<String, Value>> {
-        document.get_mut(COPIES)?.get_mut("metadata")?.as_object_mut()
+    fn consolidated_mut<'a>(&self, document: &'a mut Document) -> Option<&'a mut Map<String, Value>> {
+        document.get_mut(CONSOLIDATED)?.get_mut("metadata")?.as_object_mut()
     }
 
-    fn copies_itself(&self) -> bool {
+    fn consolidates_itself(&self) -> bool {
         false
     }
 
-    fn copy_name(&self, path: &str, _: &str) -> String {
+    fn consolidated_name(&self, path: &str, _: &str) -> String {
         path.to_owned()
     }
 
-    fn make_copy(&self, document: &mut Document) {
-        if let Some(copies) = document.get_mut(COPIES) {
+    fn consolidate(&self, document: &mut Document) {
+        if let Some(consolidated) = document.get_mut(CONSOLIDATED) {
             // As zarr-python has it: a copy has no copies of its own.
-            *copies = json!({"kind": "inline", "must_understand": false, "metadata": {}});
+            *consolidated = json!({"kind": "inline", "must_understand": false, "metadata": {}});
         }
     }
 
-    fn copied(&self, name: &str, copy: &Value) -> Option<(String, bool)> {
+    fn consolidated_node(&self, name: &str, copy: &Value) -> Option<(String, bool)> {
         Some((name.to_owned(), copy.get("node_type").is_some_and(|kind| kind == "array")))
     }
 }
