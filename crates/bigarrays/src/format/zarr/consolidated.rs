@@ -64,7 +64,9 @@ pub(super) fn forget(version: &dyn Version, store: &Arc<dyn Store>) -> Result<()
                 Node(Vec::new()).put(copies, path, version);
             }
             Ok(document)
-        })
+        })?;
+        above.tidy("");
+        Ok(())
     })
 }
 
@@ -185,6 +187,7 @@ fn update(store: &dyn Store, version: &dyn Version, path: &str) -> Result<()> {
         }
         node = now;
     }
+    store.tidy("");
     if is_known || !is_group(&*child, version)? {
         return Ok(());
     }
