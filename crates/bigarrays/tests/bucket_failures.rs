@@ -182,7 +182,7 @@ fn refusals_mean_missing_only_if_said() {
     let hiding = Proxy::start(web.address(), Faults::none().hide_missing()).unwrap();
     bed.proxy.set_faults(Faults::none().hide_missing());
     let cases = [
-        (bed.layer.url.clone(), bed.layer.settings.clone()),
+        (bed.layer.url.clone(), bed.layer.settings),
         (format!("{}/em", web.via(&hiding).url), store::Settings::new()),
     ];
     for (url, mut settings) in cases {
@@ -484,4 +484,35 @@ fn web_urls_are_decoded_and_signed() {
     }
     let error = Array::open(&format!("{server}/100%/em")).unwrap_err();
     assert!(error.kind() == ErrorKind::InvalidArgument && error.to_string().contains("%25"), "{error}");
+}
+
+/// One object with a key that no path has does not hide the others, and is listed as it is.
+#[test]
+fn odd_keys_are_listed_as_they_are() {
+    let object = |key: &str| {
+        format!(
+            "<Contents><Key>place/{key}</Key><LastModified>2020-01-01T00:00:00.000Z</LastModified>\
+             <ETag>&quot;x&quot;</ETag><Size>3</Size></Contents>"
+        )
+    };
+    let keys = ["a", "a//b", "./c", "d/../e", "/f", "g/."];
+    let objects: String = keys.iter().map(|key| object(key)).collect();
+    let body = format!("<ListBucketResult><IsTruncated>false</IsTruncated>{objects}</ListBucketResult>");
+    let length = body.len();
+    let address = answering(format!(
+        "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nContent-Type: application/xml\r\nConnection: close\r\n\r\n{body}"
+    ));
+    let endpoint = format!("http://{address}");
+    let pairs = [("endpoint", endpoint.as_str()), ("region", "x"), ("anonymous", "true")];
+    let store = store::open("s3://bucket/place", &options(pairs.into_iter().collect())).unwrap();
+    let mut listed = Vec::new();
+    store
+        .list("", &mut |key, size| {
+            listed.push((key.to_owned(), size));
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(listed, keys.map(|key| (key.to_owned(), 3)));
+    let error = store.remove_many(&["a//b".to_owned()]).unwrap_err();
+    assert!(error.kind() == ErrorKind::InvalidArgument && error.to_string().contains("a//b"), "{error}");
 }

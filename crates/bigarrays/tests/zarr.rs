@@ -520,3 +520,26 @@ fn compressions_of_n5_are_said_as_zarr_says_them() {
         assert_eq!(document(&url("back"), "attributes.json")["compression"], said["compression"], "{name}");
     }
 }
+
+/// Others warn of files in groups that are no members.
+#[test]
+fn groups_hold_no_locks_of_ours() {
+    let folder = tempfile::tempdir().unwrap();
+    for format in ["zarr3", "zarr2"] {
+        let options = FormatOptions { format: Some(format.to_owned()), ..FormatOptions::default() };
+        let group = folder.path().join(format);
+        let url = group.to_str().unwrap();
+        format::create_group(url, &serde_json::Map::new(), &options).unwrap();
+        let new = serde_json::json!({"x": 1});
+        format::update_attributes(url, new.as_object().unwrap(), &options).unwrap();
+        let spec = CreateSpec::new(DataType::U8, "0:4,0:5".parse().unwrap());
+        let image = if format == "zarr3" { "ome-zarr" } else { "ome-zarr-0.4" };
+        OpenOptions::new().format(image).create(&format!("{url}/image"), &spec).unwrap();
+        OpenOptions::new().format(format).create(&format!("{url}/a"), &spec).unwrap();
+        for group in [group.clone(), group.join("image")] {
+            let names = std::fs::read_dir(&group).unwrap().map(|entry| entry.unwrap().file_name());
+            assert!(names.into_iter().all(|name| name != ".bigarrays.lock"), "{}", group.display());
+        }
+        assert_eq!(format::attributes(url, &options).unwrap()["x"], 1);
+    }
+}

@@ -12,7 +12,7 @@ use super::traits::FormatOptions;
 use super::zarr;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::sync::MutexExt;
-use crate::store::{Get, LARGEST_METADATA, Part, Store};
+use crate::store::{Get, LARGEST_METADATA, Part, Store, check_key};
 
 /// Documents read at once.
 const BATCH: usize = 1000;
@@ -77,7 +77,9 @@ impl Below {
         let (mut documents, mut links) = (Vec::new(), Vec::new());
         store.list_to_remove(&mut |key, bytes| {
             match bytes {
-                Some(bytes) if is_document(key) => documents.push((key.to_owned(), bytes)),
+                Some(bytes) if is_document(key) && check_key(key).is_ok() => {
+                    documents.push((key.to_owned(), bytes));
+                }
                 Some(_) => {}
                 None => links.push(key.to_owned()),
             }

@@ -195,7 +195,9 @@ impl Groups for Zarr {
     fn create_group(&self, store: &Arc<dyn Store>, attributes: &Document) -> Result<()> {
         let new = self.version.new_group(attributes);
         self.write_new(&**store, self.version.group_key(), &new, false)?;
-        self.join(store)
+        self.join(store)?;
+        store.tidy("");
+        Ok(())
     }
 }
 

@@ -10,6 +10,7 @@ use object_store::path::Path;
 use tokio::sync::Semaphore;
 
 use super::failure;
+use super::odd_keys::unmarked;
 use super::place::Service;
 use super::runtime::Again;
 use super::work::Work;
@@ -58,8 +59,10 @@ impl Work {
         }
         let top = self.list_pages(prefix, Some("/"), pages).await;
         if !deep {
+            // A folder without a name, or of dots, is none that can be asked for.
             let name = |folder: &String| {
-                Some((folder.get(self.prefix.len()..)?.trim_end_matches('/').to_owned(), None))
+                let name = folder.get(self.prefix.len()..)?.trim_end_matches('/');
+                (!matches!(name, "" | "." | "..")).then(|| (name.to_owned(), None))
             };
             // Nobody receives after a failure.
             let _ = pages.send(Ok(top.iter().filter_map(name).collect())).await;
@@ -102,14 +105,16 @@ impl Work {
                 }
             };
             let below = self.prefix.len();
-            let key = |path: &Path| path.as_ref().get(below..).unwrap_or_default().to_owned();
+            let key = |path: &Path| unmarked(path.as_ref()).get(below..).unwrap_or_default().to_owned();
             let found = page.result.objects.iter().map(|object| (key(&object.location), Some(object.size)));
             let found =
                 found.filter(|(key, _)| !key.split('/').any(|part| part.starts_with(RESERVED))).collect();
             if !pages.send(Ok(found)).await {
                 return Vec::new();
             }
-            prefixes.extend(page.result.common_prefixes.iter().map(|path| format!("{path}/")));
+            prefixes.extend(
+                page.result.common_prefixes.iter().map(|path| format!("{}/", unmarked(path.as_ref()))),
+            );
             page_token = page.page_token;
             if page_token.is_none() {
                 return prefixes;

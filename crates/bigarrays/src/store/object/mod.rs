@@ -23,6 +23,7 @@ mod header;
 mod http;
 mod list;
 mod maker;
+mod odd_keys;
 mod options;
 mod place;
 mod random;

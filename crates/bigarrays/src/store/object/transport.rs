@@ -28,6 +28,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::checksum::Checksums;
 use super::failure::{NoConditions, Unknown, chain};
+use super::odd_keys;
 use super::random::random;
 use super::throttle::Throttle;
 
@@ -89,8 +90,12 @@ impl HttpService for Transport {
         }
         self.complete(&mut request)?;
         let is_get = request.method() == Method::GET;
+        let is_listing = value.is_none() && odd_keys::is_listing(request.method(), request.uri());
         let mut response = self.watched(self.send_patiently(request.clone()).await?);
-        let Some(OfValue { max_len }) = value else { return Ok(response) };
+        let Some(OfValue { max_len }) = value else {
+            let is_list = is_listing && response.status() == StatusCode::OK;
+            return if is_list { odd_keys::marked(response).await } else { Ok(response) };
+        };
         match response.status() {
             StatusCode::OK if is_get => self.whole(response, &request, max_len).await,
             StatusCode::PARTIAL_CONTENT if is_get => self.part(response, request, max_len).await,
