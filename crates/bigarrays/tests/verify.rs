@@ -757,3 +757,38 @@ fn layers_in_folders_and_behind_unknown_encodings_are_verified() {
         assert!(text.contains("hevc") && text.contains("2_2_2/0-4_0-4_0-4"), "{place}: {text}");
     }
 }
+
+/// A folder of chunks that is a link to what is not mounted.
+#[test]
+fn links_to_nothing_on_the_way_to_chunks_are_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let spec = CreateSpec {
+        storage: StorageSpec { chunk_shape: Some(vec![4, 4]), ..StorageSpec::default() },
+        ..CreateSpec::new(DataType::U8, "0:8,0:8".parse().unwrap())
+    };
+    let place = url(&folder, "array");
+    let array = OpenOptions::new().format("zarr3").create(&*place, &spec).unwrap();
+    array.write(&[4, 0], bigarrays::ndarray::Array2::<u8>::ones((4, 8)).view()).unwrap();
+    assert!(verified(&folder, "array").is_whole());
+    std::os::unix::fs::symlink("unmounted", folder.path().join("array/c/0")).unwrap();
+    let error = array.read::<u8>(array.domain()).unwrap_err();
+    assert!(error.to_string().contains("array/c/0"), "{error}");
+    let verify = |name: &str| {
+        verify_at(&url(&folder, name), &OpenOptions::new(), None, None, &VerifyOptions::default())
+    };
+    let report = verify("array").unwrap();
+    let problem = report.arrays[0].problems.first.first().unwrap_or_else(|| panic!("{report}"));
+    assert_eq!((report.problem_count(), problem.kind), (1, ProblemKind::Unreadable), "{report}");
+    assert!(problem.key.as_ref().unwrap().ends_with("array/c/0"), "{report}");
+    std::fs::remove_file(folder.path().join("array/c/0")).unwrap();
+    std::fs::rename(folder.path().join("array/c"), folder.path().join("c")).unwrap();
+    std::os::unix::fs::symlink("unmounted", folder.path().join("array/c")).unwrap();
+    assert!(!verify("array").unwrap().is_whole());
+    // The folder of a scale.
+    let layer = OpenOptions::new()
+        .create(&*url(&folder, "layer"), &CreateSpec::new(DataType::U8, "0:4,0:4,0:4".parse().unwrap()));
+    drop(layer.unwrap());
+    std::os::unix::fs::symlink("unmounted", folder.path().join("layer/1_1_1")).unwrap();
+    let error = verify("layer");
+    assert!(error.unwrap_err().to_string().contains("layer/1_1_1"));
+}

@@ -248,6 +248,8 @@ impl ChunkSet {
                     let seen = index.filter(|index| is_full || self.seen(index).is_some());
                     self.numbers.extend(seen.and_then(|index| self.number(&index)));
                 }
+                // Reading it is an error.
+                Finding::Damaged { key, .. } if array.layout().chunk_at(key).is_some() => {}
                 Finding::Damaged { .. } => end = Some(Listed::Cannot),
                 Finding::Leftover { .. } | Finding::Twin { .. } | Finding::Stranger { .. } => {}
             }

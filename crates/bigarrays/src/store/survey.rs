@@ -39,9 +39,10 @@ pub enum Finding<'a> {
         /// Its size.
         bytes: u64,
     },
-    /// A shard that is damaged, so that some or all of its values cannot be found.
+    /// A shard that is damaged, or a link to nothing, so that some or all of its values cannot be found. One at the key of
+    /// a value is a value as well.
     Damaged {
-        /// Its key in the store of the shards.
+        /// Its key in the store of the shards, or of the values.
         key: &'a str,
         /// In what way.
         error: Error,

@@ -121,6 +121,9 @@ fn steps(of: &Value, ndim: usize, is_dataset: bool) -> Result<f64, String> {
     let steps = of.get("coordinateTransformations").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let kinds: Vec<&str> =
         steps.iter().map(|step| step.get("type").and_then(Value::as_str).unwrap_or_default()).collect();
+    if let Some(kind) = kinds.iter().find(|kind| !["scale", "translation"].contains(kind)) {
+        return Err(format!("expected scales and translations, found {kind:?}"));
+    }
     let count = |kind: &str| kinds.iter().filter(|known| **known == kind).count();
     match (count("scale"), count("translation")) {
         (0, _) if is_dataset => return Err("expected a scale, found none".to_owned()),
@@ -133,10 +136,7 @@ fn steps(of: &Value, ndim: usize, is_dataset: bool) -> Result<f64, String> {
     }
     let mut volume = 1.0;
     for (step, kind) in steps.iter().zip(&kinds) {
-        let numbers = match *kind {
-            "scale" | "translation" => step.get(*kind).and_then(Value::as_array),
-            _ => return Err(format!("expected scales and translations, found {kind:?}")),
-        };
+        let numbers = step.get(*kind).and_then(Value::as_array);
         // Numbers in a document of their own are none that we read.
         let numbers: Option<Vec<f64>> = numbers.map(|all| all.iter().filter_map(Value::as_f64).collect());
         let fits = numbers.as_ref().is_some_and(|numbers| numbers.len() == ndim);

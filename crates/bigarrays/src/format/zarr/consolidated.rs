@@ -64,9 +64,7 @@ pub(super) fn forget(version: &dyn Version, store: &Arc<dyn Store>) -> Result<()
                 Node(Vec::new()).put(consolidated, path, version);
             }
             Ok(document)
-        })?;
-        above.tidy("");
-        Ok(())
+        })
     })
 }
 
@@ -188,7 +186,6 @@ fn update(store: &dyn Store, version: &dyn Version, path: &str) -> Result<()> {
         }
         node = now;
     }
-    store.tidy("");
     if is_known || !is_group(&*child, version)? {
         return Ok(());
     }

@@ -195,9 +195,7 @@ impl Groups for Zarr {
     fn create_group(&self, store: &Arc<dyn Store>, attributes: &Document) -> Result<()> {
         let new = self.version.new_group(attributes);
         self.write_new(&**store, self.version.group_key(), &new, false)?;
-        self.join(store)?;
-        store.tidy("");
-        Ok(())
+        self.join(store)
     }
 }
 

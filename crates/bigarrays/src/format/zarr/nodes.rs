@@ -169,17 +169,12 @@ impl Zarr {
         store: &Arc<dyn Store>,
         change: &(dyn Fn(Document) -> Result<Document> + Sync),
     ) -> Result<()> {
-        let found = self.find(&self.probe(store)?)?;
-        let found = found
-            .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("nothing of {} here", self.name())))?;
+        if self.find(&self.probe(store)?)?.is_none() {
+            return Err(Error::new(ErrorKind::NotFound, format!("nothing of {} here", self.name())));
+        }
         let changed = |old| self.version.changed(old, change).map(Some);
         document::change(&**store, self.version.attributes_key(), changed)?;
-        self.refresh(store)?;
-        // A lock that stays in a group is taken for a member by others, who warn of it.
-        if matches!(found, Found::Group(_)) {
-            store.tidy("");
-        }
-        Ok(())
+        self.refresh(store)
     }
 
     /// The name of the format of images over this version.

@@ -288,9 +288,14 @@ impl Work<'_> {
                 }
             }
             Finding::Folder { .. } => {}
+            // Whoever reads the chunk says it.
+            Finding::Damaged { key, .. }
+                if self.copies.iter().any(|copy| copy.layout.chunk_at(key).is_some()) => {}
             Finding::Damaged { key, error } => {
+                let is_sharded = self.array.layout().sharding.is_some();
+                let kind = if is_sharded { ProblemKind::Shard } else { ProblemKind::Unreadable };
                 let key = error.key().map_or_else(|| self.array.store().location(key), str::to_owned);
-                self.report(|report| report.problem(ProblemKind::Shard, &error, Some(key)));
+                self.report(|report| report.problem(kind, &error, Some(key)));
             }
         }
     }

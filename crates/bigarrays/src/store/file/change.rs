@@ -178,3 +178,44 @@ fn synced(directory: &Path, synced: rustix::io::Result<()>) -> Result<()> {
         synced => synced.map_err(|error| Error::io(error.into(), "syncing", shown(directory))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::ffi::OsStringExt;
+
+    use super::*;
+    use crate::store::file::value::read;
+    use crate::store::{Get, Part};
+
+    /// Each step of a change of the encoding is where a writer may be killed.
+    #[test]
+    fn every_step_of_a_change_of_the_encoding_leaves_one_value() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut path = KeyPath::new(folder.path().join("k").into_os_string().into_vec());
+        let changes = Changes::new(false);
+        let value = |path: &mut KeyPath| {
+            let mut buffer = Vec::new();
+            let found = read(path, &Get::new("", Part::Whole, 1 << 20), None, &mut buffer).unwrap().unwrap();
+            let blob = found.blob(&buffer);
+            blob.encoding.with_decoded(blob.bytes, 1 << 20, |value| Ok(value.to_vec())).unwrap()
+        };
+        let encoded = |encoding: ContentEncoding, value: &[u8]| {
+            let mut bytes = value.to_vec();
+            encoding.encode(&mut bytes).unwrap();
+            bytes
+        };
+        for old in ContentEncoding::ALL {
+            for new in ContentEncoding::ALL.into_iter().filter(|&new| new != old) {
+                changes.put(&mut path, old, &encoded(old, b"old")).unwrap();
+                assert_eq!(value(&mut path), b"old");
+                let bytes = encoded(new, b"new");
+                changes.put_same(&mut path, new, &bytes, &[old]).unwrap();
+                assert_eq!(value(&mut path), b"new");
+                changes.put_file(&mut path, new, &bytes).unwrap();
+                assert_eq!(value(&mut path), b"new", "{old:?} and {new:?} are there");
+                changes.remove(&mut path, &[old]).unwrap();
+                assert_eq!(value(&mut path), b"new");
+            }
+        }
+    }
+}

@@ -8,6 +8,7 @@ use rustix::io::Errno;
 
 use super::leftovers;
 use super::path::{is_link, is_missing, shown};
+use super::read::expect_way;
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::ContentEncoding;
 use crate::store::RESERVED;
@@ -25,7 +26,8 @@ pub(super) fn list_directory(
     let failed = |error| Error::io(error, "listing", shown(directory));
     let mut directories = Vec::new();
     let entries = match std::fs::read_dir(directory) {
-        Err(error) if is_missing(&error) => return Ok(directories),
+        // A link to nothing may be one to what is not mounted.
+        Err(error) if is_missing(&error) => return expect_way(&directory.join("_")).map(|()| directories),
         entries => entries.map_err(failed)?,
     };
     for entry in entries {

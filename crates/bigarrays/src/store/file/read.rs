@@ -70,6 +70,24 @@ pub(super) fn dead_link(path: &Path) -> Error {
     Error::new(ErrorKind::Storage, "the link leads to nothing").during("reading").at(shown(path))
 }
 
+/// An error if a folder on the way to `path` is a link to nothing.
+pub(super) fn expect_way(path: &Path) -> Result<()> {
+    for above in path.ancestors().skip(1) {
+        match rustix::fs::lstat(above) {
+            Err(Errno::NOENT | Errno::NOTDIR) => {}
+            Ok(stat) if FileType::from_raw_mode(stat.st_mode).is_symlink() => {
+                let target = rustix::fs::stat(above);
+                return match target {
+                    Err(Errno::NOENT | Errno::NOTDIR) => Err(dead_link(above)),
+                    _ => Ok(()),
+                };
+            }
+            _ => return Ok(()),
+        }
+    }
+    Ok(())
+}
+
 /// Reads what `request` asks for of an open file.
 pub(super) fn read_file(
     path: &Path,

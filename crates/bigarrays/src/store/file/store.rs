@@ -12,6 +12,7 @@ use super::leftovers;
 use super::list::{key_of_value, list_directory, list_to_remove};
 use super::path::{KeyPath, is_link, parent, shown, without_slash};
 
+use super::read::dead_link;
 use super::remove::Folder;
 use super::value::read;
 use crate::base::buffer::with_scratch;
@@ -174,7 +175,13 @@ impl Store for FileStore {
         leftovers::below(&self.root, found)?;
         let directories = &mut vec![(self.root.clone(), String::new())];
         while let Some((directory, base)) = directories.pop() {
-            let mut value = |key: &str, bytes| found(Finding::Value { key, bytes });
+            let mut value = |key: &str, bytes| {
+                found(Finding::Value { key, bytes })?;
+                let dead =
+                    Some(self.root.join(key)).filter(|path| bytes == 0 && is_link(path) && !path.exists());
+                // There may have been a folder of values.
+                dead.map_or(Ok(()), |path| found(Finding::Damaged { key, error: dead_link(&path) }))
+            };
             let below = list_directory(&directory, &base, "", false, &mut value)?;
             for (directory, base) in &below {
                 let key = base.trim_end_matches('/');

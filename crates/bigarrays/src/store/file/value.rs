@@ -5,14 +5,10 @@
 //! which of the files counts.
 
 use std::os::fd::OwnedFd;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rustix::fs::FileType;
-use rustix::io::Errno;
-
 use super::path::{KeyPath, shown};
-use super::read::{Found, dead_link, is_young, open_file, read_file};
+use super::read::{Found, expect_way, is_young, open_file, read_file};
 use crate::base::buffer::with_scratch;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::codec::ContentEncoding;
@@ -75,24 +71,6 @@ fn first_file(path: &mut KeyPath, request: &Get) -> Result<Option<(ContentEncodi
     }
     // Whoever tries whether there is something is not asked about the way to it.
     if request.probe { Ok(None) } else { expect_way(path.plain()).map(|()| None) }
-}
-
-/// An error if a folder on the way to `path` is a link to nothing.
-fn expect_way(path: &Path) -> Result<()> {
-    for above in path.ancestors().skip(1) {
-        match rustix::fs::lstat(above) {
-            Err(Errno::NOENT | Errno::NOTDIR) => {}
-            Ok(stat) if FileType::from_raw_mode(stat.st_mode).is_symlink() => {
-                let target = rustix::fs::stat(above);
-                return match target {
-                    Err(Errno::NOENT | Errno::NOTDIR) => Err(dead_link(above)),
-                    _ => Ok(()),
-                };
-            }
-            _ => return Ok(()),
-        }
-    }
-    Ok(())
 }
 
 /// The spellings behind `first` under which there is something, whatever it is.
