@@ -158,6 +158,7 @@ impl Sample<'_> {
     }
 
     /// The coordinates in rows of an array of points.
+    #[allow(clippy::cast_lossless, reason = "one macro for all types")]
     fn coordinates(&self, points: &Array, part: &Domain) -> Result<Vec<i64>> {
         let ndim = self.array.ndim();
         let placed = |values: Vec<f64>| {
@@ -303,7 +304,9 @@ impl Sink {
 
     fn add(&mut self, rows: &[StringRecord], values: &[u8]) -> anyhow::Result<()> {
         match self {
-            Self::Npy(out, dtype) => drop(out.append((values.len() / dtype.size()) as u64, values)?),
+            Self::Npy(out, dtype) => {
+                out.append((values.len() / dtype.size()) as u64, values)?;
+            }
             Self::Csv(out, dtype) => {
                 for (row, value) in rows.iter().zip(values.chunks_exact(dtype.size())) {
                     let value = Number::read(*dtype, value).to_string();

@@ -14,7 +14,7 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::grid::{ChunkGrid, EdgeChunks};
 use crate::chunk::layout::Layout;
 use crate::format::document::Document;
-use crate::format::holds::{Holds, Names, Sizes, Start};
+use crate::format::holds::{Holds, Missing, Names, Sizes, Start};
 use crate::format::probe::Probe;
 use crate::format::scale::{Scale, ScaleSelector};
 use crate::format::spec::CreateSpec;
@@ -68,6 +68,8 @@ const fn images(of: Holds) -> Holds {
         axes: true,
         resolution: Sizes::Space,
         labels: true,
+        // Elements of images are never missing.
+        missing: Missing::None,
         attributes: Some("ome"),
         understood_attributes: &[
             "_ARRAY_DIMENSIONS",
