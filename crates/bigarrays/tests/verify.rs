@@ -723,3 +723,25 @@ fn layers_in_folders_and_behind_unknown_encodings_are_verified() {
         assert!(text.contains("hevc") && text.contains("2_2_2/0-4_0-4_0-4"), "{place}: {text}");
     }
 }
+
+/// Bytes of no chunk in a shard, as writers that change shards in place leave them, are noted.
+#[test]
+fn bytes_of_no_chunk_in_shards_are_noted() {
+    let folder = tempfile::tempdir().unwrap();
+    let case = cases().into_iter().find(|case| case.name == "zarr-shards").unwrap();
+    create(&folder, &case);
+    let file = folder.path().join(case.name).join(case.file);
+    let bytes = std::fs::read(&file).unwrap();
+    // The index is at the end, and places count from the start.
+    let index = 2 * 16 + 4;
+    let (chunks, index) = bytes.split_at(bytes.len() - index);
+    std::fs::write(&file, [chunks, b"seventeen of none", index].concat()).unwrap();
+    let report = verified(&folder, case.name);
+    let strangers = &report.arrays[0].strangers;
+    assert!(report.is_whole(), "{report}");
+    assert_eq!(
+        (strangers.count, strangers.first.first().map(|stray| stray.bytes)),
+        (1, Some(17)),
+        "{report}"
+    );
+}
