@@ -792,3 +792,25 @@ fn links_to_nothing_on_the_way_to_chunks_are_found() {
     let error = verify("layer");
     assert!(error.unwrap_err().to_string().contains("layer/1_1_1"));
 }
+
+/// Bytes of no chunk in a shard, as writers that change shards in place leave them, are noted.
+#[test]
+fn bytes_of_no_chunk_in_shards_are_noted() {
+    let folder = tempfile::tempdir().unwrap();
+    let case = cases().into_iter().find(|case| case.name == "zarr-shards").unwrap();
+    create(&folder, &case);
+    let file = folder.path().join(case.name).join(case.file);
+    let bytes = std::fs::read(&file).unwrap();
+    // The index is at the end, and places count from the start.
+    let index = 2 * 16 + 4;
+    let (chunks, index) = bytes.split_at(bytes.len() - index);
+    std::fs::write(&file, [chunks, b"seventeen of none", index].concat()).unwrap();
+    let report = verified(&folder, case.name);
+    let strangers = &report.arrays[0].strangers;
+    assert!(report.is_whole(), "{report}");
+    assert_eq!(
+        (strangers.count, strangers.first.first().map(|stray| stray.bytes)),
+        (1, Some(17)),
+        "{report}"
+    );
+}

@@ -39,6 +39,8 @@ pub(in crate::store) struct Looked {
     pub(in crate::store) chunks: Vec<ChunkPlace>,
     /// What is wrong with it.
     pub(in crate::store) damage: Vec<Error>,
+    /// Bytes of its file that are neither of a chunk nor of an index, as far as that is known.
+    pub(in crate::store) unused: u64,
 }
 
 impl Looked {
@@ -54,6 +56,18 @@ impl Looked {
             self.damage.push(error);
         }
         Ok(())
+    }
+
+    /// How many of `bytes` are of no chunk; chunks may share some.
+    pub(in crate::store) fn beside_chunks(&self, bytes: u64) -> u64 {
+        let mut ranges: Vec<_> = self.chunks.iter().map(|chunk| &chunk.range).collect();
+        ranges.sort_unstable_by_key(|range| range.start);
+        let (mut end, mut used) = (0, 0);
+        for range in ranges {
+            used += range.end.saturating_sub(range.start.max(end));
+            end = end.max(range.end);
+        }
+        bytes.saturating_sub(used)
     }
 
     /// Notes chunks that reach beyond a file of `bytes` bytes, and such that share some of their bytes.
@@ -105,6 +119,9 @@ pub(in crate::store) fn survey<S: Surveyed>(
     for batch in shards.chunks(BATCH) {
         for ((shard, _), looked) in batch.iter().zip(look_at_all(store, batch)?) {
             let file = store.file(*shard);
+            if looked.unused > 0 && looked.damage.is_empty() {
+                found(Finding::Stranger { key: &file, bytes: looked.unused })?;
+            }
             for error in looked.damage {
                 found(Finding::Damaged { key: &file, error })?;
             }
@@ -175,7 +192,7 @@ mod tests {
                 range: range.clone(),
             };
             let chunks = places.iter().enumerate().map(place).collect();
-            let mut looked = Looked { chunks, damage: Vec::new() };
+            let mut looked = Looked { chunks, ..Looked::default() };
             looked.check_places(100).unwrap();
             looked.damage.iter().map(ToString::to_string).collect::<String>()
         };

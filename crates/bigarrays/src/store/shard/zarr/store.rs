@@ -210,6 +210,7 @@ impl Surveyed for ShardedStore {
         }
         let (bytes, index) = (files[0].unwrap_or(0), self.grid.index.len(self.grid.slots()) as u64);
         looked.check_places(bytes)?;
+        looked.unused = looked.beside_chunks(bytes.saturating_sub(index));
         let own = if self.grid.index.at_end { bytes.saturating_sub(index)..bytes } else { 0..index };
         let meets = |chunk: &&ChunkPlace| {
             !chunk.range.is_empty() && chunk.range.start < own.end && own.start < chunk.range.end
