@@ -51,7 +51,7 @@ from ._bigarrays import (
     create,
     create_group,
     ls,
-    open,
+    open as open,
     remove,
     resize,
     supported,

@@ -31,6 +31,7 @@ from ._slice_array import SliceArray as SliceArray
 from ._slice_array import _open_slices as _open_slices
 from ._supported import supported as supported
 from ._tree import _is_likely as _is_likely
+from ._tree import _join_url as _join_url
 from ._tree import attributes as attributes
 from ._tree import create_group as create_group
 from ._tree import ls as ls

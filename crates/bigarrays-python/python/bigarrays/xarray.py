@@ -213,7 +213,7 @@ class _Place:
         names = [name for name, kind in nodes.items() if kind == "array" and "/" not in name]
         if not names:
             raise error
-        arrays = {}
+        arrays: dict[str, Array] = {}
         for name in names:
             try:
                 arrays |= {name: self.open(_bigarrays._join_url(self.url, name), self.format)} if name not in dropped else {}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import bigarrays
-import numcodecs
+import numcodecs  # type: ignore[import-untyped]
 import numpy as np
 import pytest
 import xarray as xr
@@ -94,15 +94,16 @@ def test_missing_values_are_xarrays_in_both_versions_and_in_copies(
 @pytest.mark.filterwarnings("ignore:Consolidated metadata is currently not part:UserWarning")
 def test_attributes_that_json_does_not_have_survive(tmp_path: Path, version: Any) -> None:
     group = zarr.open_group(tmp_path / "g", mode="w", zarr_format=version)
-    attributes = {"range": [float("-inf"), float("inf")], "half": "\ud800", "number": 2**70}
+    attributes: dict[str, Any] = {"range": [float("-inf"), float("inf")], "half": "\ud800", "number": 2**70}
     group.create_array("a", shape=(4,), chunks=(2,), dtype="f4", attributes=attributes)
     zarr.consolidate_metadata(tmp_path / "g")
     bigarrays.resize(tmp_path / "g/a", (6,))
     bigarrays.update_attributes(tmp_path / "g/a", {"missing": float("nan")})
     bigarrays.create(tmp_path / "g/b", format=f"zarr{version}", shape=(3,), dtype="u1")
-    seen = zarr.open_group(tmp_path / "g", mode="r")
+    seen: Any = zarr.open_group(tmp_path / "g", mode="r")
     assert sorted(seen.array_keys()) == ["a", "b"] and seen["a"].shape == (6,)
-    for found in (dict(seen["a"].attrs), dict(bigarrays.open(tmp_path / "g/a").attrs)):
+    both: list[dict[str, Any]] = [dict(seen["a"].attrs), dict(bigarrays.open(tmp_path / "g/a").attrs)]
+    for found in both:
         assert np.isnan(found.pop("missing")) and found == attributes
     source = bigarrays.open(tmp_path / "g/a")
     copied = dict(bigarrays.create(tmp_path / "c", like=source, format=f"zarr{5 - version}").attrs)
