@@ -97,10 +97,10 @@ pub(in crate::store) fn survey<S: Surveyed>(
 ) -> Result<()> {
     let mut shards: BTreeMap<u64, Files> = BTreeMap::new();
     store.inner().survey(&mut |finding| match finding {
-        // Nobody hears of shards before all are known.
-        Finding::Value { .. } if check_interrupt().is_err() => check_interrupt(),
         Finding::Value { key, bytes } => match store.shard_of(key) {
             Some((shard, file)) => {
+                // Nobody hears of shards before all are known.
+                check_interrupt()?;
                 shards.entry(shard).or_default()[file] = Some(bytes);
                 Ok(())
             }
