@@ -36,26 +36,22 @@ pub(crate) fn arrays(
     };
     // A slash at the end may be of a query.
     let place = if url.contains('?') { url } else { url.trim_end_matches('/') };
-    let missing = match options.open(url) {
+    let (known, missing) = match options.open(url) {
         Ok(array) if array.scales().is_empty() => return found(Found { url: url.to_owned(), array }),
-        Ok(array) => {
-            let root = format::store_at(url, &session.format())?;
-            let mut search = Search { options, session, found: &mut found };
-            return search.folder(&*root, place, depth, Some(array));
-        }
+        Ok(array) => (Some(array), None),
         // A group is no array, and what is in it may be some.
-        Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidArgument) => {
+        Err(error)
+            if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidArgument)
+                || (!url.contains("://") && !Path::new(url).is_dir()) =>
+        {
             return Err(error.into());
         }
-        Err(error) => error,
+        Err(error) => (None, Some(error)),
     };
-    if !url.contains("://") && !Path::new(url).is_dir() {
-        return Err(missing.into());
-    }
     let root = format::store_at(url, &session.format())?;
     let mut search = Search { options, session, found: &mut found };
-    search.folder(&*root, place, depth, None)?;
-    if any { Ok(()) } else { Err(missing.into()) }
+    search.folder(&*root, place, depth, known)?;
+    missing.filter(|_| !any).map_or(Ok(()), |error| Err(error.into()))
 }
 
 /// The places of arrays below that at `url`, which are none of its scales.
@@ -104,10 +100,11 @@ impl Search<'_> {
             Err(error) if is_known && error.kind() != ErrorKind::Cancelled => {}
             listed => listed?,
         }
-        if let Some(array) = match known {
+        let array = match known {
             None if is_marked => self.open(url, true),
             known => known,
-        } {
+        };
+        if let Some(array) = array {
             // Below are the chunks of its scales, and maybe other arrays.
             let is_own = |folder: &String| {
                 array.scales().iter().any(|scale| scale.key.is_empty() || first_part(&scale.key) == folder)

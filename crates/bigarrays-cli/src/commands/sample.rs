@@ -54,8 +54,8 @@ pub(crate) struct SampleArgs {
     outside: OutsidePoints,
 
     /// The scale, by position, key or resolution
-    #[arg(long, value_name = "SCALE", value_parser = values::scale)]
-    scale: Option<ScaleSelector>,
+    #[arg(long, value_name = "SCALE", value_parser = values::scale, default_value = "0")]
+    scale: ScaleSelector,
 }
 
 fn outside(text: &str) -> std::result::Result<OutsidePoints, String> {
@@ -70,11 +70,7 @@ fn outside(text: &str) -> std::result::Result<OutsidePoints, String> {
 const BATCH: usize = 1 << 18;
 
 pub(crate) fn run(args: &SampleArgs, session: &Session) -> anyhow::Result<()> {
-    let mut options = session.open().read_only(true);
-    if let Some(scale) = &args.scale {
-        options = options.scale(scale.clone());
-    }
-    let array = options.open(&args.url)?;
+    let array = session.open().scale(args.scale.clone()).read_only(true).open(&args.url)?;
     let sample = Sample { args, units: units(&array, args.resolution.as_ref())?, array };
     let count = match is_npy(&args.points) {
         true => sample.npy()?,

@@ -214,9 +214,9 @@ class _Place:
         if not names:
             raise error
         arrays: dict[str, Array] = {}
-        for name in names:
+        for name in (name for name in names if name not in dropped):
             try:
-                arrays |= {name: self.open(_bigarrays._join_url(self.url, name), self.format)} if name not in dropped else {}
+                arrays[name] = self.open(_bigarrays._join_url(self.url, name), self.format)
             except UnsupportedError as unsupported:
                 warnings.warn(f"left out: {unsupported}", stacklevel=4)
         dims = _unique_dims(arrays)

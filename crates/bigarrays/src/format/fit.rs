@@ -162,8 +162,7 @@ fn lost(given: &ArraySpec, kept: &ArraySpec, holds: &Holds, from: &Holds) -> Vec
     let origin = place(given).filter(|origin| place(kept).as_ref() != Some(origin));
     let sizes = given.resolution.as_ref().filter(|_| kept.resolution.is_none());
     let sizes = sizes.filter(|sizes| sizes.iter().any(|size| *size != 1.0));
-    let is_zero =
-        |fill: &Value| fill.as_f64() == Some(0.0) || matches!(fill, Value::Bool(false) | Value::Null);
+    let is_zero = |fill: &Value| fill.is_null() || missing::is_zero(fill);
     let fill = given.fill_value.as_ref().filter(|fill| kept.fill_value.is_none() && !is_zero(fill));
     let lost = [
         origin.map(|origin| format!("where the first element lies, at {origin:?}")),

@@ -55,7 +55,8 @@ fn has_names(array: &ArraySpec) -> bool {
     array.dimension_names.iter().flatten().any(Option::is_some)
 }
 
-fn is_zero(fill: &Value) -> bool {
+/// Whether a fill value is zero.
+pub(super) fn is_zero(fill: &Value) -> bool {
     fill.as_f64() == Some(0.0) || *fill == Value::Bool(false)
 }
 

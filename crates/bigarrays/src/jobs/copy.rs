@@ -96,12 +96,13 @@ impl<'a> PlannedCopy<'a> {
         let source = aligned(source, target, options.cast)?;
         let moves = twins(&source, target, &options).is_some();
         let stored = Stored::of(&source, target, has_one_fill(&source, target, options.cast))?;
-        let mut planned = plan(&source, target, &options, moves, stored.as_ref().ok());
-        let has_room = !planned.as_ref().is_err_and(|error| error.kind() == ErrorKind::MemoryBudget);
-        let stored = if has_room { stored } else { stored.and(Err(Everything::NoRoom)) };
-        if !has_room {
-            planned = plan(&source, target, &options, moves, None);
-        }
+        let planned = plan(&source, target, &options, moves, stored.as_ref().ok());
+        let (planned, stored) = match stored {
+            Ok(_) if is_refused(&planned) => {
+                (plan(&source, target, &options, moves, None), Err(Everything::NoRoom))
+            }
+            stored => (planned, stored),
+        };
         let mut plan = planned?;
         let sparse = match stored {
             // So many blocks have no numbers.
@@ -423,17 +424,23 @@ fn cut(
     let apart = 1 + 2 * (crate::run::pool::threads() as u64).min(WAVE_READS as u64);
     // Smaller blocks read each shard again that they write to, unless they are written together.
     let by_chunk = (chunks, if has_boxes && is_thin { 3 } else { apart });
-    let tries = match (has_boxes, is_thin) {
-        (false, _) => vec![by_chunk],
-        (true, false) => vec![by_shard, by_chunk],
-        (true, true) => vec![by_chunk, by_shard],
+    let (first, second) = match (has_boxes, is_thin) {
+        (false, _) => (by_chunk, None),
+        (true, false) => (by_shard, Some(by_chunk)),
+        (true, true) => (by_chunk, Some(by_shard)),
     };
     let plan_one = |(grid, held)| plan_over(source, target, grid, held, memory, moves, stored);
-    let is_refused =
-        |plan: &Result<CopyPlan>| plan.as_ref().is_err_and(|error| error.kind() == ErrorKind::MemoryBudget);
-    let mut plans = tries.into_iter().map(plan_one);
-    let first = plans.next().unwrap_or_else(|| Err(Error::invalid("nothing to be copied")));
-    plans.fold(first, |plan, other| if is_refused(&plan) { other } else { plan }).map_err(context)
+    let plan = plan_one(first);
+    match second {
+        Some(second) if is_refused(&plan) => plan_one(second),
+        _ => plan,
+    }
+    .map_err(context)
+}
+
+/// Whether not one block fits the memory budget.
+fn is_refused(plan: &Result<CopyPlan>) -> bool {
+    plan.as_ref().is_err_and(|error| error.kind() == ErrorKind::MemoryBudget)
 }
 
 /// Whether the domain of `target` is made of whole boxes of `grid`.

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::multiscale::{Dataset, Multiscale, OME};
 use super::new::array_spec;
+use super::rules::DRAFTS;
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::error::{Error, ErrorKind, Result};
@@ -43,7 +44,7 @@ pub struct OmeZarr {
 
 /// An error unless an image of this version is one that is read here; drafts, and images that say none, are.
 fn expect_version(version: Option<&Value>, is_nested: bool) -> Result<()> {
-    let known: &[&str] = if is_nested { &["0.5"] } else { &["0.1", "0.2", "0.3", "0.4"] };
+    let known = if is_nested { vec!["0.5"] } else { [&DRAFTS[..], &["0.4"]].concat() };
     match version {
         Some(version) if !known.iter().any(|known| version == known) => {
             let known = known.join(", ");

@@ -46,11 +46,7 @@ pub(super) fn expect_same(spec: &CreateSpec, image: &Multiscale) -> Result<()> {
             names.join(",")
         )));
     }
-    if spec.array.labels.is_some_and(|labels| labels != image.labels) {
-        let what = if image.labels { "labels" } else { "no labels" };
-        return Err(Error::invalid(format!("labels: elements of the image are {what}, in all scales")));
-    }
-    Ok(())
+    spec.array.expect_labels(image.labels)
 }
 
 /// The members of attributes that are of images, as `like` gives and `create` takes them: those of 0.5, without what

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::axes::{Axis, check_axes, parse_axis};
 
 /// Versions before scales had sizes: with names of axes, or without any axes.
-const DRAFTS: [&str; 3] = ["0.1", "0.2", "0.3"];
+pub(super) const DRAFTS: [&str; 3] = ["0.1", "0.2", "0.3"];
 
 /// What the members of the attributes of a group have that is forbidden, for each image that they list. `version` is
 /// that of the documents in which they stand: 0.4, and drafts, or 0.5.
@@ -53,7 +53,7 @@ fn of_draft(image: &Value) -> Vec<String> {
     let axes = image.get("axes").and_then(Value::as_array);
     let wrong = axes.filter(|axes| !(2..=5).contains(&axes.len()));
     let count = wrong.map(|axes| format!("axes: expected 2 to 5, found {}", axes.len()));
-    count.into_iter().chain(twice(image, "datasets", Some("path"))).collect()
+    count.into_iter().chain(path_twice(image)).collect()
 }
 
 fn of_image(image: &Value, version: &str) -> Vec<String> {
@@ -67,7 +67,7 @@ fn of_image(image: &Value, version: &str) -> Vec<String> {
     if !(2..=5).contains(&axes.len()) {
         return found;
     }
-    found.extend(twice(image, "datasets", Some("path")));
+    found.extend(path_twice(image));
     let datasets = image.get("datasets").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let mut before: Option<f64> = None;
     for (k, dataset) in datasets.iter().enumerate() {
@@ -109,11 +109,12 @@ fn of_axes(axes: &[Value]) -> Option<String> {
     Some(format!("axes: {}", wrong.trim_start_matches("invalid argument: ")))
 }
 
-fn twice(image: &Value, listed: &str, member: Option<&str>) -> Option<String> {
-    let list = image.get(listed)?.as_array()?;
-    let names: Vec<&Value> = list.iter().filter_map(|entry| entry.get(member?)).collect();
-    let k = (0..names.len()).find(|&k| names[..k].contains(&names[k]))?;
-    Some(format!("{listed}[{k}].{}: {} stands there twice", member?, names[k]))
+/// A path that two datasets of an image have.
+fn path_twice(image: &Value) -> Option<String> {
+    let datasets = image.get("datasets")?.as_array()?;
+    let paths: Vec<&Value> = datasets.iter().filter_map(|dataset| dataset.get("path")).collect();
+    let k = (0..paths.len()).find(|&k| paths[..k].contains(&paths[k]))?;
+    Some(format!("datasets[{k}].path: {} stands there twice", paths[k]))
 }
 
 /// The product of the scale of what has transformations: one scale, and one translation behind it at most.

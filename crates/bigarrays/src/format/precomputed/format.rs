@@ -159,12 +159,7 @@ impl Scales for Precomputed {
                     "the layer holds {dtype} with {count} channels, and so do all scales"
                 )));
             }
-            if spec.array.labels.is_some_and(|labels| labels != info.segmentation) {
-                let what = if info.segmentation { "labels" } else { "no labels" };
-                return Err(Error::invalid(format!(
-                    "labels: elements of the layer are {what}, in all scales"
-                )));
-            }
+            spec.array.expect_labels(info.segmentation)?;
             let at = info.insert(scale.clone())?;
             opened(&info, at, &**store, options)?;
             Ok(Some(info))

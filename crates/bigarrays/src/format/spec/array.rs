@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
+use crate::base::error::{Error, Result};
 use crate::chunk::layout::Layout;
 use crate::format::axis::AxisSpec;
 
@@ -70,6 +71,17 @@ impl ArraySpec {
             fill_value: self.fill_value.or(like.fill_value.filter(|_| is_same_type)),
             attributes: self.attributes.or(like.attributes),
             ..self
+        }
+    }
+
+    /// An error if this, of a new scale, says otherwise than its layer whether elements `are_labels`.
+    pub(in crate::format) fn expect_labels(&self, are_labels: bool) -> Result<()> {
+        match self.labels {
+            Some(labels) if labels != are_labels => {
+                let what = if are_labels { "labels" } else { "no labels" };
+                Err(Error::invalid(format!("labels: elements of the layer are {what}, in all scales")))
+            }
+            _ => Ok(()),
         }
     }
 

@@ -10,9 +10,10 @@ use crate::format::text;
 
 /// The fill value that `value` says of elements of `dtype`, be it a number in quotes; `None` if it says none.
 pub(super) fn parse(value: &Value, dtype: DataType) -> Option<FillValue> {
-    let plain = value.as_str().and_then(|quoted| text::parse(quoted.as_bytes()).ok());
-    let named = text::name_of(value).map(Value::from);
-    of_json(value, dtype).or_else(|| of_json(&named.or(plain.filter(Value::is_number))?, dtype))
+    of_json(value, dtype).or_else(|| {
+        let number = || text::parse(value.as_str()?.as_bytes()).ok().filter(Value::is_number);
+        of_json(&text::name_of(value).map(Value::from).or_else(number)?, dtype)
+    })
 }
 
 /// As [`parse`], of what metadata should have.

@@ -225,7 +225,9 @@ impl Work<'_> {
         for (copy, wave) in self.copies.iter().zip(&waves) {
             self.wave(copy, wave)?;
         }
-        hidden.iter().try_for_each(|(number, index, key)| self.expect_seen(*number, index, key))?;
+        if !hidden.is_empty() {
+            self.expect_seen(&hidden)?;
+        }
         Ok(Some(()))
     }
 
@@ -246,24 +248,28 @@ impl Work<'_> {
             .map(|(number, index)| (number, index, key.to_owned()))
     }
 
-    /// A problem if there is no chunk at a place, but a stranger that may be it: it reads as missing.
-    fn expect_seen(&self, number: usize, index: &Dims<u64>, stranger: &str) -> Result<()> {
-        let layout = self.copies[number].layout;
-        let present = Get::new(layout.chunk_key(index), Part::Presence, u64::MAX);
-        let is_there = AtomicBool::new(false);
-        self.array.store().get_many(&[present], &|_, blob| {
-            is_there.store(blob.is_some(), Ordering::Relaxed);
+    /// A problem for each place where there is no chunk, but a stranger that may be it: it reads as missing.
+    fn expect_seen(&self, hidden: &[(usize, Dims<u64>, String)]) -> Result<()> {
+        let present = |(number, index, _): &(usize, Dims<u64>, String)| {
+            Get::new(self.copies[*number].layout.chunk_key(index), Part::Presence, u64::MAX)
+        };
+        let requests: Vec<Get> = hidden.iter().map(present).collect();
+        let seen: Vec<AtomicBool> = hidden.iter().map(|_| AtomicBool::new(false)).collect();
+        self.array.store().get_many(&requests, &|position, blob| {
+            seen[position].store(blob.is_some(), Ordering::Relaxed);
             Ok(())
         })?;
-        if is_there.into_inner() {
-            return Ok(());
+        for ((number, index, stranger), _) in
+            hidden.iter().zip(seen).filter(|(_, seen)| !seen.load(Ordering::Relaxed))
+        {
+            let error = Error::unsupported(
+                "this may be a chunk, but is not looked for under this name: it reads as missing",
+            );
+            let domain = self.copies[*number].layout.grid.chunk_domain(index);
+            let key = self.array.store().location(stranger);
+            let problem = Problem::of(ProblemKind::Unreadable, &error, Some(key), Some(domain));
+            self.report(|report| report.problems.push(problem));
         }
-        let error = Error::unsupported(
-            "this may be a chunk, but is not looked for under this name: it reads as missing",
-        );
-        let (key, domain) = (self.array.store().location(stranger), layout.grid.chunk_domain(index));
-        let problem = Problem::of(ProblemKind::Unreadable, &error, Some(key), Some(domain));
-        self.report(|report| report.problems.push(problem));
         Ok(())
     }
 

@@ -36,8 +36,8 @@ impl Changes {
     /// Replaces the value at `path`. What else there is of it becomes the same value before it goes, so that readers,
     /// also those that come after a crash, never find two that differ.
     pub(super) fn put(&self, path: &mut KeyPath, encoding: ContentEncoding, bytes: &[u8]) -> Result<()> {
-        let others: Vec<_> = ContentEncoding::ALL.into_iter().filter(|&other| other != encoding).collect();
-        let others: Vec<_> = others.into_iter().filter(|&other| is_there(path.spelled(other))).collect();
+        let is_other = |&other: &ContentEncoding| other != encoding && is_there(path.spelled(other));
+        let others: Vec<_> = ContentEncoding::ALL.into_iter().filter(is_other).collect();
         if !others.is_empty() {
             self.put_same(path, encoding, bytes, &others)?;
         }

@@ -11,7 +11,6 @@ use super::change::{Changes, folder_of};
 use super::leftovers;
 use super::list::{key_of_value, list_directory, list_to_remove};
 use super::path::{KeyPath, is_link, parent, shown, without_slash};
-
 use super::read::dead_link;
 use super::remove::Folder;
 use super::value::read;
