@@ -3,7 +3,7 @@
 use std::ffi::c_int;
 use std::ops::Range;
 
-use bigarrays::base::buffer::{Order, View, ViewMut};
+use bigarrays::base::buffer::{Order, View, ViewMut, byte_len};
 use bigarrays::base::dims::Dims;
 use bigarrays::flat::is_mapped;
 use bigarrays::{Array, DataType, Domain, Error, ErrorKind, for_dtype};
@@ -35,10 +35,24 @@ pub(crate) fn read<'py>(
     part: &Domain,
     order: Order,
 ) -> PyResult<Bound<'py, PyUntypedArray>> {
-    let out = empty(py, part.shape(), array.dtype(), order)?;
-    read_into(&out, array, part)?;
+    let bytes = part.shape().iter().fold(array.dtype().size() as u64, |bytes, &n| bytes.saturating_mul(n));
+    if bytes < LARGE {
+        let out = empty(py, part.shape(), array.dtype(), order)?;
+        read_into(&out, array, part)?;
+        return Ok(out);
+    }
+    let out = aligned(py, part.shape(), array.dtype(), order)?;
+    // SAFETY: nobody else has the array, whose elements are each at a place of their own.
+    let target = unsafe { target_of(&out, array.dtype()) }.streaming();
+    detached(py, || array.read_into(part, target))?;
     Ok(out)
 }
+
+/// Results of so many bytes are written past the caches: they would not stay there.
+const LARGE: u64 = 32 << 20;
+
+/// Bytes of a cache line.
+const LINE: usize = 64;
 
 /// A new numpy array of `count` elements along one axis, whose bytes `fill` writes.
 pub(crate) fn filled<'py>(
@@ -127,10 +141,18 @@ fn may_overlap(shape: &[usize], strides: &[isize], item: usize) -> bool {
 
 /// Reads the box `part` into `out`, which is new or checked.
 pub(crate) fn read_into(out: &Bound<'_, PyUntypedArray>, array: &Array, part: &Domain) -> PyResult<()> {
-    let (py, item) = (out.py(), array.dtype().size());
-    // SAFETY: `out` keeps its memory for the call, is writable, and no two elements share a place.
-    let target = unsafe { ViewMut::from_raw(fields(out).data.cast(), out.shape(), out.strides(), item) };
-    detached(py, || array.read_into(part, target))
+    // SAFETY: `out` is writable, and no two elements share a place.
+    let target = unsafe { target_of(out, array.dtype()) };
+    detached(out.py(), || array.read_into(part, target))
+}
+
+/// The elements of `out`, for as long as it is borrowed.
+///
+/// # Safety
+/// `out` must be writable, of elements of `dtype` of which no two share a place.
+unsafe fn target_of<'a>(out: &'a Bound<'_, PyUntypedArray>, dtype: DataType) -> ViewMut<'a> {
+    // SAFETY: a borrowed array keeps its memory; the rest is the caller's promise.
+    unsafe { ViewMut::from_raw(fields(out).data.cast(), out.shape(), out.strides(), dtype.size()) }
 }
 
 /// Writes `value`, broadcast as numpy does, to the box `part`.
@@ -240,6 +262,59 @@ fn empty<'py>(
     }
 }
 
+/// As [`empty`], of elements that begin with a cache line: a view of a somewhat larger array.
+fn aligned<'py>(
+    py: Python<'py>,
+    shape: &[u64],
+    dtype: DataType,
+    order: Order,
+) -> PyResult<Bound<'py, PyUntypedArray>> {
+    let lengths = lengths(py, shape)?;
+    let bytes = byte_len(&lengths, dtype.size()).or_raise(py)?;
+    let whole = empty(py, &[bytes.saturating_add(LINE) as u64], DataType::U8, Order::C)?;
+    let mut strides = order.strides(&lengths, dtype.size());
+    let mut shape: Dims<isize> = lengths.iter().map(|&length| length as isize).collect();
+    // SAFETY: from the first line on there are as many bytes as the elements have.
+    unsafe {
+        let data: *mut u8 = fields(&whole).data.cast();
+        view_of(&whole, descr(py, dtype), &mut shape, &mut strides, data.add(data.align_offset(LINE)))
+    }
+}
+
+/// An array whose elements lie in the memory of `whole`.
+///
+/// # Safety
+/// All elements of the type `descr` from `start` on, at `strides`, must lie there.
+unsafe fn view_of<'py>(
+    whole: &Bound<'py, PyUntypedArray>,
+    descr: Bound<'py, PyArrayDescr>,
+    shape: &mut [isize],
+    strides: &mut [isize],
+    start: *mut u8,
+) -> PyResult<Bound<'py, PyUntypedArray>> {
+    let py = whole.py();
+    // SAFETY: the caller's promise; numpy takes over the references to the type and to `whole`, and copies shape and
+    // strides.
+    unsafe {
+        let array = PY_ARRAY_API.PyArray_NewFromDescr(
+            py,
+            get_type_object(py, NpyTypes::PyArray_Type),
+            descr.into_dtype_ptr(),
+            shape.len() as c_int,
+            shape.as_mut_ptr(),
+            strides.as_mut_ptr(),
+            start.cast(),
+            fields(whole).flags & NPY_ARRAY_WRITEABLE,
+            std::ptr::null_mut(),
+        );
+        let array = Bound::from_owned_ptr_or_err(py, array)?;
+        match PY_ARRAY_API.PyArray_SetBaseObject(py, array.as_ptr().cast(), whole.clone().into_ptr()) {
+            0 => Ok(array.cast_into_unchecked()),
+            _ => Err(PyErr::fetch(py)),
+        }
+    }
+}
+
 fn lengths(py: Python<'_>, shape: &[u64]) -> PyResult<Dims<usize>> {
     let fits = |&length: &u64| isize::try_from(length).ok().map(|length| length as usize);
     let lengths: Option<_> = shape.iter().map(fits).collect();
@@ -276,26 +351,10 @@ pub(crate) fn rows_of<'py>(
         return Err(invalid(py, format!("rows {}:{} of {}", rows.start, rows.end, shape[0])));
     }
     shape[0] = (rows.end - rows.start) as isize;
-    // SAFETY: the rows are among those of `whole`, which the new array keeps; numpy takes over the
-    // references to the type and to `whole`, and copies shape and strides.
+    // SAFETY: the rows are among those of `whole`.
     unsafe {
-        let start = from.data.offset(rows.start as isize * strides[0]);
-        let array = PY_ARRAY_API.PyArray_NewFromDescr(
-            py,
-            get_type_object(py, NpyTypes::PyArray_Type),
-            whole.dtype().into_dtype_ptr(),
-            shape.len() as c_int,
-            shape.as_mut_ptr(),
-            strides.as_mut_ptr(),
-            start.cast(),
-            from.flags & NPY_ARRAY_WRITEABLE,
-            std::ptr::null_mut(),
-        );
-        let array = Bound::from_owned_ptr_or_err(py, array)?;
-        match PY_ARRAY_API.PyArray_SetBaseObject(py, array.as_ptr().cast(), whole.clone().into_ptr()) {
-            0 => Ok(array),
-            _ => Err(PyErr::fetch(py)),
-        }
+        let start = from.data.offset(rows.start as isize * strides[0]).cast();
+        Ok(view_of(whole, whole.dtype(), &mut shape, &mut strides, start)?.into_any())
     }
 }
 

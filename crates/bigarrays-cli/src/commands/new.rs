@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bigarrays::format::{self, ArraySpec, StorageSpec};
+use bigarrays::format::{self, ArraySpec, Create, StorageSpec};
 use bigarrays::{Array, CreateSpec, Domain, Error, OpenOptions, Result};
 
 use crate::args::{Axes, LayerArgs, NewArgs};
@@ -35,23 +35,8 @@ impl New {
         to: Option<&[i64]>,
     ) -> Result<New> {
         let format = args.format(source)?;
-        let fixed = format.holds().fixed_axes();
-        let is_layer = fixed.is_some();
-        let mapped = match &args.transpose {
-            Some(wanted) if !is_layer => Mapped::to(source, axes, wanted.clone())?,
-            Some(_) => {
-                let axes = fixed.unwrap_or_default().join(",");
-                return Err(Error::invalid(format!(
-                    "arrays of {} have the axes {axes}; say with --dimension-names which are which",
-                    format.name()
-                )));
-            }
-            None if is_layer => Mapped::to_layer(source, axes)?,
-            None if format.order() == source.order() || format.name() == source.format() => {
-                Mapped::to(source, axes, axes.clone())?
-            }
-            None => Mapped::to(source, axes, Axes(axes.0.iter().rev().cloned().collect()))?,
-        };
+        let is_layer = format.holds().fixed_axes().is_some();
+        let mapped = mapped(args, source, axes, format)?;
         let new = if is_layer { mapped.layer_axes() } else { mapped.axes.clone() };
         let along = |values: Vec<u64>| along(&values, axes, &new, 1);
         let names = names(source, axes, &new, format.holds().names_axes());
@@ -66,9 +51,9 @@ impl New {
         let storage = StorageSpec {
             chunk_shape: like.storage.chunk_shape.map(along),
             shard_shape: like.storage.shard_shape.map(along),
-            codecs: like.storage.codecs.filter(|codecs| !is_permuted || is_free(codecs)),
             ..like.storage
         };
+        let storage = if is_permuted { storage.for_permuted_axes(array.dtype) } else { storage };
         let (fitted, lost) = format::fit(format, CreateSpec { array, storage }, source.format());
         let mut spec = layer.over(fitted);
         if is_layer {
@@ -79,6 +64,29 @@ impl New {
             (spec.array.domain, spec.array.origin) = (place(&mapped, &new, to)?, None);
         }
         Ok(New { mapped, spec, format: format.name(), lost })
+    }
+}
+
+/// The source, its axes in the order in which `format` has them or as `args` say.
+///
+/// # Errors
+/// `InvalidArgument` if axes do not go together, or the format has axes of its own.
+fn mapped(args: &NewArgs, source: &Array, axes: &Axes, format: &dyn Create) -> Result<Mapped> {
+    let fixed = format.holds().fixed_axes();
+    match &args.transpose {
+        Some(wanted) if fixed.is_none() => Mapped::to(source, axes, wanted.clone()),
+        Some(_) => {
+            let axes = fixed.unwrap_or_default().join(",");
+            Err(Error::invalid(format!(
+                "arrays of {} have the axes {axes}; say with --dimension-names which are which",
+                format.name()
+            )))
+        }
+        None if fixed.is_some() => Mapped::to_layer(source, axes),
+        None if format.order() == source.order() || format.name() == source.format() => {
+            Mapped::to(source, axes, axes.clone())
+        }
+        None => Mapped::to(source, axes, Axes(axes.0.iter().rev().cloned().collect())),
     }
 }
 
@@ -95,14 +103,6 @@ fn names(source: &Array, axes: &Axes, new: &Axes, must: bool) -> Vec<Option<Stri
         _ => false,
     };
     new.0.iter().map(|name| Some(name.clone()).filter(|name| must || !is_invented(name))).collect()
-}
-
-/// Whether codecs do the same whatever the axes are: plain elements, compressed.
-fn is_free(codecs: &serde_json::Value) -> bool {
-    const FREE: [&str; 7] = ["bytes", "blosc", "gzip", "zstd", "crc32c", "numcodecs.zlib", "numcodecs.bz2"];
-    let is_one =
-        |codec: &serde_json::Value| FREE.iter().any(|free| codec.get("name").unwrap_or(codec) == free);
-    codecs.as_array().is_some_and(|codecs| codecs.iter().all(is_one))
 }
 
 /// The box along the axes `new` that takes the elements of `mapped`, which start at `to` there.

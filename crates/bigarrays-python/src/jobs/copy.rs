@@ -1,21 +1,14 @@
 //! Copying between arrays, with progress and cancellation by signals.
 
 use std::path::PathBuf;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::time::Duration;
 
-use bigarrays::base::sync::MutexExt;
+use bigarrays::CopyOptions;
 use bigarrays::jobs::{Cast, Journal, OutOfRange, Rounding};
-use bigarrays::{CopyOptions, Error, ErrorKind, Progress, interruptible};
 use pyo3::prelude::*;
 
+use super::progress::reported;
 use crate::array::PyArray;
 use crate::errors::{OrRaise, invalid};
-
-/// How often signals are looked for, and progress reported.
-const TICK: Duration = Duration::from_millis(50);
 
 /// Copies all elements of one array or view to another of the same shape.
 ///
@@ -35,8 +28,8 @@ const TICK: Duration = Duration::from_millis(50);
 ///     journal: A file in which finished blocks are noted, so that the same call resumes a copy that ended early, after a
 ///         kill too. It is removed once all is done.
 ///     memory: The most bytes that the work may use; a quarter of what the process may use if None.
-///     progress: A function of (done, total), called now and then from the calling thread with bytes of elements. An
-///         exception that it raises, or Ctrl-C, ends the copy after the blocks under way.
+///     progress: A function of (done, total), called now and then, and at the end, with bytes of elements. An exception
+///         that it raises, or Ctrl-C, ends the copy after the blocks under way.
 ///
 /// Raises:
 ///     InvalidArgumentError: Shapes differ, types differ without a cast, or an element is out of range.
@@ -66,58 +59,17 @@ pub(crate) fn copy(
     check: bool,
     journal: Option<PathBuf>,
     memory: Option<u64>,
-    progress: Option<&Bound<'_, PyAny>>,
+    progress: Option<Py<PyAny>>,
 ) -> PyResult<()> {
     let (source, target) = (&source.get().array, &target.get().array);
-    let (asked, state) = (AtomicBool::new(false), Mutex::new(None));
-    let report = |now: Progress| {
-        *state.locked() = Some(now);
-    };
     let memory = memory.map_or(0, |bytes| bytes.max(1));
     let cast = to_cast(py, rounding, out_of_range)?;
     let journal = journal.map(Journal::open).transpose().or_raise(py)?;
-    let options = CopyOptions { cast, check, memory, journal: journal.as_ref(), progress: Some(&report) };
-    let mut told = None;
-    let mut tell = || {
-        let now = *state.locked();
-        match (progress, now) {
-            (Some(progress), Some(now)) if told != Some(now) => {
-                told = Some(now);
-                progress.call1((now.done, now.total)).map(drop)
-            }
-            _ => Ok(()),
-        }
-    };
-    let (interrupted, copied) = std::thread::scope(|scope| {
-        let (sender, receiver) = channel();
-        let is_asked = || asked.load(Ordering::Relaxed);
-        scope.spawn(move || {
-            let copied = interruptible(&is_asked, || bigarrays::copy(source, target, options));
-            drop(sender.send(copied));
-        });
-        let receiver = Mutex::new(receiver);
-        let mut interrupted = Ok(());
-        loop {
-            let waited = py.detach(|| receiver.locked().recv_timeout(TICK));
-            match waited {
-                Ok(copied) => return (interrupted, copied),
-                Err(RecvTimeoutError::Disconnected) => {
-                    return (interrupted, Err(Error::new(ErrorKind::Storage, "the copying thread ended")));
-                }
-                Err(RecvTimeoutError::Timeout) if interrupted.is_ok() => {
-                    interrupted = py.check_signals().and_then(|()| tell());
-                    if interrupted.is_err() {
-                        asked.store(true, Ordering::Relaxed);
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-            }
-        }
-    });
-    interrupted?;
-    copied.or_raise(py)?;
-    journal.map_or(Ok(()), Journal::remove).or_raise(py)?;
-    tell()
+    reported(py, progress.as_ref(), |report| {
+        let options = CopyOptions { cast, check, memory, journal: journal.as_ref(), progress: Some(report) };
+        bigarrays::copy(source, target, options)
+    })?;
+    journal.map_or(Ok(()), Journal::remove).or_raise(py)
 }
 
 /// How elements are cast, if that is asked for.

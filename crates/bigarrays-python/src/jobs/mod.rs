@@ -1,5 +1,6 @@
 //! Long jobs.
 
 pub(crate) mod copy;
+mod progress;
 pub(crate) mod report;
 pub(crate) mod verify;

@@ -1,24 +1,16 @@
 //! Verifying what is stored, and comparing it.
 
 use std::path::PathBuf;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 use bigarrays::OpenOptions;
-use bigarrays::Progress;
-use bigarrays::base::sync::MutexExt;
 use bigarrays::jobs::{Against, VerifyOptions, verify_at};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use super::progress::reported;
 use crate::arguments::{to_selector, to_settings, to_url};
 use crate::array::domain::to_domain;
-use crate::interrupt::detached_until;
 use crate::jobs::report::PyReport;
-
-/// How often progress is reported.
-const TICK: Duration = Duration::from_millis(50);
 
 /// Verifies that what is stored at a path or URL is whole: an array, a layer with all its scales, or a group with all its
 /// arrays.
@@ -87,32 +79,12 @@ pub(crate) fn verify(
         other_open = other_open.settings(to_settings(settings)?);
     }
     let open = format.map_or_else(|| other_open.clone(), |name| other_open.clone().format(name));
-    let (asked, raised, last) = (AtomicBool::new(false), Mutex::new(None), Mutex::new(None::<Instant>));
-    let tell = |now: Progress| {
-        let Some(progress) = &progress else { return };
-        let mut last = last.locked();
-        if now.done < now.total && last.is_some_and(|last| last.elapsed() < TICK) {
-            return;
-        }
-        *last = Some(Instant::now());
-        drop(last);
-        if let Some(Err(error)) = Python::try_attach(|py| progress.call1(py, (now.done, now.total))) {
-            raised.locked().get_or_insert(error);
-            asked.store(true, Ordering::Relaxed);
-        }
-    };
-    let options = VerifyOptions {
-        memory: memory.map_or(0, |bytes| bytes.max(1)),
-        part: part.as_ref(),
-        missing,
-        progress: Some(&tell),
-    };
     let against =
         against.as_ref().map(|url| Against { url, open: &other_open, scale: against_scale.as_ref() });
-    let is_asked = || asked.load(Ordering::Relaxed);
-    let outcome = detached_until(py, &is_asked, || verify_at(&url, &open, scale.as_ref(), against, &options));
-    match raised.into_value() {
-        Some(error) => Err(error),
-        None => outcome.map(PyReport),
-    }
+    let memory = memory.map_or(0, |bytes| bytes.max(1));
+    let report = reported(py, progress.as_ref(), |progress| {
+        let options = VerifyOptions { memory, part: part.as_ref(), missing, progress: Some(progress) };
+        verify_at(&url, &open, scale.as_ref(), against, &options)
+    })?;
+    Ok(PyReport(report))
 }

@@ -15,46 +15,37 @@ pub(super) fn makes_shards(codecs: Option<&Value>) -> bool {
     codecs.and_then(Value::as_array).is_some_and(|codecs| codecs.iter().any(is_sharding))
 }
 
-/// Compressions of which an encoding and a level say too little, or which not all formats call alike.
-const PORTABLE: [&str; 4] = ["blosc", "blosclz", "zlib", "bz2"];
-
 /// What codecs of `dtype` get; the number of axes is nothing to compressions.
 fn elements(dtype: DataType) -> Elements {
     Elements { dtype, ndim: 0, big_endian: false }
 }
 
-/// The configuration of the compression of plain elements, if that is all that `codecs` do.
-fn of_codecs(codecs: &Value, dtype: DataType) -> Option<Config> {
+/// Whether `codecs` do the same whatever the shape and the order of axes are: plain elements of `dtype`, compressed.
+pub(super) fn is_plain(codecs: &Value, dtype: DataType) -> bool {
+    read(codecs, dtype).is_some()
+}
+
+/// The compressions of plain elements, if that is all that `codecs` do.
+fn read(codecs: &Value, dtype: DataType) -> Option<Vec<Config>> {
     let listed = codec::parse(codecs, "codecs").ok()?;
     let CodecList { steps, array, bytes, .. } = CodecList::read(&listed, dtype, 0).ok()?;
-    let [only] = &bytes[..] else { return None };
     let is_plain = steps.is_empty() && array.config().name() == "raw";
-    Some(only.config()).filter(|config| is_plain && PORTABLE.contains(&config.name()))
+    is_plain.then(|| bytes.iter().map(|codec| codec.config()).collect())
 }
 
-/// The list of codecs of plain elements that are compressed so.
-fn to_codecs(compression: &Config, dtype: DataType) -> Option<Value> {
-    let bytes = json!({"name": "bytes", "configuration": {"endian": "little"}});
-    Some(json!([bytes, codec::write(Dialect::Zarr3, compression, elements(dtype))?.to_zarr3()]))
-}
-
-/// Of a list of codecs, those that go with any shape and order of axes and with elements of `dtype`: plain elements,
-/// compressed by Blosc, zlib or bzip2. `None` if it is another list.
-pub(super) fn portable(codecs: &Value, dtype: DataType) -> Option<Value> {
-    to_codecs(&of_codecs(codecs, dtype)?, dtype)
-}
-
-/// The codecs that a `compression` of N5 is equal to, if an encoding and a level do not describe it.
+/// The codecs that a `compression` of N5 is equal to, if Zarr 3 has words for it.
 pub(super) fn of_n5(compression: &Value, dtype: DataType) -> Option<Value> {
     let listed = Listed::of_object(Dialect::N5, "type", compression.as_object()?, "compression").ok()?;
     let config = listed.read(elements(dtype)).ok()??.config();
-    to_codecs(&config, dtype).filter(|_| PORTABLE.contains(&config.name()))
+    let bytes = json!({"name": "bytes", "configuration": {"endian": "little"}});
+    Some(json!([bytes, codec::write(Dialect::Zarr3, &config, elements(dtype))?.to_zarr3()]))
 }
 
-/// The `compression` of N5 that [portable] codecs are equal to.
+/// The `compression` of N5 that `codecs` are equal to, if they are plain elements in one compression of N5.
 pub(super) fn to_n5(codecs: &Value, dtype: DataType) -> Option<Value> {
-    let config = of_codecs(codecs, dtype)?;
-    Some(codec::write(Dialect::N5, &config, elements(dtype))?.to_object("type"))
+    let compressions = read(codecs, dtype)?;
+    let [only] = &compressions[..] else { return None };
+    Some(codec::write(Dialect::N5, only, elements(dtype))?.to_object("type"))
 }
 
 #[cfg(test)]
@@ -70,12 +61,14 @@ mod tests {
         ] {
             let codecs = of_n5(&compression, DataType::U16).unwrap();
             assert_eq!(to_n5(&codecs, DataType::U16), Some(compression));
-            assert_eq!(portable(&codecs, DataType::U16), Some(codecs));
+            assert!(is_plain(&codecs, DataType::U16));
         }
-        for other in
-            [json!(["bytes"]), json!(["transpose", "bytes"]), json!(["bytes", {"name": "zstd"}]), json!(1)]
-        {
-            assert_eq!(portable(&other, DataType::U8), None);
+        for other in [json!(["bytes"]), json!(["bytes", {"name": "crc32c"}]), json!(1)] {
+            assert_eq!(to_n5(&other, DataType::U8), None);
         }
+        assert!(!is_plain(
+            &json!([{"name": "transpose", "configuration": {"order": []}}, "bytes"]),
+            DataType::U8
+        ));
     }
 }

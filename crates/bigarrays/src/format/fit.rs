@@ -8,7 +8,6 @@
 use serde_json::Value;
 
 use super::axis::AxisSpec;
-use super::compression;
 use super::holds::{Codecs, Holds, Missing, Sizes, Start};
 use super::missing;
 use super::optional::{ARRAY, OF_LAYER, Optional, STORAGE};
@@ -115,18 +114,12 @@ fn translated(spec: CreateSpec, to: &Holds, from: Option<&Holds>) -> CreateSpec 
     let is_same = |of: fn(&Holds) -> Option<&'static str>| from.is_some_and(|from| of(from) == of(to));
     let speaks_alike = is_same(|holds| Some(holds.dialect));
     let CreateSpec { array, storage } = spec;
-    let (given, ndim) = (storage.codecs.as_ref(), array.domain.ndim());
-    let lists_any = from.is_some_and(|from| matches!(from.codecs, Codecs::Any(_)));
+    let ndim = array.domain.ndim();
     let encoding = storage.encoding.filter(|name| to.encodings.contains(&name.as_str()));
     let codecs = match (speaks_alike, to.codecs) {
         (true, _) => storage.codecs,
         (false, Codecs::None) => None,
-        (false, Codecs::Any(says))
-            if lists_any && given.is_some_and(|codecs| says(codecs, array.dtype, ndim)) =>
-        {
-            storage.codecs
-        }
-        (false, _) => given.and_then(|codecs| compression::portable(codecs, array.dtype)),
+        (false, Codecs::Any(says)) => storage.codecs.filter(|codecs| says(codecs, array.dtype, ndim)),
     };
     let storage = StorageSpec {
         level: storage.level.filter(|_| encoding.is_some()),

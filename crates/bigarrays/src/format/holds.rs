@@ -105,8 +105,6 @@ pub enum Sizes {
 pub enum Codecs {
     /// None.
     None,
-    /// Plain elements, compressed by Blosc or zlib.
-    Portable,
     /// Any that it has words for, as this says of a list, of the type of elements and of the number of axes.
     Any(fn(&Value, DataType, usize) -> bool),
 }

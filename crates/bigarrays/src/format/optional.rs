@@ -1,7 +1,6 @@
 //! The options of new arrays that not every format has: for each, whether a format has it, and how an array is adapted to
 //! a format without it.
 
-use super::compression;
 use super::holds::{Codecs, Holds, Names, Shards, Sizes, Start};
 use super::spec::{CreateSpec, NewSharding};
 use crate::chunk::codec::ContentEncoding;
@@ -192,10 +191,8 @@ pub(super) const STORAGE: [Optional; 12] = [
 ];
 
 fn holds_codecs(holds: &Holds, spec: &CreateSpec) -> bool {
-    let is_portable = |codecs| compression::portable(codecs, spec.array.dtype).is_some();
     match holds.codecs {
         Codecs::None => false,
-        Codecs::Portable => spec.storage.codecs.as_ref().is_some_and(is_portable),
         Codecs::Any(says) => spec
             .storage
             .codecs

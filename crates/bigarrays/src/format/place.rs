@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::document::{DOCUMENTS, Document};
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::store::Store;
+use crate::store::{Store, cannot_list};
 
 /// Says of a key, relative to an array or group, whether a chunk or shard of it can have that key.
 pub(super) type OwnKeys = Box<dyn Fn(&str) -> bool>;
@@ -33,9 +33,7 @@ pub(super) fn expect_no_chunks(
     });
     let Some(key) = found else {
         return match listed {
-            Err(error) if [ErrorKind::Unsupported, ErrorKind::PermissionDenied].contains(&error.kind()) => {
-                Ok(())
-            }
+            Err(error) if cannot_list(&error) => Ok(()),
             listed => listed,
         };
     };

@@ -13,17 +13,15 @@ use crate::base::sync::MutexExt;
 use crate::chunk::config::{Config, Parameter};
 use crate::chunk::layout::Layout;
 use crate::jobs::cast::{Cast, cast};
+use crate::jobs::cut::{are_near, is_refused, plan};
 use crate::jobs::digest::{Digest, Puts, Reads};
 use crate::jobs::gather::Batch;
 use crate::jobs::journal::{Entries, Journal, Made};
-use crate::jobs::plan::{CopyPlan, Cuts, PlanAxis, PlanInput};
+use crate::jobs::plan::{CopyPlan, Cuts};
 use crate::jobs::sparse::{Everything, Sparse, Stored};
 use crate::jobs::twins::Twins;
-use crate::run::budget;
 use crate::run::interrupt::check_interrupt;
 use crate::run::runner::{Progress, Runner};
-use crate::store::NEAR;
-use crate::store::shard::neuroglancer::WAVE_READS;
 
 /// How a copy is made, what it may use and whom it tells.
 #[derive(Clone, Copy, Default)]
@@ -96,10 +94,10 @@ impl<'a> PlannedCopy<'a> {
         let source = aligned(source, target, options.cast)?;
         let moves = twins(&source, target, &options).is_some();
         let stored = Stored::of(&source, target, has_one_fill(&source, target, options.cast))?;
-        let planned = plan(&source, target, &options, moves, stored.as_ref().ok());
+        let planned = plan(&source, target, options.memory, moves, stored.as_ref().ok());
         let (planned, stored) = match stored {
             Ok(_) if is_refused(&planned) => {
-                (plan(&source, target, &options, moves, None), Err(Everything::NoRoom))
+                (plan(&source, target, options.memory, moves, None), Err(Everything::NoRoom))
             }
             stored => (planned, stored),
         };
@@ -334,7 +332,7 @@ impl Job<'_> {
 /// As [`copy`], before it reads anything.
 pub fn plan_copy(source: &Array, target: &Array, options: &CopyOptions<'_>) -> Result<CopyPlan> {
     let source = aligned(source, target, options.cast)?;
-    plan(&source, target, options, twins(&source, target, options).is_some(), None)
+    plan(&source, target, options.memory, twins(&source, target, options).is_some(), None)
 }
 
 /// The two arrays, if chunks are to move as they are stored.
@@ -379,151 +377,6 @@ fn expect_apart(source: &Array, target: &Array) -> Result<()> {
     }
     let reason = format!("boxes {from} and {to} are of one array and overlap; copy through another array");
     Err(Error::invalid(reason).during("copying into").at(target.url()))
-}
-
-/// The plan of a copy, in coordinates of the target.
-fn plan(
-    source: &Array,
-    target: &Array,
-    options: &CopyOptions<'_>,
-    moves: bool,
-    stored: Option<&Stored>,
-) -> Result<CopyPlan> {
-    let mut plan = cut(source, target, options, moves, stored)?;
-    plan.moves = moves;
-    plan.bytes = plan.bytes_of_blocks(target.dtype().size())?;
-    let pieces = |grid: Dims<(i64, u64)>| {
-        let lengths = target.domain().ranges().zip(grid).map(|(range, place)| Cuts::over(range, place).len());
-        lengths.fold(1, u64::saturating_mul)
-    };
-    plan.target_chunks = pieces(target.chunk_grid()?);
-    // A shard takes its index, and ranges of it what it has.
-    let reads = match source.layout().sharding {
-        Some(_) => pieces(source.write_grid()?).saturating_mul(2).max(plan.blocks() as u64),
-        None => plan.source_chunks,
-    };
-    plan.requests = reads.saturating_add(pieces(target.write_grid()?));
-    Ok(plan)
-}
-
-/// The blocks of a copy: of whole shards, if that fits and most of them is stored.
-fn cut(
-    source: &Array,
-    target: &Array,
-    options: &CopyOptions<'_>,
-    moves: bool,
-    stored: Option<&Stored>,
-) -> Result<CopyPlan> {
-    let memory = budget::of_job(options.memory);
-    let context = |error: Error| error.during("planning the copy to").at(target.url());
-    let (has_boxes, is_thin) = (target.shard_shape().is_some(), stored.is_some_and(Stored::is_thin));
-    let (shards, chunks) = (target.write_grid()?, target.chunk_grid()?);
-    // New chunks and the shard made of them; where a part of its chunks is written, also the old one.
-    let is_whole = stored.is_none() && covers_shards(target, &shards);
-    let by_shard = (shards, if is_whole { 2 } else { 3 });
-    let apart = 1 + 2 * (crate::run::pool::threads() as u64).min(WAVE_READS as u64);
-    // Smaller blocks read each shard again that they write to, unless they are written together.
-    let by_chunk = (chunks, if has_boxes && is_thin { 3 } else { apart });
-    let (first, second) = match (has_boxes, is_thin) {
-        (false, _) => (by_chunk, None),
-        (true, false) => (by_shard, Some(by_chunk)),
-        (true, true) => (by_chunk, Some(by_shard)),
-    };
-    let plan_one = |(grid, held)| plan_over(source, target, grid, held, memory, moves, stored);
-    let plan = plan_one(first);
-    match second {
-        Some(second) if is_refused(&plan) => plan_one(second),
-        _ => plan,
-    }
-    .map_err(context)
-}
-
-/// Whether not one block fits the memory budget.
-fn is_refused(plan: &Result<CopyPlan>) -> bool {
-    plan.as_ref().is_err_and(|error| error.kind() == ErrorKind::MemoryBudget)
-}
-
-/// Whether the domain of `target` is made of whole boxes of `grid`.
-fn covers_shards(target: &Array, grid: &[(i64, u64)]) -> bool {
-    let stored = target.layout().domain();
-    target.transform().is_identity()
-        && target.domain().ranges().zip(grid).enumerate().all(|(axis, (range, &(origin, length)))| {
-            let is_cut = |at: i64| at.abs_diff(origin) % length == 0;
-            is_cut(range.start) && (is_cut(range.end) || range.end == stored.range(axis).end)
-        })
-}
-
-/// The plan of a copy whose blocks are made of the boxes `to` of the target.
-/// Writing one holds `held` times what a shard has.
-fn plan_over(
-    source: &Array,
-    target: &Array,
-    to: Dims<(i64, u64)>,
-    held: u64,
-    memory: u64,
-    moves: bool,
-    stored: Option<&Stored>,
-) -> Result<CopyPlan> {
-    let from = source.chunk_grid()?;
-    // Where rows can be read on their own, less than a chunk is held.
-    let held_of = |array: &Array, bytes: u64| {
-        let all = array.domain().checked_len().unwrap_or(u64::MAX);
-        bytes.min(all.saturating_mul(array.dtype().size() as u64))
-    };
-    let chunk_bytes = |array: &Array| held_of(array, array.layout().chunk_bytes());
-    let shard = target.shard_shape().map_or(0, |shape| {
-        let item = target.dtype().size() as u64;
-        held_of(target, shape.iter().fold(item, |bytes, length| bytes.saturating_mul(*length)))
-    });
-    let unit =
-        to.iter().fold(target.dtype().size() as u64, |bytes, (_, length)| bytes.saturating_mul(*length));
-    let input = PlanInput {
-        axes: target
-            .domain()
-            .ranges()
-            .zip(from)
-            .zip(to)
-            .map(|((range, source), target)| PlanAxis { range, target, source })
-            .collect(),
-        // Of a cast, elements are held as both types; of chunks that move, also as they are stored.
-        item: match source.dtype() == target.dtype() && !moves {
-            true => target.dtype().size() as u64,
-            false => (source.dtype().size() + target.dtype().size()) as u64,
-        },
-        chunk_bytes: (chunk_bytes(source), chunk_bytes(target)),
-        shard_bytes: shard,
-        shards_held: held,
-        threads: crate::run::pool::threads() as u64,
-        block_overhead: block_overhead(source, target),
-        memory,
-        at_once: at_once(source, target, stored),
-        most: stored.and_then(|stored| stored.most(source.layout().chunk_bytes().max(unit))),
-    };
-    input.plan()
-}
-
-/// Blocks that are under way at once: for small ones behind a network, more than there are threads.
-pub(crate) fn at_once(source: &Array, target: &Array, stored: Option<&Stored>) -> u64 {
-    let threads = crate::run::pool::threads() as u64;
-    if stored.is_some_and(Stored::is_thin) && !are_near(source, target) { threads.max(FAR) } else { threads }
-}
-
-/// Small blocks behind a network that are under way at once.
-const FAR: u64 = 32;
-
-/// What beginning a block costs, in bytes copied: small blocks stay in the processor's caches; behind a network
-/// large ones have many requests under way.
-pub(crate) fn block_overhead(source: &Array, target: &Array) -> u64 {
-    8 * request_cost(source, target)
-}
-
-/// Whether neither of two arrays is behind a network.
-pub(crate) fn are_near(source: &Array, target: &Array) -> bool {
-    request_cost(source, target) <= NEAR
-}
-
-fn request_cost(source: &Array, target: &Array) -> u64 {
-    source.store().request_cost().max(target.store().request_cost())
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 mod cast;
 mod copy;
+mod cut;
 mod digest;
 mod gather;
 mod journal;

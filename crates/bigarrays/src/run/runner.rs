@@ -68,26 +68,32 @@ impl Runner<'_> {
         let is_each_busy = self.is_near && self.in_flight == threads() && tasks >= MANY * self.in_flight;
         let worker = || if is_each_busy { alone(work) } else { work() };
         let stop = || failed.load(Ordering::Relaxed);
-        let (alive, ended) = mpsc::channel::<()>();
-        std::thread::scope(|scope| {
-            for _ in 1..self.in_flight.min(tasks) {
-                let (alive, worker, stop) = (alive.clone(), &worker, &stop);
-                scope.spawn(move || {
-                    interruptible(stop, worker);
-                    drop(alive);
-                });
-            }
-            drop(alive);
-            // The check that the caller was lent is asked on this thread alone.
-            interruptible_too(&stop, || {
-                worker();
-                while ended.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
-                    check_interrupt().unwrap_or_else(fail);
-                }
-            });
-        });
+        on_threads(self.in_flight.min(tasks), &worker, &stop, || check_interrupt().unwrap_or_else(fail));
         failure.into_value().map_or(Ok(()), Err)
     }
+}
+
+/// Does `worker` on this thread and on so many more that there are `count`, each until it ends or `stop` says so. While
+/// this thread waits for the others, it asks `check` now and then.
+fn on_threads(count: usize, worker: &(dyn Fn() + Sync), stop: &(dyn Fn() -> bool + Sync), check: impl Fn()) {
+    let (alive, ended) = mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        for _ in 1..count {
+            let alive = alive.clone();
+            scope.spawn(move || {
+                interruptible(stop, worker);
+                drop(alive);
+            });
+        }
+        drop(alive);
+        // The check that the caller was lent is asked on this thread alone.
+        interruptible_too(stop, || {
+            worker();
+            while ended.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+                check();
+            }
+        });
+    });
 }
 
 #[cfg(test)]

@@ -58,5 +58,6 @@ pub(crate) use request::settled;
 pub use request::{Blob, Change, Extent, Get, Part, Update, Value, Wanted};
 pub use settings::{OWN as SETTINGS, Settings};
 pub use survey::Finding;
+pub(crate) use survey::cannot_list;
 pub(crate) use values::LARGEST_METADATA;
 pub use waiting::on_long_wait;

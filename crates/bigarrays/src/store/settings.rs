@@ -17,7 +17,7 @@ pub struct Settings(BTreeMap<String, String>);
 pub const OWN: &[(&str, &str)] = &[
     ("anonymous", "true: requests are not signed, for public data"),
     ("profile", "the profile in the AWS configuration files"),
-    ("max_requests", "most requests under way at once (64)"),
+    ("max_requests", "most requests under way at once (128)"),
     (
         "max_bytes",
         "most bytes of values under way at once in this process (268435456, or a 16th of the memory)",

@@ -1,6 +1,6 @@
 //! What there is in a store, beyond what listing tells.
 
-use crate::base::error::Error;
+use crate::base::error::{Error, ErrorKind};
 
 /// Something that a [survey](super::Store::survey) comes upon.
 #[derive(Debug)]
@@ -47,4 +47,9 @@ pub enum Finding<'a> {
         /// In what way.
         error: Error,
     },
+}
+
+/// Whether an error of a listing says that this store has none, or not for us.
+pub(crate) fn cannot_list(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::PermissionDenied)
 }

@@ -3,6 +3,7 @@
 use std::mem::MaybeUninit;
 
 use crate::base::buffer::geometry::Geometry;
+use crate::base::buffer::stream::{copy_lines, fence, is_of_lines};
 use crate::base::dims::Dims;
 
 /// One axis of a copy: length, source stride, destination stride.
@@ -67,11 +68,12 @@ pub(super) fn for_each_run(geometry: &Geometry, mut visit: impl FnMut(isize, usi
 /// Edge of the square tiles in which two fast axes are exchanged, in elements.
 const TILE: usize = 32;
 
-/// Copies every element at `from`, of one geometry, to `to`, of another of the same shape and item size.
+/// Copies every element at `from`, of one geometry, to `to`, of another of the same shape and item size: past the caches
+/// if it `streams` and the runs are whole cache lines.
 ///
 /// # Safety
 /// All elements at `from` must be readable, and those at `to` writable and distinct from these.
-pub(super) unsafe fn copy_strided(from: (*const u8, &Geometry), to: (*mut u8, &Geometry)) {
+pub(super) unsafe fn copy_strided(from: (*const u8, &Geometry), to: (*mut u8, &Geometry), streams: bool) {
     let ((from, source), (to, destination)) = (from, to);
     let item = source.item;
     let Some(axes) = simplify(&source.shape, &source.strides, &destination.strides) else { return };
@@ -80,6 +82,11 @@ pub(super) unsafe fn copy_strided(from: (*const u8, &Geometry), to: (*mut u8, &G
         None => unsafe { std::ptr::copy_nonoverlapping(from, to, item) },
         Some((&(length, fs, ts), outer)) if fs == item as isize && ts == item as isize => {
             let run = length * item;
+            if streams && is_of_lines(to, outer.iter().map(|axis| axis.2).chain([run as isize])) {
+                // SAFETY: as below; the start and all distances are those of whole lines.
+                walk(outer, from, to, &mut |from, to| unsafe { copy_lines(from, to, run) });
+                return fence();
+            }
             // SAFETY: the walk visits the start of every run, and both sides hold the run.
             walk(outer, from, to, &mut |from, to| unsafe { std::ptr::copy_nonoverlapping(from, to, run) });
         }

@@ -14,6 +14,7 @@ mod order;
 mod region;
 mod rows;
 mod scratch;
+mod stream;
 #[cfg(test)]
 pub(crate) mod tests;
 mod view;

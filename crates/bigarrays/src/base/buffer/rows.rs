@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 use std::ops::Range;
 
 use crate::base::buffer::geometry::Geometry;
+use crate::base::buffer::stream::{LINE, copy_lines, fence, is_of_lines};
 use crate::base::buffer::{View, ViewMut};
 
 impl Geometry {
@@ -36,7 +37,8 @@ impl ViewMut<'_> {
     /// The rows along axis 0, as [`View::rows`].
     pub fn rows_mut<const N: usize>(&mut self) -> Option<RowsMut<'_, N>> {
         let geometry = self.geometry.rows(N)?;
-        Some(RowsMut { start: self.start, geometry, lifetime: PhantomData })
+        let streams = self.streams && 8 * N == LINE && is_of_lines(self.start, geometry.strides);
+        Some(RowsMut { start: self.start, geometry, streams, lifetime: PhantomData })
     }
 }
 
@@ -83,6 +85,8 @@ impl<'a, const N: usize> Rows<'a, N> {
 pub struct RowsMut<'a, const N: usize> {
     start: *mut u8,
     geometry: RowGeometry,
+    /// Whether eight elements are a cache line, rows begin with one, and lines are written past the caches.
+    streams: bool,
     lifetime: PhantomData<&'a mut [u8]>,
 }
 
@@ -97,6 +101,41 @@ impl<const N: usize> RowsMut<'_, N> {
         // SAFETY: `offset` checked the indices; the elements are adjacent, and only lent from here;
         // bytes have no invalid values to observe, and callers write before they read.
         unsafe { std::slice::from_raw_parts_mut(self.start.offset(offset).cast(), x.len()) }
+    }
+}
+
+impl<const N: usize> RowsMut<'_, N> {
+    /// Whether the elements from `x` on are to be written in eights, by [`RowsMut::put`].
+    #[inline(always)]
+    pub fn streams(&self, x: &Range<usize>) -> bool {
+        self.streams && x.start.is_multiple_of(8) && x.len().is_multiple_of(8)
+    }
+
+    /// Writes the eight elements from `x` on of the row at `y`, `z`.
+    ///
+    /// # Panics
+    /// If an index lies outside.
+    #[inline(always)]
+    pub fn put(&mut self, x: usize, y: usize, z: usize, elements: &[[u8; N]; 8]) {
+        let offset = self.geometry.offset(&(x..x + 8), y, z, N);
+        let from = elements.as_ptr().cast::<u8>();
+        // SAFETY: `offset` checked the indices; the elements are eight of the view, and of a line where rows are of lines
+        // and so is `x`.
+        unsafe {
+            let to = self.start.offset(offset);
+            match self.streams && x.is_multiple_of(8) {
+                true => copy_lines(from, to, 8 * N),
+                false => std::ptr::copy_nonoverlapping(from, to, 8 * N),
+            }
+        }
+    }
+}
+
+impl<const N: usize> Drop for RowsMut<'_, N> {
+    fn drop(&mut self) {
+        if self.streams {
+            fence();
+        }
     }
 }
 

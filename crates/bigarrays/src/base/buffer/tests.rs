@@ -2,6 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::base::dims::Dims;
 
@@ -54,6 +56,50 @@ fn copies_regions_between_orders() {
                 }
             }
         }
+    }
+}
+
+/// Memory that begins with a cache line.
+#[repr(C, align(64))]
+#[derive(Clone, Copy)]
+pub(crate) struct Line(pub(crate) [u8; 64]);
+
+/// Bytes of whole lines.
+pub(crate) fn bytes_of(lines: &mut [Line]) -> &mut [u8] {
+    let length = lines.len() * size_of::<Line>();
+    // SAFETY: a line is its bytes.
+    unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), length) }
+}
+
+proptest! {
+    /// What is written past the caches is what is written else, at whatever addresses, lengths and distances.
+    #[test]
+    fn streams_as_it_copies(
+        lines in 1usize..4, odd in prop::sample::select(vec![0usize, 0, 0, 1, 16]), rows in prop::array::uniform2(1usize..5),
+        pads in prop::array::uniform2(prop::sample::select(vec![0usize, 64, 128, 3])), shift in prop::sample::select(vec![0usize, 0, 1, 16]),
+        item in prop::sample::select(vec![1usize, 2, 4, 8]), flips: [bool; 2], spread in 0usize..2, seed: u8,
+    ) {
+        let (length, step) = (lines * 64 + odd * item, item as isize);
+        let source: Vec<u8> = numbers(&[length * rows[0] * rows[1]], |i| (i * 31 + i / 253) as u8 ^ seed);
+        let shape = [rows[1], rows[0], length / item];
+        // A distance of zero shows a row again.
+        let source_strides = [(length * rows[0]) as isize, (length * spread) as isize, step];
+        let view = View::strided(&source, 0, &shape, &source_strides, item);
+        let view = if flips[0] { view.reversed(0) } else { view };
+        let row = length + pads[0];
+        let plane = row * rows[0] + pads[1];
+        let copied = |streams: bool| {
+            let mut memory = vec![Line([9; 64]); (shift + plane * rows[1]).div_ceil(64) + 1];
+            let bytes = bytes_of(&mut memory);
+            // SAFETY: the rows lie in the memory, apart from each other.
+            let target = unsafe {
+                ViewMut::from_raw(bytes[shift..].as_mut_ptr(), &shape, &[plane as isize, row as isize, step], item)
+            };
+            let target = if flips[1] { target.reversed(1) } else { target };
+            if streams { target.streaming().copy_from(&view) } else { { target }.copy_from(&view) };
+            bytes_of(&mut memory).to_vec()
+        };
+        prop_assert!(copied(true) == copied(false));
     }
 }
 

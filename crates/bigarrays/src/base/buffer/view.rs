@@ -128,24 +128,24 @@ impl<'a> View<'a> {
         out.try_reserve(length).map_err(|error| no_memory(length, error))?;
         // SAFETY: so much is reserved behind what `out` holds, and the copy writes all of it.
         unsafe {
-            self.copy_to(out.as_mut_ptr().add(start), &Geometry::dense(shape, item, order));
+            self.copy_to(out.as_mut_ptr().add(start), &Geometry::dense(shape, item, order), false);
             out.set_len(start + length);
         }
         Ok(())
     }
 
-    /// Copies every element to `to`, of a geometry of the same shape and item size.
+    /// Copies every element to `to`, of a geometry of the same shape and item size; it may go past the caches.
     ///
     /// # Safety
     /// The elements at `to` must be writable and distinct from those of the view.
-    pub(super) unsafe fn copy_to(&self, to: *mut u8, geometry: &Geometry) {
+    pub(super) unsafe fn copy_to(&self, to: *mut u8, geometry: &Geometry, streams: bool) {
         #[cfg(test)]
         if self.is_foreign {
             let bytes = self.shape().iter().product::<usize>() * self.item();
             FOREIGN_BYTES_COPIED.set(FOREIGN_BYTES_COPIED.get() + bytes);
         }
         // SAFETY: the elements of the view are readable; the rest is the caller's promise.
-        unsafe { copy_strided((self.start, &self.geometry), (to, geometry)) };
+        unsafe { copy_strided((self.start, &self.geometry), (to, geometry), streams) };
     }
 
     /// Number of elements along each axis.

@@ -16,6 +16,8 @@ use crate::base::error::Result;
 pub struct ViewMut<'a> {
     pub(super) start: *mut u8,
     pub(super) geometry: Geometry,
+    /// Whether whole cache lines are written past the caches.
+    pub(super) streams: bool,
     pub(super) lifetime: PhantomData<&'a mut [u8]>,
 }
 
@@ -30,7 +32,7 @@ impl<'a> ViewMut<'a> {
     pub fn dense(bytes: &'a mut [u8], shape: &[usize], item: usize, order: Order) -> Result<Self> {
         expect_len(bytes.len(), shape, item)?;
         let geometry = Geometry::dense(shape, item, order);
-        Ok(Self { start: bytes.as_mut_ptr(), geometry, lifetime: PhantomData })
+        Ok(Self { start: bytes.as_mut_ptr(), geometry, streams: false, lifetime: PhantomData })
     }
 
     /// The view of memory that the caller describes. It may be uninitialised.
@@ -42,7 +44,16 @@ impl<'a> ViewMut<'a> {
     /// # Panics
     /// If there are not as many strides as axes.
     pub unsafe fn from_raw(start: *mut u8, shape: &[usize], strides: &[isize], item: usize) -> Self {
-        Self { start, geometry: Geometry::new(shape, strides, item), lifetime: PhantomData }
+        Self { start, geometry: Geometry::new(shape, strides, item), streams: false, lifetime: PhantomData }
+    }
+
+    /// The view, written past the caches where what is written is whole cache lines: for results so large that they are
+    /// not in the caches any more when somebody reads them. The memory has to begin at a multiple of 64 bytes, and so have
+    /// its rows; otherwise nothing changes.
+    #[must_use]
+    pub fn streaming(mut self) -> Self {
+        self.streams = true;
+        self
     }
 
     /// Number of elements along each axis.
@@ -62,7 +73,7 @@ impl<'a> ViewMut<'a> {
 
     /// A shorter-lived view of the same elements.
     pub fn reborrow(&mut self) -> ViewMut<'_> {
-        ViewMut { start: self.start, geometry: self.geometry.clone(), lifetime: PhantomData }
+        ViewMut { geometry: self.geometry.clone(), ..*self }
     }
 
     /// The part of the view in `region`.
@@ -167,7 +178,7 @@ impl<'a> ViewMut<'a> {
         assert_eq!(self.shape(), source.shape(), "shapes of a copy");
         assert_eq!(self.item(), source.item(), "item sizes of a copy");
         // SAFETY: this view is the only access to its elements, which are then those of no other view.
-        unsafe { source.copy_to(self.start, &self.geometry) };
+        unsafe { source.copy_to(self.start, &self.geometry, self.streams) };
     }
 }
 
@@ -184,7 +195,7 @@ impl SharedViewMut<'_> {
     /// # Safety
     /// No two parts that live at the same time may overlap.
     pub unsafe fn region(&self, region: &Region) -> ViewMut<'_> {
-        let whole = ViewMut { start: self.0.start, geometry: self.0.geometry.clone(), lifetime: PhantomData };
+        let whole = ViewMut { geometry: self.0.geometry.clone(), ..self.0 };
         whole.region(region)
     }
 }

@@ -102,6 +102,7 @@ macro_rules! words {
                 read: |_| Err(missing(concat!("codec ", $name), $feature)),
                 write: |_, _| None,
             }),+],
+            at_level: Some(|_, _| Err(missing(concat!("codec ", $name), $feature))),
         }
     };
 }

@@ -129,6 +129,7 @@ pub(super) const ROW: Row = Row {
         Words { dialect: Dialect::Zarr3, names: &["numcodecs.bitround", "bitround"], read, write },
         Words { dialect: Dialect::Numcodecs, names: &["bitround"], read, write },
     ],
+    at_level: None,
 };
 
 /// Rounding to so many bits.

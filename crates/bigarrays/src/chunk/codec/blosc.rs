@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::base::buffer::first_bytes;
 use crate::base::error::{Error, Result};
 use crate::base::member::{positive, up_to};
-use crate::chunk::codec::dialect::{Built, Dialect, Elements, Entry, Kind, Row, Words, members};
+use crate::chunk::codec::dialect::{Built, Dialect, Elements, Entry, Kind, Row, Words, level_or, members};
 use crate::chunk::codec::{Asked, BytesCodec};
 use crate::chunk::config::Config;
 
@@ -199,6 +199,7 @@ pub(super) const ROW: Row = Row {
         Words { dialect: Dialect::Numcodecs, names: &["blosc"], read, write: write_numbered },
         Words { dialect: Dialect::N5, names: &["blosc"], read: read_n5, write: write_numbered },
     ],
+    at_level: Some(at_level),
 };
 
 /// The members, and the parameters that they are.
@@ -250,6 +251,11 @@ fn read_n5(entry: &Entry<'_>) -> Result<Built> {
     let shuffle = SHUFFLES[members.required("shuffle", up_to(2), "0, 1 or 2")? as usize];
     let (size, block) = sizes(entry)?;
     Built::bytes(Blosc::new(size.min(255) as usize, level)?.with(compressor, shuffle, block))
+}
+
+fn at_level(level: Option<u32>, elements: Elements) -> Result<Built> {
+    let codec = Blosc::new(elements.dtype.size().min(255), level_or(level, Blosc::DEFAULT_LEVEL)?)?;
+    Built::bytes(codec.with(BloscCompressor::Lz4, BloscShuffle::Bytes, 0))
 }
 
 fn write(config: &Config, _: Elements) -> Option<Map<String, Value>> {

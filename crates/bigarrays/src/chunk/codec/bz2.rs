@@ -5,7 +5,9 @@ use serde_json::{Map, Value};
 
 use crate::base::error::{Error, Result};
 use crate::base::member::up_to;
-use crate::chunk::codec::dialect::{Built, Dialect, Elements, Entry, Kind, Row, Words, leveled, members};
+use crate::chunk::codec::dialect::{
+    Built, Dialect, Elements, Entry, Kind, Row, Words, level_or, leveled, members,
+};
 use crate::chunk::codec::growing::Growing;
 use crate::chunk::codec::{Asked, BytesCodec};
 use crate::chunk::config::Config;
@@ -87,6 +89,7 @@ pub(super) const ROW: Row = Row {
         Words { dialect: Dialect::Numcodecs, names: &["bz2"], read, write },
         Words { dialect: Dialect::N5, names: &["bzip2"], read: read_n5, write: write_n5 },
     ],
+    at_level: Some(|level, _| Built::bytes(Bz2::new(level_or(level, 9)?)?)),
 };
 
 fn read(entry: &Entry<'_>) -> Result<Built> {

@@ -133,6 +133,7 @@ pub(super) const CRC32C: Row = Row {
             write: |config, _| located(config, END),
         },
     ],
+    at_level: None,
 };
 
 /// How metadata say the checksum of zlib, which stands in front of the bytes.
@@ -153,6 +154,7 @@ pub(super) const ADLER32: Row = Row {
             write: |config, _| located(config, START),
         },
     ],
+    at_level: None,
 };
 
 /// How metadata say the checksum of HDF5, which always stands behind the bytes.
@@ -173,6 +175,7 @@ pub(super) const FLETCHER32: Row = Row {
             write: |config, _| has(config, LOCATION, END).then(Map::new),
         },
     ],
+    at_level: None,
 };
 
 const LOCATION: &str = "location";

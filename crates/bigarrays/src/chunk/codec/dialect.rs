@@ -104,6 +104,8 @@ pub(crate) struct Row {
     pub(crate) configs: &'static [&'static str],
     pub(crate) kind: Kind,
     pub(crate) words: &'static [Words],
+    /// A compression at a level, or at the usual one, of elements; `None` if this does not compress.
+    pub(crate) at_level: Option<fn(Option<u32>, Elements) -> Result<Built>>,
 }
 
 /// A codec as it is written.
@@ -173,6 +175,15 @@ pub(crate) fn has(config: &Config, parameter: &str, value: impl Into<Value>) -> 
 pub(crate) fn leveled(config: &Config, most: u64) -> Option<Map<String, Value>> {
     let level = config.get("level")?.to_json();
     (level.as_u64()? <= most).then(|| Map::from_iter([("level".to_owned(), level)]))
+}
+
+/// `level`, or `usual` if none is asked for.
+///
+/// # Errors
+/// `InvalidArgument` for one that is none of any compression.
+pub(crate) fn level_or(level: Option<u32>, usual: u8) -> Result<u8> {
+    let level = level.unwrap_or(usual.into());
+    u8::try_from(level).map_err(|_| Error::invalid(format!("there is no level {level}")))
 }
 
 /// The error for a dialect that has no words for `config`.

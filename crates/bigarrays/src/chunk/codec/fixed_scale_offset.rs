@@ -230,6 +230,7 @@ pub(super) const ROW: Row = Row {
         },
         Words { dialect: Dialect::Numcodecs, names: &["fixedscaleoffset"], read, write },
     ],
+    at_level: None,
 };
 
 /// Scaling into another type.

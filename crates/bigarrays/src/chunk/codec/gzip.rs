@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::base::buffer::first_bytes;
 use crate::base::error::{Error, Result};
-use crate::chunk::codec::dialect::{Built, Dialect, Elements, Entry, Kind, Row, Words, leveled};
+use crate::chunk::codec::dialect::{Built, Dialect, Elements, Entry, Kind, Row, Words, level_or, leveled};
 use crate::chunk::codec::plain::copy_plain;
 use crate::chunk::codec::{Asked, BytesCodec};
 use crate::chunk::config::Config;
@@ -212,6 +212,7 @@ pub(super) const ROW: Row = Row {
         Words { dialect: Dialect::Numcodecs, names: &["gzip"], read, write },
         Words { dialect: Dialect::N5, names: &["gzip"], read, write: write_n5 },
     ],
+    at_level: Some(|level, _| Built::bytes(Gzip::new(level_or(level, Gzip::DEFAULT_LEVEL)?)?)),
 };
 
 fn read(entry: &Entry<'_>) -> Result<Built> {

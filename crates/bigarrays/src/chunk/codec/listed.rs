@@ -56,7 +56,10 @@ impl Listed {
 
     /// The entry, as metadata of Zarr 3 have it.
     pub(crate) fn to_json(&self) -> Value {
-        json!({"name": self.name, "configuration": self.configuration})
+        match self.optional {
+            true => json!({"name": self.name, "configuration": self.configuration, "must_understand": false}),
+            false => json!({"name": self.name, "configuration": self.configuration}),
+        }
     }
 
     /// The configuration's members.

@@ -198,6 +198,7 @@ pub(super) const ROW: Row = Row {
     configs: &["lz4"],
     kind: Kind::Bytes,
     words: &[Words { dialect: Dialect::N5, names: &["lz4"], read, write }],
+    at_level: Some(at_level),
 };
 
 fn read(entry: &Entry<'_>) -> Result<Built> {
@@ -206,6 +207,13 @@ fn read(entry: &Entry<'_>) -> Result<Built> {
         // z5 notes a level there.
         size if size < *Lz4::BLOCKS.start() => Built::bytes(Lz4::plain()),
         size => Built::bytes(Lz4::new(size)?),
+    }
+}
+
+fn at_level(level: Option<u32>, _: Elements) -> Result<Built> {
+    match level {
+        None => Built::bytes(Lz4::new(Lz4::DEFAULT_BLOCK)?),
+        Some(_) => Err(Error::invalid("lz4 has no level")),
     }
 }
 

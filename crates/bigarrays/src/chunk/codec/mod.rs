@@ -112,8 +112,8 @@ pub use png::Png;
 pub(crate) use promise::Asked;
 pub use raw::Raw;
 pub use shuffle::Shuffle;
-pub(crate) use table::write;
 pub use table::{BUILTIN, CodecInfo};
+pub(crate) use table::{at_level, compresses, write};
 pub use transpose::Transpose;
 #[cfg(feature = "xz")]
 pub use xz::Xz;

@@ -236,6 +236,7 @@ pub(super) const ROW: Row = Row {
             write: write_numcodecs,
         },
     ],
+    at_level: None,
 };
 
 fn read(entry: &Entry<'_>) -> Result<Built> {

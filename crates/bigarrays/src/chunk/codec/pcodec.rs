@@ -10,7 +10,7 @@ use crate::base::buffer::{Order, Region, View, ViewMut, try_first_bytes, with_sc
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::base::member::up_to;
-use crate::chunk::codec::dialect::{Built, Dialect, Elements, Entry, Kind, Row, Words, members};
+use crate::chunk::codec::dialect::{Built, Dialect, Elements, Entry, Kind, Row, Words, level_or, members};
 use crate::chunk::codec::{ArrayCodec, Asked, ChunkSpec, PcodecDelta, PcodecMode, decode_whole};
 use crate::chunk::config::Config;
 
@@ -172,6 +172,7 @@ pub(super) const ROW: Row = Row {
         Words { dialect: Dialect::Zarr3, names: &["numcodecs.pcodec", "pcodec"], read, write },
         Words { dialect: Dialect::Numcodecs, names: &["pcodec"], read, write },
     ],
+    at_level: Some(at_level),
 };
 
 /// The members, and the parameters that they are.
@@ -209,6 +210,11 @@ fn read(entry: &Entry<'_>) -> Result<Built> {
     members.optional("paging_spec", paging, "\"equal_pages_up_to\"")?;
     let page = members.optional("equal_pages_up_to", up_to(1 << 24), "a number of elements")?;
     Built::array(Pcodec::new(level, mode, delta, page.map_or(Pcodec::DEFAULT_PAGE, |page| page as usize))?)
+}
+
+fn at_level(level: Option<u32>, _: Elements) -> Result<Built> {
+    let level = level_or(level, Pcodec::DEFAULT_LEVEL)?;
+    Built::array(Pcodec::new(level, PcodecMode::Auto, PcodecDelta::Auto, Pcodec::DEFAULT_PAGE)?)
 }
 
 /// Without what is usual: older versions of numcodecs do not know all members.

@@ -216,6 +216,7 @@ pub(super) const ROW: Row = Row {
     configs: &["raw"],
     kind: Kind::Array,
     words: &[Words { dialect: Dialect::Zarr3, names: &["bytes"], read, write }],
+    at_level: None,
 };
 
 fn read(entry: &Entry<'_>) -> Result<Built> {

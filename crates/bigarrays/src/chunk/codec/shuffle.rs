@@ -88,6 +88,7 @@ pub(super) const ROW: Row = Row {
         Words { dialect: Dialect::Zarr3, names: &["numcodecs.shuffle", "shuffle"], read, write },
         Words { dialect: Dialect::Numcodecs, names: &["shuffle"], read, write },
     ],
+    at_level: None,
 };
 
 fn read(entry: &Entry<'_>) -> Result<Built> {

@@ -128,6 +128,30 @@ pub(crate) fn kind(dialect: Dialect, name: &str) -> Option<Kind> {
     named(dialect, name).map(|(row, _)| row.kind)
 }
 
+/// Whether the codec that `dialect` calls `name` is a compression.
+pub(crate) fn compresses(dialect: Dialect, name: &str) -> bool {
+    named(dialect, name).is_some_and(|(row, _)| row.at_level.is_some())
+}
+
+/// The compression that `dialect` calls `name`, at `level` or the usual one, as that dialect says it; `None` if it has
+/// no compression of that name.
+///
+/// # Errors
+/// `InvalidArgument` for a level that it cannot have; `Unsupported` if this build lacks the codec.
+pub(crate) fn at_level(
+    dialect: Dialect,
+    name: &str,
+    level: Option<u32>,
+    elements: Elements,
+) -> Result<Option<Written>> {
+    let is_it = |(_, words): &(&Row, &Words)| words.names.contains(&name);
+    // Of two codecs of one name, the plain one comes last.
+    let Some(make) = words(dialect).filter(is_it).filter_map(|(row, _)| row.at_level).last() else {
+        return Ok(None);
+    };
+    Ok(write(dialect, &make(level, elements)?.config(), elements))
+}
+
 /// The codec of an entry; `None` if there is none of that name.
 ///
 /// # Errors

@@ -114,6 +114,7 @@ pub(super) const ROW: Row = Row {
     configs: &[NAME],
     kind: Kind::Step,
     words: &[Words { dialect: Dialect::Zarr3, names: &[NAME], read, write }],
+    at_level: None,
 };
 
 /// Putting axes into another order.

@@ -100,6 +100,7 @@ pub(super) const ROW: Row = Row {
     configs: &["xz"],
     kind: Kind::Bytes,
     words: &[Words { dialect: Dialect::N5, names: &["xz"], read, write }],
+    at_level: Some(|level, _| Built::bytes(Xz::new(level.unwrap_or(Xz::DEFAULT_PRESET))?)),
 };
 
 fn read(entry: &Entry<'_>) -> Result<Built> {
@@ -108,7 +109,7 @@ fn read(entry: &Entry<'_>) -> Result<Built> {
 }
 
 fn write(config: &Config, _: Elements) -> Option<Map<String, Value>> {
-    Some(members(config, &[("preset", "preset")]))
+    Some(members(config, &[("preset", "level")]))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::base::error::{Error, Result};
-use crate::chunk::codec::dialect::{Built, Dialect, Elements, Entry, Kind, Row, Words, leveled};
+use crate::chunk::codec::dialect::{Built, Dialect, Elements, Entry, Kind, Row, Words, level_or, leveled};
 use crate::chunk::codec::gzip::{Gzip, with_compressor, with_decompressor};
 use crate::chunk::codec::{Asked, BytesCodec};
 use crate::chunk::config::Config;
@@ -69,6 +69,7 @@ pub(super) const ROW: Row = Row {
         Words { dialect: Dialect::Numcodecs, names: &["zlib"], read, write },
         Words { dialect: Dialect::N5, names: &["gzip"], read: read_n5, write: write_n5 },
     ],
+    at_level: Some(|level, _| Built::bytes(Zlib::new(level_or(level, Zlib::DEFAULT_LEVEL)?)?)),
 };
 
 fn read(entry: &Entry<'_>) -> Result<Built> {

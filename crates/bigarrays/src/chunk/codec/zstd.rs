@@ -170,6 +170,9 @@ pub(super) const ROW: Row = Row {
         Words { dialect: Dialect::Numcodecs, names: &["zstd"], read, write },
         Words { dialect: Dialect::N5, names: &["zstd"], read: read_n5, write: write_n5 },
     ],
+    at_level: Some(|level, _| {
+        Built::bytes(Zstd::new(level.map_or(Zstd::DEFAULT_LEVEL, |level| level as i32))?)
+    }),
 };
 
 fn level(entry: &Entry<'_>) -> Result<Option<i32>> {

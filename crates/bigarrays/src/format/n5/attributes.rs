@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::base::member::{Member, naturals};
-use crate::chunk::codec::{Built, BytesCodec, Dialect, Elements, Listed, Lz4, Xz};
+use crate::chunk::codec::{self, Built, BytesCodec, Dialect, Elements, Listed};
 use crate::format::document::Document;
-use crate::format::{CreateSpec, compression};
+use crate::format::{CreateSpec, StorageSpec, compression};
 
 /// The types of elements.
 const TYPES: [DataType; 10] = [
@@ -93,13 +93,15 @@ fn compression(listed: &Listed, dtype: DataType, ndim: usize) -> Result<Option<A
 /// The compressions that new datasets may have.
 pub(super) const ENCODINGS: [&str; 7] = ["raw", "gzip", "bzip2", "xz", "zstd", "blosc", "lz4"];
 
-/// The name and level of the compression that the attributes of a dataset name, as [`create`] takes them.
-pub(super) fn encoding(document: &Document) -> (Option<String>, Option<u32>) {
-    let Some(compression) = document.get("compression") else { return (None, None) };
+/// The name and level of the compression of a dataset of `dtype`, as [`create`] takes them.
+pub(super) fn encoding(document: &Document, dtype: DataType) -> (Option<String>, Option<u32>) {
+    let Some(compression) = document.get("compression").and_then(Value::as_object) else {
+        return (None, None);
+    };
     let name = compression.get("type").and_then(Value::as_str).map(str::to_owned);
-    // The size of a block is a level of bzip2 alone.
-    let of_bzip2 = if name.as_deref() == Some("bzip2") { "blockSize" } else { "preset" };
-    let level = ["level", of_bzip2, "clevel"].iter().find_map(|member| compression.get(member)?.as_u64());
+    let listed = Listed::of_object(Dialect::N5, "type", compression, "compression").ok();
+    let built = listed.and_then(|listed| listed.read(Elements { dtype, ndim: 0, big_endian: true }).ok()?);
+    let level = built.and_then(|built| built.config().get("level")?.to_json().as_u64());
     (name, level.and_then(|level| u32::try_from(level).ok()))
 }
 
@@ -111,27 +113,7 @@ pub(super) fn create(spec: &CreateSpec, block: &[u64]) -> Result<Document> {
     if !TYPES.contains(&spec.array.dtype) {
         return Err(Error::invalid(format!("N5 has no elements of {}", spec.array.dtype)));
     }
-    let level = |default: i32| spec.storage.level.map_or(default, |level| level as i32);
-    let by_codecs =
-        spec.storage.codecs.as_ref().and_then(|codecs| compression::to_n5(codecs, spec.array.dtype));
-    let compression = match spec.storage.encoding.as_deref() {
-        _ if by_codecs.is_some() => json!(by_codecs),
-        None | Some("raw") if spec.storage.level.is_none() => json!({"type": "raw"}),
-        Some("lz4") if spec.storage.level.is_none() => {
-            json!({"type": "lz4", "blockSize": Lz4::DEFAULT_BLOCK})
-        }
-        Some("gzip") => json!({"type": "gzip", "level": level(-1), "useZlib": false}),
-        Some("bzip2") => json!({"type": "bzip2", "blockSize": level(9)}),
-        Some("xz") => json!({"type": "xz", "preset": level(Xz::DEFAULT_PRESET as i32)}),
-        Some("zstd") => json!({"type": "zstd", "level": level(3)}),
-        Some("blosc") => json!({
-            "type": "blosc", "cname": "lz4", "clevel": level(5), "shuffle": 1, "blocksize": 0,
-        }),
-        other => {
-            let known = "known are raw and lz4 (without level), gzip, bzip2, xz, zstd and blosc";
-            return Err(Error::invalid(format!("unknown encoding {other:?} of N5; {known}")));
-        }
-    };
+    let compression = new_compression(spec)?;
     let mut document = Document::new();
     document.insert("dimensions".to_owned(), json!(spec.array.domain.shape()));
     document.insert("blockSize".to_owned(), json!(block));
@@ -143,11 +125,38 @@ pub(super) fn create(spec: &CreateSpec, block: &[u64]) -> Result<Document> {
     if let Some(resolution) = &spec.array.resolution {
         document.insert("pixelResolution".to_owned(), json!({"dimensions": resolution, "unit": "nm"}));
     }
-    let user = spec.array.attributes.iter().flatten();
-    document.extend(
-        user.filter(|(name, _)| !RESERVED.contains(&name.as_str())).map(|(k, v)| (k.clone(), v.clone())),
-    );
+    // What options say counts, where attributes say it as well.
+    for (name, value) in spec.array.attributes.iter().flatten() {
+        if !RESERVED.contains(&name.as_str()) && !document.contains_key(name) {
+            document.insert(name.clone(), value.clone());
+        }
+    }
     Ok(document)
+}
+
+/// The `compression` of a new dataset: of its codecs, or of its encoding at a level.
+///
+/// # Errors
+/// `InvalidArgument` for an encoding that N5 does not have.
+fn new_compression(spec: &CreateSpec) -> Result<Value> {
+    let StorageSpec { encoding, level, codecs, .. } = &spec.storage;
+    let dtype = spec.array.dtype;
+    if let Some(compression) = codecs.as_ref().and_then(|codecs| compression::to_n5(codecs, dtype)) {
+        return Ok(compression);
+    }
+    let name = match encoding.as_deref() {
+        None | Some("raw") if level.is_some() => return Err(Error::invalid("raw elements have no level")),
+        None | Some("raw") => return Ok(json!({"type": "raw"})),
+        Some(name) => name,
+    };
+    let elements = Elements { dtype, ndim: spec.array.domain.ndim(), big_endian: true };
+    match codec::at_level(Dialect::N5, name, *level, elements)? {
+        Some(compression) => Ok(compression.to_object("type")),
+        None => {
+            let known = ENCODINGS.join(", ");
+            Err(Error::invalid(format!("unknown encoding {name:?} of N5; known are {known}")))
+        }
+    }
 }
 
 /// The attributes of a new group with those of the user.

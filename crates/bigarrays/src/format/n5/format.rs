@@ -8,6 +8,7 @@ use super::attributes::{self, RESERVED};
 use super::dataset::{ATTRIBUTES, N5, NAME};
 use crate::base::buffer::Order;
 use crate::base::domain::Domain;
+use crate::base::dtype::DataType;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::format::document::{self, Document};
 use crate::format::holds::{Codecs, Holds, Names, Sizes};
@@ -109,11 +110,16 @@ const HOLDS: Holds = Holds {
     reserved_attributes: &RESERVED,
     chunks: true,
     encodings: &attributes::ENCODINGS,
-    codecs: Codecs::Portable,
+    codecs: Codecs::Any(says),
     key: true,
     first_key: Some("s0"),
     ..Holds::PLAIN
 };
+
+/// Whether N5 has words for `codecs`, which are listed as in Zarr 3, of elements of `dtype`.
+fn says(codecs: &Value, dtype: DataType, _: usize) -> bool {
+    compression::to_n5(codecs, dtype).is_some()
+}
 
 impl Create for N5 {
     fn holds(&self) -> &'static Holds {
@@ -130,7 +136,7 @@ impl Create for N5 {
     fn like(&self, probe: &Probe, options: &FormatOptions) -> Result<Option<CreateSpec>> {
         let Some(opened) = self.open(probe, options)? else { return Ok(None) };
         let Some(document) = document::read(&*opened.store, ATTRIBUTES)? else { return Ok(None) };
-        let (encoding, level) = attributes::encoding(&document);
+        let (encoding, level) = attributes::encoding(&document, opened.layout.dtype);
         let said = document.get("compression");
         let codecs = said.and_then(|said| compression::of_n5(said, opened.layout.dtype));
         let resolution = opened.layout.resolution.as_ref().and_then(|known| known.nanometres(|_| true));
@@ -237,7 +243,6 @@ impl Attributes for N5 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::dtype::DataType;
     use crate::format::n5::check_attributes;
     use crate::format::n5::resolution::resolution;
     use crate::{OpenOptions, format, ndarray};

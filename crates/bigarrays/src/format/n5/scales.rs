@@ -35,6 +35,28 @@ fn path(level: usize) -> String {
     format!("s{level}")
 }
 
+/// The level of the scale at `path`; `None` if that is none of a scale.
+fn level_of(path: &str) -> Option<usize> {
+    path.strip_prefix('s')?.parse().ok()
+}
+
+/// Whether Paintera has the group for labels.
+fn is_labels(group: &Document) -> bool {
+    group.get("painteraData").and_then(|data| data.get("type")).is_some_and(|kind| kind == "label")
+}
+
+fn describe(level: usize, opened: &Opened, labels: bool) -> Scale {
+    Scale {
+        key: path(level),
+        domain: opened.layout.domain().clone(),
+        chunks: vec![opened.layout.grid.chunk_shape().into()],
+        resolution: opened.layout.resolution.clone().unwrap_or_else(|| of(Vec::new(), String::new())),
+        encoding: opened.layout.codecs.names().collect::<Vec<_>>().join(" + "),
+        sharded: false,
+        labels,
+    }
+}
+
 fn none() -> Error {
     Error::new(ErrorKind::NotFound, "there is no group of scales here")
 }
@@ -166,23 +188,18 @@ impl N5 {
         group: &Document,
         selector: &ScaleSelector,
     ) -> Result<Opened> {
-        let is_scale =
-            |path: &str| path.strip_prefix('s').is_some_and(|level| level.parse::<usize>().is_ok());
-        if let ScaleSelector::Key(path) = selector
-            && !is_scale(path)
-        {
+        let asked = match selector {
+            ScaleSelector::Key(path) => level_of(path),
+            _ => None,
+        };
+        if let (ScaleSelector::Key(path), None) = (selector, asked) {
             let child = store.child(path)?;
             if let Some((document, dataset)) = self.dataset(&Probe::read(&child, [ATTRIBUTES])?)? {
                 return self.opened(&document, &dataset, child).map(|opened| opened.member(path));
             }
         }
         let mut all = self.whole_scales(store, group)?;
-        if let ScaleSelector::Key(path) = selector
-            && path
-                .strip_prefix('s')
-                .and_then(|level| level.parse::<usize>().ok())
-                .is_some_and(|level| all.len() == level)
-        {
+        if asked == Some(all.len()) {
             // Says why, if it is damaged.
             self.level_now(store, group, all.len())?;
         }
@@ -190,19 +207,9 @@ impl N5 {
             let message = "this is a group, not a dataset: open one by its path, or as a scale; it has no s0";
             return Err(Error::invalid(message));
         }
-        let scale = |(level, opened): (usize, &Opened)| Scale {
-            key: path(level),
-            domain: opened.layout.domain().clone(),
-            chunks: vec![opened.layout.grid.chunk_shape().into()],
-            resolution: opened.layout.resolution.clone().unwrap_or_else(|| of(Vec::new(), String::new())),
-            encoding: opened.layout.codecs.names().collect::<Vec<_>>().join(" + "),
-            sharded: false,
-            labels: group
-                .get("painteraData")
-                .and_then(|data| data.get("type"))
-                .is_some_and(|kind| kind == "label"),
-        };
-        let scales: Vec<Scale> = all.iter().enumerate().map(scale).collect();
+        let labels = is_labels(group);
+        let scales: Vec<Scale> =
+            all.iter().enumerate().map(|(level, one)| describe(level, one, labels)).collect();
         let position = selector.find(&scales)?;
         let opened = all.swap_remove(position);
         Ok(Opened { scales, scale: position, ..opened })

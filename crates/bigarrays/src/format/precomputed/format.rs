@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::info::{Info, ScaleInfo};
+use super::info::Info;
 use super::new::{channels, is_label_encoding, new_scale};
 use super::open::{NAME, opened};
+use super::scale_info::ScaleInfo;
 use super::stored::{INFO, change_info, expect_empty, read_info, remove_chunks, stored_compression};
 use crate::base::buffer::Order;
 use crate::base::domain::Domain;

@@ -4,14 +4,11 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::base::dims::Dims;
-use crate::base::domain::Domain;
+use super::scale_info::{LostScale, ScaleInfo, lower_case};
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
-use crate::base::member::{Member, brief, integer, positive, up_to};
-use crate::chunk::layout::Resolution;
+use crate::base::member::{Member, positive};
 use crate::format::Scale;
-use crate::store::shard::neuroglancer::ShardSpec;
 
 /// A parsed `info`. The document keeps members that this library does not know.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,40 +24,6 @@ pub struct Info {
     pub scales: Vec<Result<ScaleInfo, LostScale>>,
     /// What is not as the specification has it, and is read as all readers do: each says where.
     pub tolerated: Vec<String>,
-}
-
-/// One entry of `scales` that is not valid.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LostScale {
-    /// Its key, if it has one.
-    pub key: String,
-    /// What is wrong with it.
-    pub reason: String,
-}
-
-/// One entry of `scales`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ScaleInfo {
-    /// Relative path of the scale's chunks; may contain `..`.
-    pub key: String,
-    /// Size along x, y, z.
-    pub size: [u64; 3],
-    /// First coordinate along x, y, z.
-    pub voxel_offset: [i64; 3],
-    /// Size of a voxel along x, y, z in nanometres.
-    pub resolution: [f64; 3],
-    /// Chunk shapes; each is another full copy of the data.
-    pub chunk_sizes: Vec<[u64; 3]>,
-    /// Name of the encoding.
-    pub encoding: String,
-    /// Block shape of `compressed_segmentation`.
-    pub block_size: Option<[u64; 3]>,
-    /// Quality of `jpeg`.
-    pub jpeg_quality: Option<u32>,
-    /// Level of `png`.
-    pub png_level: Option<u32>,
-    /// How the chunks are sharded, if they are.
-    pub sharding: Option<ShardSpec>,
 }
 
 impl Info {
@@ -203,152 +166,6 @@ impl Info {
     }
 }
 
-impl ScaleInfo {
-    fn parse(value: &Value, position: usize, channels: u64, tolerated: &mut Vec<String>) -> Result<Self> {
-        let path = format!("scales[{position}]");
-        let Value::Object(object) = value else {
-            return Err(Error::metadata(format!("{path}: expected an object, found {}", brief(value))));
-        };
-        let scale = Member { object, path: format!("{path}.") };
-        let encoding = lower_case(&scale, "encoding", "the name of an encoding", tolerated)?;
-        // What one encoding needs, others ignore: writers leave it there when they change the encoding.
-        let is_of = |name: &str, of: &str| encoding == of || !object.contains_key(name);
-        for (name, of) in OF_ENCODINGS.into_iter().filter(|(name, of)| !is_of(name, of)) {
-            tolerated.push(format!("{}{name}: it is of the encoding {of}, not {encoding}", scale.path));
-        }
-        let none = Map::new();
-        let own = |of: &str| Member {
-            object: if encoding == of { object } else { &none },
-            path: scale.path.clone(),
-        };
-        let triple = "three positive whole numbers";
-        let sizes = |value: &Value| {
-            value.as_array()?.iter().map(|size| three(size, positive)).collect::<Option<Vec<_>>>()
-        };
-        let parsed = Self {
-            key: scale.required("key", Value::as_str, "a relative path")?.to_owned(),
-            size: scale.required("size", |value| three(value, positive), triple)?,
-            voxel_offset: scale
-                .optional("voxel_offset", |value| three(value, integer), "three whole numbers")?
-                .unwrap_or_default(),
-            resolution: scale.required(
-                "resolution",
-                |value| three(value, length),
-                "three positive numbers",
-            )?,
-            chunk_sizes: scale.required(
-                "chunk_sizes",
-                sizes,
-                "a list of three positive whole numbers each",
-            )?,
-            block_size: own(COMPRESSED_SEGMENTATION).optional(
-                BLOCK_SIZE,
-                |value| three(value, positive),
-                triple,
-            )?,
-            jpeg_quality: own("jpeg").optional("jpeg_quality", up_to(100), "a whole number from 0 to 100")?,
-            png_level: own("png").optional("png_level", up_to(9), "a whole number from 0 to 9")?,
-            sharding: scale
-                .optional("sharding", Value::as_object, "an object or null")?
-                .map(ShardSpec::parse)
-                .transpose()
-                .map_err(|message| Error::metadata(format!("{path}.sharding.{message}")))?,
-            encoding: encoding.clone(),
-        };
-        if parsed.key.is_empty() || parsed.key.starts_with('/') || parsed.key.contains('\0') {
-            return Err(scale.wrong("key", "a relative path"));
-        }
-        if parsed.chunk_sizes.is_empty() || (parsed.sharding.is_some() && parsed.chunk_sizes.len() > 1) {
-            return Err(
-                scale.wrong("chunk_sizes", "at least one chunk shape, and just one where chunks are sharded")
-            );
-        }
-        if encoding == COMPRESSED_SEGMENTATION && parsed.block_size.is_none() {
-            return Err(scale.wrong(BLOCK_SIZE, triple));
-        }
-        parsed
-            .domain(channels)
-            .map_err(|error| Error::metadata(format!("{path}: {error}")).caused_by(error))?;
-        Ok(parsed)
-    }
-
-    fn to_json(&self) -> Value {
-        let mut value = json!({
-            "key": self.key,
-            "size": self.size,
-            "voxel_offset": self.voxel_offset,
-            "resolution": self.resolution.map(number),
-            "chunk_sizes": self.chunk_sizes,
-            "encoding": self.encoding,
-        });
-        let optional = [
-            (BLOCK_SIZE, self.block_size.map(|size| json!(size))),
-            ("jpeg_quality", self.jpeg_quality.map(|quality| json!(quality))),
-            ("png_level", self.png_level.map(|level| json!(level))),
-            ("sharding", self.sharding.map(|sharding| sharding.to_json())),
-        ];
-        for (name, member) in optional {
-            if let Some(member) = member {
-                value[name] = member;
-            }
-        }
-        value
-    }
-
-    /// The box of the scale, with a channel axis where there are several.
-    pub fn domain(&self, channels: u64) -> Result<Domain> {
-        let mut origin: Dims<i64> = self.voxel_offset.as_slice().into();
-        let mut shape: Dims<u64> = self.size.as_slice().into();
-        if channels > 1 {
-            origin.push(0);
-            shape.push(channels);
-        }
-        Domain::new(&origin, &shape)
-    }
-
-    fn describe(&self, channels: u64, labels: bool) -> Result<Scale> {
-        let chunk = |size: &[u64; 3]| with_channels(size.as_slice().into(), channels, channels);
-        Ok(Scale {
-            key: self.key.clone(),
-            domain: self.domain(channels)?,
-            chunks: self.chunk_sizes.iter().map(chunk).collect(),
-            resolution: self.resolution(channels),
-            encoding: self.encoding.clone(),
-            sharded: self.sharding.is_some(),
-            labels,
-        })
-    }
-
-    /// The size of a voxel; 1 along channels.
-    pub fn resolution(&self, channels: u64) -> Resolution {
-        let size = with_channels(self.resolution.as_slice().into(), channels, 1.0);
-        Resolution { size, unit: "nm".to_owned() }
-    }
-}
-
-impl LostScale {
-    /// A scale of no elements.
-    fn describe(&self, channels: u64, labels: bool) -> Result<Scale> {
-        let zeros: Dims<u64> = with_channels(Dims::from_elem(0, 3), channels, 0);
-        Ok(Scale {
-            key: self.key.clone(),
-            domain: Domain::from_shape(&zeros)?,
-            chunks: vec![Dims::from_elem(1, zeros.len())],
-            resolution: Resolution { size: Dims::from_elem(0.0, zeros.len()), unit: String::new() },
-            encoding: "cannot be opened".to_owned(),
-            sharded: false,
-            labels,
-        })
-    }
-}
-
-const COMPRESSED_SEGMENTATION: &str = "compressed_segmentation";
-const BLOCK_SIZE: &str = "compressed_segmentation_block_size";
-
-/// Members of a scale that one encoding has.
-const OF_ENCODINGS: [(&str, &str); 3] =
-    [(BLOCK_SIZE, COMPRESSED_SEGMENTATION), ("jpeg_quality", "jpeg"), ("png_level", "png")];
-
 /// The key of a scale, valid or not.
 fn key(scale: &Result<ScaleInfo, LostScale>) -> &str {
     match scale {
@@ -360,46 +177,6 @@ fn key(scale: &Result<ScaleInfo, LostScale>) -> &str {
 /// The key of what may be a scale.
 fn key_of(value: &Value) -> String {
     value.get("key").and_then(Value::as_str).unwrap_or_default().to_owned()
-}
-
-/// A word that all readers take in any case, in lower case.
-fn lower_case(
-    member: &Member<'_>,
-    name: &str,
-    expected: &str,
-    tolerated: &mut Vec<String>,
-) -> Result<String> {
-    let written = member.required(name, Value::as_str, expected)?;
-    let lower = written.to_ascii_lowercase();
-    if lower != written {
-        tolerated.push(format!("{}{name}: {written:?} is written {lower:?}", member.path));
-    }
-    Ok(lower)
-}
-
-/// `dims` with an entry for channels where there are several.
-pub(super) fn with_channels<T>(mut dims: Dims<T>, channels: u64, entry: T) -> Dims<T> {
-    if channels > 1 {
-        dims.push(entry);
-    }
-    dims
-}
-
-fn length(value: &Value) -> Option<f64> {
-    value.as_f64().filter(|&x| x.is_finite() && x > 0.0)
-}
-
-fn three<T>(value: &Value, read: impl Fn(&Value) -> Option<T>) -> Option<[T; 3]> {
-    let items: Option<Vec<T>> = value.as_array()?.iter().map(read).collect();
-    items?.try_into().ok()
-}
-
-/// A number written without a fraction where it has none.
-fn number(x: f64) -> Value {
-    match integer(&json!(x)) {
-        Some(whole) => json!(whole),
-        None => json!(x),
-    }
 }
 
 #[cfg(test)]
@@ -439,12 +216,12 @@ mod tests {
         let mut document = sample();
         document["type"] = json!("IMAGE");
         document["scales"][0]["encoding"] = json!("Raw");
-        document["scales"][0][BLOCK_SIZE] = json!([8, 8, 8]);
+        document["scales"][0]["compressed_segmentation_block_size"] = json!([8, 8, 8]);
         document["scales"][0]["jpeg_quality"] = json!("best");
         let info = parse(&document).unwrap();
         let scale = info.scale(0).unwrap();
         assert_eq!((&*scale.encoding, scale.block_size, scale.jpeg_quality), ("raw", None, None));
-        let named = ["type", "data_type", "scales[0].encoding", BLOCK_SIZE, "jpeg_quality"];
+        let named = ["type", "data_type", "scales[0].encoding", "compressed_segmentation_block_size", "jpeg_quality"];
         assert!(named.iter().all(|name| info.tolerated.iter().any(|note| note.contains(name))), "{info:?}");
         assert_eq!(info.tolerated.len(), named.len());
         let marked = [b"\xef\xbb\xbf".as_slice(), document.to_string().as_bytes()].concat();

@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use super::info::{Info, ScaleInfo};
+use super::info::Info;
+use super::scale_info::ScaleInfo;
 use super::sharding;
 use super::stored::INFO;
 use crate::base::dims::Dims;

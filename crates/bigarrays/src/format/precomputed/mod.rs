@@ -6,6 +6,7 @@ mod keys;
 mod nested;
 mod new;
 mod open;
+pub mod scale_info;
 mod sharding;
 mod stored;
 

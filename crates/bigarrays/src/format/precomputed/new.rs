@@ -1,6 +1,6 @@
 //! New scales.
 
-use super::info::ScaleInfo;
+use super::scale_info::ScaleInfo;
 use super::sharding;
 use crate::base::domain::Domain;
 use crate::base::error::{Error, Result};

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::info::{Info, ScaleInfo, with_channels};
+use super::info::Info;
 use super::keys::BoxKeys;
 use super::nested::box_keys;
+use super::scale_info::{ScaleInfo, with_channels};
 use super::sharding::MortonKeys;
 use crate::base::buffer::Order;
 use crate::base::dims::Dims;

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use super::info::{Info, ScaleInfo};
+use super::info::Info;
+use super::scale_info::ScaleInfo;
 use crate::base::dims::Dims;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::sync::MutexExt;

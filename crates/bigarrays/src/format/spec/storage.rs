@@ -2,10 +2,11 @@
 
 use serde_json::Value;
 
+use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::ContentEncoding;
 use crate::chunk::curve::ChunkOrder;
-use crate::format::compression::makes_shards;
+use crate::format::compression::{is_plain, makes_shards};
 use crate::store::shard::neuroglancer::ShardSpec;
 
 /// How an array to be created is stored: in what chunks and shards, how encoded, and under which keys.
@@ -92,6 +93,12 @@ impl StorageSpec {
     #[must_use]
     pub(super) fn for_another_type(self) -> Self {
         Self { level: None, block_shape: None, codecs: None, content_encoding: None, ..self }
+    }
+
+    /// This for axes in another order, of elements of `dtype`: without codecs that depend on the order.
+    #[must_use]
+    pub fn for_permuted_axes(self, dtype: DataType) -> Self {
+        Self { codecs: self.codecs.filter(|codecs| is_plain(codecs, dtype)), ..self }
     }
 
     /// Whether chunks are packed into shards, by the codecs or around them.

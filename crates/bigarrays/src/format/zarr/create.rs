@@ -114,23 +114,21 @@ pub(crate) fn codecs(spec: &CreateSpec) -> Result<Value> {
         return Ok(codecs.clone());
     }
     let bytes = json!({"name": "bytes", "configuration": {"endian": "little"}});
-    let level = |default: u32| spec.storage.level.unwrap_or(default);
-    let compression = match spec.storage.encoding.as_deref() {
+    let name = match spec.storage.encoding.as_deref() {
         None | Some("raw") if spec.storage.level.is_some() => {
             return Err(Error::invalid("raw elements have no level"));
         }
         None | Some("raw") => return Ok(json!([bytes])),
-        Some("zstd") => json!({"level": level(0), "checksum": false}),
-        Some("gzip") => json!({"level": level(6)}),
-        Some("blosc") => json!({
-            "cname": "lz4", "clevel": level(5), "shuffle": "shuffle", "typesize": spec.array.dtype.size(), "blocksize": 0,
-        }),
-        Some(other) => {
-            let known = "known are raw, zstd, gzip and blosc; others can be listed as codecs";
-            return Err(Error::invalid(format!("unknown encoding {other:?} of Zarr; {known}")));
-        }
+        Some(name) => name,
     };
-    Ok(json!([bytes, {"name": spec.storage.encoding, "configuration": compression}]))
+    let elements = Elements { dtype: spec.array.dtype, ndim: spec.array.domain.ndim(), big_endian: false };
+    match codec::at_level(Dialect::Zarr3, name, spec.storage.level, elements)? {
+        Some(compression) => Ok(json!([bytes, compression.to_zarr3()])),
+        None => {
+            let known = format!("known are {}; others can be listed as codecs", ENCODINGS.join(", "));
+            Err(Error::invalid(format!("unknown encoding {name:?} of Zarr; {known}")))
+        }
+    }
 }
 
 /// An error if a list asks for a level of compression that there is not, for which reading takes the nearest.

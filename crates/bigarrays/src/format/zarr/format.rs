@@ -18,7 +18,7 @@ use crate::format::traits::{
     Abilities, Attributes, ChangeAttributes, Create, Format, FormatOptions, Groups, Node, Opened, Remove,
     Resize,
 };
-use crate::store::Store;
+use crate::store::{Store, cannot_list};
 
 impl Format for Zarr {
     fn name(&self) -> &'static str {
@@ -176,9 +176,7 @@ impl Groups for Zarr {
         let store = &**probe.store();
         let stored = match group::listed(store, self.version, usize::MAX) {
             Ok((nodes, _)) => Some(nodes),
-            Err(error) if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::PermissionDenied) => {
-                None
-            }
+            Err(error) if cannot_list(&error) => None,
             Err(error) => return Err(error),
         };
         let mut wrong = consolidated::contradictions(self.version, store, stored.as_deref())?;

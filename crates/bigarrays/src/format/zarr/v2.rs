@@ -15,7 +15,7 @@ use crate::base::dtype::{DataType, FillValue};
 use crate::base::error::{Error, Result};
 use crate::base::member::{Member, integer, naturals};
 use crate::base::numpy::{numpy_name, numpy_type};
-use crate::chunk::codec::{CodecList, Dialect, Kind, Listed, parse as parse_codecs};
+use crate::chunk::codec::{CodecList, Dialect, Kind, Listed, compresses, parse as parse_codecs};
 use crate::chunk::config::Config;
 use crate::format::CreateSpec;
 use crate::format::document::Document;
@@ -348,7 +348,9 @@ fn written(codecs: &Value, dtype: DataType, ndim: usize) -> Result<Codecs> {
     let order = order(&list, ndim)?;
     let is_said = |config: &Config| matches!(config.name(), "transpose" | "raw");
     let mut filters = list.write(Dialect::Numcodecs, "Zarr 2", is_said)?;
-    let compressor = filters.pop_if(|last| is_compressor(last.name)).map(|last| last.to_object("id"));
+    let compressor = filters
+        .pop_if(|last| compresses(Dialect::Numcodecs, last.name))
+        .map(|last| last.to_object("id"));
     let filters = filters.iter().map(|filter| filter.to_object("id")).collect();
     Ok(Codecs { order, big: list.is_big_endian(), filters, compressor })
 }
@@ -356,10 +358,6 @@ fn written(codecs: &Value, dtype: DataType, ndim: usize) -> Result<Codecs> {
 /// Whether Zarr 2 has words for `codecs`, which are listed as in Zarr 3, of elements of `dtype` along `ndim` axes.
 pub(super) fn says(codecs: &Value, dtype: DataType, ndim: usize) -> bool {
     written(codecs, dtype, ndim).is_ok()
-}
-
-fn is_compressor(name: &str) -> bool {
-    matches!(name, "gzip" | "zlib" | "bz2" | "zstd" | "blosc" | "pcodec")
 }
 
 /// The order of axes, which is that of the array, or all are reversed before anything else is done.

@@ -17,7 +17,7 @@ use crate::jobs::verify::report::{ArrayReport, Problem, ProblemKind, Stray, kind
 use crate::run::budget;
 use crate::run::interrupt::check_interrupt;
 use crate::run::runner::{Progress, Runner};
-use crate::store::{Blob, Finding, Get, Part};
+use crate::store::{Blob, Finding, Get, Part, cannot_list};
 
 /// Bytes of decoded chunks of one batch.
 const BATCH_BYTES: u64 = 64 << 20;
@@ -152,6 +152,9 @@ impl<'a> Copy<'a> {
     }
 }
 
+/// A chunk that a stranger may be: the number of the copy, its grid index, and the stranger's key.
+type Hidden = (usize, Dims<u64>, String);
+
 /// What the threads that verify an array share.
 struct Work<'a> {
     array: &'a Array,
@@ -186,22 +189,7 @@ impl Work<'_> {
             if count.is_multiple_of(ASKED) {
                 check_interrupt().inspect_err(|_| failed = true)?;
             }
-            let (key, bytes) = match finding {
-                Finding::Value { key, bytes } => (key, Some(bytes)),
-                Finding::Folder { key } => (key, None),
-                _ => {
-                    self.note(finding, &nested);
-                    return Ok(());
-                }
-            };
-            let place = |(number, copy): (usize, &Copy<'_>)| Some((number, copy.layout.chunk_at(key)?));
-            let Some((number, index)) = self.copies.iter().enumerate().find_map(place) else {
-                if let Some(bytes) = bytes {
-                    hidden.extend(self.hidden(key).filter(|_| hidden.len() < HIDDEN));
-                    self.note(Finding::Stranger { key, bytes }, &nested);
-                }
-                return Ok(());
-            };
+            let Some((number, index)) = self.found(finding, &nested, &mut hidden) else { return Ok(()) };
             if reads && self.copies[number].wanted(&index) {
                 waves[number].push(index);
                 if waves[number].len() >= self.held {
@@ -214,12 +202,8 @@ impl Work<'_> {
         match listed {
             Ok(()) => {}
             Err(error) if failed || error.kind() == ErrorKind::Cancelled => return Err(error),
-            Err(error) if !any => {
-                return match error.kind() {
-                    ErrorKind::Unsupported | ErrorKind::PermissionDenied => Ok(None),
-                    _ => Err(error),
-                };
-            }
+            Err(error) if !any && cannot_list(&error) => return Ok(None),
+            Err(error) if !any => return Err(error),
             Err(error) => self.report(|report| report.problem(ProblemKind::Unreadable, &error, None)),
         }
         for (copy, wave) in self.copies.iter().zip(&waves) {
@@ -231,8 +215,33 @@ impl Work<'_> {
         Ok(Some(()))
     }
 
+    /// The copy and the chunk that something listed is, where it is one. What else is of interest is noted, and what
+    /// may be a chunk that nobody sees is put into `hidden`.
+    fn found(
+        &self,
+        finding: Finding<'_>,
+        nested: &[String],
+        hidden: &mut Vec<Hidden>,
+    ) -> Option<(usize, Dims<u64>)> {
+        let (key, bytes) = match finding {
+            Finding::Value { key, bytes } => (key, Some(bytes)),
+            Finding::Folder { key } => (key, None),
+            _ => {
+                self.note(finding, nested);
+                return None;
+            }
+        };
+        let place = |(number, copy): (usize, &Copy<'_>)| Some((number, copy.layout.chunk_at(key)?));
+        let found = self.copies.iter().enumerate().find_map(place);
+        if let (None, Some(bytes)) = (&found, bytes) {
+            hidden.extend(self.hidden(key).filter(|_| hidden.len() < HIDDEN));
+            self.note(Finding::Stranger { key, bytes }, nested);
+        }
+        found
+    }
+
     /// The chunk that a stranger may be, under a suffix or in folders that nobody looks for.
-    fn hidden(&self, key: &str) -> Option<(usize, Dims<u64>, String)> {
+    fn hidden(&self, key: &str) -> Option<Hidden> {
         let name = key.rfind('/').map_or(0, |slash| slash + 1);
         let dots = key[name..].match_indices('.').map(|(at, _)| &key[..name + at]);
         let place = |layout: &Layout| {
@@ -249,8 +258,8 @@ impl Work<'_> {
     }
 
     /// A problem for each place where there is no chunk, but a stranger that may be it: it reads as missing.
-    fn expect_seen(&self, hidden: &[(usize, Dims<u64>, String)]) -> Result<()> {
-        let present = |(number, index, _): &(usize, Dims<u64>, String)| {
+    fn expect_seen(&self, hidden: &[Hidden]) -> Result<()> {
+        let present = |(number, index, _): &Hidden| {
             Get::new(self.copies[*number].layout.chunk_key(index), Part::Presence, u64::MAX)
         };
         let requests: Vec<Get> = hidden.iter().map(present).collect();

@@ -13,7 +13,7 @@ use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::base::sync::MutexExt;
 use crate::base::text::{redact, shown};
-use crate::jobs::copy::{are_near, at_once, block_overhead};
+use crate::jobs::cut::{are_near, at_once, block_overhead};
 use crate::jobs::number::Number;
 use crate::jobs::plan::{CopyPlan, PlanAxis, PlanInput};
 use crate::jobs::sparse::{Sparse, Stored};

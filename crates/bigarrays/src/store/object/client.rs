@@ -48,11 +48,7 @@ impl Client {
         if http::HeaderValue::from_str(&cache_control).is_err() {
             return Err(Error::invalid("store option cache_control: not a header value"));
         }
-        let most = settings.number("max_requests", 64)?;
-        let most = usize::try_from(most).ok().filter(|&most| most <= Semaphore::MAX_PERMITS);
-        let most =
-            most.ok_or_else(|| Error::invalid("store option max_requests: more than can be counted"))?;
-        let throttle = Arc::new(Throttle::new(most));
+        let throttle = Arc::new(Throttle::new(max_requests(settings)?));
         let ignores_ranges = Arc::new(AtomicBool::new(false));
         let transport = |options: ClientOptions, headers: Option<&http::HeaderMap>| -> Result<Transport> {
             Ok(Transport {
@@ -93,4 +89,11 @@ impl Client {
             ignores_ranges,
         })
     }
+}
+
+/// How many requests may be under way at once.
+fn max_requests(settings: &Settings) -> Result<usize> {
+    let most = usize::try_from(settings.number("max_requests", 128)?).ok();
+    let most = most.filter(|&most| most <= Semaphore::MAX_PERMITS);
+    most.ok_or_else(|| Error::invalid("store option max_requests: more than can be counted"))
 }

@@ -156,56 +156,66 @@ pub(super) fn explain(
     operation: &'static str,
     location: String,
 ) -> Error {
-    use object_store::Error as E;
     let text = chain(&error);
-    let (kind, advice) = match (&error, code(&text)) {
-        (_, Some("NoSuchBucket" | "ContainerNotFound")) => (ErrorKind::NotFound, no_bucket(service)),
-        (_, Some(code)) if is_region(code) => (ErrorKind::InvalidArgument, region(&text)),
-        (
-            _,
-            Some(
-                code @ ("InvalidAccessKeyId"
-                | "NotSignedUp"
-                | "SignatureDoesNotMatch"
-                | "ExpiredToken"
-                | "InvalidToken"
-                | "AuthenticationFailed"
-                | "AuthorizationFailure"),
-            ),
-        ) => (ErrorKind::PermissionDenied, format!("{code}: {}", credentials(service))),
-        (E::NotFound { .. }, _) => (ErrorKind::NotFound, no_bucket(service)),
-        (E::Unauthenticated { .. }, _) => (ErrorKind::PermissionDenied, credentials(service).to_owned()),
-        (E::PermissionDenied { .. }, _) => (ErrorKind::PermissionDenied, permission(service).to_owned()),
-        // What lists are answered comes without a kind.
-        (E::Generic { .. }, _) if text.contains("404 Not Found") => (ErrorKind::NotFound, no_bucket(service)),
-        (E::Generic { .. }, _) if text.contains("401 Unauthorized") => {
+    let answered = code(&text).and_then(|code| of_code(code, &text, service));
+    let (kind, advice) = answered.unwrap_or_else(|| of_kind(&error, &text, service));
+    let message = if advice.is_empty() { text } else { format!("{advice} ({text})") };
+    let is_passing = kind == ErrorKind::Storage && (is_unknown(&error) || is_passing(&error));
+    let cause = Cause(chain(&error));
+    let failure = Error::new(kind, message).caused_by(cause).during(operation).at(location);
+    if is_passing { failure.retryable() } else { failure }
+}
+
+/// What the code of an answer means, and what to do.
+fn of_code(code: &str, text: &str, service: Service) -> Option<(ErrorKind, String)> {
+    Some(match code {
+        "NoSuchBucket" | "ContainerNotFound" => (ErrorKind::NotFound, no_bucket(service)),
+        code if is_region(code) => (ErrorKind::InvalidArgument, region(text)),
+        "InvalidAccessKeyId"
+        | "NotSignedUp"
+        | "SignatureDoesNotMatch"
+        | "ExpiredToken"
+        | "InvalidToken"
+        | "AuthenticationFailed"
+        | "AuthorizationFailure" => {
+            (ErrorKind::PermissionDenied, format!("{code}: {}", credentials(service)))
+        }
+        _ => return None,
+    })
+}
+
+/// What an error without such a code means, and what to do.
+fn of_kind(error: &object_store::Error, text: &str, service: Service) -> (ErrorKind, String) {
+    use object_store::Error as E;
+    // What lists are answered comes without a kind.
+    let is_status = |status: &str| matches!(error, E::Generic { .. }) && text.contains(status);
+    match error {
+        _ if matches!(error, E::NotFound { .. }) || is_status("404 Not Found") => {
+            (ErrorKind::NotFound, no_bucket(service))
+        }
+        _ if matches!(error, E::Unauthenticated { .. }) || is_status("401 Unauthorized") => {
             (ErrorKind::PermissionDenied, credentials(service).to_owned())
         }
-        (E::Generic { .. }, _) if text.contains("403 Forbidden") => {
+        _ if matches!(error, E::PermissionDenied { .. }) || is_status("403 Forbidden") => {
             (ErrorKind::PermissionDenied, permission(service).to_owned())
         }
-        (E::AlreadyExists { .. }, _) => (ErrorKind::AlreadyExists, String::new()),
-        _ if knows_no_conditions(&error) => (ErrorKind::Unsupported, ALONE.to_owned()),
-        (E::InvalidPath { .. }, _) => (ErrorKind::InvalidArgument, String::new()),
+        E::AlreadyExists { .. } => (ErrorKind::AlreadyExists, String::new()),
+        _ if knows_no_conditions(error) => (ErrorKind::Unsupported, ALONE.to_owned()),
+        E::InvalidPath { .. } => (ErrorKind::InvalidArgument, String::new()),
         _ if text.contains("BareRedirect") || text.contains("without LOCATION") => {
-            (ErrorKind::InvalidArgument, region(&text))
+            (ErrorKind::InvalidArgument, region(text))
         }
         _ if text.contains("URL scheme is not allowed") => {
             let advice =
                 "plain http is refused: set allow_http=true (AWS_ALLOW_HTTP) if the network is trusted";
             (ErrorKind::InvalidArgument, advice.to_owned())
         }
-        _ if is_caused_by::<Elsewhere>(&error) => (
-            ErrorKind::InvalidArgument,
-            "credentials are not sent to another host: ".to_owned() + &region(&text),
-        ),
+        _ if is_caused_by::<Elsewhere>(error) => {
+            let advice = "credentials are not sent to another host: ".to_owned() + &region(text);
+            (ErrorKind::InvalidArgument, advice)
+        }
         _ => (ErrorKind::Storage, String::new()),
-    };
-    let message = if advice.is_empty() { text } else { format!("{advice} ({text})") };
-    let is_passing = kind == ErrorKind::Storage && (is_unknown(&error) || is_passing(&error));
-    let cause = Cause(chain(&error));
-    let failure = Error::new(kind, message).caused_by(cause).during(operation).at(location);
-    if is_passing { failure.retryable() } else { failure }
+    }
 }
 
 /// The status that the service answered, if it answered.

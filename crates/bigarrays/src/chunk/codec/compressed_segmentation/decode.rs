@@ -163,6 +163,10 @@ impl<const N: usize> Block<'_, N> {
         match self.bits {
             0 => {
                 let value = self.table[0];
+                if rows.streams(&part.xs()) {
+                    part.eights(block, rows, |_| [value; 8]);
+                    return Ok(());
+                }
                 part.rows(block, rows, |_, row| {
                     row.fill(value);
                     Ok(())
@@ -187,6 +191,13 @@ impl<const N: usize> Block<'_, N> {
         let (Some(table), 1) = (self.table.first_chunk::<SIZE>(), part.step[0]) else {
             return self.unpack_checked::<BITS>(block, part, rows);
         };
+        if rows.streams(&part.xs()) {
+            part.eights(block, rows, |at| {
+                let values = eight_bytes(self.values, at * BITS / 8) >> (at * BITS % 8);
+                std::array::from_fn(|i| table[(values >> (i * BITS)) as usize % SIZE])
+            });
+            return Ok(());
+        }
         part.rows(block, rows, |at, row| {
             let mut bit = at * BITS;
             let (groups, rest) = row.as_chunks_mut::<8>();
@@ -228,6 +239,31 @@ impl<const N: usize> Block<'_, N> {
 }
 
 impl Part {
+    /// Where the elements stand in a row of the output.
+    #[inline(always)]
+    fn xs(&self) -> std::ops::Range<usize> {
+        self.first[0]..self.first[0] + self.count[0]
+    }
+
+    /// Writes the rows, which are of eights of elements, each made by `decode` of its position in the block.
+    #[inline(always)]
+    fn eights<const N: usize>(
+        &self,
+        block: [usize; 3],
+        rows: &mut RowsMut<'_, N>,
+        mut decode: impl FnMut(usize) -> [[u8; N]; 8],
+    ) {
+        for k in 0..self.count[2] {
+            for j in 0..self.count[1] {
+                let (y, z) = (self.local[1] + j * self.step[1], self.local[2] + k * self.step[2]);
+                let at = self.local[0] + block[0] * (y + block[1] * z);
+                for x in (0..self.count[0]).step_by(8) {
+                    rows.put(self.first[0] + x, self.first[1] + j, self.first[2] + k, &decode(at + x));
+                }
+            }
+        }
+    }
+
     /// Calls `decode` with the position in the block of the first element of each row, and the row.
     #[inline(always)]
     fn rows<const N: usize>(
@@ -236,7 +272,7 @@ impl Part {
         rows: &mut RowsMut<'_, N>,
         mut decode: impl FnMut(usize, &mut [[u8; N]]) -> Result<()>,
     ) -> Result<()> {
-        let x = self.first[0]..self.first[0] + self.count[0];
+        let x = self.xs();
         for k in 0..self.count[2] {
             for j in 0..self.count[1] {
                 let (y, z) = (self.local[1] + j * self.step[1], self.local[2] + k * self.step[2]);

@@ -45,44 +45,46 @@ impl<'a> BlockEncoder<'a> {
         let base = out.len();
         out.resize(base + self.volume.blocks * HEADER, 0);
         self.tables.clear();
-        let ([nx, ny, nz], [bx, by, bz]) = (self.volume.shape, self.volume.block);
-        let rows = chunk.rows::<N>();
+        let (nz, bz) = (self.volume.shape[2], self.volume.block[2]);
+        let mut region = Region::whole(chunk.shape());
         let mut header = base;
         for z in (0..nz).step_by(bz) {
-            for y in (0..ny).step_by(by) {
-                for x in (0..nx).step_by(bx) {
-                    let count = [bx.min(nx - x), by.min(ny - y), bz.min(nz - z)];
-                    let bits = match &rows {
-                        Some(rows) => self.index(rows, [x, y, z], count),
-                        None => self.index_strided::<N>(chunk, [x, y, z], count)?,
-                    };
-                    let entry = self.write::<N>(bits, base, out)?;
-                    out[header..header + HEADER].copy_from_slice(&entry.to_le_bytes());
-                    header += HEADER;
-                }
-            }
+            (region.start[2], region.count[2]) = (z, bz.min(nz - z));
+            let slab = chunk.clone().region(&region);
+            header = match slab.as_dense(Order::Fortran) {
+                Some(_) => self.encode_slab::<N>(&slab, base, header, out)?,
+                // The rows of a block lie so far apart in a volume that it is quicker to gather them first.
+                None => with_scratch(|scratch| {
+                    let dense = first_bytes(scratch, region.count.iter().product::<usize>() * N);
+                    ViewMut::dense(dense, &region.count, N, Order::Fortran)?.copy_from(&slab);
+                    let slab = View::dense(dense, &region.count, N, Order::Fortran)?;
+                    self.encode_slab::<N>(&slab, base, header, out)
+                })?,
+            };
         }
         Ok(())
     }
 
-    /// Indexes a block of a chunk whose rows are not dense, through a dense copy.
-    fn index_strided<const N: usize>(
+    /// Encodes the blocks of one layer, whose headers begin at `header`; returns where the next ones begin.
+    fn encode_slab<const N: usize>(
         &mut self,
-        chunk: &View<'_>,
-        first: [usize; 3],
-        count: [usize; 3],
+        slab: &View<'_>,
+        base: usize,
+        mut header: usize,
+        out: &mut Vec<u8>,
     ) -> Result<usize> {
-        let mut region = Region::whole(chunk.shape());
-        region.start[..3].copy_from_slice(&first);
-        region.count[..3].copy_from_slice(&count);
-        with_scratch(|scratch| {
-            let dense = first_bytes(scratch, count.iter().product::<usize>() * N);
-            let mut copy = ViewMut::dense(dense, &region.count, N, Order::Fortran)?;
-            copy.copy_from(&chunk.clone().region(&region));
-            let view = View::dense(dense, &count, N, Order::Fortran)?;
-            let rows = view.rows::<N>().ok_or_else(|| Error::invalid("an empty block"))?;
-            Ok(self.index(&rows, [0; 3], count))
-        })
+        let ([nx, ny, _], [bx, by, _]) = (self.volume.shape, self.volume.block);
+        let rows = slab.rows::<N>().ok_or_else(|| Error::invalid("an empty block"))?;
+        for y in (0..ny).step_by(by) {
+            for x in (0..nx).step_by(bx) {
+                let count = [bx.min(nx - x), by.min(ny - y), slab.shape()[2]];
+                let bits = self.index(&rows, [x, y, 0], count);
+                let entry = self.write::<N>(bits, base, out)?;
+                out[header..header + HEADER].copy_from_slice(&entry.to_le_bytes());
+                header += HEADER;
+            }
+        }
+        Ok(header)
     }
 
     /// Finds the distinct labels of a block and the index of each element; returns the bits of one

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::base::buffer::Order;
+use crate::base::buffer::tests::{Line, bytes_of};
 use crate::base::dims::Dims;
 use crate::base::error::ErrorKind;
 
@@ -36,7 +37,25 @@ fn decode(
         region,
         &mut ViewMut::dense(&mut out, &region.count, spec.dtype.size(), order)?,
     )?;
+    let mut lines = vec![Line([0x5a; 64]); out.len() / 64 + 1];
+    let streamed = &mut bytes_of(&mut lines)[..out.len()];
+    let view = ViewMut::dense(streamed, &region.count, spec.dtype.size(), order)?;
+    codec.decode(encoded, spec, region, &mut view.streaming())?;
+    assert!(bytes_of(&mut lines)[..out.len()] == out, "streamed otherwise");
     Ok(out)
+}
+
+/// Rows of whole lines, of which each block has one.
+#[test]
+fn lines_are_streamed() {
+    let spec = spec(DataType::U64, &[24, 16, 9]);
+    let codec = CompressedSegmentation::new([8, 8, 8]).unwrap();
+    for distinct in [1, 2, 3, 40, 300, 1 << 20] {
+        let bytes = labels(spec.dtype, 24 * 16 * 9, distinct, 7);
+        let encoded = encode(codec, &bytes, &spec, Order::Fortran).unwrap();
+        let decoded = decode(codec, &encoded, &spec, &Region::whole(&spec.shape), Order::Fortran).unwrap();
+        assert!(decoded == bytes, "{distinct} labels");
+    }
 }
 
 proptest! {

@@ -219,24 +219,7 @@ impl Pixels {
         }
         let mut found: Vec<Option<usize>> = vec![None; numbers.len()];
         for run in &self.runs {
-            let first = run.first_plane(outer, kind);
-            let count = run.count.unwrap_or(if run.page.is_some() { 1 } else { pages });
-            for step in 0..count {
-                let page = run.page.unwrap_or(0).checked_add(step);
-                let at = page.and_then(|page| numbers.binary_search(&page).ok());
-                let plane = first.and_then(|first| usize::try_from(first.checked_add(step)?).ok());
-                let slot = plane.and_then(|plane| found.get_mut(plane));
-                match (at, slot) {
-                    (Some(at), Some(slot)) if slot.is_none() => *slot = Some(at),
-                    (None, _) => {
-                        return Err(Error::unsupported("the OME-XML names a page that there is not"));
-                    }
-                    (_, None) => {
-                        return Err(Error::unsupported("the OME-XML names a plane outside the image"));
-                    }
-                    _ => return Err(Error::unsupported("the OME-XML names two pages of one plane")),
-                }
-            }
+            run.place(run.first_plane(outer, kind), numbers, &mut found)?;
         }
         let order: Option<Vec<usize>> = found.into_iter().collect();
         let order = order.ok_or_else(|| Error::unsupported("the OME-XML names no page of some planes"))?;
@@ -285,6 +268,28 @@ impl Run {
             stride = stride.checked_mul(length)?;
         }
         Some(plane)
+    }
+
+    /// Puts its pages into `found`, which has the page of each plane, from the plane `first` on. `numbers` are those of the
+    /// pages that the file has.
+    ///
+    /// # Errors
+    /// `Unsupported` for a page or a plane that there is not, or a plane that has its page.
+    fn place(&self, first: Option<u64>, numbers: &[u64], found: &mut [Option<usize>]) -> Result<()> {
+        let count = self.count.unwrap_or(if self.page.is_some() { 1 } else { numbers.len() as u64 });
+        for step in 0..count {
+            let page = self.page.unwrap_or(0).checked_add(step);
+            let at = page.and_then(|page| numbers.binary_search(&page).ok());
+            let plane = first.and_then(|first| usize::try_from(first.checked_add(step)?).ok());
+            let slot = plane.and_then(|plane| found.get_mut(plane));
+            match (at, slot) {
+                (Some(at), Some(slot)) if slot.is_none() => *slot = Some(at),
+                (None, _) => return Err(Error::unsupported("the OME-XML names a page that there is not")),
+                (_, None) => return Err(Error::unsupported("the OME-XML names a plane outside the image")),
+                _ => return Err(Error::unsupported("the OME-XML names two pages of one plane")),
+            }
+        }
+        Ok(())
     }
 }
 

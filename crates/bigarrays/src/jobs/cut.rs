@@ -1,0 +1,155 @@
+//! How a copy is cut into blocks: of whole chunks or shards of its target, as many under way as the budget and the
+//! stores are good for.
+
+use crate::array::Array;
+use crate::base::dims::Dims;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::jobs::plan::{CopyPlan, Cuts, PlanAxis, PlanInput};
+use crate::jobs::sparse::Stored;
+use crate::run::budget;
+use crate::store::NEAR;
+use crate::store::shard::neuroglancer::WAVE_READS;
+
+/// The plan of a copy, in coordinates of the target, within a budget of `memory` bytes, as [`budget::of_job`] takes it.
+pub(super) fn plan(
+    source: &Array,
+    target: &Array,
+    memory: u64,
+    moves: bool,
+    stored: Option<&Stored>,
+) -> Result<CopyPlan> {
+    let mut plan = cut(source, target, budget::of_job(memory), moves, stored)?;
+    plan.moves = moves;
+    plan.bytes = plan.bytes_of_blocks(target.dtype().size())?;
+    let pieces = |grid: Dims<(i64, u64)>| {
+        let lengths = target.domain().ranges().zip(grid).map(|(range, place)| Cuts::over(range, place).len());
+        lengths.fold(1, u64::saturating_mul)
+    };
+    plan.target_chunks = pieces(target.chunk_grid()?);
+    // A shard takes its index, and ranges of it what it has.
+    let reads = match source.layout().sharding {
+        Some(_) => pieces(source.write_grid()?).saturating_mul(2).max(plan.blocks() as u64),
+        None => plan.source_chunks,
+    };
+    plan.requests = reads.saturating_add(pieces(target.write_grid()?));
+    Ok(plan)
+}
+
+/// The blocks of a copy: of whole shards, if that fits and most of them is stored.
+fn cut(
+    source: &Array,
+    target: &Array,
+    memory: u64,
+    moves: bool,
+    stored: Option<&Stored>,
+) -> Result<CopyPlan> {
+    let context = |error: Error| error.during("planning the copy to").at(target.url());
+    let (has_boxes, is_thin) = (target.shard_shape().is_some(), stored.is_some_and(Stored::is_thin));
+    let (shards, chunks) = (target.write_grid()?, target.chunk_grid()?);
+    // New chunks and the shard made of them; where a part of its chunks is written, also the old one.
+    let is_whole = stored.is_none() && covers_shards(target, &shards);
+    let by_shard = (shards, if is_whole { 2 } else { 3 });
+    let apart = 1 + 2 * (crate::run::pool::threads() as u64).min(WAVE_READS as u64);
+    // Smaller blocks read each shard again that they write to, unless they are written together.
+    let by_chunk = (chunks, if has_boxes && is_thin { 3 } else { apart });
+    let (first, second) = match (has_boxes, is_thin) {
+        (false, _) => (by_chunk, None),
+        (true, false) => (by_shard, Some(by_chunk)),
+        (true, true) => (by_chunk, Some(by_shard)),
+    };
+    let plan_one = |(grid, held)| plan_over(source, target, grid, held, memory, moves, stored);
+    let plan = plan_one(first);
+    match second {
+        Some(second) if is_refused(&plan) => plan_one(second),
+        _ => plan,
+    }
+    .map_err(context)
+}
+
+/// Whether not one block fits the memory budget.
+pub(super) fn is_refused(plan: &Result<CopyPlan>) -> bool {
+    plan.as_ref().is_err_and(|error| error.kind() == ErrorKind::MemoryBudget)
+}
+
+/// Whether the domain of `target` is made of whole boxes of `grid`.
+fn covers_shards(target: &Array, grid: &[(i64, u64)]) -> bool {
+    let stored = target.layout().domain();
+    target.transform().is_identity()
+        && target.domain().ranges().zip(grid).enumerate().all(|(axis, (range, &(origin, length)))| {
+            let is_cut = |at: i64| at.abs_diff(origin) % length == 0;
+            is_cut(range.start) && (is_cut(range.end) || range.end == stored.range(axis).end)
+        })
+}
+
+/// What is held of `bytes` of elements of `array`: where rows can be read on their own, less than a chunk.
+fn held_of(array: &Array, bytes: u64) -> u64 {
+    let all = array.domain().checked_len().unwrap_or(u64::MAX);
+    bytes.min(all.saturating_mul(array.dtype().size() as u64))
+}
+
+/// The plan of a copy whose blocks are made of the boxes `to` of the target.
+/// Writing one holds `held` times what a shard has.
+fn plan_over(
+    source: &Array,
+    target: &Array,
+    to: Dims<(i64, u64)>,
+    held: u64,
+    memory: u64,
+    moves: bool,
+    stored: Option<&Stored>,
+) -> Result<CopyPlan> {
+    let from = source.chunk_grid()?;
+    let item = target.dtype().size() as u64;
+    let chunk_bytes = |array: &Array| held_of(array, array.layout().chunk_bytes());
+    let shard_bytes = target.shard_shape().map_or(0, |shape| {
+        held_of(target, shape.iter().fold(item, |bytes, length| bytes.saturating_mul(*length)))
+    });
+    let unit = to.iter().fold(item, |bytes, (_, length)| bytes.saturating_mul(*length));
+    let input = PlanInput {
+        axes: target
+            .domain()
+            .ranges()
+            .zip(from)
+            .zip(to)
+            .map(|((range, source), target)| PlanAxis { range, target, source })
+            .collect(),
+        // Of a cast, elements are held as both types; of chunks that move, also as they are stored.
+        item: match source.dtype() == target.dtype() && !moves {
+            true => item,
+            false => source.dtype().size() as u64 + item,
+        },
+        chunk_bytes: (chunk_bytes(source), chunk_bytes(target)),
+        shard_bytes,
+        shards_held: held,
+        threads: crate::run::pool::threads() as u64,
+        block_overhead: block_overhead(source, target),
+        memory,
+        at_once: at_once(source, target, stored),
+        most: stored.and_then(|stored| stored.most(source.layout().chunk_bytes().max(unit))),
+    };
+    input.plan()
+}
+
+/// Blocks that are under way at once: for small ones behind a network, more than there are threads.
+pub(crate) fn at_once(source: &Array, target: &Array, stored: Option<&Stored>) -> u64 {
+    let threads = crate::run::pool::threads() as u64;
+    if stored.is_some_and(Stored::is_thin) && !are_near(source, target) { threads.max(FAR) } else { threads }
+}
+
+/// Small blocks behind a network that are under way at once.
+const FAR: u64 = 32;
+
+/// What beginning a block costs, in bytes copied: small blocks stay in the processor's caches; behind a network
+/// large ones have many requests under way.
+pub(crate) fn block_overhead(source: &Array, target: &Array) -> u64 {
+    8 * request_cost(source, target)
+}
+
+/// Whether neither of two arrays is behind a network.
+pub(crate) fn are_near(source: &Array, target: &Array) -> bool {
+    request_cost(source, target) <= NEAR
+}
+
+fn request_cost(source: &Array, target: &Array) -> u64 {
+    source.store().request_cost().max(target.store().request_cost())
+}
