@@ -39,7 +39,9 @@ struct Bed {
 impl Bed {
     fn new(server: Server) -> Self {
         let proxy = Proxy::start(server.address(), Faults::none()).unwrap();
-        let layer = layer(&server.via(&proxy));
+        let mut layer = layer(&server.via(&proxy));
+        // About as many as there are chunks: fewer are then seen to be fewer.
+        layer.settings.set("max_requests", "64");
         let array = layer.create("raw", NewSharding::None);
         assert_writable(&array);
         Self { _server: server, proxy, layer, array }

@@ -15,6 +15,8 @@ const FILES: &[(&str, &str)] = &[
     ("bigarrays/src/base/buffer/copy.rs", "views"),
     ("bigarrays/src/base/buffer/fresh.rs", "memory that reads fill"),
     ("bigarrays/src/base/buffer/rows.rs", "views"),
+    ("bigarrays/src/base/buffer/stream.rs", "instructions of the processor"),
+    ("bigarrays/src/base/buffer/tests.rs", "lines of memory as bytes"),
     ("bigarrays/src/base/buffer/view.rs", "views"),
     ("bigarrays/src/base/buffer/view_mut.rs", "views"),
     ("bigarrays/src/chunk/codec/blosc.rs", "a C library"),

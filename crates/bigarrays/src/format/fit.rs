@@ -119,7 +119,9 @@ fn translated(spec: CreateSpec, to: &Holds, from: Option<&Holds>) -> CreateSpec 
     let codecs = match (speaks_alike, to.codecs) {
         (true, _) => storage.codecs,
         (false, Codecs::None) => None,
-        (false, Codecs::Any(says)) => storage.codecs.filter(|codecs| says(codecs, array.dtype, ndim)),
+        (false, Codecs::Compression(says) | Codecs::Any(says)) => {
+            storage.codecs.filter(|codecs| says(codecs, array.dtype, ndim))
+        }
     };
     let storage = StorageSpec {
         level: storage.level.filter(|_| encoding.is_some()),

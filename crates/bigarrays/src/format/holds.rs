@@ -105,6 +105,8 @@ pub enum Sizes {
 pub enum Codecs {
     /// None.
     None,
+    /// Plain elements in one compression that it has words for, as this says of a list as it does below.
+    Compression(fn(&Value, DataType, usize) -> bool),
     /// Any that it has words for, as this says of a list, of the type of elements and of the number of axes.
     Any(fn(&Value, DataType, usize) -> bool),
 }

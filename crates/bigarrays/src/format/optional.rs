@@ -193,7 +193,7 @@ pub(super) const STORAGE: [Optional; 12] = [
 fn holds_codecs(holds: &Holds, spec: &CreateSpec) -> bool {
     match holds.codecs {
         Codecs::None => false,
-        Codecs::Any(says) => spec
+        Codecs::Compression(says) | Codecs::Any(says) => spec
             .storage
             .codecs
             .as_ref()

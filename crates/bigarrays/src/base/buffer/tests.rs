@@ -66,7 +66,7 @@ pub(crate) struct Line(pub(crate) [u8; 64]);
 
 /// Bytes of whole lines.
 pub(crate) fn bytes_of(lines: &mut [Line]) -> &mut [u8] {
-    let length = lines.len() * size_of::<Line>();
+    let length = size_of_val(lines);
     // SAFETY: a line is its bytes.
     unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), length) }
 }

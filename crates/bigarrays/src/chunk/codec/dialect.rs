@@ -105,8 +105,11 @@ pub(crate) struct Row {
     pub(crate) kind: Kind,
     pub(crate) words: &'static [Words],
     /// A compression at a level, or at the usual one, of elements; `None` if this does not compress.
-    pub(crate) at_level: Option<fn(Option<u32>, Elements) -> Result<Built>>,
+    pub(crate) at_level: Option<AtLevel>,
 }
+
+/// Makes the compression of a level, or of the usual one.
+pub(crate) type AtLevel = fn(Option<u32>, Elements) -> Result<Built>;
 
 /// A codec as it is written.
 #[derive(Debug, PartialEq)]

@@ -58,7 +58,7 @@ impl BytesCodec for Xz {
     }
 
     fn config(&self) -> Config {
-        Config::new(self.name()).with("preset", self.preset)
+        Config::new(self.name()).with("level", self.preset)
     }
 
     fn encode(&self, bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {

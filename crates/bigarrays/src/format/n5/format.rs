@@ -110,7 +110,7 @@ const HOLDS: Holds = Holds {
     reserved_attributes: &RESERVED,
     chunks: true,
     encodings: &attributes::ENCODINGS,
-    codecs: Codecs::Any(says),
+    codecs: Codecs::Compression(says),
     key: true,
     first_key: Some("s0"),
     ..Holds::PLAIN

@@ -221,7 +221,8 @@ mod tests {
         let info = parse(&document).unwrap();
         let scale = info.scale(0).unwrap();
         assert_eq!((&*scale.encoding, scale.block_size, scale.jpeg_quality), ("raw", None, None));
-        let named = ["type", "data_type", "scales[0].encoding", "compressed_segmentation_block_size", "jpeg_quality"];
+        let named =
+            ["type", "data_type", "scales[0].encoding", "compressed_segmentation_block_size", "jpeg_quality"];
         assert!(named.iter().all(|name| info.tolerated.iter().any(|note| note.contains(name))), "{info:?}");
         assert_eq!(info.tolerated.len(), named.len());
         let marked = [b"\xef\xbb\xbf".as_slice(), document.to_string().as_bytes()].concat();

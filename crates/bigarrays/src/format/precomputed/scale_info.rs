@@ -72,8 +72,16 @@ impl ScaleInfo {
             voxel_offset: scale
                 .optional("voxel_offset", |value| three(value, integer), "three whole numbers")?
                 .unwrap_or_default(),
-            resolution: scale.required("resolution", |value| three(value, length), "three positive numbers")?,
-            chunk_sizes: scale.required("chunk_sizes", sizes, "a list of three positive whole numbers each")?,
+            resolution: scale.required(
+                "resolution",
+                |value| three(value, length),
+                "three positive numbers",
+            )?,
+            chunk_sizes: scale.required(
+                "chunk_sizes",
+                sizes,
+                "a list of three positive whole numbers each",
+            )?,
             sharding: sharding.map_err(|message| Error::metadata(format!("{path}.sharding.{message}")))?,
             ..Self::of_encoding(&scale, encoding, tolerated)?
         };
@@ -97,7 +105,11 @@ impl ScaleInfo {
             path: scale.path.clone(),
         };
         Ok(Self {
-            block_size: own(COMPRESSED_SEGMENTATION).optional(BLOCK_SIZE, |value| three(value, positive), TRIPLE)?,
+            block_size: own(COMPRESSED_SEGMENTATION).optional(
+                BLOCK_SIZE,
+                |value| three(value, positive),
+                TRIPLE,
+            )?,
             jpeg_quality: own("jpeg").optional("jpeg_quality", up_to(100), "a whole number from 0 to 100")?,
             png_level: own("png").optional("png_level", up_to(9), "a whole number from 0 to 9")?,
             encoding,

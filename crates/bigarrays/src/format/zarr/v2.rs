@@ -348,9 +348,8 @@ fn written(codecs: &Value, dtype: DataType, ndim: usize) -> Result<Codecs> {
     let order = order(&list, ndim)?;
     let is_said = |config: &Config| matches!(config.name(), "transpose" | "raw");
     let mut filters = list.write(Dialect::Numcodecs, "Zarr 2", is_said)?;
-    let compressor = filters
-        .pop_if(|last| compresses(Dialect::Numcodecs, last.name))
-        .map(|last| last.to_object("id"));
+    let compressor =
+        filters.pop_if(|last| compresses(Dialect::Numcodecs, last.name)).map(|last| last.to_object("id"));
     let filters = filters.iter().map(|filter| filter.to_object("id")).collect();
     Ok(Codecs { order, big: list.is_big_endian(), filters, compressor })
 }
