@@ -80,6 +80,7 @@ impl PointIndexer {
 #[pymethods]
 impl PointIndexer {
     fn __getitem__<'py>(&self, py: Python<'py>, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        transfer::expect_sized(py, &self.0.array, "points")?;
         let points = self.parse(key)?;
         let (array, coordinates) = (&self.0.array, points.coordinates.as_slice()?);
         let count = coordinates.len() / array.ndim();
@@ -90,10 +91,11 @@ impl PointIndexer {
     }
 
     fn __setitem__(&self, py: Python<'_>, key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        transfer::expect_sized(py, &self.0.array, "points")?;
         let points = self.parse(key)?;
         let (array, coordinates) = (&self.0.array, points.coordinates.as_slice()?);
         let numpy = py.import("numpy")?;
-        let source = transfer::to_source_of(value, &transfer::descr(py, array.dtype()))?;
+        let source = transfer::to_source_of(value, &transfer::descr(py, array.dtype())?)?;
         let all = numpy.call_method1("broadcast_to", (source, points.shape))?;
         // A copy: nobody changes it meanwhile, and booleans are zero or one.
         let mut all = numpy.call_method1("array", (all.call_method1("reshape", (-1,))?,))?;
