@@ -232,6 +232,14 @@ fn broadcast(shape: &[usize], strides: &[isize], to: &[u64]) -> Option<Dims<isiz
     to.iter().enumerate().map(stride).collect()
 }
 
+/// The array itself or, of booleans, a copy in which every byte is zero or one.
+pub(crate) fn with_booleans<'py>(array: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    match array.cast::<PyUntypedArray>() {
+        Ok(elements) if elements.dtype().kind() == b'b' => array.call_method1("__ne__", (false,)),
+        _ => Ok(array),
+    }
+}
+
 /// `value` as a numpy array of `dtype`, itself where it is one.
 fn to_source<'py>(value: &Bound<'py, PyAny>, dtype: DataType) -> PyResult<Bound<'py, PyUntypedArray>> {
     to_source_of(value, &descr(value.py(), dtype)?)

@@ -1,6 +1,6 @@
 //! `a.vindex[…]`: single elements anywhere.
 
-use bigarrays::{DataType, OutsidePoints};
+use bigarrays::OutsidePoints;
 use numpy::{PyArrayMethods, PyReadonlyArray1, PyUntypedArray};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -98,11 +98,8 @@ impl PointIndexer {
         let source = transfer::to_source_of(value, &transfer::descr(py, array.dtype())?)?;
         let all = numpy.call_method1("broadcast_to", (source, points.shape))?;
         // A copy: nobody changes it meanwhile, and booleans are zero or one.
-        let mut all = numpy.call_method1("array", (all.call_method1("reshape", (-1,))?,))?;
-        if array.dtype() == DataType::Bool {
-            all = all.call_method1("__ne__", (false,))?;
-        }
-        let all = all.cast_into::<PyUntypedArray>()?;
+        let all = numpy.call_method1("array", (all.call_method1("reshape", (-1,))?,))?;
+        let all = transfer::with_booleans(all)?.cast_into::<PyUntypedArray>()?;
         let values = transfer::dense_bytes(&all);
         detached(py, || array.write_points_from(coordinates, values))
     }
