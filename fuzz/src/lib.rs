@@ -13,8 +13,13 @@ pub const CHOICES: usize = 11;
 ///
 /// The result for a part has to be that of the whole, where both succeed.
 pub fn array(codec: &dyn ArrayCodec, input: &[u8]) {
+    let Some(choice) = input.first() else { return };
+    array_of(codec, DataType::ALL[usize::from(choice >> 1) % DataType::ALL.len()], input);
+}
+
+/// As [`array`], of elements of `dtype`.
+pub fn array_of(codec: &dyn ArrayCodec, dtype: DataType, input: &[u8]) {
     let Some((choices, bytes)) = input.split_first_chunk::<CHOICES>() else { return };
-    let dtype = DataType::ALL[usize::from(choices[0] >> 1) % DataType::ALL.len()];
     let order = if choices[0] & 1 == 0 { Order::Fortran } else { Order::C };
     let mut shape: Dims<usize> = choices[1..4].iter().map(|&length| 1 + usize::from(length)).collect();
     if choices[4] > 0 {

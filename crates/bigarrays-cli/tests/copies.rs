@@ -4,7 +4,9 @@ mod common;
 
 use std::process::Stdio;
 
+use bigarrays::ndarray;
 use common::{Bench, as_bytes, npy, volume, wait};
+use serde_json::{Value, json};
 
 /// A layer of odd size below zero.
 fn with_layer(options: &str) -> Bench {
@@ -446,4 +448,99 @@ fn resolution_and_place_survive_formats_that_have_none() {
     let said = bench.run("copy layer data.n5 --create --format n5");
     let said = String::from_utf8_lossy(&said.stderr);
     assert!(said.contains("n5 does not keep where the first element lies, at [-5, 0, 7]"), "{said}");
+}
+
+#[test]
+fn places_of_scales_and_sizes_in_pixels_that_are_lost_are_said() {
+    let bench = with_layer("--key fine");
+    bench.ok("create layer --add-scale --domain -2:5,0:4,-2:3 --resolution 16,16,40 --key coarse --chunk-shape 3,3,3");
+    let said = bench.run("copy layer data.n5 --create --format n5 --all-scales");
+    let said = String::from_utf8_lossy(&said.stderr);
+    assert!(said.contains("n5 does not keep where the first element lies, at [-3, 0, -2]"), "{said}");
+    assert!(
+        said.contains("scale 1: n5 does not keep where the first element lies, at [-2, 0, -2]"),
+        "{said}"
+    );
+    bench.ok("create pixels --shape 4,4 --dtype uint8 --format n5");
+    let file = bench.path("pixels/attributes.json");
+    let mut document: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    document["pixelResolution"] = json!([2, 3]);
+    std::fs::write(&file, document.to_string()).unwrap();
+    let said = bench.run("copy pixels other.zarr --create --format zarr3");
+    let said = String::from_utf8_lossy(&said.stderr);
+    // Axes are turned for Zarr, whose last is the fastest.
+    assert!(said.contains("zarr3 does not keep the sizes of voxels of SRC, [2.0, 3.0] in no unit"), "{said}");
+    bench.ok("copy pixels other.n5 --create");
+    let copied: Value =
+        serde_json::from_slice(&std::fs::read(bench.path("other.n5/attributes.json")).unwrap()).unwrap();
+    assert_eq!(copied["pixelResolution"], json!([2.0, 3.0]));
+}
+
+#[test]
+fn copies_of_some_channels_say_those_alone() {
+    let bench = Bench::new();
+    for (format, document) in [("ome-zarr", "zarr.json"), ("ome-zarr-0.4", ".zattrs")] {
+        bench.ok(&format!(
+            "create {format} --format {format} --shape 4,2,3 --dimension-names c,y,x --dtype uint8"
+        ));
+        let file = bench.path(format).join(document);
+        let mut said: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+        let channel = |label: &str| json!({"label": label, "color": "00ff00", "window": {"min": 0, "max": 255, "start": 0, "end": 255}});
+        let members = |said: &mut Value| match format {
+            "ome-zarr" => said["attributes"]["ome"]["omero"].take(),
+            _ => said["omero"].take(),
+        };
+        let channels = ["a", "b", "c", "d"].map(channel);
+        let omero = json!({"channels": channels, "rdefs": {"model": "color"}});
+        match format {
+            "ome-zarr" => said["attributes"]["ome"]["omero"] = omero,
+            _ => said["omero"] = omero,
+        }
+        std::fs::write(&file, said.to_string()).unwrap();
+        bench.ok(&format!("copy {format} {format}-part --create --box 1:3,0:2,0:3"));
+        let part = bench.path(&format!("{format}-part")).join(document);
+        let omero = members(&mut serde_json::from_slice(&std::fs::read(part).unwrap()).unwrap());
+        let labels: Vec<_> =
+            omero["channels"].as_array().unwrap().iter().map(|channel| &channel["label"]).collect();
+        assert_eq!(
+            (labels, &omero["rdefs"]),
+            (vec![&json!("b"), &json!("c")], &json!({"model": "color"})),
+            "{format}"
+        );
+        bench.ok(&format!("verify {format}-part"));
+    }
+}
+
+#[test]
+fn a_scale_that_was_added_and_not_noted_is_taken_up_while_it_is_empty() {
+    let bench = Bench::new();
+    npy(&bench.path("in.npy"), "<u2", false, &[4, 4, 4], &as_bytes(&[7u16; 64]));
+    bench.ok("import in.npy image --format ome-zarr --resolution 8,8,8");
+    bench.ok("create image --add-scale --domain 0:4,0:4,0:4 --resolution 16,16,16");
+    npy(&bench.path("large.npy"), "<u2", false, &[4, 4, 4], &as_bytes(&[700u16; 64]));
+    bench.ok("copy large.npy image --to-scale 1");
+    for format in ["precomputed", "n5", "ome-zarr", "ome-zarr-0.4"] {
+        let line = format!("copy image {format} --create --format {format} --all-scales --dtype uint8");
+        // An element of the second scale does not fit.
+        assert!(bench.fails(&line, 2).contains("does not fit"));
+        let scales = || bigarrays::OpenOptions::new().open(&bench.url(format)).unwrap().scales().len();
+        assert_eq!(scales(), 2);
+        // As a kill between adding and noting leaves it.
+        let jobs = std::fs::read_dir(bench.path(".state/bigarrays/jobs")).unwrap();
+        let journal = jobs.map(|entry| entry.unwrap().path()).next().unwrap();
+        let text = std::fs::read_to_string(&journal).unwrap();
+        let end = text.find("adding scale 1").unwrap();
+        std::fs::write(&journal, &text[..=end + text[end..].find('\n').unwrap()]).unwrap();
+        assert!(bench.fails(&line, 2).contains("does not fit"), "{format}");
+        assert_eq!(scales(), 2, "{format}");
+        // Somebody has written to it: it is theirs.
+        std::fs::write(&journal, &text[..=end + text[end..].find('\n').unwrap()]).unwrap();
+        let array = bigarrays::OpenOptions::new().scale(1).open(&bench.url(format)).unwrap();
+        let ones = ndarray::ArrayD::<u8>::ones(
+            array.shape().iter().map(|&length| length as usize).collect::<Vec<_>>(),
+        );
+        array.write(array.domain().origin(), ones.view()).unwrap();
+        assert!(bench.fails(&line, 1).contains("none that an earlier run"), "{format}");
+        bench.fails(&format!("{line} --no-resume"), 1);
+    }
 }

@@ -129,3 +129,74 @@ fn labels_of_an_image_are_listed_and_said_not_to_be_copied() {
     assert!(said.contains("not copied, as they are arrays of their own: image/labels/cells"), "{said}");
     assert!(!bench.path("copied/labels").exists() && bench.path("copied/1").exists());
 }
+
+/// A group at `path` with these members for images.
+fn group_of_images(bench: &Bench, path: &str, is_nested: bool, members: Value) {
+    let folder = bench.path(path);
+    std::fs::create_dir_all(&folder).unwrap();
+    let documents = match is_nested {
+        true => vec![(
+            "zarr.json",
+            json!({"zarr_format": 3, "node_type": "group", "attributes": {"ome": members}}),
+        )],
+        false => vec![(".zgroup", json!({"zarr_format": 2})), (".zattrs", members)],
+    };
+    for (name, document) in documents {
+        std::fs::write(folder.join(name), document.to_string()).unwrap();
+    }
+}
+
+#[test]
+fn roots_of_several_images_are_what_they_are() {
+    let bench = Bench::new();
+    for (format, is_nested) in [("ome-zarr", true), ("ome-zarr-0.4", false)] {
+        let group = |path: &str, members: Value| {
+            group_of_images(&bench, &format!("{format}/{path}"), is_nested, members);
+        };
+        let image = |path: &str| {
+            bench.ok(&format!(
+                "create {format}/{path} --format {format} --shape 2,3 --dimension-names y,x --dtype uint8"
+            ));
+        };
+        group("raw", json!({"bioformats2raw.layout": 3}));
+        group("listed", json!({"bioformats2raw.layout": 3}));
+        group("listed/OME", json!({"series": ["first", "second"]}));
+        group("plate", json!({"plate": {"wells": [{"path": "A/1"}, {"path": "A/2"}]}}));
+        for well in ["A/1", "A/2"] {
+            group(&format!("plate/{well}"), json!({"well": {"images": [{"path": "0"}, {"path": "1"}]}}));
+        }
+        let images = [
+            "raw/0",
+            "raw/1",
+            "listed/first",
+            "listed/second",
+            "plate/A/1/0",
+            "plate/A/1/1",
+            "plate/A/2/0",
+            "plate/A/2/1",
+        ];
+        images.iter().for_each(|path| image(path));
+        for (path, said) in [
+            (
+                "raw",
+                "a root of several images, as bioformats2raw makes it, not an image: open one of its images by its path, which are 0, 1",
+            ),
+            ("listed", "which are first, second"),
+            (
+                "plate",
+                "a plate of 2 wells, not an image: open one of its images by its path, which are A/1/0, A/1/1, A/2/0, A/2/1",
+            ),
+            (
+                "plate/A/2",
+                "a well of a plate, not an image: open one of its images by its path, which are 0, 1",
+            ),
+        ] {
+            let error = bench.fails(&format!("info {format}/{path}"), 2);
+            assert!(error.contains(said), "{error}");
+        }
+        // By its path, as any array of a group.
+        assert!(bench.ok(&format!("info {format}/plate --scale A/1/0/0")).contains("2 × 3"));
+        let listed = bench.ok(&format!("ls {format}"));
+        assert!(images.iter().all(|path| listed.contains(&format!("{format}/{path} "))), "{listed}");
+    }
+}

@@ -1,5 +1,6 @@
 //! Between arrays and numpy: allocation, checks, broadcasting and casts. Elements are copied once.
 
+use std::borrow::Cow;
 use std::ffi::c_int;
 use std::ops::Range;
 
@@ -13,13 +14,17 @@ use numpy::npyffi::{
 use numpy::{PY_ARRAY_API, PyArrayDescr, PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList, PySlice, PyString, PyTuple};
 
 use crate::errors::{OrRaise, exception, invalid};
 use crate::interrupt::detached;
 
-/// numpy's name of `dtype`.
-pub(crate) fn descr(py: Python<'_>, dtype: DataType) -> Bound<'_, PyArrayDescr> {
-    for_dtype!(dtype, T => numpy::dtype::<T>(py))
+/// numpy's type for `dtype`.
+pub(crate) fn descr(py: Python<'_>, dtype: DataType) -> PyResult<Bound<'_, PyArrayDescr>> {
+    for_dtype!(dtype, T => Ok(numpy::dtype::<T>(py)), other => {
+        let name = if other.is_long() { Cow::Borrowed("O") } else { other.name() };
+        PyArrayDescr::new(py, &*name)
+    })
 }
 
 /// The type that `given`, anything `numpy.dtype` takes, names.
@@ -35,6 +40,9 @@ pub(crate) fn read<'py>(
     part: &Domain,
     order: Order,
 ) -> PyResult<Bound<'py, PyUntypedArray>> {
+    if array.dtype().is_long() {
+        return read_long(py, array, part, order);
+    }
     let bytes = part.shape().iter().fold(array.dtype().size() as u64, |bytes, &n| bytes.saturating_mul(n));
     if bytes < LARGE {
         let out = empty(py, part.shape(), array.dtype(), order)?;
@@ -54,6 +62,41 @@ const LARGE: u64 = 32 << 20;
 /// Bytes of a cache line.
 const LINE: usize = 64;
 
+/// A text, which whoever decoded it has found to be one.
+fn text<'py>(py: Python<'py>, element: &[u8]) -> Bound<'py, PyAny> {
+    PyString::new(py, &String::from_utf8_lossy(element)).into_any()
+}
+
+/// Reads the box `part` of elements that have lengths of their own into a new numpy array of objects.
+fn read_long<'py>(
+    py: Python<'py>,
+    array: &Array,
+    part: &Domain,
+    order: Order,
+) -> PyResult<Bound<'py, PyUntypedArray>> {
+    let read = detached(py, || array.read_long(part))?;
+    let object = |element: &[u8]| match array.dtype() {
+        DataType::LongText => text(py, element),
+        _ => PyBytes::new(py, element).into_any(),
+    };
+    let objects = PyList::new(py, read.iter().map(object))?;
+    let out = py.import("numpy")?.call_method1("empty", (objects.len(), "O"))?;
+    out.set_item(PySlice::full(py), objects)?;
+    let out = out.call_method1("reshape", (PyTuple::new(py, part.shape())?,))?;
+    let name = if order == Order::Fortran { "F" } else { "C" };
+    Ok(out.call_method1("copy", (name,))?.cast_into()?)
+}
+
+/// # Errors
+/// `UnsupportedError` if elements have lengths of their own, and numpy's are objects.
+pub(crate) fn expect_sized(py: Python<'_>, array: &Array, what: &str) -> PyResult<()> {
+    if !array.dtype().is_long() {
+        return Ok(());
+    }
+    let message = format!("{what} of an array of {} elements; read boxes of it, as in a[3:9]", array.dtype());
+    Err(exception(py, &Error::unsupported(message).at(array.url())))
+}
+
 /// A new numpy array of `count` elements along one axis, whose bytes `fill` writes.
 pub(crate) fn filled<'py>(
     py: Python<'py>,
@@ -61,7 +104,7 @@ pub(crate) fn filled<'py>(
     dtype: DataType,
     fill: impl FnOnce(&mut [u8]) -> PyResult<()>,
 ) -> PyResult<Bound<'py, PyUntypedArray>> {
-    let out = py.import("numpy")?.call_method1("zeros", (count, descr(py, dtype)))?;
+    let out = py.import("numpy")?.call_method1("zeros", (count, descr(py, dtype)?))?;
     let out: Bound<'py, PyUntypedArray> = out.cast_into()?;
     if count > 0 {
         let bytes = count * dtype.size();
@@ -73,9 +116,12 @@ pub(crate) fn filled<'py>(
 
 /// Reads the only element of an array of no axes.
 pub(crate) fn read_element<'py>(py: Python<'py>, array: &Array) -> PyResult<Bound<'py, PyAny>> {
+    if !array.dtype().is_number() {
+        return read(py, array, array.domain(), Order::C)?.get_item(PyTuple::empty(py));
+    }
     let mut element = 0u64;
     let (start, item) = (&raw mut element, array.dtype().size());
-    // SAFETY: no element is larger than eight bytes, and nothing else refers to these.
+    // SAFETY: no number is larger than eight bytes, and nothing else refers to these.
     let out = unsafe { ViewMut::from_raw(start.cast(), &[], &[], item) };
     detached(py, || array.read_into(array.domain(), out))?;
     // A number of eight bytes starts with those of its element, which may be fewer.
@@ -84,13 +130,24 @@ pub(crate) fn read_element<'py>(py: Python<'py>, array: &Array) -> PyResult<Boun
 
 /// The element of type `dtype` that has these bytes, in the machine's order.
 pub(crate) fn scalar<'py>(py: Python<'py>, dtype: DataType, element: &[u8]) -> PyResult<Bound<'py, PyAny>> {
-    let mut bytes = [0u64; 1];
-    if element.len() != dtype.size() || element.len() > size_of_val(&bytes) {
+    if dtype == DataType::LongText {
+        return Ok(text(py, element));
+    }
+    let bytes = PyBytes::new(py, element);
+    if dtype == DataType::LongBytes {
+        return Ok(bytes.into_any());
+    }
+    if element.len() != dtype.size() {
         return Err(invalid(py, format!("{} bytes are no element of {dtype}", element.len())));
     }
+    if !dtype.is_number() {
+        return py.import("numpy")?.call_method1("frombuffer", (bytes, descr(py, dtype)?))?.get_item(0);
+    }
+    let mut bytes = [0u64; 1];
     let start: *mut u8 = bytes.as_mut_ptr().cast();
-    let descr = descr(py, dtype);
-    // SAFETY: the bytes fit, and are an element of this type; numpy copies them into the new scalar.
+    let descr = descr(py, dtype)?;
+    // SAFETY: a number has at most as many bytes, and these are an element of this type; numpy copies them into the new
+    // scalar.
     unsafe {
         start.copy_from_nonoverlapping(element.as_ptr(), element.len());
         let scalar =
@@ -102,10 +159,11 @@ pub(crate) fn scalar<'py>(py: Python<'py>, dtype: DataType, element: &[u8]) -> P
 /// Checks that `out` can take `shape` elements of the array's type, each at a place of its own.
 pub(crate) fn check_out(out: &Bound<'_, PyUntypedArray>, array: &Array, part: &Domain) -> PyResult<()> {
     let py = out.py();
+    expect_sized(py, array, "out")?;
     if fields(out).flags & NPY_ARRAY_WRITEABLE == 0 {
         return Err(invalid(py, "out is not writable"));
     }
-    if !out.dtype().is_equiv_to(&descr(py, array.dtype())) {
+    if !out.dtype().is_equiv_to(&descr(py, array.dtype())?) {
         return Err(invalid(py, format!("out is of {}, the array of {}", out.dtype(), array.dtype())));
     }
     if !out.shape().iter().map(|&length| length as u64).eq(part.shape().iter().copied()) {
@@ -162,6 +220,7 @@ pub(crate) fn write(array: &Array, part: &Domain, value: &Bound<'_, PyAny>) -> P
         let message = "the array was opened with mode=\"r\"; open it with mode=\"r+\" to write";
         return Err(exception(py, &Error::new(ErrorKind::ReadOnly, message).at(array.url())));
     }
+    expect_sized(py, array, "writing")?;
     let mut source = to_source(value, array.dtype())?;
     // A view of the file that is written, as numpy's arrays of a `.npy` file are.
     if array.store().local_path().is_some_and(|path| is_mapped(&addresses(&source), path)) {
@@ -195,9 +254,17 @@ fn broadcast(shape: &[usize], strides: &[isize], to: &[u64]) -> Option<Dims<isiz
     to.iter().enumerate().map(stride).collect()
 }
 
+/// The array itself or, of booleans, a copy in which every byte is zero or one.
+pub(crate) fn with_booleans<'py>(array: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    match array.cast::<PyUntypedArray>() {
+        Ok(elements) if elements.dtype().kind() == b'b' => array.call_method1("__ne__", (false,)),
+        _ => Ok(array),
+    }
+}
+
 /// `value` as a numpy array of `dtype`, itself where it is one.
 fn to_source<'py>(value: &Bound<'py, PyAny>, dtype: DataType) -> PyResult<Bound<'py, PyUntypedArray>> {
-    to_source_of(value, &descr(value.py(), dtype))
+    to_source_of(value, &descr(value.py(), dtype)?)
 }
 
 /// `value` as a numpy array of the type `target`, itself where it is one.
@@ -219,7 +286,9 @@ pub(crate) fn to_source_of<'py>(
         array.is_empty() || in_range(&numpy, &array, target)?
     } else {
         let same_kind = numpy.call_method1("can_cast", (&from, target, "same_kind"))?;
-        same_kind.extract()?
+        // Of texts, numpy would leave out what is too long.
+        let is_cut = matches!(target.kind(), b'U' | b'S' | b'V') && is_longer(&from, target);
+        same_kind.extract::<bool>()? && !is_cut
     };
     if !fits {
         return Err(invalid(
@@ -230,6 +299,15 @@ pub(crate) fn to_source_of<'py>(
         ));
     }
     Ok(array.call_method1("astype", (target,))?.cast_into()?)
+}
+
+/// Whether texts of the type `from` may be longer than those of the type `target`.
+fn is_longer(from: &Bound<'_, PyArrayDescr>, target: &Bound<'_, PyArrayDescr>) -> bool {
+    let length = |descr: &Bound<'_, PyArrayDescr>| match descr.kind() {
+        b'U' => descr.itemsize() / 4,
+        _ => descr.itemsize(),
+    };
+    length(from) > length(target)
 }
 
 fn in_range(
@@ -253,7 +331,7 @@ fn empty<'py>(
     order: Order,
 ) -> PyResult<Bound<'py, PyUntypedArray>> {
     let mut shape: Dims<isize> = lengths(py, shape)?.iter().map(|&length| length as isize).collect();
-    let descr = descr(py, dtype).into_dtype_ptr();
+    let descr = descr(py, dtype)?.into_dtype_ptr();
     let fortran = c_int::from(order == Order::Fortran);
     // SAFETY: the lengths are not negative; numpy takes over the reference to the type.
     unsafe {
@@ -277,7 +355,7 @@ fn aligned<'py>(
     // SAFETY: from the first line on there are as many bytes as the elements have.
     unsafe {
         let data: *mut u8 = fields(&whole).data.cast();
-        view_of(&whole, descr(py, dtype), &mut shape, &mut strides, data.add(data.align_offset(LINE)))
+        view_of(&whole, descr(py, dtype)?, &mut shape, &mut strides, data.add(data.align_offset(LINE)))
     }
 }
 

@@ -226,6 +226,47 @@ def test_arrays_that_others_change_are_stored_whole(tmp_path: Path, codec: dict[
         thread.join()
 
 
+@pytest.mark.parametrize("name", ["npy", "zarr", "vindex", "copy", "flat", "append", "write", "slices"])
+def test_other_bytes_become_booleans_at_every_entrance(tmp_path: Path, name: str) -> None:
+    odd = np.array([0, 1, 2, 255], np.uint8).view(bool)
+    plain: dict[str, Any] = {"shape": (4,), "dtype": "bool", "format": "zarr3", "codecs": [{"name": "bytes"}]}
+    read: Any
+    if name == "npy":
+        np.save(tmp_path / "a.npy", odd)
+        npy = bigarrays.open(tmp_path / "a.npy")
+        np.testing.assert_array_equal(npy[...].view(np.uint8), [0, 1, 1, 1])
+        read = stored = np.asarray(npy)
+    elif name in ("zarr", "vindex", "copy"):
+        array = bigarrays.create(tmp_path / "a", **plain)
+        if name == "vindex":
+            array.vindex[[0, 1, 2, 3]] = odd
+        else:
+            array[...] = odd
+        chunk = tmp_path / "a/c/0"
+        if name == "copy":
+            chunk.write_bytes(odd.tobytes())
+            source, array = array, bigarrays.create(tmp_path / "b", **plain)
+            bigarrays.copy(source, array)
+            chunk = tmp_path / "b/c/0"
+        read, stored = array[...], np.frombuffer(chunk.read_bytes(), bool)
+    elif name == "slices":
+        slices = bigarrays.SliceArray(tmp_path / "a.npy", "x", shape=(None,), dtype="bool")
+        slices["a"] = odd
+        read, stored = slices["a"], np.load(tmp_path / "a.npy")
+    else:
+        flat = bigarrays.FlatArray(tmp_path / "a.npy", "x", shape=(None,), dtype="bool")
+        if name == "append":
+            flat.append(odd)
+        elif name == "write":
+            flat.write(0, odd)
+        else:
+            flat.grow(4)
+            flat[0:4] = odd
+        read, stored = flat[:], np.load(tmp_path / "a.npy")
+    for found in (read, stored):
+        np.testing.assert_array_equal(found.view(np.uint8), [0, 1, 1, 1])
+
+
 def test_booleans_are_zero_or_one(tmp_path: Path) -> None:
     codecs = [{"name": "bytes"}]
     array = bigarrays.create(

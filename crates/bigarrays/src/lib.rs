@@ -41,10 +41,11 @@ mod run;
 pub mod store;
 
 pub use array::{
-    Array, ArrayOptions, AxisMap, ChunkSet, Cutout, Index, OpenOptions, Outside, OutsidePoints, Transform,
+    Array, ArrayOptions, AxisMap, ChunkSet, Cutout, Index, LongElements, OpenOptions, Outside, OutsidePoints,
+    Transform,
 };
 pub use base::domain::Domain;
-pub use base::dtype::{DataType, Element, FillValue};
+pub use base::dtype::{DataType, Element, FillValue, TimeUnit};
 pub use base::error::{Error, ErrorKind, Result};
 #[cfg(feature = "flat")]
 pub use flat::{FlatArray, SliceArray};

@@ -49,7 +49,7 @@ fn files_of_other_programs_are_read() {
     for (name, expected) in expected.as_object().unwrap() {
         let opened = open(&data(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
         let layout = &opened.layout;
-        assert_eq!(layout.dtype.name(), expected["dtype"], "{name}");
+        assert_eq!(&*layout.dtype.name(), expected["dtype"], "{name}");
         assert_eq!(serde_json::json!(layout.domain().shape()), expected["shape"], "{name}");
         assert_eq!(layout.axis_names.concat(), expected["axes"].as_str().unwrap(), "{name}");
         let bytes = read_all(&opened).unwrap_or_else(|error| panic!("{name}: {error}"));

@@ -106,8 +106,12 @@ fn v3() -> Value {
 fn what_is_not_understood_is_named() {
     assert!(check_metadata(v3().to_string().as_bytes(), 3).is_ok());
     let cases = [
-        ("/data_type", json!("complex64"), "complex64"),
-        ("/data_type", json!({"name": "numpy.datetime64", "configuration": {}}), "datetime64"),
+        ("/data_type", json!("complex256"), "complex256"),
+        (
+            "/data_type",
+            json!({"name": "numpy.datetime64", "configuration": {}}),
+            "data_type.configuration.unit",
+        ),
         ("/shape/0", json!(-4), "shape"),
         ("/shape", json!([4]), "chunk_shape"),
         ("/chunk_grid/name", json!("rectilinear"), "rectilinear"),
@@ -147,9 +151,9 @@ fn version_two_by_hand() {
     });
     check_metadata(document.to_string().as_bytes(), 2).unwrap();
     for (pointer, value, named) in [
-        ("/dtype", json!("<c8"), "c8"),
-        ("/filters/0/id", json!("delta"), "delta"),
-        ("/compressor/id", json!("lzma"), "lzma"),
+        ("/dtype", json!("<c32"), "c32"),
+        ("/filters/0/id", json!("categorize"), "categorize"),
+        ("/compressor/id", json!("zfpy"), "zfpy"),
         ("/order", json!("K"), "order"),
     ] {
         let mut document = document.clone();
@@ -428,6 +432,77 @@ fn said_twice() -> Vec<(DataType, Value, &'static str, Value, Value)> {
             id("pcodec", json!({"level": 3})),
         ),
     ]
+    .into_iter()
+    .chain(said_of_numcodecs())
+    .collect()
+}
+
+/// As [`said_twice`], of the codecs of numcodecs that pass through others.
+fn said_of_numcodecs() -> [(DataType, Value, &'static str, Value, Value); 7] {
+    let codec = |name: &str, configuration: Value| json!({"name": name, "configuration": configuration});
+    let id = |id: &str, mut configuration: Value| {
+        configuration["id"] = id.into();
+        configuration
+    };
+    let bytes = |endian: &str| codec("bytes", json!({"endian": endian}));
+    let delta = |names: [&str; 2]| json!({"dtype": names[0], "astype": names[1]});
+    let stored = |names: [&str; 2]| json!({"encode_dtype": names[0], "decode_dtype": names[1]});
+    let quantize = |name: &str| json!({"digits": 2, "dtype": name, "astype": name});
+    let lzma = |format: u8, preset: Value, filters: Value| json!({"format": format, "check": -1, "preset": preset, "filters": filters});
+    let raw = lzma(3, Value::Null, json!([{"id": 3, "dist": 2}, {"id": 33, "preset": 1}]));
+    let (u2, f4, none) = (DataType::U16, DataType::F32, Value::Null);
+    let lz4 = json!({"acceleration": 1});
+    [
+        (
+            u2,
+            json!([bytes("little"), codec("numcodecs.lz4", lz4.clone())]),
+            "C",
+            none.clone(),
+            id("lz4", lz4),
+        ),
+        (
+            u2,
+            json!([bytes("little"), codec("numcodecs.lzma", lzma(1, 3.into(), Value::Null))]),
+            "C",
+            none.clone(),
+            id("lzma", lzma(1, 3.into(), Value::Null)),
+        ),
+        (
+            u2,
+            json!([bytes("little"), codec("numcodecs.lzma", raw.clone())]),
+            "C",
+            none.clone(),
+            id("lzma", raw),
+        ),
+        (
+            u2,
+            json!([bytes("little"), {"name": "numcodecs.crc32"}]),
+            "C",
+            json!([{"id": "crc32"}]),
+            none.clone(),
+        ),
+        (
+            u2,
+            json!([codec("numcodecs.delta", delta(["<u2", "<i4"])), bytes("big")]),
+            "C",
+            json!([id("delta", delta([">u2", ">i4"]))]),
+            none.clone(),
+        ),
+        (
+            f4,
+            json!([codec("numcodecs.astype", stored(["<f8", "<f4"])), bytes("little")]),
+            "C",
+            json!([id("astype", stored(["<f8", "<f4"]))]),
+            none.clone(),
+        ),
+        (
+            f4,
+            json!([codec("numcodecs.quantize", quantize("<f4")), bytes("little")]),
+            "C",
+            json!([id("quantize", quantize("<f4"))]),
+            none,
+        ),
+    ]
 }
 
 /// The document of the array at `url`.
@@ -541,5 +616,107 @@ fn groups_hold_no_locks_of_ours() {
             assert!(names.into_iter().all(|name| name != ".bigarrays.lock"), "{}", group.display());
         }
         assert_eq!(format::attributes(url, &options).unwrap()["x"], 1);
+    }
+}
+
+/// A text array of 3 × 2 in chunks of 2 × 2, of which the first alone is stored, with this element first.
+fn texts(folder: &std::path::Path, first: &[u8]) {
+    let document = json!({
+        "zarr_format": 2, "shape": [3, 2], "chunks": [2, 2], "dtype": "|O", "fill_value": "none", "order": "F",
+        "filters": [{"id": "vlen-utf8"}], "compressor": null,
+    });
+    std::fs::write(folder.join(".zarray"), document.to_string()).unwrap();
+    let length = |length: usize| (length as u32).to_le_bytes().to_vec();
+    let element = |element: &[u8]| [length(element.len()), element.to_vec()].concat();
+    let elements = [first, b"10", b"01", b""].map(element).concat();
+    std::fs::write(folder.join("0.0"), [length(4), elements].concat()).unwrap();
+}
+
+#[test]
+fn texts_of_any_length() {
+    let folder = tempfile::tempdir().unwrap();
+    texts(folder.path(), "wörld".as_bytes());
+    let url = folder.path().to_str().unwrap();
+    let array = OpenOptions::new().open(url).unwrap();
+    assert_eq!((array.dtype(), array.layout().fill.as_bytes()), (DataType::LongText, &b"none"[..]));
+    let read = |array: &bigarrays::Array, part: &str| -> Vec<String> {
+        let read = array.read_long(&part.parse().unwrap()).unwrap();
+        read.iter().map(|element| String::from_utf8(element.to_vec()).unwrap()).collect()
+    };
+    assert_eq!(read(&array, "0:3,0:2"), ["wörld", "01", "10", "", "none", "none"]);
+    assert_eq!(read(&array, "-1:1,1:2"), ["none", "01"]);
+    assert_eq!(read(&array.permute(&[1, 0]).unwrap(), "0:2,0:2"), ["wörld", "10", "01", ""]);
+    let backwards = bigarrays::Index::Slice { start: None, stop: None, step: -1 };
+    let view = array.slice(&[backwards, bigarrays::Index::At(0)]).unwrap();
+    assert_eq!(read(&view, &view.domain().to_string()), ["none", "10", "wörld"]);
+    // They are in no buffer of one size, and are not written.
+    let mut buffer = [0u8; 96];
+    let out = bigarrays::base::buffer::ViewMut::dense(&mut buffer, &[3, 2], 16, Order::C).unwrap();
+    assert_eq!(array.read_into(array.domain(), out).unwrap_err().kind(), ErrorKind::Unsupported);
+    let points = array.read_points_into(&[0, 0], &mut buffer[..16], bigarrays::OutsidePoints::Error);
+    assert_eq!(points.unwrap_err().kind(), ErrorKind::Unsupported);
+    let numbers = create("texts-numbers", "zarr2", &spec(DataType::U8, &[3], &[2])).unwrap();
+    assert_eq!(numbers.read_long(numbers.domain()).unwrap_err().kind(), ErrorKind::InvalidArgument);
+    let error = create("texts", "zarr3", &spec(DataType::LongText, &[3], &[2])).unwrap_err();
+    assert!(error.to_string().contains("string elements are read"), "{error}");
+    assert!(bigarrays::jobs::verify(&array, &Default::default()).unwrap().is_whole());
+}
+
+#[test]
+fn texts_that_are_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    texts(folder.path(), b"\xff");
+    let url = folder.path().to_str().unwrap();
+    let array = OpenOptions::new().open(url).unwrap();
+    let error = array.read_long(array.domain()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CorruptData);
+    assert!(error.to_string().contains("0.0"), "{error}");
+    assert!(!bigarrays::jobs::verify(&array, &Default::default()).unwrap().is_whole());
+}
+
+#[test]
+fn types_of_elements_that_are_no_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let named = |name: &str, configuration: Value| json!({"name": name, "configuration": configuration});
+    let time = |unit: &str, count: u32| json!({"unit": unit, "scale_factor": count});
+    let length = |length: u32| json!({"length_bytes": length});
+    let empty = || Value::from("");
+    for (said, fill, dtype) in [
+        (json!("complex64"), json!([0, "NaN"]), Some("complex64")),
+        (named("numpy.datetime64", time("ns", 1)), json!("NaT"), Some("datetime64[ns]")),
+        (named("numpy.timedelta64", time("μs", 25)), json!(3), Some("timedelta64[25us]")),
+        (named("numpy.datetime64", time("generic", 1)), json!(3), Some("datetime64")),
+        (named("fixed_length_utf32", length(12)), json!("abc"), Some("U3")),
+        (named("null_terminated_bytes", length(3)), json!("YWI="), Some("S3")),
+        (named("raw_bytes", length(3)), empty(), Some("V3")),
+        (json!("r24"), json!([1, 2, 3]), Some("V3")),
+        (json!("string"), empty(), Some("string")),
+        (json!("variable_length_bytes"), empty(), Some("bytes")),
+        (named("numpy.datetime64", time("parsec", 1)), json!(3), None),
+        (named("fixed_length_utf32", length(10)), empty(), None),
+        (named("null_terminated_bytes", length(0)), empty(), None),
+        (named("struct", json!({"fields": []})), empty(), None),
+        (json!("r12"), json!([1]), None),
+        (json!("complex256"), json!([0, 0]), None),
+        (json!("complex64"), json!("abc"), None),
+    ] {
+        let array = ["string", "variable_length_bytes"].iter().position(|&name| said == name);
+        let codec = array.map_or("bytes", |k| ["vlen-utf8", "vlen-bytes"][k]);
+        let document = json!({
+            "zarr_format": 3, "node_type": "array", "shape": [2], "data_type": said, "fill_value": fill,
+            "chunk_grid": named("regular", json!({"chunk_shape": [2]})),
+            "chunk_key_encoding": {"name": "default"},
+            "codecs": [named(codec, if array.is_some() { json!({}) } else { json!({"endian": "little"}) })],
+        });
+        std::fs::write(folder.path().join("zarr.json"), document.to_string()).unwrap();
+        let opened = OpenOptions::new().open(folder.path().to_str().unwrap());
+        match dtype {
+            Some(name) => assert_eq!(opened.unwrap().dtype().name(), name),
+            None => {
+                let kind = opened.unwrap_err().kind();
+                let is_named = matches!(kind, ErrorKind::Unsupported | ErrorKind::InvalidMetadata);
+                assert!(is_named, "{said} {kind:?}");
+            }
+        }
     }
 }

@@ -42,7 +42,7 @@ pub(crate) fn json() -> Value {
         json!({ "name": format.name(), "reads": able.reads, "writes": able.writes, "about": format.about() })
     });
     let codecs = codec::BUILTIN.iter().map(|codec| {
-        let dtypes: Vec<&str> = codec.dtypes.iter().map(|dtype| dtype.name()).collect();
+        let dtypes: Vec<_> = codec.dtypes.iter().map(|dtype| dtype.name()).collect();
         json!({
             "name": codec.name, "reads": codec.reads, "writes": codec.writes, "dtypes": dtypes, "about": codec.about,
         })

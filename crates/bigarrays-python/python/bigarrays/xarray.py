@@ -97,7 +97,7 @@ class BigarraysBackendEntrypoint(BackendEntrypoint):
     ) -> Dataset:
         """Opens an array, a scale of one, or a group, or the `group` below; reads metadata and index coordinates alone.
 
-        Arrays of a type that is not known, such as texts, are left out with a warning.
+        Arrays of a type that is not known, such as records, are left out with a warning.
         """
         if not isinstance(filename_or_obj, str | os.PathLike):
             raise TypeError(f"expected a path or URL, not {type(filename_or_obj).__name__}")

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bigarrays::format::{self, ArraySpec, CreateSpec, NewSharding, ScaleSelector, StorageSpec};
-use bigarrays::{DataType, Domain};
+use bigarrays::{AxisMap, DataType, Domain};
 use pyo3::exceptions::{PyTypeError, PyUserWarning};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -218,6 +218,10 @@ fn like_of(
         array.scales().get(array.scale()).map_or(ScaleSelector::default(), |scale| scale.key.as_str().into());
     let options = like.opening.options().scale(scale);
     let mut spec = detached(py, || options.like(array.url()))?;
+    let is_box = |(own, map): (usize, &AxisMap)| matches!(*map, AxisMap::Along { axis, offset: 0, step: 1 } if axis == own);
+    if array.transform().axes.iter().enumerate().all(is_box) {
+        format::ome::cut_channels(&mut spec.array, array.layout().domain(), array.domain());
+    }
     spec.array.domain = array.domain().clone();
     let format = match (&opening.format, layer) {
         (Some(name), _) => format::creator(name).or_raise(py)?,

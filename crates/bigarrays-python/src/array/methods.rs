@@ -44,7 +44,7 @@ impl PyArray {
 
     /// Type of the elements.
     #[getter]
-    fn dtype<'py>(&self, py: Python<'py>) -> Bound<'py, PyArrayDescr> {
+    fn dtype<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArrayDescr>> {
         transfer::descr(py, self.array.dtype())
     }
 

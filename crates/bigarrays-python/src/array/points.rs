@@ -1,6 +1,6 @@
 //! `a.vindex[…]`: single elements anywhere.
 
-use bigarrays::{DataType, OutsidePoints};
+use bigarrays::OutsidePoints;
 use numpy::{PyArrayMethods, PyReadonlyArray1, PyUntypedArray};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -80,6 +80,7 @@ impl PointIndexer {
 #[pymethods]
 impl PointIndexer {
     fn __getitem__<'py>(&self, py: Python<'py>, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        transfer::expect_sized(py, &self.0.array, "points")?;
         let points = self.parse(key)?;
         let (array, coordinates) = (&self.0.array, points.coordinates.as_slice()?);
         let count = coordinates.len() / array.ndim();
@@ -90,17 +91,15 @@ impl PointIndexer {
     }
 
     fn __setitem__(&self, py: Python<'_>, key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        transfer::expect_sized(py, &self.0.array, "points")?;
         let points = self.parse(key)?;
         let (array, coordinates) = (&self.0.array, points.coordinates.as_slice()?);
         let numpy = py.import("numpy")?;
-        let source = transfer::to_source_of(value, &transfer::descr(py, array.dtype()))?;
+        let source = transfer::to_source_of(value, &transfer::descr(py, array.dtype())?)?;
         let all = numpy.call_method1("broadcast_to", (source, points.shape))?;
         // A copy: nobody changes it meanwhile, and booleans are zero or one.
-        let mut all = numpy.call_method1("array", (all.call_method1("reshape", (-1,))?,))?;
-        if array.dtype() == DataType::Bool {
-            all = all.call_method1("__ne__", (false,))?;
-        }
-        let all = all.cast_into::<PyUntypedArray>()?;
+        let all = numpy.call_method1("array", (all.call_method1("reshape", (-1,))?,))?;
+        let all = transfer::with_booleans(all)?.cast_into::<PyUntypedArray>()?;
         let values = transfer::dense_bytes(&all);
         detached(py, || array.write_points_from(coordinates, values))
     }

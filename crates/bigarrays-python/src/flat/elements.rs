@@ -2,21 +2,22 @@
 
 use bigarrays::flat::{FlatArray, Mode};
 use bigarrays::format;
-use bigarrays::{Array, AxisMap};
+use bigarrays::{Array, AxisMap, DataType};
 use pyo3::prelude::*;
 use pyo3::types::{PySlice, PyTuple};
 
 use crate::flat::view::view_of;
 
 /// The elements that `array`, of a local `.npy` file, shows: the mapped file itself, read-only. `None` if it
-/// is no such array, if it shows what the file does not have, or if the file is another by now.
+/// is no such array, if elements are booleans, whose bytes in the file may be no booleans, if it shows what the file does not have, or if the file is another by now.
 pub(crate) fn elements<'py>(py: Python<'py>, array: &Array) -> PyResult<Option<Bound<'py, PyAny>>> {
     let is_flat = format::by_name(array.format()).is_ok_and(|format| format.is_flat());
     let Some(path) = array.store().local_path().filter(|_| is_flat) else { return Ok(None) };
     let open = || FlatArray::open(path, Mode::Read)?.mapping();
     let Ok(mapping) = open() else { return Ok(None) };
     let (header, stored) = (mapping.header(), array.layout());
-    if header.shape != stored.domain().shape()
+    if stored.dtype == DataType::Bool
+        || header.shape != stored.domain().shape()
         || !header.descr.element().is_ok_and(|(dtype, _)| dtype == stored.dtype)
     {
         return Ok(None);

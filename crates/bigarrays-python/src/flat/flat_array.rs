@@ -174,6 +174,7 @@ impl PyFlatArray {
         }
         let mapping = self.array.mapping().or_raise(py)?;
         let view = self.view.view(py, &mapping, self.array.mode())?;
+        let value = transfer::with_booleans(value)?;
         match value.cast::<PyUntypedArray>() {
             Ok(rows) if mapping.is_also_at(&transfer::addresses(rows)) => {
                 view.set_item(key, rows.call_method0("copy")?)

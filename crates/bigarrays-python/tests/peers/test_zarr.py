@@ -82,6 +82,17 @@ def chains(size: int) -> dict[str, list[Codec]]:
         "shuffle-zlib": [plain, codec("numcodecs.shuffle", elementsize=size), codec("numcodecs.zlib", level=6)],
         "adler32": [plain, codec("numcodecs.adler32")],
         "fletcher32": [plain, codec("numcodecs.fletcher32")],
+        "crc32": [plain, codec("numcodecs.crc32")],
+        "lz4": [plain, codec("numcodecs.lz4", acceleration=1)],
+        "lzma": [plain, codec("numcodecs.lzma", format=1, check=-1, preset=3, filters=None)],
+        "lzma-crc32": [plain, codec("numcodecs.lzma", format=1, check=1, preset=None, filters=None)],
+        "lzma-alone": [plain, codec("numcodecs.lzma", format=2, check=-1, preset=1, filters=None)],
+        "lzma-raw": [plain, codec("numcodecs.lzma", format=3, check=-1, preset=None, filters=[
+            {"id": 3, "dist": size}, {"id": 33, "preset": 1}
+        ])],
+        "lzma1-raw": [plain, codec("numcodecs.lzma", format=3, check=-1, preset=None, filters=[
+            {"id": 0x4000000000000001, "preset": 1, "lc": 2, "dict_size": 1 << 16}
+        ])],
         "pcodec": [codec("numcodecs.pcodec", level=8)],
     }
     for location in ["end", "start"]:
@@ -113,6 +124,16 @@ def filters(dtype: str) -> dict[str, list[Codec]]:
             "packbits": [codec("numcodecs.packbits"), codec("bytes")],
             "packbits-zstd": [codec("numcodecs.packbits"), codec("bytes"), zstd],
         }
+    kind = np.dtype(dtype).str
+    delta = codec("numcodecs.delta", dtype=kind, astype=kind)
+    if not dtype.startswith("float"):
+        wide = "<i8" if dtype.startswith("int") else "<u8"
+        return {
+            "delta": [delta, little(size)],
+            "delta-zstd": [delta, little(size), zstd],
+            "delta-wide": [codec("numcodecs.delta", dtype=kind, astype=wide), little(8)],
+            "astype": [codec("numcodecs.astype", encode_dtype=wide, decode_dtype=kind), little(8)],
+        }
     scaled = codec("numcodecs.fixedscaleoffset", offset=-7, scale=2.5, dtype=f"<f{size}", astype="<i2")
     in_place = codec("numcodecs.fixedscaleoffset", offset=3, scale=10, dtype=f"<f{size}", astype=f"<f{size}")
     return {
@@ -121,6 +142,11 @@ def filters(dtype: str) -> dict[str, list[Codec]]:
         "fixedscaleoffset": [scaled, little(2)],
         "fixedscaleoffset-zstd": [scaled, little(2), zstd],
         "fixedscaleoffset-float": [in_place, little(size)],
+        "delta": [delta, little(size)],
+        "astype": [codec("numcodecs.astype", encode_dtype="<f4", decode_dtype=kind), little(4)],
+        "astype-short": [codec("numcodecs.astype", encode_dtype="<i2", decode_dtype=kind), little(2)],
+        "quantize": [codec("numcodecs.quantize", digits=2, dtype=kind, astype=kind), little(size)],
+        "quantize-zstd": [codec("numcodecs.quantize", digits=-1, dtype=kind, astype=kind), little(size), zstd],
     }
 
 
@@ -147,12 +173,22 @@ class Case:
     @property
     def truth(self) -> Array:
         """What is read: the data, but for what numcodecs loses of them."""
-        lossy = [entry for entry in self.codecs if entry["name"] in ("numcodecs.bitround", "numcodecs.fixedscaleoffset")]
+        names = {f"numcodecs.{name}" for name in ("bitround", "fixedscaleoffset", "delta", "astype", "quantize")}
+        lossy = [entry for entry in self.codecs if entry["name"] in names]
         if not lossy:
             return self.data
         made = numcodecs.get_codec(v2_codec(lossy[0]))
-        decoded = np.asarray(made.decode(made.encode(self.data.reshape(-1).copy())))
-        return decoded.astype(self.dtype).reshape(self.data.shape)
+        shape, chunk = GEOMETRIES[self.geometry]
+        read = np.empty(shape, self.dtype)
+        # Of chunks that reach outside the array, as zeros are put there.
+        for at in np.ndindex(*[-(-length // size) for length, size in zip(shape, chunk, strict=True)]):
+            box = tuple(slice(k * size, (k + 1) * size) for k, size in zip(at, chunk, strict=True))
+            part = np.zeros(chunk, self.dtype)
+            inside = tuple(slice(0, length) for length in self.data[box].shape)
+            part[inside] = self.data[box]
+            decoded = np.asarray(made.decode(made.encode(part.reshape(-1)))).astype(self.dtype)
+            read[box] = decoded.reshape(chunk)[inside]
+        return read
 
     @property
     def data(self) -> Array:
@@ -162,7 +198,7 @@ class Case:
             return random.random(shape) < 0.5 if shape else np.array(True)
         if self.dtype.startswith("float"):
             values = np.asarray(random.normal(0, 100, shape)).astype(self.dtype)
-            if not self.chain.startswith("fixedscaleoffset"):
+            if not self.chain.startswith(("fixedscaleoffset", "delta", "astype")):
                 values.reshape(-1)[:3] = np.array([np.nan, -0.0, np.inf], self.dtype)[: values.size]
             return values
         limits = np.iinfo(self.dtype)
@@ -179,7 +215,7 @@ def cases() -> Iterable[Case]:
             if version == 3 or not (chain == "permuted" or chain.startswith("sharded")):
                 yield Case(version, "uint16", chain)
                 yield Case(version, "float32", chain)
-        for dtype in ["bool", "float32", "float64"]:
+        for dtype in ["bool", "int16", "uint32", "int64", "float32", "float64"]:
             for chain in filters(dtype):
                 yield Case(version, dtype, chain)
                 yield Case(version, dtype, chain, "scalar")
@@ -209,9 +245,12 @@ def cannot(case: Case, peer: str) -> str | None:
         if case.version == 3 and any(name.startswith("numcodecs.") for name in names):
             return "it has the codecs of the specification only"
         filters = {"numcodecs.adler32", "numcodecs.fletcher32", "numcodecs.shuffle", "crc32c"}
-        filters |= {"numcodecs.packbits", "numcodecs.bitround", "numcodecs.fixedscaleoffset"}
+        filters |= {"numcodecs.packbits", "numcodecs.bitround", "numcodecs.fixedscaleoffset", "numcodecs.crc32"}
+        filters |= {"numcodecs.delta", "numcodecs.astype", "numcodecs.quantize"}
         if case.version == 2 and filters & set(names):
             return "it has no filters"
+        if {"numcodecs.lz4", "numcodecs.lzma"} & set(names):
+            return "it has no lz4 and no lzma"
         if "numcodecs.pcodec" in names:
             return "it has no pcodec"
         if "sharding_indexed" in names[:-1]:
@@ -240,7 +279,7 @@ def split(case: Case) -> tuple[Literal["<", ">"], str, list[Codec], Codec | None
     order = "F" if "transpose" in names else "C"
     endian: Literal["<", ">"] = ">" if case.chain == "big" else "<"
     rest = [v2_codec(entry) for entry in case.codecs if entry["name"] not in ("transpose", "bytes")]
-    compressors = {"gzip", "zlib", "bz2", "zstd", "blosc", "pcodec"}
+    compressors = {"gzip", "zlib", "bz2", "lz4", "lzma", "zstd", "blosc", "pcodec"}
     compressor = rest.pop() if rest and rest[-1]["id"] in compressors else None
     return endian, order, rest, compressor
 

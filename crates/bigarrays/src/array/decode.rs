@@ -1,7 +1,7 @@
 //! Decoding what a store sends.
 
-use crate::base::buffer::{Region, ViewMut, try_first_bytes, with_scratch};
-use crate::base::error::Result;
+use crate::base::buffer::{Order, Region, ViewMut, byte_len, try_first_bytes, with_scratch};
+use crate::base::error::{Error, Result};
 use crate::chunk::grid::ChunkProjection;
 use crate::chunk::layout::Layout;
 use crate::store::Blob;
@@ -19,6 +19,34 @@ pub(super) fn decode(
     }
     blob.encoding.with_decoded(blob.bytes, layout.codecs.max_encoded_len(&spec), |bytes| {
         layout.codecs.decode(bytes, &spec, &part.in_chunk, out)
+    })
+}
+
+/// Decodes what the store sent for `part`, of elements that have lengths of their own, and hands over each, in C order.
+pub(super) fn decode_long(
+    layout: &Layout,
+    part: &ChunkProjection,
+    blob: Blob<'_>,
+    receive: &mut dyn FnMut(&[u8]),
+) -> Result<()> {
+    let (spec, shape) = (layout.chunk_spec(&part.index), &part.in_chunk.count);
+    let item = spec.dtype.size();
+    let outside = || Error::corrupt("an element lies outside of the chunk");
+    let mut split = |bytes: &[u8]| {
+        with_scratch(|places| {
+            let places = try_first_bytes(places, byte_len(shape, item)?)?;
+            let mut out = ViewMut::dense(places, shape, item, Order::C)?;
+            layout.codecs.array().decode(bytes, &spec, &part.in_chunk, &mut out)?;
+            places.as_chunks::<8>().0.chunks_exact(2).try_for_each(|place| {
+                let [start, length] = [place[0], place[1]].map(|number| u64::from_ne_bytes(number) as usize);
+                let behind = bytes.get(start..).ok_or_else(outside)?;
+                receive(behind.get(..length).ok_or_else(outside)?);
+                Ok(())
+            })
+        })
+    };
+    blob.encoding.with_decoded(blob.bytes, layout.codecs.max_encoded_len(&spec), |bytes| {
+        layout.codecs.with_elements(bytes, &spec, &mut split)
     })
 }
 

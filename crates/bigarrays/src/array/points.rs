@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use ndarray::{ArrayView1, ArrayView2};
 
+use crate::array::decode::decode;
 use crate::array::read::{Take, fetch};
 use crate::array::stored::Stored;
 use crate::array::write::change_chunk;
@@ -94,7 +95,10 @@ impl Array {
             let batch = &groups[first..groups.len().min(first + BATCH)];
             let parts: Vec<ChunkProjection> =
                 batch.iter().map(|group| placed.part(layout, group.clone())).collect();
-            fetch(&self.stored, &parts, &|position, take| {
+            let decode = |part: &ChunkProjection, blob: Blob<'_>, out: &mut ViewMut<'_>| {
+                decode(layout, part, blob, out)
+            };
+            fetch(&self.stored, &parts, &decode, &|position, take| {
                 let out = &mut **slots[first + position].locked();
                 placed.read_chunk(layout, batch[position].clone(), &parts[position], take, out)
             })?;
@@ -151,6 +155,7 @@ impl Array {
 
     /// An error unless there are `bytes` for the elements at `points`.
     fn expect_bytes(&self, points: &[i64], bytes: usize) -> Result<()> {
+        self.expect_sized()?;
         let (ndim, item) = (self.ndim(), self.dtype().size());
         if ndim == 0 {
             return Err(Error::unsupported("points of an array without axes"));

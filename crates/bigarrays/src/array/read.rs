@@ -14,7 +14,7 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::codec::EncodedRanges;
 use crate::chunk::grid::{AxisSelection, ChunkProjection};
 use crate::chunk::layout::Layout;
-use crate::store::{Get, Part};
+use crate::store::{Blob, Get, Part};
 
 impl Array {
     /// Reads the box `part` into a new array in the layout's own order.
@@ -44,16 +44,34 @@ impl Array {
     /// As [`Array::read`]. After an error, the contents of `out` are unspecified.
     pub fn read_into(&self, part: &Domain, out: ViewMut<'_>) -> Result<()> {
         self.expect_buffer(part, out.shape(), out.item())?;
-        let axes = self.view.stored_axes(part)?;
-        read(&self.stored, &axes, out.arranged(&visible_axes(&axes)))
+        let layout = &self.stored.layout;
+        let decode =
+            |part: &ChunkProjection, blob: Blob<'_>, out: &mut ViewMut<'_>| decode(layout, part, blob, out);
+        self.read_as(part, out, &Elements { fill: layout.fill.as_bytes(), decode: &decode })
     }
+
+    /// Reads the box `part` into `out`, of the same shape and of items as `elements` makes them.
+    pub(super) fn read_as(&self, part: &Domain, out: ViewMut<'_>, elements: &Elements<'_>) -> Result<()> {
+        let axes = self.view.stored_axes(part)?;
+        read(&self.stored, &axes, out.arranged(&visible_axes(&axes)), elements)
+    }
+}
+
+/// Decodes what the store sent for a part of a chunk into a buffer of its shape.
+pub(super) type Decode<'a> = dyn Fn(&ChunkProjection, Blob<'_>, &mut ViewMut<'_>) -> Result<()> + Sync + 'a;
+
+/// What elements become when they are read.
+pub(super) struct Elements<'a> {
+    /// What those become that are not stored.
+    pub(super) fill: &'a [u8],
+    pub(super) decode: &'a Decode<'a>,
 }
 
 /// Chunks requested at once: bounds the memory for requests of reads of any size.
 const BATCH: usize = 1 << 14;
 
 /// Reads the stored coordinates of `axes` into `out`, whose axes are the stored ones.
-fn read(stored: &Stored, axes: &[StoredAxis], mut out: ViewMut<'_>) -> Result<()> {
+fn read(stored: &Stored, axes: &[StoredAxis], mut out: ViewMut<'_>, elements: &Elements<'_>) -> Result<()> {
     let layout = &stored.layout;
     let mut inside: Dims<AxisSelection> = Dims::new();
     let mut within = Region::whole(out.shape());
@@ -74,7 +92,7 @@ fn read(stored: &Stored, axes: &[StoredAxis], mut out: ViewMut<'_>) -> Result<()
             )
             .at(stored.store.location("")));
         }
-        fill_around(&mut out, &within, layout.fill.as_bytes());
+        fill_around(&mut out, &within, elements.fill);
     }
     if within.count.contains(&0) {
         return Ok(());
@@ -86,7 +104,7 @@ fn read(stored: &Stored, axes: &[StoredAxis], mut out: ViewMut<'_>) -> Result<()
     for first in (0..total).step_by(BATCH) {
         let parts: Vec<ChunkProjection> =
             (first..total.min(first + BATCH)).map(|k| projection.get(k)).collect();
-        read_chunks(stored, &parts, &out)?;
+        read_chunks(stored, &parts, &out, elements)?;
     }
     Ok(())
 }
@@ -123,12 +141,17 @@ fn fill_around(out: &mut ViewMut<'_>, within: &Region, fill: &[u8]) {
     }
 }
 
-fn read_chunks(stored: &Stored, parts: &[ChunkProjection], out: &SharedViewMut<'_>) -> Result<()> {
-    fetch(stored, parts, &|position, take| {
+fn read_chunks(
+    stored: &Stored,
+    parts: &[ChunkProjection],
+    out: &SharedViewMut<'_>,
+    elements: &Elements<'_>,
+) -> Result<()> {
+    fetch(stored, parts, elements.decode, &|position, take| {
         // SAFETY: the parts of a projection are disjoint, and each is handed over once.
         let mut out = unsafe { out.region(&parts[position].in_output) };
         if !take(&mut out)? {
-            out.fill(stored.layout.fill.as_bytes());
+            out.fill(elements.fill);
         }
         Ok(())
     })
@@ -144,6 +167,7 @@ pub(super) type Take<'a> = dyn Fn(&mut ViewMut<'_>) -> Result<bool> + 'a;
 pub(super) fn fetch(
     stored: &Stored,
     parts: &[ChunkProjection],
+    decode: &Decode<'_>,
     receive: &(dyn Fn(usize, &Take<'_>) -> Result<()> + Sync),
 ) -> Result<()> {
     let layout = &stored.layout;
@@ -162,7 +186,7 @@ pub(super) fn fetch(
                 return Err(wrong("the store sent a chunk twice", position));
             }
             let take = |out: &mut ViewMut<'_>| match blob {
-                Some(blob) => decode(layout, &parts[position], blob, out).map(|()| true),
+                Some(blob) => decode(&parts[position], blob, out).map(|()| true),
                 None if stored.options.strict => {
                     Err(Error::new(ErrorKind::NotFound, "the chunk is missing, and reading is strict"))
                 }
@@ -203,7 +227,7 @@ mod tests {
     use crate::base::dtype::{DataType, FillValue};
     use crate::chunk::codec::ContentEncoding;
     use crate::format::{CreateSpec, Opened};
-    use crate::store::{Blob, ChangeFn, GetSink, Store, Update};
+    use crate::store::{ChangeFn, GetSink, Store, Update};
     use std::sync::Arc;
 
     /// A store that leaves out what it is asked for, or sends it twice.

@@ -239,8 +239,19 @@ impl Array {
         Err(Error::invalid(format!("elements are {}, not {dtype}", self.dtype())).at(self.url()))
     }
 
+    /// An error if elements have lengths of their own, for which there are no buffers.
+    pub(super) fn expect_sized(&self) -> Result<()> {
+        if !self.dtype().is_long() {
+            return Ok(());
+        }
+        let message =
+            format!("{} elements have lengths of their own, and are only read (read_long)", self.dtype());
+        Err(Error::unsupported(message).at(self.url()))
+    }
+
     pub(super) fn expect_buffer(&self, part: &Domain, shape: &[usize], item: usize) -> Result<()> {
         part.expect_ndim(self.ndim())?;
+        self.expect_sized()?;
         let fill = self.stored.layout.fill.as_bytes();
         if fill.len() != self.dtype().size() {
             let message = format!("a fill value of {} bytes for elements of {}", fill.len(), self.dtype());

@@ -1,5 +1,6 @@
 //! Configurations: what a codec or a layout is, as plain data.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde_json::{Map, Number, Value};
@@ -170,6 +171,7 @@ from! {
     f64 => value Self::Float(Float(value.to_bits())),
     &str => value Self::Text(value.to_owned()),
     String => value Self::Text(value),
+    Cow<'static, str> => value Self::Text(value.into_owned()),
     Config => value Self::Config(value),
 }
 

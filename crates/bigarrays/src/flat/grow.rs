@@ -10,7 +10,7 @@ use super::mapping::{expect_len, whole_header};
 use super::names::while_unnamed;
 use super::pending::Record;
 use super::replace;
-use super::rows::{length, with_rows, with_rows_unchecked};
+use super::rows::{elements, length, with_rows, with_rows_unchecked};
 use super::spec::{FlatSpec, Mode};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::format::files::npy::Header;
@@ -46,15 +46,17 @@ impl FlatArray {
         Ok(array)
     }
 
-    /// Appends rows, given as their bytes, and says which they are. Others may append at the same time.
+    /// Appends rows, given as their bytes, and says which they are. Others may append at the same time. Of booleans, bytes
+    /// that are not zero become one.
     ///
     /// # Errors
     /// `StorageFull` and other failures of the disk leave the array as it was. `ReadOnly`;
     /// `InvalidArgument` if the bytes are no whole rows; `Unsupported` in Fortran order and without axes;
     /// `CorruptData` if somebody has cut the file short; `Storage` if it was removed or replaced.
     pub fn append(&self, rows: u64, bytes: &[u8]) -> Result<Range<u64>> {
-        self.expect_rows(&self.header(), rows, bytes.len())?;
-        self.append_pieces(rows, &[bytes]).map(|(_, rows)| rows)
+        let header = self.header();
+        self.expect_rows(&header, rows, bytes.len())?;
+        self.append_pieces(rows, &[&elements(&header, bytes)]).map(|(_, rows)| rows)
     }
 
     /// Appends rows whose bytes are those of all pieces, one after the other. Says to which file.
@@ -111,6 +113,7 @@ impl FlatArray {
         if rows == 0 {
             return Ok(());
         }
+        let bytes = &*elements(&header, bytes);
         let end = at.checked_add(rows).ok_or_else(|| Error::invalid("rows beyond 2^64"))?;
         if end > length(&header) {
             file = self.writable_with_room()?;

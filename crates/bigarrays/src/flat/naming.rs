@@ -9,7 +9,7 @@ use super::file::DataFile;
 use super::index::{Tables, generation};
 use super::mapping::whole_header;
 use super::record::{Record, check_name, damaged};
-use super::rows::length;
+use super::rows::{elements, length};
 use super::slices::{ATTEMPTS, NamedRows, SliceArray};
 use crate::base::error::{Error, ErrorKind, Result};
 
@@ -27,7 +27,8 @@ impl SliceArray {
         slices.iter().try_for_each(|slice| self.array.expect_rows(&header, slice.rows, slice.bytes.len()))?;
         let rows = slices.iter().try_fold(0u64, |sum, slice| sum.checked_add(slice.rows));
         let rows = rows.ok_or_else(|| Error::invalid("more rows than a file can hold"))?;
-        let pieces: Vec<&[u8]> = slices.iter().map(|slice| slice.bytes).collect();
+        let pieces: Vec<_> = slices.iter().map(|slice| elements(&header, slice.bytes)).collect();
+        let pieces: Vec<&[u8]> = pieces.iter().map(|piece| &**piece).collect();
         for _ in 0..ATTEMPTS {
             self.catch_up()?;
             let before = self.known().map(|known| known.generation);

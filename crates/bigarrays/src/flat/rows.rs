@@ -1,5 +1,8 @@
 //! Rows, by what a header says.
 
+use std::borrow::Cow;
+
+use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::format::files::npy::Header;
 
@@ -27,4 +30,13 @@ pub(super) fn with_rows_unchecked(header: &Header, rows: u64) -> Header {
         *length = rows;
     }
     header
+}
+
+/// What `bytes` are in an array that `header` describes: of booleans, those that are not zero are one.
+pub(super) fn elements<'a>(header: &Header, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+    let is_boolean = header.descr.element().is_ok_and(|(dtype, _)| dtype == DataType::Bool);
+    match is_boolean && bytes.iter().any(|&byte| byte > 1) {
+        true => Cow::Owned(bytes.iter().map(|&byte| u8::from(byte != 0)).collect()),
+        false => Cow::Borrowed(bytes),
+    }
 }

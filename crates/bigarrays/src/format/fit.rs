@@ -19,9 +19,15 @@ use crate::base::error::{Error, Result};
 /// An error if `spec` asks for what `format` does not hold.
 ///
 /// # Errors
-/// `InvalidArgument` that names the option, and the formats that have it.
+/// `InvalidArgument` that names the option, and the formats that have it; `Unsupported` for elements that are no numbers.
 pub(super) fn expect_held(format: &dyn Create, spec: &CreateSpec) -> Result<()> {
     let holds = format.holds();
+    let dtype = spec.array.dtype;
+    if !dtype.is_number() {
+        return Err(Error::unsupported(format!(
+            "dtype: {dtype} elements are read, and new arrays do not have them"
+        )));
+    }
     for option in ARRAY.iter().chain(&STORAGE) {
         // What is wrong with a list of codecs, whoever reads it says best.
         let is_read = option.name == "codecs" && matches!(holds.codecs, Codecs::Any(_));

@@ -68,7 +68,12 @@ impl Cast {
 /// # Errors
 /// `InvalidArgument` naming the first element that does not fit.
 pub(crate) fn cast(source: DataType, from: &[u8], target: DataType, to: &mut [u8], how: Cast) -> Result<()> {
-    for_dtype!(source, S => for_dtype!(target, T => cast_all::<S, T>(from, to, how)))
+    let other = |dtype: DataType| Err(Error::unsupported(format!("{dtype} elements are no numbers to cast")));
+    for_dtype!(
+        source,
+        S => for_dtype!(target, T => cast_all::<S, T>(from, to, how), dtype => other(dtype)),
+        dtype => other(dtype)
+    )
 }
 
 fn cast_all<S: Numeric, T: Target>(from: &[u8], to: &mut [u8], how: Cast) -> Result<()> {

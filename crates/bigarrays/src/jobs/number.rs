@@ -17,9 +17,9 @@ pub enum Number {
 }
 
 impl Number {
-    /// The value of an element of `dtype`, given as its bytes.
+    /// The value of an element of `dtype`, given as its bytes; that of an element that is no number is not a number.
     pub fn read(dtype: DataType, bytes: &[u8]) -> Self {
-        for_dtype!(dtype, T => T::load(bytes).number())
+        for_dtype!(dtype, T => T::load(bytes).number(), _other => Self::Real(f64::NAN))
     }
 
     /// The nearest floating-point number.

@@ -8,6 +8,7 @@ use crate::array::{Array, AxisMap, Encoded, decode_all};
 use crate::base::buffer::{View, ViewMut, byte_len, try_first_bytes, with_scratch};
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
+use crate::base::dtype::DataType;
 use crate::base::error::Result;
 use crate::chunk::grid::ChunkProjection;
 use crate::chunk::layout::Layout;
@@ -29,7 +30,9 @@ impl<'a> Twins<'a> {
     /// The two arrays, if chunks of `source` can be those of `target`.
     pub(crate) fn of(source: &'a Array, target: &'a Array, check: bool) -> Option<Self> {
         let (from, to) = (source.layout(), target.layout());
+        // Bytes that are no booleans are made some on the way.
         let is_alike = from.dtype == to.dtype
+            && from.dtype != DataType::Bool
             && from.fill == to.fill
             && from.grid.chunk_shape() == to.grid.chunk_shape()
             && from.codecs.config() == to.codecs.config()

@@ -1,6 +1,8 @@
 //! The layer that a copy makes, and how the same command finds it again after it was stopped.
 
+use bigarrays::base::buffer::Order;
 use bigarrays::chunk::codec::ContentEncoding;
+use bigarrays::chunk::config::Config;
 use bigarrays::chunk::layout::Layout;
 use bigarrays::format::{self, FormatOptions, ScaleSelector};
 use bigarrays::jobs::Journal;
@@ -8,7 +10,9 @@ use bigarrays::{Array, Error, ErrorKind, OpenOptions, Result};
 
 use crate::commands::new::{New, new_layer, rehearsed};
 
-/// What steps of the journal begin with: a scale that was made, and what the layer was then.
+/// What steps of the journal begin with: a scale that is added to those there are, a scale that was made, and what the
+/// layer was then.
+const ADDING: &str = "adding scale ";
 const MADE: &str = "made scale ";
 const IDENTITY: &str = "identity ";
 
@@ -23,12 +27,23 @@ pub(crate) fn look_up(journal: &mut Journal, url: &str, options: &FormatOptions)
     match format::identity(url, options)? {
         None => journal.forget(),
         Some(own) if own == known => Ok(()),
+        // The scale that was added has changed it.
+        Some(_) if is_adding(journal) => Ok(()),
         Some(_) => {
             let reason = "this is not what an earlier run of this command made and left unfinished, or it was \
                           changed; remove it, or say --no-resume and not --create to copy into it";
             Err(Error::new(ErrorKind::AlreadyExists, reason).during("copying into").at(url))
         }
     }
+}
+
+/// Whether an earlier run ended before it could note what became of the scale that it was adding.
+fn is_adding(journal: &Journal) -> bool {
+    journal
+        .steps()
+        .rev()
+        .find(|step| step.starts_with(ADDING) || step.starts_with(IDENTITY))
+        .is_some_and(|last| last.starts_with(ADDING))
 }
 
 /// Makes the target of the `at`-th scale, or opens it where an earlier run of this call has made it.
@@ -61,7 +76,7 @@ pub(crate) fn make(
             let begun = if may_be_ours { begun(new, url, &options)? } else { None };
             begun.ok_or(error)
         })?,
-        _ => options.add_scale(url, &format::of_scale(new.spec.clone()))?,
+        _ => added(at, new, url, &options, journal)?,
     };
     if let Some(journal) = journal {
         let key = array.scales().get(array.scale()).map_or("", |scale| scale.key.as_str());
@@ -71,21 +86,60 @@ pub(crate) fn make(
     Ok(array)
 }
 
+/// Adds the `at`-th scale, or takes that which a run has added that was killed before it could note it.
+fn added(at: usize, new: &New, url: &str, options: &OpenOptions, journal: Option<&Journal>) -> Result<Array> {
+    let spec = format::of_scale(new.spec.clone());
+    let Some(journal) = journal else { return options.add_scale(url, &spec) };
+    let keys = || -> Result<Vec<String>> {
+        Ok(options.open(url)?.scales().iter().map(|scale| scale.key.clone()).collect())
+    };
+    let adding = format!("{ADDING}{at} ");
+    let noted = journal.steps().rev().find_map(|step| serde_json::from_str(step.strip_prefix(&adding)?).ok());
+    let Some(before): Option<Vec<String>> = noted else {
+        journal.note(&format!("{adding}{}", serde_json::json!(keys()?)))?;
+        return options.add_scale(url, &spec);
+    };
+    let Some(key) = keys()?.into_iter().find(|key| !before.contains(key)) else {
+        return options.add_scale(url, &spec);
+    };
+    let array = options.clone().scale(ScaleSelector::Key(key.clone())).open(url)?;
+    let is_as_planned = stored(&array) == stored(&rehearsed(url, &new.spec, new.format)?);
+    if is_as_planned && is_empty(&array)? {
+        return Ok(array);
+    }
+    let reason = format!(
+        "the scale {key} is none that an earlier run of this command has added; remove it, or say --no-resume \
+         and not --create"
+    );
+    Err(Error::new(ErrorKind::AlreadyExists, reason).during("copying into").at(url))
+}
+
+/// How the chunks of an array are stored, and under which keys.
+fn stored(array: &Array) -> (Config, String, Order) {
+    // Metadata do not keep compression.
+    let layout = Layout { content_encoding: ContentEncoding::Identity, ..array.layout().clone() };
+    let last: Vec<u64> = layout.grid.shape().iter().map(|count| count.saturating_sub(1)).collect();
+    (layout.config(), layout.chunk_key(&last), layout.order)
+}
+
 /// What a run that was killed before it could note it has made at `url`: an array as it is to be, that
 /// holds nothing yet. `None` if what is there is anything else.
 fn begun(new: &New, url: &str, options: &OpenOptions) -> Result<Option<Array>> {
     let array = options.open(url)?;
     let expected = rehearsed(url, &new.spec, new.format)?;
     let known = |array: &Array| {
-        // Metadata do not keep compression.
-        let layout = Layout { content_encoding: ContentEncoding::Identity, ..array.layout().clone() };
-        let last: Vec<u64> = layout.grid.shape().iter().map(|count| count.saturating_sub(1)).collect();
-        let (config, key) = (layout.config(), layout.chunk_key(&last));
-        (config, key, layout.order, layout.dimension_names, layout.resolution, array.scales().to_vec())
+        let layout = array.layout();
+        let said = (layout.dimension_names.clone(), layout.resolution.clone(), array.scales().to_vec());
+        (stored(array), said)
     };
     if known(&array) != known(&expected) {
         return Ok(None);
     }
+    Ok(is_empty(&array)?.then_some(array))
+}
+
+/// Whether no chunk of an array is stored.
+fn is_empty(array: &Array) -> Result<bool> {
     let mut is_empty = true;
     let listed = array.store().list("", &mut |key, _| {
         is_empty &= array.layout().chunk_at(key).is_none();
@@ -94,5 +148,5 @@ fn begun(new: &New, url: &str, options: &OpenOptions) -> Result<Option<Array>> {
     if is_empty {
         listed?;
     }
-    Ok(is_empty.then_some(array))
+    Ok(is_empty)
 }

@@ -11,7 +11,7 @@ use crate::commands::copy::args::CopyArgs;
 use crate::commands::copy::resume;
 use crate::commands::copy::source::Copier;
 use crate::commands::find;
-use crate::commands::new::{new_layer, rehearsed};
+use crate::commands::new::{New, new_layer, rehearsed};
 use crate::commands::transfer;
 use crate::output::results;
 use crate::session::Session;
@@ -32,8 +32,9 @@ pub(crate) fn run(args: &CopyArgs, session: &Session) -> anyhow::Result<()> {
     if let Some(journal) = &mut journal {
         resume::look_up(journal, &args.target, &session.format())?;
     }
+    let mut said = Vec::new();
     for (at, (selector, part)) in scales.iter().enumerate() {
-        copier.copy(at, selector, part.as_ref(), scales.len() > 1, journal.as_ref())?;
+        copier.copy(at, selector, part.as_ref(), scales.len() > 1, journal.as_ref(), &mut said)?;
     }
     journal.map_or(Ok(()), Journal::remove)?;
     let left = if args.what.all_scales { find::beside(&args.source, session)? } else { Vec::new() };
@@ -54,6 +55,7 @@ impl Copier<'_> {
         part: Option<&Domain>,
         many: bool,
         journal: Option<&Journal>,
+        said: &mut Vec<String>,
     ) -> anyhow::Result<()> {
         let (args, url) = (self.args, &self.args.target);
         let (source, target) = if args.what.create {
@@ -62,9 +64,7 @@ impl Copier<'_> {
                 let first = format::creator(new.format)?.holds().first_key.map(str::to_owned);
                 new.spec.storage.key = new.spec.storage.key.or(first);
             }
-            for note in new.lost.iter().filter(|_| at == 0) {
-                self.session.terminal.note(format_args!("{note}"));
-            }
+            self.note_lost(at, &new, said);
             let options = self.session.with(args.what.write.options());
             let target = resume::make(at, &new, url, options, &self.session.format(), journal)?;
             let target = new.mapped.place_in(&target)?;
@@ -76,6 +76,19 @@ impl Copier<'_> {
         let scale = if many { format!(", scale {at}") } else { String::new() };
         let job = format!("copying {} to {url}{scale}", args.source);
         transfer::copy_with(&job, &source, &target, options, self.session.terminal)
+    }
+
+    /// Says what the new array does not keep, of each further scale what was not `said` of those before.
+    fn note_lost(&self, at: usize, new: &New, said: &mut Vec<String>) {
+        let is_new = |note: &&String| !said.contains(note);
+        let lost: Vec<String> = new.lost.iter().filter(is_new).cloned().collect();
+        for note in &lost {
+            match at {
+                0 => self.session.terminal.note(format_args!("{note}")),
+                _ => self.session.terminal.note(format_args!("scale {at}: {note}")),
+            }
+        }
+        said.extend(lost);
     }
 
     /// The options of copying one scale.

@@ -91,6 +91,7 @@ impl Copier<'_> {
         let axes = what.dimension_names.clone().unwrap_or_else(|| Axes::of(&source));
         let part = part.cloned().unwrap_or_else(|| source.domain().clone());
         let mut like = self.session.open().scale(selector.clone()).like(&self.args.source)?;
+        format::ome::cut_channels(&mut like.array, source.domain(), &part);
         if let Some(dtype) = what.dtype.filter(|dtype| *dtype != like.array.dtype) {
             // The others are of the type.
             (like.array.dtype, like.array.fill_value, like.storage.codecs) = (dtype, None, None);
@@ -111,6 +112,14 @@ impl Copier<'_> {
         if is_between && spec.array.axes.is_none() {
             self.session.terminal.note(format_args!(
                 "voxels of SRC are at fractions of their size, which {format} does not say: they move to whole ones",
+            ));
+        }
+        let sizes = source.resolution().filter(|known| known.size.iter().any(|&size| size != 1.0));
+        if let Some(known) = sizes.filter(|_| spec.array.resolution.is_none() && *format != source.format()) {
+            let unit = if known.unit.is_empty() { "no unit" } else { &known.unit };
+            self.session.terminal.note(format_args!(
+                "{format} does not keep the sizes of voxels of SRC, {:?} in {unit}",
+                &known.size[..]
             ));
         }
         let is_raw = spec.storage.codecs.is_none()

@@ -148,13 +148,12 @@ impl<'a> ViewMut<'a> {
         });
     }
 
-    /// Reverses the bytes of every element, all of which must have been written.
-    pub fn swap_bytes(&mut self) {
-        let item = self.geometry.item;
+    /// Reverses each `part` bytes of every element, which divide its size. All of them must have been written.
+    pub fn swap_bytes(&mut self, part: usize) {
         for_each_run(&self.geometry, |offset, run| {
             // SAFETY: runs lie inside the view, which is writable and was written.
             let bytes = unsafe { std::slice::from_raw_parts_mut(self.start.offset(offset), run) };
-            bytes.chunks_exact_mut(item).for_each(<[u8]>::reverse);
+            bytes.chunks_exact_mut(part).for_each(<[u8]>::reverse);
             true
         });
     }

@@ -114,11 +114,11 @@ pub(super) const ROWS: &[Row] = &[
     #[cfg(not(feature = "bzip2"))]
     words!("bzip2", "bz2", Bytes, Zarr3 ["numcodecs.bz2", "bz2"], Numcodecs ["bz2"], N5 ["bzip2"]),
     #[cfg(not(feature = "lz4"))]
-    words!("lz4", "lz4", Bytes, N5["lz4"]),
+    words!("lz4", "lz4", Bytes, Zarr3 ["numcodecs.lz4", "lz4"], Numcodecs ["lz4"], N5["lz4"]),
     #[cfg(not(feature = "pco"))]
     words!("pco", "pcodec", Array, Zarr3 ["numcodecs.pcodec", "pcodec"], Numcodecs ["pcodec"]),
     #[cfg(not(feature = "xz"))]
-    words!("xz", "xz", Bytes, N5["xz"]),
+    words!("xz", "xz", Bytes, Zarr3 ["numcodecs.lzma", "lzma"], Numcodecs ["lzma"], N5["xz"]),
 ];
 
 #[cfg(not(feature = "blosc"))]

@@ -1,4 +1,4 @@
-//! Checksums beside the bytes: `crc32c`, `adler32`, `fletcher32`. Four bytes, little-endian.
+//! Checksums beside the bytes: `crc32c`, `crc32`, `adler32`, `fletcher32`. Four bytes, little-endian.
 
 use serde_json::{Map, Value};
 
@@ -23,6 +23,8 @@ pub struct Checksum {
 pub enum ChecksumKind {
     /// The CRC of Castagnoli (RFC 3720).
     Crc32c,
+    /// The checksum of gzip (RFC 1952).
+    Crc32,
     /// The checksum of zlib (RFC 1950).
     Adler32,
     /// The checksum of HDF5: of words of 16 bits, big-endian.
@@ -33,6 +35,7 @@ impl ChecksumKind {
     fn of(self, bytes: &[u8]) -> u32 {
         match self {
             Self::Crc32c => crc32c::crc32c(bytes),
+            Self::Crc32 => libdeflater::crc32(bytes),
             Self::Adler32 => simd_adler32::adler32(&bytes),
             Self::Fletcher32 => fletcher32(bytes),
         }
@@ -50,6 +53,7 @@ impl BytesCodec for Checksum {
     fn name(&self) -> &'static str {
         match self.kind {
             ChecksumKind::Crc32c => "crc32c",
+            ChecksumKind::Crc32 => "crc32",
             ChecksumKind::Adler32 => "adler32",
             ChecksumKind::Fletcher32 => "fletcher32",
         }
@@ -136,6 +140,27 @@ pub(super) const CRC32C: Row = Row {
     at_level: None,
 };
 
+/// How metadata say the checksum of gzip, which stands in front of the bytes.
+pub(super) const CRC32: Row = Row {
+    configs: &["crc32"],
+    kind: Kind::Bytes,
+    words: &[
+        Words {
+            dialect: Dialect::Zarr3,
+            names: &["numcodecs.crc32", "crc32"],
+            read: |entry| read(entry, ChecksumKind::Crc32, true),
+            write: |config, _| located(config, START),
+        },
+        Words {
+            dialect: Dialect::Numcodecs,
+            names: &["crc32"],
+            read: |entry| read(entry, ChecksumKind::Crc32, true),
+            write: |config, _| located(config, START),
+        },
+    ],
+    at_level: None,
+};
+
 /// How metadata say the checksum of zlib, which stands in front of the bytes.
 pub(super) const ADLER32: Row = Row {
     configs: &["adler32"],
@@ -210,6 +235,7 @@ mod tests {
         let bytes: Vec<u8> = (0..32).collect();
         for (kind, expected) in [
             (ChecksumKind::Crc32c, 0x46dd_794e),
+            (ChecksumKind::Crc32, 0x9126_7e8a),
             (ChecksumKind::Adler32, 0x1570_01f1),
             (ChecksumKind::Fletcher32, 0x55dd_f100),
         ] {

@@ -101,7 +101,7 @@ impl ArrayCodec for CompressedSegmentation {
         let volume = Volume::new(self.block, spec)?;
         for_size!(spec.dtype, N => decode::decode::<N>(bytes, &volume, region, out))?;
         if cfg!(target_endian = "big") {
-            out.swap_bytes();
+            out.swap_bytes(spec.dtype.size());
         }
         Ok(())
     }

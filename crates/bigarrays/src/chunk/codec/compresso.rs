@@ -80,7 +80,7 @@ impl ArrayCodec for Compresso {
             _ => decode::<8>(bytes, shape, spec, region, out)?,
         }
         if cfg!(target_endian = "big") {
-            out.swap_bytes();
+            out.swap_bytes(spec.dtype.size());
         }
         Ok(())
     }

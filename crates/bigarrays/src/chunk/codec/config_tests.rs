@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::*;
 use crate::base::buffer::{Order, Region, View, ViewMut};
 use crate::base::dims::Dims;
-use crate::base::dtype::DataType::{self, Bool, F32, U8, U16, U32, U64};
+use crate::base::dtype::DataType::{self, Bool, F32, F64, I8, U8, U16, U32, U64};
 use crate::base::error::ErrorKind;
 use crate::chunk::config::Config;
 
@@ -50,6 +50,15 @@ pub(super) fn arrays() -> Vec<(DataType, Array)> {
         (U16, scale(1.0, 2.5, U8, plain())),
         (U16, scale(1.0, 2.0, U16, plain())),
         (U16, scale(1.0, 2.0, U8, raw(Order::Fortran, false))),
+        (U16, Arc::new(Delta::new(U16, plain()).unwrap())),
+        (U16, Arc::new(Delta::new(I8, plain()).unwrap())),
+        (U16, Arc::new(AsType::new(U8, plain()).unwrap())),
+        (U16, Arc::new(AsType::new(F32, plain()).unwrap())),
+        (F32, Arc::new(Quantize::new(1, F32, plain()).unwrap())),
+        (F32, Arc::new(Quantize::new(2, F32, plain()).unwrap())),
+        (F32, Arc::new(Quantize::new(1, F64, plain()).unwrap())),
+        (DataType::LongText, Arc::new(Vlen::TEXT)),
+        (DataType::LongBytes, Arc::new(Vlen::BYTES)),
         (Bool, pack(PackBitsPadding::None, None, None)),
         (Bool, pack(PackBitsPadding::FirstByte, None, None)),
         (Bool, pack(PackBitsPadding::LastByte, None, None)),
@@ -65,6 +74,12 @@ pub(super) fn arrays() -> Vec<(DataType, Array)> {
         (U16, pcodec(9, PcodecMode::Auto, PcodecDelta::Auto, 1 << 18)),
         (U16, pcodec(8, PcodecMode::Auto, PcodecDelta::Auto, 1 << 10)),
     ]
+}
+
+fn lzma(container: LzmaContainer, options: &[(&'static str, u64)]) -> Bytes {
+    let filters =
+        if options.is_empty() { Vec::new() } else { vec![LzmaFilter::new("lzma2", options).unwrap()] };
+    Arc::new(Lzma::new(container, 6, filters).unwrap())
 }
 
 /// Codecs of bytes that differ from each other in one parameter at least.
@@ -88,6 +103,12 @@ pub(super) fn bytes() -> Vec<Bytes> {
         Arc::new(Lz4::new(1 << 16).unwrap()),
         Arc::new(Lz4::new(1 << 10).unwrap()),
         Arc::new(Lz4::plain()),
+        Arc::new(Lz4::sized()),
+        Arc::new(Xz::new(6).unwrap().with_check(XzCheck::None)),
+        lzma(LzmaContainer::Alone, &[]),
+        lzma(LzmaContainer::Raw, &[("preset", 1)]),
+        lzma(LzmaContainer::Raw, &[("preset", 2)]),
+        lzma(LzmaContainer::Xz, &[("preset", 1)]),
         Arc::new(Shuffle::new(4).unwrap()),
         Arc::new(Shuffle::new(2).unwrap()),
     ];
@@ -100,7 +121,8 @@ pub(super) fn bytes() -> Vec<Bytes> {
     codecs.push(Arc::new(blosc(2, 5)));
     codecs.push(Arc::new(blosc(4, 6)));
     codecs.push(Arc::new(blosc(4, 5).with(BloscCompressor::Lz4, BloscShuffle::Bytes, 1024)));
-    for kind in [ChecksumKind::Crc32c, ChecksumKind::Adler32, ChecksumKind::Fletcher32] {
+    use ChecksumKind::{Adler32, Crc32, Crc32c, Fletcher32};
+    for kind in [Crc32c, Crc32, Adler32, Fletcher32] {
         codecs.extend([true, false].map(|at_start| Arc::new(Checksum::new(kind, at_start)) as Bytes));
     }
     codecs

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::base::member::{Member, integer};
+use crate::base::numpy::numpy_type;
 use crate::chunk::codec::{ArrayCodec, BytesCodec};
 use crate::chunk::config::Config;
 
@@ -132,6 +133,18 @@ impl Entry<'_> {
             level => Some(level.clamp(0, most.into()) as u8),
         };
         Ok(self.members.optional(name, read, &format!("a level from -1 to {most}"))?.unwrap_or(usual))
+    }
+
+    /// # Errors
+    /// `InvalidMetadata` if the member `name` is another type than that of the elements, as NumPy calls it.
+    pub(crate) fn expect_type(&self, name: &str) -> Result<()> {
+        let given = self.elements.dtype;
+        match self.members.optional(name, numpy_type, "a type such as \"<f4\"")? {
+            Some((dtype, _)) if dtype != given => {
+                Err(self.members.wrong(name, &format!("{given}, the type of the elements")))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::base::buffer::{Order, Region, View, ViewMut, byte_len, try_first_bytes, with_scratch};
+use crate::base::buffer::{Region, View, ViewMut};
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::base::numpy::{numpy_name, numpy_type};
 use crate::chunk::codec::dialect::{Built, Dialect, Elements, Entry, Kind, Row, Step, Words, members};
+use crate::chunk::codec::number::{Number, decode_converted, encode_converted, expect_number, numbers};
 use crate::chunk::codec::{ArrayCodec, Asked, ChunkSpec};
 use crate::chunk::config::Config;
 
@@ -28,7 +29,7 @@ impl FixedScaleOffset {
     /// # Errors
     /// `InvalidArgument` for a scale of zero, `Unsupported` for booleans.
     pub fn new(offset: f64, scale: f64, stored: DataType, inner: Arc<dyn ArrayCodec>) -> Result<Self> {
-        expect_number(stored)?;
+        expect_scalable(stored)?;
         if scale == 0.0 || !scale.is_finite() || !offset.is_finite() {
             return Err(Error::invalid(format!("fixedscaleoffset: scale {scale}, offset {offset}")));
         }
@@ -42,96 +43,25 @@ impl FixedScaleOffset {
 
 const NAME: &str = "fixedscaleoffset";
 
-fn expect_number(dtype: DataType) -> Result<()> {
-    match dtype {
-        DataType::Bool | DataType::F16 => {
-            Err(Error::unsupported(format!("fixedscaleoffset does not compute with {dtype}")))
-        }
-        _ => Ok(()),
+/// # Errors
+/// `Unsupported` if values of `dtype` are not computed with.
+fn expect_scalable(dtype: DataType) -> Result<()> {
+    if dtype == DataType::F16 {
+        return Err(Error::unsupported(format!("{NAME} does not compute with {dtype}")));
     }
+    expect_number(dtype, NAME)
 }
 
-/// Elements as numbers to compute with.
-trait Number: Copy {
-    fn load(bytes: &[u8], value: &mut [u8]);
-    fn store(value: &[u8], bytes: &mut [u8]);
-}
-
-macro_rules! number {
-    ($($type:ty),+) => { $(
-        #[allow(clippy::cast_lossless)] // not for all types
-        impl Number for $type {
-            fn load(bytes: &[u8], values: &mut [u8]) {
-                let elements = bytes.as_chunks::<{ size_of::<$type>() }>().0;
-                for (value, element) in values.as_chunks_mut::<8>().0.iter_mut().zip(elements) {
-                    *value = (<$type>::from_ne_bytes(*element) as f64).to_ne_bytes();
-                }
-            }
-
-            fn store(values: &[u8], bytes: &mut [u8]) {
-                let elements = bytes.as_chunks_mut::<{ size_of::<$type>() }>().0;
-                for (value, element) in values.as_chunks::<8>().0.iter().zip(elements) {
-                    *element = (f64::from_ne_bytes(*value) as $type).to_ne_bytes();
-                }
-            }
-        }
-    )+ };
-}
-
-number!(i8, i16, i32, i64, u8, u16, u32, u64, f32, f64);
-
-macro_rules! numbers {
-    ($dtype:expr, $T:ident => $body:expr) => {
-        match $dtype {
-            DataType::I8 => {
-                type $T = i8;
-                $body
-            }
-            DataType::I16 => {
-                type $T = i16;
-                $body
-            }
-            DataType::I32 => {
-                type $T = i32;
-                $body
-            }
-            DataType::I64 => {
-                type $T = i64;
-                $body
-            }
-            DataType::U8 | DataType::Bool => {
-                type $T = u8;
-                $body
-            }
-            DataType::U16 | DataType::F16 => {
-                type $T = u16;
-                $body
-            }
-            DataType::U32 => {
-                type $T = u32;
-                $body
-            }
-            DataType::U64 => {
-                type $T = u64;
-                $body
-            }
-            DataType::F32 => {
-                type $T = f32;
-                $body
-            }
-            DataType::F64 => {
-                type $T = f64;
-                $body
-            }
-        }
-    };
-}
-
-/// Replaces each value by what `compute` makes of it.
-fn each(values: &mut [u8], compute: impl Fn(f64) -> f64) {
-    for value in values.as_chunks_mut::<8>().0 {
-        *value = compute(f64::from_ne_bytes(*value)).to_ne_bytes();
-    }
+/// Puts in `to` what `compute` makes of each of the elements `from`.
+fn each(
+    (from, given): (&[u8], DataType),
+    (to, wanted): (&mut [u8], DataType),
+    compute: impl Fn(f64) -> f64,
+) -> Result<()> {
+    numbers!(given, G => numbers!(wanted, W => {
+        W::store(to, G::load(from).map(|number| W::of(compute(number.double()))));
+        Ok(())
+    }))
 }
 
 impl ArrayCodec for FixedScaleOffset {
@@ -145,36 +75,21 @@ impl ArrayCodec for FixedScaleOffset {
     }
 
     fn check(&self, spec: &ChunkSpec) -> Result<()> {
-        expect_number(spec.dtype)?;
+        expect_scalable(spec.dtype)?;
         self.inner.check(&self.spec(spec))
     }
 
     fn encode(&self, chunk: &View<'_>, spec: &ChunkSpec, out: &mut Vec<u8>) -> Result<()> {
-        let stored = self.spec(spec);
-        let length = spec.byte_len()?.max(stored.byte_len()?);
         let (offset, scale) = (self.offset, self.scale);
-        with_scratch(|elements| {
-            let elements = try_first_bytes(elements, length)?;
-            ViewMut::dense(&mut elements[..spec.byte_len()?], &spec.shape, spec.dtype.size(), Order::C)?
-                .copy_from(chunk);
-            with_scratch(|values| {
-                let values = try_first_bytes(values, byte_len(&spec.shape, 8)?)?;
-                numbers!(spec.dtype, T => T::load(elements, values));
-                match spec.dtype {
-                    DataType::F32 => each(values, |value| {
-                        f64::from(((value as f32 - offset as f32) * scale as f32).round_ties_even())
-                    }),
-                    _ => each(values, |value| ((value - offset) * scale).round_ties_even()),
-                }
-                numbers!(self.stored, T => T::store(values, elements));
-                Ok::<(), Error>(())
-            })?;
-            let elements = &elements[..stored.byte_len()?];
-            self.inner.encode(
-                &View::dense(elements, &spec.shape, self.stored.size(), Order::C)?,
-                &stored,
-                out,
-            )
+        encode_converted(chunk, spec, (&*self.inner, self.stored), out, |from, to| {
+            let single =
+                |value: f64| f64::from(((value as f32 - offset as f32) * scale as f32).round_ties_even());
+            match spec.dtype {
+                DataType::F32 => each((from, spec.dtype), (to, self.stored), single),
+                _ => each((from, spec.dtype), (to, self.stored), |value| {
+                    ((value - offset) * scale).round_ties_even()
+                }),
+            }
         })
     }
 
@@ -188,27 +103,12 @@ impl ArrayCodec for FixedScaleOffset {
 
     fn decode(&self, bytes: &[u8], spec: &ChunkSpec, region: &Region, out: &mut ViewMut<'_>) -> Result<()> {
         let (offset, scale) = (self.offset, self.scale);
-        let (item, shape) = (spec.dtype.size(), &region.count);
-        let plain = byte_len(shape, item)?;
-        with_scratch(|elements| {
-            let stored = byte_len(shape, self.stored.size())?;
-            let elements = try_first_bytes(elements, plain.max(stored))?;
-            let mut view = ViewMut::dense(&mut elements[..stored], shape, self.stored.size(), Order::C)?;
-            self.inner.decode(bytes, &self.spec(spec), region, &mut view)?;
-            with_scratch(|values| {
-                let values = try_first_bytes(values, byte_len(shape, 8)?)?;
-                numbers!(self.stored, T => T::load(elements, values));
-                match self.stored {
-                    DataType::F32 => {
-                        each(values, |value| f64::from(value as f32 / scale as f32 + offset as f32));
-                    }
-                    _ => each(values, |value| value / scale + offset),
-                }
-                numbers!(spec.dtype, T => T::store(values, elements));
-                Ok::<(), Error>(())
-            })?;
-            out.copy_from(&View::dense(&elements[..plain], shape, item, Order::C)?);
-            Ok(())
+        decode_converted(bytes, (spec, region), (&*self.inner, self.stored), out, |from, to| {
+            let single = |value: f64| f64::from(value as f32 / scale as f32 + offset as f32);
+            match self.stored {
+                DataType::F32 => each((from, self.stored), (to, spec.dtype), single),
+                _ => each((from, self.stored), (to, spec.dtype), |value| value / scale + offset),
+            }
         })
     }
 
@@ -262,15 +162,13 @@ impl Step for Scaling {
 }
 
 fn read(entry: &Entry<'_>) -> Result<Built> {
-    let (members, given) = (&entry.members, entry.elements.dtype);
+    let members = &entry.members;
     members.expect_only(&["offset", "scale", "dtype", "astype"])?;
     let number = |name| members.required(name, Value::as_f64, "a number");
     let (offset, scale) = (number("offset")?, number("scale")?);
-    let kind = "a type such as \"<f4\"";
-    if members.required("dtype", numpy_type, kind)?.0 != given {
-        return Err(members.wrong("dtype", &format!("{given}, the type of the elements")));
-    }
-    let stored = members.optional("astype", numpy_type, kind)?.map_or(given, |(dtype, _)| dtype);
+    entry.expect_type("dtype")?;
+    let stored = members.optional("astype", numpy_type, "a type such as \"<f4\"")?;
+    let stored = stored.map_or(entry.elements.dtype, |(dtype, _)| dtype);
     Built::step(Scaling { offset, scale, stored })
 }
 
@@ -286,6 +184,7 @@ fn write(config: &Config, elements: Elements) -> Option<Map<String, Value>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::buffer::Order;
     use crate::base::dims::Dims;
     use crate::chunk::codec::Raw;
 

@@ -144,7 +144,7 @@ impl Pixels {
             };
             image.copy_from(chunk);
             if swaps {
-                image.swap_bytes();
+                image.swap_bytes(self.item);
             }
             encode(bytes)
         })

@@ -5,6 +5,9 @@
 //! ```
 //! All numbers are little-endian. The high half of the fifth field's byte is 1 for a block that is stored as it
 //! is, 2 for one of LZ4; the low half says that blocks have at most 2^(10 + it) bytes. The last block is empty.
+//!
+//! Or one block: without header, as z5 writes it, or behind the number of decoded bytes (u32, little-endian), as numcodecs
+//! does.
 
 use lz4_flex::block::{compress_into, decompress_into, get_maximum_output_size};
 use serde_json::{Map, Value};
@@ -12,8 +15,8 @@ use twox_hash::XxHash32;
 
 use crate::base::buffer::{first_bytes, with_scratch};
 use crate::base::error::{Error, Result};
-use crate::base::member::up_to;
-use crate::chunk::codec::dialect::{Built, Dialect, Elements, Entry, Kind, Row, Words, members};
+use crate::base::member::{integer, up_to};
+use crate::chunk::codec::dialect::{Built, Dialect, Elements, Entry, Kind, Row, Words, has, members};
 use crate::chunk::codec::{Asked, BytesCodec};
 use crate::chunk::config::Config;
 
@@ -28,8 +31,18 @@ const MOST_RATIO: usize = 255;
 /// LZ4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lz4 {
-    /// Bytes of a block before compression; `None` for one block without header.
-    block: Option<usize>,
+    form: Form,
+}
+
+/// What there is beside blocks of LZ4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// Headers of blocks that are of so many bytes before compression.
+    Blocks(usize),
+    /// Nothing.
+    Plain,
+    /// The length, as numcodecs puts it before the one block.
+    Sized,
 }
 
 impl Lz4 {
@@ -45,14 +58,19 @@ impl Lz4 {
     /// `InvalidArgument` if that is none of [`Lz4::BLOCKS`].
     pub fn new(block: u32) -> Result<Self> {
         match Self::BLOCKS.contains(&block) {
-            true => Ok(Self { block: Some(block as usize) }),
+            true => Ok(Self { form: Form::Blocks(block as usize) }),
             false => Err(Error::invalid(format!("lz4 blocks of {block} bytes are not in 64 to 2^25"))),
         }
     }
 
     /// One block without header, as z5 writes it.
     pub const fn plain() -> Self {
-        Self { block: None }
+        Self { form: Form::Plain }
+    }
+
+    /// One block behind its length, as numcodecs writes it.
+    pub const fn sized() -> Self {
+        Self { form: Form::Sized }
     }
 }
 
@@ -134,17 +152,24 @@ impl BytesCodec for Lz4 {
     }
 
     fn config(&self) -> Config {
-        Config::new(self.name()).with("block", self.block)
+        let block = match self.form {
+            Form::Blocks(block) => Some(block),
+            Form::Plain | Form::Sized => None,
+        };
+        let config = Config::new(self.name()).with("block", block);
+        config.with_unless(false, "sized", self.form == Form::Sized)
     }
 
     fn encode(&self, bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {
-        let Some(block) = self.block else {
-            let start = out.len();
-            out.resize(start + get_maximum_output_size(bytes.len()), 0);
-            let length = compress_into(bytes, &mut out[start..])
-                .map_err(|error| Error::invalid("cannot compress").caused_by(error))?;
-            out.truncate(start + length);
-            return Ok(());
+        let block = match self.form {
+            Form::Blocks(block) => block,
+            Form::Plain => return put_plain(bytes, out),
+            Form::Sized => {
+                let long = |_| Error::invalid(format!("lz4: {} bytes are more than 2^31", bytes.len()));
+                let length = i32::try_from(bytes.len()).map_err(long)?;
+                out.extend_from_slice(&length.to_le_bytes());
+                return put_plain(bytes, out);
+            }
         };
         let size = block.next_power_of_two().trailing_zeros().saturating_sub(10) as u8;
         with_scratch(|scratch| {
@@ -152,13 +177,16 @@ impl BytesCodec for Lz4 {
         })
     }
 
-    /// Decodes either form, whichever is written.
     fn writes_all(&self, _: Asked) -> bool {
         true
     }
 
+    /// Decodes blocks with headers and without, whichever is written.
     fn decode(&self, bytes: &[u8], max_len: usize, out: &mut Vec<u8>) -> Result<usize> {
-        let is_in_blocks = bytes.len() >= MAGIC.len() || self.block.is_some();
+        if self.form == Form::Sized {
+            return decode_sized(bytes, max_len, out);
+        }
+        let is_in_blocks = bytes.len() >= MAGIC.len() || matches!(self.form, Form::Blocks(_));
         if is_in_blocks && bytes.starts_with(&MAGIC[..MAGIC.len().min(bytes.len())]) {
             return decode_blocks(bytes, max_len, out);
         }
@@ -170,6 +198,34 @@ impl BytesCodec for Lz4 {
         // What the header of each of the smallest blocks adds.
         let headers = (len / 64).saturating_add(2).saturating_mul(HEADER);
         len.saturating_add(len / 8).saturating_add(headers).saturating_add(4096)
+    }
+}
+
+/// Appends one block without header.
+fn put_plain(bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {
+    let start = out.len();
+    out.resize(start + get_maximum_output_size(bytes.len()), 0);
+    let length = compress_into(bytes, &mut out[start..])
+        .map_err(|error| Error::invalid("cannot compress").caused_by(error))?;
+    out.truncate(start + length);
+    Ok(())
+}
+
+/// Decodes one block behind its length.
+fn decode_sized(bytes: &[u8], max_len: usize, out: &mut Vec<u8>) -> Result<usize> {
+    let (length, block) =
+        bytes.split_first_chunk().ok_or_else(|| Error::corrupt(format!("lz4: {} bytes", bytes.len())))?;
+    let length = u32::from_le_bytes(*length) as usize;
+    if length > max_len || length / MOST_RATIO > block.len() {
+        return Err(Error::corrupt(format!("lz4: {length} bytes of at most {max_len}, in {}", block.len())));
+    }
+    if length == 0 {
+        // numcodecs writes no block then, others an empty one.
+        return Ok(0);
+    }
+    match decompress(block, first_bytes(out, length))? {
+        decoded if decoded == length => Ok(length),
+        decoded => Err(Error::corrupt(format!("lz4: {decoded} bytes instead of {length}"))),
     }
 }
 
@@ -197,9 +253,30 @@ fn decode_blocks(bytes: &[u8], max_len: usize, out: &mut Vec<u8>) -> Result<usiz
 pub(super) const ROW: Row = Row {
     configs: &["lz4"],
     kind: Kind::Bytes,
-    words: &[Words { dialect: Dialect::N5, names: &["lz4"], read, write }],
+    words: &[
+        Words { dialect: Dialect::N5, names: &["lz4"], read, write },
+        Words {
+            dialect: Dialect::Zarr3,
+            names: &["numcodecs.lz4", "lz4"],
+            read: read_sized,
+            write: write_sized,
+        },
+        Words { dialect: Dialect::Numcodecs, names: &["lz4"], read: read_sized, write: write_sized },
+    ],
     at_level: Some(at_level),
 };
+
+/// An acceleration is for writing alone, and has no effect here.
+fn read_sized(entry: &Entry<'_>) -> Result<Built> {
+    entry.members.expect_only(&["acceleration"])?;
+    entry.members.optional("acceleration", integer, "a whole number")?;
+    Built::bytes(Lz4::sized())
+}
+
+fn write_sized(config: &Config, _: Elements) -> Option<Map<String, Value>> {
+    let acceleration = ("acceleration".to_owned(), Value::from(1));
+    has(config, "sized", true).then(|| Map::from_iter([acceleration]))
+}
 
 fn read(entry: &Entry<'_>) -> Result<Built> {
     let size = entry.members.optional("blockSize", up_to(*Lz4::BLOCKS.end()), "a number of bytes")?;
@@ -230,6 +307,20 @@ mod tests {
     #[test]
     fn hostile_bytes() {
         hostile::bytes_codec(&Lz4::new(Lz4::DEFAULT_BLOCK).unwrap());
+        hostile::bytes_codec(&Lz4::sized());
+    }
+
+    #[test]
+    fn a_block_behind_its_length_is_as_numcodecs_writes_it() {
+        // What numcodecs makes of 100 "a", and of nothing.
+        let encoded = *b"\x64\0\0\0\x1fa\x01\0\x4bPaaaaa";
+        let (codec, mut out) = (Lz4::sized(), Vec::new());
+        assert_eq!(codec.decode(&encoded, 100, &mut out).unwrap(), 100);
+        assert_eq!(out[..100], [b'a'; 100]);
+        assert!(codec.decode(&encoded, 99, &mut out).is_err());
+        assert!(codec.decode(b"\x65\0\0\0\x1fa\x01\0\x4bPaaaaa", 200, &mut out).is_err());
+        assert!(codec.decode(b"\xff\xff\xff\xff\x1fa\x01\0\x4bPaaaaa", usize::MAX, &mut out).is_err());
+        assert_eq!(codec.decode(&[0; 5], 100, &mut out).unwrap(), 0);
     }
 
     #[test]

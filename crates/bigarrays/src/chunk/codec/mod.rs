@@ -6,6 +6,7 @@
 
 mod absent;
 mod array_codec;
+mod astype;
 mod bitround;
 #[cfg(feature = "blosc")]
 mod blosc;
@@ -20,6 +21,7 @@ mod compresso;
 #[cfg(test)]
 mod config_tests;
 mod content_encoding;
+mod delta;
 mod dialect;
 #[cfg(test)]
 mod dialect_tests;
@@ -41,6 +43,9 @@ mod list;
 mod listed;
 #[cfg(feature = "lz4")]
 mod lz4;
+#[cfg(feature = "xz")]
+mod lzma;
+mod number;
 mod packbits;
 #[cfg(feature = "pco")]
 mod pcodec;
@@ -50,10 +55,12 @@ mod plain;
 #[cfg(feature = "png")]
 mod png;
 mod promise;
+mod quantize;
 mod raw;
 mod shuffle;
 mod table;
 mod transpose;
+mod vlen;
 #[cfg(feature = "xz")]
 mod xz;
 mod zlib;
@@ -79,6 +86,7 @@ pub use absent::Xz;
 pub use absent::{Blosc, BloscCompressor, BloscShuffle};
 pub use array_codec::{ArrayCodec, ChunkSpec, EncodedRanges};
 pub(crate) use array_codec::{decode_whole, expect_output};
+pub use astype::AsType;
 pub use bitround::Bitround;
 #[cfg(feature = "blosc")]
 pub use blosc::{Blosc, BloscCompressor, BloscShuffle};
@@ -91,6 +99,7 @@ pub use checksum::{Checksum, ChecksumKind};
 pub use compressed_segmentation::CompressedSegmentation;
 pub use compresso::Compresso;
 pub use content_encoding::ContentEncoding;
+pub use delta::Delta;
 pub(crate) use dialect::{Built, Dialect, Elements, Kind, Step};
 pub use fixed_scale_offset::FixedScaleOffset;
 pub use gzip::Gzip;
@@ -102,6 +111,8 @@ pub(crate) use list::CodecList;
 pub(crate) use listed::{Listed, parse};
 #[cfg(feature = "lz4")]
 pub use lz4::Lz4;
+#[cfg(feature = "xz")]
+pub use lzma::{Lzma, LzmaContainer, LzmaFilter};
 pub use packbits::{PackBits, PackBitsPadding};
 #[cfg(feature = "pco")]
 pub use pcodec::Pcodec;
@@ -110,12 +121,14 @@ pub use pipeline::CodecPipeline;
 #[cfg(feature = "png")]
 pub use png::Png;
 pub(crate) use promise::Asked;
+pub use quantize::Quantize;
 pub use raw::Raw;
 pub use shuffle::Shuffle;
 pub use table::{BUILTIN, CodecInfo};
 pub(crate) use table::{at_level, compresses, write};
 pub use transpose::Transpose;
+pub use vlen::Vlen;
 #[cfg(feature = "xz")]
-pub use xz::Xz;
+pub use xz::{Xz, XzCheck};
 pub use zlib::Zlib;
 pub use zstd::Zstd;

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::base::buffer::{Region, View, ViewMut, make_boolean, try_first_bytes, with_scratch};
-use crate::base::dtype::{DataType, FillValue};
+use crate::base::dtype::DataType;
 use crate::base::error::Result;
 use crate::chunk::codec::array_codec::expect_elements;
 use crate::chunk::codec::bytes_codec::{encode_in_place, overlong};
@@ -159,7 +161,7 @@ impl CodecPipeline {
     fn initialise(&self, spec: &ChunkSpec, out: &mut ViewMut<'_>) {
         let mut codecs = self.bytes.iter().chain(&self.other_length);
         if !self.array.writes_all(Asked(())) || codecs.any(|codec| !codec.writes_all(Asked(()))) {
-            out.fill(FillValue::zero(spec.dtype).as_bytes());
+            out.fill(&SmallVec::<[u8; 16]>::from_elem(0, spec.dtype.size()));
         }
     }
 
@@ -183,10 +185,33 @@ impl CodecPipeline {
             // repeat from there check where that is, and not what it is: it costs values or a checksum.
             return last.decode_exact(bytes, elements);
         }
+        self.undo(codecs, bytes, spec, &mut |decoded| self.array.decode(decoded, spec, region, out))
+    }
+
+    /// Lends the bytes that the array codec makes of elements, which `bytes` are the encoding of.
+    ///
+    /// # Errors
+    /// `CorruptData` if they are not; those of `use_it`.
+    pub(crate) fn with_elements(
+        &self,
+        bytes: &[u8],
+        spec: &ChunkSpec,
+        use_it: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        self.undo(&self.bytes, bytes, spec, use_it)
+    }
+
+    fn undo(
+        &self,
+        codecs: &[Arc<dyn BytesCodec>],
+        bytes: &[u8],
+        spec: &ChunkSpec,
+        use_it: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let Some((last, inner)) = codecs.split_last() else { return use_it(bytes) };
         with_scratch(|decoded| {
             let length = last.decode(bytes, self.max_len_before(inner, spec), decoded)?;
-            let decoded = decoded.get(..length).ok_or_else(|| overlong(last.name()))?;
-            self.decode_through(inner, decoded, spec, region, out)
+            self.undo(inner, decoded.get(..length).ok_or_else(|| overlong(last.name()))?, spec, use_it)
         })
     }
 

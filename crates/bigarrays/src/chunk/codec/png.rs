@@ -144,7 +144,7 @@ impl ArrayCodec for Png {
             false => read_adapted(&mut reader, found, &pixels, samples, width),
         })?;
         if pixels.item > 1 && cfg!(target_endian = "little") {
-            out.swap_bytes();
+            out.swap_bytes(pixels.item);
         }
         Ok(())
     }

@@ -41,7 +41,7 @@ impl Raw {
     }
 
     fn swaps(self, dtype: DataType) -> bool {
-        self.big_endian != cfg!(target_endian = "big") && dtype.size() > 1
+        self.big_endian != cfg!(target_endian = "big") && dtype.part_size() > 1
     }
 
     /// Copies `source` out, in the machine's byte order. Of booleans, what is not zero is true.
@@ -51,7 +51,7 @@ impl Raw {
             out.make_boolean();
         }
         if self.swaps(dtype) {
-            out.swap_bytes();
+            out.swap_bytes(dtype.part_size());
         }
     }
 
@@ -144,14 +144,18 @@ impl ArrayCodec for Raw {
     }
 
     fn check(&self, spec: &ChunkSpec) -> Result<()> {
-        spec.byte_len().map(drop)
+        match spec.dtype.is_long() {
+            true => Err(Error::unsupported(format!("{} elements have no fixed size", spec.dtype))),
+            false => spec.byte_len().map(drop),
+        }
     }
 
     fn encode(&self, chunk: &View<'_>, spec: &ChunkSpec, out: &mut Vec<u8>) -> Result<()> {
         let start = out.len();
         chunk.append_to(self.order, out)?;
         if self.swaps(spec.dtype) {
-            ViewMut::dense(&mut out[start..], &spec.shape, spec.dtype.size(), self.order)?.swap_bytes();
+            let mut view = ViewMut::dense(&mut out[start..], &spec.shape, spec.dtype.size(), self.order)?;
+            view.swap_bytes(spec.dtype.part_size());
         }
         Ok(())
     }
@@ -225,7 +229,7 @@ fn read(entry: &Entry<'_>) -> Result<Built> {
     let endian = |value: &Value| ["little", "big"].iter().position(|&known| value == known);
     let big = match members.optional("endian", endian, endians)? {
         Some(endian) => endian == 1,
-        None if entry.elements.dtype.size() == 1 => false,
+        None if entry.elements.dtype.part_size() == 1 => false,
         None => return Err(members.wrong("endian", endians)),
     };
     Built::array(Raw::with_endianness(Order::C, big))

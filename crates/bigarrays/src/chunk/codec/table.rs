@@ -9,12 +9,15 @@ use crate::chunk::codec::bz2;
 use crate::chunk::codec::dialect::{Built, Dialect, Elements, Entry, Kind, Row, Words, Written};
 #[cfg(feature = "lz4")]
 use crate::chunk::codec::lz4;
+#[cfg(feature = "xz")]
+use crate::chunk::codec::lzma;
 #[cfg(feature = "pco")]
 use crate::chunk::codec::pcodec;
 #[cfg(feature = "xz")]
 use crate::chunk::codec::xz;
 use crate::chunk::codec::{
-    absent, bitround, checksum, fixed_scale_offset, gzip, packbits, raw, shuffle, transpose, zlib, zstd,
+    absent, astype, bitround, checksum, delta, fixed_scale_offset, gzip, packbits, quantize, raw, shuffle,
+    transpose, vlen, zlib, zstd,
 };
 use crate::chunk::config::Config;
 
@@ -35,8 +38,9 @@ pub struct CodecInfo {
 
 /// Every codec.
 pub const BUILTIN: &[CodecInfo] = {
-    use DataType::{F16, F32, F64, I8, I16, I32, I64, U8, U16, U32, U64};
+    use DataType::{F16, F32, F64, I8, I16, I32, I64, LongBytes, LongText, U8, U16, U32, U64};
     const NUMBERS: &[DataType] = &[I8, I16, I32, I64, U8, U16, U32, U64, F32, F64];
+    const ALL_NUMBERS: &[DataType] = &[I8, I16, I32, I64, U8, U16, U32, U64, F16, F32, F64];
     #[cfg(feature = "pco")]
     const LONG_NUMBERS: &[DataType] = &[I16, I32, I64, U16, U32, U64, F16, F32, F64];
     const fn array(name: &'static str, dtypes: &'static [DataType], about: &'static str) -> CodecInfo {
@@ -73,13 +77,21 @@ pub const BUILTIN: &[CodecInfo] = {
         bytes("xz", "LZMA 2 in streams of xz"),
         #[cfg(feature = "lz4")]
         bytes("lz4", "LZ4 in blocks with a checksum each, or in one without"),
+        #[cfg(feature = "xz")]
+        bytes("lzma", "LZMA as .lzma or raw, or with filters"),
         bytes("shuffle", "the bytes of elements, sorted by place"),
         bytes("crc32c", "a checksum: the CRC of Castagnoli"),
+        bytes("crc32", "a checksum: that of gzip"),
         bytes("adler32", "a checksum: that of zlib"),
         bytes("fletcher32", "a checksum: that of HDF5"),
         array("transpose", &DataType::ALL, "axes in another order"),
         array("bitround", &[F16, F32, F64], "lossy: fewer bits of mantissa"),
         array("fixedscaleoffset", NUMBERS, "lossy: scaled into another type"),
+        array("delta", ALL_NUMBERS, "differences of elements"),
+        array("astype", ALL_NUMBERS, "elements as another type"),
+        array("quantize", &[F16, F32, F64], "lossy: so many decimal digits"),
+        read_only(array("vlen-utf8", &[LongText], "texts of any length")),
+        read_only(array("vlen-bytes", &[LongBytes], "bytes of any length")),
         array("packbits", &DataType::ALL, "booleans of one bit, numbers of some bits"),
         #[cfg(feature = "pco")]
         array("pcodec", LONG_NUMBERS, "numbers by their distribution"),
@@ -92,7 +104,12 @@ const ROWS: &[Row] = &[
     transpose::ROW,
     bitround::ROW,
     fixed_scale_offset::ROW,
+    delta::ROW,
+    astype::ROW,
+    quantize::ROW,
     packbits::ROW,
+    vlen::TEXT,
+    vlen::BYTES,
     #[cfg(feature = "pco")]
     pcodec::ROW,
     // Before gzip, whose name N5 has for both.
@@ -105,10 +122,13 @@ const ROWS: &[Row] = &[
     bz2::ROW,
     #[cfg(feature = "xz")]
     xz::ROW,
+    #[cfg(feature = "xz")]
+    lzma::ROW,
     #[cfg(feature = "lz4")]
     lz4::ROW,
     shuffle::ROW,
     checksum::CRC32C,
+    checksum::CRC32,
     checksum::ADLER32,
     checksum::FLETCHER32,
 ];

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::attributes::{self, Dataset};
 use super::block::N5Block;
-use super::resolution::{of, resolution};
+use super::resolution::{TRANSFORM, own_size, transform};
 use crate::base::buffer::Order;
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
@@ -97,8 +97,10 @@ impl N5 {
         dataset: &Dataset,
         store: Arc<dyn Store>,
     ) -> Result<Opened> {
-        let known = resolution(document, dataset.shape.len()).map(|(size, unit)| of(size, unit));
-        let layout = layout(dataset, known).map_err(|error| error.at(store.location(ATTRIBUTES)))?;
+        let ndim = dataset.shape.len();
+        let layout = layout(dataset, own_size(document, ndim));
+        let mut layout = layout.map_err(|error| error.at(store.location(ATTRIBUTES)))?;
+        layout.positions = transform(document.get(TRANSFORM), ndim).map(Dims::from_vec);
         Ok(Opened::new(NAME, layout, store))
     }
 

@@ -6,10 +6,13 @@ use serde_json::{Map, Value, json};
 
 use super::attributes::{self, RESERVED};
 use super::dataset::{ATTRIBUTES, N5, NAME};
+use super::resolution::{FACTORS, TRANSFORM};
 use crate::base::buffer::Order;
 use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::chunk::layout::{Positions, Resolution};
+use crate::format::axis::AxisSpec;
 use crate::format::document::{self, Document};
 use crate::format::holds::{Codecs, Holds, Names, Sizes};
 use crate::format::probe::Probe;
@@ -23,7 +26,7 @@ use crate::format::{compression, walk};
 use crate::store::Store;
 
 /// Members about sizes of elements, which are written from what they mean.
-const SIZES: [&str; 3] = ["pixelResolution", "resolution", "units"];
+const SIZES: [&str; 5] = ["pixelResolution", "resolution", "units", FACTORS, TRANSFORM];
 
 impl Format for N5 {
     fn name(&self) -> &'static str {
@@ -92,6 +95,29 @@ impl Format for N5 {
     }
 }
 
+/// Where the first element lies, in elements; `None` if that is at zero.
+fn origin(places: &[Positions]) -> Option<Vec<i64>> {
+    let origin: Vec<i64> =
+        places.iter().map(|axis| (axis.start / axis.step).round_ties_even() as i64).collect();
+    origin.iter().any(|&at| at != 0).then_some(origin)
+}
+
+/// How far elements are beyond whole numbers of elements; `None` if they are not.
+fn axes(places: &[Positions], names: &[String]) -> Option<Vec<AxisSpec>> {
+    let one = |(place, name): (&Positions, &String)| {
+        let at = place.start / place.step;
+        AxisSpec {
+            name: name.clone(),
+            kind: Some("space".to_owned()),
+            unit: place.unit.clone(),
+            scale: place.step,
+            offset: at - at.round_ties_even(),
+        }
+    };
+    let axes: Vec<AxisSpec> = places.iter().zip(names).map(one).collect();
+    axes.iter().any(|axis| axis.offset.abs() > 1e-9).then_some(axes)
+}
+
 /// What datasets of N5 hold, and groups of them as scales.
 const HOLDS: Holds = Holds {
     dialect: NAME,
@@ -102,6 +128,7 @@ const HOLDS: Holds = Holds {
         "pixelResolution",
         "resolution",
         "scales",
+        "transform",
         "units",
     ],
     dimension_names: Names::AllOrNone,
@@ -140,12 +167,23 @@ impl Create for N5 {
         let said = document.get("compression");
         let codecs = said.and_then(|said| compression::of_n5(said, opened.layout.dtype));
         let resolution = opened.layout.resolution.as_ref().and_then(|known| known.nanometres(|_| true));
-        let is_said = |name: &str| name == "axes" || resolution.is_some() && SIZES.contains(&name);
+        let is_said = |name: &str| name == "axes" || RESERVED.contains(&name) || SIZES.contains(&name);
         let mut attributes = document;
-        attributes.retain(|name, _| !RESERVED.contains(&name.as_str()) && !is_said(name));
+        attributes.retain(|name, _| !is_said(name));
+        // In pixels, or in units of no length.
+        let others = opened.layout.resolution.as_ref().filter(|_| resolution.is_none());
+        if let Some(Resolution { size, unit }) =
+            others.filter(|known| known.size.iter().any(|&size| size != 1.0))
+        {
+            let size = json!(size.to_vec());
+            let said = if unit.is_empty() { size } else { json!({"dimensions": size, "unit": unit}) };
+            attributes.insert("pixelResolution".to_owned(), said);
+        }
         let CreateSpec { array, storage } = CreateSpec::of(&opened.layout);
+        let places = opened.layout.positions.as_deref().unwrap_or_default();
+        let (origin, axes) = (origin(places), axes(places, &opened.layout.axis_names));
         Ok(Some(CreateSpec {
-            array: ArraySpec { resolution, attributes: Some(attributes), ..array },
+            array: ArraySpec { resolution, origin, axes, attributes: Some(attributes), ..array },
             storage: StorageSpec { encoding, level, codecs, ..storage },
         }))
     }
@@ -323,7 +361,91 @@ mod tests {
         let read = |units| resolution(json!({"resolution": [4, 5], "units": units}).as_object().unwrap(), 2);
         assert_eq!(read(json!(["nm", "um"])), Some((vec![4.0, 5000.0], "nm".to_owned())));
         assert_eq!(read(json!(["s", "um"])), Some((vec![1.0, 5.0], "um".to_owned())));
-        assert_eq!(read(Value::Null), Some((vec![4.0, 5.0], "nm".to_owned())));
+        assert_eq!(read(Value::Null), Some((vec![4.0, 5.0], String::new())));
+    }
+
+    /// The sizes of all scales of a group and their unit, as the group shows them, and those of its last scale by itself.
+    fn sizes(name: &str, group: Value, scales: &[Value]) -> (Vec<Vec<f64>>, String, Option<Vec<f64>>) {
+        let root = format!("memory://n5-sizes-{name}");
+        let options = FormatOptions { format: Some("n5".into()), ..FormatOptions::default() };
+        format::create_group(&root, group.as_object().unwrap(), &options).unwrap();
+        for (level, said) in scales.iter().enumerate() {
+            let url = format!("{root}/s{level}");
+            create(&url, &[8, 8], "raw");
+            format::update_attributes(&url, said.as_object().unwrap(), &FormatOptions::default()).unwrap();
+        }
+        let array = OpenOptions::new().open(&root).unwrap();
+        let own = OpenOptions::new().open(&format!("{root}/s{}", scales.len() - 1)).unwrap();
+        let all = array.scales().iter().map(|scale| scale.resolution.size.to_vec()).collect();
+        (all, array.resolution().unwrap().unit, own.resolution().map(|known| known.size.to_vec()))
+    }
+
+    #[test]
+    fn a_scale_is_as_large_as_itself_says() {
+        let nm = |size: [i32; 2]| json!({"dimensions": size, "unit": "nm"});
+        let whose =
+            |size: Value, factors: Value| json!({"pixelResolution": size, "downsamplingFactors": factors});
+        // What the group says counts where a scale says nothing, its factors where the size is its own.
+        let group = json!({"pixelResolution": nm([4, 40]), "scales": [[1, 1], [2, 1], [4, 1]]});
+        let scales = [json!({}), whose(nm([5, 50]), json!([2, 2])), json!({"downsamplingFactors": [3, 1]})];
+        let (all, unit, own) = sizes("both", group.clone(), &scales);
+        assert_eq!(
+            (all, unit),
+            (vec![vec![4.0, 40.0], vec![10.0, 100.0], vec![12.0, 40.0]], "nm".to_owned())
+        );
+        assert_eq!(own, None);
+        let of_scale = [json!({}), json!({"pixelResolution": nm([8, 40])})];
+        let (all, _, own) = sizes("own", group, &of_scale);
+        assert_eq!((all, own), (vec![vec![4.0, 40.0], vec![8.0, 40.0]], Some(vec![8.0, 40.0])));
+        // A plain list is of pixels.
+        let (all, unit, own) = sizes(
+            "list",
+            json!({}),
+            &[json!({"pixelResolution": [4, 40]}), whose(json!([4, 40]), json!([2, 1]))],
+        );
+        assert_eq!((all, unit), (vec![vec![4.0, 40.0], vec![8.0, 40.0]], String::new()));
+        assert_eq!(own, Some(vec![8.0, 40.0]));
+        // As COSEM has it: the axes of a scale from the slowest on, and where its elements are.
+        let transform = |step: f64, at: f64| {
+            json!({
+                "axes": ["y", "x"], "ordering": "C", "scale": [40.0, step], "translate": [0.0, at], "units": ["nm", "nm"],
+            })
+        };
+        let said = whose(nm([4, 40]), json!([2, 1]));
+        let mut second = said.as_object().unwrap().clone();
+        second.insert("transform".to_owned(), transform(8.0, 2.0));
+        let (all, _, own) =
+            sizes("cosem", json!({}), &[json!({"transform": transform(4.0, 0.0)}), second.into()]);
+        assert_eq!((all, own), (vec![vec![4.0, 40.0], vec![8.0, 40.0]], Some(vec![8.0, 40.0])));
+        let array = OpenOptions::new().scale("s1").open("memory://n5-sizes-cosem").unwrap();
+        let x = array.positions()[0].clone().unwrap();
+        assert_eq!((x.start, x.step, x.unit.as_deref()), (2.0, 8.0, Some("nm")));
+        // The transforms of all scales stand in the group, too.
+        let group = json!({"multiscales": [{"datasets": [
+            {"path": "s0", "transform": transform(4.0, 0.0)}, {"path": "s1", "transform": transform(8.0, 2.0)},
+        ]}]});
+        let (all, _, own) = sizes("listed", group, &[json!({}), json!({})]);
+        assert_eq!((all, own), (vec![vec![4.0, 40.0], vec![8.0, 40.0]], None));
+    }
+
+    #[test]
+    fn copies_say_sizes_once() {
+        let url = "memory://n5-size-copied";
+        create(url, &[8, 8], "raw");
+        let said =
+            json!({"pixelResolution": {"dimensions": [4, 40], "unit": "nm"}, "downsamplingFactors": [2, 1]});
+        format::update_attributes(url, said.as_object().unwrap(), &FormatOptions::default()).unwrap();
+        let like = OpenOptions::new().like(url).unwrap();
+        assert_eq!(
+            (like.array.resolution, like.array.attributes),
+            (Some(vec![8.0, 40.0]), json!({"mine": 1}).as_object().cloned())
+        );
+        // Pixels are no nanometres, and stay what they are.
+        let said = json!({"pixelResolution": [4, 40]});
+        format::update_attributes(url, said.as_object().unwrap(), &FormatOptions::default()).unwrap();
+        let like = OpenOptions::new().like(url).unwrap();
+        let attributes = json!({"mine": 1, "pixelResolution": [8.0, 40.0]});
+        assert_eq!((like.array.resolution, like.array.attributes), (None, attributes.as_object().cloned()));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::attributes::{self, numbers};
 use super::dataset::{ATTRIBUTES, N5};
-use super::resolution::{of, resolution};
+use super::resolution::{FACTORS, TRANSFORM, factors, of, own_size, resolution, times};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::layout::Resolution;
 use crate::format::document::{self, Document};
@@ -27,9 +27,6 @@ const USUAL_SCALES: usize = 8;
 
 /// The member of a group that lists the factors of all scales.
 const SCALES: &str = "scales";
-
-/// The member of a scale that says its factors.
-const FACTORS: &str = "downsamplingFactors";
 
 fn path(level: usize) -> String {
     format!("s{level}")
@@ -61,20 +58,26 @@ fn none() -> Error {
     Error::new(ErrorKind::NotFound, "there is no group of scales here")
 }
 
-/// The size of an element of a scale: its own `resolution`, or what else is said times the factors.
+/// The size of an element of a scale: what it says of itself, or else that of the group times the factors of the scale,
+/// which itself or the group says.
 fn scale_resolution(group: &Document, own: &Document, level: usize, ndim: usize) -> Resolution {
-    let factors = own.get(FACTORS).or_else(|| group.get(SCALES)?.get(level));
-    let factors = factors.and_then(numbers).filter(|factors| factors.len() == ndim);
-    let is_own = !own.contains_key("pixelResolution") && own.contains_key("resolution");
-    let factors = factors.filter(|_| !is_own).unwrap_or_else(|| vec![1.0; ndim]);
-    let known = resolution(own, ndim).or_else(|| resolution(group, ndim));
-    let (size, unit) = known.unwrap_or_else(|| (vec![1.0; ndim], String::new()));
-    of(size.iter().zip(factors).map(|(size, factor)| size * factor).collect(), unit)
+    own_size(own, ndim).unwrap_or_else(|| {
+        let of_group = || group.get(SCALES)?.get(level).and_then(numbers);
+        let factors = factors(own, ndim).or_else(|| of_group().filter(|factors| factors.len() == ndim));
+        let (size, unit) = resolution(group, ndim).unwrap_or_else(|| (vec![1.0; ndim], String::new()));
+        of(times(size, factors), unit)
+    })
+}
+
+/// Where COSEM's list of scales in a group says that the elements of the one at `path` are.
+fn listed_transform<'a>(group: &'a Document, path: &str) -> Option<&'a Value> {
+    let datasets = group.get("multiscales")?.get(0)?.get("datasets")?.as_array()?;
+    datasets.iter().find(|dataset| dataset.get("path").is_some_and(|own| own == path))?.get(TRANSFORM)
 }
 
 /// What the size of an element is multiplied with in the scale that `spec` describes: as the resolutions say, or
 /// else the shapes.
-fn factors(spec: &CreateSpec, finest: &Opened) -> Result<Vec<Value>> {
+fn new_factors(spec: &CreateSpec, finest: &Opened) -> Result<Vec<Value>> {
     let shape = finest.layout.domain().shape();
     if spec.array.domain.ndim() != shape.len() {
         return Err(Error::invalid(format!(
@@ -138,7 +141,10 @@ impl N5 {
 
     /// A scale of a group, if there is a dataset.
     fn level(self, probe: &Probe, group: &Document, level: usize) -> Result<Option<Opened>> {
-        let Some((document, dataset)) = self.dataset(probe)? else { return Ok(None) };
+        let Some((mut document, dataset)) = self.dataset(probe)? else { return Ok(None) };
+        if let Some(transform) = listed_transform(group, &path(level)) {
+            document.entry(TRANSFORM.to_owned()).or_insert(transform.clone());
+        }
         let mut opened = self.opened(&document, &dataset, Arc::clone(probe.store()))?;
         opened.layout.resolution = Some(scale_resolution(group, &document, level, dataset.shape.len()));
         Ok(Some(opened))
@@ -247,7 +253,7 @@ impl N5 {
                     format!("a scale of {} in an image of {}", spec.array.dtype, finest.layout.dtype);
                 return Err(Error::invalid(message));
             }
-            let (level, factors) = (all.len(), factors(spec, finest)?);
+            let (level, factors) = (all.len(), new_factors(spec, finest)?);
             match self.create_level(store, spec, level, factors, false) {
                 // Somebody else was first: if only the next will do, it is the one behind.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists && spec.storage.key.is_none() => {

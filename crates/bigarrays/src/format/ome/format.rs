@@ -43,7 +43,13 @@ impl Format for OmeZarr {
     }
 
     fn open(&self, probe: &Probe, options: &FormatOptions) -> Result<Option<Opened>> {
-        let Some(image) = self.find(probe)? else { return Ok(None) };
+        let Some(image) = self.find(probe)? else {
+            // An array in it is opened by its path.
+            if !matches!(options.scale, ScaleSelector::Key(_)) {
+                self.expect_one_image(probe)?;
+            }
+            return Ok(None);
+        };
         match &options.scale {
             // Labels and other arrays beside the scales.
             ScaleSelector::Key(key) if image.datasets.iter().all(|dataset| dataset.path != *key) => Ok(None),

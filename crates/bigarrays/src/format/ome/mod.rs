@@ -1,6 +1,7 @@
 //! Images of several scales on Zarr, as OME-Zarr describes them.
 
 mod axes;
+mod collection;
 mod format;
 mod image;
 mod multiscale;
@@ -9,3 +10,4 @@ mod rules;
 mod transform;
 
 pub use image::{OME_V2, OME_V3, OmeZarr};
+pub use new::cut_channels;

@@ -75,6 +75,22 @@ pub(super) fn take_members(attributes: &mut Map<String, Value>, is_nested: bool)
     members
 }
 
+/// Keeps of what an image says of each of its channels only what is of those in `part`, a box of an array that covers
+/// `whole` and of which `array` was made.
+pub fn cut_channels(array: &mut ArraySpec, whole: &Domain, part: &Domain) {
+    let is_channel = |name: &Option<String>| name.as_deref() == Some("c");
+    let axis = array.dimension_names.as_ref().and_then(|names| names.iter().position(is_channel));
+    let Some(axis) = axis.filter(|&axis| axis < whole.ndim() && axis < part.ndim()) else { return };
+    let ome = array.attributes.as_mut().and_then(|attributes| attributes.get_mut(OME));
+    let channels = ome.and_then(|ome| ome.get_mut("omero")?.get_mut("channels")?.as_array_mut());
+    let Some(channels) = channels.filter(|channels| channels.len() as u64 == whole.shape()[axis]) else {
+        return;
+    };
+    let (first, range) = (whole.origin()[axis], part.range(axis));
+    let mut at = first..;
+    channels.retain(|_| at.next().is_some_and(|at| range.contains(&at)));
+}
+
 /// The array of a scale, which itself knows neither place nor size.
 pub(super) fn array_spec(spec: &CreateSpec, image: &Multiscale) -> Result<CreateSpec> {
     let names = image.axes.iter().map(|axis| Some(axis.name.clone())).collect();

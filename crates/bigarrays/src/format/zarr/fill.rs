@@ -2,11 +2,16 @@
 //!
 //! <https://zarr-specs.readthedocs.io/en/latest/v3/data-types/index.html>
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use half::f16;
 use serde_json::{Value, json};
 
 use crate::base::dtype::{DataType, FillValue};
 use crate::format::text;
+
+/// The value that stands for no time.
+const NO_TIME: &str = "NaT";
 
 /// The fill value that `value` says of elements of `dtype`, be it a number in quotes; `None` if it says none.
 pub(super) fn parse(value: &Value, dtype: DataType) -> Option<FillValue> {
@@ -45,7 +50,49 @@ fn of_json(value: &Value, dtype: DataType) -> Option<FillValue> {
             })
         }
         DataType::F64 => of(bits(value, 0x7ff8 << 48, 0x7ff0 << 48, 64, |x| x.to_bits()), u64::to_ne_bytes),
+        DataType::Complex64 => complex(value, DataType::F32),
+        DataType::Complex128 => complex(value, DataType::F64),
+        DataType::DateTime(_) | DataType::TimeDelta(_) => {
+            of(if value == NO_TIME { Some(i64::MIN) } else { int(value) }, i64::to_ne_bytes)
+        }
+        DataType::Text(_) | DataType::Bytes(_) | DataType::Opaque(_) => {
+            padded(&text_of(value, dtype)?, dtype)
+        }
+        DataType::LongText | DataType::LongBytes => Some(FillValue::from_bytes(&text_of(value, dtype)?)),
     }
+}
+
+/// A complex number: real and imaginary part, each of the type `part`, or the first alone.
+fn complex(value: &Value, part: DataType) -> Option<FillValue> {
+    let parts = match value.as_array().map(Vec::as_slice) {
+        Some([real, imaginary]) => [parse(real, part)?, parse(imaginary, part)?],
+        Some(_) => return None,
+        None => [of_json(value, part)?, FillValue::zero(part)],
+    };
+    Some(FillValue::from_bytes(&[parts[0].as_bytes(), parts[1].as_bytes()].concat()))
+}
+
+/// The bytes of a text, or those that a text in base64 or a list of numbers says. A zero is nothing to some writers.
+fn text_of(value: &Value, dtype: DataType) -> Option<Vec<u8>> {
+    let is_zero = value.as_f64() == Some(0.0);
+    match (dtype, value) {
+        (_, Value::Number(_)) => is_zero.then(Vec::new),
+        (DataType::Text(_), Value::String(text)) => {
+            Some(text.chars().flat_map(|character| u32::from(character).to_ne_bytes()).collect())
+        }
+        (DataType::LongText, Value::String(text)) => Some(text.as_bytes().to_vec()),
+        (DataType::Text(_) | DataType::LongText, _) => None,
+        (_, Value::String(text)) => STANDARD.decode(text).ok(),
+        (_, Value::Array(bytes)) => bytes.iter().map(int::<u8>).collect(),
+        _ => None,
+    }
+}
+
+/// The element of these bytes, and zeros behind them; `None` if they are too many.
+fn padded(bytes: &[u8], dtype: DataType) -> Option<FillValue> {
+    let mut element = vec![0; dtype.size()];
+    element.get_mut(..bytes.len())?.copy_from_slice(bytes);
+    Some(FillValue::from_bytes(&element))
 }
 
 /// A whole number, also where it is written as `0.0`.
@@ -73,6 +120,27 @@ fn bits(value: &Value, nan: u64, infinity: u64, width: u32, from: impl Fn(f64) -
 
 /// The fill value as metadata of Zarr 3 say it.
 pub(super) fn to_json(fill: &FillValue, dtype: DataType) -> Value {
+    match dtype {
+        DataType::Complex64 | DataType::Complex128 => {
+            let part = if dtype == DataType::Complex64 { DataType::F32 } else { DataType::F64 };
+            let parts = fill.as_bytes().chunks_exact(part.size());
+            parts.map(|bytes| to_json(&FillValue::from_bytes(bytes), part)).collect()
+        }
+        DataType::DateTime(_) | DataType::TimeDelta(_) => to_json(fill, DataType::I64),
+        DataType::Text(_) => {
+            let points = fill.as_bytes().as_chunks().0.iter().map(|bytes| u32::from_ne_bytes(*bytes));
+            let text: String = points.map(|point| char::from_u32(point).unwrap_or_default()).collect();
+            json!(text.trim_end_matches('\0'))
+        }
+        DataType::LongText => json!(String::from_utf8_lossy(fill.as_bytes())),
+        DataType::Bytes(_) | DataType::Opaque(_) | DataType::LongBytes => {
+            json!(STANDARD.encode(fill.as_bytes()))
+        }
+        _ => number_to_json(fill, dtype),
+    }
+}
+
+fn number_to_json(fill: &FillValue, dtype: DataType) -> Value {
     let mut bytes = [0; 8];
     bytes[..dtype.size()].copy_from_slice(fill.as_bytes());
     if cfg!(target_endian = "big") {
@@ -95,16 +163,65 @@ pub(super) fn to_json(fill: &FillValue, dtype: DataType) -> Value {
         DataType::I16 => json!(raw as i16),
         DataType::I32 => json!(raw as i32),
         DataType::I64 => json!(raw as i64),
-        DataType::U8 | DataType::U16 | DataType::U32 | DataType::U64 => json!(raw),
         DataType::F16 => float(f16::from_bits(raw as u16).to_f64(), 0x7e00),
         DataType::F32 => float(f32::from_bits(raw as u32).into(), 0x7fc0_0000),
         DataType::F64 => float(f64::from_bits(raw), 0x7ff8 << 48),
+        _ => json!(raw),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn values_that_are_no_numbers() {
+        use crate::base::dtype::TimeUnit;
+        let time = DataType::DateTime(TimeUnit::new(1, "s").unwrap());
+        let no_time = i64::MIN.to_ne_bytes();
+        let letter = u32::from('ä').to_ne_bytes();
+        let cases = [
+            (
+                DataType::Complex64,
+                json!([1.5, "NaN"]),
+                [1.5f32.to_ne_bytes(), f32::NAN.to_ne_bytes()].concat(),
+            ),
+            (
+                DataType::Complex128,
+                json!([0.0, -1.0]),
+                [0.0f64.to_ne_bytes(), (-1.0f64).to_ne_bytes()].concat(),
+            ),
+            (time, json!(5), 5i64.to_ne_bytes().to_vec()),
+            (DataType::Text(2), json!("ä"), [letter, [0; 4]].concat()),
+            (DataType::Bytes(3), json!("YWIA"), b"ab\0".to_vec()),
+            (DataType::LongText, json!("any"), b"any".to_vec()),
+            (DataType::LongBytes, json!("AAE="), vec![0, 1]),
+        ];
+        for (dtype, value, bytes) in cases {
+            let fill = parse(&value, dtype).unwrap();
+            assert_eq!((fill.as_bytes(), to_json(&fill, dtype)), (&bytes[..], value), "{dtype}");
+        }
+        for (dtype, value, bytes) in [
+            (time, json!("NaT"), &no_time[..]),
+            (DataType::Text(2), json!(0), &[0; 8]),
+            (DataType::Bytes(3), json!("YWI="), b"ab\0"),
+            (DataType::Opaque(2), json!([1, 255]), &[1, 255]),
+            (DataType::LongText, json!(0), &[]),
+            (DataType::Complex64, json!(0), &[0; 8]),
+        ] {
+            assert_eq!(parse(&value, dtype).unwrap().as_bytes(), bytes, "{dtype} {value}");
+        }
+        for (dtype, value) in [
+            (DataType::Complex64, json!([1.0])),
+            (time, json!("now")),
+            (DataType::Text(2), json!("abc")),
+            (DataType::Bytes(1), json!("YWI=")),
+            (DataType::Bytes(2), json!("not base64")),
+            (DataType::LongText, json!([1])),
+        ] {
+            assert_eq!(parse(&value, dtype), None, "{dtype} {value}");
+        }
+    }
 
     #[test]
     fn values_come_back() {

@@ -93,7 +93,7 @@ impl Meta {
         let store = self.sharded(store, levels)?;
         let layout = Layout {
             dtype: self.dtype,
-            fill: self.fill,
+            fill: self.fill.clone(),
             grid: ChunkGrid::new(Domain::from_shape(&self.shape)?, &chunk, EdgeChunks::Padded)?,
             keys,
             codecs,

@@ -13,7 +13,7 @@ use super::meta::{Meta, lengths_for, names_of};
 use super::v3::separator;
 use crate::base::dtype::{DataType, FillValue};
 use crate::base::error::{Error, Result};
-use crate::base::member::{Member, integer, naturals};
+use crate::base::member::{Member, brief, integer, naturals};
 use crate::base::numpy::{numpy_name, numpy_type};
 use crate::chunk::codec::{CodecList, Dialect, Kind, Listed, compresses, parse as parse_codecs};
 use crate::chunk::config::Config;
@@ -193,10 +193,8 @@ fn parse(document: &Document, attributes: Option<&Document>) -> Result<Meta> {
     let ndim = shape.len();
     let lengths = |value| lengths_for(value, &shape);
     let chunk = members.required("chunks", lengths, &format!("{ndim} positive whole numbers"))?;
-    let name = document.get("dtype").unwrap_or(&Value::Null);
-    let Some((dtype, big)) = numpy_type(name) else {
-        return Err(Error::unsupported(format!("dtype: unknown type {name}")));
-    };
+    let filters = filters(&members)?;
+    let (dtype, big) = data_type(document.get("dtype").unwrap_or(&Value::Null), &filters)?;
     let fill = match document.get("fill_value") {
         // Not said: those of the machine, as good as any.
         None | Some(Value::Null) => FillValue::zero(dtype),
@@ -211,7 +209,7 @@ fn parse(document: &Document, attributes: Option<&Document>) -> Result<Meta> {
         let order: Vec<usize> = (0..ndim).rev().collect();
         codecs.push(said("transpose", json!({ "order": order }), "order"));
     }
-    add_filters(filters(&members)?, big, &mut codecs)?;
+    add_filters(filters, big, &mut codecs)?;
     let names = attributes.and_then(|attributes| attributes.get(NAMES)).and_then(names_of);
     let names = names.filter(|names| names.len() == ndim);
     let keys = Keys { prefixed: false, separator: separator.unwrap_or('.') };
@@ -220,6 +218,22 @@ fn parse(document: &Document, attributes: Option<&Document>) -> Result<Meta> {
     let fill_is_missing = said.is_some_and(|fill| is_missing(fill, dtype, attributes));
     let fill_is_said = said.is_some();
     Ok(Meta { shape, dtype, chunk, keys, fill, fill_is_said, fill_is_missing, codecs, names, own })
+}
+
+/// The type of elements, and whether they are big-endian. What objects are, the filter says that encodes them.
+fn data_type(name: &Value, filters: &[Listed]) -> Result<(DataType, bool)> {
+    if let Some(known) = numpy_type(name) {
+        return Ok(known);
+    }
+    if name != "|O" {
+        return Err(Error::unsupported(format!("dtype: unknown type {}", brief(name))));
+    }
+    let names: Vec<&str> = filters.iter().map(|filter| filter.name.as_str()).collect();
+    let known = [("vlen-utf8", DataType::LongText), ("vlen-bytes", DataType::LongBytes)];
+    match known.into_iter().find(|(name, _)| names.contains(name)) {
+        Some((_, dtype)) => Ok((dtype, false)),
+        None => Err(Error::unsupported(format!("dtype: objects that the filters {names:?} encode"))),
+    }
 }
 
 /// Whether a fill value stands for elements without a value: xarray writes its `_FillValue` there, in arrays whose axes
@@ -271,7 +285,8 @@ fn add_filters(filters: Vec<Listed>, mut big: bool, codecs: &mut Vec<Listed>) ->
                 filter.path, filter.name
             )));
         }
-        if let Some((_, stored)) = filter.configuration.get("astype").and_then(numpy_type) {
+        let stored = ["astype", "encode_dtype"].iter().find_map(|name| filter.configuration.get(*name));
+        if let Some((_, stored)) = stored.and_then(numpy_type) {
             big = stored;
         }
         codecs.push(filter);

@@ -12,7 +12,8 @@ use super::keys::Keys;
 use super::meta::{Meta, check_names, lengths_for, names_of};
 use crate::base::dtype::{DataType, FillValue};
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::base::member::{Member, brief, integer, naturals};
+use crate::base::member::{Member, brief, integer, naturals, positive};
+use crate::base::numpy::numpy_type;
 use crate::chunk::codec::{CodecList, parse as parse_codecs};
 use crate::format::CreateSpec;
 use crate::format::document::{self, Document};
@@ -288,10 +289,52 @@ fn parse(document: &Document) -> Result<Meta> {
     })
 }
 
+/// The type of elements, which may be one of the registry of extensions.
+///
+/// <https://github.com/zarr-developers/zarr-extensions/tree/main/data-types>
 fn data_type(value: &Value) -> Result<DataType> {
-    let (name, _) = named(value, "data_type")?;
-    let known = DataType::ALL.into_iter().find(|dtype| dtype.name() == name);
-    known.ok_or_else(|| Error::unsupported(format!("data_type: unknown type {name:?}")))
+    let (name, members) = named(value, "data_type")?;
+    if let Some(known) = DataType::ALL.into_iter().find(|dtype| dtype.name() == name) {
+        return Ok(known);
+    }
+    let length = |unit: u32| {
+        let count = |value: &Value| positive(value).filter(|length| length % u64::from(unit) == 0);
+        members.expect_only(&["length_bytes"])?;
+        let length = members.required("length_bytes", count, &format!("a multiple of {unit}"))?;
+        // As numpy has it, and as many as it can be there.
+        Ok((length / u64::from(unit)).to_string())
+    };
+    let of_numpy = |name: String| {
+        let known = numpy_type(&Value::from(name)).map(|(dtype, _)| dtype);
+        known.ok_or_else(|| Error::unsupported(format!("data_type: unknown type {}", brief(value))))
+    };
+    match name {
+        "complex64" => Ok(DataType::Complex64),
+        "complex128" => Ok(DataType::Complex128),
+        "numpy.datetime64" => of_numpy(format!("M8{}", unit(&members)?)),
+        "numpy.timedelta64" => of_numpy(format!("m8{}", unit(&members)?)),
+        "fixed_length_utf32" => of_numpy(format!("U{}", length(4)?)),
+        "null_terminated_bytes" => of_numpy(format!("S{}", length(1)?)),
+        "raw_bytes" => of_numpy(format!("V{}", length(1)?)),
+        "string" | "variable_length_utf8" => Ok(DataType::LongText),
+        "bytes" | "variable_length_bytes" => Ok(DataType::LongBytes),
+        _ => match name.strip_prefix('r').and_then(|bits| bits.parse::<u32>().ok()) {
+            Some(bits) if bits % 8 == 0 => of_numpy(format!("V{}", bits / 8)),
+            _ => Err(Error::unsupported(format!("data_type: unknown type {name:?}"))),
+        },
+    }
+}
+
+/// What times are counted in, as numpy has it.
+fn unit(members: &Member<'_>) -> Result<String> {
+    members.expect_only(&["unit", "scale_factor"])?;
+    let count = members.optional("scale_factor", positive, "a positive whole number")?.unwrap_or(1);
+    match members.required("unit", Value::as_str, "the name of a unit of time")? {
+        "generic" => Ok(String::new()),
+        // Also called so, where a letter that is not of ASCII is written.
+        "μs" | "µs" => Ok(format!("[{count}us]")),
+        unit => Ok(format!("[{count}{unit}]")),
+    }
 }
 
 fn chunk_shape(value: &Value, shape: &[u64]) -> Result<Vec<u64>> {

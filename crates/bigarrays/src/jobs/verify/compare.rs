@@ -112,7 +112,7 @@ impl Comparison {
 /// ```
 ///
 /// # Errors
-/// `InvalidArgument` if the number of axes differs; `MemoryBudget` before anything is read; `Cancelled`; any
+/// `InvalidArgument` if the number of axes differs; `Unsupported` for elements that are no numbers; `MemoryBudget` before anything is read; `Cancelled`; any
 /// error of reading.
 pub fn compare(left: &Array, right: &Array, options: &VerifyOptions<'_>) -> Result<Comparison> {
     let mut comparison = Comparison {
@@ -125,6 +125,9 @@ pub fn compare(left: &Array, right: &Array, options: &VerifyOptions<'_>) -> Resu
         max_abs: 0.0,
     };
     let context = |error: Error| error.during("comparing").at(left.url());
+    if let Some(dtype) = [left.dtype(), right.dtype()].into_iter().find(|dtype| !dtype.is_number()) {
+        return Err(context(Error::unsupported(format!("{dtype} elements are no numbers to compare"))));
+    }
     let (mut left, mut right) = matched(left, right).map_err(context)?;
     if left.shape() == right.shape() {
         right = right.translate_to(left.domain().origin()).map_err(context)?;

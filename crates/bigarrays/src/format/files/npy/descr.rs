@@ -2,6 +2,7 @@
 
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
+use crate::base::numpy::numpy_name;
 use crate::format::files::npy::literal::Literal;
 
 /// The deepest that records lie in records.
@@ -20,14 +21,7 @@ pub struct Descr {
 impl Descr {
     /// Little-endian elements of `dtype`.
     pub fn of(dtype: DataType) -> Self {
-        let kind = match dtype {
-            DataType::Bool => 'b',
-            DataType::I8 | DataType::I16 | DataType::I32 | DataType::I64 => 'i',
-            DataType::U8 | DataType::U16 | DataType::U32 | DataType::U64 => 'u',
-            DataType::F16 | DataType::F32 | DataType::F64 => 'f',
-        };
-        let endian = if dtype.size() == 1 { '|' } else { '<' };
-        Self { text: format!("'{endian}{kind}{}'", dtype.size()), size: dtype.size() as u64 }
+        Self { text: format!("'{}'", numpy_name(dtype, false)), size: dtype.size() as u64 }
     }
 
     /// Reads a Python literal: a string such as `'<f4'`, or a list of fields.
