@@ -2,6 +2,7 @@
 
 use crate::base::buffer::{Region, ViewMut, try_first_bytes, with_scratch};
 use crate::base::error::Result;
+use crate::chunk::codec::{ChunkSpec, Points};
 use crate::chunk::grid::ChunkProjection;
 use crate::chunk::layout::Layout;
 use crate::store::Blob;
@@ -19,6 +20,22 @@ pub(super) fn decode(
     }
     blob.encoding.with_decoded(blob.bytes, layout.codecs.max_encoded_len(&spec), |bytes| {
         layout.codecs.decode(bytes, &spec, &part.in_chunk, out)
+    })
+}
+
+/// Decodes the elements at `points` of what the store sent for them of the chunk of `spec` into `out`, one after the other.
+pub(super) fn decode_points(
+    layout: &Layout,
+    spec: &ChunkSpec,
+    points: &Points<'_>,
+    blob: Blob<'_>,
+    out: &mut [u8],
+) -> Result<()> {
+    if !blob.is_whole() {
+        return layout.codecs.decode_point_ranges(blob.bytes, spec, points, out);
+    }
+    blob.encoding.with_decoded(blob.bytes, layout.codecs.max_encoded_len(spec), |bytes| {
+        layout.codecs.decode_points(bytes, spec, points, layout.order, out)
     })
 }
 

@@ -49,6 +49,7 @@ mod pipeline;
 mod plain;
 #[cfg(feature = "png")]
 mod png;
+mod points;
 mod promise;
 mod raw;
 mod shuffle;
@@ -109,6 +110,7 @@ pub use pcodec_options::{PcodecDelta, PcodecMode};
 pub use pipeline::CodecPipeline;
 #[cfg(feature = "png")]
 pub use png::Png;
+pub use points::Points;
 pub(crate) use promise::Asked;
 pub use raw::Raw;
 pub use shuffle::Shuffle;
