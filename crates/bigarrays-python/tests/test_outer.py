@@ -57,7 +57,7 @@ def random_key(rng: np.random.Generator, shape: tuple[int, ...], repeats: bool =
 
 
 def picked(data: NDArray[Any], chosen: list[Any]) -> NDArray[Any]:
-    whole = data[np.ix_(*[np.atleast_1d(at) for at in chosen])]
+    whole: NDArray[Any] = data[np.ix_(*[np.atleast_1d(at) for at in chosen])]
     return whole.reshape([len(at) for at in chosen if not isinstance(at, int)])
 
 

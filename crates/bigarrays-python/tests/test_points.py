@@ -117,6 +117,21 @@ def test_types_and_orders_of_bytes(tmp_path: Path) -> None:
             assert np.array_equal(a.vindex[x, y], data[x, y])
 
 
+@pytest.mark.parametrize("options", [{}, {"encoding": "jpeg"}, {"encoding": "compressed_segmentation"}, *KINDS], ids=str)
+def test_few_points_of_large_chunks(tmp_path: Path, options: dict[str, Any]) -> None:
+    options = {"encoding": "raw", **options}
+    kind = {"jpeg": "uint8", "compressed_segmentation": "uint64"}.get(options["encoding"], "uint16")
+    rng = np.random.default_rng(7)
+    data = (rng.integers(0, 250, (130, 70, 64)) // 9).astype(kind)
+    options = {key: (64, 64, 64) if key == "shard_shape" else value for key, value in options.items()}
+    a = bigarrays.create(tmp_path / "a", shape=data.shape, dtype=kind, chunk_shape=(64, 64, 64), **options)
+    a[...] = data
+    stored = np.asarray(a)
+    for count in (1, 3, 20, 500):
+        x, y, z = (rng.integers(0, length, count) // 5 * 5 for length in data.shape)
+        assert np.array_equal(a.vindex[x, y, z], stored[x, y, z])
+
+
 def test_what_is_no_point_is_refused(tmp_path: Path) -> None:
     a, data = filled(tmp_path)
     with pytest.raises(bigarrays.OutOfBoundsError, match="point 1, -1,0,0"):
