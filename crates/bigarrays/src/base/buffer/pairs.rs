@@ -66,18 +66,19 @@ impl SharedViewMut<'_> {
     ///
     /// # Panics
     /// If a position lies outside, or there are not as many elements.
-    pub(crate) unsafe fn scatter(&self, elements: &[u8], positions: impl Iterator<Item = usize>) {
+    pub(crate) unsafe fn scatter(&self, elements: &[u8], positions: impl ExactSizeIterator<Item = usize>) {
         let geometry = &self.0.geometry;
-        let ([length], [stride]) = (&geometry.shape[..], &geometry.strides[..]) else {
-            panic!("positions in {} axes", geometry.shape.len())
-        };
-        let mut elements = elements.chunks_exact(geometry.item);
-        for position in positions {
-            assert!(position < *length, "position {position} of {length}");
-            let Some(element) = elements.next() else { panic!("an element for each position") };
+        let elements = elements.chunks_exact(geometry.item);
+        assert_eq!(
+            (geometry.shape.len(), elements.len()),
+            (1, positions.len()),
+            "an element for each position"
+        );
+        for (position, element) in positions.zip(elements) {
+            assert!(position < geometry.shape[0], "position {position} of {}", geometry.shape[0]);
             // SAFETY: the position lies inside.
             unsafe {
-                let to = self.0.start.offset(position as isize * stride);
+                let to = self.0.start.offset(position as isize * geometry.strides[0]);
                 std::ptr::copy_nonoverlapping(element.as_ptr(), to, element.len());
             }
         }
