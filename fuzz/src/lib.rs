@@ -2,7 +2,7 @@
 
 use bigarrays::DataType;
 use bigarrays::base::buffer::{Order, Region, View, ViewMut};
-use bigarrays::chunk::codec::{ArrayCodec, BytesCodec, ChunkSpec};
+use bigarrays::chunk::codec::{ArrayCodec, BytesCodec, ChunkSpec, Points};
 use bigarrays::base::dims::Dims;
 
 /// Bytes of an input that choose the chunk and the region: type and order, three lengths, channels,
@@ -11,7 +11,7 @@ pub const CHOICES: usize = 11;
 
 /// Decodes an input into a part of exactly the right size, and into nothing more.
 ///
-/// The result for a part has to be that of the whole, where both succeed.
+/// The result for a part, and for single elements, has to be that of the whole, where both succeed.
 pub fn array(codec: &dyn ArrayCodec, input: &[u8]) {
     let Some(choice) = input.first() else { return };
     array_of(codec, DataType::ALL[usize::from(choice >> 1) % DataType::ALL.len()], input);
@@ -38,12 +38,36 @@ pub fn array_of(codec: &dyn ArrayCodec, dtype: DataType, input: &[u8]) {
         region.count[axis] = 1 + usize::from(choices[8 + axis] >> 2) % most;
     }
     let part = decode(codec, bytes, &spec, &region, order);
+    elements(codec, bytes, &spec, [&region.start, &region.count], whole.as_deref(), order);
     let (Some(whole), Some(part)) = (whole, part) else { return };
     let item = dtype.size();
     let whole = View::dense(&whole, &spec.shape, item, order).unwrap().region(&region);
     let mut expected = vec![0; part.len()];
     ViewMut::dense(&mut expected, &region.count, item, order).unwrap().copy_from(&whole);
     assert!(expected == part, "a part differs from the whole");
+}
+
+/// Decodes the first and last element of a region, and one between.
+fn elements(
+    codec: &dyn ArrayCodec,
+    bytes: &[u8],
+    spec: &ChunkSpec,
+    [start, count]: [&Dims<usize>; 2],
+    whole: Option<&[u8]>,
+    order: Order,
+) {
+    let (item, ndim) = (spec.dtype.size(), spec.shape.len());
+    let at = |k: usize| (0..ndim).map(move |axis| (start[axis] + k * (count[axis] - 1) / 2) % spec.shape[axis]);
+    let indices: Vec<usize> = (0..3).flat_map(at).collect();
+    let mut out = vec![0; 3 * item];
+    let points = Points::new(&indices, spec).unwrap();
+    let decoded = codec.decode_points(bytes, spec, &points, order, &mut out);
+    let (Some(whole), Ok(())) = (whole, decoded) else { return };
+    let strides = order.strides(&spec.shape, item);
+    for (point, element) in points.iter().zip(out.chunks_exact(item)) {
+        let at: usize = point.iter().zip(&strides).map(|(at, stride)| at * *stride as usize).sum();
+        assert!(whole[at..at + item] == *element, "an element differs from the whole");
+    }
 }
 
 fn decode(

@@ -34,6 +34,8 @@ mod _bigarrays {
     #[pymodule_export]
     use super::array::open::{open, remove};
     #[pymodule_export]
+    use super::array::outer::OuterIndexer;
+    #[pymodule_export]
     use super::array::pickle::{_join_url, _reopen};
     #[pymodule_export]
     use super::array::points::PointIndexer;

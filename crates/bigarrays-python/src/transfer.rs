@@ -97,6 +97,20 @@ pub(crate) fn expect_sized(py: Python<'_>, array: &Array, what: &str) -> PyResul
     Err(exception(py, &Error::unsupported(message).at(array.url())))
 }
 
+/// A new numpy array of this shape, whose elements `fill` writes, all of them, or fails.
+pub(crate) fn made<'py>(
+    py: Python<'py>,
+    shape: &[u64],
+    dtype: DataType,
+    order: Order,
+    fill: impl FnOnce(ViewMut<'_>) -> PyResult<()>,
+) -> PyResult<Bound<'py, PyUntypedArray>> {
+    let out = empty(py, shape, dtype, order)?;
+    // SAFETY: nobody else has the array, whose elements are each at a place of their own.
+    fill(unsafe { target_of(&out, dtype) })?;
+    Ok(out)
+}
+
 /// A new numpy array of `count` elements along one axis, whose bytes `fill` writes.
 pub(crate) fn filled<'py>(
     py: Python<'py>,
@@ -215,6 +229,16 @@ unsafe fn target_of<'a>(out: &'a Bound<'_, PyUntypedArray>, dtype: DataType) -> 
 
 /// Writes `value`, broadcast as numpy does, to the box `part`.
 pub(crate) fn write(array: &Array, part: &Domain, value: &Bound<'_, PyAny>) -> PyResult<()> {
+    write_by(array, part.shape(), value, |source| array.write_from(part, source))
+}
+
+/// Has `write` write `value`, broadcast to `shape` as numpy does, to the array.
+pub(crate) fn write_by(
+    array: &Array,
+    shape: &[u64],
+    value: &Bound<'_, PyAny>,
+    write: impl FnOnce(View<'_>) -> bigarrays::Result<()> + Send,
+) -> PyResult<()> {
     let py = value.py();
     if array.options().read_only {
         let message = "the array was opened with mode=\"r\"; open it with mode=\"r+\" to write";
@@ -226,16 +250,19 @@ pub(crate) fn write(array: &Array, part: &Domain, value: &Bound<'_, PyAny>) -> P
     if array.store().local_path().is_some_and(|path| is_mapped(&addresses(&source), path)) {
         source = source.call_method0("copy")?.cast_into()?;
     }
-    let Some(strides) = broadcast(source.shape(), source.strides(), part.shape()) else {
-        let (from, to) = (source.shape(), part.shape());
-        return Err(invalid(py, format!("elements of shape {from:?} cannot be broadcast to shape {to:?}")));
+    let Some(strides) = broadcast(source.shape(), source.strides(), shape) else {
+        let from = source.shape();
+        return Err(invalid(
+            py,
+            format!("elements of shape {from:?} cannot be broadcast to shape {shape:?}"),
+        ));
     };
-    let shape = lengths(py, part.shape())?;
+    let shape = lengths(py, shape)?;
     let item = array.dtype().size();
     // Other threads may change it meanwhile, or processes if it is mapped.
     // SAFETY: `source` keeps its memory for the call; repeated axes have a stride of zero.
     let source = unsafe { View::from_foreign(fields(&source).data.cast(), &shape, &strides, item) };
-    detached(py, || array.write_from(part, source))
+    detached(py, || write(source))
 }
 
 /// Strides that show an array of `shape` as one of shape `to`, if they broadcast together.

@@ -41,8 +41,8 @@ mod run;
 pub mod store;
 
 pub use array::{
-    Array, ArrayOptions, AxisMap, ChunkSet, Cutout, Index, LongElements, OpenOptions, Outside, OutsidePoints,
-    Transform,
+    Array, ArrayOptions, AxisMap, ChunkSet, Coordinates, Cutout, Index, LongElements, OpenOptions, Outside,
+    OutsidePoints, Transform,
 };
 pub use base::domain::Domain;
 pub use base::dtype::{DataType, Element, FillValue, TimeUnit};

@@ -11,9 +11,12 @@ use code_files::sources;
 
 /// The files of `crates/*/src` that may hold unsafe code, and why.
 const FILES: &[(&str, &str)] = &[
+    ("bigarrays/src/array/outer.rs", "chunks that go to disjoint elements of one output"),
+    ("bigarrays/src/array/points.rs", "chunks that go to disjoint elements of one output"),
     ("bigarrays/src/array/read.rs", "chunks that go to disjoint parts of one output"),
     ("bigarrays/src/base/buffer/copy.rs", "views"),
     ("bigarrays/src/base/buffer/fresh.rs", "memory that reads fill"),
+    ("bigarrays/src/base/buffer/pairs.rs", "views"),
     ("bigarrays/src/base/buffer/rows.rs", "views"),
     ("bigarrays/src/base/buffer/stream.rs", "instructions of the processor"),
     ("bigarrays/src/base/buffer/tests.rs", "lines of memory as bytes"),

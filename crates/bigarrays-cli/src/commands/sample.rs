@@ -67,7 +67,7 @@ fn outside(text: &str) -> std::result::Result<OutsidePoints, String> {
 }
 
 /// Points that are read and looked up at once.
-const BATCH: usize = 1 << 18;
+const BATCH: usize = 1 << 20;
 
 pub(crate) fn run(args: &SampleArgs, session: &Session) -> anyhow::Result<()> {
     let array = session.open().scale(args.scale.clone()).read_only(true).open(&args.url)?;

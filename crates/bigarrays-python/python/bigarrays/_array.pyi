@@ -6,6 +6,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ._attributes import Attributes
 from ._domain import Box, Domain
+from ._outer import OuterIndexer
 from ._points import PointIndexer
 from ._positions import Positions
 from ._scale import Scale
@@ -124,7 +125,8 @@ class Array:
 
         The index has one list or array of coordinates an axis, which broadcast as in numpy; the result has their shape.
         Or it is a boolean array of the array's shape. Each chunk is read, or changed, at most once; of points that are
-        there twice, the last counts.
+        there twice, the last counts. `a.vindex(outside="fill")[...]` reads points outside the domain as the fill value;
+        a write leaves them out if the array was opened with outside="crop".
 
         Raises:
             OutOfBoundsError: A point lies outside the domain; the error names it, and nothing was written.
@@ -134,6 +136,26 @@ class Array:
             >>> a.vindex[[-3, 80, -3], [5, 6, 7], 8] = [1, 2, 3]
             >>> a.vindex[[80, 0], [6, 0], [8, 8]]
             array([2, 0], dtype=uint8)
+        """
+
+    @property
+    def oindex(self) -> OuterIndexer:
+        """Indexing this reads every combination of coordinates: `a.oindex[xs, 3:9, zs]`, and assigning to it writes them.
+
+        The index has for each axis a list or array of coordinates, a boolean array of the axis' length, a slice, or a single
+        coordinate, which drops the axis; an ellipsis, and axes at the end that are left out, stand for all of them. Each chunk
+        is read, or changed, at most once; of coordinates that are there twice in a write, the last counts.
+        `a.oindex(outside="fill")[...]` reads listed coordinates outside the domain as the fill value; a write leaves them
+        out if the array was opened with outside="crop".
+
+        Raises:
+            OutOfBoundsError: A coordinate lies outside the domain; the error names it, and nothing was written.
+
+        Example:
+            >>> a = bigarrays.create("memory://oindex", domain="-10:90,0:80,0:60", dtype="uint8")
+            >>> a.oindex[[-3, 80], 5:8, 8] = [[1, 2, 3], [4, 5, 6]]
+            >>> a.oindex[[80, -3, 80], 6:8, 8].tolist()
+            [[5, 6], [2, 3], [5, 6]]
         """
 
     @property

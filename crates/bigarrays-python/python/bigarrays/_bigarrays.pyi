@@ -24,6 +24,7 @@ from ._flat_array import FlatArray as FlatArray
 from ._flat_array import _open_flat as _open_flat
 from ._open import open as open
 from ._open import remove as remove
+from ._outer import OuterIndexer as OuterIndexer
 from ._points import PointIndexer as PointIndexer
 from ._positions import Positions as Positions
 from ._scale import Scale as Scale

@@ -30,8 +30,8 @@ import itertools
 import os
 import struct
 import warnings
-from collections.abc import Iterable, Iterator
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Iterable
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -272,15 +272,6 @@ def _coordinates(array: Array) -> dict[str, Variable]:
     return coordinates
 
 
-class _Part(NamedTuple):
-    """Elements along one axis that are read together."""
-
-    where: int | slice
-    # Which of those that are read are wanted, and where they go; None for all of them, in order.
-    taken: NDArray[np.intp] | None
-    into: NDArray[np.intp] | None
-
-
 class _Stored(BackendArray):
     """An array whose indices count from 0, as xarray's do."""
 
@@ -291,38 +282,14 @@ class _Stored(BackendArray):
         return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
 
     def _read(self, key: tuple[Any, ...]) -> NDArray[Any]:
-        """Reads integers and slices as they are, and lists of indices in runs, which skip chunks in between."""
-        parts = [list(self._parts(axis, index)) for axis, index in enumerate(key)]
-        if all(isinstance(index, int | np.integer | slice) for index in key):
-            return np.asarray(self.array[tuple(axis[0].where for axis in parts)])
-        lengths = [
-            len(range(self.shape[axis])[index]) if isinstance(index, slice) else len(index)
-            for axis, index in enumerate(key)
-            if not isinstance(index, int | np.integer)
-        ]
-        result = np.empty(lengths, self.dtype)
-        for combination in itertools.product(*parts):
-            block = np.asarray(self.array[tuple(part.where for part in combination)])
-            kept = [part for part in combination if not isinstance(part.where, int)]
-            for axis, part in enumerate(kept):
-                if part.taken is not None:
-                    block = np.take(block, part.taken, axis=axis)
-            into = [np.arange(n) if part.into is None else part.into for part, n in zip(kept, lengths, strict=True)]
-            result[np.ix_(*into)] = block
-        return result
+        return np.asarray(self.array.oindex[tuple(self._along(axis, index) for axis, index in enumerate(key))])
 
-    def _parts(self, axis: int, index: Any) -> Iterator[_Part]:
+    def _along(self, axis: int, index: Any) -> Any:
+        """What an index from 0 on is in coordinates."""
         origin, length = self.array.origin[axis], self.shape[axis]
         if isinstance(index, slice):
             start, stop, step = index.indices(length)
-            yield _Part(slice(origin + start, origin + max(start, stop), step), None, None)
-        elif isinstance(index, int | np.integer):
-            yield _Part(origin + range(length)[index], None, None)
-        else:
-            index = np.arange(length)[index]  # counts negative ones from the end, and checks
-            order = np.argsort(index, kind="stable")
-            chunk = self.array.chunk_shape[axis]
-            runs = np.split(order, np.flatnonzero(np.diff(index[order]) > chunk) + 1)
-            for run in (run for run in runs if run.size):
-                first, last = int(index[run[0]]), int(index[run[-1]])
-                yield _Part(slice(origin + first, origin + last + 1), index[run] - first, run)
+            return slice(origin + start, origin + max(start, stop), step)
+        if isinstance(index, int | np.integer):
+            return origin + range(length)[index]
+        return origin + np.arange(length)[index]  # counts negative ones from the end, and checks

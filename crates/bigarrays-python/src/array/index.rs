@@ -82,12 +82,12 @@ impl Parser<'_> {
 }
 
 #[cold]
-fn too_many(py: Python<'_>, message: String) -> PyErr {
+pub(crate) fn too_many(py: Python<'_>, message: String) -> PyErr {
     exception(py, &Error::new(ErrorKind::OutOfBounds, message))
 }
 
 /// A whole number as a coordinate.
-fn coordinate(item: &Bound<'_, PyAny>) -> PyResult<i64> {
+pub(crate) fn coordinate(item: &Bound<'_, PyAny>) -> PyResult<i64> {
     item.extract::<i64>().map_err(|error| {
         let py = item.py();
         if error.is_instance_of::<PyOverflowError>(py) {
@@ -97,7 +97,7 @@ fn coordinate(item: &Bound<'_, PyAny>) -> PyResult<i64> {
     })
 }
 
-fn to_slice(slice: &Bound<'_, PySlice>) -> PyResult<Index> {
+pub(crate) fn to_slice(slice: &Bound<'_, PySlice>) -> PyResult<Index> {
     let py = slice.py();
     let bound = |value: Bound<'_, PyAny>| {
         if value.is_none() { Ok(None) } else { coordinate(&value).map(Some) }
@@ -111,7 +111,7 @@ fn to_slice(slice: &Bound<'_, PySlice>) -> PyResult<Index> {
 
 /// Why `item` is no index, and what to do instead.
 #[cold]
-fn refuse(item: &Bound<'_, PyAny>) -> PyErr {
+pub(crate) fn refuse(item: &Bound<'_, PyAny>) -> PyErr {
     let py = item.py();
     let unsupported = |message: &'static str| exception(py, &Error::unsupported(message));
     if item.is_none() {
@@ -122,14 +122,14 @@ fn refuse(item: &Bound<'_, PyAny>) -> PyErr {
     let is_mask = matches!(kind, Ok('b')) || item.is_instance_of::<PyBool>();
     if is_mask || first.is_some_and(|first| first.is_instance_of::<PyBool>()) {
         return unsupported(
-            "boolean indices are not supported; read the box of interest and index the result with the mask",
+            "boolean indices are those of a.vindex[mask], by a mask of the array's shape, and of a.oindex[mask, …], by one of an axis",
         );
     }
     if item.is_instance_of::<PyList>()
         || matches!(kind, Ok('i' | 'u')) && item.hasattr("__len__").unwrap_or(false)
     {
         return unsupported(
-            "index arrays are not supported; read the box around them and index the result, or loop over the points",
+            "index arrays are those of a.vindex[xs, ys, …], for points, and of a.oindex[xs, ys, …], for every combination",
         );
     }
     PyTypeError::new_err(format!(

@@ -1,6 +1,6 @@
 //! The methods and properties of `Array`.
 
-use bigarrays::Domain;
+use bigarrays::{Domain, OutsidePoints};
 use numpy::{PyArrayDescr, PyUntypedArray};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -11,6 +11,7 @@ use crate::array::display;
 use crate::array::domain::{PyDomain, to_domain, to_part};
 use crate::array::index::Selection;
 use crate::array::node::Node;
+use crate::array::outer::OuterIndexer;
 use crate::array::pickle::pickled;
 use crate::array::points::PointIndexer;
 use crate::array::positions::PyPositions;
@@ -222,7 +223,8 @@ impl PyArray {
     ///
     /// The index has one list or array of coordinates an axis, which broadcast as in numpy; the result has their shape.
     /// Or it is a boolean array of the array's shape. Each chunk is read, or changed, at most once; of points that are
-    /// there twice, the last counts.
+    /// there twice, the last counts. `a.vindex(outside="fill")[...]` reads points outside the domain as the fill value;
+    /// a write leaves them out if the array was opened with outside="crop".
     ///
     /// Raises:
     ///     OutOfBoundsError: A point lies outside the domain; the error names it, and nothing was written.
@@ -234,7 +236,28 @@ impl PyArray {
     ///     array([2, 0], dtype=uint8)
     #[getter]
     fn vindex(&self) -> PointIndexer {
-        PointIndexer(self.clone())
+        PointIndexer { array: self.clone(), outside: OutsidePoints::Error }
+    }
+
+    /// Indexing this reads every combination of coordinates: `a.oindex[xs, 3:9, zs]`, and assigning to it writes them.
+    ///
+    /// The index has for each axis a list or array of coordinates, a boolean array of the axis' length, a slice, or a single
+    /// coordinate, which drops the axis; an ellipsis, and axes at the end that are left out, stand for all of them. Each chunk
+    /// is read, or changed, at most once; of coordinates that are there twice in a write, the last counts.
+    /// `a.oindex(outside="fill")[...]` reads listed coordinates outside the domain as the fill value; a write leaves them
+    /// out if the array was opened with outside="crop".
+    ///
+    /// Raises:
+    ///     OutOfBoundsError: A coordinate lies outside the domain; the error names it, and nothing was written.
+    ///
+    /// Example:
+    ///     >>> a = bigarrays.create("memory://oindex", domain="-10:90,0:80,0:60", dtype="uint8")
+    ///     >>> a.oindex[[-3, 80], 5:8, 8] = [[1, 2, 3], [4, 5, 6]]
+    ///     >>> a.oindex[[80, -3, 80], 6:8, 8].tolist()
+    ///     [[5, 6], [2, 3], [5, 6]]
+    #[getter]
+    fn oindex(&self) -> OuterIndexer {
+        OuterIndexer { array: self.clone(), outside: OutsidePoints::Error }
     }
 
     /// The view with its axes reversed, without reading.

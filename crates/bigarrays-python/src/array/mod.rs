@@ -10,6 +10,7 @@ mod methods;
 pub(crate) mod node;
 pub(crate) mod open;
 mod options;
+pub(crate) mod outer;
 pub(crate) mod pickle;
 pub(crate) mod points;
 pub(crate) mod positions;

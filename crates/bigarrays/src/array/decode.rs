@@ -2,6 +2,7 @@
 
 use crate::base::buffer::{Order, Region, ViewMut, byte_len, try_first_bytes, with_scratch};
 use crate::base::error::{Error, Result};
+use crate::chunk::codec::{ChunkSpec, Points};
 use crate::chunk::grid::ChunkProjection;
 use crate::chunk::layout::Layout;
 use crate::store::Blob;
@@ -47,6 +48,22 @@ pub(super) fn decode_long(
     };
     blob.encoding.with_decoded(blob.bytes, layout.codecs.max_encoded_len(&spec), |bytes| {
         layout.codecs.with_elements(bytes, &spec, &mut split)
+    })
+}
+
+/// Decodes the elements at `points` of what the store sent for them of the chunk of `spec` into `out`, one after the other.
+pub(super) fn decode_points(
+    layout: &Layout,
+    spec: &ChunkSpec,
+    points: &Points<'_>,
+    blob: Blob<'_>,
+    out: &mut [u8],
+) -> Result<()> {
+    if !blob.is_whole() {
+        return layout.codecs.decode_point_ranges(blob.bytes, spec, points, out);
+    }
+    blob.encoding.with_decoded(blob.bytes, layout.codecs.max_encoded_len(spec), |bytes| {
+        layout.codecs.decode_points(bytes, spec, points, layout.order, out)
     })
 }
 

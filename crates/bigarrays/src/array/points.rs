@@ -1,30 +1,24 @@
 //! Single elements at any points: each chunk that has some of them is read, or changed, once.
 
-use std::ops::Range;
-use std::sync::Mutex;
-
 use ndarray::{ArrayView1, ArrayView2};
 
-use crate::array::decode::decode;
-use crate::array::read::{Take, fetch};
+use crate::array::decode::decode_points;
+use crate::array::placed::{Placed, Spot};
+use crate::array::read::fetch;
 use crate::array::stored::Stored;
 use crate::array::write::change_chunk;
-use crate::array::{Array, AxisMap, Cutout};
-use crate::base::buffer::{Order, Region, View, ViewMut, try_first_bytes, with_scratch};
-use crate::base::dims::Dims;
+use crate::array::{Array, Cutout, Outside};
+use crate::base::buffer::{Order, Region, SharedViewMut, View, ViewMut, try_first_bytes, with_scratch};
 use crate::base::domain::Domain;
 use crate::base::dtype::Element;
-use crate::base::error::{Error, ErrorKind, Result};
-use crate::base::sync::MutexExt;
+use crate::base::error::{Error, Result};
+use crate::chunk::codec::Points;
 use crate::chunk::grid::ChunkProjection;
 use crate::chunk::layout::Layout;
-use crate::store::{Blob, Update};
+use crate::store::{Blob, Get, Part, Update};
 
 /// Chunks that are asked for at once.
-const BATCH: usize = 1 << 12;
-
-/// A box around the points in a chunk is decoded rather than all of it where it is so much smaller.
-const SMALLER: usize = 4;
+pub(super) const BATCH: usize = 1 << 12;
 
 /// The result of reading a point outside of the domain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,7 +26,7 @@ pub enum OutsidePoints {
     /// It is an error.
     #[default]
     Error,
-    /// It reads as the fill value.
+    /// It reads as the fill value, unless the array is strict.
     Fill,
 }
 
@@ -80,33 +74,14 @@ impl Array {
         let layout = &self.stored.layout;
         let item = layout.dtype.size();
         self.expect_bytes(points, out.len())?;
-        let placed = self.placed(points, layout, outside)?;
-        let mut sorted = Vec::new();
-        let sorted = try_first_bytes(&mut sorted, placed.order.len() * item)?;
-        let groups = placed.groups();
-        let mut rest = &mut sorted[..];
-        let mut slots = Vec::with_capacity(groups.len());
-        for group in &groups {
-            let (own, others) = rest.split_at_mut(group.len() * item);
-            slots.push(Mutex::new(own));
-            rest = others;
-        }
-        for first in (0..groups.len()).step_by(BATCH) {
-            let batch = &groups[first..groups.len().min(first + BATCH)];
-            let parts: Vec<ChunkProjection> =
-                batch.iter().map(|group| placed.part(layout, group.clone())).collect();
-            let decode = |part: &ChunkProjection, blob: Blob<'_>, out: &mut ViewMut<'_>| {
-                decode(layout, part, blob, out)
-            };
-            fetch(&self.stored, &parts, &decode, &|position, take| {
-                let out = &mut **slots[first + position].locked();
-                placed.read_chunk(layout, batch[position].clone(), &parts[position], take, out)
-            })?;
-        }
-        drop(slots);
+        let leaves_out = outside == OutsidePoints::Fill && !self.stored.options.strict;
+        let placed = Placed::new(self, points, layout, leaves_out)?;
+        // What is outside or missing stays so.
         out.chunks_exact_mut(item).for_each(|element| element.copy_from_slice(layout.fill.as_bytes()));
-        for (&position, element) in placed.order.iter().zip(sorted.chunks_exact(item)) {
-            out[position * item..(position + 1) * item].copy_from_slice(element);
+        let mut out = ViewMut::dense(out, &[points.len() / self.ndim()], item, Order::C)?;
+        let out = out.share();
+        for batch in placed.groups().chunks(BATCH) {
+            read_groups(&self.stored, &placed, batch, &out)?;
         }
         Ok(())
     }
@@ -115,8 +90,8 @@ impl Array {
     /// writer's change is lost; of points that are there twice, the last counts.
     ///
     /// # Errors
-    /// As [`Array::write`]; `OutOfBounds` naming the first point outside of the domain, and then nothing was written;
-    /// `Unsupported` as [`Array::read_points`].
+    /// As [`Array::write`]; `OutOfBounds` naming the first point outside of the domain, and then nothing was written,
+    /// unless [`Outside::Crop`] is set; `Unsupported` as [`Array::read_points`].
     pub fn write_points<T: Element>(&self, points: ArrayView2<'_, i64>, values: &[T]) -> Result<()> {
         self.expect_type(T::DTYPE)?;
         let points = points.as_standard_layout();
@@ -133,12 +108,11 @@ impl Array {
     /// # Errors
     /// As [`Array::write_points`]; `InvalidArgument` if there is another number of coordinates or bytes.
     pub fn write_points_from(&self, points: &[i64], values: &[u8]) -> Result<()> {
-        if self.stored.options.read_only {
-            return Err(Error::new(ErrorKind::ReadOnly, "the array was opened read-only").at(self.url()));
-        }
+        self.expect_writable()?;
         self.expect_bytes(points, values.len())?;
+        let leaves_out = self.stored.options.outside == Outside::Crop;
         for layout in self.stored.layouts() {
-            let placed = self.placed(points, layout, OutsidePoints::Error)?;
+            let placed = Placed::new(self, points, layout, leaves_out)?;
             for batch in placed.groups().chunks(BATCH) {
                 write_groups(&self.stored, layout, &placed, batch, values)?;
             }
@@ -168,174 +142,52 @@ impl Array {
             points.len()
         )))
     }
-
-    /// The points in stored coordinates, by the chunks of `layout` that they lie in.
-    fn placed(&self, points: &[i64], layout: &Layout, outside: OutsidePoints) -> Result<Placed> {
-        let (ndim, grid) = (self.ndim(), layout.grid.shape());
-        let places = grid.iter().try_fold(1u128, |all, &length| all.checked_mul(u128::from(length)));
-        places
-            .ok_or_else(|| Error::unsupported("points in a grid of more than 2^128 chunks").at(self.url()))?;
-        let axes = layout.domain().ndim();
-        let mut placed = Placed { axes, stored: Vec::new(), keys: Vec::new(), order: Vec::new() };
-        for (position, point) in points.chunks_exact(ndim).enumerate() {
-            let Some(at) = self.stored_point(point, layout) else {
-                if outside == OutsidePoints::Error {
-                    let (text, domain) =
-                        (point.iter().map(i64::to_string).collect::<Vec<_>>().join(","), self.domain());
-                    let message = format!("point {position}, {text}, lies outside the domain {domain}");
-                    return Err(Error::new(ErrorKind::OutOfBounds, message).at(self.url()));
-                }
-                continue;
-            };
-            let mut key = 0;
-            for (axis, &length) in grid.iter().enumerate().rev() {
-                key = key * u128::from(length) + u128::from(at[axis] / layout.grid.chunk_shape()[axis]);
-            }
-            placed.keys.push(key);
-            placed.order.push(position);
-            placed.stored.extend(at);
-        }
-        placed.sort();
-        Ok(placed)
-    }
-
-    /// Where a point of this view is in what is stored, from the first element on; `None` if it is outside.
-    fn stored_point(&self, point: &[i64], layout: &Layout) -> Option<Dims<u64>> {
-        let is_inside = point.iter().zip(self.domain().ranges()).all(|(at, range)| range.contains(at));
-        let one = |(axis, map): (usize, &AxisMap)| {
-            let at = match *map {
-                AxisMap::Fixed(at) => at,
-                AxisMap::Along { axis, offset, step } => {
-                    point[axis].checked_mul(step)?.checked_add(offset)?
-                }
-            };
-            let range = layout.domain().range(axis);
-            range.contains(&at).then(|| at.abs_diff(range.start))
-        };
-        if is_inside { self.view.axes.iter().enumerate().map(one).collect() } else { None }
-    }
 }
 
-/// Points by the chunks that they lie in.
-struct Placed {
-    /// The number of stored axes.
-    axes: usize,
-    /// The place of each point from the first stored element on, in the order of `order`.
-    stored: Vec<u64>,
-    /// The number of each point's chunk.
-    keys: Vec<u128>,
-    /// The position of each among those that were given.
-    order: Vec<usize>,
-}
-
-impl Placed {
-    /// Decodes `part` of a chunk, and copies the elements of a group of points in it to `out`.
-    fn read_chunk(
-        &self,
-        layout: &Layout,
-        group: Range<usize>,
-        part: &ChunkProjection,
-        take: &Take<'_>,
-        out: &mut [u8],
-    ) -> Result<()> {
-        let (shape, item) = (&part.in_chunk.count, layout.dtype.size());
+/// Reads the elements at groups of points of a chunk each.
+fn read_groups(
+    stored: &Stored,
+    placed: &Placed<'_>,
+    groups: &[&[Spot]],
+    out: &SharedViewMut<'_>,
+) -> Result<()> {
+    let (layout, item) = (&stored.layout, stored.layout.dtype.size());
+    let request = |group: &&[Spot]| {
+        let index = placed.chunk(group);
+        let (spec, indices) = (layout.chunk_spec(&index), placed.indices(group));
+        let ranges = layout.codecs.point_ranges(&spec, &Points::new(&indices, &spec)?);
+        let part = ranges
+            .map_or(Part::Whole, |wanted| Part::Ranges { ranges: wanted.ranges, total: Some(wanted.total) });
+        Ok(Get::new(layout.chunk_key(&index), part, layout.max_stored_len(&index)))
+    };
+    let requests: Vec<Get> = groups.iter().map(request).collect::<Result<_>>()?;
+    fetch(stored, &requests, &|position, blob| {
+        let (group, Some(blob)) = (groups[position], blob) else { return Ok(()) };
+        let (spec, indices) = (layout.chunk_spec(&placed.chunk(group)), placed.indices(group));
         with_scratch(|scratch| {
-            let length = shape.iter().product::<usize>().saturating_mul(item);
-            let bytes = try_first_bytes(scratch, length)?;
-            if !take(&mut ViewMut::dense(bytes, shape, item, layout.order)?)? {
-                let fill = layout.fill.as_bytes();
-                out.chunks_exact_mut(item).for_each(|element| element.copy_from_slice(fill));
-                return Ok(());
-            }
-            let strides = strides(shape, layout.order);
-            for (k, element) in group.zip(out.chunks_exact_mut(item)) {
-                let at = self.offset(layout, k, part, &strides) * item;
-                element.copy_from_slice(&bytes[at..at + item]);
-            }
+            let elements = try_first_bytes(scratch, group.len() * item)?;
+            decode_points(layout, &spec, &Points::new(&indices, &spec)?, blob, elements)?;
+            // SAFETY: each point lies in one chunk, which is handed over once.
+            unsafe { out.scatter(elements, group.iter().map(|spot| spot.position)) };
             Ok(())
         })
-    }
-
-    /// Brings points of one chunk together; those of one chunk stay in the order in which they were given.
-    fn sort(&mut self) {
-        let mut by: Vec<usize> = (0..self.keys.len()).collect();
-        by.sort_by_key(|&k| self.keys[k]);
-        self.stored =
-            by.iter().flat_map(|&k| &self.stored[k * self.axes..(k + 1) * self.axes]).copied().collect();
-        self.keys = by.iter().map(|&k| self.keys[k]).collect();
-        self.order = by.iter().map(|&k| self.order[k]).collect();
-    }
-
-    /// The points of each chunk.
-    fn groups(&self) -> Vec<Range<usize>> {
-        let mut first = 0;
-        let groups = self.keys.chunk_by(|one, next| one == next);
-        groups
-            .map(|group| {
-                first += group.len();
-                first - group.len()..first
-            })
-            .collect()
-    }
-
-    fn point(&self, k: usize) -> &[u64] {
-        &self.stored[k * self.axes..(k + 1) * self.axes]
-    }
-
-    /// The part of a chunk that has all points of a group: a box around them, or all of the chunk.
-    fn part(&self, layout: &Layout, group: Range<usize>) -> ChunkProjection {
-        let chunk = layout.grid.chunk_shape();
-        let index: Dims<u64> =
-            self.point(group.start).iter().zip(chunk).map(|(at, chunk)| at / chunk).collect();
-        let chunk_shape = layout.grid.stored_shape(&index);
-        let mut bounds: Dims<Range<usize>> = Dims::new();
-        for (axis, length) in chunk.iter().enumerate() {
-            let within = || group.clone().map(|k| (self.point(k)[axis] % length) as usize);
-            bounds.push(within().min().unwrap_or(0)..within().max().unwrap_or(0) + 1);
-        }
-        let around: usize = bounds.iter().map(Range::len).product();
-        let in_chunk = match around.saturating_mul(SMALLER) < chunk_shape.iter().product() {
-            true => Region {
-                start: bounds.iter().map(|range| range.start).collect(),
-                count: bounds.iter().map(Range::len).collect(),
-                step: Dims::from_elem(1, self.axes),
-            },
-            false => Region::whole(&chunk_shape),
-        };
-        let in_output = Region::whole(&in_chunk.count);
-        ChunkProjection { index, chunk_shape, in_chunk, in_output, is_whole: false }
-    }
-
-    /// Where point `k` is in a buffer of these strides that has the part.
-    fn offset(&self, layout: &Layout, k: usize, part: &ChunkProjection, strides: &[usize]) -> usize {
-        let at = self.point(k).iter().zip(layout.grid.chunk_shape()).map(|(at, chunk)| (at % chunk) as usize);
-        at.zip(&part.in_chunk.start).zip(strides).map(|((at, start), stride)| (at - start) * stride).sum()
-    }
+    })
 }
 
-/// Elements from each index to the next, along each axis.
-fn strides(shape: &[usize], order: Order) -> Dims<usize> {
-    let mut strides = Dims::from_elem(1, shape.len());
-    let mut stride = 1;
-    for k in 0..shape.len() {
-        let axis = if order == Order::C { shape.len() - 1 - k } else { k };
-        strides[axis] = stride;
-        stride *= shape[axis];
-    }
-    strides
-}
-
+/// Writes the elements at groups of points of a chunk each.
 fn write_groups(
     stored: &Stored,
     layout: &Layout,
-    placed: &Placed,
-    groups: &[Range<usize>],
+    placed: &Placed<'_>,
+    groups: &[&[Spot]],
     values: &[u8],
 ) -> Result<()> {
     let item = layout.dtype.size();
-    let whole = |group: &Range<usize>| {
-        let part = placed.part(layout, group.clone());
-        ChunkProjection { in_chunk: Region::whole(&part.chunk_shape), ..part }
+    let whole = |group: &&[Spot]| {
+        let index = placed.chunk(group);
+        let chunk_shape = layout.grid.stored_shape(&index);
+        let [in_chunk, in_output] = [&chunk_shape; 2].map(|shape| Region::whole(shape));
+        ChunkProjection { index, chunk_shape, in_chunk, in_output, is_whole: false }
     };
     let parts: Vec<ChunkProjection> = groups.iter().map(whole).collect();
     let request = |part: &ChunkProjection| Update {
@@ -345,12 +197,15 @@ fn write_groups(
     };
     let requests: Vec<Update> = parts.iter().map(request).collect();
     let update = |position: usize, old: Option<Blob<'_>>, encoded: &mut Vec<u8>| {
-        let part = &parts[position];
-        let strides = strides(&part.chunk_shape, layout.order);
+        let (part, group) = (&parts[position], groups[position]);
+        let strides = layout.order.strides(&part.chunk_shape, item);
         let changed = change_chunk(layout, part, old, stored.options.drop_fill, encoded, |bytes| {
-            for k in groups[position].clone() {
-                let (at, from) = (placed.offset(layout, k, part, &strides) * item, placed.order[k] * item);
-                bytes[at..at + item].copy_from_slice(&values[from..from + item]);
+            let indices = placed.indices(group);
+            // Of points that are there twice, the last comes last.
+            for (spot, point) in group.iter().zip(indices.chunks_exact(part.chunk_shape.len())) {
+                let at: usize = point.iter().zip(&strides).map(|(at, stride)| at * *stride as usize).sum();
+                let value = &values[spot.position * item..(spot.position + 1) * item];
+                bytes[at..at + item].copy_from_slice(value);
             }
             Ok(())
         });

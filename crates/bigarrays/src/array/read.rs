@@ -14,7 +14,7 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::codec::EncodedRanges;
 use crate::chunk::grid::{AxisSelection, ChunkProjection};
 use crate::chunk::layout::Layout;
-use crate::store::{Blob, Get, Part};
+use crate::store::{Blob, Get, GetSink, Part};
 
 impl Array {
     /// Reads the box `part` into a new array in the layout's own order.
@@ -147,58 +147,44 @@ fn read_chunks(
     out: &SharedViewMut<'_>,
     elements: &Elements<'_>,
 ) -> Result<()> {
-    fetch(stored, parts, elements.decode, &|position, take| {
+    let requests: Vec<Get> = parts.iter().map(|part| request(&stored.layout, part)).collect();
+    fetch(stored, &requests, &|position, blob| {
         // SAFETY: the parts of a projection are disjoint, and each is handed over once.
         let mut out = unsafe { out.region(&parts[position].in_output) };
-        if !take(&mut out)? {
-            out.fill(elements.fill);
+        match blob {
+            Some(blob) => (elements.decode)(&parts[position], blob, &mut out)?,
+            None => out.fill(elements.fill),
         }
         Ok(())
     })
 }
 
-/// Decodes the part of a chunk that arrived into a buffer of its shape, or says that the chunk is missing.
-pub(super) type Take<'a> = dyn Fn(&mut ViewMut<'_>) -> Result<bool> + 'a;
-
-/// Asks for `parts` of chunks, and has `receive` take each as it arrives, once, by its position, from any thread.
+/// Asks for chunks, and has `receive` take each as it arrives, once, from any thread.
 ///
 /// # Errors
-/// Those of the store, of decoding and of `receive`; `NotFound` for missing chunks of a strict array.
-pub(super) fn fetch(
-    stored: &Stored,
-    parts: &[ChunkProjection],
-    decode: &Decode<'_>,
-    receive: &(dyn Fn(usize, &Take<'_>) -> Result<()> + Sync),
-) -> Result<()> {
-    let layout = &stored.layout;
-    let requests: Vec<Get> = parts.iter().map(|part| request(layout, part)).collect();
+/// Those of the store and of `receive`; `NotFound` for missing chunks of a strict array.
+pub(super) fn fetch(stored: &Stored, requests: &[Get], receive: &GetSink<'_>) -> Result<()> {
     // Stores are not to be trusted with memory: what is not answered, or whose answer is an error that the
     // store keeps to itself, would not be written.
-    let states: Vec<AtomicU8> = parts.iter().map(|_| AtomicU8::new(ASKED)).collect();
-    let wrong = |what: &'static str, position: usize| {
-        Error::new(ErrorKind::Storage, what).at(stored.store.location(&requests[position].key))
-    };
-    stored
-        .store
-        .get_many(&requests, &|position, blob| {
-            let unasked = || Error::new(ErrorKind::Storage, "the store sent what was not asked for");
-            if states.get(position).ok_or_else(unasked)?.swap(ANSWERED, Ordering::Relaxed) != ASKED {
-                return Err(wrong("the store sent a chunk twice", position));
+    let states: Vec<AtomicU8> = requests.iter().map(|_| AtomicU8::new(ASKED)).collect();
+    let location = |position: usize| stored.store.location(&requests[position].key);
+    let wrong = |what, position| Error::new(ErrorKind::Storage, what).at(location(position));
+    let take = |position: usize, blob: Option<Blob<'_>>| {
+        let unasked = || Error::new(ErrorKind::Storage, "the store sent what was not asked for");
+        if states.get(position).ok_or_else(unasked)?.swap(ANSWERED, Ordering::Relaxed) != ASKED {
+            return Err(wrong("the store sent a chunk twice", position));
+        }
+        let received = match blob {
+            None if stored.options.strict => {
+                Err(Error::new(ErrorKind::NotFound, "the chunk is missing, and reading is strict"))
             }
-            let take = |out: &mut ViewMut<'_>| match blob {
-                Some(blob) => decode(&parts[position], blob, out).map(|()| true),
-                None if stored.options.strict => {
-                    Err(Error::new(ErrorKind::NotFound, "the chunk is missing, and reading is strict"))
-                }
-                None => Ok(false),
-            };
-            receive(position, &take).map_err(|error| {
-                error.during("reading chunk").at(stored.store.location(&requests[position].key))
-            })?;
-            states[position].store(WRITTEN, Ordering::Relaxed);
-            Ok(())
-        })
-        .map_err(|error| error.during("reading"))?;
+            blob => receive(position, blob),
+        };
+        received.map_err(|error| error.during("reading chunk").at(location(position)))?;
+        states[position].store(WRITTEN, Ordering::Relaxed);
+        Ok(())
+    };
+    stored.store.get_many(requests, &take).map_err(|error| error.during("reading"))?;
     match states.iter().position(|state| state.load(Ordering::Relaxed) != WRITTEN) {
         Some(position) => {
             Err(wrong("the store left out a chunk, or could not be told that it is damaged", position))
@@ -208,7 +194,7 @@ pub(super) fn fetch(
 }
 
 /// The request for a part of a chunk: for the bytes that it needs, where the layout of bytes tells.
-fn request(layout: &Layout, part: &ChunkProjection) -> Get {
+pub(super) fn request(layout: &Layout, part: &ChunkProjection) -> Get {
     let ranges = layout.ranges(part);
     let wanted = ranges
         .map_or(Part::Whole, |EncodedRanges { ranges, total }| Part::Ranges { ranges, total: Some(total) });
@@ -227,7 +213,7 @@ mod tests {
     use crate::base::dtype::{DataType, FillValue};
     use crate::chunk::codec::ContentEncoding;
     use crate::format::{CreateSpec, Opened};
-    use crate::store::{ChangeFn, GetSink, Store, Update};
+    use crate::store::{ChangeFn, Store, Update};
     use std::sync::Arc;
 
     /// A store that leaves out what it is asked for, or sends it twice.

@@ -71,6 +71,14 @@ impl AxisMap {
             Self::Along { axis, .. } => Some(axis),
         }
     }
+
+    /// The stored coordinate, where `visible` gives the one along each visible axis; `None` if there is none.
+    pub(super) fn stored(&self, visible: impl FnOnce(usize) -> i64) -> Option<i64> {
+        match *self {
+            Self::Fixed(at) => Some(at),
+            Self::Along { axis, offset, step } => visible(axis).checked_mul(step)?.checked_add(offset),
+        }
+    }
 }
 
 /// The coordinates `start + k * step`, `k < count`, of a stored axis. `step` is not zero.

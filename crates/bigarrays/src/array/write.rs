@@ -45,9 +45,7 @@ impl Array {
         encoded: &EncodedChunks<'_>,
     ) -> Result<()> {
         self.expect_buffer(part, source.shape(), source.item())?;
-        if self.stored.options.read_only {
-            return Err(Error::new(ErrorKind::ReadOnly, "the array was opened read-only").at(self.url()));
-        }
+        self.expect_writable()?;
         let target = self.writable_part(part)?;
         if target.is_empty() {
             return Ok(());
@@ -55,6 +53,13 @@ impl Array {
         let source = source.region(&target.region_of(part));
         let axes = self.view.stored_axes(&target)?;
         write(&self.stored, &axes, source.arranged(&visible_axes(&axes)), encoded)
+    }
+
+    pub(super) fn expect_writable(&self) -> Result<()> {
+        if self.stored.options.read_only {
+            return Err(Error::new(ErrorKind::ReadOnly, "the array was opened read-only").at(self.url()));
+        }
+        Ok(())
     }
 
     /// The part of `part` that may be written.

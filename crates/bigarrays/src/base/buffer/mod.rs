@@ -11,6 +11,7 @@ mod copy;
 mod fresh;
 mod geometry;
 mod order;
+mod pairs;
 mod region;
 mod rows;
 mod scratch;
@@ -22,6 +23,7 @@ mod view_mut;
 
 pub(crate) use fresh::fresh;
 pub use order::{Order, byte_len};
+pub(crate) use pairs::Pair;
 pub use region::Region;
 pub use rows::{Rows, RowsMut};
 pub(crate) use scratch::try_first_bytes;

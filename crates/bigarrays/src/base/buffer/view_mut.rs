@@ -183,9 +183,9 @@ impl<'a> ViewMut<'a> {
 
 /// A writable view of which threads take disjoint parts.
 #[derive(Debug)]
-pub struct SharedViewMut<'a>(ViewMut<'a>);
+pub struct SharedViewMut<'a>(pub(super) ViewMut<'a>);
 
-// SAFETY: the only access is through `region`, whose callers promise disjointness.
+// SAFETY: the only access is through unsafe functions, whose callers promise disjointness.
 unsafe impl Sync for SharedViewMut<'_> {}
 
 impl SharedViewMut<'_> {

@@ -7,7 +7,8 @@ use crate::base::buffer::{Order, Region, View, ViewMut, byte_len, try_first_byte
 use crate::base::dims::Dims;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
-use crate::chunk::codec::Asked;
+use crate::chunk::codec::points::decode_around;
+use crate::chunk::codec::{Asked, Points};
 use crate::chunk::config::Config;
 
 /// Type and shape of one chunk as it is stored.
@@ -101,6 +102,35 @@ pub trait ArrayCodec: Debug + Send + Sync {
     ) -> Result<()> {
         let _ = (bytes, spec, region, out);
         Err(Error::unsupported(format!("{} cannot decode parts", self.name())))
+    }
+
+    /// Decodes the elements at `points` into `out`, one after the other. `order` is the one in which elements of a
+    /// chunk are cheapest decoded, if more than these are.
+    ///
+    /// # Errors
+    /// As [`ArrayCodec::decode`].
+    fn decode_points(
+        &self,
+        bytes: &[u8],
+        spec: &ChunkSpec,
+        points: &Points<'_>,
+        order: Order,
+        out: &mut [u8],
+    ) -> Result<()> {
+        decode_around(self, bytes, spec, points, order, out)
+    }
+
+    /// The parts of the encoded chunk that hold the elements at `points`, if it has these as they are: each once, from the
+    /// first to the last. Joined, and each repeated for the points there, they are decoded by
+    /// [`ArrayCodec::decode_picked`].
+    fn point_ranges(&self, spec: &ChunkSpec, points: &Points<'_>) -> Option<EncodedRanges> {
+        let _ = (spec, points);
+        None
+    }
+
+    /// Makes elements of bytes of [`ArrayCodec::point_ranges`], in place.
+    fn decode_picked(&self, spec: &ChunkSpec, elements: &mut [u8]) {
+        let _ = (spec, elements);
     }
 }
 

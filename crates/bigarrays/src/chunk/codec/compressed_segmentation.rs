@@ -10,10 +10,10 @@
 //! blocks that the chunk cuts are padded. Blocks may share a table.
 //! See `sliceview/compressed_segmentation/README.md` in Neuroglancer.
 
-use crate::base::buffer::{Region, View, ViewMut};
+use crate::base::buffer::{Order, Region, View, ViewMut};
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
-use crate::chunk::codec::{ArrayCodec, Asked, ChunkSpec, expect_output};
+use crate::chunk::codec::{ArrayCodec, Asked, ChunkSpec, Points, expect_output};
 use crate::chunk::config::Config;
 
 mod decode;
@@ -102,6 +102,22 @@ impl ArrayCodec for CompressedSegmentation {
         for_size!(spec.dtype, N => decode::decode::<N>(bytes, &volume, region, out))?;
         if cfg!(target_endian = "big") {
             out.swap_bytes(spec.dtype.size());
+        }
+        Ok(())
+    }
+
+    fn decode_points(
+        &self,
+        bytes: &[u8],
+        spec: &ChunkSpec,
+        points: &Points<'_>,
+        _: Order,
+        out: &mut [u8],
+    ) -> Result<()> {
+        let volume = Volume::new(self.block, spec)?;
+        for_size!(spec.dtype, N => decode::decode_points::<N>(bytes, &volume, points, out))?;
+        if cfg!(target_endian = "big") {
+            out.chunks_exact_mut(spec.dtype.size()).for_each(<[u8]>::reverse);
         }
         Ok(())
     }

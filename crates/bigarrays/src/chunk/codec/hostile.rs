@@ -2,7 +2,7 @@
 
 use crate::base::buffer::{Order, Region, View, ViewMut};
 use crate::base::dims::Dims;
-use crate::chunk::codec::{ArrayCodec, BytesCodec, ChunkSpec};
+use crate::chunk::codec::{ArrayCodec, BytesCodec, ChunkSpec, Points};
 
 /// A small random generator (SplitMix64), so that failures repeat.
 struct Random(u64);
@@ -81,13 +81,39 @@ pub(crate) fn decode(
     Ok(out)
 }
 
-/// Damage, parts, and chunks of another shape than that of the valid encoding `bytes`.
+/// Decodes the elements of `bytes` at some points.
+fn elements_at(
+    codec: &dyn ArrayCodec,
+    bytes: &[u8],
+    spec: &ChunkSpec,
+    indices: &[usize],
+) -> crate::base::error::Result<Vec<u8>> {
+    let points = Points::new(indices, spec)?;
+    let mut out = vec![0; points.len() * spec.dtype.size()];
+    codec.decode_points(bytes, spec, &points, Order::Fortran, &mut out)?;
+    Ok(out)
+}
+
+/// Damage, parts, single elements, and chunks of another shape than that of the valid encoding `bytes`.
 pub(crate) fn array_codec(codec: &dyn ArrayCodec, bytes: &[u8], spec: &ChunkSpec) {
     let whole = decode(codec, bytes, spec).unwrap();
+    let mut random = Random(3);
+    let some: Vec<usize> =
+        (0..12 * spec.shape.len()).map(|k| random.below(spec.shape[k % spec.shape.len()])).collect();
     damages(bytes, |damaged, truncated| {
         let result = decode(codec, damaged, spec);
         assert!(result.is_err() || !truncated, "a truncation passes");
+        drop(elements_at(codec, damaged, spec, &some));
     });
+    for count in [0, 1, 3, 12] {
+        let some = &some[..count * spec.shape.len()];
+        let strides = Order::Fortran.strides(&spec.shape, spec.dtype.size());
+        let at = |point: &[usize]| point.iter().zip(&strides).map(|(at, stride)| at * *stride as usize).sum();
+        let starts = some.chunks_exact(spec.shape.len()).map(at);
+        let expected: Vec<u8> =
+            starts.flat_map(|at: usize| &whole[at..at + spec.dtype.size()]).copied().collect();
+        assert_eq!(elements_at(codec, bytes, spec, some).unwrap(), expected);
+    }
     for axis in 0..3 {
         let mut other = spec.clone();
         other.shape[axis] += 1;

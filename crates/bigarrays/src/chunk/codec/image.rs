@@ -69,12 +69,16 @@ impl Pixels {
         Ok(())
     }
 
+    /// The number of the pixel that has the element at a place in the chunk.
+    pub(crate) fn pixel(&self, at: &[usize]) -> usize {
+        let [x, y, _] = self.shape;
+        at[0] + x * (at[1] + y * at[2])
+    }
+
     /// The rows of an image of the given width that hold `region`, which must not be empty.
     pub(crate) fn rows(&self, region: &Region, width: usize) -> Range<usize> {
-        let [x, y, _] = self.shape;
-        let pixel = |at: [usize; 3]| at[0] + x * (at[1] + y * at[2]);
-        let first = pixel([region.start[0], region.start[1], region.start[2]]);
-        let last = pixel([region.end(0) - 1, region.end(1) - 1, region.end(2) - 1]);
+        let first = self.pixel(&region.start);
+        let last = self.pixel(&[region.end(0) - 1, region.end(1) - 1, region.end(2) - 1]);
         first / width..last / width + 1
     }
 

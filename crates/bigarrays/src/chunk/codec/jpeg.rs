@@ -7,12 +7,17 @@ use std::ptr::NonNull;
 
 use turbojpeg::{Compressor, Image, PixelFormat, Subsamp, raw};
 
-use crate::base::buffer::{Region, View, ViewMut, first_bytes, with_scratch};
+use crate::base::buffer::{Order, Region, View, ViewMut, first_bytes, with_scratch};
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::image::Pixels;
-use crate::chunk::codec::{ArrayCodec, Asked, ChunkSpec, expect_output};
+use crate::chunk::codec::points::decode_around;
+use crate::chunk::codec::{ArrayCodec, Asked, ChunkSpec, Points, expect_output};
 use crate::chunk::config::Config;
+
+mod elements;
+
+use elements::{Grey, Wanted};
 
 /// The largest width or height of a JPEG image.
 const MAX_SIDE: usize = 65500;
@@ -53,6 +58,16 @@ impl Jpeg {
             )));
         }
         Ok(pixels)
+    }
+
+    /// Decodes the elements at `points` without the rest of the image; `None` if it is left to libjpeg.
+    fn decode_elements(bytes: &[u8], pixels: &Pixels, points: &Points<'_>, out: &mut [u8]) -> Option<()> {
+        let image = Grey::parse(bytes).filter(|_| pixels.channels == 1)?;
+        pixels.expect_image(image.width, image.height, 1).ok()?;
+        let at = |(position, point): (usize, &[usize])| image.wanted(pixels.pixel(point), position);
+        let mut wanted: Vec<Wanted> = points.iter().enumerate().map(at).collect();
+        wanted.sort_unstable();
+        image.decode(&wanted, out)
     }
 }
 
@@ -127,6 +142,20 @@ impl ArrayCodec for Jpeg {
         pixels.decode_rows(&rows, width, region, out, |part| {
             decompressor.decode(bytes, &rows, height, pixels.channels, part)
         })
+    }
+
+    fn decode_points(
+        &self,
+        bytes: &[u8],
+        spec: &ChunkSpec,
+        points: &Points<'_>,
+        _: Order,
+        out: &mut [u8],
+    ) -> Result<()> {
+        match Self::decode_elements(bytes, &Self::pixels(spec)?, points, out) {
+            Some(()) => Ok(()),
+            None => decode_around(self, bytes, spec, points, Order::Fortran, out),
+        }
     }
 
     fn max_encoded_len(&self, spec: &ChunkSpec) -> usize {
@@ -244,7 +273,6 @@ impl Drop for Decompressor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::buffer::Order;
     use crate::chunk::codec::hostile::{self, spec, texture};
 
     fn encode(spec: &ChunkSpec, elements: &[u8]) -> Vec<u8> {

@@ -54,6 +54,7 @@ mod pipeline;
 mod plain;
 #[cfg(feature = "png")]
 mod png;
+mod points;
 mod promise;
 mod quantize;
 mod raw;
@@ -120,6 +121,7 @@ pub use pcodec_options::{PcodecDelta, PcodecMode};
 pub use pipeline::CodecPipeline;
 #[cfg(feature = "png")]
 pub use png::Png;
+pub use points::Points;
 pub(crate) use promise::Asked;
 pub use quantize::Quantize;
 pub use raw::Raw;

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::base::buffer::{Region, View, ViewMut, make_boolean, try_first_bytes, with_scratch};
+use crate::base::buffer::{Order, Region, View, ViewMut, make_boolean, try_first_bytes, with_scratch};
 use crate::base::dtype::DataType;
-use crate::base::error::Result;
+use crate::base::error::{Error, Result};
 use crate::chunk::codec::array_codec::expect_elements;
-use crate::chunk::codec::bytes_codec::{encode_in_place, overlong};
-use crate::chunk::codec::{ArrayCodec, Asked, BytesCodec, ChunkSpec, EncodedRanges, expect_output};
+use crate::chunk::codec::bytes_codec::{encode_in_place, expect_len, overlong};
+use crate::chunk::codec::{ArrayCodec, Asked, BytesCodec, ChunkSpec, EncodedRanges, Points, expect_output};
 use crate::chunk::config::{Config, Parameter};
 
 /// How a chunk becomes bytes: an array codec, then bytes codecs in the order of encoding.
@@ -155,6 +155,76 @@ impl CodecPipeline {
         expect_output(spec, region, out)?;
         self.initialise(spec, out);
         self.array.decode_ranges(bytes, spec, region, out)
+    }
+
+    /// Decodes the elements at `points` into `out`, one after the other; see [`ArrayCodec::decode_points`].
+    ///
+    /// # Errors
+    /// As [`CodecPipeline::decode`].
+    pub fn decode_points(
+        &self,
+        bytes: &[u8],
+        spec: &ChunkSpec,
+        points: &Points<'_>,
+        order: Order,
+        out: &mut [u8],
+    ) -> Result<()> {
+        expect_len(out.len(), points.len() * spec.dtype.size())?;
+        let codecs = match &self.other_length {
+            Some(codec) if bytes.len() != spec.byte_len()? => std::slice::from_ref(codec),
+            _ => &self.bytes[..],
+        };
+        self.with_decoded(codecs, bytes, spec, &mut |bytes| {
+            self.array.decode_points(bytes, spec, points, order, out)
+        })
+    }
+
+    /// Lends `take` what `codecs` decode.
+    fn with_decoded(
+        &self,
+        codecs: &[Arc<dyn BytesCodec>],
+        bytes: &[u8],
+        spec: &ChunkSpec,
+        take: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let Some((last, inner)) = codecs.split_last() else { return take(bytes) };
+        with_scratch(|decoded| {
+            let length = last.decode(bytes, self.max_len_before(inner, spec), decoded)?;
+            let decoded = decoded.get(..length).ok_or_else(|| overlong(last.name()))?;
+            self.with_decoded(inner, decoded, spec, take)
+        })
+    }
+
+    /// As [`CodecPipeline::decode_points`], from just the bytes of [`CodecPipeline::point_ranges`], joined. The points
+    /// must be in the order of their elements in the chunk.
+    ///
+    /// # Errors
+    /// As [`CodecPipeline::decode`].
+    pub fn decode_point_ranges(
+        &self,
+        bytes: &[u8],
+        spec: &ChunkSpec,
+        points: &Points<'_>,
+        out: &mut [u8],
+    ) -> Result<()> {
+        let item = spec.dtype.size();
+        expect_len(out.len(), points.len() * item)?;
+        let (mut elements, mut before) = (bytes.chunks_exact(item), None);
+        let mut element = &bytes[..0];
+        for (point, to) in points.iter().zip(out.chunks_exact_mut(item)) {
+            if before.replace(point) != Some(point) {
+                element = elements.next().ok_or_else(|| Error::corrupt("fewer bytes than were asked for"))?;
+            }
+            to.copy_from_slice(element);
+        }
+        self.array.decode_picked(spec, out);
+        Ok(())
+    }
+
+    /// The parts of the encoded chunk that hold the elements at `points`, where it is nothing but elements, and where
+    /// reading these is cheaper than reading all.
+    pub fn point_ranges(&self, spec: &ChunkSpec, points: &Points<'_>) -> Option<EncodedRanges> {
+        if self.bytes.is_empty() { self.array.point_ranges(spec, points) } else { None }
     }
 
     /// Makes zeros of what is decoded into, unless all codecs promise to write all of it.

@@ -4,12 +4,14 @@ use std::ops::Range;
 
 use serde_json::{Map, Value};
 
-use crate::base::buffer::{Order, Region, View, ViewMut, byte_len};
+use crate::base::buffer::{Order, Region, View, ViewMut, byte_len, make_boolean};
 use crate::base::dims::Dims;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
+use crate::chunk::codec::bytes_codec::expect_len;
 use crate::chunk::codec::dialect::{Built, Dialect, Elements, Entry, Kind, Row, Words, has, members};
-use crate::chunk::codec::{ArrayCodec, Asked, ChunkSpec, EncodedRanges, expect_output};
+use crate::chunk::codec::points::pick;
+use crate::chunk::codec::{ArrayCodec, Asked, ChunkSpec, EncodedRanges, Points, expect_output};
 use crate::chunk::config::Config;
 
 /// Gaps up to this many bytes between wanted rows are read along rather than skipped.
@@ -53,6 +55,12 @@ impl Raw {
         if self.swaps(dtype) {
             out.swap_bytes(dtype.part_size());
         }
+    }
+
+    /// The distance of each point's element from the start, in bytes.
+    fn offsets<'a>(self, spec: &ChunkSpec, points: &Points<'a>) -> impl Iterator<Item = usize> + use<'a> {
+        let strides = self.order.strides(&spec.shape, spec.dtype.size());
+        points.offsets(&Region::whole(&spec.shape), strides)
     }
 
     /// The axes sorted from slowest to fastest in memory.
@@ -211,6 +219,46 @@ impl ArrayCodec for Raw {
         let source = View::strided(bytes, 0, &region.count, &strides, spec.dtype.size());
         self.finish(&source, spec.dtype, out);
         Ok(())
+    }
+
+    fn decode_points(
+        &self,
+        bytes: &[u8],
+        spec: &ChunkSpec,
+        points: &Points<'_>,
+        _: Order,
+        out: &mut [u8],
+    ) -> Result<()> {
+        expect_len(bytes.len(), spec.byte_len()?)?;
+        pick(bytes, spec.dtype.size(), self.offsets(spec, points), out);
+        self.decode_picked(spec, out);
+        Ok(())
+    }
+
+    fn point_ranges(&self, spec: &ChunkSpec, points: &Points<'_>) -> Option<EncodedRanges> {
+        let (item, total) = (spec.dtype.size(), spec.byte_len().ok()?);
+        if points.len().saturating_mul(2 * COALESCE) >= total {
+            return None;
+        }
+        let mut ranges: Vec<Range<u64>> = Vec::with_capacity(points.len());
+        for at in self.offsets(spec, points) {
+            let range = at as u64..(at + item) as u64;
+            match ranges.last() {
+                Some(last) if *last == range => {}
+                Some(last) if last.end > range.start => return None,
+                _ => ranges.push(range),
+            }
+        }
+        Some(EncodedRanges { ranges, total: total as u64 })
+    }
+
+    fn decode_picked(&self, spec: &ChunkSpec, elements: &mut [u8]) {
+        if spec.dtype == DataType::Bool {
+            make_boolean(elements);
+        }
+        if self.swaps(spec.dtype) {
+            elements.chunks_exact_mut(spec.dtype.size()).for_each(<[u8]>::reverse);
+        }
     }
 }
 

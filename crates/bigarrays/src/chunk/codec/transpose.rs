@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::base::buffer::{Region, View, ViewMut};
+use crate::base::buffer::{Order, Region, View, ViewMut};
 use crate::base::dims::Dims;
 use crate::base::error::{Error, Result};
 use crate::base::member::naturals;
 use crate::chunk::codec::dialect::{Built, Dialect, Elements, Entry, Kind, Row, Step, Words, members};
-use crate::chunk::codec::{ArrayCodec, Asked, ChunkSpec, EncodedRanges};
+use crate::chunk::codec::{ArrayCodec, Asked, ChunkSpec, EncodedRanges, Points};
 use crate::chunk::config::Config;
 
 /// Chunks whose axis `k`, as they are encoded, is the axis `axes[k]` of the array.
@@ -49,6 +49,11 @@ impl Transpose {
             count: self.order(&region.count),
             step: self.order(&region.step),
         }
+    }
+
+    /// The indices of each point along the axes in their other order.
+    fn indices(&self, points: &Points<'_>) -> Vec<usize> {
+        points.iter().flat_map(|point| self.axes.iter().map(|&axis| point[axis])).collect()
     }
 
     fn arrangement(&self) -> Dims<Option<usize>> {
@@ -106,6 +111,27 @@ impl ArrayCodec for Transpose {
     ) -> Result<()> {
         let mut out = out.reborrow().arranged(&self.arrangement());
         self.inner.decode_ranges(bytes, &self.spec(spec), &self.region(region), &mut out)
+    }
+
+    fn decode_points(
+        &self,
+        bytes: &[u8],
+        spec: &ChunkSpec,
+        points: &Points<'_>,
+        order: Order,
+        out: &mut [u8],
+    ) -> Result<()> {
+        let (spec, indices) = (self.spec(spec), self.indices(points));
+        self.inner.decode_points(bytes, &spec, &Points::new(&indices, &spec)?, order, out)
+    }
+
+    fn point_ranges(&self, spec: &ChunkSpec, points: &Points<'_>) -> Option<EncodedRanges> {
+        let (spec, indices) = (self.spec(spec), self.indices(points));
+        self.inner.point_ranges(&spec, &Points::new(&indices, &spec).ok()?)
+    }
+
+    fn decode_picked(&self, spec: &ChunkSpec, elements: &mut [u8]) {
+        self.inner.decode_picked(&self.spec(spec), elements);
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::base::buffer::{Order, Region, RowsMut, View, ViewMut, first_bytes, with_scratch};
 use crate::base::dims::Dims;
 use crate::base::error::{Error, Result};
+use crate::chunk::codec::Points;
 use crate::chunk::codec::compressed_segmentation::volume::{HEADER, Volume, values_len};
 
 /// Decodes `region` into `out`, little-endian.
@@ -26,6 +27,26 @@ pub(crate) fn decode<const N: usize>(
         }
         let channel = Channel::new(bytes, volume, channel)?;
         channel.decode::<N>(&axes, step, &mut out.reborrow().region(&part))?;
+    }
+    Ok(())
+}
+
+/// Decodes the elements at `points` into `out`, little-endian, one after the other.
+pub(crate) fn decode_points<const N: usize>(
+    bytes: &[u8],
+    volume: &Volume,
+    points: &Points<'_>,
+    out: &mut [u8],
+) -> Result<()> {
+    let mut channel = (0, Channel::new(bytes, volume, 0)?);
+    for (point, element) in points.iter().zip(out.as_chunks_mut::<N>().0) {
+        let wanted = point.get(3).copied().unwrap_or(0);
+        if channel.0 != wanted {
+            channel = (wanted, Channel::new(bytes, volume, wanted)?);
+        }
+        let [x, y, z] = std::array::from_fn(|axis| point[axis] % volume.block[axis]);
+        let block = channel.1.block::<N>(std::array::from_fn(|axis| point[axis] / volume.block[axis]))?;
+        *element = block.at(x + volume.block[0] * (y + volume.block[1] * z))?;
     }
     Ok(())
 }
@@ -159,6 +180,23 @@ struct Block<'a, const N: usize> {
 }
 
 impl<const N: usize> Block<'_, N> {
+    /// The element at a position in the block.
+    #[inline(always)]
+    fn at(&self, position: usize) -> Result<[u8; N]> {
+        let bit = position * self.bits;
+        let index = match self.bits {
+            0 => Some(0),
+            bits => word(self.values, bit / 32).map(|word| word >> (bit % 32) & u32::MAX >> (32 - bits)),
+        };
+        self.label(index)
+    }
+
+    #[inline(always)]
+    fn label(&self, index: Option<u32>) -> Result<[u8; N]> {
+        let label = index.and_then(|index| self.table.get(index as usize));
+        label.copied().ok_or_else(|| Error::corrupt("a value lies beyond its lookup table"))
+    }
+
     fn decode(&self, block: [usize; 3], part: &Part, rows: &mut RowsMut<'_, N>) -> Result<()> {
         match self.bits {
             0 => {
@@ -230,8 +268,7 @@ impl<const N: usize> Block<'_, N> {
             for (i, element) in row.iter_mut().enumerate() {
                 let bit = (at + i * part.step[0]) * BITS;
                 let index = word(self.values, bit / 32).map(|word| word >> (bit % 32) & mask);
-                let label = index.and_then(|index| self.table.get(index as usize));
-                *element = *label.ok_or_else(|| Error::corrupt("a value lies beyond its lookup table"))?;
+                *element = self.label(index)?;
             }
             Ok(())
         })
