@@ -90,6 +90,12 @@ def test_a_state_holds_for_another_number_of_ranks_and_a_grown_set() -> None:
         batches(Numbers(100), 3, seed=1, world=3, **options).load_state_dict(state)
 
 
+def test_numbers_of_numpy_are_numbers() -> None:
+    taken = batches(Numbers(100), np.int64(3), shuffle=True, start=np.int64(2), epoch=np.uint8(1))  # type: ignore[call-overload]
+    assert json.loads(json.dumps(taken.state_dict())) == taken.state_dict()
+    assert batches(Numbers(100), 3).state_dict() == batches(Numbers(100), 3).state_dict()
+
+
 def test_a_state_of_other_batches_is_refused() -> None:
     state = batches(Numbers(100), 3, shuffle=True).state_dict()
     for other, word in [

@@ -4,6 +4,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from operator import index
 from typing import Any, Generic, Protocol, TypedDict, TypeVar, Unpack, overload
 
 from numpy.typing import ArrayLike
@@ -53,7 +54,7 @@ class Batches(Iterator[_Batch], Generic[_Batch]):
             raise InvalidArgumentError(f"rank {rank} of {world}: ranks are numbered from 0 to world - 1")
         if start < 0 or prefetch < 0:
             raise InvalidArgumentError(f"start is {start} and prefetch {prefetch}; neither must be negative")
-        self._read, self._order, self._step = read, order, start
+        self._read, self._order, self._step = read, order, index(start)
         self._rank, self._world, self._prefetch = rank, world, prefetch
         self._ahead: _Ahead[_Batch] | None = None
 
@@ -119,6 +120,8 @@ class Batches(Iterator[_Batch], Generic[_Batch]):
             InvalidArgumentError: The options that decide about batches were others, or there are fewer samples than then.
         """
         order = self._order.at(state)
+        if "taken" in state:
+            raise InvalidArgumentError("this is the state of a worker of an IterableDataset, which alone takes it up again")
         taken, left = divmod(int(state["start"]) * int(state["world"]), self._world)
         if left:
             raise InvalidArgumentError(

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from copy import copy
 from functools import cached_property, lru_cache
+from operator import index
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -52,13 +53,13 @@ class Order:
         for name, value in [("epoch", epoch), ("bucket_by_length", bucket_by_length), ("seed", seed or 0)]:
             if value < 0:
                 raise InvalidArgumentError(f"{name} is {value}; it must not be negative")
-        self.count, self.size, self.epoch = count, size, epoch
-        self.shuffle, self.run_length, self.drop_last = shuffle, run_length, drop_last
-        self.bucket_by_length, self._lengths = bucket_by_length, lengths
+        self.count, self.size, self.run_length, self.epoch = map(index, (count, size, run_length, epoch))
+        self.shuffle, self.drop_last = bool(shuffle), bool(drop_last)
+        self.bucket_by_length, self._lengths = index(bucket_by_length), lengths
         self._cumulated = None if weights is None else _cumulated(weights, count)
         # One that was not given is drawn once, so that the epoch can be taken up again.
-        drawn = np.random.SeedSequence().generate_state(1)[0] if seed is None else seed
-        self.seed = int(drawn)
+        drawn = np.random.SeedSequence().generate_state(1)[0] if self.is_random and seed is None else seed
+        self.seed = int(drawn or 0)
         self._cached()
 
     @property
@@ -77,7 +78,7 @@ class Order:
 
     def at(self, state: Mapping[str, Any]) -> "Order":
         """The order of the epoch in which `state` was taken."""
-        if missing := {*_FIXED, "count", "epoch", "seed"} - state.keys():
+        if missing := {*_FIXED, "count", "epoch", "seed", "start", "world"} - state.keys():
             raise InvalidArgumentError(f"this is no state of batches: it has no {', '.join(sorted(missing))}")
         for name in _FIXED:
             if state[name] != getattr(self, name):
@@ -88,8 +89,15 @@ class Order:
         count = int(state["count"])
         if count > self.count or (self.is_weighted and count != self.count):
             raise InvalidArgumentError(f"there are {self.count} samples here, and were {count} when the state was taken")
+        return self._changed(count=count, epoch=int(state["epoch"]), seed=int(state["seed"]))
+
+    def of_epoch(self, epoch: int) -> "Order":
+        """The order of another epoch."""
+        return self if epoch == self.epoch else self._changed(epoch=epoch)
+
+    def _changed(self, **numbers: int) -> "Order":
         order = copy(self)
-        order.count, order.epoch, order.seed = count, int(state["epoch"]), int(state["seed"])
+        order.__dict__.update(numbers)
         order.__dict__.pop("_runs", None)
         order._cached()
         return order
@@ -178,12 +186,15 @@ def _cumulated(weights: ArrayLike, count: int) -> NDArray[np.float64]:
     return sums
 
 
-def order_of(samples: Samples[Any], size: int, *, bucket_by_length: int, **options: Any) -> Order:
-    """The order of batches of `samples`, with the options of `batches`."""
+def order_of(
+    samples: Samples[Any], size: int, *, count: int | None = None, bucket_by_length: int = 0, **options: Any
+) -> Order:
+    """The order of batches of `samples`, or of the first `count` of them, with the options of `batches`."""
     if bucket_by_length and isinstance(samples, FlatArray):
         raise InvalidArgumentError("bucket_by_length is for slices: the rows of a flat array have no lengths of their own")
     lengths = _lengths(samples) if bucket_by_length else None
-    return Order(len(samples), size, bucket_by_length=bucket_by_length, lengths=lengths, **options)
+    count = len(samples) if count is None else count
+    return Order(count, size, bucket_by_length=bucket_by_length, lengths=lengths, **options)
 
 
 def _lengths(samples: Samples[Any]) -> Callable[[list[int]], Indices]:
