@@ -31,7 +31,9 @@ def padded(batch: Sequence[Any], value: float) -> Any:
         return type(first)(*(padded(arrays, value) for arrays in zip(*batch, strict=True)))
     lengths = np.fromiter(map(len, batch), np.int64, len(batch))
     rows = np.full((len(batch), lengths.max(), *first.shape[1:]), value, first.dtype)
-    rows[np.arange(rows.shape[1]) < lengths[:, None]] = np.concatenate(batch)
+    # One copy each is twice as fast as a mask over all.
+    for target, sample in zip(rows, batch, strict=True):
+        target[: len(sample)] = sample
     return Padded(rows, lengths)
 
 
