@@ -179,6 +179,29 @@ class LmdbNamed(Named):
         return pickle.loads(opened.get(name.encode()))
 
 
+class MemmapNamed(Named):
+    """All rows in a .npy file, and a pickled dict of names beside it."""
+
+    def write(self, pairs, width):
+        names, parts, end = {}, [], 0
+        for name, rows in pairs:
+            names[name] = (end, end + len(rows))
+            end += len(rows)
+            parts.append(rows)
+        np.save(self.path, np.concatenate(parts))
+        with open(f"{self.path}.names", "wb") as file:
+            pickle.dump(names, file, 5)
+
+    def open(self):
+        with open(f"{self.path}.names", "rb") as file:
+            return np.load(self.path, mmap_mode="r").view(np.ndarray), pickle.load(file)
+
+    def get(self, opened, name):
+        rows, names = opened
+        start, end = names[name]
+        return rows[start:end]
+
+
 class BigarrayNamed(Named):
     module = "bigarray"
 
@@ -209,5 +232,6 @@ NAMED: dict[str, type[Named]] = {
     "bigarrays": BigarraysNamed,
     "h5py": H5pyNamed,
     "lmdb + pickle": LmdbNamed,
+    "memmap + pickle": MemmapNamed,
     "bigarray": BigarrayNamed,
 }

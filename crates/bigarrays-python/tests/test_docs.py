@@ -2,27 +2,42 @@
 
 import ast
 import doctest
+import importlib
+import importlib.util
 import inspect
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from stub_docs import STUBS, documented as documented_in_stub, with_docs
 
 import bigarrays
+import bigarrays.bigarray
 import bigarrays.xarray
 from bigarrays import _bigarrays
 
 
+# scripts/test-torch installs it.
+HAS_TORCH = importlib.util.find_spec("torch") is not None
+
+
 def documented() -> Iterator[tuple[str, str]]:
-    yield "bigarrays", bigarrays.__doc__ or ""
     yield "bigarrays.xarray", bigarrays.xarray.__doc__ or ""
     yield "ViewIndexer", _bigarrays.ViewIndexer.__doc__ or ""
-    for name in bigarrays.__all__:
-        member = getattr(bigarrays, name)
+    yield from members(bigarrays)
+    yield from members(bigarrays.bigarray)
+    if HAS_TORCH:
+        yield from members(importlib.import_module("bigarrays.torch"))
+
+
+def members(module: ModuleType) -> Iterator[tuple[str, str]]:
+    yield module.__name__, module.__doc__ or ""
+    for name in module.__all__:
+        member = getattr(module, name)
         yield name, inspect.getdoc(member) or ""
         if inspect.isclass(member) and not issubclass(member, Exception):
             for inner, value in vars(member).items():
@@ -60,10 +75,12 @@ def test_a_stub_with_another_docstring_is_found() -> None:
 REPOSITORY = Path(__file__).parents[3]
 
 
-@pytest.mark.parametrize("readme", ["README.md", "crates/bigarrays-python/README.md"])
+@pytest.mark.parametrize("readme", ["README.md", "crates/bigarrays-python/README.md", "docs/training.md"])
 def test_the_examples_of_the_readme(readme: str) -> None:
     text = (REPOSITORY / readme).read_text(encoding="utf-8")
     blocks = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     assert blocks
     for block in blocks:
+        if "torch" in block and not HAS_TORCH:
+            continue
         subprocess.run([sys.executable, "-c", block], check=True)  # in a process whose memory:// is empty

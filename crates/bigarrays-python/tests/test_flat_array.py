@@ -262,8 +262,9 @@ def test_truncated_and_hostile_files(path: Path) -> None:
 def test_batches_cover_everything_once(path: Path) -> None:
     a = FlatArray(path, "x", shape=(None, 2), dtype="int32")
     a.append(np.repeat(np.arange(1000), 2).reshape(-1, 2))
-    for options in [{}, {"shuffle": True, "run_length": 64, "seed": 3}]:
-        found = list(bigarrays.batches(a, 30, **options))  # type: ignore[arg-type]
+    orders: list[dict[str, Any]] = [{}, {"shuffle": True, "run_length": 64, "seed": 3}]
+    for options in orders:
+        found = list(bigarrays.batches(a, 30, **options))
         assert [len(batch) for batch in found] == [30] * 33 + [10]
         assert sorted(np.concatenate(found)[:, 0]) == list(range(1000))
     order = [batch[:, 0].tolist() for batch in bigarrays.batches(a, 32, shuffle=True, run_length=64, seed=3)]

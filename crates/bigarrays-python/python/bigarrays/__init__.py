@@ -19,7 +19,7 @@ exception. Reading, writing and opening leave other threads running.
 """
 
 from ._attributes import Attributes
-from ._batches import batches
+from ._batches import Batches, batches
 from ._bigarrays import (
     AlreadyExistsError,
     Array,
@@ -58,12 +58,14 @@ from ._bigarrays import (
     update_attributes,
     verify,
 )
+from ._reading import Padded
 
 # Not `open`: `from bigarrays import *` is to leave Python's own.
 __all__ = [
     "AlreadyExistsError",
     "Array",
     "Attributes",
+    "Batches",
     "Cache",
     "CancelledError",
     "CorruptDataError",
@@ -75,6 +77,7 @@ __all__ = [
     "MemoryBudgetError",
     "NotFoundError",
     "OutOfBoundsError",
+    "Padded",
     "PermissionDeniedError",
     "Positions",
     "ReadOnlyError",
