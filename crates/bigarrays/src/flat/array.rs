@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, RwLock, Weak};
 use std::time::Duration;
 
 use super::file::DataFile;
-use super::mapping::{Mapping, expect_len};
+use super::mapping::{Mapping, expect_len, settled_header};
 use super::rows::row_len;
 use super::spec::{FlatOptions, Mode};
 use crate::base::buffer::Order;
@@ -111,19 +111,17 @@ impl FlatArray {
             });
             return Ok(true);
         }
-        let mut header = before.file.header()?;
-        if header == before.header {
+        if before.file.header()? == before.header {
             return Ok(false);
         }
         // Until it is the newest: other threads may be appending.
         loop {
-            expect_len(&before.file, &header)?;
+            let header = settled_header(&before.file)?;
             self.note(&before.file, header.clone());
             let newer = before.file.header()?;
             if newer == header {
                 return Ok(true);
             }
-            header = newer;
         }
     }
 
@@ -255,10 +253,12 @@ impl FlatArray {
 impl State {
     fn open(path: &Path, mode: Mode, patience: Option<Duration>) -> Result<Self> {
         let file = Arc::new(DataFile::open(path, mode == Mode::ReadWrite, patience)?);
-        let header = file.header()?;
-        let at = |error: Error| error.during("opening").at(path.display().to_string());
-        header.data_len().map_err(|error| at(Error::metadata(error.to_string())))?;
-        expect_len(&file, &header)?;
+        let header = settled_header(&file).map_err(|error| match error.kind() {
+            ErrorKind::InvalidArgument => {
+                Error::metadata(error.to_string()).during("opening").at(path.display().to_string())
+            }
+            _ => error,
+        })?;
         Ok(Self { file, header, map: None })
     }
 }

@@ -511,3 +511,66 @@ fn a_damaged_index_is_refused_before_it_is_used() {
     }
     assert_eq!(inspect_index(&good[..8192]).unwrap_err().kind(), ErrorKind::CorruptData);
 }
+
+/// A file of which a reader sees a bad page until it has read that, and then what a writer has made of it.
+struct Changing {
+    states: [Vec<u8>; 2],
+    bad_page: u64,
+    is_changed: std::cell::Cell<bool>,
+}
+
+impl inspect::Source for Changing {
+    fn len(&self) -> std::io::Result<u64> {
+        Ok(self.states[usize::from(self.is_changed.get())].len() as u64)
+    }
+
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> std::io::Result<()> {
+        (&self.states[usize::from(self.is_changed.get())][..]).read_at(bytes, offset)?;
+        self.is_changed.set(self.is_changed.get() || offset == self.bad_page * 4096);
+        Ok(())
+    }
+}
+
+#[test]
+fn what_is_wrong_while_others_write_is_looked_at_again() {
+    let (directory, _path, slices) = new();
+    let data = directory.path().join("a.npy.index/data.mdb");
+    slices.name_rows(&[("a", 0..0)], false).unwrap();
+    let mut before = std::fs::read(&data).unwrap();
+    slices.name_rows(&[("b", 0..0)], false).unwrap();
+    let after = std::fs::read(&data).unwrap();
+    let bad_page = (2..before.len() as u64 / 4096)
+        .find(|&page| {
+            let mut bad = before.clone();
+            bad[page as usize * 4096 + 10] ^= 0xff;
+            inspect_index(&bad).is_err()
+        })
+        .unwrap();
+    before[bad_page as usize * 4096 + 10] ^= 0xff;
+    let states = [before, after];
+    inspect::inspect(&Changing { states, bad_page, is_changed: false.into() }).unwrap();
+}
+
+#[test]
+fn an_index_is_damaged_only_if_it_is_so_while_nobody_writes() {
+    let (directory, path, slices) = new();
+    put(&slices, &[("a", 1, 3)], false).unwrap();
+    drop(slices);
+    let folder = directory.path().join("a.npy.index");
+    let data = folder.join("data.mdb");
+    let good = std::fs::read(&data).unwrap();
+    let opener = writers::Writers::open(&data)
+        .unwrap()
+        .alone(&folder, None, || {
+            std::fs::write(&data, &good[..good.len() - 4096]).unwrap();
+            let opener = std::thread::spawn(move || {
+                SliceArray::open(&path, Mode::Read).map(|slices| bytes(&slices, "a"))
+            });
+            // Long enough for it to look; if it has not, it finds the index whole.
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            std::fs::write(&data, &good).unwrap();
+            Ok(opener)
+        })
+        .unwrap();
+    assert_eq!(opener.join().unwrap().unwrap(), [1; 6]);
+}

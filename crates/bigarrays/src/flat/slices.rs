@@ -249,7 +249,9 @@ impl SliceArray {
                     return Ok((records.into_iter().map(|record| record.map(slice)).collect(), mapping));
                 }
                 // Or else names may have been deleted, and their rows cut off, since this snapshot.
-                Err(Stale::Short(end)) if short == Some(snapshot) => return Err(self.too_few_rows(end)),
+                Err(Stale::Short(end)) if short == Some(snapshot) && self.is_short_of(end)? => {
+                    return Err(self.too_few_rows(end));
+                }
                 Err(Stale::Short(_)) => short = Some(snapshot),
                 Err(Stale::Replaced) => std::thread::yield_now(),
             }
@@ -289,6 +291,12 @@ impl SliceArray {
         }
         let is_long_enough = length(mapping.header()) >= end;
         Ok(if is_long_enough { Ok(mapping) } else { Err(Stale::Short(end)) })
+    }
+
+    /// Whether the file has fewer rows than `end`, while nobody changes it.
+    fn is_short_of(&self, end: u64) -> Result<bool> {
+        let file = self.array.state().file;
+        file.shared(|| Ok(length(&file.header()?) < end))
     }
 
     pub(super) fn known(&self) -> Option<Arc<Known>> {
