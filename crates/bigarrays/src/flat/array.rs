@@ -25,6 +25,8 @@ pub struct FlatArray {
     /// How long others are waited for at most.
     pub(super) patience: Option<Duration>,
     durable: AtomicBool,
+    /// Whether it stays with the rows that its file had.
+    is_kept: bool,
     state: RwLock<State>,
     /// Mappings through which the file can be written. Held by who makes one, and by who replaces the file.
     writable_maps: Mutex<Vec<Weak<Mapping>>>,
@@ -50,7 +52,14 @@ impl FlatArray {
             path.canonicalize().map_err(|error| Error::io(error, "opening", path.display().to_string()))?;
         let state = RwLock::new(State::open(&path, mode, patience)?);
         let durable = AtomicBool::new(false);
-        Ok(Self { path, mode, patience, durable, state, writable_maps: Mutex::default() })
+        Ok(Self { path, mode, patience, durable, is_kept: false, state, writable_maps: Mutex::default() })
+    }
+
+    /// The rows of `file` that `header` says, whatever becomes of the file at its path. Not for writing.
+    pub(super) fn kept(file: Arc<DataFile>, header: Header, mode: Mode) -> Self {
+        let (path, state) = (file.path().to_owned(), RwLock::new(State { file, header, map: None }));
+        let (durable, writable_maps) = (AtomicBool::new(false), Mutex::default());
+        Self { path, mode, patience: None, durable, is_kept: true, state, writable_maps }
     }
 
     /// Has every later append and write on stable storage before it returns, or not.
@@ -95,7 +104,7 @@ impl FlatArray {
     /// # Errors
     /// Those of [`FlatArray::open`]; then the array is as before.
     pub fn refresh(&self) -> Result<bool> {
-        if self.mode == Mode::CopyOnWrite { Ok(false) } else { self.reload() }
+        if self.is_kept || self.mode == Mode::CopyOnWrite { Ok(false) } else { self.reload() }
     }
 
     /// As [`FlatArray::refresh`] in every mode: private changes are lost where anything has changed.

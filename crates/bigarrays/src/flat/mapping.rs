@@ -1,12 +1,13 @@
 //! The elements of a flat array, mapped into memory.
 
 use std::ops::Range;
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
 use memmap2::{MmapOptions, MmapRaw};
 
 use super::file::DataFile;
-use super::mapped::{Noted, start_of};
+use super::mapped::{Identity, Noted, start_of};
 use super::spec::Mode;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::format::files::npy::Header;
@@ -63,6 +64,11 @@ impl Mapping {
     /// overlaps in memory with care, does not know that it overlaps with this one.
     pub fn is_also_at(&self, addresses: &Range<usize>) -> bool {
         start_of(self.file.identity(), addresses).is_some_and(|start| start != self.noted.start())
+    }
+
+    /// The number of the file's descriptor in this process, and which file it is.
+    pub(super) fn descriptor(&self) -> (i32, Identity) {
+        (self.file.file().as_raw_fd(), self.file.identity())
     }
 
     /// What is mapped.
