@@ -54,7 +54,7 @@ mod _bigarrays {
     #[pymodule_export]
     use super::flat::flat_array::{_open_flat, PyFlatArray};
     #[pymodule_export]
-    use super::flat::slice_array::{_open_slices, PySliceArray};
+    use super::flat::slice_array::{_open_slices, _open_snapshot, PySliceArray};
     #[pymodule_export]
     use super::jobs::copy::copy;
     #[pymodule_export]

@@ -291,63 +291,27 @@ pub(crate) fn with_booleans<'py>(array: Bound<'py, PyAny>) -> PyResult<Bound<'py
 
 /// `value` as a numpy array of `dtype`, itself where it is one.
 fn to_source<'py>(value: &Bound<'py, PyAny>, dtype: DataType) -> PyResult<Bound<'py, PyUntypedArray>> {
-    to_source_of(value, &descr(value.py(), dtype)?)
+    to_source_of(value, &descr(value.py(), dtype)?, None)
 }
 
-/// `value` as a numpy array of the type `target`, itself where it is one.
+/// `value` as a numpy array of the type `target`, itself where it is one: by numpy's rule `casting`, or else if no
+/// value is lost.
 pub(crate) fn to_source_of<'py>(
     value: &Bound<'py, PyAny>,
     target: &Bound<'py, PyArrayDescr>,
+    casting: Option<&str>,
 ) -> PyResult<Bound<'py, PyUntypedArray>> {
     let py = value.py();
-    if let Ok(array) = value.cast::<PyUntypedArray>()
+    if let Ok(array) = value.cast_exact::<PyUntypedArray>()
         && array.dtype().is_equiv_to(target)
     {
         return Ok(array.clone());
     }
-    let numpy = py.import("numpy")?;
-    let array: Bound<'py, PyUntypedArray> = numpy.call_method1("asarray", (value,))?.cast_into()?;
-    let from = array.dtype();
-    // Whole numbers count by their value: most come as int64, whatever they are meant for.
-    let fits = if matches!((from.kind(), target.kind()), (b'i' | b'u', b'i' | b'u' | b'b')) {
-        array.is_empty() || in_range(&numpy, &array, target)?
-    } else {
-        let same_kind = numpy.call_method1("can_cast", (&from, target, "same_kind"))?;
-        // Of texts, numpy would leave out what is too long.
-        let is_cut = matches!(target.kind(), b'U' | b'S' | b'V') && is_longer(&from, target);
-        same_kind.extract::<bool>()? && !is_cut
-    };
-    if !fits {
-        return Err(invalid(
-            py,
-            format!(
-                "elements of {from} do not go into {target} without loss; convert them with .astype(\"{target}\") if that is meant"
-            ),
-        ));
+    let cast = py.import("bigarrays._casting")?.getattr("cast")?.call1((value, target, casting))?;
+    match cast.cast::<PyString>() {
+        Ok(reason) => Err(invalid(py, reason.to_str()?.to_owned())),
+        Err(_) => Ok(cast.cast_into()?),
     }
-    Ok(array.call_method1("astype", (target,))?.cast_into()?)
-}
-
-/// Whether texts of the type `from` may be longer than those of the type `target`.
-fn is_longer(from: &Bound<'_, PyArrayDescr>, target: &Bound<'_, PyArrayDescr>) -> bool {
-    let length = |descr: &Bound<'_, PyArrayDescr>| match descr.kind() {
-        b'U' => descr.itemsize() / 4,
-        _ => descr.itemsize(),
-    };
-    length(from) > length(target)
-}
-
-fn in_range(
-    numpy: &Bound<'_, PyModule>,
-    array: &Bound<'_, PyUntypedArray>,
-    target: &Bound<'_, PyArrayDescr>,
-) -> PyResult<bool> {
-    let number = |method: &str| array.call_method0(method)?.call_method0("item");
-    if target.kind() == b'b' {
-        return Ok(number("min")?.ge(0)? && number("max")?.le(1)?);
-    }
-    let limits = numpy.call_method1("iinfo", (target,))?;
-    Ok(number("min")?.ge(limits.getattr("min")?)? && number("max")?.le(limits.getattr("max")?)?)
 }
 
 /// A new array from numpy's allocator, not initialised.

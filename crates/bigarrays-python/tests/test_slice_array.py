@@ -1,5 +1,6 @@
 import multiprocessing
 import pickle
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Literal
@@ -60,7 +61,7 @@ def test_25_jobs_on_2_processes(path: Path, context: Any) -> None:
         with ProcessPoolExecutor(2, mp_context=context) as pool:
             list(pool.map(write_job, [(writer, job) for job in jobs]))
         data = {name: value for job in jobs for name, value in job.items()}
-        assert len(writer) == len(data)
+        assert writer.refresh() and len(writer) == len(data)
         np.testing.assert_array_equal(writer["name_3_7"], data["name_3_7"])
     names = np.array_split(list(data), 8)
     with ProcessPoolExecutor(2, mp_context=context) as pool:
@@ -77,7 +78,8 @@ def test_pickled_writers_write_on(path: Path) -> None:
     g.write({"name2": np.arange(20, 30), "name3": np.arange(30, 40), "name0": np.arange(3)})
     x = SliceArray(path)
     assert x["name0"].tolist() == [0, 1, 2] and x["name3"].tolist() == list(range(30, 40))
-    assert pickle.loads(pickle.dumps(x)).mode == "r" and f["name2"][0] == 20
+    assert pickle.loads(pickle.dumps(x)).mode == "r" and "name2" not in f
+    assert f.refresh() and f["name2"][0] == 20
 
 
 def test_names_positions_ranges_and_lists(path: Path) -> None:
@@ -111,6 +113,7 @@ def test_duplicates_deleting_and_compacting(path: Path) -> None:
     w.delete(["c"])
     with pytest.raises(KeyError):
         del w["b"]
+    assert x.refresh()
     before = {name: x[name].tolist() for name in x}
     assert before == {"a": [7, 7], "e": [5], "d": [3, 3, 3, 3]}
     view = x["d"]
@@ -120,6 +123,7 @@ def test_duplicates_deleting_and_compacting(path: Path) -> None:
     assert {name: x[name].tolist() for name in x} == before == {name: w[name].tolist() for name in w}
     assert view.tolist() == [3, 3, 3, 3]
     w.name_rows({"all": (0, 7), "first": range(0, 2)})
+    assert "all" not in x and x.refresh()
     assert x["all"].tolist() == [7, 7, 5, 3, 3, 3, 3] and x["first"].tolist() == [7, 7]
     with pytest.raises(bigarrays.OutOfBoundsError):
         w.name_rows({"beyond": (0, 8)})
@@ -242,3 +246,175 @@ def test_a_slice_of_itself_is_written_again(tmp_path: Path) -> None:
     s.write({"three": s["two"], "four": s["one"][:3], "five": s["one"]})
     for name, expected in [("one", rows), ("two", rows[5:]), ("three", rows[5:]), ("four", rows[:3]), ("five", rows)]:
         np.testing.assert_array_equal(s[name], expected)
+
+
+def seen(samples: SliceArray) -> tuple[int, list[str], list[int]]:
+    return len(samples), list(samples), [int(rows.sum()) for rows in samples[:]]
+
+
+def test_length_names_and_positions_stand_still(path: Path) -> None:
+    w = SliceArray(path, "x", shape=(None,), dtype="int32")
+    w.write({f"k{k}": [k] for k in range(100)})
+    x, found = SliceArray(path), []
+    pickled = pickle.dumps(x)
+    for number, batch in enumerate(bigarrays.batches(x, 10, shuffle=True, seed=3)):
+        found += [int(rows[0]) for rows in batch]
+        if number == 2:
+            w.write({f"g{k}": [1000 + k] for k in range(50)})
+    assert sorted(found) == list(range(100)) and "g1" not in x and x.get("g1") is None
+    for context in (SPAWN, FORK):
+        with ProcessPoolExecutor(1, mp_context=context) as pool:
+            assert pool.submit(seen, x).result() == seen(x)
+    assert len(w) == 150 == len(SliceArray(path)) and len(pickle.loads(pickled)) == 100
+    del w["k7"]
+    with pytest.raises(bigarrays.StorageError, match="refresh"):
+        x[3]
+    assert len(x) == 100 and x["k3"].tolist() == [3] and "k7" not in x
+    assert x.refresh() and seen(x) == seen(w) and not x.refresh()
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_snapshot_is_the_same_in_all_processes(path: Path, method: str) -> None:
+    w = SliceArray(path, "x", shape=(None, 2), dtype="int32")
+    w.write({f"{'train' if k % 3 else 'test'}/{k}": np.full((k % 4, 2), k) for k in range(60)})
+    kept = SliceArray(path).snapshot()
+    train = kept.select("train/")
+    before = [seen(kept), seen(train)]
+    w.delete(list(kept)[::2])
+    w.compact()
+    w.write({"test/0": [[7, 7]]})
+    assert [seen(kept), seen(train)] == before and len(train) == 40 and not kept.refresh()
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context(method)) as pool:
+        assert list(pool.map(seen, [kept, train] * 3)) == before * 3
+    changes: list[Callable[[], None]] = [lambda: kept.write({"new": [[1, 1]]}), lambda: kept.delete("test/0"), kept.compact]
+    for change in changes:
+        with pytest.raises(bigarrays.ReadOnlyError, match="kept as they were"):
+            change()
+    pickled = pickle.dumps(kept)
+    kept.close()
+    del kept, train
+    with pytest.raises(bigarrays.NotFoundError, match="snapshot is gone"):
+        pickle.loads(pickled)
+
+
+def test_mode_c_shows_the_file_as_it_was_opened(path: Path) -> None:
+    w = SliceArray(path, "x", shape=(None,), dtype="int32")
+    w.write({"a": [1, 2], "b": [3]})
+    c = SliceArray(path, "c")
+    c.array[0:1] = 99
+    c["b"][0] = 98
+    w.write({"more": [4], "a": [5] * 9}, replace=True)
+    del w["b"]
+    w.compact()
+    assert (c["a"].tolist(), c["b"].tolist(), list(c), "more" in c, len(c)) == ([99, 2], [98], ["a", "b"], False, 2)
+    assert w["a"].tolist() == [5] * 9 and c.mode == "c"
+    with pytest.raises(bigarrays.ReadOnlyError):
+        c["new"] = [1]
+
+
+def test_selecting(path: Path) -> None:
+    w = SliceArray(path, "x", shape=(None,), dtype="int32")
+    w.write({name: [k] for k, name in enumerate(["b/2", "a", "b/1", "c"])})
+    assert list(w.select("b/")) == ["b/2", "b/1"] and list(w.select("")) == list(w) and list(w.select("x")) == []
+    assert list(w.select(lambda name: "b" not in name)) == ["a", "c"]
+    assert list(w.select(["c", "a"])) == ["c", "a"] == list(w.select([-1, 1]).select(["c", "a"]))
+    mask = w.lengths() + np.arange(4) > 2
+    assert list(w.select(mask)) == ["b/1", "c"] == list(w.select(mask.tolist())) and w[mask][0].tolist() == [2]
+    part = w.select("b/")
+    assert part[-1].tolist() == [2] and part["b/2"].tolist() == [0] and "a" not in part and part.rows("b/1") == range(2, 3)
+    assert [batch[0].tolist() for batch in bigarrays.batches(part, 1)] == [[0], [2]]
+    with pytest.raises(KeyError, match="nope"):
+        w.select(["nope"])
+    with pytest.raises(IndexError):
+        w.select([4])
+    with pytest.raises(bigarrays.InvalidArgumentError, match="twice"):
+        w.select([1, 1])
+
+
+def test_is_no_array_and_true_is_no_position(path: Path) -> None:
+    w = SliceArray(path, "x", shape=(None,), dtype="int32")
+    w.write({"a": [1, 2], "b": [3], "c": []})
+    for use in (np.asarray, np.sum, np.array):
+        with pytest.raises(TypeError, match=r"\.array"):
+            use(w)
+    keys: tuple[Any, ...] = (True, np.True_, False)
+    for key in keys:
+        with pytest.raises(TypeError, match="mask"):
+            w[key]
+        with pytest.raises(TypeError, match="mask"):
+            del w[key]
+    assert [rows.tolist() for rows in w[[True, False, True]]] == [[1, 2], []]
+    assert [rows.tolist() for rows in w[np.array([False, True, False])]] == [[3]]
+    with pytest.raises(IndexError, match="mask of 2 for 3"):
+        w[[True, False]]
+    with pytest.raises(TypeError):
+        w[[True, 1]]
+    assert w["a", 1] == 2 and w[0, :1].tolist() == [1] and w["b", ::-1].tolist() == [3]
+
+
+def test_positions_are_deleted_and_names_changed(path: Path) -> None:
+    w = SliceArray(path, "x", shape=(None,), dtype="int32")
+    w.write({name: [k] for k, name in enumerate("abcdef")})
+    del w[1]
+    assert list(w) == ["a", "f", "c", "d", "e"]
+    w.delete([-1, 0])
+    assert sorted(w) == ["c", "d", "f"]
+    w.delete(np.array([True, False, False]))
+    assert len(w) == 2
+    with pytest.raises(IndexError):
+        w.delete([0, 2])
+    assert len(w) == 2
+    w.rename("f", "g")
+    assert "f" not in w and w["g"].tolist() == [5] and sorted(w) == ["d", "g"] or sorted(w) == ["c", "g"]
+    with pytest.raises(bigarrays.NotFoundError):
+        w.rename("f", "h")
+    with pytest.raises(bigarrays.AlreadyExistsError):
+        w.rename(next(name for name in w if name != "g"), "g")
+    with pytest.raises(bigarrays.InvalidArgumentError):
+        w.rename("g", "")
+    assert bigarrays.verify(str(path)).whole
+
+
+def test_is_a_mapping(path: Path) -> None:
+    w = SliceArray(path, "x", shape=(None, 2), dtype="int32")
+    data = {"b": np.full((2, 2), 1), "a": np.full((1, 2), 2), "none": np.empty((0, 2), "int32")}
+    w.write(data)
+    assert list(w.keys()) == list(data) and "a" in w.keys() and len(w.values()) == 3
+    assert [(name, rows.tolist()) for name, rows in w.items()] == [(name, rows.tolist()) for name, rows in data.items()]
+    assert {name: rows.tolist() for name, rows in dict(w).items()} == {name: rows.tolist() for name, rows in data.items()}
+    assert w.indices == {"b": range(0, 2), "a": range(2, 3), "none": range(3, 3)}
+    assert w.rows(["a", "b"]) == [range(2, 3), range(0, 2)] and w.shape == (3, 2) and w.lengths().tolist() == [2, 1, 0]
+    other = SliceArray(path.with_name("other.npy"), "x", shape=(None, 2), dtype="int32")
+    other["first"] = [[0, 0]]
+    other.write(w)
+    assert list(other) == ["first", "b", "a", "none"] and other["a"].tolist() == [[2, 2]]
+    with pytest.raises(KeyError, match="nope"):
+        w.rows(["a", "nope"])
+
+
+def test_a_closed_array_keeps_nobody_waiting(path: Path) -> None:
+    with SliceArray(path, "x", shape=(None,), dtype="int32") as w:
+        w.write({"gone": [1], "a": [2]})
+        del w["gone"]
+        rows, names = w.array, w.names()
+        assert next(names) == "a"
+    assert "closed" in repr(w) and "closed" in repr(rows) and w.path == path and w.mode == "r+"
+    uses: list[Callable[[], Any]] = [lambda: w["a"], lambda: len(w), lambda: w.write({}), lambda: rows[0]]
+    for use in uses:
+        with pytest.raises(bigarrays.InvalidArgumentError, match="closed"):
+            use()
+    with pytest.raises(bigarrays.InvalidArgumentError, match="closed"):
+        pickle.dumps(w)
+    w.close()
+    other = SliceArray(path, "r+")
+    other.compact()
+    with SliceArray(path) as x:
+        view = x["a"]
+    assert view.tolist() == [2] and len(other.array) == 1
+    with bigarrays.FlatArray(path, "r+") as flat:
+        flat.append([7])
+    with pytest.raises(bigarrays.InvalidArgumentError, match="closed"):
+        flat.append([8])
+    other.compact()
+    assert len(other.array) == 1

@@ -76,7 +76,7 @@ pub(crate) fn count(path: &Path) -> Result<Option<u64>> {
         return Ok(Some(bigarray::read_names(path)?.len() as u64).filter(|&count| count > 0));
     }
     match SliceArray::open(path, Mode::Read) {
-        Ok(slices) => slices.len().map(Some),
+        Ok(slices) => Ok(Some(slices.len())),
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidMetadata) => Ok(None),
         Err(error) => Err(error),
     }

@@ -7,6 +7,8 @@ from typing import Any, Literal, final
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+Casting = Literal["no", "equiv", "safe", "same_kind", "unsafe"]
+
 @final
 class FlatArray:
     """An array in a `.npy` file, mapped into memory, that grows along its first axis.
@@ -101,11 +103,13 @@ class FlatArray:
     def __setitem__(self, key: Any, value: ArrayLike) -> None: ...
     def __getitems__(self, indices: Iterable[int]) -> NDArray[Any]: ...
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]: ...
-    def append(self, data: ArrayLike) -> range:
+    def append(self, data: ArrayLike, *, casting: Casting | None = None) -> range:
         """Appends rows.
 
         Args:
-            data: Rows, of the array's shape behind the first axis, which go into the array's type without loss.
+            data: Rows, of the array's shape behind the first axis, whose values the array's type has: whole numbers stay
+                the same, others may be rounded but stay finite, and no text is cut.
+            casting: One of numpy's rules ("same_kind", "unsafe"), by which types alone decide instead.
 
         Returns:
             The range of rows that they are.
@@ -122,13 +126,14 @@ class FlatArray:
             (range(0, 3), 3, 3)
         """
 
-    def write(self, at: int, data: ArrayLike) -> None:
+    def write(self, at: int, data: ArrayLike, *, casting: Casting | None = None) -> None:
         """Writes rows; the array grows if they reach beyond its end. Many may write at once; of rows that several write at the
         same time, some of each may be stored.
 
         Args:
             at: The first row that is written.
             data: Rows, as for `append`.
+            casting: As for `append`.
 
         Raises:
             InvalidArgumentError: Shape or type do not fit.
@@ -179,6 +184,11 @@ class FlatArray:
 
     def unfinished(self) -> list[tuple[range, bool]]:
         """Appends that are under way or have died: the range of rows of each, and whether the appending process is alive."""
+
+    def close(self) -> None:
+        """Lets go of the file. Views stay valid; those that can write into the file keep it open. What was written is there for
+        all already, and `flush` has it survive a power failure.
+        """
 
     def __enter__(self) -> FlatArray: ...
     def __exit__(

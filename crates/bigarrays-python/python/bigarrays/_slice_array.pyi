@@ -1,13 +1,13 @@
 import os
 from pathlib import Path
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, Sequence, ValuesView
 from types import TracebackType
-from typing import Any, Literal, TypeVar, final, overload
+from typing import Any, Literal, Never, TypeVar, final, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from ._flat_array import FlatArray
+from ._flat_array import Casting, FlatArray
 
 _Default = TypeVar("_Default")
 
@@ -19,14 +19,18 @@ class SliceArray:
     folder beside it, `x.npy.index`; opening takes no time, however many there are. A name has from 1 to 511 bytes.
 
     `x["name"]` and `x[5]` are numpy's views of the file: by name, or by position in the order of writing, where -1 is the
-    last one, as in lists; slices and lists of either give lists. `x["name"] = rows` and `x.write({...})` append rows and then
-    name them. Many processes and threads read while one after the other writes; a slice is there with all its rows or not at
-    all, whatever is killed when. `len(x)`, `x[5]` and `x.__getitems__([5, 7])` make it a PyTorch dataset.
+    last one, as in lists; slices, masks and lists of either give lists, and `x["name", 2:5]` is a part. `x["name"] = rows` and
+    `x.write({...})` append rows and then name them. Many processes and threads read while one after the other writes; a slice
+    is there with all its rows or not at all, whatever is killed when. `len(x)`, `x[5]` and `x.__getitems__([5, 7])` make it a
+    PyTorch dataset.
+
+    Length, names and positions are those of the moment of opening, or of the last `refresh`, whatever others write; pickles
+    and forked children show the same. Once others have deleted or renamed slices, positions raise StorageError until then;
+    `snapshot` and `select` keep all as it is.
 
     Args:
         path: The file of rows.
-        mode: As for `FlatArray`. With "c", which shows the file as it was opened, a compaction by others opens the new file
-            and so undoes the private changes.
+        mode: As for `FlatArray`. With "c" it is a snapshot from the beginning, with changes that stay in this process.
         shape: Of a new array, as for `FlatArray`.
         dtype: Of a new array, as for `FlatArray`.
         reserve: Of a new array, as for `FlatArray`.
@@ -88,7 +92,10 @@ class SliceArray:
     @overload
     def __getitem__(self, key: str | int) -> NDArray[Any]: ...  # type: ignore[overload-overlap]
     @overload
+    def __getitem__(self, key: tuple[str | int, Any]) -> Any: ...
+    @overload
     def __getitem__(self, key: slice | Iterable[str] | Iterable[int]) -> list[NDArray[Any]]: ...
+    def __array__(self, *_arguments: Any, **_options: Any) -> Never: ...
     def __getitems__(self, keys: Iterable[str] | Iterable[int]) -> list[NDArray[Any]]: ...
     @overload
     def get(self, name: str) -> NDArray[Any] | None:
@@ -98,11 +105,80 @@ class SliceArray:
     def get(self, name: str, default: _Default) -> NDArray[Any] | _Default:
         """The slice of a name, or `default` if there is none."""
 
-    def rows(self, name: str) -> range:
-        """The rows of `array` that a name means, as a range.
+    @overload
+    def rows(self, names: str) -> range:  # type: ignore[overload-overlap]
+        """The rows of `array` that a name means, as a range; of several names, a list of ranges.
 
         Raises:
             KeyError: There is no such name.
+        """
+
+    @overload
+    def rows(self, names: Sequence[str]) -> list[range]:
+        """The rows of `array` that a name means, as a range; of several names, a list of ranges.
+
+        Raises:
+            KeyError: There is no such name.
+        """
+
+    @property
+    def indices(self) -> dict[str, range]:
+        """A dict of all names and their rows of `array`, as ranges."""
+
+    def lengths(self) -> NDArray[np.int64]:
+        """The number of rows of each slice, in the order of positions: an array of int64."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of `array`: all rows, and those behind the first axis."""
+
+    def keys(self) -> KeysView[str]:
+        """The names, in the order of their positions, as those of a dict."""
+
+    def values(self) -> ValuesView[NDArray[Any]]:
+        """The slices, in the order of their positions, as the values of a dict."""
+
+    def items(self) -> ItemsView[str, NDArray[Any]]:
+        """Pairs of names and slices, in the order of positions, as the items of a dict."""
+
+    def snapshot(self) -> SliceArray:
+        """The slices as they are shown now, kept against all that others do: writing, deleting, renaming, compacting.
+
+        It is a SliceArray for reading. Forked children share it, and pickles of it open where and while this process lives.
+        The disk keeps the file of rows for as long, also once another is in its place.
+
+        Raises:
+            StorageError: Others have deleted or renamed slices since the array was opened or refreshed.
+
+        Example:
+            >>> import pathlib, tempfile
+            >>> w = bigarrays.SliceArray(pathlib.Path(tempfile.mkdtemp()) / "s.npy", "x", shape=(None,), dtype="int8")
+            >>> w.write({"a": [1], "b": [2, 3]})
+            >>> kept = w.snapshot()
+            >>> w.delete("a")
+            >>> len(kept), kept["a"], len(w)
+            (2, array([1], dtype=int8), 1)
+        """
+
+    def select(
+        self, which: str | Callable[[str], bool] | Iterable[str] | Iterable[int] | Iterable[bool]
+    ) -> SliceArray:
+        """Some of the slices, as a snapshot of these alone, with positions from 0 on.
+
+        Args:
+            which: The start of names, a function of a name, or an iterable of names or positions, or a mask.
+
+        Raises:
+            KeyError: A name is not there.
+            IndexError: A position is not there.
+            InvalidArgumentError: A slice is named twice.
+
+        Example:
+            >>> import pathlib, tempfile
+            >>> w = bigarrays.SliceArray(pathlib.Path(tempfile.mkdtemp()) / "s.npy", "x", shape=(None,), dtype="int8")
+            >>> w.write({"train/a": [1], "test/a": [2], "train/b": [3]})
+            >>> list(w.select("train/")), list(w.select(lambda name: name.endswith("a"))), list(w.select([2, 1]))
+            (['train/a', 'train/b'], ['train/a', 'test/a'], ['train/b', 'test/a'])
         """
 
     def names(self) -> Iterator[str]:
@@ -110,13 +186,19 @@ class SliceArray:
 
     def __setitem__(self, name: str, data: ArrayLike) -> None: ...
     def write(
-        self, slices: Mapping[str, ArrayLike] | Iterable[tuple[str, ArrayLike]], *, replace: bool | None = None
+        self,
+        slices: Mapping[str, ArrayLike] | Iterable[tuple[str, ArrayLike]] | SliceArray,
+        *,
+        replace: bool | None = None,
+        casting: Casting | None = None,
     ) -> None:
         """Appends and names slices.
 
         Args:
-            slices: A dict of names and rows, all of which become visible at once, or an iterable of pairs, in large batches.
+            slices: A dict of names and rows, all of which become visible at once, or an iterable of pairs or another
+                SliceArray, in large batches.
             replace: What happens to names that are there; by default what the array was opened with.
+            casting: As for `FlatArray.append`.
 
         Raises:
             AlreadyExistsError: A name is there, and is not to be replaced; nothing of the batch was named.
@@ -138,16 +220,26 @@ class SliceArray:
             OutOfBoundsError: The array does not have the rows.
         """
 
-    def __delitem__(self, name: str) -> None: ...
-    def delete(self, names: str | Sequence[str]) -> None:
+    def __delitem__(self, key: str | int | Iterable[str] | Iterable[int]) -> None: ...
+    def delete(self, names: str | int | Iterable[str] | Iterable[int]) -> None:
         """Removes names. Their rows stay, without a name, until `compact`; the last slice moves to the position that becomes free.
 
         Args:
-            names: A name, or an iterable of names.
+            names: A name or a position, or an iterable of either.
 
         Raises:
             NotFoundError: There is no such name; none was removed.
-            ReadOnlyError: The array was opened with mode "r" or "c".
+            IndexError: There is no such position; none was removed.
+            ReadOnlyError: The array was opened with mode "r" or "c", or is a snapshot.
+        """
+
+    def rename(self, old: str, new: str) -> None:
+        """Gives a slice another name; its position stays.
+
+        Raises:
+            NotFoundError: There is no slice of the old name.
+            AlreadyExistsError: There is one of the new name.
+            ReadOnlyError: The array was opened with mode "r" or "c", or is a snapshot.
         """
 
     def compact(self) -> None:
@@ -166,10 +258,16 @@ class SliceArray:
         """
 
     def refresh(self) -> bool:
-        """Takes note of rows that others have appended. Names are always those of now.
+        """Shows what there is now: the names, positions and rows. What the array itself writes or deletes it shows at once, with
+        all that others had written before. A snapshot stays as it is.
 
         Returns:
             Whether anything has changed.
+        """
+
+    def close(self) -> None:
+        """Lets go of the files. Views stay valid; those that can write into the file keep it open. What was written is there
+        for all already, and `flush` has it survive a power failure.
         """
 
     def __enter__(self) -> SliceArray: ...
@@ -181,3 +279,4 @@ class SliceArray:
     ) -> None: ...
 
 def _open_slices(path: str | os.PathLike[str], mode: str, options: dict[str, Any]) -> SliceArray: ...
+def _open_snapshot(path: str | os.PathLike[str], mode: str, state: dict[str, Any]) -> SliceArray: ...

@@ -141,7 +141,7 @@ impl PointIndexer {
         let points = self.parse(key)?;
         let (array, coordinates) = (&self.array.array, points.coordinates.as_slice()?);
         let numpy = py.import("numpy")?;
-        let source = transfer::to_source_of(value, &transfer::descr(py, array.dtype())?)?;
+        let source = transfer::to_source_of(value, &transfer::descr(py, array.dtype())?, None)?;
         let all = numpy.call_method1("broadcast_to", (source, points.shape))?;
         // A copy: nobody changes it meanwhile, and booleans are zero or one.
         let all = numpy.call_method1("array", (all.call_method1("reshape", (-1,))?,))?;

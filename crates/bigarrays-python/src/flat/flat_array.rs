@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use bigarrays::flat::{FlatArray, Mode};
 use bigarrays::{Error, ErrorKind};
-use numpy::{PyArrayDescr, PyUntypedArray};
+use numpy::{PyArrayDescr, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyTuple};
+use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
 use crate::errors::{OrRaise, exception};
+use crate::flat::held::Held;
 use crate::flat::opening::{Opening, Reduced, duration, mode_name};
 use crate::flat::rows::{RowData, dtype_of, row_dtype, to_range};
 use crate::flat::view::ViewCache;
@@ -60,17 +61,32 @@ use crate::transfer;
 ///     [1.0, 7.0, 7.0, 1.0]
 #[pyclass(name = "FlatArray", module = "bigarrays", frozen, weakref)]
 pub(crate) struct PyFlatArray {
-    array: Arc<FlatArray>,
+    held: Arc<Held<Arc<FlatArray>>>,
     view: Arc<ViewCache>,
 }
 
 impl PyFlatArray {
-    pub(crate) fn of(array: Arc<FlatArray>, view: Arc<ViewCache>) -> Self {
-        Self { array, view }
+    pub(crate) fn of(held: Arc<Held<Arc<FlatArray>>>, view: Arc<ViewCache>) -> Self {
+        Self { held, view }
+    }
+
+    fn array(&self, py: Python<'_>) -> PyResult<Arc<FlatArray>> {
+        self.held.get(py)
+    }
+
+    /// What `work` makes of the array, while other Python threads run.
+    fn with<T: Send>(
+        &self,
+        py: Python<'_>,
+        work: impl FnOnce(&FlatArray) -> bigarrays::Result<T> + Send,
+    ) -> PyResult<T> {
+        let array = self.array(py)?;
+        detached(py, || work(&array))
     }
 
     fn view<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyUntypedArray>> {
-        self.view.view(py, &self.array.mapping().or_raise(py)?, self.array.mode())
+        let array = self.array(py)?;
+        self.view.view(py, &array.mapping().or_raise(py)?, array.mode())
     }
 }
 
@@ -101,31 +117,33 @@ impl PyFlatArray {
         )?;
         opening.expect(py, &array.header())?;
         array.set_durable(durable);
-        Ok(Self::of(Arc::new(array), Arc::default()))
+        let (path, mode) = (array.path().to_owned(), array.mode());
+        let held = Held::new(Arc::new(array), &path, mode);
+        Ok(Self::of(Arc::new(held), Arc::default()))
     }
 
     /// Number of elements along each axis, as of the last refresh.
     #[getter]
     fn shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        PyTuple::new(py, self.array.header().shape)
+        PyTuple::new(py, self.array(py)?.header().shape)
     }
 
     /// Type of the elements.
     #[getter]
     fn dtype<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArrayDescr>> {
-        dtype_of(py, &self.array.header())
+        dtype_of(py, &self.array(py)?.header())
     }
 
     /// Number of axes.
     #[getter]
-    fn ndim(&self) -> usize {
-        self.array.header().shape.len()
+    fn ndim(&self, py: Python<'_>) -> PyResult<usize> {
+        Ok(self.array(py)?.header().shape.len())
     }
 
     /// Number of elements.
     #[getter]
-    fn size(&self) -> u64 {
-        self.array.header().shape.iter().product()
+    fn size(&self, py: Python<'_>) -> PyResult<u64> {
+        Ok(self.array(py)?.header().shape.iter().product())
     }
 
     /// Bytes of all elements.
@@ -134,26 +152,26 @@ impl PyFlatArray {
     ///     InvalidArgumentError: There are more than 2^64.
     #[getter]
     fn nbytes(&self, py: Python<'_>) -> PyResult<u64> {
-        self.array.header().data_len().or_raise(py)
+        self.array(py)?.header().data_len().or_raise(py)
     }
 
     /// The absolute path of the file.
     #[getter]
     fn path(&self) -> PathBuf {
-        self.array.path().into()
+        self.held.path().into()
     }
 
     /// The mode in which the array is open: "r", "r+" or "c".
     #[getter]
     fn mode(&self) -> &'static str {
-        mode_name(self.array.mode())
+        mode_name(self.held.mode())
     }
 
     fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
-        if self.ndim() == 0 {
+        if self.ndim(py)? == 0 {
             return Err(PyTypeError::new_err("an array without axes has no length"));
         }
-        usize::try_from(self.array.rows()).map_err(|_| exception(py, &Error::unsupported("too long")))
+        usize::try_from(self.array(py)?.rows()).map_err(|_| exception(py, &Error::unsupported("too long")))
     }
 
     fn __getitem__<'py>(&self, key: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
@@ -161,26 +179,30 @@ impl PyFlatArray {
     }
 
     fn __setitem__(&self, key: Bound<'_, PyAny>, value: Bound<'_, PyAny>) -> PyResult<()> {
-        let py = key.py();
-        if self.array.mode() == Mode::Read {
+        let (py, array) = (key.py(), self.array(key.py())?);
+        if array.mode() == Mode::Read {
             let reason = "the array is open for reading; open it with mode \"r+\" or \"c\"";
             return Err(exception(
                 py,
-                &Error::new(ErrorKind::ReadOnly, reason).at(self.array.path().display().to_string()),
+                &Error::new(ErrorKind::ReadOnly, reason).at(array.path().display().to_string()),
             ));
         }
-        if self.array.mode() == Mode::ReadWrite {
-            self.array.expect_writable().or_raise(py)?;
+        if array.mode() == Mode::ReadWrite {
+            array.expect_writable().or_raise(py)?;
         }
-        let mapping = self.array.mapping().or_raise(py)?;
-        let view = self.view.view(py, &mapping, self.array.mode())?;
+        let mapping = array.mapping().or_raise(py)?;
+        let view = self.view.view(py, &mapping, array.mode())?;
+        let dtype = if key.is_instance_of::<PyString>() {
+            view.dtype().get_item(&key)?
+        } else {
+            view.dtype().into_any()
+        };
         let value = transfer::with_booleans(value)?;
-        match value.cast::<PyUntypedArray>() {
-            Ok(rows) if mapping.is_also_at(&transfer::addresses(rows)) => {
-                view.set_item(key, rows.call_method0("copy")?)
-            }
-            _ => view.set_item(key, value),
+        let rows = transfer::to_source_of(&value, dtype.cast()?, None)?;
+        if mapping.is_also_at(&transfer::addresses(&rows)) {
+            return view.set_item(key, rows.call_method0("copy")?);
         }
+        view.set_item(key, rows)
     }
 
     /// The rows at these indices, stacked: what PyTorch's DataLoader asks a dataset for.
@@ -205,7 +227,9 @@ impl PyFlatArray {
     /// Appends rows.
     ///
     /// Args:
-    ///     data: Rows, of the array's shape behind the first axis, which go into the array's type without loss.
+    ///     data: Rows, of the array's shape behind the first axis, whose values the array's type has: whole numbers stay
+    ///         the same, others may be rounded but stay finite, and no text is cut.
+    ///     casting: One of numpy's rules ("same_kind", "unsafe"), by which types alone decide instead.
     ///
     /// Returns:
     ///     The range of rows that they are.
@@ -220,12 +244,13 @@ impl PyFlatArray {
     ///     >>> a = bigarrays.FlatArray(pathlib.Path(tempfile.mkdtemp()) / "a.npy", "x", shape=(None,), dtype="int8")
     ///     >>> a.append([1, 2, 3]), len(a), int(a[-1])
     ///     (range(0, 3), 3, 3)
-    fn append<'py>(&self, data: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let py = data.py();
-        let (header, dtype) = row_dtype(py, &self.array)?;
-        let data = RowData::new(&data, &header, &dtype)?;
+    #[pyo3(signature = (data, *, casting = None))]
+    fn append<'py>(&self, data: Bound<'py, PyAny>, casting: Option<&str>) -> PyResult<Bound<'py, PyAny>> {
+        let (py, array) = (data.py(), self.array(data.py())?);
+        let (header, dtype) = row_dtype(py, &array)?;
+        let data = RowData::new(&data, &header, &dtype, casting)?;
         let (count, bytes) = (data.rows(), data.bytes());
-        let rows = detached(py, || self.array.append(count, bytes))?;
+        let rows = detached(py, || array.append(count, bytes))?;
         to_range(py, &rows)
     }
 
@@ -235,17 +260,19 @@ impl PyFlatArray {
     /// Args:
     ///     at: The first row that is written.
     ///     data: Rows, as for `append`.
+    ///     casting: As for `append`.
     ///
     /// Raises:
     ///     InvalidArgumentError: Shape or type do not fit.
     ///     ReadOnlyError: The array was opened with mode "r" or "c".
     ///     StorageFullError: There is no room.
-    fn write(&self, at: u64, data: Bound<'_, PyAny>) -> PyResult<()> {
-        let py = data.py();
-        let (header, dtype) = row_dtype(py, &self.array)?;
-        let data = RowData::new(&data, &header, &dtype)?;
+    #[pyo3(signature = (at, data, *, casting = None))]
+    fn write(&self, at: u64, data: Bound<'_, PyAny>, casting: Option<&str>) -> PyResult<()> {
+        let (py, array) = (data.py(), self.array(data.py())?);
+        let (header, dtype) = row_dtype(py, &array)?;
+        let data = RowData::new(&data, &header, &dtype, casting)?;
         let (count, bytes) = (data.rows(), data.bytes());
-        detached(py, || self.array.write(at, count, bytes))
+        detached(py, || array.write(at, count, bytes))
     }
 
     /// Makes the array at least `rows` rows long; new ones are zeros.
@@ -254,7 +281,7 @@ impl PyFlatArray {
     ///     ReadOnlyError: The array was opened with mode "r" or "c".
     ///     StorageFullError: There is no room.
     fn grow(&self, py: Python<'_>, rows: u64) -> PyResult<()> {
-        detached(py, || self.array.grow(rows))
+        self.with(py, |array| array.grow(rows))
     }
 
     /// Makes the array `rows` rows long, if it is longer. Nobody may use views of the rows that are cut off, and none of these
@@ -263,7 +290,7 @@ impl PyFlatArray {
     /// Raises:
     ///     ReadOnlyError: The array was opened with mode "r" or "c".
     fn truncate(&self, py: Python<'_>, rows: u64) -> PyResult<()> {
-        detached(py, || self.array.truncate(rows))
+        self.with(py, |array| array.truncate(rows))
     }
 
     /// Keeps room on the disk for `rows` rows in all, without adding any.
@@ -272,7 +299,7 @@ impl PyFlatArray {
     ///     ReadOnlyError: The array was opened with mode "r" or "c".
     ///     StorageFullError: There is no room.
     fn reserve(&self, py: Python<'_>, rows: u64) -> PyResult<()> {
-        detached(py, || self.array.reserve(rows))
+        self.with(py, |array| array.reserve(rows))
     }
 
     /// Has all that was written, by whomever and through whatever view, on stable storage.
@@ -280,7 +307,7 @@ impl PyFlatArray {
     /// Raises:
     ///     StorageError: The storage refused.
     fn flush(&self, py: Python<'_>) -> PyResult<()> {
-        detached(py, || self.array.flush())
+        self.with(py, |array| array.flush())
     }
 
     /// Takes note of what others have appended, truncated or replaced. With mode "c" the array stays as it was opened.
@@ -291,12 +318,12 @@ impl PyFlatArray {
     /// Raises:
     ///     NotFoundError: The file is gone.
     fn refresh(&self, py: Python<'_>) -> PyResult<bool> {
-        detached(py, || self.array.refresh())
+        self.with(py, |array| array.refresh())
     }
 
     /// Appends that are under way or have died: the range of rows of each, and whether the appending process is alive.
     fn unfinished<'py>(&self, py: Python<'py>) -> PyResult<Vec<(Bound<'py, PyAny>, bool)>> {
-        let found = detached(py, || self.array.unfinished())?;
+        let found = self.with(py, |array| array.unfinished())?;
         found.iter().map(|found| Ok((to_range(py, &found.rows)?, found.alive))).collect()
     }
 
@@ -304,23 +331,35 @@ impl PyFlatArray {
         slf
     }
 
+    /// Lets go of the file. Views stay valid; those that can write into the file keep it open. What was written is there for
+    /// all already, and `flush` has it survive a power failure.
+    fn close(&self) {
+        self.view.clear();
+        self.held.close();
+    }
+
     #[pyo3(signature = (*_exception))]
     fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, PyTuple>) -> PyResult<()> {
-        self.flush(py)
+        let flushed = if self.held.opened().is_some() { self.flush(py) } else { Ok(()) };
+        self.close();
+        flushed
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Reduced<'py>> {
         let this = slf.get();
-        let state = PyDict::new(slf.py());
-        state.set_item("durable", this.array.is_durable())?;
-        state.set_item("lock_timeout", this.array.lock_timeout().map(|timeout| timeout.as_secs_f64()))?;
+        let (state, array) = (PyDict::new(slf.py()), this.array(slf.py())?);
+        state.set_item("durable", array.is_durable())?;
+        state.set_item("lock_timeout", array.lock_timeout().map(|timeout| timeout.as_secs_f64()))?;
         let open = slf.py().import("bigarrays._bigarrays")?.getattr("_open_flat")?;
         Ok((open, (this.path(), this.mode(), state)))
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        let (path, mode) = (self.array.path().display().to_string(), self.mode());
+        let (path, mode) = (self.held.path().display().to_string(), self.mode());
         let path = bigarrays::base::text::printable(&path);
+        if self.held.opened().is_none() {
+            return Ok(format!("<closed FlatArray at {path}>"));
+        }
         Ok(format!("<FlatArray {} of {} at {path}, mode {mode:?}>", self.shape(py)?, self.dtype(py)?))
     }
 }

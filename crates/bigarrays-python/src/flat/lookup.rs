@@ -2,34 +2,34 @@
 
 use std::sync::Arc;
 
-use bigarrays::flat::{Mapping, Slice, SliceArray};
+use bigarrays::flat::{Mapping, Slice};
 use bigarrays::{Error, ErrorKind};
 use pyo3::exceptions::{PyIndexError, PyKeyError, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::types::{PyList, PySlice, PyString};
+use pyo3::types::{PyBool, PyList, PySlice, PyString, PyTuple};
 
 use crate::errors::{OrRaise, exception};
+use crate::flat::held::Held;
+use crate::flat::source::{Located, Source};
 use crate::flat::view::ViewCache;
 use crate::transfer;
 
-/// How often positions are looked up while others delete slices.
-const ATTEMPTS: usize = 1000;
-
 /// Named slices, and numpy's view of their rows.
 pub(crate) struct Lookup {
-    pub(crate) slices: Arc<SliceArray>,
+    pub(crate) held: Held<Source>,
     /// That of the array of rows too, so that compacting can let go of it.
     pub(crate) view: Arc<ViewCache>,
 }
 
 impl Lookup {
+    /// Where slices are looked up.
+    pub(crate) fn source(&self, py: Python<'_>) -> PyResult<Source> {
+        self.held.get(py)
+    }
+
     /// numpy's views of slices.
-    fn views<'py>(
-        &self,
-        py: Python<'py>,
-        (slices, mapping): (Vec<Slice>, Arc<Mapping>),
-    ) -> PyResult<Vec<Bound<'py, PyAny>>> {
-        let all = self.view.view(py, &mapping, self.slices.array().mode())?;
+    fn views<'py>(&self, py: Python<'py>, (slices, mapping): Located) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let all = self.view.view(py, &mapping, self.held.mode())?;
         slices.iter().map(|slice| transfer::rows_of(&all, &slice.rows)).collect()
     }
 
@@ -40,67 +40,72 @@ impl Lookup {
         slice: &Slice,
         mapping: &Arc<Mapping>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        transfer::rows_of(&self.view.view(py, mapping, self.slices.array().mode())?, &slice.rows)
-    }
-
-    /// numpy's views of the slices at the positions that `positions` gives for so many slices as there are.
-    fn by_positions<'py>(
-        &self,
-        py: Python<'py>,
-        positions: impl Fn(u64) -> PyResult<Vec<u64>>,
-    ) -> PyResult<Vec<Bound<'py, PyAny>>> {
-        for attempt in 1.. {
-            let count = self.slices.len().or_raise(py)?;
-            let positions = positions(count)?;
-            let found = detached_if(py, positions.len(), || self.slices.at(&positions));
-            // Others may have deleted some since they were counted.
-            let is_fewer = |error: &Error| error.kind() == ErrorKind::OutOfBounds && attempt < ATTEMPTS;
-            if found.as_ref().is_err_and(is_fewer) && self.slices.len().or_raise(py)? != count {
-                continue;
-            }
-            return self.views(py, found.or_raise(py)?);
-        }
-        Ok(Vec::new())
+        transfer::rows_of(&self.view.view(py, mapping, self.held.mode())?, &slice.rows)
     }
 
     /// What `x[key]` is: a view, or a list of views.
     pub(crate) fn item<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let py = key.py();
+        let (py, source) = (key.py(), self.source(key.py())?);
         if let Ok(name) = key.cast::<PyString>() {
-            let (slice, mapping) = self.slices.get_one(name.to_str()?).map_err(|error| no_key(py, &error))?;
-            return self.one(py, &slice, &mapping);
+            let found = source.get(&[name.to_str()?]).map_err(|error| no_key(py, &error))?;
+            return self.one(py, &found.0[0], &found.1);
         }
-        if let Ok(position) = key.extract::<u64>() {
-            let (slices, mapping) = self.slices.at(&[position]).or_raise(py)?;
-            return self.one(py, &slices[0], &mapping);
+        if let Ok(parts) = key.cast::<PyTuple>()
+            && parts.len() > 1
+            && (parts.get_item(0)?.is_instance_of::<PyString>() || is_position(&parts.get_item(0)?))
+        {
+            return self.item(&parts.get_item(0)?)?.get_item(parts.get_slice(1, parts.len()));
         }
         if let Ok(slice) = key.cast::<PySlice>() {
-            let views = self.by_positions(py, |count| {
-                let found = slice.indices(count as isize)?;
-                Ok((0..found.slicelength as isize).map(|k| (found.start + k * found.step) as u64).collect())
-            })?;
-            return Ok(PyList::new(py, views)?.into_any());
+            let found = slice.indices(source.len() as isize)?;
+            let at = |k| (found.start + k * found.step) as u64;
+            let positions: Vec<u64> = (0..found.slicelength as isize).map(at).collect();
+            let found = detached_if(py, positions.len(), || source.at(&positions)).or_raise(py)?;
+            return Ok(PyList::new(py, self.views(py, found)?)?.into_any());
         }
         if key.try_iter().is_ok() {
             return Ok(self.many(key)?.into_any());
         }
-        // What is left is a negative position, or nothing that means a slice.
-        let view = self.by_positions(py, |count| Ok(vec![to_position(key, count)?]))?.pop();
-        view.ok_or_else(|| PyIndexError::new_err("there is no such slice"))
+        let (slices, mapping) = source.at(&[to_position(key, source.len())?]).or_raise(py)?;
+        self.one(py, &slices[0], &mapping)
     }
 
-    /// The slices that the items of `keys`, names or positions, mean.
+    /// The slices that the items of `keys`, names or positions, mean, or those where a mask is true.
     pub(crate) fn many<'py>(&self, keys: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
-        let py = keys.py();
-        let keys: Vec<Bound<'py, PyAny>> = keys.try_iter()?.collect::<PyResult<_>>()?;
-        let views = if keys.first().is_some_and(|key| key.is_instance_of::<PyString>()) {
-            let names: Vec<&str> = keys.iter().map(to_name).collect::<PyResult<_>>()?;
-            let found = detached_if(py, names.len(), || self.slices.get(&names));
-            self.views(py, found.or_raise(py)?)?
-        } else {
-            self.by_positions(py, |count| keys.iter().map(|key| to_position(key, count)).collect())?
+        let (py, source) = (keys.py(), self.source(keys.py())?);
+        let found = match Keys::of(keys, source.len())? {
+            Keys::Names(names) => {
+                let names: Vec<&str> = names.iter().map(|name| name.to_str()).collect::<PyResult<_>>()?;
+                detached_if(py, names.len(), || source.get(&names))
+            }
+            Keys::Positions(positions) => detached_if(py, positions.len(), || source.at(&positions)),
         };
-        PyList::new(py, views)
+        PyList::new(py, self.views(py, found.or_raise(py)?)?)
+    }
+}
+
+/// Several slices, as Python names them.
+pub(crate) enum Keys<'py> {
+    Names(Vec<Bound<'py, PyString>>),
+    Positions(Vec<u64>),
+}
+
+impl<'py> Keys<'py> {
+    /// What the items of `keys` mean among `count` slices: names, positions, or true and false for each of them.
+    pub(crate) fn of(keys: &Bound<'py, PyAny>, count: u64) -> PyResult<Self> {
+        let keys: Vec<Bound<'py, PyAny>> = keys.try_iter()?.collect::<PyResult<_>>()?;
+        if keys.first().is_some_and(|key| key.is_instance_of::<PyString>()) {
+            return Ok(Self::Names(keys.iter().map(to_name).collect::<PyResult<_>>()?));
+        }
+        if !keys.is_empty() && keys.iter().all(|key| to_bool(key).is_some()) {
+            if keys.len() as u64 != count {
+                let reason = format!("a mask of {} for {count} slices", keys.len());
+                return Err(PyIndexError::new_err(reason));
+            }
+            let is_true = |&position: &u64| to_bool(&keys[position as usize]) == Some(true);
+            return Ok(Self::Positions((0..count).filter(is_true).collect()));
+        }
+        Ok(Self::Positions(keys.iter().map(|key| to_position(key, count)).collect::<PyResult<_>>()?))
     }
 }
 
@@ -110,16 +115,32 @@ fn detached_if<T: Send>(py: Python<'_>, count: usize, work: impl FnOnce() -> T +
     if count < 10_000 { work() } else { py.detach(work) }
 }
 
-fn to_name<'a>(key: &'a Bound<'_, PyAny>) -> PyResult<&'a str> {
-    key.cast::<PyString>()
-        .map_err(|_| PyTypeError::new_err("names and positions do not go together"))?
-        .to_str()
+fn to_name<'py>(key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyString>> {
+    let name = key.cast::<PyString>();
+    Ok(name.map_err(|_| PyTypeError::new_err("names and positions do not go together"))?.clone())
+}
+
+/// True or false, of Python or numpy.
+fn to_bool(key: &Bound<'_, PyAny>) -> Option<bool> {
+    let is_numpy =
+        || key.get_type().qualname().is_ok_and(|name| matches!(name.to_str(), Ok("bool" | "bool_")));
+    (key.is_instance_of::<PyBool>() || is_numpy()).then(|| key.is_truthy().ok()).flatten()
+}
+
+fn is_position(key: &Bound<'_, PyAny>) -> bool {
+    to_bool(key).is_none() && key.extract::<i64>().is_ok()
 }
 
 /// A position; negative ones count from the end, as in lists.
-fn to_position(key: &Bound<'_, PyAny>, count: u64) -> PyResult<u64> {
-    let wrong =
-        || PyTypeError::new_err("slices are found by name, by position, or by slices or lists of these");
+pub(crate) fn to_position(key: &Bound<'_, PyAny>, count: u64) -> PyResult<u64> {
+    if to_bool(key).is_some() {
+        return Err(PyTypeError::new_err(
+            "True and False are no positions; a mask is a list or an array of them",
+        ));
+    }
+    let wrong = || {
+        PyTypeError::new_err("slices are found by name, by position, or by slices, masks or lists of these")
+    };
     let position: i64 = key.extract().map_err(|_| wrong())?;
     if position >= 0 {
         return Ok(position as u64);

@@ -3,11 +3,13 @@
 pub(crate) mod convert;
 mod elements;
 pub(crate) mod flat_array;
+mod held;
 mod lookup;
 mod names;
 mod opening;
 mod rows;
 pub(crate) mod slice_array;
+mod source;
 mod view;
 
 pub(crate) use elements::elements;

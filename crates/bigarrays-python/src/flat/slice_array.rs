@@ -3,17 +3,20 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bigarrays::flat::{NamedRows, SliceArray};
-use numpy::PyArrayDescr;
+use bigarrays::flat::{AsOf, FlatArray, Mode, NamedRows, Slice, SliceArray, Snapshot, SnapshotHandle};
+use numpy::{PyArray1, PyArrayDescr};
+use pyo3::exceptions::{PyIndexError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
 use crate::errors::{OrRaise, invalid};
 use crate::flat::flat_array::PyFlatArray;
-use crate::flat::lookup::{Lookup, no_key};
+use crate::flat::held::Held;
+use crate::flat::lookup::{Keys, Lookup, no_key, to_position};
 use crate::flat::names::Names;
 use crate::flat::opening::{Opening, Reduced, duration, mode_name};
 use crate::flat::rows::{RowData, row_dtype, to_range};
+use crate::flat::source::Source;
 use crate::interrupt::{detached, outcome_detached};
 
 /// Slices of an iterable are written in batches of so many bytes, or names.
@@ -26,14 +29,18 @@ const BATCH_NAMES: usize = 100_000;
 /// folder beside it, `x.npy.index`; opening takes no time, however many there are. A name has from 1 to 511 bytes.
 ///
 /// `x["name"]` and `x[5]` are numpy's views of the file: by name, or by position in the order of writing, where -1 is the
-/// last one, as in lists; slices and lists of either give lists. `x["name"] = rows` and `x.write({...})` append rows and then
-/// name them. Many processes and threads read while one after the other writes; a slice is there with all its rows or not at
-/// all, whatever is killed when. `len(x)`, `x[5]` and `x.__getitems__([5, 7])` make it a PyTorch dataset.
+/// last one, as in lists; slices, masks and lists of either give lists, and `x["name", 2:5]` is a part. `x["name"] = rows` and
+/// `x.write({...})` append rows and then name them. Many processes and threads read while one after the other writes; a slice
+/// is there with all its rows or not at all, whatever is killed when. `len(x)`, `x[5]` and `x.__getitems__([5, 7])` make it a
+/// PyTorch dataset.
+///
+/// Length, names and positions are those of the moment of opening, or of the last `refresh`, whatever others write; pickles
+/// and forked children show the same. Once others have deleted or renamed slices, positions raise StorageError until then;
+/// `snapshot` and `select` keep all as it is.
 ///
 /// Args:
 ///     path: The file of rows.
-///     mode: As for `FlatArray`. With "c", which shows the file as it was opened, a compaction by others opens the new file
-///         and so undoes the private changes.
+///     mode: As for `FlatArray`. With "c" it is a snapshot from the beginning, with changes that stay in this process.
 ///     shape: Of a new array, as for `FlatArray`.
 ///     dtype: Of a new array, as for `FlatArray`.
 ///     reserve: Of a new array, as for `FlatArray`.
@@ -61,25 +68,86 @@ const BATCH_NAMES: usize = 100_000;
 ///     [1, 3]
 #[pyclass(name = "SliceArray", module = "bigarrays", frozen, weakref)]
 pub(crate) struct PySliceArray {
-    lookup: Lookup,
+    lookup: Arc<Lookup>,
+    /// All rows; closed with this.
+    rows: Arc<Held<Arc<FlatArray>>>,
     replace: bool,
 }
 
 impl PySliceArray {
-    fn put(
+    fn of(source: Source, replace: bool) -> Self {
+        let array = source.array();
+        let (path, mode) = (array.path().to_owned(), array.mode());
+        let rows = Arc::new(Held::new(Arc::clone(array), &path, mode));
+        let lookup = Lookup { held: Held::new(source, &path, mode), view: Arc::default() };
+        Self { lookup: Arc::new(lookup), rows, replace }
+    }
+
+    fn source(&self, py: Python<'_>) -> PyResult<Source> {
+        self.lookup.source(py)
+    }
+
+    /// What `work` makes of slices that can be changed, while other Python threads run.
+    fn live<T: Send>(
         &self,
         py: Python<'_>,
-        pairs: Vec<(Bound<'_, PyString>, Bound<'_, PyAny>)>,
+        work: impl FnOnce(&SliceArray) -> bigarrays::Result<T> + Send,
+    ) -> PyResult<T> {
+        let source = self.source(py)?;
+        detached(py, || work(source.live()?))
+    }
+
+    /// The slices as they are shown, kept.
+    fn kept(&self, py: Python<'_>) -> PyResult<Arc<Snapshot>> {
+        match self.source(py)? {
+            Source::Live(slices) => Ok(Arc::new(detached(py, || slices.snapshot(Mode::Read))?)),
+            Source::Kept(snapshot) => Ok(snapshot),
+        }
+    }
+
+    /// The names that `keys` means: a name, a position, or several of these.
+    fn names_of(&self, keys: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
+        let (py, source) = (keys.py(), self.source(keys.py())?);
+        if let Ok(name) = keys.cast::<PyString>() {
+            return Ok(vec![name.to_str()?.to_owned()]);
+        }
+        let found = match keys.try_iter() {
+            Ok(_) => Keys::of(keys, source.len())?,
+            Err(_) => Keys::Positions(vec![to_position(keys, source.len())?]),
+        };
+        match found {
+            Keys::Names(names) => names.iter().map(|name| Ok(name.to_str()?.to_owned())).collect(),
+            Keys::Positions(positions) => {
+                let named = |&position: &u64| Ok(source.names(position, 1)?.pop().map(|(name, _)| name));
+                let names: bigarrays::Result<Vec<Option<String>>> = positions.iter().map(named).collect();
+                let missing = || PyIndexError::new_err(format!("{keys} of {} slices", source.len()));
+                names.or_raise(py)?.into_iter().map(|name| name.ok_or_else(missing)).collect()
+            }
+        }
+    }
+
+    fn view_of_all<'py>(slf: &Bound<'py, Self>, kind: &str) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("collections.abc")?.getattr(kind)?.call1((slf,))
+    }
+
+    fn put<'py>(
+        &self,
+        py: Python<'py>,
+        pairs: Vec<(Bound<'py, PyString>, Bound<'py, PyAny>)>,
         replace: bool,
+        casting: Option<&str>,
     ) -> PyResult<()> {
-        let (header, dtype) = row_dtype(py, self.lookup.slices.array())?;
-        let data: Vec<RowData<'_>> =
-            pairs.iter().map(|(_, data)| RowData::new(data, &header, &dtype)).collect::<PyResult<_>>()?;
+        let source = self.source(py)?;
+        let (header, dtype) = row_dtype(py, source.array())?;
+        let to_rows = |(name, data): &(Bound<'_, PyString>, Bound<'py, PyAny>)| {
+            RowData::new(data, &header, &dtype, casting).map_err(|error| of_slice(py, error, name))
+        };
+        let data: Vec<RowData<'_>> = pairs.iter().map(to_rows).collect::<PyResult<_>>()?;
         let named = pairs.iter().zip(&data).map(|((name, _), data)| {
             Ok(NamedRows { name: name.to_str()?, rows: data.rows(), bytes: data.bytes() })
         });
         let named: Vec<_> = named.collect::<PyResult<_>>()?;
-        detached(py, || self.lookup.slices.write(&named, replace))
+        detached(py, || source.live()?.write(&named, replace))
     }
 }
 
@@ -110,41 +178,45 @@ impl PySliceArray {
         )?;
         opening.expect(py, &slices.array().header())?;
         slices.array().set_durable(durable);
-        let lookup = Lookup { slices: Arc::new(slices), view: Arc::default() };
-        Ok(Self { lookup, replace })
+        let source = match slices.array().mode() {
+            // As it was opened, whatever others do.
+            Mode::CopyOnWrite => Source::Kept(Arc::new(detached(py, || slices.snapshot(Mode::CopyOnWrite))?)),
+            _ => Source::Live(Arc::new(slices)),
+        };
+        Ok(Self::of(source, replace))
     }
 
     /// All rows, those without a name too, as a FlatArray.
     #[getter]
     fn array(&self) -> PyFlatArray {
-        PyFlatArray::of(Arc::clone(self.lookup.slices.array()), Arc::clone(&self.lookup.view))
+        PyFlatArray::of(Arc::clone(&self.rows), Arc::clone(&self.lookup.view))
     }
 
     /// Type of the elements.
     #[getter]
     fn dtype<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArrayDescr>> {
-        Ok(row_dtype(py, self.lookup.slices.array())?.1)
+        Ok(row_dtype(py, self.source(py)?.array())?.1)
     }
 
     /// The absolute path of the file of rows.
     #[getter]
     fn path(&self) -> PathBuf {
-        self.lookup.slices.array().path().into()
+        self.rows.path().into()
     }
 
     /// The mode in which the array is open: "r", "r+" or "c".
     #[getter]
     fn mode(&self) -> &'static str {
-        mode_name(self.lookup.slices.array().mode())
+        mode_name(self.rows.mode())
     }
 
     fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
-        Ok(self.lookup.slices.len().or_raise(py)? as usize)
+        Ok(self.source(py)?.len() as usize)
     }
 
     fn __contains__(&self, name: Bound<'_, PyAny>) -> PyResult<bool> {
         let Ok(name) = name.cast::<PyString>() else { return Ok(false) };
-        self.lookup.slices.contains(name.to_str()?).or_raise(name.py())
+        self.source(name.py())?.contains(name.to_str()?).or_raise(name.py())
     }
 
     fn __getitem__<'py>(&self, key: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
@@ -165,24 +237,133 @@ impl PySliceArray {
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let py = name.py();
         let Ok(text) = name.cast::<PyString>() else { return Ok(default) };
-        match self.lookup.slices.lookup(text.to_str()?).or_raise(py)? {
+        match self.source(py)?.lookup(text.to_str()?).or_raise(py)? {
             Some((slice, mapping)) => self.lookup.one(py, &slice, &mapping).map(Some),
             None => Ok(default),
         }
     }
 
-    /// The rows of `array` that a name means, as a range.
+    /// The rows of `array` that a name means, as a range; of several names, a list of ranges.
     ///
     /// Raises:
     ///     KeyError: There is no such name.
-    fn rows<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
-        let (slice, _) = self.lookup.slices.get_one(name).map_err(|error| no_key(py, &error))?;
-        to_range(py, &slice.rows)
+    fn rows<'py>(&self, names: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let (py, source) = (names.py(), self.source(names.py())?);
+        if let Ok(name) = names.cast::<PyString>() {
+            let found = source.get(&[name.to_str()?]).map_err(|error| no_key(py, &error))?;
+            return to_range(py, &found.0[0].rows);
+        }
+        let names: Vec<String> = names.extract()?;
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let (slices, _) = source.get(&names).map_err(|error| no_key(py, &error))?;
+        let ranges: PyResult<Vec<_>> = slices.iter().map(|slice| to_range(py, &slice.rows)).collect();
+        Ok(PyList::new(py, ranges?)?.into_any())
+    }
+
+    /// A dict of all names and their rows of `array`, as ranges.
+    #[getter]
+    fn indices<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let (found, snapshot) = (PyDict::new(py), self.kept(py)?);
+        for (name, slice) in snapshot.names(0, usize::MAX).or_raise(py)? {
+            found.set_item(name, to_range(py, &slice.rows)?)?;
+        }
+        Ok(found)
+    }
+
+    /// The number of rows of each slice, in the order of positions: an array of int64.
+    fn lengths<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i64>>> {
+        let snapshot = self.kept(py)?;
+        let positions: Vec<u64> = (0..snapshot.len()).collect();
+        let slices = snapshot.at(&positions).or_raise(py)?;
+        let length = |slice: &Slice| (slice.rows.end - slice.rows.start) as i64;
+        Ok(PyArray1::from_iter(py, slices.iter().map(length)))
+    }
+
+    /// Shape of `array`: all rows, and those behind the first axis.
+    #[getter]
+    fn shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, self.source(py)?.array().header().shape)
+    }
+
+    /// The names, in the order of their positions, as those of a dict.
+    fn keys<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        Self::view_of_all(slf, "KeysView")
+    }
+
+    /// The slices, in the order of their positions, as the values of a dict.
+    fn values<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        Self::view_of_all(slf, "ValuesView")
+    }
+
+    /// Pairs of names and slices, in the order of positions, as the items of a dict.
+    fn items<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        Self::view_of_all(slf, "ItemsView")
+    }
+
+    /// The slices as they are shown now, kept against all that others do: writing, deleting, renaming, compacting.
+    ///
+    /// It is a SliceArray for reading. Forked children share it, and pickles of it open where and while this process lives.
+    /// The disk keeps the file of rows for as long, also once another is in its place.
+    ///
+    /// Raises:
+    ///     StorageError: Others have deleted or renamed slices since the array was opened or refreshed.
+    ///
+    /// Example:
+    ///     >>> import pathlib, tempfile
+    ///     >>> w = bigarrays.SliceArray(pathlib.Path(tempfile.mkdtemp()) / "s.npy", "x", shape=(None,), dtype="int8")
+    ///     >>> w.write({"a": [1], "b": [2, 3]})
+    ///     >>> kept = w.snapshot()
+    ///     >>> w.delete("a")
+    ///     >>> len(kept), kept["a"], len(w)
+    ///     (2, array([1], dtype=int8), 1)
+    fn snapshot(&self, py: Python<'_>) -> PyResult<Self> {
+        Ok(Self::of(Source::Kept(self.kept(py)?), false))
+    }
+
+    /// Some of the slices, as a snapshot of these alone, with positions from 0 on.
+    ///
+    /// Args:
+    ///     which: The start of names, a function of a name, or an iterable of names or positions, or a mask.
+    ///
+    /// Raises:
+    ///     KeyError: A name is not there.
+    ///     IndexError: A position is not there.
+    ///     InvalidArgumentError: A slice is named twice.
+    ///
+    /// Example:
+    ///     >>> import pathlib, tempfile
+    ///     >>> w = bigarrays.SliceArray(pathlib.Path(tempfile.mkdtemp()) / "s.npy", "x", shape=(None,), dtype="int8")
+    ///     >>> w.write({"train/a": [1], "test/a": [2], "train/b": [3]})
+    ///     >>> list(w.select("train/")), list(w.select(lambda name: name.endswith("a"))), list(w.select([2, 1]))
+    ///     (['train/a', 'train/b'], ['train/a', 'test/a'], ['train/b', 'test/a'])
+    fn select(&self, which: Bound<'_, PyAny>) -> PyResult<Self> {
+        let (py, snapshot) = (which.py(), self.kept(which.py())?);
+        let positions: Vec<u64> = if let Ok(prefix) = which.cast::<PyString>() {
+            snapshot.with_prefix(prefix.to_str()?)
+        } else if which.is_callable() {
+            let mut found = Vec::new();
+            for (name, slice) in snapshot.names(0, usize::MAX).or_raise(py)? {
+                if which.call1((name,))?.is_truthy()? {
+                    found.push(slice.position);
+                }
+            }
+            found
+        } else {
+            match Keys::of(&which, snapshot.len())? {
+                Keys::Positions(positions) => positions,
+                Keys::Names(names) => {
+                    let names: Vec<&str> = names.iter().map(|name| name.to_str()).collect::<PyResult<_>>()?;
+                    let found = snapshot.get(&names).map_err(|error| no_key(py, &error))?;
+                    found.into_iter().map(|slice| slice.position).collect()
+                }
+            }
+        };
+        Ok(Self::of(Source::Kept(Arc::new(snapshot.select(&positions).or_raise(py)?)), false))
     }
 
     /// An iterator over all names, in the order of their positions; it takes them as it goes.
     fn names(&self) -> Names {
-        Names::new(Arc::clone(&self.lookup.slices))
+        Names::new(Arc::clone(&self.lookup))
     }
 
     fn __iter__(&self) -> Names {
@@ -190,38 +371,46 @@ impl PySliceArray {
     }
 
     fn __setitem__(&self, name: Bound<'_, PyString>, data: Bound<'_, PyAny>) -> PyResult<()> {
-        self.put(name.py(), vec![(name.clone(), data)], self.replace)
+        self.put(name.py(), vec![(name.clone(), data)], self.replace, None)
     }
 
     /// Appends and names slices.
     ///
     /// Args:
-    ///     slices: A dict of names and rows, all of which become visible at once, or an iterable of pairs, in large batches.
+    ///     slices: A dict of names and rows, all of which become visible at once, or an iterable of pairs or another
+    ///         SliceArray, in large batches.
     ///     replace: What happens to names that are there; by default what the array was opened with.
+    ///     casting: As for `FlatArray.append`.
     ///
     /// Raises:
     ///     AlreadyExistsError: A name is there, and is not to be replaced; nothing of the batch was named.
     ///     InvalidArgumentError: Shape or type do not fit, or a name is too long.
     ///     ReadOnlyError: The array was opened with mode "r" or "c".
     ///     StorageFullError: There is no room.
-    #[pyo3(signature = (slices, *, replace = None))]
-    fn write(&self, slices: Bound<'_, PyAny>, replace: Option<bool>) -> PyResult<()> {
+    #[pyo3(signature = (slices, *, replace = None, casting = None))]
+    fn write<'py>(
+        &self,
+        slices: Bound<'py, PyAny>,
+        replace: Option<bool>,
+        casting: Option<&str>,
+    ) -> PyResult<()> {
         let (py, replace) = (slices.py(), replace.unwrap_or(self.replace));
         if let Ok(dict) = slices.cast::<PyDict>() {
             let pairs = dict.iter().map(|(name, data)| Ok((name.cast_into()?, data)));
-            return self.put(py, pairs.collect::<PyResult<_>>()?, replace);
+            return self.put(py, pairs.collect::<PyResult<_>>()?, replace, casting);
         }
+        let pairs = if slices.hasattr("items")? { slices.call_method0("items")? } else { slices };
         let (mut batch, mut bytes) = (Vec::new(), 0);
-        for pair in slices.try_iter()? {
-            let (name, data): (Bound<'_, PyString>, Bound<'_, PyAny>) = pair?.extract()?;
+        for pair in pairs.try_iter()? {
+            let (name, data): (Bound<'py, PyString>, Bound<'py, PyAny>) = pair?.extract()?;
             bytes += data.getattr("nbytes").and_then(|bytes| bytes.extract()).unwrap_or(0usize);
             batch.push((name, data));
             if bytes >= BATCH || batch.len() >= BATCH_NAMES {
-                self.put(py, std::mem::take(&mut batch), replace)?;
+                self.put(py, std::mem::take(&mut batch), replace, casting)?;
                 bytes = 0;
             }
         }
-        self.put(py, batch, replace)
+        self.put(py, batch, replace, casting)
     }
 
     /// Names rows that are in the array already. Slices may share rows.
@@ -256,30 +445,39 @@ impl PySliceArray {
         }
         let replace = replace.unwrap_or(self.replace);
         let named: Vec<_> = named.iter().map(|(name, rows)| (name.as_str(), rows.clone())).collect();
-        detached(py, || self.lookup.slices.name_rows(&named, replace))
+        self.live(py, |slices| slices.name_rows(&named, replace))
     }
 
-    fn __delitem__(&self, py: Python<'_>, name: &str) -> PyResult<()> {
-        let deleted = outcome_detached(py, &|| false, || self.lookup.slices.delete(&[name]))?;
+    fn __delitem__(&self, key: Bound<'_, PyAny>) -> PyResult<()> {
+        let (py, source, names) = (key.py(), self.source(key.py())?, self.names_of(&key)?);
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let deleted = outcome_detached(py, &|| false, || source.live()?.delete(&names))?;
         deleted.map_err(|error| no_key(py, &error))
     }
 
     /// Removes names. Their rows stay, without a name, until `compact`; the last slice moves to the position that becomes free.
     ///
     /// Args:
-    ///     names: A name, or an iterable of names.
+    ///     names: A name or a position, or an iterable of either.
     ///
     /// Raises:
     ///     NotFoundError: There is no such name; none was removed.
-    ///     ReadOnlyError: The array was opened with mode "r" or "c".
+    ///     IndexError: There is no such position; none was removed.
+    ///     ReadOnlyError: The array was opened with mode "r" or "c", or is a snapshot.
     fn delete(&self, names: Bound<'_, PyAny>) -> PyResult<()> {
-        let py = names.py();
-        let names: Vec<String> = match names.cast::<PyString>() {
-            Ok(name) => vec![name.to_str()?.to_owned()],
-            Err(_) => names.try_iter()?.map(|name| name?.extract()).collect::<PyResult<_>>()?,
-        };
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        detached(py, || self.lookup.slices.delete(&names))
+        let found = self.names_of(&names)?;
+        let found: Vec<&str> = found.iter().map(String::as_str).collect();
+        self.live(names.py(), |slices| slices.delete(&found))
+    }
+
+    /// Gives a slice another name; its position stays.
+    ///
+    /// Raises:
+    ///     NotFoundError: There is no slice of the old name.
+    ///     AlreadyExistsError: There is one of the new name.
+    ///     ReadOnlyError: The array was opened with mode "r" or "c", or is a snapshot.
+    fn rename(&self, py: Python<'_>, old: &str, new: &str) -> PyResult<()> {
+        self.live(py, |slices| slices.rename(old, new))
     }
 
     /// Writes the file anew with only the rows that have names, slice after slice. Readers go on.
@@ -289,7 +487,7 @@ impl PySliceArray {
     ///         write into the old file; `retryable` is true.
     fn compact(&self, py: Python<'_>) -> PyResult<()> {
         self.lookup.view.clear();
-        detached(py, || self.lookup.slices.compact())
+        self.live(py, SliceArray::compact)
     }
 
     /// Has all that was written on stable storage: first the rows, then the names.
@@ -297,49 +495,99 @@ impl PySliceArray {
     /// Raises:
     ///     StorageError: The storage refused.
     fn flush(&self, py: Python<'_>) -> PyResult<()> {
-        detached(py, || self.lookup.slices.flush())
+        match self.source(py)? {
+            Source::Live(slices) => detached(py, || slices.flush()),
+            Source::Kept(_) => Ok(()),
+        }
     }
 
-    /// Takes note of rows that others have appended. Names are always those of now.
+    /// Shows what there is now: the names, positions and rows. What the array itself writes or deletes it shows at once, with
+    /// all that others had written before. A snapshot stays as it is.
     ///
     /// Returns:
     ///     Whether anything has changed.
     fn refresh(&self, py: Python<'_>) -> PyResult<bool> {
-        detached(py, || self.lookup.slices.refresh())
+        match self.source(py)? {
+            Source::Live(slices) => detached(py, || slices.refresh()),
+            Source::Kept(_) => Ok(false),
+        }
     }
 
     fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
         slf
     }
 
+    /// Lets go of the files. Views stay valid; those that can write into the file keep it open. What was written is there
+    /// for all already, and `flush` has it survive a power failure.
+    fn close(&self) {
+        self.lookup.view.clear();
+        self.lookup.held.close();
+        self.rows.close();
+    }
+
     #[pyo3(signature = (*_exception))]
     fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, PyTuple>) -> PyResult<()> {
-        self.flush(py)
+        let flushed = if self.lookup.held.opened().is_some() { self.flush(py) } else { Ok(()) };
+        self.close();
+        flushed
+    }
+
+    #[pyo3(signature = (*_arguments, **_options))]
+    fn __array__(
+        &self,
+        _arguments: &Bound<'_, PyTuple>,
+        _options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<()> {
+        let reason = "slices of different lengths are no array; take .array for all rows, or x[name] for those of a slice";
+        Err(PyTypeError::new_err(reason))
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Reduced<'py>> {
-        let this = slf.get();
-        let state = PyDict::new(slf.py());
-        state.set_item("durable", this.lookup.slices.array().is_durable())?;
+        let (this, py) = (slf.get(), slf.py());
+        let (state, source) = (PyDict::new(py), this.source(py)?);
+        let module = py.import("bigarrays._bigarrays")?;
+        let slices = match &source {
+            Source::Live(slices) => slices,
+            Source::Kept(snapshot) => {
+                let handle = snapshot.handle().or_raise(py)?;
+                state.set_item("process", handle.process)?;
+                state.set_item("descriptors", handle.descriptors)?;
+                state.set_item("identities", handle.identities)?;
+                state.set_item("rows", handle.rows)?;
+                return Ok((module.getattr("_open_snapshot")?, (this.path(), this.mode(), state)));
+            }
+        };
+        state.set_item("durable", slices.array().is_durable())?;
         state.set_item("replace", this.replace)?;
-        let lock_timeout = this.lookup.slices.array().lock_timeout();
+        let lock_timeout = slices.array().lock_timeout();
         state.set_item("lock_timeout", lock_timeout.map(|timeout| timeout.as_secs_f64()))?;
-        let open = slf.py().import("bigarrays._bigarrays")?.getattr("_open_slices")?;
-        Ok((open, (this.path(), this.mode(), state)))
+        let AsOf { count, deletions } = slices.as_of();
+        state.set_item("as_of", (count, deletions))?;
+        Ok((module.getattr("_open_slices")?, (this.path(), this.mode(), state)))
     }
 
-    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        let (count, path, mode) =
-            (self.__len__(py)?, self.lookup.slices.array().path().display().to_string(), self.mode());
-        let path = bigarrays::base::text::printable(&path);
-        Ok(format!(
-            "<SliceArray of {count} slice{} at {path}, mode {mode:?}>",
-            if count == 1 { "" } else { "s" }
-        ))
+    fn __repr__(&self) -> String {
+        let path = self.rows.path().display().to_string();
+        let (path, mode) = (bigarrays::base::text::printable(&path), self.mode());
+        match self.lookup.held.opened() {
+            None => format!("<closed SliceArray at {path}>"),
+            Some(source) => {
+                let (count, s) = (source.len(), if source.len() == 1 { "" } else { "s" });
+                let kept = if matches!(source, Source::Kept(_)) { ", kept" } else { "" };
+                format!("<SliceArray of {count} slice{s} at {path}, mode {mode:?}{kept}>")
+            }
+        }
     }
 }
 
-/// Opens what was pickled.
+/// The error about the slice of that name.
+fn of_slice(py: Python<'_>, error: PyErr, name: &Bound<'_, PyString>) -> PyErr {
+    let noted = error.value(py).call_method1("add_note", (format!("slice {name:?}"),));
+    drop(noted);
+    error
+}
+
+/// Opens what was pickled, and shows what that has shown.
 #[pyfunction]
 pub(crate) fn _open_slices<'py>(
     py: Python<'py>,
@@ -347,5 +595,34 @@ pub(crate) fn _open_slices<'py>(
     mode: &str,
     options: &Bound<'py, PyDict>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    py.get_type::<PySliceArray>().call((path, mode), Some(options))
+    let options = options.copy()?;
+    let as_of: Option<(u64, u64)> = options.get_item("as_of")?.map(|as_of| as_of.extract()).transpose()?;
+    options.del_item("as_of").ok();
+    let opened = py.get_type::<PySliceArray>().call((path, mode), Some(&options))?;
+    if let (Some((count, deletions)), Source::Live(slices)) =
+        (as_of, opened.cast::<PySliceArray>()?.get().source(py)?)
+    {
+        slices.show(AsOf { count, deletions });
+    }
+    Ok(opened)
+}
+
+/// Opens a snapshot that another process has.
+#[pyfunction]
+pub(crate) fn _open_snapshot(
+    py: Python<'_>,
+    path: PathBuf,
+    mode: &str,
+    state: &Bound<'_, PyDict>,
+) -> PyResult<PySliceArray> {
+    let item = |name: &str| state.get_item(name)?.ok_or_else(|| invalid(py, format!("{name} is missing")));
+    let handle = SnapshotHandle {
+        process: item("process")?.extract()?,
+        descriptors: item("descriptors")?.extract()?,
+        identities: item("identities")?.extract()?,
+        rows: item("rows")?.extract()?,
+    };
+    let mode = if mode == "c" { Mode::CopyOnWrite } else { Mode::Read };
+    let snapshot = Snapshot::open(&path, &handle, mode).or_raise(py)?;
+    Ok(PySliceArray::of(Source::Kept(Arc::new(snapshot)), false))
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, RwLock, Weak};
 use std::time::Duration;
 
 use super::file::DataFile;
-use super::mapping::{Mapping, expect_len};
+use super::mapping::{Mapping, expect_len, settled_header};
 use super::rows::row_len;
 use super::spec::{FlatOptions, Mode};
 use crate::base::buffer::Order;
@@ -25,6 +25,8 @@ pub struct FlatArray {
     /// How long others are waited for at most.
     pub(super) patience: Option<Duration>,
     durable: AtomicBool,
+    /// Whether it stays with the rows that its file had.
+    is_kept: bool,
     state: RwLock<State>,
     /// Mappings through which the file can be written. Held by who makes one, and by who replaces the file.
     writable_maps: Mutex<Vec<Weak<Mapping>>>,
@@ -50,7 +52,14 @@ impl FlatArray {
             path.canonicalize().map_err(|error| Error::io(error, "opening", path.display().to_string()))?;
         let state = RwLock::new(State::open(&path, mode, patience)?);
         let durable = AtomicBool::new(false);
-        Ok(Self { path, mode, patience, durable, state, writable_maps: Mutex::default() })
+        Ok(Self { path, mode, patience, durable, is_kept: false, state, writable_maps: Mutex::default() })
+    }
+
+    /// The rows of `file` that `header` says, whatever becomes of the file at its path. Not for writing.
+    pub(super) fn kept(file: Arc<DataFile>, header: Header, mode: Mode) -> Self {
+        let (path, state) = (file.path().to_owned(), RwLock::new(State { file, header, map: None }));
+        let (durable, writable_maps) = (AtomicBool::new(false), Mutex::default());
+        Self { path, mode, patience: None, durable, is_kept: true, state, writable_maps }
     }
 
     /// Has every later append and write on stable storage before it returns, or not.
@@ -95,7 +104,7 @@ impl FlatArray {
     /// # Errors
     /// Those of [`FlatArray::open`]; then the array is as before.
     pub fn refresh(&self) -> Result<bool> {
-        if self.mode == Mode::CopyOnWrite { Ok(false) } else { self.reload() }
+        if self.is_kept || self.mode == Mode::CopyOnWrite { Ok(false) } else { self.reload() }
     }
 
     /// As [`FlatArray::refresh`] in every mode: private changes are lost where anything has changed.
@@ -111,19 +120,17 @@ impl FlatArray {
             });
             return Ok(true);
         }
-        let mut header = before.file.header()?;
-        if header == before.header {
+        if before.file.header()? == before.header {
             return Ok(false);
         }
         // Until it is the newest: other threads may be appending.
         loop {
-            expect_len(&before.file, &header)?;
+            let header = settled_header(&before.file)?;
             self.note(&before.file, header.clone());
             let newer = before.file.header()?;
             if newer == header {
                 return Ok(true);
             }
-            header = newer;
         }
     }
 
@@ -255,10 +262,12 @@ impl FlatArray {
 impl State {
     fn open(path: &Path, mode: Mode, patience: Option<Duration>) -> Result<Self> {
         let file = Arc::new(DataFile::open(path, mode == Mode::ReadWrite, patience)?);
-        let header = file.header()?;
-        let at = |error: Error| error.during("opening").at(path.display().to_string());
-        header.data_len().map_err(|error| at(Error::metadata(error.to_string())))?;
-        expect_len(&file, &header)?;
+        let header = settled_header(&file).map_err(|error| match error.kind() {
+            ErrorKind::InvalidArgument => {
+                Error::metadata(error.to_string()).during("opening").at(path.display().to_string())
+            }
+            _ => error,
+        })?;
         Ok(Self { file, header, map: None })
     }
 }

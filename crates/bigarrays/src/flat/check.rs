@@ -7,7 +7,7 @@ use std::path::Path;
 use heed::RoTxn;
 
 use super::array::FlatArray;
-use super::index::{Index, Tables, generation};
+use super::index::{Index, Tables, number};
 use super::ours::folder_of;
 use super::record::{Record, check_name};
 use super::spec::Mode;
@@ -107,7 +107,7 @@ struct Look<'a> {
 impl Look<'_> {
     fn generation(&self) -> Result<u64> {
         let fact = self.tables.facts.get(self.txn, b"generation");
-        generation(fact.map_err(|error| self.index.failed(error))?)
+        number(fact.map_err(|error| self.index.failed(error))?)
     }
 
     /// How many rows the file has that the index is about.

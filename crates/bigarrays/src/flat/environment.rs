@@ -11,6 +11,7 @@ use heed::{CommitOrAbort, Env, EnvFlags, EnvOpenOptions, MdbError};
 
 use super::inspect::inspect;
 use super::ours::DATA;
+use super::writers::without_writers;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::store::{io_error, temporary_beside};
 
@@ -208,12 +209,21 @@ fn existing_tables(env: &Env) -> heed::Result<Option<ThreeTables>> {
     Ok(tables.commit().and_then(|(names, order, facts)| Some((names?, order?, facts?))))
 }
 
-/// An error if LMDB would come to grief over the file.
+/// An error if LMDB would come to grief over the file. What looks wrong may be a change of which only some was
+/// seen, and is looked at again while nobody changes anything.
 fn expect_whole(folder: &Path) -> Result<()> {
     let failed = |error| io_error(error, "opening", folder);
-    let file = File::open(folder.join(DATA)).map_err(failed)?;
-    inspect(&file).map_err(|error| {
-        if error.kind() != ErrorKind::CorruptData {
+    let data = folder.join(DATA);
+    let file = File::open(&data).map_err(failed)?;
+    let is_damage = |error: &Error| error.kind() == ErrorKind::CorruptData;
+    let looked = match inspect(&file) {
+        Err(error) if is_damage(&error) => {
+            without_writers(&data, folder, || inspect(&file)).unwrap_or(Err(error))
+        }
+        looked => looked,
+    };
+    looked.map_err(|error| {
+        if !is_damage(&error) {
             return error.during("opening").at(folder.display().to_string());
         }
         let reason = format!(

@@ -80,6 +80,13 @@ impl DataFile {
         }
     }
 
+    /// An open file that was at `path` once, for reading.
+    pub(super) fn of(path: &Path, file: File) -> Result<Self> {
+        let identity = identity_of(&file).map_err(|error| io_error(error, "opening", path))?;
+        let (path, pending) = (path.into(), Pending::beside(path));
+        Ok(Self { path, file, identity, writable: false, patience: None, locks: PerProcess::new(), pending })
+    }
+
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
@@ -426,6 +433,6 @@ pub(super) fn open_regular(path: &Path, writable: bool) -> io::Result<File> {
     Ok(file)
 }
 
-fn identity_of(file: &File) -> io::Result<Identity> {
+pub(super) fn identity_of(file: &File) -> io::Result<Identity> {
     file.metadata().map(|metadata| (metadata.dev(), metadata.ino()))
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::array::FlatArray;
 use super::file::{DataFile, Reservation};
-use super::mapping::{expect_len, whole_header};
+use super::mapping::{expect_len, settled_header, whole_header};
 use super::names::while_unnamed;
 use super::pending::Record;
 use super::replace;
@@ -104,11 +104,7 @@ impl FlatArray {
     /// As [`FlatArray::append`]; `InvalidArgument` if new rows are reserved by an append.
     pub fn write(&self, at: u64, rows: u64, bytes: &[u8]) -> Result<()> {
         let mut file = self.writable()?;
-        let header = match whole_header(&file) {
-            // Unless somebody is truncating just now.
-            Err(error) if error.kind() == ErrorKind::CorruptData => file.guarded(|| whole_header(&file))?,
-            header => header?,
-        };
+        let header = settled_header(&file)?;
         self.expect_rows(&header, rows, bytes.len())?;
         if rows == 0 {
             return Ok(());

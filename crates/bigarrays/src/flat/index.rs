@@ -13,6 +13,7 @@ use std::time::Duration;
 use heed::{MdbError, RoTxn, RwTxn};
 use rayon::ThreadPool;
 
+use super::as_of::DELETIONS;
 pub(super) use super::environment::Tables;
 use super::environment::{Opened, lmdb_error, make, open_environment, share};
 use super::ours::{DATA, expect_index, folder_of, remove_index};
@@ -269,20 +270,24 @@ fn usable(folder: &Path) -> Result<Option<Arc<Index>>> {
 
 fn clear(index: &Index, txn: &mut RwTxn<'_>, tables: &Tables) -> Result<()> {
     let failed = |error| index.failed(error);
-    let generation = generation(tables.facts.get(txn, b"generation").map_err(failed)?)?;
+    let generation = number(tables.facts.get(txn, b"generation").map_err(failed)?)?;
     if let Some(Ok(left)) = tables.facts.get(txn, b"moving").map_err(failed)?.map(std::str::from_utf8) {
         // Nobody is to put it in the place of what comes now.
         let is_beside = index.array_name().is_some_and(|name| is_beside(left, &name));
         let _ = is_beside.then(|| std::fs::remove_file(index.folder.with_file_name(left)));
     }
+    let deletions = number(tables.facts.get(txn, DELETIONS).map_err(failed)?)?;
     for table in [tables.names, tables.order, tables.facts] {
         table.clear(txn).map_err(failed)?;
     }
-    tables.facts.put(txn, b"generation", &(generation + 1).to_le_bytes()).map_err(failed)
+    let counted = [(&b"generation"[..], generation), (DELETIONS, deletions)];
+    counted.iter().try_for_each(|(fact, count)| {
+        tables.facts.put(txn, fact, &count.wrapping_add(1).to_le_bytes()).map_err(failed)
+    })
 }
 
-/// The generation that the fact of that name says.
-pub(super) fn generation(fact: Option<&[u8]>) -> Result<u64> {
+/// The number that a fact says; 0 if it is not there.
+pub(super) fn number(fact: Option<&[u8]>) -> Result<u64> {
     fact.map_or(Ok(0), |bytes| Ok(u64::from_le_bytes(bytes.try_into().map_err(|_| damaged())?)))
 }
 

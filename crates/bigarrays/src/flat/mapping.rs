@@ -1,14 +1,15 @@
 //! The elements of a flat array, mapped into memory.
 
 use std::ops::Range;
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
 use memmap2::{MmapOptions, MmapRaw};
 
 use super::file::DataFile;
-use super::mapped::{Noted, start_of};
+use super::mapped::{Identity, Noted, start_of};
 use super::spec::Mode;
-use crate::base::error::{Error, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::format::files::npy::Header;
 
 /// The elements as they were laid out when they were mapped. It stays valid while the file grows, and
@@ -65,6 +66,11 @@ impl Mapping {
         start_of(self.file.identity(), addresses).is_some_and(|start| start != self.noted.start())
     }
 
+    /// The number of the file's descriptor in this process, and which file it is.
+    pub(super) fn descriptor(&self) -> (i32, Identity) {
+        (self.file.file().as_raw_fd(), self.file.identity())
+    }
+
     /// What is mapped.
     pub fn header(&self) -> &Header {
         &self.header
@@ -118,6 +124,18 @@ pub(super) fn whole_header(file: &DataFile) -> Result<Header> {
     let header = file.header()?;
     expect_len(file, &header)?;
     Ok(header)
+}
+
+/// As [`whole_header`], without the guard: what looks wrong may be a change of which only some was seen, and is
+/// looked at again while nobody changes anything.
+pub(super) fn settled_header(file: &DataFile) -> Result<Header> {
+    match whole_header(file) {
+        Err(error) if matches!(error.kind(), ErrorKind::CorruptData | ErrorKind::InvalidMetadata) => {
+            // Where nothing can be locked, what was seen is all there is to say.
+            file.shared(|| Ok(whole_header(file))).unwrap_or(Err(error))
+        }
+        header => header,
+    }
 }
 
 /// An error if `file` is too short for what `header` says.

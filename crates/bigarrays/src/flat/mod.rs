@@ -36,6 +36,7 @@
 //! The file system has to lock ranges of files between all processes that write; local ones do.
 
 mod array;
+mod as_of;
 mod check;
 mod compact;
 mod convert;
@@ -44,6 +45,7 @@ mod file;
 mod grow;
 mod index;
 mod inspect;
+mod kept;
 mod mapped;
 mod mapping;
 mod names;
@@ -56,12 +58,14 @@ mod rows;
 #[cfg(test)]
 mod slice_tests;
 mod slices;
+mod snapshot;
 mod spec;
 #[cfg(test)]
 mod tests;
 mod writers;
 
 pub use array::FlatArray;
+pub use as_of::AsOf;
 pub(crate) use check::{Flaw, check};
 pub use convert::convert;
 pub use grow::Unfinished;
@@ -71,6 +75,7 @@ pub use mapped::is_mapped;
 pub use mapping::Mapping;
 pub use names::{expect_ours, forget_names};
 pub use slices::{NamedRows, Slice, SliceArray};
+pub use snapshot::{Snapshot, SnapshotHandle};
 pub use spec::{FlatOptions, FlatSpec, Mode};
 
 pub use crate::format::files::npy::{Descr, Header};

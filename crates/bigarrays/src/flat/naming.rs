@@ -5,8 +5,9 @@ use std::ops::Range;
 
 use heed::{PutFlags, RwTxn};
 
+use super::as_of::{AsOf, count_deletion};
 use super::file::DataFile;
-use super::index::{Tables, generation};
+use super::index::{Tables, number};
 use super::mapping::whole_header;
 use super::record::{Record, check_name, damaged};
 use super::rows::{elements, length};
@@ -102,9 +103,9 @@ impl SliceArray {
         replace: bool,
     ) -> Result<bool> {
         let failed = |error| self.index.failed(error);
-        self.index.write(self.array.is_durable(), self.array.patience, |txn, tables| {
-            if generation(tables.facts.get(txn, b"generation").map_err(failed)?)? != of {
-                return Ok(false);
+        let put = self.index.write(self.array.is_durable(), self.array.patience, |txn, tables| {
+            if number(tables.facts.get(txn, b"generation").map_err(failed)?)? != of {
+                return Ok(None);
             }
             // Who truncates keeps others from naming meanwhile.
             let end = named.iter().map(|(_, rows)| rows.end).max().unwrap_or(0);
@@ -132,8 +133,12 @@ impl SliceArray {
             records.iter().try_for_each(|(name, record)| {
                 tables.names.put(txn, name.as_bytes(), &record.by_name()).map_err(failed)
             })?;
-            Ok(true)
-        })
+            AsOf::now(&self.index, txn, tables).map(Some)
+        })?;
+        if let Some((now, snapshot)) = put {
+            self.shown.set(now, snapshot);
+        }
+        Ok(put.is_some())
     }
 
     /// Takes the names from slices. Their rows remain, without a name, until [`SliceArray::compact`].
@@ -143,9 +148,42 @@ impl SliceArray {
     /// `NotFound`, with the first name that is missing; then none is deleted.
     pub fn delete(&self, names: &[&str]) -> Result<()> {
         self.array.expect_mode()?;
-        self.index.write(self.array.is_durable(), self.array.patience, |txn, tables| {
-            names.iter().try_for_each(|name| self.delete_one(txn, tables, name))
-        })
+        if names.is_empty() {
+            return Ok(());
+        }
+        let (now, snapshot) =
+            self.index.write(self.array.is_durable(), self.array.patience, |txn, tables| {
+                names.iter().try_for_each(|name| self.delete_one(txn, tables, name))?;
+                count_deletion(&self.index, txn, tables)?;
+                AsOf::now(&self.index, txn, tables)
+            })?;
+        self.shown.set(now, snapshot);
+        Ok(())
+    }
+
+    /// Gives a slice another name; its position stays.
+    ///
+    /// # Errors
+    /// `NotFound` for the old name; `AlreadyExists` for the new one; `InvalidArgument` if it cannot be one.
+    pub fn rename(&self, old: &str, new: &str) -> Result<()> {
+        self.array.expect_mode()?;
+        check_name(new)?;
+        let failed = |error| self.index.failed(error);
+        let (now, snapshot) =
+            self.index.write(self.array.is_durable(), self.array.patience, |txn, tables| {
+                let record = self.find(txn, tables, old)?.ok_or_else(|| self.no_name(old))?;
+                if self.find(txn, tables, new)?.is_some() {
+                    return Err(self.taken(new));
+                }
+                let (key, value) = (record.position.to_be_bytes(), record.by_position(new.as_bytes()));
+                tables.names.delete(txn, old.as_bytes()).map_err(failed)?;
+                tables.names.put(txn, new.as_bytes(), &record.by_name()).map_err(failed)?;
+                tables.order.put(txn, &key, &value).map_err(failed)?;
+                count_deletion(&self.index, txn, tables)?;
+                AsOf::now(&self.index, txn, tables)
+            })?;
+        self.shown.set(now, snapshot);
+        Ok(())
     }
 
     fn delete_one(&self, txn: &mut RwTxn<'_>, tables: &Tables, name: &str) -> Result<()> {

@@ -43,6 +43,8 @@ fn names_are_written_read_replaced_and_deleted() {
     put(&slices, &[("b", 1, 3), ("a", 2, 0), ("é", 3, 700_000)], false).unwrap();
     let reader = SliceArray::open(&path, Mode::Read).unwrap();
     put(&slices, &[("d", 4, 1)], false).unwrap();
+    assert!(names(&reader) == ["b", "a", "é"] && !reader.contains("d").unwrap());
+    assert!(reader.refresh().unwrap() && !reader.refresh().unwrap());
     assert_eq!(names(&reader), ["b", "a", "é", "d"]);
     assert_eq!((bytes(&reader, "d"), bytes(&reader, "a")), (vec![4; 2], vec![]));
     assert_eq!(bytes(&reader, "é"), vec![3; 1_400_000]);
@@ -60,11 +62,12 @@ fn names_are_written_read_replaced_and_deleted() {
 
     assert_eq!(slices.delete(&["d", "no"]).unwrap_err().kind(), ErrorKind::NotFound);
     slices.delete(&["b", "d", "x"]).unwrap();
+    reader.refresh().unwrap();
     assert_eq!(names(&reader), ["é", "a"]);
     assert_eq!(reader.at(&[1, 0]).unwrap().0[0], reader.get_one("a").unwrap().0);
     assert_eq!(reader.at(&[2]).unwrap_err().kind(), ErrorKind::OutOfBounds);
     assert_eq!(reader.get(&["a", "b"]).unwrap_err().kind(), ErrorKind::NotFound);
-    assert_eq!((reader.len().unwrap(), reader.names(1, 1).unwrap().len()), (2, 1));
+    assert_eq!((reader.len(), reader.names(1, 1).unwrap().len()), (2, 1));
 }
 
 #[test]
@@ -77,6 +80,7 @@ fn compacting_keeps_slices_and_readers() {
     let reader = SliceArray::open(&path, Mode::Read).unwrap();
     assert_eq!(bytes(&reader, "n5"), [5; 10]);
     slices.delete(&many[..150].iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
+    reader.refresh().unwrap();
     let before = names(&slices);
     let other = SliceArray::open(&path, Mode::ReadWrite).unwrap();
     assert!(slices.compact().unwrap_err().is_retryable());
@@ -90,6 +94,7 @@ fn compacting_keeps_slices_and_readers() {
         }
     }
     put(&slices, &[("new", 1, 1)], false).unwrap();
+    assert!(reader.refresh().unwrap());
     assert_eq!(bytes(&reader, "new"), [1, 1]);
     let left: Vec<_> = std::fs::read_dir(path.parent().unwrap()).unwrap().collect();
     assert_eq!(left.len(), 2, "{left:?}");
@@ -109,6 +114,7 @@ fn an_interrupted_compaction_is_finished_by_whoever_comes() {
     assert!(!new.exists());
     assert_eq!(bytes(&slices, "b"), [2; 4]);
     put(&slices, &[("c", 3, 1)], false).unwrap();
+    reader.refresh().unwrap();
     assert_eq!((bytes(&reader, "c"), reader.array().rows()), (vec![3; 2], 3));
 }
 
@@ -120,8 +126,9 @@ fn a_new_array_has_no_old_names() {
     assert_eq!(bytes(&reader, "a"), [1; 6]);
     let spec = FlatSpec { overwrite: true, ..FlatSpec::new(Descr::of(DataType::U8), &[0, 2]) };
     let slices = SliceArray::create(&path, &spec).unwrap();
-    assert!(slices.is_empty().unwrap() && reader.is_empty().unwrap());
+    assert!(slices.is_empty() && reader.refresh().unwrap() && reader.is_empty());
     put(&slices, &[("a", 2, 3)], false).unwrap();
+    reader.refresh().unwrap();
     assert_eq!(bytes(&reader, "a"), [2; 6]);
     let missing = FlatArray::create(&path.with_file_name("plain.npy"), &spec).unwrap();
     assert_eq!(SliceArray::open(missing.path(), Mode::Read).unwrap_err().kind(), ErrorKind::NotFound);
@@ -158,12 +165,14 @@ fn threads_write_and_read_at_once() {
                 for k in 0..30 {
                     let name = format!("{thread}/{k}");
                     put(if k % 2 == 0 { slices } else { &own }, &[(&name, thread, k)], false).unwrap();
+                    own.refresh().unwrap();
                     assert_eq!(bytes(&own, &name), vec![thread; k as usize * 2]);
                 }
             });
         }
     });
-    assert_eq!(slices.len().unwrap(), 120);
+    slices.refresh().unwrap();
+    assert_eq!(slices.len(), 120);
     for thread in 0..4u8 {
         (0..30u64)
             .for_each(|k| assert_eq!(bytes(&slices, &format!("{thread}/{k}")), vec![thread; k as usize * 2]));
@@ -248,6 +257,7 @@ fn a_link_leads_to_the_array_and_its_names() {
     std::os::unix::fs::symlink(&path, &link).unwrap();
     let through = SliceArray::open(&link, Mode::ReadWrite).unwrap();
     put(&through, &[("b", 2, 1)], false).unwrap();
+    slices.refresh().unwrap();
     assert_eq!((names(&slices), bytes(&slices, "b")), (vec!["a".to_owned(), "b".to_owned()], vec![2; 2]));
     slices.delete(&["a"]).unwrap();
     drop(slices);
@@ -256,7 +266,7 @@ fn a_link_leads_to_the_array_and_its_names() {
     assert!(link.is_symlink() && path.is_file() && !directory.path().join("link.npy.index").exists());
     drop(through);
     let spec = FlatSpec { overwrite: true, ..FlatSpec::new(Descr::of(DataType::U8), &[0, 2]) };
-    assert!(SliceArray::create(&link, &spec).unwrap().is_empty().unwrap() && link.is_symlink());
+    assert!(SliceArray::create(&link, &spec).unwrap().is_empty() && link.is_symlink());
 }
 
 #[test]
@@ -454,7 +464,7 @@ fn two_who_create_lose_no_names() {
     // One has looked, and found no file; the other makes it and names its rows.
     let spec = FlatSpec::new(Descr::of(DataType::U8), &[0, 2]);
     let slices = SliceArray::create(&path, &spec).unwrap();
-    assert!(slices.is_empty().unwrap());
+    assert!(slices.is_empty());
     put(&slices, &[("a", 2, 2)], false).unwrap();
     assert_eq!(index::forget_names_of_none(&path, None).unwrap_err().kind(), ErrorKind::AlreadyExists);
     assert_eq!(bytes(&slices, "a"), [2; 4]);
@@ -476,7 +486,7 @@ fn an_index_in_use_is_found_whole() {
         let named: Vec<_> = unique.iter().map(|name| (*name, 0..0)).collect();
         slices.name_rows(&named, true).unwrap();
         if turn % 3 == 0 {
-            let count = slices.len().unwrap();
+            let count = slices.len();
             let some = slices.names(random(count), random(200) as usize).unwrap();
             slices.delete(&some.iter().map(|(name, _)| &name[..]).collect::<Vec<_>>()).unwrap();
         }
@@ -510,4 +520,143 @@ fn a_damaged_index_is_refused_before_it_is_used() {
         let _ = inspect_index(&good[..length]);
     }
     assert_eq!(inspect_index(&good[..8192]).unwrap_err().kind(), ErrorKind::CorruptData);
+}
+
+/// A file of which a reader sees a bad page until it has read that, and then what a writer has made of it.
+struct Changing {
+    states: [Vec<u8>; 2],
+    bad_page: u64,
+    is_changed: std::cell::Cell<bool>,
+}
+
+impl inspect::Source for Changing {
+    fn len(&self) -> std::io::Result<u64> {
+        Ok(self.states[usize::from(self.is_changed.get())].len() as u64)
+    }
+
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> std::io::Result<()> {
+        (&self.states[usize::from(self.is_changed.get())][..]).read_at(bytes, offset)?;
+        self.is_changed.set(self.is_changed.get() || offset == self.bad_page * 4096);
+        Ok(())
+    }
+}
+
+#[test]
+fn what_is_wrong_while_others_write_is_looked_at_again() {
+    let (directory, _path, slices) = new();
+    let data = directory.path().join("a.npy.index/data.mdb");
+    slices.name_rows(&[("a", 0..0)], false).unwrap();
+    let mut before = std::fs::read(&data).unwrap();
+    slices.name_rows(&[("b", 0..0)], false).unwrap();
+    let after = std::fs::read(&data).unwrap();
+    let bad_page = (2..before.len() as u64 / 4096)
+        .find(|&page| {
+            let mut bad = before.clone();
+            bad[page as usize * 4096 + 10] ^= 0xff;
+            inspect_index(&bad).is_err()
+        })
+        .unwrap();
+    before[bad_page as usize * 4096 + 10] ^= 0xff;
+    let states = [before, after];
+    inspect::inspect(&Changing { states, bad_page, is_changed: false.into() }).unwrap();
+}
+
+#[test]
+fn an_index_is_damaged_only_if_it_is_so_while_nobody_writes() {
+    let (directory, path, slices) = new();
+    put(&slices, &[("a", 1, 3)], false).unwrap();
+    drop(slices);
+    let folder = directory.path().join("a.npy.index");
+    let data = folder.join("data.mdb");
+    let good = std::fs::read(&data).unwrap();
+    let opener = writers::Writers::open(&data)
+        .unwrap()
+        .alone(&folder, None, || {
+            std::fs::write(&data, &good[..good.len() - 4096]).unwrap();
+            let opener = std::thread::spawn(move || {
+                SliceArray::open(&path, Mode::Read).map(|slices| bytes(&slices, "a"))
+            });
+            // Long enough for it to look; if it has not, it finds the index whole.
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            std::fs::write(&data, &good).unwrap();
+            Ok(opener)
+        })
+        .unwrap();
+    assert_eq!(opener.join().unwrap().unwrap(), [1; 6]);
+}
+
+#[test]
+fn length_names_and_positions_stand_still_until_a_refresh() {
+    let (_directory, path, slices) = new();
+    put(&slices, &[("a", 1, 1), ("b", 2, 1)], false).unwrap();
+    let reader = SliceArray::open(&path, Mode::Read).unwrap();
+    let as_of = reader.as_of();
+    put(&slices, &[("c", 3, 1)], false).unwrap();
+    let later = SliceArray::open(&path, Mode::Read).unwrap();
+    assert_eq!(later.len(), 3);
+    later.show(as_of);
+    for reader in [&reader, &later] {
+        assert_eq!((reader.len(), names(reader)), (2, vec!["a".to_owned(), "b".to_owned()]));
+        assert!(reader.lookup("c").unwrap().is_none() && !reader.contains("c").unwrap());
+        assert_eq!(reader.at(&[2]).unwrap_err().kind(), ErrorKind::OutOfBounds);
+        assert_eq!(reader.get(&["b", "c"]).unwrap_err().kind(), ErrorKind::NotFound);
+    }
+    // New rows of a name are not a new name, and compacting moves rows alone.
+    put(&slices, &[("b", 4, 2)], true).unwrap();
+    slices.compact().unwrap();
+    assert_eq!((bytes(&reader, "b"), bytes(&reader, "a"), reader.len()), (vec![4; 4], vec![1; 2], 2));
+    slices.delete(&["a"]).unwrap();
+    assert_eq!((slices.len(), names(&slices)), (2, vec!["c".to_owned(), "b".to_owned()]));
+    let error = reader.at(&[0]).unwrap_err();
+    assert!(reader.len() == 2 && error.to_string().contains("refresh"), "{error}");
+    assert!(reader.names(0, 9).is_err() && bytes(&reader, "b") == [4; 4]);
+    assert!(reader.refresh().unwrap());
+    assert_eq!((names(&reader), reader.at(&[0]).unwrap().0[0].position), (names(&slices), 0));
+    // So do those of an array that was made anew under the same path.
+    let spec = FlatSpec { overwrite: true, ..FlatSpec::new(Descr::of(DataType::U8), &[0, 2]) };
+    drop(SliceArray::create(&path, &spec).unwrap());
+    assert!(reader.at(&[0]).is_err() && reader.refresh().unwrap() && reader.is_empty());
+}
+
+#[test]
+fn a_snapshot_stays_whatever_becomes_of_the_array() {
+    let (_directory, path, slices) = new();
+    put(&slices, &[("b/1", 1, 2), ("a/1", 2, 3), ("b/2", 3, 0), ("b", 4, 1)], false).unwrap();
+    let reader = SliceArray::open(&path, Mode::Read).unwrap();
+    put(&slices, &[("late", 9, 1)], false).unwrap();
+    let kept = reader.snapshot(Mode::Read).unwrap();
+    let other = Snapshot::open(&path, &kept.handle().unwrap(), Mode::Read).unwrap();
+    let part = kept.select(&[3, 0]).unwrap();
+    slices.delete(&["b/1", "late"]).unwrap();
+    slices.rename("a/1", "c").unwrap();
+    slices.compact().unwrap();
+    put(&slices, &[("b/1", 7, 4)], false).unwrap();
+    assert_eq!(names(&slices), ["b", "c", "b/2", "b/1"]);
+    let rows = |kept: &Snapshot, name: &str| {
+        let slice = kept.find(name)?;
+        // SAFETY: nobody else writes or cuts the file of a test.
+        let all = unsafe { kept.mapping().bytes() }.unwrap();
+        Some((slice.position, all[slice.rows.start as usize * 2..slice.rows.end as usize * 2].to_vec()))
+    };
+    for kept in [&kept, &other] {
+        let found: Vec<_> = ["b/1", "a/1", "b/2", "b"].iter().map(|name| rows(kept, name).unwrap()).collect();
+        assert_eq!(found, [(0, vec![1; 4]), (1, vec![2; 6]), (2, vec![]), (3, vec![4; 2])]);
+        assert!(rows(kept, "late").is_none() && rows(kept, "c").is_none() && rows(kept, "").is_none());
+        assert_eq!(
+            (kept.with_prefix("b"), kept.with_prefix("b/"), kept.len()),
+            (vec![0, 2, 3], vec![0, 2], 4)
+        );
+        assert_eq!(kept.at(&[4]).unwrap_err().kind(), ErrorKind::OutOfBounds);
+        assert!(!kept.array().refresh().unwrap() && kept.array().rows() == 7);
+    }
+    assert_eq!((rows(&part, "b"), rows(&part, "b/1")), (Some((0, vec![4; 2])), Some((1, vec![1; 4]))));
+    assert!(rows(&part, "a/1").is_none() && part.names(1, 9).unwrap()[0].0 == "b/1");
+    assert_eq!(kept.select(&[1, 1]).unwrap_err().kind(), ErrorKind::InvalidArgument);
+    let handle = kept.handle().unwrap();
+    drop((kept, other, part));
+    assert_eq!(Snapshot::open(&path, &handle, Mode::Read).unwrap_err().kind(), ErrorKind::NotFound);
+    assert!(reader.snapshot(Mode::Read).is_err() && reader.refresh().unwrap());
+    assert_eq!(reader.snapshot(Mode::Read).unwrap().len(), 4);
+    slices.delete(&["b", "c", "b/2", "b/1"]).unwrap();
+    assert!(slices.snapshot(Mode::Read).unwrap().is_empty());
 }

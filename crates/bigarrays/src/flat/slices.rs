@@ -8,8 +8,9 @@ use std::sync::{Arc, RwLock};
 use heed::RoTxn;
 
 use super::array::FlatArray;
+use super::as_of::{AsOf, Shown};
 use super::file::DataFile;
-use super::index::{Index, Tables, generation};
+use super::index::{Index, Tables, number};
 use super::mapping::Mapping;
 use super::ours::folder_of;
 use super::record::{Record, check_name, damaged};
@@ -48,6 +49,10 @@ pub struct NamedRows<'a> {
 /// positions, from 0 to their number, in the order in which their names were first written. Any number
 /// of threads and processes read while one after the other writes.
 ///
+/// An array shows the slices that were there when it was opened or last [refreshed](SliceArray::refresh), with their
+/// positions, while others write: those are behind. Once others have deleted any, positions are an error until it is
+/// refreshed.
+///
 /// A slice is there with all its rows once [`SliceArray::write`] returns, and then survives the death
 /// of every process; one that dies while writing leaves at most rows without a name, which
 /// [`SliceArray::compact`] takes away. The index survives power failures too, but those of the last
@@ -58,6 +63,7 @@ pub struct SliceArray {
     pub(super) index: Arc<Index>,
     /// What `array` has open, once it is known to be what the index is about.
     known: RwLock<Option<Arc<Known>>>,
+    pub(super) shown: Shown,
 }
 
 /// A file, and which of those it is that have been at the path one after the other.
@@ -115,7 +121,8 @@ impl SliceArray {
         let array = Arc::new(FlatArray::open(path, options)?);
         expect_rows_along(&array.header().shape, path)?;
         let index = Index::open(&folder_of(array.path()), array.mode() == Mode::ReadWrite)?;
-        let opened = Self { array, index, known: RwLock::new(None) };
+        let now = index.read(|txn, tables| AsOf::now(&index, txn, tables))?;
+        let opened = Self { array, index, known: RwLock::new(None), shown: Shown::new(now) };
         opened.catch_up()?;
         Ok(opened)
     }
@@ -126,21 +133,22 @@ impl SliceArray {
     }
 
     /// How many slices there are.
-    ///
-    /// # Errors
-    /// Those of the index, as everywhere here.
-    pub fn len(&self) -> Result<u64> {
-        self.index.read(|txn, tables| tables.order.len(txn).map_err(|error| self.index.failed(error)))
+    pub fn len(&self) -> u64 {
+        self.as_of().count
     }
 
     /// Whether there are none.
-    pub fn is_empty(&self) -> Result<bool> {
-        Ok(self.len()? == 0)
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// Whether there is a slice of this name.
+    ///
+    /// # Errors
+    /// Those of the index, as everywhere here.
     pub fn contains(&self, name: &str) -> Result<bool> {
-        Ok(check_name(name).is_ok() && self.index.read(|txn, tables| self.find(txn, tables, name))?.is_some())
+        let is_shown = || self.index.read(|txn, tables| Ok(self.find_shown(txn, tables, name)?.is_some()));
+        Ok(check_name(name).is_ok() && is_shown()?)
     }
 
     /// The slices of these names, and a mapping that has their rows.
@@ -149,7 +157,7 @@ impl SliceArray {
     /// `NotFound`, with the first name that is missing.
     pub fn get(&self, names: &[&str]) -> Result<(Vec<Slice>, Arc<Mapping>)> {
         let (found, mapping) = self.locate(names.len(), |txn, tables, k| {
-            self.find(txn, tables, names[k])?.ok_or_else(|| self.no_name(names[k])).map(Some)
+            self.find_shown(txn, tables, names[k])?.ok_or_else(|| self.no_name(names[k])).map(Some)
         })?;
         Ok((found.into_iter().flatten().collect(), mapping))
     }
@@ -170,28 +178,37 @@ impl SliceArray {
         if check_name(name).is_err() {
             return Ok(None);
         }
-        let (mut found, mapping) = self.locate(1, |txn, tables, _| self.find(txn, tables, name))?;
+        let (mut found, mapping) = self.locate(1, |txn, tables, _| self.find_shown(txn, tables, name))?;
         Ok(found.pop().flatten().map(|slice| (slice, mapping)))
     }
 
     /// The slices at these positions, and a mapping that has their rows.
     ///
     /// # Errors
-    /// `OutOfBounds`, with the first position that is too large.
+    /// `OutOfBounds`, with the first position that is too large; `Storage` if others have deleted slices since this
+    /// array was opened or refreshed, so that positions are others now.
     pub fn at(&self, positions: &[u64]) -> Result<(Vec<Slice>, Arc<Mapping>)> {
         let (found, mapping) = self.locate(positions.len(), |txn, tables, k| {
-            let position = positions[k];
-            let value = tables.order.get(txn, &position.to_be_bytes());
+            let (position, count) = (positions[k], self.expect_unmoved(txn, tables)?);
+            let value = match position < count {
+                true => tables.order.get(txn, &position.to_be_bytes()),
+                false => Ok(None),
+            };
             let value = value.map_err(|error| self.index.failed(error))?;
-            let value = value.ok_or_else(|| self.no_position(position, tables.order.len(txn)))?;
+            let value = value.ok_or_else(|| no_position(self.array.path(), position, count))?;
             Ok(Some(Record::from_position(position, value)?.0))
         })?;
         Ok((found.into_iter().flatten().collect(), mapping))
     }
 
     /// Up to `limit` names and where their slices are, from a position on, in order.
+    ///
+    /// # Errors
+    /// `Storage` as in [`SliceArray::at`].
     pub fn names(&self, from: u64, limit: usize) -> Result<Vec<(String, Slice)>> {
         self.index.read(|txn, tables| {
+            let left = self.expect_unmoved(txn, tables)?.saturating_sub(from);
+            let limit = limit.min(usize::try_from(left).unwrap_or(usize::MAX));
             let start = from.to_be_bytes();
             let range = (Bound::Included(&start[..]), Bound::Unbounded);
             let range = tables.order.range(txn, &range).map_err(|error| self.index.failed(error))?;
@@ -205,9 +222,14 @@ impl SliceArray {
         })
     }
 
-    /// Takes note of what others have changed, as [`FlatArray::refresh`]; names need no refreshing.
+    /// Takes note of what others have changed: from now on the array shows the slices and rows that there are now.
+    /// Says whether anything is another. What the array itself writes or deletes it shows at once, with all that
+    /// others had written before.
+    ///
+    /// # Errors
+    /// Those of [`FlatArray::refresh`].
     pub fn refresh(&self) -> Result<bool> {
-        Ok(self.catch_up()? | self.array.refresh()?)
+        Ok(self.catch_up()? | self.array.refresh()? | self.show_now()?)
     }
 
     /// Has all that was written on stable storage: first the rows, then the names.
@@ -249,7 +271,9 @@ impl SliceArray {
                     return Ok((records.into_iter().map(|record| record.map(slice)).collect(), mapping));
                 }
                 // Or else names may have been deleted, and their rows cut off, since this snapshot.
-                Err(Stale::Short(end)) if short == Some(snapshot) => return Err(self.too_few_rows(end)),
+                Err(Stale::Short(end)) if short == Some(snapshot) && self.is_short_of(end)? => {
+                    return Err(self.too_few_rows(end));
+                }
                 Err(Stale::Short(_)) => short = Some(snapshot),
                 Err(Stale::Replaced) => std::thread::yield_now(),
             }
@@ -289,6 +313,12 @@ impl SliceArray {
         }
         let is_long_enough = length(mapping.header()) >= end;
         Ok(if is_long_enough { Ok(mapping) } else { Err(Stale::Short(end)) })
+    }
+
+    /// Whether the file has fewer rows than `end`, while nobody changes it.
+    fn is_short_of(&self, end: u64) -> Result<bool> {
+        let file = self.array.state().file;
+        file.shared(|| Ok(length(&file.header()?) < end))
     }
 
     pub(super) fn known(&self) -> Option<Arc<Known>> {
@@ -339,7 +369,7 @@ impl SliceArray {
     pub(super) fn facts(&self) -> Result<Facts> {
         self.index.read(|txn, tables| {
             let fact = |key: &[u8]| tables.facts.get(txn, key).map_err(|error| self.index.failed(error));
-            let generation = generation(fact(b"generation")?)?;
+            let generation = number(fact(b"generation")?)?;
             let moving = fact(b"moving")?.map(|name| String::from_utf8(name.to_vec()).map_err(|_| damaged()));
             Ok(Facts { snapshot: txn.id(), generation, moving: moving.transpose()? })
         })
@@ -360,17 +390,17 @@ impl SliceArray {
 
     #[cold]
     pub(super) fn no_name(&self, name: &str) -> Error {
-        Error::new(ErrorKind::NotFound, format!("no slice is named {name:?}")).at(self
-            .array
-            .path()
-            .display()
-            .to_string())
+        no_name(self.array.path(), name)
     }
+}
 
-    #[cold]
-    fn no_position(&self, position: u64, count: heed::Result<u64>) -> Error {
-        let count = count.map_or_else(|_| "fewer".to_owned(), |count| count.to_string());
-        Error::new(ErrorKind::OutOfBounds, format!("no slice has the position {position}; there are {count}"))
-            .at(self.array.path().display().to_string())
-    }
+#[cold]
+pub(super) fn no_name(array: &Path, name: &str) -> Error {
+    Error::new(ErrorKind::NotFound, format!("no slice is named {name:?}")).at(array.display().to_string())
+}
+
+#[cold]
+pub(super) fn no_position(array: &Path, position: u64, count: u64) -> Error {
+    Error::new(ErrorKind::OutOfBounds, format!("no slice has the position {position}; there are {count}"))
+        .at(array.display().to_string())
 }

@@ -53,6 +53,20 @@ impl Writers {
     }
 }
 
+/// Runs `work` while nobody changes the index in `folder`, whose file is `data`; also where it may only be read.
+///
+/// # Errors
+/// `Cancelled` if the caller asks to stop while this waits; `Storage` where files cannot be locked.
+pub(super) fn without_writers<T>(data: &Path, folder: &Path, work: impl FnOnce() -> T) -> Result<T> {
+    let refused = |error| io_error(error, "locking", folder);
+    let open = || OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(data);
+    let file = Private::open(open).map_err(refused)?;
+    let what = || format!("the lock of {}", folder.display());
+    waiting::lock(&*file, Kind::Shared, WRITER, None, &what, &refused)?;
+    let _held = Held(&file);
+    Ok(work())
+}
+
 /// Unlocks when dropped.
 struct Held<'a>(&'a File);
 

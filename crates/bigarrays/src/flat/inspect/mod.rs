@@ -8,8 +8,8 @@
 //! page of a tree: number │ kind │ bounds │ offsets of nodes → │ free │ ← nodes, without gaps
 //! ```
 //!
-//! Writers never touch the pages of the two newest transactions: unless two were committed meanwhile, what is
-//! wrong is damage.
+//! Others may write meanwhile: what is wrong then is looked at again, the last time while no writer may commit
+//! anything ([`open_environment`](super::environment::open_environment)), and only that is damage.
 
 mod bytes;
 mod meta;
@@ -17,6 +17,8 @@ mod page;
 mod walk;
 
 use crate::base::error::Result;
+#[cfg(test)]
+pub(super) use bytes::Source;
 pub(super) use walk::inspect;
 
 /// Whether these bytes could be the file of an index; for fuzzing.

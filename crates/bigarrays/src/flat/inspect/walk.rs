@@ -16,7 +16,8 @@ const INTEGER_KEYS: u16 = 8;
 /// Of larger files, the leaves of the tables are not looked at, which are nearly all.
 const LARGEST_IN_FULL: u64 = 1 << 28;
 
-/// Looks at the whole file; others may be writing.
+/// Looks at the whole file, again while others change it: an error may be one of a state that was never whole, and
+/// is final only if nobody writes.
 ///
 /// # Errors
 /// `CorruptData` says what is wrong, and those of reading.
@@ -25,15 +26,19 @@ pub(in crate::flat) fn inspect(source: &dyn Source) -> Result<()> {
         // Other machines have other files, which are not known here.
         return Ok(());
     }
-    for _ in 0..LOOKS {
-        let meta = Meta::newest(source)?;
-        let looked = Inspector::new(source, &meta).and_then(|mut inspector| inspector.all(&meta));
-        if looked.is_ok() || Meta::newest(source)?.transaction <= meta.transaction + 1 {
+    let mut looks = 0;
+    loop {
+        looks += 1;
+        let mut transaction = None;
+        let looked = Meta::newest(source).and_then(|meta| {
+            transaction = Some(meta.transaction);
+            Inspector::new(source, &meta)?.all(&meta)
+        });
+        let is_changed = || Meta::newest(source).map_or(true, |now| Some(now.transaction) != transaction);
+        if looked.is_ok() || looks == LOOKS || !is_changed() {
             return looked;
         }
     }
-    // Those who write so much have it open, and it was whole when they opened it.
-    Ok(())
 }
 
 /// What a tree is for.

@@ -1,0 +1,227 @@
+//! Slices as they were at one moment, whatever becomes of the array.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use super::array::FlatArray;
+use super::file::DataFile;
+use super::kept::{Draft, Table};
+use super::mapped::Identity;
+use super::mapping::{Mapping, settled_header};
+use super::record::Record;
+use super::rows::{length, with_rows};
+use super::slices::{ATTEMPTS, Slice, SliceArray, no_name, no_position};
+use super::spec::Mode;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::store::io_error;
+
+/// Slices as they were at one moment: neither new names nor deletions nor a compaction change them.
+///
+/// It keeps the file of that moment open, and the disk keeps it for as long, also once another is in its place. Names
+/// and rows lie in memory, 32 bytes and its name for each slice, that forked children and those who open a
+/// [`SnapshotHandle`] share. Rows without a name that [`FlatArray::truncate`] cuts off are gone for snapshots as well.
+#[derive(Debug)]
+pub struct Snapshot {
+    array: Arc<FlatArray>,
+    table: Table,
+    mapping: Arc<Mapping>,
+}
+
+/// Where another process of this machine finds a snapshot, while the one that has it lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SnapshotHandle {
+    /// The process that has it.
+    pub process: u32,
+    /// Its descriptors of the file of rows and of the names.
+    pub descriptors: (i32, i32),
+    /// Device and inode of both.
+    pub identities: (Identity, Identity),
+    /// How many rows the array had.
+    pub rows: u64,
+}
+
+impl SliceArray {
+    /// The slices that this array shows, kept against whatever others do from now on: for reading, or with
+    /// [`Mode::CopyOnWrite`] for private changes.
+    ///
+    /// # Errors
+    /// `Storage` if others have deleted slices since this array was opened or refreshed; those of the system.
+    pub fn snapshot(&self, mode: Mode) -> Result<Snapshot> {
+        let path = self.array().path();
+        for _ in 0..ATTEMPTS {
+            self.catch_up()?;
+            let generation = self.facts()?.generation;
+            let file = Arc::new(DataFile::open(path, false, None)?);
+            let draft = self.draft(generation)?;
+            let Some(draft) = draft.filter(|_| !file.is_replaced()) else { continue };
+            let header = settled_header(&file)?;
+            if length(&header) < draft.end() {
+                // Some were deleted and cut off since.
+                continue;
+            }
+            let table = draft.finish().map_err(|error| io_error(error, "keeping the names of", path))?;
+            return Snapshot::new(FlatArray::kept(file, header, mode), table);
+        }
+        Err(self.compacted())
+    }
+
+    /// All slices that are shown; `None` if the file is another by now than that of `generation`.
+    fn draft(&self, generation: u64) -> Result<Option<Draft>> {
+        let failed = |error| self.index().failed(error);
+        self.index().read(|txn, tables| {
+            let count = self.expect_unmoved(txn, tables)?;
+            let mut draft = Draft::default();
+            for entry in tables.order.iter(txn).map_err(failed)?.take(count as usize) {
+                let (_, value) = entry.map_err(failed)?;
+                let (record, name) = Record::from_position(draft.len() as u64, value)?;
+                if record.generation != generation {
+                    return Ok(None);
+                }
+                draft.push(name, record.rows);
+            }
+            for entry in tables.names.iter(txn).map_err(failed)? {
+                let (_, value) = entry.map_err(failed)?;
+                let position = Record::from_name(value)?.position;
+                if position < count {
+                    draft.push_sorted(position);
+                }
+            }
+            Ok(Some(draft))
+        })
+    }
+}
+
+impl Snapshot {
+    fn new(array: FlatArray, table: Table) -> Result<Self> {
+        let mapping = array.mapping()?;
+        Ok(Self { array: Arc::new(array), table, mapping })
+    }
+
+    /// The snapshot that another process of this machine has.
+    ///
+    /// # Errors
+    /// `NotFound` if that process has ended or let go of it; `Unsupported` where processes cannot see each other's files.
+    pub fn open(path: &std::path::Path, handle: &SnapshotHandle, mode: Mode) -> Result<Self> {
+        if !cfg!(target_os = "linux") {
+            return Err(Error::unsupported("snapshots go to other processes by fork alone on this system"));
+        }
+        let (data, names) = handle.descriptors;
+        let (data_identity, names_identity) = handle.identities;
+        let gone = || {
+            let reason = format!(
+                "the snapshot is gone with process {}, which had it; take a new one, or keep it alive for as long",
+                handle.process
+            );
+            Error::new(ErrorKind::NotFound, reason).during("opening").at(path.display().to_string())
+        };
+        let open = |descriptor: i32, identity: Identity| {
+            let file = File::open(format!("/proc/{}/fd/{descriptor}", handle.process)).map_err(|_| gone())?;
+            if super::file::identity_of(&file).ok() == Some(identity) { Ok(file) } else { Err(gone()) }
+        };
+        let table = Table::of(open(names, names_identity)?).map_err(|_| gone())?;
+        let file = Arc::new(DataFile::of(path, open(data, data_identity)?)?);
+        let header = with_rows(&file.header()?, Some(handle.rows))?;
+        Self::new(FlatArray::kept(file, header, mode), table)
+    }
+
+    /// Where another process finds this.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn handle(&self) -> Result<SnapshotHandle> {
+        let failed = |error| io_error(error, "looking at", self.array.path());
+        let (names, names_identity) = self.table.descriptor().map_err(failed)?;
+        let (data, data_identity) = self.mapping.descriptor();
+        Ok(SnapshotHandle {
+            process: std::process::id(),
+            descriptors: (data, names),
+            identities: (data_identity, names_identity),
+            rows: self.array.rows(),
+        })
+    }
+
+    /// The rows of all slices and of none, as of that moment.
+    pub fn array(&self) -> &Arc<FlatArray> {
+        &self.array
+    }
+
+    /// How many slices there are.
+    pub fn len(&self) -> u64 {
+        self.table.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The slice of this name, if there is one.
+    pub fn find(&self, name: &str) -> Option<Slice> {
+        self.table.find(name).map(|position| self.slice(position))
+    }
+
+    /// The slices of these names.
+    ///
+    /// # Errors
+    /// `NotFound`, with the first name that is missing.
+    pub fn get(&self, names: &[&str]) -> Result<Vec<Slice>> {
+        let found = |name: &&str| self.find(name).ok_or_else(|| no_name(self.array.path(), name));
+        names.iter().map(found).collect()
+    }
+
+    /// The slices at these positions.
+    ///
+    /// # Errors
+    /// `OutOfBounds`, with the first position that is too large.
+    pub fn at(&self, positions: &[u64]) -> Result<Vec<Slice>> {
+        self.expect_positions(positions)?;
+        Ok(positions.iter().map(|&position| self.slice(position)).collect())
+    }
+
+    /// A mapping that has the rows of all slices.
+    pub fn mapping(&self) -> &Arc<Mapping> {
+        &self.mapping
+    }
+
+    /// Up to `limit` names and where their slices are, from a position on, in order.
+    ///
+    /// # Errors
+    /// `CorruptData` for what is no text.
+    pub fn names(&self, from: u64, limit: usize) -> Result<Vec<(String, Slice)>> {
+        let to = self.len().min(from.saturating_add(limit as u64));
+        (from..to).map(|position| Ok((self.table.name(position)?.to_owned(), self.slice(position)))).collect()
+    }
+
+    /// The positions of all names that start with `prefix`, in order.
+    pub fn with_prefix(&self, prefix: &str) -> Vec<u64> {
+        self.table.with_prefix(prefix)
+    }
+
+    /// A snapshot of the slices at these positions alone, in this order, which are then numbered from 0 on. It shares
+    /// the file.
+    ///
+    /// # Errors
+    /// `OutOfBounds`; `InvalidArgument` for a position that is given twice; those of the system.
+    pub fn select(&self, positions: &[u64]) -> Result<Self> {
+        self.expect_positions(positions)?;
+        let mut sorted = positions.to_vec();
+        sorted.sort_unstable();
+        if let Some(twice) = sorted.windows(2).find(|two| two[0] == two[1]) {
+            return Err(Error::invalid(format!("position {} is given twice", twice[0])));
+        }
+        let table = self.table.select(positions)?.finish();
+        let table = table.map_err(|error| io_error(error, "keeping the names of", self.array.path()))?;
+        Ok(Self { array: Arc::clone(&self.array), table, mapping: Arc::clone(&self.mapping) })
+    }
+
+    fn slice(&self, position: u64) -> Slice {
+        Slice { position, rows: self.table.rows(position) }
+    }
+
+    fn expect_positions(&self, positions: &[u64]) -> Result<()> {
+        match positions.iter().find(|&&position| position >= self.len()) {
+            None => Ok(()),
+            Some(&position) => Err(no_position(self.array.path(), position, self.len())),
+        }
+    }
+}
