@@ -130,7 +130,6 @@ impl Array {
     /// An error unless there are `bytes` for the elements at `points`.
     fn expect_bytes(&self, points: &[i64], bytes: usize) -> Result<()> {
         self.expect_sized()?;
-        self.expect_sized()?;
         let (ndim, item) = (self.ndim(), self.dtype().size());
         if ndim == 0 {
             return Err(Error::unsupported("points of an array without axes"));
