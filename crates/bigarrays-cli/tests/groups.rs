@@ -200,3 +200,25 @@ fn roots_of_several_images_are_what_they_are() {
         assert!(images.iter().all(|path| listed.contains(&format!("{format}/{path} "))), "{listed}");
     }
 }
+
+#[test]
+fn arrays_of_no_numbers_are_shown_and_exported_and_not_sampled() {
+    let bench = Bench::new();
+    std::fs::create_dir_all(bench.path("complex")).unwrap();
+    let document = json!({
+        "zarr_format": 2, "shape": [2], "chunks": [2], "dtype": "<c8", "fill_value": [1.5, 0], "order": "C",
+        "filters": null, "compressor": null,
+    });
+    std::fs::write(bench.path("complex/.zarray"), document.to_string()).unwrap();
+    assert!(bench.ok("info complex").contains("complex64"));
+    bench.ok("export complex complex.npy");
+    let bytes = std::fs::read(bench.path("complex.npy")).unwrap();
+    let (fill, zero) = (1.5f32.to_le_bytes(), [0; 4]);
+    assert_eq!(bytes[bytes.len() - 16..], [fill, zero, fill, zero].concat());
+    std::fs::write(bench.path("points.csv"), "x\n1\n").unwrap();
+    assert!(bench.fails("sample complex points.csv", 1).contains("complex64 elements are no numbers"));
+    assert!(
+        bench.fails("copy complex other --create --format zarr3", 1).contains("new arrays do not have them")
+    );
+    assert!(!bench.path("other").exists());
+}

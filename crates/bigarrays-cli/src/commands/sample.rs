@@ -71,6 +71,10 @@ const BATCH: usize = 1 << 20;
 
 pub(crate) fn run(args: &SampleArgs, session: &Session) -> anyhow::Result<()> {
     let array = session.open().scale(args.scale.clone()).read_only(true).open(&args.url)?;
+    if !array.dtype().is_number() {
+        let reason = format!("{} elements are no numbers to sample", array.dtype());
+        return Err(Error::unsupported(reason).at(&args.url).into());
+    }
     let sample = Sample { args, units: units(&array, args.resolution.as_ref())?, array };
     let count = match is_npy(&args.points) {
         true => sample.npy()?,
