@@ -60,7 +60,7 @@ fn elements(
     let at = |k: usize| (0..ndim).map(move |axis| (start[axis] + k * (count[axis] - 1) / 2) % spec.shape[axis]);
     let indices: Vec<usize> = (0..3).flat_map(at).collect();
     let mut out = vec![0; 3 * item];
-    let points = Points::new(&indices, spec).unwrap();
+    let points = Points::new(&indices, &spec.shape).unwrap();
     let decoded = codec.decode_points(bytes, spec, &points, order, &mut out);
     let (Some(whole), Ok(())) = (whole, decoded) else { return };
     let strides = order.strides(&spec.shape, item);

@@ -155,7 +155,7 @@ fn read_groups(
     let request = |group: &&[Spot]| {
         let index = placed.chunk(group);
         let (spec, indices) = (layout.chunk_spec(&index), placed.indices(group));
-        let ranges = layout.codecs.point_ranges(&spec, &Points::new(&indices, &spec)?);
+        let ranges = layout.codecs.point_ranges(&spec, &Points::new(&indices, &spec.shape)?);
         let part = ranges
             .map_or(Part::Whole, |wanted| Part::Ranges { ranges: wanted.ranges, total: Some(wanted.total) });
         Ok(Get::new(layout.chunk_key(&index), part, layout.max_stored_len(&index)))
@@ -166,7 +166,7 @@ fn read_groups(
         let (spec, indices) = (layout.chunk_spec(&placed.chunk(group)), placed.indices(group));
         with_scratch(|scratch| {
             let elements = try_first_bytes(scratch, group.len() * item)?;
-            decode_points(layout, &spec, &Points::new(&indices, &spec)?, blob, elements)?;
+            decode_points(layout, &spec, &Points::new(&indices, &spec.shape)?, blob, elements)?;
             // SAFETY: each point lies in one chunk, which is handed over once.
             unsafe { out.scatter(elements, group.iter().map(|spot| spot.position)) };
             Ok(())

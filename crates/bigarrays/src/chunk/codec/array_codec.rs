@@ -7,7 +7,7 @@ use crate::base::buffer::{Order, Region, View, ViewMut, byte_len, try_first_byte
 use crate::base::dims::Dims;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
-use crate::chunk::codec::points::decode_around;
+use crate::chunk::codec::points::pick;
 use crate::chunk::codec::{Asked, Points};
 use crate::chunk::config::Config;
 
@@ -178,6 +178,29 @@ pub(crate) fn decode_whole(
         let bytes = try_first_bytes(scratch, length)?;
         decode_all(bytes)?;
         out.copy_from(&View::dense(bytes, &spec.shape, spec.dtype.size(), order)?.region(region));
+        Ok(())
+    })
+}
+
+/// Decodes what is around the points, in `order`, and copies each to its place in `out`: for codecs that cannot decode
+/// single elements.
+pub(super) fn decode_around(
+    codec: &(impl ArrayCodec + ?Sized),
+    bytes: &[u8],
+    spec: &ChunkSpec,
+    points: &Points<'_>,
+    order: Order,
+    out: &mut [u8],
+) -> Result<()> {
+    let (region, item) = (points.around(&spec.shape), spec.dtype.size());
+    with_scratch(|scratch| {
+        let decoded = try_first_bytes(scratch, byte_len(&region.count, item)?)?;
+        if !codec.writes_all(Asked(())) {
+            decoded.fill(0);
+        }
+        codec.decode(bytes, spec, &region, &mut ViewMut::dense(decoded, &region.count, item, order)?)?;
+        let strides = order.strides(&region.count, item);
+        pick(decoded, item, points.offsets(&region, strides), out);
         Ok(())
     })
 }

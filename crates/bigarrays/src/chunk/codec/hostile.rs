@@ -88,7 +88,7 @@ fn elements_at(
     spec: &ChunkSpec,
     indices: &[usize],
 ) -> crate::base::error::Result<Vec<u8>> {
-    let points = Points::new(indices, spec)?;
+    let points = Points::new(indices, &spec.shape)?;
     let mut out = vec![0; points.len() * spec.dtype.size()];
     codec.decode_points(bytes, spec, &points, Order::Fortran, &mut out)?;
     Ok(out)

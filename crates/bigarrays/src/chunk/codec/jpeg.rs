@@ -10,8 +10,8 @@ use turbojpeg::{Compressor, Image, PixelFormat, Subsamp, raw};
 use crate::base::buffer::{Order, Region, View, ViewMut, first_bytes, with_scratch};
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
+use crate::chunk::codec::array_codec::decode_around;
 use crate::chunk::codec::image::Pixels;
-use crate::chunk::codec::points::decode_around;
 use crate::chunk::codec::{ArrayCodec, Asked, ChunkSpec, Points, expect_output};
 use crate::chunk::config::Config;
 

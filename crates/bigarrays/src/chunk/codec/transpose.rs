@@ -122,12 +122,12 @@ impl ArrayCodec for Transpose {
         out: &mut [u8],
     ) -> Result<()> {
         let (spec, indices) = (self.spec(spec), self.indices(points));
-        self.inner.decode_points(bytes, &spec, &Points::new(&indices, &spec)?, order, out)
+        self.inner.decode_points(bytes, &spec, &Points::new(&indices, &spec.shape)?, order, out)
     }
 
     fn point_ranges(&self, spec: &ChunkSpec, points: &Points<'_>) -> Option<EncodedRanges> {
         let (spec, indices) = (self.spec(spec), self.indices(points));
-        self.inner.point_ranges(&spec, &Points::new(&indices, &spec).ok()?)
+        self.inner.point_ranges(&spec, &Points::new(&indices, &spec.shape).ok()?)
     }
 
     fn decode_picked(&self, spec: &ChunkSpec, elements: &mut [u8]) {
