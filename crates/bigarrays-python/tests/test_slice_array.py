@@ -332,6 +332,23 @@ def test_selecting(path: Path) -> None:
         w.select([1, 1])
 
 
+def test_parts_stay_when_others_come(path: Path) -> None:
+    w = SliceArray(path, "x", shape=(None,), dtype="int32")
+    w.write({f"n{k}": [k] for k in range(2000)})
+    shares = {"train": 0.7, "val": 0.2, "test": 0.1}
+    parts = w.split(shares)
+    assert list(parts) == list(shares) and sorted(name for part in parts.values() for name in part) == sorted(w)
+    assert all(abs(len(parts[name]) - 2000 * share) < 100 for name, share in shares.items())
+    w.write({f"m{k}": [k] for k in range(500)})
+    w.delete([f"n{k}" for k in range(0, 2000, 2)])
+    for name, part in w.split(shares).items():
+        assert [kept for kept in parts[name] if kept in w] == sorted((n for n in part if n[0] == "n"), key=lambda n: int(n[1:]))
+    assert list(w.split({"a": 0.5}, seed=1)["a"]) != list(w.split({"a": 0.5}, seed=2)["a"])
+    for wrong in ({"a": 0.7, "b": 0.4}, {"a": -0.1}, {"a": float("nan")}):
+        with pytest.raises(bigarrays.InvalidArgumentError, match="share"):
+            w.split(wrong)
+
+
 def test_is_no_array_and_true_is_no_position(path: Path) -> None:
     w = SliceArray(path, "x", shape=(None,), dtype="int32")
     w.write({"a": [1, 2], "b": [3], "c": []})

@@ -181,6 +181,25 @@ class SliceArray:
             (['train/a', 'train/b'], ['train/a', 'test/a'], ['train/b', 'test/a'])
         """
 
+    def split(self, shares: dict[str, float], *, seed: int = 0) -> dict[str, SliceArray]:
+        """Parts of the slices, as snapshots, each of about a share of them. Which part a slice is in depends on its name and the
+        seed alone: it stays there when others come and go.
+
+        Args:
+            shares: A dict of names of parts and their shares, from 0 to 1, at most 1 together.
+            seed: Another one gives other parts.
+
+        Raises:
+            InvalidArgumentError: The shares are more than 1 together.
+
+        Example:
+            >>> import pathlib, tempfile
+            >>> w = bigarrays.SliceArray(pathlib.Path(tempfile.mkdtemp()) / "s.npy", "x", shape=(None,), dtype="int8")
+            >>> w.write({f"n{k}": [k] for k in range(100)})
+            >>> {name: len(part) for name, part in w.split({"train": 0.8, "test": 0.2}).items()}
+            {'train': 81, 'test': 19}
+        """
+
     def names(self) -> Iterator[str]:
         """An iterator over all names, in the order of their positions; it takes them as it goes."""
 

@@ -361,6 +361,34 @@ impl PySliceArray {
         Ok(Self::of(Source::Kept(Arc::new(snapshot.select(&positions).or_raise(py)?)), false))
     }
 
+    /// Parts of the slices, as snapshots, each of about a share of them. Which part a slice is in depends on its name and the
+    /// seed alone: it stays there when others come and go.
+    ///
+    /// Args:
+    ///     shares: A dict of names of parts and their shares, from 0 to 1, at most 1 together.
+    ///     seed: Another one gives other parts.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: The shares are more than 1 together.
+    ///
+    /// Example:
+    ///     >>> import pathlib, tempfile
+    ///     >>> w = bigarrays.SliceArray(pathlib.Path(tempfile.mkdtemp()) / "s.npy", "x", shape=(None,), dtype="int8")
+    ///     >>> w.write({f"n{k}": [k] for k in range(100)})
+    ///     >>> {name: len(part) for name, part in w.split({"train": 0.8, "test": 0.2}).items()}
+    ///     {'train': 81, 'test': 19}
+    #[pyo3(signature = (shares, *, seed = 0))]
+    fn split<'py>(&self, shares: Bound<'py, PyDict>, seed: u64) -> PyResult<Bound<'py, PyDict>> {
+        let (py, snapshot) = (shares.py(), self.kept(shares.py())?);
+        let given: Vec<f64> = shares.values().extract()?;
+        let parts = detached(py, || snapshot.split(&given, seed))?;
+        let found = PyDict::new(py);
+        for (name, part) in shares.keys().iter().zip(parts) {
+            found.set_item(name, Self::of(Source::Kept(Arc::new(part)), false))?;
+        }
+        Ok(found)
+    }
+
     /// An iterator over all names, in the order of their positions; it takes them as it goes.
     fn names(&self) -> Names {
         Names::new(Arc::clone(&self.lookup))

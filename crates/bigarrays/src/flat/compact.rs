@@ -4,20 +4,26 @@
 //! The index changes in one transaction, which also says which file is to be put in place; whoever meets
 //! that note puts it there. So index and file go together after any crash.
 
-use std::ops::Range;
+use std::ops::{Bound, Range};
 use std::path::Path;
 
 use heed::RwTxn;
 
 use super::array::FlatArray;
+use super::environment::{Table, Tables};
 use super::record::{Record, damaged};
 use super::replace::{self, finish};
 use super::rows::row_len;
 use super::slices::{Facts, SliceArray};
 use super::spec::{FlatSpec, Mode};
 use crate::base::buffer::{first_bytes, with_scratch};
-use crate::base::error::{Error, Result};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::format::files::npy::Header;
+use crate::run::interrupt::check_interrupt;
 use crate::store::{is_beside, is_left, temporary_beside};
+
+/// Entries of the index that are changed at once.
+const AT_ONCE: usize = 4096;
 
 /// Slices are copied in pieces of so many bytes at most, but at least a row.
 const PIECE: usize = 4 << 20;
@@ -26,10 +32,11 @@ impl SliceArray {
     /// Takes rows without a name out of the file, which then has the slices in the order of their
     /// positions. Nobody else may have the array open for writing, and no thread may [write](FlatArray::write)
     /// rows meanwhile; appends wait, and readers go on with the new file.
-    /// Needs room on the disk for the slices.
+    /// Needs room on the disk for a copy of the slices.
     ///
     /// # Errors
-    /// `Storage`, retryable, if others have it open for writing; those of the disk leave all as it was.
+    /// `StorageFull`, before anything is written, says how much room is needed; `Storage`, retryable, if others have it
+    /// open for writing; those of the disk leave all as it was.
     pub fn compact(&self) -> Result<()> {
         self.array().writable()?;
         self.index().recover(self.array().patience)?;
@@ -78,28 +85,75 @@ impl SliceArray {
         let name = name_of(new)?;
         let failed = |error| self.index().failed(error);
         self.index().write(true, self.array().patience, |txn, tables| {
-            let count = tables.order.len(txn).map_err(failed)?;
-            let record = |txn: &RwTxn<'_>, position: u64| {
-                let value = tables.order.get(txn, &position.to_be_bytes()).map_err(failed)?;
-                let (record, name) = Record::from_position(position, value.ok_or_else(damaged)?)?;
-                Ok((record, name.to_owned()))
-            };
+            let before = self.rows_in_order(txn, tables)?;
             let target = FlatArray::open(new, Mode::ReadWrite)?;
-            (0..count).try_for_each(|position| self.copy(record(txn, position)?.0.rows, &target))?;
+            self.expect_room(&before, &target.header())?;
+            runs(&before).try_for_each(|rows| self.copy(rows, &target))?;
             target.flush()?;
-            let mut start = 0;
-            for position in 0..count {
-                let (before, name) = record(txn, position)?;
-                let rows = start..start + (before.rows.end - before.rows.start);
-                start = rows.end;
-                let moved = Record { position, rows, generation };
-                let value = moved.by_position(name.as_bytes());
-                tables.order.put(txn, &position.to_be_bytes(), &value).map_err(failed)?;
-                tables.names.put(txn, name.as_bytes(), &moved.by_name()).map_err(failed)?;
-            }
+            let mut end = 0;
+            let moved = before.iter().map(|rows| {
+                let start = end;
+                end += rows.end - rows.start;
+                start..end
+            });
+            let moved: Vec<Range<u64>> = moved.collect();
+            self.note_moved(txn, tables, &moved, generation)?;
             tables.facts.put(txn, b"generation", &generation.to_le_bytes()).map_err(failed)?;
             tables.facts.put(txn, b"moving", name.as_bytes()).map_err(failed)
         })
+    }
+
+    /// The rows of all slices, in the order of positions.
+    fn rows_in_order(&self, txn: &RwTxn<'_>, tables: &Tables) -> Result<Vec<Range<u64>>> {
+        let failed = |error| self.index().failed(error);
+        let entries = tables.order.iter(txn).map_err(failed)?.zip(0u64..);
+        let rows = entries.map(|(entry, position)| {
+            let (key, value) = entry.map_err(failed)?;
+            if key != position.to_be_bytes() {
+                return Err(damaged());
+            }
+            Ok(Record::from_position(position, value)?.0.rows)
+        });
+        rows.collect()
+    }
+
+    /// Has both tables say where the slices are now, each in its own order: neighbours lie in one page.
+    fn note_moved(
+        &self,
+        txn: &mut RwTxn<'_>,
+        tables: &Tables,
+        moved: &[Range<u64>],
+        generation: u64,
+    ) -> Result<()> {
+        let failed = |error| self.index().failed(error);
+        let record = |position: u64| {
+            let rows = moved.get(position as usize).ok_or_else(damaged)?.clone();
+            Ok(Record { position, rows, generation })
+        };
+        each_batch(&tables.order, txn, &failed, &mut |txn, entries| {
+            entries.iter().try_for_each(|(key, value)| {
+                let position = u64::from_be_bytes(key[..].try_into().map_err(|_| damaged())?);
+                let (_, name) = Record::from_position(position, value)?;
+                let value = record(position)?.by_position(name.as_bytes());
+                tables.order.put(txn, key, &value).map_err(failed)
+            })
+        })?;
+        each_batch(&tables.names, txn, &failed, &mut |txn, entries| {
+            entries.iter().try_for_each(|(name, value)| {
+                let value = record(Record::from_name(value)?.position)?.by_name();
+                tables.names.put(txn, name, &value).map_err(failed)
+            })
+        })
+    }
+
+    /// An error if the disk has no room for a copy of these rows.
+    fn expect_room(&self, rows: &[Range<u64>], header: &Header) -> Result<()> {
+        let count: u64 = rows.iter().map(|rows| rows.end - rows.start).sum();
+        let needed = row_len(header).unwrap_or(0).saturating_mul(count).saturating_add(header.data_offset);
+        let folder = self.array().path().parent().unwrap_or(Path::new("/"));
+        // Where nothing is known of the room, writing finds out.
+        let Ok(system) = rustix::fs::statvfs(folder) else { return Ok(()) };
+        check_room(needed, system.f_bavail.saturating_mul(system.f_frsize), self.array().path())
     }
 
     /// Appends rows of this array to `target`.
@@ -108,6 +162,7 @@ impl SliceArray {
         let at_most = (PIECE as u64).checked_div(row).unwrap_or(u64::MAX).max(1);
         with_scratch(|buffer| {
             while !rows.is_empty() {
+                check_interrupt()?;
                 let count = at_most.min(rows.end - rows.start);
                 let bytes = first_bytes(buffer, (count * row) as usize);
                 self.array().read(rows.start, bytes)?;
@@ -117,6 +172,55 @@ impl SliceArray {
             Ok(())
         })
     }
+}
+
+/// The same rows in the same order, in as few ranges as possible.
+fn runs(slices: &[Range<u64>]) -> impl Iterator<Item = Range<u64>> + '_ {
+    let mut rest = slices.iter().filter(|rows| !rows.is_empty()).peekable();
+    std::iter::from_fn(move || {
+        let mut run = rest.next()?.clone();
+        while let Some(next) = rest.next_if(|next| next.start == run.end) {
+            run.end = next.end;
+        }
+        Some(run)
+    })
+}
+
+/// Entries of a table: keys and values.
+type Entries = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// Lends all entries of `table`, in its order, to `change`, which may change their values.
+fn each_batch(
+    table: &Table,
+    txn: &mut RwTxn<'_>,
+    failed: &impl Fn(heed::Error) -> Error,
+    change: &mut dyn FnMut(&mut RwTxn<'_>, &Entries) -> Result<()>,
+) -> Result<()> {
+    let mut last: Option<Vec<u8>> = None;
+    loop {
+        check_interrupt()?;
+        let from = last.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+        let range = table.range(txn, &(from, Bound::Unbounded)).map_err(failed)?;
+        let copied = |entry: heed::Result<(&[u8], &[u8])>| {
+            entry.map(|(key, value)| (key.to_vec(), value.to_vec())).map_err(failed)
+        };
+        let entries: Entries = range.take(AT_ONCE).map(copied).collect::<Result<_>>()?;
+        let Some((key, _)) = entries.last() else { return Ok(()) };
+        last = Some(key.clone());
+        change(txn, &entries)?;
+    }
+}
+
+/// An error if there is less room than is needed.
+fn check_room(needed: u64, available: u64, array: &Path) -> Result<()> {
+    if needed <= available {
+        return Ok(());
+    }
+    let reason = format!(
+        "a copy of the rows that have names needs {needed} bytes on the disk, which has {available} left; make room, or \
+         write the slices into an array on another disk"
+    );
+    Err(Error::new(ErrorKind::StorageFull, reason).during("compacting").at(array.display().to_string()))
 }
 
 /// Removes the new files of those that died before they put them in place. What cannot be removed does no harm but to the disk.
@@ -133,4 +237,27 @@ fn remove_leftovers(array: &Path) {
 fn name_of(path: &Path) -> Result<String> {
     let name = path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
     name.ok_or_else(|| Error::invalid("the path is not valid Unicode").at(path.display().to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_are_copied_at_once() {
+        let slices = [0..2, 2..2, 2..5, 7..9, 5..7, 7..8, 1..1, 8..9];
+        assert_eq!(runs(&slices).collect::<Vec<_>>(), [0..5, 7..9, 5..9]);
+        assert!(runs(&[]).next().is_none() && runs(&[3..3, 5..5]).next().is_none());
+    }
+
+    #[test]
+    fn too_little_room_says_how_much_is_needed() {
+        assert!(check_room(5, 5, Path::new("a.npy")).is_ok());
+        let error = check_room(1000, 999, Path::new("a.npy")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::StorageFull);
+        assert!(
+            error.to_string().contains("1000 bytes") && error.to_string().contains("999 left"),
+            "{error}"
+        );
+    }
 }

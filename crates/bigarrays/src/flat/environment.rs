@@ -26,7 +26,8 @@ const MOST_READERS: u32 = 2046;
 /// How often an environment that is being closed is waited for.
 const ATTEMPTS: usize = 100;
 
-type Table = heed::Database<'static, Bytes, Bytes>;
+/// A table of bytes.
+pub(super) type Table = heed::Database<'static, Bytes, Bytes>;
 
 /// The tables of an index.
 #[derive(Clone, Copy)]

@@ -13,7 +13,6 @@ use std::time::Duration;
 use heed::{MdbError, RoTxn, RwTxn};
 use rayon::ThreadPool;
 
-use super::as_of::DELETIONS;
 pub(super) use super::environment::Tables;
 use super::environment::{Opened, lmdb_error, make, open_environment, share};
 use super::ours::{DATA, expect_index, folder_of, remove_index};
@@ -24,6 +23,8 @@ use crate::base::sync::MutexExt;
 use crate::run::pool::{PerProcess, process, thread_pool, threads, whole_across_forks};
 use crate::store::{io_error, is_beside};
 
+/// The fact that counts deletions.
+pub(super) const DELETIONS: &[u8] = b"deletions";
 /// As many lookups take longer than waking a thread for them.
 const WORTH_A_THREAD: usize = 64;
 /// Threads that help with many lookups at once.

@@ -55,6 +55,7 @@ mod pending;
 mod record;
 mod replace;
 mod rows;
+mod shown;
 #[cfg(test)]
 mod slice_tests;
 mod slices;

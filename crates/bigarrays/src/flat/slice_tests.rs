@@ -660,3 +660,32 @@ fn a_snapshot_stays_whatever_becomes_of_the_array() {
     slices.delete(&["b", "c", "b/2", "b/1"]).unwrap();
     assert!(slices.snapshot(Mode::Read).unwrap().is_empty());
 }
+
+#[test]
+fn many_slices_in_any_order_are_compacted() {
+    let (_directory, path, slices) = new();
+    let many: Vec<String> =
+        (0..10_000u64).map(|k| format!("{:x}", k.wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect();
+    let rows = |k: usize| vec![k as u8; k % 3 * 2];
+    let bytes_of: Vec<Vec<u8>> = (0..many.len()).map(rows).collect();
+    let named = |k: usize| NamedRows { name: &many[k], rows: k as u64 % 3, bytes: &bytes_of[k] };
+    slices.write(&(0..many.len()).map(named).collect::<Vec<_>>(), false).unwrap();
+    let large = vec![7; 9 << 20];
+    slices.write(&[NamedRows { name: "large", rows: large.len() as u64 / 2, bytes: &large }], false).unwrap();
+    slices.name_rows(&[("shared", 1..4)], false).unwrap();
+    let shared = bytes(&slices, "shared");
+    let gone: Vec<&str> = many.iter().step_by(2).map(String::as_str).collect();
+    slices.delete(&gone).unwrap();
+    let before = names(&slices);
+    slices.compact().unwrap();
+    assert_eq!(names(&slices), before);
+    for (k, name) in many.iter().enumerate().skip(1).step_by(2) {
+        assert!(bytes(&slices, name) == rows(k), "{name}");
+    }
+    assert!(bytes(&slices, "large") == large && bytes(&slices, "shared") == shared);
+    let kept = (1..10_000).step_by(2).map(|k| k % 3).sum::<u64>() + large.len() as u64 / 2 + 3;
+    assert_eq!(slices.array().rows(), kept);
+    let mut flaws = 0;
+    assert_eq!(check(&path, &mut |_| flaws += 1).unwrap(), Some(5002));
+    assert_eq!(flaws, 0);
+}

@@ -214,6 +214,34 @@ impl Snapshot {
         Ok(Self { array: Arc::clone(&self.array), table, mapping: Arc::clone(&self.mapping) })
     }
 
+    /// Snapshots of as many parts as there are shares, each of about that share of all slices. Which part a slice is in
+    /// depends on its name and `seed` alone: it stays there when others come and go.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for shares that are not from 0 to 1 or are more than 1 together; those of the system.
+    pub fn split(&self, shares: &[f64], seed: u64) -> Result<Vec<Self>> {
+        let sum: f64 = shares.iter().sum();
+        if shares.iter().any(|share| !(0.0..=1.0).contains(share)) || sum > 1.0 + 1e-9 {
+            return Err(Error::invalid(format!(
+                "shares {shares:?}: each is from 0 to 1, and their sum 1 at most"
+            )));
+        }
+        let mut parts = vec![Vec::new(); shares.len()];
+        for position in 0..self.len() {
+            let mut left = place_of(self.table.name(position)?, seed);
+            let part = shares.iter().position(|share| {
+                left -= share;
+                left < 0.0
+            });
+            // Shares that should be 1 together may be a little less.
+            let part = part.or_else(|| (sum > 1.0 - 1e-9).then(|| shares.len() - 1));
+            if let Some(part) = part {
+                parts[part].push(position);
+            }
+        }
+        parts.iter().map(|positions| self.select(positions)).collect()
+    }
+
     fn slice(&self, position: u64) -> Slice {
         Slice { position, rows: self.table.rows(position) }
     }
@@ -224,4 +252,15 @@ impl Snapshot {
             Some(&position) => Err(no_position(self.array.path(), position, self.len())),
         }
     }
+}
+
+/// Where between 0 and 1 a name lies: FNV-1a of the seed and the name, mixed as by SplitMix64. It never changes.
+fn place_of(name: &str, seed: u64) -> f64 {
+    let bytes = seed.to_le_bytes().into_iter().chain(name.bytes());
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let mixed = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1u64 << 53) as f64
 }
