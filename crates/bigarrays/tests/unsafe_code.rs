@@ -28,6 +28,7 @@ const FILES: &[(&str, &str)] = &[
     ("bigarrays/src/base/dtype.rs", "the promise of element types"),
     ("bigarrays/src/flat/environment.rs", "LMDB"),
     ("bigarrays/src/flat/index.rs", "LMDB after a fork"),
+    ("bigarrays/src/flat/kept.rs", "mapped files"),
     ("bigarrays/src/flat/mapping.rs", "mapped files"),
     ("bigarrays/src/flat/slice_tests.rs", "a fork"),
     ("bigarrays/src/flat/tests.rs", "the bytes of a mapping"),

@@ -36,10 +36,10 @@ impl Array {
     /// ```
     /// use bigarrays::{Coordinates, CreateSpec, DataType, OpenOptions, OutsidePoints, ndarray::Array2};
     ///
-    /// let spec = CreateSpec::new(DataType::U16, "-10:90,0:80".parse()?);
+    /// let spec = CreateSpec::new(DataType::U16, "0:100,0:80".parse()?);
     /// let array = OpenOptions::new().format("zarr2").create("memory://outer", &spec)?;
-    /// array.write(&[-10, 20], Array2::<u16>::from_elem((5, 5), 7).view())?;
-    /// let axes = [Coordinates::At(&[40, -7, -7]), Coordinates::All];
+    /// array.write(&[3, 20], Array2::<u16>::from_elem((5, 5), 7).view())?;
+    /// let axes = [Coordinates::At(&[40, 5, 5]), Coordinates::All];
     /// let rows = array.read_outer::<u16>(&axes, OutsidePoints::Error)?;
     /// assert_eq!((rows.shape(), rows[[1, 22]], rows[[2, 24]], rows[[0, 22]]), (&[3, 80][..], 7, 7, 0));
     /// # Ok::<(), bigarrays::Error>(())

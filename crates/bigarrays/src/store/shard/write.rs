@@ -42,7 +42,9 @@ pub(in crate::store) fn update_many<S: Sharded>(
         shards.entry(place.0).or_default().entry(id).or_default().push(position);
     }
     let shards = shards.into_iter().map(|(shard, chunks)| {
-        let replaced = chunks.values().filter(|positions| !requests[positions[0]].reads).count();
+        // After a change that turns out to keep its chunk, one that reads sees what was there.
+        let is_replaced = |positions: &&Vec<usize>| positions.iter().all(|&position| !requests[position].reads);
+        let replaced = chunks.values().filter(is_replaced).count();
         OfShard { shard, reads: store.members(shard) != Some(replaced as u64), chunks }
     });
     let mut wave: Vec<OfShard> = Vec::new();

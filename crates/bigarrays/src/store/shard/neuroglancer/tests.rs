@@ -148,6 +148,22 @@ fn step() -> impl Strategy<Value = (u64, Step)> {
     (0u64..40, step)
 }
 
+/// A change that replaces a chunk may keep it after all: the next change of the same batch sees it.
+#[test]
+fn what_is_kept_is_seen_by_the_next_change() {
+    let store = ShardedStore::new(memory(), SPECS[0].parse().unwrap(), Arc::new(Of(1))).unwrap();
+    put(&store, &[0], false).unwrap();
+    let request = |reads| Update { reads, ..Update::blind("0") };
+    store
+        .update_many(&[request(false), request(true)], &|position, old, new| {
+            let step = if position == 0 { Step::Keep } else { Step::Append(9) };
+            Ok(apply(&step, old.map(|blob| blob.bytes), new))
+        })
+        .unwrap();
+    let expected = [value(0), vec![9]].concat();
+    assert_eq!(get(&store, &[0]).unwrap(), [Some(expected)]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
