@@ -230,8 +230,8 @@ def batches(
         >>> ranks = [bigarrays.batches(a, 2, shuffle=True, seed=1, rank=rank, world=3) for rank in range(3)]
         >>> [len(rank) for rank in ranks], sorted(int(x) for rank in ranks for batch in rank for x in batch)
         ([2, 2, 2], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
-        >>> with bigarrays.SliceArray(folder / "s.npy", "x", shape=(None,), dtype="int8") as w:
-        ...     w.write({"a": [1, 2], "b": [3, 4, 5], "c": [6]})
+        >>> w = bigarrays.SliceArray(folder / "s.npy", "x", shape=(None,), dtype="int8")
+        >>> w.write({"a": [1, 2], "b": [3, 4, 5], "c": [6]})
         >>> rows, lengths = next(bigarrays.batches(w, 3, pad=0))
         >>> rows.tolist(), lengths.tolist()
         ([[1, 2, 0], [3, 4, 5], [6, 0, 0]], [2, 3, 1])

@@ -33,8 +33,8 @@ def copy(
         journal: A file in which finished blocks are noted, so that the same call resumes a copy that ended early, after a
             kill too. It is removed once all is done.
         memory: The most bytes that the work may use; a quarter of what the process may use if None.
-        progress: A function of (done, total), called now and then from the calling thread with bytes of elements. An
-            exception that it raises, or Ctrl-C, ends the copy after the blocks under way.
+        progress: A function of (done, total), called now and then, and at the end, with bytes of elements. An exception
+            that it raises, or Ctrl-C, ends the copy after the blocks under way.
 
     Raises:
         InvalidArgumentError: Shapes differ, types differ without a cast, or an element is out of range.

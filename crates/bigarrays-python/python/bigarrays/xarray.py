@@ -279,10 +279,17 @@ class _Stored(BackendArray):
         self.array, self.shape, self.dtype = array, array.shape, array.dtype
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
-        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
+        support = indexing.IndexingSupport.BASIC if self._is_long else indexing.IndexingSupport.OUTER
+        return indexing.explicit_indexing_adapter(key, self.shape, support, self._read)
+
+    @property
+    def _is_long(self) -> bool:
+        """Whether elements have lengths of their own: they are read in boxes."""
+        return self.dtype == object
 
     def _read(self, key: tuple[Any, ...]) -> NDArray[Any]:
-        return np.asarray(self.array.oindex[tuple(self._along(axis, index) for axis, index in enumerate(key))])
+        array = self.array if self._is_long else self.array.oindex
+        return np.asarray(array[tuple(self._along(axis, index) for axis, index in enumerate(key))])
 
     def _along(self, axis: int, index: Any) -> Any:
         """What an index from 0 on is in coordinates."""

@@ -28,7 +28,7 @@ pytestmark = [
 
 
 def test_the_example_of_its_readme(tmp_path: Path) -> None:
-    readme = importlib.metadata.metadata("bigarray").get_payload()  # type: ignore[attr-defined]
+    readme = importlib.metadata.distribution("bigarray").read_text("METADATA") or ""
     example, output = re.findall(r"```(?:python)?\n(.*?)```", readme[readme.index("## Example") :], re.DOTALL)
     assert "from bigarray import PointerArray, PointerArrayWriter" in example and "319600 319600" in output
     for package in ["bigarray", "bigarrays.bigarray"]:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import xarray as xr
 import zarr
+import zarr.codecs
 
 
 def dataset() -> xr.Dataset:

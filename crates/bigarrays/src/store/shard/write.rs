@@ -43,7 +43,8 @@ pub(in crate::store) fn update_many<S: Sharded>(
     }
     let shards = shards.into_iter().map(|(shard, chunks)| {
         // After a change that turns out to keep its chunk, one that reads sees what was there.
-        let is_replaced = |positions: &&Vec<usize>| positions.iter().all(|&position| !requests[position].reads);
+        let is_replaced =
+            |positions: &&Vec<usize>| positions.iter().all(|&position| !requests[position].reads);
         let replaced = chunks.values().filter(is_replaced).count();
         OfShard { shard, reads: store.members(shard) != Some(replaced as u64), chunks }
     });
