@@ -29,7 +29,7 @@ OPERATIONS = ["read", "boxes", "write", "box write", "sharded read", "sharded bo
 # Boxes that a program has under way at once, where the tool bears it.
 AT_ONCE = 8
 # Requests under way at once that ideals are reckoned with: our default, and TensorStore is given it.
-IN_FLIGHT = 64
+IN_FLIGHT = 128
 
 
 def arguments() -> argparse.Namespace:
