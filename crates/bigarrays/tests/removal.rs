@@ -194,6 +194,7 @@ fn keys_that_lead_out_are_neither_made_nor_written_to() {
 mod noted {
     use super::*;
     use bigarrays::store::{ChangeFn, Get, GetSink, MemoryStore, Store, Update};
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::{Arc, Mutex};
 
     #[derive(Clone, Debug)]
@@ -201,13 +202,14 @@ mod noted {
         pub(super) inner: Arc<dyn Store>,
         pub(super) gone: Arc<Mutex<Vec<String>>>,
         prefix: String,
-        /// After so many values, nothing is removed any more, as if the process were killed.
+        changes: Arc<AtomicUsize>,
+        /// After so many changes, there are none any more, as if the process were killed.
         pub(super) most: usize,
     }
 
     impl Noted {
         pub(super) fn over(inner: Arc<dyn Store>, most: usize) -> Self {
-            Self { inner, gone: Arc::default(), prefix: String::new(), most }
+            Self { inner, gone: Arc::default(), prefix: String::new(), changes: Arc::default(), most }
         }
 
         pub(super) fn memory() -> Arc<dyn Store> {
@@ -237,7 +239,7 @@ mod noted {
             for request in requests {
                 let was_there = self.inner.exists(&request.key)?;
                 let killed = || bigarrays::Error::new(ErrorKind::Storage, "killed");
-                if self.gone.lock().unwrap().len() >= self.most {
+                if self.changes.fetch_add(1, Ordering::Relaxed) >= self.most {
                     return Err(killed());
                 }
                 self.inner.update_many(std::slice::from_ref(request), change)?;
@@ -300,6 +302,43 @@ fn a_killed_removal_leaves_an_array_that_is_recognised() {
                 })
                 .unwrap();
             assert_eq!(left, [""; 0], "{format} after {most}");
+        }
+    }
+}
+
+/// A change of the shape that is killed at any moment leaves the old shape or the new one, and all that both have; the
+/// next one finishes it, and what was cut off does not come back.
+#[test]
+fn a_killed_resize_leaves_the_old_shape_or_the_new_one() {
+    let options = OpenOptions::new();
+    for format in ["zarr3", "zarr2", "n5"] {
+        for most in 0.. {
+            let store = noted::Noted::memory();
+            filled(&options.clone().format(format).create((&store, "a"), &spec(None)).unwrap(), 1);
+            let killed: std::sync::Arc<dyn bigarrays::store::Store> =
+                std::sync::Arc::new(noted::Noted::over(store.clone(), most));
+            let outcome = options.resize((&killed, "a"), &[6, 8, 3]);
+            let array = options.open((&store, "a")).unwrap();
+            let is_new = array.shape() == [6, 8, 3];
+            assert!(is_new || array.shape() == [8, 8, 8], "{format} after {most}: {:?}", array.shape());
+            let kept = Domain::from_shape(&[6, 8, 3]).unwrap();
+            assert!(
+                array.read::<u8>(&kept).unwrap().data().iter().all(|&value| value == 1),
+                "{format} after {most}"
+            );
+            options.resize((&store, "a"), &[6, 8, 3]).unwrap();
+            options.resize((&store, "a"), &[8, 8, 8]).unwrap();
+            let whole = options.open((&store, "a")).unwrap();
+            let read = whole.read::<u8>(whole.domain()).unwrap();
+            let expected = |(x, z): (usize, usize)| u8::from(x < 6 && z < 3);
+            assert!(
+                read.data().indexed_iter().all(|(at, &value)| value == expected((at[0], at[2]))),
+                "{format} after {most}"
+            );
+            if outcome.is_ok() {
+                assert!(is_new && most > 2, "{format} after {most}");
+                break;
+            }
         }
     }
 }
