@@ -75,7 +75,7 @@ def measure(where: str, url: str, program: Path, env: dict) -> None:
         resumed = timed([*copy, again], environment)
         timed([*verify, "--against", again], environment)
         print(f"  {name:<20} copied in {copied:5.2f} s, verified {verified:5.2f} s, killed and resumed {resumed:5.2f} s")
-    print(f"  removed in {timed([program, 'rm', '-r', f'{url}/curve'], environment):.2f} s")
+    print(f"  removed in {timed([program, 'rm', '-ry', f'{url}/curve'], environment):.2f} s")
 
 
 def missing(url: str) -> None:
