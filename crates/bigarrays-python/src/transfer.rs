@@ -43,17 +43,7 @@ pub(crate) fn read<'py>(
     if array.dtype().is_long() {
         return read_long(py, array, part, order);
     }
-    let bytes = part.shape().iter().fold(array.dtype().size() as u64, |bytes, &n| bytes.saturating_mul(n));
-    if bytes < LARGE {
-        let out = empty(py, part.shape(), array.dtype(), order)?;
-        read_into(&out, array, part)?;
-        return Ok(out);
-    }
-    let out = aligned(py, part.shape(), array.dtype(), order)?;
-    // SAFETY: nobody else has the array, whose elements are each at a place of their own.
-    let target = unsafe { target_of(&out, array.dtype()) }.streaming();
-    detached(py, || array.read_into(part, target))?;
-    Ok(out)
+    made(py, part.shape(), array.dtype(), order, |out| detached(py, || array.read_into(part, out)))
 }
 
 /// Results of so many bytes are written past the caches: they would not stay there.
@@ -105,9 +95,12 @@ pub(crate) fn made<'py>(
     order: Order,
     fill: impl FnOnce(ViewMut<'_>) -> PyResult<()>,
 ) -> PyResult<Bound<'py, PyUntypedArray>> {
-    let out = empty(py, shape, dtype, order)?;
+    let bytes = shape.iter().fold(dtype.size() as u64, |bytes, &length| bytes.saturating_mul(length));
+    let is_large = bytes >= LARGE;
+    let out = if is_large { aligned(py, shape, dtype, order)? } else { empty(py, shape, dtype, order)? };
     // SAFETY: nobody else has the array, whose elements are each at a place of their own.
-    fill(unsafe { target_of(&out, dtype) })?;
+    let target = unsafe { target_of(&out, dtype) };
+    fill(if is_large { target.streaming() } else { target })?;
     Ok(out)
 }
 

@@ -22,9 +22,7 @@ impl<T: Element> Cutout<T> {
         order: Order,
         fill: impl FnOnce(ViewMut<'_>) -> Result<()>,
     ) -> Result<Self> {
-        let lengths = domain.shape().iter().map(|&length| usize::try_from(length).ok());
-        let shape: Option<Dims<usize>> = lengths.collect();
-        let shape = shape.ok_or_else(|| Error::invalid(format!("box {domain} exceeds the address space")))?;
+        let shape = lengths(domain)?;
         let elements = fresh(&shape, order, fill)?;
         let shape = IxDyn(&shape).set_f(order == Order::Fortran);
         let data =
@@ -59,4 +57,13 @@ impl<T: Element> Cutout<T> {
             point.iter().zip(self.origin()).map(|(at, start)| at.wrapping_sub(*start) as usize).collect();
         if inside { self.data.get(&index[..]).copied() } else { None }
     }
+}
+
+/// The shape of a box in memory.
+///
+/// # Errors
+/// `InvalidArgument` if no memory can be so long.
+pub(super) fn lengths(domain: &Domain) -> Result<Dims<usize>> {
+    let lengths: Option<_> = domain.shape().iter().map(|&length| usize::try_from(length).ok()).collect();
+    lengths.ok_or_else(|| Error::invalid(format!("box {domain} exceeds the address space")))
 }

@@ -3,10 +3,10 @@
 use std::sync::Mutex;
 
 use crate::array::Array;
+use crate::array::cutout::lengths;
 use crate::array::decode::decode_long;
 use crate::array::read::Elements;
 use crate::base::buffer::{Order, View, ViewMut, byte_len};
-use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::error::{Error, Result};
 use crate::base::sync::MutexExt;
@@ -56,9 +56,7 @@ impl Array {
                 Error::invalid(format!("elements are {}, all of one size", layout.dtype)).at(self.url())
             );
         }
-        let lengths = part.shape().iter().map(|&length| usize::try_from(length).ok());
-        let shape: Option<Dims<usize>> = lengths.collect();
-        let shape = shape.ok_or_else(|| Error::invalid(format!("box {part} exceeds the address space")))?;
+        let shape = lengths(part)?;
         let elements = Mutex::new(vec![Box::from(layout.fill.as_bytes())]);
         let decode = |part: &ChunkProjection, blob: Blob<'_>, out: &mut ViewMut<'_>| {
             let mut own: Vec<Box<[u8]>> = Vec::new();

@@ -420,7 +420,7 @@ mod tests {
         let array = OpenOptions::new().scale("s1").open("memory://n5-sizes-cosem").unwrap();
         let x = array.positions()[0].clone().unwrap();
         assert_eq!((x.start, x.step, x.unit.as_deref()), (2.0, 8.0, Some("nm")));
-        // The transforms of all scales stand in the group, too.
+        // The group may list the transforms of all scales as well.
         let group = json!({"multiscales": [{"datasets": [
             {"path": "s0", "transform": transform(4.0, 0.0)}, {"path": "s1", "transform": transform(8.0, 2.0)},
         ]}]});
