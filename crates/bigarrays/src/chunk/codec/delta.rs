@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use crate::base::buffer::{Order, Region, View, ViewMut, try_first_bytes, with_scratch};
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
-use crate::base::numpy::{numpy_name, numpy_type};
-use crate::chunk::codec::dialect::{Built, Dialect, Elements, Entry, Kind, Row, Step, Words};
+use crate::base::numpy::numpy_type;
+use crate::chunk::codec::dialect::{Built, Dialect, Elements, Entry, Kind, Row, Step, Words, type_names};
 use crate::chunk::codec::number::{Number, encode_converted, expect_number, numbers};
 use crate::chunk::codec::{ArrayCodec, Asked, ChunkSpec, decode_whole};
 use crate::chunk::config::Config;
@@ -158,9 +158,8 @@ fn read(entry: &Entry<'_>) -> Result<Built> {
 }
 
 fn write(config: &Config, elements: Elements) -> Option<Map<String, Value>> {
-    let stored: DataType = config.get("stored")?.to_json().as_str()?.parse().ok()?;
-    let name = |dtype| Value::from(numpy_name(dtype, elements.big_endian));
-    Some(Map::from_iter([("dtype".to_owned(), name(elements.dtype)), ("astype".to_owned(), name(stored))]))
+    let [plain, stored] = type_names(config, elements)?;
+    Some(Map::from_iter([("dtype".to_owned(), plain), ("astype".to_owned(), stored)]))
 }
 
 #[cfg(test)]

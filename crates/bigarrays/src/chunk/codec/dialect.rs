@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::base::member::{Member, integer};
+use crate::base::numpy::numpy_name;
 use crate::base::numpy::numpy_type;
 use crate::chunk::codec::{ArrayCodec, BytesCodec};
 use crate::chunk::config::Config;
@@ -200,6 +201,12 @@ pub(crate) fn leveled(config: &Config, most: u64) -> Option<Map<String, Value>> 
 pub(crate) fn level_or(level: Option<u32>, usual: u8) -> Result<u8> {
     let level = level.unwrap_or(usual.into());
     u8::try_from(level).map_err(|_| Error::invalid(format!("there is no level {level}")))
+}
+
+/// What NumPy calls the type of `elements`, and the one that they are stored as behind the step of this configuration.
+pub(crate) fn type_names(config: &Config, elements: Elements) -> Option<[Value; 2]> {
+    let stored: DataType = config.get("stored")?.to_json().as_str()?.parse().ok()?;
+    Some([elements.dtype, stored].map(|dtype| numpy_name(dtype, elements.big_endian).into()))
 }
 
 /// The error for a dialect that has no words for `config`.

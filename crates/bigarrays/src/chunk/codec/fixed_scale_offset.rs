@@ -7,8 +7,10 @@ use serde_json::{Map, Value};
 use crate::base::buffer::{Region, View, ViewMut};
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
-use crate::base::numpy::{numpy_name, numpy_type};
-use crate::chunk::codec::dialect::{Built, Dialect, Elements, Entry, Kind, Row, Step, Words, members};
+use crate::base::numpy::numpy_type;
+use crate::chunk::codec::dialect::{
+    Built, Dialect, Elements, Entry, Kind, Row, Step, Words, members, type_names,
+};
 use crate::chunk::codec::number::{Number, decode_converted, encode_converted, expect_number, numbers};
 use crate::chunk::codec::{ArrayCodec, Asked, ChunkSpec};
 use crate::chunk::config::Config;
@@ -174,10 +176,9 @@ fn read(entry: &Entry<'_>) -> Result<Built> {
 
 fn write(config: &Config, elements: Elements) -> Option<Map<String, Value>> {
     let mut members = members(config, &[("offset", "offset"), ("scale", "scale"), ("astype", "stored")]);
-    let stored: DataType = members.get("astype")?.as_str()?.parse().ok()?;
-    let name = |dtype| Value::from(numpy_name(dtype, elements.big_endian));
-    members.insert("dtype".to_owned(), name(elements.dtype));
-    members.insert("astype".to_owned(), name(stored));
+    let [plain, stored] = type_names(config, elements)?;
+    members.insert("dtype".to_owned(), plain);
+    members.insert("astype".to_owned(), stored);
     Some(members)
 }
 
