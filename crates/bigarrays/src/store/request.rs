@@ -115,6 +115,8 @@ pub enum Extent {
     Parts,
     /// Nothing: there is a value, but its version is not the wanted one.
     Withheld,
+    /// Nothing: the bytes were read to what the request has in [`Destinations`](super::Destinations).
+    Placed,
     /// Nothing: the store refuses to say whether there is a value. The bytes are its reason, for people.
     Refused,
 }
@@ -128,6 +130,11 @@ impl<'a> Blob<'a> {
     /// The parts of a value that were asked for.
     pub fn parts(bytes: &'a [u8]) -> Self {
         Self { extent: Extent::Parts, ..Self::whole(bytes, ContentEncoding::Identity) }
+    }
+
+    /// The answer that the bytes are in their place.
+    pub(crate) fn placed() -> Self {
+        Self { extent: Extent::Placed, ..Self::whole(&[], ContentEncoding::Identity) }
     }
 
     /// The answer that `reason` is why none is given.

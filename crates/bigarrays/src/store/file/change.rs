@@ -184,6 +184,7 @@ mod tests {
     use std::os::unix::ffi::OsStringExt;
 
     use super::*;
+    use crate::store::file::read::Target;
     use crate::store::file::value::read;
     use crate::store::{Get, Part};
 
@@ -195,7 +196,9 @@ mod tests {
         let changes = Changes::new(false);
         let value = |path: &mut KeyPath| {
             let mut buffer = Vec::new();
-            let found = read(path, &Get::new("", Part::Whole, 1 << 20), None, &mut buffer).unwrap().unwrap();
+            let found = read(path, &Get::new("", Part::Whole, 1 << 20), None, Target::buffer(&mut buffer))
+                .unwrap()
+                .unwrap();
             let blob = found.blob(&buffer);
             blob.encoding.with_decoded(blob.bytes, 1 << 20, |value| Ok(value.to_vec())).unwrap()
         };

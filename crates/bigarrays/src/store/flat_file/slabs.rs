@@ -13,7 +13,8 @@ use crate::base::error::{Error, Result};
 use crate::chunk::codec::ContentEncoding;
 use crate::store::request::joined_len;
 use crate::store::{
-    Blob, Change, ChangeFn, Extent, Finding, Get, GetSink, Store, Update, Wanted, in_parallel, version_of,
+    Blob, Change, ChangeFn, Destinations, Extent, Finding, Get, GetSink, Part, Store, Update, Wanted,
+    in_parallel, version_of,
 };
 
 /// Where `new` differs from `old`, in runs. Equal bytes between two of a grain are part of a run.
@@ -79,7 +80,23 @@ impl FlatFile {
         Ok((at, extent))
     }
 
-    fn get(&self, position: usize, get: &Get, sink: &GetSink<'_>) -> Result<()> {
+    /// The range that is wanted, if it is one.
+    fn only_range(get: &Get, span: &Range<u64>) -> Result<Option<Range<u64>>> {
+        let parts = get.part.of(span.end - span.start, ContentEncoding::Identity)?;
+        Ok(match (parts.as_deref(), &get.part) {
+            (None, Part::Whole) => Some(span.clone()),
+            (Some([range]), _) => Some(span.start + range.start..span.start + range.end),
+            _ => None,
+        })
+    }
+
+    fn get(
+        &self,
+        position: usize,
+        get: &Get,
+        destinations: &Destinations<'_>,
+        sink: &GetSink<'_>,
+    ) -> Result<()> {
         let Some(span) = self.span(&get.key) else { return sink(position, None) };
         // Of the whole file: it is the same whichever slab was changed.
         let version = match get.version {
@@ -93,6 +110,12 @@ impl FlatFile {
         let version = version.as_deref();
         if get.version.withholds(version) {
             return sink(position, Some(Blob { extent: Extent::Withheld, version, ..Blob::parts(&[]) }));
+        }
+        if let Some(range) = Self::only_range(get, &span)?
+            && destinations
+                .fill(position, range.end - range.start, |place| self.read_at(place, range.start))?
+        {
+            return sink(position, Some(Blob { version, ..Blob::placed() }));
         }
         with_scratch(|buffer| {
             let (length, extent) = self.read(get, &span, buffer)?;
@@ -154,7 +177,16 @@ impl Store for FlatFile {
     }
 
     fn get_many(&self, requests: &[Get], sink: &GetSink<'_>) -> Result<()> {
-        in_parallel(requests, |position, request| self.get(position, request, sink))
+        self.get_many_to(requests, &Destinations::NONE, sink)
+    }
+
+    fn get_many_to(
+        &self,
+        requests: &[Get],
+        destinations: &Destinations<'_>,
+        sink: &GetSink<'_>,
+    ) -> Result<()> {
+        in_parallel(requests, |position, request| self.get(position, request, destinations, sink))
     }
 
     /// As the trait says; removing a slab fills it with zeros.
@@ -197,7 +229,7 @@ mod tests {
 
     use super::*;
     use crate::base::error::ErrorKind;
-    use crate::store::{Part, StoreOptions};
+    use crate::store::StoreOptions;
 
     fn get(store: &FlatFile, key: &str, part: Part) -> Result<Option<Vec<u8>>> {
         let got = Mutex::new(None);
