@@ -7,7 +7,6 @@ import argparse
 import os
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -140,7 +139,7 @@ def main() -> int:
     parser.add_argument("--only", default="", help="only layers with this in their names")
     parser.add_argument("--dir", type=Path, help="where the data go [a folder in the temporary one]")
     options = parser.parse_args()
-    options.dir = options.dir or Path(tempfile.gettempdir()) / "bigarrays-bench"
+    options.dir = options.dir or data.folder("bigarrays-bench")
     options.dir.mkdir(parents=True, exist_ok=True)
     print("| layer | bigarrays | TensorStore | × TensorStore |\n|---|---|---|---|")
     return 0 if all([measure(options, name) for name in LAYERS if options.only in name]) else 1

@@ -10,7 +10,7 @@ use super::path::parent;
 use super::read::is_young;
 
 /// Of how many keys this is known at once.
-const KNOWN: usize = 4096;
+const KNOWN: usize = 1 << 16;
 
 /// The names of what was seen, each at a place that follows from it.
 static SEEN: [AtomicU64; KNOWN] = [const { AtomicU64::new(0) }; KNOWN];
