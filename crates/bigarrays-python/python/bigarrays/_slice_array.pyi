@@ -12,7 +12,7 @@ from ._flat_array import Casting, FlatArray
 from ._metadata import Metadata
 
 # Of one array, or of each of several.
-_Rows = ArrayLike | Mapping[str, ArrayLike]
+_Rows = ArrayLike | Mapping[str, Any]
 _Range = tuple[int, int] | range
 
 @final

@@ -1,6 +1,5 @@
 """What several arrays have of one slice, or of one batch: by the name of each array."""
 
-from functools import cache
 from operator import itemgetter
 from typing import Any
 
@@ -55,11 +54,17 @@ class Together(tuple[Any, ...]):
         return _again, (self._fields, tuple(self))
 
 
-@cache
+_KINDS: dict[tuple[str, ...], type[Together]] = {}
+
+
 def together(fields: tuple[str, ...]) -> type[Together]:
-    """The kind of tuples that have these names."""
-    members: dict[str, Any] = {name: property(itemgetter(number)) for number, name in enumerate(fields)}
-    return type("Together", (Together,), members | {"_fields": fields, "__slots__": (), "__module__": __name__})
+    """The kind of tuples that have these names, always the same."""
+    if fields not in _KINDS:
+        members: dict[str, Any] = {name: property(itemgetter(number)) for number, name in enumerate(fields)}
+        own = {"_fields": fields, "__slots__": (), "__module__": __name__}
+        # Of two threads, both get that of the first.
+        _KINDS.setdefault(fields, type("Together", (Together,), members | own))
+    return _KINDS[fields]
 
 
 def _again(fields: tuple[str, ...], values: tuple[Any, ...]) -> Together:
