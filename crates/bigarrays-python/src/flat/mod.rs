@@ -5,6 +5,7 @@ mod elements;
 pub(crate) mod flat_array;
 mod held;
 mod lookup;
+mod metadata;
 mod names;
 mod opening;
 mod rows;

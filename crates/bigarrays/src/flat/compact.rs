@@ -5,20 +5,22 @@
 //! that note puts it there. So index and file go together after any crash.
 
 use std::ops::{Bound, Range};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use heed::RwTxn;
 
 use super::array::FlatArray;
 use super::environment::{Table, Tables};
+use super::file::DataFile;
+use super::index::number;
 use super::record::{Record, damaged};
-use super::replace::{self, finish};
+use super::replace::{self, finish, moving_to, name_of};
 use super::rows::row_len;
 use super::slices::{Facts, SliceArray};
 use super::spec::{FlatSpec, Mode};
 use crate::base::buffer::{first_bytes, with_scratch};
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::format::files::npy::Header;
 use crate::run::interrupt::check_interrupt;
 use crate::store::{is_beside, is_left, temporary_beside};
 
@@ -38,83 +40,96 @@ impl SliceArray {
     /// `StorageFull`, before anything is written, says how much room is needed; `Storage`, retryable, if others have it
     /// open for writing; those of the disk leave all as it was.
     pub fn compact(&self) -> Result<()> {
-        self.array().writable()?;
+        let writable =
+            || self.arrays().map(|(_, array)| array.writable()).collect::<Result<Vec<Arc<DataFile>>>>();
+        writable()?;
         self.index().recover(self.array().patience)?;
         self.catch_up()?;
-        let file = self.array().writable()?;
-        // Until the array has the new file open.
-        let _unmapped = self.array().without_writable_maps()?;
-        file.alone(|| {
+        let files = writable()?;
+        // Until the arrays have the new files open.
+        let _unmapped =
+            self.arrays().map(|(_, array)| array.without_writable_maps()).collect::<Result<Vec<_>>>()?;
+        alone(&files, &mut || {
             // Whoever may have died meanwhile.
             self.index().recover(self.array().patience)?;
             let Facts { generation, moving, .. } = self.facts()?;
-            if self.generation_of(&file)? != Some(generation)
-                || moving.is_some_and(|name| self.is_left(&name))
-            {
+            if self.generation_of(&files)? != Some(generation) || self.are_left(&moving) {
                 return Err(self.compacted());
             }
-            self.array().reload()?;
-            let header = file.header()?;
-            remove_leftovers(self.array().path());
-            let new = temporary_beside(self.array().path())?;
-            let spec = FlatSpec {
-                shape: [&[0], &header.shape[1..]].concat(),
-                overwrite: true,
-                ..FlatSpec::new(header.descr, &[])
-            };
-            replace::create(&new, &spec)?;
-            let moved = self.move_to(&new, generation + 1);
+            let mut new = Vec::new();
+            let moved = self.drafts(&mut new).and_then(|()| self.move_to(&new, generation + 1));
             if moved.is_err() && self.facts().is_ok_and(|facts| facts.generation == generation) {
-                let _ = std::fs::remove_file(&new);
+                new.iter().for_each(|new| drop(std::fs::remove_file(new)));
             }
             moved?;
-            finish(self.array().path(), &name_of(&new)?)
+            let mut arrays = self.arrays().zip(&new);
+            arrays.try_for_each(|((_, array), new)| finish(array.path(), name_of(new)?))
         })?;
         self.catch_up()?;
         self.index().forget_moving(self.array().patience)
     }
 
-    /// Whether the file of that name, which is to be put in place of the array's, has not been.
-    fn is_left(&self, moving: &str) -> bool {
-        self.array().path().with_file_name(moving).exists()
+    /// Makes an empty file for each array, whose paths are added to `new`.
+    fn drafts(&self, new: &mut Vec<PathBuf>) -> Result<()> {
+        for (_, array) in self.arrays() {
+            array.reload()?;
+            let header = array.header();
+            remove_leftovers(array.path());
+            let draft = temporary_beside(array.path())?;
+            let spec = FlatSpec {
+                shape: [&[0], &header.shape[1..]].concat(),
+                overwrite: true,
+                ..FlatSpec::new(header.descr, &[])
+            };
+            replace::create(&draft, &spec)?;
+            new.push(draft);
+        }
+        Ok(())
     }
 
-    /// Copies every slice into the new file, and has the index say where it is there and that the file is
+    /// Whether a file that is to be put in the place of an array's has not been.
+    fn are_left(&self, moving: &[String]) -> bool {
+        self.arrays().zip(moving).any(|((_, array), moving)| array.path().with_file_name(moving).exists())
+    }
+
+    /// Copies every slice into the new files, and has the index say where it is there and that the files are
     /// to be put in place. All in one transaction: a name that came in between would have no rows.
-    pub(super) fn move_to(&self, new: &Path, generation: u64) -> Result<()> {
-        let name = name_of(new)?;
+    pub(super) fn move_to(&self, new: &[PathBuf], generation: u64) -> Result<()> {
         let failed = |error| self.index().failed(error);
+        let moving = moving_to(new)?;
         self.index().write(true, self.array().patience, |txn, tables| {
+            if number(tables.facts.get(txn, b"generation").map_err(failed)?)?.checked_add(1)
+                != Some(generation)
+            {
+                return Err(self.compacted());
+            }
             let before = self.rows_in_order(txn, tables)?;
-            let target = FlatArray::open(new, Mode::ReadWrite)?;
-            self.expect_room(&before, &target.header())?;
-            runs(&before).try_for_each(|rows| self.copy(rows, &target))?;
-            target.flush()?;
-            let mut end = 0;
-            let moved = before.iter().map(|rows| {
-                let start = end;
-                end += rows.end - rows.start;
-                start..end
-            });
-            let moved: Vec<Range<u64>> = moved.collect();
+            self.expect_room(&before)?;
+            for (((_, array), new), rows) in self.arrays().zip(new).zip(&before) {
+                let target = FlatArray::open(new, Mode::ReadWrite)?;
+                runs(rows).try_for_each(|rows| copy(array, rows, &target))?;
+                target.flush()?;
+            }
+            let moved: Vec<_> = before.iter().map(|rows| one_after_the_other(rows)).collect();
             self.note_moved(txn, tables, &moved, generation)?;
             tables.facts.put(txn, b"generation", &generation.to_le_bytes()).map_err(failed)?;
-            tables.facts.put(txn, b"moving", name.as_bytes()).map_err(failed)
+            tables.facts.put(txn, b"moving", moving.as_bytes()).map_err(failed)
         })
     }
 
-    /// The rows of all slices, in the order of positions.
-    fn rows_in_order(&self, txn: &RwTxn<'_>, tables: &Tables) -> Result<Vec<Range<u64>>> {
+    /// The rows of all slices in each array, in the order of positions.
+    fn rows_in_order(&self, txn: &RwTxn<'_>, tables: &Tables) -> Result<Vec<Vec<Range<u64>>>> {
         let failed = |error| self.index().failed(error);
-        let entries = tables.order.iter(txn).map_err(failed)?.zip(0u64..);
-        let rows = entries.map(|(entry, position)| {
+        let mut rows = vec![Vec::new(); self.arrays().len()];
+        for (entry, position) in tables.order.iter(txn).map_err(failed)?.zip(0u64..) {
             let (key, value) = entry.map_err(failed)?;
             if key != position.to_be_bytes() {
                 return Err(damaged());
             }
-            Ok(Record::from_position(position, value)?.0.rows)
-        });
-        rows.collect()
+            let (record, _) = Record::from_position(position, value, rows.len())?;
+            rows.iter_mut().zip(record.all()).for_each(|(rows, own)| rows.push(own.clone()));
+        }
+        Ok(rows)
     }
 
     /// Has both tables say where the slices are now, each in its own order: neighbours lie in one page.
@@ -122,18 +137,19 @@ impl SliceArray {
         &self,
         txn: &mut RwTxn<'_>,
         tables: &Tables,
-        moved: &[Range<u64>],
+        moved: &[Vec<Range<u64>>],
         generation: u64,
     ) -> Result<()> {
         let failed = |error| self.index().failed(error);
         let record = |position: u64| {
-            let rows = moved.get(position as usize).ok_or_else(damaged)?.clone();
-            Ok(Record { position, rows, generation })
+            let mut rows = moved.iter().map(|rows| rows.get(position as usize).cloned().ok_or_else(damaged));
+            let first = rows.next().ok_or_else(damaged)??;
+            Ok(Record { position, rows: first, others: rows.collect::<Result<_>>()?, generation })
         };
         each_batch(&tables.order, txn, &failed, &mut |txn, entries| {
             entries.iter().try_for_each(|(key, value)| {
                 let position = u64::from_be_bytes(key[..].try_into().map_err(|_| damaged())?);
-                let (_, name) = Record::from_position(position, value)?;
+                let (_, name) = Record::from_position(position, value, moved.len())?;
                 let value = record(position)?.by_position(name.as_bytes());
                 tables.order.put(txn, key, &value).map_err(failed)
             })
@@ -146,32 +162,55 @@ impl SliceArray {
         })
     }
 
-    /// An error if the disk has no room for a copy of these rows.
-    fn expect_room(&self, rows: &[Range<u64>], header: &Header) -> Result<()> {
-        let count: u64 = rows.iter().map(|rows| rows.end - rows.start).sum();
-        let needed = row_len(header).unwrap_or(0).saturating_mul(count).saturating_add(header.data_offset);
+    /// An error if the disk has no room for a copy of these rows of each array.
+    fn expect_room(&self, rows: &[Vec<Range<u64>>]) -> Result<()> {
+        let needed = self.arrays().zip(rows).map(|((_, array), rows)| {
+            let header = array.header();
+            let count: u64 = rows.iter().map(|rows| rows.end - rows.start).sum();
+            row_len(&header).unwrap_or(0).saturating_mul(count).saturating_add(header.data_offset)
+        });
+        let needed = needed.fold(0, u64::saturating_add);
         let folder = self.array().path().parent().unwrap_or(Path::new("/"));
         // Where nothing is known of the room, writing finds out.
         let Ok(system) = rustix::fs::statvfs(folder) else { return Ok(()) };
-        check_room(needed, system.f_bavail.saturating_mul(system.f_frsize), self.array().path())
+        check_room(needed, system.f_bavail.saturating_mul(system.f_frsize), self.path())
     }
+}
 
-    /// Appends rows of this array to `target`.
-    fn copy(&self, mut rows: Range<u64>, target: &FlatArray) -> Result<()> {
-        let row = row_len(&target.header()).unwrap_or(0);
-        let at_most = (PIECE as u64).checked_div(row).unwrap_or(u64::MAX).max(1);
-        with_scratch(|buffer| {
-            while !rows.is_empty() {
-                check_interrupt()?;
-                let count = at_most.min(rows.end - rows.start);
-                let bytes = first_bytes(buffer, (count * row) as usize);
-                self.array().read(rows.start, bytes)?;
-                target.append(count, bytes)?;
-                rows.start += count;
-            }
-            Ok(())
-        })
+/// Runs `work` while nobody else has any of the files open for writing.
+fn alone(files: &[Arc<DataFile>], work: &mut dyn FnMut() -> Result<()>) -> Result<()> {
+    match files {
+        [] => work(),
+        [file, others @ ..] => file.alone(|| alone(others, work)),
     }
+}
+
+/// Ranges of as many rows, without gaps between them.
+fn one_after_the_other(rows: &[Range<u64>]) -> Vec<Range<u64>> {
+    let mut end = 0;
+    let moved = rows.iter().map(|rows| {
+        let start = end;
+        end += rows.end - rows.start;
+        start..end
+    });
+    moved.collect()
+}
+
+/// Appends rows of an array to `target`.
+fn copy(array: &FlatArray, mut rows: Range<u64>, target: &FlatArray) -> Result<()> {
+    let row = row_len(&target.header()).unwrap_or(0);
+    let at_most = (PIECE as u64).checked_div(row).unwrap_or(u64::MAX).max(1);
+    with_scratch(|buffer| {
+        while !rows.is_empty() {
+            check_interrupt()?;
+            let count = at_most.min(rows.end - rows.start);
+            let bytes = first_bytes(buffer, (count * row) as usize);
+            array.read(rows.start, bytes)?;
+            target.append(count, bytes)?;
+            rows.start += count;
+        }
+        Ok(())
+    })
 }
 
 /// The same rows in the same order, in as few ranges as possible.
@@ -227,16 +266,11 @@ fn check_room(needed: u64, available: u64, array: &Path) -> Result<()> {
 fn remove_leftovers(array: &Path) {
     let (Some(folder), Ok(name)) = (array.parent(), name_of(array)) else { return };
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        if !entry.file_name().to_str().is_some_and(|found| is_beside(found, &name) && is_left(found)) {
+        if !entry.file_name().to_str().is_some_and(|found| is_beside(found, name) && is_left(found)) {
             continue;
         }
         let _ = std::fs::remove_file(entry.path());
     }
-}
-
-fn name_of(path: &Path) -> Result<String> {
-    let name = path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
-    name.ok_or_else(|| Error::invalid("the path is not valid Unicode").at(path.display().to_string()))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::fs::{File, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use heed::types::Bytes;
@@ -32,17 +33,32 @@ pub(super) type Table = heed::Database<'static, Bytes, Bytes>;
 /// The tables of an index.
 #[derive(Clone, Copy)]
 pub(super) struct Tables {
-    /// Name → position, first row, rows, generation.
+    /// Name → position, rows in each array, generation.
     pub(super) names: Table,
-    /// Position, big-endian → first row, rows, generation, name.
+    /// Position, big-endian → rows in each array, generation, name.
     pub(super) order: Table,
     /// What is true of all.
     pub(super) facts: Table,
+    /// Name → metadata; there is no such table before a name has any.
+    pub(super) meta: Option<Table>,
+}
+
+/// What is wanted of the table of metadata.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Metadata {
+    /// Nothing.
+    Unused,
+    /// The table, if there is one.
+    Used,
+    /// The table; it is made if there is none. Only for who may write, and while nobody else does.
+    Made,
 }
 
 pub(super) struct Opened {
     pub(super) env: Env,
-    pub(super) tables: Tables,
+    /// Those that every index has.
+    tables: Tables,
+    meta: OnceLock<Table>,
     /// The file of the index; it is read and written by LMDB alone.
     file: File,
     /// The greatest length it was seen to have: LMDB never makes it shorter.
@@ -50,6 +66,22 @@ pub(super) struct Opened {
 }
 
 impl Opened {
+    /// The tables, for a transaction that begins afterwards.
+    pub(super) fn tables(&self, metadata: Metadata) -> heed::Result<Tables> {
+        let mut meta = self.meta.get().copied();
+        if meta.is_none() && metadata != Metadata::Unused {
+            meta = existing_table(&self.env, META)?;
+        }
+        if meta.is_none() && metadata == Metadata::Made {
+            meta = Some(new_table(&self.env, META)?);
+        }
+        if let Some(table) = meta {
+            // Another thread that was quicker has the same one.
+            let _ = self.meta.set(table);
+        }
+        Ok(Tables { meta, ..self.tables })
+    }
+
     /// An error if the file of the index is shorter than it was, or removed: to read pages that are gone
     /// would end the process.
     pub(super) fn expect_not_cut(&self, folder: &Path) -> Result<()> {
@@ -93,13 +125,13 @@ fn needed(env: &Env) -> u64 {
     pages.saturating_mul(u64::from(env.unnamed_database_stat().page_size))
 }
 
-/// Makes an index without names, which nobody meets before it is whole.
-pub(super) fn make(folder: &Path) -> Result<()> {
+/// Makes an index without names, in which these facts are true, which nobody meets before it is whole.
+pub(super) fn make(folder: &Path, facts: &[(&[u8], &[u8])]) -> Result<()> {
     let failed = |error| io_error(error, "creating", folder);
     let draft = temporary_beside(folder)?;
     std::fs::create_dir(&draft).map_err(failed)?;
     let made = environment(&draft, EnvFlags::NO_META_SYNC).and_then(|env| {
-        new_tables(&env)?;
+        new_tables(&env, facts)?;
         share(&draft, folder);
         env.prepare_for_closing().wait();
         Ok(())
@@ -117,9 +149,10 @@ pub(super) fn make(folder: &Path) -> Result<()> {
 }
 
 /// Lets the files in `draft`, which is or becomes the index `folder`, be read and written by those who may
-/// read and write the array. Who does not own them leaves them as they are.
+/// read and write the array, or the folder of several. Who does not own them leaves them as they are.
 pub(super) fn share(draft: &Path, folder: &Path) {
-    let Ok(array) = std::fs::metadata(folder.with_extension("")) else { return };
+    let array = std::fs::metadata(folder.with_extension(""));
+    let Ok(array) = array.or_else(|_| std::fs::metadata(folder.parent().unwrap_or(folder))) else { return };
     let mode = array.permissions().mode() & 0o666;
     for file in ["data.mdb", "lock.mdb"].map(|name| draft.join(name)) {
         if std::fs::symlink_metadata(&file)
@@ -143,14 +176,14 @@ pub(super) fn open_environment(folder: &Path) -> Result<Opened> {
     }
     let failed = |error| lmdb_error(error, folder);
     let env = env.map_err(failed)?;
-    let (names, order, facts) =
+    let tables =
         existing_tables(&env).map_err(failed)?.ok_or_else(|| Error::metadata("this is no index of names"))?;
     if !read_only {
         env.clear_stale_readers().map_err(failed)?;
     }
     let file = env.try_clone_inner_file().map_err(failed)?;
     let longest = file.metadata().map_err(|error| io_error(error, "opening", folder))?.len().into();
-    Ok(Opened { env, tables: Tables { names, order, facts }, file, longest })
+    Ok(Opened { env, tables, meta: OnceLock::new(), file, longest })
 }
 
 fn is_refusal(error: &io::Error) -> bool {
@@ -187,27 +220,50 @@ fn environment(folder: &Path, flags: EnvFlags) -> heed::Result<Env> {
     smallest
 }
 
-type ThreeTables = (Table, Table, Table);
+/// The name of the table of metadata.
+const META: &str = "meta";
 
-fn new_tables(env: &Env) -> heed::Result<()> {
+fn new_tables(env: &Env, known: &[(&[u8], &[u8])]) -> heed::Result<()> {
     let made = env.create_databases_and_commit(env.write_txn()?, |open, txn| {
         let names = open.create_database::<Bytes, Bytes>(txn, Some("names"))?;
         let order = open.create_database::<Bytes, Bytes>(txn, Some("order"))?;
         let facts = open.create_database::<Bytes, Bytes>(txn, Some("facts"))?;
         Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit((names, order, facts)))
     })?;
-    made.commit();
-    Ok(())
+    let Some((_, _, facts)) = made.commit() else { return Ok(()) };
+    let mut txn = env.write_txn()?;
+    known.iter().try_for_each(|(fact, value)| facts.put(&mut txn, fact, value))?;
+    txn.commit()
 }
 
-fn existing_tables(env: &Env) -> heed::Result<Option<ThreeTables>> {
+fn existing_tables(env: &Env) -> heed::Result<Option<Tables>> {
     let tables = env.open_databases_and_commit(env.read_txn()?, |open, txn| {
         let names = open.open_database::<Bytes, Bytes>(txn, Some("names"))?;
         let order = open.open_database::<Bytes, Bytes>(txn, Some("order"))?;
         let facts = open.open_database::<Bytes, Bytes>(txn, Some("facts"))?;
         Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit((names, order, facts)))
     })?;
-    Ok(tables.commit().and_then(|(names, order, facts)| Some((names?, order?, facts?))))
+    let whole = |(names, order, facts): (Option<Table>, Option<Table>, Option<Table>)| {
+        Some(Tables { names: names?, order: order?, facts: facts?, meta: None })
+    };
+    Ok(tables.commit().and_then(whole))
+}
+
+/// The table of that name, if there is one by now.
+fn existing_table(env: &Env, name: &str) -> heed::Result<Option<Table>> {
+    let found = env.open_databases_and_commit(env.read_txn()?, |open, txn| {
+        let table = open.open_database::<Bytes, Bytes>(txn, Some(name))?;
+        Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit(table))
+    })?;
+    Ok(found.commit().flatten())
+}
+
+fn new_table(env: &Env, name: &str) -> heed::Result<Table> {
+    let made = env.create_databases_and_commit(env.write_txn()?, |create, txn| {
+        let table = create.create_database::<Bytes, Bytes>(txn, Some(name))?;
+        Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit(table))
+    })?;
+    made.commit().ok_or(heed::Error::Mdb(MdbError::BadDbi))
 }
 
 /// An error if LMDB would come to grief over the file. What looks wrong may be a change of which only some was

@@ -13,7 +13,7 @@ use std::time::Duration;
 use heed::{MdbError, RoTxn, RwTxn};
 use rayon::ThreadPool;
 
-pub(super) use super::environment::Tables;
+pub(super) use super::environment::{Metadata, Tables};
 use super::environment::{Opened, lmdb_error, make, open_environment, share};
 use super::ours::{DATA, expect_index, folder_of, remove_index};
 use super::record::damaged;
@@ -56,7 +56,7 @@ impl Index {
             if !create {
                 return Err(no_names(folder));
             }
-            make(folder)?;
+            make(folder, &[])?;
         }
         let folder = folder.canonicalize().map_err(failed)?;
         expect_index(&folder).map_err(|error| match error.kind() {
@@ -123,10 +123,20 @@ impl Index {
         Ok(opened)
     }
 
-    /// Runs `work` with a snapshot of the index. It must not ask for another.
+    /// Runs `work` with a snapshot of the index, without its metadata. It must not ask for another.
     pub(super) fn read<T>(&self, work: impl FnOnce(&RoTxn<'_>, &Tables) -> Result<T>) -> Result<T> {
+        self.read_with(Metadata::Unused, work)
+    }
+
+    /// As [`Index::read`], with the metadata if they are asked for.
+    pub(super) fn read_with<T>(
+        &self,
+        metadata: Metadata,
+        work: impl FnOnce(&RoTxn<'_>, &Tables) -> Result<T>,
+    ) -> Result<T> {
         let opened = self.opened()?;
         opened.expect_not_cut(&self.folder)?;
+        let tables = opened.tables(metadata).map_err(|error| self.failed(error))?;
         let txn = match opened.env.read_txn() {
             Err(heed::Error::Mdb(MdbError::ReadersFull)) => {
                 opened.env.clear_stale_readers().map_err(|error| self.failed(error))?;
@@ -135,7 +145,7 @@ impl Index {
             txn => txn,
         };
         let txn = txn.map_err(|error| self.failed(error))?;
-        work(&txn, &opened.tables)
+        work(&txn, &tables)
     }
 
     /// What `find` returns for each number below `count`, all in one snapshot of the index, and which. Many are found by
@@ -184,12 +194,24 @@ impl Index {
         patience: Option<Duration>,
         work: impl FnOnce(&mut RwTxn<'_>, &Tables) -> Result<T>,
     ) -> Result<T> {
+        self.write_with(Metadata::Used, durable, patience, work)
+    }
+
+    /// As [`Index::write`]; there is a table of metadata if it is to be made.
+    pub(super) fn write_with<T>(
+        &self,
+        metadata: Metadata,
+        durable: bool,
+        patience: Option<Duration>,
+        work: impl FnOnce(&mut RwTxn<'_>, &Tables) -> Result<T>,
+    ) -> Result<T> {
         let opened = self.opened()?;
         let writers = self.writers.get_or_try_init(|| Writers::open(&self.folder.join(DATA)))?;
         let done = writers.alone(&self.folder, patience, || {
             opened.expect_not_cut(&self.folder)?;
+            let tables = opened.tables(metadata).map_err(|error| self.failed(error))?;
             let mut txn = opened.env.write_txn().map_err(|error| self.failed(error))?;
-            let done = work(&mut txn, &opened.tables)?;
+            let done = work(&mut txn, &tables)?;
             txn.commit().map_err(|error| self.failed(error))?;
             opened.complete().map_err(|error| self.failed(error))?;
             Ok(done)
@@ -258,7 +280,7 @@ pub(super) fn forget_names_of_none(path: &Path, patience: Option<Duration>) -> R
 }
 
 /// The index in `folder`, if there is one of use to anybody; else it is removed.
-fn usable(folder: &Path) -> Result<Option<Arc<Index>>> {
+pub(super) fn usable(folder: &Path) -> Result<Option<Arc<Index>>> {
     expect_index(folder)?;
     if !folder.exists() {
         return Ok(None);
@@ -269,7 +291,8 @@ fn usable(folder: &Path) -> Result<Option<Arc<Index>>> {
     }
 }
 
-fn clear(index: &Index, txn: &mut RwTxn<'_>, tables: &Tables) -> Result<()> {
+/// Takes all names, and all facts but what is counted, out of an index whose files are to be others.
+pub(super) fn clear(index: &Index, txn: &mut RwTxn<'_>, tables: &Tables) -> Result<()> {
     let failed = |error| index.failed(error);
     let generation = number(tables.facts.get(txn, b"generation").map_err(failed)?)?;
     if let Some(Ok(left)) = tables.facts.get(txn, b"moving").map_err(failed)?.map(std::str::from_utf8) {
@@ -278,7 +301,7 @@ fn clear(index: &Index, txn: &mut RwTxn<'_>, tables: &Tables) -> Result<()> {
         let _ = is_beside.then(|| std::fs::remove_file(index.folder.with_file_name(left)));
     }
     let deletions = number(tables.facts.get(txn, DELETIONS).map_err(failed)?)?;
-    for table in [tables.names, tables.order, tables.facts] {
+    for table in [tables.names, tables.order, tables.facts].into_iter().chain(tables.meta) {
         table.clear(txn).map_err(failed)?;
     }
     let counted = [(&b"generation"[..], generation), (DELETIONS, deletions)];

@@ -48,14 +48,20 @@ mod inspect;
 mod kept;
 mod mapped;
 mod mapping;
+mod metadata;
 mod names;
 mod naming;
+mod opening;
 mod ours;
 mod pending;
 mod record;
 mod replace;
 mod rows;
+mod set;
+#[cfg(test)]
+mod set_tests;
 mod shown;
+mod slice;
 #[cfg(test)]
 mod slice_tests;
 mod slices;
@@ -67,16 +73,19 @@ mod writers;
 
 pub use array::FlatArray;
 pub use as_of::AsOf;
-pub(crate) use check::{Flaw, check};
+pub(crate) use check::{Flaw, check, check_names_of_set, files_of_set};
 pub use convert::convert;
 pub use grow::Unfinished;
 #[doc(hidden)]
 pub use inspect::inspect_index;
 pub use mapped::is_mapped;
 pub use mapping::Mapping;
+pub use metadata::Described;
 pub use names::{expect_ours, forget_names};
-pub use slices::{NamedRows, Slice, SliceArray};
-pub use snapshot::{Snapshot, SnapshotHandle};
+pub use set::is_set;
+pub use slice::{Mappings, NamedRows, NewSlice, RowBytes, Slice};
+pub use slices::SliceArray;
+pub use snapshot::{ArrayHandle, Snapshot, SnapshotHandle};
 pub use spec::{FlatOptions, FlatSpec, Mode};
 
 pub use crate::format::files::npy::{Descr, Header};

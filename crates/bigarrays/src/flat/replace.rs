@@ -12,24 +12,30 @@ use super::names::expect_ours_at;
 use super::pending::Pending;
 use super::record::damaged;
 use super::spec::FlatSpec;
-use crate::base::error::Result;
+use crate::base::error::{Error, Result};
 use crate::format::files::npy::Header;
 use crate::store::{io_error, reserve, temporary_beside};
 
-/// Makes a file of zeros.
-pub(super) fn create(path: &Path, spec: &FlatSpec) -> Result<()> {
+/// Makes a file of zeros where nothing is, of an array that nobody knows yet.
+pub(super) fn write_new(path: &Path, spec: &FlatSpec) -> Result<()> {
     let header = Header::new(spec.descr.clone(), spec.order, &spec.shape)?;
     let bytes = header.to_bytes()?;
     let length = header.data_offset + header.data_len()?;
+    let failed = |error| io_error(error, "creating", path);
+    let file = OpenOptions::new().write(true).create_new(true).open(path).map_err(failed)?;
+    let made = file.write_all_at(&bytes, 0).and_then(|()| reserve(&file, length)).map_err(failed);
+    made.inspect_err(|_| drop(std::fs::remove_file(path)))
+}
+
+/// Makes a file of zeros.
+pub(super) fn create(path: &Path, spec: &FlatSpec) -> Result<()> {
     let failed = |error| io_error(error, "creating", path);
     if !spec.overwrite && path.exists() {
         return Err(failed(io::ErrorKind::AlreadyExists.into()));
     }
     expect_ours_at(path)?;
     let temporary = temporary_beside(path)?;
-    let file = OpenOptions::new().write(true).create_new(true).open(&temporary).map_err(failed)?;
-    let made = file.write_all_at(&bytes, 0).and_then(|()| reserve(&file, length)).map_err(failed);
-    let made = made.and_then(|()| {
+    let made = write_new(&temporary, spec).and_then(|()| {
         if spec.overwrite {
             put_in_place(&temporary, path, spec.lock_timeout)
         } else {
@@ -91,6 +97,24 @@ pub(super) fn widen(old: &DataFile) -> Result<()> {
             old.failed(error, "making room in the header of")
         })
     })
+}
+
+/// What an index says of files that are to be put in the places of its arrays': their names.
+pub(super) fn moving_to(new: &[PathBuf]) -> Result<String> {
+    let names: Result<Vec<&str>> = new.iter().map(|path| name_of(path)).collect();
+    Ok(names?.join("/"))
+}
+
+/// The files that an index says are to be put in the places of its arrays', if any are.
+pub(super) fn moving_of(fact: Option<&[u8]>) -> Result<Vec<String>> {
+    let Some(fact) = fact else { return Ok(Vec::new()) };
+    let names = std::str::from_utf8(fact).map_err(|_| damaged())?;
+    Ok(names.split('/').map(str::to_owned).collect())
+}
+
+pub(super) fn name_of(path: &Path) -> Result<&str> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    name.ok_or_else(|| Error::invalid("the path is not valid Unicode").at(path.display().to_string()))
 }
 
 /// Puts the file `moving` in the place of the array's, unless somebody has done so.

@@ -109,7 +109,7 @@ fn an_interrupted_compaction_is_finished_by_whoever_comes() {
     assert_eq!(bytes(&reader, "b"), [2; 4]);
     let new = path.with_file_name(".a.npy.new");
     replace::create(&new, &FlatSpec::new(Descr::of(DataType::U8), &[0, 2])).unwrap();
-    slices.move_to(&new, 1).unwrap();
+    slices.move_to(std::slice::from_ref(&new), 1).unwrap();
     assert_eq!(bytes(&reader, "b"), [2; 4]);
     assert!(!new.exists());
     assert_eq!(bytes(&slices, "b"), [2; 4]);
@@ -635,7 +635,7 @@ fn a_snapshot_stays_whatever_becomes_of_the_array() {
     let rows = |kept: &Snapshot, name: &str| {
         let slice = kept.find(name)?;
         // SAFETY: nobody else writes or cuts the file of a test.
-        let all = unsafe { kept.mapping().bytes() }.unwrap();
+        let all = unsafe { kept.mappings().bytes() }.unwrap();
         Some((slice.position, all[slice.rows.start as usize * 2..slice.rows.end as usize * 2].to_vec()))
     };
     for kept in [&kept, &other] {
