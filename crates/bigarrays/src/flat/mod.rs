@@ -68,7 +68,7 @@ mod writers;
 pub use array::FlatArray;
 pub use as_of::AsOf;
 pub(crate) use check::{Flaw, check};
-pub use convert::convert;
+pub use convert::{ConvertOptions, ConvertPlan, Converted, convert, plan_conversion};
 pub use grow::Unfinished;
 #[doc(hidden)]
 pub use inspect::inspect_index;
