@@ -43,7 +43,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Copy(args) => copy::run(args, &session),
         Command::Verify(args) => verify::run(args, &session),
         Command::Names(args) => names::run(args),
-        Command::Convert(args) => convert::run(args, &session.terminal),
+        Command::Convert(args) => convert::run(args, session.terminal),
         Command::Rm(args) => rm::run(args, &session),
         Command::Cache(args) => cache::run(args, &session),
         Command::Completions(args) => completions::run(args, Cli::command()),

@@ -1,27 +1,56 @@
-//! Files of Python's bigarray become `.npy` files.
+//! Files of others become `.npy` files whose rows have names.
 
 use std::path::PathBuf;
 
+use bigarrays::flat::ConvertOptions;
 use pyo3::prelude::*;
 
-use crate::interrupt::detached;
+use crate::jobs::reported;
 
-/// Copies a file of Python's `bigarray`, an MmapArray or a PointerArray, into a new `.npy` file, with its names if it has
-/// some. Nothing in the file is executed.
+/// Copies arrays of other files into a new `.npy` file, each as a slice of its name. Sources are a file of Python's `bigarray`,
+/// NumPy's `.npz`, a folder of `.npy` files, and Megatron's `.idx` and `.bin`, whose documents are named by their numbers; which
+/// one it is, its bytes say. Elements are copied in pieces, and nothing in a file is executed.
+///
+/// A conversion that ended early, by whatever, goes on when the same one is asked for again; until it is whole, there is only
+/// the draft `x.npy.unfinished`.
 ///
 /// Args:
-///     old: The file of `bigarray`.
+///     old: The source; it stays as it is. Of Megatron's two files, either of them.
 ///     new: The `.npy` file; its names go into an index beside it.
+///     key: Only the array of this key, whose rows then have no names; or if arrays are below it, only those, by the rest of
+///         their names.
 ///     overwrite: Replaces a new file that is there.
+///     progress: A function of (done, total), called now and then, and at the end, with bytes of elements. An exception that it
+///         raises, or Ctrl-C, ends the conversion.
 ///
 /// Returns:
-///     How many names were copied.
+///     How many names there are.
 ///
 /// Raises:
-///     InvalidMetadataError: The file is not as bigarray writes it.
+///     NotFoundError: There is no source, or no array in it.
+///     InvalidMetadataError: The source is damaged, or nothing that is known.
+///     InvalidArgumentError: The arrays have elements or rows of several kinds, or names that cannot be names.
+///     CorruptDataError: The elements of an array are damaged or cut short.
 ///     AlreadyExistsError: The new file is there, and `overwrite` is not given.
+///
+/// Example:
+///     >>> np.savez("samples.npz", first=np.ones((2, 3), "f4"), second=np.zeros((4, 3), "f4"))
+///     >>> bigarrays.convert("samples.npz", "samples.npy")
+///     2
+///     >>> SliceArray("samples.npy")["second"].shape
+///     (4, 3)
 #[pyfunction]
-#[pyo3(signature = (old, new, *, overwrite = false))]
-pub(crate) fn convert(py: Python<'_>, old: PathBuf, new: PathBuf, overwrite: bool) -> PyResult<usize> {
-    detached(py, || bigarrays::flat::convert(&old, &new, overwrite))
+#[pyo3(signature = (old, new, *, key = None, overwrite = false, progress = None))]
+pub(crate) fn convert(
+    py: Python<'_>,
+    old: PathBuf,
+    new: PathBuf,
+    key: Option<&str>,
+    overwrite: bool,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<u64> {
+    reported(py, progress.as_ref(), |report| {
+        let options = ConvertOptions { overwrite, key, progress: Some(report) };
+        bigarrays::flat::convert(&old, &new, &options).map(|converted| converted.plan.names)
+    })
 }

@@ -4,3 +4,5 @@ pub(crate) mod copy;
 mod progress;
 pub(crate) mod report;
 pub(crate) mod verify;
+
+pub(crate) use progress::reported;

@@ -15,7 +15,7 @@ const TICK: Duration = Duration::from_millis(50);
 
 /// Does `work` while other Python threads run, and calls `progress` with (done, total) of what it reports. An exception
 /// that `progress` raises ends the work, as Ctrl-C does, and is raised here.
-pub(super) fn reported<T: Send>(
+pub(crate) fn reported<T: Send>(
     py: Python<'_>,
     progress: Option<&Py<PyAny>>,
     work: impl FnOnce(&(dyn Fn(Progress) + Sync)) -> Result<T> + Send,

@@ -74,7 +74,7 @@ mod writers;
 pub use array::FlatArray;
 pub use as_of::AsOf;
 pub(crate) use check::{Flaw, check, check_names_of_set, files_of_set};
-pub use convert::convert;
+pub use convert::{ConvertOptions, ConvertPlan, Converted, convert, plan_conversion};
 pub use grow::Unfinished;
 #[doc(hidden)]
 pub use inspect::inspect_index;

@@ -3,37 +3,9 @@
 use std::io;
 
 use crate::base::error::Error;
+pub(in crate::flat) use crate::format::files::bytes::Bytes as Source;
 
 pub(super) const HEADER: usize = 16;
-
-/// Where the bytes come from.
-pub(in crate::flat) trait Source {
-    fn len(&self) -> io::Result<u64>;
-    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()>;
-}
-
-impl Source for std::fs::File {
-    fn len(&self) -> io::Result<u64> {
-        Ok(self.metadata()?.len())
-    }
-
-    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-        std::os::unix::fs::FileExt::read_exact_at(self, bytes, offset)
-    }
-}
-
-impl Source for &[u8] {
-    fn len(&self) -> io::Result<u64> {
-        Ok(<[u8]>::len(self) as u64)
-    }
-
-    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-        let start = usize::try_from(offset).ok().and_then(|start| self.get(start..));
-        let found = start.and_then(|rest| rest.get(..bytes.len())).ok_or(io::ErrorKind::UnexpectedEof)?;
-        bytes.copy_from_slice(found);
-        Ok(())
-    }
-}
 
 fn chunk_at<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     bytes.get(at..).and_then(|rest| rest.first_chunk()).copied().unwrap_or([0; N])

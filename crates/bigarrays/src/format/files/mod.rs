@@ -1,8 +1,14 @@
 //! Plain files that look like arrays.
 
 pub mod bigarray;
+#[cfg(feature = "flat")]
+pub mod bytes;
 mod image;
+#[cfg(feature = "flat")]
+pub mod megatron;
 pub mod npy;
+#[cfg(feature = "flat")]
+pub mod npz;
 mod pages;
 pub(crate) mod plain;
 pub mod raw;

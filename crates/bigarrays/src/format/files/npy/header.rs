@@ -5,6 +5,8 @@
 //! ```
 //! New headers have room for 20 digits on each axis, so that any shape can be written in place later.
 
+use std::io::{self, Read};
+
 use crate::base::buffer::Order;
 use crate::base::error::{Error, Result};
 use crate::format::files::npy::descr::Descr;
@@ -85,6 +87,25 @@ impl Header {
         let dictionary = std::str::from_utf8(dictionary)
             .map_err(|error| Error::metadata("the header is not text").caused_by(error))?;
         parse_dictionary(dictionary, (prefix + length) as u64, version)
+    }
+
+    /// Reads the header that `reader` begins with, and nothing behind it.
+    ///
+    /// # Errors
+    /// Those of `reader`; within, those of [`Header::parse`].
+    pub fn read(reader: &mut dyn Read) -> io::Result<Result<Self>> {
+        let mut start = Vec::with_capacity(128);
+        let mut more = |start: &mut Vec<u8>, wanted: usize| {
+            reader.take((wanted.saturating_sub(start.len())) as u64).read_to_end(start).map(drop)
+        };
+        more(&mut start, 12)?;
+        let wanted = match start[..] {
+            [_, _, _, _, _, _, 1, _, a, b, ..] => 10 + usize::from(u16::from_le_bytes([a, b])),
+            [_, _, _, _, _, _, _, _, a, b, c, d, ..] => 12 + u32::from_le_bytes([a, b, c, d]) as usize,
+            _ => 0,
+        };
+        more(&mut start, wanted.min(LONGEST_HEADER))?;
+        Ok(Self::parse(&start))
     }
 
     /// The bytes of the header, exactly [`Header::data_offset`] of them.
