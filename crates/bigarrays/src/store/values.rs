@@ -63,6 +63,7 @@ impl dyn Store + '_ {
         // A listing of what is being removed may leave some out.
         for _ in 0..LISTINGS {
             let (mut batch, mut bytes, mut any) = (Vec::new(), 0, false);
+            let mut listed = String::new();
             self.list_to_remove(&mut |key, size| {
                 if key.is_empty() || !is_gone(key) {
                     return Ok(());
@@ -72,12 +73,13 @@ impl dyn Store + '_ {
                 any = true;
                 if batch.len() == BATCH {
                     check_interrupt()?;
-                    self.remove_batch(&mut batch)?;
+                    self.remove_batch(&mut batch, &mut listed)?;
                     tell(std::mem::take(&mut bytes));
                 }
                 Ok(())
             })?;
-            self.remove_batch(&mut batch)?;
+            self.remove_batch(&mut batch, &mut listed)?;
+            self.tidy_folders(std::iter::once(listed.as_str()));
             tell(bytes);
             if !any {
                 break;
@@ -86,10 +88,15 @@ impl dyn Store + '_ {
         Ok(())
     }
 
-    /// Removes the values of these keys, and folders that are empty then.
-    fn remove_batch(&self, keys: &mut Vec<String>) -> Result<()> {
+    /// Removes the values of these keys, and folders that are empty then, but for that of the last key, which is not
+    /// listed to its end. `listed` is that key, of the batch before until it is of this one.
+    fn remove_batch(&self, keys: &mut Vec<String>, listed: &mut String) -> Result<()> {
         self.remove_many(keys)?;
-        self.tidy_folders(keys.iter().map(String::as_str));
+        let folder = |key: &str| key.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
+        let before = std::mem::replace(listed, keys.last().map_or_else(String::new, Clone::clone));
+        let open = folder(listed);
+        let done = keys.iter().map(String::as_str).chain([before.as_str()]);
+        self.tidy_folders(done.filter(|key| folder(key) != open));
         keys.clear();
         Ok(())
     }
