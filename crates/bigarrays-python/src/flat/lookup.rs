@@ -48,6 +48,17 @@ impl Lookup {
         self.views.first().is_none_or(|(name, _)| !name.is_empty())
     }
 
+    /// The number of the array of that name.
+    pub(crate) fn number_of(&self, name: &str) -> Option<usize> {
+        self.views.iter().position(|(own, _)| own == name)
+    }
+
+    /// The names of several arrays, for errors.
+    pub(crate) fn array_names(&self) -> String {
+        let names: Vec<&str> = self.views.iter().map(|(name, _)| name.as_str()).collect();
+        names.join(", ")
+    }
+
     /// The one value for the one array, or those of several by the arrays' names.
     pub(crate) fn together<'py>(
         &self,

@@ -15,6 +15,7 @@ use super::rows::{elements, length};
 use super::slice::{NamedRows, NewSlice, RowBytes};
 use super::slices::{ATTEMPTS, SliceArray};
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::format::files::npy::Header;
 
 /// Rows of each array that are to get a name.
 struct Named<'a> {
@@ -58,7 +59,8 @@ impl SliceArray {
     pub fn write_slices(&self, slices: &[NewSlice<'_>], replace: bool) -> Result<()> {
         self.array().expect_mode()?;
         self.expect_new(slices.iter().map(|slice| slice.name), replace)?;
-        slices.iter().try_for_each(|slice| self.expect_fits(slice))?;
+        let headers: Vec<Header> = self.arrays().map(|(_, array)| array.header()).collect();
+        slices.iter().try_for_each(|slice| self.expect_fits(slice, &headers))?;
         for _ in 0..ATTEMPTS {
             self.catch_up()?;
             let before = self.known().map(|known| known.generation);
@@ -74,16 +76,16 @@ impl SliceArray {
         Err(self.compacted())
     }
 
-    /// An error if a slice cannot be written into these arrays.
-    fn expect_fits(&self, slice: &NewSlice<'_>) -> Result<()> {
-        if slice.arrays.len() != self.arrays().len() {
-            let (given, count) = (slice.arrays.len(), self.arrays().len());
+    /// An error if a slice cannot be written into arrays of these headers.
+    fn expect_fits(&self, slice: &NewSlice<'_>, headers: &[Header]) -> Result<()> {
+        if slice.arrays.len() != headers.len() {
+            let (given, count) = (slice.arrays.len(), headers.len());
             let reason =
                 format!("rows for {given} arrays are given of slice {:?}, and there are {count}", slice.name);
             return Err(Error::invalid(reason).at(self.path().display().to_string()));
         }
-        for ((_, array), rows) in self.arrays().zip(slice.arrays) {
-            array.expect_rows(&array.header(), rows.rows, rows.bytes.len())?;
+        for (((_, array), header), rows) in self.arrays().zip(headers).zip(slice.arrays) {
+            array.expect_rows(header, rows.rows, rows.bytes.len())?;
         }
         slice.metadata.map_or(Ok(()), |metadata| check_metadata(slice.name, metadata))
     }

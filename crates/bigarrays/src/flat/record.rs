@@ -37,17 +37,35 @@ pub(super) struct Record {
 impl Record {
     /// The value under the name.
     pub(super) fn by_name(&self) -> Vec<u8> {
-        [&self.position.to_le_bytes()[..], &self.place()].concat()
+        let mut bytes = self.room_for(8);
+        bytes.extend_from_slice(&self.position.to_le_bytes());
+        self.put_place(&mut bytes);
+        bytes
     }
 
     /// The value under the position.
     pub(super) fn by_position(&self, name: &[u8]) -> Vec<u8> {
-        [&self.place()[..], name].concat()
+        let mut bytes = self.room_for(name.len());
+        self.put_place(&mut bytes);
+        bytes.extend_from_slice(name);
+        bytes
     }
 
-    fn place(&self) -> Vec<u8> {
-        let rows = self.all().flat_map(|rows| [rows.start, rows.end - rows.start]);
-        rows.chain([self.generation]).flat_map(u64::to_le_bytes).collect()
+    fn room_for(&self, more: usize) -> Vec<u8> {
+        Vec::with_capacity((1 + self.others.len()) * PAIR + 8 + more)
+    }
+
+    fn put_place(&self, bytes: &mut Vec<u8>) {
+        for rows in self.all() {
+            bytes.extend_from_slice(&rows.start.to_le_bytes());
+            bytes.extend_from_slice(&(rows.end - rows.start).to_le_bytes());
+        }
+        bytes.extend_from_slice(&self.generation.to_le_bytes());
+    }
+
+    /// The rows in the array of that number, if there is one.
+    pub(super) fn rows_in(&self, array: usize) -> Option<&Range<u64>> {
+        array.checked_sub(1).map_or(Some(&self.rows), |other| self.others.get(other))
     }
 
     /// The rows in each array.
@@ -70,17 +88,21 @@ impl Record {
         Ok((record, std::str::from_utf8(name).map_err(|_| damaged())?))
     }
 
+    /// The rows that these bytes say.
+    fn pair(bytes: &[u8]) -> Result<Range<u64>> {
+        let (start, rows) = bytes.split_first_chunk().ok_or_else(damaged)?;
+        let rows = rows.first_chunk().ok_or_else(damaged)?;
+        let start = u64::from_le_bytes(*start);
+        Ok(start..start.checked_add(u64::from_le_bytes(*rows)).ok_or_else(damaged)?)
+    }
+
     fn from_place(position: u64, bytes: &[u8], arrays: usize) -> Result<(Self, &[u8])> {
         let length = arrays.checked_mul(PAIR).filter(|&length| arrays > 0 && length + 8 <= bytes.len());
-        let (rows, rest) = bytes.split_at(length.ok_or_else(damaged)?);
+        let (pairs, rest) = bytes.split_at(length.ok_or_else(damaged)?);
         let (generation, rest) = rest.split_first_chunk().ok_or_else(damaged)?;
-        let word = |bytes: &[u8]| bytes.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte));
-        let mut pairs = rows.chunks_exact(PAIR).map(|pair| {
-            let start = word(&pair[..8]);
-            Ok(start..start.checked_add(word(&pair[8..])).ok_or_else(damaged)?)
-        });
-        let rows = pairs.next().ok_or_else(damaged)??;
-        let others = if arrays == 1 { Box::default() } else { pairs.collect::<Result<_>>()? };
+        let (first, others) = pairs.split_at(PAIR);
+        let rows = Self::pair(first)?;
+        let others = others.chunks_exact(PAIR).map(Self::pair).collect::<Result<_>>()?;
         Ok((Self { position, rows, others, generation: u64::from_le_bytes(*generation) }, rest))
     }
 }
