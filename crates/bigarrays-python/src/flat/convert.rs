@@ -34,10 +34,12 @@ use crate::jobs::reported;
 ///     AlreadyExistsError: The new file is there, and `overwrite` is not given.
 ///
 /// Example:
-///     >>> np.savez("samples.npz", first=np.ones((2, 3), "f4"), second=np.zeros((4, 3), "f4"))
-///     >>> bigarrays.convert("samples.npz", "samples.npy")
+///     >>> import pathlib, tempfile, numpy as np
+///     >>> folder = pathlib.Path(tempfile.mkdtemp())
+///     >>> np.savez(folder / "samples.npz", first=np.ones((2, 3), "f4"), second=np.zeros((4, 3), "f4"))
+///     >>> bigarrays.convert(folder / "samples.npz", folder / "samples.npy")
 ///     2
-///     >>> SliceArray("samples.npy")["second"].shape
+///     >>> bigarrays.SliceArray(folder / "samples.npy")["second"].shape
 ///     (4, 3)
 #[pyfunction]
 #[pyo3(signature = (old, new, *, key = None, overwrite = false, progress = None))]
