@@ -1,11 +1,13 @@
 //! Jobs whose cost follows what is stored: the blocks that have anything to do, and the chunks to be read and written.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use roaring::RoaringTreemap;
 
 use crate::array::{Array, ChunkSet, Listed};
+use crate::base::domain::Domain;
 use crate::base::error::Result;
 use crate::jobs::plan::CopyPlan;
 use crate::run::interrupt::check_interrupt;
@@ -109,6 +111,36 @@ impl Stored {
         let is_apart = target.layout().sharding.is_none() || target.shard_shape().is_some();
         is_apart && self.source.len().saturating_mul(THIN) < self.source.shown()
     }
+}
+
+impl Stored {
+    /// The most chunks that one shard of the target has once all is copied. Its shards must be boxes.
+    ///
+    /// # Errors
+    /// `Cancelled`.
+    pub(crate) fn densest(&self) -> Result<u64> {
+        let grid = self.target.array().write_grid()?;
+        let mut all = self.target.clone();
+        for part in self.source.iter() {
+            check_interrupt()?;
+            all.add(&part)?;
+        }
+        let mut counts: HashMap<Vec<i64>, u64> = HashMap::new();
+        for chunk in all.iter() {
+            check_interrupt()?;
+            *counts.entry(place_in(&chunk, &grid)).or_default() += 1;
+        }
+        Ok(counts.into_values().max().unwrap_or(0))
+    }
+}
+
+/// The place in `grid`, whose boxes begin at an origin and have a length along each axis, that `part` begins in.
+pub(crate) fn place_in(part: &Domain, grid: &[(i64, u64)]) -> Vec<i64> {
+    let place = |(at, &(origin, length)): (&i64, &(i64, u64))| {
+        let distance = i128::from(*at) - i128::from(origin);
+        distance.div_euclid(i128::from(length)) as i64
+    };
+    part.origin().iter().zip(grid).map(place).collect()
 }
 
 impl Sparse {
