@@ -22,7 +22,7 @@ impl<'a> Destinations<'a> {
     }
 
     /// Has `read` fill the destination of the request at `position`, if it has one of `length` bytes. Returns whether it
-    /// did; then the answer to the request is [`Blob::placed`](super::Blob::placed).
+    /// did; then the answer to the request is [`Extent::Placed`](super::Extent::Placed).
     ///
     /// # Errors
     /// Those of `read`, after which the contents of the destination are unspecified.

@@ -132,11 +132,6 @@ impl<'a> Blob<'a> {
         Self { extent: Extent::Parts, ..Self::whole(bytes, ContentEncoding::Identity) }
     }
 
-    /// The answer that the bytes are in their place.
-    pub(crate) fn placed() -> Self {
-        Self { extent: Extent::Placed, ..Self::whole(&[], ContentEncoding::Identity) }
-    }
-
     /// The answer that `reason` is why none is given.
     pub(crate) fn refused(reason: &'a str) -> Self {
         Self { extent: Extent::Refused, ..Self::whole(reason.as_bytes(), ContentEncoding::Identity) }

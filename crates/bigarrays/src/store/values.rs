@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::contract::Store;
+use super::keys::folder_of;
 use super::request::{Change, Get, Part, Update, Value};
 use crate::base::error::Result;
 use crate::base::sync::MutexExt;
@@ -92,11 +93,9 @@ impl dyn Store + '_ {
     /// listed to its end. `listed` is that key, of the batch before until it is of this one.
     fn remove_batch(&self, keys: &mut Vec<String>, listed: &mut String) -> Result<()> {
         self.remove_many(keys)?;
-        let folder = |key: &str| key.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
-        let before = std::mem::replace(listed, keys.last().map_or_else(String::new, Clone::clone));
-        let open = folder(listed);
+        let before = std::mem::replace(listed, keys.last().cloned().unwrap_or_default());
         let done = keys.iter().map(String::as_str).chain([before.as_str()]);
-        self.tidy_folders(done.filter(|key| folder(key) != open));
+        self.tidy_folders(done.filter(|key| folder_of(key) != folder_of(listed)));
         keys.clear();
         Ok(())
     }

@@ -14,6 +14,7 @@ use crate::base::error::{Error, Result};
 use crate::base::sync::MutexExt;
 use crate::chunk::codec::ContentEncoding;
 use crate::store::in_parallel;
+use crate::store::keys::folder_of;
 use crate::store::temporary::Temporary;
 
 /// How many bytes one byte of a value that is encoded can stand for, and the most of all of them. What is more is
@@ -154,11 +155,6 @@ impl Changes {
         let directories: Vec<_> = directories.into_iter().collect();
         in_parallel(&directories, |_, directory| sync_directory(directory))
     }
-}
-
-/// The folder of a key, without a slash at its end.
-pub(super) fn folder_of(key: &str) -> &str {
-    key.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
 /// Whether there is something at `path`, be it a link.

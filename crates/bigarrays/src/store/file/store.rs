@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
-use super::change::{Changes, folder_of};
+use super::change::Changes;
 use super::leftovers;
 use super::list::{key_of_value, list_directory, list_to_remove};
 use super::path::{KeyPath, is_link, parent, shown, without_slash};
@@ -17,6 +17,7 @@ use super::value::read;
 use crate::base::buffer::with_scratch;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::codec::ContentEncoding;
+use crate::store::keys::folder_of;
 use crate::store::lock::KeyLocks;
 use crate::store::{
     Blob, Change, ChangeFn, Destinations, Finding, Get, GetSink, Part, Store, StoreOptions, Update,

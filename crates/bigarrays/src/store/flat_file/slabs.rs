@@ -63,13 +63,27 @@ impl FlatFile {
         })
     }
 
-    /// Reads the wanted parts of one slab into the start of `buffer`; says how many bytes and what
-    /// they are.
-    fn read(&self, get: &Get, span: &Range<u64>, buffer: &mut Vec<u8>) -> Result<(usize, Extent)> {
+    /// Reads the wanted parts of one slab to where they are wanted, if they are one range, or into the start of
+    /// `buffer`; says how many bytes are there and what they are.
+    fn read(
+        &self,
+        get: &Get,
+        span: &Range<u64>,
+        buffer: &mut Vec<u8>,
+        fill: &dyn Fn(Range<u64>) -> Result<bool>,
+    ) -> Result<(usize, Extent)> {
         let total = span.end - span.start;
         let parts = get.part.of(total, ContentEncoding::Identity)?;
+        // All of a slab where a part is wanted is not what its destination is for.
+        let is_wanted = parts.is_some() || get.part == Part::Whole;
         let extent = if parts.is_some() { Extent::Parts } else { Extent::Whole };
         let ranges = parts.unwrap_or_else(|| vec![0..total].into());
+        if let [range] = &*ranges
+            && is_wanted
+            && fill(span.start + range.start..span.start + range.end)?
+        {
+            return Ok((0, Extent::Placed));
+        }
         let bytes = first_bytes(buffer, joined_len(&ranges)?);
         let mut at = 0;
         for range in &*ranges {
@@ -78,16 +92,6 @@ impl FlatFile {
             at = next;
         }
         Ok((at, extent))
-    }
-
-    /// The range that is wanted, if it is one.
-    fn only_range(get: &Get, span: &Range<u64>) -> Result<Option<Range<u64>>> {
-        let parts = get.part.of(span.end - span.start, ContentEncoding::Identity)?;
-        Ok(match (parts.as_deref(), &get.part) {
-            (None, Part::Whole) => Some(span.clone()),
-            (Some([range]), _) => Some(span.start + range.start..span.start + range.end),
-            _ => None,
-        })
     }
 
     fn get(
@@ -111,14 +115,11 @@ impl FlatFile {
         if get.version.withholds(version) {
             return sink(position, Some(Blob { extent: Extent::Withheld, version, ..Blob::parts(&[]) }));
         }
-        if let Some(range) = Self::only_range(get, &span)?
-            && destinations
-                .fill(position, range.end - range.start, |place| self.read_at(place, range.start))?
-        {
-            return sink(position, Some(Blob { version, ..Blob::placed() }));
-        }
+        let fill = |range: Range<u64>| {
+            destinations.fill(position, range.end - range.start, |place| self.read_at(place, range.start))
+        };
         with_scratch(|buffer| {
-            let (length, extent) = self.read(get, &span, buffer)?;
+            let (length, extent) = self.read(get, &span, buffer, &fill)?;
             sink(position, Some(Blob { extent, version, ..Blob::parts(&buffer[..length]) }))
         })
     }
