@@ -18,6 +18,8 @@ use crate::store::{Blob, ChangeFn, Get, GetSink, Store, Update};
 pub(crate) struct Stored {
     source: ChunkSet,
     target: ChunkSet,
+    /// The chunks of the target that are stored, or that show something that the source has.
+    touched: ChunkSet,
 }
 
 /// The stored chunks of two arrays, cut into the blocks of a plan.
@@ -95,7 +97,16 @@ impl Stored {
             Ok(source) => source,
             Err(why) => return Ok(Err(why)),
         };
-        Ok(everything(target.listed_chunks()?).map(|target| Self { source, target }))
+        let target = match everything(target.listed_chunks()?) {
+            Ok(target) => target,
+            Err(why) => return Ok(Err(why)),
+        };
+        let mut touched = target.clone();
+        for part in source.iter() {
+            check_interrupt()?;
+            touched.add(&part)?;
+        }
+        Ok(Ok(Self { source, target, touched }))
     }
 
     /// The most bytes of a block, of the larger of a chunk of the source and what is written at once; `None` if
@@ -111,22 +122,15 @@ impl Stored {
         let is_apart = target.layout().sharding.is_none() || target.shard_shape().is_some();
         is_apart && self.source.len().saturating_mul(THIN) < self.source.shown()
     }
-}
 
-impl Stored {
     /// The most chunks that one shard of the target has once all is copied. Its shards must be boxes.
     ///
     /// # Errors
     /// `Cancelled`.
     pub(crate) fn densest(&self) -> Result<u64> {
         let grid = self.target.array().write_grid()?;
-        let mut all = self.target.clone();
-        for part in self.source.iter() {
-            check_interrupt()?;
-            all.add(&part)?;
-        }
         let mut counts: HashMap<Vec<i64>, u64> = HashMap::new();
-        for chunk in all.iter() {
+        for chunk in self.touched.iter() {
             check_interrupt()?;
             *counts.entry(place_in(&chunk, &grid)).or_default() += 1;
         }
@@ -150,12 +154,10 @@ impl Sparse {
     /// `Cancelled`.
     pub(crate) fn of(stored: Stored, plan: &CopyPlan) -> Result<Self> {
         let is_thin = stored.is_thin();
-        let Stored { source: from, target: to } = stored;
+        let Stored { source: from, target: to, touched } = stored;
         let (mut blocks, mut loads) = (RoaringTreemap::new(), 0u64);
-        let mut touched = to.clone();
         for part in from.iter() {
             check_interrupt()?;
-            touched.add(&part)?;
             plan.each_touched(&part, &mut |numbers| {
                 loads = loads.saturating_add(numbers.end - numbers.start);
                 blocks.insert_range(numbers);
