@@ -2,7 +2,6 @@
 
 use heed::{RoTxn, RwTxn};
 
-use super::as_of::AsOf;
 use super::index::{Metadata, Tables};
 use super::record::{check_metadata, damaged};
 use super::slice::Slice;
@@ -43,15 +42,11 @@ impl SliceArray {
     pub fn set_metadata(&self, values: &[(&str, Option<&str>)]) -> Result<()> {
         self.array().expect_mode()?;
         values.iter().try_for_each(|(name, json)| json.map_or(Ok(()), |json| check_metadata(name, json)))?;
-        let (array, is_any) = (self.array(), values.iter().any(|(_, json)| json.is_some()));
+        let is_any = values.iter().any(|(_, json)| json.is_some());
         let metadata = if is_any { Metadata::Made } else { Metadata::Used };
-        let (now, snapshot) =
-            self.index.write_with(metadata, array.is_durable(), array.patience, |txn, tables| {
-                values.iter().try_for_each(|(name, json)| self.set_one(txn, tables, name, *json))?;
-                AsOf::now(&self.index, txn, tables)
-            })?;
-        self.shown.set(now, snapshot);
-        Ok(())
+        self.change(metadata, |txn, tables| {
+            values.iter().try_for_each(|(name, json)| self.set_one(txn, tables, name, *json))
+        })
     }
 
     fn set_one(&self, txn: &mut RwTxn<'_>, tables: &Tables, name: &str, json: Option<&str>) -> Result<()> {

@@ -271,14 +271,10 @@ impl SliceArray {
         if names.is_empty() {
             return Ok(());
         }
-        let (now, snapshot) =
-            self.index.write(self.array().is_durable(), self.array().patience, |txn, tables| {
-                names.iter().try_for_each(|name| self.delete_one(txn, tables, name))?;
-                count_deletion(&self.index, txn, tables)?;
-                AsOf::now(&self.index, txn, tables)
-            })?;
-        self.shown.set(now, snapshot);
-        Ok(())
+        self.change(Metadata::Used, |txn, tables| {
+            names.iter().try_for_each(|name| self.delete_one(txn, tables, name))?;
+            count_deletion(&self.index, txn, tables)
+        })
     }
 
     /// Gives a slice another name; its position and its metadata stay.
@@ -289,23 +285,35 @@ impl SliceArray {
         self.array().expect_mode()?;
         check_name(new)?;
         let failed = |error| self.index.failed(error);
+        self.change(Metadata::Used, |txn, tables| {
+            let record = self.find(txn, tables, old)?.ok_or_else(|| self.no_name(old))?;
+            if self.find(txn, tables, new)?.is_some() {
+                return Err(self.taken(new));
+            }
+            let (key, value) = (record.position.to_be_bytes(), record.by_position(new.as_bytes()));
+            tables.names.delete(txn, old.as_bytes()).map_err(failed)?;
+            tables.names.put(txn, new.as_bytes(), &record.by_name()).map_err(failed)?;
+            tables.order.put(txn, &key, &value).map_err(failed)?;
+            if let Some(meta) = tables.meta
+                && let Some(kept) = meta.get(txn, old.as_bytes()).map_err(failed)?.map(<[u8]>::to_vec)
+            {
+                meta.delete(txn, old.as_bytes()).map_err(failed)?;
+                meta.put(txn, new.as_bytes(), &kept).map_err(failed)?;
+            }
+            count_deletion(&self.index, txn, tables)
+        })
+    }
+
+    /// Has `work` change the index, and shows what there is then.
+    pub(super) fn change(
+        &self,
+        metadata: Metadata,
+        work: impl FnOnce(&mut RwTxn<'_>, &Tables) -> Result<()>,
+    ) -> Result<()> {
+        let array = self.array();
         let (now, snapshot) =
-            self.index.write(self.array().is_durable(), self.array().patience, |txn, tables| {
-                let record = self.find(txn, tables, old)?.ok_or_else(|| self.no_name(old))?;
-                if self.find(txn, tables, new)?.is_some() {
-                    return Err(self.taken(new));
-                }
-                let (key, value) = (record.position.to_be_bytes(), record.by_position(new.as_bytes()));
-                tables.names.delete(txn, old.as_bytes()).map_err(failed)?;
-                tables.names.put(txn, new.as_bytes(), &record.by_name()).map_err(failed)?;
-                tables.order.put(txn, &key, &value).map_err(failed)?;
-                if let Some(meta) = tables.meta
-                    && let Some(kept) = meta.get(txn, old.as_bytes()).map_err(failed)?.map(<[u8]>::to_vec)
-                {
-                    meta.delete(txn, old.as_bytes()).map_err(failed)?;
-                    meta.put(txn, new.as_bytes(), &kept).map_err(failed)?;
-                }
-                count_deletion(&self.index, txn, tables)?;
+            self.index.write_with(metadata, array.is_durable(), array.patience, |txn, tables| {
+                work(txn, tables)?;
                 AsOf::now(&self.index, txn, tables)
             })?;
         self.shown.set(now, snapshot);

@@ -8,7 +8,7 @@ use super::array::FlatArray;
 use super::as_of::AsOf;
 use super::environment::make;
 use super::index::{Index, clear, usable};
-use super::ours::folder_of;
+use super::ours::{folder_of, remove_if_there};
 use super::pending::Pending;
 use super::replace::{self, finish, moving_of, moving_to};
 use super::set::{ARRAYS, check_names, expect_alone, fact_of, file_in, index_in, is_set, names_of};
@@ -181,11 +181,7 @@ fn create_anew(folder: &Path, arrays: &[(&str, FlatSpec)]) -> Result<()> {
     files.zip(moving_in(&index)?).try_for_each(|(file, moving)| finish(&file, &moving))?;
     index.forget_moving(patience)?;
     for name in before.iter().filter(|name| arrays.iter().all(|(new, _)| new != name)) {
-        let file = file_in(folder, name);
-        std::fs::remove_file(&file).or_else(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => Ok(()),
-            _ => Err(io_error(error, "removing", &file)),
-        })?;
+        remove_if_there(&file_in(folder, name))?;
     }
     Ok(())
 }
