@@ -270,7 +270,13 @@ fn what_is_no_file_is_never_missing() {
     assert_eq!(unsafe { libc::mkfifo(fifo.as_ptr(), 0o600) }, 0);
     let _socket = std::os::unix::net::UnixListener::bind(folder.join("socket")).unwrap();
     std::os::unix::fs::symlink("unmounted", root.path().join("d")).unwrap();
+    std::fs::write(root.path().join("file"), b"1").unwrap();
     let store: &dyn Store = &open(root.path());
+    for key in ["file/none", "file/at/all", "c/fifo/none"] {
+        let error = store.read(key).unwrap_err();
+        assert!(error.to_string().contains("not a folder"), "{error}");
+    }
+    assert!(store.list("file/", &mut |_, _| Ok(())).unwrap_err().to_string().contains("not a folder"));
     assert_eq!(store.read("c/good").unwrap().unwrap(), b"1");
     assert_eq!(store.read("c/none").unwrap(), None);
     assert_eq!(store.read("e/none").unwrap(), None);
@@ -289,6 +295,28 @@ fn what_is_no_file_is_never_missing() {
         .unwrap();
     listed.sort();
     assert_eq!(listed, ["c/dead", "c/dead-gz", "c/fifo", "c/good", "c/loop", "c/socket", "c/target"]);
+}
+
+/// Files that others compressed in ways that nobody reads here may be values.
+#[test]
+fn values_under_unknown_suffixes_are_never_missing() {
+    for suffix in [".lz4", ".zst", ".GZ", ".gz.gz", ".lzma", ".Zip"] {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("c")).unwrap();
+        let file = root.path().join(format!("c/k{suffix}"));
+        std::fs::write(&file, b"1").unwrap();
+        let store: &dyn Store = &open(root.path());
+        let error = store.read("c/k").unwrap_err();
+        assert!(error.to_string().contains(file.to_str().unwrap()), "{error}");
+        let update = Update { reads: true, ..Update::blind("c/k") };
+        assert!(store.update_many(&[update], &|_, _, _| Ok(Change::Keep)).is_err());
+        assert_eq!(store.read("c/other").unwrap(), None);
+        std::fs::write(root.path().join("c/k"), b"2").unwrap();
+        assert_eq!(store.read("c/k").unwrap().unwrap(), b"2");
+    }
+    let root = tempfile::tempdir().unwrap();
+    std::fs::write(root.path().join("k.tmp"), b"1").unwrap();
+    assert_eq!((&open(root.path()) as &dyn Store).read("k").unwrap(), None);
 }
 
 #[test]

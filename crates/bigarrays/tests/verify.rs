@@ -793,6 +793,38 @@ fn links_to_nothing_on_the_way_to_chunks_are_found() {
     assert!(error.unwrap_err().to_string().contains("layer/1_1_1"));
 }
 
+/// What holds chunks and cannot be read is found by reading, by copying what is stored, and by verifying.
+#[test]
+fn chunks_that_nobody_looks_for_are_errors_everywhere() {
+    type Hide<'a> = &'a dyn Fn(&Path);
+    let compress = |file: &Path| std::fs::rename(file, file.with_extension("lz4")).unwrap();
+    let block = |file: &Path| {
+        let above = file.parent().unwrap();
+        std::fs::remove_dir_all(above).unwrap();
+        std::fs::write(above, "1").unwrap();
+    };
+    let hides: [Hide; 2] = [&compress, &block];
+    for (format, file) in
+        [("zarr3", "c/0/0/0"), ("zarr2", "0/0/0"), ("n5", "0/0/0"), ("precomputed", "1_1_1/0-2_0-2_0-2")]
+    {
+        for hide in hides {
+            let folder = tempfile::tempdir().unwrap();
+            let mut spec = CreateSpec::new(DataType::U8, "0:6,0:4,0:4".parse().unwrap());
+            spec.storage.chunk_shape = Some(vec![2; 3]);
+            spec.storage.chunk_keys = (format == "zarr2").then(|| "v2/".to_owned());
+            let array = OpenOptions::new().format(format).create(&*url(&folder, "array"), &spec).unwrap();
+            array.write(&[0; 3], bigarrays::ndarray::Array3::<u8>::ones((2, 2, 2)).view()).unwrap();
+            hide(&folder.path().join("array").join(file));
+            assert!(array.read::<u8>(array.domain()).is_err(), "{format}");
+            let report =
+                verify_at(&url(&folder, "array"), &OpenOptions::new(), None, None, &VerifyOptions::default());
+            assert!(report.is_err() || !report.unwrap().is_whole(), "{format}");
+            let stored = array.stored_chunks(array.domain());
+            assert!(stored.is_err() || stored.unwrap().len() > 0, "{format}");
+        }
+    }
+}
+
 /// Bytes of no chunk in a shard, as writers that change shards in place leave them, are noted.
 #[test]
 fn bytes_of_no_chunk_in_shards_are_noted() {

@@ -317,7 +317,7 @@ fn attributes_of_others_stay_as_they_are_and_deep_ones_are_refused() {
             _ => "attributes.json",
         };
         let numbers = r#""id": 1180591620717411303425, "dec": 0.1234567890123456789012345,
-            "python": [NaN, -Infinity, "NaN", "\ud800"]"#;
+            "python": [NaN, -Infinity, "NaN", "\ud800"], "nothing": null"#;
         let old = store.read(key).unwrap().map_or("{}".to_owned(), |bytes| String::from_utf8(bytes).unwrap());
         let new = match format {
             "zarr3" => old.replace("\"attributes\": {}", &format!("\"attributes\": {{{numbers}}}")),
@@ -335,6 +335,7 @@ fn attributes_of_others_stay_as_they_are_and_deep_ones_are_refused() {
         );
         let python: String = text.split_whitespace().collect();
         assert!(python.contains(r#""python":[NaN,-Infinity,"NaN","\ud800"]"#), "{text}");
+        assert!(python.contains(r#""nothing":null"#), "{text}");
 
         let nested = |depth: usize| -> serde_json::Value {
             serde_json::from_str(&format!("{}{}", "[".repeat(depth), "]".repeat(depth))).unwrap()

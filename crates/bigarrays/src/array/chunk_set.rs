@@ -10,6 +10,7 @@ use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::sync::MutexExt;
+use crate::chunk::codec::ContentEncoding;
 use crate::run::interrupt::check_interrupt;
 use crate::store::{Finding, Get, Part};
 
@@ -241,16 +242,26 @@ impl ChunkSet {
             if count.is_multiple_of(ASKED) {
                 check_interrupt()?;
             }
+            let is_folder = matches!(finding, Finding::Folder { .. });
             match finding {
                 // A folder in a chunk's place is an error for whoever reads it.
                 Finding::Value { key, .. } | Finding::Folder { key } => {
-                    let index = array.layout().chunk_at(key);
+                    let layout = array.layout();
+                    // Reading a chunk that is compressed in a way nobody knows is an error as well.
+                    let unseen = || ContentEncoding::unseen(key).and_then(|key| layout.chunk_at(key));
+                    let index = layout.chunk_at(key).or_else(unseen);
+                    // A file in the place of a folder of chunks, which reading finds.
+                    if index.is_none() && !is_folder && layout.has_chunks_below(key) {
+                        end = Some(Listed::Cannot);
+                    }
                     let seen = index.filter(|index| is_full || self.seen(index).is_some());
                     self.numbers.extend(seen.and_then(|index| self.number(&index)));
                 }
                 // Reading it is an error.
-                Finding::Damaged { key, .. } if array.layout().chunk_at(key).is_some() => {}
-                Finding::Damaged { .. } => end = Some(Listed::Cannot),
+                Finding::Damaged { key, .. } => match array.layout().chunk_at(key) {
+                    Some(index) => self.numbers.extend(self.number(&index)),
+                    None => end = Some(Listed::Cannot),
+                },
                 Finding::Leftover { .. } | Finding::Twin { .. } | Finding::Stranger { .. } => {}
             }
             if count > values {

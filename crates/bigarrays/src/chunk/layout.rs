@@ -219,6 +219,13 @@ impl Layout {
         (is_inside && self.chunk_key(&index) == key).then_some(index)
     }
 
+    /// Whether a folder of this key would have chunks in it.
+    pub(crate) fn has_chunks_below(&self, key: &str) -> bool {
+        let first = self.chunk_key(&Dims::from_elem(0, self.grid.shape().len()));
+        let rest: Vec<&str> = first.split('/').skip(key.split('/').count()).collect();
+        !rest.is_empty() && self.keys.place(&self.grid, &format!("{key}/{}", rest.join("/"))).is_some()
+    }
+
     /// The key of the chunk at `index`.
     pub fn chunk_key(&self, index: &[u64]) -> String {
         self.keys.key(&self.grid, index)

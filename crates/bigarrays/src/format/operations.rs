@@ -298,7 +298,7 @@ pub fn attributes<'a>(
 }
 
 /// Adds `new` to the user's attributes of the array or group at `address`; those of a name that is there
-/// are replaced, and those that are null removed.
+/// are replaced, and those that `new` has as null removed.
 ///
 /// # Errors
 /// As [`attributes`]; a storage error.
@@ -309,8 +309,14 @@ pub fn update_attributes<'a>(
 ) -> Result<()> {
     let address = address.into();
     let merge = |mut old: Map<String, Value>| {
-        old.extend(new.clone());
-        old.retain(|_, value| !value.is_null());
+        for (name, value) in new {
+            // Another one that is null stays.
+            if value.is_null() {
+                old.remove(name)
+            } else {
+                old.insert(name.clone(), value.clone())
+            };
+        }
         old
     };
     let changed = || {

@@ -39,8 +39,8 @@ pub enum Finding<'a> {
         /// Its size.
         bytes: u64,
     },
-    /// A shard that is damaged, or a link to nothing, so that some or all of its values cannot be found. One at the key of
-    /// a value is a value as well.
+    /// A shard that is damaged, or a link to nothing, so that some or all of its values cannot be found. At the key of a
+    /// value it is that value, and reading it is an error.
     Damaged {
         /// Its key in the store of the shards, or of the values.
         key: &'a str,

@@ -19,6 +19,12 @@ pub enum ContentEncoding {
     Xz,
 }
 
+/// What the names of compressed files end in, ours and those of others.
+const COMPRESSIONS: [&str; 20] = [
+    "gz", "br", "zstd", "bz2", "xz", "gzip", "zst", "bzip2", "lzma", "lz", "lz4", "lzo", "z", "zip", "7z",
+    "zlib", "deflate", "snappy", "blosc", "sz",
+];
+
 impl ContentEncoding {
     /// Every encoding, in the order in which a local file's spellings are looked for.
     pub const ALL: [Self; 6] = [Self::Identity, Self::Gzip, Self::Brotli, Self::Zstd, Self::Bz2, Self::Xz];
@@ -52,6 +58,18 @@ impl ContentEncoding {
         }
     }
 
+    /// The key of which `key` may be a value that nobody looks for: what comes before the suffixes of compressions at its
+    /// end. `None` if there are none.
+    pub(crate) fn unseen(key: &str) -> Option<&str> {
+        let name = key.rfind('/').map_or(0, |slash| slash + 1);
+        fn shorter(key: &str, name: usize) -> Option<&str> {
+            let (stem, suffix) = key.rsplit_once('.')?;
+            let is_one = COMPRESSIONS.iter().any(|known| known.eq_ignore_ascii_case(suffix));
+            (is_one && stem.len() > name).then_some(stem)
+        }
+        std::iter::successors(Some(key), |key| shorter(key, name)).skip(1).last()
+    }
+
     /// Encodes the contents of `buffer` in place.
     pub(crate) fn encode(self, buffer: &mut Vec<u8>) -> Result<()> {
         match self.codec() {
@@ -73,6 +91,22 @@ impl ContentEncoding {
                 let length = codec.decode(bytes, max_len, decoded)?;
                 use_it(&decoded[..length])
             }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_that_nobody_looks_for() {
+        let unseen = ContentEncoding::unseen;
+        assert_eq!(unseen("8/0-8.lz4"), Some("8/0-8"));
+        assert_eq!(unseen("0-8.GZ"), Some("0-8"));
+        assert_eq!(unseen("0-8.gz.Zst"), Some("0-8"));
+        for key in ["8/0-8", "8.lz4/0-8", "8/.lz4", "0-8.tmp", "0.0", "lz4"] {
+            assert_eq!(unseen(key), None, "{key}");
         }
     }
 }

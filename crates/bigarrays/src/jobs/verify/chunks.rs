@@ -226,6 +226,8 @@ impl Work<'_> {
         let (key, bytes) = match finding {
             Finding::Value { key, bytes } => (key, Some(bytes)),
             Finding::Folder { key } => (key, None),
+            // Whoever reads the chunk says it.
+            Finding::Damaged { key, .. } if self.is_chunk(key) => (key, None),
             _ => {
                 self.note(finding, nested);
                 return None;
@@ -234,10 +236,19 @@ impl Work<'_> {
         let place = |(number, copy): (usize, &Copy<'_>)| Some((number, copy.layout.chunk_at(key)?));
         let found = self.copies.iter().enumerate().find_map(place);
         if let (None, Some(bytes)) = (&found, bytes) {
+            if self.copies.iter().any(|copy| copy.layout.has_chunks_below(key)) {
+                let error = Error::new(ErrorKind::Storage, "not a folder, where chunks would be in one");
+                let key = Some(self.array.store().location(key));
+                self.report(|report| report.problem(ProblemKind::Unreadable, &error, key));
+            }
             hidden.extend(self.hidden(key).filter(|_| hidden.len() < HIDDEN));
             self.note(Finding::Stranger { key, bytes }, nested);
         }
         found
+    }
+
+    fn is_chunk(&self, key: &str) -> bool {
+        self.copies.iter().any(|copy| copy.layout.chunk_at(key).is_some())
     }
 
     /// The chunk that a stranger may be, under a suffix or in folders that nobody looks for.
@@ -260,7 +271,9 @@ impl Work<'_> {
     /// A problem for each place where there is no chunk, but a stranger that may be it: it reads as missing.
     fn expect_seen(&self, hidden: &[Hidden]) -> Result<()> {
         let present = |(number, index, _): &Hidden| {
-            Get::new(self.copies[*number].layout.chunk_key(index), Part::Presence, u64::MAX)
+            let key = self.copies[*number].layout.chunk_key(index);
+            // The store, too, would speak of what it does not look for.
+            Get { probe: true, ..Get::new(key, Part::Presence, u64::MAX) }
         };
         let requests: Vec<Get> = hidden.iter().map(present).collect();
         let seen: Vec<AtomicBool> = hidden.iter().map(|_| AtomicBool::new(false)).collect();
@@ -303,9 +316,6 @@ impl Work<'_> {
                 }
             }
             Finding::Folder { .. } => {}
-            // Whoever reads the chunk says it.
-            Finding::Damaged { key, .. }
-                if self.copies.iter().any(|copy| copy.layout.chunk_at(key).is_some()) => {}
             Finding::Damaged { key, error } => {
                 let is_sharded = self.array.layout().sharding.is_some();
                 let kind = if is_sharded { ProblemKind::Shard } else { ProblemKind::Unreadable };

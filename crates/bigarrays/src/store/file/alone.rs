@@ -1,5 +1,7 @@
-//! Keys that were seen to have one file, so that not every read asks for all spellings again.
+//! Keys that were seen to have one file, and folders that were looked at, so that not every read looks again.
 
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -7,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use twox_hash::XxHash3_128;
 
 use super::path::parent;
-use super::read::is_young;
+use super::read::{has_just_changed, is_young};
 
 /// Of how many keys this is known at once.
 const KNOWN: usize = 1 << 16;
@@ -34,16 +36,35 @@ impl Name {
         Some(Self(XxHash3_128::oneshot_with_seed(seed, path.as_os_str().as_encoded_bytes()) as u64))
     }
 
+    /// The names of a folder: while nothing comes to it or leaves it, unless it has changed lately; and for the second,
+    /// if it is known when it was made: another one may have its number by then.
+    pub(super) fn of_folder(folder: &Metadata) -> [Option<Self>; 2] {
+        let name = |stamp: [u64; 3]| {
+            let stamp = [folder.dev(), folder.ino(), stamp[0], stamp[1], stamp[2]].map(u64::to_ne_bytes);
+            Self(XxHash3_128::oneshot(stamp.as_flattened()) as u64)
+        };
+        let since = |time: SystemTime| time.duration_since(UNIX_EPOCH).ok();
+        let (changed, nanoseconds) = (folder.ctime(), folder.ctime_nsec());
+        let settled = (!has_just_changed(changed, nanoseconds))
+            .then(|| name([changed.unsigned_abs(), nanoseconds.unsigned_abs(), 0]));
+        let made = folder.created().ok().and_then(since);
+        let second = made.zip(since(SystemTime::now())).map(|(made, now)| {
+            let nanoseconds = u64::from(made.subsec_nanos());
+            name([made.as_secs(), nanoseconds << 32 | 1, now.as_secs()])
+        });
+        [settled, second]
+    }
+
     fn place(self) -> &'static AtomicU64 {
         &SEEN[self.0 as usize % KNOWN]
     }
 
-    /// Whether the key was seen to have one file.
+    /// Whether this was seen.
     pub(super) fn is_known(self) -> bool {
         self.place().load(Ordering::Relaxed) == self.0
     }
 
-    /// Remembers that it has.
+    /// Remembers that it was.
     pub(super) fn remember(self) {
         self.place().store(self.0, Ordering::Relaxed);
     }

@@ -12,6 +12,7 @@ mod path;
 mod read;
 mod remove;
 mod store;
+mod unseen;
 mod value;
 
 pub(crate) use read::version_of;

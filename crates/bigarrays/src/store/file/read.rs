@@ -94,19 +94,25 @@ pub(super) fn dead_link(path: &Path) -> Error {
     Error::new(ErrorKind::Storage, "the link leads to nothing").during("reading").at(shown(path))
 }
 
-/// An error if a folder on the way to `path` is a link to nothing.
+#[cold]
+fn no_folder(path: &Path) -> Error {
+    Error::new(ErrorKind::Storage, "not a folder").during("reading").at(shown(path))
+}
+
+/// An error if a folder on the way to `path` is a link to nothing, or no folder.
 pub(super) fn expect_way(path: &Path) -> Result<()> {
     for above in path.ancestors().skip(1) {
         match rustix::fs::lstat(above) {
             Err(Errno::NOENT | Errno::NOTDIR) => {}
-            Ok(stat) if FileType::from_raw_mode(stat.st_mode).is_symlink() => {
-                let target = rustix::fs::stat(above);
-                return match target {
-                    Err(Errno::NOENT | Errno::NOTDIR) => Err(dead_link(above)),
+            Ok(stat) => {
+                let is_link = FileType::from_raw_mode(stat.st_mode).is_symlink();
+                return match rustix::fs::stat(above) {
+                    Err(Errno::NOENT | Errno::NOTDIR) if is_link => Err(dead_link(above)),
+                    Ok(stat) if !FileType::from_raw_mode(stat.st_mode).is_dir() => Err(no_folder(above)),
                     _ => Ok(()),
                 };
             }
-            _ => return Ok(()),
+            Err(_) => return Ok(()),
         }
     }
     Ok(())
@@ -148,8 +154,13 @@ pub(crate) fn version_of(stat: &rustix::fs::Stat) -> String {
 /// Whether the file has changed so lately that the next change may get the same time. Clocks tick a hundred times
 /// a second or more, but some file systems count whole seconds, and others have the clock of another machine.
 pub(super) fn is_young(stat: &rustix::fs::Stat) -> bool {
-    let since = Duration::new(stat.st_ctime.max(0) as u64, stat.st_ctime_nsec as u32);
-    let grain = Duration::from_millis(if stat.st_ctime_nsec == 0 { 2000 } else { 100 });
+    has_just_changed(stat.st_ctime, stat.st_ctime_nsec as i64)
+}
+
+/// Whether that holds of what was changed at this time.
+pub(super) fn has_just_changed(seconds: i64, nanoseconds: i64) -> bool {
+    let since = Duration::new(seconds.max(0) as u64, nanoseconds as u32);
+    let grain = Duration::from_millis(if nanoseconds == 0 { 2000 } else { 100 });
     SystemTime::now().duration_since(UNIX_EPOCH).is_ok_and(|now| now < since + grain)
 }
 

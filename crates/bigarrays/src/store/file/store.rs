@@ -186,11 +186,12 @@ impl Store for FileStore {
         let directories = &mut vec![(self.root.clone(), String::new())];
         while let Some((directory, base)) = directories.pop() {
             let mut value = |key: &str, bytes| {
-                found(Finding::Value { key, bytes })?;
-                let dead =
-                    Some(self.root.join(key)).filter(|path| bytes == 0 && is_link(path) && !path.exists());
-                // There may have been a folder of values.
-                dead.map_or(Ok(()), |path| found(Finding::Damaged { key, error: dead_link(&path) }))
+                let path = (bytes == 0).then(|| self.root.join(key));
+                match path.filter(|path| is_link(path) && !path.exists()) {
+                    // There may have been a folder of values.
+                    Some(dead) => found(Finding::Damaged { key, error: dead_link(&dead) }),
+                    None => found(Finding::Value { key, bytes }),
+                }
             };
             let below = list_directory(&directory, &base, "", false, &mut value)?;
             for (directory, base) in &below {

@@ -5,11 +5,13 @@
 //! which of the files counts.
 
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::alone::Name;
-use super::path::{KeyPath, shown};
+use super::path::{KeyPath, parent, shown};
 use super::read::{Found, Target, expect_way, is_young, open_file, read_file};
+use super::unseen;
 use crate::base::buffer::with_scratch;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::codec::ContentEncoding;
@@ -71,7 +73,16 @@ fn first_file(path: &mut KeyPath, request: &Get) -> Result<Option<(ContentEncodi
         }
     }
     // Whoever tries whether there is something is not asked about the way to it.
-    if request.probe { Ok(None) } else { expect_way(path.plain()).map(|()| None) }
+    if request.probe { Ok(None) } else { expect_missing(path.plain()).map(|()| None) }
+}
+
+/// An error if there may be a value at `path` after all: behind a link to nothing or a file in the place of a folder, or
+/// under a name that is not looked for.
+fn expect_missing(path: &Path) -> Result<()> {
+    match std::fs::metadata(parent(path)) {
+        Ok(folder) if folder.is_dir() => unseen::expect_none(path, &folder),
+        _ => expect_way(path),
+    }
 }
 
 /// The spellings behind `first` under which there is something; none if there were none, and the folder is as it was.
