@@ -190,6 +190,19 @@ fn local_folders_are_listed_counted_and_removed() {
     assert!(!text.contains("mesh"), "{text}");
     assert_eq!(json(&bench.ok("ls deep --depth 1 --json")).as_array().unwrap().len(), 1);
     bench.fails("ls nowhere", 3);
+    // A scale that cannot be read hides no other.
+    bench.ok("create odd/layer --shape 4,4,4 --dtype uint8");
+    let info = bench.path("odd/layer/info");
+    let mut layer = json(&std::fs::read_to_string(&info).unwrap());
+    let mut odd = layer["scales"][0].clone();
+    (odd["encoding"], odd["key"]) = ("hevc".into(), "odd".into());
+    layer["scales"].as_array_mut().unwrap().insert(0, odd);
+    std::fs::write(&info, layer.to_string()).unwrap();
+    for command in ["ls odd", "du odd", "ls odd/layer", "du odd/layer"] {
+        let text = bench.ok(command);
+        assert!(text.contains(" odd ") && text.contains("1_1_1"), "{command}: {text}");
+    }
+    std::fs::remove_dir_all(bench.path("odd")).unwrap();
     let du = json(&bench.ok("du deep --json"));
     let part = &du["arrays"][0]["parts"][0];
     assert_eq!((&part["objects"], &part["ratio"]), (&12.into(), &1.0.into()), "{du}");

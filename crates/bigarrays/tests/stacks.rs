@@ -239,6 +239,14 @@ fn pages_are_the_planes_that_ome_xml_says() {
             "{inside}: {error}"
         );
     }
+    // Of a file that says of no identifier, its name does.
+    let nameless = |file: &str| {
+        let run = format!("<TiffData PlaneCount='6'><UUID FileName='{file}'>urn:uuid:2</UUID></TiffData>");
+        let text = ome(pixels, &run).replace(" UUID='urn:uuid:1'", "");
+        axes_of(tiff_of(6, text.as_bytes(), &[])).map(|read| read.0)
+    };
+    assert_eq!(nameless("x.tif").unwrap(), "c3z2y3x4");
+    assert!(nameless("other.tif").unwrap_err().to_string().contains("other.tif"));
     let twice = each(&|page| (if page < 2 { 0 } else { page }, page / 3, page % 3));
     assert!(read(&twice).unwrap_err().to_string().contains("one page for two planes"));
 }
@@ -277,6 +285,16 @@ fn pages_whose_samples_are_not_what_they_seem_are_refused() {
     }
     // More bytes than there are, as some writers say of a strip, hide nothing.
     assert_eq!(axes_of(tiff_of(2, b"", &[(279, 1 << 30)])).unwrap().1, [0, 1]);
+    // The second page says that it is a smaller copy.
+    let mut copy = tiff_of(3, b"", &[(254, 0)]);
+    let second = 8 + 2 + 11 * 12 + 4;
+    assert_eq!(copy[second + 2..second + 4], 254u16.to_le_bytes());
+    copy[second + 10] = 1;
+    let error = axes_of(copy.clone()).unwrap_err();
+    assert!(error.to_string().contains("as large as the first"), "{error}");
+    // A mask is none of the pages.
+    copy[second + 10] = 4;
+    assert_eq!(axes_of(copy).unwrap().1, [0, 2]);
     // A place beyond what a file can have.
     let mut bytes = tiff_of(1, b"", &[]);
     bytes[4..8].copy_from_slice(&[0xff; 4]);
@@ -319,6 +337,7 @@ fn slices_are_slices_whatever_they_say_of_the_stack() {
     {
         std::fs::write(folder.path().join(name), tiff_of(1, description.as_bytes(), &[])).unwrap();
     }
+    std::fs::create_dir(folder.path().join("3.tif")).unwrap();
     let array = Array::open(folder.path().to_str().unwrap()).unwrap();
     assert_eq!(array.shape(), [3, 3, 4]);
     let error = Array::open(folder.path().join("0.tif").to_str().unwrap()).unwrap_err();

@@ -751,6 +751,9 @@ fn layers_in_folders_and_behind_unknown_encodings_are_verified() {
     let coarse = OpenOptions::new().add_scale(&url(&folder, "lab/em"), &coarse).unwrap();
     coarse.write(&[0; 3], ArrayD::from_elem(IxDyn(&[4; 3]), 1u16).view()).unwrap();
     changed(&folder.path().join("lab/em/info"), |info| info["scales"][0]["encoding"] = json!("hevc"));
+    let error = Array::open(&*url(&folder, "lab/em")).unwrap_err();
+    assert!(error.to_string().contains("other scales: 2_2_2"), "{error}");
+    assert_eq!(OpenOptions::new().open_any_scale(&*url(&folder, "lab/em")).unwrap().scale(), 1);
     std::fs::write(folder.path().join("lab/em/2_2_2/0-4_0-4_0-4"), "short").unwrap();
     for place in ["lab/em", "lab", "."] {
         let text = said(&folder, place);

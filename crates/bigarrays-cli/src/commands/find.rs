@@ -36,7 +36,7 @@ pub(crate) fn arrays(
     };
     // A slash at the end may be of a query.
     let place = if url.contains('?') { url } else { url.trim_end_matches('/') };
-    let (known, missing) = match options.open(url) {
+    let (known, missing) = match options.open_any_scale(url) {
         Ok(array) if array.scales().is_empty() => return found(Found { url: url.to_owned(), array }),
         Ok(array) => (Some(array), None),
         // A group is no array, and what is in it may be some.
@@ -126,7 +126,7 @@ impl Search<'_> {
     }
 
     fn open(&self, url: &str, may_be_group: bool) -> Option<Array> {
-        match self.options.open(url) {
+        match self.options.open_any_scale(url) {
             Ok(array) => Some(array),
             // A group is not left out: what is in it comes next.
             Err(error) if may_be_group && error.kind() == ErrorKind::InvalidArgument => None,

@@ -4,9 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::array::{Array, ArrayOptions, Outside};
-use crate::base::error::Result;
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::format::{self, Address, FormatOptions, Opened, ScaleSelector};
 use crate::store::{self, CacheOptions, CachedStore, Prefer, Settings};
+
+/// How many scales of a layer are tried to find one that can be opened.
+const MOST_SCALES: usize = 16;
 
 /// Options for opening an array.
 ///
@@ -160,6 +163,31 @@ impl OpenOptions {
     pub fn open<'a>(&self, address: impl Into<Address<'a>>) -> Result<Array> {
         let address = address.into();
         self.array(format::open(address, &self.format)?, address)
+    }
+
+    /// Opens the layer at `address` at the first of its scales that can be opened: for who wants to know what there is,
+    /// which a scale that is damaged or in an unknown encoding does not hide.
+    ///
+    /// # Errors
+    /// Those of opening the scale that was asked for, if there is no other.
+    pub fn open_any_scale<'a>(&self, address: impl Into<Address<'a>>) -> Result<Array> {
+        let address = address.into();
+        let is_of_scale = |error: &Error| {
+            matches!(
+                error.kind(),
+                ErrorKind::Unsupported | ErrorKind::InvalidMetadata | ErrorKind::CorruptData
+            )
+        };
+        let opened = self.open(address);
+        let Err(error) = opened else { return opened };
+        for scale in (1..MOST_SCALES).take_while(|_| is_of_scale(&error)) {
+            match self.clone().scale(scale).open(address) {
+                Ok(array) => return Ok(array),
+                Err(error) if is_of_scale(&error) => {}
+                Err(_) => break,
+            }
+        }
+        Err(error)
     }
 
     /// Creates the array that `spec` describes at `address` and opens it.

@@ -49,7 +49,11 @@ pub fn find(folder_or_pattern: &Path) -> Result<Vec<PathBuf>> {
         let name = entry.map_err(failed)?.file_name();
         let path = folder.join(&name);
         let name = name.to_string_lossy();
-        if !name.starts_with('.') && matches(&pattern, &name) && Encoding::of(&path).is_some() {
+        if !name.starts_with('.')
+            && matches(&pattern, &name)
+            && Encoding::of(&path).is_some()
+            && !path.is_dir()
+        {
             slices.push(path);
         }
     }

@@ -40,7 +40,8 @@ pub(super) fn opened(
         .chunk_sizes
         .iter()
         .map(|chunk| layout(info, scale, chunk, keys, options))
-        .collect::<Result<Vec<Layout>>>()?
+        .collect::<Result<Vec<Layout>>>()
+        .map_err(|error| among_others(&error, info, scale))?
         .into_iter();
     let layout = layouts.next().ok_or_else(|| Error::metadata("a scale without chunk sizes"))?;
     if !place::is_below(&scale.key) {
@@ -58,6 +59,17 @@ pub(super) fn opened(
         notes: info.tolerated.clone(),
         ..Opened::new(NAME, layout, chunks)
     })
+}
+
+/// Why a scale cannot be opened, with its key, and those of the others.
+fn among_others(error: &Error, info: &Info, scale: &ScaleInfo) -> Error {
+    let others: Vec<&str> =
+        info.valid_scales().map(|other| other.key.as_str()).filter(|key| *key != scale.key).collect();
+    let others = match &others[..] {
+        [] => String::new(),
+        others => format!("; it has other scales: {}", others.join(", ")),
+    };
+    Error::new(error.kind(), format!("{}, in the scale {}{others}", error.reason(), scale.key))
 }
 
 fn layout(

@@ -51,9 +51,6 @@ pub fn verify_at(
     Ok(report)
 }
 
-/// Scales that are tried for one that can be opened.
-const MOST_SCALES: usize = 64;
-
 /// How deep in folders layers are looked for.
 const DEEPEST: usize = 8;
 
@@ -128,14 +125,7 @@ impl Place<'_> {
         known: &mut BTreeSet<String>,
         report: &mut Report,
     ) -> Result<Option<Error>> {
-        let opened = match self.open.open(url) {
-            // The first scale may be one that we cannot read, and others not.
-            Err(error) if error.kind() == ErrorKind::Unsupported || is_damage(&error) => {
-                self.any_scale(url).ok_or(error)
-            }
-            opened => opened,
-        };
-        let missing = match opened {
+        let missing = match self.open.open_any_scale(url) {
             Ok(array) => {
                 known.extend(array.scales().iter().map(|scale| scale.key.clone()));
                 for position in 0..array.scales().len().max(1) {
@@ -186,11 +176,6 @@ impl Place<'_> {
     #[cfg(not(feature = "flat"))]
     fn slices(&self, _url: &str, _report: &mut Report) -> Result<bool> {
         Ok(false)
-    }
-
-    /// The first scale of a layer that can be opened, if the first of all cannot.
-    fn any_scale(&self, url: &str) -> Option<Array> {
-        (1..MOST_SCALES).find_map(|position| self.open.clone().scale(position).open(url).ok())
     }
 
     /// Verifies one scale of a layer; one that we cannot read does not hide the others.

@@ -31,7 +31,7 @@ impl Hints {
         } else if text.starts_with('{') {
             Self::shaped(description, kind, images)
         } else if text.starts_with('<') && ome::is_ome(text) {
-            Some(ome::hints(text, kind, numbers)?)
+            Some(ome::hints(text, &description.file, kind, numbers)?)
         } else {
             None
         };
@@ -162,7 +162,7 @@ pub fn described_axes(description: &[u8], pages: u64, samples: u64) -> Result<Ve
     if numbers.len() as u64 != pages || samples == 0 {
         return Err(Error::invalid("so many pages"));
     }
-    let description = Description { text: super::scan::text(description), pixel: [None; 2] };
+    let description = Description { text: super::scan::text(description), ..Description::default() };
     let kind = PageKind { width: 9, height: 8, samples, planar: false };
     Hints::new(&description, &kind, &numbers, pages).map(|hints| hints.outer)
 }
@@ -176,7 +176,8 @@ mod tests {
     }
 
     fn hints(text: &str, pages: u64, samples: u64) -> (String, Option<Vec<f64>>, Option<String>) {
-        let description = Description { text: text.into(), pixel: [Some(0.25), Some(0.5)] };
+        let description =
+            Description { text: text.into(), pixel: [Some(0.25), Some(0.5)], ..Description::default() };
         let numbers: Vec<u64> = (0..pages).collect();
         let hints = Hints::new(&description, &kind(samples), &numbers, pages).unwrap();
         let axes = hints.outer.iter().map(|(name, length)| format!("{name}{length}")).collect();

@@ -58,11 +58,11 @@ pub(super) fn is_ome(text: &str) -> bool {
     }
 }
 
-/// What a description says of a file of pages of one kind. `numbers` are those of the pages among all of the file.
+/// What a description says of a file of this name and of pages of one kind. `numbers` are those of the pages among all of the file.
 ///
 /// # Errors
 /// `InvalidMetadata` if it is not valid; `Unsupported` if what it says of is not one image whose planes are these pages.
-pub(super) fn hints(text: &str, kind: &PageKind, numbers: &[u64]) -> Result<Hints> {
+pub(super) fn hints(text: &str, file: &str, kind: &PageKind, numbers: &[u64]) -> Result<Hints> {
     let document = parse(text)?;
     if document.images > 1 {
         let message = format!("the OME-XML has {} images; only files of one image are read", document.images);
@@ -70,7 +70,8 @@ pub(super) fn hints(text: &str, kind: &PageKind, numbers: &[u64]) -> Result<Hint
     }
     let pixels = document.pixels.ok_or_else(|| Error::metadata("the OME-XML has no image"))?;
     let outer = pixels.outer(kind)?;
-    let planes = pixels.pages(&outer, document.uuid.as_deref(), kind, numbers)?;
+    pixels.expect_one_file(document.uuid.as_deref(), file)?;
+    let planes = pixels.pages(&outer, kind, numbers)?;
     let axes = outer.iter().rev().map(|&(axis, length)| (axis.to_ascii_lowercase().to_string(), length));
     let is_known = pixels.sizes[0].is_some() && pixels.units[0] == pixels.units[1];
     let [unit, _, z_unit] = &pixels.units;
@@ -198,14 +199,7 @@ impl Pixels {
     }
 
     /// The position of the page of each plane, in the order of the axes.
-    fn pages(
-        &self,
-        outer: &[(char, u64); 3],
-        uuid: Option<&str>,
-        kind: &PageKind,
-        numbers: &[u64],
-    ) -> Result<Vec<usize>> {
-        self.expect_one_file(uuid)?;
+    fn pages(&self, outer: &[(char, u64); 3], kind: &PageKind, numbers: &[u64]) -> Result<Vec<usize>> {
         let planes = outer.iter().try_fold(1u64, |product, axis| product.checked_mul(axis.1));
         let pages = numbers.len() as u64;
         if planes != Some(pages) {
@@ -231,11 +225,15 @@ impl Pixels {
     }
 
     /// An error if planes are in other files.
-    fn expect_one_file(&self, uuid: Option<&str>) -> Result<()> {
+    fn expect_one_file(&self, uuid: Option<&str>, file: &str) -> Result<()> {
         let mut files: Vec<&(String, String)> =
             self.runs.iter().filter_map(|run| run.file.as_ref()).collect();
         files.dedup();
-        let is_own = |file: &(String, String)| uuid.is_none_or(|uuid| uuid == file.0);
+        // A file that is renamed keeps its identifier.
+        let is_own = |of: &(String, String)| match uuid {
+            Some(uuid) => uuid == of.0,
+            None => of.1.is_empty() || file.is_empty() || of.1 == file,
+        };
         let Some(other) = files.iter().find(|file| files.len() > 1 || !is_own(file)) else { return Ok(()) };
         let name = if other.1.is_empty() { &other.0 } else { &other.1 };
         let message = format!("the OME-XML has planes in several files, such as {}", shown(name));

@@ -78,6 +78,7 @@ pub(crate) struct Page {
     next: Option<u64>,
     /// Whether it is a smaller copy or a mask of another page.
     is_extra: bool,
+    is_mask: bool,
     /// Why nobody may take its samples as they are stored, if that is so.
     unreadable: Option<String>,
 }
@@ -121,6 +122,12 @@ pub(crate) fn pages(source: &Source, header: FileHeader, name: &str) -> Result<(
         let page = Tags { decoder: &mut decoder, found: &found }.page(directory).map_err(named)?;
         at = page.next;
         if page.is_extra {
+            let is_as_large = !page.is_mask && pages.first().is_some_and(|first| first.kind == page.kind);
+            if is_as_large {
+                let reason =
+                    "the page says that it is a smaller copy of another one, and is as large as the first";
+                return Err(named(Error::unsupported(reason)));
+            }
             continue;
         }
         if let Some(reason) = &page.unreadable {
@@ -129,8 +136,11 @@ pub(crate) fn pages(source: &Source, header: FileHeader, name: &str) -> Result<(
         match pages.first() {
             None => {
                 let pixel = Tags { decoder: &mut decoder, found: &found }.pixel();
-                description =
-                    Description { text: description_of(source, header, directory).map_err(named)?, pixel };
+                description = Description {
+                    text: description_of(source, header, directory).map_err(named)?,
+                    pixel,
+                    file: last(name).to_owned(),
+                };
             }
             Some(first) if first.kind != page.kind => {
                 let (this, first) = (page.kind.describe(), first.kind.describe());
@@ -147,12 +157,18 @@ pub(crate) fn pages(source: &Source, header: FileHeader, name: &str) -> Result<(
     Ok((pages, description))
 }
 
+fn last(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
+}
+
 /// What the first page says about the whole file.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Description {
     pub(crate) text: String,
     /// Units per pixel along x and y.
     pub(crate) pixel: [Option<f64>; 2],
+    /// What the file is called.
+    pub(crate) file: String,
 }
 
 /// The tags of one page.
@@ -188,7 +204,8 @@ impl Tags<'_, '_> {
         let next = self.found.next().map(|next| next.0);
         let subfile: u64 = self.find(Tag::NewSubfileType)?.unwrap_or(0);
         let old_subfile: u64 = self.find(Tag::SubfileType)?.unwrap_or(1);
-        let is_extra = subfile & 0b101 != 0 || old_subfile == 2;
+        let is_mask = subfile & 0b100 != 0;
+        let is_extra = is_mask || subfile & 1 != 0 || old_subfile == 2;
         let photometric: u16 = self.find(Tag::PhotometricInterpretation)?.unwrap_or(1);
         let kind = self.kind(photometric)?;
         let cut = if self.found.contains(Tag::TileWidth) {
@@ -216,7 +233,19 @@ impl Tags<'_, '_> {
         let unreadable = self.unreadable(&kind, cut, &offsets, &lengths)?;
         let refused =
             self.refusal(&kind, photometric, compression)?.or_else(|| cut.refusal(&kind, compression));
-        Ok(Page { directory, kind, cut, data, refused, stored, number: 0, next, is_extra, unreadable })
+        Ok(Page {
+            directory,
+            kind,
+            cut,
+            data,
+            refused,
+            stored,
+            number: 0,
+            next,
+            is_extra,
+            is_mask,
+            unreadable,
+        })
     }
 
     fn kind(&mut self, photometric: u16) -> Result<Kind> {
