@@ -64,7 +64,9 @@ impl Format for OmeZarr {
         if let (Some(found), Ok(Some(image))) = (&mut found, self.parse(&attributes)) {
             found.extend(self.contradictions(&**probe.store(), &image)?);
         }
-        Ok(found.unwrap_or_default())
+        let mut found = found.unwrap_or_default();
+        found.extend(self.absent(probe)?);
+        Ok(found)
     }
 
     fn creates(&self) -> Option<&dyn Create> {
