@@ -155,7 +155,9 @@ impl Create for OmeZarr {
         let array = ArraySpec {
             domain: opened.layout.domain().clone(),
             dimension_names: Some(opened.layout.dimension_names.to_vec()),
-            resolution: scale.resolution.nanometres(|axis| image.is_space(axis)),
+            resolution: image
+                .said_resolution(dataset)
+                .and_then(|said| said.nanometres(|axis| image.is_space(axis))),
             labels: Some(scale.labels),
             axes: Some(image.axis_specs(dataset)),
             attributes: Some(attributes),
