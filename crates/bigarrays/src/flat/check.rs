@@ -86,9 +86,10 @@ fn names(array: &FlatArray, folder: &Path, found: &mut dyn FnMut(Flaw)) -> Resul
     let mut look = 0;
     loop {
         look += 1;
-        let (snapshot, (count, errors)) =
-            index.read(|txn, tables| Ok((txn.id(), Look { array, index: &index, txn, tables }.all()?)))?;
-        let now = index.read(|txn, _| Ok(txn.id()))?;
+        let (snapshot, (count, errors)) = index.read(|txn, tables| {
+            Ok((tables.snapshot(txn), Look { array, index: &index, txn, tables }.all()?))
+        })?;
+        let now = index.read(|txn, tables| Ok(tables.snapshot(txn)))?;
         if errors.is_empty() || now == snapshot || look == LOOKS {
             errors.into_iter().for_each(|error| found(Flaw::Names(error.at(folder.display().to_string()))));
             return Ok(count);

@@ -1,16 +1,17 @@
 //! Compacting: the rows that have names are written one after the other into a new file, which takes
 //! the place of the old one.
 //!
-//! The index changes in one transaction, which also says which file is to be put in place; whoever meets
+//! The index is replaced by one that says where everything is then, and which file is to be put in place; whoever meets
 //! that note puts it there. So index and file go together after any crash.
 
 use std::ops::{Bound, Range};
 use std::path::Path;
 
-use heed::RwTxn;
+use heed::{PutFlags, RoTxn, RwTxn};
 
 use super::array::FlatArray;
-use super::environment::{Table, Tables};
+use super::environment::{BEFORE, Filling, Table, Tables};
+use super::ours::remove_draft;
 use super::record::{Record, damaged};
 use super::replace::{self, finish};
 use super::rows::row_len;
@@ -80,31 +81,60 @@ impl SliceArray {
     }
 
     /// Copies every slice into the new file, and has the index say where it is there and that the file is
-    /// to be put in place. All in one transaction: a name that came in between would have no rows.
+    /// to be put in place. All at once: a name that came in between would have no rows.
+    ///
+    /// The index is a new one, as LMDB makes none smaller: it takes the place of the old one by an exchange of folders.
     pub(super) fn move_to(&self, new: &Path, generation: u64) -> Result<()> {
-        let name = name_of(new)?;
-        let failed = |error| self.index().failed(error);
+        let patience = self.array().patience;
+        let renewed = self.index().renew(patience, |(old, tables), (txn, renewed)| {
+            let moved = self.copy_all(old, tables, new)?;
+            let failed = |error| self.index().failed(error);
+            for fact in tables.facts.iter(old).map_err(failed)? {
+                let (name, value) = fact.map_err(failed)?;
+                if name != BEFORE {
+                    renewed.facts.put(txn, name, value).map_err(failed)?;
+                }
+            }
+            self.fill_moved(old, tables, (&mut *txn, renewed), (&moved, generation))?;
+            self.note_moving(txn, renewed, new, generation)
+        })?;
+        if renewed.is_some() { Ok(()) } else { self.move_in_place(new, generation) }
+    }
+
+    /// As [`SliceArray::move_to`], where folders cannot be exchanged: the index changes in one transaction, and stays as
+    /// large as it is.
+    pub(super) fn move_in_place(&self, new: &Path, generation: u64) -> Result<()> {
         self.index().write(true, self.array().patience, |txn, tables| {
-            let before = self.rows_in_order(txn, tables)?;
-            let target = FlatArray::open(new, Mode::ReadWrite)?;
-            self.expect_room(&before, &target.header())?;
-            runs(&before).try_for_each(|rows| self.copy(rows, &target))?;
-            target.flush()?;
-            let mut end = 0;
-            let moved = before.iter().map(|rows| {
-                let start = end;
-                end += rows.end - rows.start;
-                start..end
-            });
-            let moved: Vec<Range<u64>> = moved.collect();
+            let moved = self.copy_all(txn, tables, new)?;
             self.note_moved(txn, tables, &moved, generation)?;
-            tables.facts.put(txn, b"generation", &generation.to_le_bytes()).map_err(failed)?;
-            tables.facts.put(txn, b"moving", name.as_bytes()).map_err(failed)
+            self.note_moving(txn, tables, new, generation)
         })
     }
 
+    fn note_moving(&self, txn: &mut RwTxn<'_>, tables: &Tables, new: &Path, generation: u64) -> Result<()> {
+        let (failed, name) = (|error| self.index().failed(error), name_of(new)?);
+        tables.facts.put(txn, b"generation", &generation.to_le_bytes()).map_err(failed)?;
+        tables.facts.put(txn, b"moving", name.as_bytes()).map_err(failed)
+    }
+
+    /// Copies the rows of all slices into the new file; says where those of each are there, in the order of positions.
+    fn copy_all(&self, txn: &RoTxn<'_>, tables: &Tables, new: &Path) -> Result<Vec<Range<u64>>> {
+        let before = self.rows_in_order(txn, tables)?;
+        let target = FlatArray::open(new, Mode::ReadWrite)?;
+        self.expect_room(&before, &target.header())?;
+        self.copy(&before, &target)?;
+        target.flush()?;
+        let mut end = 0;
+        let moved = before.iter().map(|rows| {
+            let start = end;
+            end += rows.end - rows.start;
+            start..end
+        });
+        Ok(moved.collect())
+    }
+
     /// The rows of all slices, in the order of positions.
-    fn rows_in_order(&self, txn: &RwTxn<'_>, tables: &Tables) -> Result<Vec<Range<u64>>> {
+    fn rows_in_order(&self, txn: &RoTxn<'_>, tables: &Tables) -> Result<Vec<Range<u64>>> {
         let failed = |error| self.index().failed(error);
         let entries = tables.order.iter(txn).map_err(failed)?.zip(0u64..);
         let rows = entries.map(|(entry, position)| {
@@ -117,6 +147,30 @@ impl SliceArray {
         rows.collect()
     }
 
+    /// Puts every slice into a new index, each table in its own order, which fills its pages one after the other.
+    fn fill_moved(
+        &self,
+        old: &RoTxn<'_>,
+        tables: &Tables,
+        (txn, renewed): Filling<'_, '_>,
+        (moved, generation): (&[Range<u64>], u64),
+    ) -> Result<()> {
+        let failed = |error| self.index().failed(error);
+        for entry in tables.order.iter(old).map_err(failed)? {
+            let (key, value) = entry.map_err(failed)?;
+            let position = u64::from_be_bytes(key.try_into().map_err(|_| damaged())?);
+            let (_, name) = Record::from_position(position, value)?;
+            let value = record_of(moved, position, generation)?.by_position(name.as_bytes());
+            renewed.order.put_with_flags(txn, PutFlags::APPEND, key, &value).map_err(failed)?;
+        }
+        for entry in tables.names.iter(old).map_err(failed)? {
+            let (name, value) = entry.map_err(failed)?;
+            let value = record_of(moved, Record::from_name(value)?.position, generation)?.by_name();
+            renewed.names.put_with_flags(txn, PutFlags::APPEND, name, &value).map_err(failed)?;
+        }
+        Ok(())
+    }
+
     /// Has both tables say where the slices are now, each in its own order: neighbours lie in one page.
     fn note_moved(
         &self,
@@ -126,21 +180,17 @@ impl SliceArray {
         generation: u64,
     ) -> Result<()> {
         let failed = |error| self.index().failed(error);
-        let record = |position: u64| {
-            let rows = moved.get(position as usize).ok_or_else(damaged)?.clone();
-            Ok(Record { position, rows, generation })
-        };
         each_batch(&tables.order, txn, &failed, &mut |txn, entries| {
             entries.iter().try_for_each(|(key, value)| {
                 let position = u64::from_be_bytes(key[..].try_into().map_err(|_| damaged())?);
                 let (_, name) = Record::from_position(position, value)?;
-                let value = record(position)?.by_position(name.as_bytes());
+                let value = record_of(moved, position, generation)?.by_position(name.as_bytes());
                 tables.order.put(txn, key, &value).map_err(failed)
             })
         })?;
         each_batch(&tables.names, txn, &failed, &mut |txn, entries| {
             entries.iter().try_for_each(|(name, value)| {
-                let value = record(Record::from_name(value)?.position)?.by_name();
+                let value = record_of(moved, Record::from_name(value)?.position, generation)?.by_name();
                 tables.names.put(txn, name, &value).map_err(failed)
             })
         })
@@ -156,22 +206,36 @@ impl SliceArray {
         check_room(needed, system.f_bavail.saturating_mul(system.f_frsize), self.array().path())
     }
 
-    /// Appends rows of this array to `target`.
-    fn copy(&self, mut rows: Range<u64>, target: &FlatArray) -> Result<()> {
+    /// Appends rows of this array to `target`, gathered to large pieces.
+    fn copy(&self, slices: &[Range<u64>], target: &FlatArray) -> Result<()> {
         let row = row_len(&target.header()).unwrap_or(0);
         let at_most = (PIECE as u64).checked_div(row).unwrap_or(u64::MAX).max(1);
+        let state = self.array().state();
         with_scratch(|buffer| {
-            while !rows.is_empty() {
-                check_interrupt()?;
-                let count = at_most.min(rows.end - rows.start);
-                let bytes = first_bytes(buffer, (count * row) as usize);
-                self.array().read(rows.start, bytes)?;
-                target.append(count, bytes)?;
-                rows.start += count;
+            let mut gathered = 0;
+            for mut rows in runs(slices) {
+                while !rows.is_empty() {
+                    let count = (at_most - gathered).min(rows.end - rows.start);
+                    let part = (gathered * row) as usize..((gathered + count) * row) as usize;
+                    let span = self.array().span(&state.header, rows.start, part.len())?;
+                    state.file.read_at(&mut first_bytes(buffer, part.end)[part], span.start)?;
+                    (rows.start, gathered) = (rows.start + count, gathered + count);
+                    if gathered == at_most {
+                        check_interrupt()?;
+                        target.append(gathered, first_bytes(buffer, (gathered * row) as usize))?;
+                        gathered = 0;
+                    }
+                }
             }
-            Ok(())
+            target.append(gathered, first_bytes(buffer, (gathered * row) as usize)).map(drop)
         })
     }
+}
+
+/// What the index says of the slice of a position once the slices are where `moved` says.
+fn record_of(moved: &[Range<u64>], position: u64, generation: u64) -> Result<Record> {
+    let rows = moved.get(position as usize).ok_or_else(damaged)?.clone();
+    Ok(Record { position, rows, generation })
 }
 
 /// The same rows in the same order, in as few ranges as possible.
@@ -223,14 +287,16 @@ fn check_room(needed: u64, available: u64, array: &Path) -> Result<()> {
     Err(Error::new(ErrorKind::StorageFull, reason).during("compacting").at(array.display().to_string()))
 }
 
-/// Removes the new files of those that died before they put them in place. What cannot be removed does no harm but to the disk.
+/// Removes the new files and indexes of those that died before they put them in place. What cannot be removed does no harm but to the disk.
 fn remove_leftovers(array: &Path) {
     let (Some(folder), Ok(name)) = (array.parent(), name_of(array)) else { return };
+    let index = format!("{name}.index");
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        if !entry.file_name().to_str().is_some_and(|found| is_beside(found, &name) && is_left(found)) {
-            continue;
+        match entry.file_name().to_str().filter(|found| is_left(found)) {
+            Some(found) if is_beside(found, &name) => drop(std::fs::remove_file(entry.path())),
+            Some(found) if is_beside(found, &index) => remove_draft(&entry.path()),
+            _ => {}
         }
-        let _ = std::fs::remove_file(entry.path());
     }
 }
 

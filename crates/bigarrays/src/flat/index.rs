@@ -7,21 +7,22 @@ use std::collections::HashMap;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, Weak};
 use std::time::Duration;
 
 use heed::{MdbError, RoTxn, RwTxn};
 use rayon::ThreadPool;
 
-pub(super) use super::environment::Tables;
-use super::environment::{Opened, lmdb_error, make, open_environment, share};
-use super::ours::{DATA, expect_index, folder_of, remove_index};
-use super::record::damaged;
-use super::writers::Writers;
+use super::environment::{
+    BEFORE, Filling, Opened, can_exchange, exchange, fill, lmdb_error, make, open_environment, removed, share,
+};
+pub(super) use super::environment::{Tables, number};
+use super::ours::{DATA, expect_index, folder_of, remove_draft, remove_index};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::sync::MutexExt;
 use crate::run::pool::{PerProcess, process, thread_pool, threads, whole_across_forks};
-use crate::store::{io_error, is_beside};
+use crate::store::{io_error, is_beside, temporary_beside};
 
 /// The fact that counts deletions.
 pub(super) const DELETIONS: &[u8] = b"deletions";
@@ -35,8 +36,12 @@ pub(super) struct Index {
     folder: PathBuf,
     /// The process that opened it, and what it opened.
     opened: Mutex<Option<(u32, Arc<Opened>)>>,
-    writers: PerProcess<Writers>,
+    /// The newest snapshot of an index whose place another has taken: what takes it goes on from there.
+    newest: AtomicUsize,
 }
+
+/// A snapshot of an index, and its tables.
+pub(super) type Entries<'a, 't> = (&'a RoTxn<'t>, &'a Tables);
 
 /// The indexes that this process, or the one it was forked from, has open.
 static OPEN: LazyLock<Mutex<HashMap<PathBuf, Weak<Index>>>> = LazyLock::new(Mutex::default);
@@ -87,7 +92,7 @@ impl Index {
             return Ok(index);
         }
         let index =
-            Arc::new(Self { folder: folder.clone(), opened: Mutex::new(None), writers: PerProcess::new() });
+            Arc::new(Self { folder: folder.clone(), opened: Mutex::new(None), newest: AtomicUsize::new(0) });
         index.opened()?;
         open.retain(|_, index| index.strong_count() > 0);
         open.insert(folder, Arc::downgrade(&index));
@@ -119,14 +124,16 @@ impl Index {
             std::mem::forget(inherited);
         }
         let opened = Arc::new(open_environment(&self.folder)?);
+        if opened.tables.before < self.newest.load(Ordering::Acquire) {
+            return Err(removed(&self.folder));
+        }
         *slot = Some((process, Arc::clone(&opened)));
         Ok(opened)
     }
 
     /// Runs `work` with a snapshot of the index. It must not ask for another.
     pub(super) fn read<T>(&self, work: impl FnOnce(&RoTxn<'_>, &Tables) -> Result<T>) -> Result<T> {
-        let opened = self.opened()?;
-        opened.expect_not_cut(&self.folder)?;
+        let opened = self.current()?;
         let txn = match opened.env.read_txn() {
             Err(heed::Error::Mdb(MdbError::ReadersFull)) => {
                 opened.env.clear_stale_readers().map_err(|error| self.failed(error))?;
@@ -148,7 +155,7 @@ impl Index {
         let part = |numbers: Range<usize>| {
             self.read(|txn, tables| {
                 let found: Result<Vec<T>> = numbers.map(|k| find(txn, tables, k)).collect();
-                Ok((txn.id(), found?))
+                Ok((tables.snapshot(txn), found?))
             })
         };
         if count >= 2 * WORTH_A_THREAD {
@@ -184,20 +191,95 @@ impl Index {
         patience: Option<Duration>,
         work: impl FnOnce(&mut RwTxn<'_>, &Tables) -> Result<T>,
     ) -> Result<T> {
-        let opened = self.opened()?;
-        let writers = self.writers.get_or_try_init(|| Writers::open(&self.folder.join(DATA)))?;
-        let done = writers.alone(&self.folder, patience, || {
-            opened.expect_not_cut(&self.folder)?;
+        self.alone(patience, |opened| {
             let mut txn = opened.env.write_txn().map_err(|error| self.failed(error))?;
             let done = work(&mut txn, &opened.tables)?;
             txn.commit().map_err(|error| self.failed(error))?;
             opened.complete().map_err(|error| self.failed(error))?;
+            if durable {
+                opened.env.force_sync().map_err(|error| self.failed(error))?;
+            }
             Ok(done)
-        })?;
-        if durable {
-            opened.env.force_sync().map_err(|error| self.failed(error))?;
+        })
+    }
+
+    /// Runs `work` with what is open, while no other process or thread changes the index.
+    fn alone<T>(&self, patience: Option<Duration>, work: impl FnOnce(&Opened) -> Result<T>) -> Result<T> {
+        let mut work = Some(work);
+        loop {
+            let opened = self.current()?;
+            let done = opened.writers(&self.folder)?.alone(&self.folder, patience, || {
+                // Whoever was waited for may have put another in its place.
+                if opened.is_replaced(&self.folder) {
+                    return Ok(None);
+                }
+                opened.expect_not_cut(&self.folder)?;
+                work.take().map(|work| work(&opened)).transpose()
+            })?;
+            match done {
+                Some(done) => return Ok(done),
+                None => self.let_go(opened),
+            }
         }
-        Ok(done)
+    }
+
+    /// What is open of the index that is at the path now.
+    fn current(&self) -> Result<Arc<Opened>> {
+        let opened = self.opened()?;
+        match opened.expect_not_cut(&self.folder) {
+            Err(_) if opened.is_replaced(&self.folder) => {
+                self.let_go(opened);
+                self.opened()
+            }
+            checked => checked.map(|()| opened),
+        }
+    }
+
+    /// Turns to the index that is at the path now, if another has been put there.
+    pub(super) fn follow(&self) -> Result<()> {
+        let opened = self.opened()?;
+        if opened.is_replaced(&self.folder) {
+            self.let_go(opened);
+        }
+        Ok(())
+    }
+
+    /// Has what is open at the path now be opened, rather than `old`.
+    fn let_go(&self, old: Arc<Opened>) {
+        self.newest.fetch_max(old.newest(), Ordering::AcqRel);
+        let number = Arc::as_ptr(&old);
+        // Whoever opens the new one waits until nobody has the old one, and holds the lock meanwhile.
+        drop(old);
+        whole_across_forks(|| {
+            let mut slot = self.opened.locked();
+            let _ = slot.take_if(|(_, opened)| Arc::as_ptr(opened) == number);
+        });
+    }
+
+    /// Puts an index in the place of this one that `work` fills from it, while nobody changes either. Says `None` where
+    /// the file system cannot exchange folders; then nothing was done.
+    pub(super) fn renew<T>(
+        &self,
+        patience: Option<Duration>,
+        work: impl FnOnce(Entries<'_, '_>, Filling<'_, '_>) -> Result<T>,
+    ) -> Result<Option<T>> {
+        let draft = temporary_beside(&self.folder)?;
+        let renewed = self.alone(patience, |opened| {
+            if !can_exchange(&draft)? {
+                return Ok(None);
+            }
+            let old = opened.env.write_txn().map_err(|error| self.failed(error))?;
+            let before = opened.tables.snapshot(&old) + 1;
+            let done = fill(&draft, &self.folder, before, |filling| work((&old, &opened.tables), filling))?;
+            exchange(&draft, &self.folder).map_err(|error| io_error(error, "replacing", &self.folder))?;
+            Ok(Some(done))
+        });
+        if let Ok(Some(_)) = renewed {
+            self.follow()?;
+        }
+        // The old one, of which others find out by this, or what was not finished.
+        remove_draft(&draft);
+        renewed
     }
 
     /// Has readers see what a writer committed that was killed before it said so: LMDB tells them of it when the next
@@ -281,15 +363,11 @@ fn clear(index: &Index, txn: &mut RwTxn<'_>, tables: &Tables) -> Result<()> {
     for table in [tables.names, tables.order, tables.facts] {
         table.clear(txn).map_err(failed)?;
     }
+    tables.facts.put(txn, BEFORE, &(tables.before as u64).to_le_bytes()).map_err(failed)?;
     let counted = [(&b"generation"[..], generation), (DELETIONS, deletions)];
     counted.iter().try_for_each(|(fact, count)| {
         tables.facts.put(txn, fact, &count.wrapping_add(1).to_le_bytes()).map_err(failed)
     })
-}
-
-/// The number that a fact says; 0 if it is not there.
-pub(super) fn number(fact: Option<&[u8]>) -> Result<u64> {
-    fact.map_or(Ok(0), |bytes| Ok(u64::from_le_bytes(bytes.try_into().map_err(|_| damaged())?)))
 }
 
 impl std::fmt::Debug for Index {

@@ -74,7 +74,11 @@ impl SliceArray {
     }
 
     /// An error if a name cannot be one, comes twice, or without `replace` is there already.
-    fn expect_new<'a>(&self, names: impl Iterator<Item = &'a str> + Clone, replace: bool) -> Result<()> {
+    pub(super) fn expect_new<'a>(
+        &self,
+        names: impl Iterator<Item = &'a str> + Clone,
+        replace: bool,
+    ) -> Result<()> {
         let mut seen = HashSet::new();
         for name in names.clone() {
             check_name(name)?;
@@ -95,7 +99,7 @@ impl SliceArray {
     }
 
     /// Names rows of `file`, of the generation `of`; says `false` if there is a newer one by now.
-    fn put_all(
+    pub(super) fn put_all(
         &self,
         mut named: Vec<(&str, Range<u64>)>,
         file: &DataFile,

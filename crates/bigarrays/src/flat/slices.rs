@@ -354,6 +354,8 @@ impl SliceArray {
             }
             if self.array.reload()? {
                 file = self.array.state().file;
+                // Whoever has replaced the file may have replaced the index before.
+                self.index.follow()?;
             }
             if file.is_replaced() || self.facts()?.generation != generation {
                 continue;
@@ -371,7 +373,7 @@ impl SliceArray {
             let fact = |key: &[u8]| tables.facts.get(txn, key).map_err(|error| self.index.failed(error));
             let generation = number(fact(b"generation")?)?;
             let moving = fact(b"moving")?.map(|name| String::from_utf8(name.to_vec()).map_err(|_| damaged()));
-            Ok(Facts { snapshot: txn.id(), generation, moving: moving.transpose()? })
+            Ok(Facts { snapshot: tables.snapshot(txn), generation, moving: moving.transpose()? })
         })
     }
 
