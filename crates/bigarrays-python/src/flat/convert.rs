@@ -8,8 +8,8 @@ use pyo3::prelude::*;
 use crate::jobs::reported;
 
 /// Copies arrays of other files into a new `.npy` file, each as a slice of its name. Sources are a file of Python's `bigarray`,
-/// NumPy's `.npz`, a folder of `.npy` files, and Megatron's `.idx` and `.bin`, whose documents are named by their numbers; which
-/// one it is, its bytes say. Elements are copied in pieces, and nothing in a file is executed.
+/// NumPy's `.npz`, HDF5, a folder of `.npy` files, an LMDB file of them, and Megatron's `.idx` and `.bin`, whose documents are named by
+/// their numbers; which one it is, its bytes say. Elements are copied in pieces, and nothing in a file is executed.
 ///
 /// A conversion that ended early, by whatever, goes on when the same one is asked for again; until it is whole, there is only
 /// the draft `x.npy.unfinished`.
@@ -34,10 +34,12 @@ use crate::jobs::reported;
 ///     AlreadyExistsError: The new file is there, and `overwrite` is not given.
 ///
 /// Example:
-///     >>> np.savez("samples.npz", first=np.ones((2, 3), "f4"), second=np.zeros((4, 3), "f4"))
-///     >>> bigarrays.convert("samples.npz", "samples.npy")
+///     >>> import pathlib, tempfile, numpy as np
+///     >>> folder = pathlib.Path(tempfile.mkdtemp())
+///     >>> np.savez(folder / "samples.npz", first=np.ones((2, 3), "f4"), second=np.zeros((4, 3), "f4"))
+///     >>> bigarrays.convert(folder / "samples.npz", folder / "samples.npy")
 ///     2
-///     >>> SliceArray("samples.npy")["second"].shape
+///     >>> bigarrays.SliceArray(folder / "samples.npy")["second"].shape
 ///     (4, 3)
 #[pyfunction]
 #[pyo3(signature = (old, new, *, key = None, overwrite = false, progress = None))]

@@ -70,6 +70,8 @@ mod writers;
 pub use array::FlatArray;
 pub use as_of::AsOf;
 pub(crate) use check::{Flaw, check};
+#[doc(hidden)]
+pub use convert::read_values;
 pub use convert::{ConvertOptions, ConvertPlan, Converted, convert, plan_conversion};
 pub use grow::Unfinished;
 #[doc(hidden)]

@@ -24,7 +24,8 @@ pub(super) fn fill(
     progress: Option<&(dyn Fn(Progress) + Sync)>,
 ) -> Result<u64> {
     let found = target.rows();
-    let mut filler = Filler { target, total, progress, row: 0, names: Vec::new(), bytes: Vec::new(), done: 0 };
+    let mut filler =
+        Filler { target, total, progress, row: 0, names: Vec::new(), bytes: Vec::new(), done: 0 };
     let mut known = target.names();
     while let Some(entry) = source.next()? {
         check_interrupt()?;
