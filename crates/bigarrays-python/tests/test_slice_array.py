@@ -440,7 +440,7 @@ def test_a_closed_array_keeps_nobody_waiting(path: Path) -> None:
 def test_slices_of_others_are_merged(path: Path) -> None:
     def create(name: str, **slices: Any) -> SliceArray:
         array = SliceArray(path.with_name(name), "x", shape=(None, 2), dtype="i4")
-        array.write(slices)
+        array.write({key: np.array(rows, "i4") for key, rows in slices.items()})
         return array
 
     one, two = create("one.npy", a=[[1, 2]], b=[[3, 4], [5, 6]]), create("two.npy", b=np.zeros((3, 2)), c=[[7, 8]])
@@ -460,7 +460,7 @@ def test_slices_of_others_are_merged(path: Path) -> None:
 
 def test_holes_give_room_back(path: Path) -> None:
     x = SliceArray(path, "x", shape=(None, 1024), dtype="u1")
-    x.write({"gone": np.ones((8192, 1024)), "kept": np.full((1, 1024), 7)})
+    x.write({"gone": np.ones((8192, 1024), "u1"), "kept": np.full((1, 1024), 7, "u1")})
     view = x["kept"]
     x.delete("gone")
     before = path.stat().st_blocks

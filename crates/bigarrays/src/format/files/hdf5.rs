@@ -1,7 +1,6 @@
 //! HDF5: datasets of numbers, read by rows. What is in the file is decoded by the crate `hdf5-reader`; nothing else here
 //! knows of it.
 
-use std::collections::HashSet;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -47,8 +46,8 @@ impl File {
     /// Those of [`File::open`].
     pub fn datasets(&self) -> Result<Vec<String>> {
         let root = self.0.root_group().map_err(|error| failed("the root group", &error))?;
-        let (mut names, mut seen) = (Vec::new(), HashSet::from([root.address()]));
-        collect(&root, "", 0, &mut seen, &mut names)?;
+        let mut names = Vec::new();
+        collect(&root, "", &mut vec![root.address()], &mut names)?;
         names.sort_unstable();
         Ok(names)
     }
@@ -70,22 +69,19 @@ impl File {
     }
 }
 
-fn collect(
-    group: &Group,
-    before: &str,
-    depth: usize,
-    seen: &mut HashSet<u64>,
-    names: &mut Vec<String>,
-) -> Result<()> {
+/// Adds the paths of the datasets below `group`, which is the last of the groups `above`, by their addresses.
+fn collect(group: &Group, before: &str, above: &mut Vec<u64>, names: &mut Vec<String>) -> Result<()> {
     let called = |name: &str| format!("the group {name:?}");
     let (groups, datasets) = group.member_names().map_err(|error| failed(&called(before), &error))?;
     names.extend(datasets.into_iter().map(|name| format!("{before}{name}")));
     for name in groups {
         let path = format!("{before}{name}/");
         let inner = group.group(&name).map_err(|error| failed(&called(&path), &error))?;
-        // Groups may lie in themselves.
-        if depth < DEEPEST && seen.insert(inner.address()) {
-            collect(&inner, &path, depth + 1, seen, names)?;
+        // Links may lead a group into itself.
+        if above.len() < DEEPEST && !above.contains(&inner.address()) {
+            above.push(inner.address());
+            collect(&inner, &path, above, names)?;
+            above.pop();
         }
     }
     Ok(())
