@@ -278,7 +278,7 @@ fn environment(folder: &Path, flags: EnvFlags) -> heed::Result<Env> {
     unsafe { options.flags(flags | EnvFlags::NO_READ_AHEAD) };
     let mut smallest = Err(heed::Error::Mdb(MdbError::MapFull));
     let used = std::fs::metadata(folder.join("data.mdb")).map_or(0, |data| data.len());
-    let wanted = used.saturating_mul(MAP_GROWTH).next_multiple_of(MAP_SIZES[0]);
+    let wanted = used.saturating_mul(MAP_GROWTH).max(1).next_multiple_of(MAP_SIZES[0]);
     let sizes = std::iter::once(wanted).chain(MAP_SIZES).filter(|&size| size <= wanted.max(MAP_SIZES[0]));
     for size in sizes.filter_map(|size| usize::try_from(size).ok()) {
         options.map_size(size);
