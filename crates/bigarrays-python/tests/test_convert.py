@@ -33,7 +33,7 @@ def expect(path: Path, arrays: dict[str, Any]) -> None:
 def draw(seed: int) -> dict[str, Any]:
     """Arrays of one kind under random names."""
     chance = random.Random(seed)
-    kind = chance.choice(["f4", ">f4", "i8", "u1", "bool", "c8", "S5", "M8[s]", [("a", "i2"), ("b", "f4", (2,))]])
+    kind: Any = chance.choice(["f4", ">f4", "i8", "u1", "bool", "c8", "S5", "M8[s]", [("a", "i2"), ("b", "f4", (2,))]])
     inner = chance.choice([(), (3,), (2, 5)])
     numbers = np.random.default_rng(seed)
     arrays = {}
@@ -91,8 +91,10 @@ def write_megatron(prefix: Path, documents: list[list[Any]], code: int, modes: b
 @pytest.mark.parametrize("given", ["corpus", "corpus.idx", "corpus.bin"])
 def test_megatron(tmp_path: Path, kind: str, given: str) -> None:
     numbers = np.random.default_rng(CODES[kind])
-    draw = lambda: numbers.integers(0, 99, numbers.integers(0, 30)).astype(kind)  # noqa: E731
-    documents = [[draw() for _ in range(numbers.integers(0, 4))] for _ in range(50)]
+    count = numbers.integers
+    documents: list[list[Any]] = [
+        [count(0, 99, count(0, 30)).astype(kind) for _ in range(count(0, 4))] for _ in range(50)
+    ]
     write_megatron(tmp_path / "corpus", documents, CODES[kind], modes=kind == "i2")
     assert bigarrays.convert(tmp_path / given, tmp_path / "a.npy") == 50
     expected = {str(k): np.concatenate([np.empty(0, kind), *document]) for k, document in enumerate(documents)}
@@ -114,7 +116,7 @@ def test_damaged_sources_are_errors_that_name_them(tmp_path: Path) -> None:
 
     archive, arrays = tmp_path / "a.npz", {"one": np.arange(1000), "two": np.arange(9)}
     for save in (np.savez, np.savez_compressed):
-        save(archive, **arrays)  # type: ignore[operator]
+        save(archive, **arrays)  # type: ignore[arg-type]
         good = archive.read_bytes()
         for length in (0, 3, 40, len(good) // 2, len(good) - 1):
             archive.write_bytes(good[:length])
