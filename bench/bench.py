@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -30,7 +29,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--budget", type=float, help="seconds for a round of a loop (2)")
     parser.add_argument("--size", type=int, help="edge of the cube in voxels (512)")
     parser.add_argument("--tools", help=f"of {','.join(TOOLS)}")
-    parser.add_argument("--dir", type=Path, help="where the data go (a folder in the temporary one)")
+    parser.add_argument("--dir", type=Path, help="where the data go (in memory, or the temporary folder)")
     parser.add_argument(
         "--cpu", action="store_true", help="count processor seconds: for a machine that others use"
     )
@@ -41,7 +40,7 @@ def arguments() -> argparse.Namespace:
     options.budget = options.budget or (0.3 if options.quick else 2.0)
     options.tools = options.tools.split(",") if options.tools else list(TOOLS)
     options.threads = [int(n) for n in options.threads.split(",")]
-    root = options.dir or Path(tempfile.gettempdir()) / "bigarrays-bench"
+    root = options.dir or data.folder("bigarrays-bench")
     options.dir = root / str(options.size)
     return options
 

@@ -11,10 +11,10 @@ import random
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
+import data
 import numpy as np
 
 ROOT = Path(__file__).parents[1]
@@ -35,7 +35,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only", default="", help="only cases with this in their name")
     parser.add_argument("--kills", type=int, default=10, help="how often a copy is killed (10)")
     parser.add_argument("--program", type=Path, default=ROOT / "target/release/bigarrays", help="our program")
-    parser.add_argument("--dir", type=Path, default=Path(tempfile.gettempdir()) / "bigarrays-bench-copy")
+    parser.add_argument("--dir", type=Path, default=data.folder("bigarrays-bench-copy"))
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     return parser.parse_args()
 

@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -41,10 +40,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only", default="", help="only operations with this in their name")
     parser.add_argument("--stream", type=float, default=10, help="GB to stream through (10)")
     parser.add_argument("--testbed", type=Path, default=ROOT / "target/release/testbed", help="the program")
-    parser.add_argument("--dir", type=Path, help="where the data go (a folder in the temporary one)")
+    parser.add_argument("--dir", type=Path, help="where the data go (in memory, or the temporary folder)")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    root = options.dir or Path(tempfile.gettempdir()) / "bigarrays-bench"
+    root = options.dir or data.folder("bigarrays-bench")
     options.dir = root if options.worker else root / str(options.size)
     return options
 

@@ -7,7 +7,6 @@ import argparse
 import os
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -138,9 +137,9 @@ def main() -> int:
     parser.add_argument("--points", type=int, default=5000, help="how many points are read at once [%(default)s]")
     parser.add_argument("--rounds", type=int, default=7, help="rounds; the least counts [%(default)s]")
     parser.add_argument("--only", default="", help="only layers with this in their names")
-    parser.add_argument("--dir", type=Path, help="where the data go [a folder in the temporary one]")
+    parser.add_argument("--dir", type=Path, help="where the data go [in memory, or the temporary folder]")
     options = parser.parse_args()
-    options.dir = options.dir or Path(tempfile.gettempdir()) / "bigarrays-bench"
+    options.dir = options.dir or data.folder("bigarrays-bench")
     options.dir.mkdir(parents=True, exist_ok=True)
     print("| layer | bigarrays | TensorStore | × TensorStore |\n|---|---|---|---|")
     return 0 if all([measure(options, name) for name in LAYERS if options.only in name]) else 1

@@ -9,7 +9,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -214,10 +213,10 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3, help="rounds; the least counts [%(default)s]")
     parser.add_argument("--only", default="", help="only arrays and operations with this in their names")
     parser.add_argument("--tools", default=",".join(TOOLS), help="which tools")
-    parser.add_argument("--dir", type=Path, help="where the data go [a folder in the temporary one]")
+    parser.add_argument("--dir", type=Path, help="where the data go [in memory, or the temporary folder]")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    options.dir = options.dir or Path(tempfile.gettempdir()) / "bigarrays-bench"
+    options.dir = options.dir or data.folder("bigarrays-bench")
     if options.worker:
         print(json.dumps(work(options.dir, options.size, *json.loads(options.worker))))
         return 0

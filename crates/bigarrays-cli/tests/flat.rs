@@ -5,7 +5,7 @@ mod common;
 
 use std::path::Path;
 
-use bigarrays::flat::{Descr, FlatSpec, Mode, NamedRows, SliceArray};
+use bigarrays::flat::{Descr, FlatSpec, Mode, NamedRows, NewSlice, RowBytes, SliceArray};
 use common::Bench;
 
 /// A PointerArray of 4 rows of 3 bytes, as bigarray writes it.
@@ -40,6 +40,32 @@ fn names_are_listed_and_counted() {
     assert_eq!(info["names"], 2500);
     bench.ok("export s.npy out.npy --box 0:2,5:9 --transpose yx");
     bench.fails("names out.npy", 3);
+}
+
+#[test]
+fn several_arrays_are_shown_listed_and_verified() {
+    let bench = Bench::new();
+    let spec = |shape: &[u64]| FlatSpec::new(Descr::of(bigarrays::DataType::U8), shape);
+    let arrays = [("features", spec(&[0, 2])), ("labels", spec(&[0]))];
+    let slices = SliceArray::create_set(&bench.path("set"), &arrays).unwrap();
+    let rows = [RowBytes { rows: 3, bytes: &[1; 6] }, RowBytes { rows: 1, bytes: &[2] }];
+    let named = |name, metadata| NewSlice { name, arrays: &rows, metadata };
+    slices.write_slices(&[named("a", Some("{\"k\": 1}")), named("b", None)], false).unwrap();
+    let text = bench.ok("info set");
+    for part in ["names       2, 1 with metadata", "features  uint8  6 × 2", "labels    uint8  2"] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    let info: serde_json::Value = serde_json::from_str(&bench.ok("info set --json")).unwrap();
+    assert_eq!((&info["names"], &info["metadata"]), (&2.into(), &1.into()));
+    assert_eq!(info["arrays"][1], serde_json::json!({"name": "labels", "dtype": "uint8", "shape": [2]}));
+    assert!(!bench.ok("info set/labels.npy").contains("names"));
+    assert_eq!(bench.ok("names set --rows"), "a\t0\t3\t0\t1\nb\t3\t6\t1\t2\n");
+    let report: serde_json::Value = serde_json::from_str(&bench.ok("verify set --json")).unwrap();
+    assert_eq!(report["arrays"].as_array().unwrap().len(), 3, "{report}");
+    bench.fails("export set/labels.npy set/features.npy --overwrite", 2);
+    bench.ok("export set/labels.npy out.npy");
+    std::fs::write(bench.path("set/labels.npy"), b"nonsense").unwrap();
+    bench.fails("verify set", 8);
 }
 
 #[test]

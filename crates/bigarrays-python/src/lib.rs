@@ -54,7 +54,9 @@ mod _bigarrays {
     #[pymodule_export]
     use super::flat::flat_array::{_open_flat, PyFlatArray};
     #[pymodule_export]
-    use super::flat::slice_array::{_open_slices, _open_snapshot, PySliceArray};
+    use super::flat::slice_array::PySliceArray;
+    #[pymodule_export]
+    use super::flat::unpickling::{_open_slices, _open_snapshot};
     #[pymodule_export]
     use super::jobs::copy::copy;
     #[pymodule_export]

@@ -194,7 +194,7 @@ def test_an_array_without_names_says_how_to_get_them(path: Path) -> None:
 def test_get_asks_once(path: Path) -> None:
     w = SliceArray(path, "x", shape=(None,), dtype="u1")
     w["a"] = [1, 2]
-    assert w.get("a").tolist() == [1, 2]  # type: ignore[union-attr]
+    assert w.get("a").tolist() == [1, 2]
     assert w.get("b") is None and w.get("b", 7) == 7 and w.get("", 7) == 7 and w.get("n" * 600, 7) == 7
     with pytest.raises(KeyError):
         w["b"]

@@ -300,3 +300,35 @@ def test_mistakes(rows: FlatArray, slices: SliceArray) -> None:
 def test_nothing_else_imports_pytorch() -> None:
     script = "import bigarrays, bigarrays.bigarray, sys; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+@pytest.fixture
+def several(tmp_path: Path) -> SliceArray:
+    with SliceArray.create(tmp_path / "set", arrays={"x": (None, 2, "f4"), "y": (None, "i8")}) as w:
+        w.write({f"n{k}": {"x": np.full((k % 5 + 1, 2), k), "y": [k]} for k in range(COUNT)}, meta=lambda name: {"name": name})
+    return SliceArray(tmp_path / "set")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_several_arrays_in_workers(several: SliceArray, method: str) -> None:
+    part = several.select(meta=lambda name, meta: meta["name"] != "n0")
+    options = {"num_workers": 2, "multiprocessing_context": method}
+    batches = IterableDataset(part, 7, shuffle=True, bucket_by_length=2, pad={"x": 0.0, "y": -1})
+    found = []
+    for batch in DataLoader(batches, batch_size=None, **options):
+        assert batch.x.rows.dtype == torch.float32 and batch["y"].rows.shape == (len(batch.y.lengths), 1)
+        assert torch.equal(batch.x.rows[:, 0, 0].long(), batch.y.rows[:, 0])
+        found += batch.y.rows[:, 0].tolist()
+    assert sorted(found) == list(range(1, COUNT))
+
+    dataset = Dataset(part)
+    sample = dataset["n7"]
+    assert sample.x.shape == (3, 2) and sample.y.tolist() == [7] and len(dataset) == COUNT - 1
+    found = []
+    for batch in DataLoader(dataset, batch_size=8, shuffle=True, collate_fn=pad, **options):
+        assert batch.x.lengths.max() == batch.x.rows.shape[1]
+        found += batch.y.rows[:, 0].tolist()
+    assert sorted(found) == list(range(1, COUNT))
+    # PyTorch collates what is of one length by itself.
+    ones = Dataset(part.select(glob="n?[05]"))
+    assert next(iter(DataLoader(ones, batch_size=4, **options))).x.shape == (4, 1, 2)

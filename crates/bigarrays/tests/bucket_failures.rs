@@ -325,6 +325,23 @@ fn a_throttled_client_slows_down_and_then_succeeds() {
     assert!(bed.proxy.counts().peak_in_flight < CHUNKS / 2, "{:?}", bed.proxy.counts());
 }
 
+/// Azure deletes by batches alone, whose answer is a body in parts.
+#[test]
+fn a_removal_whose_answer_breaks_off_is_asked_again() {
+    let server = Server::azurite().unwrap();
+    let proxy = Proxy::start(server.address(), Faults::none()).unwrap();
+    let layer = layer(&server.via(&proxy));
+    let store = store::open(&layer.url, &options(layer.settings)).unwrap();
+    for fault in [Fault::TruncateLying, Fault::Truncate, Fault::Lost] {
+        store.write("value", b"1").unwrap();
+        proxy.reset();
+        proxy.inject("POST", fault);
+        store.delete("value").unwrap();
+        assert_eq!(proxy.counts().faults(Some(&fault.to_string())), 1);
+        assert_eq!(store.read("value").unwrap(), None, "{fault}");
+    }
+}
+
 #[test]
 fn services_without_conditions_take_whole_chunks_alone() {
     for (server, fault, says) in [

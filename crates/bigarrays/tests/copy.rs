@@ -144,6 +144,8 @@ fn the_work_follows_what_is_stored() {
             "{:?}",
             copied.plan
         );
+        // Of a shard, what it has.
+        assert!(copied.plan.peak_memory < 256 << 20, "{name}: {:?}", copied.plan);
         let read = |at: &[i64; 3]| target.read::<u8>(&Domain::new(at, &[5; 3]).unwrap()).unwrap();
         (0..150).for_each(|k| assert!(read(&places(k)).data().iter().all(|&one| one == 1), "{name} {k}"));
         assert!(read(&[199_990, 199_990, 7]).data().iter().all(|&zero| zero == 0));

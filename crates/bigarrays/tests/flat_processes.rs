@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use bigarrays::flat::{Descr, FlatArray, FlatSpec, Mode, NamedRows, SliceArray};
+use bigarrays::flat::{Descr, FlatArray, FlatSpec, Mode, NamedRows, NewSlice, RowBytes, SliceArray};
 use bigarrays::{DataType, ErrorKind};
 
 const ROLE: &str = "BIGARRAYS_TEST_ROLE";
@@ -59,8 +59,14 @@ fn helper() {
     match role.split_once(':').unwrap_or((&role, "0")) {
         ("append", own) => append_many(file, own.parse().unwrap()),
         ("name", from) => name_forever(file, from.parse().unwrap()),
+        ("name several", from) => name_several_forever(file, from.parse().unwrap()),
         ("append forever", from) => append_forever(file, from.parse().unwrap()),
         ("compact", from) => compact_forever(file, from.parse().unwrap()),
+        ("compact and name", _) => {
+            let slices = SliceArray::open(file, Mode::ReadWrite).unwrap();
+            compact(&slices);
+            slices.name_rows_of_all(&[("late", &[0..2, 0..0])], false).unwrap();
+        }
         ("damage", seed) => use_damaged(file, seed.parse().unwrap()),
         ("fork", _) => write_in_a_fork(file),
         ("full", _) => full_disk_is_reported(file),
@@ -132,6 +138,89 @@ fn a_writer_killed_while_naming_has_written_what_it_acknowledged() {
     assert!(next >= 300, "only {next} slices");
 }
 
+/// Of every four slices in two arrays one is deleted, one renamed, and then all are compacted.
+fn name_several_forever(folder: &Path, from: u64) {
+    let slices = SliceArray::open(folder, Mode::ReadWrite).unwrap();
+    for value in from.. {
+        let (name, bytes, json) = (value.to_string(), rows(value, count_of(value)), format!("[{value}]"));
+        let fewer = count_of(value) / 2;
+        let arrays = [
+            RowBytes { rows: count_of(value), bytes: &bytes },
+            RowBytes { rows: fewer, bytes: &bytes[..fewer as usize * 8] },
+        ];
+        let new = NewSlice { name: &name, arrays: &arrays, metadata: Some(&json) };
+        match slices.write_slices(&[new], false) {
+            // As in `write_or_find`.
+            Err(error) if value == from && error.kind() == ErrorKind::AlreadyExists => {}
+            written => written.unwrap(),
+        }
+        match value % 4 {
+            1 => slices.delete(&[&(value - 1).to_string()]).unwrap(),
+            2 => slices.rename(&name, &format!("renamed {value}")).unwrap(),
+            3 => compact(&slices),
+            _ => {}
+        }
+        acknowledge(value);
+    }
+}
+
+/// The rows of a slice in two arrays say its value, and so does what is kept beside its name.
+fn expect_whole(slices: &SliceArray, name: &str) -> u64 {
+    let value: u64 = name.trim_start_matches("renamed ").parse().unwrap();
+    let (slice, mappings) = slices.get_one(name).unwrap();
+    for ((rows_of, mapping), count) in
+        slice.all_rows().zip(mappings.all()).zip([count_of(value), count_of(value) / 2])
+    {
+        // SAFETY: nobody writes or cuts this file any more.
+        let all = unsafe { mapping.bytes() }.unwrap();
+        let found = &all[rows_of.start as usize * 8..rows_of.end as usize * 8];
+        assert!(found == rows(value, count), "{name}");
+    }
+    assert_eq!(slices.metadata(name).unwrap(), Some(format!("[{value}]")));
+    value
+}
+
+#[test]
+fn a_writer_of_several_arrays_that_is_killed_leaves_all_of_a_slice_or_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let folder = directory.path().join("set");
+    drop(SliceArray::create_set(&folder, &[("one", spec()), ("other", spec())]).unwrap());
+    let reader = SliceArray::open(&folder, Mode::Read).unwrap();
+    let is_gone = |value: &u64| value.is_multiple_of(4);
+    let (mut next, mut kept) = (0, Vec::new());
+    for round in 0..80 {
+        let count = 1 + round as usize % 4;
+        let child = start(&format!("name several:{next}"), &folder);
+        let acknowledged = kill_after(child, count, 2 * pause(round));
+        let last = *acknowledged.last().unwrap();
+        kept.extend(acknowledged.into_iter().filter(|value| !is_gone(value)));
+        // The last may have been written and not yet acknowledged, and if so, not be seen yet.
+        let writer = SliceArray::open(&folder, Mode::ReadWrite).unwrap();
+        compact(&writer);
+        for slices in [&writer, &reader] {
+            slices.refresh().unwrap();
+            let names: Vec<String> =
+                slices.names(0, usize::MAX).unwrap().into_iter().map(|(name, _)| name).collect();
+            let mut values: Vec<u64> = names.iter().map(|name| expect_whole(slices, name)).collect();
+            values.sort_unstable();
+            let end = values.last().copied().unwrap_or(0).max(last);
+            assert!(end == last || end == last + 1, "{end} after {last}");
+            assert!(kept.iter().all(|value| values.contains(value)), "{kept:?} of {values:?}");
+            // The one before the last may be deleted or not.
+            assert!(values.iter().all(|value| !is_gone(value) || value + 2 > end), "{values:?}");
+            assert_eq!(slices.count_metadata().unwrap(), names.len() as u64);
+            next = (end / 4 + 1) * 4;
+        }
+        for value in (0..next).step_by(4) {
+            // What was killed before it was deleted.
+            let _ = writer.delete(&[&value.to_string()]);
+        }
+    }
+    assert!(next >= 160, "only {next} slices");
+    let left: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 3, "{left:?}");
+}
+
 /// Compacts once nobody else has the file open for writing: a process that another test is just starting has this
 /// one's files until it runs its own program.
 fn compact(slices: &SliceArray) {
@@ -192,6 +281,38 @@ fn a_writer_killed_while_compacting_loses_no_slice() {
     let left: Vec<_> =
         std::fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left.len(), 2, "{left:?}");
+}
+
+/// As if who compacts was killed before the old index was removed: whoever has it open does not find out by that.
+#[test]
+fn a_new_file_is_not_taken_for_that_of_an_old_index() {
+    let directory = tempfile::tempdir().unwrap();
+    let folder = directory.path().join("set");
+    let slices = SliceArray::create_set(&folder, &[("one", spec()), ("other", spec())]).unwrap();
+    for (name, value) in [("gone", 7), ("kept", 8)] {
+        let bytes = rows(value, 3);
+        let arrays = [RowBytes { rows: 3, bytes: &bytes }, RowBytes { rows: 1, bytes: &bytes[..8] }];
+        slices.write_slices(&[NewSlice { name, arrays: &arrays, metadata: None }], false).unwrap();
+    }
+    slices.delete(&["gone"]).unwrap();
+    drop(slices);
+    let reader = SliceArray::open(&folder, Mode::Read).unwrap();
+    std::fs::hard_link(folder.join("slices.index/data.mdb"), directory.path().join("old")).unwrap();
+    assert!(start("compact and name", &folder).wait().unwrap().success());
+    let opened = SliceArray::open(&folder, Mode::Read).unwrap();
+    reader.arrays().for_each(|(_, array)| assert!(array.refresh().unwrap()));
+    let found = |slices: &SliceArray, name: &str| {
+        let (slice, _) = slices.get_one(name).unwrap();
+        let found = slice.all_rows().zip(slices.arrays());
+        found.map(|(rows, (_, array))| elements(array, rows.clone())).collect::<Vec<_>>()
+    };
+    assert_eq!((reader.len(), opened.len()), (1, 2));
+    assert_eq!(found(&reader, "kept"), [vec![8; 3], vec![8]]);
+    assert!(reader.refresh().unwrap() && !reader.refresh().unwrap());
+    for slices in [&reader, &opened] {
+        assert_eq!(found(slices, "kept"), [vec![8; 3], vec![8]]);
+        assert_eq!(found(slices, "late"), [vec![8; 2], vec![]]);
+    }
 }
 
 fn append_forever(file: &Path, from: u64) {

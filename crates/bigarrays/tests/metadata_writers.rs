@@ -205,7 +205,7 @@ fn eight_processes_changing_metadata_lose_nothing() {
 
 #[test]
 fn eight_processes_changing_metadata_in_a_bucket_lose_nothing() {
-    let server = Server::moto().unwrap();
+    let server = Server::s3s().unwrap();
     nothing_is_lost(&Layer {
         url: format!("{}/{}", server.url, place()),
         settings: settings(&server),

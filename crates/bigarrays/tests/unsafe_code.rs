@@ -30,6 +30,7 @@ const FILES: &[(&str, &str)] = &[
     ("bigarrays/src/flat/index.rs", "LMDB after a fork"),
     ("bigarrays/src/flat/kept.rs", "mapped files"),
     ("bigarrays/src/flat/mapping.rs", "mapped files"),
+    ("bigarrays/src/flat/set_tests.rs", "the bytes of a mapping"),
     ("bigarrays/src/flat/slice_tests.rs", "a fork"),
     ("bigarrays/src/flat/tests.rs", "the bytes of a mapping"),
     ("bigarrays/src/run/interrupt.rs", "a check that outlives no call"),

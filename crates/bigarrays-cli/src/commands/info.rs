@@ -5,13 +5,15 @@ use std::path::Path;
 
 use bigarrays::Array;
 use bigarrays::base::text::{printable, redact};
+use bigarrays::flat::is_set;
 use bigarrays::format::{Scale, ScaleSelector};
 use bigarrays::store;
 use clap::Args;
 use indicatif::BinaryBytes;
 
 use crate::args::values;
-use crate::commands::{names, supported};
+use crate::commands::names::Counts;
+use crate::commands::{names, slices, supported};
 use crate::output::{as_json, bytes, counted, described, joined, pretty, results, write_table};
 use crate::session::Session;
 
@@ -45,17 +47,26 @@ pub(crate) fn run(args: &InfoArgs, session: &Session) -> anyhow::Result<()> {
         }
         return Ok(out.flush()?);
     };
-    let names = names::count(Path::new(&store::local_path(url)?))?;
+    let path = store::local_path(url)?;
+    if is_set(Path::new(&path)) {
+        slices::write(&mut out, Path::new(&path), args.json)?;
+        return Ok(out.flush()?);
+    }
+    let names = names::count(Path::new(&path))?;
     let array = session.open().scale(args.scale.clone()).read_only(true).open(url)?;
     array.notes().iter().for_each(|note| session.terminal.note(format_args!("note: {note}")));
     match args.json {
-        true => writeln!(out, "{}", pretty(&as_json(&array, names)))?,
+        true => {
+            let mut shown = as_json(&array, names.map(|counts| counts.names));
+            shown["metadata"] = names.map(|counts| counts.metadata).into();
+            writeln!(out, "{}", pretty(&shown))?;
+        }
         false => write_text(&mut out, &array, names)?,
     }
     Ok(out.flush()?)
 }
 
-fn write_text(out: &mut dyn Write, array: &Array, names: Option<u64>) -> anyhow::Result<()> {
+fn write_text(out: &mut dyn Write, array: &Array, names: Option<Counts>) -> anyhow::Result<()> {
     let grid = array.layout().grid.shape();
     let size = bytes(array).map_or_else(
         || "more than 2^64 bytes".to_owned(),
@@ -88,8 +99,8 @@ fn write_text(out: &mut dyn Write, array: &Array, names: Option<u64>) -> anyhow:
     for (name, value) in rows.into_iter().filter(|(_, value)| !value.is_empty()) {
         writeln!(out, "{name:<11} {}", printable(&value))?;
     }
-    if let Some(names) = names {
-        writeln!(out, "{:<11} {names}", "names")?;
+    if let Some(Counts { names, metadata }) = names {
+        writeln!(out, "{:<11} {names}{}", "names", slices::with_metadata(metadata))?;
     }
     if array.scales().is_empty() {
         return Ok(());

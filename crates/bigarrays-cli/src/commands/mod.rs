@@ -19,6 +19,7 @@ mod new;
 pub(crate) mod resize;
 pub(crate) mod rm;
 pub(crate) mod sample;
+mod slices;
 mod supported;
 mod transfer;
 pub(crate) mod verify;

@@ -58,7 +58,9 @@ from ._bigarrays import (
     update_attributes,
     verify,
 )
+from ._metadata import Metadata
 from ._reading import Padded
+from ._together import Together
 
 # Not `open`: `from bigarrays import *` is to leave Python's own.
 __all__ = [
@@ -75,6 +77,7 @@ __all__ = [
     "InvalidArgumentError",
     "InvalidMetadataError",
     "MemoryBudgetError",
+    "Metadata",
     "NotFoundError",
     "OutOfBoundsError",
     "Padded",
@@ -86,6 +89,7 @@ __all__ = [
     "SliceArray",
     "StorageError",
     "StorageFullError",
+    "Together",
     "UnsupportedError",
     "__version__",
     "add_scale",

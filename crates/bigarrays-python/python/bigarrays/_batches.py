@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from ._bigarrays import InvalidArgumentError
 from ._order import Order, Samples, order_of
-from ._reading import reader
+from ._reading import Pad, reader
 
 _Batch = TypeVar("_Batch")
 _Result = TypeVar("_Result")
@@ -162,13 +162,13 @@ def batches(
     samples: Samples[Any],
     size: int,
     *,
-    pad: float | None = ...,
+    pad: Pad | None = ...,
     collate: Callable[[Any], _Result],
     **_options: Unpack[Options],
 ) -> Batches[_Result]: ...
 @overload
 def batches(
-    samples: Samples[Any], size: int, *, pad: float, collate: None = ..., **_options: Unpack[Options]
+    samples: Samples[Any], size: int, *, pad: Pad, collate: None = ..., **_options: Unpack[Options]
 ) -> Batches[Any]: ...
 def batches(
     samples: Samples[Any],
@@ -184,11 +184,11 @@ def batches(
     drop_last: bool = False,
     weights: ArrayLike | None = None,
     bucket_by_length: int = 0,
-    pad: float | None = None,
+    pad: Pad | None = None,
     collate: Callable[[Any], Any] | None = None,
     prefetch: int = 0,
 ) -> Batches[Any]:
-    """Iterate over all samples once, in batches of `size`: arrays of rows, or lists of slices.
+    """Iterate over all samples once, in batches of `size`: arrays of rows, or lists of slices, of several arrays a list each.
 
     How many samples there are is decided here: what is appended later is not in the epoch. Each batch is read by one call
     into the library. The same `seed` and `epoch` give the same order in every process.
@@ -209,10 +209,10 @@ def batches(
         drop_last: Samples that do not fill a batch on every rank are left out, so that each rank has as many batches.
         weights: One number a sample: as many samples as there are are drawn with replacement, each as often as its
             weight says. Then no sample is certain to come, and a rank's may come on another as well.
-        bucket_by_length: Of so many batches at a time, each is made of slices of similar length, which need little
-            padding; the batches then come in random order. 0 leaves the order alone.
+        bucket_by_length: Of so many batches at a time, each is made of slices of similar length, in the first of several
+            arrays, which need little padding; the batches then come in random order. 0 leaves the order alone.
         pad: The slices of a batch become one array (slices, longest, …), filled up with this value, and an array of their
-            lengths: `Padded`.
+            lengths: `Padded`. Of several arrays, each is padded by itself, with this or with the value that a dict has for it.
         collate: A function of a batch, after it was padded; what it returns is iterated over.
         prefetch: How many batches a thread reads ahead, with `collate` and all.
 

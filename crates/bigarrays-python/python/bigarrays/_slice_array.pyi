@@ -2,14 +2,18 @@ import os
 from pathlib import Path
 from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, Sequence, ValuesView
 from types import TracebackType
-from typing import Any, Literal, Never, TypeVar, final, overload
+from typing import Any, Literal, Never, final, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from ._batches import Batches
 from ._flat_array import Casting, FlatArray
+from ._metadata import Metadata
 
-_Default = TypeVar("_Default")
+# Of one array, or of each of several.
+_Rows = ArrayLike | Mapping[str, Any]
+_Range = tuple[int, int] | range
 
 @final
 class SliceArray:
@@ -28,11 +32,15 @@ class SliceArray:
     and forked children show the same. Once others have deleted or renamed slices, positions raise StorageError until then;
     `snapshot` and `select` keep all as it is.
 
+    `SliceArray.create` makes several arrays whose slices have names in common, in a folder; `x.meta` keeps a small value beside
+    each name.
+
     Args:
-        path: The file of rows.
+        path: The file of rows, or the folder of several arrays.
         mode: As for `FlatArray`. With "c" it is a snapshot from the beginning, with changes that stay in this process.
         shape: Of a new array, as for `FlatArray`.
         dtype: Of a new array, as for `FlatArray`.
+        arrays: Of several new arrays, as for `create`.
         reserve: Of a new array, as for `FlatArray`.
         durable: As for `FlatArray`.
         replace: Writing a name that is there gives it the new rows, instead of raising AlreadyExistsError.
@@ -65,22 +73,68 @@ class SliceArray:
         *,
         shape: Sequence[int | None] | None = None,
         dtype: DTypeLike | None = None,
+        arrays: dict[str, tuple[Any, ...]] | None = None,
         reserve: int = 0,
         durable: bool = False,
         replace: bool = False,
         lock_timeout: float | None = None,
     ) -> SliceArray: ...
+    @staticmethod
+    def create(
+        path: str | os.PathLike[str],
+        *,
+        shape: Sequence[int | None] | None = None,
+        dtype: DTypeLike | None = None,
+        arrays: dict[str, tuple[Any, ...]] | None = None,
+        reserve: int = 0,
+        durable: bool = False,
+        replace: bool = False,
+        lock_timeout: float | None = None,
+        overwrite: bool = False,
+    ) -> SliceArray:
+        """staticmethod(function) -> method
+
+        Convert a function to be a static method.
+
+        A static method does not receive an implicit first argument.
+        To declare a static method, use this idiom:
+
+             class C:
+                 @staticmethod
+                 def f(arg1, arg2, argN):
+                     ...
+
+        It can be called either on the class (e.g. C.f()) or on an instance
+        (e.g. C().f()). Both the class and the instance are ignored, and
+        neither is passed implicitly as the first argument to the method.
+
+        Static methods in Python are similar to those found in Java or C++.
+        For a more advanced concept, see the classmethod builtin.
+        """
+
     @property
     def array(self) -> FlatArray:
-        """All rows, those without a name too, as a FlatArray."""
+        """All rows, those without a name too, as a FlatArray. Several arrays are `arrays`."""
 
+    @property
+    def arrays(self) -> dict[str, FlatArray]:
+        """All arrays in a dict, by their names. One that is alone has the name ""."""
+
+    def __getattr__(self, name: str) -> FlatArray: ...
+    @property
+    def meta(self) -> Metadata:
+        """A small value beside each name: a mapping of names and what JSON has, `Metadata`."""
+
+    def _metadata(self, name: str) -> str | None: ...
+    def _described(self, start: int, size: int) -> list[tuple[str, str | None]]: ...
+    def _set_metadata(self, names: dict[str, str | None]) -> None: ...
     @property
     def dtype(self) -> np.dtype[Any]:
         """Type of the elements."""
 
     @property
     def path(self) -> Path:
-        """The absolute path of the file of rows."""
+        """The absolute path of the file of rows, or of the folder of several arrays."""
 
     @property
     def mode(self) -> Literal["r", "r+", "c"]:
@@ -89,44 +143,56 @@ class SliceArray:
     def __len__(self) -> int: ...
     def __contains__(self, name: object) -> bool: ...
     def __iter__(self) -> Iterator[str]: ...
+    # Rows of the one array, or of several arrays together.
     @overload
-    def __getitem__(self, key: str | int) -> NDArray[Any]: ...  # type: ignore[overload-overlap]
+    def __getitem__(self, key: str | int | tuple[str | int, Any] | tuple[str | int, str, Any]) -> Any: ...
     @overload
-    def __getitem__(self, key: tuple[str | int, Any]) -> Any: ...
-    @overload
-    def __getitem__(self, key: slice | Iterable[str] | Iterable[int]) -> list[NDArray[Any]]: ...
+    def __getitem__(self, key: slice | Iterable[str] | Iterable[int]) -> list[Any]: ...
     def __array__(self, *_arguments: Any, **_options: Any) -> Never: ...
-    def __getitems__(self, keys: Iterable[str] | Iterable[int]) -> list[NDArray[Any]]: ...
-    @overload
-    def get(self, name: str) -> NDArray[Any] | None:
+    def __getitems__(self, keys: Iterable[str] | Iterable[int]) -> list[Any]: ...
+    def get(self, name: str, default: Any = None) -> Any:
         """The slice of a name, or `default` if there is none."""
 
-    @overload
-    def get(self, name: str, default: _Default) -> NDArray[Any] | _Default:
-        """The slice of a name, or `default` if there is none."""
+    def pop(self, name: str, *default: Any) -> Any:
+        """Takes a slice away, and returns a copy of it.
 
-    @overload
-    def rows(self, names: str) -> range:  # type: ignore[overload-overlap]
-        """The rows of `array` that a name means, as a range; of several names, a list of ranges.
+        Args:
+            name: Its name.
+            default: What is returned if there is no such name, instead of raising KeyError.
 
         Raises:
-            KeyError: There is no such name.
+            KeyError: There is no such name, and no default.
+            ReadOnlyError: The array was opened with mode "r" or "c", or is a snapshot.
         """
 
-    @overload
-    def rows(self, names: Sequence[str]) -> list[range]:
-        """The rows of `array` that a name means, as a range; of several names, a list of ranges.
+    def rows(self, names: str | Sequence[str]) -> Any:
+        """The rows of `array` that a name means, as a range; of several names, a list of ranges. Of several arrays, a range of
+        each, by its name.
 
         Raises:
             KeyError: There is no such name.
         """
 
     @property
-    def indices(self) -> dict[str, range]:
-        """A dict of all names and their rows of `array`, as ranges."""
+    def indices(self) -> dict[str, Any]:
+        """A dict of all names and their rows, as `rows` says them."""
 
-    def lengths(self) -> NDArray[np.int64]:
-        """The number of rows of each slice, in the order of positions: an array of int64."""
+    def lengths(self, array: str | None = None) -> NDArray[np.int64]:
+        """The number of rows of each slice, in the order of positions: an array of int64.
+
+        Args:
+            array: The name of one of several arrays, by default the first.
+
+        Raises:
+            KeyError: There is no array of that name.
+        """
+
+    def batches(self, size: int, **_options: Any) -> Batches[Any]:
+        """Iterates over all slices once, in batches: `bigarrays.batches` of these.
+
+        A batch of several arrays has what a batch of one has, by the arrays' names: `batch.features` is a list of slices, or
+        with `pad` one array and the lengths.
+        """
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -135,10 +201,10 @@ class SliceArray:
     def keys(self) -> KeysView[str]:
         """The names, in the order of their positions, as those of a dict."""
 
-    def values(self) -> ValuesView[NDArray[Any]]:
+    def values(self) -> ValuesView[Any]:
         """The slices, in the order of their positions, as the values of a dict."""
 
-    def items(self) -> ItemsView[str, NDArray[Any]]:
+    def items(self) -> ItemsView[str, Any]:
         """Pairs of names and slices, in the order of positions, as the items of a dict."""
 
     def snapshot(self) -> SliceArray:
@@ -161,12 +227,19 @@ class SliceArray:
         """
 
     def select(
-        self, which: str | Callable[[str], bool] | Iterable[str] | Iterable[int] | Iterable[bool]
+        self,
+        which: str | Callable[[str], bool] | Iterable[str] | Iterable[int] | Iterable[bool] | None = None,
+        *,
+        glob: str | None = None,
+        meta: Callable[[str, Any], bool] | Mapping[str, Any] | None = None,
     ) -> SliceArray:
         """Some of the slices, as a snapshot of these alone, with positions from 0 on.
 
         Args:
-            which: The start of names, a function of a name, or an iterable of names or positions, or a mask.
+            which: The start of names, a function of a name, or an iterable of names or positions, or a mask. All by default.
+            glob: A pattern of names, in which `*` is any text, `?` any letter and `[ab]` one of these.
+            meta: A function of a name and what is kept beside it, None if that is nothing; or a dict of members that the
+                dict beside the name has, with equal values.
 
         Raises:
             KeyError: A name is not there.
@@ -179,6 +252,9 @@ class SliceArray:
             >>> w.write({"train/a": [1], "test/a": [2], "train/b": [3]})
             >>> list(w.select("train/")), list(w.select(lambda name: name.endswith("a"))), list(w.select([2, 1]))
             (['train/a', 'train/b'], ['train/a', 'test/a'], ['train/b', 'test/a'])
+            >>> w.meta["train/b"] = {"speaker": 5}
+            >>> list(w.select(glob="*/a")), list(w.select(meta={"speaker": 5})), list(w.select(meta=lambda name, meta: not meta))
+            (['train/a', 'test/a'], ['train/b'], ['train/a', 'test/a'])
         """
 
     def split(self, shares: dict[str, float], *, seed: int = 0) -> dict[str, SliceArray]:
@@ -203,21 +279,24 @@ class SliceArray:
     def names(self) -> Iterator[str]:
         """An iterator over all names, in the order of their positions; it takes them as it goes."""
 
-    def __setitem__(self, name: str, data: ArrayLike) -> None: ...
+    def __setitem__(self, name: str, data: _Rows) -> None: ...
     def write(
         self,
-        slices: Mapping[str, ArrayLike] | Iterable[tuple[str, ArrayLike]] | SliceArray,
+        slices: Mapping[str, _Rows] | Iterable[tuple[str, _Rows]] | SliceArray,
         *,
         replace: bool | None = None,
         casting: Casting | None = None,
+        meta: Mapping[str, Any] | Callable[[str], Any] | None = None,
     ) -> None:
         """Appends and names slices.
 
         Args:
             slices: A dict of names and rows, all of which become visible at once, or an iterable of pairs or another
-                SliceArray, in large batches.
+                SliceArray, in large batches. Of several arrays, the rows of a name are a dict of the arrays' names and rows.
             replace: What happens to names that are there; by default what the array was opened with.
             casting: As for `FlatArray.append`.
+            meta: What is kept beside the names, and is there with the slices or not at all: a dict of names and values, or a
+                function of a name, None for nothing. Another SliceArray brings its own.
 
         Raises:
             AlreadyExistsError: A name is there, and is not to be replaced; nothing of the batch was named.
@@ -226,11 +305,12 @@ class SliceArray:
             StorageFullError: There is no room.
         """
 
-    def name_rows(self, names: dict[str, tuple[int, int] | range], *, replace: bool | None = None) -> None:
+    def name_rows(self, names: Mapping[str, _Range | Mapping[str, _Range]], *, replace: bool | None = None) -> None:
         """Names rows that are in the array already. Slices may share rows.
 
         Args:
-            names: A dict of names and ranges, or pairs of the first row and the one after the last.
+            names: A dict of names and ranges, or pairs of the first row and the one after the last; of several arrays, of
+                names and dicts of these.
             replace: What happens to names that are there; by default what the array was opened with.
 
         Raises:
@@ -241,7 +321,7 @@ class SliceArray:
 
     def __delitem__(self, key: str | int | Iterable[str] | Iterable[int]) -> None: ...
     def delete(self, names: str | int | Iterable[str] | Iterable[int]) -> None:
-        """Removes names. Their rows stay, without a name, until `compact`; the last slice moves to the position that becomes free.
+        """Removes names, and what is kept beside them. Their rows stay, without a name, until `compact`; the last slice moves to the position that becomes free.
 
         Args:
             names: A name or a position, or an iterable of either.
@@ -253,7 +333,7 @@ class SliceArray:
         """
 
     def rename(self, old: str, new: str) -> None:
-        """Gives a slice another name; its position stays.
+        """Gives a slice another name; its position stays, and so does what is kept beside the name.
 
         Raises:
             NotFoundError: There is no slice of the old name.
@@ -284,7 +364,8 @@ class SliceArray:
         """
 
     def merge(self, others: Iterable[SliceArray | str | os.PathLike[str]], *, overwrite: bool = False) -> None:
-        """Adds the slices of other arrays, in their order, some thousand at a time: memory does not grow with the arrays.
+        """Adds the slices of other arrays, in their order, some thousand at a time: memory does not grow with the arrays. What is
+        kept beside names comes along; a name that gets other rows keeps its own if the other has nothing beside it.
 
         Args:
             others: Arrays of the same elements and rows, or paths of such.
@@ -293,7 +374,7 @@ class SliceArray:
 
         Raises:
             AlreadyExistsError: A name comes twice, and `overwrite` is not given; nothing was added.
-            InvalidArgumentError: An array has other elements or rows, or is this one; nothing was added.
+            InvalidArgumentError: Some have other arrays, elements or rows, or are this one; nothing was added.
             ReadOnlyError: The array was opened with mode "r" or "c", or is a snapshot.
 
         Example:

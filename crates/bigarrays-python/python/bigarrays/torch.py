@@ -31,7 +31,7 @@ from torch.utils import data  # type: ignore[import-not-found]
 from ._batches import _Ahead
 from ._bigarrays import InvalidArgumentError
 from ._order import Order, Samples, order_of
-from ._reading import Padded, padded, reader
+from ._reading import Pad, Padded, padded, padding_of, reader
 
 __all__ = ["Dataset", "IterableDataset", "pad", "tensors"]
 
@@ -71,13 +71,13 @@ def _tensor(array: NDArray[Any]) -> Any:
     return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=not writable))
 
 
-def pad(batch: Sequence[Any], value: float = 0) -> Any:
+def pad(batch: Sequence[Any], value: Pad = 0) -> Any:
     """Makes one tensor of slices of several lengths, and one of the lengths: a `collate_fn` for `Dataset`.
 
     Args:
         batch: Tensors or arrays of shape (rows, …) that differ in their number of rows alone, or dicts or tuples with
             names of such.
-        value: What the tensor is filled up with.
+        value: What the tensor is filled up with; of samples of several arrays, for each the same or one of its own, in a dict.
 
     Returns:
         `Padded`: `rows` of shape (slices, rows of the longest, …), and `lengths`. Of samples that have several arrays, one
@@ -91,9 +91,10 @@ def pad(batch: Sequence[Any], value: float = 0) -> Any:
     """
     first = batch[0]
     if isinstance(first, Mapping):
-        return {name: pad([sample[name] for sample in batch], value) for name in first}
+        return {name: pad([sample[name] for sample in batch], padding_of(value, name)) for name in first}
     if isinstance(first, tuple) and hasattr(first, "_fields"):
-        return type(first)(*(pad(arrays, value) for arrays in zip(*batch, strict=True)))
+        arrays = zip(first._fields, zip(*batch, strict=True), strict=True)
+        return type(first)(*(pad(rows, padding_of(value, name)) for name, rows in arrays))
     if not isinstance(first, torch.Tensor):
         return tensors(padded(batch, value))
     lengths = torch.tensor([len(sample) for sample in batch])
@@ -213,7 +214,7 @@ class IterableDataset(data.IterableDataset[Any]):  # type: ignore[misc]
         drop_last: bool = False,
         weights: ArrayLike | None = None,
         bucket_by_length: int = 0,
-        pad: float | None = None,
+        pad: Pad | None = None,
         collate: Callable[[Any], Any] | None = None,
         prefetch: int = 0,
     ) -> None:

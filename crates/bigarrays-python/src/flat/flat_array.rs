@@ -113,6 +113,7 @@ impl PyFlatArray {
         let array = opening.run(
             py,
             |options| FlatArray::open(path, options),
+            || opening.spec(py),
             |spec| FlatArray::create(path, spec),
         )?;
         opening.expect(py, &array.header())?;

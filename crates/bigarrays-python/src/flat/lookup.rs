@@ -2,35 +2,96 @@
 
 use std::sync::Arc;
 
-use bigarrays::flat::{Mapping, Slice};
+use bigarrays::flat::{Mappings, Slice};
 use bigarrays::{Error, ErrorKind};
+use numpy::PyUntypedArray;
 use pyo3::exceptions::{PyIndexError, PyKeyError, PyTypeError};
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyList, PySlice, PyString, PyTuple};
 
 use crate::errors::{OrRaise, exception};
 use crate::flat::held::Held;
+use crate::flat::rows::to_range;
 use crate::flat::source::{Located, Source};
 use crate::flat::view::ViewCache;
 use crate::transfer;
 
-/// Named slices, and numpy's view of their rows.
+/// Named slices, and numpy's views of their rows.
 pub(crate) struct Lookup {
     pub(crate) held: Held<Source>,
-    /// That of the array of rows too, so that compacting can let go of it.
-    pub(crate) view: Arc<ViewCache>,
+    /// The names of the arrays, and numpy's view of each, which is that of the array of rows as well, so that compacting can
+    /// let go of it. One that is alone has no name.
+    pub(crate) views: Vec<(String, Arc<ViewCache>)>,
+    kind: PyOnceLock<Py<PyAny>>,
 }
 
 impl Lookup {
+    /// Of what is `held`.
+    pub(crate) fn new(held: Held<Source>, names: impl Iterator<Item = String>) -> Self {
+        let views = names.map(|name| (name, Arc::default())).collect();
+        Self { held, views, kind: PyOnceLock::new() }
+    }
+
     /// Where slices are looked up.
     pub(crate) fn source(&self, py: Python<'_>) -> PyResult<Source> {
         self.held.get(py)
     }
 
+    /// Lets go of all mappings.
+    pub(crate) fn clear(&self) {
+        self.views.iter().for_each(|(_, view)| view.clear());
+    }
+
+    /// Whether there are several arrays.
+    pub(crate) fn has_several(&self) -> bool {
+        self.views.first().is_none_or(|(name, _)| !name.is_empty())
+    }
+
+    /// The number of the array of that name.
+    pub(crate) fn number_of(&self, name: &str) -> Option<usize> {
+        self.views.iter().position(|(own, _)| own == name)
+    }
+
+    /// The names of several arrays, for errors.
+    pub(crate) fn array_names(&self) -> String {
+        let names: Vec<&str> = self.views.iter().map(|(name, _)| name.as_str()).collect();
+        names.join(", ")
+    }
+
+    /// The one value for the one array, or those of several by the arrays' names.
+    pub(crate) fn together<'py>(
+        &self,
+        py: Python<'py>,
+        mut values: impl Iterator<Item = PyResult<Bound<'py, PyAny>>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        if !self.has_several() {
+            return values.next().unwrap_or_else(|| Ok(py.None().into_bound(py)));
+        }
+        let kind = self.kind.get_or_try_init(py, || {
+            let names = PyTuple::new(py, self.views.iter().map(|(name, _)| name))?;
+            let kind = py.import("bigarrays._together")?.getattr("together")?.call1((names,))?;
+            Ok::<_, PyErr>(kind.unbind())
+        })?;
+        kind.bind(py).call1(PyTuple::new(py, values.collect::<PyResult<Vec<_>>>()?)?)
+    }
+
+    /// numpy's views of all rows.
+    fn wholes<'py>(&self, py: Python<'py>, mappings: &Mappings) -> PyResult<Vec<Bound<'py, PyUntypedArray>>> {
+        let each = self.views.iter().zip(mappings.all());
+        each.map(|((_, view), mapping)| view.view(py, mapping, self.held.mode())).collect()
+    }
+
     /// numpy's views of slices.
-    fn views<'py>(&self, py: Python<'py>, (slices, mapping): Located) -> PyResult<Vec<Bound<'py, PyAny>>> {
-        let all = self.view.view(py, &mapping, self.held.mode())?;
-        slices.iter().map(|slice| transfer::rows_of(&all, &slice.rows)).collect()
+    fn views<'py>(&self, py: Python<'py>, (slices, mappings): Located) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let wholes = self.wholes(py, &mappings)?;
+        let views = |slice: &Slice| {
+            self.together(
+                py,
+                wholes.iter().zip(slice.all_rows()).map(|(all, rows)| transfer::rows_of(all, rows)),
+            )
+        };
+        slices.iter().map(views).collect()
     }
 
     /// numpy's view of one slice.
@@ -38,9 +99,29 @@ impl Lookup {
         &self,
         py: Python<'py>,
         slice: &Slice,
-        mapping: &Arc<Mapping>,
+        mappings: &Mappings,
     ) -> PyResult<Bound<'py, PyAny>> {
-        transfer::rows_of(&self.view.view(py, mapping, self.held.mode())?, &slice.rows)
+        let wholes = self.wholes(py, mappings)?;
+        self.together(py, wholes.iter().zip(slice.all_rows()).map(|(all, rows)| transfer::rows_of(all, rows)))
+    }
+
+    /// The rows of a slice, as a range of each array.
+    pub(crate) fn ranges<'py>(&self, py: Python<'py>, slice: &Slice) -> PyResult<Bound<'py, PyAny>> {
+        self.together(py, slice.all_rows().map(|rows| to_range(py, rows)))
+    }
+
+    /// A part of a slice: `x[name, rows]`, or of several arrays `x[name, array, rows]`.
+    fn part<'py>(&self, parts: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
+        let (whole, first) = (self.item(&parts.get_item(0)?)?, parts.get_item(1)?);
+        if !self.has_several() {
+            return whole.get_item(parts.get_slice(1, parts.len()));
+        }
+        if !first.is_instance_of::<PyString>() {
+            let reason = "of several arrays, the name of one comes before the part: x[name, array, rows]";
+            return Err(PyTypeError::new_err(reason));
+        }
+        let rows = whole.get_item(first)?;
+        if parts.len() == 2 { Ok(rows) } else { rows.get_item(parts.get_slice(2, parts.len())) }
     }
 
     /// What `x[key]` is: a view, or a list of views.
@@ -54,7 +135,7 @@ impl Lookup {
             && parts.len() > 1
             && (parts.get_item(0)?.is_instance_of::<PyString>() || is_position(&parts.get_item(0)?))
         {
-            return self.item(&parts.get_item(0)?)?.get_item(parts.get_slice(1, parts.len()));
+            return self.part(parts);
         }
         if let Ok(slice) = key.cast::<PySlice>() {
             let found = slice.indices(source.len() as isize)?;

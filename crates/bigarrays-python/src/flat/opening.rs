@@ -7,7 +7,7 @@ use bigarrays::base::buffer::Order;
 use bigarrays::flat::{FlatOptions, FlatSpec, Header, Mode};
 use bigarrays::{Error, ErrorKind};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyTuple};
 
 use crate::errors::{OrRaise, exception, invalid};
 use crate::flat::rows::descr_of;
@@ -28,19 +28,20 @@ pub(crate) struct Opening<'py> {
 }
 
 impl Opening<'_> {
-    /// Opens with `open` or creates with `create`, as the mode says.
-    pub(crate) fn run<T: Send>(
+    /// Opens with `open`, or creates with `create` what `spec` describes, as the mode says.
+    pub(crate) fn run<T: Send, S: Sync>(
         &self,
         py: Python<'_>,
         open: impl Fn(FlatOptions) -> bigarrays::Result<T> + Send + Sync,
-        create: impl Fn(&FlatSpec) -> bigarrays::Result<T> + Send + Sync,
+        spec: impl Fn() -> PyResult<S>,
+        create: impl Fn(&S) -> bigarrays::Result<T> + Send + Sync,
     ) -> PyResult<T> {
         let mode = match self.mode.as_str() {
             "r" => Mode::Read,
             "c" => Mode::CopyOnWrite,
             "r+" | "a" => Mode::ReadWrite,
             "w" | "w-" | "x" => {
-                let spec = self.spec(py)?;
+                let spec = spec()?;
                 return detached(py, || create(&spec));
             }
             other => {
@@ -51,7 +52,7 @@ impl Opening<'_> {
         let options = FlatOptions { mode, lock_timeout: self.lock_timeout };
         match outcome_detached(py, &|| false, || open(options))? {
             Err(error) if self.mode == "a" && error.kind() == ErrorKind::NotFound => {
-                let spec = self.spec(py)?;
+                let spec = spec()?;
                 detached(py, || match create(&spec) {
                     // Another has been quicker.
                     Err(error) if error.kind() == ErrorKind::AlreadyExists => open(options),
@@ -62,7 +63,8 @@ impl Opening<'_> {
         }
     }
 
-    fn spec(&self, py: Python<'_>) -> PyResult<FlatSpec> {
+    /// What a new array is to be.
+    pub(crate) fn spec(&self, py: Python<'_>) -> PyResult<FlatSpec> {
         let (Some(shape), Some(dtype)) = (&self.shape, &self.dtype) else {
             return Err(invalid(py, "a new array needs a shape and a dtype"));
         };
@@ -108,6 +110,34 @@ impl Opening<'_> {
             format!("the array has the shape {:?}, whose axes behind the first are others", header.shape),
         ))
     }
+}
+
+/// Several arrays, as a dict of their names and, in a tuple, the lengths of their axes and their type.
+pub(crate) fn openings<'py>(
+    arrays: &Bound<'py, PyDict>,
+    common: &Opening<'py>,
+) -> PyResult<Vec<(String, Opening<'py>)>> {
+    let py = arrays.py();
+    let opening = |(name, array): (Bound<'py, PyAny>, Bound<'py, PyAny>)| {
+        let wrong = || {
+            let reason =
+                "the value is a tuple of the lengths of its axes and its type, like (None, 40, \"float32\")";
+            invalid(py, format!("arrays[{name:?}]: {reason}"))
+        };
+        let array = array.cast_into::<PyTuple>().map_err(|_| wrong())?;
+        let (Some(count), Ok(name)) = (array.len().checked_sub(1), name.extract::<String>()) else {
+            return Err(wrong());
+        };
+        let shape: Vec<Option<u64>> = array.get_slice(0, count).extract().map_err(|_| wrong())?;
+        let dtype = Some(array.get_item(count)?).filter(|dtype| !dtype.is_none());
+        if dtype.is_none() {
+            return Err(wrong());
+        }
+        let (path, mode, order) = (common.path.clone(), common.mode.clone(), common.order.clone());
+        let (reserve, lock_timeout) = (common.reserve, common.lock_timeout);
+        Ok((name, Opening { path, mode, shape: Some(shape), dtype, order, reserve, lock_timeout }))
+    };
+    arrays.iter().map(opening).collect()
 }
 
 /// A time that Python gives in seconds.

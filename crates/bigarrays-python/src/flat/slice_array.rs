@@ -1,11 +1,12 @@
 //! `SliceArray`: slices of a flat array that have names.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bigarrays::flat::{AsOf, FlatArray, Mode, NamedRows, Slice, SliceArray, Snapshot, SnapshotHandle};
+use bigarrays::flat::{AsOf, FlatArray, Mode, Slice, SliceArray, Snapshot};
 use numpy::{PyArray1, PyArrayDescr};
-use pyo3::exceptions::{PyIndexError, PyTypeError};
+use pyo3::exceptions::{PyAttributeError, PyIndexError, PyKeyError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
@@ -13,10 +14,14 @@ use crate::errors::{OrRaise, invalid};
 use crate::flat::flat_array::PyFlatArray;
 use crate::flat::held::Held;
 use crate::flat::lookup::{Keys, Lookup, no_key, to_position};
+use crate::flat::metadata::Given;
 use crate::flat::names::Names;
-use crate::flat::opening::{Opening, Reduced, duration, mode_name};
-use crate::flat::rows::{RowData, row_dtype, to_range};
+use crate::flat::opening::{Opening, Reduced, duration, mode_name, openings};
+use crate::flat::rows::row_dtype;
+use crate::flat::selecting::selected;
+use crate::flat::slice_opening::{open_one, open_several};
 use crate::flat::source::Source;
+use crate::flat::writing::{bytes_of, rows_for, to_rows, write};
 use crate::interrupt::{detached, outcome_detached};
 
 /// Slices of an iterable are written in batches of so many bytes, or names.
@@ -38,11 +43,15 @@ const BATCH_NAMES: usize = 100_000;
 /// and forked children show the same. Once others have deleted or renamed slices, positions raise StorageError until then;
 /// `snapshot` and `select` keep all as it is.
 ///
+/// `SliceArray.create` makes several arrays whose slices have names in common, in a folder; `x.meta` keeps a small value beside
+/// each name.
+///
 /// Args:
-///     path: The file of rows.
+///     path: The file of rows, or the folder of several arrays.
 ///     mode: As for `FlatArray`. With "c" it is a snapshot from the beginning, with changes that stay in this process.
 ///     shape: Of a new array, as for `FlatArray`.
 ///     dtype: Of a new array, as for `FlatArray`.
+///     arrays: Of several new arrays, as for `create`.
 ///     reserve: Of a new array, as for `FlatArray`.
 ///     durable: As for `FlatArray`.
 ///     replace: Writing a name that is there gives it the new rows, instead of raising AlreadyExistsError.
@@ -69,21 +78,35 @@ const BATCH_NAMES: usize = 100_000;
 #[pyclass(name = "SliceArray", module = "bigarrays", frozen, weakref)]
 pub(crate) struct PySliceArray {
     lookup: Arc<Lookup>,
-    /// All rows; closed with this.
-    rows: Arc<Held<Arc<FlatArray>>>,
+    /// All rows of each array; closed with this.
+    rows: Vec<Arc<Held<Arc<FlatArray>>>>,
     replace: bool,
 }
 
 impl PySliceArray {
-    fn of(source: Source, replace: bool) -> Self {
-        let array = source.array();
-        let (path, mode) = (array.path().to_owned(), array.mode());
-        let rows = Arc::new(Held::new(Arc::clone(array), &path, mode));
-        let lookup = Lookup { held: Held::new(source, &path, mode), view: Arc::default() };
+    pub(crate) fn of(source: Source, replace: bool) -> Self {
+        let (arrays, path, mode) = (source.arrays(), source.path().to_owned(), source.array().mode());
+        let hold = |(_, array): &(String, Arc<FlatArray>)| Held::new(Arc::clone(array), array.path(), mode);
+        let rows = arrays.iter().map(|array| Arc::new(hold(array))).collect();
+        let lookup = Lookup::new(Held::new(source, &path, mode), arrays.into_iter().map(|(name, _)| name));
         Self { lookup: Arc::new(lookup), rows, replace }
     }
 
-    fn source(&self, py: Python<'_>) -> PyResult<Source> {
+    /// The array of that number.
+    fn array_at(&self, number: usize) -> PyFlatArray {
+        PyFlatArray::of(Arc::clone(&self.rows[number]), Arc::clone(&self.lookup.views[number].1))
+    }
+
+    /// An error if there are several arrays, each of which has a `what` of its own.
+    fn expect_one(&self, what: &str) -> PyResult<()> {
+        if !self.lookup.has_several() {
+            return Ok(());
+        }
+        let names = self.lookup.array_names();
+        Err(PyAttributeError::new_err(format!("each of the arrays {names} has its {what}: x.arrays[name]")))
+    }
+
+    pub(crate) fn source(&self, py: Python<'_>) -> PyResult<Source> {
         self.lookup.source(py)
     }
 
@@ -129,32 +152,12 @@ impl PySliceArray {
     fn view_of_all<'py>(slf: &Bound<'py, Self>, kind: &str) -> PyResult<Bound<'py, PyAny>> {
         slf.py().import("collections.abc")?.getattr(kind)?.call1((slf,))
     }
-
-    fn put<'py>(
-        &self,
-        py: Python<'py>,
-        pairs: Vec<(Bound<'py, PyString>, Bound<'py, PyAny>)>,
-        replace: bool,
-        casting: Option<&str>,
-    ) -> PyResult<()> {
-        let source = self.source(py)?;
-        let (header, dtype) = row_dtype(py, source.array())?;
-        let to_rows = |(name, data): &(Bound<'_, PyString>, Bound<'py, PyAny>)| {
-            RowData::new(data, &header, &dtype, casting).map_err(|error| of_slice(py, error, name))
-        };
-        let data: Vec<RowData<'_>> = pairs.iter().map(to_rows).collect::<PyResult<_>>()?;
-        let named = pairs.iter().zip(&data).map(|((name, _), data)| {
-            Ok(NamedRows { name: name.to_str()?, rows: data.rows(), bytes: data.bytes() })
-        });
-        let named: Vec<_> = named.collect::<PyResult<_>>()?;
-        detached(py, || source.live()?.write(&named, replace))
-    }
 }
 
 #[pymethods]
 impl PySliceArray {
     #[new]
-    #[pyo3(signature = (path, mode = "r", *, shape = None, dtype = None, reserve = 0, durable = false, replace = false, lock_timeout = None))]
+    #[pyo3(signature = (path, mode = "r", *, shape = None, dtype = None, arrays = None, reserve = 0, durable = false, replace = false, lock_timeout = None))]
     #[allow(clippy::too_many_arguments, reason = "Python names them")]
     fn new(
         py: Python<'_>,
@@ -162,6 +165,7 @@ impl PySliceArray {
         mode: &str,
         shape: Option<Vec<Option<u64>>>,
         dtype: Option<Bound<'_, PyAny>>,
+        arrays: Option<Bound<'_, PyDict>>,
         reserve: u64,
         durable: bool,
         replace: bool,
@@ -170,14 +174,14 @@ impl PySliceArray {
         let lock_timeout = duration(py, lock_timeout)?;
         let opening =
             Opening { path, mode: mode.into(), shape, dtype, order: "C".into(), reserve, lock_timeout };
-        let path = &opening.path;
-        let slices = opening.run(
-            py,
-            |options| SliceArray::open(path, options),
-            |spec| SliceArray::create(path, spec),
-        )?;
-        opening.expect(py, &slices.array().header())?;
-        slices.array().set_durable(durable);
+        let slices = match arrays {
+            None => open_one(py, &opening)?,
+            Some(_) if opening.shape.is_some() || opening.dtype.is_some() => {
+                return Err(invalid(py, "either arrays are given, or the shape and dtype of the only one"));
+            }
+            Some(arrays) => open_several(py, &opening, &openings(&arrays, &opening)?)?,
+        };
+        slices.set_durable(durable);
         let source = match slices.array().mode() {
             // As it was opened, whatever others do.
             Mode::CopyOnWrite => Source::Kept(Arc::new(detached(py, || slices.snapshot(Mode::CopyOnWrite))?)),
@@ -186,28 +190,130 @@ impl PySliceArray {
         Ok(Self::of(source, replace))
     }
 
-    /// All rows, those without a name too, as a FlatArray.
+    /// Creates slices without names, of one array or, with `arrays`, of several whose slices have their names in common.
+    ///
+    /// Several arrays are in a folder, each a `.npy` file that others may open: `path/features.npy`, `path/labels.npy`. A slice
+    /// has rows in each of them, in each as many as one likes. `x["a"]` has these by the arrays' names: `x["a"].features` or
+    /// `x["a"]["features"]`; `x.features` or `x.arrays["features"]` are all rows. Slices are written, seen, deleted, renamed and
+    /// compacted in all arrays or in none, whatever is killed when.
+    ///
+    /// Args:
+    ///     path: The file of rows, or the folder.
+    ///     shape: As for `FlatArray`.
+    ///     dtype: As for `FlatArray`.
+    ///     arrays: A dict of names of arrays (letters, digits, underscores) and tuples of the lengths of their axes, the first
+    ///         of which may be None, and their type.
+    ///     reserve: As for `FlatArray`.
+    ///     durable: As for `FlatArray`.
+    ///     replace: Writing a name that is there gives it the new rows, instead of raising AlreadyExistsError.
+    ///     lock_timeout: As for `FlatArray`.
+    ///     overwrite: Replaces slices that are there.
+    ///
+    /// Raises:
+    ///     AlreadyExistsError: Something is there, and is not to be overwritten, or is nothing of this kind.
+    ///     InvalidArgumentError: An array cannot have that name, or its type or shape are missing.
+    ///
+    /// Example:
+    ///     >>> import pathlib, tempfile, numpy as np
+    ///     >>> path = pathlib.Path(tempfile.mkdtemp()) / "speech"
+    ///     >>> with bigarrays.SliceArray.create(path, arrays={"features": (None, 40, "f4"), "labels": (None, "i2")}) as w:
+    ///     ...     w["a/1"] = {"features": np.ones((9, 40)), "labels": [3, 1]}
+    ///     >>> x = bigarrays.SliceArray(path)
+    ///     >>> x["a/1"].features.shape, x["a/1"]["labels"], x["a/1", "labels", 1], x.labels.shape
+    ///     ((9, 40), array([3, 1], dtype=int16), np.int16(1), (2,))
+    ///     >>> np.load(path / "features.npy", mmap_mode="r").shape
+    ///     (9, 40)
+    #[staticmethod]
+    #[pyo3(signature = (path, *, shape = None, dtype = None, arrays = None, reserve = 0, durable = false, replace = false, lock_timeout = None, overwrite = false))]
+    #[allow(clippy::too_many_arguments, reason = "Python names them")]
+    fn create(
+        py: Python<'_>,
+        path: PathBuf,
+        shape: Option<Vec<Option<u64>>>,
+        dtype: Option<Bound<'_, PyAny>>,
+        arrays: Option<Bound<'_, PyDict>>,
+        reserve: u64,
+        durable: bool,
+        replace: bool,
+        lock_timeout: Option<f64>,
+        overwrite: bool,
+    ) -> PyResult<Self> {
+        let mode = if overwrite { "w" } else { "x" };
+        Self::new(py, path, mode, shape, dtype, arrays, reserve, durable, replace, lock_timeout)
+    }
+
+    /// All rows, those without a name too, as a FlatArray. Several arrays are `arrays`.
     #[getter]
-    fn array(&self) -> PyFlatArray {
-        PyFlatArray::of(Arc::clone(&self.rows), Arc::clone(&self.lookup.view))
+    fn array(&self) -> PyResult<PyFlatArray> {
+        self.expect_one("rows")?;
+        Ok(self.array_at(0))
+    }
+
+    /// All arrays in a dict, by their names. One that is alone has the name "".
+    #[getter]
+    fn arrays<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let found = PyDict::new(py);
+        for (number, (name, _)) in self.lookup.views.iter().enumerate() {
+            found.set_item(name, Bound::new(py, self.array_at(number))?)?;
+        }
+        Ok(found)
+    }
+
+    /// One of several arrays by its name, unless the name means something else here: `arrays` has all of them.
+    fn __getattr__(slf: &Bound<'_, Self>, name: &str) -> PyResult<PyFlatArray> {
+        let this = slf.get();
+        let number = Some(name).filter(|name| !name.is_empty()).and_then(|name| this.lookup.number_of(name));
+        number.map(|number| this.array_at(number)).ok_or_else(|| {
+            let arrays = match this.lookup.has_several() {
+                true => format!("; its arrays are {}", this.lookup.array_names()),
+                false => String::new(),
+            };
+            PyAttributeError::new_err(format!("SliceArray has no attribute {name:?}{arrays}"))
+        })
+    }
+
+    /// A small value beside each name: a mapping of names and what JSON has, `Metadata`.
+    #[getter]
+    fn meta<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("bigarrays._metadata")?.getattr("Metadata")?.call1((slf,))
+    }
+
+    fn _metadata(&self, py: Python<'_>, name: &str) -> PyResult<Option<String>> {
+        self.source(py)?.metadata(name).map_err(|error| no_key(py, &error))
+    }
+
+    fn _described(&self, py: Python<'_>, start: u64, size: usize) -> PyResult<Vec<(String, Option<String>)>> {
+        let described = self.source(py)?.described(start, size).or_raise(py)?;
+        Ok(described.into_iter().map(|(name, _, metadata)| (name, metadata)).collect())
+    }
+
+    fn _set_metadata(&self, py: Python<'_>, names: Bound<'_, PyDict>) -> PyResult<()> {
+        let pair =
+            |(name, json): (Bound<'_, PyAny>, Bound<'_, PyAny>)| Ok((name.extract()?, json.extract()?));
+        let names: Vec<(String, Option<String>)> = names.iter().map(pair).collect::<PyResult<_>>()?;
+        let values: Vec<_> = names.iter().map(|(name, json)| (name.as_str(), json.as_deref())).collect();
+        let source = self.source(py)?;
+        let set = outcome_detached(py, &|| false, || source.live()?.set_metadata(&values))?;
+        set.map_err(|error| no_key(py, &error))
     }
 
     /// Type of the elements.
     #[getter]
     fn dtype<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArrayDescr>> {
+        self.expect_one("dtype")?;
         Ok(row_dtype(py, self.source(py)?.array())?.1)
     }
 
-    /// The absolute path of the file of rows.
+    /// The absolute path of the file of rows, or of the folder of several arrays.
     #[getter]
     fn path(&self) -> PathBuf {
-        self.rows.path().into()
+        self.lookup.held.path().into()
     }
 
     /// The mode in which the array is open: "r", "r+" or "c".
     #[getter]
     fn mode(&self) -> &'static str {
-        mode_name(self.rows.mode())
+        mode_name(self.lookup.held.mode())
     }
 
     fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
@@ -243,7 +349,40 @@ impl PySliceArray {
         }
     }
 
-    /// The rows of `array` that a name means, as a range; of several names, a list of ranges.
+    /// Takes a slice away, and returns a copy of it.
+    ///
+    /// Args:
+    ///     name: Its name.
+    ///     default: What is returned if there is no such name, instead of raising KeyError.
+    ///
+    /// Raises:
+    ///     KeyError: There is no such name, and no default.
+    ///     ReadOnlyError: The array was opened with mode "r" or "c", or is a snapshot.
+    #[pyo3(signature = (name, *default))]
+    fn pop<'py>(
+        &self,
+        name: Bound<'py, PyString>,
+        default: Bound<'py, PyTuple>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = name.py();
+        if default.len() > 1 {
+            return Err(PyTypeError::new_err("pop takes a name and a default"));
+        }
+        self.source(py)?.live().or_raise(py)?;
+        let Some(found) = self.get(name.clone().into_any(), None)? else {
+            return default.get_item(0).map_err(|_| PyKeyError::new_err(name.unbind()));
+        };
+        let copied = match self.lookup.has_several() {
+            true => self.lookup.together(py, found.try_iter()?.map(|rows| rows?.call_method0("copy")))?,
+            false => found.call_method0("copy")?,
+        };
+        drop(found);
+        self.__delitem__(name.into_any())?;
+        Ok(copied)
+    }
+
+    /// The rows of `array` that a name means, as a range; of several names, a list of ranges. Of several arrays, a range of
+    /// each, by its name.
     ///
     /// Raises:
     ///     KeyError: There is no such name.
@@ -251,38 +390,62 @@ impl PySliceArray {
         let (py, source) = (names.py(), self.source(names.py())?);
         if let Ok(name) = names.cast::<PyString>() {
             let found = source.get(&[name.to_str()?]).map_err(|error| no_key(py, &error))?;
-            return to_range(py, &found.0[0].rows);
+            return self.lookup.ranges(py, &found.0[0]);
         }
         let names: Vec<String> = names.extract()?;
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let (slices, _) = source.get(&names).map_err(|error| no_key(py, &error))?;
-        let ranges: PyResult<Vec<_>> = slices.iter().map(|slice| to_range(py, &slice.rows)).collect();
+        let ranges: PyResult<Vec<_>> = slices.iter().map(|slice| self.lookup.ranges(py, slice)).collect();
         Ok(PyList::new(py, ranges?)?.into_any())
     }
 
-    /// A dict of all names and their rows of `array`, as ranges.
+    /// A dict of all names and their rows, as `rows` says them.
     #[getter]
     fn indices<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let (found, snapshot) = (PyDict::new(py), self.kept(py)?);
         for (name, slice) in snapshot.names(0, usize::MAX).or_raise(py)? {
-            found.set_item(name, to_range(py, &slice.rows)?)?;
+            found.set_item(name, self.lookup.ranges(py, &slice)?)?;
         }
         Ok(found)
     }
 
     /// The number of rows of each slice, in the order of positions: an array of int64.
-    fn lengths<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i64>>> {
+    ///
+    /// Args:
+    ///     array: The name of one of several arrays, by default the first.
+    ///
+    /// Raises:
+    ///     KeyError: There is no array of that name.
+    #[pyo3(signature = (array = None))]
+    fn lengths<'py>(&self, py: Python<'py>, array: Option<&str>) -> PyResult<Bound<'py, PyArray1<i64>>> {
+        let missing =
+            |name: &str| PyKeyError::new_err(format!("{name}; there are {}", self.lookup.array_names()));
+        let number = array.map_or(Ok(0), |name| self.lookup.number_of(name).ok_or_else(|| missing(name)))?;
         let snapshot = self.kept(py)?;
         let positions: Vec<u64> = (0..snapshot.len()).collect();
         let slices = snapshot.at(&positions).or_raise(py)?;
-        let length = |slice: &Slice| (slice.rows.end - slice.rows.start) as i64;
+        let length = |slice: &Slice| (slice.rows_in(number).end - slice.rows_in(number).start) as i64;
         Ok(PyArray1::from_iter(py, slices.iter().map(length)))
     }
 
     /// Shape of `array`: all rows, and those behind the first axis.
     #[getter]
     fn shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        self.expect_one("shape")?;
         PyTuple::new(py, self.source(py)?.array().header().shape)
+    }
+
+    /// Iterates over all slices once, in batches: `bigarrays.batches` of these.
+    ///
+    /// A batch of several arrays has what a batch of one has, by the arrays' names: `batch.features` is a list of slices, or
+    /// with `pad` one array and the lengths.
+    #[pyo3(signature = (size, **_options))]
+    fn batches<'py>(
+        slf: &Bound<'py, Self>,
+        size: Bound<'py, PyAny>,
+        _options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("bigarrays")?.getattr("batches")?.call((slf, size), _options)
     }
 
     /// The names, in the order of their positions, as those of a dict.
@@ -323,7 +486,10 @@ impl PySliceArray {
     /// Some of the slices, as a snapshot of these alone, with positions from 0 on.
     ///
     /// Args:
-    ///     which: The start of names, a function of a name, or an iterable of names or positions, or a mask.
+    ///     which: The start of names, a function of a name, or an iterable of names or positions, or a mask. All by default.
+    ///     glob: A pattern of names, in which `*` is any text, `?` any letter and `[ab]` one of these.
+    ///     meta: A function of a name and what is kept beside it, None if that is nothing; or a dict of members that the
+    ///         dict beside the name has, with equal values.
     ///
     /// Raises:
     ///     KeyError: A name is not there.
@@ -336,29 +502,19 @@ impl PySliceArray {
     ///     >>> w.write({"train/a": [1], "test/a": [2], "train/b": [3]})
     ///     >>> list(w.select("train/")), list(w.select(lambda name: name.endswith("a"))), list(w.select([2, 1]))
     ///     (['train/a', 'train/b'], ['train/a', 'test/a'], ['train/b', 'test/a'])
-    fn select(&self, which: Bound<'_, PyAny>) -> PyResult<Self> {
-        let (py, snapshot) = (which.py(), self.kept(which.py())?);
-        let positions: Vec<u64> = if let Ok(prefix) = which.cast::<PyString>() {
-            snapshot.with_prefix(prefix.to_str()?)
-        } else if which.is_callable() {
-            let mut found = Vec::new();
-            for (name, slice) in snapshot.names(0, usize::MAX).or_raise(py)? {
-                if which.call1((name,))?.is_truthy()? {
-                    found.push(slice.position);
-                }
-            }
-            found
-        } else {
-            match Keys::of(&which, snapshot.len())? {
-                Keys::Positions(positions) => positions,
-                Keys::Names(names) => {
-                    let names: Vec<&str> = names.iter().map(|name| name.to_str()).collect::<PyResult<_>>()?;
-                    let found = snapshot.get(&names).map_err(|error| no_key(py, &error))?;
-                    found.into_iter().map(|slice| slice.position).collect()
-                }
-            }
-        };
-        Ok(Self::of(Source::Kept(Arc::new(snapshot.select(&positions).or_raise(py)?)), false))
+    ///     >>> w.meta["train/b"] = {"speaker": 5}
+    ///     >>> list(w.select(glob="*/a")), list(w.select(meta={"speaker": 5})), list(w.select(meta=lambda name, meta: not meta))
+    ///     (['train/a', 'test/a'], ['train/b'], ['train/a', 'test/a'])
+    #[pyo3(signature = (which = None, *, glob = None, meta = None))]
+    fn select(
+        &self,
+        py: Python<'_>,
+        which: Option<Bound<'_, PyAny>>,
+        glob: Option<&str>,
+        meta: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let snapshot = selected(self.kept(py)?, which, glob, meta, py)?;
+        Ok(Self::of(Source::Kept(snapshot), false))
     }
 
     /// Parts of the slices, as snapshots, each of about a share of them. Which part a slice is in depends on its name and the
@@ -399,52 +555,60 @@ impl PySliceArray {
     }
 
     fn __setitem__(&self, name: Bound<'_, PyString>, data: Bound<'_, PyAny>) -> PyResult<()> {
-        self.put(name.py(), vec![(name.clone(), data)], self.replace, None)
+        write(name.py(), &self.lookup, &[(name.clone(), data)], self.replace, None, &Given::Nothing)
     }
 
     /// Appends and names slices.
     ///
     /// Args:
     ///     slices: A dict of names and rows, all of which become visible at once, or an iterable of pairs or another
-    ///         SliceArray, in large batches.
+    ///         SliceArray, in large batches. Of several arrays, the rows of a name are a dict of the arrays' names and rows.
     ///     replace: What happens to names that are there; by default what the array was opened with.
     ///     casting: As for `FlatArray.append`.
+    ///     meta: What is kept beside the names, and is there with the slices or not at all: a dict of names and values, or a
+    ///         function of a name, None for nothing. Another SliceArray brings its own.
     ///
     /// Raises:
     ///     AlreadyExistsError: A name is there, and is not to be replaced; nothing of the batch was named.
     ///     InvalidArgumentError: Shape or type do not fit, or a name is too long.
     ///     ReadOnlyError: The array was opened with mode "r" or "c".
     ///     StorageFullError: There is no room.
-    #[pyo3(signature = (slices, *, replace = None, casting = None))]
+    #[pyo3(signature = (slices, *, replace = None, casting = None, meta = None))]
     fn write<'py>(
         &self,
         slices: Bound<'py, PyAny>,
         replace: Option<bool>,
         casting: Option<&str>,
+        meta: Option<Bound<'py, PyAny>>,
     ) -> PyResult<()> {
         let (py, replace) = (slices.py(), replace.unwrap_or(self.replace));
+        let meta = match (slices.cast::<Self>(), Given::of(meta)) {
+            (Ok(others), Given::Nothing) => Given::Slices(others.get().source(py)?),
+            (_, given) => given,
+        };
         if let Ok(dict) = slices.cast::<PyDict>() {
             let pairs = dict.iter().map(|(name, data)| Ok((name.cast_into()?, data)));
-            return self.put(py, pairs.collect::<PyResult<_>>()?, replace, casting);
+            return write(py, &self.lookup, &pairs.collect::<PyResult<Vec<_>>>()?, replace, casting, &meta);
         }
         let pairs = if slices.hasattr("items")? { slices.call_method0("items")? } else { slices };
         let (mut batch, mut bytes) = (Vec::new(), 0);
         for pair in pairs.try_iter()? {
             let (name, data): (Bound<'py, PyString>, Bound<'py, PyAny>) = pair?.extract()?;
-            bytes += data.getattr("nbytes").and_then(|bytes| bytes.extract()).unwrap_or(0usize);
+            bytes += bytes_of(&data)?;
             batch.push((name, data));
             if bytes >= BATCH || batch.len() >= BATCH_NAMES {
-                self.put(py, std::mem::take(&mut batch), replace, casting)?;
+                write(py, &self.lookup, &std::mem::take(&mut batch), replace, casting, &meta)?;
                 bytes = 0;
             }
         }
-        self.put(py, batch, replace, casting)
+        write(py, &self.lookup, &batch, replace, casting, &meta)
     }
 
     /// Names rows that are in the array already. Slices may share rows.
     ///
     /// Args:
-    ///     names: A dict of names and ranges, or pairs of the first row and the one after the last.
+    ///     names: A dict of names and ranges, or pairs of the first row and the one after the last; of several arrays, of
+    ///         names and dicts of these.
     ///     replace: What happens to names that are there; by default what the array was opened with.
     ///
     /// Raises:
@@ -454,26 +618,15 @@ impl PySliceArray {
     #[pyo3(signature = (names, *, replace = None))]
     fn name_rows(&self, names: Bound<'_, PyDict>, replace: Option<bool>) -> PyResult<()> {
         let py = names.py();
-        let mut named: Vec<(String, std::ops::Range<u64>)> = Vec::with_capacity(names.len());
-        for (name, rows) in names {
-            let (start, stop): (u64, u64) = match rows.getattr("start") {
-                Ok(start) => {
-                    let step = rows.getattr("step")?;
-                    if !step.is_none() && !step.eq(1)? {
-                        return Err(invalid(
-                            py,
-                            format!("{rows} has a step: a name is of rows without gaps"),
-                        ));
-                    }
-                    (start.extract()?, rows.getattr("stop")?.extract()?)
-                }
-                Err(_) => rows.extract()?,
-            };
-            named.push((name.extract()?, start..stop));
+        let mut named: Vec<(String, Vec<Range<u64>>)> = Vec::with_capacity(names.len());
+        for (name, given) in names {
+            let each = self.lookup.views.iter();
+            let rows = each.map(|(array, _)| to_rows(&rows_for(&self.lookup, &given, array)?));
+            named.push((name.extract()?, rows.collect::<PyResult<_>>()?));
         }
         let replace = replace.unwrap_or(self.replace);
-        let named: Vec<_> = named.iter().map(|(name, rows)| (name.as_str(), rows.clone())).collect();
-        self.live(py, |slices| slices.name_rows(&named, replace))
+        let named: Vec<_> = named.iter().map(|(name, rows)| (name.as_str(), &rows[..])).collect();
+        self.live(py, |slices| slices.name_rows_of_all(&named, replace))
     }
 
     fn __delitem__(&self, key: Bound<'_, PyAny>) -> PyResult<()> {
@@ -483,7 +636,7 @@ impl PySliceArray {
         deleted.map_err(|error| no_key(py, &error))
     }
 
-    /// Removes names. Their rows stay, without a name, until `compact`; the last slice moves to the position that becomes free.
+    /// Removes names, and what is kept beside them. Their rows stay, without a name, until `compact`; the last slice moves to the position that becomes free.
     ///
     /// Args:
     ///     names: A name or a position, or an iterable of either.
@@ -498,7 +651,7 @@ impl PySliceArray {
         self.live(names.py(), |slices| slices.delete(&found))
     }
 
-    /// Gives a slice another name; its position stays.
+    /// Gives a slice another name; its position stays, and so does what is kept beside the name.
     ///
     /// Raises:
     ///     NotFoundError: There is no slice of the old name.
@@ -515,7 +668,7 @@ impl PySliceArray {
     ///     StorageError: Somebody else has the array open for writing, or a view of it in mode "r+" is in use, which would
     ///         write into the old file; `retryable` is true.
     fn compact(&self, py: Python<'_>) -> PyResult<()> {
-        self.lookup.view.clear();
+        self.lookup.clear();
         self.live(py, SliceArray::compact)
     }
 
@@ -530,11 +683,12 @@ impl PySliceArray {
     ///         true.
     ///     UnsupportedError: The file system has no holes.
     fn punch_holes(&self, py: Python<'_>) -> PyResult<u64> {
-        self.lookup.view.clear();
+        self.lookup.clear();
         self.live(py, SliceArray::punch_holes)
     }
 
-    /// Adds the slices of other arrays, in their order, some thousand at a time: memory does not grow with the arrays.
+    /// Adds the slices of other arrays, in their order, some thousand at a time: memory does not grow with the arrays. What is
+    /// kept beside names comes along; a name that gets other rows keeps its own if the other has nothing beside it.
     ///
     /// Args:
     ///     others: Arrays of the same elements and rows, or paths of such.
@@ -543,7 +697,7 @@ impl PySliceArray {
     ///
     /// Raises:
     ///     AlreadyExistsError: A name comes twice, and `overwrite` is not given; nothing was added.
-    ///     InvalidArgumentError: An array has other elements or rows, or is this one; nothing was added.
+    ///     InvalidArgumentError: Some have other arrays, elements or rows, or are this one; nothing was added.
     ///     ReadOnlyError: The array was opened with mode "r" or "c", or is a snapshot.
     ///
     /// Example:
@@ -597,9 +751,9 @@ impl PySliceArray {
     /// Lets go of the files. Views stay valid; those that can write into the file keep it open. What was written is there
     /// for all already, and `flush` has it survive a power failure.
     fn close(&self) {
-        self.lookup.view.clear();
+        self.lookup.clear();
         self.lookup.held.close();
-        self.rows.close();
+        self.rows.iter().for_each(|rows| rows.close());
     }
 
     #[pyo3(signature = (*_exception))]
@@ -628,9 +782,10 @@ impl PySliceArray {
             Source::Kept(snapshot) => {
                 let handle = snapshot.handle().or_raise(py)?;
                 state.set_item("process", handle.process)?;
-                state.set_item("descriptors", handle.descriptors)?;
-                state.set_item("identities", handle.identities)?;
-                state.set_item("rows", handle.rows)?;
+                state.set_item("names", handle.names)?;
+                let arrays = handle.arrays.into_iter();
+                let arrays = arrays.map(|array| (array.name, array.descriptor, array.identity, array.rows));
+                state.set_item("arrays", arrays.collect::<Vec<_>>())?;
                 return Ok((module.getattr("_open_snapshot")?, (this.path(), this.mode(), state)));
             }
         };
@@ -644,64 +799,21 @@ impl PySliceArray {
     }
 
     fn __repr__(&self) -> String {
-        let path = self.rows.path().display().to_string();
+        let path = self.lookup.held.path().display().to_string();
         let (path, mode) = (bigarrays::base::text::printable(&path), self.mode());
         match self.lookup.held.opened() {
             None => format!("<closed SliceArray at {path}>"),
             Some(source) => {
                 let (count, s) = (source.len(), if source.len() == 1 { "" } else { "s" });
                 let kept = if matches!(source, Source::Kept(_)) { ", kept" } else { "" };
-                format!("<SliceArray of {count} slice{s} at {path}, mode {mode:?}{kept}>")
+                let arrays = match self.lookup.has_several() {
+                    true => format!(" of {}", self.lookup.array_names()),
+                    false => String::new(),
+                };
+                format!("<SliceArray of {count} slice{s}{arrays} at {path}, mode {mode:?}{kept}>")
             }
         }
     }
-}
-
-/// The error about the slice of that name.
-fn of_slice(py: Python<'_>, error: PyErr, name: &Bound<'_, PyString>) -> PyErr {
-    let noted = error.value(py).call_method1("add_note", (format!("slice {name:?}"),));
-    drop(noted);
-    error
-}
-
-/// Opens what was pickled, and shows what that has shown.
-#[pyfunction]
-pub(crate) fn _open_slices<'py>(
-    py: Python<'py>,
-    path: PathBuf,
-    mode: &str,
-    options: &Bound<'py, PyDict>,
-) -> PyResult<Bound<'py, PyAny>> {
-    let options = options.copy()?;
-    let as_of: Option<(u64, u64)> = options.get_item("as_of")?.map(|as_of| as_of.extract()).transpose()?;
-    options.del_item("as_of").ok();
-    let opened = py.get_type::<PySliceArray>().call((path, mode), Some(&options))?;
-    if let (Some((count, deletions)), Source::Live(slices)) =
-        (as_of, opened.cast::<PySliceArray>()?.get().source(py)?)
-    {
-        slices.show(AsOf { count, deletions });
-    }
-    Ok(opened)
-}
-
-/// Opens a snapshot that another process has.
-#[pyfunction]
-pub(crate) fn _open_snapshot(
-    py: Python<'_>,
-    path: PathBuf,
-    mode: &str,
-    state: &Bound<'_, PyDict>,
-) -> PyResult<PySliceArray> {
-    let item = |name: &str| state.get_item(name)?.ok_or_else(|| invalid(py, format!("{name} is missing")));
-    let handle = SnapshotHandle {
-        process: item("process")?.extract()?,
-        descriptors: item("descriptors")?.extract()?,
-        identities: item("identities")?.extract()?,
-        rows: item("rows")?.extract()?,
-    };
-    let mode = if mode == "c" { Mode::CopyOnWrite } else { Mode::Read };
-    let snapshot = Snapshot::open(&path, &handle, mode).or_raise(py)?;
-    Ok(PySliceArray::of(Source::Kept(Arc::new(snapshot)), false))
 }
 
 /// The slices that `given` is, or those of the file at that path.

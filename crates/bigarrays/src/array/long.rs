@@ -67,7 +67,7 @@ impl Array {
         };
         let mut numbers = vec![0; byte_len(&shape, NUMBER)?];
         let out = ViewMut::dense(&mut numbers, &shape, NUMBER, Order::C)?;
-        self.read_as(part, out, &Elements { fill: &[0; NUMBER], decode: &decode })?;
+        self.read_as(part, out, &Elements { fill: &[0; NUMBER], plain: None, decode: &decode })?;
         let numbers = numbers.as_chunks().0.iter().map(|number| u32::from_ne_bytes(*number)).collect();
         Ok(LongElements { domain: part.clone(), numbers, elements: elements.into_value() })
     }

@@ -17,7 +17,7 @@ use crate::base::dtype::Element;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::grid::ChunkProjection;
 use crate::chunk::layout::Layout;
-use crate::store::{Blob, Get, Update};
+use crate::store::{Blob, Destinations, Get, Update};
 
 /// Coordinates along one axis.
 #[derive(Clone, Copy, Debug)]
@@ -314,7 +314,7 @@ fn read_batch(
     let (layout, item) = (&stored.layout, stored.layout.dtype.size());
     let parts: Vec<ChunkProjection> = chunks.iter().map(|chunk| wanted.part(chunk)).collect();
     let requests: Vec<Get> = parts.iter().map(|part| request(layout, part)).collect();
-    fetch(stored, &requests, &|position, blob| {
+    fetch(stored, &requests, &Destinations::NONE, &|position, blob| {
         let part = &parts[position];
         let (start, shape) = (&part.in_chunk.start, &part.in_chunk.count);
         let pairs = wanted.pairs(&chunks[position], start);

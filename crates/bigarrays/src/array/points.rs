@@ -15,7 +15,7 @@ use crate::base::error::{Error, Result};
 use crate::chunk::codec::Points;
 use crate::chunk::grid::ChunkProjection;
 use crate::chunk::layout::Layout;
-use crate::store::{Blob, Get, Part, Update};
+use crate::store::{Blob, Destinations, Get, Part, Update};
 
 /// Chunks that are asked for at once.
 pub(super) const BATCH: usize = 1 << 12;
@@ -161,7 +161,7 @@ fn read_groups(
         Ok(Get::new(layout.chunk_key(&index), part, layout.max_stored_len(&index)))
     };
     let requests: Vec<Get> = groups.iter().map(request).collect::<Result<_>>()?;
-    fetch(stored, &requests, &|position, blob| {
+    fetch(stored, &requests, &Destinations::NONE, &|position, blob| {
         let (group, Some(blob)) = (groups[position], blob) else { return Ok(()) };
         let (spec, indices) = (layout.chunk_spec(&placed.chunk(group)), placed.indices(group));
         with_scratch(|scratch| {

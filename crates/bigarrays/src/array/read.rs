@@ -1,12 +1,12 @@
 //! Reading: selection → chunks → store → codecs → output.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use crate::array::decode::decode;
 use crate::array::stored::Stored;
 use crate::array::transform::{StoredAxis, visible_axes};
 use crate::array::{Array, Cutout, Index};
-use crate::base::buffer::{Region, SharedViewMut, ViewMut};
+use crate::base::buffer::{Order, Region, SharedViewMut, ViewMut};
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::dtype::Element;
@@ -14,7 +14,7 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::codec::EncodedRanges;
 use crate::chunk::grid::{AxisSelection, ChunkProjection};
 use crate::chunk::layout::Layout;
-use crate::store::{Blob, Get, GetSink, Part};
+use crate::store::{Blob, Destinations, Extent, Get, GetSink, Part, ReadInto};
 
 impl Array {
     /// Reads the box `part` into a new array in the layout's own order.
@@ -47,7 +47,8 @@ impl Array {
         let layout = &self.stored.layout;
         let decode =
             |part: &ChunkProjection, blob: Blob<'_>, out: &mut ViewMut<'_>| decode(layout, part, blob, out);
-        self.read_as(part, out, &Elements { fill: layout.fill.as_bytes(), decode: &decode })
+        let plain = layout.codecs.plain(layout.dtype);
+        self.read_as(part, out, &Elements { fill: layout.fill.as_bytes(), plain, decode: &decode })
     }
 
     /// Reads the box `part` into `out`, of the same shape and of items as `elements` makes them.
@@ -64,6 +65,9 @@ pub(super) type Decode<'a> = dyn Fn(&ChunkProjection, Blob<'_>, &mut ViewMut<'_>
 pub(super) struct Elements<'a> {
     /// What those become that are not stored.
     pub(super) fill: &'a [u8],
+    /// The order in which chunks are stored as nothing but elements, if they are: those may be read to where they are
+    /// wanted.
+    pub(super) plain: Option<Order>,
     pub(super) decode: &'a Decode<'a>,
 }
 
@@ -148,10 +152,13 @@ fn read_chunks(
     elements: &Elements<'_>,
 ) -> Result<()> {
     let requests: Vec<Get> = parts.iter().map(|part| request(&stored.layout, part)).collect();
-    fetch(stored, &requests, &|position, blob| {
+    let places = Places { parts, requests: &requests, out, plain: elements.plain, lent: unlent(parts) };
+    let lend = |position: usize, read: &mut ReadInto<'_>| places.lend(position, read);
+    fetch(stored, &requests, &Destinations::new(&lend), &|position, blob| {
         // SAFETY: the parts of a projection are disjoint, and each is handed over once.
         let mut out = unsafe { out.region(&parts[position].in_output) };
         match blob {
+            Some(blob) if blob.extent == Extent::Placed => return places.expect_lent(position),
             Some(blob) => (elements.decode)(&parts[position], blob, &mut out)?,
             None => out.fill(elements.fill),
         }
@@ -159,11 +166,54 @@ fn read_chunks(
     })
 }
 
+/// Where parts of chunks are wanted that are stored as nothing but elements.
+struct Places<'a> {
+    parts: &'a [ChunkProjection],
+    requests: &'a [Get],
+    out: &'a SharedViewMut<'a>,
+    plain: Option<Order>,
+    /// Which have been lent.
+    lent: Vec<AtomicBool>,
+}
+
+fn unlent(parts: &[ChunkProjection]) -> Vec<AtomicBool> {
+    parts.iter().map(|_| AtomicBool::new(false)).collect()
+}
+
+impl Places<'_> {
+    /// Lends `read` the place of a part, if that is one run of bytes in the order in which they are stored.
+    fn lend(&self, position: usize, read: &mut ReadInto<'_>) -> Result<()> {
+        let part = &self.parts[position];
+        // A damaged chunk may be as long as a part of a whole one.
+        let is_certain =
+            self.requests[position].part != Part::Whole || part.in_chunk.is_whole(&part.chunk_shape);
+        let Some(order) = self.plain.filter(|_| is_certain) else { return Ok(()) };
+        if self.lent[position].swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        // SAFETY: the parts of a projection are disjoint, each is lent once, and handed over only afterwards.
+        let mut out = unsafe { self.out.region(&part.in_output) };
+        out.as_dense_mut(order).map_or(Ok(()), read)
+    }
+
+    fn expect_lent(&self, position: usize) -> Result<()> {
+        match self.lent[position].load(Ordering::Relaxed) {
+            true => Ok(()),
+            false => Err(Error::new(ErrorKind::Storage, "the store has read the chunk to nowhere")),
+        }
+    }
+}
+
 /// Asks for chunks, and has `receive` take each as it arrives, once, from any thread.
 ///
 /// # Errors
 /// Those of the store and of `receive`; `NotFound` for missing chunks of a strict array.
-pub(super) fn fetch(stored: &Stored, requests: &[Get], receive: &GetSink<'_>) -> Result<()> {
+pub(super) fn fetch(
+    stored: &Stored,
+    requests: &[Get],
+    destinations: &Destinations<'_>,
+    receive: &GetSink<'_>,
+) -> Result<()> {
     // Stores are not to be trusted with memory: what is not answered, or whose answer is an error that the
     // store keeps to itself, would not be written.
     let states: Vec<AtomicU8> = requests.iter().map(|_| AtomicU8::new(ASKED)).collect();
@@ -184,7 +234,7 @@ pub(super) fn fetch(stored: &Stored, requests: &[Get], receive: &GetSink<'_>) ->
         states[position].store(WRITTEN, Ordering::Relaxed);
         Ok(())
     };
-    stored.store.get_many(requests, &take).map_err(|error| error.during("reading"))?;
+    stored.store.get_many_to(requests, destinations, &take).map_err(|error| error.during("reading"))?;
     match states.iter().position(|state| state.load(Ordering::Relaxed) != WRITTEN) {
         Some(position) => {
             Err(wrong("the store left out a chunk, or could not be told that it is damaged", position))
@@ -317,6 +367,42 @@ mod tests {
         layout.fill = FillValue::from_bytes(&[1; 8]);
         let array = array_of(layout, Arc::new(Answers(1)));
         assert_eq!(array.read::<bool>(array.domain()).unwrap_err().kind(), ErrorKind::InvalidMetadata);
+    }
+
+    /// What is stored as it is in memory is read to where it is wanted, and damage of any length is seen all the same.
+    #[test]
+    fn raw_chunks_are_read_to_where_they_are_wanted() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = folder.path().join("a").to_str().unwrap().to_owned();
+        let mut spec = CreateSpec::new(DataType::U16, "0:24,0:32,0:48".parse().unwrap());
+        spec.storage.chunk_shape = Some(vec![16; 3]);
+        spec.storage.encoding = Some("raw".into());
+        let array = OpenOptions::new().create(&url, &spec).unwrap();
+        let value = |(x, y, z): (usize, usize, usize)| (x + 100 * y + 3000 * z) as u16;
+        array.write(&[0, 0, 0], ndarray::Array3::from_shape_fn((24, 32, 48), value).view()).unwrap();
+        let boxes = ["0:16,16:32,16:32", "16:24,0:16,0:16", "0:16,0:16,4:9", "0:16,3:4,4:5", "2:3,0:32,0:48"];
+        for part in boxes.map(|part| part.parse::<Domain>().unwrap()) {
+            let read = array.read::<u16>(&part).unwrap();
+            let at = |axis: usize, k: usize| part.range(axis).start as usize + k;
+            for (index, &found) in read.data().indexed_iter() {
+                assert_eq!(found, value((at(0, index[0]), at(1, index[1]), at(2, index[2]))), "{part}");
+            }
+        }
+        let chunk = array.store().location(&array.layout().chunk_key(&[0, 0, 0]));
+        let bytes = std::fs::read(&chunk).unwrap();
+        assert_eq!(bytes.len(), 16 * 16 * 16 * 2);
+        for (part, length) in
+            [("0:16,0:16,4:9", 16 * 16 * 5 * 2), ("1:3,2:4,1:3", 16), ("0:16,0:16,0:16", 99)]
+        {
+            std::fs::write(&chunk, &bytes[..length]).unwrap();
+            let error = array.read::<u16>(&part.parse().unwrap()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::CorruptData, "{part}: {error}");
+        }
+        // Every fifth plane, for which all of the chunk is read.
+        let of = |stop, step| Index::Slice { start: Some(0), stop: Some(stop), step };
+        let view = array.slice(&[of(16, 1), of(16, 1), of(16, 5)]).unwrap();
+        std::fs::write(&chunk, &bytes[..16 * 16 * 4 * 2]).unwrap();
+        assert_eq!(view.read::<u16>(view.domain()).unwrap_err().kind(), ErrorKind::CorruptData);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The files of an index, and how LMDB opens them.
 
-use std::fs::{File, Metadata, Permissions};
+use std::fs::{File, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
@@ -38,12 +38,14 @@ pub(super) type Table = heed::Database<'static, Bytes, Bytes>;
 /// The tables of an index.
 #[derive(Clone, Copy)]
 pub(super) struct Tables {
-    /// Name → position, first row, rows, generation.
+    /// Name → position, rows in each array, generation.
     pub(super) names: Table,
-    /// Position, big-endian → first row, rows, generation, name.
+    /// Position, big-endian → rows in each array, generation, name.
     pub(super) order: Table,
     /// What is true of all.
     pub(super) facts: Table,
+    /// Name → metadata; there is no such table before a name has any.
+    pub(super) meta: Option<Table>,
     /// The newest snapshot of the index that this one has taken the place of, and one more.
     pub(super) before: usize,
 }
@@ -55,9 +57,22 @@ impl Tables {
     }
 }
 
+/// What is wanted of the table of metadata.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Metadata {
+    /// Nothing.
+    Unused,
+    /// The table, if there is one.
+    Used,
+    /// The table; it is made if there is none. Only for who may write, and while nobody else does.
+    Made,
+}
+
 pub(super) struct Opened {
     pub(super) env: Env,
-    pub(super) tables: Tables,
+    /// Those that every index has.
+    tables: Tables,
+    meta: OnceLock<Table>,
     /// The file of the index; it is read and written by LMDB alone.
     file: File,
     /// The greatest length it was seen to have: LMDB never makes it shorter.
@@ -66,6 +81,22 @@ pub(super) struct Opened {
 }
 
 impl Opened {
+    /// The tables, for a transaction that begins afterwards.
+    pub(super) fn tables(&self, metadata: Metadata) -> heed::Result<Tables> {
+        let mut meta = self.meta.get().copied();
+        if meta.is_none() && metadata != Metadata::Unused {
+            meta = existing_table(&self.env, META)?;
+        }
+        if meta.is_none() && metadata == Metadata::Made {
+            meta = Some(new_table(&self.env, META)?);
+        }
+        if let Some(table) = meta {
+            // Another thread that was quicker has the same one.
+            let _ = self.meta.set(table);
+        }
+        Ok(Tables { meta, ..self.tables })
+    }
+
     /// What keeps those apart who change the index.
     pub(super) fn writers(&self, folder: &Path) -> Result<&Writers> {
         match self.writers.get() {
@@ -79,9 +110,14 @@ impl Opened {
 
     /// Whether another index has been put in the place of this one.
     pub(super) fn is_replaced(&self, folder: &Path) -> bool {
-        let number = |metadata: Metadata| (metadata.dev(), metadata.ino());
+        let number = |found: std::fs::Metadata| (found.dev(), found.ino());
         let own = self.file.metadata().map(number).ok();
         std::fs::metadata(folder.join(DATA)).is_ok_and(|found| Some(number(found)) != own)
+    }
+
+    /// The newest snapshot of the index that this one has taken the place of, and one more.
+    pub(super) fn before(&self) -> usize {
+        self.tables.before
     }
 
     /// The newest snapshot.
@@ -132,13 +168,13 @@ fn needed(env: &Env) -> u64 {
     pages.saturating_mul(u64::from(env.unnamed_database_stat().page_size))
 }
 
-/// Makes an index without names, which nobody meets before it is whole.
-pub(super) fn make(folder: &Path) -> Result<()> {
+/// Makes an index without names, in which these facts are true, which nobody meets before it is whole.
+pub(super) fn make(folder: &Path, facts: &[(&[u8], &[u8])]) -> Result<()> {
     let failed = |error| io_error(error, "creating", folder);
     let draft = temporary_beside(folder)?;
     std::fs::create_dir(&draft).map_err(failed)?;
     let made = environment(&draft, EnvFlags::NO_META_SYNC).and_then(|env| {
-        new_tables(&env)?;
+        new_tables(&env, facts)?;
         share(&draft, folder);
         env.prepare_for_closing().wait();
         Ok(())
@@ -159,26 +195,17 @@ pub(super) fn make(folder: &Path) -> Result<()> {
 pub(super) type Filling<'a, 't> = (&'a mut RwTxn<'t>, &'a Tables);
 
 /// Makes an index in the folder `draft`, which is there and empty, on stable storage, of what `work` puts into it; it is to
-/// take the place of that in `folder`, of which there are snapshots below `before`.
+/// take the place of that in `folder`, of which there are snapshots below `before`. It has a table of metadata if asked for.
 pub(super) fn fill<T>(
     draft: &Path,
     folder: &Path,
-    before: usize,
+    (before, has_metadata): (usize, bool),
     work: impl FnOnce(Filling<'_, '_>) -> Result<T>,
 ) -> Result<T> {
     let failed = |error| lmdb_error(error, folder);
     // Nobody needs it before it is whole.
     let env = environment(draft, EnvFlags::NO_SYNC).map_err(failed)?;
-    new_tables(&env).map_err(failed)?;
-    let filled =
-        existing_tables(&env).map_err(failed)?.ok_or_else(damaged).and_then(|(names, order, facts)| {
-            let mut txn = env.write_txn().map_err(failed)?;
-            facts.put(&mut txn, BEFORE, &(before as u64).to_le_bytes()).map_err(failed)?;
-            let done = work((&mut txn, &Tables { names, order, facts, before }))?;
-            txn.commit().map_err(failed)?;
-            env.force_sync().map_err(failed)?;
-            Ok(done)
-        });
+    let filled = fill_tables(&env, before, has_metadata, &failed, work);
     let needed = needed(&env);
     env.prepare_for_closing().wait();
     let filled = filled?;
@@ -193,6 +220,26 @@ pub(super) fn fill<T>(
         File::open(draft)?.sync_all()
     });
     synced.map(|()| filled).map_err(|error| io_error(error, "creating", draft))
+}
+
+fn fill_tables<T>(
+    env: &Env,
+    before: usize,
+    has_metadata: bool,
+    failed: &impl Fn(heed::Error) -> Error,
+    work: impl FnOnce(Filling<'_, '_>) -> Result<T>,
+) -> Result<T> {
+    new_tables(env, &[(BEFORE, &(before as u64).to_le_bytes())]).map_err(failed)?;
+    let mut tables = existing_tables(env).map_err(failed)?.ok_or_else(damaged)?;
+    if has_metadata {
+        tables.meta = Some(new_table(env, META).map_err(failed)?);
+    }
+    tables.before = before;
+    let mut txn = env.write_txn().map_err(failed)?;
+    let done = work((&mut txn, &tables))?;
+    txn.commit().map_err(failed)?;
+    env.force_sync().map_err(failed)?;
+    Ok(done)
 }
 
 /// Whether folders can be exchanged where `draft` is to be; if so, that folder is made.
@@ -221,9 +268,10 @@ pub(super) fn exchange(one: &Path, other: &Path) -> io::Result<()> {
 }
 
 /// Lets the files in `draft`, which is or becomes the index `folder`, be read and written by those who may
-/// read and write the array. Who does not own them leaves them as they are.
+/// read and write the array, or the folder of several. Who does not own them leaves them as they are.
 pub(super) fn share(draft: &Path, folder: &Path) {
-    let Ok(array) = std::fs::metadata(folder.with_extension("")) else { return };
+    let array = std::fs::metadata(folder.with_extension(""));
+    let Ok(array) = array.or_else(|_| std::fs::metadata(folder.parent().unwrap_or(folder))) else { return };
     let mode = array.permissions().mode() & 0o666;
     for file in ["data.mdb", "lock.mdb"].map(|name| draft.join(name)) {
         if std::fs::symlink_metadata(&file)
@@ -247,23 +295,17 @@ pub(super) fn open_environment(folder: &Path) -> Result<Opened> {
     }
     let failed = |error| lmdb_error(error, folder);
     let env = env.map_err(failed)?;
-    let (names, order, facts) =
+    let mut tables =
         existing_tables(&env).map_err(failed)?.ok_or_else(|| Error::metadata("this is no index of names"))?;
     if !read_only {
         env.clear_stale_readers().map_err(failed)?;
     }
     let txn = env.read_txn().map_err(failed)?;
-    let before = number(facts.get(&txn, BEFORE).map_err(failed)?)? as usize;
+    tables.before = number(tables.facts.get(&txn, BEFORE).map_err(failed)?)? as usize;
     drop(txn);
     let file = env.try_clone_inner_file().map_err(failed)?;
     let longest = file.metadata().map_err(|error| io_error(error, "opening", folder))?.len().into();
-    Ok(Opened {
-        env,
-        tables: Tables { names, order, facts, before },
-        file,
-        longest,
-        writers: OnceLock::new(),
-    })
+    Ok(Opened { env, tables, meta: OnceLock::new(), file, longest, writers: OnceLock::new() })
 }
 
 fn is_refusal(error: &io::Error) -> bool {
@@ -300,27 +342,50 @@ fn environment(folder: &Path, flags: EnvFlags) -> heed::Result<Env> {
     smallest
 }
 
-type ThreeTables = (Table, Table, Table);
+/// The name of the table of metadata.
+const META: &str = "meta";
 
-fn new_tables(env: &Env) -> heed::Result<()> {
+fn new_tables(env: &Env, known: &[(&[u8], &[u8])]) -> heed::Result<()> {
     let made = env.create_databases_and_commit(env.write_txn()?, |open, txn| {
         let names = open.create_database::<Bytes, Bytes>(txn, Some("names"))?;
         let order = open.create_database::<Bytes, Bytes>(txn, Some("order"))?;
         let facts = open.create_database::<Bytes, Bytes>(txn, Some("facts"))?;
         Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit((names, order, facts)))
     })?;
-    made.commit();
-    Ok(())
+    let Some((_, _, facts)) = made.commit() else { return Ok(()) };
+    let mut txn = env.write_txn()?;
+    known.iter().try_for_each(|(fact, value)| facts.put(&mut txn, fact, value))?;
+    txn.commit()
 }
 
-fn existing_tables(env: &Env) -> heed::Result<Option<ThreeTables>> {
+fn existing_tables(env: &Env) -> heed::Result<Option<Tables>> {
     let tables = env.open_databases_and_commit(env.read_txn()?, |open, txn| {
         let names = open.open_database::<Bytes, Bytes>(txn, Some("names"))?;
         let order = open.open_database::<Bytes, Bytes>(txn, Some("order"))?;
         let facts = open.open_database::<Bytes, Bytes>(txn, Some("facts"))?;
         Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit((names, order, facts)))
     })?;
-    Ok(tables.commit().and_then(|(names, order, facts)| Some((names?, order?, facts?))))
+    let whole = |(names, order, facts): (Option<Table>, Option<Table>, Option<Table>)| {
+        Some(Tables { names: names?, order: order?, facts: facts?, meta: None, before: 0 })
+    };
+    Ok(tables.commit().and_then(whole))
+}
+
+/// The table of that name, if there is one by now.
+fn existing_table(env: &Env, name: &str) -> heed::Result<Option<Table>> {
+    let found = env.open_databases_and_commit(env.read_txn()?, |open, txn| {
+        let table = open.open_database::<Bytes, Bytes>(txn, Some(name))?;
+        Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit(table))
+    })?;
+    Ok(found.commit().flatten())
+}
+
+fn new_table(env: &Env, name: &str) -> heed::Result<Table> {
+    let made = env.create_databases_and_commit(env.write_txn()?, |create, txn| {
+        let table = create.create_database::<Bytes, Bytes>(txn, Some(name))?;
+        Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit(table))
+    })?;
+    made.commit().ok_or(heed::Error::Mdb(MdbError::BadDbi))
 }
 
 /// An error if LMDB would come to grief over the file. What looks wrong may be a change of which only some was

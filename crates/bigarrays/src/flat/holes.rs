@@ -7,13 +7,14 @@ use std::sync::Arc;
 use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 
+use super::compact::alone;
+use super::facts::generation;
 use super::file::DataFile;
-use super::record::Record;
 use super::rows::{length, row_len};
 use super::slices::SliceArray;
 use crate::base::error::{Error, ErrorKind, Result};
 
-/// What has the file of an array: what is open of it, what is known of it, and who punches.
+/// What has the file of each array: what is open of it, what is known of it, and who punches.
 const OWN: usize = 3;
 
 impl SliceArray {
@@ -28,33 +29,40 @@ impl SliceArray {
     /// `Storage`, retryable, if others have the array open, or views of it are in use; `Unsupported` where the file system
     /// has no holes.
     pub fn punch_holes(&self) -> Result<u64> {
-        self.array().writable()?;
+        let writable =
+            || self.arrays().map(|(_, array)| array.writable()).collect::<Result<Vec<Arc<DataFile>>>>();
+        writable()?;
         self.index().recover(self.array().patience)?;
         self.catch_up()?;
-        let file = self.array().writable()?;
-        let _unmapped = self.array().without_writable_maps()?;
-        file.alone(|| {
-            file.only_user(Arc::strong_count(&file) > OWN)?;
-            self.array().reload()?;
-            self.index().write(false, self.array().patience, |txn, tables| {
-                let mut named = Vec::new();
-                for entry in tables.order.iter(txn).map_err(|error| self.index().failed(error))? {
-                    let (_, value) = entry.map_err(|error| self.index().failed(error))?;
-                    named.push(Record::from_position(0, value)?.0.rows);
+        let files = writable()?;
+        let _unmapped =
+            self.arrays().map(|(_, array)| array.without_writable_maps()).collect::<Result<Vec<_>>>()?;
+        let (of, mut bytes) = (self.generation_of(&files)?, 0);
+        alone(&files, &mut || {
+            files.iter().try_for_each(|file| file.only_user(Arc::strong_count(file) > OWN))?;
+            self.arrays().try_for_each(|(_, array)| array.reload().map(drop))?;
+            bytes = self.index().write(false, self.array().patience, |txn, tables| {
+                if of != Some(generation(self.index(), txn, tables)?) {
+                    return Err(self.compacted());
                 }
-                let header = file.header()?;
-                let row = row_len(&header).unwrap_or(0);
-                let gaps = gaps(named, length(&header));
-                let bytes = |rows: Range<u64>| {
-                    header.data_offset + rows.start * row..header.data_offset + rows.end * row
-                };
-                gaps.into_iter().map(bytes).try_fold(0, |sum, bytes| {
-                    punch(&file, bytes.clone())?;
-                    Ok(sum + (bytes.end - bytes.start))
-                })
-            })
-        })
+                let named = self.rows_in_order(txn, tables)?;
+                files.iter().zip(named).try_fold(0, |sum, (file, named)| Ok(sum + punch_all(file, named)?))
+            })?;
+            Ok(())
+        })?;
+        Ok(bytes)
     }
+}
+
+/// Punches holes where no rows are that have a name; says how many bytes those are.
+fn punch_all(file: &DataFile, named: Vec<Range<u64>>) -> Result<u64> {
+    let header = file.header()?;
+    let row = row_len(&header).unwrap_or(0);
+    gaps(named, length(&header)).into_iter().try_fold(0, |sum, rows| {
+        let bytes = header.data_offset + rows.start * row..header.data_offset + rows.end * row;
+        punch(file, bytes.clone())?;
+        Ok(sum + (bytes.end - bytes.start))
+    })
 }
 
 /// The rows below `end` that are in none of the ranges.

@@ -4,7 +4,6 @@
 //! arrays share what is open, through a registry, and a forked child opens it anew.
 
 use std::collections::HashMap;
-use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,14 +14,14 @@ use heed::{MdbError, RoTxn, RwTxn};
 use rayon::ThreadPool;
 
 use super::environment::{
-    BEFORE, Filling, Opened, can_exchange, exchange, fill, lmdb_error, make, open_environment, removed, share,
+    Filling, Opened, can_exchange, exchange, fill, lmdb_error, make, open_environment, removed, share,
 };
-pub(super) use super::environment::{Tables, number};
-use super::ours::{DATA, expect_index, folder_of, remove_draft, remove_index};
+pub(super) use super::environment::{Metadata, Tables, number};
+use super::ours::{DATA, expect_index, remove_draft};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::sync::MutexExt;
 use crate::run::pool::{PerProcess, process, thread_pool, threads, whole_across_forks};
-use crate::store::{io_error, is_beside, temporary_beside};
+use crate::store::{io_error, temporary_beside};
 
 /// The fact that counts deletions.
 pub(super) const DELETIONS: &[u8] = b"deletions";
@@ -61,7 +60,7 @@ impl Index {
             if !create {
                 return Err(no_names(folder));
             }
-            make(folder)?;
+            make(folder, &[])?;
         }
         let folder = folder.canonicalize().map_err(failed)?;
         expect_index(&folder).map_err(|error| match error.kind() {
@@ -75,6 +74,8 @@ impl Index {
             return Err(Error::corrupt(reason).during("opening").at(folder.display().to_string()));
         }
         let index = Self::registered(folder)?;
+        // This process may have it open since before another took its place.
+        index.follow()?;
         if create {
             share(&index.folder, &index.folder);
         }
@@ -99,9 +100,9 @@ impl Index {
         Ok(index)
     }
 
-    /// The name of the array's file.
-    fn array_name(&self) -> Option<String> {
-        Some(self.folder.file_name()?.to_str()?.strip_suffix(".index")?.to_owned())
+    /// Where it is.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// The environment of this process.
@@ -124,16 +125,26 @@ impl Index {
             std::mem::forget(inherited);
         }
         let opened = Arc::new(open_environment(&self.folder)?);
-        if opened.tables.before < self.newest.load(Ordering::Acquire) {
+        if opened.before() < self.newest.load(Ordering::Acquire) {
             return Err(removed(&self.folder));
         }
         *slot = Some((process, Arc::clone(&opened)));
         Ok(opened)
     }
 
-    /// Runs `work` with a snapshot of the index. It must not ask for another.
+    /// Runs `work` with a snapshot of the index, without its metadata. It must not ask for another.
     pub(super) fn read<T>(&self, work: impl FnOnce(&RoTxn<'_>, &Tables) -> Result<T>) -> Result<T> {
+        self.read_with(Metadata::Unused, work)
+    }
+
+    /// As [`Index::read`], with the metadata if they are asked for.
+    pub(super) fn read_with<T>(
+        &self,
+        metadata: Metadata,
+        work: impl FnOnce(&RoTxn<'_>, &Tables) -> Result<T>,
+    ) -> Result<T> {
         let opened = self.current()?;
+        let tables = opened.tables(metadata).map_err(|error| self.failed(error))?;
         let txn = match opened.env.read_txn() {
             Err(heed::Error::Mdb(MdbError::ReadersFull)) => {
                 opened.env.clear_stale_readers().map_err(|error| self.failed(error))?;
@@ -142,7 +153,7 @@ impl Index {
             txn => txn,
         };
         let txn = txn.map_err(|error| self.failed(error))?;
-        work(&txn, &opened.tables)
+        work(&txn, &tables)
     }
 
     /// What `find` returns for each number below `count`, all in one snapshot of the index, and which. Many are found by
@@ -191,9 +202,21 @@ impl Index {
         patience: Option<Duration>,
         work: impl FnOnce(&mut RwTxn<'_>, &Tables) -> Result<T>,
     ) -> Result<T> {
+        self.write_with(Metadata::Used, durable, patience, work)
+    }
+
+    /// As [`Index::write`]; there is a table of metadata if it is to be made.
+    pub(super) fn write_with<T>(
+        &self,
+        metadata: Metadata,
+        durable: bool,
+        patience: Option<Duration>,
+        work: impl FnOnce(&mut RwTxn<'_>, &Tables) -> Result<T>,
+    ) -> Result<T> {
         self.alone(patience, |opened| {
+            let tables = opened.tables(metadata).map_err(|error| self.failed(error))?;
             let mut txn = opened.env.write_txn().map_err(|error| self.failed(error))?;
-            let done = work(&mut txn, &opened.tables)?;
+            let done = work(&mut txn, &tables)?;
             txn.commit().map_err(|error| self.failed(error))?;
             opened.complete().map_err(|error| self.failed(error))?;
             if durable {
@@ -268,9 +291,10 @@ impl Index {
             if !can_exchange(&draft)? {
                 return Ok(None);
             }
+            let tables = opened.tables(Metadata::Used).map_err(|error| self.failed(error))?;
             let old = opened.env.write_txn().map_err(|error| self.failed(error))?;
-            let before = opened.tables.snapshot(&old) + 1;
-            let done = fill(&draft, &self.folder, before, |filling| work((&old, &opened.tables), filling))?;
+            let start = (tables.snapshot(&old) + 1, tables.meta.is_some());
+            let done = fill(&draft, &self.folder, start, |filling| work((&old, &tables), filling))?;
             exchange(&draft, &self.folder).map_err(|error| io_error(error, "replacing", &self.folder))?;
             Ok(Some(done))
         });
@@ -288,13 +312,6 @@ impl Index {
         self.write(false, patience, |_, _| Ok(()))
     }
 
-    /// Notes that no file is to be put in place of the array's any more.
-    pub(super) fn forget_moving(&self, patience: Option<Duration>) -> Result<()> {
-        self.write(true, patience, |txn, tables| {
-            tables.facts.delete(txn, b"moving").map(drop).map_err(|error| self.failed(error))
-        })
-    }
-
     /// Has every change on stable storage. Dead readers no longer keep pages from being used again.
     pub(super) fn sync(&self) -> Result<()> {
         let opened = self.opened()?;
@@ -306,68 +323,6 @@ impl Index {
     pub(super) fn failed(&self, error: heed::Error) -> Error {
         lmdb_error(error, &self.folder)
     }
-}
-
-/// Runs `work`, which puts another file at `path`, while nobody names any rows, and takes every name out of the
-/// index, if there is one.
-pub(super) fn while_clearing<T>(
-    path: &Path,
-    patience: Option<Duration>,
-    work: impl FnOnce() -> Result<T>,
-) -> Result<T> {
-    let Some(index) = usable(&folder_of(path))? else { return work() };
-    index.write(true, patience, |txn, tables| {
-        clear(&index, txn, tables)?;
-        work()
-    })
-}
-
-/// Takes every name out of the index of the array at `path`, which is about to be replaced by other means.
-pub(super) fn reset(path: &Path, patience: Option<Duration>) -> Result<()> {
-    let Some(index) = usable(&folder_of(path))? else { return Ok(()) };
-    index.write(true, patience, |txn, tables| clear(&index, txn, tables))
-}
-
-/// Takes every name out of the index of an array that is gone. Who has made a new one names nothing before.
-pub(super) fn forget_names_of_none(path: &Path, patience: Option<Duration>) -> Result<()> {
-    let Some(index) = usable(&folder_of(path))? else { return Ok(()) };
-    index.write(true, patience, |txn, tables| {
-        if path.exists() {
-            return Err(io_error(io::ErrorKind::AlreadyExists.into(), "creating", path));
-        }
-        clear(&index, txn, tables)
-    })
-}
-
-/// The index in `folder`, if there is one of use to anybody; else it is removed.
-fn usable(folder: &Path) -> Result<Option<Arc<Index>>> {
-    expect_index(folder)?;
-    if !folder.exists() {
-        return Ok(None);
-    }
-    match Index::open(folder, false) {
-        Err(error) if error.kind() == ErrorKind::CorruptData => remove_index(folder).map(|()| None),
-        index => index.map(Some),
-    }
-}
-
-fn clear(index: &Index, txn: &mut RwTxn<'_>, tables: &Tables) -> Result<()> {
-    let failed = |error| index.failed(error);
-    let generation = number(tables.facts.get(txn, b"generation").map_err(failed)?)?;
-    if let Some(Ok(left)) = tables.facts.get(txn, b"moving").map_err(failed)?.map(std::str::from_utf8) {
-        // Nobody is to put it in the place of what comes now.
-        let is_beside = index.array_name().is_some_and(|name| is_beside(left, &name));
-        let _ = is_beside.then(|| std::fs::remove_file(index.folder.with_file_name(left)));
-    }
-    let deletions = number(tables.facts.get(txn, DELETIONS).map_err(failed)?)?;
-    for table in [tables.names, tables.order, tables.facts] {
-        table.clear(txn).map_err(failed)?;
-    }
-    tables.facts.put(txn, BEFORE, &(tables.before as u64).to_le_bytes()).map_err(failed)?;
-    let counted = [(&b"generation"[..], generation), (DELETIONS, deletions)];
-    counted.iter().try_for_each(|(fact, count)| {
-        tables.facts.put(txn, fact, &count.wrapping_add(1).to_le_bytes()).map_err(failed)
-    })
 }
 
 impl std::fmt::Debug for Index {

@@ -38,9 +38,11 @@
 mod array;
 mod as_of;
 mod check;
+mod clearing;
 mod compact;
 mod convert;
 mod environment;
+mod facts;
 mod file;
 mod grow;
 mod holes;
@@ -50,14 +52,20 @@ mod kept;
 mod mapped;
 mod mapping;
 mod merge;
+mod metadata;
 mod names;
 mod naming;
+mod opening;
 mod ours;
 mod pending;
 mod record;
 mod replace;
 mod rows;
+mod set;
+#[cfg(test)]
+mod set_tests;
 mod shown;
+mod slice;
 #[cfg(test)]
 mod slice_tests;
 mod slices;
@@ -69,7 +77,7 @@ mod writers;
 
 pub use array::FlatArray;
 pub use as_of::AsOf;
-pub(crate) use check::{Flaw, check};
+pub(crate) use check::{Flaw, check, check_names_of_set, files_of_set};
 #[doc(hidden)]
 pub use convert::read_values;
 pub use convert::{ConvertOptions, ConvertPlan, Converted, convert, plan_conversion};
@@ -78,9 +86,12 @@ pub use grow::Unfinished;
 pub use inspect::inspect_index;
 pub use mapped::is_mapped;
 pub use mapping::Mapping;
+pub use metadata::Described;
 pub use names::{expect_ours, forget_names};
-pub use slices::{NamedRows, Slice, SliceArray};
-pub use snapshot::{Snapshot, SnapshotHandle};
+pub use set::is_set;
+pub use slice::{Mappings, NamedRows, NewSlice, RowBytes, Slice};
+pub use slices::SliceArray;
+pub use snapshot::{ArrayHandle, Snapshot, SnapshotHandle};
 pub use spec::{FlatOptions, FlatSpec, Mode};
 
 pub use crate::format::files::npy::{Descr, Header};

@@ -4,10 +4,12 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::index::{Index, reset};
+use super::clearing::reset;
+use super::index::Index;
 use super::ours::{expect_index, folder_of, is_there};
 use super::pending::Pending;
-use super::record::Record;
+use super::record::{Record, damaged};
+use super::set::{expect_alone, index_in, is_set, place_of};
 use crate::base::error::{Error, Result};
 
 /// Runs `work`, which cuts off rows from `rows` on, while nobody gives any a name; an error if one has.
@@ -17,17 +19,19 @@ pub(super) fn while_unnamed<T>(
     patience: Option<Duration>,
     work: impl FnOnce() -> Result<T>,
 ) -> Result<T> {
-    let folder = folder_of(array);
-    if !folder.exists() {
+    let around = array.parent().filter(|folder| is_set(folder)).map(index_in);
+    let Some(folder) = Some(folder_of(array)).filter(|folder| folder.exists()).or(around) else {
         return work();
-    }
+    };
     let index = Index::open(&folder, false)?;
     index.write(false, patience, |txn, tables| {
+        let Some((number, arrays)) = place_of(array, &index, txn, tables)? else { return work() };
         for entry in tables.order.iter(txn).map_err(|error| index.failed(error))? {
             let (_, value) = entry.map_err(|error| index.failed(error))?;
-            let (record, name) = Record::from_position(0, value)?;
-            if record.rows.end > rows {
-                let Range { start, end } = record.rows;
+            let (record, name) = Record::from_position(0, value, arrays)?;
+            let named = record.rows_in(number).ok_or_else(damaged)?;
+            if named.end > rows {
+                let Range { start, end } = named;
                 let reason = format!(
                     "rows {start}:{end} are those of {name:?}; delete names that need such rows first"
                 );
@@ -59,15 +63,16 @@ pub fn forget_names(path: &Path) -> Result<()> {
 }
 
 /// An error if something lies where the array at `path` keeps its names and reservations that it has not put
-/// there.
+/// there, or if it is one of several whose slices have their names in common.
 ///
 /// # Errors
-/// `Storage`, which says what lies there.
+/// `Storage`, which says what lies there; `InvalidArgument`.
 pub(super) fn expect_ours_at(path: &Path) -> Result<()> {
     let folder = folder_of(path);
     if is_there(&folder)? {
         expect_index(&folder)?;
     }
+    expect_alone(path)?;
     Pending::beside(path).expect_ours()
 }
 

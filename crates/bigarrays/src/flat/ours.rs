@@ -89,8 +89,16 @@ pub(super) fn is_there(path: &Path) -> Result<bool> {
     what_is_at(path).map(|found| found.is_some())
 }
 
+/// Removes the file at `path`, if there is one.
+pub(super) fn remove_if_there(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != IoErrorKind::NotFound => Err(io_error(error, "removing", path)),
+        _ => Ok(()),
+    }
+}
+
 /// What is at `path` itself; a link is a link.
-fn what_is_at(path: &Path) -> Result<Option<Metadata>> {
+pub(super) fn what_is_at(path: &Path) -> Result<Option<Metadata>> {
     match std::fs::symlink_metadata(path) {
         Err(error) if error.kind() == IoErrorKind::NotFound => Ok(None),
         found => found.map(Some).map_err(|error| io_error(error, "looking at", path)),

@@ -3,33 +3,38 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
+use super::clearing::{forget_names_of_none, reset, while_clearing};
 use super::file::DataFile;
-use super::index;
 use super::names::expect_ours_at;
 use super::pending::Pending;
-use super::record::damaged;
 use super::spec::FlatSpec;
 use crate::base::error::Result;
 use crate::format::files::npy::Header;
 use crate::store::{io_error, reserve, temporary_beside};
 
-/// Makes a file of zeros.
-pub(super) fn create(path: &Path, spec: &FlatSpec) -> Result<()> {
+/// Makes a file of zeros where nothing is, of an array that nobody knows yet.
+pub(super) fn write_new(path: &Path, spec: &FlatSpec) -> Result<()> {
     let header = Header::new(spec.descr.clone(), spec.order, &spec.shape)?;
     let bytes = header.to_bytes()?;
     let length = header.data_offset + header.data_len()?;
+    let failed = |error| io_error(error, "creating", path);
+    let file = OpenOptions::new().write(true).create_new(true).open(path).map_err(failed)?;
+    let made = file.write_all_at(&bytes, 0).and_then(|()| reserve(&file, length)).map_err(failed);
+    made.inspect_err(|_| drop(std::fs::remove_file(path)))
+}
+
+/// Makes a file of zeros.
+pub(super) fn create(path: &Path, spec: &FlatSpec) -> Result<()> {
     let failed = |error| io_error(error, "creating", path);
     if !spec.overwrite && path.exists() {
         return Err(failed(io::ErrorKind::AlreadyExists.into()));
     }
     expect_ours_at(path)?;
     let temporary = temporary_beside(path)?;
-    let file = OpenOptions::new().write(true).create_new(true).open(&temporary).map_err(failed)?;
-    let made = file.write_all_at(&bytes, 0).and_then(|()| reserve(&file, length)).map_err(failed);
-    let made = made.and_then(|()| {
+    let made = write_new(&temporary, spec).and_then(|()| {
         if spec.overwrite {
             put_in_place(&temporary, path, spec.lock_timeout)
         } else {
@@ -46,15 +51,15 @@ pub(super) fn create(path: &Path, spec: &FlatSpec) -> Result<()> {
 fn put_in_place(new: &Path, path: &Path, patience: Option<Duration>) -> Result<()> {
     Pending::beside(path).clear()?;
     // Who dies in between leaves old rows without names, and not new rows with old ones.
-    index::reset(path, patience)?;
-    index::while_clearing(path, patience, || {
+    reset(path, patience)?;
+    while_clearing(path, patience, || {
         std::fs::rename(new, path).map_err(|error| io_error(error, "creating", path))
     })
 }
 
 /// Puts a new file where there is none, and drops what an earlier one of this name has left.
 fn put_beside_none(new: &Path, path: &Path, patience: Option<Duration>) -> Result<()> {
-    index::forget_names_of_none(path, patience)?;
+    forget_names_of_none(path, patience)?;
     // Unlike renaming, this replaces nothing.
     std::fs::hard_link(new, path).map_err(|error| io_error(error, "creating", path))?;
     if !Pending::beside(path).exists() {
@@ -91,20 +96,4 @@ pub(super) fn widen(old: &DataFile) -> Result<()> {
             old.failed(error, "making room in the header of")
         })
     })
-}
-
-/// Puts the file `moving` in the place of the array's, unless somebody has done so.
-pub(super) fn finish(array: &Path, moving: &str) -> Result<()> {
-    if Path::new(moving).file_name().is_none_or(|name| name != moving) {
-        return Err(damaged());
-    }
-    let folder: PathBuf = array.parent().unwrap_or(Path::new("/")).into();
-    match std::fs::rename(folder.join(moving), array) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(io_error(error, "replacing", array)),
-        Ok(()) => {
-            let synced = File::open(&folder).and_then(|folder| folder.sync_all());
-            synced.map_err(|error| io_error(error, "replacing", array))
-        }
-    }
 }

@@ -45,7 +45,7 @@ impl SliceArray {
         self.count_in(txn, tables)?.ok_or_else(|| {
             let reason = "slices have been deleted or renamed since this array was opened or refreshed, so that positions are \
                           others now; refresh it, or read from a snapshot taken before";
-            Error::new(ErrorKind::Storage, reason).at(self.array().path().display().to_string())
+            Error::new(ErrorKind::Storage, reason).at(self.path().display().to_string())
         })
     }
 

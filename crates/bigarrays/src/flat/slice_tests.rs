@@ -109,7 +109,7 @@ fn an_interrupted_compaction_is_finished_by_whoever_comes() {
     assert_eq!(bytes(&reader, "b"), [2; 4]);
     let new = path.with_file_name(".a.npy.new");
     replace::create(&new, &FlatSpec::new(Descr::of(DataType::U8), &[0, 2])).unwrap();
-    slices.move_to(&new, 1).unwrap();
+    slices.move_to(std::slice::from_ref(&new), 1).unwrap();
     assert_eq!(bytes(&reader, "b"), [2; 4]);
     assert!(!new.exists());
     assert_eq!(bytes(&slices, "b"), [2; 4]);
@@ -370,8 +370,8 @@ fn a_lookup_takes_the_file_that_its_names_are_of() {
                     scope.spawn(|| {
                         let new = path.with_file_name(".a.npy.new");
                         replace::create(&new, &FlatSpec::new(Descr::of(DataType::U8), &[0, 2])).unwrap();
-                        slices.move_in_place(&new, 1).unwrap();
-                        replace::finish(&path, ".a.npy.new").unwrap();
+                        slices.move_in_place(std::slice::from_ref(&new), 1).unwrap();
+                        facts::finish(&path, ".a.npy.new").unwrap();
                         reader.array().refresh().unwrap();
                     });
                 });
@@ -469,7 +469,7 @@ fn two_who_create_lose_no_names() {
     let slices = SliceArray::create(&path, &spec).unwrap();
     assert!(slices.is_empty());
     put(&slices, &[("a", 2, 2)], false).unwrap();
-    assert_eq!(index::forget_names_of_none(&path, None).unwrap_err().kind(), ErrorKind::AlreadyExists);
+    assert_eq!(clearing::forget_names_of_none(&path, None).unwrap_err().kind(), ErrorKind::AlreadyExists);
     assert_eq!(bytes(&slices, "a"), [2; 4]);
 }
 
@@ -638,7 +638,7 @@ fn a_snapshot_stays_whatever_becomes_of_the_array() {
     let rows = |kept: &Snapshot, name: &str| {
         let slice = kept.find(name)?;
         // SAFETY: nobody else writes or cuts the file of a test.
-        let all = unsafe { kept.mapping().bytes() }.unwrap();
+        let all = unsafe { kept.mappings().bytes() }.unwrap();
         Some((slice.position, all[slice.rows.start as usize * 2..slice.rows.end as usize * 2].to_vec()))
     };
     for kept in [&kept, &other] {
@@ -737,9 +737,29 @@ fn compacting_works_where_folders_cannot_be_exchanged() {
     slices.delete(&["a"]).unwrap();
     let new = path.with_file_name(".a.npy.new");
     replace::create(&new, &FlatSpec::new(Descr::of(DataType::U8), &[0, 2])).unwrap();
-    slices.move_in_place(&new, 1).unwrap();
+    slices.move_in_place(std::slice::from_ref(&new), 1).unwrap();
     assert_eq!((bytes(&slices, "b"), bytes(&slices, "c")), (vec![2; 4], vec![3; 8]));
     assert_eq!(slices.array().rows(), 6);
+}
+
+#[test]
+fn an_array_made_anew_leaves_nothing_of_a_compaction_that_was_killed() {
+    for is_gone in [false, true] {
+        let (_directory, path, slices) = new();
+        put(&slices, &[("a", 1, 3), ("b", 2, 2)], false).unwrap();
+        let new = path.with_file_name(".a.npy.1-0.tmp");
+        replace::create(&new, &FlatSpec::new(Descr::of(DataType::U8), &[0, 2])).unwrap();
+        slices.move_to(std::slice::from_ref(&new), 1).unwrap();
+        drop(slices);
+        if is_gone {
+            std::fs::remove_file(&path).unwrap();
+        }
+        let spec = FlatSpec { overwrite: !is_gone, ..FlatSpec::new(Descr::of(DataType::U8), &[0, 2]) };
+        let slices = SliceArray::create(&path, &spec).unwrap();
+        assert!(slices.is_empty() && slices.array().rows() == 0 && !new.exists());
+        put(&slices, &[("b", 5, 2)], false).unwrap();
+        assert_eq!(bytes(&slices, "b"), [5; 4]);
+    }
 }
 
 #[test]
@@ -750,7 +770,7 @@ fn another_array_in_the_place_of_one_is_not_taken_for_it() {
     std::fs::remove_dir_all(path.with_extension("npy.index")).unwrap();
     assert_eq!(slices.get_one("a").unwrap_err().kind(), ErrorKind::CorruptData);
     // As another process would make it, which does not know of this one.
-    environment::make(&path.with_extension("npy.index")).unwrap();
+    environment::make(&path.with_extension("npy.index"), &[]).unwrap();
     assert_eq!(slices.get_one("a").unwrap_err().kind(), ErrorKind::CorruptData);
 }
 

@@ -1,16 +1,20 @@
 //! Slices as they were at one moment, whatever becomes of the array.
 
 use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::array::FlatArray;
 use super::file::DataFile;
+use super::index::Metadata;
 use super::kept::{Draft, Table};
 use super::mapped::Identity;
-use super::mapping::{Mapping, settled_header};
-use super::record::Record;
+use super::mapping::settled_header;
+use super::record::{Record, damaged};
 use super::rows::{length, with_rows};
-use super::slices::{ATTEMPTS, Slice, SliceArray, no_name, no_position};
+use super::set::file_in;
+use super::slice::{Mappings, Slice};
+use super::slices::{ATTEMPTS, SliceArray, no_name, no_position};
 use super::spec::Mode;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::store::io_error;
@@ -18,13 +22,15 @@ use crate::store::io_error;
 /// Slices as they were at one moment: neither new names nor deletions nor a compaction change them.
 ///
 /// It keeps the file of that moment open, and the disk keeps it for as long, also once another is in its place. Names
-/// and rows lie in memory, 32 bytes and its name for each slice, that forked children and those who open a
+/// and rows lie in memory, 32 bytes (16 more for each further array), its name and its metadata for each slice, that forked children and those who open a
 /// [`SnapshotHandle`] share. Rows without a name that [`FlatArray::truncate`] cuts off are gone for snapshots as well.
 #[derive(Debug)]
 pub struct Snapshot {
-    array: Arc<FlatArray>,
+    path: Arc<Path>,
+    /// At least one, each with its name; one that is alone has none.
+    arrays: Arc<[(String, Arc<FlatArray>)]>,
     table: Table,
-    mapping: Arc<Mapping>,
+    mappings: Mappings,
 }
 
 /// Where another process of this machine finds a snapshot, while the one that has it lives.
@@ -32,11 +38,22 @@ pub struct Snapshot {
 pub struct SnapshotHandle {
     /// The process that has it.
     pub process: u32,
-    /// Its descriptors of the file of rows and of the names.
-    pub descriptors: (i32, i32),
-    /// Device and inode of both.
-    pub identities: (Identity, Identity),
-    /// How many rows the array had.
+    /// Its descriptor of the names, and which file that is: device and inode.
+    pub names: (i32, Identity),
+    /// Each array.
+    pub arrays: Vec<ArrayHandle>,
+}
+
+/// Where another process of this machine finds an array of a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArrayHandle {
+    /// Its name, if there are several.
+    pub name: String,
+    /// The descriptor of its file.
+    pub descriptor: i32,
+    /// Device and inode.
+    pub identity: Identity,
+    /// How many rows it had.
     pub rows: u64,
 }
 
@@ -47,20 +64,27 @@ impl SliceArray {
     /// # Errors
     /// `Storage` if others have deleted slices since this array was opened or refreshed; those of the system.
     pub fn snapshot(&self, mode: Mode) -> Result<Snapshot> {
-        let path = self.array().path();
+        let path = self.path();
         for _ in 0..ATTEMPTS {
             self.catch_up()?;
             let generation = self.facts()?.generation;
-            let file = Arc::new(DataFile::open(path, false, None)?);
+            let open =
+                |(_, array): (&str, &Arc<FlatArray>)| DataFile::open(array.path(), false, None).map(Arc::new);
+            let files = self.arrays().map(open).collect::<Result<Vec<_>>>()?;
             let draft = self.draft(generation)?;
-            let Some(draft) = draft.filter(|_| !file.is_replaced()) else { continue };
-            let header = settled_header(&file)?;
-            if length(&header) < draft.end() {
+            let Some(draft) = draft.filter(|_| files.iter().all(|file| !file.is_replaced())) else {
+                continue;
+            };
+            let headers = files.iter().map(|file| settled_header(file)).collect::<Result<Vec<_>>>()?;
+            if headers.iter().enumerate().any(|(number, header)| length(header) < draft.end(number)) {
                 // Some were deleted and cut off since.
                 continue;
             }
             let table = draft.finish().map_err(|error| io_error(error, "keeping the names of", path))?;
-            return Snapshot::new(FlatArray::kept(file, header, mode), table);
+            let arrays = self.arrays().zip(files).zip(headers).map(|(((name, _), file), header)| {
+                (name.to_owned(), Arc::new(FlatArray::kept(file, header, mode)))
+            });
+            return Snapshot::new(path, arrays.collect(), table);
         }
         Err(self.compacted())
     }
@@ -68,16 +92,20 @@ impl SliceArray {
     /// All slices that are shown; `None` if the file is another by now than that of `generation`.
     fn draft(&self, generation: u64) -> Result<Option<Draft>> {
         let failed = |error| self.index().failed(error);
-        self.index().read(|txn, tables| {
+        let arrays = self.arrays().len();
+        self.index().read_with(Metadata::Used, |txn, tables| {
             let count = self.expect_unmoved(txn, tables)?;
-            let mut draft = Draft::default();
+            let meta = tables.meta.filter(|meta| meta.len(txn).is_ok_and(|count| count > 0));
+            let mut draft = Draft::new(arrays);
             for entry in tables.order.iter(txn).map_err(failed)?.take(count as usize) {
                 let (_, value) = entry.map_err(failed)?;
-                let (record, name) = Record::from_position(draft.len() as u64, value)?;
+                let (record, name) = Record::from_position(draft.len() as u64, value, arrays)?;
                 if record.generation != generation {
                     return Ok(None);
                 }
-                draft.push(name, record.rows);
+                let metadata =
+                    meta.map_or(Ok(None), |meta| meta.get(txn, name.as_bytes())).map_err(failed)?;
+                draft.push(name, record.all(), metadata.unwrap_or_default());
             }
             for entry in tables.names.iter(txn).map_err(failed)? {
                 let (_, value) = entry.map_err(failed)?;
@@ -92,21 +120,21 @@ impl SliceArray {
 }
 
 impl Snapshot {
-    fn new(array: FlatArray, table: Table) -> Result<Self> {
-        let mapping = array.mapping()?;
-        Ok(Self { array: Arc::new(array), table, mapping })
+    fn new(path: &Path, arrays: Vec<(String, Arc<FlatArray>)>, table: Table) -> Result<Self> {
+        let mut mappings = arrays.iter().map(|(_, array)| array.mapping());
+        let first = mappings.next().ok_or_else(damaged)??;
+        let mappings = Mappings { first, others: mappings.collect::<Result<_>>()? };
+        Ok(Self { path: path.into(), arrays: arrays.into(), table, mappings })
     }
 
-    /// The snapshot that another process of this machine has.
+    /// The snapshot that another process of this machine has, of the slices at `path`.
     ///
     /// # Errors
     /// `NotFound` if that process has ended or let go of it; `Unsupported` where processes cannot see each other's files.
-    pub fn open(path: &std::path::Path, handle: &SnapshotHandle, mode: Mode) -> Result<Self> {
+    pub fn open(path: &Path, handle: &SnapshotHandle, mode: Mode) -> Result<Self> {
         if !cfg!(target_os = "linux") {
             return Err(Error::unsupported("snapshots go to other processes by fork alone on this system"));
         }
-        let (data, names) = handle.descriptors;
-        let (data_identity, names_identity) = handle.identities;
         let gone = || {
             let reason = format!(
                 "the snapshot is gone with process {}, which had it; take a new one, or keep it alive for as long",
@@ -118,10 +146,18 @@ impl Snapshot {
             let file = File::open(format!("/proc/{}/fd/{descriptor}", handle.process)).map_err(|_| gone())?;
             if super::file::identity_of(&file).ok() == Some(identity) { Ok(file) } else { Err(gone()) }
         };
-        let table = Table::of(open(names, names_identity)?).map_err(|_| gone())?;
-        let file = Arc::new(DataFile::of(path, open(data, data_identity)?)?);
-        let header = with_rows(&file.header()?, Some(handle.rows))?;
-        Self::new(FlatArray::kept(file, header, mode), table)
+        let table = Table::of(open(handle.names.0, handle.names.1)?).map_err(|_| gone())?;
+        if table.arrays() != handle.arrays.len() {
+            return Err(gone());
+        }
+        let arrays = handle.arrays.iter().map(|array| {
+            let (name, data) = (array.name.clone(), open(array.descriptor, array.identity)?);
+            let file = if name.is_empty() { path.to_owned() } else { file_in(path, &name) };
+            let file = Arc::new(DataFile::of(&file, data)?);
+            let header = with_rows(&file.header()?, Some(array.rows))?;
+            Ok((name, Arc::new(FlatArray::kept(file, header, mode))))
+        });
+        Self::new(path, arrays.collect::<Result<_>>()?, table)
     }
 
     /// Where another process finds this.
@@ -129,20 +165,28 @@ impl Snapshot {
     /// # Errors
     /// Those of the system.
     pub fn handle(&self) -> Result<SnapshotHandle> {
-        let failed = |error| io_error(error, "looking at", self.array.path());
-        let (names, names_identity) = self.table.descriptor().map_err(failed)?;
-        let (data, data_identity) = self.mapping.descriptor();
-        Ok(SnapshotHandle {
-            process: std::process::id(),
-            descriptors: (data, names),
-            identities: (data_identity, names_identity),
-            rows: self.array.rows(),
-        })
+        let failed = |error| io_error(error, "looking at", &self.path);
+        let names = self.table.descriptor().map_err(failed)?;
+        let arrays = self.arrays.iter().zip(self.mappings.all()).map(|((name, array), mapping)| {
+            let (descriptor, identity) = mapping.descriptor();
+            ArrayHandle { name: name.clone(), descriptor, identity, rows: array.rows() }
+        });
+        Ok(SnapshotHandle { process: std::process::id(), names, arrays: arrays.collect() })
     }
 
-    /// The rows of all slices and of none, as of that moment.
+    /// The absolute path of the file of rows, or of the folder of several arrays.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The rows of all slices and of none, as of that moment; of several arrays, the first.
     pub fn array(&self) -> &Arc<FlatArray> {
-        &self.array
+        &self.arrays[0].1
+    }
+
+    /// All arrays and their names, in their order. One that is alone has no name.
+    pub fn arrays(&self) -> impl ExactSizeIterator<Item = (&str, &Arc<FlatArray>)> + Clone {
+        self.arrays.iter().map(|(name, array)| (name.as_str(), array))
     }
 
     /// How many slices there are.
@@ -165,7 +209,7 @@ impl Snapshot {
     /// # Errors
     /// `NotFound`, with the first name that is missing.
     pub fn get(&self, names: &[&str]) -> Result<Vec<Slice>> {
-        let found = |name: &&str| self.find(name).ok_or_else(|| no_name(self.array.path(), name));
+        let found = |name: &&str| self.find(name).ok_or_else(|| no_name(&self.path, name));
         names.iter().map(found).collect()
     }
 
@@ -178,9 +222,35 @@ impl Snapshot {
         Ok(positions.iter().map(|&position| self.slice(position)).collect())
     }
 
-    /// A mapping that has the rows of all slices.
-    pub fn mapping(&self) -> &Arc<Mapping> {
-        &self.mapping
+    /// Mappings that have the rows of all slices.
+    pub fn mappings(&self) -> &Mappings {
+        &self.mappings
+    }
+
+    /// What was kept beside the name of the slice at this position, as JSON; `None` if that was nothing.
+    ///
+    /// # Errors
+    /// `OutOfBounds`; `CorruptData` for what is no text.
+    pub fn metadata(&self, position: u64) -> Result<Option<&str>> {
+        self.expect_positions(&[position])?;
+        self.table.metadata(position)
+    }
+
+    /// The positions of all slices of which `is_wanted` says so, by their names and metadata, in order.
+    ///
+    /// # Errors
+    /// Those of `is_wanted`; `CorruptData` for what is no text.
+    pub fn filter<E: From<Error>>(
+        &self,
+        mut is_wanted: impl FnMut(&str, Option<&str>) -> std::result::Result<bool, E>,
+    ) -> std::result::Result<Vec<u64>, E> {
+        let mut found = Vec::new();
+        for position in 0..self.len() {
+            if is_wanted(self.table.name(position)?, self.table.metadata(position)?)? {
+                found.push(position);
+            }
+        }
+        Ok(found)
     }
 
     /// Up to `limit` names and where their slices are, from a position on, in order.
@@ -210,8 +280,9 @@ impl Snapshot {
             return Err(Error::invalid(format!("position {} is given twice", twice[0])));
         }
         let table = self.table.select(positions)?.finish();
-        let table = table.map_err(|error| io_error(error, "keeping the names of", self.array.path()))?;
-        Ok(Self { array: Arc::clone(&self.array), table, mapping: Arc::clone(&self.mapping) })
+        let table = table.map_err(|error| io_error(error, "keeping the names of", &self.path))?;
+        let (path, arrays) = (Arc::clone(&self.path), Arc::clone(&self.arrays));
+        Ok(Self { path, arrays, table, mappings: self.mappings.clone() })
     }
 
     /// Snapshots of as many parts as there are shares, each of about that share of all slices. Which part a slice is in
@@ -243,13 +314,14 @@ impl Snapshot {
     }
 
     fn slice(&self, position: u64) -> Slice {
-        Slice { position, rows: self.table.rows(position) }
+        let others = (1..self.table.arrays()).map(|array| self.table.rows(position, array));
+        Slice { position, rows: self.table.rows(position, 0), others: others.collect() }
     }
 
     fn expect_positions(&self, positions: &[u64]) -> Result<()> {
         match positions.iter().find(|&&position| position >= self.len()) {
             None => Ok(()),
-            Some(&position) => Err(no_position(self.array.path(), position, self.len())),
+            Some(&position) => Err(no_position(&self.path, position, self.len())),
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::jobs::digest::{Digest, Puts, Reads};
 use crate::jobs::gather::Batch;
 use crate::jobs::journal::{Entries, Journal, Made};
 use crate::jobs::plan::{CopyPlan, Cuts};
-use crate::jobs::sparse::{Everything, Sparse, Stored};
+use crate::jobs::sparse::{Everything, Sparse, Stored, place_in};
 use crate::jobs::twins::Twins;
 use crate::run::interrupt::check_interrupt;
 use crate::run::runner::{Progress, Runner};
@@ -172,12 +172,7 @@ fn by_shard<'a>(plan: &CopyPlan, target: &'a Array) -> Result<Tasks<'a>> {
     let mut shards: BTreeMap<Vec<i64>, Vec<usize>> = BTreeMap::new();
     for number in plan.numbers() {
         check_interrupt()?;
-        let block = plan.block(number)?;
-        let place = |(at, &(origin, length)): (&i64, &(i64, u64))| {
-            let distance = i128::from(*at) - i128::from(origin);
-            distance.div_euclid(i128::from(length)) as i64
-        };
-        shards.entry(block.origin().iter().zip(&grid).map(place).collect()).or_default().push(number);
+        shards.entry(place_in(&plan.block(number)?, &grid)).or_default().push(number);
     }
     Ok(Box::new(shards.into_values().flat_map(|numbers| {
         let batch = (numbers.len() > 1).then(|| Arc::new(Batch::of(numbers.len(), target.store())));

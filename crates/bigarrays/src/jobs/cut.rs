@@ -104,6 +104,11 @@ fn plan_over(
     let shard_bytes = target.shard_shape().map_or(0, |shape| {
         held_of(target, shape.iter().fold(item, |bytes, length| bytes.saturating_mul(*length)))
     });
+    let shard_bytes = match stored.filter(|stored| stored.is_thin() && shard_bytes > 0) {
+        // As much as it has in the end: what is missing takes no room.
+        Some(stored) => shard_bytes.min(stored.densest()?.max(1).saturating_mul(chunk_bytes(target))),
+        None => shard_bytes,
+    };
     let unit = to.iter().fold(item, |bytes, (_, length)| bytes.saturating_mul(*length));
     let input = PlanInput {
         axes: target

@@ -1,11 +1,13 @@
 //! Jobs whose cost follows what is stored: the blocks that have anything to do, and the chunks to be read and written.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use roaring::RoaringTreemap;
 
 use crate::array::{Array, ChunkSet, Listed};
+use crate::base::domain::Domain;
 use crate::base::error::Result;
 use crate::jobs::plan::CopyPlan;
 use crate::run::interrupt::check_interrupt;
@@ -16,6 +18,8 @@ use crate::store::{Blob, ChangeFn, Get, GetSink, Store, Update};
 pub(crate) struct Stored {
     source: ChunkSet,
     target: ChunkSet,
+    /// The chunks of the target that are stored, or that show something that the source has.
+    touched: ChunkSet,
 }
 
 /// The stored chunks of two arrays, cut into the blocks of a plan.
@@ -93,7 +97,16 @@ impl Stored {
             Ok(source) => source,
             Err(why) => return Ok(Err(why)),
         };
-        Ok(everything(target.listed_chunks()?).map(|target| Self { source, target }))
+        let target = match everything(target.listed_chunks()?) {
+            Ok(target) => target,
+            Err(why) => return Ok(Err(why)),
+        };
+        let mut touched = target.clone();
+        for part in source.iter() {
+            check_interrupt()?;
+            touched.add(&part)?;
+        }
+        Ok(Ok(Self { source, target, touched }))
     }
 
     /// The most bytes of a block, of the larger of a chunk of the source and what is written at once; `None` if
@@ -109,6 +122,29 @@ impl Stored {
         let is_apart = target.layout().sharding.is_none() || target.shard_shape().is_some();
         is_apart && self.source.len().saturating_mul(THIN) < self.source.shown()
     }
+
+    /// The most chunks that one shard of the target has once all is copied. Its shards must be boxes.
+    ///
+    /// # Errors
+    /// `Cancelled`.
+    pub(crate) fn densest(&self) -> Result<u64> {
+        let grid = self.target.array().write_grid()?;
+        let mut counts: HashMap<Vec<i64>, u64> = HashMap::new();
+        for chunk in self.touched.iter() {
+            check_interrupt()?;
+            *counts.entry(place_in(&chunk, &grid)).or_default() += 1;
+        }
+        Ok(counts.into_values().max().unwrap_or(0))
+    }
+}
+
+/// The place in `grid`, whose boxes begin at an origin and have a length along each axis, that `part` begins in.
+pub(crate) fn place_in(part: &Domain, grid: &[(i64, u64)]) -> Vec<i64> {
+    let place = |(at, &(origin, length)): (&i64, &(i64, u64))| {
+        let distance = i128::from(*at) - i128::from(origin);
+        distance.div_euclid(i128::from(length)) as i64
+    };
+    part.origin().iter().zip(grid).map(place).collect()
 }
 
 impl Sparse {
@@ -118,12 +154,10 @@ impl Sparse {
     /// `Cancelled`.
     pub(crate) fn of(stored: Stored, plan: &CopyPlan) -> Result<Self> {
         let is_thin = stored.is_thin();
-        let Stored { source: from, target: to } = stored;
+        let Stored { source: from, target: to, touched } = stored;
         let (mut blocks, mut loads) = (RoaringTreemap::new(), 0u64);
-        let mut touched = to.clone();
         for part in from.iter() {
             check_interrupt()?;
-            touched.add(&part)?;
             plan.each_touched(&part, &mut |numbers| {
                 loads = loads.saturating_add(numbers.end - numbers.start);
                 blocks.insert_range(numbers);

@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::destinations::Destinations;
 use super::request::{Blob, Change, Get, Update};
 use super::survey::Finding;
 use crate::base::error::Result;
@@ -36,6 +37,20 @@ pub trait Store: Debug + Send + Sync {
     /// Hands each requested value to `sink` as it arrives, in any order, from any thread; `None` if
     /// the key is missing. An error of a request or of the sink ends the batch and is returned.
     fn get_many(&self, requests: &[Get], sink: &GetSink<'_>) -> Result<()>;
+
+    /// As [`Store::get_many`], for who has memory that values are wanted in: a store that can reads a value there, and answers
+    /// that. Who passes requests on one by one passes on the destinations as well.
+    ///
+    /// # Errors
+    /// Those of [`Store::get_many`].
+    fn get_many_to(
+        &self,
+        requests: &[Get],
+        _destinations: &Destinations<'_>,
+        sink: &GetSink<'_>,
+    ) -> Result<()> {
+        self.get_many(requests, sink)
+    }
 
     /// Changes each key as `change` says. It is called with the request's position, the value as it
     /// is (`None` if missing, or if the request does not ask for it), and an empty buffer to put the

@@ -16,6 +16,11 @@ pub(crate) fn check_key(key: &str) -> Result<()> {
     Err(Error::invalid(message).during("resolving").at(format!("{key:?}")))
 }
 
+/// The folder of a key, without a slash at its end.
+pub(super) fn folder_of(key: &str) -> &str {
+    key.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
 /// Appends `path`, resolved by its text alone, to the parts of `base`.
 ///
 /// # Errors

@@ -5,6 +5,7 @@ pub mod cache;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
 mod contract;
+mod destinations;
 pub(crate) mod encoded;
 #[cfg(any(test, feature = "testing"))]
 pub mod fault;
@@ -32,6 +33,8 @@ pub(crate) mod waiting;
 pub use cache::{CacheOptions, CachedStore, Validate};
 pub(crate) use contract::NEAR;
 pub use contract::{ChangeFn, GetSink, Store};
+pub use destinations::Destinations;
+pub(crate) use destinations::ReadInto;
 pub use file::FileStore;
 pub(crate) use file::version_of;
 pub use flat_file::FlatFile;

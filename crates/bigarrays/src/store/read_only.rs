@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{ChangeFn, Finding, Get, GetSink, Store, Update};
+use super::{ChangeFn, Destinations, Finding, Get, GetSink, Store, Update};
 use crate::base::error::{Error, ErrorKind, Result};
 
 /// A store that refuses every change, and says why.
@@ -42,6 +42,15 @@ impl Store for ReadOnlyStore {
 
     fn get_many(&self, requests: &[Get], sink: &GetSink<'_>) -> Result<()> {
         self.inner.get_many(requests, sink)
+    }
+
+    fn get_many_to(
+        &self,
+        requests: &[Get],
+        destinations: &Destinations<'_>,
+        sink: &GetSink<'_>,
+    ) -> Result<()> {
+        self.inner.get_many_to(requests, destinations, sink)
     }
 
     fn update_many(&self, requests: &[Update], _: &ChangeFn<'_>) -> Result<()> {

@@ -115,6 +115,8 @@ pub enum Extent {
     Parts,
     /// Nothing: there is a value, but its version is not the wanted one.
     Withheld,
+    /// Nothing: the bytes were read to what the request has in [`Destinations`](super::Destinations).
+    Placed,
     /// Nothing: the store refuses to say whether there is a value. The bytes are its reason, for people.
     Refused,
 }

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::contract::Store;
+use super::keys::folder_of;
 use super::request::{Change, Get, Part, Update, Value};
 use crate::base::error::Result;
 use crate::base::sync::MutexExt;
@@ -63,6 +64,7 @@ impl dyn Store + '_ {
         // A listing of what is being removed may leave some out.
         for _ in 0..LISTINGS {
             let (mut batch, mut bytes, mut any) = (Vec::new(), 0, false);
+            let mut listed = String::new();
             self.list_to_remove(&mut |key, size| {
                 if key.is_empty() || !is_gone(key) {
                     return Ok(());
@@ -72,12 +74,13 @@ impl dyn Store + '_ {
                 any = true;
                 if batch.len() == BATCH {
                     check_interrupt()?;
-                    self.remove_batch(&mut batch)?;
+                    self.remove_batch(&mut batch, &mut listed)?;
                     tell(std::mem::take(&mut bytes));
                 }
                 Ok(())
             })?;
-            self.remove_batch(&mut batch)?;
+            self.remove_batch(&mut batch, &mut listed)?;
+            self.tidy_folders(std::iter::once(listed.as_str()));
             tell(bytes);
             if !any {
                 break;
@@ -86,10 +89,13 @@ impl dyn Store + '_ {
         Ok(())
     }
 
-    /// Removes the values of these keys, and folders that are empty then.
-    fn remove_batch(&self, keys: &mut Vec<String>) -> Result<()> {
+    /// Removes the values of these keys, and folders that are empty then, but for that of the last key, which is not
+    /// listed to its end. `listed` is that key, of the batch before until it is of this one.
+    fn remove_batch(&self, keys: &mut Vec<String>, listed: &mut String) -> Result<()> {
         self.remove_many(keys)?;
-        self.tidy_folders(keys.iter().map(String::as_str));
+        let before = std::mem::replace(listed, keys.last().cloned().unwrap_or_default());
+        let done = keys.iter().map(String::as_str).chain([before.as_str()]);
+        self.tidy_folders(done.filter(|key| folder_of(key) != folder_of(listed)));
         keys.clear();
         Ok(())
     }

@@ -25,10 +25,12 @@ pub(super) unsafe fn copy_lines(from: *const u8, to: *mut u8, length: usize) {
         // SAFETY: a line lies within the length that the caller promised, and `to` is aligned; every x86-64 has SSE2.
         unsafe {
             let (from, to) = (from.add(at).cast::<__m128i>(), to.add(at).cast::<__m128i>());
-            let line = [0, 1, 2, 3].map(|k| _mm_loadu_si128(from.add(k)));
-            for (k, part) in line.into_iter().enumerate() {
-                _mm_stream_si128(to.add(k), part);
-            }
+            let (first, second) = (_mm_loadu_si128(from), _mm_loadu_si128(from.add(1)));
+            let (third, fourth) = (_mm_loadu_si128(from.add(2)), _mm_loadu_si128(from.add(3)));
+            _mm_stream_si128(to, first);
+            _mm_stream_si128(to.add(1), second);
+            _mm_stream_si128(to.add(2), third);
+            _mm_stream_si128(to.add(3), fourth);
         }
     }
 }

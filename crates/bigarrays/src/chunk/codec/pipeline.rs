@@ -294,6 +294,12 @@ impl CodecPipeline {
         self.max_len_before(&self.bytes, spec)
     }
 
+    /// The order in which the encoded chunk, or what [`CodecPipeline::ranges`] of it holds `region`, is the elements of
+    /// `region` one after the other, ready for use, if it has as many bytes as these.
+    pub(crate) fn plain(&self, dtype: DataType) -> Option<Order> {
+        if self.bytes.is_empty() { self.array.plain(dtype) } else { None }
+    }
+
     /// The parts of the encoded chunk that hold `region`, where its layout is known beforehand.
     pub fn ranges(&self, spec: &ChunkSpec, region: &Region) -> Option<EncodedRanges> {
         if self.bytes.is_empty() { self.array.ranges(spec, region) } else { None }

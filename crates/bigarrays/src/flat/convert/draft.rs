@@ -16,9 +16,10 @@ use std::path::{Path, PathBuf};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::flat::index::Index;
 use crate::flat::names::expect_ours_at;
-use crate::flat::ours::{folder_of, is_there, remove_index};
+use crate::flat::ours::{folder_of, is_there, remove_if_there, remove_index, what_is_at};
 use crate::flat::pending::Pending;
-use crate::flat::slices::{NamedRows, SliceArray};
+use crate::flat::slice::NamedRows;
+use crate::flat::slices::SliceArray;
 use crate::flat::spec::{FlatSpec, Mode};
 use crate::format::files::npy::Header;
 use crate::store::io_error;
@@ -145,7 +146,7 @@ impl Draft {
         let (folder, own) = (folder_of(&self.target), folder_of(&self.path));
         if self.overwrite {
             // Without its rows, no name of it is found: better none than those of others.
-            remove(&self.target)?;
+            remove_if_there(&self.target)?;
             Pending::beside(&self.target).clear()?;
         }
         remove_index(&folder)?;
@@ -158,7 +159,7 @@ impl Draft {
 
     fn link(&self) -> Result<()> {
         if self.overwrite {
-            remove(&self.target)?;
+            remove_if_there(&self.target)?;
         }
         // Unlike renaming, this replaces nothing.
         std::fs::hard_link(&self.path, &self.target)
@@ -168,7 +169,7 @@ impl Draft {
     /// Removes what is left of the draft once the file has its name.
     fn clean(&self) -> Result<()> {
         remove_index(&folder_of(&self.path))?;
-        remove(&self.path)?;
+        remove_if_there(&self.path)?;
         let folder = folder_of(&self.target);
         if is_there(&folder)? {
             let index = Index::open(&folder, false)?;
@@ -190,7 +191,7 @@ impl Draft {
             // Nobody could be told more than the error says.
             let _ = remove_index(&folder_of(&self.path));
             let _ = Pending::beside(&self.path).clear();
-            let _ = remove(&self.path);
+            let _ = remove_if_there(&self.path);
             return error;
         }
         let (reason, draft) = (error.reason(), self.path.display());
@@ -285,16 +286,5 @@ impl Target {
 
 /// The device and number of the file at `path`, if there is one.
 fn number_of(path: &Path) -> Result<Option<(u64, u64)>> {
-    match std::fs::symlink_metadata(path) {
-        Ok(metadata) => Ok(Some((metadata.dev(), metadata.ino()))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(io_error(error, "looking at", path)),
-    }
-}
-
-fn remove(path: &Path) -> Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error(error, "removing", path)),
-        _ => Ok(()),
-    }
+    Ok(what_is_at(path)?.map(|found| (found.dev(), found.ino())))
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::draft::Target;
 use super::source::{Entry, Source};
 use crate::base::error::{Error, Result};
-use crate::flat::slices::NamedRows;
+use crate::flat::slice::NamedRows;
 use crate::run::interrupt::check_interrupt;
 use crate::run::runner::Progress;
 

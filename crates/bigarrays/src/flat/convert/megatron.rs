@@ -28,11 +28,12 @@ pub(super) struct Documents {
 impl Documents {
     pub(super) fn open(path: &Path) -> Result<Self> {
         let (path, data_path) = pair(path);
-        let index = Index::open(&path, &data_path).map_err(at(&path))?;
         let failed = |error| io_error(error, "opening", &data_path);
         let data = open_regular(&data_path, false).map_err(failed)?;
+        let of_data = data.metadata().map_err(failed)?;
+        let index = Index::open(&path, of_data.len()).map_err(at(&path))?;
         let metadata = std::fs::metadata(&path).map_err(|error| io_error(error, "opening", &path))?;
-        let version = format!("{} {}", version_of(&metadata), version_of(&data.metadata().map_err(failed)?));
+        let version = format!("{} {}", version_of(&metadata), version_of(&of_data));
         Ok(Self { path, data_path, version, index, data, next: 0, runs: VecDeque::new() })
     }
 }

@@ -6,7 +6,7 @@ use super::bytes::{HEADER, Source, u16_at, u32_at, u64_at, unread, wrong};
 use super::meta::{LOOKS, Meta, NO_PAGE, Tree};
 use super::page::{BIG, Node, node_at, nodes};
 use crate::base::error::{Error, Result};
-use crate::flat::record::LONGEST_NAME;
+use crate::flat::record::{LONGEST_METADATA, LONGEST_NAME, MOST_ARRAYS};
 
 const BRANCH: u16 = 1;
 pub(in crate::flat) const LEAF: u16 = 2;
@@ -47,12 +47,14 @@ enum Use {
     Free,
     Main,
     Facts,
+    Meta,
     Names,
     Order,
 }
 
-/// The tables, in the order in which the main tree has them.
-const TABLES: [(&[u8], Use); 3] = [(b"facts", Use::Facts), (b"names", Use::Names), (b"order", Use::Order)];
+/// The tables, in the order in which the main tree has them. That of metadata may be missing.
+const TABLES: [(&[u8], Use); 4] =
+    [(b"facts", Use::Facts), (b"meta", Use::Meta), (b"names", Use::Names), (b"order", Use::Order)];
 
 struct Inspector<'a> {
     source: &'a dyn Source,
@@ -105,12 +107,17 @@ impl<'a> Inspector<'a> {
             tables.push((node.key.to_vec(), Tree::parse(node.data)));
             Ok(())
         })?;
-        if !tables.iter().map(|(name, _)| &name[..]).eq(TABLES.map(|(name, _)| name)) {
+        let has_meta = tables.len() == TABLES.len();
+        let expected = || TABLES.into_iter().filter(|(_, what)| has_meta || *what != Use::Meta);
+        if !tables.iter().map(|(name, _)| &name[..]).eq(expected().map(|(name, _)| name)) {
             return Err(wrong("it has other tables than an index of names"));
         }
-        for ((_, tree), (_, what)) in tables.iter().zip(TABLES) {
+        for ((_, tree), (_, what)) in tables.iter().zip(expected()) {
             tree.check(0, 0)?;
-            self.walk(what, tree, &mut |_, _| Ok(()))?;
+            self.walk(what, tree, &mut |this, node| match (what, node.flags) {
+                (Use::Meta, BIG) => this.overflow(node).map(drop),
+                _ => Ok(()),
+            })?;
         }
         // Last: what is free must not have been come upon.
         self.walk(Use::Free, &meta.free, &mut |this, node| this.free(node))?;
@@ -150,7 +157,7 @@ impl<'a> Inspector<'a> {
     fn visit(&mut self, walk: &mut Walk<'_>, number: u64, level: u16) -> Result<()> {
         self.mark(number)?;
         let is_leaf = level == walk.depth;
-        if is_leaf && !self.in_full && matches!(walk.what, Use::Names | Use::Order) {
+        if is_leaf && !self.in_full && matches!(walk.what, Use::Meta | Use::Names | Use::Order) {
             return Ok(());
         }
         let page = self.read(number, if is_leaf { LEAF } else { BRANCH }, self.page)?;
@@ -265,7 +272,7 @@ impl Walk<'_> {
             _ => (1..=LONGEST_NAME).contains(&node.key.len()),
         };
         let flags_fit = match self.what {
-            Use::Free => node.flags & !BIG == 0,
+            Use::Free | Use::Meta => node.flags & !BIG == 0,
             Use::Main => node.flags == SUBTREE,
             _ => node.flags == 0,
         };
@@ -273,8 +280,11 @@ impl Walk<'_> {
             Use::Free => node.length >= 8,
             Use::Main => node.data.len() == Tree::LENGTH,
             Use::Facts => true,
-            Use::Names => node.data.len() == 32,
-            Use::Order => (25..=24 + LONGEST_NAME).contains(&node.data.len()),
+            Use::Meta => (1..=LONGEST_METADATA as u64).contains(&node.length),
+            Use::Names => {
+                (32..=16 + 16 * MOST_ARRAYS).contains(&node.data.len()) && node.data.len().is_multiple_of(16)
+            }
+            Use::Order => (25..=8 + 16 * MOST_ARRAYS + LONGEST_NAME).contains(&node.data.len()),
         };
         if !(key_fits && flags_fit && data_fit) {
             return Err(wrong("an entry that no index has"));

@@ -58,14 +58,12 @@ pub struct Index<'a> {
 }
 
 impl Index<'static> {
-    /// Opens the index at `path` of the data at `data`.
+    /// Opens the index at `path` of data of that many bytes.
     ///
     /// # Errors
     /// Those of [`Index::new`], and of the disk.
-    pub fn open(path: &Path, data: &Path) -> Result<Self> {
+    pub fn open(path: &Path, data_len: u64) -> Result<Self> {
         let file: File = open_regular(path, false).map_err(|error| io_error(error, "opening", path))?;
-        let failed = |error| io_error(error, "opening", data);
-        let data_len = open_regular(data, false).and_then(|data| data.metadata()).map_err(failed)?.len();
         Self::new(Box::new(file), data_len).map_err(|error| error.at(path.display().to_string()))
     }
 }

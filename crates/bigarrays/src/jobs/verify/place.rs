@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::array::{Array, OpenOptions};
 use crate::base::error::{Error, ErrorKind, Result};
 #[cfg(feature = "flat")]
-use crate::flat::{Flaw, check};
+use crate::flat::{Flaw, check, check_names_of_set, files_of_set};
 use crate::format::{self, ScaleSelector};
 #[cfg(feature = "flat")]
 use crate::jobs::verify::report::Stray;
@@ -84,6 +84,9 @@ impl Place<'_> {
     /// of them.
     fn all(&self, url: &str, against: Option<Against<'_>>, report: &mut Report) -> Result<()> {
         let before = report.arrays.len();
+        if self.slices(url, report)? {
+            return Ok(());
+        }
         let mut known = BTreeSet::new();
         let missing = self.layer(url, against, &mut known, report)?;
         // What is no group, or cannot be listed, has no other arrays that are known of.
@@ -153,6 +156,36 @@ impl Place<'_> {
             Err(error) => return Err(error),
         }
         Ok(missing)
+    }
+
+    /// Verifies several arrays whose slices have their names in common, and these; whether `url` is a folder of such.
+    #[cfg(feature = "flat")]
+    fn slices(&self, url: &str, report: &mut Report) -> Result<bool> {
+        let place = store::local_path(url)?;
+        let mut of_all = ArrayReport { format: "slices", ..ArrayReport::unopened(url) };
+        let files = match files_of_set(Path::new(&place)) {
+            Ok(None) => return Ok(false),
+            Err(error) if error.kind() == ErrorKind::Cancelled => return Err(error),
+            Err(error) => {
+                of_all.problem(ProblemKind::Names, &error, None);
+                Vec::new()
+            }
+            Ok(Some(files)) => files,
+        };
+        for file in files.iter().filter_map(|file| file.file_name()?.to_str()) {
+            report.arrays.push(self.member(&join_url(url, file), None)?);
+        }
+        if !files.is_empty() {
+            let names = check_names_of_set(Path::new(&place), &mut |flaw| note(flaw, &place, &mut of_all))?;
+            of_all.names = names;
+        }
+        report.arrays.push(of_all);
+        Ok(true)
+    }
+
+    #[cfg(not(feature = "flat"))]
+    fn slices(&self, _url: &str, _report: &mut Report) -> Result<bool> {
+        Ok(false)
     }
 
     /// The first scale of a layer that can be opened, if the first of all cannot.
@@ -313,25 +346,31 @@ fn beside(array: &Array, report: &mut ArrayReport) -> Result<()> {
 /// Verifies the names and reservations of a flat array.
 #[cfg(feature = "flat")]
 fn verify_names(path: &Path, report: &mut ArrayReport) -> Result<()> {
-    let key = || Some(path.display().to_string());
-    let checked = check(path, &mut |flaw| match flaw {
+    let place = path.display().to_string();
+    let checked = check(path, &mut |flaw| note(flaw, &place, report));
+    match checked {
+        Ok(names) => report.names = names,
+        Err(error) if error.kind() == ErrorKind::Cancelled => return Err(error),
+        Err(error) => report.problem(ProblemKind::Unreadable, &error, Some(place)),
+    }
+    Ok(())
+}
+
+/// Notes a flaw of the flat array at `place`.
+#[cfg(feature = "flat")]
+fn note(flaw: Flaw, place: &str, report: &mut ArrayReport) {
+    match flaw {
         Flaw::Names(error) => report.problem(ProblemKind::Names, &error, None),
         Flaw::Reservations(error) => report.problem(ProblemKind::Unfinished, &error, None),
         Flaw::Unfinished(rows) => {
             let message = format!("rows {}:{} were reserved by an append that died", rows.start, rows.end);
-            let problem = Problem { kind: ProblemKind::Unfinished, key: key(), domain: None, message };
-            report.problems.push(problem);
+            let key = Some(place.to_owned());
+            report.problems.push(Problem { kind: ProblemKind::Unfinished, key, domain: None, message });
         }
         Flaw::Behind(bytes) => {
-            report.leftovers.push(Stray { key: format!("{} behind the last row", path.display()), bytes });
+            report.leftovers.push(Stray { key: format!("{place} behind the last row"), bytes });
         }
-    });
-    match checked {
-        Ok(names) => report.names = names,
-        Err(error) if error.kind() == ErrorKind::Cancelled => return Err(error),
-        Err(error) => report.problem(ProblemKind::Unreadable, &error, key()),
     }
-    Ok(())
 }
 
 /// Says that names, where there are some, were not looked at.

@@ -66,7 +66,8 @@ fn strays_json(strays: &Findings<Stray>) -> Value {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.arrays.iter().try_for_each(|array| array.fmt(f))?;
-        match (self.problem_count(), self.arrays.len()) {
+        let arrays = self.arrays.iter().filter(|array| array.domain.is_some());
+        match (self.problem_count(), arrays.count()) {
             (0, 1) => write!(f, "whole"),
             (0, count) => write!(f, "{count} arrays, all whole"),
             (1, _) => write!(f, "1 problem"),
@@ -83,7 +84,9 @@ impl fmt::Display for ArrayReport {
             write!(f, " scale {}", shown(scale))?;
         }
         match &self.domain {
-            None => writeln!(f, ": not opened")?,
+            None if self.format.is_empty() => writeln!(f, ": not opened")?,
+            // What is not an array itself: the names that several have in common.
+            None => writeln!(f, ": {}", self.format)?,
             Some(_) => {
                 write!(f, ": {}, {} of {} chunks stored", self.format, self.stored, self.chunks)?;
                 writeln!(f, " in {} bytes, {} missing", self.bytes, self.missing)?;

@@ -14,6 +14,7 @@ use crate::base::error::{Error, Result};
 use crate::base::sync::MutexExt;
 use crate::chunk::codec::ContentEncoding;
 use crate::store::in_parallel;
+use crate::store::keys::folder_of;
 use crate::store::temporary::Temporary;
 
 /// How many bytes one byte of a value that is encoded can stand for, and the most of all of them. What is more is
@@ -156,11 +157,6 @@ impl Changes {
     }
 }
 
-/// The folder of a key, without a slash at its end.
-pub(super) fn folder_of(key: &str) -> &str {
-    key.rsplit_once('/').map_or("", |(folder, _)| folder)
-}
-
 /// Whether there is something at `path`, be it a link.
 fn is_there(path: &Path) -> bool {
     !matches!(rustix::fs::lstat(path), Err(Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG))
@@ -184,6 +180,7 @@ mod tests {
     use std::os::unix::ffi::OsStringExt;
 
     use super::*;
+    use crate::store::file::read::Target;
     use crate::store::file::value::read;
     use crate::store::{Get, Part};
 
@@ -195,7 +192,9 @@ mod tests {
         let changes = Changes::new(false);
         let value = |path: &mut KeyPath| {
             let mut buffer = Vec::new();
-            let found = read(path, &Get::new("", Part::Whole, 1 << 20), None, &mut buffer).unwrap().unwrap();
+            let found = read(path, &Get::new("", Part::Whole, 1 << 20), None, Target::buffer(&mut buffer))
+                .unwrap()
+                .unwrap();
             let blob = found.blob(&buffer);
             blob.encoding.with_decoded(blob.bytes, 1 << 20, |value| Ok(value.to_vec())).unwrap()
         };

@@ -4,6 +4,7 @@
 //! completes the new file and then removes the other spellings; before, it gives these the new value as well, so that
 //! at no moment two files of a key contradict each other. Where they do, somebody else has written one.
 
+mod alone;
 mod change;
 mod leftovers;
 mod list;

@@ -14,7 +14,7 @@ use crate::base::buffer::first_bytes;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::codec::ContentEncoding;
 use crate::store::request::YOUNG;
-use crate::store::{Blob, Extent, Get, Wanted};
+use crate::store::{Blob, Destinations, Extent, Get, Part, Wanted};
 
 /// Ranges no further apart than this are read at once: copying this much takes about as long as a
 /// system call.
@@ -32,6 +32,30 @@ impl Found {
     pub(super) fn blob<'a>(&'a self, buffer: &'a [u8]) -> Blob<'a> {
         let Self { len, encoding, extent, .. } = *self;
         Blob { bytes: &buffer[..len], encoding, extent, version: self.version.as_deref() }
+    }
+}
+
+/// Where what is read goes: to the place of the request, if it has one that fits, or into the buffer.
+pub(super) struct Target<'a> {
+    pub(super) buffer: &'a mut Vec<u8>,
+    pub(super) destinations: &'a Destinations<'a>,
+    pub(super) position: usize,
+}
+
+impl<'a> Target<'a> {
+    pub(super) fn buffer(buffer: &'a mut Vec<u8>) -> Self {
+        Self { buffer, destinations: &Destinations::NONE, position: 0 }
+    }
+
+    /// Reads `range` of the file; says how many bytes are in the buffer.
+    fn read(self, file: &OwnedFd, range: Range<u64>, extent: Extent) -> Result<(usize, Extent)> {
+        let length = range.end - range.start;
+        let is_placed =
+            self.destinations.fill(self.position, length, |place| read_exact(file, range.start, place))?;
+        if is_placed {
+            return Ok((0, Extent::Placed));
+        }
+        Ok((read_range(file, range.start, length, 0, self.buffer)?, extent))
     }
 }
 
@@ -94,7 +118,7 @@ pub(super) fn read_file(
     file: &OwnedFd,
     encoding: ContentEncoding,
     request: &Get,
-    buffer: &mut Vec<u8>,
+    into: Target<'_>,
 ) -> Result<Found> {
     let failed = |error: Errno| Error::io(error.into(), "reading", shown(path));
     let stat = rustix::fs::fstat(file).map_err(failed)?;
@@ -109,7 +133,7 @@ pub(super) fn read_file(
         return Ok(Found { len: 0, encoding, extent: Extent::Withheld, version });
     }
     let size = stat.st_size.max(0) as u64;
-    let read = read_part(file, size, encoding, request, buffer);
+    let read = read_part(file, size, encoding, request, into);
     let (len, extent) = read.map_err(|error| error.during("reading").at(shown(path)))?;
     Ok(Found { len, encoding, extent, version })
 }
@@ -129,22 +153,28 @@ pub(super) fn is_young(stat: &rustix::fs::Stat) -> bool {
     SystemTime::now().duration_since(UNIX_EPOCH).is_ok_and(|now| now < since + grain)
 }
 
-/// Reads the wanted part of a value of `size` bytes into `buffer`.
+/// Reads the wanted part of a value of `size` bytes.
 fn read_part(
     file: &OwnedFd,
     size: u64,
     encoding: ContentEncoding,
     request: &Get,
-    buffer: &mut Vec<u8>,
+    into: Target<'_>,
 ) -> Result<(usize, Extent)> {
     if let Some(ranges) = request.part.of(size, encoding)? {
-        return Ok((read_ranges(file, &ranges, buffer)?, Extent::Parts));
+        return match &*ranges {
+            [range] => into.read(file, range.clone(), Extent::Parts),
+            ranges => Ok((read_ranges(file, ranges, into.buffer)?, Extent::Parts)),
+        };
     }
     if size > request.max_len {
         let most = request.max_len;
         return Err(Error::corrupt(format!("{size} bytes, of at most {most} that it can have")));
     }
-    Ok((read_range(file, 0, size, 0, buffer)?, Extent::Whole))
+    match (encoding, &request.part) {
+        (ContentEncoding::Identity, Part::Whole) => into.read(file, 0..size, Extent::Whole),
+        _ => Ok((read_range(file, 0, size, 0, into.buffer)?, Extent::Whole)),
+    }
 }
 
 /// Joins the wanted ranges at the start of `buffer` and returns their length.
@@ -165,12 +195,17 @@ fn read_ranges(file: &OwnedFd, ranges: &[Range<u64>], buffer: &mut Vec<u8>) -> R
 }
 
 /// Reads `len` bytes from `offset` to the position `at` of `buffer`.
-fn read_range(file: &OwnedFd, mut offset: u64, len: u64, at: usize, buffer: &mut Vec<u8>) -> Result<usize> {
+fn read_range(file: &OwnedFd, offset: u64, len: u64, at: usize, buffer: &mut Vec<u8>) -> Result<usize> {
     let too_large = || Error::new(ErrorKind::MemoryBudget, format!("{len} bytes do not fit into memory"));
     let len = usize::try_from(len).map_err(|_| too_large())?;
     let end = at.checked_add(len).ok_or_else(too_large)?;
     buffer.try_reserve(end.saturating_sub(buffer.len())).map_err(|_| too_large())?;
-    let mut rest = &mut first_bytes(buffer, end)[at..];
+    read_exact(file, offset, &mut first_bytes(buffer, end)[at..])?;
+    Ok(len)
+}
+
+/// Fills `rest` with the bytes from `offset` on.
+fn read_exact(file: &OwnedFd, mut offset: u64, mut rest: &mut [u8]) -> Result<()> {
     while !rest.is_empty() {
         match rustix::io::pread(file, &mut *rest, offset) {
             Ok(0) => {
@@ -188,7 +223,7 @@ fn read_range(file: &OwnedFd, mut offset: u64, len: u64, at: usize, buffer: &mut
             }
         }
     }
-    Ok(len)
+    Ok(())
 }
 
 #[cfg(test)]

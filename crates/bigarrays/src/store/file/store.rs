@@ -7,20 +7,21 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
-use super::change::{Changes, folder_of};
+use super::change::Changes;
 use super::leftovers;
 use super::list::{key_of_value, list_directory, list_to_remove};
 use super::path::{KeyPath, is_link, parent, shown, without_slash};
-use super::read::dead_link;
+use super::read::{Target, dead_link};
 use super::remove::Folder;
 use super::value::read;
 use crate::base::buffer::with_scratch;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::codec::ContentEncoding;
+use crate::store::keys::folder_of;
 use crate::store::lock::KeyLocks;
 use crate::store::{
-    Blob, Change, ChangeFn, Finding, Get, GetSink, Part, Store, StoreOptions, Update, check_key, in_parallel,
-    join_path,
+    Blob, Change, ChangeFn, Destinations, Finding, Get, GetSink, Part, Store, StoreOptions, Update,
+    check_key, in_parallel, join_path,
 };
 
 /// A store in a directory.
@@ -74,7 +75,7 @@ impl FileStore {
             }
             with_scratch(|old| {
                 let whole = Get::new("", Part::Whole, request.max_len);
-                let found = read(&mut path, &whole, self.options.prefer, old)?;
+                let found = read(&mut path, &whole, self.options.prefer, Target::buffer(old))?;
                 make(&mut path, found.as_ref().map(|found| found.blob(old)))
             })
         };
@@ -110,10 +111,20 @@ impl Store for FileStore {
     }
 
     fn get_many(&self, requests: &[Get], sink: &GetSink<'_>) -> Result<()> {
+        self.get_many_to(requests, &Destinations::NONE, sink)
+    }
+
+    fn get_many_to(
+        &self,
+        requests: &[Get],
+        destinations: &Destinations<'_>,
+        sink: &GetSink<'_>,
+    ) -> Result<()> {
         in_parallel(requests, |index, request| {
             let mut path = self.path(&request.key)?;
             with_scratch(|buffer| {
-                let found = match read(&mut path, request, self.options.prefer, buffer) {
+                let into = Target { buffer, destinations, position: index };
+                let found = match read(&mut path, request, self.options.prefer, into) {
                     Err(error) if request.probe && error.kind() == ErrorKind::PermissionDenied => {
                         return sink(index, Some(Blob::refused(&error.to_string())));
                     }

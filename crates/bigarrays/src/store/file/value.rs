@@ -7,8 +7,9 @@
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
+use super::alone::Name;
 use super::path::{KeyPath, shown};
-use super::read::{Found, expect_way, is_young, open_file, read_file};
+use super::read::{Found, Target, expect_way, is_young, open_file, read_file};
 use crate::base::buffer::with_scratch;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::codec::ContentEncoding;
@@ -23,7 +24,7 @@ const COMPARED: u64 = 256 << 20;
 /// How long a reader waits before it looks again which of several files is the value.
 const AGAIN: Duration = Duration::from_millis(5);
 
-/// Reads what `request` asks for, whatever its key, of the value at `path` into `buffer`.
+/// Reads what `request` asks for, whatever its key, of the value at `path`.
 ///
 /// # Errors
 /// `CorruptData` if there are several files of different values, and `prefer` says of none that it counts; `Storage`
@@ -32,23 +33,23 @@ pub(super) fn read(
     path: &mut KeyPath,
     request: &Get,
     prefer: Option<Prefer>,
-    buffer: &mut Vec<u8>,
+    into: Target<'_>,
 ) -> Result<Option<Found>> {
     let mut until = None;
     loop {
         let Some((first, file)) = first_file(path, request)? else { return Ok(None) };
         let others = match request.part {
             Part::Presence => Vec::new(),
-            _ => others(path, first),
+            _ => unseen_others(path, first),
         };
         if others.is_empty() {
-            return read_file(path.spelled(first), &file, first, request, buffer).map(Some);
+            return read_file(path.spelled(first), &file, first, request, into).map(Some);
         }
         let spellings: Vec<ContentEncoding> = [first].into_iter().chain(others).collect();
         if let Some(chosen) = choose(path, &spellings, request.max_len, prefer)?
             && let Some(file) = open_file(path, chosen)?
         {
-            return read_file(path.spelled(chosen), &file, chosen, request, buffer).map(Some);
+            return read_file(path.spelled(chosen), &file, chosen, request, into).map(Some);
         }
         // A writer may be about to remove one of them. If none has been there lately, one more look will do.
         let wait = || Instant::now() + if is_any_young(path, &spellings) { REMOVING } else { AGAIN };
@@ -71,6 +72,19 @@ fn first_file(path: &mut KeyPath, request: &Get) -> Result<Option<(ContentEncodi
     }
     // Whoever tries whether there is something is not asked about the way to it.
     if request.probe { Ok(None) } else { expect_way(path.plain()).map(|()| None) }
+}
+
+/// The spellings behind `first` under which there is something; none if there were none, and the folder is as it was.
+fn unseen_others(path: &mut KeyPath, first: ContentEncoding) -> Vec<ContentEncoding> {
+    let name = Name::of(path.plain());
+    if name.is_some_and(Name::is_known) {
+        return Vec::new();
+    }
+    let others = others(path, first);
+    if let Some(name) = name.filter(|_| others.is_empty()) {
+        name.remember();
+    }
+    others
 }
 
 /// The spellings behind `first` under which there is something, whatever it is.
@@ -150,7 +164,8 @@ fn with_value<T>(
     let whole = Get::new("", Part::Whole, max_len.min(COMPARED));
     with_scratch(|buffer| {
         let file = open_file(path, encoding)?;
-        let found = file.map(|file| read_file(path.spelled(encoding), &file, encoding, &whole, buffer));
+        let found = file
+            .map(|file| read_file(path.spelled(encoding), &file, encoding, &whole, Target::buffer(buffer)));
         let found: Option<Found> = match found.transpose() {
             Err(error) if error.kind() == ErrorKind::CorruptData => None,
             found => found?,

@@ -13,7 +13,8 @@ use crate::base::error::{Error, Result};
 use crate::chunk::codec::ContentEncoding;
 use crate::store::request::joined_len;
 use crate::store::{
-    Blob, Change, ChangeFn, Extent, Finding, Get, GetSink, Store, Update, Wanted, in_parallel, version_of,
+    Blob, Change, ChangeFn, Destinations, Extent, Finding, Get, GetSink, Part, Store, Update, Wanted,
+    in_parallel, version_of,
 };
 
 /// Where `new` differs from `old`, in runs. Equal bytes between two of a grain are part of a run.
@@ -62,13 +63,27 @@ impl FlatFile {
         })
     }
 
-    /// Reads the wanted parts of one slab into the start of `buffer`; says how many bytes and what
-    /// they are.
-    fn read(&self, get: &Get, span: &Range<u64>, buffer: &mut Vec<u8>) -> Result<(usize, Extent)> {
+    /// Reads the wanted parts of one slab to where they are wanted, if they are one range, or into the start of
+    /// `buffer`; says how many bytes are there and what they are.
+    fn read(
+        &self,
+        get: &Get,
+        span: &Range<u64>,
+        buffer: &mut Vec<u8>,
+        fill: &dyn Fn(Range<u64>) -> Result<bool>,
+    ) -> Result<(usize, Extent)> {
         let total = span.end - span.start;
         let parts = get.part.of(total, ContentEncoding::Identity)?;
+        // All of a slab where a part is wanted is not what its destination is for.
+        let is_wanted = parts.is_some() || get.part == Part::Whole;
         let extent = if parts.is_some() { Extent::Parts } else { Extent::Whole };
         let ranges = parts.unwrap_or_else(|| vec![0..total].into());
+        if let [range] = &*ranges
+            && is_wanted
+            && fill(span.start + range.start..span.start + range.end)?
+        {
+            return Ok((0, Extent::Placed));
+        }
         let bytes = first_bytes(buffer, joined_len(&ranges)?);
         let mut at = 0;
         for range in &*ranges {
@@ -79,7 +94,13 @@ impl FlatFile {
         Ok((at, extent))
     }
 
-    fn get(&self, position: usize, get: &Get, sink: &GetSink<'_>) -> Result<()> {
+    fn get(
+        &self,
+        position: usize,
+        get: &Get,
+        destinations: &Destinations<'_>,
+        sink: &GetSink<'_>,
+    ) -> Result<()> {
         let Some(span) = self.span(&get.key) else { return sink(position, None) };
         // Of the whole file: it is the same whichever slab was changed.
         let version = match get.version {
@@ -94,8 +115,11 @@ impl FlatFile {
         if get.version.withholds(version) {
             return sink(position, Some(Blob { extent: Extent::Withheld, version, ..Blob::parts(&[]) }));
         }
+        let fill = |range: Range<u64>| {
+            destinations.fill(position, range.end - range.start, |place| self.read_at(place, range.start))
+        };
         with_scratch(|buffer| {
-            let (length, extent) = self.read(get, &span, buffer)?;
+            let (length, extent) = self.read(get, &span, buffer, &fill)?;
             sink(position, Some(Blob { extent, version, ..Blob::parts(&buffer[..length]) }))
         })
     }
@@ -154,7 +178,16 @@ impl Store for FlatFile {
     }
 
     fn get_many(&self, requests: &[Get], sink: &GetSink<'_>) -> Result<()> {
-        in_parallel(requests, |position, request| self.get(position, request, sink))
+        self.get_many_to(requests, &Destinations::NONE, sink)
+    }
+
+    fn get_many_to(
+        &self,
+        requests: &[Get],
+        destinations: &Destinations<'_>,
+        sink: &GetSink<'_>,
+    ) -> Result<()> {
+        in_parallel(requests, |position, request| self.get(position, request, destinations, sink))
     }
 
     /// As the trait says; removing a slab fills it with zeros.
@@ -197,7 +230,7 @@ mod tests {
 
     use super::*;
     use crate::base::error::ErrorKind;
-    use crate::store::{Part, StoreOptions};
+    use crate::store::StoreOptions;
 
     fn get(store: &FlatFile, key: &str, part: Part) -> Result<Option<Vec<u8>>> {
         let got = Mutex::new(None);

@@ -225,10 +225,11 @@ pub(super) fn status(error: &object_store::Error) -> Option<u16> {
     rest.get(..3)?.parse().ok()
 }
 
-/// Whether an answer came, but broke off or cannot be understood: what reads may be asked again.
+/// Whether an answer came, but broke off or cannot be understood: reads and removals may ask again.
 pub(super) fn is_broken_answer(error: &object_store::Error) -> bool {
     let text = chain(error);
-    ["response body", "invalid list response"].iter().any(|sign| text.contains(sign))
+    let is_invalid = text.split_once("Got invalid ").is_some_and(|(_, what)| what.contains(" response: "));
+    is_invalid || text.contains("response body")
 }
 
 /// Whether the same request may succeed later.
