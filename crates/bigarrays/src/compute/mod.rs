@@ -7,9 +7,9 @@
 //! use bigarrays::{CreateSpec, DataType, OpenOptions, ndarray::Array2};
 //! use bigarrays::compute::{ComputeOptions, Lazy};
 //!
-//! let spec = CreateSpec::new(DataType::U8, "0:2,-1:2".parse()?);
+//! let spec = CreateSpec::new(DataType::U8, "0:2,0:3".parse()?);
 //! let array = OpenOptions::new().format("zarr3").create("memory://compute", &spec)?;
-//! array.write(&[0, -1], Array2::from_shape_fn((2, 3), |(y, x)| (3 * y + x) as u8).view())?;
+//! array.write(&[0, 0], Array2::from_shape_fn((2, 3), |(y, x)| (3 * y + x) as u8).view())?;
 //!
 //! let lazy = Lazy::of(&array)?;
 //! let means = (&lazy * 2)?.mean(&[1])?;
