@@ -22,19 +22,20 @@ pub(crate) struct New {
 
 impl New {
     /// The array for `source`, whose axes are `axes`: like the array of which `like` says what it would be
-    /// made of, but for what `layer` says. Its first element goes to `to`, along the new axes.
+    /// made of, but for what `layer` says, to be made at `url`. Its first element goes to `to`, along the new axes.
     ///
     /// # Errors
     /// `InvalidArgument` if axes do not go together.
     pub(crate) fn plan(
         args: &NewArgs,
+        url: &str,
         source: &Array,
         axes: &Axes,
         like: CreateSpec,
         layer: &LayerArgs,
         to: Option<&[i64]>,
     ) -> Result<New> {
-        let format = args.format(source)?;
+        let format = args.format(source, url)?;
         let is_layer = format.holds().fixed_axes().is_some();
         let mapped = mapped(args, source, axes, format)?;
         let new = if is_layer { mapped.layer_axes() } else { mapped.axes.clone() };

@@ -165,6 +165,11 @@ impl Holds {
         self.understood_attributes.contains(&name)
     }
 
+    /// Whether every array says a size of its elements, which is 1 nm where nobody knows better.
+    pub fn needs_resolution(&self) -> bool {
+        self.resolution == Sizes::Space
+    }
+
     /// Whether every axis must have a name.
     pub fn names_axes(&self) -> bool {
         self.dimension_names == Names::All

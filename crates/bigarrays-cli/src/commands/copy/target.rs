@@ -101,7 +101,7 @@ impl Copier<'_> {
             like.storage.content_encoding.filter(|_| what.write.content_encoding.is_none());
         let to = what.to.as_ref().map(|to| to.0.as_slice());
         let is_between = like.array.axes.iter().flatten().any(|axis| axis.offset != 0.0);
-        let new = New::plan(&what.new, &source.cut(&part)?, &axes, like, &what.layer, to)?;
+        let new = New::plan(&what.new, &self.args.target, &source.cut(&part)?, &axes, like, &what.layer, to)?;
         self.note_losses(&source, &new, is_between);
         Ok(new)
     }
