@@ -58,3 +58,14 @@ printf '\006\001%s' '<?xml version="1.0"?><OME UUID="urn:uuid:1"><Image><Pixels 
 printf '\006\003%s' '<OME:OME xmlns:OME="x"><OME:Image><OME:Pixels DimensionOrder = "XYCZT" SizeX="9" SizeY="8" SizeZ="2" SizeC="9" SizeT="1"><OME:TiffData IFD="1"/></OME:Pixels></OME:Image></OME:OME>' > corpus/tiff_description/seed-prefix
 printf '\006\001{"shape": [2, 3, 8, 9], "axes": "TZYX", "spacing": 2, "unit": "nm"}' > corpus/tiff_description/seed-shaped
 printf '\006\001ImageJ=1.53t\nimages=6\nchannels=2\nslices=3\nunit=\265m\nspacing=2.0\n' > corpus/tiff_description/seed-imagej
+mkdir -p corpus/npz corpus/megatron corpus/lmdb
+npy="\\223NUMPY\\001\\000\\066\\000{'descr': '|u1', 'fortran_order': False, 'shape': (2,)}\\nab"
+crc='\000\000\000\000' size='\102\000\000\000' none='\000\000'
+# An archive of one array, stored; its checksum is wrong.
+{
+    printf "PK\003\004\024$none\000$none$none$none$crc$size$size\005\000${none}a.npy$npy"
+    printf "PK\001\002\024\000\024$none\000$none$none$none$crc$size$size\005\000$none$none$none$none$crc${crc}a.npy"
+    printf "PK\005\006$none$none\001\000\001\000\063\000\000\000\145\000\000\000$none"
+} > corpus/npz/seed
+# Two sequences in one document, of two and one elements of int32.
+printf '\014\000\000\000MMIDIDX\000\000\001\000\000\000\000\000\000\000\004\002\000\000\000\000\000\000\000\002\000\000\000\000\000\000\000\002\000\000\000\001\000\000\000\000\000\000\000\000\000\000\000\010\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\002\000\000\000\000\000\000\000' > corpus/megatron/seed

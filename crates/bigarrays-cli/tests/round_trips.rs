@@ -217,6 +217,9 @@ fn elements_at_points() {
     assert_eq!(found, format!("80.5,-16,0,{}\n112,8,119.9,{}\n0,0,0,0\n", values[0], values[1]));
     std::fs::write(bench.path("bad.csv"), "x,y,z\n1,2,\n").unwrap();
     assert!(bench.fails("sample em bad.csv", 2).contains("line 2: \"\" is no coordinate"));
+    // A first line of which a coordinate is missing is no heading.
+    std::fs::write(bench.path("bad.csv"), "12,,1\n10,0,0\n").unwrap();
+    assert!(bench.fails("sample em bad.csv", 2).contains("line 1: \"\" is no coordinate"));
 
     let coordinates: Vec<u8> = points.iter().flatten().flat_map(|at| at.to_le_bytes()).collect();
     npy(&bench.path("p.npy"), "<i8", false, &[4, 3], &coordinates);

@@ -435,3 +435,43 @@ def test_a_closed_array_keeps_nobody_waiting(path: Path) -> None:
         flat.append([8])
     other.compact()
     assert len(other.array) == 1
+
+
+def test_slices_of_others_are_merged(path: Path) -> None:
+    def create(name: str, **slices: Any) -> SliceArray:
+        array = SliceArray(path.with_name(name), "x", shape=(None, 2), dtype="i4")
+        array.write({key: np.array(rows, "i4") for key, rows in slices.items()})
+        return array
+
+    one, two = create("one.npy", a=[[1, 2]], b=[[3, 4], [5, 6]]), create("two.npy", b=np.zeros((3, 2)), c=[[7, 8]])
+    with create("all.npy") as merged:
+        with pytest.raises(bigarrays.AlreadyExistsError, match='"b"'):
+            merged.merge([one, two.path])
+        assert len(merged) == 0
+        merged.merge([one, two.path], overwrite=True)
+        assert list(merged) == ["a", "b", "c"]
+        np.testing.assert_array_equal(merged["b"], np.zeros((3, 2)))
+        merged.merge([])
+        with pytest.raises(bigarrays.InvalidArgumentError):
+            merged.merge([merged], overwrite=True)
+        with pytest.raises(bigarrays.NotFoundError):
+            merged.merge([path.with_name("none.npy")])
+
+
+def test_holes_give_room_back(path: Path) -> None:
+    x = SliceArray(path, "x", shape=(None, 1024), dtype="u1")
+    x.write({"gone": np.ones((8192, 1024), "u1"), "kept": np.full((1, 1024), 7, "u1")})
+    view = x["kept"]
+    x.delete("gone")
+    before = path.stat().st_blocks
+    with pytest.raises(bigarrays.StorageError):
+        x.punch_holes()
+    del view
+    try:
+        assert x.punch_holes() == 8 << 20
+    except bigarrays.UnsupportedError:
+        return
+    assert path.stat().st_blocks < before - 15000
+    np.testing.assert_array_equal(x["kept"], np.full((1, 1024), 7))
+    x.compact()
+    np.testing.assert_array_equal(x["kept"], np.full((1, 1024), 7))

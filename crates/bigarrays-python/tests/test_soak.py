@@ -13,3 +13,10 @@ def test_a_short_soak_finds_nothing(tmp_path: Path) -> None:
         [*command, "--local", "--without", "scale", "--directory", str(tmp_path)], capture_output=True, text=True
     )
     assert ended.returncode == 0 and "nothing found" in ended.stdout, ended.stdout + ended.stderr
+
+
+def test_a_few_opens_beside_two_writers_are_no_error(tmp_path: Path) -> None:
+    """It counts opens, not seconds: scripts/soak_opens.py makes a million."""
+    command = [sys.executable, str(SOAK.with_name("soak_opens.py")), "600", "--directory", str(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert ended.returncode == 0 and " 0 errors" in ended.stdout, ended.stdout + ended.stderr

@@ -24,6 +24,7 @@
 //! feature.
 //! - `s3`, `gcs`, `azure`, `http`: stores behind a network. Without any of them there is no asynchronous runtime.
 //! - `flat`: flat arrays, mapped `.npy` files that grow, and named slices.
+//! - `hdf5`: HDF5 files, to be converted into named slices.
 //! - `tiff`: TIFF files.
 //! - `blosc`, `brotli`, `bzip2`, `jpeg`, `jxl`, `lz4`, `pco`, `png`, `xz`: codecs. gzip and Zstandard are always there.
 //! - `testing`, which is off: `store::conformance` and `store::fault`, for tests of stores.

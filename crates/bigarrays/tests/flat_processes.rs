@@ -62,6 +62,11 @@ fn helper() {
         ("name several", from) => name_several_forever(file, from.parse().unwrap()),
         ("append forever", from) => append_forever(file, from.parse().unwrap()),
         ("compact", from) => compact_forever(file, from.parse().unwrap()),
+        ("compact and name", _) => {
+            let slices = SliceArray::open(file, Mode::ReadWrite).unwrap();
+            compact(&slices);
+            slices.name_rows_of_all(&[("late", &[0..2, 0..0])], false).unwrap();
+        }
         ("damage", seed) => use_damaged(file, seed.parse().unwrap()),
         ("fork", _) => write_in_a_fork(file),
         ("full", _) => full_disk_is_reported(file),
@@ -276,6 +281,38 @@ fn a_writer_killed_while_compacting_loses_no_slice() {
     let left: Vec<_> =
         std::fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left.len(), 2, "{left:?}");
+}
+
+/// As if who compacts was killed before the old index was removed: whoever has it open does not find out by that.
+#[test]
+fn a_new_file_is_not_taken_for_that_of_an_old_index() {
+    let directory = tempfile::tempdir().unwrap();
+    let folder = directory.path().join("set");
+    let slices = SliceArray::create_set(&folder, &[("one", spec()), ("other", spec())]).unwrap();
+    for (name, value) in [("gone", 7), ("kept", 8)] {
+        let bytes = rows(value, 3);
+        let arrays = [RowBytes { rows: 3, bytes: &bytes }, RowBytes { rows: 1, bytes: &bytes[..8] }];
+        slices.write_slices(&[NewSlice { name, arrays: &arrays, metadata: None }], false).unwrap();
+    }
+    slices.delete(&["gone"]).unwrap();
+    drop(slices);
+    let reader = SliceArray::open(&folder, Mode::Read).unwrap();
+    std::fs::hard_link(folder.join("slices.index/data.mdb"), directory.path().join("old")).unwrap();
+    assert!(start("compact and name", &folder).wait().unwrap().success());
+    let opened = SliceArray::open(&folder, Mode::Read).unwrap();
+    reader.arrays().for_each(|(_, array)| assert!(array.refresh().unwrap()));
+    let found = |slices: &SliceArray, name: &str| {
+        let (slice, _) = slices.get_one(name).unwrap();
+        let found = slice.all_rows().zip(slices.arrays());
+        found.map(|(rows, (_, array))| elements(array, rows.clone())).collect::<Vec<_>>()
+    };
+    assert_eq!((reader.len(), opened.len()), (1, 2));
+    assert_eq!(found(&reader, "kept"), [vec![8; 3], vec![8]]);
+    assert!(reader.refresh().unwrap() && !reader.refresh().unwrap());
+    for slices in [&reader, &opened] {
+        assert_eq!(found(slices, "kept"), [vec![8; 3], vec![8]]);
+        assert_eq!(found(slices, "late"), [vec![8; 2], vec![]]);
+    }
 }
 
 fn append_forever(file: &Path, from: u64) {

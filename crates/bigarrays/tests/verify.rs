@@ -761,6 +761,39 @@ fn layers_in_folders_and_behind_unknown_encodings_are_verified() {
     }
 }
 
+/// Plates, wells, roots of several images and groups of labels that list what is not there.
+#[test]
+fn collections_that_list_what_is_not_there_are_problems() {
+    let folder = tempfile::tempdir().unwrap();
+    let group = |path: &str, members: serde_json::Value| {
+        let folder = folder.path().join(path);
+        std::fs::create_dir_all(&folder).unwrap();
+        let document =
+            json!({"zarr_format": 3, "node_type": "group", "attributes": {"ome": members}}).to_string();
+        std::fs::write(folder.join("zarr.json"), document).unwrap();
+    };
+    let wells = json!([{"path": "A/1", "rowIndex": 0, "columnIndex": 0}, {"path": "A/2", "rowIndex": 0, "columnIndex": 1}]);
+    group("plate", json!({"version": "0.5", "plate": {"wells": wells}}));
+    group("plate/A/1", json!({"version": "0.5", "well": {"images": [{"path": "0"}, {"path": "1"}]}}));
+    group("root", json!({"version": "0.5", "bioformats2raw.layout": 3}));
+    group("root/OME", json!({"version": "0.5", "series": ["0", "1"]}));
+    group("labels", json!({"version": "0.5", "labels": ["0", "cells"]}));
+    for image in ["plate/A/1/0", "root/0", "labels/0"] {
+        let spec = CreateSpec::new(DataType::U8, "0:4,0:4".parse().unwrap());
+        OpenOptions::new().format("ome-zarr").create(&*url(&folder, image), &spec).unwrap();
+    }
+    for (place, absent, present) in [
+        ("plate", "plate: A/2 is listed", "A/1 is listed"),
+        ("plate/A/1", "well: 1 is listed", "0 is listed"),
+        ("root", "series: 1 is listed", "0 is listed"),
+        ("labels", "labels: cells is listed", "0 is listed"),
+    ] {
+        let text = said(&folder, place);
+        assert!(text.contains(absent) && !text.contains(present), "{place}: {text}");
+        assert!(!verified(&folder, place).is_whole(), "{place}");
+    }
+}
+
 /// A folder of chunks that is a link to what is not mounted.
 #[test]
 fn links_to_nothing_on_the_way_to_chunks_are_found() {

@@ -13,15 +13,15 @@ use crate::output::{Meter, Terminal, counted};
 
 /// Copy arrays of other files into a .npy file, each under its name
 ///
-/// OLD is a file of Python's bigarray, NumPy's .npz, a folder of .npy files, or Megatron's .idx and .bin; which one it is,
-/// its bytes say. Each array in it becomes a slice of that name; documents of Megatron are named by their numbers. The names
-/// go into an index, in the folder NEW.index. OLD stays as it is.
+/// OLD is a file of Python's bigarray, NumPy's .npz, HDF5, a folder of .npy files, an LMDB file of them, or Megatron's .idx and
+/// .bin; which one it is, its bytes say. Each array in it becomes a slice of that name; documents of Megatron are named by
+/// their numbers. The names go into an index, in the folder NEW.index. OLD stays as it is.
 ///
 /// NEW is there once it is whole. A conversion that ended early goes on when the same command is given again.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  bigarrays convert features.old features.npy && bigarrays names features.npy\n  \
-                  bigarrays convert samples.npz samples.npy\n  \
+                  bigarrays convert samples.h5 samples.npy --key train\n  \
                   bigarrays convert corpus.idx corpus.npy --dry-run"
 )]
 pub(crate) struct ConvertArgs {

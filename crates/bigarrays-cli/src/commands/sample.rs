@@ -241,7 +241,8 @@ impl Sample<'_> {
                 .display()
                 .to_string()));
         }
-        let is_heading = first.iter().take(axes.len()).any(|field| field.parse::<f64>().is_err());
+        // A line with some coordinates is a point of which others are missing.
+        let is_heading = first.iter().take(axes.len()).all(|field| field.parse::<f64>().is_err());
         Ok(((0..axes.len()).collect(), is_heading))
     }
 

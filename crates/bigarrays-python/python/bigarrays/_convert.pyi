@@ -10,8 +10,8 @@ def convert(
     progress: Callable[[int, int], object] | None = None,
 ) -> int:
     """Copies arrays of other files into a new `.npy` file, each as a slice of its name. Sources are a file of Python's `bigarray`,
-    NumPy's `.npz`, a folder of `.npy` files, and Megatron's `.idx` and `.bin`, whose documents are named by their numbers; which
-    one it is, its bytes say. Elements are copied in pieces, and nothing in a file is executed.
+    NumPy's `.npz`, HDF5, a folder of `.npy` files, an LMDB file of them, and Megatron's `.idx` and `.bin`, whose documents are named by
+    their numbers; which one it is, its bytes say. Elements are copied in pieces, and nothing in a file is executed.
 
     A conversion that ended early, by whatever, goes on when the same one is asked for again; until it is whole, there is only
     the draft `x.npy.unfinished`.

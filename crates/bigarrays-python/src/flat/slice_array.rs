@@ -661,7 +661,8 @@ impl PySliceArray {
         self.live(py, |slices| slices.rename(old, new))
     }
 
-    /// Writes the file anew with only the rows that have names, slice after slice. Readers go on.
+    /// Writes the file anew with only the rows that have names, slice after slice, and the index as small as its names. Readers
+    /// go on. Needs room on the disk for a copy; StorageFullError says how much.
     ///
     /// Raises:
     ///     StorageError: Somebody else has the array open for writing, or a view of it in mode "r+" is in use, which would
@@ -669,6 +670,55 @@ impl PySliceArray {
     fn compact(&self, py: Python<'_>) -> PyResult<()> {
         self.lookup.clear();
         self.live(py, SliceArray::compact)
+    }
+
+    /// Gives the room of rows without a name back to the disk, without needing any: those rows stay where they are and become
+    /// zeros. For a disk that has no room for `compact`, which may have it then.
+    ///
+    /// Returns:
+    ///     How many bytes those rows have.
+    ///
+    /// Raises:
+    ///     StorageError: Somebody else has the array open, also for reading, or a snapshot or views of it are in use; `retryable` is
+    ///         true.
+    ///     UnsupportedError: The file system has no holes.
+    fn punch_holes(&self, py: Python<'_>) -> PyResult<u64> {
+        self.lookup.clear();
+        self.live(py, SliceArray::punch_holes)
+    }
+
+    /// Adds the slices of other arrays, in their order, some thousand at a time: memory does not grow with the arrays. What is
+    /// kept beside names comes along; a name that gets other rows keeps its own if the other has nothing beside it.
+    ///
+    /// Args:
+    ///     others: Arrays of the same elements and rows, or paths of such.
+    ///     overwrite: A name that is there already, here or in one of the others before, gets the rows of the last, instead of
+    ///         raising AlreadyExistsError.
+    ///
+    /// Raises:
+    ///     AlreadyExistsError: A name comes twice, and `overwrite` is not given; nothing was added.
+    ///     InvalidArgumentError: Some have other arrays, elements or rows, or are this one; nothing was added.
+    ///     ReadOnlyError: The array was opened with mode "r" or "c", or is a snapshot.
+    ///
+    /// Example:
+    ///     >>> import pathlib, tempfile
+    ///     >>> folder = pathlib.Path(tempfile.mkdtemp())
+    ///     >>> one = bigarrays.SliceArray(folder / "one.npy", "x", shape=(None,), dtype="int8")
+    ///     >>> two = bigarrays.SliceArray(folder / "two.npy", "x", shape=(None,), dtype="int8")
+    ///     >>> one["a"], two["b"] = [1], [2, 3]
+    ///     >>> one.merge([two])
+    ///     >>> list(one), one["b"]
+    ///     (['a', 'b'], array([2, 3], dtype=int8))
+    #[pyo3(signature = (others, *, overwrite = false))]
+    fn merge(&self, py: Python<'_>, others: Vec<Bound<'_, PyAny>>, overwrite: bool) -> PyResult<()> {
+        let others: Vec<Source> = others.iter().map(to_source).collect::<PyResult<_>>()?;
+        self.live(py, |slices| {
+            let others: Vec<&SliceArray> = others
+                .iter()
+                .map(|other| other.live().map(|slices| &**slices))
+                .collect::<bigarrays::Result<_>>()?;
+            slices.merge(&others, overwrite)
+        })
     }
 
     /// Has all that was written on stable storage: first the rows, then the names.
@@ -762,6 +812,18 @@ impl PySliceArray {
                 };
                 format!("<SliceArray of {count} slice{s}{arrays} at {path}, mode {mode:?}{kept}>")
             }
+        }
+    }
+}
+
+/// The slices that `given` is, or those of the file at that path.
+fn to_source(given: &Bound<'_, PyAny>) -> PyResult<Source> {
+    let py = given.py();
+    match given.cast::<PySliceArray>() {
+        Ok(slices) => slices.get().source(py),
+        Err(_) => {
+            let path: PathBuf = given.extract()?;
+            Ok(Source::Live(Arc::new(detached(py, || SliceArray::open(&path, Mode::Read))?)))
         }
     }
 }

@@ -64,7 +64,7 @@ impl AsOf {
     /// What there is in this snapshot of the index, and which that is.
     pub(super) fn now(index: &Index, txn: &RoTxn<'_>, tables: &Tables) -> Result<(Self, usize)> {
         let count = tables.order.len(txn).map_err(|error| index.failed(error))?;
-        Ok((Self { count, deletions: deletions(index, txn, tables)? }, txn.id()))
+        Ok((Self { count, deletions: deletions(index, txn, tables)? }, tables.snapshot(txn)))
     }
 }
 

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use heed::RoTxn;
 
 use super::array::FlatArray;
-use super::index::{Index, Metadata, Tables, number};
+use super::facts::Facts;
+use super::index::{Index, Metadata, Tables};
 use super::ours::folder_of;
 use super::record::{Record, check_metadata, check_name, damaged};
-use super::replace::moving_of;
 use super::set::{file_in, index_in, is_set, names_of};
 use super::spec::Mode;
 use crate::base::error::{Error, ErrorKind, Result};
@@ -115,10 +115,10 @@ fn names(path: &Path, folder: &Path, found: &mut dyn FnMut(Flaw)) -> Result<u64>
     loop {
         look += 1;
         let (snapshot, (count, errors)) = index.read_with(Metadata::Used, |txn, tables| {
-            let arrays = names_of(&index, txn, tables)?;
-            Ok((txn.id(), Look { path, arrays, index: &index, txn, tables }.all()?))
+            let facts = Facts::of(&index, txn, tables)?;
+            Ok((tables.snapshot(txn), Look { path, facts, index: &index, txn, tables }.all()?))
         })?;
-        let now = index.read(|txn, _| Ok(txn.id()))?;
+        let now = index.read(|txn, tables| Ok(tables.snapshot(txn)))?;
         if errors.is_empty() || now == snapshot || look == LOOKS {
             errors.into_iter().for_each(|error| found(Flaw::Names(error.at(folder.display().to_string()))));
             return Ok(count);
@@ -130,29 +130,21 @@ fn names(path: &Path, folder: &Path, found: &mut dyn FnMut(Flaw)) -> Result<u64>
 struct Look<'a> {
     /// The file of the array, or the folder of several.
     path: &'a Path,
-    /// The names of several.
-    arrays: Vec<String>,
+    facts: Facts,
     index: &'a Index,
     txn: &'a RoTxn<'a>,
     tables: &'a Tables,
 }
 
 impl Look<'_> {
-    fn generation(&self) -> Result<u64> {
-        let fact = self.tables.facts.get(self.txn, b"generation");
-        number(fact.map_err(|error| self.index.failed(error))?)
-    }
-
     /// How many rows the files have that the index is about.
     fn rows(&self) -> Result<Vec<u64>> {
-        let moving = self.tables.facts.get(self.txn, b"moving").map_err(|error| self.index.failed(error))?;
-        let moving = moving_of(moving)?;
-        let files: Vec<PathBuf> = match &self.arrays[..] {
+        let files: Vec<PathBuf> = match &self.facts.arrays[..] {
             [] => vec![self.path.to_owned()],
             names => names.iter().map(|name| file_in(self.path, name)).collect(),
         };
         let rows = files.iter().enumerate().map(|(number, file)| {
-            if let Some(name) = moving.get(number) {
+            if let Some(name) = self.facts.moving.get(number) {
                 // Of a compaction that nobody has finished, this file is the array already.
                 match FlatArray::open(&file.with_file_name(name), Mode::Read) {
                     Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -167,7 +159,7 @@ impl Look<'_> {
     /// How many names there are, and what is wrong with them.
     fn all(&self) -> Result<(u64, Vec<Error>)> {
         let failed = |error| self.index.failed(error);
-        let (generation, rows) = (self.generation()?, self.rows()?);
+        let (generation, rows) = (self.facts.generation, self.rows()?);
         let mut errors = Vec::new();
         let mut count = 0;
         for entry in self.tables.order.iter(self.txn).map_err(failed)? {

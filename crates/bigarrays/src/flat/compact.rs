@@ -1,23 +1,24 @@
 //! Compacting: the rows that have names are written one after the other into a new file, which takes
 //! the place of the old one.
 //!
-//! The index changes in one transaction, which also says which file is to be put in place; whoever meets
+//! The index is replaced by one that says where everything is then, and which file is to be put in place; whoever meets
 //! that note puts it there. So index and file go together after any crash.
 
 use std::ops::{Bound, Range};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use heed::RwTxn;
+use heed::{PutFlags, RoTxn, RwTxn};
 
 use super::array::FlatArray;
-use super::environment::{Table, Tables};
+use super::environment::{BEFORE, Filling, Table, Tables};
+use super::facts::{Facts, finish, forget_moving, generation, name_of, put_generation, put_moving};
 use super::file::DataFile;
-use super::index::number;
+use super::ours::remove_draft;
 use super::record::{Record, damaged};
-use super::replace::{self, finish, moving_to, name_of};
+use super::replace;
 use super::rows::row_len;
-use super::slices::{Facts, SliceArray};
+use super::slices::SliceArray;
 use super::spec::{FlatSpec, Mode};
 use crate::base::buffer::{first_bytes, with_scratch};
 use crate::base::error::{Error, ErrorKind, Result};
@@ -66,7 +67,7 @@ impl SliceArray {
             arrays.try_for_each(|((_, array), new)| finish(array.path(), name_of(new)?))
         })?;
         self.catch_up()?;
-        self.index().forget_moving(self.array().patience)
+        forget_moving(self.index(), self.array().patience)
     }
 
     /// Makes an empty file for each array, whose paths are added to `new`.
@@ -74,7 +75,7 @@ impl SliceArray {
         for (_, array) in self.arrays() {
             array.reload()?;
             let header = array.header();
-            remove_leftovers(array.path());
+            remove_leftovers(array.path(), self.index().folder());
             let draft = temporary_beside(array.path())?;
             let spec = FlatSpec {
                 shape: [&[0], &header.shape[1..]].concat(),
@@ -92,33 +93,65 @@ impl SliceArray {
         self.arrays().zip(moving).any(|((_, array), moving)| array.path().with_file_name(moving).exists())
     }
 
-    /// Copies every slice into the new files, and has the index say where it is there and that the files are
-    /// to be put in place. All in one transaction: a name that came in between would have no rows.
+    /// Copies every slice into the new files, and has the index say where it is there and that the files are to be put
+    /// in place. All at once: a name that came in between would have no rows.
+    ///
+    /// The index is a new one, as LMDB makes none smaller: it takes the place of the old one by an exchange of folders.
     pub(super) fn move_to(&self, new: &[PathBuf], generation: u64) -> Result<()> {
-        let failed = |error| self.index().failed(error);
-        let moving = moving_to(new)?;
+        let patience = self.array().patience;
+        let renewed = self.index().renew(patience, |(old, tables), (txn, renewed)| {
+            let moved = self.copy_all(old, tables, new, generation)?;
+            self.fill_moved(old, tables, (&mut *txn, renewed), (&moved, generation))?;
+            self.note_moving(txn, renewed, new, generation)
+        })?;
+        if renewed.is_some() { Ok(()) } else { self.move_in_place(new, generation) }
+    }
+
+    /// As [`SliceArray::move_to`], where folders cannot be exchanged: the index changes in one transaction, and stays as
+    /// large as it is.
+    pub(super) fn move_in_place(&self, new: &[PathBuf], generation: u64) -> Result<()> {
         self.index().write(true, self.array().patience, |txn, tables| {
-            if number(tables.facts.get(txn, b"generation").map_err(failed)?)?.checked_add(1)
-                != Some(generation)
-            {
-                return Err(self.compacted());
-            }
-            let before = self.rows_in_order(txn, tables)?;
-            self.expect_room(&before)?;
-            for (((_, array), new), rows) in self.arrays().zip(new).zip(&before) {
-                let target = FlatArray::open(new, Mode::ReadWrite)?;
-                runs(rows).try_for_each(|rows| copy(array, rows, &target))?;
-                target.flush()?;
-            }
-            let moved: Vec<_> = before.iter().map(|rows| one_after_the_other(rows)).collect();
+            let moved = self.copy_all(txn, tables, new, generation)?;
             self.note_moved(txn, tables, &moved, generation)?;
-            tables.facts.put(txn, b"generation", &generation.to_le_bytes()).map_err(failed)?;
-            tables.facts.put(txn, b"moving", moving.as_bytes()).map_err(failed)
+            self.note_moving(txn, tables, new, generation)
         })
     }
 
+    fn note_moving(
+        &self,
+        txn: &mut RwTxn<'_>,
+        tables: &Tables,
+        new: &[PathBuf],
+        generation: u64,
+    ) -> Result<()> {
+        put_generation(self.index(), txn, tables, generation)?;
+        put_moving(self.index(), txn, tables, new)
+    }
+
+    /// Copies the rows of all slices into the new files, which are to be of that generation; says where those of each are
+    /// there.
+    fn copy_all(
+        &self,
+        txn: &RoTxn<'_>,
+        tables: &Tables,
+        new: &[PathBuf],
+        of: u64,
+    ) -> Result<Vec<Vec<Range<u64>>>> {
+        if generation(self.index(), txn, tables)?.checked_add(1) != Some(of) {
+            return Err(self.compacted());
+        }
+        let before = self.rows_in_order(txn, tables)?;
+        self.expect_room(&before)?;
+        for (((_, array), new), rows) in self.arrays().zip(new).zip(&before) {
+            let target = FlatArray::open(new, Mode::ReadWrite)?;
+            copy(array, rows, &target)?;
+            target.flush()?;
+        }
+        Ok(before.iter().map(|rows| one_after_the_other(rows)).collect())
+    }
+
     /// The rows of all slices in each array, in the order of positions.
-    fn rows_in_order(&self, txn: &RwTxn<'_>, tables: &Tables) -> Result<Vec<Vec<Range<u64>>>> {
+    pub(super) fn rows_in_order(&self, txn: &RoTxn<'_>, tables: &Tables) -> Result<Vec<Vec<Range<u64>>>> {
         let failed = |error| self.index().failed(error);
         let mut rows = vec![Vec::new(); self.arrays().len()];
         for (entry, position) in tables.order.iter(txn).map_err(failed)?.zip(0u64..) {
@@ -132,31 +165,51 @@ impl SliceArray {
         Ok(rows)
     }
 
-    /// Has both tables say where the slices are now, each in its own order: neighbours lie in one page.
-    fn note_moved(
+    /// Puts every slice, with what is kept beside its name, and every fact into a new index, each table in its own order,
+    /// which fills its pages one after the other.
+    fn fill_moved(
         &self,
-        txn: &mut RwTxn<'_>,
+        old: &RoTxn<'_>,
         tables: &Tables,
-        moved: &[Vec<Range<u64>>],
-        generation: u64,
+        (txn, renewed): Filling<'_, '_>,
+        (moved, generation): (&Moved, u64),
     ) -> Result<()> {
         let failed = |error| self.index().failed(error);
-        let record = |position: u64| {
-            let mut rows = moved.iter().map(|rows| rows.get(position as usize).cloned().ok_or_else(damaged));
-            let first = rows.next().ok_or_else(damaged)??;
-            Ok(Record { position, rows: first, others: rows.collect::<Result<_>>()?, generation })
-        };
+        each(&tables.order, old, &failed, |key, value| {
+            let position = u64::from_be_bytes(key.try_into().map_err(|_| damaged())?);
+            let (_, name) = Record::from_position(position, value, moved.len())?;
+            let value = record_of(moved, position, generation)?.by_position(name.as_bytes());
+            renewed.order.put_with_flags(txn, PutFlags::APPEND, key, &value).map_err(failed)
+        })?;
+        each(&tables.names, old, &failed, |name, value| {
+            let value = record_of(moved, Record::from_name(value)?.position, generation)?.by_name();
+            renewed.names.put_with_flags(txn, PutFlags::APPEND, name, &value).map_err(failed)
+        })?;
+        if let (Some(meta), Some(new)) = (tables.meta, renewed.meta) {
+            each(&meta, old, &failed, |name, json| {
+                new.put_with_flags(txn, PutFlags::APPEND, name, json).map_err(failed)
+            })?;
+        }
+        each(&tables.facts, old, &failed, |fact, value| match fact == BEFORE {
+            true => Ok(()),
+            false => renewed.facts.put(txn, fact, value).map_err(failed),
+        })
+    }
+
+    /// Has both tables say where the slices are now, each in its own order: neighbours lie in one page.
+    fn note_moved(&self, txn: &mut RwTxn<'_>, tables: &Tables, moved: &Moved, generation: u64) -> Result<()> {
+        let failed = |error| self.index().failed(error);
         each_batch(&tables.order, txn, &failed, &mut |txn, entries| {
             entries.iter().try_for_each(|(key, value)| {
                 let position = u64::from_be_bytes(key[..].try_into().map_err(|_| damaged())?);
                 let (_, name) = Record::from_position(position, value, moved.len())?;
-                let value = record(position)?.by_position(name.as_bytes());
+                let value = record_of(moved, position, generation)?.by_position(name.as_bytes());
                 tables.order.put(txn, key, &value).map_err(failed)
             })
         })?;
         each_batch(&tables.names, txn, &failed, &mut |txn, entries| {
             entries.iter().try_for_each(|(name, value)| {
-                let value = record(Record::from_name(value)?.position)?.by_name();
+                let value = record_of(moved, Record::from_name(value)?.position, generation)?.by_name();
                 tables.names.put(txn, name, &value).map_err(failed)
             })
         })
@@ -178,7 +231,7 @@ impl SliceArray {
 }
 
 /// Runs `work` while nobody else has any of the files open for writing.
-fn alone(files: &[Arc<DataFile>], work: &mut dyn FnMut() -> Result<()>) -> Result<()> {
+pub(super) fn alone(files: &[Arc<DataFile>], work: &mut dyn FnMut() -> Result<()>) -> Result<()> {
     match files {
         [] => work(),
         [file, others @ ..] => file.alone(|| alone(others, work)),
@@ -196,21 +249,39 @@ fn one_after_the_other(rows: &[Range<u64>]) -> Vec<Range<u64>> {
     moved.collect()
 }
 
-/// Appends rows of an array to `target`.
-fn copy(array: &FlatArray, mut rows: Range<u64>, target: &FlatArray) -> Result<()> {
+/// Appends rows of an array to `target`, gathered to large pieces.
+fn copy(array: &FlatArray, slices: &[Range<u64>], target: &FlatArray) -> Result<()> {
     let row = row_len(&target.header()).unwrap_or(0);
     let at_most = (PIECE as u64).checked_div(row).unwrap_or(u64::MAX).max(1);
+    let state = array.state();
     with_scratch(|buffer| {
-        while !rows.is_empty() {
-            check_interrupt()?;
-            let count = at_most.min(rows.end - rows.start);
-            let bytes = first_bytes(buffer, (count * row) as usize);
-            array.read(rows.start, bytes)?;
-            target.append(count, bytes)?;
-            rows.start += count;
+        let mut gathered = 0;
+        for mut rows in runs(slices) {
+            while !rows.is_empty() {
+                let count = (at_most - gathered).min(rows.end - rows.start);
+                let part = (gathered * row) as usize..((gathered + count) * row) as usize;
+                let span = array.span(&state.header, rows.start, part.len())?;
+                state.file.read_at(&mut first_bytes(buffer, part.end)[part], span.start)?;
+                (rows.start, gathered) = (rows.start + count, gathered + count);
+                if gathered == at_most {
+                    check_interrupt()?;
+                    target.append(gathered, first_bytes(buffer, (gathered * row) as usize))?;
+                    gathered = 0;
+                }
+            }
         }
-        Ok(())
+        target.append(gathered, first_bytes(buffer, (gathered * row) as usize)).map(drop)
     })
+}
+
+/// Where the rows of all slices are once they are moved, in each array, in the order of positions.
+type Moved = [Vec<Range<u64>>];
+
+/// What the index says of the slice of a position once the slices are where `moved` says.
+fn record_of(moved: &Moved, position: u64, generation: u64) -> Result<Record> {
+    let mut rows = moved.iter().map(|rows| rows.get(position as usize).cloned().ok_or_else(damaged));
+    let first = rows.next().ok_or_else(damaged)??;
+    Ok(Record { position, rows: first, others: rows.collect::<Result<_>>()?, generation })
 }
 
 /// The same rows in the same order, in as few ranges as possible.
@@ -227,6 +298,23 @@ fn runs(slices: &[Range<u64>]) -> impl Iterator<Item = Range<u64>> + '_ {
 
 /// Entries of a table: keys and values.
 type Entries = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// Lends all entries of `table` to `work`, in its order.
+fn each(
+    table: &Table,
+    txn: &RoTxn<'_>,
+    failed: &impl Fn(heed::Error) -> Error,
+    mut work: impl FnMut(&[u8], &[u8]) -> Result<()>,
+) -> Result<()> {
+    for (entry, number) in table.iter(txn).map_err(failed)?.zip(0usize..) {
+        if number.is_multiple_of(AT_ONCE) {
+            check_interrupt()?;
+        }
+        let (key, value) = entry.map_err(failed)?;
+        work(key, value)?;
+    }
+    Ok(())
+}
 
 /// Lends all entries of `table`, in its order, to `change`, which may change their values.
 fn each_batch(
@@ -262,14 +350,17 @@ fn check_room(needed: u64, available: u64, array: &Path) -> Result<()> {
     Err(Error::new(ErrorKind::StorageFull, reason).during("compacting").at(array.display().to_string()))
 }
 
-/// Removes the new files of those that died before they put them in place. What cannot be removed does no harm but to the disk.
-fn remove_leftovers(array: &Path) {
-    let (Some(folder), Ok(name)) = (array.parent(), name_of(array)) else { return };
+/// Removes the new files and indexes of those that died before they put them in place. What cannot be removed does no harm but to the disk.
+fn remove_leftovers(array: &Path, index: &Path) {
+    let (Some(folder), Ok(array), Ok(index)) = (array.parent(), name_of(array), name_of(index)) else {
+        return;
+    };
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        if !entry.file_name().to_str().is_some_and(|found| is_beside(found, name) && is_left(found)) {
-            continue;
+        match entry.file_name().to_str().filter(|found| is_left(found)) {
+            Some(found) if is_beside(found, array) => drop(std::fs::remove_file(entry.path())),
+            Some(found) if is_beside(found, index) => remove_draft(&entry.path()),
+            _ => {}
         }
-        let _ = std::fs::remove_file(entry.path());
     }
 }
 

@@ -2,17 +2,19 @@
 
 use std::fs::{File, Permissions};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use heed::types::Bytes;
-use heed::{CommitOrAbort, Env, EnvFlags, EnvOpenOptions, MdbError};
+use heed::{CommitOrAbort, Env, EnvFlags, EnvOpenOptions, MdbError, RoTxn, RwTxn};
+use rustix::fs::{CWD, RenameFlags};
 
 use super::inspect::inspect;
-use super::ours::DATA;
-use super::writers::without_writers;
+use super::ours::{DATA, LOCK};
+use super::record::damaged;
+use super::writers::{Writers, without_writers};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::store::{io_error, temporary_beside};
 
@@ -25,7 +27,10 @@ const FULL: u64 = 1 << 20;
 /// Threads, of all processes, that may read at once.
 const MOST_READERS: u32 = 2046;
 /// How often an environment that is being closed is waited for.
-const ATTEMPTS: usize = 100;
+const ATTEMPTS: usize = 1200;
+
+/// The fact that says which snapshots are of the index that this one has taken the place of.
+pub(super) const BEFORE: &[u8] = b"before";
 
 /// A table of bytes.
 pub(super) type Table = heed::Database<'static, Bytes, Bytes>;
@@ -41,6 +46,15 @@ pub(super) struct Tables {
     pub(super) facts: Table,
     /// Name → metadata; there is no such table before a name has any.
     pub(super) meta: Option<Table>,
+    /// The newest snapshot of the index that this one has taken the place of, and one more.
+    pub(super) before: usize,
+}
+
+impl Tables {
+    /// The number of a snapshot. Later ones have greater numbers, also in an index that took the place of another.
+    pub(super) fn snapshot(&self, txn: &RoTxn<'_>) -> usize {
+        self.before + txn.id()
+    }
 }
 
 /// What is wanted of the table of metadata.
@@ -63,6 +77,7 @@ pub(super) struct Opened {
     file: File,
     /// The greatest length it was seen to have: LMDB never makes it shorter.
     longest: AtomicU64,
+    writers: OnceLock<Writers>,
 }
 
 impl Opened {
@@ -82,6 +97,34 @@ impl Opened {
         Ok(Tables { meta, ..self.tables })
     }
 
+    /// What keeps those apart who change the index.
+    pub(super) fn writers(&self, folder: &Path) -> Result<&Writers> {
+        match self.writers.get() {
+            Some(writers) => Ok(writers),
+            None => {
+                let opened = Writers::open(&folder.join(DATA))?;
+                Ok(self.writers.get_or_init(|| opened))
+            }
+        }
+    }
+
+    /// Whether another index has been put in the place of this one.
+    pub(super) fn is_replaced(&self, folder: &Path) -> bool {
+        let number = |found: std::fs::Metadata| (found.dev(), found.ino());
+        let own = self.file.metadata().map(number).ok();
+        std::fs::metadata(folder.join(DATA)).is_ok_and(|found| Some(number(found)) != own)
+    }
+
+    /// The newest snapshot of the index that this one has taken the place of, and one more.
+    pub(super) fn before(&self) -> usize {
+        self.tables.before
+    }
+
+    /// The newest snapshot.
+    pub(super) fn newest(&self) -> usize {
+        self.tables.before + self.env.info().last_txn_id
+    }
+
     /// An error if the file of the index is shorter than it was, or removed: to read pages that are gone
     /// would end the process.
     pub(super) fn expect_not_cut(&self, folder: &Path) -> Result<()> {
@@ -96,10 +139,10 @@ impl Opened {
         if actual >= longest && stat.st_nlink > 0 {
             return Ok(());
         }
-        let reason = match stat.st_nlink {
-            0 => "the index was removed; close every array that uses it and open them again".to_owned(),
-            _ => format!("the index has {actual} bytes where it had {longest}; it was cut short"),
-        };
+        if stat.st_nlink == 0 {
+            return Err(removed(folder));
+        }
+        let reason = format!("the index has {actual} bytes where it had {longest}; it was cut short");
         Err(Error::corrupt(reason).during("using the index").at(folder.display().to_string()))
     }
 
@@ -148,6 +191,82 @@ pub(super) fn make(folder: &Path, facts: &[(&[u8], &[u8])]) -> Result<()> {
     made
 }
 
+/// An index that is being filled.
+pub(super) type Filling<'a, 't> = (&'a mut RwTxn<'t>, &'a Tables);
+
+/// Makes an index in the folder `draft`, which is there and empty, on stable storage, of what `work` puts into it; it is to
+/// take the place of that in `folder`, of which there are snapshots below `before`. It has a table of metadata if asked for.
+pub(super) fn fill<T>(
+    draft: &Path,
+    folder: &Path,
+    (before, has_metadata): (usize, bool),
+    work: impl FnOnce(Filling<'_, '_>) -> Result<T>,
+) -> Result<T> {
+    let failed = |error| lmdb_error(error, folder);
+    // Nobody needs it before it is whole.
+    let env = environment(draft, EnvFlags::NO_SYNC).map_err(failed)?;
+    let filled = fill_tables(&env, before, has_metadata, &failed, work);
+    let needed = needed(&env);
+    env.prepare_for_closing().wait();
+    let filled = filled?;
+    share(draft, folder);
+    let synced = File::options().write(true).open(draft.join(DATA)).and_then(|data| {
+        if data.metadata()?.len() < needed {
+            data.set_len(needed)?;
+        }
+        data.sync_all()?;
+        // Its locks begin with who opens it at its place.
+        std::fs::remove_file(draft.join(LOCK))?;
+        File::open(draft)?.sync_all()
+    });
+    synced.map(|()| filled).map_err(|error| io_error(error, "creating", draft))
+}
+
+fn fill_tables<T>(
+    env: &Env,
+    before: usize,
+    has_metadata: bool,
+    failed: &impl Fn(heed::Error) -> Error,
+    work: impl FnOnce(Filling<'_, '_>) -> Result<T>,
+) -> Result<T> {
+    new_tables(env, &[(BEFORE, &(before as u64).to_le_bytes())]).map_err(failed)?;
+    let mut tables = existing_tables(env).map_err(failed)?.ok_or_else(damaged)?;
+    if has_metadata {
+        tables.meta = Some(new_table(env, META).map_err(failed)?);
+    }
+    tables.before = before;
+    let mut txn = env.write_txn().map_err(failed)?;
+    let done = work((&mut txn, &tables))?;
+    txn.commit().map_err(failed)?;
+    env.force_sync().map_err(failed)?;
+    Ok(done)
+}
+
+/// Whether folders can be exchanged where `draft` is to be; if so, that folder is made.
+pub(super) fn can_exchange(draft: &Path) -> Result<bool> {
+    let failed = |error| io_error(error, "creating", draft);
+    let other = temporary_beside(draft)?;
+    std::fs::create_dir(draft).and_then(|()| std::fs::create_dir(&other)).map_err(failed)?;
+    let can = exchange(draft, &other).is_ok();
+    std::fs::remove_dir(&other).map_err(failed)?;
+    Ok(can)
+}
+
+/// Has two folders change places, at once.
+pub(super) fn exchange(one: &Path, other: &Path) -> io::Result<()> {
+    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+    {
+        rustix::fs::renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)?;
+        let folder = other.parent().unwrap_or(Path::new("/"));
+        File::open(folder).and_then(|folder| folder.sync_all())
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+    {
+        let _ = (one, other);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
 /// Lets the files in `draft`, which is or becomes the index `folder`, be read and written by those who may
 /// read and write the array, or the folder of several. Who does not own them leaves them as they are.
 pub(super) fn share(draft: &Path, folder: &Path) {
@@ -176,14 +295,17 @@ pub(super) fn open_environment(folder: &Path) -> Result<Opened> {
     }
     let failed = |error| lmdb_error(error, folder);
     let env = env.map_err(failed)?;
-    let tables =
+    let mut tables =
         existing_tables(&env).map_err(failed)?.ok_or_else(|| Error::metadata("this is no index of names"))?;
     if !read_only {
         env.clear_stale_readers().map_err(failed)?;
     }
+    let txn = env.read_txn().map_err(failed)?;
+    tables.before = number(tables.facts.get(&txn, BEFORE).map_err(failed)?)? as usize;
+    drop(txn);
     let file = env.try_clone_inner_file().map_err(failed)?;
     let longest = file.metadata().map_err(|error| io_error(error, "opening", folder))?.len().into();
-    Ok(Opened { env, tables, meta: OnceLock::new(), file, longest })
+    Ok(Opened { env, tables, meta: OnceLock::new(), file, longest, writers: OnceLock::new() })
 }
 
 fn is_refusal(error: &io::Error) -> bool {
@@ -198,7 +320,7 @@ fn environment(folder: &Path, flags: EnvFlags) -> heed::Result<Env> {
     unsafe { options.flags(flags | EnvFlags::NO_READ_AHEAD) };
     let mut smallest = Err(heed::Error::Mdb(MdbError::MapFull));
     let used = std::fs::metadata(folder.join("data.mdb")).map_or(0, |data| data.len());
-    let wanted = used.saturating_mul(MAP_GROWTH).next_multiple_of(MAP_SIZES[0]);
+    let wanted = used.saturating_mul(MAP_GROWTH).max(1).next_multiple_of(MAP_SIZES[0]);
     let sizes = std::iter::once(wanted).chain(MAP_SIZES).filter(|&size| size <= wanted.max(MAP_SIZES[0]));
     for size in sizes.filter_map(|size| usize::try_from(size).ok()) {
         options.map_size(size);
@@ -208,7 +330,7 @@ fn environment(folder: &Path, flags: EnvFlags) -> heed::Result<Env> {
             if !matches!(smallest, Err(heed::Error::EnvAlreadyOpened)) {
                 break;
             }
-            // Another thread dropped the last of it just now.
+            // Another thread drops the last of it just now, or still reads what another has taken the place of.
             if let Some(closing) = heed::env_closing_event(folder) {
                 closing.wait_timeout(std::time::Duration::from_millis(50));
             }
@@ -244,7 +366,7 @@ fn existing_tables(env: &Env) -> heed::Result<Option<Tables>> {
         Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit((names, order, facts)))
     })?;
     let whole = |(names, order, facts): (Option<Table>, Option<Table>, Option<Table>)| {
-        Some(Tables { names: names?, order: order?, facts: facts?, meta: None })
+        Some(Tables { names: names?, order: order?, facts: facts?, meta: None, before: 0 })
     };
     Ok(tables.commit().and_then(whole))
 }
@@ -289,6 +411,17 @@ fn expect_whole(folder: &Path) -> Result<()> {
         );
         Error::corrupt(reason).during("opening").at(folder.display().to_string())
     })
+}
+
+/// The number that a fact says; 0 if it is not there.
+pub(super) fn number(fact: Option<&[u8]>) -> Result<u64> {
+    fact.map_or(Ok(0), |bytes| Ok(u64::from_le_bytes(bytes.try_into().map_err(|_| damaged())?)))
+}
+
+#[cold]
+pub(super) fn removed(folder: &Path) -> Error {
+    let reason = "the index was removed; close every array that uses it and open them again";
+    Error::corrupt(reason).during("using the index").at(folder.display().to_string())
 }
 
 #[cold]

@@ -5,6 +5,7 @@
 //! 2^62      guard: held while the header or the records beside the file are read and changed
 //! 2^62 + 1  open: shared by all who have the file open for writing; alone by who replaces the file
 //! 2^62 + 2… slots: each held by the append that has reserved rows under this number
+//! 2^62 + 2^61 users: shared by all who have the file open at all, where it can be locked
 //! ```
 //! Who takes the guard and the lock of an index (see [`super::writers`]) takes the guard first.
 
@@ -29,6 +30,8 @@ use crate::store::{IN_USE, io_error, waiting};
 
 const GUARD: u64 = 1 << 62;
 const SLOTS: u64 = GUARD + 2;
+/// Behind all slots.
+const USERS: Span = Span::byte((1 << 62) + (1 << 61));
 
 /// Headers are read until two readings agree, as somebody may be writing; this often at most.
 const READINGS: usize = 1000;
@@ -62,6 +65,7 @@ impl DataFile {
         let failed = |error| io_error(error, "opening", path);
         loop {
             let file = open_regular(path, writable).map_err(failed)?;
+            note_use(&file);
             let identity = identity_of(&file).map_err(failed)?;
             let pending = Pending::beside(path);
             let opened = Self {
@@ -80,8 +84,21 @@ impl DataFile {
         }
     }
 
+    /// An error unless nobody else has the file open, for whatever, in this process or another.
+    pub(super) fn only_user(&self, is_shared: bool) -> Result<()> {
+        match ofd::is_locked_elsewhere(&self.file, USERS).map(|elsewhere| elsewhere || is_shared) {
+            Ok(false) => Ok(()),
+            Ok(true) => {
+                let reason = "others have the array open, or a snapshot or views of it are in use; this has to wait until they are closed";
+                Err(Error::new(ErrorKind::Storage, reason).at(self.path.display().to_string()).retryable())
+            }
+            Err(error) => Err(self.no_lock(error)),
+        }
+    }
+
     /// An open file that was at `path` once, for reading.
     pub(super) fn of(path: &Path, file: File) -> Result<Self> {
+        note_use(&file);
         let identity = identity_of(&file).map_err(|error| io_error(error, "opening", path))?;
         let (path, pending) = (path.into(), Pending::beside(path));
         Ok(Self { path, file, identity, writable: false, patience: None, locks: PerProcess::new(), pending })
@@ -304,6 +321,11 @@ impl DataFile {
         self.pending.put(record)
     }
 
+    /// Fills `bytes` with those from `offset` on.
+    pub(super) fn read_at(&self, bytes: &mut [u8], offset: u64) -> Result<()> {
+        self.file.read_exact_at(bytes, offset).map_err(|error| self.failed(error, "reading"))
+    }
+
     /// Writes bytes, which may be a mapping of this file.
     pub(super) fn write_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
         write_as_copied(&self.file, self.identity, bytes, offset)
@@ -431,6 +453,11 @@ pub(super) fn open_regular(path: &Path, writable: bool) -> io::Result<File> {
     let file = options.read(true).write(writable).custom_flags(libc::O_NONBLOCK).open(path)?;
     expect_regular(file.metadata()?)?;
     Ok(file)
+}
+
+/// Has others find out that the file is in use. Where files cannot be locked, nobody asks.
+fn note_use(file: &File) {
+    let _ = ofd::try_lock(file, Kind::Shared, USERS);
 }
 
 pub(super) fn identity_of(file: &File) -> io::Result<Identity> {

@@ -10,13 +10,17 @@ use super::mapping::{expect_len, settled_header, whole_header};
 use super::names::while_unnamed;
 use super::pending::Record;
 use super::replace;
-use super::rows::{elements, length, with_rows, with_rows_unchecked};
+use super::rows::{elements, length, row_len, with_rows, with_rows_unchecked};
 use super::spec::{FlatSpec, Mode};
+use crate::base::buffer::{first_bytes, with_scratch};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::format::files::npy::Header;
+use crate::run::interrupt::check_interrupt;
 
 /// Appends of up to so many bytes are written under the guard, so that they leave nothing if they die.
 const AT_ONCE: usize = 1 << 20;
+/// Rows that are given in parts are written in pieces of so many bytes at most, but at least a row.
+const PIECE: usize = 4 << 20;
 
 /// Rows that an append has reserved and not finished.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,7 +84,33 @@ impl FlatArray {
             });
         }
         let reservation = self.reserve_behind(file, rows)?;
-        self.write_reserved(file, reservation, pieces)
+        let bytes = pieces.iter().map(|piece| piece.len()).sum();
+        self.write_reserved(file, reservation, bytes, |start| file.write_pieces(pieces, start))
+    }
+
+    /// Appends rows that `piece` gives in parts: it fills bytes of rows, of which the first has that number. Says to which
+    /// file.
+    pub(super) fn append_filled(
+        &self,
+        rows: u64,
+        mut piece: impl FnMut(u64, &mut [u8]) -> Result<()>,
+    ) -> Result<(Arc<DataFile>, Range<u64>)> {
+        let file = self.writable_with_room()?;
+        let row = row_len(&self.header()).unwrap_or(0);
+        let at_most = (PIECE as u64).checked_div(row).unwrap_or(u64::MAX).max(1);
+        let reservation = self.reserve_behind(&file, rows)?;
+        let appended = self.write_reserved(&file, reservation, (rows * row) as usize, |start| {
+            with_scratch(|buffer| {
+                for at in (0..rows).step_by(at_most as usize) {
+                    check_interrupt()?;
+                    let bytes = first_bytes(buffer, ((rows - at).min(at_most) * row) as usize);
+                    piece(at, bytes)?;
+                    file.write_at(bytes, start + at * row)?;
+                }
+                Ok(())
+            })
+        })?;
+        Ok((file, appended))
     }
 
     /// Reserves rows behind all others. The file has them from now on, so that nobody publishes what is not there.
@@ -294,13 +324,13 @@ impl FlatArray {
         &self,
         file: &DataFile,
         reservation: Reservation,
-        pieces: &[&[u8]],
+        bytes: usize,
+        write: impl FnOnce(u64) -> Result<()>,
     ) -> Result<Range<u64>> {
         let rows = reservation.rows.clone();
-        let bytes = pieces.iter().map(|piece| piece.len()).sum();
         let written = self.span(&self.header(), rows.start, bytes).and_then(|span| {
             file.keep_room(span.clone())?;
-            file.write_pieces(pieces, span.start)?;
+            write(span.start)?;
             if self.is_durable() { file.sync() } else { Ok(()) }
         });
         let slot = reservation.slot;

@@ -4,24 +4,24 @@
 //! arrays share what is open, through a registry, and a forked child opens it anew.
 
 use std::collections::HashMap;
-use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, Weak};
 use std::time::Duration;
 
 use heed::{MdbError, RoTxn, RwTxn};
 use rayon::ThreadPool;
 
-pub(super) use super::environment::{Metadata, Tables};
-use super::environment::{Opened, lmdb_error, make, open_environment, share};
-use super::ours::{DATA, expect_index, folder_of, remove_index};
-use super::record::damaged;
-use super::writers::Writers;
+use super::environment::{
+    Filling, Opened, can_exchange, exchange, fill, lmdb_error, make, open_environment, removed, share,
+};
+pub(super) use super::environment::{Metadata, Tables, number};
+use super::ours::{DATA, expect_index, remove_draft};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::sync::MutexExt;
 use crate::run::pool::{PerProcess, process, thread_pool, threads, whole_across_forks};
-use crate::store::{io_error, is_beside};
+use crate::store::{io_error, temporary_beside};
 
 /// The fact that counts deletions.
 pub(super) const DELETIONS: &[u8] = b"deletions";
@@ -35,8 +35,12 @@ pub(super) struct Index {
     folder: PathBuf,
     /// The process that opened it, and what it opened.
     opened: Mutex<Option<(u32, Arc<Opened>)>>,
-    writers: PerProcess<Writers>,
+    /// The newest snapshot of an index whose place another has taken: what takes it goes on from there.
+    newest: AtomicUsize,
 }
+
+/// A snapshot of an index, and its tables.
+pub(super) type Entries<'a, 't> = (&'a RoTxn<'t>, &'a Tables);
 
 /// The indexes that this process, or the one it was forked from, has open.
 static OPEN: LazyLock<Mutex<HashMap<PathBuf, Weak<Index>>>> = LazyLock::new(Mutex::default);
@@ -70,6 +74,8 @@ impl Index {
             return Err(Error::corrupt(reason).during("opening").at(folder.display().to_string()));
         }
         let index = Self::registered(folder)?;
+        // This process may have it open since before another took its place.
+        index.follow()?;
         if create {
             share(&index.folder, &index.folder);
         }
@@ -87,16 +93,16 @@ impl Index {
             return Ok(index);
         }
         let index =
-            Arc::new(Self { folder: folder.clone(), opened: Mutex::new(None), writers: PerProcess::new() });
+            Arc::new(Self { folder: folder.clone(), opened: Mutex::new(None), newest: AtomicUsize::new(0) });
         index.opened()?;
         open.retain(|_, index| index.strong_count() > 0);
         open.insert(folder, Arc::downgrade(&index));
         Ok(index)
     }
 
-    /// The name of the array's file.
-    fn array_name(&self) -> Option<String> {
-        Some(self.folder.file_name()?.to_str()?.strip_suffix(".index")?.to_owned())
+    /// Where it is.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// The environment of this process.
@@ -119,6 +125,9 @@ impl Index {
             std::mem::forget(inherited);
         }
         let opened = Arc::new(open_environment(&self.folder)?);
+        if opened.before() < self.newest.load(Ordering::Acquire) {
+            return Err(removed(&self.folder));
+        }
         *slot = Some((process, Arc::clone(&opened)));
         Ok(opened)
     }
@@ -134,8 +143,7 @@ impl Index {
         metadata: Metadata,
         work: impl FnOnce(&RoTxn<'_>, &Tables) -> Result<T>,
     ) -> Result<T> {
-        let opened = self.opened()?;
-        opened.expect_not_cut(&self.folder)?;
+        let opened = self.current()?;
         let tables = opened.tables(metadata).map_err(|error| self.failed(error))?;
         let txn = match opened.env.read_txn() {
             Err(heed::Error::Mdb(MdbError::ReadersFull)) => {
@@ -158,7 +166,7 @@ impl Index {
         let part = |numbers: Range<usize>| {
             self.read(|txn, tables| {
                 let found: Result<Vec<T>> = numbers.map(|k| find(txn, tables, k)).collect();
-                Ok((txn.id(), found?))
+                Ok((tables.snapshot(txn), found?))
             })
         };
         if count >= 2 * WORTH_A_THREAD {
@@ -205,34 +213,103 @@ impl Index {
         patience: Option<Duration>,
         work: impl FnOnce(&mut RwTxn<'_>, &Tables) -> Result<T>,
     ) -> Result<T> {
-        let opened = self.opened()?;
-        let writers = self.writers.get_or_try_init(|| Writers::open(&self.folder.join(DATA)))?;
-        let done = writers.alone(&self.folder, patience, || {
-            opened.expect_not_cut(&self.folder)?;
+        self.alone(patience, |opened| {
             let tables = opened.tables(metadata).map_err(|error| self.failed(error))?;
             let mut txn = opened.env.write_txn().map_err(|error| self.failed(error))?;
             let done = work(&mut txn, &tables)?;
             txn.commit().map_err(|error| self.failed(error))?;
             opened.complete().map_err(|error| self.failed(error))?;
+            if durable {
+                opened.env.force_sync().map_err(|error| self.failed(error))?;
+            }
             Ok(done)
-        })?;
-        if durable {
-            opened.env.force_sync().map_err(|error| self.failed(error))?;
+        })
+    }
+
+    /// Runs `work` with what is open, while no other process or thread changes the index.
+    fn alone<T>(&self, patience: Option<Duration>, work: impl FnOnce(&Opened) -> Result<T>) -> Result<T> {
+        let mut work = Some(work);
+        loop {
+            let opened = self.current()?;
+            let done = opened.writers(&self.folder)?.alone(&self.folder, patience, || {
+                // Whoever was waited for may have put another in its place.
+                if opened.is_replaced(&self.folder) {
+                    return Ok(None);
+                }
+                opened.expect_not_cut(&self.folder)?;
+                work.take().map(|work| work(&opened)).transpose()
+            })?;
+            match done {
+                Some(done) => return Ok(done),
+                None => self.let_go(opened),
+            }
         }
-        Ok(done)
+    }
+
+    /// What is open of the index that is at the path now.
+    fn current(&self) -> Result<Arc<Opened>> {
+        let opened = self.opened()?;
+        match opened.expect_not_cut(&self.folder) {
+            Err(_) if opened.is_replaced(&self.folder) => {
+                self.let_go(opened);
+                self.opened()
+            }
+            checked => checked.map(|()| opened),
+        }
+    }
+
+    /// Turns to the index that is at the path now, if another has been put there.
+    pub(super) fn follow(&self) -> Result<()> {
+        let opened = self.opened()?;
+        if opened.is_replaced(&self.folder) {
+            self.let_go(opened);
+        }
+        Ok(())
+    }
+
+    /// Has what is open at the path now be opened, rather than `old`.
+    fn let_go(&self, old: Arc<Opened>) {
+        self.newest.fetch_max(old.newest(), Ordering::AcqRel);
+        let number = Arc::as_ptr(&old);
+        // Whoever opens the new one waits until nobody has the old one, and holds the lock meanwhile.
+        drop(old);
+        whole_across_forks(|| {
+            let mut slot = self.opened.locked();
+            let _ = slot.take_if(|(_, opened)| Arc::as_ptr(opened) == number);
+        });
+    }
+
+    /// Puts an index in the place of this one that `work` fills from it, while nobody changes either. Says `None` where
+    /// the file system cannot exchange folders; then nothing was done.
+    pub(super) fn renew<T>(
+        &self,
+        patience: Option<Duration>,
+        work: impl FnOnce(Entries<'_, '_>, Filling<'_, '_>) -> Result<T>,
+    ) -> Result<Option<T>> {
+        let draft = temporary_beside(&self.folder)?;
+        let renewed = self.alone(patience, |opened| {
+            if !can_exchange(&draft)? {
+                return Ok(None);
+            }
+            let tables = opened.tables(Metadata::Used).map_err(|error| self.failed(error))?;
+            let old = opened.env.write_txn().map_err(|error| self.failed(error))?;
+            let start = (tables.snapshot(&old) + 1, tables.meta.is_some());
+            let done = fill(&draft, &self.folder, start, |filling| work((&old, &tables), filling))?;
+            exchange(&draft, &self.folder).map_err(|error| io_error(error, "replacing", &self.folder))?;
+            Ok(Some(done))
+        });
+        if let Ok(Some(_)) = renewed {
+            self.follow()?;
+        }
+        // The old one, of which others find out by this, or what was not finished.
+        remove_draft(&draft);
+        renewed
     }
 
     /// Has readers see what a writer committed that was killed before it said so: LMDB tells them of it when the next
     /// one begins to write.
     pub(super) fn recover(&self, patience: Option<Duration>) -> Result<()> {
         self.write(false, patience, |_, _| Ok(()))
-    }
-
-    /// Notes that no file is to be put in place of the array's any more.
-    pub(super) fn forget_moving(&self, patience: Option<Duration>) -> Result<()> {
-        self.write(true, patience, |txn, tables| {
-            tables.facts.delete(txn, b"moving").map(drop).map_err(|error| self.failed(error))
-        })
     }
 
     /// Has every change on stable storage. Dead readers no longer keep pages from being used again.
@@ -246,73 +323,6 @@ impl Index {
     pub(super) fn failed(&self, error: heed::Error) -> Error {
         lmdb_error(error, &self.folder)
     }
-}
-
-/// Runs `work`, which puts another file at `path`, while nobody names any rows, and takes every name out of the
-/// index, if there is one.
-pub(super) fn while_clearing<T>(
-    path: &Path,
-    patience: Option<Duration>,
-    work: impl FnOnce() -> Result<T>,
-) -> Result<T> {
-    let Some(index) = usable(&folder_of(path))? else { return work() };
-    index.write(true, patience, |txn, tables| {
-        clear(&index, txn, tables)?;
-        work()
-    })
-}
-
-/// Takes every name out of the index of the array at `path`, which is about to be replaced by other means.
-pub(super) fn reset(path: &Path, patience: Option<Duration>) -> Result<()> {
-    let Some(index) = usable(&folder_of(path))? else { return Ok(()) };
-    index.write(true, patience, |txn, tables| clear(&index, txn, tables))
-}
-
-/// Takes every name out of the index of an array that is gone. Who has made a new one names nothing before.
-pub(super) fn forget_names_of_none(path: &Path, patience: Option<Duration>) -> Result<()> {
-    let Some(index) = usable(&folder_of(path))? else { return Ok(()) };
-    index.write(true, patience, |txn, tables| {
-        if path.exists() {
-            return Err(io_error(io::ErrorKind::AlreadyExists.into(), "creating", path));
-        }
-        clear(&index, txn, tables)
-    })
-}
-
-/// The index in `folder`, if there is one of use to anybody; else it is removed.
-pub(super) fn usable(folder: &Path) -> Result<Option<Arc<Index>>> {
-    expect_index(folder)?;
-    if !folder.exists() {
-        return Ok(None);
-    }
-    match Index::open(folder, false) {
-        Err(error) if error.kind() == ErrorKind::CorruptData => remove_index(folder).map(|()| None),
-        index => index.map(Some),
-    }
-}
-
-/// Takes all names, and all facts but what is counted, out of an index whose files are to be others.
-pub(super) fn clear(index: &Index, txn: &mut RwTxn<'_>, tables: &Tables) -> Result<()> {
-    let failed = |error| index.failed(error);
-    let generation = number(tables.facts.get(txn, b"generation").map_err(failed)?)?;
-    if let Some(Ok(left)) = tables.facts.get(txn, b"moving").map_err(failed)?.map(std::str::from_utf8) {
-        // Nobody is to put it in the place of what comes now.
-        let is_beside = index.array_name().is_some_and(|name| is_beside(left, &name));
-        let _ = is_beside.then(|| std::fs::remove_file(index.folder.with_file_name(left)));
-    }
-    let deletions = number(tables.facts.get(txn, DELETIONS).map_err(failed)?)?;
-    for table in [tables.names, tables.order, tables.facts].into_iter().chain(tables.meta) {
-        table.clear(txn).map_err(failed)?;
-    }
-    let counted = [(&b"generation"[..], generation), (DELETIONS, deletions)];
-    counted.iter().try_for_each(|(fact, count)| {
-        tables.facts.put(txn, fact, &count.wrapping_add(1).to_le_bytes()).map_err(failed)
-    })
-}
-
-/// The number that a fact says; 0 if it is not there.
-pub(super) fn number(fact: Option<&[u8]>) -> Result<u64> {
-    fact.map_or(Ok(0), |bytes| Ok(u64::from_le_bytes(bytes.try_into().map_err(|_| damaged())?)))
 }
 
 impl std::fmt::Debug for Index {

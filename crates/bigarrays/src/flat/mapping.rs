@@ -8,6 +8,7 @@ use memmap2::{MmapOptions, MmapRaw};
 
 use super::file::DataFile;
 use super::mapped::{Identity, Noted, start_of};
+use super::rows::row_len;
 use super::spec::Mode;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::format::files::npy::Header;
@@ -64,6 +65,13 @@ impl Mapping {
     /// overlaps in memory with care, does not know that it overlaps with this one.
     pub fn is_also_at(&self, addresses: &Range<usize>) -> bool {
         start_of(self.file.identity(), addresses).is_some_and(|start| start != self.noted.start())
+    }
+
+    /// Fills `out` with the bytes of rows from `at` on, without touching the mapping.
+    pub(super) fn read(&self, at: u64, out: &mut [u8]) -> Result<()> {
+        let start =
+            row_len(&self.header).and_then(|row| row.checked_mul(at)?.checked_add(self.header.data_offset));
+        self.file.read_at(out, start.ok_or_else(|| Error::invalid("rows beyond what a file can hold"))?)
     }
 
     /// The number of the file's descriptor in this process, and which file it is.

@@ -38,16 +38,20 @@
 mod array;
 mod as_of;
 mod check;
+mod clearing;
 mod compact;
 mod convert;
 mod environment;
+mod facts;
 mod file;
 mod grow;
+mod holes;
 mod index;
 mod inspect;
 mod kept;
 mod mapped;
 mod mapping;
+mod merge;
 mod metadata;
 mod names;
 mod naming;
@@ -74,6 +78,8 @@ mod writers;
 pub use array::FlatArray;
 pub use as_of::AsOf;
 pub(crate) use check::{Flaw, check, check_names_of_set, files_of_set};
+#[doc(hidden)]
+pub use convert::read_values;
 pub use convert::{ConvertOptions, ConvertPlan, Converted, convert, plan_conversion};
 pub use grow::Unfinished;
 #[doc(hidden)]

@@ -4,7 +4,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::index::{Index, reset};
+use super::clearing::reset;
+use super::index::Index;
 use super::ours::{expect_index, folder_of, is_there};
 use super::pending::Pending;
 use super::record::{Record, damaged};

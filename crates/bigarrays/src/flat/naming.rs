@@ -7,8 +7,9 @@ use std::sync::Arc;
 use heed::{PutFlags, RwTxn};
 
 use super::as_of::{AsOf, count_deletion};
+use super::facts::generation;
 use super::file::DataFile;
-use super::index::{Metadata, Tables, number};
+use super::index::{Metadata, Tables};
 use super::mapping::whole_header;
 use super::record::{Record, check_metadata, check_name, damaged};
 use super::rows::{elements, length};
@@ -18,14 +19,25 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::format::files::npy::Header;
 
 /// Rows of each array that are to get a name.
-struct Named<'a> {
+pub(super) struct Named<'a> {
     name: &'a str,
     rows: Range<u64>,
     others: Box<[Range<u64>]>,
     metadata: Option<&'a str>,
 }
 
-impl Named<'_> {
+impl<'a> Named<'a> {
+    /// Rows of at least one array.
+    pub(super) fn new(
+        name: &'a str,
+        rows: impl IntoIterator<Item = Range<u64>>,
+        metadata: Option<&'a str>,
+    ) -> Self {
+        let mut rows = rows.into_iter();
+        let first = rows.next().unwrap_or_default();
+        Self { name, rows: first, others: rows.collect(), metadata }
+    }
+
     /// The last row that it has in the array of that number.
     fn end(&self, array: usize) -> u64 {
         let rows = array.checked_sub(1).map_or(Some(&self.rows), |other| self.others.get(other));
@@ -105,13 +117,12 @@ impl SliceArray {
             starts.push(rows.start);
         }
         let named = slices.iter().map(|slice| {
-            let mut rows = starts.iter_mut().zip(slice.arrays).map(|(start, rows)| {
+            let rows = starts.iter_mut().zip(slice.arrays).map(|(start, rows)| {
                 let first = *start;
                 *start += rows.rows;
                 first..*start
             });
-            let first = rows.next().unwrap_or_default();
-            Named { name: slice.name, rows: first, others: rows.collect(), metadata: slice.metadata }
+            Named::new(slice.name, rows, slice.metadata)
         });
         let named = named.collect();
         Ok((files, named))
@@ -145,12 +156,7 @@ impl SliceArray {
         for (name, rows) in named {
             self.expect_there(name, rows, &counts)?;
         }
-        let named = named.iter().map(|(name, rows)| Named {
-            name,
-            rows: rows[0].clone(),
-            others: rows[1..].into(),
-            metadata: None,
-        });
+        let named = named.iter().map(|(name, rows)| Named::new(name, rows.iter().cloned(), None));
         if self.put_all(named.collect(), &files, generation, replace)? {
             Ok(())
         } else {
@@ -175,7 +181,11 @@ impl SliceArray {
     }
 
     /// An error if a name cannot be one, comes twice, or without `replace` is there already.
-    fn expect_new<'a>(&self, names: impl Iterator<Item = &'a str> + Clone, replace: bool) -> Result<()> {
+    pub(super) fn expect_new<'a>(
+        &self,
+        names: impl Iterator<Item = &'a str> + Clone,
+        replace: bool,
+    ) -> Result<()> {
         let mut seen = HashSet::new();
         for name in names.clone() {
             check_name(name)?;
@@ -196,19 +206,18 @@ impl SliceArray {
     }
 
     /// Names rows of `files`, of the generation `of`; says `false` if there is a newer one by now.
-    fn put_all(
+    pub(super) fn put_all(
         &self,
         named: Vec<Named<'_>>,
         files: &[Arc<DataFile>],
         of: u64,
         replace: bool,
     ) -> Result<bool> {
-        let failed = |error| self.index.failed(error);
         let is_described = named.iter().any(|named| named.metadata.is_some());
         let metadata = if is_described { Metadata::Made } else { Metadata::Unused };
         let array = self.array();
         let put = self.index.write_with(metadata, array.is_durable(), array.patience, |txn, tables| {
-            if number(tables.facts.get(txn, b"generation").map_err(failed)?)? != of {
+            if generation(&self.index, txn, tables)? != of {
                 return Ok(None);
             }
             // Who truncates keeps others from naming meanwhile.

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use super::array::FlatArray;
 use super::as_of::AsOf;
+use super::clearing::{clear, usable};
 use super::environment::make;
-use super::index::{Index, clear, usable};
+use super::facts::{Facts, finish, forget_moving, put_moving};
+use super::index::Index;
 use super::ours::{folder_of, remove_if_there};
 use super::pending::Pending;
-use super::replace::{self, finish, moving_of, moving_to};
+use super::replace;
 use super::set::{ARRAYS, check_names, expect_alone, fact_of, file_in, index_in, is_set, names_of};
 use super::slices::SliceArray;
 use super::spec::{FlatOptions, FlatSpec, Mode};
@@ -114,10 +116,7 @@ fn open_one(path: &Path, options: FlatOptions) -> Result<Parts> {
 fn open_set(path: &Path, options: FlatOptions) -> Result<Parts> {
     let folder = path.canonicalize().map_err(|error| io_error(error, "opening", path))?;
     let index = Index::open(&index_in(&folder), false)?;
-    let (names, moving) = index.read(|txn, tables| {
-        let moving = tables.facts.get(txn, b"moving").map_err(|error| index.failed(error))?;
-        Ok((names_of(&index, txn, tables)?, moving_of(moving)?))
-    })?;
+    let Facts { arrays: names, moving, .. } = Facts::now(&index)?;
     if names.is_empty() {
         let reason = "the index does not say of which arrays it is";
         return Err(Error::corrupt(reason).during("opening").at(folder.display().to_string()));
@@ -171,15 +170,15 @@ fn create_anew(folder: &Path, arrays: &[(&str, FlatSpec)]) -> Result<()> {
         replace::write_new(&draft, spec)
     });
     let names = fact_of(arrays.iter().map(|(name, _)| *name));
-    let before = made.and_then(|()| put_in_place(&index, &names, &moving_to(&drafts)?, patience));
+    let before = made.and_then(|()| put_in_place(&index, &names, &drafts, patience));
     let before = before.inspect_err(|_| {
-        let is_noted = || moving_in(&index).is_ok_and(|moving| !moving.is_empty());
+        let is_noted = || Facts::now(&index).is_ok_and(|facts| !facts.moving.is_empty());
         if !is_noted() {
             drafts.iter().for_each(|draft| drop(std::fs::remove_file(draft)));
         }
     })?;
-    files.zip(moving_in(&index)?).try_for_each(|(file, moving)| finish(&file, &moving))?;
-    index.forget_moving(patience)?;
+    files.zip(Facts::now(&index)?.moving).try_for_each(|(file, moving)| finish(&file, &moving))?;
+    forget_moving(&index, patience)?;
     for name in before.iter().filter(|name| arrays.iter().all(|(new, _)| new != name)) {
         remove_if_there(&file_in(folder, name))?;
     }
@@ -188,18 +187,18 @@ fn create_anew(folder: &Path, arrays: &[(&str, FlatSpec)]) -> Result<()> {
 
 /// Has the index be of arrays of these names, without slices, for which the files `moving` are to be put in place. Says of
 /// which it was.
-fn put_in_place(index: &Index, names: &str, moving: &str, patience: Option<Duration>) -> Result<Vec<String>> {
+fn put_in_place(
+    index: &Index,
+    names: &str,
+    moving: &[PathBuf],
+    patience: Option<Duration>,
+) -> Result<Vec<String>> {
     let failed = |error| index.failed(error);
     index.write(true, patience, |txn, tables| {
         let before = names_of(index, txn, tables)?;
         clear(index, txn, tables)?;
         tables.facts.put(txn, ARRAYS, names.as_bytes()).map_err(failed)?;
-        tables.facts.put(txn, b"moving", moving.as_bytes()).map_err(failed)?;
+        put_moving(index, txn, tables, moving)?;
         Ok(before)
     })
-}
-
-fn moving_in(index: &Index) -> Result<Vec<String>> {
-    index
-        .read(|txn, tables| moving_of(tables.facts.get(txn, b"moving").map_err(|error| index.failed(error))?))
 }

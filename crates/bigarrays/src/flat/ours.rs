@@ -10,7 +10,8 @@ use crate::store::io_error;
 
 /// The files of an index.
 pub(super) const DATA: &str = "data.mdb";
-const FILES: [&str; 2] = [DATA, "lock.mdb"];
+pub(super) const LOCK: &str = "lock.mdb";
+const FILES: [&str; 2] = [DATA, LOCK];
 
 /// The number that LMDB's files have behind the header of their first two pages.
 const MAGIC: [u8; 4] = 0xBEEF_C0DE_u32.to_ne_bytes();
@@ -65,6 +66,15 @@ pub(super) fn remove_index(folder: &Path) -> Result<()> {
         }
     }
     std::fs::remove_dir(folder).map_err(|error| io_error(error, "removing", folder))
+}
+
+/// Removes an index in a folder of a name that only we give, as far as it was made. What cannot be removed does no harm
+/// but to the disk.
+pub(super) fn remove_draft(folder: &Path) {
+    for file in FILES {
+        let _ = std::fs::remove_file(folder.join(file));
+    }
+    let _ = std::fs::remove_dir(folder);
 }
 
 /// Where the index of the array at `path` is.

@@ -3,16 +3,15 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
+use super::clearing::{forget_names_of_none, reset, while_clearing};
 use super::file::DataFile;
-use super::index;
 use super::names::expect_ours_at;
 use super::pending::Pending;
-use super::record::damaged;
 use super::spec::FlatSpec;
-use crate::base::error::{Error, Result};
+use crate::base::error::Result;
 use crate::format::files::npy::Header;
 use crate::store::{io_error, reserve, temporary_beside};
 
@@ -52,15 +51,15 @@ pub(super) fn create(path: &Path, spec: &FlatSpec) -> Result<()> {
 fn put_in_place(new: &Path, path: &Path, patience: Option<Duration>) -> Result<()> {
     Pending::beside(path).clear()?;
     // Who dies in between leaves old rows without names, and not new rows with old ones.
-    index::reset(path, patience)?;
-    index::while_clearing(path, patience, || {
+    reset(path, patience)?;
+    while_clearing(path, patience, || {
         std::fs::rename(new, path).map_err(|error| io_error(error, "creating", path))
     })
 }
 
 /// Puts a new file where there is none, and drops what an earlier one of this name has left.
 fn put_beside_none(new: &Path, path: &Path, patience: Option<Duration>) -> Result<()> {
-    index::forget_names_of_none(path, patience)?;
+    forget_names_of_none(path, patience)?;
     // Unlike renaming, this replaces nothing.
     std::fs::hard_link(new, path).map_err(|error| io_error(error, "creating", path))?;
     if !Pending::beside(path).exists() {
@@ -97,38 +96,4 @@ pub(super) fn widen(old: &DataFile) -> Result<()> {
             old.failed(error, "making room in the header of")
         })
     })
-}
-
-/// What an index says of files that are to be put in the places of its arrays': their names.
-pub(super) fn moving_to(new: &[PathBuf]) -> Result<String> {
-    let names: Result<Vec<&str>> = new.iter().map(|path| name_of(path)).collect();
-    Ok(names?.join("/"))
-}
-
-/// The files that an index says are to be put in the places of its arrays', if any are.
-pub(super) fn moving_of(fact: Option<&[u8]>) -> Result<Vec<String>> {
-    let Some(fact) = fact else { return Ok(Vec::new()) };
-    let names = std::str::from_utf8(fact).map_err(|_| damaged())?;
-    Ok(names.split('/').map(str::to_owned).collect())
-}
-
-pub(super) fn name_of(path: &Path) -> Result<&str> {
-    let name = path.file_name().and_then(|name| name.to_str());
-    name.ok_or_else(|| Error::invalid("the path is not valid Unicode").at(path.display().to_string()))
-}
-
-/// Puts the file `moving` in the place of the array's, unless somebody has done so.
-pub(super) fn finish(array: &Path, moving: &str) -> Result<()> {
-    if Path::new(moving).file_name().is_none_or(|name| name != moving) {
-        return Err(damaged());
-    }
-    let folder: PathBuf = array.parent().unwrap_or(Path::new("/")).into();
-    match std::fs::rename(folder.join(moving), array) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(io_error(error, "replacing", array)),
-        Ok(()) => {
-            let synced = File::open(&folder).and_then(|folder| folder.sync_all());
-            synced.map_err(|error| io_error(error, "replacing", array))
-        }
-    }
 }

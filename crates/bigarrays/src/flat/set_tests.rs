@@ -193,11 +193,7 @@ fn an_interrupted_compaction_of_several_is_finished_by_whoever_comes() {
         put(&slices, &[("a", 1, 3), ("b", 2, 2)], None, false).unwrap();
         slices.delete(&["a"]).unwrap();
         let reader = SliceArray::open(&path, Mode::Read).unwrap();
-        let new: Vec<PathBuf> =
-            ["features", "labels"].map(|name| path.join(format!(".{name}.npy.1-0.tmp"))).into();
-        for (new, (_, spec)) in new.iter().zip(arrays()) {
-            replace::write_new(new, &spec).unwrap();
-        }
+        let new = drafts(&path);
         slices.move_to(&new, 1).unwrap();
         for (new, (name, _)) in new.iter().zip(arrays()).take(already) {
             std::fs::rename(new, path.join(format!("{name}.npy"))).unwrap();
@@ -312,4 +308,153 @@ fn verifying_finds_what_is_wrong_with_several() {
     std::fs::remove_file(path.join("features.npy")).unwrap();
     assert!(look().0.is_none());
     assert_eq!(SliceArray::open(&path, Mode::Read).unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+fn drafts(path: &Path) -> Vec<PathBuf> {
+    let drafts: Vec<PathBuf> =
+        ["features", "labels"].map(|name| path.join(format!(".{name}.npy.1-0.tmp"))).into();
+    for (draft, (_, spec)) in drafts.iter().zip(arrays()) {
+        replace::write_new(draft, &spec).unwrap();
+    }
+    drafts
+}
+
+#[test]
+fn compacting_makes_the_index_of_several_small_and_keeps_what_is_beside_names() {
+    let (_directory, path, slices) = new();
+    let many: Vec<String> = (0..5000).map(|k| format!("{k:0>100}")).collect();
+    let named: Vec<_> = many.iter().map(|name| (name.as_str(), [0..0, 0..0])).collect();
+    let named: Vec<_> = named.iter().map(|(name, rows)| (*name, &rows[..])).collect();
+    slices.name_rows_of_all(&named, false).unwrap();
+    let long = format!("\"{}\"", "x".repeat(60_000));
+    put(&slices, &[("b", 1, 3)], Some("{\"k\": 1}"), false).unwrap();
+    put(&slices, &[("a", 2, 2)], Some(&long), false).unwrap();
+    put(&slices, &[("c", 3, 4)], None, false).unwrap();
+    let reader = SliceArray::open(&path, Mode::Read).unwrap();
+    slices.delete(&many.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
+    let size = || path.join("slices.index/data.mdb").metadata().unwrap().len();
+    let before = size();
+    for round in 0..3 {
+        slices.compact().unwrap();
+        assert!(before > 1 << 20 && size() < 200 << 10, "{before} before, {} after", size());
+        for slices in [&slices, &reader, &SliceArray::open(&path, Mode::Read).unwrap()] {
+            slices.refresh().unwrap();
+            assert_eq!(names(slices).len(), 3);
+            assert_eq!((bytes(slices, "a"), bytes(slices, "b")), (expected(2, 2), expected(1, 3)));
+            assert_eq!(bytes(slices, "c"), expected(3, 4));
+            let kept = ["a", "b", "c"].map(|name| slices.metadata(name).unwrap());
+            let b = if round == 0 { "{\"k\": 1}".to_owned() } else { (round - 1).to_string() };
+            assert_eq!(kept, [Some(long.clone()), Some(b), None]);
+        }
+        slices.set_metadata(&[("b", Some(&round.to_string()))]).unwrap();
+        let mut flaws = Vec::new();
+        assert_eq!(check_names_of_set(&path, &mut |flaw| flaws.push(flaw)).unwrap(), Some(3));
+        assert!(flaws.is_empty(), "{flaws:?}");
+    }
+    assert_eq!(files(&path), ["features.npy", "labels.npy", "slices.index"]);
+    inspect_index(&std::fs::read(path.join("slices.index/data.mdb")).unwrap()).unwrap();
+}
+
+#[test]
+fn several_are_compacted_where_folders_cannot_be_exchanged() {
+    let (_directory, path, slices) = new();
+    put(&slices, &[("a", 1, 3), ("b", 2, 2)], Some("7"), false).unwrap();
+    slices.delete(&["a"]).unwrap();
+    slices.move_in_place(&drafts(&path), 1).unwrap();
+    assert_eq!((bytes(&slices, "b"), slices.metadata("b").unwrap().as_deref()), (expected(2, 2), Some("7")));
+    assert_eq!(slices.arrays().map(|(_, array)| array.rows()).collect::<Vec<_>>(), [2, 1]);
+}
+
+#[test]
+fn several_made_anew_leave_nothing_of_a_compaction_that_was_killed() {
+    for already in 0..3 {
+        let (_directory, path, slices) = new();
+        put(&slices, &[("a", 1, 3), ("b", 2, 2)], None, false).unwrap();
+        let new = drafts(&path);
+        slices.move_to(&new, 1).unwrap();
+        for (new, (name, _)) in new.iter().zip(arrays()).take(already) {
+            std::fs::rename(new, path.join(format!("{name}.npy"))).unwrap();
+        }
+        drop(slices);
+        let anew = arrays().map(|(name, spec)| (name, FlatSpec { overwrite: true, ..spec }));
+        let created = SliceArray::create_set(&path, &anew).unwrap();
+        assert!(created.is_empty() && created.arrays().all(|(_, array)| array.rows() == 0));
+        assert_eq!(files(&path), ["features.npy", "labels.npy", "slices.index"]);
+        put(&created, &[("b", 5, 2)], None, false).unwrap();
+        assert_eq!(bytes(&created, "b"), expected(5, 2));
+    }
+}
+
+#[test]
+fn holes_are_punched_in_every_array() {
+    use std::os::unix::fs::MetadataExt;
+    let (_directory, path, slices) = new();
+    put(&slices, &[("gone", 9, 4 << 20)], None, false).unwrap();
+    put(&slices, &[("a", 1, 3)], Some("1"), false).unwrap();
+    put(&slices, &[("kept", 7, 1 << 20)], None, false).unwrap();
+    slices.delete(&["gone"]).unwrap();
+    let reader = FlatArray::open(&path.join("labels.npy"), Mode::Read).unwrap();
+    assert!(slices.punch_holes().unwrap_err().is_retryable());
+    drop(reader);
+    let used = || {
+        let file = |name: &str| path.join(name).metadata().unwrap().blocks() * 512;
+        [file("features.npy"), file("labels.npy")]
+    };
+    let before = used();
+    let freed = match slices.punch_holes() {
+        Err(error) if error.kind() == ErrorKind::Unsupported => return,
+        freed => freed.unwrap(),
+    };
+    assert_eq!(freed, (12 << 20) - 1);
+    let after = used();
+    assert!(after[0] + (7 << 20) < before[0] && after[1] + (3 << 20) < before[1], "{before:?}, {after:?}");
+    for _ in 0..2 {
+        assert_eq!((bytes(&slices, "a"), bytes(&slices, "kept")), (expected(1, 3), expected(7, 1 << 20)));
+        slices.compact().unwrap();
+    }
+}
+
+#[test]
+fn several_are_added_to_several_with_what_is_beside_names() {
+    let (directory, _path, slices) = new();
+    let other = |name: &str, arrays: &[(&str, FlatSpec)]| {
+        SliceArray::create_set(&directory.path().join(name), arrays).unwrap()
+    };
+    let (one, two) = (other("one", &arrays()), other("two", &arrays()));
+    put(&slices, &[("own", 1, 1), ("both", 2, 2)], Some("\"own\""), false).unwrap();
+    let many: Vec<String> = (0..600).map(|k| format!("n{k}")).collect();
+    let named: Vec<_> = many.iter().zip(0u64..).map(|(name, k)| (name.as_str(), k as u8, k % 4)).collect();
+    put(&one, &named, Some("{\"k\": 1}"), false).unwrap();
+    put(&one, &[("plain", 4, 2)], None, false).unwrap();
+    put(&two, &[("both", 9, 3)], None, false).unwrap();
+    // Of large slices, some arrays are larger than what is written at once.
+    put(&two, &[("large", 7, 5 << 20)], Some("\"large\""), false).unwrap();
+    let error = slices.merge(&[&one, &two], false).unwrap_err();
+    assert!(error.kind() == ErrorKind::AlreadyExists && slices.len() == 2, "{error}");
+    slices.merge(&[&one, &two], true).unwrap();
+    assert_eq!(slices.len(), 604);
+    for (name, value, rows) in named {
+        assert_eq!(bytes(&slices, name), expected(value, rows as usize), "{name}");
+        assert_eq!(slices.metadata(name).unwrap().as_deref(), Some("{\"k\": 1}"));
+    }
+    assert_eq!((bytes(&slices, "both"), bytes(&slices, "own")), (expected(9, 3), expected(1, 1)));
+    assert_eq!(bytes(&slices, "large"), expected(7, 5 << 20));
+    let kept = ["plain", "large", "own", "both"].map(|name| slices.metadata(name).unwrap());
+    assert_eq!(
+        kept.each_ref().map(Option::as_deref),
+        [None, Some("\"large\""), Some("\"own\""), Some("\"own\"")]
+    );
+
+    let others = [
+        other("x", &[("features", spec(&[0, 2]))]),
+        other("y", &[("labels", spec(&[0])), ("features", spec(&[0, 2]))]),
+        other("z", &[("features", spec(&[0, 2])), ("labels", spec(&[0, 1]))]),
+        SliceArray::create(&directory.path().join("alone.npy"), &spec(&[0, 2])).unwrap(),
+    ];
+    for other in &others {
+        let error = slices.merge(&[other], true).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+        assert_eq!(other.merge(&[&slices], true).unwrap_err().kind(), ErrorKind::InvalidArgument);
+    }
+    assert_eq!(slices.merge(&[&slices], true).unwrap_err().kind(), ErrorKind::InvalidArgument);
 }

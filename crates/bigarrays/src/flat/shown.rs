@@ -28,11 +28,11 @@ impl SliceArray {
     /// How many slices are shown; `None` if their positions are others by now, as some have been deleted.
     fn count_in(&self, txn: &RoTxn<'_>, tables: &Tables) -> Result<Option<u64>> {
         let (as_of, unmoved) = self.shown.get();
-        if unmoved != Some(txn.id()) {
+        if unmoved != Some(tables.snapshot(txn)) {
             if deletions(self.index(), txn, tables)? != as_of.deletions {
                 return Ok(None);
             }
-            self.shown.note(as_of, txn.id());
+            self.shown.note(as_of, tables.snapshot(txn));
         }
         Ok(Some(as_of.count))
     }

@@ -368,7 +368,10 @@ fn a_lookup_takes_the_file_that_its_names_are_of() {
                 // Between the look into the index and that at the file, the file is replaced.
                 std::thread::scope(|scope| {
                     scope.spawn(|| {
-                        slices.compact().unwrap();
+                        let new = path.with_file_name(".a.npy.new");
+                        replace::create(&new, &FlatSpec::new(Descr::of(DataType::U8), &[0, 2])).unwrap();
+                        slices.move_in_place(std::slice::from_ref(&new), 1).unwrap();
+                        facts::finish(&path, ".a.npy.new").unwrap();
                         reader.array().refresh().unwrap();
                     });
                 });
@@ -466,7 +469,7 @@ fn two_who_create_lose_no_names() {
     let slices = SliceArray::create(&path, &spec).unwrap();
     assert!(slices.is_empty());
     put(&slices, &[("a", 2, 2)], false).unwrap();
-    assert_eq!(index::forget_names_of_none(&path, None).unwrap_err().kind(), ErrorKind::AlreadyExists);
+    assert_eq!(clearing::forget_names_of_none(&path, None).unwrap_err().kind(), ErrorKind::AlreadyExists);
     assert_eq!(bytes(&slices, "a"), [2; 4]);
 }
 
@@ -688,4 +691,159 @@ fn many_slices_in_any_order_are_compacted() {
     let mut flaws = 0;
     assert_eq!(check(&path, &mut |_| flaws += 1).unwrap(), Some(5002));
     assert_eq!(flaws, 0);
+}
+
+#[test]
+fn compacting_makes_the_index_small_for_all_who_have_it_open() {
+    let (_directory, path, slices) = new();
+    let many: Vec<String> = (0..20_000).map(|k| format!("{k:0>100}")).collect();
+    let all: Vec<&str> = many.iter().map(String::as_str).collect();
+    slices.name_rows(&all.iter().map(|&name| (name, 0..0)).collect::<Vec<_>>(), false).unwrap();
+    put(&slices, &[("kept", 7, 3)], false).unwrap();
+    // Of all names, it takes more than LMDB's own size of a map.
+    slices.compact().unwrap();
+    assert_eq!(slices.len(), 20_001);
+    let (reader, snapshot) =
+        (SliceArray::open(&path, Mode::Read).unwrap(), slices.snapshot(Mode::Read).unwrap());
+    slices.delete(&all[1..]).unwrap();
+    let size = || path.with_extension("npy.index").join("data.mdb").metadata().unwrap().len();
+    let before = size();
+    for round in 0..3u64 {
+        slices.compact().unwrap();
+        assert!(before > 4 << 20 && size() < 64 << 10, "{before} before, {} after", size());
+        assert_eq!((slices.len(), bytes(&slices, "kept")), (2, vec![7; 6]));
+        let name = format!("new {round}");
+        put(&slices, &[(&name, 8, 1)], false).unwrap();
+        assert!(reader.refresh().unwrap());
+        assert_eq!((reader.len(), bytes(&reader, &name)), (3, vec![8; 2]));
+        assert_eq!(names(&reader), names(&SliceArray::open(&path, Mode::Read).unwrap()));
+        slices.delete(&[&name]).unwrap();
+        reader.refresh().unwrap();
+        assert_eq!(reader.len(), 2);
+    }
+    assert_eq!(snapshot.len(), 20_001);
+    let left: Vec<_> = std::fs::read_dir(path.parent().unwrap()).unwrap().collect();
+    assert_eq!(left.len(), 2, "{left:?}");
+    slices.flush().unwrap();
+    let mut flaws = 0;
+    assert_eq!(check(&path, &mut |_| flaws += 1).unwrap(), Some(2));
+    assert_eq!(flaws, 0);
+}
+
+#[test]
+fn compacting_works_where_folders_cannot_be_exchanged() {
+    let (_directory, path, slices) = new();
+    put(&slices, &[("a", 1, 3), ("b", 2, 2), ("c", 3, 4)], false).unwrap();
+    slices.delete(&["a"]).unwrap();
+    let new = path.with_file_name(".a.npy.new");
+    replace::create(&new, &FlatSpec::new(Descr::of(DataType::U8), &[0, 2])).unwrap();
+    slices.move_in_place(std::slice::from_ref(&new), 1).unwrap();
+    assert_eq!((bytes(&slices, "b"), bytes(&slices, "c")), (vec![2; 4], vec![3; 8]));
+    assert_eq!(slices.array().rows(), 6);
+}
+
+#[test]
+fn an_array_made_anew_leaves_nothing_of_a_compaction_that_was_killed() {
+    for is_gone in [false, true] {
+        let (_directory, path, slices) = new();
+        put(&slices, &[("a", 1, 3), ("b", 2, 2)], false).unwrap();
+        let new = path.with_file_name(".a.npy.1-0.tmp");
+        replace::create(&new, &FlatSpec::new(Descr::of(DataType::U8), &[0, 2])).unwrap();
+        slices.move_to(std::slice::from_ref(&new), 1).unwrap();
+        drop(slices);
+        if is_gone {
+            std::fs::remove_file(&path).unwrap();
+        }
+        let spec = FlatSpec { overwrite: !is_gone, ..FlatSpec::new(Descr::of(DataType::U8), &[0, 2]) };
+        let slices = SliceArray::create(&path, &spec).unwrap();
+        assert!(slices.is_empty() && slices.array().rows() == 0 && !new.exists());
+        put(&slices, &[("b", 5, 2)], false).unwrap();
+        assert_eq!(bytes(&slices, "b"), [5; 4]);
+    }
+}
+
+#[test]
+fn another_array_in_the_place_of_one_is_not_taken_for_it() {
+    let (_directory, path, slices) = new();
+    put(&slices, &[("a", 1, 3)], false).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    std::fs::remove_dir_all(path.with_extension("npy.index")).unwrap();
+    assert_eq!(slices.get_one("a").unwrap_err().kind(), ErrorKind::CorruptData);
+    // As another process would make it, which does not know of this one.
+    environment::make(&path.with_extension("npy.index"), &[]).unwrap();
+    assert_eq!(slices.get_one("a").unwrap_err().kind(), ErrorKind::CorruptData);
+}
+
+#[test]
+fn holes_give_back_room_and_change_no_slice() {
+    use std::os::unix::fs::MetadataExt;
+    let (_directory, path, slices) = new();
+    let large = vec![7; 8 << 20];
+    let write = |name: &str| {
+        let rows = NamedRows { name, rows: large.len() as u64 / 2, bytes: &large };
+        slices.write(&[rows], false).unwrap();
+    };
+    write("gone");
+    put(&slices, &[("a", 1, 3)], false).unwrap();
+    write("kept");
+    write("gone too");
+    slices.delete(&["gone", "gone too"]).unwrap();
+    let snapshot = slices.snapshot(Mode::Read).unwrap();
+    assert!(slices.punch_holes().unwrap_err().is_retryable());
+    drop(snapshot);
+    let reader = SliceArray::open(&path, Mode::Read).unwrap();
+    assert!(slices.punch_holes().unwrap_err().is_retryable());
+    drop(reader);
+    let used = || path.metadata().unwrap().blocks() * 512;
+    let before = used();
+    let freed = match slices.punch_holes() {
+        Err(error) if error.kind() == ErrorKind::Unsupported => return,
+        freed => freed.unwrap(),
+    };
+    assert_eq!(freed, 16 << 20);
+    assert!(used() + (15 << 20) < before, "{before} before, {} after", used());
+    assert!(bytes(&slices, "a") == [1; 6] && bytes(&slices, "kept") == large);
+    slices.compact().unwrap();
+    assert!(bytes(&slices, "a") == [1; 6] && bytes(&slices, "kept") == large);
+}
+
+#[test]
+fn slices_of_others_are_added() {
+    let (directory, _, slices) = new();
+    let create = |name: &str| {
+        let spec = FlatSpec::new(Descr::of(DataType::U8), &[0, 2]);
+        SliceArray::create(&directory.path().join(name), &spec).unwrap()
+    };
+    let (one, two) = (create("one.npy"), create("two.npy"));
+    let many: Vec<String> = (0..5000).map(|k| format!("n{k}")).collect();
+    let elements = |k: usize| vec![k as u8; k % 4 * 2];
+    let of: Vec<Vec<u8>> = (0..many.len()).map(elements).collect();
+    let named = |k: usize| NamedRows { name: &many[k], rows: k as u64 % 4, bytes: &of[k] };
+    one.write(&(0..many.len()).map(named).collect::<Vec<_>>(), false).unwrap();
+    one.delete(&["n17"]).unwrap();
+    let large: Vec<u8> = (0..20 << 20).map(|k| (k * 7 % 251) as u8).collect();
+    two.write(&[NamedRows { name: "large", rows: large.len() as u64 / 2, bytes: &large }], false).unwrap();
+    put(&two, &[("n3", 9, 5)], false).unwrap();
+    put(&slices, &[("own", 1, 1)], false).unwrap();
+    let error = slices.merge(&[&one, &two], false).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+    assert!(error.to_string().contains("\"n3\"") && slices.len() == 1, "{error}");
+    slices.merge(&[&one, &two], true).unwrap();
+    assert_eq!(slices.len(), 5001);
+    let all = |slices: &SliceArray| {
+        slices.names(0, usize::MAX).unwrap().into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+    };
+    assert_eq!(all(&slices)[1..5000], all(&one)[..]);
+    for (k, name) in many.iter().enumerate().filter(|(k, _)| ![3, 17].contains(k)) {
+        assert!(bytes(&slices, name) == elements(k), "{name}");
+    }
+    assert!(
+        bytes(&slices, "large") == large
+            && bytes(&slices, "n3") == [9; 10]
+            && bytes(&slices, "own") == [1; 2]
+    );
+    assert_eq!(slices.merge(&[&slices], true).unwrap_err().kind(), ErrorKind::InvalidArgument);
+    let other = FlatSpec::new(Descr::of(DataType::U8), &[0, 3]);
+    let other = SliceArray::create(&directory.path().join("other.npy"), &other).unwrap();
+    assert_eq!(slices.merge(&[&other], true).unwrap_err().kind(), ErrorKind::InvalidArgument);
 }

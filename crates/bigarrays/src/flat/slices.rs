@@ -9,13 +9,12 @@ use heed::RoTxn;
 
 use super::array::FlatArray;
 use super::as_of::{AsOf, Shown};
+use super::facts::{Facts, finish};
 use super::file::DataFile;
-use super::index::{Index, Tables, number};
+use super::index::{Index, Tables};
 use super::mapping::Mapping;
 use super::record::{Record, check_name, damaged};
-use super::replace::{finish, moving_of};
 use super::rows::length;
-use super::set::names_of;
 use super::slice::{Mappings, Slice};
 use super::spec::Mode;
 use crate::base::error::{Error, ErrorKind, Result};
@@ -57,16 +56,6 @@ pub(super) struct Known {
     pub(super) generation: u64,
     /// The snapshot of the index at which this was found to be so last.
     seen: AtomicUsize,
-}
-
-/// What the index says of all slices.
-pub(super) struct Facts {
-    snapshot: usize,
-    pub(super) generation: u64,
-    /// The names of the files that are to be put in the places of the arrays'.
-    pub(super) moving: Vec<String>,
-    /// The names of the arrays, if they are several.
-    arrays: Vec<String>,
 }
 
 /// Why slices have to be looked up again.
@@ -371,7 +360,12 @@ impl SliceArray {
             }
             self.arrays.iter().try_for_each(|(_, array)| array.reload().map(drop))?;
             let files = self.files();
-            if are_replaced(&files) || self.facts()?.generation != generation {
+            if are_replaced(&files) {
+                continue;
+            }
+            // Who replaces the files may have replaced the index before.
+            self.index.follow()?;
+            if self.facts()?.generation != generation {
                 continue;
             }
             let known = Arc::new(Known { files, generation, seen: AtomicUsize::new(snapshot) });
@@ -393,12 +387,7 @@ impl SliceArray {
     }
 
     pub(super) fn facts(&self) -> Result<Facts> {
-        self.index.read(|txn, tables| {
-            let fact = |key: &[u8]| tables.facts.get(txn, key).map_err(|error| self.index.failed(error));
-            let generation = number(fact(b"generation")?)?;
-            let (moving, arrays) = (moving_of(fact(b"moving")?)?, names_of(&self.index, txn, tables)?);
-            Ok(Facts { snapshot: txn.id(), generation, moving, arrays })
-        })
+        Facts::now(&self.index)
     }
 
     #[cold]

@@ -7,15 +7,19 @@ use super::archive::Archive;
 use super::below::Below;
 use super::c_order::InCOrder;
 use super::folder::Folder;
+use super::lmdb::Values;
 use super::megatron::Documents;
 use super::pointers::Pointers;
 use super::source::Source;
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::flat::inspect::{MAGIC, MAGIC_AT, u32_at};
 use crate::format::files::{bigarray, megatron, npz};
 use crate::store::{io_error, open_regular};
 
 /// Bytes that tell files apart.
 const START: u64 = 64;
+/// What HDF5 files start with.
+const HDF5: &[u8] = b"\x89HDF\r\n\x1a\n";
 
 /// What is at `path`; of it only what is below `key`, if one is given.
 ///
@@ -30,6 +34,9 @@ pub(super) fn open(path: &Path, key: Option<&str>) -> Result<Box<dyn Source>> {
 }
 
 fn open_all(path: &Path) -> Result<Box<dyn Source>> {
+    if path.is_dir() && path.join("data.mdb").is_file() {
+        return Ok(Box::new(Values::open(path)?));
+    }
     if path.is_dir() {
         return Ok(Box::new(Folder::open(path)?));
     }
@@ -43,10 +50,26 @@ fn open_all(path: &Path) -> Result<Box<dyn Source>> {
     if npz::is_one(&start) {
         return Ok(Box::new(Archive::open(path)?));
     }
+    if start.len() > MAGIC_AT + 4 && u32_at(&start, MAGIC_AT) == MAGIC {
+        return Ok(Box::new(Values::open(path)?));
+    }
+    if start.starts_with(HDF5) {
+        return open_hdf5(path);
+    }
     if is_pair(path) {
         return Ok(Box::new(Documents::open(path)?));
     }
     Err(unknown(path, &start))
+}
+
+#[cfg(feature = "hdf5")]
+fn open_hdf5(path: &Path) -> Result<Box<dyn Source>> {
+    Ok(Box::new(super::hdf5::Datasets::open(path)?))
+}
+
+#[cfg(not(feature = "hdf5"))]
+fn open_hdf5(path: &Path) -> Result<Box<dyn Source>> {
+    Err(crate::base::feature::missing("reader of HDF5 files", "hdf5").at(path.display().to_string()))
 }
 
 /// Whether `path` is one of Megatron's two files, or both without their ending.
@@ -68,8 +91,8 @@ fn unknown(path: &Path, start: &[u8]) -> Error {
             "this is a .npy file already, of whose rows none has a name"
         }
         _ => {
-            "nothing that is converted; known are files of Python's bigarray, NumPy's .npz, folders of .npy files, and \
-             Megatron's .idx and .bin"
+            "nothing that is converted; known are files of Python's bigarray, NumPy's .npz, HDF5, folders of .npy files, LMDB \
+             files of them, and Megatron's .idx and .bin"
         }
     };
     Error::metadata(reason).during("converting").at(path.display().to_string())

@@ -11,6 +11,9 @@ mod detect;
 mod draft;
 mod fill;
 mod folder;
+#[cfg(feature = "hdf5")]
+mod hdf5;
+mod lmdb;
 mod megatron;
 mod pointers;
 mod source;
@@ -20,6 +23,8 @@ mod tests;
 use std::path::Path;
 
 use self::draft::Draft;
+#[doc(hidden)]
+pub use self::lmdb::read_values;
 use self::source::{Entry, Source, at};
 use crate::base::buffer::Order;
 use crate::base::error::{Error, ErrorKind, Result};
@@ -89,8 +94,8 @@ fn plan_of(old: &Path, key: Option<&str>) -> Result<(ConvertPlan, String)> {
 }
 
 /// Copies what is at `old` into a new `.npy` file, with names in an index beside it: each array of the source becomes
-/// the slice of its name. A source is a file of Python's `bigarray`, NumPy's `.npz`, a folder of `.npy` files, or
-/// Megatron's `.idx` and `.bin`, whose documents are named by their numbers; which one it is, its bytes say.
+/// the slice of its name. A source is a file of Python's `bigarray`, NumPy's `.npz`, HDF5, a folder of `.npy` files, an
+/// LMDB file whose values are `.npy` files, or Megatron's `.idx` and `.bin`, whose documents are named by their numbers; which one it is, its bytes say.
 ///
 /// A conversion that ended early, by whatever, goes on when the same one is asked for again. Until it is whole, there is
 /// only the draft `x.npy.unfinished`.

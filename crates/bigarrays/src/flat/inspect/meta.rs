@@ -3,31 +3,33 @@
 use super::bytes::{HEADER, Source, u16_at, u32_at, u64_at, unread, wrong};
 use crate::base::error::Result;
 
-const MAGIC: u32 = 0xBEEF_C0DE;
+pub(in crate::flat) const MAGIC: u32 = 0xBEEF_C0DE;
+/// Where the first page says so.
+pub(in crate::flat) const MAGIC_AT: usize = HEADER;
 const VERSION: u32 = 1;
 const META: usize = HEADER + 136;
 const META_PAGE: u16 = 8;
-pub(super) const LARGEST_PAGE: usize = 1 << 15;
-pub(super) const NO_PAGE: u64 = u64::MAX;
+pub(in crate::flat) const LARGEST_PAGE: usize = 1 << 15;
+pub(in crate::flat) const NO_PAGE: u64 = u64::MAX;
 /// LMDB's cursors are no deeper.
 const DEEPEST: u16 = 32;
 /// How often a file is looked at that others write.
-pub(super) const LOOKS: usize = 20;
+pub(in crate::flat) const LOOKS: usize = 20;
 
 /// What is known of a tree.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Tree {
-    pub(super) pad: u32,
-    pub(super) flags: u16,
-    pub(super) depth: u16,
-    pub(super) entries: u64,
-    pub(super) root: u64,
+pub(in crate::flat) struct Tree {
+    pub(in crate::flat) pad: u32,
+    pub(in crate::flat) flags: u16,
+    pub(in crate::flat) depth: u16,
+    pub(in crate::flat) entries: u64,
+    pub(in crate::flat) root: u64,
 }
 
 impl Tree {
-    pub(super) const LENGTH: usize = 48;
+    pub(in crate::flat) const LENGTH: usize = 48;
 
-    pub(super) fn parse(bytes: &[u8]) -> Self {
+    pub(in crate::flat) fn parse(bytes: &[u8]) -> Self {
         Self {
             pad: u32_at(bytes, 0),
             flags: u16_at(bytes, 4),
@@ -37,7 +39,7 @@ impl Tree {
         }
     }
 
-    pub(super) fn check(&self, pad: u32, flags: u16) -> Result<()> {
+    pub(in crate::flat) fn check(&self, pad: u32, flags: u16) -> Result<()> {
         let is_empty = self.root == NO_PAGE;
         let fits = if is_empty { self.depth == 0 && self.entries == 0 } else { self.depth > 0 };
         if self.pad == pad && self.flags == flags && fits && self.depth <= DEEPEST {
@@ -48,17 +50,17 @@ impl Tree {
 }
 
 #[derive(Debug, PartialEq)]
-pub(super) struct Meta {
-    pub(super) page: usize,
-    pub(super) free: Tree,
-    pub(super) main: Tree,
-    pub(super) last: u64,
-    pub(super) transaction: u64,
+pub(in crate::flat) struct Meta {
+    pub(in crate::flat) page: usize,
+    pub(in crate::flat) free: Tree,
+    pub(in crate::flat) main: Tree,
+    pub(in crate::flat) last: u64,
+    pub(in crate::flat) transaction: u64,
 }
 
 impl Meta {
     /// The one that counts.
-    pub(super) fn newest(source: &dyn Source) -> Result<Self> {
+    pub(in crate::flat) fn newest(source: &dyn Source) -> Result<Self> {
         let mut both = Self::both(source)?;
         // Somebody may be writing one just now.
         for _ in 0..LOOKS {
@@ -81,7 +83,7 @@ impl Meta {
         Ok([first, second])
     }
 
-    pub(super) fn parse(source: &dyn Source, at: u64, number: u64) -> Result<Self> {
+    pub(in crate::flat) fn parse(source: &dyn Source, at: u64, number: u64) -> Result<Self> {
         let mut bytes = [0; META];
         source.read_at(&mut bytes, at).map_err(unread)?;
         let meta = &bytes[HEADER..];

@@ -19,7 +19,10 @@ mod walk;
 use crate::base::error::Result;
 #[cfg(test)]
 pub(super) use bytes::Source;
-pub(super) use walk::inspect;
+pub(super) use bytes::{HEADER, u16_at, u32_at, u64_at};
+pub(super) use meta::{MAGIC, MAGIC_AT, Meta, NO_PAGE, Tree};
+pub(super) use page::{BIG, node_at, nodes};
+pub(super) use walk::{LEAF, SUBTREE, inspect};
 
 /// Whether these bytes could be the file of an index; for fuzzing.
 pub fn inspect_index(bytes: &[u8]) -> Result<()> {

@@ -5,18 +5,18 @@ use super::meta::LARGEST_PAGE;
 use crate::base::error::Result;
 
 /// Says of a node that its data lie in pages of their own.
-pub(super) const BIG: u16 = 1;
+pub(in crate::flat) const BIG: u16 = 1;
 
-pub(super) struct Node<'a> {
-    pub(super) key: &'a [u8],
-    pub(super) flags: u16,
-    pub(super) data: &'a [u8],
-    pub(super) length: u64,
-    pub(super) child: u64,
+pub(in crate::flat) struct Node<'a> {
+    pub(in crate::flat) key: &'a [u8],
+    pub(in crate::flat) flags: u16,
+    pub(in crate::flat) data: &'a [u8],
+    pub(in crate::flat) length: u64,
+    pub(in crate::flat) child: u64,
 }
 
 /// The offsets of a page's nodes, which lie side by side up to its end.
-pub(super) fn nodes(page: &[u8], is_leaf: bool) -> Result<Vec<u16>> {
+pub(in crate::flat) fn nodes(page: &[u8], is_leaf: bool) -> Result<Vec<u16>> {
     let (lower, upper) = (usize::from(u16_at(page, 12)), usize::from(u16_at(page, 14)));
     if lower < HEADER || lower % 2 != 0 || upper < lower || upper > page.len() {
         return Err(wrong("bounds that cannot be"));
@@ -39,7 +39,7 @@ pub(super) fn nodes(page: &[u8], is_leaf: bool) -> Result<Vec<u16>> {
     if end == page.len() { Ok(offsets) } else { Err(wrong("nodes that end elsewhere than the page")) }
 }
 
-pub(super) fn node_at(page: &[u8], offset: usize, is_leaf: bool) -> Result<Node<'_>> {
+pub(in crate::flat) fn node_at(page: &[u8], offset: usize, is_leaf: bool) -> Result<Node<'_>> {
     let reaches_beyond = || wrong("a node that reaches beyond the page");
     let header = page.get(offset..offset + 8).ok_or_else(reaches_beyond)?;
     let low = u64::from(u32_at(header, 0));

@@ -9,9 +9,9 @@ use crate::base::error::{Error, Result};
 use crate::flat::record::{LONGEST_METADATA, LONGEST_NAME, MOST_ARRAYS};
 
 const BRANCH: u16 = 1;
-const LEAF: u16 = 2;
+pub(in crate::flat) const LEAF: u16 = 2;
 const OVERFLOW: u16 = 4;
-const SUBTREE: u16 = 2;
+pub(in crate::flat) const SUBTREE: u16 = 2;
 const INTEGER_KEYS: u16 = 8;
 /// Of larger files, the leaves of the tables are not looked at, which are nearly all.
 const LARGEST_IN_FULL: u64 = 1 << 28;

@@ -3,6 +3,8 @@
 pub mod bigarray;
 #[cfg(feature = "flat")]
 pub mod bytes;
+#[cfg(feature = "hdf5")]
+pub mod hdf5;
 mod image;
 #[cfg(feature = "flat")]
 pub mod megatron;

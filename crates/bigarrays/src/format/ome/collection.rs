@@ -49,6 +49,30 @@ impl OmeZarr {
         Err(Error::invalid(format!("this is {what}, not an image{named}")))
     }
 
+    /// What the group that `probe` has found lists and does not have: a problem for each well, image or label.
+    pub(super) fn absent(&self, probe: &Probe) -> Result<Vec<String>> {
+        let attributes = self.zarr.group_attributes(probe)?.unwrap_or_default();
+        let Some(members) = self.members(&attributes) else { return Ok(Vec::new()) };
+        let store = probe.store();
+        let (member, listed) = if let Some(plate) = members.get("plate") {
+            ("plate", paths(plate.get("wells")))
+        } else if let Some(well) = members.get("well") {
+            ("well", paths(well.get("images")))
+        } else if members.contains_key(ROOT) {
+            let series = self.zarr.probe(&store.child(SERIES)?)?;
+            ("series", self.listed(&series, |members| members.get("series").cloned())?)
+        } else {
+            ("labels", paths(members.get("labels").filter(|labels| labels.is_array())))
+        };
+        let mut absent = Vec::new();
+        for (path, probe) in listed.iter().zip(Probe::read_each(&**store, &listed, self.zarr.keys())?) {
+            if self.zarr.group_attributes(&probe)?.is_none() {
+                absent.push(format!("{member}: {path} is listed, and is not there"));
+            }
+        }
+        Ok(absent)
+    }
+
     /// The images of the first wells of a plate.
     fn of_wells(&self, store: &Arc<dyn Store>, wells: &[String]) -> Result<Vec<String>> {
         let wells = &wells[..wells.len().min(SHOWN + 1)];

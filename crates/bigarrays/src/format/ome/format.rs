@@ -64,7 +64,9 @@ impl Format for OmeZarr {
         if let (Some(found), Ok(Some(image))) = (&mut found, self.parse(&attributes)) {
             found.extend(self.contradictions(&**probe.store(), &image)?);
         }
-        Ok(found.unwrap_or_default())
+        let mut found = found.unwrap_or_default();
+        found.extend(self.absent(probe)?);
+        Ok(found)
     }
 
     fn creates(&self) -> Option<&dyn Create> {
@@ -153,7 +155,9 @@ impl Create for OmeZarr {
         let array = ArraySpec {
             domain: opened.layout.domain().clone(),
             dimension_names: Some(opened.layout.dimension_names.to_vec()),
-            resolution: scale.resolution.nanometres(|axis| image.is_space(axis)),
+            resolution: image
+                .said_resolution(dataset)
+                .and_then(|said| said.nanometres(|axis| image.is_space(axis))),
             labels: Some(scale.labels),
             axes: Some(image.axis_specs(dataset)),
             attributes: Some(attributes),

@@ -259,7 +259,7 @@ fn placed(layout: Layout, image: &Multiscale, dataset: &Dataset) -> Result<Layou
         grid,
         dimension_names,
         axis_names,
-        resolution: Some(image.resolution(dataset)),
+        resolution: image.said_resolution(dataset),
         positions: Some(image.positions(dataset, shape)),
         // Elements of images are never missing.
         fill_is_missing: false,

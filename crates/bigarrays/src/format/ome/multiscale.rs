@@ -35,6 +35,8 @@ pub(crate) struct Dataset {
     pub(crate) scale: Vec<f64>,
     /// Place of the first element, in the units of the axes.
     pub(crate) translation: Vec<f64>,
+    /// Whether the scale is said. Drafts say none, so that elements have no sizes.
+    pub(crate) is_sized: bool,
 }
 
 impl Dataset {
@@ -82,6 +84,7 @@ impl Multiscale {
                 path: path.as_str().unwrap_or_default().trim_matches('/').to_owned(),
                 scale: own.scale,
                 translation: own.translation,
+                is_sized: own.is_sized,
             })
         };
         let datasets = datasets.iter().enumerate().map(dataset).collect::<Result<Vec<_>>>()?;
@@ -124,6 +127,11 @@ impl Multiscale {
         }
     }
 
+    /// The size of an element in the scale `dataset`, if one is said.
+    pub(crate) fn said_resolution(&self, dataset: &Dataset) -> Option<Resolution> {
+        dataset.is_sized.then(|| self.resolution(dataset))
+    }
+
     /// The size of an element: 1 on axes that are not of space.
     pub(crate) fn resolution(&self, dataset: &Dataset) -> Resolution {
         let unit = self.axes.iter().find_map(Axis::length);
@@ -145,7 +153,7 @@ impl Multiscale {
             Positions {
                 start: dataset.translation[k],
                 step: dataset.scale[k],
-                unit: axis.unit.as_deref().map(Resolution::unit_of),
+                unit: axis.unit.as_deref().filter(|_| dataset.is_sized).map(Resolution::unit_of),
                 labels: Some(self.channels.clone()).filter(|labels| is_labelled && !labels.is_empty()),
             }
         };
@@ -169,7 +177,7 @@ impl Multiscale {
             AxisSpec {
                 name: axis.name.clone(),
                 kind: axis.kind.clone(),
-                unit: axis.unit.clone(),
+                unit: axis.unit.clone().filter(|_| dataset.is_sized),
                 scale: dataset.scale[k],
                 // What is left of a division of decimal fractions is no place.
                 offset: if offset.abs() > 1e-9 * place.abs().max(1.0) { offset } else { 0.0 },
@@ -216,7 +224,7 @@ impl Dataset {
         let scale = self.scale.iter().zip(&common.scale).map(|(all, common)| all / common).collect();
         let moved = self.translation.iter().zip(&common.translation).map(|(all, common)| all - common);
         let translation = moved.zip(&common.scale).map(|(moved, scale)| moved / scale).collect();
-        Self { path: self.path.clone(), scale, translation }
+        Self { path: self.path.clone(), scale, translation, is_sized: self.is_sized }
     }
 
     fn to_json(&self) -> Value {
@@ -267,6 +275,26 @@ mod tests {
         assert_eq!(image.scale(&resolution.size), [0.5, 2.0]);
     }
 
+    /// Nothing is made up of a size that nobody says, whatever the axes are measured in.
+    #[test]
+    fn scales_that_are_not_said_are_no_sizes() {
+        let axis = |name| json!({"name": name, "type": "space", "unit": "micrometer"});
+        let datasets = |steps: Value| json!([{"path": "0", "coordinateTransformations": steps}]);
+        let sized = datasets(json!([{"type": "scale", "scale": [1, 1]}]));
+        for (axes, datasets, is_said) in [
+            (json!(["y", "x"]), json!([{"path": "0"}]), false),
+            (json!([axis("y"), axis("x")]), datasets(json!([])), false),
+            (json!([axis("y"), axis("x")]), datasets(json!([{"type": "identity"}])), false),
+            (json!([axis("y"), axis("x")]), sized, true),
+        ] {
+            let image = Multiscale::parse(&json!([{"axes": axes, "datasets": datasets}]), false).unwrap();
+            let dataset = &image.datasets[0];
+            assert_eq!(image.said_resolution(dataset).is_some(), is_said);
+            assert!(image.positions(dataset, &[2, 2]).iter().all(|along| along.unit.is_some() == is_said));
+            assert!(image.axis_specs(dataset).iter().all(|axis| axis.unit.is_some() == is_said));
+        }
+    }
+
     #[test]
     fn what_is_there_stays_when_a_scale_is_added() {
         let all = json!([{
@@ -278,7 +306,12 @@ mod tests {
             "name": "cells",
         }]);
         let mut image = Multiscale::parse(&all, false).unwrap();
-        let coarse = Dataset { path: "1".to_owned(), scale: vec![0.1, 4.0, 4.0], translation: vec![0.0; 3] };
+        let coarse = Dataset {
+            path: "1".to_owned(),
+            scale: vec![0.1, 4.0, 4.0],
+            translation: vec![0.0; 3],
+            is_sized: true,
+        };
         image.datasets.push(coarse);
         let mut written = image.to_json(Some(&all), false);
         assert_eq!(Multiscale::parse(&written, false).unwrap(), image);

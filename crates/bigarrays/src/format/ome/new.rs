@@ -33,7 +33,7 @@ pub(super) fn new_dataset(spec: &CreateSpec, image: &Multiscale, path: String) -
     let offset = |axis: usize| said(axis).map_or(0.0, |said| said.offset);
     let place = |(axis, &at): (usize, &i64)| (at as f64 + offset(axis)) * scale[axis];
     let translation = spec.array.domain.origin().iter().enumerate().map(place).collect();
-    Ok(Dataset { path, scale, translation })
+    Ok(Dataset { path, scale, translation, is_sized: true })
 }
 
 /// An error if `spec`, of a new scale, says of what all scales of `image` have in common something else.

@@ -10,11 +10,13 @@ use crate::base::member::Member;
 pub(super) struct Transform {
     pub(super) scale: Vec<f64>,
     pub(super) translation: Vec<f64>,
+    /// Whether a scale is said, so that elements have a size.
+    pub(super) is_sized: bool,
 }
 
 impl Transform {
     pub(super) fn identity(ndim: usize) -> Self {
-        Self { scale: vec![1.0; ndim], translation: vec![0.0; ndim] }
+        Self { scale: vec![1.0; ndim], translation: vec![0.0; ndim], is_sized: false }
     }
 
     /// Reads the member `coordinateTransformations`, which may be missing.
@@ -33,7 +35,7 @@ impl Transform {
                 Some("identity") => Some(identity()),
                 Some("scale") => numbers("scale")
                     .filter(|scale| scale.iter().all(|&scale| scale > 0.0))
-                    .map(|scale| Self { scale, ..identity() }),
+                    .map(|scale| Self { scale, is_sized: true, ..identity() }),
                 Some("translation") => {
                     numbers("translation").map(|translation| Self { translation, ..identity() })
                 }
@@ -48,6 +50,6 @@ impl Transform {
     pub(super) fn then(&self, next: &Self) -> Self {
         let scaled = |values: &[f64]| values.iter().zip(&next.scale).map(|(a, b)| a * b).collect::<Vec<_>>();
         let moved = scaled(&self.translation).iter().zip(&next.translation).map(|(a, b)| a + b).collect();
-        Self { scale: scaled(&self.scale), translation: moved }
+        Self { scale: scaled(&self.scale), translation: moved, is_sized: self.is_sized || next.is_sized }
     }
 }

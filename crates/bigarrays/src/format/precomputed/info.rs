@@ -8,7 +8,7 @@ use super::scale_info::{LostScale, ScaleInfo, lower_case};
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::base::member::{Member, positive};
-use crate::format::Scale;
+use crate::format::{Scale, document, text};
 
 /// A parsed `info`. The document keeps members that this library does not know.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,13 +33,10 @@ impl Info {
     /// `InvalidMetadata` naming the member, what was found and what is expected.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         let mut tolerated = Vec::new();
-        let text =
-            bytes.strip_prefix(b"\xef\xbb\xbf").inspect(|_| tolerated.push("info: a byte order mark".into()));
-        let document: Value = serde_json::from_slice(text.unwrap_or(bytes))
-            .map_err(|error| Error::metadata(format!("info is not valid JSON: {error}")).caused_by(error))?;
-        let Value::Object(document) = document else {
-            return Err(Error::metadata("info is not a JSON object"));
-        };
+        if bytes.starts_with(b"\xef\xbb\xbf") {
+            tolerated.push("info: a byte order mark".into());
+        }
+        let document = document::parse(bytes)?;
         let root = Member { object: &document, path: String::new() };
         if let Some(kind) = root.optional("@type", Value::as_str, "a string")?
             && kind != "neuroglancer_multiscale_volume"
@@ -116,10 +113,7 @@ impl Info {
 
     /// The document as it is to be stored.
     pub fn to_bytes(&self) -> Vec<u8> {
-        // A JSON value of our own always serialises.
-        let mut bytes = serde_json::to_vec_pretty(&self.document).unwrap_or_default();
-        bytes.push(b'\n');
-        bytes
+        format!("{}\n", text::write(&self.document)).into_bytes()
     }
 
     /// Puts `scale` where it belongs by its resolution, finest first.
@@ -243,6 +237,16 @@ mod tests {
         let described = info.describe().unwrap();
         assert_eq!((described.len(), &*described[0].key, described[0].domain.is_empty()), (5, "bad", true));
         assert_eq!(info.to_bytes().len(), parse(&document).unwrap().to_bytes().len());
+    }
+
+    /// Numbers and texts that Python writes and JSON does not have.
+    #[test]
+    fn what_python_writes_is_kept() {
+        let text = serde_json::to_string(&sample()).unwrap();
+        let odd = text.replacen('{', r#"{"mean": NaN, "odd": ["\ud800", -Infinity], "#, 1);
+        let again = String::from_utf8(Info::parse(odd.as_bytes()).unwrap().to_bytes()).unwrap();
+        assert!(again.contains(r#""mean": NaN"#) && again.contains(r#""\ud800""#), "{again}");
+        assert!(again.contains("-Infinity"), "{again}");
     }
 
     #[test]

@@ -299,7 +299,8 @@ impl Transport {
 /// Start, end and total of a Content-Range, the total if it is said.
 fn content_range(headers: &HeaderMap) -> Option<(u64, u64, Option<u64>)> {
     let text = headers.get(CONTENT_RANGE)?.to_str().ok()?;
-    let (range, total) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
+    let (unit, range) = text.trim().split_once(' ')?;
+    let (range, total) = range.split_once('/').filter(|_| unit.eq_ignore_ascii_case("bytes"))?;
     let (start, last) = range.split_once('-')?;
     let (start, last) = (start.trim().parse::<u64>().ok()?, last.trim().parse::<u64>().ok()?);
     let end = last.checked_add(1).filter(|end| start < *end)?;
@@ -441,6 +442,7 @@ mod tests {
         for (text, expected) in [
             ("bytes 0-9/10", Some((0, 10, Some(10)))),
             ("bytes 5-9/*", Some((5, 10, None))),
+            ("Bytes 5-9/10", Some((5, 10, Some(10)))),
             ("bytes 0-18446744073709551615/*", None),
             ("bytes 0-9/9", None),
             ("bytes 9-3/10", None),
