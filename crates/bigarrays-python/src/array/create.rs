@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bigarrays::format::{
     self, ArraySpec, CreateSpec, FormatOptions, NewSharding, ScaleSelector, StorageSpec,
 };
-use bigarrays::{Array, AxisMap, DataType, Domain};
+use bigarrays::{Array, DataType, Domain};
 use pyo3::exceptions::{PyTypeError, PyUserWarning};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -27,8 +27,8 @@ use crate::transfer::to_dtype;
 ///
 /// Args:
 ///     path_or_url: Where the array will be; nothing may be there.
-///     like: An array whose box, type, chunks, codecs, shards, resolution, attributes and, unless `format` names another,
-///         format the new one has.
+///     like: An array, or a view of one, whose box, type, axes, chunks, codecs, shards, resolution, attributes and, unless
+///         `format` or the URL names another, format the new one has.
 ///     dtype: Type of the elements, as numpy names it.
 ///     shape: Number of elements along each axis.
 ///     domain: The box of coordinates that the array covers, instead of `shape` and `origin`. Arrays of Zarr start at
@@ -50,7 +50,7 @@ use crate::transfer::to_dtype;
 ///     codecs: Codecs as metadata of Zarr 3 list them, instead of `encoding`.
 ///     chunk_keys: How keys of chunks of Zarr are made: "default/", "default.", "v2/" or "v2.".
 ///     attributes: The user's attributes, as JSON has them.
-///     format: Name of the format.
+///     format: Name of the format; "precomputed" if neither this nor the URL nor `like` says one.
 ///     strict: As for `open`, and so are all that follow.
 ///     outside: As for `open`.
 ///     drop_fill: As for `open`.
@@ -219,12 +219,7 @@ fn like_of(
     let scale =
         array.scales().get(array.scale()).map_or(ScaleSelector::default(), |scale| scale.key.as_str().into());
     let options = like.opening.options().scale(scale);
-    let mut spec = detached(py, || options.like(array.url()))?;
-    let is_box = |(own, map): (usize, &AxisMap)| matches!(*map, AxisMap::Along { axis, offset: 0, step: 1 } if axis == own);
-    if array.transform().axes.iter().enumerate().all(is_box) {
-        format::ome::cut_channels(&mut spec.array, array.layout().domain(), array.domain());
-    }
-    spec.array.domain = array.domain().clone();
+    let spec = array.like(detached(py, || options.like(array.url()))?);
     // A scale is as its layer can hold it.
     let layer = match is_scale {
         true => Some(detached(py, || opening.options().open(url))?),

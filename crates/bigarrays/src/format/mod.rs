@@ -33,8 +33,9 @@ pub use axis::AxisSpec;
 pub use below::Below;
 pub use document::DOCUMENTS;
 pub use files::{NewArray, NumberedKeys, PlainFormat, Target, usual_names};
-pub use fit::{fit, of_scale};
+pub use fit::{fit, keeps_order, of_scale};
 pub use holds::{Codecs, Holds, Missing, Names, Shards, Sizes, Start};
+pub(crate) use ome::take_channels;
 pub(crate) use operations::{add_scale, create, like, open, problems, resize, resizes, survey};
 pub use operations::{
     attributes, create_group, format_of_new, identity, list, remove, store_at, update_attributes,

@@ -73,7 +73,9 @@ pub(crate) fn run(args: &ImportArgs, session: &Session) -> anyhow::Result<()> {
         return Err(Error::invalid("this is the source itself").during("importing into").at(url).into());
     }
     let source = source::open(sources, &args.source, &session.open().cache(args.cache.options()?))?;
-    let like = CreateSpec::new(source.array.dtype(), source.array.domain().clone());
+    let mut like = CreateSpec::new(source.array.dtype(), source.array.domain().clone());
+    let is_space = |at: usize| source.axes.0.get(at).is_none_or(|name| !matches!(name.as_str(), "c" | "t"));
+    like.array = like.array.sized(source.array.resolution().as_ref(), is_space);
     let to = args.origin.as_ref().map(|offset| offset.0.as_slice());
     let new = New::plan(&args.new, url, &source.array, &source.axes, like, &args.layer, to)?;
     session.terminal.note(describe(&source, &new));
