@@ -334,3 +334,33 @@ fn a_limit_of_file_sizes_is_an_error() {
         assert!(left.is_empty(), "{line}: {left:?}");
     }
 }
+
+#[test]
+fn what_is_said_of_new_arrays_is_so() {
+    let bench = Bench::new();
+    npy(&bench.path("in.npy"), "<u2", false, &[3, 4, 5], &as_bytes(&volume([5, 4, 3])));
+    for format in ["precomputed", "ome-zarr", "zarr3", "zarr2", "n5"] {
+        let output = bench.run(&format!("import in.npy {format} --format {format}"));
+        let said = String::from_utf8(output.stderr).unwrap();
+        let info = json(&bench, &format!("info {format} --json"));
+        assert_eq!(said.contains("taken as 1 nm"), !info["resolution"].is_null(), "{format}: {said}");
+        assert!(bench.ok(&format!("info {format}")).contains("1 × 1 × 1, 1 chunk\n"));
+    }
+    assert!(!bench.ok("create --help").contains("SRC"));
+}
+
+#[test]
+fn axes_without_names_go_to_pages_in_their_order() {
+    let bench = Bench::new();
+    npy(&bench.path("in.npy"), "<u2", false, &[3, 4, 5], &as_bytes(&volume([5, 4, 3])));
+    bench.ok("create plain --format zarr3 --shape 3,4,5 --dtype uint16");
+    bench.ok("copy in.npy plain");
+    bench.ok("export plain plain.tif");
+    bench.ok("export in.npy named.tif");
+    assert_eq!(
+        std::fs::read(bench.path("plain.tif")).unwrap(),
+        std::fs::read(bench.path("named.tif")).unwrap()
+    );
+    bench.ok("export plain slices --format png");
+    assert_eq!(std::fs::read_dir(bench.path("slices")).unwrap().count(), 3);
+}

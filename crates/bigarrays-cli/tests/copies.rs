@@ -468,8 +468,16 @@ fn places_of_scales_and_sizes_in_pixels_that_are_lost_are_said() {
     std::fs::write(&file, document.to_string()).unwrap();
     let said = bench.run("copy pixels other.zarr --create --format zarr3");
     let said = String::from_utf8_lossy(&said.stderr);
+    assert!(!said.contains("does not keep"), "{said}");
     // Axes are turned for Zarr, whose last is the fastest.
-    assert!(said.contains("zarr3 does not keep the sizes of voxels of SRC, [2.0, 3.0] in no unit"), "{said}");
+    let size = |array: &str| -> Value {
+        serde_json::from_str::<Value>(&bench.ok(&format!("info {array} --json"))).unwrap()["resolution"]
+            .clone()
+    };
+    assert_eq!(size("other.zarr"), json!({"size": [3.0, 2.0], "unit": ""}));
+    let said = bench.run("copy pixels other.layer --create --format precomputed");
+    let said = String::from_utf8_lossy(&said.stderr);
+    assert!(said.contains("precomputed does not keep the resolution, [2.0, 3.0, 1.0] in no unit"), "{said}");
     bench.ok("copy pixels other.n5 --create");
     let copied: Value =
         serde_json::from_slice(&std::fs::read(bench.path("other.n5/attributes.json")).unwrap()).unwrap();
@@ -542,5 +550,65 @@ fn a_scale_that_was_added_and_not_noted_is_taken_up_while_it_is_empty() {
         array.write(array.domain().origin(), ones.view()).unwrap();
         assert!(bench.fails(&line, 1).contains("none that an earlier run"), "{format}");
         bench.fails(&format!("{line} --no-resume"), 1);
+    }
+}
+
+/// Whatever axes are called, and if they have no names: sizes go with the axes.
+#[test]
+fn sizes_of_axes_of_any_name_are_kept() {
+    let bench = Bench::new();
+    let resolution = |array: &str| -> Value {
+        let info: Value = serde_json::from_str(&bench.ok(&format!("info {array} --json"))).unwrap();
+        json!([info["resolution"]["size"], info["resolution"]["unit"]])
+    };
+    for (source, names, turned) in [
+        ("plain", "", "dim_2,dim_0,dim_1"),
+        ("odd", "--dimension-names a,b,c", "c,a,b"),
+        ("named", "--dimension-names z,y,x", "xzy"),
+    ] {
+        bench.ok(&format!(
+            "create {source} --format zarr3 --shape 6,5,4 --dtype uint16 --resolution 40,8,4 {names}"
+        ));
+        bench.ok(&format!("copy {source} {source}-same --create"));
+        assert_eq!(resolution(&format!("{source}-same")), json!([[40.0, 8.0, 4.0], "nm"]));
+        let said = if source == "named" { "" } else { "--dimension-names zyx" };
+        for (format, size) in [
+            ("zarr2", [40.0, 8.0, 4.0]),
+            ("n5", [4.0, 8.0, 40.0]),
+            ("ome-zarr", [40.0, 8.0, 4.0]),
+            ("precomputed", [4.0, 8.0, 40.0]),
+        ] {
+            let output =
+                bench.run(&format!("copy {source} {source}-{format} --create --format {format} {said}"));
+            let told = String::from_utf8(output.stderr).unwrap();
+            assert!(output.status.success() && !told.contains("not keep"), "{source} to {format}: {told}");
+            assert_eq!(resolution(&format!("{source}-{format}"))[0], json!(size), "{source} to {format}");
+        }
+        bench.ok(&format!("copy {source} {source}-turned --create --transpose {turned}"));
+        assert_eq!(resolution(&format!("{source}-turned"))[0], json!([4.0, 40.0, 8.0]));
+    }
+    bench.ok("create time --format zarr3 --shape 6 --dtype uint16");
+    bench.ok(r#"attributes time --set bigarrays={"resolution":[0.5],"unit":"s"}"#);
+    for format in ["zarr3", "zarr2", "n5"] {
+        let told =
+            String::from_utf8(bench.run(&format!("copy time {format} --create --format {format}")).stderr)
+                .unwrap();
+        assert!(!told.contains("not keep"), "{told}");
+        assert_eq!(resolution(format), json!([[0.5], "s"]), "{format}");
+    }
+}
+
+#[test]
+fn axes_without_names_are_turned_as_asked() {
+    let bench = Bench::new();
+    npy(&bench.path("in.npy"), "<u2", false, &[4, 4, 4], &as_bytes(&volume([4, 4, 4])));
+    for (format, turned) in [("zarr3", "dim_2,dim_0,dim_1"), ("zarr2", "dim_2,dim_0,dim_1"), ("n5", "zxy")] {
+        bench.ok(&format!("create {format} --format {format} --shape 4,4,4 --dtype uint16"));
+        bench.ok(&format!("copy in.npy {format}"));
+        bench.ok(&format!("copy {format} {format}-turned --create --transpose {turned}"));
+        let open = |name: &str| bigarrays::Array::open(&bench.url(name)).unwrap();
+        let (array, copied) = (open(format), open(&format!("{format}-turned")));
+        let at = |array: &bigarrays::Array, at: [i64; 3]| array.get::<u16>(&at).unwrap();
+        assert_eq!(at(&copied, [1, 2, 3]), at(&array, [2, 3, 1]), "{format}");
     }
 }

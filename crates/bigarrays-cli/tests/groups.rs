@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::Bench;
+use common::{Bench, as_bytes, npy, volume};
 use serde_json::{Value, json};
 
 fn read(bench: &Bench, line: &str) -> Value {
@@ -221,4 +221,135 @@ fn arrays_of_no_numbers_are_shown_and_exported_and_not_sampled() {
         bench.fails("copy complex other --create --format zarr3", 1).contains("new arrays do not have them")
     );
     assert!(!bench.path("other").exists());
+}
+
+#[test]
+fn a_format_in_a_url_is_that_of_what_is_made() {
+    let bench = Bench::new();
+    npy(&bench.path("in.npy"), "<u2", false, &[3, 4, 5], &as_bytes(&volume([5, 4, 3])));
+    bench.ok("create layer --shape 5,4,3 --dtype uint16");
+    for name in ["precomputed", "zarr3", "zarr2", "n5"] {
+        let made = |path: &str| {
+            let found = json!([path, read(&bench, &format!("info {path} --json"))["format"]]);
+            assert_eq!(found, json!([path, name]));
+        };
+        bench.ok(&format!("create {name}/created|{name}: --shape 5,4,3 --dtype uint16"));
+        made(&format!("{name}/created"));
+        bench.ok(&format!("import in.npy {name}/imported|{name}:"));
+        made(&format!("{name}/imported"));
+        bench.ok(&format!("copy layer {name}/rehearsed|{name}: --create --dry-run"));
+        bench.ok(&format!("copy layer {name}/copied|{name}: --create"));
+        made(&format!("{name}/copied"));
+        bench.ok(&format!("copy layer {name}://{name}/before --create"));
+        made(&format!("{name}/before"));
+        if name != "precomputed" {
+            bench.ok(&format!("create-group {name}/group|{name}:"));
+            bench.ok(&format!("attributes {name}/group"));
+            assert!(
+                bench.fails(&format!("create-group {name}/group|{name}:"), 1).contains("remove it first")
+            );
+        }
+    }
+    bench.ok("create image|zarr3: --format ome-zarr --shape 5,4,3 --dtype uint16");
+    bench.ok("copy image same|zarr3: --create");
+    assert_eq!(read(&bench, "info same --json")["format"], "ome-zarr");
+    for command in
+        ["create x|zarr3: --shape 4 --dtype uint8", "copy layer x|zarr3: --create", "import in.npy x|zarr3:"]
+    {
+        let said = bench.fails(&format!("{command} --format n5"), 2);
+        assert!(said.contains("the URL names zarr3, not n5"), "{said}");
+    }
+    let said = bench.fails("info precomputed://layer|zarr3:", 2);
+    assert!(said.contains("the URL names zarr3 and precomputed, and nothing is of both formats"), "{said}");
+}
+
+#[test]
+fn what_is_of_another_format_than_the_url_names_is_neither_changed_nor_removed() {
+    let bench = Bench::new();
+    for (path, format) in
+        [("layer", "precomputed"), ("g/n5", "n5"), ("g/zarr2", "zarr2"), ("h/zarr3", "zarr3")]
+    {
+        bench.ok(&format!("create {path} --format {format} --shape 4,4,4 --dtype uint8 --chunk-shape 2,2,2"));
+        npy(&bench.path("in.npy"), "|u1", false, &[4; 3], &[7; 64]);
+        bench.ok(&format!("copy in.npy {path}"));
+    }
+    bench.ok("create-group h --format zarr2");
+    let before = |path: &str| read(&bench, &format!("du {path} --json"));
+    for (path, named) in [
+        ("layer", "zarr"),
+        ("layer", "zarr3"),
+        ("layer", "n5"),
+        ("g/n5", "zarr3"),
+        ("g/n5", "precomputed"),
+        ("g/zarr2", "zarr3"),
+        ("g/zarr2", "n5"),
+        ("h/zarr3", "zarr2"),
+        ("h", "zarr3"),
+        ("h", "zarr2"),
+    ] {
+        let kept = before(path);
+        for url in [format!("{path}|{named}:"), format!("{named}://{path}")] {
+            for command in [
+                "rm -y",
+                "rm -r -y",
+                "resize --shrink",
+                "attributes --set a=1",
+                "create --add-scale --shape 2,2,2",
+            ] {
+                let shape = if command.starts_with("resize") { "2,2,2" } else { "" };
+                let output = bench.run(&format!("{command} {url} {shape}"));
+                // The group itself is one of Zarr 2, which has attributes.
+                let is_its_own = path == "h" && named == "zarr2" && command.starts_with("attributes");
+                assert_eq!(output.status.success(), is_its_own, "{command} {url}");
+                assert_eq!(before(path), kept, "{command} {url}");
+            }
+        }
+    }
+    let said = bench.fails("rm -r -y h|zarr2:", 2);
+    assert!(said.contains("zarr3/zarr.json is not of ome-zarr-0.4 or zarr2, which the URL names"), "{said}");
+    assert!(bench.fails("rm -r -y g/n5|zarr3:", 3).contains("nothing of ome-zarr or zarr3 is there"));
+    for (path, named) in [("layer", "precomputed"), ("g/n5", "n5"), ("h/zarr3", "zarr"), ("h", "zarr2")] {
+        bench.ok(&format!("rm -r -y {path}|{named}:"));
+        assert!(!bench.path(path).exists(), "{path}");
+    }
+}
+
+#[test]
+fn groups_are_listed_by_urls_that_name_their_format() {
+    let bench = Bench::new();
+    for format in ["zarr2", "zarr3", "n5"] {
+        bench.ok(&format!("create-group {format} --format {format}"));
+        bench.ok(&format!("create {format}/deep/a --format {format} --shape 4,4 --dtype uint8"));
+        npy(&bench.path(&format!("{format}/beside.npy")), "|u1", false, &[4], &[7; 4]);
+        for url in
+            [format!("{format}|{format}:"), format!("{format}://{format}"), format!("{format}|{format}:deep")]
+        {
+            let listed = read(&bench, &format!("ls {url} --json"));
+            assert_eq!(listed.as_array().map(Vec::len), Some(1), "{url}");
+            assert_eq!(listed[0]["shape"], json!([4, 4]));
+            assert_eq!(read(&bench, &format!("du {url} --json"))["arrays"].as_array().map(Vec::len), Some(1));
+        }
+    }
+    bench.fails("ls nowhere|zarr2:", 3);
+}
+
+/// A folder is no document, whatever it is called.
+#[test]
+fn folders_may_be_called_as_documents_are() {
+    let bench = Bench::new();
+    for format in ["zarr3", "zarr2", "n5"] {
+        bench.ok(&format!("create-group {format} --format {format}"));
+        let names = ["info", "zarr.json", ".zarray", "attributes.json"];
+        let folders = names.iter().filter(|name| !bench.path(format).join(name).exists());
+        let made = folders.map(|name| {
+            bench.ok(&format!("create {format}/{name}/a --format {format} --shape 4,4 --dtype uint8"))
+        });
+        let count = made.count();
+        let listed = read(&bench, &format!("ls {format} --json"));
+        assert_eq!(listed.as_array().map(Vec::len), Some(count), "{format}: {listed}");
+        bench.ok(&format!("attributes {format} --set a=1"));
+        bench.ok(&format!("create {format}/b --format {format} --shape 4,4 --dtype uint8"));
+        bench.ok(&format!("rm -r -y {format}"));
+        assert!(!bench.path(format).exists());
+    }
 }

@@ -78,3 +78,28 @@ def test_views_keep_the_array_alive(array: bigarrays.Array) -> None:
     gc.collect()
     assert view.shape == (80, 60, 3)
     assert not view[...].any()
+
+
+def test_an_array_like_a_view_has_its_axes_sizes_and_places(tmp_path: Path) -> None:
+    z = bigarrays.create(
+        tmp_path / "z", shape=(6, 5, 4), dtype="uint16", format="zarr3", resolution=(40, 8, 4), chunk_shape=(3, 2, 1),
+        dimension_names=("z", "y", "x"),
+    )  # fmt: skip
+    turned = bigarrays.create(tmp_path / "t", like=z.T)
+    assert (turned.shape, turned.dimension_names, turned.resolution) == ((4, 5, 6), ("x", "y", "z"), (4, 8, 40))
+    assert turned.chunk_shape == (1, 2, 3)
+    for name, view in {"step": z.view[::2], "cut": z.view[2:4, :, 1:], "at": z.view[3], "back": z.view[:, ::-2]}.items():
+        made = bigarrays.create(tmp_path / name, like=view)
+        assert (made.shape, made.dimension_names, made.resolution) == (view.shape, view.dimension_names, view.resolution)
+        assert bigarrays.create(f"memory://views/{name}", like=made).resolution == view.resolution
+    cut = bigarrays.create(tmp_path / "layer", like=bigarrays.open(tmp_path / "cut").T, format="precomputed")
+    assert (cut.origin, cut.shape, cut.resolution) == ((1, 0, 2), (3, 5, 2), (4, 8, 40))
+
+
+def test_axes_of_a_layer_keep_their_names(tmp_path: Path) -> None:
+    layer = bigarrays.create(tmp_path / "layer", shape=(6, 5, 4), dtype="uint16", resolution=(4, 8, 40))
+    for name in ["zarr3", "zarr2", "n5", "ome-zarr", "ome-zarr-0.4"]:
+        made = bigarrays.create(tmp_path / name, like=layer, format=name)
+        assert (made.dimension_names, made.resolution) == (("x", "y", "z"), (4, 8, 40)), name
+    with pytest.warns(UserWarning, match="precomputed does not keep the names of axes z,y,x"):
+        bigarrays.create(tmp_path / "turned", like=layer.T)

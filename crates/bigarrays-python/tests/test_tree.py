@@ -104,3 +104,29 @@ def test_a_star_import_hides_no_builtin() -> None:
     names: dict[str, Any] = {}
     exec("from bigarrays import *; letters = list('ab')", names)
     assert names["letters"] == ["a", "b"]
+
+
+@pytest.mark.parametrize("form", ["{}|{}:", "{1}://{0}"])
+def test_a_format_in_a_url_is_that_of_what_is_made_changed_and_removed(tmp_path: Path, form: str) -> None:
+    layer = bigarrays.create(tmp_path / "layer", shape=(4, 4, 4), dtype="uint8")
+    layer[...] = 7
+    for named in ["zarr", "zarr3", "n5"]:
+        url = form.format(tmp_path / "layer", named)
+        for remove in [
+            lambda url=url: bigarrays.remove(url),
+            lambda url=url: bigarrays.remove(url, recursive=True),
+            lambda url=url: bigarrays.add_scale(url, shape=(2, 2, 2), dtype="uint8", resolution=(2, 2, 2)),
+            lambda url=url: bigarrays.resize(url, (2, 2, 2)),
+        ]:
+            with pytest.raises(bigarrays.NotFoundError, match="no |nothing of"):
+                remove()
+        assert (layer[...] == 7).all() and bigarrays.open(tmp_path / "layer").scales[0].key == "1_1_1"
+        made = form.format(tmp_path / named, named)
+        expected = {"zarr": "zarr3"}.get(named, named)
+        assert bigarrays.create(made, like=layer).format == expected
+        bigarrays.remove(made, recursive=True)
+        assert not (tmp_path / named).exists()
+    with pytest.raises(bigarrays.InvalidArgumentError, match="the URL names zarr3, not n5"):
+        bigarrays.create(form.format(tmp_path / "x", "zarr3"), like=layer, format="n5")
+    with pytest.raises(bigarrays.InvalidArgumentError, match="nothing is of both formats"):
+        bigarrays.open(f"precomputed://{tmp_path}/layer|zarr3:")

@@ -4,7 +4,7 @@
 use bigarrays::chunk::codec::ContentEncoding;
 use bigarrays::chunk::curve::ChunkOrder;
 use bigarrays::format::{self, AxisSpec, BUILTIN, Create, NewSharding};
-use bigarrays::{Array, ArraySpec, CreateSpec, DataType, Domain, OpenOptions, Result, StorageSpec};
+use bigarrays::{Array, ArraySpec, CreateSpec, DataType, Domain, Index, OpenOptions, Result, StorageSpec};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -43,7 +43,7 @@ fn blosc() -> serde_json::Value {
         "cname": "lz4", "clevel": 7, "shuffle": "shuffle", "typesize": 4, "blocksize": 0}}])
 }
 
-const OF_ARRAY: [Case; 11] = [
+const OF_ARRAY: [Case; 14] = [
     array(
         "domain",
         |spec| spec.array.domain = "-5:3,0:8,7:15".parse().unwrap(),
@@ -104,6 +104,23 @@ const OF_ARRAY: [Case; 11] = [
         |spec| spec.array.resolution = Some(vec![4.0, 5.0]),
         |array, _| array.resolution().is_some_and(|known| known.size[1..] == [4.0, 5.0]),
     ),
+    array(
+        "unit",
+        |spec| (spec.array.resolution, spec.array.unit) = (Some(vec![4.0, 5.0, 0.5]), Some("s".to_owned())),
+        |array, _| {
+            let known = array.resolution();
+            known.is_some_and(|known| known.size[..] == [4.0, 5.0, 0.5] && known.unit == "s")
+        },
+    ),
+    array(
+        "unit, none",
+        |spec| (spec.array.resolution, spec.array.unit) = (Some(vec![4.0, 5.0, 0.5]), Some(String::new())),
+        |array, _| {
+            let known = array.resolution();
+            known.is_some_and(|known| known.size[..] == [4.0, 5.0, 0.5] && known.unit.is_empty())
+        },
+    ),
+    array("unit, of no resolution", |spec| spec.array.unit = Some("s".to_owned()), |_, _| false),
     array("labels", |spec| spec.array.labels = Some(true), |_, like| like.array.labels == Some(true)),
     array(
         "fill_value",
@@ -337,12 +354,127 @@ fn arrays_with_channels_are_like_layers_of_channels() {
     let options = OpenOptions::new();
     options.create("memory://creating-channels/a", &spec).unwrap();
     let like = options.like("memory://creating-channels/a").unwrap();
-    for format in ["zarr3", "n5", "ome-zarr", "precomputed"] {
-        let (fitted, _) = format::fit(creator(format), like.clone(), "precomputed");
-        let array =
-            options.clone().format(format).create(&format!("memory://creating-channels/{format}"), &fitted);
-        assert_eq!(array.unwrap().shape(), [8, 8, 8, 3], "{format}");
+    let made = |format: &str, like: CreateSpec| {
+        let (fitted, lost) = format::fit(creator(format), like, "precomputed");
+        assert_eq!(lost, [""; 0], "{format}");
+        options.clone().format(format).create(&format!("memory://creating-channels/{format}"), &fitted)
+    };
+    for format in ["zarr3", "n5", "precomputed"] {
+        let array = made(format, like.clone()).unwrap();
+        assert_eq!(array.shape(), [8, 8, 8, 3], "{format}");
+        let names: Vec<Option<&str>> = array.dimension_names().to_vec();
+        assert_eq!(names[..3], [Some("x"), Some("y"), Some("z")], "{format}");
     }
+    // Images have channels before space; x is never called c.
+    let error = made("ome-zarr", like.clone()).unwrap_err().to_string();
+    assert!(error.contains("the axes x,y,z,c are not in the order time, channel, space"), "{error}");
+    let turned = options.open("memory://creating-channels/a").unwrap().permute(&[3, 2, 1, 0]).unwrap();
+    let array = made("ome-zarr", turned.like(like)).unwrap();
+    assert_eq!(
+        (array.shape(), &array.resolution().unwrap().size[..]),
+        (&[3, 8, 8, 8][..], &[1.0, 40.0, 4.0, 4.0][..])
+    );
+    assert_eq!(array.dimension_names()[..], [Some("c"), Some("z"), Some("y"), Some("x")]);
+}
+
+#[test]
+fn what_lies_beside_a_layer_is_noted() {
+    let folder = TempDir::new().unwrap();
+    let url = folder.path().to_str().unwrap();
+    OpenOptions::new().create(url, &plain()).unwrap();
+    let file = folder.path().join("info");
+    let mut info: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    for (name, value) in
+        [("mesh", "mesh"), ("skeletons", "bones"), ("segment_properties", "props"), ("note", "")]
+    {
+        info[name] = value.into();
+    }
+    std::fs::write(&file, info.to_string()).unwrap();
+    let like = OpenOptions::new().like(url).unwrap();
+    for to in format::creators() {
+        let (_, lost) = format::fit(to, like.clone(), "precomputed");
+        let note = format!(
+            "{} does not keep what lies beside the layer: mesh, skeletons, segment_properties",
+            to.name()
+        );
+        assert_eq!(lost, [note]);
+    }
+}
+
+/// What only images say is noted where the new array is none.
+#[test]
+fn what_an_image_says_of_itself_is_kept_or_noted() {
+    let mut spec = plain();
+    let ome = json!({
+        "omero": {"channels": []}, "image-label": {"colors": [1]},
+        "multiscales": [{"name": "cells", "metadata": {"a": 1}, "type": null}],
+    });
+    spec.array.attributes =
+        Some([("ome".to_owned(), ome), ("mine".to_owned(), json!(1))].into_iter().collect());
+    spec.array.labels = Some(true);
+    let folder = TempDir::new().unwrap();
+    for from in ["ome-zarr", "ome-zarr-0.4"] {
+        let (_, like) = made(&folder, from, creator(from), &spec).unwrap();
+        for to in format::creators() {
+            let (_, lost) = format::fit(to, like.clone(), from);
+            let is_said = lost.iter().any(|note| {
+                note.ends_with(
+                    "does not keep what else the array says of itself: omero, image-label, name, metadata",
+                )
+            });
+            assert_eq!(is_said, !to.name().starts_with("ome-zarr"), "{}: {lost:?}", to.name());
+        }
+    }
+}
+
+/// A view has its own axes, and so has what is made like it.
+#[test]
+fn what_is_like_a_view_has_its_axes_sizes_places_and_channels() {
+    let mut spec = CreateSpec::new(DataType::U8, "0:2,0:4,-7:9,10:30".parse().unwrap());
+    spec.array.dimension_names = Some(["c", "z", "y", "x"].map(|name| Some(name.to_owned())).to_vec());
+    spec.array.resolution = Some(vec![40.0, 8.0, 4.0]);
+    spec.storage.chunk_shape = Some(vec![1, 2, 3, 4]);
+    let channels = json!([{"label": "red"}, {"label": "green"}]);
+    let ome = json!({"omero": {"channels": channels}});
+    spec.array.attributes = Some([("ome".to_owned(), ome)].into_iter().collect());
+    let options = OpenOptions::new().format("ome-zarr");
+    let url = "memory://creating-views/image";
+    let image = options.create(url, &spec).unwrap();
+    let every = |step| Index::Slice { start: None, stop: None, step };
+    let view =
+        image.slice(&[every(-1), Index::At(3), Index::ALL, every(4)]).unwrap().permute(&[0, 2, 1]).unwrap();
+    let like = view.like(options.like(url).unwrap());
+    assert_eq!(like.array.domain, *view.domain());
+    assert_eq!(like.array.resolution, Some(vec![1.0, 16.0, 8.0]));
+    assert_eq!(like.storage.chunk_shape, Some(vec![1, 4, 3]));
+    let (fitted, lost) = format::fit(creator("ome-zarr"), like.clone(), "ome-zarr");
+    assert_eq!(lost, [""; 0]);
+    let made = options.create("memory://creating-views/made", &fitted).unwrap();
+    assert_eq!(
+        (made.shape(), made.resolution(), made.dimension_names()),
+        (view.shape(), view.resolution(), view.dimension_names())
+    );
+    let (new, old) = (made.positions(), view.positions());
+    let places = |all: &[Option<bigarrays::chunk::layout::Positions>]| -> Vec<(f64, f64)> {
+        all.iter().skip(1).flatten().map(|axis| (axis.start, axis.step)).collect()
+    };
+    assert_eq!(places(&new), places(&old));
+    assert_eq!(new[0].as_ref().unwrap().labels.as_deref(), Some(&["green".to_owned(), "red".to_owned()][..]));
+
+    // Places of arrays that start at zero are divided by the step as coordinates are.
+    let plain = OpenOptions::new().format("zarr3");
+    let (fitted, _) = format::fit(creator("zarr3"), options.like(url).unwrap(), "ome-zarr");
+    let zarr = plain.create("memory://creating-views/zarr", &fitted).unwrap();
+    let view = zarr
+        .slice(&[Index::ALL, Index::ALL, Index::Slice { start: Some(1), stop: None, step: 2 }, Index::ALL])
+        .unwrap();
+    let (fitted, _) = format::fit(
+        creator("ome-zarr"),
+        view.like(plain.like("memory://creating-views/zarr").unwrap()),
+        "zarr3",
+    );
+    assert_eq!(fitted.array.domain.to_string(), "0:2,0:4,-3:5,10:30");
+    assert_eq!(fitted.array.resolution, Some(vec![1.0, 40.0, 16.0, 4.0]));
 }
 
 #[test]
@@ -396,9 +528,11 @@ fn every_option_has_a_case() {
         dimension_names: _,
         axes: _,
         resolution: _,
+        unit: _,
         labels: _,
         fill_value: _,
         attributes: _,
+        beside: _, // No array keeps it: `what_lies_beside_a_layer_is_noted`.
     } = array;
     let StorageSpec {
         chunk_shape: _,

@@ -26,7 +26,7 @@ const FLOORS: &[(&str, u32)] = &[
 ];
 
 /// What code of the lowest floors, or that plans, does not name.
-const IO: [&str; 7] = ["std::fs", "std::net", "std::thread", "rayon::", "tokio::", "rustix::fs", "async fn"];
+const IO: [&str; 6] = ["std::fs", "std::net", "std::thread", "rayon", "tokio", "rustix::fs"];
 
 /// The crate's front page, which passes on what the folders have.
 const FRONT: &str = "lib.rs";
@@ -81,9 +81,11 @@ fn upward(imports: &BTreeSet<Import>) -> Vec<String> {
 
 #[test]
 fn every_file_imports_from_lower_floors_or_its_own_folder() {
-    let imports = parse(&files("bigarrays")).imports();
+    let sources = parse(&files("bigarrays"));
+    let imports = sources.imports();
     assert!(imports.len() > 1000, "only {} imports: does this test still see them?", imports.len());
     assert_eq!(upward(&imports), Vec::<String>::new());
+    assert_eq!(upward(&sources.passed()), Vec::<String>::new());
 }
 
 #[test]
@@ -99,12 +101,20 @@ fn the_lowest_floors_and_plans_do_no_io_and_start_no_threads() {
     let files = files("bigarrays");
     for (path, text) in &files {
         if path != FRONT && (floor(path) < 2 || path.ends_with("plan.rs")) {
-            let code = text.split("#[cfg(test)]\nmod ").next().unwrap();
-            for forbidden in IO {
-                assert!(!code.contains(forbidden), "{path} uses {forbidden}");
-            }
+            assert_eq!(io(text), Vec::<String>::new(), "{path}");
         }
     }
+}
+
+/// What code names that does I/O or starts threads.
+fn io(text: &str) -> Vec<String> {
+    let (names, is_async) = imports::named(text);
+    let is_io = |path: &&Vec<String>| {
+        let full = format!("{}::", path.join("::"));
+        IO.iter().any(|name| full.starts_with(&format!("{name}::")))
+    };
+    let io = names.iter().filter(is_io).map(|path| path.join("::"));
+    io.chain(is_async.then(|| "async".to_owned())).collect()
 }
 
 /// Names of formats that are of chunks, and of families of them, and documents that mark them.
@@ -143,6 +153,22 @@ fn formats_are_named_in_their_folder_alone() {
         }
     }
     assert!(checked > 15, "only {checked} names in format/: does this test still find them?");
+}
+
+#[test]
+fn faces_ask_for_no_format() {
+    for name in ["bigarrays-cli", "bigarrays-python"] {
+        assert_eq!(parse(&files(name)).that_ask_for_formats(), [""; 0], "in {name}");
+    }
+    for planted in [
+        "fn f() { if *format != source.format() {} }",
+        "fn f() { matches(one.format() == other.name()) }",
+        "fn f() { match array.format() { _ => 1 } }",
+        "use bigarrays::format::{self, fit}; fn f() { format::ome::cut() }",
+        "use bigarrays::format::zarr::V3;",
+    ] {
+        assert_eq!(Sources::parse([("a.rs", planted)]).that_ask_for_formats(), ["a.rs"], "{planted}");
+    }
 }
 
 #[test]
@@ -189,7 +215,8 @@ fn planted(lower: &str) -> BTreeSet<Import> {
         ("store/high.rs", "use super::other::Other; pub(crate) struct High(Other);"),
         ("store/other.rs", "use crate::base::low; pub struct Other(low::Low);"),
     ];
-    Sources::parse(files).imports()
+    let sources = Sources::parse(files);
+    sources.imports().into_iter().chain(sources.passed()).collect()
 }
 
 #[test]
@@ -216,4 +243,57 @@ fn a_planted_fault_is_found() {
 
     let in_tests = planted("pub struct Low; #[cfg(test)] mod tests { use crate::store::High; }");
     assert_eq!(upward(&in_tests), Vec::<String>::new());
+}
+
+#[test]
+fn imports_that_are_passed_on_or_in_inner_modules_are_found() {
+    for passed in ["pub(crate) use", "pub use", "pub(super) use"] {
+        let upward_use = planted(&format!("{passed} crate::store::High; pub struct Low;"));
+        assert_eq!(
+            upward(&upward_use),
+            ["base/low.rs imports crate::store::High from store/high.rs"],
+            "{passed}"
+        );
+    }
+    for inner in [
+        "fn f(_: super::super::super::store::other::Other) {}",
+        "use super::super::super::store::other::Other;",
+        "pub(crate) use super::super::super::store::other::Other;",
+        "mod deeper { fn f(_: super::super::super::super::store::other::Other) {} }",
+        "fn f() { assert!(super::super::super::store::other::Other::is_one()) }",
+    ] {
+        let found = upward(&planted(&format!("pub struct Low; mod inner {{ {inner} }}")));
+        assert!(found.len() == 1 && found[0].ends_with("from store/other.rs"), "{inner}: {found:?}");
+    }
+    let own = planted(
+        "pub struct Low; mod inner { use super::Low; mod deeper { use super::super::Low; use self::Low; } }",
+    );
+    assert_eq!((upward(&own), circles(&own)), (vec![], vec![]));
+}
+
+#[test]
+fn io_behind_a_test_module_is_found() {
+    let start = "#[cfg(test)]\nmod tests;\n";
+    for code in [
+        "use std::fs;",
+        "use std::{fs, io};",
+        "pub(crate) use std::thread;",
+        "use std::thread::*;",
+        "use std as s; fn f() { s::fs::read(0) }",
+        "fn f() { std::net::f() }",
+        "fn f() { assert!(std::fs::exists(0)) }",
+        "async fn f() {}",
+        "struct A; impl A { async fn f() {} }",
+        "mod inner { fn f() { rayon::join(a, b) } }",
+        "fn f() { let a = async { 1 }; }",
+    ] {
+        assert!(!io(&format!("{start}{code}")).is_empty(), "{code}");
+    }
+    for code in [
+        "use std::io;",
+        "#[cfg(test)] use std::fs;",
+        "struct A; impl A { #[cfg(test)] fn f() { std::fs::f() } }",
+    ] {
+        assert_eq!(io(code), Vec::<String>::new(), "{code}");
+    }
 }

@@ -10,7 +10,7 @@ mod option_names;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use option_names::{long_options, of_rust, parameters};
+use option_names::{long_options, module_parameters, of_rust, parameters};
 
 /// The faces, in the order of the table's columns.
 const FACES: [&str; 3] = ["Rust", "Python", "command line"];
@@ -83,13 +83,17 @@ fn actual() -> [BTreeSet<String>; 3] {
         files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect()
     };
     let python = repository().join("crates/bigarrays-python/python/bigarrays");
-    let is_stub = |path: &PathBuf| {
-        path.extension().is_some_and(|extension| extension == "pyi") || path.ends_with("_batches.py")
-    };
-    let stubs = std::fs::read_dir(python).unwrap().map(|entry| entry.unwrap().path()).filter(is_stub);
+    let is_stub = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "pyi");
+    let stubs = std::fs::read_dir(&python).unwrap().map(|entry| entry.unwrap().path()).filter(is_stub);
+    let of_stubs = stubs.flat_map(|stub| parameters(&std::fs::read_to_string(stub).unwrap()));
+    // Modules that users call; `bigarray.py` has the names of another package.
+    let modules = ["_batches.py", "torch.py", "xarray.py"];
+    let of_modules = modules
+        .iter()
+        .flat_map(|name| module_parameters(&std::fs::read_to_string(python.join(name)).unwrap()));
     [
         of_rust(&read("bigarrays/src")),
-        stubs.flat_map(|stub| parameters(&std::fs::read_to_string(stub).unwrap())).collect(),
+        of_stubs.chain(of_modules).collect(),
         long_options(&read("bigarrays-cli/src")),
     ]
 }
@@ -119,6 +123,14 @@ fn planted_faults_are_found() {
         set(&["source", "check", "when", "axes"])
     );
     assert_eq!(long_options(&[cli.to_owned()]), set(&["--check-all", "--box"]));
+    let module = "\nclass Data(Base):\n    \"\"\"Some.\n\n    Args:\n        made: One.\n    \"\"\"\n
+    def __init__(self, made: int, **more: Any) -> None:\n        def inner(hidden: int): ...\n
+    def method(\n        self,\n        *,\n        asked: bool = False,\n    ) -> None: ...\n
+class Given:\n    def __init__(self, read: int) -> None: ...\n
+class _Own:\n    def method(self, own: int) -> None: ...\n
+def _own(own: int) -> None: ...\ndef function(given: int) -> None:\n    def inner(hidden: int): ...\n";
+    let of_module: BTreeSet<_> = module_parameters(module).into_iter().collect();
+    assert_eq!(of_module, set(&["made", "asked", "given"]));
 
     let table =
         |lines: &str| rows(&format!("| what | Rust | Python | command line |\n|--|--|--|--|\n{lines}"));

@@ -12,13 +12,13 @@ use crate::args::values;
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = NEW)]
 pub(crate) struct LayerArgs {
-    /// Shape of a chunk in elements, in the order of the new array's axes [default: that of SRC where there is one; or
+    /// Shape of a chunk in elements, in the order of the new array's axes [default: of a copy that of its source;
     /// 64,64,64 for precomputed, about 1 MiB for the others]
     #[arg(long, value_name = "X,Y,Z", value_parser = values::shape)]
     chunk_shape: Option<values::Shape>,
 
     /// Encoding of chunks, such as raw, jpeg, png, zstd or compressed_segmentation; `info --supported` lists them
-    /// [default: that of SRC where there is one and the format has it, or raw]
+    /// [default: of a copy that of its source, if the format has it; or raw]
     #[arg(long, value_name = "NAME")]
     encoding: Option<String>,
 
@@ -30,8 +30,8 @@ pub(crate) struct LayerArgs {
     #[arg(long, value_name = "X,Y,Z", value_parser = values::lengths)]
     block_shape: Option<[u64; 3]>,
 
-    /// Size of an element in nanometres, along the axes of space in the order of the new array [default: what SRC
-    /// says, or 1,1,1 where the format needs one]
+    /// Size of an element in nanometres, along the axes of space in the order of the new array [default: what the
+    /// source of a copy or an import says; or 1,1,1 where the format needs one]
     #[arg(long, value_name = "X,Y,Z", value_parser = values::resolution)]
     resolution: Option<values::Sizes>,
 

@@ -1,6 +1,6 @@
 //! Options that say which format a new array has, and the order of its axes.
 
-use bigarrays::format::{self, Create};
+use bigarrays::format::{self, Create, FormatOptions};
 use bigarrays::{Array, Result};
 use clap::Args;
 
@@ -11,8 +11,8 @@ use crate::args::heading::NEW;
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = NEW)]
 pub(crate) struct NewArgs {
-    /// The format of the new array: precomputed, zarr3, zarr2, ome-zarr, ome-zarr-0.4 or n5 [default: that of
-    /// the source if it is one of these, or precomputed]
+    /// The format of the new array: precomputed, zarr3, zarr2, ome-zarr, ome-zarr-0.4 or n5 [default: what the
+    /// URL names, that of the source if it is one of these, or precomputed]
     #[arg(long, value_name = "NAME")]
     format: Option<String>,
 
@@ -30,14 +30,12 @@ impl NewArgs {
         self.format.as_ref().map(|_| "--format").or(transpose)
     }
 
-    /// The format of an array made from `source`.
+    /// The format of an array that is made from `source` at `url`.
     ///
     /// # Errors
-    /// `InvalidArgument` if there is no such format, or it is not of chunks.
-    pub(crate) fn format(&self, source: &Array) -> Result<&'static dyn Create> {
-        match &self.format {
-            Some(name) => format::creator(name),
-            None => Ok(format::same_or_default(source.format())),
-        }
+    /// `InvalidArgument` if there is no such format, it is not of chunks, or the URL names another.
+    pub(crate) fn format(&self, source: &Array, url: &str) -> Result<&'static dyn Create> {
+        let options = FormatOptions { format: self.format.clone(), ..FormatOptions::default() };
+        format::format_of_new(url, source.format(), &options)
     }
 }

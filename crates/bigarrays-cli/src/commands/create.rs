@@ -1,6 +1,6 @@
 //! `create`: makes an empty layer, or an empty scale of one.
 
-use bigarrays::{DataType, Domain, Error, Result, format};
+use bigarrays::{DataType, Domain, Error, OpenOptions, Result};
 use clap::Args;
 
 use crate::args::heading::NEW;
@@ -31,9 +31,9 @@ pub(crate) struct CreateArgs {
     shape: Option<values::Shape>,
 
     /// The format of a new array: precomputed, zarr3, zarr2, ome-zarr, ome-zarr-0.4 or n5; those of Zarr and
-    /// N5 have any number of axes, in the order of --shape
-    #[arg(long, help_heading = NEW, value_name = "NAME", default_value = format::default_name(), conflicts_with = "add_scale")]
-    format: String,
+    /// N5 have any number of axes, in the order of --shape [default: what the URL names, or precomputed]
+    #[arg(long, help_heading = NEW, value_name = "NAME", conflicts_with = "add_scale")]
+    format: Option<String>,
 
     /// Names of the axes, where the format keeps them
     #[arg(long, help_heading = NEW, value_name = "NAME,…", value_delimiter = ',', conflicts_with = "add_scale")]
@@ -73,7 +73,8 @@ pub(crate) fn run(args: &CreateArgs, session: &Session) -> anyhow::Result<()> {
         let mut spec = args.layer.spec(dtype, args.domain(args.channels)?);
         spec.array.dimension_names =
             args.dimension_names.as_ref().map(|names| names.iter().cloned().map(Some).collect());
-        session.open().format(&args.format).create(new_layer(&args.url)?, &spec)?
+        let options = args.format.iter().fold(session.open(), OpenOptions::format);
+        options.create(new_layer(&args.url)?, &spec)?
     };
     session.terminal.note(format_args!("created {}: {} over {}", args.url, array.dtype(), array.domain()));
     Ok(())

@@ -16,9 +16,9 @@ pub(crate) struct CreateGroupArgs {
     /// Path or URL of the group
     url: String,
 
-    /// Its format: zarr3, zarr2 or n5
-    #[arg(long, value_name = "NAME", default_value = format::default_of_groups())]
-    format: String,
+    /// Its format: zarr3, zarr2 or n5 [default: what the URL names, or zarr3]
+    #[arg(long, value_name = "NAME")]
+    format: Option<String>,
 
     /// Set an attribute; a VALUE that is not JSON is a text. May be given several times
     #[arg(long, value_name = "KEY=VALUE", value_parser = values::attribute)]
@@ -26,8 +26,8 @@ pub(crate) struct CreateGroupArgs {
 }
 
 pub(crate) fn run(args: &CreateGroupArgs, session: &Session) -> anyhow::Result<()> {
-    let options = FormatOptions { format: Some(args.format.clone()), ..session.format() };
-    format::create_group(&args.url, &args.set.iter().cloned().collect(), &options)?;
-    session.terminal.note(format_args!("created {}: a group of {}", args.url, args.format));
+    let options = FormatOptions { format: args.format.clone(), ..session.format() };
+    let format = format::create_group(&args.url, &args.set.iter().cloned().collect(), &options)?;
+    session.terminal.note(format_args!("created {}: a group of {format}", args.url));
     Ok(())
 }

@@ -112,8 +112,9 @@ fn parts(found: &Found, session: &Session) -> anyhow::Result<Vec<Part>> {
     let array = &found.array;
     let item = array.dtype().size() as u64;
     let raw = |domain: &bigarrays::Domain| domain.checked_len().ok()?.checked_mul(item);
-    if !found.url.contains("://") && std::path::Path::new(&found.url).is_file() {
-        let bytes = std::fs::metadata(&found.url)?.len();
+    let store = format::store_at(&*found.url, &session.format())?;
+    if let Some(path) = store.local_path().filter(|path| path.is_file()) {
+        let bytes = path.metadata()?.len();
         return Ok(vec![Part { objects: 1, bytes, raw: raw(array.domain()), ..Part::default() }]);
     }
     let part = |scale: &bigarrays::format::Scale| Part {
@@ -127,7 +128,7 @@ fn parts(found: &Found, session: &Session) -> anyhow::Result<Vec<Part>> {
         parts.push(Part { raw: raw(array.domain()), ..Part::default() });
     }
     let mut other = Part { name: OTHER.to_owned(), ..Part::default() };
-    format::store_at(&*found.url, &session.format())?.list("", &mut |key, bytes| {
+    store.list("", &mut |key, bytes| {
         // The longest key that fits: one scale's folder may lie in another's.
         let scale = parts.iter_mut().filter(|part| key.starts_with(&part.prefix));
         scale.max_by_key(|part| part.prefix.len()).unwrap_or(&mut other).count(bytes);

@@ -40,17 +40,17 @@ pub(crate) fn arrays(
         Ok(array) if array.scales().is_empty() => return found(Found { url: url.to_owned(), array }),
         Ok(array) => (Some(array), None),
         // A group is no array, and what is in it may be some.
-        Err(error)
-            if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidArgument)
-                || (!url.contains("://") && !Path::new(url).is_dir()) =>
-        {
+        Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidArgument) => {
             return Err(error.into());
         }
         Err(error) => (None, Some(error)),
     };
     let root = format::store_at(url, &session.format())?;
-    let mut search = Search { options, session, found: &mut found };
-    search.folder(&*root, place, depth, known)?;
+    if missing.is_none() || root.local_path().is_none_or(Path::is_dir) {
+        let has_files = root.local_path().is_some() && !format::is_named(url);
+        let mut search = Search { options, session, has_files, found: &mut found };
+        search.folder(&*root, place, depth, known)?;
+    }
     missing.filter(|_| !any).map_or(Ok(()), |error| Err(error.into()))
 }
 
@@ -73,6 +73,8 @@ const DEPTH: usize = 2;
 struct Search<'a> {
     options: OpenOptions,
     session: &'a Session,
+    /// Whether files may be arrays themselves.
+    has_files: bool,
     found: &'a mut dyn FnMut(Found) -> anyhow::Result<()>,
 }
 
@@ -91,7 +93,7 @@ impl Search<'_> {
             match size {
                 None => folders.push(name.to_owned()),
                 Some(_) if format::marks(name) => is_marked = true,
-                Some(_) => files.extend(is_file(name, url).then(|| name.to_owned())),
+                Some(_) => files.extend((self.has_files && is_file(name)).then(|| name.to_owned())),
             }
             Ok(())
         });
@@ -142,7 +144,7 @@ fn first_part(key: &str) -> &str {
     key.split('/').find(|part| !part.is_empty()).unwrap_or(key)
 }
 
-fn is_file(name: &str, url: &str) -> bool {
+fn is_file(name: &str) -> bool {
     let extension = Path::new(name).extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    !url.contains("://") && FILES.iter().any(|known| known.eq_ignore_ascii_case(extension))
+    FILES.iter().any(|known| known.eq_ignore_ascii_case(extension))
 }

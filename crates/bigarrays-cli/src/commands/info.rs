@@ -90,7 +90,7 @@ fn write_text(out: &mut dyn Write, array: &Array, names: Option<Counts>) -> anyh
         ("domain", array.domain().to_string()),
         ("shape", joined(array.shape(), " × ")),
         ("chunk", joined(array.chunk_shape(), " × ")),
-        ("grid", format!("{} chunks, {chunks} in all", joined(grid, " × "))),
+        ("grid", format!("{}, {}", joined(grid, " × "), counted(chunks, "chunk"))),
         ("shard", shards.unwrap_or_default()),
         ("encoding", described(array)),
         ("resolution", resolution),

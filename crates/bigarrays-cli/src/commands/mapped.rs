@@ -111,14 +111,14 @@ impl Mapped {
     /// Size of an element along each axis of the view in nanometres, where known.
     pub(crate) fn nanometres(&self) -> Option<Vec<f64>> {
         // Axes that are not of space have no such size.
-        self.view.resolution()?.nanometres(|at| matches!(self.axes.0[at].as_str(), "x" | "y" | "z"))
+        self.view.resolution()?.nanometres(|at| !matches!(self.axes.0[at].as_str(), "c" | "t"))
     }
 
     /// The view of `target` that has the axes of this one, to be written to.
     pub(crate) fn place_in(&self, target: &Array) -> Result<Array> {
         let own = Axes::of(target);
-        if own.0.len() == self.axes.0.len() && self.axes.0.iter().any(|name| own.position(name).is_none()) {
-            // Made for these axes, in a format that has no names for them.
+        if own.0.len() == self.axes.0.len() {
+            // Made for these axes, or these are in its order, whether or not it has names for them.
             return Ok(target.clone());
         }
         arrange(target, &own, &self.axes)

@@ -22,19 +22,20 @@ pub(crate) struct New {
 
 impl New {
     /// The array for `source`, whose axes are `axes`: like the array of which `like` says what it would be
-    /// made of, but for what `layer` says. Its first element goes to `to`, along the new axes.
+    /// made of, but for what `layer` says, to be made at `url`. Its first element goes to `to`, along the new axes.
     ///
     /// # Errors
     /// `InvalidArgument` if axes do not go together.
     pub(crate) fn plan(
         args: &NewArgs,
+        url: &str,
         source: &Array,
         axes: &Axes,
         like: CreateSpec,
         layer: &LayerArgs,
         to: Option<&[i64]>,
     ) -> Result<New> {
-        let format = args.format(source)?;
+        let format = args.format(source, url)?;
         let is_layer = format.holds().fixed_axes().is_some();
         let mapped = mapped(args, source, axes, format)?;
         let new = if is_layer { mapped.layer_axes() } else { mapped.axes.clone() };
@@ -43,7 +44,7 @@ impl New {
         let is_permuted = mapped.axes.0.iter().ne(axes.0.iter().filter(|name| mapped.axes.0.contains(name)));
         let array = ArraySpec {
             domain: place(&mapped, &new, to)?,
-            resolution: mapped.nanometres().map(|sizes| mapped.along(&sizes, &new, &1.0)),
+            resolution: like.array.resolution.map(|sizes| self::along(&sizes, axes, &new, 1.0)),
             origin: like.array.origin.map(|origin| self::along(&origin, axes, &new, 0)),
             dimension_names: names.iter().any(Option::is_some).then_some(names),
             ..like.array
@@ -83,7 +84,7 @@ fn mapped(args: &NewArgs, source: &Array, axes: &Axes, format: &dyn Create) -> R
             )))
         }
         None if fixed.is_some() => Mapped::to_layer(source, axes),
-        None if format.order() == source.order() || format.name() == source.format() => {
+        None if format::keeps_order(format, source.format(), source.order()) => {
             Mapped::to(source, axes, axes.clone())
         }
         None => Mapped::to(source, axes, Axes(axes.0.iter().rev().cloned().collect())),

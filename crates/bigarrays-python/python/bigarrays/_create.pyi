@@ -49,8 +49,8 @@ def create(
 
     Args:
         path_or_url: Where the array will be; nothing may be there.
-        like: An array whose box, type, chunks, codecs, shards, resolution, attributes and, unless `format` names another,
-            format the new one has.
+        like: An array, or a view of one, whose box, type, axes, chunks, codecs, shards, resolution, attributes and, unless
+            `format` or the URL names another, format the new one has.
         dtype: Type of the elements, as numpy names it.
         shape: Number of elements along each axis.
         domain: The box of coordinates that the array covers, instead of `shape` and `origin`. Arrays of Zarr start at
@@ -72,7 +72,7 @@ def create(
         codecs: Codecs as metadata of Zarr 3 list them, instead of `encoding`.
         chunk_keys: How keys of chunks of Zarr are made: "default/", "default.", "v2/" or "v2.".
         attributes: The user's attributes, as JSON has them.
-        format: Name of the format.
+        format: Name of the format; "precomputed" if neither this nor the URL nor `like` says one.
         strict: As for `open`, and so are all that follow.
         outside: As for `open`.
         drop_fill: As for `open`.

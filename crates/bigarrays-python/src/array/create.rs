@@ -4,8 +4,10 @@ use std::ffi::CString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bigarrays::format::{self, ArraySpec, CreateSpec, NewSharding, ScaleSelector, StorageSpec};
-use bigarrays::{AxisMap, DataType, Domain};
+use bigarrays::format::{
+    self, ArraySpec, CreateSpec, FormatOptions, NewSharding, ScaleSelector, StorageSpec,
+};
+use bigarrays::{Array, DataType, Domain};
 use pyo3::exceptions::{PyTypeError, PyUserWarning};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -25,8 +27,8 @@ use crate::transfer::to_dtype;
 ///
 /// Args:
 ///     path_or_url: Where the array will be; nothing may be there.
-///     like: An array whose box, type, chunks, codecs, shards, resolution, attributes and, unless `format` names another,
-///         format the new one has.
+///     like: An array, or a view of one, whose box, type, axes, chunks, codecs, shards, resolution, attributes and, unless
+///         `format` or the URL names another, format the new one has.
 ///     dtype: Type of the elements, as numpy names it.
 ///     shape: Number of elements along each axis.
 ///     domain: The box of coordinates that the array covers, instead of `shape` and `origin`. Arrays of Zarr start at
@@ -48,7 +50,7 @@ use crate::transfer::to_dtype;
 ///     codecs: Codecs as metadata of Zarr 3 list them, instead of `encoding`.
 ///     chunk_keys: How keys of chunks of Zarr are made: "default/", "default.", "v2/" or "v2.".
 ///     attributes: The user's attributes, as JSON has them.
-///     format: Name of the format.
+///     format: Name of the format; "precomputed" if neither this nor the URL nor `like` says one.
 ///     strict: As for `open`, and so are all that follow.
 ///     outside: As for `open`.
 ///     drop_fill: As for `open`.
@@ -141,10 +143,9 @@ fn described(
     let given = Arguments::new(py, options)?;
     let url = to_url(py, path_or_url)?;
     let mut opening = Opening::take(&given, true)?;
-    // A scale is as its layer can hold it.
-    let layer = (function == "add_scale").then_some(&url[..]);
     let like = given.take::<Bound<'_, PyAny>>("like")?;
-    let like = like.map(|like| like_of(&given, &like, &opening, layer)).transpose()?;
+    let like =
+        like.map(|like| like_of(&given, &like, &opening, &url, function == "add_scale")).transpose()?;
     let (format, like) = like.unzip();
     let dtype = match (given.take::<Bound<'_, PyAny>>("dtype")?, &like) {
         (Some(dtype), _) => to_dtype(&dtype)?,
@@ -202,13 +203,14 @@ fn storage_of(given: &Arguments<'_>) -> PyResult<StorageSpec> {
     })
 }
 
-/// What an array like `like` is made of, of the wanted format, that of the `layer` that it becomes a scale of, or its
-/// own; and the format.
+/// What an array like `like` is made of, of the format that is wanted at `url`, that of the layer there if it becomes a
+/// scale of it, or its own; and the format.
 fn like_of(
     given: &Arguments<'_>,
     like: &Bound<'_, PyAny>,
     opening: &Opening,
-    layer: Option<&str>,
+    url: &str,
+    is_scale: bool,
 ) -> PyResult<(&'static str, CreateSpec)> {
     let py = given.py;
     let not_one = |_| given.invalid("like is an array that was opened or created by bigarrays");
@@ -217,26 +219,21 @@ fn like_of(
     let scale =
         array.scales().get(array.scale()).map_or(ScaleSelector::default(), |scale| scale.key.as_str().into());
     let options = like.opening.options().scale(scale);
-    let mut spec = detached(py, || options.like(array.url()))?;
-    let is_box = |(own, map): (usize, &AxisMap)| matches!(*map, AxisMap::Along { axis, offset: 0, step: 1 } if axis == own);
-    if array.transform().axes.iter().enumerate().all(is_box) {
-        format::ome::cut_channels(&mut spec.array, array.layout().domain(), array.domain());
-    }
-    spec.array.domain = array.domain().clone();
-    let format = match (&opening.format, layer) {
-        (Some(name), _) => format::creator(name).or_raise(py)?,
-        (None, Some(layer)) => {
-            let layer = detached(py, || opening.options().open(layer))?;
-            format::same_or_default(layer.format())
-        }
-        (None, None) => format::same_or_default(from),
+    let spec = array.like(detached(py, || options.like(array.url()))?);
+    // A scale is as its layer can hold it.
+    let layer = match is_scale {
+        true => Some(detached(py, || opening.options().open(url))?),
+        false => None,
     };
+    let wanted = FormatOptions { format: opening.format.clone(), ..FormatOptions::default() };
+    let format = layer.as_ref().map_or(from, Array::format);
+    let format = format::format_of_new(url, format, &wanted).or_raise(py)?;
     let (spec, lost) = format::fit(format, spec, from);
     for note in lost {
         let warning = py.get_type::<PyUserWarning>();
         PyErr::warn(py, &warning, &CString::new(note.replace('\0', " "))?, 2)?;
     }
-    Ok((format.name(), if layer.is_some() { format::of_scale(spec) } else { spec }))
+    Ok((format.name(), if is_scale { format::of_scale(spec) } else { spec }))
 }
 
 /// Whether and how an array to be created is sharded.

@@ -83,7 +83,7 @@ pub(crate) fn create_group(
     let url = to_url(py, path_or_url)?;
     let attributes = attributes.map(to_object).transpose()?.unwrap_or_default();
     let options = options(format.map(str::to_owned), storage_options)?;
-    detached(py, || format::create_group(&url, &attributes, &options))
+    detached(py, || format::create_group(&url, &attributes, &options).map(drop))
 }
 
 /// The user's attributes of the array or group at a path or URL, as a dict. `Array.attrs` are those of an opened array.

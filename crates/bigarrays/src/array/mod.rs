@@ -4,6 +4,7 @@ mod chunk_set;
 mod chunks;
 mod cutout;
 mod decode;
+mod like;
 mod long;
 mod options;
 mod outer;

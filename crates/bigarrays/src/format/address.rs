@@ -72,37 +72,49 @@ impl Address<'_> {
     /// The store at this address, and which formats the address and the options leave.
     ///
     /// # Errors
-    /// `InvalidArgument` if the two name different formats, or one that does not exist; those of
-    /// [`store::open`].
+    /// `InvalidArgument` if they name different formats, or one that does not exist; those of [`store::open`].
     pub(super) fn locate(&self, options: &FormatOptions) -> Result<Located> {
-        let asked = options.format.as_deref();
-        match *self {
+        let (formats, is_named) = self.formats(options)?;
+        let store = match *self {
             Self::Url(url) => {
-                let Named { url, path, schemes } = Named::parse(url);
-                let mut formats = registry::named(asked)?;
-                for scheme in &schemes {
-                    let of_scheme = registry::of_scheme(scheme);
-                    formats.retain(|format| of_scheme.iter().any(|other| other.name() == format.name()));
-                }
-                if let (true, Some(asked)) = (formats.is_empty(), asked) {
-                    return Err(Error::invalid(format!(
-                        "the URL names {}, not {asked}",
-                        schemes.join(" and ")
-                    )));
-                }
+                let Named { url, path, .. } = Named::parse(url);
                 let root = store::open(url, &options.store)?;
-                let store = if path.is_empty() { root } else { root.child(path)? };
-                Ok(Located { store, formats, is_named: asked.is_some() || !schemes.is_empty() })
+                if path.is_empty() { root } else { root.child(path)? }
             }
             Self::In(store, path) => {
                 let store = store.child(path)?;
-                let store = match options.store.read_only {
+                match options.store.read_only {
                     true => ReadOnlyStore::wrap(store, "the store was opened for reading only"),
                     false => store,
-                };
-                Ok(Located { store, formats: registry::named(asked)?, is_named: asked.is_some() })
+                }
             }
+        };
+        Ok(Located { store, formats, is_named })
+    }
+
+    /// The formats that the address and the options leave, and whether either names some.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if they name different formats, or one that does not exist.
+    pub(super) fn formats(&self, options: &FormatOptions) -> Result<(Vec<&'static dyn Format>, bool)> {
+        let asked = options.format.as_deref();
+        let schemes = match *self {
+            Self::Url(url) => Named::parse(url).schemes,
+            Self::In(..) => Vec::new(),
+        };
+        let mut formats = registry::named(asked)?;
+        for scheme in &schemes {
+            let of_scheme = registry::of_scheme(scheme);
+            formats.retain(|format| of_scheme.iter().any(|other| other.name() == format.name()));
         }
+        if !formats.is_empty() {
+            return Ok((formats, asked.is_some() || !schemes.is_empty()));
+        }
+        let named = schemes.join(" and ");
+        Err(Error::invalid(match asked {
+            Some(asked) => format!("the URL names {named}, not {asked}"),
+            None => format!("the URL names {named}, and nothing is of both formats"),
+        }))
     }
 
     /// The address as people write it: a URL as it was given.
@@ -126,6 +138,11 @@ pub fn is_likely(url: &str) -> bool {
     }
     let probe = || Address::Url(place).locate(&FormatOptions::default())?.probe();
     !store::is_remote(place) && probe().is_ok_and(|probe| probe.has_any())
+}
+
+/// Whether a path or URL names a format.
+pub fn is_named(url: &str) -> bool {
+    !Named::parse(url).schemes.is_empty()
 }
 
 impl Located {

@@ -2,13 +2,15 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use super::address::Address;
+use super::address::{Address, Located};
 use super::document::{self, DOCUMENTS};
 use super::own;
 use super::place::{Documents, OwnKeys};
-use super::traits::FormatOptions;
+use super::registry;
+use super::traits::{Format, FormatOptions};
 use super::zarr;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::sync::MutexExt;
@@ -43,7 +45,8 @@ impl Below {
     /// Lists what is below `address`.
     ///
     /// # Errors
-    /// `NotFound` if nothing of ours is; those of the store, of which some cannot list.
+    /// `NotFound` if nothing of ours is, or the address or the options name a format and what is there is of another;
+    /// `InvalidArgument` if something of another lies below; those of the store, of which some cannot list.
     pub fn list<'a>(address: impl Into<Address<'a>>, options: &FormatOptions) -> Result<Self> {
         let address = address.into();
         let context = |error: Error| error.during("removing").at(address.shown());
@@ -73,7 +76,8 @@ impl Below {
 
     /// Looks through what is stored twice, for documents and for what they call for: of the rest, nothing is kept.
     fn find(address: Address<'_>, options: &FormatOptions) -> Result<Self> {
-        let store = address.locate(options)?.store;
+        let located = address.locate(options)?;
+        let store = Arc::clone(&located.store);
         let (mut documents, mut links) = (Vec::new(), Vec::new());
         store.list_to_remove(&mut |key, bytes| {
             match bytes {
@@ -86,6 +90,7 @@ impl Below {
             Ok(())
         })?;
         let nodes = Nodes::read(&*store, &documents)?;
+        nodes.expect_named(&located, options)?;
         let mut metadata: Vec<String> =
             documents.into_iter().map(|(key, _)| key).filter(|key| nodes.own(key)).collect();
         metadata.sort_by_key(|key| Reverse(key.matches('/').count()));
@@ -218,6 +223,33 @@ impl Nodes {
             Some((folder, (documents, keys)))
         };
         Ok(Self(found.into_iter().filter_map(node).collect()))
+    }
+
+    /// An error if the address names a format, and what is there, or anything below, is of another.
+    fn expect_named(&self, located: &Located, options: &FormatOptions) -> Result<()> {
+        if !located.is_named || self.0.is_empty() && !located.store.local_path().is_some_and(Path::is_symlink)
+        {
+            return Ok(());
+        }
+        let probe = located.probe()?;
+        let is_known = |format: &&dyn Format| !matches!(format.open(&probe, options), Ok(None));
+        if !located.formats.iter().any(is_known) {
+            let message = format!("nothing of {} is there", located.names());
+            return Err(Error::new(ErrorKind::NotFound, message));
+        }
+        let is_own = |name: &str| located.formats.iter().any(|format| format.documents().contains(&name));
+        for (folder, (documents, _)) in &self.0 {
+            let is_other =
+                |name: &&String| registry::marks(name) && own::is_metadata(name, documents) && !is_own(name);
+            if let Some(name) = documents.keys().find(is_other) {
+                let at = located.store.location(&format!("{folder}/{name}"));
+                return Err(Error::invalid(format!(
+                    "{at} is not of {}, which the URL names; without a format, all that is below is removed",
+                    located.names()
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// Whether one of them has what is stored under `key`.

@@ -14,6 +14,7 @@ use super::optional::{ARRAY, OF_LAYER, Optional, STORAGE};
 use super::registry;
 use super::spec::{ArraySpec, CreateSpec, StorageSpec};
 use super::traits::Create;
+use crate::base::buffer::Order;
 use crate::base::error::{Error, Result};
 
 /// An error if `spec` asks for what `format` does not hold.
@@ -45,6 +46,9 @@ pub(super) fn expect_held(format: &dyn Create, spec: &CreateSpec) -> Result<()> 
     let ndim = spec.array.domain.ndim();
     if let Some(sizes) = spec.array.resolution.as_ref().filter(|sizes| !fits(holds, sizes, ndim)) {
         return Err(Error::invalid(format!("a resolution {sizes:?} of {ndim} axes")));
+    }
+    if spec.array.resolution.is_none() && spec.array.unit.is_some() {
+        return Err(Error::invalid("unit: of no resolution; give one as well"));
     }
     if spec.storage.codecs.is_some() && (spec.storage.encoding.is_some() || spec.storage.level.is_some()) {
         return Err(Error::invalid("give either codecs, or an encoding and its level"));
@@ -103,7 +107,9 @@ pub fn fit(format: &dyn Create, spec: CreateSpec, from: &str) -> (CreateSpec, Ve
         }
     }
     let ndim = kept.array.domain.ndim();
-    kept.array.resolution = kept.array.resolution.filter(|sizes| fits(holds, sizes, ndim));
+    if kept.array.resolution.as_ref().is_some_and(|sizes| !fits(holds, sizes, ndim)) {
+        (kept.array.resolution, kept.array.unit) = (None, None);
+    }
     if let Some(attributes) = &mut kept.array.attributes {
         attributes.retain(|name, _| !holds.reserves(name));
     }
@@ -112,6 +118,12 @@ pub fn fit(format: &dyn Create, spec: CreateSpec, from: &str) -> (CreateSpec, Ve
     }
     let lost = lost(&given, &kept.array, holds, from_holds.unwrap_or(&Holds::PLAIN));
     (kept, lost.into_iter().map(|what| format!("{} does not keep {what}", format.name())).collect())
+}
+
+/// Whether an array of `format` like one of the format `from`, whose elements are in this `order`, has its axes in the
+/// same order; in the opposite one if not, so that elements next to each other stay so.
+pub fn keeps_order(format: &dyn Create, from: &str, order: Order) -> bool {
+    format.order() == order || format.name() == from
 }
 
 /// What `spec`, which is of a format that holds `from`, is in the terms of another, which holds `to`; `from` is `None` for
@@ -161,24 +173,50 @@ fn fits(holds: &Holds, sizes: &[f64], ndim: usize) -> bool {
 fn lost(given: &ArraySpec, kept: &ArraySpec, holds: &Holds, from: &Holds) -> Vec<String> {
     let place = |array: &ArraySpec| array.place().map(|domain| domain.origin().to_vec());
     let origin = place(given).filter(|origin| place(kept).as_ref() != Some(origin));
-    let sizes = given.resolution.as_ref().filter(|_| kept.resolution.is_none());
-    let sizes = sizes.filter(|sizes| sizes.iter().any(|size| *size != 1.0));
     let is_zero = |fill: &Value| fill.is_null() || missing::is_zero(fill);
     let fill = given.fill_value.as_ref().filter(|fill| kept.fill_value.is_none() && !is_zero(fill));
     let lost = [
         origin.map(|origin| format!("where the first element lies, at {origin:?}")),
         lost_names(given, kept, holds),
-        sizes.map(|sizes| format!("the resolution, {sizes:?} nm")),
+        lost_sizes(given, kept),
+        lost_fractions(given, kept),
         (given.labels == Some(true) && kept.labels != Some(true))
             .then(|| "that elements are labels".to_owned()),
         fill.map(|fill| format!("the fill value, {fill}; what is missing reads as zero")),
         (given.axes.is_some() && kept.axes.is_none() && !is_of_space(given.axes.as_deref()))
             .then(|| "kinds and units of axes".to_owned()),
         lost_attributes(given, kept, from),
+        lost_more(given, holds, from),
         missing::mistaken(given, kept, from.missing, holds.missing)
             .map(|fill| format!("that elements equal to the fill value, {fill}, are not missing")),
     ];
-    lost.into_iter().flatten().collect()
+    lost.into_iter().flatten().chain(given.beside.iter().cloned()).collect()
+}
+
+/// The sizes of elements that are lost; axes say them as well.
+fn lost_sizes(given: &ArraySpec, kept: &ArraySpec) -> Option<String> {
+    let sizes = given.resolution.as_ref().filter(|_| kept.resolution.is_none() && kept.axes.is_none())?;
+    let unit = match given.unit.as_deref() {
+        None => "nm",
+        Some("") => "in no unit",
+        Some(unit) => unit,
+    };
+    let is_said = unit != "nm" || sizes.iter().any(|size| *size != 1.0);
+    is_said.then(|| format!("the resolution, {sizes:?} {unit}"))
+}
+
+/// Places of elements between whole numbers of them, which only axes say.
+fn lost_fractions(given: &ArraySpec, kept: &ArraySpec) -> Option<String> {
+    let is_between = given.axes.iter().flatten().any(|axis| axis.offset != 0.0);
+    (is_between && kept.axes.is_none())
+        .then(|| "that elements lie at fractions of their size: they move to whole ones".to_owned())
+}
+
+/// What attributes that mean nothing in another family of formats say of the array.
+fn lost_more(given: &ArraySpec, holds: &Holds, from: &Holds) -> Option<String> {
+    let attributes = given.attributes.as_ref().filter(|_| holds.attributes != from.attributes)?;
+    let more = (from.says_more)(attributes);
+    (!more.is_empty()).then(|| format!("what else the array says of itself: {}", more.join(", ")))
 }
 
 /// The names of axes that are lost; those that the format gives to the same axes are not.

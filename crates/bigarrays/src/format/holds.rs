@@ -1,6 +1,6 @@
 //! The options of new arrays that a format has, as data.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::base::dtype::DataType;
 
@@ -18,6 +18,8 @@ pub struct Holds {
     pub axes: bool,
     /// For which axes it says the size of an element.
     pub resolution: Sizes,
+    /// Whether sizes may be in another unit than that of a length, or in none.
+    pub unit: bool,
     /// Whether it says that elements are labels.
     pub labels: bool,
     /// The family of formats that say the value of what is not stored in the same way; `None` if it says none.
@@ -32,6 +34,8 @@ pub struct Holds {
     /// Names of those among the user's attributes that its readers understand: in another family they mean nothing, or
     /// something wrong.
     pub understood_attributes: &'static [&'static str],
+    /// What those of them say that nothing else says of an array: their names, or those of members.
+    pub says_more: fn(&Map<String, Value>) -> Vec<String>,
     /// Whether its arrays are of chunks, which may be encoded.
     pub chunks: bool,
     /// The encodings that it takes over from other formats.
@@ -130,12 +134,14 @@ impl Holds {
         dimension_names: Names::None,
         axes: false,
         resolution: Sizes::None,
+        unit: false,
         labels: false,
         fill_value: None,
         missing: Missing::None,
         attributes: None,
         reserved_attributes: &[],
         understood_attributes: &[],
+        says_more: |_| Vec::new(),
         chunks: false,
         encodings: &["raw"],
         codecs: Codecs::None,
@@ -163,6 +169,11 @@ impl Holds {
     /// Whether the format understands the attribute of this name.
     pub(super) fn understands(&self, name: &str) -> bool {
         self.understood_attributes.contains(&name)
+    }
+
+    /// Whether every array says a size of its elements, which is 1 nm where nobody knows better.
+    pub fn needs_resolution(&self) -> bool {
+        self.resolution == Sizes::Space
     }
 
     /// Whether every axis must have a name.

@@ -28,21 +28,22 @@ mod traits;
 mod walk;
 pub mod zarr;
 
-pub use address::{Address, is_likely};
+pub use address::{Address, is_likely, is_named};
 pub use axis::AxisSpec;
 pub use below::Below;
 pub use document::DOCUMENTS;
 pub use files::{NewArray, NumberedKeys, PlainFormat, Target, usual_names};
-pub use fit::{fit, of_scale};
+pub use fit::{fit, keeps_order, of_scale};
 pub use holds::{Codecs, Holds, Missing, Names, Shards, Sizes, Start};
+pub(crate) use ome::take_channels;
 pub(crate) use operations::{add_scale, create, like, open, problems, resize, resizes, survey};
-pub use operations::{attributes, create_group, identity, list, remove, store_at, update_attributes};
+pub use operations::{
+    attributes, create_group, format_of_new, identity, list, remove, store_at, update_attributes,
+};
 pub(crate) use own::is_place;
 pub use precomputed::Precomputed;
 pub use probe::Probe;
-pub use registry::{
-    BUILTIN, by_name, creator, creators, default_name, default_of_groups, marks, same_or_default,
-};
+pub use registry::{BUILTIN, by_name, creator, creators, marks};
 pub use scale::{Scale, ScaleSelector};
 pub use spec::{ArraySpec, CreateSpec, NewSharding, StorageSpec};
 pub use traits::{

@@ -57,10 +57,9 @@ fn nothing_at(located: &Located) -> Error {
     if located.store.local_path().is_some_and(|path| !Path::new(path).exists()) {
         return not_found("there is no such file or folder");
     }
-    let names: Vec<&str> = located.formats.iter().map(|format| format.name()).collect();
-    match (located.is_named, &names[..]) {
-        (true, [name]) => not_found(format!("no {name} array here")),
-        _ => not_found(format!("no array of a known format here ({})", names.join(", "))),
+    match located.is_named {
+        true => not_found(format!("no {} array here", located.names())),
+        false => not_found(format!("no array of a known format here ({})", located.names())),
     }
 }
 
@@ -86,6 +85,49 @@ pub(crate) fn problems(address: Address<'_>, options: &FormatOptions) -> Result<
     found().map_err(context("verifying", address))
 }
 
+/// The format in which something new is made: the one that is named, of a family the first that `makes` such.
+fn for_new(
+    formats: &[&'static dyn Format],
+    is_named: bool,
+    default: &'static dyn Format,
+    makes: impl Fn(&&'static dyn Format) -> bool,
+) -> &'static dyn Format {
+    match formats {
+        [only] => *only,
+        all if is_named => {
+            // Plain arrays, which groups hold, rather than images of several scales.
+            let is_array = |format: &&&'static dyn Format| makes(format) && format.groups().is_some();
+            let found = all.iter().find(is_array).or_else(|| all.iter().find(|format| makes(format)));
+            found.copied().unwrap_or(default)
+        }
+        _ => default,
+    }
+}
+
+/// The format in which [`OpenOptions::create`](crate::OpenOptions::create) makes an array of chunks at `address` that is
+/// like one of the format `from`: this if the address and the options leave it, or else as for any new array.
+///
+/// # Errors
+/// `InvalidArgument` if the address and the options name different formats, or one that makes no arrays of chunks.
+pub fn format_of_new<'a>(
+    address: impl Into<Address<'a>>,
+    from: &str,
+    options: &FormatOptions,
+) -> Result<&'static dyn Create> {
+    let address = address.into();
+    let found = || {
+        let (formats, is_named) = address.formats(options)?;
+        let makes = |format: &&'static dyn Format| format.creates().is_some();
+        if let Some(same) = registry::creators().find(|format| format.name() == from)
+            && formats.iter().any(|format| format.name() == from)
+        {
+            return Ok(same);
+        }
+        registry::creator(for_new(&formats, is_named, registry::DEFAULT, makes).name())
+    };
+    found().map_err(context("creating", address))
+}
+
 /// How `format` makes arrays.
 fn create_with(format: &'static dyn Format) -> Result<&'static dyn Create> {
     format.creates().ok_or_else(|| Error::unsupported(format!("creating {} arrays", format.name())))
@@ -105,7 +147,8 @@ pub(crate) fn create(address: Address<'_>, spec: &CreateSpec, options: &FormatOp
     let created = || {
         let located = address.locate(options)?;
         check_attributes(spec.array.attributes.as_ref())?;
-        let format = create_with(located.for_new(registry::DEFAULT, |format| format.creates().is_some()))?;
+        let makes = |format: &&'static dyn Format| format.creates().is_some();
+        let format = create_with(for_new(&located.formats, located.is_named, registry::DEFAULT, makes))?;
         let (spec, options) = compressed(spec, options);
         expect_held(format, &spec)?;
         format.create(&located.store, &spec, &options)
@@ -114,21 +157,18 @@ pub(crate) fn create(address: Address<'_>, spec: &CreateSpec, options: &FormatOp
 }
 
 impl Located {
-    /// The format in which something new is made: the one that is named, of a family the first that `makes` such.
-    fn for_new(
-        &self,
-        default: &'static dyn Format,
-        makes: impl Fn(&&'static dyn Format) -> bool,
-    ) -> &'static dyn Format {
-        match &self.formats[..] {
-            [only] => *only,
-            all if self.is_named => {
-                // Plain arrays, which groups hold, rather than images of several scales.
-                let is_array = |format: &&&'static dyn Format| makes(format) && format.groups().is_some();
-                all.iter().find(is_array).or_else(|| all.iter().find(|format| makes(format))).copied()
-            }
-            .unwrap_or(default),
-            _ => default,
+    /// The names of the formats that may be there.
+    pub(super) fn names(&self) -> String {
+        let names: Vec<&str> = self.formats.iter().map(|format| format.name()).collect();
+        names.join(if self.is_named { " or " } else { ", " })
+    }
+
+    /// The format that knows what is there, be it damaged; that of new arrays if none does and none is named.
+    fn known_or_default(&self, options: &FormatOptions) -> Result<&'static dyn Format> {
+        match self.known(&self.probe()?, options)? {
+            Some(format) => Ok(format),
+            None if self.is_named => Err(nothing_at(self)),
+            None => Ok(registry::DEFAULT),
         }
     }
 
@@ -181,7 +221,7 @@ pub fn identity<'a>(address: impl Into<Address<'a>>, options: &FormatOptions) ->
 pub(crate) fn add_scale(address: Address<'_>, spec: &CreateSpec, options: &FormatOptions) -> Result<Opened> {
     let added = || {
         let located = address.locate(options)?;
-        let format = located.known(&located.probe()?, options)?.unwrap_or(registry::DEFAULT);
+        let format = located.known_or_default(options)?;
         let none = || Error::unsupported(format!("{} arrays have no scales", format.name()));
         let format = format.scales().ok_or_else(none)?;
         let (spec, options) = compressed(spec, options);
@@ -204,7 +244,7 @@ pub fn remove<'a>(
     let address = address.into();
     let located = address.locate(options).map_err(context("removing", address))?;
     let removed = || {
-        let format = located.known(&located.probe()?, options)?.unwrap_or(registry::DEFAULT);
+        let format = located.known_or_default(options)?;
         let cannot = || Error::unsupported(format!("removing {} arrays", format.name()));
         format.removes().ok_or_else(cannot)?.remove(&located.store, scale)
     };
@@ -253,7 +293,8 @@ pub(crate) fn survey(
     surveyed().map_err(context("verifying", address))
 }
 
-/// Creates a group at `address`, of Zarr 3 unless the options or the address name another format.
+/// Creates a group at `address`, of Zarr 3 unless the options or the address name another format, and says the name of its
+/// format.
 ///
 /// # Errors
 /// `Unsupported` if the format has no groups; those of [`Groups::create_group`].
@@ -261,14 +302,16 @@ pub fn create_group<'a>(
     address: impl Into<Address<'a>>,
     attributes: &Map<String, Value>,
     options: &FormatOptions,
-) -> Result<()> {
+) -> Result<&'static str> {
     let address = address.into();
     let created = || {
         let located = address.locate(options)?;
-        let format = located.for_new(registry::DEFAULT_OF_GROUPS, |format| format.groups().is_some());
+        let makes = |format: &&'static dyn Format| format.groups().is_some();
+        let format = for_new(&located.formats, located.is_named, registry::DEFAULT_OF_GROUPS, makes);
         let none = || Error::unsupported(format!("{} has no groups", format.name()));
         check_attributes(Some(attributes))?;
-        format.groups().ok_or_else(none)?.create_group(&located.store, attributes)
+        format.groups().ok_or_else(none)?.create_group(&located.store, attributes)?;
+        Ok(format.name())
     };
     created().map_err(context("creating", address))
 }

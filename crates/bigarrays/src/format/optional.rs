@@ -23,7 +23,7 @@ pub(super) struct Optional {
 pub(super) const OF_LAYER: [&str; 3] = ["dimension_names", "labels", "attributes"];
 
 /// Those of what an array is.
-pub(super) const ARRAY: [Optional; 9] = [
+pub(super) const ARRAY: [Optional; 10] = [
     Optional {
         name: "domain",
         what: "coordinates but those from zero",
@@ -42,7 +42,14 @@ pub(super) const ARRAY: [Optional; 9] = [
         name: "dimension_names",
         what: "names of axes but its own",
         is_given: |spec| spec.array.dimension_names.iter().flatten().any(Option::is_some),
-        is_held: |holds, _| !matches!(holds.dimension_names, Names::None | Names::Fixed(_)),
+        is_held: |holds, spec| match holds.dimension_names {
+            Names::None => false,
+            Names::Fixed(own) => {
+                let names = spec.array.dimension_names.iter().flatten();
+                names.enumerate().all(|(axis, name)| name.as_deref() == own.get(axis).copied())
+            }
+            _ => true,
+        },
         adapt: |spec| spec.array.dimension_names = None,
     },
     Optional {
@@ -64,11 +71,18 @@ pub(super) const ARRAY: [Optional; 9] = [
         adapt: |spec| spec.array.axes = None,
     },
     Optional {
+        name: "unit",
+        what: "resolution in such unit",
+        is_given: |spec| spec.array.unit.is_some(),
+        is_held: |holds, _| holds.unit,
+        adapt: |spec| (spec.array.resolution, spec.array.unit) = (None, None),
+    },
+    Optional {
         name: "resolution",
         what: "resolution",
         is_given: |spec| spec.array.resolution.is_some(),
         is_held: |holds, _| holds.resolution != Sizes::None,
-        adapt: |spec| spec.array.resolution = None,
+        adapt: |spec| (spec.array.resolution, spec.array.unit) = (None, None),
     },
     Optional {
         name: "labels",

@@ -68,16 +68,6 @@ pub(super) fn is_suffix(name: &str) -> bool {
     })
 }
 
-/// The name of the format in which arrays are made if none is named.
-pub fn default_name() -> &'static str {
-    DEFAULT.name()
-}
-
-/// The name of the format in which groups are made if none is named.
-pub fn default_of_groups() -> &'static str {
-    DEFAULT_OF_GROUPS.name()
-}
-
 /// The formats that make arrays of chunks.
 pub fn creators() -> impl Iterator<Item = &'static dyn Create> {
     BUILTIN.iter().filter_map(|format| format.creates()).filter(|format| format.holds().chunks)
@@ -98,11 +88,6 @@ pub fn creator(name: &str) -> Result<&'static dyn Create> {
 /// What new arrays of the format of this name hold; `None` if it makes none.
 pub(super) fn holds(name: &str) -> Option<&'static Holds> {
     BUILTIN.iter().find(|format| format.name() == name)?.creates().map(|format| format.holds())
-}
-
-/// The format in which an array like one of the format `from` is made: this if it makes any.
-pub fn same_or_default(from: &str) -> &'static dyn Create {
-    creators().find(|format| format.name() == from).unwrap_or(&precomputed::Precomputed)
 }
 
 #[cfg(test)]

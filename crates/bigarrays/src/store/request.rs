@@ -19,7 +19,7 @@ pub struct Get {
     /// Which version of the value is wanted.
     pub version: Wanted,
     /// Whether a refusal of the store, for lack of permission, is an answer, of [`Extent::Refused`], rather than an
-    /// error: for who tries whether there is something.
+    /// error, and a folder in the place of a file is nothing: for who tries whether there is something.
     pub probe: bool,
 }
 

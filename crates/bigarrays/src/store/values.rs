@@ -117,13 +117,16 @@ impl dyn Store + '_ {
         }
     }
 
-    /// The content-decoded value of `key`, a metadata document, or `None` if it is missing.
+    /// The content-decoded value of `key`, a metadata document, or `None` if it is missing; a folder of its name is none.
     ///
     /// # Errors
     /// Those of [`Store::get_many`]; `CorruptData` if it is damaged or absurdly long.
     pub fn read_metadata(&self, key: &str) -> Result<Option<Vec<u8>>> {
         let request = Get::new(key, Part::Whole, LARGEST_METADATA as u64);
-        let value = self.get_all(&[request])?.pop().flatten();
+        let value = match self.get_all(&[request]) {
+            Err(_) if self.is_folder(key) => return Ok(None),
+            found => found?.pop().flatten(),
+        };
         let decoded = value.map(|value| value.decoded(LARGEST_METADATA)).transpose();
         decoded.map_err(|error| error.at(self.location(key)))
     }
@@ -148,17 +151,25 @@ impl dyn Store + '_ {
         self.update_many(&[request], &|_, _, _| Ok(Change::Delete))
     }
 
-    /// Whether `key` has a value.
+    /// Whether `key` has a value; a local folder of its name is none.
     ///
     /// # Errors
     /// Those of [`Store::get_many`].
     pub fn exists(&self, key: &str) -> Result<bool> {
         let found = AtomicBool::new(false);
-        self.get_many(&[Get::new(key, Part::Presence, u64::MAX)], &|_, blob| {
+        let asked = self.get_many(&[Get::new(key, Part::Presence, u64::MAX)], &|_, blob| {
             found.store(blob.is_some(), Ordering::Relaxed);
             Ok(())
-        })?;
-        Ok(found.into_inner())
+        });
+        match asked {
+            Err(_) if self.is_folder(key) => Ok(false),
+            asked => asked.map(|()| found.into_inner()),
+        }
+    }
+
+    /// Whether there is a local folder in the place of the value of `key`.
+    fn is_folder(&self, key: &str) -> bool {
+        self.local_path().is_some_and(|root| root.join(key).is_dir())
     }
 }
 

@@ -29,7 +29,11 @@ struct File {
     /// Modules whose names are all brought in.
     globs: Vec<Vec<String>>,
     uses: BTreeSet<Vec<String>>,
+    /// Names that it only passes on.
+    passed: BTreeSet<Vec<String>>,
     texts: BTreeSet<String>,
+    /// Whether it asks which format something is of.
+    asks_for_format: bool,
 }
 
 impl Sources {
@@ -39,8 +43,10 @@ impl Sources {
             let parsed = syn::parse_file(text).unwrap_or_else(|error| panic!("{path}: {error}"));
             let mut names = Names::default();
             names.visit_file(&parsed);
-            let Names { defines, aliases, globs, uses, texts } = names;
-            (module(path), File { path: path.to_owned(), defines, aliases, globs, uses, texts })
+            let Names { defines, aliases, globs, uses, passed, texts, asks_for_format, .. } = names;
+            let path_of = path.to_owned();
+            let file = File { path: path_of, defines, aliases, globs, uses, passed, texts, asks_for_format };
+            (module(path), file)
         };
         Sources { modules: files.into_iter().map(parse).collect() }
     }
@@ -50,11 +56,31 @@ impl Sources {
         self.modules.values().map(|file| (file.path.as_str(), &file.texts))
     }
 
+    /// The files in which it is compared of which format something is, or which name a module of one.
+    pub(crate) fn that_ask_for_formats(&self) -> Vec<&str> {
+        const MODULES: [&str; 4] = ["n5", "ome", "precomputed", "zarr"];
+        let is_of_one = |path: &Vec<String>| {
+            path.windows(2).any(|pair| pair[0] == "format" && MODULES.contains(&pair[1].as_str()))
+        };
+        let files = self.modules.values();
+        let asks = |file: &&File| file.asks_for_format || file.uses.iter().chain(&file.passed).any(is_of_one);
+        files.filter(asks).map(|file| file.path.as_str()).collect()
+    }
+
     /// Every import of one file from another, each once.
     pub(crate) fn imports(&self) -> BTreeSet<Import> {
+        self.found(|file| &file.uses)
+    }
+
+    /// What one file passes on of another.
+    pub(crate) fn passed(&self) -> BTreeSet<Import> {
+        self.found(|file| &file.passed)
+    }
+
+    fn found(&self, paths: impl Fn(&File) -> &BTreeSet<Vec<String>>) -> BTreeSet<Import> {
         let mut imports = BTreeSet::new();
         for (module, file) in &self.modules {
-            for path in &file.uses {
+            for path in paths(file) {
                 if let Some(to) = self.find(module, path, 0).filter(|to| *to != file.path) {
                     let name = path.join("::");
                     imports.insert(Import { from: file.path.clone(), to: to.to_owned(), name });
@@ -131,6 +157,18 @@ fn module(path: &str) -> Module {
     module
 }
 
+/// The paths of other crates that the code of a file names, but for its tests, and whether it is asynchronous.
+pub(crate) fn named(text: &str) -> (BTreeSet<Vec<String>>, bool) {
+    let mut names = Names::default();
+    names.visit_file(&syn::parse_file(text).unwrap());
+    let Names { aliases, globs, uses, passed, is_async, .. } = names;
+    let full = |path: Vec<String>| match path.first().and_then(|first| aliases.get(first)) {
+        Some(alias) => [alias, &path[1..]].concat(),
+        None => path,
+    };
+    (uses.into_iter().chain(passed).chain(globs).map(full).collect(), is_async)
+}
+
 /// Collects the names of a file.
 #[derive(Default)]
 struct Names {
@@ -138,7 +176,12 @@ struct Names {
     aliases: BTreeMap<String, Vec<String>>,
     globs: Vec<Vec<String>>,
     uses: BTreeSet<Vec<String>>,
+    passed: BTreeSet<Vec<String>>,
     texts: BTreeSet<String>,
+    is_async: bool,
+    asks_for_format: bool,
+    /// How many modules within the file are around what is visited.
+    depth: usize,
 }
 
 impl Names {
@@ -154,16 +197,33 @@ impl Names {
             }
             syn::UseTree::Name(name) => self.alias(name.ident.to_string(), with(&name.ident), is_public),
             syn::UseTree::Rename(name) => self.alias(name.rename.to_string(), with(&name.ident), is_public),
-            syn::UseTree::Glob(_) => self.globs.push(before.to_vec()),
+            syn::UseTree::Glob(_) => self.globs.push(self.from_file(before.to_vec())),
         }
     }
 
     fn alias(&mut self, name: String, path: Vec<String>, is_public: bool) {
+        let path = self.from_file(path);
         // What is only passed on is no use.
-        if !is_public {
-            self.uses.insert(path.clone());
+        let into = if is_public { &mut self.passed } else { &mut self.uses };
+        into.insert(path.clone());
+        // A name of a module within the file is brought in from the file itself.
+        if path != [name.clone()] || self.depth == 0 {
+            self.aliases.insert(name, path);
         }
-        self.aliases.insert(name, path);
+    }
+
+    /// A path as the file's own module has it: one of a module within leads out of that first.
+    fn from_file(&self, path: Vec<String>) -> Vec<String> {
+        let within = match path.first().map(String::as_str) {
+            Some("self") if self.depth > 0 => 1,
+            _ => path.iter().take(self.depth).take_while(|part| *part == "super").count(),
+        };
+        path[within..].to_vec()
+    }
+
+    fn used(&mut self, path: Vec<String>) {
+        let path = self.from_file(path);
+        self.uses.insert(path);
     }
 
     /// The paths within a macro's tokens.
@@ -175,13 +235,14 @@ impl Names {
                 proc_macro2::TokenTree::Punct(punct) if punct.as_char() == ':' => colons += 1,
                 proc_macro2::TokenTree::Ident(name) => {
                     if colons != 2 {
-                        self.uses.insert(std::mem::take(&mut path));
+                        self.used(std::mem::take(&mut path));
                     }
+                    self.is_async |= name == "async";
                     path.push(name.to_string());
                     colons = 0;
                 }
                 other => {
-                    self.uses.insert(std::mem::take(&mut path));
+                    self.used(std::mem::take(&mut path));
                     colons = 0;
                     if let proc_macro2::TokenTree::Literal(literal) = &other
                         && let Ok(text) = syn::parse_str::<syn::LitStr>(&literal.to_string())
@@ -194,7 +255,18 @@ impl Names {
                 }
             }
         }
-        self.uses.insert(path);
+        self.used(path);
+    }
+}
+
+/// Whether an expression is the name of the format of something.
+fn is_format(expression: &syn::Expr) -> bool {
+    match expression {
+        syn::Expr::MethodCall(call) => call.method == "format" && call.args.is_empty(),
+        syn::Expr::Reference(inner) => is_format(&inner.expr),
+        syn::Expr::Unary(inner) => is_format(&inner.expr),
+        syn::Expr::Paren(inner) => is_format(&inner.expr),
+        _ => false,
     }
 }
 
@@ -221,6 +293,7 @@ impl<'ast> Visit<'ast> for Names {
             Item::Union(item) => Some((&item.attrs, &item.ident)),
             Item::Macro(item) => item.ident.as_ref().map(|name| (&item.attrs, name)),
             Item::Impl(item) if is_test(&item.attrs) => return,
+            Item::Use(item) if is_test(&item.attrs) => return,
             Item::Use(item) => {
                 let is_public = !matches!(item.vis, syn::Visibility::Inherited);
                 self.tree(&item.tree, &[], is_public);
@@ -234,11 +307,46 @@ impl<'ast> Visit<'ast> for Names {
             }
             self.defines.insert(name.to_string());
         }
+        let depth = self.depth;
+        self.depth += usize::from(matches!(item, Item::Mod(_)));
         syn::visit::visit_item(self, item);
+        self.depth = depth;
+    }
+
+    fn visit_impl_item_fn(&mut self, item: &'ast syn::ImplItemFn) {
+        if !is_test(&item.attrs) {
+            syn::visit::visit_impl_item_fn(self, item);
+        }
+    }
+
+    fn visit_signature(&mut self, signature: &'ast syn::Signature) {
+        self.is_async |= signature.asyncness.is_some();
+        syn::visit::visit_signature(self, signature);
+    }
+
+    fn visit_expr_async(&mut self, block: &'ast syn::ExprAsync) {
+        self.is_async = true;
+        syn::visit::visit_expr_async(self, block);
+    }
+
+    fn visit_expr_closure(&mut self, closure: &'ast syn::ExprClosure) {
+        self.is_async |= closure.asyncness.is_some();
+        syn::visit::visit_expr_closure(self, closure);
+    }
+
+    fn visit_expr_binary(&mut self, binary: &'ast syn::ExprBinary) {
+        let compares = matches!(binary.op, syn::BinOp::Eq(_) | syn::BinOp::Ne(_));
+        self.asks_for_format |= compares && (is_format(&binary.left) || is_format(&binary.right));
+        syn::visit::visit_expr_binary(self, binary);
+    }
+
+    fn visit_expr_match(&mut self, matched: &'ast syn::ExprMatch) {
+        self.asks_for_format |= is_format(&matched.expr);
+        syn::visit::visit_expr_match(self, matched);
     }
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
-        self.uses.insert(path.segments.iter().map(|segment| segment.ident.to_string()).collect());
+        self.used(path.segments.iter().map(|segment| segment.ident.to_string()).collect());
         syn::visit::visit_path(self, path);
     }
 

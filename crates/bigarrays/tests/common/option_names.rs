@@ -66,15 +66,55 @@ pub(crate) fn parameters(stub: &str) -> Vec<String> {
     for definition in code.split("def ").skip(1) {
         let Some((name, rest)) = definition.split_once('(') else { continue };
         if is_public(name) {
-            found.extend(top_level(rest).iter().filter_map(|parameter| {
-                let name = parameter.trim().trim_start_matches('*');
-                let name = name.split([':', '=']).next().unwrap_or_default().trim();
-                let is_name = !name.is_empty() && !matches!(name, "self" | "cls" | "/");
-                (is_name && !name.starts_with('_')).then(|| name.to_owned())
-            }));
+            found.extend(of_definition(rest));
         }
     }
     found
+}
+
+/// The parameters of the public functions of a module, and of the public methods of its public classes; those of making one
+/// if its docstring lists arguments, as it does where users call it. What stands for further options is none.
+pub(crate) fn module_parameters(module: &str) -> Vec<String> {
+    let (mut found, mut class) = (Vec::new(), None);
+    for (at, line) in module
+        .match_indices('\n')
+        .map(|(at, _)| (at + 1, module[at + 1..].lines().next().unwrap_or_default()))
+    {
+        let (indent, text) = (line.len() - line.trim_start().len(), line.trim_start());
+        if let Some(rest) = text.strip_prefix("class ").filter(|_| indent == 0) {
+            let name = rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
+            let body = module[at..].split("\ndef ").next().unwrap_or_default();
+            let body = body.split("\nclass ").next().unwrap_or_default();
+            class = Some((!name.starts_with('_'), body.contains("\n    Args:\n")));
+        } else if indent == 0 && !text.is_empty() && !text.starts_with([')', '@', '#']) {
+            class = None;
+        }
+        let Some((name, _)) = text.strip_prefix("def ").and_then(|rest| rest.split_once('(')) else {
+            continue;
+        };
+        let is_public = match (indent, class) {
+            (0, _) => !name.starts_with('_'),
+            (4, Some((is_public, is_called))) => {
+                is_public && (!name.starts_with('_') || is_called && name == "__init__")
+            }
+            _ => false,
+        };
+        if is_public {
+            let rest = &module[at + line.find('(').map_or(0, |open| open + 1)..];
+            found.extend(of_definition(rest).filter(|name| !rest.contains(&format!("**{name}:"))));
+        }
+    }
+    found
+}
+
+/// The names of parameters in what follows the parenthesis of a definition.
+fn of_definition(rest: &str) -> impl Iterator<Item = String> {
+    top_level(rest).into_iter().filter_map(|parameter| {
+        let name = parameter.trim().trim_start_matches('*');
+        let name = name.split([':', '=']).next().unwrap_or_default().trim();
+        let is_name = !name.is_empty() && !matches!(name, "self" | "cls" | "/");
+        (is_name && !name.starts_with('_')).then(|| name.to_owned())
+    })
 }
 
 /// What stands between commas up to the parenthesis that closes.

@@ -90,8 +90,8 @@ impl Copier<'_> {
         let source = self.source(selector)?;
         let axes = what.dimension_names.clone().unwrap_or_else(|| Axes::of(&source));
         let part = part.cloned().unwrap_or_else(|| source.domain().clone());
-        let mut like = self.session.open().scale(selector.clone()).like(&self.args.source)?;
-        format::ome::cut_channels(&mut like.array, source.domain(), &part);
+        let cut = source.cut(&part)?;
+        let mut like = cut.like(self.session.open().scale(selector.clone()).like(&self.args.source)?);
         if let Some(dtype) = what.dtype.filter(|dtype| *dtype != like.array.dtype) {
             // The others are of the type.
             (like.array.dtype, like.array.fill_value, like.storage.codecs) = (dtype, None, None);
@@ -100,28 +100,14 @@ impl Copier<'_> {
         like.storage.content_encoding =
             like.storage.content_encoding.filter(|_| what.write.content_encoding.is_none());
         let to = what.to.as_ref().map(|to| to.0.as_slice());
-        let is_between = like.array.axes.iter().flatten().any(|axis| axis.offset != 0.0);
-        let new = New::plan(&what.new, &source.cut(&part)?, &axes, like, &what.layer, to)?;
-        self.note_losses(&source, &new, is_between);
+        let new = New::plan(&what.new, &self.args.target, &cut, &axes, like, &what.layer, to)?;
+        self.note_raw(&source, &new);
         Ok(new)
     }
 
-    /// Says what the new array does not keep of `source`.
-    fn note_losses(&self, source: &Array, new: &New, is_between: bool) {
+    /// Says so if the new array stores as they are elements that `source` has encoded.
+    fn note_raw(&self, source: &Array, new: &New) {
         let New { spec, format, .. } = new;
-        if is_between && spec.array.axes.is_none() {
-            self.session.terminal.note(format_args!(
-                "voxels of SRC are at fractions of their size, which {format} does not say: they move to whole ones",
-            ));
-        }
-        let sizes = source.resolution().filter(|known| known.size.iter().any(|&size| size != 1.0));
-        if let Some(known) = sizes.filter(|_| spec.array.resolution.is_none() && *format != source.format()) {
-            let unit = if known.unit.is_empty() { "no unit" } else { &known.unit };
-            self.session.terminal.note(format_args!(
-                "{format} does not keep the sizes of voxels of SRC, {:?} in {unit}",
-                &known.size[..]
-            ));
-        }
         let is_raw = spec.storage.codecs.is_none()
             && spec.storage.encoding.as_deref().is_none_or(|name| name == "raw");
         let names: Vec<&str> = source.layout().codecs.names().collect();

@@ -46,16 +46,19 @@ impl Kind {
         }
     }
 
-    /// The order in which an array of the given axes is written where nothing else is asked for: its
-    /// own, but slices along z for images.
-    pub(crate) fn usual_axes(self, axes: &Axes) -> Axes {
+    /// The axes in the order in which an array of these axes and of this `order` is written where nothing else is asked
+    /// for: its own, but slices along z for images. Where no axis has the name of one of a slice, the fastest is x.
+    pub(crate) fn usual_axes(self, axes: &Axes, order: Order) -> Axes {
+        let is_of_slices = |name: &String| matches!(name.as_str(), "x" | "y" | "z");
         match self {
             Self::Npy | Self::Raw => axes.clone(),
-            Self::Tiff | Self::Png => {
+            Self::Tiff | Self::Png if axes.0.iter().any(is_of_slices) => {
                 let mut usual = Axes::letters("zyxc");
                 usual.0.retain(|axis| axes.position(axis).is_some());
                 usual
             }
+            Self::Tiff | Self::Png if order == Order::C => axes.clone(),
+            Self::Tiff | Self::Png => Axes(axes.0.iter().rev().cloned().collect()),
         }
     }
 

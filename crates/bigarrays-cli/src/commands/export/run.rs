@@ -20,7 +20,7 @@ use crate::session::Session;
 ///
 /// OUT says what is written: .npy, .tif, .raw or .bin, or a folder for PNG slices. .npy and raw files
 /// have the array's own axes (x,y,z in Fortran order, so that NumPy indexes them as [x, y, z]), TIFF and PNG a
-/// slice for each z. What of the box lies outside the array is written as zeros.
+/// slice for each z, or along the first of axes in C order that have no such names. What of the box lies outside the array is written as zeros.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ExportArgs {
@@ -74,7 +74,7 @@ pub(crate) fn run(args: &ExportArgs, session: &Session) -> anyhow::Result<()> {
         args.part.clone().map_or_else(|| Ok(array.domain().clone()), |part| whole_channels(&part, &array))?;
     let kind = args.format.map_or_else(|| Kind::of(&args.out), Ok)?;
     let own = Axes::of(&array);
-    let axes = args.transpose.clone().unwrap_or_else(|| kind.usual_axes(&own));
+    let axes = args.transpose.clone().unwrap_or_else(|| kind.usual_axes(&own, array.order()));
     let view = arrange(&array.cut(&part)?, &own, &axes)?;
     let order = if axes == own { array.order() } else { Order::C };
     kind.make_way(&args.out, args.overwrite)?;

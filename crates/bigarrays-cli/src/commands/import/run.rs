@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use bigarrays::format;
+use bigarrays::format::{self, FormatOptions};
 use bigarrays::jobs::plan_copy;
 use bigarrays::{Array, CreateSpec, Error, ErrorKind, Result};
 use clap::Args;
@@ -73,9 +73,11 @@ pub(crate) fn run(args: &ImportArgs, session: &Session) -> anyhow::Result<()> {
         return Err(Error::invalid("this is the source itself").during("importing into").at(url).into());
     }
     let source = source::open(sources, &args.source, &session.open().cache(args.cache.options()?))?;
-    let like = CreateSpec::new(source.array.dtype(), source.array.domain().clone());
+    let mut like = CreateSpec::new(source.array.dtype(), source.array.domain().clone());
+    let is_space = |at: usize| source.axes.0.get(at).is_none_or(|name| !matches!(name.as_str(), "c" | "t"));
+    like.array = like.array.sized(source.array.resolution().as_ref(), is_space);
     let to = args.origin.as_ref().map(|offset| offset.0.as_slice());
-    let new = New::plan(&args.new, &source.array, &source.axes, like, &args.layer, to)?;
+    let new = New::plan(&args.new, url, &source.array, &source.axes, like, &args.layer, to)?;
     session.terminal.note(describe(&source, &new));
     let target = args.create(url, &new, session)?;
     transfer::copy(
@@ -114,7 +116,8 @@ impl ImportArgs {
             _ => error,
         })?;
         fits(&layer).or_else(|error| {
-            format::remove(url, None, &session.format())?;
+            let made = FormatOptions { format: Some((*format).to_owned()), ..session.format() };
+            format::remove(url, None, &made)?;
             Err(error)
         })
     }
@@ -123,10 +126,12 @@ impl ImportArgs {
 /// Says what was found and what becomes of it.
 fn describe(source: &Source, new: &New) -> String {
     let (Source { array, axes, what }, New { mapped, spec, .. }) = (source, new);
-    let resolution = spec.array.resolution.as_ref().map_or_else(
-        || "unknown, taken as 1 × 1 × 1 nm (see --resolution)".to_owned(),
-        |size| format!("{} nm", size.iter().map(f64::to_string).collect::<Vec<_>>().join(" × ")),
-    );
+    let is_needed = format::creator(new.format).is_ok_and(|format| format.holds().needs_resolution());
+    let resolution = match &spec.array.resolution {
+        Some(size) => format!("{} nm", size.iter().map(f64::to_string).collect::<Vec<_>>().join(" × ")),
+        None if is_needed => "unknown, taken as 1 nm along each axis (see --resolution)".to_owned(),
+        None => "unknown (see --resolution)".to_owned(),
+    };
     format!(
         "found {what}: axes {axes}, {} of {}\nmapped to {}: {}, box {}, voxel {resolution}",
         lengths(array.shape()),

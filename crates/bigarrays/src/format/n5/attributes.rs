@@ -122,9 +122,7 @@ pub(super) fn create(spec: &CreateSpec, block: &[u64]) -> Result<Document> {
     if let Some(names) = spec.array.all_names() {
         document.insert("axes".to_owned(), json!(names));
     }
-    if let Some(resolution) = &spec.array.resolution {
-        document.insert("pixelResolution".to_owned(), json!({"dimensions": resolution, "unit": "nm"}));
-    }
+    document.extend(size(spec).map(|size| ("pixelResolution".to_owned(), size)));
     // What options say counts, where attributes say it as well.
     for (name, value) in spec.array.attributes.iter().flatten() {
         if !RESERVED.contains(&name.as_str()) && !document.contains_key(name) {
@@ -132,6 +130,15 @@ pub(super) fn create(spec: &CreateSpec, block: &[u64]) -> Result<Document> {
         }
     }
     Ok(document)
+}
+
+/// The `pixelResolution` that `spec` describes: a plain list is of pixels.
+pub(super) fn size(spec: &CreateSpec) -> Option<Value> {
+    let sizes = spec.array.resolution.as_ref()?;
+    Some(match spec.array.unit.as_deref().unwrap_or("nm") {
+        "" => json!(sizes),
+        unit => json!({"dimensions": sizes, "unit": unit}),
+    })
 }
 
 /// The `compression` of a new dataset: of its codecs, or of its encoding at a level.

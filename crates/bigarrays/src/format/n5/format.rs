@@ -11,7 +11,7 @@ use crate::base::buffer::Order;
 use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::chunk::layout::{Positions, Resolution};
+use crate::chunk::layout::Positions;
 use crate::format::axis::AxisSpec;
 use crate::format::document::{self, Document};
 use crate::format::holds::{Codecs, Holds, Names, Sizes};
@@ -133,6 +133,7 @@ const HOLDS: Holds = Holds {
     ],
     dimension_names: Names::AllOrNone,
     resolution: Sizes::All,
+    unit: true,
     attributes: Some(NAME),
     reserved_attributes: &RESERVED,
     chunks: true,
@@ -166,24 +167,15 @@ impl Create for N5 {
         let (encoding, level) = attributes::encoding(&document, opened.layout.dtype);
         let said = document.get("compression");
         let codecs = said.and_then(|said| compression::of_n5(said, opened.layout.dtype));
-        let resolution = opened.layout.resolution.as_ref().and_then(|known| known.nanometres(|_| true));
         let is_said = |name: &str| name == "axes" || RESERVED.contains(&name) || SIZES.contains(&name);
         let mut attributes = document;
         attributes.retain(|name, _| !is_said(name));
-        // In pixels, or in units of no length.
-        let others = opened.layout.resolution.as_ref().filter(|_| resolution.is_none());
-        if let Some(Resolution { size, unit }) =
-            others.filter(|known| known.size.iter().any(|&size| size != 1.0))
-        {
-            let size = json!(size.to_vec());
-            let said = if unit.is_empty() { size } else { json!({"dimensions": size, "unit": unit}) };
-            attributes.insert("pixelResolution".to_owned(), said);
-        }
         let CreateSpec { array, storage } = CreateSpec::of(&opened.layout);
         let places = opened.layout.positions.as_deref().unwrap_or_default();
         let (origin, axes) = (origin(places), axes(places, &opened.layout.axis_names));
+        let array = ArraySpec { origin, axes, attributes: Some(attributes), ..array };
         Ok(Some(CreateSpec {
-            array: ArraySpec { resolution, origin, axes, attributes: Some(attributes), ..array },
+            array: array.sized(opened.layout.resolution.as_ref(), |_| true),
             storage: StorageSpec { encoding, level, codecs, ..storage },
         }))
     }
@@ -440,12 +432,12 @@ mod tests {
             (like.array.resolution, like.array.attributes),
             (Some(vec![8.0, 40.0]), json!({"mine": 1}).as_object().cloned())
         );
-        // Pixels are no nanometres, and stay what they are.
+        // Pixels are no nanometres.
         let said = json!({"pixelResolution": [4, 40]});
         format::update_attributes(url, said.as_object().unwrap(), &FormatOptions::default()).unwrap();
         let like = OpenOptions::new().like(url).unwrap();
-        let attributes = json!({"mine": 1, "pixelResolution": [8.0, 40.0]});
-        assert_eq!((like.array.resolution, like.array.attributes), (None, attributes.as_object().cloned()));
+        assert_eq!((like.array.resolution, like.array.unit.as_deref()), (Some(vec![8.0, 40.0]), Some("")));
+        assert_eq!(like.array.attributes, json!({"mine": 1}).as_object().cloned());
     }
 
     #[test]

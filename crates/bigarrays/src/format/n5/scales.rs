@@ -75,6 +75,14 @@ fn listed_transform<'a>(group: &'a Document, path: &str) -> Option<&'a Value> {
     datasets.iter().find(|dataset| dataset.get("path").is_some_and(|own| own == path))?.get(TRANSFORM)
 }
 
+/// A size in nanometres, if it is a length.
+fn in_nanometres(size: &Resolution) -> Resolution {
+    match size.nanometres(|_| true) {
+        Some(lengths) => of(lengths, "nm".to_owned()),
+        None => size.clone(),
+    }
+}
+
 /// What the size of an element is multiplied with in the scale that `spec` describes: as the resolutions say, or
 /// else the shapes.
 fn new_factors(spec: &CreateSpec, finest: &Opened) -> Result<Vec<Value>> {
@@ -90,7 +98,15 @@ fn new_factors(spec: &CreateSpec, finest: &Opened) -> Result<Vec<Value>> {
         let pairs = shape.iter().zip(spec.array.domain.shape());
         pairs.map(|(&fine, &coarse)| (fine as f64 / coarse.max(1) as f64).round().max(1.0)).collect()
     };
-    let base = finest.layout.resolution.as_ref();
+    let base = finest.layout.resolution.as_ref().map(in_nanometres);
+    if let (Some(unit), Some(base)) = (&spec.array.unit, &base)
+        && *unit != base.unit
+    {
+        return Err(Error::invalid(format!(
+            "unit: {unit:?}, but scales of this image are in {:?}",
+            base.unit
+        )));
+    }
     let ratios: Vec<f64> = match (&spec.array.resolution, base) {
         (Some(size), Some(base)) if size.len() == shape.len() => {
             size.iter().zip(&base.size).map(|(size, base)| size / base).collect()
@@ -229,9 +245,7 @@ impl N5 {
         }
         let ndim = spec.array.domain.ndim();
         let mut group = attributes::group(spec.array.attributes.as_ref());
-        if let Some(size) = &spec.array.resolution {
-            group.insert("pixelResolution".to_owned(), json!({"dimensions": size, "unit": "nm"}));
-        }
+        group.extend(attributes::size(spec).map(|size| ("pixelResolution".to_owned(), size)));
         if resolution(&group, ndim).is_none() && spec.array.resolution.is_some() {
             return Err(Error::invalid(format!("a resolution {:?} of {ndim} axes", spec.array.resolution)));
         }

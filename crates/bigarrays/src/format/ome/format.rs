@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::image::{OmeZarr, exists};
+use super::image::{OmeZarr, channels, exists};
 use super::multiscale::{Dataset, Multiscale, OME};
 use super::new::{array_spec, expect_same, new_dataset, take_members};
 use super::rules;
@@ -114,6 +114,7 @@ impl Create for OmeZarr {
         image.datasets.push(dataset);
         let mut attributes = spec.array.attributes.clone().unwrap_or_default();
         let mut members = take_members(&mut attributes, true);
+        image.channels = channels(members.get("omero"));
         let old = members.remove("multiscales");
         if self.is_nested {
             members.insert("version".to_owned(), json!("0.5"));
@@ -155,14 +156,12 @@ impl Create for OmeZarr {
         let array = ArraySpec {
             domain: opened.layout.domain().clone(),
             dimension_names: Some(opened.layout.dimension_names.to_vec()),
-            resolution: image
-                .said_resolution(dataset)
-                .and_then(|said| said.nanometres(|axis| image.is_space(axis))),
             labels: Some(scale.labels),
             axes: Some(image.axis_specs(dataset)),
             attributes: Some(attributes),
             ..array
         };
+        let array = array.sized(image.said_resolution(dataset).as_ref(), |axis| image.is_space(axis));
         Ok(Some(CreateSpec { array, storage }))
     }
 }

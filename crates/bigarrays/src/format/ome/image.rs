@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::multiscale::{Dataset, Multiscale, OME};
-use super::new::array_spec;
+use super::new::{array_spec, says_more};
 use super::rules::DRAFTS;
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
@@ -68,6 +68,8 @@ const fn images(of: Holds) -> Holds {
         dimension_names: Names::All,
         axes: true,
         resolution: Sizes::Space,
+        unit: false,
+        says_more,
         labels: true,
         // Elements of images are never missing.
         missing: Missing::None,
@@ -268,7 +270,7 @@ fn placed(layout: Layout, image: &Multiscale, dataset: &Dataset) -> Result<Layou
 }
 
 /// What `omero` calls the channels; none unless it names all that it lists.
-fn channels(omero: Option<&Value>) -> Vec<String> {
+pub(super) fn channels(omero: Option<&Value>) -> Vec<String> {
     let list = omero.and_then(|omero| omero.get("channels")).and_then(Value::as_array);
     let label = |channel: &Value| channel.get("label").and_then(Value::as_str).map(str::to_owned);
     let all = list.into_iter().flatten().map(|channel| label(channel).filter(|label| !label.is_empty()));

@@ -10,4 +10,4 @@ mod rules;
 mod transform;
 
 pub use image::{OME_V2, OME_V3, OmeZarr};
-pub use new::cut_channels;
+pub(crate) use new::take_channels;

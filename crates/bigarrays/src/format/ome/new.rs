@@ -1,5 +1,7 @@
 //! What a new image, or a new scale of one, is made of.
 
+use std::ops::Range;
+
 use serde_json::{Map, Value, json};
 
 use super::multiscale::{Dataset, Multiscale, OME};
@@ -75,20 +77,40 @@ pub(super) fn take_members(attributes: &mut Map<String, Value>, is_nested: bool)
     members
 }
 
-/// Keeps of what an image says of each of its channels only what is of those in `part`, a box of an array that covers
-/// `whole` and of which `array` was made.
-pub fn cut_channels(array: &mut ArraySpec, whole: &Domain, part: &Domain) {
-    let is_channel = |name: &Option<String>| name.as_deref() == Some("c");
-    let axis = array.dimension_names.as_ref().and_then(|names| names.iter().position(is_channel));
-    let Some(axis) = axis.filter(|&axis| axis < whole.ndim() && axis < part.ndim()) else { return };
+/// What members of images, as `like` gives them, say beyond axes, scales and labels: the names of those members.
+pub(super) fn says_more(attributes: &Map<String, Value>) -> Vec<String> {
+    let is_said = |value: &Value| !value.is_null() && *value != json!({}) && *value != json!([]);
+    let ome = attributes.get(OME).and_then(Value::as_object);
+    let (mut more, mut image) = (Vec::new(), Vec::new());
+    for (name, value) in ome.into_iter().flatten().filter(|(_, value)| is_said(value)) {
+        match (name.as_str(), value.get(0).and_then(Value::as_object)) {
+            ("multiscales", of_first) => image.extend(of_first.into_iter().flatten()),
+            _ => more.push(name.clone()),
+        }
+    }
+    // That is what new images are called.
+    let is_own =
+        |(name, value): &(&String, &Value)| is_said(value) && !(*name == "name" && **value == "image");
+    more.extend(image.into_iter().filter(is_own).map(|(name, _)| name.clone()));
+    more
+}
+
+/// Keeps of what an image says of each of its channels only what is of those that are `shown`, of an array of which
+/// `array` was made and which has the channels `all`; the last first if they are `reversed`.
+pub(crate) fn take_channels(
+    array: &mut ArraySpec,
+    mut all: Range<i64>,
+    shown: impl Fn(i64) -> bool,
+    reversed: bool,
+) {
     let ome = array.attributes.as_mut().and_then(|attributes| attributes.get_mut(OME));
     let channels = ome.and_then(|ome| ome.get_mut("omero")?.get_mut("channels")?.as_array_mut());
-    let Some(channels) = channels.filter(|channels| channels.len() as u64 == whole.shape()[axis]) else {
-        return;
-    };
-    let (first, range) = (whole.origin()[axis], part.range(axis));
-    let mut at = first..;
-    channels.retain(|_| at.next().is_some_and(|at| range.contains(&at)));
+    let count = all.end.saturating_sub(all.start);
+    let Some(channels) = channels.filter(|channels| channels.len() as i64 == count) else { return };
+    channels.retain(|_| all.next().is_some_and(&shown));
+    if reversed {
+        channels.reverse();
+    }
 }
 
 /// The array of a scale, which itself knows neither place nor size.

@@ -118,7 +118,10 @@ impl Create for Precomputed {
         let position = options.scale.find(&info.describe()?)?;
         let scale = info.scale(position)?;
         let domain = scale.domain(info.channels)?;
+        let names = ["x", "y", "z", "c"].into_iter().take(domain.ndim());
         let array = ArraySpec {
+            dimension_names: Some(names.map(|name| Some(name.to_owned())).collect()),
+            beside: info.beside(),
             resolution: Some(along(&scale.resolution, &domain, 1.0)),
             labels: Some(info.segmentation),
             ..ArraySpec::new(info.dtype, domain.clone())

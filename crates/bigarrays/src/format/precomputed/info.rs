@@ -98,6 +98,18 @@ impl Info {
         named.or_else(|| self.document.contains_key("app").then_some(("app", None)))
     }
 
+    /// What the layer has beside its elements, such as meshes, in words.
+    pub fn beside(&self) -> Vec<String> {
+        const OWN: [&str; 5] = ["@type", "type", "data_type", "num_channels", "scales"];
+        let is_said = |value: &Value| !value.is_null() && value != "";
+        let others =
+            self.document.iter().filter(|(name, value)| !OWN.contains(&name.as_str()) && is_said(value));
+        let others: Vec<&str> = others.map(|(name, _)| name.as_str()).collect();
+        Vec::from_iter(
+            (!others.is_empty()).then(|| format!("what lies beside the layer: {}", others.join(", "))),
+        )
+    }
+
     /// A new document with one scale.
     pub fn new(segmentation: bool, dtype: DataType, channels: u64, scale: &ScaleInfo) -> Result<Self> {
         let kind = if segmentation { "segmentation" } else { "image" };

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
-use crate::chunk::layout::Layout;
+use crate::chunk::layout::{Layout, Resolution};
 use crate::format::axis::AxisSpec;
 
 /// What an array to be created is: what its elements are and mean, and where they lie.
@@ -24,12 +24,17 @@ pub struct ArraySpec {
     pub axes: Option<Vec<AxisSpec>>,
     /// Size of an element along each axis, in nanometres where the format has no other unit.
     pub resolution: Option<Vec<f64>>,
+    /// The unit of `resolution`, for formats that say it, if that is no length; empty if sizes are of no unit.
+    pub unit: Option<String>,
     /// Whether elements are labels rather than intensities; guessed from the encoding if not given.
     pub labels: Option<bool>,
     /// Value of elements that are not stored, as metadata of the format say it; zero if not given.
     pub fill_value: Option<Value>,
     /// The user's attributes.
     pub attributes: Option<Map<String, Value>>,
+    /// What is said or lies beside the elements of the array that this is like, such as meshes, in words: no new array
+    /// takes it over.
+    pub beside: Vec<String>,
 }
 
 impl ArraySpec {
@@ -42,31 +47,52 @@ impl ArraySpec {
             dimension_names: None,
             axes: None,
             resolution: None,
+            unit: None,
             labels: None,
             fill_value: None,
             attributes: None,
+            beside: Vec::new(),
         }
     }
 
     /// An array of the type, box, axes and resolution of another.
     pub(super) fn of(layout: &Layout) -> Self {
-        Self {
-            resolution: layout.resolution.as_ref().map(|resolution| resolution.size.to_vec()),
+        let array = Self {
             dimension_names: Some(layout.dimension_names.to_vec())
                 .filter(|names| names.iter().any(Option::is_some)),
             ..Self::new(layout.dtype, layout.domain().clone())
-        }
+        };
+        // Elements of images have a size along axes of space alone.
+        let is_space =
+            |axis: usize| !matches!(&*layout.axis_names[axis], "c" | "channel" | "s" | "t" | "time");
+        array.sized(layout.resolution.as_ref(), is_space)
+    }
+
+    /// The array with the size of an element that is `known`: in nanometres where that is a length, and 1 along axes that
+    /// are not of space; or else in its own unit. Sizes of 1 without a unit say nothing.
+    #[must_use]
+    pub fn sized(self, known: Option<&Resolution>, is_space: impl Fn(usize) -> bool) -> Self {
+        let says = |known: &&Resolution| !known.unit.is_empty() || known.size.iter().any(|&size| size != 1.0);
+        let said = known.filter(says).filter(|known| known.size.iter().all(|&size| size > 0.0));
+        let (resolution, unit) = match said.map(|said| (said, said.nanometres(is_space))) {
+            Some((_, Some(lengths))) => (Some(lengths), None),
+            Some((said, None)) => (Some(said.size.to_vec()), Some(said.unit.clone())),
+            None => (None, None),
+        };
+        Self { resolution, unit, ..self }
     }
 
     /// This, with what it leaves open as `like` has it. A fill value is of a type, and goes with no other.
     #[must_use]
     pub fn or_like(self, like: Self) -> Self {
         let is_same_type = self.dtype == like.dtype;
+        let is_sized = self.resolution.is_some();
         Self {
             origin: self.origin.or(like.origin),
             dimension_names: self.dimension_names.or(like.dimension_names),
             axes: self.axes.or(like.axes),
             resolution: self.resolution.or(like.resolution),
+            unit: self.unit.or(like.unit.filter(|_| !is_sized)),
             labels: self.labels.or(like.labels),
             fill_value: self.fill_value.or(like.fill_value.filter(|_| is_same_type)),
             attributes: self.attributes.or(like.attributes),

@@ -53,7 +53,8 @@ impl Own {
             Some(Value::Object(own)) => own,
             _ => Map::new(),
         };
-        let unit = spec.array.resolution.as_ref().map(|_| json!("nm"));
+        let unit = spec.array.unit.as_deref().unwrap_or("nm");
+        let unit = spec.array.resolution.as_ref().filter(|_| !unit.is_empty()).map(|_| json!(unit));
         let said = [
             (
                 "resolution",

@@ -47,6 +47,7 @@ pub(super) const HOLDS: Holds = Holds {
     start: Start::ZeroWithOrigin,
     dimension_names: Names::AllOrNone,
     resolution: Sizes::All,
+    unit: true,
     fill_value: Some("zarr"),
     understood_attributes: &["_ARRAY_DIMENSIONS", "bigarrays"],
     chunks: true,
@@ -77,11 +78,10 @@ pub(crate) fn like(meta: &Meta) -> Result<CreateSpec> {
     let kind = if meta.keys.prefixed { "default" } else { "v2" };
     spec.storage.chunk_keys = Some(format!("{kind}{}", meta.keys.separator));
     spec.storage.shard_order = Some(meta.own.order).filter(|order| *order != ChunkOrder::C);
-    spec.array.resolution =
-        meta.own.resolution.as_ref().and_then(|resolution| resolution.nanometres(|_| true));
     spec.array.origin.clone_from(&meta.own.origin);
     spec.array.dimension_names = meta.names.clone();
-    Ok(spec)
+    let array = spec.array.sized(meta.own.resolution.as_ref(), |_| true);
+    Ok(CreateSpec { array, storage: spec.storage })
 }
 
 /// The codecs of an array, as metadata of Zarr 3 list them.

@@ -84,6 +84,11 @@ pub(super) fn open_file(path: &mut KeyPath, encoding: ContentEncoding) -> Result
     }
 }
 
+/// Whether what was opened is a folder.
+pub(super) fn is_folder(file: &OwnedFd) -> bool {
+    rustix::fs::fstat(file).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_dir())
+}
+
 #[cold]
 fn no_file(path: &Path) -> Error {
     Error::new(ErrorKind::Storage, "not a regular file").during("reading").at(shown(path))

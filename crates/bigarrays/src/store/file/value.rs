@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::alone::Name;
 use super::path::{KeyPath, parent, shown};
-use super::read::{Found, Target, expect_way, is_young, open_file, read_file};
+use super::read::{Found, Target, expect_way, is_folder, is_young, open_file, read_file};
 use super::unseen;
 use crate::base::buffer::with_scratch;
 use crate::base::error::{Error, ErrorKind, Result};
@@ -68,7 +68,9 @@ fn first_file(path: &mut KeyPath, request: &Get) -> Result<Option<(ContentEncodi
     // removed the one that was the value until then.
     let again = &ContentEncoding::ALL[..ContentEncoding::ALL.len() - 1];
     for &encoding in ContentEncoding::ALL.iter().chain(again) {
-        if let Some(file) = open_file(path, encoding)? {
+        let opened = open_file(path, encoding)?;
+        // Whoever tries whether there is a document finds none in a folder of its name.
+        if let Some(file) = opened.filter(|file| !(request.probe && is_folder(file))) {
             return Ok(Some((encoding, file)));
         }
     }
