@@ -6,7 +6,7 @@ use std::io::{ErrorKind as IoErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::store::io_error;
+use crate::store::{NAMES_OF_ONE, io_error};
 
 /// The files of an index.
 pub(super) const DATA: &str = "data.mdb";
@@ -80,7 +80,7 @@ pub(super) fn remove_draft(folder: &Path) {
 /// Where the index of the array at `path` is.
 pub(super) fn folder_of(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(".index");
+    name.push(NAMES_OF_ONE);
     name.into()
 }
 

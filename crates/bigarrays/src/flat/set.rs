@@ -16,9 +16,8 @@ use heed::RoTxn;
 use super::index::{Index, Tables};
 use super::record::{MOST_ARRAYS, damaged};
 use crate::base::error::{Error, Result};
+use crate::store::NAMES_IN_COMMON;
 
-/// The folder of the index.
-const INDEX: &str = "slices.index";
 /// The fact that names the arrays.
 pub(super) const ARRAYS: &[u8] = b"arrays";
 /// As many bytes as the name of an array can have.
@@ -26,7 +25,7 @@ const LONGEST: usize = 64;
 
 /// Where the index of the arrays in `folder` is.
 pub(super) fn index_in(folder: &Path) -> PathBuf {
-    folder.join(INDEX)
+    folder.join(NAMES_IN_COMMON)
 }
 
 /// The file of the array of that name.

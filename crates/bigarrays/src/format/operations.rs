@@ -16,7 +16,7 @@ use super::spec::CreateSpec;
 use super::traits::{Attributes, Create, Format, FormatOptions, Node, Opened};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::codec::ContentEncoding;
-use crate::store::{self, Extent, Get, Part, Store, Value as Stored, Wanted};
+use crate::store::{self, Extent, Get, Part, Store, Value as Stored, Wanted, slices_in_words};
 
 fn not_found(what: impl Into<String>) -> Error {
     Error::new(ErrorKind::NotFound, what.into())
@@ -59,8 +59,16 @@ fn nothing_at(located: &Located) -> Error {
     }
     let names: Vec<&str> = located.formats.iter().map(|format| format.name()).collect();
     match (located.is_named, &names[..]) {
-        (true, [name]) => not_found(format!("no {name} array here")),
-        _ => not_found(format!("no array of a known format here ({})", names.join(", "))),
+        (true, [name]) => none_at(&*located.store, &format!("no {name} array here")),
+        _ => none_at(&*located.store, &format!("no array of a known format here ({})", names.join(", "))),
+    }
+}
+
+/// The error if there is none of what is wanted, with what there is instead if that is opened by other means.
+fn none_at(store: &dyn Store, what: &str) -> Error {
+    match store.local_path().and_then(slices_in_words) {
+        Some(found) => not_found(format!("{what}; {found}")),
+        None => not_found(what),
     }
 }
 
@@ -153,7 +161,8 @@ pub(crate) fn like(address: Address<'_>, options: &FormatOptions) -> Result<Crea
             Some(creates) => creates.like(probe, options),
             None => Ok(format.open(probe, options)?.map(|opened| CreateSpec::of(&opened.layout))),
         };
-        first(&located, &located.probe()?, like)?.ok_or_else(|| not_found("there is no array here"))
+        first(&located, &located.probe()?, like)?
+            .ok_or_else(|| none_at(&*located.store, "there is no array here"))
     };
     found().map_err(context("opening", address))
 }
@@ -204,7 +213,11 @@ pub fn remove<'a>(
     let address = address.into();
     let located = address.locate(options).map_err(context("removing", address))?;
     let removed = || {
-        let format = located.known(&located.probe()?, options)?.unwrap_or(registry::DEFAULT);
+        let known = located.known(&located.probe()?, options)?;
+        if known.is_none() && located.store.local_path().and_then(slices_in_words).is_some() {
+            return Err(none_at(&*located.store, "there is no array here"));
+        }
+        let format = known.unwrap_or(registry::DEFAULT);
         let cannot = || Error::unsupported(format!("removing {} arrays", format.name()));
         format.removes().ok_or_else(cannot)?.remove(&located.store, scale)
     };
@@ -228,7 +241,8 @@ pub fn list<'a>(address: impl Into<Address<'a>>, options: &FormatOptions) -> Res
             Some(groups) => groups.list(probe),
             None => Ok(None),
         };
-        first(&located, &located.probe()?, list)?.ok_or_else(|| not_found("there is no group here"))
+        first(&located, &located.probe()?, list)?
+            .ok_or_else(|| none_at(&*located.store, "there is no group here"))
     };
     listed().map_err(context("listing", address))
 }
@@ -273,8 +287,8 @@ pub fn create_group<'a>(
     created().map_err(context("creating", address))
 }
 
-fn no_attributes() -> Error {
-    not_found("there is nothing here that has attributes")
+fn no_attributes(store: &dyn Store) -> Error {
+    none_at(store, "there is nothing here that has attributes")
 }
 
 /// The user's attributes of the array or group at `address`.
@@ -292,7 +306,7 @@ pub fn attributes<'a>(
             Some(attributes) => attributes.read(probe),
             None => Ok(None),
         };
-        first(&located, &located.probe()?, read)?.ok_or_else(no_attributes)
+        first(&located, &located.probe()?, read)?.ok_or_else(|| no_attributes(&*located.store))
     };
     found().map_err(context("reading attributes of", address))
 }
@@ -320,7 +334,7 @@ pub fn update_attributes<'a>(
             Ok(attributes.read(probe)?.map(|_| attributes))
         };
         check_attributes(Some(new))?;
-        let found = first(&located, &located.probe()?, has)?.ok_or_else(no_attributes)?;
+        let found = first(&located, &located.probe()?, has)?.ok_or_else(|| no_attributes(&*located.store))?;
         found.change(&located.store, &merge)
     };
     changed().map_err(context("changing attributes of", address))
@@ -336,7 +350,7 @@ pub(crate) fn resize(address: Address<'_>, shape: &[u64], options: &FormatOption
     let resized = || {
         let located = address.locate(options)?;
         let known = located.known(&located.probe()?, options)?;
-        let format = known.ok_or_else(|| not_found("there is no array here"))?;
+        let format = known.ok_or_else(|| none_at(&*located.store, "there is no array here"))?;
         let keeps = || Error::unsupported(format!("{} arrays keep their shape", format.name()));
         format.resizes().ok_or_else(keeps)?.resize(&located.store, shape)
     };
