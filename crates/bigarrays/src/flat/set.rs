@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use heed::RoTxn;
 
-use super::index::{Index, Tables};
+use super::index::{Index, Purpose, Tables};
 use super::record::{MOST_ARRAYS, damaged};
 use crate::base::error::{Error, Result};
 use crate::store::NAMES_IN_COMMON;
@@ -92,7 +92,7 @@ pub(super) fn place_of(
 /// The folder of the arrays with names in common of which that in the file at `path` is one, or is to be one.
 pub(super) fn folder_around(path: &Path) -> Result<Option<&Path>> {
     let Some(folder) = path.parent().filter(|folder| is_set(folder)) else { return Ok(None) };
-    let index = Index::open(&index_in(folder), false)?;
+    let index = Index::open(&index_in(folder), Purpose::Reading)?;
     let place = index.read(|txn, tables| place_of(path, &index, txn, tables))?;
     Ok(place.map(|_| folder))
 }

@@ -14,7 +14,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::flat::index::Index;
+use crate::flat::index::{Index, Purpose};
 use crate::flat::names::expect_ours_at;
 use crate::flat::ours::{folder_of, is_there, remove_if_there, remove_index, what_is_at};
 use crate::flat::pending::Pending;
@@ -126,7 +126,7 @@ impl Draft {
         if !is_there(folder)? {
             return Ok(None);
         }
-        let index = Index::open(folder, false)?;
+        let index = Index::open(folder, Purpose::Reading)?;
         let fact = index.read(|txn, tables| {
             let fact = tables.facts.get(txn, FACT).map_err(|error| index.failed(error))?;
             Ok(fact.map(<[u8]>::to_vec))
@@ -172,7 +172,7 @@ impl Draft {
         remove_if_there(&self.path)?;
         let folder = folder_of(&self.target);
         if is_there(&folder)? {
-            let index = Index::open(&folder, false)?;
+            let index = Index::open(&folder, Purpose::Writing)?;
             index.write(true, None, |txn, tables| {
                 tables.facts.delete(txn, FACT).map(drop).map_err(|error| index.failed(error))
             })?;
