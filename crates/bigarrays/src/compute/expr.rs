@@ -43,7 +43,7 @@ const DEEPEST: usize = 400;
 #[derive(Debug)]
 pub(crate) enum Kind {
     /// A stored array, a view of one, or elements in memory.
-    Source(Array),
+    Source(Box<Array>),
     /// The result of an earlier pass.
     Pending(usize),
     /// One element without axes.
@@ -91,7 +91,7 @@ impl Lazy {
             return Err(Error::unsupported(reason).at(array.url()));
         }
         let names = array.dimension_names().iter().map(|name| name.map(str::to_owned)).collect();
-        Ok(Self::new(Kind::Source(array.clone()), dtype, array.domain().clone(), names))
+        Ok(Self::new(Kind::Source(Box::new(array.clone())), dtype, array.domain().clone(), names))
     }
 
     /// Elements in memory, dense in C order, which are copied.
@@ -111,10 +111,10 @@ impl Lazy {
             return Self::of(&held(domain, dtype, &names, elements)?);
         }
         let mut element = [0; 8];
-        element.get_mut(..elements.len()).map_or_else(
-            || Err(Error::unsupported(format!("{dtype} elements are no numbers to compute with"))),
-            |bytes| Ok(bytes.copy_from_slice(elements)),
-        )?;
+        let Some(bytes) = element.get_mut(..elements.len()) else {
+            return Err(Error::unsupported(format!("{dtype} elements are no numbers to compute with")));
+        };
+        bytes.copy_from_slice(elements);
         Self::constant(element, dtype)
     }
 
@@ -374,7 +374,7 @@ impl Lazy {
         let domain = self.domain().translate(offset)?;
         let of = |argument: &Self| argument.translate(&offset[self.ndim() - argument.ndim()..]);
         let kind = match self.kind() {
-            Kind::Source(array) => Kind::Source(array.translate(offset)?),
+            Kind::Source(array) => Kind::Source(Box::new(array.translate(offset)?)),
             Kind::Constant(bytes) => Kind::Constant(*bytes),
             Kind::Pending(number) => Kind::Pending(*number),
             Kind::Convert(one) => Kind::Convert(of(one)?),
@@ -485,7 +485,7 @@ impl Lazy {
     fn sources(&self) -> Vec<&Array> {
         let nodes = self.nodes().into_iter();
         nodes
-            .filter_map(|lazy| if let Kind::Source(array) = lazy.kind() { Some(array) } else { None })
+            .filter_map(|lazy| if let Kind::Source(array) = lazy.kind() { Some(&**array) } else { None })
             .collect()
     }
 

@@ -113,7 +113,7 @@ mod tests {
         let dense = strides(&shape, &shape, Order::C);
         let row = strides(&[4], &shape, Order::C);
         let column = strides(&[3, 1], &shape, Order::C);
-        assert_eq!(walked(&Rows::new(&shape, &[dense.clone()], Order::C, true)), [(vec![0], 24)]);
+        assert_eq!(walked(&Rows::new(&shape, std::slice::from_ref(&dense), Order::C, true)), [(vec![0], 24)]);
         let both = Rows::new(&shape, &[dense.clone(), row], Order::C, true);
         assert_eq!(both.steps()[..], [1, 1]);
         assert_eq!(walked(&both), (0..6).map(|k| (vec![4 * k, 0], 4)).collect::<Vec<_>>());
