@@ -484,7 +484,8 @@ fn places_of_scales_and_sizes_in_pixels_that_are_lost_are_said() {
     bench.ok("create scales --format ome-zarr --shape 4,4,4 --dtype uint8 --dimension-names z,y,x");
     bench.ok("create scales --add-scale --shape 2,2,2 --resolution 2,2,2");
     let file = bench.path("scales/zarr.json");
-    let unitless = std::fs::read_to_string(&file).unwrap().replace("\"unit\": \"nanometer\"", "\"long_name\": \"\"");
+    let unitless =
+        std::fs::read_to_string(&file).unwrap().replace("\"unit\": \"nanometer\"", "\"long_name\": \"\"");
     std::fs::write(&file, unitless).unwrap();
     bench.ok("copy scales scales.layer --create --format precomputed --all-scales");
     let layer: Value = serde_json::from_str(&bench.ok("info scales.layer --json")).unwrap();

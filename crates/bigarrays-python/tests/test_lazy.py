@@ -196,6 +196,27 @@ def test_nested_reductions_and_slices() -> None:
     assert anomaly[5:35:5].domain == ba.Domain("1:7,-5:15,0:10")
 
 
+def test_axes_that_are_kept_and_variances() -> None:
+    rng = np.random.default_rng(3)
+    a = rng.normal(loc=1e4, size=(30, 20, 10)).astype("float32")
+    x = stored(a, (7, 6, 5), (5, -5, 0)).lazy
+    wide = a.astype("float64")
+    for axis in (None, 0, 1, 2, (0, 2), (-1, -2)):
+        kept = x.mean(axis, keepdims=True)
+        assert kept.shape == wide.mean(axis=axis, keepdims=True).shape
+        np.testing.assert_allclose(kept.compute(), wide.mean(axis=axis, keepdims=True), rtol=1e-6)
+        np.testing.assert_allclose((x - kept).compute(), a - wide.mean(axis=axis, keepdims=True).astype("float32"))
+        np.testing.assert_allclose(x.var(axis).compute(), wide.var(axis=axis), rtol=1e-6)
+        np.testing.assert_allclose(x.std(axis, ddof=1).compute(), wide.std(axis=axis, ddof=1), rtol=1e-6)
+        assert x.var(axis).dtype == "float32" and x.astype("int32").std(axis).dtype == "float64"
+    kept = x.mean("time", keepdims=True) if "time" in x.dimension_names else x.mean(0, keepdims=True)
+    assert kept.domain == ba.Domain("5:6,-5:15,0:10")
+    np.testing.assert_allclose(kept[:, -3:1].compute(), wide.mean(axis=0, keepdims=True)[:, 2:6], rtol=1e-6)
+    np.testing.assert_allclose(kept[5, -3].compute(), wide.mean(axis=0)[2], rtol=1e-6)
+    with pytest.raises(ba.UnsupportedError, match="slices"):
+        x.mean((0, 1), keepdims=True)[5]
+
+
 def test_literals_take_the_type_of_what_they_meet() -> None:
     x = stored(np.arange(6, dtype="uint8"), (4,), (0,)).lazy
     assert (x + 1).dtype == "uint8" and (x + 1.5).dtype == "float64" and (x.astype("float32") + 1.5).dtype == "float32"

@@ -118,42 +118,58 @@ class Lazy(NDArrayOperatorsMixin):
         """
         return Lazy(self._inner.cast(np.dtype(dtype), out_of_range))
 
-    def sum(self, axis: Axis = None) -> Lazy:
-        """The sum along `axis`, one or several, by number or name; of all elements if None."""
-        return self._reduce("sum", axis)
+    def sum(self, axis: Axis = None, *, keepdims: bool = False) -> Lazy:
+        """The sum along `axis`, one or several, by number or name; of all elements if None.
 
-    def prod(self, axis: Axis = None) -> Lazy:
+        With `keepdims`, the result has the axes as well, of length 1, so that it goes with what it is of.
+        """
+        return self._reduce("sum", axis, keepdims)
+
+    def prod(self, axis: Axis = None, *, keepdims: bool = False) -> Lazy:
         """The product along `axis`; see `sum`."""
-        return self._reduce("prod", axis)
+        return self._reduce("prod", axis, keepdims)
 
-    def mean(self, axis: Axis = None) -> Lazy:
+    def mean(self, axis: Axis = None, *, keepdims: bool = False) -> Lazy:
         """The mean along `axis`; see `sum`."""
-        return self._reduce("mean", axis)
+        return self._reduce("mean", axis, keepdims)
 
-    def min(self, axis: Axis = None) -> Lazy:
+    def min(self, axis: Axis = None, *, keepdims: bool = False) -> Lazy:
         """The least along `axis`, NaN if one is; see `sum`."""
-        return self._reduce("min", axis)
+        return self._reduce("min", axis, keepdims)
 
-    def max(self, axis: Axis = None) -> Lazy:
+    def max(self, axis: Axis = None, *, keepdims: bool = False) -> Lazy:
         """The largest along `axis`, NaN if one is; see `sum`."""
-        return self._reduce("max", axis)
+        return self._reduce("max", axis, keepdims)
 
-    def any(self, axis: Axis = None) -> Lazy:
+    def any(self, axis: Axis = None, *, keepdims: bool = False) -> Lazy:
         """Whether an element along `axis` is not zero; see `sum`."""
-        return self._reduce("any", axis)
+        return self._reduce("any", axis, keepdims)
 
-    def all(self, axis: Axis = None) -> Lazy:
+    def all(self, axis: Axis = None, *, keepdims: bool = False) -> Lazy:
         """Whether no element along `axis` is zero; see `sum`."""
-        return self._reduce("all", axis)
+        return self._reduce("all", axis, keepdims)
 
-    def count_nonzero(self, axis: Axis = None) -> Lazy:
+    def count_nonzero(self, axis: Axis = None, *, keepdims: bool = False) -> Lazy:
         """How many elements along `axis` are not zero; see `sum`."""
-        return self._reduce("count_nonzero", axis)
+        return self._reduce("count_nonzero", axis, keepdims)
 
-    def _reduce(self, name: str, axis: Axis) -> Lazy:
-        axes = range(self.ndim) if axis is None else self._axes(axis)
+    def var(self, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Lazy:
+        """The variance along `axis`, divided by the number of elements less `ddof`; computed in float64; see `sum`."""
+        axes = self._reduced(axis)
+        return Lazy(self._inner.variance(axes, ddof, keepdims)) if axes else self * 0
+
+    def std(self, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Lazy:
+        """The standard deviation along `axis`: the square root of the variance, see `var`."""
+        wide = self if self.dtype.kind == "f" else self.astype("float64")
+        return _apply("sqrt", [wide.var(axis, ddof=ddof, keepdims=keepdims)])
+
+    def _reduce(self, name: str, axis: Axis, keepdims: bool) -> Lazy:
+        axes = self._reduced(axis)
         # Nothing is reduced along no axes.
-        return Lazy(self._inner.reduce(name, list(axes))) if axes or not self.ndim else self
+        return Lazy(self._inner.reduce(name, axes, keepdims)) if axes or not self.ndim else self
+
+    def _reduced(self, axis: Axis) -> list[int]:
+        return list(range(self.ndim)) if axis is None else self._axes(axis)
 
     def _axes(self, axis: int | str | Sequence[int | str]) -> list[int]:
         return [self._axis(one) for one in ([axis] if isinstance(axis, int | str) else axis)]
@@ -245,8 +261,8 @@ class Lazy(NDArrayOperatorsMixin):
         return self.compute().astype(self.dtype if dtype is None else dtype, copy=False)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
-        if method == "reduce" and ufunc.__name__ in _REDUCTIONS and set(options) <= {"axis"}:
-            return self._reduce(_REDUCTIONS[ufunc.__name__], options.get("axis", 0))
+        if method == "reduce" and ufunc.__name__ in _REDUCTIONS and set(options) <= {"axis", "keepdims"}:
+            return self._reduce(_REDUCTIONS[ufunc.__name__], options.get("axis", 0), options.get("keepdims", False))
         if method != "__call__" or options:
             return NotImplemented
         return _apply(ufunc.__name__, inputs)
@@ -255,7 +271,7 @@ class Lazy(NDArrayOperatorsMixin):
         self, function: Callable[..., Any], types: Any, args: tuple[Any, ...], options: dict[str, Any]
     ) -> Any:
         name = function.__name__
-        if name in ("sum", "prod", "mean", "min", "max", "amin", "amax", "any", "all", "count_nonzero"):
+        if name in ("sum", "prod", "mean", "min", "max", "amin", "amax", "any", "all", "count_nonzero", "var", "std"):
             name = {"amin": "min", "amax": "max"}.get(name, name)
             return getattr(lazy(args[0]), name)(*args[1:], **options)
         if name == "where" and len(args) == 3 and not options:

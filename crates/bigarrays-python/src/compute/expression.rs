@@ -57,10 +57,14 @@ impl PyLazy {
     }
 
     /// What elements along axes become, by NumPy's name.
-    fn reduce(&self, py: Python<'_>, name: &str, axes: Vec<usize>) -> PyResult<Self> {
+    fn reduce(&self, py: Python<'_>, name: &str, axes: Vec<usize>, keeps: bool) -> PyResult<Self> {
         let unknown = || PyTypeError::new_err(format!("no reduction {name}"));
         let reduction = Reduction::named(name).ok_or_else(unknown)?;
-        self.0.reduce(reduction, &axes).map(Self).or_raise(py)
+        self.0.reduce(reduction, &axes, keeps).map(Self).or_raise(py)
+    }
+
+    fn variance(&self, py: Python<'_>, axes: Vec<usize>, correction: f64, keeps: bool) -> PyResult<Self> {
+        self.0.variance(&axes, correction, keeps).map(Self).or_raise(py)
     }
 
     fn __getitem__(&self, key: &Bound<'_, PyAny>) -> PyResult<Self> {

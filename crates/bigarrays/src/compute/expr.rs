@@ -54,8 +54,18 @@ pub(crate) enum Kind {
     Convert(Lazy),
     /// Elements of another type.
     Cast(Lazy, Cast),
-    /// What elements along some axes, ascending, become.
-    Reduce(Reduction, Lazy, Dims<usize>),
+    /// What elements along some axes become.
+    Reduce(Along, Lazy),
+}
+
+/// A reduction along some axes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Along {
+    pub(crate) reduction: Reduction,
+    /// Ascending.
+    pub(crate) axes: Dims<usize>,
+    /// Whether the result has them as well, each of length 1.
+    pub(crate) keeps: bool,
 }
 
 /// What a function is of.
@@ -122,7 +132,7 @@ impl Lazy {
         let of = |lazy: &Self| lazy.node.depth;
         let depth = match &kind {
             Kind::Source(_) | Kind::Constant(_) | Kind::Pending(_) => 0,
-            Kind::Convert(one) | Kind::Cast(one, _) | Kind::Reduce(_, one, _) => of(one),
+            Kind::Convert(one) | Kind::Cast(one, _) | Kind::Reduce(_, one) => of(one),
             Kind::Elementwise(_, all) => all.iter().map(of).max().unwrap_or(0),
         };
         Self { node: Arc::new(Node { kind, dtype, domain, names, depth: depth + 1 }) }
@@ -230,22 +240,23 @@ impl Lazy {
         Ok(Self::new(Kind::Cast(self.clone(), how), dtype, domain, names))
     }
 
-    /// What the elements along `axes` become; along all of them, if there are none. The axes are gone from the result.
+    /// What the elements along `axes` become; along all of them, if there are none. The axes are gone from the result, or are
+    /// of length 1 if it `keeps` them.
     ///
     /// # Errors
     /// `InvalidArgument` for an axis that there is not, one named twice, or no elements where the result is not defined.
-    pub fn reduce(&self, reduction: Reduction, axes: &[usize]) -> Result<Self> {
+    pub fn reduce(&self, reduction: Reduction, axes: &[usize], keeps: bool) -> Result<Self> {
         let ndim = self.ndim();
-        let mut reduced: Dims<usize> = if axes.is_empty() { (0..ndim).collect() } else { axes.into() };
-        reduced.sort_unstable();
-        let is_twice = reduced.windows(2).any(|pair| pair[0] == pair[1]);
-        if is_twice || reduced.iter().any(|&axis| axis >= ndim) {
+        let mut axes: Dims<usize> = if axes.is_empty() { (0..ndim).collect() } else { axes.into() };
+        axes.sort_unstable();
+        let is_twice = axes.windows(2).any(|pair| pair[0] == pair[1]);
+        if is_twice || axes.iter().any(|&axis| axis >= ndim) {
             return Err(Error::invalid(format!("axes {axes:?} of {ndim}")).during(reduction.name()));
         }
         let shape = self.domain().shape();
-        reduction.expect_elements(reduced.iter().map(|&axis| shape[axis]).product())?;
+        reduction.expect_elements(axes.iter().map(|&axis| shape[axis]).product())?;
         let dtype = reduction.result(self.dtype());
-        if reduced.is_empty() {
+        if axes.is_empty() {
             // Of one element each.
             return match reduction {
                 Reduction::Any | Reduction::All => self.converted(DataType::Bool),
@@ -253,10 +264,14 @@ impl Lazy {
                 _ => self.converted(dtype),
             };
         }
-        let kept = (0..ndim).filter(|axis| !reduced.contains(axis));
-        let ranges: Dims<_> = kept.clone().map(|axis| self.domain().range(axis)).collect();
-        let names = kept.map(|axis| self.node.names[axis].clone()).collect();
-        let kind = Kind::Reduce(reduction, self.clone(), reduced);
+        let left = |axis: &usize| keeps || !axes.contains(axis);
+        let range = |axis: usize| match self.domain().range(axis) {
+            range if axes.contains(&axis) => range.start..range.start + 1,
+            range => range,
+        };
+        let ranges: Dims<_> = (0..ndim).filter(left).map(range).collect();
+        let names = (0..ndim).filter(left).map(|axis| self.node.names[axis].clone()).collect();
+        let kind = Kind::Reduce(Along { reduction, axes, keeps }, self.clone());
         Ok(Self::new(kind, dtype, Domain::from_ranges(&ranges)?, names))
     }
 
@@ -265,7 +280,7 @@ impl Lazy {
     /// # Errors
     /// As [`Lazy::reduce`].
     pub fn sum(&self, axes: &[usize]) -> Result<Self> {
-        self.reduce(Reduction::Sum, axes)
+        self.reduce(Reduction::Sum, axes, false)
     }
 
     /// The mean along `axes`, or of all elements if there are none.
@@ -273,7 +288,25 @@ impl Lazy {
     /// # Errors
     /// As [`Lazy::reduce`].
     pub fn mean(&self, axes: &[usize]) -> Result<Self> {
-        self.reduce(Reduction::Mean, axes)
+        self.reduce(Reduction::Mean, axes, false)
+    }
+
+    /// The variance along `axes`, or of all elements if there are none: the sum of squared distances from the mean, divided by
+    /// the number of elements less `correction`. It is computed in `float64`, in two passes.
+    ///
+    /// # Errors
+    /// As [`Lazy::reduce`].
+    pub fn variance(&self, axes: &[usize], correction: f64, keeps: bool) -> Result<Self> {
+        let dtype = if self.dtype().is_float() { self.dtype() } else { DataType::F64 };
+        let all: Dims<usize> = (0..self.ndim()).collect();
+        let reduced = if axes.is_empty() { &all } else { axes };
+        let wide = self.converted(DataType::F64)?;
+        let distance = (&wide - &wide.reduce(Reduction::Mean, reduced, true)?)?;
+        let squares = Self::apply(Function::Square, &[(&distance).into()])?;
+        let shape = self.domain().shape();
+        let count = reduced.iter().filter_map(|&axis| shape.get(axis)).map(|&n| n as f64).product::<f64>();
+        let sum = squares.reduce(Reduction::Sum, reduced, keeps)?;
+        (&sum / (count - correction).max(0.0))?.converted(dtype)
     }
 
     /// The position of the axis of this name.
@@ -320,17 +353,7 @@ impl Lazy {
                 let one = |argument: &Self| self.slice_of(argument, indices, &domain);
                 Kind::Elementwise(*function, arguments.iter().map(one).collect::<Result<_>>()?)
             }
-            Kind::Reduce(reduction, of, axes) => {
-                let mut own = indices.iter();
-                let all = (0..of.ndim()).map(|axis| match axes.contains(&axis) {
-                    true => Index::ALL,
-                    false => own.next().copied().unwrap_or(Index::ALL),
-                });
-                let all: Dims<Index> = all.collect();
-                let gone = |axis: usize| all[..axis].iter().filter(|at| matches!(at, Index::At(_))).count();
-                let axes = axes.iter().map(|&axis| axis - gone(axis)).collect();
-                Kind::Reduce(*reduction, of.slice(&all)?, axes)
-            }
+            Kind::Reduce(along, of) => along.slice(of, indices)?,
         };
         Ok(Self::new(kind, self.dtype(), domain, names))
     }
@@ -382,16 +405,45 @@ impl Lazy {
             Kind::Elementwise(function, arguments) => {
                 Kind::Elementwise(*function, arguments.iter().map(of).collect::<Result<_>>()?)
             }
-            Kind::Reduce(reduction, one, axes) => {
+            Kind::Reduce(along, one) => {
                 let mut own = offset.iter();
-                let all = (0..one.ndim()).map(|axis| match axes.contains(&axis) {
+                let all = (0..one.ndim()).map(|axis| match along.axes.contains(&axis) && !along.keeps {
                     true => 0,
                     false => own.next().copied().unwrap_or(0),
                 });
-                Kind::Reduce(*reduction, one.translate(&all.collect::<Dims<i64>>())?, axes.clone())
+                Kind::Reduce(along.clone(), one.translate(&all.collect::<Dims<i64>>())?)
             }
         };
         Ok(Self::new(kind, self.dtype(), domain, self.node.names.clone()))
+    }
+}
+
+impl Along {
+    /// The reduction of what of `of` a slice of its result needs.
+    fn slice(&self, of: &Lazy, indices: &[Index]) -> Result<Kind> {
+        let mut own = indices.iter();
+        let (mut all, mut dropped): (Dims<Index>, usize) = (Dims::new(), 0);
+        for axis in 0..of.ndim() {
+            let is_reduced = self.axes.contains(&axis);
+            let index = if is_reduced && !self.keeps { None } else { own.next() };
+            dropped += usize::from(is_reduced && matches!(index, Some(Index::At(_))));
+            all.push(index.copied().filter(|_| !is_reduced).unwrap_or(Index::ALL));
+        }
+        if dropped > 0 && dropped < self.axes.len() {
+            let reason =
+                "an index for some of the axes that a reduction keeps; give one for all of them, or slices";
+            return Err(Error::unsupported(reason));
+        }
+        let gone = |axis: usize| all[..axis].iter().filter(|at| matches!(at, Index::At(_))).count();
+        let axes = self.axes.iter().map(|&axis| axis - gone(axis)).collect();
+        let along = Self { reduction: self.reduction, axes, keeps: self.keeps && dropped == 0 };
+        Ok(Kind::Reduce(along, of.slice(&all)?))
+    }
+
+    /// The reduction of `of` as one would write it.
+    pub(crate) fn text(&self, of: &str) -> String {
+        let axes: Vec<String> = self.axes.iter().map(ToString::to_string).collect();
+        format!("{}({of}, axis=[{}])", self.reduction.name(), axes.join(", "))
     }
 }
 
@@ -503,7 +555,7 @@ impl Lazy {
             }
             found.push(lazy);
             match lazy.kind() {
-                Kind::Convert(of) | Kind::Cast(of, _) | Kind::Reduce(_, of, _) => left.push(of),
+                Kind::Convert(of) | Kind::Cast(of, _) | Kind::Reduce(_, of) => left.push(of),
                 Kind::Elementwise(_, of) => left.extend(of),
                 Kind::Source(_) | Kind::Constant(_) | Kind::Pending(_) => {}
             }
@@ -530,10 +582,7 @@ impl Lazy {
                     _ => format!("{}({})", function.name(), arguments.join(", ")),
                 }
             }
-            Kind::Reduce(reduction, of, axes) => {
-                let axes: Vec<String> = axes.iter().map(|axis| axis.to_string()).collect();
-                format!("{}({}, axis=[{}])", reduction.name(), of.text(), axes.join(", "))
-            }
+            Kind::Reduce(along, of) => along.text(&of.text()),
         }
     }
 }

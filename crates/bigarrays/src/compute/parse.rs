@@ -343,7 +343,7 @@ impl Parser<'_> {
             }
         }
         self.expect(")")?;
-        of.reduce(reduction, &axes).map(Operand::Lazy).map_err(|error| at(&error, position))
+        of.reduce(reduction, &axes, false).map(Operand::Lazy).map_err(|error| at(&error, position))
     }
 
     fn axis(&mut self, of: &Lazy) -> Result<usize> {

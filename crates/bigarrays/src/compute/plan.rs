@@ -215,7 +215,7 @@ struct Planner<'a> {
 impl<'a> Planner<'a> {
     fn new(stage: &'a Stage, target: Option<&'a Array>, limits: Limits, results: u64) -> Result<Self> {
         let inputs = inputs(&stage.expr)?;
-        let folding = stage.reduce.as_ref().map(|(_, axes)| Folding::new(stage.expr.domain(), axes));
+        let folding = stage.reduce.as_ref().map(|along| Folding::new(stage.expr.domain(), &along.axes));
         let target = target.map(|target| Ok::<_, Error>((target, target.write_grid()?))).transpose()?;
         // A chunk is held as it is stored and as it is decoded.
         let decoding = inputs.iter().map(Input::chunk_bytes).max().unwrap_or(0).saturating_mul(2);
@@ -245,10 +245,14 @@ impl<'a> Planner<'a> {
     /// Where blocks may be cut along each axis: first coordinate and distance; and whether they may be cut finer.
     fn grid(&self) -> Dims<(i64, u64, bool)> {
         let whole = self.domain();
+        let keeps = self.stage.reduce.as_ref().is_some_and(|along| along.keeps);
         let mut kept = 0;
         (0..whole.ndim())
             .map(|axis| {
                 let reduced = self.reduced(axis);
+                // Where the axis is in the target, if it is there.
+                let at = kept;
+                kept += usize::from(reduced.is_none() || keeps);
                 if let (Some(k), Some(folding)) = (reduced.filter(|&k| k > 0), &self.folding) {
                     return (whole.origin()[axis], folding.segments[k].longest().max(1), false);
                 }
@@ -257,8 +261,7 @@ impl<'a> Planner<'a> {
                     return (whole.origin()[axis], TILE as u64, false);
                 }
                 if let (None, Some((_, grid))) = (reduced, &self.target) {
-                    kept += 1;
-                    return (grid[kept - 1].0, grid[kept - 1].1, false);
+                    return (grid[at].0, grid[at].1, false);
                 }
                 let (origin, length) = self.chunk_along(axis);
                 (origin, length, true)

@@ -12,12 +12,12 @@ use crate::base::dtype::{DataType, Element};
 use crate::base::error::{Error, Result};
 use crate::base::sync::MutexExt;
 use crate::compute::block::{Block, lengths};
-use crate::compute::expr::Lazy;
+use crate::compute::expr::{Along, Lazy};
 use crate::compute::held::held;
 use crate::compute::kernels::convert;
 use crate::compute::plan::{self, Folding, Limits, Pass, Plan, pieces};
 use crate::compute::program::Program;
-use crate::compute::reduction::{Method, Reduction};
+use crate::compute::reduction::Method;
 use crate::compute::stage::{Stage, filled, stages};
 use crate::run::budget;
 use crate::run::pool::threads;
@@ -204,9 +204,7 @@ fn run_stage(
         progress: options.progress,
     };
     match (&stage.reduce, &pass.folding) {
-        (Some((reduction, _)), Some(folding)) => {
-            Reducing::new(&expr, *reduction, stage, pass, folding)?.run(&runner, sink)
-        }
+        (Some(along), Some(folding)) => Reducing::new(&expr, along, stage, pass, folding)?.run(&runner, sink),
         _ => each_element(&expr, stage.dtype, pass, &runner, sink),
     }
 }
@@ -268,20 +266,16 @@ struct Reducing<'a> {
     count: u64,
     /// Segments of the first reduced axis that a task takes.
     run: u64,
+    /// Whether the result has the reduced axes, of length 1.
+    keeps: bool,
 }
 
 /// What a task has of a box of the result: for each segment, in order, the cells.
 type Partials = BTreeMap<u64, Vec<u64>>;
 
 impl<'a> Reducing<'a> {
-    fn new(
-        expr: &Lazy,
-        reduction: Reduction,
-        stage: &Stage,
-        pass: &'a Pass,
-        folding: &'a Folding,
-    ) -> Result<Self> {
-        let method = reduction.method(expr.dtype());
+    fn new(expr: &Lazy, along: &Along, stage: &Stage, pass: &'a Pass, folding: &'a Folding) -> Result<Self> {
+        let method = along.reduction.method(expr.dtype());
         let expr = match method.first {
             Some(first) => expr.converted(first)?,
             None => expr.clone(),
@@ -302,6 +296,7 @@ impl<'a> Reducing<'a> {
             item: stage.expr.dtype().size() as u64,
             count: folding.axes.iter().map(|&axis| domain.shape()[axis]).product(),
             run: segments.div_ceil(wanted).max(1),
+            keeps: along.keeps,
             domain,
             folding,
             pass,
@@ -393,7 +388,13 @@ impl<'a> Reducing<'a> {
             cells.iter_mut().for_each(|cell| *cell = (f64::from_bits(*cell) / count).to_bits());
         }
         let none = || Error::unsupported(format!("{} as {}", cell.dtype(), self.dtype));
-        sink.put(kept, self.dtype.size(), Order::C, |out| {
+        let place = if self.keeps {
+            let first = |&axis: &usize| self.domain.origin()[axis]..self.domain.origin()[axis] + 1;
+            self.whole(kept, &self.folding.axes.iter().map(first).collect::<Dims<_>>())?
+        } else {
+            kept.clone()
+        };
+        sink.put(&place, self.dtype.size(), Order::C, |out| {
             match convert(cell.dtype(), self.dtype) {
                 _ if cell.dtype() == self.dtype => out.copy_from_slice(bytemuck::cast_slice(&cells)),
                 Some(kernel) => kernel(&[bytemuck::cast_slice(&cells)], out),

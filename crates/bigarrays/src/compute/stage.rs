@@ -6,16 +6,15 @@ use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
 use crate::base::error::Result;
-use crate::compute::expr::{Kind, Lazy};
+use crate::compute::expr::{Along, Kind, Lazy};
 use crate::compute::infer::Names;
-use crate::compute::reduction::Reduction;
 
 /// One pass: elements of `expr`, in which nothing is reduced, and what becomes of them.
 #[derive(Clone, Debug)]
 pub(crate) struct Stage {
     pub(crate) expr: Lazy,
     /// What they are reduced to, along which axes; `None` if they are the result.
-    pub(crate) reduce: Option<(Reduction, Dims<usize>)>,
+    pub(crate) reduce: Option<Along>,
     pub(crate) dtype: DataType,
     /// The domain and names of the result.
     pub(crate) domain: Domain,
@@ -59,9 +58,9 @@ impl Cutter {
             Kind::Elementwise(function, of) => {
                 Kind::Elementwise(*function, of.iter().map(|of| self.cut(of)).collect())
             }
-            Kind::Reduce(reduction, of, axes) => {
+            Kind::Reduce(along, of) => {
                 let expr = self.cut(of);
-                let reduce = Some((*reduction, axes.clone()));
+                let reduce = Some(along.clone());
                 let (domain, names) = (domain.clone(), lazy.names().into());
                 self.stages.push(Stage { expr, reduce, dtype, domain, names });
                 Kind::Pending(self.stages.len() - 1)
@@ -106,7 +105,7 @@ fn fill(lazy: &Lazy, results: &[Lazy], known: &mut HashMap<usize, Lazy>) -> Resu
         Kind::Elementwise(function, of) => {
             Kind::Elementwise(*function, of.iter().map(one).collect::<Result<_>>()?)
         }
-        Kind::Reduce(reduction, of, axes) => Kind::Reduce(*reduction, one(of)?, axes.clone()),
+        Kind::Reduce(along, of) => Kind::Reduce(along.clone(), one(of)?),
     };
     let filled = Lazy::new(kind, lazy.dtype(), lazy.domain().clone(), lazy.names().into());
     known.insert(lazy.id(), filled.clone());
@@ -118,10 +117,7 @@ impl Stage {
     pub(crate) fn text(&self) -> String {
         match &self.reduce {
             None => self.expr.text(),
-            Some((reduction, axes)) => {
-                let axes: Vec<String> = axes.iter().map(ToString::to_string).collect();
-                format!("{}({}, axis=[{}])", reduction.name(), self.expr.text(), axes.join(", "))
-            }
+            Some(along) => along.text(&self.expr.text()),
         }
     }
 }
