@@ -447,7 +447,7 @@ fn what_is_like_a_view_has_its_axes_sizes_places_and_channels() {
     assert_eq!(like.array.domain, *view.domain());
     assert_eq!(like.array.resolution, Some(vec![1.0, 16.0, 8.0]));
     assert_eq!(like.storage.chunk_shape, Some(vec![1, 4, 3]));
-    let (fitted, lost) = format::fit(creator("ome-zarr"), like.clone(), "ome-zarr");
+    let (fitted, lost) = format::fit(creator("ome-zarr"), like, "ome-zarr");
     assert_eq!(lost, [""; 0]);
     let made = options.create("memory://creating-views/made", &fitted).unwrap();
     assert_eq!(
