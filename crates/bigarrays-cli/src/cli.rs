@@ -7,8 +7,8 @@ use clap::{ArgAction, Parser, Subcommand};
 use crate::args::StoreArgs;
 use crate::args::heading::GLOBAL;
 use crate::commands::{
-    attributes, cache, completions, convert, copy, create, create_group, du, export, import, info, ls, names,
-    resize, rm, sample, verify,
+    attributes, cache, completions, compute, convert, copy, create, create_group, du, export, import, info,
+    ls, names, resize, rm, sample, verify,
 };
 use crate::output::{Terminal, exit_codes};
 
@@ -51,6 +51,7 @@ pub(crate) enum Command {
     Export(export::ExportArgs),
     Sample(sample::SampleArgs),
     Copy(copy::CopyArgs),
+    Compute(compute::ComputeArgs),
     Verify(verify::VerifyArgs),
     Names(names::NamesArgs),
     Convert(convert::ConvertArgs),

@@ -478,6 +478,17 @@ fn places_of_scales_and_sizes_in_pixels_that_are_lost_are_said() {
     let said = bench.run("copy pixels other.layer --create --format precomputed");
     let said = String::from_utf8_lossy(&said.stderr);
     assert!(said.contains("precomputed does not keep the resolution, [2.0, 3.0, 1.0] in no unit"), "{said}");
+    assert!(said.contains("the numbers are taken for nm"), "{said}");
+    assert_eq!(size("other.layer"), json!({"size": [2.0, 3.0, 1.0], "unit": "nm"}));
+    // Scales stay as much coarser as they are.
+    bench.ok("create scales --format ome-zarr --shape 4,4,4 --dtype uint8 --dimension-names z,y,x");
+    bench.ok("create scales --add-scale --shape 2,2,2 --resolution 2,2,2");
+    let file = bench.path("scales/zarr.json");
+    let unitless = std::fs::read_to_string(&file).unwrap().replace("\"unit\": \"nanometer\"", "\"long_name\": \"\"");
+    std::fs::write(&file, unitless).unwrap();
+    bench.ok("copy scales scales.layer --create --format precomputed --all-scales");
+    let layer: Value = serde_json::from_str(&bench.ok("info scales.layer --json")).unwrap();
+    assert_eq!(layer["scales"].as_array().unwrap().len(), 2, "{layer}");
     bench.ok("copy pixels other.n5 --create");
     let copied: Value =
         serde_json::from_slice(&std::fs::read(bench.path("other.n5/attributes.json")).unwrap()).unwrap();

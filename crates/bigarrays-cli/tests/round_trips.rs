@@ -229,3 +229,35 @@ fn elements_at_points() {
     assert!(bench.fails("sample em p.npy", 2).contains("--output"));
     assert!(bench.fails("sample em a.npy -o more.npy", 2).contains("rows of coordinates along x,y,z"));
 }
+
+#[test]
+fn expressions_are_computed_into_arrays_and_numbers() {
+    let bench = Bench::new();
+    let elements: Vec<u8> = (0..60u16).flat_map(|value| (value * 1000).to_le_bytes()).collect();
+    npy(&bench.path("a.npy"), "<u2", false, &[3, 4, 5], &elements);
+    bench.ok("import a.npy em --origin 10,-2,0 --chunk-shape 2,2,2");
+    bench.ok("compute a//1000+b a=em b=em -o sum --format precomputed --chunk-shape 3,3,3");
+    let (shape, found) = bench.elements::<u16>("sum");
+    assert_eq!(shape, "10:15,-2:2,0:3");
+    let sorted: std::collections::BTreeSet<u16> = found.into_iter().collect();
+    assert_eq!(sorted, (0..60u16).map(|value| value * 1001).collect());
+    assert_eq!(bench.ok("compute max(a) a=em").trim(), "59000");
+    assert_eq!(bench.ok("compute mean(a)/1000 a=em").trim(), "29.5");
+    bench.ok("compute mean(a,axis='z') a=em -o mean.zarr --dtype float32");
+    let info: serde_json::Value = serde_json::from_str(&bench.ok("info mean.zarr --json")).unwrap();
+    assert_eq!(
+        (&info["dtype"], &info["dimension_names"]),
+        (&"float32".into(), &serde_json::json!(["x", "y"]))
+    );
+
+    let plan = bench.ok("compute mean(a+1) a=em --explain --memory 100M");
+    assert!(plan.contains("pass 1: mean((em + 1), axis=[0, 1, 2])") && plan.contains("budget of"), "{plan}");
+    assert!(bench.fails("compute a+(b a=em", 2).contains("at character 4"));
+    assert!(bench.fails("compute a+ a=em", 2).contains("at character 3"));
+    assert!(bench.fails("compute a+1 a=em", 2).contains("--output"));
+    assert!(bench.fails("compute a+1 a=em -o new --memory 1k", 7).contains("budget"));
+    assert!(!bench.path("new").exists());
+    bench.fails("compute a+1 a=em -o em --format precomputed", 1);
+    assert!(bench.fails("compute a+70000 a=em -o new", 2).contains("70000"));
+    assert!(bench.fails("compute cast(a,'uint8') a=em -o new8", 2).contains("does not fit"));
+}

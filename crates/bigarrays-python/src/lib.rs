@@ -5,6 +5,7 @@
 
 mod arguments;
 mod array;
+mod compute;
 mod errors;
 mod flat;
 mod interrupt;
@@ -49,6 +50,8 @@ mod _bigarrays {
     use super::array::tree::{_is_likely, attributes, create_group, ls, resize, update_attributes};
     #[pymodule_export]
     use super::array::view::ViewIndexer;
+    #[pymodule_export]
+    use super::compute::expression::PyLazy;
     #[pymodule_export]
     use super::flat::convert::convert;
     #[pymodule_export]

@@ -34,6 +34,7 @@
 mod array;
 pub mod base;
 pub mod chunk;
+pub mod compute;
 #[cfg(feature = "flat")]
 pub mod flat;
 pub mod format;

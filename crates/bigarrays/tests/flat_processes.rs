@@ -67,6 +67,7 @@ fn helper() {
             compact(&slices);
             slices.name_rows_of_all(&[("late", &[0..2, 0..0])], false).unwrap();
         }
+        ("open", mode) => open_with_few_descriptors(file, mode),
         ("damage", seed) => use_damaged(file, seed.parse().unwrap()),
         ("fork", _) => write_in_a_fork(file),
         ("full", _) => full_disk_is_reported(file),
@@ -312,6 +313,49 @@ fn a_new_file_is_not_taken_for_that_of_an_old_index() {
     for slices in [&reader, &opened] {
         assert_eq!(found(slices, "kept"), [vec![8; 3], vec![8]]);
         assert_eq!(found(slices, "late"), [vec![8; 2], vec![]]);
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn few_descriptors_are_open() {
+    let directory = tempfile::tempdir().unwrap();
+    let folder = directory.path().join("set");
+    drop(SliceArray::create_set(&folder, &[("one", spec()), ("other", spec())]).unwrap());
+    for mode in ["read", "write", "turn to writing"] {
+        assert!(start(&format!("open:{mode}"), &folder).wait().unwrap().success(), "{mode}");
+    }
+}
+
+/// An index has three descriptors, and four for who writes; each array has one, and two for who writes.
+fn open_with_few_descriptors(folder: &Path, mode: &str) {
+    let open = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+    let bytes = rows(1, 1);
+    let write = |slices: &SliceArray, name: &str| {
+        let arrays = [RowBytes { rows: 1, bytes: &bytes }; 2];
+        slices.write_slices(&[NewSlice { name, arrays: &arrays, metadata: Some("1") }], true).unwrap();
+    };
+    let before = open();
+    let reader = (mode != "write").then(|| SliceArray::open(folder, Mode::Read).unwrap());
+    if let Some(reader) = &reader {
+        let _ = reader.refresh().unwrap();
+        let _ = reader.lookup("a").unwrap();
+        assert_eq!(open() - before, 3 + 2);
+        let another = SliceArray::open(folder, Mode::Read).unwrap();
+        assert_eq!((another.len(), open() - before), (reader.len(), 3 + 2 * 2));
+    }
+    if mode != "read" {
+        let writer = SliceArray::open(folder, Mode::ReadWrite).unwrap();
+        let mappings = reader.as_ref().map(|reader| reader.array().mapping().unwrap());
+        write(&writer, "a");
+        assert_eq!(open() - before, 4 + 2 * 2 + 2 * usize::from(reader.is_some()));
+        for reader in reader.iter().chain([&writer]) {
+            reader.refresh().unwrap();
+            assert_eq!(reader.metadata("a").unwrap().as_deref(), Some("1"));
+        }
+        drop(mappings);
+        writer.compact().unwrap();
+        assert_eq!(open() - before, 4 + 2 * 2 + 2 * usize::from(reader.is_some()));
     }
 }
 

@@ -21,6 +21,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("format", 4),
     ("array", 5),
     ("flat", 5),
+    ("compute", 6),
     ("jobs", 7),
 ];
 

@@ -856,7 +856,7 @@ fn chunks_that_nobody_looks_for_are_errors_everywhere() {
                 verify_at(&url(&folder, "array"), &OpenOptions::new(), None, None, &VerifyOptions::default());
             assert!(report.is_err() || !report.unwrap().is_whole(), "{format}");
             let stored = array.stored_chunks(array.domain());
-            assert!(stored.is_err() || stored.unwrap().len() > 0, "{format}");
+            assert!(stored.is_err() || !stored.unwrap().is_empty(), "{format}");
         }
     }
 }

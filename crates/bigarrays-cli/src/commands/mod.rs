@@ -3,6 +3,7 @@
 pub(crate) mod attributes;
 pub(crate) mod cache;
 pub(crate) mod completions;
+pub(crate) mod compute;
 pub(crate) mod convert;
 pub(crate) mod copy;
 pub(crate) mod create;

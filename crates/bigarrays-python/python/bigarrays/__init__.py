@@ -58,6 +58,7 @@ from ._bigarrays import (
     update_attributes,
     verify,
 )
+from ._lazy import Lazy, lazy
 from ._metadata import Metadata
 from ._reading import Padded
 from ._together import Together
@@ -76,6 +77,7 @@ __all__ = [
     "FlatArray",
     "InvalidArgumentError",
     "InvalidMetadataError",
+    "Lazy",
     "MemoryBudgetError",
     "Metadata",
     "NotFoundError",
@@ -99,6 +101,7 @@ __all__ = [
     "copy",
     "create",
     "create_group",
+    "lazy",
     "ls",
     "remove",
     "resize",

@@ -10,6 +10,7 @@ from ._outer import OuterIndexer
 from ._points import PointIndexer
 from ._positions import Positions
 from ._scale import Scale
+from ._lazy import Lazy
 from ._view import Key, ViewIndexer
 
 _Out = TypeVar("_Out", bound=NDArray[Any])
@@ -225,6 +226,20 @@ class Array:
     @property
     def mode(self) -> Literal["r", "r+"]:
         """"r", or "r+" where writing is allowed."""
+
+    @property
+    def lazy(self) -> Lazy:
+        """The array as an expression, to compute with: nothing is read until elements are asked for. See `Lazy`.
+
+        Raises:
+            UnsupportedError: The elements are no numbers.
+
+        Example:
+            >>> a = bigarrays.create("memory://lazy/of", shape=(2, 3), dtype="uint8", format="zarr3")
+            >>> a[...] = 7
+            >>> (a.lazy * 2 + 0.5).mean(axis=0).compute()
+            array([14.5, 14.5, 14.5])
+        """
 
     @property
     def view(self) -> ViewIndexer:

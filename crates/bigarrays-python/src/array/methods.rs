@@ -219,6 +219,21 @@ impl PyArray {
         ViewIndexer(self.clone())
     }
 
+    /// The array as an expression, to compute with: nothing is read until elements are asked for. See `Lazy`.
+    ///
+    /// Raises:
+    ///     UnsupportedError: The elements are no numbers.
+    ///
+    /// Example:
+    ///     >>> a = bigarrays.create("memory://lazy/of", shape=(2, 3), dtype="uint8", format="zarr3")
+    ///     >>> a[...] = 7
+    ///     >>> (a.lazy * 2 + 0.5).mean(axis=0).compute()
+    ///     array([14.5, 14.5, 14.5])
+    #[getter]
+    fn lazy(slf: Bound<'_, Self>) -> PyResult<Bound<'_, PyAny>> {
+        slf.py().import("bigarrays._lazy")?.getattr("lazy")?.call1((slf,))
+    }
+
     /// Indexing this reads single elements anywhere: `a.vindex[xs, ys, zs]`, and assigning to it writes them.
     ///
     /// The index has one list or array of coordinates an axis, which broadcast as in numpy; the result has their shape.

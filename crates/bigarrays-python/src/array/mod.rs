@@ -5,7 +5,7 @@ pub(crate) mod chunk_domains;
 pub(crate) mod create;
 mod display;
 pub(crate) mod domain;
-mod index;
+pub(crate) mod index;
 mod methods;
 pub(crate) mod node;
 pub(crate) mod open;

@@ -17,7 +17,7 @@ pub struct Cutout<T> {
 
 impl<T: Element> Cutout<T> {
     /// A cutout whose memory `fill` writes; it must write every element or fail.
-    pub(super) fn filled_by(
+    pub(crate) fn filled_by(
         domain: &Domain,
         order: Order,
         fill: impl FnOnce(ViewMut<'_>) -> Result<()>,

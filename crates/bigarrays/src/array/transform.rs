@@ -146,7 +146,7 @@ impl Transform {
         Config::new("transform").with("domain", self.domain.to_string()).with("axes", axes)
     }
 
-    pub(super) fn identity(domain: &Domain) -> Self {
+    pub(crate) fn identity(domain: &Domain) -> Self {
         let along = |axis| AxisMap::Along { axis, offset: 0, step: 1 };
         Self { domain: domain.clone(), axes: (0..domain.ndim()).map(along).collect() }
     }
@@ -173,7 +173,7 @@ impl Transform {
     }
 
     /// The view of this view that `indices`, one per visible axis, select.
-    pub(super) fn index(&self, indices: &[Index]) -> Result<Self> {
+    pub(crate) fn index(&self, indices: &[Index]) -> Result<Self> {
         if indices.len() != self.domain.ndim() {
             let (given, has) = (indices.len(), self.domain.ndim());
             return Err(Error::invalid(format!("{given} indices for an array of {has} axes")));

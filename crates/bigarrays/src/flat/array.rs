@@ -16,6 +16,7 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::sync::{MutexExt, RwLockExt};
 use crate::format::files::npy::Header;
 use crate::run::pool::whole_across_forks;
+use crate::store::slices_in_words;
 
 /// An array in a `.npy` file. See the [module](super) for what is guaranteed.
 #[derive(Debug)]
@@ -50,7 +51,13 @@ impl FlatArray {
         let FlatOptions { mode, lock_timeout: patience } = options.into();
         let path =
             path.canonicalize().map_err(|error| Error::io(error, "opening", path.display().to_string()))?;
-        let state = RwLock::new(State::open(&path, mode, patience)?);
+        let opened = State::open(&path, mode, patience).map_err(|error| match slices_in_words(&path) {
+            Some(found) => Error::new(error.kind(), format!("no flat array; {found}"))
+                .during("opening")
+                .at(path.display().to_string()),
+            None => error,
+        });
+        let state = RwLock::new(opened?);
         let durable = AtomicBool::new(false);
         Ok(Self { path, mode, patience, durable, is_kept: false, state, writable_maps: Mutex::default() })
     }

@@ -8,7 +8,7 @@ use heed::RoTxn;
 
 use super::array::FlatArray;
 use super::facts::Facts;
-use super::index::{Index, Metadata, Tables};
+use super::index::{Index, Metadata, Purpose, Tables};
 use super::ours::folder_of;
 use super::record::{Record, check_metadata, check_name, damaged};
 use super::set::{file_in, index_in, is_set, names_of};
@@ -60,7 +60,7 @@ pub(crate) fn files_of_set(path: &Path) -> Result<Option<Vec<PathBuf>>> {
     if !is_set(path) {
         return Ok(None);
     }
-    let index = Index::open(&index_in(path), false)?;
+    let index = Index::open(&index_in(path), Purpose::Reading)?;
     let names = index.read(|txn, tables| names_of(&index, txn, tables))?;
     Ok(Some(names.iter().map(|name| file_in(path, name)).collect()))
 }
@@ -110,7 +110,7 @@ fn reservations(array: &FlatArray, found: &mut dyn FnMut(Flaw)) -> Result<()> {
 
 /// Looks at every name of the array at `path`, or of those in it, again if others have changed any meanwhile.
 fn names(path: &Path, folder: &Path, found: &mut dyn FnMut(Flaw)) -> Result<u64> {
-    let index = Index::open(folder, false)?;
+    let index = Index::open(folder, Purpose::Reading)?;
     let mut look = 0;
     loop {
         look += 1;
@@ -118,6 +118,8 @@ fn names(path: &Path, folder: &Path, found: &mut dyn FnMut(Flaw)) -> Result<u64>
             let facts = Facts::of(&index, txn, tables)?;
             Ok((tables.snapshot(txn), Look { path, facts, index: &index, txn, tables }.all()?))
         })?;
+        // The files may be those of an index that has taken the place of this one.
+        index.follow()?;
         let now = index.read(|txn, tables| Ok(tables.snapshot(txn)))?;
         if errors.is_empty() || now == snapshot || look == LOOKS {
             errors.into_iter().for_each(|error| found(Flaw::Names(error.at(folder.display().to_string()))));

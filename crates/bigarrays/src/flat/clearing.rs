@@ -9,7 +9,7 @@ use heed::{RoTxn, RwTxn};
 
 use super::environment::BEFORE;
 use super::facts::{Facts, finish, generation, name_of, put_generation};
-use super::index::{DELETIONS, Index, Tables, number};
+use super::index::{DELETIONS, Index, Purpose, Tables, number};
 use super::ours::{expect_index, folder_of, remove_if_there, remove_index};
 use super::set::file_in;
 use crate::base::error::{ErrorKind, Result};
@@ -52,7 +52,7 @@ pub(super) fn usable(folder: &Path) -> Result<Option<Arc<Index>>> {
     if !folder.exists() {
         return Ok(None);
     }
-    match Index::open(folder, false) {
+    match Index::open(folder, Purpose::Writing) {
         Err(error) if error.kind() == ErrorKind::CorruptData => remove_index(folder).map(|()| None),
         index => index.map(Some),
     }

@@ -14,7 +14,7 @@ use super::array::FlatArray;
 use super::environment::{BEFORE, Filling, Table, Tables};
 use super::facts::{Facts, finish, forget_moving, generation, name_of, put_generation, put_moving};
 use super::file::DataFile;
-use super::ours::remove_draft;
+use super::ours::remove_left_beside;
 use super::record::{Record, damaged};
 use super::replace;
 use super::rows::row_len;
@@ -23,7 +23,7 @@ use super::spec::{FlatSpec, Mode};
 use crate::base::buffer::{first_bytes, with_scratch};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::run::interrupt::check_interrupt;
-use crate::store::{is_beside, is_left, temporary_beside};
+use crate::store::temporary_beside;
 
 /// Entries of the index that are changed at once.
 const AT_ONCE: usize = 4096;
@@ -75,7 +75,7 @@ impl SliceArray {
         for (_, array) in self.arrays() {
             array.reload()?;
             let header = array.header();
-            remove_leftovers(array.path(), self.index().folder());
+            remove_left_beside(&[array.path(), self.index().folder()]);
             let draft = temporary_beside(array.path())?;
             let spec = FlatSpec {
                 shape: [&[0], &header.shape[1..]].concat(),
@@ -348,20 +348,6 @@ fn check_room(needed: u64, available: u64, array: &Path) -> Result<()> {
          write the slices into an array on another disk"
     );
     Err(Error::new(ErrorKind::StorageFull, reason).during("compacting").at(array.display().to_string()))
-}
-
-/// Removes the new files and indexes of those that died before they put them in place. What cannot be removed does no harm but to the disk.
-fn remove_leftovers(array: &Path, index: &Path) {
-    let (Some(folder), Ok(array), Ok(index)) = (array.parent(), name_of(array), name_of(index)) else {
-        return;
-    };
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        match entry.file_name().to_str().filter(|found| is_left(found)) {
-            Some(found) if is_beside(found, array) => drop(std::fs::remove_file(entry.path())),
-            Some(found) if is_beside(found, index) => remove_draft(&entry.path()),
-            _ => {}
-        }
-    }
 }
 
 #[cfg(test)]

@@ -73,11 +73,36 @@ pub(super) struct Opened {
     /// Those that every index has.
     tables: Tables,
     meta: OnceLock<Table>,
-    /// The file of the index; it is read and written by LMDB alone.
-    file: File,
-    /// The greatest length it was seen to have: LMDB never makes it shorter.
+    /// What it was opened for, whether or not it can be written.
+    pub(super) purpose: Purpose,
+    own: Own,
+    /// The greatest length that the file was seen to have: LMDB never makes it shorter.
     longest: AtomicU64,
-    writers: OnceLock<Writers>,
+}
+
+/// The file of the index, once more; it is read and written by LMDB alone.
+enum Own {
+    /// Opened for reading, or where it cannot be written.
+    Reads(File),
+    /// And what keeps those apart who change it.
+    Writes(Writers),
+}
+
+impl Own {
+    fn file(&self) -> &File {
+        match self {
+            Self::Reads(file) => file,
+            Self::Writes(writers) => writers.file(),
+        }
+    }
+}
+
+/// What an index is opened for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Purpose {
+    Reading,
+    /// And reading. Where it may only be read, it is opened for that.
+    Writing,
 }
 
 impl Opened {
@@ -99,20 +124,19 @@ impl Opened {
 
     /// What keeps those apart who change the index.
     pub(super) fn writers(&self, folder: &Path) -> Result<&Writers> {
-        match self.writers.get() {
-            Some(writers) => Ok(writers),
-            None => {
-                let opened = Writers::open(&folder.join(DATA))?;
-                Ok(self.writers.get_or_init(|| opened))
-            }
+        match &self.own {
+            Own::Writes(writers) => Ok(writers),
+            // Whoever may write it by now has to open it again.
+            Own::Reads(_) => Err(Writers::open(&folder.join(DATA)).err().unwrap_or_else(|| {
+                io_error(io::ErrorKind::PermissionDenied.into(), "using the index", folder)
+            })),
         }
     }
 
     /// Whether another index has been put in the place of this one.
     pub(super) fn is_replaced(&self, folder: &Path) -> bool {
-        let number = |found: std::fs::Metadata| (found.dev(), found.ino());
-        let own = self.file.metadata().map(number).ok();
-        std::fs::metadata(folder.join(DATA)).is_ok_and(|found| Some(number(found)) != own)
+        let own = self.own.file().metadata().map(|own| identity(&own)).ok();
+        std::fs::metadata(folder.join(DATA)).is_ok_and(|found| Some(identity(&found)) != own)
     }
 
     /// The newest snapshot of the index that this one has taken the place of, and one more.
@@ -130,7 +154,7 @@ impl Opened {
     pub(super) fn expect_not_cut(&self, folder: &Path) -> Result<()> {
         // In this order, or else another thread could have seen the file grow in between.
         let longest = self.longest.load(Ordering::Acquire);
-        let stat = rustix::fs::fstat(&self.file);
+        let stat = rustix::fs::fstat(self.own.file());
         let stat = stat.map_err(|error| io_error(error.into(), "using the index", folder))?;
         let actual = stat.st_size as u64;
         if actual > longest {
@@ -151,14 +175,14 @@ impl Opened {
     pub(super) fn complete(&self) -> heed::Result<()> {
         let missing = || {
             let wanted = needed(&self.env);
-            Ok::<_, heed::Error>((self.file.metadata()?.len() < wanted).then_some(wanted))
+            Ok::<_, heed::Error>((self.own.file().metadata()?.len() < wanted).then_some(wanted))
         };
         if missing()?.is_none() {
             return Ok(());
         }
         // Nobody else makes it longer meanwhile.
         let _lock = self.env.write_txn()?;
-        missing()?.map_or(Ok(()), |wanted| Ok(self.file.set_len(wanted)?))
+        missing()?.map_or(Ok(()), |wanted| Ok(self.own.file().set_len(wanted)?))
     }
 }
 
@@ -215,8 +239,8 @@ pub(super) fn fill<T>(
             data.set_len(needed)?;
         }
         data.sync_all()?;
-        // Its locks begin with who opens it at its place.
-        std::fs::remove_file(draft.join(LOCK))?;
+        // Its locks begin with who opens it at its place; whoever that is, the file is there for all who may open it.
+        File::options().write(true).open(draft.join(LOCK))?.set_len(0)?;
         File::open(draft)?.sync_all()
     });
     synced.map(|()| filled).map_err(|error| io_error(error, "creating", draft))
@@ -282,30 +306,59 @@ pub(super) fn share(draft: &Path, folder: &Path) {
     }
 }
 
-pub(super) fn open_environment(folder: &Path) -> Result<Opened> {
-    expect_whole(folder)?;
-    let mut env = environment(folder, EnvFlags::NO_META_SYNC);
-    let read_only = matches!(&env, Err(heed::Error::Io(error)) if is_refusal(error));
+/// Opens the index in `folder`.
+pub(super) fn open_environment(folder: &Path, purpose: Purpose) -> Result<Opened> {
+    let failed = |error| lmdb_error(error, folder);
+    let found = || std::fs::metadata(folder).map_err(|error| io_error(error, "opening", folder));
+    for _ in 0..ATTEMPTS {
+        let before = identity(&found()?);
+        expect_whole(folder)?;
+        let (env, own) = open_files(folder, purpose)?;
+        // LMDB opens one file after the other: they are of one index if none was put in its place meanwhile.
+        if identity(&found()?) != before {
+            env.prepare_for_closing().wait();
+            continue;
+        }
+        let mut tables = existing_tables(&env)
+            .map_err(failed)?
+            .ok_or_else(|| Error::metadata("this is no index of names"))?;
+        let txn = env.read_txn().map_err(failed)?;
+        tables.before = number(tables.facts.get(&txn, BEFORE).map_err(failed)?)? as usize;
+        drop(txn);
+        let longest = own.file().metadata().map_err(|error| io_error(error, "opening", folder))?.len().into();
+        return Ok(Opened { env, tables, meta: OnceLock::new(), purpose, own, longest });
+    }
+    let reason = "the index is replaced again and again; try again";
+    Err(Error::new(ErrorKind::Storage, reason).during("opening").at(folder.display().to_string()).retryable())
+}
+
+/// The files of the index in `folder`, for what the system allows.
+fn open_files(folder: &Path, purpose: Purpose) -> Result<(Env, Own)> {
+    let failed = |error| lmdb_error(error, folder);
     // Whom the system keeps from writing may still register as a reader; or else reads unregistered,
     // which is safe while nobody writes.
-    for flags in [EnvFlags::READ_ONLY, EnvFlags::READ_ONLY | EnvFlags::NO_LOCK] {
-        if matches!(&env, Err(heed::Error::Io(error)) if is_refusal(error)) {
-            env = environment(folder, flags);
+    let ways = [EnvFlags::NO_META_SYNC, EnvFlags::READ_ONLY, EnvFlags::READ_ONLY | EnvFlags::NO_LOCK];
+    let mut opened = Err(heed::Error::Io(io::ErrorKind::PermissionDenied.into()));
+    for flags in &ways[usize::from(purpose == Purpose::Reading)..] {
+        opened = environment(folder, *flags).map(|env| (env, *flags));
+        if !matches!(&opened, Err(heed::Error::Io(error)) if is_refusal(error)) {
+            break;
         }
     }
-    let failed = |error| lmdb_error(error, folder);
-    let env = env.map_err(failed)?;
-    let mut tables =
-        existing_tables(&env).map_err(failed)?.ok_or_else(|| Error::metadata("this is no index of names"))?;
-    if !read_only {
+    let (env, flags) = opened.map_err(failed)?;
+    if !flags.contains(EnvFlags::NO_LOCK) {
         env.clear_stale_readers().map_err(failed)?;
     }
-    let txn = env.read_txn().map_err(failed)?;
-    tables.before = number(tables.facts.get(&txn, BEFORE).map_err(failed)?)? as usize;
-    drop(txn);
-    let file = env.try_clone_inner_file().map_err(failed)?;
-    let longest = file.metadata().map_err(|error| io_error(error, "opening", folder))?.len().into();
-    Ok(Opened { env, tables, meta: OnceLock::new(), file, longest, writers: OnceLock::new() })
+    let own = match flags.contains(EnvFlags::READ_ONLY) {
+        true => Own::Reads(env.try_clone_inner_file().map_err(failed)?),
+        false => Own::Writes(Writers::open(&folder.join(DATA))?),
+    };
+    Ok((env, own))
+}
+
+/// Device and inode.
+fn identity(file: &std::fs::Metadata) -> (u64, u64) {
+    (file.dev(), file.ino())
 }
 
 fn is_refusal(error: &io::Error) -> bool {

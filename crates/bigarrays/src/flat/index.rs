@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, Weak};
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use rayon::ThreadPool;
 use super::environment::{
     Filling, Opened, can_exchange, exchange, fill, lmdb_error, make, open_environment, removed, share,
 };
-pub(super) use super::environment::{Metadata, Tables, number};
+pub(super) use super::environment::{Metadata, Purpose, Tables, number};
 use super::ours::{DATA, expect_index, remove_draft};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::sync::MutexExt;
@@ -37,6 +37,8 @@ pub(super) struct Index {
     opened: Mutex<Option<(u32, Arc<Opened>)>>,
     /// The newest snapshot of an index whose place another has taken: what takes it goes on from there.
     newest: AtomicUsize,
+    /// Whether anybody in this process writes: who only reads has fewer files open, and none for writing.
+    is_written: AtomicBool,
 }
 
 /// A snapshot of an index, and its tables.
@@ -53,14 +55,21 @@ fn lookups() -> Result<Arc<ThreadPool>> {
 }
 
 impl Index {
-    /// Opens the index in `folder`, or with `create` makes one if there is none.
-    pub(super) fn open(folder: &Path, create: bool) -> Result<Arc<Self>> {
+    /// Opens the index in `folder`, for who writes it, or makes one if there is none.
+    pub(super) fn open_or_make(folder: &Path) -> Result<Arc<Self>> {
+        if !folder.exists() {
+            make(folder, &[])?;
+        }
+        let index = Self::open(folder, Purpose::Writing)?;
+        share(&index.folder, &index.folder);
+        Ok(index)
+    }
+
+    /// Opens the index in `folder`. Who has opened it for reading may write, and then it is opened once more.
+    pub(super) fn open(folder: &Path, purpose: Purpose) -> Result<Arc<Self>> {
         let failed = |error| io_error(error, "opening", folder);
         if !folder.exists() {
-            if !create {
-                return Err(no_names(folder));
-            }
-            make(folder, &[])?;
+            return Err(no_names(folder));
         }
         let folder = folder.canonicalize().map_err(failed)?;
         expect_index(&folder).map_err(|error| match error.kind() {
@@ -73,27 +82,28 @@ impl Index {
             let reason = "data.mdb is missing or empty; remove the folder to do without its names";
             return Err(Error::corrupt(reason).during("opening").at(folder.display().to_string()));
         }
-        let index = Self::registered(folder)?;
+        let index = Self::registered(folder, purpose)?;
         // This process may have it open since before another took its place.
         index.follow()?;
-        if create {
-            share(&index.folder, &index.folder);
-        }
         Ok(index)
     }
 
     /// The index in that folder, which this process may have open already.
-    fn registered(folder: PathBuf) -> Result<Arc<Self>> {
-        whole_across_forks(|| Self::registered_alone(folder))
+    fn registered(folder: PathBuf, purpose: Purpose) -> Result<Arc<Self>> {
+        whole_across_forks(|| Self::registered_alone(folder, purpose))
     }
 
-    fn registered_alone(folder: PathBuf) -> Result<Arc<Self>> {
+    fn registered_alone(folder: PathBuf, purpose: Purpose) -> Result<Arc<Self>> {
         let mut open = OPEN.locked();
         if let Some(index) = open.get(&folder).and_then(Weak::upgrade) {
             return Ok(index);
         }
-        let index =
-            Arc::new(Self { folder: folder.clone(), opened: Mutex::new(None), newest: AtomicUsize::new(0) });
+        let index = Arc::new(Self {
+            folder: folder.clone(),
+            opened: Mutex::new(None),
+            newest: AtomicUsize::new(0),
+            is_written: AtomicBool::new(purpose == Purpose::Writing),
+        });
         index.opened()?;
         open.retain(|_, index| index.strong_count() > 0);
         open.insert(folder, Arc::downgrade(&index));
@@ -124,7 +134,9 @@ impl Index {
             unsafe { std::ptr::drop_in_place(Arc::as_ptr(&inherited).cast_mut()) };
             std::mem::forget(inherited);
         }
-        let opened = Arc::new(open_environment(&self.folder)?);
+        let is_written = self.is_written.load(Ordering::Acquire);
+        let purpose = if is_written { Purpose::Writing } else { Purpose::Reading };
+        let opened = Arc::new(open_environment(&self.folder, purpose)?);
         if opened.before() < self.newest.load(Ordering::Acquire) {
             return Err(removed(&self.folder));
         }
@@ -229,6 +241,7 @@ impl Index {
     /// Runs `work` with what is open, while no other process or thread changes the index.
     fn alone<T>(&self, patience: Option<Duration>, work: impl FnOnce(&Opened) -> Result<T>) -> Result<T> {
         let mut work = Some(work);
+        self.have_writable()?;
         loop {
             let opened = self.current()?;
             let done = opened.writers(&self.folder)?.alone(&self.folder, patience, || {
@@ -267,9 +280,24 @@ impl Index {
         Ok(())
     }
 
+    /// Has the index be open for writing from now on, where it can be written.
+    fn have_writable(&self) -> Result<()> {
+        self.is_written.store(true, Ordering::Release);
+        let opened = self.opened()?;
+        if opened.purpose == Purpose::Reading {
+            self.close(opened);
+        }
+        Ok(())
+    }
+
     /// Has what is open at the path now be opened, rather than `old`.
     fn let_go(&self, old: Arc<Opened>) {
         self.newest.fetch_max(old.newest(), Ordering::AcqRel);
+        self.close(old);
+    }
+
+    /// Has the index be opened anew.
+    fn close(&self, old: Arc<Opened>) {
         let number = Arc::as_ptr(&old);
         // Whoever opens the new one waits until nobody has the old one, and holds the lock meanwhile.
         drop(old);
@@ -314,6 +342,7 @@ impl Index {
 
     /// Has every change on stable storage. Dead readers no longer keep pages from being used again.
     pub(super) fn sync(&self) -> Result<()> {
+        self.have_writable()?;
         let opened = self.opened()?;
         let synced = opened.env.force_sync().and_then(|()| opened.env.clear_stale_readers());
         synced.map(drop).map_err(|error| self.failed(error))

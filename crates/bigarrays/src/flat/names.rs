@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::clearing::reset;
-use super::index::Index;
+use super::index::{Index, Purpose};
 use super::ours::{expect_index, folder_of, is_there};
 use super::pending::Pending;
 use super::record::{Record, damaged};
@@ -23,7 +23,7 @@ pub(super) fn while_unnamed<T>(
     let Some(folder) = Some(folder_of(array)).filter(|folder| folder.exists()).or(around) else {
         return work();
     };
-    let index = Index::open(&folder, false)?;
+    let index = Index::open(&folder, Purpose::Writing)?;
     index.write(false, patience, |txn, tables| {
         let Some((number, arrays)) = place_of(array, &index, txn, tables)? else { return work() };
         for entry in tables.order.iter(txn).map_err(|error| index.failed(error))? {

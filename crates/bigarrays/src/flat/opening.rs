@@ -9,7 +9,7 @@ use super::as_of::AsOf;
 use super::clearing::{clear, usable};
 use super::environment::make;
 use super::facts::{Facts, finish, forget_moving, put_moving};
-use super::index::Index;
+use super::index::{Index, Purpose};
 use super::ours::{folder_of, remove_if_there};
 use super::pending::Pending;
 use super::replace;
@@ -109,13 +109,18 @@ fn open_one(path: &Path, options: FlatOptions) -> Result<Parts> {
     let array = Arc::new(FlatArray::open(path, options)?);
     expect_rows_along(&array.header().shape, path)?;
     expect_alone(array.path())?;
-    let index = Index::open(&folder_of(array.path()), array.mode() == Mode::ReadWrite)?;
+    let folder = folder_of(array.path());
+    let index = match array.mode() {
+        Mode::ReadWrite => Index::open_or_make(&folder)?,
+        Mode::Read | Mode::CopyOnWrite => Index::open(&folder, Purpose::Reading)?,
+    };
     Ok((array.path().to_owned(), index, vec![(String::new(), array)]))
 }
 
 fn open_set(path: &Path, options: FlatOptions) -> Result<Parts> {
     let folder = path.canonicalize().map_err(|error| io_error(error, "opening", path))?;
-    let index = Index::open(&index_in(&folder), false)?;
+    let purpose = if options.mode == Mode::ReadWrite { Purpose::Writing } else { Purpose::Reading };
+    let index = Index::open(&index_in(&folder), purpose)?;
     let Facts { arrays: names, moving, .. } = Facts::now(&index)?;
     if names.is_empty() {
         let reason = "the index does not say of which arrays it is";
@@ -160,7 +165,7 @@ fn create_anew(folder: &Path, arrays: &[(&str, FlatSpec)]) -> Result<()> {
     let patience = arrays.first().and_then(|(_, spec)| spec.lock_timeout);
     let index = match usable(&index_in(folder))? {
         Some(index) => index,
-        None => Index::open(&index_in(folder), true)?,
+        None => Index::open_or_make(&index_in(folder))?,
     };
     let (files, mut drafts) = (arrays.iter().map(|(name, _)| file_in(folder, name)), Vec::new());
     let made = files.clone().zip(arrays).try_for_each(|(file, (_, spec))| {

@@ -6,7 +6,7 @@ use std::io::{ErrorKind as IoErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::store::io_error;
+use crate::store::{NAMES_OF_ONE, io_error, is_beside, is_left};
 
 /// The files of an index.
 pub(super) const DATA: &str = "data.mdb";
@@ -77,10 +77,27 @@ pub(super) fn remove_draft(folder: &Path) {
     let _ = std::fs::remove_dir(folder);
 }
 
+/// Removes what was to be put at one of `paths`, all in one folder, by those that died before they had done so: new files
+/// and indexes. What cannot be removed does no harm but to the disk.
+pub(super) fn remove_left_beside(paths: &[&Path]) {
+    let Some(folder) = paths.first().and_then(|path| path.parent()) else { return };
+    let names: Vec<&str> = paths.iter().filter_map(|path| path.file_name()?.to_str()).collect();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let is_ours = |found: &str| is_left(found) && names.iter().any(|name| is_beside(found, name));
+        match entry.file_type() {
+            Ok(kind) if entry.file_name().to_str().is_some_and(is_ours) => match kind.is_dir() {
+                true => remove_draft(&entry.path()),
+                false => drop(std::fs::remove_file(entry.path())),
+            },
+            _ => {}
+        }
+    }
+}
+
 /// Where the index of the array at `path` is.
 pub(super) fn folder_of(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(".index");
+    name.push(NAMES_OF_ONE);
     name.into()
 }
 

@@ -13,12 +13,11 @@ use std::path::{Path, PathBuf};
 
 use heed::RoTxn;
 
-use super::index::{Index, Tables};
+use super::index::{Index, Purpose, Tables};
 use super::record::{MOST_ARRAYS, damaged};
 use crate::base::error::{Error, Result};
+use crate::store::NAMES_IN_COMMON;
 
-/// The folder of the index.
-const INDEX: &str = "slices.index";
 /// The fact that names the arrays.
 pub(super) const ARRAYS: &[u8] = b"arrays";
 /// As many bytes as the name of an array can have.
@@ -26,7 +25,7 @@ const LONGEST: usize = 64;
 
 /// Where the index of the arrays in `folder` is.
 pub(super) fn index_in(folder: &Path) -> PathBuf {
-    folder.join(INDEX)
+    folder.join(NAMES_IN_COMMON)
 }
 
 /// The file of the array of that name.
@@ -93,7 +92,7 @@ pub(super) fn place_of(
 /// The folder of the arrays with names in common of which that in the file at `path` is one, or is to be one.
 pub(super) fn folder_around(path: &Path) -> Result<Option<&Path>> {
     let Some(folder) = path.parent().filter(|folder| is_set(folder)) else { return Ok(None) };
-    let index = Index::open(&index_in(folder), false)?;
+    let index = Index::open(&index_in(folder), Purpose::Reading)?;
     let place = index.read(|txn, tables| place_of(path, &index, txn, tables))?;
     Ok(place.map(|_| folder))
 }

@@ -458,3 +458,37 @@ fn several_are_added_to_several_with_what_is_beside_names() {
     }
     assert_eq!(slices.merge(&[&slices], true).unwrap_err().kind(), ErrorKind::InvalidArgument);
 }
+
+#[test]
+fn folders_of_slices_say_what_opens_them() {
+    use crate::format::{Below, FormatOptions, attributes, list, remove, update_attributes};
+    let (directory, path, _slices) = new();
+    let one = directory.path().join("one.npy");
+    drop(SliceArray::create(&one, &spec(&[0])).unwrap());
+    let options = FormatOptions::default();
+    for (folder, hint) in [
+        (path.clone(), path.join("features.npy")),
+        (path.join("slices.index"), path.clone()),
+        (directory.path().join("one.npy.index"), one),
+    ] {
+        let url = folder.to_str().unwrap();
+        let errors = [
+            crate::Array::open(url).unwrap_err(),
+            crate::OpenOptions::new().resize(url, &[1]).unwrap_err(),
+            list(url, &options).unwrap_err(),
+            attributes(url, &options).unwrap_err(),
+            update_attributes(url, &serde_json::Map::new(), &options).unwrap_err(),
+            remove(url, None, &options).unwrap_err(),
+            Below::list(url, &options).unwrap_err(),
+            FlatArray::open(&folder, Mode::Read).unwrap_err(),
+        ];
+        for error in errors {
+            let said = error.to_string();
+            assert!(said.contains(hint.to_str().unwrap()), "{said}");
+            assert_eq!(said.contains("`SliceArray`"), folder == path, "{said}");
+        }
+    }
+    assert_eq!(files(&path).len(), 3);
+    let error = SliceArray::open(&path.join("slices.index"), Mode::Read).unwrap_err();
+    assert!(error.to_string().contains("whose names they are"), "{error}");
+}

@@ -350,7 +350,9 @@ fn the_index_is_as_open_to_others_as_the_array() {
     let files = ["data.mdb", "lock.mdb"].map(|name| path.with_extension("npy.index").join(name));
     assert!(files.iter().all(|file| mode(file.clone()) == mode(path.clone())));
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o660)).unwrap();
-    SliceArray::open(&path, Mode::ReadWrite).unwrap();
+    let slices = SliceArray::open(&path, Mode::ReadWrite).unwrap();
+    assert!(files.iter().all(|file| mode(file.clone()) == 0o660));
+    slices.compact().unwrap();
     assert!(files.iter().all(|file| mode(file.clone()) == 0o660));
 }
 

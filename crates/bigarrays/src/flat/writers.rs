@@ -33,6 +33,11 @@ impl Writers {
         Ok(Self { file, threads: Mutex::new(()) })
     }
 
+    /// The file of the index.
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
     /// Runs `work`, which changes the index in `folder`, while no other process or thread runs any.
     ///
     /// # Errors

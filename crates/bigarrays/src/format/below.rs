@@ -14,7 +14,7 @@ use super::traits::{Format, FormatOptions};
 use super::zarr;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::sync::MutexExt;
-use crate::store::{Get, LARGEST_METADATA, Part, Store, check_key};
+use crate::store::{Get, LARGEST_METADATA, Part, Store, check_key, slices_in_words};
 
 /// Documents read at once.
 const BATCH: usize = 1000;
@@ -58,7 +58,9 @@ impl Below {
             None => "nothing is stored there".to_owned(),
             Some(left) => format!("nothing there is of arrays or groups: {left}"),
         };
-        Err(context(Error::new(ErrorKind::NotFound, message)))
+        let kept = found.store.local_path().and_then(slices_in_words);
+        let kept = kept.map_or_else(String::new, |kept| format!("; {kept}; it is removed as folders are"));
+        Err(context(Error::new(ErrorKind::NotFound, message + &kept)))
     }
 
     /// What a removal that was cut short has left at `address`, where no metadata are; `None` if that is nothing.

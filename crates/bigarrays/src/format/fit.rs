@@ -195,14 +195,17 @@ fn lost(given: &ArraySpec, kept: &ArraySpec, holds: &Holds, from: &Holds) -> Vec
 
 /// The sizes of elements that are lost; axes say them as well.
 fn lost_sizes(given: &ArraySpec, kept: &ArraySpec) -> Option<String> {
-    let sizes = given.resolution.as_ref().filter(|_| kept.resolution.is_none() && kept.axes.is_none())?;
+    let is_taken = kept.resolution.is_some() && given.unit.is_some() && kept.unit.is_none();
+    let is_lost = kept.resolution.is_none() || is_taken;
+    let sizes = given.resolution.as_ref().filter(|_| is_lost && kept.axes.is_none())?;
     let unit = match given.unit.as_deref() {
         None => "nm",
         Some("") => "in no unit",
         Some(unit) => unit,
     };
     let is_said = unit != "nm" || sizes.iter().any(|size| *size != 1.0);
-    is_said.then(|| format!("the resolution, {sizes:?} {unit}"))
+    let taken = if is_taken { "; the numbers are taken for nm" } else { "" };
+    is_said.then(|| format!("the resolution, {sizes:?} {unit}{taken}"))
 }
 
 /// Places of elements between whole numbers of them, which only axes say.

@@ -16,7 +16,7 @@ use super::spec::CreateSpec;
 use super::traits::{Attributes, Create, Format, FormatOptions, Node, Opened};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::codec::ContentEncoding;
-use crate::store::{self, Extent, Get, Part, Store, Value as Stored, Wanted};
+use crate::store::{self, Extent, Get, Part, Store, Value as Stored, Wanted, slices_in_words};
 
 fn not_found(what: impl Into<String>) -> Error {
     Error::new(ErrorKind::NotFound, what.into())
@@ -57,9 +57,18 @@ fn nothing_at(located: &Located) -> Error {
     if located.store.local_path().is_some_and(|path| !Path::new(path).exists()) {
         return not_found("there is no such file or folder");
     }
+    let names = located.names();
     match located.is_named {
-        true => not_found(format!("no {} array here", located.names())),
-        false => not_found(format!("no array of a known format here ({})", located.names())),
+        true => none_at(&*located.store, &format!("no {names} array here")),
+        false => none_at(&*located.store, &format!("no array of a known format here ({names})")),
+    }
+}
+
+/// The error if there is none of what is wanted, with what there is instead if that is opened by other means.
+fn none_at(store: &dyn Store, what: &str) -> Error {
+    match store.local_path().and_then(slices_in_words) {
+        Some(found) => not_found(format!("{what}; {found}")),
+        None => not_found(what),
     }
 }
 
@@ -163,11 +172,14 @@ impl Located {
         names.join(if self.is_named { " or " } else { ", " })
     }
 
-    /// The format that knows what is there, be it damaged; that of new arrays if none does and none is named.
+    /// The format that knows what is there, be it damaged; that of new arrays if none does, none is named, and there are no
+    /// slices of names.
     fn known_or_default(&self, options: &FormatOptions) -> Result<&'static dyn Format> {
         match self.known(&self.probe()?, options)? {
             Some(format) => Ok(format),
-            None if self.is_named => Err(nothing_at(self)),
+            None if self.is_named || self.store.local_path().and_then(slices_in_words).is_some() => {
+                Err(nothing_at(self))
+            }
             None => Ok(registry::DEFAULT),
         }
     }
@@ -193,7 +205,8 @@ pub(crate) fn like(address: Address<'_>, options: &FormatOptions) -> Result<Crea
             Some(creates) => creates.like(probe, options),
             None => Ok(format.open(probe, options)?.map(|opened| CreateSpec::of(&opened.layout))),
         };
-        first(&located, &located.probe()?, like)?.ok_or_else(|| not_found("there is no array here"))
+        first(&located, &located.probe()?, like)?
+            .ok_or_else(|| none_at(&*located.store, "there is no array here"))
     };
     found().map_err(context("opening", address))
 }
@@ -268,7 +281,8 @@ pub fn list<'a>(address: impl Into<Address<'a>>, options: &FormatOptions) -> Res
             Some(groups) => groups.list(probe),
             None => Ok(None),
         };
-        first(&located, &located.probe()?, list)?.ok_or_else(|| not_found("there is no group here"))
+        first(&located, &located.probe()?, list)?
+            .ok_or_else(|| none_at(&*located.store, "there is no group here"))
     };
     listed().map_err(context("listing", address))
 }
@@ -316,8 +330,8 @@ pub fn create_group<'a>(
     created().map_err(context("creating", address))
 }
 
-fn no_attributes() -> Error {
-    not_found("there is nothing here that has attributes")
+fn no_attributes(store: &dyn Store) -> Error {
+    none_at(store, "there is nothing here that has attributes")
 }
 
 /// The user's attributes of the array or group at `address`.
@@ -335,7 +349,7 @@ pub fn attributes<'a>(
             Some(attributes) => attributes.read(probe),
             None => Ok(None),
         };
-        first(&located, &located.probe()?, read)?.ok_or_else(no_attributes)
+        first(&located, &located.probe()?, read)?.ok_or_else(|| no_attributes(&*located.store))
     };
     found().map_err(context("reading attributes of", address))
 }
@@ -369,7 +383,7 @@ pub fn update_attributes<'a>(
             Ok(attributes.read(probe)?.map(|_| attributes))
         };
         check_attributes(Some(new))?;
-        let found = first(&located, &located.probe()?, has)?.ok_or_else(no_attributes)?;
+        let found = first(&located, &located.probe()?, has)?.ok_or_else(|| no_attributes(&*located.store))?;
         found.change(&located.store, &merge)
     };
     changed().map_err(context("changing attributes of", address))
@@ -385,7 +399,7 @@ pub(crate) fn resize(address: Address<'_>, shape: &[u64], options: &FormatOption
     let resized = || {
         let located = address.locate(options)?;
         let known = located.known(&located.probe()?, options)?;
-        let format = known.ok_or_else(|| not_found("there is no array here"))?;
+        let format = known.ok_or_else(|| none_at(&*located.store, "there is no array here"))?;
         let keeps = || Error::unsupported(format!("{} arrays keep their shape", format.name()));
         format.resizes().ok_or_else(keeps)?.resize(&located.store, shape)
     };

@@ -75,7 +75,8 @@ pub(super) const ARRAY: [Optional; 10] = [
         what: "resolution in such unit",
         is_given: |spec| spec.array.unit.is_some(),
         is_held: |holds, _| holds.unit,
-        adapt: |spec| (spec.array.resolution, spec.array.unit) = (None, None),
+        // How large elements are in relation to each other stays, in scales of a layer as well.
+        adapt: |spec| spec.array.unit = None,
     },
     Optional {
         name: "resolution",

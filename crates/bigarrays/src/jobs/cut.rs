@@ -4,7 +4,8 @@
 use crate::array::Array;
 use crate::base::dims::Dims;
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::jobs::plan::{CopyPlan, Cuts, PlanAxis, PlanInput};
+use crate::compute::Cuts;
+use crate::jobs::plan::{CopyPlan, PlanAxis, PlanInput};
 use crate::jobs::sparse::Stored;
 use crate::run::budget;
 use crate::store::NEAR;

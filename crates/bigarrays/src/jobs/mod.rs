@@ -3,22 +3,19 @@
 //! A job is planned first, without I/O, as independent blocks aligned to the chunks that it writes;
 //! then the one block runner works them off.
 
-mod cast;
 mod copy;
 mod cut;
 mod digest;
 mod gather;
 mod journal;
-mod number;
 mod plan;
 mod sparse;
 mod twins;
 mod verify;
 
-pub use cast::{Cast, OutOfRange, Rounding};
+pub use crate::compute::{Cast, Number, OutOfRange, Rounding};
 pub use copy::{Copied, CopyOptions, PlannedCopy, copy, plan_copy};
 pub use journal::Journal;
-pub use number::Number;
 pub use plan::CopyPlan;
 pub use verify::{
     Against, ArrayReport, Comparison, Difference, Findings, Problem, ProblemKind, Report, Stray,

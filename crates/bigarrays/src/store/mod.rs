@@ -43,8 +43,8 @@ pub(crate) use flat_file::expect_replaceable;
 #[cfg(any(feature = "flat", feature = "png"))]
 pub(crate) use flat_file::temporary_beside;
 #[cfg(feature = "flat")]
-pub(crate) use flat_file::{IN_USE, is_beside, is_left, reserve};
-pub(crate) use flat_file::{io_error, open_regular};
+pub(crate) use flat_file::{IN_USE, NAMES_IN_COMMON, NAMES_OF_ONE, is_beside, is_left, reserve};
+pub(crate) use flat_file::{io_error, open_regular, slices_in_words};
 pub(crate) use keys::{RESERVED, check_key, join_path};
 pub(crate) use lock::KeyLocks;
 pub use memory::MemoryStore;

@@ -197,12 +197,12 @@ impl Names {
             }
             syn::UseTree::Name(name) => self.alias(name.ident.to_string(), with(&name.ident), is_public),
             syn::UseTree::Rename(name) => self.alias(name.rename.to_string(), with(&name.ident), is_public),
-            syn::UseTree::Glob(_) => self.globs.push(self.of_file(before.to_vec())),
+            syn::UseTree::Glob(_) => self.globs.push(self.as_in_file(before.to_vec())),
         }
     }
 
     fn alias(&mut self, name: String, path: Vec<String>, is_public: bool) {
-        let path = self.of_file(path);
+        let path = self.as_in_file(path);
         // What is only passed on is no use.
         let into = if is_public { &mut self.passed } else { &mut self.uses };
         into.insert(path.clone());
@@ -213,7 +213,7 @@ impl Names {
     }
 
     /// A path as the file's own module has it: one of a module within leads out of that first.
-    fn of_file(&self, path: Vec<String>) -> Vec<String> {
+    fn as_in_file(&self, path: Vec<String>) -> Vec<String> {
         let within = match path.first().map(String::as_str) {
             Some("self") if self.depth > 0 => 1,
             _ => path.iter().take(self.depth).take_while(|part| *part == "super").count(),
@@ -222,7 +222,7 @@ impl Names {
     }
 
     fn used(&mut self, path: Vec<String>) {
-        let path = self.of_file(path);
+        let path = self.as_in_file(path);
         self.uses.insert(path);
     }
 

@@ -14,9 +14,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::flat::index::Index;
+use crate::flat::index::{Index, Purpose};
 use crate::flat::names::expect_ours_at;
-use crate::flat::ours::{folder_of, is_there, remove_if_there, remove_index, what_is_at};
+use crate::flat::ours::{folder_of, is_there, remove_if_there, remove_index, remove_left_beside, what_is_at};
 use crate::flat::pending::Pending;
 use crate::flat::slice::NamedRows;
 use crate::flat::slices::SliceArray;
@@ -126,7 +126,7 @@ impl Draft {
         if !is_there(folder)? {
             return Ok(None);
         }
-        let index = Index::open(folder, false)?;
+        let index = Index::open(folder, Purpose::Reading)?;
         let fact = index.read(|txn, tables| {
             let fact = tables.facts.get(txn, FACT).map_err(|error| index.failed(error))?;
             Ok(fact.map(<[u8]>::to_vec))
@@ -168,11 +168,13 @@ impl Draft {
 
     /// Removes what is left of the draft once the file has its name.
     fn clean(&self) -> Result<()> {
-        remove_index(&folder_of(&self.path))?;
+        let own = folder_of(&self.path);
+        remove_index(&own)?;
         remove_if_there(&self.path)?;
+        remove_left_beside(&[&self.path, &own]);
         let folder = folder_of(&self.target);
         if is_there(&folder)? {
-            let index = Index::open(&folder, false)?;
+            let index = Index::open(&folder, Purpose::Writing)?;
             index.write(true, None, |txn, tables| {
                 tables.facts.delete(txn, FACT).map(drop).map_err(|error| index.failed(error))
             })?;

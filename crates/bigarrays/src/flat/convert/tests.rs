@@ -178,6 +178,11 @@ fn a_stopped_conversion_goes_on_where_it_was() {
     let had = draft.rows();
     draft.append(1, &[7, 7]).unwrap();
     drop(draft);
+    // What those have left that were killed while they began.
+    let left = |name: &str| directory.path().join(format!(".new.npy.unfinished{name}.2147483647-0.tmp"));
+    std::fs::create_dir(left(".index")).unwrap();
+    std::fs::write(left(".index").join("lock.mdb"), [0; 8192]).unwrap();
+    std::fs::write(left(""), "rows").unwrap();
     let converted = convert(&source, &new, &ConvertOptions::default()).unwrap();
     assert_eq!(converted.found, had);
     assert!(had > 3 && had < large);

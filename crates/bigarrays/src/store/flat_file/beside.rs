@@ -30,6 +30,31 @@ pub(crate) fn expect_replaceable(path: &Path) -> Result<()> {
     }
 }
 
+/// In the folder of several arrays whose slices have their names in common: the folder of these names.
+pub(crate) const NAMES_IN_COMMON: &str = "slices.index";
+
+/// What ends the name of the folder that has the names of slices of one array.
+pub(crate) const NAMES_OF_ONE: &str = ".index";
+
+/// What is at `path` and how it is opened, if it is a folder that named slices are kept in.
+pub(crate) fn slices_in_words(path: &Path) -> Option<String> {
+    if path.join(NAMES_IN_COMMON).is_dir() {
+        let arrays = std::fs::read_dir(path).ok()?.flatten().map(|entry| entry.path());
+        let first = arrays.filter(|path| path.extension().is_some_and(|ending| ending == "npy")).min();
+        let such = first.map_or_else(String::new, |first| format!(" such as {}", display(&first)));
+        return Some(format!(
+            "it is a folder of several arrays whose slices have their names in common: a `SliceArray` opens it, and \
+             anything else one of the arrays{such}"
+        ));
+    }
+    let name = path.file_name()?.to_str()?;
+    let of = match name.strip_suffix(NAMES_OF_ONE).filter(|_| path.join("data.mdb").is_file())? {
+        _ if name == NAMES_IN_COMMON => path.parent()?.to_owned(),
+        array => path.with_file_name(array),
+    };
+    Some(format!("it is the folder of the names of slices: open {}, whose names they are", display(&of)))
+}
+
 /// A path in the same directory that nothing has yet, hidden by a leading dot.
 pub(crate) fn temporary_beside(path: &Path) -> Result<PathBuf> {
     static NEXT: AtomicU64 = AtomicU64::new(0);

@@ -20,9 +20,9 @@ mod slabs;
 pub(crate) use beside::expect_replaceable;
 #[cfg(any(feature = "flat", feature = "png"))]
 pub(crate) use beside::temporary_beside;
-pub(crate) use beside::{io_error, open_regular};
 #[cfg(feature = "flat")]
-pub(crate) use beside::{is_beside, is_left, reserve};
+pub(crate) use beside::{NAMES_IN_COMMON, NAMES_OF_ONE, is_beside, is_left, reserve};
+pub(crate) use beside::{io_error, open_regular, slices_in_words};
 pub use file::FlatFile;
 #[cfg(feature = "flat")]
 pub(crate) use file::IN_USE;

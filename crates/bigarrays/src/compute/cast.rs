@@ -5,8 +5,8 @@ use half::f16;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::chunk::config::Config;
+use crate::compute::number::{Number, Numeric};
 use crate::for_dtype;
-use crate::jobs::number::{Number, Numeric};
 
 /// How elements become those of another type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -1,0 +1,3 @@
+//! Lazy computation: what the class `Lazy` of Python calls.
+
+pub(crate) mod expression;

@@ -1,0 +1,269 @@
+"""Lazy computation, compared with NumPy's."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import DTypeLike, NDArray
+
+import bigarrays as ba
+
+TYPES = ["bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64"]
+ODD = [0.0, -0.0, 1.0, -1.0, 0.5, np.nan, np.inf, -np.inf, 3e38, 1e-40]
+
+counter = iter(range(10**9))
+
+
+def elements(rng: np.random.Generator, shape: list[int], dtype: DTypeLike) -> NDArray[Any]:
+    dtype = np.dtype(dtype)
+    if dtype == np.dtype(bool):
+        return rng.random(shape) < 0.5
+    if dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            made = rng.normal(size=shape).astype(dtype)
+            odd = rng.choice(ODD, size=shape).astype(dtype)
+        return np.where(rng.random(shape) < 0.2, odd, made)
+    info = np.iinfo(dtype)
+    small = rng.integers(0 if info.min == 0 else -4, 5, size=shape).astype(dtype)
+    large = rng.integers(info.min, info.max, size=shape, dtype=dtype, endpoint=True)
+    return np.where(rng.random(shape) < 0.3, large, small)
+
+
+def stored(values: NDArray[Any], chunk: Sequence[int], origin: Sequence[int]) -> ba.Array:
+    name = f"memory://lazy/{next(counter)}"
+    array = ba.create(name, shape=values.shape, dtype=values.dtype, chunk_shape=chunk, format="zarr3")
+    if values.size:
+        array[...] = values
+    return array.translate(origin)
+
+
+def same(found: Any, expected: Any) -> None:
+    """To the bit, but for which NaN it is."""
+    found, expected = np.asarray(found), np.asarray(expected)
+    assert found.dtype == expected.dtype and found.shape == expected.shape, (found.dtype, expected.dtype, found.shape)
+    if found.dtype.kind == "f":
+        nan = np.isnan(expected)
+        np.testing.assert_array_equal(np.isnan(found), nan)
+        unsigned = f"u{found.dtype.itemsize}"
+        np.testing.assert_array_equal(found.view(unsigned)[~nan], expected.view(unsigned)[~nan])
+    else:
+        np.testing.assert_array_equal(found, expected)
+
+
+def operands(
+    rng: np.random.Generator, count: int = 2, types: Sequence[str] = TYPES
+) -> list[tuple[NDArray[Any], ba.Array]]:
+    """Arrays in memory, and the same stored at some place, which broadcast."""
+    ndim = int(rng.integers(1, 4))
+    shape = rng.integers(1, 10, size=ndim).tolist()
+    origin = rng.integers(-9, 10, size=ndim).tolist()
+    made = []
+    for _ in range(count):
+        own = [1 if rng.integers(0, 6) == 0 else length for length in shape][int(rng.integers(0, ndim)) :]
+        values = elements(rng, own, rng.choice(types))
+        chunk = [int(rng.integers(1, length + 1)) for length in own]
+        made.append((values, stored(values, chunk, origin[ndim - len(own) :])))
+    return made
+
+
+BINARY = ["add", "subtract", "multiply", "divide", "floor_divide", "remainder", "maximum", "minimum", "fmax", "fmin"]
+COMPARE = ["equal", "not_equal", "less", "less_equal", "greater", "greater_equal"]
+BITS = ["logical_and", "logical_or", "logical_xor", "bitwise_and", "bitwise_or", "bitwise_xor", "left_shift", "right_shift"]
+
+
+def numpy_of(function: Callable[..., Any], *values: Any) -> Any:
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return function(*values)
+
+
+@pytest.mark.parametrize("name", BINARY + COMPARE + BITS)
+@pytest.mark.parametrize("seed", range(12))
+def test_binary_functions_are_those_of_numpy(seed: int, name: str) -> None:
+    function = getattr(np, name)
+    (a, x), (b, y) = operands(np.random.default_rng(seed))
+    try:
+        expected = numpy_of(function, a, b)
+    except TypeError:
+        with pytest.raises((TypeError, ba.Error)):
+            function(x.lazy, y.lazy)
+        return
+    found = function(x.lazy, y.lazy)
+    assert found.dtype == expected.dtype and found.shape == expected.shape
+    if name in ("left_shift", "right_shift") and found.dtype.kind in "iu":
+        # NumPy leaves shifts by negative numbers to the machine.
+        bits = 8 * found.dtype.itemsize
+        wanted = (b.astype(object) >= 0) & np.ones(expected.shape, bool)
+        np.testing.assert_array_equal(np.asarray(found)[wanted], expected[wanted])
+        assert bits
+        return
+    if found.dtype.kind == "f" and name in ("floor_divide", "remainder", "maximum", "minimum", "fmax", "fmin"):
+        # Which zero, and the last bit of a remainder in another precision, is not fixed.
+        np.testing.assert_array_equal(np.asarray(found), expected)
+        return
+    same(found, expected)
+
+
+UNARY = ["negative", "positive", "absolute", "sign", "square", "sqrt", "floor", "ceil", "trunc", "rint", "isnan"]
+UNARY += ["isfinite", "isinf", "logical_not", "invert"]
+
+
+@pytest.mark.parametrize("name", UNARY)
+@pytest.mark.parametrize("dtype", TYPES)
+def test_functions_of_one_operand_are_those_of_numpy(dtype: str, name: str) -> None:
+    function, [(a, x)] = getattr(np, name), operands(np.random.default_rng(7), 1, [dtype])
+    try:
+        expected = numpy_of(function, a)
+    except TypeError:
+        with pytest.raises((TypeError, ba.Error)):
+            function(x.lazy)
+        return
+    same(function(x.lazy), expected)
+
+
+TRANSCENDENTAL = ["exp", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan", "arcsin", "arccos", "arctan"]
+TRANSCENDENTAL += ["sinh", "cosh", "tanh", "arcsinh", "arccosh", "arctanh", "cbrt", "exp2"]
+
+
+@pytest.mark.parametrize("name", TRANSCENDENTAL)
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int16"])
+def test_transcendental_functions_are_within_two_units(name: str, dtype: str) -> None:
+    a = np.linspace(-3, 3, 241).astype(dtype)
+    expected = numpy_of(getattr(np, name), a)
+    found = np.asarray(getattr(np, name)(ba.lazy(a)))
+    assert found.dtype == expected.dtype
+    np.testing.assert_array_equal(np.isfinite(found), np.isfinite(expected))
+    finite = np.isfinite(expected)
+    with np.errstate(all="ignore"):
+        unit = np.spacing(np.maximum(np.abs(expected[finite]), np.finfo(expected.dtype).tiny))
+    assert (np.abs(found[finite] - expected[finite]) <= 4 * unit).all()
+
+
+@pytest.mark.parametrize("name", ["sum", "prod", "mean", "min", "max", "any", "all", "count_nonzero"])
+@pytest.mark.parametrize("seed", range(30))
+def test_reductions_are_those_of_numpy_in_float64(seed: int, name: str) -> None:
+    rng = np.random.default_rng(seed)
+    [(a, x)] = operands(rng, 1)
+    axes = np.flatnonzero(rng.random(a.ndim) < 0.6).tolist()
+    axis = tuple(axes) or None
+    found = getattr(x.lazy, name)(axis=axis)
+    wide = a.astype("float64") if a.dtype.kind == "f" else a
+    with np.errstate(all="ignore"):
+        expected = numpy_of(lambda: np.asarray(getattr(np, name)(wide, axis=axis)))
+        if a.dtype.kind == "f" and name in ("sum", "prod", "mean", "min", "max"):
+            expected = expected.astype(a.dtype)
+    budget = rng.choice([0, 1 << 20, 1 << 21])
+    result = found.compute(memory=int(budget) or None)
+    assert result.dtype == expected.dtype == found.dtype and result.shape == expected.shape
+    if result.dtype.kind == "f":
+        exact = np.isfinite(expected)
+        np.testing.assert_array_equal(np.isnan(result), np.isnan(expected))
+        tolerance = {"e": 2e-3, "f": 2e-7, "d": 1e-13}[result.dtype.char]
+        size = np.maximum(np.abs(expected[exact]), np.asarray(np.nansum(np.abs(wide[np.isfinite(wide)]))))
+        with np.errstate(all="ignore"):
+            difference = np.abs(result[exact].astype("float64") - expected[exact].astype("float64"))
+            assert (difference <= tolerance * np.maximum(size, 1e-30)).all() or name == "prod"
+    else:
+        np.testing.assert_array_equal(result, expected)
+
+
+def test_reductions_are_the_same_bits_for_every_budget() -> None:
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=(37, 70, 5000)).astype("float32")
+    x = stored(a, (5, 30, 700), (-3, 7, 100))
+    for axis in [None, 0, 1, 2, (0, 2), (1, 2), (0, 1)]:
+        expected = np.asarray(a.astype("float64").mean(axis=axis).astype("float32"))
+        found = [x.lazy.mean(axis=axis).compute(memory=memory) for memory in (None, 16 << 20, 4 << 20)]
+        assert all(one.tobytes() == found[0].tobytes() for one in found), axis
+        np.testing.assert_allclose(found[0], expected, rtol=0, atol=1e-7)
+    part = x.lazy.mean(axis=0)[10:20, 200:5000].compute()
+    assert part.tobytes() == x.lazy.mean(axis=0).compute()[3:13, 100:4900].tobytes()
+
+
+def test_nested_reductions_and_slices() -> None:
+    rng = np.random.default_rng(1)
+    a = rng.normal(size=(30, 20, 10))
+    x = stored(a, (7, 6, 5), (5, -5, 0))
+    anomaly = x.lazy - x.lazy.mean(axis=0)
+    np.testing.assert_allclose(anomaly.compute(), a - a.mean(axis=0), rtol=1e-12)
+    deviation = np.sqrt((anomaly * anomaly).mean(axis=0))
+    np.testing.assert_allclose(deviation.compute(), a.std(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(deviation[-3:1, 2].compute(), a.std(axis=0)[2:6, 2], rtol=1e-12)
+    np.testing.assert_allclose(anomaly[6:20:3, -5, ::-1].compute(), (a - a.mean(axis=0))[[1, 4, 7, 10, 13], 0, ::-1])
+    assert anomaly[5:35:5].domain == ba.Domain("1:7,-5:15,0:10")
+
+
+def test_literals_take_the_type_of_what_they_meet() -> None:
+    x = stored(np.arange(6, dtype="uint8"), (4,), (0,)).lazy
+    assert (x + 1).dtype == "uint8" and (x + 1.5).dtype == "float64" and (x.astype("float32") + 1.5).dtype == "float32"
+    assert (1 - x).compute().tolist() == [1, 0, 255, 254, 253, 252]
+    with pytest.raises(OverflowError, match="300"):
+        x + 300
+    assert (x < 300).compute().all() and not (x == -1).compute().any() and (x < 2**70).compute().all()
+    with pytest.raises(TypeError):
+        (x > 2) - (x > 3)
+    with pytest.raises(ba.InvalidArgumentError, match="negative"):
+        x.astype("int16") ** -1
+    assert (x**2).compute().tolist() == [0, 1, 4, 9, 16, 25]
+
+
+def test_operands_have_to_agree_in_place() -> None:
+    a = stored(np.arange(6), (4,), (0,)).lazy
+    b = stored(np.arange(6), (4,), (1,)).lazy
+    with pytest.raises(ba.InvalidArgumentError, match="translate"):
+        a + b
+    assert (a + b.translate([-1])).compute().tolist() == [0, 2, 4, 6, 8, 10]
+    assert (b + np.arange(6)).domain == b.domain
+    with pytest.raises(ba.InvalidArgumentError, match="lengths"):
+        a + np.arange(5)
+    with pytest.raises(ba.OutOfBoundsError):
+        a[-3:2]
+
+
+def test_results_are_saved_block_by_block(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    a, b = (rng.integers(0, 100, size=(50, 40, 30)).astype("uint16") for _ in range(2))
+    x = stored(a, (16, 16, 16), (0, 0, 0))
+    y = stored(b, (10, 40, 7), (0, 0, 0))
+    for format, chunk in [("zarr3", (9, 9, 9)), ("n5", (9, 9, 9)), ("zarr2", (50, 1, 30))]:
+        saved = (x.lazy * y.lazy + 2).save(tmp_path / format, format=format, chunk_shape=chunk)
+        np.testing.assert_array_equal(saved[...], a * b + 2)
+        mean = x.lazy.mean(axis=1).save(tmp_path / f"{format}-mean", format=format, chunk_shape=(9, 9))
+        np.testing.assert_allclose(mean[...], a.mean(axis=1))
+    layer = ba.create(tmp_path / "layer", domain="-5:45,0:40,3:33", dtype="uint16", chunk_shape=(16, 16, 16))
+    layer[...] = a
+    saved = (layer.lazy // 3).save(tmp_path / "result", chunk_shape=(9, 9, 9))
+    assert saved.domain == layer.domain
+    np.testing.assert_array_equal(saved[...], a // 3)
+    with pytest.raises(ba.AlreadyExistsError):
+        (layer.lazy + 1).save(tmp_path / "result")
+
+
+def test_what_does_not_fit_is_refused_before_anything_is_read() -> None:
+    x = stored(np.zeros((64, 64), "float64"), (64, 64), (0, 0))
+    with pytest.raises(ba.MemoryBudgetError, match="MiB at least"):
+        (x.lazy + 1).compute(memory=1000)
+    plan = (x.lazy + 1).mean(axis=0).explain(memory=10 << 20)
+    assert "pass 1: mean(" in plan and "budget of 10 MiB" in plan
+    huge = ba.create("memory://lazy/huge", shape=(10**6, 10**6, 100), dtype="float32", chunk_shape=(64, 64, 64))
+    with pytest.raises(ba.InvalidArgumentError, match="unasked"):
+        np.asarray(huge.lazy + 1)
+    assert "MiB" in huge.lazy.mean(axis=2)[:100, :100].explain(memory=1 << 28)
+    with pytest.raises(ba.InvalidArgumentError, match="does not fit"):
+        (x.lazy + 300).astype("uint8").compute()
+
+
+def test_numpy_functions_give_expressions() -> None:
+    a = np.arange(12.0).reshape(3, 4)
+    x = ba.lazy(a)
+    assert isinstance(np.sin(x), ba.Lazy) and isinstance(a + x, ba.Lazy) and isinstance(np.mean(x), ba.Lazy)
+    np.testing.assert_array_equal(np.where(x > 5, x, -1).compute(), np.where(a > 5, a, -1))
+    np.testing.assert_array_equal(np.clip(x, 2, 7).compute(), np.clip(a, 2, 7))
+    np.testing.assert_array_equal(np.asarray(a[0] * x), a[0] * a)
+    assert float(np.asarray(np.sum(x))) == 66
+    stored_array = stored(a, (2, 2), (0, 0))
+    np.testing.assert_array_equal((stored_array.lazy > a).compute(), np.zeros(a.shape, bool))
+    assert hash(x) == hash(x) and {x: 1}[x] == 1

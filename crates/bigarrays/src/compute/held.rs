@@ -1,0 +1,38 @@
+//! Elements in memory, as an array like those that are stored.
+
+use std::sync::Arc;
+
+use crate::array::{Array, ArrayOptions};
+use crate::base::buffer::Order;
+use crate::base::dims::Dims;
+use crate::base::domain::Domain;
+use crate::base::dtype::DataType;
+use crate::base::error::Result;
+use crate::chunk::grid::{ChunkGrid, EdgeChunks};
+use crate::compute::infer::Names;
+use crate::format::Opened;
+use crate::format::files::NewArray;
+use crate::format::files::plain::numbered_layout;
+use crate::store::{MemoryStore, Store};
+
+/// What arrays in memory call their format.
+pub(crate) const NAME: &str = "memory";
+
+/// The array of these elements, dense in C order, with at least one axis.
+///
+/// # Errors
+/// `InvalidArgument` if there are not as many as the domain has.
+pub(crate) fn held(domain: &Domain, dtype: DataType, names: &Names, elements: &[u8]) -> Result<Array> {
+    let chunk: Dims<u64> = domain.shape().iter().map(|&length| length.max(1)).collect();
+    let axis_names = (0..domain.ndim()).map(|axis| names.get(axis).cloned().flatten());
+    let axis_names = axis_names.enumerate().map(|(axis, name)| name.unwrap_or_else(|| format!("dim_{axis}")));
+    let new = NewArray { dtype, domain: domain.clone(), axis_names: axis_names.collect(), resolution: None };
+    let mut layout = numbered_layout(new, &chunk, Order::C, cfg!(target_endian = "big"))?;
+    layout.dimension_names = names.clone();
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    if !domain.is_empty() {
+        let grid = ChunkGrid::new(domain.clone(), &chunk, EdgeChunks::Clipped)?;
+        store.write(&layout.keys.key(&grid, &Dims::from_elem(0, domain.ndim())), elements)?;
+    }
+    Ok(Array::from_opened(Opened::new(NAME, layout, store), NAME, ArrayOptions::default()))
+}

@@ -1,0 +1,55 @@
+//! Loops over elements, one for each function and type. They take slices of bytes that are aligned as their elements.
+
+mod bits;
+mod compare;
+mod convert;
+mod fold;
+mod map;
+mod numbers;
+mod real;
+
+use bytemuck::Pod;
+
+use crate::base::dtype::DataType;
+use crate::base::error::{Error, Result};
+use crate::compute::function::Function;
+
+pub(crate) use convert::convert;
+pub(crate) use fold::{Cell, Fold};
+pub(crate) use map::Kernel;
+
+/// The loop of a function of arguments of these types, none of which is `float16`: those are computed in `float32`.
+///
+/// # Errors
+/// `Unsupported` if there is none.
+pub(crate) fn kernel(function: Function, arguments: &[DataType]) -> Result<Kernel> {
+    let dtype = arguments.last().copied().unwrap_or(DataType::Bool);
+    let found = if function.chooses() {
+        choice(dtype.size())
+    } else if function.compares() {
+        compare::kernel(function, arguments)
+    } else {
+        let bits = || bits::kernel(function, dtype);
+        numbers::kernel(function, dtype).or_else(bits).or_else(|| real::kernel(function, dtype))
+    };
+    found.ok_or_else(|| Error::unsupported(format!("{} of {dtype}", function.name())))
+}
+
+/// The loop that takes the elements of the second argument where the first is true, and else those of the third.
+fn choice(size: usize) -> Option<Kernel> {
+    fn choose<T: Pod>(arguments: &[&[u8]], out: &mut [u8]) {
+        let [condition, yes, no] = arguments else { return };
+        let (yes, no): (&[T], &[T]) = (bytemuck::cast_slice(yes), bytemuck::cast_slice(no));
+        let out: &mut [T] = bytemuck::cast_slice_mut(out);
+        for (((out, &condition), &yes), &no) in out.iter_mut().zip(*condition).zip(yes).zip(no) {
+            *out = if condition != 0 { yes } else { no };
+        }
+    }
+    match size {
+        1 => Some(choose::<u8>),
+        2 => Some(choose::<u16>),
+        4 => Some(choose::<u32>),
+        8 => Some(choose::<u64>),
+        _ => None,
+    }
+}

@@ -1,0 +1,59 @@
+//! Functions of real numbers. Those that IEEE 754 does not fix come from one library, so that results are the same on
+//! every machine.
+
+use super::map::{Kernel, map1, map2};
+use crate::base::dtype::DataType;
+use crate::compute::function::Function;
+
+pub(super) fn kernel(function: Function, dtype: DataType) -> Option<Kernel> {
+    match dtype {
+        DataType::F32 => single(function),
+        DataType::F64 => double(function),
+        _ => None,
+    }
+}
+
+macro_rules! real {
+    ($name:ident, $T:ty, $($variant:ident $call:path),+ $(,)?) => {
+        fn $name(function: Function) -> Option<Kernel> {
+            Some(match function {
+                Function::Divide => |a, o| map2::<$T, $T, $T>(a, o, |a, b| a / b),
+                Function::Hypot => |a, o| map2::<$T, $T, $T>(a, o, |a, b| hypot(a.into(), b.into()) as $T),
+                Function::Arctan2 => |a, o| map2::<$T, $T, $T>(a, o, |a, b| arctan2(a.into(), b.into()) as $T),
+                Function::IsNan => |a, o| map1::<$T, u8>(a, o, |a| u8::from(a.is_nan())),
+                Function::IsFinite => |a, o| map1::<$T, u8>(a, o, |a| u8::from(a.is_finite())),
+                Function::IsInf => |a, o| map1::<$T, u8>(a, o, |a| u8::from(a.is_infinite())),
+                $(Function::$variant => |a, o| map1::<$T, $T>(a, o, $call),)+
+                _ => return None,
+            })
+        }
+    };
+}
+
+fn hypot(one: f64, other: f64) -> f64 {
+    libm::hypot(one, other)
+}
+
+fn arctan2(one: f64, other: f64) -> f64 {
+    libm::atan2(one, other)
+}
+
+real! {
+    single, f32,
+    Sqrt f32::sqrt, Floor f32::floor, Ceil f32::ceil, Trunc f32::trunc, Rint f32::round_ties_even,
+    Cbrt libm::cbrtf, Exp libm::expf, Exp2 libm::exp2f, Expm1 libm::expm1f,
+    Log libm::logf, Log2 libm::log2f, Log10 libm::log10f, Log1p libm::log1pf,
+    Sin libm::sinf, Cos libm::cosf, Tan libm::tanf, Arcsin libm::asinf, Arccos libm::acosf, Arctan libm::atanf,
+    Sinh libm::sinhf, Cosh libm::coshf, Tanh libm::tanhf, Arcsinh libm::asinhf, Arccosh libm::acoshf,
+    Arctanh libm::atanhf,
+}
+
+real! {
+    double, f64,
+    Sqrt f64::sqrt, Floor f64::floor, Ceil f64::ceil, Trunc f64::trunc, Rint f64::round_ties_even,
+    Cbrt libm::cbrt, Exp libm::exp, Exp2 libm::exp2, Expm1 libm::expm1,
+    Log libm::log, Log2 libm::log2, Log10 libm::log10, Log1p libm::log1p,
+    Sin libm::sin, Cos libm::cos, Tan libm::tan, Arcsin libm::asin, Arccos libm::acos, Arctan libm::atan,
+    Sinh libm::sinh, Cosh libm::cosh, Tanh libm::tanh, Arcsinh libm::asinh, Arccosh libm::acosh,
+    Arctanh libm::atanh,
+}

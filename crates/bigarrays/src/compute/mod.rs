@@ -1,0 +1,51 @@
+//! Lazy computation over arrays, block by block, within a memory budget.
+//!
+//! An expression ([`Lazy`]) knows its type, domain and names; nothing is read until its elements are asked for. A plan cuts
+//! the work into blocks, and says before anything runs how much memory they take.
+//!
+//! ```
+//! use bigarrays::{CreateSpec, DataType, OpenOptions, ndarray::Array2};
+//! use bigarrays::compute::{ComputeOptions, Lazy};
+//!
+//! let spec = CreateSpec::new(DataType::U8, "0:2,0:3".parse()?);
+//! let array = OpenOptions::new().format("zarr3").create("memory://compute", &spec)?;
+//! array.write(&[0, 0], Array2::from_shape_fn((2, 3), |(y, x)| (3 * y + x) as u8).view())?;
+//!
+//! let lazy = Lazy::of(&array)?;
+//! let means = (&lazy * 2)?.mean(&[1])?;
+//! assert_eq!((means.dtype(), means.domain().to_string()), (DataType::F64, "0:2".to_owned()));
+//! let found = means.compute::<f64>(&ComputeOptions::default())?;
+//! assert_eq!(found.into_data().into_raw_vec_and_offset().0, [2.0, 8.0]);
+//! # Ok::<(), bigarrays::Error>(())
+//! ```
+
+mod block;
+mod cast;
+mod cuts;
+mod expr;
+mod function;
+mod held;
+mod infer;
+mod kernels;
+mod number;
+mod operators;
+mod parse;
+mod plan;
+mod program;
+mod reduction;
+mod rows;
+mod run;
+mod stage;
+mod types;
+
+pub(crate) use cast::cast;
+pub use cast::{Cast, OutOfRange, Rounding};
+pub(crate) use cuts::Cuts;
+pub use expr::{Lazy, Operand};
+pub use function::Function;
+pub use number::Number;
+pub use parse::parse;
+pub use plan::Plan;
+pub use reduction::Reduction;
+pub use run::ComputeOptions;
+pub use types::Literal;

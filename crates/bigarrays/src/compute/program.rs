@@ -1,0 +1,257 @@
+//! Expressions as programs over tiles: a list of loops, each over so few elements that they stay in the cache.
+
+use std::collections::HashMap;
+
+use crate::array::Array;
+use crate::base::dims::Dims;
+use crate::base::dtype::DataType;
+use crate::base::error::{Error, Result};
+use crate::compute::cast::{Cast, cast};
+use crate::compute::expr::{Kind, Lazy};
+use crate::compute::kernels::{Kernel, convert, kernel};
+
+/// Elements of a tile.
+pub(crate) const TILE: usize = 2048;
+
+/// Where elements of a tile are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Place {
+    /// Those of an input.
+    Input(usize),
+    /// In the thread's own memory.
+    Register(usize),
+}
+
+#[derive(Clone, Copy)]
+enum Work {
+    Kernel(Kernel),
+    Cast(DataType, DataType, Cast),
+}
+
+/// A loop over a tile.
+struct Step {
+    work: Work,
+    /// Where arguments are, and the bytes of an element of each.
+    arguments: Dims<(Place, usize)>,
+    register: usize,
+    /// Bytes of an element of the result.
+    size: usize,
+}
+
+/// An expression in which nothing is reduced, as loops.
+pub(crate) struct Program {
+    /// What is read, each once.
+    pub(crate) inputs: Vec<Array>,
+    steps: Vec<Step>,
+    constants: Vec<(usize, DataType, [u8; 8])>,
+    registers: usize,
+    result: (Place, DataType),
+}
+
+impl Program {
+    /// # Errors
+    /// `Unsupported` for what there is no loop for.
+    pub(crate) fn new(expr: &Lazy, to: DataType) -> Result<Self> {
+        let mut lowering = Lowering::default();
+        let place = lowering.lower(expr)?;
+        let place = lowering.convert(place, expr.dtype(), to)?;
+        let Lowering { inputs, steps, constants, registers, .. } = lowering;
+        Ok(Self { inputs, steps, constants, registers, result: (place, to) })
+    }
+}
+
+#[derive(Default)]
+struct Lowering {
+    inputs: Vec<Array>,
+    steps: Vec<Step>,
+    constants: Vec<(usize, DataType, [u8; 8])>,
+    registers: usize,
+    /// Where expressions are.
+    known: HashMap<usize, Place>,
+    /// Where what is computed by the same loop of the same arguments is.
+    same: HashMap<(String, Dims<Place>), Place>,
+}
+
+impl Lowering {
+    fn lower(&mut self, lazy: &Lazy) -> Result<Place> {
+        if let Some(&place) = self.known.get(&lazy.id()) {
+            return Ok(place);
+        }
+        let place = match lazy.kind() {
+            Kind::Source(array) => self.input(array),
+            Kind::Constant(bytes) => self.constant(lazy.dtype(), *bytes),
+            Kind::Convert(of) => {
+                let place = self.lower(of)?;
+                self.convert(place, of.dtype(), lazy.dtype())?
+            }
+            Kind::Cast(of, how) => {
+                let place = self.lower(of)?;
+                let work = Work::Cast(of.dtype(), lazy.dtype(), *how);
+                let arguments = [(place, of.dtype().size())].into_iter().collect();
+                self.step(
+                    work,
+                    format!("{:?} {}", how.config(), lazy.dtype()),
+                    arguments,
+                    lazy.dtype().size(),
+                )
+            }
+            Kind::Elementwise(function, of) => {
+                let mut arguments: Dims<(Place, DataType)> = Dims::new();
+                for of in of {
+                    let (place, dtype) = (self.lower(of)?, of.dtype());
+                    // Chosen elements are only copied.
+                    let is_half = dtype == DataType::F16 && !function.chooses();
+                    let own = if is_half { DataType::F32 } else { dtype };
+                    arguments.push((self.convert(place, dtype, own)?, own));
+                }
+                let types: Dims<DataType> = arguments.iter().map(|argument| argument.1).collect();
+                let work = Work::Kernel(kernel(*function, &types)?);
+                let is_half = lazy.dtype() == DataType::F16 && !function.chooses();
+                let result = if is_half { DataType::F32 } else { lazy.dtype() };
+                let sized = arguments.iter().map(|(place, dtype)| (*place, dtype.size())).collect();
+                let place = self.step(work, format!("{function:?} {types:?}"), sized, result.size());
+                self.convert(place, result, lazy.dtype())?
+            }
+            Kind::Reduce(..) | Kind::Pending(_) => {
+                return Err(Error::unsupported("a reduction within a pass"));
+            }
+        };
+        self.known.insert(lazy.id(), place);
+        Ok(place)
+    }
+
+    /// The same array is read once; two views of one are two.
+    fn input(&mut self, array: &Array) -> Place {
+        let is_same = |known: &Array| {
+            std::ptr::eq(known.layout(), array.layout()) && known.transform() == array.transform()
+        };
+        let at = self.inputs.iter().position(is_same).unwrap_or_else(|| {
+            self.inputs.push(array.clone());
+            self.inputs.len() - 1
+        });
+        Place::Input(at)
+    }
+
+    fn constant(&mut self, dtype: DataType, bytes: [u8; 8]) -> Place {
+        let known = self.constants.iter().find(|known| (known.1, known.2) == (dtype, bytes));
+        if let Some(known) = known {
+            return Place::Register(known.0);
+        }
+        self.constants.push((self.registers, dtype, bytes));
+        self.registers += 1;
+        Place::Register(self.registers - 1)
+    }
+
+    fn convert(&mut self, place: Place, from: DataType, to: DataType) -> Result<Place> {
+        if from == to {
+            return Ok(place);
+        }
+        let none = || Error::unsupported(format!("{from} as {to}"));
+        let work = Work::Kernel(convert(from, to).ok_or_else(none)?);
+        let arguments = [(place, from.size())].into_iter().collect();
+        Ok(self.step(work, format!("{from} {to}"), arguments, to.size()))
+    }
+
+    fn step(&mut self, work: Work, name: String, arguments: Dims<(Place, usize)>, size: usize) -> Place {
+        let key = (name, arguments.iter().map(|argument| argument.0).collect());
+        if let Some(&place) = self.same.get(&key) {
+            return place;
+        }
+        let register = self.registers;
+        self.registers += 1;
+        self.steps.push(Step { work, arguments, register, size });
+        self.same.insert(key, Place::Register(register));
+        Place::Register(register)
+    }
+}
+
+/// Elements of an input: from where on, and how far apart, in elements.
+#[derive(Clone, Copy)]
+pub(crate) struct Elements<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) step: usize,
+}
+
+/// A thread's memory for a program.
+pub(crate) struct Machine<'p> {
+    program: &'p Program,
+    registers: Vec<Vec<u64>>,
+    /// Elements of inputs that do not follow each other.
+    gathered: Vec<Vec<u64>>,
+}
+
+impl<'p> Machine<'p> {
+    pub(crate) fn new(program: &'p Program) -> Self {
+        let mut registers = vec![Vec::new(); program.registers];
+        for step in &program.steps {
+            registers[step.register] = vec![0; TILE];
+        }
+        for (register, dtype, bytes) in &program.constants {
+            let mut filled = vec![0u64; TILE];
+            let size = dtype.size();
+            let all: &mut [u8] = bytemuck::cast_slice_mut(&mut filled);
+            all.chunks_exact_mut(size).for_each(|element| element.copy_from_slice(&bytes[..size]));
+            registers[*register] = filled;
+        }
+        Self { program, registers, gathered: vec![Vec::new(); program.inputs.len()] }
+    }
+
+    /// Computes a tile of at most [`TILE`] elements and lends its bytes, which are aligned as 8 bytes if they are not those
+    /// of an input.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if an element does not fit into the type that it is cast to.
+    pub(crate) fn run<'m>(&'m mut self, inputs: &'m [Elements<'m>], count: usize) -> Result<&'m [u8]> {
+        let Self { program, registers, gathered } = self;
+        for ((input, array), gathered) in inputs.iter().zip(&program.inputs).zip(gathered.iter_mut()) {
+            if input.step != 1 && count > 1 {
+                gather(*input, array.dtype().size(), count, gathered);
+            }
+        }
+        let input = |at: usize, size: usize, gathered: &'m [Vec<u64>]| -> &'m [u8] {
+            match inputs[at].step == 1 || count == 1 {
+                true => &inputs[at].bytes[..count * size],
+                false => &bytemuck::cast_slice(&gathered[at])[..count * size],
+            }
+        };
+        let gathered: &'m [Vec<u64>] = gathered;
+        for step in &program.steps {
+            // Arguments are in other registers.
+            let mut out = std::mem::take(&mut registers[step.register]);
+            let arguments: Dims<&[u8]> = step
+                .arguments
+                .iter()
+                .map(|&(place, size)| match place {
+                    Place::Input(at) => input(at, size, gathered),
+                    Place::Register(at) => &bytemuck::cast_slice(&registers[at])[..count * size],
+                })
+                .collect();
+            let bytes = &mut bytemuck::cast_slice_mut(&mut out)[..count * step.size];
+            let done = match step.work {
+                Work::Kernel(kernel) => {
+                    kernel(&arguments, bytes);
+                    Ok(())
+                }
+                Work::Cast(from, to, how) => cast(from, arguments[0], to, bytes, how),
+            };
+            drop(arguments);
+            registers[step.register] = out;
+            done?;
+        }
+        let (place, dtype) = program.result;
+        Ok(match place {
+            Place::Input(at) => input(at, dtype.size(), gathered),
+            Place::Register(at) => &bytemuck::cast_slice(&registers[at])[..count * dtype.size()],
+        })
+    }
+}
+
+/// Brings elements that are apart together, or repeats one.
+fn gather(input: Elements<'_>, size: usize, count: usize, into: &mut Vec<u64>) {
+    into.resize(TILE, 0);
+    let out: &mut [u8] = bytemuck::cast_slice_mut(into);
+    for (k, element) in out.chunks_exact_mut(size).take(count).enumerate() {
+        let at = k * input.step * size;
+        element.copy_from_slice(&input.bytes[at..at + size]);
+    }
+}
