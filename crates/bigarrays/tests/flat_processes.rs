@@ -131,7 +131,9 @@ fn a_writer_killed_while_naming_has_written_what_it_acknowledged() {
         for (name, slice) in slices.names(next, usize::MAX).unwrap() {
             assert_eq!(name, format!("slice {}", slice.position));
             assert_eq!(slice.rows.end - slice.rows.start, count_of(slice.position));
-            assert!(elements(slices.array(), slice.rows).iter().all(|&element| element == slice.position));
+            assert!(
+                elements(slices.array(), slice.rows.first).iter().all(|&element| element == slice.position)
+            );
         }
         assert!(slices.array().unfinished().unwrap().is_empty());
         next = count;
@@ -170,7 +172,7 @@ fn expect_whole(slices: &SliceArray, name: &str) -> u64 {
     let value: u64 = name.trim_start_matches("renamed ").parse().unwrap();
     let (slice, mappings) = slices.get_one(name).unwrap();
     for ((rows_of, mapping), count) in
-        slice.all_rows().zip(mappings.all()).zip([count_of(value), count_of(value) / 2])
+        slice.rows.all().zip(mappings.all()).zip([count_of(value), count_of(value) / 2])
     {
         // SAFETY: nobody writes or cuts this file any more.
         let all = unsafe { mapping.bytes() }.unwrap();
@@ -304,7 +306,7 @@ fn a_new_file_is_not_taken_for_that_of_an_old_index() {
     reader.arrays().for_each(|(_, array)| assert!(array.refresh().unwrap()));
     let found = |slices: &SliceArray, name: &str| {
         let (slice, _) = slices.get_one(name).unwrap();
-        let found = slice.all_rows().zip(slices.arrays());
+        let found = slice.rows.all().zip(slices.arrays());
         found.map(|(rows, (_, array))| elements(array, rows.clone())).collect::<Vec<_>>()
     };
     assert_eq!((reader.len(), opened.len()), (1, 2));
@@ -452,7 +454,7 @@ fn a_forked_child_and_its_parent_both_write() {
     assert_eq!(slices.len(), 201);
     for (name, slice) in slices.names(0, usize::MAX).unwrap() {
         let value: u64 = name.parse().unwrap();
-        assert_eq!(elements(slices.array(), slice.rows), vec![value; (value % 5) as usize]);
+        assert_eq!(elements(slices.array(), slice.rows.first), vec![value; (value % 5) as usize]);
     }
 }
 
@@ -555,7 +557,7 @@ fn full_disk_is_reported(file: &Path) {
     slices.refresh().unwrap();
     for value in written {
         let (slice, _) = slices.get_one(&format!("{value:0>200}")).unwrap();
-        assert!(elements(slices.array(), slice.rows).iter().all(|&element| element == value));
+        assert!(elements(slices.array(), slice.rows.first).iter().all(|&element| element == value));
     }
     let rows = slices.array().rows();
     assert_eq!(FlatArray::open(file, Mode::Read).unwrap().rows(), rows);

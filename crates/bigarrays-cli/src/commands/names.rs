@@ -74,7 +74,7 @@ fn for_each(file: &Path, found: &mut Found<'_>) -> anyhow::Result<()> {
         let Some((_, last)) = names.last() else { return Ok(()) };
         next = last.position + 1;
         for (name, slice) in &names {
-            found(name, &slice.all_rows().cloned().collect::<Vec<_>>())?;
+            found(name, &slice.rows.all().cloned().collect::<Vec<_>>())?;
         }
     }
 }

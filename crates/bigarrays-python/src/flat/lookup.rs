@@ -88,7 +88,7 @@ impl Lookup {
         let views = |slice: &Slice| {
             self.together(
                 py,
-                wholes.iter().zip(slice.all_rows()).map(|(all, rows)| transfer::rows_of(all, rows)),
+                wholes.iter().zip(slice.rows.all()).map(|(all, rows)| transfer::rows_of(all, rows)),
             )
         };
         slices.iter().map(views).collect()
@@ -102,12 +102,12 @@ impl Lookup {
         mappings: &Mappings,
     ) -> PyResult<Bound<'py, PyAny>> {
         let wholes = self.wholes(py, mappings)?;
-        self.together(py, wholes.iter().zip(slice.all_rows()).map(|(all, rows)| transfer::rows_of(all, rows)))
+        self.together(py, wholes.iter().zip(slice.rows.all()).map(|(all, rows)| transfer::rows_of(all, rows)))
     }
 
     /// The rows of a slice, as a range of each array.
     pub(crate) fn ranges<'py>(&self, py: Python<'py>, slice: &Slice) -> PyResult<Bound<'py, PyAny>> {
-        self.together(py, slice.all_rows().map(|rows| to_range(py, rows)))
+        self.together(py, slice.rows.all().map(|rows| to_range(py, rows)))
     }
 
     /// A part of a slice: `x[name, rows]`, or of several arrays `x[name, array, rows]`.

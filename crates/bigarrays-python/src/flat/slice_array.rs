@@ -424,7 +424,7 @@ impl PySliceArray {
         let snapshot = self.kept(py)?;
         let positions: Vec<u64> = (0..snapshot.len()).collect();
         let slices = snapshot.at(&positions).or_raise(py)?;
-        let length = |slice: &Slice| (slice.rows_in(number).end - slice.rows_in(number).start) as i64;
+        let length = |slice: &Slice| slice.rows.get(number).map_or(0, |rows| (rows.end - rows.start) as i64);
         Ok(PyArray1::from_iter(py, slices.iter().map(length)))
     }
 

@@ -224,7 +224,7 @@ impl Look<'_> {
             return wrong(error.to_string());
         }
         if let Some((Range { start, end }, rows)) =
-            record.all().zip(rows).find(|(own, rows)| own.end > **rows)
+            record.rows.all().zip(rows).find(|(own, rows)| own.end > **rows)
         {
             return wrong(format!("its rows are {start}:{end}, the array has {rows}"));
         }
@@ -236,7 +236,8 @@ impl Look<'_> {
         match by_name.map(Record::from_name) {
             Some(Ok(by_name)) if by_name == record => Ok(()),
             Some(Ok(by_name)) => {
-                wrong(format!("by its name it is at position {}, rows {:?}", by_name.position, by_name.rows))
+                let rows: Vec<_> = by_name.rows.all().collect();
+                wrong(format!("by its name it is at position {}, rows {rows:?}", by_name.position))
             }
             Some(Err(error)) => wrong(error.to_string()),
             None => wrong("it is not found by its name".to_owned()),

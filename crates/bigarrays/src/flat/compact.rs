@@ -15,7 +15,7 @@ use super::environment::{BEFORE, Filling, Table, Tables};
 use super::facts::{Facts, finish, forget_moving, generation, name_of, put_generation, put_moving};
 use super::file::DataFile;
 use super::ours::remove_left_beside;
-use super::record::{Record, damaged};
+use super::record::{Record, SliceRows, damaged};
 use super::replace;
 use super::rows::row_len;
 use super::slices::SliceArray;
@@ -160,7 +160,7 @@ impl SliceArray {
                 return Err(damaged());
             }
             let (record, _) = Record::from_position(position, value, rows.len())?;
-            rows.iter_mut().zip(record.all()).for_each(|(rows, own)| rows.push(own.clone()));
+            rows.iter_mut().zip(record.rows.all()).for_each(|(rows, own)| rows.push(own.clone()));
         }
         Ok(rows)
     }
@@ -279,9 +279,8 @@ type Moved = [Vec<Range<u64>>];
 
 /// What the index says of the slice of a position once the slices are where `moved` says.
 fn record_of(moved: &Moved, position: u64, generation: u64) -> Result<Record> {
-    let mut rows = moved.iter().map(|rows| rows.get(position as usize).cloned().ok_or_else(damaged));
-    let first = rows.next().ok_or_else(damaged)??;
-    Ok(Record { position, rows: first, others: rows.collect::<Result<_>>()?, generation })
+    let rows = moved.iter().map(|rows| rows.get(position as usize).cloned().ok_or_else(damaged));
+    Ok(Record { position, rows: SliceRows::new(rows.collect::<Result<Vec<_>>>()?), generation })
 }
 
 /// The same rows in the same order, in as few ranges as possible.

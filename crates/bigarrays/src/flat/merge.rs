@@ -3,6 +3,7 @@
 use super::array::FlatArray;
 use super::metadata::Described;
 use super::naming::Named;
+use super::record::SliceRows;
 use super::rows::row_len;
 use super::slice::{Mappings, NewSlice, RowBytes, Slice};
 use super::slices::{ATTEMPTS, SliceArray};
@@ -39,7 +40,7 @@ impl SliceArray {
     /// one.write(&[NamedRows { name: "a", rows: 2, bytes: b"aa" }], false)?;
     /// two.write(&[NamedRows { name: "b", rows: 3, bytes: b"bbb" }], false)?;
     /// all.merge(&[&one, &two], false)?;
-    /// assert_eq!((all.len(), all.get_one("b")?.0.rows), (2, 2..5));
+    /// assert_eq!((all.len(), all.get_one("b")?.0.rows.first), (2, 2..5));
     /// # Ok::<(), bigarrays::Error>(())
     /// ```
     pub fn merge(&self, others: &[&Self], replace: bool) -> Result<()> {
@@ -139,7 +140,7 @@ impl SliceArray {
         let mut rest = &mut bytes[..];
         for (_, slice, _) in batch {
             for ((rows, mapping), length) in
-                slice.all_rows().zip(mappings.all()).zip(bytes_of(slice, mappings))
+                slice.rows.all().zip(mappings.all()).zip(bytes_of(slice, mappings))
             {
                 let (own, behind) = rest.split_at_mut(length as usize);
                 mapping.read(rows.start, own)?;
@@ -148,7 +149,7 @@ impl SliceArray {
         }
         let mut rest = &bytes[..];
         let rows = batch.iter().map(|(_, slice, _)| {
-            let arrays = slice.all_rows().zip(bytes_of(slice, mappings)).map(|(rows, length)| {
+            let arrays = slice.rows.all().zip(bytes_of(slice, mappings)).map(|(rows, length)| {
                 let (bytes, behind) = rest.split_at(length as usize);
                 rest = behind;
                 RowBytes { rows: rows.end - rows.start, bytes }
@@ -174,7 +175,7 @@ impl SliceArray {
         for _ in 0..ATTEMPTS {
             self.catch_up()?;
             let (mut files, mut appended) = (Vec::new(), Vec::new());
-            for ((_, array), (rows, mapping)) in self.arrays().zip(slice.all_rows().zip(mappings.all())) {
+            for ((_, array), (rows, mapping)) in self.arrays().zip(slice.rows.all().zip(mappings.all())) {
                 let count = rows.end - rows.start;
                 let (file, rows) =
                     array.append_filled(count, |at, bytes| mapping.read(rows.start + at, bytes))?;
@@ -182,7 +183,8 @@ impl SliceArray {
                 appended.push(rows);
             }
             let Some(generation) = self.generation_of(&files)? else { continue };
-            let named = Named::new(name, appended, metadata.as_deref());
+            let rows = SliceRows::new(appended);
+            let named = Named { name, rows, metadata: metadata.as_deref() };
             if self.put_all(vec![named], &files, generation, replace)? {
                 return Ok(());
             }
@@ -194,7 +196,8 @@ impl SliceArray {
 /// Bytes of a slice in each array.
 fn bytes_of(slice: &Slice, mappings: &Mappings) -> impl Iterator<Item = u64> {
     slice
-        .all_rows()
+        .rows
+        .all()
         .zip(mappings.all())
         .map(|(rows, mapping)| row_len(mapping.header()).unwrap_or(0) * (rows.end - rows.start))
 }

@@ -29,7 +29,7 @@
 //!
 //! let reader = SliceArray::open(&path, Mode::Read)?;
 //! let (slice, mapping) = reader.get_one("one")?;
-//! assert_eq!((slice.rows, mapping.len()), (0..2, 8));
+//! assert_eq!((slice.rows.first, mapping.len()), (0..2, 8));
 //! # Ok::<(), bigarrays::Error>(())
 //! ```
 //!
@@ -88,6 +88,7 @@ pub use mapped::is_mapped;
 pub use mapping::Mapping;
 pub use metadata::Described;
 pub use names::{expect_ours, forget_names};
+pub use record::SliceRows;
 pub use set::is_set;
 pub use slice::{Mappings, NamedRows, NewSlice, RowBytes, Slice};
 pub use slices::SliceArray;

@@ -29,7 +29,7 @@ pub(super) fn while_unnamed<T>(
         for entry in tables.order.iter(txn).map_err(|error| index.failed(error))? {
             let (_, value) = entry.map_err(|error| index.failed(error))?;
             let (record, name) = Record::from_position(0, value, arrays)?;
-            let named = record.rows_in(number).ok_or_else(damaged)?;
+            let named = record.rows.get(number).ok_or_else(damaged)?;
             if named.end > rows {
                 let Range { start, end } = named;
                 let reason = format!(

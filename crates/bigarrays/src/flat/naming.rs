@@ -11,7 +11,7 @@ use super::facts::generation;
 use super::file::DataFile;
 use super::index::{Metadata, Tables};
 use super::mapping::whole_header;
-use super::record::{Record, check_metadata, check_name, damaged};
+use super::record::{Record, SliceRows, check_metadata, check_name, damaged};
 use super::rows::{elements, length};
 use super::slice::{NamedRows, NewSlice, RowBytes};
 use super::slices::{ATTEMPTS, SliceArray};
@@ -20,29 +20,9 @@ use crate::format::files::npy::Header;
 
 /// Rows of each array that are to get a name.
 pub(super) struct Named<'a> {
-    name: &'a str,
-    rows: Range<u64>,
-    others: Box<[Range<u64>]>,
-    metadata: Option<&'a str>,
-}
-
-impl<'a> Named<'a> {
-    /// Rows of at least one array.
-    pub(super) fn new(
-        name: &'a str,
-        rows: impl IntoIterator<Item = Range<u64>>,
-        metadata: Option<&'a str>,
-    ) -> Self {
-        let mut rows = rows.into_iter();
-        let first = rows.next().unwrap_or_default();
-        Self { name, rows: first, others: rows.collect(), metadata }
-    }
-
-    /// The last row that it has in the array of that number.
-    fn end(&self, array: usize) -> u64 {
-        let rows = array.checked_sub(1).map_or(Some(&self.rows), |other| self.others.get(other));
-        rows.map_or(0, |rows| rows.end)
-    }
+    pub(super) name: &'a str,
+    pub(super) rows: SliceRows,
+    pub(super) metadata: Option<&'a str>,
 }
 
 impl SliceArray {
@@ -122,7 +102,7 @@ impl SliceArray {
                 *start += rows.rows;
                 first..*start
             });
-            Named::new(slice.name, rows, slice.metadata)
+            Named { name: slice.name, rows: SliceRows::new(rows), metadata: slice.metadata }
         });
         let named = named.collect();
         Ok((files, named))
@@ -156,7 +136,11 @@ impl SliceArray {
         for (name, rows) in named {
             self.expect_there(name, rows, &counts)?;
         }
-        let named = named.iter().map(|(name, rows)| Named::new(name, rows.iter().cloned(), None));
+        let named = named.iter().map(|(name, rows)| Named {
+            name,
+            rows: SliceRows::new(rows.iter().cloned()),
+            metadata: None,
+        });
         if self.put_all(named.collect(), &files, generation, replace)? {
             Ok(())
         } else {
@@ -222,7 +206,8 @@ impl SliceArray {
             }
             // Who truncates keeps others from naming meanwhile.
             for (number, file) in files.iter().enumerate() {
-                let end = named.iter().map(|named| named.end(number)).max().unwrap_or(0);
+                let ends = named.iter().filter_map(|named| named.rows.get(number));
+                let end = ends.map(|rows| rows.end).max().unwrap_or(0);
                 if length(&file.header()?) < end {
                     return Err(self.truncated());
                 }
@@ -248,7 +233,7 @@ impl SliceArray {
         let failed = |error| self.index.failed(error);
         let mut next = tables.order.len(txn).map_err(failed)?;
         let mut records = Vec::with_capacity(named.len());
-        for Named { name, rows, others, metadata } in named {
+        for Named { name, rows, metadata } in named {
             let before = self.find(txn, tables, name)?;
             if before.is_some() && !replace {
                 return Err(self.taken(name));
@@ -256,7 +241,7 @@ impl SliceArray {
             let flags = if before.is_none() { PutFlags::APPEND } else { PutFlags::empty() };
             next += u64::from(before.is_none());
             let position = before.map_or(next - 1, |before| before.position);
-            let record = Record { position, rows, others, generation };
+            let record = Record { position, rows, generation };
             let (key, value) = (position.to_be_bytes(), record.by_position(name.as_bytes()));
             tables.order.put_with_flags(txn, flags, &key, &value).map_err(failed)?;
             records.push((name, record, metadata));

@@ -6,7 +6,7 @@
 //! meta:   name                  → JSON; the table is there once a name has any
 //! ```
 
-use std::ops::Range;
+use std::ops::{Deref, Range};
 
 use crate::base::error::{Error, Result};
 
@@ -22,14 +22,47 @@ pub(super) const MOST_ARRAYS: usize = 64;
 /// Bytes of the rows in one array.
 const PAIR: usize = 16;
 
+/// The rows of a slice in each array. Used like a range, they are those in the first array.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SliceRows {
+    /// Those in the first array.
+    pub first: Range<u64>,
+    /// Those in the others, in their order.
+    pub others: Box<[Range<u64>]>,
+}
+
+impl SliceRows {
+    /// Those of at least one array.
+    pub(super) fn new(rows: impl IntoIterator<Item = Range<u64>>) -> Self {
+        let mut rows = rows.into_iter();
+        let first = rows.next().unwrap_or_default();
+        Self { first, others: rows.collect() }
+    }
+
+    /// Those in each array, in their order.
+    pub fn all(&self) -> impl Iterator<Item = &Range<u64>> + Clone {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+
+    /// Those in the array of that number, if there is one.
+    pub fn get(&self, array: usize) -> Option<&Range<u64>> {
+        array.checked_sub(1).map_or(Some(&self.first), |other| self.others.get(other))
+    }
+}
+
+impl Deref for SliceRows {
+    type Target = Range<u64>;
+
+    fn deref(&self) -> &Range<u64> {
+        &self.first
+    }
+}
+
 /// What the index says of one slice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Record {
     pub(super) position: u64,
-    /// In the first array.
-    pub(super) rows: Range<u64>,
-    /// In the others.
-    pub(super) others: Box<[Range<u64>]>,
+    pub(super) rows: SliceRows,
     /// Which files the rows are in: it is counted how often they were replaced.
     pub(super) generation: u64,
 }
@@ -52,25 +85,15 @@ impl Record {
     }
 
     fn room_for(&self, more: usize) -> Vec<u8> {
-        Vec::with_capacity((1 + self.others.len()) * PAIR + 8 + more)
+        Vec::with_capacity((1 + self.rows.others.len()) * PAIR + 8 + more)
     }
 
     fn put_place(&self, bytes: &mut Vec<u8>) {
-        for rows in self.all() {
+        for rows in self.rows.all() {
             bytes.extend_from_slice(&rows.start.to_le_bytes());
             bytes.extend_from_slice(&(rows.end - rows.start).to_le_bytes());
         }
         bytes.extend_from_slice(&self.generation.to_le_bytes());
-    }
-
-    /// The rows in the array of that number, if there is one.
-    pub(super) fn rows_in(&self, array: usize) -> Option<&Range<u64>> {
-        array.checked_sub(1).map_or(Some(&self.rows), |other| self.others.get(other))
-    }
-
-    /// The rows in each array.
-    pub(super) fn all(&self) -> impl Iterator<Item = &Range<u64>> {
-        std::iter::once(&self.rows).chain(&self.others)
     }
 
     /// Reads the value under a name.
@@ -101,9 +124,9 @@ impl Record {
         let (pairs, rest) = bytes.split_at(length.ok_or_else(damaged)?);
         let (generation, rest) = rest.split_first_chunk().ok_or_else(damaged)?;
         let (first, others) = pairs.split_at(PAIR);
-        let rows = Self::pair(first)?;
         let others = others.chunks_exact(PAIR).map(Self::pair).collect::<Result<_>>()?;
-        Ok((Self { position, rows, others, generation: u64::from_le_bytes(*generation) }, rest))
+        let rows = SliceRows { first: Self::pair(first)?, others };
+        Ok((Self { position, rows, generation: u64::from_le_bytes(*generation) }, rest))
     }
 }
 
@@ -147,7 +170,8 @@ mod tests {
     fn records_survive_and_damage_is_an_error() {
         for others in [vec![], vec![0..0, 7..9]] {
             let arrays = 1 + others.len();
-            let record = Record { position: 7, rows: 5..1 << 60, others: others.into(), generation: 3 };
+            let rows = SliceRows { first: 5..1 << 60, others: others.into() };
+            let record = Record { position: 7, rows, generation: 3 };
             assert_eq!(record.by_name().len(), 16 + 16 * arrays);
             assert_eq!(Record::from_name(&record.by_name()).unwrap(), record);
             let bytes = record.by_position("näme".as_bytes());
@@ -163,7 +187,7 @@ mod tests {
 
     #[test]
     fn what_one_array_has_is_as_it_always_was() {
-        let record = Record { position: 1, rows: 2..5, others: Box::default(), generation: 4 };
+        let record = Record { position: 1, rows: SliceRows::new([2..5]), generation: 4 };
         let words = |words: &[u64]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>();
         assert_eq!(record.by_name(), words(&[1, 2, 3, 4]));
         assert_eq!(record.by_position(b"ab"), [&words(&[2, 3, 4])[..], b"ab"].concat());

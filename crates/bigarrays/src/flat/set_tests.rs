@@ -35,7 +35,7 @@ fn put(slices: &SliceArray, named: &[(&str, u8, u64)], metadata: Option<&str>, r
 }
 
 fn taken(slice: &Slice, mappings: &Mappings) -> Vec<Vec<u8>> {
-    let each = slice.all_rows().zip(mappings.all()).map(|(rows, mapping)| {
+    let each = slice.rows.all().zip(mappings.all()).map(|(rows, mapping)| {
         let row: u64 = mapping.header().shape[1..].iter().product();
         // SAFETY: nobody else writes or cuts the file of a test.
         let all = unsafe { mapping.bytes() }.unwrap();
@@ -78,7 +78,7 @@ fn slices_of_several_arrays_come_and_go_together() {
     }
     let (found, mappings) = reader.at(&[3, 0]).unwrap();
     assert_eq!((taken(&found[0], &mappings), taken(&found[1], &mappings)), (expected(4, 5), expected(1, 3)));
-    assert_eq!(found[0].others[..], [700_001..700_005]);
+    assert_eq!(found[0].rows.others[..], [700_001..700_005]);
     assert_eq!(
         put(&slices, &[("x", 1, 1), ("a", 9, 1)], None, false).unwrap_err().kind(),
         ErrorKind::AlreadyExists

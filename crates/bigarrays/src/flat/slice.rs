@@ -1,37 +1,23 @@
 //! Slices as they are found and written.
 
-use std::ops::{Deref, Range};
+use std::ops::Deref;
 use std::sync::Arc;
 
 use super::mapping::Mapping;
-use super::record::Record;
+use super::record::{Record, SliceRows};
 
 /// Where a named slice is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slice {
     /// Its number in the order of the slices.
     pub position: u64,
-    /// Its rows in the array; of several arrays, in the first.
-    pub rows: Range<u64>,
-    /// Its rows in the other arrays, in their order.
-    pub others: Box<[Range<u64>]>,
-}
-
-impl Slice {
     /// Its rows in each array.
-    pub fn all_rows(&self) -> impl ExactSizeIterator<Item = &Range<u64>> {
-        (0..self.others.len() + 1).map(|array| self.rows_in(array))
-    }
-
-    /// Its rows in the array of that number, of those that there are.
-    pub fn rows_in(&self, array: usize) -> &Range<u64> {
-        array.checked_sub(1).and_then(|other| self.others.get(other)).unwrap_or(&self.rows)
-    }
+    pub rows: SliceRows,
 }
 
 impl From<Record> for Slice {
     fn from(record: Record) -> Self {
-        Self { position: record.position, rows: record.rows, others: record.others }
+        Self { position: record.position, rows: record.rows }
     }
 }
 

@@ -381,7 +381,7 @@ fn a_lookup_takes_the_file_that_its_names_are_of() {
             found
         })
         .unwrap();
-    assert_eq!((found[0].as_ref().unwrap().rows.clone(), looks.into_inner()), (2..4, 2));
+    assert_eq!((found[0].as_ref().unwrap().rows.first.clone(), looks.into_inner()), (2..4, 2));
     // SAFETY: nobody else writes or cuts the file of a test.
     assert_eq!(unsafe { mapping.bytes() }.unwrap(), [3, 3, 3, 3, 2, 2, 2, 2]);
     assert_eq!(reader.lookup("a").unwrap().unwrap().0, *found[0].as_ref().unwrap());

@@ -297,7 +297,7 @@ impl SliceArray {
     ) -> Result<std::result::Result<Arc<Mapping>, Stale>> {
         let (array, mut end) = (&self.arrays[number].1, 0);
         for record in records.iter().flatten() {
-            end = record.rows_in(number).ok_or_else(damaged)?.end.max(end);
+            end = record.rows.get(number).ok_or_else(damaged)?.end.max(end);
         }
         let mapping = match array.mapping() {
             Ok(mapping) if length(mapping.header()) >= end => mapping,

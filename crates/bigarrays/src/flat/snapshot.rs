@@ -10,7 +10,7 @@ use super::index::Metadata;
 use super::kept::{Draft, Table};
 use super::mapped::Identity;
 use super::mapping::settled_header;
-use super::record::{Record, damaged};
+use super::record::{Record, SliceRows, damaged};
 use super::rows::{length, with_rows};
 use super::set::file_in;
 use super::slice::{Mappings, Slice};
@@ -105,7 +105,7 @@ impl SliceArray {
                 }
                 let metadata =
                     meta.map_or(Ok(None), |meta| meta.get(txn, name.as_bytes())).map_err(failed)?;
-                draft.push(name, record.all(), metadata.unwrap_or_default());
+                draft.push(name, record.rows.all(), metadata.unwrap_or_default());
             }
             for entry in tables.names.iter(txn).map_err(failed)? {
                 let (_, value) = entry.map_err(failed)?;
@@ -314,8 +314,8 @@ impl Snapshot {
     }
 
     fn slice(&self, position: u64) -> Slice {
-        let others = (1..self.table.arrays()).map(|array| self.table.rows(position, array));
-        Slice { position, rows: self.table.rows(position, 0), others: others.collect() }
+        let rows = (0..self.table.arrays()).map(|array| self.table.rows(position, array));
+        Slice { position, rows: SliceRows::new(rows) }
     }
 
     fn expect_positions(&self, positions: &[u64]) -> Result<()> {

@@ -113,7 +113,7 @@ fn plan_of(old: &Path, key: Option<&str>) -> Result<(ConvertPlan, String)> {
 ///     FlatArray::create(&samples.join(name), &FlatSpec::new(Descr::of(bigarrays::DataType::F32), &[3, 40]))?;
 /// }
 /// convert(&samples, &new, &ConvertOptions::default())?;
-/// assert_eq!(SliceArray::open(&new, Mode::Read)?.get_one("two")?.0.rows, 3..6);
+/// assert_eq!(SliceArray::open(&new, Mode::Read)?.get_one("two")?.0.rows.first, 3..6);
 /// # Ok::<(), bigarrays::Error>(())
 /// ```
 pub fn convert(old: &Path, new: &Path, options: &ConvertOptions<'_>) -> Result<Converted> {

@@ -10,7 +10,8 @@ fn open(path: &Path) -> SliceArray {
 /// Names, rows and elements of an array of bytes.
 fn all(path: &Path) -> (Vec<(String, std::ops::Range<u64>)>, Vec<u8>) {
     let slices = open(path);
-    let names = slices.names(0, usize::MAX).unwrap().into_iter().map(|(name, slice)| (name, slice.rows));
+    let names =
+        slices.names(0, usize::MAX).unwrap().into_iter().map(|(name, slice)| (name, slice.rows.first));
     let mut elements = vec![0; slices.array().header().data_len().unwrap() as usize];
     slices.array().read(0, &mut elements).unwrap();
     (names.collect(), elements)
