@@ -69,3 +69,22 @@ crc='\000\000\000\000' size='\102\000\000\000' none='\000\000'
 } > corpus/npz/seed
 # Two sequences in one document, of two and one elements of int32.
 printf '\014\000\000\000MMIDIDX\000\000\001\000\000\000\000\000\000\000\004\002\000\000\000\000\000\000\000\002\000\000\000\000\000\000\000\002\000\000\000\001\000\000\000\000\000\000\000\000\000\000\000\010\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\002\000\000\000\000\000\000\000' > corpus/megatron/seed
+# The first byte chooses the version and how many axes the scales have.
+mkdir -p corpus/ome
+axes='[{"name":"c","type":"channel"},{"name":"y","type":"space","unit":"micrometer"},{"name":"x","type":"space","unit":"micrometer"}]'
+steps='[{"type":"scale","scale":[1,0.5,0.5]},{"type":"translation","translation":[0,1,-2]}]'
+image="\"multiscales\":[{\"version\":\"0.4\",\"name\":\"a\",\"axes\":$axes,\"datasets\":[{\"path\":\"0\",\"coordinateTransformations\":$steps},{\"path\":\"1\",\"coordinateTransformations\":[{\"type\":\"scale\",\"scale\":[1,1,1]}]}],\"coordinateTransformations\":[{\"type\":\"scale\",\"scale\":[1,2,2]}]}],\"omero\":{\"channels\":[{\"label\":\"DAPI\",\"color\":\"0000FF\",\"window\":{\"start\":0,\"end\":9,\"min\":0,\"max\":99}}]},\"image-label\":{\"colors\":[{\"label-value\":1,\"rgba\":[1,2,3,4]}]}"
+printf '\007{%s}' "$image" > corpus/ome/seed-v2
+printf '\006{"ome":{"version":"0.5",%s}}' "$image" | sed 's/"version":"0.4",//' > corpus/ome/seed-v3
+printf '\005%s' '{"multiscales":[{"version":"0.3","axes":["y","x"],"datasets":[{"path":"0"},{"path":"1"}]}]}' > corpus/ome/seed-draft
+printf '\006%s' '{"ome":{"version":"0.5","plate":{"rows":[{"name":"A"}],"columns":[{"name":"1"}],"wells":[{"path":"A/1","rowIndex":0,"columnIndex":0}],"acquisitions":[{"id":0}]}}}' > corpus/ome/seed-plate
+printf '\006%s' '{"ome":{"version":"0.5","well":{"images":[{"path":"0","acquisition":0}]},"labels":["0"],"bioformats2raw.layout":3}}' > corpus/ome/seed-well
+# A change of two bytes in the first page of the tree of names, and one in the first page.
+mkdir -p corpus/slices
+printf '\000\040\001ab\010\000\000x' > corpus/slices/seed
+# What other tools have written.
+for file in seeds/*/*.gz; do
+    target=$(basename "$(dirname "$file")")
+    mkdir -p "corpus/$target"
+    gzip -dc "$file" > "corpus/$target/seed-$(basename "$file" .gz)"
+done
