@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -112,14 +113,15 @@ def test_a_format_in_a_url_is_that_of_what_is_made_changed_and_removed(tmp_path:
     layer[...] = 7
     for named in ["zarr", "zarr3", "n5"]:
         url = form.format(tmp_path / "layer", named)
-        for remove in [
-            lambda url=url: bigarrays.remove(url),
-            lambda url=url: bigarrays.remove(url, recursive=True),
-            lambda url=url: bigarrays.add_scale(url, shape=(2, 2, 2), dtype="uint8", resolution=(2, 2, 2)),
-            lambda url=url: bigarrays.resize(url, (2, 2, 2)),
-        ]:
+        changes: list[Callable[[str], object]] = [
+            bigarrays.remove,
+            lambda url: bigarrays.remove(url, recursive=True),
+            lambda url: bigarrays.add_scale(url, shape=(2, 2, 2), dtype="uint8", resolution=(2, 2, 2)),
+            lambda url: bigarrays.resize(url, (2, 2, 2)),
+        ]
+        for change in changes:
             with pytest.raises(bigarrays.NotFoundError, match="no |nothing of"):
-                remove()
+                change(url)
         assert (layer[...] == 7).all() and bigarrays.open(tmp_path / "layer").scales[0].key == "1_1_1"
         made = form.format(tmp_path / named, named)
         expected = {"zarr": "zarr3"}.get(named, named)
