@@ -9,6 +9,7 @@ use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::compute::infer::{axis_of, is_repeated};
+use crate::compute::memory::Memory;
 use crate::compute::program::{Elements, Machine, Program, TILE};
 use crate::compute::reduction::Method;
 use crate::compute::rows::{Rows, strides};
@@ -22,7 +23,7 @@ pub(super) struct Block {
 
 /// The elements of an input, dense.
 struct Read {
-    elements: Vec<u64>,
+    elements: Memory,
     shape: Dims<usize>,
     item: usize,
 }
@@ -41,7 +42,7 @@ pub(super) fn lengths(domain: &Domain) -> Result<Dims<usize>> {
 impl Read {
     /// The elements from the one at `at` on, `step` apart.
     fn from(&self, at: usize, step: usize) -> Elements<'_> {
-        Elements { bytes: &bytemuck::cast_slice(&self.elements)[at * self.item..], step }
+        Elements { bytes: &self.elements.bytes()[at * self.item..], step }
     }
 }
 
@@ -59,8 +60,8 @@ impl Block {
             let part = Domain::from_ranges(&(0..array.ndim()).map(of).collect::<Dims<_>>())?;
             let (shape, item) = (lengths(&part)?, array.dtype().size());
             let length = byte_len(&shape, item)?;
-            let mut elements = vec![0u64; length.div_ceil(8)];
-            let bytes = &mut bytemuck::cast_slice_mut(&mut elements)[..length];
+            let mut elements = Memory::new(length)?;
+            let bytes = elements.bytes_mut();
             array.read_into(&part, ViewMut::dense(bytes, &shape, item, order)?)?;
             if array.dtype() == DataType::Bool {
                 ViewMut::dense(bytes, &shape, item, order)?.make_boolean();

@@ -27,6 +27,7 @@ mod function;
 mod held;
 mod infer;
 mod kernels;
+mod memory;
 mod number;
 mod operators;
 mod parse;

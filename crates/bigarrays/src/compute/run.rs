@@ -15,6 +15,7 @@ use crate::compute::block::{Block, lengths};
 use crate::compute::expr::{Along, Lazy};
 use crate::compute::held::held;
 use crate::compute::kernels::convert;
+use crate::compute::memory::Memory;
 use crate::compute::plan::{self, Folding, Limits, Pass, Plan, pieces};
 use crate::compute::program::Program;
 use crate::compute::reduction::Method;
@@ -151,18 +152,11 @@ impl Sink<'_> {
     ) -> Result<()> {
         let shape = lengths(block)?;
         let length = byte_len(&shape, item)?;
-        let mut buffer: Vec<u64> = Vec::new();
-        let mut made = |make: &mut dyn FnMut(&mut [u8]) -> Result<()>| -> Result<()> {
-            buffer.resize(length.div_ceil(8), 0);
-            make(&mut bytemuck::cast_slice_mut(&mut buffer)[..length])
-        };
-        let mut make = Some(make);
-        let mut once = |bytes: &mut [u8]| make.take().map_or(Ok(()), |make| make(bytes));
         match self {
             Self::Array(target) => {
-                made(&mut once)?;
-                let bytes = &bytemuck::cast_slice(&buffer)[..length];
-                target.write_from(block, View::dense(bytes, &shape, item, order)?)
+                let mut made = Memory::new(length)?;
+                make(made.bytes_mut())?;
+                target.write_from(block, View::dense(made.bytes(), &shape, item, order)?)
             }
             Self::Memory { out, domain } => {
                 let start =
@@ -177,11 +171,11 @@ impl Sink<'_> {
                 if let Some(bytes) =
                     place.as_dense_mut(order).filter(|bytes| bytes.as_ptr().align_offset(8) == 0)
                 {
-                    return once(bytes);
+                    return make(bytes);
                 }
-                made(&mut once)?;
-                let bytes = &bytemuck::cast_slice(&buffer)[..length];
-                place.copy_from(&View::dense(bytes, &shape, item, order)?);
+                let mut made = Memory::new(length)?;
+                make(made.bytes_mut())?;
+                place.copy_from(&View::dense(made.bytes(), &shape, item, order)?);
                 Ok(())
             }
         }
