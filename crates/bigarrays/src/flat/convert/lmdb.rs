@@ -58,12 +58,14 @@ impl Values<'static> {
 impl<'a> Values<'a> {
     pub(super) fn new(bytes: Box<dyn Bytes + 'a>, path: &Path, version: String) -> Result<Self> {
         let meta = Meta::newest(&*bytes).map_err(at(path))?;
+        let length = bytes.len().map_err(|error| io_error(error, "opening", path))?;
         let mut values = Self {
             path: path.into(),
             version: format!("{version} {:x}", meta.transaction),
             bytes,
             pages: Vec::new(),
-            left: meta.last + 1,
+            // What the file says of the last page may be wrong.
+            left: (meta.last + 1).min(length / meta.page as u64),
             found: VecDeque::new(),
             at: 0,
             end: 0,
@@ -222,4 +224,40 @@ pub fn read_values(bytes: &[u8]) -> Result<u64> {
         count += 1;
     }
     Ok(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flat::inspect::MAGIC;
+
+    const PAGE: usize = 512;
+
+    /// A file of one leaf, whose only entry is a table, which is that leaf again; it says that it has many pages.
+    fn table_in_itself() -> Vec<u8> {
+        let mut tree = [0; Tree::LENGTH];
+        (tree[6], tree[32], tree[40]) = (1, 1, 2);
+        let mut file = vec![0; 3 * PAGE];
+        for number in 0..2 {
+            let page = &mut file[PAGE * number..][..PAGE];
+            (page[0], page[10], page[20], page[144]) = (number as u8, 8, 1, number as u8);
+            page[16..20].copy_from_slice(&MAGIC.to_le_bytes());
+            page[40..44].copy_from_slice(&(PAGE as u32).to_le_bytes());
+            page[88..136].copy_from_slice(&tree);
+            page[136..144].copy_from_slice(&(1u64 << 40).to_le_bytes());
+        }
+        let (leaf, node) = (&mut file[2 * PAGE..], PAGE - 58);
+        (leaf[0], leaf[10], leaf[12]) = (2, LEAF as u8, HEADER as u8 + 2);
+        leaf[14..16].copy_from_slice(&(node as u16).to_le_bytes());
+        leaf[16..18].copy_from_slice(&(node as u16).to_le_bytes());
+        (leaf[node], leaf[node + 4], leaf[node + 6], leaf[node + 8]) = (48, SUBTREE as u8, 1, b't');
+        leaf[node + 9..node + 57].copy_from_slice(&tree);
+        file
+    }
+
+    #[test]
+    fn a_table_that_is_in_itself_is_an_error() {
+        let error = read_values(&table_in_itself()).unwrap_err();
+        assert!(error.kind() == ErrorKind::CorruptData && error.to_string().contains("used twice"));
+    }
 }

@@ -30,6 +30,7 @@ use crate::base::buffer::Order;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::flat::record::check_name;
 use crate::format::files::npy::{Descr, Header};
+use crate::run::budget::of_job;
 use crate::run::interrupt::check_interrupt;
 use crate::run::runner::Progress;
 
@@ -75,7 +76,8 @@ pub struct Converted {
 ///
 /// # Errors
 /// `NotFound`; `InvalidMetadata` if the source is damaged or none that is known; `InvalidArgument` if its arrays have
-/// elements or rows of several kinds, or names that cannot be names.
+/// elements or rows of several kinds, or names that cannot be names; `MemoryBudget` if a row has more bytes than a quarter of
+/// the memory.
 pub fn plan_conversion(old: &Path, key: Option<&str>) -> Result<ConvertPlan> {
     plan_of(old, key).map(|(plan, _)| plan)
 }
@@ -138,10 +140,10 @@ pub fn convert(old: &Path, new: &Path, options: &ConvertOptions<'_>) -> Result<C
 /// What is made of all arrays of the source; `None` if there are none.
 fn plan(source: &mut dyn Source) -> Result<Option<ConvertPlan>> {
     let mut first: Option<Entry> = None;
-    let (mut rows, mut names) = (0u64, 0);
+    let (mut rows, mut names, longest) = (0u64, 0, of_job(0));
     while let Some(entry) = source.next()? {
         check_interrupt()?;
-        expect_rows(&entry, first.as_ref())?;
+        expect_rows(&entry, first.as_ref(), longest)?;
         if let Some(name) = &entry.name {
             check_name(name)?;
             names += 1;
@@ -159,11 +161,20 @@ fn plan(source: &mut dyn Source) -> Result<Option<ConvertPlan>> {
     Ok(Some(ConvertPlan { format: source.format(), descr, shape, names, bytes, note: source.note() }))
 }
 
-/// An error unless the array has rows, of the same kind as those of the first.
-fn expect_rows(entry: &Entry, first: Option<&Entry>) -> Result<()> {
+/// An error unless the array has rows, of `longest` bytes at most, of the same kind as those of the first.
+fn expect_rows(entry: &Entry, first: Option<&Entry>, longest: u64) -> Result<()> {
     let (header, called) = (&entry.header, entry.called());
     if header.shape.is_empty() {
         return Err(Error::invalid(format!("{called} is a single value without axes, which has no rows")));
+    }
+    let row = entry.row()?;
+    if entry.rows() > 0 && row > longest {
+        return Err(Error::new(
+            ErrorKind::MemoryBudget,
+            format!(
+                "{called} has rows of {row} bytes, which are held in memory one at a time; they may have {longest}"
+            ),
+        ));
     }
     let Some(first) = first else { return Ok(()) };
     if entry.name.is_none() || first.name.is_none() {

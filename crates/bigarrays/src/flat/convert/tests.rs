@@ -236,3 +236,11 @@ fn a_conversion_killed_while_it_takes_its_name_is_ended_by_the_next() {
         assert_eq!(left_in(directory.path()), ["new.npy", "new.npy.index", "source"]);
     }
 }
+
+#[cfg(feature = "hdf5")]
+#[test]
+fn rows_that_are_larger_than_memory_are_refused_before_anything_is_written() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/hdf5/row.h5");
+    let error = plan_conversion(&path, None).unwrap_err();
+    assert!(error.kind() == ErrorKind::MemoryBudget && error.to_string().contains("\"x\""), "{error}");
+}

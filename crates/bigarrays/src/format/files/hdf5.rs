@@ -1,6 +1,7 @@
 //! HDF5: datasets of numbers, read by rows. What is in the file is decoded by the crate `hdf5-reader`; nothing else here
 //! knows of it.
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,6 +15,8 @@ use crate::base::error::{Error, ErrorKind, Result};
 
 /// The deepest that groups lie in groups.
 const DEEPEST: usize = 64;
+/// Members of groups that have several paths, at most.
+const MOST_AGAIN: usize = 1 << 16;
 /// The largest chunk that is decoded.
 const LARGEST_CHUNK: usize = 1 << 30;
 
@@ -46,10 +49,10 @@ impl File {
     /// Those of [`File::open`].
     pub fn datasets(&self) -> Result<Vec<String>> {
         let root = self.0.root_group().map_err(|error| failed("the root group", &error))?;
-        let mut names = Vec::new();
-        collect(&root, "", &mut vec![root.address()], &mut names)?;
-        names.sort_unstable();
-        Ok(names)
+        let mut walk = Walk::default();
+        walk.enter(&root, "")?;
+        walk.names.sort_unstable();
+        Ok(walk.names)
     }
 
     /// The dataset of that path.
@@ -69,22 +72,49 @@ impl File {
     }
 }
 
-/// Adds the paths of the datasets below `group`, which is the last of the groups `above`, by their addresses.
-fn collect(group: &Group, before: &str, above: &mut Vec<u64>, names: &mut Vec<String>) -> Result<()> {
-    let called = |name: &str| format!("the group {name:?}");
-    let (groups, datasets) = group.member_names().map_err(|error| failed(&called(before), &error))?;
-    names.extend(datasets.into_iter().map(|name| format!("{before}{name}")));
-    for name in groups {
-        let path = format!("{before}{name}/");
-        let inner = group.group(&name).map_err(|error| failed(&called(&path), &error))?;
-        // Links may lead a group into itself.
-        if above.len() < DEEPEST && !above.contains(&inner.address()) {
-            above.push(inner.address());
-            collect(&inner, &path, above, names)?;
-            above.pop();
+/// A walk through all groups.
+#[derive(Default)]
+struct Walk {
+    /// The addresses of the groups in which the present one lies, and its own.
+    above: Vec<u64>,
+    /// The addresses of all groups that were come by.
+    seen: HashSet<u64>,
+    /// How many members were those of groups that were come by before.
+    again: usize,
+    names: Vec<String>,
+}
+
+impl Walk {
+    /// Adds the paths of the datasets below `group`, whose own path is `before`.
+    fn enter(&mut self, group: &Group, before: &str) -> Result<()> {
+        let called = |name: &str| format!("the group {name:?}");
+        if self.above.len() == DEEPEST {
+            return Err(Error::unsupported(format!("{} lies in more than {DEEPEST} groups", called(before))));
         }
+        let (groups, datasets) = group.member_names().map_err(|error| failed(&called(before), &error))?;
+        if !self.seen.insert(group.address()) {
+            // A few groups that each link to the next one twice would have more paths than there is memory.
+            self.again += 1 + groups.len() + datasets.len();
+            if self.again > MOST_AGAIN {
+                return Err(Error::unsupported(format!(
+                    "links lead to groups again and again, up to {}: more than {MOST_AGAIN} of their members have several paths",
+                    called(before)
+                )));
+            }
+        }
+        self.names.extend(datasets.into_iter().map(|name| format!("{before}{name}")));
+        self.above.push(group.address());
+        for name in groups {
+            let path = format!("{before}{name}/");
+            let inner = group.group(&name).map_err(|error| failed(&called(&path), &error))?;
+            // Links may lead a group into itself.
+            if !self.above.contains(&inner.address()) {
+                self.enter(&inner, &path)?;
+            }
+        }
+        self.above.pop();
+        Ok(())
     }
-    Ok(())
 }
 
 fn type_of(dtype: &Datatype) -> Option<DataType> {
@@ -162,4 +192,27 @@ fn failed(what: &str, error: &Hdf5Error) -> Error {
         _ => ErrorKind::InvalidMetadata,
     };
     Error::new(kind, format!("{what}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Why a file of `tests/data/hdf5` has no list of datasets.
+    fn refused(name: &str) -> Error {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/hdf5").join(name);
+        File::open(&path).unwrap().datasets().unwrap_err()
+    }
+
+    #[test]
+    fn links_that_multiply_paths_are_refused() {
+        let error = refused("links.h5");
+        assert!(error.kind() == ErrorKind::Unsupported && error.to_string().contains("again and again"));
+    }
+
+    #[test]
+    fn groups_that_lie_too_deep_are_named() {
+        let error = refused("deep.h5");
+        assert!(error.kind() == ErrorKind::Unsupported && error.to_string().contains("g/g/g/"));
+    }
 }

@@ -88,7 +88,8 @@ impl<'a> Index<'a> {
         let expected = sequences
             .checked_mul(12)
             .and_then(|sizes| boundaries.checked_mul(8)?.checked_add(sizes)?.checked_add(HEADER));
-        let has_modes = expected.is_some_and(|expected| sequences > 0 && expected + sequences == length);
+        let with_modes = expected.and_then(|expected| expected.checked_add(sequences));
+        let has_modes = sequences > 0 && with_modes == Some(length);
         if !(has_modes || expected == Some(length)) {
             let reason = format!(
                 "it says {sequences} sequences and {boundaries} boundaries, and has {length} bytes, which do not fit"
@@ -234,4 +235,19 @@ fn unread(error: std::io::Error) -> Error {
 
 fn u64_at(bytes: &[u8], at: usize) -> u64 {
     bytes[at..at + 8].iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_boundaries_than_a_file_can_hold_are_an_error() {
+        // The sum of all but the modes fits into 64 bits, and that with the modes does not.
+        let mut index = [&MAGIC[..], &[0; 25]].concat();
+        (index[9], index[17], index[18]) = (1, 4, 3);
+        index[26..34].copy_from_slice(&((u64::MAX - 1 - 36 - HEADER) / 8).to_le_bytes());
+        let error = Index::new(Box::new(&index[..]), 0).err().map(|error| error.kind());
+        assert_eq!(error, Some(ErrorKind::InvalidMetadata));
+    }
 }

@@ -13,6 +13,9 @@ use crate::format::{AxisSpec, CreateSpec};
 /// The member of the attributes of 0.5 that holds what those of 0.4 hold themselves.
 pub(super) const OME: &str = "ome";
 
+/// As many axes as are read; arrays of images have five.
+const MOST_AXES: usize = 64;
+
 /// An image of several scales.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Multiscale {
@@ -65,6 +68,10 @@ impl Multiscale {
             // Drafts had these always, and no sizes.
             None => ["t", "c", "z", "y", "x"].map(|name| without_unit(name.to_owned())).into(),
         };
+        // Each dataset has as many numbers.
+        if axes.len() > MOST_AXES {
+            return Err(image.wrong("axes", &format!("at most {MOST_AXES}")));
+        }
         let common = Transform::parse(&image, axes.len())?;
         let dataset = |(k, dataset): (usize, &Value)| {
             let path = format!("multiscales[0].datasets[{k}]");
@@ -72,6 +79,7 @@ impl Multiscale {
             let object = object.ok_or_else(|| Error::metadata(format!("{path}: expected an object")))?;
             let members = Member { object, path: format!("{path}.") };
             let own = Transform::parse(&members, axes.len())?.then(&common);
+            own.expect_numbers(&members)?;
             // What lies outside the group may be another's.
             let is_below = |path: &str| !path.is_empty() && path.split('/').all(|part| part != "..");
             let is_path = |value: &'_ Value| value.as_str().is_some_and(is_below);
@@ -318,6 +326,28 @@ mod tests {
         let added = written[0]["datasets"].as_array_mut().unwrap().pop().unwrap();
         assert_eq!(added["coordinateTransformations"][0]["scale"], json!([0.1, 2.0, 2.0]));
         assert_eq!(written, all);
+    }
+
+    /// Whose numbers would take more memory than the document, again and again.
+    #[test]
+    fn more_axes_than_arrays_have_are_refused() {
+        let all = json!([{"axes": vec!["x"; MOST_AXES + 1], "datasets": [{"path": "0"}]}]);
+        let error = Multiscale::parse(&all, false).unwrap_err().to_string();
+        assert!(error.contains("multiscales[0].axes") && error.contains("64"), "{error}");
+    }
+
+    #[test]
+    fn scales_whose_product_is_no_number_are_refused() {
+        for [first, second] in [[1e300, 1e300], [1e-300, 1e-300]] {
+            let step = |size: f64| json!([{"type": "scale", "scale": [size, 1]}]);
+            let all = json!([{
+                "axes": ["y", "x"],
+                "datasets": [{"path": "0", "coordinateTransformations": step(first)}],
+                "coordinateTransformations": step(second),
+            }]);
+            let error = Multiscale::parse(&all, false).unwrap_err().to_string();
+            assert!(error.contains("datasets[0].coordinateTransformations"), "{error}");
+        }
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //!
 //! <https://ngff.openmicroscopy.org/0.5/index.html#multiscale-md>
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use super::axes::{Axis, check_axes, parse_axis};
@@ -113,7 +115,8 @@ fn of_axes(axes: &[Value]) -> Option<String> {
 fn path_twice(image: &Value) -> Option<String> {
     let datasets = image.get("datasets")?.as_array()?;
     let paths: Vec<&Value> = datasets.iter().filter_map(|dataset| dataset.get("path")).collect();
-    let k = (0..paths.len()).find(|&k| paths[..k].contains(&paths[k]))?;
+    let mut seen = HashSet::new();
+    let k = paths.iter().position(|path| !seen.insert(*path))?;
     Some(format!("datasets[{k}].path: {} stands there twice", paths[k]))
 }
 

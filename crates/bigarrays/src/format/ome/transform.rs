@@ -14,6 +14,9 @@ pub(super) struct Transform {
     pub(super) is_sized: bool,
 }
 
+/// The member that holds them.
+const NAME: &str = "coordinateTransformations";
+
 impl Transform {
     pub(super) fn identity(ndim: usize) -> Self {
         Self { scale: vec![1.0; ndim], translation: vec![0.0; ndim], is_sized: false }
@@ -21,7 +24,6 @@ impl Transform {
 
     /// Reads the member `coordinateTransformations`, which may be missing.
     pub(super) fn parse(members: &Member<'_>, ndim: usize) -> Result<Self> {
-        const NAME: &str = "coordinateTransformations";
         let mut all = Self::identity(ndim);
         let steps = members.optional(NAME, Value::as_array, "a list of transformations")?;
         for step in steps.into_iter().flatten() {
@@ -45,6 +47,15 @@ impl Transform {
             all = all.then(&step.ok_or_else(wrong)?);
         }
         Ok(all)
+    }
+
+    /// An error if what was multiplied and added, as `members` say and what is above them, has left the numbers that there are.
+    pub(super) fn expect_numbers(&self, members: &Member<'_>) -> Result<()> {
+        let is_size = |&scale: &f64| scale.is_finite() && scale > 0.0;
+        if self.scale.iter().all(is_size) && self.translation.iter().all(|place| place.is_finite()) {
+            return Ok(());
+        }
+        Err(members.wrong(NAME, "scales and translations that together are finite and not zero"))
     }
 
     pub(super) fn then(&self, next: &Self) -> Self {
