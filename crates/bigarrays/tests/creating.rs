@@ -427,6 +427,32 @@ fn what_an_image_says_of_itself_is_kept_or_noted() {
     }
 }
 
+/// Where axes say sizes without a unit, none is invented.
+#[test]
+fn sizes_of_axes_without_units_stay_without() {
+    let axis = |name: &str| AxisSpec {
+        name: name.to_owned(),
+        kind: Some("space".to_owned()),
+        unit: None,
+        scale: 2.0,
+        offset: 0.0,
+    };
+    let mut spec = plain();
+    spec.array.dimension_names = names([Some("z"), Some("y"), Some("x")]);
+    spec.array.axes = Some(["z", "y", "x"].map(axis).to_vec());
+    let folder = TempDir::new().unwrap();
+    for from in ["ome-zarr", "ome-zarr-0.4"] {
+        let (_, like) = made(&folder, from, creator(from), &spec).unwrap();
+        for to in ["ome-zarr", "ome-zarr-0.4", "zarr3", "zarr2"] {
+            let (fitted, lost) = format::fit(creator(to), like.clone(), from);
+            assert_eq!(lost, [""; 0], "{from} to {to}");
+            let (array, _) = made(&folder, &format!("{from}-{to}"), creator(to), &fitted).unwrap();
+            let known = array.resolution().unwrap();
+            assert_eq!((&known.size[..], known.unit.as_str()), (&[2.0; 3][..], ""), "{from} to {to}");
+        }
+    }
+}
+
 /// A view has its own axes, and so has what is made like it.
 #[test]
 fn what_is_like_a_view_has_its_axes_sizes_places_and_channels() {

@@ -21,6 +21,9 @@ const PLANE: u64 = 1 << 20;
 /// Elements along reduced axes that are folded one after the other.
 const SEGMENT: u64 = 1 << 22;
 
+/// The most bytes of a block that is made of several pieces: more do not stay in the cache.
+const CACHED: u64 = 4 << 20;
+
 /// What beginning a block costs, in bytes read.
 const OVERHEAD: u64 = 256 << 10;
 
@@ -313,7 +316,7 @@ impl<'a> Planner<'a> {
     fn plan(mut self) -> Result<Pass> {
         let left = self.limits.memory.saturating_sub(self.terms.all());
         let grid = self.grid();
-        let most = left / self.limits.threads.max(1);
+        let most = (left / self.limits.threads.max(1)).min(CACHED);
         let cuts = self.grown(self.fitting(&grid, left)?, &grid, most);
         let block = self.block_bytes(&cuts).max(1);
         let in_flight = (left / block).clamp(1, self.limits.threads);

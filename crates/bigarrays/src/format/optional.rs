@@ -75,8 +75,11 @@ pub(super) const ARRAY: [Optional; 10] = [
         what: "resolution in such unit",
         is_given: |spec| spec.array.unit.is_some(),
         is_held: |holds, _| holds.unit,
-        // How large elements are in relation to each other stays, in scales of a layer as well.
-        adapt: |spec| spec.array.unit = None,
+        // How large elements are in relation to each other stays, in scales of a layer as well; axes say it themselves.
+        adapt: |spec| {
+            spec.array.unit = None;
+            spec.array.resolution = spec.array.resolution.take().filter(|_| spec.array.axes.is_none());
+        },
     },
     Optional {
         name: "resolution",
