@@ -23,10 +23,24 @@ fn with_bucket((process, address): (Process, SocketAddr)) -> Result<Started> {
     Ok(Started { process: Some(process), _serving: None, address, access: access(address) })
 }
 
+/// moto answers in several threads, and looks whether a condition holds before it changes anything: of two writers who meet
+/// there, both may win. It answers one after the other here.
+const ONE_BY_ONE: &str = "
+import sys, threading
+import moto.server as server
+turn, call = threading.Lock(), server.DomainDispatcherApplication.__call__
+def one_by_one(self, environ, start_response):
+    with turn:
+        return call(self, environ, start_response)
+server.DomainDispatcherApplication.__call__ = one_by_one
+server.main(sys.argv[1:])
+";
+
 pub(super) fn moto(dir: &Path) -> Result<Started> {
     with_bucket(process::start(dir, |port| {
-        let mut command = Command::new(process::find("moto_server")?);
-        command.args(["-H", "127.0.0.1", "-p"]).arg(port.to_string());
+        // The Python that has it.
+        let mut command = Command::new(process::find("moto_server")?.with_file_name("python3"));
+        command.args(["-c", ONE_BY_ONE, "-H", "127.0.0.1", "-p"]).arg(port.to_string());
         Ok(command)
     })?)
 }
