@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use bigarrays::base::buffer::{Order, ViewMut};
-use bigarrays::compute::{self, Cast, ComputeOptions, Lazy, Number, Rounding};
+use bigarrays::compute::{self, Cast, ComputeOptions, Lazy, Number, Plan, Rounding};
 use bigarrays::{DataType, Error, Result, format};
 use clap::Args;
 
@@ -104,29 +104,31 @@ impl ComputeArgs {
         spec.array.dimension_names = is_named.then(|| lazy.names().to_vec());
         let (spec, notes) = format::fit(format::creator(&self.format)?, spec, &self.format);
         notes.iter().for_each(|note| session.terminal.note(note));
+        // What does not fit into the budget is refused before anything is made.
+        let plan = lazy.plan(Some(&rehearsed(output, &spec, &self.format)?), &self.options())?;
         if self.explain {
-            return self.show(lazy, Some(&rehearsed(output, &spec, &self.format)?));
+            return Ok(writeln!(results(), "{plan}")?);
         }
-        self.expect_room(lazy, Some(&rehearsed(output, &spec, &self.format)?))?;
         let target = session.open().format(&self.format).create(output, &spec)?;
-        self.with_progress(lazy, session, |options| lazy.save(&target, options))?;
+        self.with_progress(&plan, session, |options| lazy.save(&target, options))?;
         session.terminal.note(format_args!("computed {output}: {} over {}", lazy.dtype(), lazy.domain()));
         Ok(())
     }
 
     fn print(&self, lazy: &Lazy, session: &Session) -> anyhow::Result<()> {
-        if self.explain {
-            return self.show(lazy, None);
-        }
-        if lazy.ndim() > 0 {
+        if lazy.ndim() > 0 && !self.explain {
             let (domain, dtype) = (lazy.domain(), lazy.dtype());
             let reason = format!(
                 "the result is {dtype} over {domain}, more than a number; --output says where it goes"
             );
             return Err(Error::invalid(reason).into());
         }
+        let plan = lazy.plan(None, &self.options())?;
+        if self.explain {
+            return Ok(writeln!(results(), "{plan}")?);
+        }
         let (mut bytes, size) = ([0; 8], lazy.dtype().size());
-        self.with_progress(lazy, session, |options| {
+        self.with_progress(&plan, session, |options| {
             let out = &mut bytes[..size];
             lazy.compute_into(ViewMut::dense(out, &[], size, Order::C)?, options)
         })?;
@@ -138,24 +140,14 @@ impl ComputeArgs {
         ComputeOptions { memory: self.memory.unwrap_or(0), progress: None }
     }
 
-    fn show(&self, lazy: &Lazy, target: Option<&bigarrays::Array>) -> anyhow::Result<()> {
-        Ok(writeln!(results(), "{}", lazy.plan(target, &self.options())?)?)
-    }
-
-    /// An error if the work does not fit into the budget, before anything is made.
-    fn expect_room(&self, lazy: &Lazy, target: Option<&bigarrays::Array>) -> Result<()> {
-        lazy.plan(target, &self.options()).map(drop)
-    }
-
     fn with_progress(
         &self,
-        lazy: &Lazy,
+        plan: &Plan,
         session: &Session,
         work: impl FnOnce(&ComputeOptions<'_>) -> Result<()>,
     ) -> anyhow::Result<()> {
         interrupt::watch()?;
-        let total = lazy.plan(None, &ComputeOptions { memory: u64::MAX, progress: None })?.bytes();
-        let meter = Meter::new(format!("computing {}", self.expression), total, session.terminal);
+        let meter = Meter::new(format!("computing {}", self.expression), plan.bytes(), session.terminal);
         let tell = |progress| meter.tell(progress);
         let done = work(&ComputeOptions { progress: Some(&tell), ..self.options() });
         meter.clear();

@@ -177,6 +177,12 @@ impl Array {
         Ok(self.with_view(transform))
     }
 
+    /// Where it is stored; the same for all paths that lead there.
+    pub(crate) fn canonical_location(&self) -> String {
+        let location = self.store().location("");
+        std::fs::canonicalize(&location).map_or(location, |path| path.display().to_string())
+    }
+
     /// The same array, through another store of the same values.
     pub(crate) fn with_store(&self, store: Arc<dyn Store>) -> Self {
         Self { stored: Arc::new(Stored { store, ..Stored::clone(&self.stored) }), view: self.view.clone() }

@@ -58,6 +58,17 @@ pub(crate) enum Kind {
     Reduce(Along, Lazy),
 }
 
+impl Kind {
+    /// The expressions that it is made of.
+    fn arguments(&self) -> &[Lazy] {
+        match self {
+            Self::Source(_) | Self::Constant(_) | Self::Pending(_) => &[],
+            Self::Convert(of) | Self::Cast(of, _) | Self::Reduce(_, of) => std::slice::from_ref(of),
+            Self::Elementwise(_, all) => all,
+        }
+    }
+}
+
 /// A reduction along some axes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Along {
@@ -129,12 +140,7 @@ impl Lazy {
     }
 
     pub(super) fn new(kind: Kind, dtype: DataType, domain: Domain, names: Names) -> Self {
-        let of = |lazy: &Self| lazy.node.depth;
-        let depth = match &kind {
-            Kind::Source(_) | Kind::Constant(_) | Kind::Pending(_) => 0,
-            Kind::Convert(one) | Kind::Cast(one, _) | Kind::Reduce(_, one) => of(one),
-            Kind::Elementwise(_, all) => all.iter().map(of).max().unwrap_or(0),
-        };
+        let depth = kind.arguments().iter().map(|lazy| lazy.node.depth).max().unwrap_or(0);
         Self { node: Arc::new(Node { kind, dtype, domain, names, depth: depth + 1 }) }
     }
 
@@ -519,13 +525,9 @@ impl Lazy {
     /// # Errors
     /// `InvalidArgument`.
     pub(super) fn expect_apart(&self, target: &Array) -> Result<()> {
-        let place = |array: &Array| {
-            let location = array.store().location("");
-            std::fs::canonicalize(&location).map_or(location, |path| path.display().to_string())
-        };
-        let to = place(target);
+        let to = target.canonical_location();
         for source in self.sources() {
-            if place(source) == to && source.format() != held::NAME {
+            if source.canonical_location() == to && source.format() != held::NAME {
                 let reason = "the result would overwrite what it is made of; save it to another place";
                 return Err(Error::invalid(reason).during("saving to").at(target.url()));
             }
@@ -554,11 +556,7 @@ impl Lazy {
                 continue;
             }
             found.push(lazy);
-            match lazy.kind() {
-                Kind::Convert(of) | Kind::Cast(of, _) | Kind::Reduce(_, of) => left.push(of),
-                Kind::Elementwise(_, of) => left.extend(of),
-                Kind::Source(_) | Kind::Constant(_) | Kind::Pending(_) => {}
-            }
+            left.extend(lazy.kind().arguments());
         }
         found
     }

@@ -7,6 +7,7 @@ use crate::array::Array;
 use crate::base::buffer::Order;
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
+use crate::base::dtype::DataType;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::compute::cuts::Cuts;
 use crate::compute::expr::{Kind, Lazy};
@@ -181,6 +182,11 @@ fn inputs(expr: &Lazy) -> Result<Vec<Input>> {
     expr.nodes().into_iter().map(Input::of).filter_map(Result::transpose).collect()
 }
 
+/// Bytes of all elements of a domain.
+fn bytes(domain: &Domain, dtype: DataType) -> u64 {
+    domain.shape().iter().fold(dtype.size() as u64, |all, &length| all.saturating_mul(length))
+}
+
 /// What passes may use.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
@@ -196,9 +202,7 @@ pub(crate) fn plan(stages: &[Stage], target: Option<&Array>, limits: Limits) -> 
     let (mut passes, mut held) = (Vec::new(), 0u64);
     for (number, stage) in stages.iter().enumerate() {
         let target = target.filter(|_| number + 1 == stages.len());
-        let size =
-            stage.domain.shape().iter().fold(stage.dtype.size() as u64, |all, &n| all.saturating_mul(n));
-        held = held.saturating_add(if target.is_some() { 0 } else { size });
+        held = held.saturating_add(if target.is_some() { 0 } else { bytes(&stage.domain, stage.dtype) });
         passes.push(Planner::new(stage, target, limits, held)?.plan()?);
     }
     let peak_memory = passes.iter().map(|pass| pass.terms.all()).max().unwrap_or(0);
@@ -323,7 +327,7 @@ impl<'a> Planner<'a> {
         self.terms.blocks = block.saturating_mul(in_flight);
         let whole = self.domain();
         let loads = |input: &Input| input.loads(whole, &cuts);
-        let bytes = |input: &Input| loads(input).saturating_mul(input.chunk_bytes());
+        let read = |input: &Input| loads(input).saturating_mul(input.chunk_bytes());
         let is_fortran =
             !self.inputs.is_empty() && self.inputs.iter().all(|input| input.order == Order::Fortran);
         let order = match (&self.target, &self.folding) {
@@ -337,11 +341,8 @@ impl<'a> Planner<'a> {
             order,
             in_flight: in_flight as usize,
             chunks_read: self.inputs.iter().map(loads).fold(0, u64::saturating_add),
-            bytes_read: self.inputs.iter().map(bytes).fold(0, u64::saturating_add),
-            bytes: whole
-                .shape()
-                .iter()
-                .fold(self.stage.expr.dtype().size() as u64, |a, &n| a.saturating_mul(n)),
+            bytes_read: self.inputs.iter().map(read).fold(0, u64::saturating_add),
+            bytes: bytes(whole, self.stage.expr.dtype()),
             folding: self.folding.clone(),
             terms: self.terms,
             cuts,

@@ -102,19 +102,13 @@ impl Lazy {
         let stages = stages(self);
         let plan = plan::plan(&stages, target, options.limits())?;
         let mut results: Vec<Lazy> = Vec::new();
-        let Some(((last, last_pass), earlier)) = stages
-            .iter()
-            .zip(&plan.passes)
-            .collect::<Vec<_>>()
-            .split_last()
-            .map(|(last, rest)| (*last, rest.to_vec()))
-        else {
-            return Ok(());
-        };
-        for (stage, pass) in earlier {
+        for (number, (stage, pass)) in stages.iter().zip(&plan.passes).enumerate() {
+            if number + 1 == stages.len() {
+                return run_stage(stage, pass, &results, sink, options);
+            }
             results.push(result_of(stage, pass, &results, options)?);
         }
-        run_stage(last, last_pass, &results, sink, options)
+        Ok(())
     }
 }
 

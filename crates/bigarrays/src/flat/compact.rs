@@ -32,6 +32,15 @@ const AT_ONCE: usize = 4096;
 const PIECE: usize = 4 << 20;
 
 impl SliceArray {
+    /// The file of each array, open for writing, once what other writers had begun is done.
+    pub(super) fn settled_files(&self) -> Result<Vec<Arc<DataFile>>> {
+        let writable = || self.arrays().map(|(_, array)| array.writable()).collect::<Result<Vec<_>>>();
+        writable()?;
+        self.index().recover(self.array().patience)?;
+        self.catch_up()?;
+        writable()
+    }
+
     /// Takes rows without a name out of the file, which then has the slices in the order of their
     /// positions. Nobody else may have the array open for writing, and no thread may [write](FlatArray::write)
     /// rows meanwhile; appends wait, and readers go on with the new file.
@@ -41,12 +50,7 @@ impl SliceArray {
     /// `StorageFull`, before anything is written, says how much room is needed; `Storage`, retryable, if others have it
     /// open for writing; those of the disk leave all as it was.
     pub fn compact(&self) -> Result<()> {
-        let writable =
-            || self.arrays().map(|(_, array)| array.writable()).collect::<Result<Vec<Arc<DataFile>>>>();
-        writable()?;
-        self.index().recover(self.array().patience)?;
-        self.catch_up()?;
-        let files = writable()?;
+        let files = self.settled_files()?;
         // Until the arrays have the new files open.
         let _unmapped =
             self.arrays().map(|(_, array)| array.without_writable_maps()).collect::<Result<Vec<_>>>()?;

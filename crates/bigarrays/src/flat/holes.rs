@@ -29,12 +29,7 @@ impl SliceArray {
     /// `Storage`, retryable, if others have the array open, or views of it are in use; `Unsupported` where the file system
     /// has no holes.
     pub fn punch_holes(&self) -> Result<u64> {
-        let writable =
-            || self.arrays().map(|(_, array)| array.writable()).collect::<Result<Vec<Arc<DataFile>>>>();
-        writable()?;
-        self.index().recover(self.array().patience)?;
-        self.catch_up()?;
-        let files = writable()?;
+        let files = self.settled_files()?;
         let _unmapped =
             self.arrays().map(|(_, array)| array.without_writable_maps()).collect::<Result<Vec<_>>>()?;
         let (of, mut bytes) = (self.generation_of(&files)?, 0);

@@ -12,8 +12,7 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::sync::MutexExt;
 use crate::chunk::config::{Config, Parameter};
 use crate::chunk::layout::Layout;
-use crate::compute::Cuts;
-use crate::compute::{Cast, cast};
+use crate::compute::{Cast, Cuts, cast};
 use crate::jobs::cut::{are_near, is_refused, plan};
 use crate::jobs::digest::{Digest, Puts, Reads};
 use crate::jobs::gather::Batch;
@@ -360,11 +359,9 @@ fn aligned(source: &Array, target: &Array, cast: Option<Cast>) -> Result<Array> 
 /// An error if the two are views of the same array that may meet: blocks would be read that have been
 /// written already.
 fn expect_apart(source: &Array, target: &Array) -> Result<()> {
-    let place = |array: &Array| {
-        let location = array.store().location("");
-        std::fs::canonicalize(&location).map_or(location, |path| path.display().to_string())
-    };
-    if place(source) != place(target) || source.layout().domain().ndim() != target.layout().domain().ndim() {
+    if source.canonical_location() != target.canonical_location()
+        || source.layout().domain().ndim() != target.layout().domain().ndim()
+    {
         return Ok(());
     }
     let (from, to) = (source.stored_bounds()?, target.stored_bounds()?);

@@ -65,38 +65,6 @@ macro_rules! of_type {
     };
     ($dtype:expr, $T:ident: whole $whole:expr, real $real:expr) => {
         match $dtype {
-            DataType::I8 => {
-                type $T = i8;
-                $whole
-            }
-            DataType::I16 => {
-                type $T = i16;
-                $whole
-            }
-            DataType::I32 => {
-                type $T = i32;
-                $whole
-            }
-            DataType::I64 => {
-                type $T = i64;
-                $whole
-            }
-            DataType::U8 => {
-                type $T = u8;
-                $whole
-            }
-            DataType::U16 => {
-                type $T = u16;
-                $whole
-            }
-            DataType::U32 => {
-                type $T = u32;
-                $whole
-            }
-            DataType::U64 => {
-                type $T = u64;
-                $whole
-            }
             DataType::F32 => {
                 type $T = f32;
                 $real
@@ -105,7 +73,7 @@ macro_rules! of_type {
                 type $T = f64;
                 $real
             }
-            _ => None,
+            dtype => of_type!(dtype, $T: whole $whole),
         }
     };
 }

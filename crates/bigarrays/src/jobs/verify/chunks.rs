@@ -272,7 +272,7 @@ impl Work<'_> {
     fn expect_seen(&self, hidden: &[Hidden]) -> Result<()> {
         let present = |(number, index, _): &Hidden| {
             let key = self.copies[*number].layout.chunk_key(index);
-            // The store, too, would speak of what it does not look for.
+            // Otherwise the store refuses the very files that are looked for here.
             Get { probe: true, ..Get::new(key, Part::Presence, u64::MAX) }
         };
         let requests: Vec<Get> = hidden.iter().map(present).collect();
