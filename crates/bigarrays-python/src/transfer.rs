@@ -95,13 +95,31 @@ pub(crate) fn made<'py>(
     order: Order,
     fill: impl FnOnce(ViewMut<'_>) -> PyResult<()>,
 ) -> PyResult<Bound<'py, PyUntypedArray>> {
-    let bytes = shape.iter().fold(dtype.size() as u64, |bytes, &length| bytes.saturating_mul(length));
-    let is_large = bytes >= LARGE;
-    let out = if is_large { aligned(py, shape, dtype, order)? } else { empty(py, shape, dtype, order)? };
-    // SAFETY: nobody else has the array, whose elements are each at a place of their own.
-    let target = unsafe { target_of(&out, dtype) };
-    fill(if is_large { target.streaming() } else { target })?;
-    Ok(out)
+    let mut all = made_all(py, &[(shape, dtype, order)], |mut outs| outs.pop().map_or(Ok(()), fill))?;
+    all.pop().ok_or_else(|| invalid(py, "no array was made"))
+}
+
+/// New numpy arrays of these shapes, whose elements `fill` writes, all of them, or fails.
+pub(crate) fn made_all<'py>(
+    py: Python<'py>,
+    wanted: &[(&[u64], DataType, Order)],
+    fill: impl FnOnce(Vec<ViewMut<'_>>) -> PyResult<()>,
+) -> PyResult<Vec<Bound<'py, PyUntypedArray>>> {
+    let is_large = |shape: &[u64], dtype: DataType| {
+        shape.iter().fold(dtype.size() as u64, |bytes, &length| bytes.saturating_mul(length)) >= LARGE
+    };
+    let one = |&(shape, dtype, order): &(&[u64], DataType, Order)| match is_large(shape, dtype) {
+        true => aligned(py, shape, dtype, order),
+        false => empty(py, shape, dtype, order),
+    };
+    let arrays = wanted.iter().map(one).collect::<PyResult<Vec<_>>>()?;
+    let view = |(array, &(shape, dtype, _)): (_, &(&[u64], DataType, Order))| {
+        // SAFETY: nobody else has the array, whose elements are each at a place of their own.
+        let target = unsafe { target_of(array, dtype) };
+        if is_large(shape, dtype) { target.streaming() } else { target }
+    };
+    fill(arrays.iter().zip(wanted).map(view).collect())?;
+    Ok(arrays)
 }
 
 /// A new numpy array of `count` elements along one axis, whose bytes `fill` writes.

@@ -58,7 +58,7 @@ from ._bigarrays import (
     update_attributes,
     verify,
 )
-from ._lazy import Lazy, lazy
+from ._lazy import Lazy, compute, concatenate, lazy, save, stack
 from ._metadata import Metadata
 from ._reading import Padded
 from ._together import Together
@@ -96,6 +96,8 @@ __all__ = [
     "__version__",
     "add_scale",
     "batches",
+    "compute",
+    "concatenate",
     "convert",
     "attributes",
     "copy",
@@ -105,6 +107,8 @@ __all__ = [
     "ls",
     "remove",
     "resize",
+    "save",
+    "stack",
     "supported",
     "update_attributes",
     "verify",

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ._bigarrays import Array, Domain, InvalidArgumentError, _Lazy, create
+from ._indexing import Part, parts
 
 if TYPE_CHECKING:
-    from ._view import Key
+    from types import ModuleType
 
 #: What is computed without being asked for has at most so many bytes.
 _UNASKED = 256 << 20
 
-_REDUCTIONS = {"add": "sum", "multiply": "prod", "minimum": "min", "maximum": "max", "logical_or": "any", "logical_and": "all"}
-
 Axis = int | str | Sequence[int | str] | None
+_Url = TypeVar("_Url", bound=str | PathLike[str])
 Progress = Callable[[int, int], object]
 
 
@@ -29,10 +30,11 @@ class Lazy(NDArrayOperatorsMixin):
 
     Operators and NumPy's functions of elements give further expressions. Their types are those that NumPy 2 gives, known at
     once, and mistakes are errors at once. Coordinates are absolute, as those of arrays: operands have to agree in domain on
-    the axes that they share, which count from the last. NumPy arrays take the coordinates of what they meet.
+    the axes that they share, which count from the last. NumPy arrays take the coordinates of what they meet. `positional` is
+    the same with NumPy's positions: from 0, and -1 is the last.
 
     Floating-point sums and means are computed in float64. Results are the same bits for every memory budget and every
-    number of threads.
+    number of threads. Expressions of arrays that have a URL can be pickled.
 
     Example:
         >>> import numpy as np
@@ -46,10 +48,30 @@ class Lazy(NDArrayOperatorsMixin):
         array([3.46410162, 4.        , 4.47213595])
         >>> a.lazy.max(axis=1).compute()
         array([2, 5], dtype=uint8)
+        >>> a.lazy.positional[-1].compute()
+        array([3, 4, 5], dtype=uint8)
     """
 
-    def __init__(self, inner: _Lazy) -> None:
+    def __init__(self, inner: _Lazy, made: tuple[Any, ...], is_positional: bool = False) -> None:
         self._inner = inner
+        # What it was made by, and of what: a pickle has that.
+        self._made = made
+        self._is_positional = is_positional
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _made, (self._is_positional, *self._made)
+
+    def _then(self, method: str, *arguments: Any) -> Lazy:
+        return _made(self._is_positional, method, self, *arguments)
+
+    @property
+    def positional(self) -> Lazy:
+        """The same elements at NumPy's positions: each axis begins at 0, and indices count from the end if negative."""
+        if self._is_positional:
+            return self
+        offset = [-first for first in self.domain.origin]
+        moved = self._then("translate", offset) if any(offset) else self
+        return Lazy(moved._inner, moved._made, True)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -86,37 +108,169 @@ class Lazy(NDArrayOperatorsMixin):
         """Names of the axes, as far as operands have any."""
         return self._inner.names
 
+    @property
+    def T(self) -> Lazy:  # noqa: N802
+        """The axes in the opposite order."""
+        return self.transpose()
+
+    @property
+    def mT(self) -> Lazy:  # noqa: N802
+        """The last two axes exchanged."""
+        if self.ndim < 2:
+            raise ValueError("mT of fewer than two axes")
+        return self.transpose(*range(self.ndim - 2), self.ndim - 1, self.ndim - 2)
+
+    @property
+    def device(self) -> str:
+        """Where results are: in the memory of the processor."""
+        return "cpu"
+
+    def to_device(self, device: str, /, *, stream: object = None) -> Lazy:
+        """This, if the device is "cpu"."""
+        if device != "cpu" or stream is not None:
+            raise ValueError(f"there is no device {device!r}")
+        return self
+
     def __repr__(self) -> str:
-        return f"Lazy: {self._inner.text} {self.dtype} [{self.domain}]"
+        face = "Lazy, positional" if self._is_positional else "Lazy"
+        return f"{face}: {self._inner.text} {self.dtype} [{self.domain}]"
 
     def __hash__(self) -> int:
         return id(self)
 
     def __bool__(self) -> bool:
-        return bool(self.__array__())
+        return bool(self._element("bool"))
+
+    def __int__(self) -> int:
+        return int(self._element("int"))
+
+    def __float__(self) -> float:
+        return float(self._element("float"))
+
+    def __complex__(self) -> complex:
+        return complex(self._element("complex"))
+
+    def __index__(self) -> int:
+        return operator.index(self._element("index"))
+
+    def _element(self, what: str) -> Any:
+        if self.size != 1:
+            raise TypeError(f"{what} of an expression of {self.size} elements")
+        return self.compute().reshape(())[()]
 
     def __len__(self) -> int:
         if not self.shape:
             raise TypeError("len() of an expression without axes")
         return self.shape[0]
 
-    def __getitem__(self, key: Key) -> Lazy:
-        """The part that `key` selects, in coordinates; a step divides them. Only what it needs is read."""
-        return Lazy(self._inner[key])
+    def __getitem__(self, key: Any) -> Lazy:
+        """The part that `key` selects. Only what it needs is read.
+
+        Args:
+            key: One index for each axis, or fewer; a coordinate drops its axis, a slice keeps its coordinates and a step
+                divides them, `...` stands for all axes that are left, None is a new axis, and a list of coordinates takes
+                these, at 0, 1, … then. On `positional`, indices are NumPy's.
+        """
+        result = self
+        for part in parts(key, self.domain, self._is_positional):
+            result = result._apply_part(part)
+        return result
+
+    def _apply_part(self, part: Part) -> Lazy:
+        method, arguments = part
+        result = self._then(method, *arguments)
+        offset = [-first for first in result.domain.origin]
+        return result._then("translate", offset) if self._is_positional and any(offset) else result
 
     def translate(self, offset: Sequence[int]) -> Lazy:
-        """The same elements at coordinates moved by `offset`, one number an axis."""
-        return Lazy(self._inner.translate(list(offset)))
+        """The same elements at coordinates moved by `offset`, one number an axis. Those of `positional` stay."""
+        if self._is_positional:
+            raise InvalidArgumentError("positions always begin at 0")
+        return self._then("translate", list(offset))
 
-    def astype(self, dtype: DTypeLike, *, out_of_range: str = "refuse") -> Lazy:
+    def astype(self, dtype: DTypeLike, *, out_of_range: str = "refuse", copy: bool = True) -> Lazy:
         """The elements in another type, truncated toward zero.
 
         Args:
             dtype: The type.
             out_of_range: What becomes of elements that the type does not reach: "refuse" is an error when they are computed,
                 "clip" the nearest that it has, "wrap" the lower bits.
+            copy: Ignored; results are always new.
         """
-        return Lazy(self._inner.cast(np.dtype(dtype), out_of_range))
+        return self._then("cast", np.dtype(dtype), out_of_range)
+
+    def transpose(self, *axes: int | str) -> Lazy:
+        """The axes in another order, the opposite one if none is given.
+
+        Example:
+            >>> bigarrays.lazy([[1, 2, 3]]).transpose(1, 0).shape
+            (3, 1)
+        """
+        order = [self._axis(axis) for axis in axes] if axes else list(range(self.ndim))[::-1]
+        if sorted(order) != list(range(self.ndim)):
+            raise InvalidArgumentError(f"{axes} is not an order of {self.ndim} axes")
+        return self._then("permute", order)
+
+    def align_names(self, names: Sequence[str]) -> Lazy:
+        """The axes in the order of these names, as many as there are axes."""
+        return self.transpose(*names)
+
+    def rename(self, names: Sequence[str | None]) -> Lazy:
+        """The same with these names of the axes, None for an axis without a name."""
+        return self._then("renamed", list(names))
+
+    def expand_dims(self, axis: int, coordinate: int = 0) -> Lazy:
+        """The same with a new axis of length 1 at `axis`, at this coordinate."""
+        at = axis + self.ndim + 1 if axis < 0 else axis
+        if not 0 <= at <= self.ndim:
+            raise np.exceptions.AxisError(axis, self.ndim + 1)
+        return self._then("new_axis", at, 0 if self._is_positional else coordinate)
+
+    def squeeze(self, axis: int | str | Sequence[int | str]) -> Lazy:
+        """The same without these axes, each of length 1."""
+        axes = self._axes(axis)
+        if any(self.shape[axis] != 1 for axis in axes):
+            raise ValueError("only axes of length 1 can be dropped")
+        return self[tuple(self.domain.origin[axis] if axis in axes else slice(None) for axis in range(self.ndim))]
+
+    def take(self, indices: ArrayLike, axis: int | str) -> Lazy:
+        """The elements at these coordinates of an axis, in their order; they are at 0, 1, … of it then.
+
+        Example:
+            >>> bigarrays.lazy([10, 11, 12]).take([2, 0, 2], axis=0).compute()
+            array([12, 10, 12])
+        """
+        at = self._axis(axis)
+        taken = np.asarray(indices)
+        if taken.ndim != 1 or (taken.size and taken.dtype.kind not in "iu"):
+            raise InvalidArgumentError("coordinates are a list of whole numbers")
+        if self._is_positional:
+            taken = np.where(taken < 0, taken + self.shape[at], taken)
+        return self._then("take", at, [int(one) for one in taken])
+
+    def broadcast_to(self, shape: Sequence[int] | Domain) -> Lazy:
+        """The elements, repeated along axes of length 1, and along new ones before the first.
+
+        Args:
+            shape: The shape, or the domain; new axes of a shape begin at 0.
+        """
+        domain = shape if isinstance(shape, Domain) else self._broadcast_domain(shape)
+        return self._then("broadcast_to", domain)
+
+    def _broadcast_domain(self, shape: Sequence[int]) -> Domain:
+        skipped = len(shape) - self.ndim
+        if skipped < 0:
+            raise InvalidArgumentError(f"{self.ndim} axes do not become {len(shape)} by repeating")
+        origin = [0] * skipped + [
+            first if own == length else 0
+            for first, own, length in zip(self.domain.origin, self.shape, shape[skipped:], strict=True)
+        ]
+        return Domain.from_shape(shape, origin=origin)
+
+    def masked(self, value: float) -> Lazy:
+        """The elements as floating-point numbers, NaN where they are `value`, such as a fill value that stands for missing."""
+        wide = self if self.dtype.kind == "f" else self.astype("float64")
+        return cast("Lazy", np.where(self == value, np.nan, wide))
 
     def sum(self, axis: Axis = None, *, keepdims: bool = False) -> Lazy:
         """The sum along `axis`, one or several, by number or name; of all elements if None.
@@ -153,20 +307,89 @@ class Lazy(NDArrayOperatorsMixin):
         """How many elements along `axis` are not zero; see `sum`."""
         return self._reduce("count_nonzero", axis, keepdims)
 
+    def nansum(self, axis: Axis = None, *, keepdims: bool = False) -> Lazy:
+        """The sum of the elements along `axis` that are not NaN; see `sum`."""
+        return self._reduce("nansum", axis, keepdims)
+
+    def nanprod(self, axis: Axis = None, *, keepdims: bool = False) -> Lazy:
+        """The product of the elements along `axis` that are not NaN; see `sum`."""
+        return self._reduce("nanprod", axis, keepdims)
+
+    def nanmin(self, axis: Axis = None, *, keepdims: bool = False) -> Lazy:
+        """The least along `axis` that is not NaN, NaN if all are; see `sum`."""
+        return self._reduce("nanmin", axis, keepdims)
+
+    def nanmax(self, axis: Axis = None, *, keepdims: bool = False) -> Lazy:
+        """The largest along `axis` that is not NaN, NaN if all are; see `sum`."""
+        return self._reduce("nanmax", axis, keepdims)
+
+    def nanmean(self, axis: Axis = None, *, keepdims: bool = False, min_count: int = 1) -> Lazy:
+        """The mean of the elements along `axis` that are not NaN; NaN if there are fewer than `min_count`; see `sum`."""
+        mean = self._reduce("nanmean", axis, keepdims)
+        if min_count <= 1:
+            return mean
+        return cast("Lazy", np.where(self.count(axis, keepdims=keepdims) >= min_count, mean, np.nan)).astype(mean.dtype)
+
+    def count(self, axis: Axis = None, *, keepdims: bool = False) -> Lazy:
+        """How many elements along `axis` are not NaN; see `sum`."""
+        valid: Lazy = ~np.isnan(self)
+        return valid.count_nonzero(axis, keepdims=keepdims)
+
+    def argmin(self, axis: int | str | None = None, *, keepdims: bool = False) -> Lazy:
+        """The coordinate of the least along `axis`, the first of several, or of the first NaN; see `sum`.
+
+        On `positional`, a position; there `axis` may be None, for the position in C order among all elements.
+
+        Example:
+            >>> bigarrays.lazy([3, 1, 2]).argmin().compute()
+            array(1)
+        """
+        return self._place("argmin", axis, keepdims)
+
+    def argmax(self, axis: int | str | None = None, *, keepdims: bool = False) -> Lazy:
+        """The coordinate of the largest along `axis`; see `argmin`."""
+        return self._place("argmax", axis, keepdims)
+
+    def nanargmin(self, axis: int | str | None = None, *, keepdims: bool = False) -> Lazy:
+        """As `argmin`, of those that are not NaN. Where all are, computing is an error."""
+        return self._place("nanargmin", axis, keepdims)
+
+    def nanargmax(self, axis: int | str | None = None, *, keepdims: bool = False) -> Lazy:
+        """As `argmax`, of those that are not NaN. Where all are, computing is an error."""
+        return self._place("nanargmax", axis, keepdims)
+
+    def _place(self, name: str, axis: int | str | None, keepdims: bool) -> Lazy:
+        if axis is None and self.ndim > 1 and not self._is_positional:
+            raise InvalidArgumentError(f"{name} among all elements is a position: take it of `positional`, or name an axis")
+        return self._reduce(name, axis, keepdims)
+
     def var(self, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Lazy:
         """The variance along `axis`, divided by the number of elements less `ddof`; computed in float64; see `sum`."""
         axes = self._reduced(axis)
-        return Lazy(self._inner.variance(axes, ddof, keepdims)) if axes else self * 0
+        return self._then("variance", axes, ddof, keepdims) if axes else self * 0
 
     def std(self, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Lazy:
         """The standard deviation along `axis`: the square root of the variance, see `var`."""
         wide = self if self.dtype.kind == "f" else self.astype("float64")
-        return _apply("sqrt", [wide.var(axis, ddof=ddof, keepdims=keepdims)])
+        return apply("sqrt", [wide.var(axis, ddof=ddof, keepdims=keepdims)])
+
+    def nanvar(self, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Lazy:
+        """The variance of the elements along `axis` that are not NaN; see `var`."""
+        dtype = self.dtype if self.dtype.kind == "f" else np.dtype("float64")
+        wide = self.astype("float64")
+        distance = wide - wide.nanmean(axis, keepdims=True)
+        count = self.count(axis, keepdims=keepdims) - ddof
+        least = cast("Lazy", np.where(count > 0, count, np.nan))
+        return ((distance * distance).nansum(axis, keepdims=keepdims) / least).astype(dtype)
+
+    def nanstd(self, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Lazy:
+        """The standard deviation of the elements along `axis` that are not NaN; see `var`."""
+        return apply("sqrt", [self.nanvar(axis, ddof=ddof, keepdims=keepdims)])
 
     def _reduce(self, name: str, axis: Axis, keepdims: bool) -> Lazy:
         axes = self._reduced(axis)
         # Nothing is reduced along no axes.
-        return Lazy(self._inner.reduce(name, axes, keepdims)) if axes or not self.ndim else self
+        return self._then("reduce", name, axes, keepdims) if axes or not self.ndim else self
 
     def _reduced(self, axis: Axis) -> list[int]:
         return list(range(self.ndim)) if axis is None else self._axes(axis)
@@ -198,7 +421,7 @@ class Lazy(NDArrayOperatorsMixin):
             MemoryBudgetError: The work does not fit into the memory; nothing was read.
             InvalidArgumentError: An element does not fit into a type that it is cast to.
         """
-        return self._inner.compute(memory, progress)
+        return compute(self, memory=memory, progress=progress)[0]
 
     def save(
         self,
@@ -226,9 +449,7 @@ class Lazy(NDArrayOperatorsMixin):
             >>> (a.lazy + 1).save("memory://lazy/save/b", format="zarr3")[0, 0]
             np.uint8(1)
         """
-        target = self._target(url, options)
-        self._inner.save(target, memory, progress)
-        return target
+        return save({url: self}, memory=memory, progress=progress, **options)[url]
 
     def _target(self, url: str | PathLike[str], options: dict[str, Any]) -> Array:
         known: dict[str, Any] = {"domain": self.domain, "dtype": self.dtype}
@@ -249,7 +470,15 @@ class Lazy(NDArrayOperatorsMixin):
 
     def explain(self, *, memory: int | None = None) -> str:
         """The plan of `compute` in words: passes, blocks, what is read, and what memory is for. Reads nothing."""
-        return self._inner.explain(None, memory)
+        return _Lazy.explain([(self._inner, None)], memory)
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> ModuleType:
+        """The functions of the array API, which are of `positional`."""
+        from . import array_api
+
+        if api_version not in (None, *array_api.VERSIONS):
+            raise ValueError(f"the array API of version {api_version!r}; known are {', '.join(array_api.VERSIONS)}")
+        return array_api
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         if copy is False:
@@ -261,32 +490,41 @@ class Lazy(NDArrayOperatorsMixin):
         return self.compute().astype(self.dtype if dtype is None else dtype, copy=False)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
-        if method == "reduce" and ufunc.__name__ in _REDUCTIONS and set(options) <= {"axis", "keepdims"}:
-            return self._reduce(_REDUCTIONS[ufunc.__name__], options.get("axis", 0), options.get("keepdims", False))
-        if method != "__call__" or options:
-            return NotImplemented
-        return _apply(ufunc.__name__, inputs)
+        from ._protocols import of_ufunc
+
+        return of_ufunc(ufunc, method, inputs, options)
 
     def __array_function__(
         self, function: Callable[..., Any], types: Any, args: tuple[Any, ...], options: dict[str, Any]
     ) -> Any:
-        name = function.__name__
-        if name in ("sum", "prod", "mean", "min", "max", "amin", "amax", "any", "all", "count_nonzero", "var", "std"):
-            name = {"amin": "min", "amax": "max"}.get(name, name)
-            return getattr(lazy(args[0]), name)(*args[1:], **options)
-        if name == "where" and len(args) == 3 and not options:
-            return _apply("where", args)
-        if name == "clip" and len(args) == 3 and not options:
-            return _apply("minimum", (_apply("maximum", args[:2]), args[2]))
-        return NotImplemented
+        from ._protocols import of_function
+
+        return of_function(function, args, options)
 
 
-def _apply(name: str, inputs: Sequence[Any]) -> Lazy:
+def _made(is_positional: bool, method: str, *arguments: Any) -> Lazy:
+    """The expression that a method of the compiled part gives; its arguments may be expressions, or have some."""
+    inner = getattr(_Lazy, method)(*[_bare(argument) for argument in arguments])
+    return Lazy(inner, (method, *arguments), is_positional)
+
+
+def _bare(argument: Any) -> Any:
+    if isinstance(argument, Lazy):
+        return argument._inner
+    if isinstance(argument, list):
+        return [_bare(one) for one in argument]
+    return argument
+
+
+def apply(name: str, inputs: Sequence[Any]) -> Lazy:
+    """The function of elements that NumPy calls so, of expressions, arrays and numbers."""
     name = {"true_divide": "divide", "bitwise_invert": "invert"}.get(name, name)
-    first = next(one for one in inputs if isinstance(one, Lazy | Array))
-    like = first if isinstance(first, Lazy) else lazy(first)
+    first = next((one for one in inputs if isinstance(one, Lazy | Array)), inputs[0])
+    like = lazy(first)
+    operands = [_operand(one, like) for one in inputs]
+    is_positional = all(one._is_positional for one in operands if isinstance(one, Lazy))
     try:
-        return Lazy(_Lazy.apply(name, [_operand(one, like) for one in inputs]))
+        return _made(is_positional, "apply", name, operands)
     except InvalidArgumentError as error:
         if "does not fit into" in str(error):
             raise OverflowError(str(error)) from None
@@ -296,28 +534,26 @@ def _apply(name: str, inputs: Sequence[Any]) -> Lazy:
 
 
 def _operand(one: Any, like: Lazy) -> Any:
-    """What an operand is for the compiled part: plain arrays lie where `like` does."""
-    if isinstance(one, Lazy):
-        return one._inner
-    if isinstance(one, Array):
-        return lazy(one)._inner
+    """What an operand is: plain arrays lie where `like` does, numbers take the type of what they meet."""
+    if isinstance(one, Lazy | Array):
+        return lazy(one)
     if isinstance(one, bool | int | float) and not isinstance(one, np.generic):
         return one
-    held = lazy(one)._inner
-    shape = tuple(held.domain.shape)
-    shared = min(len(shape), like.ndim)
-    offset = [0] * len(shape)
+    held = lazy(one)
+    shared = min(held.ndim, like.ndim)
+    offset = [0] * held.ndim
     for axis in range(1, shared + 1):
-        if shape[-axis] == like.shape[-axis]:
+        if held.shape[-axis] == like.shape[-axis]:
             offset[-axis] = like.domain.origin[-axis]
-    return held.translate(offset) if any(offset) else held
+    moved = held._then("translate", offset) if any(offset) else held
+    return Lazy(moved._inner, moved._made, like._is_positional)
 
 
 def lazy(x: Array | Lazy | ArrayLike) -> Lazy:
     """An expression of an array, or of elements in memory, which are copied.
 
     Args:
-        x: An array or a view, which keeps its coordinates; or what `numpy.asarray` takes, which begins at 0.
+        x: An array or a view, which keeps its coordinates; or what `numpy.asarray` takes, whose expression is `positional`.
 
     Example:
         >>> (bigarrays.lazy([1, 2, 3]) * 2).sum().compute()
@@ -326,8 +562,82 @@ def lazy(x: Array | Lazy | ArrayLike) -> Lazy:
     if isinstance(x, Lazy):
         return x
     if isinstance(x, Array):
-        return Lazy(_Lazy.of(x))
+        return _made(False, "of", x)
     elements = np.asarray(x)
     if not elements.dtype.isnative:
         elements = elements.astype(elements.dtype.newbyteorder("="))
-    return Lazy(_Lazy.held(np.ascontiguousarray(elements).tobytes(), elements.dtype, list(elements.shape)))
+    shape = list(elements.shape)
+    return _made(True, "held", np.ascontiguousarray(elements).tobytes(), elements.dtype, shape)
+
+
+def concatenate(parts: Sequence[Any], axis: int | str = 0) -> Lazy:
+    """Several expressions along an axis, one behind the other; coordinates begin as those of the first.
+
+    Example:
+        >>> bigarrays.concatenate([bigarrays.lazy([1, 2]), [3]]).compute()
+        array([1, 2, 3])
+    """
+    operands = [lazy(part) for part in parts]
+    if not operands:
+        raise InvalidArgumentError("nothing to concatenate")
+    at = operands[0]._axis(axis)
+    return _made(all(one._is_positional for one in operands), "concatenate", operands, at)
+
+
+def stack(parts: Sequence[Any], axis: int = 0) -> Lazy:
+    """Several expressions over one domain along a new axis, at 0, 1, … of it.
+
+    Example:
+        >>> bigarrays.stack([[1, 2], [3, 4]], axis=1).compute()
+        array([[1, 3],
+               [2, 4]])
+    """
+    return concatenate([lazy(part).expand_dims(axis) for part in parts], axis)
+
+
+def compute(*results: Lazy, memory: int | None = None, progress: Progress | None = None) -> tuple[NDArray[Any], ...]:
+    """All elements of several expressions, as NumPy arrays. What they have in common is read and computed once.
+
+    Args:
+        results: The expressions.
+        memory: The most bytes that the work may use, the results among them; a quarter of what the process may use if None.
+        progress: As `Lazy.compute` has it.
+
+    Raises:
+        MemoryBudgetError: The work does not fit into the memory; nothing was read.
+
+    Example:
+        >>> x = bigarrays.lazy([3, 9, 4])
+        >>> bigarrays.compute(x.min(), x.max())
+        (array(3), array(9))
+    """
+    return tuple(_Lazy.compute([lazy(result)._inner for result in results], memory, progress))
+
+
+def save(
+    results: dict[_Url, Lazy],
+    *,
+    memory: int | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> dict[_Url, Array]:
+    """Computes several expressions, each into a new array. What they have in common is read and computed once.
+
+    Args:
+        results: The expressions, by where their arrays are made.
+        memory: As `compute` has it.
+        progress: As `compute` has it.
+        options: Those of `Lazy.save`, for all arrays.
+
+    Raises:
+        AlreadyExistsError: There is an array.
+
+    Example:
+        >>> x = bigarrays.lazy([3, 9, 4])
+        >>> saved = bigarrays.save({"memory://save/one": x + 1, "memory://save/two": x * 2}, format="zarr3")
+        >>> saved["memory://save/two"][...]
+        array([ 6, 18,  8])
+    """
+    targets = {url: result._target(url, options) for url, result in results.items()}
+    _Lazy.save([(result._inner, targets[url]) for url, result in results.items()], memory, progress)
+    return targets

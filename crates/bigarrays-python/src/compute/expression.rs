@@ -2,7 +2,7 @@
 
 use bigarrays::Domain;
 use bigarrays::compute::{
-    Cast, ComputeOptions, Function, Lazy, Literal, Operand, OutOfRange, Reduction, Rounding,
+    self, Cast, ComputeOptions, Function, Lazy, Literal, Operand, OutOfRange, Reduction, Rounding, Target,
 };
 use numpy::{PyArrayDescr, PyUntypedArray};
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
@@ -113,50 +113,98 @@ impl PyLazy {
         self.0.text()
     }
 
-    /// All elements.
-    #[pyo3(signature = (memory = None, progress = None))]
+    /// The expression whose axis `k` is the axis `axes[k]` of this one.
+    fn permute(&self, py: Python<'_>, axes: Vec<usize>) -> PyResult<Self> {
+        self.0.permute(&axes).map(Self).or_raise(py)
+    }
+
+    /// The same along a new axis, of one element at `coordinate`.
+    fn new_axis(&self, py: Python<'_>, axis: usize, coordinate: i64) -> PyResult<Self> {
+        self.0.new_axis(axis, coordinate..coordinate.saturating_add(1)).map(Self).or_raise(py)
+    }
+
+    /// The elements as those of an operand over `domain` would be.
+    fn broadcast_to(&self, py: Python<'_>, domain: &Bound<'_, PyDomain>) -> PyResult<Self> {
+        self.0.broadcast_to(&domain.get().0).map(Self).or_raise(py)
+    }
+
+    /// The elements at these coordinates of an axis.
+    fn take(&self, py: Python<'_>, axis: usize, coordinates: Vec<i64>) -> PyResult<Self> {
+        self.0.take(axis, &coordinates).map(Self).or_raise(py)
+    }
+
+    /// Several expressions along an axis, one behind the other.
+    #[staticmethod]
+    fn concatenate(py: Python<'_>, parts: Vec<PyRef<'_, Self>>, axis: usize) -> PyResult<Self> {
+        let parts: Vec<Lazy> = parts.iter().map(|part| part.0.clone()).collect();
+        Lazy::concatenate(&parts, axis).map(Self).or_raise(py)
+    }
+
+    /// The names of the axes, in place of those that they have.
+    fn renamed(&self, py: Python<'_>, names: Vec<Option<String>>) -> PyResult<Self> {
+        self.0.renamed(&names).map(Self).or_raise(py)
+    }
+
+    /// All elements of several expressions.
+    #[staticmethod]
+    #[pyo3(signature = (results, memory = None, progress = None))]
     fn compute<'py>(
-        &self,
         py: Python<'py>,
+        results: Vec<PyRef<'py, Self>>,
         memory: Option<u64>,
         progress: Option<Py<PyAny>>,
-    ) -> PyResult<Bound<'py, PyUntypedArray>> {
-        let (domain, dtype) = (self.0.domain(), self.0.dtype());
-        transfer::made(py, domain.shape(), dtype, self.0.order(), |out| {
+    ) -> PyResult<Vec<Bound<'py, PyUntypedArray>>> {
+        let results: Vec<Lazy> = results.iter().map(|result| result.0.clone()).collect();
+        let wanted = |lazy: &'_ Lazy| (lazy.dtype(), lazy.order());
+        let orders: Vec<_> = results.iter().map(wanted).collect();
+        let wanted =
+            results.iter().zip(orders).map(|(lazy, (dtype, order))| (lazy.domain().shape(), dtype, order));
+        transfer::made_all(py, &wanted.collect::<Vec<_>>(), |outs| {
             reported(py, progress.as_ref(), |report| {
                 let options = ComputeOptions { memory: budget(memory), progress: Some(report) };
-                self.0.compute_into(out, &options)
+                let outs = outs.into_iter().map(Target::Memory);
+                compute::compute(results.iter().zip(outs).collect(), &options)
             })
         })
     }
 
-    /// Writes all elements to an array.
-    #[pyo3(signature = (target, memory = None, progress = None))]
+    /// Writes all elements of several expressions, each to an array.
+    #[staticmethod]
+    #[pyo3(signature = (results, memory = None, progress = None))]
     fn save(
-        &self,
         py: Python<'_>,
-        target: &Bound<'_, PyArray>,
+        results: Vec<(PyRef<'_, Self>, Bound<'_, PyArray>)>,
         memory: Option<u64>,
         progress: Option<Py<PyAny>>,
     ) -> PyResult<()> {
-        let target = &target.get().array;
+        let one = |(lazy, target): &(PyRef<'_, Self>, Bound<'_, PyArray>)| {
+            (lazy.0.clone(), target.get().array.clone())
+        };
+        let results: Vec<_> = results.iter().map(one).collect();
         reported(py, progress.as_ref(), |report| {
             let options = ComputeOptions { memory: budget(memory), progress: Some(report) };
-            self.0.save(target, &options)
+            let all = results.iter().map(|(lazy, target)| (lazy, Target::Array(target)));
+            compute::compute(all.collect(), &options)
         })
     }
 
-    /// The plan in words.
-    #[pyo3(signature = (target = None, memory = None))]
+    /// The plan of several expressions in words, each into an array, or into memory.
+    #[staticmethod]
+    #[pyo3(signature = (results, memory = None))]
     fn explain(
-        &self,
         py: Python<'_>,
-        target: Option<&Bound<'_, PyArray>>,
+        results: Vec<(PyRef<'_, Self>, Option<Bound<'_, PyArray>>)>,
         memory: Option<u64>,
     ) -> PyResult<String> {
-        let target = target.map(|target| &target.get().array);
+        let one = |(lazy, target): &(PyRef<'_, Self>, Option<Bound<'_, PyArray>>)| {
+            (lazy.0.clone(), target.as_ref().map(|target| target.get().array.clone()))
+        };
+        let results: Vec<_> = results.iter().map(one).collect();
         let options = ComputeOptions { memory: budget(memory), progress: None };
-        detached(py, || Ok(self.0.plan(target, &options)?.explain()))
+        detached(py, || {
+            let all: Vec<_> = results.iter().map(|(lazy, target)| (lazy, target.as_ref())).collect();
+            Ok(compute::plan(&all, &options)?.explain())
+        })
     }
 }
 

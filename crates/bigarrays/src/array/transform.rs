@@ -190,9 +190,13 @@ impl Transform {
                 }
             });
         }
-        let domain = Domain::from_ranges(&ranges)?;
-        let axes = self.axes.iter().map(|map| compose(*map, &new_maps)).collect::<Option<_>>();
-        let axes = axes.ok_or_else(|| Error::invalid("the slice leaves the range of coordinates"))?;
+        self.through(Domain::from_ranges(&ranges)?, &new_maps)
+    }
+
+    /// The view of this view that has the coordinates of `domain`, which `maps` takes to those of this one.
+    pub(crate) fn through(&self, domain: Domain, maps: &[AxisMap]) -> Result<Self> {
+        let axes = self.axes.iter().map(|map| compose(*map, maps)).collect::<Option<_>>();
+        let axes = axes.ok_or_else(|| Error::invalid("the view leaves the range of coordinates"))?;
         Ok(Self { domain, axes })
     }
 

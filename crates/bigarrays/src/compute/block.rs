@@ -1,14 +1,12 @@
-//! A block of an expression: the elements that it is of, and what is computed of them.
+//! A block of expressions: the elements that they are of, and what is computed of them.
 
 use std::ops::Range;
 
-use crate::array::Array;
-use crate::base::buffer::{Order, ViewMut, byte_len};
+use crate::base::buffer::Order;
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
-use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
-use crate::compute::infer::{axis_of, is_repeated};
+use crate::compute::kernels::{Cells, Places};
 use crate::compute::memory::Memory;
 use crate::compute::program::{Elements, Machine, Program, TILE};
 use crate::compute::reduction::Method;
@@ -22,10 +20,49 @@ pub(super) struct Block {
 }
 
 /// The elements of an input, dense.
-struct Read {
-    elements: Memory,
-    shape: Dims<usize>,
-    item: usize,
+pub(super) struct Read {
+    pub(super) elements: Memory,
+    pub(super) shape: Dims<usize>,
+    pub(super) item: usize,
+}
+
+/// How a block is folded.
+pub(super) struct Folded<'a> {
+    /// The axes that are reduced, ascending.
+    pub(super) axes: &'a [usize],
+    /// Which elements along the first of them.
+    pub(super) along: Range<usize>,
+    /// How many elements there are along each of them in all, and where the block begins.
+    pub(super) lengths: &'a [u64],
+    pub(super) begins: &'a [u64],
+}
+
+/// The cells of a result, dense: what is folded, and what stands beside it.
+#[derive(Clone, Debug)]
+pub(super) struct Held {
+    pub(super) values: Vec<u64>,
+    pub(super) beside: Vec<u64>,
+}
+
+impl Held {
+    /// So many cells of nothing.
+    pub(super) fn new(method: Method, count: usize) -> Self {
+        let (value, beside) = method.fold.identity(method.cell);
+        Self {
+            values: vec![value; count],
+            beside: vec![beside; if method.fold.has_beside() { count } else { 0 }],
+        }
+    }
+
+    /// Folds the cells of elements behind these into them.
+    pub(super) fn merge(&mut self, method: Method, other: &Self) {
+        method.fold.merge(method.cell, self.cells(0..self.values.len()), (&other.values, &other.beside));
+    }
+
+    fn cells(&mut self, range: Range<usize>) -> Cells<'_> {
+        let beside = if self.beside.is_empty() { &mut [][..] } else { &mut self.beside[range.clone()] };
+        Cells { values: &mut self.values[range], beside }
+    }
 }
 
 /// Lengths of axes in memory.
@@ -47,29 +84,8 @@ impl Read {
 }
 
 impl Block {
-    /// Reads what `program`, whose result lies over `whole`, needs for the elements of `part`.
-    pub(super) fn read(program: &Program, whole: &Domain, part: &Domain, order: Order) -> Result<Self> {
-        let read = |array: &Array| -> Result<Read> {
-            let of = |axis: usize| {
-                let at = axis_of(axis, array.ndim(), whole.ndim());
-                match is_repeated(array.shape()[axis], whole.shape()[at]) {
-                    true => array.domain().range(axis),
-                    false => part.range(at),
-                }
-            };
-            let part = Domain::from_ranges(&(0..array.ndim()).map(of).collect::<Dims<_>>())?;
-            let (shape, item) = (lengths(&part)?, array.dtype().size());
-            let length = byte_len(&shape, item)?;
-            let mut elements = Memory::new(length)?;
-            let bytes = elements.bytes_mut();
-            array.read_into(&part, ViewMut::dense(bytes, &shape, item, order)?)?;
-            if array.dtype() == DataType::Bool {
-                ViewMut::dense(bytes, &shape, item, order)?.make_boolean();
-            }
-            Ok(Read { elements, shape, item })
-        };
-        let inputs = program.inputs.iter().map(read).collect::<Result<_>>()?;
-        Ok(Self { shape: lengths(part)?, order, inputs })
+    pub(super) fn new(shape: Dims<usize>, order: Order, inputs: Vec<Read>) -> Self {
+        Self { shape, order, inputs }
     }
 
     /// Distances between neighbours in each input.
@@ -77,8 +93,8 @@ impl Block {
         self.inputs.iter().map(|input| strides(&input.shape, &self.shape, self.order)).collect()
     }
 
-    /// Computes the elements of the block, of `item` bytes each, dense in its order.
-    pub(super) fn compute(&self, program: &Program, item: usize, out: &mut [u8]) -> Result<()> {
+    /// Computes the elements of the block for each result, of so many bytes each, dense in its order.
+    pub(super) fn compute(&self, program: &Program, outs: &mut [(usize, &mut [u8])]) -> Result<()> {
         let mut strides = self.strides();
         strides.push(self.order.strides(&self.shape, 1).iter().map(|stride| stride.unsigned_abs()).collect());
         let rows = Rows::new(&self.shape, &strides, self.order, true);
@@ -91,8 +107,14 @@ impl Block {
                 }
                 let count = TILE.min(length - first);
                 let tile = self.tile(starts, &steps, first);
-                let at = (starts[self.inputs.len()] + first) * item;
-                done = machine.run(&tile, count).map(|made| out[at..at + count * item].copy_from_slice(made));
+                let at = starts[self.inputs.len()] + first;
+                done = machine.run(&tile, count);
+                if done.is_ok() {
+                    for (number, (item, out)) in outs.iter_mut().enumerate() {
+                        let made = machine.result(number, &tile, count);
+                        out[at * *item..(at + count) * *item].copy_from_slice(made);
+                    }
+                }
             }
         });
         done
@@ -105,24 +127,22 @@ impl Block {
         inputs.map(|(at, input)| input.from(place(at), steps[at])).collect()
     }
 
-    /// Folds the elements at `along` of the first of the reduced `axes` into the cells of the others, which are dense.
+    /// Folds elements into the cells of each result, which are dense along the axes that are not reduced.
     pub(super) fn fold(
         &self,
         program: &Program,
-        method: Method,
-        axes: &[usize],
-        along: &Range<usize>,
-        cells: &mut [u64],
+        methods: &[Method],
+        folded: &Folded<'_>,
+        held: &mut [Held],
     ) -> Result<()> {
-        let Method { fold, cell, .. } = method;
+        let Folded { axes, along, .. } = folded;
+        let needs_places = methods.iter().any(|method| method.fold.places());
         let mut strides = self.strides();
-        let mut stride = 1;
-        let mut of_cells: Dims<usize> = Dims::from_elem(0, self.shape.len());
-        for axis in (0..self.shape.len()).rev().filter(|axis| !axes.contains(axis)) {
-            of_cells[axis] = stride;
-            stride *= self.shape[axis];
+        strides.push(self.strides_of_cells(axes));
+        let (places, first_place) = folded.places(self.shape.len());
+        if needs_places {
+            strides.push(places);
         }
-        strides.push(of_cells);
         let is_row_folded = axes.last().is_some_and(|&axis| axis + 1 == self.shape.len());
         let mut shape = self.shape.clone();
         shape[axes[0]] = along.len();
@@ -130,6 +150,7 @@ impl Block {
         let rows = Rows::new(&shape, &strides, Order::C, !is_row_folded);
         let steps = rows.steps();
         let (mut machine, mut done) = (Machine::new(program), Ok(()));
+        let cells_at = self.inputs.len();
         rows.each(&mut |starts, length| {
             let starts: Dims<usize> =
                 starts.iter().zip(&skipped).map(|(start, skipped)| start + skipped).collect();
@@ -139,25 +160,64 @@ impl Block {
                 }
                 let count = TILE.min(length - first);
                 let tile = self.tile(&starts, &steps, first);
-                let made = machine.run(&tile, count);
-                let step = steps[self.inputs.len()];
-                let at = starts[self.inputs.len()] + first * step;
-                done = made.map(|made| {
-                    let made: &[u64] = bytemuck::cast_slice(made);
-                    match (is_row_folded, step) {
-                        (true, _) => fold.all(cell, &mut cells[at], made),
-                        (false, 1) => fold.each(cell, &mut cells[at..at + count], made),
-                        // One after the other, as elements of other cells are.
-                        (false, step) => {
-                            for (k, one) in made.iter().enumerate() {
-                                let at = at + k * step;
-                                fold.each(cell, &mut cells[at..at + 1], std::slice::from_ref(one));
-                            }
-                        }
-                    }
-                });
+                done = machine.run(&tile, count);
+                if done.is_err() {
+                    return;
+                }
+                let step = steps[cells_at];
+                let at = starts[cells_at] + first * step;
+                let of_places = steps.get(cells_at + 1).copied().unwrap_or(0) as u64;
+                let start = starts.get(cells_at + 1).copied().unwrap_or(0) as u64;
+                let places =
+                    Places { first: first_place + start + first as u64 * of_places, step: of_places };
+                for (number, (method, held)) in methods.iter().zip(held.iter_mut()).enumerate() {
+                    let made = bytemuck::cast_slice(machine.result(number, &tile, count));
+                    fold_row(*method, held, at, if is_row_folded { None } else { Some(step) }, made, places);
+                }
             }
         });
         done
+    }
+
+    /// Distances between neighbours in the cells.
+    fn strides_of_cells(&self, axes: &[usize]) -> Dims<usize> {
+        let mut stride = 1;
+        let mut strides: Dims<usize> = Dims::from_elem(0, self.shape.len());
+        for axis in (0..self.shape.len()).rev().filter(|axis| !axes.contains(axis)) {
+            strides[axis] = stride;
+            stride *= self.shape[axis];
+        }
+        strides
+    }
+}
+
+impl Folded<'_> {
+    /// Distances between the places of neighbours, and the place of the block's first element.
+    fn places(&self, ndim: usize) -> (Dims<usize>, u64) {
+        let (mut stride, mut first) = (1u64, 0u64);
+        let mut strides: Dims<usize> = Dims::from_elem(0, ndim);
+        for (k, &axis) in self.axes.iter().enumerate().rev() {
+            strides[axis] = stride as usize;
+            first = first.wrapping_add(self.begins[k].wrapping_mul(stride));
+            stride = stride.wrapping_mul(self.lengths[k]);
+        }
+        (strides, first)
+    }
+}
+
+/// Folds a row into the cell at `at` if there is no step between cells, and else each element into its own.
+fn fold_row(method: Method, held: &mut Held, at: usize, step: Option<usize>, row: &[u64], places: Places) {
+    let Method { fold, cell, .. } = method;
+    match step {
+        None => fold.all(cell, held.cells(at..at + 1), row, places),
+        Some(1) => fold.each(cell, held.cells(at..at + row.len()), row, places),
+        // One after the other, as elements of other cells are.
+        Some(step) => {
+            for (k, one) in row.iter().enumerate() {
+                let at = at + k * step;
+                let places = Places { first: places.first + k as u64 * places.step, step: places.step };
+                fold.each(cell, held.cells(at..at + 1), std::slice::from_ref(one), places);
+            }
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::array::{Array, Index, Transform};
+use crate::array::Array;
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
@@ -12,8 +12,9 @@ use crate::base::error::{Error, Result};
 use crate::compute::cast::Cast;
 use crate::compute::function::Function;
 use crate::compute::held::{self, held};
-use crate::compute::infer::{self, Names, is_repeated};
+use crate::compute::infer::{self, Names};
 use crate::compute::kernels::convert;
+use crate::compute::mapping::{Mapping, Placed};
 use crate::compute::number::Number;
 use crate::compute::reduction::Reduction;
 use crate::compute::types::Literal;
@@ -40,6 +41,9 @@ pub(crate) struct Node {
 /// How many expressions may be within each other: walks over them are recursive.
 const DEEPEST: usize = 400;
 
+/// The most bytes of an expression as text.
+const LONGEST: usize = 1000;
+
 #[derive(Debug)]
 pub(crate) enum Kind {
     /// A stored array, a view of one, or elements in memory.
@@ -56,6 +60,10 @@ pub(crate) enum Kind {
     Cast(Lazy, Cast),
     /// What elements along some axes become.
     Reduce(Along, Lazy),
+    /// What a view shows of a source, of an earlier result, of what is joined or, if it only repeats it, of a reduction.
+    View(Box<Mapping>, Lazy),
+    /// Expressions behind each other along an axis.
+    Join(usize, Dims<Lazy>),
 }
 
 impl Kind {
@@ -63,9 +71,30 @@ impl Kind {
     fn arguments(&self) -> &[Lazy] {
         match self {
             Self::Source(_) | Self::Constant(_) | Self::Pending(_) => &[],
-            Self::Convert(of) | Self::Cast(of, _) | Self::Reduce(_, of) => std::slice::from_ref(of),
-            Self::Elementwise(_, all) => all,
+            Self::Convert(of) | Self::Cast(of, _) | Self::Reduce(_, of) | Self::View(_, of) => {
+                std::slice::from_ref(of)
+            }
+            Self::Elementwise(_, all) | Self::Join(_, all) => all,
         }
+    }
+}
+
+impl Kind {
+    /// The same of other expressions, which `changed` gives.
+    pub(super) fn with(&self, changed: &mut dyn FnMut(&Lazy) -> Result<Lazy>) -> Result<Self> {
+        Ok(match self {
+            Self::Source(array) => Self::Source(array.clone()),
+            Self::Constant(bytes) => Self::Constant(*bytes),
+            Self::Pending(number) => Self::Pending(*number),
+            Self::Convert(of) => Self::Convert(changed(of)?),
+            Self::Cast(of, how) => Self::Cast(changed(of)?, *how),
+            Self::Reduce(along, of) => Self::Reduce(along.clone(), changed(of)?),
+            Self::View(mapping, of) => Self::View(mapping.clone(), changed(of)?),
+            Self::Join(axis, all) => Self::Join(*axis, all.iter().map(changed).collect::<Result<_>>()?),
+            Self::Elementwise(function, all) => {
+                Self::Elementwise(*function, all.iter().map(changed).collect::<Result<_>>()?)
+            }
+        })
     }
 }
 
@@ -75,8 +104,6 @@ pub(crate) struct Along {
     pub(crate) reduction: Reduction,
     /// Ascending.
     pub(crate) axes: Dims<usize>,
-    /// Whether the result has them as well, each of length 1.
-    pub(crate) keeps: bool,
 }
 
 /// What a function is of.
@@ -189,11 +216,10 @@ impl Lazy {
             return Err(Error::invalid(format!("{name} is of {arity} operands, not of {}", operands.len())));
         }
         let during = |error: Error| error.during(function.name());
-        let is_deep =
-            |operand: &Operand| matches!(operand, Operand::Lazy(lazy) if lazy.node.depth >= DEEPEST);
-        if operands.iter().any(is_deep) {
-            let reason = format!("more than {DEEPEST} functions within each other; save what is in between");
-            return Err(during(Error::unsupported(reason)));
+        for operand in operands {
+            if let Operand::Lazy(lazy) = operand {
+                lazy.expect_shallow().map_err(during)?;
+            }
         }
         let dtypes = types_of(function, operands);
         let signature = function.signature(&dtypes).map_err(during)?;
@@ -207,6 +233,15 @@ impl Lazy {
             expect_powers(&arguments).map_err(during)?;
         }
         Self::elementwise(function, arguments, signature.result).map_err(during)
+    }
+
+    /// An error if there are too many expressions within each other for another one around them.
+    pub(super) fn expect_shallow(&self) -> Result<()> {
+        if self.node.depth < DEEPEST {
+            return Ok(());
+        }
+        let reason = format!("more than {DEEPEST} functions within each other; save what is in between");
+        Err(Error::unsupported(reason))
     }
 
     fn elementwise(function: Function, arguments: Dims<Self>, result: DataType) -> Result<Self> {
@@ -229,7 +264,8 @@ impl Lazy {
             let of = |dtype: DataType| dtype.size();
             let from: &[u8] = &bytemuck::cast_slice(&from)[..of(self.dtype())];
             kernel(&[from], &mut bytemuck::cast_slice_mut(&mut to)[..of(dtype)]);
-            return Self::constant(to[0].to_ne_bytes(), dtype);
+            let (domain, names) = (self.node.domain.clone(), self.node.names.clone());
+            return Ok(Self::new(Kind::Constant(to[0].to_ne_bytes()), dtype, domain, names));
         }
         Ok(Self::new(Kind::Convert(self.clone()), dtype, self.node.domain.clone(), self.node.names.clone()))
     }
@@ -261,24 +297,36 @@ impl Lazy {
         }
         let shape = self.domain().shape();
         reduction.expect_elements(axes.iter().map(|&axis| shape[axis]).product())?;
-        let dtype = reduction.result(self.dtype());
+        if reduction.places() && axes.len() > 1 && axes.len() < ndim {
+            let reason = "it is along one axis, or among all elements";
+            return Err(Error::invalid(reason).during(reduction.name()));
+        }
         if axes.is_empty() {
             // Of one element each.
-            return match reduction {
-                Reduction::Any | Reduction::All => self.converted(DataType::Bool),
-                Reduction::CountNonzero => self.converted(DataType::Bool)?.converted(dtype),
-                _ => self.converted(dtype),
-            };
+            return self.new_axis(0, 0..1)?.reduce(reduction, &[0], false);
         }
-        let left = |axis: &usize| keeps || !axes.contains(axis);
-        let range = |axis: usize| match self.domain().range(axis) {
-            range if axes.contains(&axis) => range.start..range.start + 1,
-            range => range,
+        self.expect_shallow()?;
+        let reduction = reduction.of(self.dtype());
+        let kept = || (0..ndim).filter(|axis| !axes.contains(axis));
+        let ranges: Dims<_> = kept().map(|axis| self.domain().range(axis)).collect();
+        let names = kept().map(|axis| self.node.names[axis].clone()).collect();
+        let kind = Kind::Reduce(Along { reduction, axes: axes.clone() }, self.clone());
+        let reduced = Self::new(kind, reduction.result(self.dtype()), Domain::from_ranges(&ranges)?, names);
+        if keeps { reduced.with_axes_of(self, &axes) } else { Ok(reduced) }
+    }
+
+    /// The result of reducing `of` along `axes`, which the result has as well, each of length 1.
+    fn with_axes_of(&self, of: &Self, axes: &[usize]) -> Result<Self> {
+        let first = |axis: usize| of.domain().origin()[axis];
+        let mut old = 0..self.ndim();
+        let place = |axis: usize| match axes.contains(&axis) {
+            true => Placed::New(first(axis)..first(axis) + 1),
+            false => Placed::Old(old.next().unwrap_or(0)),
         };
-        let ranges: Dims<_> = (0..ndim).filter(left).map(range).collect();
-        let names = (0..ndim).filter(left).map(|axis| self.node.names[axis].clone()).collect();
-        let kind = Kind::Reduce(Along { reduction, axes, keeps }, self.clone());
-        Ok(Self::new(kind, dtype, Domain::from_ranges(&ranges)?, names))
+        let all: Dims<Placed> = (0..of.ndim()).map(place).collect();
+        let mapping = Mapping::arranged(self.domain(), &all)?;
+        // The axes are called as they were.
+        self.view(&mapping)?.renamed(&of.node.names)
     }
 
     /// The sum along `axes`, or of all elements if there are none.
@@ -315,6 +363,18 @@ impl Lazy {
         (&sum / (count - correction).max(0.0))?.converted(dtype)
     }
 
+    /// The same elements along axes with these names; those of operands have to agree.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if there are not as many names as axes.
+    pub fn renamed(&self, names: &[Option<String>]) -> Result<Self> {
+        if names.len() != self.ndim() {
+            return Err(Error::invalid(format!("{} names of {} axes", names.len(), self.ndim())));
+        }
+        let kind = self.kind().with(&mut |of| Ok(of.clone()))?;
+        Ok(Self::new(kind, self.dtype(), self.node.domain.clone(), names.into()))
+    }
+
     /// The position of the axis of this name.
     ///
     /// # Errors
@@ -325,131 +385,6 @@ impl Lazy {
             let known: Vec<&str> = self.names().iter().flatten().map(String::as_str).collect();
             Error::invalid(format!("no axis is called {name:?}; there are {}", known.join(", ")))
         })
-    }
-
-    /// The part of the elements that `indices` select, as views of arrays do: a slice keeps coordinates, a step divides
-    /// them. Only what is needed of the operands is read.
-    ///
-    /// # Errors
-    /// `OutOfBounds` for an index or a slice outside the domain, `InvalidArgument` for a wrong number of indices.
-    pub fn slice(&self, indices: &[Index]) -> Result<Self> {
-        let domain = Transform::identity(self.domain()).index(indices)?.domain;
-        let kept = |(index, name): (&Index, &Option<String>)| match index {
-            Index::At(_) => None,
-            Index::Slice { .. } => Some(name.clone()),
-        };
-        let inside = |range: std::ops::Range<i64>, index: &Index| match index {
-            Index::Slice { start, stop, .. } => [start, stop]
-                .into_iter()
-                .flatten()
-                .all(|&bound| bound >= range.start.saturating_sub(1) && bound <= range.end),
-            Index::At(_) => true,
-        };
-        if !self.domain().ranges().zip(indices).all(|(range, index)| inside(range, index)) {
-            let reason = format!("a slice reaches outside the domain {}", self.domain());
-            return Err(Error::new(crate::base::error::ErrorKind::OutOfBounds, reason));
-        }
-        let names: Names = indices.iter().zip(&self.node.names).filter_map(kept).collect();
-        let kind = match self.kind() {
-            Kind::Source(array) => return Self::of(&array.slice(indices)?),
-            Kind::Constant(_) | Kind::Pending(_) => return Ok(self.clone()),
-            Kind::Convert(of) => Kind::Convert(of.slice(indices)?),
-            Kind::Cast(of, how) => Kind::Cast(of.slice(indices)?, *how),
-            Kind::Elementwise(function, arguments) => {
-                let one = |argument: &Self| self.slice_of(argument, indices, &domain);
-                Kind::Elementwise(*function, arguments.iter().map(one).collect::<Result<_>>()?)
-            }
-            Kind::Reduce(along, of) => along.slice(of, indices)?,
-        };
-        Ok(Self::new(kind, self.dtype(), domain, names))
-    }
-
-    /// What of an argument a slice of its function's result, over `domain`, is of.
-    fn slice_of(&self, argument: &Self, indices: &[Index], domain: &Domain) -> Result<Self> {
-        let skipped = self.ndim() - argument.ndim();
-        let (mut own, mut offset): (Dims<Index>, Dims<i64>) = (Dims::new(), Dims::new());
-        let mut place =
-            indices[..skipped].iter().filter(|index| matches!(index, Index::Slice { .. })).count();
-        for (axis, index) in indices[skipped..].iter().enumerate() {
-            let start = argument.domain().origin()[axis];
-            let (length, of) = (argument.domain().shape()[axis], self.domain().shape()[axis + skipped]);
-            match (index, is_repeated(length, of)) {
-                (Index::At(_), true) => own.push(Index::At(start)),
-                (Index::At(at), false) => own.push(Index::At(*at)),
-                (Index::Slice { .. }, true) => {
-                    own.push(Index::ALL);
-                    // A result of length 1 has it at this coordinate as well.
-                    offset.push(domain.origin()[place].wrapping_sub(start));
-                    place += 1;
-                }
-                (slice, false) => {
-                    own.push(*slice);
-                    offset.push(0);
-                    place += 1;
-                }
-            }
-        }
-        argument.slice(&own)?.translate(&offset)
-    }
-
-    /// The same elements at coordinates moved by `offset`.
-    ///
-    /// # Errors
-    /// `InvalidArgument` if there are not as many offsets as axes, or coordinates leave their range.
-    pub fn translate(&self, offset: &[i64]) -> Result<Self> {
-        if offset.iter().all(|&offset| offset == 0) && offset.len() == self.ndim() {
-            return Ok(self.clone());
-        }
-        let domain = self.domain().translate(offset)?;
-        let of = |argument: &Self| argument.translate(&offset[self.ndim() - argument.ndim()..]);
-        let kind = match self.kind() {
-            Kind::Source(array) => Kind::Source(Box::new(array.translate(offset)?)),
-            Kind::Constant(bytes) => Kind::Constant(*bytes),
-            Kind::Pending(number) => Kind::Pending(*number),
-            Kind::Convert(one) => Kind::Convert(of(one)?),
-            Kind::Cast(one, how) => Kind::Cast(of(one)?, *how),
-            Kind::Elementwise(function, arguments) => {
-                Kind::Elementwise(*function, arguments.iter().map(of).collect::<Result<_>>()?)
-            }
-            Kind::Reduce(along, one) => {
-                let mut own = offset.iter();
-                let all = (0..one.ndim()).map(|axis| match along.axes.contains(&axis) && !along.keeps {
-                    true => 0,
-                    false => own.next().copied().unwrap_or(0),
-                });
-                Kind::Reduce(along.clone(), one.translate(&all.collect::<Dims<i64>>())?)
-            }
-        };
-        Ok(Self::new(kind, self.dtype(), domain, self.node.names.clone()))
-    }
-}
-
-impl Along {
-    /// The reduction of what of `of` a slice of its result needs.
-    fn slice(&self, of: &Lazy, indices: &[Index]) -> Result<Kind> {
-        let mut own = indices.iter();
-        let (mut all, mut dropped): (Dims<Index>, usize) = (Dims::new(), 0);
-        for axis in 0..of.ndim() {
-            let is_reduced = self.axes.contains(&axis);
-            let index = if is_reduced && !self.keeps { None } else { own.next() };
-            dropped += usize::from(is_reduced && matches!(index, Some(Index::At(_))));
-            all.push(index.copied().filter(|_| !is_reduced).unwrap_or(Index::ALL));
-        }
-        if dropped > 0 && dropped < self.axes.len() {
-            let reason =
-                "an index for some of the axes that a reduction keeps; give one for all of them, or slices";
-            return Err(Error::unsupported(reason));
-        }
-        let gone = |axis: usize| all[..axis].iter().filter(|at| matches!(at, Index::At(_))).count();
-        let axes = self.axes.iter().map(|&axis| axis - gone(axis)).collect();
-        let along = Self { reduction: self.reduction, axes, keeps: self.keeps && dropped == 0 };
-        Ok(Kind::Reduce(along, of.slice(&all)?))
-    }
-
-    /// The reduction of `of` as one would write it.
-    pub(crate) fn text(&self, of: &str) -> String {
-        let axes: Vec<String> = self.axes.iter().map(ToString::to_string).collect();
-        format!("{}({of}, axis=[{}])", self.reduction.name(), axes.join(", "))
     }
 }
 
@@ -561,28 +496,65 @@ impl Lazy {
         found
     }
 
-    /// The expression as one would write it; sources by the last part of their URL.
+    /// The expression as one would write it; sources by the last part of their URL. What is very long is cut short.
     pub fn text(&self) -> String {
+        let mut text = String::new();
+        self.write(&mut text);
+        if text.len() > LONGEST {
+            let end = text.floor_char_boundary(LONGEST);
+            text.truncate(end);
+            text.push('…');
+        }
+        text
+    }
+
+    fn write(&self, out: &mut String) {
+        if out.len() > LONGEST {
+            return;
+        }
         match self.kind() {
             Kind::Source(array) => {
                 let url = crate::base::text::redact(array.url());
                 let name = url.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
-                if name.is_empty() { "array".to_owned() } else { name }
+                out.push_str(if name.is_empty() { "array" } else { &name });
             }
-            Kind::Constant(bytes) => Number::read(self.dtype(), &bytes[..self.dtype().size()]).to_string(),
-            Kind::Pending(number) => format!("pass {}", number + 1),
-            Kind::Convert(of) => of.text(),
-            Kind::Cast(of, _) => format!("cast({}, {})", of.text(), self.dtype()),
-            Kind::Elementwise(function, arguments) => {
-                let arguments: Vec<String> = arguments.iter().map(Self::text).collect();
-                match (operator(*function), &arguments[..]) {
-                    (Some(sign), [one, other]) => format!("({one} {sign} {other})"),
-                    _ => format!("{}({})", function.name(), arguments.join(", ")),
+            Kind::Constant(bytes) => {
+                out.push_str(&Number::read(self.dtype(), &bytes[..self.dtype().size()]).to_string());
+            }
+            Kind::Pending(number) => out.push_str(&format!("result {}", number + 1)),
+            Kind::Convert(of) | Kind::View(_, of) => of.write(out),
+            Kind::Cast(of, _) => call(out, "cast", std::slice::from_ref(of), &self.dtype().to_string()),
+            Kind::Elementwise(function, arguments) => match (operator(*function), &arguments[..]) {
+                (Some(sign), [one, other]) => {
+                    out.push('(');
+                    one.write(out);
+                    out.push_str(&format!(" {sign} "));
+                    other.write(out);
+                    out.push(')');
                 }
+                _ => call(out, function.name(), arguments, ""),
+            },
+            Kind::Reduce(along, of) => {
+                let axes: Vec<String> = along.axes.iter().map(ToString::to_string).collect();
+                let axes = format!("axis=[{}]", axes.join(", "));
+                call(out, along.reduction.name(), std::slice::from_ref(of), &axes);
             }
-            Kind::Reduce(along, of) => along.text(&of.text()),
+            Kind::Join(axis, parts) => call(out, "concatenate", parts, &format!("axis={axis}")),
         }
     }
+}
+
+/// Writes a call of a function.
+fn call(out: &mut String, name: &str, arguments: &[Lazy], last: &str) {
+    out.push_str(name);
+    out.push('(');
+    for (number, argument) in arguments.iter().enumerate() {
+        out.push_str(if number > 0 { ", " } else { "" });
+        argument.write(out);
+    }
+    out.push_str(if last.is_empty() { "" } else { ", " });
+    out.push_str(last);
+    out.push(')');
 }
 
 /// The sign of a function between its operands.

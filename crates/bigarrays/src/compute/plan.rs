@@ -1,5 +1,6 @@
 //! Plans: how the passes of an expression are cut into blocks, and what they take. Pure.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 
@@ -10,11 +11,9 @@ use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::compute::cuts::Cuts;
-use crate::compute::expr::{Kind, Lazy};
-use crate::compute::held::NAME as HELD;
-use crate::compute::infer::{axis_of, is_repeated};
+use crate::compute::inputs::{Compiled, Grid, Input};
 use crate::compute::program::TILE;
-use crate::compute::stage::Stage;
+use crate::compute::stage::{Output, Root, Stage};
 
 /// Elements of reduced axes behind the first that are folded before those of the next index of the first.
 const PLANE: u64 = 1 << 20;
@@ -57,8 +56,9 @@ pub(crate) struct Pass {
     /// Chunks of stored arrays that are read, and their bytes, decoded.
     pub(crate) chunks_read: u64,
     pub(crate) bytes_read: u64,
-    /// Bytes of the elements that the pass is of.
+    /// Bytes of the elements that the pass is of, and of one of them.
     pub(crate) bytes: u64,
+    pub(crate) item: u64,
     pub(crate) terms: Terms,
 }
 
@@ -116,51 +116,21 @@ impl Folding {
     }
 }
 
-/// What a pass reads.
-struct Input {
-    domain: Domain,
-    item: u64,
-    /// First coordinate and length of chunks along each axis, and the bytes of one; `None` in memory.
-    chunks: Option<(Dims<(i64, u64)>, u64)>,
-    order: Order,
+/// What a pass reads, and where its chunks are.
+struct Reads<'a> {
+    input: &'a Input,
+    grid: Option<Grid>,
 }
 
-impl Input {
-    fn of(lazy: &Lazy) -> Result<Option<Self>> {
-        let (domain, item) = (lazy.domain().clone(), lazy.dtype().size() as u64);
-        Ok(match lazy.kind() {
-            Kind::Source(array) if array.format() == HELD => {
-                Some(Self { domain, item, chunks: None, order: Order::C })
-            }
-            Kind::Source(array) => {
-                let chunks = Some((array.chunk_grid()?, array.layout().chunk_bytes()));
-                Some(Self { domain, item, chunks, order: array.order() })
-            }
-            Kind::Pending(_) if lazy.ndim() > 0 => Some(Self { domain, item, chunks: None, order: Order::C }),
-            _ => None,
-        })
-    }
-
-    /// The longest part along an axis of it that blocks of such cuts need.
-    fn part(&self, axis: usize, whole: &Domain, cuts: &[Cuts]) -> u64 {
-        let at = axis_of(axis, self.domain.ndim(), whole.ndim());
-        let length = self.domain.shape()[axis];
-        if is_repeated(length, whole.shape()[at]) { 1 } else { cuts[at].longest().min(length) }
-    }
-
-    fn part_bytes(&self, whole: &Domain, cuts: &[Cuts]) -> u64 {
-        let parts = (0..self.domain.ndim()).map(|axis| self.part(axis, whole, cuts));
-        parts.fold(self.item, u64::saturating_mul).div_ceil(8).saturating_mul(8)
-    }
-
+impl Reads<'_> {
     /// How many chunks all blocks read.
     fn loads(&self, whole: &Domain, cuts: &[Cuts]) -> u64 {
-        let Some((grid, _)) = &self.chunks else { return 0 };
+        let Some((grid, _)) = &self.grid else { return 0 };
         let mut loads = 1u64;
         for (axis, cuts) in cuts.iter().enumerate() {
-            let own = (axis + self.domain.ndim()).checked_sub(whole.ndim());
+            let own = (axis + grid.len()).checked_sub(whole.ndim());
             let along = match own {
-                Some(own) if !is_repeated(self.domain.shape()[own], whole.shape()[axis]) => {
+                Some(own) if !self.input.repeats(own, whole.shape()[axis]) => {
                     let chunks = Cuts::over(cuts.range.clone(), grid[own]).len();
                     chunks.saturating_add(cuts.cuts_beside(grid[own]))
                 }
@@ -173,13 +143,8 @@ impl Input {
     }
 
     fn chunk_bytes(&self) -> u64 {
-        self.chunks.as_ref().map_or(0, |chunks| chunks.1)
+        self.grid.as_ref().map_or(0, |grid| grid.1)
     }
-}
-
-/// Stored arrays and earlier results that an expression is of, each once.
-fn inputs(expr: &Lazy) -> Result<Vec<Input>> {
-    expr.nodes().into_iter().map(Input::of).filter_map(Result::transpose).collect()
 }
 
 /// Bytes of all elements of a domain.
@@ -194,54 +159,123 @@ pub(crate) struct Limits {
     pub(crate) threads: u64,
 }
 
-/// The plan of these passes, of which the last writes to `target`, or to memory of its caller.
+/// The plan of these passes, where each expression that was asked for goes to its target, or to memory of its caller. Passes
+/// that do not fit together are done apart.
 ///
 /// # Errors
 /// `MemoryBudget` if the smallest blocks do not fit.
-pub(crate) fn plan(stages: &[Stage], target: Option<&Array>, limits: Limits) -> Result<Plan> {
-    let (mut passes, mut held) = (Vec::new(), 0u64);
-    for (number, stage) in stages.iter().enumerate() {
-        let target = target.filter(|_| number + 1 == stages.len());
-        held = held.saturating_add(if target.is_some() { 0 } else { bytes(&stage.domain, stage.dtype) });
-        passes.push(Planner::new(stage, target, limits, held)?.plan()?);
+pub(crate) fn plan(
+    stages: Vec<Stage>,
+    targets: &[Option<&Array>],
+    limits: Limits,
+) -> Result<(Vec<Stage>, Plan)> {
+    let in_memory = |root: &&Root| targets[root.number].is_none();
+    let roots = |output: &Output| output.roots.iter().filter(in_memory).count() as u64;
+    let all = stages.iter().flat_map(|stage| &stage.outputs);
+    let mut held =
+        all.map(|one| bytes(&one.domain, one.dtype).saturating_mul(roots(one))).fold(0, u64::saturating_add);
+    let (mut planned, mut passes) = (Vec::new(), Vec::new());
+    for stage in stages {
+        let taken = stage.outputs.iter().filter(|output| output.is_taken);
+        let taken = taken.map(|one| bytes(&one.domain, one.dtype)).fold(0, u64::saturating_add);
+        held = held.saturating_add(taken);
+        // They are copied once they are all there.
+        let results = held.saturating_add(taken);
+        let together = Planner::pass(&stage, targets, limits, results);
+        match together {
+            Ok(pass) => {
+                passes.push(pass);
+                planned.push(stage);
+            }
+            Err(error) if error.kind() == ErrorKind::MemoryBudget && stage.outputs.len() > 1 => {
+                for stage in stage.apart() {
+                    passes.push(Planner::pass(&stage, targets, limits, results)?);
+                    planned.push(stage);
+                }
+            }
+            Err(error) => return Err(error),
+        }
     }
     let peak_memory = passes.iter().map(|pass| pass.terms.all()).max().unwrap_or(0);
-    Ok(Plan { passes, memory: limits.memory, peak_memory })
+    Ok((planned, Plan { passes, memory: limits.memory, peak_memory }))
+}
+
+/// Where blocks of an axis may be cut, so that all of these grids agree with it; `None` if they have nothing in common.
+fn common_grid(one: (i64, u64), other: (i64, u64)) -> Option<(i64, u64)> {
+    let distance = i128::from(one.0) - i128::from(other.0);
+    let both = one.1.checked_mul(other.1 / greatest_common_divisor(one.1, other.1))?;
+    if distance % i128::from(other.1) == 0 {
+        return Some((one.0, both));
+    }
+    (distance % i128::from(one.1) == 0).then_some((other.0, both))
+}
+
+fn greatest_common_divisor(one: u64, other: u64) -> u64 {
+    if other == 0 { one } else { greatest_common_divisor(other, one % other) }
 }
 
 /// Plans a pass.
 struct Planner<'a> {
     stage: &'a Stage,
-    inputs: Vec<Input>,
-    target: Option<(&'a Array, Dims<(i64, u64)>)>,
+    compiled: &'a Compiled,
+    reads: Vec<Reads<'a>>,
+    /// The targets, and where blocks may be cut along the axes that are not reduced.
+    targets: Vec<&'a Array>,
+    target_grid: Option<Dims<(i64, u64)>>,
     folding: Option<Folding>,
     limits: Limits,
     terms: Terms,
 }
 
 impl<'a> Planner<'a> {
-    fn new(stage: &'a Stage, target: Option<&'a Array>, limits: Limits, results: u64) -> Result<Self> {
-        let inputs = inputs(&stage.expr)?;
-        let folding = stage.reduce.as_ref().map(|along| Folding::new(stage.expr.domain(), &along.axes));
-        let target = target.map(|target| Ok::<_, Error>((target, target.write_grid()?))).transpose()?;
-        // A chunk is held as it is stored and as it is decoded.
-        let decoding = inputs.iter().map(Input::chunk_bytes).max().unwrap_or(0).saturating_mul(2);
-        let encoding = target.as_ref().map_or(0, |(target, grid)| {
-            let item = target.dtype().size() as u64;
-            grid.iter().fold(item, |bytes, place| bytes.saturating_mul(place.1)).saturating_mul(2)
-        });
-        let nodes = stage.expr.size() as u64;
-        let terms = Terms {
-            results,
-            decoding: decoding.saturating_add(encoding).saturating_mul(limits.threads),
-            tiles: limits.threads * nodes * TILE as u64 * 8,
-            blocks: 0,
+    fn pass(stage: &Stage, targets: &[Option<&Array>], limits: Limits, results: u64) -> Result<Pass> {
+        let compiled = Compiled::of(stage, &HashMap::new())?;
+        let own = stage.outputs.iter().flat_map(|output| &output.roots);
+        let own = own.filter_map(|root| Some((root, targets[root.number]?)));
+        let reads = compiled.inputs.iter().map(|input| Ok(Reads { input, grid: input.grid()? }));
+        let mut planner = Planner {
+            stage,
+            reads: reads.collect::<Result<_>>()?,
+            compiled: &compiled,
+            targets: Vec::new(),
+            target_grid: None,
+            folding: stage.axes.as_ref().map(|axes| Folding::new(&stage.domain, axes)),
+            limits,
+            terms: Terms { results, ..Terms::default() },
         };
-        Ok(Self { stage, inputs, target, folding, limits, terms })
+        let mut encoding = 0u64;
+        for (root, target) in own {
+            let grid = target.write_grid()?;
+            let chunk =
+                grid.iter().fold(target.dtype().size() as u64, |bytes, at| bytes.saturating_mul(at.1));
+            encoding = encoding.max(chunk.saturating_mul(2));
+            planner.targets.push(target);
+            planner.add_grid(root.of_result(&grid));
+        }
+        // A chunk is held as it is stored and as it is decoded.
+        let decoding = compiled.chunk_bytes().saturating_mul(2);
+        let nodes: u64 = stage.outputs.iter().map(|output| output.expr.size() as u64).sum();
+        planner.terms.decoding = decoding.saturating_add(encoding).saturating_mul(limits.threads);
+        planner.terms.tiles = limits.threads * nodes * TILE as u64 * 8;
+        planner.plan()
     }
 
-    fn domain(&self) -> &Domain {
-        self.stage.expr.domain()
+    fn domain(&self) -> &'a Domain {
+        &self.stage.domain
+    }
+
+    /// Has blocks agree with the chunks of a target as well.
+    fn add_grid(&mut self, grid: Dims<(i64, u64)>) {
+        let kept = (0..self.domain().ndim()).filter(|&axis| self.reduced(axis).is_none());
+        let whole: Dims<(i64, u64)> =
+            kept.map(|axis| (self.domain().origin()[axis], self.domain().shape()[axis].max(1))).collect();
+        let Some(known) = &mut self.target_grid else {
+            self.target_grid = Some(grid);
+            return;
+        };
+        for ((known, other), whole) in known.iter_mut().zip(grid).zip(whole) {
+            *known = common_grid(*known, other).unwrap_or(whole);
+        }
     }
 
     /// The position among the reduced axes of an axis, if it is one.
@@ -252,14 +286,13 @@ impl<'a> Planner<'a> {
     /// Where blocks may be cut along each axis: first coordinate and distance; and whether they may be cut finer.
     fn grid(&self) -> Dims<(i64, u64, bool)> {
         let whole = self.domain();
-        let keeps = self.stage.reduce.as_ref().is_some_and(|along| along.keeps);
         let mut kept = 0;
         (0..whole.ndim())
             .map(|axis| {
                 let reduced = self.reduced(axis);
-                // Where the axis is in the target, if it is there.
+                // Where the axis is in the results.
                 let at = kept;
-                kept += usize::from(reduced.is_none() || keeps);
+                kept += usize::from(reduced.is_none());
                 if let (Some(k), Some(folding)) = (reduced.filter(|&k| k > 0), &self.folding) {
                     return (whole.origin()[axis], folding.segments[k].longest().max(1), false);
                 }
@@ -267,7 +300,7 @@ impl<'a> Planner<'a> {
                     // Rows are folded in tiles.
                     return (whole.origin()[axis], TILE as u64, false);
                 }
-                if let (None, Some((_, grid))) = (reduced, &self.target) {
+                if let (None, Some(grid)) = (reduced, &self.target_grid) {
                     return (grid[at].0, grid[at].1, false);
                 }
                 let (origin, length) = self.chunk_along(axis);
@@ -279,28 +312,29 @@ impl<'a> Planner<'a> {
     /// The chunks along an axis of the input whose chunks are the largest.
     fn chunk_along(&self, axis: usize) -> (i64, u64) {
         let whole = self.domain();
-        let of = |input: &Input| {
-            let own = (axis + input.domain.ndim()).checked_sub(whole.ndim())?;
-            let (grid, bytes) = input.chunks.as_ref()?;
-            (!is_repeated(input.domain.shape()[own], whole.shape()[axis])).then_some((*bytes, grid[own]))
+        let of = |reads: &Reads<'_>| {
+            let (grid, bytes) = reads.grid.as_ref()?;
+            let own = (axis + grid.len()).checked_sub(whole.ndim())?;
+            (!reads.input.repeats(own, whole.shape()[axis])).then_some((*bytes, grid[own]))
         };
-        let largest = self.inputs.iter().filter_map(of).max_by_key(|found| found.0);
+        let largest = self.reads.iter().filter_map(of).max_by_key(|found| found.0);
         let alone = || (whole.origin()[axis], whole.shape()[axis].clamp(1, PLANE.isqrt()));
         largest.map_or_else(alone, |found| found.1)
     }
 
-    /// Bytes that a task holds: of the inputs, of the result, and of cells.
+    /// Bytes that a task holds: of the inputs, of the results, and of cells.
     fn block_bytes(&self, cuts: &[Cuts]) -> u64 {
-        let inputs = self.inputs.iter().map(|input| input.part_bytes(self.domain(), cuts));
-        let read = inputs.fold(0, u64::saturating_add);
-        let kept = cuts.iter().enumerate().filter(|(axis, _)| self.reduced(*axis).is_none());
-        let elements = kept.fold(1u64, |all, (_, cuts)| all.saturating_mul(cuts.longest()));
-        let size = match &self.folding {
+        let lengths: Dims<u64> = cuts.iter().map(Cuts::longest).collect();
+        let kept = lengths.iter().enumerate().filter(|(axis, _)| self.reduced(*axis).is_none());
+        let elements = kept.fold(1u64, |all, (_, length)| all.saturating_mul(*length));
+        let one = |output: &Output| match output.method() {
             // Cells, those of a segment that is done, and elements.
+            Some(method) if method.fold.has_beside() => 40,
             Some(_) => 24,
-            None => self.stage.dtype.size() as u64,
+            None => output.dtype.size() as u64,
         };
-        read.saturating_add(elements.saturating_mul(size))
+        let size: u64 = self.stage.outputs.iter().map(one).sum();
+        self.compiled.held(&lengths).saturating_add(elements.saturating_mul(size))
     }
 
     fn tasks(&self, cuts: &[Cuts]) -> u64 {
@@ -311,9 +345,9 @@ impl<'a> Planner<'a> {
 
     /// What all blocks cost, in bytes read.
     fn cost(&self, cuts: &[Cuts]) -> u64 {
-        let one = |input: &Input| input.loads(self.domain(), cuts).saturating_mul(input.chunk_bytes());
+        let one = |reads: &Reads<'_>| reads.loads(self.domain(), cuts).saturating_mul(reads.chunk_bytes());
         let blocks = cuts.iter().fold(1u64, |all, cuts| all.saturating_mul(cuts.len()));
-        let read = self.inputs.iter().map(one).fold(0, u64::saturating_add);
+        let read = self.reads.iter().map(one).fold(0, u64::saturating_add);
         read.saturating_add(blocks.saturating_mul(OVERHEAD))
     }
 
@@ -326,23 +360,26 @@ impl<'a> Planner<'a> {
         let in_flight = (left / block).clamp(1, self.limits.threads);
         self.terms.blocks = block.saturating_mul(in_flight);
         let whole = self.domain();
-        let loads = |input: &Input| input.loads(whole, &cuts);
-        let read = |input: &Input| loads(input).saturating_mul(input.chunk_bytes());
-        let is_fortran =
-            !self.inputs.is_empty() && self.inputs.iter().all(|input| input.order == Order::Fortran);
-        let order = match (&self.target, &self.folding) {
+        let loads = |reads: &Reads<'_>| reads.loads(whole, &cuts);
+        let read = |reads: &Reads<'_>| loads(reads).saturating_mul(reads.chunk_bytes());
+        let mut orders = self.reads.iter().filter_map(|reads| reads.input.order()).peekable();
+        let is_fortran = orders.peek().is_some() && orders.all(|order| order == Order::Fortran);
+        let order = match (self.targets.first(), &self.folding) {
             (_, Some(_)) => Order::C,
-            (Some((target, _)), None) => target.order(),
+            (Some(target), None) => target.order(),
             (None, None) if is_fortran => Order::Fortran,
             (None, None) => Order::C,
         };
+        let item =
+            self.stage.outputs.iter().map(|output| output.expr.dtype().size() as u64).max().unwrap_or(1);
         Ok(Pass {
             text: self.stage.text(),
             order,
             in_flight: in_flight as usize,
-            chunks_read: self.inputs.iter().map(loads).fold(0, u64::saturating_add),
-            bytes_read: self.inputs.iter().map(read).fold(0, u64::saturating_add),
-            bytes: bytes(whole, self.stage.expr.dtype()),
+            chunks_read: self.reads.iter().map(loads).fold(0, u64::saturating_add),
+            bytes_read: self.reads.iter().map(read).fold(0, u64::saturating_add),
+            bytes: whole.shape().iter().fold(item, |all, &length| all.saturating_mul(length)),
+            item,
             folding: self.folding.clone(),
             terms: self.terms,
             cuts,

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use crate::array::Array;
 use crate::base::dims::Dims;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
@@ -38,31 +37,36 @@ struct Step {
     size: usize,
 }
 
-/// An expression in which nothing is reduced, as loops.
+/// Expressions in which nothing is reduced, as loops.
 pub(crate) struct Program {
-    /// What is read, each once.
-    pub(crate) inputs: Vec<Array>,
+    /// What is read, each once: sources, views and what is joined.
+    pub(crate) inputs: Vec<Lazy>,
     steps: Vec<Step>,
     constants: Vec<(usize, DataType, [u8; 8])>,
     registers: usize,
-    result: (Place, DataType),
+    results: Vec<(Place, DataType)>,
 }
 
 impl Program {
+    /// The loops that give the elements of each expression, in these types.
+    ///
     /// # Errors
     /// `Unsupported` for what there is no loop for.
-    pub(crate) fn new(expr: &Lazy, to: DataType) -> Result<Self> {
+    pub(crate) fn new(exprs: &[(Lazy, DataType)]) -> Result<Self> {
         let mut lowering = Lowering::default();
-        let place = lowering.lower(expr)?;
-        let place = lowering.convert(place, expr.dtype(), to)?;
+        let mut results = Vec::new();
+        for (expr, to) in exprs {
+            let place = lowering.lower(expr)?;
+            results.push((lowering.convert(place, expr.dtype(), *to)?, *to));
+        }
         let Lowering { inputs, steps, constants, registers, .. } = lowering;
-        Ok(Self { inputs, steps, constants, registers, result: (place, to) })
+        Ok(Self { inputs, steps, constants, registers, results })
     }
 }
 
 #[derive(Default)]
 struct Lowering {
-    inputs: Vec<Array>,
+    inputs: Vec<Lazy>,
     steps: Vec<Step>,
     constants: Vec<(usize, DataType, [u8; 8])>,
     registers: usize,
@@ -78,7 +82,7 @@ impl Lowering {
             return Ok(place);
         }
         let place = match lazy.kind() {
-            Kind::Source(array) => self.input(array),
+            Kind::Source(_) | Kind::View(..) | Kind::Join(..) | Kind::Pending(_) => self.input(lazy),
             Kind::Constant(bytes) => self.constant(lazy.dtype(), *bytes),
             Kind::Convert(of) => {
                 let place = self.lower(of)?;
@@ -112,21 +116,16 @@ impl Lowering {
                 let place = self.step(work, format!("{function:?} {types:?}"), sized, result.size());
                 self.convert(place, result, lazy.dtype())?
             }
-            Kind::Reduce(..) | Kind::Pending(_) => {
-                return Err(Error::unsupported("a reduction within a pass"));
-            }
+            Kind::Reduce(..) => return Err(Error::unsupported("a reduction within a pass")),
         };
         self.known.insert(lazy.id(), place);
         Ok(place)
     }
 
-    /// The same array is read once; two views of one are two.
-    fn input(&mut self, array: &Array) -> Place {
-        let is_same = |known: &Array| {
-            std::ptr::eq(known.layout(), array.layout()) && known.transform() == array.transform()
-        };
-        let at = self.inputs.iter().position(is_same).unwrap_or_else(|| {
-            self.inputs.push(array.clone());
+    /// The same elements of the same array are read once.
+    fn input(&mut self, lazy: &Lazy) -> Place {
+        let at = self.inputs.iter().position(|known| is_same(known, lazy)).unwrap_or_else(|| {
+            self.inputs.push(lazy.clone());
             self.inputs.len() - 1
         });
         Place::Input(at)
@@ -165,6 +164,22 @@ impl Lowering {
     }
 }
 
+/// Whether two expressions are of the same elements, as far as one can see.
+fn is_same(one: &Lazy, other: &Lazy) -> bool {
+    match (one.kind(), other.kind()) {
+        (Kind::Source(one), Kind::Source(other)) => {
+            std::ptr::eq(one.layout(), other.layout()) && one.transform() == other.transform()
+        }
+        (Kind::View(mapping, one), Kind::View(other_mapping, other)) => {
+            mapping == other_mapping && is_same(one, other)
+        }
+        (Kind::Pending(one_number), Kind::Pending(number)) => {
+            one_number == number && one.domain() == other.domain()
+        }
+        _ => one.id() == other.id(),
+    }
+}
+
 /// Elements of an input: from where on, and how far apart, in elements.
 #[derive(Clone, Copy)]
 pub(crate) struct Elements<'a> {
@@ -196,35 +211,24 @@ impl<'p> Machine<'p> {
         Self { program, registers, gathered: vec![Vec::new(); program.inputs.len()] }
     }
 
-    /// Computes a tile of at most [`TILE`] elements and lends its bytes, which are aligned as 8 bytes if they are not those
-    /// of an input.
+    /// Computes a tile of at most [`TILE`] elements.
     ///
     /// # Errors
     /// `InvalidArgument` if an element does not fit into the type that it is cast to.
-    pub(crate) fn run<'m>(&'m mut self, inputs: &'m [Elements<'m>], count: usize) -> Result<&'m [u8]> {
+    pub(crate) fn run(&mut self, inputs: &[Elements<'_>], count: usize) -> Result<()> {
         let Self { program, registers, gathered } = self;
-        for ((input, array), gathered) in inputs.iter().zip(&program.inputs).zip(gathered.iter_mut()) {
+        for ((input, lazy), gathered) in inputs.iter().zip(&program.inputs).zip(gathered.iter_mut()) {
             if input.step != 1 && count > 1 {
-                gather(*input, array.dtype().size(), count, gathered);
+                gather(*input, lazy.dtype().size(), count, gathered);
             }
         }
-        let input = |at: usize, size: usize, gathered: &'m [Vec<u64>]| -> &'m [u8] {
-            match inputs[at].step == 1 || count == 1 {
-                true => &inputs[at].bytes[..count * size],
-                false => &bytemuck::cast_slice(&gathered[at])[..count * size],
-            }
-        };
-        let gathered: &'m [Vec<u64>] = gathered;
         for step in &program.steps {
             // Arguments are in other registers.
             let mut out = std::mem::take(&mut registers[step.register]);
             let arguments: Dims<&[u8]> = step
                 .arguments
                 .iter()
-                .map(|&(place, size)| match place {
-                    Place::Input(at) => input(at, size, gathered),
-                    Place::Register(at) => &bytemuck::cast_slice(&registers[at])[..count * size],
-                })
+                .map(|&(place, size)| elements(place, size, count, inputs, gathered, registers))
                 .collect();
             let bytes = &mut bytemuck::cast_slice_mut(&mut out)[..count * step.size];
             let done = match step.work {
@@ -238,11 +242,30 @@ impl<'p> Machine<'p> {
             registers[step.register] = out;
             done?;
         }
-        let (place, dtype) = program.result;
-        Ok(match place {
-            Place::Input(at) => input(at, dtype.size(), gathered),
-            Place::Register(at) => &bytemuck::cast_slice(&registers[at])[..count * dtype.size()],
-        })
+        Ok(())
+    }
+
+    /// The bytes of a result of the tile that was computed last, of the same inputs. They are aligned as 8 bytes if they are
+    /// not those of an input.
+    pub(crate) fn result<'m>(&'m self, number: usize, inputs: &'m [Elements<'_>], count: usize) -> &'m [u8] {
+        let (place, dtype) = self.program.results[number];
+        elements(place, dtype.size(), count, inputs, &self.gathered, &self.registers)
+    }
+}
+
+/// The elements at a place.
+fn elements<'m>(
+    place: Place,
+    size: usize,
+    count: usize,
+    inputs: &'m [Elements<'_>],
+    gathered: &'m [Vec<u64>],
+    registers: &'m [Vec<u64>],
+) -> &'m [u8] {
+    match place {
+        Place::Input(at) if inputs[at].step == 1 || count == 1 => &inputs[at].bytes[..count * size],
+        Place::Input(at) => &bytemuck::cast_slice(&gathered[at])[..count * size],
+        Place::Register(at) => &bytemuck::cast_slice(&registers[at])[..count * size],
     }
 }
 

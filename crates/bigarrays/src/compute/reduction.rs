@@ -5,79 +5,121 @@ use crate::base::error::{Error, Result};
 use crate::compute::kernels::{Cell, Fold};
 use crate::compute::types::is_signed;
 
-/// What many elements become.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Reduction {
-    /// Their sum; small whole numbers are summed in 64 bits.
-    Sum,
-    /// Their product; that of small whole numbers in 64 bits.
-    Product,
-    /// Their mean.
-    Mean,
-    /// The least; NaN if one is.
-    Min,
-    /// The largest; NaN if one is.
-    Max,
-    /// Whether one is not zero.
-    Any,
-    /// Whether none is zero.
-    All,
-    /// How many are not zero.
-    CountNonzero,
+macro_rules! reductions {
+    ($($(#[doc = $doc:literal])+ $variant:ident $name:literal $skipping:ident),+ $(,)?) => {
+        /// What many elements become. Each is called as NumPy calls it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Reduction { $($(#[doc = $doc])+ $variant),+ }
+
+        /// Each, its name, and the one that does the same where there are no NaNs.
+        const TABLE: &[(Reduction, &str, Reduction)] = &[$((Reduction::$variant, $name, Reduction::$skipping)),+];
+    };
 }
 
-/// How a reduction is done: elements are converted, folded in cells of 8 bytes, and a cell becomes an element.
+reductions! {
+    /// Their sum; small whole numbers are summed in 64 bits.
+    Sum "sum" Sum,
+    /// Their product; that of small whole numbers in 64 bits.
+    Product "prod" Product,
+    /// Their mean.
+    Mean "mean" Mean,
+    /// The least; NaN if one is.
+    Min "min" Min,
+    /// The largest; NaN if one is.
+    Max "max" Max,
+    /// Whether one is not zero.
+    Any "any" Any,
+    /// Whether none is zero.
+    All "all" All,
+    /// How many are not zero.
+    CountNonzero "count_nonzero" CountNonzero,
+    /// The coordinate of the least along one axis, or its place in C order among all; the first of several, and of NaNs.
+    ArgMin "argmin" ArgMin,
+    /// The coordinate of the largest along one axis, or its place in C order among all; the first of several, and of NaNs.
+    ArgMax "argmax" ArgMax,
+    /// The sum of those that are not NaN.
+    NanSum "nansum" Sum,
+    /// The product of those that are not NaN.
+    NanProduct "nanprod" Product,
+    /// The mean of those that are not NaN; NaN if all are.
+    NanMean "nanmean" Mean,
+    /// The least that is not NaN; NaN if all are.
+    NanMin "nanmin" Min,
+    /// The largest that is not NaN; NaN if all are.
+    NanMax "nanmax" Max,
+    /// As `ArgMin`, of those that are not NaN; an error where all are.
+    NanArgMin "nanargmin" ArgMin,
+    /// As `ArgMax`, of those that are not NaN; an error where all are.
+    NanArgMax "nanargmax" ArgMax,
+}
+
+/// How a reduction is done: elements are converted, folded in cells of 8 or 16 bytes, and a cell becomes an element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Method {
     /// The type that elements are converted to first, if to another: a boolean says whether they are not zero.
     pub(crate) first: Option<DataType>,
     pub(crate) cell: Cell,
     pub(crate) fold: Fold,
-    /// Whether cells are divided by the number of elements.
-    pub(crate) is_mean: bool,
+    pub(crate) finish: Finish,
+}
+
+/// How a cell becomes an element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Finish {
+    /// It is one.
+    Plain,
+    /// It is divided by the number of elements.
+    Mean,
+    /// It is divided by the number beside it.
+    MeanOfNumbers,
+    /// The place beside it is one.
+    Place,
 }
 
 impl Reduction {
-    const NAMED: [(Self, &'static str); 8] = [
-        (Self::Sum, "sum"),
-        (Self::Product, "prod"),
-        (Self::Mean, "mean"),
-        (Self::Min, "min"),
-        (Self::Max, "max"),
-        (Self::Any, "any"),
-        (Self::All, "all"),
-        (Self::CountNonzero, "count_nonzero"),
-    ];
-
     /// All of them.
     pub fn all() -> impl Iterator<Item = Self> {
-        Self::NAMED.iter().map(|row| row.0)
+        TABLE.iter().map(|row| row.0)
     }
 
     /// The one that NumPy calls so.
     pub fn named(name: &str) -> Option<Self> {
-        Self::NAMED.iter().find(|row| row.1 == name).map(|row| row.0)
+        TABLE.iter().find(|row| row.1 == name).map(|row| row.0)
+    }
+
+    fn row(self) -> &'static (Self, &'static str, Self) {
+        // The table has a row for each, in their order.
+        &TABLE[self as usize]
     }
 
     /// NumPy's name.
     pub fn name(self) -> &'static str {
-        Self::NAMED.iter().find(|row| row.0 == self).map_or("", |row| row.1)
+        self.row().1
+    }
+
+    /// The reduction of elements of `dtype` that gives the same and is the simplest.
+    pub(crate) fn of(self, dtype: DataType) -> Self {
+        if dtype.is_float() { self } else { self.row().2 }
+    }
+
+    /// Whether the result is a place.
+    pub(crate) fn places(self) -> bool {
+        matches!(self.row().2, Self::ArgMin | Self::ArgMax)
     }
 
     /// The type of the result.
     pub(crate) fn result(self, dtype: DataType) -> DataType {
-        match self {
-            Self::Min | Self::Max => dtype,
+        match self.row().2 {
             Self::Any | Self::All => DataType::Bool,
-            Self::CountNonzero => DataType::I64,
-            Self::Mean if dtype.is_float() => dtype,
-            Self::Mean => DataType::F64,
+            Self::CountNonzero | Self::ArgMin | Self::ArgMax => DataType::I64,
+            Self::Mean if !dtype.is_float() => DataType::F64,
             Self::Sum | Self::Product => match dtype {
                 float if float.is_float() => float,
                 DataType::Bool => DataType::I64,
                 signed if is_signed(signed) => DataType::I64,
                 _ => DataType::U64,
             },
+            _ => dtype,
         }
     }
 
@@ -87,23 +129,34 @@ impl Reduction {
             signed if is_signed(signed) || signed == DataType::Bool => Cell::I64,
             _ => Cell::U64,
         };
-        let plain = |fold| Method { first: None, cell: own, fold, is_mean: false };
-        let truth = |fold| Method { first: Some(DataType::Bool), cell: Cell::I64, fold, is_mean: false };
+        let plain = |fold| Method { first: None, cell: own, fold, finish: Finish::Plain };
+        let truth = |fold| Method { first: Some(DataType::Bool), cell: Cell::I64, ..plain(fold) };
+        let place = |fold| Method { finish: Finish::Place, ..plain(fold) };
         match self {
             Self::Sum => plain(Fold::Sum),
             Self::Product => plain(Fold::Product),
             Self::Min => plain(Fold::Least),
             Self::Max => plain(Fold::Most),
-            Self::Mean => Method { cell: Cell::F64, is_mean: true, ..plain(Fold::Sum) },
+            Self::Mean => Method { cell: Cell::F64, finish: Finish::Mean, ..plain(Fold::Sum) },
             Self::Any => truth(Fold::Most),
             Self::All => truth(Fold::Least),
             Self::CountNonzero => truth(Fold::Sum),
+            Self::ArgMin => place(Fold::FirstLeast),
+            Self::ArgMax => place(Fold::FirstMost),
+            Self::NanSum => plain(Fold::SumOfNumbers),
+            Self::NanProduct => plain(Fold::ProductOfNumbers),
+            Self::NanMean => Method { finish: Finish::MeanOfNumbers, ..plain(Fold::SumAndCount) },
+            Self::NanMin => plain(Fold::LeastNumber),
+            Self::NanMax => plain(Fold::MostNumber),
+            Self::NanArgMin => place(Fold::FirstLeastNumber),
+            Self::NanArgMax => place(Fold::FirstMostNumber),
         }
     }
 
     /// An error if no elements have none of this.
     pub(crate) fn expect_elements(self, count: u64) -> Result<()> {
-        if count > 0 || !matches!(self, Self::Min | Self::Max) {
+        let is_of_one = matches!(self.row().2, Self::Min | Self::Max | Self::ArgMin | Self::ArgMax);
+        if count > 0 || !is_of_one {
             return Ok(());
         }
         Err(Error::invalid(format!("the {} of no elements is not defined", self.name())))

@@ -1,25 +1,20 @@
 //! Running plans.
 
-use std::collections::BTreeMap;
-use std::ops::Range;
-use std::sync::Mutex;
+use std::collections::HashMap;
 
 use crate::array::{Array, Cutout};
-use crate::base::buffer::{Order, Region, SharedViewMut, View, ViewMut, byte_len};
-use crate::base::dims::Dims;
-use crate::base::domain::Domain;
-use crate::base::dtype::{DataType, Element};
+use crate::base::buffer::{Order, SharedViewMut, ViewMut, byte_len};
+use crate::base::dtype::Element;
 use crate::base::error::{Error, Result};
-use crate::base::sync::MutexExt;
-use crate::compute::block::{Block, lengths};
-use crate::compute::expr::{Along, Lazy};
+use crate::compute::block::lengths;
+use crate::compute::expr::Lazy;
 use crate::compute::held::held;
-use crate::compute::kernels::convert;
+use crate::compute::inputs::Compiled;
 use crate::compute::memory::Memory;
-use crate::compute::plan::{self, Folding, Limits, Pass, Plan, pieces};
-use crate::compute::program::Program;
-use crate::compute::reduction::Method;
-use crate::compute::stage::{Stage, filled, stages};
+use crate::compute::plan::{self, Limits, Pass, Plan, pieces};
+use crate::compute::reducing::{Blocks, Reducing};
+use crate::compute::sink::{Place, Sink};
+use crate::compute::stage::{Output, Stage, stages};
 use crate::run::budget;
 use crate::run::pool::threads;
 use crate::run::runner::{Progress, Runner};
@@ -40,19 +35,116 @@ impl ComputeOptions<'_> {
     }
 }
 
+/// Where the elements of an expression go.
+#[derive(Debug)]
+pub enum Target<'a> {
+    /// Memory of the shape of its domain, at any strides.
+    Memory(ViewMut<'a>),
+    /// An array of its type and shape.
+    Array(&'a Array),
+}
+
+/// Computes several expressions, each to its target, together: what they have in common is read and computed once, where it
+/// fits into the budget.
+///
+/// ```
+/// use bigarrays::base::buffer::{Order, ViewMut};
+/// use bigarrays::compute::{ComputeOptions, Lazy, Reduction, Target, compute};
+/// use bigarrays::{DataType, Domain};
+///
+/// let a = Lazy::of_elements(&Domain::from_shape(&[4])?, DataType::U8, &[3, 9, 4, 7])?;
+/// let (least, most) = (a.reduce(Reduction::Min, &[0], false)?, a.reduce(Reduction::Max, &[0], false)?);
+/// let (mut low, mut high) = ([0], [0]);
+/// let targets = vec![
+///     (&least, Target::Memory(ViewMut::dense(&mut low, &[], 1, Order::C)?)),
+///     (&most, Target::Memory(ViewMut::dense(&mut high, &[], 1, Order::C)?)),
+/// ];
+/// compute(targets, &ComputeOptions::default())?;
+/// assert_eq!((low, high), ([3], [9]));
+/// # Ok::<(), bigarrays::Error>(())
+/// ```
+///
+/// # Errors
+/// `InvalidArgument` if a target has another type or shape, or may be what an expression is of; `MemoryBudget` before anything
+/// is read; `Cancelled`; any error of reading and writing. After an error, the contents of targets are unspecified.
+pub fn compute(results: Vec<(&Lazy, Target<'_>)>, options: &ComputeOptions<'_>) -> Result<()> {
+    let roots: Vec<Lazy> = results.iter().map(|result| result.0.clone()).collect();
+    let (mut memory, mut arrays) = (Vec::new(), Vec::new());
+    for (number, (lazy, target)) in results.into_iter().enumerate() {
+        match target {
+            Target::Memory(out) => {
+                lazy.expect_memory(&out)?;
+                memory.push((number, out));
+                arrays.push(None);
+            }
+            Target::Array(array) => arrays.push(Some(lazy.placed_target(array)?)),
+        }
+    }
+    for target in arrays.iter().flatten() {
+        roots.iter().try_for_each(|root| root.expect_apart(target))?;
+    }
+    expect_distinct(&arrays)?;
+    let shared: HashMap<usize, SharedViewMut<'_>> =
+        memory.iter_mut().map(|(number, out)| (*number, out.share())).collect();
+    let targets: Vec<Option<&Array>> = arrays.iter().map(Option::as_ref).collect();
+    let (stages, plan) = plan::plan(stages(&roots)?, &targets, options.limits())?;
+    let place = |number: usize| match (targets[number], shared.get(&number)) {
+        (Some(array), _) => Some(Place::Array(array)),
+        (None, Some(out)) => Some(Place::Memory { out, domain: roots[number].domain() }),
+        (None, None) => None,
+    };
+    let mut known: HashMap<usize, Lazy> = HashMap::new();
+    let mut before = 0u64;
+    for (stage, pass) in stages.iter().zip(&plan.passes) {
+        let of_all = |progress: Progress| {
+            if let Some(report) = options.progress {
+                report(Progress { done: before.saturating_add(progress.done), total: plan.bytes() });
+            }
+        };
+        let options = ComputeOptions { progress: Some(&of_all), ..*options };
+        run_stage(stage, pass, &mut known, &place, &options)?;
+        before = before.saturating_add(pass.bytes);
+    }
+    Ok(())
+}
+
+/// How [`compute`] works, where results go to these arrays or to memory. Reads nothing.
+///
+/// # Errors
+/// `MemoryBudget` if the smallest blocks do not fit; `InvalidArgument` if a target has another type or shape.
+pub fn plan(results: &[(&Lazy, Option<&Array>)], options: &ComputeOptions<'_>) -> Result<Plan> {
+    let roots: Vec<Lazy> = results.iter().map(|result| result.0.clone()).collect();
+    let target =
+        |(lazy, array): &(&Lazy, Option<&Array>)| array.map(|array| lazy.placed_target(array)).transpose();
+    let arrays = results.iter().map(target).collect::<Result<Vec<_>>>()?;
+    let targets: Vec<Option<&Array>> = arrays.iter().map(Option::as_ref).collect();
+    Ok(plan::plan(stages(&roots)?, &targets, options.limits())?.1)
+}
+
+/// An error if two results go to one array.
+fn expect_distinct(arrays: &[Option<Array>]) -> Result<()> {
+    let all: Vec<(&str, String)> =
+        arrays.iter().flatten().map(|array| (array.url(), array.canonical_location())).collect();
+    let twice = all.iter().enumerate().find(|(at, one)| all[..*at].iter().any(|known| known.1 == one.1));
+    twice.map_or(Ok(()), |(_, (url, _))| {
+        Err(Error::invalid("two results would go there").during("saving to").at(*url))
+    })
+}
+
 impl Lazy {
     /// How [`Lazy::compute`] works, or [`Lazy::save`] if there is a target. Reads nothing.
     ///
     /// # Errors
     /// `MemoryBudget` if the smallest blocks do not fit.
     pub fn plan(&self, target: Option<&Array>, options: &ComputeOptions<'_>) -> Result<Plan> {
-        plan::plan(&stages(self), target, options.limits())
+        plan(&[(self, target)], options)
     }
 
     /// The order of elements in memory that is computed the fastest.
     pub fn order(&self) -> Order {
-        let plan = plan::plan(&stages(self), None, Limits { memory: u64::MAX, threads: 1 });
-        plan.ok().and_then(|plan| Some(plan.passes.last()?.order)).unwrap_or(Order::C)
+        let limits = Limits { memory: u64::MAX, threads: 1 };
+        let plan = stages(std::slice::from_ref(self)).and_then(|stages| plan::plan(stages, &[None], limits));
+        plan.ok().and_then(|(_, plan)| Some(plan.passes.last()?.order)).unwrap_or(Order::C)
     }
 
     /// Computes all elements.
@@ -71,14 +163,8 @@ impl Lazy {
     ///
     /// # Errors
     /// As [`Lazy::compute`]. After an error, the contents of `out` are unspecified.
-    pub fn compute_into(&self, mut out: ViewMut<'_>, options: &ComputeOptions<'_>) -> Result<()> {
-        let (shape, item) = (lengths(self.domain())?, self.dtype().size());
-        if out.shape() != &shape[..] || out.item() != item {
-            let found = out.shape();
-            return Err(Error::invalid(format!("memory of shape {found:?} for a result of shape {shape:?}")));
-        }
-        let shared = out.share();
-        self.run(&Sink::Memory { out: &shared, domain: self.domain() }, None, options)
+    pub fn compute_into(&self, out: ViewMut<'_>, options: &ComputeOptions<'_>) -> Result<()> {
+        compute(vec![(self, Target::Memory(out))], options)
     }
 
     /// Computes all elements and writes them to `target`, an array of the same type and shape.
@@ -86,104 +172,62 @@ impl Lazy {
     /// # Errors
     /// `InvalidArgument` if types or shapes differ; as [`Lazy::compute`]; any error of writing.
     pub fn save(&self, target: &Array, options: &ComputeOptions<'_>) -> Result<()> {
+        compute(vec![(self, Target::Array(target))], options)
+    }
+
+    fn expect_memory(&self, out: &ViewMut<'_>) -> Result<()> {
+        let shape = lengths(self.domain())?;
+        if out.shape() == &shape[..] && out.item() == self.dtype().size() {
+            return Ok(());
+        }
+        let found = out.shape();
+        Err(Error::invalid(format!("memory of shape {found:?} for a result of shape {shape:?}")))
+    }
+
+    /// A target at the coordinates of the elements.
+    fn placed_target(&self, target: &Array) -> Result<Array> {
         let own = (self.dtype(), self.domain().shape());
         if own != (target.dtype(), target.shape()) {
             let (dtype, shape) = own;
             let reason = format!("{dtype} elements of shape {shape:?} do not go there");
             return Err(Error::invalid(reason).during("saving to").at(target.url()));
         }
-        let target = target.translate_to(self.domain().origin())?;
-        self.expect_apart(&target)?;
-        self.run(&Sink::Array(&target), Some(&target), options)
-    }
-
-    /// Computes what is to be read first, and then the elements.
-    fn run(&self, sink: &Sink<'_>, target: Option<&Array>, options: &ComputeOptions<'_>) -> Result<()> {
-        let stages = stages(self);
-        let plan = plan::plan(&stages, target, options.limits())?;
-        let mut results: Vec<Lazy> = Vec::new();
-        for (number, (stage, pass)) in stages.iter().zip(&plan.passes).enumerate() {
-            if number + 1 == stages.len() {
-                return run_stage(stage, pass, &results, sink, options);
-            }
-            results.push(result_of(stage, pass, &results, options)?);
-        }
-        Ok(())
+        target.translate_to(self.domain().origin())
     }
 }
 
-/// The result of a pass, in memory.
-fn result_of(stage: &Stage, pass: &Pass, results: &[Lazy], options: &ComputeOptions<'_>) -> Result<Lazy> {
-    let shape = lengths(&stage.domain)?;
-    let item = stage.dtype.size();
-    let mut elements = vec![0; byte_len(&shape, item)?];
-    let mut out = ViewMut::dense(&mut elements, &shape, item, Order::C)?;
-    let shared = out.share();
-    let sink = Sink::Memory { out: &shared, domain: &stage.domain };
-    run_stage(stage, pass, results, &sink, options)?;
-    if stage.domain.ndim() == 0 {
-        let mut element = [0; 8];
-        element[..item].copy_from_slice(&elements);
-        return Lazy::constant(element, stage.dtype);
-    }
-    Lazy::of(&held(&stage.domain, stage.dtype, &stage.names, &elements)?)
-}
-
-/// Where elements go.
-enum Sink<'a> {
-    Memory { out: &'a SharedViewMut<'a>, domain: &'a Domain },
-    Array(&'a Array),
-}
-
-impl Sink<'_> {
-    /// Has `make` write the elements of `block`, dense in `order`, and puts them where they go.
-    fn put(
-        &self,
-        block: &Domain,
-        item: usize,
-        order: Order,
-        make: impl FnOnce(&mut [u8]) -> Result<()>,
-    ) -> Result<()> {
-        let shape = lengths(block)?;
-        let length = byte_len(&shape, item)?;
-        match self {
-            Self::Array(target) => {
-                let mut made = Memory::new(length)?;
-                make(made.bytes_mut())?;
-                target.write_from(block, View::dense(made.bytes(), &shape, item, order)?)
-            }
-            Self::Memory { out, domain } => {
-                let start =
-                    block.origin().iter().zip(domain.origin()).map(|(at, from)| at.abs_diff(*from) as usize);
-                let region = Region {
-                    start: start.collect(),
-                    step: Dims::from_elem(1, shape.len()),
-                    count: shape.iter().copied().collect(),
-                };
-                // SAFETY: blocks of a pass do not overlap, and each is put once.
-                let mut place = unsafe { out.region(&region) };
-                if let Some(bytes) =
-                    place.as_dense_mut(order).filter(|bytes| bytes.as_ptr().align_offset(8) == 0)
-                {
-                    return make(bytes);
-                }
-                let mut made = Memory::new(length)?;
-                make(made.bytes_mut())?;
-                place.copy_from(&View::dense(made.bytes(), &shape, item, order)?);
-                Ok(())
-            }
-        }
-    }
-}
-
-fn run_stage(
+/// Runs a pass. Its results go to their places, and to `known` if later ones take them.
+fn run_stage<'p>(
     stage: &Stage,
     pass: &Pass,
-    results: &[Lazy],
-    sink: &Sink<'_>,
+    known: &mut HashMap<usize, Lazy>,
+    place: &dyn Fn(usize) -> Option<Place<'p>>,
     options: &ComputeOptions<'_>,
 ) -> Result<()> {
-    let expr = filled(&stage.expr, results)?;
+    let compiled = Compiled::of(stage, known)?;
+    let mut taken: Vec<Option<Vec<u8>>> = Vec::new();
+    for output in &stage.outputs {
+        let length = byte_len(&lengths(&output.domain)?, output.dtype.size())?;
+        taken.push(output.is_taken.then(|| vec![0; length]));
+    }
+    let mut views: Vec<Option<ViewMut<'_>>> = Vec::new();
+    for (output, elements) in stage.outputs.iter().zip(&mut taken) {
+        let (shape, item) = (lengths(&output.domain)?, output.dtype.size());
+        let view = |elements| ViewMut::dense(elements, &shape, item, Order::C);
+        views.push(elements.as_deref_mut().map(view).transpose()?);
+    }
+    let shared: Vec<Option<SharedViewMut<'_>>> =
+        views.iter_mut().map(|view| view.as_mut().map(ViewMut::share)).collect();
+    let mut sinks: Vec<Vec<Sink<'_>>> = Vec::new();
+    for (output, out) in stage.outputs.iter().zip(&shared) {
+        let held = out.as_ref().map(|out| Place::Memory { out, domain: &output.domain });
+        let held = held.map(|place| Sink { root: None, place });
+        let asked = output
+            .roots
+            .iter()
+            .filter_map(|root| Some(Sink { root: Some(root), place: place(root.number)? }));
+        sinks.push(held.into_iter().chain(asked).collect());
+    }
     let runner = Runner {
         in_flight: pass.in_flight,
         total: pass.bytes,
@@ -191,204 +235,62 @@ fn run_stage(
         is_near: true,
         progress: options.progress,
     };
-    match (&stage.reduce, &pass.folding) {
-        (Some(along), Some(folding)) => Reducing::new(&expr, along, stage, pass, folding)?.run(&runner, sink),
-        _ => each_element(&expr, stage.dtype, pass, &runner, sink),
+    match &pass.folding {
+        Some(folding) => Reducing::new(compiled, stage, pass, folding).run(&runner, &sinks)?,
+        None => each_element(&compiled, stage, pass, &runner, &sinks)?,
     }
+    drop(sinks);
+    for (output, elements) in stage.outputs.iter().zip(taken) {
+        if let Some(elements) = elements {
+            known.insert(output.number, in_memory(output, elements)?);
+        }
+    }
+    Ok(())
+}
+
+/// The result of a pass that later ones take.
+fn in_memory(output: &Output, elements: Vec<u8>) -> Result<Lazy> {
+    if output.domain.ndim() > 0 {
+        return Lazy::of(&held(&output.domain, output.dtype, &output.names, &elements)?);
+    }
+    let mut element = [0; 8];
+    element[..output.dtype.size()].copy_from_slice(&elements);
+    Lazy::constant(element, output.dtype)
 }
 
 /// Computes the elements of each block.
 fn each_element(
-    expr: &Lazy,
-    dtype: DataType,
+    compiled: &Compiled,
+    stage: &Stage,
     pass: &Pass,
     runner: &Runner<'_>,
-    sink: &Sink<'_>,
+    sinks: &[Vec<Sink<'_>>],
 ) -> Result<()> {
-    let program = Program::new(expr, dtype)?;
-    let blocks = Blocks { cuts: pass.cuts.iter().map(|cuts| pieces(cuts).collect()).collect() };
-    let item = dtype.size();
+    let blocks = Blocks::new(pass.cuts.iter().map(|cuts| pieces(cuts).collect()).collect());
     runner.run(blocks.len(), &|number| {
         let part = blocks.get(number)?;
-        sink.put(&part, item, pass.order, |out| {
-            Block::read(&program, expr.domain(), &part, pass.order)?.compute(&program, item, out)
-        })?;
-        Ok(part.checked_len()?.saturating_mul(expr.dtype().size() as u64))
+        let block = compiled.read(&part, pass.order)?;
+        let shape = lengths(&part)?;
+        let mut places: Vec<Option<ViewMut<'_>>> = Vec::new();
+        let mut made: Vec<Memory> = Vec::new();
+        for (output, sinks) in stage.outputs.iter().zip(sinks) {
+            let place = if let [only] = &sinks[..] { only.direct(&part, pass.order)? } else { None };
+            made.push(Memory::new(if place.is_some() { 0 } else { byte_len(&shape, output.dtype.size())? })?);
+            places.push(place);
+        }
+        let mut outs: Vec<(usize, &mut [u8])> = Vec::new();
+        for ((output, place), made) in stage.outputs.iter().zip(&mut places).zip(&mut made) {
+            let direct = place.as_mut().and_then(|place| place.as_dense_mut(pass.order));
+            outs.push((output.dtype.size(), direct.unwrap_or_else(|| made.bytes_mut())));
+        }
+        block.compute(&compiled.program, &mut outs)?;
+        for ((output, sinks), (place, made)) in stage.outputs.iter().zip(sinks).zip(places.iter().zip(&made))
+        {
+            if place.is_none() {
+                let put = |sink: &Sink<'_>| sink.put(&part, made.bytes(), output.dtype.size(), pass.order);
+                sinks.iter().try_for_each(put)?;
+            }
+        }
+        Ok(part.checked_len()?.saturating_mul(pass.item))
     })
-}
-
-/// The boxes that pieces along each axis make; the last axis varies fastest.
-struct Blocks {
-    cuts: Dims<Vec<Range<i64>>>,
-}
-
-impl Blocks {
-    fn len(&self) -> usize {
-        self.cuts.iter().map(Vec::len).fold(1, usize::saturating_mul)
-    }
-
-    fn get(&self, mut number: usize) -> Result<Domain> {
-        let mut ranges: Dims<Range<i64>> = self.cuts.iter().map(|_| 0..0).collect();
-        for (axis, pieces) in self.cuts.iter().enumerate().rev() {
-            ranges[axis] = pieces[number % pieces.len()].clone();
-            number /= pieces.len();
-        }
-        Domain::from_ranges(&ranges)
-    }
-}
-
-/// A pass that reduces elements.
-struct Reducing<'a> {
-    program: Program,
-    domain: Domain,
-    method: Method,
-    dtype: DataType,
-    item: u64,
-    folding: &'a Folding,
-    pass: &'a Pass,
-    /// Boxes of the result.
-    kept: Blocks,
-    /// Boxes of segments of the reduced axes behind the first.
-    behind: Blocks,
-    /// How many elements become one.
-    count: u64,
-    /// Segments of the first reduced axis that a task takes.
-    run: u64,
-    /// Whether the result has the reduced axes, of length 1.
-    keeps: bool,
-}
-
-/// What a task has of a box of the result: for each segment, in order, the cells.
-type Partials = BTreeMap<u64, Vec<u64>>;
-
-impl<'a> Reducing<'a> {
-    fn new(expr: &Lazy, along: &Along, stage: &Stage, pass: &'a Pass, folding: &'a Folding) -> Result<Self> {
-        let method = along.reduction.method(expr.dtype());
-        let expr = match method.first {
-            Some(first) => expr.converted(first)?,
-            None => expr.clone(),
-        };
-        let domain = expr.domain().clone();
-        let is_kept = |axis: &usize| !folding.axes.contains(axis);
-        let kept =
-            (0..domain.ndim()).filter(is_kept).map(|axis| pieces(&pass.cuts[axis]).collect()).collect();
-        let behind = folding.segments[1..].iter().map(|cuts| pieces(cuts).collect()).collect();
-        let (kept, behind) = (Blocks { cuts: kept }, Blocks { cuts: behind });
-        let segments = folding.segments[0].len();
-        // As few as keep all threads busy: a task reads on where it is.
-        let wanted = (4 * pass.in_flight as u64).div_ceil((kept.len() as u64).max(1)).max(1);
-        Ok(Self {
-            program: Program::new(&expr, method.cell.dtype())?,
-            method,
-            dtype: stage.dtype,
-            item: stage.expr.dtype().size() as u64,
-            count: folding.axes.iter().map(|&axis| domain.shape()[axis]).product(),
-            run: segments.div_ceil(wanted).max(1),
-            keeps: along.keeps,
-            domain,
-            folding,
-            pass,
-            kept,
-            behind,
-        })
-    }
-
-    fn run(&self, runner: &Runner<'_>, sink: &Sink<'_>) -> Result<()> {
-        let runs = self.folding.segments[0].len().div_ceil(self.run).max(1) as usize;
-        let of_kept = runs * self.behind.len().max(1);
-        let waiting: Mutex<BTreeMap<usize, (usize, Partials)>> = Mutex::default();
-        runner.run(self.kept.len() * of_kept, &|number| {
-            let (kept, rest) = (number / of_kept, number % of_kept);
-            let (run, behind) = (rest / self.behind.len().max(1), rest % self.behind.len().max(1));
-            let (partials, bytes) = self.fold(&self.kept.get(kept)?, run as u64, behind)?;
-            let done = {
-                let mut waiting = waiting.locked();
-                let (count, all) = waiting.entry(kept).or_default();
-                *count += 1;
-                all.extend(partials);
-                if *count == of_kept { waiting.remove(&kept) } else { None }
-            };
-            if let Some((_, partials)) = done {
-                self.finish(&self.kept.get(kept)?, partials, sink)?;
-            }
-            Ok(bytes)
-        })
-    }
-
-    /// The box of elements that become those of `kept`, of these ranges along the reduced axes.
-    fn whole(&self, kept: &Domain, reduced: &[Range<i64>]) -> Result<Domain> {
-        let mut own = kept.ranges();
-        let range = |axis: usize| match self.folding.axes.iter().position(|&one| one == axis) {
-            Some(k) => reduced[k].clone(),
-            None => own.next().unwrap_or(0..0),
-        };
-        Domain::from_ranges(&(0..self.domain.ndim()).map(range).collect::<Dims<_>>())
-    }
-
-    /// Folds a run of segments of the first reduced axis, block by block as they lie. Returns their cells by number, and
-    /// how many bytes of elements they are of.
-    fn fold(&self, kept: &Domain, run: u64, behind: usize) -> Result<(Partials, u64)> {
-        let (first, segments) = (self.folding.axes[0], &self.folding.segments[0]);
-        let numbers = run * self.run..((run + 1) * self.run).min(segments.len());
-        let mut reduced: Dims<Range<i64>> = self.behind.get(behind)?.ranges().collect();
-        reduced.insert(0, 0..0);
-        let cells = kept.checked_len()? as usize;
-        let identity = self.method.fold.identity(self.method.cell);
-        let (mut partials, mut bytes) = (Partials::new(), 0);
-        if numbers.is_empty() {
-            return Ok((partials, bytes));
-        }
-        let whole = segments.get(numbers.start).start..segments.get(numbers.end - 1).end;
-        let (mut segment, mut current) = (numbers.start, vec![identity; cells]);
-        let touched = self.pass.cuts[first].touched(&whole);
-        for piece in touched.map(|k| self.pass.cuts[first].get(k)) {
-            reduced[0] = piece.start.max(whole.start)..piece.end.min(whole.end);
-            let part = self.whole(kept, &reduced)?;
-            bytes += part.checked_len()?.saturating_mul(self.item);
-            let block = Block::read(&self.program, &self.domain, &part, Order::C)?;
-            let mut at = reduced[0].start;
-            while at < reduced[0].end {
-                let end = segments.get(segment).end.min(reduced[0].end);
-                let along = (at - reduced[0].start) as usize..(end - reduced[0].start) as usize;
-                block.fold(&self.program, self.method, &self.folding.axes, &along, &mut current)?;
-                at = end;
-                if at == segments.get(segment).end {
-                    let done = std::mem::replace(&mut current, vec![identity; cells]);
-                    partials.insert(segment * self.behind.len().max(1) as u64 + behind as u64, done);
-                    segment += 1;
-                }
-            }
-        }
-        Ok((partials, bytes))
-    }
-
-    /// Folds the cells of all segments, in their order, and puts the elements that they are.
-    fn finish(&self, kept: &Domain, partials: Partials, sink: &Sink<'_>) -> Result<()> {
-        let Method { cell, fold, is_mean, .. } = self.method;
-        let mut all = partials.into_values();
-        let mut cells = match all.next() {
-            Some(cells) => cells,
-            None => vec![fold.identity(cell); kept.checked_len()? as usize],
-        };
-        all.for_each(|partial| fold.each(cell, &mut cells, &partial));
-        if is_mean {
-            let count = self.count as f64;
-            cells.iter_mut().for_each(|cell| *cell = (f64::from_bits(*cell) / count).to_bits());
-        }
-        let none = || Error::unsupported(format!("{} as {}", cell.dtype(), self.dtype));
-        let place = if self.keeps {
-            let first = |&axis: &usize| self.domain.origin()[axis]..self.domain.origin()[axis] + 1;
-            self.whole(kept, &self.folding.axes.iter().map(first).collect::<Dims<_>>())?
-        } else {
-            kept.clone()
-        };
-        sink.put(&place, self.dtype.size(), Order::C, |out| {
-            match convert(cell.dtype(), self.dtype) {
-                _ if cell.dtype() == self.dtype => out.copy_from_slice(bytemuck::cast_slice(&cells)),
-                Some(kernel) => kernel(&[bytemuck::cast_slice(&cells)], out),
-                None => return Err(none()),
-            }
-            Ok(())
-        })
-    }
 }

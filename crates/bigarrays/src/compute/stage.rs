@@ -1,113 +1,224 @@
-//! Passes over the data: an expression is cut where elements are reduced, since all of them have to be seen first.
+//! Passes over the data: expressions are cut where elements are reduced, since all of them have to be seen first. Passes over
+//! the same elements are one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
 use crate::base::error::Result;
-use crate::compute::expr::{Along, Kind, Lazy};
+use crate::compute::expr::{Kind, Lazy};
 use crate::compute::infer::Names;
+use crate::compute::mapping::{Mapping, Pick};
+use crate::compute::reduction::{Method, Reduction};
 
-/// One pass: elements of `expr`, in which nothing is reduced, and what becomes of them.
+/// One pass over the elements of a domain.
 #[derive(Clone, Debug)]
 pub(crate) struct Stage {
+    pub(crate) domain: Domain,
+    /// The axes along which elements are reduced, ascending; `None` if they are the results.
+    pub(crate) axes: Option<Dims<usize>>,
+    pub(crate) outputs: Vec<Output>,
+}
+
+/// A result of a pass: elements of `expr`, in which nothing is reduced, and what becomes of them.
+#[derive(Clone, Debug)]
+pub(crate) struct Output {
     pub(crate) expr: Lazy,
-    /// What they are reduced to, along which axes; `None` if they are the result.
-    pub(crate) reduce: Option<Along>,
+    pub(crate) reduction: Option<Reduction>,
     pub(crate) dtype: DataType,
     /// The domain and names of the result.
     pub(crate) domain: Domain,
     pub(crate) names: Names,
+    /// The number by which later passes take it.
+    pub(crate) number: usize,
+    pub(crate) is_taken: bool,
+    pub(crate) roots: Vec<Root>,
 }
 
-/// The passes that `root` takes, the last of which gives its elements. Where one takes those of an earlier one, it has a
-/// [`Kind::Pending`] of its number.
-pub(crate) fn stages(root: &Lazy) -> Vec<Stage> {
-    let mut cutter = Cutter { stages: Vec::new(), known: HashMap::new() };
-    let expr = cutter.cut(root);
-    // The last pass may be a reduction itself.
-    if !matches!(expr.kind(), Kind::Pending(last) if last + 1 == cutter.stages.len()) {
-        cutter.stages.push(Stage {
-            dtype: expr.dtype(),
-            domain: expr.domain().clone(),
-            names: expr.names().into(),
-            expr,
-            reduce: None,
-        });
+/// An expression that was asked for, and where it places a result: with more axes, each of length 1.
+#[derive(Clone, Debug)]
+pub(crate) struct Root {
+    pub(crate) number: usize,
+    placed: Option<Mapping>,
+}
+
+impl Root {
+    /// The box of the expression that a box of the result is.
+    pub(crate) fn place(&self, part: &Domain) -> Result<Domain> {
+        let Some(mapping) = &self.placed else { return Ok(part.clone()) };
+        let mut own = part.ranges();
+        let range = |axis: usize| match mapping.varies(axis) {
+            true => own.next().unwrap_or(0..0),
+            false => mapping.domain.range(axis),
+        };
+        Domain::from_ranges(&(0..mapping.domain.ndim()).map(range).collect::<Dims<_>>())
     }
-    cutter.stages
+}
+
+impl Root {
+    /// What the axes of the result have, where those of the expression have this.
+    pub(crate) fn of_result<T: Copy>(&self, own: &[T]) -> Dims<T> {
+        let varies = |axis: usize| self.placed.as_ref().is_none_or(|mapping| mapping.varies(axis));
+        own.iter().enumerate().filter(|(axis, _)| varies(*axis)).map(|(_, one)| *one).collect()
+    }
+}
+
+/// The passes that `roots` take, in the order in which they can be done. Where one takes a result of an earlier one, it has a
+/// [`Kind::Pending`] of its number.
+///
+/// # Errors
+/// Those of making expressions.
+pub(crate) fn stages(roots: &[Lazy]) -> Result<Vec<Stage>> {
+    let mut cutter = Cutter { outputs: Vec::new(), known: HashMap::new() };
+    for (number, root) in roots.iter().enumerate() {
+        let expr = cutter.cut(root)?;
+        if let Some((result, root)) = rooted(&expr, number) {
+            cutter.outputs[result].output.roots.push(root);
+            continue;
+        }
+        let (dtype, domain, names) = (expr.dtype(), expr.domain().clone(), expr.names().into());
+        let number_of = cutter.outputs.len();
+        let roots = vec![Root { number, placed: None }];
+        let (reduction, is_taken) = (None, false);
+        let output = Output { expr, reduction, dtype, domain, names, number: number_of, is_taken, roots };
+        cutter.push(output, None);
+    }
+    Ok(cutter.grouped())
+}
+
+/// The earlier result that an expression is, but for axes of length 1.
+fn rooted(expr: &Lazy, number: usize) -> Option<(usize, Root)> {
+    match expr.kind() {
+        Kind::Pending(result) => Some((*result, Root { number, placed: None })),
+        Kind::View(mapping, of) => {
+            let Kind::Pending(result) = of.kind() else { return None };
+            let visible = mapping.varying();
+            let is_same = mapping.picks.iter().zip(&visible).all(|(pick, &axis)| *pick == Pick::same(axis));
+            let is_one = |axis: usize| mapping.varies(axis) || mapping.domain.shape()[axis] == 1;
+            let is_whole = visible
+                .iter()
+                .enumerate()
+                .all(|(own, &axis)| mapping.domain.range(axis) == of.domain().range(own));
+            let is_placed = visible.len() == mapping.picks.len()
+                && is_same
+                && is_whole
+                && (0..mapping.domain.ndim()).all(is_one);
+            is_placed.then(|| (*result, Root { number, placed: Some(Mapping::clone(mapping)) }))
+        }
+        _ => None,
+    }
 }
 
 struct Cutter {
-    stages: Vec<Stage>,
+    outputs: Vec<Cut>,
     /// What each expression has become.
     known: HashMap<usize, Lazy>,
 }
 
+/// A result, along which axes it reduces, how many passes come before its own, and what it reads.
+struct Cut {
+    output: Output,
+    axes: Option<Dims<usize>>,
+    level: usize,
+    reads: HashSet<usize>,
+}
+
 impl Cutter {
-    fn cut(&mut self, lazy: &Lazy) -> Lazy {
+    fn cut(&mut self, lazy: &Lazy) -> Result<Lazy> {
         if let Some(known) = self.known.get(&lazy.id()) {
-            return known.clone();
+            return Ok(known.clone());
         }
-        let (dtype, domain, names) = (lazy.dtype(), lazy.domain().clone(), lazy.names().into());
+        let (dtype, domain, names): (_, _, Names) =
+            (lazy.dtype(), lazy.domain().clone(), lazy.names().into());
         let kind = match lazy.kind() {
-            Kind::Source(_) | Kind::Constant(_) | Kind::Pending(_) => return lazy.clone(),
-            Kind::Convert(of) => Kind::Convert(self.cut(of)),
-            Kind::Cast(of, how) => Kind::Cast(self.cut(of), *how),
-            Kind::Elementwise(function, of) => {
-                Kind::Elementwise(*function, of.iter().map(|of| self.cut(of)).collect())
-            }
             Kind::Reduce(along, of) => {
-                let expr = self.cut(of);
-                let reduce = Some(along.clone());
-                let (domain, names) = (domain.clone(), lazy.names().into());
-                self.stages.push(Stage { expr, reduce, dtype, domain, names });
-                Kind::Pending(self.stages.len() - 1)
+                let expr = self.cut(of)?;
+                let number = self.outputs.len();
+                let (reduction, roots) = (Some(along.reduction), Vec::new());
+                let (domain, names) = (domain.clone(), names.clone());
+                let output = Output { expr, reduction, dtype, domain, names, number, is_taken: false, roots };
+                self.push(output, Some(along.axes.clone()));
+                Kind::Pending(number)
             }
+            Kind::Source(_) | Kind::Constant(_) | Kind::Pending(_) => return Ok(lazy.clone()),
+            kind => kind.with(&mut |of| self.cut(of))?,
         };
         let cut = Lazy::new(kind, dtype, domain, names);
         self.known.insert(lazy.id(), cut.clone());
-        cut
+        Ok(cut)
     }
+
+    fn push(&mut self, output: Output, axes: Option<Dims<usize>>) {
+        let (mut level, mut reads) = (0, HashSet::new());
+        for lazy in output.expr.nodes() {
+            match lazy.kind() {
+                Kind::Source(array) => drop(reads.insert(std::ptr::from_ref(array.layout()) as usize)),
+                Kind::Pending(number) => {
+                    level = level.max(self.outputs[*number].level + 1);
+                    // No address is so high.
+                    reads.insert(usize::MAX - number);
+                }
+                _ => {}
+            }
+        }
+        self.outputs.push(Cut { output, axes, level, reads });
+    }
+
+    /// Results that are of the same elements, reduced along the same axes, are those of one pass.
+    fn grouped(mut self) -> Vec<Stage> {
+        let taken: HashSet<usize> =
+            self.outputs.iter().flat_map(|cut| cut.output.expr.nodes()).filter_map(taken).collect();
+        self.outputs.iter_mut().for_each(|cut| cut.output.is_taken = taken.contains(&cut.output.number));
+        let mut found: Vec<(usize, HashSet<usize>, Stage)> = Vec::new();
+        for Cut { output, axes, level, reads } in self.outputs {
+            let domain = output.expr.domain();
+            let mut joined = (level, reads, Stage { domain: domain.clone(), axes, outputs: Vec::new() });
+            let is_same = |(at, known, stage): &(usize, HashSet<usize>, Stage)| {
+                let (_, reads, own) = &joined;
+                *at == level
+                    && (&stage.domain, &stage.axes) == (&own.domain, &own.axes)
+                    && !known.is_disjoint(reads)
+            };
+            let (same, others): (Vec<_>, Vec<_>) = found.into_iter().partition(is_same);
+            for (_, known, stage) in same {
+                joined.1.extend(known);
+                joined.2.outputs.extend(stage.outputs);
+            }
+            joined.2.outputs.push(output);
+            found = others;
+            found.push(joined);
+        }
+        found.sort_by_key(|found| found.0);
+        found.into_iter().map(|found| found.2).collect()
+    }
+}
+
+fn taken(lazy: &Lazy) -> Option<usize> {
+    if let Kind::Pending(number) = lazy.kind() { Some(*number) } else { None }
 }
 
 /// `lazy` with the results of earlier passes in their places.
 ///
 /// # Errors
 /// Those of making expressions of them.
-pub(crate) fn filled(lazy: &Lazy, results: &[Lazy]) -> Result<Lazy> {
-    let mut known = HashMap::new();
-    fill(lazy, results, &mut known)
+pub(crate) fn filled(lazy: &Lazy, results: &HashMap<usize, Lazy>) -> Result<Lazy> {
+    fill(lazy, results, &mut HashMap::new())
 }
 
-fn fill(lazy: &Lazy, results: &[Lazy], known: &mut HashMap<usize, Lazy>) -> Result<Lazy> {
+fn fill(lazy: &Lazy, results: &HashMap<usize, Lazy>, known: &mut HashMap<usize, Lazy>) -> Result<Lazy> {
     if let Some(known) = known.get(&lazy.id()) {
         return Ok(known.clone());
     }
-    let mut one = |of: &Lazy| fill(of, results, known);
-    let kind = match lazy.kind() {
-        Kind::Pending(number) => {
-            let result = &results[*number];
-            // It may have been moved since.
-            let offset: Dims<i64> = lazy
-                .domain()
-                .origin()
-                .iter()
-                .zip(result.domain().origin())
-                .map(|(to, from)| to - from)
-                .collect();
-            return result.translate(&offset);
+    let filled = match lazy.kind() {
+        Kind::Pending(number) => results.get(number).cloned().unwrap_or_else(|| lazy.clone()),
+        Kind::View(mapping, of) => fill(of, results, known)?.view(mapping)?,
+        Kind::Source(_) | Kind::Constant(_) => lazy.clone(),
+        kind => {
+            let kind = kind.with(&mut |of| fill(of, results, known))?;
+            Lazy::new(kind, lazy.dtype(), lazy.domain().clone(), lazy.names().into())
         }
-        Kind::Source(_) | Kind::Constant(_) => return Ok(lazy.clone()),
-        Kind::Convert(of) => Kind::Convert(one(of)?),
-        Kind::Cast(of, how) => Kind::Cast(one(of)?, *how),
-        Kind::Elementwise(function, of) => {
-            Kind::Elementwise(*function, of.iter().map(one).collect::<Result<_>>()?)
-        }
-        Kind::Reduce(along, of) => Kind::Reduce(along.clone(), one(of)?),
     };
-    let filled = Lazy::new(kind, lazy.dtype(), lazy.domain().clone(), lazy.names().into());
     known.insert(lazy.id(), filled.clone());
     Ok(filled)
 }
@@ -115,9 +226,29 @@ fn fill(lazy: &Lazy, results: &[Lazy], known: &mut HashMap<usize, Lazy>) -> Resu
 impl Stage {
     /// What is computed, as one would write it.
     pub(crate) fn text(&self) -> String {
-        match &self.reduce {
-            None => self.expr.text(),
-            Some(along) => along.text(&self.expr.text()),
+        self.outputs.iter().map(|output| output.text(self.axes.as_deref())).collect::<Vec<_>>().join("; ")
+    }
+
+    /// The same, each result in a pass of its own.
+    pub(crate) fn apart(&self) -> Vec<Self> {
+        let one = |output: &Output| Self { outputs: vec![output.clone()], ..self.clone() };
+        self.outputs.iter().map(one).collect()
+    }
+}
+
+impl Output {
+    /// How elements are folded, if they are.
+    pub(crate) fn method(&self) -> Option<Method> {
+        Some(self.reduction?.method(self.expr.dtype()))
+    }
+
+    fn text(&self, axes: Option<&[usize]>) -> String {
+        match (self.reduction, axes) {
+            (Some(reduction), Some(axes)) => {
+                let axes: Vec<String> = axes.iter().map(ToString::to_string).collect();
+                format!("{}({}, axis=[{}])", reduction.name(), self.expr.text(), axes.join(", "))
+            }
+            _ => self.expr.text(),
         }
     }
 }

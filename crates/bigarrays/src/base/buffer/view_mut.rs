@@ -96,6 +96,18 @@ impl<'a> ViewMut<'a> {
         self
     }
 
+    /// The view without the axes from `count` on, each of which is of length 1.
+    ///
+    /// # Panics
+    /// If one is longer, or of length 0.
+    #[must_use]
+    pub(crate) fn leading(mut self, count: usize) -> Self {
+        assert!(self.shape()[count..].iter().all(|&length| length == 1), "axes that are dropped");
+        self.geometry.shape.truncate(count);
+        self.geometry.strides.truncate(count);
+        self
+    }
+
     /// The view with the direction of axis `axis` reversed.
     #[must_use]
     pub fn reversed(mut self, axis: usize) -> Self {

@@ -14,6 +14,18 @@ pub(crate) enum Fold {
     Least,
     /// NaN if one is.
     Most,
+    /// Of those that are not NaN, as all below.
+    SumOfNumbers,
+    ProductOfNumbers,
+    LeastNumber,
+    MostNumber,
+    /// The sum, and how many there are.
+    SumAndCount,
+    /// The least and its place, the lowest of several; the first NaN, if there is one.
+    FirstLeast,
+    FirstMost,
+    FirstLeastNumber,
+    FirstMostNumber,
 }
 
 /// What elements are folded in: 8 bytes each.
@@ -24,89 +36,228 @@ pub(crate) enum Cell {
     F64,
 }
 
+/// The place of nothing.
+pub(crate) const NOWHERE: u64 = u64::MAX;
+
 /// So many elements of a row are folded side by side.
 const LANES: usize = 16;
 
-impl Fold {
-    /// What changes nothing, as the bytes of a cell.
-    pub(crate) fn identity(self, cell: Cell) -> u64 {
-        match (self, cell) {
-            (Self::Sum, _) => 0,
-            (Self::Product, Cell::F64) => 1f64.to_bits(),
-            (Self::Product, _) => 1,
-            (Self::Least, Cell::F64) => f64::INFINITY.to_bits(),
-            (Self::Least, Cell::I64) => i64::MAX as u64,
-            (Self::Least, Cell::U64) => u64::MAX,
-            (Self::Most, Cell::F64) => f64::NEG_INFINITY.to_bits(),
-            (Self::Most, Cell::I64) => i64::MIN as u64,
-            (Self::Most, Cell::U64) => 0,
+/// Where the elements of a row are among those that are folded: the first, and the distance of neighbours.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Places {
+    pub(crate) first: u64,
+    pub(crate) step: u64,
+}
+
+/// Cells: what is folded and, if a fold has it, what stands beside it.
+pub(crate) struct Cells<'a> {
+    pub(crate) values: &'a mut [u64],
+    pub(crate) beside: &'a mut [u64],
+}
+
+/// Does `$work` with `$T` for the type of a cell.
+macro_rules! of_cell {
+    ($cell:expr, $T:ident: $work:expr) => {
+        match $cell {
+            Cell::I64 => {
+                type $T = i64;
+                $work
+            }
+            Cell::U64 => {
+                type $T = u64;
+                $work
+            }
+            Cell::F64 => {
+                type $T = f64;
+                $work
+            }
         }
+    };
+}
+
+impl Fold {
+    /// Whether something stands beside a cell.
+    pub(crate) fn has_beside(self) -> bool {
+        self.places() || self == Self::SumAndCount
+    }
+
+    /// Whether places of elements count.
+    pub(crate) fn places(self) -> bool {
+        matches!(self, Self::FirstLeast | Self::FirstMost | Self::FirstLeastNumber | Self::FirstMostNumber)
+    }
+
+    /// What changes nothing, as the bytes of a cell and of what is beside it.
+    pub(crate) fn identity(self, cell: Cell) -> (u64, u64) {
+        let value = match (self, cell) {
+            (Self::Product | Self::ProductOfNumbers, Cell::F64) => 1f64.to_bits(),
+            (Self::Product | Self::ProductOfNumbers, _) => 1,
+            (Self::LeastNumber | Self::MostNumber, Cell::F64) => f64::NAN.to_bits(),
+            (Self::Least, Cell::F64) => f64::INFINITY.to_bits(),
+            (Self::Most, Cell::F64) => f64::NEG_INFINITY.to_bits(),
+            (Self::Least | Self::LeastNumber, Cell::I64) => i64::MAX as u64,
+            (Self::Least | Self::LeastNumber, Cell::U64) => u64::MAX,
+            (Self::Most | Self::MostNumber, Cell::I64) => i64::MIN as u64,
+            _ => 0,
+        };
+        (value, if self.places() { NOWHERE } else { 0 })
     }
 
     /// Folds each element of `row` into its own cell.
-    pub(crate) fn each(self, cell: Cell, cells: &mut [u64], row: &[u64]) {
-        match cell {
-            Cell::I64 => self.each_of::<i64>(cells, row),
-            Cell::U64 => self.each_of::<u64>(cells, row),
-            Cell::F64 => self.each_of::<f64>(cells, row),
-        }
+    pub(crate) fn each(self, cell: Cell, cells: Cells<'_>, row: &[u64], places: Places) {
+        of_cell!(cell, T: self.each_of::<T>(cells, bytemuck::cast_slice(row), places));
     }
 
     /// Folds all of `row` into one cell: elements in lanes, by where they are in the row, then the lanes, and that.
-    pub(crate) fn all(self, cell: Cell, into: &mut u64, row: &[u64]) {
-        match cell {
-            Cell::I64 => self.all_of::<i64>(into, row),
-            Cell::U64 => self.all_of::<u64>(into, row),
-            Cell::F64 => self.all_of::<f64>(into, row),
+    pub(crate) fn all(self, cell: Cell, cells: Cells<'_>, row: &[u64], places: Places) {
+        of_cell!(cell, T: self.all_of::<T>(cells, bytemuck::cast_slice(row), places));
+    }
+
+    /// Folds cells into others.
+    pub(crate) fn merge(self, cell: Cell, cells: Cells<'_>, others: (&[u64], &[u64])) {
+        match self {
+            Self::SumAndCount => {
+                let none = Cells { values: cells.values, beside: &mut [] };
+                Self::Sum.each(cell, none, others.0, Places { first: 0, step: 0 });
+                cells.beside.iter_mut().zip(others.1).for_each(|(count, other)| *count += other);
+            }
+            _ if self.places() => of_cell!(cell, T: self.merge_places::<T>(cells, others)),
+            _ => self.each(cell, cells, others.0, Places { first: 0, step: 0 }),
         }
     }
 
-    fn each_of<T: Number>(self, cells: &mut [u64], row: &[u64]) {
-        let (cells, row): (&mut [T], &[T]) = (bytemuck::cast_slice_mut(cells), bytemuck::cast_slice(row));
-        fn go<T: Number>(cells: &mut [T], row: &[T], f: impl Fn(T, T) -> T) {
-            for (cell, &one) in cells.iter_mut().zip(row) {
-                *cell = f(*cell, one);
+    /// The fold of two elements, where nothing is beside them.
+    fn pair<T: Number>(self) -> fn(T, T) -> T {
+        match self {
+            Self::Product => T::product,
+            Self::Least | Self::FirstLeast => T::least,
+            Self::Most | Self::FirstMost => T::most,
+            Self::SumOfNumbers | Self::SumAndCount => |a, b| if b.is_nan() { a } else { a.sum(b) },
+            Self::ProductOfNumbers => |a, b| if b.is_nan() { a } else { a.product(b) },
+            Self::LeastNumber | Self::FirstLeastNumber => {
+                |a, b| if b.is_below(a) || a.is_nan() { b } else { a }
             }
+            Self::MostNumber | Self::FirstMostNumber => {
+                |a, b| if a.is_below(b) || a.is_nan() { b } else { a }
+            }
+            Self::Sum => T::sum,
+        }
+    }
+
+    fn each_of<T: Number>(self, cells: Cells<'_>, row: &[T], places: Places) {
+        let values: &mut [T] = bytemuck::cast_slice_mut(cells.values);
+        // A loop for each fold: calls in a loop would cost more than the fold.
+        macro_rules! go {
+            ($f:expr) => {
+                for (cell, &one) in values.iter_mut().zip(row) {
+                    *cell = $f(*cell, one);
+                }
+            };
         }
         match self {
-            Self::Sum => go(cells, row, T::sum),
-            Self::Product => go(cells, row, T::product),
-            Self::Least => go(cells, row, T::least),
-            Self::Most => go(cells, row, T::most),
+            Self::Sum => go!(T::sum),
+            Self::Product => go!(T::product),
+            Self::Least => go!(T::least),
+            Self::Most => go!(T::most),
+            Self::SumOfNumbers => go!(|a: T, b: T| if b.is_nan() { a } else { a.sum(b) }),
+            Self::LeastNumber => go!(|a: T, b: T| if b.is_below(a) || a.is_nan() { b } else { a }),
+            Self::MostNumber => go!(|a: T, b: T| if a.is_below(b) || a.is_nan() { b } else { a }),
+            Self::ProductOfNumbers => go!(self.pair::<T>()),
+            Self::SumAndCount => {
+                go!(|a: T, b: T| if b.is_nan() { a } else { a.sum(b) });
+                for (count, one) in cells.beside.iter_mut().zip(row) {
+                    *count += u64::from(!one.is_nan());
+                }
+            }
+            _ => {
+                let cells = values.iter_mut().zip(cells.beside);
+                let mut place = places.first;
+                for ((cell, beside), &one) in cells.zip(row) {
+                    if self.comes_first((one, place), (*cell, *beside)) {
+                        (*cell, *beside) = (one, place);
+                    }
+                    place += places.step;
+                }
+            }
         }
     }
 
-    fn all_of<T: Number>(self, into: &mut u64, row: &[u64]) {
-        let row: &[T] = bytemuck::cast_slice(row);
-        let identity: T = bytemuck::cast(self.identity(T::CELL));
-        fn go<T: Number>(identity: T, row: &[T], f: impl Fn(T, T) -> T) -> T {
-            let mut lanes = [identity; LANES];
-            let (whole, rest) = row.as_chunks::<LANES>();
-            for chunk in whole {
-                for (lane, &one) in lanes.iter_mut().zip(chunk) {
-                    *lane = f(*lane, one);
-                }
-            }
-            for (lane, &one) in lanes.iter_mut().zip(rest) {
-                *lane = f(*lane, one);
-            }
-            let mut width = LANES / 2;
-            while width > 0 {
-                for lane in 0..width {
-                    lanes[lane] = f(lanes[lane], lanes[lane + width]);
-                }
-                width /= 2;
-            }
-            lanes[0]
-        }
+    fn all_of<T: Number>(self, cells: Cells<'_>, row: &[T], places: Places) {
+        let identity: T = bytemuck::cast(self.identity(T::CELL).0);
         let folded = match self {
-            Self::Sum => go(identity, row, T::sum),
-            Self::Product => go(identity, row, T::product),
-            Self::Least => go(identity, row, T::least),
-            Self::Most => go(identity, row, T::most),
+            Self::Sum => in_lanes(identity, row, T::sum),
+            Self::Product => in_lanes(identity, row, T::product),
+            Self::Least => in_lanes(identity, row, T::least),
+            Self::Most => in_lanes(identity, row, T::most),
+            Self::SumOfNumbers => in_lanes(identity, row, |a: T, b: T| if b.is_nan() { a } else { a.sum(b) }),
+            Self::SumAndCount => {
+                cells.beside[0] += row.iter().map(|one| u64::from(!one.is_nan())).sum::<u64>();
+                let value = Cells { values: cells.values, beside: &mut [] };
+                return Self::SumOfNumbers.all_of(value, row, places);
+            }
+            Self::ProductOfNumbers | Self::LeastNumber | Self::MostNumber => {
+                in_lanes(identity, row, self.pair::<T>())
+            }
+            _ => {
+                let mut found = (bytemuck::cast::<u64, T>(cells.values[0]), cells.beside[0]);
+                let mut place = places.first;
+                for &one in row {
+                    if self.comes_first((one, place), found) {
+                        found = (one, place);
+                    }
+                    place += places.step;
+                }
+                (cells.values[0], cells.beside[0]) = (bytemuck::cast(found.0), found.1);
+                return;
+            }
         };
-        self.each(T::CELL, std::slice::from_mut(into), &[bytemuck::cast(folded)]);
+        self.each_of(cells, &[folded], places);
     }
+
+    fn merge_places<T: Number>(self, cells: Cells<'_>, (values, beside): (&[u64], &[u64])) {
+        let own: &mut [T] = bytemuck::cast_slice_mut(cells.values);
+        let values: &[T] = bytemuck::cast_slice(values);
+        for ((cell, place), (&value, &at)) in own.iter_mut().zip(cells.beside).zip(values.iter().zip(beside))
+        {
+            if at != NOWHERE && self.comes_first((value, at), (*cell, *place)) {
+                (*cell, *place) = (value, at);
+            }
+        }
+    }
+
+    /// Whether an element at a place is to be kept rather than the one that was found.
+    fn comes_first<T: Number>(self, (one, place): (T, u64), (found, at): (T, u64)) -> bool {
+        let skips = matches!(self, Self::FirstLeastNumber | Self::FirstMostNumber);
+        if one.is_nan() || found.is_nan() {
+            // Among numbers, a NaN is found; the first of several.
+            return !skips && one.is_nan() && (at == NOWHERE || !found.is_nan() || place < at);
+        }
+        let is_least = matches!(self, Self::FirstLeast | Self::FirstLeastNumber);
+        let (low, high) = if is_least { (one, found) } else { (found, one) };
+        at == NOWHERE || low.is_below(high) || (!high.is_below(low) && place < at)
+    }
+}
+
+/// Folds a row side by side, and then what has become of each lane.
+#[inline(always)]
+fn in_lanes<T: Number>(identity: T, row: &[T], f: impl Fn(T, T) -> T) -> T {
+    let mut lanes = [identity; LANES];
+    let (whole, rest) = row.as_chunks::<LANES>();
+    for chunk in whole {
+        for (lane, &one) in lanes.iter_mut().zip(chunk) {
+            *lane = f(*lane, one);
+        }
+    }
+    for (lane, &one) in lanes.iter_mut().zip(rest) {
+        *lane = f(*lane, one);
+    }
+    let mut width = LANES / 2;
+    while width > 0 {
+        for lane in 0..width {
+            lanes[lane] = f(lanes[lane], lanes[lane + width]);
+        }
+        width /= 2;
+    }
+    lanes[0]
 }
 
 trait Number: Pod {
@@ -115,6 +266,8 @@ trait Number: Pod {
     fn product(self, other: Self) -> Self;
     fn least(self, other: Self) -> Self;
     fn most(self, other: Self) -> Self;
+    fn is_nan(self) -> bool;
+    fn is_below(self, other: Self) -> bool;
 }
 
 macro_rules! whole {
@@ -129,6 +282,10 @@ macro_rules! whole {
             fn least(self, other: Self) -> Self { self.min(other) }
             #[inline(always)]
             fn most(self, other: Self) -> Self { self.max(other) }
+            #[inline(always)]
+            fn is_nan(self) -> bool { false }
+            #[inline(always)]
+            fn is_below(self, other: Self) -> bool { self < other }
         }
     )+ };
 }
@@ -153,23 +310,40 @@ impl Number for f64 {
     fn most(self, other: Self) -> Self {
         if other > self || other.is_nan() { other } else { self }
     }
+    #[inline(always)]
+    fn is_nan(self) -> bool {
+        self.is_nan()
+    }
+    #[inline(always)]
+    fn is_below(self, other: Self) -> bool {
+        self < other
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn folded(fold: Fold, cell: Cell, row: &[u64]) -> (u64, u64) {
+        let (mut value, mut beside) = fold.identity(cell);
+        let (values, beside_all) = (std::slice::from_mut(&mut value), std::slice::from_mut(&mut beside));
+        fold.all(cell, Cells { values, beside: beside_all }, row, Places { first: 5, step: 2 });
+        (value, beside)
+    }
+
     #[test]
     fn rows_are_folded_in_lanes() {
         let row: Vec<u64> = (0..1000).map(|k| f64::from(k).to_bits()).collect();
-        let mut into = Fold::Sum.identity(Cell::F64);
-        Fold::Sum.all(Cell::F64, &mut into, &row);
-        assert_eq!(f64::from_bits(into), 499_500.0);
-        let mut into = Fold::Most.identity(Cell::I64);
-        Fold::Most.all(Cell::I64, &mut into, &[-5i64, -3, -9].map(|number| number as u64));
-        assert_eq!(into as i64, -3);
-        let mut into = Fold::Least.identity(Cell::F64);
-        Fold::Least.all(Cell::F64, &mut into, &[1.0, f64::NAN, -1.0].map(f64::to_bits));
-        assert!(f64::from_bits(into).is_nan());
+        assert_eq!(f64::from_bits(folded(Fold::Sum, Cell::F64, &row).0), 499_500.0);
+        let whole = [-5i64, -3, -9].map(|number| number as u64);
+        assert_eq!(folded(Fold::Most, Cell::I64, &whole).0 as i64, -3);
+        assert_eq!(folded(Fold::FirstLeast, Cell::I64, &whole).1, 9);
+        let odd = [f64::NAN, 1.0, f64::NAN, -1.0, -1.0].map(f64::to_bits);
+        assert!(f64::from_bits(folded(Fold::Least, Cell::F64, &odd).0).is_nan());
+        assert_eq!(f64::from_bits(folded(Fold::LeastNumber, Cell::F64, &odd).0), -1.0);
+        assert_eq!(folded(Fold::SumAndCount, Cell::F64, &odd), ((-1f64).to_bits(), 3));
+        assert_eq!(folded(Fold::FirstMost, Cell::F64, &odd).1, 5);
+        assert_eq!(folded(Fold::FirstLeastNumber, Cell::F64, &odd).1, 11);
+        assert_eq!(folded(Fold::FirstLeastNumber, Cell::F64, &odd[..1]).1, NOWHERE);
     }
 }

@@ -15,7 +15,7 @@ use crate::base::error::{Error, Result};
 use crate::compute::function::Function;
 
 pub(crate) use convert::convert;
-pub(crate) use fold::{Cell, Fold};
+pub(crate) use fold::{Cell, Cells, Fold, NOWHERE, Places};
 pub(crate) use map::Kernel;
 
 /// The loop of a function of arguments of these types, none of which is `float16`: those are computed in `float32`.

@@ -1,0 +1,227 @@
+//! Passes that reduce elements: a task folds a run of segments for a box of the results, and the last one of a box puts it.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Mutex;
+
+use crate::base::buffer::Order;
+use crate::base::dims::Dims;
+use crate::base::domain::Domain;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::sync::MutexExt;
+use crate::compute::block::{Folded, Held};
+use crate::compute::inputs::Compiled;
+use crate::compute::kernels::{NOWHERE, convert};
+use crate::compute::plan::{Folding, Pass, pieces};
+use crate::compute::reduction::{Finish, Method};
+use crate::compute::sink::Sink;
+use crate::compute::stage::{Output, Stage};
+use crate::run::runner::Runner;
+
+/// The boxes that pieces along each axis make; the last axis varies fastest.
+pub(super) struct Blocks {
+    cuts: Dims<Vec<Range<i64>>>,
+}
+
+impl Blocks {
+    pub(super) fn new(cuts: Dims<Vec<Range<i64>>>) -> Self {
+        Self { cuts }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.cuts.iter().map(Vec::len).fold(1, usize::saturating_mul)
+    }
+
+    pub(super) fn get(&self, mut number: usize) -> Result<Domain> {
+        let mut ranges: Dims<Range<i64>> = self.cuts.iter().map(|_| 0..0).collect();
+        for (axis, pieces) in self.cuts.iter().enumerate().rev() {
+            ranges[axis] = pieces[number % pieces.len()].clone();
+            number /= pieces.len();
+        }
+        Domain::from_ranges(&ranges)
+    }
+}
+
+/// A pass that reduces elements.
+pub(super) struct Reducing<'a> {
+    compiled: Compiled,
+    methods: Vec<Method>,
+    stage: &'a Stage,
+    folding: &'a Folding,
+    pass: &'a Pass,
+    /// Boxes of the results.
+    kept: Blocks,
+    /// Boxes of segments of the reduced axes behind the first.
+    behind: Blocks,
+    /// How many elements there are along each reduced axis.
+    lengths: Dims<u64>,
+    /// Segments of the first reduced axis that a task takes.
+    run: u64,
+}
+
+/// What a task has of a box of the results: for each segment, in order, the cells of each.
+type Partials = BTreeMap<u64, Vec<Held>>;
+
+impl<'a> Reducing<'a> {
+    pub(super) fn new(compiled: Compiled, stage: &'a Stage, pass: &'a Pass, folding: &'a Folding) -> Self {
+        let domain = &stage.domain;
+        let is_kept = |axis: &usize| !folding.axes.contains(axis);
+        let kept =
+            (0..domain.ndim()).filter(is_kept).map(|axis| pieces(&pass.cuts[axis]).collect()).collect();
+        let behind = folding.segments[1..].iter().map(|cuts| pieces(cuts).collect()).collect();
+        let (kept, behind) = (Blocks::new(kept), Blocks::new(behind));
+        let segments = folding.segments[0].len();
+        // As few as keep all threads busy: a task reads on where it is.
+        let wanted = (4 * pass.in_flight as u64).div_ceil((kept.len() as u64).max(1)).max(1);
+        Self {
+            methods: stage.outputs.iter().filter_map(Output::method).collect(),
+            lengths: folding.axes.iter().map(|&axis| domain.shape()[axis]).collect(),
+            run: segments.div_ceil(wanted).max(1),
+            compiled,
+            stage,
+            folding,
+            pass,
+            kept,
+            behind,
+        }
+    }
+
+    pub(super) fn run(&self, runner: &Runner<'_>, sinks: &[Vec<Sink<'_>>]) -> Result<()> {
+        let runs = self.folding.segments[0].len().div_ceil(self.run).max(1) as usize;
+        let of_kept = runs * self.behind.len().max(1);
+        let waiting: Mutex<BTreeMap<usize, (usize, Partials)>> = Mutex::default();
+        runner.run(self.kept.len() * of_kept, &|number| {
+            let (kept, rest) = (number / of_kept, number % of_kept);
+            let (run, behind) = (rest / self.behind.len().max(1), rest % self.behind.len().max(1));
+            let (partials, bytes) = self.fold(&self.kept.get(kept)?, run as u64, behind)?;
+            let done = {
+                let mut waiting = waiting.locked();
+                let (count, all) = waiting.entry(kept).or_default();
+                *count += 1;
+                all.extend(partials);
+                if *count == of_kept { waiting.remove(&kept) } else { None }
+            };
+            if let Some((_, partials)) = done {
+                self.finish(&self.kept.get(kept)?, partials, sinks)?;
+            }
+            Ok(bytes)
+        })
+    }
+
+    /// The box of elements that become those of `kept`, of these ranges along the reduced axes.
+    fn whole(&self, kept: &Domain, reduced: &[Range<i64>]) -> Result<Domain> {
+        let mut own = kept.ranges();
+        let range = |axis: usize| match self.folding.axes.iter().position(|&one| one == axis) {
+            Some(k) => reduced[k].clone(),
+            None => own.next().unwrap_or(0..0),
+        };
+        Domain::from_ranges(&(0..self.stage.domain.ndim()).map(range).collect::<Dims<_>>())
+    }
+
+    fn nothing(&self, cells: usize) -> Vec<Held> {
+        self.methods.iter().map(|method| Held::new(*method, cells)).collect()
+    }
+
+    /// Folds a run of segments of the first reduced axis, block by block as they lie. Returns their cells by number, and
+    /// how many bytes of elements they are of.
+    fn fold(&self, kept: &Domain, run: u64, behind: usize) -> Result<(Partials, u64)> {
+        let (first, segments) = (self.folding.axes[0], &self.folding.segments[0]);
+        let numbers = run * self.run..((run + 1) * self.run).min(segments.len());
+        let (mut partials, mut bytes) = (Partials::new(), 0);
+        if numbers.is_empty() || self.behind.len() == 0 {
+            return Ok((partials, bytes));
+        }
+        let mut reduced: Dims<Range<i64>> = self.behind.get(behind)?.ranges().collect();
+        reduced.insert(0, 0..0);
+        let cells = kept.checked_len()? as usize;
+        let whole = segments.get(numbers.start).start..segments.get(numbers.end - 1).end;
+        let (mut segment, mut current) = (numbers.start, self.nothing(cells));
+        let touched = self.pass.cuts[first].touched(&whole);
+        for piece in touched.map(|k| self.pass.cuts[first].get(k)) {
+            reduced[0] = piece.start.max(whole.start)..piece.end.min(whole.end);
+            let part = self.whole(kept, &reduced)?;
+            bytes += part.checked_len()?.saturating_mul(self.pass.item);
+            let block = self.compiled.read(&part, Order::C)?;
+            let begin = |(range, &axis): (&Range<i64>, &usize)| {
+                range.start.abs_diff(self.stage.domain.origin()[axis])
+            };
+            let begins: Dims<u64> = reduced.iter().zip(&self.folding.axes).map(begin).collect();
+            let mut at = reduced[0].start;
+            while at < reduced[0].end {
+                let end = segments.get(segment).end.min(reduced[0].end);
+                let along = (at - reduced[0].start) as usize..(end - reduced[0].start) as usize;
+                let (axes, lengths) = (&self.folding.axes[..], &self.lengths[..]);
+                let folded = Folded { axes, along, lengths, begins: &begins };
+                block.fold(&self.compiled.program, &self.methods, &folded, &mut current)?;
+                at = end;
+                if at == segments.get(segment).end {
+                    let done = std::mem::replace(&mut current, self.nothing(cells));
+                    partials.insert(segment * self.behind.len().max(1) as u64 + behind as u64, done);
+                    segment += 1;
+                }
+            }
+        }
+        Ok((partials, bytes))
+    }
+
+    /// Folds the cells of all segments, in their order, and puts the elements that they are.
+    fn finish(&self, kept: &Domain, partials: Partials, sinks: &[Vec<Sink<'_>>]) -> Result<()> {
+        let mut all = partials.into_values();
+        let mut cells = match all.next() {
+            Some(cells) => cells,
+            None => self.nothing(kept.checked_len()? as usize),
+        };
+        for partial in all {
+            for ((cells, partial), method) in cells.iter_mut().zip(&partial).zip(&self.methods) {
+                cells.merge(*method, partial);
+            }
+        }
+        for (number, (held, method)) in cells.into_iter().zip(&self.methods).enumerate() {
+            let output = &self.stage.outputs[number];
+            let elements = self.elements(held, *method, output)?;
+            let bytes =
+                &bytemuck::cast_slice(&elements)[..kept.checked_len()? as usize * output.dtype.size()];
+            sinks[number].iter().try_for_each(|sink| sink.put(kept, bytes, output.dtype.size(), Order::C))?;
+        }
+        Ok(())
+    }
+
+    /// The elements that cells are, in words that may be more than they take.
+    fn elements(&self, mut held: Held, method: Method, output: &Output) -> Result<Vec<u64>> {
+        let mut from = method.cell.dtype();
+        let divide = |value: &mut u64, count: f64| *value = (f64::from_bits(*value) / count).to_bits();
+        match method.finish {
+            Finish::Plain => {}
+            Finish::Mean => {
+                let count = self.lengths.iter().product::<u64>() as f64;
+                held.values.iter_mut().for_each(|value| divide(value, count));
+            }
+            Finish::MeanOfNumbers => {
+                let both = held.values.iter_mut().zip(&held.beside);
+                both.for_each(|(value, &count)| divide(value, count as f64));
+            }
+            Finish::Place => {
+                if held.beside.contains(&NOWHERE) {
+                    let name = output.reduction.map_or("", |reduction| reduction.name());
+                    return Err(Error::new(ErrorKind::InvalidArgument, format!("{name} of NaNs alone")));
+                }
+                // Along one axis, a coordinate.
+                let first = match self.folding.axes[..] {
+                    [axis] => self.stage.domain.origin()[axis],
+                    _ => 0,
+                };
+                let place = |&at: &u64| (at as i64).wrapping_add(first) as u64;
+                (held.values, from) = (held.beside.iter().map(place).collect(), output.dtype);
+            }
+        }
+        if from == output.dtype {
+            return Ok(held.values);
+        }
+        let none = || Error::unsupported(format!("{from} as {}", output.dtype));
+        let kernel = convert(from, output.dtype).ok_or_else(none)?;
+        let mut elements = vec![0u64; (held.values.len() * output.dtype.size()).div_ceil(8)];
+        let count = held.values.len() * output.dtype.size();
+        kernel(&[bytemuck::cast_slice(&held.values)], &mut bytemuck::cast_slice_mut(&mut elements)[..count]);
+        Ok(elements)
+    }
+}

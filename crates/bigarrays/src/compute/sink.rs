@@ -1,0 +1,58 @@
+//! Where the results of a pass go.
+
+use crate::array::Array;
+use crate::base::buffer::{Order, Region, SharedViewMut, View, ViewMut};
+use crate::base::dims::Dims;
+use crate::base::domain::Domain;
+use crate::base::error::Result;
+use crate::compute::block::lengths;
+use crate::compute::stage::Root;
+
+/// Where the elements of a result go.
+pub(super) struct Sink<'a> {
+    /// The expression that asked for them; `None` for later passes.
+    pub(super) root: Option<&'a Root>,
+    pub(super) place: Place<'a>,
+}
+
+/// What elements are written to, whose box is that of all of them.
+pub(super) enum Place<'a> {
+    Memory { out: &'a SharedViewMut<'a>, domain: &'a Domain },
+    Array(&'a Array),
+}
+
+impl Sink<'_> {
+    fn part(&self, part: &Domain) -> Result<Domain> {
+        self.root.map_or_else(|| Ok(part.clone()), |root| root.place(part))
+    }
+
+    /// The memory for a box of the result, if it is dense in `order` and aligned as any element.
+    pub(super) fn direct(&self, part: &Domain, order: Order) -> Result<Option<ViewMut<'_>>> {
+        let Place::Memory { out, domain } = &self.place else { return Ok(None) };
+        let part = self.part(part)?;
+        // SAFETY: blocks of a pass do not overlap, and each is put once.
+        let mut place = unsafe { out.region(&region(&part, domain)?) };
+        let is_aligned = |bytes: &mut [u8]| bytes.as_ptr().align_offset(8) == 0;
+        Ok(if place.as_dense_mut(order).is_some_and(is_aligned) { Some(place) } else { None })
+    }
+
+    /// Puts the elements of a box of the result, dense in `order`.
+    pub(super) fn put(&self, part: &Domain, bytes: &[u8], item: usize, order: Order) -> Result<()> {
+        let part = self.part(part)?;
+        let made = View::dense(bytes, &lengths(&part)?, item, order)?;
+        match &self.place {
+            Place::Array(target) => target.write_from(&part, made),
+            Place::Memory { out, domain } => {
+                // SAFETY: blocks of a pass do not overlap, and each is put once.
+                unsafe { out.region(&region(&part, domain)?) }.copy_from(&made);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The region of memory for `domain` that a box of it has.
+fn region(part: &Domain, domain: &Domain) -> Result<Region> {
+    let start = part.origin().iter().zip(domain.origin()).map(|(at, from)| at.abs_diff(*from) as usize);
+    Ok(Region { start: start.collect(), step: Dims::from_elem(1, part.ndim()), count: lengths(part)? })
+}
