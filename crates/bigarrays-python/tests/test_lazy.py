@@ -4,7 +4,7 @@ import pickle
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -426,7 +426,7 @@ def test_expressions_can_be_pickled(tmp_path: Path) -> None:
     a = np.arange(24.0).reshape(2, 3, 4)
     array = ba.create(tmp_path / "a", shape=a.shape, dtype="float64", format="zarr3")
     array[...] = a
-    part: ba.Lazy = (np.sqrt(array.lazy) + np.ones(4))[:, 1:, ::-1]
+    part = cast(ba.Lazy, np.sqrt(array.lazy) + np.ones(4))[:, 1:, ::-1]
     x = ba.concatenate([part, part.mean(0, keepdims=True)])
     again = pickle.loads(pickle.dumps(x))
     assert repr(again) == repr(x) and again.compute().tobytes() == x.compute().tobytes()

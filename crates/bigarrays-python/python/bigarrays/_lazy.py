@@ -270,7 +270,7 @@ class Lazy(NDArrayOperatorsMixin):
     def masked(self, value: float) -> Lazy:
         """The elements as floating-point numbers, NaN where they are `value`, such as a fill value that stands for missing."""
         wide = self if self.dtype.kind == "f" else self.astype("float64")
-        return cast("Lazy", np.where(self == value, np.nan, wide))
+        return apply("where", [self == value, np.nan, wide])
 
     def sum(self, axis: Axis = None, *, keepdims: bool = False) -> Lazy:
         """The sum along `axis`, one or several, by number or name; of all elements if None.
@@ -328,11 +328,11 @@ class Lazy(NDArrayOperatorsMixin):
         mean = self._reduce("nanmean", axis, keepdims)
         if min_count <= 1:
             return mean
-        return cast("Lazy", np.where(self.count(axis, keepdims=keepdims) >= min_count, mean, np.nan)).astype(mean.dtype)
+        return apply("where", [self.count(axis, keepdims=keepdims) >= min_count, mean, np.nan])
 
     def count(self, axis: Axis = None, *, keepdims: bool = False) -> Lazy:
         """How many elements along `axis` are not NaN; see `sum`."""
-        valid: Lazy = ~np.isnan(self)
+        valid = apply("logical_not", [apply("isnan", [self])])
         return valid.count_nonzero(axis, keepdims=keepdims)
 
     def argmin(self, axis: int | str | None = None, *, keepdims: bool = False) -> Lazy:
@@ -377,9 +377,9 @@ class Lazy(NDArrayOperatorsMixin):
         """The variance of the elements along `axis` that are not NaN; see `var`."""
         dtype = self.dtype if self.dtype.kind == "f" else np.dtype("float64")
         wide = self.astype("float64")
-        distance = wide - wide.nanmean(axis, keepdims=True)
+        distance: Lazy = wide - wide.nanmean(axis, keepdims=True)
         count = self.count(axis, keepdims=keepdims) - ddof
-        least = cast("Lazy", np.where(count > 0, count, np.nan))
+        least = apply("where", [count > 0, count, np.nan])
         return ((distance * distance).nansum(axis, keepdims=keepdims) / least).astype(dtype)
 
     def nanstd(self, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Lazy:
