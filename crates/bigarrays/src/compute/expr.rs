@@ -1,7 +1,6 @@
 //! Expressions: what is to be computed of what.
 
 use std::collections::HashSet;
-use std::fmt;
 use std::sync::Arc;
 
 use crate::array::Array;
@@ -14,10 +13,11 @@ use crate::compute::function::Function;
 use crate::compute::held::{self, held};
 use crate::compute::infer::{self, Names};
 use crate::compute::kernels::convert;
-use crate::compute::mapping::{Mapping, Placed};
+use crate::compute::mapping::Mapping;
 use crate::compute::number::Number;
 use crate::compute::reduction::Reduction;
 use crate::compute::types::Literal;
+use crate::compute::windowed::Windowed;
 
 /// An array that is computed when its elements are asked for. Cheap to clone.
 ///
@@ -41,9 +41,6 @@ pub(crate) struct Node {
 /// How many expressions may be within each other: walks over them are recursive.
 const DEEPEST: usize = 400;
 
-/// The most bytes of an expression as text.
-const LONGEST: usize = 1000;
-
 #[derive(Debug)]
 pub(crate) enum Kind {
     /// A stored array, a view of one, or elements in memory.
@@ -64,6 +61,8 @@ pub(crate) enum Kind {
     View(Box<Mapping>, Lazy),
     /// Expressions behind each other along an axis.
     Join(usize, Dims<Lazy>),
+    /// A result, by number, of the general operation on these.
+    Operation(Arc<Windowed>, usize, Dims<Lazy>),
 }
 
 impl Kind {
@@ -74,7 +73,7 @@ impl Kind {
             Self::Convert(of) | Self::Cast(of, _) | Self::Reduce(_, of) | Self::View(_, of) => {
                 std::slice::from_ref(of)
             }
-            Self::Elementwise(_, all) | Self::Join(_, all) => all,
+            Self::Elementwise(_, all) | Self::Join(_, all) | Self::Operation(_, _, all) => all,
         }
     }
 }
@@ -91,6 +90,10 @@ impl Kind {
             Self::Reduce(along, of) => Self::Reduce(along.clone(), changed(of)?),
             Self::View(mapping, of) => Self::View(mapping.clone(), changed(of)?),
             Self::Join(axis, all) => Self::Join(*axis, all.iter().map(changed).collect::<Result<_>>()?),
+            Self::Operation(of, number, all) => {
+                let all = all.iter().map(changed).collect::<Result<_>>()?;
+                Self::Operation(Arc::clone(of), *number, all)
+            }
             Self::Elementwise(function, all) => {
                 Self::Elementwise(*function, all.iter().map(changed).collect::<Result<_>>()?)
             }
@@ -282,87 +285,6 @@ impl Lazy {
         Ok(Self::new(Kind::Cast(self.clone(), how), dtype, domain, names))
     }
 
-    /// What the elements along `axes` become; along all of them, if there are none. The axes are gone from the result, or are
-    /// of length 1 if it `keeps` them.
-    ///
-    /// # Errors
-    /// `InvalidArgument` for an axis that there is not, one named twice, or no elements where the result is not defined.
-    pub fn reduce(&self, reduction: Reduction, axes: &[usize], keeps: bool) -> Result<Self> {
-        let ndim = self.ndim();
-        let mut axes: Dims<usize> = if axes.is_empty() { (0..ndim).collect() } else { axes.into() };
-        axes.sort_unstable();
-        let is_twice = axes.windows(2).any(|pair| pair[0] == pair[1]);
-        if is_twice || axes.iter().any(|&axis| axis >= ndim) {
-            return Err(Error::invalid(format!("axes {axes:?} of {ndim}")).during(reduction.name()));
-        }
-        let shape = self.domain().shape();
-        reduction.expect_elements(axes.iter().map(|&axis| shape[axis]).product())?;
-        if reduction.places() && axes.len() > 1 && axes.len() < ndim {
-            let reason = "it is along one axis, or among all elements";
-            return Err(Error::invalid(reason).during(reduction.name()));
-        }
-        if axes.is_empty() {
-            // Of one element each.
-            return self.new_axis(0, 0..1)?.reduce(reduction, &[0], false);
-        }
-        self.expect_shallow()?;
-        let reduction = reduction.of(self.dtype());
-        let kept = || (0..ndim).filter(|axis| !axes.contains(axis));
-        let ranges: Dims<_> = kept().map(|axis| self.domain().range(axis)).collect();
-        let names = kept().map(|axis| self.node.names[axis].clone()).collect();
-        let kind = Kind::Reduce(Along { reduction, axes: axes.clone() }, self.clone());
-        let reduced = Self::new(kind, reduction.result(self.dtype()), Domain::from_ranges(&ranges)?, names);
-        if keeps { reduced.with_axes_of(self, &axes) } else { Ok(reduced) }
-    }
-
-    /// The result of reducing `of` along `axes`, which the result has as well, each of length 1.
-    fn with_axes_of(&self, of: &Self, axes: &[usize]) -> Result<Self> {
-        let first = |axis: usize| of.domain().origin()[axis];
-        let mut old = 0..self.ndim();
-        let place = |axis: usize| match axes.contains(&axis) {
-            true => Placed::New(first(axis)..first(axis) + 1),
-            false => Placed::Old(old.next().unwrap_or(0)),
-        };
-        let all: Dims<Placed> = (0..of.ndim()).map(place).collect();
-        let mapping = Mapping::arranged(self.domain(), &all)?;
-        // The axes are called as they were.
-        self.view(&mapping)?.renamed(&of.node.names)
-    }
-
-    /// The sum along `axes`, or of all elements if there are none.
-    ///
-    /// # Errors
-    /// As [`Lazy::reduce`].
-    pub fn sum(&self, axes: &[usize]) -> Result<Self> {
-        self.reduce(Reduction::Sum, axes, false)
-    }
-
-    /// The mean along `axes`, or of all elements if there are none.
-    ///
-    /// # Errors
-    /// As [`Lazy::reduce`].
-    pub fn mean(&self, axes: &[usize]) -> Result<Self> {
-        self.reduce(Reduction::Mean, axes, false)
-    }
-
-    /// The variance along `axes`, or of all elements if there are none: the sum of squared distances from the mean, divided by
-    /// the number of elements less `correction`. It is computed in `float64`, in two passes.
-    ///
-    /// # Errors
-    /// As [`Lazy::reduce`].
-    pub fn variance(&self, axes: &[usize], correction: f64, keeps: bool) -> Result<Self> {
-        let dtype = if self.dtype().is_float() { self.dtype() } else { DataType::F64 };
-        let all: Dims<usize> = (0..self.ndim()).collect();
-        let reduced = if axes.is_empty() { &all } else { axes };
-        let wide = self.converted(DataType::F64)?;
-        let distance = (&wide - &wide.reduce(Reduction::Mean, reduced, true)?)?;
-        let squares = Self::apply(Function::Square, &[(&distance).into()])?;
-        let shape = self.domain().shape();
-        let count = reduced.iter().filter_map(|&axis| shape.get(axis)).map(|&n| n as f64).product::<f64>();
-        let sum = squares.reduce(Reduction::Sum, reduced, keeps)?;
-        (&sum / (count - correction).max(0.0))?.converted(dtype)
-    }
-
     /// The same elements along axes with these names; those of operands have to agree.
     ///
     /// # Errors
@@ -441,19 +363,6 @@ fn expect_powers(arguments: &[Lazy]) -> Result<()> {
     }
 }
 
-impl fmt::Debug for Lazy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-/// The expression as one would write it, its type and its domain.
-impl fmt::Display for Lazy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} [{}]", self.text(), self.dtype(), self.domain())
-    }
-}
-
 impl Lazy {
     /// An error if an array that this is of is, or may be, the one at `target`.
     ///
@@ -495,89 +404,4 @@ impl Lazy {
         }
         found
     }
-
-    /// The expression as one would write it; sources by the last part of their URL. What is very long is cut short.
-    pub fn text(&self) -> String {
-        let mut text = String::new();
-        self.write(&mut text);
-        if text.len() > LONGEST {
-            let end = text.floor_char_boundary(LONGEST);
-            text.truncate(end);
-            text.push('…');
-        }
-        text
-    }
-
-    fn write(&self, out: &mut String) {
-        if out.len() > LONGEST {
-            return;
-        }
-        match self.kind() {
-            Kind::Source(array) => {
-                let url = crate::base::text::redact(array.url());
-                let name = url.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
-                out.push_str(if name.is_empty() { "array" } else { &name });
-            }
-            Kind::Constant(bytes) => {
-                out.push_str(&Number::read(self.dtype(), &bytes[..self.dtype().size()]).to_string());
-            }
-            Kind::Pending(number) => out.push_str(&format!("result {}", number + 1)),
-            Kind::Convert(of) | Kind::View(_, of) => of.write(out),
-            Kind::Cast(of, _) => call(out, "cast", std::slice::from_ref(of), &self.dtype().to_string()),
-            Kind::Elementwise(function, arguments) => match (operator(*function), &arguments[..]) {
-                (Some(sign), [one, other]) => {
-                    out.push('(');
-                    one.write(out);
-                    out.push_str(&format!(" {sign} "));
-                    other.write(out);
-                    out.push(')');
-                }
-                _ => call(out, function.name(), arguments, ""),
-            },
-            Kind::Reduce(along, of) => {
-                let axes: Vec<String> = along.axes.iter().map(ToString::to_string).collect();
-                let axes = format!("axis=[{}]", axes.join(", "));
-                call(out, along.reduction.name(), std::slice::from_ref(of), &axes);
-            }
-            Kind::Join(axis, parts) => call(out, "concatenate", parts, &format!("axis={axis}")),
-        }
-    }
-}
-
-/// Writes a call of a function.
-fn call(out: &mut String, name: &str, arguments: &[Lazy], last: &str) {
-    out.push_str(name);
-    out.push('(');
-    for (number, argument) in arguments.iter().enumerate() {
-        out.push_str(if number > 0 { ", " } else { "" });
-        argument.write(out);
-    }
-    out.push_str(if last.is_empty() { "" } else { ", " });
-    out.push_str(last);
-    out.push(')');
-}
-
-/// The sign of a function between its operands.
-fn operator(function: Function) -> Option<&'static str> {
-    Some(match function {
-        Function::Add => "+",
-        Function::Subtract => "-",
-        Function::Multiply => "*",
-        Function::Divide => "/",
-        Function::FloorDivide => "//",
-        Function::Remainder => "%",
-        Function::Power => "**",
-        Function::Equal => "==",
-        Function::NotEqual => "!=",
-        Function::Less => "<",
-        Function::LessEqual => "<=",
-        Function::Greater => ">",
-        Function::GreaterEqual => ">=",
-        Function::BitwiseAnd => "&",
-        Function::BitwiseOr => "|",
-        Function::BitwiseXor => "^",
-        Function::LeftShift => "<<",
-        Function::RightShift => ">>",
-        _ => return None,
-    })
 }

@@ -1,10 +1,10 @@
 //! What a pass reads: stored elements, views of them, and elements that are computed on the way.
 
 use std::collections::HashMap;
-use std::ops::Range;
+use std::sync::Arc;
 
-use crate::array::{Array, Coordinates, OutsidePoints};
-use crate::base::buffer::{Order, Region, View, ViewMut, byte_len};
+use crate::array::{Array, Cutout};
+use crate::base::buffer::{Order, View, ViewMut, byte_len};
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
@@ -17,6 +17,9 @@ use crate::compute::mapping::{Mapping, Pick};
 use crate::compute::memory::Memory;
 use crate::compute::program::Program;
 use crate::compute::stage::{Output, Stage, filled};
+use crate::compute::viewed::{self, Shown};
+use crate::compute::windowed::{Elements, Windowed};
+use crate::for_dtype;
 
 /// Expressions over one domain, in which nothing is reduced, ready to be computed block by block.
 pub(crate) struct Compiled {
@@ -41,8 +44,28 @@ enum Leaf {
     /// Along an axis behind each other, each over its domain.
     Join(Vec<(Domain, Leaf)>),
     Computed(Box<Compiled>, DataType),
+    /// A result, by number, of an operation on windows of inputs, each of a type.
+    Windows(Arc<Windowed>, usize, Vec<Operand>),
     /// The result of an earlier pass, which is in memory when this one runs.
     Pending,
+}
+
+/// An input of an operation.
+struct Operand {
+    leaf: Leaf,
+    domain: Domain,
+    dtype: DataType,
+}
+
+impl Operand {
+    /// The elements of a box.
+    fn read(&self, part: &Domain) -> Result<Elements> {
+        let none = || Err(Error::unsupported(format!("{} elements", self.dtype)));
+        for_dtype!(self.dtype, T => {
+            let cutout = Cutout::<T>::filled_by(part, Order::C, |out| self.leaf.read(part, out))?;
+            Ok(Elements::from(cutout.into_data()))
+        }, _other => none())
+    }
 }
 
 /// The first coordinate and length of chunks along each axis, and the bytes of one.
@@ -73,9 +96,32 @@ impl Compiled {
 
     /// Reads what the elements of `part` are of.
     pub(crate) fn read(&self, part: &Domain, order: Order) -> Result<Block> {
-        let one = |input: &Input| input.read(&self.domain, part, order);
-        let inputs = self.inputs.iter().map(one).collect::<Result<_>>()?;
-        Ok(Block::new(lengths(part)?, order, inputs))
+        let mut reads: Vec<Option<Read>> = (0..self.inputs.len()).map(|_| None).collect();
+        for first in 0..self.inputs.len() {
+            if reads[first].is_some() {
+                continue;
+            }
+            let together = self.together(first);
+            let made = self.inputs[first].read(&self.domain, part, order, &together)?;
+            for (number, read) in std::iter::once(first).chain(together.iter().map(|one| one.0)).zip(made) {
+                reads[number] = Some(read);
+            }
+        }
+        Ok(Block::new(lengths(part)?, order, reads.into_iter().flatten().collect()))
+    }
+
+    /// The inputs behind this one that are results of the same operation on the same inputs, and their numbers there.
+    fn together(&self, first: usize) -> Vec<(usize, usize)> {
+        let all = &self.program.inputs;
+        let Kind::Operation(of, number, inputs) = all[first].kind() else { return Vec::new() };
+        let same = |other: usize| {
+            let Kind::Operation(other_of, other_number, others) = all[other].kind() else { return None };
+            let is_same = Arc::ptr_eq(of, other_of)
+                && of.outputs[*number].axes == of.outputs[*other_number].axes
+                && inputs.iter().map(Lazy::id).eq(others.iter().map(Lazy::id));
+            is_same.then_some((other, *other_number))
+        };
+        (first + 1..all.len()).filter_map(same).collect()
     }
 
     /// Bytes that are held for a block of these lengths: of all that is read, and of what that is made of.
@@ -86,7 +132,19 @@ impl Compiled {
 
     /// The most bytes of a chunk of what is stored.
     pub(crate) fn chunk_bytes(&self) -> u64 {
-        self.inputs.iter().map(|input| input.leaf.chunk_bytes()).max().unwrap_or(0)
+        self.arrays().into_iter().map(|array| array.layout().chunk_bytes()).max().unwrap_or(0)
+    }
+
+    /// What a request costs, as [`Store::request_cost`](crate::store::Store::request_cost) has it, of the dearest array.
+    pub(crate) fn request_cost(&self) -> u64 {
+        self.arrays().into_iter().map(|array| array.store().request_cost()).max().unwrap_or(0)
+    }
+
+    /// The stored arrays that are read.
+    fn arrays(&self) -> Vec<&Array> {
+        let mut found = Vec::new();
+        self.inputs.iter().for_each(|input| input.leaf.collect_arrays(&mut found));
+        found
     }
 }
 
@@ -105,7 +163,14 @@ impl Input {
         !self.varies[axis] || is_repeated(self.domain.shape()[axis], whole)
     }
 
-    fn read(&self, whole: &Domain, part: &Domain, order: Order) -> Result<Read> {
+    /// Reads what a block needs of this, and of results of the same operation: their numbers are given.
+    fn read(
+        &self,
+        whole: &Domain,
+        part: &Domain,
+        order: Order,
+        together: &[(usize, usize)],
+    ) -> Result<Vec<Read>> {
         let of = |axis: usize| {
             let at = axis_of(axis, self.domain.ndim(), whole.ndim());
             let range = self.domain.range(axis);
@@ -115,10 +180,28 @@ impl Input {
             }
         };
         let part = Domain::from_ranges(&(0..self.domain.ndim()).map(of).collect::<Dims<_>>())?;
-        let (shape, item) = (lengths(&part)?, self.item as usize);
-        let mut elements = Memory::new(byte_len(&shape, item)?)?;
-        self.leaf.read(&part, ViewMut::dense(elements.bytes_mut(), &shape, item, order)?)?;
-        Ok(Read { elements, shape, item })
+        let shape = lengths(&part)?;
+        let memory = |item: usize| {
+            Ok(Read { elements: Memory::new(byte_len(&shape, item)?)?, shape: shape.clone(), item })
+        };
+        let mut reads = vec![memory(self.item as usize)?];
+        let Leaf::Windows(windowed, number, inputs) = &self.leaf else {
+            let out = ViewMut::dense(reads[0].elements.bytes_mut(), &shape, self.item as usize, order)?;
+            self.leaf.read(&part, out)?;
+            return Ok(reads);
+        };
+        for (_, number) in together {
+            reads.push(memory(windowed.outputs[*number].dtype.size())?);
+        }
+        let numbers = std::iter::once(*number).chain(together.iter().map(|one| one.1));
+        let mut outs = Vec::new();
+        for (number, read) in numbers.zip(&mut reads) {
+            let item = read.item;
+            outs.push((number, ViewMut::dense(read.elements.bytes_mut(), &shape, item, order)?));
+        }
+        let domains: Vec<&Domain> = inputs.iter().map(|input| &input.domain).collect();
+        windowed.run(outs, &part, &domains, &|input, part| inputs[input].read(part))?;
+        Ok(reads)
     }
 
     /// Lengths of what is read for a block of these lengths.
@@ -146,6 +229,9 @@ impl Input {
     }
 }
 
+/// Bytes of a number of any type, and of the list that has it.
+const NUMBER: u64 = 64;
+
 /// Bytes of so many elements, of whole words.
 fn bytes(lengths: &[u64], item: u64) -> u64 {
     lengths.iter().fold(item, |all, &length| all.saturating_mul(length)).div_ceil(8).saturating_mul(8)
@@ -161,6 +247,14 @@ impl Leaf {
                 let one = |part: &Lazy| Ok((part.domain().clone(), Self::new(part)?));
                 Self::Join(parts.iter().map(one).collect::<Result<_>>()?)
             }
+            Kind::Operation(of, number, inputs) => {
+                let one = |lazy: &Lazy| {
+                    let (leaf, domain) = (Self::new(lazy)?, lazy.domain().clone());
+                    Ok(Operand { leaf, domain, dtype: lazy.dtype() })
+                };
+                let inputs = inputs.iter().map(one).collect::<Result<_>>()?;
+                Self::Windows(Arc::clone(of), *number, inputs)
+            }
             _ => {
                 let compiled = Compiled::new(lazy.domain(), &[(lazy.clone(), lazy.dtype())])?;
                 Self::Computed(Box::new(compiled), lazy.dtype())
@@ -171,14 +265,11 @@ impl Leaf {
     /// Writes the elements of `part` to `out`, of its shape.
     fn read(&self, part: &Domain, mut out: ViewMut<'_>) -> Result<()> {
         match self {
-            Self::Array(array) => {
-                array.read_into(part, out.reborrow())?;
-                if array.dtype() == DataType::Bool {
-                    out.make_boolean();
-                }
-                Ok(())
-            }
-            Self::View(mapping, of) => read_view(mapping, of, part, out),
+            Self::Array(array) => Shown::Array(array).read(part, out),
+            Self::View(mapping, of) => match &**of {
+                Self::Array(array) => viewed::read(mapping, &Shown::Array(array), part, out),
+                of => viewed::read(mapping, &Shown::Other(&|part, out| of.read(part, out)), part, out),
+            },
             Self::Join(parts) => {
                 for (domain, leaf) in parts {
                     let inside = part.intersect(domain);
@@ -196,6 +287,10 @@ impl Leaf {
                 out.copy_from(&View::dense(made.bytes(), &shape, dtype.size(), Order::C)?);
                 Ok(())
             }
+            Self::Windows(of, number, inputs) => {
+                let domains: Vec<&Domain> = inputs.iter().map(|input| &input.domain).collect();
+                of.run(vec![(*number, out)], part, &domains, &|input, part| inputs[input].read(part))
+            }
             Self::Pending => Err(Error::unsupported("a result that is not there yet")),
         }
     }
@@ -205,7 +300,7 @@ impl Leaf {
         match self {
             Self::Array(_) | Self::Pending => 0,
             Self::View(mapping, of) => {
-                let inner = shown(mapping, lengths);
+                let inner = mapping.shown(lengths);
                 let repeats = |(axis, &length): (usize, &u64)| length > 1 && !mapping.varies(axis);
                 let is_direct = mapping.is_plain() || matches!(**of, Self::Array(_));
                 let is_read_once = !lengths.iter().enumerate().any(repeats);
@@ -219,16 +314,29 @@ impl Leaf {
                 parts.iter().map(|(domain, leaf)| leaf.held(&inside(domain), item)).max().unwrap_or(0)
             }
             Self::Computed(compiled, _) => bytes(lengths, item).saturating_add(compiled.held(lengths)),
+            Self::Windows(of, number, inputs) => {
+                let domains: Vec<&Domain> = inputs.iter().map(|input| &input.domain).collect();
+                let steps = of.steps(*number, lengths, &domains);
+                let one = |(at, input): (usize, &Operand)| {
+                    let lengths = of.reach(at, &steps, &input.domain);
+                    let item = input.dtype.size() as u64;
+                    bytes(&lengths, item).saturating_add(input.leaf.held(&lengths, item))
+                };
+                // Results are numbers until a block is done.
+                let results = bytes(lengths, NUMBER.saturating_mul(of.outputs.len() as u64));
+                inputs.iter().enumerate().map(one).fold(results, u64::saturating_add)
+            }
         }
     }
 
-    fn chunk_bytes(&self) -> u64 {
+    fn collect_arrays<'a>(&'a self, found: &mut Vec<&'a Array>) {
         match self {
-            Self::Array(array) if array.format() != HELD => array.layout().chunk_bytes(),
-            Self::Array(_) | Self::Pending => 0,
-            Self::View(_, of) => of.chunk_bytes(),
-            Self::Join(parts) => parts.iter().map(|part| part.1.chunk_bytes()).max().unwrap_or(0),
-            Self::Computed(compiled, _) => compiled.chunk_bytes(),
+            Self::Array(array) if array.format() != HELD => found.push(array),
+            Self::Array(_) | Self::Pending => {}
+            Self::View(_, of) => of.collect_arrays(found),
+            Self::Join(parts) => parts.iter().for_each(|part| part.1.collect_arrays(found)),
+            Self::Computed(compiled, _) => found.extend(compiled.arrays()),
+            Self::Windows(_, _, inputs) => inputs.iter().for_each(|input| input.leaf.collect_arrays(found)),
         }
     }
 
@@ -247,8 +355,16 @@ impl Leaf {
                 Some((array.chunk_grid()?, array.layout().chunk_bytes()))
             }
             Self::Array(_) | Self::Pending => None,
+            Self::Windows(of, number, inputs) => {
+                let grids = inputs.iter().map(|input| input.leaf.grid(&input.domain));
+                let grids = grids.collect::<Result<Vec<_>>>()?;
+                let largest = grids.into_iter().enumerate().filter_map(|(at, grid)| Some((at, grid?)));
+                let largest = largest.max_by_key(|(_, grid)| grid.1);
+                largest
+                    .map(|(at, grid)| (of.grid(*number, at, (&grid.0, &inputs[at].domain), domain), grid.1))
+            }
             Self::View(mapping, of) => {
-                of.grid(domain)?.map(|(grid, bytes)| (visible_grid(mapping, &grid), bytes))
+                of.grid(domain)?.map(|(grid, bytes)| (mapping.visible_grid(&grid), bytes))
             }
             Self::Join(parts) => {
                 let grids =
@@ -274,151 +390,4 @@ fn widened(grid: &[(i64, u64)], input: &Input, domain: &Domain) -> Dims<(i64, u6
         (!input.repeats(own, domain.shape()[axis])).then(|| grid[own])
     };
     (0..domain.ndim()).map(|axis| own(axis).unwrap_or_else(|| whole(axis))).collect()
-}
-
-/// The chunks of what is shown along visible axes.
-fn visible_grid(mapping: &Mapping, grid: &[(i64, u64)]) -> Dims<(i64, u64)> {
-    let domain = &mapping.domain;
-    let mut found: Dims<(i64, u64)> =
-        domain.ranges().map(|range| (range.start, range.end.abs_diff(range.start).max(1))).collect();
-    for (pick, &(origin, length)) in mapping.picks.iter().zip(grid) {
-        if let Pick::Along { axis, offset, step } = *pick {
-            let first = origin.saturating_sub(offset).div_euclid(step);
-            found[axis] = (first, (length / step.unsigned_abs()).max(1));
-        }
-    }
-    found
-}
-
-/// The lengths of the box of what is shown that so many visible elements need.
-fn shown(mapping: &Mapping, lengths: &[u64]) -> Dims<u64> {
-    let one = |pick: &Pick| match pick {
-        Pick::Fixed(_) => 1,
-        Pick::Along { axis, step, .. } => {
-            (lengths[*axis].max(1) - 1).saturating_mul(step.unsigned_abs()).saturating_add(1)
-        }
-        Pick::Listed { axis, .. } => lengths[*axis],
-    };
-    mapping.picks.iter().map(one).collect()
-}
-
-/// Reads what a view shows in `part`.
-fn read_view(mapping: &Mapping, of: &Leaf, part: &Domain, out: ViewMut<'_>) -> Result<()> {
-    if part.is_empty() {
-        return Ok(());
-    }
-    if let Some(axis) = (0..part.ndim()).find(|&axis| part.shape()[axis] > 1 && !mapping.varies(axis)) {
-        return repeat(mapping, of, part, axis, out);
-    }
-    if let Leaf::Array(array) = of
-        && mapping.picks.iter().any(|pick| matches!(pick, Pick::Listed { .. }))
-    {
-        return read_listed(mapping, array, part, out);
-    }
-    if let Some(axis) = mapping.listed() {
-        return read_runs(mapping, of, part, axis, out);
-    }
-    let of_pick = |pick: &Pick| match *pick {
-        Pick::Along { axis, offset, step } => {
-            let range = part.range(axis);
-            let (first, last) = (offset + step * range.start, offset + step * (range.end - 1));
-            first.min(last)..first.max(last) + 1
-        }
-        Pick::Fixed(at) => at..at + 1,
-        Pick::Listed { .. } => 0..0,
-    };
-    let needed = Domain::from_ranges(&mapping.picks.iter().map(of_pick).collect::<Dims<_>>())?;
-    let mut out = arranged(mapping, out);
-    if mapping.is_plain() {
-        for (axis, pick) in mapping.picks.iter().enumerate() {
-            if matches!(pick, Pick::Along { step, .. } if *step < 0) {
-                out = out.reversed(axis);
-            }
-        }
-        return of.read(&needed, out);
-    }
-    let (shape, item) = (lengths(&needed)?, out.item());
-    let mut elements = Memory::new(byte_len(&shape, item)?)?;
-    of.read(&needed, ViewMut::dense(elements.bytes_mut(), &shape, item, Order::C)?)?;
-    let step =
-        |pick: &Pick| if let Pick::Along { step, .. } = pick { step.unsigned_abs() as usize } else { 1 };
-    let region = Region {
-        start: Dims::from_elem(0, shape.len()),
-        count: out.shape().into(),
-        step: mapping.picks.iter().map(step).collect(),
-    };
-    let mut all = View::dense(elements.bytes(), &shape, item, Order::C)?.region(&region);
-    for (axis, pick) in mapping.picks.iter().enumerate() {
-        if matches!(pick, Pick::Along { step, .. } if *step < 0) {
-            all = all.reversed(axis);
-        }
-    }
-    out.copy_from(&all);
-    Ok(())
-}
-
-/// Memory for a view as the memory of what it shows: its axes are those of that.
-fn arranged<'a>(mapping: &Mapping, out: ViewMut<'a>) -> ViewMut<'a> {
-    let mut axes: Dims<Option<usize>> = mapping.picks.iter().map(Pick::axis).collect();
-    let shown = axes.len();
-    // Axes along which nothing is shown are of length 1, and stand behind all others until they are dropped.
-    axes.extend((0..mapping.domain.ndim()).filter(|&axis| !mapping.varies(axis)).map(Some));
-    out.arranged(&axes).leading(shown)
-}
-
-/// Reads elements once, and repeats them along a visible axis.
-fn repeat(mapping: &Mapping, of: &Leaf, part: &Domain, axis: usize, mut out: ViewMut<'_>) -> Result<()> {
-    let mut ranges: Dims<Range<i64>> = part.ranges().collect();
-    ranges[axis].end = ranges[axis].start + 1;
-    let one = Domain::from_ranges(&ranges)?;
-    let (shape, item) = (lengths(&one)?, out.item());
-    let mut elements = Memory::new(byte_len(&shape, item)?)?;
-    read_view(mapping, of, &one, ViewMut::dense(elements.bytes_mut(), &shape, item, Order::C)?)?;
-    let mut strides = Order::C.strides(&shape, item);
-    strides[axis] = 0;
-    let all = View::strided(elements.bytes(), 0, out.shape(), &strides, item);
-    out.copy_from(&all);
-    Ok(())
-}
-
-/// Reads listed coordinates of an array: each chunk once.
-fn read_listed(mapping: &Mapping, array: &Array, part: &Domain, out: ViewMut<'_>) -> Result<()> {
-    let all = |pick: &Pick| -> Vec<i64> {
-        match pick {
-            Pick::Fixed(at) => vec![*at],
-            Pick::Along { axis, offset, step } => part.range(*axis).map(|at| offset + step * at).collect(),
-            Pick::Listed { axis, coordinates } => {
-                let first = mapping.domain.origin()[*axis];
-                part.range(*axis).map(|at| coordinates[(at - first) as usize]).collect()
-            }
-        }
-    };
-    let coordinates: Vec<Vec<i64>> = mapping.picks.iter().map(all).collect();
-    let axes: Vec<Coordinates<'_>> = coordinates.iter().map(|all| Coordinates::At(all)).collect();
-    let mut out = arranged(mapping, out);
-    array.read_outer_into(&axes, out.reborrow(), OutsidePoints::Error)?;
-    if array.dtype() == DataType::Bool {
-        out.make_boolean();
-    }
-    Ok(())
-}
-
-/// Reads runs of listed coordinates that follow each other, one after the other.
-fn read_runs(mapping: &Mapping, of: &Leaf, part: &Domain, axis: usize, mut out: ViewMut<'_>) -> Result<()> {
-    let Pick::Listed { axis: visible, coordinates } = &mapping.picks[axis] else { return Ok(()) };
-    let (first, range) = (mapping.domain.origin()[*visible], part.range(*visible));
-    let at = |visible: i64| coordinates[(visible - first) as usize];
-    let mut start = range.start;
-    while start < range.end {
-        let follows = |end: &i64| at(*end) == at(*end - 1).saturating_add(1);
-        let end = (start + 1..range.end).find(|end| !follows(end)).unwrap_or(range.end);
-        let mut ranges: Dims<Range<i64>> = part.ranges().collect();
-        ranges[*visible] = start..end;
-        let run = Domain::from_ranges(&ranges)?;
-        let mut straight = mapping.clone();
-        straight.picks[axis] = Pick::Along { axis: *visible, offset: at(start) - start, step: 1 };
-        read_view(&straight, of, &run, out.reborrow().region(&run.region_of(part)))?;
-        start = end;
-    }
-    Ok(())
 }

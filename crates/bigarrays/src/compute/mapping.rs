@@ -209,6 +209,32 @@ impl Mapping {
         Ok(Self { domain: Domain::from_ranges(&ranges)?, picks: all.picks.iter().map(moved).collect() })
     }
 
+    /// The chunks of what is shown along visible axes.
+    pub(crate) fn visible_grid(&self, grid: &[(i64, u64)]) -> Dims<(i64, u64)> {
+        let domain = &self.domain;
+        let mut found: Dims<(i64, u64)> =
+            domain.ranges().map(|range| (range.start, range.end.abs_diff(range.start).max(1))).collect();
+        for (pick, &(origin, length)) in self.picks.iter().zip(grid) {
+            if let Pick::Along { axis, offset, step } = *pick {
+                let first = origin.saturating_sub(offset).div_euclid(step);
+                found[axis] = (first, (length / step.unsigned_abs()).max(1));
+            }
+        }
+        found
+    }
+
+    /// The lengths of the box of what is shown that so many visible elements need.
+    pub(crate) fn shown(&self, lengths: &[u64]) -> Dims<u64> {
+        let one = |pick: &Pick| match pick {
+            Pick::Fixed(_) => 1,
+            Pick::Along { axis, step, .. } => {
+                (lengths[*axis].max(1) - 1).saturating_mul(step.unsigned_abs()).saturating_add(1)
+            }
+            Pick::Listed { axis, .. } => lengths[*axis],
+        };
+        self.picks.iter().map(one).collect()
+    }
+
     /// The names of the visible axes.
     pub(crate) fn names(&self, shown: &[Option<String>]) -> Names {
         let of = |visible: usize| self.picks.iter().position(|pick| pick.axis() == Some(visible));

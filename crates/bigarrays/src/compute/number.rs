@@ -5,6 +5,8 @@ use std::fmt;
 use half::f16;
 
 use crate::base::dtype::{DataType, Element};
+use crate::base::error::Result;
+use crate::compute::types::Literal;
 use crate::for_dtype;
 
 /// One element's value.
@@ -20,6 +22,23 @@ impl Number {
     /// The value of an element of `dtype`, given as its bytes; that of an element that is no number is not a number.
     pub fn read(dtype: DataType, bytes: &[u8]) -> Self {
         for_dtype!(dtype, T => T::load(bytes).number(), _other => Self::Real(f64::NAN))
+    }
+
+    pub(crate) fn of<T: Numeric>(element: T) -> Self {
+        element.number()
+    }
+
+    /// Writes it as an element of `dtype`.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if it is none: a whole number out of the type's range, or a fraction for a type of whole numbers.
+    pub(crate) fn write(self, dtype: DataType, bytes: &mut [u8]) -> Result<()> {
+        let literal = match self {
+            Self::Whole(number) => Literal::Whole(number),
+            Self::Real(number) => Literal::Real(number),
+        };
+        bytes.copy_from_slice(&literal.bytes(dtype)?[..dtype.size()]);
+        Ok(())
     }
 
     /// The nearest floating-point number.

@@ -82,7 +82,9 @@ impl Lowering {
             return Ok(place);
         }
         let place = match lazy.kind() {
-            Kind::Source(_) | Kind::View(..) | Kind::Join(..) | Kind::Pending(_) => self.input(lazy),
+            Kind::Source(_) | Kind::View(..) | Kind::Join(..) | Kind::Operation(..) | Kind::Pending(_) => {
+                self.input(lazy)
+            }
             Kind::Constant(bytes) => self.constant(lazy.dtype(), *bytes),
             Kind::Convert(of) => {
                 let place = self.lower(of)?;

@@ -11,7 +11,8 @@ use crate::compute::expr::Lazy;
 use crate::compute::held::held;
 use crate::compute::inputs::Compiled;
 use crate::compute::memory::Memory;
-use crate::compute::plan::{self, Limits, Pass, Plan, pieces};
+use crate::compute::plan::{Pass, Plan, pieces};
+use crate::compute::planner::{self, Limits};
 use crate::compute::reducing::{Blocks, Reducing};
 use crate::compute::sink::{Place, Sink};
 use crate::compute::stage::{Output, Stage, stages};
@@ -87,7 +88,7 @@ pub fn compute(results: Vec<(&Lazy, Target<'_>)>, options: &ComputeOptions<'_>) 
     let shared: HashMap<usize, SharedViewMut<'_>> =
         memory.iter_mut().map(|(number, out)| (*number, out.share())).collect();
     let targets: Vec<Option<&Array>> = arrays.iter().map(Option::as_ref).collect();
-    let (stages, plan) = plan::plan(stages(&roots)?, &targets, options.limits())?;
+    let (stages, plan) = planner::plan(stages(&roots)?, &targets, options.limits())?;
     let place = |number: usize| match (targets[number], shared.get(&number)) {
         (Some(array), _) => Some(Place::Array(array)),
         (None, Some(out)) => Some(Place::Memory { out, domain: roots[number].domain() }),
@@ -118,7 +119,7 @@ pub fn plan(results: &[(&Lazy, Option<&Array>)], options: &ComputeOptions<'_>) -
         |(lazy, array): &(&Lazy, Option<&Array>)| array.map(|array| lazy.placed_target(array)).transpose();
     let arrays = results.iter().map(target).collect::<Result<Vec<_>>>()?;
     let targets: Vec<Option<&Array>> = arrays.iter().map(Option::as_ref).collect();
-    Ok(plan::plan(stages(&roots)?, &targets, options.limits())?.1)
+    Ok(planner::plan(stages(&roots)?, &targets, options.limits())?.1)
 }
 
 /// An error if two results go to one array.
@@ -143,7 +144,8 @@ impl Lazy {
     /// The order of elements in memory that is computed the fastest.
     pub fn order(&self) -> Order {
         let limits = Limits { memory: u64::MAX, threads: 1 };
-        let plan = stages(std::slice::from_ref(self)).and_then(|stages| plan::plan(stages, &[None], limits));
+        let plan =
+            stages(std::slice::from_ref(self)).and_then(|stages| planner::plan(stages, &[None], limits));
         plan.ok().and_then(|(_, plan)| Some(plan.passes.last()?.order)).unwrap_or(Order::C)
     }
 
@@ -231,8 +233,7 @@ fn run_stage<'p>(
     let runner = Runner {
         in_flight: pass.in_flight,
         total: pass.bytes,
-        // Blocks are read on the threads that compute them.
-        is_near: true,
+        is_near: pass.is_near,
         progress: options.progress,
     };
     match &pass.folding {

@@ -189,7 +189,9 @@ impl Viewing {
                 };
                 Kind::Elementwise(*function, arguments.iter().map(one).collect::<Result<_>>()?)
             }
-            Kind::Pending(_) | Kind::Join(..) => Kind::View(Box::new(mapping.clone()), lazy.clone()),
+            Kind::Pending(_) | Kind::Join(..) | Kind::Operation(..) => {
+                Kind::View(Box::new(mapping.clone()), lazy.clone())
+            }
         };
         let view = Lazy::new(kind, lazy.dtype(), mapping.domain.clone(), mapping.names(lazy.names()));
         self.known.entry(lazy.id()).or_default().push((mapping.clone(), view.clone()));

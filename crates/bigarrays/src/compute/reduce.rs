@@ -1,0 +1,93 @@
+//! Expressions that reduce others.
+
+use crate::base::dims::Dims;
+use crate::base::domain::Domain;
+use crate::base::dtype::DataType;
+use crate::base::error::{Error, Result};
+use crate::compute::expr::{Along, Kind, Lazy};
+use crate::compute::function::Function;
+use crate::compute::mapping::{Mapping, Placed};
+use crate::compute::reduction::Reduction;
+
+impl Lazy {
+    /// What the elements along `axes` become; along all of them, if there are none. The axes are gone from the result, or are
+    /// of length 1 if it `keeps` them.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for an axis that there is not, one named twice, or no elements where the result is not defined.
+    pub fn reduce(&self, reduction: Reduction, axes: &[usize], keeps: bool) -> Result<Self> {
+        let ndim = self.ndim();
+        let mut axes: Dims<usize> = if axes.is_empty() { (0..ndim).collect() } else { axes.into() };
+        axes.sort_unstable();
+        let is_twice = axes.windows(2).any(|pair| pair[0] == pair[1]);
+        if is_twice || axes.iter().any(|&axis| axis >= ndim) {
+            return Err(Error::invalid(format!("axes {axes:?} of {ndim}")).during(reduction.name()));
+        }
+        let shape = self.domain().shape();
+        reduction.expect_elements(axes.iter().map(|&axis| shape[axis]).product())?;
+        if reduction.places() && axes.len() > 1 && axes.len() < ndim {
+            let reason = "it is along one axis, or among all elements";
+            return Err(Error::invalid(reason).during(reduction.name()));
+        }
+        if axes.is_empty() {
+            // Of one element each.
+            return self.new_axis(0, 0..1)?.reduce(reduction, &[0], false);
+        }
+        self.expect_shallow()?;
+        let reduction = reduction.of(self.dtype());
+        let kept = || (0..ndim).filter(|axis| !axes.contains(axis));
+        let ranges: Dims<_> = kept().map(|axis| self.domain().range(axis)).collect();
+        let names = kept().map(|axis| self.names()[axis].clone()).collect();
+        let kind = Kind::Reduce(Along { reduction, axes: axes.clone() }, self.clone());
+        let reduced = Self::new(kind, reduction.result(self.dtype()), Domain::from_ranges(&ranges)?, names);
+        if keeps { reduced.with_axes_of(self, &axes) } else { Ok(reduced) }
+    }
+
+    /// The result of reducing `of` along `axes`, which the result has as well, each of length 1.
+    fn with_axes_of(&self, of: &Self, axes: &[usize]) -> Result<Self> {
+        let first = |axis: usize| of.domain().origin()[axis];
+        let mut old = 0..self.ndim();
+        let place = |axis: usize| match axes.contains(&axis) {
+            true => Placed::New(first(axis)..first(axis) + 1),
+            false => Placed::Old(old.next().unwrap_or(0)),
+        };
+        let all: Dims<Placed> = (0..of.ndim()).map(place).collect();
+        let mapping = Mapping::arranged(self.domain(), &all)?;
+        // The axes are called as they were.
+        self.view(&mapping)?.renamed(of.names())
+    }
+
+    /// The sum along `axes`, or of all elements if there are none.
+    ///
+    /// # Errors
+    /// As [`Lazy::reduce`].
+    pub fn sum(&self, axes: &[usize]) -> Result<Self> {
+        self.reduce(Reduction::Sum, axes, false)
+    }
+
+    /// The mean along `axes`, or of all elements if there are none.
+    ///
+    /// # Errors
+    /// As [`Lazy::reduce`].
+    pub fn mean(&self, axes: &[usize]) -> Result<Self> {
+        self.reduce(Reduction::Mean, axes, false)
+    }
+
+    /// The variance along `axes`, or of all elements if there are none: the sum of squared distances from the mean, divided by
+    /// the number of elements less `correction`. It is computed in `float64`, in two passes.
+    ///
+    /// # Errors
+    /// As [`Lazy::reduce`].
+    pub fn variance(&self, axes: &[usize], correction: f64, keeps: bool) -> Result<Self> {
+        let dtype = if self.dtype().is_float() { self.dtype() } else { DataType::F64 };
+        let all: Dims<usize> = (0..self.ndim()).collect();
+        let reduced = if axes.is_empty() { &all } else { axes };
+        let wide = self.converted(DataType::F64)?;
+        let distance = (&wide - &wide.reduce(Reduction::Mean, reduced, true)?)?;
+        let squares = Self::apply(Function::Square, &[(&distance).into()])?;
+        let shape = self.domain().shape();
+        let count = reduced.iter().filter_map(|&axis| shape.get(axis)).map(|&n| n as f64).product::<f64>();
+        let sum = squares.reduce(Reduction::Sum, reduced, keeps)?;
+        (&sum / (count - correction).max(0.0))?.converted(dtype)
+    }
+}

@@ -1,0 +1,376 @@
+//! The general operation without its inputs, and how a block of its results is made.
+
+use std::any::Any;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
+
+use crate::base::buffer::{Order, View, ViewMut};
+use crate::base::dims::Dims;
+use crate::base::domain::Domain;
+use crate::base::dtype::{DataType, Element};
+use crate::base::error::{Error, Result};
+use crate::compute::number::Number;
+use crate::compute::windows::Windows;
+use crate::for_dtype;
+
+/// An axis of an input or a result: the axis of the loop that it belongs to, and its windows.
+pub(crate) type Bound = (usize, Windows);
+
+/// What a step does: it is given a window of each input, and changes an element of each result.
+type ElementFn = dyn Fn(&[Window<'_>], &mut [Number]) -> Result<()> + Send + Sync;
+
+/// What a block does: it is given the box of the loop and of each input what its windows have, and gives a block of each
+/// result.
+type BlockFn = dyn Fn(&Domain, &[Window<'_>]) -> Result<Vec<Elements>> + Send + Sync;
+
+/// What an operation does at each step.
+#[derive(Clone)]
+pub(crate) enum Work {
+    Element(Arc<ElementFn>),
+    Block(Arc<BlockFn>),
+}
+
+/// An operation without its inputs.
+pub(crate) struct Windowed {
+    pub(crate) name: &'static str,
+    pub(crate) loops: Domain,
+    /// The axes of each input.
+    pub(crate) inputs: Vec<Vec<Bound>>,
+    pub(crate) outputs: Vec<Reduced>,
+    pub(crate) work: Work,
+}
+
+/// A result of an operation: which axis of the loop each of its axes is, if it is one, and what its elements begin with.
+pub(crate) struct Reduced {
+    pub(crate) dtype: DataType,
+    pub(crate) axes: Dims<Option<usize>>,
+    pub(crate) domain: Domain,
+    pub(crate) init: Number,
+}
+
+impl fmt::Debug for Windowed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Windowed")
+            .field("name", &self.name)
+            .field("loops", &self.loops)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Elements of any type of numbers.
+#[derive(Debug)]
+pub struct Elements {
+    pub(crate) dtype: DataType,
+    pub(crate) shape: Vec<usize>,
+    data: Box<dyn Any + Send + Sync>,
+}
+
+impl<T: Element> From<ArrayD<T>> for Elements {
+    fn from(data: ArrayD<T>) -> Self {
+        Self { dtype: T::DTYPE, shape: data.shape().to_vec(), data: Box::new(data) }
+    }
+}
+
+impl Elements {
+    /// The elements, if they are of this type.
+    pub(crate) fn array<T: Element>(&self) -> Result<ArrayViewD<'_, T>> {
+        let wrong = || Error::invalid(format!("elements are {}, not {}", self.dtype, T::DTYPE));
+        Ok(self.data.downcast_ref::<ArrayD<T>>().ok_or_else(wrong)?.view())
+    }
+}
+
+/// What a step reads of an input.
+#[derive(Debug)]
+pub struct Window<'a> {
+    pub(crate) elements: &'a Elements,
+    /// Where the elements are that were read.
+    pub(crate) whole: &'a Domain,
+    /// Where those of the window are.
+    pub(crate) domain: Domain,
+}
+
+impl Window<'_> {
+    /// Where its elements are in the input.
+    pub fn domain(&self) -> &Domain {
+        &self.domain
+    }
+
+    /// Its elements.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if `T` is not their type.
+    pub fn array<T: Element>(&self) -> Result<ArrayViewD<'_, T>> {
+        let mut array = self.elements.array::<T>()?;
+        for axis in 0..self.domain.ndim() {
+            // One that is empty may be anywhere.
+            let length = self.domain.shape()[axis].min(self.whole.shape()[axis]);
+            let first = self.domain.origin()[axis].saturating_sub(self.whole.origin()[axis]).max(0) as u64;
+            let first = first.min(self.whole.shape()[axis] - length) as isize;
+            let end = first + length as isize;
+            array.slice_axis_inplace(Axis(axis), Slice::from(first..end));
+        }
+        Ok(array)
+    }
+
+    /// The values of its elements, the last axis fastest.
+    pub fn numbers(&self) -> impl Iterator<Item = Number> + '_ {
+        let none: Box<dyn Iterator<Item = Number> + '_> = Box::new(std::iter::empty());
+        for_dtype!(self.elements.dtype, T => match self.array::<T>() {
+            Ok(array) => {
+                let all: Vec<Number> = array.iter().map(|one| Number::of(*one)).collect();
+                Box::new(all.into_iter())
+            }
+            Err(_) => none,
+        }, _other => none)
+    }
+}
+
+/// Reads the elements of a box of an input.
+pub(super) type ReadInput<'a> = dyn Fn(usize, &Domain) -> Result<Elements> + 'a;
+
+/// Bytes of inputs that are read at once where steps reduce.
+const AT_ONCE: u64 = 4 << 20;
+
+impl Windowed {
+    /// The axes of the loop that the result has not.
+    pub(crate) fn reduced(&self, output: usize) -> Dims<usize> {
+        (0..self.loops.ndim()).filter(|axis| !self.outputs[output].axes.contains(&Some(*axis))).collect()
+    }
+
+    /// Writes the elements of `part` of some results, which have the same axes, each to its memory. `domains` are those of the
+    /// inputs.
+    pub(super) fn run(
+        &self,
+        outs: Vec<(usize, ViewMut<'_>)>,
+        part: &Domain,
+        domains: &[&Domain],
+        read: &ReadInput<'_>,
+    ) -> Result<()> {
+        let Some(&(output, _)) = outs.first() else { return Ok(()) };
+        let loops = self.loops_of(output, part)?;
+        match &self.work {
+            Work::Block(work) => {
+                let read = self.read(&loops, domains, read)?;
+                let window = |(whole, elements)| Window { elements, whole, domain: Domain::clone(whole) };
+                let windows: Vec<Window<'_>> =
+                    read.iter().map(|(whole, elements)| window((whole, elements))).collect();
+                let made = work(&loops, &windows).map_err(|error| error.during(self.name))?;
+                outs.into_iter().try_for_each(|(output, out)| self.put_block(output, part, &made, out))
+            }
+            Work::Element(step) => {
+                let results = &self.outputs[output];
+                let count = part.checked_len()? as usize;
+                let mut numbers: Vec<_> = (0..count).map(|_| self.beginnings()).collect();
+                for piece in self.pieces(&loops, &self.reduced(output), domains)? {
+                    let read = self.read(&piece, domains, read)?;
+                    let mut at: Dims<i64> = piece.origin().into();
+                    for _ in 0..piece.checked_len()? {
+                        let windows = self.windows(&at, &read, domains)?;
+                        let place = place_of(&results.axes, &at, part);
+                        step(&windows, &mut numbers[place]).map_err(|error| error.during(self.name))?;
+                        advance(&mut at, &piece);
+                    }
+                }
+                let put = |(output, out): (usize, _)| {
+                    put_numbers(output, self.outputs[output].dtype, &numbers, out)
+                };
+                outs.into_iter().try_for_each(put)
+            }
+        }
+    }
+
+    fn beginnings(&self) -> Vec<Number> {
+        self.outputs.iter().map(|output| output.init).collect()
+    }
+
+    /// The steps that write `part` of a result.
+    fn loops_of(&self, output: usize, part: &Domain) -> Result<Domain> {
+        let mut ranges: Dims<Range<i64>> = self.loops.ranges().collect();
+        for (at, axis) in self.outputs[output].axes.iter().enumerate() {
+            if let Some(axis) = axis {
+                ranges[*axis] = part.range(at);
+            }
+        }
+        Domain::from_ranges(&ranges)
+    }
+
+    /// The box of an input that steps need.
+    fn needed(&self, input: usize, loops: &Domain, domain: &Domain) -> Result<Domain> {
+        let one = |(at, (axis, windows)): (usize, &Bound)| {
+            let first = self.loops.origin()[*axis];
+            let steps = loops.range(*axis);
+            windows.hull(&(steps.start.abs_diff(first)..steps.end.abs_diff(first)), &domain.range(at))
+        };
+        Domain::from_ranges(&self.inputs[input].iter().enumerate().map(one).collect::<Dims<_>>())
+    }
+
+    fn read(
+        &self,
+        loops: &Domain,
+        domains: &[&Domain],
+        read: &ReadInput<'_>,
+    ) -> Result<Vec<(Domain, Elements)>> {
+        let one = |(input, domain): (usize, &&Domain)| {
+            let needed = self.needed(input, loops, domain)?;
+            let elements = read(input, &needed)?;
+            Ok((needed, elements))
+        };
+        domains.iter().enumerate().map(one).collect()
+    }
+
+    /// The windows of a step.
+    fn windows<'a>(
+        &self,
+        at: &[i64],
+        read: &'a [(Domain, Elements)],
+        domains: &[&Domain],
+    ) -> Result<Vec<Window<'a>>> {
+        let one = |(input, (whole, elements)): (usize, &'a (Domain, Elements))| {
+            let window = |(own, (axis, windows)): (usize, &Bound)| {
+                let k = at[*axis].abs_diff(self.loops.origin()[*axis]);
+                windows.get(k, &domains[input].range(own))
+            };
+            let ranges: Dims<Range<i64>> = self.inputs[input].iter().enumerate().map(window).collect();
+            Ok(Window { elements, whole, domain: Domain::from_ranges(&ranges)? })
+        };
+        read.iter().enumerate().map(one).collect()
+    }
+
+    /// The steps in pieces along the first axis that is reduced, so that not too much is read at once. Steps are done in the
+    /// same order whatever the pieces are.
+    fn pieces(&self, loops: &Domain, reduced: &[usize], domains: &[&Domain]) -> Result<Vec<Domain>> {
+        let Some(&first) = reduced.first() else { return Ok(vec![loops.clone()]) };
+        let mut length = loops.shape()[first].max(1);
+        while length > 1 && self.bytes_of(loops, Some((first, length)), domains) > AT_ONCE {
+            length = length.div_ceil(2);
+        }
+        let range = loops.range(first);
+        let mut pieces = Vec::new();
+        let mut start = range.start;
+        while start < range.end {
+            let end = start.saturating_add_unsigned(length).min(range.end);
+            let mut ranges: Dims<Range<i64>> = loops.ranges().collect();
+            ranges[first] = start..end;
+            pieces.push(Domain::from_ranges(&ranges)?);
+            start = end;
+        }
+        Ok(pieces)
+    }
+
+    /// Bytes of the inputs that so many steps need, where a loop axis may be cut into pieces.
+    fn bytes_of(&self, loops: &Domain, cut: Option<(usize, u64)>, domains: &[&Domain]) -> u64 {
+        let mut lengths: Dims<u64> = loops.shape().into();
+        if let Some((axis, length)) = cut {
+            lengths[axis] = length;
+        }
+        (0..domains.len())
+            .map(|input| self.reach(input, &lengths, domains[input]).iter().product::<u64>() * 8)
+            .sum()
+    }
+
+    /// Lengths of the box of an input that so many steps along each axis need.
+    pub(super) fn reach(&self, input: usize, steps: &[u64], domain: &Domain) -> Dims<u64> {
+        let one = |(at, (axis, windows)): (usize, &Bound)| windows.reach(steps[*axis], &domain.range(at));
+        self.inputs[input].iter().enumerate().map(one).collect()
+    }
+
+    /// How many steps along each axis a block of a result of these lengths takes, at most.
+    pub(super) fn steps(&self, output: usize, lengths: &[u64], domains: &[&Domain]) -> Dims<u64> {
+        let mut steps: Dims<u64> = self.loops.shape().into();
+        for (at, axis) in self.outputs[output].axes.iter().enumerate() {
+            if let Some(axis) = axis {
+                steps[*axis] = lengths[at].min(steps[*axis]);
+            }
+        }
+        if let Some(&first) = self.reduced(output).first() {
+            let whole = Domain::from_shape(&steps);
+            let fits = |length: u64| {
+                whole
+                    .as_ref()
+                    .is_ok_and(|whole| self.bytes_of(whole, Some((first, length)), domains) <= AT_ONCE)
+            };
+            while steps[first] > 1 && !fits(steps[first]) {
+                steps[first] = steps[first].div_ceil(2);
+            }
+        }
+        steps
+    }
+
+    /// Where the chunks of an input end among the elements of a result.
+    pub(super) fn grid(
+        &self,
+        output: usize,
+        input: usize,
+        (chunks, of): (&[(i64, u64)], &Domain),
+        domain: &Domain,
+    ) -> Dims<(i64, u64)> {
+        let whole = |range: Range<i64>| (range.start, range.end.abs_diff(range.start).max(1));
+        let mut found: Dims<(i64, u64)> = domain.ranges().map(whole).collect();
+        for (at, axis) in self.outputs[output].axes.iter().enumerate() {
+            let own = self.inputs[input].iter().position(|bound| Some(bound.0) == *axis);
+            let Some((own, (_, windows))) = own.map(|own| (own, &self.inputs[input][own])) else { continue };
+            match windows {
+                Windows::Each => {
+                    let into = chunks[own].0.saturating_sub(of.origin()[own]);
+                    found[at] = (domain.origin()[at].saturating_add(into), chunks[own].1);
+                }
+                Windows::Moving { step, .. } => found[at].1 = (chunks[own].1 / step.unsigned_abs()).max(1),
+                _ => {}
+            }
+        }
+        found
+    }
+
+    fn put_block(&self, output: usize, part: &Domain, made: &[Elements], mut out: ViewMut<'_>) -> Result<()> {
+        let results = &self.outputs[output];
+        let wrong = |reason: String| Error::invalid(reason).during(self.name);
+        let Some(elements) = made.get(output) else {
+            return Err(wrong(format!("{} results instead of {}", made.len(), self.outputs.len())));
+        };
+        if elements.dtype != results.dtype || elements.shape != out.shape() {
+            return Err(wrong(format!(
+                "a block of {} of shape {:?} where one of {} over {part} is due",
+                elements.dtype, elements.shape, results.dtype
+            )));
+        }
+        let none = || Err(Error::unsupported(format!("{} elements", results.dtype)));
+        for_dtype!(results.dtype, T => {
+            out.copy_from(&View::of_array(&elements.array::<T>()?));
+            Ok(())
+        }, _other => none())
+    }
+}
+
+/// The number, in C order, of the element of a result that a step writes.
+fn place_of(axes: &[Option<usize>], at: &[i64], part: &Domain) -> usize {
+    let along = |(own, axis): (usize, &Option<usize>)| {
+        axis.map_or(0, |axis| at[axis].abs_diff(part.origin()[own]) as usize)
+    };
+    let places = axes.iter().enumerate().map(along).zip(part.shape());
+    places.fold(0, |place, (along, &length)| place * length as usize + along)
+}
+
+/// Moves on to the next step of a box, the last axis fastest.
+fn advance(at: &mut [i64], steps: &Domain) {
+    for axis in (0..at.len()).rev() {
+        at[axis] += 1;
+        if at[axis] < steps.end(axis) {
+            return;
+        }
+        at[axis] = steps.origin()[axis];
+    }
+}
+
+fn put_numbers(output: usize, dtype: DataType, numbers: &[Vec<Number>], mut out: ViewMut<'_>) -> Result<()> {
+    let size = dtype.size();
+    let mut bytes = vec![0u8; numbers.len() * size];
+    for (element, numbers) in bytes.chunks_exact_mut(size).zip(numbers) {
+        numbers[output].write(dtype, element)?;
+    }
+    let shape: Dims<usize> = out.shape().into();
+    out.copy_from(&View::dense(&bytes, &shape, size, Order::C)?);
+    Ok(())
+}

@@ -1,0 +1,173 @@
+//! Windows: which indices of an axis a step of a loop needs.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::base::error::{Error, Result};
+
+/// Which indices of an axis each step of a loop reads or writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Windows {
+    /// One index a step: the axis is as long as the loop.
+    Each,
+    /// The whole axis at every step.
+    Whole,
+    /// So many indices, from one that moves on by `step`.
+    Moving {
+        /// The first coordinate of the first window.
+        first: i64,
+        /// How far the next window is, up or down.
+        step: i64,
+        /// Coordinates in a window.
+        width: u64,
+        /// Whether windows are cut at the ends of the axis; otherwise they must lie inside.
+        clamp: bool,
+    },
+    /// These coordinates, a range for each step; they may overlap, have gaps, and go up and down.
+    Ranges(Arc<[Range<i64>]>),
+    /// Of a result: all steps write one index, so that elements are reduced along the loop.
+    Repeated,
+}
+
+impl Windows {
+    /// The window of step `k` along an axis.
+    pub(crate) fn get(&self, k: u64, axis: &Range<i64>) -> Range<i64> {
+        match self {
+            Self::Each => {
+                let at = axis.start.saturating_add_unsigned(k);
+                at..at.saturating_add(1)
+            }
+            Self::Whole => axis.clone(),
+            Self::Repeated => axis.start..axis.start.saturating_add(1),
+            Self::Ranges(all) => all[k as usize].clone(),
+            Self::Moving { first, step, width, clamp } => {
+                let start = i128::from(*first) + i128::from(k) * i128::from(*step);
+                let end = start + i128::from(*width);
+                match clamp {
+                    true => {
+                        let inside = |at: i128| at.clamp(axis.start.into(), axis.end.into()) as i64;
+                        inside(start)..inside(end)
+                    }
+                    false => saturated(start)..saturated(end),
+                }
+            }
+        }
+    }
+
+    /// The shortest range that has the windows of these steps; empty if there are none.
+    pub(crate) fn hull(&self, steps: &Range<u64>, axis: &Range<i64>) -> Range<i64> {
+        if steps.is_empty() {
+            return axis.start..axis.start;
+        }
+        let both = |one: Range<i64>, other: Range<i64>| match (one.is_empty(), other.is_empty()) {
+            (true, _) => other,
+            (_, true) => one,
+            _ => one.start.min(other.start)..one.end.max(other.end),
+        };
+        match self {
+            Self::Ranges(_) => {
+                let all = steps.clone().map(|k| self.get(k, axis));
+                all.reduce(both).unwrap_or(axis.start..axis.start)
+            }
+            // Those at the ends may be cut to nothing where others are not.
+            Self::Moving { first, step, width, clamp: true } => {
+                let whole = Self::Moving { first: *first, step: *step, width: *width, clamp: false };
+                let all = whole.hull(steps, axis);
+                let inside = |at: i64| at.clamp(axis.start, axis.end);
+                inside(all.start)..inside(all.end)
+            }
+            _ => both(self.get(steps.start, axis), self.get(steps.end - 1, axis)),
+        }
+    }
+
+    /// The most indices that so many steps after each other need.
+    pub(crate) fn reach(&self, steps: u64, axis: &Range<i64>) -> u64 {
+        let length = axis.end.abs_diff(axis.start);
+        match self {
+            Self::Each => steps.min(length),
+            Self::Whole => length,
+            Self::Repeated => 1,
+            Self::Moving { step, width, clamp, .. } => {
+                let reach = (steps.max(1) - 1).saturating_mul(step.unsigned_abs()).saturating_add(*width);
+                if *clamp { reach.min(length) } else { reach }
+            }
+            Self::Ranges(all) => {
+                let steps = (steps as usize).clamp(1, all.len().max(1));
+                let hulls = all.windows(steps).map(|some| {
+                    let ends = some.iter().filter(|range| !range.is_empty());
+                    let (low, high) = ends.fold((i64::MAX, i64::MIN), |(low, high), range| {
+                        (low.min(range.start), high.max(range.end))
+                    });
+                    if low < high { high.abs_diff(low) } else { 0 }
+                });
+                hulls.max().unwrap_or(0)
+            }
+        }
+    }
+
+    /// An error unless a loop of so many steps has its windows inside of an axis.
+    pub(crate) fn check(&self, steps: u64, axis: &Range<i64>) -> Result<()> {
+        let inside =
+            |window: &Range<i64>| window.is_empty() || (window.start >= axis.start && window.end <= axis.end);
+        let (start, end) = (axis.start, axis.end);
+        match self {
+            Self::Each if steps != end.abs_diff(start) => Err(Error::invalid(format!(
+                "a window for each index of {start}:{end} in a loop of {steps} steps; they are not as many"
+            ))),
+            Self::Moving { step: 0, .. } => {
+                Err(Error::invalid("a window that does not move; use the whole axis"))
+            }
+            Self::Moving { first, step, width, clamp: false } if steps > 0 => {
+                let last = i128::from(*first) + i128::from(steps - 1) * i128::from(*step);
+                let low = last.min(i128::from(*first));
+                let high = last.max(i128::from(*first)) + i128::from(*width);
+                if low >= i128::from(start) && high <= i128::from(end) {
+                    return Ok(());
+                }
+                Err(Error::invalid(format!(
+                    "windows over {low}:{high} reach outside of the axis {start}:{end}; clamp them, or pad the operand"
+                )))
+            }
+            Self::Ranges(all) if all.len() as u64 != steps => {
+                Err(Error::invalid(format!("{} ranges in a loop of {steps} steps", all.len())))
+            }
+            Self::Ranges(all) => match all.iter().find(|window| !inside(window)) {
+                Some(out) => Err(Error::invalid(format!(
+                    "the range {}:{} reaches outside of the axis {start}:{end}",
+                    out.start, out.end
+                ))),
+                None => Ok(()),
+            },
+            _ => Ok(()),
+        }
+    }
+}
+
+fn saturated(at: i128) -> i64 {
+    at.clamp(i64::MIN.into(), i64::MAX.into()) as i64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_move_and_are_cut_at_the_ends() {
+        let axis = 0..10;
+        let moving = |first, step, width, clamp| Windows::Moving { first, step, width, clamp };
+        let all =
+            |windows: &Windows, steps: u64| (0..steps).map(|k| windows.get(k, &axis)).collect::<Vec<_>>();
+        assert_eq!(all(&moving(-1, 1, 3, true), 3), [0..2, 0..3, 1..4]);
+        assert_eq!(all(&moving(8, -4, 2, false), 3), [8..10, 4..6, 0..2]);
+        assert_eq!(moving(8, -4, 2, false).hull(&(1..3), &axis), 0..6);
+        assert_eq!(
+            (moving(0, 4, 2, false).reach(2, &axis), moving(-1, 1, 3, true).reach(20, &axis)),
+            (6, 10)
+        );
+        assert!(moving(0, 4, 3, false).check(3, &axis).unwrap_err().to_string().contains("0:11"));
+        assert!(moving(0, 4, 2, false).check(3, &axis).is_ok() && Windows::Each.check(9, &axis).is_err());
+        let ranges = Windows::Ranges([5..7, 0..2, 3..3].into());
+        assert_eq!((ranges.hull(&(0..2), &axis), ranges.hull(&(2..3), &axis).len()), (0..7, 0));
+        assert_eq!((ranges.reach(1, &axis), ranges.reach(2, &axis)), (2, 7));
+    }
+}
