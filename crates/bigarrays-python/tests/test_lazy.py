@@ -440,3 +440,45 @@ def test_shared_operands_cost_once() -> None:
     part = x[2:5]
     assert part.compute().tolist() == (np.arange(2, 5) * np.int64(2) ** 60).tolist()
     assert len(repr(x)) < 2000
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_what_is_not_stored_costs_nothing_and_counts(seed: int, tmp_path: Path) -> None:
+    rng = np.random.default_rng(seed)
+    fill = int(rng.choice([0, 0, 0, 5]))
+    shape, chunk = (40, 30, 25), (4, 3, 5)
+    spec: dict[str, Any] = {"chunk_shape": chunk, "format": "zarr3", "fill_value": fill}
+    dtype = str(rng.choice(["uint8", "int32", "float32"]))
+    array = ba.create(tmp_path / "a", shape=shape, dtype=dtype, **spec)
+    a = np.full(shape, fill, dtype)
+    for _ in range(int(rng.integers(0, 6))):
+        z, y, x = (int(rng.integers(0, n)) for n in shape)
+        box = np.s_[z : z + 5, y : y + 4, x : x + 6]
+        a[box] = rng.integers(-3 if dtype != "uint8" else 1, 9, size=a[box].shape)
+        array[box[0].start : min(z + 5, 40), y : min(y + 4, 30), x : min(x + 6, 25)] = a[box]
+    origin = rng.integers(-9, 9, size=3).tolist()
+    lazy, turned = array.translate(origin).lazy, bool(rng.random() < 0.5)
+    if turned:
+        a, lazy = a.transpose(2, 0, 1), lazy.transpose(2, 0, 1)
+    memory = int(rng.choice([1 << 20, 4 << 20, 1 << 28]))
+    for axis in (None, 0, 2, (0, 1), (1, 2)):
+        for name in ("sum", "mean", "max", "min", "any", "all", "count_nonzero", "argmax"):
+            if name == "argmax" and not isinstance(axis, int):
+                continue
+            expected = getattr(np, name)(a.astype("float64") if name in ("sum", "mean") else a, axis=axis)
+            found = getattr(lazy.positional, name)(axis).compute(memory=memory)
+            np.testing.assert_allclose(found, expected, rtol=1e-6, err_msg=f"{name} {axis}")
+    np.testing.assert_array_equal((lazy * 2 + 1).compute(memory=memory), a * 2 + 1)
+    wrapped = (np.full(1, fill, dtype) * np.array(3, dtype) - np.array(2, dtype))[0]
+    saved = (lazy * 3 - 2).save(tmp_path / "b", chunk_shape=(5, 4, 3), format="zarr3", fill_value=int(wrapped))
+    np.testing.assert_array_equal(saved[...], (a * np.array(3, dtype) - np.array(2, dtype)))
+    other = (lazy * 3).save(tmp_path / "c", chunk_shape=(5, 4, 3), format="zarr3", fill_value=1)
+    np.testing.assert_array_equal(other[...], a * np.array(3, dtype))
+
+
+def test_a_huge_layer_of_which_little_is_stored(tmp_path: Path) -> None:
+    layer = ba.create(tmp_path / "layer", domain="0:200000,0:200000,0:2000", dtype="uint32", chunk_shape=(64, 64, 64))
+    layer[70_000:70_100, 9_000:9_010, 5:7] = np.uint32(7)
+    assert int(layer.lazy.max().compute()) == 7 and int((layer.lazy > 3).count_nonzero().compute()) == 2000
+    saved = (layer.lazy * 2).save(tmp_path / "twice", chunk_shape=(64, 64, 64))
+    assert saved[70_050, 9_005, 6] == 14 and saved.lazy.sum().compute() == 28_000

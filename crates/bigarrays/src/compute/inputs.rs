@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::array::{Array, Cutout};
-use crate::base::buffer::{Order, View, ViewMut, byte_len};
+use crate::base::buffer::{Order, View, ViewMut, byte_len, make_boolean};
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
@@ -108,6 +108,33 @@ impl Compiled {
             }
         }
         Ok(Block::new(lengths(part)?, order, reads.into_iter().flatten().collect()))
+    }
+
+    /// For each result, an element of it where nothing is stored.
+    ///
+    /// # Errors
+    /// `Unsupported` if not all that is read is stored; those of computing it.
+    pub(crate) fn of_fills(&self) -> Result<Vec<Vec<u8>>> {
+        let mut reads = Vec::new();
+        for input in &self.inputs {
+            let Some((array, _)) = input.stored(&self.domain) else {
+                return Err(Error::unsupported("what is not stored has no fill value"));
+            };
+            let mut elements = Memory::new(input.item as usize)?;
+            elements.bytes_mut().copy_from_slice(array.layout().fill.as_bytes());
+            if array.dtype() == DataType::Bool {
+                make_boolean(elements.bytes_mut());
+            }
+            let shape = Dims::from_elem(1, input.domain.ndim());
+            reads.push(Read { elements, shape, item: input.item as usize });
+        }
+        let block = Block::new(Dims::from_elem(1, self.domain.ndim()), Order::C, reads);
+        let mut made: Vec<Vec<u64>> = self.program.sizes().map(|_| vec![0]).collect();
+        let outs = made.iter_mut().zip(self.program.sizes());
+        let outs = outs.map(|(word, size)| (size, &mut bytemuck::cast_slice_mut(word)[..size]));
+        block.compute(&self.program, &mut outs.collect::<Vec<_>>())?;
+        let element = |(word, size): (&Vec<u64>, usize)| bytemuck::cast_slice(word)[..size].to_vec();
+        Ok(made.iter().zip(self.program.sizes()).map(element).collect())
     }
 
     /// The inputs behind this one that are results of the same operation on the same inputs, and their numbers there.
@@ -216,6 +243,27 @@ impl Input {
     fn held(&self, whole: &[u64], block: &[u64]) -> u64 {
         let lengths = self.lengths(whole, block);
         bytes(&lengths, self.item).saturating_add(self.leaf.held(&lengths, self.item))
+    }
+
+    /// The stored array that it is of, and for each axis of what is computed the one of the array, if elements differ
+    /// along it.
+    pub(crate) fn stored(&self, whole: &Domain) -> Option<(&Array, Dims<Option<usize>>)> {
+        let (array, mapping) = match &self.leaf {
+            Leaf::Array(array) => (array, None),
+            Leaf::View(mapping, of) => match &**of {
+                Leaf::Array(array) if mapping.is_plain() => (array, Some(mapping)),
+                _ => return None,
+            },
+            _ => return None,
+        };
+        let own = |axis: usize| {
+            let own = (axis + self.domain.ndim()).checked_sub(whole.ndim())?;
+            let shown = || mapping.map_or(Some(own), |mapping| mapping.shown_along(own));
+            if self.repeats(own, whole.shape()[axis]) { None } else { shown() }
+        };
+        // Where strict, what is missing is an error.
+        (array.format() != HELD && !array.options().strict)
+            .then(|| (array, (0..whole.ndim()).map(own).collect()))
     }
 
     /// The chunks that are read, if any are.

@@ -146,7 +146,12 @@ impl Mapping {
 
     /// Whether an axis is shown along this visible one.
     pub(crate) fn varies(&self, visible: usize) -> bool {
-        self.picks.iter().any(|pick| pick.axis() == Some(visible))
+        self.shown_along(visible).is_some()
+    }
+
+    /// The axis that is shown along this visible one.
+    pub(crate) fn shown_along(&self, visible: usize) -> Option<usize> {
+        self.picks.iter().position(|pick| pick.axis() == Some(visible))
     }
 
     /// The visible axes along which an axis is shown, ascending.
@@ -237,8 +242,8 @@ impl Mapping {
 
     /// The names of the visible axes.
     pub(crate) fn names(&self, shown: &[Option<String>]) -> Names {
-        let of = |visible: usize| self.picks.iter().position(|pick| pick.axis() == Some(visible));
-        (0..self.domain.ndim()).map(|visible| shown.get(of(visible)?).cloned().flatten()).collect()
+        let of = |visible: usize| shown.get(self.shown_along(visible)?).cloned().flatten();
+        (0..self.domain.ndim()).map(of).collect()
     }
 }
 

@@ -43,6 +43,7 @@ mod reduction;
 mod rows;
 mod run;
 mod sink;
+mod sparse;
 mod stage;
 mod text;
 mod types;

@@ -64,6 +64,13 @@ impl Program {
     }
 }
 
+impl Program {
+    /// Bytes of an element of each result.
+    pub(crate) fn sizes(&self) -> impl Iterator<Item = usize> + '_ {
+        self.results.iter().map(|result| result.1.size())
+    }
+}
+
 #[derive(Default)]
 struct Lowering {
     inputs: Vec<Lazy>,

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Mutex;
 
+use roaring::RoaringTreemap;
+
 use crate::base::buffer::Order;
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
@@ -15,6 +17,7 @@ use crate::compute::kernels::{NOWHERE, convert};
 use crate::compute::plan::{Folding, Pass, pieces};
 use crate::compute::reduction::{Finish, Method};
 use crate::compute::sink::Sink;
+use crate::compute::sparse::Sparse;
 use crate::compute::stage::{Output, Stage};
 use crate::run::runner::Runner;
 
@@ -57,13 +60,21 @@ pub(super) struct Reducing<'a> {
     lengths: Dims<u64>,
     /// Segments of the first reduced axis that a task takes.
     run: u64,
+    sparse: Option<Sparse>,
 }
 
 /// What a task has of a box of the results: for each segment, in order, the cells of each.
 type Partials = BTreeMap<u64, Vec<Held>>;
 
 impl<'a> Reducing<'a> {
-    pub(super) fn new(compiled: Compiled, stage: &'a Stage, pass: &'a Pass, folding: &'a Folding) -> Self {
+    pub(super) fn new(
+        compiled: Compiled,
+        stage: &'a Stage,
+        pass: &'a Pass,
+        folding: &'a Folding,
+        sparse: Option<Sparse>,
+        sinks: &[Vec<Sink<'_>>],
+    ) -> Result<Self> {
         let domain = &stage.domain;
         let is_kept = |axis: &usize| !folding.axes.contains(axis);
         let kept =
@@ -73,7 +84,7 @@ impl<'a> Reducing<'a> {
         let segments = folding.segments[0].len();
         // As few as keep all threads busy: a task reads on where it is.
         let wanted = (4 * pass.in_flight as u64).div_ceil((kept.len() as u64).max(1)).max(1);
-        Self {
+        let mut reducing = Self {
             methods: stage.outputs.iter().filter_map(Output::method).collect(),
             lengths: folding.axes.iter().map(|&axis| domain.shape()[axis]).collect(),
             run: segments.div_ceil(wanted).max(1),
@@ -83,26 +94,111 @@ impl<'a> Reducing<'a> {
             pass,
             kept,
             behind,
+            sparse: None,
+        };
+        if let Some(sparse) = sparse
+            && sparse.begin(sinks, &reducing.of_nothing(&sparse)?)?
+        {
+            reducing.sparse = Some(sparse);
         }
+        Ok(reducing)
+    }
+
+    /// For each result, its element where nothing is stored of what it is of.
+    fn of_nothing(&self, sparse: &Sparse) -> Result<Vec<Vec<u8>>> {
+        let mut cells = self.nothing(1);
+        self.add_elsewhere(sparse, &mut cells)?;
+        let one = |((held, method), output): ((Held, &Method), &Output)| {
+            let words = self.elements(held, *method, output)?;
+            Ok(bytemuck::cast_slice(&words)[..output.dtype.size()].to_vec())
+        };
+        cells.into_iter().zip(&self.methods).zip(&self.stage.outputs).map(one).collect()
+    }
+
+    /// Folds an element of what is not stored into all cells.
+    fn add_elsewhere(&self, sparse: &Sparse, cells: &mut [Held]) -> Result<()> {
+        for ((held, method), element) in cells.iter_mut().zip(&self.methods).zip(&sparse.elsewhere) {
+            let mut word = 0u64;
+            bytemuck::bytes_of_mut(&mut word).copy_from_slice(element);
+            let one = Held { values: vec![word; held.values.len()], beside: Vec::new() };
+            held.merge(*method, &one);
+        }
+        Ok(())
+    }
+
+    /// The tasks that have anything to fold, and how many of them, and of their blocks, a box of the results has.
+    fn tasks(&self, sparse: &Sparse) -> (RoaringTreemap, BTreeMap<usize, (usize, u64)>) {
+        let (mut tasks, mut of_kept): (_, BTreeMap<usize, (usize, u64)>) =
+            (RoaringTreemap::new(), BTreeMap::new());
+        let (first, segments) = (self.folding.axes[0], &self.folding.segments);
+        let behind_len = self.behind.len().max(1) as u64;
+        let of_box = self.tasks_of_box() as u64;
+        for number in &sparse.blocks {
+            let (mut rest, mut at): (u64, Dims<u64>) = (number, Dims::from_elem(0, self.pass.cuts.len()));
+            for (axis, cuts) in self.pass.cuts.iter().enumerate().rev() {
+                at[axis] = rest % cuts.len();
+                rest /= cuts.len();
+            }
+            let kept = (0..at.len()).filter(|axis| !self.folding.axes.contains(axis));
+            let kept = kept.fold(0, |all, axis| all * self.pass.cuts[axis].len() + at[axis]);
+            let runs = segments[0].touched(&self.pass.cuts[first].get(at[first]));
+            of_kept.entry(kept as usize).or_default().1 += 1;
+            // Cuts of the other reduced axes have whole segments.
+            let mut behind: Vec<u64> = vec![0];
+            for (axis, segments) in self.folding.axes.iter().zip(segments).skip(1) {
+                let touched = segments.touched(&self.pass.cuts[*axis].get(at[*axis]));
+                let each = |all: &u64| {
+                    touched.clone().map(move |one| all * segments.len() + one).collect::<Vec<_>>()
+                };
+                behind = behind.iter().flat_map(each).collect();
+            }
+            for run in runs.start / self.run..runs.end.saturating_sub(1) / self.run + 1 {
+                tasks.extend(behind.iter().map(|behind| kept * of_box + run * behind_len + behind));
+            }
+        }
+        for task in &tasks {
+            of_kept.entry((task / of_box) as usize).or_default().0 += 1;
+        }
+        (tasks, of_kept)
+    }
+
+    /// How many tasks a box of the results has.
+    fn tasks_of_box(&self) -> usize {
+        let runs = self.folding.segments[0].len().div_ceil(self.run).max(1) as usize;
+        runs * self.behind.len().max(1)
+    }
+
+    /// How many blocks a box of the results has.
+    fn blocks_of_box(&self) -> u64 {
+        self.folding.axes.iter().map(|&axis| self.pass.cuts[axis].len()).product()
     }
 
     pub(super) fn run(&self, runner: &Runner<'_>, sinks: &[Vec<Sink<'_>>]) -> Result<()> {
-        let runs = self.folding.segments[0].len().div_ceil(self.run).max(1) as usize;
-        let of_kept = runs * self.behind.len().max(1);
+        let of_box = self.tasks_of_box();
+        let some = self.sparse.as_ref().map(|sparse| self.tasks(sparse));
         let waiting: Mutex<BTreeMap<usize, (usize, Partials)>> = Mutex::default();
-        runner.run(self.kept.len() * of_kept, &|number| {
-            let (kept, rest) = (number / of_kept, number % of_kept);
+        let count = some.as_ref().map_or(self.kept.len() * of_box, |(tasks, _)| tasks.len() as usize);
+        runner.run(count, &|task| {
+            let number = match &some {
+                Some((tasks, _)) => tasks.select(task as u64).unwrap_or(0) as usize,
+                None => task,
+            };
+            let (kept, rest) = (number / of_box, number % of_box);
             let (run, behind) = (rest / self.behind.len().max(1), rest % self.behind.len().max(1));
             let (partials, bytes) = self.fold(&self.kept.get(kept)?, run as u64, behind)?;
+            let (wanted, blocks) = match &some {
+                Some((_, of_kept)) => of_kept.get(&kept).copied().unwrap_or_default(),
+                None => (of_box, self.blocks_of_box()),
+            };
             let done = {
                 let mut waiting = waiting.locked();
                 let (count, all) = waiting.entry(kept).or_default();
                 *count += 1;
                 all.extend(partials);
-                if *count == of_kept { waiting.remove(&kept) } else { None }
+                if *count == wanted { waiting.remove(&kept) } else { None }
             };
             if let Some((_, partials)) = done {
-                self.finish(&self.kept.get(kept)?, partials, sinks)?;
+                self.finish(&self.kept.get(kept)?, partials, blocks < self.blocks_of_box(), sinks)?;
             }
             Ok(bytes)
         })
@@ -140,8 +236,9 @@ impl<'a> Reducing<'a> {
         for piece in touched.map(|k| self.pass.cuts[first].get(k)) {
             reduced[0] = piece.start.max(whole.start)..piece.end.min(whole.end);
             let part = self.whole(kept, &reduced)?;
+            let has_any = self.sparse.as_ref().is_none_or(|sparse| sparse.has(&part, &self.pass.cuts));
             bytes += part.checked_len()?.saturating_mul(self.pass.item);
-            let block = self.compiled.read(&part, Order::C)?;
+            let block = has_any.then(|| self.compiled.read(&part, Order::C)).transpose()?;
             let begin = |(range, &axis): (&Range<i64>, &usize)| {
                 range.start.abs_diff(self.stage.domain.origin()[axis])
             };
@@ -152,7 +249,9 @@ impl<'a> Reducing<'a> {
                 let along = (at - reduced[0].start) as usize..(end - reduced[0].start) as usize;
                 let (axes, lengths) = (&self.folding.axes[..], &self.lengths[..]);
                 let folded = Folded { axes, along, lengths, begins: &begins };
-                block.fold(&self.compiled.program, &self.methods, &folded, &mut current)?;
+                if let Some(block) = &block {
+                    block.fold(&self.compiled.program, &self.methods, &folded, &mut current)?;
+                }
                 at = end;
                 if at == segments.get(segment).end {
                     let done = std::mem::replace(&mut current, self.nothing(cells));
@@ -165,7 +264,13 @@ impl<'a> Reducing<'a> {
     }
 
     /// Folds the cells of all segments, in their order, and puts the elements that they are.
-    fn finish(&self, kept: &Domain, partials: Partials, sinks: &[Vec<Sink<'_>>]) -> Result<()> {
+    fn finish(
+        &self,
+        kept: &Domain,
+        partials: Partials,
+        has_missing: bool,
+        sinks: &[Vec<Sink<'_>>],
+    ) -> Result<()> {
         let mut all = partials.into_values();
         let mut cells = match all.next() {
             Some(cells) => cells,
@@ -175,6 +280,9 @@ impl<'a> Reducing<'a> {
             for ((cells, partial), method) in cells.iter_mut().zip(&partial).zip(&self.methods) {
                 cells.merge(*method, partial);
             }
+        }
+        if let Some(sparse) = self.sparse.as_ref().filter(|_| has_missing) {
+            self.add_elsewhere(sparse, &mut cells)?;
         }
         for (number, (held, method)) in cells.into_iter().zip(&self.methods).enumerate() {
             let output = &self.stage.outputs[number];

@@ -15,6 +15,7 @@ use crate::compute::plan::{Pass, Plan, pieces};
 use crate::compute::planner::{self, Limits};
 use crate::compute::reducing::{Blocks, Reducing};
 use crate::compute::sink::{Place, Sink};
+use crate::compute::sparse::Sparse;
 use crate::compute::stage::{Output, Stage, stages};
 use crate::run::budget;
 use crate::run::pool::threads;
@@ -236,9 +237,12 @@ fn run_stage<'p>(
         is_near: pass.is_near,
         progress: options.progress,
     };
+    let sparse = Sparse::of(&compiled, stage, &pass.cuts)?;
     match &pass.folding {
-        Some(folding) => Reducing::new(compiled, stage, pass, folding).run(&runner, &sinks)?,
-        None => each_element(&compiled, stage, pass, &runner, &sinks)?,
+        Some(folding) => {
+            Reducing::new(compiled, stage, pass, folding, sparse, &sinks)?.run(&runner, &sinks)?;
+        }
+        None => each_element(&compiled, stage, pass, sparse, &runner, &sinks)?,
     }
     drop(sinks);
     for (output, elements) in stage.outputs.iter().zip(taken) {
@@ -264,11 +268,19 @@ fn each_element(
     compiled: &Compiled,
     stage: &Stage,
     pass: &Pass,
+    sparse: Option<Sparse>,
     runner: &Runner<'_>,
     sinks: &[Vec<Sink<'_>>],
 ) -> Result<()> {
     let blocks = Blocks::new(pass.cuts.iter().map(|cuts| pieces(cuts).collect()).collect());
-    runner.run(blocks.len(), &|number| {
+    let begins = |sparse: &Sparse| sparse.begin(sinks, &sparse.elsewhere);
+    let some = sparse.map(|sparse| Ok(begins(&sparse)?.then_some(sparse))).transpose()?.flatten();
+    let tasks = some.as_ref().map_or(blocks.len(), |sparse| sparse.blocks.len() as usize);
+    runner.run(tasks, &|task| {
+        let number = match &some {
+            Some(sparse) => sparse.blocks.select(task as u64).unwrap_or(0) as usize,
+            None => task,
+        };
         let part = blocks.get(number)?;
         let block = compiled.read(&part, pass.order)?;
         let shape = lengths(&part)?;

@@ -1,6 +1,6 @@
 //! Where the results of a pass go.
 
-use crate::array::Array;
+use crate::array::{Array, Listed};
 use crate::base::buffer::{Order, Region, SharedViewMut, View, ViewMut};
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
@@ -34,6 +34,27 @@ impl Sink<'_> {
         let mut place = unsafe { out.region(&region(&part, domain)?) };
         let is_aligned = |bytes: &mut [u8]| bytes.as_ptr().align_offset(8) == 0;
         Ok(if place.as_dense_mut(order).is_some_and(is_aligned) { Some(place) } else { None })
+    }
+
+    /// Whether all elements are this one, or can be made it, before anything is put: the fill value of an array of which
+    /// nothing is stored.
+    pub(super) fn begins_as(&self, element: &[u8]) -> Result<bool> {
+        Ok(match &self.place {
+            Place::Array(target) => {
+                target.layout().fill.as_bytes() == element
+                    && matches!(target.listed_chunks()?, Listed::All(stored) if stored.is_empty())
+            }
+            Place::Memory { .. } => true,
+        })
+    }
+
+    /// Has all elements in memory be this one.
+    pub(super) fn fill(&self, element: &[u8]) -> Result<()> {
+        if let Place::Memory { out, domain } = &self.place {
+            // SAFETY: nothing has been put yet, and nothing is before this ends.
+            unsafe { out.region(&region(domain, domain)?) }.fill(element);
+        }
+        Ok(())
     }
 
     /// Puts the elements of a box of the result, dense in `order`.
