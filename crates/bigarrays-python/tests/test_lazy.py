@@ -2,6 +2,7 @@
 
 import pickle
 import warnings
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -401,8 +402,10 @@ def test_several_results_in_one_pass(tmp_path: Path) -> None:
     a, b = (rng.normal(size=(40, 30, 20)).astype("float32") for _ in range(2))
     x, y = stored(a, (7, 30, 9), (3, 0, 0)).lazy, stored(b, (40, 8, 20), (3, 0, 0)).lazy
     moments = [(x * x).mean(0), (y * y).mean(0), (x * y).mean(0), x.min(0), x.max(0, keepdims=True)]
-    plan = ba._bigarrays._Lazy.explain([(moment._inner, None) for moment in moments])
-    assert plan.count("pass ") == 1
+    plan = ba.explain(*moments, format="dict")
+    assert len(plan["passes"]) == 1 and plan["peak_memory"] <= plan["memory"]
+    picture = ElementTree.fromstring(ba.explain(*moments, moments[0] > moments[1], format="svg"))
+    assert len([one for one in picture if one.tag.endswith("rect")]) == 2
     found = ba.compute(*moments)
     wide, other = a.astype("float64"), b.astype("float64")
     expected = [wide**2, other**2, wide * other]

@@ -58,7 +58,7 @@ from ._bigarrays import (
     update_attributes,
     verify,
 )
-from ._lazy import Lazy, compute, concatenate, lazy, save, stack
+from ._lazy import Lazy, compute, concatenate, explain, lazy, save, stack
 from ._metadata import Metadata
 from ._reading import Padded
 from ._together import Together
@@ -103,6 +103,7 @@ __all__ = [
     "copy",
     "create",
     "create_group",
+    "explain",
     "lazy",
     "ls",
     "remove",

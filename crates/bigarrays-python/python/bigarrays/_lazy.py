@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import operator
 from collections.abc import Callable, Sequence
 from os import PathLike
@@ -380,7 +381,8 @@ class Lazy(NDArrayOperatorsMixin):
         distance: Lazy = wide - wide.nanmean(axis, keepdims=True)
         count = self.count(axis, keepdims=keepdims) - ddof
         least = apply("where", [count > 0, count, np.nan])
-        return ((distance * distance).nansum(axis, keepdims=keepdims) / least).astype(dtype)
+        squares: Lazy = (distance * distance).nansum(axis, keepdims=keepdims)
+        return apply("divide", [squares, least]).astype(dtype)
 
     def nanstd(self, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Lazy:
         """The standard deviation of the elements along `axis` that are not NaN; see `var`."""
@@ -468,9 +470,19 @@ class Lazy(NDArrayOperatorsMixin):
                 else:
                     raise
 
-    def explain(self, *, memory: int | None = None) -> str:
-        """The plan of `compute` in words: passes, blocks, what is read, and what memory is for. Reads nothing."""
-        return _Lazy.explain([(self._inner, None)], memory)
+    def explain(self, *, memory: int | None = None, format: str = "text") -> Any:
+        """The plan of `compute`: passes, blocks, what is read, and what memory is for. Reads nothing.
+
+        Args:
+            memory: As `compute` has it.
+            format: "text" for words, "dict" for a dictionary with the same, in bytes, and "svg" for a picture.
+
+        Example:
+            >>> plan = bigarrays.lazy([3, 9, 4]).sum().explain(format="dict")
+            >>> plan["passes"][0]["computes"]
+            'sum(memory, axis=[0])'
+        """
+        return explain(self, memory=memory, format=format)
 
     def __array_namespace__(self, *, api_version: str | None = None) -> ModuleType:
         """The functions of the array API, which are of `positional`."""
@@ -641,3 +653,9 @@ def save(
     targets = {url: result._target(url, options) for url, result in results.items()}
     _Lazy.save([(result._inner, targets[url]) for url, result in results.items()], memory, progress)
     return targets
+
+
+def explain(*results: Lazy, memory: int | None = None, format: str = "text") -> Any:
+    """The plan of `compute` of several expressions; see `Lazy.explain`."""
+    plan = _Lazy.explain([(lazy(result)._inner, None) for result in results], memory, format)
+    return json.loads(plan) if format == "dict" else plan

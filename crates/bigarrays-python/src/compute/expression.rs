@@ -188,13 +188,14 @@ impl PyLazy {
         })
     }
 
-    /// The plan of several expressions in words, each into an array, or into memory.
+    /// The plan of several expressions in words, as JSON or as a picture, each into an array, or into memory.
     #[staticmethod]
-    #[pyo3(signature = (results, memory = None))]
+    #[pyo3(signature = (results, memory = None, format = "text"))]
     fn explain(
         py: Python<'_>,
         results: Vec<(PyRef<'_, Self>, Option<Bound<'_, PyArray>>)>,
         memory: Option<u64>,
+        format: &str,
     ) -> PyResult<String> {
         let one = |(lazy, target): &(PyRef<'_, Self>, Option<Bound<'_, PyArray>>)| {
             (lazy.0.clone(), target.as_ref().map(|target| target.get().array.clone()))
@@ -203,7 +204,16 @@ impl PyLazy {
         let options = ComputeOptions { memory: budget(memory), progress: None };
         detached(py, || {
             let all: Vec<_> = results.iter().map(|(lazy, target)| (lazy, target.as_ref())).collect();
-            Ok(compute::plan(&all, &options)?.explain())
+            let plan = compute::plan(&all, &options)?;
+            match format {
+                "text" => Ok(plan.explain()),
+                "dict" => Ok(plan.json()),
+                "svg" => Ok(plan.svg()),
+                other => {
+                    let reason = format!("unknown format={other:?}; known are text, dict and svg");
+                    Err(bigarrays::Error::invalid(reason))
+                }
+            }
         })
     }
 }

@@ -22,6 +22,7 @@
 mod block;
 mod cast;
 mod cuts;
+mod explain;
 mod expr;
 mod function;
 mod held;

@@ -1,6 +1,5 @@
 //! Plans as data: the passes of expressions, how each is cut into blocks, and what they take.
 
-use std::fmt;
 use std::ops::Range;
 
 use crate::base::buffer::Order;
@@ -104,11 +103,6 @@ impl Folding {
 }
 
 impl Plan {
-    /// The plan in words: each pass, its blocks, what it reads, and what its memory is for.
-    pub fn explain(&self) -> String {
-        self.to_string()
-    }
-
     /// Bytes of the elements that all passes are of.
     pub fn bytes(&self) -> u64 {
         self.passes.iter().fold(0, |all, pass| all.saturating_add(pass.bytes))
@@ -118,24 +112,6 @@ impl Plan {
     pub fn blocks(&self) -> u64 {
         let of = |pass: &Pass| pass.cuts.iter().fold(1u64, |all, cuts| all.saturating_mul(cuts.len()));
         self.passes.iter().map(of).fold(0, u64::saturating_add)
-    }
-}
-
-impl fmt::Display for Plan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (number, pass) in self.passes.iter().enumerate() {
-            let lengths: Vec<String> = pass.cuts.iter().map(|cuts| cuts.longest().to_string()).collect();
-            let blocks = pass.cuts.iter().fold(1u64, |all, cuts| all.saturating_mul(cuts.len()));
-            let mib = |bytes: u64| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20));
-            writeln!(f, "pass {}: {}", number + 1, pass.text)?;
-            writeln!(f, "  blocks   {blocks} of up to {}, {} at once", lengths.join(" × "), pass.in_flight)?;
-            writeln!(f, "  reads    {} chunks, {} decoded", pass.chunks_read, mib(pass.bytes_read))?;
-            let Terms { results, blocks, decoding, tiles } = pass.terms;
-            let (results, blocks, decoding, tiles) = (mib(results), mib(blocks), mib(decoding), mib(tiles));
-            writeln!(f, "  memory   results {results}, blocks {blocks}, decoding {decoding}, tiles {tiles}")?;
-        }
-        let mib = |bytes: u64| bytes.div_ceil(1 << 20);
-        write!(f, "at most {} MiB of the budget of {} MiB", mib(self.peak_memory), mib(self.memory))
     }
 }
 

@@ -1,0 +1,139 @@
+//! Plans in words, as data and as a picture.
+
+use std::fmt;
+
+use serde_json::{Value, json};
+
+use crate::compute::cuts::Cuts;
+use crate::compute::plan::{Pass, Plan, Terms};
+
+/// The width and the height of a pass in a picture, and the room between passes.
+const BOX: (usize, usize, usize) = (640, 104, 24);
+
+impl Pass {
+    /// The most elements of a block along each axis.
+    fn lengths(&self) -> Vec<u64> {
+        self.cuts.iter().map(Cuts::longest).collect()
+    }
+
+    fn blocks(&self) -> u64 {
+        self.cuts.iter().fold(1u64, |all, cuts| all.saturating_mul(cuts.len()))
+    }
+
+    /// What is said of it, a line each.
+    fn lines(&self) -> [String; 3] {
+        let lengths: Vec<String> = self.lengths().iter().map(ToString::to_string).collect();
+        let lengths = if lengths.is_empty() { "1".to_owned() } else { lengths.join(" × ") };
+        let Terms { results, blocks, decoding, tiles } = self.terms;
+        [
+            format!("blocks   {} of up to {lengths}, {} at once", self.blocks(), self.in_flight),
+            format!("reads    {} chunks, {} decoded", self.chunks_read, mib(self.bytes_read)),
+            format!(
+                "memory   results {}, blocks {}, decoding {}, tiles {}",
+                mib(results),
+                mib(blocks),
+                mib(decoding),
+                mib(tiles)
+            ),
+        ]
+    }
+}
+
+fn mib(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
+}
+
+impl Plan {
+    /// The plan in words: each pass, its blocks, what it reads, and what its memory is for.
+    pub fn explain(&self) -> String {
+        self.to_string()
+    }
+
+    /// The plan as JSON: an object with the budget and the peak in bytes, and a list of passes.
+    ///
+    /// ```
+    /// use bigarrays::compute::{ComputeOptions, Lazy};
+    /// use bigarrays::{DataType, Domain};
+    ///
+    /// let lazy = Lazy::of_elements(&Domain::from_shape(&[4])?, DataType::U8, &[3, 9, 4, 7])?;
+    /// let plan = lazy.sum(&[])?.plan(None, &ComputeOptions::default())?;
+    /// assert!(plan.json().contains(r#""computes":"sum(memory, axis=[0])""#));
+    /// # Ok::<(), bigarrays::Error>(())
+    /// ```
+    pub fn json(&self) -> String {
+        let pass = |pass: &Pass| -> Value {
+            let Terms { results, blocks, decoding, tiles } = pass.terms;
+            json!({
+                "computes": pass.text,
+                "blocks": pass.blocks(),
+                "block_shape": pass.lengths(),
+                "in_flight": pass.in_flight,
+                "chunks_read": pass.chunks_read,
+                "bytes_read": pass.bytes_read,
+                "memory": { "results": results, "blocks": blocks, "decoding": decoding, "tiles": tiles },
+            })
+        };
+        let passes: Vec<Value> = self.passes.iter().map(pass).collect();
+        json!({ "memory": self.memory, "peak_memory": self.peak_memory, "passes": passes }).to_string()
+    }
+
+    /// The plan as a picture: an SVG document with a box for each pass, in their order.
+    pub fn svg(&self) -> String {
+        let (width, height, room) = BOX;
+        let all = self.passes.len() * (height + room) + 40;
+        let mut svg = format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{}\" height=\"{all}\" font-family=\"monospace\" \
+             font-size=\"13\">\n",
+            width + 20
+        );
+        for (number, pass) in self.passes.iter().enumerate() {
+            let top = 10 + number * (height + room);
+            if number > 0 {
+                let middle = 10 + width / 2;
+                let (from, to) = (top - room, top);
+                svg += &format!(
+                    "<path d=\"M{middle} {from} V{to} m-5 -8 l5 8 l5 -8\" fill=\"none\" stroke=\"#555\"/>\n"
+                );
+            }
+            svg += &format!(
+                "<rect x=\"10\" y=\"{top}\" width=\"{width}\" height=\"{height}\" rx=\"6\" fill=\"#f4f6fa\" \
+                 stroke=\"#456\"/>\n"
+            );
+            let title = format!("pass {}: {}", number + 1, shortened(&pass.text, 70));
+            for (line, text) in std::iter::once(title).chain(pass.lines()).enumerate() {
+                let (y, weight) = (top + 24 + 22 * line, if line == 0 { "bold" } else { "normal" });
+                let text = escaped(&shortened(&text, 78));
+                svg += &format!(
+                    "<text x=\"22\" y=\"{y}\" font-weight=\"{weight}\" xml:space=\"preserve\">{text}</text>\n"
+                );
+            }
+        }
+        let (peak, budget) = (mib(self.peak_memory), mib(self.memory));
+        svg + &format!(
+            "<text x=\"22\" y=\"{}\">at most {peak} of the budget of {budget}</text>\n</svg>\n",
+            all - 16
+        )
+    }
+}
+
+fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, pass) in self.passes.iter().enumerate() {
+            writeln!(f, "pass {}: {}", number + 1, pass.text)?;
+            pass.lines().iter().try_for_each(|line| writeln!(f, "  {line}"))?;
+        }
+        let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+        write!(f, "at most {} MiB of the budget of {} MiB", mib(self.peak_memory), mib(self.memory))
+    }
+}
