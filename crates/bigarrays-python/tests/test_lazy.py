@@ -485,3 +485,22 @@ def test_a_huge_layer_of_which_little_is_stored(tmp_path: Path) -> None:
     assert int(layer.lazy.max().compute()) == 7 and int((layer.lazy > 3).count_nonzero().compute()) == 2000
     saved = (layer.lazy * 2).save(tmp_path / "twice", chunk_shape=(64, 64, 64))
     assert saved[70_050, 9_005, 6] == 14 and saved.lazy.sum().compute() == 28_000
+
+
+def test_results_never_lie_on_what_they_are_made_of(tmp_path: Path) -> None:
+    folder = tmp_path / "group"
+    bigarray = ba.create(folder / "a", shape=(4, 4), dtype="uint8", format="zarr3", chunk_shape=(2, 2))
+    bigarray[...] = 1
+    (tmp_path / "link").symlink_to(folder / "a")
+    (tmp_path / "up").symlink_to(folder)
+    before = sorted(tmp_path.rglob("*"))
+    lazy = bigarray.view[1:3].lazy + 1
+    spellings = ["group/a", "link", "up/a", "group/../group/a", "group/a/c", "group/a/new", "up/a/c/0/new", "group", "up"]
+    for place in spellings:
+        for url in (tmp_path / place, f"file://{tmp_path}/{place}"):
+            with pytest.raises(ba.InvalidArgumentError, match="made of"):
+                lazy.save(url, format="zarr3")
+            with pytest.raises(ba.InvalidArgumentError, match="made of"):
+                ba.save({str(tmp_path / "fine"): ba.lazy([1]), str(url): lazy}, format="zarr3")
+    assert sorted(tmp_path.rglob("*")) == before and (bigarray[...] == 1).all()
+    assert lazy.save(tmp_path / "group/ab", format="zarr3").shape == (2, 4)

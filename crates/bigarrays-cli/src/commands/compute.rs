@@ -99,6 +99,7 @@ pub(crate) fn run(args: &ComputeArgs, session: &Session) -> anyhow::Result<()> {
 impl ComputeArgs {
     fn save(&self, lazy: &Lazy, output: &str, session: &Session) -> anyhow::Result<()> {
         let output = new_layer(output)?;
+        lazy.expect_apart(output, &session.open())?;
         let mut spec = self.layer.spec(lazy.dtype(), lazy.domain().clone());
         let is_named = lazy.names().iter().any(Option::is_some);
         spec.array.dimension_names = is_named.then(|| lazy.names().to_vec());

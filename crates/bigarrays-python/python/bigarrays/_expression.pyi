@@ -1,4 +1,5 @@
 from collections.abc import Callable, Sequence
+from os import PathLike
 from typing import Any, final
 
 import numpy as np
@@ -36,6 +37,7 @@ class _Lazy:
     def renamed(self, names: Sequence[str | None]) -> _Lazy: ...
     @staticmethod
     def concatenate(parts: list[_Lazy], axis: int) -> _Lazy: ...
+    def expect_apart(self, target: str | PathLike[str]) -> None: ...
     @staticmethod
     def compute(
         results: list[_Lazy], memory: int | None = None, progress: Callable[[int, int], object] | None = None

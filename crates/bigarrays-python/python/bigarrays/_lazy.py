@@ -643,6 +643,7 @@ def save(
 
     Raises:
         AlreadyExistsError: There is an array.
+        InvalidArgumentError: A result would be where an input is, in it or around it; nothing was made.
 
     Example:
         >>> x = bigarrays.lazy([3, 9, 4])
@@ -650,6 +651,9 @@ def save(
         >>> saved["memory://save/two"][...]
         array([ 6, 18,  8])
     """
+    for url in results:
+        for result in results.values():
+            result._inner.expect_apart(url)
     targets = {url: result._target(url, options) for url, result in results.items()}
     _Lazy.save([(result._inner, targets[url]) for url, result in results.items()], memory, progress)
     return targets

@@ -145,6 +145,12 @@ impl PyLazy {
         self.0.renamed(&names).map(Self).or_raise(py)
     }
 
+    /// An error if an array that this is of may be at this place, in it or around it. Nothing is read or made.
+    fn expect_apart(&self, py: Python<'_>, target: std::path::PathBuf) -> PyResult<()> {
+        let url = target.to_string_lossy().into_owned();
+        self.0.expect_apart(&*url, &bigarrays::OpenOptions::new()).or_raise(py)
+    }
+
     /// All elements of several expressions.
     #[staticmethod]
     #[pyo3(signature = (results, memory = None, progress = None))]

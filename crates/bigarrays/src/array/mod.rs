@@ -28,4 +28,5 @@ pub use points::OutsidePoints;
 pub use stored::{ArrayOptions, Outside};
 pub use transform::{AxisMap, Index, Transform};
 pub use view::Array;
+pub(crate) use view::canonical;
 pub(crate) use write::Encoded;

@@ -1,5 +1,6 @@
 //! Arrays: what is stored, and a view of it.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::array::stored::Stored;
@@ -179,8 +180,7 @@ impl Array {
 
     /// Where it is stored; the same for all paths that lead there.
     pub(crate) fn canonical_location(&self) -> String {
-        let location = self.store().location("");
-        std::fs::canonicalize(&location).map_or(location, |path| path.display().to_string())
+        canonical(&self.store().location(""))
     }
 
     /// The same array, through another store of the same values.
@@ -271,5 +271,26 @@ impl Array {
             "a buffer of shape {shape:?} and {item}-byte items does not fit box {part} of {}",
             self.dtype()
         )))
+    }
+}
+
+/// The same location for all paths that lead there; it need not be there yet.
+pub(crate) fn canonical(location: &str) -> String {
+    let (mut known, mut rest) = (Path::new(location), Vec::new());
+    if location.contains("://") {
+        return location.to_owned();
+    }
+    loop {
+        if let Ok(path) = std::fs::canonicalize(if known == Path::new("") { Path::new(".") } else { known }) {
+            return rest.iter().rev().fold(path, |path, part| path.join(part)).display().to_string();
+        }
+        match (known.parent(), known.file_name()) {
+            (Some(parent), Some(name)) => {
+                rest.push(name);
+                known = parent;
+            }
+            // No path of this machine.
+            _ => return location.to_owned(),
+        }
     }
 }

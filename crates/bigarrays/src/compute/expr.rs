@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::array::Array;
+use crate::array::{Array, OpenOptions, canonical};
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
@@ -18,6 +18,7 @@ use crate::compute::number::Number;
 use crate::compute::reduction::Reduction;
 use crate::compute::types::Literal;
 use crate::compute::windowed::Windowed;
+use crate::format::{self, Address};
 
 /// An array that is computed when its elements are asked for. Cheap to clone.
 ///
@@ -364,16 +365,28 @@ fn expect_powers(arguments: &[Lazy]) -> Result<()> {
 }
 
 impl Lazy {
-    /// An error if an array that this is of is, or may be, the one at `target`.
+    /// An error if an array that this is of is, or may be, the one at `address`, is in it or has it in itself. Nothing is read
+    /// or made.
     ///
     /// # Errors
-    /// `InvalidArgument`.
-    pub(super) fn expect_apart(&self, target: &Array) -> Result<()> {
-        let to = target.canonical_location();
-        for source in self.sources() {
-            if source.canonical_location() == to && source.format() != held::NAME {
+    /// `InvalidArgument`; those of finding the store.
+    pub fn expect_apart<'a>(&self, address: impl Into<Address<'a>>, options: &OpenOptions) -> Result<()> {
+        let address = address.into();
+        let store = format::store_at(address, options.format_options())?;
+        self.expect_apart_from(&canonical(&store.location("")), &address.shown())
+    }
+
+    /// The same of a location that is canonical.
+    pub(super) fn expect_apart_from(&self, to: &str, shown: &str) -> Result<()> {
+        let is_in = |one: &str, other: &str| {
+            let rest = one.strip_prefix(other.trim_end_matches('/'));
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        for source in self.sources().into_iter().filter(|source| source.format() != held::NAME) {
+            let from = source.canonical_location();
+            if is_in(&from, to) || is_in(to, &from) {
                 let reason = "the result would overwrite what it is made of; save it to another place";
-                return Err(Error::invalid(reason).during("saving to").at(target.url()));
+                return Err(Error::invalid(reason).during("saving to").at(shown.to_owned()));
             }
         }
         Ok(())

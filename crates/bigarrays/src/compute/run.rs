@@ -83,7 +83,8 @@ pub fn compute(results: Vec<(&Lazy, Target<'_>)>, options: &ComputeOptions<'_>) 
         }
     }
     for target in arrays.iter().flatten() {
-        roots.iter().try_for_each(|root| root.expect_apart(target))?;
+        let to = target.canonical_location();
+        roots.iter().try_for_each(|root| root.expect_apart_from(&to, target.url()))?;
     }
     expect_distinct(&arrays)?;
     let shared: HashMap<usize, SharedViewMut<'_>> =
