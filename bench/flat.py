@@ -1,6 +1,6 @@
 """Measures flat arrays and named slices against numpy, h5py, bigarray, zarr and LMDB; see README.md.
 
-bench/flat.py [--rows N] [--names N] [--rounds N] [--only TEXT] [--dir FOLDER]
+bench/flat.py [--rows N] [--names N] [--rounds N] [--only TEXT] [--tables NAME …] [--dir FOLDER]
 """
 
 import argparse
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from flat_contenders import DENSE, NAMED, Pairs
+from flat_contenders import COMPACTING, DENSE, NAMED, Pairs
 
 BLOCK = 256
 WIDTH = 8  # float32 a row of a named slice
@@ -121,7 +121,42 @@ def read_named(name: str, path: Path, count: int) -> dict[str, float]:
     return clock.finish() | {"check": float(sum(np.asarray(rows).sum() for rows in found))}
 
 
-WORK = {"write_dense": write_dense, "read_dense": read_dense, "write_named": write_named, "read_named": read_named}
+def occupied(path: Path) -> float:
+    """MiB that a contender's files take on the disk, whatever they are called behind its name."""
+    files = (file for start in path.parent.glob(f"{path.name}*") for file in [start, *start.rglob("*")])
+    return sum(file.stat().st_blocks for file in files if file.is_file()) / 2048
+
+
+def compact_named(name: str, path: Path, count: int) -> dict[str, float]:
+    """Names of one row of 8 bytes, so that the index is what is compacted: all of them, then every second one."""
+    names = [f"speaker{number % 1000:04d}/utterance{number:08d}" for number in range(count)]
+    contender = NAMED[name](path)
+    contender.write(((name, np.full((1, 2), number, "float32")) for number, name in enumerate(names)), 2)
+    clock = Clock()
+    clock.step("file MiB", occupied(path))
+    clock.step("compact", timed(contender.compact)[0])
+    clock.step("then MiB", occupied(path))
+    clock.step("delete half", timed(lambda: contender.delete(names[::2]))[0])
+    clock.step("compact half", timed(contender.compact)[0])
+    clock.step("half MiB", occupied(path))
+    found = contender.get_many(contender.open(), names[1:2000:2])
+    return clock.finish() | {"check": float(sum(np.asarray(rows).sum() for rows in found))}
+
+
+WORK = {
+    "write_dense": write_dense,
+    "read_dense": read_dense,
+    "write_named": write_named,
+    "read_named": read_named,
+    "compact_named": compact_named,
+}
+
+
+def remove(path: Path) -> None:
+    """Removes a contender's files, whatever they are called behind its name."""
+    for file in path.parent.glob(f"{path.name}*"):
+        shutil.rmtree(file, ignore_errors=True)
+        file.unlink(missing_ok=True)
 
 
 def run(work: str, name: str, path: Path, count: int, rounds: int, again: bool) -> dict[str, float]:
@@ -129,8 +164,7 @@ def run(work: str, name: str, path: Path, count: int, rounds: int, again: bool) 
     best: dict[str, float] = {}
     for _ in range(rounds):
         if again:
-            shutil.rmtree(path, ignore_errors=True)
-            path.unlink(missing_ok=True)
+            remove(path)
         command = [sys.executable, __file__, "--worker", work, name, str(path), str(count)]
         found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
         best = {step: min(value, best.get(step, value)) for step, value in found.items()}
@@ -147,12 +181,55 @@ def table(title: str, rows: dict[str, dict[str, float]]) -> None:
         print("\nNot all have read the same elements.")
 
 
+def measure_dense(folder: Path, args: argparse.Namespace) -> None:
+    rows = {}
+    for name in (name for name in DENSE if args.only in name):
+        path = folder / "dense.npy"
+        rows[name] = run("write_dense", name, path, args.rows, args.rounds, True)
+        rows[name] |= {
+            "read MiB" if step == "MiB" else step: value
+            for step, value in run("read_dense", name, path, args.rows, args.rounds, False).items()
+        }
+        remove(path)
+    table(f"{args.rows} × 25 × 128 float64, seconds", rows)
+
+
+def measure_named(folder: Path, args: argparse.Namespace) -> None:
+    rows = {}
+    for name in (name for name in NAMED if args.only in name):
+        count = min(args.names, H5PY_NAMES) if name == "h5py" else args.names
+        path = folder / f"named-{len(rows)}.npy"
+        row = run("write_named", name, path, count, 1, True)
+        row |= {
+            "read MiB" if step == "MiB" else step: value
+            for step, value in run("read_named", name, path, count, args.rounds, False).items()
+        }
+        if count < args.names:
+            row.pop("check")
+        rows[name if count == args.names else f"{name}, {count} names"] = row
+        remove(path)
+    table(f"{args.names} names of 10 to 100 rows of {WIDTH} float32; writing and opening in seconds", rows)
+
+
+def measure_compaction(folder: Path, args: argparse.Namespace) -> None:
+    rows = {}
+    for name in (name for name in COMPACTING if args.only in name):
+        path = folder / "compacted.npy"
+        rows[name] = run("compact_named", name, path, args.names, args.rounds, True)
+        remove(path)
+    table(f"{args.names} names of 8 bytes; compacting and deleting in seconds", rows)
+
+
+MEASURED = {"dense": measure_dense, "named": measure_named, "compaction": measure_compaction}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=50_000, help="rows of 25 × 128 float64 [%(default)s]")
     parser.add_argument("--names", type=int, default=1_000_000, help="named slices [%(default)s]")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", default="", help="contenders whose name contains this")
+    parser.add_argument("--tables", nargs="*", choices=MEASURED, default=list(MEASURED), help="[all]")
     parser.add_argument("--dir", type=Path, help="where the files are [a temporary folder]")
     parser.add_argument("--worker", nargs=4, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -161,31 +238,8 @@ def main() -> None:
         print(json.dumps(WORK[work](name, Path(path), int(count))))
         return
     with tempfile.TemporaryDirectory(dir=args.dir) as folder:
-        dense, named = {}, {}
-        for name in (name for name in DENSE if args.only in name):
-            path = Path(folder, "dense.npy")
-            dense[name] = run("write_dense", name, path, args.rows, args.rounds, True)
-            dense[name] |= {
-                "read MiB" if step == "MiB" else step: value
-                for step, value in run("read_dense", name, path, args.rows, args.rounds, False).items()
-            }
-            shutil.rmtree(path, ignore_errors=True)
-            path.unlink(missing_ok=True)
-        table(f"{args.rows} × 25 × 128 float64, seconds", dense)
-        for name in (name for name in NAMED if args.only in name):
-            count = min(args.names, H5PY_NAMES) if name == "h5py" else args.names
-            path = Path(folder, f"named-{len(named)}.npy")
-            row = run("write_named", name, path, count, 1, True)
-            row |= {
-                "read MiB" if step == "MiB" else step: value
-                for step, value in run("read_named", name, path, count, args.rounds, False).items()
-            }
-            if count < args.names:
-                row.pop("check")
-            named[name if count == args.names else f"{name}, {count} names"] = row
-            shutil.rmtree(path, ignore_errors=True)
-            path.unlink(missing_ok=True)
-        table(f"{args.names} names of 10 to 100 rows of {WIDTH} float32; writing and opening in seconds", named)
+        for name in args.tables:
+            MEASURED[name](Path(folder), args)
 
 
 if __name__ == "__main__":

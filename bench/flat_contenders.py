@@ -3,6 +3,7 @@
 import importlib
 import os
 import pickle
+import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,9 @@ class Named:
     def get_many(self, opened: Any, names: Sequence[str]) -> list[np.ndarray]:
         return [self.get(opened, name) for name in names]
 
+    def delete(self, names: Sequence[str]) -> None: ...
+    def compact(self) -> None: ...
+
 
 class BigarraysNamed(Named):
     module = "bigarrays"
@@ -136,6 +140,14 @@ class BigarraysNamed(Named):
 
     def get_many(self, opened, names):
         return opened[names]
+
+    def delete(self, names):
+        with self.lib.SliceArray(self.path, "r+") as w:
+            w.delete(names)
+
+    def compact(self):
+        with self.lib.SliceArray(self.path, "r+") as w:
+            w.compact()
 
 
 class H5pyNamed(Named):
@@ -174,6 +186,19 @@ class LmdbNamed(Named):
 
     def open(self):
         return self.lib.open(os.fspath(self.path), map_size=1 << 36, readonly=True).begin(buffers=True)
+
+    def delete(self, names):
+        with self.lib.open(os.fspath(self.path), map_size=1 << 36) as env, env.begin(write=True) as txn:
+            for name in names:
+                txn.delete(name.encode())
+
+    def compact(self):
+        copy = self.path.with_suffix(".compact")
+        copy.mkdir()
+        with self.lib.open(os.fspath(self.path), map_size=1 << 36) as env:
+            env.copy(os.fspath(copy), compact=True)
+        shutil.rmtree(self.path)
+        copy.rename(self.path)
 
     def get(self, opened, name):
         return pickle.loads(opened.get(name.encode()))
@@ -235,3 +260,5 @@ NAMED: dict[str, type[Named]] = {
     "memmap + pickle": MemmapNamed,
     "bigarray": BigarrayNamed,
 }
+# Those that give room back.
+COMPACTING = ["bigarrays", "lmdb + pickle"]

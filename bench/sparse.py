@@ -50,17 +50,23 @@ def create_curve(url: str) -> int:
 
 def timed(command: list, env: dict) -> float:
     start = time.perf_counter()
-    subprocess.run(command, env=env, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    done = subprocess.run(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(map(str, command))}: {done.stderr}")
     return time.perf_counter() - start
 
 
 def killed(command: list, env: dict, seconds: float) -> None:
-    process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        process.wait(random.uniform(0.1, 0.9) * seconds)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    """Starts a copy and kills it at a random moment; one that ends before is removed and made again."""
+    while True:
+        process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            process.wait(random.uniform(0.1, 0.9) * seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            return
+        timed([command[0], "rm", "-ry", command[-1]], env)
 
 
 def measure(where: str, url: str, program: Path, env: dict) -> None:
@@ -83,9 +89,10 @@ def missing(url: str) -> None:
 
     array = bigarrays.create(url, shape=(30_000, 10_000), dtype="uint8", chunk_shape=(10, 10), format="zarr3")
     array[5:25, 5:25] = 1
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), time.process_time()
     count = sum(1 for _ in array.missing())
-    print(f"  {count} of 3,000,000 chunks are missing, which takes {time.perf_counter() - start:.2f} s")
+    seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+    print(f"  {count} of 3,000,000 chunks are missing, which takes {seconds:.2f} s, {cpu:.2f} s of the CPU")
 
 
 def main() -> int:

@@ -210,8 +210,8 @@ class SliceArray:
     def snapshot(self) -> SliceArray:
         """The slices as they are shown now, kept against all that others do: writing, deleting, renaming, compacting.
 
-        It is a SliceArray for reading. Forked children share it, and pickles of it open where and while this process lives.
-        The disk keeps the file of rows for as long, also once another is in its place.
+        It is a SliceArray for reading. Forked children share it. A pickle of it opens on this machine for as long as this
+        process has the snapshot. The disk keeps the file of rows for as long, also once another is in its place.
 
         Raises:
             StorageError: Others have deleted or renamed slices since the array was opened or refreshed.

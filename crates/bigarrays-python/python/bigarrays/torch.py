@@ -2,8 +2,9 @@
 
 `Dataset` gives single samples, by position: for PyTorch's samplers and its `DistributedSampler`. `IterableDataset` gives
 batches, as `bigarrays.batches` makes them: shuffled, dealt out to ranks and to the workers of a `DataLoader`, and taken up
-again. Both are as long as when they were made, whatever is appended while they are trained on; both go to workers, by
-"fork", "spawn" or "forkserver", as the path of the file, which each worker maps by itself.
+again. Both have the samples that were there when they were made, whatever is appended or deleted while they are trained on;
+both go to workers, by "fork", "spawn" or "forkserver", without rows: each worker maps the file by itself. A pickle of a
+dataset of slices opens on the same machine, for as long as the dataset exists.
 
 >>> import pathlib, tempfile, numpy as np, torch, bigarrays.torch
 >>> path = pathlib.Path(tempfile.mkdtemp()) / "samples.npy"
