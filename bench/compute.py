@@ -1,6 +1,6 @@
 """Measures computing over a climate cube against reading alone, NumPy by hand and dask; see README.md.
 
-bench/compute.py [--shape T,Y,X] [--rounds N] [--memory BYTES] [--only TEXT] [--dir FOLDER]
+bench/compute.py [--shape T,Y,X] [--rounds N] [--memory BYTES] [--only TEXT] [--budgets] [--dir FOLDER]
 """
 
 import argparse
@@ -113,10 +113,111 @@ def product_dask(a: bigarrays.Array, b: bigarrays.Array, out: Path, memory: int)
     (of_dask(a) * of_dask(b) + np.float32(2)).store(zarr.open_array(str(out), mode="r+"), lock=False)
 
 
+def read_both(a: bigarrays.Array, b: bigarrays.Array, out: Path, memory: int) -> None:
+    read(a, b, out, memory)
+    read(b, a, out, memory)
+
+
+def moments(a: bigarrays.Array, b: bigarrays.Array) -> list[bigarrays.Lazy]:
+    x, y = a.lazy, b.lazy
+    return [(x * x).mean("time"), (y * y).mean("time"), (x * y).mean("time")]
+
+
+def moments_lazy(a: bigarrays.Array, b: bigarrays.Array, out: Path, memory: int) -> Any:
+    return np.stack(bigarrays.compute(*moments(a, b), memory=memory))
+
+
+def moments_by_hand(a: bigarrays.Array, b: bigarrays.Array, out: Path, memory: int) -> Any:
+    total = np.zeros((3, *a.shape[1:]))
+    for first in slabs(a):
+        x, y = a[first : first + CHUNK[0]], b[first : first + CHUNK[0]]
+        for at, values in enumerate((x * x, y * y, x * y)):
+            total[at] += values.sum(axis=0, dtype="float64")
+    return (total / a.shape[0]).astype("float32")
+
+
+def moments_dask(a: bigarrays.Array, b: bigarrays.Array, out: Path, memory: int) -> Any:
+    import dask
+
+    x, y = of_dask(a), of_dask(b)
+    means = [values.mean(axis=0, dtype="float64").astype("float32") for values in (x * x, y * y, x * y)]
+    return np.stack(dask.compute(*means))
+
+
+def ten_nodes(a: bigarrays.Array, b: bigarrays.Array) -> Any:
+    x, y = a.lazy, b.lazy
+    return np.where(x > y, np.sqrt(np.abs(x * y)) + 2, x * y) - np.minimum(x, y) / 3
+
+
+def ten_nodes_lazy(a: bigarrays.Array, b: bigarrays.Array, out: Path, memory: int) -> None:
+    shutil.rmtree(out, ignore_errors=True)
+    ten_nodes(a, b).save(out, like=a, memory=memory)
+
+
+def ten_nodes_by_hand(a: bigarrays.Array, b: bigarrays.Array, out: Path, memory: int) -> None:
+    target = new(out, a)
+    for first in slabs(a):
+        x, y = a[first : first + CHUNK[0]], b[first : first + CHUNK[0]]
+        product = x * y
+        whole = np.where(x > y, np.sqrt(np.abs(product)) + np.float32(2), product)
+        target[first : first + CHUNK[0]] = whole - np.minimum(x, y) / np.float32(3)
+
+
+def rechunk_lazy(a: bigarrays.Array, b: bigarrays.Array, out: Path, memory: int) -> None:
+    shutil.rmtree(out, ignore_errors=True)
+    a.lazy.save(out, format="zarr3", chunk_shape=PENCILS, memory=memory)
+
+
+#: Chunks of a rechunked cube: all times of a few places.
+PENCILS = (744, 24, 24)
+
 JOBS: dict[str, dict[str, Job]] = {
     "mean(time)": {"floor": read, "bigarrays": mean_lazy, "numpy": mean_by_hand, "dask": mean_dask},
+    "means of a², b², ab": {
+        "floor": read_both,
+        "bigarrays": moments_lazy,
+        "numpy": moments_by_hand,
+        "dask": moments_dask,
+    },
     "a*b + 2": {"floor": read_and_write, "bigarrays": product_lazy, "numpy": product_by_hand, "dask": product_dask},
+    "ten nodes": {"floor": read_and_write, "bigarrays": ten_nodes_lazy, "numpy": ten_nodes_by_hand},
+    "rechunk": {"floor": read_and_write, "bigarrays": rechunk_lazy},
 }
+
+#: Of each job, the expressions, and options of the array that they go to.
+EXPRESSIONS: dict[str, Callable[[bigarrays.Array, bigarrays.Array], list[bigarrays.Lazy]]] = {
+    "mean(time)": lambda a, b: [a.lazy.mean("time")],
+    "means of a², b², ab": moments,
+    "a*b + 2": lambda a, b: [a.lazy * b.lazy + 2],
+    "ten nodes": lambda a, b: [ten_nodes(a, b)],
+    "rechunk": lambda a, b: [a.lazy],
+}
+
+
+def predicted(job: str, a: bigarrays.Array, b: bigarrays.Array, memory: int) -> int:
+    """The peak that the plan says, for an array in memory that is stored as the result of the job is."""
+    lazy = EXPRESSIONS[job](a, b)
+    target = None
+    if job in ("a*b + 2", "ten nodes", "rechunk"):
+        options: dict[str, Any] = {"format": "zarr3", "chunk_shape": PENCILS} if job == "rechunk" else {"like": a}
+        target = bigarrays.create(f"memory://predicted/{job}/{memory}", shape=a.shape, dtype="float32", **options)
+    plan = bigarrays._bigarrays._Lazy.explain([(one._inner, target) for one in lazy], memory, "dict")
+    return int(json.loads(plan)["peak_memory"])
+
+
+def budgets(codec: str, a: Path, b: Path, out: Path) -> None:
+    """Measured, predicted and allowed memory of each job, each in a process of its own."""
+    print(f"{'':28}{'budget':>8}{'predicted':>11}{'measured':>10}  MiB")
+    for job in EXPRESSIONS:
+        for memory in (64 << 20, 256 << 20, 1 << 30):
+            peaks = predicted(job, bigarrays.open(a), bigarrays.open(b), memory), 0
+            command = [sys.executable, __file__, "--cell", job, "bigarrays", str(a), str(b), str(out), str(memory)]
+            done = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+            peaks = peaks[0], int(done["memory"])
+            mib = [number / (1 << 20) for number in (memory, *peaks)]
+            holds = peaks[1] <= peaks[0] <= memory and peaks[0] - peaks[1] <= max(peaks[1] // 4, 16 << 20)
+            said = "" if holds else "  (not within the bounds)"
+            print(f"{codec + ' ' + job:28}{mib[0]:8.0f}{mib[1]:11.1f}{mib[2]:10.1f}{said}", flush=True)
 
 
 def cell(job: str, tool: str, a: str, b: str, out: str, memory: int) -> None:
@@ -151,6 +252,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--memory", type=int, default=256 << 20)
     parser.add_argument("--only", default="")
+    parser.add_argument("--budgets", action="store_true", help="measure memory under three budgets instead")
     parser.add_argument("--dir", type=Path)
     parser.add_argument("--cell", nargs=6, help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -160,6 +262,10 @@ def main() -> None:
     shape = [int(length) for length in given.shape.split(",")]
     folder = given.dir or data.folder("compute")
     folder.mkdir(parents=True, exist_ok=True)
+    if given.budgets:
+        for codec in CODECS:
+            budgets(codec, *(made(folder, name, codec, shape) for name in ("a", "bb")), folder / "out.zarr")
+        return None
     print(f"{'':28}{'CPU s':>8}{'× floor':>9}{'wall s':>8}{'MiB above start':>17}")
     for codec in CODECS:
         a, b = (made(folder, name, codec, shape) for name in ("a", "bb"))

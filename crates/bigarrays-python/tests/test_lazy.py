@@ -504,3 +504,16 @@ def test_results_never_lie_on_what_they_are_made_of(tmp_path: Path) -> None:
                 ba.save({str(tmp_path / "fine"): ba.lazy([1]), str(url): lazy}, format="zarr3")
     assert sorted(tmp_path.rglob("*")) == before and (bigarray[...] == 1).all()
     assert lazy.save(tmp_path / "group/ab", format="zarr3").shape == (2, 4)
+
+
+def test_progress_is_told_or_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    x = stored(np.ones((64, 64, 16)), (16, 16, 16), (0, 0, 0)).lazy
+    told: list[tuple[int, int]] = []
+    (x - x.mean()).compute(progress=lambda done, total: told.append((done, total)), memory=4 << 20)
+    totals = {total for _, total in told}
+    assert len(totals) == 1 and told[-1][0] == totals.pop() and len(told) >= 2
+    ba.compute(x.sum(), progress=True)
+    line = capsys.readouterr().err
+    assert line.startswith("\rcomputing:") and "100% of 512.0 KiB" in line and line.endswith("of memory\n")
+    with pytest.raises(ZeroDivisionError):
+        x.compute(progress=lambda done, total: 1 / 0)

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ._bigarrays import Array, Domain, InvalidArgumentError, _Lazy, create
 from ._indexing import Part, parts
+from ._progress import reporter
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -23,7 +24,7 @@ _UNASKED = 256 << 20
 
 Axis = int | str | Sequence[int | str] | None
 _Url = TypeVar("_Url", bound=str | PathLike[str])
-Progress = Callable[[int, int], object]
+Progress = bool | Callable[[int, int], object]
 
 
 class Lazy(NDArrayOperatorsMixin):
@@ -416,8 +417,9 @@ class Lazy(NDArrayOperatorsMixin):
         Args:
             memory: The most bytes that the work may use, the result among them; a quarter of what the process may use if
                 None.
-            progress: A function of (done, total), called now and then, and at the end, with bytes of elements. An exception
-                that it raises, or Ctrl-C, ends the work.
+            progress: True for a line that says how far the work is, in a terminal or a notebook; or a function of
+                (done, total), called now and then, and at the end, with bytes of elements. An exception that it raises, or
+                Ctrl-C, ends the work.
 
         Raises:
             MemoryBudgetError: The work does not fit into the memory; nothing was read.
@@ -623,7 +625,7 @@ def compute(*results: Lazy, memory: int | None = None, progress: Progress | None
         >>> bigarrays.compute(x.min(), x.max())
         (array(3), array(9))
     """
-    return tuple(_Lazy.compute([lazy(result)._inner for result in results], memory, progress))
+    return tuple(_Lazy.compute([lazy(result)._inner for result in results], memory, reporter(progress, "computing")))
 
 
 def save(
@@ -655,7 +657,8 @@ def save(
         for result in results.values():
             result._inner.expect_apart(url)
     targets = {url: result._target(url, options) for url, result in results.items()}
-    _Lazy.save([(result._inner, targets[url]) for url, result in results.items()], memory, progress)
+    pairs = [(result._inner, targets[url]) for url, result in results.items()]
+    _Lazy.save(pairs, memory, reporter(progress, "saving"))
     return targets
 
 
