@@ -1,5 +1,6 @@
 """Lazy computation, compared with NumPy's."""
 
+import json
 import pickle
 import warnings
 import xml.etree.ElementTree as ElementTree
@@ -517,3 +518,17 @@ def test_progress_is_told_or_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert line.startswith("\rcomputing:") and "100% of 512.0 KiB" in line and line.endswith("of memory\n")
     with pytest.raises(ZeroDivisionError):
         x.compute(progress=lambda done, total: 1 / 0)
+
+
+def test_chunks_are_not_read_again_and_again_where_memory_allows() -> None:
+    cube = ba.create("memory://lazy/cube", shape=(744, 360, 720), dtype="float32", chunk_shape=(24, 90, 180), format="zarr3")
+    pencils = {"format": "zarr3", "chunk_shape": (744, 24, 24)}
+    target = ba.create("memory://lazy/pencils", shape=cube.shape, dtype="float32", **pencils)
+    read = {}
+    for memory in (64 << 20, 256 << 20, 1 << 30):
+        plan = json.loads(ba._bigarrays._Lazy.explain([(cube.lazy._inner, target)], memory, "dict"))
+        assert plan["peak_memory"] <= memory
+        read[memory] = plan["passes"][0]["bytes_read"] / cube.lazy.nbytes
+    assert read[1 << 30] <= read[256 << 20] <= read[64 << 20] and read[256 << 20] < 4
+    for lazy in (cube.lazy.mean(0), cube.lazy * 2):
+        assert lazy.explain(memory=1 << 30, format="dict")["passes"][0]["bytes_read"] == cube.lazy.nbytes

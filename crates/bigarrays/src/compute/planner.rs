@@ -18,6 +18,9 @@ use crate::store::NEAR;
 /// The most bytes of a block that is made of several pieces: more do not stay in the cache.
 const CACHED: u64 = 4 << 20;
 
+/// Larger blocks save one part in so many of all costs, each time that they are doubled.
+const LARGE: u64 = 5;
+
 /// What beginning a block costs, in bytes read.
 const OVERHEAD: u64 = 256 << 10;
 
@@ -265,7 +268,7 @@ impl<'a> Planner<'a> {
     fn plan(mut self) -> Result<Pass> {
         let left = self.limits.memory.saturating_sub(self.terms.all());
         let grid = self.grid();
-        let most = (left / self.limits.threads.max(1)).min(CACHED);
+        let most = left / self.limits.threads.max(1);
         let cuts = self.grown(self.fitting(&grid, left)?, &grid, most);
         let block = self.block_bytes(&cuts).max(1);
         let targets = self.targets.iter().map(|target| target.store().request_cost());
@@ -353,8 +356,9 @@ impl<'a> Planner<'a> {
                     false => (origin, step.saturating_mul(2)),
                 };
                 let cuts = self.cuts(&steps);
-                let is_good = self.block_bytes(&cuts) <= most
-                    && self.tasks(&cuts) >= (TASKS * self.limits.threads).min(self.tasks(&self.cuts(&steps)));
+                // Blocks that do not stay in the cache have to save much of what is read.
+                let (bytes, saved) = (self.block_bytes(&cuts), cost.saturating_sub(self.cost(&cuts)));
+                let is_good = bytes <= most && (bytes <= CACHED || saved >= cost / LARGE);
                 is_good.then(|| (self.cost(&cuts), axis, steps, cuts))
             };
             let axes = (0..steps.len()).filter(|&axis| cuts[axis].len() > 1);
