@@ -70,9 +70,16 @@ def loader_of(name: str, path: Path, count: int, workers: int) -> DataLoader:
 
 
 def private_mib(pid: int) -> float:
-    """Memory of a process that no other shares; that of mapped files is shared."""
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1024
+    """Memory of a process that no other can share: not that of mapped files, whose pages the kernel counts as private
+    while nobody else has looked at them."""
+    private, is_shared = 0, False
+    for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        name, *rest = line.split()
+        if not name.endswith(":"):
+            is_shared = rest[0].endswith("s")
+        elif name.startswith("Private_") and not is_shared:
+            private += int(rest[0])
+    return private / 1024
 
 
 def measure(name: str, path: Path, count: int) -> dict[str, float]:

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
+use smallvec::SmallVec;
+
 use crate::array::decode::decode;
 use crate::array::stored::Stored;
 use crate::array::transform::{StoredAxis, visible_axes};
@@ -71,6 +73,9 @@ pub(super) struct Elements<'a> {
     pub(super) decode: &'a Decode<'a>,
 }
 
+/// Of a list that often has one element, which then needs no memory of its own.
+type Few<T> = SmallVec<[T; 1]>;
+
 /// Chunks requested at once: bounds the memory for requests of reads of any size.
 const BATCH: usize = 1 << 14;
 
@@ -106,7 +111,7 @@ fn read(stored: &Stored, axes: &[StoredAxis], mut out: ViewMut<'_>, elements: &E
     let out = out.share();
     let total = projection.len();
     for first in (0..total).step_by(BATCH) {
-        let parts: Vec<ChunkProjection> =
+        let parts: Few<ChunkProjection> =
             (first..total.min(first + BATCH)).map(|k| projection.get(k)).collect();
         read_chunks(stored, &parts, &out, elements)?;
     }
@@ -151,14 +156,16 @@ fn read_chunks(
     out: &SharedViewMut<'_>,
     elements: &Elements<'_>,
 ) -> Result<()> {
-    let requests: Vec<Get> = parts.iter().map(|part| request(&stored.layout, part)).collect();
+    let requests: Few<Get> = parts.iter().map(|part| request(&stored.layout, part)).collect();
     let places = Places { parts, requests: &requests, out, plain: elements.plain, lent: unlent(parts) };
     let lend = |position: usize, read: &mut ReadInto<'_>| places.lend(position, read);
     fetch(stored, &requests, &Destinations::new(&lend), &|position, blob| {
+        if blob.is_some_and(|blob| blob.extent == Extent::Placed) {
+            return places.expect_lent(position);
+        }
         // SAFETY: the parts of a projection are disjoint, and each is handed over once.
         let mut out = unsafe { out.region(&parts[position].in_output) };
         match blob {
-            Some(blob) if blob.extent == Extent::Placed => return places.expect_lent(position),
             Some(blob) => (elements.decode)(&parts[position], blob, &mut out)?,
             None => out.fill(elements.fill),
         }
@@ -173,10 +180,10 @@ struct Places<'a> {
     out: &'a SharedViewMut<'a>,
     plain: Option<Order>,
     /// Which have been lent.
-    lent: Vec<AtomicBool>,
+    lent: SmallVec<[AtomicBool; 16]>,
 }
 
-fn unlent(parts: &[ChunkProjection]) -> Vec<AtomicBool> {
+fn unlent(parts: &[ChunkProjection]) -> SmallVec<[AtomicBool; 16]> {
     parts.iter().map(|_| AtomicBool::new(false)).collect()
 }
 
@@ -216,7 +223,7 @@ pub(super) fn fetch(
 ) -> Result<()> {
     // Stores are not to be trusted with memory: what is not answered, or whose answer is an error that the
     // store keeps to itself, would not be written.
-    let states: Vec<AtomicU8> = requests.iter().map(|_| AtomicU8::new(ASKED)).collect();
+    let states: SmallVec<[AtomicU8; 16]> = requests.iter().map(|_| AtomicU8::new(ASKED)).collect();
     let location = |position: usize| stored.store.location(&requests[position].key);
     let wrong = |what, position| Error::new(ErrorKind::Storage, what).at(location(position));
     let take = |position: usize, blob: Option<Blob<'_>>| {

@@ -188,16 +188,18 @@ impl ChunkGrid {
         self.chunk[axis].min(self.domain.shape()[axis] - index * self.chunk[axis])
     }
 
+    /// The coordinates along `axis` of the chunk at `index` there, clipped to the domain.
+    pub fn chunk_range(&self, axis: usize, index: u64) -> std::ops::Range<i64> {
+        let start = self.domain.origin()[axis].wrapping_add_unsigned(index * self.chunk[axis]);
+        start..start.wrapping_add_unsigned(self.clipped_len(axis, index))
+    }
+
     /// The box of the chunk at `index`, clipped to the domain.
     pub fn chunk_domain(&self, index: &[u64]) -> Domain {
-        let mut origin = Dims::new();
-        let mut shape = Dims::new();
-        for (axis, &at) in index.iter().enumerate() {
-            origin.push(self.domain.origin()[axis].wrapping_add_unsigned(at * self.chunk[axis]));
-            shape.push(self.clipped_len(axis, at));
-        }
+        let ranges: Dims<_> =
+            index.iter().enumerate().map(|(axis, &at)| self.chunk_range(axis, at)).collect();
         // A part of the domain has valid bounds.
-        Domain::new(&origin, &shape).unwrap_or_else(|_| self.domain.clone())
+        Domain::from_ranges(&ranges).unwrap_or_else(|_| self.domain.clone())
     }
 
     /// Shape of the chunk at `index` as it is stored.

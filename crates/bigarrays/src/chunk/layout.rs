@@ -196,7 +196,8 @@ impl Layout {
         if part.in_chunk.is_whole(&part.chunk_shape) {
             return None;
         }
-        self.codecs.ranges(&self.chunk_spec(&part.index), &part.in_chunk)
+        let spec = ChunkSpec { dtype: self.dtype, shape: part.chunk_shape.clone() };
+        self.codecs.ranges(&spec, &part.in_chunk)
     }
 
     /// The most bytes that the chunk at `index` can have as it is stored.

@@ -92,30 +92,26 @@ impl Spans {
         let axes = codec.slow_to_fast(spec.shape.len());
         let first: usize = axes.iter().map(|&axis| region.start[axis] * strides[axis] as usize).sum();
         // Bytes from the first to the last element of the axes `axes[split..]`.
-        let reach = |split: usize| {
-            let inner = &axes[split..];
-            inner
-                .iter()
-                .map(|&axis| (region.end(axis) - 1 - region.start[axis]) * strides[axis] as usize)
-                .sum::<usize>()
-                + item
-        };
-        let mut split = axes.len();
+        let (mut split, mut length) = (axes.len(), item);
         while split > 0 {
             let axis = axes[split - 1];
-            let gap = (region.step[axis] * strides[axis] as usize).saturating_sub(reach(split));
-            if region.count[axis] > 1 && gap > COALESCE {
+            let stride = strides[axis] as usize;
+            if region.count[axis] > 1 && (region.step[axis] * stride).saturating_sub(length) > COALESCE {
                 break;
             }
+            length += (region.end(axis) - 1 - region.start[axis]) * stride;
             split -= 1;
         }
-        let length = reach(split);
         let spans = Self { outer: axes[..split].into(), strides, first, length };
         let count: usize = spans.outer.iter().map(|&axis| region.count[axis]).product();
         (count * spans.length < total).then_some(spans)
     }
 
     fn ranges(&self, region: &Region) -> Vec<Range<u64>> {
+        let range = |start: usize| start as u64..(start + self.length) as u64;
+        if self.outer.is_empty() {
+            return vec![range(self.first)];
+        }
         let mut starts = vec![self.first];
         for &axis in &self.outer {
             let step = region.step[axis] * self.strides[axis] as usize;
@@ -124,7 +120,7 @@ impl Spans {
                 .flat_map(|start| (0..region.count[axis]).map(move |k| start + k * step))
                 .collect();
         }
-        starts.into_iter().map(|start| start as u64..(start + self.length) as u64).collect()
+        starts.into_iter().map(range).collect()
     }
 
     /// Strides of the region's elements within the joined spans.

@@ -1,7 +1,5 @@
 //! The keys of chunks, and which of the keys in a layer are its own.
 
-use std::fmt::Write;
-
 use super::info::Info;
 use super::scale_info::ScaleInfo;
 use super::sharding;
@@ -35,11 +33,15 @@ impl BoxKeys {
 
 impl KeyEncoding for BoxKeys {
     fn key(&self, grid: &ChunkGrid, index: &[u64]) -> String {
-        let mut key = String::with_capacity(48);
-        for (axis, range) in grid.chunk_domain(index).ranges().take(3).enumerate() {
-            key.extend((axis > 0).then_some(self.separator));
-            // Writing to a `String` cannot fail.
-            let _ = write!(key, "{}-{}", range.start, range.end);
+        let (mut key, mut number) = (String::with_capacity(48), itoa::Buffer::new());
+        for (axis, &at) in index.iter().take(3).enumerate() {
+            if axis > 0 {
+                key.push(self.separator);
+            }
+            let range = grid.chunk_range(axis, at);
+            key.push_str(number.format(range.start));
+            key.push('-');
+            key.push_str(number.format(range.end));
         }
         key
     }

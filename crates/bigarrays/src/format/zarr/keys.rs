@@ -1,7 +1,5 @@
 //! The keys of chunks.
 
-use std::fmt::Write;
-
 use crate::base::dims::Dims;
 use crate::chunk::grid::ChunkGrid;
 use crate::chunk::keys::KeyEncoding;
@@ -17,18 +15,17 @@ pub(crate) struct Keys {
 
 impl GridKeys for Keys {
     fn key_of(&self, index: &[u64]) -> String {
-        let mut key = String::with_capacity(24);
+        let (mut key, mut number) = (String::with_capacity(24), itoa::Buffer::new());
         if self.prefixed {
             key.push('c');
         } else if index.is_empty() {
             key.push('0');
         }
-        for (axis, at) in index.iter().enumerate() {
+        for (axis, &at) in index.iter().enumerate() {
             if axis > 0 || self.prefixed {
                 key.push(self.separator);
             }
-            // Writing to a `String` cannot fail.
-            let _ = write!(key, "{at}");
+            key.push_str(number.format(at));
         }
         key
     }

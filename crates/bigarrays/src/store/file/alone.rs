@@ -2,14 +2,13 @@
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use twox_hash::XxHash3_128;
 
-use super::path::parent;
-use super::read::{has_just_changed, is_young};
+use super::path::KeyPath;
+use super::read::{had_just_changed, has_just_changed};
 
 /// Of how many keys this is known at once.
 const KNOWN: usize = 1 << 16;
@@ -23,17 +22,20 @@ static SEEN: [AtomicU64; KNOWN] = [const { AtomicU64::new(0) }; KNOWN];
 pub(super) struct Name(u64);
 
 impl Name {
-    /// The name of the key with the plain path `path`; `None` if its folder has changed so lately that the next change
+    /// The name of the key with the paths `path`; `None` if its folder has changed so lately that the next change
     /// may look the same.
-    pub(super) fn of(path: &Path) -> Option<Self> {
-        let folder = rustix::fs::stat(parent(path)).ok().filter(|folder| !is_young(folder))?;
-        let second = SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_secs();
-        let stamp =
-            [folder.st_dev, folder.st_ino, folder.st_ctime as u64, folder.st_ctime_nsec as u64, second];
+    pub(super) fn of(path: &KeyPath) -> Option<Self> {
+        let folder = rustix::fs::stat(path.folder()).ok()?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+        if had_just_changed(now, folder.st_ctime, folder.st_ctime_nsec as i64) {
+            return None;
+        }
+        let (changed, second) = (folder.st_ctime as u64, now.as_secs());
+        let stamp = [folder.st_dev, folder.st_ino, changed, folder.st_ctime_nsec as u64, second];
         let seed = stamp
             .iter()
             .fold(0u64, |seed, &number| (seed.rotate_left(29) ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        Some(Self(XxHash3_128::oneshot_with_seed(seed, path.as_os_str().as_encoded_bytes()) as u64))
+        Some(Self(XxHash3_128::oneshot_with_seed(seed, path.plain().as_os_str().as_encoded_bytes()) as u64))
     }
 
     /// The names of a folder: while nothing comes to it or leaves it, unless it has changed lately; and for the second,
@@ -78,8 +80,8 @@ mod tests {
     #[test]
     fn what_was_seen_holds_until_the_folder_changes() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("k");
-        std::fs::write(&path, b"1").unwrap();
+        let path = KeyPath::new(folder.path(), "k");
+        std::fs::write(path.plain(), b"1").unwrap();
         assert!(Name::of(&path).is_none(), "the folder has just changed");
         let settled = || loop {
             match Name::of(&path) {

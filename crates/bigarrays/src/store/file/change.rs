@@ -67,7 +67,7 @@ impl Changes {
     /// Makes `bytes` the file of one spelling.
     fn put_file(&self, path: &mut KeyPath, encoding: ContentEncoding, bytes: &[u8]) -> Result<()> {
         let durable = self.durable;
-        let directory = parent(path.plain());
+        let directory = path.folder();
         let written = match Temporary::write(directory, bytes, durable) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 self.make_directory(directory)?;
@@ -177,8 +177,6 @@ fn synced(directory: &Path, synced: rustix::io::Result<()>) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::ffi::OsStringExt;
-
     use super::*;
     use crate::store::file::read::Target;
     use crate::store::file::value::read;
@@ -188,7 +186,7 @@ mod tests {
     #[test]
     fn every_step_of_a_change_of_the_encoding_leaves_one_value() {
         let folder = tempfile::tempdir().unwrap();
-        let mut path = KeyPath::new(folder.path().join("k").into_os_string().into_vec());
+        let mut path = KeyPath::new(folder.path(), "k");
         let changes = Changes::new(false);
         let value = |path: &mut KeyPath| {
             let mut buffer = Vec::new();

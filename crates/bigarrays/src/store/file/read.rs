@@ -164,9 +164,15 @@ pub(super) fn is_young(stat: &rustix::fs::Stat) -> bool {
 
 /// Whether that holds of what was changed at this time.
 pub(super) fn has_just_changed(seconds: i64, nanoseconds: i64) -> bool {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.is_ok_and(|now| had_just_changed(now, seconds, nanoseconds))
+}
+
+/// Whether that held so long after the epoch.
+pub(super) fn had_just_changed(now: Duration, seconds: i64, nanoseconds: i64) -> bool {
     let since = Duration::new(seconds.max(0) as u64, nanoseconds as u32);
     let grain = Duration::from_millis(if nanoseconds == 0 { 2000 } else { 100 });
-    SystemTime::now().duration_since(UNIX_EPOCH).is_ok_and(|now| now < since + grain)
+    now < since + grain
 }
 
 /// Reads the wanted part of a value of `size` bytes.

@@ -1,7 +1,6 @@
 //! The store in a directory.
 
 use std::io;
-use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -51,8 +50,7 @@ impl FileStore {
 
     fn path(&self, key: &str) -> Result<KeyPath> {
         check_key(key)?;
-        let path = self.root.join(key).into_os_string().into_vec();
-        Ok(KeyPath::new(path))
+        Ok(KeyPath::new(&self.root, key))
     }
 
     fn update(&self, request: &Update, index: usize, change: &ChangeFn<'_>, changes: &Changes) -> Result<()> {

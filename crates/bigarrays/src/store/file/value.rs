@@ -89,7 +89,7 @@ fn expect_missing(path: &Path) -> Result<()> {
 
 /// The spellings behind `first` under which there is something; none if there were none, and the folder is as it was.
 fn unseen_others(path: &mut KeyPath, first: ContentEncoding) -> Vec<ContentEncoding> {
-    let name = Name::of(path.plain());
+    let name = Name::of(path);
     if name.is_some_and(Name::is_known) {
         return Vec::new();
     }
