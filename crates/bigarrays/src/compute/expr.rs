@@ -1,6 +1,6 @@
 //! Expressions: what is to be computed of what.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -37,8 +37,17 @@ pub(crate) struct Node {
     depth: usize,
 }
 
+/// What slices of expressions, by their ids, are.
+type Slices = HashMap<(usize, Dims<Index>), Lazy>;
+
+/// What expressions, by their ids, are at other coordinates.
+type Moved = HashMap<(usize, Dims<i64>), Lazy>;
+
 /// How many expressions may be within each other: walks over them are recursive.
 const DEEPEST: usize = 400;
+
+/// Bytes of an expression's text, behind which no operands are written out.
+const LONGEST: usize = 10_000;
 
 #[derive(Debug)]
 pub(crate) enum Kind {
@@ -153,6 +162,15 @@ impl Lazy {
         &self.node.kind
     }
 
+    /// An error if there may be nothing around this.
+    fn expect_shallow(&self) -> Result<()> {
+        if self.node.depth < DEEPEST {
+            return Ok(());
+        }
+        let reason = format!("more than {DEEPEST} functions within each other; save what is in between");
+        Err(Error::unsupported(reason))
+    }
+
     /// What tells this from all other expressions, and clones not from each other.
     pub(super) fn id(&self) -> usize {
         Arc::as_ptr(&self.node) as usize
@@ -189,11 +207,10 @@ impl Lazy {
             return Err(Error::invalid(format!("{name} is of {arity} operands, not of {}", operands.len())));
         }
         let during = |error: Error| error.during(function.name());
-        let is_deep =
-            |operand: &Operand| matches!(operand, Operand::Lazy(lazy) if lazy.node.depth >= DEEPEST);
-        if operands.iter().any(is_deep) {
-            let reason = format!("more than {DEEPEST} functions within each other; save what is in between");
-            return Err(during(Error::unsupported(reason)));
+        for operand in operands {
+            if let Operand::Lazy(lazy) = operand {
+                lazy.expect_shallow().map_err(during)?;
+            }
         }
         let dtypes = types_of(function, operands);
         let signature = function.signature(&dtypes).map_err(during)?;
@@ -242,6 +259,7 @@ impl Lazy {
         if dtype == self.dtype() {
             return Ok(self.clone());
         }
+        self.expect_shallow().map_err(|error| error.during("cast"))?;
         let (domain, names) = (self.node.domain.clone(), self.node.names.clone());
         Ok(Self::new(Kind::Cast(self.clone(), how), dtype, domain, names))
     }
@@ -252,6 +270,7 @@ impl Lazy {
     /// # Errors
     /// `InvalidArgument` for an axis that there is not, one named twice, or no elements where the result is not defined.
     pub fn reduce(&self, reduction: Reduction, axes: &[usize], keeps: bool) -> Result<Self> {
+        self.expect_shallow().map_err(|error| error.during(reduction.name()))?;
         let ndim = self.ndim();
         let mut axes: Dims<usize> = if axes.is_empty() { (0..ndim).collect() } else { axes.into() };
         axes.sort_unstable();
@@ -260,7 +279,7 @@ impl Lazy {
             return Err(Error::invalid(format!("axes {axes:?} of {ndim}")).during(reduction.name()));
         }
         let shape = self.domain().shape();
-        reduction.expect_elements(axes.iter().map(|&axis| shape[axis]).product())?;
+        reduction.expect_elements(axes.iter().map(|&axis| shape[axis]).fold(1, u64::saturating_mul))?;
         let dtype = reduction.result(self.dtype());
         if axes.is_empty() {
             // Of one element each.
@@ -333,6 +352,21 @@ impl Lazy {
     /// # Errors
     /// `OutOfBounds` for an index or a slice outside the domain, `InvalidArgument` for a wrong number of indices.
     pub fn slice(&self, indices: &[Index]) -> Result<Self> {
+        self.sliced(indices, &mut Slices::new())
+    }
+
+    /// As [`Lazy::slice`], of what is sliced already where it is used several times.
+    fn sliced(&self, indices: &[Index], known: &mut Slices) -> Result<Self> {
+        let key = (self.id(), Dims::from(indices));
+        if let Some(sliced) = known.get(&key) {
+            return Ok(sliced.clone());
+        }
+        let sliced = self.slice_anew(indices, known)?;
+        known.insert(key, sliced.clone());
+        Ok(sliced)
+    }
+
+    fn slice_anew(&self, indices: &[Index], known: &mut Slices) -> Result<Self> {
         let domain = Transform::identity(self.domain()).index(indices)?.domain;
         let kept = |(index, name): (&Index, &Option<String>)| match index {
             Index::At(_) => None,
@@ -353,19 +387,25 @@ impl Lazy {
         let kind = match self.kind() {
             Kind::Source(array) => return Self::of(&array.slice(indices)?),
             Kind::Constant(_) | Kind::Pending(_) => return Ok(self.clone()),
-            Kind::Convert(of) => Kind::Convert(of.slice(indices)?),
-            Kind::Cast(of, how) => Kind::Cast(of.slice(indices)?, *how),
+            Kind::Convert(of) => Kind::Convert(of.sliced(indices, known)?),
+            Kind::Cast(of, how) => Kind::Cast(of.sliced(indices, known)?, *how),
             Kind::Elementwise(function, arguments) => {
-                let one = |argument: &Self| self.slice_of(argument, indices, &domain);
+                let one = |argument: &Self| self.slice_of(argument, indices, &domain, known);
                 Kind::Elementwise(*function, arguments.iter().map(one).collect::<Result<_>>()?)
             }
-            Kind::Reduce(along, of) => along.slice(of, indices)?,
+            Kind::Reduce(along, of) => along.slice(of, indices, known)?,
         };
         Ok(Self::new(kind, self.dtype(), domain, names))
     }
 
     /// What of an argument a slice of its function's result, over `domain`, is of.
-    fn slice_of(&self, argument: &Self, indices: &[Index], domain: &Domain) -> Result<Self> {
+    fn slice_of(
+        &self,
+        argument: &Self,
+        indices: &[Index],
+        domain: &Domain,
+        known: &mut Slices,
+    ) -> Result<Self> {
         let skipped = self.ndim() - argument.ndim();
         let (mut own, mut offset): (Dims<Index>, Dims<i64>) = (Dims::new(), Dims::new());
         let mut place =
@@ -389,7 +429,7 @@ impl Lazy {
                 }
             }
         }
-        argument.slice(&own)?.translate(&offset)
+        argument.sliced(&own, known)?.translate(&offset)
     }
 
     /// The same elements at coordinates moved by `offset`.
@@ -397,11 +437,26 @@ impl Lazy {
     /// # Errors
     /// `InvalidArgument` if there are not as many offsets as axes, or coordinates leave their range.
     pub fn translate(&self, offset: &[i64]) -> Result<Self> {
+        self.translated(offset, &mut HashMap::new())
+    }
+
+    /// As [`Lazy::translate`], of what is moved already where it is used several times.
+    fn translated(&self, offset: &[i64], known: &mut Moved) -> Result<Self> {
+        let key = (self.id(), Dims::from(offset));
+        if let Some(moved) = known.get(&key) {
+            return Ok(moved.clone());
+        }
+        let moved = self.translate_anew(offset, known)?;
+        known.insert(key, moved.clone());
+        Ok(moved)
+    }
+
+    fn translate_anew(&self, offset: &[i64], known: &mut Moved) -> Result<Self> {
         if offset.iter().all(|&offset| offset == 0) && offset.len() == self.ndim() {
             return Ok(self.clone());
         }
         let domain = self.domain().translate(offset)?;
-        let of = |argument: &Self| argument.translate(&offset[self.ndim() - argument.ndim()..]);
+        let mut of = |argument: &Self| argument.translated(&offset[self.ndim() - argument.ndim()..], known);
         let kind = match self.kind() {
             Kind::Source(array) => Kind::Source(Box::new(array.translate(offset)?)),
             Kind::Constant(bytes) => Kind::Constant(*bytes),
@@ -417,7 +472,7 @@ impl Lazy {
                     true => 0,
                     false => own.next().copied().unwrap_or(0),
                 });
-                Kind::Reduce(along.clone(), one.translate(&all.collect::<Dims<i64>>())?)
+                Kind::Reduce(along.clone(), one.translated(&all.collect::<Dims<i64>>(), known)?)
             }
         };
         Ok(Self::new(kind, self.dtype(), domain, self.node.names.clone()))
@@ -426,7 +481,7 @@ impl Lazy {
 
 impl Along {
     /// The reduction of what of `of` a slice of its result needs.
-    fn slice(&self, of: &Lazy, indices: &[Index]) -> Result<Kind> {
+    fn slice(&self, of: &Lazy, indices: &[Index], known: &mut Slices) -> Result<Kind> {
         let mut own = indices.iter();
         let (mut all, mut dropped): (Dims<Index>, usize) = (Dims::new(), 0);
         for axis in 0..of.ndim() {
@@ -443,13 +498,18 @@ impl Along {
         let gone = |axis: usize| all[..axis].iter().filter(|at| matches!(at, Index::At(_))).count();
         let axes = self.axes.iter().map(|&axis| axis - gone(axis)).collect();
         let along = Self { reduction: self.reduction, axes, keeps: self.keeps && dropped == 0 };
-        Ok(Kind::Reduce(along, of.slice(&all)?))
+        Ok(Kind::Reduce(along, of.sliced(&all, known)?))
     }
 
     /// The reduction of `of` as one would write it.
     pub(crate) fn text(&self, of: &str) -> String {
+        format!("{}({of}{}", self.reduction.name(), self.rest())
+    }
+
+    /// What one would write behind what is reduced.
+    fn rest(&self) -> String {
         let axes: Vec<String> = self.axes.iter().map(ToString::to_string).collect();
-        format!("{}({of}, axis=[{}])", self.reduction.name(), axes.join(", "))
+        format!(", axis=[{}])", axes.join(", "))
     }
 }
 
@@ -561,28 +621,59 @@ impl Lazy {
         found
     }
 
-    /// The expression as one would write it; sources by the last part of their URL.
+    /// The expression as one would write it; sources by the last part of their URL. What is used several times is
+    /// written as often, so that an `…` stands for operands behind the first 10,000 characters or so.
     pub fn text(&self) -> String {
+        let mut text = String::new();
+        self.write(&mut text);
+        text
+    }
+
+    fn write(&self, out: &mut String) {
+        if out.len() >= LONGEST {
+            out.push('…');
+            return;
+        }
         match self.kind() {
             Kind::Source(array) => {
                 let url = crate::base::text::redact(array.url());
-                let name = url.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
-                if name.is_empty() { "array".to_owned() } else { name }
+                let name = url.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+                out.push_str(if name.is_empty() { "array" } else { name });
             }
-            Kind::Constant(bytes) => Number::read(self.dtype(), &bytes[..self.dtype().size()]).to_string(),
-            Kind::Pending(number) => format!("pass {}", number + 1),
-            Kind::Convert(of) => of.text(),
-            Kind::Cast(of, _) => format!("cast({}, {})", of.text(), self.dtype()),
-            Kind::Elementwise(function, arguments) => {
-                let arguments: Vec<String> = arguments.iter().map(Self::text).collect();
-                match (operator(*function), &arguments[..]) {
-                    (Some(sign), [one, other]) => format!("({one} {sign} {other})"),
-                    _ => format!("{}({})", function.name(), arguments.join(", ")),
-                }
+            Kind::Constant(bytes) => {
+                out.push_str(&Number::read(self.dtype(), &bytes[..self.dtype().size()]).to_string());
             }
-            Kind::Reduce(along, of) => along.text(&of.text()),
+            Kind::Pending(number) => out.push_str(&format!("pass {}", number + 1)),
+            Kind::Convert(of) => of.write(out),
+            Kind::Cast(of, _) => {
+                out.push_str("cast(");
+                of.write(out);
+                out.push_str(&format!(", {})", self.dtype()));
+            }
+            Kind::Elementwise(function, arguments) => write_function(*function, arguments, out),
+            Kind::Reduce(along, of) => {
+                out.push_str(along.reduction.name());
+                out.push('(');
+                of.write(out);
+                out.push_str(&along.rest());
+            }
         }
     }
+}
+
+fn write_function(function: Function, arguments: &[Lazy], out: &mut String) {
+    let sign = operator(function).filter(|_| arguments.len() == 2);
+    out.push_str(if sign.is_some() { "" } else { function.name() });
+    out.push('(');
+    for (number, argument) in arguments.iter().enumerate() {
+        match sign {
+            _ if number == 0 => {}
+            Some(sign) => out.extend([" ", sign, " "]),
+            None => out.push_str(", "),
+        }
+        argument.write(out);
+    }
+    out.push(')');
 }
 
 /// The sign of a function between its operands.
@@ -608,4 +699,60 @@ fn operator(function: Function) -> Option<&'static str> {
         Function::RightShift => ">>",
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::array::OpenOptions;
+    use crate::compute::ComputeOptions;
+    use crate::format::CreateSpec;
+
+    type Step = dyn Fn(&Lazy) -> Result<Lazy>;
+
+    fn elements() -> Lazy {
+        Lazy::of_elements(&Domain::from_shape(&[2]).unwrap(), DataType::U8, &[1, 2]).unwrap()
+    }
+
+    #[test]
+    fn no_step_puts_more_within_each_other_than_walks_can_take() {
+        let steps: [&Step; 4] = [
+            &|lazy| Lazy::apply(Function::Negative, &[lazy.into()]),
+            &|lazy| {
+                lazy.cast(
+                    if lazy.dtype() == DataType::U8 { DataType::U16 } else { DataType::U8 },
+                    Cast::default(),
+                )
+            },
+            &|lazy| lazy.reduce(Reduction::Max, &[0], true),
+            &|lazy| lazy.mean(&[])?.reduce(Reduction::CountNonzero, &[], false),
+        ];
+        for (number, step) in steps.iter().enumerate() {
+            let mut lazy = elements();
+            let error = (0..10_000).find_map(|_| step(&lazy).map(|next| lazy = next).err());
+            assert!(error.is_some_and(|error| error.to_string().contains("within each other")), "{number}");
+        }
+    }
+
+    #[test]
+    fn more_elements_than_can_be_counted_are_some() {
+        let mut spec = CreateSpec::new(DataType::U8, Domain::from_shape(&[1 << 32, 1 << 32]).unwrap());
+        spec.storage.chunk_shape = Some(vec![64, 64]);
+        let array = OpenOptions::new().format("zarr3").create("memory://uncountable", &spec).unwrap();
+        let least = Lazy::of(&array).unwrap().reduce(Reduction::Min, &[], false).unwrap();
+        assert!(least.plan(None, &ComputeOptions::default()).unwrap().blocks() > 1);
+    }
+
+    #[test]
+    fn what_is_used_several_times_is_walked_once() {
+        let mut lazy = elements();
+        for _ in 0..100 {
+            lazy = Lazy::apply(Function::BitwiseXor, &[(&lazy).into(), (&lazy).into()]).unwrap();
+        }
+        assert!(lazy.text().starts_with("((((") && lazy.text().len() < 12_000);
+        let slice = Index::Slice { start: Some(1), stop: None, step: 1 };
+        let (moved, sliced) = (lazy.translate(&[3]).unwrap(), lazy.slice(&[slice]).unwrap());
+        assert_eq!([lazy.size(), moved.size(), sliced.size()], [101; 3]);
+        assert_eq!(lazy.slice(&[Index::At(1)]).unwrap().size(), 101);
+    }
 }

@@ -282,7 +282,7 @@ impl<'a> Reducing<'a> {
             method,
             dtype: stage.dtype,
             item: stage.expr.dtype().size() as u64,
-            count: folding.axes.iter().map(|&axis| domain.shape()[axis]).product(),
+            count: folding.axes.iter().map(|&axis| domain.shape()[axis]).fold(1, u64::saturating_mul),
             run: segments.div_ceil(wanted).max(1),
             keeps: along.keeps,
             domain,
