@@ -82,6 +82,22 @@ printf '\006%s' '{"ome":{"version":"0.5","well":{"images":[{"path":"0","acquisit
 # A change of two bytes in the first page of the tree of names, and one in the first page.
 mkdir -p corpus/slices
 printf '\000\040\001ab\010\000\000x' > corpus/slices/seed
+mkdir -p corpus/expression
+number=0
+while read -r text; do
+    number=$((number + 1))
+    printf '%s' "$text" > "corpus/expression/seed-$number"
+done << 'EOF'
+mean(a * 2 + 1, axis=["y", "x"])
+where((a > b) & ~c | (b != nan), clip(a, 2, 7), -1e3)
+cast(sum(a, axis=-1), "float32") / 1.5 - mean(a // 3 % b ** 2, axis=2)
+max(a << 1, axis=0) ^ min(a >> 2, axis=[0])
+mean(e * e, axis=["z", "y"]) + max(e, axis=0) // min(e)
+any(c, axis=1) == all(d < 3) * logical_xor(c, True)
+prod(hypot(b, sum(b)), axis=0) + count_nonzero(isnan(b))
+power(floor(exp(a) * log1p(b)), 3) <= arctan2(cbrt(c), rint(sign(b)))
+fmax(absolute(d), square(d)) + invert(c) - negative(b) >= remainder(b, pi)
+EOF
 # What other tools have written.
 for file in seeds/*/*.gz; do
     target=$(basename "$(dirname "$file")")

@@ -7,7 +7,7 @@ use crate::chunk::config::{Config, Parameter};
 use crate::chunk::grid::AxisSelection;
 
 /// How one axis of an array is indexed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Index {
     /// One coordinate; the axis is dropped.
     At(i64),

@@ -282,6 +282,7 @@ impl Lazy {
         if dtype == self.dtype() {
             return Ok(self.clone());
         }
+        self.expect_shallow().map_err(|error| error.during("cast"))?;
         let (domain, names) = (self.node.domain.clone(), self.node.names.clone());
         Ok(Self::new(Kind::Cast(self.clone(), how), dtype, domain, names))
     }

@@ -98,7 +98,7 @@ impl Folding {
 
     /// How many segments there are.
     pub(crate) fn count(&self) -> u64 {
-        self.segments.iter().map(Cuts::len).product()
+        self.segments.iter().map(Cuts::len).fold(1, u64::saturating_mul)
     }
 }
 

@@ -24,7 +24,7 @@ impl Lazy {
             return Err(Error::invalid(format!("axes {axes:?} of {ndim}")).during(reduction.name()));
         }
         let shape = self.domain().shape();
-        reduction.expect_elements(axes.iter().map(|&axis| shape[axis]).product())?;
+        reduction.expect_elements(axes.iter().map(|&axis| shape[axis]).fold(1, u64::saturating_mul))?;
         if reduction.places() && axes.len() > 1 && axes.len() < ndim {
             let reason = "it is along one axis, or among all elements";
             return Err(Error::invalid(reason).during(reduction.name()));
@@ -33,7 +33,7 @@ impl Lazy {
             // Of one element each.
             return self.new_axis(0, 0..1)?.reduce(reduction, &[0], false);
         }
-        self.expect_shallow()?;
+        self.expect_shallow().map_err(|error| error.during(reduction.name()))?;
         let reduction = reduction.of(self.dtype());
         let kept = || (0..ndim).filter(|axis| !axes.contains(axis));
         let ranges: Dims<_> = kept().map(|axis| self.domain().range(axis)).collect();
@@ -89,5 +89,44 @@ impl Lazy {
         let count = reduced.iter().filter_map(|&axis| shape.get(axis)).map(|&n| n as f64).product::<f64>();
         let sum = squares.reduce(Reduction::Sum, reduced, keeps)?;
         (&sum / (count - correction).max(0.0))?.converted(dtype)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::array::OpenOptions;
+    use crate::compute::cast::Cast;
+    use crate::compute::run::ComputeOptions;
+    use crate::format::CreateSpec;
+
+    type Step = dyn Fn(&Lazy) -> Result<Lazy>;
+
+    #[test]
+    fn no_step_puts_more_within_each_other_than_walks_can_take() {
+        let steps: [&Step; 4] = [
+            &|lazy| Lazy::apply(Function::Negative, &[lazy.into()]),
+            &|lazy| {
+                let dtype = if lazy.dtype() == DataType::U8 { DataType::U16 } else { DataType::U8 };
+                lazy.cast(dtype, Cast::default())
+            },
+            &|lazy| lazy.reduce(Reduction::Max, &[0], true),
+            &|lazy| lazy.mean(&[])?.reduce(Reduction::CountNonzero, &[], false),
+        ];
+        for (number, step) in steps.iter().enumerate() {
+            let mut lazy =
+                Lazy::of_elements(&Domain::from_shape(&[2]).unwrap(), DataType::U8, &[1, 2]).unwrap();
+            let error = (0..10_000).find_map(|_| step(&lazy).map(|next| lazy = next).err());
+            assert!(error.is_some_and(|error| error.to_string().contains("within each other")), "{number}");
+        }
+    }
+
+    #[test]
+    fn more_elements_than_can_be_counted_are_some() {
+        let mut spec = CreateSpec::new(DataType::U8, Domain::from_shape(&[1 << 32, 1 << 32]).unwrap());
+        spec.storage.chunk_shape = Some(vec![64, 64]);
+        let array = OpenOptions::new().format("zarr3").create("memory://uncountable", &spec).unwrap();
+        let least = Lazy::of(&array).unwrap().reduce(Reduction::Min, &[], false).unwrap();
+        assert!(least.plan(None, &ComputeOptions::default()).unwrap().blocks() > 1);
     }
 }

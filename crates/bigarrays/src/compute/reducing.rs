@@ -170,7 +170,7 @@ impl<'a> Reducing<'a> {
 
     /// How many blocks a box of the results has.
     fn blocks_of_box(&self) -> u64 {
-        self.folding.axes.iter().map(|&axis| self.pass.cuts[axis].len()).product()
+        self.folding.axes.iter().map(|&axis| self.pass.cuts[axis].len()).fold(1, u64::saturating_mul)
     }
 
     pub(super) fn run(&self, runner: &Runner<'_>, sinks: &[Vec<Sink<'_>>]) -> Result<()> {
@@ -301,7 +301,7 @@ impl<'a> Reducing<'a> {
         match method.finish {
             Finish::Plain => {}
             Finish::Mean => {
-                let count = self.lengths.iter().product::<u64>() as f64;
+                let count = self.lengths.iter().map(|&length| length as f64).product::<f64>();
                 held.values.iter_mut().for_each(|value| divide(value, count));
             }
             Finish::MeanOfNumbers => {

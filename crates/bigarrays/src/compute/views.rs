@@ -176,6 +176,12 @@ impl Viewing {
         if let Some((_, known)) = known.into_iter().find(|known| known.0 == *mapping) {
             return Ok(known.clone());
         }
+        let view = self.view_anew(lazy, mapping)?;
+        self.known.entry(lazy.id()).or_default().push((mapping.clone(), view.clone()));
+        Ok(view)
+    }
+
+    fn view_anew(&mut self, lazy: &Lazy, mapping: &Mapping) -> Result<Lazy> {
         let kind = match lazy.kind() {
             Kind::Source(array) => return of_source(lazy, array, mapping),
             Kind::Reduce(along, of) => return self.of_reduction(lazy, along, of, mapping),
@@ -193,9 +199,7 @@ impl Viewing {
                 Kind::View(Box::new(mapping.clone()), lazy.clone())
             }
         };
-        let view = Lazy::new(kind, lazy.dtype(), mapping.domain.clone(), mapping.names(lazy.names()));
-        self.known.entry(lazy.id()).or_default().push((mapping.clone(), view.clone()));
-        Ok(view)
+        Ok(Lazy::new(kind, lazy.dtype(), mapping.domain.clone(), mapping.names(lazy.names())))
     }
 
     /// The reduction of a view: axes that are reduced stay where they are among those that are not.
@@ -268,4 +272,23 @@ fn of_source(lazy: &Lazy, array: &Array, mapping: &Mapping) -> Result<Lazy> {
     let rest = Mapping { domain: mapping.domain.clone(), picks };
     // Names of the array are those of its stored axes.
     source.placed(rest, mapping.names(lazy.names()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compute::function::Function;
+
+    #[test]
+    fn what_is_used_several_times_is_walked_once() {
+        let mut lazy = Lazy::of_elements(&Domain::from_shape(&[2]).unwrap(), DataType::U8, &[1, 2]).unwrap();
+        for _ in 0..100 {
+            lazy = Lazy::apply(Function::BitwiseXor, &[(&lazy).into(), (&lazy).into()]).unwrap();
+        }
+        assert!(lazy.text().starts_with("((((") && lazy.text().len() < 2_000);
+        let slice = Index::Slice { start: Some(1), stop: None, step: 1 };
+        let (moved, sliced) = (lazy.translate(&[3]).unwrap(), lazy.slice(&[slice]).unwrap());
+        assert_eq!([lazy.size(), moved.size(), sliced.size()], [101; 3]);
+        assert!(lazy.slice(&[Index::At(1)]).unwrap().size() <= 102);
+    }
 }

@@ -167,7 +167,8 @@ mod tests {
         assert!(moving(0, 4, 3, false).check(3, &axis).unwrap_err().to_string().contains("0:11"));
         assert!(moving(0, 4, 2, false).check(3, &axis).is_ok() && Windows::Each.check(9, &axis).is_err());
         let ranges = Windows::Ranges([5..7, 0..2, 3..3].into());
-        assert_eq!((ranges.hull(&(0..2), &axis), ranges.hull(&(2..3), &axis).len()), (0..7, 0));
+        assert_eq!(ranges.hull(&(0..2), &axis), 0..7);
+        assert!(ranges.hull(&(2..3), &axis).is_empty());
         assert_eq!((ranges.reach(1, &axis), ranges.reach(2, &axis)), (2, 7));
     }
 }
