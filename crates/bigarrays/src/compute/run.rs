@@ -81,7 +81,8 @@ impl Lazy {
         self.run(&Sink::Memory { out: &shared, domain: self.domain() }, None, options)
     }
 
-    /// Computes all elements and writes them to `target`, an array of the same type and shape.
+    /// Computes all elements and writes them to `target`, an array of the same type and shape. If it is marked as
+    /// incomplete and has no further elements, the mark is taken away in the end.
     ///
     /// # Errors
     /// `InvalidArgument` if types or shapes differ; as [`Lazy::compute`]; any error of writing.
@@ -94,7 +95,8 @@ impl Lazy {
         }
         let target = target.translate_to(self.domain().origin())?;
         self.expect_apart(&target)?;
-        self.run(&Sink::Array(&target), Some(&target), options)
+        self.run(&Sink::Array(&target), Some(&target), options)?;
+        target.complete_if_whole()
     }
 
     /// Computes what is to be read first, and then the elements.
