@@ -208,7 +208,8 @@ class Lazy(NDArrayOperatorsMixin):
         progress: Progress | None = None,
         **options: Any,
     ) -> Array:
-        """Computes all elements into a new array, which is returned.
+        """Computes all elements into a new array, which is returned. Until all is written, it is marked as incomplete, and `open`
+        refuses it.
 
         Args:
             url: Where the array is made; it must not be there.
@@ -231,7 +232,7 @@ class Lazy(NDArrayOperatorsMixin):
         return target
 
     def _target(self, url: str | PathLike[str], options: dict[str, Any]) -> Array:
-        known: dict[str, Any] = {"domain": self.domain, "dtype": self.dtype}
+        known: dict[str, Any] = {"domain": self.domain, "dtype": self.dtype, "incomplete": True}
         if any(self.dimension_names) and "like" not in options and "dimension_names" not in options:
             known["dimension_names"] = self.dimension_names
         while True:
