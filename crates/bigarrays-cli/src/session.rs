@@ -12,13 +12,14 @@ use crate::output::Terminal;
 pub(crate) struct Session {
     pub(crate) terminal: Terminal,
     store: StoreOptions,
+    incomplete: bool,
 }
 
 impl Session {
     /// # Errors
     /// `InvalidArgument` if a store option is not written `KEY=VALUE`.
     pub(crate) fn new(terminal: Terminal, args: &StoreArgs) -> Result<Self> {
-        Ok(Self { terminal, store: args.options()? })
+        Ok(Self { terminal, store: args.options()?, incomplete: args.incomplete })
     }
 
     /// Options for opening and creating.
@@ -33,6 +34,7 @@ impl Session {
             .lock(self.store.lock)
             .lock_timeout(self.store.lock_timeout)
             .prefer(self.store.prefer)
+            .incomplete(self.incomplete)
     }
 
     /// Options of stores that are opened for themselves.

@@ -364,3 +364,43 @@ fn axes_without_names_go_to_pages_in_their_order() {
     bench.ok("export plain slices --format png");
     assert_eq!(std::fs::read_dir(bench.path("slices")).unwrap().count(), 3);
 }
+
+#[test]
+fn what_a_computation_has_not_finished_is_refused_and_shown() {
+    let bench = Bench::new();
+    std::fs::write(bench.path("points.csv"), "0,0,0\n").unwrap();
+    // An element does not fit, and the rest is not written.
+    npy(&bench.path("in.npy"), "<u2", false, &[4, 4, 4], &as_bytes(&volume([4, 4, 4])));
+    for format in ["zarr3", "zarr2", "n5", "precomputed", "ome-zarr", "ome-zarr-0.4"] {
+        bench.ok(&format!("import in.npy a.{format} --format zarr3"));
+        let line = format!("compute a a=a.{format} -o {format} --format {format} --chunk-shape 2,2,2");
+        assert!(bench.fails(&format!("{line} --dtype uint8"), 2).contains("does not fit"));
+        for command in
+            ["export {} x.npy", "sample {} points.csv", "copy {} other --create", "compute a+1 a={} -o b"]
+        {
+            let said = bench.fails(&command.replace("{}", format), 1);
+            assert!(said.contains("has not finished") && said.contains("--incomplete"), "{command}: {said}");
+        }
+        assert!(!bench.path("other").exists() && !bench.path("b").exists());
+        let said = bench.ok(&format!("info {format}"));
+        assert!(said.contains("incomplete  bigarrays ") && said.contains("has not finished"), "{said}");
+        let shown: serde_json::Value =
+            serde_json::from_str(&bench.ok(&format!("info {format} --json"))).unwrap();
+        assert!(shown["incomplete"]["since"].is_string(), "{shown}");
+        for command in ["ls", "du"] {
+            let said = bench.ok(&format!("{command} {format}"));
+            assert!(said.contains(format), "{command}: {said}");
+        }
+        assert!(!String::from_utf8_lossy(&bench.run("ls .").stderr).contains("left out"));
+        let said = bench.run(&format!("verify {format} --json"));
+        assert_eq!(said.status.code(), Some(8));
+        assert!(String::from_utf8_lossy(&said.stdout).contains("\"incomplete\""));
+        bench.ok(&format!("export {format} {format}.npy --incomplete"));
+        bench.fails(&line, 1);
+        bench.ok(&format!("rm {format} --yes"));
+        bench.ok(&line);
+        assert!(!bench.ok(&format!("info {format}")).contains("incomplete"));
+        bench.ok(&format!("verify {format}"));
+        assert_eq!(bench.elements::<u16>(format).1.len(), 64);
+    }
+}

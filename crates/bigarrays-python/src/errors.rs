@@ -44,6 +44,12 @@ const CLASSES: &[(ErrorKind, &str, Option<&str>, &str)] = &[
         "A stored chunk is truncated, damaged or not what its metadata say.",
     ),
     (
+        ErrorKind::Incomplete,
+        "IncompleteError",
+        Some("RuntimeError"),
+        "The array is marked as one that is not written to its end.",
+    ),
+    (
         ErrorKind::Unsupported,
         "UnsupportedError",
         Some("NotImplementedError"),

@@ -10,7 +10,7 @@ import bigarrays
 
 def test_classes_are_also_the_fitting_builtins() -> None:
     classes = [value for name, value in vars(bigarrays).items() if name.endswith("Error")]
-    assert len(classes) == 14 and all(issubclass(each, bigarrays.Error) for each in classes)
+    assert len(classes) == 15 and all(issubclass(each, bigarrays.Error) for each in classes)
     assert issubclass(bigarrays.NotFoundError, FileNotFoundError)
     assert issubclass(bigarrays.OutOfBoundsError, IndexError)
     assert all(getattr(bigarrays, each.__name__) is each and each.__module__ == "bigarrays" for each in classes)

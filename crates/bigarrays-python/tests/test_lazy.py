@@ -267,6 +267,43 @@ def test_results_are_saved_block_by_block(tmp_path: Path) -> None:
         (layer.lazy + 1).save(tmp_path / "result")
 
 
+@pytest.mark.parametrize("format", ["zarr3", "zarr2", "n5", "precomputed", "ome-zarr", "ome-zarr-0.4"])
+def test_what_was_not_saved_to_its_end_is_marked(tmp_path: Path, format: str) -> None:
+    a = ba.create(tmp_path / "a", shape=(256, 128, 128), dtype="uint8", format="zarr3", chunk_shape=(8, 128, 128))
+    a[...] = 3
+    seen = []
+
+    def stop(*_: Any) -> None:
+        with pytest.raises(ba.IncompleteError, match="has not finished"):
+            ba.open(tmp_path / format)
+        seen.append(ba.open(tmp_path / format, incomplete=True))
+        raise KeyboardInterrupt
+
+    options: dict[str, Any] = {"format": format, "chunk_shape": (8, 128, 128), "memory": 3 << 20}
+    with pytest.raises(KeyboardInterrupt):
+        (a.lazy + 1).save(tmp_path / format, progress=stop, **options)
+    with pytest.raises(ba.IncompleteError, match="incomplete=True") as caught:
+        ba.open(tmp_path / format, mode="r+")
+    assert isinstance(caught.value, RuntimeError)
+    left = pickle.loads(pickle.dumps(seen[0]))
+    assert left.incomplete and left.mode == "r" and left[0, 0, 0] in (0, 4)
+    with pytest.raises(ba.ReadOnlyError):
+        left.complete()
+    assert [problem["kind"] for problem in ba.verify(tmp_path / format).problems] == ["incomplete"]
+    with pytest.raises(ba.AlreadyExistsError):
+        (a.lazy + 1).save(tmp_path / format, **options)
+    ba.remove(tmp_path / format)
+    saved = (a.lazy + 1).save(tmp_path / format, **options)
+    assert not saved.incomplete and not ba.open(tmp_path / format).incomplete
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(saved))[...], 4)
+
+
+def test_a_format_without_a_mark_says_so(tmp_path: Path) -> None:
+    saved = (ba.lazy(np.arange(6).reshape(2, 3)) + 1).save(tmp_path / "a.npy", format="npy")
+    assert any("has no place for a mark" in note for note in saved.notes)
+    np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), [[1, 2, 3], [4, 5, 6]])
+
+
 def test_what_does_not_fit_is_refused_before_anything_is_read() -> None:
     x = stored(np.zeros((64, 64), "float64"), (64, 64), (0, 0))
     with pytest.raises(ba.MemoryBudgetError, match="MiB at least"):
@@ -522,7 +559,7 @@ def test_progress_is_told_or_shown(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_chunks_are_not_read_again_and_again_where_memory_allows() -> None:
     cube = ba.create("memory://lazy/cube", shape=(744, 360, 720), dtype="float32", chunk_shape=(24, 90, 180), format="zarr3")
-    pencils = {"format": "zarr3", "chunk_shape": (744, 24, 24)}
+    pencils: dict[str, Any] = {"format": "zarr3", "chunk_shape": (744, 24, 24)}
     target = ba.create("memory://lazy/pencils", shape=cube.shape, dtype="float32", **pencils)
     read = {}
     for memory in (64 << 20, 256 << 20, 1 << 30):

@@ -154,6 +154,13 @@ def test_arrays_of_a_group_may_lack_names(tmp_path: Path) -> None:
         xr.open_dataset(tmp_path / "empty", engine=ENGINE)
 
 
+def test_what_is_incomplete_opens_if_asked(tmp_path: Path) -> None:
+    bigarrays.create(tmp_path / "a", shape=(4, 4), dtype="uint8", format="zarr3", incomplete=True)
+    with pytest.raises(bigarrays.IncompleteError):
+        xr.open_dataset(tmp_path / "a", engine="bigarrays")
+    assert int(xr.open_dataset(tmp_path / "a", engine="bigarrays", incomplete=True)["data"].sum()) == 0
+
+
 def test_the_engine_is_found(em: tuple[Path, npt.NDArray[np.uint16]], tmp_path: Path) -> None:
     path, data = em
     assert np.array_equal(xr.open_dataarray(path), data)

@@ -558,7 +558,8 @@ fn every_option_has_a_case() {
         labels: _,
         fill_value: _,
         attributes: _,
-        beside: _, // No array keeps it: `what_lies_beside_a_layer_is_noted`.
+        incomplete: _, // It is of no array that is whole: `tests/incomplete.rs`.
+        beside: _,     // No array keeps it: `what_lies_beside_a_layer_is_noted`.
     } = array;
     let StorageSpec {
         chunk_shape: _,

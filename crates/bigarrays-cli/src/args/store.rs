@@ -1,4 +1,4 @@
-//! How stores are reached.
+//! How stores are reached, and which arrays in them are opened.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use clap::Args;
 use crate::args::heading::GLOBAL;
 use crate::args::values;
 
-/// How stores are reached.
+/// How stores are reached, and which arrays in them are opened.
 #[derive(Debug, Args)]
 pub(crate) struct StoreArgs {
     // Not parsed by clap, which would repeat what may be a secret.
@@ -31,6 +31,11 @@ pub(crate) struct StoreArgs {
     /// br, zstd, bz2 or xz [default: reading such a chunk is an error]
     #[arg(long, global = true, value_name = "WHICH", value_parser = values::prefer, help_heading = GLOBAL)]
     prefer: Option<Prefer>,
+
+    /// Open arrays as well that are marked as incomplete, as a computation that was stopped leaves them; what is not written
+    /// reads as fill value
+    #[arg(long, global = true, help_heading = GLOBAL)]
+    pub(crate) incomplete: bool,
 }
 
 impl StoreArgs {

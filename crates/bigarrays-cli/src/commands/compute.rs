@@ -103,7 +103,8 @@ impl ComputeArgs {
         let mut spec = self.layer.spec(lazy.dtype(), lazy.domain().clone());
         let is_named = lazy.names().iter().any(Option::is_some);
         spec.array.dimension_names = is_named.then(|| lazy.names().to_vec());
-        let (spec, notes) = format::fit(format::creator(&self.format)?, spec, &self.format);
+        let (mut spec, notes) = format::fit(format::creator(&self.format)?, spec, &self.format);
+        spec.array.incomplete = true;
         notes.iter().for_each(|note| session.terminal.note(note));
         // What does not fit into the budget is refused before anything is made.
         let plan = lazy.plan(Some(&rehearsed(output, &spec, &self.format)?), &self.options())?;

@@ -64,7 +64,7 @@ const EXAMPLES: &str = "Examples:
 
 pub(crate) fn run(args: &CreateArgs, session: &Session) -> anyhow::Result<()> {
     let array = if args.add_scale {
-        let layer = session.open().open(&args.url)?;
+        let layer = session.open().incomplete(true).open(&args.url)?;
         let channels = layer.shape().get(3).copied().unwrap_or(1);
         let spec = args.layer.spec(layer.dtype(), args.domain(channels)?);
         session.open().add_scale(&args.url, &spec)?

@@ -53,7 +53,8 @@ pub(crate) fn run(args: &InfoArgs, session: &Session) -> anyhow::Result<()> {
         return Ok(out.flush()?);
     }
     let names = names::count(Path::new(&path))?;
-    let array = session.open().scale(args.scale.clone()).read_only(true).open(url)?;
+    let options = session.open().incomplete(true).read_only(true);
+    let array = options.scale(args.scale.clone()).open(url)?;
     array.notes().iter().for_each(|note| session.terminal.note(format_args!("note: {note}")));
     match args.json {
         true => {
@@ -95,6 +96,7 @@ fn write_text(out: &mut dyn Write, array: &Array, names: Option<Counts>) -> anyh
         ("encoding", described(array)),
         ("resolution", resolution),
         ("size", format!("{size} decoded")),
+        ("incomplete", array.incomplete().map_or_else(String::new, |known| known.to_string())),
     ];
     for (name, value) in rows.into_iter().filter(|(_, value)| !value.is_empty()) {
         writeln!(out, "{name:<11} {}", printable(&value))?;

@@ -29,7 +29,7 @@ pub(crate) struct ResizeArgs {
 
 pub(crate) fn run(args: &ResizeArgs, session: &Session) -> anyhow::Result<()> {
     let List(shape) = &args.shape;
-    let array = session.open().open(&args.url)?;
+    let array = session.open().incomplete(true).open(&args.url)?;
     let shrinks = array.shape().iter().zip(shape).any(|(old, new)| new < old);
     if shrinks && array.shape().len() == shape.len() && !args.shrink {
         let message = format!(

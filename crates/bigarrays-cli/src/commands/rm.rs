@@ -42,7 +42,8 @@ pub(crate) fn run(args: &RmArgs, session: &Session) -> anyhow::Result<()> {
     if args.recursive {
         return remove_all(args, session);
     }
-    let opened = session.open().scale(args.scale.clone().unwrap_or_default()).open(&args.url);
+    let options = session.open().incomplete(true);
+    let opened = options.scale(args.scale.clone().unwrap_or_default()).open(&args.url);
     if args.scale.is_none()
         && matches!(&opened, Err(error) if error.kind() == ErrorKind::NotFound)
         && let Some(remains) = Below::remains(&args.url, &session.format())?

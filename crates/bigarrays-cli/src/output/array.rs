@@ -47,6 +47,7 @@ pub(crate) fn as_json(array: &Array, names: Option<u64>) -> Value {
         "bytes": bytes(array),
         "labels": scale.map(|scale| scale.labels),
         "names": names,
+        "incomplete": array.incomplete().map(|known| json!({ "since": known.since, "by": known.by })),
         "scale": array.scale(),
         "scales": array.scales().iter().map(scale_json).collect::<Vec<_>>(),
     })

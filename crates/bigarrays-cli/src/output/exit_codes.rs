@@ -24,7 +24,7 @@ pub(crate) enum ExitCode {
 /// Every exit code and what it means.
 const MEANINGS: &[(ExitCode, &str)] = &[
     (ExitCode::Success, "done"),
-    (ExitCode::General, "any other failure: it exists already, or is not supported"),
+    (ExitCode::General, "any other failure: it exists already, is incomplete, or is not supported"),
     (ExitCode::Usage, "wrong arguments, or coordinates outside the array"),
     (ExitCode::NotFound, "the array, scale or file does not exist"),
     (ExitCode::Damaged, "invalid metadata or corrupt data"),

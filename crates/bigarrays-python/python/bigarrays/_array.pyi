@@ -220,6 +220,28 @@ class Array:
         """What there is to know of how the array was opened, each a sentence: such as attributes that the store refuses."""
 
     @property
+    def incomplete(self) -> bool:
+        """Whether the array is marked as incomplete: it was made with `incomplete`, or by `save`, and is not written to its end."""
+
+    def complete(self) -> None:
+        """Takes the mark away that says that the array is incomplete, whatever this view shows of it: all of it is written.
+
+        Raises:
+            ReadOnlyError: The array was opened with mode "r".
+            StorageError: The metadata could not be changed; the array is marked as before.
+
+        Example:
+            >>> a = bigarrays.create("memory://complete", shape=(4, 4, 4), dtype="uint8", incomplete=True)
+            >>> bigarrays.open("memory://complete")
+            Traceback (most recent call last):
+            bigarrays.IncompleteError: ...
+            >>> a[...] = 1
+            >>> a.complete()
+            >>> bigarrays.open("memory://complete").incomplete
+            False
+        """
+
+    @property
     def encoding(self) -> str:
         """Name of the encoding of chunks, such as "raw" or "jpeg"."""
 

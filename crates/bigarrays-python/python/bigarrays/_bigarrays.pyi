@@ -10,6 +10,7 @@ from ._errors import AlreadyExistsError as AlreadyExistsError
 from ._errors import CancelledError as CancelledError
 from ._errors import CorruptDataError as CorruptDataError
 from ._errors import Error as Error
+from ._errors import IncompleteError as IncompleteError
 from ._errors import InvalidArgumentError as InvalidArgumentError
 from ._errors import InvalidMetadataError as InvalidMetadataError
 from ._errors import MemoryBudgetError as MemoryBudgetError

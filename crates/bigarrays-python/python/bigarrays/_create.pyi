@@ -31,6 +31,7 @@ def create(
     chunk_keys: str | None = None,
     attributes: Mapping[str, Any] | None = None,
     format: str | None = "precomputed",
+    incomplete: bool = False,
     strict: bool = False,
     outside: Literal["error", "crop"] = "error",
     drop_fill: bool = False,
@@ -73,6 +74,8 @@ def create(
         chunk_keys: How keys of chunks of Zarr are made: "default/", "default.", "v2/" or "v2.".
         attributes: The user's attributes, as JSON has them.
         format: Name of the format; "precomputed" if neither this nor the URL nor `like` says one.
+        incomplete: Marks the array as incomplete until `Array.complete` is called: meanwhile `open` refuses it unless it is told
+            `incomplete` as well. A format without a place for the mark says so in `Array.notes`.
         strict: As for `open`, and so are all that follow.
         outside: As for `open`.
         drop_fill: As for `open`.
@@ -126,6 +129,7 @@ def add_scale(
     chunk_keys: str | None = None,
     attributes: Mapping[str, Any] | None = None,
     format: str | None = None,
+    incomplete: bool = False,
     strict: bool = False,
     outside: Literal["error", "crop"] = "error",
     drop_fill: bool = False,

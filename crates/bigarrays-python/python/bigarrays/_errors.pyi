@@ -28,6 +28,9 @@ class InvalidMetadataError(Error, ValueError):
 class CorruptDataError(Error, ValueError):
     """A stored chunk is truncated, damaged or not what its metadata say."""
 
+class IncompleteError(Error, RuntimeError):
+    """The array is marked as one that is not written to its end."""
+
 class UnsupportedError(Error, NotImplementedError):
     """Valid, but not something this version can do."""
 

@@ -435,7 +435,8 @@ class Lazy(NDArrayOperatorsMixin):
         progress: Progress | None = None,
         **options: Any,
     ) -> Array:
-        """Computes all elements into a new array, which is returned.
+        """Computes all elements into a new array, which is returned. Until all is written, it is marked as incomplete, and `open`
+        refuses it.
 
         Args:
             url: Where the array is made; it must not be there.
@@ -456,7 +457,7 @@ class Lazy(NDArrayOperatorsMixin):
         return save({url: self}, memory=memory, progress=progress, **options)[url]
 
     def _target(self, url: str | PathLike[str], options: dict[str, Any]) -> Array:
-        known: dict[str, Any] = {"domain": self.domain, "dtype": self.dtype}
+        known: dict[str, Any] = {"domain": self.domain, "dtype": self.dtype, "incomplete": True}
         if any(self.dimension_names) and "like" not in options and "dimension_names" not in options:
             known["dimension_names"] = self.dimension_names
         while True:

@@ -19,6 +19,7 @@ def open(
     mode: Literal["r", "r+"] = "r",
     scale: ScaleSelector = 0,
     format: str | None = None,
+    incomplete: bool = False,
     strict: bool = False,
     outside: Literal["error", "crop"] = "error",
     drop_fill: bool = False,
@@ -40,6 +41,8 @@ def open(
         scale: Which scale of a layer: a position from 0, a key, or the size of an element along each axis. In a group of
             Zarr also the path of an array.
         format: The name of the format; found by the metadata if None.
+        incomplete: Opens arrays as well that are marked as incomplete, because what makes them was stopped or is at it. What is
+            not written reads as fill value.
         strict: Reads outside the domain or over chunks that are not stored are errors instead of fill value.
         outside: "error" refuses a write that reaches outside the domain, "crop" leaves out what is outside.
         drop_fill: Chunks that hold only the fill value are removed instead of stored.
@@ -64,6 +67,7 @@ def open(
     Raises:
         NotFoundError: There is no array, or no such scale.
         InvalidMetadataError: The metadata are not valid.
+        IncompleteError: The array is marked as incomplete; `incomplete` opens it.
         UnsupportedError: The metadata ask for what this version cannot do.
         InvalidArgumentError: There is a group; the error lists its arrays.
 

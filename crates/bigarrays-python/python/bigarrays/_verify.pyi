@@ -8,7 +8,7 @@ class Problem(TypedDict):
     """Something that is wrong, as `Report.problems` has it."""
 
     kind: Literal[
-        "metadata", "chunk", "shard", "unreadable", "missing", "names", "unfinished", "different"
+        "metadata", "chunk", "shard", "unreadable", "missing", "names", "unfinished", "incomplete", "different"
     ]
     key: str | None
     domain: str | None

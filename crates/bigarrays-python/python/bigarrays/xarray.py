@@ -51,7 +51,7 @@ _NAMES = "_ARRAY_DIMENSIONS"
 class BigarraysBackendEntrypoint(BackendEntrypoint):
     """Opens what `bigarrays.open` opens as a dataset; see the module for what is in it.
 
-    Beside xarray's own options there are those of `bigarrays.open`: `scale`, `format`, `storage_options`, and
+    Beside xarray's own options there are those of `bigarrays.open`: `scale`, `format`, `incomplete`, `storage_options`, and
     `chunk_cache` and `validate`, which are its `cache` and `validate`: xarray's `cache` is about decoded values.
     """
 
@@ -68,6 +68,7 @@ class BigarraysBackendEntrypoint(BackendEntrypoint):
         "decode_timedelta",
         "scale",
         "format",
+        "incomplete",
         "storage_options",
         "chunk_cache",
         "validate",
@@ -89,6 +90,7 @@ class BigarraysBackendEntrypoint(BackendEntrypoint):
         decode_timedelta: bool | None = None,
         scale: int | str | tuple[float, ...] | None = None,
         format: str | None = None,
+        incomplete: bool | None = None,
         storage_options: dict[str, Any] | None = None,
         chunk_cache: bool | str | os.PathLike[str] | dict[str, Any] | Cache | None = None,
         validate: str | None = None,
@@ -105,7 +107,8 @@ class BigarraysBackendEntrypoint(BackendEntrypoint):
         url = os.fspath(filename_or_obj)
         if group and group.strip("/"):
             url = _bigarrays._join_url(url, group.strip("/"))
-        place = _Place(url, format, storage_options, {"cache": chunk_cache, "validate": validate})
+        given = {"incomplete": incomplete, "cache": chunk_cache, "validate": validate}
+        place = _Place(url, format, storage_options, given)
         decoded = StoreBackendEntrypoint().open_dataset(
             place.load(scale, name, dropped),
             mask_and_scale=mask_and_scale,

@@ -51,6 +51,8 @@ use crate::transfer::to_dtype;
 ///     chunk_keys: How keys of chunks of Zarr are made: "default/", "default.", "v2/" or "v2.".
 ///     attributes: The user's attributes, as JSON has them.
 ///     format: Name of the format; "precomputed" if neither this nor the URL nor `like` says one.
+///     incomplete: Marks the array as incomplete until `Array.complete` is called: meanwhile `open` refuses it unless it is told
+///         `incomplete` as well. A format without a place for the mark says so in `Array.notes`.
 ///     strict: As for `open`, and so are all that follow.
 ///     outside: As for `open`.
 ///     drop_fill: As for `open`.
@@ -81,7 +83,7 @@ use crate::transfer::to_dtype;
 #[pyfunction]
 #[pyo3(
     signature = (path_or_url, **options),
-    text_signature = "(path_or_url, *, like=None, dtype=None, shape=None, domain=None, origin=None, chunk_shape=None, encoding=None, level=None, block_shape=None, resolution=None, labels=None, key=None, sharding=None, shard_shape=None, shard_order=None, dimension_names=None, fill_value=None, codecs=None, chunk_keys=None, attributes=None, format='precomputed', strict=False, outside='error', drop_fill=False, durable=False, lock=True, lock_timeout=None, prefer=None, content_encoding=None, storage_options=None, cache=None, validate=None)"
+    text_signature = "(path_or_url, *, like=None, dtype=None, shape=None, domain=None, origin=None, chunk_shape=None, encoding=None, level=None, block_shape=None, resolution=None, labels=None, key=None, sharding=None, shard_shape=None, shard_order=None, dimension_names=None, fill_value=None, codecs=None, chunk_keys=None, attributes=None, format='precomputed', incomplete=False, strict=False, outside='error', drop_fill=False, durable=False, lock=True, lock_timeout=None, prefer=None, content_encoding=None, storage_options=None, cache=None, validate=None)"
 )]
 pub(crate) fn create(
     py: Python<'_>,
@@ -112,7 +114,7 @@ pub(crate) fn create(
 #[pyfunction]
 #[pyo3(
     signature = (path_or_url, **options),
-    text_signature = "(path_or_url, *, like=None, dtype=None, shape=None, domain=None, origin=None, chunk_shape=None, encoding=None, level=None, block_shape=None, resolution=None, labels=None, key=None, sharding=None, shard_shape=None, shard_order=None, dimension_names=None, fill_value=None, codecs=None, chunk_keys=None, attributes=None, format=None, strict=False, outside='error', drop_fill=False, durable=False, lock=True, lock_timeout=None, prefer=None, content_encoding=None, storage_options=None, cache=None, validate=None)"
+    text_signature = "(path_or_url, *, like=None, dtype=None, shape=None, domain=None, origin=None, chunk_shape=None, encoding=None, level=None, block_shape=None, resolution=None, labels=None, key=None, sharding=None, shard_shape=None, shard_order=None, dimension_names=None, fill_value=None, codecs=None, chunk_keys=None, attributes=None, format=None, incomplete=False, strict=False, outside='error', drop_fill=False, durable=False, lock=True, lock_timeout=None, prefer=None, content_encoding=None, storage_options=None, cache=None, validate=None)"
 )]
 pub(crate) fn add_scale(
     py: Python<'_>,
@@ -158,7 +160,9 @@ fn described(
         (None, None) => return Err(given.invalid("give either a domain, or a shape and maybe an origin")),
     };
     let says_shards = given.has("sharding")? || given.has("shard_shape")?;
-    let spec = CreateSpec { array: array_of(&given, dtype, domain)?, storage: storage_of(&given)? };
+    let mut array = array_of(&given, dtype, domain)?;
+    array.incomplete = opening.incomplete;
+    let spec = CreateSpec { array, storage: storage_of(&given)? };
     let mut spec = match like {
         Some(like) => spec.or_like(like, says_shards),
         None => spec,
@@ -222,7 +226,7 @@ fn like_of(
     let spec = array.like(detached(py, || options.like(array.url()))?);
     // A scale is as its layer can hold it.
     let layer = match is_scale {
-        true => Some(detached(py, || opening.options().open(url))?),
+        true => Some(detached(py, || opening.options().incomplete(true).open(url))?),
         false => None,
     };
     let wanted = FormatOptions { format: opening.format.clone(), ..FormatOptions::default() };

@@ -194,6 +194,31 @@ impl PyArray {
         PyTuple::new(py, self.array.notes())
     }
 
+    /// Whether the array is marked as incomplete: it was made with `incomplete`, or by `save`, and is not written to its end.
+    #[getter]
+    fn incomplete(&self) -> bool {
+        self.array.incomplete().is_some()
+    }
+
+    /// Takes the mark away that says that the array is incomplete, whatever this view shows of it: all of it is written.
+    ///
+    /// Raises:
+    ///     ReadOnlyError: The array was opened with mode "r".
+    ///     StorageError: The metadata could not be changed; the array is marked as before.
+    ///
+    /// Example:
+    ///     >>> a = bigarrays.create("memory://complete", shape=(4, 4, 4), dtype="uint8", incomplete=True)
+    ///     >>> bigarrays.open("memory://complete")
+    ///     Traceback (most recent call last):
+    ///     bigarrays.IncompleteError: ...
+    ///     >>> a[...] = 1
+    ///     >>> a.complete()
+    ///     >>> bigarrays.open("memory://complete").incomplete
+    ///     False
+    fn complete(&self, py: Python<'_>) -> PyResult<()> {
+        detached(py, || self.array.complete())
+    }
+
     /// Name of the encoding of chunks, such as "raw" or "jpeg".
     #[getter]
     fn encoding(&self) -> String {

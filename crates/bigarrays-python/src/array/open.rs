@@ -23,6 +23,8 @@ use crate::interrupt::detached;
 ///     scale: Which scale of a layer: a position from 0, a key, or the size of an element along each axis. In a group of
 ///         Zarr also the path of an array.
 ///     format: The name of the format; found by the metadata if None.
+///     incomplete: Opens arrays as well that are marked as incomplete, because what makes them was stopped or is at it. What is
+///         not written reads as fill value.
 ///     strict: Reads outside the domain or over chunks that are not stored are errors instead of fill value.
 ///     outside: "error" refuses a write that reaches outside the domain, "crop" leaves out what is outside.
 ///     drop_fill: Chunks that hold only the fill value are removed instead of stored.
@@ -47,6 +49,7 @@ use crate::interrupt::detached;
 /// Raises:
 ///     NotFoundError: There is no array, or no such scale.
 ///     InvalidMetadataError: The metadata are not valid.
+///     IncompleteError: The array is marked as incomplete; `incomplete` opens it.
 ///     UnsupportedError: The metadata ask for what this version cannot do.
 ///     InvalidArgumentError: There is a group; the error lists its arrays.
 ///
@@ -57,7 +60,7 @@ use crate::interrupt::detached;
 #[pyfunction]
 #[pyo3(
     signature = (path_or_url, **options),
-    text_signature = "(path_or_url, *, mode='r', scale=0, format=None, strict=False, outside='error', drop_fill=False, durable=False, lock=True, lock_timeout=None, prefer=None, content_encoding=None, storage_options=None, cache=None, validate=None)"
+    text_signature = "(path_or_url, *, mode='r', scale=0, format=None, incomplete=False, strict=False, outside='error', drop_fill=False, durable=False, lock=True, lock_timeout=None, prefer=None, content_encoding=None, storage_options=None, cache=None, validate=None)"
 )]
 pub(crate) fn open(
     py: Python<'_>,

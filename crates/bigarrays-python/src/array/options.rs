@@ -28,6 +28,8 @@ pub(crate) struct Opening {
     pub(crate) writable: bool,
     pub(crate) format: Option<String>,
     strict: bool,
+    /// Arrays are opened that are marked as incomplete, and made ones are marked so.
+    pub(crate) incomplete: bool,
     crop: bool,
     drop_fill: bool,
     durable: bool,
@@ -55,6 +57,7 @@ impl Opening {
             writable,
             format: given.take("format")?,
             strict: given.take("strict")?.unwrap_or(false),
+            incomplete: given.take("incomplete")?.unwrap_or(false),
             crop,
             drop_fill: given.take("drop_fill")?.unwrap_or(false),
             durable: given.take("durable")?.unwrap_or(false),
@@ -102,6 +105,7 @@ impl Opening {
         let options = OpenOptions::new()
             .read_only(!self.writable)
             .strict(self.strict)
+            .incomplete(self.incomplete)
             .outside(if self.crop { Outside::Crop } else { Outside::Error })
             .drop_fill(self.drop_fill)
             .durable(self.durable)
@@ -123,6 +127,7 @@ impl Opening {
         arguments.set_item("mode", mode_name(self.writable))?;
         arguments.set_item("format", &self.format)?;
         arguments.set_item("strict", self.strict)?;
+        arguments.set_item("incomplete", self.incomplete)?;
         arguments.set_item("outside", if self.crop { "crop" } else { "error" })?;
         arguments.set_item("drop_fill", self.drop_fill)?;
         arguments.set_item("durable", self.durable)?;

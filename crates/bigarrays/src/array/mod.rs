@@ -2,6 +2,7 @@
 
 mod chunk_set;
 mod chunks;
+mod complete;
 mod cutout;
 mod decode;
 mod like;

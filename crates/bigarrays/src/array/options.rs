@@ -44,6 +44,14 @@ impl OpenOptions {
         self
     }
 
+    /// Opens arrays as well that are marked as incomplete: [`Lazy::save`](crate::compute::Lazy::save) and others who make
+    /// them were stopped, or are at it. What is not written reads as fill value.
+    #[must_use]
+    pub fn incomplete(mut self, incomplete: bool) -> Self {
+        self.format.incomplete = incomplete;
+        self
+    }
+
     /// Refuses every write.
     #[must_use]
     pub fn read_only(mut self, read_only: bool) -> Self {
@@ -166,7 +174,7 @@ impl OpenOptions {
     }
 
     /// Opens the layer at `address` at the first of its scales that can be opened: for who wants to know what there is,
-    /// which a scale that is damaged or in an unknown encoding does not hide.
+    /// which a scale that is damaged, incomplete or in an unknown encoding does not hide.
     ///
     /// # Errors
     /// Those of opening the scale that was asked for, if there is no other.
@@ -178,10 +186,11 @@ impl OpenOptions {
                 ErrorKind::Unsupported | ErrorKind::InvalidMetadata | ErrorKind::CorruptData
             )
         };
-        let opened = self.open(address);
+        let options = self.clone().incomplete(true);
+        let opened = options.open(address);
         let Err(error) = opened else { return opened };
         for scale in (1..MOST_SCALES).take_while(|_| is_of_scale(&error)) {
-            match self.clone().scale(scale).open(address) {
+            match options.clone().scale(scale).open(address) {
                 Ok(array) => return Ok(array),
                 Err(error) if is_of_scale(&error) => {}
                 Err(_) => break,
@@ -226,7 +235,7 @@ impl OpenOptions {
     /// may be gone.
     pub fn resize<'a>(&self, address: impl Into<Address<'a>>, shape: &[u64]) -> Result<()> {
         let address = address.into();
-        let before = self.clone().read_only(false).drop_fill(true).open(address)?;
+        let before = self.clone().read_only(false).drop_fill(true).incomplete(true).open(address)?;
         // Before the metadata: what is outside shall not come back with a growth after this was cut short.
         if format::resizes(before.format()) && shape.len() == before.ndim() {
             before.forget_outside(shape).map_err(|error| error.during("resizing").at(address.shown()))?;
@@ -251,7 +260,8 @@ impl Array {
     ///
     /// # Errors
     /// `NotFound` if there is no array, `InvalidMetadata` if its metadata are not valid,
-    /// `Unsupported` if they ask for what this version cannot do.
+    /// `Unsupported` if they ask for what this version cannot do, `Incomplete` if they say that it is not written to its
+    /// end: see [`OpenOptions::incomplete`].
     pub fn open<'a>(address: impl Into<Address<'a>>) -> Result<Self> {
         OpenOptions::new().open(address)
     }

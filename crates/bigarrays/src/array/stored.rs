@@ -1,11 +1,11 @@
 //! What all views of an opened array share.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crate::base::text::redact;
 use crate::chunk::config::Config;
 use crate::chunk::layout::Layout;
-use crate::format::Scale;
+use crate::format::{Incomplete, Scale};
 use crate::store::Store;
 
 /// What a write does with elements outside the domain.
@@ -65,6 +65,10 @@ pub(super) struct Stored {
     pub(super) scales: Vec<Scale>,
     pub(super) scale: usize,
     pub(super) notes: Vec<String>,
+    /// The store rooted at what was opened.
+    pub(super) root: Arc<dyn Store>,
+    /// What is known of its making, as long as it is marked as incomplete.
+    pub(super) incomplete: Arc<Mutex<Option<Incomplete>>>,
 }
 
 impl std::fmt::Debug for Stored {

@@ -1,7 +1,7 @@
 //! Arrays: what is stored, and a view of it.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crate::array::stored::Stored;
 use crate::array::{ArrayOptions, AxisMap, Index, Transform};
@@ -29,9 +29,12 @@ pub struct Array {
 impl Array {
     /// The array that a format has opened.
     pub fn from_opened(opened: Opened, url: impl Into<String>, options: ArrayOptions) -> Self {
-        let Opened { format, layout, copies, store, scales, scale, notes } = opened;
+        let Opened { format, layout, copies, store, root, scales, scale, notes, incomplete } = opened;
+        let incomplete = Arc::new(Mutex::new(incomplete));
         let view = Transform::identity(layout.domain());
-        let stored = Stored { layout, copies, store, options, format, url: url.into(), scales, scale, notes };
+        let url = url.into();
+        let stored =
+            Stored { layout, copies, store, options, format, url, scales, scale, notes, root, incomplete };
         Self { stored: Arc::new(stored), view }
     }
 

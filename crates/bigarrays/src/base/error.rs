@@ -26,6 +26,8 @@ pub enum ErrorKind {
     InvalidMetadata,
     /// A stored chunk is truncated, damaged or not what its metadata say.
     CorruptData,
+    /// The array is marked as one that is not written to its end.
+    Incomplete,
     /// Valid, but not something this version can do.
     Unsupported,
     /// The operating system or the service refuses access.
@@ -52,6 +54,7 @@ impl ErrorKind {
             Self::OutOfBounds => "out of bounds",
             Self::InvalidMetadata => "invalid metadata",
             Self::CorruptData => "corrupt data",
+            Self::Incomplete => "incomplete",
             Self::Unsupported => "unsupported",
             Self::PermissionDenied => "permission denied",
             Self::ReadOnly => "read-only",

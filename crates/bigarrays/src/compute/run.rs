@@ -42,7 +42,7 @@ impl ComputeOptions<'_> {
 pub enum Target<'a> {
     /// Memory of the shape of its domain, at any strides.
     Memory(ViewMut<'a>),
-    /// An array of its type and shape.
+    /// An array of its type and shape, which is no longer incomplete once all is written.
     Array(&'a Array),
 }
 
@@ -108,7 +108,7 @@ pub fn compute(results: Vec<(&Lazy, Target<'_>)>, options: &ComputeOptions<'_>) 
         run_stage(stage, pass, &mut known, &place, &options)?;
         before = before.saturating_add(pass.bytes);
     }
-    Ok(())
+    arrays.iter().flatten().try_for_each(Array::complete_if_whole)
 }
 
 /// How [`compute`] works, where results go to these arrays or to memory. Reads nothing.
@@ -171,7 +171,8 @@ impl Lazy {
         compute(vec![(self, Target::Memory(out))], options)
     }
 
-    /// Computes all elements and writes them to `target`, an array of the same type and shape.
+    /// Computes all elements and writes them to `target`, an array of the same type and shape. If it is marked as
+    /// incomplete and has no further elements, the mark is taken away in the end.
     ///
     /// # Errors
     /// `InvalidArgument` if types or shapes differ; as [`Lazy::compute`]; any error of writing.

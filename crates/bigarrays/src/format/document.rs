@@ -110,8 +110,21 @@ pub(super) fn create(store: &dyn Store, key: &str, document: &Document) -> Resul
 /// # Errors
 /// `AlreadyExists`.
 pub(super) fn create_or_same(store: &dyn Store, key: &str, document: &Document) -> Result<()> {
+    create_or_alike(store, key, document, &|old| old == document)
+}
+
+/// Stores an object where there is none, or one that `is_same`.
+///
+/// # Errors
+/// `AlreadyExists`.
+pub(super) fn create_or_alike(
+    store: &dyn Store,
+    key: &str,
+    document: &Document,
+    is_same: &(dyn Fn(&Document) -> bool + Sync),
+) -> Result<()> {
     change(store, key, |old| match old {
-        Some(old) if old != *document => {
+        Some(old) if !is_same(&old) => {
             Err(Error::new(ErrorKind::AlreadyExists, "there is something here; remove it first"))
         }
         _ => Ok(Some(document.clone())),

@@ -11,6 +11,7 @@ mod document;
 pub mod files;
 mod fit;
 mod holds;
+mod incomplete;
 mod missing;
 pub mod n5;
 pub mod ome;
@@ -35,8 +36,9 @@ pub use document::DOCUMENTS;
 pub use files::{NewArray, NumberedKeys, PlainFormat, Target, usual_names};
 pub use fit::{fit, keeps_order, of_scale};
 pub use holds::{Codecs, Holds, Missing, Names, Shards, Sizes, Start};
+pub use incomplete::Incomplete;
 pub(crate) use ome::take_channels;
-pub(crate) use operations::{add_scale, create, like, open, problems, resize, resizes, survey};
+pub(crate) use operations::{add_scale, complete, create, like, open, problems, resize, resizes, survey};
 pub use operations::{
     attributes, create_group, format_of_new, identity, list, remove, store_at, update_attributes,
 };
@@ -47,6 +49,6 @@ pub use registry::{BUILTIN, by_name, creator, creators, marks};
 pub use scale::{Scale, ScaleSelector};
 pub use spec::{ArraySpec, CreateSpec, NewSharding, StorageSpec};
 pub use traits::{
-    Abilities, Attributes, ChangeAttributes, Create, Format, FormatOptions, Groups, Node, Opened, Remove,
-    Resize, Scales,
+    Abilities, Attributes, ChangeAttributes, Complete, Create, Format, FormatOptions, Groups, Node, Opened,
+    Remove, Resize, Scales,
 };

@@ -47,7 +47,11 @@ pub(crate) fn open(address: Address<'_>, options: &FormatOptions) -> Result<Open
     let found = || {
         let located = address.locate(options)?;
         let opened = first(&located, &located.probe()?, |format, probe| format.open(probe, options))?;
-        opened.ok_or_else(|| nothing_at(&located))
+        let opened = opened.ok_or_else(|| nothing_at(&located))?;
+        match &opened.incomplete {
+            Some(known) if !options.incomplete => Err(known.refused()),
+            _ => Ok(Opened { root: located.store, ..opened }),
+        }
     };
     found().map_err(context("opening", address))
 }
@@ -160,9 +164,31 @@ pub(crate) fn create(address: Address<'_>, spec: &CreateSpec, options: &FormatOp
         let format = create_with(for_new(&located.formats, located.is_named, registry::DEFAULT, makes))?;
         let (spec, options) = compressed(spec, options);
         expect_held(format, &spec)?;
-        format.create(&located.store, &spec, &options)
+        let opened = format.create(&located.store, &spec, &options)?;
+        Ok(Opened { root: located.store, ..noted(opened, &spec) })
     };
     created().map_err(context("creating", address))
+}
+
+/// What was made of `spec`, which says so if it is not marked as incomplete.
+fn noted(mut opened: Opened, spec: &CreateSpec) -> Opened {
+    if spec.array.incomplete && opened.incomplete.is_none() {
+        let note = "has no place for a mark: until all is written, nothing says that the array is incomplete";
+        opened.notes.push(format!("{} {note}", opened.format));
+    }
+    opened
+}
+
+/// Takes away the mark of an array of this format, which was opened at the root of `store`, as the scale of this key if
+/// there are scales.
+///
+/// # Errors
+/// Those of [`Complete::complete`](super::Complete::complete).
+pub(crate) fn complete(format: &str, store: &Arc<dyn Store>, scale: Option<&str>) -> Result<()> {
+    match registry::by_name(format)?.completes() {
+        Some(completes) => completes.complete(store, scale),
+        None => Ok(()),
+    }
 }
 
 impl Located {
@@ -239,7 +265,8 @@ pub(crate) fn add_scale(address: Address<'_>, spec: &CreateSpec, options: &Forma
         let format = format.scales().ok_or_else(none)?;
         let (spec, options) = compressed(spec, options);
         expect_held_of_scale(format, &spec)?;
-        format.add_scale(&located.store, &spec, &options)
+        let opened = format.add_scale(&located.store, &spec, &options)?;
+        Ok(Opened { root: located.store, ..noted(opened, &spec) })
     };
     added().map_err(context("adding a scale to", address))
 }

@@ -2,7 +2,7 @@
 //! elements; arrays do, and they do not ask which format it was.
 //!
 //! Every format opens what is stored. What else it can do are traits of their own, which it lends: [`Create`],
-//! [`Scales`], [`Remove`], [`Resize`], [`Groups`], [`Attributes`]. All take a store that is rooted at the array, image or group, never a URL.
+//! [`Complete`], [`Scales`], [`Remove`], [`Resize`], [`Groups`], [`Attributes`]. All take a store that is rooted at the array, image or group, never a URL.
 
 use std::fmt::Debug;
 use std::path::Path;
@@ -11,6 +11,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::holds::Holds;
+use super::incomplete::Incomplete;
 use super::probe::Probe;
 use super::scale::{Scale, ScaleSelector};
 use super::spec::CreateSpec;
@@ -84,6 +85,11 @@ pub trait Format: Debug + Send + Sync {
         None
     }
 
+    /// How it takes away the mark of incomplete arrays, if it has a place for it.
+    fn completes(&self) -> Option<&dyn Complete> {
+        None
+    }
+
     /// How it adds scales to a layer, if layers have several.
     fn scales(&self) -> Option<&dyn Scales> {
         None
@@ -128,6 +134,16 @@ pub trait Create: Format {
     fn like(&self, probe: &Probe, options: &FormatOptions) -> Result<Option<CreateSpec>> {
         Ok(self.open(probe, options)?.map(|opened| CreateSpec::of(&opened.layout)))
     }
+}
+
+/// A format whose metadata say of an array that it is incomplete.
+pub trait Complete: Create {
+    /// Has the metadata of the array at the root of `store`, or of the scale of this key, say nothing of that any more, in
+    /// one atomic change.
+    ///
+    /// # Errors
+    /// `NotFound`; a storage error, after which the array is marked as before.
+    fn complete(&self, store: &Arc<dyn Store>, scale: Option<&str>) -> Result<()>;
 }
 
 /// A format of layers or images of several scales.
@@ -228,6 +244,8 @@ pub struct FormatOptions {
     pub format: Option<String>,
     /// Which scale to open.
     pub scale: ScaleSelector,
+    /// Whether arrays are opened that are marked as incomplete.
+    pub incomplete: bool,
     /// The compression put around chunks that are written whole.
     pub content_encoding: ContentEncoding,
     /// How the store of a URL is opened, and files that are arrays.
@@ -245,18 +263,32 @@ pub struct Opened {
     pub copies: Vec<Layout>,
     /// The store rooted at the array.
     pub store: Arc<dyn Store>,
+    /// The store rooted at what was opened: the array, or the image or group that it is of.
+    pub root: Arc<dyn Store>,
     /// The scales of the layer, finest first.
     pub scales: Vec<Scale>,
     /// Position of this array in `scales`.
     pub scale: usize,
     /// What the user should know of how it was opened.
     pub notes: Vec<String>,
+    /// What is known of its making, if it is marked as incomplete.
+    pub incomplete: Option<Incomplete>,
 }
 
 impl Opened {
     /// An array of one scale in `store`.
     pub fn new(format: &'static str, layout: Layout, store: Arc<dyn Store>) -> Self {
-        Self { format, layout, copies: Vec::new(), store, scales: Vec::new(), scale: 0, notes: Vec::new() }
+        Self {
+            format,
+            layout,
+            copies: Vec::new(),
+            root: Arc::clone(&store),
+            store,
+            scales: Vec::new(),
+            scale: 0,
+            notes: Vec::new(),
+            incomplete: None,
+        }
     }
 
     /// The array as the only scale of the group that it was opened from, where its path is its key.

@@ -11,7 +11,7 @@ use crate::base::error::{Error, Result};
 use crate::base::member::{Member, naturals};
 use crate::chunk::codec::{self, Built, BytesCodec, Dialect, Elements, Listed};
 use crate::format::document::Document;
-use crate::format::{CreateSpec, StorageSpec, compression};
+use crate::format::{CreateSpec, StorageSpec, compression, incomplete};
 
 /// The types of elements.
 const TYPES: [DataType; 10] = [
@@ -129,6 +129,7 @@ pub(super) fn create(spec: &CreateSpec, block: &[u64]) -> Result<Document> {
             document.insert(name.clone(), value.clone());
         }
     }
+    incomplete::mark(&mut document, spec.array.incomplete);
     Ok(document)
 }
 

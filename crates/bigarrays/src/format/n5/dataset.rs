@@ -16,6 +16,7 @@ use crate::chunk::codec::{ChunkSpec, CodecPipeline, ContentEncoding};
 use crate::chunk::grid::{ChunkGrid, EdgeChunks};
 use crate::chunk::layout::{Layout, Resolution, axis_names};
 use crate::format::document::{self, Document};
+use crate::format::incomplete::{self, Incomplete};
 use crate::format::place::{Documents, OwnKeys, expect_no_chunks};
 use crate::format::probe::Probe;
 use crate::format::spec::CreateSpec;
@@ -101,7 +102,7 @@ impl N5 {
         let layout = layout(dataset, own_size(document, ndim));
         let mut layout = layout.map_err(|error| error.at(store.location(ATTRIBUTES)))?;
         layout.positions = transform(document.get(TRANSFORM), ndim).map(Dims::from_vec);
-        Ok(Opened::new(NAME, layout, store))
+        Ok(Opened { incomplete: Incomplete::of(document), ..Opened::new(NAME, layout, store) })
     }
 
     /// Creates a dataset that is no scale of a group. If it `adopts`, one that is there already, of the very same
@@ -129,7 +130,9 @@ impl N5 {
             empty => empty?,
         }
         match adopts {
-            true => document::create_or_same(&**store, ATTRIBUTES, &document)?,
+            true => document::create_or_alike(&**store, ATTRIBUTES, &document, &|old| {
+                incomplete::bare(old.clone()) == incomplete::bare(document.clone())
+            })?,
             false => document::create(&**store, ATTRIBUTES, &document)?,
         }
         Ok(opened)

@@ -19,10 +19,10 @@ use crate::format::probe::Probe;
 use crate::format::scale::ScaleSelector;
 use crate::format::spec::{ArraySpec, CreateSpec, StorageSpec};
 use crate::format::traits::{
-    Abilities, Attributes, ChangeAttributes, Create, Format, FormatOptions, Groups, Node, Opened, Remove,
-    Resize, Scales,
+    Abilities, Attributes, ChangeAttributes, Complete, Create, Format, FormatOptions, Groups, Node, Opened,
+    Remove, Resize, Scales,
 };
-use crate::format::{compression, walk};
+use crate::format::{compression, incomplete, walk};
 use crate::store::Store;
 
 /// Members about sizes of elements, which are written from what they mean.
@@ -71,6 +71,10 @@ impl Format for N5 {
     }
 
     fn creates(&self) -> Option<&dyn Create> {
+        Some(self)
+    }
+
+    fn completes(&self) -> Option<&dyn Complete> {
         Some(self)
     }
 
@@ -168,7 +172,7 @@ impl Create for N5 {
         let said = document.get("compression");
         let codecs = said.and_then(|said| compression::of_n5(said, opened.layout.dtype));
         let is_said = |name: &str| name == "axes" || RESERVED.contains(&name) || SIZES.contains(&name);
-        let mut attributes = document;
+        let mut attributes = incomplete::bare(document);
         attributes.retain(|name, _| !is_said(name));
         let CreateSpec { array, storage } = CreateSpec::of(&opened.layout);
         let places = opened.layout.positions.as_deref().unwrap_or_default();
@@ -178,6 +182,14 @@ impl Create for N5 {
             array: array.sized(opened.layout.resolution.as_ref(), |_| true),
             storage: StorageSpec { encoding, level, codecs, ..storage },
         }))
+    }
+}
+
+impl Complete for N5 {
+    fn complete(&self, store: &Arc<dyn Store>, scale: Option<&str>) -> Result<()> {
+        let store = scale.map_or_else(|| Ok(Arc::clone(store)), |path| store.child(path))?;
+        let gone = || Error::new(ErrorKind::NotFound, "it was removed meanwhile");
+        document::change(&*store, ATTRIBUTES, |old| old.ok_or_else(gone).map(incomplete::bare).map(Some))
     }
 }
 
@@ -254,7 +266,7 @@ impl Attributes for N5 {
         let found = probe.document(ATTRIBUTES)?;
         Ok(found.map(|mut document| {
             document.retain(|name, _| !RESERVED.contains(&name.as_str()));
-            document
+            incomplete::bare(document)
         }))
     }
 
@@ -262,9 +274,12 @@ impl Attributes for N5 {
         document::change(&**store, ATTRIBUTES, |old| {
             let none = || Error::new(ErrorKind::NotFound, "there is nothing here");
             let is_reserved = |name: &String| RESERVED.contains(&name.as_str());
-            let parts = old.ok_or_else(none)?.into_iter().partition(|(name, _)| is_reserved(name));
+            let mut old = old.ok_or_else(none)?;
+            let mark = incomplete::take(&mut old);
+            let parts = old.into_iter().partition(|(name, _)| is_reserved(name));
             let (mut document, user): (Document, Map<String, Value>) = parts;
             document.extend(change(user).into_iter().filter(|(name, _)| !is_reserved(name)));
+            incomplete::put(&mut document, mark);
             Ok(Some(document))
         })
     }

@@ -16,7 +16,8 @@ use crate::format::probe::Probe;
 use crate::format::scale::{Scale, ScaleSelector};
 use crate::format::spec::{ArraySpec, CreateSpec};
 use crate::format::traits::{
-    Abilities, Attributes, ChangeAttributes, Create, Format, FormatOptions, Groups, Opened, Remove, Scales,
+    Abilities, Attributes, ChangeAttributes, Complete, Create, Format, FormatOptions, Groups, Opened, Remove,
+    Scales,
 };
 use crate::format::zarr::create;
 use crate::store::Store;
@@ -70,6 +71,10 @@ impl Format for OmeZarr {
     }
 
     fn creates(&self) -> Option<&dyn Create> {
+        Some(self)
+    }
+
+    fn completes(&self) -> Option<&dyn Complete> {
         Some(self)
     }
 
@@ -163,6 +168,13 @@ impl Create for OmeZarr {
         };
         let array = array.sized(image.said_resolution(dataset).as_ref(), |axis| image.is_space(axis));
         Ok(Some(CreateSpec { array, storage }))
+    }
+}
+
+/// The array of a scale has the mark, so that it is not taken for complete when it is opened by its own path.
+impl Complete for OmeZarr {
+    fn complete(&self, store: &Arc<dyn Store>, scale: Option<&str>) -> Result<()> {
+        self.zarr.complete(store, scale)
     }
 }
 

@@ -121,6 +121,7 @@ pub(super) fn array_spec(spec: &CreateSpec, image: &Multiscale) -> Result<Create
         dimension_names: Some(names),
         // Elements of images are never missing.
         fill_value: spec.array.fill_value.clone().filter(|value| !value.is_null()),
+        incomplete: spec.array.incomplete,
         ..ArraySpec::new(spec.array.dtype, domain)
     };
     Ok(CreateSpec { array, storage: StorageSpec { key: None, ..spec.storage.clone() } })

@@ -16,7 +16,7 @@ use crate::format::place::check_new_key;
 use crate::format::probe::Probe;
 use crate::format::scale::ScaleSelector;
 use crate::format::spec::{ArraySpec, CreateSpec, NewSharding, StorageSpec};
-use crate::format::traits::{Abilities, Create, Format, FormatOptions, Opened, Remove, Scales};
+use crate::format::traits::{Abilities, Complete, Create, Format, FormatOptions, Opened, Remove, Scales};
 use crate::store::Store;
 
 /// The encodings of its own that are written.
@@ -65,6 +65,10 @@ impl Format for Precomputed {
     }
 
     fn creates(&self) -> Option<&dyn Create> {
+        Some(self)
+    }
+
+    fn completes(&self) -> Option<&dyn Complete> {
         Some(self)
     }
 
@@ -138,6 +142,17 @@ impl Create for Precomputed {
             ..StorageSpec::default()
         };
         Ok(Some(CreateSpec { array, storage }))
+    }
+}
+
+impl Complete for Precomputed {
+    fn complete(&self, store: &Arc<dyn Store>, scale: Option<&str>) -> Result<()> {
+        change_info(&**store, |old| {
+            let mut info = old.ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no layer here"))?;
+            info.complete(scale.unwrap_or_default())?;
+            Ok(Some(info))
+        })
+        .map(drop)
     }
 }
 

@@ -6,9 +6,9 @@ use serde_json::{Map, Value, json};
 
 use super::scale_info::{LostScale, ScaleInfo, lower_case};
 use crate::base::dtype::DataType;
-use crate::base::error::{Error, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::member::{Member, positive};
-use crate::format::{Scale, document, text};
+use crate::format::{Scale, document, incomplete, text};
 
 /// A parsed `info`. The document keeps members that this library does not know.
 #[derive(Clone, Debug, PartialEq)]
@@ -135,7 +135,7 @@ impl Info {
     pub fn insert(&mut self, scale: ScaleInfo) -> Result<usize> {
         if self.scales.iter().any(|known| key(known) == scale.key) {
             let message = format!("scale {:?} exists", scale.key);
-            return Err(Error::new(crate::base::error::ErrorKind::AlreadyExists, message));
+            return Err(Error::new(ErrorKind::AlreadyExists, message));
         }
         let volume = |scale: &ScaleInfo| scale.resolution.iter().product::<f64>();
         let is_finer = |known: &Result<ScaleInfo, LostScale>| {
@@ -160,6 +160,22 @@ impl Info {
         }
         self.scales.remove(position).ok();
         Ok(scale)
+    }
+
+    /// Takes the mark of the scale of this key away.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such scale.
+    pub fn complete(&mut self, scale: &str) -> Result<()> {
+        let gone = || Error::new(ErrorKind::NotFound, format!("scale {scale:?} was removed meanwhile"));
+        let at = self.scales.iter().position(|known| key(known) == scale).ok_or_else(gone)?;
+        if let Some(Value::Object(entry)) = self.document.get_mut("scales").and_then(|all| all.get_mut(at)) {
+            incomplete::take(entry);
+        }
+        if let Ok(entry) = &mut self.scales[at] {
+            entry.incomplete = None;
+        }
+        Ok(())
     }
 
     /// The scales in the terms of every format.

@@ -5,6 +5,7 @@ use super::sharding;
 use crate::base::domain::Domain;
 use crate::base::error::{Error, Result};
 use crate::chunk::codec;
+use crate::format::incomplete::Incomplete;
 use crate::format::place::check_new_key;
 use crate::format::spec::CreateSpec;
 use crate::format::traits::FormatOptions;
@@ -55,6 +56,7 @@ pub(super) fn new_scale(spec: &CreateSpec, options: &FormatOptions) -> Result<Sc
         png_level: spec.storage.level.filter(|_| is("png")),
         sharding,
         encoding,
+        incomplete: spec.array.incomplete.then(Incomplete::now),
     })
 }
 

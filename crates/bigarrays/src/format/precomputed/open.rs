@@ -57,6 +57,7 @@ pub(super) fn opened(
         scales: info.describe()?,
         scale: position,
         notes: info.tolerated.clone(),
+        incomplete: scale.incomplete.clone(),
         ..Opened::new(NAME, layout, chunks)
     })
 }

@@ -10,6 +10,7 @@ use crate::base::error::{Error, Result};
 use crate::base::member::{Member, brief, integer, positive, up_to};
 use crate::chunk::layout::Resolution;
 use crate::format::Scale;
+use crate::format::incomplete::{self, Incomplete};
 use crate::store::shard::neuroglancer::ShardSpec;
 
 /// One entry of `scales` that is not valid.
@@ -44,6 +45,8 @@ pub struct ScaleInfo {
     pub png_level: Option<u32>,
     /// How the chunks are sharded, if they are.
     pub sharding: Option<ShardSpec>,
+    /// What is known of its making, if it is marked as incomplete.
+    pub incomplete: Option<Incomplete>,
 }
 
 impl ScaleInfo {
@@ -83,6 +86,7 @@ impl ScaleInfo {
                 "a list of three positive whole numbers each",
             )?,
             sharding: sharding.map_err(|message| Error::metadata(format!("{path}.sharding.{message}")))?,
+            incomplete: Incomplete::of(object),
             ..Self::of_encoding(&scale, encoding, tolerated)?
         };
         parsed.expect_valid(&scale)?;
@@ -152,6 +156,9 @@ impl ScaleInfo {
             if let Some(member) = member {
                 value[name] = member;
             }
+        }
+        if let Value::Object(object) = &mut value {
+            incomplete::put(object, self.incomplete.as_ref().map(Incomplete::to_json));
         }
         value
     }

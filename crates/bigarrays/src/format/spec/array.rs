@@ -32,6 +32,9 @@ pub struct ArraySpec {
     pub fill_value: Option<Value>,
     /// The user's attributes.
     pub attributes: Option<Map<String, Value>>,
+    /// Whether it is marked as incomplete until [`Array::complete`](crate::Array::complete) says that all is written. A
+    /// format that has no place for the mark says so in a note of the array.
+    pub incomplete: bool,
     /// What is said or lies beside the elements of the array that this is like, such as meshes, in words: no new array
     /// takes it over.
     pub beside: Vec<String>,
@@ -51,6 +54,7 @@ impl ArraySpec {
             labels: None,
             fill_value: None,
             attributes: None,
+            incomplete: false,
             beside: Vec::new(),
         }
     }

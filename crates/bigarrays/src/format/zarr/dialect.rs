@@ -96,6 +96,9 @@ pub(in crate::format) trait Version: Debug + Send + Sync {
         change: &dyn Fn(Document) -> Result<Document>,
     ) -> Result<Document>;
 
+    /// The object in the document of an array in which its mark stands while it is incomplete.
+    fn marked<'a>(&self, document: &'a mut Document) -> Option<&'a mut Document>;
+
     /// The key of the document in which a group has consolidated metadata.
     fn consolidated_key(&self) -> &'static str;
 
@@ -121,7 +124,7 @@ pub(in crate::format) trait Version: Debug + Send + Sync {
 
 /// What there is at a place.
 pub(in crate::format) enum Found {
-    Array(Meta),
+    Array(Box<Meta>),
     /// A group with its document.
     Group(Document),
 }

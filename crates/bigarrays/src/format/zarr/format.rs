@@ -15,8 +15,8 @@ use crate::format::probe::Probe;
 use crate::format::scale::ScaleSelector;
 use crate::format::spec::CreateSpec;
 use crate::format::traits::{
-    Abilities, Attributes, ChangeAttributes, Create, Format, FormatOptions, Groups, Node, Opened, Remove,
-    Resize,
+    Abilities, Attributes, ChangeAttributes, Complete, Create, Format, FormatOptions, Groups, Node, Opened,
+    Remove, Resize,
 };
 use crate::store::{Store, cannot_list};
 
@@ -65,6 +65,10 @@ impl Format for Zarr {
         Some(self)
     }
 
+    fn completes(&self) -> Option<&dyn Complete> {
+        Some(self)
+    }
+
     fn removes(&self) -> Option<&dyn Remove> {
         Some(self)
     }
@@ -94,7 +98,7 @@ impl Create for Zarr {
     fn like(&self, probe: &Probe, options: &FormatOptions) -> Result<Option<CreateSpec>> {
         let member;
         let (probe, meta) = match (self.find(probe)?, &options.scale) {
-            (Some(Found::Array(meta)), _) => (probe, meta),
+            (Some(Found::Array(meta)), _) => (probe, *meta),
             (Some(Found::Group(_)), ScaleSelector::Key(path)) => {
                 member = self.probe(&probe.store().child(path)?)?;
                 (&member, self.array(&member)?)
@@ -107,6 +111,15 @@ impl Create for Zarr {
         }
         spec.array.attributes = Some(self.version.attributes(probe)?.unwrap_or_default());
         Ok(Some(spec))
+    }
+}
+
+impl Complete for Zarr {
+    fn complete(&self, store: &Arc<dyn Store>, scale: Option<&str>) -> Result<()> {
+        match scale {
+            Some(path) => self.complete_array(&store.child(path)?),
+            None => self.complete_array(store),
+        }
     }
 }
 

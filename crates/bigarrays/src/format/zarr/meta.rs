@@ -19,6 +19,7 @@ use crate::chunk::grid::{ChunkGrid, EdgeChunks};
 use crate::chunk::keys::KeyEncoding;
 use crate::chunk::layout::{Layout, Sharding, axis_names};
 use crate::format::compression::SHARDING;
+use crate::format::incomplete::Incomplete;
 use crate::format::traits::Opened;
 use crate::store::Store;
 use crate::store::encoded::EncodedStore;
@@ -41,6 +42,8 @@ pub(crate) struct Meta {
     pub(super) names: Option<Vec<Option<String>>>,
     /// What this library alone says.
     pub(super) own: Own,
+    /// What is known of its making, if it is marked as incomplete.
+    pub(super) incomplete: Option<Incomplete>,
 }
 
 /// The lengths of chunks of an array of this shape. On an axis without elements they may be zero, and count as one.
@@ -82,7 +85,8 @@ impl Meta {
             _ => error,
         };
         let (layout, store) = self.layout(store).map_err(named)?;
-        Ok(Opened::new(format, layout, store))
+        let incomplete = self.incomplete.clone();
+        Ok(Opened { incomplete, ..Opened::new(format, layout, store) })
     }
 
     fn layout(&self, store: Arc<dyn Store>) -> Result<(Layout, Arc<dyn Store>)> {

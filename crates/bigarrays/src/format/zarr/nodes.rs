@@ -10,6 +10,7 @@ use super::v3::Three;
 use super::{consolidated, create, versions};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::format::document::{self, Document};
+use crate::format::incomplete;
 use crate::format::probe::Probe;
 use crate::format::spec::CreateSpec;
 use crate::format::traits::{Format, Opened};
@@ -77,7 +78,7 @@ impl Zarr {
     /// `NotFound`; `InvalidArgument` for a group.
     pub(in crate::format) fn array(&self, probe: &Probe) -> Result<Meta> {
         match self.find(probe)? {
-            Some(Found::Array(meta)) => Ok(meta),
+            Some(Found::Array(meta)) => Ok(*meta),
             Some(Found::Group(_)) => Err(Error::invalid("this is a group, not an array")),
             None => Err(Error::new(ErrorKind::NotFound, format!("no {} array here", self.name()))),
         }
@@ -118,7 +119,9 @@ impl Zarr {
             }
         }
         match adopts {
-            true => document::create_or_same(store, key, &new.document)?,
+            true => document::create_or_alike(store, key, &new.document, &|old| {
+                self.unmarked(old) == self.unmarked(&new.document)
+            })?,
             false => document::create(store, key, &new.document)?,
         }
         match (&new.attributes, self.version.attributes_key()) {
@@ -127,6 +130,22 @@ impl Zarr {
             // What somebody has left there is not of this one.
             (None, of) => store.delete(of),
         }
+    }
+
+    /// The document of an array without its mark.
+    fn unmarked(&self, document: &Document) -> Document {
+        let mut document = document.clone();
+        self.version.marked(&mut document).and_then(incomplete::take);
+        document
+    }
+
+    /// Takes away the mark of the array at the root of `store`.
+    pub(in crate::format) fn complete_array(&self, store: &Arc<dyn Store>) -> Result<()> {
+        let gone = || Error::new(ErrorKind::NotFound, "it was removed meanwhile");
+        let completed = |old: Option<Document>| old.ok_or_else(gone).map(|old| Some(self.unmarked(&old)));
+        document::change(&**store, self.version.array_key(), completed)?;
+        // Others may have copied the mark.
+        self.refresh(store)
     }
 
     /// Creates an array. If it `adopts`, one that is there already, of the very same metadata and without chunks, is

@@ -20,6 +20,7 @@ use crate::chunk::config::Config;
 use crate::format::CreateSpec;
 use crate::format::document::Document;
 use crate::format::holds::{self, Holds, Missing};
+use crate::format::incomplete::{self, Incomplete};
 use crate::format::probe::Probe;
 use crate::store::Store;
 
@@ -97,7 +98,7 @@ impl Version for Two {
         if let Some(document) = probe.document(ARRAY)? {
             let attributes = probe.document(ATTRIBUTES)?;
             let meta = parse(&document, attributes.as_ref()).map_err(located(ARRAY))?;
-            return Ok(Some(Found::Array(meta)));
+            return Ok(Some(Found::Array(Box::new(meta))));
         }
         let Some(document) = probe.document(GROUP)? else { return Ok(None) };
         expect_version(&document).map_err(located(GROUP))?;
@@ -151,6 +152,11 @@ impl Version for Two {
         change(old.unwrap_or_default())
     }
 
+    fn marked<'a>(&self, document: &'a mut Document) -> Option<&'a mut Document> {
+        // Not among the attributes, which are another document: between the two, the array would be there unmarked.
+        Some(document)
+    }
+
     fn consolidated_key(&self) -> &'static str {
         CONSOLIDATED
     }
@@ -171,7 +177,10 @@ impl Version for Two {
         if path.is_empty() { key.to_owned() } else { format!("{path}/{key}") }
     }
 
-    fn consolidate(&self, _: &mut Document) {}
+    fn consolidate(&self, document: &mut Document) {
+        // One that outlived the array's own would be wrong.
+        incomplete::take(document);
+    }
 
     fn consolidated_node(&self, name: &str, _: &Value) -> Option<(String, bool)> {
         let (path, key) = name.rsplit_once('/')?;
@@ -217,7 +226,20 @@ fn parse(document: &Document, attributes: Option<&Document>) -> Result<Meta> {
     let said = document.get("fill_value").filter(|fill| !fill.is_null());
     let fill_is_missing = said.is_some_and(|fill| is_missing(fill, dtype, attributes));
     let fill_is_said = said.is_some();
-    Ok(Meta { shape, dtype, chunk, keys, fill, fill_is_said, fill_is_missing, codecs, names, own })
+    let incomplete = Incomplete::of(document);
+    Ok(Meta {
+        shape,
+        dtype,
+        chunk,
+        keys,
+        fill,
+        fill_is_said,
+        fill_is_missing,
+        codecs,
+        names,
+        own,
+        incomplete,
+    })
 }
 
 /// The type of elements, and whether they are big-endian. What objects are, the filter says that encodes them.
@@ -316,6 +338,7 @@ fn create(spec: &CreateSpec, chunk: &[u64], codecs: &Value) -> Result<(Document,
     put("order", json!(order));
     put("filters", if filters.is_empty() { Value::Null } else { json!(filters) });
     put("dimension_separator", json!(keys.separator));
+    incomplete::mark(&mut document, spec.array.incomplete);
     let mut attributes = spec.array.attributes.clone().unwrap_or_default();
     Own::put(spec, &mut attributes);
     // Its readers expect that all axes have names.

@@ -18,6 +18,7 @@ use crate::chunk::codec::{CodecList, parse as parse_codecs};
 use crate::format::CreateSpec;
 use crate::format::document::{self, Document};
 use crate::format::holds::{Codecs, Holds, Missing, Names, Shards};
+use crate::format::incomplete::{self, Incomplete};
 use crate::format::probe::Probe;
 use crate::store::Store;
 
@@ -111,7 +112,7 @@ impl Version for Three {
     fn find(&self, probe: &Probe) -> Result<Option<Found>> {
         let Some(document) = probe.document(KEY)? else { return Ok(None) };
         let found = kind(&document).and_then(|kind| match kind {
-            Kind::Array => parse(&document).map(Found::Array),
+            Kind::Array => parse(&document).map(|meta| Found::Array(Box::new(meta))),
             Kind::Group => Ok(Found::Group(document)),
         });
         found.map(Some).map_err(|error| error.at(probe.store().location(KEY)))
@@ -148,7 +149,7 @@ impl Version for Three {
     fn attributes(&self, probe: &Probe) -> Result<Option<Document>> {
         let Some(mut document) = probe.document(KEY)? else { return Ok(None) };
         kind(&document).map_err(|error| error.at(probe.store().location(KEY)))?;
-        Ok(Some(take_attributes(&mut document).unwrap_or_default()))
+        Ok(Some(incomplete::bare(take_attributes(&mut document).unwrap_or_default())))
     }
 
     fn group_attributes(&self, probe: &Probe) -> Result<Option<Document>> {
@@ -163,9 +164,16 @@ impl Version for Three {
     ) -> Result<Document> {
         let gone = || Error::new(ErrorKind::NotFound, "it was removed meanwhile");
         let mut document = old.ok_or_else(gone)?;
-        let attributes = take_attributes(&mut document).unwrap_or_default();
-        document.insert(ATTRIBUTES.to_owned(), Value::Object(change(attributes)?));
+        let mut attributes = take_attributes(&mut document).unwrap_or_default();
+        let mark = incomplete::take(&mut attributes);
+        let mut attributes = change(attributes)?;
+        incomplete::put(&mut attributes, mark);
+        document.insert(ATTRIBUTES.to_owned(), Value::Object(attributes));
         Ok(document)
+    }
+
+    fn marked<'a>(&self, document: &'a mut Document) -> Option<&'a mut Document> {
+        document.get_mut(ATTRIBUTES)?.as_object_mut()
     }
 
     fn consolidated_key(&self) -> &'static str {
@@ -189,6 +197,8 @@ impl Version for Three {
     }
 
     fn consolidate(&self, document: &mut Document) {
+        // One that outlived the array's own would be wrong.
+        self.marked(document).and_then(incomplete::take);
         if let Some(consolidated) = document.get_mut(CONSOLIDATED) {
             // As zarr-python has it: a copy has no copies of its own.
             *consolidated = json!({"kind": "inline", "must_understand": false, "metadata": {}});
@@ -274,7 +284,8 @@ fn parse(document: &Document) -> Result<Meta> {
     }
     let names = members.optional("dimension_names", names_of, "a list of names")?;
     check_names(names.as_deref(), shape.len())?;
-    let own = Own::parse(document.get("attributes").and_then(Value::as_object), shape.len());
+    let attributes = document.get(ATTRIBUTES).and_then(Value::as_object);
+    let own = Own::parse(attributes, shape.len());
     Ok(Meta {
         shape,
         dtype,
@@ -286,6 +297,7 @@ fn parse(document: &Document) -> Result<Meta> {
         codecs,
         names,
         own,
+        incomplete: attributes.and_then(Incomplete::of),
     })
 }
 
@@ -392,7 +404,8 @@ fn create(spec: &CreateSpec, chunk: &[u64], codecs: Value) -> Result<Document> {
     put("codecs", codecs);
     let mut attributes = spec.array.attributes.clone().unwrap_or_default();
     Own::put(spec, &mut attributes);
-    put("attributes", Value::Object(attributes));
+    incomplete::mark(&mut attributes, spec.array.incomplete);
+    put(ATTRIBUTES, Value::Object(attributes));
     if let Some(names) = &spec.array.dimension_names {
         put("dimension_names", json!(names));
     }

@@ -41,7 +41,8 @@ pub fn verify_at(
     options: &VerifyOptions<'_>,
 ) -> Result<Report> {
     let is_only = scale.is_some() || options.part.is_some();
-    let place = Place { open: open.clone().read_only(true).cache(None), options, is_only };
+    let open = open.clone().read_only(true).incomplete(true).cache(None);
+    let place = Place { open, options, is_only };
     let mut report = Report::default();
     match (scale, options.part) {
         (Some(scale), _) => report.arrays.push(place.array(url, Some(scale.clone()), against)?),

@@ -51,6 +51,8 @@ pub enum ProblemKind {
     Names,
     /// Rows of an array that were reserved and never written.
     Unfinished,
+    /// The array is marked as one that is not written to its end.
+    Incomplete,
     /// Two arrays that should be the same differ.
     Different,
 }
@@ -66,6 +68,7 @@ impl ProblemKind {
             Self::Missing => "missing",
             Self::Names => "names",
             Self::Unfinished => "unfinished",
+            Self::Incomplete => "incomplete",
             Self::Different => "different",
         }
     }
@@ -141,8 +144,15 @@ impl ArrayReport {
         let scale = array.scales().get(array.scale());
         let mut notes = Findings::default();
         array.notes().iter().for_each(|note| notes.push(note.clone()));
+        let mut problems = Findings::default();
+        if let Some(known) = array.incomplete() {
+            let message = format!("{known}; what is not written reads as fill value");
+            let key = Some(array.store().location(""));
+            problems.push(Problem { kind: ProblemKind::Incomplete, key, domain: None, message });
+        }
         Self {
             notes,
+            problems,
             format: array.format(),
             scale: scale.map(|scale| scale.key.clone()).filter(|key| !key.is_empty()),
             domain: Some(array.layout().domain().clone()),
