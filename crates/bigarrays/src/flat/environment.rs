@@ -53,7 +53,7 @@ pub(super) struct Tables {
 impl Tables {
     /// The number of a snapshot. Later ones have greater numbers, also in an index that took the place of another.
     pub(super) fn snapshot(&self, txn: &RoTxn<'_>) -> usize {
-        self.before + txn.id()
+        self.before.wrapping_add(txn.id())
     }
 }
 

@@ -2,6 +2,8 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
+use super::index::Metadata;
+use super::record::{Record, SliceRows};
 use super::*;
 use crate::base::dtype::DataType;
 use crate::base::error::{ErrorKind, Result};
@@ -499,6 +501,31 @@ fn an_index_in_use_is_found_whole() {
             slices.compact().unwrap();
         }
         inspect_index(&std::fs::read(&data).unwrap()).unwrap();
+    }
+}
+
+#[test]
+fn a_record_that_no_writer_leaves_is_damage_at_the_first_look() {
+    let (_directory, path, slices) = new();
+    put(&slices, &[("a", 1, 2), ("b", 2, 1)], false).unwrap();
+    let generation = slices.facts().unwrap().generation;
+    for (generation, rows, reason) in
+        [(generation + 7, 2..3, "damaged record"), (generation, 2..4, "names rows up to 4")]
+    {
+        let record = Record { position: 1, rows: SliceRows::new([rows]), generation };
+        let put = slices.change(Metadata::Unused, |txn, tables| {
+            tables.names.put(txn, b"b", &record.by_name()).unwrap();
+            tables.order.put(txn, &1u64.to_be_bytes(), &record.by_position(b"b")).unwrap();
+            Ok(())
+        });
+        put.unwrap();
+        let reader = SliceArray::open(&path, Mode::Read).unwrap();
+        assert_eq!(bytes(&reader, "a"), [1; 4]);
+        let errors =
+            [reader.lookup("b").map(drop), reader.at(&[1]).map(drop), reader.snapshot(Mode::Read).map(drop)];
+        for error in errors.map(Result::unwrap_err) {
+            assert!(error.to_string().contains(reason), "{error}");
+        }
     }
 }
 

@@ -276,6 +276,7 @@ impl SliceArray {
         });
         let Some(known) = known else {
             self.catch_up()?;
+            self.expect_generation(snapshot, records)?;
             return Ok(Err(Stale::Replaced));
         };
         known.seen.store(snapshot, Ordering::Release);
@@ -286,6 +287,16 @@ impl SliceArray {
         let others = (1..self.arrays.len()).map(|number| self.mapping_for(number, &known, records));
         let others: std::result::Result<_, Stale> = others.collect::<Result<Vec<_>>>()?.into_iter().collect();
         Ok(others.map(|others| Mappings { first, others }))
+    }
+
+    /// An error if the index says in one snapshot that it is of another generation than `records`, which no writer leaves.
+    fn expect_generation(&self, snapshot: usize, records: &[Option<Record>]) -> Result<()> {
+        let facts = self.facts()?;
+        let is_other = |record: &Record| record.generation != facts.generation;
+        if facts.snapshot == snapshot && records.iter().flatten().any(is_other) {
+            return Err(damaged().at(self.path().display().to_string()));
+        }
+        Ok(())
     }
 
     /// A mapping of the array of that number.
@@ -316,7 +327,7 @@ impl SliceArray {
     }
 
     /// Whether an array has fewer rows than `end`, while nobody changes it.
-    fn is_short_of(&self, array: usize, end: u64) -> Result<bool> {
+    pub(super) fn is_short_of(&self, array: usize, end: u64) -> Result<bool> {
         let file = self.arrays[array].1.state().file;
         file.shared(|| Ok(length(&file.header()?) < end))
     }
@@ -391,7 +402,7 @@ impl SliceArray {
     }
 
     #[cold]
-    fn too_few_rows(&self, array: usize, end: u64) -> Error {
+    pub(super) fn too_few_rows(&self, array: usize, end: u64) -> Error {
         let reason = format!("the index names rows up to {end}, which the array does not have");
         Error::corrupt(reason).at(self.arrays[array].1.path().display().to_string())
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::array::FlatArray;
+use super::facts;
 use super::file::DataFile;
 use super::index::Metadata;
 use super::kept::{Draft, Table};
@@ -64,7 +65,7 @@ impl SliceArray {
     /// # Errors
     /// `Storage` if others have deleted slices since this array was opened or refreshed; those of the system.
     pub fn snapshot(&self, mode: Mode) -> Result<Snapshot> {
-        let path = self.path();
+        let (path, mut short) = (self.path(), None);
         for _ in 0..ATTEMPTS {
             self.catch_up()?;
             let generation = self.facts()?.generation;
@@ -72,12 +73,17 @@ impl SliceArray {
                 |(_, array): (&str, &Arc<FlatArray>)| DataFile::open(array.path(), false, None).map(Arc::new);
             let files = self.arrays().map(open).collect::<Result<Vec<_>>>()?;
             let draft = self.draft(generation)?;
-            let Some(draft) = draft.filter(|_| files.iter().all(|file| !file.is_replaced())) else {
+            let Some((draft, at)) = draft.filter(|_| files.iter().all(|file| !file.is_replaced())) else {
                 continue;
             };
             let headers = files.iter().map(|file| settled_header(file)).collect::<Result<Vec<_>>>()?;
-            if headers.iter().enumerate().any(|(number, header)| length(header) < draft.end(number)) {
-                // Some were deleted and cut off since.
+            let is_short = |number: &usize| length(&headers[*number]) < draft.end(*number);
+            if let Some(number) = (0..headers.len()).find(is_short) {
+                // Some may have been deleted and cut off since.
+                if short == Some(at) && self.is_short_of(number, draft.end(number))? {
+                    return Err(self.too_few_rows(number, draft.end(number)));
+                }
+                short = Some(at);
                 continue;
             }
             let table = draft.finish().map_err(|error| io_error(error, "keeping the names of", path))?;
@@ -89,19 +95,24 @@ impl SliceArray {
         Err(self.compacted())
     }
 
-    /// All slices that are shown; `None` if the file is another by now than that of `generation`.
-    fn draft(&self, generation: u64) -> Result<Option<Draft>> {
+    /// All slices that are shown, and the snapshot of the index of which they are; `None` if the file is another by now
+    /// than that of `generation`.
+    fn draft(&self, generation: u64) -> Result<Option<(Draft, usize)>> {
         let failed = |error| self.index().failed(error);
         let arrays = self.arrays().len();
         self.index().read_with(Metadata::Used, |txn, tables| {
             let count = self.expect_unmoved(txn, tables)?;
+            let now = facts::generation(self.index(), txn, tables)?;
             let meta = tables.meta.filter(|meta| meta.len(txn).is_ok_and(|count| count > 0));
             let mut draft = Draft::new(arrays);
             for entry in tables.order.iter(txn).map_err(failed)?.take(count as usize) {
                 let (_, value) = entry.map_err(failed)?;
                 let (record, name) = Record::from_position(draft.len() as u64, value, arrays)?;
-                if record.generation != generation {
-                    return Ok(None);
+                match record.generation {
+                    // No writer leaves records of another generation than the index.
+                    of if of != now => return Err(damaged().at(self.path().display().to_string())),
+                    of if of != generation => return Ok(None),
+                    _ => {}
                 }
                 let metadata =
                     meta.map_or(Ok(None), |meta| meta.get(txn, name.as_bytes())).map_err(failed)?;
@@ -114,7 +125,7 @@ impl SliceArray {
                     draft.push_sorted(position);
                 }
             }
-            Ok(Some(draft))
+            Ok(Some((draft, tables.snapshot(txn))))
         })
     }
 }
