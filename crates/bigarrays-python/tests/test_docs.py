@@ -16,6 +16,7 @@ import pytest
 from stub_docs import STUBS, documented as documented_in_stub, with_docs
 
 import bigarrays
+import bigarrays.array_api
 import bigarrays.bigarray
 import bigarrays.xarray
 from bigarrays import _bigarrays
@@ -30,6 +31,7 @@ def documented() -> Iterator[tuple[str, str]]:
     yield "ViewIndexer", _bigarrays.ViewIndexer.__doc__ or ""
     yield from members(bigarrays)
     yield from members(bigarrays.bigarray)
+    yield from members(bigarrays.array_api)
     if HAS_TORCH:
         yield from members(importlib.import_module("bigarrays.torch"))
 
@@ -37,6 +39,8 @@ def documented() -> Iterator[tuple[str, str]]:
 def members(module: ModuleType) -> Iterator[tuple[str, str]]:
     yield module.__name__, module.__doc__ or ""
     for name in module.__all__:
+        if module is bigarrays.array_api and not callable(getattr(module, name)):
+            continue  # constants and types of NumPy
         member = getattr(module, name)
         yield name, inspect.getdoc(member) or ""
         if inspect.isclass(member) and not issubclass(member, Exception):

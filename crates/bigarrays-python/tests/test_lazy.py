@@ -73,6 +73,7 @@ def operands(
 
 
 BINARY = ["add", "subtract", "multiply", "divide", "floor_divide", "remainder", "maximum", "minimum", "fmax", "fmin"]
+BINARY += ["copysign"]
 COMPARE = ["equal", "not_equal", "less", "less_equal", "greater", "greater_equal"]
 BITS = ["logical_and", "logical_or", "logical_xor", "bitwise_and", "bitwise_or", "bitwise_xor", "left_shift", "right_shift"]
 
@@ -111,7 +112,7 @@ def test_binary_functions_are_those_of_numpy(seed: int, name: str) -> None:
 
 
 UNARY = ["negative", "positive", "absolute", "sign", "square", "sqrt", "floor", "ceil", "trunc", "rint", "isnan"]
-UNARY += ["isfinite", "isinf", "logical_not", "invert"]
+UNARY += ["isfinite", "isinf", "logical_not", "invert", "signbit"]
 
 
 @pytest.mark.parametrize("name", UNARY)
@@ -125,6 +126,47 @@ def test_functions_of_one_operand_are_those_of_numpy(dtype: str, name: str) -> N
             function(x.lazy)
         return
     same(function(x.lazy), expected)
+
+
+@pytest.mark.parametrize("name", ["hypot", "arctan2", "logaddexp", "copysign", "divide"])
+def test_types_of_real_functions_are_those_of_numpy(name: str) -> None:
+    function = getattr(np, name)
+    for one in TYPES:
+        for other in TYPES:
+            expected = numpy_of(function, np.ones(1, one), np.ones(1, other))
+            assert function(ba.lazy(np.ones(1, one)), ba.lazy(np.ones(1, other))).dtype == expected.dtype, (one, other)
+
+
+@pytest.mark.parametrize("exponent", ["bool", "int8", "uint8", "int32", "uint32", "int64"])
+@pytest.mark.parametrize("base", ["bool", "int8", "uint8", "int64"])
+def test_powers_of_integers_are_those_of_numpy(base: str, exponent: str) -> None:
+    a, b = np.arange(4).astype(base), np.array([0, 1, 2, 5]).astype(exponent)
+    same(ba.lazy(a) ** ba.lazy(b), a**b)
+    if exponent[0] == "i":
+        with pytest.raises(ValueError, match="-1"):
+            (ba.lazy(a) ** ba.lazy(-np.ones(4, exponent))).compute()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_neighbours_are_those_of_numpy(dtype: str) -> None:
+    a = np.array([*ODD, np.finfo(dtype).max], dtype)
+    b = a[:, np.newaxis]
+    same(np.nextafter(ba.lazy(a), ba.lazy(b)), numpy_of(np.nextafter, a, b))
+
+
+def test_neighbours_of_a_type_that_is_not_computed_in_are_refused() -> None:
+    with pytest.raises(TypeError, match="nextafter of float16"):
+        np.nextafter(ba.lazy(np.ones(2, "float16")), 0)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_sums_of_exponentials_are_those_of_numpy(dtype: str) -> None:
+    with np.errstate(over="ignore"):
+        a = np.array([*ODD, 700, 710, -745, 11], dtype)
+    b = a[:, np.newaxis]
+    found, expected = np.asarray(np.logaddexp(ba.lazy(a), ba.lazy(b))), numpy_of(np.logaddexp, a, b)
+    assert found.dtype == expected.dtype
+    np.testing.assert_allclose(found, expected, rtol=4 * float(np.finfo(dtype).eps))
 
 
 TRANSCENDENTAL = ["exp", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan", "arcsin", "arccos", "arctan"]

@@ -14,6 +14,24 @@ from ._bigarrays import Domain, InvalidArgumentError, OutOfBoundsError
 Part = tuple[str, tuple[Any, ...]]
 
 
+def points(key: Any) -> tuple[Any, ...] | None:
+    """The key, if it is of positions that NumPy combines element by element: several arrays, or one of other than one axis."""
+    keys = key if isinstance(key, tuple) else (key,)
+    arrays = [np.asarray(one) for one in keys if _is_list(one)]
+    if len(arrays) < 2 and all(one.ndim == 1 for one in arrays):
+        return None
+    if any(one.dtype.kind not in "iu" for one in arrays):
+        raise InvalidArgumentError("arrays of positions are of integers")
+    if any(one is None or isinstance(one, slice | EllipsisType) for one in keys):
+        raise InvalidArgumentError("one list of positions at a time beside slices; index once more for another axis")
+    return tuple(np.asarray(one) if _is_list(one) else operator.index(one) for one in keys)
+
+
+def _is_list(one: Any) -> bool:
+    """Whether there are several coordinates: a list, or an array of any kind that has axes."""
+    return isinstance(one, list) or (hasattr(one, "__array__") and getattr(one, "ndim", 0) > 0)
+
+
 def parts(key: Any, domain: Domain, is_positional: bool) -> list[Part]:
     """What a key does to an expression over `domain`, step by step."""
     if isinstance(key, Domain):
@@ -27,7 +45,7 @@ def parts(key: Any, domain: Domain, is_positional: bool) -> list[Part]:
             added.append(kept)
             kept += 1
             continue
-        if isinstance(one, list | np.ndarray) and not (isinstance(one, np.ndarray) and one.ndim == 0):
+        if _is_list(one):
             lists.append((kept, _coordinates(one, domain.shape[axis], is_positional)))
             plain.append(slice(None))
             kept += 1
@@ -42,7 +60,17 @@ def parts(key: Any, domain: Domain, is_positional: bool) -> list[Part]:
     found += [("new_axis", (at, 0)) for at in added]
     if len(lists) > 1:
         raise InvalidArgumentError("one list of coordinates at a time; index once more for another axis")
-    return found + [("take", taken) for taken in lists]
+    found += [("take", taken) for taken in lists]
+    if is_positional and lists and _is_apart(keys):
+        at = lists[0][0]
+        found.append(("permute", ([at, *(axis for axis in range(kept) if axis != at)],)))
+    return found
+
+
+def _is_apart(keys: list[Any]) -> bool:
+    """Whether a slice or a new axis is between numbers and a list: then NumPy puts the axis of the list first."""
+    single = [number for number, one in enumerate(keys) if not (one is None or isinstance(one, slice))]
+    return single[-1] - single[0] >= len(single)
 
 
 def _whole(keys: tuple[Any, ...], ndim: int) -> list[Any]:

@@ -9,11 +9,11 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
-from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ._bigarrays import Array, Domain, InvalidArgumentError, _Lazy, create
-from ._indexing import Part, parts
+from ._indexing import Part, parts, points
+from ._operators import Operators
 from ._progress import reporter
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _Url = TypeVar("_Url", bound=str | PathLike[str])
 Progress = bool | Callable[[int, int], object]
 
 
-class Lazy(NDArrayOperatorsMixin):
+class Lazy(Operators):
     """An array that is computed when its elements are asked for: `a.lazy` of an array `a`, or `bigarrays.lazy(x)`.
 
     Operators and NumPy's functions of elements give further expressions. Their types are those that NumPy 2 gives, known at
@@ -171,8 +171,12 @@ class Lazy(NDArrayOperatorsMixin):
         Args:
             key: One index for each axis, or fewer; a coordinate drops its axis, a slice keeps its coordinates and a step
                 divides them, `...` stands for all axes that are left, None is a new axis, and a list of coordinates takes
-                these, at 0, 1, … then. On `positional`, indices are NumPy's.
+                these, at 0, 1, … then. On `positional`, indices are NumPy's; several arrays of them are elements, which are
+                computed at once.
         """
+        picked = points(key) if self._is_positional else None
+        if picked is not None:
+            return lazy(self.__array__()[picked])
         result = self
         for part in parts(key, self.domain, self._is_positional):
             result = result._apply_part(part)
@@ -382,8 +386,8 @@ class Lazy(NDArrayOperatorsMixin):
         distance: Lazy = wide - wide.nanmean(axis, keepdims=True)
         count = self.count(axis, keepdims=keepdims) - ddof
         least = apply("where", [count > 0, count, np.nan])
-        squares: Lazy = (distance * distance).nansum(axis, keepdims=keepdims)
-        return apply("divide", [squares, least]).astype(dtype)
+        sums = (distance * distance).nansum(axis, keepdims=keepdims)
+        return apply("divide", [sums, least]).astype(dtype)
 
     def nanstd(self, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Lazy:
         """The standard deviation of the elements along `axis` that are not NaN; see `var`."""
@@ -504,6 +508,26 @@ class Lazy(NDArrayOperatorsMixin):
             )
         return self.compute().astype(self.dtype if dtype is None else dtype, copy=False)
 
+    def __dlpack__(
+        self,
+        *,
+        stream: object = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        if copy is False:
+            raise BufferError("what is computed is always a new array")
+        if stream is not None or dl_device not in (None, self.__dlpack_device__()):
+            raise BufferError("what is computed is in the memory of the processor")
+        elements = self.__array__()
+        # NumPy 2.0 has no versions.
+        return elements.__dlpack__() if max_version is None else elements.__dlpack__(max_version=max_version)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        # The memory of the processor.
+        return (1, 0)
+
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         from ._protocols import of_ufunc
 
@@ -538,6 +562,8 @@ def apply(name: str, inputs: Sequence[Any]) -> Lazy:
     like = lazy(first)
     operands = [_operand(one, like) for one in inputs]
     is_positional = all(one._is_positional for one in operands if isinstance(one, Lazy))
+    if name == "power" and len(operands) == 2:
+        operands[1] = _exponent(*operands)
     try:
         return _made(is_positional, "apply", name, operands)
     except InvalidArgumentError as error:
@@ -546,6 +572,14 @@ def apply(name: str, inputs: Sequence[Any]) -> Lazy:
         if "is not defined" in str(error):
             raise TypeError(str(error)) from None
         raise
+
+
+def _exponent(base: Any, exponent: Any) -> Any:
+    """Of integers, exponents that are refused when they are computed if they are negative."""
+    is_whole = base.dtype.kind in "biu" if isinstance(base, Lazy) else isinstance(base, int)
+    if not (is_whole and isinstance(exponent, Lazy) and exponent.dtype.kind == "i"):
+        return exponent
+    return exponent.astype(f"uint{8 * exponent.dtype.itemsize}").astype(exponent.dtype)
 
 
 def _operand(one: Any, like: Lazy) -> Any:

@@ -8,7 +8,7 @@ use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
-use crate::compute::cast::Cast;
+use crate::compute::cast::{Cast, OutOfRange};
 use crate::compute::function::Function;
 use crate::compute::held::{self, held};
 use crate::compute::infer::{self, Names};
@@ -359,9 +359,22 @@ fn expect_powers(arguments: &[Lazy]) -> Result<()> {
                 _ => Ok(()),
             }
         }
+        _ if is_of_unsigned(exponent) => Ok(()),
         _ => Err(Error::unsupported(
             "whole numbers to powers that may be negative; cast the exponents to unsigned numbers, or to float64",
         )),
+    }
+}
+
+/// Whether elements of a signed type are those of an unsigned one.
+fn is_of_unsigned(lazy: &Lazy) -> bool {
+    match lazy.kind() {
+        Kind::Convert(of) => !crate::compute::types::is_signed(of.dtype()) || is_of_unsigned(of),
+        Kind::Cast(of, how) => {
+            let is_unsigned = !of.dtype().is_float() && !crate::compute::types::is_signed(of.dtype());
+            is_unsigned && how.out_of_range != OutOfRange::Wrap
+        }
+        _ => false,
     }
 }
 

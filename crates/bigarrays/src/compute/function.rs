@@ -56,6 +56,9 @@ functions! {
     Fmin "fmin" 2 Any,
     Hypot "hypot" 2 Real,
     Arctan2 "arctan2" 2 Real,
+    Logaddexp "logaddexp" 2 Real,
+    Copysign "copysign" 2 Real,
+    Nextafter "nextafter" 2 Real,
     Equal "equal" 2 Compare,
     NotEqual "not_equal" 2 Compare,
     Less "less" 2 Compare,
@@ -105,6 +108,7 @@ functions! {
     IsNan "isnan" 1 Test,
     IsFinite "isfinite" 1 Test,
     IsInf "isinf" 1 Test,
+    Signbit "signbit" 1 Test,
     Where "where" 3 Choice,
 }
 
@@ -167,7 +171,8 @@ impl Function {
         let of_reals = match self {
             // NumPy divides small whole numbers in float64.
             Self::Divide if !all.is_float() => DataType::F64,
-            _ => real(all),
+            // Each operand for itself: two types of 16 bits fit into float32, a common one of 32 bits does not.
+            _ => operands.iter().copied().map(real).reduce(common).unwrap_or(DataType::F64),
         };
         Ok(match rule {
             Rule::Any => same(all),
@@ -176,6 +181,8 @@ impl Function {
                 _ => return none(),
             },
             Rule::Numbers => same(all),
+            // Computed in another type, it would be the neighbour in that.
+            Rule::Real if self == Self::Nextafter && of_reals == DataType::F16 => return none(),
             Rule::Real => same(of_reals),
             Rule::Rounding => same(all),
             // Of both at once no type holds all.
@@ -217,10 +224,13 @@ mod tests {
         let result = |function: Function, of: &[DataType]| function.signature(of).map(|found| found.result);
         assert_eq!(result(Function::Divide, &[U8, I8]).unwrap(), F64);
         assert_eq!(result(Function::Sqrt, &[I8]).unwrap(), F16);
+        assert_eq!(result(Function::Hypot, &[U8, I8]).unwrap(), F16);
+        assert_eq!(result(Function::Copysign, &[U16, I16]).unwrap(), F32);
         assert_eq!(result(Function::Less, &[U64, I64]).unwrap(), Bool);
         assert_eq!(Function::Less.signature(&[U64, I64]).unwrap().arguments[..], [U64, I64]);
         assert_eq!(result(Function::Where, &[U8, I8, F32]).unwrap(), F32);
         assert!(result(Function::Subtract, &[Bool, Bool]).is_err());
+        assert!(result(Function::Nextafter, &[F16, I8]).is_err());
         assert!(result(Function::BitwiseAnd, &[F32, I8]).is_err());
     }
 }

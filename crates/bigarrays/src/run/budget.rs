@@ -9,9 +9,13 @@
 //!
 //! Of processors, the least counts of those that the system lets the process run on, of the quota of its control
 //! groups, and of `SLURM_CPUS_PER_TASK`, or without that `SLURM_CPUS_ON_NODE`.
+//!
+//! All this is asked for at most once a second.
 
 use std::ffi::OsString;
 use std::path::{Component, Path};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 /// What is taken for the memory where nothing says how much there is.
 const UNKNOWN: u64 = 4 << 30;
@@ -38,14 +42,54 @@ pub(crate) fn standing() -> u64 {
 
 /// How many processors this process may use.
 pub(crate) fn processors() -> usize {
-    // Control groups and the set of processors count in this.
-    let available = std::thread::available_parallelism().map_or(1, |cores| cores.get());
-    available.min(processors_of_slurm(&|name| std::env::var_os(name)).unwrap_or(usize::MAX))
+    static KNOWN: Known = Known::new();
+    let ask = || {
+        // Control groups and the set of processors count in this.
+        let available = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+        available.min(processors_of_slurm(&|name| std::env::var_os(name)).unwrap_or(usize::MAX)) as u64
+    };
+    KNOWN.get(now(), ask) as usize
 }
 
 /// Bytes of memory that this process may use.
 fn memory() -> u64 {
-    memory_in(Path::new("/"), &|name| std::env::var_os(name)).unwrap_or(UNKNOWN)
+    static KNOWN: Known = Known::new();
+    KNOWN.get(now(), || memory_in(Path::new("/"), &|name| std::env::var_os(name)).unwrap_or(UNKNOWN))
+}
+
+/// Milliseconds for which what the machine says is taken to hold: asking takes longer than computing a few elements.
+const HOLDS: u64 = 1000;
+
+/// What the machine says, and when it was asked, in milliseconds since 1970. Without a lock, which a fork could leave taken.
+struct Known {
+    value: AtomicU64,
+    asked: AtomicU64,
+}
+
+impl Known {
+    const fn new() -> Self {
+        Self { value: AtomicU64::new(0), asked: AtomicU64::new(0) }
+    }
+
+    /// The value at a time, which `ask` gives if it is not known.
+    fn get(&self, now: u64, ask: impl FnOnce() -> u64) -> u64 {
+        // Of a time to come, the clock was set back.
+        let age = now.checked_sub(self.asked.load(Ordering::Acquire));
+        if age.is_some_and(|age| age < HOLDS) {
+            return self.value.load(Ordering::Relaxed);
+        }
+        let value = ask();
+        // Whoever sees the time sees a value that is no older.
+        self.value.store(value, Ordering::Relaxed);
+        self.asked.store(now, Ordering::Release);
+        value
+    }
+}
+
+/// Milliseconds since 1970.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// As [`memory`], of the files below `root` and of this environment.
@@ -129,6 +173,15 @@ mod tests {
     }
 
     const MACHINE: (&str, &str) = ("proc/meminfo", "MemTotal:       8388608 kB\nMemFree: 1 kB\n");
+
+    #[test]
+    fn the_machine_is_asked_once_a_second() {
+        let known = Known::new();
+        assert_eq!(known.get(5000, || 1), 1);
+        assert_eq!(known.get(5999, || 2), 1);
+        assert_eq!(known.get(6000, || 3), 3);
+        assert_eq!(known.get(5000, || 4), 4, "the clock was set back");
+    }
 
     #[test]
     fn the_least_limit_of_all_groups_above_counts() {

@@ -14,12 +14,16 @@ pub(super) fn kernel(function: Function, dtype: DataType) -> Option<Kernel> {
 }
 
 macro_rules! real {
-    ($name:ident, $T:ty, $($variant:ident $call:path),+ $(,)?) => {
+    ($name:ident, $T:ty, $nextafter:path, $($variant:ident $call:path),+ $(,)?) => {
         fn $name(function: Function) -> Option<Kernel> {
             Some(match function {
                 Function::Divide => |a, o| map2::<$T, $T, $T>(a, o, |a, b| a / b),
                 Function::Hypot => |a, o| map2::<$T, $T, $T>(a, o, |a, b| hypot(a.into(), b.into()) as $T),
                 Function::Arctan2 => |a, o| map2::<$T, $T, $T>(a, o, |a, b| arctan2(a.into(), b.into()) as $T),
+                Function::Logaddexp => |a, o| map2::<$T, $T, $T>(a, o, |a, b| logaddexp(a.into(), b.into()) as $T),
+                Function::Copysign => |a, o| map2::<$T, $T, $T>(a, o, <$T>::copysign),
+                Function::Nextafter => |a, o| map2::<$T, $T, $T>(a, o, $nextafter),
+                Function::Signbit => |a, o| map1::<$T, u8>(a, o, |a| u8::from(a.is_sign_negative())),
                 Function::IsNan => |a, o| map1::<$T, u8>(a, o, |a| u8::from(a.is_nan())),
                 Function::IsFinite => |a, o| map1::<$T, u8>(a, o, |a| u8::from(a.is_finite())),
                 Function::IsInf => |a, o| map1::<$T, u8>(a, o, |a| u8::from(a.is_infinite())),
@@ -38,8 +42,21 @@ fn arctan2(one: f64, other: f64) -> f64 {
     libm::atan2(one, other)
 }
 
+/// The logarithm of the sum of exponentials, which may be too large for the type.
+fn logaddexp(one: f64, other: f64) -> f64 {
+    // Of equal infinities the difference is no number.
+    if one == other {
+        return one + std::f64::consts::LN_2;
+    }
+    let (least, most) = if one > other { (other, one) } else { (one, other) };
+    match least - most {
+        apart if apart.is_nan() => apart,
+        apart => most + libm::log1p(libm::exp(apart)),
+    }
+}
+
 real! {
-    single, f32,
+    single, f32, libm::nextafterf,
     Sqrt f32::sqrt, Floor f32::floor, Ceil f32::ceil, Trunc f32::trunc, Rint f32::round_ties_even,
     Cbrt libm::cbrtf, Exp libm::expf, Exp2 libm::exp2f, Expm1 libm::expm1f,
     Log libm::logf, Log2 libm::log2f, Log10 libm::log10f, Log1p libm::log1pf,
@@ -49,7 +66,7 @@ real! {
 }
 
 real! {
-    double, f64,
+    double, f64, libm::nextafter,
     Sqrt f64::sqrt, Floor f64::floor, Ceil f64::ceil, Trunc f64::trunc, Rint f64::round_ties_even,
     Cbrt libm::cbrt, Exp libm::exp, Exp2 libm::exp2, Expm1 libm::expm1,
     Log libm::log, Log2 libm::log2, Log10 libm::log10, Log1p libm::log1p,
