@@ -136,6 +136,20 @@ def test_mistakes_are_errors_at_once(error: type[Exception], call: Callable[[Mod
         call(xp)
 
 
+def test_sums_wrap_in_the_type_that_is_asked_for() -> None:
+    x = xp.asarray([-1, 100, 100], dtype=xp.int8)
+    assert xp.sum(x, dtype=xp.uint8).compute() == 199 and xp.sum(x, dtype=xp.uint64).compute() == 199
+    assert xp.sum(-x, dtype=xp.int8).compute() == 57 and xp.sum(x[:1], axis=(), dtype=xp.uint16).compute() == 65535
+    assert xp.prod(x, dtype=xp.uint8).compute() == -10000 % 256
+    assert xp.sum(x, dtype=xp.float32).dtype == xp.float32
+
+
+def test_diagonals_may_be_anywhere() -> None:
+    for k in (-(2**70), 2**63, -3, 4):
+        assert not xp.any(xp.eye(2, 3, k=k))
+    assert xp.all(xp.tril(xp.ones((2, 2)), k=2**63))
+
+
 def test_positions_are_those_of_numpy() -> None:
     a = np.arange(120).reshape(3, 4, 2, 5)
     x = ba.lazy(a)

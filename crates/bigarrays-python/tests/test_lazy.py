@@ -137,6 +137,14 @@ def test_types_of_real_functions_are_those_of_numpy(name: str) -> None:
             assert function(ba.lazy(np.ones(1, one)), ba.lazy(np.ones(1, other))).dtype == expected.dtype, (one, other)
 
 
+@pytest.mark.parametrize("name", ["sum", "prod", "any", "all", "count_nonzero"])
+@pytest.mark.parametrize("dtype", TYPES)
+def test_reductions_of_nothing_are_those_of_numpy(dtype: str, name: str) -> None:
+    a = np.zeros((2, 0), dtype)
+    for axis in (None, 1):
+        same(getattr(ba.lazy(a), name)(axis), getattr(np, name)(a, axis))
+
+
 @pytest.mark.parametrize("exponent", ["bool", "int8", "uint8", "int32", "uint32", "int64"])
 @pytest.mark.parametrize("base", ["bool", "int8", "uint8", "int64"])
 def test_powers_of_integers_are_those_of_numpy(base: str, exponent: str) -> None:

@@ -138,7 +138,8 @@ impl Reduction {
             Self::Min => plain(Fold::Least),
             Self::Max => plain(Fold::Most),
             Self::Mean => Method { cell: Cell::F64, finish: Finish::Mean, ..plain(Fold::Sum) },
-            Self::Any => truth(Fold::Most),
+            // Of none it is 0: the least that the cell holds.
+            Self::Any => Method { cell: Cell::U64, ..truth(Fold::Most) },
             Self::All => truth(Fold::Least),
             Self::CountNonzero => truth(Fold::Sum),
             Self::ArgMin => place(Fold::FirstLeast),

@@ -180,6 +180,8 @@ def _triangle(x: Lazy, k: int, comparison: str) -> Lazy:
 def _indices(shape: Sequence[int], k: int) -> tuple[Lazy, Lazy]:
     """Of a matrix, where diagonal `k` is in each row, and the numbers of the columns."""
     rows, columns = shape
+    # Beyond the corners there is no other diagonal.
+    k = min(max(k, -rows - 1), columns + 1)
     return apply("add", [arange(rows).expand_dims(1), k]), arange(columns)
 
 

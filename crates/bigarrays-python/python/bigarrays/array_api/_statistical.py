@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from math import nan, prod as _prod
 
+import numpy as np
+
 from .._lazy import Lazy, apply
 from ._data_types import DType, astype, float64, int64, uint64
 from ._operands import Axes, expression, is_empty
@@ -53,13 +55,13 @@ def prod(x: Lazy, /, *, axis: Axes = None, dtype: DType | None = None, keepdims:
 
 def _folded(name: str, x: Lazy, axis: Axes, dtype: DType | None, keepdims: bool) -> Lazy:
     x = expression(x)
-    wide = x if dtype is None else astype(x, dtype)
+    is_whole = x.dtype.kind in "biu" and (dtype is None or np.dtype(dtype).kind in "iu")
+    # Integers are folded in 64 bits, of which the lower ones are the result of any type.
+    wide = x if is_whole or dtype is None else astype(x, dtype)
     if is_empty(axis):
-        # The type that a reduction gives, if none is asked for.
-        own = {"b": int64, "i": int64, "u": uint64}.get(x.dtype.kind, x.dtype)
-        return wide if dtype else astype(x, own)
-    found = wide._reduce(name, axis, keepdims)
-    # Sums of small integers are made in 64 bits, of which the lower ones are what a smaller type holds.
+        found = astype(wide, uint64 if x.dtype.kind == "u" else int64) if is_whole else wide
+    else:
+        found = wide._reduce(name, axis, keepdims)
     return found if dtype in (None, found.dtype) else found.astype(dtype, out_of_range="wrap")
 
 
