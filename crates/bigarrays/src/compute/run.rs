@@ -68,7 +68,8 @@ pub enum Target<'a> {
 ///
 /// # Errors
 /// `InvalidArgument` if a target has another type or shape, or may be what an expression is of; `MemoryBudget` before anything
-/// is read; `Cancelled`; any error of reading and writing. After an error, the contents of targets are unspecified.
+/// is read; `Cancelled`; any error of reading and writing. After an error, the contents of targets are unspecified, and arrays
+/// that were marked as incomplete still are, or none of their elements is missing.
 pub fn compute(results: Vec<(&Lazy, Target<'_>)>, options: &ComputeOptions<'_>) -> Result<()> {
     let roots: Vec<Lazy> = results.iter().map(|result| result.0.clone()).collect();
     let (mut memory, mut arrays) = (Vec::new(), Vec::new());
