@@ -139,6 +139,12 @@ impl Mapping {
         self.picks.iter().all(is_plain)
     }
 
+    /// The axes that are shown backward.
+    pub(crate) fn backward(&self) -> impl Iterator<Item = usize> + '_ {
+        let is_backward = |pick: &Pick| matches!(pick, Pick::Along { step, .. } if *step < 0);
+        self.picks.iter().enumerate().filter(move |(_, pick)| is_backward(pick)).map(|(axis, _)| axis)
+    }
+
     /// An axis of which coordinates are listed.
     pub(crate) fn listed(&self) -> Option<usize> {
         self.picks.iter().position(|pick| matches!(pick, Pick::Listed { .. }))

@@ -38,6 +38,11 @@ impl Sparse {
         let all = cuts.iter().try_fold(1u64, |all, cuts| all.checked_mul(cuts.len()));
         let Some(all) = all.filter(|&all| all > FEW) else { return Ok(None) };
         let Ok(elsewhere) = compiled.of_fills() else { return Ok(None) };
+        // Before anything is listed.
+        let mut methods = stage.outputs.iter().filter_map(Output::method).zip(&elsewhere);
+        if !methods.all(|(method, element)| is_neutral(method, element)) {
+            return Ok(None);
+        }
         let mut blocks = RoaringTreemap::new();
         for input in &compiled.inputs {
             let Some((array, axes)) = input.stored(&compiled.domain) else { return Ok(None) };
@@ -62,9 +67,7 @@ impl Sparse {
                 insert(&mut blocks, &touched, cuts);
             }
         }
-        let methods = stage.outputs.iter().filter_map(Output::method);
-        let is_neutral = methods.zip(&elsewhere).all(|(method, element)| is_neutral(method, element));
-        Ok(is_neutral.then_some(Self { blocks, elsewhere }))
+        Ok(Some(Self { blocks, elsewhere }))
     }
 
     /// Has results be these elements, one each, wherever nothing is put. Returns whether they can be: arrays are their fill

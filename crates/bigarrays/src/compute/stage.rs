@@ -54,9 +54,7 @@ impl Root {
         };
         Domain::from_ranges(&(0..mapping.domain.ndim()).map(range).collect::<Dims<_>>())
     }
-}
 
-impl Root {
     /// What the axes of the result have, where those of the expression have this.
     pub(crate) fn of_result<T: Copy>(&self, own: &[T]) -> Dims<T> {
         let varies = |axis: usize| self.placed.as_ref().is_none_or(|mapping| mapping.varies(axis));

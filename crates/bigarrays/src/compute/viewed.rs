@@ -43,13 +43,11 @@ pub(super) fn read(mapping: &Mapping, of: &Shown<'_>, part: &Domain, out: ViewMu
     if let Some(axis) = (0..part.ndim()).find(|&axis| part.shape()[axis] > 1 && !mapping.varies(axis)) {
         return repeat(mapping, of, part, axis, out);
     }
-    if let Shown::Array(array) = of
-        && mapping.picks.iter().any(|pick| matches!(pick, Pick::Listed { .. }))
-    {
-        return read_listed(mapping, array, part, out);
-    }
     if let Some(axis) = mapping.listed() {
-        return read_runs(mapping, of, part, axis, out);
+        return match of {
+            Shown::Array(array) => read_listed(mapping, array, part, out),
+            Shown::Other(_) => read_runs(mapping, of, part, axis, out),
+        };
     }
     let of_pick = |pick: &Pick| match *pick {
         Pick::Along { axis, offset, step } => {
@@ -63,12 +61,7 @@ pub(super) fn read(mapping: &Mapping, of: &Shown<'_>, part: &Domain, out: ViewMu
     let needed = Domain::from_ranges(&mapping.picks.iter().map(of_pick).collect::<Dims<_>>())?;
     let mut out = arranged(mapping, out);
     if mapping.is_plain() {
-        for (axis, pick) in mapping.picks.iter().enumerate() {
-            if matches!(pick, Pick::Along { step, .. } if *step < 0) {
-                out = out.reversed(axis);
-            }
-        }
-        return of.read(&needed, out);
+        return of.read(&needed, mapping.backward().fold(out, ViewMut::reversed));
     }
     let (shape, item) = (lengths(&needed)?, out.item());
     let mut elements = Memory::new(byte_len(&shape, item)?)?;
@@ -80,13 +73,8 @@ pub(super) fn read(mapping: &Mapping, of: &Shown<'_>, part: &Domain, out: ViewMu
         count: out.shape().into(),
         step: mapping.picks.iter().map(step).collect(),
     };
-    let mut all = View::dense(elements.bytes(), &shape, item, Order::C)?.region(&region);
-    for (axis, pick) in mapping.picks.iter().enumerate() {
-        if matches!(pick, Pick::Along { step, .. } if *step < 0) {
-            all = all.reversed(axis);
-        }
-    }
-    out.copy_from(&all);
+    let all = View::dense(elements.bytes(), &shape, item, Order::C)?.region(&region);
+    out.copy_from(&mapping.backward().fold(all, View::reversed));
     Ok(())
 }
 

@@ -12,6 +12,7 @@ use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::dtype::{DataType, Element};
 use crate::base::error::{Error, Result};
+use crate::compute::cuts::Cuts;
 use crate::compute::number::Number;
 use crate::compute::windows::Windows;
 use crate::for_dtype;
@@ -243,32 +244,32 @@ impl Windowed {
     /// same order whatever the pieces are.
     fn pieces(&self, loops: &Domain, reduced: &[usize], domains: &[&Domain]) -> Result<Vec<Domain>> {
         let Some(&first) = reduced.first() else { return Ok(vec![loops.clone()]) };
-        let mut length = loops.shape()[first].max(1);
-        while length > 1 && self.bytes_of(loops, Some((first, length)), domains) > AT_ONCE {
-            length = length.div_ceil(2);
-        }
         let range = loops.range(first);
-        let mut pieces = Vec::new();
-        let mut start = range.start;
-        while start < range.end {
-            let end = start.saturating_add_unsigned(length).min(range.end);
+        let cuts = Cuts::over(range.clone(), (range.start, self.at_once(loops.shape(), first, domains)));
+        let piece = |k: u64| {
             let mut ranges: Dims<Range<i64>> = loops.ranges().collect();
-            ranges[first] = start..end;
-            pieces.push(Domain::from_ranges(&ranges)?);
-            start = end;
-        }
-        Ok(pieces)
+            ranges[first] = cuts.get(k);
+            Domain::from_ranges(&ranges)
+        };
+        (0..cuts.len()).map(piece).collect()
     }
 
-    /// Bytes of the inputs that so many steps need, where a loop axis may be cut into pieces.
-    fn bytes_of(&self, loops: &Domain, cut: Option<(usize, u64)>, domains: &[&Domain]) -> u64 {
-        let mut lengths: Dims<u64> = loops.shape().into();
-        if let Some((axis, length)) = cut {
-            lengths[axis] = length;
+    /// How many steps along a loop axis, of so many along each, need inputs that may be read at once.
+    fn at_once(&self, steps: &[u64], axis: usize, domains: &[&Domain]) -> u64 {
+        let mut steps: Dims<u64> = steps.into();
+        steps[axis] = steps[axis].max(1);
+        let bytes = |steps: &[u64]| {
+            let one = |(input, domain): (usize, &&Domain)| {
+                self.reach(input, steps, domain)
+                    .iter()
+                    .fold(8, |all: u64, &length| all.saturating_mul(length))
+            };
+            domains.iter().enumerate().map(one).fold(0, u64::saturating_add)
+        };
+        while steps[axis] > 1 && bytes(&steps) > AT_ONCE {
+            steps[axis] = steps[axis].div_ceil(2);
         }
-        (0..domains.len())
-            .map(|input| self.reach(input, &lengths, domains[input]).iter().product::<u64>() * 8)
-            .sum()
+        steps[axis]
     }
 
     /// Lengths of the box of an input that so many steps along each axis need.
@@ -286,15 +287,7 @@ impl Windowed {
             }
         }
         if let Some(&first) = self.reduced(output).first() {
-            let whole = Domain::from_shape(&steps);
-            let fits = |length: u64| {
-                whole
-                    .as_ref()
-                    .is_ok_and(|whole| self.bytes_of(whole, Some((first, length)), domains) <= AT_ONCE)
-            };
-            while steps[first] > 1 && !fits(steps[first]) {
-                steps[first] = steps[first].div_ceil(2);
-            }
+            steps[first] = self.at_once(&steps, first, domains);
         }
         steps
     }
