@@ -13,11 +13,7 @@ const BOX: (usize, usize, usize) = (640, 104, 24);
 impl Pass {
     /// The most elements of a block along each axis.
     fn lengths(&self) -> Vec<u64> {
-        self.cuts.iter().map(Cuts::longest).collect()
-    }
-
-    fn blocks(&self) -> u64 {
-        self.cuts.iter().fold(1u64, |all, cuts| all.saturating_mul(cuts.len()))
+        self.blocks.cuts.iter().map(Cuts::longest).collect()
     }
 
     /// What is said of it, a line each.
@@ -26,7 +22,7 @@ impl Pass {
         let lengths = if lengths.is_empty() { "1".to_owned() } else { lengths.join(" × ") };
         let Terms { results, blocks, decoding, tiles } = self.terms;
         [
-            format!("blocks   {} of up to {lengths}, {} at once", self.blocks(), self.in_flight),
+            format!("blocks   {} of up to {lengths}, {} at once", self.blocks.len(), self.in_flight),
             format!("reads    {} chunks, {} decoded", self.chunks_read, mib(self.bytes_read)),
             format!(
                 "memory   results {}, blocks {}, decoding {}, tiles {}",
@@ -65,7 +61,7 @@ impl Plan {
             let Terms { results, blocks, decoding, tiles } = pass.terms;
             json!({
                 "computes": pass.text,
-                "blocks": pass.blocks(),
+                "blocks": pass.blocks.len(),
                 "block_shape": pass.lengths(),
                 "in_flight": pass.in_flight,
                 "chunks_read": pass.chunks_read,

@@ -20,6 +20,7 @@
 //! ```
 
 mod block;
+mod blocks;
 mod cast;
 mod cuts;
 mod explain;
@@ -43,6 +44,7 @@ mod reducing;
 mod reduction;
 mod rows;
 mod run;
+mod search;
 mod sink;
 mod sparse;
 mod stage;
@@ -53,6 +55,7 @@ mod views;
 mod windowed;
 mod windows;
 
+pub(crate) use blocks::Blocks;
 pub(crate) use cast::cast;
 pub use cast::{Cast, OutOfRange, Rounding};
 pub(crate) use cuts::Cuts;
@@ -64,6 +67,7 @@ pub use parse::parse;
 pub use plan::Plan;
 pub use reduction::Reduction;
 pub use run::{ComputeOptions, Target, compute, plan};
+pub(crate) use search::{Axis, Found, Search};
 pub use types::Literal;
 pub use windowed::{Elements, Window};
 pub use windows::Windows;

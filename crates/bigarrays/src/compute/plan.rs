@@ -1,10 +1,9 @@
 //! Plans as data: the passes of expressions, how each is cut into blocks, and what they take.
 
-use std::ops::Range;
-
 use crate::base::buffer::Order;
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
+use crate::compute::blocks::Blocks;
 use crate::compute::cuts::Cuts;
 use crate::compute::program::TILE;
 
@@ -30,8 +29,7 @@ pub struct Plan {
 pub(crate) struct Pass {
     /// What is computed.
     pub(crate) text: String,
-    /// The pieces along each axis.
-    pub(crate) cuts: Dims<Cuts>,
+    pub(crate) blocks: Blocks,
     pub(crate) order: Order,
     /// How elements are folded, if they are.
     pub(crate) folding: Option<Folding>,
@@ -110,12 +108,6 @@ impl Plan {
 
     /// How many blocks there are.
     pub fn blocks(&self) -> u64 {
-        let of = |pass: &Pass| pass.cuts.iter().fold(1u64, |all, cuts| all.saturating_mul(cuts.len()));
-        self.passes.iter().map(of).fold(0, u64::saturating_add)
+        self.passes.iter().map(|pass| pass.blocks.len()).fold(0, u64::saturating_add)
     }
-}
-
-/// The pieces along an axis, as ranges.
-pub(crate) fn pieces(cuts: &Cuts) -> impl Iterator<Item = Range<i64>> + '_ {
-    (0..cuts.len()).map(|k| cuts.get(k))
 }

@@ -8,58 +8,23 @@ use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::compute::cuts::Cuts;
+use crate::compute::blocks::Blocks;
 use crate::compute::inputs::{Compiled, Grid, Input};
 use crate::compute::plan::{Folding, PLANE, Pass, Plan, Terms};
 use crate::compute::program::TILE;
+use crate::compute::search::{Axis, Found, Search};
 use crate::compute::stage::{Output, Root, Stage};
+use crate::run::runner::FAR;
 use crate::store::NEAR;
 
 /// The most bytes of a block that is made of several pieces: more do not stay in the cache.
 const CACHED: u64 = 4 << 20;
 
-/// Larger blocks save one part in so many of all costs, each time that they are doubled.
-const LARGE: u64 = 5;
-
 /// What beginning a block costs, in bytes read.
 const OVERHEAD: u64 = 256 << 10;
 
-/// Blocks that are under way at once where some are read through a network: most of them wait.
-const FAR: u64 = 32;
-
 /// Tasks for each thread that keep all of them busy to the end.
 const TASKS: u64 = 4;
-
-/// What a pass reads, and where its chunks are.
-struct Reads<'a> {
-    input: &'a Input,
-    grid: Option<Grid>,
-}
-
-impl Reads<'_> {
-    /// How many chunks all blocks read.
-    fn loads(&self, whole: &Domain, cuts: &[Cuts]) -> u64 {
-        let Some((grid, _)) = &self.grid else { return 0 };
-        let mut loads = 1u64;
-        for (axis, cuts) in cuts.iter().enumerate() {
-            let own = (axis + grid.len()).checked_sub(whole.ndim());
-            let along = match own {
-                Some(own) if !self.input.repeats(own, whole.shape()[axis]) => {
-                    let chunks = Cuts::over(cuts.range.clone(), grid[own]).len();
-                    chunks.saturating_add(cuts.cuts_beside(grid[own]))
-                }
-                // Again for each block.
-                _ => cuts.len(),
-            };
-            loads = loads.saturating_mul(along);
-        }
-        loads
-    }
-
-    fn chunk_bytes(&self) -> u64 {
-        self.grid.as_ref().map_or(0, |grid| grid.1)
-    }
-}
 
 /// Bytes of all elements of a domain.
 fn bytes(domain: &Domain, dtype: DataType) -> u64 {
@@ -132,7 +97,8 @@ fn greatest_common_divisor(one: u64, other: u64) -> u64 {
 struct Planner<'a> {
     stage: &'a Stage,
     compiled: &'a Compiled,
-    reads: Vec<Reads<'a>>,
+    /// The stored inputs, and where their chunks are.
+    reads: Vec<(&'a Input, Grid)>,
     /// The targets, and where blocks may be cut along the axes that are not reduced.
     targets: Vec<&'a Array>,
     target_grid: Option<Dims<(i64, u64)>>,
@@ -146,10 +112,10 @@ impl<'a> Planner<'a> {
         let compiled = Compiled::of(stage, &HashMap::new())?;
         let own = stage.outputs.iter().flat_map(|output| &output.roots);
         let own = own.filter_map(|root| Some((root, targets[root.number]?)));
-        let reads = compiled.inputs.iter().map(|input| Ok(Reads { input, grid: input.grid()? }));
+        let reads = compiled.inputs.iter().map(|input| Ok(input.grid()?.map(|grid| (input, grid))));
         let mut planner = Planner {
             stage,
-            reads: reads.collect::<Result<_>>()?,
+            reads: reads.filter_map(Result::transpose).collect::<Result<_>>()?,
             compiled: &compiled,
             targets: Vec::new(),
             target_grid: None,
@@ -223,22 +189,24 @@ impl<'a> Planner<'a> {
             .collect()
     }
 
+    /// The chunks of an input along an axis; `None` if blocks all have the same elements along it.
+    fn chunks(&self, (input, grid): &(&Input, Grid), axis: usize) -> Option<(i64, u64)> {
+        let whole = self.domain();
+        let own = (axis + grid.0.len()).checked_sub(whole.ndim())?;
+        (!input.repeats(own, whole.shape()[axis])).then(|| grid.0[own])
+    }
+
     /// The chunks along an axis of the input whose chunks are the largest.
     fn chunk_along(&self, axis: usize) -> (i64, u64) {
         let whole = self.domain();
-        let of = |reads: &Reads<'_>| {
-            let (grid, bytes) = reads.grid.as_ref()?;
-            let own = (axis + grid.len()).checked_sub(whole.ndim())?;
-            (!reads.input.repeats(own, whole.shape()[axis])).then_some((*bytes, grid[own]))
-        };
+        let of = |read: &(&Input, Grid)| Some((read.1.1, self.chunks(read, axis)?));
         let largest = self.reads.iter().filter_map(of).max_by_key(|found| found.0);
         let alone = || (whole.origin()[axis], whole.shape()[axis].clamp(1, PLANE.isqrt()));
         largest.map_or_else(alone, |found| found.1)
     }
 
-    /// Bytes that a task holds: of the inputs, of the results, and of cells.
-    fn block_bytes(&self, cuts: &[Cuts]) -> u64 {
-        let lengths: Dims<u64> = cuts.iter().map(Cuts::longest).collect();
+    /// Bytes that a block of these lengths holds: of the inputs, of the results, and of cells.
+    fn held(&self, lengths: &[u64]) -> u64 {
         let kept = lengths.iter().enumerate().filter(|(axis, _)| self.reduced(*axis).is_none());
         let elements = kept.fold(1u64, |all, (_, length)| all.saturating_mul(*length));
         let one = |output: &Output| match output.method() {
@@ -248,83 +216,75 @@ impl<'a> Planner<'a> {
             None => output.dtype.size() as u64,
         };
         let size: u64 = self.stage.outputs.iter().map(one).sum();
-        self.compiled.held(&lengths).saturating_add(elements.saturating_mul(size))
+        self.compiled.held(lengths).saturating_add(elements.saturating_mul(size))
     }
 
-    fn tasks(&self, cuts: &[Cuts]) -> u64 {
-        let kept = cuts.iter().enumerate().filter(|(axis, _)| self.reduced(*axis).is_none());
-        let blocks = kept.fold(1u64, |all, (_, cuts)| all.saturating_mul(cuts.len()));
-        blocks.saturating_mul(self.folding.as_ref().map_or(1, Folding::count))
+    fn axis(&self, axis: usize, (origin, step, is_fine): (i64, u64, bool)) -> Axis {
+        Axis {
+            range: self.domain().range(axis),
+            grid: (origin, step),
+            is_fine,
+            is_apart: self.reduced(axis).is_none(),
+            chunks: self.reads.iter().map(|read| self.chunks(read, axis)).collect(),
+        }
     }
 
-    /// What all blocks cost, in bytes read.
-    fn cost(&self, cuts: &[Cuts]) -> u64 {
-        let one = |reads: &Reads<'_>| reads.loads(self.domain(), cuts).saturating_mul(reads.chunk_bytes());
-        let blocks = cuts.iter().fold(1u64, |all, cuts| all.saturating_mul(cuts.len()));
-        let read = self.reads.iter().map(one).fold(0, u64::saturating_add);
-        read.saturating_add(blocks.saturating_mul(OVERHEAD))
+    /// The blocks that cost the least within `left` bytes, for all threads if that is enough.
+    fn blocks(&self, left: u64) -> Result<Found> {
+        let held = |lengths: &[u64]| self.held(lengths);
+        let segments = self.folding.as_ref().map_or(1, Folding::count).max(1);
+        let search = Search {
+            axes: self.grid().into_iter().enumerate().map(|(axis, at)| self.axis(axis, at)).collect(),
+            chunk_bytes: self.reads.iter().map(|read| read.1.1).collect(),
+            overhead: OVERHEAD,
+            cached: CACHED,
+            tasks: (TASKS * self.limits.threads).div_ceil(segments),
+            held: &held,
+        };
+        let most = left / self.limits.threads.max(1);
+        let ways = [(most, false), (left, false), (most, true), (left, true)];
+        let found = ways.into_iter().find_map(|(most, is_fine)| search.within(most, is_fine));
+        found.ok_or_else(|| self.refusal(search.least()))
     }
 
     fn plan(mut self) -> Result<Pass> {
         let left = self.limits.memory.saturating_sub(self.terms.all());
-        let grid = self.grid();
-        let most = left / self.limits.threads.max(1);
-        let cuts = self.grown(self.fitting(&grid, left)?, &grid, most);
-        let block = self.block_bytes(&cuts).max(1);
+        let Found { cuts, loads, held } = self.blocks(left)?;
         let targets = self.targets.iter().map(|target| target.store().request_cost());
         let is_near = targets.fold(self.compiled.request_cost(), u64::max) <= NEAR;
         let threads = self.limits.threads;
         // Chunks that wait to be decoded are held by each block that is under way.
-        let each = block.saturating_add(if is_near { 0 } else { self.terms.decoding / threads });
+        let each = held.saturating_add(if is_near { 0 } else { self.terms.decoding / threads });
         let in_flight = (left / each.max(1)).clamp(1, if is_near { threads } else { threads.max(FAR) });
-        self.terms.blocks = block.saturating_mul(in_flight);
+        self.terms.blocks = held.saturating_mul(in_flight);
         self.terms.decoding = self.terms.decoding / threads * in_flight.max(threads);
-        let whole = self.domain();
-        let loads = |reads: &Reads<'_>| reads.loads(whole, &cuts);
-        let read = |reads: &Reads<'_>| loads(reads).saturating_mul(reads.chunk_bytes());
-        let mut orders = self.reads.iter().filter_map(|reads| reads.input.order()).peekable();
-        let is_fortran = orders.peek().is_some() && orders.all(|order| order == Order::Fortran);
-        let order = match (self.targets.first(), &self.folding) {
-            (_, Some(_)) => Order::C,
-            (Some(target), None) => target.order(),
-            (None, None) if is_fortran => Order::Fortran,
-            (None, None) => Order::C,
-        };
+        let read = loads.iter().zip(&self.reads).map(|(loads, (_, grid))| loads.saturating_mul(grid.1));
         let item =
             self.stage.outputs.iter().map(|output| output.expr.dtype().size() as u64).max().unwrap_or(1);
         Ok(Pass {
             text: self.stage.text(),
-            order,
+            order: self.order(),
             in_flight: in_flight as usize,
             is_near,
-            chunks_read: self.reads.iter().map(loads).fold(0, u64::saturating_add),
-            bytes_read: self.reads.iter().map(read).fold(0, u64::saturating_add),
-            bytes: whole.shape().iter().fold(item, |all, &length| all.saturating_mul(length)),
+            chunks_read: loads.iter().copied().fold(0, u64::saturating_add),
+            bytes_read: read.fold(0, u64::saturating_add),
+            bytes: self.domain().shape().iter().fold(item, |all, &length| all.saturating_mul(length)),
             item,
-            folding: self.folding.clone(),
+            folding: self.folding,
             terms: self.terms,
-            cuts,
+            blocks: Blocks::new(cuts, Order::C),
         })
     }
 
-    fn cuts(&self, steps: &[(i64, u64)]) -> Dims<Cuts> {
-        self.domain().ranges().zip(steps).map(|(range, &step)| Cuts::over(range, step)).collect()
-    }
-
-    /// Cuts at each place where blocks may be cut, or finer if such blocks do not fit into `left` bytes.
-    fn fitting(&self, grid: &[(i64, u64, bool)], left: u64) -> Result<Dims<(i64, u64)>> {
-        let mut steps: Dims<(i64, u64)> = grid.iter().map(|&(origin, step, _)| (origin, step)).collect();
-        loop {
-            let cuts = self.cuts(&steps);
-            let block = self.block_bytes(&cuts);
-            if block <= left {
-                return Ok(steps);
-            }
-            let finer = (0..steps.len()).filter(|&axis| grid[axis].2 && cuts[axis].longest() > 1);
-            let Some(axis) = finer.max_by_key(|&axis| cuts[axis].longest()) else {
-                return Err(self.refusal(block));
-            };
-            steps[axis] = (self.domain().origin()[axis], cuts[axis].longest().div_ceil(2));
+    /// The order of the elements of a block.
+    fn order(&self) -> Order {
+        let mut orders = self.compiled.inputs.iter().filter_map(Input::order).peekable();
+        let is_fortran = orders.peek().is_some() && orders.all(|order| order == Order::Fortran);
+        match (self.targets.first(), &self.folding) {
+            (_, Some(_)) => Order::C,
+            (Some(target), None) => target.order(),
+            (None, None) if is_fortran => Order::Fortran,
+            (None, None) => Order::C,
         }
     }
 
@@ -339,38 +299,5 @@ impl<'a> Planner<'a> {
             self.terms.decoding
         );
         Error::new(ErrorKind::MemoryBudget, reason)
-    }
-
-    /// Longer blocks, as long as they cost less, have at most `most` bytes, and there are enough for all threads.
-    fn grown(&self, mut steps: Dims<(i64, u64)>, grid: &[(i64, u64, bool)], most: u64) -> Dims<Cuts> {
-        let mut cuts = self.cuts(&steps);
-        let mut cost = self.cost(&cuts);
-        loop {
-            let longer = |axis: usize| {
-                let mut steps = steps.clone();
-                let (origin, step) = steps[axis];
-                // A piece cut finer grows to a whole chunk, and these to several.
-                let (first, chunk, _) = grid[axis];
-                steps[axis] = match step < chunk && step.saturating_mul(2) >= chunk {
-                    true => (first, chunk),
-                    false => (origin, step.saturating_mul(2)),
-                };
-                let cuts = self.cuts(&steps);
-                // Blocks that do not stay in the cache have to save much of what is read.
-                let (bytes, saved) = (self.block_bytes(&cuts), cost.saturating_sub(self.cost(&cuts)));
-                let is_good = bytes <= most && (bytes <= CACHED || saved >= cost / LARGE);
-                is_good.then(|| (self.cost(&cuts), axis, steps, cuts))
-            };
-            let axes = (0..steps.len()).filter(|&axis| cuts[axis].len() > 1);
-            let wide = |found: &(u64, usize, Dims<(i64, u64)>, Dims<Cuts>)| {
-                self.tasks(&found.3) >= TASKS * self.limits.threads || self.reduced(found.1).is_some()
-            };
-            let best =
-                axes.filter_map(longer).filter(wide).min_by_key(|found| (found.0, usize::MAX - found.1));
-            match best {
-                Some(found) if found.0 < cost => (cost, _, steps, cuts) = found,
-                _ => return cuts,
-            }
-        }
     }
 }

@@ -12,38 +12,15 @@ use crate::base::domain::Domain;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::sync::MutexExt;
 use crate::compute::block::{Folded, Held};
+use crate::compute::blocks::Blocks;
 use crate::compute::inputs::Compiled;
 use crate::compute::kernels::{NOWHERE, convert};
-use crate::compute::plan::{Folding, Pass, pieces};
+use crate::compute::plan::{Folding, Pass};
 use crate::compute::reduction::{Finish, Method};
 use crate::compute::sink::Sink;
 use crate::compute::sparse::Sparse;
 use crate::compute::stage::{Output, Stage};
 use crate::run::runner::Runner;
-
-/// The boxes that pieces along each axis make; the last axis varies fastest.
-pub(super) struct Blocks {
-    cuts: Dims<Vec<Range<i64>>>,
-}
-
-impl Blocks {
-    pub(super) fn new(cuts: Dims<Vec<Range<i64>>>) -> Self {
-        Self { cuts }
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.cuts.iter().map(Vec::len).fold(1, usize::saturating_mul)
-    }
-
-    pub(super) fn get(&self, mut number: usize) -> Result<Domain> {
-        let mut ranges: Dims<Range<i64>> = self.cuts.iter().map(|_| 0..0).collect();
-        for (axis, pieces) in self.cuts.iter().enumerate().rev() {
-            ranges[axis] = pieces[number % pieces.len()].clone();
-            number /= pieces.len();
-        }
-        Domain::from_ranges(&ranges)
-    }
-}
 
 /// A pass that reduces elements.
 pub(super) struct Reducing<'a> {
@@ -77,13 +54,12 @@ impl<'a> Reducing<'a> {
     ) -> Result<Self> {
         let domain = &stage.domain;
         let is_kept = |axis: &usize| !folding.axes.contains(axis);
-        let kept =
-            (0..domain.ndim()).filter(is_kept).map(|axis| pieces(&pass.cuts[axis]).collect()).collect();
-        let behind = folding.segments[1..].iter().map(|cuts| pieces(cuts).collect()).collect();
-        let (kept, behind) = (Blocks::new(kept), Blocks::new(behind));
+        let kept = (0..domain.ndim()).filter(is_kept).map(|axis| pass.blocks.cuts[axis].clone()).collect();
+        let kept = Blocks::new(kept, Order::C);
+        let behind = Blocks::new(folding.segments[1..].into(), Order::C);
         let segments = folding.segments[0].len();
         // As few as keep all threads busy: a task reads on where it is.
-        let wanted = (4 * pass.in_flight as u64).div_ceil((kept.len() as u64).max(1)).max(1);
+        let wanted = (4 * pass.in_flight as u64).div_ceil(kept.len().max(1)).max(1);
         let mut reducing = Self {
             methods: stage.outputs.iter().filter_map(Output::method).collect(),
             lengths: folding.axes.iter().map(|&axis| domain.shape()[axis]).collect(),
@@ -127,26 +103,22 @@ impl<'a> Reducing<'a> {
     }
 
     /// The tasks that have anything to fold, and how many of them, and of their blocks, a box of the results has.
-    fn tasks(&self, sparse: &Sparse) -> (RoaringTreemap, BTreeMap<usize, (usize, u64)>) {
-        let (mut tasks, mut of_kept): (_, BTreeMap<usize, (usize, u64)>) =
+    fn tasks(&self, sparse: &Sparse) -> (RoaringTreemap, BTreeMap<u64, (u64, u64)>) {
+        let (mut tasks, mut of_kept): (_, BTreeMap<u64, (u64, u64)>) =
             (RoaringTreemap::new(), BTreeMap::new());
         let (first, segments) = (self.folding.axes[0], &self.folding.segments);
-        let behind_len = self.behind.len().max(1) as u64;
-        let of_box = self.tasks_of_box() as u64;
+        let behind_len = self.behind.len().max(1);
+        let of_box = self.tasks_of_box();
         for number in &sparse.blocks {
-            let (mut rest, mut at): (u64, Dims<u64>) = (number, Dims::from_elem(0, self.pass.cuts.len()));
-            for (axis, cuts) in self.pass.cuts.iter().enumerate().rev() {
-                at[axis] = rest % cuts.len();
-                rest /= cuts.len();
-            }
+            let at = self.pass.blocks.places(number);
             let kept = (0..at.len()).filter(|axis| !self.folding.axes.contains(axis));
-            let kept = kept.fold(0, |all, axis| all * self.pass.cuts[axis].len() + at[axis]);
-            let runs = segments[0].touched(&self.pass.cuts[first].get(at[first]));
-            of_kept.entry(kept as usize).or_default().1 += 1;
+            let kept = kept.fold(0, |all, axis| all * self.pass.blocks.cuts[axis].len() + at[axis]);
+            let runs = segments[0].touched(&self.pass.blocks.cuts[first].get(at[first]));
+            of_kept.entry(kept).or_default().1 += 1;
             // Cuts of the other reduced axes have whole segments.
             let mut behind: Vec<u64> = vec![0];
             for (axis, segments) in self.folding.axes.iter().zip(segments).skip(1) {
-                let touched = segments.touched(&self.pass.cuts[*axis].get(at[*axis]));
+                let touched = segments.touched(&self.pass.blocks.cuts[*axis].get(at[*axis]));
                 let each = |all: &u64| {
                     touched.clone().map(move |one| all * segments.len() + one).collect::<Vec<_>>()
                 };
@@ -157,35 +129,35 @@ impl<'a> Reducing<'a> {
             }
         }
         for task in &tasks {
-            of_kept.entry((task / of_box) as usize).or_default().0 += 1;
+            of_kept.entry(task / of_box).or_default().0 += 1;
         }
         (tasks, of_kept)
     }
 
     /// How many tasks a box of the results has.
-    fn tasks_of_box(&self) -> usize {
-        let runs = self.folding.segments[0].len().div_ceil(self.run).max(1) as usize;
+    fn tasks_of_box(&self) -> u64 {
+        let runs = self.folding.segments[0].len().div_ceil(self.run).max(1);
         runs * self.behind.len().max(1)
     }
 
     /// How many blocks a box of the results has.
     fn blocks_of_box(&self) -> u64 {
-        self.folding.axes.iter().map(|&axis| self.pass.cuts[axis].len()).fold(1, u64::saturating_mul)
+        self.folding.axes.iter().map(|&axis| self.pass.blocks.cuts[axis].len()).fold(1, u64::saturating_mul)
     }
 
     pub(super) fn run(&self, runner: &Runner<'_>, sinks: &[Vec<Sink<'_>>]) -> Result<()> {
         let of_box = self.tasks_of_box();
         let some = self.sparse.as_ref().map(|sparse| self.tasks(sparse));
-        let waiting: Mutex<BTreeMap<usize, (usize, Partials)>> = Mutex::default();
-        let count = some.as_ref().map_or(self.kept.len() * of_box, |(tasks, _)| tasks.len() as usize);
+        let waiting: Mutex<BTreeMap<u64, (u64, Partials)>> = Mutex::default();
+        let count = some.as_ref().map_or(self.kept.len() * of_box, |(tasks, _)| tasks.len()) as usize;
         runner.run(count, &|task| {
             let number = match &some {
-                Some((tasks, _)) => tasks.select(task as u64).unwrap_or(0) as usize,
-                None => task,
+                Some((tasks, _)) => tasks.select(task as u64).unwrap_or(0),
+                None => task as u64,
             };
             let (kept, rest) = (number / of_box, number % of_box);
             let (run, behind) = (rest / self.behind.len().max(1), rest % self.behind.len().max(1));
-            let (partials, bytes) = self.fold(&self.kept.get(kept)?, run as u64, behind)?;
+            let (partials, bytes) = self.fold(&self.kept.get(kept)?, run, behind)?;
             let (wanted, blocks) = match &some {
                 Some((_, of_kept)) => of_kept.get(&kept).copied().unwrap_or_default(),
                 None => (of_box, self.blocks_of_box()),
@@ -220,7 +192,7 @@ impl<'a> Reducing<'a> {
 
     /// Folds a run of segments of the first reduced axis, block by block as they lie. Returns their cells by number, and
     /// how many bytes of elements they are of.
-    fn fold(&self, kept: &Domain, run: u64, behind: usize) -> Result<(Partials, u64)> {
+    fn fold(&self, kept: &Domain, run: u64, behind: u64) -> Result<(Partials, u64)> {
         let (first, segments) = (self.folding.axes[0], &self.folding.segments[0]);
         let numbers = run * self.run..((run + 1) * self.run).min(segments.len());
         let (mut partials, mut bytes) = (Partials::new(), 0);
@@ -232,11 +204,11 @@ impl<'a> Reducing<'a> {
         let cells = kept.checked_len()? as usize;
         let whole = segments.get(numbers.start).start..segments.get(numbers.end - 1).end;
         let (mut segment, mut current) = (numbers.start, self.nothing(cells));
-        let touched = self.pass.cuts[first].touched(&whole);
-        for piece in touched.map(|k| self.pass.cuts[first].get(k)) {
+        let touched = self.pass.blocks.cuts[first].touched(&whole);
+        for piece in touched.map(|k| self.pass.blocks.cuts[first].get(k)) {
             reduced[0] = piece.start.max(whole.start)..piece.end.min(whole.end);
             let part = self.whole(kept, &reduced)?;
-            let has_any = self.sparse.as_ref().is_none_or(|sparse| sparse.has(&part, &self.pass.cuts));
+            let has_any = self.sparse.as_ref().is_none_or(|sparse| sparse.has(&part, &self.pass.blocks));
             bytes += part.checked_len()?.saturating_mul(self.pass.item);
             let block = has_any.then(|| self.compiled.read(&part, Order::C)).transpose()?;
             let begin = |(range, &axis): (&Range<i64>, &usize)| {
@@ -255,7 +227,7 @@ impl<'a> Reducing<'a> {
                 at = end;
                 if at == segments.get(segment).end {
                     let done = std::mem::replace(&mut current, self.nothing(cells));
-                    partials.insert(segment * self.behind.len().max(1) as u64 + behind as u64, done);
+                    partials.insert(segment * self.behind.len().max(1) + behind, done);
                     segment += 1;
                 }
             }

@@ -11,9 +11,9 @@ use crate::compute::expr::Lazy;
 use crate::compute::held::held;
 use crate::compute::inputs::Compiled;
 use crate::compute::memory::Memory;
-use crate::compute::plan::{Pass, Plan, pieces};
+use crate::compute::plan::{Pass, Plan};
 use crate::compute::planner::{self, Limits};
-use crate::compute::reducing::{Blocks, Reducing};
+use crate::compute::reducing::Reducing;
 use crate::compute::sink::{Place, Sink};
 use crate::compute::sparse::Sparse;
 use crate::compute::stage::{Output, Stage, stages};
@@ -240,7 +240,7 @@ fn run_stage<'p>(
         is_near: pass.is_near,
         progress: options.progress,
     };
-    let sparse = Sparse::of(&compiled, stage, &pass.cuts)?;
+    let sparse = Sparse::of(&compiled, stage, &pass.blocks)?;
     match &pass.folding {
         Some(folding) => {
             Reducing::new(compiled, stage, pass, folding, sparse, &sinks)?.run(&runner, &sinks)?;
@@ -275,16 +275,15 @@ fn each_element(
     runner: &Runner<'_>,
     sinks: &[Vec<Sink<'_>>],
 ) -> Result<()> {
-    let blocks = Blocks::new(pass.cuts.iter().map(|cuts| pieces(cuts).collect()).collect());
     let begins = |sparse: &Sparse| sparse.begin(sinks, &sparse.elsewhere);
     let some = sparse.map(|sparse| Ok(begins(&sparse)?.then_some(sparse))).transpose()?.flatten();
-    let tasks = some.as_ref().map_or(blocks.len(), |sparse| sparse.blocks.len() as usize);
+    let tasks = some.as_ref().map_or(pass.blocks.len(), |sparse| sparse.blocks.len()) as usize;
     runner.run(tasks, &|task| {
         let number = match &some {
-            Some(sparse) => sparse.blocks.select(task as u64).unwrap_or(0) as usize,
-            None => task,
+            Some(sparse) => sparse.blocks.select(task as u64).unwrap_or(0),
+            None => task as u64,
         };
-        let part = blocks.get(number)?;
+        let part = pass.blocks.get(number)?;
         let block = compiled.read(&part, pass.order)?;
         let shape = lengths(&part)?;
         let mut places: Vec<Option<ViewMut<'_>>> = Vec::new();

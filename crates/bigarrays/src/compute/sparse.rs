@@ -8,7 +8,7 @@ use crate::array::Listed;
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::error::{Error, Result};
-use crate::compute::cuts::Cuts;
+use crate::compute::blocks::Blocks;
 use crate::compute::inputs::Compiled;
 use crate::compute::kernels::{Cell, Fold};
 use crate::compute::reduction::Method;
@@ -23,20 +23,22 @@ const THIN: u64 = 2;
 
 /// The blocks of a pass that have anything to compute, and what the others are.
 pub(super) struct Sparse {
-    /// Numbers of blocks; the last axis varies fastest.
+    /// Numbers of blocks.
     pub(super) blocks: RoaringTreemap,
     /// For each result, an element where nothing is stored.
     pub(super) elsewhere: Vec<Vec<u8>>,
 }
 
 impl Sparse {
-    /// What of a pass that is cut so has something; `None` if all of it may have, or if that is not found out.
+    /// What of a pass of these blocks has something; `None` if all of it may have, or if that is not found out.
     ///
     /// # Errors
     /// `Cancelled`.
-    pub(super) fn of(compiled: &Compiled, stage: &Stage, cuts: &[Cuts]) -> Result<Option<Self>> {
-        let all = cuts.iter().try_fold(1u64, |all, cuts| all.checked_mul(cuts.len()));
-        let Some(all) = all.filter(|&all| all > FEW) else { return Ok(None) };
+    pub(super) fn of(compiled: &Compiled, stage: &Stage, all: &Blocks) -> Result<Option<Self>> {
+        // So many blocks have no numbers.
+        if all.len() <= FEW || all.len() == u64::MAX {
+            return Ok(None);
+        }
         let Ok(elsewhere) = compiled.of_fills() else { return Ok(None) };
         // Before anything is listed.
         let mut methods = stage.outputs.iter().filter_map(Output::method).zip(&elsewhere);
@@ -51,7 +53,8 @@ impl Sparse {
                 return Ok(None);
             }
             for chunk in set.iter() {
-                let touched: Dims<Range<u64>> = cuts
+                let touched: Dims<Range<u64>> = all
+                    .cuts
                     .iter()
                     .zip(&axes)
                     .map(|(cuts, own)| match own {
@@ -61,10 +64,12 @@ impl Sparse {
                     .collect();
                 let count =
                     touched.iter().fold(1u64, |all, range| all.saturating_mul(range.end - range.start));
-                if count.saturating_add(blocks.len()) > all / THIN {
+                if count.saturating_add(blocks.len()) > all.len() / THIN {
                     return Ok(None);
                 }
-                insert(&mut blocks, &touched, cuts);
+                all.each_touched(&touched, &mut |numbers| {
+                    blocks.insert_range(numbers);
+                });
             }
         }
         Ok(Some(Self { blocks, elsewhere }))
@@ -85,31 +90,9 @@ impl Sparse {
     }
 
     /// Whether the block that begins where `part` does has anything.
-    pub(super) fn has(&self, part: &Domain, cuts: &[Cuts]) -> bool {
-        let at = |(cuts, range): (&Cuts, Range<i64>)| (cuts.touched(&range).start, cuts.len());
-        let number =
-            cuts.iter().zip(part.ranges()).map(at).fold(0, |number, (at, length)| number * length + at);
-        self.blocks.contains(number)
-    }
-}
-
-/// Adds the numbers of a box of blocks.
-fn insert(blocks: &mut RoaringTreemap, touched: &[Range<u64>], cuts: &[Cuts]) {
-    let Some((last, outer)) = touched.split_last() else {
-        blocks.insert(0);
-        return;
-    };
-    if touched.iter().any(Range::is_empty) {
-        return;
-    }
-    let mut at: Dims<u64> = outer.iter().map(|range| range.start).collect();
-    loop {
-        let first = at.iter().zip(cuts).fold(0, |number, (at, cuts)| number * cuts.len() + at);
-        let row = first * cuts[outer.len()].len();
-        blocks.insert_range(row + last.start..row + last.end);
-        let Some(axis) = (0..outer.len()).rev().find(|&axis| at[axis] + 1 < outer[axis].end) else { return };
-        at[axis] += 1;
-        (axis + 1..outer.len()).for_each(|behind| at[behind] = outer[behind].start);
+    pub(super) fn has(&self, part: &Domain, all: &Blocks) -> bool {
+        let places = all.cuts.iter().zip(part.ranges()).map(|(cuts, range)| cuts.touched(&range).start);
+        self.blocks.contains(all.number(&places.collect::<Dims<_>>()))
     }
 }
 

@@ -104,7 +104,7 @@ impl<'a> PlannedCopy<'a> {
         let mut plan = planned?;
         let sparse = match stored {
             // So many blocks have no numbers.
-            Ok(_) if plan.places() == usize::MAX => None,
+            Ok(_) if plan.blocks.len() == u64::MAX => None,
             Ok(stored) => {
                 let sparse = Sparse::of(stored, &plan)?;
                 follow(&mut plan, &sparse, target)?;
@@ -149,7 +149,7 @@ impl<'a> PlannedCopy<'a> {
         let (found, tasks) = (AtomicU64::new(0), Mutex::new(tasks));
         runner.run(plan.blocks(), &|_| {
             let Some((number, batch)) = tasks.locked().next() else { return Ok(0) };
-            let block = plan.block(number)?;
+            let block = plan.blocks.get(number)?;
             if job.run(number, &block, batch.as_deref(), entries.as_ref())? {
                 found.fetch_add(1, Ordering::Relaxed);
             }
@@ -161,18 +161,18 @@ impl<'a> PlannedCopy<'a> {
 }
 
 /// The blocks of a plan, and which of them write to the same shard.
-type Tasks<'a> = Box<dyn Iterator<Item = (usize, Option<Arc<Batch<Note>>>)> + Send + 'a>;
+type Tasks<'a> = Box<dyn Iterator<Item = (u64, Option<Arc<Batch<Note>>>)> + Send + 'a>;
 
 /// What a block was made of, by its number.
-type Note = (usize, Made);
+type Note = (u64, Made);
 
 /// The blocks of a plan in the order of the shards of the target that they begin in, which are boxes.
 fn by_shard<'a>(plan: &CopyPlan, target: &'a Array) -> Result<Tasks<'a>> {
     let grid = target.write_grid()?;
-    let mut shards: BTreeMap<Vec<i64>, Vec<usize>> = BTreeMap::new();
+    let mut shards: BTreeMap<Vec<i64>, Vec<u64>> = BTreeMap::new();
     for number in plan.numbers() {
         check_interrupt()?;
-        shards.entry(place_in(&plan.block(number)?, &grid)).or_default().push(number);
+        shards.entry(place_in(&plan.blocks.get(number)?, &grid)).or_default().push(number);
     }
     Ok(Box::new(shards.into_values().flat_map(|numbers| {
         let batch = (numbers.len() > 1).then(|| Arc::new(Batch::of(numbers.len(), target.store())));
@@ -199,7 +199,7 @@ fn follow(plan: &mut CopyPlan, sparse: &Sparse, target: &Array) -> Result<()> {
     let mut writes = 0u64;
     for number in plan.numbers() {
         check_interrupt()?;
-        let block = plan.block(number)?;
+        let block = plan.blocks.get(number)?;
         let shards = block.ranges().zip(&grid).map(|(range, place)| Cuts::over(range, *place).len());
         writes = writes.saturating_add(shards.fold(1, u64::saturating_mul));
     }
@@ -233,11 +233,11 @@ impl Job<'_> {
             .with("source", of(self.source))
             .with("target", of(self.target))
             .with("cast", self.cast.map(|cast| cast.config()))
-            .with("cuts", plan.cuts.iter().map(Cuts::config).collect::<Parameter>())
+            .with("cuts", plan.blocks.cuts.iter().map(Cuts::config).collect::<Parameter>())
     }
 
     /// Whether `block` is as an earlier run has left it, made of what the source has now.
-    fn is_done(&self, block: &Domain, entries: &Entries<'_>, number: usize) -> Result<bool> {
+    fn is_done(&self, block: &Domain, entries: &Entries<'_>, number: u64) -> Result<bool> {
         let Some(made) = entries.made(number) else { return Ok(false) };
         let (source, target) = self.known(self.source, self.target);
         if Digest::of_versions(&source, block)? != made.from {
@@ -261,7 +261,7 @@ impl Job<'_> {
     /// Copies the block of this number, unless it is noted as done. Returns whether it is.
     fn run(
         &self,
-        number: usize,
+        number: u64,
         block: &Domain,
         batch: Option<&Batch<Note>>,
         entries: Option<&Entries<'_>>,
@@ -375,7 +375,9 @@ fn expect_apart(source: &Array, target: &Array) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::buffer::Order;
     use crate::base::dtype::DataType;
+    use crate::compute::Blocks;
     use crate::{CreateSpec, OpenOptions};
 
     /// Journals of earlier runs are found by it.
@@ -391,10 +393,10 @@ mod tests {
         let source = create("memory://key-of-a-job/a", serde_json::json!([bytes]));
         let target = create("memory://key-of-a-job/b", serde_json::json!([bytes, zstd]));
         let plan = CopyPlan {
-            cuts: [(0..6, (0, 4)), (0..4, (0, 4))]
-                .into_iter()
-                .map(|(range, cut)| Cuts::over(range, cut))
-                .collect(),
+            blocks: Blocks::new(
+                [Cuts::over(0..6, (0, 4)), Cuts::over(0..4, (0, 4))].into_iter().collect(),
+                Order::Fortran,
+            ),
             in_flight: 1,
             peak_memory: 0,
             source_chunks: 0,

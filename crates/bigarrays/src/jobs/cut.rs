@@ -8,6 +8,7 @@ use crate::compute::Cuts;
 use crate::jobs::plan::{CopyPlan, PlanAxis, PlanInput};
 use crate::jobs::sparse::Stored;
 use crate::run::budget;
+use crate::run::runner::FAR;
 use crate::store::NEAR;
 use crate::store::shard::neuroglancer::WAVE_READS;
 
@@ -141,9 +142,6 @@ pub(crate) fn at_once(source: &Array, target: &Array, stored: Option<&Stored>) -
     let threads = crate::run::pool::threads() as u64;
     if stored.is_some_and(Stored::is_thin) && !are_near(source, target) { threads.max(FAR) } else { threads }
 }
-
-/// Small blocks behind a network that are under way at once.
-const FAR: u64 = 32;
 
 /// What beginning a block costs, in bytes copied: small blocks stay in the processor's caches; behind a network
 /// large ones have many requests under way.

@@ -28,7 +28,7 @@ const MAGIC: &str = "bigarrays journal 1\n";
 pub struct Journal {
     path: PathBuf,
     file: Mutex<Private<File>>,
-    blocks: HashMap<(u128, usize), Made>,
+    blocks: HashMap<(u128, u64), Made>,
     steps: Vec<String>,
     /// Whether nothing is noted: then nothing is left when it is closed.
     is_empty: AtomicBool,
@@ -188,7 +188,7 @@ fn is_at(file: &File, path: &Path) -> bool {
 /// What lines of steps begin with.
 const STEP: &str = "step ";
 
-fn parse(line: &str) -> Option<((u128, usize), Made)> {
+fn parse(line: &str) -> Option<((u128, u64), Made)> {
     let mut words = line.split(' ');
     let digest = |word: Option<&str>| u128::from_str_radix(word?, 16).ok();
     let job = digest(words.next())?;
@@ -205,12 +205,12 @@ pub(crate) struct Entries<'a> {
 
 impl Entries<'_> {
     /// What earlier runs have noted of a block.
-    pub(crate) fn made(&self, block: usize) -> Option<Made> {
+    pub(crate) fn made(&self, block: u64) -> Option<Made> {
         self.journal.blocks.get(&(self.job, block)).copied()
     }
 
     /// Notes that a block is done.
-    pub(crate) fn note(&self, block: usize, made: Made) -> Result<()> {
+    pub(crate) fn note(&self, block: u64, made: Made) -> Result<()> {
         let Made { from: Digest(from), to: Digest(to) } = made;
         self.journal.add(&format!("{:032x} {block} {from:032x} {to:032x}\n", self.job))
     }

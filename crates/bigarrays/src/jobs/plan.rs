@@ -1,15 +1,14 @@
 //! Planning a copy: blocks of whole target chunks that read the source as few times as the memory
 //! budget allows. Pure.
 
-use std::collections::HashSet;
 use std::ops::Range;
 
 use roaring::RoaringTreemap;
 
+use crate::base::buffer::Order;
 use crate::base::dims::Dims;
-use crate::base::domain::Domain;
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::compute::Cuts;
+use crate::compute::{Axis, Blocks, Found, Search};
 
 /// What the planner knows of one axis of a copy, in target coordinates.
 #[derive(Clone, Debug)]
@@ -49,8 +48,7 @@ pub(crate) struct PlanInput {
 /// How a copy is cut into blocks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CopyPlan {
-    /// The ranges of blocks along each axis.
-    pub(crate) cuts: Dims<Cuts>,
+    pub(crate) blocks: Blocks,
     /// Blocks under way at once.
     pub in_flight: usize,
     /// Most bytes held at once.
@@ -73,34 +71,6 @@ pub struct CopyPlan {
 
 /// The most bytes of shards smaller than this that are written at once.
 const SHARDS_AT_ONCE: u64 = crate::store::shard::neuroglancer::WAVE_BYTES;
-
-impl PlanAxis {
-    /// Cuts the range into blocks of `multiple` whole target chunks.
-    fn cut(&self, multiple: u64) -> Cuts {
-        let (origin, chunk) = self.target;
-        Cuts::over(self.range.clone(), (origin, chunk.saturating_mul(multiple)))
-    }
-
-    /// Number of source chunks that the blocks `cuts` touch, counted per block.
-    fn source_loads(&self, cuts: &Cuts) -> u64 {
-        let whole = Cuts::over(self.range.clone(), self.source);
-        whole.len().saturating_add(cuts.cuts_beside(self.source))
-    }
-
-    /// Candidate block lengths in target chunks: powers of two up to the whole range.
-    fn multiples(&self) -> Vec<u64> {
-        let whole = self.range.end.abs_diff(self.range.start).div_ceil(self.target.1).saturating_add(1);
-        (0..64).map(|power| 1u64 << power).take_while(|&multiple| multiple < whole).chain([whole]).collect()
-    }
-}
-
-/// One axis cut in one way.
-struct Candidate {
-    cuts: Cuts,
-    loads: u64,
-    /// Length of the longest block.
-    longest: u64,
-}
 
 impl PlanInput {
     /// Bytes that decoding and encoding hold besides the blocks: on each thread a source chunk, encoded
@@ -139,29 +109,20 @@ impl PlanInput {
             bytes.saturating_mul(axis.target.1.min(axis.range.end.abs_diff(axis.range.start)))
         });
         let least = smallest.saturating_add(self.writing(smallest));
-        if least > left {
-            let needed = least.saturating_add(working);
-            return Err(Error::new(
-                ErrorKind::MemoryBudget,
-                format!(
-                    "the smallest block needs {} MiB, the budget is {} bytes; raise the budget or use smaller chunks",
-                    needed.div_ceil(1 << 20),
-                    self.memory
-                ),
-            ));
-        }
         let at_least = if least.saturating_mul(2) <= left { 2 } else { 1 };
         let most = self.most_within(left / at_least).min(self.most.unwrap_or(u64::MAX));
-        let (cuts, source_chunks, block) = self.choose(most.max(smallest));
+        let found = if least > left { None } else { self.search(most.max(smallest)) };
+        let refused = || self.refusal(least.saturating_add(working));
+        let Found { cuts, loads, held: block } = found.ok_or_else(refused)?;
         let held = block.saturating_add(self.writing(block));
         // Blocks may be of a chunk each, which one thread reads.
         let in_flight = (left / held.max(1)).clamp(at_least, at_least.max(self.at_once));
         let peak_memory = working.saturating_add(held.saturating_mul(in_flight));
         Ok(CopyPlan {
-            cuts,
+            blocks: Blocks::new(cuts, Order::Fortran),
             in_flight: in_flight as usize,
             peak_memory,
-            source_chunks,
+            source_chunks: loads.iter().copied().fold(1, u64::saturating_mul),
             target_chunks: 0,
             requests: 0,
             bytes: 0,
@@ -171,105 +132,59 @@ impl PlanInput {
         })
     }
 
-    /// The cuts of blocks of at most `most` bytes: of those that cost about the least, the ones with
-    /// the smallest blocks. Also the source chunks they load and the bytes of a block.
-    fn choose(&self, most: u64) -> (Dims<Cuts>, u64, u64) {
-        let mut candidates: Vec<Vec<Candidate>> = self.axes.iter().map(PlanAxis::candidates).collect();
-        let choices: Vec<Choice> =
-            self.choices(&candidates, most).into_iter().filter(|choice| choice.block <= most).collect();
-        let least = choices.iter().map(|choice| choice.cost).min().unwrap_or(0);
-        let near = choices.into_iter().filter(|choice| choice.cost <= least.saturating_add(least / 50));
-        let best = near.min_by_key(|choice| (choice.block, choice.cost));
-        let (index, loads, block) = best.map_or_else(
-            || (Dims::from_elem(0, candidates.len()), 0, 0),
-            |choice| (choice.index, choice.loads, choice.block),
+    fn refusal(&self, needed: u64) -> Error {
+        let (needed, memory) = (needed.div_ceil(1 << 20), self.memory);
+        let reason = format!(
+            "the smallest block needs {needed} MiB, the budget is {memory} bytes; raise the budget or use smaller chunks"
         );
-        let cuts = index.iter().zip(&mut candidates).map(|(&at, axis)| axis.swap_remove(at).cuts).collect();
-        (cuts, loads, block)
+        Error::new(ErrorKind::MemoryBudget, reason)
     }
 
-    /// Combinations of one candidate on each axis with blocks of at most `most` bytes: all of them, or
-    /// where they are too many a selection. The first has the smallest blocks.
-    fn choices(&self, candidates: &[Vec<Candidate>], most: u64) -> Vec<Choice> {
-        let mut choices = vec![Choice { index: Dims::new(), loads: 1, block: self.item, blocks: 1, cost: 0 }];
-        for axis in candidates {
-            let longer = |choice: &Choice, (at, candidate): (usize, &Candidate)| {
-                let mut index = choice.index.clone();
-                index.push(at);
-                let loads = choice.loads.saturating_mul(candidate.loads);
-                let blocks = choice.blocks.saturating_mul(candidate.cuts.len());
-                let cost = loads
-                    .saturating_mul(self.chunk_bytes.0)
-                    .saturating_add(blocks.saturating_mul(self.block_overhead));
-                Choice { index, loads, blocks, cost, block: choice.block.saturating_mul(candidate.longest) }
-            };
-            choices = choices
-                .iter()
-                .flat_map(|c| axis.iter().enumerate().map(move |a| longer(c, a)))
-                .filter(|choice| choice.block <= most)
-                .collect();
-            thin(&mut choices);
-        }
-        choices
-    }
-}
-
-/// How many combinations are tried at most; beyond it, of those much alike one.
-const MOST_CHOICES: usize = 1 << 14;
-
-/// Keeps the first choice, and of the others not too many.
-fn thin(choices: &mut Vec<Choice>) {
-    if choices.len() > MOST_CHOICES {
-        let mut seen = HashSet::new();
-        let size = |number: u64| number.checked_ilog2();
-        choices.retain(|choice| seen.insert((size(choice.block), size(choice.loads), size(choice.blocks))));
-        choices.truncate(MOST_CHOICES);
-    }
-}
-
-/// One candidate on each axis, and what that means.
-struct Choice {
-    index: Dims<usize>,
-    loads: u64,
-    /// Bytes of the largest block.
-    block: u64,
-    blocks: u64,
-    cost: u64,
-}
-
-impl PlanAxis {
-    fn candidates(&self) -> Vec<Candidate> {
-        let candidate = |multiple| {
-            let cuts = self.cut(multiple);
-            Candidate { loads: self.source_loads(&cuts), longest: cuts.longest(), cuts }
+    /// The blocks of at most `most` bytes that cost the least.
+    fn search(&self, most: u64) -> Option<Found> {
+        let axis = |axis: &PlanAxis| Axis {
+            range: axis.range.clone(),
+            grid: axis.target,
+            is_fine: false,
+            is_apart: true,
+            chunks: Dims::from_elem(Some(axis.source), 1),
         };
-        let mut candidates: Vec<Candidate> = self.multiples().into_iter().map(candidate).collect();
-        candidates.dedup_by_key(|candidate| candidate.cuts.len());
-        candidates
+        let held =
+            |lengths: &[u64]| lengths.iter().fold(self.item, |all, &length| all.saturating_mul(length));
+        let search = Search {
+            axes: self.axes.iter().map(axis).collect(),
+            chunk_bytes: Dims::from_elem(self.chunk_bytes.0, 1),
+            overhead: self.block_overhead,
+            cached: u64::MAX,
+            tasks: 1,
+            held: &held,
+        };
+        search.within(most, false)
     }
 }
 
 impl CopyPlan {
     /// Number of blocks that have anything to do.
     pub fn blocks(&self) -> usize {
-        self.only.as_ref().map_or_else(|| self.places(), |only| only.len() as usize)
+        let number = self.only.as_ref().map_or_else(|| self.blocks.len(), RoaringTreemap::len);
+        usize::try_from(number).unwrap_or(usize::MAX)
     }
 
     /// The numbers of those blocks, ascending.
-    pub(crate) fn numbers(&self) -> Box<dyn Iterator<Item = usize> + Send + '_> {
+    pub(crate) fn numbers(&self) -> Box<dyn Iterator<Item = u64> + Send + '_> {
         match &self.only {
-            None => Box::new(0..self.places()),
-            Some(only) => Box::new(only.iter().map(|number| number as usize)),
+            None => Box::new(0..self.blocks.len()),
+            Some(only) => Box::new(only.iter()),
         }
     }
 
     /// Bytes of the elements of the blocks that have anything to do, of `item` bytes each.
     pub(crate) fn bytes_of_blocks(&self, item: usize) -> Result<u64> {
-        let one = |number| Ok(self.block(number)?.checked_len()?.saturating_mul(item as u64));
+        let one = |number| Ok(self.blocks.get(number)?.checked_len()?.saturating_mul(item as u64));
         match self.only {
             // All of them together are the whole box.
             None => {
-                let lengths = self.cuts.iter().map(|cuts| cuts.range.end.abs_diff(cuts.range.start));
+                let lengths = self.blocks.cuts.iter().map(|cuts| cuts.range.end.abs_diff(cuts.range.start));
                 Ok(lengths.fold(item as u64, u64::saturating_mul))
             }
             Some(_) => {
@@ -277,50 +192,11 @@ impl CopyPlan {
             }
         }
     }
-
-    /// Number of blocks in the whole box.
-    pub(crate) fn places(&self) -> usize {
-        let lengths = self.cuts.iter().map(|cuts| usize::try_from(cuts.len()).unwrap_or(usize::MAX));
-        lengths.fold(1, usize::saturating_mul)
-    }
-
-    /// Calls `found` with ranges of the numbers of all blocks that `part` touches.
-    pub(crate) fn each_touched(&self, part: &Domain, found: &mut dyn FnMut(Range<u64>)) {
-        let touched: Dims<Range<u64>> =
-            self.cuts.iter().zip(part.ranges()).map(|(cuts, range)| cuts.touched(&range)).collect();
-        let Some((row, others)) = touched.split_first() else { return found(0..1) };
-        let rows = others.iter().map(|range| range.end - range.start).product::<u64>();
-        for mut row_number in 0..if row.is_empty() { 0 } else { rows } {
-            let (mut first, mut stride) = (0, self.cuts[0].len());
-            for (range, cuts) in others.iter().zip(&self.cuts[1..]) {
-                let length = range.end - range.start;
-                first += (range.start + row_number % length) * stride;
-                row_number /= length;
-                stride *= cuts.len();
-            }
-            found(first + row.start..first + row.end);
-        }
-    }
-
-    /// The box of block `number` in target coordinates; the last axis varies slowest.
-    ///
-    /// # Errors
-    /// Never, for a plan of ours: its ranges are valid.
-    pub(crate) fn block(&self, mut number: usize) -> Result<Domain> {
-        let mut ranges: Dims<Range<i64>> = Dims::new();
-        for cuts in &self.cuts {
-            let length = cuts.len() as usize;
-            ranges.push(cuts.get((number % length) as u64));
-            number /= length;
-        }
-        Domain::from_ranges(&ranges)
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     /// A stack of z pages of 1000 × 1000 bytes into chunks of 64³.
     fn pages(memory: u64) -> PlanInput {
@@ -346,7 +222,8 @@ mod tests {
         let plan = pages(1 << 30).plan().unwrap();
         assert_eq!(plan.source_chunks, 256);
         assert!(plan.peak_memory <= 1 << 30);
-        let covered: u64 = (0..plan.blocks()).map(|k| plan.block(k).unwrap().checked_len().unwrap()).sum();
+        let covered: u64 =
+            (0..plan.blocks.len()).map(|k| plan.blocks.get(k).unwrap().checked_len().unwrap()).sum();
         assert_eq!(covered, 256_000_000);
     }
 
@@ -371,32 +248,6 @@ mod tests {
     }
 
     #[test]
-    fn blocks_end_where_target_chunks_end() {
-        let axis = PlanAxis { range: -10..25, target: (-3, 8), source: (0, 5) };
-        let pieces = |cuts: Cuts| (0..cuts.len()).map(|k| cuts.get(k)).collect::<Vec<_>>();
-        assert_eq!(pieces(axis.cut(1)), [-10..-3, -3..5, 5..13, 13..21, 21..25]);
-    }
-
-    proptest! {
-        /// The sums in closed form are those over the pieces.
-        #[test]
-        fn loads_are_counted_per_block(
-            start in -50i64..50, length in 1i64..200, origin in -50i64..50, chunk in 1u64..20,
-            source in (-50i64..50, 1u64..20), multiple in 1u64..5,
-        ) {
-            let axis = PlanAxis { range: start..start + length, target: (origin, chunk), source };
-            let cuts = axis.cut(multiple);
-            let pieces: Vec<Range<i64>> = (0..cuts.len()).map(|k| cuts.get(k)).collect();
-            let place = |at: i64| (at - source.0).div_euclid(source.1 as i64);
-            let loads: i64 = pieces.iter().map(|cut| place(cut.end - 1) - place(cut.start) + 1).sum();
-            prop_assert_eq!(axis.source_loads(&cuts), loads as u64);
-            prop_assert_eq!(cuts.longest(), pieces.iter().map(|cut| cut.end.abs_diff(cut.start)).max().unwrap());
-            prop_assert!(pieces.windows(2).all(|pair| pair[0].end == pair[1].start && !pair[1].is_empty()));
-            prop_assert_eq!((pieces[0].start, pieces[pieces.len() - 1].end), (start, start + length));
-        }
-    }
-
-    #[test]
     fn planning_is_quick_however_large_the_domain_and_many_the_axes() {
         let plan = |lengths: &[i64]| {
             let axis = |&length: &i64| PlanAxis { range: 0..length, target: (0, 1), source: (0, 3) };
@@ -418,7 +269,7 @@ mod tests {
         };
         let huge = plan(&[1 << 40, i64::MAX, 5]);
         assert!(huge.blocks() > 1 << 40 && huge.peak_memory <= 1 << 28);
-        assert_eq!(huge.block(1).unwrap().ndim(), 3);
+        assert_eq!(huge.blocks.get(1).unwrap().ndim(), 3);
         assert!(plan(&[1 << 30; 12]).peak_memory <= 1 << 28);
         assert_eq!(plan(&[1; 32]).blocks(), 1);
     }

@@ -158,14 +158,14 @@ impl Sparse {
         let (mut blocks, mut loads) = (RoaringTreemap::new(), 0u64);
         for part in from.iter() {
             check_interrupt()?;
-            plan.each_touched(&part, &mut |numbers| {
+            plan.blocks.each_touched(&plan.blocks.touched(&part), &mut |numbers| {
                 loads = loads.saturating_add(numbers.end - numbers.start);
                 blocks.insert_range(numbers);
             });
         }
         for part in to.iter() {
             check_interrupt()?;
-            plan.each_touched(&part, &mut |numbers| {
+            plan.blocks.each_touched(&plan.blocks.touched(&part), &mut |numbers| {
                 blocks.insert_range(numbers);
             });
         }

@@ -12,6 +12,9 @@ use crate::run::pool::{alone, threads};
 /// With as many tasks for each thread, little is lost where some end before others.
 const MANY: usize = 8;
 
+/// Tasks that are under way at once where most of them wait for a network.
+pub(crate) const FAR: u64 = 32;
+
 /// How far a job is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {

@@ -219,7 +219,7 @@ fn run(left: &Array, right: &Array, options: &VerifyOptions<'_>, found: &Mutex<F
     // What is missing in both is equal.
     let stored = Stored::of(right, left, has_one_fill(left, right))?.ok();
     let mut plan = plan(left, right, budget::of_job(options.memory), stored.as_ref())?;
-    let sparse = match stored.filter(|_| plan.places() < usize::MAX) {
+    let sparse = match stored.filter(|_| plan.blocks.len() < u64::MAX) {
         Some(stored) => Some(Sparse::of(stored, &plan)?),
         None => None,
     };
@@ -238,7 +238,7 @@ fn run(left: &Array, right: &Array, options: &VerifyOptions<'_>, found: &Mutex<F
     };
     runner.run(plan.blocks(), &|_| {
         let Some(number) = numbers.locked().next() else { return Ok(0) };
-        let block = plan.block(number)?;
+        let block = plan.blocks.get(number)?;
         let shape: Dims<usize> = block.shape().iter().map(|&length| length as usize).collect();
         let lengths = [byte_len(&shape, items[0])?, byte_len(&shape, items[1])?];
         with_scratch(|one| {

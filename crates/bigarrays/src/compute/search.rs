@@ -1,0 +1,259 @@
+//! The search for blocks: of all ways to cut a domain where it may be cut, the one that costs least. Pure.
+
+use std::collections::HashSet;
+use std::ops::Range;
+
+use crate::base::dims::Dims;
+use crate::compute::cuts::Cuts;
+
+/// How many combinations are tried at most; beyond it, of those much alike one.
+const MOST_CHOICES: usize = 1 << 14;
+
+/// Of blocks whose costs differ by less than one part in so many, the smallest are taken.
+const NEAR: f64 = 50.0;
+
+/// Blocks beyond those that stay in the cache cost as much more, each time that they are doubled: one part in so many.
+const BEYOND: f64 = 4.0;
+
+/// An axis of what is cut into blocks.
+#[derive(Clone, Debug)]
+pub(crate) struct Axis {
+    pub(crate) range: Range<i64>,
+    /// First coordinate and distance of the places where blocks may be cut.
+    pub(crate) grid: (i64, u64),
+    /// Whether blocks may be cut between these, if no others fit.
+    pub(crate) is_fine: bool,
+    /// Whether blocks that follow each other along it are done on their own.
+    pub(crate) is_apart: bool,
+    /// First coordinate and length of the chunks of each input; `None` if each block reads it anew.
+    pub(crate) chunks: Dims<Option<(i64, u64)>>,
+}
+
+/// What blocks cost.
+pub(crate) struct Search<'a> {
+    pub(crate) axes: Dims<Axis>,
+    /// Bytes of a decoded chunk of each input.
+    pub(crate) chunk_bytes: Dims<u64>,
+    /// What beginning a block costs, in bytes read.
+    pub(crate) overhead: u64,
+    /// The most bytes of a block that stays in the cache.
+    pub(crate) cached: u64,
+    /// Blocks that are done on their own, as many as keep all threads busy to the end.
+    pub(crate) tasks: u64,
+    /// Bytes that a block of these lengths holds; more for one that is longer.
+    pub(crate) held: &'a dyn Fn(&[u64]) -> u64,
+}
+
+/// Cuts, how often they have chunks of each input read, and the bytes that a block holds.
+pub(crate) struct Found {
+    pub(crate) cuts: Dims<Cuts>,
+    pub(crate) loads: Dims<u64>,
+    pub(crate) held: u64,
+}
+
+/// One axis cut in one way.
+struct Candidate {
+    cuts: Cuts,
+    /// Chunks of each input that are read along it, counting each reading.
+    loads: Dims<u64>,
+    longest: u64,
+}
+
+/// One candidate on each of the first axes, and what that means.
+#[derive(Clone)]
+struct Choice {
+    index: Dims<usize>,
+    loads: Dims<u64>,
+    blocks: u64,
+    tasks: u64,
+    /// Lengths of blocks, with the least along the other axes.
+    lengths: Dims<u64>,
+    held: u64,
+}
+
+impl Axis {
+    fn candidate(&self, cuts: Cuts) -> Candidate {
+        let loads = |chunks: &Option<(i64, u64)>| match chunks {
+            Some(chunks) => {
+                Cuts::over(self.range.clone(), *chunks).len().saturating_add(cuts.cuts_beside(*chunks))
+            }
+            None => cuts.len(),
+        };
+        Candidate { loads: self.chunks.iter().map(loads).collect(), longest: cuts.longest(), cuts }
+    }
+
+    /// Ways to cut it, the one with the smallest pieces first: lengths are the distance of the grid times powers of two, up
+    /// to the whole, and parts of it by powers of two if it may be cut finer.
+    fn candidates(&self, is_fine: bool) -> Vec<Candidate> {
+        let (origin, step) = self.grid;
+        let whole = self.range.end.abs_diff(self.range.start).div_ceil(step).saturating_add(1);
+        let multiples =
+            (0..64).map(|power| 1u64 << power).take_while(|&multiple| multiple < whole).chain([whole]);
+        let finest = if is_fine && self.is_fine { step.next_power_of_two().ilog2() } else { 0 };
+        let finer = (1..=finest).rev().map(|power| (self.range.start, step.div_ceil(1 << power)));
+        let all = finer.chain(multiples.map(|multiple| (origin, step.saturating_mul(multiple))));
+        let mut all: Vec<_> = all.map(|at| self.candidate(Cuts::over(self.range.clone(), at))).collect();
+        all.dedup_by_key(|candidate| candidate.cuts.len());
+        all
+    }
+}
+
+impl Search<'_> {
+    /// The cuts into blocks that hold `most` bytes at most: of those that cost about the least, the ones with the smallest
+    /// blocks; cut finer than the grid where `is_fine`. `None` if there are none.
+    pub(crate) fn within(&self, most: u64, is_fine: bool) -> Option<Found> {
+        let mut candidates: Vec<_> = self.axes.iter().map(|axis| axis.candidates(is_fine)).collect();
+        let choices = self.choices(&candidates, most);
+        // No more than there can be.
+        let tasks = choices.first()?.tasks.min(self.tasks);
+        let costs = choices.into_iter().filter(|choice| choice.tasks >= tasks);
+        let costs: Vec<(f64, Choice)> = costs.map(|choice| (self.cost(&choice), choice)).collect();
+        let least = costs.iter().map(|choice| choice.0).min_by(f64::total_cmp)?;
+        let near = costs.into_iter().filter(|choice| choice.0 <= least + least / NEAR);
+        let (_, best) =
+            near.min_by(|one, other| (one.1.held.cmp(&other.1.held)).then(one.0.total_cmp(&other.0)))?;
+        let cuts = best.index.iter().zip(&mut candidates).map(|(&at, axis)| axis.swap_remove(at).cuts);
+        Some(Found { cuts: cuts.collect(), loads: best.loads, held: best.held })
+    }
+
+    /// What the smallest blocks hold.
+    pub(crate) fn least(&self) -> u64 {
+        let shortest = |axis: &Axis| axis.candidates(true).first().map_or(0, |candidate| candidate.longest);
+        (self.held)(&self.axes.iter().map(shortest).collect::<Dims<_>>())
+    }
+
+    fn cost(&self, choice: &Choice) -> f64 {
+        let read =
+            choice.loads.iter().zip(&self.chunk_bytes).map(|(&loads, &bytes)| loads as f64 * bytes as f64);
+        let all = read.sum::<f64>() + choice.blocks as f64 * self.overhead as f64;
+        let doublings =
+            choice.held.div_ceil(self.cached.max(1)).checked_next_power_of_two().map_or(64, u64::ilog2);
+        all * (1.0 + 1.0 / BEYOND).powi(doublings as i32)
+    }
+
+    /// Combinations of one candidate on each axis with blocks that hold at most `most` bytes: all of them, or where they
+    /// are too many a selection. The first has the smallest blocks.
+    fn choices(&self, candidates: &[Vec<Candidate>], most: u64) -> Vec<Choice> {
+        let lengths: Dims<u64> =
+            candidates.iter().map(|axis| axis.first().map_or(0, |candidate| candidate.longest)).collect();
+        let held = (self.held)(&lengths);
+        let loads = Dims::from_elem(1, self.chunk_bytes.len());
+        let mut choices = vec![Choice { index: Dims::new(), loads, blocks: 1, tasks: 1, lengths, held }];
+        choices.retain(|choice| choice.held <= most);
+        for (number, (axis, candidates)) in self.axes.iter().zip(candidates).enumerate() {
+            let longer = |choice: &Choice, at: usize| {
+                let (candidate, mut choice) = (&candidates[at], choice.clone());
+                choice.index.push(at);
+                let pieces = candidate.cuts.len();
+                choice.blocks = choice.blocks.saturating_mul(pieces);
+                choice.tasks = choice.tasks.saturating_mul(if axis.is_apart { pieces } else { 1 });
+                let loads = choice.loads.iter_mut().zip(&candidate.loads);
+                loads.for_each(|(all, along)| *all = all.saturating_mul(*along));
+                choice.lengths[number] = candidate.longest;
+                choice.held = if at == 0 { choice.held } else { (self.held)(&choice.lengths) };
+                choice
+            };
+            let all = |choice| (0..candidates.len()).map(move |at| longer(choice, at));
+            // Candidates are in the order of their lengths.
+            let fit = |choice| all(choice).take_while(|choice: &Choice| choice.held <= most);
+            choices = choices.iter().flat_map(fit).collect();
+            thin(&mut choices);
+        }
+        choices
+    }
+}
+
+/// Keeps the first choice, and of the others not too many.
+fn thin(choices: &mut Vec<Choice>) {
+    if choices.len() <= MOST_CHOICES {
+        return;
+    }
+    let mut seen = HashSet::new();
+    let size = |number: u64| number.checked_ilog2();
+    choices.retain(|choice| {
+        let loads: Dims<Option<u32>> = choice.loads.iter().map(|&loads| size(loads)).collect();
+        seen.insert((size(choice.held), loads, size(choice.blocks)))
+    });
+    choices.truncate(MOST_CHOICES);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn axis(range: Range<i64>, grid: (i64, u64), chunks: (i64, u64)) -> Axis {
+        Axis { range, grid, is_fine: false, is_apart: true, chunks: Dims::from_elem(Some(chunks), 1) }
+    }
+
+    fn pieces(cuts: &Cuts) -> Vec<Range<i64>> {
+        (0..cuts.len()).map(|k| cuts.get(k)).collect()
+    }
+
+    #[test]
+    fn blocks_end_where_the_grid_has_places() {
+        let candidates = axis(-10..25, (-3, 8), (0, 5)).candidates(true);
+        assert_eq!(pieces(&candidates[0].cuts), [-10..-3, -3..5, 5..13, 13..21, 21..25]);
+        let fine = Axis { is_fine: true, ..axis(1..10, (0, 8), (0, 8)) };
+        let lengths: Vec<u64> = fine.candidates(true).iter().map(|candidate| candidate.longest).collect();
+        assert_eq!(lengths, [1, 2, 4, 7, 9]);
+        assert_eq!(fine.candidates(false)[0].longest, 7);
+    }
+
+    proptest! {
+        /// The sums in closed form are those over the pieces.
+        #[test]
+        fn loads_are_counted_per_block(
+            start in -50i64..50, length in 1i64..200, origin in -50i64..50, chunk in 1u64..20,
+            source in (-50i64..50, 1u64..20), is_fine: bool,
+        ) {
+            let axis = Axis { is_fine, ..axis(start..start + length, (origin, chunk), source) };
+            for Candidate { cuts, loads, longest } in axis.candidates(true) {
+                let pieces = pieces(&cuts);
+                let place = |at: i64| (at - source.0).div_euclid(source.1 as i64);
+                let sum: i64 = pieces.iter().map(|cut| place(cut.end - 1) - place(cut.start) + 1).sum();
+                prop_assert_eq!(loads[0], sum as u64);
+                prop_assert_eq!(longest, pieces.iter().map(|cut| cut.end.abs_diff(cut.start)).max().unwrap());
+                prop_assert!(pieces.windows(2).all(|pair| pair[0].end == pair[1].start && !pair[1].is_empty()));
+                prop_assert_eq!((pieces[0].start, pieces[pieces.len() - 1].end), (start, start + length));
+            }
+        }
+
+        /// What is found is no dearer than any other way to cut, but for what counts as the same.
+        #[test]
+        fn no_cuts_cost_less(
+            lengths in proptest::collection::vec((1i64..300, 1u64..40, 1u64..40), 1..4),
+            overhead in 0u64..500, most in 1u64..100_000,
+        ) {
+            let axes: Dims<Axis> =
+                lengths.iter().map(|&(length, step, chunk)| axis(0..length, (0, step), (0, chunk))).collect();
+            let held = |lengths: &[u64]| lengths.iter().product();
+            let bytes = lengths.iter().map(|at| at.2).product();
+            let search = Search {
+                axes, chunk_bytes: [bytes].into_iter().collect(), overhead, cached: u64::MAX, tasks: 0, held: &held,
+            };
+            let candidates: Vec<_> = search.axes.iter().map(|axis| axis.candidates(false)).collect();
+            let mut least = f64::INFINITY;
+            let all: usize = candidates.iter().map(Vec::len).product();
+            for mut number in 0..all {
+                let (mut loads, mut blocks, mut held) = (1, 1, 1);
+                for axis in &candidates {
+                    let one = &axis[number % axis.len()];
+                    number /= axis.len();
+                    (loads, blocks, held) = (loads * one.loads[0], blocks * one.cuts.len(), held * one.longest);
+                }
+                if held <= most {
+                    least = least.min((loads * bytes + blocks * overhead) as f64);
+                }
+            }
+            match search.within(most, false) {
+                Some(found) => {
+                    let blocks: u64 = found.cuts.iter().map(Cuts::len).product();
+                    prop_assert!(found.held <= most);
+                    prop_assert!((found.loads[0] * bytes + blocks * overhead) as f64 <= least * (1.0 + 1.0 / NEAR));
+                }
+                None => prop_assert!(least.is_infinite()),
+            }
+        }
+    }
+}
