@@ -257,6 +257,10 @@ fn expressions_are_computed_into_arrays_and_numbers() {
     assert!(bench.fails("compute a+1 a=em", 2).contains("--output"));
     assert!(bench.fails("compute a+1 a=em -o new --memory 1k", 7).contains("budget"));
     assert!(!bench.path("new").exists());
+    assert!(
+        bench.fails("compute a+1 a=em -o new --scratch nowhere", 3).contains("no folder for scratch files")
+    );
+    assert!(!bench.path("new").exists());
     assert!(bench.fails("compute a+1 a=em -o em --format precomputed", 2).contains("made of"));
     assert!(bench.fails("compute a+70000 a=em -o new", 2).contains("70000"));
     assert!(bench.fails("compute cast(a,'uint8') a=em -o new8", 2).contains("does not fit"));

@@ -27,7 +27,7 @@ mod _bigarrays {
     #[pymodule_export]
     use super::array::chunk_domains::ChunkDomains;
     #[pymodule_export]
-    use super::array::create::{add_scale, create};
+    use super::array::create::{add_scale, create, rehearse};
     #[pymodule_export]
     use super::array::domain::PyDomain;
     #[pymodule_export]

@@ -359,7 +359,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_read() -> None:
     with pytest.raises(ba.MemoryBudgetError, match="MiB at least"):
         (x.lazy + 1).compute(memory=1000)
     plan = (x.lazy + 1).mean(axis=0).explain(memory=10 << 20)
-    assert "pass 1: mean(" in plan and "budget of 10 MiB" in plan
+    assert "pass 1: mean(" in plan and "budget of 10.0 MiB" in plan
     huge = ba.create("memory://lazy/huge", shape=(10**6, 10**6, 100), dtype="float32", chunk_shape=(64, 64, 64))
     with pytest.raises(ba.InvalidArgumentError, match="unasked"):
         np.asarray(huge.lazy + 1)

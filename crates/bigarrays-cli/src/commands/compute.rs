@@ -1,6 +1,7 @@
 //! `compute`: an expression of arrays, into a new array or as a number.
 
 use std::io::Write;
+use std::path::PathBuf;
 
 use bigarrays::base::buffer::{Order, ViewMut};
 use bigarrays::compute::{self, Cast, ComputeOptions, Lazy, Number, Plan, Rounding};
@@ -36,6 +37,11 @@ pub(crate) struct ComputeArgs {
     /// Memory budget in bytes, such as 512M or 4G [default: a quarter of the memory that the process may use]
     #[arg(long, help_heading = RUN, value_name = "BYTES", value_parser = values::bytes)]
     memory: Option<u64>,
+
+    /// A folder for results that the expression goes on with and that do not fit into the budget: files there while it is
+    /// computed
+    #[arg(long, help_heading = RUN, value_name = "DIR")]
+    scratch: Option<PathBuf>,
 
     /// Print the plan: passes, blocks, what is read, and what memory is for. Nothing is computed
     #[arg(long, help_heading = RUN, visible_alias = "dry-run")]
@@ -138,8 +144,8 @@ impl ComputeArgs {
         Ok(())
     }
 
-    fn options(&self) -> ComputeOptions<'static> {
-        ComputeOptions { memory: self.memory.unwrap_or(0), progress: None }
+    fn options(&self) -> ComputeOptions<'_> {
+        ComputeOptions { memory: self.memory.unwrap_or(0), scratch: self.scratch.as_deref(), progress: None }
     }
 
     fn with_progress(

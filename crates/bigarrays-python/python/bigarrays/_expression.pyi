@@ -40,15 +40,22 @@ class _Lazy:
     def expect_apart(self, target: str | PathLike[str]) -> None: ...
     @staticmethod
     def compute(
-        results: list[_Lazy], memory: int | None = None, progress: Callable[[int, int], object] | None = None
+        results: list[_Lazy],
+        memory: int | None = None,
+        scratch: str | PathLike[str] | None = None,
+        progress: Callable[[int, int], object] | None = None,
     ) -> list[NDArray[Any]]: ...
     @staticmethod
     def save(
         results: list[tuple[_Lazy, Array]],
         memory: int | None = None,
+        scratch: str | PathLike[str] | None = None,
         progress: Callable[[int, int], object] | None = None,
     ) -> None: ...
     @staticmethod
     def explain(
-        results: Sequence[tuple[_Lazy, Array | None]], memory: int | None = None, format: str = "text"
+        results: Sequence[tuple[_Lazy, Array | None]],
+        memory: int | None = None,
+        scratch: str | PathLike[str] | None = None,
+        format: str = "text",
     ) -> str: ...

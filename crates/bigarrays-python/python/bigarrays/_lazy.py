@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from ._bigarrays import Array, Domain, InvalidArgumentError, _Lazy, create
+from ._bigarrays import Array, Domain, InvalidArgumentError, _Lazy, _rehearse, create
 from ._indexing import Part, parts, points
 from ._operators import Operators
 from ._progress import reporter
@@ -24,6 +24,7 @@ _UNASKED = 256 << 20
 
 Axis = int | str | Sequence[int | str] | None
 _Url = TypeVar("_Url", bound=str | PathLike[str])
+_Made = TypeVar("_Made")
 Progress = bool | Callable[[int, int], object]
 
 
@@ -415,12 +416,20 @@ class Lazy(Operators):
             raise np.exceptions.AxisError(axis, self.ndim)
         return at
 
-    def compute(self, *, memory: int | None = None, progress: Progress | None = None) -> NDArray[Any]:
+    def compute(
+        self,
+        *,
+        memory: int | None = None,
+        scratch: str | PathLike[str] | None = None,
+        progress: Progress | None = None,
+    ) -> NDArray[Any]:
         """All elements, as a NumPy array.
 
         Args:
             memory: The most bytes that the work may use, the result among them; a quarter of what the process may use if
                 None.
+            scratch: A folder for results that the work goes on with, such as a mean that is subtracted, and that do not fit into
+                the memory: files there while it goes on. Without, they are refused.
             progress: True for a line that says how far the work is, in a terminal or a notebook; or a function of
                 (done, total), called now and then, and at the end, with bytes of elements. An exception that it raises, or
                 Ctrl-C, ends the work.
@@ -429,13 +438,14 @@ class Lazy(Operators):
             MemoryBudgetError: The work does not fit into the memory; nothing was read.
             InvalidArgumentError: An element does not fit into a type that it is cast to.
         """
-        return compute(self, memory=memory, progress=progress)[0]
+        return compute(self, memory=memory, scratch=scratch, progress=progress)[0]
 
     def save(
         self,
         url: str | PathLike[str],
         *,
         memory: int | None = None,
+        scratch: str | PathLike[str] | None = None,
         progress: Progress | None = None,
         **options: Any,
     ) -> Array:
@@ -445,6 +455,7 @@ class Lazy(Operators):
         Args:
             url: Where the array is made; it must not be there.
             memory: As `compute` has it; the result is written block by block.
+            scratch: As `compute` has it.
             progress: As `compute` has it.
             options: Those of `bigarrays.create`, such as `chunk_shape`, `format` and `like`, but for type and domain, which
                 are those of the expression; in formats without coordinates the result begins at 0.
@@ -458,15 +469,15 @@ class Lazy(Operators):
             >>> (a.lazy + 1).save("memory://lazy/save/b", format="zarr3")[0, 0]
             np.uint8(1)
         """
-        return save({url: self}, memory=memory, progress=progress, **options)[url]
+        return save({url: self}, memory=memory, scratch=scratch, progress=progress, **options)[url]
 
-    def _target(self, url: str | PathLike[str], options: dict[str, Any]) -> Array:
+    def _target(self, make: Callable[..., _Made], url: str | PathLike[str], options: dict[str, Any]) -> _Made:
         known: dict[str, Any] = {"domain": self.domain, "dtype": self.dtype, "incomplete": True}
         if any(self.dimension_names) and "like" not in options and "dimension_names" not in options:
             known["dimension_names"] = self.dimension_names
         while True:
             try:
-                return create(url, **known, **options)
+                return make(url, **known, **options)
             except InvalidArgumentError as error:
                 # A format that has no names but its own, or no coordinates but those from zero.
                 if "dimension_names:" in str(error) and "dimension_names" in known:
@@ -477,11 +488,14 @@ class Lazy(Operators):
                 else:
                     raise
 
-    def explain(self, *, memory: int | None = None, format: str = "text") -> Any:
+    def explain(
+        self, *, memory: int | None = None, scratch: str | PathLike[str] | None = None, format: str = "text"
+    ) -> Any:
         """The plan of `compute`: passes, blocks, what is read, and what memory is for. Reads nothing.
 
         Args:
             memory: As `compute` has it.
+            scratch: As `compute` has it; nothing is made there.
             format: "text" for words, "dict" for a dictionary with the same, in bytes, and "svg" for a picture.
 
         Example:
@@ -489,7 +503,7 @@ class Lazy(Operators):
             >>> plan["passes"][0]["computes"]
             'sum(memory, axis=[0])'
         """
-        return explain(self, memory=memory, format=format)
+        return explain(self, memory=memory, scratch=scratch, format=format)
 
     def __array_namespace__(self, *, api_version: str | None = None) -> ModuleType:
         """The functions of the array API, which are of `positional`."""
@@ -644,12 +658,18 @@ def stack(parts: Sequence[Any], axis: int = 0) -> Lazy:
     return concatenate([lazy(part).expand_dims(axis) for part in parts], axis)
 
 
-def compute(*results: Lazy, memory: int | None = None, progress: Progress | None = None) -> tuple[NDArray[Any], ...]:
+def compute(
+    *results: Lazy,
+    memory: int | None = None,
+    scratch: str | PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> tuple[NDArray[Any], ...]:
     """All elements of several expressions, as NumPy arrays. What they have in common is read and computed once.
 
     Args:
         results: The expressions.
         memory: The most bytes that the work may use, the results among them; a quarter of what the process may use if None.
+        scratch: As `Lazy.compute` has it.
         progress: As `Lazy.compute` has it.
 
     Raises:
@@ -660,13 +680,15 @@ def compute(*results: Lazy, memory: int | None = None, progress: Progress | None
         >>> bigarrays.compute(x.min(), x.max())
         (array(3), array(9))
     """
-    return tuple(_Lazy.compute([lazy(result)._inner for result in results], memory, reporter(progress, "computing")))
+    inner = [lazy(result)._inner for result in results]
+    return tuple(_Lazy.compute(inner, memory, scratch, reporter(progress, "computing")))
 
 
 def save(
     results: dict[_Url, Lazy],
     *,
     memory: int | None = None,
+    scratch: str | PathLike[str] | None = None,
     progress: Progress | None = None,
     **options: Any,
 ) -> dict[_Url, Array]:
@@ -675,6 +697,7 @@ def save(
     Args:
         results: The expressions, by where their arrays are made.
         memory: As `compute` has it.
+        scratch: As `compute` has it.
         progress: As `compute` has it.
         options: Those of `Lazy.save`, for all arrays.
 
@@ -691,13 +714,19 @@ def save(
     for url in results:
         for result in results.values():
             result._inner.expect_apart(url)
-    targets = {url: result._target(url, options) for url, result in results.items()}
+    # What does not fit into the memory is refused before anything is made.
+    rehearsed = [(result._inner, result._target(_rehearse, url, options)) for url, result in results.items()]
+    if all(target is not None for _, target in rehearsed):
+        _Lazy.explain(rehearsed, memory, scratch)
+    targets = {url: result._target(create, url, options) for url, result in results.items()}
     pairs = [(result._inner, targets[url]) for url, result in results.items()]
-    _Lazy.save(pairs, memory, reporter(progress, "saving"))
+    _Lazy.save(pairs, memory, scratch, reporter(progress, "saving"))
     return targets
 
 
-def explain(*results: Lazy, memory: int | None = None, format: str = "text") -> Any:
+def explain(
+    *results: Lazy, memory: int | None = None, scratch: str | PathLike[str] | None = None, format: str = "text"
+) -> Any:
     """The plan of `compute` of several expressions; see `Lazy.explain`."""
-    plan = _Lazy.explain([(lazy(result)._inner, None) for result in results], memory, format)
+    plan = _Lazy.explain([(lazy(result)._inner, None) for result in results], memory, scratch, format)
     return json.loads(plan) if format == "dict" else plan

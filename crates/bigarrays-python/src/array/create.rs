@@ -7,7 +7,8 @@ use std::sync::Arc;
 use bigarrays::format::{
     self, ArraySpec, CreateSpec, FormatOptions, NewSharding, ScaleSelector, StorageSpec,
 };
-use bigarrays::{Array, DataType, Domain};
+use bigarrays::store::{MemoryStore, Store};
+use bigarrays::{Array, DataType, Domain, ErrorKind};
 use pyo3::exceptions::{PyTypeError, PyUserWarning};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -94,6 +95,25 @@ pub(crate) fn create(
     let options = opening.options();
     let array = detached(py, || options.create(&url, &spec))?;
     Ok(made(array, opening))
+}
+
+/// The array that `create` would make, in memory of its own; None for formats that need a file.
+#[pyfunction]
+#[pyo3(name = "_rehearse", signature = (path_or_url, **options))]
+pub(crate) fn rehearse(
+    py: Python<'_>,
+    path_or_url: PathBuf,
+    options: Option<&Bound<'_, PyDict>>,
+) -> PyResult<Option<PyArray>> {
+    let (_, spec, opening) = described(py, path_or_url, options, "create")?;
+    let (store, options): (Arc<dyn Store>, _) = (Arc::new(MemoryStore::new()), opening.options());
+    match detached(py, || match options.create((&store, "array"), &spec) {
+        Err(error) if error.kind() == ErrorKind::Unsupported => Ok(None),
+        array => array.map(Some),
+    })? {
+        Some(array) => Ok(Some(made(array, opening))),
+        None => Ok(None),
+    }
 }
 
 /// Adds a scale to the layer at a path or URL, and opens it with mode "r+".

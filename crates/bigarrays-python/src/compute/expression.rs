@@ -153,11 +153,12 @@ impl PyLazy {
 
     /// All elements of several expressions.
     #[staticmethod]
-    #[pyo3(signature = (results, memory = None, progress = None))]
+    #[pyo3(signature = (results, memory = None, scratch = None, progress = None))]
     fn compute<'py>(
         py: Python<'py>,
         results: Vec<PyRef<'py, Self>>,
         memory: Option<u64>,
+        scratch: Option<std::path::PathBuf>,
         progress: Option<Py<PyAny>>,
     ) -> PyResult<Vec<Bound<'py, PyUntypedArray>>> {
         let results: Vec<Lazy> = results.iter().map(|result| result.0.clone()).collect();
@@ -167,7 +168,11 @@ impl PyLazy {
             results.iter().zip(orders).map(|(lazy, (dtype, order))| (lazy.domain().shape(), dtype, order));
         transfer::made_all(py, &wanted.collect::<Vec<_>>(), |outs| {
             reported(py, progress.as_ref(), |report| {
-                let options = ComputeOptions { memory: budget(memory), progress: Some(report) };
+                let options = ComputeOptions {
+                    memory: budget(memory),
+                    scratch: scratch.as_deref(),
+                    progress: Some(report),
+                };
                 let outs = outs.into_iter().map(Target::Memory);
                 compute::compute(results.iter().zip(outs).collect(), &options)
             })
@@ -176,11 +181,12 @@ impl PyLazy {
 
     /// Writes all elements of several expressions, each to an array.
     #[staticmethod]
-    #[pyo3(signature = (results, memory = None, progress = None))]
+    #[pyo3(signature = (results, memory = None, scratch = None, progress = None))]
     fn save(
         py: Python<'_>,
         results: Vec<(PyRef<'_, Self>, Bound<'_, PyArray>)>,
         memory: Option<u64>,
+        scratch: Option<std::path::PathBuf>,
         progress: Option<Py<PyAny>>,
     ) -> PyResult<()> {
         let one = |(lazy, target): &(PyRef<'_, Self>, Bound<'_, PyArray>)| {
@@ -188,7 +194,11 @@ impl PyLazy {
         };
         let results: Vec<_> = results.iter().map(one).collect();
         reported(py, progress.as_ref(), |report| {
-            let options = ComputeOptions { memory: budget(memory), progress: Some(report) };
+            let options = ComputeOptions {
+                memory: budget(memory),
+                scratch: scratch.as_deref(),
+                progress: Some(report),
+            };
             let all = results.iter().map(|(lazy, target)| (lazy, Target::Array(target)));
             compute::compute(all.collect(), &options)
         })
@@ -196,18 +206,19 @@ impl PyLazy {
 
     /// The plan of several expressions in words, as JSON or as a picture, each into an array, or into memory.
     #[staticmethod]
-    #[pyo3(signature = (results, memory = None, format = "text"))]
+    #[pyo3(signature = (results, memory = None, scratch = None, format = "text"))]
     fn explain(
         py: Python<'_>,
         results: Vec<(PyRef<'_, Self>, Option<Bound<'_, PyArray>>)>,
         memory: Option<u64>,
+        scratch: Option<std::path::PathBuf>,
         format: &str,
     ) -> PyResult<String> {
         let one = |(lazy, target): &(PyRef<'_, Self>, Option<Bound<'_, PyArray>>)| {
             (lazy.0.clone(), target.as_ref().map(|target| target.get().array.clone()))
         };
         let results: Vec<_> = results.iter().map(one).collect();
-        let options = ComputeOptions { memory: budget(memory), progress: None };
+        let options = ComputeOptions { memory: budget(memory), scratch: scratch.as_deref(), progress: None };
         detached(py, || {
             let all: Vec<_> = results.iter().map(|(lazy, target)| (lazy, target.as_ref())).collect();
             let plan = compute::plan(&all, &options)?;

@@ -70,7 +70,16 @@ impl Plan {
             })
         };
         let passes: Vec<Value> = self.passes.iter().map(pass).collect();
-        json!({ "memory": self.memory, "peak_memory": self.peak_memory, "passes": passes }).to_string()
+        json!({ "memory": self.memory, "peak_memory": self.peak_memory, "scratch": self.scratch, "passes": passes }).to_string()
+    }
+
+    /// What all passes take.
+    fn needs(&self) -> String {
+        let needs = format!("at most {} of the budget of {}", mib(self.peak_memory), mib(self.memory));
+        match self.scratch {
+            0 => needs,
+            scratch => format!("{needs}, and {} of scratch files", mib(scratch)),
+        }
     }
 
     /// The plan as a picture: an SVG document with a box for each pass, in their order.
@@ -104,11 +113,7 @@ impl Plan {
                 );
             }
         }
-        let (peak, budget) = (mib(self.peak_memory), mib(self.memory));
-        svg + &format!(
-            "<text x=\"22\" y=\"{}\">at most {peak} of the budget of {budget}</text>\n</svg>\n",
-            all - 16
-        )
+        svg + &format!("<text x=\"22\" y=\"{}\">{}</text>\n</svg>\n", all - 16, self.needs())
     }
 }
 
@@ -129,7 +134,6 @@ impl fmt::Display for Plan {
             writeln!(f, "pass {}: {}", number + 1, pass.text)?;
             pass.lines().iter().try_for_each(|line| writeln!(f, "  {line}"))?;
         }
-        let mib = |bytes: u64| bytes.div_ceil(1 << 20);
-        write!(f, "at most {} MiB of the budget of {} MiB", mib(self.peak_memory), mib(self.memory))
+        f.write_str(&self.needs())
     }
 }

@@ -48,6 +48,7 @@ mod search;
 mod sink;
 mod sparse;
 mod stage;
+mod taken;
 mod text;
 mod types;
 mod viewed;

@@ -22,6 +22,8 @@ pub struct Plan {
     pub memory: u64,
     /// Bytes held at once, at most.
     pub peak_memory: u64,
+    /// Bytes of files, in the scratch folder, of results that later passes read; zero if these are held in memory.
+    pub scratch: u64,
 }
 
 /// How a pass is cut into blocks, and what they take.

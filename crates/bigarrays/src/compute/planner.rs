@@ -36,10 +36,13 @@ fn bytes(domain: &Domain, dtype: DataType) -> u64 {
 pub(crate) struct Limits {
     pub(crate) memory: u64,
     pub(crate) threads: u64,
+    /// Whether results may be kept in files.
+    pub(crate) has_scratch: bool,
 }
 
 /// The plan of these passes, where each expression that was asked for goes to its target, or to memory of its caller. Passes
-/// that do not fit together are done apart.
+/// that do not fit together are done apart, and results that later passes take are kept in scratch files if they do not fit
+/// into memory.
 ///
 /// # Errors
 /// `MemoryBudget` if the smallest blocks do not fit.
@@ -48,18 +51,36 @@ pub(crate) fn plan(
     targets: &[Option<&Array>],
     limits: Limits,
 ) -> Result<(Vec<Stage>, Plan)> {
+    let is_taken = stages.iter().flat_map(|stage| &stage.outputs).any(|output| output.is_taken);
+    if !(limits.has_scratch && is_taken) {
+        return plan_held(stages, targets, limits);
+    }
+    let held = plan_held(stages.clone(), targets, Limits { has_scratch: false, ..limits });
+    match held {
+        Err(error) if error.kind() == ErrorKind::MemoryBudget => plan_held(stages, targets, limits),
+        held => held,
+    }
+}
+
+/// The plan, where results that later passes take are in scratch files if there may be any, and in memory if not.
+fn plan_held(stages: Vec<Stage>, targets: &[Option<&Array>], limits: Limits) -> Result<(Vec<Stage>, Plan)> {
     let in_memory = |root: &&Root| targets[root.number].is_none();
     let roots = |output: &Output| output.roots.iter().filter(in_memory).count() as u64;
     let all = stages.iter().flat_map(|stage| &stage.outputs);
     let mut held =
         all.map(|one| bytes(&one.domain, one.dtype).saturating_mul(roots(one))).fold(0, u64::saturating_add);
-    let (mut planned, mut passes) = (Vec::new(), Vec::new());
+    let (mut planned, mut passes, mut scratch) = (Vec::new(), Vec::new(), 0u64);
+    let mut may_spill = false;
     for stage in stages {
         let taken = stage.outputs.iter().filter(|output| output.is_taken);
-        let taken = taken.map(|one| bytes(&one.domain, one.dtype)).fold(0, u64::saturating_add);
+        let mut taken = taken.map(|one| bytes(&one.domain, one.dtype)).fold(0, u64::saturating_add);
+        if limits.has_scratch {
+            scratch = scratch.saturating_add(std::mem::take(&mut taken));
+        }
         held = held.saturating_add(taken);
         // They are copied once they are all there.
-        let results = held.saturating_add(taken);
+        may_spill |= taken > 0;
+        let results = (held.saturating_add(taken), may_spill);
         let together = Planner::pass(&stage, targets, limits, results);
         match together {
             Ok(pass) => {
@@ -76,7 +97,7 @@ pub(crate) fn plan(
         }
     }
     let peak_memory = passes.iter().map(|pass| pass.terms.all()).max().unwrap_or(0);
-    Ok((planned, Plan { passes, memory: limits.memory, peak_memory }))
+    Ok((planned, Plan { passes, memory: limits.memory, peak_memory, scratch }))
 }
 
 /// Where blocks of an axis may be cut, so that all of these grids agree with it; `None` if they have nothing in common.
@@ -105,10 +126,17 @@ struct Planner<'a> {
     folding: Option<Folding>,
     limits: Limits,
     terms: Terms,
+    /// Whether results are held that could be in files.
+    may_spill: bool,
 }
 
 impl<'a> Planner<'a> {
-    fn pass(stage: &Stage, targets: &[Option<&Array>], limits: Limits, results: u64) -> Result<Pass> {
+    fn pass(
+        stage: &Stage,
+        targets: &[Option<&Array>],
+        limits: Limits,
+        (results, may_spill): (u64, bool),
+    ) -> Result<Pass> {
         let compiled = Compiled::of(stage, &HashMap::new())?;
         let own = stage.outputs.iter().flat_map(|output| &output.roots);
         let own = own.filter_map(|root| Some((root, targets[root.number]?)));
@@ -122,6 +150,7 @@ impl<'a> Planner<'a> {
             folding: stage.axes.as_ref().map(|axes| Folding::new(&stage.domain, axes)),
             limits,
             terms: Terms { results, ..Terms::default() },
+            may_spill,
         };
         let mut encoding = 0u64;
         for (root, target) in own {
@@ -290,9 +319,11 @@ impl<'a> Planner<'a> {
 
     fn refusal(&self, block: u64) -> Error {
         let needed = block.saturating_add(self.terms.all()).div_ceil(1 << 20);
+        let scratch =
+            if self.may_spill { ", or name a scratch folder for results of earlier passes" } else { "" };
         let reason = format!(
             "computing {} takes {needed} MiB at least, the budget is {} bytes: {} of results, {} of decoding, {block} of \
-             the smallest block; raise the budget, or ask for a part",
+             the smallest block; raise the budget, or ask for a part{scratch}",
             self.stage.text(),
             self.limits.memory,
             self.terms.results,

@@ -1,14 +1,14 @@
 //! Running plans.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use crate::array::{Array, Cutout};
 use crate::base::buffer::{Order, SharedViewMut, ViewMut, byte_len};
 use crate::base::dtype::Element;
-use crate::base::error::{Error, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::compute::block::lengths;
 use crate::compute::expr::Lazy;
-use crate::compute::held::held;
 use crate::compute::inputs::Compiled;
 use crate::compute::memory::Memory;
 use crate::compute::plan::{Pass, Plan};
@@ -16,7 +16,8 @@ use crate::compute::planner::{self, Limits};
 use crate::compute::reducing::Reducing;
 use crate::compute::sink::{Place, Sink};
 use crate::compute::sparse::Sparse;
-use crate::compute::stage::{Output, Stage, stages};
+use crate::compute::stage::{Stage, stages};
+use crate::compute::taken::{Scratch, Taken};
 use crate::run::budget;
 use crate::run::pool::threads;
 use crate::run::runner::{Progress, Runner};
@@ -27,13 +28,21 @@ pub struct ComputeOptions<'a> {
     /// Memory budget in bytes; if zero, a quarter of the memory that this process may use, of which the limits of control
     /// groups and of Slurm count.
     pub memory: u64,
+    /// A folder for results that later passes read and that do not fit into the budget: each a file there while the work goes
+    /// on. Without, they are refused.
+    pub scratch: Option<&'a Path>,
     /// Is told after every block, from any thread.
     pub progress: Option<&'a (dyn Fn(Progress) + Sync)>,
 }
 
 impl ComputeOptions<'_> {
-    fn limits(&self) -> Limits {
-        Limits { memory: budget::of_job(self.memory), threads: threads() as u64 }
+    fn limits(&self) -> Result<Limits> {
+        if let Some(folder) = self.scratch.filter(|folder| !folder.is_dir()) {
+            let error = Error::new(ErrorKind::NotFound, "no folder for scratch files is there");
+            return Err(error.during("computing with").at(folder.display().to_string()));
+        }
+        let has_scratch = self.scratch.is_some();
+        Ok(Limits { memory: budget::of_job(self.memory), threads: threads() as u64, has_scratch })
     }
 }
 
@@ -91,12 +100,13 @@ pub fn compute(results: Vec<(&Lazy, Target<'_>)>, options: &ComputeOptions<'_>) 
     let shared: HashMap<usize, SharedViewMut<'_>> =
         memory.iter_mut().map(|(number, out)| (*number, out.share())).collect();
     let targets: Vec<Option<&Array>> = arrays.iter().map(Option::as_ref).collect();
-    let (stages, plan) = planner::plan(stages(&roots)?, &targets, options.limits())?;
+    let (stages, plan) = planner::plan(stages(&roots)?, &targets, options.limits()?)?;
     let place = |number: usize| match (targets[number], shared.get(&number)) {
         (Some(array), _) => Some(Place::Array(array)),
         (None, Some(out)) => Some(Place::Memory { out, domain: roots[number].domain() }),
         (None, None) => None,
     };
+    let scratch = options.scratch.filter(|_| plan.scratch > 0).map(Scratch::new).transpose()?;
     let mut known: HashMap<usize, Lazy> = HashMap::new();
     let mut before = 0u64;
     for (stage, pass) in stages.iter().zip(&plan.passes) {
@@ -106,7 +116,7 @@ pub fn compute(results: Vec<(&Lazy, Target<'_>)>, options: &ComputeOptions<'_>) 
             }
         };
         let options = ComputeOptions { progress: Some(&of_all), ..*options };
-        run_stage(stage, pass, &mut known, &place, &options)?;
+        run_stage(stage, pass, (&mut known, scratch.as_ref()), &place, &options)?;
         before = before.saturating_add(pass.bytes);
     }
     arrays.iter().flatten().try_for_each(Array::complete_if_whole)
@@ -122,7 +132,7 @@ pub fn plan(results: &[(&Lazy, Option<&Array>)], options: &ComputeOptions<'_>) -
         |(lazy, array): &(&Lazy, Option<&Array>)| array.map(|array| lazy.placed_target(array)).transpose();
     let arrays = results.iter().map(target).collect::<Result<Vec<_>>>()?;
     let targets: Vec<Option<&Array>> = arrays.iter().map(Option::as_ref).collect();
-    Ok(planner::plan(stages(&roots)?, &targets, options.limits())?.1)
+    Ok(planner::plan(stages(&roots)?, &targets, options.limits()?)?.1)
 }
 
 /// An error if two results go to one array.
@@ -146,7 +156,7 @@ impl Lazy {
 
     /// The order of elements in memory that is computed the fastest.
     pub fn order(&self) -> Order {
-        let limits = Limits { memory: u64::MAX, threads: 1 };
+        let limits = Limits { memory: u64::MAX, threads: 1, has_scratch: false };
         let plan =
             stages(std::slice::from_ref(self)).and_then(|stages| planner::plan(stages, &[None], limits));
         plan.ok().and_then(|(_, plan)| Some(plan.passes.last()?.order)).unwrap_or(Order::C)
@@ -206,28 +216,24 @@ impl Lazy {
 fn run_stage<'p>(
     stage: &Stage,
     pass: &Pass,
-    known: &mut HashMap<usize, Lazy>,
+    (known, scratch): (&mut HashMap<usize, Lazy>, Option<&Scratch>),
     place: &dyn Fn(usize) -> Option<Place<'p>>,
     options: &ComputeOptions<'_>,
 ) -> Result<()> {
     let compiled = Compiled::of(stage, known)?;
-    let mut taken: Vec<Option<Vec<u8>>> = Vec::new();
-    for output in &stage.outputs {
-        let length = byte_len(&lengths(&output.domain)?, output.dtype.size())?;
-        taken.push(output.is_taken.then(|| vec![0; length]));
-    }
+    let mut taken =
+        stage.outputs.iter().map(|output| Taken::new(output, scratch)).collect::<Result<Vec<_>>>()?;
+    let files: Vec<Option<Array>> = taken.iter().map(Taken::file).collect();
     let mut views: Vec<Option<ViewMut<'_>>> = Vec::new();
-    for (output, elements) in stage.outputs.iter().zip(&mut taken) {
-        let (shape, item) = (lengths(&output.domain)?, output.dtype.size());
-        let view = |elements| ViewMut::dense(elements, &shape, item, Order::C);
-        views.push(elements.as_deref_mut().map(view).transpose()?);
+    for (output, taken) in stage.outputs.iter().zip(&mut taken) {
+        views.push(taken.view(output)?);
     }
     let shared: Vec<Option<SharedViewMut<'_>>> =
         views.iter_mut().map(|view| view.as_mut().map(ViewMut::share)).collect();
     let mut sinks: Vec<Vec<Sink<'_>>> = Vec::new();
-    for (output, out) in stage.outputs.iter().zip(&shared) {
+    for (output, (out, file)) in stage.outputs.iter().zip(shared.iter().zip(&files)) {
         let held = out.as_ref().map(|out| Place::Memory { out, domain: &output.domain });
-        let held = held.map(|place| Sink { root: None, place });
+        let held = held.or(file.as_ref().map(Place::Array)).map(|place| Sink { root: None, place });
         let asked = output
             .roots
             .iter()
@@ -248,22 +254,12 @@ fn run_stage<'p>(
         None => each_element(&compiled, stage, pass, sparse, &runner, &sinks)?,
     }
     drop(sinks);
-    for (output, elements) in stage.outputs.iter().zip(taken) {
-        if let Some(elements) = elements {
-            known.insert(output.number, in_memory(output, elements)?);
+    for (output, taken) in stage.outputs.iter().zip(taken) {
+        if let Some(result) = taken.result(output)? {
+            known.insert(output.number, result);
         }
     }
     Ok(())
-}
-
-/// The result of a pass that later ones take.
-fn in_memory(output: &Output, elements: Vec<u8>) -> Result<Lazy> {
-    if output.domain.ndim() > 0 {
-        return Lazy::of(&held(&output.domain, output.dtype, &output.names, &elements)?);
-    }
-    let mut element = [0; 8];
-    element[..output.dtype.size()].copy_from_slice(&elements);
-    Lazy::constant(element, output.dtype)
 }
 
 /// Computes the elements of each block.

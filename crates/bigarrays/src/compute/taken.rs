@@ -1,0 +1,98 @@
+//! Results of passes that later ones take: in memory, or in files that go when the work is done.
+
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use crate::array::{Array, OpenOptions};
+use crate::base::buffer::{Order, ViewMut, byte_len};
+use crate::base::domain::Domain;
+use crate::base::error::{Error, Result};
+use crate::compute::block::lengths;
+use crate::compute::expr::{Kind, Lazy};
+use crate::compute::held::held;
+use crate::compute::stage::Output;
+use crate::format::CreateSpec;
+
+/// A folder of results. It is removed when this is dropped; a process that is killed leaves it.
+pub(super) struct Scratch {
+    folder: TempDir,
+}
+
+impl Scratch {
+    /// A new folder in `folder`, which exists.
+    ///
+    /// # Errors
+    /// A storage error.
+    pub(super) fn new(folder: &Path) -> Result<Self> {
+        let failed = |error| Error::io(error, "making a scratch folder in", folder.display().to_string());
+        let folder =
+            tempfile::Builder::new().prefix("bigarrays-scratch-").tempdir_in(folder).map_err(failed)?;
+        Ok(Self { folder })
+    }
+
+    /// A new file for the elements of a result, all of whose bytes the disk has room for.
+    ///
+    /// # Errors
+    /// A storage error.
+    fn array(&self, output: &Output) -> Result<Array> {
+        let path = self.folder.path().join(format!("{}.npy", output.number));
+        let url = path.to_str().ok_or_else(|| {
+            Error::invalid("the name of a scratch folder has to be UTF-8").at(path.display().to_string())
+        })?;
+        let spec = CreateSpec::new(output.dtype, Domain::from_shape(output.domain.shape())?);
+        let array = OpenOptions::new().format("npy").durable(false).create(url, &spec)?;
+        array.translate_to(output.domain.origin())
+    }
+}
+
+/// Where the result of a pass is kept for later ones, if any take it.
+pub(super) enum Taken {
+    Not,
+    Memory(Vec<u8>),
+    File(Box<Array>),
+}
+
+impl Taken {
+    /// Room for a result: in a file if there is a folder for them.
+    ///
+    /// # Errors
+    /// A storage error.
+    pub(super) fn new(output: &Output, scratch: Option<&Scratch>) -> Result<Self> {
+        Ok(match scratch {
+            _ if !output.is_taken => Self::Not,
+            // A single element takes no room.
+            Some(scratch) if output.domain.ndim() > 0 && !output.domain.is_empty() => {
+                Self::File(Box::new(scratch.array(output)?))
+            }
+            _ => Self::Memory(vec![0; byte_len(&lengths(&output.domain)?, output.dtype.size())?]),
+        })
+    }
+
+    pub(super) fn file(&self) -> Option<Array> {
+        if let Self::File(array) = self { Some(Array::clone(array)) } else { None }
+    }
+
+    /// The memory, of the shape of the result.
+    pub(super) fn view(&mut self, output: &Output) -> Result<Option<ViewMut<'_>>> {
+        let Self::Memory(elements) = self else { return Ok(None) };
+        ViewMut::dense(elements, &lengths(&output.domain)?, output.dtype.size(), Order::C).map(Some)
+    }
+
+    /// The result, once all of it is there.
+    pub(super) fn result(self, output: &Output) -> Result<Option<Lazy>> {
+        let Output { domain, dtype, names, .. } = output;
+        Ok(match self {
+            Self::Not => None,
+            Self::File(array) => Some(Lazy::new(Kind::Source(array), *dtype, domain.clone(), names.clone())),
+            Self::Memory(elements) if domain.ndim() > 0 => {
+                Some(Lazy::of(&held(domain, *dtype, names, &elements)?)?)
+            }
+            Self::Memory(elements) => {
+                let mut element = [0; 8];
+                element[..dtype.size()].copy_from_slice(&elements);
+                Some(Lazy::constant(element, *dtype)?)
+            }
+        })
+    }
+}
