@@ -28,7 +28,7 @@ fn sum(number: impl Iterator<Item = Number>) -> i128 {
 }
 
 fn budget(memory: u64) -> ComputeOptions<'static> {
-    ComputeOptions { memory, progress: None }
+    ComputeOptions { memory, ..ComputeOptions::default() }
 }
 
 /// The window of a step, worked out anew.

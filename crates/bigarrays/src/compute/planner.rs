@@ -12,7 +12,7 @@ use crate::compute::blocks::Blocks;
 use crate::compute::inputs::{Compiled, Grid, Input};
 use crate::compute::plan::{Folding, PLANE, Pass, Plan, Terms};
 use crate::compute::program::TILE;
-use crate::compute::search::{Axis, Found, Search};
+use crate::compute::search::{Axis, Found, Search, least_common_multiple};
 use crate::compute::stage::{Output, Root, Stage};
 use crate::run::runner::FAR;
 use crate::store::NEAR;
@@ -103,15 +103,11 @@ fn plan_held(stages: Vec<Stage>, targets: &[Option<&Array>], limits: Limits) -> 
 /// Where blocks of an axis may be cut, so that all of these grids agree with it; `None` if they have nothing in common.
 fn common_grid(one: (i64, u64), other: (i64, u64)) -> Option<(i64, u64)> {
     let distance = i128::from(one.0) - i128::from(other.0);
-    let both = one.1.checked_mul(other.1 / greatest_common_divisor(one.1, other.1))?;
+    let both = least_common_multiple(one.1, other.1)?;
     if distance % i128::from(other.1) == 0 {
         return Some((one.0, both));
     }
     (distance % i128::from(one.1) == 0).then_some((other.0, both))
-}
-
-fn greatest_common_divisor(one: u64, other: u64) -> u64 {
-    if other == 0 { one } else { greatest_common_divisor(other, one % other) }
 }
 
 /// Plans a pass.

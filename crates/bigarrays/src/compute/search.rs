@@ -82,20 +82,48 @@ impl Axis {
         Candidate { loads: self.chunks.iter().map(loads).collect(), longest: cuts.longest(), cuts }
     }
 
-    /// Ways to cut it, the one with the smallest pieces first: lengths are the distance of the grid times powers of two, up
-    /// to the whole, and parts of it by powers of two if it may be cut finer.
+    /// Ways to cut it, the one with the smallest pieces first: lengths are multiples of the distance of the grid, those that
+    /// chunks of inputs have in common with it among them, up to the whole; and fractions if it may be cut finer.
     fn candidates(&self, is_fine: bool) -> Vec<Candidate> {
         let (origin, step) = self.grid;
         let whole = self.range.end.abs_diff(self.range.start).div_ceil(step).saturating_add(1);
-        let multiples =
-            (0..64).map(|power| 1u64 << power).take_while(|&multiple| multiple < whole).chain([whole]);
-        let finest = if is_fine && self.is_fine { step.next_power_of_two().ilog2() } else { 0 };
-        let finer = (1..=finest).rev().map(|power| (self.range.start, step.div_ceil(1 << power)));
-        let all = finer.chain(multiples.map(|multiple| (origin, step.saturating_mul(multiple))));
-        let mut all: Vec<_> = all.map(|at| self.candidate(Cuts::over(self.range.clone(), at))).collect();
+        let common = |chunks: &(i64, u64)| least_common_multiple(step, chunks.1);
+        let bases = self.chunks.iter().flatten().filter_map(common).chain([step]);
+        let mut steps: Vec<u64> = bases
+            .flat_map(|base| simple().map(move |multiple| base.saturating_mul(multiple)))
+            .filter(|&length| length / step < whole)
+            .chain([step.saturating_mul(whole)])
+            .collect();
+        if is_fine && self.is_fine {
+            steps.extend(simple().filter(|&parts| parts < step).map(|parts| step.div_ceil(parts)));
+            steps.push(1);
+        }
+        steps.sort_unstable();
+        steps.dedup();
+        let cuts = |step| Cuts::over(self.range.clone(), (origin, step));
+        let mut all: Vec<_> = steps.into_iter().map(|step| self.candidate(cuts(step))).collect();
+        // Of as many pieces, those that have less read.
+        all.sort_by(|one, other| {
+            let key = |candidate: &Candidate| (candidate.cuts.len(), candidate.loads.iter().sum::<u64>());
+            key(one).cmp(&key(other)).then(one.longest.cmp(&other.longest))
+        });
         all.dedup_by_key(|candidate| candidate.cuts.len());
+        all.sort_by_key(|candidate| candidate.longest);
         all
     }
+}
+
+/// Small multiples: powers of two, and three times them.
+fn simple() -> impl Iterator<Item = u64> {
+    (0..63).flat_map(|power| [1 << power, 3 << power])
+}
+
+pub(crate) fn least_common_multiple(one: u64, other: u64) -> Option<u64> {
+    one.checked_mul(other / greatest_common_divisor(one, other))
+}
+
+fn greatest_common_divisor(one: u64, other: u64) -> u64 {
+    if other == 0 { one } else { greatest_common_divisor(other, one % other) }
 }
 
 impl Search<'_> {
@@ -154,27 +182,23 @@ impl Search<'_> {
                 choice
             };
             let all = |choice| (0..candidates.len()).map(move |at| longer(choice, at));
-            // Candidates are in the order of their lengths.
-            let fit = |choice| all(choice).take_while(|choice: &Choice| choice.held <= most);
-            choices = choices.iter().flat_map(fit).collect();
-            thin(&mut choices);
+            choices = choices.iter().flat_map(all).filter(|choice| choice.held <= most).collect();
+            self.thin(&mut choices);
         }
         choices
     }
-}
 
-/// Keeps the first choice, and of the others not too many.
-fn thin(choices: &mut Vec<Choice>) {
-    if choices.len() <= MOST_CHOICES {
-        return;
+    /// Keeps the first choice, and of the others that are much alike those that cost the least.
+    fn thin(&self, choices: &mut Vec<Choice>) {
+        if choices.len() <= MOST_CHOICES {
+            return;
+        }
+        choices[1..].sort_by(|one, other| self.cost(one).total_cmp(&self.cost(other)));
+        let mut seen = HashSet::new();
+        let size = |number: u64| number.checked_ilog2();
+        choices.retain(|choice| seen.insert((size(choice.held), size(choice.tasks), size(choice.blocks))));
+        choices.truncate(MOST_CHOICES);
     }
-    let mut seen = HashSet::new();
-    let size = |number: u64| number.checked_ilog2();
-    choices.retain(|choice| {
-        let loads: Dims<Option<u32>> = choice.loads.iter().map(|&loads| size(loads)).collect();
-        seen.insert((size(choice.held), loads, size(choice.blocks)))
-    });
-    choices.truncate(MOST_CHOICES);
 }
 
 #[cfg(test)]
@@ -190,13 +214,36 @@ mod tests {
         (0..cuts.len()).map(|k| cuts.get(k)).collect()
     }
 
+    /// The longest blocks of at most `most` elements along an axis of a thousand chunks, or finer.
+    fn longest(chunk: u64, inputs: &[u64], most: u64, is_fine: bool) -> u64 {
+        let range = 0..1000 * chunk as i64;
+        let chunks = inputs.iter().map(|&length| Some((0, length))).collect();
+        let axis = Axis { range, grid: (0, chunk), is_fine, is_apart: true, chunks };
+        let fit = axis.candidates(true).into_iter().filter(|candidate| candidate.longest <= most);
+        fit.map(|candidate| candidate.longest).max().unwrap()
+    }
+
+    /// Lengths that `DiskArrayEngine.jl` finds.
+    #[test]
+    fn lengths_are_common_multiples_and_simple_fractions() {
+        assert_eq!(longest(365, &[365], 124, true), 365u64.div_ceil(3));
+        assert_eq!(longest(40, &[40, 50], 205, false), 200);
+        assert_eq!(longest(37, &[37, 43], 10, true), 37u64.div_ceil(4));
+        // One and a half chunks would have half of them read twice.
+        assert_eq!(longest(90, &[90], 156, true), 90);
+        // Without an input whose chunks have it in common, a multiple.
+        assert_eq!(longest(30, &[], 205, false), 180);
+        assert_eq!(longest(64, &[96], 600, false), 576);
+        assert_eq!(longest(64, &[96], 190, false), 128);
+    }
+
     #[test]
     fn blocks_end_where_the_grid_has_places() {
         let candidates = axis(-10..25, (-3, 8), (0, 5)).candidates(true);
         assert_eq!(pieces(&candidates[0].cuts), [-10..-3, -3..5, 5..13, 13..21, 21..25]);
         let fine = Axis { is_fine: true, ..axis(1..10, (0, 8), (0, 8)) };
         let lengths: Vec<u64> = fine.candidates(true).iter().map(|candidate| candidate.longest).collect();
-        assert_eq!(lengths, [1, 2, 4, 7, 9]);
+        assert_eq!(lengths, [1, 2, 3, 4, 7, 9]);
         assert_eq!(fine.candidates(false)[0].longest, 7);
     }
 
