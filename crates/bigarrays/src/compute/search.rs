@@ -12,8 +12,8 @@ const MOST_CHOICES: usize = 1 << 14;
 /// Of blocks whose costs differ by less than one part in so many, the smallest are taken.
 const NEAR: f64 = 50.0;
 
-/// Blocks beyond those that stay in the cache cost as much more, each time that they are doubled: one part in so many.
-const BEYOND: f64 = 4.0;
+/// As many times as much blocks cost that do not stay in the cache.
+const BEYOND: f64 = 1.25;
 
 /// An axis of what is cut into blocks.
 #[derive(Clone, Debug)]
@@ -154,9 +154,7 @@ impl Search<'_> {
         let read =
             choice.loads.iter().zip(&self.chunk_bytes).map(|(&loads, &bytes)| loads as f64 * bytes as f64);
         let all = read.sum::<f64>() + choice.blocks as f64 * self.overhead as f64;
-        let doublings =
-            choice.held.div_ceil(self.cached.max(1)).checked_next_power_of_two().map_or(64, u64::ilog2);
-        all * (1.0 + 1.0 / BEYOND).powi(doublings as i32)
+        if choice.held > self.cached { all * BEYOND } else { all }
     }
 
     /// Combinations of one candidate on each axis with blocks that hold at most `most` bytes: all of them, or where they
