@@ -543,7 +543,8 @@ fn a_scale_that_was_added_and_not_noted_is_taken_up_while_it_is_empty() {
         let line = format!("copy image {format} --create --format {format} --all-scales --dtype uint8");
         // An element of the second scale does not fit.
         assert!(bench.fails(&line, 2).contains("does not fit"));
-        let scales = || bigarrays::OpenOptions::new().open(&bench.url(format)).unwrap().scales().len();
+        let options = bigarrays::OpenOptions::new().incomplete(true);
+        let scales = || options.open(&bench.url(format)).unwrap().scales().len();
         assert_eq!(scales(), 2);
         // As a kill between adding and noting leaves it.
         let jobs = std::fs::read_dir(bench.path(".state/bigarrays/jobs")).unwrap();
@@ -555,13 +556,32 @@ fn a_scale_that_was_added_and_not_noted_is_taken_up_while_it_is_empty() {
         assert_eq!(scales(), 2, "{format}");
         // Somebody has written to it: it is theirs.
         std::fs::write(&journal, &text[..=end + text[end..].find('\n').unwrap()]).unwrap();
-        let array = bigarrays::OpenOptions::new().scale(1).open(&bench.url(format)).unwrap();
+        let array = options.clone().scale(1).open(&bench.url(format)).unwrap();
         let ones = ndarray::ArrayD::<u8>::ones(
             array.shape().iter().map(|&length| length as usize).collect::<Vec<_>>(),
         );
         array.write(array.domain().origin(), ones.view()).unwrap();
         assert!(bench.fails(&line, 1).contains("none that an earlier run"), "{format}");
         bench.fails(&format!("{line} --no-resume"), 1);
+    }
+}
+
+#[test]
+fn what_a_copy_makes_is_incomplete_until_all_is_there() {
+    let bench = Bench::new();
+    npy(&bench.path("in.npy"), "<u2", false, &[4, 4, 4], &as_bytes(&[700u16; 64]));
+    for format in ["precomputed", "n5", "ome-zarr", "zarr2", "zarr3"] {
+        let line = format!("copy in.npy {format} --create --format {format}");
+        bench.fails(&format!("{line} --dtype uint8"), 2);
+        assert!(bench.ok(&format!("info {format}")).contains("incomplete"), "{format}");
+        assert!(bench.fails(&format!("compute max(a) a={format}"), 1).contains("incomplete"), "{format}");
+        bench.ok(&format!("rm {format} --yes"));
+        bench.ok(&line);
+        assert!(!bench.ok(&format!("info {format}")).contains("incomplete"), "{format}");
+        let text = bench.ok(&format!("info {format} --json"));
+        let attributes = &serde_json::from_str::<Value>(&text).unwrap()["attributes"];
+        assert!(!attributes.to_string().contains("incomplete"), "{format}");
+        bench.ok(&format!("verify {format}"));
     }
 }
 

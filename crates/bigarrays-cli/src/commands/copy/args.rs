@@ -74,7 +74,8 @@ pub(super) struct What {
     #[arg(long, help_heading = WHAT, value_name = "SCALE", value_parser = values::scale, conflicts_with = "all_scales")]
     pub(super) to_scale: Option<ScaleSelector>,
 
-    /// Make DST, of just the box; what no option says is as in SRC, as far as the format can hold it
+    /// Make DST, of just the box; what no option says is as in SRC, as far as the format can hold it. It is marked as
+    /// incomplete until all is copied
     #[arg(long, help_heading = WHAT, conflicts_with = "to_scale")]
     pub(super) create: bool,
 

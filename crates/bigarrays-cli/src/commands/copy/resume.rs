@@ -10,10 +10,11 @@ use bigarrays::{Array, Error, ErrorKind, OpenOptions, Result};
 
 use crate::commands::new::{New, new_layer, rehearsed};
 
-/// What steps of the journal begin with: a scale that is added to those there are, a scale that was made, and what the
-/// layer was then.
+/// What steps of the journal begin with: a scale that is added to those there are, a scale that was made, one that is all
+/// there and marked so, and what the layer was after each.
 const ADDING: &str = "adding scale ";
 const MADE: &str = "made scale ";
+const COMPLETING: &str = "completing scale ";
 const IDENTITY: &str = "identity ";
 
 /// Forgets what an earlier run has noted if what it has made is gone.
@@ -27,8 +28,8 @@ pub(crate) fn look_up(journal: &mut Journal, url: &str, options: &FormatOptions)
     match format::identity(url, options)? {
         None => journal.forget(),
         Some(own) if own == known => Ok(()),
-        // The scale that was added has changed it.
-        Some(_) if is_adding(journal) => Ok(()),
+        // The scale that was added, or completed, has changed it.
+        Some(_) if is_changing(journal) => Ok(()),
         Some(_) => {
             let reason = "this is not what an earlier run of this command made and left unfinished, or it was \
                           changed; remove it, or say --no-resume and not --create to copy into it";
@@ -37,13 +38,35 @@ pub(crate) fn look_up(journal: &mut Journal, url: &str, options: &FormatOptions)
     }
 }
 
-/// Whether an earlier run ended before it could note what became of the scale that it was adding.
-fn is_adding(journal: &Journal) -> bool {
-    journal
-        .steps()
-        .rev()
-        .find(|step| step.starts_with(ADDING) || step.starts_with(IDENTITY))
-        .is_some_and(|last| last.starts_with(ADDING))
+/// Whether an earlier run ended before it could note what the layer became by the scale that it was adding or completing.
+fn is_changing(journal: &Journal) -> bool {
+    let changes = |step: &str| step.starts_with(ADDING) || step.starts_with(COMPLETING);
+    journal.steps().rev().find(|step| changes(step) || step.starts_with(IDENTITY)).is_some_and(changes)
+}
+
+/// Takes the mark of the `at`-th scale away, which is all there.
+///
+/// # Errors
+/// A storage error, after which it is marked as before.
+pub(crate) fn complete(
+    target: &Array,
+    at: usize,
+    url: &str,
+    found: &FormatOptions,
+    journal: Option<&Journal>,
+) -> Result<()> {
+    if target.incomplete().is_none() {
+        return Ok(());
+    }
+    journal.map_or(Ok(()), |journal| journal.note(&format!("{COMPLETING}{at}")))?;
+    target.complete()?;
+    note_identity(url, found, journal)
+}
+
+/// Notes what the layer is now.
+fn note_identity(url: &str, found: &FormatOptions, journal: Option<&Journal>) -> Result<()> {
+    let Some(journal) = journal else { return Ok(()) };
+    journal.note(&format!("{IDENTITY}{}", format::identity(url, found)?.unwrap_or_default()))
 }
 
 /// Makes the target of the `at`-th scale, or opens it where an earlier run of this call has made it.
@@ -58,7 +81,7 @@ pub(crate) fn make(
     found: &FormatOptions,
     journal: Option<&Journal>,
 ) -> Result<Array> {
-    let options = options.format(new.format);
+    let options = options.format(new.format).incomplete(true);
     let options = match new.spec.storage.content_encoding {
         Some(compression) => options.content_encoding(compression),
         None => options,
@@ -81,8 +104,8 @@ pub(crate) fn make(
     if let Some(journal) = journal {
         let key = array.scales().get(array.scale()).map_or("", |scale| scale.key.as_str());
         journal.note(&format!("{made}{key}"))?;
-        journal.note(&format!("{IDENTITY}{}", format::identity(url, found)?.unwrap_or_default()))?;
     }
+    note_identity(url, found, journal)?;
     Ok(array)
 }
 

@@ -64,6 +64,7 @@ impl Copier<'_> {
                 let first = format::creator(new.format)?.holds().first_key.map(str::to_owned);
                 new.spec.storage.key = new.spec.storage.key.or(first);
             }
+            new.spec.array.incomplete = true;
             self.note_lost(at, &new, said);
             let options = self.session.with(args.what.write.options());
             let target = resume::make(at, &new, url, options, &self.session.format(), journal)?;
@@ -75,7 +76,11 @@ impl Copier<'_> {
         let options = CopyOptions { journal, ..self.options(&source, &target) };
         let scale = if many { format!(", scale {at}") } else { String::new() };
         let job = format!("copying {} to {url}{scale}", args.source);
-        transfer::copy_with(&job, &source, &target, options, self.session.terminal)
+        transfer::copy_with(&job, &source, &target, options, self.session.terminal)?;
+        match args.what.create {
+            true => Ok(resume::complete(&target, at, url, &self.session.format(), journal)?),
+            false => Ok(()),
+        }
     }
 
     /// Says what the new array does not keep, of each further scale what was not `said` of those before.
