@@ -449,3 +449,98 @@ fn a_link_that_appears_during_a_removal_is_not_followed() {
         array.write(&[0; 3], ArrayD::from_elem(IxDyn(&[15, 10, 10]), 1u8).view()).unwrap();
     }
 }
+
+/// Each listing finds a value once, and its removal takes one of its files: the others are found by the next listing.
+#[test]
+fn values_that_are_there_in_every_spelling_are_removed() {
+    for format in FORMATS {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        filled(&create(&path, format).unwrap(), 1);
+        let is_chunk = |name: &String| {
+            let last = name.rsplit('/').next().unwrap();
+            path.join(name).is_file() && !format::DOCUMENTS.contains(&last) && !last.starts_with('.')
+        };
+        let chunks: Vec<String> = all(&path).into_iter().filter(is_chunk).collect();
+        assert_eq!(chunks.len(), 8, "{format}");
+        for (k, name) in chunks.iter().enumerate() {
+            let plain = name.strip_suffix(".gz").unwrap_or(name);
+            for suffix in ["", ".gz", ".br", ".zstd", ".bz2", ".xz"].iter().skip(k % 6) {
+                fs::write(path.join(format!("{plain}{suffix}")), "x").unwrap();
+            }
+            if k % 2 == 0 {
+                fs::remove_file(path.join(name)).ok();
+            }
+        }
+        remove_below(&path).unwrap();
+        assert_eq!(all(folder.path()), [""; 0], "{format}");
+    }
+}
+
+/// A folder where another spelling of a chunk could be, or where a chunk was listed, is not taken for one.
+#[test]
+fn folders_called_as_chunks_stay_with_what_is_in_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    filled(&create(&path("a"), "precomputed").unwrap(), 1);
+    let chunk = all(&path("a")).into_iter().find(|name| name.contains("0-4_0-4_0-4")).unwrap();
+    let plain = chunk.strip_suffix(".gz").unwrap_or(&chunk).to_owned();
+    fs::rename(path("a").join(&chunk), path("a").join(format!("{plain}.br"))).unwrap();
+    for name in [plain.clone(), format!("{plain}.gz")] {
+        fs::create_dir(path("a").join(&name)).unwrap();
+        fs::write(path("a").join(&name).join("thesis"), "mine").unwrap();
+    }
+    let _ = remove_below(&path("a")).unwrap_err();
+    for name in [plain.clone(), format!("{plain}.gz")] {
+        assert_eq!(fs::read(path("a").join(&name).join("thesis")).unwrap(), b"mine");
+    }
+}
+
+/// Writers that go on while their array is being removed lose no value but by the removal, and the next one takes what
+/// they have written since.
+#[test]
+fn writers_at_work_keep_no_removal_from_ending() {
+    use bigarrays::chunk::codec::ContentEncoding;
+    use bigarrays::store::{Change, Update};
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a");
+    filled(&create(&path, "precomputed").unwrap(), 1);
+    let listed = all(&path);
+    let chunk = listed.iter().find(|name| name.contains("0-4_0-4_0-4")).unwrap();
+    let chunk = chunk.strip_suffix(".gz").unwrap_or(chunk);
+    let store = bigarrays::store::open(path.to_str().unwrap(), &Default::default()).unwrap();
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for first in 0..2 {
+            let (store, stop) = (&store, &stop);
+            scope.spawn(move || {
+                for k in first.. {
+                    if stop.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    let encoding = ContentEncoding::ALL[k % ContentEncoding::ALL.len()];
+                    // Its folder may be removed while it is being made.
+                    let _ = store.update_many(&[Update::blind(chunk)], &|_, _, new| {
+                        new.extend_from_slice(b"value");
+                        Ok(Change::Put(encoding))
+                    });
+                }
+            });
+        }
+        for _ in 0..20 {
+            match remove_below(&path) {
+                Ok(()) => {}
+                Err(error) => assert_eq!(error.kind(), ErrorKind::NotFound, "{error}"),
+            }
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    match remove_below(&path) {
+        Ok(()) => {}
+        Err(error) => assert_eq!(error.kind(), ErrorKind::NotFound, "{error}"),
+    }
+    let left = all(folder.path());
+    assert!(left.iter().all(|name| !name.contains("0-4")), "{left:?}");
+}

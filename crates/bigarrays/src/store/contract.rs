@@ -112,6 +112,16 @@ pub trait Store: Debug + Send + Sync {
         self.update_many(&removals, &|_, _, _| Ok(Change::Remove))
     }
 
+    /// Removes, as [`Store::remove_many`] does, what a listing has just found under `keys`, for a caller who lists again until
+    /// nothing is found: a store that keeps a value under several names may leave all of them but one to the next time.
+    /// Stores over others pass on what they change, and nothing else, so that they take removals as [`Store::remove_many`].
+    ///
+    /// # Errors
+    /// Those of [`Store::remove_many`].
+    fn remove_listed(&self, keys: &[String]) -> Result<()> {
+        self.remove_many(keys)
+    }
+
     /// Removes what is at `key`, or the store's own place for an empty one, if it is a link to elsewhere, which stays
     /// as it is. Returns whether it was one.
     ///

@@ -49,7 +49,7 @@ impl dyn Store + '_ {
     /// Removes every value whose key `is_gone` says, but nothing that is only linked from here.
     ///
     /// # Errors
-    /// Those of [`Store::list_to_remove`] and [`Store::remove_many`].
+    /// Those of [`Store::list_to_remove`] and [`Store::remove_listed`].
     pub(crate) fn remove_where(&self, is_gone: impl Fn(&str) -> bool) -> Result<()> {
         self.remove_telling(&is_gone, &mut |_| {})
     }
@@ -92,7 +92,7 @@ impl dyn Store + '_ {
     /// Removes the values of these keys, and folders that are empty then, but for that of the last key, which is not
     /// listed to its end. `listed` is that key, of the batch before until it is of this one.
     fn remove_batch(&self, keys: &mut Vec<String>, listed: &mut String) -> Result<()> {
-        self.remove_many(keys)?;
+        self.remove_listed(keys)?;
         let before = std::mem::replace(listed, keys.last().cloned().unwrap_or_default());
         let done = keys.iter().map(String::as_str).chain([before.as_str()]);
         self.tidy_folders(done.filter(|key| folder_of(key) != folder_of(listed)));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -105,21 +106,30 @@ impl Changes {
         Ok(())
     }
 
-    /// As [`Changes::remove`], of the values of `keys` below `root`, all in one folder, but follows no link on the way.
-    pub(super) fn remove_below(&self, root: &Path, keys: &[impl AsRef<str>]) -> Result<()> {
+    /// As [`Changes::remove`], of the values of `keys` below `root`, all in one folder, but follows no link on the way. Of
+    /// what was `listed`, see [`Store::remove_listed`](crate::store::Store::remove_listed), one file of each key may do.
+    pub(super) fn remove_below(&self, root: &Path, keys: &[impl AsRef<str>], listed: bool) -> Result<()> {
         let Some(first) = keys.first() else { return Ok(()) };
         let folder = folder_of(first.as_ref());
         let Some(open) = Folder::open(root, folder)? else { return Ok(()) };
         let path = root.join(folder);
+        let before = |directory: &OwnedFd| {
+            if self.durable {
+                synced(&path, rustix::fs::fsync(directory))?;
+                self.note(&path);
+            }
+            Ok(())
+        };
+        if self.durable && listed {
+            self.note(&path);
+        }
+        let mut guess = ContentEncoding::Identity;
         for key in keys {
             let name = key.as_ref()[folder.len()..].trim_start_matches('/');
-            open.remove(&path, name, &|directory| {
-                if self.durable {
-                    synced(&path, rustix::fs::fsync(directory))?;
-                    self.note(&path);
-                }
-                Ok(())
-            })?;
+            match listed {
+                true => open.remove_listed(&path, name, &mut guess, &before)?,
+                false => open.remove(&path, name, &before).map(drop)?,
+            }
         }
         Ok(())
     }

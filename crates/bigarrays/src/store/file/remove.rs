@@ -1,6 +1,7 @@
 //! Removing below a directory without following links: a folder that another process replaces by a link while a
 //! removal is under way leads to what is somebody else's.
 
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -36,14 +37,15 @@ impl Folder {
         Ok(Some(Self { directory }))
     }
 
-    /// Removes the value `name` in all its spellings, from the last to the first. `first` is called before the
-    /// first of them goes. `folder` is the path of the folder.
+    /// Removes the value `name` in all its spellings, from the last to the first, and returns the first that there was.
+    /// `first` is called before each of them goes. `folder` is the path of the folder.
     pub(super) fn remove(
         &self,
         folder: &Path,
         name: &str,
         first: &dyn Fn(&OwnedFd) -> Result<()>,
-    ) -> Result<()> {
+    ) -> Result<Option<ContentEncoding>> {
+        let mut there = None;
         let mut spelled = String::with_capacity(name.len() + 8);
         for encoding in ContentEncoding::ALL.into_iter().rev() {
             spelled.clear();
@@ -54,12 +56,33 @@ impl Folder {
                 continue;
             }
             first(&self.directory)?;
+            there = Some(encoding);
             match rustix::fs::unlinkat(&self.directory, &spelled, AtFlags::empty()) {
                 Err(Errno::NOENT | Errno::NOTDIR) => {}
                 Err(Errno::NAMETOOLONG) if encoding != ContentEncoding::Identity => {}
                 removed => removed
                     .map_err(|error| Error::io(error.into(), "removing", shown(&folder.join(&spelled))))?,
             }
+        }
+        Ok(there)
+    }
+
+    /// Removes the file of the value `name` that is spelled as `guess`; where there is none, those of all spellings. `guess`
+    /// is then how it was spelled: values that lie together mostly are alike.
+    pub(super) fn remove_listed(
+        &self,
+        folder: &Path,
+        name: &str,
+        guess: &mut ContentEncoding,
+        first: &dyn Fn(&OwnedFd) -> Result<()>,
+    ) -> Result<()> {
+        let spelled = match guess.suffix() {
+            "" => Cow::Borrowed(name),
+            suffix => Cow::Owned(format!("{name}{suffix}")),
+        };
+        // Whatever keeps it from being removed, such as a folder of its name, is said of the spelling that exists.
+        if rustix::fs::unlinkat(&self.directory, &*spelled, AtFlags::empty()).is_err() {
+            *guess = self.remove(folder, name, first)?.unwrap_or(*guess);
         }
         Ok(())
     }

@@ -62,7 +62,7 @@ impl FileStore {
                 match change(index, old, new)? {
                     Change::Put(encoding) => changes.put(path, encoding, new),
                     Change::Delete | Change::PutOrDelete(_) => changes.remove(path, &ContentEncoding::ALL),
-                    Change::Remove => changes.remove_below(&self.root, &[&request.key]),
+                    Change::Remove => changes.remove_below(&self.root, &[&request.key], false),
                     Change::Keep => Ok(()),
                 }
             })
@@ -78,6 +78,21 @@ impl FileStore {
             })
         };
         self.locks.hold(&request.key, &make_root, work)
+    }
+
+    /// Those of one folder are removed by one thread: the system has them wait for each other.
+    fn remove_all(&self, keys: &[String], listed: bool) -> Result<()> {
+        let Some(first) = keys.first() else { return Ok(()) };
+        if self.options.read_only {
+            let error = Error::new(ErrorKind::ReadOnly, "the store was opened for reading only");
+            return Err(error.during("removing").at(self.location(first)));
+        }
+        keys.iter().try_for_each(|key| check_key(key))?;
+        let changes = Changes::new(self.options.durable);
+        let folders: Vec<&[String]> = keys.chunk_by(|one, next| folder_of(one) == folder_of(next)).collect();
+        let done = in_parallel(&folders, |_, keys| changes.remove_below(&self.root, keys, listed));
+        let synced = changes.sync();
+        done.and(synced)
     }
 }
 
@@ -144,19 +159,12 @@ impl Store for FileStore {
         done.and(synced)
     }
 
-    /// Those of one folder by one thread: the system has them wait for each other.
     fn remove_many(&self, keys: &[String]) -> Result<()> {
-        let Some(first) = keys.first() else { return Ok(()) };
-        if self.options.read_only {
-            let error = Error::new(ErrorKind::ReadOnly, "the store was opened for reading only");
-            return Err(error.during("removing").at(self.location(first)));
-        }
-        keys.iter().try_for_each(|key| check_key(key))?;
-        let changes = Changes::new(self.options.durable);
-        let folders: Vec<&[String]> = keys.chunk_by(|one, next| folder_of(one) == folder_of(next)).collect();
-        let done = in_parallel(&folders, |_, keys| changes.remove_below(&self.root, keys));
-        let synced = changes.sync();
-        done.and(synced)
+        self.remove_all(keys, false)
+    }
+
+    fn remove_listed(&self, keys: &[String]) -> Result<()> {
+        self.remove_all(keys, true)
     }
 
     fn list(&self, prefix: &str, found: &mut dyn FnMut(&str, u64) -> Result<()>) -> Result<()> {
