@@ -1,6 +1,7 @@
 //! The exceptions: `Error` and one class per kind of failure, each also of the fitting builtin.
 
 use bigarrays::{Error, ErrorKind, Result};
+use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple, PyType};
@@ -139,9 +140,28 @@ pub(crate) fn exception(py: Python<'_>, error: &Error) -> PyErr {
         value.setattr("key", error.key())?;
         value.setattr("operation", error.operation())?;
         value.setattr("retryable", error.is_retryable())?;
+        if let Some(cause) = raised(error) {
+            if !cause.is_instance_of::<PyException>(py) {
+                // Such as Ctrl-C, which is no failure.
+                return Ok(cause.clone_ref(py));
+            }
+            value.setattr("__cause__", cause.value(py))?;
+        }
         Ok(PyErr::from_value(value))
     };
     make().unwrap_or_else(|failure| failure)
+}
+
+/// What objects of Python have raised, if that is why something failed.
+fn raised(error: &Error) -> Option<&PyErr> {
+    let mut cause = std::error::Error::source(error);
+    while let Some(found) = cause {
+        if let Some(raised) = found.downcast_ref() {
+            return Some(raised);
+        }
+        cause = found.source();
+    }
+    None
 }
 
 /// Turns results of the core into results of Python.

@@ -9,6 +9,7 @@ use bigarrays::base::sync::MutexExt;
 use pyo3::prelude::*;
 
 use crate::errors::OrRaise;
+use crate::turn;
 
 /// How long signals are not looked for at most.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -37,25 +38,28 @@ pub(crate) fn outcome_detached<T: Send>(
     let raised = Mutex::new(None);
     let note = |error| *raised.locked() = Some(error);
     let outcome = py.detach(|| {
-        // Other threads may have the interpreter, and it takes a while to get it.
-        let asked = Cell::new(Instant::now());
-        let is_asked = || {
-            if stop() {
-                return true;
-            }
-            if asked.get().elapsed() < PATIENCE {
-                return false;
-            }
-            asked.set(Instant::now());
-            match Python::try_attach(|py| py.check_signals()) {
-                None | Some(Ok(())) => false,
-                Some(Err(error)) => {
-                    note(error);
-                    true
+        // What an object computes while it is read may read objects itself.
+        turn::without(|| {
+            // Other threads may have the interpreter, and it takes a while to get it.
+            let asked = Cell::new(Instant::now());
+            let is_asked = || {
+                if stop() {
+                    return true;
                 }
-            }
-        };
-        bigarrays::interruptible(&is_asked, work)
+                if asked.get().elapsed() < PATIENCE {
+                    return false;
+                }
+                asked.set(Instant::now());
+                match Python::try_attach(|py| py.check_signals()) {
+                    None | Some(Ok(())) => false,
+                    Some(Err(error)) => {
+                        note(error);
+                        true
+                    }
+                }
+            };
+            bigarrays::interruptible(&is_asked, work)
+        })
     });
     match raised.into_value() {
         Some(error) => Err(error),

@@ -12,6 +12,7 @@ mod interrupt;
 mod jobs;
 mod json;
 mod transfer;
+mod turn;
 
 use pyo3::prelude::*;
 

@@ -465,6 +465,34 @@ pub(crate) fn addresses(array: &Bound<'_, PyUntypedArray>) -> Range<usize> {
     start.wrapping_add_signed(before)..start.wrapping_add_signed(behind) + array.dtype().itemsize()
 }
 
+/// Elements of a numpy array, which is kept, so that they can be copied without the interpreter.
+pub(crate) struct Elements {
+    array: Py<PyUntypedArray>,
+    start: usize,
+    shape: Dims<usize>,
+    strides: Dims<isize>,
+    item: usize,
+}
+
+impl Elements {
+    pub(crate) fn of(array: &Bound<'_, PyUntypedArray>) -> Self {
+        Self {
+            start: fields(array).data as usize,
+            shape: array.shape().into(),
+            strides: array.strides().into(),
+            item: array.dtype().itemsize(),
+            array: array.clone().unbind(),
+        }
+    }
+
+    /// All elements, which others may change meanwhile.
+    pub(crate) fn view(&self) -> View<'_> {
+        let _kept = &self.array;
+        // SAFETY: the array keeps its memory, and numpy gives none away of an array that others refer to.
+        unsafe { View::from_foreign(self.start as *const u8, &self.shape, &self.strides, self.item) }
+    }
+}
+
 fn fields<'a>(array: &'a Bound<'_, PyUntypedArray>) -> &'a PyArrayObject_fields {
     // SAFETY: the pointer is that of a live array object.
     unsafe { &*_PyArray_GET_ITEM_DATA(array.as_array_ptr()) }

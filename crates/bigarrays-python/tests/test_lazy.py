@@ -111,6 +111,21 @@ def test_binary_functions_are_those_of_numpy(seed: int, name: str) -> None:
     same(found, expected)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_quotients_and_remainders_are_those_of_numpy_with_their_signs(dtype: str) -> None:
+    special = [0.0, -0.0, np.inf, -np.inf, np.nan, 1, -1, 0.5, 3, -3, 2.5, -7.25, 0.1, 0.3, 1e-7, 6e4, 1e30, 1e300, 5e-324]
+    with np.errstate(all="ignore"):
+        rng = np.random.default_rng(5)
+        values = np.concatenate([special, rng.normal(size=30), rng.integers(-50, 50, 30) / 8]).astype(dtype)
+        a, b = (of.ravel() for of in np.meshgrid(values, values))
+        pairs = [(a // b, ba.lazy(a) // b), (a % b, ba.lazy(a) % ba.lazy(b))]
+        pairs += list(zip(np.divmod(a, b), divmod(ba.lazy(a), b), strict=True))
+        pairs += list(zip(np.divmod(b, a), np.divmod(b, ba.lazy(a)), strict=True))
+        pairs += list(zip(divmod(3, a), divmod(3, ba.lazy(a)), strict=True))
+    for expected, found in pairs:
+        same(found.compute(), expected)
+
+
 UNARY = ["negative", "positive", "absolute", "sign", "square", "sqrt", "floor", "ceil", "trunc", "rint", "isnan"]
 UNARY += ["isfinite", "isinf", "logical_not", "invert", "signbit"]
 

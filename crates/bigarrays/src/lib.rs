@@ -55,7 +55,7 @@ pub use format::{Address, ArraySpec, CreateSpec, StorageSpec};
 pub use half;
 pub use jobs::{Copied, CopyOptions, copy};
 pub use ndarray;
-pub use run::interrupt::interruptible;
+pub use run::interrupt::{check_interrupt, interruptible};
 pub use run::pool::{set_threads, threads};
 pub use run::runner::Progress;
 pub use store::on_long_wait;

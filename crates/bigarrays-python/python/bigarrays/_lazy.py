@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from ._bigarrays import Array, Domain, InvalidArgumentError, _Lazy, _rehearse, create
+from ._bigarrays import Array, Domain, FlatArray, InvalidArgumentError, _Lazy, _rehearse, create
+from ._foreign import Sliced, is_foreign
 from ._indexing import Part, parts, points
 from ._operators import Operators
 from ._progress import reporter
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 #: What is computed without being asked for has at most so many bytes.
 _UNASKED = 256 << 20
+
+#: Elements in memory are copied up to so many bytes.
+_COPIED = 1 << 20
 
 Axis = int | str | Sequence[int | str] | None
 _Url = TypeVar("_Url", bound=str | PathLike[str])
@@ -612,11 +616,22 @@ def _operand(one: Any, like: Lazy) -> Any:
     return Lazy(moved._inner, moved._made, like._is_positional)
 
 
-def lazy(x: Array | Lazy | ArrayLike) -> Lazy:
-    """An expression of an array, or of elements in memory, which are copied.
+def lazy(x: Array | Lazy | ArrayLike | Sliced) -> Lazy:
+    """An expression of an array, of elements in memory, or of what is like an array.
 
     Args:
-        x: An array or a view, which keeps its coordinates; or what `numpy.asarray` takes, whose expression is `positional`.
+        x: An array or a view, which keeps its coordinates; or one of these, whose expression is `positional`:
+
+            - What `numpy.asarray` takes. Up to 1 MiB is copied at once; what is larger, such as a `numpy.memmap`, is read when
+              it is needed, and must not change until then.
+            - A `FlatArray`, which is read at the length that it has now.
+            - Anything with `shape`, `dtype` and slices, such as a dataset of h5py, an array of Zarr or a variable of netCDF4.
+              It is read box by box when elements are needed, and one such object at a time; `chunks`, if it has them, guide
+              where boxes are cut. Its elements have to be as its `dtype` says, and none masked. Where it is stored is not
+              known: a result must not be saved over it. It can be pickled if the object can.
+
+    Raises:
+        UnsupportedError: The elements are no numbers to compute with.
 
     Example:
         >>> (bigarrays.lazy([1, 2, 3]) * 2).sum().compute()
@@ -626,7 +641,13 @@ def lazy(x: Array | Lazy | ArrayLike) -> Lazy:
         return x
     if isinstance(x, Array):
         return _made(False, "of", x)
+    if isinstance(x, FlatArray):
+        return _made(True, "referenced", x, len(x)) if x.shape else _made(True, "referenced", x)
+    if is_foreign(x):
+        return _made(True, "foreign", x)
     elements = np.asarray(x)
+    if elements.nbytes > _COPIED:
+        return _made(True, "referenced" if elements.dtype.isnative else "foreign", elements)
     if not elements.dtype.isnative:
         elements = elements.astype(elements.dtype.newbyteorder("="))
     shape = list(elements.shape)

@@ -28,6 +28,8 @@ def of_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: dic
         return lazy(inputs[0])._reduce(_FOLDS[ufunc.__name__], options.get("axis", 0), options.get("keepdims", False))
     if method != "__call__" or options:
         return NotImplemented
+    if ufunc.__name__ == "divmod":
+        return apply("floor_divide", inputs), apply("remainder", inputs)
     return apply(ufunc.__name__, inputs)
 
 

@@ -1,5 +1,7 @@
 //! Expressions over arrays, as the Python class `Lazy` holds them.
 
+use std::sync::Arc;
+
 use bigarrays::Domain;
 use bigarrays::compute::{
     self, Cast, ComputeOptions, Function, Lazy, Literal, Operand, OutOfRange, Reduction, Rounding, Target,
@@ -12,6 +14,7 @@ use pyo3::types::{PyBool, PyBytes, PyFloat, PyInt, PyList, PyTuple};
 use crate::array::PyArray;
 use crate::array::domain::PyDomain;
 use crate::array::index::Selection;
+use crate::compute::source::{Foreign, Held};
 use crate::errors::{OrRaise, invalid};
 use crate::interrupt::detached;
 use crate::jobs::reported;
@@ -45,6 +48,22 @@ impl PyLazy {
         let domain = Domain::from_shape(&shape).or_raise(py)?;
         let dtype = transfer::to_dtype(dtype)?;
         Lazy::of_elements(&domain, dtype, elements.as_bytes()).map(Self).or_raise(py)
+    }
+
+    /// Elements of a NumPy array, or of what becomes one without copying, which are read when they are needed; of the first
+    /// `rows` alone, if they are given.
+    #[staticmethod]
+    #[pyo3(signature = (object, rows = None))]
+    fn referenced(object: &Bound<'_, PyAny>, rows: Option<isize>) -> PyResult<Self> {
+        let py = object.py();
+        Lazy::of_source(Arc::new(Held::new(object, rows)?)).map(Self).or_raise(py)
+    }
+
+    /// Elements of any object that is like an array, which are read when they are needed.
+    #[staticmethod]
+    fn foreign(object: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let py = object.py();
+        Lazy::of_source(Arc::new(Foreign::new(object)?)).map(Self).or_raise(py)
     }
 
     /// A function, by NumPy's name, of expressions and numbers.

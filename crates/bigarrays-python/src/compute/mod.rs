@@ -1,3 +1,4 @@
 //! Lazy computation: what the class `Lazy` of Python calls.
 
 pub(crate) mod expression;
+mod source;

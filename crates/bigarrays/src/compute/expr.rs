@@ -16,6 +16,7 @@ use crate::compute::kernels::convert;
 use crate::compute::mapping::Mapping;
 use crate::compute::number::Number;
 use crate::compute::reduction::Reduction;
+use crate::compute::source::Foreign;
 use crate::compute::types::Literal;
 use crate::compute::windowed::Windowed;
 use crate::format::{self, Address};
@@ -46,6 +47,8 @@ const DEEPEST: usize = 400;
 pub(crate) enum Kind {
     /// A stored array, a view of one, or elements in memory.
     Source(Box<Array>),
+    /// Elements that something else reads.
+    Foreign(Foreign),
     /// The result of an earlier pass.
     Pending(usize),
     /// One element without axes.
@@ -70,7 +73,7 @@ impl Kind {
     /// The expressions that it is made of.
     fn arguments(&self) -> &[Lazy] {
         match self {
-            Self::Source(_) | Self::Constant(_) | Self::Pending(_) => &[],
+            Self::Source(_) | Self::Foreign(_) | Self::Constant(_) | Self::Pending(_) => &[],
             Self::Convert(of) | Self::Cast(of, _) | Self::Reduce(_, of) | Self::View(_, of) => {
                 std::slice::from_ref(of)
             }
@@ -84,6 +87,7 @@ impl Kind {
     pub(super) fn with(&self, changed: &mut dyn FnMut(&Lazy) -> Result<Lazy>) -> Result<Self> {
         Ok(match self {
             Self::Source(array) => Self::Source(array.clone()),
+            Self::Foreign(source) => Self::Foreign(source.clone()),
             Self::Constant(bytes) => Self::Constant(*bytes),
             Self::Pending(number) => Self::Pending(*number),
             Self::Convert(of) => Self::Convert(changed(of)?),

@@ -16,6 +16,7 @@ use crate::compute::infer::{axis_of, is_repeated};
 use crate::compute::mapping::{Mapping, Pick};
 use crate::compute::memory::Memory;
 use crate::compute::program::Program;
+use crate::compute::source::Foreign;
 use crate::compute::stage::{Output, Stage, filled};
 use crate::compute::viewed::{self, Shown};
 use crate::compute::windowed::{Elements, Windowed};
@@ -40,6 +41,7 @@ pub(crate) struct Input {
 /// Where elements come from.
 enum Leaf {
     Array(Array),
+    Foreign(Foreign),
     View(Mapping, Box<Leaf>),
     /// Along an axis behind each other, each over its domain.
     Join(Vec<(Domain, Leaf)>),
@@ -159,7 +161,8 @@ impl Compiled {
 
     /// The most bytes of a chunk of what is stored.
     pub(crate) fn chunk_bytes(&self) -> u64 {
-        self.arrays().into_iter().map(|array| array.layout().chunk_bytes()).max().unwrap_or(0)
+        let foreign = self.inputs.iter().filter_map(|input| input.grid().ok()?).map(|grid| grid.1);
+        self.arrays().into_iter().map(|array| array.layout().chunk_bytes()).chain(foreign).max().unwrap_or(0)
     }
 
     /// What a request costs, as [`Store::request_cost`](crate::store::Store::request_cost) has it, of the dearest array.
@@ -289,6 +292,7 @@ impl Leaf {
     fn new(lazy: &Lazy) -> Result<Self> {
         Ok(match lazy.kind() {
             Kind::Source(array) => Self::Array(Array::clone(array)),
+            Kind::Foreign(source) => Self::Foreign(source.clone()),
             Kind::Pending(_) => Self::Pending,
             Kind::View(mapping, of) => Self::View(Mapping::clone(mapping), Box::new(Self::new(of)?)),
             Kind::Join(_, parts) => {
@@ -314,6 +318,7 @@ impl Leaf {
     fn read(&self, part: &Domain, mut out: ViewMut<'_>) -> Result<()> {
         match self {
             Self::Array(array) => Shown::Array(array).read(part, out),
+            Self::Foreign(source) => source.read(part, out),
             Self::View(mapping, of) => match &**of {
                 Self::Array(array) => viewed::read(mapping, &Shown::Array(array), part, out),
                 of => viewed::read(mapping, &Shown::Other(&|part, out| of.read(part, out)), part, out),
@@ -347,6 +352,7 @@ impl Leaf {
     fn held(&self, lengths: &[u64], item: u64) -> u64 {
         match self {
             Self::Array(_) | Self::Pending => 0,
+            Self::Foreign(source) => bytes(lengths, item).saturating_mul(source.copies()),
             Self::View(mapping, of) => {
                 let inner = mapping.shown(lengths);
                 let repeats = |(axis, &length): (usize, &u64)| length > 1 && !mapping.varies(axis);
@@ -380,7 +386,7 @@ impl Leaf {
     fn collect_arrays<'a>(&'a self, found: &mut Vec<&'a Array>) {
         match self {
             Self::Array(array) if array.format() != HELD => found.push(array),
-            Self::Array(_) | Self::Pending => {}
+            Self::Array(_) | Self::Foreign(_) | Self::Pending => {}
             Self::View(_, of) => of.collect_arrays(found),
             Self::Join(parts) => parts.iter().for_each(|part| part.1.collect_arrays(found)),
             Self::Computed(compiled, _) => found.extend(compiled.arrays()),
@@ -403,6 +409,7 @@ impl Leaf {
                 Some((array.chunk_grid()?, array.layout().chunk_bytes()))
             }
             Self::Array(_) | Self::Pending => None,
+            Self::Foreign(source) => source.grid().map(|grid| (grid, source.chunk_bytes())),
             Self::Windows(of, number, inputs) => {
                 let grids = inputs.iter().map(|input| input.leaf.grid(&input.domain));
                 let grids = grids.collect::<Result<Vec<_>>>()?;

@@ -89,9 +89,12 @@ impl Lowering {
             return Ok(place);
         }
         let place = match lazy.kind() {
-            Kind::Source(_) | Kind::View(..) | Kind::Join(..) | Kind::Operation(..) | Kind::Pending(_) => {
-                self.input(lazy)
-            }
+            Kind::Source(_)
+            | Kind::Foreign(_)
+            | Kind::View(..)
+            | Kind::Join(..)
+            | Kind::Operation(..)
+            | Kind::Pending(_) => self.input(lazy),
             Kind::Constant(bytes) => self.constant(lazy.dtype(), *bytes),
             Kind::Convert(of) => {
                 let place = self.lower(of)?;
@@ -179,6 +182,7 @@ fn is_same(one: &Lazy, other: &Lazy) -> bool {
         (Kind::Source(one), Kind::Source(other)) => {
             std::ptr::eq(one.layout(), other.layout()) && one.transform() == other.transform()
         }
+        (Kind::Foreign(one), Kind::Foreign(other)) => one.is_same(other),
         (Kind::View(mapping, one), Kind::View(other_mapping, other)) => {
             mapping == other_mapping && is_same(one, other)
         }

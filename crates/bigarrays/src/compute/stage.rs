@@ -139,7 +139,9 @@ impl Cutter {
                 self.push(output, Some(along.axes.clone()));
                 Kind::Pending(number)
             }
-            Kind::Source(_) | Kind::Constant(_) | Kind::Pending(_) => return Ok(lazy.clone()),
+            Kind::Source(_) | Kind::Foreign(_) | Kind::Constant(_) | Kind::Pending(_) => {
+                return Ok(lazy.clone());
+            }
             kind => kind.with(&mut |of| self.cut(of))?,
         };
         let cut = Lazy::new(kind, dtype, domain, names);
@@ -152,6 +154,7 @@ impl Cutter {
         for lazy in output.expr.nodes() {
             match lazy.kind() {
                 Kind::Source(array) => drop(reads.insert(std::ptr::from_ref(array.layout()) as usize)),
+                Kind::Foreign(source) => drop(reads.insert(source.id())),
                 Kind::Pending(number) => {
                     level = level.max(self.outputs[*number].level + 1);
                     // No address is so high.
@@ -211,7 +214,7 @@ fn fill(lazy: &Lazy, results: &HashMap<usize, Lazy>, known: &mut HashMap<usize, 
     let filled = match lazy.kind() {
         Kind::Pending(number) => results.get(number).cloned().unwrap_or_else(|| lazy.clone()),
         Kind::View(mapping, of) => fill(of, results, known)?.view(mapping)?,
-        Kind::Source(_) | Kind::Constant(_) => lazy.clone(),
+        Kind::Source(_) | Kind::Foreign(_) | Kind::Constant(_) => lazy.clone(),
         kind => {
             let kind = kind.with(&mut |of| fill(of, results, known))?;
             Lazy::new(kind, lazy.dtype(), lazy.domain().clone(), lazy.names().into())

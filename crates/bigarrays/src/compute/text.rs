@@ -45,6 +45,7 @@ impl Lazy {
                 let name = url.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
                 out.push_str(if name.is_empty() { "array" } else { &name });
             }
+            Kind::Foreign(source) => out.push_str(source.name()),
             Kind::Constant(bytes) => {
                 out.push_str(&Number::read(self.dtype(), &bytes[..self.dtype().size()]).to_string());
             }

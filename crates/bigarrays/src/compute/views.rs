@@ -195,7 +195,7 @@ impl Viewing {
                 };
                 Kind::Elementwise(*function, arguments.iter().map(one).collect::<Result<_>>()?)
             }
-            Kind::Pending(_) | Kind::Join(..) | Kind::Operation(..) => {
+            Kind::Foreign(_) | Kind::Pending(_) | Kind::Join(..) | Kind::Operation(..) => {
                 Kind::View(Box::new(mapping.clone()), lazy.clone())
             }
         };

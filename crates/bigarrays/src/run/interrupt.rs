@@ -53,8 +53,12 @@ pub(crate) fn is_interruptible() -> bool {
     CHECK.get().is_some()
 }
 
-/// `Cancelled`, if the caller asks this thread's work to stop.
-pub(crate) fn check_interrupt() -> Result<()> {
+/// `Cancelled`, if the caller asks this thread's work to stop. What works for long within the library, such as a
+/// [`Source`](crate::compute::Source), may ask.
+///
+/// # Errors
+/// `Cancelled`.
+pub fn check_interrupt() -> Result<()> {
     // SAFETY: `interruptible`, further up on this thread's stack, holds what the pointer refers to.
     let asked = CHECK.get().is_some_and(|check| unsafe { (*check)() });
     if asked { Err(interrupted()) } else { Ok(()) }
