@@ -47,6 +47,7 @@ mod run;
 mod search;
 mod sink;
 mod source;
+mod sourced;
 mod sparse;
 mod stage;
 mod taken;
