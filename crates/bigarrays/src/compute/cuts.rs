@@ -32,6 +32,11 @@ impl Cuts {
         Self { range, origin, step }
     }
 
+    /// The origin and the distance of the cuts.
+    pub(crate) fn grid(&self) -> (i64, u64) {
+        (self.origin, self.step)
+    }
+
     /// Number of pieces.
     pub(crate) fn len(&self) -> u64 {
         if self.range.is_empty() {

@@ -24,7 +24,7 @@ use crate::for_dtype;
 
 /// Expressions over one domain, in which nothing is reduced, ready to be computed block by block.
 pub(crate) struct Compiled {
-    pub(crate) program: Program,
+    pub(crate) program: Arc<Program>,
     pub(crate) domain: Domain,
     pub(crate) inputs: Vec<Input>,
 }
@@ -77,7 +77,7 @@ impl Compiled {
     /// # Errors
     /// `Unsupported` for what there is no loop for.
     pub(crate) fn new(domain: &Domain, exprs: &[(Lazy, DataType)]) -> Result<Self> {
-        let program = Program::new(exprs)?;
+        let program = Arc::new(Program::new(exprs)?);
         let inputs = program.inputs.iter().map(Input::new).collect::<Result<_>>()?;
         Ok(Self { program, domain: domain.clone(), inputs })
     }
@@ -94,6 +94,18 @@ impl Compiled {
             Ok((expr, method.cell.dtype()))
         };
         Self::new(&stage.domain, &stage.outputs.iter().map(one).collect::<Result<Vec<_>>>()?)
+    }
+
+    /// The same of other arrays, which `changed` gives for those that are stored.
+    pub(crate) fn through(&self, changed: &mut dyn FnMut(&Array) -> Array) -> Self {
+        let one = |input: &Input| Input {
+            leaf: input.leaf.through(changed),
+            domain: input.domain.clone(),
+            item: input.item,
+            varies: input.varies.clone(),
+        };
+        let inputs = self.inputs.iter().map(one).collect();
+        Self { program: Arc::clone(&self.program), domain: self.domain.clone(), inputs }
     }
 
     /// Reads what the elements of `part` are of.
@@ -312,6 +324,29 @@ impl Leaf {
                 Self::Computed(Box::new(compiled), lazy.dtype())
             }
         })
+    }
+
+    fn through(&self, changed: &mut dyn FnMut(&Array) -> Array) -> Self {
+        match self {
+            Self::Array(array) if array.format() != HELD => Self::Array(changed(array)),
+            Self::Array(array) => Self::Array(array.clone()),
+            Self::Foreign(source) => Self::Foreign(source.clone()),
+            Self::View(mapping, of) => Self::View(mapping.clone(), Box::new(of.through(changed))),
+            Self::Join(parts) => {
+                let one = |(domain, leaf): &(Domain, Self)| (domain.clone(), leaf.through(changed));
+                Self::Join(parts.iter().map(one).collect())
+            }
+            Self::Computed(compiled, dtype) => Self::Computed(Box::new(compiled.through(changed)), *dtype),
+            Self::Windows(of, number, inputs) => {
+                let one = |input: &Operand| Operand {
+                    leaf: input.leaf.through(changed),
+                    domain: input.domain.clone(),
+                    dtype: input.dtype,
+                };
+                Self::Windows(Arc::clone(of), *number, inputs.iter().map(one).collect())
+            }
+            Self::Pending => Self::Pending,
+        }
     }
 
     /// Writes the elements of `part` to `out`, of its shape.

@@ -1,5 +1,7 @@
 //! Plans as data: the passes of expressions, how each is cut into blocks, and what they take.
 
+use serde_json::{Value, json};
+
 use crate::base::buffer::Order;
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
@@ -31,6 +33,8 @@ pub struct Plan {
 pub(crate) struct Pass {
     /// What is computed.
     pub(crate) text: String,
+    /// The numbers of its results.
+    pub(crate) numbers: Vec<usize>,
     pub(crate) blocks: Blocks,
     pub(crate) order: Order,
     /// How elements are folded, if they are.
@@ -46,6 +50,39 @@ pub(crate) struct Pass {
     pub(crate) bytes: u64,
     pub(crate) item: u64,
     pub(crate) terms: Terms,
+}
+
+/// What of a plan has to be kept for its blocks to be the same in a later run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Recorded {
+    pub(crate) has_scratch: bool,
+    /// For each pass the numbers of its results, and of each axis where it is cut: an origin and a distance.
+    pub(crate) passes: Vec<(Vec<usize>, Dims<(i64, u64)>)>,
+}
+
+impl Recorded {
+    /// As text without line breaks.
+    pub(crate) fn to_json(&self) -> String {
+        let pass = |(numbers, cuts): &(Vec<usize>, Dims<(i64, u64)>)| json!([numbers, &cuts[..]]);
+        let passes: Vec<Value> = self.passes.iter().map(pass).collect();
+        json!({ "scratch": self.has_scratch, "passes": passes }).to_string()
+    }
+
+    /// From such a text.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let whole: Value = serde_json::from_str(text).ok()?;
+        let numbers = |value: &Value| {
+            value.as_array()?.iter().map(|number| Some(number.as_u64()? as usize)).collect::<Option<Vec<_>>>()
+        };
+        let cut =
+            |value: &Value| Some((value.get(0)?.as_i64()?, value.get(1)?.as_u64().filter(|&step| step > 0)?));
+        let pass = |value: &Value| {
+            let cuts = value.get(1)?.as_array()?.iter().map(cut).collect::<Option<Dims<_>>>()?;
+            Some((numbers(value.get(0)?)?, cuts))
+        };
+        let passes = whole.get("passes")?.as_array()?.iter().map(pass).collect::<Option<Vec<_>>>()?;
+        Some(Self { has_scratch: whole.get("scratch")?.as_bool()?, passes })
+    }
 }
 
 /// What takes the memory of a pass, in bytes.
@@ -106,6 +143,12 @@ impl Plan {
     /// Bytes of the elements that all passes are of.
     pub fn bytes(&self) -> u64 {
         self.passes.iter().fold(0, |all, pass| all.saturating_add(pass.bytes))
+    }
+
+    /// What has to be kept of it.
+    pub(crate) fn recorded(&self) -> Recorded {
+        let pass = |pass: &Pass| (pass.numbers.clone(), pass.blocks.cuts.iter().map(Cuts::grid).collect());
+        Recorded { has_scratch: self.scratch > 0, passes: self.passes.iter().map(pass).collect() }
     }
 
     /// How many blocks there are.

@@ -10,7 +10,7 @@ use crate::base::dtype::DataType;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::compute::blocks::Blocks;
 use crate::compute::inputs::{Compiled, Grid, Input};
-use crate::compute::plan::{Folding, PLANE, Pass, Plan, Terms};
+use crate::compute::plan::{Folding, PLANE, Pass, Plan, Recorded, Terms};
 use crate::compute::program::TILE;
 use crate::compute::search::{Axis, Found, Search, least_common_multiple};
 use crate::compute::stage::{Output, Root, Stage};
@@ -38,6 +38,8 @@ pub(crate) struct Limits {
     pub(crate) threads: u64,
     /// Whether results may be kept in files.
     pub(crate) has_scratch: bool,
+    /// Whether a later run may take the work up, for which they have to be.
+    pub(crate) is_resumable: bool,
 }
 
 /// The plan of these passes, where each expression that was asked for goes to its target, or to memory of its caller. Passes
@@ -52,26 +54,60 @@ pub(crate) fn plan(
     limits: Limits,
 ) -> Result<(Vec<Stage>, Plan)> {
     let is_taken = stages.iter().flat_map(|stage| &stage.outputs).any(|output| output.is_taken);
-    if !(limits.has_scratch && is_taken) {
-        return plan_held(stages, targets, limits);
+    let free: Vec<Given> = stages.into_iter().map(|stage| (stage, None)).collect();
+    if limits.is_resumable && is_taken && !limits.has_scratch {
+        let reason =
+            "to be resumed, results that the work goes on with have to be in files; name a scratch folder";
+        return Err(Error::invalid(reason).during("planning"));
     }
-    let held = plan_held(stages.clone(), targets, Limits { has_scratch: false, ..limits });
-    match held {
-        Err(error) if error.kind() == ErrorKind::MemoryBudget => plan_held(stages, targets, limits),
+    if limits.is_resumable || !(limits.has_scratch && is_taken) {
+        return plan_held(free, targets, limits);
+    }
+    match plan_held(free.clone(), targets, Limits { has_scratch: false, ..limits }) {
+        Err(error) if error.kind() == ErrorKind::MemoryBudget => plan_held(free, targets, limits),
         held => held,
     }
 }
 
+/// The plan that an earlier run has made of these passes: the same blocks, of which as many are under way as fit now.
+///
+/// # Errors
+/// `MemoryBudget` if one does not fit now; `InvalidArgument` if it is no plan of these passes.
+pub(crate) fn again(
+    stages: &[Stage],
+    targets: &[Option<&Array>],
+    limits: Limits,
+    recorded: &Recorded,
+) -> Result<(Vec<Stage>, Plan)> {
+    if recorded.has_scratch && !limits.has_scratch {
+        return Err(Error::invalid("the earlier run had a scratch folder; name it").during("planning"));
+    }
+    let one = |(numbers, cuts): &(Vec<usize>, Dims<(i64, u64)>)| {
+        Some((stages.iter().find_map(|stage| stage.only(numbers))?, Some(cuts.clone())))
+    };
+    let given = recorded.passes.iter().map(one).collect::<Option<Vec<Given>>>();
+    let other = || {
+        Error::invalid("the journal has a plan of other passes; remove it to begin anew").during("planning")
+    };
+    let given = given.filter(|given| {
+        given.iter().all(|(stage, cuts)| cuts.as_ref().is_some_and(|cuts| cuts.len() == stage.domain.ndim()))
+    });
+    plan_held(given.ok_or_else(other)?, targets, Limits { has_scratch: recorded.has_scratch, ..limits })
+}
+
+/// A pass, and where it is cut if that is given.
+type Given = (Stage, Option<Dims<(i64, u64)>>);
+
 /// The plan, where results that later passes take are in scratch files if there may be any, and in memory if not.
-fn plan_held(stages: Vec<Stage>, targets: &[Option<&Array>], limits: Limits) -> Result<(Vec<Stage>, Plan)> {
+fn plan_held(stages: Vec<Given>, targets: &[Option<&Array>], limits: Limits) -> Result<(Vec<Stage>, Plan)> {
     let in_memory = |root: &&Root| targets[root.number].is_none();
     let roots = |output: &Output| output.roots.iter().filter(in_memory).count() as u64;
-    let all = stages.iter().flat_map(|stage| &stage.outputs);
+    let all = stages.iter().flat_map(|(stage, _)| &stage.outputs);
     let mut held =
         all.map(|one| bytes(&one.domain, one.dtype).saturating_mul(roots(one))).fold(0, u64::saturating_add);
     let (mut planned, mut passes, mut scratch) = (Vec::new(), Vec::new(), 0u64);
     let mut may_spill = false;
-    for stage in stages {
+    for (stage, cuts) in stages {
         let taken = stage.outputs.iter().filter(|output| output.is_taken);
         let mut taken = taken.map(|one| bytes(&one.domain, one.dtype)).fold(0, u64::saturating_add);
         if limits.has_scratch {
@@ -81,15 +117,17 @@ fn plan_held(stages: Vec<Stage>, targets: &[Option<&Array>], limits: Limits) -> 
         // They are copied once they are all there.
         may_spill |= taken > 0;
         let results = (held.saturating_add(taken), may_spill);
-        let together = Planner::pass(&stage, targets, limits, results);
+        let together = Planner::pass(&stage, targets, limits, results, cuts.as_deref());
         match together {
             Ok(pass) => {
                 passes.push(pass);
                 planned.push(stage);
             }
-            Err(error) if error.kind() == ErrorKind::MemoryBudget && stage.outputs.len() > 1 => {
+            Err(error)
+                if error.kind() == ErrorKind::MemoryBudget && stage.outputs.len() > 1 && cuts.is_none() =>
+            {
                 for stage in stage.apart() {
-                    passes.push(Planner::pass(&stage, targets, limits, results)?);
+                    passes.push(Planner::pass(&stage, targets, limits, results, None)?);
                     planned.push(stage);
                 }
             }
@@ -132,6 +170,7 @@ impl<'a> Planner<'a> {
         targets: &[Option<&Array>],
         limits: Limits,
         (results, may_spill): (u64, bool),
+        cuts: Option<&[(i64, u64)]>,
     ) -> Result<Pass> {
         let compiled = Compiled::of(stage, &HashMap::new())?;
         let own = stage.outputs.iter().flat_map(|output| &output.roots);
@@ -162,7 +201,7 @@ impl<'a> Planner<'a> {
         let nodes: u64 = stage.outputs.iter().map(|output| output.expr.size() as u64).sum();
         planner.terms.decoding = decoding.saturating_add(encoding).saturating_mul(limits.threads);
         planner.terms.tiles = limits.threads * nodes * TILE as u64 * 8;
-        planner.plan()
+        planner.plan(cuts)
     }
 
     fn domain(&self) -> &'a Domain {
@@ -255,7 +294,7 @@ impl<'a> Planner<'a> {
     }
 
     /// The blocks that cost the least within `left` bytes, for all threads if that is enough.
-    fn blocks(&self, left: u64) -> Result<Found> {
+    fn blocks(&self, left: u64, cuts: Option<&[(i64, u64)]>) -> Result<Found> {
         let held = |lengths: &[u64]| self.held(lengths);
         let segments = self.folding.as_ref().map_or(1, Folding::count).max(1);
         let search = Search {
@@ -266,15 +305,18 @@ impl<'a> Planner<'a> {
             tasks: (TASKS * self.limits.threads).div_ceil(segments),
             held: &held,
         };
+        if let Some(found) = cuts.and_then(|cuts| search.given(cuts)) {
+            return if found.held <= left { Ok(found) } else { Err(self.refusal(found.held)) };
+        }
         let most = left / self.limits.threads.max(1);
         let ways = [(most, false), (left, false), (most, true), (left, true)];
         let found = ways.into_iter().find_map(|(most, is_fine)| search.within(most, is_fine));
         found.ok_or_else(|| self.refusal(search.least()))
     }
 
-    fn plan(mut self) -> Result<Pass> {
+    fn plan(mut self, cuts: Option<&[(i64, u64)]>) -> Result<Pass> {
         let left = self.limits.memory.saturating_sub(self.terms.all());
-        let Found { cuts, loads, held } = self.blocks(left)?;
+        let Found { cuts, loads, held } = self.blocks(left, cuts)?;
         let targets = self.targets.iter().map(|target| target.store().request_cost());
         let is_near = targets.fold(self.compiled.request_cost(), u64::max) <= NEAR;
         let threads = self.limits.threads;
@@ -288,6 +330,7 @@ impl<'a> Planner<'a> {
             self.stage.outputs.iter().map(|output| output.expr.dtype().size() as u64).max().unwrap_or(1);
         Ok(Pass {
             text: self.stage.text(),
+            numbers: self.stage.outputs.iter().map(|output| output.number).collect(),
             order: self.order(),
             in_flight: in_flight as usize,
             is_near,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use roaring::RoaringTreemap;
 
@@ -17,6 +17,7 @@ use crate::compute::inputs::Compiled;
 use crate::compute::kernels::{NOWHERE, convert};
 use crate::compute::plan::{Folding, Pass};
 use crate::compute::reduction::{Finish, Method};
+use crate::compute::resume::{Record, Watched};
 use crate::compute::sink::Sink;
 use crate::compute::sparse::Sparse;
 use crate::compute::stage::{Output, Stage};
@@ -38,6 +39,15 @@ pub(super) struct Reducing<'a> {
     /// Segments of the first reduced axis that a task takes.
     run: u64,
     sparse: Option<Sparse>,
+    record: Option<&'a Record<'a>>,
+}
+
+/// A box of the results of which not all tasks are done: how many are, what they have, and what they have read.
+#[derive(Default)]
+struct Waiting {
+    done: u64,
+    partials: Partials,
+    watched: Option<Arc<Watched>>,
 }
 
 /// What a task has of a box of the results: for each segment, in order, the cells of each.
@@ -49,9 +59,8 @@ impl<'a> Reducing<'a> {
         stage: &'a Stage,
         pass: &'a Pass,
         folding: &'a Folding,
-        sparse: Option<Sparse>,
-        sinks: &[Vec<Sink<'_>>],
-    ) -> Result<Self> {
+        record: Option<&'a Record<'a>>,
+    ) -> Self {
         let domain = &stage.domain;
         let is_kept = |axis: &usize| !folding.axes.contains(axis);
         let kept = (0..domain.ndim()).filter(is_kept).map(|axis| pass.blocks.cuts[axis].clone()).collect();
@@ -60,7 +69,7 @@ impl<'a> Reducing<'a> {
         let segments = folding.segments[0].len();
         // As few as keep all threads busy: a task reads on where it is.
         let wanted = (4 * pass.in_flight as u64).div_ceil(kept.len().max(1)).max(1);
-        let mut reducing = Self {
+        Self {
             methods: stage.outputs.iter().filter_map(Output::method).collect(),
             lengths: folding.axes.iter().map(|&axis| domain.shape()[axis]).collect(),
             run: segments.div_ceil(wanted).max(1),
@@ -71,13 +80,19 @@ impl<'a> Reducing<'a> {
             kept,
             behind,
             sparse: None,
-        };
-        if let Some(sparse) = sparse
-            && sparse.begin(sinks, &reducing.of_nothing(&sparse)?)?
-        {
-            reducing.sparse = Some(sparse);
+            record,
         }
-        Ok(reducing)
+    }
+
+    /// The same, where only this of what is read is stored.
+    pub(super) fn with_sparse(mut self, sparse: Option<Sparse>, sinks: &[Vec<Sink<'_>>]) -> Result<Self> {
+        let is_resumed = self.record.is_some_and(|record| record.is_resumed);
+        if let Some(sparse) = sparse
+            && sparse.begin(sinks, &self.of_nothing(&sparse)?, is_resumed)?
+        {
+            self.sparse = Some(sparse);
+        }
+        Ok(self)
     }
 
     /// For each result, its element where nothing is stored of what it is of.
@@ -148,32 +163,74 @@ impl<'a> Reducing<'a> {
     pub(super) fn run(&self, runner: &Runner<'_>, sinks: &[Vec<Sink<'_>>]) -> Result<()> {
         let of_box = self.tasks_of_box();
         let some = self.sparse.as_ref().map(|sparse| self.tasks(sparse));
-        let waiting: Mutex<BTreeMap<u64, (u64, Partials)>> = Mutex::default();
+        let waiting: Mutex<BTreeMap<u64, Waiting>> = Mutex::default();
         let count = some.as_ref().map_or(self.kept.len() * of_box, |(tasks, _)| tasks.len()) as usize;
+        let known = self.done(runner, sinks)?;
         runner.run(count, &|task| {
             let number = match &some {
                 Some((tasks, _)) => tasks.select(task as u64).unwrap_or(0),
                 None => task as u64,
             };
             let (kept, rest) = (number / of_box, number % of_box);
+            if known.contains(kept) {
+                return if rest == 0 { self.bytes_of_box(kept) } else { Ok(0) };
+            }
             let (run, behind) = (rest / self.behind.len().max(1), rest % self.behind.len().max(1));
-            let (partials, bytes) = self.fold(&self.kept.get(kept)?, run, behind)?;
+            let watched = self.record.map(|_| {
+                let new = || Arc::new(Watched::new(&self.compiled));
+                Arc::clone(waiting.locked().entry(kept).or_default().watched.get_or_insert_with(new))
+            });
+            let compiled = watched.as_ref().map_or(&self.compiled, |watched| &watched.compiled);
+            let (partials, bytes) = self.fold(compiled, &self.kept.get(kept)?, run, behind)?;
             let (wanted, blocks) = match &some {
                 Some((_, of_kept)) => of_kept.get(&kept).copied().unwrap_or_default(),
                 None => (of_box, self.blocks_of_box()),
             };
             let done = {
                 let mut waiting = waiting.locked();
-                let (count, all) = waiting.entry(kept).or_default();
-                *count += 1;
-                all.extend(partials);
-                if *count == wanted { waiting.remove(&kept) } else { None }
+                let of_box = waiting.entry(kept).or_default();
+                of_box.done += 1;
+                of_box.partials.extend(partials);
+                if of_box.done == wanted { waiting.remove(&kept) } else { None }
             };
-            if let Some((_, partials)) = done {
-                self.finish(&self.kept.get(kept)?, partials, blocks < self.blocks_of_box(), sinks)?;
+            if let Some(done) = done {
+                let part = self.kept.get(kept)?;
+                self.finish(&part, done.partials, blocks < self.blocks_of_box(), sinks)?;
+                if let (Some(record), Some(watched)) = (self.record, &watched) {
+                    record.note(kept, watched, sinks, &part)?;
+                }
             }
             Ok(bytes)
         })
+    }
+
+    /// The boxes of the results that an earlier run has finished, and that are as it left them.
+    fn done(&self, runner: &Runner<'_>, sinks: &[Vec<Sink<'_>>]) -> Result<RoaringTreemap> {
+        let done: Mutex<RoaringTreemap> = Mutex::default();
+        let Some(record) = self.record.filter(|record| record.is_resumed) else {
+            return Ok(done.into_value());
+        };
+        let runner = Runner { progress: None, ..*runner };
+        runner.run(self.kept.len() as usize, &|number| {
+            let part = self.kept.get(number as u64)?;
+            let (runs, behind) = (self.tasks_of_box() / self.behind.len().max(1), self.behind.len());
+            let tasks = (0..runs).flat_map(|run| (0..behind).map(move |behind| (run, behind)));
+            let mut read = tasks.flat_map(|(run, behind)| self.parts(&part, run, behind));
+            if record.is_done(number as u64, &self.compiled, &mut read, (sinks, &part))? {
+                done.locked().insert(number as u64);
+            }
+            Ok(0)
+        })?;
+        Ok(done.into_value())
+    }
+
+    /// Bytes of the elements that become those of a box of the results.
+    fn bytes_of_box(&self, kept: u64) -> Result<u64> {
+        let elements = self.kept.get(kept)?.checked_len()?;
+        Ok(self
+            .lengths
+            .iter()
+            .fold(elements.saturating_mul(self.pass.item), |all, &one| all.saturating_mul(one)))
     }
 
     /// The box of elements that become those of `kept`, of these ranges along the reduced axes.
@@ -190,27 +247,35 @@ impl<'a> Reducing<'a> {
         self.methods.iter().map(|method| Held::new(*method, cells)).collect()
     }
 
-    /// Folds a run of segments of the first reduced axis, block by block as they lie. Returns their cells by number, and
-    /// how many bytes of elements they are of.
-    fn fold(&self, kept: &Domain, run: u64, behind: u64) -> Result<(Partials, u64)> {
+    /// The boxes that a task reads, as they lie along the first reduced axis.
+    fn parts(&self, kept: &Domain, run: u64, behind: u64) -> impl Iterator<Item = Result<Domain>> {
         let (first, segments) = (self.folding.axes[0], &self.folding.segments[0]);
         let numbers = run * self.run..((run + 1) * self.run).min(segments.len());
+        let has_any = !numbers.is_empty() && self.behind.len() > 0;
+        let whole =
+            if has_any { segments.get(numbers.start).start..segments.get(numbers.end - 1).end } else { 0..0 };
+        let cuts = &self.pass.blocks.cuts[first];
+        cuts.touched(&whole).map(move |k| {
+            let piece = cuts.get(k);
+            let mut reduced: Dims<Range<i64>> = self.behind.get(behind)?.ranges().collect();
+            reduced.insert(0, piece.start.max(whole.start)..piece.end.min(whole.end));
+            self.whole(kept, &reduced)
+        })
+    }
+
+    /// Folds a run of segments of the first reduced axis, block by block as they lie. Returns their cells by number, and
+    /// how many bytes of elements they are of.
+    fn fold(&self, compiled: &Compiled, kept: &Domain, run: u64, behind: u64) -> Result<(Partials, u64)> {
+        let segments = &self.folding.segments[0];
         let (mut partials, mut bytes) = (Partials::new(), 0);
-        if numbers.is_empty() || self.behind.len() == 0 {
-            return Ok((partials, bytes));
-        }
-        let mut reduced: Dims<Range<i64>> = self.behind.get(behind)?.ranges().collect();
-        reduced.insert(0, 0..0);
         let cells = kept.checked_len()? as usize;
-        let whole = segments.get(numbers.start).start..segments.get(numbers.end - 1).end;
-        let (mut segment, mut current) = (numbers.start, self.nothing(cells));
-        let touched = self.pass.blocks.cuts[first].touched(&whole);
-        for piece in touched.map(|k| self.pass.blocks.cuts[first].get(k)) {
-            reduced[0] = piece.start.max(whole.start)..piece.end.min(whole.end);
-            let part = self.whole(kept, &reduced)?;
+        let (mut segment, mut current) = (run * self.run, self.nothing(cells));
+        for part in self.parts(kept, run, behind) {
+            let part = part?;
+            let reduced: Dims<Range<i64>> = self.folding.axes.iter().map(|&axis| part.range(axis)).collect();
             let has_any = self.sparse.as_ref().is_none_or(|sparse| sparse.has(&part, &self.pass.blocks));
             bytes += part.checked_len()?.saturating_mul(self.pass.item);
-            let block = has_any.then(|| self.compiled.read(&part, Order::C)).transpose()?;
+            let block = has_any.then(|| compiled.read(&part, Order::C)).transpose()?;
             let begin = |(range, &axis): (&Range<i64>, &usize)| {
                 range.start.abs_diff(self.stage.domain.origin()[axis])
             };
@@ -222,7 +287,7 @@ impl<'a> Reducing<'a> {
                 let (axes, lengths) = (&self.folding.axes[..], &self.lengths[..]);
                 let folded = Folded { axes, along, lengths, begins: &begins };
                 if let Some(block) = &block {
-                    block.fold(&self.compiled.program, &self.methods, &folded, &mut current)?;
+                    block.fold(&compiled.program, &self.methods, &folded, &mut current)?;
                 }
                 at = end;
                 if at == segments.get(segment).end {

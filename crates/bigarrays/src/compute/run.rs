@@ -4,23 +4,22 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use crate::array::{Array, Cutout};
-use crate::base::buffer::{Order, SharedViewMut, ViewMut, byte_len};
+use crate::base::buffer::{Order, SharedViewMut, ViewMut};
 use crate::base::dtype::Element;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::compute::block::lengths;
 use crate::compute::expr::Lazy;
-use crate::compute::inputs::Compiled;
-use crate::compute::memory::Memory;
-use crate::compute::plan::{Pass, Plan};
+use crate::compute::journal::Journal;
+use crate::compute::pass::Running;
+use crate::compute::plan::Plan;
 use crate::compute::planner::{self, Limits};
-use crate::compute::reducing::Reducing;
-use crate::compute::sink::{Place, Sink};
-use crate::compute::sparse::Sparse;
+use crate::compute::resume::Resumed;
+use crate::compute::sink::Place;
 use crate::compute::stage::{Stage, stages};
-use crate::compute::taken::{Scratch, Taken};
+use crate::compute::taken::Scratch;
 use crate::run::budget;
 use crate::run::pool::threads;
-use crate::run::runner::{Progress, Runner};
+use crate::run::runner::Progress;
 
 /// What a computation may use and whom it tells.
 #[derive(Clone, Copy, Default)]
@@ -31,6 +30,9 @@ pub struct ComputeOptions<'a> {
     /// A folder for results that later passes read and that do not fit into the budget: each a file there while the work goes
     /// on. Without, they are refused.
     pub scratch: Option<&'a Path>,
+    /// Where blocks that are done are noted, and those looked up that an earlier run has noted: the same call takes up what
+    /// ended early. Results have to be arrays.
+    pub journal: Option<&'a Journal>,
     /// Is told after every block, from any thread.
     pub progress: Option<&'a (dyn Fn(Progress) + Sync)>,
 }
@@ -41,8 +43,12 @@ impl ComputeOptions<'_> {
             let error = Error::new(ErrorKind::NotFound, "no folder for scratch files is there");
             return Err(error.during("computing with").at(folder.display().to_string()));
         }
-        let has_scratch = self.scratch.is_some();
-        Ok(Limits { memory: budget::of_job(self.memory), threads: threads() as u64, has_scratch })
+        Ok(Limits {
+            memory: budget::of_job(self.memory),
+            threads: threads() as u64,
+            has_scratch: self.scratch.is_some(),
+            is_resumable: self.journal.is_some(),
+        })
     }
 }
 
@@ -100,26 +106,33 @@ pub fn compute(results: Vec<(&Lazy, Target<'_>)>, options: &ComputeOptions<'_>) 
     let shared: HashMap<usize, SharedViewMut<'_>> =
         memory.iter_mut().map(|(number, out)| (*number, out.share())).collect();
     let targets: Vec<Option<&Array>> = arrays.iter().map(Option::as_ref).collect();
-    let (stages, plan) = planner::plan(stages(&roots)?, &targets, options.limits()?)?;
+    let resumed = options.journal.map(|journal| Resumed::new(journal, &roots, &targets)).transpose()?;
+    let (stages, plan) = planned(&roots, &targets, options, resumed.as_ref())?;
     let place = |number: usize| match (targets[number], shared.get(&number)) {
         (Some(array), _) => Some(Place::Array(array)),
         (None, Some(out)) => Some(Place::Memory { out, domain: roots[number].domain() }),
         (None, None) => None,
     };
-    let scratch = options.scratch.filter(|_| plan.scratch > 0).map(Scratch::new).transpose()?;
+    let scratch = options.scratch.filter(|_| plan.scratch > 0);
+    let scratch =
+        scratch.map(|folder| Scratch::new(folder, resumed.as_ref().map(Resumed::key))).transpose()?;
+    let is_resumed = resumed.as_ref().is_some_and(Resumed::has_begun);
+    resumed.as_ref().map_or(Ok(()), |resumed| resumed.note_plan(&plan))?;
     let mut known: HashMap<usize, Lazy> = HashMap::new();
     let mut before = 0u64;
-    for (stage, pass) in stages.iter().zip(&plan.passes) {
+    for (number, (stage, pass)) in stages.iter().zip(&plan.passes).enumerate() {
         let of_all = |progress: Progress| {
             if let Some(report) = options.progress {
                 report(Progress { done: before.saturating_add(progress.done), total: plan.bytes() });
             }
         };
-        let options = ComputeOptions { progress: Some(&of_all), ..*options };
-        run_stage(stage, pass, (&mut known, scratch.as_ref()), &place, &options)?;
+        let record = resumed.as_ref().map(|resumed| resumed.pass(number, is_resumed));
+        let running = Running { stage, pass, scratch: scratch.as_ref(), record, progress: &of_all };
+        running.run(&mut known, &place)?;
         before = before.saturating_add(pass.bytes);
     }
-    arrays.iter().flatten().try_for_each(Array::complete_if_whole)
+    arrays.iter().flatten().try_for_each(Array::complete_if_whole)?;
+    scratch.map_or(Ok(()), |scratch| scratch.remove())
 }
 
 /// How [`compute`] works, where results go to these arrays or to memory. Reads nothing.
@@ -132,7 +145,22 @@ pub fn plan(results: &[(&Lazy, Option<&Array>)], options: &ComputeOptions<'_>) -
         |(lazy, array): &(&Lazy, Option<&Array>)| array.map(|array| lazy.placed_target(array)).transpose();
     let arrays = results.iter().map(target).collect::<Result<Vec<_>>>()?;
     let targets: Vec<Option<&Array>> = arrays.iter().map(Option::as_ref).collect();
-    Ok(planner::plan(stages(&roots)?, &targets, options.limits()?)?.1)
+    let resumed = options.journal.map(|journal| Resumed::new(journal, &roots, &targets)).transpose()?;
+    Ok(planned(&roots, &targets, options, resumed.as_ref())?.1)
+}
+
+/// The passes and their plan: that of an earlier run, if there is one.
+fn planned(
+    roots: &[Lazy],
+    targets: &[Option<&Array>],
+    options: &ComputeOptions<'_>,
+    resumed: Option<&Resumed<'_>>,
+) -> Result<(Vec<Stage>, Plan)> {
+    let (stages, limits) = (stages(roots)?, options.limits()?);
+    match resumed.and_then(Resumed::plan) {
+        Some(recorded) => planner::again(&stages, targets, limits, &recorded),
+        None => planner::plan(stages, targets, limits),
+    }
 }
 
 /// An error if two results go to one array.
@@ -156,7 +184,7 @@ impl Lazy {
 
     /// The order of elements in memory that is computed the fastest.
     pub fn order(&self) -> Order {
-        let limits = Limits { memory: u64::MAX, threads: 1, has_scratch: false };
+        let limits = Limits { memory: u64::MAX, threads: 1, has_scratch: false, is_resumable: false };
         let plan =
             stages(std::slice::from_ref(self)).and_then(|stages| planner::plan(stages, &[None], limits));
         plan.ok().and_then(|(_, plan)| Some(plan.passes.last()?.order)).unwrap_or(Order::C)
@@ -210,98 +238,4 @@ impl Lazy {
         }
         target.translate_to(self.domain().origin())
     }
-}
-
-/// Runs a pass. Its results go to their places, and to `known` if later ones take them.
-fn run_stage<'p>(
-    stage: &Stage,
-    pass: &Pass,
-    (known, scratch): (&mut HashMap<usize, Lazy>, Option<&Scratch>),
-    place: &dyn Fn(usize) -> Option<Place<'p>>,
-    options: &ComputeOptions<'_>,
-) -> Result<()> {
-    let compiled = Compiled::of(stage, known)?;
-    let mut taken =
-        stage.outputs.iter().map(|output| Taken::new(output, scratch)).collect::<Result<Vec<_>>>()?;
-    let files: Vec<Option<Array>> = taken.iter().map(Taken::file).collect();
-    let mut views: Vec<Option<ViewMut<'_>>> = Vec::new();
-    for (output, taken) in stage.outputs.iter().zip(&mut taken) {
-        views.push(taken.view(output)?);
-    }
-    let shared: Vec<Option<SharedViewMut<'_>>> =
-        views.iter_mut().map(|view| view.as_mut().map(ViewMut::share)).collect();
-    let mut sinks: Vec<Vec<Sink<'_>>> = Vec::new();
-    for (output, (out, file)) in stage.outputs.iter().zip(shared.iter().zip(&files)) {
-        let held = out.as_ref().map(|out| Place::Memory { out, domain: &output.domain });
-        let held = held.or(file.as_ref().map(Place::Array)).map(|place| Sink { root: None, place });
-        let asked = output
-            .roots
-            .iter()
-            .filter_map(|root| Some(Sink { root: Some(root), place: place(root.number)? }));
-        sinks.push(held.into_iter().chain(asked).collect());
-    }
-    let runner = Runner {
-        in_flight: pass.in_flight,
-        total: pass.bytes,
-        is_near: pass.is_near,
-        progress: options.progress,
-    };
-    let sparse = Sparse::of(&compiled, stage, &pass.blocks)?;
-    match &pass.folding {
-        Some(folding) => {
-            Reducing::new(compiled, stage, pass, folding, sparse, &sinks)?.run(&runner, &sinks)?;
-        }
-        None => each_element(&compiled, stage, pass, sparse, &runner, &sinks)?,
-    }
-    drop(sinks);
-    for (output, taken) in stage.outputs.iter().zip(taken) {
-        if let Some(result) = taken.result(output)? {
-            known.insert(output.number, result);
-        }
-    }
-    Ok(())
-}
-
-/// Computes the elements of each block.
-fn each_element(
-    compiled: &Compiled,
-    stage: &Stage,
-    pass: &Pass,
-    sparse: Option<Sparse>,
-    runner: &Runner<'_>,
-    sinks: &[Vec<Sink<'_>>],
-) -> Result<()> {
-    let begins = |sparse: &Sparse| sparse.begin(sinks, &sparse.elsewhere);
-    let some = sparse.map(|sparse| Ok(begins(&sparse)?.then_some(sparse))).transpose()?.flatten();
-    let tasks = some.as_ref().map_or(pass.blocks.len(), |sparse| sparse.blocks.len()) as usize;
-    runner.run(tasks, &|task| {
-        let number = match &some {
-            Some(sparse) => sparse.blocks.select(task as u64).unwrap_or(0),
-            None => task as u64,
-        };
-        let part = pass.blocks.get(number)?;
-        let block = compiled.read(&part, pass.order)?;
-        let shape = lengths(&part)?;
-        let mut places: Vec<Option<ViewMut<'_>>> = Vec::new();
-        let mut made: Vec<Memory> = Vec::new();
-        for (output, sinks) in stage.outputs.iter().zip(sinks) {
-            let place = if let [only] = &sinks[..] { only.direct(&part, pass.order)? } else { None };
-            made.push(Memory::new(if place.is_some() { 0 } else { byte_len(&shape, output.dtype.size())? })?);
-            places.push(place);
-        }
-        let mut outs: Vec<(usize, &mut [u8])> = Vec::new();
-        for ((output, place), made) in stage.outputs.iter().zip(&mut places).zip(&mut made) {
-            let direct = place.as_mut().and_then(|place| place.as_dense_mut(pass.order));
-            outs.push((output.dtype.size(), direct.unwrap_or_else(|| made.bytes_mut())));
-        }
-        block.compute(&compiled.program, &mut outs)?;
-        for ((output, sinks), (place, made)) in stage.outputs.iter().zip(sinks).zip(places.iter().zip(&made))
-        {
-            if place.is_none() {
-                let put = |sink: &Sink<'_>| sink.put(&part, made.bytes(), output.dtype.size(), pass.order);
-                sinks.iter().try_for_each(put)?;
-            }
-        }
-        Ok(part.checked_len()?.saturating_mul(pass.item))
-    })
 }

@@ -144,6 +144,24 @@ impl Search<'_> {
         Some(Found { cuts: cuts.collect(), loads: best.loads, held: best.held })
     }
 
+    /// Cuts that are given.
+    pub(crate) fn given(&self, cuts: &[(i64, u64)]) -> Option<Found> {
+        let axes = || self.axes.iter().zip(cuts);
+        let candidates: Vec<Candidate> =
+            axes().map(|(axis, &at)| axis.candidate(Cuts::over(axis.range.clone(), at))).collect();
+        let lengths: Dims<u64> = candidates.iter().map(|candidate| candidate.longest).collect();
+        let loads =
+            |input: usize| candidates.iter().fold(1, |all: u64, one| all.saturating_mul(one.loads[input]));
+        let loads = (0..self.chunk_bytes.len()).map(loads).collect();
+        let held = (self.held)(&lengths);
+        let cuts = candidates.into_iter().map(|candidate| candidate.cuts).collect();
+        (axes().len() == self.axes.len() && axes().len() == lengths.len()).then_some(Found {
+            cuts,
+            loads,
+            held,
+        })
+    }
+
     /// What the smallest blocks hold.
     pub(crate) fn least(&self) -> u64 {
         let shortest = |axis: &Axis| axis.candidates(true).first().map_or(0, |candidate| candidate.longest);

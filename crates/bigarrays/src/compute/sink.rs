@@ -4,7 +4,7 @@ use crate::array::{Array, Listed};
 use crate::base::buffer::{Order, Region, SharedViewMut, View, ViewMut};
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
-use crate::base::error::Result;
+use crate::base::error::{Error, Result};
 use crate::compute::block::lengths;
 use crate::compute::stage::Root;
 
@@ -22,7 +22,7 @@ pub(super) enum Place<'a> {
 }
 
 impl Sink<'_> {
-    fn part(&self, part: &Domain) -> Result<Domain> {
+    pub(super) fn part(&self, part: &Domain) -> Result<Domain> {
         self.root.map_or_else(|| Ok(part.clone()), |root| root.place(part))
     }
 
@@ -37,12 +37,16 @@ impl Sink<'_> {
     }
 
     /// Whether all elements are this one, or can be made it, before anything is put: the fill value of an array of which
-    /// nothing is stored.
-    pub(super) fn begins_as(&self, element: &[u8]) -> Result<bool> {
+    /// nothing is stored, or only what an earlier run has put.
+    pub(super) fn begins_as(&self, element: &[u8], is_resumed: bool) -> Result<bool> {
         Ok(match &self.place {
             Place::Array(target) => {
-                target.layout().fill.as_bytes() == element
-                    && matches!(target.listed_chunks()?, Listed::All(stored) if stored.is_empty())
+                let is_empty = || {
+                    Ok::<_, Error>(
+                        matches!(target.listed_chunks()?, Listed::All(stored) if stored.is_empty()),
+                    )
+                };
+                target.layout().fill.as_bytes() == element && (is_resumed || is_empty()?)
             }
             Place::Memory { .. } => true,
         })

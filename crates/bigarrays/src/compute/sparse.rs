@@ -77,11 +77,17 @@ impl Sparse {
 
     /// Has results be these elements, one each, wherever nothing is put. Returns whether they can be: arrays are their fill
     /// values.
-    pub(super) fn begin(&self, sinks: &[Vec<Sink<'_>>], elements: &[Vec<u8>]) -> Result<bool> {
+    pub(super) fn begin(
+        &self,
+        sinks: &[Vec<Sink<'_>>],
+        elements: &[Vec<u8>],
+        is_resumed: bool,
+    ) -> Result<bool> {
         let all =
             || sinks.iter().zip(elements).flat_map(|(sinks, one)| sinks.iter().map(move |sink| (sink, one)));
-        let begin =
-            all().try_fold(true, |all, (sink, element)| Ok::<_, Error>(all && sink.begins_as(element)?))?;
+        let begin = all().try_fold(true, |all, (sink, element)| {
+            Ok::<_, Error>(all && sink.begins_as(element, is_resumed)?)
+        })?;
         if !begin {
             return Ok(false);
         }

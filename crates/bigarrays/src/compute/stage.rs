@@ -230,6 +230,14 @@ impl Stage {
         self.outputs.iter().map(|output| output.text(self.axes.as_deref())).collect::<Vec<_>>().join("; ")
     }
 
+    /// The same of the results of these numbers alone; `None` if it has not all of them.
+    pub(crate) fn only(&self, numbers: &[usize]) -> Option<Self> {
+        let one = |number: &usize| self.outputs.iter().find(|output| output.number == *number).cloned();
+        let outputs =
+            numbers.iter().map(one).collect::<Option<Vec<_>>>().filter(|outputs| !outputs.is_empty())?;
+        Some(Self { outputs, ..self.clone() })
+    }
+
     /// The same, each result in a pass of its own.
     pub(crate) fn apart(&self) -> Vec<Self> {
         let one = |output: &Output| Self { outputs: vec![output.clone()], ..self.clone() };

@@ -1,47 +1,81 @@
 //! Results of passes that later ones take: in memory, or in files that go when the work is done.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
 use crate::array::{Array, OpenOptions};
 use crate::base::buffer::{Order, ViewMut, byte_len};
 use crate::base::domain::Domain;
-use crate::base::error::{Error, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::compute::block::lengths;
 use crate::compute::expr::{Kind, Lazy};
 use crate::compute::held::held;
 use crate::compute::stage::Output;
 use crate::format::CreateSpec;
 
-/// A folder of results. It is removed when this is dropped; a process that is killed leaves it.
-pub(super) struct Scratch {
-    folder: TempDir,
+/// What names of scratch folders begin with.
+const PREFIX: &str = "bigarrays-scratch-";
+
+/// A folder of results.
+pub(super) enum Scratch {
+    /// It is removed when this is dropped; a process that is killed leaves it.
+    Own(TempDir),
+    /// A later run may go on with it. It is removed once all is done.
+    Kept(PathBuf),
 }
 
 impl Scratch {
-    /// A new folder in `folder`, which exists.
+    /// A folder in `folder`, which exists: a new one, or that of the work of this key, for it to be resumed.
     ///
     /// # Errors
     /// A storage error.
-    pub(super) fn new(folder: &Path) -> Result<Self> {
+    pub(super) fn new(folder: &Path, key: Option<&str>) -> Result<Self> {
         let failed = |error| Error::io(error, "making a scratch folder in", folder.display().to_string());
-        let folder =
-            tempfile::Builder::new().prefix("bigarrays-scratch-").tempdir_in(folder).map_err(failed)?;
-        Ok(Self { folder })
+        if let Some(key) = key {
+            let folder = folder.join(format!("{PREFIX}{key}"));
+            std::fs::create_dir_all(&folder).map_err(failed)?;
+            return Ok(Self::Kept(folder));
+        }
+        let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(folder).map_err(failed)?;
+        Ok(Self::Own(folder))
     }
 
-    /// A new file for the elements of a result, all of whose bytes the disk has room for.
+    /// Removes a folder that is kept.
+    ///
+    /// # Errors
+    /// A storage error.
+    pub(super) fn remove(&self) -> Result<()> {
+        let Self::Kept(folder) = self else { return Ok(()) };
+        let failed = |error| Error::io(error, "removing the scratch folder", folder.display().to_string());
+        std::fs::remove_dir_all(folder).map_err(failed)
+    }
+
+    fn folder(&self) -> &Path {
+        match self {
+            Self::Own(folder) => folder.path(),
+            Self::Kept(folder) => folder,
+        }
+    }
+
+    /// The file of the elements of a result, all of whose bytes the disk has room for.
     ///
     /// # Errors
     /// A storage error.
     fn array(&self, output: &Output) -> Result<Array> {
-        let path = self.folder.path().join(format!("{}.npy", output.number));
+        let path = self.folder().join(format!("{}.npy", output.number));
         let url = path.to_str().ok_or_else(|| {
             Error::invalid("the name of a scratch folder has to be UTF-8").at(path.display().to_string())
         })?;
         let spec = CreateSpec::new(output.dtype, Domain::from_shape(output.domain.shape())?);
-        let array = OpenOptions::new().format("npy").durable(false).create(url, &spec)?;
+        let options = OpenOptions::new().format("npy").durable(false);
+        let array = match options.create(url, &spec) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => options.open(url)?,
+            array => array?,
+        };
+        if array.dtype() != output.dtype || array.shape() != output.domain.shape() {
+            return Err(Error::invalid("this is no scratch file of the computation; remove it").at(url));
+        }
         array.translate_to(output.domain.origin())
     }
 }

@@ -11,12 +11,9 @@ use crate::base::domain::Domain;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::sync::MutexExt;
 use crate::chunk::config::{Config, Parameter};
-use crate::chunk::layout::Layout;
-use crate::compute::{Cast, Cuts, cast};
+use crate::compute::{Cast, Cuts, Digest, Entries, Journal, Made, Puts, Reads, cast, identity_of};
 use crate::jobs::cut::{are_near, is_refused, plan};
-use crate::jobs::digest::{Digest, Puts, Reads};
 use crate::jobs::gather::Batch;
-use crate::jobs::journal::{Entries, Journal, Made};
 use crate::jobs::plan::CopyPlan;
 use crate::jobs::sparse::{Everything, Sparse, Stored, place_in};
 use crate::jobs::twins::Twins;
@@ -222,16 +219,9 @@ impl Job<'_> {
     /// All that the outcome of each block depends on, but for the elements of the source, and the keys of chunks,
     /// which digests have.
     fn config(&self, plan: &CopyPlan) -> Config {
-        let of = |array: &Array| {
-            Config::new("array")
-                .with("location", array.store().location(""))
-                .with("view", array.transform().config())
-                .with("layouts", array.layouts().map(Layout::config).collect::<Parameter>())
-                .with("options", array.options().config())
-        };
         Config::new("copy")
-            .with("source", of(self.source))
-            .with("target", of(self.target))
+            .with("source", identity_of(self.source))
+            .with("target", identity_of(self.target))
             .with("cast", self.cast.map(|cast| cast.config()))
             .with("cuts", plan.blocks.cuts.iter().map(Cuts::config).collect::<Parameter>())
     }

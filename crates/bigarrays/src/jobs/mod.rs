@@ -5,17 +5,14 @@
 
 mod copy;
 mod cut;
-mod digest;
 mod gather;
-mod journal;
 mod plan;
 mod sparse;
 mod twins;
 mod verify;
 
-pub use crate::compute::{Cast, Number, OutOfRange, Rounding};
+pub use crate::compute::{Cast, Journal, Number, OutOfRange, Rounding};
 pub use copy::{Copied, CopyOptions, PlannedCopy, copy, plan_copy};
-pub use journal::Journal;
 pub use plan::CopyPlan;
 pub use verify::{
     Against, ArrayReport, Comparison, Difference, Findings, Problem, ProblemKind, Report, Stray,

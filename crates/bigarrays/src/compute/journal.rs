@@ -18,7 +18,7 @@ use twox_hash::XxHash3_128;
 
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::sync::MutexExt;
-use crate::jobs::digest::Digest;
+use crate::compute::digest::Digest;
 use crate::store::ofd::{self, Kind, Private, Span};
 
 /// The first line of a journal.

@@ -22,8 +22,18 @@ impl Digest {
         XxHash3_128::oneshot_with_seed(encoding as u64, bytes)
     }
 
+    /// The digest of bytes.
+    pub(crate) fn of_bytes(bytes: &[u8]) -> Self {
+        Self(XxHash3_128::oneshot(bytes))
+    }
+
+    /// The digest of a text, in words of hexadecimal digits.
+    pub(crate) fn of_text(text: &str) -> String {
+        format!("{:032x}", XxHash3_128::oneshot(text.as_bytes()))
+    }
+
     /// Adds what is known of the value of a key. What is missing adds nothing, whether it was asked for or not.
-    fn add(&mut self, key: &str, value: Option<u128>) {
+    pub(crate) fn add(&mut self, key: &str, value: Option<u128>) {
         let Some(value) = value else { return };
         // Distinct for each key: two values that change places differ.
         let own = XxHash3_128::oneshot(key.as_bytes());
@@ -145,13 +155,20 @@ impl Store for Puts {
 #[derive(Debug)]
 pub(crate) struct Reads {
     inner: Arc<dyn Store>,
+    /// Whether versions alone are asked for, and all values are said to be missing.
+    is_blind: bool,
     /// What is known of each value; `None` once two versions of one were read.
     seen: Mutex<Option<HashMap<String, Option<u128>>>>,
 }
 
 impl Reads {
     pub(crate) fn over(inner: Arc<dyn Store>) -> Self {
-        Self { inner, seen: Mutex::new(Some(HashMap::new())) }
+        Self { inner, is_blind: false, seen: Mutex::new(Some(HashMap::new())) }
+    }
+
+    /// The same, of what would be read: nothing is.
+    pub(crate) fn instead_of(inner: Arc<dyn Store>) -> Self {
+        Self { is_blind: true, ..Self::over(inner) }
     }
 
     /// The digest of the versions, if there was one of each value.
@@ -177,7 +194,10 @@ impl Store for Reads {
             Wanted::Any => Get { version: Wanted::Named, ..request.clone() },
             _ => request.clone(),
         };
-        let requests: Vec<Get> = requests.iter().map(named).collect();
+        let mut requests: Vec<Get> = requests.iter().map(named).collect();
+        if self.is_blind {
+            requests.iter_mut().for_each(|request| request.part = Part::Presence);
+        }
         self.inner.get_many(&requests, &|position, blob| {
             if blob.is_none_or(|blob| blob.extent != Extent::Withheld) {
                 let name = |blob: Blob<'_>| blob.version.map_or("", settled).to_owned();
@@ -189,7 +209,7 @@ impl Store for Reads {
                     *seen = None;
                 }
             }
-            sink(position, blob)
+            sink(position, if self.is_blind { None } else { blob })
         })
     }
 

@@ -1,0 +1,153 @@
+//! Running one pass of a plan.
+
+use std::collections::HashMap;
+
+use crate::array::Array;
+use crate::base::buffer::{SharedViewMut, ViewMut, byte_len};
+use crate::base::domain::Domain;
+use crate::base::error::Result;
+use crate::compute::block::lengths;
+use crate::compute::expr::Lazy;
+use crate::compute::inputs::Compiled;
+use crate::compute::memory::Memory;
+use crate::compute::plan::Pass;
+use crate::compute::reducing::Reducing;
+use crate::compute::resume::{Record, Watched};
+use crate::compute::sink::{Place, Sink};
+use crate::compute::sparse::Sparse;
+use crate::compute::stage::Stage;
+use crate::compute::taken::{Scratch, Taken};
+use crate::run::runner::{Progress, Runner};
+
+/// A pass that is run.
+pub(super) struct Running<'a> {
+    pub(super) stage: &'a Stage,
+    pub(super) pass: &'a Pass,
+    /// Where results are kept that later passes take, if not in memory.
+    pub(super) scratch: Option<&'a Scratch>,
+    /// What is noted of it.
+    pub(super) record: Option<Record<'a>>,
+    pub(super) progress: &'a (dyn Fn(Progress) + Sync),
+}
+
+impl Running<'_> {
+    /// Runs it. Its results go to their places, and to `known` if later ones take them.
+    pub(super) fn run<'p>(
+        mut self,
+        known: &mut HashMap<usize, Lazy>,
+        place: &dyn Fn(usize) -> Option<Place<'p>>,
+    ) -> Result<()> {
+        let stage = self.stage;
+        let compiled = Compiled::of(stage, known)?;
+        let mut taken = stage
+            .outputs
+            .iter()
+            .map(|output| Taken::new(output, self.scratch))
+            .collect::<Result<Vec<_>>>()?;
+        // A result in memory is gone when a later run takes this up.
+        self.record = self.record.filter(|_| !taken.iter().any(|taken| matches!(taken, Taken::Memory(_))));
+        let files: Vec<Option<Array>> = taken.iter().map(Taken::file).collect();
+        let mut views: Vec<Option<ViewMut<'_>>> = Vec::new();
+        for (output, taken) in stage.outputs.iter().zip(&mut taken) {
+            views.push(taken.view(output)?);
+        }
+        let shared: Vec<Option<SharedViewMut<'_>>> =
+            views.iter_mut().map(|view| view.as_mut().map(ViewMut::share)).collect();
+        let mut sinks: Vec<Vec<Sink<'_>>> = Vec::new();
+        for (output, (out, file)) in stage.outputs.iter().zip(shared.iter().zip(&files)) {
+            let held = out.as_ref().map(|out| Place::Memory { out, domain: &output.domain });
+            let held = held.or(file.as_ref().map(Place::Array)).map(|place| Sink { root: None, place });
+            let asked = output
+                .roots
+                .iter()
+                .filter_map(|root| Some(Sink { root: Some(root), place: place(root.number)? }));
+            sinks.push(held.into_iter().chain(asked).collect());
+        }
+        self.blocks(compiled, &sinks)?;
+        drop(sinks);
+        for (output, taken) in stage.outputs.iter().zip(taken) {
+            if let Some(result) = taken.result(output)? {
+                known.insert(output.number, result);
+            }
+        }
+        Ok(())
+    }
+
+    fn blocks(&self, compiled: Compiled, sinks: &[Vec<Sink<'_>>]) -> Result<()> {
+        let pass = self.pass;
+        let runner = Runner {
+            in_flight: pass.in_flight,
+            total: pass.bytes,
+            is_near: pass.is_near,
+            progress: Some(self.progress),
+        };
+        let sparse = Sparse::of(&compiled, self.stage, &pass.blocks)?;
+        match &pass.folding {
+            Some(folding) => {
+                let reducing = Reducing::new(compiled, self.stage, pass, folding, self.record.as_ref());
+                reducing.with_sparse(sparse, sinks)?.run(&runner, sinks)
+            }
+            None => self.each_element(&compiled, sparse, &runner, sinks),
+        }
+    }
+
+    /// Computes the elements of each block, unless an earlier run has.
+    fn each_element(
+        &self,
+        compiled: &Compiled,
+        sparse: Option<Sparse>,
+        runner: &Runner<'_>,
+        sinks: &[Vec<Sink<'_>>],
+    ) -> Result<()> {
+        let (pass, record) = (self.pass, self.record.as_ref());
+        let is_resumed = record.is_some_and(|record| record.is_resumed);
+        let begins = |sparse: &Sparse| sparse.begin(sinks, &sparse.elsewhere, is_resumed);
+        let some = sparse.map(|sparse| Ok(begins(&sparse)?.then_some(sparse))).transpose()?.flatten();
+        let tasks = some.as_ref().map_or(pass.blocks.len(), |sparse| sparse.blocks.len()) as usize;
+        runner.run(tasks, &|task| {
+            let number = match &some {
+                Some(sparse) => sparse.blocks.select(task as u64).unwrap_or(0),
+                None => task as u64,
+            };
+            let part = pass.blocks.get(number)?;
+            let done = part.checked_len()?.saturating_mul(pass.item);
+            let Some(record) = record else {
+                self.block(compiled, &part, sinks)?;
+                return Ok(done);
+            };
+            if !record.is_done(number, compiled, &mut std::iter::once(Ok(part.clone())), (sinks, &part))? {
+                let watched = Watched::new(compiled);
+                self.block(&watched.compiled, &part, sinks)?;
+                record.note(number, &watched, sinks, &part)?;
+            }
+            Ok(done)
+        })
+    }
+
+    fn block(&self, compiled: &Compiled, part: &Domain, sinks: &[Vec<Sink<'_>>]) -> Result<()> {
+        let (stage, order) = (self.stage, self.pass.order);
+        let block = compiled.read(part, order)?;
+        let shape = lengths(part)?;
+        let mut places: Vec<Option<ViewMut<'_>>> = Vec::new();
+        let mut made: Vec<Memory> = Vec::new();
+        for (output, sinks) in stage.outputs.iter().zip(sinks) {
+            let place = if let [only] = &sinks[..] { only.direct(part, order)? } else { None };
+            made.push(Memory::new(if place.is_some() { 0 } else { byte_len(&shape, output.dtype.size())? })?);
+            places.push(place);
+        }
+        let mut outs: Vec<(usize, &mut [u8])> = Vec::new();
+        for ((output, place), made) in stage.outputs.iter().zip(&mut places).zip(&mut made) {
+            let direct = place.as_mut().and_then(|place| place.as_dense_mut(order));
+            outs.push((output.dtype.size(), direct.unwrap_or_else(|| made.bytes_mut())));
+        }
+        block.compute(&compiled.program, &mut outs)?;
+        for ((output, sinks), (place, made)) in stage.outputs.iter().zip(sinks).zip(places.iter().zip(&made))
+        {
+            if place.is_none() {
+                let put = |sink: &Sink<'_>| sink.put(part, made.bytes(), output.dtype.size(), order);
+                sinks.iter().try_for_each(put)?;
+            }
+        }
+        Ok(())
+    }
+}

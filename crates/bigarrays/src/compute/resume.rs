@@ -1,0 +1,189 @@
+//! What earlier runs of a computation have finished, and what of it is as they left it.
+
+use std::sync::Arc;
+
+use crate::array::Array;
+use crate::base::buffer::{Order, ViewMut, byte_len, try_first_bytes, with_scratch};
+use crate::base::domain::Domain;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::chunk::config::{Config, Parameter};
+use crate::compute::block::lengths;
+use crate::compute::digest::{Digest, Reads};
+use crate::compute::expr::Lazy;
+use crate::compute::identity::{Identity, identity_of};
+use crate::compute::inputs::Compiled;
+use crate::compute::journal::{Entries, Journal, Made};
+use crate::compute::plan::{Plan, Recorded};
+use crate::compute::sink::{Place, Sink};
+use crate::store::Store;
+
+/// A computation that is noted in a journal.
+pub(super) struct Resumed<'a> {
+    journal: &'a Journal,
+    /// What tells it from all others.
+    key: String,
+}
+
+/// What of the journal a plan is noted under.
+const PLAN: &str = "plan ";
+
+impl<'a> Resumed<'a> {
+    /// The computation of these expressions into these arrays.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if a result has no array, or if what is computed is not known again.
+    pub(super) fn new(journal: &'a Journal, roots: &[Lazy], targets: &[Option<&Array>]) -> Result<Self> {
+        let one = |target: &Option<&Array>| {
+            let reason = "results in memory cannot be resumed; save them to arrays";
+            target.map(identity_of).ok_or_else(|| Error::invalid(reason))
+        };
+        let targets = targets.iter().map(one).collect::<Result<Vec<_>>>()?;
+        let config = Config::new("computation")
+            .with("of", Identity::of(roots)?)
+            .with("to", targets.into_iter().collect::<Parameter>());
+        Ok(Self { journal, key: Digest::of_text(&config.key()) })
+    }
+
+    /// The name of the folder of its scratch files.
+    pub(super) fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The plan that an earlier run has noted.
+    pub(super) fn plan(&self) -> Option<Recorded> {
+        let own = format!("{PLAN}{} ", self.key);
+        self.journal.steps().rev().find_map(|step| Recorded::parse(step.strip_prefix(&own)?))
+    }
+
+    /// Notes the plan, unless it is there.
+    ///
+    /// # Errors
+    /// Any error of files.
+    pub(super) fn note_plan(&self, plan: &Plan) -> Result<()> {
+        if self.plan().is_some() {
+            return Ok(());
+        }
+        self.journal.note(&format!("{PLAN}{} {}", self.key, plan.recorded().to_json()))
+    }
+
+    /// What is noted of a pass, by number.
+    pub(super) fn pass(&self, number: usize, is_resumed: bool) -> Record<'a> {
+        Record { entries: self.journal.on(&format!("{} pass {number}", self.key)), is_resumed }
+    }
+
+    /// Whether an earlier run has begun.
+    pub(super) fn has_begun(&self) -> bool {
+        self.plan().is_some()
+    }
+}
+
+/// What is noted of one pass.
+pub(super) struct Record<'a> {
+    entries: Entries<'a>,
+    /// Whether an earlier run has begun the computation.
+    pub(super) is_resumed: bool,
+}
+
+/// Inputs whose versions are seen as they are read.
+pub(super) struct Watched {
+    pub(super) compiled: Compiled,
+    reads: Vec<Arc<Reads>>,
+}
+
+impl Watched {
+    pub(super) fn new(compiled: &Compiled) -> Self {
+        Self::through(compiled, Reads::over)
+    }
+
+    /// The same, of which nothing is read but versions.
+    fn instead_of(compiled: &Compiled) -> Self {
+        Self::through(compiled, Reads::instead_of)
+    }
+
+    fn through(compiled: &Compiled, reads: impl Fn(Arc<dyn Store>) -> Reads) -> Self {
+        let mut all = Vec::new();
+        let compiled = compiled.through(&mut |array| {
+            let reads = Arc::new(reads(Arc::clone(array.store())));
+            all.push(Arc::clone(&reads));
+            array.with_store(reads)
+        });
+        Self { compiled, reads: all }
+    }
+
+    /// The digest of the versions of all that was read, if there was one of each.
+    pub(super) fn digest(&self) -> Option<Digest> {
+        let mut sum = Digest::default();
+        for (number, reads) in self.reads.iter().enumerate() {
+            sum.add(&number.to_string(), Some(reads.digest()?.0));
+        }
+        Some(sum)
+    }
+}
+
+impl Record<'_> {
+    /// Whether a block is as it was left, which is put as `part` and made of `read` boxes of what is computed.
+    ///
+    /// # Errors
+    /// A storage error.
+    pub(super) fn is_done(
+        &self,
+        number: u64,
+        compiled: &Compiled,
+        read: &mut dyn Iterator<Item = Result<Domain>>,
+        (sinks, part): (&[Vec<Sink<'_>>], &Domain),
+    ) -> Result<bool> {
+        let Some(made) = self.entries.made(number) else { return Ok(false) };
+        if put(sinks, part)? != made.to {
+            return Ok(false);
+        }
+        let watched = Watched::instead_of(compiled);
+        for part in read {
+            match watched.compiled.read(&part?, Order::C) {
+                // Computing says so, if it is still so then.
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+                read => drop(read?),
+            }
+        }
+        Ok(watched.digest() == Some(made.from))
+    }
+
+    /// Notes that a block is done, if it is known what it was made of.
+    ///
+    /// # Errors
+    /// A storage error; any error of files.
+    pub(super) fn note(
+        &self,
+        number: u64,
+        watched: &Watched,
+        sinks: &[Vec<Sink<'_>>],
+        part: &Domain,
+    ) -> Result<()> {
+        let Some(from) = watched.digest() else { return Ok(()) };
+        self.entries.note(number, Made { from, to: put(sinks, part)? })
+    }
+}
+
+/// The digest of a box of all results, as it is stored.
+fn put(sinks: &[Vec<Sink<'_>>], part: &Domain) -> Result<Digest> {
+    let mut sum = Digest::default();
+    for (number, sink) in sinks.iter().flatten().enumerate() {
+        let Place::Array(target) = &sink.place else { continue };
+        let own = match sink.root {
+            Some(_) => Digest::of_versions(target, &sink.part(part)?)?,
+            // A file has one version for all of it.
+            None => of_elements(target, part)?,
+        };
+        sum.add(&number.to_string(), Some(own.0));
+    }
+    Ok(sum)
+}
+
+fn of_elements(array: &Array, part: &Domain) -> Result<Digest> {
+    let (shape, item) = (lengths(part)?, array.dtype().size());
+    let length = byte_len(&shape, item)?;
+    with_scratch(|buffer| {
+        let bytes = try_first_bytes(buffer, length)?;
+        array.read_into(part, ViewMut::dense(bytes, &shape, item, Order::C)?)?;
+        Ok(Digest::of_bytes(bytes))
+    })
+}

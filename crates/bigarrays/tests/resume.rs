@@ -1,0 +1,207 @@
+//! Computations that end early, and are taken up.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bigarrays::compute::{
+    ComputeOptions, Function, Journal, Lazy, Operand, Reduction, Target, compute, plan,
+};
+use bigarrays::{Array, CreateSpec, DataType, Domain, ErrorKind, OpenOptions, interruptible};
+
+/// A folder with an input, where results, scratch files and journals go as well.
+struct Bench {
+    folder: tempfile::TempDir,
+}
+
+const SHAPE: [u64; 3] = [12, 40, 36];
+
+impl Bench {
+    fn new() -> Self {
+        let bench = Self { folder: tempfile::tempdir().unwrap() };
+        let input = bench.create("input", &SHAPE, &[4, 8, 9]);
+        bench.fill(&input, 0.0);
+        std::fs::create_dir(bench.path("scratch")).unwrap();
+        bench
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn create(&self, name: &str, shape: &[u64], chunk: &[u64]) -> Array {
+        let mut spec = CreateSpec::new(DataType::F32, Domain::from_shape(shape).unwrap());
+        spec.storage.chunk_shape = Some(chunk.to_vec());
+        OpenOptions::new().format("zarr3").create(self.path(name).to_str().unwrap(), &spec).unwrap()
+    }
+
+    fn open(&self, name: &str) -> Array {
+        OpenOptions::new().format("zarr3").open(self.path(name).to_str().unwrap()).unwrap()
+    }
+
+    fn fill(&self, array: &Array, first: f32) {
+        let count = array.shape().iter().product::<u64>();
+        let values = (0..count).map(|at| first + ((at * 7919) % 1009) as f32 / 8.0).collect();
+        let shape: Vec<usize> = array.shape().iter().map(|&length| length as usize).collect();
+        let values = ndarray::ArrayD::from_shape_vec(shape, values).unwrap();
+        array.write::<f32, _>(array.domain().origin(), values.view()).unwrap();
+    }
+
+    /// The jobs: expressions of the input, and the chunks of their results.
+    fn jobs(&self) -> Vec<(&'static str, Vec<(Lazy, Vec<u64>)>)> {
+        let input = Lazy::of(&self.open("input")).unwrap();
+        let mean = |axis| input.mean(&[axis]).unwrap();
+        let apart = |mean: Lazy| {
+            let mean = mean.broadcast_to(input.domain()).unwrap();
+            Lazy::apply(Function::named("subtract").unwrap(), &[Operand::from(&input), Operand::from(&mean)])
+        };
+        let double =
+            Lazy::apply(Function::named("add").unwrap(), &[Operand::from(&input), Operand::from(&input)]);
+        let double = double.unwrap();
+        let most = input.reduce(Reduction::Max, &[2], false).unwrap();
+        vec![
+            ("map", vec![(double.clone(), vec![4, 8, 9])]),
+            ("rechunk", vec![(input.clone(), vec![12, 5, 6])]),
+            ("reduction", vec![(mean(0), vec![8, 9])]),
+            ("two stages", vec![(apart(mean(0)).unwrap(), vec![4, 8, 9])]),
+            ("several", vec![(double, vec![4, 8, 9]), (most, vec![4, 8]), (mean(1), vec![4, 9])]),
+        ]
+    }
+}
+
+/// Makes the targets of a job, or opens them.
+fn targets(bench: &Bench, name: &str, job: &[(Lazy, Vec<u64>)]) -> Vec<Array> {
+    let one = |(at, (lazy, chunk)): (usize, &(Lazy, Vec<u64>))| {
+        let name = format!("{name}-{at}");
+        if bench.path(&name).exists() {
+            bench.open(&name)
+        } else {
+            bench.create(&name, lazy.domain().shape(), chunk)
+        }
+    };
+    job.iter().enumerate().map(one).collect()
+}
+
+/// Runs a job, and stops it after so many blocks. Returns how it ended.
+fn run(bench: &Bench, name: &str, job: &[(Lazy, Vec<u64>)], memory: u64, stop: u64) -> bigarrays::Result<()> {
+    let journal = Journal::open(bench.path(&format!("{name}.journal")))?;
+    let blocks = AtomicU64::new(0);
+    let count = |_| {
+        blocks.fetch_add(1, Ordering::SeqCst);
+    };
+    let scratch = bench.path("scratch");
+    let options =
+        ComputeOptions { memory, scratch: Some(&scratch), journal: Some(&journal), progress: Some(&count) };
+    let arrays = targets(bench, name, job);
+    let results = || job.iter().zip(&arrays).map(|((lazy, _), array)| (lazy, Target::Array(array))).collect();
+    let done = interruptible(&|| blocks.load(Ordering::SeqCst) >= stop, || compute(results(), &options));
+    if done.is_ok() {
+        journal.remove()?;
+    }
+    done
+}
+
+/// What tells whether chunks were written again: numbers of their files.
+fn files(folder: &Path) -> BTreeMap<PathBuf, u64> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => found.extend(files(&path)),
+            false if path.to_str().unwrap().contains("/c/") => {
+                let number = path.metadata().unwrap().ino();
+                found.insert(path, number);
+            }
+            false => {}
+        }
+    }
+    found
+}
+
+fn elements(bench: &Bench, name: &str) -> Vec<f32> {
+    let array = bench.open(name);
+    array.read::<f32>(array.domain()).unwrap().into_data().iter().copied().collect()
+}
+
+#[test]
+fn what_ended_early_is_taken_up_and_has_the_same_bits() {
+    let bench = Bench::new();
+    for (name, job) in bench.jobs() {
+        let undisturbed = format!("{name} undisturbed");
+        run(&bench, &undisturbed, &job, 1 << 20, u64::MAX).unwrap();
+        let mut kept = 0;
+        for stop in [1, 3, 7, 12, 16] {
+            let stopped = format!("{name} {stop}");
+            let error = run(&bench, &stopped, &job, 1 << 20, stop);
+            if error.is_ok() {
+                // It has no more blocks.
+                continue;
+            }
+            assert_eq!(error.unwrap_err().kind(), ErrorKind::Cancelled);
+            let before = files(&bench.path(&format!("{stopped}-0")));
+            // Another budget, which alone would give other blocks.
+            run(&bench, &stopped, &job, 64 << 20, u64::MAX).unwrap();
+            let after = files(&bench.path(&format!("{stopped}-0")));
+            kept += before.len();
+            assert!(before.iter().all(|(path, number)| after[path] == *number), "{stopped}");
+            for at in 0..job.len() {
+                let of = |name: &str| elements(&bench, &format!("{name}-{at}"));
+                assert_eq!(of(&stopped), of(&undisturbed), "{stopped}");
+            }
+            assert!(!bench.path(&format!("{stopped}.journal")).exists());
+            assert_eq!(std::fs::read_dir(bench.path("scratch")).unwrap().count(), 0, "{stopped}");
+        }
+        assert!(kept > 0, "{name}: nothing was there when it ended early");
+    }
+}
+
+#[test]
+fn what_has_changed_since_is_done_again() {
+    for (name, _) in Bench::new().jobs() {
+        let bench = Bench::new();
+        let job: Vec<_> =
+            bench.jobs().into_iter().filter(|one| one.0 == name).flat_map(|one| one.1).collect();
+        drop(run(&bench, "a", &job, 1 << 20, 5));
+        // All of the input, and a chunk that was written, unless all was done.
+        bench.fill(&bench.open("input"), 1.0);
+        let removed = files(&bench.path("a-0")).into_keys().next();
+        removed.map_or(Ok(()), std::fs::remove_file).unwrap();
+        run(&bench, "a", &job, 1 << 20, u64::MAX).unwrap();
+        run(&bench, "b", &job, 1 << 20, u64::MAX).unwrap();
+        for at in 0..job.len() {
+            assert_eq!(elements(&bench, &format!("a-{at}")), elements(&bench, &format!("b-{at}")), "{name}");
+        }
+    }
+}
+
+#[test]
+fn another_computation_finds_nothing_in_the_journal() {
+    let bench = Bench::new();
+    let jobs = bench.jobs();
+    run(&bench, "a", &jobs[0].1, 1 << 20, 5).unwrap_err();
+    // The same target, of something else.
+    let other = vec![(jobs[1].1[0].0.clone(), vec![4, 8, 9])];
+    run(&bench, "a", &other, 1 << 20, u64::MAX).unwrap();
+    assert_eq!(elements(&bench, "a-0"), elements(&bench, "input"));
+}
+
+#[test]
+fn what_cannot_be_taken_up_is_refused_before_anything_is_done() {
+    let bench = Bench::new();
+    let journal = Journal::open(bench.path("journal")).unwrap();
+    let options = ComputeOptions { journal: Some(&journal), ..ComputeOptions::default() };
+    let jobs = bench.jobs();
+    let error = plan(&[(&jobs[0].1[0].0, None)], &options).unwrap_err();
+    assert!(error.to_string().contains("results in memory"), "{error}");
+    let (lazy, chunk) = &jobs[3].1[0];
+    let target = bench.create("target", lazy.domain().shape(), chunk);
+    let error = lazy.save(&target, &options).unwrap_err();
+    assert!(error.to_string().contains("scratch folder"), "{error}");
+    let own =
+        Lazy::of_function(&Domain::from_shape(&SHAPE).unwrap(), DataType::F32, None, |_, _| Ok(())).unwrap();
+    let error = own.save(&target, &options).unwrap_err();
+    assert!(error.to_string().contains("known again"), "{error}");
+    assert!(files(&bench.path("target")).is_empty());
+}
