@@ -24,6 +24,7 @@ mod cast;
 mod cuts;
 mod explain;
 mod expr;
+mod foreign;
 mod function;
 mod held;
 mod infer;
