@@ -86,6 +86,10 @@ impl PyLazy {
         self.0.variance(&axes, correction, keeps).map(Self).or_raise(py)
     }
 
+    fn nan_variance(&self, py: Python<'_>, axes: Vec<usize>, correction: f64, keeps: bool) -> PyResult<Self> {
+        self.0.nan_variance(&axes, correction, keeps).map(Self).or_raise(py)
+    }
+
     fn __getitem__(&self, key: &Bound<'_, PyAny>) -> PyResult<Self> {
         let selection = Selection::parse(key, self.0.domain())?;
         self.0.slice(&selection.indices).map(Self).or_raise(key.py())
@@ -125,6 +129,12 @@ impl PyLazy {
     #[getter]
     fn names<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         PyTuple::new(py, self.0.names())
+    }
+
+    #[getter]
+    fn chunks<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        let found = self.0.chunk_shape().or_raise(py)?;
+        found.map(|chunk| PyTuple::new(py, &chunk[..])).transpose()
     }
 
     #[getter]

@@ -21,6 +21,7 @@
 
 mod block;
 mod cast;
+mod chunks;
 mod cuts;
 mod explain;
 mod expr;
