@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::sync::LazyLock;
 
 use bigarrays::base::buffer::{Order, ViewMut};
-use bigarrays::compute::{ComputeOptions, Lazy, parse};
+use bigarrays::compute::{ComputeOptions, Lazy, parse_all};
 use bigarrays::ndarray::Array3;
 use bigarrays::{Array, CreateSpec, DataType, Domain, OpenOptions};
 
@@ -51,14 +51,19 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
         is_large.set(is_large.get() || name == "e");
         Some(SOURCES[NAMES.iter().position(|known| *known == name)?].clone())
     };
-    let Ok(lazy) = parse(text, &source) else { return };
+    let Ok(all) = parse_all(text, &source) else { return };
+    all.iter().for_each(|(_, lazy)| computed(lazy, is_large.get()));
+});
+
+/// Plans an expression, and computes it if it is small.
+fn computed(lazy: &Lazy, is_large: bool) {
     let options = ComputeOptions { memory: 64 << 20, ..ComputeOptions::default() };
     let _ = (lazy.to_string(), lazy.order(), lazy.plan(None, &options).map(|plan| plan.to_string()));
     let shape: Vec<usize> = lazy.domain().shape().iter().map(|&length| length as usize).collect();
     let count = shape.iter().try_fold(1, |all: usize, &length| all.checked_mul(length));
-    let Some(count) = count.filter(|&count| !is_large.get() && count <= MOST) else { return };
+    let Some(count) = count.filter(|&count| !is_large && count <= MOST) else { return };
     let item = lazy.dtype().size();
     let mut out = vec![0; count * item];
     let out = ViewMut::dense(&mut out, &shape, item, Order::C).unwrap();
     let _ = lazy.compute_into(out, &options);
-});
+}

@@ -265,3 +265,37 @@ fn expressions_are_computed_into_arrays_and_numbers() {
     assert!(bench.fails("compute a+70000 a=em -o new", 2).contains("70000"));
     assert!(bench.fails("compute cast(a,'uint8') a=em -o new8", 2).contains("does not fit"));
 }
+
+#[test]
+fn several_expressions_are_computed_together() {
+    let bench = Bench::new();
+    let elements: Vec<u8> = (0..60u16).flat_map(|value| (value * 10).to_le_bytes()).collect();
+    npy(&bench.path("a.npy"), "<u2", false, &[3, 4, 5], &elements);
+    bench.ok("import a.npy em --origin 10,-2,0 --chunk-shape 2,2,2");
+    let line = "compute m=mean(a,axis='z',keepdims=True);s=a[11:13,...,0:2];s-m[11:13] a=em";
+    let outputs = "-o rest.zarr -o m=m.zarr -o s=s.zarr";
+    let said = bench.ok(&format!("{line} {outputs} --explain"));
+    assert!(!bench.path("m.zarr").exists(), "{said}");
+    bench.ok(&format!("{line} {outputs}"));
+    for (name, expected) in [("m.zarr", "10:15,-2:2,0:1"), ("s.zarr", "11:13,-2:2,0:2")] {
+        let info: serde_json::Value =
+            serde_json::from_str(&bench.ok(&format!("info {name} --json"))).unwrap();
+        assert_eq!(info["domain"], serde_json::Value::from(expected), "{info}");
+    }
+    let (_, rest) = bench.elements::<f64>("rest.zarr");
+    // Layers are 200 apart, and the mean is that of the middle one.
+    assert_eq!(rest.iter().map(|one| one.abs()).collect::<Vec<_>>(), [[200.0; 8], [0.0; 8]].concat());
+    assert_eq!(bench.ok("compute low=min(a);k=3;high=max(a)*k a=em"), "low = 0\nk = 3\nhigh = 1770\n");
+    assert_eq!(bench.ok("compute m=max(a);m-a[14,1,2] a=em").trim(), "0");
+    for (options, said) in [
+        ("-o n=new", "names no result; there are m, s"),
+        ("-o m=new -o s=new", "a place of its own"),
+        ("-o m=new -o m=other", "a place of its own"),
+        ("-o m=em", "made of"),
+    ] {
+        let line = "compute m=mean(a,axis=0);s=sum(a,axis=0) a=em";
+        assert!(bench.fails(&format!("{line} {options}"), 2).contains(said), "{options}");
+    }
+    assert!(!bench.path("new").exists());
+    assert!(bench.fails("compute a[99] a=em", 2).contains("at character 2"));
+}

@@ -4,21 +4,25 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use bigarrays::base::buffer::{Order, ViewMut};
-use bigarrays::compute::{self, Cast, ComputeOptions, Lazy, Number, Plan, Rounding};
-use bigarrays::{DataType, Error, Result, format};
+use bigarrays::compute::{self, Cast, ComputeOptions, Lazy, Number, Plan, Rounding, Target};
+use bigarrays::{CreateSpec, DataType, Error, Result, format};
 use clap::Args;
 
 use crate::args::heading::{NEW, RUN};
 use crate::args::{LayerArgs, values};
 use crate::commands::new::{new_layer, rehearsed};
 use crate::interrupt;
-use crate::output::{Meter, results};
+use crate::output::{Meter, results as printed};
 use crate::session::Session;
 
 /// Compute an expression of arrays, block by block, within a memory budget
 ///
 /// EXPR is of names, numbers, operators and functions as Python and NumPy have them; each name stands for an array. The result
 /// goes into a new array, or is printed if it is one number.
+///
+/// EXPR may be several expressions, separated by `;`, that give their results names: 'm = mean(t); s = std(t)'. Later ones may
+/// use the names of earlier ones, and only the last may have none. All are computed together: what they have in common is read
+/// once.
 #[derive(Debug, Args)]
 #[command(after_help = help())]
 pub(crate) struct ComputeArgs {
@@ -30,9 +34,9 @@ pub(crate) struct ComputeArgs {
     #[arg(value_name = "NAME=URL", value_parser = source)]
     sources: Vec<(String, String)>,
 
-    /// Path or URL of the array that is made
-    #[arg(short, long, value_name = "URL")]
-    output: Option<String>,
+    /// Path or URL of the array that is made; NAME=URL for an expression with a name, as often as there are results to keep
+    #[arg(short, long, value_name = "[NAME=]URL")]
+    output: Vec<String>,
 
     /// Memory budget in bytes, such as 512M or 4G [default: a quarter of the memory that the process may use]
     #[arg(long, help_heading = RUN, value_name = "BYTES", value_parser = values::bytes)]
@@ -62,12 +66,15 @@ pub(crate) struct ComputeArgs {
 
 fn source(text: &str) -> std::result::Result<(String, String), String> {
     let (name, url) = text.split_once('=').ok_or("expected NAME=URL")?;
-    let is_name = name.chars().all(|c| c.is_alphanumeric() || c == '_') && !name.is_empty();
-    let is_name = is_name && !name.starts_with(|c: char| c.is_ascii_digit());
-    if !is_name || url.is_empty() {
+    if !is_name(name) || url.is_empty() {
         return Err("expected NAME=URL, with letters, digits and _ in the name".to_owned());
     }
     Ok((name.to_owned(), url.to_owned()))
+}
+
+fn is_name(text: &str) -> bool {
+    let is_inside = text.chars().all(|c| c.is_alphanumeric() || c == '_');
+    is_inside && !text.is_empty() && !text.starts_with(|c: char| c.is_ascii_digit())
 }
 
 fn help() -> String {
@@ -75,9 +82,11 @@ fn help() -> String {
     let reductions: Vec<&str> = compute::Reduction::all().map(compute::Reduction::name).collect();
     format!(
         "Functions of elements: {}, clip(x, least, most), cast(x, \"type\")\n\nReductions, with axis= a number or name, or a \
-         list of them: {}\n\nExamples:\n  bigarrays compute 'a*b + 2' a=volume.zarr b=mask.zarr -o product.zarr\n  bigarrays \
+         list of them, and keepdims=True to keep the axes: {}, var, std, nanvar, nanstd\n\nSlices, of coordinates: \
+         t[0:10, ..., ::2]\n\nExamples:\n  bigarrays compute 'a*b + 2' a=volume.zarr b=mask.zarr -o product.zarr\n  bigarrays \
          compute 'mean(t, axis=\"time\") - 273.15' t=s3://bucket/era5.zarr -o climate.zarr --memory 1G\n  bigarrays compute \
-         'max(em)' em=precomputed://gs://bucket/em\n  bigarrays compute 'mean(em)' em=em --explain",
+         'max(em)' em=precomputed://gs://bucket/em\n  bigarrays compute 'mean(em)' em=em --explain\n  bigarrays compute \
+         'm = mean(t, axis=0); low = min(t - m); t - m' t=t.zarr -o anomaly.zarr -o m=mean.zarr",
         functions.join(", "),
         reductions.join(", ")
     )
@@ -92,60 +101,135 @@ pub(crate) fn run(args: &ComputeArgs, session: &Session) -> anyhow::Result<()> {
         arrays.push((name, Lazy::of(&session.open().read_only(true).open(url)?)?));
     }
     let named = |name: &str| Some(arrays.iter().find(|known| known.0 == name)?.1.clone());
-    let mut lazy = compute::parse(&args.expression, &named)?;
-    if let Some(dtype) = args.dtype {
-        lazy = lazy.cast(dtype, Cast { rounding: Rounding::Zero, ..Cast::default() })?;
+    let mut all = compute::parse_all(&args.expression, &named)?;
+    for (_, lazy) in &mut all {
+        if let Some(dtype) = args.dtype {
+            *lazy = lazy.cast(dtype, Cast { rounding: Rounding::Zero, ..Cast::default() })?;
+        }
     }
-    match &args.output {
-        Some(output) => args.save(&lazy, output, session),
-        None => args.print(&lazy, session),
-    }
+    if args.output.is_empty() { args.print(&all, session) } else { args.save(&all, session) }
+}
+
+/// An expression, and its name if it has one.
+type Named = (Option<String>, Lazy);
+
+/// An expression that goes to an array, where that is, and what it is made of.
+struct Saved<'a> {
+    lazy: &'a Lazy,
+    output: &'a str,
+    spec: CreateSpec,
 }
 
 impl ComputeArgs {
-    fn save(&self, lazy: &Lazy, output: &str, session: &Session) -> anyhow::Result<()> {
-        let output = new_layer(output)?;
-        lazy.expect_apart(output, &session.open())?;
+    /// Which expressions go where.
+    fn outputs<'a>(&'a self, all: &'a [Named]) -> Result<Vec<(&'a Lazy, &'a str)>> {
+        let mut found: Vec<(&Lazy, &str)> = Vec::new();
+        for output in &self.output {
+            let (name, url) =
+                output.split_once('=').map_or((None, &**output), |(name, url)| (Some(name), url));
+            let named = all.iter().find(|one| name.is_some() && one.0.as_deref() == name);
+            let unnamed = all.iter().find(|one| one.0.is_none());
+            // A path may have the sign as well, if it cannot be meant for a name.
+            let is_path = all.len() == 1 || !name.is_some_and(is_name);
+            let (lazy, url) = match (named, unnamed.filter(|_| is_path)) {
+                (Some((_, lazy)), _) => (lazy, url),
+                (None, Some((_, lazy))) => (lazy, &**output),
+                (None, None) => {
+                    let names: Vec<&str> = all.iter().filter_map(|one| one.0.as_deref()).collect();
+                    let reason = format!("-o {output} names no result; there are {}", names.join(", "));
+                    return Err(Error::invalid(reason));
+                }
+            };
+            if url.is_empty() || found.iter().any(|known| std::ptr::eq(known.0, lazy) || known.1 == url) {
+                let reason = format!("-o {output}: each result goes to a place of its own");
+                return Err(Error::invalid(reason));
+            }
+            found.push((lazy, url));
+        }
+        Ok(found)
+    }
+
+    /// What the array of an expression is to be.
+    fn saved<'a>(&self, lazy: &'a Lazy, output: &'a str, session: &Session) -> Result<Saved<'a>> {
         let mut spec = self.layer.spec(lazy.dtype(), lazy.domain().clone());
         let is_named = lazy.names().iter().any(Option::is_some);
         spec.array.dimension_names = is_named.then(|| lazy.names().to_vec());
         let (mut spec, notes) = format::fit(format::creator(&self.format)?, spec, &self.format);
         spec.array.incomplete = true;
         notes.iter().for_each(|note| session.terminal.note(note));
-        // What does not fit into the budget is refused before anything is made.
-        let plan = lazy.plan(Some(&rehearsed(output, &spec, &self.format)?), &self.options())?;
-        if self.explain {
-            return Ok(writeln!(results(), "{plan}")?);
+        Ok(Saved { lazy, output, spec })
+    }
+
+    fn save(&self, all: &[Named], session: &Session) -> anyhow::Result<()> {
+        let outputs = self.outputs(all)?;
+        let mut results: Vec<Saved<'_>> = Vec::new();
+        for &(lazy, output) in &outputs {
+            let output = new_layer(output)?;
+            outputs.iter().try_for_each(|other| other.0.expect_apart(output, &session.open()))?;
+            results.push(self.saved(lazy, output, session)?);
         }
-        let target = session.open().format(&self.format).create(output, &spec)?;
-        self.with_progress(&plan, session, |options| lazy.save(&target, options))?;
-        session.terminal.note(format_args!("computed {output}: {} over {}", lazy.dtype(), lazy.domain()));
+        // What does not fit into the budget is refused before anything is made.
+        let rehearse = |one: &Saved<'_>| rehearsed(one.output, &one.spec, &self.format);
+        let rehearsed = results.iter().map(rehearse).collect::<Result<Vec<_>>>()?;
+        let planned: Vec<_> =
+            results.iter().zip(&rehearsed).map(|(one, array)| (one.lazy, Some(array))).collect();
+        let plan = compute::plan(&planned, &self.options())?;
+        if self.explain {
+            return Ok(writeln!(printed(), "{plan}")?);
+        }
+        let create = |one: &Saved<'_>| session.open().format(&self.format).create(one.output, &one.spec);
+        let targets = results.iter().map(create).collect::<Result<Vec<_>>>()?;
+        self.with_progress(&plan, session, |options| {
+            let targets = results.iter().zip(&targets);
+            compute::compute(targets.map(|(one, to)| (one.lazy, Target::Array(to))).collect(), options)
+        })?;
+        for Saved { lazy, output, .. } in results {
+            session.terminal.note(format_args!("computed {output}: {} over {}", lazy.dtype(), lazy.domain()));
+        }
         Ok(())
     }
 
-    fn print(&self, lazy: &Lazy, session: &Session) -> anyhow::Result<()> {
-        if lazy.ndim() > 0 && !self.explain {
+    /// Prints the last expression if it has no name, and else all.
+    fn print(&self, all: &[Named], session: &Session) -> anyhow::Result<()> {
+        let is_last = |one: &&Named| one.0.is_none() || all.last().is_some_and(|last| last.0.is_some());
+        let all: Vec<&Named> = all.iter().filter(is_last).collect();
+        if let Some((_, lazy)) = all.iter().find(|one| one.1.ndim() > 0 && !self.explain) {
             let (domain, dtype) = (lazy.domain(), lazy.dtype());
             let reason = format!(
                 "the result is {dtype} over {domain}, more than a number; --output says where it goes"
             );
             return Err(Error::invalid(reason).into());
         }
-        let plan = lazy.plan(None, &self.options())?;
+        let plan = compute::plan(&all.iter().map(|one| (&one.1, None)).collect::<Vec<_>>(), &self.options())?;
         if self.explain {
-            return Ok(writeln!(results(), "{plan}")?);
+            return Ok(writeln!(printed(), "{plan}")?);
         }
-        let (mut bytes, size) = ([0; 8], lazy.dtype().size());
+        let mut made = vec![[0; 8]; all.len()];
         self.with_progress(&plan, session, |options| {
-            let out = &mut bytes[..size];
-            lazy.compute_into(ViewMut::dense(out, &[], size, Order::C)?, options)
+            let mut targets = Vec::new();
+            for ((_, lazy), bytes) in all.iter().zip(&mut made) {
+                let size = lazy.dtype().size();
+                let out = ViewMut::dense(&mut bytes[..size], &[], size, Order::C)?;
+                targets.push((lazy, Target::Memory(out)));
+            }
+            compute::compute(targets, options)
         })?;
-        writeln!(results(), "{}", Number::read(lazy.dtype(), &bytes[..size]))?;
+        for ((name, lazy), bytes) in all.iter().zip(&made) {
+            let number = Number::read(lazy.dtype(), &bytes[..lazy.dtype().size()]);
+            match name {
+                Some(name) => writeln!(printed(), "{name} = {number}")?,
+                None => writeln!(printed(), "{number}")?,
+            }
+        }
         Ok(())
     }
 
     fn options(&self) -> ComputeOptions<'_> {
-        ComputeOptions { memory: self.memory.unwrap_or(0), scratch: self.scratch.as_deref(), progress: None }
+        ComputeOptions {
+            memory: self.memory.unwrap_or(0),
+            scratch: self.scratch.as_deref(),
+            ..ComputeOptions::default()
+        }
     }
 
     fn with_progress(

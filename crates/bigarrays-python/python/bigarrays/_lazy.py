@@ -6,7 +6,7 @@ import json
 import operator
 from collections.abc import Callable, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, Union, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from ._bigarrays import Array, Domain, FlatArray, InvalidArgumentError, _Lazy, _rehearse, create
 from ._foreign import Sliced, is_foreign
 from ._indexing import Part, parts, points
+from ._masks import nan_variance, reduced, variance
 from ._operators import Operators
 from ._progress import reporter
 
@@ -27,6 +28,7 @@ _UNASKED = 256 << 20
 _COPIED = 1 << 20
 
 Axis = int | str | Sequence[int | str] | None
+Mask = Union["Lazy", Array, ArrayLike]
 _Url = TypeVar("_Url", bound=str | PathLike[str])
 _Made = TypeVar("_Made")
 Progress = bool | Callable[[int, int], object]
@@ -114,6 +116,20 @@ class Lazy(Operators):
     def dimension_names(self) -> tuple[str | None, ...]:
         """Names of the axes, as far as operands have any."""
         return self._inner.names
+
+    @property
+    def chunks(self) -> tuple[int, ...] | None:
+        """Lengths of boxes that need whole chunks of what this is of, one an axis; None if nothing of it has chunks.
+
+        They are the chunks of the operand whose chunks are the largest, and say where it is cheap to cut. An expression has no
+        chunks of its own: `compute` chooses its blocks, and `save(chunk_shape=…)` says how a result is stored.
+
+        Example:
+            >>> a = bigarrays.create("memory://chunks", shape=(6, 8), dtype="uint8", chunk_shape=(2, 4), format="zarr3")
+            >>> (a.lazy + 1).sum(axis=0).chunks
+            (4,)
+        """
+        return self._inner.chunks
 
     @property
     def T(self) -> Lazy:  # noqa: N802
@@ -283,68 +299,84 @@ class Lazy(Operators):
         wide = self if self.dtype.kind == "f" else self.astype("float64")
         return apply("where", [self == value, np.nan, wide])
 
-    def sum(self, axis: Axis = None, *, keepdims: bool = False) -> Lazy:
+    def sum(self, axis: Axis = None, *, keepdims: bool = False, where: Mask = True) -> Lazy:
         """The sum along `axis`, one or several, by number or name; of all elements if None.
 
-        With `keepdims`, the result has the axes as well, of length 1, so that it goes with what it is of.
+        With `keepdims`, the result has the axes as well, of length 1, so that it goes with what it is of. With `where`, an array
+        or expression of booleans that broadcasts to this, only elements where it is true count.
+
+        Example:
+            >>> x = bigarrays.lazy([3, 9, 4])
+            >>> x.sum(where=x < 5).compute()
+            array(7)
         """
-        return self._reduce("sum", axis, keepdims)
+        return reduced(self, "sum", axis, keepdims, where)
 
-    def prod(self, axis: Axis = None, *, keepdims: bool = False) -> Lazy:
+    def prod(self, axis: Axis = None, *, keepdims: bool = False, where: Mask = True) -> Lazy:
         """The product along `axis`; see `sum`."""
-        return self._reduce("prod", axis, keepdims)
+        return reduced(self, "prod", axis, keepdims, where)
 
-    def mean(self, axis: Axis = None, *, keepdims: bool = False) -> Lazy:
+    def mean(self, axis: Axis = None, *, keepdims: bool = False, where: Mask = True) -> Lazy:
         """The mean along `axis`; see `sum`."""
-        return self._reduce("mean", axis, keepdims)
+        return reduced(self, "mean", axis, keepdims, where)
 
-    def min(self, axis: Axis = None, *, keepdims: bool = False) -> Lazy:
-        """The least along `axis`, NaN if one is; see `sum`."""
-        return self._reduce("min", axis, keepdims)
+    def min(
+        self, axis: Axis = None, *, keepdims: bool = False, initial: float | None = None, where: Mask = True
+    ) -> Lazy:
+        """The least along `axis` and `initial`, if that is given; NaN if one is NaN; see `sum`. With `where`, `initial` is needed."""
+        return reduced(self, "min", axis, keepdims, where, initial)
 
-    def max(self, axis: Axis = None, *, keepdims: bool = False) -> Lazy:
-        """The largest along `axis`, NaN if one is; see `sum`."""
-        return self._reduce("max", axis, keepdims)
+    def max(
+        self, axis: Axis = None, *, keepdims: bool = False, initial: float | None = None, where: Mask = True
+    ) -> Lazy:
+        """The largest along `axis` and `initial`, if that is given; see `min`."""
+        return reduced(self, "max", axis, keepdims, where, initial)
 
-    def any(self, axis: Axis = None, *, keepdims: bool = False) -> Lazy:
+    def any(self, axis: Axis = None, *, keepdims: bool = False, where: Mask = True) -> Lazy:
         """Whether an element along `axis` is not zero; see `sum`."""
-        return self._reduce("any", axis, keepdims)
+        return reduced(self, "any", axis, keepdims, where)
 
-    def all(self, axis: Axis = None, *, keepdims: bool = False) -> Lazy:
+    def all(self, axis: Axis = None, *, keepdims: bool = False, where: Mask = True) -> Lazy:
         """Whether no element along `axis` is zero; see `sum`."""
-        return self._reduce("all", axis, keepdims)
+        return reduced(self, "all", axis, keepdims, where)
 
-    def count_nonzero(self, axis: Axis = None, *, keepdims: bool = False) -> Lazy:
+    def count_nonzero(self, axis: Axis = None, *, keepdims: bool = False, where: Mask = True) -> Lazy:
         """How many elements along `axis` are not zero; see `sum`."""
-        return self._reduce("count_nonzero", axis, keepdims)
+        return reduced(self, "count_nonzero", axis, keepdims, where)
 
-    def nansum(self, axis: Axis = None, *, keepdims: bool = False) -> Lazy:
+    def nansum(self, axis: Axis = None, *, keepdims: bool = False, where: Mask = True) -> Lazy:
         """The sum of the elements along `axis` that are not NaN; see `sum`."""
-        return self._reduce("nansum", axis, keepdims)
+        return reduced(self, "nansum", axis, keepdims, where)
 
-    def nanprod(self, axis: Axis = None, *, keepdims: bool = False) -> Lazy:
+    def nanprod(self, axis: Axis = None, *, keepdims: bool = False, where: Mask = True) -> Lazy:
         """The product of the elements along `axis` that are not NaN; see `sum`."""
-        return self._reduce("nanprod", axis, keepdims)
+        return reduced(self, "nanprod", axis, keepdims, where)
 
-    def nanmin(self, axis: Axis = None, *, keepdims: bool = False) -> Lazy:
-        """The least along `axis` that is not NaN, NaN if all are; see `sum`."""
-        return self._reduce("nanmin", axis, keepdims)
+    def nanmin(
+        self, axis: Axis = None, *, keepdims: bool = False, initial: float | None = None, where: Mask = True
+    ) -> Lazy:
+        """The least along `axis` that is not NaN, NaN if all are; see `min`."""
+        return reduced(self, "nanmin", axis, keepdims, where, initial)
 
-    def nanmax(self, axis: Axis = None, *, keepdims: bool = False) -> Lazy:
-        """The largest along `axis` that is not NaN, NaN if all are; see `sum`."""
-        return self._reduce("nanmax", axis, keepdims)
+    def nanmax(
+        self, axis: Axis = None, *, keepdims: bool = False, initial: float | None = None, where: Mask = True
+    ) -> Lazy:
+        """The largest along `axis` that is not NaN, NaN if all are; see `min`."""
+        return reduced(self, "nanmax", axis, keepdims, where, initial)
 
-    def nanmean(self, axis: Axis = None, *, keepdims: bool = False, min_count: int = 1) -> Lazy:
+    def nanmean(
+        self, axis: Axis = None, *, keepdims: bool = False, min_count: int = 1, where: Mask = True
+    ) -> Lazy:
         """The mean of the elements along `axis` that are not NaN; NaN if there are fewer than `min_count`; see `sum`."""
-        mean = self._reduce("nanmean", axis, keepdims)
+        mean = reduced(self, "nanmean", axis, keepdims, where)
         if min_count <= 1:
             return mean
-        return apply("where", [self.count(axis, keepdims=keepdims) >= min_count, mean, np.nan])
+        return apply("where", [self.count(axis, keepdims=keepdims, where=where) >= min_count, mean, np.nan])
 
-    def count(self, axis: Axis = None, *, keepdims: bool = False) -> Lazy:
+    def count(self, axis: Axis = None, *, keepdims: bool = False, where: Mask = True) -> Lazy:
         """How many elements along `axis` are not NaN; see `sum`."""
         valid = apply("logical_not", [apply("isnan", [self])])
-        return valid.count_nonzero(axis, keepdims=keepdims)
+        return valid.count_nonzero(axis, keepdims=keepdims, where=where)
 
     def argmin(self, axis: int | str | None = None, *, keepdims: bool = False) -> Lazy:
         """The coordinate of the least along `axis`, the first of several, or of the first NaN; see `sum`.
@@ -374,29 +406,30 @@ class Lazy(Operators):
             raise InvalidArgumentError(f"{name} among all elements is a position: take it of `positional`, or name an axis")
         return self._reduce(name, axis, keepdims)
 
-    def var(self, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Lazy:
+    def var(
+        self, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False, where: Mask = True
+    ) -> Lazy:
         """The variance along `axis`, divided by the number of elements less `ddof`; computed in float64; see `sum`."""
-        axes = self._reduced(axis)
-        return self._then("variance", axes, ddof, keepdims) if axes else self * 0
+        return variance(self, axis, ddof, keepdims, where)
 
-    def std(self, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Lazy:
+    def std(
+        self, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False, where: Mask = True
+    ) -> Lazy:
         """The standard deviation along `axis`: the square root of the variance, see `var`."""
         wide = self if self.dtype.kind == "f" else self.astype("float64")
-        return apply("sqrt", [wide.var(axis, ddof=ddof, keepdims=keepdims)])
+        return apply("sqrt", [wide.var(axis, ddof=ddof, keepdims=keepdims, where=where)])
 
-    def nanvar(self, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Lazy:
+    def nanvar(
+        self, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False, where: Mask = True
+    ) -> Lazy:
         """The variance of the elements along `axis` that are not NaN; see `var`."""
-        dtype = self.dtype if self.dtype.kind == "f" else np.dtype("float64")
-        wide = self.astype("float64")
-        distance: Lazy = wide - wide.nanmean(axis, keepdims=True)
-        count = self.count(axis, keepdims=keepdims) - ddof
-        least = apply("where", [count > 0, count, np.nan])
-        sums = (distance * distance).nansum(axis, keepdims=keepdims)
-        return apply("divide", [sums, least]).astype(dtype)
+        return nan_variance(self, axis, ddof, keepdims, where)
 
-    def nanstd(self, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Lazy:
+    def nanstd(
+        self, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False, where: Mask = True
+    ) -> Lazy:
         """The standard deviation of the elements along `axis` that are not NaN; see `var`."""
-        return apply("sqrt", [self.nanvar(axis, ddof=ddof, keepdims=keepdims)])
+        return apply("sqrt", [self.nanvar(axis, ddof=ddof, keepdims=keepdims, where=where)])
 
     def _reduce(self, name: str, axis: Axis, keepdims: bool) -> Lazy:
         axes = self._reduced(axis)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ._lazy import Lazy, apply, concatenate, lazy, stack
+from ._masks import reduced
 
 #: Universal functions that reduce, by what they fold with.
 _FOLDS = {"add": "sum", "multiply": "prod", "minimum": "min", "maximum": "max", "logical_or": "any", "logical_and": "all"}
@@ -24,8 +25,9 @@ _METHODS = {
 
 def of_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
     """What `Lazy.__array_ufunc__` gives."""
-    if method == "reduce" and ufunc.__name__ in _FOLDS and set(options) <= {"axis", "keepdims"}:
-        return lazy(inputs[0])._reduce(_FOLDS[ufunc.__name__], options.get("axis", 0), options.get("keepdims", False))
+    if method == "reduce" and ufunc.__name__ in _FOLDS and set(options) <= {"axis", "keepdims", "where"}:
+        of, axis, keepdims = lazy(inputs[0]), options.get("axis", 0), options.get("keepdims", False)
+        return reduced(of, _FOLDS[ufunc.__name__], axis, keepdims, options.get("where", True))
     if method != "__call__" or options:
         return NotImplemented
     if ufunc.__name__ == "divmod":

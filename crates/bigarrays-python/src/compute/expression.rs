@@ -86,6 +86,10 @@ impl PyLazy {
         self.0.variance(&axes, correction, keeps).map(Self).or_raise(py)
     }
 
+    fn nan_variance(&self, py: Python<'_>, axes: Vec<usize>, correction: f64, keeps: bool) -> PyResult<Self> {
+        self.0.nan_variance(&axes, correction, keeps).map(Self).or_raise(py)
+    }
+
     fn __getitem__(&self, key: &Bound<'_, PyAny>) -> PyResult<Self> {
         let selection = Selection::parse(key, self.0.domain())?;
         self.0.slice(&selection.indices).map(Self).or_raise(key.py())
@@ -125,6 +129,12 @@ impl PyLazy {
     #[getter]
     fn names<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         PyTuple::new(py, self.0.names())
+    }
+
+    #[getter]
+    fn chunks<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        let found = self.0.chunk_shape().or_raise(py)?;
+        found.map(|chunk| PyTuple::new(py, &chunk[..])).transpose()
     }
 
     #[getter]
@@ -191,6 +201,7 @@ impl PyLazy {
                     memory: budget(memory),
                     scratch: scratch.as_deref(),
                     progress: Some(report),
+                    journal: None,
                 };
                 let outs = outs.into_iter().map(Target::Memory);
                 compute::compute(results.iter().zip(outs).collect(), &options)
@@ -217,6 +228,7 @@ impl PyLazy {
                 memory: budget(memory),
                 scratch: scratch.as_deref(),
                 progress: Some(report),
+                journal: None,
             };
             let all = results.iter().map(|(lazy, target)| (lazy, Target::Array(target)));
             compute::compute(all.collect(), &options)
@@ -237,7 +249,11 @@ impl PyLazy {
             (lazy.0.clone(), target.as_ref().map(|target| target.get().array.clone()))
         };
         let results: Vec<_> = results.iter().map(one).collect();
-        let options = ComputeOptions { memory: budget(memory), scratch: scratch.as_deref(), progress: None };
+        let options = ComputeOptions {
+            memory: budget(memory),
+            scratch: scratch.as_deref(),
+            ..ComputeOptions::default()
+        };
         detached(py, || {
             let all: Vec<_> = results.iter().map(|(lazy, target)| (lazy, target.as_ref())).collect();
             let plan = compute::plan(&all, &options)?;

@@ -6,7 +6,7 @@ use crate::base::buffer::Order;
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::error::{Error, Result};
-use crate::compute::kernels::{Cells, Places};
+use crate::compute::kernels::{Cells, Others, Places};
 use crate::compute::memory::Memory;
 use crate::compute::program::{Elements, Machine, Program, TILE};
 use crate::compute::reduction::Method;
@@ -42,6 +42,8 @@ pub(super) struct Folded<'a> {
 pub(super) struct Held {
     pub(super) values: Vec<u64>,
     pub(super) beside: Vec<u64>,
+    pub(super) firsts: Vec<u64>,
+    pub(super) means: Vec<u64>,
 }
 
 impl Held {
@@ -51,18 +53,32 @@ impl Held {
         Self {
             values: vec![value; count],
             beside: vec![beside; if method.fold.has_beside() { count } else { 0 }],
+            firsts: vec![0; if method.fold.has_moments() { count } else { 0 }],
+            means: vec![0; if method.fold.has_moments() { count } else { 0 }],
         }
     }
 
     /// Folds the cells of elements behind these into them.
     pub(super) fn merge(&mut self, method: Method, other: &Self) {
-        method.fold.merge(method.cell, self.cells(0..self.values.len()), (&other.values, &other.beside));
+        let Self { values, beside, firsts, means } = other;
+        let others = Others { values, beside, firsts, means };
+        method.fold.merge(method.cell, self.cells(0..self.values.len()), &others);
     }
 
     fn cells(&mut self, range: Range<usize>) -> Cells<'_> {
-        let beside = if self.beside.is_empty() { &mut [][..] } else { &mut self.beside[range.clone()] };
-        Cells { values: &mut self.values[range], beside }
+        let Self { values, beside, firsts, means } = self;
+        Cells {
+            values: part(values, &range),
+            beside: part(beside, &range),
+            firsts: part(firsts, &range),
+            means: part(means, &range),
+        }
     }
+}
+
+/// The words of some cells, if cells have any.
+fn part<'a>(words: &'a mut [u64], range: &Range<usize>) -> &'a mut [u64] {
+    if words.is_empty() { &mut [] } else { &mut words[range.clone()] }
 }
 
 /// Lengths of axes in memory.

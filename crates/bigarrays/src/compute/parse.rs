@@ -3,14 +3,19 @@
 //! - numbers, `True`, `False`, `nan`, `inf`, `pi`, and the names of arrays;
 //! - `|`, `^`, `&`, comparisons, `<<`, `>>`, `+`, `-`, `*`, `/`, `//`, `%`, unary `-`, `+` and `~`, `**`;
 //! - functions of elements by their names, `clip(x, least, most)`, `cast(x, "type")`;
-//! - reductions with `axis=` a number or a name, or a list of them: `mean(x, axis=["y", "x"])`.
+//! - reductions, `var` and `std` with `axis=` a number or a name, or a list of them, and `keepdims=`: `mean(x, axis=["y", "x"])`;
+//! - indices and slices of coordinates: `x[0:10, ..., ::2]`;
+//! - several expressions with names, `m = mean(x); y = x - m`, of which later ones may use earlier ones.
 
+use crate::array::Index;
+use crate::base::dims::Dims;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::compute::cast::{Cast, Rounding};
 use crate::compute::expr::{Lazy, Operand};
 use crate::compute::function::Function;
 use crate::compute::reduction::Reduction;
+use crate::compute::tokens::{Token, tokens, wrong_at};
 use crate::compute::types::Literal;
 
 /// How deep expressions in brackets, and signs, may be within each other.
@@ -36,13 +41,51 @@ const LARGEST: usize = 2_000;
 /// # Errors
 /// `InvalidArgument` with the position, from 1, of the character that is wrong; what making the expression of arrays gives.
 pub fn parse(text: &str, sources: &dyn Fn(&str) -> Option<Lazy>) -> Result<Lazy> {
-    let tokens = tokens(text)?;
-    let mut parser = Parser { tokens, at: 0, sources, depth: 0, size: 0 };
+    let mut parser = Parser::new(text, sources)?;
     let parsed = parser.expression(0)?;
-    if parser.peek() != &Token::End {
-        return Err(parser.wrong("an operator"));
+    parser.expect_end()?;
+    expression_of(parsed)
+}
+
+/// The expressions that `text` is, with their names: `m = mean(t); t - m`. Those that are separated by `;` may use the names of
+/// earlier ones; only the last may have none.
+///
+/// ```
+/// use bigarrays::compute::{Lazy, parse_all};
+/// use bigarrays::{DataType, Domain};
+///
+/// let t = Lazy::of_elements(&Domain::from_shape(&[2])?, DataType::U8, &[3, 4])?;
+/// let parsed = parse_all("m = max(t); m - t[0]", &|name| (name == "t").then(|| t.clone()))?;
+/// assert_eq!(parsed[0].0.as_deref(), Some("m"));
+/// assert_eq!(parsed[1].1.text(), "(max(memory, axis=[0]) - memory)");
+/// # Ok::<(), bigarrays::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`parse`]; `InvalidArgument` for a name that two expressions have, or an array.
+pub fn parse_all(text: &str, sources: &dyn Fn(&str) -> Option<Lazy>) -> Result<Vec<(Option<String>, Lazy)>> {
+    let mut parser = Parser::new(text, sources)?;
+    let mut found = Vec::new();
+    loop {
+        let name = parser.name()?;
+        let parsed = parser.expression(0)?;
+        found.push((name.clone(), expression_of(parsed.clone())?));
+        let Some(name) = name else {
+            // A `;` at the end is none between expressions.
+            parser.takes(";");
+            parser.expect_end()?;
+            return Ok(found);
+        };
+        parser.named.push((name, parsed));
+        if !parser.takes(";") || parser.peek() == &Token::End {
+            parser.expect_end()?;
+            return Ok(found);
+        }
     }
-    match parsed {
+}
+
+fn expression_of(operand: Operand) -> Result<Lazy> {
+    match operand {
         Operand::Lazy(lazy) => Ok(lazy),
         Operand::Literal(literal) => {
             let dtype = literal.own_type();
@@ -51,83 +94,42 @@ pub fn parse(text: &str, sources: &dyn Fn(&str) -> Option<Lazy>) -> Result<Lazy>
     }
 }
 
-#[derive(Clone, Debug, PartialEq)]
-enum Token {
-    Number(Literal),
-    Name(String),
-    Text(String),
-    /// An operator, a bracket or a comma.
-    Sign(&'static str),
-    End,
+/// What is called like a reduction.
+#[derive(Clone, Copy)]
+enum Reducing {
+    One(Reduction),
+    /// The variance, of all or of those that are no NaN; or its root.
+    Variance {
+        skips: bool,
+        is_root: bool,
+    },
 }
 
-const SIGNS: [&str; 27] = [
-    "**", "//", "<<", ">>", "<=", ">=", "==", "!=", "+", "-", "*", "/", "%", "<", ">", "&", "|", "^", "~",
-    "(", ")", "[", "]", ",", "=", ":", "@",
-];
-
-/// The tokens of a text, each with the position of its first character.
-fn tokens(text: &str) -> Result<Vec<(Token, usize)>> {
-    let mut found = Vec::new();
-    let mut rest = text;
-    while let Some(first) = rest.chars().next() {
-        let position = text[..text.len() - rest.len()].chars().count() + 1;
-        let length = if first.is_whitespace() {
-            first.len_utf8()
-        } else if first.is_ascii_digit()
-            || (first == '.' && rest[1..].starts_with(|c: char| c.is_ascii_digit()))
-        {
-            let (number, length) = number(rest).ok_or_else(|| wrong_at(position, "a number", rest))?;
-            found.push((Token::Number(number), position));
-            length
-        } else if first.is_alphabetic() || first == '_' {
-            let is_inside = |c: char| c.is_alphanumeric() || c == '_';
-            let length = rest.find(|c: char| !is_inside(c)).unwrap_or(rest.len());
-            found.push((Token::Name(rest[..length].to_owned()), position));
-            length
-        } else if first == '"' || first == '\'' {
-            let end = rest[1..].find(first).ok_or_else(|| wrong_at(position, "a text that ends", rest))?;
-            found.push((Token::Text(rest[1..=end].to_owned()), position));
-            end + 2
-        } else {
-            let sign = SIGNS.iter().find(|sign| rest.starts_with(**sign));
-            let sign = sign.ok_or_else(|| wrong_at(position, "an operand or an operator", rest))?;
-            found.push((Token::Sign(sign), position));
-            sign.len()
-        };
-        rest = &rest[length..];
-    }
-    found.push((Token::End, text.chars().count() + 1));
-    Ok(found)
-}
-
-/// The number that a text begins with, and its length.
-fn number(text: &str) -> Option<(Literal, usize)> {
-    let bytes = text.as_bytes();
-    let digits = |from: usize| from + bytes[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let mut end = digits(0);
-    let mut is_whole = true;
-    if bytes.get(end) == Some(&b'.') {
-        (end, is_whole) = (digits(end + 1), false);
-    }
-    if matches!(bytes.get(end), Some(b'e' | b'E')) {
-        let sign = usize::from(matches!(bytes.get(end + 1), Some(b'+' | b'-')));
-        let behind = digits(end + 1 + sign);
-        if behind > end + 1 + sign {
-            (end, is_whole) = (behind, false);
+impl Reducing {
+    fn named(name: &str) -> Option<Self> {
+        let variance = |skips, is_root| Some(Self::Variance { skips, is_root });
+        match name {
+            "var" => variance(false, false),
+            "std" => variance(false, true),
+            "nanvar" => variance(true, false),
+            "nanstd" => variance(true, true),
+            name => Reduction::named(name).map(Self::One),
         }
     }
-    let literal = match is_whole {
-        true => Literal::Whole(text[..end].parse().ok()?),
-        false => Literal::Real(text[..end].parse().ok()?),
-    };
-    Some((literal, end))
-}
 
-fn wrong_at(position: usize, expected: &str, found: &str) -> Error {
-    let found: String = found.chars().take(20).collect();
-    let found = if found.is_empty() { "the end".to_owned() } else { format!("{found:?}") };
-    Error::invalid(format!("at character {position} of the expression: expected {expected}, found {found}"))
+    fn of(self, lazy: &Lazy, axes: &[usize], keeps: bool) -> Result<Lazy> {
+        match self {
+            Self::One(reduction) => lazy.reduce(reduction, axes, keeps),
+            Self::Variance { skips, is_root } => {
+                let wide = if lazy.dtype().is_float() { lazy } else { &lazy.converted(DataType::F64)? };
+                let found = match skips {
+                    true => wide.nan_variance(axes, 0.0, keeps)?,
+                    false => wide.variance(axes, 0.0, keeps)?,
+                };
+                if is_root { Lazy::apply(Function::Sqrt, &[(&found).into()]) } else { Ok(found) }
+            }
+        }
+    }
 }
 
 /// Operators between operands: sign, function, how tight they bind, and whether from the right.
@@ -159,11 +161,51 @@ struct Parser<'a> {
     tokens: Vec<(Token, usize)>,
     at: usize,
     sources: &'a dyn Fn(&str) -> Option<Lazy>,
+    /// Earlier expressions.
+    named: Vec<(String, Operand)>,
     depth: usize,
     size: usize,
 }
 
+impl<'a> Parser<'a> {
+    fn new(text: &str, sources: &'a dyn Fn(&str) -> Option<Lazy>) -> Result<Self> {
+        Ok(Self { tokens: tokens(text)?, at: 0, sources, named: Vec::new(), depth: 0, size: 0 })
+    }
+}
+
 impl Parser<'_> {
+    fn expect_end(&self) -> Result<()> {
+        if self.peek() == &Token::End { Ok(()) } else { Err(self.wrong("an operator")) }
+    }
+
+    /// The name that an expression is given, if it is.
+    fn name(&mut self) -> Result<Option<String>> {
+        let (Token::Name(name), Some((Token::Sign("="), _))) = (self.peek(), self.tokens.get(self.at + 1))
+        else {
+            return Ok(None);
+        };
+        let name = name.clone();
+        let is_taken = self.known(&name).is_some() || self.named.iter().any(|known| known.0 == name);
+        if is_taken {
+            return Err(self.wrong("a name that nothing else has"));
+        }
+        self.at += 2;
+        Ok(Some(name))
+    }
+
+    /// What a name stands for that is none of an earlier expression.
+    fn known(&self, name: &str) -> Option<Operand> {
+        let real = |value: f64| Some(Operand::Literal(Literal::Real(value)));
+        match name {
+            "True" => Some(Operand::Literal(Literal::Bool(true))),
+            "False" => Some(Operand::Literal(Literal::Bool(false))),
+            "nan" => real(f64::NAN),
+            "inf" => real(f64::INFINITY),
+            "pi" => real(std::f64::consts::PI),
+            name => (self.sources)(name).map(Operand::Lazy),
+        }
+    }
+
     fn peek(&self) -> &Token {
         &self.tokens[self.at].0
     }
@@ -231,7 +273,71 @@ impl Parser<'_> {
         Ok(left)
     }
 
+    /// An operand, and the slices behind it.
     fn operand(&mut self) -> Result<Operand> {
+        let mut operand = self.unsliced()?;
+        loop {
+            let position = self.position();
+            if !self.takes("[") {
+                return Ok(operand);
+            }
+            let of = self.lazy(&operand, position)?;
+            let indices = self.indices(of.ndim())?;
+            self.size += 1;
+            if self.size > LARGEST {
+                return Err(wrong_at(position, "a shorter expression", ""));
+            }
+            operand = of.slice(&indices).map(Operand::Lazy).map_err(|error| at(&error, position))?;
+        }
+    }
+
+    /// Indices of so many axes, up to the bracket behind them.
+    fn indices(&mut self, ndim: usize) -> Result<Dims<Index>> {
+        let (mut found, mut rest): (Dims<Index>, Option<usize>) = (Dims::new(), None);
+        loop {
+            if self.peek() == &Token::Sign("...") && rest.is_none() {
+                self.next();
+                rest = Some(found.len());
+            } else {
+                found.push(self.index()?);
+            }
+            if self.takes("]") {
+                break;
+            }
+            self.expect(",")?;
+            if self.takes("]") {
+                break;
+            }
+        }
+        let missing = ndim.saturating_sub(found.len());
+        let place = rest.unwrap_or(found.len());
+        (0..missing).for_each(|_| found.insert(place, Index::ALL));
+        Ok(found)
+    }
+
+    fn index(&mut self) -> Result<Index> {
+        let start = self.coordinate()?;
+        if !self.takes(":") {
+            return start.map(Index::At).ok_or_else(|| self.wrong("a coordinate or a slice"));
+        }
+        let stop = self.coordinate()?;
+        let step = if self.takes(":") { self.coordinate()? } else { None };
+        Ok(Index::Slice { start, stop, step: step.unwrap_or(1) })
+    }
+
+    /// A whole number, if there is one.
+    fn coordinate(&mut self) -> Result<Option<i64>> {
+        let is_negative = self.takes("-");
+        let Token::Number(Literal::Whole(number)) = *self.peek() else {
+            return if is_negative { Err(self.wrong("a coordinate")) } else { Ok(None) };
+        };
+        let number = if is_negative { -number } else { number };
+        let number = i64::try_from(number).map_err(|_| self.wrong("a coordinate of 64 bits"))?;
+        self.next();
+        Ok(Some(number))
+    }
+
+    fn unsliced(&mut self) -> Result<Operand> {
         let position = self.position();
         match self.next() {
             Token::Number(literal) => Ok(Operand::Literal(literal)),
@@ -272,21 +378,13 @@ impl Parser<'_> {
     /// What a name stands for: an array, a number, or a function that is called.
     fn named(&mut self, name: &str, position: usize) -> Result<Operand> {
         if !self.takes("(") {
-            return match name {
-                "True" => Ok(Operand::Literal(Literal::Bool(true))),
-                "False" => Ok(Operand::Literal(Literal::Bool(false))),
-                "nan" => Ok(Operand::Literal(Literal::Real(f64::NAN))),
-                "inf" => Ok(Operand::Literal(Literal::Real(f64::INFINITY))),
-                "pi" => Ok(Operand::Literal(Literal::Real(std::f64::consts::PI))),
-                name => match (self.sources)(name) {
-                    Some(lazy) => Ok(Operand::Lazy(lazy)),
-                    None => Err(wrong_at(position, "the name of an array", name)),
-                },
-            };
+            let earlier = self.named.iter().find(|known| known.0 == name).map(|known| known.1.clone());
+            let found = earlier.or_else(|| self.known(name));
+            return found.ok_or_else(|| wrong_at(position, "the name of an array", name));
         }
         let first = self.expression(0)?;
-        if let Some(reduction) = Reduction::named(name) {
-            return self.reduction(reduction, first, position);
+        if let Some(reducing) = Reducing::named(name) {
+            return self.reduction(reducing, first, position);
         }
         let mut arguments = vec![first];
         if name == "cast" {
@@ -324,26 +422,48 @@ impl Parser<'_> {
     }
 
     /// The rest of a call of a reduction, behind its operand.
-    fn reduction(&mut self, reduction: Reduction, of: Operand, position: usize) -> Result<Operand> {
+    fn reduction(&mut self, reducing: Reducing, of: Operand, position: usize) -> Result<Operand> {
         let of = self.lazy(&of, position)?;
-        let mut axes = Vec::new();
-        if self.takes(",") {
-            if !matches!(self.next(), Token::Name(name) if name == "axis") {
-                return Err(wrong_at(position, "axis= behind what is reduced", ""));
-            }
-            self.expect("=")?;
-            if self.takes("[") {
-                axes.push(self.axis(&of)?);
-                while self.takes(",") {
-                    axes.push(self.axis(&of)?);
+        let (mut axes, mut keeps) = (None, None);
+        while self.takes(",") {
+            let position = self.position();
+            match self.next() {
+                Token::Name(name) if name == "axis" && axes.is_none() => {
+                    self.expect("=")?;
+                    axes = Some(self.axes(&of)?);
                 }
-                self.expect("]")?;
-            } else {
-                axes.push(self.axis(&of)?);
+                Token::Name(name) if name == "keepdims" && keeps.is_none() => {
+                    self.expect("=")?;
+                    keeps = Some(self.truth()?);
+                }
+                _ => return Err(wrong_at(position, "axis= or keepdims= behind what is reduced", "")),
             }
         }
         self.expect(")")?;
-        of.reduce(reduction, &axes, false).map(Operand::Lazy).map_err(|error| at(&error, position))
+        let found = reducing.of(&of, &axes.unwrap_or_default(), keeps.unwrap_or(false));
+        found.map(Operand::Lazy).map_err(|error| at(&error, position))
+    }
+
+    fn truth(&mut self) -> Result<bool> {
+        let position = self.position();
+        match self.next() {
+            Token::Name(name) if name == "True" => Ok(true),
+            Token::Name(name) if name == "False" => Ok(false),
+            _ => Err(wrong_at(position, "True or False", "")),
+        }
+    }
+
+    /// One axis, or a list of them.
+    fn axes(&mut self, of: &Lazy) -> Result<Vec<usize>> {
+        if !self.takes("[") {
+            return Ok(vec![self.axis(of)?]);
+        }
+        let mut axes = vec![self.axis(of)?];
+        while self.takes(",") {
+            axes.push(self.axis(of)?);
+        }
+        self.expect("]")?;
+        Ok(axes)
     }
 
     fn axis(&mut self, of: &Lazy) -> Result<usize> {
@@ -393,6 +513,8 @@ mod tests {
             ("clip(a, 2, 3)", "minimum(maximum(memory, 2), 3)"),
             ("cast(a, \"float32\") / 1.5e0", "(cast(memory, float32) / 1.5)"),
             ("where(a > 1, a, -1e3)", "where((memory > 1), memory, -1000)"),
+            ("-a[0] ** a[1, :][0:1]", "negative((memory ** memory))"),
+            ("std(a, axis=0)", "sqrt((squared_distances(memory, axis=[0]) / 2))"),
         ] {
             assert_eq!(parsed(text).unwrap().text(), expected, "{text}");
         }
@@ -414,11 +536,53 @@ mod tests {
             ("sqrt(a, a)", 1),
             ("a + 300", 3),
             ("\"x", 1),
+            ("a[0", 4),
+            ("a[0 0]", 5),
+            ("a[]", 3),
+            ("a[-]", 4),
+            ("a[..., ...]", 8),
+            ("1[0]", 2),
+            ("a[0, 0, 0]", 2),
+            ("a[7]", 2),
+            ("a[99999999999999999999]", 3),
+            ("mean(a, axis=0, axis=1)", 17),
+            ("mean(a, keepdims=1)", 18),
+            ("a; a", 2),
         ] {
             let error = parsed(text).unwrap_err().to_string();
             assert!(error.contains(&format!("at character {position} ")), "{text}: {error}");
         }
+        for (text, position) in
+            [("b = 1; a", 1), ("x = a; x = a", 8), ("a; a", 4), ("x = ", 5), ("x = a y = a", 7)]
+        {
+            let source = |name: &str| parsed("a").ok().filter(|_| ["a", "b"].contains(&name));
+            let error = parse_all(text, &source).unwrap_err().to_string();
+            assert!(error.contains(&format!("at character {position} ")), "{text}: {error}");
+        }
         assert!(parsed(&"(".repeat(100_000)).is_err() && parsed(&"-".repeat(100_000)).is_err());
         assert!(parsed(&"a+".repeat(100_000)).is_err());
+    }
+    #[test]
+    fn slices_are_of_coordinates_and_axes_may_stay() {
+        let domain = "-3:5,0:6,2:9".parse().unwrap();
+        let array = Lazy::of_elements(&domain, DataType::U8, &[1; 8 * 6 * 7]).unwrap();
+        for (text, expected) in [
+            ("a[-3:0]", "-3:0,0:6,2:9"),
+            ("a[..., 4]", "-3:5,0:6"),
+            ("a[-1, ..., ::2]", "0:6,1:5"),
+            ("a[:, ::-1, 3:5,]", "-3:5,-5:1,3:5"),
+            ("a[...]", "-3:5,0:6,2:9"),
+            ("mean(a, keepdims=True, axis=[0, 2])", "-3:-2,0:6,2:3"),
+            ("var(a, axis=0, keepdims=False)", "0:6,2:9"),
+            ("nanstd(a[2:4], axis=-1)[3, :2]", "0:2"),
+        ] {
+            let found = parse(text, &|name| (name == "a").then(|| array.clone()));
+            assert_eq!(found.unwrap().domain().to_string(), expected, "{text}");
+        }
+        let source = |name: &str| (name == "a").then(|| array.clone());
+        let all = parse_all("m = mean(a); k = 2; s = (a - m) * k;", &source).unwrap();
+        assert_eq!(all.iter().map(|one| one.0.as_deref().unwrap()).collect::<Vec<_>>(), ["m", "k", "s"]);
+        assert_eq!(all[2].1.text(), "((memory - mean(memory, axis=[0, 1, 2])) * 2)");
+        assert_eq!(parse_all("a", &source).unwrap()[0].0, None);
     }
 }

@@ -275,8 +275,7 @@ impl<'a> Planner<'a> {
         let elements = kept.fold(1u64, |all, (_, length)| all.saturating_mul(*length));
         let one = |output: &Output| match output.method() {
             // Cells, those of a segment that is done, and elements.
-            Some(method) if method.fold.has_beside() => 40,
-            Some(_) => 24,
+            Some(method) => 16 * method.fold.words() + 8,
             None => output.dtype.size() as u64,
         };
         let size: u64 = self.stage.outputs.iter().map(one).sum();

@@ -74,7 +74,7 @@ impl Lazy {
     }
 
     /// The variance along `axes`, or of all elements if there are none: the sum of squared distances from the mean, divided by
-    /// the number of elements less `correction`. It is computed in `float64`, in two passes.
+    /// the number of elements less `correction`. It is computed in `float64`, in one pass.
     ///
     /// # Errors
     /// As [`Lazy::reduce`].
@@ -82,13 +82,25 @@ impl Lazy {
         let dtype = if self.dtype().is_float() { self.dtype() } else { DataType::F64 };
         let all: Dims<usize> = (0..self.ndim()).collect();
         let reduced = if axes.is_empty() { &all } else { axes };
-        let wide = self.converted(DataType::F64)?;
-        let distance = (&wide - &wide.reduce(Reduction::Mean, reduced, true)?)?;
-        let squares = Self::apply(Function::Square, &[(&distance).into()])?;
         let shape = self.domain().shape();
         let count = reduced.iter().filter_map(|&axis| shape.get(axis)).map(|&n| n as f64).product::<f64>();
-        let sum = squares.reduce(Reduction::Sum, reduced, keeps)?;
+        let sum = self.reduce(Reduction::SquaredDistances, axes, keeps)?;
         (&sum / (count - correction).max(0.0))?.converted(dtype)
+    }
+
+    /// As [`Lazy::variance`], of the elements that are not NaN; NaN where there are no more of them than `correction`.
+    ///
+    /// # Errors
+    /// As [`Lazy::reduce`].
+    pub fn nan_variance(&self, axes: &[usize], correction: f64, keeps: bool) -> Result<Self> {
+        let dtype = if self.dtype().is_float() { self.dtype() } else { DataType::F64 };
+        let is_nan = Self::apply(Function::IsNan, &[self.into()])?;
+        let is_number = Self::apply(Function::LogicalNot, &[(&is_nan).into()])?;
+        let count = is_number.reduce(Reduction::CountNonzero, axes, keeps)?;
+        let less = (&count.converted(DataType::F64)? - correction)?;
+        let is_enough = Self::apply(Function::Greater, &[(&less).into(), 0.0.into()])?;
+        let divisor = Self::apply(Function::Where, &[(&is_enough).into(), (&less).into(), f64::NAN.into()])?;
+        (&self.reduce(Reduction::NanSquaredDistances, axes, keeps)? / &divisor)?.converted(dtype)
     }
 }
 

@@ -111,7 +111,8 @@ impl<'a> Reducing<'a> {
         for ((held, method), element) in cells.iter_mut().zip(&self.methods).zip(&sparse.elsewhere) {
             let mut word = 0u64;
             bytemuck::bytes_of_mut(&mut word).copy_from_slice(element);
-            let one = Held { values: vec![word; held.values.len()], beside: Vec::new() };
+            let values = vec![word; held.values.len()];
+            let one = Held { values, beside: Vec::new(), firsts: Vec::new(), means: Vec::new() };
             held.merge(*method, &one);
         }
         Ok(())

@@ -51,6 +51,11 @@ reductions! {
     NanArgMin "nanargmin" ArgMin,
     /// As `ArgMax`, of those that are not NaN; an error where all are.
     NanArgMax "nanargmax" ArgMax,
+    /// The sum of squared distances from their mean, in `float64`; NaN if one is NaN or infinite. NumPy has no name for it:
+    /// divided by the number of elements it is the variance.
+    SquaredDistances "squared_distances" SquaredDistances,
+    /// As `SquaredDistances`, of those that are not NaN; 0 if all are.
+    NanSquaredDistances "nansquared_distances" SquaredDistances,
 }
 
 /// How a reduction is done: elements are converted, folded in cells of 8 or 16 bytes, and a cell becomes an element.
@@ -112,6 +117,7 @@ impl Reduction {
         match self.row().2 {
             Self::Any | Self::All => DataType::Bool,
             Self::CountNonzero | Self::ArgMin | Self::ArgMax => DataType::I64,
+            Self::SquaredDistances => DataType::F64,
             Self::Mean if !dtype.is_float() => DataType::F64,
             Self::Sum | Self::Product => match dtype {
                 float if float.is_float() => float,
@@ -151,6 +157,8 @@ impl Reduction {
             Self::NanMax => plain(Fold::MostNumber),
             Self::NanArgMin => place(Fold::FirstLeastNumber),
             Self::NanArgMax => place(Fold::FirstMostNumber),
+            Self::SquaredDistances => Method { cell: Cell::F64, ..plain(Fold::Moments) },
+            Self::NanSquaredDistances => plain(Fold::MomentsOfNumbers),
         }
     }
 

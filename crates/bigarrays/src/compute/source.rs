@@ -44,7 +44,7 @@ pub trait Source: Send + Sync {
 
 /// A source within an expression.
 #[derive(Clone)]
-pub(crate) struct Foreign(Arc<dyn Source>);
+pub(crate) struct Foreign(pub(super) Arc<dyn Source>);
 
 impl fmt::Debug for Foreign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -53,10 +53,6 @@ impl fmt::Debug for Foreign {
 }
 
 impl Foreign {
-    pub(super) fn new(source: Arc<dyn Source>) -> Self {
-        Self(source)
-    }
-
     pub(super) fn name(&self) -> &str {
         self.0.name()
     }
@@ -80,8 +76,7 @@ impl Foreign {
         if let Some(elements) = out.as_dense_mut(Order::C) {
             self.0.read(part, elements).map_err(during)?;
         } else {
-            let shape: Dims<usize> = part.shape().iter().map(|&length| length as usize).collect();
-            let item = out.item();
+            let (shape, item): (Dims<usize>, usize) = (out.shape().into(), out.item());
             let mut elements = Memory::new(byte_len(&shape, item)?)?;
             self.0.read(part, elements.bytes_mut()).map_err(during)?;
             out.copy_from(&View::dense(elements.bytes(), &shape, item, Order::C)?);

@@ -5,6 +5,9 @@
 
 use bytemuck::Pod;
 
+use super::cells::{Cells, Others, in_lanes};
+use super::moments;
+
 /// How two elements become one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Fold {
@@ -21,6 +24,9 @@ pub(crate) enum Fold {
     MostNumber,
     /// The sum, and how many there are.
     SumAndCount,
+    /// The sum of squared distances from their mean: of all, and of those that are not NaN.
+    Moments,
+    MomentsOfNumbers,
     /// The least and its place, the lowest of several; the first NaN, if there is one.
     FirstLeast,
     FirstMost,
@@ -39,20 +45,11 @@ pub(crate) enum Cell {
 /// The place of nothing.
 pub(crate) const NOWHERE: u64 = u64::MAX;
 
-/// So many elements of a row are folded side by side.
-const LANES: usize = 16;
-
 /// Where the elements of a row are among those that are folded: the first, and the distance of neighbours.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Places {
     pub(crate) first: u64,
     pub(crate) step: u64,
-}
-
-/// Cells: what is folded and, if a fold has it, what stands beside it.
-pub(crate) struct Cells<'a> {
-    pub(crate) values: &'a mut [u64],
-    pub(crate) beside: &'a mut [u64],
 }
 
 /// Does `$work` with `$T` for the type of a cell.
@@ -78,7 +75,17 @@ macro_rules! of_cell {
 impl Fold {
     /// Whether something stands beside a cell.
     pub(crate) fn has_beside(self) -> bool {
-        self.places() || self == Self::SumAndCount
+        self.places() || self == Self::SumAndCount || self.has_moments()
+    }
+
+    /// Whether a cell has a mean.
+    pub(crate) fn has_moments(self) -> bool {
+        matches!(self, Self::Moments | Self::MomentsOfNumbers)
+    }
+
+    /// How many words a cell has.
+    pub(crate) fn words(self) -> u64 {
+        1 + u64::from(self.has_beside()) + 2 * u64::from(self.has_moments())
     }
 
     /// Whether places of elements count.
@@ -104,24 +111,33 @@ impl Fold {
 
     /// Folds each element of `row` into its own cell.
     pub(crate) fn each(self, cell: Cell, cells: Cells<'_>, row: &[u64], places: Places) {
-        of_cell!(cell, T: self.each_of::<T>(cells, bytemuck::cast_slice(row), places));
+        match self {
+            Self::Moments => moments::each(false, cells, bytemuck::cast_slice(row)),
+            Self::MomentsOfNumbers => moments::each(true, cells, bytemuck::cast_slice(row)),
+            _ => of_cell!(cell, T: self.each_of::<T>(cells, bytemuck::cast_slice(row), places)),
+        }
     }
 
     /// Folds all of `row` into one cell: elements in lanes, by where they are in the row, then the lanes, and that.
     pub(crate) fn all(self, cell: Cell, cells: Cells<'_>, row: &[u64], places: Places) {
-        of_cell!(cell, T: self.all_of::<T>(cells, bytemuck::cast_slice(row), places));
+        match self {
+            Self::Moments => moments::all(false, cells, bytemuck::cast_slice(row)),
+            Self::MomentsOfNumbers => moments::all(true, cells, bytemuck::cast_slice(row)),
+            _ => of_cell!(cell, T: self.all_of::<T>(cells, bytemuck::cast_slice(row), places)),
+        }
     }
 
     /// Folds cells into others.
-    pub(crate) fn merge(self, cell: Cell, cells: Cells<'_>, others: (&[u64], &[u64])) {
+    pub(crate) fn merge(self, cell: Cell, cells: Cells<'_>, others: &Others<'_>) {
         match self {
+            Self::Moments | Self::MomentsOfNumbers => moments::merge(cells, others),
             Self::SumAndCount => {
-                let none = Cells { values: cells.values, beside: &mut [] };
-                Self::Sum.each(cell, none, others.0, Places { first: 0, step: 0 });
-                cells.beside.iter_mut().zip(others.1).for_each(|(count, other)| *count += other);
+                let none = Cells::alone(cells.values);
+                Self::Sum.each(cell, none, others.values, Places { first: 0, step: 0 });
+                cells.beside.iter_mut().zip(others.beside).for_each(|(count, other)| *count += other);
             }
             _ if self.places() => of_cell!(cell, T: self.merge_places::<T>(cells, others)),
-            _ => self.each(cell, cells, others.0, Places { first: 0, step: 0 }),
+            _ => self.each(cell, cells, others.values, Places { first: 0, step: 0 }),
         }
     }
 
@@ -139,7 +155,7 @@ impl Fold {
             Self::MostNumber | Self::FirstMostNumber => {
                 |a, b| if a.is_below(b) || a.is_nan() { b } else { a }
             }
-            Self::Sum => T::sum,
+            Self::Sum | Self::Moments | Self::MomentsOfNumbers => T::sum,
         }
     }
 
@@ -191,7 +207,7 @@ impl Fold {
             Self::SumOfNumbers => in_lanes(identity, row, |a: T, b: T| if b.is_nan() { a } else { a.sum(b) }),
             Self::SumAndCount => {
                 cells.beside[0] += row.iter().map(|one| u64::from(!one.is_nan())).sum::<u64>();
-                let value = Cells { values: cells.values, beside: &mut [] };
+                let value = Cells::alone(cells.values);
                 return Self::SumOfNumbers.all_of(value, row, places);
             }
             Self::ProductOfNumbers | Self::LeastNumber | Self::MostNumber => {
@@ -213,11 +229,10 @@ impl Fold {
         self.each_of(cells, &[folded], places);
     }
 
-    fn merge_places<T: Number>(self, cells: Cells<'_>, (values, beside): (&[u64], &[u64])) {
+    fn merge_places<T: Number>(self, cells: Cells<'_>, others: &Others<'_>) {
         let own: &mut [T] = bytemuck::cast_slice_mut(cells.values);
-        let values: &[T] = bytemuck::cast_slice(values);
-        for ((cell, place), (&value, &at)) in own.iter_mut().zip(cells.beside).zip(values.iter().zip(beside))
-        {
+        let others = bytemuck::cast_slice::<u64, T>(others.values).iter().zip(others.beside);
+        for ((cell, place), (&value, &at)) in own.iter_mut().zip(cells.beside).zip(others) {
             if at != NOWHERE && self.comes_first((value, at), (*cell, *place)) {
                 (*cell, *place) = (value, at);
             }
@@ -235,29 +250,6 @@ impl Fold {
         let (low, high) = if is_least { (one, found) } else { (found, one) };
         at == NOWHERE || low.is_below(high) || (!high.is_below(low) && place < at)
     }
-}
-
-/// Folds a row side by side, and then what has become of each lane.
-#[inline(always)]
-fn in_lanes<T: Number>(identity: T, row: &[T], f: impl Fn(T, T) -> T) -> T {
-    let mut lanes = [identity; LANES];
-    let (whole, rest) = row.as_chunks::<LANES>();
-    for chunk in whole {
-        for (lane, &one) in lanes.iter_mut().zip(chunk) {
-            *lane = f(*lane, one);
-        }
-    }
-    for (lane, &one) in lanes.iter_mut().zip(rest) {
-        *lane = f(*lane, one);
-    }
-    let mut width = LANES / 2;
-    while width > 0 {
-        for lane in 0..width {
-            lanes[lane] = f(lanes[lane], lanes[lane + width]);
-        }
-        width /= 2;
-    }
-    lanes[0]
 }
 
 trait Number: Pod {
@@ -327,7 +319,8 @@ mod tests {
     fn folded(fold: Fold, cell: Cell, row: &[u64]) -> (u64, u64) {
         let (mut value, mut beside) = fold.identity(cell);
         let (values, beside_all) = (std::slice::from_mut(&mut value), std::slice::from_mut(&mut beside));
-        fold.all(cell, Cells { values, beside: beside_all }, row, Places { first: 5, step: 2 });
+        let cells = Cells { beside: beside_all, ..Cells::alone(values) };
+        fold.all(cell, cells, row, Places { first: 5, step: 2 });
         (value, beside)
     }
 

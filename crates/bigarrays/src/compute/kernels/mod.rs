@@ -1,10 +1,12 @@
 //! Loops over elements, one for each function and type. They take slices of bytes that are aligned as their elements.
 
 mod bits;
+mod cells;
 mod compare;
 mod convert;
 mod fold;
 mod map;
+mod moments;
 mod numbers;
 mod real;
 
@@ -14,8 +16,9 @@ use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::compute::function::Function;
 
+pub(crate) use cells::{Cells, Others};
 pub(crate) use convert::convert;
-pub(crate) use fold::{Cell, Cells, Fold, NOWHERE, Places};
+pub(crate) use fold::{Cell, Fold, NOWHERE, Places};
 pub(crate) use map::Kernel;
 
 /// The loop of a function of arguments of these types, none of which is `float16`: those are computed in `float32`.

@@ -1,4 +1,4 @@
-//! Expressions of sources, and of functions that give elements.
+//! Expressions of elements that something else has.
 
 use std::sync::Arc;
 
@@ -55,7 +55,7 @@ impl Lazy {
             return Err(at(Error::invalid(reason)));
         }
         let names = Dims::from_elem(None, domain.ndim());
-        Ok(Self::new(Kind::Foreign(Foreign::new(source)), dtype, domain, names))
+        Ok(Self::new(Kind::Foreign(Foreign(source)), dtype, domain, names))
     }
 
     /// The elements that `read` writes for a box within `domain`: dense in C order. Several threads call it at once. If there

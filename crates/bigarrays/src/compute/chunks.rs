@@ -1,0 +1,93 @@
+//! The chunks that what an expression is of suggests for it.
+
+use std::collections::HashMap;
+
+use crate::base::dims::Dims;
+use crate::base::domain::Domain;
+use crate::base::error::Result;
+use crate::compute::expr::{Kind, Lazy};
+use crate::compute::held;
+use crate::compute::infer::{axis_of, is_repeated};
+use crate::compute::inputs::Grid;
+
+impl Lazy {
+    /// The lengths of boxes of the elements that need whole chunks of what they are of: of that whose chunks are the largest,
+    /// along the axes that are left of it. `None` if nothing of it has chunks.
+    ///
+    /// # Errors
+    /// Those of views of arrays.
+    pub fn chunk_shape(&self) -> Result<Option<Dims<u64>>> {
+        let shape = self.domain().shape();
+        let found = Walk::default().grid(self)?;
+        let clipped = |(&(_, length), &axis): (&(i64, u64), &u64)| length.min(axis).max(1);
+        Ok(found.map(|(grid, _)| grid.iter().zip(shape).map(clipped).collect()))
+    }
+}
+
+/// A walk down an expression.
+#[derive(Default)]
+struct Walk {
+    /// What was found of each: it may be an operand of several.
+    known: HashMap<usize, Option<Grid>>,
+}
+
+impl Walk {
+    fn grid(&mut self, lazy: &Lazy) -> Result<Option<Grid>> {
+        if let Some(known) = self.known.get(&lazy.id()) {
+            return Ok(known.clone());
+        }
+        let found = self.grid_anew(lazy)?;
+        self.known.insert(lazy.id(), found.clone());
+        Ok(found)
+    }
+
+    fn grid_anew(&mut self, lazy: &Lazy) -> Result<Option<Grid>> {
+        Ok(match lazy.kind() {
+            Kind::Source(array) if array.format() == held::NAME => None,
+            Kind::Source(array) => Some((array.chunk_grid()?, array.layout().chunk_bytes())),
+            Kind::Foreign(source) => source.grid().map(|grid| (grid, source.chunk_bytes())),
+            Kind::Pending(_) | Kind::Constant(_) => None,
+            Kind::Convert(of) | Kind::Cast(of, _) => self.grid(of)?,
+            Kind::Reduce(along, of) => self.grid(of)?.map(|(grid, bytes)| {
+                let kept = grid.iter().enumerate().filter(|(axis, _)| !along.axes.contains(axis));
+                (kept.map(|(_, chunk)| *chunk).collect(), bytes)
+            }),
+            Kind::View(mapping, of) => {
+                self.grid(of)?.map(|(grid, bytes)| (mapping.visible_grid(&grid), bytes))
+            }
+            Kind::Elementwise(_, all) | Kind::Join(_, all) => {
+                let largest = self.largest(all)?;
+                largest.map(|(at, (grid, bytes))| (widened(&grid, all[at].domain(), lazy.domain()), bytes))
+            }
+            Kind::Operation(of, number, all) => self.largest(all)?.map(|(at, (grid, bytes))| {
+                (of.grid(*number, at, (&grid, all[at].domain()), lazy.domain()), bytes)
+            }),
+        })
+    }
+
+    /// The operand whose chunks are the largest, the first of several.
+    fn largest(&mut self, all: &[Lazy]) -> Result<Option<(usize, Grid)>> {
+        let mut found: Option<(usize, Grid)> = None;
+        for (at, one) in all.iter().enumerate() {
+            if let Some(grid) = self.grid(one)?
+                && found.as_ref().is_none_or(|known| grid.1 > known.1.1)
+            {
+                found = Some((at, grid));
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// The chunks of an operand over `own` along the axes of a result over `domain`.
+fn widened(grid: &[(i64, u64)], own: &Domain, domain: &Domain) -> Dims<(i64, u64)> {
+    let whole = |axis: usize| (domain.origin()[axis], domain.shape()[axis].max(1));
+    let mut found: Dims<(i64, u64)> = (0..domain.ndim()).map(whole).collect();
+    for (axis, &chunk) in grid.iter().enumerate() {
+        let at = axis_of(axis, grid.len(), domain.ndim());
+        if !is_repeated(own.shape()[axis], domain.shape()[at]) {
+            found[at] = chunk;
+        }
+    }
+    found
+}
