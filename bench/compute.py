@@ -83,7 +83,7 @@ def predicted(job: str, a: bigarrays.Array, b: bigarrays.Array, memory: int) -> 
     if job in ("a*b + 2", "ten nodes", "rechunk"):
         options: dict[str, Any] = {"format": "zarr3", "chunk_shape": PENCILS} if job == "rechunk" else {"like": a}
         target = bigarrays.create(f"memory://predicted/{Path(a.url).name}/{job}/{memory}", shape=a.shape, dtype="float32", **options)
-    plan = bigarrays._bigarrays._Lazy.explain([(one._inner, target) for one in lazy], memory, None, "dict")
+    plan = bigarrays._bigarrays._Lazy.explain([(one._inner, target) for one in lazy], memory, None, None, "dict")
     return int(json.loads(plan)["peak_memory"])
 
 

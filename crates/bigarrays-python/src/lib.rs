@@ -54,6 +54,8 @@ mod _bigarrays {
     #[pymodule_export]
     use super::compute::expression::PyLazy;
     #[pymodule_export]
+    use super::compute::journal::PyJournal;
+    #[pymodule_export]
     use super::flat::convert::convert;
     #[pymodule_export]
     use super::flat::flat_array::{_open_flat, PyFlatArray};

@@ -628,7 +628,7 @@ def test_chunks_are_not_read_again_and_again_where_memory_allows() -> None:
     target = ba.create("memory://lazy/pencils", shape=cube.shape, dtype="float32", **pencils)
     read = {}
     for memory in (64 << 20, 256 << 20, 1 << 30):
-        plan = json.loads(ba._bigarrays._Lazy.explain([(cube.lazy._inner, target)], memory, None, "dict"))
+        plan = json.loads(ba._bigarrays._Lazy.explain([(cube.lazy._inner, target)], memory, None, None, "dict"))
         assert plan["peak_memory"] <= memory
         read[memory] = plan["passes"][0]["bytes_read"] / cube.lazy.nbytes
     assert read[1 << 30] <= read[256 << 20] <= read[64 << 20] and read[256 << 20] < 4

@@ -1,5 +1,6 @@
 from collections.abc import Callable, Sequence
 from os import PathLike
+from pathlib import Path
 from typing import Any, final
 
 import numpy as np
@@ -8,6 +9,16 @@ from numpy.typing import DTypeLike, NDArray
 from ._array import Array
 from ._domain import Domain
 from ._view import Key
+
+@final
+class _Journal:
+    def __init__(self, path: str | PathLike[str]) -> None: ...
+    @staticmethod
+    def default_path(what: str) -> Path | None: ...
+    def earlier(self, url: str) -> str: ...
+    def is_done(self) -> bool: ...
+    def note_made(self, url: str) -> None: ...
+    def close(self, done: bool) -> None: ...
 
 @final
 class _Lazy:
@@ -57,6 +68,7 @@ class _Lazy:
         results: list[tuple[_Lazy, Array]],
         memory: int | None = None,
         scratch: str | PathLike[str] | None = None,
+        journal: _Journal | None = None,
         progress: Callable[[int, int], object] | None = None,
     ) -> None: ...
     @staticmethod
@@ -64,5 +76,6 @@ class _Lazy:
         results: Sequence[tuple[_Lazy, Array | None]],
         memory: int | None = None,
         scratch: str | PathLike[str] | None = None,
+        journal: _Journal | None = None,
         format: str = "text",
     ) -> str: ...

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, Union, cast
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from ._bigarrays import Array, Domain, FlatArray, InvalidArgumentError, _Lazy, _rehearse, create
+from ._bigarrays import Array, Domain, FlatArray, InvalidArgumentError, _Lazy, _rehearse
 from ._foreign import Sliced, is_foreign
 from ._indexing import Part, parts, points
 from ._masks import nan_variance, reduced, variance
 from ._operators import Operators
 from ._progress import reporter
+from ._targets import journal_of, taken_up, target
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -30,7 +31,6 @@ _COPIED = 1 << 20
 Axis = int | str | Sequence[int | str] | None
 Mask = Union["Lazy", Array, ArrayLike]
 _Url = TypeVar("_Url", bound=str | PathLike[str])
-_Made = TypeVar("_Made")
 Progress = bool | Callable[[int, int], object]
 
 
@@ -483,6 +483,7 @@ class Lazy(Operators):
         *,
         memory: int | None = None,
         scratch: str | PathLike[str] | None = None,
+        resume: bool | str | PathLike[str] = False,
         progress: Progress | None = None,
         **options: Any,
     ) -> Array:
@@ -493,37 +494,25 @@ class Lazy(Operators):
             url: Where the array is made; it must not be there.
             memory: As `compute` has it; the result is written block by block.
             scratch: As `compute` has it.
+            resume: True to note finished blocks in a file below `$XDG_STATE_HOME` (or `~/.local/state`), or the path of such a
+                file. The same call then takes up what ended early, after a kill too: blocks that are as they were left, and
+                made of what the inputs have still, are not computed again. Another budget, or another number of threads, does
+                not matter. What the work goes on with has to be in `scratch`. The file is removed once all is done.
             progress: As `compute` has it.
             options: Those of `bigarrays.create`, such as `chunk_shape`, `format` and `like`, but for type and domain, which
                 are those of the expression; in formats without coordinates the result begins at 0.
 
         Raises:
             AlreadyExistsError: There is an array.
-            InvalidArgumentError: The result would overwrite what it is made of.
+            InvalidArgumentError: The result would overwrite what it is made of, or cannot be resumed: it is of what others
+                read (h5py, zarr).
 
         Example:
             >>> a = bigarrays.create("memory://lazy/save/a", shape=(4, 4), dtype="uint8", format="zarr3")
             >>> (a.lazy + 1).save("memory://lazy/save/b", format="zarr3")[0, 0]
             np.uint8(1)
         """
-        return save({url: self}, memory=memory, scratch=scratch, progress=progress, **options)[url]
-
-    def _target(self, make: Callable[..., _Made], url: str | PathLike[str], options: dict[str, Any]) -> _Made:
-        known: dict[str, Any] = {"domain": self.domain, "dtype": self.dtype, "incomplete": True}
-        if any(self.dimension_names) and "like" not in options and "dimension_names" not in options:
-            known["dimension_names"] = self.dimension_names
-        while True:
-            try:
-                return make(url, **known, **options)
-            except InvalidArgumentError as error:
-                # A format that has no names but its own, or no coordinates but those from zero.
-                if "dimension_names:" in str(error) and "dimension_names" in known:
-                    del known["dimension_names"]
-                elif "domain:" in str(error) and "domain" in known:
-                    del known["domain"]
-                    known["shape"] = self.shape
-                else:
-                    raise
+        return save({url: self}, memory=memory, scratch=scratch, resume=resume, progress=progress, **options)[url]
 
     def explain(
         self, *, memory: int | None = None, scratch: str | PathLike[str] | None = None, format: str = "text"
@@ -743,6 +732,7 @@ def save(
     *,
     memory: int | None = None,
     scratch: str | PathLike[str] | None = None,
+    resume: bool | str | PathLike[str] = False,
     progress: Progress | None = None,
     **options: Any,
 ) -> dict[_Url, Array]:
@@ -752,6 +742,7 @@ def save(
         results: The expressions, by where their arrays are made.
         memory: As `compute` has it.
         scratch: As `compute` has it.
+        resume: As `Lazy.save` has it.
         progress: As `compute` has it.
         options: Those of `Lazy.save`, for all arrays.
 
@@ -768,13 +759,16 @@ def save(
     for url in results:
         for result in results.values():
             result._inner.expect_apart(url)
-    # What does not fit into the memory is refused before anything is made.
-    rehearsed = [(result._inner, result._target(_rehearse, url, options)) for url, result in results.items()]
-    if all(target is not None for _, target in rehearsed):
-        _Lazy.explain(rehearsed, memory, scratch)
-    targets = {url: result._target(create, url, options) for url, result in results.items()}
-    pairs = [(result._inner, targets[url]) for url, result in results.items()]
-    _Lazy.save(pairs, memory, scratch, reporter(progress, "saving"))
+    with journal_of(resume, list(results)) as journal:
+        # What does not fit into the memory is refused before anything is made.
+        rehearsed = [(result._inner, target(_rehearse, result, url, options)) for url, result in results.items()]
+        if all(array is not None for _, array in rehearsed):
+            _Lazy.explain(rehearsed, memory, scratch, journal)
+        targets = {url: taken_up(result, url, options, journal) for url, result in results.items()}
+        pairs = [(result._inner, targets[url]) for url, result in results.items()]
+        if journal is not None and journal.is_done() and not any(array.incomplete for array in targets.values()):
+            return targets
+        _Lazy.save(pairs, memory, scratch, journal, reporter(progress, "saving"))
     return targets
 
 
@@ -782,5 +776,5 @@ def explain(
     *results: Lazy, memory: int | None = None, scratch: str | PathLike[str] | None = None, format: str = "text"
 ) -> Any:
     """The plan of `compute` of several expressions; see `Lazy.explain`."""
-    plan = _Lazy.explain([(lazy(result)._inner, None) for result in results], memory, scratch, format)
+    plan = _Lazy.explain([(lazy(result)._inner, None) for result in results], memory, scratch, None, format)
     return json.loads(plan) if format == "dict" else plan

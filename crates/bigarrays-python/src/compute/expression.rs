@@ -14,6 +14,7 @@ use pyo3::types::{PyBool, PyBytes, PyFloat, PyInt, PyList, PyTuple};
 use crate::array::PyArray;
 use crate::array::domain::PyDomain;
 use crate::array::index::Selection;
+use crate::compute::journal::PyJournal;
 use crate::compute::source::{Foreign, Held};
 use crate::errors::{OrRaise, invalid};
 use crate::interrupt::detached;
@@ -211,24 +212,27 @@ impl PyLazy {
 
     /// Writes all elements of several expressions, each to an array.
     #[staticmethod]
-    #[pyo3(signature = (results, memory = None, scratch = None, progress = None))]
+    #[pyo3(signature = (results, memory = None, scratch = None, journal = None, progress = None))]
     fn save(
         py: Python<'_>,
         results: Vec<(PyRef<'_, Self>, Bound<'_, PyArray>)>,
         memory: Option<u64>,
         scratch: Option<std::path::PathBuf>,
+        journal: Option<&Bound<'_, PyJournal>>,
         progress: Option<Py<PyAny>>,
     ) -> PyResult<()> {
         let one = |(lazy, target): &(PyRef<'_, Self>, Bound<'_, PyArray>)| {
             (lazy.0.clone(), target.get().array.clone())
         };
         let results: Vec<_> = results.iter().map(one).collect();
+        let journal = journal.map(|journal| journal.get().open(py)).transpose()?;
+        let journal = journal.as_deref();
         reported(py, progress.as_ref(), |report| {
             let options = ComputeOptions {
                 memory: budget(memory),
                 scratch: scratch.as_deref(),
                 progress: Some(report),
-                journal: None,
+                journal,
             };
             let all = results.iter().map(|(lazy, target)| (lazy, Target::Array(target)));
             compute::compute(all.collect(), &options)
@@ -237,22 +241,25 @@ impl PyLazy {
 
     /// The plan of several expressions in words, as JSON or as a picture, each into an array, or into memory.
     #[staticmethod]
-    #[pyo3(signature = (results, memory = None, scratch = None, format = "text"))]
+    #[pyo3(signature = (results, memory = None, scratch = None, journal = None, format = "text"))]
     fn explain(
         py: Python<'_>,
         results: Vec<(PyRef<'_, Self>, Option<Bound<'_, PyArray>>)>,
         memory: Option<u64>,
         scratch: Option<std::path::PathBuf>,
+        journal: Option<&Bound<'_, PyJournal>>,
         format: &str,
     ) -> PyResult<String> {
         let one = |(lazy, target): &(PyRef<'_, Self>, Option<Bound<'_, PyArray>>)| {
             (lazy.0.clone(), target.as_ref().map(|target| target.get().array.clone()))
         };
         let results: Vec<_> = results.iter().map(one).collect();
+        let journal = journal.map(|journal| journal.get().open(py)).transpose()?;
         let options = ComputeOptions {
             memory: budget(memory),
             scratch: scratch.as_deref(),
-            ..ComputeOptions::default()
+            journal: journal.as_deref(),
+            progress: None,
         };
         detached(py, || {
             let all: Vec<_> = results.iter().map(|(lazy, target)| (lazy, target.as_ref())).collect();

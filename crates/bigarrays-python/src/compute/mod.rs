@@ -1,4 +1,5 @@
 //! Lazy computation: what the class `Lazy` of Python calls.
 
 pub(crate) mod expression;
+pub(crate) mod journal;
 mod source;

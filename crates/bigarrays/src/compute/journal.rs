@@ -33,6 +33,18 @@ pub struct Journal {
     /// Whether nothing is noted: then nothing is left when it is closed.
     is_empty: AtomicBool,
     was_cut_short: bool,
+    has_begun: bool,
+}
+
+/// What an earlier run of a job may have made at a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Earlier {
+    /// It made it.
+    Made,
+    /// It may have been killed before it noted that.
+    MayHaveMade,
+    /// There was none.
+    None,
 }
 
 /// What a block was made of, and what was made of it.
@@ -107,12 +119,44 @@ impl Journal {
         let is_empty = AtomicBool::new(whole.is_empty());
         // Whoever ends with nothing noted leaves no file, unless it is killed.
         let was_cut_short = whole.is_empty() && !text.is_empty();
-        Ok(Self { path, file: Mutex::new(file), blocks, steps, is_empty, was_cut_short })
+        let has_begun = !text.is_empty();
+        Ok(Self { path, file: Mutex::new(file), blocks, steps, is_empty, was_cut_short, has_begun })
     }
 
     /// Whether an earlier run was killed before it noted anything.
     pub fn was_cut_short(&self) -> bool {
         self.was_cut_short
+    }
+
+    /// What an earlier run may have made at `url`.
+    pub fn earlier(&self, url: &str) -> Earlier {
+        let step = made_at(url);
+        match self.has_begun {
+            true if self.steps().any(|known| known == step) => Earlier::Made,
+            true => Earlier::MayHaveMade,
+            false => Earlier::None,
+        }
+    }
+
+    /// Notes that there is now an array of this job at `url`.
+    ///
+    /// # Errors
+    /// Any error of files.
+    pub fn note_made(&self, url: &str) -> Result<()> {
+        if self.earlier(url) == Earlier::Made { Ok(()) } else { self.note(&made_at(url)) }
+    }
+
+    /// Whether an earlier run has done all of the job, and may have been killed before it said so elsewhere.
+    pub fn is_done(&self) -> bool {
+        self.steps().any(|step| step == DONE)
+    }
+
+    /// Notes that all of the job is done.
+    ///
+    /// # Errors
+    /// Any error of files.
+    pub(crate) fn note_done(&self) -> Result<()> {
+        self.note(DONE)
     }
 
     /// Where the journal of the job that `what` describes is to be found again, in the user's own folder of
@@ -177,6 +221,11 @@ impl Journal {
     }
 }
 
+/// The step of making an array at `url`, which may have secrets.
+fn made_at(url: &str) -> String {
+    format!("made at {}", Digest::of_text(url))
+}
+
 /// Whether the file at `path` is `file`.
 fn is_at(file: &File, path: &Path) -> bool {
     match (file.metadata(), path.metadata()) {
@@ -184,6 +233,9 @@ fn is_at(file: &File, path: &Path) -> bool {
         _ => false,
     }
 }
+
+/// The last step of a job.
+const DONE: &str = "done";
 
 /// What lines of steps begin with.
 const STEP: &str = "step ";

@@ -73,7 +73,7 @@ pub(crate) use digest::{Digest, Puts, Reads};
 pub use expr::{Lazy, Operand};
 pub use function::Function;
 pub(crate) use identity::identity_of;
-pub use journal::Journal;
+pub use journal::{Earlier, Journal};
 pub(crate) use journal::{Entries, Made};
 pub use number::Number;
 pub use operation::Operation;

@@ -131,6 +131,7 @@ pub fn compute(results: Vec<(&Lazy, Target<'_>)>, options: &ComputeOptions<'_>) 
         running.run(&mut known, &place)?;
         before = before.saturating_add(pass.bytes);
     }
+    options.journal.map_or(Ok(()), Journal::note_done)?;
     arrays.iter().flatten().try_for_each(Array::complete_if_whole)?;
     scratch.map_or(Ok(()), |scratch| scratch.remove())
 }

@@ -1,0 +1,91 @@
+"""The arrays that expressions are saved to: new ones, or those that an earlier run of the same call has begun."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from os import PathLike, fspath
+from os.path import abspath
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ._bigarrays import AlreadyExistsError, Array, InvalidArgumentError, NotFoundError, _Journal, create, open
+
+if TYPE_CHECKING:
+    from ._lazy import Lazy
+
+_Made = TypeVar("_Made")
+
+
+def target(make: Callable[..., _Made], lazy: Lazy, url: str | PathLike[str], options: dict[str, Any]) -> _Made:
+    """What `make`, which takes the options of `create`, gives for an array of this expression."""
+    known: dict[str, Any] = {"domain": lazy.domain, "dtype": lazy.dtype, "incomplete": True}
+    if any(lazy.dimension_names) and "like" not in options and "dimension_names" not in options:
+        known["dimension_names"] = lazy.dimension_names
+    while True:
+        try:
+            return make(url, **known, **options)
+        except InvalidArgumentError as error:
+            # A format that has no names but its own, or no coordinates but those from zero.
+            if "dimension_names:" in str(error) and "dimension_names" in known:
+                del known["dimension_names"]
+            elif "domain:" in str(error) and "domain" in known:
+                del known["domain"]
+                known["shape"] = lazy.shape
+            else:
+                raise
+
+
+@contextmanager
+def journal_of(
+    resume: bool | str | PathLike[str], urls: Sequence[str | PathLike[str]]
+) -> Iterator[_Journal | None]:
+    """The journal at a path, or that of the job that makes arrays at these URLs. It is removed if all goes well."""
+    if resume is False:
+        yield None
+        return
+    path = _Journal.default_path("\n".join(["save", *map(_place, urls)])) if resume is True else resume
+    if path is None:
+        raise InvalidArgumentError("neither XDG_STATE_HOME nor HOME says where the journal would be: resume= may name a file")
+    journal = _Journal(path)
+    try:
+        yield journal
+    except BaseException:
+        journal.close(False)
+        raise
+    journal.close(True)
+
+
+def _place(url: str | PathLike[str]) -> str:
+    place = fspath(url)
+    return place if "://" in place else abspath(place)
+
+
+def taken_up(lazy: Lazy, url: str | PathLike[str], options: dict[str, Any], journal: _Journal | None) -> Array:
+    """The array that an earlier run has begun, or a new one."""
+    if journal is None:
+        return target(create, lazy, url, options)
+    place = _place(url)
+    opening = {name: options[name] for name in ("format", "storage_options", "durable", "lock") if name in options}
+    earlier = journal.earlier(place)
+
+    def begun() -> Array:
+        array = open(url, mode="r+", incomplete=True, **opening)
+        if not array.incomplete and not journal.is_done():
+            raise AlreadyExistsError(f"{url} is there, complete, and not what this call has begun")
+        return array
+
+    if earlier == "made":
+        try:
+            return begun()
+        except NotFoundError:
+            # It was removed since.
+            pass
+    try:
+        array = target(create, lazy, url, options)
+    except AlreadyExistsError:
+        # A run may have been killed before it noted that it had made it.
+        if earlier == "none":
+            raise
+        array = begun()
+    journal.note_made(place)
+    return array

@@ -1,0 +1,63 @@
+//! Journals of computations: what `save` of Python goes by.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bigarrays::compute::{Earlier, Journal};
+use pyo3::prelude::*;
+
+use crate::errors::{OrRaise, invalid};
+
+/// What an earlier run of a job has done, and what this one does. Closed once it is removed or dropped.
+#[pyclass(name = "_Journal", module = "bigarrays._bigarrays", frozen)]
+pub(crate) struct PyJournal(std::sync::Mutex<Option<Arc<Journal>>>);
+
+#[pymethods]
+impl PyJournal {
+    #[new]
+    fn new(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
+        let journal = Journal::open(path).or_raise(py)?;
+        Ok(Self(std::sync::Mutex::new(Some(Arc::new(journal)))))
+    }
+
+    /// Where the journal of the job that `what` describes is to be found again.
+    #[staticmethod]
+    fn default_path(what: &str) -> Option<PathBuf> {
+        Journal::default_path(what)
+    }
+
+    /// What an earlier run may have made there: "made", "maybe" or "none".
+    fn earlier(&self, py: Python<'_>, url: &str) -> PyResult<&'static str> {
+        Ok(match self.open(py)?.earlier(url) {
+            Earlier::Made => "made",
+            Earlier::MayHaveMade => "maybe",
+            Earlier::None => "none",
+        })
+    }
+
+    /// Whether an earlier run has done all of the job.
+    fn is_done(&self, py: Python<'_>) -> PyResult<bool> {
+        Ok(self.open(py)?.is_done())
+    }
+
+    /// Notes that there is an array of this job.
+    fn note_made(&self, py: Python<'_>, url: &str) -> PyResult<()> {
+        self.open(py)?.note_made(url).or_raise(py)
+    }
+
+    /// Removes it, as the job is done, or only closes it.
+    fn close(&self, py: Python<'_>, done: bool) -> PyResult<()> {
+        let journal = self.0.lock().ok().and_then(|mut journal| journal.take()).and_then(Arc::into_inner);
+        match journal.filter(|_| done) {
+            Some(journal) => journal.remove().or_raise(py),
+            None => Ok(()),
+        }
+    }
+}
+
+impl PyJournal {
+    pub(crate) fn open(&self, py: Python<'_>) -> PyResult<Arc<Journal>> {
+        let journal = self.0.lock().ok().and_then(|journal| journal.clone());
+        journal.ok_or_else(|| invalid(py, "the journal is closed".to_owned()))
+    }
+}

@@ -1,0 +1,149 @@
+"""Saving that ends early, is killed, and is taken up by the same call."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import bigarrays as ba
+
+OPTIONS: dict[str, Any] = {"format": "zarr3", "chunk_shape": (4, 8, 9)}
+
+
+def cube(place: Path) -> tuple[ba.Array, NDArray[np.float32]]:
+    elements = np.random.default_rng(7).normal(size=(24, 128, 126)).astype("float32")
+    array = ba.create(place, shape=elements.shape, dtype=elements.dtype, **OPTIONS)
+    array[...] = elements
+    return array, elements
+
+
+def expressions(array: ba.Array) -> dict[str, ba.Lazy]:
+    x = array.lazy
+    return {"map": x * 2 + 1, "apart": x - x.mean(axis=0, keepdims=True), "sums": x.sum(axis=2, keepdims=True)}
+
+
+def stop(done: int, total: int) -> None:
+    """Progress that is stopped when something is done."""
+    if done > 0:
+        raise KeyboardInterrupt
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    (tmp_path / "scratch").mkdir()
+    return tmp_path / "state/bigarrays/jobs"
+
+
+def test_the_same_call_takes_up_what_was_stopped(tmp_path: Path, state: Path) -> None:
+    array, _ = cube(tmp_path / "cube")
+    for name, expression in expressions(array).items():
+        options = OPTIONS | {"scratch": tmp_path / "scratch"}
+        with pytest.raises(KeyboardInterrupt):
+            expression.save(tmp_path / name, resume=True, memory=1 << 20, progress=stop, **options)
+        assert len(list(state.iterdir())) == 1
+        with pytest.raises(ba.IncompleteError):
+            ba.open(tmp_path / name)
+        files = [file for file in (tmp_path / name / "c").rglob("*") if file.is_file()]
+        before = {file: file.stat().st_ino for file in files}
+        saved = expression.save(tmp_path / name, resume=True, **options)
+        assert all(file.stat().st_ino == number for file, number in before.items())
+        np.testing.assert_array_equal(saved[...], expression.compute())
+        assert not saved.incomplete and list(state.iterdir()) == [] and list((tmp_path / "scratch").iterdir()) == []
+        with pytest.raises(ba.AlreadyExistsError):
+            expression.save(tmp_path / name, resume=True, **options)
+
+
+KILLED = """
+import sys
+import bigarrays as ba
+sys.path.insert(0, sys.argv[1])
+from test_resume import OPTIONS, expressions
+place = sys.argv[2]
+print("ready", flush=True)
+expression = expressions(ba.open(place + "/cube"))[sys.argv[3]]
+expression.save(place + "/" + sys.argv[3], resume=True, memory=1 << 20, scratch=place + "/scratch", **OPTIONS)
+"""
+
+
+@pytest.mark.parametrize("name", ["map", "apart", "sums"])
+def test_killed_at_random_moments_it_has_the_same_bits(tmp_path: Path, state: Path, name: str) -> None:
+    array, _ = cube(tmp_path / "cube")
+    command = [sys.executable, "-c", KILLED, str(Path(__file__).parent), str(tmp_path), name]
+    rng, killed = np.random.default_rng(11), 0
+    for _ in range(20):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=dict(os.environ)) as process:
+            assert process.stdout is not None and process.stdout.readline() == "ready\n"
+            time.sleep(float(rng.uniform(0, 0.05)))
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+            killed += process.returncode == -signal.SIGKILL
+            # It may have been killed after all was done.
+            if process.returncode == 0 or ((tmp_path / name).exists() and not list(state.iterdir())):
+                break
+    else:
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    assert killed > 0
+    expression = expressions(array)[name]
+    np.testing.assert_array_equal(ba.open(tmp_path / name)[...], expression.compute())
+    assert list(state.iterdir()) == [] and list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_what_changed_meanwhile_is_seen(tmp_path: Path) -> None:
+    array, elements = cube(tmp_path / "cube")
+    expression = array.lazy * 2 + 1
+    with pytest.raises(KeyboardInterrupt):
+        expression.save(tmp_path / "a", resume=tmp_path / "journal", memory=1 << 20, progress=stop, **OPTIONS)
+    array[0] = 5
+    saved = expression.save(tmp_path / "a", resume=tmp_path / "journal", **OPTIONS)
+    np.testing.assert_array_equal(saved[0], 11)
+    np.testing.assert_array_equal(saved[1:], elements[1:] * 2 + 1)
+    # A target that somebody else has made, and one that is gone.
+    with pytest.raises(KeyboardInterrupt):
+        expression.save(tmp_path / "b", resume=tmp_path / "journal", memory=1 << 20, progress=stop, **OPTIONS)
+    ba.remove(tmp_path / "b")
+    ba.create(tmp_path / "b", shape=array.shape, dtype="float32", **OPTIONS)
+    with pytest.raises(ba.AlreadyExistsError, match="complete"):
+        expression.save(tmp_path / "b", resume=tmp_path / "journal", **OPTIONS)
+    ba.remove(tmp_path / "b")
+    saved = expression.save(tmp_path / "b", resume=tmp_path / "journal", **OPTIONS)
+    np.testing.assert_array_equal(saved[...], expression.compute())
+
+
+def test_what_cannot_be_resumed_is_refused_before_anything_is_made(tmp_path: Path, state: Path) -> None:
+    array, elements = cube(tmp_path / "cube")
+    with pytest.raises(ba.InvalidArgumentError, match="scratch folder"):
+        expressions(array)["apart"].save(tmp_path / "a", resume=True, **OPTIONS)
+
+    class Foreign:
+        shape, dtype = elements.shape, elements.dtype
+
+        def __getitem__(self, key: Any) -> Any:
+            return elements[key]
+
+    with pytest.raises(ba.InvalidArgumentError, match="known again"):
+        (ba.lazy(Foreign()) + 1).save(tmp_path / "a", resume=True, **OPTIONS)
+    assert not (tmp_path / "a").exists() and list(state.iterdir()) == []
+    journal = tmp_path / "something"
+    journal.write_text("else")
+    with pytest.raises(ba.InvalidArgumentError, match="no journal"):
+        (array.lazy + 1).save(tmp_path / "a", resume=journal, **OPTIONS)
+    assert journal.read_text() == "else"
+
+
+def test_journals_have_no_secrets(tmp_path: Path, state: Path) -> None:
+    array, _ = cube(tmp_path / "cube")
+    options = OPTIONS | {"storage_options": {"aws_secret_access_key": "VERY-SECRET"}}
+    with pytest.raises(KeyboardInterrupt):
+        (array.lazy + 1).save(
+            f"file://{tmp_path}/a?token=VERY-SECRET", resume=True, memory=1 << 20, progress=stop, **options
+        )
+    (journal,) = state.iterdir()
+    assert "VERY-SECRET" not in journal.read_text() and "plan" in journal.read_text()
