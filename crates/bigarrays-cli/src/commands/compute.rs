@@ -4,8 +4,11 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use bigarrays::base::buffer::{Order, ViewMut};
-use bigarrays::compute::{self, Cast, ComputeOptions, Lazy, Number, Plan, Rounding, Target};
-use bigarrays::{CreateSpec, DataType, Error, Result, format};
+use bigarrays::compute::{
+    self, Cast, ComputeOptions, Earlier, Journal, Lazy, Number, Plan, Rounding, Target,
+};
+use bigarrays::format::CreateSpec;
+use bigarrays::{Array, DataType, Error, ErrorKind, Result, format};
 use clap::Args;
 
 use crate::args::heading::{NEW, RUN};
@@ -46,6 +49,11 @@ pub(crate) struct ComputeArgs {
     /// computed
     #[arg(long, help_heading = RUN, value_name = "DIR")]
     scratch: Option<PathBuf>,
+
+    /// Note finished blocks below $XDG_STATE_HOME (or ~/.local/state), and go on where an earlier run of the same command
+    /// ended, after a kill too. What the expression goes on with, such as a mean that is subtracted, has to be in --scratch
+    #[arg(long, help_heading = RUN, requires = "output")]
+    resume: bool,
 
     /// Print the plan: passes, blocks, what is read, and what memory is for. Nothing is computed
     #[arg(long, help_heading = RUN, visible_alias = "dry-run")]
@@ -173,20 +181,71 @@ impl ComputeArgs {
         let rehearsed = results.iter().map(rehearse).collect::<Result<Vec<_>>>()?;
         let planned: Vec<_> =
             results.iter().zip(&rehearsed).map(|(one, array)| (one.lazy, Some(array))).collect();
-        let plan = compute::plan(&planned, &self.options())?;
+        let journal = if self.resume && !self.explain { Some(self.journal()?) } else { None };
+        let options = ComputeOptions { journal: journal.as_ref(), ..self.options() };
+        let plan = compute::plan(&planned, &options)?;
         if self.explain {
             return Ok(writeln!(printed(), "{plan}")?);
         }
-        let create = |one: &Saved<'_>| session.open().format(&self.format).create(one.output, &one.spec);
-        let targets = results.iter().map(create).collect::<Result<Vec<_>>>()?;
-        self.with_progress(&plan, session, |options| {
-            let targets = results.iter().zip(&targets);
-            compute::compute(targets.map(|(one, to)| (one.lazy, Target::Array(to))).collect(), options)
-        })?;
+        let target = |one: &Saved<'_>| self.target(one, journal.as_ref(), session);
+        let targets = results.iter().map(target).collect::<Result<Vec<_>>>()?;
+        let is_done = journal.as_ref().is_some_and(Journal::is_done)
+            && targets.iter().all(|target| target.incomplete().is_none());
+        if !is_done {
+            self.with_progress(&plan, &options, session, |options| {
+                let targets = results.iter().zip(&targets);
+                compute::compute(targets.map(|(one, to)| (one.lazy, Target::Array(to))).collect(), options)
+            })?;
+        }
+        journal.map_or(Ok(()), Journal::remove)?;
         for Saved { lazy, output, .. } in results {
             session.terminal.note(format_args!("computed {output}: {} over {}", lazy.dtype(), lazy.domain()));
         }
         Ok(())
+    }
+
+    /// The journal of this command, whatever memory it may use.
+    fn journal(&self) -> Result<Journal> {
+        let place = |url: &str| match url.contains("://") {
+            true => PathBuf::from(url),
+            false => std::path::absolute(url).unwrap_or_else(|_| url.into()),
+        };
+        let sources: Vec<_> = self.sources.iter().map(|(name, url)| (name, place(url))).collect();
+        let outputs: Vec<_> = self.output.iter().map(|output| place(output)).collect();
+        let Self { expression, dtype, format, layer, .. } = self;
+        let what = format!("compute {expression:?} {sources:?} {outputs:?} {dtype:?} {format:?} {layer:?}");
+        let none =
+            || Error::invalid("neither XDG_STATE_HOME nor HOME says where --resume notes what is done");
+        Journal::open(Journal::default_path(&what).ok_or_else(none)?)
+    }
+
+    /// The array that an earlier run has begun, or a new one.
+    fn target(&self, saved: &Saved<'_>, journal: Option<&Journal>, session: &Session) -> Result<Array> {
+        let options = session.open().format(&self.format);
+        let Some(journal) = journal else { return options.create(saved.output, &saved.spec) };
+        let earlier = journal.earlier(saved.output);
+        let begun = || {
+            let array = options.clone().incomplete(true).open(saved.output)?;
+            if array.incomplete().is_none() && !journal.is_done() {
+                let reason = "what is there is complete, and not what this command has begun";
+                return Err(Error::new(ErrorKind::AlreadyExists, reason)
+                    .during("computing into")
+                    .at(saved.output));
+            }
+            Ok(array)
+        };
+        match begun() {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            begun if earlier == Earlier::Made => return begun,
+            _ => {}
+        }
+        let array = match options.create(saved.output, &saved.spec) {
+            // A run may have been killed before it noted that it had made it.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && earlier != Earlier::None => begun()?,
+            array => array?,
+        };
+        journal.note_made(saved.output)?;
+        Ok(array)
     }
 
     /// Prints the last expression if it has no name, and else all.
@@ -205,7 +264,7 @@ impl ComputeArgs {
             return Ok(writeln!(printed(), "{plan}")?);
         }
         let mut made = vec![[0; 8]; all.len()];
-        self.with_progress(&plan, session, |options| {
+        self.with_progress(&plan, &self.options(), session, |options| {
             let mut targets = Vec::new();
             for ((_, lazy), bytes) in all.iter().zip(&mut made) {
                 let size = lazy.dtype().size();
@@ -235,13 +294,14 @@ impl ComputeArgs {
     fn with_progress(
         &self,
         plan: &Plan,
+        options: &ComputeOptions<'_>,
         session: &Session,
         work: impl FnOnce(&ComputeOptions<'_>) -> Result<()>,
     ) -> anyhow::Result<()> {
         interrupt::watch()?;
         let meter = Meter::new(format!("computing {}", self.expression), plan.bytes(), session.terminal);
         let tell = |progress| meter.tell(progress);
-        let done = work(&ComputeOptions { progress: Some(&tell), ..self.options() });
+        let done = work(&ComputeOptions { progress: Some(&tell), ..*options });
         meter.clear();
         Ok(done?)
     }

@@ -20,15 +20,15 @@ impl PyJournal {
         Ok(Self(std::sync::Mutex::new(Some(Arc::new(journal)))))
     }
 
-    /// Where the journal of the job that `what` describes is to be found again.
+    /// Where the journal of the job that `job` describes is to be found again.
     #[staticmethod]
-    fn default_path(what: &str) -> Option<PathBuf> {
-        Journal::default_path(what)
+    fn default_path(job: &str) -> Option<PathBuf> {
+        Journal::default_path(job)
     }
 
     /// What an earlier run may have made there: "made", "maybe" or "none".
-    fn earlier(&self, py: Python<'_>, url: &str) -> PyResult<&'static str> {
-        Ok(match self.open(py)?.earlier(url) {
+    fn earlier(&self, py: Python<'_>, path_or_url: &str) -> PyResult<&'static str> {
+        Ok(match self.open(py)?.earlier(path_or_url) {
             Earlier::Made => "made",
             Earlier::MayHaveMade => "maybe",
             Earlier::None => "none",
@@ -41,14 +41,14 @@ impl PyJournal {
     }
 
     /// Notes that there is an array of this job.
-    fn note_made(&self, py: Python<'_>, url: &str) -> PyResult<()> {
-        self.open(py)?.note_made(url).or_raise(py)
+    fn note_made(&self, py: Python<'_>, path_or_url: &str) -> PyResult<()> {
+        self.open(py)?.note_made(path_or_url).or_raise(py)
     }
 
     /// Removes it, as the job is done, or only closes it.
-    fn close(&self, py: Python<'_>, done: bool) -> PyResult<()> {
+    fn close(&self, py: Python<'_>, remove: bool) -> PyResult<()> {
         let journal = self.0.lock().ok().and_then(|mut journal| journal.take()).and_then(Arc::into_inner);
-        match journal.filter(|_| done) {
+        match journal.filter(|_| remove) {
             Some(journal) => journal.remove().or_raise(py),
             None => Ok(()),
         }
