@@ -270,11 +270,24 @@ fn expressions_are_computed_into_arrays_and_numbers() {
     assert!(bench.fails("compute cast(a,'uint8') a=em -o taken", 1).contains("already"));
     assert!(bench.fails("compute a+1 a=em -o taken --resume", 1).contains("already"));
     assert!(bench.fails("compute cast(a,'uint8') a=em -o taken --resume", 2).contains("does not fit"));
+    let text = bench.ok("jobs --json");
+    let jobs: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let listed: Vec<_> = jobs.as_array().unwrap().iter().collect();
+    let said = listed.iter().find(|job| job["job"].as_str().unwrap().contains("uint8")).unwrap();
+    assert_eq!((&said["done"], &said["running"]), (&0.into(), &false.into()), "{text}");
+    assert!(said["total"].as_u64().unwrap() > 0, "{text}");
+    let number = said["number"].as_str().unwrap().to_owned();
+    assert!(bench.ok("jobs").contains(&number[..8]));
+    assert!(bench.fails("jobs --forget nothing", 2).contains("0 jobs"));
+    for job in listed {
+        bench.ok(&format!("jobs --forget {}", job["number"].as_str().unwrap()));
+    }
+    assert_eq!(bench.ok("jobs --json").trim(), "[]");
     bench.ok("rm taken --yes");
     bench.ok("compute cast(a/1000,'uint8') a=em -o taken --resume");
     assert_eq!(bench.ok("compute max(a) a=taken").trim(), "59");
     assert!(bench.fails("compute cast(a/1000,'uint8') a=em -o taken --resume", 1).contains("already"));
-    assert_eq!(std::fs::read_dir(bench.path(".state/bigarrays/jobs")).unwrap().count(), 1);
+    assert_eq!(std::fs::read_dir(bench.path(".state/bigarrays/jobs")).unwrap().count(), 0);
 }
 
 #[test]

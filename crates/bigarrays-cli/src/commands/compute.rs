@@ -216,7 +216,8 @@ impl ComputeArgs {
         let what = format!("compute {expression:?} {sources:?} {outputs:?} {dtype:?} {format:?} {layer:?}");
         let none =
             || Error::invalid("neither XDG_STATE_HOME nor HOME says where --resume notes what is done");
-        Journal::open(Journal::default_path(&what).ok_or_else(none)?)
+        let job = format!("compute {expression:?} -o {}", self.output.join(" -o "));
+        Ok(Journal::open(Journal::default_path(&what).ok_or_else(none)?)?.of(&job))
     }
 
     /// The array that an earlier run has begun, or a new one.

@@ -13,6 +13,7 @@ pub(crate) mod export;
 mod find;
 pub(crate) mod import;
 pub(crate) mod info;
+pub(crate) mod jobs;
 pub(crate) mod ls;
 mod mapped;
 pub(crate) mod names;

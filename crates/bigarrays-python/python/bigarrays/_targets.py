@@ -43,10 +43,11 @@ def journal_of(
     if resume is False:
         yield None
         return
-    path = _Journal.default_path("\n".join(["save", *map(_place, urls)])) if resume is True else resume
+    job = " ".join(["save", *map(_place, urls)])
+    path = _Journal.default_path(job) if resume is True else resume
     if path is None:
         raise InvalidArgumentError("neither XDG_STATE_HOME nor HOME says where the journal would be: resume= may name a file")
-    journal = _Journal(path)
+    journal = _Journal(path, job)
     try:
         yield journal
     except BaseException:

@@ -15,8 +15,8 @@ pub(crate) struct PyJournal(std::sync::Mutex<Option<Arc<Journal>>>);
 #[pymethods]
 impl PyJournal {
     #[new]
-    fn new(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
-        let journal = Journal::open(path).or_raise(py)?;
+    fn new(py: Python<'_>, path: PathBuf, job: &str) -> PyResult<Self> {
+        let journal = Journal::open(path).or_raise(py)?.of(job);
         Ok(Self(std::sync::Mutex::new(Some(Arc::new(journal)))))
     }
 

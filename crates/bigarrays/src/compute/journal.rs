@@ -18,11 +18,12 @@ use twox_hash::XxHash3_128;
 
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::sync::MutexExt;
+use crate::base::text::redact;
 use crate::compute::digest::Digest;
 use crate::store::ofd::{self, Kind, Private, Span};
 
 /// The first line of a journal.
-const MAGIC: &str = "bigarrays journal 1\n";
+pub(super) const MAGIC: &str = "bigarrays journal 1\n";
 
 /// A record of what is done of a job, kept in a file that one process at a time may have open.
 pub struct Journal {
@@ -34,6 +35,8 @@ pub struct Journal {
     is_empty: AtomicBool,
     was_cut_short: bool,
     has_begun: bool,
+    /// What the job does: noted before all else.
+    what: Option<String>,
 }
 
 /// What an earlier run of a job may have made at a place.
@@ -120,7 +123,23 @@ impl Journal {
         // Whoever ends with nothing noted leaves no file, unless it is killed.
         let was_cut_short = whole.is_empty() && !text.is_empty();
         let has_begun = !text.is_empty();
-        Ok(Self { path, file: Mutex::new(file), blocks, steps, is_empty, was_cut_short, has_begun })
+        Ok(Self {
+            path,
+            file: Mutex::new(file),
+            blocks,
+            steps,
+            is_empty,
+            was_cut_short,
+            has_begun,
+            what: None,
+        })
+    }
+
+    /// The same of a job that does this, which is shown to users without passwords and values of queries.
+    #[must_use]
+    pub fn of(mut self, what: &str) -> Self {
+        self.what = Some(redact(what).into_owned());
+        self
     }
 
     /// Whether an earlier run was killed before it noted anything.
@@ -206,9 +225,12 @@ impl Journal {
     }
 
     fn add(&self, line: &str) -> Result<()> {
-        self.is_empty.store(false, Ordering::Relaxed);
         let mut file = self.file.locked();
-        file.write_all(line.as_bytes()).map_err(|error| self.failed(error))
+        let is_first = self.is_empty.swap(false, Ordering::Relaxed);
+        let what = self.what.as_ref().filter(|_| is_first);
+        let first =
+            what.map_or_else(String::new, |what| format!("{STEP}{WHAT}{}\n", what.replace('\n', " ")));
+        file.write_all(format!("{first}{line}").as_bytes()).map_err(|error| self.failed(error))
     }
 
     fn failed(&self, error: std::io::Error) -> Error {
@@ -234,11 +256,14 @@ fn is_at(file: &File, path: &Path) -> bool {
     }
 }
 
+/// What the step begins with that says what a job does.
+pub(super) const WHAT: &str = "job ";
+
 /// The last step of a job.
 const DONE: &str = "done";
 
 /// What lines of steps begin with.
-const STEP: &str = "step ";
+pub(super) const STEP: &str = "step ";
 
 fn parse(line: &str) -> Option<((u128, u64), Made)> {
     let mut words = line.split(' ');

@@ -56,6 +56,8 @@ pub(crate) struct Pass {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Recorded {
     pub(crate) has_scratch: bool,
+    /// How many blocks are noted once all is done.
+    pub(crate) blocks: u64,
     /// For each pass the numbers of its results, and of each axis where it is cut: an origin and a distance.
     pub(crate) passes: Vec<(Vec<usize>, Dims<(i64, u64)>)>,
 }
@@ -65,7 +67,7 @@ impl Recorded {
     pub(crate) fn to_json(&self) -> String {
         let pass = |(numbers, cuts): &(Vec<usize>, Dims<(i64, u64)>)| json!([numbers, &cuts[..]]);
         let passes: Vec<Value> = self.passes.iter().map(pass).collect();
-        json!({ "scratch": self.has_scratch, "passes": passes }).to_string()
+        json!({ "scratch": self.has_scratch, "blocks": self.blocks, "passes": passes }).to_string()
     }
 
     /// From such a text.
@@ -81,7 +83,8 @@ impl Recorded {
             Some((numbers(value.get(0)?)?, cuts))
         };
         let passes = whole.get("passes")?.as_array()?.iter().map(pass).collect::<Option<Vec<_>>>()?;
-        Some(Self { has_scratch: whole.get("scratch")?.as_bool()?, passes })
+        let blocks = whole.get("blocks")?.as_u64()?;
+        Some(Self { has_scratch: whole.get("scratch")?.as_bool()?, blocks, passes })
     }
 }
 
@@ -148,7 +151,16 @@ impl Plan {
     /// What has to be kept of it.
     pub(crate) fn recorded(&self) -> Recorded {
         let pass = |pass: &Pass| (pass.numbers.clone(), pass.blocks.cuts.iter().map(Cuts::grid).collect());
-        Recorded { has_scratch: self.scratch > 0, passes: self.passes.iter().map(pass).collect() }
+        let kept = |pass: &Pass| {
+            let is_kept =
+                |axis: &usize| pass.folding.as_ref().is_none_or(|folding| !folding.axes.contains(axis));
+            (0..pass.blocks.cuts.len())
+                .filter(is_kept)
+                .map(|axis| pass.blocks.cuts[axis].len())
+                .product::<u64>()
+        };
+        let blocks = self.passes.iter().map(kept).sum();
+        Recorded { has_scratch: self.scratch > 0, blocks, passes: self.passes.iter().map(pass).collect() }
     }
 
     /// How many blocks there are.

@@ -25,7 +25,7 @@ pub(super) struct Resumed<'a> {
 }
 
 /// What of the journal a plan is noted under.
-const PLAN: &str = "plan ";
+pub(super) const PLAN: &str = "plan ";
 
 impl<'a> Resumed<'a> {
     /// The computation of these expressions into these arrays.

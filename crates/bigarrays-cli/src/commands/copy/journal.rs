@@ -26,7 +26,10 @@ impl Copier<'_> {
             self.args.what
         );
         match Journal::default_path(&what) {
-            Some(path) => Journal::open(path).map(Some),
+            Some(path) => {
+                let job = format!("copy {} {}", self.args.source, self.args.target);
+                Ok(Some(Journal::open(path)?.of(&job)))
+            }
             None => {
                 self.session.terminal.detail("no place for a journal (HOME): the copy cannot be resumed");
                 Ok(None)
