@@ -66,6 +66,8 @@ mod _bigarrays {
     use super::jobs::report::PyReport;
     #[pymodule_export]
     use super::jobs::verify::verify;
+    #[pymodule_export]
+    use super::transfer::_spread;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
