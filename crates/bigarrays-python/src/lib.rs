@@ -57,6 +57,8 @@ mod _bigarrays {
     #[pymodule_export]
     use super::flat::flat_array::{_open_flat, PyFlatArray};
     #[pymodule_export]
+    use super::flat::joined::_spread;
+    #[pymodule_export]
     use super::flat::slice_array::PySliceArray;
     #[pymodule_export]
     use super::flat::unpickling::{_open_slices, _open_snapshot};
@@ -66,8 +68,6 @@ mod _bigarrays {
     use super::jobs::report::PyReport;
     #[pymodule_export]
     use super::jobs::verify::verify;
-    #[pymodule_export]
-    use super::transfer::_spread;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -12,6 +12,7 @@ use pyo3::types::{PyBool, PyList, PySlice, PyString, PyTuple};
 
 use crate::errors::{OrRaise, exception};
 use crate::flat::held::Held;
+use crate::flat::joined::joined_rows;
 use crate::flat::rows::to_range;
 use crate::flat::source::{Located, Source};
 use crate::flat::view::ViewCache;
@@ -115,7 +116,7 @@ impl Lookup {
         let rows: Vec<_> = slices.iter().map(|slice| &slice.rows.first).collect();
         let lengths = rows.iter().map(|rows| rows.end - rows.start).collect();
         let Some(whole) = self.wholes(py, &mappings)?.pop() else { return Ok(None) };
-        Ok(transfer::joined_rows(&whole, &rows)?.map(|joined| (joined, lengths)))
+        Ok(joined_rows(&whole, &rows)?.map(|joined| (joined, lengths)))
     }
 
     /// The rows of a slice, as a range of each array.
