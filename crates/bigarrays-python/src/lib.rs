@@ -60,6 +60,8 @@ mod _bigarrays {
     #[pymodule_export]
     use super::flat::flat_array::{_open_flat, PyFlatArray};
     #[pymodule_export]
+    use super::flat::joined::_spread;
+    #[pymodule_export]
     use super::flat::slice_array::PySliceArray;
     #[pymodule_export]
     use super::flat::unpickling::{_open_slices, _open_snapshot};

@@ -493,7 +493,8 @@ impl Elements {
     }
 }
 
-fn fields<'a>(array: &'a Bound<'_, PyUntypedArray>) -> &'a PyArrayObject_fields {
+/// What numpy has of an array.
+pub(crate) fn fields<'a>(array: &'a Bound<'_, PyUntypedArray>) -> &'a PyArrayObject_fields {
     // SAFETY: the pointer is that of a live array object.
     unsafe { &*_PyArray_GET_ITEM_DATA(array.as_array_ptr()) }
 }

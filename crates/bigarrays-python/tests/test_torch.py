@@ -338,3 +338,85 @@ def test_several_arrays_in_workers(several: SliceArray, method: str) -> None:
     # PyTorch collates what is of one length by itself.
     ones = Dataset(part.select(glob="n?[05]"))
     assert next(iter(DataLoader(ones, batch_size=4, **options))).x.shape == (4, 1, 2)
+
+
+TYPES = ["bool", "uint8", "int64", "float16", ">i2", "float64", "complex64", "bfloat16"]
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("row", [(), (3,), (2, 0)])
+def test_batches_of_slices_are_their_samples(tmp_path: Path, dtype: str, row: tuple[int, ...]) -> None:
+    kind = np.dtype(getattr(pytest.importorskip("ml_dtypes"), dtype) if dtype == "bfloat16" else dtype)
+    with SliceArray(tmp_path / "x.npy", "x", shape=(None, *row), dtype=kind) as w:
+        w.write({f"n{k}": (np.arange(k * int(np.prod(row))).reshape(k, *row) % 2).astype(kind) for k in range(6)})
+    slices = SliceArray(tmp_path / "x.npy")
+    dataset = Dataset(slices)
+    order = [3, 0, 5, -3, 3]
+    batch = dataset.__getitems__(order)
+    assert isinstance(batch, list) and len(batch) == 5
+    for position, sample in zip(order, batch, strict=True):
+        expected = tensors(np.array(slices[position]))
+        assert sample.dtype == expected.dtype and torch.equal(sample, expected)
+        assert torch.equal(dataset[position], expected)
+    rows, lengths = pad(batch, 1)
+    expected_rows, expected_lengths = pad(list(batch), 1)
+    assert rows.dtype == expected_rows.dtype and torch.equal(rows, expected_rows)
+    assert torch.equal(lengths, expected_lengths) and lengths.dtype == expected_lengths.dtype
+    assert torch.equal(pad(dataset.__getitems__([0, 0]))[0], pad([tensors(np.array(slices[0]))] * 2)[0])
+    assert dataset.__getitems__([]) == []
+
+
+def test_what_is_done_to_a_batch_is_padded(tmp_path: Path) -> None:
+    with SliceArray(tmp_path / "x.npy", "x", shape=(None, 2), dtype="float32") as w:
+        w.write({f"n{k}": np.full((k + 1, 2), k) for k in range(4)})
+    dataset = Dataset(SliceArray(tmp_path / "x.npy"))
+
+    def changed(change: Any) -> None:
+        batch = dataset.__getitems__([1, 0, 3])
+        change(batch)
+        for one, other in zip(pad(batch), pad(list(batch)), strict=True):
+            assert torch.equal(one, other)
+
+    changed(lambda batch: batch.reverse())
+    changed(lambda batch: batch.pop())
+    changed(lambda batch: batch.append(torch.ones(2, 2)))
+    changed(lambda batch: batch.__setitem__(0, torch.ones(5, 2)))
+    changed(lambda batch: [sample.mul_(3) for sample in batch])
+    changed(lambda batch: batch[2].numpy().fill(7))
+    changed(lambda batch: [sample.resize_(1, 2) for sample in batch])
+    # Each sample is its own to autograd, and to those whom it is sent to.
+    batch = dataset.__getitems__([1, 0, 3])
+    weight = torch.ones(1, requires_grad=True)
+    batch[0].mul_(weight)
+    batch[1].requires_grad_()
+    pad(batch).rows.sum().backward()
+    assert batch[1].grad.tolist() == [[1, 1]] and weight.grad.tolist() == [4]
+    plain = dataset.__getitems__([1, 0])
+    again = pickle.loads(pickle.dumps(plain))
+    assert type(again) is list and all(map(torch.equal, again, plain))
+    assert torch.utils.data.default_collate(dataset.__getitems__([2, 2])).shape == (2, 3, 2)
+
+
+def test_rows_are_spread_where_there_is_room() -> None:
+    from bigarrays._bigarrays import _spread
+
+    out, rows = np.zeros((2, 2, 3), "i4"), np.arange(9, dtype="i4").reshape(3, 3)
+    _spread(out, rows, [1, 2])
+    assert out.tolist() == [[[0, 1, 2], [0, 0, 0]], [[3, 4, 5], [6, 7, 8]]]
+    read_only = out.copy()
+    read_only.flags.writeable = False
+    refused: list[tuple[Any, Any, list[int]]] = [
+        (out, rows, [3, 0]),
+        (out, rows, [2, 2]),
+        (out, rows, [1]),
+        (out, rows[:, :2], [1, 2]),
+        (out, rows.astype("i8"), [1, 2]),
+        (out[:, :, ::2], rows[:, ::2], [1, 2]),
+        (read_only, rows, [1, 2]),
+        (out.astype(object), rows.astype(object), [1, 2]),
+        (out, rows, [2**63, 2]),
+        (np.zeros(2), np.zeros(()), [1, 1]),
+    ]
+    for arguments in refused:
+        with pytest.raises(bigarrays.InvalidArgumentError, match="do not fit"):
+            _spread(*arguments)

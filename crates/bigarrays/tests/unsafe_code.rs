@@ -39,6 +39,7 @@ const FILES: &[(&str, &str)] = &[
     ("bigarrays/src/store/ofd.rs", "locks of open files"),
     ("bigarrays/src/store/temporary.rs", "system calls"),
     ("bigarrays-cli/src/interrupt.rs", "a signal that is ignored"),
+    ("bigarrays-python/src/flat/joined.rs", "memory of numpy"),
     ("bigarrays-python/src/flat/view.rs", "the buffer protocol"),
     ("bigarrays-python/src/transfer.rs", "memory of numpy"),
     ("testbed/src/server/process.rs", "system calls"),

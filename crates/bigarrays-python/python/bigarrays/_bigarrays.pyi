@@ -35,6 +35,7 @@ from ._scale import Scale as Scale
 from ._slice_array import SliceArray as SliceArray
 from ._slice_array import _open_slices as _open_slices
 from ._slice_array import _open_snapshot as _open_snapshot
+from ._slice_array import _spread as _spread
 from ._supported import supported as supported
 from ._tree import _is_likely as _is_likely
 from ._tree import _join_url as _join_url

@@ -22,6 +22,7 @@ This module alone imports PyTorch.
 import operator
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch.utils import data  # type: ignore[import-not-found]
 
 from ._batches import _Ahead
-from ._bigarrays import InvalidArgumentError
+from ._bigarrays import InvalidArgumentError, SliceArray, _spread
 from ._order import Order, Samples, order_of
 from ._reading import Pad, Padded, padded, padding_of, reader
 
@@ -62,14 +63,60 @@ def tensors(batch: Any) -> Any:
     return batch
 
 
+@lru_cache(256)
+def _types_of(dtype: np.dtype[Any]) -> tuple[np.dtype[Any], Any] | None:
+    """The type of NumPy's arrays whose memory PyTorch takes, and its own type of it if that is another one; None of what it
+    has no type for."""
+    if dtype.name in _OWN_TYPES:
+        return np.dtype(f"u{dtype.itemsize}"), getattr(torch, dtype.name)
+    if dtype.kind not in "biufc" or dtype.name in ("float128", "longdouble", "complex256"):
+        return None
+    return dtype.newbyteorder("="), None
+
+
 def _tensor(array: NDArray[Any]) -> Any:
-    name, kind = array.dtype.name, array.dtype.kind
-    if name in _OWN_TYPES:
-        return _tensor(array.view(f"u{array.itemsize}")).view(getattr(torch, name))
-    if kind not in "biufc" or name in ("float128", "longdouble", "complex256"):
+    types = _types_of(array.dtype)
+    if types is None:
         return array
+    native, own = types
+    if own is not None:
+        return _tensor(array.view(native)).view(own)
     writable = array.flags.writeable and all(stride >= 0 for stride in array.strides)
-    return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=not writable))
+    return torch.from_numpy(array.astype(native, copy=not writable))
+
+
+_VERSION, _REQUIRES_GRAD = operator.attrgetter("_version"), operator.attrgetter("requires_grad")
+
+
+class _Joined(list[Any]):
+    """The samples of a batch, which are parts of one tensor: `pad` makes the tensor that it returns of that one."""
+
+    __slots__ = ("_parts", "_rows", "lengths")
+
+    def __init__(self, rows: NDArray[Any], lengths: list[int]) -> None:
+        self._rows, self.lengths = _tensor(rows), lengths
+        # Not views of it to autograd: each may be changed and differentiated by itself.
+        self._parts = torch.unsafe_split_with_sizes(self._rows, lengths)
+        super().__init__(self._parts)
+
+    def whole(self) -> Any:
+        """The tensor, if the list has its parts, and PyTorch has changed none of them."""
+        if len(self) != len(self._parts) or not all(map(operator.is_, self, self._parts)):
+            return None
+        return None if any(map(_VERSION, self)) or any(map(_REQUIRES_GRAD, self)) else self._rows
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return list, (list(self),)
+
+
+def _padded(rows: Any, lengths: list[int], value: Pad) -> Padded:
+    """The parts of `rows` that have these lengths, padded."""
+    count, longest = len(lengths), max(lengths)
+    out = torch.full((count, longest, *rows.shape[1:]), value, dtype=rows.dtype)
+    if out.numel():
+        bytes_of_rows = rows.view(len(rows), -1).view(torch.uint8)
+        _spread(out.view(count, longest, -1).view(torch.uint8).numpy(), bytes_of_rows.numpy(), lengths)
+    return Padded(out, torch.tensor(lengths))
 
 
 def pad(batch: Sequence[Any], value: Pad = 0) -> Any:
@@ -98,6 +145,8 @@ def pad(batch: Sequence[Any], value: Pad = 0) -> Any:
         return type(first)(*(pad(rows, padding_of(value, name)) for name, rows in arrays))
     if not isinstance(first, torch.Tensor):
         return tensors(padded(batch, value))
+    if isinstance(batch, _Joined) and (whole := batch.whole()) is not None:
+        return _padded(whole, batch.lengths, value)
     lengths = torch.tensor([len(sample) for sample in batch])
     return Padded(torch.nn.utils.rnn.pad_sequence(list(batch), batch_first=True, padding_value=value), lengths)
 
@@ -112,7 +161,8 @@ class Dataset(data.Dataset[Any]):  # type: ignore[misc]
     """Samples by position, as tensors.
 
     `dataset[5]` is a sample, as is `dataset["name"]` of named slices; `dataset[[5, 7]]` and `dataset.__getitems__([5, 7])`
-    are read by one call into the library. The former is a whole batch, which needs no collating: with
+    are read by one call into the library. The latter is a list of samples; where they are slices and there is no `transform`, they
+    share the memory of their batch. The former is a whole batch, which needs no collating: with
     `sampler=BatchSampler(…)` and `batch_size=None`, a `DataLoader` takes it as it is.
 
     Args:
@@ -153,10 +203,17 @@ class Dataset(data.Dataset[Any]):  # type: ignore[misc]
         return self.__getitems__([key])[0]
 
     def __getitems__(self, indices: Sequence[Any]) -> list[Any]:
-        return [self._made(sample) for sample in self.samples.__getitems__(self._positions(indices))]
+        positions = self._positions(indices)
+        if self.transform is None and isinstance(self.samples, SliceArray):
+            joined = self.samples._joined(positions)
+            if joined is not None and _types_of(joined[0].dtype) is not None:
+                return _Joined(*joined)
+        return [self._made(sample) for sample in self.samples.__getitems__(positions)]
 
     def _positions(self, indices: Sequence[Any]) -> list[int]:
-        positions = [operator.index(index) for index in indices]
+        positions = list(map(operator.index, indices))
+        if not positions or (min(positions) >= 0 and max(positions) < self._count):
+            return positions
         for position in positions:
             if not -self._count <= position < self._count:
                 raise IndexError(f"there is no sample {position} among {self._count}")

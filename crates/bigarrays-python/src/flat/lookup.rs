@@ -12,6 +12,7 @@ use pyo3::types::{PyBool, PyList, PySlice, PyString, PyTuple};
 
 use crate::errors::{OrRaise, exception};
 use crate::flat::held::Held;
+use crate::flat::joined::joined_rows;
 use crate::flat::rows::to_range;
 use crate::flat::source::{Located, Source};
 use crate::flat::view::ViewCache;
@@ -105,6 +106,19 @@ impl Lookup {
         self.together(py, wholes.iter().zip(slice.rows.all()).map(|(all, rows)| transfer::rows_of(all, rows)))
     }
 
+    /// Copies of the rows of the slices at `positions`, one behind the other, and how many rows each has; `None` of several
+    /// arrays, and of one whose rows do not lie behind each other.
+    pub(crate) fn joined<'py>(&self, py: Python<'py>, positions: &[u64]) -> PyResult<Option<Joined<'py>>> {
+        if self.has_several() {
+            return Ok(None);
+        }
+        let (slices, mappings) = self.source(py)?.at(positions).or_raise(py)?;
+        let rows: Vec<_> = slices.iter().map(|slice| &slice.rows.first).collect();
+        let lengths = rows.iter().map(|rows| rows.end - rows.start).collect();
+        let Some(whole) = self.wholes(py, &mappings)?.pop() else { return Ok(None) };
+        Ok(joined_rows(&whole, &rows)?.map(|joined| (joined, lengths)))
+    }
+
     /// The rows of a slice, as a range of each array.
     pub(crate) fn ranges<'py>(&self, py: Python<'py>, slice: &Slice) -> PyResult<Bound<'py, PyAny>> {
         self.together(py, slice.rows.all().map(|rows| to_range(py, rows)))
@@ -164,6 +178,9 @@ impl Lookup {
         PyList::new(py, self.views(py, found.or_raise(py)?)?)
     }
 }
+
+/// Rows of several slices in one array, and how many each has.
+pub(crate) type Joined<'py> = (Bound<'py, PyAny>, Vec<u64>);
 
 /// Several slices, as Python names them.
 pub(crate) enum Keys<'py> {

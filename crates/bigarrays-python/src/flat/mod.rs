@@ -4,6 +4,7 @@ pub(crate) mod convert;
 mod elements;
 pub(crate) mod flat_array;
 mod held;
+pub(crate) mod joined;
 mod lookup;
 mod metadata;
 mod names;

@@ -13,7 +13,7 @@ use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 use crate::errors::{OrRaise, invalid};
 use crate::flat::flat_array::PyFlatArray;
 use crate::flat::held::Held;
-use crate::flat::lookup::{Keys, Lookup, no_key, to_position};
+use crate::flat::lookup::{Joined, Keys, Lookup, no_key, to_position};
 use crate::flat::metadata::Given;
 use crate::flat::names::Names;
 use crate::flat::opening::{Opening, Reduced, duration, mode_name, openings};
@@ -332,6 +332,11 @@ impl PySliceArray {
     /// The slices at these positions, or of these names, in a list: one look into the index for all.
     fn __getitems__<'py>(&self, keys: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
         self.lookup.many(&keys)
+    }
+
+    /// Copies of the rows of the slices at these positions in one array, and how many each has; None where they cannot be.
+    fn _joined<'py>(&self, py: Python<'py>, positions: Vec<u64>) -> PyResult<Option<Joined<'py>>> {
+        self.lookup.joined(py, &positions)
     }
 
     /// The slice of a name, or `default` if there is none.

@@ -170,6 +170,7 @@ mod tests {
         assert!(!settings.parse("hush").unwrap_err().to_string().contains("hush"));
     }
 
+    #[cfg(feature = "object")]
     #[test]
     fn values_are_checked() {
         let settings: Settings =
