@@ -26,38 +26,58 @@ impl<'a> Moments<'a> {
     }
 }
 
+/// So many cells and elements stay in the nearest cache while they are gone over several times.
+const NEAR: usize = 256;
+
 /// Adds each element of `row` to its own cell; NaNs are left out if it `skips` them.
 pub(super) fn each(skips: bool, cells: Cells<'_>, row: &[f64]) {
     let Moments { sums, counts, firsts, means } = Moments::of(cells);
-    let count = counts.first().copied().unwrap_or(0);
-    let is_same = counts.iter().fold(0, |all, one| all | (one ^ count)) == 0;
-    if !skips && is_same {
-        if count == 0 {
-            firsts[..row.len()].copy_from_slice(row);
-        }
-        counts.fill(count + 1);
-        let share = 1.0 / (count + 1) as f64;
-        for (((sum, &first), mean), &one) in sums.iter_mut().zip(&*firsts).zip(means).zip(row) {
-            let distance = one - first;
-            let before = distance - *mean;
-            *mean += before * share;
-            *sum += before * (distance - *mean);
-        }
-        return;
-    }
-    let cells = sums.iter_mut().zip(counts).zip(firsts.iter_mut().zip(means));
-    for (((sum, count), (first, mean)), &one) in cells.zip(row) {
-        if skips && one.is_nan() {
+    let cells = sums.chunks_mut(NEAR).zip(counts.chunks_mut(NEAR));
+    let others = firsts.chunks_mut(NEAR).zip(means.chunks_mut(NEAR));
+    for (((sums, counts), (firsts, means)), row) in cells.zip(others).zip(row.chunks(NEAR)) {
+        let count = counts[0];
+        let is_same = counts.iter().fold(0, |all, one| all | (one ^ count)) == 0;
+        let has_skipped = skips && row.iter().fold(false, |any, one| any | one.is_nan());
+        if !is_same || has_skipped {
+            Moments { sums, counts, firsts, means }.add(skips, row);
             continue;
         }
-        if *count == 0 {
-            *first = one;
+        if count == 0 {
+            firsts.copy_from_slice(row);
         }
-        *count += 1;
-        let distance = one - *first;
+        counts.fill(count + 1);
+        add_equally(sums, firsts, means, row, 1.0 / (count + 1) as f64);
+    }
+}
+
+/// Adds each element to its own cell, where it is this share of all. Apart, so that the compiler knows that nothing overlaps.
+#[inline(never)]
+fn add_equally(sums: &mut [f64], firsts: &[f64], means: &mut [f64], row: &[f64], share: f64) {
+    for (((sum, &first), mean), &one) in sums.iter_mut().zip(firsts).zip(means).zip(row) {
+        let distance = one - first;
         let before = distance - *mean;
-        *mean += before * (1.0 / *count as f64);
+        *mean += before * share;
         *sum += before * (distance - *mean);
+    }
+}
+
+impl Moments<'_> {
+    fn add(self, skips: bool, row: &[f64]) {
+        let Self { sums, counts, firsts, means } = self;
+        let cells = sums.iter_mut().zip(counts).zip(firsts.iter_mut().zip(means));
+        for (((sum, count), (first, mean)), &one) in cells.zip(row) {
+            if skips && one.is_nan() {
+                continue;
+            }
+            if *count == 0 {
+                *first = one;
+            }
+            *count += 1;
+            let distance = one - *first;
+            let before = distance - *mean;
+            *mean += before * (1.0 / *count as f64);
+            *sum += before * (distance - *mean);
+        }
     }
 }
 
