@@ -18,7 +18,7 @@ use twox_hash::XxHash3_128;
 
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::sync::MutexExt;
-use crate::base::text::redact;
+use crate::base::text::{redact, without_queries};
 use crate::compute::digest::Digest;
 use crate::store::ofd::{self, Kind, Private, Span};
 
@@ -135,10 +135,10 @@ impl Journal {
         })
     }
 
-    /// The same of a job that does this, which is shown to users without passwords and values of queries.
+    /// The same of a job that does this, which is shown to users without passwords and queries.
     #[must_use]
     pub fn of(mut self, what: &str) -> Self {
-        self.what = Some(redact(what).into_owned());
+        self.what = Some(without_queries(&redact(what)).into_owned());
         self
     }
 
@@ -324,12 +324,16 @@ mod tests {
         drop(journal);
         assert_eq!(Journal::open(&path).unwrap().steps().collect::<Vec<_>>(), ["b"]);
         assert_eq!(Journal::open(&path).unwrap().on("a").made(5), Some(made(9)));
-        let mut journal = Journal::open(&path).unwrap();
+        let text = "copy https://me:VERY@host/a?sig=SECRET out";
+        let mut journal = Journal::open(&path).unwrap().of(text);
         journal.forget().unwrap();
         journal.note("c").unwrap();
         drop(journal);
         let journal = Journal::open(&path).unwrap();
-        assert_eq!((journal.steps().collect::<Vec<_>>(), journal.on("a").made(5)), (vec!["c"], None));
+        let steps: Vec<_> = journal.steps().collect();
+        assert!(steps[0].starts_with("job copy https://") && steps[0].ends_with(" out"), "{steps:?}");
+        assert!(!steps[0].contains("VERY") && !steps[0].contains("SECRET"), "{steps:?}");
+        assert_eq!((&steps[1..], journal.on("a").made(5)), (&["c"][..], None));
         journal.remove().unwrap();
         assert!(!path.exists());
         std::fs::write(&path, "something else").unwrap();
