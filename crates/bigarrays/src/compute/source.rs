@@ -29,7 +29,8 @@ pub trait Source: Send + Sync {
         None
     }
 
-    /// Whether reading is copying from memory, and takes no further memory. Otherwise a box is counted twice.
+    /// Whether reading is copying from memory, and takes no further memory. Otherwise as much as a box takes is
+    /// counted for what the source makes, and again for what it makes that of.
     fn is_in_memory(&self) -> bool {
         false
     }
@@ -89,8 +90,8 @@ impl Foreign {
 
     /// How many times a box is held while it is read, but for its elements themselves.
     pub(super) fn copies(&self) -> u64 {
-        // Those that are put in another order, and what the source makes.
-        if self.0.is_in_memory() { 1 } else { 2 }
+        // Those that are put in another order, what the source makes, and what it makes that of.
+        if self.0.is_in_memory() { 1 } else { 3 }
     }
 
     /// The first coordinate and length of chunks along each axis.
