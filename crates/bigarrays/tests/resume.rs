@@ -16,6 +16,11 @@ struct Bench {
     folder: tempfile::TempDir,
 }
 
+/// An expression, and the chunks of its result.
+type Saved = (Lazy, Vec<u64>);
+
+type Job = Vec<Saved>;
+
 const SHAPE: [u64; 3] = [12, 40, 36];
 
 impl Bench {
@@ -50,7 +55,7 @@ impl Bench {
     }
 
     /// The jobs: expressions of the input, and the chunks of their results.
-    fn jobs(&self) -> Vec<(&'static str, Vec<(Lazy, Vec<u64>)>)> {
+    fn jobs(&self) -> Vec<(&'static str, Job)> {
         let input = Lazy::of(&self.open("input")).unwrap();
         let mean = |axis| input.mean(&[axis]).unwrap();
         let apart = |mean: Lazy| {
@@ -72,8 +77,8 @@ impl Bench {
 }
 
 /// Makes the targets of a job, or opens them.
-fn targets(bench: &Bench, name: &str, job: &[(Lazy, Vec<u64>)]) -> Vec<Array> {
-    let one = |(at, (lazy, chunk)): (usize, &(Lazy, Vec<u64>))| {
+fn targets(bench: &Bench, name: &str, job: &[Saved]) -> Vec<Array> {
+    let one = |(at, (lazy, chunk)): (usize, &Saved)| {
         let name = format!("{name}-{at}");
         if bench.path(&name).exists() {
             bench.open(&name)
@@ -85,7 +90,7 @@ fn targets(bench: &Bench, name: &str, job: &[(Lazy, Vec<u64>)]) -> Vec<Array> {
 }
 
 /// Runs a job, and stops it after so many blocks. Returns how it ended.
-fn run(bench: &Bench, name: &str, job: &[(Lazy, Vec<u64>)], memory: u64, stop: u64) -> bigarrays::Result<()> {
+fn run(bench: &Bench, name: &str, job: &[Saved], memory: u64, stop: u64) -> bigarrays::Result<()> {
     let journal = Journal::open(bench.path(&format!("{name}.journal")))?;
     let blocks = AtomicU64::new(0);
     let count = |_| {

@@ -52,20 +52,22 @@ pub(crate) struct Pass {
     pub(crate) terms: Terms,
 }
 
+/// The numbers of the results of a pass, and of each axis where it is cut: an origin and a distance.
+pub(crate) type Cut = (Vec<usize>, Dims<(i64, u64)>);
+
 /// What of a plan has to be kept for its blocks to be the same in a later run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Recorded {
     pub(crate) has_scratch: bool,
     /// How many blocks are noted once all is done.
     pub(crate) blocks: u64,
-    /// For each pass the numbers of its results, and of each axis where it is cut: an origin and a distance.
-    pub(crate) passes: Vec<(Vec<usize>, Dims<(i64, u64)>)>,
+    pub(crate) passes: Vec<Cut>,
 }
 
 impl Recorded {
     /// As text without line breaks.
     pub(crate) fn to_json(&self) -> String {
-        let pass = |(numbers, cuts): &(Vec<usize>, Dims<(i64, u64)>)| json!([numbers, &cuts[..]]);
+        let pass = |(numbers, cuts): &Cut| json!([numbers, &cuts[..]]);
         let passes: Vec<Value> = self.passes.iter().map(pass).collect();
         json!({ "scratch": self.has_scratch, "blocks": self.blocks, "passes": passes }).to_string()
     }

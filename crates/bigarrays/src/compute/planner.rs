@@ -10,7 +10,7 @@ use crate::base::dtype::DataType;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::compute::blocks::Blocks;
 use crate::compute::inputs::{Compiled, Grid, Input};
-use crate::compute::plan::{Folding, PLANE, Pass, Plan, Recorded, Terms};
+use crate::compute::plan::{Cut, Folding, PLANE, Pass, Plan, Recorded, Terms};
 use crate::compute::program::TILE;
 use crate::compute::search::{Axis, Found, Search, least_common_multiple};
 use crate::compute::stage::{Output, Root, Stage};
@@ -82,7 +82,7 @@ pub(crate) fn again(
     if recorded.has_scratch && !limits.has_scratch {
         return Err(Error::invalid("the earlier run had a scratch folder; name it").during("planning"));
     }
-    let one = |(numbers, cuts): &(Vec<usize>, Dims<(i64, u64)>)| {
+    let one = |(numbers, cuts): &Cut| {
         Some((stages.iter().find_map(|stage| stage.only(numbers))?, Some(cuts.clone())))
     };
     let given = recorded.passes.iter().map(one).collect::<Option<Vec<Given>>>();
