@@ -12,8 +12,8 @@ const MOST_CHOICES: usize = 1 << 14;
 /// Of blocks whose costs differ by less than one part in so many, the smallest are taken.
 const NEAR: f64 = 50.0;
 
-/// As many times as much blocks cost that do not stay in the cache.
-const BEYOND: f64 = 1.25;
+/// What blocks that do not stay in the cache cost more, as a part of all costs, each time that they are doubled.
+const BEYOND: f64 = 0.08;
 
 /// An axis of what is cut into blocks.
 #[derive(Clone, Debug)]
@@ -172,7 +172,8 @@ impl Search<'_> {
         let read =
             choice.loads.iter().zip(&self.chunk_bytes).map(|(&loads, &bytes)| loads as f64 * bytes as f64);
         let all = read.sum::<f64>() + choice.blocks as f64 * self.overhead as f64;
-        if choice.held > self.cached { all * BEYOND } else { all }
+        let doublings = (choice.held as f64 / self.cached.max(1) as f64).log2().max(0.0);
+        all * (1.0 + BEYOND * doublings)
     }
 
     /// Combinations of one candidate on each axis with blocks that hold at most `most` bytes: all of them, or where they
