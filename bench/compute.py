@@ -208,8 +208,14 @@ def cpu_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
+def is_there(tool: str) -> bool:
+    # Of others, all but blosc2 read Zarr by its own package.
+    needs = [NEEDS[tool], *(["zarr"] if tool != "blosc2" else [])] if tool in NEEDS else []
+    return all(importlib.util.find_spec(module) for module in needs)
+
+
 def table(job: str, codec: str, places: list[Any], rounds: int) -> None:
-    tools = [tool for tool in (JOBS | AWKWARD)[job] if importlib.util.find_spec(NEEDS.get(tool, "json"))]
+    tools = [tool for tool in (JOBS | AWKWARD)[job] if is_there(tool)]
     least: dict[str, dict[str, Any]] = {}
     # Interleaved, so that what else the machine does concerns all.
     for _ in range(rounds):
