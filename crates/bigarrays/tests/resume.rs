@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bigarrays::compute::{
     ComputeOptions, Function, Journal, Lazy, Operand, Reduction, Target, compute, plan,
@@ -93,15 +93,25 @@ fn targets(bench: &Bench, name: &str, job: &[Saved]) -> Vec<Array> {
 fn run(bench: &Bench, name: &str, job: &[Saved], memory: u64, stop: u64) -> bigarrays::Result<()> {
     let journal = Journal::open(bench.path(&format!("{name}.journal")))?;
     let blocks = AtomicU64::new(0);
+    let (caller, is_asked) = (std::thread::current().id(), AtomicBool::new(false));
     let count = |_| {
-        blocks.fetch_add(1, Ordering::SeqCst);
+        let is_enough = blocks.fetch_add(1, Ordering::SeqCst) + 1 >= stop;
+        // The caller alone is asked to stop: others must not do all of the rest before it is.
+        while is_enough && std::thread::current().id() != caller && !is_asked.load(Ordering::SeqCst) {
+            std::thread::yield_now();
+        }
+    };
+    let asks = || {
+        let is_enough = blocks.load(Ordering::SeqCst) >= stop;
+        is_asked.fetch_or(is_enough, Ordering::SeqCst);
+        is_enough
     };
     let scratch = bench.path("scratch");
     let options =
         ComputeOptions { memory, scratch: Some(&scratch), journal: Some(&journal), progress: Some(&count) };
     let arrays = targets(bench, name, job);
     let results = || job.iter().zip(&arrays).map(|((lazy, _), array)| (lazy, Target::Array(array))).collect();
-    let done = interruptible(&|| blocks.load(Ordering::SeqCst) >= stop, || compute(results(), &options));
+    let done = interruptible(&asks, || compute(results(), &options));
     if done.is_ok() {
         journal.remove()?;
     }
