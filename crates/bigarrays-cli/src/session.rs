@@ -1,6 +1,9 @@
 //! What one call of the program works with: how it talks, and how it reaches stores.
 
+use std::path::PathBuf;
+
 use bigarrays::format::FormatOptions;
+use bigarrays::jobs::Journal;
 use bigarrays::store::StoreOptions;
 use bigarrays::{OpenOptions, Result};
 
@@ -37,13 +40,26 @@ impl Session {
             .incomplete(self.incomplete)
     }
 
-    /// Options of stores that are opened for themselves.
-    pub(crate) fn store(&self) -> &StoreOptions {
-        &self.store
+    /// The journal of a call with these arguments, in the user's own folder; `None` where there is no such place.
+    pub(crate) fn journal_path(&self, arguments: &str) -> Option<PathBuf> {
+        // The same bucket may be at another place.
+        let settings = self.store.settings.without_secrets();
+        let endpoints: Vec<_> = std::env::vars_os()
+            .filter(|(name, _)| name.to_str().is_some_and(|name| name.contains("ENDPOINT")))
+            .collect();
+        Journal::default_path(&format!("{arguments} {settings:?} {endpoints:?}"))
     }
 
     /// Options for removing.
     pub(crate) fn format(&self) -> FormatOptions {
         FormatOptions { store: self.store.clone(), ..FormatOptions::default() }
+    }
+}
+
+/// A path as an absolute one; URLs as they are.
+pub(crate) fn place(url: &str) -> PathBuf {
+    match url.contains("://") {
+        true => PathBuf::from(url),
+        false => std::path::absolute(url).unwrap_or_else(|_| url.into()),
     }
 }

@@ -16,7 +16,7 @@ use crate::args::{LayerArgs, values};
 use crate::commands::new::{new_layer, rehearsed};
 use crate::interrupt;
 use crate::output::{Meter, results as printed};
-use crate::session::Session;
+use crate::session::{Session, place};
 
 /// Compute an expression of arrays, block by block, within a memory budget
 ///
@@ -181,7 +181,7 @@ impl ComputeArgs {
         let rehearsed = results.iter().map(rehearse).collect::<Result<Vec<_>>>()?;
         let planned: Vec<_> =
             results.iter().zip(&rehearsed).map(|(one, array)| (one.lazy, Some(array))).collect();
-        let journal = if self.resume && !self.explain { Some(self.journal()?) } else { None };
+        let journal = if self.resume && !self.explain { Some(self.journal(session)?) } else { None };
         let options = ComputeOptions { journal: journal.as_ref(), ..self.options() };
         let plan = compute::plan(&planned, &options)?;
         if self.explain {
@@ -205,11 +205,7 @@ impl ComputeArgs {
     }
 
     /// The journal of this command, whatever memory it may use.
-    fn journal(&self) -> Result<Journal> {
-        let place = |url: &str| match url.contains("://") {
-            true => PathBuf::from(url),
-            false => std::path::absolute(url).unwrap_or_else(|_| url.into()),
-        };
+    fn journal(&self, session: &Session) -> Result<Journal> {
         let sources: Vec<_> = self.sources.iter().map(|(name, url)| (name, place(url))).collect();
         let outputs: Vec<_> = self.output.iter().map(|output| place(output)).collect();
         let Self { expression, dtype, format, layer, .. } = self;
@@ -217,7 +213,8 @@ impl ComputeArgs {
         let none =
             || Error::invalid("neither XDG_STATE_HOME nor HOME says where --resume notes what is done");
         let job = format!("compute {expression:?} -o {}", self.output.join(" -o "));
-        Ok(Journal::open(Journal::default_path(&what).ok_or_else(none)?)?.of(&job))
+        let path = session.journal_path(&what).ok_or_else(none)?;
+        Ok(Journal::open(path)?.of(&job))
     }
 
     /// The array that an earlier run has begun, or a new one.
@@ -235,10 +232,12 @@ impl ComputeArgs {
             }
             Ok(array)
         };
-        match begun() {
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            begun if earlier == Earlier::Made => return begun,
-            _ => {}
+        if earlier == Earlier::Made {
+            match begun() {
+                // It was removed since.
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                begun => return begun,
+            }
         }
         let array = match options.create(saved.output, &saved.spec) {
             // A run may have been killed before it noted that it had made it.

@@ -191,7 +191,7 @@ impl Journal {
     /// # Errors
     /// Any error of files.
     pub fn note(&self, step: &str) -> Result<()> {
-        self.add(&format!("{STEP}{}\n", step.replace('\n', " ")))
+        self.add(&line_of(step))
     }
 
     /// The steps that earlier runs have noted, in their order.
@@ -228,8 +228,7 @@ impl Journal {
         let mut file = self.file.locked();
         let is_first = self.is_empty.swap(false, Ordering::Relaxed);
         let what = self.what.as_ref().filter(|_| is_first);
-        let first =
-            what.map_or_else(String::new, |what| format!("{STEP}{WHAT}{}\n", what.replace('\n', " ")));
+        let first = what.map_or_else(String::new, |what| line_of(&format!("{WHAT}{what}")));
         file.write_all(format!("{first}{line}").as_bytes()).map_err(|error| self.failed(error))
     }
 
@@ -241,6 +240,11 @@ impl Journal {
     pub(crate) fn on(&self, what: &str) -> Entries<'_> {
         Entries { journal: self, job: XxHash3_128::oneshot(what.as_bytes()) }
     }
+}
+
+/// The line of a step.
+fn line_of(step: &str) -> String {
+    format!("{STEP}{}\n", step.replace('\n', " "))
 }
 
 /// The step of making an array at `url`, which may have secrets.

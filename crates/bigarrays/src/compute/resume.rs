@@ -22,6 +22,8 @@ pub(super) struct Resumed<'a> {
     journal: &'a Journal,
     /// What tells it from all others.
     key: String,
+    /// The plan that an earlier run has noted.
+    plan: Option<Recorded>,
 }
 
 /// What of the journal a plan is noted under.
@@ -41,7 +43,10 @@ impl<'a> Resumed<'a> {
         let config = Config::new("computation")
             .with("of", Identity::of(roots)?)
             .with("to", targets.into_iter().collect::<Parameter>());
-        Ok(Self { journal, key: Digest::of_text(&config.key()) })
+        let key = Digest::of_text(&config.key());
+        let own = format!("{PLAN}{key} ");
+        let plan = journal.steps().rev().find_map(|step| Recorded::parse(step.strip_prefix(&own)?));
+        Ok(Self { journal, key, plan })
     }
 
     /// The name of the folder of its scratch files.
@@ -50,9 +55,8 @@ impl<'a> Resumed<'a> {
     }
 
     /// The plan that an earlier run has noted.
-    pub(super) fn plan(&self) -> Option<Recorded> {
-        let own = format!("{PLAN}{} ", self.key);
-        self.journal.steps().rev().find_map(|step| Recorded::parse(step.strip_prefix(&own)?))
+    pub(super) fn plan(&self) -> Option<&Recorded> {
+        self.plan.as_ref()
     }
 
     /// Notes the plan, unless it is there.
@@ -60,20 +64,16 @@ impl<'a> Resumed<'a> {
     /// # Errors
     /// Any error of files.
     pub(super) fn note_plan(&self, plan: &Plan) -> Result<()> {
-        if self.plan().is_some() {
+        if self.plan.is_some() {
             return Ok(());
         }
         self.journal.note(&format!("{PLAN}{} {}", self.key, plan.recorded().to_json()))
     }
 
     /// What is noted of a pass, by number.
-    pub(super) fn pass(&self, number: usize, is_resumed: bool) -> Record<'a> {
-        Record { entries: self.journal.on(&format!("{} pass {number}", self.key)), is_resumed }
-    }
-
-    /// Whether an earlier run has begun.
-    pub(super) fn has_begun(&self) -> bool {
-        self.plan().is_some()
+    pub(super) fn pass(&self, number: usize) -> Record<'a> {
+        let entries = self.journal.on(&format!("{} pass {number}", self.key));
+        Record { entries, is_resumed: self.plan.is_some() }
     }
 }
 

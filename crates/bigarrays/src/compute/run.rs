@@ -116,7 +116,6 @@ pub fn compute(results: Vec<(&Lazy, Target<'_>)>, options: &ComputeOptions<'_>) 
     let scratch = options.scratch.filter(|_| plan.scratch > 0);
     let scratch =
         scratch.map(|folder| Scratch::new(folder, resumed.as_ref().map(Resumed::key))).transpose()?;
-    let is_resumed = resumed.as_ref().is_some_and(Resumed::has_begun);
     resumed.as_ref().map_or(Ok(()), |resumed| resumed.note_plan(&plan))?;
     let mut known: HashMap<usize, Lazy> = HashMap::new();
     let mut before = 0u64;
@@ -126,7 +125,7 @@ pub fn compute(results: Vec<(&Lazy, Target<'_>)>, options: &ComputeOptions<'_>) 
                 report(Progress { done: before.saturating_add(progress.done), total: plan.bytes() });
             }
         };
-        let record = resumed.as_ref().map(|resumed| resumed.pass(number, is_resumed));
+        let record = resumed.as_ref().map(|resumed| resumed.pass(number));
         let running = Running { stage, pass, scratch: scratch.as_ref(), record, progress: &of_all };
         running.run(&mut known, &place)?;
         before = before.saturating_add(pass.bytes);
@@ -159,7 +158,7 @@ fn planned(
 ) -> Result<(Vec<Stage>, Plan)> {
     let (stages, limits) = (stages(roots)?, options.limits()?);
     match resumed.and_then(Resumed::plan) {
-        Some(recorded) => planner::again(&stages, targets, limits, &recorded),
+        Some(recorded) => planner::again(&stages, targets, limits, recorded),
         None => planner::plan(stages, targets, limits),
     }
 }

@@ -97,8 +97,8 @@ impl Sparse {
 
     /// Whether the block that begins where `part` does has anything.
     pub(super) fn has(&self, part: &Domain, all: &Blocks) -> bool {
-        let places = all.cuts.iter().zip(part.ranges()).map(|(cuts, range)| cuts.touched(&range).start);
-        self.blocks.contains(all.number(&places.collect::<Dims<_>>()))
+        let places: Dims<u64> = all.touched(part).iter().map(|range| range.start).collect();
+        self.blocks.contains(all.number(&places))
     }
 }
 
