@@ -4,11 +4,13 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bigarrays::compute::{
-    ComputeOptions, Function, Journal, Lazy, Operand, Reduction, Target, compute, plan,
+    Cast, ComputeOptions, Function, Journal, Lazy, Operand, OutOfRange, Reduction, Target, compute, plan,
 };
+use bigarrays::store::{ChangeFn, FileStore, Get, GetSink, Part, Store, StoreOptions, Update};
 use bigarrays::{Array, CreateSpec, DataType, Domain, ErrorKind, OpenOptions, interruptible};
 
 /// A folder with an input, where results, scratch files and journals go as well.
@@ -200,6 +202,91 @@ fn another_computation_finds_nothing_in_the_journal() {
     let other = vec![(jobs[1].1[0].0.clone(), vec![4, 8, 9])];
     run(&bench, "a", &other, 1 << 20, u64::MAX).unwrap();
     assert_eq!(elements(&bench, "a-0"), elements(&bench, "input"));
+}
+
+/// Passes all on, and counts the values that are read.
+#[derive(Debug)]
+struct Counting {
+    inner: Arc<dyn Store>,
+    read: Arc<AtomicU64>,
+}
+
+impl Store for Counting {
+    fn location(&self, key: &str) -> String {
+        self.inner.location(key)
+    }
+
+    fn child(&self, path: &str) -> bigarrays::Result<Arc<dyn Store>> {
+        Ok(Arc::new(Self { inner: self.inner.child(path)?, read: Arc::clone(&self.read) }))
+    }
+
+    fn get_many(&self, requests: &[Get], sink: &GetSink<'_>) -> bigarrays::Result<()> {
+        let reads = requests.iter().filter(|one| one.part != Part::Presence && one.key.contains("c/"));
+        self.read.fetch_add(reads.count() as u64, Ordering::SeqCst);
+        self.inner.get_many(requests, sink)
+    }
+
+    fn update_many(&self, requests: &[Update], change: &ChangeFn<'_>) -> bigarrays::Result<()> {
+        self.inner.update_many(requests, change)
+    }
+
+    fn list(
+        &self,
+        prefix: &str,
+        found: &mut dyn FnMut(&str, u64) -> bigarrays::Result<()>,
+    ) -> bigarrays::Result<()> {
+        self.inner.list(prefix, found)
+    }
+}
+
+#[test]
+fn what_was_folded_of_one_result_is_not_folded_again() {
+    let bench = Bench::new();
+    // More elements than are folded one after the other: chunks of 4 MiB, of which some are stored.
+    let mut spec = CreateSpec::new(DataType::U8, Domain::from_shape(&[64, 512, 512]).unwrap());
+    spec.storage.chunk_shape = Some(vec![16, 512, 512]);
+    let store: Arc<dyn Store> =
+        Arc::new(FileStore::open(bench.path("large"), StoreOptions::default()).unwrap());
+    let read = Arc::new(AtomicU64::new(0));
+    let counting: Arc<dyn Store> = Arc::new(Counting { inner: store, read: Arc::clone(&read) });
+    let array = OpenOptions::new().format("zarr3").create((&counting, ""), &spec).unwrap();
+    for first in [0i64, 16, 32, 48] {
+        let values = ndarray::Array3::from_shape_fn((16, 512, 512), |(z, y, x)| (z * 7 + y + x) as u8);
+        array.write(&[first, 0, 0], values.view()).unwrap();
+    }
+    let (large, small) = (Lazy::of(&array).unwrap(), Lazy::of(&bench.open("input")).unwrap());
+    let sum = large.reduce(Reduction::Sum, &[0, 1, 2], false).unwrap();
+    let job = |sum: &Lazy| {
+        let both = [Operand::from(&small), Operand::from(sum)];
+        vec![(
+            Lazy::apply(Function::Subtract, &both).unwrap().cast(DataType::F32, Cast::default()).unwrap(),
+            vec![4, 8, 9],
+        )]
+    };
+    let job =
+        job(&sum.cast(DataType::F32, Cast { out_of_range: OutOfRange::Clip, ..Cast::default() }).unwrap());
+    run(&bench, "whole", &job, 64 << 20, u64::MAX).unwrap();
+    assert_eq!(read.swap(0, Ordering::SeqCst), 4);
+    for stop in 1..=3 {
+        let name = format!("stopped-{stop}");
+        assert_eq!(run(&bench, &name, &job, 64 << 20, stop).unwrap_err().kind(), ErrorKind::Cancelled);
+        let before = read.swap(0, Ordering::SeqCst);
+        run(&bench, &name, &job, 256 << 20, u64::MAX).unwrap();
+        let after = read.swap(0, Ordering::SeqCst);
+        assert!(before >= stop && before + after == 4, "{before} and {after} chunks were read");
+        let of = |name: &str| elements(&bench, &format!("{name}-0"));
+        assert!(of(&name) == of("whole"));
+    }
+    // A chunk that has changed is folded again, and no other.
+    run(&bench, "changed", &job, 64 << 20, 4).unwrap_err();
+    read.store(0, Ordering::SeqCst);
+    array.write(&[20, 0, 0], ndarray::Array3::<u8>::zeros((4, 512, 512)).view()).unwrap();
+    read.store(0, Ordering::SeqCst);
+    run(&bench, "changed", &job, 64 << 20, u64::MAX).unwrap();
+    assert_eq!(read.swap(0, Ordering::SeqCst), 1);
+    run(&bench, "changed whole", &job, 64 << 20, u64::MAX).unwrap();
+    assert!(elements(&bench, "changed-0") == elements(&bench, "changed whole-0"));
+    assert!(elements(&bench, "changed-0") != elements(&bench, "whole-0"));
 }
 
 #[test]

@@ -57,9 +57,9 @@ impl Digest {
 
     /// The digest of the versions of the chunks of `array` that reading `part` reads.
     pub(crate) fn of_versions(array: &Array, part: &Domain) -> Result<Self> {
-        let named = |key, most| Get { version: Wanted::Named, ..Get::new(key, Part::Presence, most) };
+        let named = |key, most| Get { version: Wanted::Named, ..Get::new(key, Part::Whole, most) };
         let requests = requests(array, array.layout(), part, named)?;
-        let reads = Reads::over(Arc::clone(array.store()));
+        let reads = Reads::instead_of(Arc::clone(array.store()));
         reads.get_many(&requests, &|_, _| Ok(()))?;
         // Of one moment, there is one version of each.
         Ok(reads.digest().unwrap_or_default())
@@ -180,6 +180,28 @@ impl Reads {
     }
 }
 
+impl Reads {
+    /// Adds what is known of a value that was read: the name of its version, or, if the store knows none, its bytes.
+    fn see(&self, request: &Get, blob: Option<Blob<'_>>) {
+        let (key, version) = match blob {
+            Some(Blob { extent: Extent::Withheld, .. }) => return,
+            Some(Blob { version: None, encoding, bytes, .. }) => {
+                let key = format!("{} {:?}", request.key, request.part);
+                (key, Some(Digest::of_value(encoding, bytes)))
+            }
+            Some(Blob { version: Some(name), .. }) => {
+                (request.key.clone(), Some(XxHash3_128::oneshot(settled(name).as_bytes())))
+            }
+            None => (request.key.clone(), None),
+        };
+        let mut seen = self.seen.locked();
+        let before = seen.as_mut().and_then(|seen| seen.insert(key, version));
+        if before.is_some_and(|before| before != version) {
+            *seen = None;
+        }
+    }
+}
+
 impl Store for Reads {
     fn location(&self, key: &str) -> String {
         self.inner.location(key)
@@ -194,22 +216,31 @@ impl Store for Reads {
             Wanted::Any => Get { version: Wanted::Named, ..request.clone() },
             _ => request.clone(),
         };
-        let mut requests: Vec<Get> = requests.iter().map(named).collect();
-        if self.is_blind {
-            requests.iter_mut().for_each(|request| request.part = Part::Presence);
+        let requests: Vec<Get> = requests.iter().map(named).collect();
+        if !self.is_blind {
+            return self.inner.get_many(&requests, &|position, blob| {
+                self.see(&requests[position], blob);
+                sink(position, blob)
+            });
         }
-        self.inner.get_many(&requests, &|position, blob| {
-            if blob.is_none_or(|blob| blob.extent != Extent::Withheld) {
-                let name = |blob: Blob<'_>| blob.version.map_or("", settled).to_owned();
-                let version = blob.map(|blob| XxHash3_128::oneshot(name(blob).as_bytes()));
-                let mut seen = self.seen.locked();
-                let before =
-                    seen.as_mut().and_then(|seen| seen.insert(requests[position].key.clone(), version));
-                if before.is_some_and(|before| before != version) {
-                    *seen = None;
-                }
+        let presence = |request: &Get| Get { part: Part::Presence, ..request.clone() };
+        let present: Vec<Get> = requests.iter().map(presence).collect();
+        let nameless: Mutex<Vec<usize>> = Mutex::default();
+        self.inner.get_many(&present, &|position, blob| {
+            match blob {
+                Some(blob) if blob.version.is_none() => nameless.locked().push(position),
+                _ => self.see(&requests[position], blob),
             }
-            sink(position, if self.is_blind { None } else { blob })
+            sink(position, None)
+        })?;
+        let nameless: Vec<Get> =
+            nameless.into_value().into_iter().map(|position| requests[position].clone()).collect();
+        if nameless.is_empty() {
+            return Ok(());
+        }
+        self.inner.get_many(&nameless, &|position, blob| {
+            self.see(&nameless[position], blob);
+            Ok(())
         })
     }
 

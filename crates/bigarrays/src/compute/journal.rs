@@ -1,14 +1,13 @@
 //! What was done by a job that ended early, so that the next run of the same job need not do it again.
 //!
-//! A journal is a file of lines: of steps, which are texts, and of blocks that are done, with digests of the
-//! chunks as they were stored, and of the versions of those that they were made of. A line that a crash cut
-//! short counts for nothing, and a block counts as done only if both are as they were: that is looked up, and
-//! survives everything from a power failure to other writers.
+//! A journal is a file of steps, which are lines of text, and a folder beside it. There are records of blocks that are done,
+//! with digests of the chunks as they were stored, and of the versions of those that they were made of, and what parts of the
+//! work have left for others. What a crash cut short counts for nothing, and a block counts as done only if both are as they
+//! were: that is looked up, and survives everything from a power failure to other writers.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -16,20 +15,26 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use twox_hash::XxHash3_128;
 
-use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::error::{self, Error, Result};
 use crate::base::sync::MutexExt;
 use crate::base::text::{redact, without_queries};
 use crate::compute::digest::Digest;
+use crate::compute::noted::{LENGTH, Made, Noted, Record, bytes_of};
 use crate::store::ofd::{self, Kind, Private, Span};
 
-/// The first line of a journal.
-pub(super) const MAGIC: &str = "bigarrays journal 1\n";
+/// The first line of a journal. Another version of the library may cut the same job into other blocks.
+pub(super) const MAGIC: &str = concat!("bigarrays journal 2 ", env!("CARGO_PKG_VERSION"), "\n");
+
+/// What the first lines of journals of all versions begin with.
+const FAMILY: &str = "bigarrays journal ";
 
 /// A record of what is done of a job, kept in a file that one process at a time may have open.
 pub struct Journal {
     path: PathBuf,
     file: Mutex<Private<File>>,
-    blocks: HashMap<(u128, u64), Made>,
+    /// The blocks that earlier runs have noted, and where this one notes them.
+    blocks: Noted,
+    log: Mutex<Option<File>>,
     steps: Vec<String>,
     /// Whether nothing is noted: then nothing is left when it is closed.
     is_empty: AtomicBool,
@@ -50,15 +55,6 @@ pub enum Earlier {
     None,
 }
 
-/// What a block was made of, and what was made of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Made {
-    /// The versions of the chunks that were read.
-    pub(crate) from: Digest,
-    /// The chunks as they were stored.
-    pub(crate) to: Digest,
-}
-
 impl Drop for Journal {
     fn drop(&mut self) {
         if *self.is_empty.get_mut() {
@@ -70,7 +66,7 @@ impl Drop for Journal {
 
 impl fmt::Debug for Journal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Journal").field("path", &self.path).field("blocks", &self.blocks.len()).finish()
+        f.debug_struct("Journal").field("path", &self.path).finish_non_exhaustive()
     }
 }
 
@@ -91,7 +87,7 @@ impl Journal {
             let file = Private::open(open).map_err(failed)?;
             ofd::try_lock(&*file, Kind::Exclusive, Span::ALL).map_err(|_| {
                 let reason = "another process is at this job; wait until it ends, or stop it";
-                Error::new(ErrorKind::Storage, reason).at(path.display().to_string())
+                Error::new(error::ErrorKind::Storage, reason).at(path.display().to_string())
             })?;
             // Whoever had it before may just have removed it.
             if is_at(&file, &path) {
@@ -100,11 +96,12 @@ impl Journal {
         };
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(failed)?;
-        let no_journal = || {
-            let reason = "this is no journal, or it is damaged; remove it, and the job begins anew";
+        let no_journal = |reason: &str| {
+            let reason = format!("{reason}; remove it, and the job begins anew");
             Error::invalid(reason).at(path.display().to_string())
         };
-        let text = String::from_utf8(bytes).map_err(|_| no_journal())?;
+        const DAMAGED: &str = "this is no journal, or it is damaged";
+        let text = String::from_utf8(bytes).map_err(|_| no_journal(DAMAGED))?;
         let records = match text.strip_prefix(MAGIC) {
             Some(records) => records,
             // Cut short as it began.
@@ -112,13 +109,15 @@ impl Journal {
                 file.set_len(0).and_then(|()| file.write_all(MAGIC.as_bytes())).map_err(failed)?;
                 ""
             }
-            None => return Err(no_journal()),
+            None if text.starts_with(FAMILY) => {
+                return Err(no_journal("another version of bigarrays has begun this job"));
+            }
+            None => return Err(no_journal(DAMAGED)),
         };
         let whole = records.rfind('\n').map_or("", |end| &records[..=end]);
         file.set_len((MAGIC.len() + whole.len()) as u64).map_err(failed)?;
-        let (steps, blocks): (Vec<&str>, Vec<&str>) = whole.lines().partition(|line| line.starts_with(STEP));
-        let steps = steps.into_iter().map(|line| line[STEP.len()..].to_owned()).collect();
-        let blocks = blocks.into_iter().filter_map(parse).collect();
+        let steps = whole.lines().filter_map(|line| line.strip_prefix(STEP)).map(str::to_owned).collect();
+        let blocks = Noted::of(&[folder_of(&path).join(BLOCKS)], &std::env::temp_dir()).map_err(failed)?;
         let is_empty = AtomicBool::new(whole.is_empty());
         // Whoever ends with nothing noted leaves no file, unless it is killed.
         let was_cut_short = whole.is_empty() && !text.is_empty();
@@ -127,6 +126,7 @@ impl Journal {
             path,
             file: Mutex::new(file),
             blocks,
+            log: Mutex::new(None),
             steps,
             is_empty,
             was_cut_short,
@@ -204,7 +204,9 @@ impl Journal {
     /// # Errors
     /// Any error of files.
     pub fn forget(&mut self) -> Result<()> {
-        self.blocks.clear();
+        self.blocks = Noted::default();
+        *self.log.value_mut() = None;
+        self.remove_parts()?;
         self.steps.clear();
         self.is_empty = AtomicBool::new(true);
         let file = self.file.value_mut();
@@ -218,10 +220,64 @@ impl Journal {
     pub fn remove(mut self) -> Result<()> {
         // Then it is removed once, as another may be there a moment later.
         self.is_empty = AtomicBool::new(false);
+        self.remove_parts()?;
         match std::fs::remove_file(&self.path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(self.failed(error)),
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(self.failed(error)),
             _ => Ok(()),
         }
+    }
+
+    /// The folder of what belongs to the journal.
+    pub(super) fn folder(&self) -> PathBuf {
+        folder_of(&self.path)
+    }
+
+    /// Removes what is the journal's in its folder, and the folder if nothing else is there.
+    fn remove_parts(&self) -> Result<()> {
+        let folder = self.folder();
+        let remove = || {
+            let entries = match std::fs::read_dir(&folder) {
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+                entries => entries?,
+            };
+            for entry in entries {
+                let entry = entry?;
+                let name = entry.file_name();
+                match name.to_str() {
+                    Some(BLOCKS) => std::fs::remove_file(entry.path())?,
+                    Some(key) if is_key(key) => std::fs::remove_dir_all(entry.path())?,
+                    _ => {}
+                }
+            }
+            // What somebody else keeps there stays.
+            let _ = std::fs::remove_dir(&folder);
+            Ok(())
+        };
+        remove().map_err(|error| self.failed(error))
+    }
+
+    /// Appends the record of a block.
+    fn add_block(&self, record: Record) -> Result<()> {
+        if self.is_empty.load(Ordering::Relaxed) {
+            // What the job does stands before.
+            self.add("")?;
+        }
+        let mut log = self.log.locked();
+        let open = || {
+            let folder = self.folder();
+            std::fs::create_dir_all(&folder)?;
+            let file = OpenOptions::new().append(true).create(true).open(folder.join(BLOCKS))?;
+            // A record that a crash cut short.
+            let length = file.metadata()?.len();
+            file.set_len(length - length % LENGTH as u64)?;
+            Ok(file)
+        };
+        let write = |file: &mut File| file.write_all(&bytes_of(record));
+        let done = match &mut *log {
+            Some(file) => write(file),
+            None => open().and_then(|file| write(log.insert(file))),
+        };
+        done.map_err(|error| self.failed(error))
     }
 
     fn add(&self, line: &str) -> Result<()> {
@@ -240,6 +296,21 @@ impl Journal {
     pub(crate) fn on(&self, what: &str) -> Entries<'_> {
         Entries { journal: self, job: XxHash3_128::oneshot(what.as_bytes()) }
     }
+}
+
+/// The folder that belongs to the journal at `path`.
+pub(super) fn folder_of(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".parts");
+    path.with_file_name(name)
+}
+
+/// The records of blocks in the folder.
+pub(super) const BLOCKS: &str = "blocks";
+
+/// Whether this is a digest, as computations are called.
+fn is_key(name: &str) -> bool {
+    name.len() == 32 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// The line of a step.
@@ -269,15 +340,6 @@ const DONE: &str = "done";
 /// What lines of steps begin with.
 pub(super) const STEP: &str = "step ";
 
-fn parse(line: &str) -> Option<((u128, u64), Made)> {
-    let mut words = line.split(' ');
-    let digest = |word: Option<&str>| u128::from_str_radix(word?, 16).ok();
-    let job = digest(words.next())?;
-    let block = words.next()?.parse().ok()?;
-    let (from, to) = (digest(words.next())?, digest(words.next())?);
-    Some(((job, block), Made { from: Digest(from), to: Digest(to) }))
-}
-
 /// What a journal says of one job.
 pub(crate) struct Entries<'a> {
     journal: &'a Journal,
@@ -286,14 +348,16 @@ pub(crate) struct Entries<'a> {
 
 impl Entries<'_> {
     /// What earlier runs have noted of a block.
-    pub(crate) fn made(&self, block: u64) -> Option<Made> {
-        self.journal.blocks.get(&(self.job, block)).copied()
+    ///
+    /// # Errors
+    /// Any error of files.
+    pub(crate) fn made(&self, block: u64) -> Result<Option<Made>> {
+        self.journal.blocks.find(self.job, block).map_err(|error| self.journal.failed(error))
     }
 
     /// Notes that a block is done.
     pub(crate) fn note(&self, block: u64, made: Made) -> Result<()> {
-        let Made { from: Digest(from), to: Digest(to) } = made;
-        self.journal.add(&format!("{:032x} {block} {from:032x} {to:032x}\n", self.job))
+        self.journal.add_block(((self.job, block), made))
     }
 }
 
@@ -315,19 +379,24 @@ mod tests {
         let journal = Journal::open(&path).unwrap();
         journal.on("a").note(3, made(7)).unwrap();
         journal.on("a").note(4, made(8)).unwrap();
-        assert_eq!(Journal::open(&path).unwrap_err().kind(), ErrorKind::Storage);
+        assert_eq!(Journal::open(&path).unwrap_err().kind(), error::ErrorKind::Storage);
         drop(journal);
-        let text = std::fs::read_to_string(&path).unwrap();
-        std::fs::write(&path, &text[..text.len() - 1]).unwrap();
+        let blocks = folder.path().join("deep/journal.parts/blocks");
+        let records = std::fs::read(&blocks).unwrap();
+        std::fs::write(&blocks, &records[..records.len() - 1]).unwrap();
         let journal = Journal::open(&path).unwrap();
         assert_eq!(journal.steps().count(), 0);
-        assert_eq!(journal.on("a").made(3), Some(made(7)));
-        assert_eq!((journal.on("a").made(4), journal.on("b").made(3)), (None, None));
+        let noted = |journal: &Journal, of: &str, block| journal.on(of).made(block).unwrap();
+        assert_eq!(noted(&journal, "a", 3), Some(made(7)));
+        assert_eq!((noted(&journal, "a", 4), noted(&journal, "b", 3)), (None, None));
         journal.on("a").note(5, made(9)).unwrap();
         journal.note("b").unwrap();
         drop(journal);
         assert_eq!(Journal::open(&path).unwrap().steps().collect::<Vec<_>>(), ["b"]);
-        assert_eq!(Journal::open(&path).unwrap().on("a").made(5), Some(made(9)));
+        assert_eq!(noted(&Journal::open(&path).unwrap(), "a", 5), Some(made(9)));
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, &text[..text.len() - 1]).unwrap();
+        assert_eq!(Journal::open(&path).unwrap().steps().count(), 0);
         let text = "copy https://me:VERY@host/a?sig=SECRET out";
         let mut journal = Journal::open(&path).unwrap().of(text);
         journal.forget().unwrap();
@@ -337,9 +406,15 @@ mod tests {
         let steps: Vec<_> = journal.steps().collect();
         assert!(steps[0].starts_with("job copy https://") && steps[0].ends_with(" out"), "{steps:?}");
         assert!(!steps[0].contains("VERY") && !steps[0].contains("SECRET"), "{steps:?}");
-        assert_eq!((&steps[1..], journal.on("a").made(5)), (&["c"][..], None));
+        assert_eq!((&steps[1..], noted(&journal, "a", 5)), (&["c"][..], None));
+        journal.on("a").note(6, made(9)).unwrap();
+        let own = folder.path().join("deep/journal.parts/own");
+        std::fs::write(&own, "of somebody else").unwrap();
         journal.remove().unwrap();
-        assert!(!path.exists());
+        assert!(!path.exists() && !blocks.exists() && own.exists());
+        std::fs::write(&path, "bigarrays journal 1\nstep a\n").unwrap();
+        let error = Journal::open(&path).unwrap_err().to_string();
+        assert!(error.contains("another version of bigarrays"), "{error}");
         std::fs::write(&path, "something else").unwrap();
         assert!(Journal::open(&path).is_err());
     }

@@ -17,6 +17,7 @@ use crate::compute::sink::{Place, Sink};
 use crate::compute::sparse::Sparse;
 use crate::compute::stage::Stage;
 use crate::compute::taken::{Scratch, Taken};
+use crate::compute::tasks::{Numbers, Part};
 use crate::run::runner::{Progress, Runner};
 
 /// A pass that is run.
@@ -27,6 +28,8 @@ pub(super) struct Running<'a> {
     pub(super) scratch: Option<&'a Scratch>,
     /// What is noted of it.
     pub(super) record: Option<Record<'a>>,
+    /// The tasks that are run; all of them if none are named.
+    pub(super) part: Option<Part>,
     pub(super) progress: &'a (dyn Fn(Progress) + Sync),
 }
 
@@ -44,8 +47,9 @@ impl Running<'_> {
             .iter()
             .map(|output| Taken::new(output, self.scratch))
             .collect::<Result<Vec<_>>>()?;
-        // A result in memory is gone when a later run takes this up.
-        self.record = self.record.filter(|_| !taken.iter().any(|taken| matches!(taken, Taken::Memory(_))));
+        if let Some(record) = &mut self.record {
+            record.is_held = taken.iter().any(|taken| matches!(taken, Taken::Memory(_)));
+        }
         let files: Vec<Option<Array>> = taken.iter().map(Taken::file).collect();
         let mut views: Vec<Option<ViewMut<'_>>> = Vec::new();
         for (output, taken) in stage.outputs.iter().zip(&mut taken) {
@@ -85,7 +89,7 @@ impl Running<'_> {
         match &pass.folding {
             Some(folding) => {
                 let reducing = Reducing::new(compiled, self.stage, pass, folding, self.record.as_ref());
-                reducing.with_sparse(sparse, sinks)?.run(&runner, sinks)
+                reducing.with_sparse(sparse, sinks)?.run(&runner, sinks, self.part.as_ref())
             }
             None => self.each_element(&compiled, sparse, &runner, sinks),
         }
@@ -103,22 +107,23 @@ impl Running<'_> {
         let is_resumed = record.is_some_and(|record| record.is_resumed);
         let begins = |sparse: &Sparse| sparse.begin(sinks, &sparse.elsewhere, is_resumed);
         let some = sparse.map(|sparse| Ok(begins(&sparse)?.then_some(sparse))).transpose()?.flatten();
-        let tasks = some.as_ref().map_or(pass.blocks.len(), |sparse| sparse.blocks.len()) as usize;
-        runner.run(tasks, &|task| {
-            let number = match &some {
-                Some(sparse) => sparse.blocks.select(task as u64).unwrap_or(0),
-                None => task as u64,
-            };
+        let all = 0..pass.blocks.len();
+        let range =
+            self.part.as_ref().map_or(all.clone(), |part| part.tasks.start..part.tasks.end.min(all.end));
+        let tasks = Numbers::within(range, some.map(|sparse| sparse.blocks));
+        runner.run(tasks.len(), &|at| {
+            let number = tasks.get(at);
             let part = pass.blocks.get(number)?;
             let done = part.checked_len()?.saturating_mul(pass.item);
             let Some(record) = record else {
                 self.block(compiled, &part, sinks)?;
                 return Ok(done);
             };
-            if !record.is_done(number, compiled, &mut std::iter::once(Ok(part.clone())), (sinks, &part))? {
+            let from = || record.reads(compiled, std::iter::once(Ok(part.clone())));
+            if !record.is_done(number, from, (sinks, &part))? {
                 let watched = Watched::new(compiled);
                 self.block(&watched.compiled, &part, sinks)?;
-                record.note(number, &watched, sinks, &part)?;
+                record.note(number, watched.digest(), sinks, &part)?;
             }
             Ok(done)
         })

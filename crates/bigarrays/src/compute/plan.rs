@@ -39,6 +39,8 @@ pub(crate) struct Pass {
     pub(crate) order: Order,
     /// How elements are folded, if they are.
     pub(crate) folding: Option<Folding>,
+    /// Segments of the first reduced axis that a task folds.
+    pub(crate) run: u64,
     /// Blocks under way at once.
     pub(crate) in_flight: usize,
     /// Whether nothing is behind a network.
@@ -52,8 +54,16 @@ pub(crate) struct Pass {
     pub(crate) terms: Terms,
 }
 
-/// The numbers of the results of a pass, and of each axis where it is cut: an origin and a distance.
-pub(crate) type Cut = (Vec<usize>, Dims<(i64, u64)>);
+/// What of a pass has to be kept for its tasks to be the same in a later run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cut {
+    /// The numbers of its results.
+    pub(crate) numbers: Vec<usize>,
+    /// Where each axis is cut: an origin and a distance.
+    pub(crate) cuts: Dims<(i64, u64)>,
+    /// Segments of the first reduced axis that a task folds.
+    pub(crate) run: u64,
+}
 
 /// What of a plan has to be kept for its blocks to be the same in a later run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,24 +75,21 @@ pub(crate) struct Recorded {
 }
 
 impl Recorded {
-    /// As text without line breaks.
-    pub(crate) fn to_json(&self) -> String {
-        let pass = |(numbers, cuts): &Cut| json!([numbers, &cuts[..]]);
+    pub(crate) fn to_json(&self) -> Value {
+        let pass = |pass: &Cut| json!([pass.numbers, &pass.cuts[..], pass.run]);
         let passes: Vec<Value> = self.passes.iter().map(pass).collect();
-        json!({ "scratch": self.has_scratch, "blocks": self.blocks, "passes": passes }).to_string()
+        json!({ "scratch": self.has_scratch, "blocks": self.blocks, "passes": passes })
     }
 
-    /// From such a text.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        let whole: Value = serde_json::from_str(text).ok()?;
+    pub(crate) fn of_json(whole: &Value) -> Option<Self> {
         let numbers = |value: &Value| {
             value.as_array()?.iter().map(|number| Some(number.as_u64()? as usize)).collect::<Option<Vec<_>>>()
         };
-        let cut =
-            |value: &Value| Some((value.get(0)?.as_i64()?, value.get(1)?.as_u64().filter(|&step| step > 0)?));
+        let positive = |value: Option<&Value>| value?.as_u64().filter(|&number| number > 0);
+        let cut = |value: &Value| Some((value.get(0)?.as_i64()?, positive(value.get(1))?));
         let pass = |value: &Value| {
             let cuts = value.get(1)?.as_array()?.iter().map(cut).collect::<Option<Dims<_>>>()?;
-            Some((numbers(value.get(0)?)?, cuts))
+            Some(Cut { numbers: numbers(value.get(0)?)?, cuts, run: positive(value.get(2))? })
         };
         let passes = whole.get("passes")?.as_array()?.iter().map(pass).collect::<Option<Vec<_>>>()?;
         let blocks = whole.get("blocks")?.as_u64()?;
@@ -152,7 +159,11 @@ impl Plan {
 
     /// What has to be kept of it.
     pub(crate) fn recorded(&self) -> Recorded {
-        let pass = |pass: &Pass| (pass.numbers.clone(), pass.blocks.cuts.iter().map(Cuts::grid).collect());
+        let pass = |pass: &Pass| Cut {
+            numbers: pass.numbers.clone(),
+            cuts: pass.blocks.cuts.iter().map(Cuts::grid).collect(),
+            run: pass.run,
+        };
         let kept = |pass: &Pass| {
             let is_kept =
                 |axis: &usize| pass.folding.as_ref().is_none_or(|folding| !folding.axes.contains(axis));

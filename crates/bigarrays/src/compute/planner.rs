@@ -9,6 +9,7 @@ use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::compute::blocks::Blocks;
+use crate::compute::cuts::Cuts;
 use crate::compute::inputs::{Compiled, Grid, Input};
 use crate::compute::plan::{Cut, Folding, PLANE, Pass, Plan, Recorded, Terms};
 use crate::compute::program::TILE;
@@ -53,7 +54,8 @@ pub(crate) fn plan(
     targets: &[Option<&Array>],
     limits: Limits,
 ) -> Result<(Vec<Stage>, Plan)> {
-    let is_taken = stages.iter().flat_map(|stage| &stage.outputs).any(|output| output.is_taken);
+    let is_large = |output: &Output| output.is_taken && output.domain.ndim() > 0;
+    let is_taken = stages.iter().flat_map(|stage| &stage.outputs).any(is_large);
     let free: Vec<Given> = stages.into_iter().map(|stage| (stage, None)).collect();
     if limits.is_resumable && is_taken && !limits.has_scratch {
         let reason =
@@ -82,21 +84,20 @@ pub(crate) fn again(
     if recorded.has_scratch && !limits.has_scratch {
         return Err(Error::invalid("the earlier run had a scratch folder; name it").during("planning"));
     }
-    let one = |(numbers, cuts): &Cut| {
-        Some((stages.iter().find_map(|stage| stage.only(numbers))?, Some(cuts.clone())))
-    };
+    let one =
+        |cut: &Cut| Some((stages.iter().find_map(|stage| stage.only(&cut.numbers))?, Some(cut.clone())));
     let given = recorded.passes.iter().map(one).collect::<Option<Vec<Given>>>();
     let other = || {
         Error::invalid("the journal has a plan of other passes; remove it to begin anew").during("planning")
     };
     let given = given.filter(|given| {
-        given.iter().all(|(stage, cuts)| cuts.as_ref().is_some_and(|cuts| cuts.len() == stage.domain.ndim()))
+        given.iter().all(|(stage, cut)| cut.as_ref().is_some_and(|cut| cut.cuts.len() == stage.domain.ndim()))
     });
     plan_held(given.ok_or_else(other)?, targets, Limits { has_scratch: recorded.has_scratch, ..limits })
 }
 
-/// A pass, and where it is cut if that is given.
-type Given = (Stage, Option<Dims<(i64, u64)>>);
+/// A pass, and how it is cut if that is given.
+type Given = (Stage, Option<Cut>);
 
 /// The plan, where results that later passes take are in scratch files if there may be any, and in memory if not.
 fn plan_held(stages: Vec<Given>, targets: &[Option<&Array>], limits: Limits) -> Result<(Vec<Stage>, Plan)> {
@@ -117,7 +118,7 @@ fn plan_held(stages: Vec<Given>, targets: &[Option<&Array>], limits: Limits) -> 
         // They are copied once they are all there.
         may_spill |= taken > 0;
         let results = (held.saturating_add(taken), may_spill);
-        let together = Planner::pass(&stage, targets, limits, results, cuts.as_deref());
+        let together = Planner::pass(&stage, targets, limits, results, cuts.as_ref());
         match together {
             Ok(pass) => {
                 passes.push(pass);
@@ -170,7 +171,7 @@ impl<'a> Planner<'a> {
         targets: &[Option<&Array>],
         limits: Limits,
         (results, may_spill): (u64, bool),
-        cuts: Option<&[(i64, u64)]>,
+        given: Option<&Cut>,
     ) -> Result<Pass> {
         let compiled = Compiled::of(stage, &HashMap::new())?;
         let own = stage.outputs.iter().flat_map(|output| &output.roots);
@@ -201,7 +202,7 @@ impl<'a> Planner<'a> {
         let nodes: u64 = stage.outputs.iter().map(|output| output.expr.size() as u64).sum();
         planner.terms.decoding = decoding.saturating_add(encoding).saturating_mul(limits.threads);
         planner.terms.tiles = limits.threads * nodes * TILE as u64 * 8;
-        planner.plan(cuts)
+        planner.plan(given)
     }
 
     fn domain(&self) -> &'a Domain {
@@ -313,9 +314,9 @@ impl<'a> Planner<'a> {
         found.ok_or_else(|| self.refusal(search.least()))
     }
 
-    fn plan(mut self, cuts: Option<&[(i64, u64)]>) -> Result<Pass> {
+    fn plan(mut self, given: Option<&Cut>) -> Result<Pass> {
         let left = self.limits.memory.saturating_sub(self.terms.all());
-        let Found { cuts, loads, held } = self.blocks(left, cuts)?;
+        let Found { cuts, loads, held } = self.blocks(left, given.map(|given| &given.cuts[..]))?;
         let targets = self.targets.iter().map(|target| target.store().request_cost());
         let is_near = targets.fold(self.compiled.request_cost(), u64::max) <= NEAR;
         let threads = self.limits.threads;
@@ -331,6 +332,7 @@ impl<'a> Planner<'a> {
             text: self.stage.text(),
             numbers: self.stage.outputs.iter().map(|output| output.number).collect(),
             order: self.order(),
+            run: given.map_or_else(|| self.run(&cuts, in_flight), |given| given.run),
             in_flight: in_flight as usize,
             is_near,
             chunks_read: loads.iter().copied().fold(0, u64::saturating_add),
@@ -341,6 +343,16 @@ impl<'a> Planner<'a> {
             terms: self.terms,
             blocks: Blocks::new(cuts, Order::C),
         })
+    }
+
+    /// How many segments of the first reduced axis a task folds: a task reads on where it is, so that there are as few tasks
+    /// as keep all threads busy.
+    fn run(&self, cuts: &[Cuts], in_flight: u64) -> u64 {
+        let Some(folding) = &self.folding else { return 1 };
+        let kept = cuts.iter().enumerate().filter(|(axis, _)| self.reduced(*axis).is_none());
+        let kept = kept.map(|(_, cuts)| cuts.len()).fold(1, u64::saturating_mul);
+        let wanted = in_flight.saturating_mul(TASKS).div_ceil(kept.max(1)).max(1);
+        folding.segments[0].len().div_ceil(wanted).max(1)
     }
 
     /// The order of the elements of a block.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use roaring::RoaringTreemap;
 
@@ -12,15 +12,18 @@ use crate::base::domain::Domain;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::sync::MutexExt;
 use crate::compute::block::{Folded, Held};
-use crate::compute::blocks::Blocks;
+use crate::compute::boxes::Boxes;
+use crate::compute::digest::Digest;
 use crate::compute::inputs::Compiled;
 use crate::compute::kernels::{NOWHERE, convert};
+use crate::compute::partials::{Partial, Segments};
 use crate::compute::plan::{Folding, Pass};
 use crate::compute::reduction::{Finish, Method};
 use crate::compute::resume::{Record, Watched};
 use crate::compute::sink::Sink;
 use crate::compute::sparse::Sparse;
 use crate::compute::stage::{Output, Stage};
+use crate::compute::tasks::{Numbers, Part, Work};
 use crate::run::runner::Runner;
 
 /// A pass that reduces elements.
@@ -30,28 +33,43 @@ pub(super) struct Reducing<'a> {
     stage: &'a Stage,
     folding: &'a Folding,
     pass: &'a Pass,
-    /// Boxes of the results.
-    kept: Blocks,
-    /// Boxes of segments of the reduced axes behind the first.
-    behind: Blocks,
+    boxes: Boxes,
     /// How many elements there are along each reduced axis.
     lengths: Dims<u64>,
-    /// Segments of the first reduced axis that a task takes.
-    run: u64,
     sparse: Option<Sparse>,
     record: Option<&'a Record<'a>>,
 }
 
-/// A box of the results of which not all tasks are done: how many are, what they have, and what they have read.
-#[derive(Default)]
+/// A box of the results of which not all tasks are done: how many are, and what they have folded.
 struct Waiting {
     done: u64,
-    partials: Partials,
-    watched: Option<Arc<Watched>>,
+    /// The digest of what all have read; `None` if that is not known.
+    from: Option<Digest>,
+    segments: Segments,
 }
 
-/// What a task has of a box of the results: for each segment, in order, the cells of each.
-type Partials = BTreeMap<u64, Vec<Held>>;
+impl Default for Waiting {
+    fn default() -> Self {
+        Self { done: 0, from: Some(Digest::default()), segments: Segments::new() }
+    }
+}
+
+impl Waiting {
+    fn add(&mut self, task: u64, partial: Partial) {
+        self.done += 1;
+        self.segments.extend(partial.segments);
+        self.add_from(task, partial.from);
+    }
+
+    /// Adds the digest of what a task has read.
+    fn add_from(&mut self, task: u64, from: Option<Digest>) {
+        if let (Some(sum), Some(from)) = (&mut self.from, from) {
+            // To read nothing is as not to run.
+            return sum.add(&task.to_string(), (from != Digest::default()).then_some(from.0));
+        }
+        self.from = None;
+    }
+}
 
 impl<'a> Reducing<'a> {
     pub(super) fn new(
@@ -61,24 +79,14 @@ impl<'a> Reducing<'a> {
         folding: &'a Folding,
         record: Option<&'a Record<'a>>,
     ) -> Self {
-        let domain = &stage.domain;
-        let is_kept = |axis: &usize| !folding.axes.contains(axis);
-        let kept = (0..domain.ndim()).filter(is_kept).map(|axis| pass.blocks.cuts[axis].clone()).collect();
-        let kept = Blocks::new(kept, Order::C);
-        let behind = Blocks::new(folding.segments[1..].into(), Order::C);
-        let segments = folding.segments[0].len();
-        // As few as keep all threads busy: a task reads on where it is.
-        let wanted = (4 * pass.in_flight as u64).div_ceil(kept.len().max(1)).max(1);
         Self {
             methods: stage.outputs.iter().filter_map(Output::method).collect(),
-            lengths: folding.axes.iter().map(|&axis| domain.shape()[axis]).collect(),
-            run: segments.div_ceil(wanted).max(1),
+            lengths: folding.axes.iter().map(|&axis| stage.domain.shape()[axis]).collect(),
+            boxes: Boxes::of(pass, folding),
             compiled,
             stage,
             folding,
             pass,
-            kept,
-            behind,
             sparse: None,
             record,
         }
@@ -123,8 +131,8 @@ impl<'a> Reducing<'a> {
         let (mut tasks, mut of_kept): (_, BTreeMap<u64, (u64, u64)>) =
             (RoaringTreemap::new(), BTreeMap::new());
         let (first, segments) = (self.folding.axes[0], &self.folding.segments);
-        let behind_len = self.behind.len().max(1);
-        let of_box = self.tasks_of_box();
+        let behind_len = self.boxes.behind.len().max(1);
+        let of_box = self.boxes.tasks;
         for number in &sparse.blocks {
             let at = self.pass.blocks.places(number);
             let kept = (0..at.len()).filter(|axis| !self.folding.axes.contains(axis));
@@ -140,7 +148,7 @@ impl<'a> Reducing<'a> {
                 };
                 behind = behind.iter().flat_map(each).collect();
             }
-            for run in runs.start / self.run..runs.end.saturating_sub(1) / self.run + 1 {
+            for run in runs.start / self.pass.run..runs.end.saturating_sub(1) / self.pass.run + 1 {
                 tasks.extend(behind.iter().map(|behind| kept * of_box + run * behind_len + behind));
             }
         }
@@ -150,75 +158,131 @@ impl<'a> Reducing<'a> {
         (tasks, of_kept)
     }
 
-    /// How many tasks a box of the results has.
-    fn tasks_of_box(&self) -> u64 {
-        let runs = self.folding.segments[0].len().div_ceil(self.run).max(1);
-        runs * self.behind.len().max(1)
-    }
-
-    /// How many blocks a box of the results has.
-    fn blocks_of_box(&self) -> u64 {
-        self.folding.axes.iter().map(|&axis| self.pass.blocks.cuts[axis].len()).fold(1, u64::saturating_mul)
-    }
-
-    pub(super) fn run(&self, runner: &Runner<'_>, sinks: &[Vec<Sink<'_>>]) -> Result<()> {
-        let of_box = self.tasks_of_box();
-        let some = self.sparse.as_ref().map(|sparse| self.tasks(sparse));
-        let waiting: Mutex<BTreeMap<u64, Waiting>> = Mutex::default();
-        let count = some.as_ref().map_or(self.kept.len() * of_box, |(tasks, _)| tasks.len()) as usize;
-        let known = self.done(runner, sinks)?;
-        runner.run(count, &|task| {
-            let number = match &some {
-                Some((tasks, _)) => tasks.select(task as u64).unwrap_or(0),
-                None => task as u64,
-            };
-            let (kept, rest) = (number / of_box, number % of_box);
-            if known.contains(kept) {
-                return if rest == 0 { self.bytes_of_box(kept) } else { Ok(0) };
+    /// Runs all tasks, or a part of them.
+    ///
+    /// # Errors
+    /// Those of reading and writing; `InvalidArgument` if tasks that were not run would be merged.
+    pub(super) fn run(
+        &self,
+        runner: &Runner<'_>,
+        sinks: &[Vec<Sink<'_>>],
+        part: Option<&Part>,
+    ) -> Result<()> {
+        let (some, of_kept) = self
+            .sparse
+            .as_ref()
+            .map(|sparse| self.tasks(sparse))
+            .map_or((None, None), |(tasks, of_kept)| (Some(tasks), Some(of_kept)));
+        let (all, of_box) = (self.boxes.kept.len(), self.boxes.tasks);
+        let within = |range: Range<u64>| range.start..range.end.min(all * of_box);
+        let tasks = match part {
+            None => 0..all * of_box,
+            Some(Part { work: Work::Merge, tasks }) => {
+                within(tasks.start.saturating_mul(of_box)..tasks.end.saturating_mul(of_box))
             }
-            let (run, behind) = (rest / self.behind.len().max(1), rest % self.behind.len().max(1));
-            let watched = self.record.map(|_| {
-                let new = || Arc::new(Watched::new(&self.compiled));
-                Arc::clone(waiting.locked().entry(kept).or_default().watched.get_or_insert_with(new))
-            });
-            let compiled = watched.as_ref().map_or(&self.compiled, |watched| &watched.compiled);
-            let (partials, bytes) = self.fold(compiled, &self.kept.get(kept)?, run, behind)?;
-            let (wanted, blocks) = match &some {
-                Some((_, of_kept)) => of_kept.get(&kept).copied().unwrap_or_default(),
-                None => (of_box, self.blocks_of_box()),
+            Some(Part { tasks, .. }) => within(tasks.clone()),
+        };
+        let tasks = Numbers::within(tasks, some);
+        let to_merge = part.is_none_or(|part| part.work != Work::Fold);
+        let known = if to_merge { self.done(runner, sinks, &tasks)? } else { RoaringTreemap::new() };
+        let waiting: Mutex<BTreeMap<u64, Waiting>> = Mutex::default();
+        runner.run(tasks.len(), &|at| {
+            let (kept, task) = (tasks.get(at) / of_box, tasks.get(at) % of_box);
+            if known.contains(kept) {
+                return if task == 0 { self.bytes_of_box(kept) } else { Ok(0) };
+            }
+            let may_fold = part.is_none_or(|part| part.work != Work::Merge);
+            let (partial, bytes) = self.partial(kept, task, may_fold)?;
+            if !to_merge {
+                return Ok(bytes);
+            }
+            let (wanted, blocks) = match &of_kept {
+                Some(of_kept) => of_kept.get(&kept).copied().unwrap_or_default(),
+                None => (of_box, self.boxes.blocks),
             };
             let done = {
                 let mut waiting = waiting.locked();
                 let of_box = waiting.entry(kept).or_default();
-                of_box.done += 1;
-                of_box.partials.extend(partials);
+                of_box.add(task, partial);
                 if of_box.done == wanted { waiting.remove(&kept) } else { None }
             };
             if let Some(done) = done {
-                let part = self.kept.get(kept)?;
-                self.finish(&part, done.partials, blocks < self.blocks_of_box(), sinks)?;
-                if let (Some(record), Some(watched)) = (self.record, &watched) {
-                    record.note(kept, watched, sinks, &part)?;
-                }
+                let part = self.boxes.kept.get(kept)?;
+                self.finish(&part, done.segments, blocks < self.boxes.blocks, sinks)?;
+                self.record.map_or(Ok(()), |record| record.note(kept, done.from, sinks, &part))?;
             }
             Ok(bytes)
         })
     }
 
-    /// The boxes of the results that an earlier run has finished, and that are as it left them.
-    fn done(&self, runner: &Runner<'_>, sinks: &[Vec<Sink<'_>>]) -> Result<RoaringTreemap> {
+    /// Whether what tasks have folded is kept in files.
+    fn keeps_partials(&self, record: &Record<'_>) -> bool {
+        self.boxes.tasks > 1 || record.is_held
+    }
+
+    /// What a task has folded, now or earlier, and how many bytes of elements it is of.
+    fn partial(&self, kept: u64, task: u64, may_fold: bool) -> Result<(Partial, u64)> {
+        let part = self.boxes.kept.get(kept)?;
+        let Some(record) = self.record else {
+            let (segments, bytes) = self.fold(&self.compiled, &part, task)?;
+            return Ok((Partial { from: None, segments }, bytes));
+        };
+        let number = kept * self.boxes.tasks + task;
+        let keeps = self.keeps_partials(record);
+        if keeps && (record.is_resumed || !may_fold) {
+            let cells = part.checked_len()? as usize;
+            let found = record.partials.find(number, &self.methods, cells)?;
+            // Versions of what was merged are looked at before it counts as done.
+            let is_current = |found: &Partial| {
+                Ok::<_, Error>(
+                    !may_fold || record.reads(&self.compiled, self.parts(&part, task))? == found.from,
+                )
+            };
+            match found {
+                Some(found) if is_current(&found)? => return Ok((found, self.bytes_of(&part, task)?)),
+                None if !may_fold => {
+                    let reason = format!("task {number} of what is merged has not been run");
+                    return Err(Error::invalid(reason).during("merging partial results"));
+                }
+                _ => {}
+            }
+        }
+        let watched = Watched::new(&self.compiled);
+        let (segments, bytes) = self.fold(&watched.compiled, &part, task)?;
+        let partial = Partial { from: watched.digest(), segments };
+        if keeps {
+            record.partials.keep(number, &partial)?;
+        }
+        Ok((partial, bytes))
+    }
+
+    /// Bytes of the elements that a task folds.
+    fn bytes_of(&self, part: &Domain, task: u64) -> Result<u64> {
+        let elements = self.parts(part, task).map(|part| part?.checked_len());
+        Ok(elements.sum::<Result<u64>>()?.saturating_mul(self.pass.item))
+    }
+
+    /// The boxes of these tasks that an earlier run has finished, and that are as it left them.
+    fn done(&self, runner: &Runner<'_>, sinks: &[Vec<Sink<'_>>], tasks: &Numbers) -> Result<RoaringTreemap> {
         let done: Mutex<RoaringTreemap> = Mutex::default();
-        let Some(record) = self.record.filter(|record| record.is_resumed) else {
+        let (Some(record), true) = (self.record.filter(|record| record.is_resumed), tasks.len() > 0) else {
             return Ok(done.into_value());
         };
+        let of_box = self.boxes.tasks;
+        let (first, last) = (tasks.get(0) / of_box, tasks.get(tasks.len() - 1) / of_box);
         let runner = Runner { progress: None, ..*runner };
-        runner.run(self.kept.len() as usize, &|number| {
-            let part = self.kept.get(number as u64)?;
-            let (runs, behind) = (self.tasks_of_box() / self.behind.len().max(1), self.behind.len());
-            let tasks = (0..runs).flat_map(|run| (0..behind).map(move |behind| (run, behind)));
-            let mut read = tasks.flat_map(|(run, behind)| self.parts(&part, run, behind));
-            if record.is_done(number as u64, &self.compiled, &mut read, (sinks, &part))? {
-                done.locked().insert(number as u64);
+        runner.run((last - first + 1) as usize, &|at| {
+            let number = first + at as u64;
+            let part = self.boxes.kept.get(number)?;
+            let from = || {
+                let mut sum = Waiting::default();
+                for task in 0..of_box {
+                    sum.add_from(task, record.reads(&self.compiled, self.parts(&part, task))?);
+                }
+                Ok(sum.from)
+            };
+            if record.is_done(number, from, (sinks, &part))? {
+                done.locked().insert(number);
             }
             Ok(0)
         })?;
@@ -227,7 +291,7 @@ impl<'a> Reducing<'a> {
 
     /// Bytes of the elements that become those of a box of the results.
     fn bytes_of_box(&self, kept: u64) -> Result<u64> {
-        let elements = self.kept.get(kept)?.checked_len()?;
+        let elements = self.boxes.kept.get(kept)?.checked_len()?;
         Ok(self
             .lengths
             .iter()
@@ -248,17 +312,18 @@ impl<'a> Reducing<'a> {
         self.methods.iter().map(|method| Held::new(*method, cells)).collect()
     }
 
-    /// The boxes that a task reads, as they lie along the first reduced axis.
-    fn parts(&self, kept: &Domain, run: u64, behind: u64) -> impl Iterator<Item = Result<Domain>> {
+    /// The boxes that a task of a box of the results reads, as they lie along the first reduced axis.
+    fn parts(&self, kept: &Domain, task: u64) -> impl Iterator<Item = Result<Domain>> {
         let (first, segments) = (self.folding.axes[0], &self.folding.segments[0]);
-        let numbers = run * self.run..((run + 1) * self.run).min(segments.len());
-        let has_any = !numbers.is_empty() && self.behind.len() > 0;
+        let (run, behind) = self.boxes.places(task);
+        let numbers = run * self.pass.run..((run + 1) * self.pass.run).min(segments.len());
+        let has_any = !numbers.is_empty() && self.boxes.behind.len() > 0;
         let whole =
             if has_any { segments.get(numbers.start).start..segments.get(numbers.end - 1).end } else { 0..0 };
         let cuts = &self.pass.blocks.cuts[first];
         cuts.touched(&whole).map(move |k| {
             let piece = cuts.get(k);
-            let mut reduced: Dims<Range<i64>> = self.behind.get(behind)?.ranges().collect();
+            let mut reduced: Dims<Range<i64>> = self.boxes.behind.get(behind)?.ranges().collect();
             reduced.insert(0, piece.start.max(whole.start)..piece.end.min(whole.end));
             self.whole(kept, &reduced)
         })
@@ -266,12 +331,13 @@ impl<'a> Reducing<'a> {
 
     /// Folds a run of segments of the first reduced axis, block by block as they lie. Returns their cells by number, and
     /// how many bytes of elements they are of.
-    fn fold(&self, compiled: &Compiled, kept: &Domain, run: u64, behind: u64) -> Result<(Partials, u64)> {
+    fn fold(&self, compiled: &Compiled, kept: &Domain, task: u64) -> Result<(Segments, u64)> {
         let segments = &self.folding.segments[0];
-        let (mut partials, mut bytes) = (Partials::new(), 0);
+        let (run, behind) = self.boxes.places(task);
+        let (mut partials, mut bytes) = (Segments::new(), 0);
         let cells = kept.checked_len()? as usize;
-        let (mut segment, mut current) = (run * self.run, self.nothing(cells));
-        for part in self.parts(kept, run, behind) {
+        let (mut segment, mut current) = (run * self.pass.run, self.nothing(cells));
+        for part in self.parts(kept, task) {
             let part = part?;
             let reduced: Dims<Range<i64>> = self.folding.axes.iter().map(|&axis| part.range(axis)).collect();
             let has_any = self.sparse.as_ref().is_none_or(|sparse| sparse.has(&part, &self.pass.blocks));
@@ -293,7 +359,7 @@ impl<'a> Reducing<'a> {
                 at = end;
                 if at == segments.get(segment).end {
                     let done = std::mem::replace(&mut current, self.nothing(cells));
-                    partials.insert(segment * self.behind.len().max(1) + behind, done);
+                    partials.insert(segment * self.boxes.behind.len().max(1) + behind, done);
                     segment += 1;
                 }
             }
@@ -305,7 +371,7 @@ impl<'a> Reducing<'a> {
     fn finish(
         &self,
         kept: &Domain,
-        partials: Partials,
+        partials: Segments,
         has_missing: bool,
         sinks: &[Vec<Sink<'_>>],
     ) -> Result<()> {

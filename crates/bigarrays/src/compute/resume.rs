@@ -12,7 +12,9 @@ use crate::compute::digest::{Digest, Reads};
 use crate::compute::expr::Lazy;
 use crate::compute::identity::{Identity, identity_of};
 use crate::compute::inputs::Compiled;
-use crate::compute::journal::{Entries, Journal, Made};
+use crate::compute::journal::{Entries, Journal};
+use crate::compute::noted::Made;
+use crate::compute::partials::Partials;
 use crate::compute::plan::{Plan, Recorded};
 use crate::compute::sink::{Place, Sink};
 use crate::store::Store;
@@ -24,6 +26,11 @@ pub(super) struct Resumed<'a> {
     key: String,
     /// The plan that an earlier run has noted.
     plan: Option<Recorded>,
+}
+
+/// The plan that a step of a journal says.
+pub(super) fn recorded(text: &str) -> Option<Recorded> {
+    Recorded::of_json(&serde_json::from_str(text).ok()?)
 }
 
 /// What of the journal a plan is noted under.
@@ -45,7 +52,7 @@ impl<'a> Resumed<'a> {
             .with("to", targets.into_iter().collect::<Parameter>());
         let key = Digest::of_text(&config.key());
         let own = format!("{PLAN}{key} ");
-        let plan = journal.steps().rev().find_map(|step| Recorded::parse(step.strip_prefix(&own)?));
+        let plan = journal.steps().rev().find_map(|step| recorded(step.strip_prefix(&own)?));
         Ok(Self { journal, key, plan })
     }
 
@@ -73,15 +80,20 @@ impl<'a> Resumed<'a> {
     /// What is noted of a pass, by number.
     pub(super) fn pass(&self, number: usize) -> Record<'a> {
         let entries = self.journal.on(&format!("{} pass {number}", self.key));
-        Record { entries, is_resumed: self.plan.is_some() }
+        let partials = Partials::new(self.journal.folder().join(format!("{}/pass-{number}", self.key)));
+        Record { entries, partials, is_resumed: self.plan.is_some(), is_held: false }
     }
 }
 
 /// What is noted of one pass.
 pub(super) struct Record<'a> {
     entries: Entries<'a>,
+    /// What its tasks have folded.
+    pub(super) partials: Partials,
     /// Whether an earlier run has begun the computation.
     pub(super) is_resumed: bool,
+    /// Whether a result is in memory, and gone when a later run takes this up.
+    pub(super) is_held: bool,
 }
 
 /// Inputs whose versions are seen as they are read.
@@ -114,51 +126,59 @@ impl Watched {
     pub(super) fn digest(&self) -> Option<Digest> {
         let mut sum = Digest::default();
         for (number, reads) in self.reads.iter().enumerate() {
-            sum.add(&number.to_string(), Some(reads.digest()?.0));
+            let own = reads.digest()?;
+            // What is missing adds nothing.
+            sum.add(&number.to_string(), (own != Digest::default()).then_some(own.0));
         }
         Some(sum)
     }
 }
 
 impl Record<'_> {
-    /// Whether a block is as it was left, which is put as `part` and made of `read` boxes of what is computed.
+    /// Whether a block, which is put as `part`, is as it was left, and so is all that it was made of.
     ///
     /// # Errors
     /// A storage error.
     pub(super) fn is_done(
         &self,
         number: u64,
-        compiled: &Compiled,
-        read: &mut dyn Iterator<Item = Result<Domain>>,
+        from: impl FnOnce() -> Result<Option<Digest>>,
         (sinks, part): (&[Vec<Sink<'_>>], &Domain),
     ) -> Result<bool> {
-        let Some(made) = self.entries.made(number) else { return Ok(false) };
-        if put(sinks, part)? != made.to {
-            return Ok(false);
-        }
-        let watched = Watched::instead_of(compiled);
-        for part in read {
-            match watched.compiled.read(&part?, Order::C) {
-                // Computing says so, if it is still so then.
-                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
-                read => drop(read?),
-            }
-        }
-        Ok(watched.digest() == Some(made.from))
+        let Some(made) = self.entries.made(number)?.filter(|_| !self.is_held) else { return Ok(false) };
+        Ok(put(sinks, part)? == made.to && from()? == Some(made.from))
     }
 
-    /// Notes that a block is done, if it is known what it was made of.
+    /// The digest of the versions of what these boxes are of, as they are now; `None` if something is gone.
+    ///
+    /// # Errors
+    /// A storage error.
+    pub(super) fn reads(
+        &self,
+        compiled: &Compiled,
+        mut parts: impl Iterator<Item = Result<Domain>>,
+    ) -> Result<Option<Digest>> {
+        let watched = Watched::instead_of(compiled);
+        let read = parts.try_for_each(|part| watched.compiled.read(&part?, Order::C).map(drop));
+        match read {
+            // Computing says so, if it is still so then.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            read => read.map(|()| watched.digest()),
+        }
+    }
+
+    /// Notes that a block is done, if it is known what it was made of and a later run can find it.
     ///
     /// # Errors
     /// A storage error; any error of files.
     pub(super) fn note(
         &self,
         number: u64,
-        watched: &Watched,
+        from: Option<Digest>,
         sinks: &[Vec<Sink<'_>>],
         part: &Domain,
     ) -> Result<()> {
-        let Some(from) = watched.digest() else { return Ok(()) };
+        let Some(from) = from.filter(|_| !self.is_held) else { return Ok(()) };
         self.entries.note(number, Made { from, to: put(sinks, part)? })
     }
 }

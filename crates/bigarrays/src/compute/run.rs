@@ -126,7 +126,8 @@ pub fn compute(results: Vec<(&Lazy, Target<'_>)>, options: &ComputeOptions<'_>) 
             }
         };
         let record = resumed.as_ref().map(|resumed| resumed.pass(number));
-        let running = Running { stage, pass, scratch: scratch.as_ref(), record, progress: &of_all };
+        let running =
+            Running { stage, pass, scratch: scratch.as_ref(), record, part: None, progress: &of_all };
         running.run(&mut known, &place)?;
         before = before.saturating_add(pass.bytes);
     }

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::base::error::{Error, Result};
-use crate::compute::journal::{Journal, MAGIC, STEP, WHAT};
-use crate::compute::plan::Recorded;
-use crate::compute::resume::PLAN;
+use crate::compute::journal::{BLOCKS, Journal, MAGIC, STEP, WHAT, folder_of};
+use crate::compute::noted::LENGTH;
+use crate::compute::resume::{PLAN, recorded};
 use crate::store::ofd::{self, Kind, Private, Span};
 
 /// A job that is under way, or that ended early.
@@ -67,19 +67,18 @@ impl Unfinished {
         if lines.next().transpose()?.as_deref() != Some(MAGIC.trim_end()) {
             return Ok(None);
         }
-        let (mut what, mut done, mut total) = (None, 0u64, None);
+        let (mut what, mut total) = (None, None);
         for line in lines {
             let line = line?;
-            match line.strip_prefix(STEP) {
-                None => done += 1,
-                Some(step) => {
-                    what = step.strip_prefix(WHAT).map(str::to_owned).or(what);
-                    let plan =
-                        step.strip_prefix(PLAN).and_then(|plan| Recorded::parse(plan.split_once(' ')?.1));
-                    total = plan.map(|plan| plan.blocks).or(total);
-                }
-            }
+            let Some(step) = line.strip_prefix(STEP) else { continue };
+            what = step.strip_prefix(WHAT).map(str::to_owned).or(what);
+            let plan = step.strip_prefix(PLAN).and_then(|plan| recorded(plan.split_once(' ')?.1));
+            total = plan.map(|plan| plan.blocks).or(total);
         }
+        let blocks = folder_of(path).join(BLOCKS).metadata();
+        let changed = blocks.as_ref().ok().and_then(|blocks| blocks.modified().ok()).max(changed);
+        // Blocks that were done again count once.
+        let done = blocks.map_or(0, |blocks| blocks.len() / LENGTH as u64).min(total.unwrap_or(u64::MAX));
         let open = || File::options().read(true).write(true).open(path);
         let is_running =
             Private::open(open).is_ok_and(|file| ofd::try_lock(&*file, Kind::Exclusive, Span::ALL).is_err());

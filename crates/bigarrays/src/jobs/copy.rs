@@ -228,7 +228,7 @@ impl Job<'_> {
 
     /// Whether `block` is as an earlier run has left it, made of what the source has now.
     fn is_done(&self, block: &Domain, entries: &Entries<'_>, number: u64) -> Result<bool> {
-        let Some(made) = entries.made(number) else { return Ok(false) };
+        let Some(made) = entries.made(number)? else { return Ok(false) };
         let (source, target) = self.known(self.source, self.target);
         if Digest::of_versions(&source, block)? != made.from {
             return Ok(false);

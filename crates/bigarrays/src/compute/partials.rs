@@ -1,0 +1,153 @@
+//! What tasks have folded of a box of the results, in files: a later run or another process goes on with it.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+use twox_hash::XxHash3_128;
+
+use crate::base::error::{Error, Result};
+use crate::compute::block::Held;
+use crate::compute::digest::Digest;
+use crate::compute::reduction::Method;
+
+/// What a file begins with.
+const MAGIC: &[u8; 8] = b"partial1";
+
+/// For each segment, in order, the cells of each result.
+pub(super) type Segments = BTreeMap<u64, Vec<Held>>;
+
+/// What a task has folded.
+#[derive(Debug, Default)]
+pub(super) struct Partial {
+    /// The versions of what it has read, if there was one of each chunk.
+    pub(super) from: Option<Digest>,
+    pub(super) segments: Segments,
+}
+
+/// The files of a pass, one for each task.
+#[derive(Debug)]
+pub(super) struct Partials {
+    folder: PathBuf,
+}
+
+impl Partials {
+    pub(super) fn new(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
+    fn path(&self, task: u64) -> PathBuf {
+        self.folder.join(task.to_string())
+    }
+
+    /// What a task has folded of so many cells; `None` unless there is a whole file of it.
+    ///
+    /// # Errors
+    /// Any error of files.
+    pub(super) fn find(&self, task: u64, methods: &[Method], cells: usize) -> Result<Option<Partial>> {
+        let path = self.path(task);
+        match std::fs::read(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::io(error, "reading a partial result", path.display().to_string())),
+            Ok(bytes) => Ok(parse(&bytes, methods, cells)),
+        }
+    }
+
+    /// Keeps what a task has folded, if it is known of what: all of it, or nothing if this process is killed.
+    ///
+    /// # Errors
+    /// Any error of files.
+    pub(super) fn keep(&self, task: u64, partial: &Partial) -> Result<()> {
+        let Some(from) = partial.from else { return Ok(()) };
+        let path = self.path(task);
+        write_whole(&path, &bytes(from, &partial.segments))
+            .map_err(|error| Error::io(error, "keeping a partial result", path.display().to_string()))
+    }
+}
+
+/// Writes a file that is there with all of its bytes, or not at all.
+pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder)?;
+    let mut file = NamedTempFile::new_in(folder)?;
+    file.write_all(bytes)?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+fn bytes(Digest(from): Digest, segments: &Segments) -> Vec<u8> {
+    let mut bytes = [&MAGIC[..], &from.to_le_bytes()].concat();
+    for (number, cells) in segments {
+        bytes.extend(number.to_le_bytes());
+        for Held { values, beside, firsts, means } in cells {
+            let words = [values, beside, firsts, means].into_iter().flatten();
+            words.for_each(|word| bytes.extend(word.to_le_bytes()));
+        }
+    }
+    bytes.extend(XxHash3_128::oneshot(&bytes).to_le_bytes());
+    bytes
+}
+
+fn parse(bytes: &[u8], methods: &[Method], cells: usize) -> Option<Partial> {
+    let (bytes, sum) = bytes.split_last_chunk::<16>()?;
+    if XxHash3_128::oneshot(bytes).to_le_bytes() != *sum {
+        return None;
+    }
+    let (from, mut left) = bytes.strip_prefix(MAGIC)?.split_first_chunk::<16>()?;
+    let mut segments = Segments::new();
+    while !left.is_empty() {
+        let number = word(&mut left)?;
+        let mut all: Vec<Held> = methods.iter().map(|method| Held::new(*method, cells)).collect();
+        for Held { values, beside, firsts, means } in &mut all {
+            for one in [values, beside, firsts, means].into_iter().flatten() {
+                *one = word(&mut left)?;
+            }
+        }
+        segments.insert(number, all);
+    }
+    Some(Partial { from: Some(Digest(u128::from_le_bytes(*from))), segments })
+}
+
+fn word(left: &mut &[u8]) -> Option<u64> {
+    let (word, rest) = left.split_first_chunk::<8>()?;
+    *left = rest;
+    Some(u64::from_le_bytes(*word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::dtype::DataType;
+    use crate::compute::reduction::Reduction;
+
+    #[test]
+    fn what_was_kept_is_found_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let partials = Partials::new(folder.path().join("deep/pass"));
+        let methods = [Reduction::Mean, Reduction::ArgMin].map(|one| one.method(DataType::F32));
+        let mut cells: Vec<Held> = methods.iter().map(|method| Held::new(*method, 3)).collect();
+        cells[0].values = vec![1, 2, u64::MAX];
+        let segments: Segments = [(4, cells.clone()), (7, cells)].into();
+        let partial = Partial { from: Some(Digest(5)), segments };
+        partials.keep(9, &partial).unwrap();
+        let found = partials.find(9, &methods, 3).unwrap().unwrap();
+        assert_eq!((found.from, found.segments.len()), (partial.from, 2));
+        assert_eq!(format!("{:?}", found.segments), format!("{:?}", partial.segments));
+        assert!(partials.find(8, &methods, 3).unwrap().is_none());
+        assert!(partials.find(9, &methods, 4).unwrap().is_none(), "cells of another box");
+        let path = folder.path().join("deep/pass/9");
+        let whole = std::fs::read(&path).unwrap();
+        for at in 0..whole.len() {
+            std::fs::write(&path, &whole[..at]).unwrap();
+            assert!(partials.find(9, &methods, 3).unwrap().is_none(), "cut at {at}");
+            let mut other = whole.clone();
+            other[at] ^= 1;
+            std::fs::write(&path, &other).unwrap();
+            assert!(partials.find(9, &methods, 3).unwrap().is_none(), "changed at {at}");
+        }
+        let unknown = Partial { from: None, ..partial };
+        partials.keep(1, &unknown).unwrap();
+        assert!(partials.find(1, &methods, 3).unwrap().is_none(), "nobody knows of what it is");
+    }
+}

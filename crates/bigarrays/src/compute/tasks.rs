@@ -1,0 +1,66 @@
+//! Tasks of a pass: what they do, and which of them are done here.
+
+use std::ops::Range;
+
+use roaring::RoaringTreemap;
+
+/// What tasks of a pass do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// Each makes a block of results.
+    Make,
+    /// Each folds some of the elements that become a box of results, for other tasks to merge.
+    Fold,
+    /// Each merges what others have folded of a box of results.
+    Merge,
+}
+
+impl Work {
+    /// Its name in plans.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Make => "make",
+            Self::Fold => "fold",
+            Self::Merge => "merge",
+        }
+    }
+}
+
+/// Some of the tasks of one kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    pub(crate) work: Work,
+    pub(crate) tasks: Range<u64>,
+}
+
+/// Numbers of tasks.
+pub(super) enum Numbers {
+    All(Range<u64>),
+    /// Where others have nothing to do.
+    Some(RoaringTreemap),
+}
+
+impl Numbers {
+    /// The numbers of `some`, if only they have anything to do, and otherwise all, that are within `range`.
+    pub(super) fn within(range: Range<u64>, some: Option<RoaringTreemap>) -> Self {
+        let Some(mut some) = some else { return Self::All(range) };
+        some.remove_range(..range.start);
+        some.remove_range(range.end..);
+        Self::Some(some)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::All(range) => range.end.saturating_sub(range.start) as usize,
+            Self::Some(some) => some.len() as usize,
+        }
+    }
+
+    /// The number that stands at a place.
+    pub(super) fn get(&self, at: usize) -> u64 {
+        match self {
+            Self::All(range) => range.start + at as u64,
+            Self::Some(some) => some.select(at as u64).unwrap_or(0),
+        }
+    }
+}
