@@ -8,7 +8,7 @@ use crate::args::StoreArgs;
 use crate::args::heading::GLOBAL;
 use crate::commands::{
     attributes, cache, completions, compute, convert, copy, create, create_group, du, export, import, info,
-    jobs, ls, names, resize, rm, sample, verify,
+    jobs, ls, names, resize, rm, run_plan, sample, verify,
 };
 use crate::output::{Terminal, exit_codes};
 
@@ -52,6 +52,7 @@ pub(crate) enum Command {
     Sample(sample::SampleArgs),
     Copy(copy::CopyArgs),
     Compute(compute::ComputeArgs),
+    Run(run_plan::RunArgs),
     Jobs(jobs::JobsArgs),
     Verify(verify::VerifyArgs),
     Names(names::NamesArgs),

@@ -12,7 +12,7 @@ use clap::{CommandFactory, Parser};
 use cli::{Cli, Command};
 use commands::{
     attributes, cache, completions, compute, convert, copy, create, create_group, du, export, import, info,
-    jobs, ls, names, resize, rm, sample, verify,
+    jobs, ls, names, resize, rm, run_plan, sample, verify,
 };
 use session::Session;
 
@@ -41,6 +41,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Import(args) => import::run(args, &session),
         Command::Export(args) => export::run(args, &session),
         Command::Compute(args) => compute::run(args, &session),
+        Command::Run(args) => run_plan::run(args, &session),
         Command::Jobs(args) => jobs::run(args, &session),
         Command::Copy(args) => copy::run(args, &session),
         Command::Verify(args) => verify::run(args, &session),

@@ -291,6 +291,56 @@ fn expressions_are_computed_into_arrays_and_numbers() {
 }
 
 #[test]
+fn plans_are_run_in_parts_by_other_processes() {
+    let bench = Bench::new();
+    let elements: Vec<u8> = (0..6000u16).flat_map(|value| (value.wrapping_mul(977)).to_le_bytes()).collect();
+    npy(&bench.path("a.npy"), "<u2", false, &[30, 20, 10], &elements);
+    bench.ok("import a.npy em --origin 10,-2,0 --chunk-shape 4,4,4");
+    let line = "compute m=mean(a,axis=2,keepdims=True);d=a-m;s=max(a)-a a=em";
+    let outputs = |name: &str| format!("-o d={name}-d.zarr -o m={name}-m.zarr -o s={name}-s.zarr");
+    let (one, three) = (outputs("one"), outputs("three"));
+    bench.ok(&format!("{line} {one}"));
+    let secret = "--storage-option secret_access_key=VERYSECRET --storage-option region=mars";
+    bench.ok(&format!("{line} {three} --memory 2M --plan-only plan.json {secret}"));
+    let text = std::fs::read_to_string(bench.path("plan.json")).unwrap();
+    assert!(!text.contains("VERYSECRET") && text.contains("mars"), "{text}");
+    assert!(bench.fails(&format!("{line} {three} --plan-only plan.json"), 1).contains("already"));
+    assert!(bench.ok("info three-d.zarr").contains("incomplete"));
+    let stages: serde_json::Value =
+        serde_json::from_str(&bench.ok("run plan.json --explain --json")).unwrap();
+    let stages = stages.as_array().unwrap();
+    assert!(stages.len() > 2 && bench.ok("run plan.json --explain").contains("merge"), "{stages:?}");
+    for stage in stages {
+        let (number, tasks) = (&stage["stage"], stage["tasks"].as_u64().unwrap());
+        let part = |tasks: String| bench.ok(&format!("run plan.json --stage {number} --tasks {tasks}"));
+        part(format!("{}:", tasks / 2));
+        if tasks > 1 && *number != stages.len() - 1 {
+            let next = number.as_u64().unwrap() + 1;
+            let said = bench.fails(&format!("run plan.json --stage {next}"), 2);
+            assert!(said.contains("have not been run yet"), "{said}");
+        }
+        part(format!(":{}", tasks / 2));
+        part("0:1".to_owned());
+    }
+    bench.ok("run plan.json");
+    for name in ["d", "m"] {
+        let of = |which: &str| bench.elements::<f64>(&format!("{which}-{name}.zarr"));
+        assert!(of("one") == of("three"), "{name}");
+    }
+    assert!(bench.elements::<u16>("one-s.zarr") == bench.elements::<u16>("three-s.zarr"));
+    assert!(!bench.path("plan.json.parts").exists());
+    bench.ok("run plan.json");
+    for (line, said) in [
+        ("run plan.json --stage 9", "there is no stage 9"),
+        ("run plan.json --tasks 0:1", "--stage"),
+        ("run plan.json --stage 0 --tasks 3:1", "behind the end"),
+        ("run em/info", "no plan"),
+    ] {
+        assert!(bench.fails(line, 2).contains(said), "{line}");
+    }
+}
+
+#[test]
 fn several_expressions_are_computed_together() {
     let bench = Bench::new();
     let elements: Vec<u8> = (0..60u16).flat_map(|value| (value * 10).to_le_bytes()).collect();

@@ -11,85 +11,10 @@ use bigarrays::compute::{
     Cast, ComputeOptions, Function, Journal, Lazy, Operand, OutOfRange, Reduction, Target, compute, plan,
 };
 use bigarrays::store::{ChangeFn, FileStore, Get, GetSink, Part, Store, StoreOptions, Update};
-use bigarrays::{Array, CreateSpec, DataType, Domain, ErrorKind, OpenOptions, interruptible};
+use bigarrays::{CreateSpec, DataType, Domain, ErrorKind, OpenOptions, interruptible};
 
-/// A folder with an input, where results, scratch files and journals go as well.
-struct Bench {
-    folder: tempfile::TempDir,
-}
-
-/// An expression, and the chunks of its result.
-type Saved = (Lazy, Vec<u64>);
-
-type Job = Vec<Saved>;
-
-const SHAPE: [u64; 3] = [12, 40, 36];
-
-impl Bench {
-    fn new() -> Self {
-        let bench = Self { folder: tempfile::tempdir().unwrap() };
-        let input = bench.create("input", &SHAPE, &[4, 8, 9]);
-        bench.fill(&input, 0.0);
-        std::fs::create_dir(bench.path("scratch")).unwrap();
-        bench
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn create(&self, name: &str, shape: &[u64], chunk: &[u64]) -> Array {
-        let mut spec = CreateSpec::new(DataType::F32, Domain::from_shape(shape).unwrap());
-        spec.storage.chunk_shape = Some(chunk.to_vec());
-        OpenOptions::new().format("zarr3").create(self.path(name).to_str().unwrap(), &spec).unwrap()
-    }
-
-    fn open(&self, name: &str) -> Array {
-        OpenOptions::new().format("zarr3").open(self.path(name).to_str().unwrap()).unwrap()
-    }
-
-    fn fill(&self, array: &Array, first: f32) {
-        let count = array.shape().iter().product::<u64>();
-        let values = (0..count).map(|at| first + ((at * 7919) % 1009) as f32 / 8.0).collect();
-        let shape: Vec<usize> = array.shape().iter().map(|&length| length as usize).collect();
-        let values = ndarray::ArrayD::from_shape_vec(shape, values).unwrap();
-        array.write::<f32, _>(array.domain().origin(), values.view()).unwrap();
-    }
-
-    /// The jobs: expressions of the input, and the chunks of their results.
-    fn jobs(&self) -> Vec<(&'static str, Job)> {
-        let input = Lazy::of(&self.open("input")).unwrap();
-        let mean = |axis| input.mean(&[axis]).unwrap();
-        let apart = |mean: Lazy| {
-            let mean = mean.broadcast_to(input.domain()).unwrap();
-            Lazy::apply(Function::named("subtract").unwrap(), &[Operand::from(&input), Operand::from(&mean)])
-        };
-        let double =
-            Lazy::apply(Function::named("add").unwrap(), &[Operand::from(&input), Operand::from(&input)]);
-        let double = double.unwrap();
-        let most = input.reduce(Reduction::Max, &[2], false).unwrap();
-        vec![
-            ("map", vec![(double.clone(), vec![4, 8, 9])]),
-            ("rechunk", vec![(input.clone(), vec![12, 5, 6])]),
-            ("reduction", vec![(mean(0), vec![8, 9])]),
-            ("two stages", vec![(apart(mean(0)).unwrap(), vec![4, 8, 9])]),
-            ("several", vec![(double, vec![4, 8, 9]), (most, vec![4, 8]), (mean(1), vec![4, 9])]),
-        ]
-    }
-}
-
-/// Makes the targets of a job, or opens them.
-fn targets(bench: &Bench, name: &str, job: &[Saved]) -> Vec<Array> {
-    let one = |(at, (lazy, chunk)): (usize, &Saved)| {
-        let name = format!("{name}-{at}");
-        if bench.path(&name).exists() {
-            bench.open(&name)
-        } else {
-            bench.create(&name, lazy.domain().shape(), chunk)
-        }
-    };
-    job.iter().enumerate().map(one).collect()
-}
+mod computations;
+use computations::{Bench, SHAPE, Saved, elements, targets};
 
 /// Runs a job, and stops it after so many blocks. Returns how it ended.
 fn run(bench: &Bench, name: &str, job: &[Saved], memory: u64, stop: u64) -> bigarrays::Result<()> {
@@ -135,11 +60,6 @@ fn files(folder: &Path) -> BTreeMap<PathBuf, u64> {
         }
     }
     found
-}
-
-fn elements(bench: &Bench, name: &str) -> Vec<f32> {
-    let array = bench.open(name);
-    array.read::<f32>(array.domain()).unwrap().into_data().iter().copied().collect()
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! `compute`: an expression of arrays, into a new array or as a number.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bigarrays::base::buffer::{Order, ViewMut};
 use bigarrays::compute::{
-    self, Cast, ComputeOptions, Earlier, Journal, Lazy, Number, Plan, Rounding, Target,
+    self, Cast, ComputeOptions, Earlier, Journal, Lazy, Number, Plan, PlanFile, Rounding, Target,
 };
 use bigarrays::format::CreateSpec;
 use bigarrays::{Array, DataType, Error, ErrorKind, Result, format};
@@ -54,6 +54,12 @@ pub(crate) struct ComputeArgs {
     /// ended, after a kill too. What the expression goes on with, such as a mean that is subtracted, has to be in --scratch
     #[arg(long, help_heading = RUN, requires = "output")]
     resume: bool,
+
+    /// Make the new arrays, marked as incomplete, and write the plan to FILE instead of computing: `bigarrays run FILE` does,
+    /// and `bigarrays run FILE --stage K --tasks I:J` does a part, on any machine that sees the same files. What parts leave for
+    /// each other is in FILE.parts
+    #[arg(long, help_heading = RUN, value_name = "FILE", requires = "output", conflicts_with_all = ["resume", "explain"])]
+    plan_only: Option<PathBuf>,
 
     /// Print the plan: passes, blocks, what is read, and what memory is for. Nothing is computed
     #[arg(long, help_heading = RUN, visible_alias = "dry-run")]
@@ -187,8 +193,15 @@ impl ComputeArgs {
         if self.explain {
             return Ok(writeln!(printed(), "{plan}")?);
         }
+        if let Some(file) = self.plan_only.as_deref().filter(|file| file.exists()) {
+            let error = Error::new(ErrorKind::AlreadyExists, "there is a file already");
+            return Err(error.during("writing the plan").at(file.display().to_string()).into());
+        }
         let target = |one: &Saved<'_>| self.target(one, journal.as_ref(), session);
         let targets = results.iter().map(target).collect::<Result<Vec<_>>>()?;
+        if let Some(file) = &self.plan_only {
+            return self.write_plan(file, &results, &targets, session);
+        }
         let is_done = journal.as_ref().is_some_and(Journal::is_done)
             && targets.iter().all(|target| target.incomplete().is_none());
         if !is_done {
@@ -201,6 +214,25 @@ impl ComputeArgs {
         for Saved { lazy, output, .. } in results {
             session.terminal.note(format_args!("computed {output}: {} over {}", lazy.dtype(), lazy.domain()));
         }
+        Ok(())
+    }
+
+    fn write_plan(
+        &self,
+        file: &Path,
+        results: &[Saved<'_>],
+        targets: &[Array],
+        session: &Session,
+    ) -> anyhow::Result<()> {
+        let results: Vec<_> = results.iter().map(|one| one.lazy).zip(targets).collect();
+        let plan = PlanFile::write(file, &results, &self.options(), &session.open())?;
+        for (number, stage) in plan.stages().iter().enumerate() {
+            let (tasks, work, text) = (stage.tasks, stage.work, &stage.text);
+            session
+                .terminal
+                .note(format_args!("stage {number}: {tasks} tasks, each to {work} a part of {text}"));
+        }
+        session.terminal.note(format_args!("planned; bigarrays run {} computes it", file.display()));
         Ok(())
     }
 

@@ -20,6 +20,7 @@ pub(crate) mod names;
 mod new;
 pub(crate) mod resize;
 pub(crate) mod rm;
+pub(crate) mod run_plan;
 pub(crate) mod sample;
 mod slices;
 mod supported;

@@ -48,20 +48,31 @@ pub enum OutOfRange {
 impl Cast {
     /// The cast as plain data.
     pub fn config(&self) -> Config {
-        let rounding = match self.rounding {
-            Rounding::Nearest => "nearest",
-            Rounding::Floor => "floor",
-            Rounding::Ceil => "ceil",
-            Rounding::Zero => "zero",
-        };
-        let out_of_range = match self.out_of_range {
-            OutOfRange::Refuse => "refuse",
-            OutOfRange::Clip => "clip",
-            OutOfRange::Wrap => "wrap",
-        };
-        Config::new("cast").with("rounding", rounding).with("out_of_range", out_of_range)
+        let rounding = ROUNDINGS.iter().find(|(how, _)| *how == self.rounding);
+        let out_of_range = RANGES.iter().find(|(how, _)| *how == self.out_of_range);
+        Config::new("cast")
+            .with("rounding", rounding.map_or("", |row| row.1))
+            .with("out_of_range", out_of_range.map_or("", |row| row.1))
+    }
+
+    /// The cast of these names.
+    pub(crate) fn named(rounding: &str, out_of_range: &str) -> Option<Self> {
+        Some(Self {
+            rounding: ROUNDINGS.iter().find(|row| row.1 == rounding)?.0,
+            out_of_range: RANGES.iter().find(|row| row.1 == out_of_range)?.0,
+        })
     }
 }
+
+const ROUNDINGS: [(Rounding, &str); 4] = [
+    (Rounding::Nearest, "nearest"),
+    (Rounding::Floor, "floor"),
+    (Rounding::Ceil, "ceil"),
+    (Rounding::Zero, "zero"),
+];
+
+const RANGES: [(OutOfRange, &str); 3] =
+    [(OutOfRange::Refuse, "refuse"), (OutOfRange::Clip, "clip"), (OutOfRange::Wrap, "wrap")];
 
 /// Converts the elements `from` of type `source` to elements `to` of type `target`.
 ///

@@ -41,7 +41,7 @@ pub(crate) struct Node {
 }
 
 /// How many expressions may be within each other: walks over them are recursive.
-const DEEPEST: usize = 400;
+pub(super) const DEEPEST: usize = 400;
 
 #[derive(Debug)]
 pub(crate) enum Kind {
@@ -184,6 +184,14 @@ impl Lazy {
         Ok(Self::new(Kind::Constant(element), dtype, Domain::from_shape(&[])?, Dims::new()))
     }
 
+    /// The bytes of a constant; none of anything else.
+    pub(super) fn constant_bytes(&self) -> Vec<u8> {
+        match self.kind() {
+            Kind::Constant(bytes) => bytes[..self.dtype().size()].to_vec(),
+            _ => Vec::new(),
+        }
+    }
+
     pub(super) fn kind(&self) -> &Kind {
         &self.node.kind
     }
@@ -245,11 +253,36 @@ impl Lazy {
 
     /// An error if there are too many expressions within each other for another one around them.
     pub(super) fn expect_shallow(&self) -> Result<()> {
-        if self.node.depth < DEEPEST {
+        self.expect_within(DEEPEST)
+    }
+
+    /// An error unless there are fewer expressions within each other.
+    pub(super) fn expect_within(&self, deepest: usize) -> Result<()> {
+        if self.node.depth < deepest {
             return Ok(());
         }
-        let reason = format!("more than {DEEPEST} functions within each other; save what is in between");
+        let reason = format!("more than {deepest} functions within each other; save what is in between");
         Err(Error::unsupported(reason))
+    }
+
+    /// A function of arguments of the types that it takes.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if they are of others, too many or too few, or do not agree in domain or names.
+    pub(super) fn of_arguments(function: Function, arguments: Dims<Self>) -> Result<Self> {
+        let dtypes: Dims<DataType> = arguments.iter().map(Self::dtype).collect();
+        let other = || Error::invalid(format!("{} is not of {dtypes:?}", function.name()));
+        if arguments.len() != function.arity() {
+            return Err(other());
+        }
+        let signature = function.signature(&dtypes)?;
+        if signature.arguments != dtypes {
+            return Err(other());
+        }
+        if function == Function::Power {
+            expect_powers(&arguments)?;
+        }
+        Self::elementwise(function, arguments, signature.result)
     }
 
     fn elementwise(function: Function, arguments: Dims<Self>, result: DataType) -> Result<Self> {

@@ -19,7 +19,8 @@ use crate::base::error::{self, Error, Result};
 use crate::base::sync::MutexExt;
 use crate::base::text::{redact, without_queries};
 use crate::compute::digest::Digest;
-use crate::compute::noted::{LENGTH, Made, Noted, Record, bytes_of};
+use crate::compute::ledger::{Ledger, Noting, folder_of};
+use crate::compute::noted::Made;
 use crate::store::ofd::{self, Kind, Private, Span};
 
 /// The first line of a journal. Another version of the library may cut the same job into other blocks.
@@ -32,9 +33,7 @@ const FAMILY: &str = "bigarrays journal ";
 pub struct Journal {
     path: PathBuf,
     file: Mutex<Private<File>>,
-    /// The blocks that earlier runs have noted, and where this one notes them.
-    blocks: Noted,
-    log: Mutex<Option<File>>,
+    ledger: Ledger,
     steps: Vec<String>,
     /// Whether nothing is noted: then nothing is left when it is closed.
     is_empty: AtomicBool,
@@ -117,7 +116,7 @@ impl Journal {
         let whole = records.rfind('\n').map_or("", |end| &records[..=end]);
         file.set_len((MAGIC.len() + whole.len()) as u64).map_err(failed)?;
         let steps = whole.lines().filter_map(|line| line.strip_prefix(STEP)).map(str::to_owned).collect();
-        let blocks = Noted::of(&[folder_of(&path).join(BLOCKS)], &std::env::temp_dir()).map_err(failed)?;
+        let ledger = Ledger::of_one(folder_of(&path)).map_err(failed)?;
         let is_empty = AtomicBool::new(whole.is_empty());
         // Whoever ends with nothing noted leaves no file, unless it is killed.
         let was_cut_short = whole.is_empty() && !text.is_empty();
@@ -125,8 +124,7 @@ impl Journal {
         Ok(Self {
             path,
             file: Mutex::new(file),
-            blocks,
-            log: Mutex::new(None),
+            ledger,
             steps,
             is_empty,
             was_cut_short,
@@ -204,9 +202,7 @@ impl Journal {
     /// # Errors
     /// Any error of files.
     pub fn forget(&mut self) -> Result<()> {
-        self.blocks = Noted::default();
-        *self.log.value_mut() = None;
-        self.remove_parts()?;
+        self.ledger.remove()?;
         self.steps.clear();
         self.is_empty = AtomicBool::new(true);
         let file = self.file.value_mut();
@@ -220,64 +216,21 @@ impl Journal {
     pub fn remove(mut self) -> Result<()> {
         // Then it is removed once, as another may be there a moment later.
         self.is_empty = AtomicBool::new(false);
-        self.remove_parts()?;
+        self.ledger.remove()?;
         match std::fs::remove_file(&self.path) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(self.failed(error)),
             _ => Ok(()),
         }
     }
 
-    /// The folder of what belongs to the journal.
-    pub(super) fn folder(&self) -> PathBuf {
-        folder_of(&self.path)
+    /// What is noted of blocks.
+    pub(super) fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
-    /// Removes what is the journal's in its folder, and the folder if nothing else is there.
-    fn remove_parts(&self) -> Result<()> {
-        let folder = self.folder();
-        let remove = || {
-            let entries = match std::fs::read_dir(&folder) {
-                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-                entries => entries?,
-            };
-            for entry in entries {
-                let entry = entry?;
-                let name = entry.file_name();
-                match name.to_str() {
-                    Some(BLOCKS) => std::fs::remove_file(entry.path())?,
-                    Some(key) if is_key(key) => std::fs::remove_dir_all(entry.path())?,
-                    _ => {}
-                }
-            }
-            // What somebody else keeps there stays.
-            let _ = std::fs::remove_dir(&folder);
-            Ok(())
-        };
-        remove().map_err(|error| self.failed(error))
-    }
-
-    /// Appends the record of a block.
-    fn add_block(&self, record: Record) -> Result<()> {
-        if self.is_empty.load(Ordering::Relaxed) {
-            // What the job does stands before.
-            self.add("")?;
-        }
-        let mut log = self.log.locked();
-        let open = || {
-            let folder = self.folder();
-            std::fs::create_dir_all(&folder)?;
-            let file = OpenOptions::new().append(true).create(true).open(folder.join(BLOCKS))?;
-            // A record that a crash cut short.
-            let length = file.metadata()?.len();
-            file.set_len(length - length % LENGTH as u64)?;
-            Ok(file)
-        };
-        let write = |file: &mut File| file.write_all(&bytes_of(record));
-        let done = match &mut *log {
-            Some(file) => write(file),
-            None => open().and_then(|file| write(log.insert(file))),
-        };
-        done.map_err(|error| self.failed(error))
+    /// Notes what the job does, unless that is done.
+    fn begin(&self) -> Result<()> {
+        if self.is_empty.load(Ordering::Relaxed) { self.add("") } else { Ok(()) }
     }
 
     fn add(&self, line: &str) -> Result<()> {
@@ -294,23 +247,8 @@ impl Journal {
 
     /// The part of the journal on the job that `what` describes, all that its outcome depends on.
     pub(crate) fn on(&self, what: &str) -> Entries<'_> {
-        Entries { journal: self, job: XxHash3_128::oneshot(what.as_bytes()) }
+        Entries { entries: self.ledger.on(what), journal: self }
     }
-}
-
-/// The folder that belongs to the journal at `path`.
-pub(super) fn folder_of(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".parts");
-    path.with_file_name(name)
-}
-
-/// The records of blocks in the folder.
-pub(super) const BLOCKS: &str = "blocks";
-
-/// Whether this is a digest, as computations are called.
-fn is_key(name: &str) -> bool {
-    name.len() == 32 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// The line of a step.
@@ -342,8 +280,8 @@ pub(super) const STEP: &str = "step ";
 
 /// What a journal says of one job.
 pub(crate) struct Entries<'a> {
+    entries: Noting<'a>,
     journal: &'a Journal,
-    job: u128,
 }
 
 impl Entries<'_> {
@@ -352,12 +290,16 @@ impl Entries<'_> {
     /// # Errors
     /// Any error of files.
     pub(crate) fn made(&self, block: u64) -> Result<Option<Made>> {
-        self.journal.blocks.find(self.job, block).map_err(|error| self.journal.failed(error))
+        self.entries.made(block)
     }
 
     /// Notes that a block is done.
+    ///
+    /// # Errors
+    /// Any error of files.
     pub(crate) fn note(&self, block: u64, made: Made) -> Result<()> {
-        self.journal.add_block(((self.job, block), made))
+        self.journal.begin()?;
+        self.entries.note(block, made)
     }
 }
 

@@ -62,6 +62,51 @@ pub(crate) struct Mapping {
 }
 
 impl Mapping {
+    /// What these picks show of what is over `shown`, under the coordinates of `domain`.
+    ///
+    /// # Errors
+    /// `InvalidArgument` unless there is one for each axis, no two are along the same visible axis, and all coordinates are
+    /// those of elements.
+    pub(crate) fn checked(domain: Domain, picks: Dims<Pick>, shown: &Domain) -> Result<Self> {
+        let other = || Error::invalid(format!("no view of {shown} is {picks:?} over {domain}"));
+        let is_inside = |(pick, range): (&Pick, Range<i64>)| {
+            let visible = |axis: usize| (axis < domain.ndim()).then(|| domain.range(axis));
+            match pick {
+                Pick::Fixed(at) => range.contains(at),
+                Pick::Along { axis, offset, step } => visible(*axis).is_some_and(|own| {
+                    let at = |at: i64| step.checked_mul(at)?.checked_add(*offset);
+                    let ends = [at(own.start), own.end.checked_sub(1).and_then(at)];
+                    *step != 0
+                        && (own.is_empty() || ends.iter().all(|at| at.is_some_and(|at| range.contains(&at))))
+                }),
+                Pick::Listed { axis, coordinates } => visible(*axis).is_some_and(|own| {
+                    own.end.abs_diff(own.start) == coordinates.len() as u64
+                        && coordinates.iter().all(|at| range.contains(at))
+                }),
+            }
+        };
+        let mut seen: Vec<usize> = picks.iter().filter_map(Pick::axis).collect();
+        let count = seen.len();
+        seen.sort_unstable();
+        seen.dedup();
+        if picks.len() != shown.ndim()
+            || seen.len() != count
+            || !picks.iter().zip(shown.ranges()).all(is_inside)
+        {
+            return Err(other());
+        }
+        Ok(Self { domain, picks })
+    }
+
+    /// Whether all of `shown` is shown as it is, but for visible axes along which it is repeated.
+    pub(crate) fn only_repeats(&self, shown: &Domain) -> bool {
+        let is_same = |(pick, range): (&Pick, Range<i64>)| match *pick {
+            Pick::Along { axis, offset: 0, step: 1 } => self.domain.range(axis) == range,
+            _ => false,
+        };
+        self.picks.iter().zip(shown.ranges()).all(is_same)
+    }
+
     /// What `indices`, one for each axis, select, as views of arrays do.
     ///
     /// # Errors

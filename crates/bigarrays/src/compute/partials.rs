@@ -41,6 +41,11 @@ impl Partials {
         self.folder.join(task.to_string())
     }
 
+    /// Whether there is a file of what a task has folded.
+    pub(super) fn has(&self, task: u64) -> bool {
+        self.path(task).is_file()
+    }
+
     /// What a task has folded of so many cells; `None` unless there is a whole file of it.
     ///
     /// # Errors

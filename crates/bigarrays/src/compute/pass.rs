@@ -17,7 +17,7 @@ use crate::compute::sink::{Place, Sink};
 use crate::compute::sparse::Sparse;
 use crate::compute::stage::Stage;
 use crate::compute::taken::{Scratch, Taken};
-use crate::compute::tasks::{Numbers, Part};
+use crate::compute::tasks::{Numbers, Part, Work};
 use crate::run::runner::{Progress, Runner};
 
 /// A pass that is run.
@@ -93,6 +93,33 @@ impl Running<'_> {
             }
             None => self.each_element(&compiled, sparse, &runner, sinks),
         }
+    }
+
+    /// How many tasks of this work have not been run.
+    ///
+    /// # Errors
+    /// A storage error.
+    pub(super) fn missing(&self, work: Work, known: &HashMap<usize, Lazy>) -> Result<u64> {
+        let (stage, pass) = (self.stage, self.pass);
+        let Some(record) = &self.record else { return Ok(0) };
+        let compiled = Compiled::of(stage, known)?;
+        let sparse = Sparse::of(&compiled, stage, &pass.blocks)?;
+        let tasks = match &pass.folding {
+            Some(folding) => {
+                Reducing::new(compiled, stage, pass, folding, Some(record)).numbers(work, sparse.as_ref())
+            }
+            None => Numbers::within(0..pass.blocks.len(), sparse.map(|sparse| sparse.blocks)),
+        };
+        let mut missing = 0;
+        for at in 0..tasks.len() {
+            let number = tasks.get(at);
+            let is_done = match work {
+                Work::Fold => record.partials.has(number),
+                Work::Make | Work::Merge => record.is_noted(number)?,
+            };
+            missing += u64::from(!is_done);
+        }
+        Ok(missing)
     }
 
     /// Computes the elements of each block, unless an earlier run has.

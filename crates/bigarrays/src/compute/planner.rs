@@ -54,7 +54,7 @@ pub(crate) fn plan(
     targets: &[Option<&Array>],
     limits: Limits,
 ) -> Result<(Vec<Stage>, Plan)> {
-    let is_large = |output: &Output| output.is_taken && output.domain.ndim() > 0;
+    let is_large = |output: &Output| output.is_taken && !output.is_small();
     let is_taken = stages.iter().flat_map(|stage| &stage.outputs).any(is_large);
     let free: Vec<Given> = stages.into_iter().map(|stage| (stage, None)).collect();
     if limits.is_resumable && is_taken && !limits.has_scratch {

@@ -158,6 +158,14 @@ impl<'a> Reducing<'a> {
         (tasks, of_kept)
     }
 
+    /// All tasks of this work that have anything to do.
+    pub(super) fn numbers(&self, work: Work, sparse: Option<&Sparse>) -> Numbers {
+        let of_box = self.boxes.tasks;
+        let some = sparse.map(|sparse| self.tasks(sparse).0);
+        let tasks = Numbers::within(0..self.boxes.kept.len() * of_box, some);
+        if work == Work::Merge { tasks.boxes(of_box) } else { tasks }
+    }
+
     /// Runs all tasks, or a part of them.
     ///
     /// # Errors
@@ -269,10 +277,10 @@ impl<'a> Reducing<'a> {
             return Ok(done.into_value());
         };
         let of_box = self.boxes.tasks;
-        let (first, last) = (tasks.get(0) / of_box, tasks.get(tasks.len() - 1) / of_box);
+        let boxes = tasks.boxes(of_box);
         let runner = Runner { progress: None, ..*runner };
-        runner.run((last - first + 1) as usize, &|at| {
-            let number = first + at as u64;
+        runner.run(boxes.len(), &|at| {
+            let number = boxes.get(at);
             let part = self.boxes.kept.get(number)?;
             let from = || {
                 let mut sum = Waiting::default();

@@ -1,5 +1,6 @@
 //! What earlier runs of a computation have finished, and what of it is as they left it.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::array::Array;
@@ -10,18 +11,21 @@ use crate::chunk::config::{Config, Parameter};
 use crate::compute::block::lengths;
 use crate::compute::digest::{Digest, Reads};
 use crate::compute::expr::Lazy;
-use crate::compute::identity::{Identity, identity_of};
 use crate::compute::inputs::Compiled;
-use crate::compute::journal::{Entries, Journal};
+use crate::compute::journal::Journal;
+use crate::compute::ledger::{Ledger, Noting};
 use crate::compute::noted::Made;
 use crate::compute::partials::Partials;
 use crate::compute::plan::{Plan, Recorded};
 use crate::compute::sink::{Place, Sink};
+use crate::compute::written::{identity_of, identity_of_leaf, written};
 use crate::store::Store;
 
 /// A computation that is noted in a journal.
 pub(super) struct Resumed<'a> {
-    journal: &'a Journal,
+    ledger: &'a Ledger,
+    /// Where the plan is noted, if it is not in a file of its own.
+    journal: Option<&'a Journal>,
     /// What tells it from all others.
     key: String,
     /// The plan that an earlier run has noted.
@@ -48,12 +52,17 @@ impl<'a> Resumed<'a> {
         };
         let targets = targets.iter().map(one).collect::<Result<Vec<_>>>()?;
         let config = Config::new("computation")
-            .with("of", Identity::of(roots)?)
+            .with("of", written(roots, &mut identity_of_leaf)?)
             .with("to", targets.into_iter().collect::<Parameter>());
         let key = Digest::of_text(&config.key());
         let own = format!("{PLAN}{key} ");
         let plan = journal.steps().rev().find_map(|step| recorded(step.strip_prefix(&own)?));
-        Ok(Self { journal, key, plan })
+        Ok(Self { ledger: journal.ledger(), journal: Some(journal), key, plan })
+    }
+
+    /// The computation of a plan in a file, whose parts several processes run.
+    pub(super) fn of_plan(ledger: &'a Ledger, key: String, plan: Recorded) -> Self {
+        Self { ledger, journal: None, key, plan: Some(plan) }
     }
 
     /// The name of the folder of its scratch files.
@@ -71,23 +80,31 @@ impl<'a> Resumed<'a> {
     /// # Errors
     /// Any error of files.
     pub(super) fn note_plan(&self, plan: &Plan) -> Result<()> {
-        if self.plan.is_some() {
-            return Ok(());
-        }
-        self.journal.note(&format!("{PLAN}{} {}", self.key, plan.recorded().to_json()))
+        let Some(journal) = self.journal.filter(|_| self.plan.is_none()) else { return Ok(()) };
+        journal.note(&format!("{PLAN}{} {}", self.key, plan.recorded().to_json()))
     }
 
     /// What is noted of a pass, by number.
     pub(super) fn pass(&self, number: usize) -> Record<'a> {
-        let entries = self.journal.on(&format!("{} pass {number}", self.key));
-        let partials = Partials::new(self.journal.folder().join(format!("{}/pass-{number}", self.key)));
+        let entries = self.ledger.on(&format!("{} pass {number}", self.key));
+        let partials = Partials::new(self.folder().join(format!("pass-{number}")));
         Record { entries, partials, is_resumed: self.plan.is_some(), is_held: false }
+    }
+
+    /// Where a result is kept that takes no room in scratch files.
+    pub(super) fn result_path(&self, number: usize) -> PathBuf {
+        self.folder().join(format!("result-{number}"))
+    }
+
+    /// The folder of what parts leave for others.
+    pub(super) fn folder(&self) -> PathBuf {
+        self.ledger.folder().join(&self.key)
     }
 }
 
 /// What is noted of one pass.
 pub(super) struct Record<'a> {
-    entries: Entries<'a>,
+    entries: Noting<'a>,
     /// What its tasks have folded.
     pub(super) partials: Partials,
     /// Whether an earlier run has begun the computation.
@@ -147,6 +164,14 @@ impl Record<'_> {
     ) -> Result<bool> {
         let Some(made) = self.entries.made(number)?.filter(|_| !self.is_held) else { return Ok(false) };
         Ok(put(sinks, part)? == made.to && from()? == Some(made.from))
+    }
+
+    /// Whether a block is noted as done, whatever has changed since.
+    ///
+    /// # Errors
+    /// Any error of files.
+    pub(super) fn is_noted(&self, number: u64) -> Result<bool> {
+        Ok(self.entries.made(number)?.is_some())
     }
 
     /// The digest of the versions of what these boxes are of, as they are now; `None` if something is gone.

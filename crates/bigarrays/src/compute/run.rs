@@ -10,7 +10,7 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::compute::block::lengths;
 use crate::compute::expr::Lazy;
 use crate::compute::journal::Journal;
-use crate::compute::pass::Running;
+use crate::compute::parts::Execution;
 use crate::compute::plan::Plan;
 use crate::compute::planner::{self, Limits};
 use crate::compute::resume::Resumed;
@@ -38,7 +38,7 @@ pub struct ComputeOptions<'a> {
 }
 
 impl ComputeOptions<'_> {
-    fn limits(&self) -> Result<Limits> {
+    pub(super) fn limits(&self) -> Result<Limits> {
         if let Some(folder) = self.scratch.filter(|folder| !folder.is_dir()) {
             let error = Error::new(ErrorKind::NotFound, "no folder for scratch files is there");
             return Err(error.during("computing with").at(folder.display().to_string()));
@@ -98,11 +98,7 @@ pub fn compute(results: Vec<(&Lazy, Target<'_>)>, options: &ComputeOptions<'_>) 
             Target::Array(array) => arrays.push(Some(lazy.placed_target(array)?)),
         }
     }
-    for target in arrays.iter().flatten() {
-        let to = target.canonical_location();
-        roots.iter().try_for_each(|root| root.expect_apart_from(&to, target.url()))?;
-    }
-    expect_distinct(&arrays)?;
+    expect_apart(&roots, &arrays)?;
     let shared: HashMap<usize, SharedViewMut<'_>> =
         memory.iter_mut().map(|(number, out)| (*number, out.share())).collect();
     let targets: Vec<Option<&Array>> = arrays.iter().map(Option::as_ref).collect();
@@ -117,20 +113,14 @@ pub fn compute(results: Vec<(&Lazy, Target<'_>)>, options: &ComputeOptions<'_>) 
     let scratch =
         scratch.map(|folder| Scratch::new(folder, resumed.as_ref().map(Resumed::key))).transpose()?;
     resumed.as_ref().map_or(Ok(()), |resumed| resumed.note_plan(&plan))?;
-    let mut known: HashMap<usize, Lazy> = HashMap::new();
-    let mut before = 0u64;
-    for (number, (stage, pass)) in stages.iter().zip(&plan.passes).enumerate() {
-        let of_all = |progress: Progress| {
-            if let Some(report) = options.progress {
-                report(Progress { done: before.saturating_add(progress.done), total: plan.bytes() });
-            }
-        };
-        let record = resumed.as_ref().map(|resumed| resumed.pass(number));
-        let running =
-            Running { stage, pass, scratch: scratch.as_ref(), record, part: None, progress: &of_all };
-        running.run(&mut known, &place)?;
-        before = before.saturating_add(pass.bytes);
-    }
+    let execution = Execution {
+        stages: &stages,
+        plan: &plan,
+        resumed: resumed.as_ref(),
+        scratch: scratch.as_ref(),
+        progress: options.progress,
+    };
+    execution.run(&place)?;
     options.journal.map_or(Ok(()), Journal::note_done)?;
     arrays.iter().flatten().try_for_each(Array::complete_if_whole)?;
     scratch.map_or(Ok(()), |scratch| scratch.remove())
@@ -162,6 +152,27 @@ fn planned(
         Some(recorded) => planner::again(&stages, targets, limits, recorded),
         None => planner::plan(stages, targets, limits),
     }
+}
+
+/// The targets of expressions, each at the coordinates of its own.
+///
+/// # Errors
+/// `InvalidArgument` if one has another type or shape, or may be what an expression is of or where another result goes.
+pub(super) fn expect_targets(roots: &[Lazy], targets: &[Option<&Array>]) -> Result<Vec<Option<Array>>> {
+    let one =
+        |(root, target): (&Lazy, &Option<&Array>)| target.map(|array| root.placed_target(array)).transpose();
+    let arrays = roots.iter().zip(targets).map(one).collect::<Result<Vec<_>>>()?;
+    expect_apart(roots, &arrays)?;
+    Ok(arrays)
+}
+
+/// An error if an array may be what an expression is of, or where another result goes.
+fn expect_apart(roots: &[Lazy], arrays: &[Option<Array>]) -> Result<()> {
+    for target in arrays.iter().flatten() {
+        let to = target.canonical_location();
+        roots.iter().try_for_each(|root| root.expect_apart_from(&to, target.url()))?;
+    }
+    expect_distinct(arrays)
 }
 
 /// An error if two results go to one array.

@@ -58,6 +58,10 @@ impl Foreign {
         self.0.name()
     }
 
+    pub(super) fn is_in_memory(&self) -> bool {
+        self.0.is_in_memory()
+    }
+
     pub(super) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }

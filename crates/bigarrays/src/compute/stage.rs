@@ -251,6 +251,11 @@ impl Output {
         Some(self.reduction?.method(self.expr.dtype()))
     }
 
+    /// Whether it takes no room: no element, or one without axes.
+    pub(crate) fn is_small(&self) -> bool {
+        self.domain.ndim() == 0 || self.domain.is_empty()
+    }
+
     fn text(&self, axes: Option<&[usize]>) -> String {
         match (self.reduction, axes) {
             (Some(reduction), Some(axes)) => {

@@ -95,10 +95,7 @@ impl Taken {
     pub(super) fn new(output: &Output, scratch: Option<&Scratch>) -> Result<Self> {
         Ok(match scratch {
             _ if !output.is_taken => Self::Not,
-            // A single element takes no room.
-            Some(scratch) if output.domain.ndim() > 0 && !output.domain.is_empty() => {
-                Self::File(Box::new(scratch.array(output)?))
-            }
+            Some(scratch) if !output.is_small() => Self::File(Box::new(scratch.array(output)?)),
             _ => Self::Memory(vec![0; byte_len(&lengths(&output.domain)?, output.dtype.size())?]),
         })
     }
@@ -129,4 +126,24 @@ impl Taken {
             }
         })
     }
+}
+
+/// A result that another process has made: in a scratch file, or, if it takes no room, in the file at `path`.
+///
+/// # Errors
+/// A storage error; `CorruptData` if that file has not its elements.
+pub(super) fn known_result(output: &Output, scratch: Option<&Scratch>, path: &Path) -> Result<Lazy> {
+    let taken = match scratch {
+        Some(scratch) if !output.is_small() => Taken::File(Box::new(scratch.array(output)?)),
+        _ => {
+            let shown = || path.display().to_string();
+            let bytes = std::fs::read(path).map_err(|error| Error::io(error, "reading a result", shown()))?;
+            if bytes.len() != byte_len(&lengths(&output.domain)?, output.dtype.size())? {
+                return Err(Error::corrupt("no result of this plan").at(shown()));
+            }
+            Taken::Memory(bytes)
+        }
+    };
+    let none = || Error::invalid("no later pass takes this result");
+    taken.result(output)?.ok_or_else(none)
 }

@@ -49,6 +49,14 @@ impl Numbers {
         Self::Some(some)
     }
 
+    /// The boxes that have so many tasks each, of these tasks.
+    pub(super) fn boxes(&self, of_box: u64) -> Self {
+        match self {
+            Self::All(range) => Self::All(range.start / of_box..range.end.div_ceil(of_box)),
+            Self::Some(some) => Self::Some(some.iter().map(|task| task / of_box).collect()),
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         match self {
             Self::All(range) => range.end.saturating_sub(range.start) as usize,

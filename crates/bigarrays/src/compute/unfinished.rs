@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::base::error::{Error, Result};
-use crate::compute::journal::{BLOCKS, Journal, MAGIC, STEP, WHAT, folder_of};
+use crate::compute::journal::{Journal, MAGIC, STEP, WHAT};
+use crate::compute::ledger::{BLOCKS, folder_of};
 use crate::compute::noted::LENGTH;
 use crate::compute::resume::{PLAN, recorded};
 use crate::store::ofd::{self, Kind, Private, Span};

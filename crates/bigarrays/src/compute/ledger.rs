@@ -1,0 +1,165 @@
+//! The folder beside a journal or a plan: records of blocks that are done, and what parts of the work leave for others.
+
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use twox_hash::XxHash3_128;
+
+use crate::base::error::{Error, Result};
+use crate::base::sync::MutexExt;
+use crate::compute::noted::{LENGTH, Made, Noted, bytes_of};
+
+/// The records of blocks of who has the folder alone.
+pub(super) const BLOCKS: &str = "blocks";
+
+/// What names of such files begin with where several processes have one each.
+const SHARED: &str = "blocks-";
+
+/// What names of files of operands begin with.
+pub(super) const OPERAND: &str = "operand-";
+
+/// A folder, the blocks that others have noted there, and the file in which this process notes its own.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    folder: PathBuf,
+    noted: Noted,
+    is_shared: bool,
+    log: Mutex<Option<File>>,
+}
+
+impl Ledger {
+    /// The folder of a process that has it alone.
+    pub(super) fn of_one(folder: PathBuf) -> std::io::Result<Self> {
+        let noted = Noted::of(&[folder.join(BLOCKS)], &std::env::temp_dir())?;
+        Ok(Self { folder, noted, is_shared: false, log: Mutex::new(None) })
+    }
+
+    /// The folder of several processes.
+    ///
+    /// # Errors
+    /// Any error of files.
+    pub(super) fn shared(folder: PathBuf) -> Result<Self> {
+        let noted = || {
+            let mut logs = Vec::new();
+            match std::fs::read_dir(&folder) {
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                entries => {
+                    for entry in entries? {
+                        let entry = entry?;
+                        if entry.file_name().to_str().is_some_and(|name| name.starts_with(SHARED)) {
+                            logs.push(entry.path());
+                        }
+                    }
+                }
+            }
+            logs.sort_unstable();
+            Noted::of(&logs, &std::env::temp_dir())
+        };
+        match noted() {
+            Ok(noted) => Ok(Self { folder, noted, is_shared: true, log: Mutex::new(None) }),
+            Err(error) => Err(failed(&folder, error)),
+        }
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What is noted of the job that `what` describes, all that its outcome depends on.
+    pub(super) fn on(&self, what: &str) -> Noting<'_> {
+        Noting { ledger: self, job: XxHash3_128::oneshot(what.as_bytes()) }
+    }
+
+    /// Removes all that is known to be its own, and the folder if nothing else is there.
+    ///
+    /// # Errors
+    /// Any error of files.
+    pub(super) fn remove(&mut self) -> Result<()> {
+        self.noted = Noted::default();
+        *self.log.value_mut() = None;
+        let remove = || {
+            let entries = match std::fs::read_dir(&self.folder) {
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+                entries => entries?,
+            };
+            for entry in entries {
+                let entry = entry?;
+                let name = entry.file_name();
+                let Some(name) = name.to_str() else { continue };
+                if name == BLOCKS || name.starts_with(SHARED) || name.starts_with(OPERAND) {
+                    std::fs::remove_file(entry.path())?;
+                } else if is_key(name) {
+                    std::fs::remove_dir_all(entry.path())?;
+                }
+            }
+            // What somebody else keeps there stays.
+            let _ = std::fs::remove_dir(&self.folder);
+            Ok(())
+        };
+        remove().map_err(|error| failed(&self.folder, error))
+    }
+
+    fn open(&self) -> std::io::Result<File> {
+        std::fs::create_dir_all(&self.folder)?;
+        if self.is_shared {
+            let named = tempfile::Builder::new().prefix(SHARED).suffix("").tempfile_in(&self.folder)?;
+            return Ok(named.keep()?.0);
+        }
+        let file = OpenOptions::new().append(true).create(true).open(self.folder.join(BLOCKS))?;
+        // A record that a crash cut short.
+        let length = file.metadata()?.len();
+        file.set_len(length - length % LENGTH as u64)?;
+        Ok(file)
+    }
+
+    fn add(&self, bytes: &[u8]) -> Result<()> {
+        let mut log = self.log.locked();
+        let done = match &mut *log {
+            Some(file) => file.write_all(bytes),
+            None => self.open().and_then(|file| log.insert(file).write_all(bytes)),
+        };
+        done.map_err(|error| failed(&self.folder, error))
+    }
+}
+
+fn failed(folder: &Path, error: std::io::Error) -> Error {
+    Error::io(error, "noting what is done in", folder.display().to_string())
+}
+
+/// The folder that belongs to the journal or the plan at `path`.
+pub(super) fn folder_of(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".parts");
+    path.with_file_name(name)
+}
+
+/// Whether this is a digest, as computations are called.
+fn is_key(name: &str) -> bool {
+    name.len() == 32 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// What is noted of one job.
+pub(super) struct Noting<'a> {
+    ledger: &'a Ledger,
+    job: u128,
+}
+
+impl Noting<'_> {
+    /// What earlier runs have noted of a block.
+    ///
+    /// # Errors
+    /// Any error of files.
+    pub(super) fn made(&self, block: u64) -> Result<Option<Made>> {
+        self.ledger.noted.find(self.job, block).map_err(|error| failed(&self.ledger.folder, error))
+    }
+
+    /// Notes that a block is done.
+    ///
+    /// # Errors
+    /// Any error of files.
+    pub(super) fn note(&self, block: u64, made: Made) -> Result<()> {
+        self.ledger.add(&bytes_of(((self.job, block), made)))
+    }
+}

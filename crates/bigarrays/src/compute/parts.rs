@@ -1,0 +1,164 @@
+//! Running a computation whose passes are planned: all of it, or tasks of one of its stages.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::path::Path;
+
+use crate::base::error::{Error, Result};
+use crate::compute::boxes::Boxes;
+use crate::compute::expr::Lazy;
+use crate::compute::partials::write_whole;
+use crate::compute::pass::Running;
+use crate::compute::plan::{Pass, Plan};
+use crate::compute::resume::Resumed;
+use crate::compute::sink::Place;
+use crate::compute::stage::Stage;
+use crate::compute::taken::{Scratch, known_result};
+use crate::compute::tasks::{Part, Work};
+use crate::run::runner::Progress;
+
+/// The passes of a computation and what they work with.
+pub(super) struct Execution<'a> {
+    pub(super) stages: &'a [Stage],
+    pub(super) plan: &'a Plan,
+    pub(super) resumed: Option<&'a Resumed<'a>>,
+    pub(super) scratch: Option<&'a Scratch>,
+    pub(super) progress: Option<&'a (dyn Fn(Progress) + Sync)>,
+}
+
+/// Tasks of a pass that do not depend on each other, once those of earlier steps are done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Step {
+    pub(super) pass: usize,
+    pub(super) work: Work,
+    pub(super) tasks: u64,
+}
+
+/// The steps of a plan that several processes run, in their order.
+pub(super) fn steps(stages: &[Stage], plan: &Plan) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for (number, (stage, pass)) in stages.iter().zip(&plan.passes).enumerate() {
+        let step = |work, tasks| Step { pass: number, work, tasks };
+        let Some(boxes) = pass.folding.as_ref().map(|folding| Boxes::of(pass, folding)) else {
+            steps.push(step(Work::Make, pass.blocks.len()));
+            continue;
+        };
+        let kept = boxes.kept.len();
+        // What is held in memory is kept as what was folded.
+        if boxes.tasks > 1 || is_held(stage) {
+            steps.push(step(Work::Fold, kept.saturating_mul(boxes.tasks)));
+            steps.push(step(Work::Merge, kept));
+        } else {
+            steps.push(step(Work::Make, kept));
+        }
+    }
+    steps
+}
+
+/// Whether a result of a pass that later ones take is in memory, although others are in files.
+fn is_held(stage: &Stage) -> bool {
+    stage.outputs.iter().any(|output| output.is_taken && output.is_small())
+}
+
+impl Execution<'_> {
+    /// Runs all passes.
+    ///
+    /// # Errors
+    /// Those of reading, computing and writing.
+    pub(super) fn run<'p>(&self, place: &dyn Fn(usize) -> Option<Place<'p>>) -> Result<()> {
+        let mut known: HashMap<usize, Lazy> = HashMap::new();
+        let mut before = 0u64;
+        for (number, pass) in self.plan.passes.iter().enumerate() {
+            let total = self.plan.bytes();
+            let of_all = |progress: Progress| {
+                if let Some(report) = self.progress {
+                    report(Progress { done: before.saturating_add(progress.done), total });
+                }
+            };
+            self.running(number, None, &of_all).run(&mut known, place)?;
+            before = before.saturating_add(pass.bytes);
+        }
+        Ok(())
+    }
+
+    /// Runs some tasks of a step, of which all earlier ones are done.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if they are not; those of reading, computing and writing.
+    pub(super) fn run_part<'p>(
+        &self,
+        steps: &[Step],
+        number: usize,
+        tasks: Range<u64>,
+        place: &dyn Fn(usize) -> Option<Place<'p>>,
+    ) -> Result<()> {
+        let (Some(step), Some(resumed)) = (steps.get(number), self.resumed) else {
+            return Err(Error::invalid(format!("stage {number} of {}", steps.len())));
+        };
+        let mut known = HashMap::new();
+        for (before, step) in steps.iter().enumerate().take(number) {
+            self.expect_done(before, step, &known)?;
+            if steps.get(before + 1).is_none_or(|next| next.pass != step.pass) {
+                self.add_known(step.pass, resumed, &mut known)?;
+            }
+        }
+        let report = |progress: Progress| self.progress.map_or((), |report| report(progress));
+        let part = Part { work: step.work, tasks };
+        let (stage, mut made) = (&self.stages[step.pass], known);
+        self.running(step.pass, Some(part), &report).run(&mut made, place)?;
+        if step.work != Work::Fold && is_held(stage) {
+            // One task makes all of it.
+            for output in stage.outputs.iter().filter(|output| output.is_taken && output.is_small()) {
+                let bytes = made.get(&output.number).map(Lazy::constant_bytes).unwrap_or_default();
+                let path = resumed.result_path(output.number);
+                write_whole(&path, &bytes)
+                    .map_err(|error| Error::io(error, "keeping a result", path.display().to_string()))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn running<'r>(
+        &'r self,
+        number: usize,
+        part: Option<Part>,
+        progress: &'r (dyn Fn(Progress) + Sync),
+    ) -> Running<'r> {
+        let record = self.resumed.map(|resumed| resumed.pass(number));
+        let (stage, pass): (&Stage, &Pass) = (&self.stages[number], &self.plan.passes[number]);
+        Running { stage, pass, scratch: self.scratch, record, part, progress }
+    }
+
+    /// An error unless all tasks of a step have been run.
+    fn expect_done(&self, number: usize, step: &Step, known: &HashMap<usize, Lazy>) -> Result<()> {
+        let Some(resumed) = self.resumed else { return Ok(()) };
+        let mark = resumed.folder().join(format!("stage-{number}-done"));
+        if mark.exists() {
+            return Ok(());
+        }
+        let failed = |error| Error::io(error, "noting that a stage is done", mark.display().to_string());
+        let missing = match step.work != Work::Fold && is_held(&self.stages[step.pass]) {
+            true => u64::from(!self.has_results(step.pass, resumed)),
+            false => self.running(step.pass, None, &|_| {}).missing(step.work, known)?,
+        };
+        if missing > 0 {
+            let reason = format!("{missing} tasks of stage {number} have not been run yet; run them first");
+            return Err(Error::invalid(reason).during("running a part of a plan"));
+        }
+        write_whole(&mark, b"").map_err(failed)
+    }
+
+    fn has_results(&self, pass: usize, resumed: &Resumed<'_>) -> bool {
+        let mut held = self.stages[pass].outputs.iter().filter(|output| output.is_taken && output.is_small());
+        held.all(|output| resumed.result_path(output.number).is_file())
+    }
+
+    /// Adds the results that other processes have made.
+    fn add_known(&self, pass: usize, resumed: &Resumed<'_>, known: &mut HashMap<usize, Lazy>) -> Result<()> {
+        for output in self.stages[pass].outputs.iter().filter(|output| output.is_taken) {
+            let path: &Path = &resumed.result_path(output.number);
+            known.insert(output.number, known_result(output, self.scratch, path)?);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,502 @@
+//! Plans in files: what is computed, of what, into what, and how it is cut, so that any process can run a part.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Value, json};
+
+use crate::array::{Array, OpenOptions, Outside};
+use crate::base::buffer::{Order, ViewMut, byte_len};
+use crate::base::domain::Domain;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::text::redact;
+use crate::chunk::config::{Config, Parameter};
+use crate::chunk::layout::Layout;
+use crate::compute::block::lengths;
+use crate::compute::digest::Digest;
+use crate::compute::expr::{Kind, Lazy};
+use crate::compute::held::NAME as HELD;
+use crate::compute::ledger::{Ledger, OPERAND, folder_of};
+use crate::compute::partials::write_whole;
+use crate::compute::parts::{Execution, Step, steps};
+use crate::compute::plan::{Plan, Recorded};
+use crate::compute::planner;
+use crate::compute::resume::Resumed;
+use crate::compute::run::{ComputeOptions, expect_targets};
+use crate::compute::sink::Place;
+use crate::compute::source::Foreign;
+use crate::compute::stage::{Stage, stages};
+use crate::compute::taken::Scratch;
+use crate::compute::written::{self, written};
+use crate::format::CreateSpec;
+
+/// What the files call themselves.
+const FORMAT: &str = "bigarrays plan 1";
+
+/// The version of the library, which decides how a plan is cut and what bits results have.
+const LIBRARY: &str = env!("CARGO_PKG_VERSION");
+
+/// The most bytes of elements in memory that are written into the file.
+const INLINE: u64 = 1 << 20;
+
+/// Bytes of elements that are written to a file of their own at once.
+const SLAB: u64 = 64 << 20;
+
+/// A plan in a file. What its parts leave for each other is in a folder beside it, of the same name with `.parts` behind it.
+///
+/// ```
+/// use bigarrays::compute::{ComputeOptions, Lazy, PlanFile};
+/// use bigarrays::{CreateSpec, DataType, OpenOptions};
+///
+/// let folder = tempfile::tempdir()?;
+/// let url = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+/// let options = OpenOptions::new().format("zarr3");
+/// let input = options.create(&*url("a"), &CreateSpec::new(DataType::F32, "0:100".parse()?))?;
+/// let output = options.create(&*url("b"), &CreateSpec::new(DataType::F32, "0:100".parse()?))?;
+/// let result = (&Lazy::of(&input)? + 1)?;
+///
+/// let path = folder.path().join("plan.json");
+/// PlanFile::write(&path, &[(&result, &output)], &ComputeOptions::default(), &options)?;
+///
+/// // In other processes, each of some tasks:
+/// let plan = PlanFile::open(&path, &OpenOptions::new())?;
+/// for (stage, known) in plan.stages().iter().enumerate() {
+///     plan.run_tasks(stage, 0..known.tasks, &ComputeOptions::default())?;
+/// }
+/// // Does what is left, and ends the job.
+/// plan.run(&ComputeOptions::default())?;
+/// assert_eq!(output.read::<f32>(output.domain())?.into_data()[[99]], 1.0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct PlanFile {
+    path: PathBuf,
+    /// What tells the computation from all others.
+    key: String,
+    roots: Vec<Lazy>,
+    targets: Vec<Array>,
+    recorded: Recorded,
+    scratch: PathBuf,
+    stages: Vec<PlannedStage>,
+}
+
+/// Tasks of a plan that do not depend on each other, once those of earlier stages are done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedStage {
+    /// What is computed.
+    pub text: String,
+    /// What a task does: it makes a block of results, folds some of the elements that become one, or merges what others have
+    /// folded.
+    pub work: &'static str,
+    /// How many tasks there are.
+    pub tasks: u64,
+}
+
+impl PlanFile {
+    /// Plans these results, each into an array, and writes that to `path`. Operands in memory of more than 1 MiB are written to
+    /// files beside it. What later passes read is kept in `options.scratch`, or beside it. `opening` has the settings of
+    /// stores, of which secrets are not written: whoever runs a part gives them again.
+    ///
+    /// # Errors
+    /// `AlreadyExists` if there is a file; `InvalidArgument` for what other processes cannot read: arrays of `memory://`,
+    /// URLs with secrets, elements that another library reads, functions of blocks; those of planning.
+    pub fn write(
+        path: impl Into<PathBuf>,
+        results: &[(&Lazy, &Array)],
+        options: &ComputeOptions<'_>,
+        opening: &OpenOptions,
+    ) -> Result<Self> {
+        let path = path.into();
+        if path.exists() {
+            let reason = "there is a file already";
+            return Err(Error::new(ErrorKind::AlreadyExists, reason).at(path.display().to_string()));
+        }
+        let roots: Vec<Lazy> = results.iter().map(|result| result.0.clone()).collect();
+        let targets: Vec<Option<&Array>> = results.iter().map(|result| Some(result.1)).collect();
+        let targets: Vec<Array> = expect_targets(&roots, &targets)?.into_iter().flatten().collect();
+        let mut inputs = Inputs { arrays: Vec::new(), folder: folder_of(&absolute(&path)?) };
+        let expressions = written(&roots, &mut |lazy| inputs.leaf(lazy))?.to_json();
+        let scratch = match options.scratch {
+            Some(folder) => absolute(folder)?,
+            None => inputs.folder.clone(),
+        };
+        let outputs = targets.iter().map(described).collect::<Result<Vec<_>>>()?;
+        let settings = opening.format_options().store.settings.without_secrets();
+        let mut whole = json!({
+            "format": FORMAT,
+            "library": LIBRARY,
+            "settings": settings.iter().collect::<std::collections::BTreeMap<_, _>>(),
+            "inputs": inputs.arrays,
+            "outputs": outputs,
+            "expressions": expressions,
+            "scratch": scratch.to_str().ok_or_else(|| not_utf8(&scratch))?,
+        });
+        // What is planned is what others read.
+        let roots = read_roots(&whole, opening)?;
+        let (stages, plan) = planned(&roots, &targets, options, None)?;
+        whole["plan"] = plan.recorded().to_json();
+        let listed = listed(&stages, &plan);
+        let stage =
+            |stage: &PlannedStage| json!({ "text": stage.text, "work": stage.work, "tasks": stage.tasks });
+        whole["stages"] = listed.iter().map(stage).collect();
+        let text = serde_json::to_string_pretty(&whole)
+            .map_err(|error| Error::invalid(format!("a plan that is no JSON: {error}")))?;
+        write_whole(&path, text.as_bytes())
+            .map_err(|error| Error::io(error, "writing a plan", path.display().to_string()))?;
+        let (key, recorded) = (key_of(&whole), plan.recorded());
+        Ok(Self { path, key, roots, targets, recorded, scratch, stages: listed })
+    }
+
+    /// Opens a plan, and the arrays that it is of. `opening` has settings of stores that are not in the file.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if it is no plan, or one of another version of the library, or if an array is not as it was when the
+    /// plan was written; those of opening arrays.
+    pub fn open(path: impl Into<PathBuf>, opening: &OpenOptions) -> Result<Self> {
+        let path = path.into();
+        let read = || {
+            let text = std::fs::read_to_string(&path)
+                .map_err(|error| Error::io(error, "reading a plan", path.display().to_string()))?;
+            let whole: Value = serde_json::from_str(&text).map_err(|_| no_plan())?;
+            expect_ours(&whole)?;
+            let opening = with_settings(&whole, opening)?;
+            let roots = read_roots(&whole, &opening)?;
+            let outputs = whole.get("outputs").and_then(Value::as_array).ok_or_else(no_plan)?;
+            let target = |output: &Value| opened(output, &opening.clone().incomplete(true), false);
+            let targets = outputs.iter().map(target).collect::<Result<Vec<_>>>()?;
+            let known: Vec<Option<&Array>> = targets.iter().map(Some).collect();
+            let targets = expect_targets(&roots, &known)?.into_iter().flatten().collect();
+            let recorded = whole.get("plan").and_then(Recorded::of_json).ok_or_else(no_plan)?;
+            let scratch = PathBuf::from(written::text(&whole, "scratch")?);
+            Ok((key_of(&whole), roots, targets, recorded, scratch))
+        };
+        let at = |error: Error| error.during("opening the plan").at(path.display().to_string());
+        let (key, roots, targets, recorded, scratch) = read().map_err(at)?;
+        let mut plan =
+            Self { path: path.clone(), key, roots, targets, recorded, scratch, stages: Vec::new() };
+        let (stages, planned) =
+            plan.planned(&ComputeOptions { memory: u64::MAX, ..Default::default() }).map_err(at)?;
+        plan.stages = listed(&stages, &planned);
+        Ok(plan)
+    }
+
+    /// What is done in which order: tasks of one stage may run at the same time, anywhere.
+    pub fn stages(&self) -> &[PlannedStage] {
+        &self.stages
+    }
+
+    /// What is computed.
+    pub fn results(&self) -> impl Iterator<Item = (&Lazy, &Array)> {
+        self.roots.iter().zip(&self.targets)
+    }
+
+    /// Runs some tasks of a stage; numbers that there are not are left out. Tasks may be run again, at the same time too.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if there is no such stage, or tasks of an earlier one have not been run; as
+    /// [`compute`](super::compute).
+    pub fn run_tasks(&self, stage: usize, tasks: Range<u64>, options: &ComputeOptions<'_>) -> Result<()> {
+        if stage >= self.stages.len() {
+            let reason = format!("there is no stage {stage}; there are {}, from 0", self.stages.len());
+            return Err(Error::invalid(reason).at(self.path.display().to_string()));
+        }
+        let ledger = Ledger::shared(folder_of(&absolute(&self.path)?))?;
+        self.with(&ledger, options, |execution, steps, place| execution.run_part(steps, stage, tasks, place))
+    }
+
+    /// Does all that is left: what is done is looked up, and made again if it, or what it was made of, has changed since. Then
+    /// results are complete, and the folder of parts is removed.
+    ///
+    /// # Errors
+    /// As [`compute`](super::compute).
+    pub fn run(&self, options: &ComputeOptions<'_>) -> Result<()> {
+        if self.is_done() {
+            return Ok(());
+        }
+        let mut ledger = Ledger::shared(folder_of(&absolute(&self.path)?))?;
+        self.with(&ledger, options, |execution, _, place| execution.run(place))?;
+        self.targets.iter().try_for_each(Array::complete_if_whole)?;
+        self.scratch_folder()?.map_or(Ok(()), |scratch| scratch.remove())?;
+        ledger.remove()
+    }
+
+    /// Whether no result is marked as incomplete any more.
+    pub fn is_done(&self) -> bool {
+        self.targets.iter().all(|target| target.incomplete().is_none())
+    }
+
+    fn planned(&self, options: &ComputeOptions<'_>) -> Result<(Vec<Stage>, Plan)> {
+        planned(&self.roots, &self.targets, options, Some(&self.recorded))
+    }
+
+    fn scratch_folder(&self) -> Result<Option<Scratch>> {
+        if !self.recorded.has_scratch {
+            return Ok(None);
+        }
+        std::fs::create_dir_all(&self.scratch).map_err(|error| {
+            Error::io(error, "making the scratch folder", self.scratch.display().to_string())
+        })?;
+        Scratch::new(&self.scratch, Some(&self.key)).map(Some)
+    }
+
+    fn with(
+        &self,
+        ledger: &Ledger,
+        options: &ComputeOptions<'_>,
+        run: impl for<'p> FnOnce(&Execution<'_>, &[Step], &'p dyn Fn(usize) -> Option<Place<'p>>) -> Result<()>,
+    ) -> Result<()> {
+        let (stages, plan) = self.planned(options)?;
+        let resumed = Resumed::of_plan(ledger, self.key.clone(), self.recorded.clone());
+        let scratch = self.scratch_folder()?;
+        let execution = Execution {
+            stages: &stages,
+            plan: &plan,
+            resumed: Some(&resumed),
+            scratch: scratch.as_ref(),
+            progress: options.progress,
+        };
+        let place = |number: usize| self.targets.get(number).map(Place::Array);
+        run(&execution, &steps(&stages, &plan), &place)
+    }
+}
+
+/// The passes and their plan, where what later passes read is in files.
+fn planned(
+    roots: &[Lazy],
+    targets: &[Array],
+    options: &ComputeOptions<'_>,
+    recorded: Option<&Recorded>,
+) -> Result<(Vec<Stage>, Plan)> {
+    let limits = planner::Limits {
+        has_scratch: true,
+        is_resumable: true,
+        ..ComputeOptions { scratch: None, ..*options }.limits()?
+    };
+    let (stages, targets) = (stages(roots)?, targets.iter().map(Some).collect::<Vec<_>>());
+    match recorded {
+        Some(recorded) => planner::again(&stages, &targets, limits, recorded),
+        None => planner::plan(stages, &targets, limits),
+    }
+}
+
+fn listed(stages: &[Stage], plan: &Plan) -> Vec<PlannedStage> {
+    let one = |step: Step| PlannedStage {
+        text: plan.passes[step.pass].text.clone(),
+        work: step.work.name(),
+        tasks: step.tasks,
+    };
+    steps(stages, plan).into_iter().map(one).collect()
+}
+
+/// What tells a computation from all others: all of it but where stores are told to be.
+fn key_of(whole: &Value) -> String {
+    let of = ["inputs", "outputs", "expressions", "plan"].map(|name| &whole[name]);
+    Digest::of_text(&json!([FORMAT, LIBRARY, of]).to_string())
+}
+
+fn no_plan() -> Error {
+    Error::invalid("this is no plan, or it is damaged")
+}
+
+fn not_utf8(path: &Path) -> Error {
+    Error::invalid("the name of a file has to be UTF-8").at(path.display().to_string())
+}
+
+fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).map_err(|error| Error::io(error, "finding", path.display().to_string()))
+}
+
+/// An error if another version of the library has written the plan.
+fn expect_ours(whole: &Value) -> Result<()> {
+    match (whole.get("format").and_then(Value::as_str), whole.get("library").and_then(Value::as_str)) {
+        (Some(FORMAT), Some(LIBRARY)) => Ok(()),
+        (Some(format), Some(library)) if format.starts_with("bigarrays plan ") => {
+            Err(Error::invalid(format!(
+                "bigarrays {library} has written this plan, and this is {LIBRARY}: plan anew, or run it with that version"
+            )))
+        }
+        _ => Err(no_plan()),
+    }
+}
+
+fn with_settings(whole: &Value, opening: &OpenOptions) -> Result<OpenOptions> {
+    let mut settings = crate::store::Settings::new();
+    for (key, value) in whole.get("settings").and_then(Value::as_object).ok_or_else(no_plan)? {
+        settings.set(key, value.as_str().ok_or_else(no_plan)?);
+    }
+    opening.format_options().store.settings.iter().for_each(|(key, value)| settings.set(key, value));
+    Ok(opening.clone().settings(settings))
+}
+
+/// All of an array that its elements depend on but its chunks: where it is, and its metadata.
+fn digest_of(array: &Array) -> String {
+    let config = Config::new("array")
+        .with("location", array.store().location(""))
+        .with("layouts", array.layouts().map(Layout::config).collect::<Parameter>());
+    Digest::of_text(&config.key())
+}
+
+/// An array as other processes open it.
+fn described(array: &Array) -> Result<Value> {
+    let url = array.url();
+    if url.starts_with("memory:") {
+        let reason = "an array of memory:// is in this process alone; a plan is for others";
+        return Err(Error::invalid(reason).at(url));
+    }
+    if redact(url) != url {
+        let reason =
+            "this URL may hold a secret, which a plan must not; give it by options or the environment";
+        return Err(Error::invalid(reason).at(url));
+    }
+    let url = match url.contains("://") {
+        true => url.to_owned(),
+        false => {
+            let path = absolute(Path::new(url))?;
+            path.to_str().ok_or_else(|| not_utf8(&path))?.to_owned()
+        }
+    };
+    let scale = match array.scales().get(array.scale()) {
+        Some(scale) => json!(scale.key),
+        None => json!(array.scale()),
+    };
+    let options = array.options();
+    Ok(json!({
+        "url": url,
+        "format": array.format(),
+        "scale": scale,
+        "view": array.transform().config().to_json(),
+        "strict": options.strict,
+        "outside": options.outside.name(),
+        "drop_fill": options.drop_fill,
+        "digest": digest_of(array),
+    }))
+}
+
+/// The array that was described.
+fn opened(value: &Value, opening: &OpenOptions, is_input: bool) -> Result<Array> {
+    let url = written::text(value, "url")?;
+    let flag = |name: &str| value.get(name).and_then(Value::as_bool).ok_or_else(no_plan);
+    let outside = match written::text(value, "outside")? {
+        "crop" => Outside::Crop,
+        _ => Outside::Error,
+    };
+    let options = opening
+        .clone()
+        .format(written::text(value, "format")?)
+        .read_only(is_input)
+        .strict(flag("strict")?)
+        .outside(outside)
+        .drop_fill(flag("drop_fill")?);
+    let scale = value.get("scale").ok_or_else(no_plan)?;
+    let options = match (scale.as_str(), scale.as_u64()) {
+        (Some(key), _) => options.scale(key),
+        (None, Some(number)) => options.scale(number as usize),
+        (None, None) => return Err(no_plan()),
+    };
+    let array = options.open(url)?;
+    if digest_of(&array) != written::text(value, "digest")? {
+        let reason =
+            "the array is not as it was when this was planned: its place or its metadata have changed";
+        return Err(Error::invalid(reason).at(url.to_owned()));
+    }
+    array.with_transform(written::transform(value.get("view").ok_or_else(no_plan)?)?)
+}
+
+/// What expressions are of, as it is collected.
+struct Inputs {
+    arrays: Vec<Value>,
+    /// Where operands are written that are large.
+    folder: PathBuf,
+}
+
+impl Inputs {
+    fn leaf(&mut self, lazy: &Lazy) -> Result<Config> {
+        match lazy.kind() {
+            Kind::Source(array) if array.format() == HELD => {
+                let (shape, item) = (lengths(array.domain())?, array.dtype().size());
+                if byte_len(&shape, item)? as u64 > INLINE {
+                    let read = |part: &Domain, out: ViewMut<'_>| array.read_into(part, out);
+                    return self.spilled(lazy, &read);
+                }
+                let mut bytes = vec![0; byte_len(&shape, item)?];
+                array.read_into(array.domain(), ViewMut::dense(&mut bytes, &shape, item, Order::C)?)?;
+                Ok(Config::new("elements").with("base64", BASE64_STANDARD.encode(&bytes)))
+            }
+            Kind::Source(array) => self.array(array),
+            Kind::Foreign(source) if source.is_in_memory() => {
+                let read = |part: &Domain, out: ViewMut<'_>| Foreign::read(source, part, out);
+                self.spilled(lazy, &read)
+            }
+            Kind::Foreign(source) => {
+                let reason = "other processes cannot read it; save it to an array first";
+                Err(Error::invalid(format!("{}: {reason}", source.name())))
+            }
+            _ => Err(Error::invalid("other processes have not this function of blocks")),
+        }
+    }
+
+    fn array(&mut self, array: &Array) -> Result<Config> {
+        self.arrays.push(described(array)?);
+        Ok(Config::new("array").with("number", self.arrays.len() - 1))
+    }
+
+    /// Elements in memory, in a file of their own.
+    fn spilled(&mut self, lazy: &Lazy, read: &dyn Fn(&Domain, ViewMut<'_>) -> Result<()>) -> Result<Config> {
+        let failed = |error| Error::io(error, "writing operands to", self.folder.display().to_string());
+        std::fs::create_dir_all(&self.folder).map_err(failed)?;
+        let path = self.folder.join(format!("{OPERAND}{}.npy", self.arrays.len()));
+        let url = path.to_str().ok_or_else(|| not_utf8(&path))?;
+        if path.exists() {
+            std::fs::remove_file(&path).map_err(failed)?;
+        }
+        let spec = CreateSpec::new(lazy.dtype(), Domain::from_shape(lazy.domain().shape())?);
+        let array = OpenOptions::new().format("npy").create(url, &spec)?;
+        let array = array.translate_to(lazy.domain().origin())?;
+        let item = lazy.dtype().size();
+        for part in slabs(lazy.domain(), item)? {
+            let shape = lengths(&part)?;
+            let mut bytes = vec![0; byte_len(&shape, item)?];
+            read(&part, ViewMut::dense(&mut bytes, &shape, item, Order::C)?)?;
+            array.write_from(&part, crate::base::buffer::View::dense(&bytes, &shape, item, Order::C)?)?;
+        }
+        self.array(&array)
+    }
+}
+
+/// Boxes along the first axis.
+fn slabs(domain: &Domain, item: usize) -> Result<Vec<Domain>> {
+    let row = domain.shape().iter().skip(1).fold(item as u64, |all, &length| all.saturating_mul(length));
+    let rows = (SLAB / row.max(1)).max(1);
+    let first = domain.range(0);
+    let starts = (first.start..first.end).step_by(usize::try_from(rows).unwrap_or(usize::MAX));
+    let slab = |start: i64| {
+        let end = start.saturating_add_unsigned(rows).min(first.end);
+        let ranges = std::iter::once(start..end).chain(domain.ranges().skip(1));
+        Domain::from_ranges(&ranges.collect::<Vec<_>>())
+    };
+    starts.map(slab).collect()
+}
+
+fn read_roots(whole: &Value, opening: &OpenOptions) -> Result<Vec<Lazy>> {
+    let inputs = whole.get("inputs").and_then(Value::as_array).ok_or_else(no_plan)?;
+    let arrays = inputs.iter().map(|input| opened(input, opening, true)).collect::<Result<Vec<_>>>()?;
+    let expressions = whole.get("expressions").ok_or_else(no_plan)?;
+    written::read(expressions, &mut |name, node| match name {
+        "array" => {
+            let number =
+                node.get("number").and_then(Value::as_u64).and_then(|number| arrays.get(number as usize));
+            Lazy::of(number.ok_or_else(no_plan)?)
+        }
+        "elements" => {
+            let bytes = BASE64_STANDARD.decode(written::text(node, "base64")?).map_err(|_| no_plan())?;
+            Lazy::of_elements(
+                &written::domain(written::text(node, "domain")?)?,
+                written::number(node)?,
+                &bytes,
+            )
+        }
+        _ => Err(no_plan()),
+    })
+}

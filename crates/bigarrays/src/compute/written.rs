@@ -1,0 +1,304 @@
+//! Expressions as data: a list of nodes, each of nodes before it. Journals know them again by it, and other processes read it.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use crate::array::{Array, AxisMap, Transform};
+use crate::base::dims::Dims;
+use crate::base::domain::Domain;
+use crate::base::dtype::DataType;
+use crate::base::error::{Error, Result};
+use crate::chunk::config::{Config, Parameter};
+use crate::chunk::layout::Layout;
+use crate::compute::cast::Cast;
+use crate::compute::digest::Digest;
+use crate::compute::expr::{DEEPEST, Kind, Lazy};
+use crate::compute::function::Function;
+use crate::compute::held::NAME as HELD;
+use crate::compute::infer::Names;
+use crate::compute::mapping::{Mapping, Pick};
+use crate::compute::reduction::Reduction;
+
+/// Where an array is, and all that its elements depend on but its chunks.
+pub(crate) fn identity_of(array: &Array) -> Config {
+    Config::new("array")
+        .with("location", array.store().location(""))
+        .with("view", array.transform().config())
+        .with("layouts", array.layouts().map(Layout::config).collect::<Parameter>())
+        .with("options", array.options().config())
+}
+
+/// What expressions are of, for them to be known again.
+///
+/// # Errors
+/// `InvalidArgument` for what is not known again: elements that something else reads, or functions of blocks; a storage
+/// error.
+pub(super) fn identity_of_leaf(lazy: &Lazy) -> Result<Config> {
+    let unknown = |what: &str| {
+        let reason = format!("{what} cannot be known again, so that this computation cannot be resumed");
+        Err(Error::invalid(reason))
+    };
+    match lazy.kind() {
+        Kind::Source(array) if array.format() == HELD => {
+            let Digest(digest) = Digest::of_chunks(array, array.domain())?;
+            Ok(Config::new("elements").with("digest", format!("{digest:032x}")))
+        }
+        Kind::Source(array) => Ok(identity_of(array)),
+        Kind::Foreign(source) => unknown(source.name()),
+        _ => unknown("a function of blocks"),
+    }
+}
+
+/// Expressions, and all that their elements depend on but what `leaf` gives for arrays, for what something else reads, and
+/// for functions of blocks.
+///
+/// # Errors
+/// Those of `leaf`.
+pub(super) fn written(roots: &[Lazy], leaf: &mut dyn FnMut(&Lazy) -> Result<Config>) -> Result<Config> {
+    let mut writing = Writing { nodes: Vec::new(), known: HashMap::new(), leaf };
+    let roots = roots.iter().map(|root| writing.add(root)).collect::<Result<Vec<_>>>()?;
+    let nodes: Parameter = writing.nodes.into_iter().collect();
+    Ok(Config::new("expressions")
+        .with("nodes", nodes)
+        .with("roots", roots.into_iter().collect::<Parameter>()))
+}
+
+struct Writing<'a> {
+    nodes: Vec<Config>,
+    /// The number of each expression.
+    known: HashMap<usize, usize>,
+    leaf: &'a mut dyn FnMut(&Lazy) -> Result<Config>,
+}
+
+impl Writing<'_> {
+    fn add(&mut self, lazy: &Lazy) -> Result<usize> {
+        if let Some(&known) = self.known.get(&lazy.id()) {
+            return Ok(known);
+        }
+        let name = |name: &Option<String>| name.clone().map_or(Parameter::None, Parameter::Text);
+        let config = self
+            .node(lazy)?
+            .with("type", lazy.dtype().name())
+            .with("domain", lazy.domain().to_string())
+            .with("names", lazy.names().iter().map(name).collect::<Parameter>());
+        self.nodes.push(config);
+        self.known.insert(lazy.id(), self.nodes.len() - 1);
+        Ok(self.nodes.len() - 1)
+    }
+
+    fn all(&mut self, of: &[Lazy]) -> Result<Parameter> {
+        of.iter().map(|lazy| self.add(lazy)).collect::<Result<Vec<_>>>().map(|all| all.into_iter().collect())
+    }
+
+    fn node(&mut self, lazy: &Lazy) -> Result<Config> {
+        Ok(match lazy.kind() {
+            Kind::Source(_) | Kind::Foreign(_) | Kind::Operation(..) => (self.leaf)(lazy)?,
+            Kind::Pending(number) => Config::new("result").with("number", *number),
+            Kind::Constant(bytes) => Config::new("constant").with("bits", u64::from_le_bytes(*bytes)),
+            Kind::Elementwise(function, arguments) => {
+                Config::new("function").with("name", function.name()).with("of", self.all(arguments)?)
+            }
+            Kind::Convert(of) => Config::new("convert").with("of", self.add(of)?),
+            Kind::Cast(of, how) => how.config().with("of", self.add(of)?),
+            Kind::Reduce(along, of) => {
+                let axes = along.axes.iter().copied().collect::<Parameter>();
+                Config::new("reduce")
+                    .with("name", along.reduction.name())
+                    .with("axes", axes)
+                    .with("of", self.add(of)?)
+            }
+            Kind::View(mapping, of) => view(mapping).with("of", self.add(of)?),
+            Kind::Join(axis, parts) => Config::new("join").with("axis", *axis).with("of", self.all(parts)?),
+        })
+    }
+}
+
+fn view(mapping: &Mapping) -> Config {
+    let pick = |pick: &Pick| match pick {
+        Pick::Fixed(at) => Config::new("fixed").with("at", *at),
+        Pick::Along { axis, offset, step } => {
+            Config::new("along").with("axis", *axis).with("offset", *offset).with("step", *step)
+        }
+        Pick::Listed { axis, coordinates } => {
+            Config::new("listed").with("axis", *axis).with("coordinates", &coordinates[..])
+        }
+    };
+    Config::new("view").with("picks", mapping.picks.iter().map(pick).collect::<Parameter>())
+}
+
+/// The expressions that were written, where `leaf` reads what another `leaf` wrote.
+///
+/// # Errors
+/// `InvalidArgument` for what is no such text; those of `leaf` and of making expressions.
+pub(super) fn read(whole: &Value, leaf: &mut dyn FnMut(&str, &Value) -> Result<Lazy>) -> Result<Vec<Lazy>> {
+    let (_, whole) = named(whole).ok_or_else(damaged)?;
+    let mut reading = Reading { nodes: Vec::new(), leaf };
+    for node in list(whole, "nodes")? {
+        let (name, node) = named(node).ok_or_else(damaged)?;
+        let lazy = reading.node(name, node)?;
+        // Types are converted between functions.
+        lazy.expect_within(2 * DEEPEST)?;
+        let is_so =
+            lazy.dtype().name() == text(node, "type")? && lazy.domain().to_string() == text(node, "domain")?;
+        if !is_so {
+            return Err(damaged());
+        }
+        let names = names(node)?;
+        reading.nodes.push(if lazy.names() == &names[..] { lazy } else { lazy.renamed(&names)? });
+    }
+    list(whole, "roots")?.iter().map(|root| reading.at(root)).collect()
+}
+
+fn damaged() -> Error {
+    Error::invalid("these are no expressions, or they are damaged")
+}
+
+/// The name of a configuration, and its parameters.
+pub(super) fn named(value: &Value) -> Option<(&str, &Value)> {
+    const NONE: &Value = &Value::Null;
+    Some((value.get("name")?.as_str()?, value.get("configuration").unwrap_or(NONE)))
+}
+
+pub(super) fn text<'a>(of: &'a Value, name: &str) -> Result<&'a str> {
+    of.get(name).and_then(Value::as_str).ok_or_else(damaged)
+}
+
+fn list<'a>(of: &'a Value, name: &str) -> Result<&'a [Value]> {
+    of.get(name).and_then(Value::as_array).map(Vec::as_slice).ok_or_else(damaged)
+}
+
+fn whole(of: &Value, name: &str) -> Result<i64> {
+    of.get(name).and_then(Value::as_i64).ok_or_else(damaged)
+}
+
+fn position(of: &Value, name: &str) -> Result<usize> {
+    usize::try_from(whole(of, name)?).map_err(|_| damaged())
+}
+
+fn names(node: &Value) -> Result<Names> {
+    list(node, "names")?.iter().map(|name| name.as_str().map(str::to_owned)).map(Ok).collect()
+}
+
+/// The box that a text names; there is one without axes.
+pub(super) fn domain(text: &str) -> Result<Domain> {
+    if text.is_empty() { Domain::from_shape(&[]) } else { text.parse() }
+}
+
+/// The type of the elements, which are numbers.
+pub(super) fn number(node: &Value) -> Result<DataType> {
+    let dtype: DataType = text(node, "type")?.parse()?;
+    if dtype.is_number() { Ok(dtype) } else { Err(damaged()) }
+}
+
+struct Reading<'a> {
+    nodes: Vec<Lazy>,
+    leaf: &'a mut dyn FnMut(&str, &Value) -> Result<Lazy>,
+}
+
+impl Reading<'_> {
+    fn at(&self, number: &Value) -> Result<Lazy> {
+        let number = number.as_u64().and_then(|number| usize::try_from(number).ok());
+        number.and_then(|number| self.nodes.get(number)).cloned().ok_or_else(damaged)
+    }
+
+    fn of(&self, node: &Value) -> Result<Lazy> {
+        self.at(node.get("of").ok_or_else(damaged)?)
+    }
+
+    fn all(&self, node: &Value) -> Result<Dims<Lazy>> {
+        list(node, "of")?.iter().map(|number| self.at(number)).collect()
+    }
+
+    fn node(&mut self, name: &str, node: &Value) -> Result<Lazy> {
+        match name {
+            "constant" => {
+                let bits = node.get("bits").and_then(Value::as_u64).ok_or_else(damaged)?;
+                let domain = domain(text(node, "domain")?)?;
+                let names = Names::from_elem(None, domain.ndim());
+                Ok(Lazy::new(Kind::Constant(bits.to_le_bytes()), number(node)?, domain, names))
+            }
+            "function" => {
+                let function = Function::named(text(node, "name")?).ok_or_else(damaged)?;
+                Lazy::of_arguments(function, self.all(node)?)
+            }
+            "convert" => self.of(node)?.converted(number(node)?),
+            "cast" => {
+                let how = Cast::named(text(node, "rounding")?, text(node, "out_of_range")?);
+                self.of(node)?.cast(number(node)?, how.ok_or_else(damaged)?)
+            }
+            "reduce" => {
+                let reduction = Reduction::named(text(node, "name")?).ok_or_else(damaged)?;
+                let axis = |axis: &Value| usize::try_from(axis.as_u64()?).ok();
+                let axes: Option<Dims<usize>> = list(node, "axes")?.iter().map(axis).collect();
+                // Without axes, all would be meant.
+                let axes = axes.filter(|axes| !axes.is_empty()).ok_or_else(damaged)?;
+                self.of(node)?.reduce(reduction, &axes, false)
+            }
+            "view" => {
+                let of = self.of(node)?;
+                let mapping = mapping(node, of.domain())?;
+                let is_shown = match of.kind() {
+                    Kind::Source(_) | Kind::Foreign(_) | Kind::Join(..) | Kind::Operation(..) => true,
+                    Kind::Reduce(..) => mapping.only_repeats(of.domain()),
+                    _ => false,
+                };
+                if !is_shown {
+                    return Err(damaged());
+                }
+                let (dtype, domain) = (of.dtype(), mapping.domain.clone());
+                let names = mapping.names(of.names());
+                Ok(Lazy::new(Kind::View(Box::new(mapping), of), dtype, domain, names))
+            }
+            "join" => Lazy::concatenate(&self.all(node)?, position(node, "axis")?),
+            other => (self.leaf)(other, node),
+        }
+    }
+}
+
+/// A view of what is over `shown`.
+fn mapping(node: &Value, shown: &Domain) -> Result<Mapping> {
+    let domain = domain(text(node, "domain")?)?;
+    let pick = |pick: &Value| {
+        let (name, pick) = named(pick).ok_or_else(damaged)?;
+        Ok(match name {
+            "fixed" => Pick::Fixed(whole(pick, "at")?),
+            "along" => Pick::Along {
+                axis: position(pick, "axis")?,
+                offset: whole(pick, "offset")?,
+                step: whole(pick, "step")?,
+            },
+            "listed" => {
+                let all: Option<Vec<i64>> = list(pick, "coordinates")?.iter().map(Value::as_i64).collect();
+                Pick::Listed { axis: position(pick, "axis")?, coordinates: all.ok_or_else(damaged)?.into() }
+            }
+            _ => return Err(damaged()),
+        })
+    };
+    let picks = list(node, "picks")?.iter().map(pick).collect::<Result<Dims<_>>>()?;
+    Mapping::checked(domain, picks, shown)
+}
+
+/// The view of an array that was written as [`Transform::config`] gives it.
+///
+/// # Errors
+/// `InvalidArgument` for what is no such text.
+pub(super) fn transform(value: &Value) -> Result<Transform> {
+    let (_, value) = named(value).ok_or_else(damaged)?;
+    let axis = |axis: &Value| {
+        let (name, axis) = named(axis).ok_or_else(damaged)?;
+        Ok(match name {
+            "fixed" => AxisMap::Fixed(whole(axis, "at")?),
+            "along" => AxisMap::Along {
+                axis: position(axis, "axis")?,
+                offset: whole(axis, "offset")?,
+                step: whole(axis, "step")?,
+            },
+            _ => return Err(damaged()),
+        })
+    };
+    Ok(Transform {
+        domain: domain(text(value, "domain")?)?,
+        axes: list(value, "axes")?.iter().map(axis).collect::<Result<_>>()?,
+    })
+}

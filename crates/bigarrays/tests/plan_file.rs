@@ -1,0 +1,210 @@
+//! Plans in files, whose parts are run by whoever opens them.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+use bigarrays::compute::{ComputeOptions, Function, Lazy, Operand, PlanFile, Reduction, Target, compute};
+use bigarrays::{Array, CreateSpec, DataType, Domain, ErrorKind, OpenOptions};
+use proptest::prelude::*;
+
+mod computations;
+use computations::{Bench, Saved, elements, targets};
+
+const SMALL: u64 = 1 << 20;
+const MORE: u64 = 16 << 20;
+
+fn options(memory: u64) -> ComputeOptions<'static> {
+    ComputeOptions { memory, ..ComputeOptions::default() }
+}
+
+/// Makes the targets of a job as incomplete arrays, and plans it.
+fn planned(bench: &Bench, name: &str, job: &[Saved], memory: u64) -> PlanFile {
+    let arrays: Vec<Array> = job
+        .iter()
+        .enumerate()
+        .map(|(at, (lazy, chunk))| {
+            let mut spec = CreateSpec::new(DataType::F32, Domain::from_shape(lazy.domain().shape()).unwrap());
+            spec.storage.chunk_shape = Some(chunk.clone());
+            spec.array.incomplete = true;
+            let path = bench.path(&format!("{name}-{at}"));
+            OpenOptions::new().format("zarr3").create(path.to_str().unwrap(), &spec).unwrap()
+        })
+        .collect();
+    let results: Vec<(&Lazy, &Array)> = job.iter().map(|one| &one.0).zip(&arrays).collect();
+    PlanFile::write(bench.path(&format!("{name}.json")), &results, &options(memory), &OpenOptions::new())
+        .unwrap()
+}
+
+fn opened(bench: &Bench, name: &str) -> PlanFile {
+    PlanFile::open(bench.path(&format!("{name}.json")), &OpenOptions::new()).unwrap()
+}
+
+fn is_incomplete(bench: &Bench, name: &str) -> bool {
+    let path = bench.path(name);
+    let opened = OpenOptions::new().incomplete(true).open(path.to_str().unwrap()).unwrap();
+    opened.incomplete().is_some()
+}
+
+/// Reduces more elements than are folded one after the other, so that what tasks have folded is merged.
+fn large(bench: &Bench) -> (&'static str, Vec<Saved>) {
+    let mut spec = CreateSpec::new(DataType::U8, Domain::from_shape(&[32, 512, 512]).unwrap());
+    spec.storage.chunk_shape = Some(vec![8, 512, 512]);
+    let array =
+        OpenOptions::new().format("zarr3").create(bench.path("large").to_str().unwrap(), &spec).unwrap();
+    let values = ndarray::Array3::from_shape_fn((32, 512, 512), |(z, y, x)| (z * 7 + y * 3 + x) as u8);
+    array.write(&[0, 0, 0], values.view()).unwrap();
+    let mean = Lazy::of(&array).unwrap().mean(&[0, 1, 2]).unwrap();
+    let small = Lazy::of(&bench.open("input")).unwrap();
+    let both = [Operand::from(&small), Operand::from(&mean)];
+    let apart = Lazy::apply(Function::Subtract, &both).unwrap();
+    ("one number", vec![(apart.cast(DataType::F32, Default::default()).unwrap(), vec![4, 8, 9])])
+}
+
+#[test]
+fn parts_that_are_run_apart_have_the_same_bits() {
+    let bench = Bench::new();
+    let large = large(&bench);
+    let jobs = bench.jobs().into_iter().map(|job| (job, SMALL)).chain([(large, MORE)]);
+    for ((name, job), memory) in jobs {
+        let whole = format!("{name} whole");
+        let arrays = targets(&bench, &whole, &job);
+        let results =
+            job.iter().zip(&arrays).map(|((lazy, _), array)| (lazy, Target::Array(array))).collect();
+        compute(results, &options(64 << 20)).unwrap();
+        let stages = planned(&bench, name, &job, memory).stages().to_vec();
+        assert!(stages.iter().map(|stage| stage.tasks).sum::<u64>() > 4, "{stages:?}");
+        for (number, stage) in stages.iter().enumerate() {
+            if number + 1 < stages.len() {
+                // Too early.
+                let error = opened(&bench, name).run_tasks(number + 1, 0..1, &options(memory)).unwrap_err();
+                assert!(error.to_string().contains("have not been run yet"), "{error}");
+            }
+            let half = stage.tasks / 2;
+            // The second half first, and some twice; with other budgets.
+            for (tasks, memory) in
+                [(half..stage.tasks + 10, memory), (0..half, 64 << 20), (half..half + 1, memory)]
+            {
+                opened(&bench, name).run_tasks(number, tasks, &options(memory)).unwrap();
+            }
+            assert!(is_incomplete(&bench, &format!("{name}-0")));
+        }
+        let plan = opened(&bench, name);
+        plan.run(&options(64 << 20)).unwrap();
+        assert!(plan.is_done() && !bench.path(&format!("{name}.json.parts")).exists());
+        for at in 0..job.len() {
+            let of = |name: &str| elements(&bench, &format!("{name}-{at}"));
+            assert!(of(name) == of(&whole), "{name}");
+        }
+        // Nothing is left to do.
+        opened(&bench, name).run(&options(memory)).unwrap();
+    }
+}
+
+#[test]
+fn what_others_cannot_run_is_refused_with_its_reason() {
+    let bench = Bench::new();
+    let job = bench.jobs().remove(0).1;
+    let plan = planned(&bench, "a", &job, SMALL);
+    let error = plan.run_tasks(1, 0..1, &options(SMALL)).unwrap_err();
+    assert!(error.to_string().contains("there is no stage 1; there are 1, from 0"), "{error}");
+    let target = bench.open("input");
+    let write = |name: &str, lazy: &Lazy, target: &Array| {
+        let path = bench.path(name);
+        let written = PlanFile::write(&path, &[(lazy, target)], &options(SMALL), &OpenOptions::new());
+        written.map(drop).map_err(|error| error.to_string())
+    };
+    let error = write("a.json", &job[0].0, &target).unwrap_err();
+    assert!(error.contains("there is a file already"), "{error}");
+    assert!(write("b.json", &job[0].0, &target).unwrap_err().contains("would overwrite"));
+    let spec = CreateSpec::new(DataType::F32, target.domain().clone());
+    let own = OpenOptions::new().format("zarr3").create("memory://plan-file", &spec).unwrap();
+    assert!(write("b.json", &job[0].0, &own).unwrap_err().contains("in this process alone"));
+    let (out, chunk) = (bench.path("out"), vec![4, 8, 9]);
+    assert!(!out.exists());
+    let out = bench.create("out", target.shape(), &chunk);
+    assert!(write("b.json", &Lazy::of(&own).unwrap(), &out).unwrap_err().contains("in this process alone"));
+    let function = Lazy::of_function(target.domain(), DataType::F32, None, |_, _| Ok(())).unwrap();
+    assert!(write("b.json", &function, &out).unwrap_err().contains("other processes cannot read it"));
+    assert!(!bench.path("b.json").exists() && !bench.path("b.json.parts").exists());
+}
+
+#[test]
+fn what_has_changed_since_it_was_planned_is_noticed() {
+    let bench = Bench::new();
+    let jobs = bench.jobs();
+    let two = &jobs.iter().find(|job| job.0 == "two stages").unwrap().1;
+    let plan = planned(&bench, "a", two, SMALL);
+    let stages = plan.stages().to_vec();
+    for (number, stage) in stages.iter().enumerate() {
+        plan.run_tasks(number, 0..stage.tasks, &options(SMALL)).unwrap();
+    }
+    // Elements: what was made of them is made again.
+    bench.fill(&bench.open("input"), 3.0);
+    opened(&bench, "a").run(&options(SMALL)).unwrap();
+    let arrays = targets(&bench, "whole", two);
+    compute(vec![(&two[0].0, Target::Array(&arrays[0]))], &options(SMALL)).unwrap();
+    assert!(elements(&bench, "a-0") == elements(&bench, "whole-0"));
+    // Metadata.
+    planned(&bench, "b", two, SMALL);
+    let open = |name: &str| PlanFile::open(bench.path(&format!("{name}.json")), &OpenOptions::new());
+    std::fs::remove_dir_all(bench.path("input")).unwrap();
+    let error = open("b").unwrap_err();
+    assert!(error.to_string().contains("input"), "{error}");
+    bench.create("input", &[12, 40, 36], &[4, 8, 12]);
+    let error = open("b").unwrap_err();
+    assert!(error.to_string().contains("not as it was when this was planned"), "{error}");
+    // The version of the library.
+    let path = bench.path("b.json");
+    let text = std::fs::read_to_string(&path).unwrap().replace("\"library\": \"", "\"library\": \"9");
+    std::fs::write(&path, text).unwrap();
+    let error = open("b").unwrap_err().to_string();
+    assert!(error.contains("has written this plan, and this is"), "{error}");
+    std::fs::write(&path, "{}").unwrap();
+    assert_eq!(open("b").unwrap_err().kind(), ErrorKind::InvalidArgument);
+}
+
+#[test]
+fn operands_in_memory_go_with_the_plan() {
+    let bench = Bench::new();
+    let input = Lazy::of(&bench.open("input")).unwrap();
+    let domain = input.domain().clone();
+    let values: Vec<f32> = (0..12 * 40 * 36).map(|at| (at % 11) as f32).collect();
+    let small = Lazy::of_elements(&domain, DataType::F32, bytemuck::cast_slice(&values)).unwrap();
+    let large: Vec<f32> = (0..12 * 40 * 36 * 20).map(|at| (at % 13) as f32).collect();
+    let wide: Domain = "0:20,0:12,0:40,0:36".parse().unwrap();
+    let large = Lazy::of_elements(&wide, DataType::F32, bytemuck::cast_slice(&large)).unwrap();
+    let most = large.reduce(Reduction::Sum, &[0], false).unwrap();
+    let one = |function, a: &Lazy, b: &Lazy| Lazy::apply(function, &[a.into(), b.into()]).unwrap();
+    let sum = one(Function::Add, &one(Function::Multiply, &input, &small), &most);
+    let job = vec![(sum, vec![4, 8, 9])];
+    planned(&bench, "a", &job, MORE);
+    opened(&bench, "a").run(&options(64 << 20)).unwrap();
+    let arrays = targets(&bench, "whole", &job);
+    compute(vec![(&job[0].0, Target::Array(&arrays[0]))], &options(64 << 20)).unwrap();
+    assert!(elements(&bench, "a-0") == elements(&bench, "whole-0"));
+    assert!(!bench.path("a.json.parts").exists());
+}
+
+proptest! {
+    /// Damaged plans are errors.
+    #[test]
+    fn what_is_no_plan_is_refused(at in any::<prop::sample::Index>(), other in any::<u8>(), cut in any::<bool>()) {
+        thread_local! {
+            static BENCH: (Bench, Vec<u8>) = {
+                let bench = Bench::new();
+                let job = bench.jobs().remove(3).1;
+                planned(&bench, "a", &job, SMALL);
+                let text = std::fs::read(bench.path("a.json")).unwrap();
+                (bench, text)
+            };
+        }
+        BENCH.with(|(bench, text)| {
+            let mut text = text.clone();
+            let at = at.index(text.len());
+            if cut { text.truncate(at) } else { text[at] = other };
+            let path = bench.path("b.json");
+            std::fs::write(&path, text).unwrap();
+            if let Ok(plan) = PlanFile::open(&path, &OpenOptions::new()) {
+                assert!(!plan.stages().is_empty());
+            }
+        });
+    }
+}
