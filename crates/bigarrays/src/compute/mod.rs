@@ -19,9 +19,11 @@
 //! # Ok::<(), bigarrays::Error>(())
 //! ```
 
+mod arguments;
 mod block;
 mod blocks;
 mod boxes;
+mod called;
 mod cast;
 mod chunks;
 mod cuts;
@@ -30,6 +32,7 @@ mod explain;
 mod expr;
 mod foreign;
 mod function;
+mod grids;
 mod held;
 mod identity;
 mod infer;
@@ -48,6 +51,7 @@ mod pass;
 mod plan;
 mod planner;
 mod program;
+mod reading;
 mod reduce;
 mod reducing;
 mod reduction;
