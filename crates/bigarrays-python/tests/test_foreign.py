@@ -97,7 +97,7 @@ def view_of(rng: np.random.Generator, x: Any) -> Any:
 def test_views_and_reductions_are_those_of_numpy(
     seed: int, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bigarrays._lazy._COPIED", 0)
+    monkeypatch.setattr("bigarrays._expressions._COPIED", 0)
     dtype = ["int16", "float32", "uint8", "bool", "float64", ">i4"][seed]
     if kind == "flat" and dtype == ">i4":
         dtype = "int32"

@@ -59,7 +59,9 @@ from ._bigarrays import (
     update_attributes,
     verify,
 )
-from ._lazy import Lazy, compute, concatenate, explain, lazy, save, stack
+from ._computing import compute, explain, save
+from ._expressions import concatenate, lazy, stack
+from ._lazy import Lazy
 from ._metadata import Metadata
 from ._reading import Padded
 from ._together import Together

@@ -2,39 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import operator
 from collections.abc import Callable, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any, TypeVar, Union, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from ._bigarrays import Array, Domain, FlatArray, InvalidArgumentError, _Lazy, _rehearse
-from ._foreign import Sliced, is_foreign
+from ._bigarrays import Array, Domain, InvalidArgumentError, _Lazy
 from ._indexing import Part, parts, points
-from ._masks import nan_variance, reduced, variance
+from ._masks import applied
 from ._operators import Operators
-from ._progress import reporter
-from ._targets import journal_of, taken_up, target
+from ._progress import Progress
+from ._reductions import Reductions
 
 if TYPE_CHECKING:
     from types import ModuleType
 
 #: What is computed without being asked for has at most so many bytes.
-_UNASKED = 256 << 20
-
-#: Elements in memory are copied up to so many bytes.
-_COPIED = 1 << 20
-
-Axis = int | str | Sequence[int | str] | None
-Mask = Union["Lazy", Array, ArrayLike]
-_Url = TypeVar("_Url", bound=str | PathLike[str])
-Progress = bool | Callable[[int, int], object]
+UNASKED = 256 << 20
 
 
-class Lazy(Operators):
+class Lazy(Operators, Reductions):
     """An array that is computed when its elements are asked for: `a.lazy` of an array `a`, or `bigarrays.lazy(x)`.
 
     Operators and NumPy's functions of elements give further expressions. Their types are those that NumPy 2 gives, known at
@@ -68,10 +58,10 @@ class Lazy(Operators):
         self._is_positional = is_positional
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _made, (self._is_positional, *self._made)
+        return made_by, (self._is_positional, *self._made)
 
     def _then(self, method: str, *arguments: Any) -> Lazy:
-        return _made(self._is_positional, method, self, *arguments)
+        return made_by(self._is_positional, method, self, *arguments)
 
     @property
     def positional(self) -> Lazy:
@@ -195,6 +185,8 @@ class Lazy(Operators):
                 these, at 0, 1, … then. On `positional`, indices are NumPy's; several arrays of them are elements, which are
                 computed at once.
         """
+        from ._expressions import lazy
+
         picked = points(key) if self._is_positional else None
         if picked is not None:
             return lazy(self.__array__()[picked])
@@ -297,147 +289,7 @@ class Lazy(Operators):
     def masked(self, value: float) -> Lazy:
         """The elements as floating-point numbers, NaN where they are `value`, such as a fill value that stands for missing."""
         wide = self if self.dtype.kind == "f" else self.astype("float64")
-        return apply("where", [self == value, np.nan, wide])
-
-    def sum(self, axis: Axis = None, *, keepdims: bool = False, where: Mask = True) -> Lazy:
-        """The sum along `axis`, one or several, by number or name; of all elements if None.
-
-        With `keepdims`, the result has the axes as well, of length 1, so that it goes with what it is of. With `where`, an array
-        or expression of booleans that broadcasts to this, only elements where it is true count.
-
-        Example:
-            >>> x = bigarrays.lazy([3, 9, 4])
-            >>> x.sum(where=x < 5).compute()
-            array(7)
-        """
-        return reduced(self, "sum", axis, keepdims, where)
-
-    def prod(self, axis: Axis = None, *, keepdims: bool = False, where: Mask = True) -> Lazy:
-        """The product along `axis`; see `sum`."""
-        return reduced(self, "prod", axis, keepdims, where)
-
-    def mean(self, axis: Axis = None, *, keepdims: bool = False, where: Mask = True) -> Lazy:
-        """The mean along `axis`; see `sum`."""
-        return reduced(self, "mean", axis, keepdims, where)
-
-    def min(
-        self, axis: Axis = None, *, keepdims: bool = False, initial: float | None = None, where: Mask = True
-    ) -> Lazy:
-        """The least along `axis` and `initial`, if that is given; NaN if one is NaN; see `sum`. With `where`, `initial` is needed."""
-        return reduced(self, "min", axis, keepdims, where, initial)
-
-    def max(
-        self, axis: Axis = None, *, keepdims: bool = False, initial: float | None = None, where: Mask = True
-    ) -> Lazy:
-        """The largest along `axis` and `initial`, if that is given; see `min`."""
-        return reduced(self, "max", axis, keepdims, where, initial)
-
-    def any(self, axis: Axis = None, *, keepdims: bool = False, where: Mask = True) -> Lazy:
-        """Whether an element along `axis` is not zero; see `sum`."""
-        return reduced(self, "any", axis, keepdims, where)
-
-    def all(self, axis: Axis = None, *, keepdims: bool = False, where: Mask = True) -> Lazy:
-        """Whether no element along `axis` is zero; see `sum`."""
-        return reduced(self, "all", axis, keepdims, where)
-
-    def count_nonzero(self, axis: Axis = None, *, keepdims: bool = False, where: Mask = True) -> Lazy:
-        """How many elements along `axis` are not zero; see `sum`."""
-        return reduced(self, "count_nonzero", axis, keepdims, where)
-
-    def nansum(self, axis: Axis = None, *, keepdims: bool = False, where: Mask = True) -> Lazy:
-        """The sum of the elements along `axis` that are not NaN; see `sum`."""
-        return reduced(self, "nansum", axis, keepdims, where)
-
-    def nanprod(self, axis: Axis = None, *, keepdims: bool = False, where: Mask = True) -> Lazy:
-        """The product of the elements along `axis` that are not NaN; see `sum`."""
-        return reduced(self, "nanprod", axis, keepdims, where)
-
-    def nanmin(
-        self, axis: Axis = None, *, keepdims: bool = False, initial: float | None = None, where: Mask = True
-    ) -> Lazy:
-        """The least along `axis` that is not NaN, NaN if all are; see `min`."""
-        return reduced(self, "nanmin", axis, keepdims, where, initial)
-
-    def nanmax(
-        self, axis: Axis = None, *, keepdims: bool = False, initial: float | None = None, where: Mask = True
-    ) -> Lazy:
-        """The largest along `axis` that is not NaN, NaN if all are; see `min`."""
-        return reduced(self, "nanmax", axis, keepdims, where, initial)
-
-    def nanmean(
-        self, axis: Axis = None, *, keepdims: bool = False, min_count: int = 1, where: Mask = True
-    ) -> Lazy:
-        """The mean of the elements along `axis` that are not NaN; NaN if there are fewer than `min_count`; see `sum`."""
-        mean = reduced(self, "nanmean", axis, keepdims, where)
-        if min_count <= 1:
-            return mean
-        return apply("where", [self.count(axis, keepdims=keepdims, where=where) >= min_count, mean, np.nan])
-
-    def count(self, axis: Axis = None, *, keepdims: bool = False, where: Mask = True) -> Lazy:
-        """How many elements along `axis` are not NaN; see `sum`."""
-        valid = apply("logical_not", [apply("isnan", [self])])
-        return valid.count_nonzero(axis, keepdims=keepdims, where=where)
-
-    def argmin(self, axis: int | str | None = None, *, keepdims: bool = False) -> Lazy:
-        """The coordinate of the least along `axis`, the first of several, or of the first NaN; see `sum`.
-
-        On `positional`, a position; there `axis` may be None, for the position in C order among all elements.
-
-        Example:
-            >>> bigarrays.lazy([3, 1, 2]).argmin().compute()
-            array(1)
-        """
-        return self._place("argmin", axis, keepdims)
-
-    def argmax(self, axis: int | str | None = None, *, keepdims: bool = False) -> Lazy:
-        """The coordinate of the largest along `axis`; see `argmin`."""
-        return self._place("argmax", axis, keepdims)
-
-    def nanargmin(self, axis: int | str | None = None, *, keepdims: bool = False) -> Lazy:
-        """As `argmin`, of those that are not NaN. Where all are, computing is an error."""
-        return self._place("nanargmin", axis, keepdims)
-
-    def nanargmax(self, axis: int | str | None = None, *, keepdims: bool = False) -> Lazy:
-        """As `argmax`, of those that are not NaN. Where all are, computing is an error."""
-        return self._place("nanargmax", axis, keepdims)
-
-    def _place(self, name: str, axis: int | str | None, keepdims: bool) -> Lazy:
-        if axis is None and self.ndim > 1 and not self._is_positional:
-            raise InvalidArgumentError(f"{name} among all elements is a position: take it of `positional`, or name an axis")
-        return self._reduce(name, axis, keepdims)
-
-    def var(
-        self, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False, where: Mask = True
-    ) -> Lazy:
-        """The variance along `axis`, divided by the number of elements less `ddof`; computed in float64; see `sum`."""
-        return variance(self, axis, ddof, keepdims, where)
-
-    def std(
-        self, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False, where: Mask = True
-    ) -> Lazy:
-        """The standard deviation along `axis`: the square root of the variance, see `var`."""
-        wide = self if self.dtype.kind == "f" else self.astype("float64")
-        return apply("sqrt", [wide.var(axis, ddof=ddof, keepdims=keepdims, where=where)])
-
-    def nanvar(
-        self, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False, where: Mask = True
-    ) -> Lazy:
-        """The variance of the elements along `axis` that are not NaN; see `var`."""
-        return nan_variance(self, axis, ddof, keepdims, where)
-
-    def nanstd(
-        self, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False, where: Mask = True
-    ) -> Lazy:
-        """The standard deviation of the elements along `axis` that are not NaN; see `var`."""
-        return apply("sqrt", [self.nanvar(axis, ddof=ddof, keepdims=keepdims, where=where)])
-
-    def _reduce(self, name: str, axis: Axis, keepdims: bool) -> Lazy:
-        axes = self._reduced(axis)
-        # Nothing is reduced along no axes.
-        return self._then("reduce", name, axes, keepdims) if axes or not self.ndim else self
-
-    def _reduced(self, axis: Axis) -> list[int]:
-        return list(range(self.ndim)) if axis is None else self._axes(axis)
+        return applied("where", self == value, np.nan, wide)
 
     def _axes(self, axis: int | str | Sequence[int | str]) -> list[int]:
         return [self._axis(one) for one in ([axis] if isinstance(axis, int | str) else axis)]
@@ -475,6 +327,8 @@ class Lazy(Operators):
             MemoryBudgetError: The work does not fit into the memory; nothing was read.
             InvalidArgumentError: An element does not fit into a type that it is cast to.
         """
+        from ._computing import compute
+
         return compute(self, memory=memory, scratch=scratch, progress=progress)[0]
 
     def save(
@@ -512,6 +366,8 @@ class Lazy(Operators):
             >>> (a.lazy + 1).save("memory://lazy/save/b", format="zarr3")[0, 0]
             np.uint8(1)
         """
+        from ._computing import save
+
         return save({url: self}, memory=memory, scratch=scratch, resume=resume, progress=progress, **options)[url]
 
     def explain(
@@ -529,6 +385,8 @@ class Lazy(Operators):
             >>> plan["passes"][0]["computes"]
             'sum(memory, axis=[0])'
         """
+        from ._computing import explain
+
         return explain(self, memory=memory, scratch=scratch, format=format)
 
     def __array_namespace__(self, *, api_version: str | None = None) -> ModuleType:
@@ -542,7 +400,7 @@ class Lazy(Operators):
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         if copy is False:
             raise ValueError("what is computed is always a new array")
-        if self.nbytes > _UNASKED:
+        if self.nbytes > UNASKED:
             raise InvalidArgumentError(
                 f"{self!r} has {self.nbytes} bytes, and would be computed unasked; call compute(), or save() it"
             )
@@ -581,7 +439,7 @@ class Lazy(Operators):
         return of_function(function, args, options)
 
 
-def _made(is_positional: bool, method: str, *arguments: Any) -> Lazy:
+def made_by(is_positional: bool, method: str, *arguments: Any) -> Lazy:
     """The expression that a method of the compiled part gives; its arguments may be expressions, or have some."""
     inner = getattr(_Lazy, method)(*[_bare(argument) for argument in arguments])
     return Lazy(inner, (method, *arguments), is_positional)
@@ -593,188 +451,3 @@ def _bare(argument: Any) -> Any:
     if isinstance(argument, list):
         return [_bare(one) for one in argument]
     return argument
-
-
-def apply(name: str, inputs: Sequence[Any]) -> Lazy:
-    """The function of elements that NumPy calls so, of expressions, arrays and numbers."""
-    name = {"true_divide": "divide", "bitwise_invert": "invert"}.get(name, name)
-    first = next((one for one in inputs if isinstance(one, Lazy | Array)), inputs[0])
-    like = lazy(first)
-    operands = [_operand(one, like) for one in inputs]
-    is_positional = all(one._is_positional for one in operands if isinstance(one, Lazy))
-    if name == "power" and len(operands) == 2:
-        operands[1] = _exponent(*operands)
-    try:
-        return _made(is_positional, "apply", name, operands)
-    except InvalidArgumentError as error:
-        if "does not fit into" in str(error):
-            raise OverflowError(str(error)) from None
-        if "is not defined" in str(error):
-            raise TypeError(str(error)) from None
-        raise
-
-
-def _exponent(base: Any, exponent: Any) -> Any:
-    """Of integers, exponents that are refused when they are computed if they are negative."""
-    is_whole = base.dtype.kind in "biu" if isinstance(base, Lazy) else isinstance(base, int)
-    if not (is_whole and isinstance(exponent, Lazy) and exponent.dtype.kind == "i"):
-        return exponent
-    return exponent.astype(f"uint{8 * exponent.dtype.itemsize}").astype(exponent.dtype)
-
-
-def _operand(one: Any, like: Lazy) -> Any:
-    """What an operand is: plain arrays lie where `like` does, numbers take the type of what they meet."""
-    if isinstance(one, Lazy | Array):
-        return lazy(one)
-    if isinstance(one, bool | int | float) and not isinstance(one, np.generic):
-        return one
-    held = lazy(one)
-    shared = min(held.ndim, like.ndim)
-    offset = [0] * held.ndim
-    for axis in range(1, shared + 1):
-        if held.shape[-axis] == like.shape[-axis]:
-            offset[-axis] = like.domain.origin[-axis]
-    moved = held._then("translate", offset) if any(offset) else held
-    return Lazy(moved._inner, moved._made, like._is_positional)
-
-
-def lazy(x: Array | Lazy | ArrayLike | Sliced) -> Lazy:
-    """An expression of an array, of elements in memory, or of what is like an array.
-
-    Args:
-        x: An array or a view, which keeps its coordinates; or one of these, whose expression is `positional`:
-
-            - What `numpy.asarray` takes. Up to 1 MiB is copied at once; what is larger, such as a `numpy.memmap`, is read when
-              it is needed, and must not change until then.
-            - A `FlatArray`, which is read at the length that it has now.
-            - Anything with `shape`, `dtype` and slices, such as a dataset of h5py, an array of Zarr or a variable of netCDF4.
-              It is read box by box when elements are needed, and one such object at a time; `chunks`, if it has them, guide
-              where boxes are cut. Its elements have to be as its `dtype` says, and none masked. Where it is stored is not
-              known: a result must not be saved over it. It can be pickled if the object can.
-
-    Raises:
-        UnsupportedError: The elements are no numbers to compute with.
-
-    Example:
-        >>> (bigarrays.lazy([1, 2, 3]) * 2).sum().compute()
-        array(12)
-    """
-    if isinstance(x, Lazy):
-        return x
-    if isinstance(x, Array):
-        return _made(False, "of", x)
-    if isinstance(x, FlatArray):
-        return _made(True, "referenced", x, len(x)) if x.shape else _made(True, "referenced", x)
-    if is_foreign(x):
-        return _made(True, "foreign", x)
-    elements = np.asarray(x)
-    if elements.nbytes > _COPIED:
-        return _made(True, "referenced" if elements.dtype.isnative else "foreign", elements)
-    if not elements.dtype.isnative:
-        elements = elements.astype(elements.dtype.newbyteorder("="))
-    shape = list(elements.shape)
-    return _made(True, "held", np.ascontiguousarray(elements).tobytes(), elements.dtype, shape)
-
-
-def concatenate(parts: Sequence[Any], axis: int | str = 0) -> Lazy:
-    """Several expressions along an axis, one behind the other; coordinates begin as those of the first.
-
-    Example:
-        >>> bigarrays.concatenate([bigarrays.lazy([1, 2]), [3]]).compute()
-        array([1, 2, 3])
-    """
-    operands = [lazy(part) for part in parts]
-    if not operands:
-        raise InvalidArgumentError("nothing to concatenate")
-    at = operands[0]._axis(axis)
-    return _made(all(one._is_positional for one in operands), "concatenate", operands, at)
-
-
-def stack(parts: Sequence[Any], axis: int = 0) -> Lazy:
-    """Several expressions over one domain along a new axis, at 0, 1, … of it.
-
-    Example:
-        >>> bigarrays.stack([[1, 2], [3, 4]], axis=1).compute()
-        array([[1, 3],
-               [2, 4]])
-    """
-    return concatenate([lazy(part).expand_dims(axis) for part in parts], axis)
-
-
-def compute(
-    *results: Lazy,
-    memory: int | None = None,
-    scratch: str | PathLike[str] | None = None,
-    progress: Progress | None = None,
-) -> tuple[NDArray[Any], ...]:
-    """All elements of several expressions, as NumPy arrays. What they have in common is read and computed once.
-
-    Args:
-        results: The expressions.
-        memory: The most bytes that the work may use, the results among them; a quarter of what the process may use if None.
-        scratch: As `Lazy.compute` has it.
-        progress: As `Lazy.compute` has it.
-
-    Raises:
-        MemoryBudgetError: The work does not fit into the memory; nothing was read.
-
-    Example:
-        >>> x = bigarrays.lazy([3, 9, 4])
-        >>> bigarrays.compute(x.min(), x.max())
-        (array(3), array(9))
-    """
-    inner = [lazy(result)._inner for result in results]
-    return tuple(_Lazy.compute(inner, memory, scratch, reporter(progress, "computing")))
-
-
-def save(
-    results: dict[_Url, Lazy],
-    *,
-    memory: int | None = None,
-    scratch: str | PathLike[str] | None = None,
-    resume: bool | str | PathLike[str] = False,
-    progress: Progress | None = None,
-    **options: Any,
-) -> dict[_Url, Array]:
-    """Computes several expressions, each into a new array. What they have in common is read and computed once.
-
-    Args:
-        results: The expressions, by where their arrays are made.
-        memory: As `compute` has it.
-        scratch: As `compute` has it.
-        resume: As `Lazy.save` has it.
-        progress: As `compute` has it.
-        options: Those of `Lazy.save`, for all arrays.
-
-    Raises:
-        AlreadyExistsError: There is an array.
-        InvalidArgumentError: A result would be where an input is, in it or around it; nothing was made.
-
-    Example:
-        >>> x = bigarrays.lazy([3, 9, 4])
-        >>> saved = bigarrays.save({"memory://save/one": x + 1, "memory://save/two": x * 2}, format="zarr3")
-        >>> saved["memory://save/two"][...]
-        array([ 6, 18,  8])
-    """
-    for url in results:
-        for result in results.values():
-            result._inner.expect_apart(url)
-    with journal_of(resume, list(results)) as journal:
-        # What does not fit into the memory is refused before anything is made.
-        rehearsed = [(result._inner, target(_rehearse, result, url, options)) for url, result in results.items()]
-        if all(array is not None for _, array in rehearsed):
-            _Lazy.explain(rehearsed, memory, scratch, journal)
-        targets = {url: taken_up(result, url, options, journal) for url, result in results.items()}
-        pairs = [(result._inner, targets[url]) for url, result in results.items()]
-        if journal is not None and journal.is_done() and not any(array.incomplete for array in targets.values()):
-            return targets
-        _Lazy.save(pairs, memory, scratch, journal, reporter(progress, "saving"))
-    return targets
-
-
-def explain(
-    *results: Lazy, memory: int | None = None, scratch: str | PathLike[str] | None = None, format: str = "text"
-) -> Any:
-    """The plan of `compute` of several expressions; see `Lazy.explain`."""
-    plan = _Lazy.explain([(lazy(result)._inner, None) for result in results], memory, scratch, None, format)
-    return json.loads(plan) if format == "dict" else plan

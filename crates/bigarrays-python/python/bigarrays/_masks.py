@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from ._lazy import Axis, Lazy
+    from ._lazy import Lazy
+    from ._reductions import Axis
 
 #: What stands for elements that a mask leaves out, of reductions where it changes nothing.
 _NEUTRAL = {"sum": 0, "prod": 1, "nansum": 0, "nanprod": 1, "any": False, "all": True, "count_nonzero": 0}
@@ -41,10 +42,10 @@ def variance(x: Lazy, axis: Axis, ddof: float, keepdims: bool, where: Any) -> La
         return x._then("variance", axes, ddof, keepdims) if axes or not x.ndim else x * 0.0
     wide = x.astype("float64")
     sums = _chosen(mask, wide, np.nan)._reduce("nansquared_distances", axis, keepdims)
-    found: Lazy = sums / _apply("maximum", mask.count_nonzero(axis, keepdims=keepdims) - ddof, 0)
+    found: Lazy = sums / applied("maximum", mask.count_nonzero(axis, keepdims=keepdims) - ddof, 0)
     if x.dtype.kind != "f":
         return found
-    has_nan = _apply("logical_and", mask, _apply("isnan", x)).any(axis, keepdims=keepdims)
+    has_nan = applied("logical_and", mask, applied("isnan", x)).any(axis, keepdims=keepdims)
     return _chosen(has_nan, np.nan, found).astype(x.dtype)
 
 
@@ -65,11 +66,12 @@ def mask_of(x: Lazy, where: Any) -> Lazy | None:
     Raises:
         TypeError: It is not of booleans.
     """
-    from ._lazy import Lazy, _operand, lazy
+    from ._expressions import lazy, operand
+    from ._lazy import Lazy
 
     if where is None or where is True:
         return None
-    mask = _operand(where, x)
+    mask = operand(where, x)
     mask = mask if isinstance(mask, Lazy) else lazy(mask)
     if mask.dtype != np.dtype(bool):
         raise TypeError(f"where is a mask of booleans, not of {mask.dtype}")
@@ -83,7 +85,7 @@ def _extreme(x: Lazy, name: str, axis: Axis, keepdims: bool, where: Any, initial
             raise ValueError(f"{name} has no identity: where= needs initial=, the value to begin with")
         x = _same_type(_chosen(mask, x, initial), x)
     found = x._reduce(name, axis, keepdims)
-    return found if initial is None else _same_type(_apply(_FROM[name], found, initial), x)
+    return found if initial is None else _same_type(applied(_FROM[name], found, initial), x)
 
 
 def _same_type(found: Lazy, x: Lazy) -> Lazy:
@@ -93,10 +95,11 @@ def _same_type(found: Lazy, x: Lazy) -> Lazy:
 
 
 def _chosen(mask: Lazy, x: Any, other: Any) -> Lazy:
-    return _apply("where", mask, x, other)
+    return applied("where", mask, x, other)
 
 
-def _apply(name: str, *operands: Any) -> Lazy:
-    from ._lazy import apply
+def applied(name: str, *operands: Any) -> Lazy:
+    """The function of elements that NumPy calls so."""
+    from ._expressions import apply
 
     return apply(name, operands)

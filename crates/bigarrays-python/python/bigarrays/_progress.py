@@ -7,11 +7,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+#: Whether there is a line, or what is called in its place with what is done, and all.
+Progress = bool | Callable[[int, int], object]
+
 #: Seconds between two lines.
 _PAUSE = 0.2
 
 
-def reporter(progress: bool | Callable[[int, int], object] | None, what: str) -> Callable[[int, int], object] | None:
+def reporter(progress: Progress | None, what: str) -> Callable[[int, int], object] | None:
     """What a job tells how far it is: a function of the caller, or a line on the standard error stream if True."""
     if progress is True:
         return _Line(what)

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ._lazy import Lazy, apply, concatenate, lazy, stack
+from ._expressions import apply, concatenate, lazy, stack
+from ._lazy import Lazy
 from ._masks import reduced
 
 #: Universal functions that reduce, by what they fold with.

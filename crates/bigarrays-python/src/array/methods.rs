@@ -256,7 +256,7 @@ impl PyArray {
     ///     array([14.5, 14.5, 14.5])
     #[getter]
     fn lazy(slf: Bound<'_, Self>) -> PyResult<Bound<'_, PyAny>> {
-        slf.py().import("bigarrays._lazy")?.getattr("lazy")?.call1((slf,))
+        slf.py().import("bigarrays._expressions")?.getattr("lazy")?.call1((slf,))
     }
 
     /// Indexing this reads single elements anywhere: `a.vindex[xs, ys, zs]`, and assigning to it writes them.

@@ -6,9 +6,9 @@ use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::error::Result;
 use crate::compute::expr::{Kind, Lazy};
+use crate::compute::grids::{Grid, largest};
 use crate::compute::held;
 use crate::compute::infer::{axis_of, is_repeated};
-use crate::compute::inputs::Grid;
 
 impl Lazy {
     /// The lengths of boxes of the elements that need whole chunks of what they are of: of that whose chunks are the largest,
@@ -56,26 +56,16 @@ impl Walk {
                 self.grid(of)?.map(|(grid, bytes)| (mapping.visible_grid(&grid), bytes))
             }
             Kind::Elementwise(_, all) | Kind::Join(_, all) => {
-                let largest = self.largest(all)?;
-                largest.map(|(at, (grid, bytes))| (widened(&grid, all[at].domain(), lazy.domain()), bytes))
+                let largest = largest(all, |one| self.grid(one))?;
+                largest.map(|(one, (grid, bytes))| (widened(&grid, one.domain(), lazy.domain()), bytes))
             }
-            Kind::Operation(of, number, all) => self.largest(all)?.map(|(at, (grid, bytes))| {
-                (of.grid(*number, at, (&grid, all[at].domain()), lazy.domain()), bytes)
-            }),
+            Kind::Operation(of, number, all) => {
+                let largest = largest(all.iter().enumerate(), |(_, one)| self.grid(one))?;
+                largest.map(|((at, one), (grid, bytes))| {
+                    (of.grid(*number, at, (&grid, one.domain()), lazy.domain()), bytes)
+                })
+            }
         })
-    }
-
-    /// The operand whose chunks are the largest, the first of several.
-    fn largest(&mut self, all: &[Lazy]) -> Result<Option<(usize, Grid)>> {
-        let mut found: Option<(usize, Grid)> = None;
-        for (at, one) in all.iter().enumerate() {
-            if let Some(grid) = self.grid(one)?
-                && found.as_ref().is_none_or(|known| grid.1 > known.1.1)
-            {
-                found = Some((at, grid));
-            }
-        }
-        Ok(found)
     }
 }
 

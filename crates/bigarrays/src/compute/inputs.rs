@@ -3,24 +3,19 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::array::{Array, Cutout};
-use crate::base::buffer::{Order, View, ViewMut, byte_len, make_boolean};
+use crate::array::Array;
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
-use crate::base::error::{Error, Result};
-use crate::compute::block::{Block, Read, lengths};
+use crate::base::error::Result;
 use crate::compute::expr::{Kind, Lazy};
 use crate::compute::held::NAME as HELD;
 use crate::compute::infer::{axis_of, is_repeated};
-use crate::compute::mapping::{Mapping, Pick};
-use crate::compute::memory::Memory;
+use crate::compute::mapping::Mapping;
 use crate::compute::program::Program;
 use crate::compute::source::Foreign;
 use crate::compute::stage::{Output, Stage, filled};
-use crate::compute::viewed::{self, Shown};
-use crate::compute::windowed::{Elements, Windowed};
-use crate::for_dtype;
+use crate::compute::windowed::Windowed;
 
 /// Expressions over one domain, in which nothing is reduced, ready to be computed block by block.
 pub(crate) struct Compiled {
@@ -31,7 +26,7 @@ pub(crate) struct Compiled {
 
 /// What is read for a block.
 pub(crate) struct Input {
-    leaf: Leaf,
+    pub(super) leaf: Leaf,
     pub(crate) domain: Domain,
     pub(crate) item: u64,
     /// Whether elements differ along each axis.
@@ -39,7 +34,7 @@ pub(crate) struct Input {
 }
 
 /// Where elements come from.
-enum Leaf {
+pub(super) enum Leaf {
     Array(Array),
     Foreign(Foreign),
     View(Mapping, Box<Leaf>),
@@ -53,25 +48,11 @@ enum Leaf {
 }
 
 /// An input of an operation.
-struct Operand {
-    leaf: Leaf,
-    domain: Domain,
-    dtype: DataType,
+pub(super) struct Operand {
+    pub(super) leaf: Leaf,
+    pub(super) domain: Domain,
+    pub(super) dtype: DataType,
 }
-
-impl Operand {
-    /// The elements of a box.
-    fn read(&self, part: &Domain) -> Result<Elements> {
-        let none = || Err(Error::unsupported(format!("{} elements", self.dtype)));
-        for_dtype!(self.dtype, T => {
-            let cutout = Cutout::<T>::filled_by(part, Order::C, |out| self.leaf.read(part, out))?;
-            Ok(Elements::from(cutout.into_data()))
-        }, _other => none())
-    }
-}
-
-/// The first coordinate and length of chunks along each axis, and the bytes of one.
-pub(crate) type Grid = (Dims<(i64, u64)>, u64);
 
 impl Compiled {
     /// # Errors
@@ -108,73 +89,10 @@ impl Compiled {
         Self { program: Arc::clone(&self.program), domain: self.domain.clone(), inputs }
     }
 
-    /// Reads what the elements of `part` are of.
-    pub(crate) fn read(&self, part: &Domain, order: Order) -> Result<Block> {
-        let mut reads: Vec<Option<Read>> = (0..self.inputs.len()).map(|_| None).collect();
-        for first in 0..self.inputs.len() {
-            if reads[first].is_some() {
-                continue;
-            }
-            let together = self.together(first);
-            let made = self.inputs[first].read(&self.domain, part, order, &together)?;
-            for (number, read) in std::iter::once(first).chain(together.iter().map(|one| one.0)).zip(made) {
-                reads[number] = Some(read);
-            }
-        }
-        Ok(Block::new(lengths(part)?, order, reads.into_iter().flatten().collect()))
-    }
-
-    /// For each result, an element of it where nothing is stored.
-    ///
-    /// # Errors
-    /// `Unsupported` if not all that is read is stored; those of computing it.
-    pub(crate) fn of_fills(&self) -> Result<Vec<Vec<u8>>> {
-        let mut reads = Vec::new();
-        for input in &self.inputs {
-            let Some((array, _)) = input.stored(&self.domain) else {
-                return Err(Error::unsupported("what is not stored has no fill value"));
-            };
-            let mut elements = Memory::new(input.item as usize)?;
-            elements.bytes_mut().copy_from_slice(array.layout().fill.as_bytes());
-            if array.dtype() == DataType::Bool {
-                make_boolean(elements.bytes_mut());
-            }
-            let shape = Dims::from_elem(1, input.domain.ndim());
-            reads.push(Read { elements, shape, item: input.item as usize });
-        }
-        let block = Block::new(Dims::from_elem(1, self.domain.ndim()), Order::C, reads);
-        let mut made: Vec<Vec<u64>> = self.program.sizes().map(|_| vec![0]).collect();
-        let outs = made.iter_mut().zip(self.program.sizes());
-        let outs = outs.map(|(word, size)| (size, &mut bytemuck::cast_slice_mut(word)[..size]));
-        block.compute(&self.program, &mut outs.collect::<Vec<_>>())?;
-        let element = |(word, size): (&Vec<u64>, usize)| bytemuck::cast_slice(word)[..size].to_vec();
-        Ok(made.iter().zip(self.program.sizes()).map(element).collect())
-    }
-
-    /// The inputs behind this one that are results of the same operation on the same inputs, and their numbers there.
-    fn together(&self, first: usize) -> Vec<(usize, usize)> {
-        let all = &self.program.inputs;
-        let Kind::Operation(of, number, inputs) = all[first].kind() else { return Vec::new() };
-        let same = |other: usize| {
-            let Kind::Operation(other_of, other_number, others) = all[other].kind() else { return None };
-            let is_same = Arc::ptr_eq(of, other_of)
-                && of.outputs[*number].axes == of.outputs[*other_number].axes
-                && inputs.iter().map(Lazy::id).eq(others.iter().map(Lazy::id));
-            is_same.then_some((other, *other_number))
-        };
-        (first + 1..all.len()).filter_map(same).collect()
-    }
-
     /// Bytes that are held for a block of these lengths: of all that is read, and of what that is made of.
     pub(crate) fn held(&self, block: &[u64]) -> u64 {
         let one = |input: &Input| input.held(self.domain.shape(), block);
         self.inputs.iter().map(one).fold(0, u64::saturating_add)
-    }
-
-    /// The most bytes of a chunk of what is stored.
-    pub(crate) fn chunk_bytes(&self) -> u64 {
-        let foreign = self.inputs.iter().filter_map(|input| input.grid().ok()?).map(|grid| grid.1);
-        self.arrays().into_iter().map(|array| array.layout().chunk_bytes()).chain(foreign).max().unwrap_or(0)
     }
 
     /// What a request costs, as [`Store::request_cost`](crate::store::Store::request_cost) has it, of the dearest array.
@@ -183,7 +101,7 @@ impl Compiled {
     }
 
     /// The stored arrays that are read.
-    fn arrays(&self) -> Vec<&Array> {
+    pub(super) fn arrays(&self) -> Vec<&Array> {
         let mut found = Vec::new();
         self.inputs.iter().for_each(|input| input.leaf.collect_arrays(&mut found));
         found
@@ -203,47 +121,6 @@ impl Input {
     /// Whether blocks all have the same elements along an axis, where what is computed has this many.
     pub(crate) fn repeats(&self, axis: usize, whole: u64) -> bool {
         !self.varies[axis] || is_repeated(self.domain.shape()[axis], whole)
-    }
-
-    /// Reads what a block needs of this, and of results of the same operation: their numbers are given.
-    fn read(
-        &self,
-        whole: &Domain,
-        part: &Domain,
-        order: Order,
-        together: &[(usize, usize)],
-    ) -> Result<Vec<Read>> {
-        let of = |axis: usize| {
-            let at = axis_of(axis, self.domain.ndim(), whole.ndim());
-            let range = self.domain.range(axis);
-            match self.repeats(axis, whole.shape()[at]) {
-                true => range.start..range.end.min(range.start.saturating_add(1)),
-                false => part.range(at),
-            }
-        };
-        let part = Domain::from_ranges(&(0..self.domain.ndim()).map(of).collect::<Dims<_>>())?;
-        let shape = lengths(&part)?;
-        let memory = |item: usize| {
-            Ok(Read { elements: Memory::new(byte_len(&shape, item)?)?, shape: shape.clone(), item })
-        };
-        let mut reads = vec![memory(self.item as usize)?];
-        let Leaf::Windows(windowed, number, inputs) = &self.leaf else {
-            let out = ViewMut::dense(reads[0].elements.bytes_mut(), &shape, self.item as usize, order)?;
-            self.leaf.read(&part, out)?;
-            return Ok(reads);
-        };
-        for (_, number) in together {
-            reads.push(memory(windowed.outputs[*number].dtype.size())?);
-        }
-        let numbers = std::iter::once(*number).chain(together.iter().map(|one| one.1));
-        let mut outs = Vec::new();
-        for (number, read) in numbers.zip(&mut reads) {
-            let item = read.item;
-            outs.push((number, ViewMut::dense(read.elements.bytes_mut(), &shape, item, order)?));
-        }
-        let domains: Vec<&Domain> = inputs.iter().map(|input| &input.domain).collect();
-        windowed.run(outs, &part, &domains, &|input, part| inputs[input].read(part))?;
-        Ok(reads)
     }
 
     /// Lengths of what is read for a block of these lengths.
@@ -279,16 +156,6 @@ impl Input {
         // Where strict, what is missing is an error.
         (array.format() != HELD && !array.options().strict)
             .then(|| (array, (0..whole.ndim()).map(own).collect()))
-    }
-
-    /// The chunks that are read, if any are.
-    pub(crate) fn grid(&self) -> Result<Option<Grid>> {
-        self.leaf.grid(&self.domain)
-    }
-
-    /// The order of elements that is read the fastest; `None` if all are.
-    pub(crate) fn order(&self) -> Option<Order> {
-        self.leaf.order()
     }
 }
 
@@ -349,40 +216,6 @@ impl Leaf {
         }
     }
 
-    /// Writes the elements of `part` to `out`, of its shape.
-    fn read(&self, part: &Domain, mut out: ViewMut<'_>) -> Result<()> {
-        match self {
-            Self::Array(array) => Shown::Array(array).read(part, out),
-            Self::Foreign(source) => source.read(part, out),
-            Self::View(mapping, of) => match &**of {
-                Self::Array(array) => viewed::read(mapping, &Shown::Array(array), part, out),
-                of => viewed::read(mapping, &Shown::Other(&|part, out| of.read(part, out)), part, out),
-            },
-            Self::Join(parts) => {
-                for (domain, leaf) in parts {
-                    let inside = part.intersect(domain);
-                    if !inside.is_empty() {
-                        leaf.read(&inside, out.reborrow().region(&inside.region_of(part)))?;
-                    }
-                }
-                Ok(())
-            }
-            Self::Computed(compiled, dtype) => {
-                let block = compiled.read(part, Order::C)?;
-                let shape = lengths(part)?;
-                let mut made = Memory::new(byte_len(&shape, dtype.size())?)?;
-                block.compute(&compiled.program, &mut [(dtype.size(), made.bytes_mut())])?;
-                out.copy_from(&View::dense(made.bytes(), &shape, dtype.size(), Order::C)?);
-                Ok(())
-            }
-            Self::Windows(of, number, inputs) => {
-                let domains: Vec<&Domain> = inputs.iter().map(|input| &input.domain).collect();
-                of.run(vec![(*number, out)], part, &domains, &|input, part| inputs[input].read(part))
-            }
-            Self::Pending => Err(Error::unsupported("a result that is not there yet")),
-        }
-    }
-
     /// Bytes that are held while so many elements are read, but for those themselves.
     fn held(&self, lengths: &[u64], item: u64) -> u64 {
         match self {
@@ -428,56 +261,4 @@ impl Leaf {
             Self::Windows(_, _, inputs) => inputs.iter().for_each(|input| input.leaf.collect_arrays(found)),
         }
     }
-
-    fn order(&self) -> Option<Order> {
-        match self {
-            Self::Array(array) if array.format() != HELD => Some(array.order()),
-            Self::Array(_) | Self::Pending => None,
-            Self::View(mapping, of) if mapping.picks.iter().map(Pick::axis).is_sorted() => of.order(),
-            _ => Some(Order::C),
-        }
-    }
-
-    fn grid(&self, domain: &Domain) -> Result<Option<Grid>> {
-        Ok(match self {
-            Self::Array(array) if array.format() != HELD => {
-                Some((array.chunk_grid()?, array.layout().chunk_bytes()))
-            }
-            Self::Array(_) | Self::Pending => None,
-            Self::Foreign(source) => source.grid().map(|grid| (grid, source.chunk_bytes())),
-            Self::Windows(of, number, inputs) => {
-                let grids = inputs.iter().map(|input| input.leaf.grid(&input.domain));
-                let grids = grids.collect::<Result<Vec<_>>>()?;
-                let largest = grids.into_iter().enumerate().filter_map(|(at, grid)| Some((at, grid?)));
-                let largest = largest.max_by_key(|(_, grid)| grid.1);
-                largest
-                    .map(|(at, grid)| (of.grid(*number, at, (&grid.0, &inputs[at].domain), domain), grid.1))
-            }
-            Self::View(mapping, of) => {
-                of.grid(domain)?.map(|(grid, bytes)| (mapping.visible_grid(&grid), bytes))
-            }
-            Self::Join(parts) => {
-                let grids =
-                    parts.iter().map(|(domain, leaf)| leaf.grid(domain)).collect::<Result<Vec<_>>>()?;
-                grids.into_iter().flatten().max_by_key(|grid| grid.1)
-            }
-            Self::Computed(compiled, _) => {
-                let grids = compiled.inputs.iter().map(|input| Ok((input, input.grid()?)));
-                let grids = grids.collect::<Result<Vec<_>>>()?;
-                let largest = grids.into_iter().filter_map(|(input, grid)| Some((input, grid?)));
-                let largest = largest.max_by_key(|(_, grid)| grid.1);
-                largest.map(|(input, grid)| (widened(&grid.0, input, domain), grid.1))
-            }
-        })
-    }
-}
-
-/// The chunks along the axes of `domain`, of which an input has the last ones.
-fn widened(grid: &[(i64, u64)], input: &Input, domain: &Domain) -> Dims<(i64, u64)> {
-    let whole = |axis: usize| (domain.origin()[axis], domain.shape()[axis].max(1));
-    let own = |axis: usize| {
-        let own = (axis + grid.len()).checked_sub(domain.ndim())?;
-        (!input.repeats(own, domain.shape()[axis])).then(|| grid[own])
-    };
-    (0..domain.ndim()).map(|axis| own(axis).unwrap_or_else(|| whole(axis))).collect()
 }

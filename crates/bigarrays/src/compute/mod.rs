@@ -19,9 +19,11 @@
 //! # Ok::<(), bigarrays::Error>(())
 //! ```
 
+mod arguments;
 mod block;
 mod blocks;
 mod boxes;
+mod called;
 mod cast;
 mod chunks;
 mod cuts;
@@ -30,6 +32,7 @@ mod explain;
 mod expr;
 mod foreign;
 mod function;
+mod grids;
 mod held;
 mod infer;
 mod inputs;
@@ -50,10 +53,12 @@ mod plan;
 mod plan_file;
 mod planner;
 mod program;
+mod reading;
 mod reduce;
 mod reducing;
 mod reduction;
 mod resume;
+mod room;
 mod rows;
 mod run;
 mod search;
@@ -89,6 +94,7 @@ pub use parse::{parse, parse_all};
 pub use plan::Plan;
 pub use plan_file::{PlanFile, PlannedStage};
 pub use reduction::Reduction;
+pub(crate) use room::Room;
 pub use run::{ComputeOptions, Target, compute, plan};
 pub(crate) use search::{Axis, Found, Search};
 pub use source::Source;

@@ -7,15 +7,13 @@
 //! - indices and slices of coordinates: `x[0:10, ..., ::2]`;
 //! - several expressions with names, `m = mean(x); y = x - m`, of which later ones may use earlier ones.
 
-use crate::array::Index;
-use crate::base::dims::Dims;
 use crate::base::dtype::DataType;
-use crate::base::error::{Error, Result};
+use crate::base::error::Result;
+use crate::compute::called::Reducing;
 use crate::compute::cast::{Cast, Rounding};
 use crate::compute::expr::{Lazy, Operand};
 use crate::compute::function::Function;
-use crate::compute::reduction::Reduction;
-use crate::compute::tokens::{Token, tokens, wrong_at};
+use crate::compute::tokens::{Token, Tokens, at, wrong_at};
 use crate::compute::types::Literal;
 
 /// How deep expressions in brackets, and signs, may be within each other.
@@ -43,7 +41,7 @@ const LARGEST: usize = 2_000;
 pub fn parse(text: &str, sources: &dyn Fn(&str) -> Option<Lazy>) -> Result<Lazy> {
     let mut parser = Parser::new(text, sources)?;
     let parsed = parser.expression(0)?;
-    parser.expect_end()?;
+    parser.tokens.expect_end()?;
     expression_of(parsed)
 }
 
@@ -72,13 +70,13 @@ pub fn parse_all(text: &str, sources: &dyn Fn(&str) -> Option<Lazy>) -> Result<V
         found.push((name.clone(), expression_of(parsed.clone())?));
         let Some(name) = name else {
             // A `;` at the end is none between expressions.
-            parser.takes(";");
-            parser.expect_end()?;
+            parser.tokens.takes(";");
+            parser.tokens.expect_end()?;
             return Ok(found);
         };
         parser.named.push((name, parsed));
-        if !parser.takes(";") || parser.peek() == &Token::End {
-            parser.expect_end()?;
+        if !parser.tokens.takes(";") || parser.tokens.peek() == &Token::End {
+            parser.tokens.expect_end()?;
             return Ok(found);
         }
     }
@@ -90,44 +88,6 @@ fn expression_of(operand: Operand) -> Result<Lazy> {
         Operand::Literal(literal) => {
             let dtype = literal.own_type();
             Lazy::constant(literal.bytes(dtype)?, dtype)
-        }
-    }
-}
-
-/// What is called like a reduction.
-#[derive(Clone, Copy)]
-enum Reducing {
-    One(Reduction),
-    /// The variance, of all or of those that are no NaN; or its root.
-    Variance {
-        skips: bool,
-        is_root: bool,
-    },
-}
-
-impl Reducing {
-    fn named(name: &str) -> Option<Self> {
-        let variance = |skips, is_root| Some(Self::Variance { skips, is_root });
-        match name {
-            "var" => variance(false, false),
-            "std" => variance(false, true),
-            "nanvar" => variance(true, false),
-            "nanstd" => variance(true, true),
-            name => Reduction::named(name).map(Self::One),
-        }
-    }
-
-    fn of(self, lazy: &Lazy, axes: &[usize], keeps: bool) -> Result<Lazy> {
-        match self {
-            Self::One(reduction) => lazy.reduce(reduction, axes, keeps),
-            Self::Variance { skips, is_root } => {
-                let wide = if lazy.dtype().is_float() { lazy } else { &lazy.converted(DataType::F64)? };
-                let found = match skips {
-                    true => wide.nan_variance(axes, 0.0, keeps)?,
-                    false => wide.variance(axes, 0.0, keeps)?,
-                };
-                if is_root { Lazy::apply(Function::Sqrt, &[(&found).into()]) } else { Ok(found) }
-            }
         }
     }
 }
@@ -157,9 +117,21 @@ const BINARY: [(&str, Function, u8); 18] = [
 /// How tight signs before an operand bind: less than a power.
 const SIGNED: u8 = 8;
 
+/// What a name stands for that is none of an earlier expression.
+fn known(name: &str, sources: &dyn Fn(&str) -> Option<Lazy>) -> Option<Operand> {
+    let real = |value: f64| Some(Operand::Literal(Literal::Real(value)));
+    match name {
+        "True" => Some(Operand::Literal(Literal::Bool(true))),
+        "False" => Some(Operand::Literal(Literal::Bool(false))),
+        "nan" => real(f64::NAN),
+        "inf" => real(f64::INFINITY),
+        "pi" => real(std::f64::consts::PI),
+        name => sources(name).map(Operand::Lazy),
+    }
+}
+
 struct Parser<'a> {
-    tokens: Vec<(Token, usize)>,
-    at: usize,
+    tokens: Tokens,
     sources: &'a dyn Fn(&str) -> Option<Lazy>,
     /// Earlier expressions.
     named: Vec<(String, Operand)>,
@@ -169,104 +141,40 @@ struct Parser<'a> {
 
 impl<'a> Parser<'a> {
     fn new(text: &str, sources: &'a dyn Fn(&str) -> Option<Lazy>) -> Result<Self> {
-        Ok(Self { tokens: tokens(text)?, at: 0, sources, named: Vec::new(), depth: 0, size: 0 })
+        Ok(Self { tokens: Tokens::new(text)?, sources, named: Vec::new(), depth: 0, size: 0 })
     }
 }
 
 impl Parser<'_> {
-    fn expect_end(&self) -> Result<()> {
-        if self.peek() == &Token::End { Ok(()) } else { Err(self.wrong("an operator")) }
-    }
-
     /// The name that an expression is given, if it is.
     fn name(&mut self) -> Result<Option<String>> {
-        let (Token::Name(name), Some((Token::Sign("="), _))) = (self.peek(), self.tokens.get(self.at + 1))
-        else {
-            return Ok(None);
-        };
-        let name = name.clone();
-        let is_taken = self.known(&name).is_some() || self.named.iter().any(|known| known.0 == name);
-        if is_taken {
-            return Err(self.wrong("a name that nothing else has"));
-        }
-        self.at += 2;
-        Ok(Some(name))
-    }
-
-    /// What a name stands for that is none of an earlier expression.
-    fn known(&self, name: &str) -> Option<Operand> {
-        let real = |value: f64| Some(Operand::Literal(Literal::Real(value)));
-        match name {
-            "True" => Some(Operand::Literal(Literal::Bool(true))),
-            "False" => Some(Operand::Literal(Literal::Bool(false))),
-            "nan" => real(f64::NAN),
-            "inf" => real(f64::INFINITY),
-            "pi" => real(std::f64::consts::PI),
-            name => (self.sources)(name).map(Operand::Lazy),
-        }
-    }
-
-    fn peek(&self) -> &Token {
-        &self.tokens[self.at].0
-    }
-
-    fn position(&self) -> usize {
-        self.tokens[self.at].1
-    }
-
-    fn next(&mut self) -> Token {
-        let token = self.tokens[self.at].0.clone();
-        self.at = (self.at + 1).min(self.tokens.len() - 1);
-        token
-    }
-
-    fn takes(&mut self, sign: &str) -> bool {
-        let is_it = matches!(self.peek(), Token::Sign(found) if *found == sign);
-        if is_it {
-            self.next();
-        }
-        is_it
-    }
-
-    fn expect(&mut self, sign: &str) -> Result<()> {
-        if self.takes(sign) { Ok(()) } else { Err(self.wrong(&format!("{sign:?}"))) }
-    }
-
-    fn wrong(&self, expected: &str) -> Error {
-        let found = match self.peek() {
-            Token::Number(Literal::Bool(value)) => value.to_string(),
-            Token::Number(Literal::Whole(value)) => value.to_string(),
-            Token::Number(Literal::Real(value)) => value.to_string(),
-            Token::Name(text) | Token::Text(text) => text.clone(),
-            Token::Sign(sign) => (*sign).to_owned(),
-            Token::End => String::new(),
-        };
-        wrong_at(self.position(), expected, &found)
+        let Self { tokens, named, sources, .. } = self;
+        tokens.assigned(|name| known(name, *sources).is_none() && !named.iter().any(|one| one.0 == name))
     }
 
     /// An expression of operators that bind tighter than `least`.
     fn expression(&mut self, least: u8) -> Result<Operand> {
         self.depth += 1;
         if self.depth > DEEPEST {
-            return Err(self.wrong("no more brackets within brackets"));
+            return Err(self.tokens.wrong("no more brackets within brackets"));
         }
         let mut left = self.operand()?;
         loop {
-            let position = self.position();
-            let Token::Sign(sign) = *self.peek() else { break };
+            let position = self.tokens.position();
+            let Token::Sign(sign) = *self.tokens.peek() else { break };
             let Some(&(_, function, binds)) = BINARY.iter().find(|row| row.0 == sign && row.2 > least) else {
                 break;
             };
-            self.next();
+            self.tokens.next();
             // Powers are taken from the right.
             let right = self.expression(if function == Function::Power { SIGNED - 1 } else { binds })?;
             left = self.apply(function, &[left, right], position)?;
             if binds == 4
-                && BINARY
-                    .iter()
-                    .any(|row| row.2 == 4 && matches!(self.peek(), Token::Sign(next) if *next == row.0))
+                && BINARY.iter().any(|row| {
+                    row.2 == 4 && matches!(self.tokens.peek(), Token::Sign(next) if *next == row.0)
+                })
             {
-                return Err(self.wrong("brackets: comparisons do not follow each other"));
+                return Err(self.tokens.wrong("brackets: comparisons do not follow each other"));
             }
         }
         self.depth -= 1;
@@ -277,12 +185,12 @@ impl Parser<'_> {
     fn operand(&mut self) -> Result<Operand> {
         let mut operand = self.unsliced()?;
         loop {
-            let position = self.position();
-            if !self.takes("[") {
+            let position = self.tokens.position();
+            if !self.tokens.takes("[") {
                 return Ok(operand);
             }
             let of = self.lazy(&operand, position)?;
-            let indices = self.indices(of.ndim())?;
+            let indices = self.tokens.indices(of.ndim())?;
             self.size += 1;
             if self.size > LARGEST {
                 return Err(wrong_at(position, "a shorter expression", ""));
@@ -291,60 +199,14 @@ impl Parser<'_> {
         }
     }
 
-    /// Indices of so many axes, up to the bracket behind them.
-    fn indices(&mut self, ndim: usize) -> Result<Dims<Index>> {
-        let (mut found, mut rest): (Dims<Index>, Option<usize>) = (Dims::new(), None);
-        loop {
-            if self.peek() == &Token::Sign("...") && rest.is_none() {
-                self.next();
-                rest = Some(found.len());
-            } else {
-                found.push(self.index()?);
-            }
-            if self.takes("]") {
-                break;
-            }
-            self.expect(",")?;
-            if self.takes("]") {
-                break;
-            }
-        }
-        let missing = ndim.saturating_sub(found.len());
-        let place = rest.unwrap_or(found.len());
-        (0..missing).for_each(|_| found.insert(place, Index::ALL));
-        Ok(found)
-    }
-
-    fn index(&mut self) -> Result<Index> {
-        let start = self.coordinate()?;
-        if !self.takes(":") {
-            return start.map(Index::At).ok_or_else(|| self.wrong("a coordinate or a slice"));
-        }
-        let stop = self.coordinate()?;
-        let step = if self.takes(":") { self.coordinate()? } else { None };
-        Ok(Index::Slice { start, stop, step: step.unwrap_or(1) })
-    }
-
-    /// A whole number, if there is one.
-    fn coordinate(&mut self) -> Result<Option<i64>> {
-        let is_negative = self.takes("-");
-        let Token::Number(Literal::Whole(number)) = *self.peek() else {
-            return if is_negative { Err(self.wrong("a coordinate")) } else { Ok(None) };
-        };
-        let number = if is_negative { -number } else { number };
-        let number = i64::try_from(number).map_err(|_| self.wrong("a coordinate of 64 bits"))?;
-        self.next();
-        Ok(Some(number))
-    }
-
     fn unsliced(&mut self) -> Result<Operand> {
-        let position = self.position();
-        match self.next() {
+        let position = self.tokens.position();
+        match self.tokens.next() {
             Token::Number(literal) => Ok(Operand::Literal(literal)),
             Token::Name(name) => self.named(&name, position),
             Token::Sign("(") => {
                 let inside = self.expression(0)?;
-                self.expect(")")?;
+                self.tokens.expect(")")?;
                 Ok(inside)
             }
             Token::Sign("-") => {
@@ -361,8 +223,8 @@ impl Parser<'_> {
                 self.apply(Function::Invert, &[of], position)
             }
             _ => {
-                self.at = self.tokens.iter().position(|token| token.1 == position).unwrap_or(0);
-                Err(self.wrong("an operand"))
+                self.tokens.back_to(position);
+                Err(self.tokens.wrong("an operand"))
             }
         }
     }
@@ -377,9 +239,9 @@ impl Parser<'_> {
 
     /// What a name stands for: an array, a number, or a function that is called.
     fn named(&mut self, name: &str, position: usize) -> Result<Operand> {
-        if !self.takes("(") {
+        if !self.tokens.takes("(") {
             let earlier = self.named.iter().find(|known| known.0 == name).map(|known| known.1.clone());
-            let found = earlier.or_else(|| self.known(name));
+            let found = earlier.or_else(|| known(name, self.sources));
             return found.ok_or_else(|| wrong_at(position, "the name of an array", name));
         }
         let first = self.expression(0)?;
@@ -388,20 +250,20 @@ impl Parser<'_> {
         }
         let mut arguments = vec![first];
         if name == "cast" {
-            self.expect(",")?;
-            let Token::Text(dtype) = self.next() else {
-                return Err(self.wrong("a type, such as \"float32\""));
+            self.tokens.expect(",")?;
+            let Token::Text(dtype) = self.tokens.next() else {
+                return Err(self.tokens.wrong("a type, such as \"float32\""));
             };
-            self.expect(")")?;
+            self.tokens.expect(")")?;
             let lazy = self.lazy(&arguments[0], position)?;
             let how = Cast { rounding: Rounding::Zero, ..Cast::default() };
             let cast = dtype.parse::<DataType>().and_then(|dtype| lazy.cast(dtype, how));
             return cast.map(Operand::Lazy).map_err(|error| at(&error, position));
         }
-        while self.takes(",") {
+        while self.tokens.takes(",") {
             arguments.push(self.expression(0)?);
         }
-        self.expect(")")?;
+        self.tokens.expect(")")?;
         match (name, &arguments[..]) {
             ("clip", [of, least, most]) => {
                 let above = self.apply(Function::Maximum, &[of.clone(), least.clone()], position)?;
@@ -425,67 +287,24 @@ impl Parser<'_> {
     fn reduction(&mut self, reducing: Reducing, of: Operand, position: usize) -> Result<Operand> {
         let of = self.lazy(&of, position)?;
         let (mut axes, mut keeps) = (None, None);
-        while self.takes(",") {
-            let position = self.position();
-            match self.next() {
+        while self.tokens.takes(",") {
+            let position = self.tokens.position();
+            match self.tokens.next() {
                 Token::Name(name) if name == "axis" && axes.is_none() => {
-                    self.expect("=")?;
-                    axes = Some(self.axes(&of)?);
+                    self.tokens.expect("=")?;
+                    axes = Some(self.tokens.axes(&of)?);
                 }
                 Token::Name(name) if name == "keepdims" && keeps.is_none() => {
-                    self.expect("=")?;
-                    keeps = Some(self.truth()?);
+                    self.tokens.expect("=")?;
+                    keeps = Some(self.tokens.truth()?);
                 }
                 _ => return Err(wrong_at(position, "axis= or keepdims= behind what is reduced", "")),
             }
         }
-        self.expect(")")?;
+        self.tokens.expect(")")?;
         let found = reducing.of(&of, &axes.unwrap_or_default(), keeps.unwrap_or(false));
         found.map(Operand::Lazy).map_err(|error| at(&error, position))
     }
-
-    fn truth(&mut self) -> Result<bool> {
-        let position = self.position();
-        match self.next() {
-            Token::Name(name) if name == "True" => Ok(true),
-            Token::Name(name) if name == "False" => Ok(false),
-            _ => Err(wrong_at(position, "True or False", "")),
-        }
-    }
-
-    /// One axis, or a list of them.
-    fn axes(&mut self, of: &Lazy) -> Result<Vec<usize>> {
-        if !self.takes("[") {
-            return Ok(vec![self.axis(of)?]);
-        }
-        let mut axes = vec![self.axis(of)?];
-        while self.takes(",") {
-            axes.push(self.axis(of)?);
-        }
-        self.expect("]")?;
-        Ok(axes)
-    }
-
-    fn axis(&mut self, of: &Lazy) -> Result<usize> {
-        let position = self.position();
-        let is_negative = self.takes("-");
-        match self.next() {
-            Token::Text(name) if !is_negative => of.axis(&name).map_err(|error| at(&error, position)),
-            Token::Number(Literal::Whole(number)) => {
-                let ndim = of.ndim() as i128;
-                let axis = if is_negative { ndim - number } else { number };
-                let is_one = (0..ndim).contains(&axis);
-                is_one
-                    .then_some(axis as usize)
-                    .ok_or_else(|| wrong_at(position, &format!("an axis of {ndim}"), &number.to_string()))
-            }
-            _ => Err(wrong_at(position, "an axis, by its number or name", "")),
-        }
-    }
-}
-
-fn at(error: &Error, position: usize) -> Error {
-    Error::new(error.kind(), format!("at character {position} of the expression: {}", error.reason()))
 }
 
 #[cfg(test)]

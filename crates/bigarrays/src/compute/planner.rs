@@ -10,9 +10,11 @@ use crate::base::dtype::DataType;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::compute::blocks::Blocks;
 use crate::compute::cuts::Cuts;
-use crate::compute::inputs::{Compiled, Grid, Input};
+use crate::compute::grids::Grid;
+use crate::compute::inputs::{Compiled, Input};
 use crate::compute::plan::{Cut, Folding, PLANE, Pass, Plan, Recorded, Terms};
 use crate::compute::program::TILE;
+use crate::compute::room::Room;
 use crate::compute::search::{Axis, Found, Search, least_common_multiple};
 use crate::compute::stage::{Output, Root, Stage};
 use crate::run::runner::FAR;
@@ -293,8 +295,8 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// The blocks that cost the least within `left` bytes, for all threads if that is enough.
-    fn blocks(&self, left: u64, cuts: Option<&[(i64, u64)]>) -> Result<Found> {
+    /// The blocks that cost the least, for all threads if there is room, and how many are under way.
+    fn blocks(&self, room: &Room, given: Option<&[(i64, u64)]>) -> Result<(Found, u64)> {
         let held = |lengths: &[u64]| self.held(lengths);
         let segments = self.folding.as_ref().map_or(1, Folding::count).max(1);
         let search = Search {
@@ -305,24 +307,23 @@ impl<'a> Planner<'a> {
             tasks: (TASKS * self.limits.threads).div_ceil(segments),
             held: &held,
         };
-        if let Some(found) = cuts.and_then(|cuts| search.given(cuts)) {
-            return if found.held <= left { Ok(found) } else { Err(self.refusal(found.held)) };
-        }
-        let most = left / self.limits.threads.max(1);
-        let ways = [(most, false), (left, false), (most, true), (left, true)];
-        let found = ways.into_iter().find_map(|(most, is_fine)| search.within(most, is_fine));
-        found.ok_or_else(|| self.refusal(search.least()))
+        room.blocks(&search, given).map_err(|least| self.refusal(least))
     }
 
     fn plan(mut self, given: Option<&Cut>) -> Result<Pass> {
-        let left = self.limits.memory.saturating_sub(self.terms.all());
-        let Found { cuts, loads, held } = self.blocks(left, given.map(|given| &given.cuts[..]))?;
         let targets = self.targets.iter().map(|target| target.store().request_cost());
         let is_near = targets.fold(self.compiled.request_cost(), u64::max) <= NEAR;
-        let threads = self.limits.threads;
-        // Chunks that wait to be decoded are held by each block that is under way.
-        let each = held.saturating_add(if is_near { 0 } else { self.terms.decoding / threads });
-        let in_flight = (left / each.max(1)).clamp(1, if is_near { threads } else { threads.max(FAR) });
+        let threads = self.limits.threads.max(1);
+        let room = Room {
+            bytes: self.limits.memory.saturating_sub(self.terms.all()),
+            // Chunks that wait to be decoded are held by each block that is under way.
+            beside: if is_near { 0 } else { self.terms.decoding / threads },
+            largest: u64::MAX,
+            wanted: threads,
+            most: if is_near { threads } else { threads.max(FAR) },
+        };
+        let (found, in_flight) = self.blocks(&room, given.map(|given| &given.cuts[..]))?;
+        let Found { cuts, loads, held } = found;
         self.terms.blocks = held.saturating_mul(in_flight);
         self.terms.decoding = self.terms.decoding / threads * in_flight.max(threads);
         let read = loads.iter().zip(&self.reads).map(|(loads, (_, grid))| loads.saturating_mul(grid.1));

@@ -72,6 +72,11 @@ struct Choice {
 }
 
 impl Axis {
+    /// An axis of a copy: blocks end where the grid has places, and there is one input, with these chunks.
+    pub(crate) fn of_copy(range: Range<i64>, grid: (i64, u64), chunks: (i64, u64)) -> Self {
+        Self { range, grid, is_fine: false, is_apart: true, chunks: Dims::from_elem(Some(chunks), 1) }
+    }
+
     fn candidate(&self, cuts: Cuts) -> Candidate {
         let loads = |chunks: &Option<(i64, u64)>| match chunks {
             Some(chunks) => {
@@ -223,10 +228,6 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn axis(range: Range<i64>, grid: (i64, u64), chunks: (i64, u64)) -> Axis {
-        Axis { range, grid, is_fine: false, is_apart: true, chunks: Dims::from_elem(Some(chunks), 1) }
-    }
-
     fn pieces(cuts: &Cuts) -> Vec<Range<i64>> {
         (0..cuts.len()).map(|k| cuts.get(k)).collect()
     }
@@ -256,9 +257,9 @@ mod tests {
 
     #[test]
     fn blocks_end_where_the_grid_has_places() {
-        let candidates = axis(-10..25, (-3, 8), (0, 5)).candidates(true);
+        let candidates = Axis::of_copy(-10..25, (-3, 8), (0, 5)).candidates(true);
         assert_eq!(pieces(&candidates[0].cuts), [-10..-3, -3..5, 5..13, 13..21, 21..25]);
-        let fine = Axis { is_fine: true, ..axis(1..10, (0, 8), (0, 8)) };
+        let fine = Axis { is_fine: true, ..Axis::of_copy(1..10, (0, 8), (0, 8)) };
         let lengths: Vec<u64> = fine.candidates(true).iter().map(|candidate| candidate.longest).collect();
         assert_eq!(lengths, [1, 2, 3, 4, 7, 9]);
         assert_eq!(fine.candidates(false)[0].longest, 7);
@@ -271,7 +272,7 @@ mod tests {
             start in -50i64..50, length in 1i64..200, origin in -50i64..50, chunk in 1u64..20,
             source in (-50i64..50, 1u64..20), is_fine: bool,
         ) {
-            let axis = Axis { is_fine, ..axis(start..start + length, (origin, chunk), source) };
+            let axis = Axis { is_fine, ..Axis::of_copy(start..start + length, (origin, chunk), source) };
             for Candidate { cuts, loads, longest } in axis.candidates(true) {
                 let pieces = pieces(&cuts);
                 let place = |at: i64| (at - source.0).div_euclid(source.1 as i64);
@@ -290,7 +291,7 @@ mod tests {
             overhead in 0u64..500, most in 1u64..100_000,
         ) {
             let axes: Dims<Axis> =
-                lengths.iter().map(|&(length, step, chunk)| axis(0..length, (0, step), (0, chunk))).collect();
+                lengths.iter().map(|&(length, step, chunk)| Axis::of_copy(0..length, (0, step), (0, chunk))).collect();
             let held = |lengths: &[u64]| lengths.iter().product();
             let bytes = lengths.iter().map(|at| at.2).product();
             let search = Search {

@@ -18,8 +18,83 @@ const SIGNS: [&str; 29] = [
     "~", "(", ")", "[", "]", ",", "=", ":", "@", ";",
 ];
 
+/// The tokens of a text, from one of them on.
+pub(super) struct Tokens {
+    tokens: Vec<(Token, usize)>,
+    at: usize,
+}
+
+impl Tokens {
+    /// # Errors
+    /// `InvalidArgument` for a character that nothing begins with.
+    pub(super) fn new(text: &str) -> Result<Self> {
+        Ok(Self { tokens: tokens(text)?, at: 0 })
+    }
+
+    pub(super) fn expect_end(&self) -> Result<()> {
+        if self.peek() == &Token::End { Ok(()) } else { Err(self.wrong("an operator")) }
+    }
+
+    pub(super) fn peek(&self) -> &Token {
+        &self.tokens[self.at].0
+    }
+
+    pub(super) fn position(&self) -> usize {
+        self.tokens[self.at].1
+    }
+
+    pub(super) fn next(&mut self) -> Token {
+        let token = self.tokens[self.at].0.clone();
+        self.at = (self.at + 1).min(self.tokens.len() - 1);
+        token
+    }
+
+    pub(super) fn takes(&mut self, sign: &str) -> bool {
+        let is_it = matches!(self.peek(), Token::Sign(found) if *found == sign);
+        if is_it {
+            self.next();
+        }
+        is_it
+    }
+
+    pub(super) fn expect(&mut self, sign: &str) -> Result<()> {
+        if self.takes(sign) { Ok(()) } else { Err(self.wrong(&format!("{sign:?}"))) }
+    }
+
+    pub(super) fn wrong(&self, expected: &str) -> Error {
+        let found = match self.peek() {
+            Token::Number(Literal::Bool(value)) => value.to_string(),
+            Token::Number(Literal::Whole(value)) => value.to_string(),
+            Token::Number(Literal::Real(value)) => value.to_string(),
+            Token::Name(text) | Token::Text(text) => text.clone(),
+            Token::Sign(sign) => (*sign).to_owned(),
+            Token::End => String::new(),
+        };
+        wrong_at(self.position(), expected, &found)
+    }
+
+    /// Takes a name that `=` follows, if there is one and `is_free` of it.
+    pub(super) fn assigned(&mut self, is_free: impl Fn(&str) -> bool) -> Result<Option<String>> {
+        let (Token::Name(name), Some((Token::Sign("="), _))) = (self.peek(), self.tokens.get(self.at + 1))
+        else {
+            return Ok(None);
+        };
+        if !is_free(name) {
+            return Err(self.wrong("a name that nothing else has"));
+        }
+        let name = name.clone();
+        self.at += 2;
+        Ok(Some(name))
+    }
+
+    /// Goes back to the token at a position.
+    pub(super) fn back_to(&mut self, position: usize) {
+        self.at = self.tokens.iter().position(|token| token.1 == position).unwrap_or(0);
+    }
+}
+
 /// The tokens of a text, each with the position of its first character.
-pub(super) fn tokens(text: &str) -> Result<Vec<(Token, usize)>> {
+fn tokens(text: &str) -> Result<Vec<(Token, usize)>> {
     let mut found = Vec::new();
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
@@ -81,4 +156,9 @@ pub(super) fn wrong_at(position: usize, expected: &str, found: &str) -> Error {
     let found: String = found.chars().take(20).collect();
     let found = if found.is_empty() { "the end".to_owned() } else { format!("{found:?}") };
     Error::invalid(format!("at character {position} of the expression: expected {expected}, found {found}"))
+}
+
+/// The error, with where it is in an expression.
+pub(super) fn at(error: &Error, position: usize) -> Error {
+    Error::new(error.kind(), format!("at character {position} of the expression: {}", error.reason()))
 }

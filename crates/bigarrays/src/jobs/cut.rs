@@ -4,8 +4,8 @@
 use crate::array::Array;
 use crate::base::dims::Dims;
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::compute::Cuts;
-use crate::jobs::plan::{CopyPlan, PlanAxis, PlanInput};
+use crate::compute::{Axis, Cuts};
+use crate::jobs::plan::{CopyPlan, PlanInput};
 use crate::jobs::sparse::Stored;
 use crate::run::budget;
 use crate::run::runner::FAR;
@@ -118,7 +118,7 @@ fn plan_over(
             .ranges()
             .zip(from)
             .zip(to)
-            .map(|((range, source), target)| PlanAxis { range, target, source })
+            .map(|((range, source), target)| Axis::of_copy(range, target, source))
             .collect(),
         // Of a cast, elements are held as both types; of chunks that move, also as they are stored.
         item: match source.dtype() == target.dtype() && !moves {

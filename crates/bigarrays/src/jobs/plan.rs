@@ -1,30 +1,18 @@
 //! Planning a copy: blocks of whole target chunks that read the source as few times as the memory
 //! budget allows. Pure.
 
-use std::ops::Range;
-
 use roaring::RoaringTreemap;
 
 use crate::base::buffer::Order;
 use crate::base::dims::Dims;
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::compute::{Axis, Blocks, Found, Search};
-
-/// What the planner knows of one axis of a copy, in target coordinates.
-#[derive(Clone, Debug)]
-pub(crate) struct PlanAxis {
-    /// The coordinates to be written.
-    pub(crate) range: Range<i64>,
-    /// First coordinate and length of the target's chunks.
-    pub(crate) target: (i64, u64),
-    /// First coordinate and length of the source's chunks.
-    pub(crate) source: (i64, u64),
-}
+use crate::compute::{Axis, Blocks, Found, Room, Search};
 
 /// What a copy needs and may use.
 #[derive(Clone, Debug)]
 pub(crate) struct PlanInput {
-    pub(crate) axes: Dims<PlanAxis>,
+    /// The axes of the target: blocks are of whole chunks of it.
+    pub(crate) axes: Dims<Axis>,
     /// Bytes of one element.
     pub(crate) item: u64,
     /// Bytes of one decoded chunk of the source, and of the target.
@@ -89,34 +77,34 @@ impl PlanInput {
         }
     }
 
-    /// The largest block that together with what writing it holds has `bytes` bytes.
-    fn most_within(&self, bytes: u64) -> u64 {
-        let share = bytes / (self.shards_held + 1);
-        if self.writing(share) <= self.shards_held * share {
-            return share.max(bytes.saturating_sub(self.writing(u64::MAX)));
-        }
-        bytes.saturating_sub(self.writing(0))
-    }
-
     /// The plan that reads least from the source within the budget.
     ///
     /// # Errors
     /// `MemoryBudget`, saying how much is needed, if one block of one target chunk does not fit.
     pub(crate) fn plan(&self) -> Result<CopyPlan> {
         let working = self.working_memory();
-        let left = self.memory.saturating_sub(working);
-        let smallest = self.axes.iter().fold(self.item, |bytes, axis| {
-            bytes.saturating_mul(axis.target.1.min(axis.range.end.abs_diff(axis.range.start)))
-        });
-        let least = smallest.saturating_add(self.writing(smallest));
-        let at_least = if least.saturating_mul(2) <= left { 2 } else { 1 };
-        let most = self.most_within(left / at_least).min(self.most.unwrap_or(u64::MAX));
-        let found = if least > left { None } else { self.search(most.max(smallest)) };
-        let refused = || self.refusal(least.saturating_add(working));
-        let Found { cuts, loads, held: block } = found.ok_or_else(refused)?;
-        let held = block.saturating_add(self.writing(block));
-        // Blocks may be of a chunk each, which one thread reads.
-        let in_flight = (left / held.max(1)).clamp(at_least, at_least.max(self.at_once));
+        let with_writing = |block: u64| block.saturating_add(self.writing(block));
+        let held = |lengths: &[u64]| {
+            with_writing(lengths.iter().fold(self.item, |all, &length| all.saturating_mul(length)))
+        };
+        let search = Search {
+            axes: self.axes.clone(),
+            chunk_bytes: Dims::from_elem(self.chunk_bytes.0, 1),
+            overhead: self.block_overhead,
+            cached: u64::MAX,
+            tasks: 1,
+            held: &held,
+        };
+        let room = Room {
+            bytes: self.memory.saturating_sub(working),
+            beside: 0,
+            largest: self.most.map_or(u64::MAX, with_writing),
+            // One is written while the next is read.
+            wanted: 2,
+            most: self.at_once,
+        };
+        let (Found { cuts, loads, held }, in_flight) =
+            room.blocks(&search, None).map_err(|least| self.refusal(least.saturating_add(working)))?;
         let peak_memory = working.saturating_add(held.saturating_mul(in_flight));
         Ok(CopyPlan {
             blocks: Blocks::new(cuts, Order::Fortran),
@@ -138,28 +126,6 @@ impl PlanInput {
             "the smallest block needs {needed} MiB, the budget is {memory} bytes; raise the budget or use smaller chunks"
         );
         Error::new(ErrorKind::MemoryBudget, reason)
-    }
-
-    /// The blocks of at most `most` bytes that cost the least.
-    fn search(&self, most: u64) -> Option<Found> {
-        let axis = |axis: &PlanAxis| Axis {
-            range: axis.range.clone(),
-            grid: axis.target,
-            is_fine: false,
-            is_apart: true,
-            chunks: Dims::from_elem(Some(axis.source), 1),
-        };
-        let held =
-            |lengths: &[u64]| lengths.iter().fold(self.item, |all, &length| all.saturating_mul(length));
-        let search = Search {
-            axes: self.axes.iter().map(axis).collect(),
-            chunk_bytes: Dims::from_elem(self.chunk_bytes.0, 1),
-            overhead: self.block_overhead,
-            cached: u64::MAX,
-            tasks: 1,
-            held: &held,
-        };
-        search.within(most, false)
     }
 }
 
@@ -200,8 +166,7 @@ mod tests {
 
     /// A stack of z pages of 1000 × 1000 bytes into chunks of 64³.
     fn pages(memory: u64) -> PlanInput {
-        let axis =
-            |length: i64, source: u64| PlanAxis { range: 0..length, target: (0, 64), source: (0, source) };
+        let axis = |length: i64, source: u64| Axis::of_copy(0..length, (0, 64), (0, source));
         let axes = [axis(1000, 1000), axis(1000, 1000), axis(256, 1)].into_iter().collect();
         PlanInput {
             axes,
@@ -250,7 +215,7 @@ mod tests {
     #[test]
     fn planning_is_quick_however_large_the_domain_and_many_the_axes() {
         let plan = |lengths: &[i64]| {
-            let axis = |&length: &i64| PlanAxis { range: 0..length, target: (0, 1), source: (0, 3) };
+            let axis = |&length: &i64| Axis::of_copy(0..length, (0, 1), (0, 3));
             let axes = lengths.iter().map(axis).collect();
             PlanInput {
                 axes,

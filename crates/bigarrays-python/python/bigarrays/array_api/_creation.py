@@ -9,7 +9,8 @@ from typing import Any, Literal
 import numpy as np
 
 from .._bigarrays import Array
-from .._lazy import Lazy, apply, lazy
+from .._expressions import apply, lazy
+from .._lazy import Lazy
 from ._data_types import DType, astype, float64, int64
 from ._operands import Number, expect_small, expression, on_cpu
 

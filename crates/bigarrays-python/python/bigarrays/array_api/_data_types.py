@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from .._lazy import Lazy, apply
+from .._expressions import apply
+from .._lazy import Lazy
 from ._operands import Number, expression, on_cpu
 
 DType = np.dtype[Any]

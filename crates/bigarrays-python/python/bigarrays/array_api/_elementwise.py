@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from .._lazy import Lazy, apply
+from .._expressions import apply
+from .._lazy import Lazy
 from ._creation import zeros_like
 from ._data_types import bool as _bool
 from ._operands import Number, elementwise, expression

@@ -7,7 +7,8 @@ from math import prod
 
 import numpy as np
 
-from .._lazy import Lazy, concatenate, lazy, stack as _stack
+from .._expressions import concatenate, lazy, stack as _stack
+from .._lazy import Lazy
 from .._protocols import _flip, _moveaxis, _roll
 from ._data_types import astype, result_type
 from ._operands import Axes, expression, in_memory

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._bigarrays import InvalidArgumentError
-from .._lazy import _UNASKED, Lazy, apply, lazy
+from .._expressions import apply, lazy
+from .._lazy import UNASKED, Lazy
 
 #: One axis, several, or all if None.
 Axes = int | Sequence[int] | None
@@ -42,7 +43,7 @@ def in_memory(x: object) -> NDArray[Any]:
 
 def expect_small(nbytes: int, what: str) -> None:
     """An error if what is made in memory unasked is large."""
-    if nbytes > _UNASKED:
+    if nbytes > UNASKED:
         raise InvalidArgumentError(f"{what} would be held in memory, with {nbytes} bytes; store it, and open that")
 
 

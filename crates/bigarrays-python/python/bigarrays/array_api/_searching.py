@@ -6,7 +6,8 @@ from typing import Literal
 
 import numpy as np
 
-from .._lazy import Lazy, lazy
+from .._expressions import lazy
+from .._lazy import Lazy
 from ._data_types import astype, bool as _bool, int64, result_type
 from ._operands import Axes, Number, elementwise, expression, in_memory, is_empty
 

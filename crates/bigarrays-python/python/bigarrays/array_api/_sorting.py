@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .._lazy import Lazy, lazy
+from .._expressions import lazy
+from .._lazy import Lazy
 from ._data_types import int64
 from ._operands import in_memory
 

@@ -6,7 +6,8 @@ from math import nan, prod as _prod
 
 import numpy as np
 
-from .._lazy import Lazy, apply
+from .._expressions import apply
+from .._lazy import Lazy
 from ._data_types import DType, astype, float64, int64, uint64
 from ._operands import Axes, expression, is_empty
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .._lazy import Lazy, apply
+from .._expressions import apply
+from .._lazy import Lazy
 from ._data_types import astype, bool as _bool
 from ._manipulation import concat
 from ._operands import Axes, expression, is_empty

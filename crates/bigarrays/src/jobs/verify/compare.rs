@@ -13,9 +13,9 @@ use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::base::sync::MutexExt;
 use crate::base::text::{redact, shown};
-use crate::compute::Number;
+use crate::compute::{Axis, Number};
 use crate::jobs::cut::{are_near, at_once, block_overhead};
-use crate::jobs::plan::{CopyPlan, PlanAxis, PlanInput};
+use crate::jobs::plan::{CopyPlan, PlanInput};
 use crate::jobs::sparse::{Sparse, Stored};
 use crate::jobs::verify::VerifyOptions;
 use crate::run::budget;
@@ -194,7 +194,7 @@ fn plan(left: &Array, right: &Array, memory: u64, stored: Option<&Stored>) -> Re
     let item = (left.dtype().size() + right.dtype().size()) as u64;
     let axes = left.domain().ranges().zip(of_left).zip(of_right);
     let input = PlanInput {
-        axes: axes.map(|((range, target), source)| PlanAxis { range, target, source }).collect(),
+        axes: axes.map(|((range, target), source)| Axis::of_copy(range, target, source)).collect(),
         item,
         chunk_bytes: (right.layout().chunk_bytes(), left.layout().chunk_bytes()),
         shard_bytes: 0,

@@ -1,0 +1,96 @@
+"""Several expressions at once: their elements, arrays of them, and the plan."""
+
+from __future__ import annotations
+
+import json
+from os import PathLike
+from typing import Any, TypeVar
+
+from numpy.typing import NDArray
+
+from ._bigarrays import Array, _Lazy, _rehearse
+from ._expressions import lazy
+from ._lazy import Lazy
+from ._progress import Progress, reporter
+from ._targets import journal_of, taken_up, target
+
+_Url = TypeVar("_Url", bound=str | PathLike[str])
+
+
+def compute(
+    *results: Lazy,
+    memory: int | None = None,
+    scratch: str | PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> tuple[NDArray[Any], ...]:
+    """All elements of several expressions, as NumPy arrays. What they have in common is read and computed once.
+
+    Args:
+        results: The expressions.
+        memory: The most bytes that the work may use, the results among them; a quarter of what the process may use if None.
+        scratch: As `Lazy.compute` has it.
+        progress: As `Lazy.compute` has it.
+
+    Raises:
+        MemoryBudgetError: The work does not fit into the memory; nothing was read.
+
+    Example:
+        >>> x = bigarrays.lazy([3, 9, 4])
+        >>> bigarrays.compute(x.min(), x.max())
+        (array(3), array(9))
+    """
+    inner = [lazy(result)._inner for result in results]
+    return tuple(_Lazy.compute(inner, memory, scratch, reporter(progress, "computing")))
+
+
+def save(
+    results: dict[_Url, Lazy],
+    *,
+    memory: int | None = None,
+    scratch: str | PathLike[str] | None = None,
+    resume: bool | str | PathLike[str] = False,
+    progress: Progress | None = None,
+    **options: Any,
+) -> dict[_Url, Array]:
+    """Computes several expressions, each into a new array. What they have in common is read and computed once.
+
+    Args:
+        results: The expressions, by where their arrays are made.
+        memory: As `compute` has it.
+        scratch: As `compute` has it.
+        resume: As `Lazy.save` has it.
+        progress: As `compute` has it.
+        options: Those of `Lazy.save`, for all arrays.
+
+    Raises:
+        AlreadyExistsError: There is an array.
+        InvalidArgumentError: A result would be where an input is, in it or around it; nothing was made.
+
+    Example:
+        >>> x = bigarrays.lazy([3, 9, 4])
+        >>> saved = bigarrays.save({"memory://save/one": x + 1, "memory://save/two": x * 2}, format="zarr3")
+        >>> saved["memory://save/two"][...]
+        array([ 6, 18,  8])
+    """
+    for url in results:
+        for result in results.values():
+            result._inner.expect_apart(url)
+    with journal_of(resume, list(results)) as journal:
+        # What does not fit into the memory is refused before anything is made.
+        rehearsed = [(result._inner, target(_rehearse, result, url, options)) for url, result in results.items()]
+        if all(array is not None for _, array in rehearsed):
+            _Lazy.explain(rehearsed, memory, scratch, journal)
+        targets = {url: taken_up(result, url, options, journal) for url, result in results.items()}
+        pairs = [(result._inner, targets[url]) for url, result in results.items()]
+        if journal is not None and journal.is_done() and not any(array.incomplete for array in targets.values()):
+            return targets
+        _Lazy.save(pairs, memory, scratch, journal, reporter(progress, "saving"))
+    return targets
+
+
+def explain(
+    *results: Lazy, memory: int | None = None, scratch: str | PathLike[str] | None = None, format: str = "text"
+) -> Any:
+    """The plan of `compute` of several expressions; see `Lazy.explain`."""
+    plan = _Lazy.explain([(lazy(result)._inner, None) for result in results], memory, scratch, None, format)
+    return json.loads(plan) if format == "dict" else plan

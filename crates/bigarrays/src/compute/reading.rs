@@ -1,0 +1,167 @@
+//! Reading what the elements of a block are of.
+
+use std::sync::Arc;
+
+use crate::array::Cutout;
+use crate::base::buffer::{Order, View, ViewMut, byte_len, make_boolean};
+use crate::base::dims::Dims;
+use crate::base::domain::Domain;
+use crate::base::dtype::DataType;
+use crate::base::error::{Error, Result};
+use crate::compute::block::{Block, Read, lengths};
+use crate::compute::expr::{Kind, Lazy};
+use crate::compute::infer::axis_of;
+use crate::compute::inputs::{Compiled, Input, Leaf, Operand};
+use crate::compute::memory::Memory;
+use crate::compute::viewed::{self, Shown};
+use crate::compute::windowed::Elements;
+use crate::for_dtype;
+
+impl Operand {
+    /// The elements of a box.
+    fn read(&self, part: &Domain) -> Result<Elements> {
+        let none = || Err(Error::unsupported(format!("{} elements", self.dtype)));
+        for_dtype!(self.dtype, T => {
+            let cutout = Cutout::<T>::filled_by(part, Order::C, |out| self.leaf.read(part, out))?;
+            Ok(Elements::from(cutout.into_data()))
+        }, _other => none())
+    }
+}
+
+impl Compiled {
+    /// Reads what the elements of `part` are of.
+    pub(crate) fn read(&self, part: &Domain, order: Order) -> Result<Block> {
+        let mut reads: Vec<Option<Read>> = (0..self.inputs.len()).map(|_| None).collect();
+        for first in 0..self.inputs.len() {
+            if reads[first].is_some() {
+                continue;
+            }
+            let together = self.together(first);
+            let made = self.inputs[first].read(&self.domain, part, order, &together)?;
+            for (number, read) in std::iter::once(first).chain(together.iter().map(|one| one.0)).zip(made) {
+                reads[number] = Some(read);
+            }
+        }
+        Ok(Block::new(lengths(part)?, order, reads.into_iter().flatten().collect()))
+    }
+
+    /// For each result, an element of it where nothing is stored.
+    ///
+    /// # Errors
+    /// `Unsupported` if not all that is read is stored; those of computing it.
+    pub(crate) fn of_fills(&self) -> Result<Vec<Vec<u8>>> {
+        let mut reads = Vec::new();
+        for input in &self.inputs {
+            let Some((array, _)) = input.stored(&self.domain) else {
+                return Err(Error::unsupported("what is not stored has no fill value"));
+            };
+            let mut elements = Memory::new(input.item as usize)?;
+            elements.bytes_mut().copy_from_slice(array.layout().fill.as_bytes());
+            if array.dtype() == DataType::Bool {
+                make_boolean(elements.bytes_mut());
+            }
+            let shape = Dims::from_elem(1, input.domain.ndim());
+            reads.push(Read { elements, shape, item: input.item as usize });
+        }
+        let block = Block::new(Dims::from_elem(1, self.domain.ndim()), Order::C, reads);
+        let mut made: Vec<Vec<u64>> = self.program.sizes().map(|_| vec![0]).collect();
+        let outs = made.iter_mut().zip(self.program.sizes());
+        let outs = outs.map(|(word, size)| (size, &mut bytemuck::cast_slice_mut(word)[..size]));
+        block.compute(&self.program, &mut outs.collect::<Vec<_>>())?;
+        let element = |(word, size): (&Vec<u64>, usize)| bytemuck::cast_slice(word)[..size].to_vec();
+        Ok(made.iter().zip(self.program.sizes()).map(element).collect())
+    }
+
+    /// The inputs behind this one that are results of the same operation on the same inputs, and their numbers there.
+    fn together(&self, first: usize) -> Vec<(usize, usize)> {
+        let all = &self.program.inputs;
+        let Kind::Operation(of, number, inputs) = all[first].kind() else { return Vec::new() };
+        let same = |other: usize| {
+            let Kind::Operation(other_of, other_number, others) = all[other].kind() else { return None };
+            let is_same = Arc::ptr_eq(of, other_of)
+                && of.outputs[*number].axes == of.outputs[*other_number].axes
+                && inputs.iter().map(Lazy::id).eq(others.iter().map(Lazy::id));
+            is_same.then_some((other, *other_number))
+        };
+        (first + 1..all.len()).filter_map(same).collect()
+    }
+}
+
+impl Input {
+    /// Reads what a block needs of this, and of results of the same operation: their numbers are given.
+    fn read(
+        &self,
+        whole: &Domain,
+        part: &Domain,
+        order: Order,
+        together: &[(usize, usize)],
+    ) -> Result<Vec<Read>> {
+        let of = |axis: usize| {
+            let at = axis_of(axis, self.domain.ndim(), whole.ndim());
+            let range = self.domain.range(axis);
+            match self.repeats(axis, whole.shape()[at]) {
+                true => range.start..range.end.min(range.start.saturating_add(1)),
+                false => part.range(at),
+            }
+        };
+        let part = Domain::from_ranges(&(0..self.domain.ndim()).map(of).collect::<Dims<_>>())?;
+        let shape = lengths(&part)?;
+        let memory = |item: usize| {
+            Ok(Read { elements: Memory::new(byte_len(&shape, item)?)?, shape: shape.clone(), item })
+        };
+        let mut reads = vec![memory(self.item as usize)?];
+        let Leaf::Windows(windowed, number, inputs) = &self.leaf else {
+            let out = ViewMut::dense(reads[0].elements.bytes_mut(), &shape, self.item as usize, order)?;
+            self.leaf.read(&part, out)?;
+            return Ok(reads);
+        };
+        for (_, number) in together {
+            reads.push(memory(windowed.outputs[*number].dtype.size())?);
+        }
+        let numbers = std::iter::once(*number).chain(together.iter().map(|one| one.1));
+        let mut outs = Vec::new();
+        for (number, read) in numbers.zip(&mut reads) {
+            let item = read.item;
+            outs.push((number, ViewMut::dense(read.elements.bytes_mut(), &shape, item, order)?));
+        }
+        let domains: Vec<&Domain> = inputs.iter().map(|input| &input.domain).collect();
+        windowed.run(outs, &part, &domains, &|input, part| inputs[input].read(part))?;
+        Ok(reads)
+    }
+}
+
+impl Leaf {
+    /// Writes the elements of `part` to `out`, of its shape.
+    fn read(&self, part: &Domain, mut out: ViewMut<'_>) -> Result<()> {
+        match self {
+            Self::Array(array) => Shown::Array(array).read(part, out),
+            Self::Foreign(source) => source.read(part, out),
+            Self::View(mapping, of) => match &**of {
+                Self::Array(array) => viewed::read(mapping, &Shown::Array(array), part, out),
+                of => viewed::read(mapping, &Shown::Other(&|part, out| of.read(part, out)), part, out),
+            },
+            Self::Join(parts) => {
+                for (domain, leaf) in parts {
+                    let inside = part.intersect(domain);
+                    if !inside.is_empty() {
+                        leaf.read(&inside, out.reborrow().region(&inside.region_of(part)))?;
+                    }
+                }
+                Ok(())
+            }
+            Self::Computed(compiled, dtype) => {
+                let block = compiled.read(part, Order::C)?;
+                let shape = lengths(part)?;
+                let mut made = Memory::new(byte_len(&shape, dtype.size())?)?;
+                block.compute(&compiled.program, &mut [(dtype.size(), made.bytes_mut())])?;
+                out.copy_from(&View::dense(made.bytes(), &shape, dtype.size(), Order::C)?);
+                Ok(())
+            }
+            Self::Windows(of, number, inputs) => {
+                let domains: Vec<&Domain> = inputs.iter().map(|input| &input.domain).collect();
+                of.run(vec![(*number, out)], part, &domains, &|input, part| inputs[input].read(part))
+            }
+            Self::Pending => Err(Error::unsupported("a result that is not there yet")),
+        }
+    }
+}
