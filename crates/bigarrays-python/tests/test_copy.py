@@ -95,12 +95,12 @@ def test_a_copy_goes_on_where_it_ended(
             raise Enough
 
     with pytest.raises(Enough):
-        bigarrays.copy(source, target, memory=1 << 18, progress=stop, journal=journal)
+        bigarrays.copy(source, target, memory=1 << 18, progress=stop, resume=journal)
     done = np.count_nonzero(target[...])
     assert journal.exists() and 0 < done < target.size
     # What was done is found again, but for what the source has changed since.
     bigarrays.open(tmp_path / "a", mode="r+")[:, :, 32:] = 2
     served.released.set()
-    bigarrays.copy(source, target, memory=1 << 18, journal=journal)
+    bigarrays.copy(source, target, memory=1 << 18, resume=journal)
     assert not journal.exists()
     np.testing.assert_array_equal(target[...], source[...])

@@ -151,10 +151,10 @@ def test_copies_into_buckets_go_on_and_are_verified(
 
     journal = tmp_path / "journal"
     with pytest.raises(Enough):
-        bigarrays.copy(source, target, memory=1 << 16, journal=journal, progress=stop)
+        bigarrays.copy(source, target, memory=1 << 16, resume=journal, progress=stop)
     assert journal.exists()
     served.released.set()
-    bigarrays.copy(source, target, memory=1 << 16, journal=journal)
+    bigarrays.copy(source, target, memory=1 << 16, resume=journal)
     assert not journal.exists()
     np.testing.assert_array_equal(target[...], source[...])
     report = bigarrays.verify(url, against=tmp_path / "source", storage_options=given)

@@ -52,7 +52,7 @@ pub(crate) struct ComputeArgs {
 
     /// Note finished blocks below $XDG_STATE_HOME (or ~/.local/state), and go on where an earlier run of the same command
     /// ended, after a kill too. What the expression goes on with, such as a mean that is subtracted, has to be in --scratch
-    #[arg(long, help_heading = RUN, requires = "output")]
+    #[arg(long, help_heading = RUN)]
     resume: bool,
 
     /// Make the new arrays, marked as incomplete, and write the plan to FILE instead of computing: `bigarrays run FILE` does,
@@ -296,7 +296,9 @@ impl ComputeArgs {
             return Ok(writeln!(printed(), "{plan}")?);
         }
         let mut made = vec![[0; 8]; all.len()];
-        self.with_progress(&plan, &self.options(), session, |options| {
+        let journal = self.resume.then(|| self.journal(session)).transpose()?;
+        let options = ComputeOptions { journal: journal.as_ref(), ..self.options() };
+        self.with_progress(&plan, &options, session, |options| {
             let mut targets = Vec::new();
             for ((_, lazy), bytes) in all.iter().zip(&mut made) {
                 let size = lazy.dtype().size();
@@ -305,6 +307,7 @@ impl ComputeArgs {
             }
             compute::compute(targets, options)
         })?;
+        journal.map_or(Ok(()), Journal::remove)?;
         for ((name, lazy), bytes) in all.iter().zip(&made) {
             let number = Number::read(lazy.dtype(), &bytes[..lazy.dtype().size()]);
             match name {

@@ -12,7 +12,7 @@ from ._bigarrays import Array, _Lazy, _rehearse
 from ._expressions import lazy
 from ._lazy import Lazy
 from ._progress import Progress, reporter
-from ._targets import journal_of, taken_up, target
+from ._targets import journal_of, place, taken_up, target
 
 _Url = TypeVar("_Url", bound=str | PathLike[str])
 
@@ -21,6 +21,7 @@ def compute(
     *results: Lazy,
     memory: int | None = None,
     scratch: str | PathLike[str] | None = None,
+    resume: bool | str | PathLike[str] = False,
     progress: Progress | None = None,
 ) -> tuple[NDArray[Any], ...]:
     """All elements of several expressions, as NumPy arrays. What they have in common is read and computed once.
@@ -29,6 +30,7 @@ def compute(
         results: The expressions.
         memory: The most bytes that the work may use, the results among them; a quarter of what the process may use if None.
         scratch: As `Lazy.compute` has it.
+        resume: As `Lazy.compute` has it.
         progress: As `Lazy.compute` has it.
 
     Raises:
@@ -40,7 +42,8 @@ def compute(
         (array(3), array(9))
     """
     inner = [lazy(result)._inner for result in results]
-    return tuple(_Lazy.compute(inner, memory, scratch, reporter(progress, "computing")))
+    with journal_of(resume, lambda: f"compute {_Lazy.identity(inner)}") as journal:
+        return tuple(_Lazy.compute(inner, memory, scratch, journal, reporter(progress, "computing")))
 
 
 def save(
@@ -75,7 +78,7 @@ def save(
     for url in results:
         for result in results.values():
             result._inner.expect_apart(url)
-    with journal_of(resume, list(results)) as journal:
+    with journal_of(resume, lambda: " ".join(["save", *map(place, results)])) as journal:
         # What does not fit into the memory is refused before anything is made.
         rehearsed = [(result._inner, target(_rehearse, result, url, options)) for url, result in results.items()]
         if all(array is not None for _, array in rehearsed):

@@ -11,7 +11,7 @@ def copy(
     rounding: Literal["nearest", "floor", "ceil", "zero"] | None = None,
     out_of_range: Literal["refuse", "clip", "wrap"] | None = None,
     check: bool = False,
-    journal: str | os.PathLike[str] | None = None,
+    resume: bool | str | os.PathLike[str] = False,
     memory: int | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> None:
@@ -30,8 +30,9 @@ def copy(
             clipped ("clip") to the nearest that it has, or keep their lower bits ("wrap"). Without `rounding` and
             `out_of_range`, types have to be the same.
         check: Chunks that move as they are stored are decoded, and damaged ones refused.
-        journal: A file in which finished blocks are noted, so that the same call resumes a copy that ended early, after a
-            kill too. It is removed once all is done.
+        resume: True to note finished blocks in a file below `$XDG_STATE_HOME` (or `~/.local/state`), or the path of such a
+            file: the same call then goes on with a copy that ended early, after a kill as well. The file is removed once all is
+            done.
         memory: The most bytes that the work may use; a quarter of what the process may use if None.
         progress: A function of (done, total), called now and then, and at the end, with bytes of elements. An exception
             that it raises, or Ctrl-C, ends the copy after the blocks under way.

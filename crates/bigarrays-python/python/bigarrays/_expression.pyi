@@ -57,10 +57,13 @@ class _Lazy:
     def concatenate(parts: list[_Lazy], axis: int) -> _Lazy: ...
     def expect_apart(self, target: str | PathLike[str]) -> None: ...
     @staticmethod
+    def identity(results: list[_Lazy]) -> str: ...
+    @staticmethod
     def compute(
         results: list[_Lazy],
         memory: int | None = None,
         scratch: str | PathLike[str] | None = None,
+        journal: _Journal | None = None,
         progress: Callable[[int, int], object] | None = None,
     ) -> list[NDArray[Any]]: ...
     @staticmethod

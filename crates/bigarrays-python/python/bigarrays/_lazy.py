@@ -310,6 +310,7 @@ class Lazy(Operators, Reductions):
         *,
         memory: int | None = None,
         scratch: str | PathLike[str] | None = None,
+        resume: bool | str | PathLike[str] = False,
         progress: Progress | None = None,
     ) -> NDArray[Any]:
         """All elements, as a NumPy array.
@@ -319,6 +320,8 @@ class Lazy(Operators, Reductions):
                 None.
             scratch: A folder for results that the work goes on with, such as a mean that is subtracted, and that do not fit into
                 the memory: files there while it goes on. Without, they are refused.
+            resume: As `save` has it. What was folded of reductions is kept in a folder beside the file; elements of the result
+                that nothing reduces are computed again.
             progress: True for a line that says how far the work is, in a terminal or a notebook; or a function of
                 (done, total), called now and then, and at the end, with bytes of elements. An exception that it raises, or
                 Ctrl-C, ends the work.
@@ -329,7 +332,7 @@ class Lazy(Operators, Reductions):
         """
         from ._computing import compute
 
-        return compute(self, memory=memory, scratch=scratch, progress=progress)[0]
+        return compute(self, memory=memory, scratch=scratch, resume=resume, progress=progress)[0]
 
     def save(
         self,

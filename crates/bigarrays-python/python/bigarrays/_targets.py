@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from os import PathLike, fspath
 from os.path import abspath
@@ -37,13 +37,13 @@ def target(make: Callable[..., _Made], lazy: Lazy, url: str | PathLike[str], opt
 
 @contextmanager
 def journal_of(
-    resume: bool | str | PathLike[str], urls: Sequence[str | PathLike[str]]
+    resume: bool | str | PathLike[str], describe: Callable[[], str]
 ) -> Iterator[_Journal | None]:
-    """The journal at a path, or that of the job that makes arrays at these URLs. It is removed if all goes well."""
+    """The journal at a path, or that of the job that is described so. It is removed if all goes well."""
     if resume is False:
         yield None
         return
-    job = " ".join(["save", *map(_place, urls)])
+    job = describe()
     path = _Journal.default_path(job) if resume is True else resume
     if path is None:
         raise InvalidArgumentError("neither XDG_STATE_HOME nor HOME says where the journal would be: resume= may name a file")
@@ -56,18 +56,19 @@ def journal_of(
     journal.close(True)
 
 
-def _place(url: str | PathLike[str]) -> str:
-    place = fspath(url)
-    return place if "://" in place else abspath(place)
+def place(url: str | PathLike[str]) -> str:
+    """A path as an absolute one; URLs as they are."""
+    path = fspath(url)
+    return path if "://" in path else abspath(path)
 
 
 def taken_up(lazy: Lazy, url: str | PathLike[str], options: dict[str, Any], journal: _Journal | None) -> Array:
     """The array that an earlier run has begun, or a new one."""
     if journal is None:
         return target(create, lazy, url, options)
-    place = _place(url)
+    made = place(url)
     opening = {name: options[name] for name in ("format", "storage_options", "durable", "lock") if name in options}
-    earlier = journal.earlier(place)
+    earlier = journal.earlier(made)
 
     def begun() -> Array:
         array = open(url, mode="r+", incomplete=True, **opening)
@@ -88,5 +89,5 @@ def taken_up(lazy: Lazy, url: str | PathLike[str], options: dict[str, Any], jour
         if earlier == "none":
             raise
         array = begun()
-    journal.note_made(place)
+    journal.note_made(made)
     return array

@@ -181,16 +181,25 @@ impl PyLazy {
         self.0.expect_apart(&*url, &bigarrays::OpenOptions::new()).or_raise(py)
     }
 
+    /// What tells expressions from others, in every run.
+    #[staticmethod]
+    fn identity(py: Python<'_>, results: Vec<PyRef<'_, Self>>) -> PyResult<String> {
+        compute::identity(&results.iter().map(|result| result.0.clone()).collect::<Vec<_>>()).or_raise(py)
+    }
+
     /// All elements of several expressions.
     #[staticmethod]
-    #[pyo3(signature = (results, memory = None, scratch = None, progress = None))]
+    #[pyo3(signature = (results, memory = None, scratch = None, journal = None, progress = None))]
     fn compute<'py>(
         py: Python<'py>,
         results: Vec<PyRef<'py, Self>>,
         memory: Option<u64>,
         scratch: Option<std::path::PathBuf>,
+        journal: Option<&Bound<'py, PyJournal>>,
         progress: Option<Py<PyAny>>,
     ) -> PyResult<Vec<Bound<'py, PyUntypedArray>>> {
+        let journal = journal.map(|journal| journal.get().open(py)).transpose()?;
+        let journal = journal.as_deref();
         let results: Vec<Lazy> = results.iter().map(|result| result.0.clone()).collect();
         let wanted = |lazy: &'_ Lazy| (lazy.dtype(), lazy.order());
         let orders: Vec<_> = results.iter().map(wanted).collect();
@@ -202,7 +211,7 @@ impl PyLazy {
                     memory: budget(memory),
                     scratch: scratch.as_deref(),
                     progress: Some(report),
-                    journal: None,
+                    journal,
                 };
                 let outs = outs.into_iter().map(Target::Memory);
                 compute::compute(results.iter().zip(outs).collect(), &options)

@@ -25,8 +25,9 @@ use crate::errors::{OrRaise, invalid};
 ///         clipped ("clip") to the nearest that it has, or keep their lower bits ("wrap"). Without `rounding` and
 ///         `out_of_range`, types have to be the same.
 ///     check: Chunks that move as they are stored are decoded, and damaged ones refused.
-///     journal: A file in which finished blocks are noted, so that the same call resumes a copy that ended early, after a
-///         kill too. It is removed once all is done.
+///     resume: True to note finished blocks in a file below `$XDG_STATE_HOME` (or `~/.local/state`), or the path of such a
+///         file: the same call then goes on with a copy that ended early, after a kill as well. The file is removed once all is
+///         done.
 ///     memory: The most bytes that the work may use; a quarter of what the process may use if None.
 ///     progress: A function of (done, total), called now and then, and at the end, with bytes of elements. An exception
 ///         that it raises, or Ctrl-C, ends the copy after the blocks under way.
@@ -48,7 +49,7 @@ use crate::errors::{OrRaise, invalid};
 ///     >>> signed[8, 8, 8]
 ///     np.int8(7)
 #[pyfunction]
-#[pyo3(signature = (source, target, *, rounding = None, out_of_range = None, check = false, journal = None, memory = None, progress = None))]
+#[pyo3(signature = (source, target, *, rounding = None, out_of_range = None, check = false, resume = Resume::Asked(false), memory = None, progress = None))]
 #[allow(clippy::too_many_arguments, reason = "keywords of Python")]
 pub(crate) fn copy(
     py: Python<'_>,
@@ -57,19 +58,53 @@ pub(crate) fn copy(
     rounding: Option<&str>,
     out_of_range: Option<&str>,
     check: bool,
-    journal: Option<PathBuf>,
+    resume: Resume,
     memory: Option<u64>,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<()> {
     let (source, target) = (&source.get().array, &target.get().array);
     let memory = memory.map_or(0, |bytes| bytes.max(1));
     let cast = to_cast(py, rounding, out_of_range)?;
-    let journal = journal.map(Journal::open).transpose().or_raise(py)?;
+    let places = [source, target].map(|array| place(array.url()));
+    let job = format!("copy {} {}", places[0].display(), places[1].display());
+    let journal = resume.journal(py, &job)?;
     reported(py, progress.as_ref(), |report| {
         let options = CopyOptions { cast, check, memory, journal: journal.as_ref(), progress: Some(report) };
         bigarrays::copy(source, target, options)
     })?;
     journal.map_or(Ok(()), Journal::remove).or_raise(py)
+}
+
+/// Whether a call goes on where an earlier one ended.
+#[derive(FromPyObject)]
+pub(crate) enum Resume {
+    /// Not, or with the journal of the job.
+    Asked(bool),
+    /// With the journal at this path.
+    At(PathBuf),
+}
+
+impl Resume {
+    fn journal(self, py: Python<'_>, job: &str) -> PyResult<Option<Journal>> {
+        let path = match self {
+            Self::Asked(false) => return Ok(None),
+            Self::Asked(true) => Journal::default_path(job).ok_or_else(|| {
+                let reason =
+                    "neither XDG_STATE_HOME nor HOME says where the journal would be: resume= may name a file";
+                invalid(py, reason.to_owned())
+            })?,
+            Self::At(path) => path,
+        };
+        Journal::open(path).map(|journal| Some(journal.of(job))).or_raise(py)
+    }
+}
+
+/// A path as an absolute one; URLs as they are.
+fn place(url: &str) -> PathBuf {
+    match url.contains("://") {
+        true => url.into(),
+        false => std::path::absolute(url).unwrap_or_else(|_| url.into()),
+    }
 }
 
 /// How elements are cast, if that is asked for.

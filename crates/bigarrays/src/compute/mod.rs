@@ -102,4 +102,5 @@ pub use types::Literal;
 pub use unfinished::Unfinished;
 pub use windowed::{Elements, Window};
 pub use windows::Windows;
+pub use written::identity;
 pub(crate) use written::identity_of;

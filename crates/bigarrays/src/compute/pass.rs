@@ -48,7 +48,9 @@ impl Running<'_> {
             .map(|output| Taken::new(output, self.scratch))
             .collect::<Result<Vec<_>>>()?;
         if let Some(record) = &mut self.record {
-            record.is_held = taken.iter().any(|taken| matches!(taken, Taken::Memory(_)));
+            let mut roots = stage.outputs.iter().flat_map(|output| &output.roots);
+            record.is_held = taken.iter().any(|taken| matches!(taken, Taken::Memory(_)))
+                || roots.any(|root| matches!(place(root.number), Some(Place::Memory { .. })));
         }
         let files: Vec<Option<Array>> = taken.iter().map(Taken::file).collect();
         let mut views: Vec<Option<ViewMut<'_>>> = Vec::new();

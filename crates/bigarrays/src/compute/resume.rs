@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::array::Array;
 use crate::base::buffer::{Order, ViewMut, byte_len, try_first_bytes, with_scratch};
 use crate::base::domain::Domain;
-use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::error::{ErrorKind, Result};
 use crate::chunk::config::{Config, Parameter};
 use crate::compute::block::lengths;
 use crate::compute::digest::{Digest, Reads};
@@ -44,13 +44,10 @@ impl<'a> Resumed<'a> {
     /// The computation of these expressions into these arrays.
     ///
     /// # Errors
-    /// `InvalidArgument` if a result has no array, or if what is computed is not known again.
+    /// `InvalidArgument` if what is computed is not known again.
     pub(super) fn new(journal: &'a Journal, roots: &[Lazy], targets: &[Option<&Array>]) -> Result<Self> {
-        let one = |target: &Option<&Array>| {
-            let reason = "results in memory cannot be resumed; save them to arrays";
-            target.map(identity_of).ok_or_else(|| Error::invalid(reason))
-        };
-        let targets = targets.iter().map(one).collect::<Result<Vec<_>>>()?;
+        let one = |target: &Option<&Array>| target.map_or_else(|| Config::new("memory"), identity_of);
+        let targets: Vec<Config> = targets.iter().map(one).collect();
         let config = Config::new("computation")
             .with("of", written(roots, &mut identity_of_leaf)?)
             .with("to", targets.into_iter().collect::<Parameter>());

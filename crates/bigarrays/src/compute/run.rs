@@ -31,7 +31,7 @@ pub struct ComputeOptions<'a> {
     /// on. Without, they are refused.
     pub scratch: Option<&'a Path>,
     /// Where blocks that are done are noted, and those looked up that an earlier run has noted: the same call takes up what
-    /// ended early. Results have to be arrays.
+    /// ended early. Of results in memory, what was folded for them is kept; elements that nothing reduces are computed again.
     pub journal: Option<&'a Journal>,
     /// Is told after every block, from any thread.
     pub progress: Option<&'a (dyn Fn(Progress) + Sync)>,
@@ -121,7 +121,9 @@ pub fn compute(results: Vec<(&Lazy, Target<'_>)>, options: &ComputeOptions<'_>) 
         progress: options.progress,
     };
     execution.run(&place)?;
-    options.journal.map_or(Ok(()), Journal::note_done)?;
+    // What is in memory is gone when this process ends.
+    let journal = options.journal.filter(|_| shared.is_empty());
+    journal.map_or(Ok(()), Journal::note_done)?;
     arrays.iter().flatten().try_for_each(Array::complete_if_whole)?;
     scratch.map_or(Ok(()), |scratch| scratch.remove())
 }

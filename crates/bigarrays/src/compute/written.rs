@@ -50,6 +50,15 @@ pub(super) fn identity_of_leaf(lazy: &Lazy) -> Result<Config> {
     }
 }
 
+/// A text that tells expressions from others, and is the same in every run.
+///
+/// # Errors
+/// `InvalidArgument` for what is not known again: elements that something else reads, or functions of blocks; a storage
+/// error.
+pub fn identity(roots: &[Lazy]) -> Result<String> {
+    Ok(Digest::of_text(&written(roots, &mut identity_of_leaf)?.key()))
+}
+
 /// Expressions, and all that their elements depend on but what `leaf` gives for arrays, for what something else reads, and
 /// for functions of blocks.
 ///
