@@ -224,8 +224,12 @@ impl ComputeArgs {
         targets: &[Array],
         session: &Session,
     ) -> anyhow::Result<()> {
-        let results: Vec<_> = results.iter().map(|one| one.lazy).zip(targets).collect();
-        let plan = PlanFile::write(file, &results, &self.options(), &session.open())?;
+        let pairs: Vec<_> = results.iter().map(|one| one.lazy).zip(targets).collect();
+        let plan = PlanFile::write(file, &pairs, &self.options(), &session.open()).inspect_err(|_| {
+            // They were made for this plan alone. What cannot be removed is marked as incomplete.
+            let mut outputs = results.iter().map(|one| one.output);
+            let _ = outputs.try_for_each(|output| format::remove(output, None, &session.format()).map(drop));
+        })?;
         for (number, stage) in plan.stages().iter().enumerate() {
             let (tasks, work, text) = (stage.tasks, stage.work, &stage.text);
             session

@@ -63,6 +63,7 @@ from ._computing import compute, explain, save
 from ._expressions import concatenate, lazy, stack
 from ._lazy import Lazy
 from ._metadata import Metadata
+from ._plan import Plan, plan
 from ._reading import Padded
 from ._together import Together
 
@@ -88,6 +89,7 @@ __all__ = [
     "OutOfBoundsError",
     "Padded",
     "PermissionDeniedError",
+    "Plan",
     "Positions",
     "ReadOnlyError",
     "Report",
@@ -110,6 +112,7 @@ __all__ = [
     "explain",
     "lazy",
     "ls",
+    "plan",
     "remove",
     "resize",
     "save",

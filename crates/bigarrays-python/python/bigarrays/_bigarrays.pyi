@@ -23,6 +23,7 @@ from ._errors import StorageError as StorageError
 from ._errors import StorageFullError as StorageFullError
 from ._errors import UnsupportedError as UnsupportedError
 from ._expression import _Journal as _Journal
+from ._expression import _PlanFile as _PlanFile
 from ._expression import _Lazy as _Lazy
 from ._flat_array import FlatArray as FlatArray
 from ._flat_array import _open_flat as _open_flat

@@ -21,6 +21,29 @@ class _Journal:
     def close(self, remove: bool) -> None: ...
 
 @final
+class _PlanFile:
+    @staticmethod
+    def write(
+        file: str,
+        results: list[tuple[_Lazy, Array]],
+        memory: int | None,
+        scratch: str | PathLike[str] | None,
+        storage_options: dict[str, str],
+    ) -> _PlanFile: ...
+    @staticmethod
+    def open(file: str, storage_options: dict[str, str]) -> _PlanFile: ...
+    @property
+    def stages(self) -> list[tuple[str, str, int]]: ...
+    @property
+    def is_done(self) -> bool: ...
+    def run(
+        self,
+        part: tuple[int, int, int] | None = None,
+        memory: int | None = None,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> None: ...
+
+@final
 class _Lazy:
     @staticmethod
     def of(array: Array) -> _Lazy: ...

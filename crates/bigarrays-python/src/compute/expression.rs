@@ -26,8 +26,14 @@ use crate::transfer;
 #[derive(Clone)]
 pub(crate) struct PyLazy(Lazy);
 
-fn budget(memory: Option<u64>) -> u64 {
+pub(crate) fn budget(memory: Option<u64>) -> u64 {
     memory.map_or(0, |bytes| bytes.max(1))
+}
+
+impl PyLazy {
+    pub(crate) fn inner(&self) -> &Lazy {
+        &self.0
+    }
 }
 
 #[pymethods]

@@ -17,9 +17,6 @@ pub(super) const BLOCKS: &str = "blocks";
 /// What names of such files begin with where several processes have one each.
 const SHARED: &str = "blocks-";
 
-/// What names of files of operands begin with.
-pub(super) const OPERAND: &str = "operand-";
-
 /// A folder, the blocks that others have noted there, and the file in which this process notes its own.
 #[derive(Debug)]
 pub(super) struct Ledger {
@@ -88,7 +85,7 @@ impl Ledger {
                 let entry = entry?;
                 let name = entry.file_name();
                 let Some(name) = name.to_str() else { continue };
-                if name == BLOCKS || name.starts_with(SHARED) || name.starts_with(OPERAND) {
+                if name == BLOCKS || name.starts_with(SHARED) {
                     std::fs::remove_file(entry.path())?;
                 } else if is_key(name) {
                     std::fs::remove_dir_all(entry.path())?;

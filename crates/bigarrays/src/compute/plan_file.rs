@@ -18,7 +18,7 @@ use crate::compute::block::lengths;
 use crate::compute::digest::Digest;
 use crate::compute::expr::{Kind, Lazy};
 use crate::compute::held::NAME as HELD;
-use crate::compute::ledger::{Ledger, OPERAND, folder_of};
+use crate::compute::ledger::{Ledger, folder_of};
 use crate::compute::partials::write_whole;
 use crate::compute::parts::{Execution, Step, steps};
 use crate::compute::plan::{Plan, Recorded};
@@ -44,7 +44,8 @@ const INLINE: u64 = 1 << 20;
 /// Bytes of elements that are written to a file of their own at once.
 const SLAB: u64 = 64 << 20;
 
-/// A plan in a file. What its parts leave for each other is in a folder beside it, of the same name with `.parts` behind it.
+/// A plan in a file. What its parts leave for each other is in a folder beside it, of the same name with `.parts` behind it;
+/// operands in memory that are large are in files beside it, with `.operand-0.npy` behind the name.
 ///
 /// ```
 /// use bigarrays::compute::{ComputeOptions, Lazy, PlanFile};
@@ -116,11 +117,11 @@ impl PlanFile {
         let roots: Vec<Lazy> = results.iter().map(|result| result.0.clone()).collect();
         let targets: Vec<Option<&Array>> = results.iter().map(|result| Some(result.1)).collect();
         let targets: Vec<Array> = expect_targets(&roots, &targets)?.into_iter().flatten().collect();
-        let mut inputs = Inputs { arrays: Vec::new(), folder: folder_of(&absolute(&path)?) };
+        let mut inputs = Inputs { arrays: Vec::new(), plan: absolute(&path)? };
         let expressions = written(&roots, &mut |lazy| inputs.leaf(lazy))?.to_json();
         let scratch = match options.scratch {
             Some(folder) => absolute(folder)?,
-            None => inputs.folder.clone(),
+            None => folder_of(&inputs.plan),
         };
         let outputs = targets.iter().map(described).collect::<Result<Vec<_>>>()?;
         let settings = opening.format_options().store.settings.without_secrets();
@@ -407,8 +408,8 @@ fn opened(value: &Value, opening: &OpenOptions, is_input: bool) -> Result<Array>
 /// What expressions are of, as it is collected.
 struct Inputs {
     arrays: Vec<Value>,
-    /// Where operands are written that are large.
-    folder: PathBuf,
+    /// The plan, beside which operands are written that are large.
+    plan: PathBuf,
 }
 
 impl Inputs {
@@ -444,13 +445,10 @@ impl Inputs {
 
     /// Elements in memory, in a file of their own.
     fn spilled(&mut self, lazy: &Lazy, read: &dyn Fn(&Domain, ViewMut<'_>) -> Result<()>) -> Result<Config> {
-        let failed = |error| Error::io(error, "writing operands to", self.folder.display().to_string());
-        std::fs::create_dir_all(&self.folder).map_err(failed)?;
-        let path = self.folder.join(format!("{OPERAND}{}.npy", self.arrays.len()));
+        let mut name = self.plan.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".operand-{}.npy", self.arrays.len()));
+        let path = self.plan.with_file_name(name);
         let url = path.to_str().ok_or_else(|| not_utf8(&path))?;
-        if path.exists() {
-            std::fs::remove_file(&path).map_err(failed)?;
-        }
         let spec = CreateSpec::new(lazy.dtype(), Domain::from_shape(lazy.domain().shape())?);
         let array = OpenOptions::new().format("npy").create(url, &spec)?;
         let array = array.translate_to(lazy.domain().origin())?;

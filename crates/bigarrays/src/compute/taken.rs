@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use crate::array::{Array, OpenOptions};
 use crate::base::buffer::{Order, ViewMut, byte_len};
 use crate::base::domain::Domain;
-use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, Result};
 use crate::compute::block::lengths;
 use crate::compute::expr::{Kind, Lazy};
 use crate::compute::held::held;
@@ -64,15 +64,29 @@ impl Scratch {
     /// A storage error.
     fn array(&self, output: &Output) -> Result<Array> {
         let path = self.folder().join(format!("{}.npy", output.number));
-        let url = path.to_str().ok_or_else(|| {
-            Error::invalid("the name of a scratch folder has to be UTF-8").at(path.display().to_string())
-        })?;
-        let spec = CreateSpec::new(output.dtype, Domain::from_shape(output.domain.shape())?);
-        let options = OpenOptions::new().format("npy").durable(false);
-        let array = match options.create(url, &spec) {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => options.open(url)?,
-            array => array?,
+        let utf8 = |path: &Path| {
+            let other = || {
+                Error::invalid("the name of a scratch folder has to be UTF-8").at(path.display().to_string())
+            };
+            path.to_str().map(str::to_owned).ok_or_else(other)
         };
+        let url = utf8(&path)?;
+        let options = OpenOptions::new().format("npy").durable(false);
+        if !path.exists() {
+            // Several processes may make it at the same time: it is there once, and whole.
+            let failed = |error| Error::io(error, "making a scratch file", url.clone());
+            let own = tempfile::Builder::new().prefix("made-").tempdir_in(self.folder()).map_err(failed)?;
+            let made = own.path().join("made.npy");
+            let spec = CreateSpec::new(output.dtype, Domain::from_shape(output.domain.shape())?);
+            options.create(&*utf8(&made)?, &spec)?;
+            match std::fs::hard_link(&made, &path) {
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                // Not all file systems have links.
+                Err(_) if !path.exists() => std::fs::rename(&made, &path).map_err(failed)?,
+                linked => linked.map_err(failed)?,
+            }
+        }
+        let array = options.open(&*url)?;
         if array.dtype() != output.dtype || array.shape() != output.domain.shape() {
             return Err(Error::invalid("this is no scratch file of the computation; remove it").at(url));
         }

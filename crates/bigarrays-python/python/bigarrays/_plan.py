@@ -1,0 +1,162 @@
+"""Plans in files, whose parts any process runs."""
+
+from __future__ import annotations
+
+from os import PathLike, fspath
+from os.path import abspath, exists
+from typing import Any, NamedTuple
+
+from ._bigarrays import AlreadyExistsError, Array, InvalidArgumentError, _Lazy, _PlanFile, _rehearse, create, remove
+from ._lazy import Lazy
+from ._progress import Progress, reporter
+from ._targets import target
+
+
+class PlannedStage(NamedTuple):
+    """Tasks of a plan that may run at the same time, once those of earlier stages are done."""
+
+    tasks: int
+    """How many there are; they are called 0, 1, …"""
+
+    work: str
+    """What a task does: it makes a block of results, folds some of the elements that become one, or merges what others have
+    folded."""
+
+    text: str
+    """What is computed."""
+
+
+class Plan:
+    """A plan in a file: what is computed, of which arrays, into which, and how it is cut into tasks.
+
+    Tasks write whole chunks, and nothing but the plan decides what: any process that sees the same files or buckets runs them, with
+    the same bits, again if need be, and at the same time. What they leave for each other is in a folder beside the file, of the
+    same name with `.parts` behind it. A plan can be pickled: as the path of its file.
+
+    Example:
+        >>> x = bigarrays.create("/tmp/bigarrays-plan/x", shape=(100,), dtype="int16")  # doctest: +SKIP
+        >>> plan = bigarrays.plan({"/tmp/bigarrays-plan/y": x.lazy + 1}, "/tmp/bigarrays-plan/plan.json")  # doctest: +SKIP
+        >>> for number, stage in enumerate(plan.stages):  # in any number of processes  # doctest: +SKIP
+        ...     plan.run(number, (0, stage.tasks))
+        >>> plan.run()  # looks up what is done, and ends the job  # doctest: +SKIP
+    """
+
+    def __init__(self, file: str | PathLike[str], *, storage_options: dict[str, str] | None = None) -> None:
+        """Opens a plan, and the arrays that it is of.
+
+        Args:
+            file: The file that `bigarrays.plan` or `bigarrays compute --plan-only` has written.
+            storage_options: As `open` has it, of all stores: secrets are in no plan.
+
+        Raises:
+            InvalidArgumentError: It is no plan, or one of another version, or an array is not as it was when it was written.
+            NotFoundError: The file or an array is not there.
+        """
+        self._file = abspath(fspath(file))
+        self._storage_options = dict(storage_options or {})
+        self._inner = _PlanFile.open(self._file, self._storage_options)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _opened, (self._file, self._storage_options)
+
+    def __repr__(self) -> str:
+        stages = ", ".join(f"{stage.tasks} × {stage.work}" for stage in self.stages)
+        return f"<bigarrays.Plan {self._file!r}: {stages}>"
+
+    @property
+    def file(self) -> str:
+        """The path of the file."""
+        return self._file
+
+    @property
+    def stages(self) -> list[PlannedStage]:
+        """What is done, in its order."""
+        return [PlannedStage(tasks, work, text) for text, work, tasks in self._inner.stages]
+
+    @property
+    def done(self) -> bool:
+        """Whether all results are complete."""
+        return self._inner.is_done
+
+    def run(
+        self,
+        stage: int | None = None,
+        tasks: tuple[int, int] | None = None,
+        *,
+        memory: int | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        """Runs tasks of a stage; or, without one, looks up what is done, does what is left or has changed since, and marks the
+        results as complete.
+
+        Args:
+            stage: The number of the stage, of which earlier ones are done.
+            tasks: The first task, and the one behind the last; all if None. Numbers that there are not are left out.
+            memory: The most bytes that the work may use; a quarter of what the process may use if None.
+            progress: As `Lazy.compute` has it.
+
+        Raises:
+            InvalidArgumentError: There is no such stage, or tasks of an earlier one have not been run.
+            MemoryBudgetError: A task does not fit into the memory.
+        """
+        if stage is None and tasks is not None:
+            raise InvalidArgumentError("tasks are those of a stage: say which")
+        part = None
+        if stage is not None:
+            first, end = (0, self.stages[stage].tasks) if tasks is None and stage < len(self.stages) else (tasks or (0, 0))
+            if stage < 0 or not 0 <= first <= end:
+                raise InvalidArgumentError(f"tasks {first}:{end} of stage {stage}")
+            part = (stage, first, end)
+        self._inner.run(part, memory, reporter(progress, "computing"))
+
+
+def _opened(file: str, storage_options: dict[str, str]) -> Plan:
+    return Plan(file, storage_options=storage_options)
+
+
+def plan(
+    results: dict[Any, Lazy],
+    file: str | PathLike[str],
+    *,
+    memory: int | None = None,
+    scratch: str | PathLike[str] | None = None,
+    **options: Any,
+) -> Plan:
+    """Plans expressions, each into a new array, for any processes to compute. The arrays are made, marked as incomplete; nothing is
+    computed.
+
+    Operands in memory go with the plan: in its file up to 1 MiB, else in files beside it (`plan.json.operand-0.npy`).
+
+    Args:
+        results: The expressions, by where their arrays are made.
+        file: Where the plan is written; there must be no file.
+        memory: The most bytes that each process may use; a quarter of what this one may use if None.
+        scratch: A folder that all processes see, for results that later stages take; the one beside the file if None.
+        options: As `bigarrays.save` has them.
+
+    Raises:
+        AlreadyExistsError: There is a file or an array.
+        InvalidArgumentError: Other processes cannot read what the expressions are of: arrays of `memory://`, what another library
+            reads, URLs with secrets.
+        MemoryBudgetError: A task does not fit into the memory; nothing was made.
+    """
+    if exists(file):
+        raise AlreadyExistsError(f"{fspath(file)}: there is a file already")
+    for url in results:
+        for result in results.values():
+            result._inner.expect_apart(url)
+    rehearsed = [(result._inner, target(_rehearse, result, url, options)) for url, result in results.items()]
+    if all(array is not None for _, array in rehearsed):
+        _Lazy.explain(rehearsed, memory, scratch)
+    storage_options = options.get("storage_options") or {}
+    made: dict[Any, Array] = {}
+    try:
+        for url, result in results.items():
+            made[url] = target(create, result, url, options)
+        pairs = [(result._inner, made[url]) for url, result in results.items()]
+        _PlanFile.write(abspath(fspath(file)), pairs, memory, scratch, storage_options)
+    except BaseException:
+        for url in made:
+            remove(url, storage_options=storage_options)
+        raise
+    return Plan(file, storage_options=storage_options)

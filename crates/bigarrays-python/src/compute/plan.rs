@@ -1,0 +1,91 @@
+//! Plans in files: what `bigarrays.plan` and `Plan` of Python call.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use bigarrays::OpenOptions;
+use bigarrays::compute::{ComputeOptions, Lazy, PlanFile};
+use bigarrays::store::Settings;
+use pyo3::prelude::*;
+
+use crate::array::PyArray;
+use crate::compute::expression::{PyLazy, budget};
+use crate::interrupt::detached;
+use crate::jobs::reported;
+
+/// A plan in a file. `bigarrays.Plan` has what users see.
+#[pyclass(name = "_PlanFile", module = "bigarrays._bigarrays", frozen)]
+pub(crate) struct PyPlanFile(PlanFile);
+
+fn opening(storage_options: HashMap<String, String>) -> OpenOptions {
+    let mut settings = Settings::new();
+    storage_options.into_iter().for_each(|(key, value)| settings.set(&key, value));
+    OpenOptions::new().settings(settings)
+}
+
+#[pymethods]
+impl PyPlanFile {
+    /// Plans expressions, each into an array.
+    #[staticmethod]
+    fn write(
+        py: Python<'_>,
+        file: PathBuf,
+        results: Vec<(PyRef<'_, PyLazy>, Bound<'_, PyArray>)>,
+        memory: Option<u64>,
+        scratch: Option<PathBuf>,
+        storage_options: HashMap<String, String>,
+    ) -> PyResult<Self> {
+        let one = |(lazy, target): &(PyRef<'_, PyLazy>, Bound<'_, PyArray>)| {
+            (lazy.inner().clone(), target.get().array.clone())
+        };
+        let results: Vec<(Lazy, bigarrays::Array)> = results.iter().map(one).collect();
+        let written = detached(py, || {
+            let options = ComputeOptions {
+                memory: budget(memory),
+                scratch: scratch.as_deref(),
+                ..ComputeOptions::default()
+            };
+            let results: Vec<_> = results.iter().map(|(lazy, target)| (lazy, target)).collect();
+            PlanFile::write(file, &results, &options, &opening(storage_options))
+        })?;
+        Ok(Self(written))
+    }
+
+    #[staticmethod]
+    fn open(py: Python<'_>, file: PathBuf, storage_options: HashMap<String, String>) -> PyResult<Self> {
+        detached(py, || PlanFile::open(file, &opening(storage_options))).map(Self)
+    }
+
+    /// Of each stage what is computed, what a task does, and how many there are.
+    #[getter]
+    fn stages(&self) -> Vec<(String, &'static str, u64)> {
+        self.0.stages().iter().map(|stage| (stage.text.clone(), stage.work, stage.tasks)).collect()
+    }
+
+    #[getter]
+    fn is_done(&self) -> bool {
+        self.0.is_done()
+    }
+
+    /// Runs these tasks of a stage, or all that is left.
+    #[pyo3(signature = (part = None, memory = None, progress = None))]
+    fn run(
+        &self,
+        py: Python<'_>,
+        part: Option<(usize, u64, u64)>,
+        memory: Option<u64>,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<()> {
+        reported(py, progress.as_ref(), |report| {
+            let options = ComputeOptions {
+                memory: budget(memory),
+                progress: Some(report),
+                ..ComputeOptions::default()
+            };
+            match part {
+                Some((stage, first, end)) => self.0.run_tasks(stage, first..end, &options),
+                None => self.0.run(&options),
+            }
+        })
+    }
+}

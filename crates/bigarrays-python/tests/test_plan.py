@@ -1,0 +1,95 @@
+"""Plans in files, whose parts other processes run."""
+
+import pickle
+import subprocess
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import bigarrays as ba
+
+OPTIONS: dict[str, Any] = {"format": "zarr3", "chunk_shape": (4, 32, 32)}
+
+
+def cube(place: Path, shape: tuple[int, ...] = (24, 128, 96)) -> ba.Array:
+    array = ba.create(place, shape=shape, dtype="float32", **OPTIONS)
+    array[...] = np.random.default_rng(7).normal(size=shape).astype("float32")
+    return array
+
+
+def run_part(plan: ba.Plan, stage: int, first: int, end: int) -> None:
+    plan.run(stage, (first, end), memory=1 << 24)
+
+
+def test_a_pool_of_processes_gives_the_same_bits(tmp_path: Path) -> None:
+    x = cube(tmp_path / "x").lazy
+    weights = np.random.default_rng(3).normal(size=(24, 128, 96)).astype("float32")
+    large = np.arange(24 * 128 * 96 * 2, dtype="int64").reshape(2, 24, 128, 96)
+    results = {
+        str(tmp_path / "apart"): (x - x.mean(axis=0, keepdims=True)) * weights,
+        str(tmp_path / "number"): x - x.mean() + ba.lazy(large).max(axis=0),
+    }
+    plan = ba.plan(results, tmp_path / "plan.json", memory=1 << 24, scratch=tmp_path, **OPTIONS)
+    assert len(plan.stages) > 2 and "make" in repr(plan)
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        for number, stage in enumerate(plan.stages):
+            step = max(stage.tasks // 3, 1)
+            # Each twice, at the same time.
+            parts = [(first, first + step) for first in range(0, stage.tasks, step)] * 2
+            list(pool.map(run_part, [plan] * len(parts), [number] * len(parts), *zip(*parts, strict=True)))
+    assert not plan.done
+    with pytest.raises(ba.IncompleteError):
+        ba.open(tmp_path / "apart")
+    plan.run()
+    assert ba.Plan(tmp_path / "plan.json").done
+    for url, expression in results.items():
+        np.testing.assert_array_equal(ba.open(url)[...], expression.compute())
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == ["apart", "number", "plan.json", "plan.json.operand-1.npy", "plan.json.operand-2.npy", "x"]
+
+
+def test_what_a_killed_process_has_left_is_done_by_the_next(tmp_path: Path) -> None:
+    x = cube(tmp_path / "x").lazy
+    plan = ba.plan({tmp_path / "y": x * 2 - x.mean(axis=0)}, tmp_path / "plan.json", memory=1 << 24, **OPTIONS)
+    code = "import sys, bigarrays; bigarrays.Plan(sys.argv[1]).run(0, (0, 9999), progress=lambda *_: __import__('os')._exit(9))"
+    killed = subprocess.run([sys.executable, "-c", code, plan.file], check=False)
+    assert killed.returncode == 9
+    with pytest.raises(ba.InvalidArgumentError, match="have not been run yet"):
+        plan.run(1, (0, 1))
+    plan = pickle.loads(pickle.dumps(plan))
+    plan.run(0)
+    plan.run(1, (0, 1))
+    plan.run()
+    np.testing.assert_array_equal(ba.open(tmp_path / "y")[...], (x * 2 - x.mean(axis=0)).compute())
+
+
+def test_what_other_processes_cannot_run_is_refused(tmp_path: Path) -> None:
+    x = cube(tmp_path / "x").lazy
+    with pytest.raises(ba.InvalidArgumentError, match="this process alone"):
+        ba.plan({"memory://plans/y": x + 1}, tmp_path / "a.json", **OPTIONS)
+
+    class Foreign:
+        shape, dtype = (4,), np.dtype("int8")
+
+        def __getitem__(self, key: Any) -> Any:
+            return np.zeros(4, "int8")[key]
+
+    with pytest.raises(ba.InvalidArgumentError, match="other processes cannot read it"):
+        ba.plan({tmp_path / "z": ba.lazy(Foreign()) + 1}, tmp_path / "a.json", format="zarr3")
+    assert not (tmp_path / "a.json").exists() and not (tmp_path / "z").exists()
+    plan = ba.plan({tmp_path / "y": x + 1}, tmp_path / "a.json", storage_options={"sas_token": "VERYSECRET"}, **OPTIONS)
+    assert "VERYSECRET" not in (tmp_path / "a.json").read_text()
+    with pytest.raises(ba.AlreadyExistsError):
+        ba.plan({tmp_path / "w": x + 1}, tmp_path / "a.json", **OPTIONS)
+    assert not (tmp_path / "w").exists()
+    with pytest.raises(ba.InvalidArgumentError, match="no stage 3"):
+        plan.run(3)
+    with pytest.raises(ba.InvalidArgumentError, match="say which"):
+        plan.run(tasks=(0, 1))
+    with pytest.raises(ba.InvalidArgumentError, match="tasks 3:1"):
+        plan.run(0, (3, 1))
