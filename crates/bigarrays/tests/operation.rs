@@ -134,6 +134,167 @@ proptest! {
     }
 }
 
+/// Windows of a result in a loop of so many steps.
+fn written(steps: i64) -> impl Strategy<Value = Windows> {
+    let moving = (-5i64..5, -3i64..4, 1u64..4);
+    let moving = moving.prop_map(|(first, step, width)| Windows::Moving { first, step, width, clamp: false });
+    let ranges = proptest::collection::vec((-6i64..6, 0i64..4), steps as usize);
+    let ranges = ranges.prop_map(|all| {
+        Windows::Ranges(all.into_iter().map(|(first, length)| first..first + length).collect())
+    });
+    prop_oneof![moving, ranges]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn windows_are_written_as_in_a_loop(
+        (shape, windows, chunk) in proptest::collection::vec(1i64..8, 2)
+            .prop_flat_map(|shape| (Just(shape.clone()), written(shape[0]), 1u64..5))
+    ) {
+        let lengths: Vec<usize> = shape.iter().map(|&length| length as usize).collect();
+        let elements = ArrayD::from_shape_fn(lengths, |at| (at[0] * 10 + at[1]) as i32);
+        let array = stored(&[-2, 3], &elements, chunk);
+        let ranges: Vec<Range<i64>> = (0..shape[0]).map(|k| window(&windows, k, &(0..0))).collect();
+        let filled = || ranges.iter().filter(|range| !range.is_empty());
+        prop_assume!(filled().next().is_some());
+        let low = filled().map(|range| range.start).min().unwrap();
+        let high = filled().map(|range| range.end).max().unwrap();
+        // Steps add to what they find, a number that says where it is in the window.
+        let results = Operation::over(&[0..shape[0], 3..3 + shape[1]])
+            .input(&Lazy::of(&array).unwrap(), &[(0, Windows::Each), (1, Windows::Each)])
+            .output(DataType::I64, &[(1, Windows::Each)])
+            .output_from(DataType::I64, Number::Whole(1), &[(0, windows), (1, Windows::Each)])
+            .element("stamp", |windows, out| {
+                let value = sum(windows[0].numbers());
+                for (place, out) in out.iter_mut().enumerate() {
+                    let Number::Whole(before) = *out else { unreachable!() };
+                    *out = Number::Whole(2 * before + value + place as i128);
+                }
+                Ok(())
+            })
+            .unwrap();
+        let mut expected = ArrayD::<i64>::ones(vec![low.abs_diff(high) as usize, shape[1] as usize]);
+        let mut sums = ArrayD::<i64>::zeros(vec![shape[1] as usize]);
+        for (y, range) in ranges.iter().enumerate() {
+            for x in 0..shape[1] as usize {
+                let value = i64::from(elements[[y, x]]);
+                sums[[x]] = 2 * sums[[x]] + value;
+                for (place, at) in range.clone().enumerate() {
+                    let cell = &mut expected[[at.abs_diff(low) as usize, x]];
+                    *cell = 2 * *cell + value + place as i64 + 1;
+                }
+            }
+        }
+        let domain = Domain::from_ranges(&[low..high, 3..3 + shape[1]]).unwrap();
+        prop_assert_eq!(results[1].domain(), &domain);
+        for memory in [200_000, 1 << 20, 1 << 28] {
+            let found = results[1].compute::<i64>(&budget(memory)).unwrap();
+            prop_assert_eq!(found.into_data(), expected.clone());
+        }
+        prop_assert_eq!(results[0].compute::<i64>(&budget(1 << 28)).unwrap().into_data(), sums);
+        for at in low..high {
+            let part = [bigarrays::Index::from(at..at + 1), bigarrays::Index::ALL];
+            let found = results[1].slice(&part).unwrap().compute::<i64>(&budget(1 << 28)).unwrap();
+            let row = at.abs_diff(low) as isize;
+            prop_assert_eq!(found.into_data(), expected.slice_axis(Axis(0), (row..row + 1).into()).to_owned());
+        }
+    }
+}
+
+#[test]
+fn functions_of_blocks_write_windows_that_follow_each_other() {
+    let elements = ArrayD::from_shape_fn(vec![23, 5], |at| (at[0] * 5 + at[1]) as i32);
+    let lazy = Lazy::of(&stored(&[0, 0], &elements, 4)).unwrap();
+    let twice = Windows::Moving { first: 10, step: 2, width: 2, clamp: false };
+    let result = Operation::over(&[0..23, 0..5])
+        .input(&lazy, &[(0, Windows::Each), (1, Windows::Each)])
+        .output(DataType::I32, &[(0, twice), (1, Windows::Each)])
+        .block("twice", |_, windows| {
+            let all = windows[0].array::<i32>()?;
+            let shape = vec![2 * all.shape()[0], all.shape()[1]];
+            Ok(vec![Elements::from(ArrayD::from_shape_fn(shape, |at| all[[at[0] / 2, at[1]]]))])
+        })
+        .unwrap()
+        .remove(0);
+    let expected = ArrayD::from_shape_fn(vec![46, 5], |at| elements[[at[0] / 2, at[1]]]);
+    for memory in [100_000, 1 << 28] {
+        assert_eq!(result.compute::<i32>(&budget(memory)).unwrap().into_data(), expected);
+    }
+    // Blocks begin and end within windows.
+    let part = [bigarrays::Index::from(13..24), bigarrays::Index::ALL];
+    let found = result.slice(&part).unwrap().compute::<i32>(&budget(1 << 28)).unwrap();
+    assert_eq!(found.into_data(), expected.slice_axis(Axis(0), (3..14).into()).to_owned());
+    let overlapping = Operation::over(&[0..23])
+        .input(&lazy.slice(&[bigarrays::Index::ALL, bigarrays::Index::At(0)]).unwrap(), &[(0, Windows::Each)])
+        .output(DataType::I32, &[(0, Windows::Moving { first: 0, step: 1, width: 2, clamp: false })]);
+    assert_eq!(overlapping.block("test", |_, _| Ok(Vec::new())).unwrap_err().kind(), ErrorKind::Unsupported);
+}
+
+/// A histogram of each column and the sum of its elements' reciprocals, by pieces of the rows.
+#[test]
+fn pieces_of_reductions_are_joined() {
+    let (rows, columns) = (20_000usize, 3usize);
+    let elements = ArrayD::from_shape_fn(vec![rows, columns], |at| ((at[0] * 7919 + at[1]) % 50) as i32);
+    let lazy = Lazy::of(&stored(&[0, 0], &elements, 64)).unwrap();
+    let pieces = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&pieces);
+    let axes = [(1, Windows::Each)];
+    let joined = Operation::over(&[0..rows as i64, 0..columns as i64])
+        .input(&lazy, &[(0, Windows::Each), (1, Windows::Each)])
+        .output(DataType::I64, &axes)
+        .output(DataType::F64, &axes)
+        .combine(move |into, piece| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            let (Number::Whole(one), Number::Whole(other)) = (into[0], piece[0]) else { unreachable!() };
+            into[0] = Number::Whole(one.max(other));
+            into[1] = Number::Real(into[1].as_f64() + piece[1].as_f64());
+            Ok(())
+        })
+        .element("most", |windows, out| {
+            let value = sum(windows[0].numbers());
+            let Number::Whole(before) = out[0] else { unreachable!() };
+            out[0] = Number::Whole(before.max(value));
+            out[1] = Number::Real(out[1].as_f64() + 1.0 / (1 + value) as f64);
+            Ok(())
+        })
+        .unwrap();
+    let computed = |memory| joined[1].compute::<f64>(&budget(memory)).unwrap().into_data();
+    let sums = computed(1 << 28);
+    for (column, sum) in sums.iter().enumerate() {
+        let exact: f64 =
+            elements.index_axis(Axis(1), column).iter().map(|&one| 1.0 / f64::from(1 + one)).sum();
+        assert!((sum / exact - 1.0).abs() < 1e-13);
+    }
+    assert!(pieces.load(Ordering::Relaxed) >= 3 * 4, "one piece");
+    for memory in [10 << 20, 64 << 20] {
+        assert!(computed(memory).iter().zip(&sums).all(|(one, other)| one.to_bits() == other.to_bits()));
+    }
+    let most = joined[0].compute::<i64>(&budget(1 << 28)).unwrap();
+    assert_eq!(most.into_data().into_raw_vec_and_offset().0, [49, 49, 49]);
+    // All steps write into the same window.
+    let bins = Windows::Moving { first: 0, step: 0, width: 50, clamp: false };
+    let histogram = Operation::over(&[0..rows as i64, 0..columns as i64])
+        .input(&lazy, &[(0, Windows::Each), (1, Windows::Each)])
+        .output(DataType::I64, &[(1, Windows::Each), (0, bins)])
+        .combine(|into, piece| {
+            let (Number::Whole(one), Number::Whole(other)) = (into[0], piece[0]) else { unreachable!() };
+            into[0] = Number::Whole(one + other);
+            Ok(())
+        })
+        .element("histogram", |windows, out| {
+            let place = sum(windows[0].numbers()) as usize;
+            let Number::Whole(before) = out[place] else { unreachable!() };
+            out[place] = Number::Whole(before + 1);
+            Ok(())
+        })
+        .unwrap();
+    let mut expected = ArrayD::<i64>::zeros(vec![columns, 50]);
+    elements.indexed_iter().for_each(|(at, &one)| expected[[at[1], one as usize]] += 1);
+    assert_eq!(histogram[0].compute::<i64>(&budget(1 << 28)).unwrap().into_data(), expected);
+}
+
 #[test]
 fn functions_of_blocks_run_once_for_all_their_results() {
     let elements = ArrayD::from_shape_fn(vec![40, 30], |at| (at[0] * 30 + at[1]) as i32);
@@ -193,7 +354,11 @@ fn what_cannot_be_done_is_refused_with_a_reason() {
     refused(built(moving(0, 2), Windows::Each, 4), ErrorKind::InvalidArgument, "reach outside");
     refused(built(moving(-1, 2), Windows::Each, 3), ErrorKind::InvalidArgument, "clamp");
     refused(built(Windows::Each, Windows::Each, 3), ErrorKind::InvalidArgument, "not as many");
-    refused(built(Windows::Each, moving(0, 1), 4), ErrorKind::Unsupported, "overlapping");
+    let clamped = Windows::Moving { first: 0, step: 1, width: 1, clamp: true };
+    refused(built(Windows::Each, clamped, 4), ErrorKind::InvalidArgument, "its axis is as long as");
+    refused(built(Windows::Each, Windows::Whole, 4), ErrorKind::InvalidArgument, "its axis is as long as");
+    let ranges = Windows::Ranges([0..2, 1..3].into());
+    refused(built(Windows::Each, ranges, 4), ErrorKind::InvalidArgument, "2 ranges in a loop of 4 steps");
     refused(built(Windows::Repeated, Windows::Each, 4), ErrorKind::InvalidArgument, "repeat");
     let blocks = Operation::over(&[0..4]).input(&lazy, &[(0, Windows::Each)]).output(DataType::U8, &[]);
     assert_eq!(blocks.block("test", |_, _| Ok(Vec::new())).unwrap_err().kind(), ErrorKind::Unsupported);

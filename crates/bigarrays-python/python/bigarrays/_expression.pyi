@@ -38,7 +38,8 @@ class _PlanFile:
     def is_done(self) -> bool: ...
     def run(
         self,
-        part: tuple[int, int, int] | None = None,
+        stage: int | None = None,
+        tasks: tuple[int, int] | None = None,
         memory: int | None = None,
         progress: Callable[[int, int], object] | None = None,
     ) -> None: ...

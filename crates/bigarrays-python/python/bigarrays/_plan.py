@@ -101,13 +101,9 @@ class Plan:
         """
         if stage is None and tasks is not None:
             raise InvalidArgumentError("tasks are those of a stage: say which")
-        part = None
-        if stage is not None:
-            first, end = (0, self.stages[stage].tasks) if tasks is None and stage < len(self.stages) else (tasks or (0, 0))
-            if stage < 0 or not 0 <= first <= end:
-                raise InvalidArgumentError(f"tasks {first}:{end} of stage {stage}")
-            part = (stage, first, end)
-        self._inner.run(part, memory, reporter(progress, "computing"))
+        if (stage or 0) < 0 or (tasks is not None and not 0 <= tasks[0] <= tasks[1]):
+            raise InvalidArgumentError(f"tasks {tasks} of stage {stage}")
+        self._inner.run(stage, tasks, memory, reporter(progress, "computing"))
 
 
 def _opened(file: str, storage_options: dict[str, str]) -> Plan:

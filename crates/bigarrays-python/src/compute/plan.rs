@@ -68,11 +68,12 @@ impl PyPlanFile {
     }
 
     /// Runs these tasks of a stage, or all that is left.
-    #[pyo3(signature = (part = None, memory = None, progress = None))]
+    #[pyo3(signature = (stage = None, tasks = None, memory = None, progress = None))]
     fn run(
         &self,
         py: Python<'_>,
-        part: Option<(usize, u64, u64)>,
+        stage: Option<usize>,
+        tasks: Option<(u64, u64)>,
         memory: Option<u64>,
         progress: Option<Py<PyAny>>,
     ) -> PyResult<()> {
@@ -82,8 +83,9 @@ impl PyPlanFile {
                 progress: Some(report),
                 ..ComputeOptions::default()
             };
-            match part {
-                Some((stage, first, end)) => self.0.run_tasks(stage, first..end, &options),
+            let (first, end) = tasks.unwrap_or((0, u64::MAX));
+            match stage {
+                Some(stage) => self.0.run_tasks(stage, first..end, &options),
                 None => self.0.run(&options),
             }
         })

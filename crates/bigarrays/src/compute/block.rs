@@ -116,20 +116,17 @@ impl Block {
         let rows = Rows::new(&self.shape, &strides, self.order, true);
         let steps = rows.steps();
         let (mut machine, mut done) = (Machine::new(program), Ok(()));
-        rows.each(&mut |starts, length| {
-            for first in (0..length).step_by(TILE) {
-                if done.is_err() {
-                    return;
-                }
-                let count = TILE.min(length - first);
-                let tile = self.tile(starts, &steps, first);
-                let at = starts[self.inputs.len()] + first;
-                done = machine.run(&tile, count);
-                if done.is_ok() {
-                    for (number, (item, out)) in outs.iter_mut().enumerate() {
-                        let made = machine.result(number, &tile, count);
-                        out[at * *item..(at + count) * *item].copy_from_slice(made);
-                    }
+        rows.tiles(TILE, false, &mut |starts, first, count| {
+            if done.is_err() {
+                return;
+            }
+            let tile = self.tile(starts, &steps, first);
+            let at = starts[self.inputs.len()] + first;
+            done = machine.run(&tile, count);
+            if done.is_ok() {
+                for (number, (item, out)) in outs.iter_mut().enumerate() {
+                    let made = machine.result(number, &tile, count);
+                    out[at * *item..(at + count) * *item].copy_from_slice(made);
                 }
             }
         });
@@ -167,29 +164,27 @@ impl Block {
         let steps = rows.steps();
         let (mut machine, mut done) = (Machine::new(program), Ok(()));
         let cells_at = self.inputs.len();
-        rows.each(&mut |starts, length| {
+        // Across rows, cells stay in the cache, and each has its elements in the same order.
+        let goes_across = steps[cells_at] != 0;
+        rows.tiles(TILE, goes_across, &mut |starts, first, count| {
+            if done.is_err() {
+                return;
+            }
             let starts: Dims<usize> =
                 starts.iter().zip(&skipped).map(|(start, skipped)| start + skipped).collect();
-            for first in (0..length).step_by(TILE) {
-                if done.is_err() {
-                    return;
-                }
-                let count = TILE.min(length - first);
-                let tile = self.tile(&starts, &steps, first);
-                done = machine.run(&tile, count);
-                if done.is_err() {
-                    return;
-                }
-                let step = steps[cells_at];
-                let at = starts[cells_at] + first * step;
-                let of_places = steps.get(cells_at + 1).copied().unwrap_or(0) as u64;
-                let start = starts.get(cells_at + 1).copied().unwrap_or(0) as u64;
-                let places =
-                    Places { first: first_place + start + first as u64 * of_places, step: of_places };
-                for (number, (method, held)) in methods.iter().zip(held.iter_mut()).enumerate() {
-                    let made = bytemuck::cast_slice(machine.result(number, &tile, count));
-                    fold_row(*method, held, at, if is_row_folded { None } else { Some(step) }, made, places);
-                }
+            let tile = self.tile(&starts, &steps, first);
+            done = machine.run(&tile, count);
+            if done.is_err() {
+                return;
+            }
+            let step = steps[cells_at];
+            let at = starts[cells_at] + first * step;
+            let of_places = steps.get(cells_at + 1).copied().unwrap_or(0) as u64;
+            let start = starts.get(cells_at + 1).copied().unwrap_or(0) as u64;
+            let places = Places { first: first_place + start + first as u64 * of_places, step: of_places };
+            for (number, (method, held)) in methods.iter().zip(held.iter_mut()).enumerate() {
+                let made = bytemuck::cast_slice(machine.result(number, &tile, count));
+                fold_row(*method, held, at, if is_row_folded { None } else { Some(step) }, made, places);
             }
         });
         done

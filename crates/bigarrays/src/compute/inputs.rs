@@ -245,7 +245,8 @@ impl Leaf {
                     bytes(&lengths, item).saturating_add(input.leaf.held(&lengths, item))
                 };
                 // Results are numbers until a block is done.
-                let results = bytes(lengths, NUMBER.saturating_mul(of.outputs.len() as u64));
+                let at_hand = of.at_hand(*number, lengths);
+                let results = bytes(&at_hand, NUMBER.saturating_mul(of.outputs.len() as u64));
                 inputs.iter().enumerate().map(one).fold(results, u64::saturating_add)
             }
         }

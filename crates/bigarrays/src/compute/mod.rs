@@ -57,6 +57,7 @@ mod reading;
 mod reduce;
 mod reducing;
 mod reduction;
+mod result_axis;
 mod resume;
 mod room;
 mod rows;
@@ -76,6 +77,7 @@ mod viewed;
 mod views;
 mod windowed;
 mod windows;
+mod writing;
 mod written;
 
 pub(crate) use blocks::Blocks;

@@ -1,5 +1,6 @@
 //! The general operation: a loop whose every step reads windows of its inputs and writes windows of its results.
 
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -9,8 +10,14 @@ use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::compute::expr::{Kind, Lazy};
 use crate::compute::number::Number;
+use crate::compute::reduction::Reduction;
+use crate::compute::result_axis::{Place, Written};
 use crate::compute::windowed::{Bound, Elements, Reduced, Window, Windowed, Work};
 use crate::compute::windows::Windows;
+
+/// The most pieces of a reduction that are joined, and the fewest steps of one.
+const PIECES: u64 = 64;
+const LEAST: u64 = 4096;
 
 /// A loop over one or more axes. Each step reads a window of each input, and writes an element of each result; loop axes
 /// that a result has not are reduced, step after step, the last axis fastest.
@@ -42,6 +49,19 @@ pub struct Operation {
     loops: Vec<Range<i64>>,
     inputs: Vec<(Lazy, Vec<Bound>)>,
     outputs: Vec<Output>,
+    combine: Option<Combine>,
+}
+
+/// Has what later steps made be part of what earlier ones did.
+type CombineFn = dyn Fn(&mut [Number], &[Number]) -> Result<()> + Send + Sync;
+
+#[derive(Clone)]
+struct Combine(Arc<CombineFn>);
+
+impl fmt::Debug for Combine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Combine")
+    }
 }
 
 /// A result of an operation.
@@ -50,12 +70,14 @@ struct Output {
     dtype: DataType,
     axes: Vec<Bound>,
     init: Number,
+    /// Before these axes one of pieces of an axis of the loop, each of so many steps.
+    shared: Option<(usize, u64)>,
 }
 
 impl Operation {
     /// A loop over the steps that these coordinates number, along each axis.
     pub fn over(loops: &[Range<i64>]) -> Self {
-        Self { loops: loops.to_vec(), inputs: Vec::new(), outputs: Vec::new() }
+        Self { loops: loops.to_vec(), inputs: Vec::new(), outputs: Vec::new(), combine: None }
     }
 
     /// Has the loop read `lazy`, of which each axis belongs to an axis of the loop.
@@ -65,8 +87,13 @@ impl Operation {
         self
     }
 
-    /// Has the loop make a result, whose elements begin as zero. Its axes are [`Windows::Each`] or [`Windows::Repeated`];
-    /// axes of the loop that it has not are reduced.
+    /// Has the loop make a result, whose elements begin as zero. Axes of the loop that it has not are reduced. Its own axes are
+    /// written in windows of
+    /// - [`Windows::Each`]: an element a step;
+    /// - [`Windows::Repeated`]: one element, by all steps;
+    /// - [`Windows::Moving`], without `clamp`: so many elements a step, which may overlap or have gaps between them; the axis
+    ///   begins and ends with the windows. All steps write the same window if it does not move, such as a histogram;
+    /// - [`Windows::Ranges`]: a range of elements a step.
     #[must_use]
     pub fn output(self, dtype: DataType, axes: &[(usize, Windows)]) -> Self {
         self.output_from(dtype, Number::Whole(0), axes)
@@ -75,37 +102,118 @@ impl Operation {
     /// As [`Operation::output`], with elements that begin as `init`.
     #[must_use]
     pub fn output_from(mut self, dtype: DataType, init: Number, axes: &[(usize, Windows)]) -> Self {
-        self.outputs.push(Output { dtype, axes: axes.to_vec(), init });
+        self.outputs.push(Output { dtype, axes: axes.to_vec(), init, shared: None });
+        self
+    }
+
+    /// Has a reduction along the loop be done in pieces, apart from each other, which this function joins: it is given the elements
+    /// of all results as earlier pieces left them and changes them by those that a later piece made, which began anew. Where the
+    /// pieces end follows from the loop alone, so that results are the same bits for every budget and number of threads.
+    /// All results have to have the same axes.
+    #[must_use]
+    pub fn combine(
+        mut self,
+        join: impl Fn(&mut [Number], &[Number]) -> Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        self.combine = Some(Combine(Arc::new(join)));
         self
     }
 
     /// The results of a function that is called once a step. It changes an element of each result, which is as earlier steps
-    /// that write the same one left it.
+    /// that write the same one left it; where results are written in windows, all elements of the window of the first result,
+    /// in C order, then those of the second, and so on.
     ///
     /// # Errors
-    /// `InvalidArgument` if windows do not fit to their axes; `Unsupported` for windows of results that cannot be written.
+    /// `InvalidArgument` if windows do not fit to their axes.
     pub fn element(
         self,
         name: &'static str,
         step: impl Fn(&[Window<'_>], &mut [Number]) -> Result<()> + Send + Sync + 'static,
     ) -> Result<Vec<Lazy>> {
-        self.built(name, Work::Element(Arc::new(step)))
+        let work = Work::Element(Arc::new(step));
+        match self.combine.clone().zip(self.piece()) {
+            Some((combine, piece)) => self.in_pieces(name, work, &combine, piece),
+            None => self.built(name, work),
+        }
+    }
+
+    /// The axis of the loop along which results are reduced, and how many steps along it are a piece; `None` if there is but one.
+    fn piece(&self) -> Option<(usize, u64)> {
+        let lengths: Vec<u64> = self
+            .loops
+            .iter()
+            .map(|steps| u64::try_from(steps.end.saturating_sub(steps.start)).unwrap_or(0))
+            .collect();
+        let moves = |axis: usize| {
+            let bounds = self.outputs.iter().flat_map(|output| &output.axes);
+            bounds.into_iter().any(|(own, windows)| {
+                let stays = matches!(windows, Windows::Repeated | Windows::Moving { step: 0, .. });
+                *own == axis && !stays
+            })
+        };
+        let reduced: Vec<usize> = (0..lengths.len()).filter(|&axis| !moves(axis)).collect();
+        let (&first, others) = reduced.split_first()?;
+        let plane = others.iter().fold(1u64, |all, &axis| all.saturating_mul(lengths[axis])).max(1);
+        let steps = lengths[first].div_ceil(PIECES).max(LEAST.div_ceil(plane));
+        (steps < lengths[first]).then_some((first, steps))
+    }
+
+    /// Results whose pieces are made in one pass and joined in the next.
+    fn in_pieces(
+        self,
+        name: &'static str,
+        work: Work,
+        Combine(combine): &Combine,
+        (axis, steps): (usize, u64),
+    ) -> Result<Vec<Lazy>> {
+        let outputs = self.outputs.clone();
+        if outputs.iter().any(|output| output.axes != outputs[0].axes) {
+            let reason = "results of pieces are joined element by element, and have different axes";
+            return Err(Error::invalid(reason).during(name));
+        }
+        // Along an axis of one step, which is reduced so that there is a pass.
+        let (mut pieces, single) = (self, 0..1);
+        pieces.combine = None;
+        pieces.loops.push(single);
+        let last = pieces.loops.len() - 1;
+        for output in &mut pieces.outputs {
+            output.shared = Some((axis, steps));
+            output.axes.push((last, Windows::Each));
+        }
+        let made = pieces.built(name, work)?;
+        let one = |lazy: &Lazy| lazy.reduce(Reduction::Max, &[lazy.ndim() - 1], false);
+        let made = made.iter().map(one).collect::<Result<Vec<Lazy>>>()?;
+        let Some(first) = made.first() else { return Ok(made) };
+        let mut joined = Self::over(&first.domain().ranges().collect::<Vec<_>>());
+        let all: Vec<Bound> = (0..first.ndim()).map(|axis| (axis, Windows::Each)).collect();
+        for (lazy, output) in made.iter().zip(&outputs) {
+            joined = joined.input(lazy, &all).output_from(output.dtype, output.init, &all[1..]);
+        }
+        let combine = Arc::clone(combine);
+        let join = move |windows: &[Window<'_>], out: &mut [Number]| {
+            let piece: Vec<Number> = windows.iter().filter_map(|window| window.numbers().next()).collect();
+            combine(out, &piece)
+        };
+        joined.built(name, Work::Element(Arc::new(join)))
     }
 
     /// The results of a function that is called once a block: with the box of the loop, and with what the windows of all its
-    /// steps have of each input. It gives the elements of a block of each result.
+    /// steps have of each input. It gives the elements of the box of each result that these steps write.
     ///
     /// # Errors
-    /// As [`Operation::element`]; `Unsupported` if a result is reduced.
+    /// As [`Operation::element`]; `Unsupported` if a result is reduced, or steps write no windows one behind the other.
     pub fn block(
         self,
         name: &'static str,
         work: impl Fn(&Domain, &[Window<'_>]) -> Result<Vec<Elements>> + Send + Sync + 'static,
     ) -> Result<Vec<Lazy>> {
-        let is_whole = |output: &Output| output.axes.iter().filter(|axis| axis.1 == Windows::Each).count();
+        let is_each = |(_, windows): &&Bound| match windows {
+            Windows::Moving { step, width, clamp: false, .. } => step.unsigned_abs() == *width && *step != 0,
+            windows => *windows == Windows::Each,
+        };
+        let is_whole = |output: &Output| output.axes.iter().filter(is_each).count();
         if self.outputs.iter().any(|output| is_whole(output) < self.loops.len()) {
-            let reason =
-                "a function of blocks whose result is reduced; make it one of elements, or reduce its result";
+            let reason = "a function of blocks whose result is reduced, or written in windows that overlap or have gaps; make it one of elements";
             return Err(Error::unsupported(reason).during(name));
         }
         self.built(name, Work::Block(Arc::new(work)))
@@ -152,33 +260,28 @@ impl Output {
         if !self.dtype.is_number() {
             return Err(Error::unsupported(format!("a result of {} elements", self.dtype)));
         }
-        let (mut ranges, mut axes): (Dims<Range<i64>>, Dims<Option<usize>>) = (Dims::new(), Dims::new());
-        for (axis, windows) in &self.axes {
-            if *axis >= loops.ndim() || axes.contains(&Some(*axis)) {
-                let reason =
-                    format!("axis {axis}, in a loop of {} axes, each of which stands once", loops.ndim());
+        let mut places: Vec<Place> =
+            self.shared.map(|(axis, steps)| Written::shared(axis, steps, loops)).into_iter().collect();
+        for (number, bound) in self.axes.iter().enumerate() {
+            if bound.0 >= loops.ndim() || self.axes[..number].iter().any(|other| other.0 == bound.0) {
+                let reason = format!(
+                    "axis {}, in a loop of {} axes, each of which stands once",
+                    bound.0,
+                    loops.ndim()
+                );
                 return Err(Error::invalid(reason));
             }
-            let range = loops.range(*axis);
-            match windows {
-                Windows::Each => {
-                    ranges.push(range);
-                    axes.push(Some(*axis));
-                }
-                Windows::Repeated => {
-                    ranges.push(range.start..range.start.saturating_add(1));
-                    axes.push(None);
-                }
-                other => {
-                    return Err(Error::unsupported(format!(
-                        "results cannot be written in windows {other:?}: several steps would each write a part of \
-                         overlapping ones; let each step write one element"
-                    )));
-                }
-            }
+            places.push(Written::along(bound, loops)?);
         }
-        let domain = Domain::from_ranges(&ranges)?;
-        Ok(Reduced { dtype: self.dtype, axes, domain, init: self.init })
+        let ranges: Dims<Range<i64>> = places.iter().map(|place| place.0.clone()).collect();
+        let (axes, written) = places.into_iter().map(|(_, axis, written)| (axis, written)).unzip();
+        Ok(Reduced {
+            dtype: self.dtype,
+            axes,
+            written,
+            domain: Domain::from_ranges(&ranges)?,
+            init: self.init,
+        })
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use bytemuck::Pod;
+
 use crate::base::dims::Dims;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
@@ -284,10 +286,21 @@ fn elements<'m>(
 
 /// Brings elements that are apart together, or repeats one.
 fn gather(input: Elements<'_>, size: usize, count: usize, into: &mut Vec<u64>) {
+    fn go<T: Pod>(input: Elements<'_>, count: usize, into: &mut [u64]) {
+        let (from, out): (&[T], &mut [T]) =
+            (bytemuck::cast_slice(input.bytes), bytemuck::cast_slice_mut(into));
+        match input.step {
+            0 => out[..count].fill(from[0]),
+            step => {
+                out[..count].iter_mut().zip(from.iter().step_by(step)).for_each(|(out, one)| *out = *one);
+            }
+        }
+    }
     into.resize(TILE, 0);
-    let out: &mut [u8] = bytemuck::cast_slice_mut(into);
-    for (k, element) in out.chunks_exact_mut(size).take(count).enumerate() {
-        let at = k * input.step * size;
-        element.copy_from_slice(&input.bytes[at..at + size]);
+    match size {
+        1 => go::<u8>(input, count, into),
+        2 => go::<u16>(input, count, into),
+        4 => go::<u32>(input, count, into),
+        _ => go::<u64>(input, count, into),
     }
 }

@@ -79,7 +79,7 @@ impl Compiled {
         let same = |other: usize| {
             let Kind::Operation(other_of, other_number, others) = all[other].kind() else { return None };
             let is_same = Arc::ptr_eq(of, other_of)
-                && of.outputs[*number].axes == of.outputs[*other_number].axes
+                && of.outputs[*number].is_written_as(&of.outputs[*other_number])
                 && inputs.iter().map(Lazy::id).eq(others.iter().map(Lazy::id));
             is_same.then_some((other, *other_number))
         };

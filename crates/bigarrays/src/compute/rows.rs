@@ -48,8 +48,22 @@ impl Rows {
         self.axes.first().map_or_else(|| Dims::from_elem(1, self.operands), |axis| axis.steps.clone())
     }
 
+    /// Calls `each` with where rows begin in each operand, the first element of a tile of them, and how many it has: tile after
+    /// tile of a row, or the same tile of all rows before the next one.
+    pub(crate) fn tiles(&self, most: usize, goes_across: bool, each: &mut dyn FnMut(&[usize], usize, usize)) {
+        if !goes_across {
+            return self.each(&mut |starts, length| {
+                (0..length).step_by(most).for_each(|first| each(starts, first, most.min(length - first)));
+            });
+        }
+        let length = self.axes.first().map_or(1, |axis| axis.length);
+        for first in (0..length).step_by(most) {
+            self.each(&mut |starts, _| each(starts, first, most.min(length - first)));
+        }
+    }
+
     /// Calls `each` with where the rows begin in each operand, and their length.
-    pub(crate) fn each(&self, each: &mut dyn FnMut(&[usize], usize)) {
+    fn each(&self, each: &mut dyn FnMut(&[usize], usize)) {
         let mut starts: Dims<usize> = Dims::from_elem(0, self.operands);
         let Some((row, outer)) = self.axes.split_first() else { return each(&starts, 1) };
         if self.axes.iter().any(|axis| axis.length == 0) {
@@ -122,6 +136,18 @@ mod tests {
         assert_eq!(walked(&both)[1], (vec![4, 1], 4));
         let apart = Rows::new(&shape, &[dense], Order::C, false);
         assert_eq!(walked(&apart), (0..6).map(|k| (vec![4 * k], 4)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn tiles_of_rows_are_walked_along_or_across_them() {
+        let walked = |goes_across| {
+            let rows = Rows::new(&[2, 5], &[strides(&[2, 5], &[2, 5], Order::C)], Order::C, false);
+            let mut found = Vec::new();
+            rows.tiles(2, goes_across, &mut |starts, first, count| found.push((starts[0] + first, count)));
+            found
+        };
+        assert_eq!(walked(false), [(0, 2), (2, 2), (4, 1), (5, 2), (7, 2), (9, 1)]);
+        assert_eq!(walked(true), [(0, 2), (5, 2), (2, 2), (7, 2), (4, 1), (9, 1)]);
     }
 
     #[test]

@@ -14,14 +14,15 @@ use crate::base::dtype::{DataType, Element};
 use crate::base::error::{Error, Result};
 use crate::compute::cuts::Cuts;
 use crate::compute::number::Number;
+use crate::compute::result_axis::Written;
 use crate::compute::windows::Windows;
 use crate::for_dtype;
 
 /// An axis of an input or a result: the axis of the loop that it belongs to, and its windows.
 pub(crate) type Bound = (usize, Windows);
 
-/// What a step does: it is given a window of each input, and changes an element of each result.
-type ElementFn = dyn Fn(&[Window<'_>], &mut [Number]) -> Result<()> + Send + Sync;
+/// What a step does: it is given a window of each input, and changes an element or a window of each result.
+pub(super) type ElementFn = dyn Fn(&[Window<'_>], &mut [Number]) -> Result<()> + Send + Sync;
 
 /// What a block does: it is given the box of the loop and of each input what its windows have, and gives a block of each
 /// result.
@@ -48,8 +49,22 @@ pub(crate) struct Windowed {
 pub(crate) struct Reduced {
     pub(crate) dtype: DataType,
     pub(crate) axes: Dims<Option<usize>>,
+    /// How steps write along each of its axes.
+    pub(crate) written: Dims<Written>,
     pub(crate) domain: Domain,
     pub(crate) init: Number,
+}
+
+impl Reduced {
+    /// Whether a step writes one element of it.
+    fn is_plain(&self) -> bool {
+        self.written.iter().all(|written| *written == Written::Element)
+    }
+
+    /// Whether steps write the same elements of it as of another result.
+    pub(super) fn is_written_as(&self, other: &Self) -> bool {
+        (&self.axes, &self.written, &self.domain) == (&other.axes, &other.written, &other.domain)
+    }
 }
 
 impl fmt::Debug for Windowed {
@@ -159,7 +174,12 @@ impl Windowed {
                 let windows: Vec<Window<'_>> =
                     read.iter().map(|(whole, elements)| window((whole, elements))).collect();
                 let made = work(&loops, &windows).map_err(|error| error.during(self.name))?;
-                outs.into_iter().try_for_each(|(output, out)| self.put_block(output, part, &made, out))
+                outs.into_iter().try_for_each(|(output, out)| {
+                    self.put_block(output, part, &self.written(output, &loops, part)?, &made, out)
+                })
+            }
+            Work::Element(step) if !self.outputs.iter().all(Reduced::is_plain) => {
+                self.run_windows(&**step, outs, (part, &loops), domains, read)
             }
             Work::Element(step) => {
                 let results = &self.outputs[output];
@@ -190,9 +210,10 @@ impl Windowed {
     /// The steps that write `part` of a result.
     fn loops_of(&self, output: usize, part: &Domain) -> Result<Domain> {
         let mut ranges: Dims<Range<i64>> = self.loops.ranges().collect();
-        for (at, axis) in self.outputs[output].axes.iter().enumerate() {
-            if let Some(axis) = axis {
-                ranges[*axis] = part.range(at);
+        let results = &self.outputs[output];
+        for (at, (axis, written)) in results.axes.iter().zip(&results.written).enumerate() {
+            if let Some(axis) = axis.or(written.loop_axis()) {
+                ranges[axis] = written.steps(&part.range(at), &ranges[axis]);
             }
         }
         Domain::from_ranges(&ranges)
@@ -208,7 +229,7 @@ impl Windowed {
         Domain::from_ranges(&self.inputs[input].iter().enumerate().map(one).collect::<Dims<_>>())
     }
 
-    fn read(
+    pub(super) fn read(
         &self,
         loops: &Domain,
         domains: &[&Domain],
@@ -223,7 +244,7 @@ impl Windowed {
     }
 
     /// The windows of a step.
-    fn windows<'a>(
+    pub(super) fn windows<'a>(
         &self,
         at: &[i64],
         read: &'a [(Domain, Elements)],
@@ -242,7 +263,12 @@ impl Windowed {
 
     /// The steps in pieces along the first axis that is reduced, so that not too much is read at once. Steps are done in the
     /// same order whatever the pieces are.
-    fn pieces(&self, loops: &Domain, reduced: &[usize], domains: &[&Domain]) -> Result<Vec<Domain>> {
+    pub(super) fn pieces(
+        &self,
+        loops: &Domain,
+        reduced: &[usize],
+        domains: &[&Domain],
+    ) -> Result<Vec<Domain>> {
         let Some(&first) = reduced.first() else { return Ok(vec![loops.clone()]) };
         let range = loops.range(first);
         let cuts = Cuts::over(range.clone(), (range.start, self.at_once(loops.shape(), first, domains)));
@@ -281,9 +307,10 @@ impl Windowed {
     /// How many steps along each axis a block of a result of these lengths takes, at most.
     pub(super) fn steps(&self, output: usize, lengths: &[u64], domains: &[&Domain]) -> Dims<u64> {
         let mut steps: Dims<u64> = self.loops.shape().into();
-        for (at, axis) in self.outputs[output].axes.iter().enumerate() {
-            if let Some(axis) = axis {
-                steps[*axis] = lengths[at].min(steps[*axis]);
+        let results = &self.outputs[output];
+        for (at, (axis, written)) in results.axes.iter().zip(&results.written).enumerate() {
+            if let Some(axis) = axis.or(written.loop_axis()) {
+                steps[axis] = written.most_steps(lengths[at], steps[axis]);
             }
         }
         if let Some(&first) = self.reduced(output).first() {
@@ -302,9 +329,22 @@ impl Windowed {
     ) -> Dims<(i64, u64)> {
         let whole = |range: Range<i64>| (range.start, range.end.abs_diff(range.start).max(1));
         let mut found: Dims<(i64, u64)> = domain.ranges().map(whole).collect();
-        for (at, axis) in self.outputs[output].axes.iter().enumerate() {
+        let results = &self.outputs[output];
+        for (at, (axis, written)) in results.axes.iter().zip(&results.written).enumerate() {
+            if matches!(written, Written::Shared(..)) {
+                found[at].1 = 1;
+            }
             let own = self.inputs[input].iter().position(|bound| Some(bound.0) == *axis);
             let Some((own, (_, windows))) = own.map(|own| (own, &self.inputs[input][own])) else { continue };
+            if *written != Written::Element {
+                let steps = match windows {
+                    Windows::Each => Some(chunks[own].1),
+                    Windows::Moving { step, .. } => Some((chunks[own].1 / step.unsigned_abs()).max(1)),
+                    _ => None,
+                };
+                found[at].1 = steps.and_then(|steps| written.distance(steps)).unwrap_or(found[at].1);
+                continue;
+            }
             match windows {
                 Windows::Each => {
                     let into = chunks[own].0.saturating_sub(of.origin()[own]);
@@ -317,24 +357,37 @@ impl Windowed {
         found
     }
 
-    fn put_block(&self, output: usize, part: &Domain, made: &[Elements], mut out: ViewMut<'_>) -> Result<()> {
+    /// Writes `part` of the elements of a result that a function has made of a box.
+    fn put_block(
+        &self,
+        output: usize,
+        part: &Domain,
+        whole: &Domain,
+        made: &[Elements],
+        mut out: ViewMut<'_>,
+    ) -> Result<()> {
         let results = &self.outputs[output];
         let wrong = |reason: String| Error::invalid(reason).during(self.name);
         let Some(elements) = made.get(output) else {
             return Err(wrong(format!("{} results instead of {}", made.len(), self.outputs.len())));
         };
-        if elements.dtype != results.dtype || elements.shape != out.shape() {
+        if elements.dtype != results.dtype || !is_of(&elements.shape, whole) {
             return Err(wrong(format!(
-                "a block of {} of shape {:?} where one of {} over {part} is due",
+                "a block of {} of shape {:?} where one of {} over {whole} is due",
                 elements.dtype, elements.shape, results.dtype
             )));
         }
         let none = || Err(Error::unsupported(format!("{} elements", results.dtype)));
         for_dtype!(results.dtype, T => {
-            out.copy_from(&View::of_array(&elements.array::<T>()?));
+            out.copy_from(&View::of_array(&Window { elements, whole, domain: part.clone() }.array::<T>()?));
             Ok(())
         }, _other => none())
     }
+}
+
+/// Whether elements of a shape are those of a box.
+fn is_of(shape: &[usize], whole: &Domain) -> bool {
+    shape.iter().map(|&length| length as u64).eq(whole.shape().iter().copied())
 }
 
 /// The number, in C order, of the element of a result that a step writes.
@@ -347,7 +400,7 @@ fn place_of(axes: &[Option<usize>], at: &[i64], part: &Domain) -> usize {
 }
 
 /// Moves on to the next step of a box, the last axis fastest.
-fn advance(at: &mut [i64], steps: &Domain) {
+pub(super) fn advance(at: &mut [i64], steps: &Domain) {
     for axis in (0..at.len()).rev() {
         at[axis] += 1;
         if at[axis] < steps.end(axis) {

@@ -15,10 +15,10 @@ pub(super) fn kernel(function: Function, dtype: DataType) -> Option<Kernel> {
 
 fn boolean(function: Function) -> Option<Kernel> {
     Some(match function {
-        Function::LogicalAnd | Function::BitwiseAnd => |a, o| map2::<u8, u8, u8>(a, o, |a, b| a & b),
-        Function::LogicalOr | Function::BitwiseOr => |a, o| map2::<u8, u8, u8>(a, o, |a, b| a | b),
-        Function::LogicalXor | Function::BitwiseXor => |a, o| map2::<u8, u8, u8>(a, o, |a, b| a ^ b),
-        Function::LogicalNot | Function::Invert => |a, o| map1::<u8, u8>(a, o, |a| a ^ 1),
+        Function::LogicalAnd | Function::BitwiseAnd => |a, o| map2::<u8, u8, u8, _>(a, o, |a, b| a & b),
+        Function::LogicalOr | Function::BitwiseOr => |a, o| map2::<u8, u8, u8, _>(a, o, |a, b| a | b),
+        Function::LogicalXor | Function::BitwiseXor => |a, o| map2::<u8, u8, u8, _>(a, o, |a, b| a ^ b),
+        Function::LogicalNot | Function::Invert => |a, o| map1::<u8, u8, _>(a, o, |a| a ^ 1),
         _ => return None,
     })
 }

@@ -23,12 +23,12 @@ pub(super) fn kernel(function: Function, arguments: &[DataType]) -> Option<Kerne
 /// Compares elements of two types in one that holds both.
 fn of<T: Pod + Into<C>, U: Pod + Into<C>, C: PartialOrd>(function: Function) -> Option<Kernel> {
     Some(match function {
-        Function::Equal => |a, o| map2::<T, U, u8>(a, o, |a, b| u8::from(a.into() == b.into())),
-        Function::NotEqual => |a, o| map2::<T, U, u8>(a, o, |a, b| u8::from(a.into() != b.into())),
-        Function::Less => |a, o| map2::<T, U, u8>(a, o, |a, b| u8::from(a.into() < b.into())),
-        Function::LessEqual => |a, o| map2::<T, U, u8>(a, o, |a, b| u8::from(a.into() <= b.into())),
-        Function::Greater => |a, o| map2::<T, U, u8>(a, o, |a, b| u8::from(a.into() > b.into())),
-        Function::GreaterEqual => |a, o| map2::<T, U, u8>(a, o, |a, b| u8::from(a.into() >= b.into())),
+        Function::Equal => |a, o| map2::<T, U, u8, _>(a, o, |a, b| u8::from(a.into() == b.into())),
+        Function::NotEqual => |a, o| map2::<T, U, u8, _>(a, o, |a, b| u8::from(a.into() != b.into())),
+        Function::Less => |a, o| map2::<T, U, u8, _>(a, o, |a, b| u8::from(a.into() < b.into())),
+        Function::LessEqual => |a, o| map2::<T, U, u8, _>(a, o, |a, b| u8::from(a.into() <= b.into())),
+        Function::Greater => |a, o| map2::<T, U, u8, _>(a, o, |a, b| u8::from(a.into() > b.into())),
+        Function::GreaterEqual => |a, o| map2::<T, U, u8, _>(a, o, |a, b| u8::from(a.into() >= b.into())),
         _ => return None,
     })
 }

@@ -7,6 +7,7 @@ use bytemuck::Pod;
 
 use super::cells::{Cells, Others, in_lanes};
 use super::moments;
+use super::widest::widest;
 
 /// How two elements become one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -114,7 +115,7 @@ impl Fold {
         match self {
             Self::Moments => moments::each(false, cells, bytemuck::cast_slice(row)),
             Self::MomentsOfNumbers => moments::each(true, cells, bytemuck::cast_slice(row)),
-            _ => of_cell!(cell, T: self.each_of::<T>(cells, bytemuck::cast_slice(row), places)),
+            _ => of_cell!(cell, T: each_of::<T>(self, cells, bytemuck::cast_slice(row), places)),
         }
     }
 
@@ -123,7 +124,7 @@ impl Fold {
         match self {
             Self::Moments => moments::all(false, cells, bytemuck::cast_slice(row)),
             Self::MomentsOfNumbers => moments::all(true, cells, bytemuck::cast_slice(row)),
-            _ => of_cell!(cell, T: self.all_of::<T>(cells, bytemuck::cast_slice(row), places)),
+            _ => of_cell!(cell, T: all_of::<T>(self, cells, bytemuck::cast_slice(row), places)),
         }
     }
 
@@ -159,6 +160,7 @@ impl Fold {
         }
     }
 
+    #[inline(always)]
     fn each_of<T: Number>(self, cells: Cells<'_>, row: &[T], places: Places) {
         let values: &mut [T] = bytemuck::cast_slice_mut(cells.values);
         // A loop for each fold: calls in a loop would cost more than the fold.
@@ -197,6 +199,7 @@ impl Fold {
         }
     }
 
+    #[inline(always)]
     fn all_of<T: Number>(self, cells: Cells<'_>, row: &[T], places: Places) {
         let identity: T = bytemuck::cast(self.identity(T::CELL).0);
         let folded = match self {
@@ -208,7 +211,8 @@ impl Fold {
             Self::SumAndCount => {
                 cells.beside[0] += row.iter().map(|one| u64::from(!one.is_nan())).sum::<u64>();
                 let value = Cells::alone(cells.values);
-                return Self::SumOfNumbers.all_of(value, row, places);
+                let sum = in_lanes(identity, row, |a: T, b: T| if b.is_nan() { a } else { a.sum(b) });
+                return Self::SumOfNumbers.each_of(value, &[sum], places);
             }
             Self::ProductOfNumbers | Self::LeastNumber | Self::MostNumber => {
                 in_lanes(identity, row, self.pair::<T>())
@@ -240,6 +244,7 @@ impl Fold {
     }
 
     /// Whether an element at a place is to be kept rather than the one that was found.
+    #[inline(always)]
     fn comes_first<T: Number>(self, (one, place): (T, u64), (found, at): (T, u64)) -> bool {
         let skips = matches!(self, Self::FirstLeastNumber | Self::FirstMostNumber);
         if one.is_nan() || found.is_nan() {
@@ -249,6 +254,20 @@ impl Fold {
         let is_least = matches!(self, Self::FirstLeast | Self::FirstLeastNumber);
         let (low, high) = if is_least { (one, found) } else { (found, one) };
         at == NOWHERE || low.is_below(high) || (!high.is_below(low) && place < at)
+    }
+}
+
+widest! {
+    /// Folds each element of `row` into its own cell.
+    fn each_of<T: Number>(fold: Fold, cells: Cells<'_>, row: &[T], places: Places) {
+        fold.each_of(cells, row, places);
+    }
+}
+
+widest! {
+    /// Folds all of `row` into one cell.
+    fn all_of<T: Number>(fold: Fold, cells: Cells<'_>, row: &[T], places: Places) {
+        fold.all_of(cells, row, places);
     }
 }
 

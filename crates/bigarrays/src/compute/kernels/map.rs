@@ -2,11 +2,28 @@
 
 use bytemuck::Pod;
 
+use super::widest::widest;
+
 /// A loop: the elements of the arguments, as many of each, and where those of the result go.
 pub(crate) type Kernel = fn(&[&[u8]], &mut [u8]);
 
+widest! {
+    /// A function of one argument.
+    pub(super) fn map1<T: Pod, R: Pod, F: Fn(T) -> R>(arguments: &[&[u8]], out: &mut [u8], f: F) {
+        plain1(arguments, out, f);
+    }
+}
+
+widest! {
+    /// A function of two arguments.
+    pub(super) fn map2<T: Pod, U: Pod, R: Pod, F: Fn(T, U) -> R>(arguments: &[&[u8]], out: &mut [u8], f: F) {
+        plain2(arguments, out, f);
+    }
+}
+
+/// As [`map1`], for functions that go element by element anyway.
 #[inline(always)]
-pub(super) fn map1<T: Pod, R: Pod>(arguments: &[&[u8]], out: &mut [u8], f: impl Fn(T) -> R) {
+pub(super) fn plain1<T: Pod, R: Pod>(arguments: &[&[u8]], out: &mut [u8], f: impl Fn(T) -> R) {
     let [one, ..] = arguments else { return };
     let one: &[T] = bytemuck::cast_slice(one);
     for (out, &one) in bytemuck::cast_slice_mut(out).iter_mut().zip(one) {
@@ -14,8 +31,9 @@ pub(super) fn map1<T: Pod, R: Pod>(arguments: &[&[u8]], out: &mut [u8], f: impl 
     }
 }
 
+/// As [`map2`], for functions that go element by element anyway.
 #[inline(always)]
-pub(super) fn map2<T: Pod, U: Pod, R: Pod>(arguments: &[&[u8]], out: &mut [u8], f: impl Fn(T, U) -> R) {
+pub(super) fn plain2<T: Pod, U: Pod, R: Pod>(arguments: &[&[u8]], out: &mut [u8], f: impl Fn(T, U) -> R) {
     let [one, two, ..] = arguments else { return };
     let (one, two): (&[T], &[U]) = (bytemuck::cast_slice(one), bytemuck::cast_slice(two));
     for ((out, &one), &two) in bytemuck::cast_slice_mut(out).iter_mut().zip(one).zip(two) {

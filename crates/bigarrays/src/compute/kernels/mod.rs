@@ -9,6 +9,7 @@ mod map;
 mod moments;
 mod numbers;
 mod real;
+mod widest;
 
 use bytemuck::Pod;
 
@@ -20,6 +21,7 @@ pub(crate) use cells::{Cells, Others};
 pub(crate) use convert::convert;
 pub(crate) use fold::{Cell, Fold, NOWHERE, Places};
 pub(crate) use map::Kernel;
+use widest::widest;
 
 /// The loop of a function of arguments of these types, none of which is `float16`: those are computed in `float32`.
 ///
@@ -40,12 +42,14 @@ pub(crate) fn kernel(function: Function, arguments: &[DataType]) -> Result<Kerne
 
 /// The loop that takes the elements of the second argument where the first is true, and else those of the third.
 fn choice(size: usize) -> Option<Kernel> {
-    fn choose<T: Pod>(arguments: &[&[u8]], out: &mut [u8]) {
-        let [condition, yes, no] = arguments else { return };
-        let (yes, no): (&[T], &[T]) = (bytemuck::cast_slice(yes), bytemuck::cast_slice(no));
-        let out: &mut [T] = bytemuck::cast_slice_mut(out);
-        for (((out, &condition), &yes), &no) in out.iter_mut().zip(*condition).zip(yes).zip(no) {
-            *out = if condition != 0 { yes } else { no };
+    widest! {
+        fn choose<T: Pod>(arguments: &[&[u8]], out: &mut [u8]) {
+            let [condition, yes, no] = arguments else { return };
+            let (yes, no): (&[T], &[T]) = (bytemuck::cast_slice(yes), bytemuck::cast_slice(no));
+            let out: &mut [T] = bytemuck::cast_slice_mut(out);
+            for (((out, &condition), &yes), &no) in out.iter_mut().zip(*condition).zip(yes).zip(no) {
+                *out = if condition != 0 { yes } else { no };
+            }
         }
     }
     match size {

@@ -6,6 +6,7 @@
 //! is merged as Chan, Golub and LeVeque did.
 
 use super::cells::{Cells, Others, in_lanes};
+use super::widest::widest;
 
 /// The parts of cells.
 struct Moments<'a> {
@@ -50,14 +51,15 @@ pub(super) fn each(skips: bool, cells: Cells<'_>, row: &[f64]) {
     }
 }
 
-/// Adds each element to its own cell, where it is this share of all. Apart, so that the compiler knows that nothing overlaps.
-#[inline(never)]
-fn add_equally(sums: &mut [f64], firsts: &[f64], means: &mut [f64], row: &[f64], share: f64) {
-    for (((sum, &first), mean), &one) in sums.iter_mut().zip(firsts).zip(means).zip(row) {
-        let distance = one - first;
-        let before = distance - *mean;
-        *mean += before * share;
-        *sum += before * (distance - *mean);
+widest! {
+    /// Adds each element to its own cell, where it is this share of all. Apart, so that the compiler knows that nothing overlaps.
+    fn add_equally(sums: &mut [f64], firsts: &[f64], means: &mut [f64], row: &[f64], share: f64) {
+        for (((sum, &first), mean), &one) in sums.iter_mut().zip(firsts).zip(means).zip(row) {
+            let distance = one - first;
+            let before = distance - *mean;
+            *mean += before * share;
+            *sum += before * (distance - *mean);
+        }
     }
 }
 
@@ -81,28 +83,30 @@ impl Moments<'_> {
     }
 }
 
-/// Adds all of `row` to one cell; NaNs are left out if it `skips` them.
-pub(super) fn all(skips: bool, cells: Cells<'_>, row: &[f64]) {
-    let is_counted = |one: f64| !(skips && one.is_nan());
-    let count = if skips { row.iter().map(|&one| u64::from(!one.is_nan())).sum() } else { row.len() as u64 };
-    if count == 0 {
-        return;
+widest! {
+    /// Adds all of `row` to one cell; NaNs are left out if it `skips` them.
+    pub(super) fn all(skips: bool, cells: Cells<'_>, row: &[f64]) {
+        let is_counted = |one: f64| !(skips && one.is_nan());
+        let count = if skips { row.iter().map(|&one| u64::from(!one.is_nan())).sum() } else { row.len() as u64 };
+        if count == 0 {
+            return;
+        }
+        let numbers = |a: f64, b: f64| if is_counted(b) { a + b } else { a };
+        let mean =
+            if skips { in_lanes(0.0, row, numbers) } else { in_lanes(0.0, row, |a, b| a + b) } / count as f64;
+        let (mut rest, mut sum) = (0.0, 0.0);
+        in_pairs(row, &mut rest, &mut sum, |one| {
+            let distance = one - mean;
+            if is_counted(one) { distance } else { 0.0 }
+        });
+        // What rounding the mean has left.
+        let left = rest / count as f64;
+        let sum = sum - rest * left;
+        let sum = if sum < 0.0 { 0.0 } else { sum };
+        let one = |value: f64| [value.to_bits()];
+        let (values, firsts, means) = (one(sum), one(mean), one(left));
+        merge(cells, &Others { values: &values, beside: &[count], firsts: &firsts, means: &means });
     }
-    let numbers = |a: f64, b: f64| if is_counted(b) { a + b } else { a };
-    let mean =
-        if skips { in_lanes(0.0, row, numbers) } else { in_lanes(0.0, row, |a, b| a + b) } / count as f64;
-    let (mut rest, mut sum) = (0.0, 0.0);
-    in_pairs(row, &mut rest, &mut sum, |one| {
-        let distance = one - mean;
-        if is_counted(one) { distance } else { 0.0 }
-    });
-    // What rounding the mean has left.
-    let left = rest / count as f64;
-    let sum = sum - rest * left;
-    let sum = if sum < 0.0 { 0.0 } else { sum };
-    let one = |value: f64| [value.to_bits()];
-    let (values, firsts, means) = (one(sum), one(mean), one(left));
-    merge(cells, &Others { values: &values, beside: &[count], firsts: &firsts, means: &means });
 }
 
 /// The sums of what `f` gives of each element and of its square, in lanes.

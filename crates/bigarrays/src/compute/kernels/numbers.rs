@@ -2,7 +2,7 @@
 
 use bytemuck::Pod;
 
-use super::map::{Kernel, map1, map2, of_type};
+use super::map::{Kernel, map1, map2, of_type, plain2};
 use crate::base::dtype::DataType;
 use crate::compute::function::Function;
 
@@ -16,12 +16,14 @@ pub(super) fn kernel(function: Function, dtype: DataType) -> Option<Kernel> {
 /// Of booleans, a sum is `or`, a product `and`.
 fn boolean(function: Function) -> Option<Kernel> {
     Some(match function {
-        Function::Add | Function::Maximum | Function::Fmax => |a, o| map2::<u8, u8, u8>(a, o, |a, b| a | b),
+        Function::Add | Function::Maximum | Function::Fmax => {
+            |a, o| map2::<u8, u8, u8, _>(a, o, |a, b| a | b)
+        }
         Function::Multiply | Function::Minimum | Function::Fmin => {
-            |a, o| map2::<u8, u8, u8>(a, o, |a, b| a & b)
+            |a, o| map2::<u8, u8, u8, _>(a, o, |a, b| a & b)
         }
         Function::Absolute | Function::Floor | Function::Ceil | Function::Trunc => {
-            |a, o| map1::<u8, u8>(a, o, |a| a)
+            |a, o| map1::<u8, u8, _>(a, o, |a| a)
         }
         _ => return None,
     })
@@ -53,9 +55,9 @@ fn of<T: Arithmetic>(function: Function) -> Option<Kernel> {
         Function::Add => |a, o| map2(a, o, T::add),
         Function::Subtract => |a, o| map2(a, o, T::subtract),
         Function::Multiply => |a, o| map2(a, o, T::multiply),
-        Function::FloorDivide => |a, o| map2(a, o, T::floor_divide),
-        Function::Remainder => |a, o| map2(a, o, T::remainder),
-        Function::Power => |a, o| map2(a, o, T::power),
+        Function::FloorDivide => |a, o| plain2(a, o, T::floor_divide),
+        Function::Remainder => |a, o| plain2(a, o, T::remainder),
+        Function::Power => |a, o| plain2(a, o, T::power),
         Function::Maximum => |a, o| map2(a, o, T::maximum),
         Function::Minimum => |a, o| map2(a, o, T::minimum),
         Function::Fmax => |a, o| map2(a, o, T::fmax),

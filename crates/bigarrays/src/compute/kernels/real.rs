@@ -1,7 +1,7 @@
 //! Functions of real numbers. Those that IEEE 754 does not fix come from one library, so that results are the same on
 //! every machine.
 
-use super::map::{Kernel, map1, map2};
+use super::map::{Kernel, map1, map2, plain1, plain2};
 use crate::base::dtype::DataType;
 use crate::compute::function::Function;
 
@@ -17,17 +17,22 @@ macro_rules! real {
     ($name:ident, $T:ty, $nextafter:path, $($variant:ident $call:path),+ $(,)?) => {
         fn $name(function: Function) -> Option<Kernel> {
             Some(match function {
-                Function::Divide => |a, o| map2::<$T, $T, $T>(a, o, |a, b| a / b),
-                Function::Hypot => |a, o| map2::<$T, $T, $T>(a, o, |a, b| hypot(a.into(), b.into()) as $T),
-                Function::Arctan2 => |a, o| map2::<$T, $T, $T>(a, o, |a, b| arctan2(a.into(), b.into()) as $T),
-                Function::Logaddexp => |a, o| map2::<$T, $T, $T>(a, o, |a, b| logaddexp(a.into(), b.into()) as $T),
-                Function::Copysign => |a, o| map2::<$T, $T, $T>(a, o, <$T>::copysign),
-                Function::Nextafter => |a, o| map2::<$T, $T, $T>(a, o, $nextafter),
-                Function::Signbit => |a, o| map1::<$T, u8>(a, o, |a| u8::from(a.is_sign_negative())),
-                Function::IsNan => |a, o| map1::<$T, u8>(a, o, |a| u8::from(a.is_nan())),
-                Function::IsFinite => |a, o| map1::<$T, u8>(a, o, |a| u8::from(a.is_finite())),
-                Function::IsInf => |a, o| map1::<$T, u8>(a, o, |a| u8::from(a.is_infinite())),
-                $(Function::$variant => |a, o| map1::<$T, $T>(a, o, $call),)+
+                Function::Divide => |a, o| map2::<$T, $T, $T, _>(a, o, |a, b| a / b),
+                Function::Hypot => |a, o| plain2::<$T, $T, $T>(a, o, |a, b| hypot(a.into(), b.into()) as $T),
+                Function::Arctan2 => |a, o| plain2::<$T, $T, $T>(a, o, |a, b| arctan2(a.into(), b.into()) as $T),
+                Function::Logaddexp => |a, o| plain2::<$T, $T, $T>(a, o, |a, b| logaddexp(a.into(), b.into()) as $T),
+                Function::Copysign => |a, o| map2::<$T, $T, $T, _>(a, o, <$T>::copysign),
+                Function::Nextafter => |a, o| plain2::<$T, $T, $T>(a, o, $nextafter),
+                Function::Signbit => |a, o| map1::<$T, u8, _>(a, o, |a| u8::from(a.is_sign_negative())),
+                Function::IsNan => |a, o| map1::<$T, u8, _>(a, o, |a| u8::from(a.is_nan())),
+                Function::IsFinite => |a, o| map1::<$T, u8, _>(a, o, |a| u8::from(a.is_finite())),
+                Function::IsInf => |a, o| map1::<$T, u8, _>(a, o, |a| u8::from(a.is_infinite())),
+                Function::Sqrt => |a, o| map1::<$T, $T, _>(a, o, <$T>::sqrt),
+                Function::Floor => |a, o| map1::<$T, $T, _>(a, o, <$T>::floor),
+                Function::Ceil => |a, o| map1::<$T, $T, _>(a, o, <$T>::ceil),
+                Function::Trunc => |a, o| map1::<$T, $T, _>(a, o, <$T>::trunc),
+                Function::Rint => |a, o| map1::<$T, $T, _>(a, o, <$T>::round_ties_even),
+                $(Function::$variant => |a, o| plain1::<$T, $T>(a, o, $call),)+
                 _ => return None,
             })
         }
@@ -57,7 +62,6 @@ fn logaddexp(one: f64, other: f64) -> f64 {
 
 real! {
     single, f32, libm::nextafterf,
-    Sqrt f32::sqrt, Floor f32::floor, Ceil f32::ceil, Trunc f32::trunc, Rint f32::round_ties_even,
     Cbrt libm::cbrtf, Exp libm::expf, Exp2 libm::exp2f, Expm1 libm::expm1f,
     Log libm::logf, Log2 libm::log2f, Log10 libm::log10f, Log1p libm::log1pf,
     Sin libm::sinf, Cos libm::cosf, Tan libm::tanf, Arcsin libm::asinf, Arccos libm::acosf, Arctan libm::atanf,
@@ -67,7 +71,6 @@ real! {
 
 real! {
     double, f64, libm::nextafter,
-    Sqrt f64::sqrt, Floor f64::floor, Ceil f64::ceil, Trunc f64::trunc, Rint f64::round_ties_even,
     Cbrt libm::cbrt, Exp libm::exp, Exp2 libm::exp2, Expm1 libm::expm1,
     Log libm::log, Log2 libm::log2, Log10 libm::log10, Log1p libm::log1p,
     Sin libm::sin, Cos libm::cos, Tan libm::tan, Arcsin libm::asin, Arccos libm::acos, Arctan libm::atan,
