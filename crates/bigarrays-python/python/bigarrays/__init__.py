@@ -62,9 +62,11 @@ from ._bigarrays import (
 from ._computing import compute, explain, save
 from ._expressions import concatenate, lazy, stack
 from ._lazy import Lazy
+from ._mapping import map_blocks, map_overlap
 from ._metadata import Metadata
 from ._reading import Padded
 from ._together import Together
+from ._windows import Windows
 
 # Not `open`: `from bigarrays import *` is to leave Python's own.
 __all__ = [
@@ -97,6 +99,7 @@ __all__ = [
     "StorageFullError",
     "Together",
     "UnsupportedError",
+    "Windows",
     "__version__",
     "add_scale",
     "batches",
@@ -110,6 +113,8 @@ __all__ = [
     "explain",
     "lazy",
     "ls",
+    "map_blocks",
+    "map_overlap",
     "remove",
     "resize",
     "save",

@@ -2,4 +2,5 @@
 
 pub(crate) mod expression;
 pub(crate) mod journal;
+mod mapped;
 mod source;
