@@ -45,7 +45,7 @@ fn window(windows: &Windows, k: i64, axis: &Range<i64>) -> Range<i64> {
             }
         }
         Windows::Ranges(all) => all[k as usize].clone(),
-        Windows::Repeated => unreachable!("of results alone"),
+        Windows::Repeated | Windows::Reaching { .. } => unreachable!("of results, or of kernels"),
     }
 }
 

@@ -62,10 +62,12 @@ from ._bigarrays import (
 from ._computing import compute, explain, save
 from ._expressions import concatenate, lazy, stack
 from ._lazy import Lazy
+from ._mapping import map_blocks, map_overlap
 from ._metadata import Metadata
 from ._plan import Plan, plan
 from ._reading import Padded
 from ._together import Together
+from ._windows import Windows
 
 # Not `open`: `from bigarrays import *` is to leave Python's own.
 __all__ = [
@@ -99,6 +101,7 @@ __all__ = [
     "StorageFullError",
     "Together",
     "UnsupportedError",
+    "Windows",
     "__version__",
     "add_scale",
     "batches",
@@ -112,6 +115,8 @@ __all__ = [
     "explain",
     "lazy",
     "ls",
+    "map_blocks",
+    "map_overlap",
     "plan",
     "remove",
     "resize",

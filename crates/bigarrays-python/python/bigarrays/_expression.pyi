@@ -72,6 +72,30 @@ class _Lazy:
     def chunks(self) -> tuple[int, ...] | None: ...
     @property
     def text(self) -> str: ...
+    def call(self, name: str, others: list[_Lazy], options: dict[str, Any]) -> _Lazy: ...
+    @staticmethod
+    def map_blocks(
+        function: Callable[..., Any],
+        inputs: list[_Lazy],
+        depth: Sequence[tuple[int, int]],
+        boundary: Sequence[tuple[str, float] | None],
+        trim: bool,
+        dtypes: Sequence[DTypeLike],
+        passes_domain: bool,
+        releases_gil: bool,
+    ) -> list[_Lazy]: ...
+    @staticmethod
+    def mapped(
+        function: Callable[..., Any],
+        inputs: list[_Lazy],
+        depth: Sequence[tuple[int, int]],
+        boundary: Sequence[tuple[str, float] | None],
+        trim: bool,
+        dtypes: Sequence[DTypeLike],
+        passes_domain: bool,
+        releases_gil: bool,
+        number: int,
+    ) -> _Lazy: ...
     def permute(self, axes: Sequence[int]) -> _Lazy: ...
     def new_axis(self, axis: int, coordinate: int) -> _Lazy: ...
     def broadcast_to(self, domain: Domain) -> _Lazy: ...

@@ -4,17 +4,19 @@ use std::sync::Arc;
 
 use bigarrays::Domain;
 use bigarrays::compute::{
-    self, Cast, ComputeOptions, Function, Lazy, Literal, Operand, OutOfRange, Reduction, Rounding, Target,
+    self, Argument, Cast, ComputeOptions, Function, Lazy, Literal, Operand, OutOfRange, Reduction, Rounding,
+    Target,
 };
 use numpy::{PyArrayDescr, PyUntypedArray};
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyBytes, PyFloat, PyInt, PyList, PyTuple};
+use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
 use crate::array::PyArray;
 use crate::array::domain::PyDomain;
 use crate::array::index::Selection;
 use crate::compute::journal::PyJournal;
+use crate::compute::mapped;
 use crate::compute::source::{Foreign, Held};
 use crate::errors::{OrRaise, invalid};
 use crate::interrupt::detached;
@@ -176,6 +178,67 @@ impl PyLazy {
         Lazy::concatenate(&parts, axis).map(Self).or_raise(py)
     }
 
+    /// A function by its name, with arguments by theirs.
+    fn call(
+        &self,
+        py: Python<'_>,
+        name: &str,
+        others: Vec<PyRef<'_, Self>>,
+        options: &Bound<'_, PyDict>,
+    ) -> PyResult<Self> {
+        let of: Vec<Lazy> =
+            std::iter::once(&self.0).chain(others.iter().map(|one| &one.0)).cloned().collect();
+        let option = |(name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>)| {
+            Ok((name.extract::<String>()?, to_argument(&value)?))
+        };
+        let options = options.iter().map(option).collect::<PyResult<Vec<_>>>()?;
+        compute::call(name, &of, &options).map(Self).or_raise(py)
+    }
+
+    /// The results of a function of blocks of some expressions.
+    #[staticmethod]
+    #[pyo3(signature = (function, inputs, depth, boundary, trim, dtypes, passes_domain, releases_gil))]
+    #[allow(clippy::too_many_arguments)]
+    fn map_blocks(
+        function: &Bound<'_, PyAny>,
+        inputs: Vec<PyRef<'_, Self>>,
+        depth: Vec<(u64, u64)>,
+        boundary: Vec<Option<(String, f64)>>,
+        trim: bool,
+        dtypes: Vec<Bound<'_, PyAny>>,
+        passes_domain: bool,
+        releases_gil: bool,
+    ) -> PyResult<Vec<Self>> {
+        let overlap = mapped::to_overlap(function.py(), depth, boundary, trim)?;
+        let inputs: Vec<Lazy> = inputs.iter().map(|input| input.0.clone()).collect();
+        let dtypes = dtypes.iter().map(transfer::to_dtype).collect::<PyResult<Vec<_>>>()?;
+        let made = mapped::map(function, &inputs, &overlap, dtypes, passes_domain, releases_gil)?;
+        Ok(made.into_iter().map(Self).collect())
+    }
+
+    /// One of these results.
+    #[staticmethod]
+    #[pyo3(signature = (function, inputs, depth, boundary, trim, dtypes, passes_domain, releases_gil, number))]
+    #[allow(clippy::too_many_arguments)]
+    fn mapped(
+        function: &Bound<'_, PyAny>,
+        inputs: Vec<PyRef<'_, Self>>,
+        depth: Vec<(u64, u64)>,
+        boundary: Vec<Option<(String, f64)>>,
+        trim: bool,
+        dtypes: Vec<Bound<'_, PyAny>>,
+        passes_domain: bool,
+        releases_gil: bool,
+        number: usize,
+    ) -> PyResult<Self> {
+        let mut made =
+            Self::map_blocks(function, inputs, depth, boundary, trim, dtypes, passes_domain, releases_gil)?;
+        if number >= made.len() {
+            return Err(PyTypeError::new_err("there are not so many results"));
+        }
+        Ok(made.swap_remove(number))
+    }
+
     /// The names of the axes, in place of those that they have.
     fn renamed(&self, py: Python<'_>, names: Vec<Option<String>>) -> PyResult<Self> {
         self.0.renamed(&names).map(Self).or_raise(py)
@@ -290,6 +353,20 @@ impl PyLazy {
             }
         })
     }
+}
+
+/// An argument of a function: an expression, a number, a text, or several of them.
+fn to_argument(given: &Bound<'_, PyAny>) -> PyResult<Argument> {
+    if let Ok(text) = given.cast::<PyString>() {
+        return Ok(Argument::Text(text.to_string()));
+    }
+    if let Ok(all) = given.cast::<PyList>() {
+        return all.iter().map(|one| to_argument(&one)).collect::<PyResult<_>>().map(Argument::List);
+    }
+    Ok(match to_operand(given)? {
+        Operand::Lazy(lazy) => Argument::Lazy(lazy),
+        Operand::Literal(literal) => Argument::Literal(literal),
+    })
 }
 
 /// An operand: an expression, or a number of Python's.

@@ -2,5 +2,6 @@
 
 pub(crate) mod expression;
 pub(crate) mod journal;
+mod mapped;
 pub(crate) mod plan;
 mod source;

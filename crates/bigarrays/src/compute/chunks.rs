@@ -61,9 +61,7 @@ impl Walk {
             }
             Kind::Operation(of, number, all) => {
                 let largest = largest(all.iter().enumerate(), |(_, one)| self.grid(one))?;
-                largest.map(|((at, one), (grid, bytes))| {
-                    (of.grid(*number, at, (&grid, one.domain()), lazy.domain()), bytes)
-                })
+                largest.map(|((at, one), (grid, bytes))| (of.grid(*number, at, (&grid, one.domain())), bytes))
             }
         })
     }

@@ -20,12 +20,13 @@ impl Pass {
     fn lines(&self) -> [String; 3] {
         let lengths: Vec<String> = self.lengths().iter().map(ToString::to_string).collect();
         let lengths = if lengths.is_empty() { "1".to_owned() } else { lengths.join(" × ") };
-        let Terms { results, blocks, decoding, tiles } = self.terms;
+        let Terms { results, blocks, halo, decoding, tiles } = self.terms;
+        let halo = if halo > 0 { format!(", halo {}", mib(halo)) } else { String::new() };
         [
             format!("blocks   {} of up to {lengths}, {} at once", self.blocks.len(), self.in_flight),
             format!("reads    {} chunks, {} decoded", self.chunks_read, mib(self.bytes_read)),
             format!(
-                "memory   results {}, blocks {}, decoding {}, tiles {}",
+                "memory   results {}, blocks {}{halo}, decoding {}, tiles {}",
                 mib(results),
                 mib(blocks),
                 mib(decoding),
@@ -58,7 +59,7 @@ impl Plan {
     /// ```
     pub fn json(&self) -> String {
         let pass = |pass: &Pass| -> Value {
-            let Terms { results, blocks, decoding, tiles } = pass.terms;
+            let Terms { results, blocks, halo, decoding, tiles } = pass.terms;
             json!({
                 "computes": pass.text,
                 "blocks": pass.blocks.len(),
@@ -66,7 +67,7 @@ impl Plan {
                 "in_flight": pass.in_flight,
                 "chunks_read": pass.chunks_read,
                 "bytes_read": pass.bytes_read,
-                "memory": { "results": results, "blocks": blocks, "decoding": decoding, "tiles": tiles },
+                "memory": { "results": results, "blocks": blocks, "halo": halo, "decoding": decoding, "tiles": tiles },
             })
         };
         let passes: Vec<Value> = self.passes.iter().map(pass).collect();

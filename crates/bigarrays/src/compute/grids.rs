@@ -28,6 +28,16 @@ pub(super) fn largest<T, G>(
 }
 
 impl Compiled {
+    /// How many elements before and behind a block are read along each axis.
+    fn halo(&self) -> Dims<(u64, u64)> {
+        let ndim = self.domain.ndim();
+        let along = |axis: usize| {
+            let all = self.inputs.iter().map(|input| input.halo(axis, ndim));
+            all.fold((0, 0), |one: (u64, u64), other| (one.0.max(other.0), one.1.max(other.1)))
+        };
+        (0..ndim).map(along).collect()
+    }
+
     /// The most bytes of a chunk of what is stored.
     pub(crate) fn chunk_bytes(&self) -> u64 {
         let foreign = self.inputs.iter().filter_map(|input| input.grid().ok()?).map(|grid| grid.1);
@@ -38,7 +48,13 @@ impl Compiled {
 impl Input {
     /// The chunks that are read, if any are.
     pub(crate) fn grid(&self) -> Result<Option<Grid>> {
-        self.leaf.grid(&self.domain)
+        self.leaf.grid()
+    }
+
+    /// How many elements before and behind a block of so many axes are read along one.
+    pub(crate) fn halo(&self, axis: usize, ndim: usize) -> (u64, u64) {
+        let own = (axis + self.domain.ndim()).checked_sub(ndim);
+        own.and_then(|own| self.leaf.halo(self.domain.ndim()).get(own).copied()).unwrap_or_default()
     }
 
     /// The order of elements that is read the fastest; `None` if all are.
@@ -48,6 +64,25 @@ impl Input {
 }
 
 impl Leaf {
+    /// How many elements before and behind a box of it are read along each of so many axes.
+    fn halo(&self, ndim: usize) -> Dims<(u64, u64)> {
+        let none = Dims::from_elem((0, 0), ndim);
+        match self {
+            Self::Array(_) | Self::Foreign(_) | Self::Pending => none,
+            Self::Computed(compiled, _) => compiled.halo(),
+            Self::View(mapping, of) => mapping.visible_halo(&of.halo(mapping.picks.len())),
+            Self::Join(parts) => parts.first().map_or(none, |(_, leaf)| leaf.halo(ndim)),
+            Self::Windows(of, number, inputs) => {
+                let all = inputs.iter().enumerate();
+                let all =
+                    all.map(|(at, input)| of.halo(*number, at, &input.leaf.halo(input.domain.ndim()), ndim));
+                let both =
+                    |(one, other): (&(u64, u64), &(u64, u64))| (one.0.max(other.0), one.1.max(other.1));
+                all.fold(none, |one, other| one.iter().zip(&other).map(both).collect())
+            }
+        }
+    }
+
     fn order(&self) -> Option<Order> {
         match self {
             Self::Array(array) if array.format() != HELD => Some(array.order()),
@@ -57,7 +92,7 @@ impl Leaf {
         }
     }
 
-    fn grid(&self, domain: &Domain) -> Result<Option<Grid>> {
+    fn grid(&self) -> Result<Option<Grid>> {
         Ok(match self {
             Self::Array(array) if array.format() != HELD => {
                 Some((array.chunk_grid()?, array.layout().chunk_bytes()))
@@ -65,19 +100,15 @@ impl Leaf {
             Self::Array(_) | Self::Pending => None,
             Self::Foreign(source) => source.grid().map(|grid| (grid, source.chunk_bytes())),
             Self::Windows(of, number, inputs) => {
-                let largest =
-                    largest(inputs.iter().enumerate(), |(_, input)| input.leaf.grid(&input.domain))?;
-                largest.map(|((at, input), (grid, bytes))| {
-                    (of.grid(*number, at, (&grid, &input.domain), domain), bytes)
-                })
+                let largest = largest(inputs.iter().enumerate(), |(_, input)| input.leaf.grid())?;
+                largest
+                    .map(|((at, input), (grid, bytes))| (of.grid(*number, at, (&grid, &input.domain)), bytes))
             }
-            Self::View(mapping, of) => {
-                of.grid(domain)?.map(|(grid, bytes)| (mapping.visible_grid(&grid), bytes))
-            }
-            Self::Join(parts) => largest(parts, |(domain, leaf)| leaf.grid(domain))?.map(|(_, grid)| grid),
+            Self::View(mapping, of) => of.grid()?.map(|(grid, bytes)| (mapping.visible_grid(&grid), bytes)),
+            Self::Join(parts) => largest(parts, |part| part.1.grid())?.map(|(_, grid)| grid),
             Self::Computed(compiled, _) => {
                 let largest = largest(&compiled.inputs, |input| input.grid())?;
-                largest.map(|(input, (grid, bytes))| (widened(&grid, input, domain), bytes))
+                largest.map(|(input, (grid, bytes))| (widened(&grid, input, &compiled.domain), bytes))
             }
         })
     }

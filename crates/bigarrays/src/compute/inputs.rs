@@ -89,6 +89,12 @@ impl Compiled {
         Self { program: Arc::clone(&self.program), domain: self.domain.clone(), inputs }
     }
 
+    /// Bytes that are held for a block of these lengths because of what is beside it.
+    pub(crate) fn beside(&self, block: &[u64]) -> u64 {
+        let one = |input: &Input| input.leaf.beside(&input.lengths(self.domain.shape(), block));
+        self.inputs.iter().map(one).fold(0, u64::saturating_add)
+    }
+
     /// Bytes that are held for a block of these lengths: of all that is read, and of what that is made of.
     pub(crate) fn held(&self, block: &[u64]) -> u64 {
         let one = |input: &Input| input.held(self.domain.shape(), block);
@@ -159,9 +165,6 @@ impl Input {
     }
 }
 
-/// Bytes of a number of any type, and of the list that has it.
-const NUMBER: u64 = 64;
-
 /// Bytes of so many elements, of whole words.
 fn bytes(lengths: &[u64], item: u64) -> u64 {
     lengths.iter().fold(item, |all, &length| all.saturating_mul(length)).div_ceil(8).saturating_mul(8)
@@ -216,6 +219,26 @@ impl Leaf {
         }
     }
 
+    /// Bytes that are held for a box of these lengths because of what is beside it.
+    fn beside(&self, lengths: &[u64]) -> u64 {
+        match self {
+            Self::Array(_) | Self::Foreign(_) | Self::Pending => 0,
+            Self::Computed(compiled, _) => compiled.beside(lengths),
+            Self::View(mapping, of) => of.beside(&mapping.shown(lengths)),
+            Self::Join(parts) => parts.iter().map(|part| part.1.beside(lengths)).max().unwrap_or(0),
+            Self::Windows(of, number, inputs) => {
+                let domains: Vec<&Domain> = inputs.iter().map(|input| &input.domain).collect();
+                let steps = of.steps(*number, lengths, &domains);
+                let one = |(at, input): (usize, &Operand)| {
+                    let (reach, item) = (of.reach(at, &steps, &input.domain), input.dtype.size() as u64);
+                    let own = bytes(&of.own(at, &steps, &reach), item);
+                    bytes(&reach, item).saturating_sub(own).saturating_add(input.leaf.beside(&reach))
+                };
+                inputs.iter().enumerate().map(one).fold(0, u64::saturating_add)
+            }
+        }
+    }
+
     /// Bytes that are held while so many elements are read, but for those themselves.
     fn held(&self, lengths: &[u64], item: u64) -> u64 {
         match self {
@@ -244,9 +267,7 @@ impl Leaf {
                     let item = input.dtype.size() as u64;
                     bytes(&lengths, item).saturating_add(input.leaf.held(&lengths, item))
                 };
-                // Results are numbers until a block is done.
-                let at_hand = of.at_hand(*number, lengths);
-                let results = bytes(&at_hand, NUMBER.saturating_mul(of.outputs.len() as u64));
+                let results = of.held(*number, lengths, item);
                 inputs.iter().enumerate().map(one).fold(results, u64::saturating_add)
             }
         }

@@ -279,6 +279,19 @@ impl Mapping {
         found
     }
 
+    /// How many elements before and behind visible ones are needed, where of what is shown so many are.
+    pub(crate) fn visible_halo(&self, halo: &[(u64, u64)]) -> Dims<(u64, u64)> {
+        let mut found = Dims::from_elem((0, 0), self.domain.ndim());
+        for (pick, &(before, behind)) in self.picks.iter().zip(halo) {
+            if let Pick::Along { axis, step, .. } = *pick {
+                let visible = |count: u64| count.div_ceil(step.unsigned_abs().max(1));
+                let both = (visible(before), visible(behind));
+                found[axis] = if step < 0 { (both.1, both.0) } else { both };
+            }
+        }
+        found
+    }
+
     /// The lengths of the box of what is shown that so many visible elements need.
     pub(crate) fn shown(&self, lengths: &[u64]) -> Dims<u64> {
         let one = |pick: &Pick| match pick {

@@ -8,6 +8,8 @@ use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
+use crate::compute::boundary::Boundary;
+use crate::compute::dense::Kernel;
 use crate::compute::expr::{Kind, Lazy};
 use crate::compute::number::Number;
 use crate::compute::reduction::Reduction;
@@ -219,16 +221,27 @@ impl Operation {
         self.built(name, Work::Block(Arc::new(work)))
     }
 
+    /// The result of a function of blocks that is part of this library.
+    ///
+    /// # Errors
+    /// As [`Operation::element`].
+    pub(crate) fn kernel(self, name: &'static str, kernel: Arc<dyn Kernel>) -> Result<Lazy> {
+        let mut made = self.built(name, Work::Kernel(kernel))?;
+        Ok(made.swap_remove(0))
+    }
+
     fn built(self, name: &'static str, work: Work) -> Result<Vec<Lazy>> {
         let during = |error: Error| error.during(name);
         let loops = Domain::from_ranges(&self.loops).map_err(during)?;
         for (lazy, axes) in &self.inputs {
-            expect_bound(lazy.domain(), axes, &loops).map_err(during)?;
+            expect_bound(lazy, axes, &loops).map_err(during)?;
             lazy.expect_shallow().map_err(during)?;
         }
         let outputs = self.outputs.iter().map(|output| output.reduced(&loops)).collect::<Result<Vec<_>>>();
         let (inputs, axes): (Dims<Lazy>, Vec<Vec<Bound>>) = self.inputs.into_iter().unzip();
-        let of = Arc::new(Windowed { name, loops, inputs: axes, outputs: outputs.map_err(during)?, work });
+        let dtypes = inputs.iter().map(Lazy::dtype).collect();
+        let of =
+            Arc::new(Windowed { name, loops, inputs: axes, dtypes, outputs: outputs.map_err(during)?, work });
         let one = |(number, output): (usize, &Reduced)| {
             let names = output.axes.iter().map(|axis| name_of(&of, *axis, &inputs)).collect();
             let kind = Kind::Operation(Arc::clone(&of), number, inputs.clone());
@@ -239,7 +252,8 @@ impl Operation {
 }
 
 /// An error unless each axis of an input has windows that fit.
-fn expect_bound(domain: &Domain, axes: &[Bound], loops: &Domain) -> Result<()> {
+fn expect_bound(lazy: &Lazy, axes: &[Bound], loops: &Domain) -> Result<()> {
+    let (domain, dtype) = (lazy.domain(), lazy.dtype());
     if axes.len() != domain.ndim() {
         return Err(Error::invalid(format!("windows of {} axes for an operand over {domain}", axes.len())));
     }
@@ -251,6 +265,9 @@ fn expect_bound(domain: &Domain, axes: &[Bound], loops: &Domain) -> Result<()> {
             return Err(Error::invalid("windows of an operand that repeat; results have such"));
         }
         windows.check(steps, &range)?;
+        if let Some(Boundary::Constant(number)) = windows.boundary() {
+            number.write(dtype, &mut [0; 8][..dtype.size()])?;
+        }
     }
     Ok(())
 }

@@ -4,12 +4,14 @@
 //! - `|`, `^`, `&`, comparisons, `<<`, `>>`, `+`, `-`, `*`, `/`, `//`, `%`, unary `-`, `+` and `~`, `**`;
 //! - functions of elements by their names, `clip(x, least, most)`, `cast(x, "type")`;
 //! - reductions, `var` and `std` with `axis=` a number or a name, or a list of them, and `keepdims=`: `mean(x, axis=["y", "x"])`;
+//! - functions with arguments that have names: `rolling(x, how="mean", axis="time", width=7)`; see [`call`](super::call);
 //! - indices and slices of coordinates: `x[0:10, ..., ::2]`;
 //! - several expressions with names, `m = mean(x); y = x - m`, of which later ones may use earlier ones.
 
 use crate::base::dtype::DataType;
 use crate::base::error::Result;
 use crate::compute::called::Reducing;
+use crate::compute::calls::{self, Argument};
 use crate::compute::cast::{Cast, Rounding};
 use crate::compute::expr::{Lazy, Operand};
 use crate::compute::function::Function;
@@ -244,6 +246,9 @@ impl Parser<'_> {
             let found = earlier.or_else(|| known(name, self.sources));
             return found.ok_or_else(|| wrong_at(position, "the name of an array", name));
         }
+        if calls::is_known(name) {
+            return self.call(name, position);
+        }
         let first = self.expression(0)?;
         if let Some(reducing) = Reducing::named(name) {
             return self.reduction(reducing, first, position);
@@ -274,6 +279,49 @@ impl Parser<'_> {
                 self.apply(function, arguments, position)
             }
         }
+    }
+
+    /// The rest of a call of a function with arguments that have names, which stand behind those that have none.
+    fn call(&mut self, name: &str, position: usize) -> Result<Operand> {
+        let (mut of, mut named): (Vec<Lazy>, Vec<(String, Argument)>) = (Vec::new(), Vec::new());
+        loop {
+            let position = self.tokens.position();
+            if let Some(name) = self.tokens.assigned(|name| !named.iter().any(|known| known.0 == name))? {
+                named.push((name, self.argument()?));
+            } else if named.is_empty() {
+                let operand = self.expression(0)?;
+                of.push(self.lazy(&operand, position)?);
+            } else {
+                return Err(self.tokens.wrong("an argument with a name, such as axis="));
+            }
+            if !self.tokens.takes(",") {
+                break;
+            }
+        }
+        self.tokens.expect(")")?;
+        self.size += 1;
+        calls::call(name, &of, &named).map(Operand::Lazy).map_err(|error| at(&error, position))
+    }
+
+    /// What stands behind the name of an argument.
+    fn argument(&mut self) -> Result<Argument> {
+        if self.tokens.takes("[") {
+            let mut all = vec![self.argument()?];
+            while self.tokens.takes(",") {
+                all.push(self.argument()?);
+            }
+            self.tokens.expect("]")?;
+            return Ok(Argument::List(all));
+        }
+        if let Token::Text(text) = self.tokens.peek() {
+            let text = text.clone();
+            self.tokens.next();
+            return Ok(Argument::Text(text));
+        }
+        Ok(match self.expression(0)? {
+            Operand::Lazy(lazy) => Argument::Lazy(lazy),
+            Operand::Literal(literal) => Argument::Literal(literal),
+        })
     }
 
     fn lazy(&self, operand: &Operand, position: usize) -> Result<Lazy> {

@@ -104,6 +104,8 @@ pub(crate) struct Terms {
     pub(crate) results: u64,
     /// Blocks of inputs and results under way.
     pub(crate) blocks: u64,
+    /// What blocks have of inputs beside their own elements, as windows do.
+    pub(crate) halo: u64,
     /// Chunks that are decoded or encoded.
     pub(crate) decoding: u64,
     /// Tiles of all threads.
@@ -112,7 +114,9 @@ pub(crate) struct Terms {
 
 impl Terms {
     pub(crate) fn all(self) -> u64 {
-        [self.results, self.blocks, self.decoding, self.tiles].into_iter().fold(0, u64::saturating_add)
+        [self.results, self.blocks, self.halo, self.decoding, self.tiles]
+            .into_iter()
+            .fold(0, u64::saturating_add)
     }
 }
 

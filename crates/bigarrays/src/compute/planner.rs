@@ -292,6 +292,7 @@ impl<'a> Planner<'a> {
             is_fine,
             is_apart: self.reduced(axis).is_none(),
             chunks: self.reads.iter().map(|read| self.chunks(read, axis)).collect(),
+            halos: self.reads.iter().map(|(input, _)| input.halo(axis, self.domain().ndim())).collect(),
         }
     }
 
@@ -324,7 +325,9 @@ impl<'a> Planner<'a> {
         };
         let (found, in_flight) = self.blocks(&room, given.map(|given| &given.cuts[..]))?;
         let Found { cuts, loads, held } = found;
-        self.terms.blocks = held.saturating_mul(in_flight);
+        let lengths: Dims<u64> = cuts.iter().map(Cuts::longest).collect();
+        self.terms.halo = self.compiled.beside(&lengths).min(held).saturating_mul(in_flight);
+        self.terms.blocks = held.saturating_mul(in_flight) - self.terms.halo;
         self.terms.decoding = self.terms.decoding / threads * in_flight.max(threads);
         let read = loads.iter().zip(&self.reads).map(|(loads, (_, grid))| loads.saturating_mul(grid.1));
         let item =

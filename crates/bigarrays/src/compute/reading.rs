@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::array::Cutout;
 use crate::base::buffer::{Order, View, ViewMut, byte_len, make_boolean};
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
@@ -11,22 +10,9 @@ use crate::base::error::{Error, Result};
 use crate::compute::block::{Block, Read, lengths};
 use crate::compute::expr::{Kind, Lazy};
 use crate::compute::infer::axis_of;
-use crate::compute::inputs::{Compiled, Input, Leaf, Operand};
+use crate::compute::inputs::{Compiled, Input, Leaf};
 use crate::compute::memory::Memory;
 use crate::compute::viewed::{self, Shown};
-use crate::compute::windowed::Elements;
-use crate::for_dtype;
-
-impl Operand {
-    /// The elements of a box.
-    fn read(&self, part: &Domain) -> Result<Elements> {
-        let none = || Err(Error::unsupported(format!("{} elements", self.dtype)));
-        for_dtype!(self.dtype, T => {
-            let cutout = Cutout::<T>::filled_by(part, Order::C, |out| self.leaf.read(part, out))?;
-            Ok(Elements::from(cutout.into_data()))
-        }, _other => none())
-    }
-}
 
 impl Compiled {
     /// Reads what the elements of `part` are of.
@@ -125,7 +111,7 @@ impl Input {
             outs.push((number, ViewMut::dense(read.elements.bytes_mut(), &shape, item, order)?));
         }
         let domains: Vec<&Domain> = inputs.iter().map(|input| &input.domain).collect();
-        windowed.run(outs, &part, &domains, &|input, part| inputs[input].read(part))?;
+        windowed.run(outs, &part, &domains, &|input, part, out| inputs[input].leaf.read(part, out))?;
         Ok(reads)
     }
 }
@@ -159,7 +145,9 @@ impl Leaf {
             }
             Self::Windows(of, number, inputs) => {
                 let domains: Vec<&Domain> = inputs.iter().map(|input| &input.domain).collect();
-                of.run(vec![(*number, out)], part, &domains, &|input, part| inputs[input].read(part))
+                of.run(vec![(*number, out)], part, &domains, &|input, part, out| {
+                    inputs[input].leaf.read(part, out)
+                })
             }
             Self::Pending => Err(Error::unsupported("a result that is not there yet")),
         }

@@ -12,6 +12,9 @@ const MOST_CHOICES: usize = 1 << 14;
 /// Of blocks whose costs differ by less than one part in so many, the smallest are taken.
 const NEAR: f64 = 50.0;
 
+/// Of how many pieces along an axis the chunks are counted that they need beside them.
+const MOST_COUNTED: u64 = 4096;
+
 /// What blocks that do not stay in the cache cost more, as a part of all costs, each time that they are doubled.
 const BEYOND: f64 = 0.08;
 
@@ -27,6 +30,8 @@ pub(crate) struct Axis {
     pub(crate) is_apart: bool,
     /// First coordinate and length of the chunks of each input; `None` if each block reads it anew.
     pub(crate) chunks: Dims<Option<(i64, u64)>>,
+    /// How many elements before and behind a block each input is read as well; none if there is no entry.
+    pub(crate) halos: Dims<(u64, u64)>,
 }
 
 /// What blocks cost.
@@ -74,17 +79,35 @@ struct Choice {
 impl Axis {
     /// An axis of a copy: blocks end where the grid has places, and there is one input, with these chunks.
     pub(crate) fn of_copy(range: Range<i64>, grid: (i64, u64), chunks: (i64, u64)) -> Self {
-        Self { range, grid, is_fine: false, is_apart: true, chunks: Dims::from_elem(Some(chunks), 1) }
+        let chunks = Dims::from_elem(Some(chunks), 1);
+        Self { range, grid, is_fine: false, is_apart: true, chunks, halos: Dims::new() }
     }
 
     fn candidate(&self, cuts: Cuts) -> Candidate {
-        let loads = |chunks: &Option<(i64, u64)>| match chunks {
-            Some(chunks) => {
+        let loads = |(input, chunks): (usize, &Option<(i64, u64)>)| match (chunks, self.halos.get(input)) {
+            (Some(chunks), Some(halo)) if *halo != (0, 0) => self.loads_beside(&cuts, *chunks, *halo),
+            (Some(chunks), _) => {
                 Cuts::over(self.range.clone(), *chunks).len().saturating_add(cuts.cuts_beside(*chunks))
             }
-            None => cuts.len(),
+            (None, _) => cuts.len(),
         };
-        Candidate { loads: self.chunks.iter().map(loads).collect(), longest: cuts.longest(), cuts }
+        let loads = self.chunks.iter().enumerate().map(loads).collect();
+        Candidate { loads, longest: cuts.longest(), cuts }
+    }
+
+    /// How often chunks are read for pieces and what is beside them; where there are very many, as if all were like the first.
+    fn loads_beside(&self, cuts: &Cuts, chunks: (i64, u64), (before, behind): (u64, u64)) -> u64 {
+        let (count, all) = (cuts.len(), Cuts::over(self.range.clone(), chunks));
+        let counted = count.min(MOST_COUNTED);
+        let loads = |k: u64| {
+            let piece = cuts.get(k);
+            let (start, end) =
+                (piece.start.saturating_sub_unsigned(before), piece.end.saturating_add_unsigned(behind));
+            let touched = all.touched(&(start..end));
+            touched.end - touched.start
+        };
+        let sum = (0..counted).map(loads).fold(0, u64::saturating_add);
+        (u128::from(sum) * u128::from(count) / u128::from(counted.max(1))).try_into().unwrap_or(u64::MAX)
     }
 
     /// Ways to cut it, the one with the smallest pieces first: lengths are multiples of the distance of the grid, those that
@@ -236,7 +259,7 @@ mod tests {
     fn longest(chunk: u64, inputs: &[u64], most: u64, is_fine: bool) -> u64 {
         let range = 0..1000 * chunk as i64;
         let chunks = inputs.iter().map(|&length| Some((0, length))).collect();
-        let axis = Axis { range, grid: (0, chunk), is_fine, is_apart: true, chunks };
+        let axis = Axis { range, grid: (0, chunk), is_fine, is_apart: true, chunks, halos: Dims::new() };
         let fit = axis.candidates(true).into_iter().filter(|candidate| candidate.longest <= most);
         fit.map(|candidate| candidate.longest).max().unwrap()
     }

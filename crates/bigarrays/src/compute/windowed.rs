@@ -7,13 +7,20 @@ use std::sync::Arc;
 
 use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
 
-use crate::base::buffer::{Order, View, ViewMut};
+use crate::array::Cutout;
+
+use crate::base::buffer::{Order, View, ViewMut, byte_len};
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::dtype::{DataType, Element};
 use crate::base::error::{Error, Result};
+use crate::chunk::config::{Config, Parameter};
+use crate::compute::block::lengths;
+use crate::compute::boundary::{Beyond, Boundary};
 use crate::compute::cuts::Cuts;
-use crate::compute::number::Number;
+use crate::compute::dense::{Given, Kernel};
+use crate::compute::memory::Memory;
+use crate::compute::number::{Number, Numeric};
 use crate::compute::result_axis::Written;
 use crate::compute::windows::Windows;
 use crate::for_dtype;
@@ -33,6 +40,8 @@ type BlockFn = dyn Fn(&Domain, &[Window<'_>]) -> Result<Vec<Elements>> + Send + 
 pub(crate) enum Work {
     Element(Arc<ElementFn>),
     Block(Arc<BlockFn>),
+    /// A function of blocks that is part of this library, with one result, whose axes are those of the loop.
+    Kernel(Arc<dyn Kernel>),
 }
 
 /// An operation without its inputs.
@@ -41,6 +50,8 @@ pub(crate) struct Windowed {
     pub(crate) loops: Domain,
     /// The axes of each input.
     pub(crate) inputs: Vec<Vec<Bound>>,
+    /// The types of the inputs.
+    pub(crate) dtypes: Dims<DataType>,
     pub(crate) outputs: Vec<Reduced>,
     pub(crate) work: Work,
 }
@@ -91,6 +102,19 @@ impl<T: Element> From<ArrayD<T>> for Elements {
 }
 
 impl Elements {
+    /// Elements of a type of numbers, given as bytes in C order.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if there are not as many; `Unsupported` if they are no numbers.
+    pub fn of_bytes(dtype: DataType, shape: &[usize], bytes: &[u8]) -> Result<Self> {
+        let none = || Err(Error::unsupported(format!("{dtype} elements")));
+        for_dtype!(dtype, T => {
+            let elements: Vec<T> = bytes.chunks_exact(size_of::<T>()).map(T::load).collect();
+            let wrong = |_| Error::invalid(format!("{} bytes are no {dtype} elements of shape {shape:?}", bytes.len()));
+            Ok(Self::from(ArrayD::from_shape_vec(shape, elements).map_err(wrong)?))
+        }, _other => none())
+    }
+
     /// The elements, if they are of this type.
     pub(crate) fn array<T: Element>(&self) -> Result<ArrayViewD<'_, T>> {
         let wrong = || Error::invalid(format!("elements are {}, not {}", self.dtype, T::DTYPE));
@@ -112,6 +136,23 @@ impl Window<'_> {
     /// Where its elements are in the input.
     pub fn domain(&self) -> &Domain {
         &self.domain
+    }
+
+    /// Type of its elements.
+    pub fn dtype(&self) -> DataType {
+        self.elements.dtype
+    }
+
+    /// The bytes of its elements, in C order.
+    ///
+    /// # Errors
+    /// `Unsupported` if they are no numbers.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        for_dtype!(self.elements.dtype, T => {
+            View::of_array(&self.array::<T>()?).append_to(Order::C, &mut bytes)?;
+            Ok(bytes)
+        }, other => Err(Error::unsupported(format!("{other} elements"))))
     }
 
     /// Its elements.
@@ -144,8 +185,11 @@ impl Window<'_> {
     }
 }
 
-/// Reads the elements of a box of an input.
-pub(super) type ReadInput<'a> = dyn Fn(usize, &Domain) -> Result<Elements> + 'a;
+/// Writes the elements of a box of an input, within its domain, to memory of its shape.
+pub(super) type ReadInput<'a> = dyn Fn(usize, &Domain, ViewMut<'_>) -> Result<()> + 'a;
+
+/// Bytes of a number of any type, and of the list that has it.
+const NUMBER: u64 = 64;
 
 /// Bytes of inputs that are read at once where steps reduce.
 const AT_ONCE: u64 = 4 << 20;
@@ -168,6 +212,11 @@ impl Windowed {
         let Some(&(output, _)) = outs.first() else { return Ok(()) };
         let loops = self.loops_of(output, part)?;
         match &self.work {
+            Work::Kernel(kernel) => {
+                let put =
+                    |(_, out): (usize, ViewMut<'_>)| self.run_kernel(&**kernel, out, &loops, domains, read);
+                outs.into_iter().try_for_each(put)
+            }
             Work::Block(work) => {
                 let read = self.read(&loops, domains, read)?;
                 let window = |(whole, elements)| Window { elements, whole, domain: Domain::clone(whole) };
@@ -201,6 +250,90 @@ impl Windowed {
                 outs.into_iter().try_for_each(put)
             }
         }
+    }
+
+    /// Has a kernel write a block of its result.
+    fn run_kernel(
+        &self,
+        kernel: &dyn Kernel,
+        mut out: ViewMut<'_>,
+        loops: &Domain,
+        domains: &[&Domain],
+        read: &ReadInput<'_>,
+    ) -> Result<()> {
+        let during = |error: Error| error.during(self.name);
+        let mut elements = Vec::new();
+        for (input, whole) in domains.iter().enumerate() {
+            let needed = self.needed(input, loops, whole)?;
+            let mut memory = Memory::new(byte_len(&lengths(&needed)?, self.dtypes[input].size())?)?;
+            self.fill(input, &needed, whole, read, memory.bytes_mut())?;
+            elements.push((needed, memory));
+        }
+        let given = elements.iter().zip(domains).map(|((domain, memory), whole)| Given {
+            whole,
+            domain,
+            bytes: memory.bytes(),
+        });
+        let given: Vec<Given<'_>> = given.collect();
+        if let Some(bytes) = out.as_dense_mut(Order::C) {
+            return kernel.run(loops, &given, bytes).map_err(during);
+        }
+        let (shape, item): (Dims<usize>, usize) = (out.shape().into(), out.item());
+        let mut made = Memory::new(byte_len(&shape, item)?)?;
+        kernel.run(loops, &given, made.bytes_mut()).map_err(during)?;
+        out.copy_from(&View::dense(made.bytes(), &shape, item, Order::C)?);
+        Ok(())
+    }
+
+    /// Writes the elements of a box of an input, which may reach beyond its ends, to dense memory.
+    fn fill(
+        &self,
+        input: usize,
+        needed: &Domain,
+        whole: &Domain,
+        read: &ReadInput<'_>,
+        bytes: &mut [u8],
+    ) -> Result<()> {
+        let read = |part: &Domain, out: ViewMut<'_>| read(input, part, out);
+        let dtype = self.dtypes[input];
+        if needed.is_empty() || whole.contains(needed) {
+            let out = ViewMut::dense(bytes, &lengths(needed)?, dtype.size(), Order::C)?;
+            return if needed.is_empty() { Ok(()) } else { read(needed, out) };
+        }
+        let boundaries: Dims<Option<Boundary>> =
+            self.inputs[input].iter().map(|(_, windows)| windows.boundary()).collect();
+        Beyond { domain: whole, dtype, boundaries: &boundaries, read: &read }.read(needed, bytes)
+    }
+
+    /// The same as an array.
+    fn elements(
+        &self,
+        input: usize,
+        needed: &Domain,
+        whole: &Domain,
+        read: &ReadInput<'_>,
+    ) -> Result<Elements> {
+        let dtype = self.dtypes[input];
+        for_dtype!(dtype, T => {
+            let cutout = Cutout::<T>::filled_by(needed, Order::C, |mut out| match out.as_dense_mut(Order::C) {
+                Some(bytes) => self.fill(input, needed, whole, read, bytes),
+                None => Ok(()),
+            })?;
+            Ok(Elements::from(cutout.into_data()))
+        }, _other => Err(Error::unsupported(format!("{dtype} elements"))))
+    }
+
+    /// What tells it from other operations, but for its inputs; `None` if nobody knows that of its function.
+    pub(crate) fn config(&self) -> Option<Config> {
+        let Work::Kernel(kernel) = &self.work else { return None };
+        let axis = |(axis, windows): &Bound| windows.config().with("axis", *axis);
+        let input = |axes: &Vec<Bound>| axes.iter().map(axis).collect::<Parameter>();
+        Some(
+            Config::new("operation")
+                .with("kernel", kernel.config())
+                .with("loops", self.loops.to_string())
+                .with("windows", self.inputs.iter().map(input).collect::<Parameter>()),
+        )
     }
 
     fn beginnings(&self) -> Vec<Number> {
@@ -237,7 +370,7 @@ impl Windowed {
     ) -> Result<Vec<(Domain, Elements)>> {
         let one = |(input, domain): (usize, &&Domain)| {
             let needed = self.needed(input, loops, domain)?;
-            let elements = read(input, &needed)?;
+            let elements = self.elements(input, &needed, domain, read)?;
             Ok((needed, elements))
         };
         domains.iter().enumerate().map(one).collect()
@@ -304,6 +437,45 @@ impl Windowed {
         self.inputs[input].iter().enumerate().map(one).collect()
     }
 
+    /// Lengths of the part of that box that other steps do not need as well, about.
+    pub(super) fn own(&self, input: usize, steps: &[u64], reach: &[u64]) -> Dims<u64> {
+        let one = |((axis, windows), &reach): (&Bound, &u64)| match windows {
+            Windows::Moving { step, .. } | Windows::Reaching { step, .. } => {
+                reach.min(steps[*axis].saturating_mul(step.unsigned_abs()))
+            }
+            _ => reach,
+        };
+        self.inputs[input].iter().zip(reach).map(one).collect()
+    }
+
+    /// How many elements before and behind a box of a result are needed of an input along each axis, which needs itself some
+    /// beside a box of its own.
+    pub(super) fn halo(
+        &self,
+        output: usize,
+        input: usize,
+        inner: &[(u64, u64)],
+        ndim: usize,
+    ) -> Dims<(u64, u64)> {
+        let mut found = Dims::from_elem((0, 0), ndim);
+        for (at, axis) in self.outputs[output].axes.iter().enumerate() {
+            let own = self.inputs[input].iter().position(|bound| Some(bound.0) == *axis);
+            let (Some(own), Some(axis)) = (own, axis) else { continue };
+            let windows = &self.inputs[input][own].1;
+            let inner = inner.get(own).copied().unwrap_or_default();
+            found[at] = match windows {
+                Windows::Each => inner,
+                Windows::Moving { step, .. } | Windows::Reaching { step, .. } => {
+                    let (before, behind) = windows.halo(self.loops.origin()[*axis]).unwrap_or_default();
+                    let steps = |count: u64| count.div_ceil(step.unsigned_abs().max(1));
+                    (steps(before.saturating_add(inner.0)), steps(behind.saturating_add(inner.1)))
+                }
+                _ => (0, 0),
+            };
+        }
+        found
+    }
+
     /// How many steps along each axis a block of a result of these lengths takes, at most.
     pub(super) fn steps(&self, output: usize, lengths: &[u64], domains: &[&Domain]) -> Dims<u64> {
         let mut steps: Dims<u64> = self.loops.shape().into();
@@ -319,14 +491,32 @@ impl Windowed {
         steps
     }
 
+    /// Bytes that are held for a block of a result, but for inputs and its elements themselves.
+    pub(super) fn held(&self, output: usize, lengths: &[u64], item: u64) -> u64 {
+        let at_hand = self.at_hand(output, lengths);
+        let bytes = |item: u64| at_hand.iter().fold(item, |all: u64, &length| all.saturating_mul(length));
+        match &self.work {
+            // They are numbers until the block is done.
+            Work::Element(_) => bytes(NUMBER.saturating_mul(self.outputs.len() as u64)),
+            Work::Block(_) => self
+                .outputs
+                .iter()
+                .map(|output| bytes(output.dtype.size() as u64))
+                .fold(0, u64::saturating_add),
+            Work::Kernel(kernel) => {
+                bytes(item).saturating_add(kernel.scratch(&self.steps(output, lengths, &[])))
+            }
+        }
+    }
+
     /// Where the chunks of an input end among the elements of a result.
     pub(super) fn grid(
         &self,
         output: usize,
         input: usize,
         (chunks, of): (&[(i64, u64)], &Domain),
-        domain: &Domain,
     ) -> Dims<(i64, u64)> {
+        let domain = &self.outputs[output].domain;
         let whole = |range: Range<i64>| (range.start, range.end.abs_diff(range.start).max(1));
         let mut found: Dims<(i64, u64)> = domain.ranges().map(whole).collect();
         let results = &self.outputs[output];
@@ -350,7 +540,12 @@ impl Windowed {
                     let into = chunks[own].0.saturating_sub(of.origin()[own]);
                     found[at] = (domain.origin()[at].saturating_add(into), chunks[own].1);
                 }
-                Windows::Moving { step, .. } => found[at].1 = (chunks[own].1 / step.unsigned_abs()).max(1),
+                Windows::Moving { step, .. } | Windows::Reaching { step, .. } => {
+                    found[at].1 = (chunks[own].1 / step.unsigned_abs()).max(1);
+                    if windows.halo(self.loops.origin()[axis.unwrap_or(0)]).is_some() {
+                        found[at].0 = chunks[own].0.div_euclid(*step);
+                    }
+                }
                 _ => {}
             }
         }

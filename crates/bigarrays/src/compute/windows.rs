@@ -4,9 +4,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::base::error::{Error, Result};
+use crate::chunk::config::{Config, Parameter};
+use crate::compute::boundary::Boundary;
 
 /// Which indices of an axis each step of a loop reads or writes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Windows {
     /// One index a step: the axis is as long as the loop.
     Each,
@@ -22,6 +24,17 @@ pub enum Windows {
         width: u64,
         /// Whether windows are cut at the ends of the axis; otherwise they must lie inside.
         clamp: bool,
+    },
+    /// As `Moving`, also beyond the ends of the axis, where the boundary says what there is.
+    Reaching {
+        /// The first coordinate of the first window.
+        first: i64,
+        /// How far the next window is, up or down.
+        step: i64,
+        /// Coordinates in a window.
+        width: u64,
+        /// What lies beyond the ends.
+        boundary: Boundary,
     },
     /// These coordinates, a range for each step; they may overlap, have gaps, and go up and down.
     Ranges(Arc<[Range<i64>]>),
@@ -40,6 +53,9 @@ impl Windows {
             Self::Whole => axis.clone(),
             Self::Repeated => axis.start..axis.start.saturating_add(1),
             Self::Ranges(all) => all[k as usize].clone(),
+            Self::Reaching { first, step, width, .. } => {
+                Self::Moving { first: *first, step: *step, width: *width, clamp: false }.get(k, axis)
+            }
             Self::Moving { first, step, width, clamp } => {
                 let start = i128::from(*first) + i128::from(k) * i128::from(*step);
                 let end = start + i128::from(*width);
@@ -91,6 +107,9 @@ impl Windows {
                 let reach = (steps.max(1) - 1).saturating_mul(step.unsigned_abs()).saturating_add(*width);
                 if *clamp { reach.min(length) } else { reach }
             }
+            Self::Reaching { step, width, .. } => {
+                (steps.max(1) - 1).saturating_mul(step.unsigned_abs()).saturating_add(*width)
+            }
             Self::Ranges(all) => {
                 let steps = (steps as usize).clamp(1, all.len().max(1));
                 let hulls = all.windows(steps).map(|some| {
@@ -105,6 +124,45 @@ impl Windows {
         }
     }
 
+    /// What there is beyond the ends of the axis.
+    pub(crate) fn boundary(&self) -> Option<Boundary> {
+        if let Self::Reaching { boundary, .. } = self { Some(*boundary) } else { None }
+    }
+
+    /// How many elements before and behind its own a step sees, where the steps of a loop from `first_step` on have those of
+    /// their own coordinate, times the step; `None` if they have none.
+    pub(crate) fn halo(&self, first_step: i64) -> Option<(u64, u64)> {
+        let (Self::Moving { first, step, width, .. } | Self::Reaching { first, step, width, .. }) = self
+        else {
+            return None;
+        };
+        let before = first_step.checked_mul(*step)?.checked_sub(*first)?;
+        let behind = i64::try_from(*width).ok()?.checked_sub(*step)?.checked_sub(before)?;
+        Some((u64::try_from(before).ok()?, u64::try_from(behind).ok()?)).filter(|_| *step > 0)
+    }
+
+    /// The windows as plain data.
+    pub(crate) fn config(&self) -> Config {
+        let moving = |name, first: i64, step: i64, width: u64| {
+            Config::new(name).with("first", first).with("step", step).with("width", width)
+        };
+        match self {
+            Self::Each => Config::new("each"),
+            Self::Whole => Config::new("whole"),
+            Self::Repeated => Config::new("repeated"),
+            Self::Moving { first, step, width, clamp } => {
+                moving("moving", *first, *step, *width).with("clamp", *clamp)
+            }
+            Self::Reaching { first, step, width, boundary } => {
+                moving("reaching", *first, *step, *width).with("boundary", boundary.config())
+            }
+            Self::Ranges(all) => {
+                let ends: Parameter = all.iter().flat_map(|range| [range.start, range.end]).collect();
+                Config::new("ranges").with("ends", ends)
+            }
+        }
+    }
+
     /// An error unless a loop of so many steps has its windows inside of an axis.
     pub(crate) fn check(&self, steps: u64, axis: &Range<i64>) -> Result<()> {
         let inside =
@@ -114,7 +172,10 @@ impl Windows {
             Self::Each if steps != end.abs_diff(start) => Err(Error::invalid(format!(
                 "a window for each index of {start}:{end} in a loop of {steps} steps; they are not as many"
             ))),
-            Self::Moving { step: 0, .. } => {
+            Self::Reaching { boundary, .. } if start == end && steps > 0 && !boundary.is_constant() => {
+                Err(Error::invalid("windows beyond the ends of an axis of no elements"))
+            }
+            Self::Moving { step: 0, .. } | Self::Reaching { step: 0, .. } => {
                 Err(Error::invalid("a window that does not move; use the whole axis"))
             }
             Self::Moving { first, step, width, clamp: false } if steps > 0 => {

@@ -46,7 +46,11 @@ pub(super) fn identity_of_leaf(lazy: &Lazy) -> Result<Config> {
         }
         Kind::Source(array) => Ok(identity_of(array)),
         Kind::Foreign(source) => unknown(source.name()),
-        _ => unknown("a function of blocks"),
+        Kind::Operation(of, ..) => match of.config() {
+            Some(config) => Ok(config),
+            None => unknown("a function of blocks"),
+        },
+        _ => unknown("an expression"),
     }
 }
 
@@ -102,7 +106,8 @@ impl Writing<'_> {
 
     fn node(&mut self, lazy: &Lazy) -> Result<Config> {
         Ok(match lazy.kind() {
-            Kind::Source(_) | Kind::Foreign(_) | Kind::Operation(..) => (self.leaf)(lazy)?,
+            Kind::Source(_) | Kind::Foreign(_) => (self.leaf)(lazy)?,
+            Kind::Operation(_, _, inputs) => (self.leaf)(lazy)?.with("of", self.all(inputs)?),
             Kind::Pending(number) => Config::new("result").with("number", *number),
             Kind::Constant(bytes) => Config::new("constant").with("bits", u64::from_le_bytes(*bytes)),
             Kind::Elementwise(function, arguments) => {

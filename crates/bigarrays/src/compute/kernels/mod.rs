@@ -7,6 +7,8 @@ mod convert;
 mod fold;
 mod map;
 mod moments;
+pub(super) mod monoid;
+pub(super) mod moving;
 mod numbers;
 mod real;
 mod widest;

@@ -1,0 +1,196 @@
+"""Windows along axes of expressions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ._bigarrays import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from ._lazy import Lazy
+
+_Axes = int | str | Sequence[int | str]
+
+
+class Windows:
+    """Windows along axes of an expression, as `Lazy.rolling`, `coarsen`, `ranges` and `resample` give them.
+
+    Each method gives an expression: what the elements of each window become. Sums of floating-point elements are accumulated in
+    float64, and never subtract: an infinity or NaN leaves with its window.
+
+    Example:
+        >>> windows = bigarrays.lazy([3, 9, 4, 7]).coarsen(2, axis=0)
+        >>> windows.max().compute()
+        array([9, 7])
+    """
+
+    def __init__(self, of: Lazy, name: str, options: dict[str, Any]) -> None:
+        self._of = of
+        self._name = name
+        self._options = options
+
+    def _become(self, how: str, **options: Any) -> Lazy:
+        return self._of._then("call", self._name, [], {**self._options, **options, "how": how})
+
+    def __repr__(self) -> str:
+        options = ", ".join(f"{name}={value!r}" for name, value in self._options.items())
+        return f"Windows: {self._name}({options}) of {self._of!r}"
+
+    def sum(self) -> Lazy:
+        """The sum of each window."""
+        return self._become("sum")
+
+    def prod(self) -> Lazy:
+        """The product of each window."""
+        return self._become("prod")
+
+    def mean(self) -> Lazy:
+        """The mean of each window."""
+        return self._become("mean")
+
+    def min(self) -> Lazy:
+        """The least of each window."""
+        return self._become("min")
+
+    def max(self) -> Lazy:
+        """The largest of each window."""
+        return self._become("max")
+
+    def any(self) -> Lazy:
+        """Whether an element of the window is not zero."""
+        return self._become("any")
+
+    def all(self) -> Lazy:
+        """Whether no element of the window is zero."""
+        return self._become("all")
+
+    def count(self) -> Lazy:
+        """How many elements of the window are not NaN."""
+        return self._become("count")
+
+    def first(self) -> Lazy:
+        """The first element of each window."""
+        return self._become("first")
+
+    def last(self) -> Lazy:
+        """The last element of each window."""
+        return self._become("last")
+
+    def var(self, *, ddof: float = 0) -> Lazy:
+        """The variance of each window, divided by the number of elements less `ddof`."""
+        return self._become("var", correction=ddof)
+
+    def std(self, *, ddof: float = 0) -> Lazy:
+        """The standard deviation of each window; see `var`."""
+        return self._become("std", correction=ddof)
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    """The options that are not None, as the compiled part takes them."""
+
+    def plain(value: Any) -> Any:
+        return [plain(one) for one in value] if isinstance(value, Sequence) and not isinstance(value, str) else value
+
+    return {name: plain(value) for name, value in options.items() if value is not None}
+
+
+class Windowed:
+    """What expressions have of windows."""
+
+    if TYPE_CHECKING:
+        _is_positional: bool
+
+        def _then(self, method: str, *arguments: Any) -> Lazy: ...
+
+    def rolling(
+        self: Lazy,
+        width: int | Sequence[int],
+        axis: _Axes,
+        *,
+        center: bool = False,
+        min_count: int | None = None,
+        boundary: str | None = None,
+        fill_value: float = 0,
+    ) -> Windows:
+        """Windows that move by one element: each element has one.
+
+        Of whole numbers, results are float64 if some windows have too few elements.
+
+        Args:
+            width: Elements in a window; one for all axes, or one for each.
+            axis: The axis, by number or name, or several.
+            center: Whether the window of an element has it in its middle, and not at its end. One of an even width has one more
+                before it than behind it.
+            min_count: How many elements that are not NaN a window must have, for its result not to be NaN. If None, all of it
+                must be there.
+            boundary: What windows see beyond the ends: "nearest", "reflect", "mirror" or "wrap" as scipy.ndimage has them,
+                "constant" for `fill_value`; nothing if None.
+            fill_value: What windows see beyond the ends if the boundary is "constant".
+
+        Example:
+            >>> x = bigarrays.lazy([3, 9, 4, 7])
+            >>> x.rolling(3, axis=0).mean().compute()
+            array([       nan,        nan, 5.33333333, 6.66666667])
+            >>> x.rolling(3, axis=0, center=True, boundary="wrap").max().compute()
+            array([9, 9, 9, 7])
+        """
+        options = _given(
+            width=width,
+            axis=axis,
+            center=center,
+            min_count=min_count,
+            boundary=boundary,
+            fill_value=fill_value if boundary == "constant" else None,
+        )
+        return Windows(self, "rolling", options)
+
+    def coarsen(
+        self: Lazy,
+        width: int | Sequence[int],
+        axis: _Axes,
+        *,
+        ends: str = "exact",
+        anchor: str | None = None,
+        min_count: int | None = None,
+    ) -> Windows:
+        """Windows that lie one behind the other.
+
+        Args:
+            width: Elements in a window; one for all axes, or one for each.
+            axis: The axis, by number or name, or several.
+            ends: What becomes of elements at the ends that do not fill a window: "exact" is an error, "trim" leaves them out, "pad"
+                takes windows of fewer elements.
+            anchor: Where windows begin: "coordinate" at multiples of `width`, so that coordinate c is in the window of coordinate
+                floor(c / width); "first" at the first element, in window 0, which is usual on `positional`.
+            min_count: How many elements that are not NaN a window must have, for its result not to be NaN. If None, no element may
+                be NaN.
+
+        Example:
+            >>> x = bigarrays.lazy([[1, 2, 3], [4, 5, 6]])
+            >>> x.coarsen(2, axis=(0, 1), ends="pad").mean().compute()
+            array([[3. , 4.5]])
+        """
+        anchor = anchor or ("first" if self._is_positional else "coordinate")
+        options = _given(width=width, axis=axis, ends=ends, anchor=anchor, min_count=min_count)
+        return Windows(self, "coarsen", options)
+
+    def ranges(
+        self: Lazy, ranges: Sequence[tuple[int, int] | slice], axis: int | str, *, min_count: int | None = None
+    ) -> Windows:
+        """Windows over any ranges of coordinates, which may overlap, have gaps, and be in any order; they are at 0, 1, … then.
+
+        Args:
+            ranges: First coordinate and the one behind the last, for each window.
+            axis: The axis, by number or name.
+            min_count: As `coarsen` has it.
+
+        Example:
+            >>> bigarrays.lazy([3, 9, 4, 7]).ranges([(0, 1), (1, 4)], axis=0).sum().compute()
+            array([ 3, 20])
+        """
+        ends = [(one.start, one.stop) if isinstance(one, slice) else one for one in ranges]
+        if any(start is None or stop is None for start, stop in ends):
+            raise InvalidArgumentError("ranges have a first coordinate and one behind the last")
+        starts, stops = [int(start) for start, _ in ends], [int(stop) for _, stop in ends]
+        return Windows(self, "ranges", _given(axis=axis, starts=starts, stops=stops, min_count=min_count))

@@ -1,0 +1,276 @@
+"""Windows along axes and functions of blocks, compared with xarray and NumPy."""
+
+import pickle
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+from numpy.typing import DTypeLike, NDArray
+
+import bigarrays as ba
+
+NAMES = ["a", "b", "c", "d"]
+BUDGETS = [1_000_000, 1 << 21, 1 << 28]
+REAL = ["float32", "float64"]
+WHOLE = ["bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"]
+
+counter = iter(range(10**9))
+
+
+def elements(rng: np.random.Generator, shape: Sequence[int], dtype: DTypeLike, nans: float = 0.2) -> NDArray[Any]:
+    dtype = np.dtype(dtype)
+    if dtype.kind == "f":
+        made = rng.normal(size=shape).astype(dtype)
+        made[rng.random(shape) < nans * rng.integers(0, 2)] = np.nan
+        return made
+    info = (0, 2) if dtype.kind == "b" else (max(np.iinfo(dtype).min, -100), 100)
+    return rng.integers(*info, size=shape).astype(dtype)
+
+
+def stored(rng: np.random.Generator, values: NDArray[Any]) -> ba.Array:
+    """The same stored in random chunks at a random place, along axes with names."""
+    chunk = [int(rng.integers(1, length + 1)) for length in values.shape]
+    array = ba.create(
+        f"memory://windows/{next(counter)}",
+        shape=values.shape,
+        dtype=values.dtype,
+        chunk_shape=chunk,
+        format="zarr3",
+        dimension_names=NAMES[: values.ndim],
+    )
+    array[...] = values
+    return array.translate([int(at) for at in rng.integers(-9, 10, size=values.ndim)])
+
+
+def computed(lazy: ba.Lazy) -> NDArray[Any]:
+    """The elements, which are the same bits for every budget and for a part."""
+    found = [lazy.compute(memory=memory) for memory in BUDGETS]
+    for one in found[1:]:
+        np.testing.assert_array_equal(one.view(f"V{one.itemsize}"), found[0].view(f"V{one.itemsize}"))
+    if lazy.ndim and lazy.size:
+        first, last = lazy.domain.origin[0], lazy.domain.origin[0] + lazy.shape[0]
+        middle = (first + last) // 2
+        np.testing.assert_array_equal(lazy[middle:].compute(), found[0][middle - first :])
+        np.testing.assert_array_equal(lazy[middle].compute(), found[0][middle - first])
+    return found[0]
+
+
+def close(found: NDArray[Any], expected: Any, tolerance: float = 1e-9) -> None:
+    expected = np.asarray(expected)
+    assert found.shape == expected.shape
+    if found.dtype == np.float32:
+        tolerance = 2e-6
+    np.testing.assert_allclose(found.astype("float64"), expected.astype("float64"), rtol=tolerance, atol=tolerance * 10)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_rolling_as_xarray(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    shape = [int(length) for length in rng.integers(1, 30, size=rng.integers(1, 4))]
+    values = elements(rng, shape, rng.choice(REAL))
+    lazy = stored(rng, values).lazy
+    axis = int(rng.integers(0, len(shape)))
+    width = int(rng.integers(1, shape[axis] + 1))
+    min_count = None if rng.integers(0, 2) else int(rng.integers(1, width + 1))
+    center = bool(rng.integers(0, 2))
+    windows = lazy.rolling(width, NAMES[axis], center=center, min_count=min_count)
+    wide = xr.DataArray(values.astype("float64"), dims=NAMES[: len(shape)])
+    theirs = wide.rolling({NAMES[axis]: width}, center=center, min_periods=min_count)
+    for how in ["sum", "mean", "min", "max", "prod", "var", "std"]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            expected = getattr(theirs, how)()
+        made = getattr(windows, how)()
+        assert made.dtype == values.dtype and made.domain == lazy.domain
+        close(computed(made), expected, 1e-7)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_rolling_whole_numbers_and_boundaries(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    shape = [int(length) for length in rng.integers(1, 12, size=rng.integers(1, 4))]
+    values = elements(rng, shape, rng.choice(WHOLE))
+    lazy = stored(rng, values).lazy
+    axis = int(rng.integers(0, len(shape)))
+    width = int(rng.integers(1, 2 * shape[axis] + 3))
+    center = bool(rng.integers(0, 2))
+    mode = str(rng.choice(["nearest", "reflect", "mirror", "wrap", "constant"]))
+    modes = {"nearest": "edge", "reflect": "symmetric", "mirror": "reflect", "wrap": "wrap", "constant": "constant"}
+    before = width // 2 if center else width - 1
+    pad = [(0, 0)] * len(shape)
+    pad[axis] = (before, width - 1 - before)
+    options: dict[str, Any] = {"constant_values": 1} if mode == "constant" else {}
+    padded = np.pad(values, pad, mode=modes[mode], **options)  # type: ignore[call-overload]
+    view = np.lib.stride_tricks.sliding_window_view(padded, width, axis=axis)
+    windows = lazy.rolling(width, axis, center=center, boundary=mode, fill_value=1)
+    for how in ["sum", "mean", "min", "max", "prod", "any", "all"]:
+        expected = getattr(view, how)(axis=-1)
+        found = computed(getattr(windows, how)())
+        assert found.dtype == expected.dtype
+        if how == "mean":
+            close(found, expected)
+        else:
+            np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(computed(windows.first()), view[..., 0])
+    np.testing.assert_array_equal(computed(windows.last()), view[..., -1])
+    np.testing.assert_array_equal(computed(windows.count()), width)
+
+
+def test_rolling_never_subtracts() -> None:
+    x = np.array([1.0, np.inf, 2, 3, 1e30, 4, 5, 6, 7, np.nan, 8, 9, 10])
+    found = ba.lazy(x).rolling(2, axis=0).sum().compute()
+    np.testing.assert_array_equal(found, [np.nan, np.inf, np.inf, 5, 1e30, 1e30, 9, 11, 13, np.nan, np.nan, 17, 19])
+    found = ba.lazy(x).rolling(3, axis=0).sum().compute()
+    assert found[-1] == 27 and found[7] == 15
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_coarsen_as_xarray(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    shape = [int(length) for length in rng.integers(1, 25, size=rng.integers(1, 4))]
+    values = elements(rng, shape, rng.choice(REAL), nans=0)
+    lazy = stored(rng, values).lazy
+    count = int(rng.integers(1, len(shape) + 1))
+    axes = [int(axis) for axis in rng.permutation(len(shape))[:count]]
+    widths = [int(rng.integers(1, shape[axis] + 1)) for axis in axes]
+    ends = str(rng.choice(["trim", "pad"]))
+    windows = lazy.coarsen(widths, axes, ends=ends, anchor="first")
+    wide = xr.DataArray(values.astype("float64"), dims=NAMES[: len(shape)])
+    theirs = wide.coarsen({NAMES[axis]: width for axis, width in zip(axes, widths, strict=True)}, boundary=ends)  # type: ignore[arg-type]
+    for how in ["sum", "mean", "min", "max"]:
+        close(computed(getattr(windows, how)()), getattr(theirs, how)())
+    if count == 1:
+        close(computed(windows.var()), theirs.var(), 1e-7)
+
+
+def test_windows_begin_at_multiples_or_at_the_first() -> None:
+    a = ba.create("memory://windows/anchor", shape=(12,), dtype="uint8", format="zarr3").translate([-3])
+    a[...] = np.arange(12, dtype="uint8")
+    found = a.lazy.coarsen(4, axis=0, ends="pad").sum()
+    assert str(found.domain) == "-1:3"
+    np.testing.assert_array_equal(found.compute(), [3, 18, 34, 11])
+    assert str(a.lazy.coarsen(4, axis=0, ends="trim").sum().domain) == "0:2"
+    assert str(a.lazy.coarsen(4, axis=0, anchor="first").sum().domain) == "0:3"
+    np.testing.assert_array_equal(a.lazy.positional.coarsen(4, axis=0).max().compute(), [3, 7, 11])
+    with pytest.raises(ba.InvalidArgumentError, match="do not fill windows of 4"):
+        a.lazy.coarsen(4, axis=0).sum()
+    with pytest.raises(ba.InvalidArgumentError, match="windows of 0"):
+        a.lazy.coarsen(0, axis=0).sum()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_numbers_of_windows_over_several_axes(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    values = elements(rng, [int(length) for length in rng.integers(2, 15, size=2)], "float64", nans=0.5)
+    lazy = stored(rng, values).lazy
+    width, least = int(rng.integers(1, 5)), int(rng.integers(1, 5))
+    windows = lazy.rolling(width, ["a", "b"], center=True, min_count=least)
+    pad = [(width // 2, width - 1 - width // 2)] * 2
+    view = np.lib.stride_tricks.sliding_window_view(
+        np.pad(values, pad, constant_values=np.nan), (width, width)  # type: ignore[call-overload]
+    )
+    count = (~np.isnan(view)).sum(axis=(-2, -1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for how in ["sum", "mean", "min", "max"]:
+            expected = getattr(np, f"nan{how}")(view, axis=(-2, -1))
+            close(computed(getattr(windows, how)()), np.where(count >= least, expected, np.nan))
+    np.testing.assert_array_equal(computed(windows.count()), count)
+
+
+def test_ranges() -> None:
+    rng = np.random.default_rng(0)
+    values = elements(rng, (40, 6), "float32", nans=0)
+    lazy = stored(rng, values).lazy
+    first = lazy.domain.origin[0]
+    ranges = [(3, 9), (0, 40), (39, 40), (5, 5), (20, 22)]
+    windows = lazy.ranges([slice(first + start, first + stop) for start, stop in ranges], axis="a")
+    close(computed(windows.sum()), [values[start:stop].sum(axis=0, dtype="float64") for start, stop in ranges])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        close(computed(windows.mean()), [values[start:stop].mean(axis=0, dtype="float64") for start, stop in ranges])
+    assert np.isnan(computed(windows.max())[3]).all()
+    with pytest.raises(ba.InvalidArgumentError, match="outside of the axis"):
+        lazy.ranges([(first - 1, first)], axis=0).sum()
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_map_overlap(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    shape = [int(length) for length in rng.integers(1, 14, size=rng.integers(1, 4))]
+    values = elements(rng, shape, rng.choice([*REAL, *WHOLE]), nans=0)
+    other = elements(rng, shape[-1:], "int16")
+    lazy = stored(rng, values).lazy
+    small = stored(rng, other)
+    small = small.translate([lazy.domain.origin[-1] - small.domain.origin[0]])
+    depth = {axis: (int(rng.integers(0, 9)), int(rng.integers(0, 9))) for axis in range(len(shape))}
+    modes = {"nearest": "edge", "reflect": "symmetric", "mirror": "reflect", "wrap": "wrap", "constant": "constant"}
+    mode = str(rng.choice(list(modes)))
+
+    def corners(block: NDArray[Any], row: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        assert block.shape == row.shape and not block.flags.writeable
+        first, last = [], []
+        for axis, (before, behind) in depth.items():
+            length = block.shape[axis] - before - behind
+            first.append(slice(0, length))
+            last.append(slice(before + behind, before + behind + length))
+        return block[tuple(first)], row[tuple(last)].astype("float64")
+
+    one, two = ba.map_overlap(
+        corners, lazy, small, depth=depth, boundary=mode, trim=False, dtype=[values.dtype, "float64"]
+    )
+    pad = [depth[axis] for axis in range(len(shape))]
+    padded = np.pad(values, pad, mode=modes[mode])  # type: ignore[call-overload]
+    wide = np.pad(np.broadcast_to(other, shape), pad, mode=modes[mode])  # type: ignore[call-overload]
+    for memory in BUDGETS:
+        found = ba.compute(one, two, memory=memory)
+        np.testing.assert_array_equal(found[0], padded[tuple(slice(0, length) for length in shape)])
+        ends = tuple(slice(sum(pad[axis]), sum(pad[axis]) + length) for axis, length in enumerate(shape))
+        np.testing.assert_array_equal(found[1], wide[ends])
+
+
+def doubled(block: NDArray[Any], domain: ba.Domain) -> NDArray[Any]:
+    return block * 2 + domain.origin[0] * 0
+
+
+def test_functions_of_blocks() -> None:
+    a = ba.create("memory://windows/blocks", shape=(40, 30), dtype="uint8", chunk_shape=(8, 8), format="zarr3")
+    a = a.translate([5, 0])
+    a[...] = np.arange(1200, dtype="uint8").reshape(40, 30)
+    origins = []
+
+    def note(block: NDArray[Any], domain: ba.Domain) -> NDArray[Any]:
+        origins.append(tuple(domain.origin))
+        assert tuple(domain.shape) == block.shape
+        return block + np.uint8(1)
+
+    result = ba.map_blocks(note, a, pass_domain=True)
+    assert result.dtype == np.uint8 and result.domain == a.domain
+    np.testing.assert_array_equal(result.compute(memory=300_000), a[...] + np.uint8(1))
+    assert origins[0] == (0, 0) and (5, 0) in origins
+    again = pickle.loads(pickle.dumps(ba.map_blocks(doubled, ba.lazy(np.arange(3)), pass_domain=True)))
+    np.testing.assert_array_equal(again.compute(), [0, 2, 4])
+    trimmed = ba.map_overlap(lambda block: block.astype("float32"), a, depth=3, releases_gil=True)
+    np.testing.assert_array_equal(trimmed.compute(memory=300_000), a[...])
+
+
+def test_mistakes_of_functions_name_the_block() -> None:
+    x = ba.lazy(np.arange(10.0)).positional
+
+    def fails(block: NDArray[Any]) -> NDArray[Any]:
+        raise ZeroDivisionError("no such thing")
+
+    with pytest.raises(ba.InvalidArgumentError, match="block 0:10.*no such thing") as caught:
+        ba.map_blocks(fails, x, dtype="float64").compute()
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    with pytest.raises(ba.InvalidArgumentError, match="shape"):
+        ba.map_blocks(lambda block: block[1:], x, dtype="float64").compute()
+    with pytest.raises(ba.InvalidArgumentError, match="trimmed"):
+        ba.map_overlap(lambda block: block[1:], x, depth=1, dtype="float64").compute()
+    with pytest.raises(ba.InvalidArgumentError, match="complex128"):
+        ba.map_blocks(lambda block: block * 1j, x, dtype="float64").compute()
+    with pytest.raises(ZeroDivisionError):
+        ba.map_blocks(fails, x)

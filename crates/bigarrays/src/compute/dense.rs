@@ -1,0 +1,36 @@
+//! Functions of blocks that are part of this library: over dense memory, and known as data.
+
+use bytemuck::Pod;
+
+use crate::base::domain::Domain;
+use crate::base::error::Result;
+use crate::chunk::config::Config;
+
+/// The elements of an input that a block needs, dense in C order.
+pub(crate) struct Given<'a> {
+    /// Where the input has elements.
+    pub(crate) whole: &'a Domain,
+    /// Where these are; beyond the ends of the input, if its windows have a boundary.
+    pub(crate) domain: &'a Domain,
+    pub(crate) bytes: &'a [u8],
+}
+
+impl<'a> Given<'a> {
+    pub(crate) fn elements<T: Pod>(&self) -> &'a [T] {
+        bytemuck::cast_slice(self.bytes)
+    }
+}
+
+/// A function of blocks. What it gives for an element follows from where it is, and not from the block.
+pub(crate) trait Kernel: Send + Sync {
+    /// What it does; two that do not do the same have not the same.
+    fn config(&self) -> Config;
+
+    /// Bytes that it holds for a block of so many steps along each axis of the loop, beside its inputs and its result.
+    fn scratch(&self, _steps: &[u64]) -> u64 {
+        0
+    }
+
+    /// Writes the elements of a box of the loop to `out`, dense in C order.
+    fn run(&self, steps: &Domain, inputs: &[Given<'_>], out: &mut [u8]) -> Result<()>;
+}
