@@ -50,10 +50,25 @@ impl Session {
         Journal::default_path(&format!("{arguments} {settings:?} {endpoints:?}"))
     }
 
+    /// Says how many blocks of an earlier run were done again.
+    pub(crate) fn note_redone(&self, blocks: u64) {
+        if blocks > 0 {
+            self.terminal.note(format_args!(
+                "{blocks} finished blocks of an earlier run were done again: they, or what they were made of, had changed"
+            ));
+        }
+    }
+
     /// Options for removing.
     pub(crate) fn format(&self) -> FormatOptions {
         FormatOptions { store: self.store.clone(), ..FormatOptions::default() }
     }
+}
+
+/// Removes the journal of a job that is done, and says what of an earlier run was done again.
+pub(crate) fn end(journal: Journal, session: &Session) -> Result<()> {
+    session.note_redone(journal.redone());
+    journal.remove()
 }
 
 /// A path as an absolute one; URLs as they are.

@@ -320,9 +320,9 @@ fn plans_are_run_in_parts_by_other_processes() {
             assert!(said.contains("have not been run yet"), "{said}");
         }
         part(format!(":{}", tasks / 2));
-        part("0:1".to_owned());
+        part("0:1 --threads 1".to_owned());
     }
-    bench.ok("run plan.json");
+    bench.ok("run plan.json --threads 1");
     for name in ["d", "m"] {
         let of = |which: &str| bench.elements::<f64>(&format!("{which}-{name}.zarr"));
         assert!(of("one") == of("three"), "{name}");

@@ -104,11 +104,11 @@ def test_killed_at_random_moments_it_has_the_same_bits(tmp_path: Path, state: Pa
             process.send_signal(signal.SIGKILL)
             process.communicate()
             killed += process.returncode == -signal.SIGKILL
-            # It may have been killed after all was done.
-            if process.returncode == 0 or ((tmp_path / name).exists() and not list(state.iterdir())):
-                break
+        # An earlier one may have been killed after all was done: then this one was refused.
+        if process.returncode != -signal.SIGKILL:
+            break
     else:
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(command, check=False, stdout=subprocess.DEVNULL)
     assert killed > 0
     known = expressions(array) | {"several": array.lazy * 2 + 1, "copy": array.lazy}
     np.testing.assert_array_equal(ba.open(tmp_path / name)[...], known[name].compute())
@@ -136,10 +136,10 @@ def test_what_changed_meanwhile_is_seen(tmp_path: Path) -> None:
     expression = array.lazy * 2 + 1
     with pytest.raises(KeyboardInterrupt):
         expression.save(tmp_path / "a", resume=tmp_path / "journal", memory=1 << 20, progress=stop, **OPTIONS)
-    array[0] = 5
-    saved = expression.save(tmp_path / "a", resume=tmp_path / "journal", **OPTIONS)
-    np.testing.assert_array_equal(saved[0], 11)
-    np.testing.assert_array_equal(saved[1:], elements[1:] * 2 + 1)
+    array[...] = elements + 1
+    with pytest.warns(UserWarning, match="finished blocks of an earlier run were done again"):
+        saved = expression.save(tmp_path / "a", resume=tmp_path / "journal", **OPTIONS)
+    np.testing.assert_array_equal(saved[...], (elements + 1) * 2 + 1)
     # A target that somebody else has made, and one that is gone.
     with pytest.raises(KeyboardInterrupt):
         expression.save(tmp_path / "b", resume=tmp_path / "journal", memory=1 << 20, progress=stop, **OPTIONS)

@@ -16,7 +16,7 @@ use crate::args::{LayerArgs, values};
 use crate::commands::new::{new_layer, rehearsed};
 use crate::interrupt;
 use crate::output::{Meter, results as printed};
-use crate::session::{Session, place};
+use crate::session::{Session, end, place};
 
 /// Compute an expression of arrays, block by block, within a memory budget
 ///
@@ -210,7 +210,7 @@ impl ComputeArgs {
                 compute::compute(targets.map(|(one, to)| (one.lazy, Target::Array(to))).collect(), options)
             })?;
         }
-        journal.map_or(Ok(()), Journal::remove)?;
+        journal.map_or(Ok(()), |journal| end(journal, session))?;
         for Saved { lazy, output, .. } in results {
             session.terminal.note(format_args!("computed {output}: {} over {}", lazy.dtype(), lazy.domain()));
         }
@@ -311,7 +311,7 @@ impl ComputeArgs {
             }
             compute::compute(targets, options)
         })?;
-        journal.map_or(Ok(()), Journal::remove)?;
+        journal.map_or(Ok(()), |journal| end(journal, session))?;
         for ((name, lazy), bytes) in all.iter().zip(&made) {
             let number = Number::read(lazy.dtype(), &bytes[..lazy.dtype().size()]);
             match name {

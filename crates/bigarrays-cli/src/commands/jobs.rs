@@ -14,8 +14,8 @@ use crate::session::Session;
 /// List copies and computations that ended early, or forget them
 ///
 /// Of each: its number, which --forget takes, how many blocks are done, when the last was, and what it does. The same command
-/// again goes on with it (of computations with --resume, or resume=True). To forget one leaves what it has made as it is; scratch
-/// files of computations stay in their folder, named bigarrays-scratch-….
+/// again goes on with it (of computations with --resume, or resume=True, and --scratch if it had a folder of scratch files). To forget
+/// one removes its scratch files, and leaves what it has made as it is.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  bigarrays jobs\n  bigarrays jobs --forget 5f0c2ab1")]
 pub(crate) struct JobsArgs {
@@ -52,6 +52,7 @@ pub(crate) fn run(args: &JobsArgs, session: &Session) -> anyhow::Result<()> {
             json!({
                 "number": number(job), "job": job.what, "done": job.done, "total": job.total,
                 "changed": changed(job), "running": job.is_running, "journal": job.path,
+                "scratch": job.scratch,
             })
         };
         return Ok(writeln!(results(), "{}", pretty(&jobs.iter().map(one).collect()))?);
@@ -60,7 +61,7 @@ pub(crate) fn run(args: &JobsArgs, session: &Session) -> anyhow::Result<()> {
         session.terminal.note("no job is unfinished");
         return Ok(());
     }
-    let heading = ["number", "blocks done", "last", "job"];
+    let heading = ["number", "blocks done", "last", "scratch files", "job"];
     Ok(write_table(&mut results(), &heading, jobs.iter().map(row).collect())?)
 }
 
@@ -76,5 +77,7 @@ fn row(job: &Unfinished) -> Vec<String> {
         (false, Some(age)) => format!("{} ago", humantime::format_duration(age)),
         (false, None) => String::new(),
     };
-    vec![number(job)[..8.min(number(job).len())].to_owned(), done, last, job.what.clone().unwrap_or_default()]
+    let number = number(job).chars().take(8).collect();
+    let scratch = job.scratch.as_ref().map_or_else(String::new, |folder| folder.display().to_string());
+    vec![number, done, last, scratch, job.what.clone().unwrap_or_default()]
 }

@@ -88,7 +88,7 @@ pub(crate) fn run(args: &RunArgs, session: &Session) -> anyhow::Result<()> {
     let tell = |progress| meter.tell(progress);
     let done = plan.run(&ComputeOptions { progress: Some(&tell), ..options });
     meter.clear();
-    done?;
+    session.note_redone(done?);
     for (lazy, array) in plan.results() {
         let (dtype, domain) = (lazy.dtype(), lazy.domain());
         session.terminal.note(format_args!("computed {}: {dtype} over {domain}", array.url()));

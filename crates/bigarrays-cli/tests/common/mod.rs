@@ -60,7 +60,18 @@ impl Bench {
 
     /// The number of copies that ended early.
     pub(crate) fn journals(&self) -> usize {
-        std::fs::read_dir(self.path(".state/bigarrays/jobs")).map_or(0, Iterator::count)
+        self.all_journals().len()
+    }
+
+    /// The journal of the first of them.
+    pub(crate) fn journal(&self) -> Option<PathBuf> {
+        self.all_journals().into_iter().next()
+    }
+
+    fn all_journals(&self) -> Vec<PathBuf> {
+        let Ok(entries) = std::fs::read_dir(self.path(".state/bigarrays/jobs")) else { return Vec::new() };
+        // Each may have a folder beside it.
+        entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_file()).collect()
     }
 
     /// Does `work` while whoever is to write the chunk `key` of the scale in a folder has to wait.

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from ._bigarrays import AlreadyExistsError, Array, InvalidArgumentError, _Lazy, _PlanFile, _rehearse, create, remove
 from ._lazy import Lazy
 from ._progress import Progress, reporter
-from ._targets import target
+from ._targets import target, warn_of_redone
 
 
 class PlannedStage(NamedTuple):
@@ -98,12 +98,15 @@ class Plan:
         Raises:
             InvalidArgumentError: There is no such stage, or tasks of an earlier one have not been run.
             MemoryBudgetError: A task does not fit into the memory.
+
+        Warns:
+            UserWarning: Finished blocks were done again, as they, or what they were made of, had changed.
         """
         if stage is None and tasks is not None:
             raise InvalidArgumentError("tasks are those of a stage: say which")
         if (stage or 0) < 0 or (tasks is not None and not 0 <= tasks[0] <= tasks[1]):
             raise InvalidArgumentError(f"tasks {tasks} of stage {stage}")
-        self._inner.run(stage, tasks, memory, reporter(progress, "computing"))
+        warn_of_redone(self._inner.run(stage, tasks, memory, reporter(progress, "computing")))
 
 
 def _opened(file: str, storage_options: dict[str, str]) -> Plan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from os import PathLike, fspath
@@ -53,7 +54,15 @@ def journal_of(
     except BaseException:
         journal.close(False)
         raise
+    warn_of_redone(journal.redone())
     journal.close(True)
+
+
+def warn_of_redone(blocks: int) -> None:
+    """Says how many blocks of an earlier run were done again."""
+    if blocks:
+        reason = "they, or what they were made of, had changed"
+        warnings.warn(f"{blocks} finished blocks of an earlier run were done again: {reason}", stacklevel=4)
 
 
 def place(url: str | PathLike[str]) -> str:

@@ -45,6 +45,11 @@ impl PyJournal {
         self.open(py)?.note_made(path_or_url).or_raise(py)
     }
 
+    /// How many finished blocks of an earlier run were done again.
+    fn redone(&self, py: Python<'_>) -> PyResult<u64> {
+        Ok(self.open(py)?.redone())
+    }
+
     /// Removes it, as the job is done, or only closes it.
     fn close(&self, py: Python<'_>, remove: bool) -> PyResult<()> {
         let journal = self.0.lock().ok().and_then(|mut journal| journal.take()).and_then(Arc::into_inner);

@@ -67,7 +67,7 @@ impl PyPlanFile {
         self.0.is_done()
     }
 
-    /// Runs these tasks of a stage, or all that is left.
+    /// Runs these tasks of a stage, or all that is left, and returns how much was done again.
     #[pyo3(signature = (stage = None, tasks = None, memory = None, progress = None))]
     fn run(
         &self,
@@ -76,7 +76,7 @@ impl PyPlanFile {
         tasks: Option<(u64, u64)>,
         memory: Option<u64>,
         progress: Option<Py<PyAny>>,
-    ) -> PyResult<()> {
+    ) -> PyResult<u64> {
         reported(py, progress.as_ref(), |report| {
             let options = ComputeOptions {
                 memory: budget(memory),
@@ -85,7 +85,7 @@ impl PyPlanFile {
             };
             let (first, end) = tasks.unwrap_or((0, u64::MAX));
             match stage {
-                Some(stage) => self.0.run_tasks(stage, first..end, &options),
+                Some(stage) => self.0.run_tasks(stage, first..end, &options).map(|()| 0),
                 None => self.0.run(&options),
             }
         })

@@ -72,7 +72,12 @@ pub(crate) fn copy(
         let options = CopyOptions { cast, check, memory, journal: journal.as_ref(), progress: Some(report) };
         bigarrays::copy(source, target, options)
     })?;
-    journal.map_or(Ok(()), Journal::remove).or_raise(py)
+    let Some(journal) = journal else { return Ok(()) };
+    if journal.redone() > 0 {
+        let warn = py.import("bigarrays._targets")?.getattr("warn_of_redone")?;
+        warn.call1((journal.redone(),))?;
+    }
+    journal.remove().or_raise(py)
 }
 
 /// Whether a call goes on where an earlier one ended.

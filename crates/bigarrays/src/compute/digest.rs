@@ -11,7 +11,7 @@ use crate::base::error::Result;
 use crate::base::sync::MutexExt;
 use crate::chunk::codec::ContentEncoding;
 use crate::chunk::layout::Layout;
-use crate::store::{Blob, Change, ChangeFn, Extent, Get, GetSink, Part, Store, Update, Wanted, settled};
+use crate::store::{Blob, ChangeFn, Extent, Get, GetSink, Part, Store, Update, Wanted, settled};
 
 /// A digest of chunks, in whatever order they are added.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,12 +55,13 @@ impl Digest {
         Ok(sum.into_value())
     }
 
-    /// The digest of the versions of the chunks of `array` that reading `part` reads.
+    /// The digest of the versions of the chunks of `array` that `part` touches.
     pub(crate) fn of_versions(array: &Array, part: &Domain) -> Result<Self> {
-        let named = |key, most| Get { version: Wanted::Named, ..Get::new(key, Part::Whole, most) };
-        let requests = requests(array, array.layout(), part, named)?;
         let reads = Reads::instead_of(Arc::clone(array.store()));
-        reads.get_many(&requests, &|_, _| Ok(()))?;
+        for layout in array.layouts() {
+            let named = |key, most| Get { version: Wanted::Named, ..Get::new(key, Part::Whole, most) };
+            reads.get_many(&requests(array, layout, part, named)?, &|_, _| Ok(()))?;
+        }
         // Of one moment, there is one version of each.
         Ok(reads.digest().unwrap_or_default())
     }
@@ -82,73 +83,6 @@ fn requests(
         .iter()
         .map(|part| make(layout.chunk_key(&part.index), layout.max_stored_len(&part.index)))
         .collect())
-}
-
-/// A store that passes everything on, and makes a digest of what is put there.
-#[derive(Debug)]
-pub(crate) struct Puts {
-    inner: Arc<dyn Store>,
-    /// `None` once it is not known what was put.
-    seen: Mutex<Option<Digest>>,
-}
-
-impl Puts {
-    pub(crate) fn over(inner: Arc<dyn Store>) -> Self {
-        Self { inner, seen: Mutex::new(Some(Digest::default())) }
-    }
-
-    /// The digest of all values as they were put, if that is known.
-    pub(crate) fn digest(&self) -> Option<Digest> {
-        *self.seen.locked()
-    }
-}
-
-impl Store for Puts {
-    fn location(&self, key: &str) -> String {
-        self.inner.location(key)
-    }
-
-    fn child(&self, path: &str) -> Result<Arc<dyn Store>> {
-        self.inner.child(path)
-    }
-
-    fn get_many(&self, requests: &[Get], sink: &GetSink<'_>) -> Result<()> {
-        self.inner.get_many(requests, sink)
-    }
-
-    fn update_many(&self, requests: &[Update], change: &ChangeFn<'_>) -> Result<()> {
-        // Of changes that were made again, the last counts.
-        let last: Vec<Mutex<Option<Digest>>> = requests.iter().map(|_| Mutex::new(None)).collect();
-        self.inner.update_many(requests, &|position, old: Option<Blob<'_>>, new: &mut Vec<u8>| {
-            let done = change(position, old, new)?;
-            let known = match done {
-                Change::Put(encoding) => Some(Some(Digest::of_value(encoding, new))),
-                Change::Delete | Change::Remove => Some(None),
-                Change::PutOrDelete(_) | Change::Keep => None,
-            };
-            let known = known.map(|value| {
-                let mut digest = Digest::default();
-                digest.add(&requests[position].key, value);
-                digest
-            });
-            *last[position].locked() = known;
-            Ok(done)
-        })?;
-        let mut seen = self.seen.locked();
-        for digest in last {
-            let digest = digest.into_value();
-            *seen = seen.zip(digest).map(|(sum, own)| Digest(sum.0.wrapping_add(own.0)));
-        }
-        Ok(())
-    }
-
-    fn list(&self, prefix: &str, found: &mut dyn FnMut(&str, u64) -> Result<()>) -> Result<()> {
-        self.inner.list(prefix, found)
-    }
-
-    fn request_cost(&self) -> u64 {
-        self.inner.request_cost()
-    }
 }
 
 /// A store that passes everything on, and makes a digest of the versions that are read.

@@ -197,6 +197,11 @@ impl Journal {
         self.steps.iter().map(String::as_str)
     }
 
+    /// How many blocks that an earlier run had done were done again, because they, or what they were made of, have changed since.
+    pub fn redone(&self) -> u64 {
+        self.ledger.redone()
+    }
+
     /// Takes back all that earlier runs have noted.
     ///
     /// # Errors
@@ -291,6 +296,11 @@ impl Entries<'_> {
     /// Any error of files.
     pub(crate) fn made(&self, block: u64) -> Result<Option<Made>> {
         self.entries.made(block)
+    }
+
+    /// Counts a block that is noted and is done again.
+    pub(crate) fn redo(&self) {
+        self.entries.redo();
     }
 
     /// Notes that a block is done.

@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use twox_hash::XxHash3_128;
 
@@ -24,13 +25,15 @@ pub(super) struct Ledger {
     noted: Noted,
     is_shared: bool,
     log: Mutex<Option<File>>,
+    /// Blocks that are noted and were done again.
+    redone: AtomicU64,
 }
 
 impl Ledger {
     /// The folder of a process that has it alone.
     pub(super) fn of_one(folder: PathBuf) -> std::io::Result<Self> {
         let noted = Noted::of(&[folder.join(BLOCKS)], &std::env::temp_dir())?;
-        Ok(Self { folder, noted, is_shared: false, log: Mutex::new(None) })
+        Ok(Self { folder, noted, is_shared: false, log: Mutex::new(None), redone: AtomicU64::new(0) })
     }
 
     /// The folder of several processes.
@@ -55,9 +58,16 @@ impl Ledger {
             Noted::of(&logs, &std::env::temp_dir())
         };
         match noted() {
-            Ok(noted) => Ok(Self { folder, noted, is_shared: true, log: Mutex::new(None) }),
+            Ok(noted) => {
+                Ok(Self { folder, noted, is_shared: true, log: Mutex::new(None), redone: AtomicU64::new(0) })
+            }
             Err(error) => Err(failed(&folder, error)),
         }
+    }
+
+    /// How many blocks were done again, as they, or what they were made of, had changed.
+    pub(super) fn redone(&self) -> u64 {
+        self.redone.load(Ordering::Relaxed)
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -150,6 +160,11 @@ impl Noting<'_> {
     /// Any error of files.
     pub(super) fn made(&self, block: u64) -> Result<Option<Made>> {
         self.ledger.noted.find(self.job, block).map_err(|error| failed(&self.ledger.folder, error))
+    }
+
+    /// Counts a block that is noted and is done again.
+    pub(super) fn redo(&self) {
+        self.ledger.redone.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Notes that a block is done.

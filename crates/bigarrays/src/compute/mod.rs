@@ -94,7 +94,7 @@ pub use calls::{Argument, call};
 pub(crate) use cast::cast;
 pub use cast::{Cast, OutOfRange, Rounding};
 pub(crate) use cuts::Cuts;
-pub(crate) use digest::{Digest, Puts, Reads};
+pub(crate) use digest::{Digest, Reads};
 pub use expr::{Lazy, Operand};
 pub use function::Function;
 pub(crate) use journal::Entries;

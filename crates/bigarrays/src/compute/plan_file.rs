@@ -208,19 +208,20 @@ impl PlanFile {
     }
 
     /// Does all that is left: what is done is looked up, and made again if it, or what it was made of, has changed since. Then
-    /// results are complete, and the folder of parts is removed.
+    /// results are complete, and the folder of parts is removed. Returns how much was made again.
     ///
     /// # Errors
     /// As [`compute`](super::compute).
-    pub fn run(&self, options: &ComputeOptions<'_>) -> Result<()> {
+    pub fn run(&self, options: &ComputeOptions<'_>) -> Result<u64> {
         if self.is_done() {
-            return Ok(());
+            return Ok(0);
         }
         let mut ledger = Ledger::shared(folder_of(&absolute(&self.path)?))?;
         self.with(&ledger, options, |execution, _, place| execution.run(place))?;
         self.targets.iter().try_for_each(Array::complete_if_whole)?;
         self.scratch_folder()?.map_or(Ok(()), |scratch| scratch.remove())?;
-        ledger.remove()
+        ledger.remove()?;
+        Ok(ledger.redone())
     }
 
     /// Whether no result is marked as incomplete any more.

@@ -252,7 +252,8 @@ impl<'a> Reducing<'a> {
                     let reason = format!("task {number} of what is merged has not been run");
                     return Err(Error::invalid(reason).during("merging partial results"));
                 }
-                _ => {}
+                Some(_) => record.redo(),
+                None => {}
             }
         }
         let watched = Watched::new(&self.compiled);

@@ -1,6 +1,6 @@
 //! What earlier runs of a computation have finished, and what of it is as they left it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::array::Array;
@@ -36,6 +36,9 @@ pub(super) struct Resumed<'a> {
 pub(super) fn recorded(text: &str) -> Option<Recorded> {
     Recorded::of_json(&serde_json::from_str(text).ok()?)
 }
+
+/// What the step begins with that says where scratch files are.
+pub(super) const SCRATCH: &str = "scratch ";
 
 /// What of the journal a plan is noted under.
 pub(super) const PLAN: &str = "plan ";
@@ -76,8 +79,11 @@ impl<'a> Resumed<'a> {
     ///
     /// # Errors
     /// Any error of files.
-    pub(super) fn note_plan(&self, plan: &Plan) -> Result<()> {
+    pub(super) fn note_plan(&self, plan: &Plan, scratch: Option<&Path>) -> Result<()> {
         let Some(journal) = self.journal.filter(|_| self.plan.is_none()) else { return Ok(()) };
+        if let Some(folder) = scratch {
+            journal.note(&format!("{SCRATCH}{}", folder.display()))?;
+        }
         journal.note(&format!("{PLAN}{} {}", self.key, plan.recorded().to_json()))
     }
 
@@ -160,7 +166,16 @@ impl Record<'_> {
         (sinks, part): (&[Vec<Sink<'_>>], &Domain),
     ) -> Result<bool> {
         let Some(made) = self.entries.made(number)?.filter(|_| !self.is_held) else { return Ok(false) };
-        Ok(put(sinks, part)? == made.to && from()? == Some(made.from))
+        let is_so = put(sinks, part)? == made.to && from()? == Some(made.from);
+        if !is_so {
+            self.redo();
+        }
+        Ok(is_so)
+    }
+
+    /// Counts what an earlier run has done, and what is done again.
+    pub(super) fn redo(&self) {
+        self.entries.redo();
     }
 
     /// Whether a block is noted as done, whatever has changed since.

@@ -112,7 +112,9 @@ pub fn compute(results: Vec<(&Lazy, Target<'_>)>, options: &ComputeOptions<'_>) 
     let scratch = options.scratch.filter(|_| plan.scratch > 0);
     let scratch =
         scratch.map(|folder| Scratch::new(folder, resumed.as_ref().map(Resumed::key))).transpose()?;
-    resumed.as_ref().map_or(Ok(()), |resumed| resumed.note_plan(&plan))?;
+    resumed
+        .as_ref()
+        .map_or(Ok(()), |resumed| resumed.note_plan(&plan, scratch.as_ref().map(Scratch::folder)))?;
     let execution = Execution {
         stages: &stages,
         plan: &plan,

@@ -15,7 +15,7 @@ use crate::compute::stage::Output;
 use crate::format::CreateSpec;
 
 /// What names of scratch folders begin with.
-const PREFIX: &str = "bigarrays-scratch-";
+pub(super) const PREFIX: &str = "bigarrays-scratch-";
 
 /// A folder of results.
 pub(super) enum Scratch {
@@ -51,7 +51,7 @@ impl Scratch {
         std::fs::remove_dir_all(folder).map_err(failed)
     }
 
-    fn folder(&self) -> &Path {
+    pub(super) fn folder(&self) -> &Path {
         match self {
             Self::Own(folder) => folder.path(),
             Self::Kept(folder) => folder,

@@ -9,7 +9,8 @@ use crate::base::error::{Error, Result};
 use crate::compute::journal::{Journal, MAGIC, STEP, WHAT};
 use crate::compute::ledger::{BLOCKS, folder_of};
 use crate::compute::noted::LENGTH;
-use crate::compute::resume::{PLAN, recorded};
+use crate::compute::resume::{PLAN, SCRATCH, recorded};
+use crate::compute::taken::PREFIX;
 use crate::store::ofd::{self, Kind, Private, Span};
 
 /// A job that is under way, or that ended early.
@@ -23,6 +24,8 @@ pub struct Unfinished {
     pub done: u64,
     /// All blocks, if that is known.
     pub total: Option<u64>,
+    /// The folder of its scratch files, which it needs to go on.
+    pub scratch: Option<PathBuf>,
     /// When the last block was finished.
     pub changed: Option<SystemTime>,
     /// Whether a process is at it.
@@ -52,12 +55,22 @@ impl Unfinished {
         Ok(found)
     }
 
-    /// Removes its journal, unless a process is at it. What it has made stays as it is.
+    /// Removes its journal and scratch files, unless a process is at it. What it has made stays as it is.
     ///
     /// # Errors
     /// `Storage` if another process has the journal open; any error of files.
     pub fn forget(&self) -> Result<()> {
-        Journal::open(&self.path)?.remove()
+        let journal = Journal::open(&self.path)?;
+        let is_scratch = |folder: &&PathBuf| {
+            let name = folder.file_name().and_then(|name| name.to_str());
+            name.is_some_and(|name| name.starts_with(PREFIX)) && folder.is_dir()
+        };
+        if let Some(folder) = self.scratch.as_ref().filter(is_scratch) {
+            let failed =
+                |error| Error::io(error, "removing the scratch folder", folder.display().to_string());
+            std::fs::remove_dir_all(folder).map_err(failed)?;
+        }
+        journal.remove()
     }
 
     /// What a journal says; `None` for any other file.
@@ -68,11 +81,12 @@ impl Unfinished {
         if lines.next().transpose()?.as_deref() != Some(MAGIC.trim_end()) {
             return Ok(None);
         }
-        let (mut what, mut total) = (None, None);
+        let (mut what, mut total, mut scratch) = (None, None, None);
         for line in lines {
             let line = line?;
             let Some(step) = line.strip_prefix(STEP) else { continue };
             what = step.strip_prefix(WHAT).map(str::to_owned).or(what);
+            scratch = step.strip_prefix(SCRATCH).map(PathBuf::from).or(scratch);
             let plan = step.strip_prefix(PLAN).and_then(|plan| recorded(plan.split_once(' ')?.1));
             total = plan.map(|plan| plan.blocks).or(total);
         }
@@ -83,6 +97,6 @@ impl Unfinished {
         let open = || File::options().read(true).write(true).open(path);
         let is_running =
             Private::open(open).is_ok_and(|file| ofd::try_lock(&*file, Kind::Exclusive, Span::ALL).is_err());
-        Ok(Some(Self { path: path.to_owned(), what, done, total, changed, is_running }))
+        Ok(Some(Self { path: path.to_owned(), what, done, total, scratch, changed, is_running }))
     }
 }

@@ -11,7 +11,7 @@ use crate::base::domain::Domain;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::sync::MutexExt;
 use crate::chunk::config::{Config, Parameter};
-use crate::compute::{Cast, Cuts, Digest, Entries, Journal, Made, Puts, Reads, cast, identity_of};
+use crate::compute::{Blocks, Cast, Cuts, Digest, Entries, Journal, Made, Reads, cast, identity_of};
 use crate::jobs::cut::{are_near, is_refused, plan};
 use crate::jobs::gather::Batch;
 use crate::jobs::plan::CopyPlan;
@@ -128,7 +128,8 @@ impl<'a> PlannedCopy<'a> {
         let Self { source, target, options, plan, sparse } = self;
         let item = target.dtype().size() as u64;
         let twins = twins(&source, target, &options);
-        let job = Job { source: &source, target, sparse: sparse.as_ref(), twins, cast: options.cast };
+        let blocks = &plan.blocks;
+        let job = Job { source: &source, target, blocks, sparse: sparse.as_ref(), twins, cast: options.cast };
         let entries = options.journal.map(|journal| journal.on(&job.config(&plan).key()));
         let runner = Runner {
             in_flight: plan.in_flight,
@@ -160,8 +161,8 @@ impl<'a> PlannedCopy<'a> {
 /// The blocks of a plan, and which of them write to the same shard.
 type Tasks<'a> = Box<dyn Iterator<Item = (u64, Option<Arc<Batch<Note>>>)> + Send + 'a>;
 
-/// What a block was made of, by its number.
-type Note = (u64, Made);
+/// The versions of what a block was made of, by its number.
+type Note = (u64, Digest);
 
 /// The blocks of a plan in the order of the shards of the target that they begin in, which are boxes.
 fn by_shard<'a>(plan: &CopyPlan, target: &'a Array) -> Result<Tasks<'a>> {
@@ -210,6 +211,7 @@ fn follow(plan: &mut CopyPlan, sparse: &Sparse, target: &Array) -> Result<()> {
 struct Job<'a> {
     source: &'a Array,
     target: &'a Array,
+    blocks: &'a Blocks,
     sparse: Option<&'a Sparse>,
     twins: Option<Twins<'a>>,
     cast: Option<Cast>,
@@ -230,14 +232,16 @@ impl Job<'_> {
     fn is_done(&self, block: &Domain, entries: &Entries<'_>, number: u64) -> Result<bool> {
         let Some(made) = entries.made(number)? else { return Ok(false) };
         let (source, target) = self.known(self.source, self.target);
-        if Digest::of_versions(&source, block)? != made.from {
-            return Ok(false);
+        let is_so = Digest::of_versions(&source, block)? == made.from
+            && match Digest::of_versions(&target, block) {
+                // What is damaged is done again.
+                Err(error) if matches!(error.kind(), ErrorKind::CorruptData | ErrorKind::NotFound) => false,
+                versions => versions? == made.to,
+            };
+        if !is_so {
+            entries.redo();
         }
-        match Digest::of_chunks(&target, block) {
-            // What is damaged is done again.
-            Err(error) if matches!(error.kind(), ErrorKind::CorruptData | ErrorKind::NotFound) => Ok(false),
-            chunks => Ok(chunks? == made.to),
-        }
+        Ok(is_so)
     }
 
     /// The job's arrays, through whatever stores, of which nothing is asked that is known to be missing.
@@ -258,7 +262,7 @@ impl Job<'_> {
     ) -> Result<bool> {
         let gathering = batch.map(|batch| self.target.with_store(batch.store()));
         let target = gathering.as_ref().unwrap_or(self.target);
-        let (is_done, made) = match entries {
+        let (is_done, from) = match entries {
             None => {
                 self.copy(block, self.source, target)?;
                 (false, None)
@@ -266,8 +270,8 @@ impl Job<'_> {
             Some(entries) if self.is_done(block, entries, number)? => (true, None),
             Some(_) => (false, self.copy_digesting(block, target)?),
         };
-        let note = made.map(|made| (number, made));
-        let tell = |(number, made)| entries.map_or(Ok(()), |entries| entries.note(number, made));
+        let note = from.map(|from| (number, from));
+        let tell = |(number, from)| self.note(number, from, entries);
         match batch {
             Some(batch) => batch.end(note, &tell)?,
             None => note.map_or(Ok(()), tell)?,
@@ -275,13 +279,19 @@ impl Job<'_> {
         Ok(is_done)
     }
 
-    /// Copies `block`, and says what it was made of and what was made of it, if that is known.
-    fn copy_digesting(&self, block: &Domain, target: &Array) -> Result<Option<Made>> {
+    /// Notes what a block was made of, and what was made of it, now that it is put.
+    fn note(&self, number: u64, from: Digest, entries: Option<&Entries<'_>>) -> Result<()> {
+        let Some(entries) = entries else { return Ok(()) };
+        let block = self.blocks.get(number)?;
+        entries.note(number, Made { from, to: Digest::of_versions(self.target, &block)? })
+    }
+
+    /// Copies `block`, and says what it was made of, if that is known.
+    fn copy_digesting(&self, block: &Domain, target: &Array) -> Result<Option<Digest>> {
         let reads = Arc::new(Reads::over(Arc::clone(self.source.store())));
-        let puts = Arc::new(Puts::over(Arc::clone(target.store())));
         let source = self.source.with_store(Arc::clone(&reads) as _);
-        self.copy(block, &source, &target.with_store(Arc::clone(&puts) as _))?;
-        Ok(reads.digest().zip(puts.digest()).map(|(from, to)| Made { from, to }))
+        self.copy(block, &source, target)?;
+        Ok(reads.digest())
     }
 
     /// Copies `block` of `source` to `target`, which are the job's, through whatever stores.
@@ -397,8 +407,8 @@ mod tests {
             only: None,
             note: None,
         };
-        let job =
-            Job { source: &source, target: &target, sparse: None, twins: None, cast: Some(Cast::default()) };
+        let (source, target, blocks) = (&source, &target, &plan.blocks);
+        let job = Job { source, target, blocks, sparse: None, twins: None, cast: Some(Cast::default()) };
         let golden = include_str!("../../tests/data/journal/copy-key.txt");
         assert_eq!(job.config(&plan).key(), golden.trim_end());
     }

@@ -14,7 +14,7 @@ use crate::commands::find;
 use crate::commands::new::{New, new_layer, rehearsed};
 use crate::commands::transfer;
 use crate::output::results;
-use crate::session::Session;
+use crate::session::{Session, end};
 
 pub(crate) fn run(args: &CopyArgs, session: &Session) -> anyhow::Result<()> {
     args.what.check()?;
@@ -36,7 +36,7 @@ pub(crate) fn run(args: &CopyArgs, session: &Session) -> anyhow::Result<()> {
     for (at, (selector, part)) in scales.iter().enumerate() {
         copier.copy(at, selector, part.as_ref(), scales.len() > 1, journal.as_ref(), &mut said)?;
     }
-    journal.map_or(Ok(()), Journal::remove)?;
+    journal.map_or(Ok(()), |journal| end(journal, session))?;
     let left = if args.what.all_scales { find::beside(&args.source, session)? } else { Vec::new() };
     if !left.is_empty() {
         session
