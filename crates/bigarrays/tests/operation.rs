@@ -204,6 +204,27 @@ proptest! {
 }
 
 #[test]
+fn views_of_results_drop_and_turn_axes() {
+    let elements = ArrayD::from_shape_fn(vec![9, 7], |at| (at[0] * 7 + at[1]) as i32);
+    let lazy = Lazy::of(&stored(&[-3, 2], &elements, 4)).unwrap();
+    let axes = [(0, Windows::Each), (1, Windows::Each)];
+    let twice = Operation::over(&[-3..6, 2..9])
+        .input(&lazy, &axes)
+        .output(DataType::I32, &axes)
+        .element("twice", |windows, out| {
+            out[0] = Number::Whole(2 * sum(windows[0].numbers()));
+            Ok(())
+        })
+        .unwrap()
+        .remove(0);
+    let row = twice.slice(&[bigarrays::Index::At(-1), bigarrays::Index::ALL]).unwrap();
+    let expected = elements.index_axis(Axis(0), 2).mapv(|number| 2 * number);
+    assert_eq!(row.compute::<i32>(&budget(1 << 28)).unwrap().into_data(), expected);
+    let turned = twice.permute(&[1, 0]).unwrap().compute::<i32>(&budget(200_000)).unwrap();
+    assert_eq!(turned.into_data(), elements.t().mapv(|number| 2 * number));
+}
+
+#[test]
 fn functions_of_blocks_write_windows_that_follow_each_other() {
     let elements = ArrayD::from_shape_fn(vec![23, 5], |at| (at[0] * 5 + at[1]) as i32);
     let lazy = Lazy::of(&stored(&[0, 0], &elements, 4)).unwrap();

@@ -96,7 +96,8 @@ fn help() -> String {
     let reductions: Vec<&str> = compute::Reduction::all().map(compute::Reduction::name).collect();
     format!(
         "Functions of elements: {}, clip(x, least, most), cast(x, \"type\")\n\nReductions, with axis= a number or name, or a \
-         list of them, and keepdims=True to keep the axes: {}, var, std, nanvar, nanstd\n\nSlices, of coordinates: \
+         list of them, keepdims=True to keep the axes, where= a mask of elements that count, and initial= of min and max: {}, var, \
+         std, nanvar, nanstd\n\nSlices, of coordinates: \
          t[0:10, ..., ::2]\n\nExamples:\n  bigarrays compute 'a*b + 2' a=volume.zarr b=mask.zarr -o product.zarr\n  bigarrays \
          compute 'mean(t, axis=\"time\") - 273.15' t=s3://bucket/era5.zarr -o climate.zarr --memory 1G\n  bigarrays compute \
          'max(em)' em=precomputed://gs://bucket/em\n  bigarrays compute 'mean(em)' em=em --explain\n  bigarrays compute \

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Protocol
 
 import numpy as np
@@ -32,12 +33,26 @@ def is_foreign(x: Any) -> bool:
 
 
 def chunk_shape(x: Any) -> list[int] | None:
-    """The lengths of chunks as h5py, Zarr and dask name them; of several along an axis, the longest."""
-    chunks = getattr(x, "chunks", None)
+    """The lengths of chunks as h5py, Zarr, dask and netCDF4 name them; of several along an axis, the longest."""
+    chunks = x.chunking() if callable(getattr(x, "chunking", None)) else getattr(x, "chunks", None)
     if not isinstance(chunks, tuple | list) or len(chunks) != len(x.shape):
         return None
     lengths = [max(one, default=1) if isinstance(one, tuple) else one for one in chunks]
     return lengths if all(isinstance(one, int) and one > 0 for one in lengths) else None
+
+
+def kept_bytes(x: Any) -> int:
+    """How many bytes of decoded chunks h5py or netCDF4 keep of it at most."""
+    if chunk_shape(x) is None:
+        return 0
+    if hasattr(x, "get_var_chunk_cache"):
+        size = x.get_var_chunk_cache()[0]
+    elif hasattr(x, "id") and hasattr(x.id, "get_access_plist"):
+        size = x.id.get_access_plist().get_chunk_cache()[1]
+    else:
+        return 0
+    chunks = math.prod(-(-length // chunk) * chunk for length, chunk in zip(x.shape, chunk_shape(x) or (), strict=True))
+    return min(int(size), chunks * np.dtype(x.dtype).itemsize)
 
 
 def read(x: Any, key: tuple[slice, ...], dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:

@@ -71,6 +71,7 @@ pub(super) struct Foreign {
     dtype: DataType,
     domain: Domain,
     chunk_shape: Option<Dims<u64>>,
+    kept_bytes: u64,
 }
 
 impl Foreign {
@@ -78,8 +79,9 @@ impl Foreign {
         let py = object.py();
         let name = object.get_type().name()?.to_string();
         let shape: Vec<u64> = object.getattr("shape")?.extract()?;
-        let chunk = py.import("bigarrays._foreign")?.call_method1("chunk_shape", (object,))?;
-        let chunk: Option<Vec<u64>> = chunk.extract()?;
+        let of_others = py.import("bigarrays._foreign")?;
+        let chunk: Option<Vec<u64>> = of_others.call_method1("chunk_shape", (object,))?.extract()?;
+        let kept_bytes = of_others.call_method1("kept_bytes", (object,))?.extract()?;
         let descr = PyArrayDescr::new(py, object.getattr("dtype")?)?;
         Ok(Self {
             object: object.clone().unbind(),
@@ -87,6 +89,7 @@ impl Foreign {
             name,
             domain: Domain::from_shape(&shape).or_raise(py)?,
             chunk_shape: chunk.map(Dims::from_vec),
+            kept_bytes,
         })
     }
 
@@ -116,6 +119,10 @@ impl Source for Foreign {
 
     fn chunk_shape(&self) -> Option<&[u64]> {
         self.chunk_shape.as_deref()
+    }
+
+    fn kept_bytes(&self) -> u64 {
+        self.kept_bytes
     }
 
     fn read(&self, part: &Domain, out: &mut [u8]) -> Result<()> {

@@ -8,6 +8,7 @@ use crate::base::domain::Domain;
 use crate::base::error::{Error, Result};
 use crate::compute::kernels::{Cells, Others, Places};
 use crate::compute::memory::Memory;
+pub(super) use crate::compute::memory::lengths;
 use crate::compute::program::{Elements, Machine, Program, TILE};
 use crate::compute::reduction::Method;
 use crate::compute::rows::{Rows, strides};
@@ -79,17 +80,6 @@ impl Held {
 /// The words of some cells, if cells have any.
 fn part<'a>(words: &'a mut [u64], range: &Range<usize>) -> &'a mut [u64] {
     if words.is_empty() { &mut [] } else { &mut words[range.clone()] }
-}
-
-/// Lengths of axes in memory.
-///
-/// # Errors
-/// `InvalidArgument` if they leave the address space.
-pub(super) fn lengths(domain: &Domain) -> Result<Dims<usize>> {
-    let one = |&length: &u64| {
-        usize::try_from(length).map_err(|_| Error::invalid(format!("a box {domain} in memory")))
-    };
-    domain.shape().iter().map(one).collect()
 }
 
 impl Read {

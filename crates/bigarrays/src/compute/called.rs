@@ -1,10 +1,11 @@
 //! What expressions as text call reductions.
 
 use crate::base::dtype::DataType;
-use crate::base::error::Result;
+use crate::base::error::{Error, Result};
 use crate::compute::expr::Lazy;
 use crate::compute::function::Function;
 use crate::compute::reduction::Reduction;
+use crate::compute::types::Literal;
 
 /// What is called like a reduction.
 #[derive(Clone, Copy)]
@@ -40,6 +41,28 @@ impl Reducing {
                 };
                 if is_root { Lazy::apply(Function::Sqrt, &[(&found).into()]) } else { Ok(found) }
             }
+        }
+    }
+
+    /// The same of the elements where a mask is true, and of a value to begin with.
+    pub(super) fn of_masked(
+        self,
+        lazy: &Lazy,
+        axes: &[usize],
+        keeps: bool,
+        mask: Option<&Lazy>,
+        initial: Option<Literal>,
+    ) -> Result<Lazy> {
+        match (self, mask) {
+            (Self::One(reduction), mask) => lazy.reduce_where(reduction, axes, keeps, mask, initial),
+            (Self::Variance { .. }, _) if initial.is_some() => {
+                Err(Error::invalid("initial= is of the least and the largest alone"))
+            }
+            (Self::Variance { skips, is_root }, Some(mask)) => {
+                let found = lazy.variance_where(axes, 0.0, keeps, mask, skips)?;
+                if is_root { Lazy::apply(Function::Sqrt, &[(&found).into()]) } else { Ok(found) }
+            }
+            (Self::Variance { .. }, None) => self.of(lazy, axes, keeps),
         }
     }
 }

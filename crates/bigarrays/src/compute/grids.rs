@@ -1,5 +1,7 @@
 //! The chunks of what a pass reads.
 
+use std::collections::HashMap;
+
 use crate::base::buffer::Order;
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
@@ -45,6 +47,15 @@ impl Compiled {
     }
 }
 
+impl Compiled {
+    /// Bytes that what others read is kept in, by themselves.
+    pub(crate) fn kept_bytes(&self) -> u64 {
+        let mut kept = HashMap::new();
+        self.inputs.iter().for_each(|input| input.leaf.collect_kept(&mut kept));
+        kept.into_values().fold(0, u64::saturating_add)
+    }
+}
+
 impl Input {
     /// The chunks that are read, if any are.
     pub(crate) fn grid(&self) -> Result<Option<Grid>> {
@@ -80,6 +91,20 @@ impl Leaf {
                     |(one, other): (&(u64, u64), &(u64, u64))| (one.0.max(other.0), one.1.max(other.1));
                 all.fold(none, |one, other| one.iter().zip(&other).map(both).collect())
             }
+        }
+    }
+
+    /// What each source of others keeps, by its number.
+    fn collect_kept(&self, kept: &mut HashMap<usize, u64>) {
+        match self {
+            Self::Array(_) | Self::Pending => {}
+            Self::Foreign(source) => drop(kept.insert(source.id(), source.kept_bytes())),
+            Self::View(_, of) => of.collect_kept(kept),
+            Self::Join(parts) => parts.iter().for_each(|part| part.1.collect_kept(kept)),
+            Self::Computed(compiled, _) => {
+                compiled.inputs.iter().for_each(|input| input.leaf.collect_kept(kept));
+            }
+            Self::Windows(_, _, inputs) => inputs.iter().for_each(|input| input.leaf.collect_kept(kept)),
         }
     }
 

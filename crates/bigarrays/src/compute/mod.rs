@@ -45,6 +45,7 @@ mod kernels;
 mod ledger;
 mod lines;
 mod mapping;
+mod masked;
 mod memory;
 mod noted;
 mod number;

@@ -4,6 +4,7 @@
 //! - `|`, `^`, `&`, comparisons, `<<`, `>>`, `+`, `-`, `*`, `/`, `//`, `%`, unary `-`, `+` and `~`, `**`;
 //! - functions of elements by their names, `clip(x, least, most)`, `cast(x, "type")`;
 //! - reductions, `var` and `std` with `axis=` a number or a name, or a list of them, and `keepdims=`: `mean(x, axis=["y", "x"])`;
+//!   of elements where a mask is true: `sum(x, where=x > 3)`, `max(x, where=x < 9, initial=0)`;
 //! - functions with arguments that have names: `rolling(x, how="mean", axis="time", width=7)`; see [`call`](super::call);
 //! - indices and slices of coordinates: `x[0:10, ..., ::2]`;
 //! - several expressions with names, `m = mean(x); y = x - m`, of which later ones may use earlier ones.
@@ -334,7 +335,7 @@ impl Parser<'_> {
     /// The rest of a call of a reduction, behind its operand.
     fn reduction(&mut self, reducing: Reducing, of: Operand, position: usize) -> Result<Operand> {
         let of = self.lazy(&of, position)?;
-        let (mut axes, mut keeps) = (None, None);
+        let (mut axes, mut keeps, mut mask, mut initial) = (None, None, None, None);
         while self.tokens.takes(",") {
             let position = self.tokens.position();
             match self.tokens.next() {
@@ -346,11 +347,29 @@ impl Parser<'_> {
                     self.tokens.expect("=")?;
                     keeps = Some(self.tokens.truth()?);
                 }
-                _ => return Err(wrong_at(position, "axis= or keepdims= behind what is reduced", "")),
+                Token::Name(name) if name == "where" && mask.is_none() => {
+                    self.tokens.expect("=")?;
+                    let at = self.tokens.position();
+                    let operand = self.expression(0)?;
+                    mask = Some(self.lazy(&operand, at)?);
+                }
+                Token::Name(name) if name == "initial" && initial.is_none() => {
+                    self.tokens.expect("=")?;
+                    let at = self.tokens.position();
+                    let Operand::Literal(literal) = self.expression(0)? else {
+                        return Err(wrong_at(at, "a number", ""));
+                    };
+                    initial = Some(literal);
+                }
+                _ => {
+                    let expected = "axis=, keepdims=, where= or initial= behind what is reduced";
+                    return Err(wrong_at(position, expected, ""));
+                }
             }
         }
         self.tokens.expect(")")?;
-        let found = reducing.of(&of, &axes.unwrap_or_default(), keeps.unwrap_or(false));
+        let (axes, keeps) = (axes.unwrap_or_default(), keeps.unwrap_or(false));
+        let found = reducing.of_masked(&of, &axes, keeps, mask.as_ref(), initial);
         found.map(Operand::Lazy).map_err(|error| at(&error, position))
     }
 }
@@ -381,6 +400,11 @@ mod tests {
             ("cast(a, \"float32\") / 1.5e0", "(cast(memory, float32) / 1.5)"),
             ("where(a > 1, a, -1e3)", "where((memory > 1), memory, -1000)"),
             ("-a[0] ** a[1, :][0:1]", "negative((memory ** memory))"),
+            ("sum(a, where=a > 1, axis=0)", "sum(where((memory > 1), memory, 0), axis=[0])"),
+            (
+                "max(a, where=(a < 3) | (a == 7), initial=2)",
+                "maximum(max(where(((memory < 3) | (memory == 7)), memory, 2), axis=[0, 1]), 2)",
+            ),
             ("std(a, axis=0)", "sqrt((squared_distances(memory, axis=[0]) / 2))"),
         ] {
             assert_eq!(parsed(text).unwrap().text(), expected, "{text}");
@@ -414,6 +438,11 @@ mod tests {
             ("a[99999999999999999999]", 3),
             ("mean(a, axis=0, axis=1)", 17),
             ("mean(a, keepdims=1)", 18),
+            ("mean(a, where=1)", 15),
+            ("mean(a, where=a)", 1),
+            ("max(a, where=a > 1)", 1),
+            ("max(a, initial=a)", 16),
+            ("sum(a, where=a > 1, where=a > 2)", 21),
             ("a; a", 2),
         ] {
             let error = parsed(text).unwrap_err().to_string();

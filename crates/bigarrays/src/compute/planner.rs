@@ -202,7 +202,8 @@ impl<'a> Planner<'a> {
         // A chunk is held as it is stored and as it is decoded.
         let decoding = compiled.chunk_bytes().saturating_mul(2);
         let nodes: u64 = stage.outputs.iter().map(|output| output.expr.size() as u64).sum();
-        planner.terms.decoding = decoding.saturating_add(encoding).saturating_mul(limits.threads);
+        let decoding = decoding.saturating_add(encoding).saturating_mul(limits.threads);
+        planner.terms.decoding = decoding.saturating_add(compiled.kept_bytes());
         planner.terms.tiles = limits.threads * nodes * TILE as u64 * 8;
         planner.plan(given)
     }

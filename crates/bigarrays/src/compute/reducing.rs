@@ -435,6 +435,11 @@ impl<'a> Reducing<'a> {
                 (held.values, from) = (held.beside.iter().map(place).collect(), output.dtype);
             }
         }
+        if from == DataType::F64 {
+            // Which of two NaNs a sum is of, and its sign, follows from how loops are compiled.
+            let nans = held.values.iter_mut().filter(|value| f64::from_bits(**value).is_nan());
+            nans.for_each(|value| *value = f64::NAN.to_bits());
+        }
         if from == output.dtype {
             return Ok(held.values);
         }

@@ -35,6 +35,11 @@ pub trait Source: Send + Sync {
         false
     }
 
+    /// Bytes that it keeps of what it has read, at most, such as a library's cache of decoded chunks.
+    fn kept_bytes(&self) -> u64 {
+        0
+    }
+
     /// Writes the elements of `part`, a box within the domain, to `out`: dense in C order, in the order of bytes of this
     /// machine, as many as `part` has.
     ///
@@ -96,6 +101,11 @@ impl Foreign {
     pub(super) fn copies(&self) -> u64 {
         // Those that are put in another order, what the source makes, and what it makes that of.
         if self.0.is_in_memory() { 1 } else { 3 }
+    }
+
+    /// Bytes that the source keeps between readings.
+    pub(super) fn kept_bytes(&self) -> u64 {
+        self.0.kept_bytes()
     }
 
     /// The first coordinate and length of chunks along each axis.

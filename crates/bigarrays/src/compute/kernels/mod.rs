@@ -13,8 +13,6 @@ mod numbers;
 mod real;
 mod widest;
 
-use bytemuck::Pod;
-
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::compute::function::Function;
@@ -44,21 +42,31 @@ pub(crate) fn kernel(function: Function, arguments: &[DataType]) -> Result<Kerne
 
 /// The loop that takes the elements of the second argument where the first is true, and else those of the third.
 fn choice(size: usize) -> Option<Kernel> {
-    widest! {
-        fn choose<T: Pod>(arguments: &[&[u8]], out: &mut [u8]) {
-            let [condition, yes, no] = arguments else { return };
-            let (yes, no): (&[T], &[T]) = (bytemuck::cast_slice(yes), bytemuck::cast_slice(no));
-            let out: &mut [T] = bytemuck::cast_slice_mut(out);
-            for (((out, &condition), &yes), &no) in out.iter_mut().zip(*condition).zip(yes).zip(no) {
-                *out = if condition != 0 { yes } else { no };
+    // By masks: of a choice, compilers make one of addresses, which goes element by element.
+    macro_rules! choose {
+        ($name:ident, $T:ty) => {
+            widest! {
+                fn $name(arguments: &[&[u8]], out: &mut [u8]) {
+                    let [condition, yes, no] = arguments else { return };
+                    let (yes, no): (&[$T], &[$T]) = (bytemuck::cast_slice(yes), bytemuck::cast_slice(no));
+                    let out: &mut [$T] = bytemuck::cast_slice_mut(out);
+                    for (((out, &condition), &yes), &no) in out.iter_mut().zip(*condition).zip(yes).zip(no) {
+                        let mask = <$T>::from(condition != 0).wrapping_neg();
+                        *out = (yes & mask) | (no & !mask);
+                    }
+                }
             }
-        }
+        };
     }
+    choose!(of_1, u8);
+    choose!(of_2, u16);
+    choose!(of_4, u32);
+    choose!(of_8, u64);
     match size {
-        1 => Some(choose::<u8>),
-        2 => Some(choose::<u16>),
-        4 => Some(choose::<u32>),
-        8 => Some(choose::<u64>),
+        1 => Some(of_1),
+        2 => Some(of_2),
+        4 => Some(of_4),
+        8 => Some(of_8),
         _ => None,
     }
 }

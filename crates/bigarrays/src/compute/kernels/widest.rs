@@ -1,7 +1,8 @@
 //! Loops for the widest registers that the processor has.
 //!
 //! Such a loop does the same operations on the same elements in the same order, more of them at once: lanes are counted by the
-//! code, never by the registers, and products and sums are not contracted. Results are therefore the same bits.
+//! code, never by the registers, and products and sums are not contracted. Results are therefore the same bits, but for which NaN
+//! the sum of two is; of what is folded, that is made one in the end.
 
 /// Whether registers of 256 bits may be used.
 #[cfg(target_arch = "x86_64")]
@@ -203,7 +204,11 @@ pub(super) mod tests {
         for _ in 0..2 {
             fold.merge(cell, cells(&mut merged, count), &Others { values, beside, firsts, means });
         }
-        each.into_iter().chain(all).chain(merged).collect()
+        let mut found: Vec<Vec<u64>> = each.into_iter().chain(all).chain(merged).collect();
+        let is_nan = |word: &&mut u64| cell == Of::F64 && f64::from_bits(**word).is_nan();
+        let nans = found.iter_mut().flatten().filter(is_nan);
+        nans.for_each(|word| *word = f64::NAN.to_bits());
+        found
     }
 
     fn cells([values, beside, firsts, means]: &mut [Vec<u64>; 4], count: usize) -> Cells<'_> {
