@@ -53,7 +53,7 @@ class _Lazy:
     def map_blocks(
         function: Callable[..., Any],
         inputs: list[_Lazy],
-        depth: Sequence[tuple[int, int]],
+        overlap: Sequence[tuple[int, int]],
         boundary: Sequence[tuple[str, float] | None],
         trim: bool,
         dtypes: Sequence[DTypeLike],
@@ -64,7 +64,7 @@ class _Lazy:
     def mapped(
         function: Callable[..., Any],
         inputs: list[_Lazy],
-        depth: Sequence[tuple[int, int]],
+        overlap: Sequence[tuple[int, int]],
         boundary: Sequence[tuple[str, float] | None],
         trim: bool,
         dtypes: Sequence[DTypeLike],

@@ -4,8 +4,7 @@ use std::ops::Range;
 
 use crate::base::buffer::Order;
 use crate::base::dims::Dims;
-use crate::base::domain::Domain;
-use crate::base::error::{Error, Result};
+use crate::base::error::Result;
 use crate::compute::kernels::{Cells, Others, Places};
 use crate::compute::memory::Memory;
 use crate::compute::program::{Elements, Machine, Program, TILE};
@@ -79,17 +78,6 @@ impl Held {
 /// The words of some cells, if cells have any.
 fn part<'a>(words: &'a mut [u64], range: &Range<usize>) -> &'a mut [u64] {
     if words.is_empty() { &mut [] } else { &mut words[range.clone()] }
-}
-
-/// Lengths of axes in memory.
-///
-/// # Errors
-/// `InvalidArgument` if they leave the address space.
-pub(super) fn lengths(domain: &Domain) -> Result<Dims<usize>> {
-    let one = |&length: &u64| {
-        usize::try_from(length).map_err(|_| Error::invalid(format!("a box {domain} in memory")))
-    };
-    domain.shape().iter().map(one).collect()
 }
 
 impl Read {

@@ -8,8 +8,7 @@ use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::chunk::config::Config;
-use crate::compute::block::lengths;
-use crate::compute::memory::Memory;
+use crate::compute::memory::{Memory, lengths};
 use crate::compute::number::Number;
 
 /// What windows see beyond the ends of an axis, of which the elements are `a b c d`.

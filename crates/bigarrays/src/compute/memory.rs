@@ -2,6 +2,8 @@
 
 use std::cell::RefCell;
 
+use crate::base::dims::Dims;
+use crate::base::domain::Domain;
 use crate::base::error::{Error, ErrorKind, Result};
 
 thread_local! {
@@ -58,4 +60,15 @@ impl Drop for Memory {
             }
         });
     }
+}
+
+/// Lengths of axes in memory.
+///
+/// # Errors
+/// `InvalidArgument` if they leave the address space.
+pub(super) fn lengths(domain: &Domain) -> Result<Dims<usize>> {
+    let one = |&length: &u64| {
+        usize::try_from(length).map_err(|_| Error::invalid(format!("a box {domain} in memory")))
+    };
+    domain.shape().iter().map(one).collect()
 }

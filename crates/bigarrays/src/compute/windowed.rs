@@ -15,11 +15,10 @@ use crate::base::domain::Domain;
 use crate::base::dtype::{DataType, Element};
 use crate::base::error::{Error, Result};
 use crate::chunk::config::{Config, Parameter};
-use crate::compute::block::lengths;
 use crate::compute::boundary::{Beyond, Boundary};
 use crate::compute::cuts::Cuts;
 use crate::compute::dense::{Given, Kernel};
-use crate::compute::memory::Memory;
+use crate::compute::memory::{Memory, lengths};
 use crate::compute::number::{Number, Numeric};
 use crate::compute::windows::Windows;
 use crate::for_dtype;
@@ -53,6 +52,8 @@ pub(crate) struct Windowed {
     pub(crate) dtypes: Dims<DataType>,
     pub(crate) outputs: Vec<Reduced>,
     pub(crate) work: Work,
+    /// Whether all of the result is made before what takes it, and not again for each block of that.
+    pub(crate) is_kept: bool,
 }
 
 /// A result of an operation: which axis of the loop each of its axes is, if it is one, and what its elements begin with.
@@ -417,6 +418,7 @@ impl Windowed {
             Windows::Moving { step, .. } | Windows::Reaching { step, .. } => {
                 reach.min(steps[*axis].saturating_mul(step.unsigned_abs()))
             }
+            Windows::Since { .. } => reach.min(steps[*axis]),
             _ => reach,
         };
         self.inputs[input].iter().zip(reach).map(one).collect()
@@ -439,6 +441,10 @@ impl Windowed {
             let inner = inner.get(own).copied().unwrap_or_default();
             found[at] = match windows {
                 Windows::Each => inner,
+                Windows::Since { .. } => {
+                    let (before, behind) = windows.halo(0).unwrap_or_default();
+                    (inner.0.saturating_add(before), inner.1.saturating_add(behind))
+                }
                 Windows::Moving { step, .. } | Windows::Reaching { step, .. } => {
                     let (before, behind) = windows.halo(self.loops.origin()[*axis]).unwrap_or_default();
                     let steps = |count: u64| count.div_ceil(step.unsigned_abs().max(1));
@@ -495,7 +501,7 @@ impl Windowed {
             let own = self.inputs[input].iter().position(|bound| Some(bound.0) == *axis);
             let Some((own, (_, windows))) = own.map(|own| (own, &self.inputs[input][own])) else { continue };
             match windows {
-                Windows::Each => {
+                Windows::Each | Windows::Since { .. } => {
                     let into = chunks[own].0.saturating_sub(of.origin()[own]);
                     found[at] = (domain.origin()[at].saturating_add(into), chunks[own].1);
                 }
