@@ -44,9 +44,12 @@ def members(module: ModuleType) -> Iterator[tuple[str, str]]:
         member = getattr(module, name)
         yield name, inspect.getdoc(member) or ""
         if inspect.isclass(member) and not issubclass(member, Exception):
-            for inner, value in vars(member).items():
-                if not inner.startswith("_"):
-                    yield f"{name}.{inner}", inspect.getdoc(value) or ""
+            for base in member.__mro__:
+                if not base.__module__.startswith("bigarrays"):
+                    continue
+                for inner, value in vars(base).items():
+                    if not inner.startswith("_"):
+                        yield f"{name}.{inner}", inspect.getdoc(value) or ""
 
 
 def test_everything_public_is_documented() -> None:

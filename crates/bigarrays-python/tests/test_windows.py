@@ -47,7 +47,7 @@ def stored(rng: np.random.Generator, values: NDArray[Any]) -> ba.Array:
 
 def computed(lazy: ba.Lazy) -> NDArray[Any]:
     """The elements, which are the same bits for every budget and for a part."""
-    found = [lazy.compute(memory=memory) for memory in BUDGETS]
+    found = [lazy.compute(memory=memory + lazy.nbytes) for memory in BUDGETS]
     for one in found[1:]:
         np.testing.assert_array_equal(one.view(f"V{one.itemsize}"), found[0].view(f"V{one.itemsize}"))
     if lazy.ndim and lazy.size:
@@ -170,7 +170,7 @@ def test_numbers_of_windows_over_several_axes(seed: int) -> None:
     windows = lazy.rolling(width, ["a", "b"], center=True, min_count=least)
     pad = [(width // 2, width - 1 - width // 2)] * 2
     view = np.lib.stride_tricks.sliding_window_view(
-        np.pad(values, pad, constant_values=np.nan), (width, width)  # type: ignore[call-overload]
+        np.pad(values, pad, constant_values=np.nan), (width, width)
     )
     count = (~np.isnan(view)).sum(axis=(-2, -1))
     with warnings.catch_warnings():
@@ -274,3 +274,52 @@ def test_mistakes_of_functions_name_the_block() -> None:
         ba.map_blocks(lambda block: block * 1j, x, dtype="float64").compute()
     with pytest.raises(ZeroDivisionError):
         ba.map_blocks(fails, x)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_resample_as_xarray(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    steps = np.cumsum(rng.integers(1, [3, 40][seed % 2], size=60))
+    times = np.datetime64("1999-11-20T00", "h") + steps * [6, 24][seed % 2]
+    values = elements(rng, (60, 3), "float64", nans=0)
+    lazy = stored(rng, values).lazy
+    theirs = xr.DataArray(values, dims=["time", "b"], coords={"time": times.astype("datetime64[ns]")})
+    hours = (times - np.datetime64("1990-01-01T12", "h")).astype("int64")
+    kept = ba.create(f"memory://windows/times/{seed}", shape=(60,), dtype="int64", format="zarr3")
+    kept[...] = hours
+    kept.attrs["units"] = "hours since 1990-01-01 12:00:00"
+    for period, rule in {"year": "YS", "season": "QS-DEC", "month": "MS", "day": "D"}.items():
+        expected = theirs.resample(time=rule)
+        for given in [times, kept]:
+            windows = lazy.resample(period, "a", given)
+            close(computed(windows.mean()), expected.mean())
+            labels = [str(label) for label in expected.mean()["time"].values.astype("datetime64[D]")]
+            counts = windows.count().compute()[:, 0]
+            some = [k for k, count in enumerate(counts) if count]
+            assert windows.labels is not None and [windows.labels[k] for k in some] == [labels[k] for k in some]
+
+
+def test_calendars() -> None:
+    x = ba.lazy(np.ones(800))
+    days = np.arange(800)
+    for calendar, months in {"noleap": [31, 28, 31], "all_leap": [31, 29, 31], "360_day": [30, 30, 30]}.items():
+        windows = x.resample("month", 0, days, units="days since 2000-01-01", calendar=calendar)
+        np.testing.assert_array_equal(windows.sum().compute()[:3], months)
+        assert windows.labels is not None and windows.labels[:2] == ["2000-01-01", "2000-02-01"]
+    pentads = x.resample("pentad", 0, days, units="d since 2000-1-1")
+    counts = pentads.count().compute()
+    assert counts[11] == 6 and counts[12] == counts[11 + 73] == 5
+    assert pentads.labels is not None and pentads.labels[11] == "2000-02-25"
+    cases: list[tuple[Any, dict[str, Any]]] = [
+        (days[::-1], {"units": "days since 2000-01-01"}),
+        (days, {}),
+        (days, {"units": "months since 2000-01-01"}),
+        (days[:5], {"units": "days since 2000-01-01"}),
+    ]
+    for wrong, options in cases:
+        with pytest.raises(ba.InvalidArgumentError):
+            x.resample("month", 0, wrong, **options)
+    with pytest.raises(ba.UnsupportedError, match="julian"):
+        x.resample("month", 0, days, units="days since 2000-01-01", calendar="julian")
+    with pytest.raises(ba.InvalidArgumentError, match="known are year, season"):
+        x.resample("week", 0, days, units="days since 2000-01-01")

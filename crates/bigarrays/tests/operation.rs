@@ -45,7 +45,9 @@ fn window(windows: &Windows, k: i64, axis: &Range<i64>) -> Range<i64> {
             }
         }
         Windows::Ranges(all) => all[k as usize].clone(),
-        Windows::Repeated | Windows::Reaching { .. } => unreachable!("of results, or of kernels"),
+        Windows::Since { every } => axis.start + k - k % *every as i64..axis.start + k + 1,
+        Windows::Slow { every } => axis.start + k / *every as i64..axis.start + k / *every as i64 + 1,
+        Windows::Repeated | Windows::Reaching { .. } => unreachable!("of results alone, or of no axis"),
     }
 }
 
@@ -62,7 +64,10 @@ fn windows(axis: Range<i64>, steps: i64) -> impl Strategy<Value = Windows> {
     let mut all = vec![moving.boxed(), ranges.boxed(), Just(Windows::Whole).boxed()];
     if length == steps {
         all.push(Just(Windows::Each).boxed());
+        all.push((1u64..5).prop_map(|every| Windows::Since { every }).boxed());
     }
+    let slowest = (steps + length - 1) / length.max(1);
+    all.push((slowest.max(1) as u64..9).prop_map(|every| Windows::Slow { every }).boxed());
     proptest::strategy::Union::new(all)
 }
 

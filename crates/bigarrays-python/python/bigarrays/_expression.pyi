@@ -78,7 +78,7 @@ class _Lazy:
     def map_blocks(
         function: Callable[..., Any],
         inputs: list[_Lazy],
-        depth: Sequence[tuple[int, int]],
+        overlap: Sequence[tuple[int, int]],
         boundary: Sequence[tuple[str, float] | None],
         trim: bool,
         dtypes: Sequence[DTypeLike],
@@ -89,7 +89,7 @@ class _Lazy:
     def mapped(
         function: Callable[..., Any],
         inputs: list[_Lazy],
-        depth: Sequence[tuple[int, int]],
+        overlap: Sequence[tuple[int, int]],
         boundary: Sequence[tuple[str, float] | None],
         trim: bool,
         dtypes: Sequence[DTypeLike],

@@ -52,7 +52,7 @@ def kept_bytes(x: Any) -> int:
     else:
         return 0
     chunks = math.prod(-(-length // chunk) * chunk for length, chunk in zip(x.shape, chunk_shape(x) or (), strict=True))
-    return min(int(size), chunks * np.dtype(x.dtype).itemsize)
+    return int(min(int(size), chunks * np.dtype(x.dtype).itemsize))
 
 
 def read(x: Any, key: tuple[slice, ...], dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:

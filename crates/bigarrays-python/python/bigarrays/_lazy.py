@@ -16,6 +16,7 @@ from ._masks import applied
 from ._operators import Operators
 from ._progress import Progress
 from ._reductions import Reductions
+from ._series import Series
 from ._windows import Windowed
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 UNASKED = 256 << 20
 
 
-class Lazy(Operators, Reductions, Windowed):
+class Lazy(Operators, Reductions, Windowed, Series):
     """An array that is computed when its elements are asked for: `a.lazy` of an array `a`, or `bigarrays.lazy(x)`.
 
     Operators and NumPy's functions of elements give further expressions. Their types are those that NumPy 2 gives, known at

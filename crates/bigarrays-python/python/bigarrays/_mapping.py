@@ -18,11 +18,11 @@ Depth = int | tuple[int, int]
 def map_overlap(
     function: Callable[..., Any],
     *arrays: Any,
-    depth: Depth | Mapping[int | str, Depth] = 0,
-    boundary: str | None | Mapping[int | str, str | None] = None,
+    depth: Depth | Mapping[Any, Depth] = 0,
+    boundary: str | None | Mapping[Any, str | None] = None,
     fill_value: float = 0,
     trim: bool = True,
-    dtype: DTypeLike | Sequence[DTypeLike] = None,
+    dtype: DTypeLike | Sequence[DTypeLike] | None = None,
     pass_domain: bool = False,
     releases_gil: bool = False,
 ) -> Any:
@@ -78,7 +78,7 @@ def map_overlap(
 def map_blocks(
     function: Callable[..., Any],
     *arrays: Any,
-    dtype: DTypeLike | Sequence[DTypeLike] = None,
+    dtype: DTypeLike | Sequence[DTypeLike] | None = None,
     pass_domain: bool = False,
     releases_gil: bool = False,
 ) -> Any:
@@ -115,14 +115,14 @@ def _dtypes(
     inputs: list[Lazy],
     depths: list[tuple[int, int]],
     trim: bool,
-    dtype: DTypeLike | Sequence[DTypeLike],
+    dtype: Any,
     pass_domain: bool,
 ) -> tuple[list[np.dtype[Any]], bool]:
     """The types of the results, and whether there are several."""
     if isinstance(dtype, list | tuple):
         return [np.dtype(one) for one in dtype], True
     if dtype is not None:
-        return [np.dtype(dtype)], False  # type: ignore[arg-type]
+        return [np.dtype(dtype)], False
     shape = [1 + before + behind for before, behind in depths]
     blocks = [np.ones(shape, one.dtype) for one in inputs]
     domain = {"domain": Domain.from_shape([1] * len(shape))} if pass_domain else {}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ._bigarrays import InvalidArgumentError
+from ._calendar import periods
 
 if TYPE_CHECKING:
     from ._lazy import Lazy
@@ -25,13 +26,17 @@ class Windows:
         array([9, 7])
     """
 
-    def __init__(self, of: Lazy, name: str, options: dict[str, Any]) -> None:
+    #: The date that each window begins with, if they are periods of a calendar.
+    labels: list[str] | None
+
+    def __init__(self, of: Lazy, name: str, options: dict[str, Any], labels: list[str] | None = None) -> None:
         self._of = of
         self._name = name
         self._options = options
+        self.labels = labels
 
     def _become(self, how: str, **options: Any) -> Lazy:
-        return self._of._then("call", self._name, [], {**self._options, **options, "how": how})
+        return called(self._of, self._name, **self._options, **options, how=how)
 
     def __repr__(self) -> str:
         options = ", ".join(f"{name}={value!r}" for name, value in self._options.items())
@@ -86,6 +91,13 @@ class Windows:
         return self._become("std", correction=ddof)
 
 
+def called(of: Lazy, name: str, *others: Lazy, **options: Any) -> Lazy:
+    """A function of the compiled part, by its name; on `positional`, results begin at 0."""
+    made = of._then("call", name, list(others), _given(**options))
+    offset = [-first for first in made.domain.origin]
+    return made._then("translate", offset) if of._is_positional and any(offset) else made
+
+
 def _given(**options: Any) -> dict[str, Any]:
     """The options that are not None, as the compiled part takes them."""
 
@@ -96,15 +108,10 @@ def _given(**options: Any) -> dict[str, Any]:
 
 
 class Windowed:
-    """What expressions have of windows."""
-
-    if TYPE_CHECKING:
-        _is_positional: bool
-
-        def _then(self, method: str, *arguments: Any) -> Lazy: ...
+    """The methods of `Lazy`, as which `self` is used here, that have windows along axes."""
 
     def rolling(
-        self: Lazy,
+        self: Any,
         width: int | Sequence[int],
         axis: _Axes,
         *,
@@ -112,6 +119,7 @@ class Windowed:
         min_count: int | None = None,
         boundary: str | None = None,
         fill_value: float = 0,
+        weights: Sequence[float] | None = None,
     ) -> Windows:
         """Windows that move by one element: each element has one.
 
@@ -127,6 +135,7 @@ class Windowed:
             boundary: What windows see beyond the ends: "nearest", "reflect", "mirror" or "wrap" as scipy.ndimage has them,
                 "constant" for `fill_value`; nothing if None.
             fill_value: What windows see beyond the ends if the boundary is "constant".
+            weights: What the elements of a window are multiplied by, as many; of sums and means along one axis.
 
         Example:
             >>> x = bigarrays.lazy([3, 9, 4, 7])
@@ -142,11 +151,12 @@ class Windowed:
             min_count=min_count,
             boundary=boundary,
             fill_value=fill_value if boundary == "constant" else None,
+            weights=weights,
         )
         return Windows(self, "rolling", options)
 
     def coarsen(
-        self: Lazy,
+        self: Any,
         width: int | Sequence[int],
         axis: _Axes,
         *,
@@ -176,7 +186,7 @@ class Windowed:
         return Windows(self, "coarsen", options)
 
     def ranges(
-        self: Lazy, ranges: Sequence[tuple[int, int] | slice], axis: int | str, *, min_count: int | None = None
+        self: Any, ranges: Sequence[tuple[int, int] | slice], axis: int | str, *, min_count: int | None = None
     ) -> Windows:
         """Windows over any ranges of coordinates, which may overlap, have gaps, and be in any order; they are at 0, 1, … then.
 
@@ -194,3 +204,45 @@ class Windowed:
             raise InvalidArgumentError("ranges have a first coordinate and one behind the last")
         starts, stops = [int(start) for start, _ in ends], [int(stop) for _, stop in ends]
         return Windows(self, "ranges", _given(axis=axis, starts=starts, stops=stops, min_count=min_count))
+
+    def resample(
+        self: Any,
+        period: str,
+        axis: int | str,
+        times: Any,
+        *,
+        units: str | None = None,
+        calendar: str | None = None,
+        min_count: int | None = None,
+    ) -> Windows:
+        """Windows of the periods of a calendar, all from the first to the last, at 0, 1, …; `labels` has the date that each begins with.
+
+        Args:
+            period: "year", "season" (from December, March, June and September on), "month", "pentad" (73 a year), "day" or "hour".
+            axis: The axis, by number or name.
+            times: The time of each element, ascending: an array of `bigarrays` with the attributes `units` and `calendar` of the CF
+                conventions, numbers, or dates of NumPy.
+            units: What numbers are, such as "days since 2000-01-01"; as the attributes say if None.
+            calendar: "standard", "proleptic_gregorian", "noleap", "all_leap" or "360_day"; as the attributes say if None, and
+                "standard" if they do not.
+            min_count: As `coarsen` has it. Without it, periods without elements are NaN, or have a sum of 0.
+
+        Raises:
+            InvalidArgumentError: Times do not ascend, or are not as many as elements.
+            UnsupportedError: The calendar is unknown.
+
+        Example:
+            >>> x = bigarrays.lazy([3, 9, 4, 7])
+            >>> months = x.resample("month", axis=0, times=[0, 20, 40, 50], units="days since 2001-01-01")
+            >>> months.labels, months.sum().compute()
+            (['2001-01-01', '2001-02-01'], array([12, 11]))
+        """
+        at = self._axis(axis)
+        found = periods(times, period, units, calendar)
+        count = found.ranges[-1][1] if found.ranges else 0
+        if count != self.shape[at]:
+            raise InvalidArgumentError(f"{count} times of {self.shape[at]} elements")
+        first = self.domain.origin[at]
+        starts, stops = [first + start for start, _ in found.ranges], [first + stop for _, stop in found.ranges]
+        options = _given(axis=at, starts=starts, stops=stops, min_count=min_count)
+        return Windows(self, "ranges", options, found.labels)

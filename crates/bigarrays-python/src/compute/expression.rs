@@ -197,19 +197,19 @@ impl PyLazy {
 
     /// The results of a function of blocks of some expressions.
     #[staticmethod]
-    #[pyo3(signature = (function, inputs, depth, boundary, trim, dtypes, passes_domain, releases_gil))]
+    #[pyo3(signature = (function, inputs, overlap, boundary, trim, dtypes, passes_domain, releases_gil))]
     #[allow(clippy::too_many_arguments)]
     fn map_blocks(
         function: &Bound<'_, PyAny>,
         inputs: Vec<PyRef<'_, Self>>,
-        depth: Vec<(u64, u64)>,
+        overlap: Vec<(u64, u64)>,
         boundary: Vec<Option<(String, f64)>>,
         trim: bool,
         dtypes: Vec<Bound<'_, PyAny>>,
         passes_domain: bool,
         releases_gil: bool,
     ) -> PyResult<Vec<Self>> {
-        let overlap = mapped::to_overlap(function.py(), depth, boundary, trim)?;
+        let overlap = mapped::to_overlap(function.py(), overlap, boundary, trim)?;
         let inputs: Vec<Lazy> = inputs.iter().map(|input| input.0.clone()).collect();
         let dtypes = dtypes.iter().map(transfer::to_dtype).collect::<PyResult<Vec<_>>>()?;
         let made = mapped::map(function, &inputs, &overlap, dtypes, passes_domain, releases_gil)?;
@@ -218,12 +218,12 @@ impl PyLazy {
 
     /// One of these results.
     #[staticmethod]
-    #[pyo3(signature = (function, inputs, depth, boundary, trim, dtypes, passes_domain, releases_gil, number))]
+    #[pyo3(signature = (function, inputs, overlap, boundary, trim, dtypes, passes_domain, releases_gil, number))]
     #[allow(clippy::too_many_arguments)]
     fn mapped(
         function: &Bound<'_, PyAny>,
         inputs: Vec<PyRef<'_, Self>>,
-        depth: Vec<(u64, u64)>,
+        overlap: Vec<(u64, u64)>,
         boundary: Vec<Option<(String, f64)>>,
         trim: bool,
         dtypes: Vec<Bound<'_, PyAny>>,
@@ -232,7 +232,7 @@ impl PyLazy {
         number: usize,
     ) -> PyResult<Self> {
         let mut made =
-            Self::map_blocks(function, inputs, depth, boundary, trim, dtypes, passes_domain, releases_gil)?;
+            Self::map_blocks(function, inputs, overlap, boundary, trim, dtypes, passes_domain, releases_gil)?;
         if number >= made.len() {
             return Err(PyTypeError::new_err("there are not so many results"));
         }

@@ -4,11 +4,9 @@ use std::ops::Range;
 
 use crate::base::buffer::Order;
 use crate::base::dims::Dims;
-use crate::base::domain::Domain;
-use crate::base::error::{Error, Result};
+use crate::base::error::Result;
 use crate::compute::kernels::{Cells, Others, Places};
 use crate::compute::memory::Memory;
-pub(super) use crate::compute::memory::lengths;
 use crate::compute::program::{Elements, Machine, Program, TILE};
 use crate::compute::reduction::Method;
 use crate::compute::rows::{Rows, strides};

@@ -52,6 +52,7 @@ pub struct Operation {
     inputs: Vec<(Lazy, Vec<Bound>)>,
     outputs: Vec<Output>,
     combine: Option<Combine>,
+    is_kept: bool,
 }
 
 /// Has what later steps made be part of what earlier ones did.
@@ -79,7 +80,7 @@ struct Output {
 impl Operation {
     /// A loop over the steps that these coordinates number, along each axis.
     pub fn over(loops: &[Range<i64>]) -> Self {
-        Self { loops: loops.to_vec(), inputs: Vec::new(), outputs: Vec::new(), combine: None }
+        Self { loops: loops.to_vec(), inputs: Vec::new(), outputs: Vec::new(), combine: None, is_kept: false }
     }
 
     /// Has the loop read `lazy`, of which each axis belongs to an axis of the loop.
@@ -221,6 +222,13 @@ impl Operation {
         self.built(name, Work::Block(Arc::new(work)))
     }
 
+    /// Has all of the results be made in a pass of their own before what takes them.
+    #[must_use]
+    pub(crate) fn kept(mut self) -> Self {
+        self.is_kept = true;
+        self
+    }
+
     /// The result of a function of blocks that is part of this library.
     ///
     /// # Errors
@@ -239,9 +247,16 @@ impl Operation {
         }
         let outputs = self.outputs.iter().map(|output| output.reduced(&loops)).collect::<Result<Vec<_>>>();
         let (inputs, axes): (Dims<Lazy>, Vec<Vec<Bound>>) = self.inputs.into_iter().unzip();
-        let dtypes = inputs.iter().map(Lazy::dtype).collect();
-        let of =
-            Arc::new(Windowed { name, loops, inputs: axes, dtypes, outputs: outputs.map_err(during)?, work });
+        let (dtypes, is_kept) = (inputs.iter().map(Lazy::dtype).collect(), self.is_kept);
+        let of = Arc::new(Windowed {
+            name,
+            loops,
+            inputs: axes,
+            dtypes,
+            outputs: outputs.map_err(during)?,
+            work,
+            is_kept,
+        });
         let one = |(number, output): (usize, &Reduced)| {
             let names = output.axes.iter().map(|axis| name_of(&of, *axis, &inputs)).collect();
             let kind = Kind::Operation(Arc::clone(&of), number, inputs.clone());

@@ -12,10 +12,11 @@
 use crate::base::dtype::DataType;
 use crate::base::error::Result;
 use crate::compute::called::Reducing;
-use crate::compute::calls::{self, Argument};
+use crate::compute::calls;
 use crate::compute::cast::{Cast, Rounding};
 use crate::compute::expr::{Lazy, Operand};
 use crate::compute::function::Function;
+use crate::compute::named::Argument;
 use crate::compute::tokens::{Token, Tokens, at, wrong_at};
 use crate::compute::types::Literal;
 

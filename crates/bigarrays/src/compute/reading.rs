@@ -7,11 +7,11 @@ use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
-use crate::compute::block::{Block, Read, lengths};
+use crate::compute::block::{Block, Read};
 use crate::compute::expr::{Kind, Lazy};
 use crate::compute::infer::axis_of;
 use crate::compute::inputs::{Compiled, Input, Leaf};
-use crate::compute::memory::Memory;
+use crate::compute::memory::{Memory, lengths};
 use crate::compute::viewed::{self, Shown};
 
 impl Compiled {

@@ -9,6 +9,7 @@ use roaring::RoaringTreemap;
 use crate::base::buffer::Order;
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
+use crate::base::dtype::DataType;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::sync::MutexExt;
 use crate::compute::block::{Folded, Held};

@@ -8,12 +8,12 @@ use crate::base::buffer::{Order, ViewMut, byte_len, try_first_bytes, with_scratc
 use crate::base::domain::Domain;
 use crate::base::error::{ErrorKind, Result};
 use crate::chunk::config::{Config, Parameter};
-use crate::compute::block::lengths;
 use crate::compute::digest::{Digest, Reads};
 use crate::compute::expr::Lazy;
 use crate::compute::inputs::Compiled;
 use crate::compute::journal::Journal;
 use crate::compute::ledger::{Ledger, Noting};
+use crate::compute::memory::lengths;
 use crate::compute::noted::Made;
 use crate::compute::partials::Partials;
 use crate::compute::plan::{Plan, Recorded};

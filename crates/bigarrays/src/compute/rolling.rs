@@ -7,6 +7,7 @@ use crate::base::error::{Error, Result};
 use crate::compute::aggregate::{Aggregate, Enough, Windowing};
 use crate::compute::boundary::Boundary;
 use crate::compute::expr::Lazy;
+use crate::compute::weighing::{Weighing, Weights};
 use crate::compute::windows::Windows;
 
 /// Windows that move along an axis by one element.
@@ -115,6 +116,34 @@ impl Lazy {
         };
         let enough = rolling.min_count.map_or(Enough::Within(width), Enough::Numbers);
         Windowing { name: "rolling", axis, steps: range, windows: &windows, enough }.of(self, aggregate)
+    }
+
+    /// The sums of windows whose elements are weighed, the first of each by the first of these weights, or their weighted means. Windows
+    /// have as many elements as there are weights, and are where [`Lazy::rolling`] has them; what does not have all of its
+    /// elements is NaN.
+    ///
+    /// # Errors
+    /// As [`Lazy::rolling`].
+    pub fn rolling_weighed(
+        &self,
+        axis: usize,
+        rolling: &Rolling,
+        weights: &[f64],
+        is_mean: bool,
+    ) -> Result<Self> {
+        let range = expect_axis(self, axis, "rolling")?;
+        if weights.len() as u64 != rolling.width || weights.is_empty() {
+            let reason = format!("{} weights of windows of {} elements", weights.len(), rolling.width);
+            return Err(Error::invalid(reason).during("rolling"));
+        }
+        let (first, width) = (range.start.saturating_sub(rolling.before()), rolling.width);
+        let windows = match rolling.boundary {
+            Some(boundary) => Windows::Reaching { first, step: 1, width, boundary },
+            None => Windows::Moving { first, step: 1, width, clamp: true },
+        };
+        let sum: f64 = if is_mean { weights.iter().sum() } else { 1.0 };
+        let weights = Weights::Same(weights.iter().map(|weight| weight / sum).collect());
+        Weighing { name: "rolling", axis, steps: range, windows, weights }.of(self)
     }
 
     /// What the elements of windows become that lie one behind the other along an axis, each of `width` elements.

@@ -5,7 +5,7 @@ use crate::base::buffer::{Order, Region, SharedViewMut, View, ViewMut};
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::error::{Error, Result};
-use crate::compute::block::lengths;
+use crate::compute::memory::lengths;
 use crate::compute::stage::Root;
 
 /// Where the elements of a result go.

@@ -142,6 +142,16 @@ impl Cutter {
             Kind::Source(_) | Kind::Foreign(_) | Kind::Constant(_) | Kind::Pending(_) => {
                 return Ok(lazy.clone());
             }
+            kind @ Kind::Operation(of, ..) if of.is_kept => {
+                let kind = kind.with(&mut |of| self.cut(of))?;
+                let expr = Lazy::new(kind, dtype, domain.clone(), names.clone());
+                let number = self.outputs.len();
+                let (domain, names, roots) = (domain.clone(), names.clone(), Vec::new());
+                let output =
+                    Output { expr, reduction: None, dtype, domain, names, number, is_taken: false, roots };
+                self.push(output, None);
+                Kind::Pending(number)
+            }
             kind => kind.with(&mut |of| self.cut(of))?,
         };
         let cut = Lazy::new(kind, dtype, domain, names);

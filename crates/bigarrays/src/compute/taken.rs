@@ -8,9 +8,9 @@ use crate::array::{Array, OpenOptions};
 use crate::base::buffer::{Order, ViewMut, byte_len};
 use crate::base::domain::Domain;
 use crate::base::error::{Error, Result};
-use crate::compute::block::lengths;
 use crate::compute::expr::{Kind, Lazy};
 use crate::compute::held::held;
+use crate::compute::memory::lengths;
 use crate::compute::stage::Output;
 use crate::format::CreateSpec;
 

@@ -8,9 +8,8 @@ use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
 use crate::base::error::Result;
-use crate::compute::block::lengths;
 use crate::compute::mapping::{Mapping, Pick};
-use crate::compute::memory::Memory;
+use crate::compute::memory::{Memory, lengths};
 
 /// What a view shows.
 pub(super) enum Shown<'a> {

@@ -53,6 +53,8 @@ pub(crate) struct Windowed {
     pub(crate) dtypes: Dims<DataType>,
     pub(crate) outputs: Vec<Reduced>,
     pub(crate) work: Work,
+    /// Whether all of the result is made before what takes it, and not again for each block of that.
+    pub(crate) is_kept: bool,
 }
 
 /// A result of an operation: which axis of the loop each of its axes is, if it is one, and what its elements begin with.
@@ -442,6 +444,7 @@ impl Windowed {
             Windows::Moving { step, .. } | Windows::Reaching { step, .. } => {
                 reach.min(steps[*axis].saturating_mul(step.unsigned_abs()))
             }
+            Windows::Since { .. } => reach.min(steps[*axis]),
             _ => reach,
         };
         self.inputs[input].iter().zip(reach).map(one).collect()
@@ -464,6 +467,10 @@ impl Windowed {
             let inner = inner.get(own).copied().unwrap_or_default();
             found[at] = match windows {
                 Windows::Each => inner,
+                Windows::Since { .. } => {
+                    let (before, behind) = windows.halo(0).unwrap_or_default();
+                    (inner.0.saturating_add(before), inner.1.saturating_add(behind))
+                }
                 Windows::Moving { step, .. } | Windows::Reaching { step, .. } => {
                     let (before, behind) = windows.halo(self.loops.origin()[*axis]).unwrap_or_default();
                     let steps = |count: u64| count.div_ceil(step.unsigned_abs().max(1));
@@ -535,7 +542,7 @@ impl Windowed {
                 continue;
             }
             match windows {
-                Windows::Each => {
+                Windows::Each | Windows::Since { .. } => {
                     let into = chunks[own].0.saturating_sub(of.origin()[own]);
                     found[at] = (domain.origin()[at].saturating_add(into), chunks[own].1);
                 }

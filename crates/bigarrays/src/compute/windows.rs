@@ -38,6 +38,17 @@ pub enum Windows {
     },
     /// These coordinates, a range for each step; they may overlap, have gaps, and go up and down.
     Ranges(Arc<[Range<i64>]>),
+    /// From the last coordinate on that is a multiple of `every` behind the beginning of the axis, up to that of the step. The
+    /// axis is as long as the loop.
+    Since {
+        /// How far apart these coordinates are.
+        every: u64,
+    },
+    /// One index for `every` steps.
+    Slow {
+        /// How many steps have the same index.
+        every: u64,
+    },
     /// Of a result: all steps write one index, so that elements are reduced along the loop.
     Repeated,
 }
@@ -53,6 +64,14 @@ impl Windows {
             Self::Whole => axis.clone(),
             Self::Repeated => axis.start..axis.start.saturating_add(1),
             Self::Ranges(all) => all[k as usize].clone(),
+            Self::Since { every } => {
+                let from = axis.start.saturating_add_unsigned(k - k % every.max(&1));
+                from..axis.start.saturating_add_unsigned(k).saturating_add(1)
+            }
+            Self::Slow { every } => {
+                let at = axis.start.saturating_add_unsigned(k / every.max(&1));
+                at..at.saturating_add(1)
+            }
             Self::Reaching { first, step, width, .. } => {
                 Self::Moving { first: *first, step: *step, width: *width, clamp: false }.get(k, axis)
             }
@@ -107,6 +126,8 @@ impl Windows {
                 let reach = (steps.max(1) - 1).saturating_mul(step.unsigned_abs()).saturating_add(*width);
                 if *clamp { reach.min(length) } else { reach }
             }
+            Self::Since { every } => steps.saturating_add(every - 1).min(length),
+            Self::Slow { every } => (steps / every.max(&1)).saturating_add(2).min(length),
             Self::Reaching { step, width, .. } => {
                 (steps.max(1) - 1).saturating_mul(step.unsigned_abs()).saturating_add(*width)
             }
@@ -132,9 +153,13 @@ impl Windows {
     /// How many elements before and behind its own a step sees, where the steps of a loop from `first_step` on have those of
     /// their own coordinate, times the step; `None` if they have none.
     pub(crate) fn halo(&self, first_step: i64) -> Option<(u64, u64)> {
-        let (Self::Moving { first, step, width, .. } | Self::Reaching { first, step, width, .. }) = self
-        else {
-            return None;
+        let (first, step, width) = match self {
+            Self::Moving { first, step, width, .. } | Self::Reaching { first, step, width, .. } => {
+                (first, step, width)
+            }
+            // Blocks may begin anywhere in a segment.
+            Self::Since { every } => return Some((every / 2, 0)),
+            _ => return None,
         };
         let before = first_step.checked_mul(*step)?.checked_sub(*first)?;
         let behind = i64::try_from(*width).ok()?.checked_sub(*step)?.checked_sub(before)?;
@@ -156,6 +181,8 @@ impl Windows {
             Self::Reaching { first, step, width, boundary } => {
                 moving("reaching", *first, *step, *width).with("boundary", boundary.config())
             }
+            Self::Since { every } => Config::new("since").with("every", *every),
+            Self::Slow { every } => Config::new("slow").with("every", *every),
             Self::Ranges(all) => {
                 let ends: Parameter = all.iter().flat_map(|range| [range.start, range.end]).collect();
                 Config::new("ranges").with("ends", ends)
@@ -172,6 +199,15 @@ impl Windows {
             Self::Each if steps != end.abs_diff(start) => Err(Error::invalid(format!(
                 "a window for each index of {start}:{end} in a loop of {steps} steps; they are not as many"
             ))),
+            Self::Since { every } | Self::Slow { every } if *every == 0 => {
+                Err(Error::invalid("segments of no elements"))
+            }
+            Self::Since { .. } if steps != end.abs_diff(start) => Err(Error::invalid(format!(
+                "a segment for each index of {start}:{end} in a loop of {steps} steps; they are not as many"
+            ))),
+            Self::Slow { every } if steps.div_ceil(*every) > end.abs_diff(start) => {
+                Err(Error::invalid(format!("{steps} steps, {every} for each index of {start}:{end}")))
+            }
             Self::Reaching { boundary, .. } if start == end && steps > 0 && !boundary.is_constant() => {
                 Err(Error::invalid("windows beyond the ends of an axis of no elements"))
             }

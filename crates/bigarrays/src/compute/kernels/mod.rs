@@ -11,6 +11,8 @@ pub(super) mod monoid;
 pub(super) mod moving;
 mod numbers;
 mod real;
+pub(super) mod scan;
+pub(super) mod weigh;
 mod widest;
 
 use crate::base::dtype::DataType;

@@ -307,6 +307,31 @@ impl<T: Ordered, const LAST: bool> Monoid for End<T, LAST> {
     }
 }
 
+/// The last element that is not NaN.
+pub(crate) struct LastNumber<R>(pub(crate) PhantomData<R>);
+
+impl<R: Ordered> Monoid for LastNumber<R> {
+    type In = R;
+    type State = R;
+    type Out = R;
+    const NONE: R = R::MISSING;
+    #[inline]
+    fn lift(element: R) -> R {
+        element
+    }
+    #[inline]
+    fn merge(one: R, other: R) -> R {
+        if other.is_nan() { one } else { other }
+    }
+    #[inline]
+    fn finish(&self, state: R, _count: u64) -> R {
+        state
+    }
+    fn missing() -> R {
+        R::MISSING
+    }
+}
+
 /// The variance, or its root.
 pub(crate) struct Spread<R> {
     /// What the number of elements is lowered by before it divides.
