@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from numpy.typing import NDArray
 
 from ._bigarrays import Array, _Lazy, _rehearse
+from ._distributed import computed_by, is_distributed, saved_by
 from ._expressions import lazy
 from ._lazy import Lazy
 from ._progress import Progress, reporter
@@ -22,6 +23,8 @@ def compute(
     memory: int | None = None,
     scratch: str | PathLike[str] | None = None,
     resume: bool | str | PathLike[str] = False,
+    executor: Any = None,
+    processes: int | None = None,
     progress: Progress | None = None,
 ) -> tuple[NDArray[Any], ...]:
     """All elements of several expressions, as NumPy arrays. What they have in common is read and computed once.
@@ -31,6 +34,8 @@ def compute(
         memory: The most bytes that the work may use, the results among them; a quarter of what the process may use if None.
         scratch: As `Lazy.compute` has it.
         resume: As `Lazy.compute` has it.
+        executor: As `save` has it. Results lie in files until all are there.
+        processes: As `save` has it.
         progress: As `Lazy.compute` has it.
 
     Raises:
@@ -41,6 +46,8 @@ def compute(
         >>> bigarrays.compute(x.min(), x.max())
         (array(3), array(9))
     """
+    if is_distributed(executor, processes, resume):
+        return computed_by(results, executor, processes, memory, scratch, progress)
     inner = [lazy(result)._inner for result in results]
     with journal_of(resume, lambda: f"compute {_Lazy.identity(inner)}") as journal:
         return tuple(_Lazy.compute(inner, memory, scratch, journal, reporter(progress, "computing")))
@@ -52,6 +59,8 @@ def save(
     memory: int | None = None,
     scratch: str | PathLike[str] | None = None,
     resume: bool | str | PathLike[str] = False,
+    executor: Any = None,
+    processes: int | None = None,
     progress: Progress | None = None,
     **options: Any,
 ) -> dict[_Url, Array]:
@@ -61,7 +70,11 @@ def save(
         results: The expressions, by where their arrays are made.
         memory: As `compute` has it.
         scratch: As `compute` has it.
-        resume: As `Lazy.save` has it.
+        resume: As `Lazy.save` has it. Not with an executor: a plan in a file (`bigarrays.plan`) is what goes on there.
+        executor: Runs the work in place of this process: anything like `concurrent.futures.Executor`, such as that of a pool of
+            processes, of Ray or of MPI, or a `distributed.Client` of Dask. `memory` is then that of each worker. Workers have to see
+            the inputs, the outputs, and `scratch` or, without it, the folder of the first output.
+        processes: In place of an executor: so many processes of this machine, which share its cores.
         progress: As `compute` has it.
         options: Those of `Lazy.save`, for all arrays.
 
@@ -75,6 +88,8 @@ def save(
         >>> saved["memory://save/two"][...]
         array([ 6, 18,  8])
     """
+    if is_distributed(executor, processes, resume):
+        return saved_by(results, executor, processes, memory, scratch, progress, options)
     for url in results:
         for result in results.values():
             result._inner.expect_apart(url)

@@ -313,6 +313,8 @@ class Lazy(Operators, Reductions, Windowed, Series):
         memory: int | None = None,
         scratch: str | PathLike[str] | None = None,
         resume: bool | str | PathLike[str] = False,
+        executor: Any = None,
+        processes: int | None = None,
         progress: Progress | None = None,
     ) -> NDArray[Any]:
         """All elements, as a NumPy array.
@@ -324,6 +326,8 @@ class Lazy(Operators, Reductions, Windowed, Series):
                 the memory: files there while it goes on. Without, they are refused.
             resume: As `save` has it. What was folded of reductions is kept in a folder beside the file; elements of the result
                 that nothing reduces are computed again.
+            executor: As `bigarrays.save` has it.
+            processes: As `bigarrays.save` has it.
             progress: True for a line that says how far the work is, in a terminal or a notebook; or a function of
                 (done, total), called now and then, and at the end, with bytes of elements. An exception that it raises, or
                 Ctrl-C, ends the work.
@@ -334,7 +338,10 @@ class Lazy(Operators, Reductions, Windowed, Series):
         """
         from ._computing import compute
 
-        return compute(self, memory=memory, scratch=scratch, resume=resume, progress=progress)[0]
+        found = compute(
+            self, memory=memory, scratch=scratch, resume=resume, executor=executor, processes=processes, progress=progress
+        )
+        return found[0]
 
     def save(
         self,
@@ -343,6 +350,8 @@ class Lazy(Operators, Reductions, Windowed, Series):
         memory: int | None = None,
         scratch: str | PathLike[str] | None = None,
         resume: bool | str | PathLike[str] = False,
+        executor: Any = None,
+        processes: int | None = None,
         progress: Progress | None = None,
         **options: Any,
     ) -> Array:
@@ -357,6 +366,8 @@ class Lazy(Operators, Reductions, Windowed, Series):
                 file. The same call then takes up what ended early, after a kill too: blocks that are as they were left, and
                 made of what the inputs have still, are not computed again. Another budget, or another number of threads, does
                 not matter. What the work goes on with has to be in `scratch`. The file is removed once all is done.
+            executor: As `bigarrays.save` has it.
+            processes: As `bigarrays.save` has it.
             progress: As `compute` has it.
             options: Those of `bigarrays.create`, such as `chunk_shape`, `format` and `like`, but for type and domain, which
                 are those of the expression; in formats without coordinates the result begins at 0.
@@ -373,7 +384,17 @@ class Lazy(Operators, Reductions, Windowed, Series):
         """
         from ._computing import save
 
-        return save({url: self}, memory=memory, scratch=scratch, resume=resume, progress=progress, **options)[url]
+        saved = save(
+            {url: self},
+            memory=memory,
+            scratch=scratch,
+            resume=resume,
+            executor=executor,
+            processes=processes,
+            progress=progress,
+            **options,
+        )
+        return saved[url]
 
     def explain(
         self, *, memory: int | None = None, scratch: str | PathLike[str] | None = None, format: str = "text"

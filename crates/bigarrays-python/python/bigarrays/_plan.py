@@ -25,6 +25,9 @@ class PlannedStage(NamedTuple):
     text: str
     """What is computed."""
 
+    bytes: int
+    """Bytes of the elements that all tasks together read or compute."""
+
 
 class Plan:
     """A plan in a file: what is computed, of which arrays, into which, and how it is cut into tasks.
@@ -71,7 +74,7 @@ class Plan:
     @property
     def stages(self) -> list[PlannedStage]:
         """What is done, in its order."""
-        return [PlannedStage(tasks, work, text) for text, work, tasks in self._inner.stages]
+        return [PlannedStage(tasks, work, text, size) for text, work, tasks, size in self._inner.stages]
 
     @property
     def done(self) -> bool:

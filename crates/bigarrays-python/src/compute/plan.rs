@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use bigarrays::OpenOptions;
-use bigarrays::compute::{ComputeOptions, Lazy, PlanFile};
+use bigarrays::compute::{ComputeOptions, Lazy, PlanFile, PlannedStage};
 use bigarrays::store::Settings;
 use pyo3::prelude::*;
 
@@ -56,10 +56,11 @@ impl PyPlanFile {
         detached(py, || PlanFile::open(file, &opening(storage_options))).map(Self)
     }
 
-    /// Of each stage what is computed, what a task does, and how many there are.
+    /// Of each stage what is computed, what a task does, how many there are, and the bytes of the elements that they are of.
     #[getter]
-    fn stages(&self) -> Vec<(String, &'static str, u64)> {
-        self.0.stages().iter().map(|stage| (stage.text.clone(), stage.work, stage.tasks)).collect()
+    fn stages(&self) -> Vec<(String, &'static str, u64, u64)> {
+        let one = |stage: &PlannedStage| (stage.text.clone(), stage.work, stage.tasks, stage.bytes);
+        self.0.stages().iter().map(one).collect()
     }
 
     #[getter]

@@ -29,6 +29,7 @@ use crate::compute::sink::Place;
 use crate::compute::source::Foreign;
 use crate::compute::stage::{Stage, stages};
 use crate::compute::taken::Scratch;
+use crate::compute::tasks::Work;
 use crate::compute::written::{self, written};
 use crate::format::CreateSpec;
 
@@ -93,6 +94,8 @@ pub struct PlannedStage {
     pub work: &'static str,
     /// How many tasks there are.
     pub tasks: u64,
+    /// Bytes of the elements that all tasks together read or compute; none of those that merge.
+    pub bytes: u64,
 }
 
 impl PlanFile {
@@ -288,6 +291,7 @@ fn listed(stages: &[Stage], plan: &Plan) -> Vec<PlannedStage> {
         text: plan.passes[step.pass].text.clone(),
         work: step.work.name(),
         tasks: step.tasks,
+        bytes: if step.work == Work::Merge { 0 } else { plan.passes[step.pass].bytes },
     };
     steps(stages, plan).into_iter().map(one).collect()
 }

@@ -1,0 +1,94 @@
+"""Expressions that other processes compute: by a plan in a file that they all see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from os import PathLike, fspath
+from os.path import abspath, dirname, join
+from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._bigarrays import Array, InvalidArgumentError, open
+from ._executors import run_plan
+from ._expressions import lazy
+from ._lazy import Lazy
+from ._plan import plan
+from ._progress import Progress
+
+_Url = TypeVar("_Url", bound=str | PathLike[str])
+
+
+def is_distributed(executor: Any, processes: int | None, resume: bool | str | PathLike[str]) -> bool:
+    """Whether other processes are to do the work."""
+    if executor is None and processes is None:
+        return False
+    if executor is not None and processes is not None:
+        raise InvalidArgumentError("either executor= or processes=")
+    if processes is not None and processes < 1:
+        raise InvalidArgumentError(f"processes={processes}")
+    if resume is not False:
+        reason = "resume= is not with executor= or processes=; bigarrays.plan writes a plan, which goes on"
+        raise InvalidArgumentError(reason)
+    return True
+
+
+def saved_by(
+    results: dict[_Url, Lazy],
+    executor: Any,
+    processes: int | None,
+    memory: int | None,
+    scratch: str | PathLike[str] | None,
+    progress: Progress | None,
+    options: dict[str, Any],
+) -> dict[_Url, Array]:
+    """Arrays of expressions, which workers compute."""
+    with _folder(list(results), executor, scratch) as folder:
+        each = _each(memory, processes)
+        planned = plan(results, join(folder, "plan.json"), memory=each, scratch=folder, **options)
+        run_plan(planned, executor=executor, processes=processes, memory=each, progress=progress)
+    known = {name: options[name] for name in ("format", "storage_options") if name in options}
+    return {url: open(url, mode="r+", **known) for url in results}
+
+
+def computed_by(
+    results: Sequence[Lazy],
+    executor: Any,
+    processes: int | None,
+    memory: int | None,
+    scratch: str | PathLike[str] | None,
+    progress: Progress | None,
+) -> tuple[NDArray[Any], ...]:
+    """The elements of expressions, which workers compute into files that are read then."""
+    expressions = [lazy(result) for result in results]
+    # An array has an axis.
+    shown = [x if x.ndim else lazy(np.expand_dims(x, 0)) for x in expressions]
+    with _folder([], executor, scratch) as folder:
+        each = _each(memory, processes)
+        urls = {join(folder, f"result-{number}"): x for number, x in enumerate(shown)}
+        planned = plan(urls, join(folder, "plan.json"), memory=each, scratch=folder, format="zarr3")
+        run_plan(planned, executor=executor, processes=processes, memory=each, progress=progress)
+        arrays = [np.asarray(open(url)[...]) for url in urls]
+    return tuple(array.reshape(x.shape) for array, x in zip(arrays, expressions, strict=True))
+
+
+def _each(memory: int | None, processes: int | None) -> int | None:
+    """The memory of each worker: processes of one machine share it."""
+    return memory if memory is None or processes is None else max(memory // processes, 1)
+
+
+@contextmanager
+def _folder(urls: list[Any], executor: Any, scratch: str | PathLike[str] | None) -> Iterator[str]:
+    """A folder for the plan, which all workers see. It is removed in the end."""
+    inside: str | None = fspath(scratch) if scratch is not None else None
+    if inside is None and executor is not None:
+        places = [fspath(url) for url in urls]
+        local = [place for place in places if "://" not in place]
+        if places and not local:
+            raise InvalidArgumentError("no output is a file: scratch= has to name a folder that all workers see")
+        inside = dirname(abspath(local[0])) if local else None
+    with TemporaryDirectory(prefix="bigarrays-plan-", dir=inside) as folder:
+        yield folder

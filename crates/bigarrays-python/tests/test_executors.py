@@ -1,0 +1,139 @@
+"""Executors: pools of processes, Dask and others compute the same bits."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import bigarrays as ba
+
+OPTIONS: dict[str, Any] = {"format": "zarr3", "chunk_shape": (4, 32, 32)}
+
+
+@pytest.fixture
+def cube(tmp_path: Path) -> ba.Array:
+    array = ba.create(tmp_path / "cube", shape=(24, 128, 96), dtype="float32", **OPTIONS)
+    array[...] = np.random.default_rng(7).normal(size=array.shape).astype("float32")
+    return array
+
+
+def expressions(array: ba.Array) -> dict[str, ba.Lazy]:
+    x = array.lazy
+    weights = np.linspace(0, 1, 96, dtype="float32")
+    return {
+        "map": x * weights + 1,
+        "apart": x - x.mean(axis=0, keepdims=True),
+        "sums": x.sum(axis=2),
+        "rechunk": x,
+        "number": x - x.mean(),
+    }
+
+
+@contextmanager
+def pool() -> Iterator[Executor]:
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as executor:
+        yield executor
+
+
+@contextmanager
+def dask() -> Iterator[Any]:
+    distributed = pytest.importorskip("distributed")
+    cluster = distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, processes=True
+    )
+    with cluster, distributed.Client(cluster) as client:
+        yield client
+
+
+@pytest.mark.parametrize("engine", [pool, dask])
+def test_engines_give_the_bits_of_threads(cube: ba.Array, tmp_path: Path, engine: Callable[[], Any]) -> None:
+    known = expressions(cube)
+    told: list[tuple[int, int]] = []
+    with engine() as executor:
+        results = {tmp_path / name: x for name, x in known.items() if x.shape == cube.shape}
+        saved = ba.save(results, executor=executor, memory=1 << 24, progress=lambda *done: told.append(done), **OPTIONS)
+        total, sums = ba.compute(cube.lazy.max(), known["sums"], executor=executor, scratch=tmp_path)
+    assert told and told[-1][0] == told[-1][1] and told == sorted(told)
+    for url, array in saved.items():
+        np.testing.assert_array_equal(array[...], known[url.name].compute())
+    np.testing.assert_array_equal(sums, known["sums"].compute())
+    assert total.shape == () and total == cube.lazy.max().compute()
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["cube", *(url.name for url in results)])
+
+
+def test_processes_of_its_own(cube: ba.Array, tmp_path: Path) -> None:
+    for name, x in expressions(cube).items():
+        chunks = {"chunk_shape": (24, 10)} if x.ndim == 2 else {"chunk_shape": (24, 10, 10)}
+        saved = x.save(tmp_path / name, processes=2, memory=1 << 25, format="zarr3", **chunks)
+        np.testing.assert_array_equal(saved[...], x.compute())
+        assert not saved.incomplete
+
+
+def dying(mark: str, work: Callable[..., Any], *args: Any) -> Any:
+    """Kills its process before the work, once for a file that is not there."""
+    if not os.path.exists(mark):
+        Path(mark).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return work(*args)
+
+
+class Dying(ProcessPoolExecutor):
+    """Loses a worker."""
+
+    mark = ""
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        return super().submit(dying, self.mark, fn, *args, **kwargs)
+
+
+def test_tasks_of_lost_workers_are_given_out_again(
+    cube: ba.Array, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bigarrays._executors.ProcessPoolExecutor", Dying)
+    monkeypatch.setattr(Dying, "mark", str(tmp_path / "mark"))
+    x = expressions(cube)["apart"]
+    saved = x.save(tmp_path / "a", processes=2, memory=1 << 25, **OPTIONS)
+    assert (tmp_path / "mark").exists()
+    np.testing.assert_array_equal(saved[...], x.compute())
+    # Whoever has no other workers says so, and so does who loses them again and again.
+    monkeypatch.setattr(Dying, "mark", str(tmp_path / "other"))
+    with Dying(2, mp_context=get_context("spawn")) as executor, pytest.raises(BrokenExecutor, match="lost its workers"):
+        x.save(tmp_path / "b", executor=executor, **OPTIONS)
+    monkeypatch.setattr(Dying, "mark", str(tmp_path / "nowhere/mark"))
+    with pytest.raises((BrokenExecutor, FileNotFoundError)):
+        x.save(tmp_path / "c", processes=2, **OPTIONS)
+
+
+def test_a_task_that_always_fails_ends_the_run_with_its_place(cube: ba.Array, tmp_path: Path) -> None:
+    x = (cube.lazy * 1000).astype("int8")
+    with pytest.raises(ba.InvalidArgumentError, match="does not fit") as raised:
+        x.save(tmp_path / "a", processes=2, **OPTIONS)
+    (note,) = raised.value.__notes__
+    assert "of stage 0 of" in note and "process" in note
+    with pytest.raises(ba.IncompleteError):
+        ba.open(tmp_path / "a")
+    with pytest.raises(ba.InvalidArgumentError, match="goes on"):
+        x.save(tmp_path / "b", processes=2, resume=True, **OPTIONS)
+    with pytest.raises(ba.InvalidArgumentError, match="either"), pool() as executor:
+        x.save(tmp_path / "b", processes=2, executor=executor, **OPTIONS)
+    assert not (tmp_path / "b").exists()
+
+
+def test_stopping_stops_the_workers(cube: ba.Array, tmp_path: Path) -> None:
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    begun = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        expressions(cube)["apart"].save(tmp_path / "a", processes=2, progress=stop, memory=1 << 24, **OPTIONS)
+    assert time.monotonic() - begun < 300
+    with pytest.raises(ba.IncompleteError):
+        ba.open(tmp_path / "a")
