@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 
 import bigarrays as ba
 
-NAMES = ["a", "b", "c", "d"]
+NAMES = ["a", "b", "d", "e"]
 BUDGETS = [1_000_000, 1 << 21, 1 << 28]
 REAL = ["float32", "float64"]
 WHOLE = ["bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"]

@@ -2,6 +2,7 @@
 
 use crate::base::error::{Error, Result};
 use crate::compute::boundary::Boundary;
+use crate::compute::called_filters as filters;
 use crate::compute::called_windows::{coarsen, gradient, pad, ranges, rolling, shift};
 use crate::compute::expr::Lazy;
 use crate::compute::named::{Argument, Arguments};
@@ -28,6 +29,21 @@ const TABLE: &[(&str, Call)] = &[
         lazy.moved(axis, count, Boundary::Wrap)
     }),
     ("pad", pad),
+    ("uniform_filter", filters::uniform_filter),
+    ("gaussian_filter", filters::gaussian_filter),
+    ("gaussian_gradient_magnitude", filters::gaussian_gradient_magnitude),
+    ("minimum_filter", filters::minimum_filter),
+    ("maximum_filter", filters::maximum_filter),
+    ("median_filter", filters::median_filter),
+    ("percentile_filter", filters::percentile_filter),
+    ("rank_filter", filters::rank_filter),
+    ("correlate", filters::correlate),
+    ("convolve", filters::convolve),
+    ("sobel", filters::sobel),
+    ("prewitt", filters::prewitt),
+    ("laplace", filters::laplace),
+    ("erosion", filters::erosion),
+    ("dilation", filters::dilation),
 ];
 
 /// Whether there is a function of this name.

@@ -33,7 +33,11 @@ impl Arguments {
         self.named.first().map(|argument| &*argument.0)
     }
 
-    fn take(&mut self, name: &str) -> Option<Argument> {
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.named.iter().any(|known| known.0 == name)
+    }
+
+    pub(crate) fn take(&mut self, name: &str) -> Option<Argument> {
         let at = self.named.iter().position(|known| known.0 == name)?;
         Some(self.named.remove(at).1)
     }
@@ -148,7 +152,7 @@ impl Argument {
         found.ok_or_else(|| wrong(name, "a whole number", self))
     }
 
-    fn real(&self, name: &str) -> Result<f64> {
+    pub(crate) fn real(&self, name: &str) -> Result<f64> {
         match self {
             Self::Literal(Literal::Real(real)) => Ok(*real),
             Self::Literal(Literal::Whole(whole)) => Ok(*whole as f64),
