@@ -3,6 +3,7 @@
 use crate::base::error::{Error, Result};
 use crate::compute::boundary::Boundary;
 use crate::compute::called_filters as filters;
+use crate::compute::called_geometry as geometry;
 use crate::compute::called_windows::{coarsen, gradient, pad, ranges, rolling, shift};
 use crate::compute::expr::Lazy;
 use crate::compute::named::{Argument, Arguments};
@@ -44,11 +45,19 @@ const TABLE: &[(&str, Call)] = &[
     ("laplace", filters::laplace),
     ("erosion", filters::erosion),
     ("dilation", filters::dilation),
+    ("interpolate", geometry::interpolate),
+    ("regrid", geometry::regrid),
+    ("tensordot", geometry::tensordot),
 ];
 
 /// Whether there is a function of this name.
 pub(crate) fn is_known(name: &str) -> bool {
     TABLE.iter().any(|row| row.0 == name)
+}
+
+/// The names of all functions that [`call`] has.
+pub fn call_names() -> impl Iterator<Item = &'static str> {
+    TABLE.iter().map(|row| row.0)
 }
 
 /// A function, by its name, of expressions, with further arguments by their names.
@@ -71,11 +80,11 @@ pub fn call(name: &str, of: &[Lazy], named: &[(String, Argument)]) -> Result<Laz
     let unknown = || Error::invalid(format!("there is no function {name:?}"));
     let (known, function) = TABLE.iter().find(|row| row.0 == name).ok_or_else(unknown)?;
     let first = of.first().ok_or_else(|| Error::invalid(format!("{name} of nothing")))?;
-    if of.len() > 1 {
-        return Err(Error::invalid(format!("{name} is of one expression, not of {}", of.len())));
-    }
-    let mut arguments = Arguments { named: named.to_vec() };
+    let mut arguments = Arguments { others: of[1..].to_vec(), named: named.to_vec() };
     let made = function(first, &mut arguments).map_err(|error| named_error(error, known))?;
+    if !arguments.others.is_empty() {
+        return Err(Error::invalid(format!("{name} is of fewer expressions than {}", of.len())));
+    }
     match arguments.left() {
         Some(other) => Err(Error::invalid(format!("{name} has no argument {other}"))),
         None => Ok(made),

@@ -12,6 +12,7 @@ pub(super) mod monoid;
 pub(super) mod moving;
 mod network;
 mod numbers;
+pub(super) mod products;
 mod real;
 pub(super) mod scan;
 pub(super) mod weigh;
