@@ -1,8 +1,12 @@
 """Windows along axes and functions of blocks, compared with xarray and NumPy."""
 
+import os
 import pickle
+import subprocess
+import sys
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +16,7 @@ from numpy.typing import DTypeLike, NDArray
 
 import bigarrays as ba
 
-NAMES = ["a", "b", "c", "d"]
+NAMES = ["a", "b", "d", "e"]
 BUDGETS = [1_000_000, 1 << 21, 1 << 28]
 REAL = ["float32", "float64"]
 WHOLE = ["bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"]
@@ -323,3 +327,62 @@ def test_calendars() -> None:
         x.resample("month", 0, days, units="days since 2000-01-01", calendar="julian")
     with pytest.raises(ba.InvalidArgumentError, match="known are year, season"):
         x.resample("week", 0, days, units="days since 2000-01-01")
+
+
+THREADS = """
+import hashlib
+import numpy as np, bigarrays as ba
+rng = np.random.default_rng(3)
+values = rng.normal(size=(1300, 23, 17)).astype("float32")
+a = ba.create("memory://threads", shape=values.shape, dtype="float32", chunk_shape=(100, 9, 8), format="zarr3")
+a[...] = values
+x = a.lazy
+results = [
+    x.rolling(61, 0, center=True, boundary="wrap").mean(), x.rolling(5, 2, min_count=2).std(), x.cumsum(0), x.gaussian_filter(1.5),
+    x.median_filter(3), x.coarsen((13, 23), (0, 1)).mean(), x.interpolate(rng.random(40) * 1000, 0), ba.tensordot(x, x, ([0, 1], [0, 1])),
+]
+for memory in [8 << 20, 16 << 20, 1 << 29]:
+    print([hashlib.sha256(one.compute(memory=memory).tobytes()).hexdigest()[:12] for one in results])
+"""
+
+
+def test_threads_and_budgets_change_no_bit() -> None:
+    lines = set()
+    for threads in ["1", "2"]:
+        environment = {**os.environ, "BIGARRAYS_THREADS": threads}
+        done = subprocess.run(
+            [sys.executable, "-c", THREADS], env=environment, capture_output=True, text=True, timeout=300, check=True
+        )
+        lines.update(done.stdout.splitlines())
+    assert len(lines) == 1
+
+
+def test_what_blocks_see_beside_them_is_planned() -> None:
+    a = ba.create("memory://windows/beside", shape=(400, 300), dtype="float32", chunk_shape=(20, 30), format="zarr3")
+    a[...] = np.ones((400, 300), dtype="float32")
+    plan = a.lazy.rolling(41, 0, center=True, boundary="wrap").mean().explain(memory=2 << 20, format="dict")
+    assert plan["passes"][0]["memory"]["halo"] > 0 and plan["passes"][0]["chunks_read"] > 200
+    assert "halo" in a.lazy.median_filter(5).explain(memory=2 << 20)
+    assert "halo" not in (a.lazy + 1).explain()
+    assert len(a.lazy.cumsum(0).explain(format="dict")["passes"]) == 1
+    long = ba.lazy(np.ones(5000)).cumsum(0).explain(format="dict")
+    assert len(long["passes"]) == 2
+
+
+def test_windows_are_resumed(tmp_path: Path) -> None:
+    a = ba.create(str(tmp_path / "a.zarr"), shape=(60, 50), dtype="float32", chunk_shape=(10, 50), format="zarr3")
+    a[...] = np.random.default_rng(0).normal(size=(60, 50)).astype("float32")
+    x = a.lazy.gaussian_filter(1).rolling(3, 0, center=True, min_count=1).max()
+    journal = tmp_path / "journal"
+
+    def stop(done: int, total: int) -> None:
+        if done > total / 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        x.save(str(tmp_path / "b.zarr"), format="zarr3", chunk_shape=(10, 50), resume=journal, memory=1 << 20, progress=stop)
+    saved = x.save(str(tmp_path / "b.zarr"), format="zarr3", chunk_shape=(10, 50), resume=journal, memory=1 << 20)
+    np.testing.assert_array_equal(saved[...], x.compute())
+    other = a.lazy.gaussian_filter(1.5).rolling(3, 0, center=True, min_count=1).max()
+    with pytest.raises(ba.Error):
+        other.save(str(tmp_path / "b.zarr"), format="zarr3", chunk_shape=(10, 50), resume=journal, memory=1 << 20)

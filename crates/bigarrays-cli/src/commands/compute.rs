@@ -93,17 +93,20 @@ fn is_name(text: &str) -> bool {
 
 fn help() -> String {
     let functions: Vec<&str> = compute::Function::all().map(compute::Function::name).collect();
+    let called: Vec<&str> = compute::call_names().collect();
     let reductions: Vec<&str> = compute::Reduction::all().map(compute::Reduction::name).collect();
     format!(
         "Functions of elements: {}, clip(x, least, most), cast(x, \"type\")\n\nReductions, with axis= a number or name, or a \
          list of them, keepdims=True to keep the axes, where= a mask of elements that count, and initial= of min and max: {}, var, \
-         std, nanvar, nanstd\n\nSlices, of coordinates: \
+         std, nanvar, nanstd\n\nFunctions with arguments that have names, as in Python, such as rolling(t, how=\"mean\", \
+         axis=\"time\", width=7): {}\n\nSlices, of coordinates: \
          t[0:10, ..., ::2]\n\nExamples:\n  bigarrays compute 'a*b + 2' a=volume.zarr b=mask.zarr -o product.zarr\n  bigarrays \
          compute 'mean(t, axis=\"time\") - 273.15' t=s3://bucket/era5.zarr -o climate.zarr --memory 1G\n  bigarrays compute \
          'max(em)' em=precomputed://gs://bucket/em\n  bigarrays compute 'mean(em)' em=em --explain\n  bigarrays compute \
          'm = mean(t, axis=0); low = min(t - m); t - m' t=t.zarr -o anomaly.zarr -o m=mean.zarr",
         functions.join(", "),
-        reductions.join(", ")
+        reductions.join(", "),
+        called.join(", ")
     )
 }
 

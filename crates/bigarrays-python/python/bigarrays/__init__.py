@@ -65,6 +65,7 @@ from ._lazy import Lazy
 from ._mapping import map_blocks, map_overlap
 from ._metadata import Metadata
 from ._plan import Plan, plan
+from ._products import matmul, tensordot
 from ._reading import Padded
 from ._together import Together
 from ._windows import Windows
@@ -117,12 +118,14 @@ __all__ = [
     "ls",
     "map_blocks",
     "map_overlap",
+    "matmul",
     "plan",
     "remove",
     "resize",
     "save",
     "stack",
     "supported",
+    "tensordot",
     "update_attributes",
     "verify",
 ]

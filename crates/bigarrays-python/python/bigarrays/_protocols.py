@@ -10,6 +10,7 @@ import numpy as np
 from ._expressions import apply, concatenate, lazy, stack
 from ._lazy import Lazy
 from ._masks import reduced
+from ._products import matmul, tensordot
 
 #: Universal functions that reduce, by what they fold with.
 _FOLDS = {"add": "sum", "multiply": "prod", "minimum": "min", "maximum": "max", "logical_or": "any", "logical_and": "all"}
@@ -33,6 +34,8 @@ def of_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: dic
         return NotImplemented
     if ufunc.__name__ == "divmod":
         return apply("floor_divide", inputs), apply("remainder", inputs)
+    if ufunc.__name__ == "matmul":
+        return matmul(*inputs)
     return apply(ufunc.__name__, inputs)
 
 
@@ -113,6 +116,10 @@ _FUNCTIONS: dict[str, Callable[..., Lazy]] = {
     "take": _take,
     "roll": _roll,
     "round": _round,
+    "tensordot": tensordot,
+    "cumsum": lambda x, axis: x.cumsum(axis),
+    "cumprod": lambda x, axis: x.cumprod(axis),
+    "diff": lambda x, n=1, axis=-1: x.diff(axis, n=n),
     "around": _round,
     "zeros_like": lambda x, dtype=None: apply("multiply", (x, 0)) if dtype is None else (x * 0).astype(dtype),
 }

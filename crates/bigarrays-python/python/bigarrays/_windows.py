@@ -91,7 +91,7 @@ class Windows:
         return self._become("std", correction=ddof)
 
 
-def called(of: Lazy, name: str, *others: Lazy, **options: Any) -> Lazy:
+def called(of: Lazy, name: str, /, *others: Lazy, **options: Any) -> Lazy:
     """A function of the compiled part, by its name; on `positional`, results begin at 0."""
     made = of._then("call", name, list(others), _given(**options))
     offset = [-first for first in made.domain.origin]

@@ -43,10 +43,10 @@ impl Boundary {
     pub fn named(name: &str, constant: Number) -> Result<Self> {
         Ok(match name {
             "nearest" => Self::Nearest,
-            "reflect" => Self::Reflect,
+            "reflect" | "grid-mirror" => Self::Reflect,
             "mirror" => Self::Mirror,
-            "wrap" => Self::Wrap,
-            "constant" => Self::Constant(constant),
+            "wrap" | "grid-wrap" => Self::Wrap,
+            "constant" | "grid-constant" => Self::Constant(constant),
             other => {
                 let known = "known are nearest, reflect, mirror, wrap and constant";
                 return Err(Error::invalid(format!("no boundary is called {other:?}; {known}")));

@@ -2,6 +2,8 @@
 
 use crate::base::error::{Error, Result};
 use crate::compute::boundary::Boundary;
+use crate::compute::called_filters as filters;
+use crate::compute::called_geometry as geometry;
 use crate::compute::called_windows::{coarsen, gradient, pad, ranges, rolling, shift};
 use crate::compute::expr::Lazy;
 use crate::compute::named::{Argument, Arguments};
@@ -28,11 +30,34 @@ const TABLE: &[(&str, Call)] = &[
         lazy.moved(axis, count, Boundary::Wrap)
     }),
     ("pad", pad),
+    ("uniform_filter", filters::uniform_filter),
+    ("gaussian_filter", filters::gaussian_filter),
+    ("gaussian_gradient_magnitude", filters::gaussian_gradient_magnitude),
+    ("minimum_filter", filters::minimum_filter),
+    ("maximum_filter", filters::maximum_filter),
+    ("median_filter", filters::median_filter),
+    ("percentile_filter", filters::percentile_filter),
+    ("rank_filter", filters::rank_filter),
+    ("correlate", filters::correlate),
+    ("convolve", filters::convolve),
+    ("sobel", filters::sobel),
+    ("prewitt", filters::prewitt),
+    ("laplace", filters::laplace),
+    ("erosion", filters::erosion),
+    ("dilation", filters::dilation),
+    ("interpolate", geometry::interpolate),
+    ("regrid", geometry::regrid),
+    ("tensordot", geometry::tensordot),
 ];
 
 /// Whether there is a function of this name.
 pub(crate) fn is_known(name: &str) -> bool {
     TABLE.iter().any(|row| row.0 == name)
+}
+
+/// The names of all functions that [`call`] has.
+pub fn call_names() -> impl Iterator<Item = &'static str> {
+    TABLE.iter().map(|row| row.0)
 }
 
 /// A function, by its name, of expressions, with further arguments by their names.
@@ -55,11 +80,11 @@ pub fn call(name: &str, of: &[Lazy], named: &[(String, Argument)]) -> Result<Laz
     let unknown = || Error::invalid(format!("there is no function {name:?}"));
     let (known, function) = TABLE.iter().find(|row| row.0 == name).ok_or_else(unknown)?;
     let first = of.first().ok_or_else(|| Error::invalid(format!("{name} of nothing")))?;
-    if of.len() > 1 {
-        return Err(Error::invalid(format!("{name} is of one expression, not of {}", of.len())));
-    }
-    let mut arguments = Arguments { named: named.to_vec() };
+    let mut arguments = Arguments { others: of[1..].to_vec(), named: named.to_vec() };
     let made = function(first, &mut arguments).map_err(|error| named_error(error, known))?;
+    if !arguments.others.is_empty() {
+        return Err(Error::invalid(format!("{name} is of fewer expressions than {}", of.len())));
+    }
     match arguments.left() {
         Some(other) => Err(Error::invalid(format!("{name} has no argument {other}"))),
         None => Ok(made),

@@ -24,16 +24,33 @@ pub enum Argument {
 
 /// The arguments of a call, each of which a function takes once.
 pub(crate) struct Arguments {
+    /// Expressions behind the first.
+    pub(crate) others: Vec<Lazy>,
     pub(crate) named: Vec<(String, Argument)>,
 }
 
 impl Arguments {
+    /// An expression behind the first.
+    pub(crate) fn other(&mut self) -> Option<Lazy> {
+        (!self.others.is_empty()).then(|| self.others.remove(0))
+    }
+
+    pub(crate) fn counts(&mut self, name: &str) -> Result<Option<Vec<u64>>> {
+        let negative = |_| Error::invalid(format!("{name}= has negative numbers"));
+        let count = |one: i64| u64::try_from(one).map_err(negative);
+        self.wholes(name)?.map(|all| all.into_iter().map(count).collect()).transpose()
+    }
+
     /// Whether all of them were taken, and if not, the name of one.
     pub(crate) fn left(&self) -> Option<&str> {
         self.named.first().map(|argument| &*argument.0)
     }
 
-    fn take(&mut self, name: &str) -> Option<Argument> {
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.named.iter().any(|known| known.0 == name)
+    }
+
+    pub(crate) fn take(&mut self, name: &str) -> Option<Argument> {
         let at = self.named.iter().position(|known| known.0 == name)?;
         Some(self.named.remove(at).1)
     }
@@ -148,7 +165,7 @@ impl Argument {
         found.ok_or_else(|| wrong(name, "a whole number", self))
     }
 
-    fn real(&self, name: &str) -> Result<f64> {
+    pub(crate) fn real(&self, name: &str) -> Result<f64> {
         match self {
             Self::Literal(Literal::Real(real)) => Ok(*real),
             Self::Literal(Literal::Whole(whole)) => Ok(*whole as f64),

@@ -133,7 +133,7 @@ impl<R: Real> Kernel for Weighed<R> {
                 let inside = window.start.max(whole.start)..window.end.min(whole.end);
                 let rows = if reaches { window } else { inside };
                 let weights = self.at.weights.get(step, &rows, &whole);
-                if rows.end - rows.start < weights.len() as i64 {
+                if weights.is_empty() || rows.end - rows.start < weights.len() as i64 {
                     out.row(index).fill(R::NAN);
                     continue;
                 }

@@ -1,5 +1,6 @@
 //! Windows: which indices of an axis a step of a loop needs.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -133,14 +134,7 @@ impl Windows {
             }
             Self::Ranges(all) => {
                 let steps = (steps as usize).clamp(1, all.len().max(1));
-                let hulls = all.windows(steps).map(|some| {
-                    let ends = some.iter().filter(|range| !range.is_empty());
-                    let (low, high) = ends.fold((i64::MAX, i64::MIN), |(low, high), range| {
-                        (low.min(range.start), high.max(range.end))
-                    });
-                    if low < high { high.abs_diff(low) } else { 0 }
-                });
-                hulls.max().unwrap_or(0)
+                widest(all, steps)
             }
         }
     }
@@ -238,6 +232,34 @@ impl Windows {
             _ => Ok(()),
         }
     }
+}
+
+/// The longest hull of so many ranges after each other.
+fn widest(all: &[Range<i64>], steps: usize) -> u64 {
+    // Of the ranges behind, those that may still be the first, or the last: each goes in and out once.
+    let (mut lows, mut highs): (VecDeque<usize>, VecDeque<usize>) = (VecDeque::new(), VecDeque::new());
+    let mut longest = 0;
+    for (at, range) in all.iter().enumerate() {
+        if !range.is_empty() {
+            while lows.back().is_some_and(|&low| all[low].start >= range.start) {
+                lows.pop_back();
+            }
+            while highs.back().is_some_and(|&high| all[high].end <= range.end) {
+                highs.pop_back();
+            }
+            lows.push_back(at);
+            highs.push_back(at);
+        }
+        for ends in [&mut lows, &mut highs] {
+            while ends.front().is_some_and(|&first| first + steps <= at) {
+                ends.pop_front();
+            }
+        }
+        if let (Some(&low), Some(&high)) = (lows.front(), highs.front()) {
+            longest = longest.max(all[high].end.abs_diff(all[low].start));
+        }
+    }
+    longest
 }
 
 fn saturated(at: i128) -> i64 {

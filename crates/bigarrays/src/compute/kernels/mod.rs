@@ -1,5 +1,6 @@
 //! Loops over elements, one for each function and type. They take slices of bytes that are aligned as their elements.
 
+pub(super) mod around;
 mod bits;
 mod cells;
 mod compare;
@@ -9,7 +10,9 @@ mod map;
 mod moments;
 pub(super) mod monoid;
 pub(super) mod moving;
+mod network;
 mod numbers;
+pub(super) mod products;
 mod real;
 pub(super) mod scan;
 pub(super) mod weigh;

@@ -68,6 +68,8 @@ pub(crate) trait Ordered: Pod + Send + Sync {
     const MISSING: Self;
     fn is_nan(self) -> bool;
     fn is_less(self, other: Self) -> bool;
+    /// The same, a zero without its sign.
+    fn unsigned_zero(self) -> Self;
 }
 
 macro_rules! ordered {
@@ -84,6 +86,10 @@ macro_rules! ordered {
             fn is_less(self, other: Self) -> bool {
                 self < other
             }
+            #[inline]
+            fn unsigned_zero(self) -> Self {
+                self
+            }
         })+
         $(impl Ordered for $real {
             const LEAST: Self = Self::NEG_INFINITY;
@@ -96,6 +102,10 @@ macro_rules! ordered {
             #[inline]
             fn is_less(self, other: Self) -> bool {
                 self < other
+            }
+            #[inline]
+            fn unsigned_zero(self) -> Self {
+                self + 0.0
             }
         })+
     };
