@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ._bigarrays import Array, Domain, InvalidArgumentError, _Lazy
+from ._groups import Grouping
 from ._indexing import Part, parts, points
 from ._masks import applied
 from ._operators import Operators
+from ._order_statistics import OrderStatistics
 from ._progress import Progress
 from ._reductions import Reductions
 from ._series import Series
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 UNASKED = 256 << 20
 
 
-class Lazy(Operators, Reductions, Windowed, Series):
+class Lazy(Operators, Reductions, OrderStatistics, Windowed, Series, Grouping):
     """An array that is computed when its elements are asked for: `a.lazy` of an array `a`, or `bigarrays.lazy(x)`.
 
     Operators and NumPy's functions of elements give further expressions. Their types are those that NumPy 2 gives, known at
