@@ -60,6 +60,7 @@ from ._bigarrays import (
     verify,
 )
 from ._computing import compute, explain, save
+from ._counts import unique
 from ._expressions import concatenate, lazy, stack
 from ._lazy import Lazy
 from ._mapping import map_blocks, map_overlap
@@ -123,6 +124,7 @@ __all__ = [
     "save",
     "stack",
     "supported",
+    "unique",
     "update_attributes",
     "verify",
 ]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ._bigarrays import Array, Domain, InvalidArgumentError, _Lazy
+from ._counts import Counts
 from ._groups import Grouping
 from ._indexing import Part, parts, points
 from ._masks import applied
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 UNASKED = 256 << 20
 
 
-class Lazy(Operators, Reductions, OrderStatistics, Windowed, Series, Grouping):
+class Lazy(Operators, Reductions, OrderStatistics, Windowed, Series, Grouping, Counts):
     """An array that is computed when its elements are asked for: `a.lazy` of an array `a`, or `bigarrays.lazy(x)`.
 
     Operators and NumPy's functions of elements give further expressions. Their types are those that NumPy 2 gives, known at
@@ -457,4 +458,6 @@ def _bare(argument: Any) -> Any:
         return argument._inner
     if isinstance(argument, list):
         return [_bare(one) for one in argument]
+    if isinstance(argument, dict):
+        return {name: _bare(one) for name, one in argument.items()}
     return argument

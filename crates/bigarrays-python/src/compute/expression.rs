@@ -130,6 +130,11 @@ impl PyLazy {
         found.map(Self).or_raise(py)
     }
 
+    /// The edges of so many bins of equal width that have all elements.
+    fn equal_edges(&self, py: Python<'_>, bins: u64) -> PyResult<Self> {
+        self.0.equal_edges(bins).map(Self).or_raise(py)
+    }
+
     /// The coordinates of an axis, as elements of it.
     fn coordinate(&self, py: Python<'_>, axis: usize) -> PyResult<Self> {
         self.0.coordinate(axis).map(Self).or_raise(py)

@@ -2,6 +2,7 @@
 
 use crate::base::error::{Error, Result};
 use crate::compute::boundary::Boundary;
+use crate::compute::called_counts::{approx_quantile, bincount, histogram, topk};
 use crate::compute::called_windows::{coarsen, gradient, pad, ranges, rolling, shift};
 use crate::compute::expr::Lazy;
 use crate::compute::named::{Argument, Arguments};
@@ -28,6 +29,10 @@ const TABLE: &[(&str, Call)] = &[
         lazy.moved(axis, count, Boundary::Wrap)
     }),
     ("pad", pad),
+    ("histogram", histogram),
+    ("bincount", bincount),
+    ("topk", topk),
+    ("approx_quantile", approx_quantile),
 ];
 
 /// Whether there is a function of this name.

@@ -297,7 +297,7 @@ fn spread(labels: &Lazy, axes: &[usize], of: &Lazy) -> Result<Lazy> {
 }
 
 /// Labels as numbers of 64 bits: NaN as −1, and what is no whole number, or too large, as the largest number.
-fn whole_numbers(labels: &Lazy) -> Result<Lazy> {
+pub(super) fn whole_numbers(labels: &Lazy) -> Result<Lazy> {
     let dtype = labels.dtype();
     let clip = Cast { rounding: Rounding::Zero, out_of_range: OutOfRange::Clip };
     if is_whole(dtype) || dtype == DataType::Bool {

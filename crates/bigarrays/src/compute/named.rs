@@ -33,7 +33,7 @@ impl Arguments {
         self.named.first().map(|argument| &*argument.0)
     }
 
-    fn take(&mut self, name: &str) -> Option<Argument> {
+    pub(crate) fn take(&mut self, name: &str) -> Option<Argument> {
         let at = self.named.iter().position(|known| known.0 == name)?;
         Some(self.named.remove(at).1)
     }
@@ -47,6 +47,14 @@ impl Arguments {
             None => Ok(None),
             Some(Argument::Text(text)) => Ok(Some(text)),
             Some(other) => Err(wrong(name, "a name", &other)),
+        }
+    }
+
+    pub(crate) fn lazy(&mut self, name: &str) -> Result<Option<Lazy>> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Argument::Lazy(lazy)) => Ok(Some(lazy)),
+            Some(other) => Err(wrong(name, "an expression", &other)),
         }
     }
 
@@ -138,7 +146,7 @@ impl Arguments {
 }
 
 impl Argument {
-    fn list(&self) -> &[Self] {
+    pub(crate) fn list(&self) -> &[Self] {
         if let Self::List(all) = self { all } else { std::slice::from_ref(self) }
     }
 
@@ -148,7 +156,7 @@ impl Argument {
         found.ok_or_else(|| wrong(name, "a whole number", self))
     }
 
-    fn real(&self, name: &str) -> Result<f64> {
+    pub(crate) fn real(&self, name: &str) -> Result<f64> {
         match self {
             Self::Literal(Literal::Real(real)) => Ok(*real),
             Self::Literal(Literal::Whole(whole)) => Ok(*whole as f64),

@@ -2,7 +2,7 @@
 
 use crate::base::error::{Error, Result};
 use crate::compute::kernels::{Ranked, select};
-use crate::compute::ranks::QuantileMethod;
+use crate::compute::ranks::{Between, QuantileMethod};
 
 /// Bytes of columns that are gathered at once, if they are more than one.
 pub(super) const GATHERED: usize = 256 << 10;
@@ -10,11 +10,54 @@ pub(super) const GATHERED: usize = 256 << 10;
 /// The most columns that are gathered at once.
 const COLUMNS: usize = 16;
 
+/// Which elements in their order are asked for.
+#[derive(Clone, Debug)]
+pub(super) enum Asked {
+    /// Quantiles.
+    Quantiles(Vec<f64>, QuantileMethod),
+    /// Those of these ranks, from 0, from the least or from the largest one.
+    Least(std::ops::Range<usize>),
+    Largest(std::ops::Range<usize>),
+}
+
+impl Asked {
+    /// How many are asked for.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Quantiles(all, _) => all.len(),
+            Self::Least(ranks) | Self::Largest(ranks) => ranks.len(),
+        }
+    }
+
+    /// Some of them.
+    pub(super) fn part(&self, range: std::ops::Range<usize>) -> Self {
+        let moved = |ranks: &std::ops::Range<usize>| ranks.start + range.start..ranks.start + range.end;
+        match self {
+            Self::Quantiles(all, method) => Self::Quantiles(all[range].to_vec(), *method),
+            Self::Least(ranks) => Self::Least(moved(ranks)),
+            Self::Largest(ranks) => Self::Largest(moved(ranks)),
+        }
+    }
+
+    /// What each is of so many elements; `None` if there are too few.
+    fn between(&self, count: usize) -> Vec<Option<Between>> {
+        let one = |rank: usize| Between { low: rank, high: rank, share: 0.0 };
+        match self {
+            Self::Quantiles(all, method) => {
+                all.iter().map(|&q| (count > 0).then(|| method.between(q, count))).collect()
+            }
+            Self::Least(ranks) => ranks.clone().map(|rank| (rank < count).then(|| one(rank))).collect(),
+            Self::Largest(ranks) => {
+                ranks.clone().map(|rank| (rank < count).then(|| one(count - 1 - rank))).collect()
+            }
+        }
+    }
+}
+
 /// Which quantiles are asked for.
 #[derive(Clone, Debug)]
 pub(super) struct Quantiles {
-    pub(super) q: Vec<f64>,
-    pub(super) method: QuantileMethod,
+    pub(super) asked: Asked,
     /// Whether NaNs are passed over.
     pub(super) skips: bool,
     /// What a group without elements has.
@@ -150,17 +193,17 @@ fn one<T: Ranked>(
     // NaNs are behind all others.
     let count = keys.len() - if of.skips { missing } else { 0 };
     let is_nan = count == 0 || (missing > 0 && !of.skips);
-    let between: Vec<_> = match is_nan {
-        true => Vec::new(),
-        false => of.q.iter().map(|&q| of.method.between(q, count)).collect(),
+    let between = match is_nan {
+        true => vec![None; of.asked.len()],
+        false => of.asked.between(count),
     };
-    let mut ranks: Vec<usize> = between.iter().flat_map(|one| [one.low, one.high]).collect();
+    let mut ranks: Vec<usize> = between.iter().flatten().flat_map(|one| [one.low, one.high]).collect();
     ranks.sort_unstable();
     ranks.dedup();
     select(keys, &ranks);
-    for k in 0..of.q.len() {
+    for (k, one) in between.into_iter().enumerate() {
         let at = place + k * apart;
-        let found = between.get(k).map(|one| (*one, T::of(keys[one.low]), T::of(keys[one.high])));
+        let found = one.map(|one| (one, T::of(keys[one.low]), T::of(keys[one.high])));
         match (&mut *out, found) {
             (Out::Same(all), Some((one, low, high))) => {
                 let is_low = one.share == 0.0 || one.low == one.high;

@@ -14,7 +14,7 @@ use crate::compute::expr::Lazy;
 use crate::compute::group::GroupBy;
 use crate::compute::grouped::ByGroup;
 use crate::compute::operation::Operation;
-use crate::compute::pencils::{GATHERED, Members, Out, Pencils, Quantiles};
+use crate::compute::pencils::{Asked, GATHERED, Members, Out, Pencils, Quantiles};
 use crate::compute::ranks::QuantileMethod;
 use crate::compute::windows::Windows;
 
@@ -46,7 +46,27 @@ impl Lazy {
     /// `InvalidArgument` for an axis that there is not or that is named twice, no elements, or a `q` that is not from 0 to 1.
     pub fn quantile(&self, q: &[f64], axes: &[usize], method: QuantileMethod, skips: bool) -> Result<Self> {
         let axes: Dims<usize> = if axes.is_empty() { (0..self.ndim()).collect() } else { axes.into() };
-        self.order_statistic(q, &axes, method, skips, None)
+        let asked = Asked::Quantiles(q.to_vec(), method);
+        self.order_statistic(asked, &axes, skips, None).map_err(|error| error.during("quantile"))
+    }
+
+    /// The `count` least elements along an axis, ascending, or the largest ones, descending, at 0, 1, … of the axis. NaNs are passed
+    /// over, and stand for elements that there are too few of.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for an axis that there is not, or if it has fewer elements.
+    pub fn top(&self, count: u64, axis: usize, is_largest: bool) -> Result<Self> {
+        let during = |error: Error| error.during("topk");
+        let length = self.domain().shape().get(axis).copied().unwrap_or(0);
+        if count == 0 || count > length {
+            return Err(during(Error::invalid(format!("{count} of {length} elements along axis {axis}"))));
+        }
+        let ranks = 0..count as usize;
+        let asked = if is_largest { Asked::Largest(ranks) } else { Asked::Least(ranks) };
+        let found = self.order_statistic(asked, &[axis], true, None).map_err(during)?;
+        let mut order: Vec<usize> = (1..found.ndim()).collect();
+        order.insert(axis, 0);
+        found.permute(&order)
     }
 
     /// The first element along the first axis, which is gone.
@@ -58,34 +78,31 @@ impl Lazy {
 
     fn order_statistic(
         &self,
-        q: &[f64],
+        asked: Asked,
         axes: &[usize],
-        method: QuantileMethod,
         skips: bool,
         by: Option<(&GroupBy, Self)>,
     ) -> Result<Self> {
-        let during = |error: Error| error.during("quantile");
         let mut axes: Dims<usize> = axes.into();
         axes.sort_unstable();
-        expect_quantiles(self, q, &axes).map_err(during)?;
+        expect_quantiles(self, &asked, &axes)?;
         let groups = by.as_ref().map(|(by, _)| by.groups());
         let count = groups.as_ref().map(crate::compute::groups::Groups::len);
         let length: u64 = axes.iter().map(|&axis| self.domain().shape()[axis]).fold(1, u64::saturating_mul);
         if length > u64::from(u32::MAX) {
             let reason = "quantiles of more than 2³² elements; take them of a sample, or of a histogram";
-            return Err(during(Error::unsupported(reason)));
+            return Err(Error::unsupported(reason));
         }
-        let result = method.result(self.dtype());
-        let fill = by.as_ref().and_then(|(by, _)| by.fill()).map(|fill| fill.bytes(result)).transpose();
-        let of = Quantiles {
-            q: q.to_vec(),
-            method,
-            skips: skips && self.dtype().is_float(),
-            fill: fill.map_err(during)?,
+        let result = match &asked {
+            Asked::Quantiles(_, method) => method.result(self.dtype()),
+            Asked::Least(_) | Asked::Largest(_) => self.dtype(),
         };
+        let count_asked = asked.len() as i64;
+        let fill = by.as_ref().and_then(|(by, _)| by.fill()).map(|fill| fill.bytes(result)).transpose();
+        let of = Quantiles { asked, skips: skips && self.dtype().is_float(), fill: fill? };
         // The loop goes over the quantiles, the axes that are left, and groups where the first reduced axis was.
         let at = axes.first().copied().unwrap_or(0);
-        let mut loops: Vec<Range<i64>> = vec![0..q.len() as i64];
+        let mut loops: Vec<Range<i64>> = vec![0..count_asked];
         let mut windows: Vec<(usize, Windows)> = Vec::new();
         let mut groups_at = None;
         for axis in 0..=self.ndim() {
@@ -116,7 +133,7 @@ impl Lazy {
             Columns { dtype: self.dtype(), is_same: result == self.dtype(), axes, length, of, by, groups_at };
         let found = operation.kernel(name, Arc::new(columns))?;
         match groups.filter(|groups| groups.ndim() > 1) {
-            Some(_) => Err(during(Error::unsupported("quantiles of groups by several keys"))),
+            Some(_) => Err(Error::unsupported("quantiles of groups by several keys")),
             None => Ok(found),
         }
     }
@@ -138,15 +155,19 @@ impl GroupBy {
     pub fn quantile(&self, q: &[f64], also: &[usize], method: QuantileMethod, skips: bool) -> Result<Lazy> {
         let axes = self.reduced(also)?;
         let numbers = self.numbers_along(&axes)?;
-        self.elements().order_statistic(q, &axes, method, skips, Some((self, numbers)))
+        let asked = Asked::Quantiles(q.to_vec(), method);
+        let found = self.elements().order_statistic(asked, &axes, skips, Some((self, numbers)));
+        found.map_err(|error| error.during("quantile"))
     }
 }
 
-fn expect_quantiles(of: &Lazy, q: &[f64], axes: &[usize]) -> Result<()> {
+fn expect_quantiles(of: &Lazy, asked: &Asked, axes: &[usize]) -> Result<()> {
     if axes.windows(2).any(|pair| pair[0] == pair[1]) || axes.iter().any(|&axis| axis >= of.ndim()) {
         return Err(Error::invalid(format!("axes {axes:?} of {}", of.ndim())));
     }
-    if let Some(wrong) = q.iter().find(|q| !(0.0..=1.0).contains(*q)) {
+    if let Asked::Quantiles(q, _) = asked
+        && let Some(wrong) = q.iter().find(|q| !(0.0..=1.0).contains(*q))
+    {
         return Err(Error::invalid(format!("{wrong} is not from 0 to 1")));
     }
     if axes.iter().any(|&axis| of.domain().shape()[axis] == 0) {
@@ -174,9 +195,8 @@ impl Kernel for Columns {
         let Self { axes, of, .. } = self;
         let fill = of.fill.map_or_else(String::new, |fill| format!("{:016x}", u64::from_le_bytes(fill)));
         Config::new("quantiles")
-            .with("q", &of.q[..])
+            .with("asked", format!("{:?}", of.asked))
             .with("axes", axes.iter().copied().collect::<Parameter>())
-            .with("method", of.method.name())
             .with("skips", of.skips)
             .with("fill", fill)
             .with("groups", self.by.map(|by| by.count))
@@ -193,8 +213,8 @@ impl Kernel for Columns {
 
     fn run(&self, steps: &Domain, inputs: &[Given<'_>], out: &mut [u8]) -> Result<()> {
         let range = steps.range(0);
-        let of =
-            Quantiles { q: self.of.q[range.start as usize..range.end as usize].to_vec(), ..self.of.clone() };
+        let asked = self.of.asked.part(range.start as usize..range.end as usize);
+        let of = Quantiles { asked, ..self.of.clone() };
         let members = match (&self.by, self.groups_at) {
             (Some(by), Some(axis)) => {
                 let groups = steps.range(axis);
