@@ -60,6 +60,7 @@ from ._bigarrays import (
     verify,
 )
 from ._computing import compute, explain, save
+from ._counts import unique
 from ._expressions import concatenate, lazy, stack
 from ._lazy import Lazy
 from ._mapping import map_blocks, map_overlap
@@ -126,6 +127,7 @@ __all__ = [
     "stack",
     "supported",
     "tensordot",
+    "unique",
     "update_attributes",
     "verify",
 ]

@@ -68,8 +68,8 @@ def computed_by(
     shown = [x if x.ndim else lazy(np.expand_dims(x, 0)) for x in expressions]
     with _folder([], executor, scratch) as folder:
         each = _each(memory, processes)
-        urls = {join(folder, f"result-{number}"): x for number, x in enumerate(shown)}
-        planned = plan(urls, join(folder, "plan.json"), memory=each, scratch=folder, format="zarr3")
+        urls = {join(folder, f"result-{number}|zarr3:"): x for number, x in enumerate(shown)}
+        planned = plan(urls, join(folder, "plan.json"), memory=each, scratch=folder)
         run_plan(planned, executor=executor, processes=processes, memory=each, progress=progress)
         arrays = [np.asarray(open(url)[...]) for url in urls]
     return tuple(array.reshape(x.shape) for array, x in zip(arrays, expressions, strict=True))

@@ -11,11 +11,14 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ._bigarrays import Array, Domain, InvalidArgumentError, _Lazy
+from ._counts import Counts
 from ._filters import Filters
 from ._geometry import Geometry
+from ._groups import Grouping
 from ._indexing import Part, parts, points
 from ._masks import applied
 from ._operators import Operators
+from ._order_statistics import OrderStatistics
 from ._progress import Progress
 from ._reductions import Reductions
 from ._series import Series
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
 UNASKED = 256 << 20
 
 
-class Lazy(Operators, Reductions, Windowed, Series, Filters, Geometry):
+class Lazy(Operators, Reductions, OrderStatistics, Windowed, Series, Filters, Geometry, Grouping, Counts):
     """An array that is computed when its elements are asked for: `a.lazy` of an array `a`, or `bigarrays.lazy(x)`.
 
     Operators and NumPy's functions of elements give further expressions. Their types are those that NumPy 2 gives, known at
@@ -478,4 +481,6 @@ def _bare(argument: Any) -> Any:
         return argument._inner
     if isinstance(argument, list):
         return [_bare(one) for one in argument]
+    if isinstance(argument, dict):
+        return {name: _bare(one) for name, one in argument.items()}
     return argument

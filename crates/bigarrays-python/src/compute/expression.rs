@@ -15,6 +15,7 @@ use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyT
 use crate::array::PyArray;
 use crate::array::domain::PyDomain;
 use crate::array::index::Selection;
+use crate::compute::groups::{self, Keys, Wanted};
 use crate::compute::journal::PyJournal;
 use crate::compute::mapped;
 use crate::compute::source::{Foreign, Held};
@@ -97,6 +98,64 @@ impl PyLazy {
 
     fn nan_variance(&self, py: Python<'_>, axes: Vec<usize>, correction: f64, keeps: bool) -> PyResult<Self> {
         self.0.nan_variance(&axes, correction, keeps).map(Self).or_raise(py)
+    }
+
+    /// What becomes of groups by labels along axes.
+    #[allow(clippy::too_many_arguments)]
+    fn grouped(
+        &self,
+        py: Python<'_>,
+        labels: Vec<PyRef<'_, Self>>,
+        axes: Vec<Vec<usize>>,
+        counts: Vec<u64>,
+        drops: bool,
+        fill: Option<Bound<'_, PyAny>>,
+        name: &str,
+        also: Vec<usize>,
+        numbers: Vec<f64>,
+        method: &str,
+    ) -> PyResult<Self> {
+        let labels = labels.iter().map(|one| one.0.clone()).collect();
+        let keys = Keys { labels, axes, counts, drops, fill: to_fill(fill)? };
+        let wanted = Wanted { name, also: &also, numbers: &numbers, method };
+        groups::grouped(&self.0, &keys, &wanted).map(Self).or_raise(py)
+    }
+
+    /// Results of groups where the elements of the groups were.
+    fn back(&self, py: Python<'_>, fill: Option<Bound<'_, PyAny>>) -> PyResult<Self> {
+        let found = match to_fill(fill)? {
+            Some(fill) => self.0.back_or(fill),
+            None => self.0.back(),
+        };
+        found.map(Self).or_raise(py)
+    }
+
+    /// The edges of so many bins of equal width that have all elements.
+    fn equal_edges(&self, py: Python<'_>, bins: u64) -> PyResult<Self> {
+        self.0.equal_edges(bins).map(Self).or_raise(py)
+    }
+
+    /// The coordinates of an axis, as elements of it.
+    fn coordinate(&self, py: Python<'_>, axis: usize) -> PyResult<Self> {
+        self.0.coordinate(axis).map(Self).or_raise(py)
+    }
+
+    /// Quantiles along axes, along a new first axis.
+    fn quantile(
+        &self,
+        py: Python<'_>,
+        q: Vec<f64>,
+        axes: Vec<usize>,
+        method: &str,
+        skips: bool,
+    ) -> PyResult<Self> {
+        let method = groups::method_named(method).or_raise(py)?;
+        self.0.quantile(&q, &axes, method, skips).map(Self).or_raise(py)
+    }
+
+    /// The median along axes.
+    fn median(&self, py: Python<'_>, axes: Vec<usize>, skips: bool) -> PyResult<Self> {
+        self.0.median(&axes, skips).map(Self).or_raise(py)
     }
 
     fn __getitem__(&self, key: &Bound<'_, PyAny>) -> PyResult<Self> {
@@ -367,6 +426,15 @@ fn to_argument(given: &Bound<'_, PyAny>) -> PyResult<Argument> {
         Operand::Lazy(lazy) => Argument::Lazy(lazy),
         Operand::Literal(literal) => Argument::Literal(literal),
     })
+}
+
+/// A number that stands for what is not there.
+fn to_fill(given: Option<Bound<'_, PyAny>>) -> PyResult<Option<Literal>> {
+    let Some(given) = given else { return Ok(None) };
+    match to_operand(&given)? {
+        Operand::Literal(literal) => Ok(Some(literal)),
+        Operand::Lazy(_) => Err(PyTypeError::new_err("fill is a number")),
+    }
 }
 
 /// An operand: an expression, or a number of Python's.

@@ -1,6 +1,7 @@
 //! Lazy computation: what the class `Lazy` of Python calls.
 
 pub(crate) mod expression;
+mod groups;
 pub(crate) mod journal;
 mod mapped;
 pub(crate) mod plan;

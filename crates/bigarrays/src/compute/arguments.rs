@@ -44,15 +44,20 @@ impl Tokens {
 
     /// One axis, or a list of them.
     pub(super) fn axes(&mut self, of: &Lazy) -> Result<Vec<usize>> {
+        self.listed(&mut |tokens| tokens.axis(of))
+    }
+
+    /// One of what `one` takes, or a list of them.
+    pub(super) fn listed<T>(&mut self, one: &mut dyn FnMut(&mut Self) -> Result<T>) -> Result<Vec<T>> {
         if !self.takes("[") {
-            return Ok(vec![self.axis(of)?]);
+            return Ok(vec![one(self)?]);
         }
-        let mut axes = vec![self.axis(of)?];
+        let mut all = vec![one(self)?];
         while self.takes(",") {
-            axes.push(self.axis(of)?);
+            all.push(one(self)?);
         }
         self.expect("]")?;
-        Ok(axes)
+        Ok(all)
     }
 
     fn axis(&mut self, of: &Lazy) -> Result<usize> {

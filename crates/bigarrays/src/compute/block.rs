@@ -5,6 +5,7 @@ use std::ops::Range;
 use crate::base::buffer::Order;
 use crate::base::dims::Dims;
 use crate::base::error::Result;
+use crate::compute::grouped::{ByGroup, Cells as Goes, Numbers};
 use crate::compute::kernels::{Cells, Others, Places};
 use crate::compute::memory::Memory;
 use crate::compute::program::{Elements, Machine, Program, TILE};
@@ -34,6 +35,15 @@ pub(super) struct Folded<'a> {
     /// How many elements there are along each of them in all, and where the block begins.
     pub(super) lengths: &'a [u64],
     pub(super) begins: &'a [u64],
+    /// What groups elements are in; the last result of the program has their numbers.
+    pub(super) by: Option<ByGroup>,
+}
+
+/// What is folded: the cells of each result, and how many elements each group has.
+#[derive(Clone, Debug)]
+pub(super) struct Folds {
+    pub(super) held: Vec<Held>,
+    pub(super) sizes: Vec<u64>,
 }
 
 /// The cells of a result, dense: what is folded, and what stands beside it.
@@ -43,6 +53,23 @@ pub(super) struct Held {
     pub(super) beside: Vec<u64>,
     pub(super) firsts: Vec<u64>,
     pub(super) means: Vec<u64>,
+}
+
+impl Folds {
+    /// So many cells of nothing of each method, where each of so many groups has as many.
+    pub(super) fn new(methods: &[Method], cells: usize, groups: Option<u64>) -> Self {
+        let count = cells.saturating_mul(groups.unwrap_or(1) as usize);
+        let held = methods.iter().map(|method| Held::new(*method, count)).collect();
+        Self { held, sizes: vec![0; groups.unwrap_or(0) as usize] }
+    }
+
+    /// Folds the cells of elements behind these into them.
+    pub(super) fn merge(&mut self, methods: &[Method], other: &Self) {
+        for ((held, other), method) in self.held.iter_mut().zip(&other.held).zip(methods) {
+            held.merge(*method, other);
+        }
+        self.sizes.iter_mut().zip(&other.sizes).for_each(|(size, other)| *size += other);
+    }
 }
 
 impl Held {
@@ -62,6 +89,11 @@ impl Held {
         let Self { values, beside, firsts, means } = other;
         let others = Others { values, beside, firsts, means };
         method.fold.merge(method.cell, self.cells(0..self.values.len()), &others);
+    }
+
+    fn scatter(&mut self, method: Method, row: &[u64], each: &[usize], places: Places) {
+        let cells = self.cells(0..self.values.len());
+        method.fold.scattered(method.cell, cells, row, each, places);
     }
 
     fn cells(&mut self, range: Range<usize>) -> Cells<'_> {
@@ -134,12 +166,13 @@ impl Block {
         program: &Program,
         methods: &[Method],
         folded: &Folded<'_>,
-        held: &mut [Held],
+        cells: &mut Folds,
     ) -> Result<()> {
-        let Folded { axes, along, .. } = folded;
+        let Folded { axes, along, by, .. } = folded;
+        let groups = by.map_or(1, |by| by.count as usize);
         let needs_places = methods.iter().any(|method| method.fold.places());
         let mut strides = self.strides();
-        strides.push(self.strides_of_cells(axes));
+        strides.push(self.strides_of_cells(axes, groups));
         let (places, first_place) = folded.places(self.shape.len());
         if needs_places {
             strides.push(places);
@@ -151,6 +184,7 @@ impl Block {
         let rows = Rows::new(&shape, &strides, Order::C, !is_row_folded);
         let steps = rows.steps();
         let (mut machine, mut done) = (Machine::new(program), Ok(()));
+        let mut found = Vec::new();
         let cells_at = self.inputs.len();
         // Across rows, cells stay in the cache, and each has its elements in the same order.
         let goes_across = steps[cells_at] != 0;
@@ -170,21 +204,42 @@ impl Block {
             let of_places = steps.get(cells_at + 1).copied().unwrap_or(0) as u64;
             let start = starts.get(cells_at + 1).copied().unwrap_or(0) as u64;
             let places = Places { first: first_place + start + first as u64 * of_places, step: of_places };
-            for (number, (method, held)) in methods.iter().zip(held.iter_mut()).enumerate() {
+            let goes = match by {
+                Some(by) => {
+                    let numbers = numbers(&machine, methods.len(), &tile, count);
+                    by.cells(numbers, (at, step, count), &mut cells.sizes, &mut found)
+                }
+                None => Ok(Goes::Behind(0)),
+            };
+            let goes = match goes {
+                Ok(goes) => goes,
+                Err(error) => return done = Err(error),
+            };
+            for (number, (method, held)) in methods.iter().zip(&mut cells.held).enumerate() {
                 let made = bytemuck::cast_slice(machine.result(number, &tile, count));
-                fold_row(*method, held, at, if is_row_folded { None } else { Some(step) }, made, places);
+                let step = if is_row_folded { None } else { Some(step) };
+                match goes {
+                    Goes::Nowhere => {}
+                    Goes::Behind(by) => fold_row(*method, held, at + by, step, made, places),
+                    Goes::Each(each) => held.scatter(*method, made, each, places),
+                }
             }
         });
         done
     }
 
-    /// Distances between neighbours in the cells.
-    fn strides_of_cells(&self, axes: &[usize]) -> Dims<usize> {
+    /// Distances between neighbours in the cells, which are those of so many groups at the first reduced axis.
+    fn strides_of_cells(&self, axes: &[usize], groups: usize) -> Dims<usize> {
         let mut stride = 1;
         let mut strides: Dims<usize> = Dims::from_elem(0, self.shape.len());
-        for axis in (0..self.shape.len()).rev().filter(|axis| !axes.contains(axis)) {
-            strides[axis] = stride;
-            stride *= self.shape[axis];
+        for axis in (0..self.shape.len()).rev() {
+            if axes.first() == Some(&axis) {
+                stride *= groups;
+            }
+            if !axes.contains(&axis) {
+                strides[axis] = stride;
+                stride *= self.shape[axis];
+            }
         }
         strides
     }
@@ -201,6 +256,14 @@ impl Folded<'_> {
             stride = stride.wrapping_mul(self.lengths[k]);
         }
         (strides, first)
+    }
+}
+
+/// The numbers of groups that the result behind the others has.
+fn numbers<'a>(machine: &'a Machine<'_>, at: usize, tile: &'a [Elements<'_>], count: usize) -> Numbers<'a> {
+    match machine.uniform(at, tile) {
+        Some(one) => Numbers::One(bytemuck::pod_read_unaligned(one)),
+        None => Numbers::Each(bytemuck::cast_slice(machine.result(at, tile, count))),
     }
 }
 

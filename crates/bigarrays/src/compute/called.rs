@@ -4,6 +4,7 @@ use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::compute::expr::Lazy;
 use crate::compute::function::Function;
+use crate::compute::group::GroupBy;
 use crate::compute::reduction::Reduction;
 use crate::compute::types::Literal;
 
@@ -16,6 +17,11 @@ pub(super) enum Reducing {
         skips: bool,
         is_root: bool,
     },
+    /// The median, or other quantiles.
+    Quantile {
+        is_median: bool,
+        skips: bool,
+    },
 }
 
 impl Reducing {
@@ -26,21 +32,38 @@ impl Reducing {
             "std" => variance(false, true),
             "nanvar" => variance(true, false),
             "nanstd" => variance(true, true),
+            "median" => Some(Self::Quantile { is_median: true, skips: false }),
+            "nanmedian" => Some(Self::Quantile { is_median: true, skips: true }),
+            "quantile" => Some(Self::Quantile { is_median: false, skips: false }),
+            "nanquantile" => Some(Self::Quantile { is_median: false, skips: true }),
             name => Reduction::named(name).map(Self::One),
         }
     }
 
-    pub(super) fn of(self, lazy: &Lazy, axes: &[usize], keeps: bool) -> Result<Lazy> {
+    pub(super) fn of(self, lazy: &Lazy, axes: &[usize], keeps: bool, ddof: f64) -> Result<Lazy> {
         match self {
             Self::One(reduction) => lazy.reduce(reduction, axes, keeps),
             Self::Variance { skips, is_root } => {
                 let wide = if lazy.dtype().is_float() { lazy } else { &lazy.converted(DataType::F64)? };
                 let found = match skips {
-                    true => wide.nan_variance(axes, 0.0, keeps)?,
-                    false => wide.variance(axes, 0.0, keeps)?,
+                    true => wide.nan_variance(axes, ddof, keeps)?,
+                    false => wide.variance(axes, ddof, keeps)?,
                 };
                 if is_root { Lazy::apply(Function::Sqrt, &[(&found).into()]) } else { Ok(found) }
             }
+            Self::Quantile { .. } => Err(Error::invalid("quantiles are reduced in their own way")),
+        }
+    }
+
+    /// The same of each group.
+    pub(super) fn of_groups(self, by: &GroupBy, ddof: f64) -> Result<Lazy> {
+        match self {
+            Self::One(reduction) => by.reduce(reduction, &[]),
+            Self::Variance { skips, is_root } => {
+                let found = by.variance(&[], ddof, skips)?;
+                if is_root { Lazy::apply(Function::Sqrt, &[(&found).into()]) } else { Ok(found) }
+            }
+            Self::Quantile { .. } => Err(Error::invalid("quantiles are reduced in their own way")),
         }
     }
 
@@ -52,6 +75,7 @@ impl Reducing {
         keeps: bool,
         mask: Option<&Lazy>,
         initial: Option<Literal>,
+        ddof: f64,
     ) -> Result<Lazy> {
         match (self, mask) {
             (Self::One(reduction), mask) => lazy.reduce_where(reduction, axes, keeps, mask, initial),
@@ -59,10 +83,11 @@ impl Reducing {
                 Err(Error::invalid("initial= is of the least and the largest alone"))
             }
             (Self::Variance { skips, is_root }, Some(mask)) => {
-                let found = lazy.variance_where(axes, 0.0, keeps, mask, skips)?;
+                let found = lazy.variance_where(axes, ddof, keeps, mask, skips)?;
                 if is_root { Lazy::apply(Function::Sqrt, &[(&found).into()]) } else { Ok(found) }
             }
-            (Self::Variance { .. }, None) => self.of(lazy, axes, keeps),
+            (Self::Variance { .. } | Self::Quantile { .. }, None) => self.of(lazy, axes, keeps, ddof),
+            (Self::Quantile { .. }, Some(_)) => Err(Error::invalid("quantiles have no where=")),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::base::error::{Error, Result};
 use crate::compute::boundary::Boundary;
+use crate::compute::called_counts::{approx_quantile, bincount, histogram, topk};
 use crate::compute::called_filters as filters;
 use crate::compute::called_geometry as geometry;
 use crate::compute::called_windows::{coarsen, gradient, pad, ranges, rolling, shift};
@@ -48,6 +49,10 @@ const TABLE: &[(&str, Call)] = &[
     ("interpolate", geometry::interpolate),
     ("regrid", geometry::regrid),
     ("tensordot", geometry::tensordot),
+    ("histogram", histogram),
+    ("bincount", bincount),
+    ("topk", topk),
+    ("approx_quantile", approx_quantile),
 ];
 
 /// Whether there is a function of this name.

@@ -52,6 +52,14 @@ impl Walk {
                 let kept = grid.iter().enumerate().filter(|(axis, _)| !along.axes.contains(axis));
                 (kept.map(|(_, chunk)| *chunk).collect(), bytes)
             }),
+            Kind::Group(grouping, all) => self.grid(&all[0])?.map(|(grid, bytes)| {
+                let kept = grid.iter().enumerate().filter(|(axis, _)| !grouping.by.axes.contains(axis));
+                let mut kept: Dims<(i64, u64)> = kept.map(|(_, chunk)| *chunk).collect();
+                for (k, &count) in grouping.by.groups.counts.iter().enumerate() {
+                    kept.insert(grouping.by.axes[0] + k, (0, count.max(1)));
+                }
+                (kept, bytes)
+            }),
             Kind::View(mapping, of) => {
                 self.grid(of)?.map(|(grid, bytes)| (mapping.visible_grid(&grid), bytes))
             }

@@ -10,6 +10,7 @@ use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::compute::cast::{Cast, OutOfRange};
 use crate::compute::function::Function;
+use crate::compute::groups::Grouping;
 use crate::compute::held::{self, held};
 use crate::compute::infer::{self, Names};
 use crate::compute::kernels::convert;
@@ -61,6 +62,8 @@ pub(crate) enum Kind {
     Cast(Lazy, Cast),
     /// What elements along some axes become.
     Reduce(Along, Lazy),
+    /// What groups of the first become, by the numbers that the second has.
+    Group(Box<Grouping>, Dims<Lazy>),
     /// What a view shows of a source, of an earlier result, of what is joined or, if it only repeats it, of a reduction.
     View(Box<Mapping>, Lazy),
     /// Expressions behind each other along an axis.
@@ -77,7 +80,10 @@ impl Kind {
             Self::Convert(of) | Self::Cast(of, _) | Self::Reduce(_, of) | Self::View(_, of) => {
                 std::slice::from_ref(of)
             }
-            Self::Elementwise(_, all) | Self::Join(_, all) | Self::Operation(_, _, all) => all,
+            Self::Elementwise(_, all)
+            | Self::Join(_, all)
+            | Self::Operation(_, _, all)
+            | Self::Group(_, all) => all,
         }
     }
 }
@@ -93,6 +99,9 @@ impl Kind {
             Self::Convert(of) => Self::Convert(changed(of)?),
             Self::Cast(of, how) => Self::Cast(changed(of)?, *how),
             Self::Reduce(along, of) => Self::Reduce(along.clone(), changed(of)?),
+            Self::Group(grouping, all) => {
+                Self::Group(grouping.clone(), all.iter().map(changed).collect::<Result<_>>()?)
+            }
             Self::View(mapping, of) => Self::View(mapping.clone(), changed(of)?),
             Self::Join(axis, all) => Self::Join(*axis, all.iter().map(changed).collect::<Result<_>>()?),
             Self::Operation(of, number, all) => {

@@ -68,6 +68,11 @@ impl Input {
         own.and_then(|own| self.leaf.halo(self.domain.ndim()).get(own).copied()).unwrap_or_default()
     }
 
+    /// How many chunks are read for each of the grid's: those along axes that are needed as a whole.
+    pub(crate) fn chunks_of_one(&self) -> Result<u64> {
+        self.leaf.chunks_of_one()
+    }
+
     /// The order of elements that is read the fastest; `None` if all are.
     pub(crate) fn order(&self) -> Option<Order> {
         self.leaf.order()
@@ -115,6 +120,22 @@ impl Leaf {
             Self::View(mapping, of) if mapping.picks.iter().map(Pick::axis).is_sorted() => of.order(),
             _ => Some(Order::C),
         }
+    }
+
+    fn chunks_of_one(&self) -> Result<u64> {
+        Ok(match self {
+            Self::View(_, of) => of.chunks_of_one()?,
+            Self::Windows(of, _, inputs) => {
+                let largest = largest(inputs.iter().enumerate(), |(_, input)| input.leaf.grid())?;
+                match largest {
+                    Some(((at, input), (grid, _))) => {
+                        of.chunks_along(at, &grid, &input.domain).saturating_mul(input.leaf.chunks_of_one()?)
+                    }
+                    None => 1,
+                }
+            }
+            _ => 1,
+        })
     }
 
     fn grid(&self) -> Result<Option<Grid>> {

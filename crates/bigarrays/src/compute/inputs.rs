@@ -74,7 +74,11 @@ impl Compiled {
             let expr = method.first.map_or_else(|| Ok(expr.clone()), |first| expr.converted(first))?;
             Ok((expr, method.cell.dtype()))
         };
-        Self::new(&stage.domain, &stage.outputs.iter().map(one).collect::<Result<Vec<_>>>()?)
+        let mut all = stage.outputs.iter().map(one).collect::<Result<Vec<_>>>()?;
+        if let Some(by) = &stage.by {
+            all.push((filled(&by.numbers, results)?, DataType::I64));
+        }
+        Self::new(&stage.domain, &all)
     }
 
     /// The same of other arrays, which `changed` gives for those that are stored.

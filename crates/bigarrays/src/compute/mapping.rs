@@ -304,6 +304,26 @@ impl Mapping {
         self.picks.iter().map(one).collect()
     }
 
+    /// The shortest range that has all coordinates that are shown of an axis.
+    pub(crate) fn shown_range(&self, pick: &Pick) -> Range<i64> {
+        let hull = |all: &mut dyn Iterator<Item = i64>| {
+            let ends = all.fold(None, |ends: Option<(i64, i64)>, at| {
+                Some(ends.map_or((at, at), |(low, high)| (low.min(at), high.max(at))))
+            });
+            ends.map_or(0..0, |(low, high)| low..high.saturating_add(1))
+        };
+        match pick {
+            Pick::Fixed(at) => *at..at.saturating_add(1),
+            Pick::Along { axis, offset, step } => {
+                let range = self.domain.range(*axis);
+                let ends =
+                    [range.start, range.end.saturating_sub(1)].into_iter().filter(|_| !range.is_empty());
+                hull(&mut ends.map(|at| offset.saturating_add(step.saturating_mul(at))))
+            }
+            Pick::Listed { coordinates, .. } => hull(&mut coordinates.iter().copied()),
+        }
+    }
+
     /// The names of the visible axes.
     pub(crate) fn names(&self, shown: &[Option<String>]) -> Names {
         let of = |visible: usize| shown.get(self.shown_along(visible)?).cloned().flatten();

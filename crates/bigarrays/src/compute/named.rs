@@ -67,6 +67,14 @@ impl Arguments {
         }
     }
 
+    pub(crate) fn lazy(&mut self, name: &str) -> Result<Option<Lazy>> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Argument::Lazy(lazy)) => Ok(Some(lazy)),
+            Some(other) => Err(wrong(name, "an expression", &other)),
+        }
+    }
+
     pub(crate) fn whole(&mut self, name: &str) -> Result<Option<i64>> {
         self.take(name).map(|argument| argument.whole(name)).transpose()
     }
@@ -155,7 +163,7 @@ impl Arguments {
 }
 
 impl Argument {
-    fn list(&self) -> &[Self] {
+    pub(crate) fn list(&self) -> &[Self] {
         if let Self::List(all) = self { all } else { std::slice::from_ref(self) }
     }
 

@@ -11,6 +11,7 @@ use crate::base::error::{Error, Result};
 use crate::compute::boundary::Boundary;
 use crate::compute::dense::Kernel;
 use crate::compute::expr::{Kind, Lazy};
+use crate::compute::groups::Grouped;
 use crate::compute::number::Number;
 use crate::compute::reduction::Reduction;
 use crate::compute::result_axis::{Place, Written};
@@ -53,6 +54,7 @@ pub struct Operation {
     outputs: Vec<Output>,
     combine: Option<Combine>,
     is_kept: bool,
+    grouped: Option<Grouped>,
 }
 
 /// Has what later steps made be part of what earlier ones did.
@@ -80,13 +82,27 @@ struct Output {
 impl Operation {
     /// A loop over the steps that these coordinates number, along each axis.
     pub fn over(loops: &[Range<i64>]) -> Self {
-        Self { loops: loops.to_vec(), inputs: Vec::new(), outputs: Vec::new(), combine: None, is_kept: false }
+        Self {
+            loops: loops.to_vec(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            combine: None,
+            is_kept: false,
+            grouped: None,
+        }
     }
 
     /// Has the loop read `lazy`, of which each axis belongs to an axis of the loop.
     #[must_use]
     pub fn input(mut self, lazy: &Lazy, axes: &[(usize, Windows)]) -> Self {
         self.inputs.push((lazy.clone(), axes.to_vec()));
+        self
+    }
+
+    /// Says that results are of groups, whose numbers the last input has.
+    #[must_use]
+    pub(super) fn grouped(mut self, by: Grouped) -> Self {
+        self.grouped = Some(by);
         self
     }
 
@@ -247,7 +263,8 @@ impl Operation {
         }
         let outputs = self.outputs.iter().map(|output| output.reduced(&loops)).collect::<Result<Vec<_>>>();
         let (inputs, axes): (Dims<Lazy>, Vec<Vec<Bound>>) = self.inputs.into_iter().unzip();
-        let (dtypes, is_kept) = (inputs.iter().map(Lazy::dtype).collect(), self.is_kept);
+        let (is_kept, grouped) = (self.is_kept, self.grouped);
+        let dtypes = inputs.iter().map(Lazy::dtype).collect();
         let of = Arc::new(Windowed {
             name,
             loops,
@@ -256,6 +273,7 @@ impl Operation {
             outputs: outputs.map_err(during)?,
             work,
             is_kept,
+            grouped,
         });
         let one = |(number, output): (usize, &Reduced)| {
             let names = output.axes.iter().map(|axis| name_of(&of, *axis, &inputs)).collect();

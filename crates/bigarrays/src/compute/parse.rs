@@ -3,8 +3,10 @@
 //! - numbers, `True`, `False`, `nan`, `inf`, `pi`, and the names of arrays;
 //! - `|`, `^`, `&`, comparisons, `<<`, `>>`, `+`, `-`, `*`, `/`, `//`, `%`, unary `-`, `+` and `~`, `**`;
 //! - functions of elements by their names, `clip(x, least, most)`, `cast(x, "type")`;
-//! - reductions, `var` and `std` with `axis=` a number or a name, or a list of them, and `keepdims=`: `mean(x, axis=["y", "x"])`;
-//!   of elements where a mask is true: `sum(x, where=x > 3)`, `max(x, where=x < 9, initial=0)`;
+//! - reductions, `var`, `std`, `median` and `quantile(x, q=0.9)` with `axis=` a number or a name, or a list of them, and `keepdims=`:
+//!   `mean(x, axis=["y", "x"])`; of elements where a mask is true: `sum(x, where=x > 3)`, `max(x, where=x < 9, initial=0)`;
+//! - the same of groups by labels, `mean(t, by=zones, axis=["y", "x"], expected=3000)`, and `back(x)` of what they give;
+//! - `coordinate(t, axis="time")`: the coordinates of an axis, `mean(t, axis=0, by=coordinate(t, axis=0) % 12, expected=12)`;
 //! - functions with arguments that have names: `rolling(x, how="mean", axis="time", width=7)`; see [`call`](super::call);
 //! - indices and slices of coordinates: `x[0:10, ..., ::2]`;
 //! - several expressions with names, `m = mean(x); y = x - m`, of which later ones may use earlier ones.
@@ -16,6 +18,7 @@ use crate::compute::calls;
 use crate::compute::cast::{Cast, Rounding};
 use crate::compute::expr::{Lazy, Operand};
 use crate::compute::function::Function;
+use crate::compute::keywords::{Keywords, number};
 use crate::compute::named::Argument;
 use crate::compute::tokens::{Token, Tokens, at, wrong_at};
 use crate::compute::types::Literal;
@@ -256,6 +259,9 @@ impl Parser<'_> {
             return self.reduction(reducing, first, position);
         }
         let mut arguments = vec![first];
+        if name == "back" || name == "coordinate" {
+            return self.of_axis_or_groups(name, &arguments[0], position);
+        }
         if name == "cast" {
             self.tokens.expect(",")?;
             let Token::Text(dtype) = self.tokens.next() else {
@@ -326,6 +332,48 @@ impl Parser<'_> {
         })
     }
 
+    /// The rest of a call of a function of groups or of an axis.
+    fn of_axis_or_groups(&mut self, name: &str, of: &Operand, position: usize) -> Result<Operand> {
+        let of = self.lazy(of, position)?;
+        let (is_back, mut found) = (name == "back", None);
+        if is_back {
+            found = Some(of.back());
+        }
+        if self.tokens.takes(",") {
+            let wanted = if is_back { "fill" } else { "axis" };
+            let at = self.tokens.position();
+            if !matches!(self.tokens.next(), Token::Name(name) if name == wanted) {
+                return Err(wrong_at(at, &format!("{wanted}="), ""));
+            }
+            self.tokens.expect("=")?;
+            found = Some(match is_back {
+                true => of.back_or(number(&mut self.tokens)?),
+                false => of.coordinate(self.tokens.axes(&of)?[0]),
+            });
+        }
+        self.tokens.expect(")")?;
+        let found = found.unwrap_or_else(|| of.coordinate(0));
+        found.map(Operand::Lazy).map_err(|error| at(&error, position))
+    }
+
+    /// An expression of labels, or a list of them.
+    fn labels(&mut self) -> Result<Vec<Lazy>> {
+        let is_list = self.tokens.takes("[");
+        let mut all = Vec::new();
+        loop {
+            let position = self.tokens.position();
+            let labels = self.expression(0)?;
+            all.push(self.lazy(&labels, position)?);
+            if !(is_list && self.tokens.takes(",")) {
+                break;
+            }
+        }
+        if is_list {
+            self.tokens.expect("]")?;
+        }
+        Ok(all)
+    }
+
     fn lazy(&self, operand: &Operand, position: usize) -> Result<Lazy> {
         match operand {
             Operand::Lazy(lazy) => Ok(lazy.clone()),
@@ -336,41 +384,25 @@ impl Parser<'_> {
     /// The rest of a call of a reduction, behind its operand.
     fn reduction(&mut self, reducing: Reducing, of: Operand, position: usize) -> Result<Operand> {
         let of = self.lazy(&of, position)?;
-        let (mut axes, mut keeps, mut mask, mut initial) = (None, None, None, None);
+        let mut given = Keywords::default();
         while self.tokens.takes(",") {
             let position = self.tokens.position();
-            match self.tokens.next() {
-                Token::Name(name) if name == "axis" && axes.is_none() => {
-                    self.tokens.expect("=")?;
-                    axes = Some(self.tokens.axes(&of)?);
-                }
-                Token::Name(name) if name == "keepdims" && keeps.is_none() => {
-                    self.tokens.expect("=")?;
-                    keeps = Some(self.tokens.truth()?);
-                }
-                Token::Name(name) if name == "where" && mask.is_none() => {
-                    self.tokens.expect("=")?;
+            let Token::Name(name) = self.tokens.next() else {
+                return Err(wrong_at(position, "axis= or keepdims= behind what is reduced", ""));
+            };
+            self.tokens.expect("=")?;
+            match &*name {
+                "by" if given.by.is_empty() => given.by = self.labels()?,
+                "where" if given.mask.is_none() => {
                     let at = self.tokens.position();
                     let operand = self.expression(0)?;
-                    mask = Some(self.lazy(&operand, at)?);
+                    given.mask = Some(self.lazy(&operand, at)?);
                 }
-                Token::Name(name) if name == "initial" && initial.is_none() => {
-                    self.tokens.expect("=")?;
-                    let at = self.tokens.position();
-                    let Operand::Literal(literal) = self.expression(0)? else {
-                        return Err(wrong_at(at, "a number", ""));
-                    };
-                    initial = Some(literal);
-                }
-                _ => {
-                    let expected = "axis=, keepdims=, where= or initial= behind what is reduced";
-                    return Err(wrong_at(position, expected, ""));
-                }
+                name => given.take((name, position), &mut self.tokens, &of)?,
             }
         }
         self.tokens.expect(")")?;
-        let (axes, keeps) = (axes.unwrap_or_default(), keeps.unwrap_or(false));
-        let found = reducing.of_masked(&of, &axes, keeps, mask.as_ref(), initial);
+        let found = given.reduced(reducing, &of);
         found.map(Operand::Lazy).map_err(|error| at(&error, position))
     }
 }
@@ -407,6 +439,11 @@ mod tests {
                 "maximum(max(where(((memory < 3) | (memory == 7)), memory, 2), axis=[0, 1]), 2)",
             ),
             ("std(a, axis=0)", "sqrt((squared_distances(memory, axis=[0]) / 2))"),
+            ("var(a, axis=0, ddof=1)", "(squared_distances(memory, axis=[0]) / 1)"),
+            ("mean(a, axis=0, by=coordinate(a) % 2, expected=2)", "mean(memory, axis=[0], groups=2)"),
+            ("back(max(a, by=a, expected=5), fill=7)", "back(max(memory, axis=[0, 1], groups=5))"),
+            ("quantile(a, q=[0.5, 1], axis=1, method=\"lower\")", "quantile(memory)"),
+            ("nanmedian(a)", "quantile(memory)"),
         ] {
             assert_eq!(parsed(text).unwrap().text(), expected, "{text}");
         }
@@ -444,6 +481,16 @@ mod tests {
             ("max(a, where=a > 1)", 1),
             ("max(a, initial=a)", 16),
             ("sum(a, where=a > 1, where=a > 2)", 21),
+            ("mean(a, by=1)", 12),
+            ("mean(a, by=a)", 1),
+            ("mean(a, expected=2)", 1),
+            ("mean(a, q=2)", 1),
+            ("median(a, q=0.5)", 1),
+            ("quantile(a)", 1),
+            ("quantile(a, q=0.5, method=\"x\")", 27),
+            ("mean(a, other=2)", 9),
+            ("back(a)", 1),
+            ("back(a, axis=0)", 9),
             ("a; a", 2),
         ] {
             let error = parsed(text).unwrap_err().to_string();

@@ -8,15 +8,14 @@ use tempfile::NamedTempFile;
 use twox_hash::XxHash3_128;
 
 use crate::base::error::{Error, Result};
-use crate::compute::block::Held;
+use crate::compute::block::{Folds, Held};
 use crate::compute::digest::Digest;
-use crate::compute::reduction::Method;
 
 /// What a file begins with.
 const MAGIC: &[u8; 8] = b"partial1";
 
 /// For each segment, in order, the cells of each result.
-pub(super) type Segments = BTreeMap<u64, Vec<Held>>;
+pub(super) type Segments = BTreeMap<u64, Folds>;
 
 /// What a task has folded.
 #[derive(Debug, Default)]
@@ -46,16 +45,16 @@ impl Partials {
         self.path(task).is_file()
     }
 
-    /// What a task has folded of so many cells; `None` unless there is a whole file of it.
+    /// What a task has folded, of as many cells as `nothing` has; `None` unless there is a whole file of it.
     ///
     /// # Errors
     /// Any error of files.
-    pub(super) fn find(&self, task: u64, methods: &[Method], cells: usize) -> Result<Option<Partial>> {
+    pub(super) fn find(&self, task: u64, nothing: &Folds) -> Result<Option<Partial>> {
         let path = self.path(task);
         match std::fs::read(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::io(error, "reading a partial result", path.display().to_string())),
-            Ok(bytes) => Ok(parse(&bytes, methods, cells)),
+            Ok(bytes) => Ok(parse(&bytes, nothing)),
         }
     }
 
@@ -83,18 +82,19 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 
 fn bytes(Digest(from): Digest, segments: &Segments) -> Vec<u8> {
     let mut bytes = [&MAGIC[..], &from.to_le_bytes()].concat();
-    for (number, cells) in segments {
+    for (number, Folds { held, sizes }) in segments {
         bytes.extend(number.to_le_bytes());
-        for Held { values, beside, firsts, means } in cells {
+        for Held { values, beside, firsts, means } in held {
             let words = [values, beside, firsts, means].into_iter().flatten();
             words.for_each(|word| bytes.extend(word.to_le_bytes()));
         }
+        sizes.iter().for_each(|size| bytes.extend(size.to_le_bytes()));
     }
     bytes.extend(XxHash3_128::oneshot(&bytes).to_le_bytes());
     bytes
 }
 
-fn parse(bytes: &[u8], methods: &[Method], cells: usize) -> Option<Partial> {
+fn parse(bytes: &[u8], nothing: &Folds) -> Option<Partial> {
     let (bytes, sum) = bytes.split_last_chunk::<16>()?;
     if XxHash3_128::oneshot(bytes).to_le_bytes() != *sum {
         return None;
@@ -103,11 +103,14 @@ fn parse(bytes: &[u8], methods: &[Method], cells: usize) -> Option<Partial> {
     let mut segments = Segments::new();
     while !left.is_empty() {
         let number = word(&mut left)?;
-        let mut all: Vec<Held> = methods.iter().map(|method| Held::new(*method, cells)).collect();
-        for Held { values, beside, firsts, means } in &mut all {
+        let mut all = nothing.clone();
+        for Held { values, beside, firsts, means } in &mut all.held {
             for one in [values, beside, firsts, means].into_iter().flatten() {
                 *one = word(&mut left)?;
             }
+        }
+        for size in &mut all.sizes {
+            *size = word(&mut left)?;
         }
         segments.insert(number, all);
     }
@@ -131,28 +134,30 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let partials = Partials::new(folder.path().join("deep/pass"));
         let methods = [Reduction::Mean, Reduction::ArgMin].map(|one| one.method(DataType::F32));
-        let mut cells: Vec<Held> = methods.iter().map(|method| Held::new(*method, 3)).collect();
-        cells[0].values = vec![1, 2, u64::MAX];
+        let nothing = |cells| Folds::new(&methods, cells, Some(2));
+        let mut cells = nothing(3);
+        cells.sizes[1] = 8;
+        cells.held[0].values = vec![1, 2, u64::MAX, 3, 4, 5];
         let segments: Segments = [(4, cells.clone()), (7, cells)].into();
         let partial = Partial { from: Some(Digest(5)), segments };
         partials.keep(9, &partial).unwrap();
-        let found = partials.find(9, &methods, 3).unwrap().unwrap();
+        let found = partials.find(9, &nothing(3)).unwrap().unwrap();
         assert_eq!((found.from, found.segments.len()), (partial.from, 2));
         assert_eq!(format!("{:?}", found.segments), format!("{:?}", partial.segments));
-        assert!(partials.find(8, &methods, 3).unwrap().is_none());
-        assert!(partials.find(9, &methods, 4).unwrap().is_none(), "cells of another box");
+        assert!(partials.find(8, &nothing(3)).unwrap().is_none());
+        assert!(partials.find(9, &nothing(4)).unwrap().is_none(), "cells of another box");
         let path = folder.path().join("deep/pass/9");
         let whole = std::fs::read(&path).unwrap();
         for at in 0..whole.len() {
             std::fs::write(&path, &whole[..at]).unwrap();
-            assert!(partials.find(9, &methods, 3).unwrap().is_none(), "cut at {at}");
+            assert!(partials.find(9, &nothing(3)).unwrap().is_none(), "cut at {at}");
             let mut other = whole.clone();
             other[at] ^= 1;
             std::fs::write(&path, &other).unwrap();
-            assert!(partials.find(9, &methods, 3).unwrap().is_none(), "changed at {at}");
+            assert!(partials.find(9, &nothing(3)).unwrap().is_none(), "changed at {at}");
         }
         let unknown = Partial { from: None, ..partial };
         partials.keep(1, &unknown).unwrap();
-        assert!(partials.find(1, &methods, 3).unwrap().is_none(), "nobody knows of what it is");
+        assert!(partials.find(1, &nothing(3)).unwrap().is_none(), "nobody knows of what it is");
     }
 }

@@ -86,7 +86,11 @@ impl Running<'_> {
             is_near: pass.is_near,
             progress: Some(self.progress),
         };
-        let sparse = Sparse::of(&compiled, self.stage, &pass.blocks)?;
+        let sparse = match &self.stage.by {
+            // What is not stored has labels as well.
+            Some(_) => None,
+            None => Sparse::of(&compiled, self.stage, &pass.blocks)?,
+        };
         match &pass.folding {
             Some(folding) => {
                 let reducing = Reducing::new(compiled, self.stage, pass, folding, self.record.as_ref());

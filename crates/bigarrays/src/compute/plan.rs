@@ -12,6 +12,10 @@ use crate::compute::program::TILE;
 /// Elements of reduced axes behind the first that are folded before those of the next index of the first.
 pub(crate) const PLANE: u64 = 1 << 20;
 
+/// The most segments of elements in groups, and the most cells that all of them have of one place, if that are not those of one.
+const SEGMENTS: u64 = 64;
+const CELLS: u64 = 1 << 22;
+
 /// Elements along reduced axes that are folded one after the other.
 const SEGMENT: u64 = 1 << 22;
 
@@ -130,13 +134,24 @@ pub(crate) struct Folding {
     pub(crate) segments: Dims<Cuts>,
 }
 
+/// How many elements there are along some axes.
+fn domain_len(domain: &Domain, axes: &[usize]) -> u64 {
+    axes.iter().map(|&axis| domain.shape()[axis]).fold(1, u64::saturating_mul)
+}
+
 impl Folding {
-    pub(crate) fn new(domain: &Domain, axes: &[usize]) -> Self {
+    pub(crate) fn new(domain: &Domain, axes: &[usize], groups: Option<u64>) -> Self {
         let mut lengths: Dims<u64> = Dims::from_elem(1, axes.len());
         let mut plane = 1u64;
         for (k, &axis) in axes.iter().enumerate().rev() {
             let length = domain.shape()[axis].max(1);
-            let most = if k == 0 { SEGMENT / plane } else { PLANE / plane }.max(1);
+            let mut most = if k == 0 { SEGMENT / plane } else { PLANE / plane }.max(1);
+            if let Some(groups) = groups.filter(|_| k == 0) {
+                // All segments have all groups.
+                let behind = domain_len(domain, &axes[1..]).div_ceil(plane).max(1);
+                let segments = (CELLS / groups.max(1)).clamp(1, SEGMENTS).div_ceil(behind);
+                most = most.max(length.div_ceil(segments));
+            }
             // Rows are folded in tiles.
             let least = if axis + 1 == domain.ndim() { TILE as u64 } else { 1 };
             let of = if length <= most { length } else { (1 << most.ilog2()).max(least).min(length) };

@@ -157,6 +157,8 @@ struct Planner<'a> {
     compiled: &'a Compiled,
     /// The stored inputs, and where their chunks are.
     reads: Vec<(&'a Input, Grid)>,
+    /// How many chunks are read for each of those.
+    chunks_of_one: Vec<u64>,
     /// The targets, and where blocks may be cut along the axes that are not reduced.
     targets: Vec<&'a Array>,
     target_grid: Option<Dims<(i64, u64)>>,
@@ -178,14 +180,24 @@ impl<'a> Planner<'a> {
         let compiled = Compiled::of(stage, &HashMap::new())?;
         let own = stage.outputs.iter().flat_map(|output| &output.roots);
         let own = own.filter_map(|root| Some((root, targets[root.number]?)));
-        let reads = compiled.inputs.iter().map(|input| Ok(input.grid()?.map(|grid| (input, grid))));
+        let reads = compiled.inputs.iter().map(|input| {
+            let Some((grid, bytes)) = input.grid()? else { return Ok(None) };
+            let chunks = input.chunks_of_one()?;
+            Ok(Some((input, (grid, bytes.saturating_mul(chunks)), chunks)))
+        });
+        let reads: Vec<(&Input, Grid, u64)> = reads.filter_map(Result::transpose).collect::<Result<_>>()?;
+        let chunks_of_one = reads.iter().map(|read| read.2).collect();
         let mut planner = Planner {
             stage,
-            reads: reads.filter_map(Result::transpose).collect::<Result<_>>()?,
+            reads: reads.into_iter().map(|(input, grid, _)| (input, grid)).collect(),
+            chunks_of_one,
             compiled: &compiled,
             targets: Vec::new(),
             target_grid: None,
-            folding: stage.axes.as_ref().map(|axes| Folding::new(&stage.domain, axes)),
+            folding: stage
+                .axes
+                .as_ref()
+                .map(|axes| Folding::new(&stage.domain, axes, stage.by.as_ref().map(|by| by.groups.len()))),
             limits,
             terms: Terms { results, ..Terms::default() },
             may_spill,
@@ -197,7 +209,7 @@ impl<'a> Planner<'a> {
                 grid.iter().fold(target.dtype().size() as u64, |bytes, at| bytes.saturating_mul(at.1));
             encoding = encoding.max(chunk.saturating_mul(2));
             planner.targets.push(target);
-            planner.add_grid(root.of_result(&grid));
+            planner.add_grid(planner.without_groups(root.of_result(&grid)));
         }
         // A chunk is held as it is stored and as it is decoded.
         let decoding = compiled.chunk_bytes().saturating_mul(2);
@@ -210,6 +222,15 @@ impl<'a> Planner<'a> {
 
     fn domain(&self) -> &'a Domain {
         &self.stage.domain
+    }
+
+    /// What the axes that are not reduced have, of the axes of a result.
+    fn without_groups(&self, mut grid: Dims<(i64, u64)>) -> Dims<(i64, u64)> {
+        if let (Some(by), Some(folding)) = (&self.stage.by, &self.folding) {
+            let at = folding.axes[0];
+            grid.drain(at..at + by.groups.ndim());
+        }
+        grid
     }
 
     /// Has blocks agree with the chunks of a target as well.
@@ -276,10 +297,13 @@ impl<'a> Planner<'a> {
     /// Bytes that a block of these lengths holds: of the inputs, of the results, and of cells.
     fn held(&self, lengths: &[u64]) -> u64 {
         let kept = lengths.iter().enumerate().filter(|(axis, _)| self.reduced(*axis).is_none());
-        let elements = kept.fold(1u64, |all, (_, length)| all.saturating_mul(*length));
+        let elements = kept.fold(self.stage.groups(), |all, (_, length)| all.saturating_mul(*length));
+        let segments = self.folding.as_ref().map_or(1, Folding::count);
+        // Where there are groups, the cells of all segments wait.
+        let waiting = if self.stage.by.is_some() { segments.saturating_sub(1) } else { 0 };
         let one = |output: &Output| match output.method() {
             // Cells, those of a segment that is done, and elements.
-            Some(method) => 16 * method.fold.words() + 8,
+            Some(method) => (16 + 8 * waiting) * method.fold.words() + 8,
             None => output.dtype.size() as u64,
         };
         let size: u64 = self.stage.outputs.iter().map(one).sum();
@@ -331,6 +355,8 @@ impl<'a> Planner<'a> {
         self.terms.blocks = held.saturating_mul(in_flight) - self.terms.halo;
         self.terms.decoding = self.terms.decoding / threads * in_flight.max(threads);
         let read = loads.iter().zip(&self.reads).map(|(loads, (_, grid))| loads.saturating_mul(grid.1));
+        let chunks =
+            loads.iter().zip(&self.chunks_of_one).map(|(loads, of_one)| loads.saturating_mul(*of_one));
         let item =
             self.stage.outputs.iter().map(|output| output.expr.dtype().size() as u64).max().unwrap_or(1);
         Ok(Pass {
@@ -340,7 +366,7 @@ impl<'a> Planner<'a> {
             run: given.map_or_else(|| self.run(&cuts, in_flight), |given| given.run),
             in_flight: in_flight as usize,
             is_near,
-            chunks_read: loads.iter().copied().fold(0, u64::saturating_add),
+            chunks_read: chunks.fold(0, u64::saturating_add),
             bytes_read: read.fold(0, u64::saturating_add),
             bytes: self.domain().shape().iter().fold(item, |all, &length| all.saturating_mul(length)),
             item,

@@ -10,6 +10,7 @@ use crate::base::error::{Error, Result};
 use crate::compute::cast::{Cast, cast};
 use crate::compute::expr::{Kind, Lazy};
 use crate::compute::kernels::{Kernel, convert, kernel};
+use crate::compute::same::is_same;
 
 /// Elements of a tile.
 pub(crate) const TILE: usize = 2048;
@@ -130,7 +131,9 @@ impl Lowering {
                 let place = self.step(work, format!("{function:?} {types:?}"), sized, result.size());
                 self.convert(place, result, lazy.dtype())?
             }
-            Kind::Reduce(..) => return Err(Error::unsupported("a reduction within a pass")),
+            Kind::Reduce(..) | Kind::Group(..) => {
+                return Err(Error::unsupported("a reduction within a pass"));
+            }
         };
         self.known.insert(lazy.id(), place);
         Ok(place)
@@ -175,23 +178,6 @@ impl Lowering {
         self.steps.push(Step { work, arguments, register, size });
         self.same.insert(key, Place::Register(register));
         Place::Register(register)
-    }
-}
-
-/// Whether two expressions are of the same elements, as far as one can see.
-fn is_same(one: &Lazy, other: &Lazy) -> bool {
-    match (one.kind(), other.kind()) {
-        (Kind::Source(one), Kind::Source(other)) => {
-            std::ptr::eq(one.layout(), other.layout()) && one.transform() == other.transform()
-        }
-        (Kind::Foreign(one), Kind::Foreign(other)) => one.is_same(other),
-        (Kind::View(mapping, one), Kind::View(other_mapping, other)) => {
-            mapping == other_mapping && is_same(one, other)
-        }
-        (Kind::Pending(one_number), Kind::Pending(number)) => {
-            one_number == number && one.domain() == other.domain()
-        }
-        _ => one.id() == other.id(),
     }
 }
 
@@ -258,6 +244,15 @@ impl<'p> Machine<'p> {
             done?;
         }
         Ok(())
+    }
+
+    /// The bytes of the one element that all elements of a result are, if they are those of an input that has no others.
+    pub(crate) fn uniform<'m>(&self, number: usize, inputs: &'m [Elements<'_>]) -> Option<&'m [u8]> {
+        let (place, dtype) = self.program.results[number];
+        match place {
+            Place::Input(at) if inputs[at].step == 0 => Some(&inputs[at].bytes[..dtype.size()]),
+            _ => None,
+        }
     }
 
     /// The bytes of a result of the tile that was computed last, of the same inputs. They are aligned as 8 bytes if they are

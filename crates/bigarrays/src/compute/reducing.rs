@@ -9,17 +9,17 @@ use roaring::RoaringTreemap;
 use crate::base::buffer::Order;
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
-use crate::base::dtype::DataType;
-use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, Result};
 use crate::base::sync::MutexExt;
-use crate::compute::block::{Folded, Held};
+use crate::compute::block::{Folded, Folds, Held};
 use crate::compute::boxes::Boxes;
 use crate::compute::digest::Digest;
+use crate::compute::finish::Finished;
+use crate::compute::grouped::ByGroup;
 use crate::compute::inputs::Compiled;
-use crate::compute::kernels::{NOWHERE, convert};
 use crate::compute::partials::{Partial, Segments};
 use crate::compute::plan::{Folding, Pass};
-use crate::compute::reduction::{Finish, Method};
+use crate::compute::reduction::Method;
 use crate::compute::resume::{Record, Watched};
 use crate::compute::sink::Sink;
 use crate::compute::sparse::Sparse;
@@ -107,12 +107,13 @@ impl<'a> Reducing<'a> {
     /// For each result, its element where nothing is stored of what it is of.
     fn of_nothing(&self, sparse: &Sparse) -> Result<Vec<Vec<u8>>> {
         let mut cells = self.nothing(1);
-        self.add_elsewhere(sparse, &mut cells)?;
+        self.add_elsewhere(sparse, &mut cells.held)?;
+        let finished = self.finished(&cells.sizes, 1);
         let one = |((held, method), output): ((Held, &Method), &Output)| {
-            let words = self.elements(held, *method, output)?;
+            let words = finished.elements(held, *method, output)?;
             Ok(bytemuck::cast_slice(&words)[..output.dtype.size()].to_vec())
         };
-        cells.into_iter().zip(&self.methods).zip(&self.stage.outputs).map(one).collect()
+        cells.held.into_iter().zip(&self.methods).zip(&self.stage.outputs).map(one).collect()
     }
 
     /// Folds an element of what is not stored into all cells.
@@ -218,7 +219,8 @@ impl<'a> Reducing<'a> {
             if let Some(done) = done {
                 let part = self.boxes.kept.get(kept)?;
                 self.finish(&part, done.segments, blocks < self.boxes.blocks, sinks)?;
-                self.record.map_or(Ok(()), |record| record.note(kept, done.from, sinks, &part))?;
+                let placed = self.stage.placed(&part)?;
+                self.record.map_or(Ok(()), |record| record.note(kept, done.from, sinks, &placed))?;
             }
             Ok(bytes)
         })
@@ -239,8 +241,7 @@ impl<'a> Reducing<'a> {
         let number = kept * self.boxes.tasks + task;
         let keeps = self.keeps_partials(record);
         if keeps && (record.is_resumed || !may_fold) {
-            let cells = part.checked_len()? as usize;
-            let found = record.partials.find(number, &self.methods, cells)?;
+            let found = record.partials.find(number, &self.nothing(part.checked_len()? as usize))?;
             // Versions of what was merged are looked at before it counts as done.
             let is_current = |found: &Partial| {
                 Ok::<_, Error>(
@@ -291,7 +292,7 @@ impl<'a> Reducing<'a> {
                 }
                 Ok(sum.from)
             };
-            if record.is_done(number, from, (sinks, &part))? {
+            if record.is_done(number, from, (sinks, &self.stage.placed(&part)?))? {
                 done.locked().insert(number);
             }
             Ok(0)
@@ -318,8 +319,26 @@ impl<'a> Reducing<'a> {
         Domain::from_ranges(&(0..self.stage.domain.ndim()).map(range).collect::<Dims<_>>())
     }
 
-    fn nothing(&self, cells: usize) -> Vec<Held> {
-        self.methods.iter().map(|method| Held::new(*method, cells)).collect()
+    /// So many cells of nothing, as many in each group.
+    fn nothing(&self, cells: usize) -> Folds {
+        Folds::new(&self.methods, cells, self.stage.by.as_ref().map(|by| by.groups.len()))
+    }
+
+    /// The groups of a box of the axes that are not reduced.
+    fn by(&self, kept: &Domain) -> Option<ByGroup> {
+        let by = self.stage.by.as_ref()?;
+        let behind = kept.shape().iter().skip(self.folding.axes[0]);
+        let stride = behind.fold(1, |all, &length| all * length as usize);
+        Some(ByGroup { count: by.groups.len(), stride, drops: by.groups.drops })
+    }
+
+    /// How cells become elements, where cells of neighbouring groups are so far apart.
+    fn finished<'s>(&'s self, sizes: &'s [u64], stride: usize) -> Finished<'s> {
+        let first = match self.folding.axes[..] {
+            [axis] => self.stage.domain.origin()[axis],
+            _ => 0,
+        };
+        Finished { lengths: &self.lengths, first, sizes, stride }
     }
 
     /// The boxes that a task of a box of the results reads, as they lie along the first reduced axis.
@@ -344,7 +363,7 @@ impl<'a> Reducing<'a> {
     fn fold(&self, compiled: &Compiled, kept: &Domain, task: u64) -> Result<(Segments, u64)> {
         let segments = &self.folding.segments[0];
         let (run, behind) = self.boxes.places(task);
-        let (mut partials, mut bytes) = (Segments::new(), 0);
+        let (mut partials, mut bytes, by) = (Segments::new(), 0, self.by(kept));
         let cells = kept.checked_len()? as usize;
         let (mut segment, mut current) = (run * self.pass.run, self.nothing(cells));
         for part in self.parts(kept, task) {
@@ -362,7 +381,7 @@ impl<'a> Reducing<'a> {
                 let end = segments.get(segment).end.min(reduced[0].end);
                 let along = (at - reduced[0].start) as usize..(end - reduced[0].start) as usize;
                 let (axes, lengths) = (&self.folding.axes[..], &self.lengths[..]);
-                let folded = Folded { axes, along, lengths, begins: &begins };
+                let folded = Folded { axes, along, lengths, begins: &begins, by };
                 if let Some(block) = &block {
                     block.fold(&compiled.program, &self.methods, &folded, &mut current)?;
                 }
@@ -390,65 +409,22 @@ impl<'a> Reducing<'a> {
             Some(cells) => cells,
             None => self.nothing(kept.checked_len()? as usize),
         };
-        for partial in all {
-            for ((cells, partial), method) in cells.iter_mut().zip(&partial).zip(&self.methods) {
-                cells.merge(*method, partial);
-            }
-        }
+        all.for_each(|partial| cells.merge(&self.methods, &partial));
         if let Some(sparse) = self.sparse.as_ref().filter(|_| has_missing) {
-            self.add_elsewhere(sparse, &mut cells)?;
+            self.add_elsewhere(sparse, &mut cells.held)?;
         }
-        for (number, (held, method)) in cells.into_iter().zip(&self.methods).enumerate() {
+        let part = self.stage.placed(kept)?;
+        let (count, stride) = (part.checked_len()? as usize, self.by(kept).map_or(1, |by| by.stride));
+        let Folds { held, sizes } = cells;
+        let finished = self.finished(&sizes, stride);
+        for (number, (held, method)) in held.into_iter().zip(&self.methods).enumerate() {
             let output = &self.stage.outputs[number];
-            let elements = self.elements(held, *method, output)?;
-            let bytes =
-                &bytemuck::cast_slice(&elements)[..kept.checked_len()? as usize * output.dtype.size()];
-            sinks[number].iter().try_for_each(|sink| sink.put(kept, bytes, output.dtype.size(), Order::C))?;
+            let elements = finished.elements(held, *method, output)?;
+            let bytes = &bytemuck::cast_slice(&elements)[..count * output.dtype.size()];
+            sinks[number]
+                .iter()
+                .try_for_each(|sink| sink.put(&part, bytes, output.dtype.size(), Order::C))?;
         }
         Ok(())
-    }
-
-    /// The elements that cells are, in words that may be more than they take.
-    fn elements(&self, mut held: Held, method: Method, output: &Output) -> Result<Vec<u64>> {
-        let mut from = method.cell.dtype();
-        let divide = |value: &mut u64, count: f64| *value = (f64::from_bits(*value) / count).to_bits();
-        match method.finish {
-            Finish::Plain => {}
-            Finish::Mean => {
-                let count = self.lengths.iter().map(|&length| length as f64).product::<f64>();
-                held.values.iter_mut().for_each(|value| divide(value, count));
-            }
-            Finish::MeanOfNumbers => {
-                let both = held.values.iter_mut().zip(&held.beside);
-                both.for_each(|(value, &count)| divide(value, count as f64));
-            }
-            Finish::Place => {
-                if held.beside.contains(&NOWHERE) {
-                    let name = output.reduction.map_or("", |reduction| reduction.name());
-                    return Err(Error::new(ErrorKind::InvalidArgument, format!("{name} of NaNs alone")));
-                }
-                // Along one axis, a coordinate.
-                let first = match self.folding.axes[..] {
-                    [axis] => self.stage.domain.origin()[axis],
-                    _ => 0,
-                };
-                let place = |&at: &u64| (at as i64).wrapping_add(first) as u64;
-                (held.values, from) = (held.beside.iter().map(place).collect(), output.dtype);
-            }
-        }
-        if from == DataType::F64 {
-            // Which of two NaNs a sum is of, and its sign, follows from how loops are compiled.
-            let nans = held.values.iter_mut().filter(|value| f64::from_bits(**value).is_nan());
-            nans.for_each(|value| *value = f64::NAN.to_bits());
-        }
-        if from == output.dtype {
-            return Ok(held.values);
-        }
-        let none = || Error::unsupported(format!("{from} as {}", output.dtype));
-        let kernel = convert(from, output.dtype).ok_or_else(none)?;
-        let mut elements = vec![0u64; (held.values.len() * output.dtype.size()).div_ceil(8)];
-        let count = held.values.len() * output.dtype.size();
-        kernel(&[bytemuck::cast_slice(&held.values)], &mut bytemuck::cast_slice_mut(&mut elements)[..count]);
-        Ok(elements)
     }
 }

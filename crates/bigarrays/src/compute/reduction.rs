@@ -56,6 +56,14 @@ reductions! {
     SquaredDistances "squared_distances" SquaredDistances,
     /// As `SquaredDistances`, of those that are not NaN; 0 if all are.
     NanSquaredDistances "nansquared_distances" SquaredDistances,
+    /// The first of them.
+    First "first" First,
+    /// The last of them.
+    Last "last" Last,
+    /// The first that is not NaN; NaN if all are.
+    NanFirst "nanfirst" First,
+    /// The last that is not NaN; NaN if all are.
+    NanLast "nanlast" Last,
 }
 
 /// How a reduction is done: elements are converted, folded in cells of 8 or 16 bytes, and a cell becomes an element.
@@ -159,13 +167,22 @@ impl Reduction {
             Self::NanArgMax => place(Fold::FirstMostNumber),
             Self::SquaredDistances => Method { cell: Cell::F64, ..plain(Fold::Moments) },
             Self::NanSquaredDistances => plain(Fold::MomentsOfNumbers),
+            Self::First => plain(Fold::Earliest),
+            Self::Last => plain(Fold::Latest),
+            Self::NanFirst => plain(Fold::EarliestNumber),
+            Self::NanLast => plain(Fold::LatestNumber),
         }
+    }
+
+    /// Whether the result is one of the elements, or its place, so that there has to be one.
+    pub(crate) fn is_of_one(self) -> bool {
+        let same = self.row().2;
+        matches!(same, Self::Min | Self::Max | Self::ArgMin | Self::ArgMax | Self::First | Self::Last)
     }
 
     /// An error if no elements have none of this.
     pub(crate) fn expect_elements(self, count: u64) -> Result<()> {
-        let is_of_one = matches!(self.row().2, Self::Min | Self::Max | Self::ArgMin | Self::ArgMax);
-        if count > 0 || !is_of_one {
+        if count > 0 || !self.is_of_one() {
             return Ok(());
         }
         Err(Error::invalid(format!("the {} of no elements is not defined", self.name())))

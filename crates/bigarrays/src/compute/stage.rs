@@ -8,9 +8,11 @@ use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
 use crate::base::error::Result;
 use crate::compute::expr::{Kind, Lazy};
+use crate::compute::groups::Groups;
 use crate::compute::infer::Names;
 use crate::compute::mapping::{Mapping, Pick};
 use crate::compute::reduction::{Method, Reduction};
+use crate::compute::same::is_same;
 
 /// One pass over the elements of a domain.
 #[derive(Clone, Debug)]
@@ -18,7 +20,22 @@ pub(crate) struct Stage {
     pub(crate) domain: Domain,
     /// The axes along which elements are reduced, ascending; `None` if they are the results.
     pub(crate) axes: Option<Dims<usize>>,
+    /// What groups they are in, if each group is reduced on its own.
+    pub(crate) by: Option<By>,
     pub(crate) outputs: Vec<Output>,
+}
+
+/// Groups, and the number of each element's.
+#[derive(Clone, Debug)]
+pub(crate) struct By {
+    pub(crate) groups: Groups,
+    pub(crate) numbers: Lazy,
+}
+
+impl PartialEq for By {
+    fn eq(&self, other: &Self) -> bool {
+        self.groups == other.groups && is_same(&self.numbers, &other.numbers)
+    }
 }
 
 /// A result of a pass: elements of `expr`, in which nothing is reduced, and what becomes of them.
@@ -26,6 +43,8 @@ pub(crate) struct Stage {
 pub(crate) struct Output {
     pub(crate) expr: Lazy,
     pub(crate) reduction: Option<Reduction>,
+    /// What a group without elements has, if that was said.
+    pub(crate) fill: Option<[u8; 8]>,
     pub(crate) dtype: DataType,
     /// The domain and names of the result.
     pub(crate) domain: Domain,
@@ -78,9 +97,10 @@ pub(crate) fn stages(roots: &[Lazy]) -> Result<Vec<Stage>> {
         let (dtype, domain, names) = (expr.dtype(), expr.domain().clone(), expr.names().into());
         let number_of = cutter.outputs.len();
         let roots = vec![Root { number, placed: None }];
-        let (reduction, is_taken) = (None, false);
-        let output = Output { expr, reduction, dtype, domain, names, number: number_of, is_taken, roots };
-        cutter.push(output, None);
+        let (reduction, fill, is_taken) = (None, None, false);
+        let output =
+            Output { expr, reduction, fill, dtype, domain, names, number: number_of, is_taken, roots };
+        cutter.push(output, None, None);
     }
     Ok(cutter.grouped())
 }
@@ -118,8 +138,17 @@ struct Cutter {
 struct Cut {
     output: Output,
     axes: Option<Dims<usize>>,
+    by: Option<By>,
     level: usize,
     reads: HashSet<usize>,
+}
+
+impl Cut {
+    /// All expressions that it is of.
+    fn nodes(&self) -> Vec<&Lazy> {
+        let numbers = self.by.iter().flat_map(|by| by.numbers.nodes());
+        self.output.expr.nodes().into_iter().chain(numbers).collect()
+    }
 }
 
 impl Cutter {
@@ -135,8 +164,19 @@ impl Cutter {
                 let number = self.outputs.len();
                 let (reduction, roots) = (Some(along.reduction), Vec::new());
                 let (domain, names) = (domain.clone(), names.clone());
-                let output = Output { expr, reduction, dtype, domain, names, number, is_taken: false, roots };
-                self.push(output, Some(along.axes.clone()));
+                let (fill, is_taken) = (None, false);
+                let output = Output { expr, reduction, fill, dtype, domain, names, number, is_taken, roots };
+                self.push(output, Some(along.axes.clone()), None);
+                Kind::Pending(number)
+            }
+            Kind::Group(grouping, all) => {
+                let (expr, numbers) = (self.cut(&all[0])?, self.cut(&all[1])?);
+                let number = self.outputs.len();
+                let (reduction, fill) = (Some(grouping.reduction), grouping.fill);
+                let (domain, names, is_taken, roots) = (domain.clone(), names.clone(), false, Vec::new());
+                let output = Output { expr, reduction, fill, dtype, domain, names, number, is_taken, roots };
+                let by = By { groups: grouping.by.groups.clone(), numbers };
+                self.push(output, Some(grouping.by.axes.clone()), Some(by));
                 Kind::Pending(number)
             }
             Kind::Source(_) | Kind::Foreign(_) | Kind::Constant(_) | Kind::Pending(_) => {
@@ -147,9 +187,18 @@ impl Cutter {
                 let expr = Lazy::new(kind, dtype, domain.clone(), names.clone());
                 let number = self.outputs.len();
                 let (domain, names, roots) = (domain.clone(), names.clone(), Vec::new());
-                let output =
-                    Output { expr, reduction: None, dtype, domain, names, number, is_taken: false, roots };
-                self.push(output, None);
+                let output = Output {
+                    expr,
+                    reduction: None,
+                    fill: None,
+                    dtype,
+                    domain,
+                    names,
+                    number,
+                    is_taken: false,
+                    roots,
+                };
+                self.push(output, None, None);
                 Kind::Pending(number)
             }
             kind => kind.with(&mut |of| self.cut(of))?,
@@ -159,9 +208,10 @@ impl Cutter {
         Ok(cut)
     }
 
-    fn push(&mut self, output: Output, axes: Option<Dims<usize>>) {
+    fn push(&mut self, output: Output, axes: Option<Dims<usize>>, by: Option<By>) {
         let (mut level, mut reads) = (0, HashSet::new());
-        for lazy in output.expr.nodes() {
+        let numbers = by.iter().flat_map(|by| by.numbers.nodes());
+        for lazy in output.expr.nodes().into_iter().chain(numbers) {
             match lazy.kind() {
                 Kind::Source(array) => drop(reads.insert(std::ptr::from_ref(array.layout()) as usize)),
                 Kind::Foreign(source) => drop(reads.insert(source.id())),
@@ -173,22 +223,21 @@ impl Cutter {
                 _ => {}
             }
         }
-        self.outputs.push(Cut { output, axes, level, reads });
+        self.outputs.push(Cut { output, axes, by, level, reads });
     }
 
     /// Results that are of the same elements, reduced along the same axes, are those of one pass.
     fn grouped(mut self) -> Vec<Stage> {
-        let taken: HashSet<usize> =
-            self.outputs.iter().flat_map(|cut| cut.output.expr.nodes()).filter_map(taken).collect();
+        let taken: HashSet<usize> = self.outputs.iter().flat_map(Cut::nodes).filter_map(taken).collect();
         self.outputs.iter_mut().for_each(|cut| cut.output.is_taken = taken.contains(&cut.output.number));
         let mut found: Vec<(usize, HashSet<usize>, Stage)> = Vec::new();
-        for Cut { output, axes, level, reads } in self.outputs {
+        for Cut { output, axes, by, level, reads } in self.outputs {
             let domain = output.expr.domain();
-            let mut joined = (level, reads, Stage { domain: domain.clone(), axes, outputs: Vec::new() });
+            let mut joined = (level, reads, Stage { domain: domain.clone(), axes, by, outputs: Vec::new() });
             let is_same = |(at, known, stage): &(usize, HashSet<usize>, Stage)| {
                 let (_, reads, own) = &joined;
                 *at == level
-                    && (&stage.domain, &stage.axes) == (&own.domain, &own.axes)
+                    && (&stage.domain, &stage.axes, &stage.by) == (&own.domain, &own.axes, &own.by)
                     && !known.is_disjoint(reads)
             };
             let (same, others): (Vec<_>, Vec<_>) = found.into_iter().partition(is_same);
@@ -237,7 +286,12 @@ fn fill(lazy: &Lazy, results: &HashMap<usize, Lazy>, known: &mut HashMap<usize, 
 impl Stage {
     /// What is computed, as one would write it.
     pub(crate) fn text(&self) -> String {
-        self.outputs.iter().map(|output| output.text(self.axes.as_deref())).collect::<Vec<_>>().join("; ")
+        let all = self.outputs.iter().map(|output| output.text(self.axes.as_deref()));
+        let all = all.collect::<Vec<_>>().join("; ");
+        match &self.by {
+            Some(by) => format!("{all} of each of {} groups", by.groups.len()),
+            None => all,
+        }
     }
 
     /// The same of the results of these numbers alone; `None` if it has not all of them.
@@ -252,6 +306,24 @@ impl Stage {
     pub(crate) fn apart(&self) -> Vec<Self> {
         let one = |output: &Output| Self { outputs: vec![output.clone()], ..self.clone() };
         self.outputs.iter().map(one).collect()
+    }
+}
+
+impl Stage {
+    /// The box of the results that a box of the axes that are not reduced becomes.
+    ///
+    /// # Errors
+    /// Those of boxes.
+    pub(crate) fn placed(&self, kept: &Domain) -> Result<Domain> {
+        match (&self.by, self.axes.as_deref()) {
+            (Some(by), Some([at, ..])) => by.groups.placed(kept, *at),
+            _ => Ok(kept.clone()),
+        }
+    }
+
+    /// How many cells each place along the axes that are not reduced has.
+    pub(crate) fn groups(&self) -> u64 {
+        self.by.as_ref().map_or(1, |by| by.groups.len())
     }
 }
 

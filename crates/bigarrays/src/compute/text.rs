@@ -67,7 +67,14 @@ impl Lazy {
                 let axes = format!("axis=[{}]", axes.join(", "));
                 call(out, along.reduction.name(), std::slice::from_ref(of), &axes);
             }
+            Kind::Group(grouping, all) => {
+                let axes: Vec<String> = grouping.by.axes.iter().map(ToString::to_string).collect();
+                let last = format!("axis=[{}], groups={}", axes.join(", "), grouping.by.groups.len());
+                call(out, grouping.reduction.name(), &all[..1], &last);
+            }
             Kind::Join(axis, parts) => call(out, "concatenate", parts, &format!("axis={axis}")),
+            // What an operation of ours takes beside its first operand would hide that.
+            Kind::Operation(of, _, inputs) if of.config().is_some() => call(out, of.name, &inputs[..1], ""),
             Kind::Operation(of, _, inputs) => call(out, of.name, inputs, ""),
         }
     }

@@ -10,6 +10,7 @@ use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::compute::expr::{Along, Kind, Lazy};
+use crate::compute::groups::Grouping;
 use crate::compute::infer::{self, Names};
 use crate::compute::mapping::{Mapping, Pick, Placed};
 use crate::compute::types::common;
@@ -185,6 +186,7 @@ impl Viewing {
         let kind = match lazy.kind() {
             Kind::Source(array) => return of_source(lazy, array, mapping),
             Kind::Reduce(along, of) => return self.of_reduction(lazy, along, of, mapping),
+            Kind::Group(grouping, all) => return self.of_groups(lazy, grouping, all, mapping),
             Kind::View(inner, of) => return self.view(of, &inner.then(mapping)?),
             Kind::Constant(bytes) => Kind::Constant(*bytes),
             Kind::Convert(of) => Kind::Convert(self.view(of, mapping)?),
@@ -200,6 +202,34 @@ impl Viewing {
             }
         };
         Ok(Lazy::new(kind, lazy.dtype(), mapping.domain.clone(), mapping.names(lazy.names())))
+    }
+
+    /// A view of the groups of the box that it shows.
+    fn of_groups(
+        &mut self,
+        lazy: &Lazy,
+        grouping: &Grouping,
+        all: &Dims<Lazy>,
+        mapping: &Mapping,
+    ) -> Result<Lazy> {
+        let (at, groups) = (grouping.by.axes[0], grouping.by.groups.ndim());
+        let mut ranges: Dims<Range<i64>> = lazy.domain().ranges().collect();
+        for (own, pick) in mapping.picks.iter().enumerate() {
+            if !(at..at + groups).contains(&own) {
+                ranges[own] = mapping.shown_range(pick);
+            }
+        }
+        let mut kept = ranges.iter().enumerate().filter(|(own, _)| !(at..at + groups).contains(own));
+        let range = |axis: usize| match grouping.by.axes.contains(&axis) {
+            true => all[0].domain().range(axis),
+            false => kept.next().map_or(0..0, |(_, range)| range.clone()),
+        };
+        let part = Domain::from_ranges(&(0..all[0].ndim()).map(range).collect::<Dims<_>>())?;
+        let boxed = Mapping { picks: (0..part.ndim()).map(Pick::same).collect(), domain: part };
+        let all = all.iter().map(|one| self.view(one, &boxed)).collect::<Result<_>>()?;
+        let (domain, names) = (Domain::from_ranges(&ranges)?, lazy.names().into());
+        let kind = Kind::Group(Box::new(grouping.clone()), all);
+        Lazy::new(kind, lazy.dtype(), domain, names).placed(mapping.clone(), mapping.names(lazy.names()))
     }
 
     /// The reduction of a view: axes that are reduced stay where they are among those that are not.

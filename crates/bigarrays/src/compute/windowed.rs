@@ -18,6 +18,7 @@ use crate::chunk::config::{Config, Parameter};
 use crate::compute::boundary::{Beyond, Boundary};
 use crate::compute::cuts::Cuts;
 use crate::compute::dense::{Given, Kernel};
+use crate::compute::groups::Grouped;
 use crate::compute::memory::{Memory, lengths};
 use crate::compute::number::{Number, Numeric};
 use crate::compute::result_axis::Written;
@@ -46,6 +47,8 @@ pub(crate) enum Work {
 /// An operation without its inputs.
 pub(crate) struct Windowed {
     pub(crate) name: &'static str,
+    /// What groups results are of, if they are; the last input has their numbers.
+    pub(crate) grouped: Option<Grouped>,
     pub(crate) loops: Domain,
     /// The axes of each input.
     pub(crate) inputs: Vec<Vec<Bound>>,
@@ -513,6 +516,15 @@ impl Windowed {
                 bytes(item).saturating_add(kernel.scratch(&self.steps(output, lengths, &[])))
             }
         }
+    }
+
+    /// How many chunks of an input a step needs, along axes whose windows are whole.
+    pub(super) fn chunks_along(&self, input: usize, chunks: &[(i64, u64)], domain: &Domain) -> u64 {
+        let one = |(at, (_, windows)): (usize, &Bound)| match windows {
+            Windows::Whole => Cuts::over(domain.range(at), chunks[at]).len(),
+            _ => 1,
+        };
+        self.inputs[input].iter().enumerate().map(one).fold(1, u64::saturating_mul)
     }
 
     /// Where the chunks of an input end among the elements of a result.

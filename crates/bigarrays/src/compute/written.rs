@@ -15,6 +15,7 @@ use crate::compute::cast::Cast;
 use crate::compute::digest::Digest;
 use crate::compute::expr::{DEEPEST, Kind, Lazy};
 use crate::compute::function::Function;
+use crate::compute::groups::{Grouped, Grouping, Groups};
 use crate::compute::held::NAME as HELD;
 use crate::compute::infer::Names;
 use crate::compute::mapping::{Mapping, Pick};
@@ -122,6 +123,17 @@ impl Writing<'_> {
                     .with("axes", axes)
                     .with("of", self.add(of)?)
             }
+            Kind::Group(grouping, all) => {
+                let numbers = |axes: &Dims<usize>| axes.iter().copied().collect::<Parameter>();
+                Config::new("group")
+                    .with("name", grouping.reduction.name())
+                    .with("axes", numbers(&grouping.by.axes))
+                    .with("labelled", numbers(&grouping.by.labelled))
+                    .with("counts", &grouping.by.groups.counts[..])
+                    .with("drops", grouping.by.groups.drops)
+                    .with("fill", grouping.fill.map(u64::from_ne_bytes))
+                    .with("of", self.all(all)?)
+            }
             Kind::View(mapping, of) => view(mapping).with("of", self.add(of)?),
             Kind::Join(axis, parts) => Config::new("join").with("axis", *axis).with("of", self.all(parts)?),
         })
@@ -224,6 +236,19 @@ impl Reading<'_> {
         list(node, "of")?.iter().map(|number| self.at(number)).collect()
     }
 
+    fn group(&self, node: &Value) -> Result<Lazy> {
+        let all = self.all(node)?;
+        let [of, numbers] = &all[..] else { return Err(damaged()) };
+        let reduction = Reduction::named(text(node, "name")?).ok_or_else(damaged)?;
+        let by = grouped(node, of.domain())?;
+        let is_so = numbers.domain() == of.domain() && numbers.dtype() == DataType::I64;
+        if !is_so || reduction != reduction.of(of.dtype()) {
+            return Err(damaged());
+        }
+        let fill = node.get("fill").and_then(Value::as_u64).map(u64::to_ne_bytes);
+        of.of_groups(Grouping { reduction, by, fill }, numbers, reduction.result(of.dtype()))
+    }
+
     fn node(&mut self, name: &str, node: &Value) -> Result<Lazy> {
         match name {
             "constant" => {
@@ -249,11 +274,16 @@ impl Reading<'_> {
                 let axes = axes.filter(|axes| !axes.is_empty()).ok_or_else(damaged)?;
                 self.of(node)?.reduce(reduction, &axes, false)
             }
+            "group" => self.group(node),
             "view" => {
                 let of = self.of(node)?;
                 let mapping = mapping(node, of.domain())?;
                 let is_shown = match of.kind() {
-                    Kind::Source(_) | Kind::Foreign(_) | Kind::Join(..) | Kind::Operation(..) => true,
+                    Kind::Source(_)
+                    | Kind::Foreign(_)
+                    | Kind::Join(..)
+                    | Kind::Operation(..)
+                    | Kind::Group(..) => true,
                     Kind::Reduce(..) => mapping.only_repeats(of.domain()),
                     _ => false,
                 };
@@ -268,6 +298,25 @@ impl Reading<'_> {
             other => (self.leaf)(other, node),
         }
     }
+}
+
+/// What groups elements, of what is over `domain`.
+fn grouped(node: &Value, domain: &Domain) -> Result<Grouped> {
+    let axis = |axis: &Value| usize::try_from(axis.as_u64()?).ok();
+    let axes = |name: &str| -> Result<Dims<usize>> {
+        list(node, name)?.iter().map(axis).collect::<Option<_>>().ok_or_else(damaged)
+    };
+    let counts: Option<Dims<u64>> = list(node, "counts")?.iter().map(Value::as_u64).collect();
+    let drops = node.get("drops").and_then(Value::as_bool).ok_or_else(damaged)?;
+    let groups = Groups { counts: counts.ok_or_else(damaged)?, drops };
+    let by = Grouped { groups, axes: axes("axes")?, labelled: axes("labelled")? };
+    let is_sorted =
+        by.axes.is_sorted_by(|one, other| one < other) && by.labelled.is_sorted_by(|one, other| one < other);
+    let is_there = by.axes.last().is_some_and(|&last| last < domain.ndim());
+    let len = by.groups.counts.iter().try_fold(1u64, |all, &one| all.checked_mul(one));
+    let can_be = !by.groups.counts.is_empty() && len.is_some_and(|len| i64::try_from(len).is_ok());
+    let is_labelled = by.labelled.iter().all(|axis| by.axes.contains(axis));
+    if is_sorted && is_there && can_be && is_labelled { Ok(by) } else { Err(damaged()) }
 }
 
 /// A view of what is over `shown`.

@@ -33,6 +33,12 @@ pub(crate) enum Fold {
     FirstMost,
     FirstLeastNumber,
     FirstMostNumber,
+    /// That of the lowest place, and of the highest one.
+    Earliest,
+    Latest,
+    /// The same of those that are not NaN.
+    EarliestNumber,
+    LatestNumber,
 }
 
 /// What elements are folded in: 8 bytes each.
@@ -73,6 +79,8 @@ macro_rules! of_cell {
     };
 }
 
+pub(super) use of_cell;
+
 impl Fold {
     /// Whether something stands beside a cell.
     pub(crate) fn has_beside(self) -> bool {
@@ -91,7 +99,16 @@ impl Fold {
 
     /// Whether places of elements count.
     pub(crate) fn places(self) -> bool {
-        matches!(self, Self::FirstLeast | Self::FirstMost | Self::FirstLeastNumber | Self::FirstMostNumber)
+        self.is_earliest()
+            || matches!(
+                self,
+                Self::FirstLeast | Self::FirstMost | Self::FirstLeastNumber | Self::FirstMostNumber
+            )
+    }
+
+    /// Whether only places count.
+    fn is_earliest(self) -> bool {
+        matches!(self, Self::Earliest | Self::Latest | Self::EarliestNumber | Self::LatestNumber)
     }
 
     /// What changes nothing, as the bytes of a cell and of what is beside it.
@@ -99,7 +116,9 @@ impl Fold {
         let value = match (self, cell) {
             (Self::Product | Self::ProductOfNumbers, Cell::F64) => 1f64.to_bits(),
             (Self::Product | Self::ProductOfNumbers, _) => 1,
-            (Self::LeastNumber | Self::MostNumber, Cell::F64) => f64::NAN.to_bits(),
+            (Self::LeastNumber | Self::MostNumber | Self::EarliestNumber | Self::LatestNumber, Cell::F64) => {
+                f64::NAN.to_bits()
+            }
             (Self::Least, Cell::F64) => f64::INFINITY.to_bits(),
             (Self::Most, Cell::F64) => f64::NEG_INFINITY.to_bits(),
             (Self::Least | Self::LeastNumber, Cell::I64) => i64::MAX as u64,
@@ -143,7 +162,7 @@ impl Fold {
     }
 
     /// The fold of two elements, where nothing is beside them.
-    fn pair<T: Number>(self) -> fn(T, T) -> T {
+    pub(super) fn pair<T: Number>(self) -> fn(T, T) -> T {
         match self {
             Self::Product => T::product,
             Self::Least | Self::FirstLeast => T::least,
@@ -156,7 +175,7 @@ impl Fold {
             Self::MostNumber | Self::FirstMostNumber => {
                 |a, b| if a.is_below(b) || a.is_nan() { b } else { a }
             }
-            Self::Sum | Self::Moments | Self::MomentsOfNumbers => T::sum,
+            _ => T::sum,
         }
     }
 
@@ -245,7 +264,12 @@ impl Fold {
 
     /// Whether an element at a place is to be kept rather than the one that was found.
     #[inline(always)]
-    fn comes_first<T: Number>(self, (one, place): (T, u64), (found, at): (T, u64)) -> bool {
+    pub(super) fn comes_first<T: Number>(self, (one, place): (T, u64), (found, at): (T, u64)) -> bool {
+        if self.is_earliest() {
+            let skips = matches!(self, Self::EarliestNumber | Self::LatestNumber);
+            let is_latest = matches!(self, Self::Latest | Self::LatestNumber);
+            return !(skips && one.is_nan()) && (at == NOWHERE || (place < at) != is_latest);
+        }
         let skips = matches!(self, Self::FirstLeastNumber | Self::FirstMostNumber);
         if one.is_nan() || found.is_nan() {
             // Among numbers, a NaN is found; the first of several.
@@ -271,7 +295,7 @@ widest! {
     }
 }
 
-trait Number: Pod {
+pub(super) trait Number: Pod {
     const CELL: Cell;
     fn sum(self, other: Self) -> Self;
     fn product(self, other: Self) -> Self;

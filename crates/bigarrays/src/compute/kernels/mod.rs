@@ -15,6 +15,8 @@ mod numbers;
 pub(super) mod products;
 mod real;
 pub(super) mod scan;
+mod scatter;
+mod select;
 pub(super) mod weigh;
 mod widest;
 
@@ -26,6 +28,8 @@ pub(crate) use cells::{Cells, Others};
 pub(crate) use convert::convert;
 pub(crate) use fold::{Cell, Fold, NOWHERE, Places};
 pub(crate) use map::Kernel;
+pub(crate) use scatter::NONE;
+pub(crate) use select::{Ranked, select};
 use widest::widest;
 
 /// The loop of a function of arguments of these types, none of which is `float16`: those are computed in `float32`.

@@ -1,0 +1,72 @@
+//! Groups of elements, each of which is reduced on its own: by numbers that lie beside the elements.
+
+use std::ops::Range;
+
+use crate::base::dims::Dims;
+use crate::base::domain::Domain;
+use crate::base::error::Result;
+use crate::compute::reduction::Reduction;
+
+/// How elements are grouped, but for the numbers of their groups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Groups {
+    /// How many groups there are along each axis of groups; a number counts in C order.
+    pub(crate) counts: Dims<u64>,
+    /// Whether elements of a number that there is not belong to no group; otherwise that is an error.
+    pub(crate) drops: bool,
+}
+
+/// Which axes become groups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Grouped {
+    pub(crate) groups: Groups,
+    /// The axes that are reduced, ascending.
+    pub(crate) axes: Dims<usize>,
+    /// Those of them along which numbers of groups lie.
+    pub(crate) labelled: Dims<usize>,
+}
+
+/// A reduction of each group along some axes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Grouping {
+    pub(crate) reduction: Reduction,
+    pub(crate) by: Grouped,
+    /// What a group without elements has, as an element of the result.
+    pub(crate) fill: Option<[u8; 8]>,
+}
+
+impl Grouped {
+    /// The domain of groups of what is over `domain`: axes of groups stand where the first reduced one was.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if coordinates leave their range.
+    pub(crate) fn domain(&self, domain: &Domain) -> Result<Domain> {
+        let kept = (0..domain.ndim()).filter(|axis| !self.axes.contains(axis));
+        let ranges: Dims<Range<i64>> = kept.map(|axis| domain.range(axis)).collect();
+        self.groups.placed(&Domain::from_ranges(&ranges)?, self.axes[0])
+    }
+}
+
+impl Groups {
+    /// How many there are in all.
+    pub(crate) fn len(&self) -> u64 {
+        self.counts.iter().copied().fold(1, u64::saturating_mul)
+    }
+
+    /// How many axes of groups there are.
+    pub(crate) fn ndim(&self) -> usize {
+        self.counts.len()
+    }
+
+    /// The box of results of a box of the axes that are not reduced: the axes of groups stand where the first reduced one was.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if coordinates leave their range.
+    pub(crate) fn placed(&self, kept: &Domain, at: usize) -> Result<Domain> {
+        let mut ranges: Dims<Range<i64>> = kept.ranges().collect();
+        for (k, &count) in self.counts.iter().enumerate() {
+            ranges.insert(at + k, 0..i64::try_from(count).unwrap_or(i64::MAX));
+        }
+        Domain::from_ranges(&ranges)
+    }
+}

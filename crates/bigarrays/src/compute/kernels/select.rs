@@ -1,0 +1,103 @@
+//! Elements by their rank among others.
+
+use bytemuck::Pod;
+use half::f16;
+
+/// Elements as whole numbers in the same order; NaN is the largest, −0 is below 0.
+pub(crate) trait Ranked: Pod {
+    type Key: Ord + Copy + Default + Send + Sync + 'static;
+    /// The key of NaN, if there is one.
+    const MISSING: Option<Self::Key>;
+    fn key(self) -> Self::Key;
+    fn of(key: Self::Key) -> Self;
+    fn as_f64(self) -> f64;
+    fn from_f64(number: f64) -> Self;
+}
+
+macro_rules! whole {
+    ($($T:ty),+) => { $(
+        impl Ranked for $T {
+            type Key = $T;
+            const MISSING: Option<$T> = None;
+            #[inline(always)]
+            fn key(self) -> $T { self }
+            #[inline(always)]
+            fn of(key: $T) -> $T { key }
+            #[allow(clippy::cast_lossless)]
+            fn as_f64(self) -> f64 { self as f64 }
+            fn from_f64(number: f64) -> $T { number as $T }
+        }
+    )+ };
+}
+
+whole! { i8, i16, i32, i64, u8, u16, u32, u64 }
+
+macro_rules! real {
+    ($($T:ty, $Key:ty, $bits:literal, $to:expr, $from:expr);+) => { $(
+        impl Ranked for $T {
+            type Key = $Key;
+            const MISSING: Option<$Key> = Some(<$Key>::MAX);
+            #[inline(always)]
+            fn key(self) -> $Key {
+                let bits = self.to_bits() as $Key;
+                // Bits of negative numbers but the sign are turned: they count downward.
+                let key = bits ^ ((bits >> ($bits - 1)) & <$Key>::MAX);
+                if self.is_nan() { <$Key>::MAX } else { key }
+            }
+            #[inline(always)]
+            fn of(key: $Key) -> $T {
+                let bits = key ^ ((key >> ($bits - 1)) & <$Key>::MAX);
+                <$T>::from_bits(bits.cast_unsigned())
+            }
+            fn as_f64(self) -> f64 { $to(self) }
+            fn from_f64(number: f64) -> $T { $from(number) }
+        }
+    )+ };
+}
+
+real! {
+    f16, i16, 16, f16::to_f64, f16::from_f64;
+    f32, i32, 32, f64::from, |number: f64| number as f32;
+    f64, i64, 64, |number| number, |number| number
+}
+
+/// Puts the elements of these ranks, ascending, into their places.
+pub(crate) fn select<K: Ord + Copy>(keys: &mut [K], ranks: &[usize]) {
+    let mut done = 0;
+    for &rank in ranks {
+        if rank < done || rank >= keys.len() {
+            continue;
+        }
+        let rest = &mut keys[done..];
+        if rank == done && done > 0 {
+            // The least of those that are larger.
+            let least = rest.iter().enumerate().min_by_key(|one| *one.1).map_or(0, |one| one.0);
+            rest.swap(0, least);
+        } else {
+            rest.select_nth_unstable(rank - done);
+        }
+        done = rank + 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_in_the_order_of_numbers() {
+        let all = [f32::NEG_INFINITY, -1.5, -1e-40, -0.0, 0.0, 1e-40, 2.0, f32::INFINITY, f32::NAN];
+        assert!(all.map(f32::key).is_sorted());
+        assert_eq!(f32::of((-1.5f32).key()), -1.5);
+        assert!(
+            f32::of((-f32::NAN).key()).is_nan() && (-f32::NAN).key() == <f32 as Ranked>::MISSING.unwrap()
+        );
+    }
+
+    #[test]
+    fn several_ranks_are_found_one_after_the_other() {
+        let mut keys: Vec<i32> = (0..100).map(|k| (k * 37) % 100).collect();
+        select(&mut keys, &[3, 4, 5, 50, 99]);
+        assert_eq!([3, 4, 5, 50, 99].map(|rank| keys[rank]), [3, 4, 5, 50, 99]);
+    }
+}

@@ -1,0 +1,252 @@
+//! Expressions of medians and quantiles.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::array::Index;
+use crate::base::dims::Dims;
+use crate::base::domain::Domain;
+use crate::base::dtype::DataType;
+use crate::base::error::{Error, Result};
+use crate::chunk::config::{Config, Parameter};
+use crate::compute::dense::{Given, Kernel};
+use crate::compute::expr::Lazy;
+use crate::compute::group::GroupBy;
+use crate::compute::grouped::ByGroup;
+use crate::compute::operation::Operation;
+use crate::compute::pencils::{Asked, GATHERED, Members, Out, Pencils, Quantiles};
+use crate::compute::ranks::QuantileMethod;
+use crate::compute::windows::Windows;
+
+impl Lazy {
+    /// The median along `axes`, or of all elements if there are none: the mean of the two elements in the middle of an even
+    /// number. NaN if one is NaN, unless it `skips` NaNs. Whole numbers have medians in `float64`.
+    ///
+    /// # Errors
+    /// As [`Lazy::quantile`].
+    pub fn median(&self, axes: &[usize], skips: bool) -> Result<Self> {
+        self.quantile(&[0.5], axes, QuantileMethod::Linear, skips)?.first_along_first()
+    }
+
+    /// Quantiles along `axes`, or of all elements if there are none, exact: one for each of `q`, from 0 to 1, along a new
+    /// first axis. NaN if one is NaN, unless it `skips` NaNs. All elements along the axes are in memory at once.
+    ///
+    /// ```
+    /// use bigarrays::compute::{ComputeOptions, Lazy, QuantileMethod};
+    /// use bigarrays::{DataType, Domain};
+    ///
+    /// let t = Lazy::of_elements(&Domain::from_shape(&[4])?, DataType::U8, &[3, 9, 4, 8])?;
+    /// let found = t.quantile(&[0.0, 0.5], &[0], QuantileMethod::Linear, false)?;
+    /// let found = found.compute::<f64>(&ComputeOptions::default())?;
+    /// assert_eq!(found.into_data().into_raw_vec_and_offset().0, [3.0, 6.0]);
+    /// # Ok::<(), bigarrays::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `InvalidArgument` for an axis that there is not or that is named twice, no elements, or a `q` that is not from 0 to 1.
+    pub fn quantile(&self, q: &[f64], axes: &[usize], method: QuantileMethod, skips: bool) -> Result<Self> {
+        let axes: Dims<usize> = if axes.is_empty() { (0..self.ndim()).collect() } else { axes.into() };
+        let asked = Asked::Quantiles(q.to_vec(), method);
+        self.order_statistic(asked, &axes, skips, None).map_err(|error| error.during("quantile"))
+    }
+
+    /// The `count` least elements along an axis, ascending, or the largest ones, descending, at 0, 1, … of the axis. NaNs are passed
+    /// over, and stand for elements that there are too few of.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for an axis that there is not, or if it has fewer elements.
+    pub fn top(&self, count: u64, axis: usize, is_largest: bool) -> Result<Self> {
+        let during = |error: Error| error.during("topk");
+        let length = self.domain().shape().get(axis).copied().unwrap_or(0);
+        if count == 0 || count > length {
+            return Err(during(Error::invalid(format!("{count} of {length} elements along axis {axis}"))));
+        }
+        let ranks = 0..count as usize;
+        let asked = if is_largest { Asked::Largest(ranks) } else { Asked::Least(ranks) };
+        let found = self.order_statistic(asked, &[axis], true, None).map_err(during)?;
+        let mut order: Vec<usize> = (1..found.ndim()).collect();
+        order.insert(axis, 0);
+        found.permute(&order)
+    }
+
+    /// The first element along the first axis, which is gone.
+    pub(super) fn first_along_first(&self) -> Result<Self> {
+        let mut indices: Dims<Index> = Dims::from_elem(Index::ALL, self.ndim());
+        indices[0] = Index::At(0);
+        self.slice(&indices)
+    }
+
+    fn order_statistic(
+        &self,
+        asked: Asked,
+        axes: &[usize],
+        skips: bool,
+        by: Option<(&GroupBy, Self)>,
+    ) -> Result<Self> {
+        let mut axes: Dims<usize> = axes.into();
+        axes.sort_unstable();
+        expect_quantiles(self, &asked, &axes)?;
+        let groups = by.as_ref().map(|(by, _)| by.groups());
+        let count = groups.as_ref().map(crate::compute::groups::Groups::len);
+        let length: u64 = axes.iter().map(|&axis| self.domain().shape()[axis]).fold(1, u64::saturating_mul);
+        if length > u64::from(u32::MAX) {
+            let reason = "quantiles of more than 2³² elements; take them of a sample, or of a histogram";
+            return Err(Error::unsupported(reason));
+        }
+        let result = match &asked {
+            Asked::Quantiles(_, method) => method.result(self.dtype()),
+            Asked::Least(_) | Asked::Largest(_) => self.dtype(),
+        };
+        let count_asked = asked.len() as i64;
+        let fill = by.as_ref().and_then(|(by, _)| by.fill()).map(|fill| fill.bytes(result)).transpose();
+        let of = Quantiles { asked, skips: skips && self.dtype().is_float(), fill: fill? };
+        // The loop goes over the quantiles, the axes that are left, and groups where the first reduced axis was.
+        let at = axes.first().copied().unwrap_or(0);
+        let mut loops: Vec<Range<i64>> = vec![0..count_asked];
+        let mut windows: Vec<(usize, Windows)> = Vec::new();
+        let mut groups_at = None;
+        for axis in 0..=self.ndim() {
+            if axis == at
+                && let Some(count) = count
+            {
+                groups_at = Some(loops.len());
+                loops.push(0..count as i64);
+            }
+            if axes.contains(&axis) {
+                windows.push((0, Windows::Whole));
+            } else if axis < self.ndim() {
+                windows.push((loops.len(), Windows::Each));
+                loops.push(self.domain().range(axis));
+            }
+        }
+        let each: Vec<(usize, Windows)> = (0..loops.len()).map(|axis| (axis, Windows::Each)).collect();
+        let mut operation = Operation::over(&loops).input(self, &windows).output(result, &each);
+        if let Some((own, numbers)) = &by {
+            let whole: Vec<(usize, Windows)> = (0..numbers.ndim()).map(|_| (0, Windows::Whole)).collect();
+            operation = operation.input(numbers, &whole);
+            operation = operation.grouped(own.by(&axes));
+        }
+        let drops = groups.as_ref().is_some_and(|groups| groups.drops);
+        let by = count.map(|count| ByGroup { count, stride: 1, drops });
+        let name = if of.skips { "nanquantile" } else { "quantile" };
+        let columns =
+            Columns { dtype: self.dtype(), is_same: result == self.dtype(), axes, length, of, by, groups_at };
+        let found = operation.kernel(name, Arc::new(columns))?;
+        match groups.filter(|groups| groups.ndim() > 1) {
+            Some(_) => Err(Error::unsupported("quantiles of groups by several keys")),
+            None => Ok(found),
+        }
+    }
+}
+
+impl GroupBy {
+    /// The median of each group; see [`Lazy::median`].
+    ///
+    /// # Errors
+    /// As [`GroupBy::quantile`].
+    pub fn median(&self, also: &[usize], skips: bool) -> Result<Lazy> {
+        self.quantile(&[0.5], also, QuantileMethod::Linear, skips)?.first_along_first()
+    }
+
+    /// Quantiles of each group; see [`Lazy::quantile`]. The axis of groups stands where the first reduced axis was.
+    ///
+    /// # Errors
+    /// As [`GroupBy::reduce`], and [`Lazy::quantile`].
+    pub fn quantile(&self, q: &[f64], also: &[usize], method: QuantileMethod, skips: bool) -> Result<Lazy> {
+        let axes = self.reduced(also)?;
+        let numbers = self.numbers_along(&axes)?;
+        let asked = Asked::Quantiles(q.to_vec(), method);
+        let found = self.elements().order_statistic(asked, &axes, skips, Some((self, numbers)));
+        found.map_err(|error| error.during("quantile"))
+    }
+}
+
+fn expect_quantiles(of: &Lazy, asked: &Asked, axes: &[usize]) -> Result<()> {
+    if axes.windows(2).any(|pair| pair[0] == pair[1]) || axes.iter().any(|&axis| axis >= of.ndim()) {
+        return Err(Error::invalid(format!("axes {axes:?} of {}", of.ndim())));
+    }
+    if let Asked::Quantiles(q, _) = asked
+        && let Some(wrong) = q.iter().find(|q| !(0.0..=1.0).contains(*q))
+    {
+        return Err(Error::invalid(format!("{wrong} is not from 0 to 1")));
+    }
+    if axes.iter().any(|&axis| of.domain().shape()[axis] == 0) {
+        return Err(Error::invalid("quantiles of no elements are not defined"));
+    }
+    Ok(())
+}
+
+/// Quantiles of blocks that have some axes whole.
+struct Columns {
+    dtype: DataType,
+    /// Whether results are of the type of the elements, rather than `float64`.
+    is_same: bool,
+    axes: Dims<usize>,
+    /// Elements of a column.
+    length: u64,
+    of: Quantiles,
+    by: Option<ByGroup>,
+    /// The axis of the loop that goes over groups.
+    groups_at: Option<usize>,
+}
+
+impl Kernel for Columns {
+    fn config(&self) -> Config {
+        let Self { axes, of, .. } = self;
+        let fill = of.fill.map_or_else(String::new, |fill| format!("{:016x}", u64::from_le_bytes(fill)));
+        Config::new("quantiles")
+            .with("asked", format!("{:?}", of.asked))
+            .with("axes", axes.iter().copied().collect::<Parameter>())
+            .with("skips", of.skips)
+            .with("fill", fill)
+            .with("groups", self.by.map(|by| by.count))
+            .with("drops", self.by.is_some_and(|by| by.drops))
+    }
+
+    fn scratch(&self, _steps: &[u64]) -> u64 {
+        let column = self.length.saturating_mul(self.dtype.size() as u64).max(GATHERED as u64);
+        // The places of groups are numbers of 32 bits.
+        let of_groups =
+            if self.by.is_some() { column.saturating_add(self.length.saturating_mul(4)) } else { 0 };
+        column.saturating_add(of_groups)
+    }
+
+    fn run(&self, steps: &Domain, inputs: &[Given<'_>], out: &mut [u8]) -> Result<()> {
+        let range = steps.range(0);
+        let asked = self.of.asked.part(range.start as usize..range.end as usize);
+        let of = Quantiles { asked, ..self.of.clone() };
+        let members = match (&self.by, self.groups_at) {
+            (Some(by), Some(axis)) => {
+                let groups = steps.range(axis);
+                let groups = groups.start.unsigned_abs()..groups.end.unsigned_abs();
+                Some(Members::new(inputs[1].elements::<i64>(), groups, |number| by.group(number))?)
+            }
+            _ => None,
+        };
+        let at = self.axes.first().copied().unwrap_or(0);
+        macro_rules! work {
+            ($T:ty) => {{
+                let pencils = Pencils::<$T>::new(inputs[0].elements(), inputs[0].domain.shape(), &self.axes);
+                let out = match self.is_same {
+                    true => Out::Same(bytemuck::cast_slice_mut(out)),
+                    false => Out::Wide(bytemuck::cast_slice_mut(out)),
+                };
+                pencils.quantiles(&of, members.as_ref(), at, out)
+            }};
+        }
+        match self.dtype {
+            DataType::Bool | DataType::U8 => work!(u8),
+            DataType::U16 => work!(u16),
+            DataType::U32 => work!(u32),
+            DataType::U64 => work!(u64),
+            DataType::I8 => work!(i8),
+            DataType::I16 => work!(i16),
+            DataType::I32 => work!(i32),
+            DataType::I64 => work!(i64),
+            DataType::F16 => work!(half::f16),
+            DataType::F32 => work!(f32),
+            DataType::F64 => work!(f64),
+            other => Err(Error::unsupported(format!("quantiles of {other}"))),
+        }
+    }
+}

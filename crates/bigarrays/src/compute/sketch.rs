@@ -1,0 +1,179 @@
+//! Quantiles of many elements by counting them in bins of fixed relative width.
+
+use std::sync::Arc;
+
+use crate::array::Index;
+use crate::base::dims::Dims;
+use crate::base::domain::Domain;
+use crate::base::dtype::DataType;
+use crate::base::error::{Error, Result};
+use crate::chunk::config::{Config, Parameter};
+use crate::compute::cast::Cast;
+use crate::compute::dense::{Given, Kernel};
+use crate::compute::expr::Lazy;
+use crate::compute::kernels::Ranked;
+use crate::compute::operation::Operation;
+use crate::compute::windows::Windows;
+
+/// How many bins there are: one for each of the upper 16 bits of a number of 32 bits.
+const BINS: u64 = 1 << 16;
+
+/// The bits of a number that all of a bin have in common are these upper ones.
+const SHIFT: u32 = 16;
+
+impl Lazy {
+    /// Quantiles along `axes`, or of all elements if there are none, one for each of `q` along a new first axis, about: the element
+    /// of the rank that the quantile has is this, but for 1/256 of it. Elements are counted in 65,536 bins, the sum of which
+    /// takes 512 KiB for each place along the axes that are left, however many elements there are. NaN if one is NaN, unless it
+    /// `skips` NaNs. Elements beyond the range of `float32` count as infinite, and those below as 0.
+    ///
+    /// # Errors
+    /// As [`Lazy::quantile`].
+    pub fn approximate_quantile(&self, q: &[f64], axes: &[usize], skips: bool) -> Result<Self> {
+        let during = |error: Error| error.during("approx_quantile");
+        if let Some(wrong) = q.iter().find(|q| !(0.0..=1.0).contains(*q)) {
+            return Err(during(Error::invalid(format!("{wrong} is not from 0 to 1"))));
+        }
+        let mut axes: Dims<usize> = if axes.is_empty() { (0..self.ndim()).collect() } else { axes.into() };
+        axes.sort_unstable();
+        if axes.iter().any(|&axis| self.domain().shape().get(axis) == Some(&0)) {
+            return Err(during(Error::invalid("quantiles of no elements are not defined")));
+        }
+        if self.ndim() == 0 {
+            return self.new_axis(0, 0..1)?.approximate_quantile(q, &[0], skips);
+        }
+        let wide = self.cast(DataType::F32, Cast::default()).map_err(during)?;
+        let loops: Vec<_> = wide.domain().ranges().collect();
+        let each: Vec<_> = (0..loops.len()).map(|axis| (axis, Windows::Each)).collect();
+        let numbers = Operation::over(&loops)
+            .input(&wide, &each)
+            .output(DataType::I64, &each)
+            .kernel("sketch", Arc::new(Upper { skips }))?;
+        let counts = numbers.counted(&axes, BINS, false, None).map_err(during)?;
+        let at = axes[0];
+        let (mut loops, mut windows) = (vec![0..q.len() as i64], Vec::new());
+        for axis in 0..counts.ndim() {
+            if axis == at {
+                windows.push((0, Windows::Whole));
+            } else {
+                windows.push((loops.len(), Windows::Each));
+                loops.push(counts.domain().range(axis));
+            }
+        }
+        let each: Vec<_> = (0..loops.len()).map(|axis| (axis, Windows::Each)).collect();
+        let dtype = if self.dtype().is_float() { self.dtype() } else { DataType::F64 };
+        let found = Operation::over(&loops)
+            .input(&counts, &windows)
+            .output(DataType::F32, &each)
+            .kernel("approx_quantile", Arc::new(Found { q: q.to_vec(), at }))?;
+        found.converted(dtype)
+    }
+
+    /// Of one quantile no axis of quantiles.
+    pub(super) fn without_first(&self) -> Result<Self> {
+        let mut indices: Dims<Index> = Dims::from_elem(Index::ALL, self.ndim());
+        indices[0] = Index::At(0);
+        self.slice(&indices)
+    }
+}
+
+/// The bin of each element.
+struct Upper {
+    skips: bool,
+}
+
+impl Kernel for Upper {
+    fn config(&self) -> Config {
+        Config::new("sketch").with("skips", self.skips)
+    }
+
+    fn run(&self, _steps: &Domain, inputs: &[Given<'_>], out: &mut [u8]) -> Result<()> {
+        let out: &mut [i64] = bytemuck::cast_slice_mut(out);
+        for (found, one) in out.iter_mut().zip(inputs[0].elements::<f32>()) {
+            let bin = i64::from(one.key() >> SHIFT) + BINS as i64 / 2;
+            *found = if self.skips && one.is_nan() { -1 } else { bin };
+        }
+        Ok(())
+    }
+}
+
+/// Quantiles by the numbers of elements in bins.
+struct Found {
+    q: Vec<f64>,
+    /// The axis of bins.
+    at: usize,
+}
+
+impl Kernel for Found {
+    fn config(&self) -> Config {
+        Config::new("approx_quantile")
+            .with("q", self.q.iter().copied().collect::<Parameter>())
+            .with("at", self.at)
+    }
+
+    fn run(&self, steps: &Domain, inputs: &[Given<'_>], out: &mut [u8]) -> Result<()> {
+        let counts = inputs[0].elements::<i64>();
+        let out: &mut [f32] = bytemuck::cast_slice_mut(out);
+        let shape = inputs[0].domain.shape();
+        let inner: usize = shape[self.at + 1..].iter().map(|&length| length as usize).product();
+        let outer: usize = shape[..self.at].iter().map(|&length| length as usize).product();
+        let bins = BINS as usize;
+        let range = steps.range(0);
+        for (k, q) in self.q[range.start as usize..range.end as usize].iter().enumerate() {
+            for place in 0..outer * inner {
+                let at = |bin: usize| (place / inner * bins + bin) * inner + place % inner;
+                let total: i64 = (0..bins).map(|bin| counts[at(bin)]).sum();
+                out[k * outer * inner + place] = quantile(*q, total, |bin| counts[at(bin)]);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The number in the middle of the bin that has the element of a quantile's rank.
+fn quantile(q: f64, total: i64, count: impl Fn(usize) -> i64) -> f32 {
+    let bins = BINS as usize;
+    // NaNs are in the last one.
+    if total == 0 || count(bins - 1) > 0 {
+        return f32::NAN;
+    }
+    let rank = ((total - 1) as f64 * q).round() as i64;
+    let mut before = 0;
+    for bin in 0..bins {
+        before += count(bin);
+        if before > rank {
+            return middle(bin);
+        }
+    }
+    f32::NAN
+}
+
+fn middle(bin: usize) -> f32 {
+    let low = ((bin as i64 - BINS as i64 / 2) << SHIFT) as i32;
+    let (low, high) = (f32::of(low), f32::of(low | 0xFFFF));
+    match () {
+        () if low.is_infinite() || high.is_nan() => low,
+        // Numbers of the smallest exponent.
+        () if high.is_infinite() => high,
+        () if low.abs().min(high.abs()) < f32::MIN_POSITIVE => 0.0,
+        () => ((f64::from(low) + f64::from(high)) / 2.0) as f32,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bins_are_of_small_relative_width() {
+        let bin = |one: f32| (i64::from(one.key() >> SHIFT) + BINS as i64 / 2) as usize;
+        for one in [1.0, -1.0, 2.34159, -1e30, 7.5e-20, 65504.0, 1e38, f32::MAX] {
+            assert!((middle(bin(one)) - one).abs() <= one.abs() / 256.0, "{one}");
+        }
+        for one in [0.0, -0.0, 1e-40, f32::INFINITY, f32::NEG_INFINITY] {
+            let expected = if one.is_infinite() { one } else { 0.0 };
+            assert_eq!(middle(bin(one)), expected, "{one}");
+        }
+        assert_eq!(bin(f32::NAN), BINS as usize - 1);
+    }
+}
