@@ -634,3 +634,8 @@ def test_chunks_are_not_read_again_and_again_where_memory_allows() -> None:
     assert read[1 << 30] <= read[256 << 20] <= read[64 << 20] and read[256 << 20] < 4
     for lazy in (cube.lazy.mean(0), cube.lazy * 2):
         assert lazy.explain(memory=1 << 30, format="dict")["passes"][0]["bytes_read"] == cube.lazy.nbytes
+
+
+def test_the_url_may_say_the_format_of_a_result(tmp_path: Path) -> None:
+    saved = (ba.lazy(np.arange(5)) + 1).save(f"{tmp_path / 'named'}|zarr3:")
+    np.testing.assert_array_equal(saved[...], np.arange(1, 6))
