@@ -22,6 +22,11 @@ def test_a_century_of_temperatures(tmp_path: Path) -> None:
     assert (tmp_path / "plan.svg").read_text().startswith("<svg")
 
 
+def test_cubes(tmp_path: Path) -> None:
+    for _ in range(2):
+        assert "180 × 360 elements onto 500 × 1000" in run("cubes.py", tmp_path)
+
+
 def test_nuclei(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     image = ba.create(tmp_path / "nuclei", shape=(100, 90, 40), dtype="uint16", resolution=(260, 260, 290))
