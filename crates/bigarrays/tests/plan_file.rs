@@ -1,6 +1,8 @@
 //! Plans in files, whose parts are run by whoever opens them.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+use std::os::unix::fs::PermissionsExt;
+
 use bigarrays::compute::{ComputeOptions, Function, Lazy, Operand, PlanFile, Reduction, Target, compute};
 use bigarrays::{Array, CreateSpec, DataType, Domain, ErrorKind, OpenOptions};
 use proptest::prelude::*;
@@ -103,6 +105,10 @@ fn what_others_cannot_run_is_refused_with_its_reason() {
     let bench = Bench::new();
     let job = bench.jobs().remove(0).1;
     let plan = planned(&bench, "a", &job, SMALL);
+    // Others may read it as any file that this user makes.
+    std::fs::write(bench.path("any"), "").unwrap();
+    let mode = |name: &str| bench.path(name).metadata().unwrap().permissions().mode();
+    assert_eq!(mode("a.json"), mode("any"));
     let error = plan.run_tasks(1, 0..1, &options(SMALL)).unwrap_err();
     assert!(error.to_string().contains("there is no stage 1; there are 1, from 0"), "{error}");
     let target = bench.open("input");

@@ -1,11 +1,13 @@
 //! The folder beside a journal or a plan: records of blocks that are done, and what parts of the work leave for others.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{ErrorKind, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tempfile::Builder;
 use twox_hash::XxHash3_128;
 
 use crate::base::error::{Error, Result};
@@ -111,7 +113,9 @@ impl Ledger {
     fn open(&self) -> std::io::Result<File> {
         std::fs::create_dir_all(&self.folder)?;
         if self.is_shared {
-            let named = tempfile::Builder::new().prefix(SHARED).suffix("").tempfile_in(&self.folder)?;
+            // As any other file: the user's mask says who may read it.
+            let permissions = Permissions::from_mode(0o666);
+            let named = Builder::new().prefix(SHARED).permissions(permissions).tempfile_in(&self.folder)?;
             return Ok(named.keep()?.0);
         }
         let file = OpenOptions::new().append(true).create(true).open(self.folder.join(BLOCKS))?;

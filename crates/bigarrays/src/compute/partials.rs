@@ -1,10 +1,12 @@
 //! What tasks have folded of a box of the results, in files: a later run or another process goes on with it.
 
 use std::collections::BTreeMap;
+use std::fs::Permissions;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
+use tempfile::Builder;
 use twox_hash::XxHash3_128;
 
 use crate::base::error::{Error, Result};
@@ -74,7 +76,9 @@ impl Partials {
 pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder)?;
-    let mut file = NamedTempFile::new_in(folder)?;
+    // As any other file: the user's mask says who may read it.
+    let permissions = Permissions::from_mode(0o666);
+    let mut file = Builder::new().permissions(permissions).tempfile_in(folder)?;
     file.write_all(bytes)?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(())
