@@ -27,7 +27,9 @@ def cube(place: Path) -> tuple[ba.Array, NDArray[np.float32]]:
 def expressions(array: ba.Array) -> dict[str, ba.Lazy]:
     x = array.lazy
     apart = x - x.mean(axis=0, keepdims=True)
-    return {"map": x * 2 + 1, "apart": apart, "sums": x.sum(axis=2, keepdims=True), "rechunk": x}
+    months = x.groupby(np.arange(24) % 5, axis=0)
+    groups = {"months": months.nanmean(), "anomalies": months - months.mean(), "medians": x.median(axis=0, keepdims=True)}
+    return {"map": x * 2 + 1, "apart": apart, "sums": x.sum(axis=2, keepdims=True), "rechunk": x, **groups}
 
 
 def stop(done: int, total: int) -> None:
