@@ -107,10 +107,12 @@ pub(crate) fn rehearse(
 ) -> PyResult<Option<PyArray>> {
     let (url, spec, opening) = described(py, path_or_url, options, "create")?;
     let named = FormatOptions { format: opening.format.clone(), ..FormatOptions::default() };
-    // The URL may say it, and the place is another.
-    let format = format::format_of_new(&url, "", &named).or_raise(py)?;
     let (store, options): (Arc<dyn Store>, _) = (Arc::new(MemoryStore::new()), opening.options());
-    let options = if opening.format.is_some() { options } else { options.format(format.name()) };
+    // The URL may say it, and the place is another. What needs a file is found out below.
+    let options = match format::format_of_new(&url, "", &named) {
+        Ok(format) if opening.format.is_none() => options.format(format.name()),
+        _ => options,
+    };
     match detached(py, || match options.create((&store, "array"), &spec) {
         Err(error) if error.kind() == ErrorKind::Unsupported => Ok(None),
         array => array.map(Some),
