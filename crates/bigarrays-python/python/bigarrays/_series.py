@@ -17,7 +17,7 @@ class Series:
     def cumsum(self: Any, axis: int | str) -> Lazy:
         """The sum of all elements up to each, along an axis; NumPy's types, in float64 of floating-point elements.
 
-        Elements are added in segments, so that results are the same bits for every budget. Axes of more than 1,024 elements are
+        Elements are added in segments, so that results are the same bits for every budget. Axes of more than 256 elements are
         read twice.
 
         Example:

@@ -16,7 +16,7 @@ use crate::compute::kernels::monoid::{
     End, Extreme, Mean, Monoid, Numbers, Ordered, Product, Real, Spread, Sum, Truth, WholeProduct, WholeSum,
 };
 use crate::compute::kernels::moving::{self, each, moving};
-use crate::compute::lines::{Shape, along};
+use crate::compute::lines::{Shape, along, is_narrow, sliding};
 use crate::compute::operation::Operation;
 use crate::compute::types::is_signed;
 use crate::compute::windows::Windows;
@@ -337,7 +337,28 @@ impl<M: Monoid> Kernel for Merging<M> {
         let mut states = vec![M::NONE; self.most() * self.states()];
         let given = [(input.elements::<M::In>(), domain.shape()[axis] as usize)];
         let out: &mut [M::Out] = bytemuck::cast_slice_mut(out);
-        along(&given, out, Shape::along(steps.shape(), axis), self.most(), &mut |lines, out| {
+        let shape = Shape::along(steps.shape(), axis);
+        // Windows that are whole, and merged one by one, as they are wherever they lie.
+        if let (Windows::Reaching { width, .. }, Some(_), true) =
+            (&self.windows, self.width(), is_narrow(shape))
+            && moving::is_short(*width)
+            && count > 0
+        {
+            let first = (self.windows.get(first_step, &axis_range).start - domain.origin()[axis]) as usize;
+            sliding(given[0], out, shape, self.most(), &mut |lines, out| {
+                let Some(lines) = lines.first() else { return };
+                moving::one(
+                    &self.of,
+                    lines,
+                    first..first + *width as usize,
+                    self.least,
+                    &mut states,
+                    out.row(0),
+                );
+            });
+            return Ok(());
+        }
+        along(&given, out, shape, self.most(), &mut |lines, out| {
             let Some(&lines) = lines.first() else { return };
             let given = moving::Given {
                 lines,

@@ -84,6 +84,33 @@ pub(crate) fn along<'a, T: Pod, U: Pod>(
     }
 }
 
+/// Whether elements along an axis follow each other, or nearly so.
+pub(crate) fn is_narrow(of: Shape) -> bool {
+    of.inner < NARROW
+}
+
+/// Calls `work` with windows along a narrow axis that move by one element: row `k` has element `k` of each of some windows side by
+/// side, so that nothing is gathered. The input has as many elements more along the axis as windows are longer than one. The result is a
+/// single row.
+pub(crate) fn sliding<T: Pod, U: Pod>(
+    input: (&[T], usize),
+    out: &mut [U],
+    Shape { outer, length, inner }: Shape,
+    most: usize,
+    work: &mut Work<'_, T, U>,
+) {
+    let (elements, from) = input;
+    let row = length * inner;
+    for block in 0..outer {
+        for first in (0..row).step_by(most.max(1)) {
+            let count = most.max(1).min(row - first);
+            let lines = Lines { elements: &elements[block * from * inner + first..], stride: inner, count };
+            let out = &mut out[block * row + first..][..count];
+            work(&[lines], &mut LinesMut { elements: out, stride: count, count });
+        }
+    }
+}
+
 /// The same where lines are copied, so that many are side by side.
 fn gathered<T: Pod, U: Pod>(
     inputs: &[(&[T], usize)],

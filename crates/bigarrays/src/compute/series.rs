@@ -24,10 +24,10 @@ use crate::compute::types::is_signed;
 use crate::compute::windows::Windows;
 
 /// Elements of a segment. What all elements of each segment come to is held for all of an axis that is longer.
-const SEGMENT: u64 = 256;
+const SEGMENT: u64 = 128;
 
 /// The longest axis that is one segment.
-const WHOLE: u64 = 1024;
+const WHOLE: u64 = 256;
 
 /// What elements up to each become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

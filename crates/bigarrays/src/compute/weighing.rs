@@ -13,7 +13,7 @@ use crate::compute::dense::{Given, Kernel};
 use crate::compute::expr::Lazy;
 use crate::compute::kernels::monoid::Real;
 use crate::compute::kernels::weigh::weigh;
-use crate::compute::lines::{Shape, along};
+use crate::compute::lines::{Shape, along, is_narrow, sliding};
 use crate::compute::operation::Operation;
 use crate::compute::windows::Windows;
 
@@ -125,7 +125,16 @@ impl<R: Real> Kernel for Weighed<R> {
         let given = [(input.elements::<R>(), input.domain.shape()[axis] as usize)];
         let out: &mut [R] = bytemuck::cast_slice_mut(out);
         let reaches = windows.boundary().is_some();
-        along(&given, out, Shape::along(steps.shape(), axis), MOST, &mut |lines, out| {
+        let shape = Shape::along(steps.shape(), axis);
+        if let (Weights::Same(weights), true, true) = (&self.at.weights, reaches, is_narrow(shape)) {
+            let skipped = (windows.get(first_step, &whole).start - first) as usize;
+            sliding(given[0], out, shape, MOST, &mut |lines, out| {
+                let Some(lines) = lines.first() else { return };
+                weigh(lines, skipped, weights, &mut sums, out, 0);
+            });
+            return Ok(());
+        }
+        along(&given, out, shape, MOST, &mut |lines, out| {
             let Some(lines) = lines.first() else { return };
             for index in 0..count as usize {
                 let step = first_step + index as u64;

@@ -42,6 +42,31 @@ fn put<M: Monoid>(of: &M, states: &[M::State], inside: u64, required: u64, out: 
     }
 }
 
+/// Whether windows of this width are merged one by one.
+pub(crate) fn is_short(width: u64) -> bool {
+    width <= SHORT
+}
+
+/// Windows side by side, whose elements are these rows.
+pub(crate) fn one<M: Monoid>(
+    of: &M,
+    lines: &Lines<'_, M::In>,
+    rows: Range<usize>,
+    required: u64,
+    states: &mut [M::State],
+    out: &mut [M::Out],
+) {
+    let states = &mut states[..lines.count];
+    states.fill(M::NONE);
+    let inside = rows.len() as u64;
+    for row in rows {
+        for (state, &element) in states.iter_mut().zip(lines.row(row)) {
+            *state = M::merge(*state, M::lift(element));
+        }
+    }
+    put(of, states, inside, required, out);
+}
+
 /// Windows of any kind, one after the other.
 pub(crate) fn each<M: Monoid>(
     of: &M,
