@@ -150,7 +150,8 @@ def test_what_changed_meanwhile_is_seen(tmp_path: Path) -> None:
     with pytest.raises(ba.AlreadyExistsError, match="complete"):
         expression.save(tmp_path / "b", resume=tmp_path / "journal", **OPTIONS)
     ba.remove(tmp_path / "b")
-    saved = expression.save(tmp_path / "b", resume=tmp_path / "journal", **OPTIONS)
+    with pytest.warns(UserWarning, match="were done again"):
+        saved = expression.save(tmp_path / "b", resume=tmp_path / "journal", **OPTIONS)
     np.testing.assert_array_equal(saved[...], expression.compute())
 
 
