@@ -77,6 +77,28 @@ def test_processes_of_its_own(cube: ba.Array, tmp_path: Path) -> None:
         assert not saved.incomplete
 
 
+def test_windows_groups_and_filters(cube: ba.Array, tmp_path: Path) -> None:
+    x = cube.lazy
+    months = np.arange(24) % 12
+    groups = x.groupby(months, axis=0)
+    known = {
+        "rolling": x.rolling(7, axis=0, center=True).mean(),
+        "groups": groups.mean(),
+        "anomaly": groups - groups.mean(),
+        "median": x.median(axis=0, keepdims=True),
+        "quantiles": groups.median(),
+        "filter": x.median_filter(size=3, axes=(1, 2)),
+        "sums": x.cumsum(axis=1),
+    }
+    for name, lazy in known.items():
+        saved = lazy.save(tmp_path / name, processes=2, memory=1 << 27, **OPTIONS)
+        np.testing.assert_array_equal(saved[...], lazy.compute(), err_msg=name)
+    # A function of Python is in this process alone.
+    mapped = ba.map_blocks(lambda block: block * 2, x, dtype="float32")
+    with pytest.raises(ba.InvalidArgumentError, match="other processes have not this function"):
+        mapped.save(tmp_path / "mapped", processes=2, **OPTIONS)
+
+
 def dying(mark: str, work: Callable[..., Any], *args: Any) -> Any:
     """Kills its process before the work, once for a file that is not there."""
     if not os.path.exists(mark):

@@ -8,7 +8,9 @@ use bigarrays::{Array, CreateSpec, DataType, Domain, ErrorKind, OpenOptions};
 use proptest::prelude::*;
 
 mod computations;
+mod kernels;
 use computations::{Bench, Saved, elements, targets};
+use kernels::kernels;
 
 const SMALL: u64 = 1 << 20;
 const MORE: u64 = 16 << 20;
@@ -189,21 +191,140 @@ fn operands_in_memory_go_with_the_plan() {
     assert!(!bench.path("a.json.parts").exists());
 }
 
+/// The expressions of a plan.
+fn expressions(bench: &Bench, name: &str) -> serde_json::Value {
+    let text = std::fs::read(bench.path(&format!("{name}.json"))).unwrap();
+    serde_json::from_slice::<serde_json::Value>(&text).unwrap()["expressions"].take()
+}
+
+#[test]
+fn kernels_and_groups_are_read_as_they_were_written_and_have_the_same_bits_in_parts() {
+    let bench = Bench::new();
+    let mut found = std::collections::BTreeSet::new();
+    for (number, (text, saved)) in kernels(&bench, &bench.open("input")).into_iter().enumerate() {
+        let (name, again, whole) = (format!("a{number}"), format!("again{number}"), format!("whole{number}"));
+        let job = [saved];
+        let arrays = targets(&bench, &whole, &job);
+        compute(vec![(&job[0].0, Target::Array(&arrays[0]))], &options(64 << 20)).unwrap();
+        planned(&bench, &name, &job, MORE);
+        let written = expressions(&bench, &name);
+        written.to_string().match_indices("\"kernel\":{\"name\":\"").for_each(|(at, found_at)| {
+            let rest = written.to_string()[at + found_at.len()..].to_owned();
+            found.insert(rest.split('"').next().unwrap_or_default().to_owned());
+        });
+        let plan = opened(&bench, &name);
+        let results: Vec<_> = plan.results().collect();
+        let path = bench.path(&format!("{again}.json"));
+        PlanFile::write(path, &results, &options(MORE), &OpenOptions::new()).unwrap();
+        assert_eq!(expressions(&bench, &again), written, "{text}");
+        for (stage, known) in plan.stages().iter().enumerate() {
+            let half = known.tasks / 2;
+            plan.run_tasks(stage, half..known.tasks, &options(MORE)).unwrap();
+            opened(&bench, &name).run_tasks(stage, 0..half, &options(MORE)).unwrap();
+        }
+        plan.run(&options(MORE)).unwrap();
+        let bits = |name: &str| -> Vec<u32> {
+            elements(&bench, &format!("{name}-0")).into_iter().map(f32::to_bits).collect()
+        };
+        assert_eq!(bits(&name), bits(&whole), "{text}");
+    }
+    let known = [
+        "approx_quantile",
+        "back",
+        "bins",
+        "copy",
+        "differences",
+        "filter",
+        "products",
+        "quantiles",
+        "running",
+        "sketch",
+        "sparse",
+        "weighed",
+        "windows",
+    ];
+    assert!(found.iter().eq(known), "{found:?}");
+}
+
+/// Changes the number that has so many others before it; whether there is one.
+fn changed(value: &mut serde_json::Value, left: &mut usize, change: usize) -> bool {
+    match value {
+        serde_json::Value::Number(number) if *left == 0 => {
+            let old = number.as_i64().unwrap_or(7);
+            *value = [
+                old.wrapping_add(1),
+                old.wrapping_sub(1),
+                0,
+                old.wrapping_mul(3),
+                old.wrapping_neg(),
+                1 << 40,
+            ][change % 6]
+                .into();
+            true
+        }
+        serde_json::Value::Number(_) => {
+            *left -= 1;
+            false
+        }
+        serde_json::Value::Array(all) => all.iter_mut().any(|one| changed(one, left, change)),
+        serde_json::Value::Object(all) => all.values_mut().any(|one| changed(one, left, change)),
+        _ => false,
+    }
+}
+
+#[test]
+fn numbers_of_kernels_that_have_changed_are_errors_or_give_other_results() {
+    let bench = Bench::new();
+    let small = bench.create("small", &[6, 7, 9], &[3, 4, 9]);
+    bench.fill(&small, 0.0);
+    let (mut refused, mut read) = (0, 0);
+    for (number, (_, saved)) in kernels(&bench, &small).into_iter().enumerate() {
+        let name = format!("a{number}");
+        planned(&bench, &name, &[saved], MORE);
+        let text = std::fs::read(bench.path(&format!("{name}.json"))).unwrap();
+        let whole: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        for at in 0.. {
+            let (mut damaged, mut left) = (whole.clone(), at);
+            if !changed(&mut damaged["expressions"], &mut left, at + number) {
+                break;
+            }
+            std::fs::write(bench.path("b.json"), damaged.to_string()).unwrap();
+            match PlanFile::open(bench.path("b.json"), &OpenOptions::new()) {
+                Err(_) => refused += 1,
+                Ok(plan) => {
+                    let (lazy, _) = plan.results().next().unwrap();
+                    // It may be an error, such as of too much memory.
+                    lazy.compute::<f32>(&options(64 << 20)).ok();
+                    read += 1;
+                }
+            }
+        }
+    }
+    assert!(refused > 100 && read > 100, "{refused} {read}");
+}
+
 proptest! {
     /// Damaged plans are errors.
     #[test]
-    fn what_is_no_plan_is_refused(at in any::<prop::sample::Index>(), other in any::<u8>(), cut in any::<bool>()) {
+    fn what_is_no_plan_is_refused(
+        at in any::<prop::sample::Index>(),
+        other in any::<u8>(),
+        cut in any::<bool>(),
+        has_kernels in any::<bool>(),
+    ) {
         thread_local! {
-            static BENCH: (Bench, Vec<u8>) = {
+            static BENCH: (Bench, [Vec<u8>; 2]) = {
                 let bench = Bench::new();
                 let job = bench.jobs().remove(3).1;
                 planned(&bench, "a", &job, SMALL);
-                let text = std::fs::read(bench.path("a.json")).unwrap();
+                let all = kernels(&bench, &bench.open("input")).into_iter().map(|one| one.1);
+                planned(&bench, "kernels", &all.step_by(3).collect::<Vec<_>>(), 64 << 20);
+                let text = ["a.json", "kernels.json"].map(|name| std::fs::read(bench.path(name)).unwrap());
                 (bench, text)
             };
         }
-        BENCH.with(|(bench, text)| {
-            let mut text = text.clone();
+        BENCH.with(|(bench, texts)| {
+            let mut text = texts[usize::from(has_kernels)].clone();
             let at = at.index(text.len());
             if cut { text.truncate(at) } else { text[at] = other };
             let path = bench.path("b.json");

@@ -4,6 +4,8 @@ use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
@@ -11,6 +13,7 @@ use crate::base::error::{Error, Result};
 use crate::chunk::config::Config;
 use crate::compute::dense::{Given, Kernel};
 use crate::compute::expr::Lazy;
+use crate::compute::fields::{count, damaged, expect, flag, position, real, text};
 use crate::compute::function::Function;
 use crate::compute::kernels::monoid::{
     End, Extreme, Mean, Monoid, Numbers, Ordered, Product, Real, Spread, Sum, Truth, WholeProduct, WholeSum,
@@ -18,6 +21,7 @@ use crate::compute::kernels::monoid::{
 use crate::compute::kernels::moving::{self, each, moving};
 use crate::compute::lines::{Shape, along, is_narrow, sliding};
 use crate::compute::operation::Operation;
+use crate::compute::site::Site;
 use crate::compute::types::is_signed;
 use crate::compute::windows::Windows;
 
@@ -260,13 +264,48 @@ impl Windowing<'_> {
         M: Monoid + 'static,
         M::In: Ordered,
     {
-        if skips { self.merging(aggregate, Numbers(of), least) } else { self.merging(aggregate, of, least) }
+        match skips {
+            true => self.merging_of(aggregate, Numbers(of), least, true),
+            false => self.merging(aggregate, of, least),
+        }
     }
 
     fn merging<M: Monoid + 'static>(&self, aggregate: Aggregate, of: M, least: u64) -> Arc<dyn Kernel> {
-        let (axis, windows, first) = (self.axis, self.windows.clone(), self.steps.start);
-        Arc::new(Merging { of, aggregate, axis, windows, first, least, enough: self.enough })
+        self.merging_of(aggregate, of, least, false)
     }
+
+    fn merging_of<M: Monoid + 'static>(
+        &self,
+        aggregate: Aggregate,
+        of: M,
+        least: u64,
+        skips: bool,
+    ) -> Arc<dyn Kernel> {
+        let (axis, windows, first) = (self.axis, self.windows.clone(), self.steps.start);
+        Arc::new(Merging { of, aggregate, axis, windows, first, least, skips })
+    }
+}
+
+/// The kernel of windows, of its configuration.
+///
+/// # Errors
+/// `InvalidArgument` for what is none, or does not fit.
+pub(super) fn read(config: &Value, site: &Site<'_>) -> Result<Arc<dyn Kernel>> {
+    let axis = position(config, "axis")?;
+    let correction = match config.get("correction") {
+        Some(Value::Null) => 0.0,
+        correction => correction.and_then(real).ok_or_else(damaged)?,
+    };
+    let aggregate = Aggregate::named(text(config, "of")?, correction)?;
+    let dtype = site.one(&[])?.dtype();
+    let steps = site.steps(axis)?;
+    let windows = site.along(0, axis)?;
+    if let Windows::Moving { first, width, .. } | Windows::Reaching { first, width, .. } = windows {
+        // Places beyond their ends are coordinates as well.
+        expect(first.unsigned_abs() < 1 << 61 && *width < 1 << 61)?;
+    }
+    let windowing = Windowing { name: "windows", axis, steps, windows, enough: Enough::All };
+    windowing.kernel(aggregate, dtype, count(config, "least")?, flag(config, "skips")?)
 }
 
 /// The kernel of windows whose elements are merged.
@@ -277,8 +316,10 @@ struct Merging<M> {
     windows: Windows,
     /// The coordinate of the first step of the loop.
     first: i64,
+    /// How many elements a window has to have.
     least: u64,
-    enough: Enough,
+    /// Whether NaNs are none of them.
+    skips: bool,
 }
 
 /// Bytes of states that stay in the cache.
@@ -295,33 +336,34 @@ impl<M: Monoid> Merging<M> {
 
     /// States of a line.
     fn states(&self) -> usize {
-        self.width().map_or(1, moving::scratch) as usize
+        self.width().map_or(1, moving::scratch).min(i64::MAX as u64) as usize
     }
 
     /// Lines side by side.
     fn most(&self) -> usize {
-        (CACHED / (size_of::<M::State>() * self.states())).clamp(16, 1024)
+        (CACHED / size_of::<M::State>().saturating_mul(self.states())).clamp(16, 1024)
     }
 }
 
 impl<M: Monoid> Kernel for Merging<M> {
     fn config(&self) -> Config {
-        let (kind, count) = match self.enough {
-            Enough::All => ("all", 0),
-            Enough::Within(count) => ("within", count),
-            Enough::Numbers(count) => ("numbers", count),
+        let correction = match self.aggregate {
+            Aggregate::Var(correction) | Aggregate::Std(correction) => Some(correction),
+            _ => None,
         };
-        let config = Config::new("windows").with("of", self.aggregate.name()).with(kind, count);
-        match self.aggregate {
-            Aggregate::Var(correction) | Aggregate::Std(correction) => config.with("correction", correction),
-            _ => config,
-        }
+        Config::new("windows")
+            .with("of", self.aggregate.name())
+            .with("axis", self.axis)
+            .with("least", self.least)
+            .with("skips", self.skips)
+            .with("correction", correction)
     }
 
     fn scratch(&self, steps: &[u64]) -> u64 {
         // Lines that are gathered, at most 32 side by side.
         let gathered = steps[self.axis].saturating_add(self.states() as u64).saturating_mul(32 * 16);
-        gathered.saturating_add((self.most() * self.states() * size_of::<M::State>()) as u64)
+        let states = self.most().saturating_mul(self.states()).saturating_mul(size_of::<M::State>());
+        gathered.saturating_add(states as u64)
     }
 
     fn run(&self, steps: &Domain, inputs: &[Given<'_>], out: &mut [u8]) -> Result<()> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytemuck::Pod;
+use serde_json::Value;
 
 use crate::array::Index;
 use crate::base::buffer::Order;
@@ -10,14 +11,16 @@ use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
-use crate::chunk::config::Config;
+use crate::chunk::config::{Config, Parameter};
 use crate::compute::dense::{Given, Kernel};
 use crate::compute::expr::{Kind, Lazy, Operand};
+use crate::compute::fields::{count, damaged, expect, fill, flags, position};
 use crate::compute::function::Function;
 use crate::compute::groups::Grouped;
 use crate::compute::held::NAME as HELD;
 use crate::compute::operation::Operation;
 use crate::compute::run::ComputeOptions;
+use crate::compute::site::Site;
 use crate::compute::types::Literal;
 use crate::compute::windows::Windows;
 
@@ -195,8 +198,12 @@ struct Look {
 
 impl Kernel for Look {
     fn config(&self) -> Config {
-        let fill = self.fill.map_or_else(String::new, |fill| format!("{:016x}", u64::from_le_bytes(fill)));
-        Config::new("back").with("first", self.first).with("groups", self.count).with("fill", fill)
+        Config::new("back")
+            .with("labelled", self.is_label.iter().copied().collect::<Parameter>())
+            .with("first", self.first)
+            .with("axes", self.groups)
+            .with("groups", self.count)
+            .with("fill", self.fill.map(u64::from_ne_bytes))
     }
 
     fn run(&self, steps: &Domain, inputs: &[Given<'_>], out: &mut [u8]) -> Result<()> {
@@ -207,6 +214,32 @@ impl Kernel for Look {
             _ => self.up::<u64>(steps, inputs, out),
         }
     }
+}
+
+/// The kernel that finds results by labels, of its configuration.
+///
+/// # Errors
+/// `InvalidArgument` for what is none, or does not fit.
+pub(super) fn read(config: &Value, site: &Site<'_>) -> Result<Arc<dyn Kernel>> {
+    let [table, labels] = site.inputs else { return Err(damaged()) };
+    expect(table.dtype() == site.dtype && labels.dtype() == DataType::I64)?;
+    let is_label = flags(config, "labelled")?;
+    let (first, groups) = (position(config, "first")?, position(config, "axes")?);
+    let along = |labelled: bool| -> Vec<(usize, Windows)> {
+        let own = is_label.iter().enumerate().filter(|(_, is_label)| **is_label == labelled);
+        own.map(|(axis, _)| (axis, Windows::Each)).collect()
+    };
+    let mut of_table = along(false);
+    expect(is_label.len() == site.loops.ndim() && first <= of_table.len())?;
+    expect((1..=table.ndim()).contains(&groups))?;
+    of_table.splice(first..first, (0..groups).map(|_| (0, Windows::Whole)));
+    site.expect(0, &of_table)?;
+    site.expect(1, &along(true))?;
+    let count = count(config, "groups")?;
+    let known = table.domain().shape()[first..first + groups].iter().copied().fold(1, u64::saturating_mul);
+    expect(count == known)?;
+    let (dtype, fill) = (site.dtype, fill(config, site.dtype)?);
+    Ok(Arc::new(Look { dtype, is_label, first, groups, count, fill }))
 }
 
 impl Look {

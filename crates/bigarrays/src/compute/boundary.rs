@@ -2,12 +2,15 @@
 
 use std::ops::Range;
 
+use serde_json::Value;
+
 use crate::base::buffer::{Order, View, ViewMut, byte_len};
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
-use crate::chunk::config::Config;
+use crate::chunk::config::{Config, Parameter};
+use crate::compute::fields::{damaged, expect, real};
 use crate::compute::memory::{Memory, lengths};
 use crate::compute::number::Number;
 
@@ -64,8 +67,31 @@ impl Boundary {
             Self::Reflect => Config::new("reflect"),
             Self::Mirror => Config::new("mirror"),
             Self::Wrap => Config::new("wrap"),
-            Self::Constant(number) => Config::new("constant").with("value", number.to_string()),
+            Self::Constant(number) => Config::new("constant").with(
+                "value",
+                match number {
+                    Number::Whole(number) => Parameter::Integer(number),
+                    Number::Real(number) => number.into(),
+                },
+            ),
         }
+    }
+
+    /// The one of such data.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for what is none.
+    pub(crate) fn read(name: &str, config: &Value) -> Result<Self> {
+        if name != "constant" {
+            expect(["nearest", "reflect", "mirror", "wrap"].contains(&name))?;
+            return Self::named(name, Number::Whole(0));
+        }
+        let value = config.get("value").ok_or_else(damaged)?;
+        let number = match value.as_number().and_then(serde_json::Number::as_i128) {
+            Some(whole) => Number::Whole(whole),
+            None => Number::Real(real(value).ok_or_else(damaged)?),
+        };
+        Ok(Self::Constant(number))
     }
 
     /// Where the elements of the coordinates from `at` on come from, which are beyond the ends of `axis`: as far as they

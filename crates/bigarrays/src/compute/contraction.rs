@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytemuck::Pod;
+use serde_json::Value;
 
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
@@ -12,13 +13,16 @@ use crate::base::error::{Error, Result};
 use crate::chunk::config::{Config, Parameter};
 use crate::compute::dense::{Given, Kernel};
 use crate::compute::expr::Lazy;
+use crate::compute::fields::{counts, damaged, expect, position, positions, reals};
 use crate::compute::function::Function;
 use crate::compute::interpolation::others_first;
 use crate::compute::kernels::monoid::Real;
 use crate::compute::kernels::products::{Term, products};
 use crate::compute::operation::Operation;
 use crate::compute::reduction::Reduction;
+use crate::compute::site::Site;
 use crate::compute::types::{common, is_signed};
+use crate::compute::windowed::Bound;
 use crate::compute::windows::Windows;
 
 impl Lazy {
@@ -99,12 +103,55 @@ impl Lazy {
         let kept = self.ndim() - axes.len();
         let mut loops: Vec<Range<i64>> = wide.domain().ranges().take(kept).collect();
         loops.extend(shape.iter().map(|&length| 0..length as i64));
-        let one = |axis: usize| if axis < kept { (axis, Windows::Each) } else { (kept, Windows::Whole) };
-        let input: Vec<_> = (0..wide.ndim()).map(one).collect();
+        let input = first_each(&wide, kept, 0, kept);
         let all: Vec<_> = (0..loops.len()).map(|axis| (axis, Windows::Each)).collect();
         let kernel = Arc::new(Sparse::new(kept, shape, entries, dtype));
         Operation::over(&loops).input(&wide, &input).output(dtype, &all).kernel("regrid", kernel)
     }
+}
+
+/// Windows of one index a step along the first axes, so many, from this axis of the loop on, and of all others along its axis `last`.
+fn first_each(of: &Lazy, kept: usize, first: usize, last: usize) -> Vec<Bound> {
+    let axis = |axis: usize| if axis < kept { (first + axis, Windows::Each) } else { (last, Windows::Whole) };
+    (0..of.ndim()).map(axis).collect()
+}
+
+/// The kernel of products, of its configuration.
+///
+/// # Errors
+/// `InvalidArgument` for what is none, or does not fit.
+pub(super) fn read_products(config: &Value, site: &Site<'_>) -> Result<Arc<dyn Kernel>> {
+    let [one, two] = site.inputs else { return Err(damaged()) };
+    let (dtype, rows) = (site.dtype, position(config, "rows")?);
+    expect([DataType::F64, DataType::I64, DataType::U64].contains(&dtype))?;
+    expect(one.dtype() == dtype && two.dtype() == dtype && rows <= site.loops.ndim())?;
+    let columns = site.loops.ndim() - rows;
+    site.expect(0, &first_each(one, rows, 0, 0))?;
+    site.expect(1, &first_each(two, columns, rows, 0))?;
+    expect(rows <= one.ndim() && columns <= two.ndim())?;
+    expect(one.domain().shape()[rows..] == two.domain().shape()[columns..])?;
+    Ok(Arc::new(Products { rows, dtype }))
+}
+
+/// The kernel of a sparse matrix, of its configuration.
+///
+/// # Errors
+/// `InvalidArgument` for what is none, or does not fit.
+pub(super) fn read_sparse(config: &Value, site: &Site<'_>) -> Result<Arc<dyn Kernel>> {
+    let input = site.one(&[DataType::F32, DataType::F64])?;
+    let shape = counts(config, "shape")?;
+    let (starts, columns) = (positions(config, "starts")?.to_vec(), positions(config, "columns")?.to_vec());
+    let weights = reals(config, "weights")?;
+    let kept = site.loops.ndim().checked_sub(shape.len()).ok_or_else(damaged)?;
+    expect(kept < input.ndim() && !shape.is_empty())?;
+    site.expect(0, &first_each(input, kept, 0, kept))?;
+    let along = Domain::from_shape(&shape)?;
+    expect((kept..site.loops.ndim()).all(|axis| site.loops.range(axis) == along.range(axis - kept)))?;
+    let of = input.domain().shape()[kept..].iter().copied().fold(1, u64::saturating_mul);
+    expect(starts.len() as u64 == along.checked_len()?.saturating_add(1) && starts.is_sorted())?;
+    expect(starts.first() == Some(&0) && starts.last() == Some(&columns.len()))?;
+    expect(weights.len() == columns.len() && columns.iter().all(|&column| (column as u64) < of))?;
+    Ok(Arc::new(Sparse { kept, shape, dtype: site.dtype, starts, columns, weights }))
 }
 
 /// The product of two expressions along their last axes.
@@ -123,15 +170,10 @@ fn contracted(one: &Lazy, two: &Lazy, count: usize, dtype: DataType) -> Result<L
     }
     let mut loops: Vec<Range<i64>> = one.domain().ranges().take(kept[0]).collect();
     loops.extend(two.domain().ranges().take(kept[1]));
-    let axes = |of: &Lazy, kept: usize, first: usize| -> Vec<(usize, Windows)> {
-        let axis =
-            |axis: usize| if axis < kept { (first + axis, Windows::Each) } else { (0, Windows::Whole) };
-        (0..of.ndim()).map(axis).collect()
-    };
     let all: Vec<_> = (0..loops.len()).map(|axis| (axis, Windows::Each)).collect();
     let operation = Operation::over(&loops)
-        .input(&one, &axes(&one, kept[0], 0))
-        .input(&two, &axes(&two, kept[1], kept[0]))
+        .input(&one, &first_each(&one, kept[0], 0, 0))
+        .input(&two, &first_each(&two, kept[1], kept[0], 0))
         .output(state, &all);
     operation.kernel("tensordot", Arc::new(Products { rows: kept[0], dtype: state }))
 }

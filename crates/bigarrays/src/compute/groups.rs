@@ -2,9 +2,13 @@
 
 use std::ops::Range;
 
+use serde_json::Value;
+
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::error::Result;
+use crate::chunk::config::{Config, Parameter};
+use crate::compute::fields::{counts, expect, flag, positions};
 use crate::compute::reduction::Reduction;
 
 /// How elements are grouped, but for the numbers of their groups.
@@ -44,6 +48,32 @@ impl Grouped {
         let kept = (0..domain.ndim()).filter(|axis| !self.axes.contains(axis));
         let ranges: Dims<Range<i64>> = kept.map(|axis| domain.range(axis)).collect();
         self.groups.placed(&Domain::from_ranges(&ranges)?, self.axes[0])
+    }
+
+    /// What groups elements, as the beginning of a configuration.
+    pub(crate) fn config(&self, name: &'static str) -> Config {
+        let numbers = |axes: &Dims<usize>| axes.iter().copied().collect::<Parameter>();
+        Config::new(name)
+            .with("axes", numbers(&self.axes))
+            .with("labelled", numbers(&self.labelled))
+            .with("counts", &self.groups.counts[..])
+            .with("drops", self.groups.drops)
+    }
+
+    /// What groups elements, of what is over `domain`, of such a configuration.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for what is none, or does not fit.
+    pub(super) fn read(node: &Value, domain: &Domain) -> Result<Self> {
+        let groups = Groups { counts: counts(node, "counts")?.into(), drops: flag(node, "drops")? };
+        let by = Self { groups, axes: positions(node, "axes")?, labelled: positions(node, "labelled")? };
+        let is_sorted = |axes: &Dims<usize>| axes.is_sorted_by(|one, other| one < other);
+        let is_there = by.axes.last().is_some_and(|&last| last < domain.ndim());
+        let len = by.groups.counts.iter().try_fold(1u64, |all, &one| all.checked_mul(one));
+        let can_be = !by.groups.counts.is_empty() && len.is_some_and(|len| i64::try_from(len).is_ok());
+        let is_labelled = by.labelled.iter().all(|axis| by.axes.contains(axis));
+        expect(is_sorted(&by.axes) && is_sorted(&by.labelled) && is_there && can_be && is_labelled)?;
+        Ok(by)
     }
 }
 

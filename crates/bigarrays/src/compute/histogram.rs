@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytemuck::Pod;
+use serde_json::Value;
 
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
@@ -11,10 +12,12 @@ use crate::base::error::{Error, Result};
 use crate::chunk::config::Config;
 use crate::compute::dense::{Given, Kernel};
 use crate::compute::expr::{Kind, Lazy, Operand};
+use crate::compute::fields::{damaged, expect};
 use crate::compute::function::Function;
 use crate::compute::groups::{Grouped, Grouping, Groups};
 use crate::compute::operation::Operation;
 use crate::compute::reduction::Reduction;
+use crate::compute::site::Site;
 use crate::compute::types::is_whole;
 use crate::compute::windows::Windows;
 
@@ -151,6 +154,19 @@ impl Lazy {
 /// In which of bins elements lie.
 struct Bins {
     dtype: DataType,
+}
+
+/// The kernel of bins, of its configuration.
+///
+/// # Errors
+/// `InvalidArgument` if it does not fit.
+pub(super) fn read(_: &Value, site: &Site<'_>) -> Result<Arc<dyn Kernel>> {
+    let [of, edges] = site.inputs else { return Err(damaged()) };
+    site.expect_each(0)?;
+    site.expect(1, &[(0, Windows::Whole)])?;
+    expect(edges.dtype() == DataType::F64 && edges.domain().shape().iter().all(|&edges| edges > 1))?;
+    expect(of.dtype() != DataType::F16 && site.dtype == DataType::I64)?;
+    Ok(Arc::new(Bins { dtype: of.dtype() }))
 }
 
 impl Kernel for Bins {

@@ -1,5 +1,6 @@
 //! The general operation: a loop whose every step reads windows of its inputs and writes windows of its results.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -249,32 +250,31 @@ impl Operation {
     ///
     /// # Errors
     /// As [`Operation::element`].
-    pub(crate) fn kernel(self, name: &'static str, kernel: Arc<dyn Kernel>) -> Result<Lazy> {
+    pub(crate) fn kernel(self, name: impl Into<Cow<'static, str>>, kernel: Arc<dyn Kernel>) -> Result<Lazy> {
         let mut made = self.built(name, Work::Kernel(kernel))?;
         Ok(made.swap_remove(0))
     }
 
-    fn built(self, name: &'static str, work: Work) -> Result<Vec<Lazy>> {
-        let during = |error: Error| error.during(name);
-        let loops = Domain::from_ranges(&self.loops).map_err(during)?;
+    /// An error if windows of its inputs do not fit to their axes.
+    pub(super) fn check(&self) -> Result<Domain> {
+        let loops = Domain::from_ranges(&self.loops)?;
         for (lazy, axes) in &self.inputs {
-            expect_bound(lazy, axes, &loops).map_err(during)?;
-            lazy.expect_shallow().map_err(during)?;
+            expect_bound(lazy, axes, &loops)?;
+            lazy.expect_shallow()?;
         }
+        Ok(loops)
+    }
+
+    fn built(self, name: impl Into<Cow<'static, str>>, work: Work) -> Result<Vec<Lazy>> {
+        let name = name.into();
+        let during = |error: Error| error.during(name.clone());
+        let loops = self.check().map_err(during)?;
         let outputs = self.outputs.iter().map(|output| output.reduced(&loops)).collect::<Result<Vec<_>>>();
         let (inputs, axes): (Dims<Lazy>, Vec<Vec<Bound>>) = self.inputs.into_iter().unzip();
         let (is_kept, grouped) = (self.is_kept, self.grouped);
         let dtypes = inputs.iter().map(Lazy::dtype).collect();
-        let of = Arc::new(Windowed {
-            name,
-            loops,
-            inputs: axes,
-            dtypes,
-            outputs: outputs.map_err(during)?,
-            work,
-            is_kept,
-            grouped,
-        });
+        let outputs = outputs.map_err(during)?;
+        let of = Arc::new(Windowed { name, loops, inputs: axes, dtypes, outputs, work, is_kept, grouped });
         let one = |(number, output): (usize, &Reduced)| {
             let names = output.axes.iter().map(|axis| name_of(&of, *axis, &inputs)).collect();
             let kind = Kind::Operation(Arc::clone(&of), number, inputs.clone());

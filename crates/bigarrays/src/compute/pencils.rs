@@ -1,6 +1,11 @@
 //! Order statistics of a block: of all elements along some axes, which are gathered column by column.
 
+use serde_json::Value;
+
+use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
+use crate::chunk::config::Config;
+use crate::compute::fields::{damaged, expect, position, reals, text};
 use crate::compute::kernels::{Ranked, select};
 use crate::compute::ranks::{Between, QuantileMethod};
 
@@ -26,6 +31,49 @@ impl Asked {
         match self {
             Self::Quantiles(all, _) => all.len(),
             Self::Least(ranks) | Self::Largest(ranks) => ranks.len(),
+        }
+    }
+
+    /// What is asked for as plain data.
+    pub(super) fn config(&self) -> Config {
+        let ranks = |name, ranks: &std::ops::Range<usize>| {
+            Config::new(name).with("from", ranks.start).with("to", ranks.end)
+        };
+        match self {
+            Self::Quantiles(all, method) => {
+                Config::new("quantiles").with("q", &all[..]).with("method", method.name())
+            }
+            Self::Least(of) => ranks("least", of),
+            Self::Largest(of) => ranks("largest", of),
+        }
+    }
+
+    /// What such data ask for.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for what is none.
+    pub(super) fn read((name, config): (&str, &Value)) -> Result<Self> {
+        let ranks = || {
+            let (from, to) = (position(config, "from")?, position(config, "to")?);
+            expect(from <= to)?;
+            Ok(from..to)
+        };
+        Ok(match name {
+            "quantiles" => {
+                let method = QuantileMethod::named(text(config, "method")?).ok_or_else(damaged)?;
+                Self::Quantiles(reals(config, "q")?, method)
+            }
+            "least" => Self::Least(ranks()?),
+            "largest" => Self::Largest(ranks()?),
+            _ => return Err(damaged()),
+        })
+    }
+
+    /// The type of the results of elements.
+    pub(super) fn result(&self, dtype: DataType) -> DataType {
+        match self {
+            Self::Quantiles(_, method) => method.result(dtype),
+            Self::Least(_) | Self::Largest(_) => dtype,
         }
     }
 

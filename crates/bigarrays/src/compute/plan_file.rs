@@ -16,6 +16,7 @@ use crate::chunk::config::{Config, Parameter};
 use crate::chunk::layout::Layout;
 use crate::compute::digest::Digest;
 use crate::compute::expr::{Kind, Lazy};
+use crate::compute::fields;
 use crate::compute::held::NAME as HELD;
 use crate::compute::ledger::{Ledger, folder_of};
 use crate::compute::memory::lengths;
@@ -173,7 +174,7 @@ impl PlanFile {
             let known: Vec<Option<&Array>> = targets.iter().map(Some).collect();
             let targets = expect_targets(&roots, &known)?.into_iter().flatten().collect();
             let recorded = whole.get("plan").and_then(Recorded::of_json).ok_or_else(no_plan)?;
-            let scratch = PathBuf::from(written::text(&whole, "scratch")?);
+            let scratch = PathBuf::from(fields::text(&whole, "scratch")?);
             Ok((key_of(&whole), roots, targets, recorded, scratch))
         };
         let at = |error: Error| error.during("opening the plan").at(path.display().to_string());
@@ -382,15 +383,15 @@ fn described(array: &Array) -> Result<Value> {
 
 /// The array that was described.
 fn opened(value: &Value, opening: &OpenOptions, is_input: bool) -> Result<Array> {
-    let url = written::text(value, "url")?;
+    let url = fields::text(value, "url")?;
     let flag = |name: &str| value.get(name).and_then(Value::as_bool).ok_or_else(no_plan);
-    let outside = match written::text(value, "outside")? {
+    let outside = match fields::text(value, "outside")? {
         "crop" => Outside::Crop,
         _ => Outside::Error,
     };
     let options = opening
         .clone()
-        .format(written::text(value, "format")?)
+        .format(fields::text(value, "format")?)
         .read_only(is_input)
         .strict(flag("strict")?)
         .outside(outside)
@@ -402,7 +403,7 @@ fn opened(value: &Value, opening: &OpenOptions, is_input: bool) -> Result<Array>
         (None, None) => return Err(no_plan()),
     };
     let array = options.open(url)?;
-    if digest_of(&array) != written::text(value, "digest")? {
+    if digest_of(&array) != fields::text(value, "digest")? {
         let reason =
             "the array is not as it was when this was planned: its place or its metadata have changed";
         return Err(Error::invalid(reason).at(url.to_owned()));
@@ -439,7 +440,10 @@ impl Inputs {
                 let reason = "other processes cannot read it; save it to an array first";
                 Err(Error::invalid(format!("{}: {reason}", source.name())))
             }
-            _ => Err(Error::invalid("other processes have not this function of blocks")),
+            Kind::Operation(of, ..) => of.config().ok_or_else(|| {
+                Error::invalid(format!("{}: other processes have not this function", of.name))
+            }),
+            _ => Err(Error::invalid("this is no expression that other processes read")),
         }
     }
 
@@ -493,12 +497,8 @@ fn read_roots(whole: &Value, opening: &OpenOptions) -> Result<Vec<Lazy>> {
             Lazy::of(number.ok_or_else(no_plan)?)
         }
         "elements" => {
-            let bytes = BASE64_STANDARD.decode(written::text(node, "base64")?).map_err(|_| no_plan())?;
-            Lazy::of_elements(
-                &written::domain(written::text(node, "domain")?)?,
-                written::number(node)?,
-                &bytes,
-            )
+            let bytes = BASE64_STANDARD.decode(fields::text(node, "base64")?).map_err(|_| no_plan())?;
+            Lazy::of_elements(&fields::domain(fields::text(node, "domain")?)?, fields::number(node)?, &bytes)
         }
         _ => Err(no_plan()),
     })

@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use crate::array::Index;
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
@@ -11,11 +13,14 @@ use crate::base::error::{Error, Result};
 use crate::chunk::config::{Config, Parameter};
 use crate::compute::dense::{Given, Kernel};
 use crate::compute::expr::Lazy;
+use crate::compute::fields::{damaged, expect, fill, flag, inner, positions};
 use crate::compute::group::GroupBy;
 use crate::compute::grouped::ByGroup;
 use crate::compute::operation::Operation;
 use crate::compute::pencils::{Asked, GATHERED, Members, Out, Pencils, Quantiles};
 use crate::compute::ranks::QuantileMethod;
+use crate::compute::site::Site;
+use crate::compute::windowed::Bound;
 use crate::compute::windows::Windows;
 
 impl Lazy {
@@ -93,32 +98,10 @@ impl Lazy {
             let reason = "quantiles of more than 2³² elements; take them of a sample, or of a histogram";
             return Err(Error::unsupported(reason));
         }
-        let result = match &asked {
-            Asked::Quantiles(_, method) => method.result(self.dtype()),
-            Asked::Least(_) | Asked::Largest(_) => self.dtype(),
-        };
-        let count_asked = asked.len() as i64;
+        let result = asked.result(self.dtype());
         let fill = by.as_ref().and_then(|(by, _)| by.fill()).map(|fill| fill.bytes(result)).transpose();
         let of = Quantiles { asked, skips: skips && self.dtype().is_float(), fill: fill? };
-        // The loop goes over the quantiles, the axes that are left, and groups where the first reduced axis was.
-        let at = axes.first().copied().unwrap_or(0);
-        let mut loops: Vec<Range<i64>> = vec![0..count_asked];
-        let mut windows: Vec<(usize, Windows)> = Vec::new();
-        let mut groups_at = None;
-        for axis in 0..=self.ndim() {
-            if axis == at
-                && let Some(count) = count
-            {
-                groups_at = Some(loops.len());
-                loops.push(0..count as i64);
-            }
-            if axes.contains(&axis) {
-                windows.push((0, Windows::Whole));
-            } else if axis < self.ndim() {
-                windows.push((loops.len(), Windows::Each));
-                loops.push(self.domain().range(axis));
-            }
-        }
+        let Loop { loops, windows, groups_at } = Loop::over(self, &axes, of.asked.len(), count);
         let each: Vec<(usize, Windows)> = (0..loops.len()).map(|axis| (axis, Windows::Each)).collect();
         let mut operation = Operation::over(&loops).input(self, &windows).output(result, &each);
         if let Some((own, numbers)) = &by {
@@ -161,6 +144,69 @@ impl GroupBy {
     }
 }
 
+/// The loop over the quantiles, the axes that are left, and groups where the first reduced axis was.
+struct Loop {
+    loops: Vec<Range<i64>>,
+    /// Of the elements.
+    windows: Vec<Bound>,
+    groups_at: Option<usize>,
+}
+
+impl Loop {
+    fn over(of: &Lazy, axes: &[usize], asked: usize, count: Option<u64>) -> Self {
+        let at = axes.first().copied().unwrap_or(0);
+        let mut made = Self { loops: vec![0..asked as i64], windows: Vec::new(), groups_at: None };
+        for axis in 0..=of.ndim() {
+            if axis == at
+                && let Some(count) = count
+            {
+                made.groups_at = Some(made.loops.len());
+                made.loops.push(0..count as i64);
+            }
+            if axes.contains(&axis) {
+                made.windows.push((0, Windows::Whole));
+            } else if axis < of.ndim() {
+                made.windows.push((made.loops.len(), Windows::Each));
+                made.loops.push(of.domain().range(axis));
+            }
+        }
+        made
+    }
+}
+
+/// The kernel of quantiles, of its configuration.
+///
+/// # Errors
+/// `InvalidArgument` for what is none, or does not fit.
+pub(super) fn read(config: &Value, site: &Site<'_>) -> Result<Arc<dyn Kernel>> {
+    let (of, numbers) = match site.inputs {
+        [of] => (of, None),
+        [of, numbers] => (of, Some(numbers)),
+        _ => return Err(damaged()),
+    };
+    let (asked, axes) = (Asked::read(inner(config, "asked")?)?, positions(config, "axes")?);
+    expect(axes.is_sorted())?;
+    expect_quantiles(of, &asked, &axes)?;
+    let count = config.get("groups").and_then(Value::as_u64);
+    let length = axes.iter().map(|&axis| of.domain().shape()[axis]).fold(1, u64::saturating_mul);
+    expect(length <= u64::from(u32::MAX) && count.is_some() == numbers.is_some())?;
+    expect(count.is_none_or(|count| i64::try_from(count).is_ok()))?;
+    let Loop { loops, windows, groups_at } = Loop::over(of, &axes, asked.len(), count);
+    site.expect(0, &windows)?;
+    expect(*site.loops == Domain::from_ranges(&loops)?)?;
+    if let Some(numbers) = numbers {
+        let whole: Vec<Bound> = (0..numbers.ndim()).map(|_| (0, Windows::Whole)).collect();
+        site.expect(1, &whole)?;
+        expect(numbers.dtype() == DataType::I64 && numbers.domain().checked_len()? == length)?;
+    }
+    let dtype = of.dtype();
+    let result = asked.result(dtype);
+    expect(result == site.dtype)?;
+    let of = Quantiles { asked, skips: flag(config, "skips")?, fill: fill(config, result)? };
+    let by = flag(config, "drops").map(|drops| count.map(|count| ByGroup { count, stride: 1, drops }))?;
+    Ok(Arc::new(Columns { dtype, is_same: result == dtype, axes, length, of, by, groups_at }))
+}
+
 fn expect_quantiles(of: &Lazy, asked: &Asked, axes: &[usize]) -> Result<()> {
     if axes.windows(2).any(|pair| pair[0] == pair[1]) || axes.iter().any(|&axis| axis >= of.ndim()) {
         return Err(Error::invalid(format!("axes {axes:?} of {}", of.ndim())));
@@ -193,12 +239,11 @@ struct Columns {
 impl Kernel for Columns {
     fn config(&self) -> Config {
         let Self { axes, of, .. } = self;
-        let fill = of.fill.map_or_else(String::new, |fill| format!("{:016x}", u64::from_le_bytes(fill)));
         Config::new("quantiles")
-            .with("asked", format!("{:?}", of.asked))
+            .with("asked", of.asked.config())
             .with("axes", axes.iter().copied().collect::<Parameter>())
             .with("skips", of.skips)
-            .with("fill", fill)
+            .with("fill", of.fill.map(u64::from_ne_bytes))
             .with("groups", self.by.map(|by| by.count))
             .with("drops", self.by.is_some_and(|by| by.drops))
     }

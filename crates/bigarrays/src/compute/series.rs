@@ -4,6 +4,8 @@ use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use crate::array::Index;
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
@@ -14,12 +16,14 @@ use crate::compute::aggregate::{Aggregate, Enough, Windowing};
 use crate::compute::boundary::Boundary;
 use crate::compute::dense::{Given, Kernel};
 use crate::compute::expr::Lazy;
+use crate::compute::fields::{count, damaged, expect, position, text};
 use crate::compute::function::Function;
 use crate::compute::kernels::monoid::{Extreme, LastNumber, Ordered, Product, Sum, WholeProduct, WholeSum};
 use crate::compute::kernels::scan::{At, Running, running};
 use crate::compute::lines::{Shape, along};
 use crate::compute::number::Number;
 use crate::compute::operation::Operation;
+use crate::compute::site::Site;
 use crate::compute::types::is_signed;
 use crate::compute::windows::Windows;
 
@@ -45,6 +49,8 @@ pub enum Cumulative {
 }
 
 impl Cumulative {
+    const ALL: [Self; 5] = [Self::Sum, Self::Product, Self::Min, Self::Max, Self::Last];
+
     fn name(self) -> &'static str {
         match self {
             Self::Sum => "cumsum",
@@ -152,7 +158,10 @@ const MOST: usize = 1024;
 
 impl<M: Running> Kernel for Scanning<M> {
     fn config(&self) -> Config {
-        Config::new("running").with("of", self.at.name).with("segment", self.at.segment)
+        Config::new("running")
+            .with("of", self.at.name)
+            .with("axis", self.at.axis)
+            .with("segment", self.at.segment)
     }
 
     fn scratch(&self, steps: &[u64]) -> u64 {
@@ -184,6 +193,52 @@ impl<M: Running> Kernel for Scanning<M> {
         });
         Ok(())
     }
+}
+
+/// The kernel of running sums and the like, of its configuration.
+///
+/// # Errors
+/// `InvalidArgument` for what is none, or does not fit.
+pub(super) fn read_running(config: &Value, site: &Site<'_>) -> Result<Arc<dyn Kernel>> {
+    let name = text(config, "of")?;
+    let of = Cumulative::ALL.into_iter().find(|of| of.name() == name).ok_or_else(damaged)?;
+    let (axis, segment) = (position(config, "axis")?, count(config, "segment")?);
+    let steps = site.steps(axis)?;
+    let Some((first, before)) = site.inputs.split_first() else { return Err(damaged()) };
+    expect(
+        site.along(0, axis)? == &Windows::Since { every: segment } && first.domain().range(axis) == steps,
+    )?;
+    expect(before.len() == usize::from(first.domain().shape()[axis] > segment))?;
+    if !before.is_empty() {
+        expect(site.along(1, axis)? == &Windows::Slow { every: segment })?;
+    }
+    expect(site.inputs.iter().all(|input| input.dtype() == site.dtype))?;
+    of.kernel(axis, segment, steps.start, site.dtype)
+}
+
+/// The kernel that moves elements, of its configuration.
+///
+/// # Errors
+/// `InvalidArgument` if it does not fit.
+pub(super) fn read_copying(_: &Value, site: &Site<'_>) -> Result<Arc<dyn Kernel>> {
+    site.one(&[])?;
+    let is_one =
+        |windows: &Windows| matches!(windows, Windows::Each | Windows::Reaching { step: 1, width: 1, .. });
+    let mut windows = site.windows[0].iter().enumerate();
+    expect(site.windows[0].len() == site.loops.ndim())?;
+    expect(windows.all(|(own, (axis, windows))| own == *axis && is_one(windows)))?;
+    Ok(Arc::new(Copying))
+}
+
+/// The kernel of differences, of its configuration.
+///
+/// # Errors
+/// `InvalidArgument` for what is none, or does not fit.
+pub(super) fn read_differing(config: &Value, site: &Site<'_>) -> Result<Arc<dyn Kernel>> {
+    let (axis, dtype) = (position(config, "axis")?, site.one(&[])?.dtype());
+    let is_pair = matches!(site.along(0, axis)?, Windows::Moving { step: 1, width: 2, clamp: false, .. });
+    expect(is_pair && !site.steps(axis)?.is_empty())?;
+    Ok(Arc::new(Differing { axis, dtype }))
 }
 
 /// The elements as they are, where windows find them.
@@ -381,7 +436,7 @@ struct Differing {
 
 impl Kernel for Differing {
     fn config(&self) -> Config {
-        Config::new("differences")
+        Config::new("differences").with("axis", self.axis)
     }
 
     fn run(&self, steps: &Domain, inputs: &[Given<'_>], out: &mut [u8]) -> Result<()> {

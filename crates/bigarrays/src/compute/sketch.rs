@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use crate::array::Index;
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
@@ -11,8 +13,11 @@ use crate::chunk::config::{Config, Parameter};
 use crate::compute::cast::Cast;
 use crate::compute::dense::{Given, Kernel};
 use crate::compute::expr::Lazy;
+use crate::compute::fields::{damaged, expect, flag, position, reals};
 use crate::compute::kernels::Ranked;
 use crate::compute::operation::Operation;
+use crate::compute::site::Site;
+use crate::compute::windowed::Bound;
 use crate::compute::windows::Windows;
 
 /// How many bins there are: one for each of the upper 16 bits of a number of 32 bits.
@@ -51,15 +56,9 @@ impl Lazy {
             .kernel("sketch", Arc::new(Upper { skips }))?;
         let counts = numbers.counted(&axes, BINS, false, None).map_err(during)?;
         let at = axes[0];
-        let (mut loops, mut windows) = (vec![0..q.len() as i64], Vec::new());
-        for axis in 0..counts.ndim() {
-            if axis == at {
-                windows.push((0, Windows::Whole));
-            } else {
-                windows.push((loops.len(), Windows::Each));
-                loops.push(counts.domain().range(axis));
-            }
-        }
+        let mut loops = vec![0..q.len() as i64];
+        loops.extend(counts.domain().ranges().enumerate().filter(|own| own.0 != at).map(|own| own.1));
+        let windows = all_but(at, counts.ndim());
         let each: Vec<_> = (0..loops.len()).map(|axis| (axis, Windows::Each)).collect();
         let dtype = if self.dtype().is_float() { self.dtype() } else { DataType::F64 };
         let found = Operation::over(&loops)
@@ -75,6 +74,40 @@ impl Lazy {
         indices[0] = Index::At(0);
         self.slice(&indices)
     }
+}
+
+/// Windows that have the axis of bins whole, and one index a step of all others.
+fn all_but(at: usize, ndim: usize) -> Vec<Bound> {
+    let one = |axis: usize| match axis == at {
+        true => (0, Windows::Whole),
+        false => (axis + usize::from(axis < at), Windows::Each),
+    };
+    (0..ndim).map(one).collect()
+}
+
+/// The kernel of the bins of elements, of its configuration.
+///
+/// # Errors
+/// `InvalidArgument` for what is none, or does not fit.
+pub(super) fn read_sketch(config: &Value, site: &Site<'_>) -> Result<Arc<dyn Kernel>> {
+    let [of] = site.inputs else { return Err(damaged()) };
+    site.expect_each(0)?;
+    expect(of.dtype() == DataType::F32 && site.dtype == DataType::I64)?;
+    Ok(Arc::new(Upper { skips: flag(config, "skips")? }))
+}
+
+/// The kernel of quantiles of bins, of its configuration.
+///
+/// # Errors
+/// `InvalidArgument` for what is none, or does not fit.
+pub(super) fn read_found(config: &Value, site: &Site<'_>) -> Result<Arc<dyn Kernel>> {
+    let [of] = site.inputs else { return Err(damaged()) };
+    let (q, at) = (reals(config, "q")?, position(config, "at")?);
+    site.expect(0, &all_but(at, of.ndim()))?;
+    expect(of.dtype() == DataType::I64 && site.dtype == DataType::F32)?;
+    expect(of.domain().shape().get(at) == Some(&BINS) && site.loops.ndim() == of.ndim())?;
+    expect(site.steps(0)? == (0..q.len() as i64) && q.iter().all(|q| (0.0..=1.0).contains(q)))?;
+    Ok(Arc::new(Found { q, at }))
 }
 
 /// The bin of each element.

@@ -4,17 +4,23 @@ use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
-use crate::chunk::config::Config;
+use crate::chunk::config::{Config, Parameter};
+use crate::compute::boundary::Boundary;
 use crate::compute::dense::{Given, Kernel};
 use crate::compute::expr::Lazy;
+use crate::compute::fields::{counts, damaged, expect, flags, inner, position, positions, reals};
 use crate::compute::footprint::{Around, Footprint};
 use crate::compute::kernels::around::{Rank, dilate_labels, erode_labels, extreme, weigh};
 use crate::compute::kernels::monoid::{Ordered, Real};
 use crate::compute::operation::Operation;
+use crate::compute::site::Site;
+use crate::compute::windowed::Bound;
 use crate::compute::windows::Windows;
 
 /// What a filter makes of the elements of its footprint.
@@ -42,6 +48,27 @@ impl Filter {
             Self::Erode => Config::new("erode"),
             Self::Dilate => Config::new("dilate"),
         }
+    }
+
+    /// The one of a configuration, of so many elements.
+    fn read((name, config): (&str, &Value), count: usize) -> Result<Self> {
+        Ok(match name {
+            "weighed" => {
+                let weights = reals(config, "weights")?;
+                expect(weights.len() == count)?;
+                Self::Weighed(weights.into())
+            }
+            "rank" => {
+                let rank = position(config, "rank")?;
+                expect(rank < count)?;
+                Self::Rank(rank)
+            }
+            "least" => Self::Least,
+            "most" => Self::Most,
+            "erode" => Self::Erode,
+            "dilate" => Self::Dilate,
+            _ => return Err(damaged()),
+        })
     }
 }
 
@@ -71,14 +98,45 @@ pub(crate) fn filtered(
         _ => lazy,
     };
     let loops: Vec<Range<i64>> = lazy.domain().ranges().collect();
-    let mut axes: Vec<(usize, Windows)> = (0..lazy.ndim()).map(|axis| (axis, Windows::Each)).collect();
-    let all = axes.clone();
-    for (number, &axis) in around.axes.iter().enumerate() {
-        let size = footprint.shape()[number];
-        axes[axis].1 = around.window(number, size, &lazy.domain().range(axis)).map_err(during)?;
-    }
+    let all: Vec<Bound> = (0..lazy.ndim()).map(|axis| (axis, Windows::Each)).collect();
+    let axes = windows(lazy, footprint, around).map_err(during)?;
     let kernel = kernel((lazy.dtype(), lazy.ndim()), footprint, around, filter).map_err(during)?;
     Operation::over(&loops).input(lazy, &axes).output(lazy.dtype(), &all).kernel(name, kernel)
+}
+
+/// The windows of an expression, of which each of the axes belongs to one of the footprint.
+fn windows(lazy: &Lazy, footprint: &Footprint, around: &Around) -> Result<Vec<Bound>> {
+    let mut axes: Vec<Bound> = (0..lazy.ndim()).map(|axis| (axis, Windows::Each)).collect();
+    for (number, &axis) in around.axes.iter().enumerate() {
+        let size = footprint.shape()[number];
+        axes[axis].1 = around.window(number, size, &lazy.domain().range(axis))?;
+    }
+    Ok(axes)
+}
+
+/// The kernel of a filter, of its configuration.
+///
+/// # Errors
+/// `InvalidArgument` for what is none, or does not fit.
+pub(super) fn read(config: &Value, site: &Site<'_>) -> Result<Arc<dyn Kernel>> {
+    let (_, over) = inner(config, "over")?;
+    let footprint = Footprint::new(&counts(over, "shape")?, &flags(over, "elements")?)?;
+    let filter = Filter::read(inner(config, "by")?, footprint.places().len())?;
+    let axes = positions(config, "axes")?.to_vec();
+    let half = |(&center, &size): (&u64, &u64)| (center as i64).checked_sub((size / 2) as i64);
+    let center = counts(config, "center")?;
+    expect(axes.len() == footprint.shape().len() && axes.len() == center.len())?;
+    let origin: Option<Vec<i64>> = center.iter().zip(footprint.shape()).map(half).collect();
+    // What lies beyond the ends is said once, by the windows.
+    let boundary = site.windows.iter().flatten().find_map(|bound| bound.1.boundary());
+    let boundary = boundary.unwrap_or(Boundary::Nearest);
+    let around = Around { axes, boundary, origin: origin.ok_or_else(damaged)? };
+    let lazy = site.one(&[])?;
+    around.expect(lazy)?;
+    site.expect(0, &windows(lazy, &footprint, &around)?)?;
+    expect(lazy.ndim() == site.loops.ndim())?;
+    expect(!matches!(filter, Filter::Weighed(_)) || matches!(site.dtype, DataType::F32 | DataType::F64))?;
+    kernel((site.dtype, lazy.ndim()), &footprint, &around, filter)
 }
 
 fn kernel(
@@ -189,7 +247,11 @@ impl At {
     }
 
     fn config(&self) -> Config {
-        Config::new("filter").with("by", self.filter.config()).with("over", self.footprint.config())
+        Config::new("filter")
+            .with("by", self.filter.config())
+            .with("over", self.footprint.config())
+            .with("axes", self.axes.iter().copied().collect::<Parameter>())
+            .with("center", &self.center[..])
     }
 }
 

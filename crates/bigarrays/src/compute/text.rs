@@ -74,8 +74,8 @@ impl Lazy {
             }
             Kind::Join(axis, parts) => call(out, "concatenate", parts, &format!("axis={axis}")),
             // What an operation of ours takes beside its first operand would hide that.
-            Kind::Operation(of, _, inputs) if of.config().is_some() => call(out, of.name, &inputs[..1], ""),
-            Kind::Operation(of, _, inputs) => call(out, of.name, inputs, ""),
+            Kind::Operation(of, _, inputs) if of.config().is_some() => call(out, &of.name, &inputs[..1], ""),
+            Kind::Operation(of, _, inputs) => call(out, &of.name, inputs, ""),
         }
     }
 }

@@ -4,6 +4,8 @@ use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
@@ -11,10 +13,12 @@ use crate::base::error::{Error, Result};
 use crate::chunk::config::Config;
 use crate::compute::dense::{Given, Kernel};
 use crate::compute::expr::Lazy;
+use crate::compute::fields::{damaged, expect, inner, position, positions, reals};
 use crate::compute::kernels::monoid::Real;
 use crate::compute::kernels::weigh::weigh;
 use crate::compute::lines::{Shape, along, is_narrow, sliding};
 use crate::compute::operation::Operation;
+use crate::compute::site::Site;
 use crate::compute::windows::Windows;
 
 /// The weights of the elements of windows. Elements of weight 0 do not count, whatever they are.
@@ -56,6 +60,25 @@ impl Weights {
             }
         }
     }
+
+    /// Those of a configuration, for so many steps.
+    fn read((name, config): (&str, &Value), steps: u64) -> Result<Self> {
+        let two = |name: &str| <[f64; 2]>::try_from(reals(config, name)?).map_err(|_| damaged());
+        Ok(match name {
+            "same" => Self::Same(reals(config, "weights")?.into()),
+            "ends" => {
+                let middle = reals(config, "middle")?.try_into().map_err(|_| damaged())?;
+                Self::Ends { first: two("first")?, middle, last: two("last")? }
+            }
+            "listed" => {
+                let (places, all) = (positions(config, "places")?, reals(config, "weights")?);
+                expect(places.len() as u64 == steps.saturating_add(1) && places.is_sorted())?;
+                expect(places.last().is_some_and(|&last| last <= all.len()))?;
+                Self::Listed { places: places.to_vec().into(), all: all.into() }
+            }
+            _ => return Err(damaged()),
+        })
+    }
 }
 
 /// Windows along an axis, and weights.
@@ -88,14 +111,31 @@ impl Weighing {
         let axes: Vec<_> = (0..lazy.ndim()).map(|axis| (axis, one(axis))).collect();
         let all: Vec<_> = (0..lazy.ndim()).map(|axis| (axis, Windows::Each)).collect();
         let (name, is_half) = (self.name, lazy.dtype() == DataType::F16);
-        let kernel: Arc<dyn Kernel> = match dtype {
-            DataType::F32 => Arc::new(Weighed { at: self, of: PhantomData::<f32> }),
-            _ => Arc::new(Weighed { at: self, of: PhantomData::<f64> }),
-        };
+        let kernel = self.kernel(dtype);
         let wide = lazy.converted(dtype)?;
         let made = Operation::over(&loops).input(&wide, &axes).output(dtype, &all).kernel(name, kernel)?;
         if is_half { made.converted(DataType::F16) } else { Ok(made) }
     }
+
+    fn kernel(self, dtype: DataType) -> Arc<dyn Kernel> {
+        match dtype {
+            DataType::F32 => Arc::new(Weighed { at: self, of: PhantomData::<f32> }),
+            _ => Arc::new(Weighed { at: self, of: PhantomData::<f64> }),
+        }
+    }
+}
+
+/// The kernel of weighed sums, of its configuration.
+///
+/// # Errors
+/// `InvalidArgument` for what is none, or does not fit.
+pub(super) fn read(config: &Value, site: &Site<'_>) -> Result<Arc<dyn Kernel>> {
+    site.one(&[DataType::F32, DataType::F64])?;
+    let axis = position(config, "axis")?;
+    let steps = site.steps(axis)?;
+    let weights = Weights::read(inner(config, "by")?, site.loops.shape()[axis])?;
+    let windows = site.along(0, axis)?.clone();
+    Ok(Weighing { name: "weighed", axis, steps, windows, weights }.kernel(site.dtype))
 }
 
 struct Weighed<R> {
@@ -108,7 +148,7 @@ const MOST: usize = 1024;
 
 impl<R: Real> Kernel for Weighed<R> {
     fn config(&self) -> Config {
-        Config::new("weighed").with("by", self.at.weights.config())
+        Config::new("weighed").with("axis", self.at.axis).with("by", self.at.weights.config())
     }
 
     fn scratch(&self, steps: &[u64]) -> u64 {
@@ -142,7 +182,7 @@ impl<R: Real> Kernel for Weighed<R> {
                 let inside = window.start.max(whole.start)..window.end.min(whole.end);
                 let rows = if reaches { window } else { inside };
                 let weights = self.at.weights.get(step, &rows, &whole);
-                if weights.is_empty() || rows.end - rows.start < weights.len() as i64 {
+                if weights.is_empty() || rows.end.saturating_sub(rows.start) < weights.len() as i64 {
                     out.row(index).fill(R::NAN);
                     continue;
                 }

@@ -1,6 +1,7 @@
 //! The general operation without its inputs, and how a block of its results is made.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -46,7 +47,7 @@ pub(crate) enum Work {
 
 /// An operation without its inputs.
 pub(crate) struct Windowed {
-    pub(crate) name: &'static str,
+    pub(crate) name: Cow<'static, str>,
     /// What groups results are of, if they are; the last input has their numbers.
     pub(crate) grouped: Option<Grouped>,
     pub(crate) loops: Domain,
@@ -226,7 +227,7 @@ impl Windowed {
                 let window = |(whole, elements)| Window { elements, whole, domain: Domain::clone(whole) };
                 let windows: Vec<Window<'_>> =
                     read.iter().map(|(whole, elements)| window((whole, elements))).collect();
-                let made = work(&loops, &windows).map_err(|error| error.during(self.name))?;
+                let made = work(&loops, &windows).map_err(|error| error.during(self.name.clone()))?;
                 outs.into_iter().try_for_each(|(output, out)| {
                     self.put_block(output, part, &self.written(output, &loops, part)?, &made, out)
                 })
@@ -244,7 +245,8 @@ impl Windowed {
                     for _ in 0..piece.checked_len()? {
                         let windows = self.windows(&at, &read, domains)?;
                         let place = place_of(&results.axes, &at, part);
-                        step(&windows, &mut numbers[place]).map_err(|error| error.during(self.name))?;
+                        step(&windows, &mut numbers[place])
+                            .map_err(|error| error.during(self.name.clone()))?;
                         advance(&mut at, &piece);
                     }
                 }
@@ -265,7 +267,7 @@ impl Windowed {
         domains: &[&Domain],
         read: &ReadInput<'_>,
     ) -> Result<()> {
-        let during = |error: Error| error.during(self.name);
+        let during = |error: Error| error.during(self.name.clone());
         let mut elements = Vec::new();
         for (input, whole) in domains.iter().enumerate() {
             let needed = self.needed(input, loops, whole)?;
@@ -332,11 +334,15 @@ impl Windowed {
         let Work::Kernel(kernel) = &self.work else { return None };
         let axis = |(axis, windows): &Bound| windows.config().with("axis", *axis);
         let input = |axes: &Vec<Bound>| axes.iter().map(axis).collect::<Parameter>();
+        // A kernel has one result, which has an element for each step.
         Some(
             Config::new("operation")
+                .with("called", self.name.clone())
                 .with("kernel", kernel.config())
                 .with("loops", self.loops.to_string())
-                .with("windows", self.inputs.iter().map(input).collect::<Parameter>()),
+                .with("windows", self.inputs.iter().map(input).collect::<Parameter>())
+                .with("grouped", self.grouped.as_ref().map(|by| by.config("groups")))
+                .with("kept", self.is_kept),
         )
     }
 
@@ -580,7 +586,7 @@ impl Windowed {
         mut out: ViewMut<'_>,
     ) -> Result<()> {
         let results = &self.outputs[output];
-        let wrong = |reason: String| Error::invalid(reason).during(self.name);
+        let wrong = |reason: String| Error::invalid(reason).during(self.name.clone());
         let Some(elements) = made.get(output) else {
             return Err(wrong(format!("{} results instead of {}", made.len(), self.outputs.len())));
         };

@@ -4,9 +4,12 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use crate::base::error::{Error, Result};
 use crate::chunk::config::{Config, Parameter};
 use crate::compute::boundary::Boundary;
+use crate::compute::fields::{count, damaged, expect, flag, inner, whole, wholes};
 
 /// Which indices of an axis each step of a loop reads or writes.
 #[derive(Clone, Debug, PartialEq)]
@@ -184,6 +187,36 @@ impl Windows {
         }
     }
 
+    /// The windows of such data.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for what is none.
+    pub(crate) fn read(name: &str, config: &Value) -> Result<Self> {
+        let moving = || Ok((whole(config, "first")?, whole(config, "step")?, count(config, "width")?));
+        Ok(match name {
+            "each" => Self::Each,
+            "whole" => Self::Whole,
+            "moving" => {
+                let (first, step, width) = moving()?;
+                Self::Moving { first, step, width, clamp: flag(config, "clamp")? }
+            }
+            "reaching" => {
+                let (first, step, width) = moving()?;
+                let (name, boundary) = inner(config, "boundary")?;
+                Self::Reaching { first, step, width, boundary: Boundary::read(name, boundary)? }
+            }
+            "since" => Self::Since { every: count(config, "every")? },
+            "slow" => Self::Slow { every: count(config, "every")? },
+            "ranges" => {
+                let ends = wholes(config, "ends")?;
+                let is_range = |ends: &[i64]| ends.len() == 2 && ends[0] <= ends[1];
+                expect(ends.chunks(2).all(is_range))?;
+                Self::Ranges(ends.chunks_exact(2).map(|ends| ends[0]..ends[1]).collect())
+            }
+            _ => return Err(damaged()),
+        })
+    }
+
     /// An error unless a loop of so many steps has its windows inside of an axis.
     pub(crate) fn check(&self, steps: u64, axis: &Range<i64>) -> Result<()> {
         let inside =
@@ -207,6 +240,14 @@ impl Windows {
             }
             Self::Moving { step: 0, .. } | Self::Reaching { step: 0, .. } => {
                 Err(Error::invalid("a window that does not move; use the whole axis"))
+            }
+            Self::Reaching { first, step, width, .. } => {
+                let last = i128::from(*first) + i128::from(steps.max(1) - 1) * i128::from(*step);
+                let ends = [i128::from(*first), last, i128::from(*first).max(last) + i128::from(*width)];
+                match ends.into_iter().all(|end| i64::try_from(end).is_ok()) {
+                    true => Ok(()),
+                    false => Err(Error::invalid("windows that leave the range of coordinates")),
+                }
             }
             Self::Moving { first, step, width, clamp: false } if steps > 0 => {
                 let last = i128::from(*first) + i128::from(steps - 1) * i128::from(*step);

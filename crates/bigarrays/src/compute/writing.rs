@@ -76,7 +76,7 @@ impl Windowed {
                         places.push(place.map(|place| (number, place)));
                     });
                 }
-                step(&windows, &mut numbers).map_err(|error| error.during(self.name))?;
+                step(&windows, &mut numbers).map_err(|error| error.during(self.name.clone()))?;
                 for (place, changed) in places.iter().zip(&numbers) {
                     if let Some((number, place)) = *place {
                         cells[number][place] = *changed;

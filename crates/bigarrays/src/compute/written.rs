@@ -14,12 +14,18 @@ use crate::chunk::layout::Layout;
 use crate::compute::cast::Cast;
 use crate::compute::digest::Digest;
 use crate::compute::expr::{DEEPEST, Kind, Lazy};
+use crate::compute::fields::{
+    damaged, domain, expect, fill, flag, inner, list, named, number, position, positions, text, whole, wholes,
+};
 use crate::compute::function::Function;
-use crate::compute::groups::{Grouped, Grouping, Groups};
+use crate::compute::groups::{Grouped, Grouping};
 use crate::compute::held::NAME as HELD;
 use crate::compute::infer::Names;
 use crate::compute::mapping::{Mapping, Pick};
+use crate::compute::operation::Operation;
 use crate::compute::reduction::Reduction;
+use crate::compute::site::{self, Site};
+use crate::compute::windows::Windows;
 
 /// Where an array is, and all that its elements depend on but its chunks.
 pub(crate) fn identity_of(array: &Array) -> Config {
@@ -123,17 +129,12 @@ impl Writing<'_> {
                     .with("axes", axes)
                     .with("of", self.add(of)?)
             }
-            Kind::Group(grouping, all) => {
-                let numbers = |axes: &Dims<usize>| axes.iter().copied().collect::<Parameter>();
-                Config::new("group")
-                    .with("name", grouping.reduction.name())
-                    .with("axes", numbers(&grouping.by.axes))
-                    .with("labelled", numbers(&grouping.by.labelled))
-                    .with("counts", &grouping.by.groups.counts[..])
-                    .with("drops", grouping.by.groups.drops)
-                    .with("fill", grouping.fill.map(u64::from_ne_bytes))
-                    .with("of", self.all(all)?)
-            }
+            Kind::Group(grouping, all) => grouping
+                .by
+                .config("group")
+                .with("name", grouping.reduction.name())
+                .with("fill", grouping.fill.map(u64::from_ne_bytes))
+                .with("of", self.all(all)?),
             Kind::View(mapping, of) => view(mapping).with("of", self.add(of)?),
             Kind::Join(axis, parts) => Config::new("join").with("axis", *axis).with("of", self.all(parts)?),
         })
@@ -176,45 +177,8 @@ pub(super) fn read(whole: &Value, leaf: &mut dyn FnMut(&str, &Value) -> Result<L
     list(whole, "roots")?.iter().map(|root| reading.at(root)).collect()
 }
 
-fn damaged() -> Error {
-    Error::invalid("these are no expressions, or they are damaged")
-}
-
-/// The name of a configuration, and its parameters.
-pub(super) fn named(value: &Value) -> Option<(&str, &Value)> {
-    const NONE: &Value = &Value::Null;
-    Some((value.get("name")?.as_str()?, value.get("configuration").unwrap_or(NONE)))
-}
-
-pub(super) fn text<'a>(of: &'a Value, name: &str) -> Result<&'a str> {
-    of.get(name).and_then(Value::as_str).ok_or_else(damaged)
-}
-
-fn list<'a>(of: &'a Value, name: &str) -> Result<&'a [Value]> {
-    of.get(name).and_then(Value::as_array).map(Vec::as_slice).ok_or_else(damaged)
-}
-
-fn whole(of: &Value, name: &str) -> Result<i64> {
-    of.get(name).and_then(Value::as_i64).ok_or_else(damaged)
-}
-
-fn position(of: &Value, name: &str) -> Result<usize> {
-    usize::try_from(whole(of, name)?).map_err(|_| damaged())
-}
-
 fn names(node: &Value) -> Result<Names> {
     list(node, "names")?.iter().map(|name| name.as_str().map(str::to_owned)).map(Ok).collect()
-}
-
-/// The box that a text names; there is one without axes.
-pub(super) fn domain(text: &str) -> Result<Domain> {
-    if text.is_empty() { Domain::from_shape(&[]) } else { text.parse() }
-}
-
-/// The type of the elements, which are numbers.
-pub(super) fn number(node: &Value) -> Result<DataType> {
-    let dtype: DataType = text(node, "type")?.parse()?;
-    if dtype.is_number() { Ok(dtype) } else { Err(damaged()) }
 }
 
 struct Reading<'a> {
@@ -236,17 +200,47 @@ impl Reading<'_> {
         list(node, "of")?.iter().map(|number| self.at(number)).collect()
     }
 
+    fn operation(&self, node: &Value) -> Result<Lazy> {
+        let inputs = self.all(node)?;
+        let loops = domain(text(node, "loops")?)?;
+        let bound = |axis: &Value| {
+            let (name, windows) = named(axis).ok_or_else(damaged)?;
+            Ok((position(windows, "axis")?, Windows::read(name, windows)?))
+        };
+        let bounds =
+            |axes: &Value| axes.as_array().ok_or_else(damaged)?.iter().map(bound).collect::<Result<_>>();
+        let windows = list(node, "windows")?.iter().map(bounds).collect::<Result<Vec<Vec<_>>>>()?;
+        expect(windows.len() == inputs.len() && !inputs.is_empty())?;
+        let mut operation = Operation::over(&loops.ranges().collect::<Vec<_>>());
+        for (lazy, windows) in inputs.iter().zip(&windows) {
+            operation = operation.input(lazy, windows);
+        }
+        if let Some((_, by)) = node.get("grouped").and_then(named) {
+            operation = operation.grouped(Grouped::read(by, inputs[0].domain())?);
+        }
+        if flag(node, "kept")? {
+            operation = operation.kept();
+        }
+        let dtype = number(node)?;
+        let each: Vec<_> = (0..loops.ndim()).map(|axis| (axis, Windows::Each)).collect();
+        let operation = operation.output(dtype, &each);
+        operation.check()?;
+        let site = Site { loops: &loops, inputs: &inputs, windows: &windows, dtype };
+        let kernel = site::kernel(inner(node, "kernel")?, &site)?;
+        operation.kernel(text(node, "called")?.to_owned(), kernel)
+    }
+
     fn group(&self, node: &Value) -> Result<Lazy> {
         let all = self.all(node)?;
         let [of, numbers] = &all[..] else { return Err(damaged()) };
         let reduction = Reduction::named(text(node, "name")?).ok_or_else(damaged)?;
-        let by = grouped(node, of.domain())?;
+        let by = Grouped::read(node, of.domain())?;
         let is_so = numbers.domain() == of.domain() && numbers.dtype() == DataType::I64;
         if !is_so || reduction != reduction.of(of.dtype()) {
             return Err(damaged());
         }
-        let fill = node.get("fill").and_then(Value::as_u64).map(u64::to_ne_bytes);
-        of.of_groups(Grouping { reduction, by, fill }, numbers, reduction.result(of.dtype()))
+        let dtype = reduction.result(of.dtype());
+        of.of_groups(Grouping { reduction, by, fill: fill(node, dtype)? }, numbers, dtype)
     }
 
     fn node(&mut self, name: &str, node: &Value) -> Result<Lazy> {
@@ -268,13 +262,13 @@ impl Reading<'_> {
             }
             "reduce" => {
                 let reduction = Reduction::named(text(node, "name")?).ok_or_else(damaged)?;
-                let axis = |axis: &Value| usize::try_from(axis.as_u64()?).ok();
-                let axes: Option<Dims<usize>> = list(node, "axes")?.iter().map(axis).collect();
+                let axes = positions(node, "axes")?;
                 // Without axes, all would be meant.
-                let axes = axes.filter(|axes| !axes.is_empty()).ok_or_else(damaged)?;
+                expect(!axes.is_empty())?;
                 self.of(node)?.reduce(reduction, &axes, false)
             }
             "group" => self.group(node),
+            "operation" => self.operation(node),
             "view" => {
                 let of = self.of(node)?;
                 let mapping = mapping(node, of.domain())?;
@@ -300,25 +294,6 @@ impl Reading<'_> {
     }
 }
 
-/// What groups elements, of what is over `domain`.
-fn grouped(node: &Value, domain: &Domain) -> Result<Grouped> {
-    let axis = |axis: &Value| usize::try_from(axis.as_u64()?).ok();
-    let axes = |name: &str| -> Result<Dims<usize>> {
-        list(node, name)?.iter().map(axis).collect::<Option<_>>().ok_or_else(damaged)
-    };
-    let counts: Option<Dims<u64>> = list(node, "counts")?.iter().map(Value::as_u64).collect();
-    let drops = node.get("drops").and_then(Value::as_bool).ok_or_else(damaged)?;
-    let groups = Groups { counts: counts.ok_or_else(damaged)?, drops };
-    let by = Grouped { groups, axes: axes("axes")?, labelled: axes("labelled")? };
-    let is_sorted =
-        by.axes.is_sorted_by(|one, other| one < other) && by.labelled.is_sorted_by(|one, other| one < other);
-    let is_there = by.axes.last().is_some_and(|&last| last < domain.ndim());
-    let len = by.groups.counts.iter().try_fold(1u64, |all, &one| all.checked_mul(one));
-    let can_be = !by.groups.counts.is_empty() && len.is_some_and(|len| i64::try_from(len).is_ok());
-    let is_labelled = by.labelled.iter().all(|axis| by.axes.contains(axis));
-    if is_sorted && is_there && can_be && is_labelled { Ok(by) } else { Err(damaged()) }
-}
-
 /// A view of what is over `shown`.
 fn mapping(node: &Value, shown: &Domain) -> Result<Mapping> {
     let domain = domain(text(node, "domain")?)?;
@@ -332,8 +307,8 @@ fn mapping(node: &Value, shown: &Domain) -> Result<Mapping> {
                 step: whole(pick, "step")?,
             },
             "listed" => {
-                let all: Option<Vec<i64>> = list(pick, "coordinates")?.iter().map(Value::as_i64).collect();
-                Pick::Listed { axis: position(pick, "axis")?, coordinates: all.ok_or_else(damaged)?.into() }
+                let coordinates = wholes(pick, "coordinates")?.into();
+                Pick::Listed { axis: position(pick, "axis")?, coordinates }
             }
             _ => return Err(damaged()),
         })

@@ -1,0 +1,96 @@
+//! Where a kernel is: the operation around it, which its configuration has to fit to when it is read.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::base::domain::Domain;
+use crate::base::dtype::DataType;
+use crate::base::error::Result;
+use crate::compute::dense::Kernel;
+use crate::compute::expr::Lazy;
+use crate::compute::fields::{damaged, expect};
+use crate::compute::windowed::Bound;
+use crate::compute::windows::Windows;
+use crate::compute::{aggregate, back, contraction, histogram, quantile, series, sketch, stencil, weighing};
+
+/// An operation without its kernel. Its windows fit to its inputs.
+pub(crate) struct Site<'a> {
+    pub(crate) loops: &'a Domain,
+    pub(crate) inputs: &'a [Lazy],
+    pub(crate) windows: &'a [Vec<Bound>],
+    /// The type of the result.
+    pub(crate) dtype: DataType,
+}
+
+/// Makes a kernel of its configuration; what does not fit to the operation is an error, so that the kernel finds what it needs in
+/// any block.
+type Read = fn(&Value, &Site<'_>) -> Result<Arc<dyn Kernel>>;
+
+/// What kernels are called in their configurations, and who reads these.
+const KERNELS: &[(&str, Read)] = &[
+    ("windows", aggregate::read),
+    ("back", back::read),
+    ("products", contraction::read_products),
+    ("sparse", contraction::read_sparse),
+    ("bins", histogram::read),
+    ("quantiles", quantile::read),
+    ("running", series::read_running),
+    ("copy", series::read_copying),
+    ("differences", series::read_differing),
+    ("sketch", sketch::read_sketch),
+    ("approx_quantile", sketch::read_found),
+    ("filter", stencil::read),
+    ("weighed", weighing::read),
+];
+
+/// The kernel of this configuration.
+///
+/// # Errors
+/// `InvalidArgument` for what is none, or does not fit.
+pub(crate) fn kernel((name, config): (&str, &Value), site: &Site<'_>) -> Result<Arc<dyn Kernel>> {
+    let known = KERNELS.iter().find(|known| known.0 == name).ok_or_else(damaged)?;
+    known.1(config, site)
+}
+
+impl Site<'_> {
+    /// The only input, of these types as its result is.
+    pub(crate) fn one(&self, types: &[DataType]) -> Result<&Lazy> {
+        let [input] = self.inputs else { return Err(damaged()) };
+        expect(input.dtype() == self.dtype && (types.is_empty() || types.contains(&self.dtype)))?;
+        Ok(input)
+    }
+
+    /// The windows of an input along an axis, which has one index a step along all others.
+    pub(crate) fn along(&self, input: usize, axis: usize) -> Result<&Windows> {
+        let windows = self.windows.get(input).ok_or_else(damaged)?;
+        let is_each = |(own, (bound, windows)): (usize, &Bound)| {
+            *bound == own && (own == axis || *windows == Windows::Each)
+        };
+        expect(windows.len() == self.loops.ndim() && windows.iter().enumerate().all(is_each))?;
+        windows.get(axis).map(|bound| &bound.1).ok_or_else(damaged)
+    }
+
+    /// An error unless an input has one index a step along each axis.
+    pub(crate) fn expect_each(&self, input: usize) -> Result<()> {
+        let each: Vec<Bound> = (0..self.loops.ndim()).map(|axis| (axis, Windows::Each)).collect();
+        self.expect(input, &each)
+    }
+
+    /// An error unless an input has these windows.
+    pub(crate) fn expect(&self, input: usize, windows: &[Bound]) -> Result<()> {
+        let own = self.windows.get(input).ok_or_else(damaged)?;
+        // Numbers beyond the ends of an axis may be NaN.
+        let is_same = |(one, other): (&Bound, &Bound)| {
+            one.0 == other.0 && (one.1 == other.1 || one.1.config() == other.1.config())
+        };
+        expect(own.len() == windows.len() && own.iter().zip(windows).all(is_same))
+    }
+
+    /// The coordinates of the steps along an axis.
+    pub(crate) fn steps(&self, axis: usize) -> Result<Range<i64>> {
+        expect(axis < self.loops.ndim())?;
+        Ok(self.loops.range(axis))
+    }
+}
