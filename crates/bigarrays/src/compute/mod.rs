@@ -84,6 +84,7 @@ mod reading;
 mod reduce;
 mod reducing;
 mod reduction;
+mod restored;
 mod result_axis;
 mod resume;
 mod rolling;

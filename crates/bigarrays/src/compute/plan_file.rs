@@ -24,6 +24,7 @@ use crate::compute::partials::write_whole;
 use crate::compute::parts::{Execution, Step, steps};
 use crate::compute::plan::{Plan, Recorded};
 use crate::compute::planner;
+use crate::compute::restored;
 use crate::compute::resume::Resumed;
 use crate::compute::run::{ComputeOptions, expect_targets};
 use crate::compute::sink::Place;
@@ -31,7 +32,7 @@ use crate::compute::source::Foreign;
 use crate::compute::stage::{Stage, stages};
 use crate::compute::taken::Scratch;
 use crate::compute::tasks::Work;
-use crate::compute::written::{self, written};
+use crate::compute::written::written;
 use crate::format::CreateSpec;
 
 /// What the files call themselves.
@@ -408,7 +409,7 @@ fn opened(value: &Value, opening: &OpenOptions, is_input: bool) -> Result<Array>
             "the array is not as it was when this was planned: its place or its metadata have changed";
         return Err(Error::invalid(reason).at(url.to_owned()));
     }
-    array.with_transform(written::transform(value.get("view").ok_or_else(no_plan)?)?)
+    array.with_transform(restored::transform(value.get("view").ok_or_else(no_plan)?)?)
 }
 
 /// What expressions are of, as it is collected.
@@ -490,7 +491,7 @@ fn read_roots(whole: &Value, opening: &OpenOptions) -> Result<Vec<Lazy>> {
     let inputs = whole.get("inputs").and_then(Value::as_array).ok_or_else(no_plan)?;
     let arrays = inputs.iter().map(|input| opened(input, opening, true)).collect::<Result<Vec<_>>>()?;
     let expressions = whole.get("expressions").ok_or_else(no_plan)?;
-    written::read(expressions, &mut |name, node| match name {
+    restored::read(expressions, &mut |name, node| match name {
         "array" => {
             let number =
                 node.get("number").and_then(Value::as_u64).and_then(|number| arrays.get(number as usize));

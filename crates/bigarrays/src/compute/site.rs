@@ -1,19 +1,14 @@
 //! Where a kernel is: the operation around it, which its configuration has to fit to when it is read.
 
 use std::ops::Range;
-use std::sync::Arc;
-
-use serde_json::Value;
 
 use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
 use crate::base::error::Result;
-use crate::compute::dense::Kernel;
 use crate::compute::expr::Lazy;
 use crate::compute::fields::{damaged, expect};
 use crate::compute::windowed::Bound;
 use crate::compute::windows::Windows;
-use crate::compute::{aggregate, back, contraction, histogram, quantile, series, sketch, stencil, weighing};
 
 /// An operation without its kernel. Its windows fit to its inputs.
 pub(crate) struct Site<'a> {
@@ -22,36 +17,6 @@ pub(crate) struct Site<'a> {
     pub(crate) windows: &'a [Vec<Bound>],
     /// The type of the result.
     pub(crate) dtype: DataType,
-}
-
-/// Makes a kernel of its configuration; what does not fit to the operation is an error, so that the kernel finds what it needs in
-/// any block.
-type Read = fn(&Value, &Site<'_>) -> Result<Arc<dyn Kernel>>;
-
-/// What kernels are called in their configurations, and who reads these.
-const KERNELS: &[(&str, Read)] = &[
-    ("windows", aggregate::read),
-    ("back", back::read),
-    ("products", contraction::read_products),
-    ("sparse", contraction::read_sparse),
-    ("bins", histogram::read),
-    ("quantiles", quantile::read),
-    ("running", series::read_running),
-    ("copy", series::read_copying),
-    ("differences", series::read_differing),
-    ("sketch", sketch::read_sketch),
-    ("approx_quantile", sketch::read_found),
-    ("filter", stencil::read),
-    ("weighed", weighing::read),
-];
-
-/// The kernel of this configuration.
-///
-/// # Errors
-/// `InvalidArgument` for what is none, or does not fit.
-pub(crate) fn kernel((name, config): (&str, &Value), site: &Site<'_>) -> Result<Arc<dyn Kernel>> {
-    let known = KERNELS.iter().find(|known| known.0 == name).ok_or_else(damaged)?;
-    known.1(config, site)
 }
 
 impl Site<'_> {
