@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 mod computations;
 mod kernels;
-use computations::{Bench, Saved, elements, targets};
+use computations::{Bench, SHAPE, Saved, elements, targets};
 use kernels::kernels;
 
 const SMALL: u64 = 1 << 20;
@@ -167,6 +167,66 @@ fn what_has_changed_since_it_was_planned_is_noticed() {
     assert!(error.contains("has written this plan, and this is"), "{error}");
     std::fs::write(&path, "{}").unwrap();
     assert_eq!(open("b").unwrap_err().kind(), ErrorKind::InvalidArgument);
+}
+
+#[test]
+fn results_that_are_not_its_own_are_refused_and_late_tasks_change_nothing() {
+    let bench = Bench::new();
+    let job = bench.jobs().remove(0).1;
+    let plan = planned(&bench, "a", &job, SMALL);
+    std::fs::remove_dir_all(bench.path("a-0")).unwrap();
+    let other = bench.create("a-0", &SHAPE, &[4, 8, 9]);
+    bench.fill(&other, 5.0);
+    let before = elements(&bench, "a-0");
+    drop(plan);
+    let plan = opened(&bench, "a");
+    assert_eq!(plan.run(&options(SMALL)).unwrap_err().kind(), ErrorKind::AlreadyExists);
+    assert_eq!(plan.run_tasks(0, 0..1, &options(SMALL)).unwrap_err().kind(), ErrorKind::AlreadyExists);
+    assert!(elements(&bench, "a-0") == before);
+    let plan = planned(&bench, "b", &job, SMALL);
+    plan.run(&options(SMALL)).unwrap();
+    let before = elements(&bench, "b-0");
+    bench.fill(&bench.open("input"), 9.0);
+    opened(&bench, "b").run_tasks(0, 0..1, &options(SMALL)).unwrap();
+    assert!(plan.is_done() && elements(&bench, "b-0") == before);
+    assert!(!bench.path("b.json.parts").exists());
+}
+
+#[test]
+fn damaged_scratch_files_are_made_again_and_plans_may_be_moved() {
+    let bench = Bench::new();
+    let job = bench.jobs().into_iter().find(|job| job.0 == "two stages").unwrap().1;
+    let arrays = targets(&bench, "whole", &job);
+    compute(vec![(&job[0].0, Target::Array(&arrays[0]))], &options(SMALL)).unwrap();
+    let scratch = |name: &str| {
+        let mut parts = std::fs::read_dir(bench.path(name)).unwrap().map(|entry| entry.unwrap().path());
+        let folder = parts.find(|path| path.to_str().unwrap().contains("bigarrays-scratch-")).unwrap();
+        folder.join("0.npy")
+    };
+    for cut in [None, Some(100), Some(0)] {
+        let name = format!("cut-{cut:?}");
+        let plan = planned(&bench, &name, &job, SMALL);
+        plan.run_tasks(0, 0..u64::MAX, &options(SMALL)).unwrap();
+        let file = scratch(&format!("{name}.json.parts"));
+        match cut {
+            Some(length) => {
+                std::fs::File::options().write(true).open(&file).unwrap().set_len(length).unwrap();
+            }
+            None => std::fs::remove_file(&file).unwrap(),
+        }
+        // Nothing is computed of what is not there.
+        plan.run_tasks(1, 0..1, &options(SMALL)).unwrap_err();
+        opened(&bench, &name).run(&options(SMALL)).unwrap();
+        assert!(elements(&bench, &format!("{name}-0")) == elements(&bench, "whole-0"), "{name}");
+    }
+    let plan = planned(&bench, "here", &job, SMALL);
+    plan.run_tasks(0, 0..u64::MAX, &options(SMALL)).unwrap();
+    for end in ["json", "json.parts"] {
+        std::fs::rename(bench.path(&format!("here.{end}")), bench.path(&format!("there.{end}"))).unwrap();
+    }
+    assert_eq!(opened(&bench, "there").run(&options(SMALL)).unwrap(), 0, "blocks were made again");
+    assert!(elements(&bench, "here-0") == elements(&bench, "whole-0"));
+    assert!(!bench.path("there.json.parts").exists() && !bench.path("here.json.parts").exists());
 }
 
 #[test]

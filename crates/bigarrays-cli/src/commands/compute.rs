@@ -254,7 +254,7 @@ impl ComputeArgs {
             || Error::invalid("neither XDG_STATE_HOME nor HOME says where --resume notes what is done");
         let job = format!("compute {expression:?} -o {}", self.output.join(" -o "));
         let path = session.journal_path(&what).ok_or_else(none)?;
-        Ok(Journal::open(path)?.of(&job))
+        Journal::open(path)?.of(&job)
     }
 
     /// The array that an earlier run has begun, or a new one.

@@ -65,6 +65,11 @@ class _Workers:
         # Makes another in place of one that is broken.
         self._again = again
 
+    @property
+    def is_own(self) -> bool:
+        """Whether they are processes of a pool that is made here."""
+        return self._again is not None
+
     def stop(self) -> None:
         """Ends the processes of a pool of its own, whatever they are at."""
         if self._again is not None:
@@ -153,6 +158,9 @@ def _run_stage(plan: Plan, stage: int, tasks: int, workers: _Workers, memory: in
     finally:
         for future in under_way:
             future.cancel()
+        if not workers.is_own:
+            # What runs already writes where the plan's folder is, which is removed then.
+            wait(under_way)
 
 
 def _submit(plan: Plan, stage: int, part: _Part, workers: _Workers, memory: int | None) -> Future[None]:

@@ -16,7 +16,7 @@ pub(crate) struct PyJournal(std::sync::Mutex<Option<Arc<Journal>>>);
 impl PyJournal {
     #[new]
     fn new(py: Python<'_>, path: PathBuf, job: &str) -> PyResult<Self> {
-        let journal = Journal::open(path).or_raise(py)?.of(job);
+        let journal = Journal::open(path).and_then(|journal| journal.of(job)).or_raise(py)?;
         Ok(Self(std::sync::Mutex::new(Some(Arc::new(journal)))))
     }
 

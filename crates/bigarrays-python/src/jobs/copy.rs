@@ -100,7 +100,7 @@ impl Resume {
             })?,
             Self::At(path) => path,
         };
-        Journal::open(path).map(|journal| Some(journal.of(job))).or_raise(py)
+        Journal::open(path).and_then(|journal| journal.of(job)).map(Some).or_raise(py)
     }
 }
 

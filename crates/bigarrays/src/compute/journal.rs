@@ -134,10 +134,22 @@ impl Journal {
     }
 
     /// The same of a job that does this, which is shown to users without passwords and queries.
-    #[must_use]
-    pub fn of(mut self, what: &str) -> Self {
-        self.what = Some(without_queries(&redact(what)).into_owned());
-        self
+    ///
+    /// # Errors
+    /// `InvalidArgument` if it is the journal of another job.
+    pub fn of(mut self, what: &str) -> Result<Self> {
+        let what = without_queries(&redact(what)).into_owned();
+        let line = line_of(&format!("{WHAT}{what}"));
+        let other = self.steps().find(|step| step.starts_with(WHAT) && line_of(step) != line);
+        if let Some(other) = other {
+            let other = &other[WHAT.len()..];
+            let reason = format!(
+                "this is the journal of another job, {other}: finish or forget that, or name another file"
+            );
+            return Err(Error::invalid(reason).at(self.path.display().to_string()));
+        }
+        self.what = Some(what);
+        Ok(self)
     }
 
     /// Whether an earlier run was killed before it noted anything.
@@ -350,13 +362,17 @@ mod tests {
         std::fs::write(&path, &text[..text.len() - 1]).unwrap();
         assert_eq!(Journal::open(&path).unwrap().steps().count(), 0);
         let text = "copy https://me:VERY@host/a?sig=SECRET out";
-        let mut journal = Journal::open(&path).unwrap().of(text);
+        let mut journal = Journal::open(&path).unwrap().of(text).unwrap();
         journal.forget().unwrap();
         journal.note("c").unwrap();
         drop(journal);
         let journal = Journal::open(&path).unwrap();
         let steps: Vec<_> = journal.steps().collect();
         assert!(steps[0].starts_with("job copy https://") && steps[0].ends_with(" out"), "{steps:?}");
+        Journal::open(folder.path().join("deep/other")).unwrap().note("job copy a b").unwrap();
+        let other = Journal::open(folder.path().join("deep/other")).unwrap();
+        let error = other.of("copy a c").unwrap_err().to_string();
+        assert!(error.contains("another job, copy a b"), "{error}");
         assert!(!steps[0].contains("VERY") && !steps[0].contains("SECRET"), "{steps:?}");
         assert_eq!((&steps[1..], noted(&journal, "a", 5)), (&["c"][..], None));
         journal.on("a").note(6, made(9)).unwrap();

@@ -81,6 +81,8 @@ pub struct PlanFile {
     key: String,
     roots: Vec<Lazy>,
     targets: Vec<Array>,
+    /// When each was made, if it was marked as incomplete when this was planned.
+    made: Vec<Option<String>>,
     recorded: Recorded,
     scratch: PathBuf,
     stages: Vec<PlannedStage>,
@@ -129,6 +131,8 @@ impl PlanFile {
             None => folder_of(&inputs.plan),
         };
         let outputs = targets.iter().map(described).collect::<Result<Vec<_>>>()?;
+        let made: Vec<Option<String>> =
+            targets.iter().map(|target| target.incomplete().and_then(|mark| mark.since)).collect();
         let settings = opening.format_options().store.settings.without_secrets();
         let mut whole = json!({
             "format": FORMAT,
@@ -136,8 +140,9 @@ impl PlanFile {
             "settings": settings.iter().collect::<std::collections::BTreeMap<_, _>>(),
             "inputs": inputs.arrays,
             "outputs": outputs,
+            "made": made,
             "expressions": expressions,
-            "scratch": scratch.to_str().ok_or_else(|| not_utf8(&scratch))?,
+            "scratch": options.scratch.map(|_| scratch.to_str().ok_or_else(|| not_utf8(&scratch))).transpose()?,
         });
         // What is planned is what others read.
         let roots = read_roots(&whole, opening)?;
@@ -147,12 +152,10 @@ impl PlanFile {
         let stage =
             |stage: &PlannedStage| json!({ "text": stage.text, "work": stage.work, "tasks": stage.tasks });
         whole["stages"] = listed.iter().map(stage).collect();
-        let text = serde_json::to_string_pretty(&whole)
-            .map_err(|error| Error::invalid(format!("a plan that is no JSON: {error}")))?;
-        write_whole(&path, text.as_bytes())
+        write_whole(&path, pretty(&whole)?.as_bytes())
             .map_err(|error| Error::io(error, "writing a plan", path.display().to_string()))?;
         let (key, recorded) = (key_of(&whole), plan.recorded());
-        Ok(Self { path, key, roots, targets, recorded, scratch, stages: listed })
+        Ok(Self { path, key, roots, targets, made, recorded, scratch, stages: listed })
     }
 
     /// Opens a plan, and the arrays that it is of. `opening` has settings of stores that are not in the file.
@@ -175,13 +178,18 @@ impl PlanFile {
             let known: Vec<Option<&Array>> = targets.iter().map(Some).collect();
             let targets = expect_targets(&roots, &known)?.into_iter().flatten().collect();
             let recorded = whole.get("plan").and_then(Recorded::of_json).ok_or_else(no_plan)?;
-            let scratch = PathBuf::from(fields::text(&whole, "scratch")?);
-            Ok((key_of(&whole), roots, targets, recorded, scratch))
+            let scratch = match whole.get("scratch").and_then(Value::as_str) {
+                Some(folder) => PathBuf::from(folder),
+                None => folder_of(&absolute(&path)?),
+            };
+            let made = whole.get("made").and_then(Value::as_array).ok_or_else(no_plan)?;
+            let made: Vec<Option<String>> = made.iter().map(|one| one.as_str().map(str::to_owned)).collect();
+            Ok((key_of(&whole), roots, targets, made, recorded, scratch))
         };
         let at = |error: Error| error.during("opening the plan").at(path.display().to_string());
-        let (key, roots, targets, recorded, scratch) = read().map_err(at)?;
+        let (key, roots, targets, made, recorded, scratch) = read().map_err(at)?;
         let mut plan =
-            Self { path: path.clone(), key, roots, targets, recorded, scratch, stages: Vec::new() };
+            Self { path: path.clone(), key, roots, targets, made, recorded, scratch, stages: Vec::new() };
         let (stages, planned) =
             plan.planned(&ComputeOptions { memory: u64::MAX, ..Default::default() }).map_err(at)?;
         plan.stages = listed(&stages, &planned);
@@ -208,6 +216,11 @@ impl PlanFile {
             let reason = format!("there is no stage {stage}; there are {}, from 0", self.stages.len());
             return Err(Error::invalid(reason).at(self.path.display().to_string()));
         }
+        if self.is_done() {
+            // A task that comes late changes nothing.
+            return Ok(());
+        }
+        self.expect_own(false)?;
         let ledger = Ledger::shared(folder_of(&absolute(&self.path)?))?;
         self.with(&ledger, options, |execution, steps, place| execution.run_part(steps, stage, tasks, place))
     }
@@ -221,17 +234,49 @@ impl PlanFile {
         if self.is_done() {
             return Ok(0);
         }
+        self.expect_own(true)?;
         let mut ledger = Ledger::shared(folder_of(&absolute(&self.path)?))?;
         self.with(&ledger, options, |execution, _, place| execution.run(place))?;
         self.targets.iter().try_for_each(Array::complete_if_whole)?;
+        self.note_done()?;
         self.scratch_folder()?.map_or(Ok(()), |scratch| scratch.remove())?;
         ledger.remove()?;
         Ok(ledger.redone())
     }
 
-    /// Whether no result is marked as incomplete any more.
+    /// Whether all is done, and results are complete.
     pub fn is_done(&self) -> bool {
-        self.targets.iter().all(|target| target.incomplete().is_none())
+        // Another process may have done it since.
+        let text = std::fs::read_to_string(&self.path).ok();
+        let whole = text.and_then(|text| serde_json::from_str::<Value>(&text).ok());
+        whole.is_some_and(|whole| whole.get("done").and_then(Value::as_bool) == Some(true))
+    }
+
+    fn note_done(&self) -> Result<()> {
+        let failed = |error| Error::io(error, "noting that a plan is done", self.path.display().to_string());
+        let text = std::fs::read_to_string(&self.path).map_err(failed)?;
+        let mut whole: Value = serde_json::from_str(&text).map_err(|_| no_plan())?;
+        whole["done"] = true.into();
+        write_whole(&self.path, pretty(&whole)?.as_bytes()).map_err(failed)
+    }
+
+    /// An error if there are other arrays in the places of the results. A run that was killed as it ended may have completed
+    /// some.
+    fn expect_own(&self, may_be_complete: bool) -> Result<()> {
+        let has_parts = || absolute(&self.path).is_ok_and(|path| folder_of(&path).exists());
+        for (target, made) in self.targets.iter().zip(&self.made) {
+            let is_own = match target.incomplete() {
+                Some(mark) => mark.since == *made,
+                None => made.is_none() || (may_be_complete && has_parts()),
+            };
+            if !is_own {
+                let reason = "what is there is not what this plan has made";
+                return Err(Error::new(ErrorKind::AlreadyExists, reason)
+                    .during("computing into")
+                    .at(target.url()));
+            }
+        }
+        Ok(())
     }
 
     fn planned(&self, options: &ComputeOptions<'_>) -> Result<(Vec<Stage>, Plan)> {
@@ -296,6 +341,11 @@ fn listed(stages: &[Stage], plan: &Plan) -> Vec<PlannedStage> {
         bytes: if step.work == Work::Merge { 0 } else { plan.passes[step.pass].bytes },
     };
     steps(stages, plan).into_iter().map(one).collect()
+}
+
+fn pretty(whole: &Value) -> Result<String> {
+    serde_json::to_string_pretty(whole)
+        .map_err(|error| Error::invalid(format!("a plan that is no JSON: {error}")))
 }
 
 /// What tells a computation from all others: all of it but where stores are told to be.
@@ -442,7 +492,10 @@ impl Inputs {
                 Err(Error::invalid(format!("{}: {reason}", source.name())))
             }
             Kind::Operation(of, ..) => of.config().ok_or_else(|| {
-                Error::invalid(format!("{}: other processes have not this function", of.name))
+                Error::invalid(format!(
+                    "{}: other processes have not this function; save what it gives to an array first",
+                    of.name
+                ))
             }),
             _ => Err(Error::invalid("this is no expression that other processes read")),
         }

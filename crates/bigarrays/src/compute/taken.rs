@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use crate::array::{Array, OpenOptions};
 use crate::base::buffer::{Order, ViewMut, byte_len};
 use crate::base::domain::Domain;
-use crate::base::error::{Error, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::compute::expr::{Kind, Lazy};
 use crate::compute::held::held;
 use crate::compute::memory::lengths;
@@ -33,7 +33,7 @@ impl Scratch {
     pub(super) fn new(folder: &Path, key: Option<&str>) -> Result<Self> {
         let failed = |error| Error::io(error, "making a scratch folder in", folder.display().to_string());
         if let Some(key) = key {
-            let folder = folder.join(format!("{PREFIX}{key}"));
+            let folder = std::path::absolute(folder).map_err(failed)?.join(format!("{PREFIX}{key}"));
             std::fs::create_dir_all(&folder).map_err(failed)?;
             return Ok(Self::Kept(folder));
         }
@@ -58,11 +58,11 @@ impl Scratch {
         }
     }
 
-    /// The file of the elements of a result, all of whose bytes the disk has room for.
+    /// The file of the elements of a result, all of whose bytes the disk has room for; one that is there, or one that is made.
     ///
     /// # Errors
     /// A storage error.
-    fn array(&self, output: &Output) -> Result<Array> {
+    fn array(&self, output: &Output, may_make: bool) -> Result<Array> {
         let path = self.folder().join(format!("{}.npy", output.number));
         let utf8 = |path: &Path| {
             let other = || {
@@ -72,7 +72,7 @@ impl Scratch {
         };
         let url = utf8(&path)?;
         let options = OpenOptions::new().format("npy").durable(false);
-        if !path.exists() {
+        if may_make && !path.exists() {
             // Several processes may make it at the same time: it is there once, and whole.
             let failed = |error| Error::io(error, "making a scratch file", url.clone());
             let own = tempfile::Builder::new().prefix("made-").tempdir_in(self.folder()).map_err(failed)?;
@@ -86,7 +86,21 @@ impl Scratch {
                 linked => linked.map_err(failed)?,
             }
         }
-        let array = options.open(&*url)?;
+        let array = match options.open(&*url) {
+            // A crash may have cut it short: what it had is found to be gone, and made again.
+            Err(error)
+                if may_make
+                    && matches!(
+                        error.kind(),
+                        ErrorKind::CorruptData | ErrorKind::InvalidMetadata | ErrorKind::Unsupported
+                    ) =>
+            {
+                std::fs::remove_file(&path)
+                    .map_err(|error| Error::io(error, "removing a damaged scratch file", url))?;
+                return self.array(output, may_make);
+            }
+            array => array?,
+        };
         if array.dtype() != output.dtype || array.shape() != output.domain.shape() {
             return Err(Error::invalid("this is no scratch file of the computation; remove it").at(url));
         }
@@ -109,7 +123,7 @@ impl Taken {
     pub(super) fn new(output: &Output, scratch: Option<&Scratch>) -> Result<Self> {
         Ok(match scratch {
             _ if !output.is_taken => Self::Not,
-            Some(scratch) if !output.is_small() => Self::File(Box::new(scratch.array(output)?)),
+            Some(scratch) if !output.is_small() => Self::File(Box::new(scratch.array(output, true)?)),
             _ => Self::Memory(vec![0; byte_len(&lengths(&output.domain)?, output.dtype.size())?]),
         })
     }
@@ -148,7 +162,7 @@ impl Taken {
 /// A storage error; `CorruptData` if that file has not its elements.
 pub(super) fn known_result(output: &Output, scratch: Option<&Scratch>, path: &Path) -> Result<Lazy> {
     let taken = match scratch {
-        Some(scratch) if !output.is_small() => Taken::File(Box::new(scratch.array(output)?)),
+        Some(scratch) if !output.is_small() => Taken::File(Box::new(scratch.array(output, false)?)),
         _ => {
             let shown = || path.display().to_string();
             let bytes = std::fs::read(path).map_err(|error| Error::io(error, "reading a result", shown()))?;

@@ -6,6 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::base::error::{Error, Result};
+use crate::base::text::redact;
 
 /// Options of a store, such as `region=eu-west-1`. Keys are those of the service's environment
 /// variables in lower case, with or without its prefix (`aws_region` or `region`), and those of
@@ -84,7 +85,8 @@ impl Settings {
     /// take them from their environment.
     #[must_use]
     pub fn without_secrets(&self) -> Self {
-        Self(self.0.iter().filter(|(key, _)| !is_secret(key)).map(|(k, v)| (k.clone(), v.clone())).collect())
+        let is_open = |(key, value): &(&String, &String)| !is_secret(key) && redact(value) == value.as_str();
+        Self(self.0.iter().filter(is_open).map(|(k, v)| (k.clone(), v.clone())).collect())
     }
 
     #[cfg(feature = "object")]

@@ -13,7 +13,7 @@ impl Copier<'_> {
         match self.session.journal_path(&format!("{source:?} {target:?} {:?}", self.args.what)) {
             Some(path) => {
                 let job = format!("copy {} {}", self.args.source, self.args.target);
-                Ok(Some(Journal::open(path)?.of(&job)))
+                Ok(Some(Journal::open(path)?.of(&job)?))
             }
             None => {
                 self.session.terminal.detail("no place for a journal (HOME): the copy cannot be resumed");
