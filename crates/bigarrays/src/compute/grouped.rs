@@ -82,11 +82,17 @@ impl ByGroup {
             }
             Numbers::Each(numbers) => numbers,
         };
-        found.clear();
-        for (k, &number) in numbers.iter().enumerate() {
-            let group = self.group(number)?;
-            found.push(group.map_or(NONE, |group| at + k * step + group * self.stride));
-            if let Some(group) = group.filter(|_| k < counted) {
+        found.resize(numbers.len(), NONE);
+        for (k, (found, &number)) in found.iter_mut().zip(numbers).enumerate() {
+            // Negative numbers are large ones.
+            let group = number.cast_unsigned();
+            *found = match group < self.count {
+                true => at + k * step + group as usize * self.stride,
+                false => self.group(number).map(|_| NONE)?,
+            };
+        }
+        for number in &numbers[..counted] {
+            if let Some(group) = self.group(*number)? {
                 sizes[group] += 1;
             }
         }

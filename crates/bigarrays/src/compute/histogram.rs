@@ -207,10 +207,14 @@ fn bins<T: Pod>(given: &Given<'_>, edges: &[f64], out: &mut [i64], as_f64: impl 
         *found = if one >= first && one < last {
             // Where bins are of about equal width, it is this one or a neighbour.
             let guess = (((one - first) * scale) as usize).min(bins - 1);
-            let near = [guess, guess.saturating_sub(1), (guess + 1).min(bins - 1)];
-            let is_in = |bin: &usize| edges[*bin] <= one && one < edges[bin + 1];
-            let found = near.into_iter().find(is_in);
-            found.unwrap_or_else(|| edges.partition_point(|edge| *edge <= one) - 1) as i64
+            let is_in = |bin: usize| edges[bin] <= one && one < edges[bin + 1];
+            let found = match guess {
+                guess if is_in(guess) => guess,
+                guess if guess > 0 && is_in(guess - 1) => guess - 1,
+                guess if guess + 1 < bins && is_in(guess + 1) => guess + 1,
+                _ => edges.partition_point(|edge| *edge <= one) - 1,
+            };
+            found as i64
         } else if one == last {
             bins as i64 - 1
         } else {

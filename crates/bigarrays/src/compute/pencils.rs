@@ -13,7 +13,10 @@ use crate::compute::ranks::{Between, QuantileMethod};
 pub(super) const GATHERED: usize = 256 << 10;
 
 /// The most columns that are gathered at once.
-const COLUMNS: usize = 16;
+const COLUMNS: usize = 64;
+
+/// So many elements of a column are gathered before those of the next.
+const SIDE: usize = 8;
 
 /// Which elements in their order are asked for.
 #[derive(Clone, Debug)]
@@ -208,10 +211,13 @@ impl<'a, T: Ranked> Pencils<'a, T> {
         let outer = &self.reduced[..self.reduced.len().saturating_sub(1)];
         for (number, at) in (0..length).step_by(row.max(1)).enumerate() {
             let outer = offset(outer, number);
-            for k in 0..row {
-                let (from, to) = (outer + k * step, at + k);
-                for (column, start) in starts.iter().enumerate() {
-                    keys[column * length + to] = self.data[start + from].key();
+            for first in (0..row).step_by(SIDE) {
+                let some = SIDE.min(row - first);
+                for (start, keys) in starts.iter().zip(keys.chunks_exact_mut(length)) {
+                    let keys = &mut keys[at + first..at + first + some];
+                    for (k, key) in keys.iter_mut().enumerate() {
+                        *key = self.data[start + outer + (first + k) * step].key();
+                    }
                 }
             }
         }

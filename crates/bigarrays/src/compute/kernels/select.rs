@@ -71,8 +71,9 @@ pub(crate) fn select<K: Ord + Copy>(keys: &mut [K], ranks: &[usize]) {
         let rest = &mut keys[done..];
         if rank == done && done > 0 {
             // The least of those that are larger.
-            let least = rest.iter().enumerate().min_by_key(|one| *one.1).map_or(0, |one| one.0);
-            rest.swap(0, least);
+            let least = rest.iter().copied().min();
+            let place = rest.iter().position(|key| Some(*key) == least);
+            rest.swap(0, place.unwrap_or(0));
         } else {
             rest.select_nth_unstable(rank - done);
         }
