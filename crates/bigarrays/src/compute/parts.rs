@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
 
-use crate::base::error::{Error, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::compute::boxes::Boxes;
 use crate::compute::expr::Lazy;
 use crate::compute::partials::write_whole;
@@ -55,9 +55,9 @@ pub(super) fn steps(stages: &[Stage], plan: &Plan) -> Vec<Step> {
     steps
 }
 
-/// Whether a result of a pass that later ones take is in memory, although others are in files.
+/// Whether a pass has results that are in memory, although others are in files.
 fn is_held(stage: &Stage) -> bool {
-    stage.outputs.iter().any(|output| output.is_taken && output.is_small())
+    stage.held().next().is_some()
 }
 
 impl Execution<'_> {
@@ -97,7 +97,7 @@ impl Execution<'_> {
         };
         let mut known = HashMap::new();
         for (before, step) in steps.iter().enumerate().take(number) {
-            self.expect_done(before, step, &known)?;
+            self.expect_done(before, step, &known, place)?;
             if steps.get(before + 1).is_none_or(|next| next.pass != step.pass) {
                 self.add_known(step.pass, resumed, &mut known)?;
             }
@@ -108,7 +108,7 @@ impl Execution<'_> {
         self.running(step.pass, Some(part), &report).run(&mut made, place)?;
         if step.work != Work::Fold && is_held(stage) {
             // One task makes all of it.
-            for output in stage.outputs.iter().filter(|output| output.is_taken && output.is_small()) {
+            for output in stage.held() {
                 let bytes = made.get(&output.number).map(Lazy::constant_bytes).unwrap_or_default();
                 let path = resumed.result_path(output.number);
                 write_whole(&path, &bytes)
@@ -130,27 +130,33 @@ impl Execution<'_> {
     }
 
     /// An error unless all tasks of a step have been run.
-    fn expect_done(&self, number: usize, step: &Step, known: &HashMap<usize, Lazy>) -> Result<()> {
+    fn expect_done<'p>(
+        &self,
+        number: usize,
+        step: &Step,
+        known: &HashMap<usize, Lazy>,
+        place: &dyn Fn(usize) -> Option<Place<'p>>,
+    ) -> Result<()> {
         let Some(resumed) = self.resumed else { return Ok(()) };
         let mark = resumed.folder().join(format!("stage-{number}-done"));
         if mark.exists() {
             return Ok(());
         }
         let failed = |error| Error::io(error, "noting that a stage is done", mark.display().to_string());
-        let missing = match step.work != Work::Fold && is_held(&self.stages[step.pass]) {
-            true => u64::from(!self.has_results(step.pass, resumed)),
-            false => self.running(step.pass, None, &|_| {}).missing(step.work, known)?,
+        let stage = &self.stages[step.pass];
+        let missing = if step.work != Work::Fold && is_held(stage) {
+            u64::from(!stage.held().all(|output| resumed.result_path(output.number).is_file()))
+        } else {
+            match self.running(step.pass, None, &|_| {}).missing(step.work, known, place) {
+                Err(error) if error.kind() == ErrorKind::NotFound => step.tasks,
+                missing => missing?,
+            }
         };
         if missing > 0 {
             let reason = format!("{missing} tasks of stage {number} have not been run yet; run them first");
             return Err(Error::invalid(reason).during("running a part of a plan"));
         }
         write_whole(&mark, b"").map_err(failed)
-    }
-
-    fn has_results(&self, pass: usize, resumed: &Resumed<'_>) -> bool {
-        let mut held = self.stages[pass].outputs.iter().filter(|output| output.is_taken && output.is_small());
-        held.all(|output| resumed.result_path(output.number).is_file())
     }
 
     /// Adds the results that other processes have made.

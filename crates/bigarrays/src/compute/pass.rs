@@ -9,7 +9,7 @@ use crate::base::error::Result;
 use crate::compute::expr::Lazy;
 use crate::compute::inputs::Compiled;
 use crate::compute::memory::{Memory, lengths};
-use crate::compute::plan::Pass;
+use crate::compute::plan::{Folding, Pass};
 use crate::compute::reducing::Reducing;
 use crate::compute::resume::{Record, Watched};
 use crate::compute::sink::{Place, Sink};
@@ -35,16 +35,27 @@ pub(super) struct Running<'a> {
 impl Running<'_> {
     /// Runs it. Its results go to their places, and to `known` if later ones take them.
     pub(super) fn run<'p>(
-        mut self,
+        self,
         known: &mut HashMap<usize, Lazy>,
         place: &dyn Fn(usize) -> Option<Place<'p>>,
     ) -> Result<()> {
+        self.with_sinks(known, place, true, Self::blocks)
+    }
+
+    /// What `work` gives of it and of where its results go, which then are in `known` if later passes take them.
+    fn with_sinks<'p, T>(
+        mut self,
+        known: &mut HashMap<usize, Lazy>,
+        place: &dyn Fn(usize) -> Option<Place<'p>>,
+        may_make: bool,
+        work: impl FnOnce(&Self, Compiled, &[Vec<Sink<'_>>]) -> Result<T>,
+    ) -> Result<T> {
         let stage = self.stage;
         let compiled = Compiled::of(stage, known)?;
         let mut taken = stage
             .outputs
             .iter()
-            .map(|output| Taken::new(output, self.scratch))
+            .map(|output| Taken::new(output, self.scratch, may_make))
             .collect::<Result<Vec<_>>>()?;
         if let Some(record) = &mut self.record {
             let mut roots = stage.outputs.iter().flat_map(|output| &output.roots);
@@ -68,14 +79,14 @@ impl Running<'_> {
                 .filter_map(|root| Some(Sink { root: Some(root), place: place(root.number)? }));
             sinks.push(held.into_iter().chain(asked).collect());
         }
-        self.blocks(compiled, &sinks)?;
+        let done = work(&self, compiled, &sinks)?;
         drop(sinks);
         for (output, taken) in stage.outputs.iter().zip(taken) {
             if let Some(result) = taken.result(output)? {
                 known.insert(output.number, result);
             }
         }
-        Ok(())
+        Ok(done)
     }
 
     fn blocks(&self, compiled: Compiled, sinks: &[Vec<Sink<'_>>]) -> Result<()> {
@@ -86,63 +97,78 @@ impl Running<'_> {
             is_near: pass.is_near,
             progress: Some(self.progress),
         };
-        let sparse = match &self.stage.by {
-            // What is not stored has labels as well.
-            Some(_) => None,
-            None => Sparse::of(&compiled, self.stage, &pass.blocks)?,
-        };
         match &pass.folding {
-            Some(folding) => {
-                let reducing = Reducing::new(compiled, self.stage, pass, folding, self.record.as_ref());
-                reducing.with_sparse(sparse, sinks)?.run(&runner, sinks, self.part.as_ref())
-            }
-            None => self.each_element(&compiled, sparse, &runner, sinks),
+            Some(folding) => self.reducing(compiled, folding, sinks)?.run(&runner, sinks, self.part.as_ref()),
+            None => self.each_element(&compiled, &runner, sinks),
         }
+    }
+
+    /// What of the pass has anything to compute, if not all has.
+    fn sparse(&self, compiled: &Compiled) -> Result<Option<Sparse>> {
+        match &self.stage.by {
+            // What is not stored has labels as well.
+            Some(_) => Ok(None),
+            None => Sparse::of(compiled, self.stage, &self.pass.blocks),
+        }
+    }
+
+    /// How the pass reduces elements.
+    fn reducing<'s>(
+        &'s self,
+        compiled: Compiled,
+        folding: &'s Folding,
+        sinks: &[Vec<Sink<'_>>],
+    ) -> Result<Reducing<'s>> {
+        let sparse = self.sparse(&compiled)?;
+        Reducing::new(compiled, self.stage, self.pass, folding, self.record.as_ref())
+            .with_sparse(sparse, sinks)
+    }
+
+    /// The blocks that have anything to compute, of the part.
+    fn numbers(&self, compiled: &Compiled, sinks: &[Vec<Sink<'_>>]) -> Result<Numbers> {
+        let is_resumed = self.record.as_ref().is_some_and(|record| record.is_resumed);
+        let begins = |sparse: &Sparse| sparse.begin(sinks, &sparse.elsewhere, is_resumed);
+        let sparse = self.sparse(compiled)?;
+        let some = sparse.map(|sparse| Ok(begins(&sparse)?.then_some(sparse.blocks))).transpose()?.flatten();
+        let all = 0..self.pass.blocks.len();
+        let range =
+            self.part.as_ref().map_or(all.clone(), |part| part.tasks.start..part.tasks.end.min(all.end));
+        Ok(Numbers::within(range, some))
     }
 
     /// How many tasks of this work have not been run.
     ///
     /// # Errors
-    /// A storage error.
-    pub(super) fn missing(&self, work: Work, known: &HashMap<usize, Lazy>) -> Result<u64> {
-        let (stage, pass) = (self.stage, self.pass);
-        let Some(record) = &self.record else { return Ok(0) };
-        let compiled = Compiled::of(stage, known)?;
-        let sparse = Sparse::of(&compiled, stage, &pass.blocks)?;
-        let tasks = match &pass.folding {
-            Some(folding) => {
-                Reducing::new(compiled, stage, pass, folding, Some(record)).numbers(work, sparse.as_ref())
-            }
-            None => Numbers::within(0..pass.blocks.len(), sparse.map(|sparse| sparse.blocks)),
-        };
-        let mut missing = 0;
-        for at in 0..tasks.len() {
-            let number = tasks.get(at);
-            let is_done = match work {
-                Work::Fold => record.partials.has(number),
-                Work::Make | Work::Merge => record.is_noted(number)?,
+    /// A storage error; `NotFound` if a scratch file is missing, which the first task makes.
+    pub(super) fn missing<'p>(
+        self,
+        work: Work,
+        known: &HashMap<usize, Lazy>,
+        place: &dyn Fn(usize) -> Option<Place<'p>>,
+    ) -> Result<u64> {
+        self.with_sinks(&mut known.clone(), place, false, |running, compiled, sinks| {
+            let Some(record) = &running.record else { return Ok(0) };
+            let tasks = match &running.pass.folding {
+                Some(folding) => running.reducing(compiled, folding, sinks)?.numbers(work),
+                None => running.numbers(&compiled, sinks)?,
             };
-            missing += u64::from(!is_done);
-        }
-        Ok(missing)
+            let mut missing = 0;
+            for at in 0..tasks.len() {
+                let number = tasks.get(at);
+                let is_done = match work {
+                    Work::Fold => record.partials.has(number),
+                    Work::Make | Work::Merge => record.is_noted(number)?,
+                };
+                missing += u64::from(!is_done);
+            }
+            Ok(missing)
+        })
     }
 
     /// Computes the elements of each block, unless an earlier run has.
-    fn each_element(
-        &self,
-        compiled: &Compiled,
-        sparse: Option<Sparse>,
-        runner: &Runner<'_>,
-        sinks: &[Vec<Sink<'_>>],
-    ) -> Result<()> {
+    fn each_element(&self, compiled: &Compiled, runner: &Runner<'_>, sinks: &[Vec<Sink<'_>>]) -> Result<()> {
         let (pass, record) = (self.pass, self.record.as_ref());
-        let is_resumed = record.is_some_and(|record| record.is_resumed);
-        let begins = |sparse: &Sparse| sparse.begin(sinks, &sparse.elsewhere, is_resumed);
-        let some = sparse.map(|sparse| Ok(begins(&sparse)?.then_some(sparse))).transpose()?.flatten();
-        let all = 0..pass.blocks.len();
-        let range =
-            self.part.as_ref().map_or(all.clone(), |part| part.tasks.start..part.tasks.end.min(all.end));
-        let tasks = Numbers::within(range, some.map(|sparse| sparse.blocks));
+        let tasks = self.numbers(compiled, sinks)?;
         runner.run(tasks.len(), &|at| {
             let number = tasks.get(at);
             let part = pass.blocks.get(number)?;

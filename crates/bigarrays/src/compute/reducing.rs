@@ -27,6 +27,9 @@ use crate::compute::stage::{Output, Stage};
 use crate::compute::tasks::{Numbers, Part, Work};
 use crate::run::runner::Runner;
 
+/// How many tasks, and how many blocks, each box of the results has that have anything to fold.
+type OfBoxes = BTreeMap<u64, (u64, u64)>;
+
 /// A pass that reduces elements.
 pub(super) struct Reducing<'a> {
     compiled: Compiled,
@@ -129,9 +132,8 @@ impl<'a> Reducing<'a> {
     }
 
     /// The tasks that have anything to fold, and how many of them, and of their blocks, a box of the results has.
-    fn tasks(&self, sparse: &Sparse) -> (RoaringTreemap, BTreeMap<u64, (u64, u64)>) {
-        let (mut tasks, mut of_kept): (_, BTreeMap<u64, (u64, u64)>) =
-            (RoaringTreemap::new(), BTreeMap::new());
+    fn tasks(&self, sparse: &Sparse) -> (RoaringTreemap, OfBoxes) {
+        let (mut tasks, mut of_kept): (_, OfBoxes) = (RoaringTreemap::new(), BTreeMap::new());
         let (first, segments) = (self.folding.axes[0], &self.folding.segments);
         let behind_len = self.boxes.behind.len().max(1);
         let of_box = self.boxes.tasks;
@@ -160,12 +162,26 @@ impl<'a> Reducing<'a> {
         (tasks, of_kept)
     }
 
+    /// The tasks of a part, or all, that have anything to fold; and where others have nothing, how many tasks and blocks a box
+    /// of the results has.
+    fn selected(&self, part: Option<&Part>) -> (Numbers, Option<OfBoxes>) {
+        let (some, of_kept) = self.sparse.as_ref().map(|sparse| self.tasks(sparse)).unzip();
+        let (all, of_box) = (self.boxes.kept.len(), self.boxes.tasks);
+        let within = |range: Range<u64>| range.start..range.end.min(all * of_box);
+        let tasks = match part {
+            None => 0..all * of_box,
+            Some(Part { work: Work::Merge, tasks }) => {
+                within(tasks.start.saturating_mul(of_box)..tasks.end.saturating_mul(of_box))
+            }
+            Some(Part { tasks, .. }) => within(tasks.clone()),
+        };
+        (Numbers::within(tasks, some), of_kept)
+    }
+
     /// All tasks of this work that have anything to do.
-    pub(super) fn numbers(&self, work: Work, sparse: Option<&Sparse>) -> Numbers {
-        let of_box = self.boxes.tasks;
-        let some = sparse.map(|sparse| self.tasks(sparse).0);
-        let tasks = Numbers::within(0..self.boxes.kept.len() * of_box, some);
-        if work == Work::Merge { tasks.boxes(of_box) } else { tasks }
+    pub(super) fn numbers(&self, work: Work) -> Numbers {
+        let tasks = self.selected(None).0;
+        if work == Work::Merge { tasks.boxes(self.boxes.tasks) } else { tasks }
     }
 
     /// Runs all tasks, or a part of them.
@@ -178,21 +194,7 @@ impl<'a> Reducing<'a> {
         sinks: &[Vec<Sink<'_>>],
         part: Option<&Part>,
     ) -> Result<()> {
-        let (some, of_kept) = self
-            .sparse
-            .as_ref()
-            .map(|sparse| self.tasks(sparse))
-            .map_or((None, None), |(tasks, of_kept)| (Some(tasks), Some(of_kept)));
-        let (all, of_box) = (self.boxes.kept.len(), self.boxes.tasks);
-        let within = |range: Range<u64>| range.start..range.end.min(all * of_box);
-        let tasks = match part {
-            None => 0..all * of_box,
-            Some(Part { work: Work::Merge, tasks }) => {
-                within(tasks.start.saturating_mul(of_box)..tasks.end.saturating_mul(of_box))
-            }
-            Some(Part { tasks, .. }) => within(tasks.clone()),
-        };
-        let tasks = Numbers::within(tasks, some);
+        let ((tasks, of_kept), of_box) = (self.selected(part), self.boxes.tasks);
         let to_merge = part.is_none_or(|part| part.work != Work::Fold);
         let known = if to_merge { self.done(runner, sinks, &tasks)? } else { RoaringTreemap::new() };
         let waiting: Mutex<BTreeMap<u64, Waiting>> = Mutex::default();

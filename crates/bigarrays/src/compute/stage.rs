@@ -284,6 +284,11 @@ fn fill(lazy: &Lazy, results: &HashMap<usize, Lazy>, known: &mut HashMap<usize, 
 }
 
 impl Stage {
+    /// The results that later passes take and that take no room: they are in memory, although others are in files.
+    pub(crate) fn held(&self) -> impl Iterator<Item = &Output> {
+        self.outputs.iter().filter(|output| output.is_taken && output.is_small())
+    }
+
     /// What is computed, as one would write it.
     pub(crate) fn text(&self) -> String {
         let all = self.outputs.iter().map(|output| output.text(self.axes.as_deref()));

@@ -119,11 +119,11 @@ impl Taken {
     /// Room for a result: in a file if there is a folder for them.
     ///
     /// # Errors
-    /// A storage error.
-    pub(super) fn new(output: &Output, scratch: Option<&Scratch>) -> Result<Self> {
+    /// A storage error; `NotFound` if the file is missing and may not be made.
+    pub(super) fn new(output: &Output, scratch: Option<&Scratch>, may_make: bool) -> Result<Self> {
         Ok(match scratch {
             _ if !output.is_taken => Self::Not,
-            Some(scratch) if !output.is_small() => Self::File(Box::new(scratch.array(output, true)?)),
+            Some(scratch) if !output.is_small() => Self::File(Box::new(scratch.array(output, may_make)?)),
             _ => Self::Memory(vec![0; byte_len(&lengths(&output.domain)?, output.dtype.size())?]),
         })
     }
