@@ -70,11 +70,3 @@ pub(crate) fn end(journal: Journal, session: &Session) -> Result<()> {
     session.note_redone(journal.redone());
     journal.remove()
 }
-
-/// A path as an absolute one; URLs as they are.
-pub(crate) fn place(url: &str) -> PathBuf {
-    match url.contains("://") {
-        true => PathBuf::from(url),
-        false => std::path::absolute(url).unwrap_or_else(|_| url.into()),
-    }
-}

@@ -8,6 +8,7 @@ use bigarrays::compute::{
     self, Cast, ComputeOptions, Earlier, Journal, Lazy, Number, Plan, PlanFile, Rounding, Target,
 };
 use bigarrays::format::CreateSpec;
+use bigarrays::store::absolute;
 use bigarrays::{Array, DataType, Error, ErrorKind, Result, format};
 use clap::Args;
 
@@ -16,7 +17,7 @@ use crate::args::{LayerArgs, values};
 use crate::commands::new::{new_layer, rehearsed};
 use crate::interrupt;
 use crate::output::{Meter, results as printed};
-use crate::session::{Session, end, place};
+use crate::session::{Session, end};
 
 /// Compute an expression of arrays, block by block, within a memory budget
 ///
@@ -246,8 +247,8 @@ impl ComputeArgs {
 
     /// The journal of this command, whatever memory it may use.
     fn journal(&self, session: &Session) -> Result<Journal> {
-        let sources: Vec<_> = self.sources.iter().map(|(name, url)| (name, place(url))).collect();
-        let outputs: Vec<_> = self.output.iter().map(|output| place(output)).collect();
+        let sources: Vec<_> = self.sources.iter().map(|(name, url)| (name, absolute(url))).collect();
+        let outputs: Vec<_> = self.output.iter().map(|output| absolute(output)).collect();
         let Self { expression, dtype, format, layer, .. } = self;
         let what = format!("compute {expression:?} {sources:?} {outputs:?} {dtype:?} {format:?} {layer:?}");
         let none =

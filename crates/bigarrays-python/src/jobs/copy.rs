@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use bigarrays::CopyOptions;
 use bigarrays::jobs::{Cast, Journal, OutOfRange, Rounding};
+use bigarrays::store::absolute;
 use pyo3::prelude::*;
 
 use super::progress::reported;
@@ -65,7 +66,7 @@ pub(crate) fn copy(
     let (source, target) = (&source.get().array, &target.get().array);
     let memory = memory.map_or(0, |bytes| bytes.max(1));
     let cast = to_cast(py, rounding, out_of_range)?;
-    let places = [source, target].map(|array| place(array.url()));
+    let places = [source, target].map(|array| absolute(array.url()));
     let job = format!("copy {} {}", places[0].display(), places[1].display());
     let journal = resume.journal(py, &job)?;
     reported(py, progress.as_ref(), |report| {
@@ -101,14 +102,6 @@ impl Resume {
             Self::At(path) => path,
         };
         Journal::open(path).and_then(|journal| journal.of(job)).map(Some).or_raise(py)
-    }
-}
-
-/// A path as an absolute one; URLs as they are.
-fn place(url: &str) -> PathBuf {
-    match url.contains("://") {
-        true => url.into(),
-        false => std::path::absolute(url).unwrap_or_else(|_| url.into()),
     }
 }
 

@@ -54,7 +54,7 @@ pub(crate) use open::is_remote;
 pub use open::{BUILTIN, Scheme, local_path, open};
 pub use options::{Prefer, StoreOptions};
 pub(crate) use parallel::in_parallel;
-pub use percent::join_url;
+pub use percent::{absolute, join_url};
 pub(crate) use read_only::ReadOnlyStore;
 use request::is_settled;
 pub(crate) use request::settled;

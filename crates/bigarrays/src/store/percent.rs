@@ -1,6 +1,7 @@
 //! Percent-encoding in URLs (RFC 3986, section 2.1).
 
 use std::borrow::Cow;
+use std::path::PathBuf;
 
 use super::lock::stable_hash;
 use crate::base::error::{Error, Result};
@@ -70,6 +71,14 @@ pub fn join_url(url: &str, path: &str) -> String {
     match start.is_some() && !behind {
         true => format!("{before}{place}/{}{query}", encode(path)),
         false => format!("{before}{}/{path}", url.trim_end_matches('/')),
+    }
+}
+
+/// A path as an absolute one, as far as the system knows that; URLs as they are.
+pub fn absolute(url: &str) -> PathBuf {
+    match url.contains("://") {
+        true => PathBuf::from(url),
+        false => std::path::absolute(url).unwrap_or_else(|_| url.into()),
     }
 }
 

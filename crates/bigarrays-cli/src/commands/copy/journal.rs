@@ -2,14 +2,14 @@
 
 use bigarrays::Result;
 use bigarrays::jobs::Journal;
+use bigarrays::store::absolute;
 
 use crate::commands::copy::source::Copier;
-use crate::session::place;
 
 impl Copier<'_> {
     /// The journal of this call, in the user's own folder; none where there is no such place.
     pub(super) fn journal(&self) -> Result<Option<Journal>> {
-        let (source, target) = (place(&self.args.source), place(&self.args.target));
+        let (source, target) = (absolute(&self.args.source), absolute(&self.args.target));
         match self.session.journal_path(&format!("{source:?} {target:?} {:?}", self.args.what)) {
             Some(path) => {
                 let job = format!("copy {} {}", self.args.source, self.args.target);
