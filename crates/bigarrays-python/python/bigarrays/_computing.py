@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
-from ._bigarrays import Array, _Lazy, _rehearse
+from ._bigarrays import Array, _Lazy
 from ._distributed import computed_by, is_distributed, saved_by
 from ._expressions import lazy
 from ._lazy import Lazy
 from ._progress import Progress, reporter
-from ._targets import journal_of, place, taken_up, target
+from ._targets import expect_apart, expect_room, journal_of, place, taken_up
 
 _Url = TypeVar("_Url", bound=str | PathLike[str])
 
@@ -90,14 +90,9 @@ def save(
     """
     if is_distributed(executor, processes, resume):
         return saved_by(results, executor, processes, memory, scratch, progress, options)
-    for url in results:
-        for result in results.values():
-            result._inner.expect_apart(url)
+    expect_apart(results)
     with journal_of(resume, lambda: " ".join(["save", *map(place, results)])) as journal:
-        # What does not fit into the memory is refused before anything is made.
-        rehearsed = [(result._inner, target(_rehearse, result, url, options)) for url, result in results.items()]
-        if all(array is not None for _, array in rehearsed):
-            _Lazy.explain(rehearsed, memory, scratch, journal)
+        expect_room(results, options, memory, scratch, journal)
         targets = {url: taken_up(result, url, options, journal) for url, result in results.items()}
         pairs = [(result._inner, targets[url]) for url, result in results.items()]
         if journal is not None and journal.is_done() and not any(array.incomplete for array in targets.values()):

@@ -6,10 +6,10 @@ from os import PathLike, fspath
 from os.path import abspath, exists
 from typing import Any, NamedTuple
 
-from ._bigarrays import AlreadyExistsError, Array, InvalidArgumentError, _Lazy, _PlanFile, _rehearse, create, remove
+from ._bigarrays import AlreadyExistsError, Array, InvalidArgumentError, _PlanFile, create, remove
 from ._lazy import Lazy
 from ._progress import Progress, reporter
-from ._targets import target, warn_of_redone
+from ._targets import expect_apart, expect_room, target, warn_of_redone
 
 
 class PlannedStage(NamedTuple):
@@ -144,12 +144,8 @@ def plan(
     """
     if exists(file):
         raise AlreadyExistsError(f"{fspath(file)}: there is a file already")
-    for url in results:
-        for result in results.values():
-            result._inner.expect_apart(url)
-    rehearsed = [(result._inner, target(_rehearse, result, url, options)) for url, result in results.items()]
-    if all(array is not None for _, array in rehearsed):
-        _Lazy.explain(rehearsed, memory, scratch)
+    expect_apart(results)
+    expect_room(results, options, memory, scratch)
     storage_options = options.get("storage_options") or {}
     made: dict[Any, Array] = {}
     try:

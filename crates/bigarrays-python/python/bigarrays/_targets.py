@@ -9,7 +9,17 @@ from os import PathLike, fspath
 from os.path import abspath
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ._bigarrays import AlreadyExistsError, Array, InvalidArgumentError, NotFoundError, _Journal, create, open
+from ._bigarrays import (
+    AlreadyExistsError,
+    Array,
+    InvalidArgumentError,
+    NotFoundError,
+    _Journal,
+    _Lazy,
+    _rehearse,
+    create,
+    open,
+)
 
 if TYPE_CHECKING:
     from ._lazy import Lazy
@@ -34,6 +44,26 @@ def target(make: Callable[..., _Made], lazy: Lazy, url: str | PathLike[str], opt
                 known["shape"] = lazy.shape
             else:
                 raise
+
+
+def expect_apart(results: dict[Any, Lazy]) -> None:
+    """Refuses, before anything is made, what would overwrite an input of any result."""
+    for url in results:
+        for result in results.values():
+            result._inner.expect_apart(url)
+
+
+def expect_room(
+    results: dict[Any, Lazy],
+    options: dict[str, Any],
+    memory: int | None,
+    scratch: str | PathLike[str] | None,
+    journal: _Journal | None = None,
+) -> None:
+    """Refuses, before anything is made, what does not fit into the memory."""
+    rehearsed = [(result._inner, target(_rehearse, result, url, options)) for url, result in results.items()]
+    if all(array is not None for _, array in rehearsed):
+        _Lazy.explain(rehearsed, memory, scratch, journal)
 
 
 @contextmanager
