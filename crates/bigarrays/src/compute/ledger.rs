@@ -34,8 +34,8 @@ pub(super) struct Ledger {
 impl Ledger {
     /// The folder of a process that has it alone.
     pub(super) fn of_one(folder: PathBuf) -> std::io::Result<Self> {
-        let noted = Noted::of(&[folder.join(BLOCKS)], &std::env::temp_dir())?;
-        Ok(Self { folder, noted, is_shared: false, log: Mutex::new(None), redone: AtomicU64::new(0) })
+        let log = folder.join(BLOCKS);
+        Self::new(folder, &[log], false)
     }
 
     /// The folder of several processes.
@@ -43,28 +43,27 @@ impl Ledger {
     /// # Errors
     /// Any error of files.
     pub(super) fn shared(folder: PathBuf) -> Result<Self> {
-        let noted = || {
+        let logs = || {
             let mut logs = Vec::new();
-            match std::fs::read_dir(&folder) {
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                entries => {
-                    for entry in entries? {
-                        let entry = entry?;
-                        if entry.file_name().to_str().is_some_and(|name| name.starts_with(SHARED)) {
-                            logs.push(entry.path());
-                        }
-                    }
+            let entries = match std::fs::read_dir(&folder) {
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(logs),
+                entries => entries?,
+            };
+            for entry in entries {
+                let entry = entry?;
+                if entry.file_name().to_str().is_some_and(|name| name.starts_with(SHARED)) {
+                    logs.push(entry.path());
                 }
             }
             logs.sort_unstable();
-            Noted::of(&logs, &std::env::temp_dir())
+            Ok(logs)
         };
-        match noted() {
-            Ok(noted) => {
-                Ok(Self { folder, noted, is_shared: true, log: Mutex::new(None), redone: AtomicU64::new(0) })
-            }
-            Err(error) => Err(failed(&folder, error)),
-        }
+        logs().and_then(|logs| Self::new(folder.clone(), &logs, true)).map_err(|error| failed(&folder, error))
+    }
+
+    fn new(folder: PathBuf, logs: &[PathBuf], is_shared: bool) -> std::io::Result<Self> {
+        let noted = Noted::of(logs, &std::env::temp_dir())?;
+        Ok(Self { folder, noted, is_shared, log: Mutex::new(None), redone: AtomicU64::new(0) })
     }
 
     /// How many blocks were done again, as they, or what they were made of, had changed.
@@ -113,10 +112,7 @@ impl Ledger {
     fn open(&self) -> std::io::Result<File> {
         std::fs::create_dir_all(&self.folder)?;
         if self.is_shared {
-            // As any other file: the user's mask says who may read it.
-            let permissions = Permissions::from_mode(0o666);
-            let named = Builder::new().prefix(SHARED).permissions(permissions).tempfile_in(&self.folder)?;
-            return Ok(named.keep()?.0);
+            return Ok(readable(SHARED).tempfile_in(&self.folder)?.keep()?.0);
         }
         let file = OpenOptions::new().append(true).create(true).open(self.folder.join(BLOCKS))?;
         // A record that a crash cut short.
@@ -137,6 +133,23 @@ impl Ledger {
 
 fn failed(folder: &Path, error: std::io::Error) -> Error {
     Error::io(error, "noting what is done in", folder.display().to_string())
+}
+
+/// Writes a file that is there with all of its bytes, or not at all.
+pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder)?;
+    let mut file = readable("").tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// A new file as any other: the user's mask says who may read it.
+fn readable(prefix: &str) -> Builder<'_, 'static> {
+    let mut file = Builder::new();
+    file.prefix(prefix).permissions(Permissions::from_mode(0o666));
+    file
 }
 
 /// The folder that belongs to the journal or the plan at `path`.

@@ -76,6 +76,7 @@ mod pass;
 mod pencils;
 mod plan;
 mod plan_file;
+mod planned_arrays;
 mod planner;
 mod program;
 mod quantile;

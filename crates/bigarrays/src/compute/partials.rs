@@ -1,17 +1,14 @@
 //! What tasks have folded of a box of the results, in files: a later run or another process goes on with it.
 
 use std::collections::BTreeMap;
-use std::fs::Permissions;
-use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use tempfile::Builder;
 use twox_hash::XxHash3_128;
 
 use crate::base::error::{Error, Result};
 use crate::compute::block::{Folds, Held};
 use crate::compute::digest::Digest;
+use crate::compute::ledger::write_whole;
 
 /// What a file begins with.
 const MAGIC: &[u8; 8] = b"partial1";
@@ -70,18 +67,6 @@ impl Partials {
         write_whole(&path, &bytes(from, &partial.segments))
             .map_err(|error| Error::io(error, "keeping a partial result", path.display().to_string()))
     }
-}
-
-/// Writes a file that is there with all of its bytes, or not at all.
-pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder)?;
-    // As any other file: the user's mask says who may read it.
-    let permissions = Permissions::from_mode(0o666);
-    let mut file = Builder::new().permissions(permissions).tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
 }
 
 fn bytes(Digest(from): Digest, segments: &Segments) -> Vec<u8> {

@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::compute::boxes::Boxes;
 use crate::compute::expr::Lazy;
-use crate::compute::partials::write_whole;
+use crate::compute::ledger::write_whole;
 use crate::compute::pass::Running;
 use crate::compute::plan::{Pass, Plan};
 use crate::compute::resume::Resumed;
