@@ -146,11 +146,7 @@ impl Store for Reads {
     }
 
     fn get_many(&self, requests: &[Get], sink: &GetSink<'_>) -> Result<()> {
-        let named = |request: &Get| match request.version {
-            Wanted::Any => Get { version: Wanted::Named, ..request.clone() },
-            _ => request.clone(),
-        };
-        let requests: Vec<Get> = requests.iter().map(named).collect();
+        let requests: Vec<Get> = requests.iter().map(Get::named).collect();
         if !self.is_blind {
             return self.inner.get_many(&requests, &|position, blob| {
                 self.see(&requests[position], blob);

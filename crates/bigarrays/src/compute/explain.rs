@@ -20,13 +20,15 @@ impl Pass {
     fn lines(&self) -> [String; 3] {
         let lengths: Vec<String> = self.lengths().iter().map(ToString::to_string).collect();
         let lengths = if lengths.is_empty() { "1".to_owned() } else { lengths.join(" × ") };
-        let Terms { results, blocks, halo, decoding, tiles } = self.terms;
-        let halo = if halo > 0 { format!(", halo {}", mib(halo)) } else { String::new() };
+        let Terms { results, blocks, halo, decoding, tiles, versions } = self.terms;
+        let some =
+            |what: &str, bytes| if bytes > 0 { format!(", {what} {}", mib(bytes)) } else { String::new() };
+        let (halo, versions) = (some("halo", halo), some("versions", versions));
         [
             format!("blocks   {} of up to {lengths}, {} at once", self.blocks.len(), self.in_flight),
             format!("reads    {} chunks, {} decoded", self.chunks_read, mib(self.bytes_read)),
             format!(
-                "memory   results {}, blocks {}{halo}, decoding {}, tiles {}",
+                "memory   results {}, blocks {}{halo}, decoding {}, tiles {}{versions}",
                 mib(results),
                 mib(blocks),
                 mib(decoding),
@@ -59,7 +61,7 @@ impl Plan {
     /// ```
     pub fn json(&self) -> String {
         let pass = |pass: &Pass| -> Value {
-            let Terms { results, blocks, halo, decoding, tiles } = pass.terms;
+            let Terms { results, blocks, halo, decoding, tiles, versions } = pass.terms;
             json!({
                 "computes": pass.text,
                 "blocks": pass.blocks.len(),
@@ -67,7 +69,14 @@ impl Plan {
                 "in_flight": pass.in_flight,
                 "chunks_read": pass.chunks_read,
                 "bytes_read": pass.bytes_read,
-                "memory": { "results": results, "blocks": blocks, "halo": halo, "decoding": decoding, "tiles": tiles },
+                "memory": {
+                    "results": results,
+                    "blocks": blocks,
+                    "halo": halo,
+                    "decoding": decoding,
+                    "tiles": tiles,
+                    "versions": versions,
+                },
             })
         };
         let passes: Vec<Value> = self.passes.iter().map(pass).collect();

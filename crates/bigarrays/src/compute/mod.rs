@@ -101,6 +101,7 @@ mod sketch;
 mod source;
 mod sparse;
 mod stage;
+mod steady;
 mod stencil;
 mod taken;
 mod tasks;

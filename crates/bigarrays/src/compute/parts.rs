@@ -13,6 +13,7 @@ use crate::compute::plan::{Pass, Plan};
 use crate::compute::resume::Resumed;
 use crate::compute::sink::Place;
 use crate::compute::stage::Stage;
+use crate::compute::steady::Versions;
 use crate::compute::taken::{Scratch, known_result};
 use crate::compute::tasks::{Part, Work};
 use crate::run::runner::Progress;
@@ -24,6 +25,7 @@ pub(super) struct Execution<'a> {
     pub(super) resumed: Option<&'a Resumed<'a>>,
     pub(super) scratch: Option<&'a Scratch>,
     pub(super) progress: Option<&'a (dyn Fn(Progress) + Sync)>,
+    pub(super) versions: Versions,
 }
 
 /// Tasks of a pass that do not depend on each other, once those of earlier steps are done.
@@ -126,7 +128,7 @@ impl Execution<'_> {
     ) -> Running<'r> {
         let record = self.resumed.map(|resumed| resumed.pass(number));
         let (stage, pass): (&Stage, &Pass) = (&self.stages[number], &self.plan.passes[number]);
-        Running { stage, pass, scratch: self.scratch, record, part, progress }
+        Running { stage, pass, scratch: self.scratch, record, part, versions: &self.versions, progress }
     }
 
     /// An error unless all tasks of a step have been run.

@@ -15,6 +15,7 @@ use crate::compute::resume::{Record, Watched};
 use crate::compute::sink::{Place, Sink};
 use crate::compute::sparse::Sparse;
 use crate::compute::stage::Stage;
+use crate::compute::steady::Versions;
 use crate::compute::taken::{Scratch, Taken};
 use crate::compute::tasks::{Numbers, Part, Work};
 use crate::run::runner::{Progress, Runner};
@@ -29,6 +30,8 @@ pub(super) struct Running<'a> {
     pub(super) record: Option<Record<'a>>,
     /// The tasks that are run; all of them if none are named.
     pub(super) part: Option<Part>,
+    /// The versions of the chunks that the run has read.
+    pub(super) versions: &'a Versions,
     pub(super) progress: &'a (dyn Fn(Progress) + Sync),
 }
 
@@ -51,7 +54,7 @@ impl Running<'_> {
         work: impl FnOnce(&Self, Compiled, &[Vec<Sink<'_>>]) -> Result<T>,
     ) -> Result<T> {
         let stage = self.stage;
-        let compiled = Compiled::of(stage, known)?;
+        let compiled = self.versions.watch(&Compiled::of(stage, known)?);
         let mut taken = stage
             .outputs
             .iter()

@@ -114,11 +114,13 @@ pub(crate) struct Terms {
     pub(crate) decoding: u64,
     /// Tiles of all threads.
     pub(crate) tiles: u64,
+    /// Versions of the chunks that are read.
+    pub(crate) versions: u64,
 }
 
 impl Terms {
     pub(crate) fn all(self) -> u64 {
-        [self.results, self.blocks, self.halo, self.decoding, self.tiles]
+        [self.results, self.blocks, self.halo, self.decoding, self.tiles, self.versions]
             .into_iter()
             .fold(0, u64::saturating_add)
     }

@@ -18,6 +18,7 @@ use crate::compute::resume::Resumed;
 use crate::compute::run::{ComputeOptions, expect_targets};
 use crate::compute::sink::Place;
 use crate::compute::stage::{Stage, stages};
+use crate::compute::steady::Versions;
 use crate::compute::taken::Scratch;
 use crate::compute::tasks::Work;
 use crate::compute::written::written;
@@ -289,6 +290,7 @@ impl PlanFile {
             resumed: Some(&resumed),
             scratch: scratch.as_ref(),
             progress: options.progress,
+            versions: Versions::default(),
         };
         let place = |number: usize| self.targets.get(number).map(Place::Array);
         run(&execution, &steps(&stages, &plan), &place)

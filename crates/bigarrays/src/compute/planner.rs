@@ -17,6 +17,7 @@ use crate::compute::program::TILE;
 use crate::compute::room::Room;
 use crate::compute::search::{Axis, Found, Search, least_common_multiple};
 use crate::compute::stage::{Output, Root, Stage};
+use crate::compute::steady::Versions;
 use crate::run::runner::FAR;
 use crate::store::NEAR;
 
@@ -217,11 +218,22 @@ impl<'a> Planner<'a> {
         let decoding = decoding.saturating_add(encoding).saturating_mul(limits.threads);
         planner.terms.decoding = decoding.saturating_add(compiled.kept_bytes());
         planner.terms.tiles = limits.threads * nodes * TILE as u64 * 8;
+        planner.terms.versions = Versions::bytes(planner.distinct_chunks());
         planner.plan(given)
     }
 
     fn domain(&self) -> &'a Domain {
         &self.stage.domain
+    }
+
+    /// How many chunks of stored inputs there are to read, each counted once.
+    fn distinct_chunks(&self) -> u64 {
+        let of = |((input, grid), of_one): (&(&Input, Grid), &u64)| {
+            let along =
+                input.domain.shape().iter().zip(&grid.0).map(|(length, (_, chunk))| length.div_ceil(*chunk));
+            along.fold(*of_one, u64::saturating_mul)
+        };
+        self.reads.iter().zip(&self.chunks_of_one).map(of).fold(0, u64::saturating_add)
     }
 
     /// What the axes that are not reduced have, of the axes of a result.

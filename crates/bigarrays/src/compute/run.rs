@@ -16,6 +16,7 @@ use crate::compute::planner::{self, Limits};
 use crate::compute::resume::Resumed;
 use crate::compute::sink::Place;
 use crate::compute::stage::{Stage, stages};
+use crate::compute::steady::Versions;
 use crate::compute::taken::Scratch;
 use crate::run::budget;
 use crate::run::pool::threads;
@@ -121,6 +122,7 @@ pub fn compute(results: Vec<(&Lazy, Target<'_>)>, options: &ComputeOptions<'_>) 
         resumed: resumed.as_ref(),
         scratch: scratch.as_ref(),
         progress: options.progress,
+        versions: Versions::default(),
     };
     execution.run(&place)?;
     // What is in memory is gone when this process ends.

@@ -28,6 +28,14 @@ impl Get {
     pub fn new(key: impl Into<String>, part: Part, max_len: u64) -> Self {
         Self { key: key.into(), part, max_len, version: Wanted::Any, probe: false }
     }
+
+    /// The same, whose answer has the name of the version.
+    pub(crate) fn named(&self) -> Self {
+        match self.version {
+            Wanted::Any => Self { version: Wanted::Named, ..self.clone() },
+            _ => self.clone(),
+        }
+    }
 }
 
 /// What of a value is wanted.
