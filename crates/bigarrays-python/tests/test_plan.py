@@ -93,3 +93,46 @@ def test_what_other_processes_cannot_run_is_refused(tmp_path: Path) -> None:
         plan.run(tasks=(0, 1))
     with pytest.raises(ba.InvalidArgumentError, match=r"tasks \(3, 1\)"):
         plan.run(0, (3, 1))
+
+
+def test_functions_of_python_go_with_the_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "users_functions.py").write_text("def slopes(block):\n    return block - block[:1]\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    import users_functions  # type: ignore[import-not-found]
+
+    x, more = cube(tmp_path / "x").lazy, 3.0
+    low, high = ba.map_blocks(lambda a: (a.min(0, keepdims=True) + 0 * a, a * more), x, dtype=["f4", "f4"])
+    around = ba.map_overlap(
+        users_functions.slopes, x, depth={0: (1, 0)}, boundary={0: "constant"}, fill_value=2, dtype="f4"
+    )
+    results = {str(tmp_path / "high"): high, str(tmp_path / "apart"): around - high.mean(axis=0), str(tmp_path / "low"): low}
+    plan = ba.plan(results, tmp_path / "plan.json", memory=1 << 26, **OPTIONS)
+    code = "import sys, bigarrays\nplan = bigarrays.Plan(sys.argv[1])\nfor number in range(len(plan.stages)): plan.run(number)"
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    subprocess.run([sys.executable, "-c", code, plan.file], check=True)
+    plan.run()
+    for url, expression in results.items():
+        np.testing.assert_array_equal(ba.open(url)[...], expression.compute(memory=1 << 26))
+
+    # Whoever has no Python, or another function, says so before anything is run.
+    ba.plan({tmp_path / "late": around}, tmp_path / "late.json", **OPTIONS)
+    (tmp_path / "users_functions.py").write_text("def slopes(block):\n    return block + block[:1]\n")
+    found = subprocess.run([sys.executable, "-c", code, str(tmp_path / "late.json")], capture_output=True, text=True, check=False)
+    assert "the function is not as it was when this was planned" in found.stderr
+    (tmp_path / "users_functions.py").unlink()
+    found = subprocess.run([sys.executable, "-c", code, str(tmp_path / "late.json")], capture_output=True, text=True, check=False)
+    assert "a function that is not here" in found.stderr
+    with pytest.raises(ba.InvalidArgumentError, match="cannot have this function"):
+        lock = __import__("threading").Lock()
+        ba.plan({tmp_path / "no": ba.map_blocks(lambda a: a if lock else a, x)}, tmp_path / "no.json", **OPTIONS)
+    assert not (tmp_path / "no").exists() and not (tmp_path / "no.json").exists()
+
+
+def test_operands_that_were_changed_are_refused(tmp_path: Path) -> None:
+    x = cube(tmp_path / "x").lazy
+    ba.plan({tmp_path / "y": x * ba.lazy(np.ones((24, 128, 96)))}, tmp_path / "plan.json", **OPTIONS)
+    operand = np.load(tmp_path / "plan.json.operand-1.npy", mmap_mode="r+")
+    operand[3, 4, 5] = 2
+    operand.flush()
+    with pytest.raises(ba.InvalidArgumentError, match="not those that this was planned with"):
+        ba.Plan(tmp_path / "plan.json")

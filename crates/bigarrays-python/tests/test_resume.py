@@ -29,7 +29,8 @@ def expressions(array: ba.Array) -> dict[str, ba.Lazy]:
     apart = x - x.mean(axis=0, keepdims=True)
     months = x.groupby(np.arange(24) % 5, axis=0)
     groups = {"months": months.nanmean(), "anomalies": months - months.mean(), "medians": x.median(axis=0, keepdims=True)}
-    return {"map": x * 2 + 1, "apart": apart, "sums": x.sum(axis=2, keepdims=True), "rechunk": x, **groups}
+    own = {"function": ba.map_blocks(lambda block: block * 3, x, dtype="float32")}
+    return {"map": x * 2 + 1, "apart": apart, "sums": x.sum(axis=2, keepdims=True), "rechunk": x, **groups, **own}
 
 
 def stop(done: int, total: int) -> None:

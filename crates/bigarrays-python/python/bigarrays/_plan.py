@@ -127,7 +127,9 @@ def plan(
     """Plans expressions, each into a new array, for any processes to compute. The arrays are made, marked as incomplete; nothing is
     computed.
 
-    Operands in memory go with the plan: in its file up to 1 MiB, else in files beside it (`plan.json.operand-0.npy`).
+    Operands in memory go with the plan: in its file up to 1 MiB, else in files beside it (`plan.json.operand-0.npy`). So do functions
+    of `map_blocks`: by module and name, with a digest of their source, if other processes can import them, else pickled by
+    cloudpickle. Whoever opens a plan runs what is pickled there: open plans that you trust.
 
     Args:
         results: The expressions, by where their arrays are made.
@@ -139,7 +141,7 @@ def plan(
     Raises:
         AlreadyExistsError: There is a file or an array.
         InvalidArgumentError: Other processes cannot read what the expressions are of: arrays of `memory://`, what another library
-            reads, URLs with secrets.
+            reads, functions that cannot be pickled, URLs with secrets.
         MemoryBudgetError: A task does not fit into the memory; nothing was made.
     """
     if exists(file):

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bigarrays::compute::{Boundary, Elements, Lazy, Number, Overlap, Window};
+use bigarrays::compute::{BlockFunction, Boundary, Elements, Lazy, Number, Overlap, Window};
 use bigarrays::{DataType, Domain, Error, ErrorKind, Result};
 use numpy::{PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::prelude::*;
@@ -50,23 +50,46 @@ pub(super) fn map(
     passes_block: bool,
     releases_gil: bool,
 ) -> PyResult<Vec<Lazy>> {
-    let py = function.py();
-    let mapped = Arc::new(Mapped { function: function.clone().unbind(), dtypes, passes_block, releases_gil });
+    let mapped = Mapped { function: function.clone().unbind(), dtypes, passes_block, releases_gil };
     let dtypes = mapped.dtypes.clone();
-    let work = move |block: &Domain, windows: &[Window<'_>]| mapped.call(block, windows);
-    Lazy::map_overlap("map_blocks", inputs, overlap, &dtypes, work).or_raise(py)
+    Lazy::map_function(&mapped.into_function(), inputs, overlap, &dtypes).or_raise(function.py())
+}
+
+/// The function that another process, or this one, has described.
+pub(super) fn found(text: &str, dtypes: &[DataType]) -> Result<BlockFunction> {
+    attached(|py| {
+        let found = py.import("bigarrays._functions")?.call_method1("found", (text,))?;
+        let (function, passes_block, releases_gil) = found.extract()?;
+        Ok(Mapped { function, dtypes: dtypes.to_vec(), passes_block, releases_gil }.into_function())
+    })
+}
+
+/// What `work` gives in the interpreter; its exception is the error.
+fn attached<T>(work: impl FnOnce(Python<'_>) -> PyResult<T>) -> Result<T> {
+    let failed = |error: PyErr| {
+        let reason = error.to_string();
+        Error::new(ErrorKind::InvalidArgument, reason).caused_by(error)
+    };
+    let done = Python::try_attach(|py| work(py).map_err(failed));
+    done.unwrap_or_else(|| Err(Error::new(ErrorKind::Cancelled, "the interpreter is at its end")))
 }
 
 impl Mapped {
+    fn into_function(self) -> BlockFunction {
+        let mapped = Arc::new(self);
+        let known = Arc::clone(&mapped);
+        let work = move |block: &Domain, windows: &[Window<'_>]| mapped.call(block, windows);
+        BlockFunction::new("map_blocks", work).known_by(move || {
+            attached(|py| {
+                let arguments = (&known.function, known.passes_block, known.releases_gil);
+                py.import("bigarrays._functions")?.call_method1("described", arguments)?.extract()
+            })
+        })
+    }
+
     fn call(&self, block: &Domain, windows: &[Window<'_>]) -> Result<Vec<Elements>> {
-        let failed = |error: PyErr| {
-            let reason = error.to_string();
-            Error::new(ErrorKind::InvalidArgument, reason).caused_by(error)
-        };
-        let work = |py: Python<'_>| self.elements(py, block, windows).map_err(failed);
-        let called = || Python::try_attach(work);
-        let done = if self.releases_gil { called() } else { turn::within(called)? };
-        done.unwrap_or_else(|| Err(Error::new(ErrorKind::Cancelled, "the interpreter is at its end")))
+        let called = || attached(|py| self.elements(py, block, windows));
+        if self.releases_gil { called() } else { turn::within(called)? }
     }
 
     fn elements(&self, py: Python<'_>, block: &Domain, windows: &[Window<'_>]) -> PyResult<Vec<Elements>> {

@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use bigarrays::OpenOptions;
-use bigarrays::compute::{ComputeOptions, Lazy, PlanFile, PlannedStage};
+use bigarrays::compute::{ComputeOptions, Lazy, Opening, PlanFile, PlannedStage};
 use bigarrays::store::Settings;
 use pyo3::prelude::*;
 
 use crate::array::PyArray;
 use crate::compute::expression::{PyLazy, budget};
+use crate::compute::mapped;
 use crate::interrupt::detached;
 use crate::jobs::reported;
 
@@ -21,6 +22,10 @@ fn opening(storage_options: HashMap<String, String>) -> OpenOptions {
     let mut settings = Settings::new();
     storage_options.into_iter().for_each(|(key, value)| settings.set(&key, value));
     OpenOptions::new().settings(settings)
+}
+
+fn with_functions(options: &OpenOptions) -> Opening<'_> {
+    Opening { options, functions: Some(&mapped::found) }
 }
 
 #[pymethods]
@@ -46,14 +51,15 @@ impl PyPlanFile {
                 ..ComputeOptions::default()
             };
             let results: Vec<_> = results.iter().map(|(lazy, target)| (lazy, target)).collect();
-            PlanFile::write(file, &results, &options, &opening(storage_options))
+            let storage = opening(storage_options);
+            PlanFile::write(file, &results, &options, with_functions(&storage))
         })?;
         Ok(Self(written))
     }
 
     #[staticmethod]
     fn open(py: Python<'_>, file: PathBuf, storage_options: HashMap<String, String>) -> PyResult<Self> {
-        detached(py, || PlanFile::open(file, &opening(storage_options))).map(Self)
+        detached(py, || PlanFile::open(file, with_functions(&opening(storage_options)))).map(Self)
     }
 
     /// Of each stage what is computed, what a task does, how many there are, and the bytes of the elements that they are of.

@@ -6,11 +6,13 @@ use std::sync::{Arc, Mutex};
 use twox_hash::XxHash3_128;
 
 use crate::array::Array;
+use crate::base::buffer::{Order, ViewMut, byte_len, try_first_bytes, with_scratch};
 use crate::base::domain::Domain;
 use crate::base::error::Result;
 use crate::base::sync::MutexExt;
 use crate::chunk::codec::ContentEncoding;
 use crate::chunk::layout::Layout;
+use crate::compute::memory::lengths;
 use crate::store::{Blob, ChangeFn, Extent, Get, GetSink, Part, Store, Update, Wanted, settled};
 
 /// A digest of chunks, in whatever order they are added.
@@ -30,6 +32,17 @@ impl Digest {
     /// The digest of a text, in words of hexadecimal digits.
     pub(crate) fn of_text(text: &str) -> String {
         format!("{:032x}", XxHash3_128::oneshot(text.as_bytes()))
+    }
+
+    /// The digest of the elements of a box.
+    pub(crate) fn of_elements(array: &Array, part: &Domain) -> Result<Self> {
+        let (shape, item) = (lengths(part)?, array.dtype().size());
+        let length = byte_len(&shape, item)?;
+        with_scratch(|buffer| {
+            let bytes = try_first_bytes(buffer, length)?;
+            array.read_into(part, ViewMut::dense(bytes, &shape, item, Order::C)?)?;
+            Ok(Self::of_bytes(bytes))
+        })
     }
 
     /// Adds what is known of the value of a key. What is missing adds nothing, whether it was asked for or not.

@@ -16,7 +16,7 @@ use crate::compute::groups::Grouped;
 use crate::compute::number::Number;
 use crate::compute::reduction::Reduction;
 use crate::compute::result_axis::{Place, Written};
-use crate::compute::windowed::{Bound, Elements, Reduced, Window, Windowed, Work};
+use crate::compute::windowed::{BlockFn, Bound, ConfigFn, Elements, Reduced, Window, Windowed, Work};
 use crate::compute::windows::Windows;
 
 /// The most pieces of a reduction that are joined, and the fewest steps of one.
@@ -227,6 +227,16 @@ impl Operation {
         name: &'static str,
         work: impl Fn(&Domain, &[Window<'_>]) -> Result<Vec<Elements>> + Send + Sync + 'static,
     ) -> Result<Vec<Lazy>> {
+        self.known_block(name, Arc::new(work), None)
+    }
+
+    /// The same of a function that may be known again.
+    pub(super) fn known_block(
+        self,
+        name: &'static str,
+        work: Arc<BlockFn>,
+        config: Option<Arc<ConfigFn>>,
+    ) -> Result<Vec<Lazy>> {
         let is_each = |(_, windows): &&Bound| match windows {
             Windows::Moving { step, width, clamp: false, .. } => step.unsigned_abs() == *width && *step != 0,
             windows => *windows == Windows::Each,
@@ -236,7 +246,7 @@ impl Operation {
             let reason = "a function of blocks whose result is reduced, or written in windows that overlap or have gaps; make it one of elements";
             return Err(Error::unsupported(reason).during(name));
         }
-        self.built(name, Work::Block(Arc::new(work)))
+        self.built(name, Work::Block(work, config))
     }
 
     /// Has all of the results be made in a pass of their own before what takes them.

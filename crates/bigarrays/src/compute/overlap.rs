@@ -1,6 +1,8 @@
 //! Functions of users: of blocks, with some of what lies beside them.
 
+use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 use ndarray::{Axis, Slice};
 
@@ -8,11 +10,12 @@ use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
+use crate::chunk::config::{Config, Parameter};
 use crate::compute::boundary::Boundary;
 use crate::compute::expr::Lazy;
 use crate::compute::infer;
 use crate::compute::operation::Operation;
-use crate::compute::windowed::{Elements, Window};
+use crate::compute::windowed::{BlockFn, ConfigFn, Elements, Window};
 use crate::compute::windows::Windows;
 use crate::for_dtype;
 
@@ -47,6 +50,61 @@ impl Overlap {
     }
 }
 
+/// Says in a text what a function is.
+type KnownFn = dyn Fn() -> Result<String> + Send + Sync;
+
+/// A function of blocks.
+#[derive(Clone)]
+pub struct BlockFunction {
+    name: &'static str,
+    work: Arc<BlockFn>,
+    known: Option<Arc<KnownFn>>,
+}
+
+impl fmt::Debug for BlockFunction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl BlockFunction {
+    /// A function that is called once a block, with its box and with a window of each input. It gives the elements of each
+    /// result. Several threads call it at once.
+    pub fn new(
+        name: &'static str,
+        work: impl Fn(&Domain, &[Window<'_>]) -> Result<Vec<Elements>> + Send + Sync + 'static,
+    ) -> Self {
+        Self { name, work: Arc::new(work), known: None }
+    }
+
+    /// The same, which other processes have as well: journals and plans in files know it by the text that `known` gives, and
+    /// whoever opens a plan finds it by that text.
+    #[must_use]
+    pub fn known_by(mut self, known: impl Fn() -> Result<String> + Send + Sync + 'static) -> Self {
+        self.known = Some(Arc::new(known));
+        self
+    }
+
+    /// What is written of a call.
+    fn config(&self, overlap: &Overlap, dtypes: &[DataType]) -> Option<Arc<ConfigFn>> {
+        let (known, overlap) = (Arc::clone(self.known.as_ref()?), overlap.clone());
+        let dtypes: Parameter =
+            dtypes.iter().map(|dtype| Parameter::Text(dtype.name().into_owned())).collect();
+        let both = |&(before, behind): &(u64, u64)| [before, behind].into_iter().collect::<Parameter>();
+        let config = move || {
+            let boundary =
+                |boundary: &Option<Boundary>| boundary.map_or(Parameter::None, |one| one.config().into());
+            Ok(Config::new("mapped")
+                .with("known", known()?)
+                .with("depth", overlap.depth.iter().map(both).collect::<Parameter>())
+                .with("boundary", overlap.boundary.iter().map(boundary).collect::<Parameter>())
+                .with("trim", overlap.trim)
+                .with("types", dtypes.clone()))
+        };
+        Some(Arc::new(config))
+    }
+}
+
 impl Lazy {
     /// The results of a function of blocks of some expressions, which have the axes of all, as NumPy repeats them. The function
     /// is called once a block, with its box and with a window of each input: the block, and `overlap` beside it. It
@@ -78,6 +136,20 @@ impl Lazy {
         dtypes: &[DataType],
         work: impl Fn(&Domain, &[Window<'_>]) -> Result<Vec<Elements>> + Send + Sync + 'static,
     ) -> Result<Vec<Self>> {
+        Self::map_function(&BlockFunction::new(name, work), inputs, overlap, dtypes)
+    }
+
+    /// The same of a function that may be known in other processes.
+    ///
+    /// # Errors
+    /// As [`Lazy::map_overlap`].
+    pub fn map_function(
+        function: &BlockFunction,
+        inputs: &[Self],
+        overlap: &Overlap,
+        dtypes: &[DataType],
+    ) -> Result<Vec<Self>> {
+        let name = function.name;
         let during = |error: Error| error.during(name);
         let domains: Vec<&Domain> = inputs.iter().map(Self::domain).collect();
         let domain = infer::broadcast(&domains).map_err(during)?;
@@ -97,8 +169,8 @@ impl Lazy {
         for &dtype in dtypes {
             operation = operation.output(dtype, &all);
         }
-        let trims = overlap.trim;
-        operation.block(name, move |block, windows| {
+        let (trims, work) = (overlap.trim, Arc::clone(&function.work));
+        let work = move |block: &Domain, windows: &[Window<'_>]| {
             let whole = windows.first().map(|window| window.domain().clone());
             let here = |error: Error| error.during(format!("computing the block {block}"));
             let made = work(block, windows).map_err(here)?;
@@ -110,7 +182,8 @@ impl Lazy {
                     .map_err(here),
                 None => Ok(made),
             }
-        })
+        };
+        operation.known_block(name, Arc::new(work), function.config(overlap, dtypes))
     }
 }
 

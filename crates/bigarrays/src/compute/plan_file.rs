@@ -1,5 +1,6 @@
 //! Plans in files: what is computed, of what, into what, and how it is cut, so that any process can run a part.
 
+use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -14,6 +15,7 @@ use crate::compute::parts::{Execution, Step, steps};
 use crate::compute::plan::{Plan, Recorded};
 use crate::compute::planned_arrays::{Inputs, absolute, described, no_plan, not_utf8, opened, read_roots};
 use crate::compute::planner;
+use crate::compute::restored::FindFunction;
 use crate::compute::resume::Resumed;
 use crate::compute::run::{ComputeOptions, expect_targets};
 use crate::compute::sink::Place;
@@ -70,6 +72,27 @@ pub struct PlanFile {
     stages: Vec<PlannedStage>,
 }
 
+/// How the arrays and the functions that a plan is of are found.
+#[derive(Clone, Copy)]
+pub struct Opening<'a> {
+    /// The settings of stores, of which secrets are not written: whoever runs a part gives them again.
+    pub options: &'a OpenOptions,
+    /// Finds functions of blocks; without, a plan that has some is refused.
+    pub functions: Option<&'a FindFunction<'a>>,
+}
+
+impl fmt::Debug for Opening<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opening").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+impl<'a> From<&'a OpenOptions> for Opening<'a> {
+    fn from(options: &'a OpenOptions) -> Self {
+        Self { options, functions: None }
+    }
+}
+
 /// Tasks of a plan that do not depend on each other, once those of earlier stages are done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlannedStage {
@@ -86,19 +109,18 @@ pub struct PlannedStage {
 
 impl PlanFile {
     /// Plans these results, each into an array, and writes that to `path`. Operands in memory of more than 1 MiB are written to
-    /// files beside it. What later passes read is kept in `options.scratch`, or beside it. `opening` has the settings of
-    /// stores, of which secrets are not written: whoever runs a part gives them again.
+    /// files beside it. What later passes read is kept in `options.scratch`, or beside it.
     ///
     /// # Errors
     /// `AlreadyExists` if there is a file; `InvalidArgument` for what other processes cannot read: arrays of `memory://`,
     /// URLs with secrets, elements that another library reads, functions of blocks; those of planning.
-    pub fn write(
+    pub fn write<'a>(
         path: impl Into<PathBuf>,
         results: &[(&Lazy, &Array)],
         options: &ComputeOptions<'_>,
-        opening: &OpenOptions,
+        opening: impl Into<Opening<'a>>,
     ) -> Result<Self> {
-        let path = path.into();
+        let (path, Opening { options: opening, functions }) = (path.into(), opening.into());
         if path.exists() {
             let reason = "there is a file already";
             return Err(Error::new(ErrorKind::AlreadyExists, reason).at(path.display().to_string()));
@@ -127,7 +149,7 @@ impl PlanFile {
             "scratch": options.scratch.map(|_| scratch.to_str().ok_or_else(|| not_utf8(&scratch))).transpose()?,
         });
         // What is planned is what others read.
-        let roots = read_roots(&whole, opening)?;
+        let roots = read_roots(&whole, opening, functions)?;
         let (stages, plan) = planned(&roots, &targets, options, None)?;
         whole["plan"] = plan.recorded().to_json();
         let listed = listed(&stages, &plan);
@@ -140,20 +162,20 @@ impl PlanFile {
         Ok(Self { path, key, roots, targets, made, recorded, scratch, stages: listed })
     }
 
-    /// Opens a plan, and the arrays that it is of. `opening` has settings of stores that are not in the file.
+    /// Opens a plan, and the arrays that it is of.
     ///
     /// # Errors
     /// `InvalidArgument` if it is no plan, or one of another version of the library, or if an array is not as it was when the
     /// plan was written; those of opening arrays.
-    pub fn open(path: impl Into<PathBuf>, opening: &OpenOptions) -> Result<Self> {
-        let path = path.into();
+    pub fn open<'a>(path: impl Into<PathBuf>, opening: impl Into<Opening<'a>>) -> Result<Self> {
+        let (path, Opening { options: opening, functions }) = (path.into(), opening.into());
         let read = || {
             let text = std::fs::read_to_string(&path)
                 .map_err(|error| Error::io(error, "reading a plan", path.display().to_string()))?;
             let whole: Value = serde_json::from_str(&text).map_err(|_| no_plan())?;
             expect_ours(&whole)?;
             let opening = with_settings(&whole, opening)?;
-            let roots = read_roots(&whole, &opening)?;
+            let roots = read_roots(&whole, &opening, functions)?;
             let outputs = whole.get("outputs").and_then(Value::as_array).ok_or_else(no_plan)?;
             let target = |output: &Value| opened(output, &opening.clone().incomplete(true), false);
             let targets = outputs.iter().map(target).collect::<Result<Vec<_>>>()?;

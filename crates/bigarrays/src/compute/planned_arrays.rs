@@ -18,7 +18,7 @@ use crate::compute::expr::{Kind, Lazy};
 use crate::compute::fields;
 use crate::compute::held::NAME as HELD;
 use crate::compute::memory::lengths;
-use crate::compute::restored;
+use crate::compute::restored::{self, FindFunction};
 use crate::compute::source::Foreign;
 use crate::format::CreateSpec;
 
@@ -99,7 +99,14 @@ pub(super) fn opened(value: &Value, opening: &OpenOptions, is_input: bool) -> Re
             "the array is not as it was when this was planned: its place or its metadata have changed";
         return Err(Error::invalid(reason).at(url.to_owned()));
     }
-    array.with_transform(restored::transform(value.get("view").ok_or_else(no_plan)?)?)
+    let array = array.with_transform(restored::transform(value.get("view").ok_or_else(no_plan)?)?)?;
+    match value.get("elements") {
+        Some(elements) if elements.as_str() != Some(&elements_of(&array)?) => {
+            let reason = "the elements of this operand are not those that this was planned with";
+            Err(Error::invalid(reason).at(url.to_owned()))
+        }
+        _ => Ok(array),
+    }
 }
 
 /// What the expressions of a plan are of, as it is collected.
@@ -131,7 +138,7 @@ impl Inputs {
                 let reason = "other processes cannot read it; save it to an array first";
                 Err(Error::invalid(format!("{}: {reason}", source.name())))
             }
-            Kind::Operation(of, ..) => of.config().ok_or_else(|| {
+            Kind::Operation(of, number, _) => of.config(*number)?.ok_or_else(|| {
                 Error::invalid(format!(
                     "{}: other processes have not this function; save what it gives to an array first",
                     of.name
@@ -162,8 +169,21 @@ impl Inputs {
             read(&part, ViewMut::dense(&mut bytes, &shape, item, Order::C)?)?;
             array.write_from(&part, View::dense(&bytes, &shape, item, Order::C)?)?;
         }
-        self.array(&array)
+        let operand = self.array(&array)?;
+        if let Some(described) = self.arrays.last_mut() {
+            described["elements"] = elements_of(&array)?.into();
+        }
+        Ok(operand)
     }
+}
+
+/// The digest of all elements of an operand.
+fn elements_of(array: &Array) -> Result<String> {
+    let mut sum = Digest::default();
+    for (number, part) in slabs(array.domain(), array.dtype().size())?.iter().enumerate() {
+        sum.add(&number.to_string(), Some(Digest::of_elements(array, part)?.0));
+    }
+    Ok(format!("{:032x}", sum.0))
 }
 
 /// Boxes along the first axis.
@@ -184,11 +204,15 @@ fn slabs(domain: &Domain, item: usize) -> Result<Vec<Domain>> {
 ///
 /// # Errors
 /// `InvalidArgument` for what is no plan, or if an array is not as it was; those of opening arrays.
-pub(super) fn read_roots(whole: &Value, opening: &OpenOptions) -> Result<Vec<Lazy>> {
+pub(super) fn read_roots(
+    whole: &Value,
+    opening: &OpenOptions,
+    functions: Option<&FindFunction<'_>>,
+) -> Result<Vec<Lazy>> {
     let inputs = whole.get("inputs").and_then(Value::as_array).ok_or_else(no_plan)?;
     let arrays = inputs.iter().map(|input| opened(input, opening, true)).collect::<Result<Vec<_>>>()?;
     let expressions = whole.get("expressions").ok_or_else(no_plan)?;
-    restored::read(expressions, &mut |name, node| match name {
+    restored::read(expressions, functions, &mut |name, node| match name {
         "array" => {
             let number =
                 node.get("number").and_then(Value::as_u64).and_then(|number| arrays.get(number as usize));

@@ -1,5 +1,6 @@
 //! Expressions that were written, made again: by the functions that make them anew, so that what is damaged is an error.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -8,7 +9,8 @@ use crate::array::{AxisMap, Transform};
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
-use crate::base::error::Result;
+use crate::base::error::{Error, Result};
+use crate::compute::boundary::Boundary;
 use crate::compute::cast::Cast;
 use crate::compute::dense::Kernel;
 use crate::compute::expr::{DEEPEST, Kind, Lazy};
@@ -20,6 +22,7 @@ use crate::compute::groups::{Grouped, Grouping};
 use crate::compute::infer::Names;
 use crate::compute::mapping::{Mapping, Pick};
 use crate::compute::operation::Operation;
+use crate::compute::overlap::{BlockFunction, Overlap};
 use crate::compute::reduction::Reduction;
 use crate::compute::site::Site;
 use crate::compute::windows::Windows;
@@ -59,9 +62,13 @@ fn kernel((name, config): (&str, &Value), site: &Site<'_>) -> Result<Arc<dyn Ker
 ///
 /// # Errors
 /// `InvalidArgument` for what is no such text; those of `leaf` and of making expressions.
-pub(super) fn read(whole: &Value, leaf: &mut dyn FnMut(&str, &Value) -> Result<Lazy>) -> Result<Vec<Lazy>> {
+pub(super) fn read(
+    whole: &Value,
+    functions: Option<&FindFunction<'_>>,
+    leaf: &mut dyn FnMut(&str, &Value) -> Result<Lazy>,
+) -> Result<Vec<Lazy>> {
     let (_, whole) = named(whole).ok_or_else(damaged)?;
-    let mut reading = Reading { nodes: Vec::new(), leaf };
+    let mut reading = Reading { nodes: Vec::new(), mapped: HashMap::new(), functions, leaf };
     for node in list(whole, "nodes")? {
         let (name, node) = named(node).ok_or_else(damaged)?;
         let lazy = reading.node(name, node)?;
@@ -82,8 +89,14 @@ fn names(node: &Value) -> Result<Names> {
     list(node, "names")?.iter().map(|name| name.as_str().map(str::to_owned)).map(Ok).collect()
 }
 
+/// Finds a function of blocks by the text that it is known by, and the types of its results.
+pub type FindFunction<'a> = dyn Fn(&str, &[DataType]) -> Result<BlockFunction> + 'a;
+
 struct Reading<'a> {
     nodes: Vec<Lazy>,
+    /// The results of functions of blocks, by what is called.
+    mapped: HashMap<String, Vec<Lazy>>,
+    functions: Option<&'a FindFunction<'a>>,
     leaf: &'a mut dyn FnMut(&str, &Value) -> Result<Lazy>,
 }
 
@@ -131,6 +144,26 @@ impl Reading<'_> {
         operation.kernel(text(node, "called")?.to_owned(), kernel)
     }
 
+    /// A result of a function of blocks, which is called once for all of them.
+    fn mapped(&mut self, node: &Value) -> Result<Lazy> {
+        let known = text(node, "known")?;
+        let call = ["known", "depth", "boundary", "trim", "types", "of"].map(|name| &node[name]);
+        let call = serde_json::json!(call).to_string();
+        let at = position(node, "number")?;
+        if let Some(results) = self.mapped.get(&call) {
+            return results.get(at).cloned().ok_or_else(damaged);
+        }
+        let dtype = |value: &Value| value.as_str().ok_or_else(damaged)?.parse();
+        let dtypes = list(node, "types")?.iter().map(dtype).collect::<Result<Vec<DataType>>>()?;
+        let functions = self.functions.ok_or_else(|| {
+            let reason = "it calls a function that another program has; those of Python are run by bigarrays.Plan, in Python";
+            Error::invalid(reason)
+        })?;
+        let results =
+            Lazy::map_function(&functions(known, &dtypes)?, &self.all(node)?, &overlap(node)?, &dtypes)?;
+        self.mapped.entry(call).or_insert(results).get(at).cloned().ok_or_else(damaged)
+    }
+
     fn group(&self, node: &Value) -> Result<Lazy> {
         let all = self.all(node)?;
         let [of, numbers] = &all[..] else { return Err(damaged()) };
@@ -170,6 +203,7 @@ impl Reading<'_> {
             }
             "group" => self.group(node),
             "operation" => self.operation(node),
+            "mapped" => self.mapped(node),
             "view" => {
                 let of = self.of(node)?;
                 let mapping = mapping(node, of.domain())?;
@@ -193,6 +227,20 @@ impl Reading<'_> {
             other => (self.leaf)(other, node),
         }
     }
+}
+
+/// What a function of blocks sees beside them.
+fn overlap(node: &Value) -> Result<Overlap> {
+    let depth = |value: &Value| Some((value.get(0)?.as_u64()?, value.get(1)?.as_u64()?));
+    let boundary = |value: &Value| match named(value) {
+        Some((name, config)) => Boundary::read(name, config).map(Some),
+        None => Ok(None),
+    };
+    Ok(Overlap {
+        depth: list(node, "depth")?.iter().map(depth).collect::<Option<_>>().ok_or_else(damaged)?,
+        boundary: list(node, "boundary")?.iter().map(boundary).collect::<Result<_>>()?,
+        trim: flag(node, "trim")?,
+    })
 }
 
 /// A view of what is over `shown`.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::array::Array;
-use crate::base::buffer::{Order, ViewMut, byte_len, try_first_bytes, with_scratch};
+use crate::base::buffer::Order;
 use crate::base::domain::Domain;
 use crate::base::error::{ErrorKind, Result};
 use crate::chunk::config::{Config, Parameter};
@@ -13,7 +13,6 @@ use crate::compute::expr::Lazy;
 use crate::compute::inputs::Compiled;
 use crate::compute::journal::Journal;
 use crate::compute::ledger::{Ledger, Noting};
-use crate::compute::memory::lengths;
 use crate::compute::noted::Made;
 use crate::compute::partials::Partials;
 use crate::compute::plan::{Plan, Recorded};
@@ -228,19 +227,9 @@ fn put(sinks: &[Vec<Sink<'_>>], part: &Domain) -> Result<Digest> {
         let own = match sink.root {
             Some(_) => Digest::of_versions(target, &sink.part(part)?)?,
             // A file has one version for all of it.
-            None => of_elements(target, part)?,
+            None => Digest::of_elements(target, part)?,
         };
         sum.add(&number.to_string(), Some(own.0));
     }
     Ok(sum)
-}
-
-fn of_elements(array: &Array, part: &Domain) -> Result<Digest> {
-    let (shape, item) = (lengths(part)?, array.dtype().size());
-    let length = byte_len(&shape, item)?;
-    with_scratch(|buffer| {
-        let bytes = try_first_bytes(buffer, length)?;
-        array.read_into(part, ViewMut::dense(bytes, &shape, item, Order::C)?)?;
-        Ok(Digest::of_bytes(bytes))
-    })
 }

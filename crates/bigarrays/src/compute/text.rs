@@ -5,6 +5,7 @@ use std::fmt;
 use crate::compute::expr::{Kind, Lazy};
 use crate::compute::function::Function;
 use crate::compute::number::Number;
+use crate::compute::windowed::Work;
 
 /// The most bytes of an expression as text.
 const LONGEST: usize = 1000;
@@ -74,7 +75,9 @@ impl Lazy {
             }
             Kind::Join(axis, parts) => call(out, "concatenate", parts, &format!("axis={axis}")),
             // What an operation of ours takes beside its first operand would hide that.
-            Kind::Operation(of, _, inputs) if of.config().is_some() => call(out, &of.name, &inputs[..1], ""),
+            Kind::Operation(of, _, inputs) if matches!(of.work, Work::Kernel(_)) => {
+                call(out, &of.name, &inputs[..1], "");
+            }
             Kind::Operation(of, _, inputs) => call(out, &of.name, inputs, ""),
         }
     }

@@ -34,13 +34,17 @@ pub(super) type ElementFn = dyn Fn(&[Window<'_>], &mut [Number]) -> Result<()> +
 
 /// What a block does: it is given the box of the loop and of each input what its windows have, and gives a block of each
 /// result.
-type BlockFn = dyn Fn(&Domain, &[Window<'_>]) -> Result<Vec<Elements>> + Send + Sync;
+pub(super) type BlockFn = dyn Fn(&Domain, &[Window<'_>]) -> Result<Vec<Elements>> + Send + Sync;
+
+/// Says what tells a function of blocks from all others, in every process.
+pub(super) type ConfigFn = dyn Fn() -> Result<Config> + Send + Sync;
 
 /// What an operation does at each step.
 #[derive(Clone)]
 pub(crate) enum Work {
     Element(Arc<ElementFn>),
-    Block(Arc<BlockFn>),
+    /// The second is there if the function can be known again.
+    Block(Arc<BlockFn>, Option<Arc<ConfigFn>>),
     /// A function of blocks that is part of this library, with one result, whose axes are those of the loop.
     Kernel(Arc<dyn Kernel>),
 }
@@ -222,7 +226,7 @@ impl Windowed {
                     |(_, out): (usize, ViewMut<'_>)| self.run_kernel(&**kernel, out, &loops, domains, read);
                 outs.into_iter().try_for_each(put)
             }
-            Work::Block(work) => {
+            Work::Block(work, _) => {
                 let read = self.read(&loops, domains, read)?;
                 let window = |(whole, elements)| Window { elements, whole, domain: Domain::clone(whole) };
                 let windows: Vec<Window<'_>> =
@@ -329,13 +333,20 @@ impl Windowed {
         }, _other => Err(Error::unsupported(format!("{dtype} elements"))))
     }
 
-    /// What tells it from other operations, but for its inputs; `None` if nobody knows that of its function.
-    pub(crate) fn config(&self) -> Option<Config> {
-        let Work::Kernel(kernel) = &self.work else { return None };
+    /// What tells a result from those of other operations, but for the inputs; `None` if nobody knows that of its function.
+    ///
+    /// # Errors
+    /// Those of a function of a user that says what it is.
+    pub(crate) fn config(&self, output: usize) -> Result<Option<Config>> {
+        let kernel = match &self.work {
+            Work::Kernel(kernel) => kernel,
+            Work::Block(_, Some(config)) => return Ok(Some(config()?.with("number", output))),
+            _ => return Ok(None),
+        };
         let axis = |(axis, windows): &Bound| windows.config().with("axis", *axis);
         let input = |axes: &Vec<Bound>| axes.iter().map(axis).collect::<Parameter>();
         // A kernel has one result, which has an element for each step.
-        Some(
+        Ok(Some(
             Config::new("operation")
                 .with("called", self.name.clone())
                 .with("kernel", kernel.config())
@@ -343,7 +354,7 @@ impl Windowed {
                 .with("windows", self.inputs.iter().map(input).collect::<Parameter>())
                 .with("grouped", self.grouped.as_ref().map(|by| by.config("groups")))
                 .with("kept", self.is_kept),
-        )
+        ))
     }
 
     fn beginnings(&self) -> Vec<Number> {
@@ -513,7 +524,7 @@ impl Windowed {
         match &self.work {
             // They are numbers until the block is done.
             Work::Element(_) => bytes(NUMBER.saturating_mul(self.outputs.len() as u64)),
-            Work::Block(_) => self
+            Work::Block(..) => self
                 .outputs
                 .iter()
                 .map(|output| bytes(output.dtype.size() as u64))

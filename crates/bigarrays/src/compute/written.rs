@@ -37,7 +37,7 @@ pub(super) fn identity_of_leaf(lazy: &Lazy) -> Result<Config> {
         }
         Kind::Source(array) => Ok(identity_of(array)),
         Kind::Foreign(source) => unknown(source.name()),
-        Kind::Operation(of, ..) => match of.config() {
+        Kind::Operation(of, number, _) => match of.config(*number)? {
             Some(config) => Ok(config),
             None => unknown("a function of blocks"),
         },
