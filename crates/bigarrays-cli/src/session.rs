@@ -67,6 +67,11 @@ impl Session {
 
 /// Removes the journal of a job that is done, and says what of an earlier run was done again.
 pub(crate) fn end(journal: Journal, session: &Session) -> Result<()> {
+    if journal.began_anew() {
+        session.terminal.note(format_args!(
+            "an earlier run had begun another computation, or one of inputs of another layout: all was computed anew"
+        ));
+    }
     session.note_redone(journal.redone());
     journal.remove()
 }

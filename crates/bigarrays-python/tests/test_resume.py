@@ -156,6 +156,34 @@ def test_what_changed_meanwhile_is_seen(tmp_path: Path) -> None:
     np.testing.assert_array_equal(saved[...], expression.compute())
 
 
+def test_results_of_another_expression_are_never_taken_for_those_that_are_asked_for(tmp_path: Path, state: Path) -> None:
+    array, elements = cube(tmp_path / "cube")
+
+    def save(expression: ba.Lazy, name: str, stops: bool = False) -> ba.Array:
+        # All is one block: when it is stopped, all is done.
+        options = OPTIONS | {"chunk_shape": array.shape}
+        return expression.save(tmp_path / name, resume=True, progress=stop if stops else None, **options)
+
+    for name in ("done", "again"):
+        with pytest.raises(KeyboardInterrupt):
+            save(array.lazy + 1, name, stops=True)
+    with pytest.raises(ba.AlreadyExistsError, match="what another computation has made"):
+        save(array.lazy + 2, "done")
+    np.testing.assert_array_equal(save(array.lazy + 1, "done")[...], elements + 1)
+    ba.remove(tmp_path / "again")
+    with pytest.warns(UserWarning, match="had begun another expression"):
+        np.testing.assert_array_equal(save(array.lazy + 2, "again")[...], elements + 2)
+    # A layout that has changed.
+    with pytest.raises(KeyboardInterrupt):
+        (array.lazy + 1).save(tmp_path / "part", resume=True, memory=1 << 20, progress=stop, **OPTIONS)
+    metadata = tmp_path / "cube/zarr.json"
+    metadata.write_text(metadata.read_text().replace('"fill_value": 0.0', '"fill_value": 4.0'))
+    with pytest.warns(UserWarning, match="inputs of another layout"):
+        saved = (ba.open(tmp_path / "cube").lazy + 1).save(tmp_path / "part", resume=True, **OPTIONS)
+    np.testing.assert_array_equal(saved[...], elements + 1)
+    assert list(state.iterdir()) == []
+
+
 def test_what_cannot_be_resumed_is_refused_before_anything_is_made(tmp_path: Path, state: Path) -> None:
     array, elements = cube(tmp_path / "cube")
     with pytest.raises(ba.InvalidArgumentError, match="scratch folder"):

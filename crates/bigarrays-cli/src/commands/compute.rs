@@ -207,14 +207,10 @@ impl ComputeArgs {
         if let Some(file) = &self.plan_only {
             return self.write_plan(file, &results, &targets, session);
         }
-        let is_done = journal.as_ref().is_some_and(Journal::is_done)
-            && targets.iter().all(|target| target.incomplete().is_none());
-        if !is_done {
-            self.with_progress(&plan, &options, session, |options| {
-                let targets = results.iter().zip(&targets);
-                compute::compute(targets.map(|(one, to)| (one.lazy, Target::Array(to))).collect(), options)
-            })?;
-        }
+        self.with_progress(&plan, &options, session, |options| {
+            let targets = results.iter().zip(&targets);
+            compute::compute(targets.map(|(one, to)| (one.lazy, Target::Array(to))).collect(), options)
+        })?;
         journal.map_or(Ok(()), |journal| end(journal, session))?;
         for Saved { lazy, output, .. } in results {
             session.terminal.note(format_args!("computed {output}: {} over {}", lazy.dtype(), lazy.domain()));

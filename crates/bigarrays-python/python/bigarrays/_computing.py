@@ -95,8 +95,6 @@ def save(
         expect_room(results, options, memory, scratch, journal)
         targets = {url: taken_up(result, url, options, journal) for url, result in results.items()}
         pairs = [(result._inner, targets[url]) for url, result in results.items()]
-        if journal is not None and journal.is_done() and not any(array.incomplete for array in targets.values()):
-            return targets
         _Lazy.save(pairs, memory, scratch, journal, reporter(progress, "saving"))
     return targets
 

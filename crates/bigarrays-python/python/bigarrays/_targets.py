@@ -84,6 +84,9 @@ def journal_of(
     except BaseException:
         journal.close(False)
         raise
+    if journal.began_anew():
+        reason = "an earlier run had begun another expression, or one of inputs of another layout: all was computed anew"
+        warnings.warn(reason, stacklevel=4)
     warn_of_redone(journal.redone())
     journal.close(True)
 

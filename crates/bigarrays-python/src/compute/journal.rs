@@ -50,6 +50,11 @@ impl PyJournal {
         Ok(self.open(py)?.redone())
     }
 
+    /// Whether an earlier run had begun another computation.
+    fn began_anew(&self, py: Python<'_>) -> PyResult<bool> {
+        Ok(self.open(py)?.began_anew())
+    }
+
     /// Removes it, as the job is done, or only closes it.
     fn close(&self, py: Python<'_>, remove: bool) -> PyResult<()> {
         let journal = self.0.lock().ok().and_then(|mut journal| journal.take()).and_then(Arc::into_inner);

@@ -39,6 +39,7 @@ pub struct Journal {
     is_empty: AtomicBool,
     was_cut_short: bool,
     has_begun: bool,
+    began_anew: AtomicBool,
     /// What the job does: noted before all else.
     what: Option<String>,
 }
@@ -129,6 +130,7 @@ impl Journal {
             is_empty,
             was_cut_short,
             has_begun,
+            began_anew: AtomicBool::new(false),
             what: None,
         })
     }
@@ -177,15 +179,30 @@ impl Journal {
 
     /// Whether an earlier run has done all of the job, and may have been killed before it said so elsewhere.
     pub fn is_done(&self) -> bool {
-        self.steps().any(|step| step == DONE)
+        self.steps().any(|step| step.starts_with(DONE))
     }
 
-    /// Notes that all of the job is done.
+    /// Whether the computation of this key is what was done.
+    pub(super) fn has_done(&self, key: &str) -> bool {
+        self.steps().any(|step| step.strip_prefix(DONE) == Some(key))
+    }
+
+    /// Notes that all of the computation of this key is done.
     ///
     /// # Errors
     /// Any error of files.
-    pub(crate) fn note_done(&self) -> Result<()> {
-        self.note(DONE)
+    pub(super) fn note_done(&self, key: &str) -> Result<()> {
+        self.note(&format!("{DONE}{key}"))
+    }
+
+    /// Whether an earlier run had begun another computation, or one of inputs of another layout: what it has done is of no use.
+    pub fn began_anew(&self) -> bool {
+        self.began_anew.load(Ordering::Relaxed)
+    }
+
+    /// Has [`Journal::began_anew`] say so.
+    pub(super) fn begin_anew(&self) {
+        self.began_anew.store(true, Ordering::Relaxed);
     }
 
     /// Where the journal of the job that `what` describes is to be found again, in the user's own folder of
@@ -289,8 +306,8 @@ fn is_at(file: &File, path: &Path) -> bool {
 /// What the step begins with that says what a job does.
 pub(super) const WHAT: &str = "job ";
 
-/// The last step of a job.
-const DONE: &str = "done";
+/// What the last step of a job begins with, before the key of its computation.
+const DONE: &str = "done ";
 
 /// What lines of steps begin with.
 pub(super) const STEP: &str = "step ";

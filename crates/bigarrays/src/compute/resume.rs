@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::array::Array;
 use crate::base::buffer::Order;
 use crate::base::domain::Domain;
-use crate::base::error::{ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::config::{Config, Parameter};
 use crate::compute::digest::{Digest, Reads};
 use crate::compute::expr::Lazy;
@@ -64,6 +64,28 @@ impl<'a> Resumed<'a> {
         Self { ledger, journal: None, key, plan: Some(plan) }
     }
 
+    /// Whether nothing is left to do, as an earlier run of the same computation has done all, and the targets are complete.
+    ///
+    /// # Errors
+    /// `AlreadyExists` if another computation has completed a target.
+    pub(super) fn is_done(&self, targets: &[Option<&Array>]) -> Result<bool> {
+        let Some(journal) = self.journal else { return Ok(false) };
+        let is_other = self.plan.is_none() && journal.steps().any(|step| step.starts_with(PLAN));
+        if is_other {
+            journal.begin_anew();
+        }
+        let mut complete = targets.iter().flatten().filter(|target| target.incomplete().is_none());
+        match complete.next() {
+            Some(target) if journal.is_done() && is_other => {
+                let reason = "what is there is complete, and what another computation has made: the expression, or the layout \
+                              of an input, has changed since; remove it, or name another place";
+                Err(Error::new(ErrorKind::AlreadyExists, reason).during("computing into").at(target.url()))
+            }
+            _ => Ok(journal.has_done(&self.key)
+                && targets.iter().all(|target| target.is_some_and(|target| target.incomplete().is_none()))),
+        }
+    }
+
     /// The name of the folder of its scratch files.
     pub(super) fn key(&self) -> &str {
         &self.key
@@ -84,6 +106,14 @@ impl<'a> Resumed<'a> {
             journal.note(&format!("{SCRATCH}{}", folder.display()))?;
         }
         journal.note(&format!("{PLAN}{} {}", self.key, plan.recorded().to_json()))
+    }
+
+    /// Notes that all is done.
+    ///
+    /// # Errors
+    /// Any error of files.
+    pub(super) fn note_done(&self) -> Result<()> {
+        self.journal.map_or(Ok(()), |journal| journal.note_done(&self.key))
     }
 
     /// What is noted of a pass, by number.

@@ -104,6 +104,9 @@ pub fn compute(results: Vec<(&Lazy, Target<'_>)>, options: &ComputeOptions<'_>) 
         memory.iter_mut().map(|(number, out)| (*number, out.share())).collect();
     let targets: Vec<Option<&Array>> = arrays.iter().map(Option::as_ref).collect();
     let resumed = options.journal.map(|journal| Resumed::new(journal, &roots, &targets)).transpose()?;
+    if resumed.as_ref().map_or(Ok(false), |resumed| resumed.is_done(&targets))? {
+        return Ok(());
+    }
     let (stages, plan) = planned(&roots, &targets, options, resumed.as_ref())?;
     let place = |number: usize| match (targets[number], shared.get(&number)) {
         (Some(array), _) => Some(Place::Array(array)),
@@ -126,8 +129,8 @@ pub fn compute(results: Vec<(&Lazy, Target<'_>)>, options: &ComputeOptions<'_>) 
     };
     execution.run(&place)?;
     // What is in memory is gone when this process ends.
-    let journal = options.journal.filter(|_| shared.is_empty());
-    journal.map_or(Ok(()), Journal::note_done)?;
+    let resumed = resumed.as_ref().filter(|_| shared.is_empty());
+    resumed.map_or(Ok(()), Resumed::note_done)?;
     arrays.iter().flatten().try_for_each(Array::complete_if_whole)?;
     scratch.map_or(Ok(()), |scratch| scratch.remove())
 }
