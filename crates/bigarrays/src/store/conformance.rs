@@ -361,12 +361,11 @@ fn a_failed_sink_ends_the_batch(store: &dyn Store) {
     let requests: Vec<_> = (0..500).map(|k| Get::new(format!("k{k}"), Part::Whole, u64::MAX)).collect();
     let calls = AtomicUsize::new(0);
     let stopped = store.get_many(&requests, &|_, _| {
-        // Long enough for the others to notice.
-        std::thread::sleep(std::time::Duration::from_millis(1));
         calls.fetch_add(1, Ordering::Relaxed);
         Err(Error::new(ErrorKind::Cancelled, "enough"))
     });
     assert_eq!(stopped.unwrap_err().kind(), ErrorKind::Cancelled);
+    // Each thread may have had one before it knew of the first.
     assert!(calls.into_inner() < 500, "the batch goes on after an error");
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
@@ -88,17 +89,26 @@ fn relay(ended: Result<(), JoinError>) {
 
 /// The first error of a batch.
 #[derive(Default)]
-pub(super) struct Failure(Mutex<Option<Error>>);
+pub(super) struct Failure {
+    error: Mutex<Option<Error>>,
+    is_noted: AtomicBool,
+}
 
 impl Failure {
     pub(super) fn note(&self, result: Result<()>) {
         if let Err(error) = result {
-            self.0.locked().get_or_insert(error);
+            self.error.locked().get_or_insert(error);
+            self.is_noted.store(true, Ordering::Release);
         }
     }
 
+    /// Whether there has been one: nothing more is to be handed on.
+    pub(super) fn is_noted(&self) -> bool {
+        self.is_noted.load(Ordering::Acquire)
+    }
+
     pub(super) fn check(&self) -> Result<()> {
-        self.0.locked().take().map_or(Ok(()), Err)
+        self.error.locked().take().map_or(Ok(()), Err)
     }
 }
 

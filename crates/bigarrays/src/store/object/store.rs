@@ -119,7 +119,10 @@ impl Store for ObjectStore {
         let mut task = Task::spawn(&network, batch::all(width, jobs));
         let failure = Failure::default();
         let hand_on = |(index, answer): (usize, Result<Option<Fetched>>)| {
-            failure.note(answer.and_then(|value| sink(index, value.as_ref().map(Fetched::blob))));
+            // Answers wait for threads of the pool: what came before the failure as well.
+            if !failure.is_noted() {
+                failure.note(answer.and_then(|value| sink(index, value.as_ref().map(Fetched::blob))));
+            }
         };
         let (ends, mut check) = (requests.len(), || failure.check());
         let pumped = if ends == 1 || is_pool_thread() {
