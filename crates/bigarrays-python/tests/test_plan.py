@@ -91,6 +91,9 @@ def test_what_other_processes_cannot_run_is_refused(tmp_path: Path) -> None:
         plan.run(3)
     with pytest.raises(ba.InvalidArgumentError, match="say which"):
         plan.run(tasks=(0, 1))
+    for odd in ((1,), ("a", 2), (0.5, 2), 3, (-1, 2)):
+        with pytest.raises(ba.InvalidArgumentError, match="a stage is a number"):
+            plan.run(0, odd)  # type: ignore[arg-type]
     with pytest.raises(ba.InvalidArgumentError, match=r"tasks \(3, 1\)"):
         plan.run(0, (3, 1))
 

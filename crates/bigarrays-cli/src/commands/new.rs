@@ -1,7 +1,6 @@
 //! New arrays that are like a source: their axes, their box, and how they are stored.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bigarrays::format::{self, ArraySpec, Create, StorageSpec};
 use bigarrays::{Array, CreateSpec, Domain, Error, OpenOptions, Result};
@@ -151,8 +150,6 @@ pub(crate) fn new_layer(url: &str) -> Result<&str> {
 /// # Errors
 /// Those of making it there.
 pub(crate) fn rehearsed(url: &str, spec: &CreateSpec, format: &str) -> Result<Array> {
-    static COUNT: AtomicUsize = AtomicUsize::new(0);
-    let (name, count) = (url.trim_end_matches('/').rsplit('/').next(), COUNT.fetch_add(1, Ordering::Relaxed));
-    let url = format!("memory://rehearsal/{count}/{}", name.unwrap_or_default());
-    OpenOptions::new().format(format).create(&url, spec)
+    let none = || Error::unsupported(format!("{format} needs a file")).at(url);
+    OpenOptions::new().format(format).rehearse(url, spec)?.ok_or_else(none)
 }

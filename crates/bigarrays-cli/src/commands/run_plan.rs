@@ -77,7 +77,10 @@ pub(crate) fn run(args: &RunArgs, session: &Session) -> anyhow::Result<()> {
         plan.run_tasks(stage, tasks.clone(), &options)?;
         let all = plan.stages()[stage].tasks;
         let (first, end) = (tasks.start.min(all), tasks.end.min(all));
-        session.terminal.note(format_args!("ran tasks {first}:{end} of {all} of stage {stage}"));
+        match first < end {
+            true => session.terminal.note(format_args!("ran tasks {first}:{end} of {all} of stage {stage}")),
+            false => session.terminal.note(format_args!("no such tasks: stage {stage} has {all}, from 0")),
+        }
         return Ok(());
     }
     if plan.is_done() {

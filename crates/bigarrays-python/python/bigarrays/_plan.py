@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from os import PathLike, fspath
 from os.path import abspath, exists
+from operator import index
 from typing import Any, NamedTuple
 
 from ._bigarrays import AlreadyExistsError, Array, InvalidArgumentError, _PlanFile, create, remove
@@ -107,9 +108,19 @@ class Plan:
         """
         if stage is None and tasks is not None:
             raise InvalidArgumentError("tasks are those of a stage: say which")
-        if (stage or 0) < 0 or (tasks is not None and not 0 <= tasks[0] <= tasks[1]):
-            raise InvalidArgumentError(f"tasks {tasks} of stage {stage}")
+        expect_tasks(stage, tasks)
         warn_of_redone(self._inner.run(stage, tasks, memory, reporter(progress, "computing")))
+
+
+def expect_tasks(stage: Any, tasks: Any) -> None:
+    """Refuses what is no number of a stage, or no range of numbers of tasks."""
+    try:
+        first, end = (0, 0) if tasks is None else map(index, tasks)
+        if index(stage or 0) < 0 or not 0 <= first <= end:
+            raise ValueError
+    except (TypeError, ValueError):
+        reason = "a stage is a number, and its tasks are the first and the one behind the last"
+        raise InvalidArgumentError(f"stage {stage!r}, tasks {tasks!r}: {reason}") from None
 
 
 def _opened(file: str, storage_options: dict[str, str]) -> Plan:

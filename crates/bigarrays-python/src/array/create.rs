@@ -7,8 +7,7 @@ use std::sync::Arc;
 use bigarrays::format::{
     self, ArraySpec, CreateSpec, FormatOptions, NewSharding, ScaleSelector, StorageSpec,
 };
-use bigarrays::store::{MemoryStore, Store};
-use bigarrays::{Array, DataType, Domain, ErrorKind};
+use bigarrays::{Array, DataType, Domain};
 use pyo3::exceptions::{PyTypeError, PyUserWarning};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -106,20 +105,9 @@ pub(crate) fn rehearse(
     options: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<Option<PyArray>> {
     let (url, spec, opening) = described(py, path_or_url, options, "create")?;
-    let named = FormatOptions { format: opening.format.clone(), ..FormatOptions::default() };
-    let (store, options): (Arc<dyn Store>, _) = (Arc::new(MemoryStore::new()), opening.options());
-    // The URL may say it, and the place is another. What needs a file is found out below.
-    let options = match format::format_of_new(&url, "", &named) {
-        Ok(format) if opening.format.is_none() => options.format(format.name()),
-        _ => options,
-    };
-    match detached(py, || match options.create((&store, "array"), &spec) {
-        Err(error) if error.kind() == ErrorKind::Unsupported => Ok(None),
-        array => array.map(Some),
-    })? {
-        Some(array) => Ok(Some(made(array, opening))),
-        None => Ok(None),
-    }
+    let options = opening.options();
+    let rehearsed = detached(py, || options.rehearse(&url, &spec))?;
+    Ok(rehearsed.map(|array| made(array, opening)))
 }
 
 /// Adds a scale to the layer at a path or URL, and opens it with mode "r+".

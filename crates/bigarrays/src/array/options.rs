@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::array::{Array, ArrayOptions, Outside};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::format::{self, Address, FormatOptions, Opened, ScaleSelector};
-use crate::store::{self, CacheOptions, CachedStore, Prefer, Settings};
+use crate::store::{self, CacheOptions, CachedStore, MemoryStore, Prefer, Settings, Store};
 
 /// How many scales of a layer are tried to find one that can be opened.
 const MOST_SCALES: usize = 16;
@@ -206,6 +206,25 @@ impl OpenOptions {
     pub fn create<'a>(&self, address: impl Into<Address<'a>>, spec: &format::CreateSpec) -> Result<Array> {
         let address = address.into();
         self.array(format::create(address, spec, &self.format)?, address)
+    }
+
+    /// The array that [`OpenOptions::create`] would make at `url`, in memory of its own: what is asked for is found out without
+    /// touching that place. `None` for formats that need a file.
+    ///
+    /// # Errors
+    /// As [`OpenOptions::create`], but for what is there.
+    pub fn rehearse(&self, url: &str, spec: &format::CreateSpec) -> Result<Option<Array>> {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        // The URL may say the format, and the place is another. What needs a file is found out below.
+        let own = match format::format_of_new(url, "", &self.format) {
+            Ok(format) => self.clone().format(format.name()),
+            Err(_) => self.clone(),
+        };
+        match own.create((&store, "array"), spec) {
+            Err(error) if error.kind() == ErrorKind::Unsupported => Ok(None),
+            Err(error) => Err(error.instead_at(url)),
+            Ok(array) => Ok(Some(array)),
+        }
     }
 
     /// What [`OpenOptions::create`] would make an empty array like the one at `address` of, with the same options

@@ -146,6 +146,13 @@ impl Error {
         self
     }
 
+    /// Names another file, object or array than was named before.
+    #[must_use]
+    pub(crate) fn instead_at(mut self, key: &str) -> Self {
+        self.0.key = None;
+        self.at(key)
+    }
+
     /// Keeps the underlying error, reachable through [`StdError::source`].
     #[must_use]
     pub fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {

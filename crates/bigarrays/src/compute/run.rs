@@ -41,7 +41,8 @@ pub struct ComputeOptions<'a> {
 impl ComputeOptions<'_> {
     pub(super) fn limits(&self) -> Result<Limits> {
         if let Some(folder) = self.scratch.filter(|folder| !folder.is_dir()) {
-            let error = Error::new(ErrorKind::NotFound, "no folder for scratch files is there");
+            let error =
+                Error::new(ErrorKind::NotFound, "no folder for scratch files is there; make it first");
             return Err(error.during("computing with").at(folder.display().to_string()));
         }
         Ok(Limits {
