@@ -7,8 +7,8 @@ use clap::{ArgAction, Parser, Subcommand};
 use crate::args::StoreArgs;
 use crate::args::heading::GLOBAL;
 use crate::commands::{
-    attributes, cache, completions, compute, convert, copy, create, create_group, du, export, import, info,
-    jobs, ls, names, resize, rm, run_plan, sample, verify,
+    attributes, cache, completions, compute, convert, copy, create, create_group, downsample, du, export,
+    import, info, jobs, ls, names, resize, rm, run_plan, sample, verify,
 };
 use crate::output::{Terminal, exit_codes};
 
@@ -51,6 +51,7 @@ pub(crate) enum Command {
     Export(export::ExportArgs),
     Sample(sample::SampleArgs),
     Copy(copy::CopyArgs),
+    Downsample(downsample::DownsampleArgs),
     Compute(compute::ComputeArgs),
     Run(run_plan::RunArgs),
     Jobs(jobs::JobsArgs),

@@ -11,8 +11,8 @@ use clap::{CommandFactory, Parser};
 
 use cli::{Cli, Command};
 use commands::{
-    attributes, cache, completions, compute, convert, copy, create, create_group, du, export, import, info,
-    jobs, ls, names, resize, rm, run_plan, sample, verify,
+    attributes, cache, completions, compute, convert, copy, create, create_group, downsample, du, export,
+    import, info, jobs, ls, names, resize, rm, run_plan, sample, verify,
 };
 use session::Session;
 
@@ -36,6 +36,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Create(args) => create::run(args, &session),
         Command::CreateGroup(args) => create_group::run(args, &session),
         Command::Attributes(args) => attributes::run(args, &session),
+        Command::Downsample(args) => downsample::run(args, &session),
         Command::Resize(args) => resize::run(args, &session),
         Command::Sample(args) => sample::run(args, &session),
         Command::Import(args) => import::run(args, &session),

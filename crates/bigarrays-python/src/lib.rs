@@ -70,6 +70,8 @@ mod _bigarrays {
     #[pymodule_export]
     use super::jobs::copy::copy;
     #[pymodule_export]
+    use super::jobs::downsample::downsample;
+    #[pymodule_export]
     use super::jobs::report::PyReport;
     #[pymodule_export]
     use super::jobs::verify::verify;

@@ -150,7 +150,8 @@ def test_progress_ends_a_conversion_that_then_goes_on(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", **arrays)  # type: ignore[arg-type]
 
     def stop(done: int, total: int) -> None:
-        if done > total // 2:
+        # The first report is always made; later ones may come too late.
+        if done < total:
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

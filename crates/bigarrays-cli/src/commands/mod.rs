@@ -8,6 +8,7 @@ pub(crate) mod convert;
 pub(crate) mod copy;
 pub(crate) mod create;
 pub(crate) mod create_group;
+pub(crate) mod downsample;
 pub(crate) mod du;
 pub(crate) mod export;
 mod find;

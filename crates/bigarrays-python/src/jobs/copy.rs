@@ -91,7 +91,7 @@ pub(crate) enum Resume {
 }
 
 impl Resume {
-    fn journal(self, py: Python<'_>, job: &str) -> PyResult<Option<Journal>> {
+    pub(super) fn journal(self, py: Python<'_>, job: &str) -> PyResult<Option<Journal>> {
         let path = match self {
             Self::Asked(false) => return Ok(None),
             Self::Asked(true) => Journal::default_path(job).ok_or_else(|| {

@@ -1,6 +1,7 @@
 //! Long jobs.
 
 pub(crate) mod copy;
+pub(crate) mod downsample;
 mod progress;
 pub(crate) mod report;
 pub(crate) mod verify;

@@ -13,6 +13,7 @@ mod placed;
 mod points;
 mod read;
 mod resize;
+mod scales;
 mod stored;
 mod transform;
 mod view;

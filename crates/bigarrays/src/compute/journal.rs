@@ -177,6 +177,11 @@ impl Journal {
         if self.earlier(url) == Earlier::Made { Ok(()) } else { self.note(&made_at(url)) }
     }
 
+    /// Whether an earlier run has begun the job.
+    pub fn has_begun(&self) -> bool {
+        self.has_begun
+    }
+
     /// Whether an earlier run has done all of the job, and may have been killed before it said so elsewhere.
     pub fn is_done(&self) -> bool {
         self.steps().any(|step| step.starts_with(DONE))

@@ -38,7 +38,10 @@ pub use fit::{fit, keeps_order, of_scale};
 pub use holds::{Codecs, Holds, Missing, Names, Shards, Sizes, Start};
 pub use incomplete::Incomplete;
 pub(crate) use ome::take_channels;
-pub(crate) use operations::{add_scale, complete, create, like, open, problems, resize, resizes, survey};
+pub(crate) use operations::{
+    add_scale, begin_at_zero, complete, create, draft_scales, like, list_scale, open, problems, resize,
+    resizes, survey,
+};
 pub use operations::{
     attributes, create_group, format_of_new, identity, list, remove, store_at, update_attributes,
 };

@@ -13,10 +13,12 @@ use super::probe::Probe;
 use super::registry;
 use super::scale::ScaleSelector;
 use super::spec::CreateSpec;
-use super::traits::{Attributes, Create, Format, FormatOptions, Node, Opened};
+use super::traits::{Attributes, Create, Format, FormatOptions, Node, Opened, Scales};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::codec::ContentEncoding;
-use crate::store::{self, Extent, Get, Part, Store, Value as Stored, Wanted, slices_in_words};
+use crate::store::{
+    self, Draft, Extent, Get, Part, Store, Unlisted, Value as Stored, Wanted, slices_in_words,
+};
 
 fn not_found(what: impl Into<String>) -> Error {
     Error::new(ErrorKind::NotFound, what.into())
@@ -269,6 +271,68 @@ pub(crate) fn add_scale(address: Address<'_>, spec: &CreateSpec, options: &Forma
         Ok(Opened { root: located.store, ..noted(opened, &spec) })
     };
     added().map_err(context("adding a scale to", address))
+}
+
+/// The scales that `specs` describe, of the layer of this format at the root of `store`, which does not list them. Chunks that
+/// are there are an error, unless an earlier run `is_begun`.
+///
+/// # Errors
+/// As [`add_scale`].
+pub(crate) fn draft_scales<'a>(
+    format: &str,
+    store: &Arc<dyn Store>,
+    specs: impl Iterator<Item = &'a CreateSpec>,
+    options: &FormatOptions,
+    is_begun: bool,
+) -> Result<Vec<Opened>> {
+    let draft = Draft::over(store, is_begun);
+    // Each finds those before it.
+    let shown: Arc<dyn Store> = Arc::new(draft.clone());
+    let one = |spec: &CreateSpec| {
+        Ok(Opened { root: Arc::clone(store), ..new_scale(format, &shown, spec, options)? })
+    };
+    let opened = specs.map(one).collect::<Result<_>>()?;
+    draft.end();
+    Ok(opened)
+}
+
+/// Has the layer of this format at the root of `store` list the scale that `spec` describes, whose chunks are there.
+///
+/// # Errors
+/// As [`add_scale`].
+pub(crate) fn list_scale(
+    format: &str,
+    store: &Arc<dyn Store>,
+    spec: &CreateSpec,
+    options: &FormatOptions,
+) -> Result<Opened> {
+    let unlisted: Arc<dyn Store> = Arc::new(Unlisted(Arc::clone(store)));
+    Ok(Opened { root: Arc::clone(store), ..new_scale(format, &unlisted, spec, options)? })
+}
+
+/// Whether elements of coarser scales of this format begin at whole multiples of their size from coordinate 0 on.
+///
+/// # Errors
+/// `Unsupported` if its arrays have no scales.
+pub(crate) fn begin_at_zero(format: &str) -> Result<bool> {
+    Ok(scales_of(format)?.begins_at_zero())
+}
+
+fn scales_of(format: &str) -> Result<&'static dyn Scales> {
+    let none = || Error::unsupported(format!("{format} arrays have no scales"));
+    registry::by_name(format)?.scales().ok_or_else(none)
+}
+
+fn new_scale(
+    format: &str,
+    store: &Arc<dyn Store>,
+    spec: &CreateSpec,
+    options: &FormatOptions,
+) -> Result<Opened> {
+    let format = scales_of(format)?;
+    let (spec, options) = compressed(spec, options);
+    expect_held_of_scale(format, &spec)?;
+    format.add_scale(store, &spec, &options)
 }
 
 /// Removes the layer at `address`, or one scale of it. If there is none, what an earlier removal that was cut short has

@@ -148,6 +148,12 @@ pub trait Complete: Create {
 
 /// A format of layers or images of several scales.
 pub trait Scales: Create {
+    /// Whether elements of coarser scales begin at whole multiples of their size from coordinate 0 on, so that coordinates of a
+    /// scale are those of the finest, divided. Otherwise the first elements of all scales begin at the same place.
+    fn begins_at_zero(&self) -> bool {
+        false
+    }
+
     /// Adds a scale to the layer at the root of `store` and opens it.
     ///
     /// # Errors

@@ -31,7 +31,7 @@ const MOST: usize = 64 << 20;
 impl<T> Batch<T> {
     /// So many blocks that write to `store`.
     pub(crate) fn of(blocks: usize, store: &Arc<dyn Store>) -> Self {
-        let gather = Arc::new(Gather { inner: Arc::clone(store), kept: Mutex::default() });
+        let gather = Arc::new(Gather::over(store));
         let ended = Mutex::new(Ended { notes: Vec::new(), is_lost: false });
         Self { gather, left: AtomicUsize::new(blocks), ended }
     }
@@ -64,7 +64,7 @@ impl<T> Batch<T> {
 /// A store that collects values that are written without reading. Changes that read pass at once. Reads do not see what
 /// is collected.
 #[derive(Debug)]
-struct Gather {
+pub(crate) struct Gather {
     inner: Arc<dyn Store>,
     kept: Mutex<Kept>,
 }
@@ -77,8 +77,23 @@ struct Kept {
 }
 
 impl Gather {
+    pub(crate) fn over(store: &Arc<dyn Store>) -> Self {
+        Self { inner: Arc::clone(store), kept: Mutex::default() }
+    }
+
+    /// Puts what was collected, if that is more bytes than this.
+    ///
+    /// # Errors
+    /// Any error of the store.
+    pub(crate) fn put_if_over(&self, most: u64) -> Result<()> {
+        if self.kept.locked().bytes as u64 > most { self.put() } else { Ok(()) }
+    }
+
     /// Puts all that was collected, in one batch.
-    fn put(&self) -> Result<()> {
+    ///
+    /// # Errors
+    /// Any error of the store.
+    pub(crate) fn put(&self) -> Result<()> {
         let kept = std::mem::take(&mut *self.kept.locked()).changes;
         let requests: Vec<Update> = kept.iter().map(|(request, ..)| request.clone()).collect();
         self.inner.update_many(&requests, &|position, _, new: &mut Vec<u8>| {

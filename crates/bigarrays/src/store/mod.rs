@@ -6,6 +6,7 @@ pub mod cache;
 pub mod conformance;
 mod contract;
 mod destinations;
+mod draft;
 pub(crate) mod encoded;
 #[cfg(any(test, feature = "testing"))]
 pub mod fault;
@@ -35,6 +36,7 @@ pub(crate) use contract::NEAR;
 pub use contract::{ChangeFn, GetSink, Store};
 pub use destinations::Destinations;
 pub(crate) use destinations::ReadInto;
+pub(crate) use draft::{Draft, Unlisted};
 pub use file::FileStore;
 pub(crate) use file::version_of;
 pub use flat_file::FlatFile;

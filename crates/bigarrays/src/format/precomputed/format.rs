@@ -162,6 +162,10 @@ fn along<T: Copy>(values: &[T; 3], domain: &Domain, other: T) -> Vec<T> {
 }
 
 impl Scales for Precomputed {
+    fn begins_at_zero(&self) -> bool {
+        true
+    }
+
     fn add_scale(
         &self,
         store: &Arc<dyn Store>,

@@ -135,7 +135,7 @@ impl ArraySpec {
     }
 
     /// The box that the array covers in what it is a copy of; `None` if there is no such box.
-    pub(in crate::format) fn place(&self) -> Option<Domain> {
+    pub(crate) fn place(&self) -> Option<Domain> {
         match &self.origin {
             Some(origin) if origin.len() == self.domain.ndim() => self.domain.translate(origin).ok(),
             Some(_) => None,

@@ -1,0 +1,198 @@
+"""Coarser scales of layers, compared with NumPy."""
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import bigarrays as ba
+
+
+def reference(values: Any, factor: tuple[int, ...], reduce: Any) -> Any:
+    """Cells from the first element on, of which those at the end are shorter."""
+    shape = [-(-length // one) for length, one in zip(values.shape, factor, strict=True)]
+    out = np.empty(shape, values.dtype)
+    for index in itertools.product(*map(range, shape)):
+        cell = values[tuple(slice(at * one, (at + 1) * one) for at, one in zip(index, factor, strict=True))]
+        out[index] = reduce(cell.reshape(-1))
+    return out
+
+
+def mean(cell: Any) -> Any:
+    kept = cell[~np.isnan(cell)].astype("f8")
+    return kept.mean() if len(kept) else np.nan
+
+
+def layer(place: Any, values: Any, **options: Any) -> ba.Array:
+    known: dict[str, Any] = {"chunk_shape": (8, 8, 8), "resolution": (8, 8, 8)}
+    array = ba.create(place, shape=values.shape, dtype=values.dtype, **known | options)
+    array[...] = values
+    return array
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_elements_that_are_no_numbers_do_not_count(dtype: str) -> None:
+    rng = np.random.default_rng(5)
+    values = rng.normal(size=(21, 18, 13)).astype(dtype)
+    values[rng.random(values.shape) < 0.6] = np.nan
+    values[:4, :4, :4] = np.nan
+    array = ba.create(f"memory://pyramid/{dtype}", shape=values.shape, dtype=dtype, format="ome-zarr", chunk_shape=(8, 8, 8))
+    array[...] = values
+    keys = ba.downsample(array, levels=2, factors=(2, 2, 2))
+    for level, key in enumerate(keys, 1):
+        due = reference(values, (2**level,) * 3, mean)
+        found = ba.open(f"memory://pyramid/{dtype}", scale=key)[...]
+        # NumPy adds up in another order.
+        np.testing.assert_allclose(found, due, rtol=1e-12 if dtype == "float64" else 0)
+    assert np.isnan(ba.open(f"memory://pyramid/{dtype}", scale=1)[0, 0, 0])
+
+
+def test_means_are_exact_where_others_overflow_or_drift() -> None:
+    values = np.full((8, 8, 8), 2**63 + 1, "uint64")
+    layer("memory://pyramid/wide", values)
+    ba.downsample(ba.open("memory://pyramid/wide", mode="r+"), levels=3, factors=(2, 2, 2), method="mean")
+    assert ba.open("memory://pyramid/wide", scale=3)[...].item() == 2**63 + 1
+    rising = np.add.outer(np.add.outer(np.linspace(0, 90, 160), np.linspace(0, 80, 160)), np.linspace(0, 60, 64))
+    noise = (rising + np.random.default_rng(0).integers(0, 20, rising.shape)).astype("uint8")
+    layer("memory://pyramid/bias", noise)
+    ba.downsample(ba.open("memory://pyramid/bias", mode="r+"), levels=5, factors=(2, 2, 2), method="mean")
+    assert abs(ba.open("memory://pyramid/bias", scale=5)[...].astype("f8").mean() - noise.mean()) < 0.05
+    sums = np.array([1e8, 1, 1, -1e8], "float32").reshape(4, 1, 1)
+    layer("memory://pyramid/f4", sums)
+    ba.downsample(ba.open("memory://pyramid/f4", mode="r+"), levels=1, factors=(4, 1, 1))
+    assert ba.open("memory://pyramid/f4", scale=1)[...].item() == 0.5
+
+
+def test_a_value_may_be_ignored() -> None:
+    rng = np.random.default_rng(2)
+    labels = np.where(rng.random((24, 20, 16)) < 0.8, 0, rng.integers(1, 4, (24, 20, 16))).astype("uint32")
+
+    def mode(cell: Any) -> Any:
+        kept = cell[cell != 0]
+        if not len(kept):
+            return 0
+        found, counts = np.unique(kept, return_counts=True)
+        return found[counts.argmax()]
+
+    layer("memory://pyramid/sparse", labels, labels=True)
+    keys = ba.downsample(ba.open("memory://pyramid/sparse", mode="r+"), levels=2, factors=(2, 2, 2), ignore=0)
+    for level, key in enumerate(keys, 1):
+        due = reference(labels, (2**level,) * 3, mode)
+        np.testing.assert_array_equal(ba.open("memory://pyramid/sparse", scale=key)[...], due)
+
+
+def test_scales_go_on_from_any_and_boxes_are_made_anew(tmp_path: Path) -> None:
+    values = np.random.default_rng(3).integers(0, 200, (50, 40, 30), dtype="uint8")
+    finest = layer(tmp_path / "a", values)
+    first = ba.downsample(finest, levels=2, factors=(2, 2, 2))
+    with pytest.raises(ba.AlreadyExistsError, match="coarser scale"):
+        ba.downsample(finest, levels=1)
+    second = ba.downsample(ba.open(tmp_path / "a", scale=2, mode="r+"), levels=1, factors=(2, 2, 2))
+    assert [scale.key for scale in ba.open(tmp_path / "a").scales] == ["8_8_8", *first, *second]
+    # An edit, and the box around it.
+    finest[7:19, 3:9, 11] = 255
+    whole = layer(tmp_path / "b", finest[...])
+    ba.downsample(whole, levels=2, factors=(2, 2, 2))
+    ba.downsample(ba.open(tmp_path / "b", scale=2, mode="r+"), levels=1, factors=(2, 2, 2))
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "a").rglob("*") if path.is_file()}
+    ba.remove(tmp_path / "a", scale=second[0])
+    ba.remove(tmp_path / "b", scale=second[0])
+    ba.downsample(ba.open(tmp_path / "a", mode="r+"), box="7:19,3:9,11:12")
+    for key in first:
+        np.testing.assert_array_equal(ba.open(tmp_path / "a", scale=key)[...], ba.open(tmp_path / "b", scale=key)[...])
+    changed = [path for path, time in before.items() if path.exists() and path.stat().st_mtime_ns != time]
+    assert 0 < len(changed) < len(before) // 2
+
+
+@pytest.mark.parametrize("format", ["precomputed", "n5", "ome-zarr"])
+def test_what_ended_early_is_never_listed_and_goes_on(tmp_path: Path, format: str) -> None:
+    values = np.random.default_rng(7).integers(0, 60000, (100, 90, 80), dtype="uint16")
+    options = {"key": "s0"} if format == "n5" else {}
+    for name in ("a", "b"):
+        layer(tmp_path / name, values, format=format, **options)
+    ba.downsample(ba.open(tmp_path / "b", mode="r+"), levels=3, factors=(2, 2, 2))
+
+    def stop(done: int, total: int) -> None:
+        if done > 0:
+            raise KeyboardInterrupt
+
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt):
+            ba.downsample(
+                ba.open(tmp_path / "a", mode="r+"), levels=3, factors=(2, 2, 2), resume=tmp_path / "journal", progress=stop
+            )
+        assert len(ba.open(tmp_path / "a").scales) == 1
+    keys = ba.downsample(ba.open(tmp_path / "a", mode="r+"), levels=3, factors=(2, 2, 2), resume=tmp_path / "journal")
+    assert not (tmp_path / "journal").exists()
+    for key in keys:
+        np.testing.assert_array_equal(ba.open(tmp_path / "a", scale=key)[...], ba.open(tmp_path / "b", scale=key)[...])
+    # Without a journal, chunks that nobody lists are in the way, or beside, and are not mixed with new ones.
+    layer(tmp_path / "c", values, format=format, **options)
+    with pytest.raises(KeyboardInterrupt):
+        ba.downsample(ba.open(tmp_path / "c", mode="r+"), levels=3, factors=(2, 2, 2), progress=stop)
+    again = ba.open(tmp_path / "c", mode="r+")
+    if format == "ome-zarr":
+        assert len(ba.downsample(again, levels=3, factors=(2, 2, 2))) == 3
+        np.testing.assert_array_equal(ba.open(tmp_path / "c", scale=1)[...], ba.open(tmp_path / "b", scale=1)[...])
+        return
+    with pytest.raises(ba.AlreadyExistsError, match="chunks without metadata"):
+        ba.downsample(again, levels=3, factors=(2, 2, 2))
+
+
+def test_translations_of_images_are_those_of_the_middles_of_their_elements(tmp_path: Path) -> None:
+    values = np.zeros((37, 45, 54), "uint8")
+    array = ba.create(
+        tmp_path / "image", domain="3:40,5:50,7:61", dtype="uint8", format="ome-zarr", chunk_shape=(8, 16, 16),
+        resolution=(40, 4, 4), dimension_names=("z", "y", "x"),
+    )
+    array[...] = values
+    ba.downsample(array, levels=4)
+    found = json.loads((tmp_path / "image/zarr.json").read_text())["attributes"]["ome"]["multiscales"][0]["datasets"]
+    factors = [(1, 1, 1), (1, 2, 2), (1, 4, 4), (1, 8, 8), (2, 16, 16)]
+    for dataset, factor in zip(found, factors, strict=True):
+        scale, translation = (one[one["type"]] for one in dataset["coordinateTransformations"])
+        assert scale == [size * one for size, one in zip((40, 4, 4), factor, strict=True)]
+        assert translation == [
+            (first + (one - 1) / 2) * size for first, size, one in zip((3, 5, 7), (40, 4, 4), factor, strict=True)
+        ]
+    assert ba.verify(tmp_path / "image").whole
+
+
+def test_work_follows_what_is_stored(tmp_path: Path) -> None:
+    labels = ba.create(tmp_path / "huge", shape=(200_000, 200_000, 20_000), dtype="uint8", labels=True)
+    labels[640:704, 64:128, 64:128] = 7
+    labels[199_936:200_000, 0:64, 0:64] = 9
+    counted: list[int] = []
+    keys = ba.downsample(labels, levels=6, progress=lambda done, total: counted.append(total))
+    assert len(keys) == 6 and counted[-1] < 16 << 20
+    coarse = ba.open(tmp_path / "huge", scale=keys[-1])
+    # The resolution is as that of all axes.
+    assert coarse[10, 1, 1] == 7 and coarse[3124, 0, 0] == 9
+    files = [file for file in (tmp_path / "huge").rglob("*") if file.is_file() and not file.name.startswith(".")]
+    assert len(files) == 1 + 2 * 7
+    assert ba.verify(tmp_path / "huge").whole
+
+
+def test_absurd_requests_are_refused_before_anything_is_made(tmp_path: Path) -> None:
+    array = layer(tmp_path / "a", np.zeros((20, 20, 20), "uint8"))
+    before = sorted(tmp_path.rglob("*"))
+    for options, kind, words in [
+        ({"factors": (0, 2, 2)}, ba.InvalidArgumentError, "factors"),
+        ({"factors": (2, 2)}, ba.InvalidArgumentError, "axes"),
+        ({"factors": (1, 1, 1)}, ba.InvalidArgumentError, "factors"),
+        ({"method": "average"}, ba.InvalidArgumentError, "mean, mode"),
+        ({"ignore": 300}, ba.InvalidArgumentError, "300"),
+        ({"memory": 1000}, ba.MemoryBudgetError, "MiB at least"),
+        ({"box": "0:5,0:5,0:5"}, ba.InvalidArgumentError, "no coarser scale"),
+        ({"encoding": "jpeg", "chunk_shape": (0, 1, 1)}, ba.InvalidArgumentError, "chunk"),
+    ]:
+        with pytest.raises(kind, match=words):
+            ba.downsample(array, **options)  # type: ignore[arg-type]
+    with pytest.raises(ba.ReadOnlyError):
+        ba.downsample(ba.open(tmp_path / "a"))
+    with pytest.raises(ba.UnsupportedError, match="no scales"):
+        ba.downsample(ba.create(tmp_path / "plain", shape=(9, 9), dtype="uint8", format="zarr3"))
+    assert sorted(path for path in tmp_path.rglob("*") if "plain" not in str(path)) == before

@@ -1,0 +1,293 @@
+//! One pass over the source: leaves are read, and cells go up the tree.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use ndarray::{ArrayViewD, IxDyn, ShapeBuilder};
+
+use crate::array::{Array, Cutout};
+use crate::base::buffer::Order;
+use crate::base::dims::Dims;
+use crate::base::domain::Domain;
+use crate::base::error::{Error, Result};
+use crate::base::sync::MutexExt;
+use crate::compute::{Digest, Entries, Made, Reads};
+use crate::jobs::gather::Gather;
+use crate::jobs::pyramid::kernel::Kernel;
+use crate::jobs::pyramid::levels::{Level, domain_of};
+use crate::jobs::pyramid::making::Making;
+use crate::jobs::pyramid::options::Downsampling;
+use crate::jobs::pyramid::tree::{Index, Tree};
+use crate::jobs::pyramid::voxel::Voxel;
+use crate::jobs::pyramid::windows::Counts;
+
+/// What is in the middle of being made of the finest level: cells of a chunk of a coarser one.
+struct Node<C> {
+    /// Until it is whole.
+    cells: Option<C>,
+    /// How many leaves are missing.
+    missing: u64,
+}
+
+/// A unit under way.
+struct Unit {
+    /// Leaves that are missing.
+    left: AtomicU64,
+    /// Where chunks of each level wait that lie in shards.
+    gathers: Vec<Option<Arc<Gather>>>,
+    reads: Arc<Reads>,
+    /// Whether an earlier run has made it.
+    is_done: OnceLock<bool>,
+}
+
+type Nodes<C> = Mutex<HashMap<(usize, Index), Arc<Mutex<Node<C>>>>>;
+
+/// One pass.
+pub(super) struct Pass<'r, 'a, T: Voxel, K: Kernel<T>> {
+    making: &'r Making<'a, T, K>,
+    tree: &'r Tree<'a>,
+    number: u64,
+    source: Array,
+    nodes: Nodes<K::Cells>,
+    units: Mutex<HashMap<Index, Arc<Unit>>>,
+    entries: Option<Entries<'r>>,
+}
+
+impl<'r, 'a, T: Voxel, K: Kernel<T>> Pass<'r, 'a, T, K> {
+    /// The pass of this number, of which nothing is done yet.
+    pub(super) fn new(
+        making: &'r Making<'a, T, K>,
+        (number, tree): (u64, &'r Tree<'a>),
+        entries: Option<Entries<'r>>,
+    ) -> Self {
+        let source = making.levels.source.clone();
+        Self { making, tree, number, source, nodes: Mutex::default(), units: Mutex::default(), entries }
+    }
+
+    /// Works off a leaf, and what it completes. Returns the bytes of the source that it took.
+    pub(super) fn leaf(&self, k: u64) -> Result<u64> {
+        let Some(path) = self.tree.path(k) else { return Ok(0) };
+        let (Some(unit_index), Some(part)) = (path.last(), self.tree.part(0, &path[0])) else { return Ok(0) };
+        let level = &self.tree.levels[0];
+        let from = self.making.source_of(level, &part)?;
+        let bytes = from.checked_len()?.saturating_mul(size_of::<T>() as u64);
+        let unit = self.unit(unit_index);
+        if !self.is_done(&unit, unit_index)? {
+            let cells = self.read(level, &part, &unit)?;
+            self.deliver(0, &path, part, cells, &unit)?;
+        }
+        if unit.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.units.locked().remove(unit_index);
+            self.end(&unit, unit_index)?;
+        }
+        Ok(bytes)
+    }
+
+    fn unit(&self, index: &Index) -> Arc<Unit> {
+        let new = || {
+            let gathers =
+                self.tree.levels.iter().map(|level| {
+                    level.array.shard_shape().map(|_| Arc::new(Gather::over(level.array.store())))
+                });
+            Arc::new(Unit {
+                left: AtomicU64::new(self.tree.leaves(self.tree.levels.len(), index)),
+                gathers: gathers.collect(),
+                reads: Arc::new(Reads::over(Arc::clone(self.source.store()))),
+                is_done: OnceLock::new(),
+            })
+        };
+        Arc::clone(self.units.locked().entry(index.clone()).or_insert_with(new))
+    }
+
+    fn number(&self, index: &Index) -> u64 {
+        (self.number << 56) | self.tree.unit_number(index)
+    }
+
+    /// The boxes of all levels that belong to a unit.
+    fn parts(&self, index: &Index) -> Result<Vec<(&Array, Domain)>> {
+        let top = &self.tree.levels[self.tree.levels.len() - 1];
+        let Some(whole) = self.tree.part(self.tree.levels.len(), index) else { return Ok(Vec::new()) };
+        let of = |level: &'_ Level| {
+            let ranges: Vec<Range<i64>> = whole
+                .ranges()
+                .zip(top.factor.iter().zip(&level.factor))
+                .map(|(range, (top, own))| range.start * (top / own) as i64..range.end * (top / own) as i64)
+                .collect();
+            Ok(Domain::from_ranges(&ranges)?.intersect(&level.active))
+        };
+        self.tree.levels.iter().map(|level| Ok((&level.array, of(level)?))).collect()
+    }
+
+    fn made(&self, index: &Index) -> Result<Digest> {
+        let mut sum = Digest::default();
+        for (number, (array, part)) in self.parts(index)?.into_iter().enumerate() {
+            sum.add(&number.to_string(), Some(Digest::of_versions(array, &part)?.0));
+        }
+        Ok(sum)
+    }
+
+    /// Whether an earlier run has made all of a unit, of what the source has now.
+    fn is_done(&self, unit: &Unit, index: &Index) -> Result<bool> {
+        let Some(entries) = &self.entries else { return Ok(false) };
+        if let Some(&is_done) = unit.is_done.get() {
+            return Ok(is_done);
+        }
+        let is_done = match entries.made(self.number(index))? {
+            None => false,
+            Some(made) => {
+                let top = &self.tree.levels[self.tree.levels.len() - 1];
+                let whole = self.tree.part(self.tree.levels.len(), index);
+                let whole = whole.ok_or_else(|| Error::invalid("a unit of nothing"))?;
+                let from = Digest::of_versions(&self.source, &self.making.source_of(top, &whole)?)?;
+                let is_so = from == made.from && self.made(index)? == made.to;
+                if !is_so {
+                    entries.redo();
+                }
+                is_so
+            }
+        };
+        // Whoever was first decides for all.
+        Ok(*unit.is_done.get_or_init(|| is_done))
+    }
+
+    /// Writes what waits of a unit whose leaves are all done, and notes it.
+    fn end(&self, unit: &Unit, index: &Index) -> Result<()> {
+        if unit.is_done.get() == Some(&true) {
+            return Ok(());
+        }
+        unit.gathers.iter().flatten().try_for_each(|gather| gather.put())?;
+        match (&self.entries, unit.reads.digest()) {
+            (Some(entries), Some(from)) => {
+                entries.note(self.number(index), Made { from, to: self.made(index)? })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The cells of a box of the finest level.
+    fn read(&self, level: &Level, part: &Domain, unit: &Unit) -> Result<K::Cells> {
+        let making = self.making;
+        let reads = Arc::clone(&unit.reads);
+        let source = if self.entries.is_some() { self.source.with_store(reads) } else { self.source.clone() };
+        let pieces = self.pieces(level, part)?;
+        if let [_] = &pieces[..] {
+            return self.piece(&source, level, part);
+        }
+        let mut cells = making.kernel.constant(making.fill, &making.counts(level, part));
+        let whole = making.shape(part);
+        for piece in pieces {
+            let own = self.piece(&source, level, &piece)?;
+            making.kernel.put(&mut cells, &whole, &self.place(&piece, part), &own, &making.shape(&piece));
+        }
+        Ok(cells)
+    }
+
+    /// Where a box lies in another one, in the order of memory.
+    fn place(&self, part: &Domain, whole: &Domain) -> Dims<usize> {
+        let axes = part.origin().iter().zip(whole.origin());
+        self.making.c_order(axes.map(|(one, other)| (one - other) as usize).collect::<Vec<_>>().into_iter())
+    }
+
+    fn piece(&self, source: &Array, level: &Level, part: &Domain) -> Result<K::Cells> {
+        let from = self.making.source_of(level, part)?;
+        let data =
+            Cutout::<T>::filled_by(&from, self.making.order, |out| source.read_into(&from, out))?.into_data();
+        let elements = data.as_slice_memory_order().ok_or_else(|| Error::invalid("elements with gaps"))?;
+        Ok(self.making.kernel.read(elements, &self.making.windows(&from, part, &level.factor)))
+    }
+
+    /// Boxes of a box of a level, each of which is made of few enough bytes of the source.
+    fn pieces(&self, level: &Level, part: &Domain) -> Result<Vec<Domain>> {
+        let mut lengths = part.shape().to_vec();
+        let bytes = |lengths: &[u64]| {
+            let all =
+                lengths.iter().zip(&level.factor).map(|(length, factor)| length.saturating_mul(*factor));
+            all.fold(size_of::<T>() as u64, u64::saturating_mul)
+        };
+        while bytes(&lengths) > self.making.piece {
+            let longest = (0..lengths.len()).max_by_key(|&axis| lengths[axis] * level.factor[axis]);
+            match longest.filter(|&axis| lengths[axis] > 1) {
+                Some(axis) => lengths[axis] = lengths[axis].div_ceil(2),
+                None => match lengths.iter_mut().find(|length| **length > 1) {
+                    Some(length) => *length = length.div_ceil(2),
+                    None => break,
+                },
+            }
+        }
+        let mut pieces = vec![part.clone()];
+        for axis in 0..lengths.len() {
+            let cut = |piece: &Domain| -> Result<Vec<Domain>> {
+                let range = piece.range(axis);
+                let starts = range.clone().step_by(lengths[axis] as usize);
+                let one = |start: i64| {
+                    let mut ranges: Vec<Range<i64>> = piece.ranges().collect();
+                    ranges[axis] = start..range.end.min(start.saturating_add_unsigned(lengths[axis]));
+                    Domain::from_ranges(&ranges)
+                };
+                starts.map(one).collect()
+            };
+            pieces = pieces.iter().map(cut).collect::<Result<Vec<_>>>()?.concat();
+        }
+        Ok(pieces)
+    }
+
+    /// Writes a chunk whose cells are all there, and has them go on to the level above.
+    fn deliver(&self, at: usize, path: &[Index], part: Domain, cells: K::Cells, unit: &Unit) -> Result<()> {
+        let (making, level) = (self.making, &self.tree.levels[at]);
+        let counts = making.counts(level, &part);
+        self.write(at, &part, &cells, &counts, unit)?;
+        let Some(above) = self.tree.levels.get(at + 1) else { return Ok(()) };
+        let Some(whole) = self.tree.part(at + 1, &path[at + 1]) else { return Ok(()) };
+        let coarse = domain_of(&part, &above.step, making.method)?.intersect(&whole);
+        if coarse.is_empty() && making.method != Downsampling::Stride {
+            return Err(Error::invalid("a chunk without a place in the next level"));
+        }
+        let key = (at + 1, path[at + 1].clone());
+        let new = || {
+            let cells = making.kernel.constant(making.fill, &making.counts(above, &whole));
+            Arc::new(Mutex::new(Node {
+                cells: Some(cells),
+                missing: self.tree.leaves(at + 1, &path[at + 1]),
+            }))
+        };
+        let leaves = self.tree.leaves(at, &path[at]);
+        let node = Arc::clone(self.nodes.locked().entry(key.clone()).or_insert_with(new));
+        let own = (!coarse.is_empty())
+            .then(|| making.kernel.coarsen(&cells, &counts, &making.windows(&part, &coarse, &above.step)));
+        drop(cells);
+        let mut open = node.locked();
+        if let (Some(own), Some(cells)) = (own, &mut open.cells) {
+            let (shape, at) = (making.shape(&whole), self.place(&coarse, &whole));
+            making.kernel.put(cells, &shape, &at, &own, &making.shape(&coarse));
+        }
+        open.missing = open.missing.saturating_sub(leaves);
+        if open.missing > 0 {
+            return Ok(());
+        }
+        let Some(cells) = open.cells.take() else { return Ok(()) };
+        drop(open);
+        self.nodes.locked().remove(&key);
+        self.deliver(at + 1, path, whole, cells, unit)
+    }
+
+    fn write(&self, at: usize, part: &Domain, cells: &K::Cells, counts: &Counts, unit: &Unit) -> Result<()> {
+        let level = &self.tree.levels[at];
+        let mut elements = vec![self.making.fill; part.checked_len()? as usize];
+        self.making.kernel.finish(cells, counts, &mut elements);
+        let shape: Vec<usize> = part.shape().iter().map(|&length| length as usize).collect();
+        let shape = IxDyn(&shape);
+        let shape =
+            if self.making.order == Order::Fortran { shape.f() } else { shape.into_shape_with_order() };
+        let view =
+            ArrayViewD::from_shape(shape, &elements).map_err(|error| Error::invalid(error.to_string()))?;
+        match &unit.gathers[at] {
+            None => level.array.write(part.origin(), view),
+            Some(gather) => {
+                level.array.with_store(Arc::clone(gather) as _).write(part.origin(), view)?;
+                gather.put_if_over(self.making.waiting)
+            }
+        }
+    }
+}

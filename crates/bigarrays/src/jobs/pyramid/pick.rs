@@ -1,0 +1,112 @@
+//! Methods that take one of the elements as it is: the least, the largest, or the one at the coordinate.
+
+use super::kernel::Kernel;
+use super::voxel::Voxel;
+use super::windows::{Counts, Windows, put_box};
+
+/// The least or the largest of all elements but those that are no numbers or equal `ignore`, unless there are no others.
+pub(super) struct Extreme<T> {
+    pub(super) is_largest: bool,
+    pub(super) ignore: Option<T>,
+}
+
+impl<T: Voxel + PartialOrd> Extreme<T> {
+    fn of(&self, one: T, other: T) -> T {
+        let is_none = |element: T| self.ignore == Some(element) || (T::HAS_NAN && element.is_nan());
+        if is_none(one) {
+            // Of what is no number, and what is ignored, the latter stays.
+            return if is_none(other) && self.ignore == Some(one) { one } else { other };
+        }
+        let is_other = !is_none(other) && if self.is_largest { other > one } else { other < one };
+        if is_other { other } else { one }
+    }
+
+    fn all(&self, elements: &[T], windows: &Windows) -> Vec<T> {
+        let mut found = Vec::with_capacity(windows.count());
+        let (length, inner) = (windows.shape[windows.shape.len() - 1], windows.inner());
+        let mut row: Vec<T> = Vec::new();
+        windows.rows(|_, starts| {
+            row.clear();
+            for &start in starts {
+                let all = &elements[start..start + length];
+                match row.is_empty() {
+                    true => row.extend_from_slice(all),
+                    false => row.iter_mut().zip(all).for_each(|(known, &one)| *known = self.of(*known, one)),
+                }
+            }
+            let run = |at| row[inner.get(at)].iter().copied().reduce(|one, other| self.of(one, other));
+            found.extend((0..inner.len()).filter_map(run));
+        });
+        found
+    }
+}
+
+impl<T: Voxel + PartialOrd> Kernel<T> for Extreme<T> {
+    type Cells = Vec<T>;
+
+    fn bytes(&self) -> u64 {
+        size_of::<T>() as u64
+    }
+
+    fn read(&self, elements: &[T], windows: &Windows) -> Vec<T> {
+        self.all(elements, windows)
+    }
+
+    fn constant(&self, element: T, counts: &Counts) -> Vec<T> {
+        vec![element; counts.0.iter().map(Vec::len).product()]
+    }
+
+    fn coarsen(&self, fine: &Vec<T>, _: &Counts, windows: &Windows) -> Vec<T> {
+        self.all(fine, windows)
+    }
+
+    fn put(&self, into: &mut Vec<T>, whole: &[usize], at: &[usize], from: &Vec<T>, shape: &[usize]) {
+        put_box(into, whole, at, from, shape);
+    }
+
+    fn finish(&self, cells: &Vec<T>, _: &Counts, out: &mut [T]) {
+        out.copy_from_slice(cells);
+    }
+}
+
+/// The first element of each window.
+pub(super) struct Stride;
+
+impl Stride {
+    fn all<T: Voxel>(elements: &[T], windows: &Windows) -> Vec<T> {
+        let mut found = Vec::with_capacity(windows.count());
+        let inner = windows.inner();
+        windows.rows(|_, starts| {
+            found.extend((0..inner.len()).map(|at| elements[starts[0] + inner.get(at).start]));
+        });
+        found
+    }
+}
+
+impl<T: Voxel> Kernel<T> for Stride {
+    type Cells = Vec<T>;
+
+    fn bytes(&self) -> u64 {
+        size_of::<T>() as u64
+    }
+
+    fn read(&self, elements: &[T], windows: &Windows) -> Vec<T> {
+        Self::all(elements, windows)
+    }
+
+    fn constant(&self, element: T, counts: &Counts) -> Vec<T> {
+        vec![element; counts.0.iter().map(Vec::len).product()]
+    }
+
+    fn coarsen(&self, fine: &Vec<T>, _: &Counts, windows: &Windows) -> Vec<T> {
+        Self::all(fine, windows)
+    }
+
+    fn put(&self, into: &mut Vec<T>, whole: &[usize], at: &[usize], from: &Vec<T>, shape: &[usize]) {
+        put_box(into, whole, at, from, shape);
+    }
+
+    fn finish(&self, cells: &Vec<T>, _: &Counts, out: &mut [T]) {
+        out.copy_from_slice(cells);
+    }
+}

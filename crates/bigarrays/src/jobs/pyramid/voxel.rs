@@ -1,0 +1,255 @@
+//! Types of elements, as levels are made of them.
+
+use std::fmt::Debug;
+use std::ops::AddAssign;
+
+use half::f16;
+
+use crate::base::dtype::Element;
+
+/// An element.
+pub(super) trait Voxel: Element + PartialEq + Debug {
+    /// What sums of rows are of, up to [`Voxel::ROWS`] of them.
+    type Row: Copy + Default + AddAssign + From<Self::Narrow> + Send + Sync;
+    /// What an element is widened to first.
+    type Narrow: Copy;
+    /// What all sums are of, which nothing overflows.
+    type Sum: Copy + Default + AddAssign + From<Self::Row> + Send + Sync + Debug;
+
+    /// How many elements a row of sums takes.
+    const ROWS: usize;
+    /// Whether there are elements that are no numbers.
+    const HAS_NAN: bool;
+
+    fn narrow(self) -> Self::Narrow;
+
+    /// The element of so many bytes, as memory has them.
+    fn of_bytes(bytes: &[u8]) -> Self;
+
+    /// The mean of so many, which are one at least: rounded half to even if it is a whole number.
+    fn mean(sum: Self::Sum, count: u64) -> Self;
+
+    /// The means of sums that are all of so many.
+    fn means(sums: &[Self::Sum], count: u64, out: &mut [Self]) {
+        out.iter_mut().zip(sums).for_each(|(out, &sum)| *out = Self::mean(sum, count.max(1)));
+    }
+
+    /// So many times an element.
+    fn times(self, count: u64) -> Self::Sum;
+
+    /// What stands where there is no number.
+    fn none() -> Self;
+
+    fn is_nan(self) -> bool;
+
+    /// A number that is greater for greater elements; equal elements have the same.
+    fn key(self) -> u64;
+
+    /// The element of a key.
+    fn of_key(key: u64) -> Self;
+}
+
+/// The quotient, rounded half to even. The divisor is positive.
+macro_rules! half_even {
+    ($sum:expr, $count:expr, $type:ty) => {{
+        let (sum, count) = ($sum, $count);
+        let (quotient, rest) = (sum.div_euclid(count), sum.rem_euclid(count));
+        let twice = rest - (count - rest);
+        quotient + <$type>::from(twice > 0 || (twice == 0 && quotient % 2 != 0))
+    }};
+}
+
+macro_rules! whole {
+    ($($type:ty: $narrow:ty, $row:ty, $sum:ty, $rows:expr, $flip:expr);+ $(;)?) => {$(
+        impl Voxel for $type {
+            type Row = $row;
+            type Narrow = $narrow;
+            type Sum = $sum;
+            const ROWS: usize = $rows;
+            const HAS_NAN: bool = false;
+
+            #[allow(clippy::cast_lossless, reason = "one text for all types")]
+            fn narrow(self) -> $narrow {
+                self as $narrow
+            }
+
+            fn of_bytes(bytes: &[u8]) -> Self {
+                let mut own = [0; size_of::<Self>()];
+                own.copy_from_slice(bytes);
+                Self::from_ne_bytes(own)
+            }
+
+            fn mean(sum: $sum, count: u64) -> Self {
+                half_even!(sum, count as $sum, $sum) as $type
+            }
+
+            fn means(sums: &[$sum], count: u64, out: &mut [Self]) {
+                let pairs = out.iter_mut().zip(sums);
+                if !count.is_power_of_two() {
+                    return pairs.for_each(|(out, &sum)| *out = Self::mean(sum, count.max(1)));
+                }
+                // Half of the last place, less one where it is even already.
+                let (shift, half) = (count.trailing_zeros(), (count as $sum) >> 1);
+                let even = <$sum>::from(half > 0);
+                pairs.for_each(|(out, &sum)| *out = ((sum + half - even + ((sum >> shift) & even)) >> shift) as $type);
+            }
+
+            fn times(self, count: u64) -> $sum {
+                <$sum>::from(<$row>::from(self.narrow())) * count as $sum
+            }
+
+            fn none() -> Self {
+                0
+            }
+
+            fn is_nan(self) -> bool {
+                false
+            }
+
+            #[allow(clippy::cast_lossless, reason = "one text for all types")]
+            fn key(self) -> u64 {
+                (self as i64 as u64) ^ $flip
+            }
+
+            fn of_key(key: u64) -> Self {
+                (key ^ $flip) as $type
+            }
+        }
+    )+};
+}
+
+const SIGN: u64 = 1 << 63;
+
+whole! {
+    u8: u16, u16, i64, 256, 0;
+    i8: i16, i16, i64, 256, SIGN;
+    u16: u32, u32, i64, 1 << 16, 0;
+    i16: i32, i32, i64, 1 << 15, SIGN;
+    u32: i64, i64, i128, 1 << 30, 0;
+    i32: i64, i64, i128, 1 << 30, SIGN;
+    u64: i128, i128, i128, usize::MAX, 0;
+    i64: i128, i128, i128, usize::MAX, SIGN;
+}
+
+impl Voxel for bool {
+    type Row = u16;
+    type Narrow = u16;
+    type Sum = i64;
+    const ROWS: usize = (1 << 16) - 1;
+    const HAS_NAN: bool = false;
+
+    fn narrow(self) -> u16 {
+        u16::from(self)
+    }
+
+    fn of_bytes(bytes: &[u8]) -> Self {
+        bytes.iter().any(|&byte| byte != 0)
+    }
+
+    fn mean(sum: i64, count: u64) -> Self {
+        half_even!(sum, count as i64, i64) != 0
+    }
+
+    fn times(self, count: u64) -> i64 {
+        i64::from(self) * count as i64
+    }
+
+    fn none() -> Self {
+        false
+    }
+
+    fn is_nan(self) -> bool {
+        false
+    }
+
+    fn key(self) -> u64 {
+        u64::from(self)
+    }
+
+    fn of_key(key: u64) -> Self {
+        key != 0
+    }
+}
+
+macro_rules! real {
+    ($($type:ty, $widen:expr, $shorten:expr);+ $(;)?) => {$(
+        impl Voxel for $type {
+            type Row = f64;
+            type Narrow = f64;
+            type Sum = f64;
+            const ROWS: usize = usize::MAX;
+            const HAS_NAN: bool = true;
+
+            fn narrow(self) -> f64 {
+                $widen(self)
+            }
+
+            fn of_bytes(bytes: &[u8]) -> Self {
+                let mut own = [0; size_of::<Self>()];
+                own.copy_from_slice(bytes);
+                Self::from_ne_bytes(own)
+            }
+
+            fn mean(sum: f64, count: u64) -> Self {
+                $shorten(sum / count as f64)
+            }
+
+            fn times(self, count: u64) -> f64 {
+                $widen(self) * count as f64
+            }
+
+            fn none() -> Self {
+                $shorten(f64::NAN)
+            }
+
+            fn is_nan(self) -> bool {
+                $widen(self).is_nan()
+            }
+
+            fn key(self) -> u64 {
+                // The two zeros are equal.
+                let bits = ($widen(self) + 0.0).to_bits();
+                if bits & SIGN == 0 { bits | SIGN } else { !bits }
+            }
+
+            fn of_key(key: u64) -> Self {
+                $shorten(f64::from_bits(if key & SIGN == 0 { !key } else { key ^ SIGN }))
+            }
+        }
+    )+};
+}
+
+real! {
+    f16, f16::to_f64, f16::from_f64;
+    f32, f64::from, |wide: f64| wide as f32;
+    f64, |wide: f64| wide, |wide: f64| wide;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn means_are_rounded_half_to_even() {
+        assert_eq!([1, 3, 5, 6].map(|sum| u8::mean(sum, 2)), [0, 2, 2, 3]);
+        assert_eq!([-1, -3, -5, -7].map(|sum| i8::mean(sum, 2)), [0, -2, -2, -4]);
+        assert_eq!([-1, 1, 2].map(|sum| i16::mean(sum, 3)), [0, 0, 1]);
+        assert_eq!(u64::mean(2 * (i128::from(u64::MAX) - 1), 2), u64::MAX - 1);
+        assert_eq!(i64::mean(8 * i128::from(i64::MIN), 8), i64::MIN);
+        assert!(!bool::mean(4, 8) && bool::mean(5, 8));
+    }
+
+    #[test]
+    fn keys_are_in_the_order_of_elements() {
+        fn check<T: Voxel + PartialOrd>(all: &[T]) {
+            assert!(all.windows(2).all(|two| two[0].key() < two[1].key()), "{all:?}");
+            assert!(all.iter().all(|&one| T::of_key(one.key()) == one), "{all:?}");
+        }
+        check(&[i8::MIN, -1, 0, 1, i8::MAX]);
+        check(&[0u64, 1, 1 << 63, u64::MAX]);
+        check(&[i64::MIN, -7, 0, i64::MAX]);
+        check(&[f32::NEG_INFINITY, -1.5, 0.0, 1e-40, 2.0, f32::INFINITY]);
+        check(&[f64::MIN, -0.0, 1.0]);
+        assert_eq!((-0.0f32).key(), 0.0f32.key());
+    }
+}

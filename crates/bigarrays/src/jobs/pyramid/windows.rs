@@ -1,0 +1,179 @@
+//! Which elements become which: along each axis, runs of the finer level for each element of the coarser one.
+
+use std::ops::Range;
+
+use crate::base::dims::Dims;
+
+/// Runs of elements along one axis, one behind the other: of each, where it begins, and where the last one ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Along(Vec<usize>);
+
+impl Along {
+    /// The parts of `fine`, whose coordinates begin as it does, that the coordinates `coarse` have at `factor`.
+    pub(super) fn of(fine: &Range<i64>, coarse: &Range<i64>, factor: u64) -> Self {
+        let ends = coarse.start..=coarse.end;
+        let at = |coordinate: i64| {
+            let first = coordinate.saturating_mul(factor as i64).clamp(fine.start, fine.end.max(fine.start));
+            (first - fine.start) as usize
+        };
+        Self(ends.map(at).collect())
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len() - 1
+    }
+
+    pub(super) fn get(&self, at: usize) -> Range<usize> {
+        self.0[at]..self.0[at + 1]
+    }
+
+    /// How many elements each has.
+    pub(super) fn lengths(&self) -> Vec<u64> {
+        self.0.windows(2).map(|ends| (ends[1] - ends[0]) as u64).collect()
+    }
+
+    /// The length of all runs but those at the ends, if it is one.
+    fn regular(&self) -> Option<usize> {
+        let inner = &self.0[1..self.0.len() - 1];
+        let step = inner.windows(2).next().map(|ends| ends[1] - ends[0])?;
+        inner.windows(2).all(|ends| ends[1] - ends[0] == step).then_some(step)
+    }
+
+    /// Adds to each of `sums` what its run has of `row`.
+    pub(super) fn add<R: Copy, S>(&self, row: &[R], sums: &mut [S], add: impl Fn(&mut S, R)) {
+        if self.regular() == Some(2) && sums.len() > 2 {
+            let (first, last) = (self.get(0), self.get(sums.len() - 1));
+            row[first.clone()].iter().for_each(|&one| add(&mut sums[0], one));
+            let inner = &row[first.end..last.start];
+            let all = sums.len();
+            for (sum, pair) in sums[1..all - 1].iter_mut().zip(inner.chunks_exact(2)) {
+                add(sum, pair[0]);
+                add(sum, pair[1]);
+            }
+            row[last].iter().for_each(|&one| add(&mut sums[all - 1], one));
+            return;
+        }
+        for (at, sum) in sums.iter_mut().enumerate() {
+            row[self.get(at)].iter().for_each(|&one| add(sum, one));
+        }
+    }
+}
+
+/// A box of elements in C order, and the runs of a coarser one along each of its axes.
+#[derive(Clone, Debug)]
+pub(super) struct Windows {
+    /// The shape of the finer box.
+    pub(super) shape: Dims<usize>,
+    pub(super) along: Dims<Along>,
+}
+
+impl Windows {
+    /// How many elements the coarser box has.
+    pub(super) fn count(&self) -> usize {
+        self.along.iter().map(Along::len).product()
+    }
+
+    /// The runs of the last axis.
+    pub(super) fn inner(&self) -> &Along {
+        &self.along[self.along.len() - 1]
+    }
+
+    /// Calls `work` with each row of the coarser box, by number, and where the rows of the finer one begin that become it.
+    pub(super) fn rows(&self, mut work: impl FnMut(usize, &[usize])) {
+        let outer = self.along.len() - 1;
+        let (mut at, mut starts) = (Dims::from_elem(0usize, outer), Vec::new());
+        let rows: usize = self.along[..outer].iter().map(Along::len).product();
+        for number in 0..rows {
+            starts.clear();
+            starts.push(0);
+            for axis in 0..outer {
+                let run = self.along[axis].get(at[axis]);
+                let length = self.shape[axis];
+                let before = std::mem::take(&mut starts);
+                starts.extend(before.iter().flat_map(|start| run.clone().map(move |k| start * length + k)));
+            }
+            let inner = self.shape[outer];
+            starts.iter_mut().for_each(|start| *start *= inner);
+            work(number, &starts);
+            for axis in (0..outer).rev() {
+                at[axis] += 1;
+                if at[axis] < self.along[axis].len() {
+                    break;
+                }
+                at[axis] = 0;
+            }
+        }
+    }
+}
+
+/// How many elements of the finest level each element of a box has, as a product of one number along each axis.
+#[derive(Clone, Debug)]
+pub(super) struct Counts(pub(super) Dims<Vec<u64>>);
+
+impl Counts {
+    /// Of the coordinates `level` at `factor`, those of the finest level being `finest`.
+    pub(super) fn of(finest: &[Range<i64>], level: &[Range<i64>], factor: &[u64]) -> Self {
+        let axes = finest.iter().zip(level).zip(factor);
+        Self(axes.map(|((finest, level), &factor)| Along::of(finest, level, factor).lengths()).collect())
+    }
+
+    /// The one count of all, if it is one.
+    pub(super) fn uniform(&self) -> Option<u64> {
+        let mut all = 1;
+        for axis in &self.0 {
+            let (&first, others) = axis.split_first()?;
+            if others.iter().any(|&other| other != first) {
+                return None;
+            }
+            all *= first;
+        }
+        Some(all)
+    }
+
+    /// Calls `work` with each element, in C order, and its count.
+    pub(super) fn each(&self, mut work: impl FnMut(usize, u64)) {
+        let Some((inner, outer)) = self.0.split_last() else { return work(0, 1) };
+        let (mut at, mut number) = (Dims::from_elem(0usize, outer.len()), 0);
+        let rows: usize = outer.iter().map(Vec::len).product();
+        for _ in 0..rows {
+            let of_row: u64 = outer.iter().zip(&at).map(|(axis, &at)| axis[at]).product();
+            for &one in inner {
+                work(number, of_row * one);
+                number += 1;
+            }
+            for axis in (0..outer.len()).rev() {
+                at[axis] += 1;
+                if at[axis] < outer[axis].len() {
+                    break;
+                }
+                at[axis] = 0;
+            }
+        }
+    }
+}
+
+/// Copies a dense box of `shape` into one of `whole`, from `at` on.
+pub(super) fn put_box<T: Copy>(into: &mut [T], whole: &[usize], at: &[usize], from: &[T], shape: &[usize]) {
+    each_row(whole, at, shape, |target, source| {
+        let length = shape[shape.len() - 1];
+        into[target..target + length].copy_from_slice(&from[source..source + length]);
+    });
+}
+
+/// Calls `work` with where each row of a box of `shape` begins in one of `whole`, in which it lies from `at` on, and in itself.
+pub(super) fn each_row(whole: &[usize], at: &[usize], shape: &[usize], mut work: impl FnMut(usize, usize)) {
+    let Some((&length, outer)) = shape.split_last() else { return };
+    let rows: usize = outer.iter().product();
+    let mut index = Dims::from_elem(0usize, outer.len());
+    for row in 0..rows {
+        let place = index.iter().zip(at).zip(whole).fold(0, |all, ((&k, &at), &axis)| all * axis + at + k);
+        work(place * whole[outer.len()] + at[outer.len()], row * length);
+        for axis in (0..outer.len()).rev() {
+            index[axis] += 1;
+            if index[axis] < outer[axis] {
+                break;
+            }
+            index[axis] = 0;
+        }
+    }
+}
