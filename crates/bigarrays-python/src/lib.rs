@@ -28,7 +28,7 @@ mod _bigarrays {
     #[pymodule_export]
     use super::array::chunk_domains::ChunkDomains;
     #[pymodule_export]
-    use super::array::create::{add_scale, create, rehearse};
+    use super::array::create::{add_scale, create, is_stored_as, rehearse};
     #[pymodule_export]
     use super::array::domain::PyDomain;
     #[pymodule_export]

@@ -121,7 +121,11 @@ def test_functions_of_python_go_with_the_plan(tmp_path: Path, monkeypatch: pytes
     ba.plan({tmp_path / "late": around}, tmp_path / "late.json", **OPTIONS)
     (tmp_path / "users_functions.py").write_text("def slopes(block):\n    return block + block[:1]\n")
     found = subprocess.run([sys.executable, "-c", code, str(tmp_path / "late.json")], capture_output=True, text=True, check=False)
-    assert "the function is not as it was when this was planned" in found.stderr
+    assert "users_functions is not as it was when this was planned" in found.stderr
+    # Also what it calls.
+    (tmp_path / "users_functions.py").write_text("HELP = 1\ndef slopes(block):\n    return block - block[:1]\n")
+    found = subprocess.run([sys.executable, "-c", code, str(tmp_path / "late.json")], capture_output=True, text=True, check=False)
+    assert "users_functions is not as it was when this was planned" in found.stderr
     (tmp_path / "users_functions.py").unlink()
     found = subprocess.run([sys.executable, "-c", code, str(tmp_path / "late.json")], capture_output=True, text=True, check=False)
     assert "a function that is not here" in found.stderr

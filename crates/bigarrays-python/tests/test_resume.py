@@ -1,6 +1,7 @@
 """Saving that ends early, is killed, and is taken up by the same call."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -182,6 +183,37 @@ def test_results_of_another_expression_are_never_taken_for_those_that_are_asked_
         saved = (ba.open(tmp_path / "cube").lazy + 1).save(tmp_path / "part", resume=True, **OPTIONS)
     np.testing.assert_array_equal(saved[...], elements + 1)
     assert list(state.iterdir()) == []
+
+
+def test_other_options_of_the_second_call_are_refused(tmp_path: Path, state: Path) -> None:
+    array, elements = cube(tmp_path / "cube")
+    image = ba.create(tmp_path / "image", shape=(32, 64, 64), dtype="uint8", chunk_shape=(8, 32, 32))
+    image[...] = 7
+    options: dict[str, Any] = {"format": "precomputed", "chunk_shape": (8, 32, 32), "resume": True}
+    with pytest.raises(KeyboardInterrupt):
+        (image.lazy + 1).save(tmp_path / "a", memory=1 << 20, progress=stop, encoding="jpeg", **options)
+    with pytest.raises(ba.AlreadyExistsError, match="with other options"):
+        (image.lazy + 1).save(tmp_path / "a", encoding="raw", **options)
+    # Of another format, what is there is never taken for nothing.
+    with pytest.raises(ba.AlreadyExistsError, match="of another format"):
+        ba.lazy(elements).save(tmp_path / "cube", format="n5")
+
+
+def test_inputs_that_are_removed_meanwhile_are_errors(tmp_path: Path) -> None:
+    array, _ = cube(tmp_path / "cube")
+
+    def remove(done: int, total: int) -> None:
+        if done > 0:
+            shutil.rmtree(tmp_path / "cube", ignore_errors=True)
+
+    with pytest.raises(ba.StorageError, match="removed while it was read"):
+        (array.lazy * 2).save(tmp_path / "a", memory=1 << 20, progress=remove, **OPTIONS)
+    with pytest.raises(ba.IncompleteError):
+        ba.open(tmp_path / "a")
+    array, _ = cube(tmp_path / "cube")
+    copied = ba.create(tmp_path / "b", like=array)
+    with pytest.raises(ba.StorageError, match="removed while it was read"):
+        ba.copy(array, copied, memory=1 << 18, progress=remove)
 
 
 def test_what_cannot_be_resumed_is_refused_before_anything_is_made(tmp_path: Path, state: Path) -> None:

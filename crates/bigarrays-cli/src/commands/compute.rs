@@ -249,7 +249,8 @@ impl ComputeArgs {
         let what = format!("compute {expression:?} {sources:?} {outputs:?} {dtype:?} {format:?} {layer:?}");
         let none =
             || Error::invalid("neither XDG_STATE_HOME nor HOME says where --resume notes what is done");
-        let job = format!("compute {expression:?} -o {}", self.output.join(" -o "));
+        let shown: Vec<String> = outputs.iter().map(|output| output.display().to_string()).collect();
+        let job = format!("compute {expression:?} -o {}", shown.join(" -o "));
         let path = session.journal_path(&what).ok_or_else(none)?;
         Journal::open(path)?.of(&job)
     }

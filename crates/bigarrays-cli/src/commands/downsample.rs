@@ -4,11 +4,12 @@ use bigarrays::compute::Number;
 use bigarrays::format::{NewSharding, ScaleSelector, StorageSpec};
 use bigarrays::jobs::{Downsampling, Journal, PyramidOptions, pyramid};
 use bigarrays::store::absolute;
-use bigarrays::{Domain, Error, OpenOptions};
+use bigarrays::{Array, Domain, Error, OpenOptions};
 use clap::Args;
 
 use crate::args::heading::{NEW, RUN};
 use crate::args::values::{self, List};
+use crate::args::{JobArgs, Mips, MipsArgs};
 use crate::interrupt;
 use crate::output::Meter;
 use crate::session::{Session, end};
@@ -80,26 +81,37 @@ pub(crate) fn run(args: &DownsampleArgs, session: &Session) -> anyhow::Result<()
     interrupt::watch()?;
     let journal = if args.resume { Some(args.journal(session)?) } else { None };
     let storage = |_: usize, spec: StorageSpec| args.storage(spec);
-    let meter = Meter::new(format!("downsampling {}", args.url), 0, session.terminal);
+    let options = PyramidOptions {
+        levels: args.levels,
+        method: args.method.as_deref().map(Downsampling::named).transpose()?,
+        factors: Some(args.factors.iter().map(|List(factors)| factors.clone()).collect())
+            .filter(|all: &Vec<_>| !all.is_empty()),
+        ignore: args.ignore.as_deref().map(number).transpose()?,
+        part: args.region.clone(),
+        storage: Some(&storage),
+        memory: args.memory.unwrap_or(0),
+        journal: journal.as_ref(),
+        progress: None,
+    };
+    made(&args.url, &source, options, session)?;
+    Ok(journal.map_or(Ok(()), |journal| end(journal, session))?)
+}
+
+/// Makes the coarser scales of what another command has made, if that was asked for.
+pub(crate) fn make_mips(url: &str, mips: &MipsArgs, job: &JobArgs, session: &Session) -> anyhow::Result<()> {
+    let Some(Mips(levels)) = mips.mips else { return Ok(()) };
+    let source = OpenOptions::open(&session.open(), url)?;
+    let memory = job.memory.unwrap_or(0);
+    made(url, &source, PyramidOptions { levels, memory, ..PyramidOptions::default() }, session)
+}
+
+/// Makes coarser scales, and says which.
+fn made(url: &str, source: &Array, options: PyramidOptions<'_>, session: &Session) -> anyhow::Result<()> {
+    let meter = Meter::new(format!("downsampling {url}"), 0, session.terminal);
     let tell = |progress| meter.tell(progress);
-    let made = pyramid(
-        &source,
-        &PyramidOptions {
-            levels: args.levels,
-            method: args.method.as_deref().map(Downsampling::named).transpose()?,
-            factors: Some(args.factors.iter().map(|List(factors)| factors.clone()).collect())
-                .filter(|all: &Vec<_>| !all.is_empty()),
-            ignore: args.ignore.as_deref().map(number).transpose()?,
-            part: args.region.clone(),
-            storage: Some(&storage),
-            memory: args.memory.unwrap_or(0),
-            journal: journal.as_ref(),
-            progress: Some(&tell),
-        },
-    );
+    let made = pyramid(source, &PyramidOptions { progress: Some(&tell), ..options });
     meter.clear();
     let made = made?;
-    journal.map_or(Ok(()), |journal| end(journal, session))?;
     for level in &made.levels {
         let factor: Vec<String> = level.factor.iter().map(ToString::to_string).collect();
         let (key, domain, method) = (&level.key, &level.domain, made.method.name());

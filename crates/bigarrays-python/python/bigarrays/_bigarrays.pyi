@@ -4,6 +4,7 @@ from ._cache import Cache as Cache
 from ._convert import convert as convert
 from ._copy import copy as copy
 from ._downsample import downsample as downsample
+from ._create import _is_stored_as as _is_stored_as
 from ._create import _rehearse as _rehearse
 from ._create import add_scale as add_scale
 from ._create import create as create

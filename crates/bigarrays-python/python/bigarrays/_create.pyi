@@ -105,6 +105,7 @@ def create(
         (100, 80, 60)
     """
 
+def _is_stored_as(array: Array, other: Array) -> bool: ...
 def _rehearse(path_or_url: Place, **options: Any) -> Array | None: ...
 def add_scale(
     path_or_url: Place,

@@ -6,7 +6,11 @@ import hashlib
 import importlib
 import inspect
 import json
+import os
 import pickle
+import pickletools
+import sys
+import sysconfig
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 from functools import reduce
@@ -16,10 +20,14 @@ from ._bigarrays import InvalidArgumentError
 
 Function = Callable[..., Any]
 
+#: Where what is installed lies.
+_INSTALLED = tuple({os.path.join(path, "") for path in sysconfig.get_paths().values()} | {os.path.dirname(__file__)})
+
 
 def described(function: Function, pass_domain: bool, releases_gil: bool) -> str:
     """What tells a function from others, and how it is called."""
     known = _named(function) or _pickled(function)
+    known["sources"] = _sources(known, function)
     return json.dumps(known | {"pass_domain": pass_domain, "releases_gil": releases_gil}, sort_keys=True)
 
 
@@ -27,6 +35,10 @@ def found(text: str) -> tuple[Function, bool, bool]:
     """The function, and how it is called."""
     known = json.loads(text)
     function = _unpickled(known) if "pickle" in known else _imported(known)
+    for module, source in known["sources"].items():
+        # What is pickled whole may not need the module.
+        if _digest(module) not in (None, source):
+            raise InvalidArgumentError(f"the module {module} is not as it was when this was planned, which calls its functions")
     return function, known["pass_domain"], known["releases_gil"]
 
 
@@ -40,20 +52,41 @@ def _named(function: Function) -> dict[str, Any] | None:
             return None
     except (ImportError, AttributeError):
         return None
-    return {"module": module, "function": name, "source": _source(function)}
+    return {"module": module, "function": name}
 
 
 def _at(module: str, name: str) -> Any:
     return reduce(getattr, name.split("."), importlib.import_module(module))
 
 
-def _source(function: Function) -> str | None:
-    """The digest of the source, if there is one."""
-    try:
-        source = inspect.getsource(inspect.unwrap(getattr(function, "py_func", function)))
-    except (OSError, TypeError):
+def _sources(known: dict[str, Any], function: Function) -> dict[str, str]:
+    """Digests of the files of the user's own modules that the function is of, calls or has objects of."""
+    if "pickle" in known:
+        # Names of modules are strings in a pickle.
+        names = {argument for _, argument, _ in pickletools.genops(b64decode(known["pickle"])) if isinstance(argument, str)}
+        waiting = {part for name in names for part in (name, name.partition(" ")[0])}
+    else:
+        waiting = {known["module"], getattr(inspect.unwrap(function), "__module__", None) or known["module"]}
+    found: dict[str, str] = {}
+    while waiting:
+        name = waiting.pop()
+        if name in found or (digest := _digest(name)) is None:
+            continue
+        found[name] = digest
+        for value in list(vars(sys.modules[name]).values()):
+            of = value.__name__ if inspect.ismodule(value) else getattr(value, "__module__", None)
+            if isinstance(of, str):
+                waiting.add(of)
+    return found
+
+
+def _digest(module: str) -> str | None:
+    """The digest of the file of a module that is neither installed nor part of Python."""
+    file = getattr(sys.modules.get(module), "__file__", None) if module != "__main__" else None
+    if not file or not os.path.isfile(file) or any(file.startswith(place) for place in _INSTALLED):
         return None
-    return hashlib.sha256(source.encode()).hexdigest()
+    with open(file, "rb") as source:
+        return hashlib.sha256(source.read()).hexdigest()
 
 
 def _imported(known: dict[str, Any]) -> Function:
@@ -63,8 +96,6 @@ def _imported(known: dict[str, Any]) -> Function:
     except (ImportError, AttributeError) as error:
         reason = f"{module}.{name}: this plan has a function that is not here"
         raise InvalidArgumentError(reason) from error
-    if _source(function) != known["source"]:
-        raise InvalidArgumentError(f"{module}.{name}: the function is not as it was when this was planned")
     return function
 
 

@@ -116,7 +116,7 @@ def expect_tasks(stage: Any, tasks: Any) -> None:
     """Refuses what is no number of a stage, or no range of numbers of tasks."""
     try:
         first, end = (0, 0) if tasks is None else map(index, tasks)
-        if index(stage or 0) < 0 or not 0 <= first <= end:
+        if not 0 <= index(stage or 0) < 2**63 or not 0 <= first <= end < 2**63:
             raise ValueError
     except (TypeError, ValueError):
         reason = "a stage is a number, and its tasks are the first and the one behind the last"

@@ -16,6 +16,7 @@ from ._bigarrays import (
     NotFoundError,
     _Journal,
     _Lazy,
+    _is_stored_as,
     _rehearse,
     create,
     open,
@@ -85,7 +86,7 @@ def journal_of(
         journal.close(False)
         raise
     if journal.began_anew():
-        reason = "an earlier run had begun another expression, or one of inputs of another layout: all was computed anew"
+        reason = "an earlier run had begun another expression or function, or one of inputs of another layout: all was computed anew"
         warnings.warn(reason, stacklevel=4)
     warn_of_redone(journal.redone())
     journal.close(True)
@@ -116,6 +117,10 @@ def taken_up(lazy: Lazy, url: str | PathLike[str], options: dict[str, Any], jour
         array = open(url, mode="r+", incomplete=True, **opening)
         if not array.incomplete and not journal.is_done():
             raise AlreadyExistsError(f"{url} is there, complete, and not what this call has begun")
+        planned = target(_rehearse, lazy, url, options)
+        if planned is not None and not _is_stored_as(array, planned):
+            reason = "an earlier run of this call has begun it with other options; say the same, or remove it and the array is made anew"
+            raise AlreadyExistsError(f"{url}: {reason}")
         return array
 
     if earlier == "made":

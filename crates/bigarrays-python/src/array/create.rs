@@ -110,6 +110,13 @@ pub(crate) fn rehearse(
     Ok(rehearsed.map(|array| made(array, opening)))
 }
 
+/// Whether two arrays are stored in the same way, wherever.
+#[pyfunction]
+#[pyo3(name = "_is_stored_as")]
+pub(crate) fn is_stored_as(array: &Bound<'_, PyArray>, other: &Bound<'_, PyArray>) -> bool {
+    array.get().array.is_stored_as(&other.get().array)
+}
+
 /// Adds a scale to the layer at a path or URL, and opens it with mode "r+".
 ///
 /// The scale stands in the layer's list by its resolution, finest first. Arguments are those of `create`; the format, names

@@ -1,9 +1,12 @@
-//! Scales that are made beside the one that an array is: first their chunks, and then their entry in the metadata.
+//! The layer that an array is a scale of: opened again, and scales that are made beside it, first their chunks, and then their
+//! entry in the metadata.
 
 use std::sync::Arc;
 
 use crate::array::Array;
-use crate::base::error::{Error, Result};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::chunk::codec::ContentEncoding;
+use crate::chunk::layout::Layout;
 use crate::format::{self, CreateSpec, FormatOptions, Opened, ScaleSelector};
 
 impl Array {
@@ -59,12 +62,44 @@ impl Array {
         Ok(self.beside(opened))
     }
 
+    /// An error unless what is there now is this array still: neither removed since it was opened, nor made anew otherwise. It
+    /// may have grown.
+    ///
+    /// # Errors
+    /// `Storage` if it was; those of opening it.
+    pub(crate) fn expect_as_opened(&self) -> Result<()> {
+        let was = |what: &str| {
+            let reason = format!("it was {what} while it was read; what was made of it is not to be used");
+            Err(Error::new(ErrorKind::Storage, reason).during("reading").at(self.url()))
+        };
+        let now = match format::open((&self.stored.root, "").into(), &self.of_scale(self.stored.scale)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return was("removed"),
+            now => now?,
+        };
+        let own = self.layout();
+        let is_same = Layout { grid: own.grid.clone(), ..now.layout.clone() }.config() == own.config()
+            && now.layout.grid.chunk_shape() == own.grid.chunk_shape()
+            && now.layout.domain().contains(own.domain());
+        if is_same { Ok(()) } else { was("replaced by another array") }
+    }
+
+    /// Whether another array is stored in the same way: in chunks and shards of the same shape, encoding, type and keys.
+    pub fn is_stored_as(&self, other: &Self) -> bool {
+        let stored = |array: &Self| {
+            // Metadata do not keep compression.
+            let layout = Layout { content_encoding: ContentEncoding::Identity, ..array.layout().clone() };
+            let last: Vec<u64> = layout.grid.shape().iter().map(|count| count.saturating_sub(1)).collect();
+            (layout.config(), layout.chunk_key(&last), layout.order)
+        };
+        stored(self) == stored(other)
+    }
+
     fn of_scale(&self, scale: usize) -> FormatOptions {
-        let scale = ScaleSelector::Index(scale);
         FormatOptions {
             format: Some(self.format().to_owned()),
-            scale,
+            scale: ScaleSelector::Index(scale),
             incomplete: true,
+            content_encoding: self.layout().content_encoding,
             ..FormatOptions::default()
         }
     }

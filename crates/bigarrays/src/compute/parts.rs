@@ -80,7 +80,7 @@ impl Execution<'_> {
             self.running(number, None, &of_all).run(&mut known, place)?;
             before = before.saturating_add(pass.bytes);
         }
-        Ok(())
+        self.versions.expect_as_opened()
     }
 
     /// Runs some tasks of a step, of which all earlier ones are done.
@@ -108,6 +108,7 @@ impl Execution<'_> {
         let part = Part { work: step.work, tasks };
         let (stage, mut made) = (&self.stages[step.pass], known);
         self.running(step.pass, Some(part), &report).run(&mut made, place)?;
+        self.versions.expect_as_opened()?;
         if step.work != Work::Fold && is_held(stage) {
             // One task makes all of it.
             for output in stage.held() {

@@ -170,9 +170,9 @@ impl PlanFile {
     pub fn open<'a>(path: impl Into<PathBuf>, opening: impl Into<Opening<'a>>) -> Result<Self> {
         let (path, Opening { options: opening, functions }) = (path.into(), opening.into());
         let read = || {
-            let text = std::fs::read_to_string(&path)
+            let text = std::fs::read(&path)
                 .map_err(|error| Error::io(error, "reading a plan", path.display().to_string()))?;
-            let whole: Value = serde_json::from_str(&text).map_err(|_| no_plan())?;
+            let whole: Value = serde_json::from_slice(&text).map_err(|_| no_plan())?;
             expect_ours(&whole)?;
             let opening = with_settings(&whole, opening)?;
             let roots = read_roots(&whole, &opening, functions)?;
@@ -226,7 +226,14 @@ impl PlanFile {
         }
         self.expect_own(false)?;
         let ledger = Ledger::shared(folder_of(&absolute(&self.path)?))?;
-        self.with(&ledger, options, |execution, steps, place| execution.run_part(steps, stage, tasks, place))
+        let done = self
+            .with(&ledger, options, |execution, steps, place| execution.run_part(steps, stage, tasks, place));
+        self.unless_done(done)
+    }
+
+    /// What was done, unless another process has ended the job meanwhile, which removes what parts leave for each other.
+    fn unless_done(&self, done: Result<()>) -> Result<()> {
+        if self.is_done() { Ok(()) } else { done }
     }
 
     /// Does all that is left: what is done is looked up, and made again if it, or what it was made of, has changed since. Then
@@ -240,7 +247,10 @@ impl PlanFile {
         }
         self.expect_own(true)?;
         let mut ledger = Ledger::shared(folder_of(&absolute(&self.path)?))?;
-        self.with(&ledger, options, |execution, _, place| execution.run(place))?;
+        self.unless_done(self.with(&ledger, options, |execution, _, place| execution.run(place)))?;
+        if self.is_done() {
+            return Ok(ledger.redone());
+        }
         self.targets.iter().try_for_each(Array::complete_if_whole)?;
         self.note_done()?;
         self.scratch_folder()?.map_or(Ok(()), |scratch| scratch.remove())?;

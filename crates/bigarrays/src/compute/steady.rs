@@ -22,7 +22,14 @@ const EACH: u64 = 40;
 
 /// The versions of all chunks that a run has read.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Versions(Arc<Mutex<HashMap<u64, u64, BuildHasherDefault<Known>>>>);
+pub(super) struct Versions(Arc<Mutex<Seen>>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    chunks: HashMap<u64, u64, BuildHasherDefault<Known>>,
+    /// The arrays that the chunks are of.
+    arrays: Vec<Array>,
+}
 
 /// The hash of what is one.
 #[derive(Default)]
@@ -53,17 +60,27 @@ impl Versions {
     /// The same pass, which finds no other version of a chunk than the run has found before.
     pub(super) fn watch(&self, compiled: &Compiled) -> Compiled {
         compiled.through(&mut |array: &Array| {
+            let arrays = &mut self.0.locked().arrays;
+            if !arrays.iter().any(|known| std::ptr::eq(known.layout(), array.layout())) {
+                arrays.push(array.clone());
+            }
             let inner = Arc::clone(array.store());
             let place = hash(0, &inner.location(""));
             array.with_store(Arc::new(Steady { inner, place, versions: self.clone() }))
         })
     }
 
+    /// An error if an array was removed or replaced since the run began to read it: missing chunks were read as fill value.
+    pub(super) fn expect_as_opened(&self) -> Result<()> {
+        let arrays = std::mem::take(&mut self.0.locked().arrays);
+        arrays.iter().try_for_each(Array::expect_as_opened)
+    }
+
     /// Whether a chunk has the version that it had when it was first read; `None` is that of a missing one.
     fn is_as_before(&self, (place, key): (u64, &str), version: Option<&str>) -> bool {
         let chunk = hash(place, key);
         let version = version.map_or(0, |name| hash(1, settled(name)));
-        let mut known = self.0.locked();
+        let known = &mut self.0.locked().chunks;
         let has_room = (known.len() as u64) < MOST;
         match known.entry(chunk) {
             Entry::Occupied(before) => *before.get() == version,

@@ -166,10 +166,25 @@ pub(crate) fn create(address: Address<'_>, spec: &CreateSpec, options: &FormatOp
         let format = create_with(for_new(&located.formats, located.is_named, registry::DEFAULT, makes))?;
         let (spec, options) = compressed(spec, options);
         expect_held(format, &spec)?;
+        expect_no_other(format, &located.store)?;
         let opened = format.create(&located.store, &spec, &options)?;
         Ok(Opened { root: located.store, ..noted(opened, &spec) })
     };
     created().map_err(context("creating", address))
+}
+
+/// An error if there are documents of another format: whoever opened it would find what they say.
+fn expect_no_other(format: &dyn Create, store: &Arc<dyn Store>) -> Result<()> {
+    let all = registry::BUILTIN.iter().flat_map(|format| format.documents()).copied();
+    let others: Vec<&str> = all.filter(|key| !format.documents().contains(key)).collect();
+    let probe = Probe::read(store, others.iter().copied())?;
+    for key in others {
+        if probe.has(key)? {
+            let reason = format!("there is something of another format here, {key}; remove it first");
+            return Err(Error::new(ErrorKind::AlreadyExists, reason));
+        }
+    }
+    Ok(())
 }
 
 /// What was made of `spec`, which says so if it is not marked as incomplete.

@@ -154,6 +154,8 @@ impl<'a> PlannedCopy<'a> {
             Ok(block.checked_len()?.saturating_mul(item))
         })?;
         drop(tasks);
+        // What was removed meanwhile was read as fill value.
+        source.expect_as_opened()?;
         Ok(Copied { plan, found: found.into_inner() })
     }
 }

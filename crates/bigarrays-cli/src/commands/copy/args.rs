@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use crate::args::heading::{CONVERSION, RUN, WHAT};
 use crate::args::values::{self, List};
-use crate::args::{Axes, CacheArgs, JobArgs, LayerArgs, NewArgs, WriteArgs, axes};
+use crate::args::{Axes, CacheArgs, JobArgs, LayerArgs, MipsArgs, NewArgs, WriteArgs, axes};
 
 /// Copy a box of one array into another, of whatever formats
 ///
@@ -47,6 +47,9 @@ pub(crate) struct CopyArgs {
 
     #[command(flatten)]
     pub(super) job: JobArgs,
+
+    #[command(flatten)]
+    pub(super) mips: MipsArgs,
 }
 
 /// What is copied, and to what: all that the outcome depends on.

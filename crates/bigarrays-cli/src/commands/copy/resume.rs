@@ -1,9 +1,5 @@
 //! The layer that a copy makes, and how the same command finds it again after it was stopped.
 
-use bigarrays::base::buffer::Order;
-use bigarrays::chunk::codec::ContentEncoding;
-use bigarrays::chunk::config::Config;
-use bigarrays::chunk::layout::Layout;
 use bigarrays::format::{self, FormatOptions, ScaleSelector};
 use bigarrays::jobs::Journal;
 use bigarrays::{Array, Error, ErrorKind, OpenOptions, Result};
@@ -126,7 +122,7 @@ fn added(at: usize, new: &New, url: &str, options: &OpenOptions, journal: Option
         return options.add_scale(url, &spec);
     };
     let array = options.clone().scale(ScaleSelector::Key(key.clone())).open(url)?;
-    let is_as_planned = stored(&array) == stored(&rehearsed(url, &new.spec, new.format)?);
+    let is_as_planned = array.is_stored_as(&rehearsed(url, &new.spec, new.format)?);
     if is_as_planned && is_empty(&array)? {
         return Ok(array);
     }
@@ -137,14 +133,6 @@ fn added(at: usize, new: &New, url: &str, options: &OpenOptions, journal: Option
     Err(Error::new(ErrorKind::AlreadyExists, reason).during("copying into").at(url))
 }
 
-/// How the chunks of an array are stored, and under which keys.
-fn stored(array: &Array) -> (Config, String, Order) {
-    // Metadata do not keep compression.
-    let layout = Layout { content_encoding: ContentEncoding::Identity, ..array.layout().clone() };
-    let last: Vec<u64> = layout.grid.shape().iter().map(|count| count.saturating_sub(1)).collect();
-    (layout.config(), layout.chunk_key(&last), layout.order)
-}
-
 /// What a run that was killed before it could note it has made at `url`: an array as it is to be, that
 /// holds nothing yet. `None` if what is there is anything else.
 fn begun(new: &New, url: &str, options: &OpenOptions) -> Result<Option<Array>> {
@@ -152,10 +140,9 @@ fn begun(new: &New, url: &str, options: &OpenOptions) -> Result<Option<Array>> {
     let expected = rehearsed(url, &new.spec, new.format)?;
     let known = |array: &Array| {
         let layout = array.layout();
-        let said = (layout.dimension_names.clone(), layout.resolution.clone(), array.scales().to_vec());
-        (stored(array), said)
+        (layout.dimension_names.clone(), layout.resolution.clone(), array.scales().to_vec())
     };
-    if known(&array) != known(&expected) {
+    if !array.is_stored_as(&expected) || known(&array) != known(&expected) {
         return Ok(None);
     }
     Ok(is_empty(&array)?.then_some(array))

@@ -10,6 +10,7 @@ use indicatif::BinaryBytes;
 use crate::commands::copy::args::CopyArgs;
 use crate::commands::copy::resume;
 use crate::commands::copy::source::Copier;
+use crate::commands::downsample::make_mips;
 use crate::commands::find;
 use crate::commands::new::{New, new_layer, rehearsed};
 use crate::commands::transfer;
@@ -37,6 +38,7 @@ pub(crate) fn run(args: &CopyArgs, session: &Session) -> anyhow::Result<()> {
         copier.copy(at, selector, part.as_ref(), scales.len() > 1, journal.as_ref(), &mut said)?;
     }
     journal.map_or(Ok(()), |journal| end(journal, session))?;
+    make_mips(&args.target, &args.mips, &args.job, session)?;
     let left = if args.what.all_scales { find::beside(&args.source, session)? } else { Vec::new() };
     if !left.is_empty() {
         session

@@ -9,7 +9,8 @@ use clap::Args;
 
 use crate::args::heading::{NEW, RUN};
 use crate::args::values::List;
-use crate::args::{CacheArgs, JobArgs, LayerArgs, NewArgs, WriteArgs};
+use crate::args::{CacheArgs, JobArgs, LayerArgs, MipsArgs, NewArgs, WriteArgs};
+use crate::commands::downsample::make_mips;
 use crate::commands::import::source::{self, Source, SourceArgs};
 use crate::commands::new::{New, new_layer, rehearsed};
 use crate::commands::transfer;
@@ -53,6 +54,9 @@ pub(crate) struct ImportArgs {
 
     #[command(flatten)]
     job: JobArgs,
+
+    #[command(flatten)]
+    mips: MipsArgs,
 }
 
 const EXAMPLES: &str = "Examples:
@@ -88,7 +92,8 @@ pub(crate) fn run(args: &ImportArgs, session: &Session) -> anyhow::Result<()> {
         &args.job,
         session.terminal,
     )?;
-    Ok(target.complete()?)
+    target.complete()?;
+    make_mips(url, &args.mips, &args.job, session)
 }
 
 impl ImportArgs {
