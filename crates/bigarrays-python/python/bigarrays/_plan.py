@@ -139,8 +139,9 @@ def plan(
     computed.
 
     Operands in memory go with the plan: in its file up to 1 MiB, else in files beside it (`plan.json.operand-0.npy`). So do functions
-    of `map_blocks`: by module and name, with a digest of their source, if other processes can import them, else pickled by
-    cloudpickle. Whoever opens a plan runs what is pickled there: open plans that you trust.
+    of `map_blocks`: by module and name if other processes can import them, else pickled by cloudpickle, with digests of the files of
+    the user's own modules that they are of or call. What else they read, such as environment variables, nobody knows. Whoever
+    opens a plan runs what is pickled there: open plans that you trust.
 
     Args:
         results: The expressions, by where their arrays are made.
