@@ -223,6 +223,14 @@ impl Levels {
     }
 }
 
+impl Levels {
+    /// The most elements of the source that become one.
+    pub(super) fn largest(&self) -> u64 {
+        let of = |level: &Level| level.factor.iter().fold(1u64, |all, &one| all.saturating_mul(one));
+        self.levels.iter().map(of).max().unwrap_or(1)
+    }
+}
+
 impl Level {
     fn new(
         array: Array,

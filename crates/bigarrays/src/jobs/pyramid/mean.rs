@@ -1,12 +1,16 @@
 //! Means: sums, and how many elements each is of.
 
+use std::marker::PhantomData;
+
 use super::kernel::Kernel;
-use super::voxel::Voxel;
+use super::voxel::{Voxel, Width};
 use super::windows::{Counts, Windows, put_box};
 
 /// The mean of all elements but those that are no numbers or equal `ignore`, unless there are no others.
-pub(super) struct Mean<T> {
+pub(super) struct Mean<T, W> {
     pub(super) ignore: Option<T>,
+    /// How wide sums are.
+    pub(super) width: PhantomData<W>,
 }
 
 /// Sums, and of how many elements each is; of all if that is not said.
@@ -15,7 +19,7 @@ pub(super) struct Sums<S> {
     counts: Option<Vec<u64>>,
 }
 
-impl<T: Voxel> Mean<T> {
+impl<T: Voxel, W: Width<T>> Mean<T, W> {
     fn counts(&self) -> bool {
         T::HAS_NAN || self.ignore.is_some()
     }
@@ -25,15 +29,15 @@ impl<T: Voxel> Mean<T> {
     }
 }
 
-impl<T: Voxel> Kernel<T> for Mean<T> {
-    type Cells = Sums<T::Sum>;
+impl<T: Voxel, W: Width<T>> Kernel<T> for Mean<T, W> {
+    type Cells = Sums<W::Sum>;
 
     fn bytes(&self) -> u64 {
-        (size_of::<T::Sum>() + if self.counts() { 8 } else { 0 }) as u64
+        (size_of::<W::Sum>() + if self.counts() { 8 } else { 0 }) as u64
     }
 
     fn read(&self, elements: &[T], windows: &Windows) -> Self::Cells {
-        let mut sums = vec![T::Sum::default(); windows.count()];
+        let mut sums = vec![W::Sum::default(); windows.count()];
         let mut counts = self.counts().then(|| vec![0u64; sums.len()]);
         let (length, inner) = (windows.shape[windows.shape.len() - 1], windows.inner());
         let (mut row, mut taken) = (vec![T::Row::default(); length], vec![0u32; length]);
@@ -60,7 +64,7 @@ impl<T: Voxel> Kernel<T> for Mean<T> {
                         inner.add(&taken, counts, |sum, one| *sum += u64::from(one));
                     }
                 }
-                inner.add(&row, sums, |sum, one| *sum += T::Sum::from(one));
+                inner.add(&row, sums, |sum, one| *sum += W::Sum::from(one));
             }
         });
         Sums { sums, counts }
@@ -70,9 +74,9 @@ impl<T: Voxel> Kernel<T> for Mean<T> {
         let is_taken = self.takes(element);
         let mut sums = Vec::new();
         counts.each(|_, count| {
-            let mut sum = T::Sum::default();
+            let mut sum = W::Sum::default();
             if is_taken {
-                sum = T::times(element, count);
+                sum = W::times(element, count);
             }
             sums.push(sum);
         });
@@ -84,13 +88,13 @@ impl<T: Voxel> Kernel<T> for Mean<T> {
     }
 
     fn coarsen(&self, fine: &Self::Cells, _: &Counts, windows: &Windows) -> Self::Cells {
-        let mut sums = vec![T::Sum::default(); windows.count()];
+        let mut sums = vec![W::Sum::default(); windows.count()];
         let mut counts = fine.counts.as_ref().map(|_| vec![0u64; sums.len()]);
         let (length, inner) = (windows.shape[windows.shape.len() - 1], windows.inner());
-        let mut row = vec![T::Sum::default(); length];
+        let mut row = vec![W::Sum::default(); length];
         windows.rows(|number, starts| {
             let place = number * inner.len();
-            row.fill(T::Sum::default());
+            row.fill(W::Sum::default());
             for &start in starts {
                 row.iter_mut().zip(&fine.sums[start..start + length]).for_each(|(sum, &one)| *sum += one);
             }
@@ -124,11 +128,11 @@ impl<T: Voxel> Kernel<T> for Mean<T> {
         match (&cells.counts, counts.uniform()) {
             (Some(counts), _) => {
                 for ((out, &sum), &count) in out.iter_mut().zip(&cells.sums).zip(counts) {
-                    *out = if count == 0 { none() } else { T::mean(sum, count) };
+                    *out = if count == 0 { none() } else { W::mean(sum, count) };
                 }
             }
-            (None, Some(count)) => T::means(&cells.sums, count, out),
-            (None, None) => counts.each(|at, count| out[at] = T::mean(cells.sums[at], count.max(1))),
+            (None, Some(count)) => W::means(&cells.sums, count, out),
+            (None, None) => counts.each(|at, count| out[at] = W::mean(cells.sums[at], count.max(1))),
         }
     }
 }

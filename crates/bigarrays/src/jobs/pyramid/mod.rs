@@ -17,6 +17,8 @@ mod tree;
 mod voxel;
 mod windows;
 
+use std::marker::PhantomData;
+
 use crate::array::Array;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
@@ -30,7 +32,7 @@ pub use options::{Downsampling, MadeLevel, Pyramid, PyramidOptions, StorageOf};
 use pick::{Extreme, Stride};
 use run::Run;
 use tally::{Take, Tally};
-use voxel::Voxel;
+use voxel::{Small, Voxel, Wide};
 
 /// Makes coarser scales of a layer, of formats that have scales, each exact from `source`, which is one of its scales and is
 /// open for writing. Scales are listed once all of their chunks are there. Where nothing is stored, nothing is done.
@@ -73,7 +75,10 @@ pub fn pyramid(source: &Array, options: &PyramidOptions<'_>) -> Result<Pyramid> 
     for_dtype!(source.dtype(), T => {
         let ignore = options.ignore.map(element::<T>).transpose()?;
         match method {
-            Downsampling::Mean => made(levels, method, &Mean { ignore }, options),
+            Downsampling::Mean if levels.largest() <= T::SMALL => {
+                made(levels, method, &Mean { ignore, width: PhantomData::<Small> }, options)
+            }
+            Downsampling::Mean => made(levels, method, &Mean { ignore, width: PhantomData::<Wide> }, options),
             Downsampling::Mode => made(levels, method, &Tally { take: Take::Mode, ignore }, options),
             Downsampling::Median => made(levels, method, &Tally { take: Take::Median, ignore }, options),
             Downsampling::Min => made(levels, method, &Extreme { is_largest: false, ignore }, options),

@@ -16,6 +16,11 @@ pub(super) trait Voxel: Element + PartialEq + Debug {
     /// What all sums are of, which nothing overflows.
     type Sum: Copy + Default + AddAssign + From<Self::Row> + Send + Sync + Debug;
 
+    /// What sums are of that are of at most [`Voxel::SMALL`] elements.
+    type Small: Copy + Default + AddAssign + From<Self::Row> + Send + Sync + Debug;
+
+    /// How many elements such a sum takes.
+    const SMALL: u64;
     /// How many elements a row of sums takes.
     const ROWS: usize;
     /// Whether there are elements that are no numbers.
@@ -37,6 +42,17 @@ pub(super) trait Voxel: Element + PartialEq + Debug {
     /// So many times an element.
     fn times(self, count: u64) -> Self::Sum;
 
+    /// A sum that is known to be small.
+    fn small(sum: Self::Sum) -> Self::Small;
+
+    /// The mean of so many, of a small sum.
+    fn mean_of_small(sum: Self::Small, count: u64) -> Self;
+
+    /// The means of small sums that are all of so many.
+    fn means_of_small(sums: &[Self::Small], count: u64, out: &mut [Self]) {
+        out.iter_mut().zip(sums).for_each(|(out, &sum)| *out = Self::mean_of_small(sum, count.max(1)));
+    }
+
     /// What stands where there is no number.
     fn none() -> Self;
 
@@ -47,6 +63,55 @@ pub(super) trait Voxel: Element + PartialEq + Debug {
 
     /// The element of a key.
     fn of_key(key: u64) -> Self;
+}
+
+/// Of what sums are.
+pub(super) trait Width<T: Voxel>: Sync {
+    type Sum: Copy + Default + AddAssign + From<T::Row> + Send + Sync;
+
+    fn mean(sum: Self::Sum, count: u64) -> T;
+
+    fn means(sums: &[Self::Sum], count: u64, out: &mut [T]);
+
+    fn times(element: T, count: u64) -> Self::Sum;
+}
+
+/// Sums that nothing overflows.
+pub(super) struct Wide;
+
+/// Sums of at most [`Voxel::SMALL`] elements.
+pub(super) struct Small;
+
+impl<T: Voxel> Width<T> for Wide {
+    type Sum = T::Sum;
+
+    fn mean(sum: T::Sum, count: u64) -> T {
+        T::mean(sum, count)
+    }
+
+    fn means(sums: &[T::Sum], count: u64, out: &mut [T]) {
+        T::means(sums, count, out);
+    }
+
+    fn times(element: T, count: u64) -> T::Sum {
+        element.times(count)
+    }
+}
+
+impl<T: Voxel> Width<T> for Small {
+    type Sum = T::Small;
+
+    fn mean(sum: T::Small, count: u64) -> T {
+        T::mean_of_small(sum, count)
+    }
+
+    fn means(sums: &[T::Small], count: u64, out: &mut [T]) {
+        T::means_of_small(sums, count, out);
+    }
+
+    fn times(element: T, count: u64) -> T::Small {
+        T::small(element.times(count))
+    }
 }
 
 /// The quotient, rounded half to even. The divisor is positive.
@@ -60,11 +125,13 @@ macro_rules! half_even {
 }
 
 macro_rules! whole {
-    ($($type:ty: $narrow:ty, $row:ty, $sum:ty, $rows:expr, $flip:expr);+ $(;)?) => {$(
+    ($($type:ty: $narrow:ty, $row:ty, $small:ty, $sum:ty, $rows:expr, $most:expr, $flip:expr);+ $(;)?) => {$(
         impl Voxel for $type {
             type Row = $row;
             type Narrow = $narrow;
+            type Small = $small;
             type Sum = $sum;
+            const SMALL: u64 = $most;
             const ROWS: usize = $rows;
             const HAS_NAN: bool = false;
 
@@ -91,6 +158,24 @@ macro_rules! whole {
                 // Half of the last place, less one where it is even already.
                 let (shift, half) = (count.trailing_zeros(), (count as $sum) >> 1);
                 let even = <$sum>::from(half > 0);
+                pairs.for_each(|(out, &sum)| *out = ((sum + half - even + ((sum >> shift) & even)) >> shift) as $type);
+            }
+
+            fn small(sum: $sum) -> $small {
+                sum as $small
+            }
+
+            fn mean_of_small(sum: $small, count: u64) -> Self {
+                half_even!(sum, count as $small, $small) as $type
+            }
+
+            fn means_of_small(sums: &[$small], count: u64, out: &mut [Self]) {
+                let pairs = out.iter_mut().zip(sums);
+                if !count.is_power_of_two() {
+                    return pairs.for_each(|(out, &sum)| *out = Self::mean_of_small(sum, count.max(1)));
+                }
+                let (shift, half) = (count.trailing_zeros(), (count as $small) >> 1);
+                let even = <$small>::from(half > 0);
                 pairs.for_each(|(out, &sum)| *out = ((sum + half - even + ((sum >> shift) & even)) >> shift) as $type);
             }
 
@@ -121,20 +206,22 @@ macro_rules! whole {
 const SIGN: u64 = 1 << 63;
 
 whole! {
-    u8: u16, u16, i64, 256, 0;
-    i8: i16, i16, i64, 256, SIGN;
-    u16: u32, u32, i64, 1 << 16, 0;
-    i16: i32, i32, i64, 1 << 15, SIGN;
-    u32: i64, i64, i128, 1 << 30, 0;
-    i32: i64, i64, i128, 1 << 30, SIGN;
-    u64: i128, i128, i128, usize::MAX, 0;
-    i64: i128, i128, i128, usize::MAX, SIGN;
+    u8: u16, u16, i32, i64, 256, 1 << 22, 0;
+    i8: i16, i16, i32, i64, 256, 1 << 22, SIGN;
+    u16: i32, i32, i32, i64, 1 << 15, 1 << 14, 0;
+    i16: i32, i32, i32, i64, 1 << 15, 1 << 14, SIGN;
+    u32: i64, i64, i64, i128, 1 << 30, 1 << 30, 0;
+    i32: i64, i64, i64, i128, 1 << 30, 1 << 30, SIGN;
+    u64: i128, i128, i128, i128, usize::MAX, u64::MAX >> 1, 0;
+    i64: i128, i128, i128, i128, usize::MAX, u64::MAX >> 1, SIGN;
 }
 
 impl Voxel for bool {
     type Row = u16;
     type Narrow = u16;
+    type Small = i64;
     type Sum = i64;
+    const SMALL: u64 = u64::MAX >> 1;
     const ROWS: usize = (1 << 16) - 1;
     const HAS_NAN: bool = false;
 
@@ -152,6 +239,14 @@ impl Voxel for bool {
 
     fn times(self, count: u64) -> i64 {
         i64::from(self) * count as i64
+    }
+
+    fn small(sum: i64) -> i64 {
+        sum
+    }
+
+    fn mean_of_small(sum: i64, count: u64) -> Self {
+        Self::mean(sum, count)
     }
 
     fn none() -> Self {
@@ -176,7 +271,9 @@ macro_rules! real {
         impl Voxel for $type {
             type Row = f64;
             type Narrow = f64;
+            type Small = f64;
             type Sum = f64;
+            const SMALL: u64 = u64::MAX >> 1;
             const ROWS: usize = usize::MAX;
             const HAS_NAN: bool = true;
 
@@ -196,6 +293,14 @@ macro_rules! real {
 
             fn times(self, count: u64) -> f64 {
                 $widen(self) * count as f64
+            }
+
+            fn small(sum: f64) -> f64 {
+                sum
+            }
+
+            fn mean_of_small(sum: f64, count: u64) -> Self {
+                Self::mean(sum, count)
             }
 
             fn none() -> Self {

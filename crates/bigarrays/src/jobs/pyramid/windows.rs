@@ -4,9 +4,14 @@ use std::ops::Range;
 
 use crate::base::dims::Dims;
 
-/// Runs of elements along one axis, one behind the other: of each, where it begins, and where the last one ends.
+/// Runs of elements along one axis, one behind the other.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Along(Vec<usize>);
+pub(super) struct Along {
+    /// Where each begins, and where the last one ends.
+    ends: Vec<usize>,
+    /// Whether all but those at the ends have two elements.
+    is_paired: bool,
+}
 
 impl Along {
     /// The parts of `fine`, whose coordinates begin as it does, that the coordinates `coarse` have at `factor`.
@@ -16,32 +21,28 @@ impl Along {
             let first = coordinate.saturating_mul(factor as i64).clamp(fine.start, fine.end.max(fine.start));
             (first - fine.start) as usize
         };
-        Self(ends.map(at).collect())
+        let ends: Vec<usize> = ends.map(at).collect();
+        let inner = ends.get(1..ends.len() - 1).unwrap_or_default();
+        let is_paired = inner.len() > 1 && inner.windows(2).all(|two| two[1] - two[0] == 2);
+        Self { ends, is_paired }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.0.len() - 1
+        self.ends.len() - 1
     }
 
     pub(super) fn get(&self, at: usize) -> Range<usize> {
-        self.0[at]..self.0[at + 1]
+        self.ends[at]..self.ends[at + 1]
     }
 
     /// How many elements each has.
     pub(super) fn lengths(&self) -> Vec<u64> {
-        self.0.windows(2).map(|ends| (ends[1] - ends[0]) as u64).collect()
-    }
-
-    /// The length of all runs but those at the ends, if it is one.
-    fn regular(&self) -> Option<usize> {
-        let inner = &self.0[1..self.0.len() - 1];
-        let step = inner.windows(2).next().map(|ends| ends[1] - ends[0])?;
-        inner.windows(2).all(|ends| ends[1] - ends[0] == step).then_some(step)
+        self.ends.windows(2).map(|ends| (ends[1] - ends[0]) as u64).collect()
     }
 
     /// Adds to each of `sums` what its run has of `row`.
     pub(super) fn add<R: Copy, S>(&self, row: &[R], sums: &mut [S], add: impl Fn(&mut S, R)) {
-        if self.regular() == Some(2) && sums.len() > 2 {
+        if self.is_paired && sums.len() > 2 {
             let (first, last) = (self.get(0), self.get(sums.len() - 1));
             row[first.clone()].iter().for_each(|&one| add(&mut sums[0], one));
             let inner = &row[first.end..last.start];
@@ -81,15 +82,15 @@ impl Windows {
     /// Calls `work` with each row of the coarser box, by number, and where the rows of the finer one begin that become it.
     pub(super) fn rows(&self, mut work: impl FnMut(usize, &[usize])) {
         let outer = self.along.len() - 1;
-        let (mut at, mut starts) = (Dims::from_elem(0usize, outer), Vec::new());
+        let (mut at, mut starts, mut before) = (Dims::from_elem(0usize, outer), Vec::new(), Vec::new());
         let rows: usize = self.along[..outer].iter().map(Along::len).product();
         for number in 0..rows {
             starts.clear();
             starts.push(0);
             for axis in 0..outer {
-                let run = self.along[axis].get(at[axis]);
-                let length = self.shape[axis];
-                let before = std::mem::take(&mut starts);
+                let (run, length) = (self.along[axis].get(at[axis]), self.shape[axis]);
+                std::mem::swap(&mut starts, &mut before);
+                starts.clear();
                 starts.extend(before.iter().flat_map(|start| run.clone().map(move |k| start * length + k)));
             }
             let inner = self.shape[outer];
