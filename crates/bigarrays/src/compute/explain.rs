@@ -20,15 +20,16 @@ impl Pass {
     fn lines(&self) -> [String; 3] {
         let lengths: Vec<String> = self.lengths().iter().map(ToString::to_string).collect();
         let lengths = if lengths.is_empty() { "1".to_owned() } else { lengths.join(" × ") };
-        let Terms { results, blocks, halo, decoding, tiles, versions } = self.terms;
+        let Terms { results, blocks, halo, decoding, tiles, versions, labels } = self.terms;
         let some =
             |what: &str, bytes| if bytes > 0 { format!(", {what} {}", mib(bytes)) } else { String::new() };
-        let (halo, versions) = (some("halo", halo), some("versions", versions));
+        let (halo, versions, labels) =
+            (some("halo", halo), some("versions", versions), some("labels up to", labels));
         [
             format!("blocks   {} of up to {lengths}, {} at once", self.blocks.len(), self.in_flight),
             format!("reads    {} chunks, {} decoded", self.chunks_read, mib(self.bytes_read)),
             format!(
-                "memory   results {}, blocks {}{halo}, decoding {}, tiles {}{versions}",
+                "memory   results {}, blocks {}{halo}, decoding {}, tiles {}{versions}{labels}",
                 mib(results),
                 mib(blocks),
                 mib(decoding),
@@ -61,7 +62,7 @@ impl Plan {
     /// ```
     pub fn json(&self) -> String {
         let pass = |pass: &Pass| -> Value {
-            let Terms { results, blocks, halo, decoding, tiles, versions } = pass.terms;
+            let Terms { results, blocks, halo, decoding, tiles, versions, labels } = pass.terms;
             json!({
                 "computes": pass.text,
                 "blocks": pass.blocks.len(),
@@ -76,6 +77,7 @@ impl Plan {
                     "decoding": decoding,
                     "tiles": tiles,
                     "versions": versions,
+                    "labels": labels,
                 },
             })
         };

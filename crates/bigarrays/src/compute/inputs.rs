@@ -76,7 +76,7 @@ impl Compiled {
         };
         let mut all = stage.outputs.iter().map(one).collect::<Result<Vec<_>>>()?;
         if let Some(by) = &stage.by {
-            all.push((filled(&by.numbers, results)?, DataType::I64));
+            all.push((filled(&by.numbers, results)?, by.groups.labels.unwrap_or(DataType::I64)));
         }
         Self::new(&stage.domain, &all)
     }

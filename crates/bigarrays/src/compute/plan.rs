@@ -116,13 +116,15 @@ pub(crate) struct Terms {
     pub(crate) tiles: u64,
     /// Versions of the chunks that are read.
     pub(crate) versions: u64,
+    /// Cells of labels, of which it is not known how many there are: the most that they may take.
+    pub(crate) labels: u64,
 }
 
 impl Terms {
     pub(crate) fn all(self) -> u64 {
-        [self.results, self.blocks, self.halo, self.decoding, self.tiles, self.versions]
-            .into_iter()
-            .fold(0, u64::saturating_add)
+        let terms =
+            [self.results, self.blocks, self.halo, self.decoding, self.tiles, self.versions, self.labels];
+        terms.into_iter().fold(0, u64::saturating_add)
     }
 }
 

@@ -106,7 +106,9 @@ type Given = (Stage, Option<Cut>);
 fn plan_held(stages: Vec<Given>, targets: &[Option<&Array>], limits: Limits) -> Result<(Vec<Stage>, Plan)> {
     let in_memory = |root: &&Root| targets[root.number].is_none();
     let roots = |output: &Output| output.roots.iter().filter(in_memory).count() as u64;
-    let all = stages.iter().flat_map(|(stage, _)| &stage.outputs);
+    // Tables of labels are counted with their cells.
+    let all = stages.iter().filter(|(stage, _)| stage.groups() > 0);
+    let all = all.flat_map(|(stage, _)| &stage.outputs);
     let mut held =
         all.map(|one| bytes(&one.domain, one.dtype).saturating_mul(roots(one))).fold(0, u64::saturating_add);
     let (mut planned, mut passes, mut scratch) = (Vec::new(), Vec::new(), 0u64);
@@ -198,7 +200,7 @@ impl<'a> Planner<'a> {
             folding: stage
                 .axes
                 .as_ref()
-                .map(|axes| Folding::new(&stage.domain, axes, stage.by.as_ref().map(|by| by.groups.len()))),
+                .map(|axes| Folding::new(&stage.domain, axes, stage.by.as_ref().map(|by| by.groups.dense()))),
             limits,
             terms: Terms { results, ..Terms::default() },
             may_spill,
@@ -219,6 +221,7 @@ impl<'a> Planner<'a> {
         planner.terms.decoding = decoding.saturating_add(compiled.kept_bytes());
         planner.terms.tiles = limits.threads * nodes * TILE as u64 * 8;
         planner.terms.versions = Versions::bytes(planner.distinct_chunks());
+        planner.terms.labels = planner.labels();
         planner.plan(given)
     }
 
@@ -306,10 +309,35 @@ impl<'a> Planner<'a> {
         largest.map_or_else(alone, |found| found.1)
     }
 
+    /// The most bytes that cells of labels may take: those of as many as there are elements, or half of the budget.
+    fn labels(&self) -> u64 {
+        let (Some(by), Some(folding)) = (&self.stage.by, &self.folding) else { return 0 };
+        if !by.groups.is_sparse() {
+            return 0;
+        }
+        let shape = self.domain().shape();
+        let words = |output: &Output| output.method().map_or(0, |method| method.fold.words());
+        let words: u64 = self.stage.outputs.iter().map(words).sum();
+        // Lists and maps of labels have room for twice as many as there are, and elements stand beside their cells in the end.
+        let cell = words.saturating_mul(32).saturating_add(192);
+        let elements = shape.iter().fold(cell, |all, &length| all.saturating_mul(length));
+        let of_groups = by.groups.len().saturating_mul(folding.count() + 1).saturating_mul(cell);
+        let kept = (0..shape.len()).filter(|axis| self.reduced(*axis).is_none());
+        let of_groups = kept.fold(of_groups, |all, axis| all.saturating_mul(shape[axis]));
+        elements.min(of_groups).saturating_add(1 << 20).min(self.limits.memory / 2)
+    }
+
     /// Bytes that a block of these lengths holds: of the inputs, of the results, and of cells.
     fn held(&self, lengths: &[u64]) -> u64 {
         let kept = lengths.iter().enumerate().filter(|(axis, _)| self.reduced(*axis).is_none());
-        let elements = kept.fold(self.stage.groups(), |all, (_, length)| all.saturating_mul(*length));
+        let places = kept.fold(1, |all: u64, (_, length)| all.saturating_mul(*length));
+        if self.stage.is_sparse() {
+            // Cells are counted among labels; once they are done, there are elements of all groups.
+            let size = self.stage.outputs.iter().map(|output| output.dtype.size() as u64).max().unwrap_or(0);
+            let elements = places.saturating_mul(self.stage.groups()).saturating_mul(size);
+            return self.compiled.held(lengths).saturating_add(elements);
+        }
+        let elements = places.saturating_mul(self.stage.cells());
         let segments = self.folding.as_ref().map_or(1, Folding::count);
         // Where there are groups, the cells of all segments wait.
         let waiting = if self.stage.by.is_some() { segments.saturating_sub(1) } else { 0 };

@@ -110,7 +110,7 @@ impl Lazy {
             operation = operation.grouped(own.by(&axes));
         }
         let drops = groups.as_ref().is_some_and(|groups| groups.drops);
-        let by = count.map(|count| ByGroup { count, stride: 1, drops });
+        let by = count.map(|count| ByGroup::numbered(count, drops));
         let name = if of.skips { "nanquantile" } else { "quantile" };
         let columns =
             Columns { dtype: self.dtype(), is_same: result == self.dtype(), axes, length, of, by, groups_at };
@@ -203,7 +203,7 @@ pub(super) fn read(config: &Value, site: &Site<'_>) -> Result<Arc<dyn Kernel>> {
     let result = asked.result(dtype);
     expect(result == site.dtype)?;
     let of = Quantiles { asked, skips: flag(config, "skips")?, fill: fill(config, result)? };
-    let by = flag(config, "drops").map(|drops| count.map(|count| ByGroup { count, stride: 1, drops }))?;
+    let by = flag(config, "drops").map(|drops| count.map(|count| ByGroup::numbered(count, drops)))?;
     Ok(Arc::new(Columns { dtype, is_same: result == dtype, axes, length, of, by, groups_at }))
 }
 

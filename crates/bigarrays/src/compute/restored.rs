@@ -26,7 +26,9 @@ use crate::compute::overlap::{BlockFunction, Overlap};
 use crate::compute::reduction::Reduction;
 use crate::compute::site::Site;
 use crate::compute::windows::Windows;
-use crate::compute::{aggregate, back, contraction, histogram, quantile, series, sketch, stencil, weighing};
+use crate::compute::{
+    aggregate, back, contraction, histogram, lookup, quantile, series, sketch, stencil, weighing,
+};
 
 /// Makes a kernel of its configuration; what does not fit to the operation is an error, so that the kernel finds what it needs in
 /// any block.
@@ -39,6 +41,7 @@ const KERNELS: &[(&str, Read)] = &[
     ("products", contraction::read_products),
     ("sparse", contraction::read_sparse),
     ("bins", histogram::read),
+    ("lookup", lookup::read),
     ("quantiles", quantile::read),
     ("running", series::read_running),
     ("copy", series::read_copying),

@@ -294,6 +294,7 @@ impl Stage {
         let all = self.outputs.iter().map(|output| output.text(self.axes.as_deref()));
         let all = all.collect::<Vec<_>>().join("; ");
         match &self.by {
+            Some(by) if by.groups.labels.is_some() => format!("{all} of each label"),
             Some(by) => format!("{all} of each of {} groups", by.groups.len()),
             None => all,
         }
@@ -326,9 +327,20 @@ impl Stage {
         }
     }
 
-    /// How many cells each place along the axes that are not reduced has.
+    /// How many cells each place along the axes that are not reduced has, whether they are of anything or not.
+    pub(crate) fn cells(&self) -> u64 {
+        self.by.as_ref().map_or(1, |by| by.groups.dense())
+    }
+
+    /// How many elements of a result each of these places has once it is done; none where labels become a table.
     pub(crate) fn groups(&self) -> u64 {
-        self.by.as_ref().map_or(1, |by| by.groups.len())
+        let of_table = |by: &By| by.groups.labels.is_some();
+        self.by.as_ref().map_or(1, |by| if of_table(by) { 0 } else { by.groups.len() })
+    }
+
+    /// Whether only groups that are met have cells.
+    pub(crate) fn is_sparse(&self) -> bool {
+        self.by.as_ref().is_some_and(|by| by.groups.is_sparse())
     }
 }
 
