@@ -1,5 +1,7 @@
 //! Functions of blocks that are part of this library: over dense memory, and known as data.
 
+use std::any::Any;
+
 use bytemuck::Pod;
 
 use crate::base::domain::Domain;
@@ -29,6 +31,16 @@ pub(crate) trait Kernel: Send + Sync {
     /// Bytes that it holds for a block of so many steps along each axis of the loop, beside its inputs and its result.
     fn scratch(&self, _steps: &[u64]) -> u64 {
         0
+    }
+
+    /// The axes of the first input of which each step needs all elements, if that is why a block may be large.
+    fn whole_axes(&self) -> &[usize] {
+        &[]
+    }
+
+    /// The kernel itself, if there are other ways to do what it does.
+    fn as_any(&self) -> Option<&dyn Any> {
+        None
     }
 
     /// Writes the elements of a box of the loop to `out`, dense in C order.

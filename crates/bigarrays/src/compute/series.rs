@@ -302,7 +302,7 @@ impl Lazy {
             let windows =
                 Windows::Moving { first: range.start, step: segment as i64, width: segment, clamp: true };
             let windowing = Windowing { name: "segments", axis, steps: 0..count, windows: &windows, enough };
-            let totals = windowing.of(self, aggregate)?.kept_in_a_pass()?;
+            let totals = windowing.of(self, aggregate)?.kept_in_a_pass(None)?;
             let before =
                 totals.running(axis, of)?.moved(axis, 1, Boundary::Constant(of.none(self.dtype())))?;
             operation = operation.input(&before, &axes(&Windows::Slow { every: segment }));
@@ -311,12 +311,16 @@ impl Lazy {
         operation.output(self.dtype(), &all).kernel(of.name(), kernel)
     }
 
-    /// The same elements, made in a pass of their own.
-    fn kept_in_a_pass(&self) -> Result<Self> {
+    /// The same elements, made in a pass of their own; if they are in a file, in such chunks of it, if there are any.
+    pub(super) fn kept_in_a_pass(&self, chunk: Option<Dims<u64>>) -> Result<Self> {
         let loops: Vec<Range<i64>> = self.domain().ranges().collect();
         let all: Vec<_> = (0..self.ndim()).map(|own| (own, Windows::Each)).collect();
         let operation = Operation::over(&loops).input(self, &all).output(self.dtype(), &all);
-        operation.kept().kernel("kept", Arc::new(Copying))
+        let kept = match chunk {
+            Some(chunk) => operation.kept_in_chunks(chunk),
+            None => operation.kept(),
+        };
+        kept.kernel("kept", Arc::new(Copying))
     }
 
     /// The elements along an axis, `before` more before its beginning and `behind` more behind its end, as the boundary says.
