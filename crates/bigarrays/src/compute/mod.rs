@@ -118,6 +118,7 @@ mod viewed;
 mod views;
 mod ways;
 mod weighing;
+mod window_ranks;
 mod windowed;
 mod windows;
 mod writing;
