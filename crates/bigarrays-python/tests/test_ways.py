@@ -78,9 +78,44 @@ def test_pancakes_become_pencils_in_two_stages(shape: tuple[int, ...], tmp_path:
 
 def test_two_stages_read_less_and_say_so(tmp_path: Path) -> None:
     _, array = pancakes("float32")
-    target = {"format": "zarr3", "chunk_shape": (2000, 4, 4)}
+    target: dict[str, Any] = {"format": "zarr3", "chunk_shape": (2000, 4, 4)}
     out = ba.create(tmp_path / "out", shape=array.shape, dtype="float32", **target)
     text = ba._bigarrays._Lazy.explain([(array.lazy._inner, out)], MEMORY, tmp_path, None, "text")
     assert "in two stages: the result is first written to" in text and "directly, " in text
     alone = ba._bigarrays._Lazy.explain([(array.lazy._inner, out)], MEMORY, None, None, "text")
     assert "in two stages" not in alone
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_running_sums_of_whole_axes_are_the_same(seed: int, tmp_path: Path) -> None:
+    """Of axes that are longer than segments, and than segments of segments."""
+    rng = np.random.default_rng(seed)
+    length = [300, 1000, 40_000, 257][seed % 4]
+    dtype = ["float32", "float64", "int16", "uint8"][seed // 3 % 4]
+    shape = (length, 3, 5) if seed % 2 else (2, length, 4)
+    axis = 0 if seed % 2 else 1
+    values = (rng.normal(size=shape) * 40).astype(dtype)
+    if values.dtype.kind == "f":
+        values[rng.random(shape) < 0.01] = np.nan if seed % 3 else -0.0
+    chunk = [max(length // 9, 1) if at == axis else one for at, one in enumerate(shape)]
+    x = stored(values, chunk, [5, -3, 2]).lazy
+    for name in ("cumsum", "cumprod", "cummin", "cummax", *(["ffill"] if values.dtype.kind == "f" else [])):
+        made = getattr(x, name)(axis=axis)
+        assert "with whole axes in memory" in notes(made, memory=256 << 20)
+        whole = made.compute(memory=256 << 20)
+        same(made[:, :, 3:4].compute(memory=256 << 20), whole[:, :, 1:2])
+        # What is to be resumed is computed directly.
+        out, options = tmp_path / name, {"format": "zarr3", "chunk_shape": chunk, "scratch": tmp_path}
+        same(made.save(out, resume=str(tmp_path / f"{name}-journal"), **options)[...], whole)
+
+
+def test_running_sums_say_what_they_read(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(size=(2000, 40, 60)).astype("float32")
+    array = ba.create(tmp_path / "x", shape=values.shape, dtype="float32", chunk_shape=(50, 20, 20), format="zarr3")
+    array[...] = values
+    sums = array.lazy.cumsum(axis=0)
+    assert "with whole axes in memory" in notes(sums, memory=64 << 20)
+    assert "reads x" in notes(sums, memory=24 << 20) or "with whole axes" in notes(sums, memory=24 << 20)
+    out = sums.save(tmp_path / "direct", format="zarr3", chunk_shape=(50, 20, 20), memory=64 << 20, resume=str(tmp_path / "journal"), scratch=tmp_path)
+    same(out[...], sums.compute(memory=128 << 20))
+    np.testing.assert_allclose(out[...], values.astype("float64").cumsum(axis=0), rtol=1e-5, atol=1e-4)

@@ -103,6 +103,5 @@ def _beside(labels: Any, elements: Lazy, axes: list[int]) -> Lazy:
 def _finished(name: str, made: NDArray[Any], size: NDArray[Any], elements: Lazy) -> NDArray[Any]:
     if name not in ("var", "std"):
         return made
-    found = made / size
-    found = np.sqrt(found) if name == "std" else found
+    found: NDArray[Any] = np.sqrt(made / size) if name == "std" else made / size
     return found.astype(elements.dtype) if elements.dtype.kind == "f" else found

@@ -33,7 +33,7 @@ def _limited(api: str) -> AbstractContextManager[Any]:
     modules = len(sys.modules)
     if _known[0] != modules:
         try:
-            from threadpoolctl import ThreadpoolController
+            from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
         except ImportError:
             _known = (modules, None)
         else:

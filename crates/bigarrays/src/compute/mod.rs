@@ -96,6 +96,7 @@ mod room;
 mod rows;
 mod run;
 mod same;
+mod scanning;
 mod search;
 mod series;
 mod sink;

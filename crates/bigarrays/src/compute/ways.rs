@@ -2,16 +2,21 @@
 //! the least is taken; all of them give the same bits.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::array::Array;
 use crate::base::dims::Dims;
+use crate::base::dtype::DataType;
 use crate::base::error::{ErrorKind, Result};
+use crate::compute::dense::Kernel;
 use crate::compute::expr::{Kind, Lazy};
+use crate::compute::operation::Operation;
 use crate::compute::plan::Plan;
 use crate::compute::planner::{self, Limits, OVERHEAD};
 use crate::compute::quantile::Columns;
 use crate::compute::stage::{Stage, stages};
-use crate::compute::windowed::Work;
+use crate::compute::windowed::{Bound, Work};
+use crate::compute::windows::Windows;
 
 /// Reading again so many times is dearer than writing and reading a file, and writing the result.
 const AGAIN: u64 = 3;
@@ -27,6 +32,8 @@ enum Way {
     Pencils,
     /// How often there is each value is counted.
     Counting,
+    /// Running sums and the like have their whole axis in memory, so that nothing is read for it first.
+    WholeAxis,
     /// Results are first written in chunks that both the input and the result are near.
     Rechunk,
 }
@@ -52,7 +59,7 @@ pub(super) fn cheapest(
         let changing = Changing { way, targets, limits, known: HashMap::new() };
         let Some(changed) = changing.all(roots)? else { continue };
         let made = match way {
-            Way::Counting => planner::plan(stages(&changed)?, targets, limits),
+            Way::Counting | Way::WholeAxis => planner::plan(stages(&changed)?, targets, limits),
             _ => planner::plan_in_files(stages(&changed)?, targets, limits),
         };
         let Ok((passes, mut plan)) = made else { continue };
@@ -82,11 +89,14 @@ fn ways(
         }),
         Err(error) => error.kind() == ErrorKind::MemoryBudget,
     };
-    if !reads_again {
-        return Ok(Vec::new());
-    }
     let mut found = Vec::new();
     let nodes = || roots.iter().flat_map(Lazy::nodes);
+    if nodes().any(|node| of_whole_axis(node, node.dtype()).is_some()) {
+        found.push(Way::WholeAxis);
+    }
+    if !reads_again {
+        return Ok(found);
+    }
     if nodes().any(|node| !whole_axes(node).is_empty()) {
         found.push(Way::Counting);
         found.extend(limits.has_scratch.then_some(Way::Pencils));
@@ -105,6 +115,17 @@ fn whole_axes(lazy: &Lazy) -> &[usize] {
             _ => &[],
         },
         _ => &[],
+    }
+}
+
+/// The axis along which an operation computes first what is before a block, and the kernel of all of it, of elements of a type.
+fn of_whole_axis(lazy: &Lazy, dtype: DataType) -> Option<(usize, Arc<dyn Kernel>)> {
+    match lazy.kind() {
+        Kind::Operation(of, _, inputs) if inputs.len() == 2 => match &of.work {
+            Work::Kernel(kernel) => kernel.of_whole_axis(dtype),
+            _ => None,
+        },
+        _ => None,
     }
 }
 
@@ -134,6 +155,10 @@ fn note(way: Way, plan: &Plan, direct: Option<&Plan>) -> String {
         Way::Rechunk => format!(
             "in two stages: the result is first written to {scratch} of scratch files in chunks near to those of the input and \
              of the result, and {} are read; {other}",
+            mib(read(plan))
+        ),
+        Way::WholeAxis => format!(
+            "with whole axes in memory, so that {} are read; {other}, since what is before a block is computed first",
             mib(read(plan))
         ),
         Way::Counting => {
@@ -173,6 +198,12 @@ impl Changing<'_> {
         if let Some(known) = self.known.get(&lazy.id()) {
             return Ok(known.clone());
         }
+        if self.way == Way::WholeAxis
+            && let Some(found) = self.on_whole_axis(lazy)?
+        {
+            self.known.insert(lazy.id(), found.clone());
+            return Ok(found);
+        }
         let mut differs = false;
         let mut inner = |of: &Lazy| {
             let changed = self.changed(of)?;
@@ -192,11 +223,35 @@ impl Changing<'_> {
         if differs {
             found = Lazy::new(kind, lazy.dtype(), lazy.domain().clone(), lazy.names().into());
         }
-        if !whole_axes(lazy).is_empty() {
+        if self.way != Way::WholeAxis && !whole_axes(lazy).is_empty() {
             found = self.operation(&found)?.unwrap_or(found);
         }
         self.known.insert(lazy.id(), found.clone());
         Ok(found)
+    }
+
+    /// Running sums and the like of a whole axis; of elements of `float32` without others of `float64` beside them.
+    fn on_whole_axis(&mut self, lazy: &Lazy) -> Result<Option<Lazy>> {
+        let dtype = lazy.dtype();
+        let (scan, of) = match lazy.kind() {
+            Kind::Convert(scan) => match scan.kind() {
+                Kind::Operation(_, _, inputs) => match inputs[0].kind() {
+                    Kind::Convert(of) if of.dtype() == dtype => (scan, of),
+                    _ => return Ok(None),
+                },
+                _ => return Ok(None),
+            },
+            Kind::Operation(_, _, inputs) => (lazy, &inputs[0]),
+            _ => return Ok(None),
+        };
+        let Some((axis, kernel)) = of_whole_axis(scan, dtype) else { return Ok(None) };
+        let Kind::Operation(operation, ..) = scan.kind() else { return Ok(None) };
+        let windows = |own: usize| if own == axis { Windows::Whole } else { Windows::Each };
+        let axes: Vec<Bound> = (0..of.ndim()).map(|own| (own, windows(own))).collect();
+        let each: Vec<Bound> = (0..of.ndim()).map(|own| (own, Windows::Each)).collect();
+        let loops: Vec<_> = operation.loops.ranges().collect();
+        let made = Operation::over(&loops).input(&self.changed(of)?, &axes).output(dtype, &each);
+        made.kernel(operation.name.clone(), kernel)?.renamed(lazy.names()).map(Some)
     }
 
     /// An operation that needs some axes as a whole, in this way.
@@ -217,7 +272,7 @@ impl Changing<'_> {
         let Some(kept) = self.kept(input, &needed)? else { return Ok(None) };
         let mut inputs = inputs.clone();
         inputs[0] = kept;
-        let kind = Kind::Operation(std::sync::Arc::clone(of), *number, inputs);
+        let kind = Kind::Operation(Arc::clone(of), *number, inputs);
         Ok(Some(Lazy::new(kind, lazy.dtype(), lazy.domain().clone(), lazy.names().into())))
     }
 
