@@ -1,7 +1,7 @@
 """Measures computing over a climate cube against reading alone, NumPy by hand and other engines; see README.md.
 
 bench/compute.py [--shape T,Y,X] [--rounds N] [--memory BYTES] [--only TEXT] [--dir FOLDER]
-                 [--awkward | --budgets | --limits | --series | --latency MILLISECONDS]
+                 [--awkward | --wide | --budgets | --limits | --series | --latency MILLISECONDS]
 """
 
 import argparse
@@ -22,6 +22,7 @@ import bigarrays
 import compute_jobs as jobs
 import data
 import numpy as np
+import compute_wide_jobs as wide
 from compute_jobs import AWKWARD, CHUNK, EXPRESSIONS, JOBS, PENCILS
 
 LITTLE = {"name": "bytes", "configuration": {"endian": "little"}}
@@ -32,7 +33,17 @@ CODECS: dict[str, list[dict[str, Any]]] = {
     "raw": [LITTLE],
 }
 #: What a tool needs that may not be there.
-NEEDS = {"dask": "dask", "dask-array": "dask_array", "xarray": "xarray", "cubed": "cubed", "blosc2": "blosc2"}
+NEEDS = {
+    "dask": "dask",
+    "dask-array": "dask_array",
+    "xarray": "xarray",
+    "flox": "flox",
+    "cubed": "cubed",
+    "blosc2": "blosc2",
+    "scipy": "scipy.ndimage",
+}
+#: All jobs, by name.
+ALL = JOBS | AWKWARD | wide.WIDE
 ROOT = Path(__file__).parents[1]
 
 
@@ -180,7 +191,7 @@ def run(job: str, tool: str, places: list[Any], group: Path | None = None) -> di
 
 def cell(job: str, tool: str, a: str, b: str, out: str, memory: int) -> None:
     """One job in this process: prints what it took, and a number of the result."""
-    work, first, second = (JOBS | AWKWARD)[job][tool], bigarrays.open(a), bigarrays.open(b)
+    work, first, second = ALL[job][tool], bigarrays.open(a), bigarrays.open(b)
     first[0, 0, 0]
     if tool == "blosc2":
         # Its files are made before anything is measured.
@@ -193,8 +204,10 @@ def cell(job: str, tool: str, a: str, b: str, out: str, memory: int) -> None:
     cpu, wall = cpu_seconds(), time.perf_counter()
     result = work(first, second, Path(out), memory or None)
     spent = {"cpu": cpu_seconds() - cpu, "wall": time.perf_counter() - wall, "memory": peak() - start}
-    result = bigarrays.open(out)[0] if result is None and tool != "floor" else result
-    print(json.dumps(spent | {"check": None if result is None else float(np.asarray(result, "float64").sum())}))
+    if result is None and tool != "floor":
+        written = bigarrays.open(out)
+        result = written[written.shape[0] // 2]
+    print(json.dumps(spent | {"check": None if result is None else float(np.nansum(np.abs(np.asarray(result, "float64"))))}))
 
 
 def peak() -> int:
@@ -209,13 +222,13 @@ def cpu_seconds() -> float:
 
 
 def is_there(tool: str) -> bool:
-    # Of others, all but blosc2 read Zarr by its own package.
-    needs = [NEEDS[tool], *(["zarr"] if tool != "blosc2" else [])] if tool in NEEDS else []
+    # Of others, all but blosc2 read Zarr by its own package; what scipy filters this library reads.
+    needs = [NEEDS[tool].split(".")[0], *(["zarr"] if tool not in ("blosc2", "scipy") else [])] if tool in NEEDS else []
     return all(importlib.util.find_spec(module) for module in needs)
 
 
 def table(job: str, codec: str, places: list[Any], rounds: int) -> None:
-    tools = [tool for tool in (JOBS | AWKWARD)[job] if is_there(tool)]
+    tools = [tool for tool in ALL[job] if is_there(tool)]
     least: dict[str, dict[str, Any]] = {}
     # Interleaved, so that what else the machine does concerns all.
     for _ in range(rounds):
@@ -238,6 +251,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--memory", type=int, default=256 << 20)
     parser.add_argument("--only", default="", help="only jobs with this in codec and name")
     parser.add_argument("--awkward", action="store_true", help="shapes and orders that are awkward instead")
+    parser.add_argument("--wide", action="store_true", help="windows, groups, order statistics and other chunks instead")
     parser.add_argument("--budgets", action="store_true", help="measure memory under three budgets instead")
     parser.add_argument("--limits", action="store_true", help="run in control groups of little memory instead (as root)")
     parser.add_argument("--series", action="store_true", help="cubes of 1, 4 and 16 GB instead")
@@ -269,7 +283,9 @@ def main() -> None:
             print(f"{'':38}{'CPU s':>8}{'× floor':>9}{'wall s':>8}{'MiB above start':>17}")
             if given.awkward:
                 [made_awkward(place, codec) for place in places[:2]]
-            for job in AWKWARD if given.awkward else JOBS:
+            if given.wide:
+                wide.prepare(bigarrays.open(places[0]))
+            for job in AWKWARD if given.awkward else wide.WIDE if given.wide else JOBS:
                 if given.only in f"{codec} {job}" or given.only == codec:
                     table(job, codec, places, given.rounds)
 

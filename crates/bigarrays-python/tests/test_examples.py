@@ -27,6 +27,15 @@ def test_cubes(tmp_path: Path) -> None:
         assert "180 × 360 elements onto 500 × 1000" in run("cubes.py", tmp_path)
 
 
+def test_pictures_are_those_of_the_documentation(tmp_path: Path) -> None:
+    assert "drew 6 pictures" in run("pictures.py", tmp_path)
+    pictures = EXAMPLES.parent / "docs/pictures"
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == sorted(path.name for path in pictures.iterdir())
+    for name in names:
+        assert (tmp_path / name).read_text() == (pictures / name).read_text(), f"{name}: run examples/pictures.py"
+
+
 def test_nuclei(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     image = ba.create(tmp_path / "nuclei", shape=(100, 90, 40), dtype="uint16", resolution=(260, 260, 290))

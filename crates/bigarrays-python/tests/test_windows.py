@@ -83,7 +83,7 @@ def test_rolling_as_xarray(seed: int) -> None:
     windows = lazy.rolling(width, NAMES[axis], center=center, min_count=min_count)
     wide = xr.DataArray(values.astype("float64"), dims=NAMES[: len(shape)])
     theirs = wide.rolling({NAMES[axis]: width}, center=center, min_periods=min_count)
-    for how in ["sum", "mean", "min", "max", "prod", "var", "std"]:
+    for how in ["sum", "mean", "min", "max", "prod", "var", "std", "median"]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             expected = getattr(theirs, how)()
@@ -386,3 +386,64 @@ def test_windows_are_resumed(tmp_path: Path) -> None:
     other = a.lazy.gaussian_filter(1.5).rolling(3, 0, center=True, min_count=1).max()
     with pytest.raises(ba.Error):
         other.save(str(tmp_path / "b.zarr"), format="zarr3", chunk_shape=(10, 50), resume=journal, memory=1 << 20)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_quantiles_of_windows_are_those_of_numpy(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    shape = (int(rng.integers(20, 60)), 3, int(rng.integers(1, 40)))
+    values = elements(rng, shape, ["float32", "int16", "float64", "uint64"][seed % 4])
+    lazy, axis = stored(rng, values).lazy, int(rng.integers(0, 3))
+    width = int(rng.integers(1, shape[axis] + 1))
+    pad = [(0, 0)] * 3
+    pad[axis] = (width // 2, width - 1 - width // 2)
+    padded = np.pad(values, pad, mode="symmetric" if shape[axis] >= width else "edge").astype("float64")
+    if shape[axis] < width:
+        return
+    moving = np.lib.stride_tricks.sliding_window_view(padded, width, axis)
+    windows = lazy.rolling(width, axis, center=True, boundary="reflect")
+    close(computed(windows.quantile(0.3)), np.quantile(moving, 0.3, axis=-1))
+    close(computed(windows.median()), np.median(moving, axis=-1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        few = lazy.rolling(width, axis, center=True, boundary="reflect", min_count=1).median()
+        close(computed(few), np.nanmedian(moving, axis=-1))
+    start = lazy.domain.origin[axis]
+    ranges = [(start, start + 1), (start + shape[axis] // 2, start + shape[axis]), (start, start + shape[axis])]
+    some = computed(lazy.ranges(ranges, axis).median())
+    expected = [np.median(values.astype("float64").take(range(a - start, b - start), axis), axis=axis) for a, b in ranges]
+    close(some, np.stack(expected, axis=axis))
+
+
+def test_what_quantiles_of_windows_do_not_have_is_said() -> None:
+    windows = ba.lazy(np.zeros((4, 4))).rolling((2, 2), axis=(0, 1))
+    with pytest.raises(ba.UnsupportedError, match="median in windows over several axes"):
+        windows.median()
+    with pytest.raises(ba.InvalidArgumentError, match="is not from 0 to 1"):
+        ba.lazy([1.0, 2]).rolling(2, axis=0).quantile(1.5)
+
+
+@pytest.mark.parametrize("releases_gil", [False, True])
+def test_functions_have_one_thread_of_blas(releases_gil: bool) -> None:
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+    found: list[int] = []
+
+    def limits() -> list[int]:
+        return [int(one["num_threads"]) for one in threadpoolctl.threadpool_info()]
+
+    def function(block: NDArray[Any]) -> NDArray[Any]:
+        found.extend(limits())
+        return block
+
+    before = limits()
+    x = ba.create(f"memory://windows/{next(counter)}", shape=(64, 64), dtype="float64", chunk_shape=(8, 8), format="zarr3")
+    ba.map_blocks(function, x, dtype="float64", releases_gil=releases_gil).compute(memory=1 << 20)
+    assert before and found and set(found) == {1}
+    assert limits() == before
+
+    def failing(block: NDArray[Any]) -> NDArray[Any]:
+        raise RuntimeError("no")
+
+    with pytest.raises(ba.Error, match="no"):
+        ba.map_blocks(failing, x, dtype="float64", releases_gil=releases_gil).compute()
+    assert limits() == before

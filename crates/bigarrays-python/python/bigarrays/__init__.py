@@ -63,6 +63,7 @@ from ._bigarrays import (
 from ._computing import compute, explain, save
 from ._counts import unique
 from ._expressions import concatenate, lazy, stack
+from ._label_table import label_statistics
 from ._lazy import Lazy
 from ._mapping import map_blocks, map_overlap
 from ._metadata import Metadata
@@ -117,6 +118,7 @@ __all__ = [
     "create",
     "create_group",
     "explain",
+    "label_statistics",
     "lazy",
     "ls",
     "map_blocks",

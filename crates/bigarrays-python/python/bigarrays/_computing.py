@@ -14,6 +14,7 @@ from ._expressions import lazy
 from ._lazy import Lazy
 from ._progress import Progress, reporter
 from ._targets import expect_apart, expect_room, journal_of, place, taken_up
+from ._threads import one_thread_of_blas
 
 _Url = TypeVar("_Url", bound=str | PathLike[str])
 
@@ -50,7 +51,8 @@ def compute(
         return computed_by(results, executor, processes, memory, scratch, progress)
     inner = [lazy(result)._inner for result in results]
     with journal_of(resume, lambda: f"compute {_Lazy.identity(inner)}") as journal:
-        return tuple(_Lazy.compute(inner, memory, scratch, journal, reporter(progress, "computing")))
+        with one_thread_of_blas():
+            return tuple(_Lazy.compute(inner, memory, scratch, journal, reporter(progress, "computing")))
 
 
 def save(
@@ -95,7 +97,8 @@ def save(
         expect_room(results, options, memory, scratch, journal)
         targets = {url: taken_up(result, url, options, journal) for url, result in results.items()}
         pairs = [(result._inner, targets[url]) for url, result in results.items()]
-        _Lazy.save(pairs, memory, scratch, journal, reporter(progress, "saving"))
+        with one_thread_of_blas():
+            _Lazy.save(pairs, memory, scratch, journal, reporter(progress, "saving"))
     return targets
 
 

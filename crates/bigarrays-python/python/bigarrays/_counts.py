@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ._bigarrays import InvalidArgumentError
+from ._bigarrays import InvalidArgumentError, UnsupportedError
+from ._masks import applied
 from ._reductions import Axis
 
 if TYPE_CHECKING:
@@ -17,8 +19,15 @@ if TYPE_CHECKING:
 #: How many bins there are, by how many elements.
 _BINS: dict[str, Callable[[int], Any]] = {"sqrt": np.sqrt, "sturges": lambda n: np.log2(n) + 1, "rice": lambda n: 2 * np.cbrt(n)}
 
+#: Rules by what the elements are, and those of NumPy that there are not: they need more than sums, extremes and quantiles.
+_BY_ELEMENTS = ("auto", "fd", "scott")
+_REFUSED = ("doane", "stone")
+
 #: Elements that are sorted at once.
 _SORTED = 1 << 24
+
+#: Whole numbers whose counts have a cell each, whether they are there or not.
+_COUNTED = 1 << 22
 
 
 class Counts:
@@ -38,8 +47,10 @@ class Counts:
         of the axes was.
 
         Args:
-            bins: The edges, ascending; or how many bins of equal width; or "sqrt", "sturges" or "rice" for as many as NumPy
-                takes by the number of elements.
+            bins: The edges, ascending; or how many bins of equal width; or a rule of NumPy's. "sqrt", "sturges" and "rice" go by the
+                number of elements; "scott", "fd" and "auto" by their spread, for which the elements are read at once, since the
+                number of bins has to be known: for the latter two as their quantiles are. So are whole numbers by all rules, and
+                elements within a `range`. "doane" and "stone" are refused.
             range: Where bins of equal width begin and end; the least and the largest element if None, for which the elements
                 are read once more, and the edges are an expression.
             axis: One or several, by number or name; all if None.
@@ -52,10 +63,7 @@ class Counts:
         """
         axes = self._reduced(axis)
         if isinstance(bins, str):
-            if bins not in _BINS:
-                raise InvalidArgumentError(f"unknown bins={bins!r}; known are {', '.join(_BINS)}")
-            count = int(np.prod([self.shape[one] for one in axes], dtype=object))
-            bins = int(np.ceil(_BINS[bins](count))) if count else 1
+            bins, range = _by_rule(self, bins, range, axes, weights)
         options: dict[str, Any] = {"axis": axes} if axes else {}
         edges: Any
         if isinstance(bins, int | np.integer):
@@ -121,6 +129,57 @@ class Counts:
         return found if asked.ndim else found[0]
 
 
+def _by_rule(
+    x: Any, rule: str, range: tuple[float, float] | None, axes: list[int], weights: Any
+) -> tuple[int, tuple[float, float] | None]:
+    """How many bins NumPy takes by a rule, and their range if it is known."""
+    if rule in _REFUSED:
+        reason = "for which more than sums, extremes and quantiles are needed"
+        raise UnsupportedError(f"bins={rule!r}, {reason}; known are {', '.join((*_BINS, *_BY_ELEMENTS))}")
+    if rule not in _BINS and rule not in _BY_ELEMENTS:
+        raise InvalidArgumentError(f"unknown bins={rule!r}; known are {', '.join((*_BINS, *_BY_ELEMENTS))}")
+    if weights is not None:
+        raise InvalidArgumentError(f"bins={rule!r} goes by the number of elements, which have weights: say how many bins there are")
+    count = int(np.prod([x.shape[one] for one in axes or builtins.range(x.ndim)], dtype=object))
+    if rule in _BINS and range is None and x.dtype.kind not in "iu":
+        return int(np.ceil(_BINS[rule](count))) if count else 1, None
+    if axes and len(axes) < x.ndim:
+        raise InvalidArgumentError(f"bins={rule!r} goes by all elements, and each place along the other axes has its own")
+    return _by_elements(x.positional, rule, range, count)
+
+
+def _by_elements(
+    x: Lazy, rule: str, range: tuple[float, float] | None, count: int
+) -> tuple[int, tuple[float, float] | None]:
+    from ._computing import compute
+
+    if range is not None:
+        first, last = float(range[0]), float(range[1])
+        inside = applied("logical_and", x >= first, x <= last)
+        x = applied("where", inside, x.astype("float64"), np.nan)
+        count = int(inside.sum())
+    if not count:
+        return 1, range if range is not None else (0.0, 1.0)
+    low, high, spread = compute(x.nanmin(), x.nanmax(), x.nanstd()) if range is not None else compute(x.min(), x.max(), x.std())
+    ends = (first, last) if range is not None else (float(low), float(high))
+    if not np.isfinite(ends).all():
+        raise InvalidArgumentError(f"elements from {ends[0]} to {ends[1]}, which bins cannot be made of; say with range= from where to where")
+    widths = {name: (float(high) - float(low)) / of(count) for name, of in _BINS.items()}
+    widths["scott"] = (24 * np.pi**0.5 / count) ** (1 / 3) * float(spread)
+    if rule in ("fd", "auto"):
+        quartiles = (x.nanquantile if range is not None else x.quantile)([0.25, 0.75]).compute()
+        widths["fd"] = 2 * float(quartiles[1] - quartiles[0]) * count ** (-1 / 3)
+        widths["auto"] = min(max(widths["fd"], widths["sqrt"] / 2), widths["sturges"])
+    width = widths[rule]
+    is_whole = range is None and x.dtype.kind in "iu"
+    width = max(width, 1.0) if is_whole and width else width
+    first, last = ends if ends[0] < ends[1] else (ends[0] - 0.5, ends[1] + 0.5)
+    bins = int(np.ceil((last - first) / width)) if width else 1
+    if bins > _COUNTED:
+        raise InvalidArgumentError(f"bins={rule!r} makes {bins} bins; say how many there are, or from where to where with range=")
+    return bins, (first, last)
+
+
 def _edges(bins: int, range: tuple[float, float]) -> NDArray[Any]:
     first, last = float(range[0]), float(range[1])
     if not (np.isfinite([first, last]).all() and first <= last):
@@ -159,7 +218,7 @@ def unique(x: Any, *, return_counts: bool = False, memory: int | None = None) ->
     of = lazy(x).positional
     if of.size and of.dtype.kind in "biu":
         low, high = _ends(of, memory)
-        if high - low < _SORTED:
+        if high - low < _COUNTED:
             numbers = (of - low).astype("int64") if of.dtype == np.uint64 else of.astype("int64") - low
             counts = numbers.bincount(high - low + 1).compute(memory=memory)
             places = np.flatnonzero(counts)

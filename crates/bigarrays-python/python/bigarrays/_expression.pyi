@@ -46,6 +46,8 @@ class _PlanFile:
         progress: Callable[[int, int], object] | None = None,
     ) -> int: ...
 
+_Column = tuple[np.dtype[Any], bytes]
+
 @final
 class _Lazy:
     @staticmethod
@@ -73,6 +75,16 @@ class _Lazy:
         numbers: Sequence[float],
         method: str,
     ) -> _Lazy: ...
+    @staticmethod
+    def by_label(
+        results: list[tuple[_Lazy, str]],
+        labels: _Lazy,
+        axes: Sequence[int],
+        memory: int | None = None,
+        scratch: str | PathLike[str] | None = None,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> tuple[_Column, _Column, list[_Column]]: ...
+    def numbered(self, expected: bytes, is_signed: bool) -> _Lazy: ...
     def back(self, fill: float | None) -> _Lazy: ...
     def coordinate(self, axis: int) -> _Lazy: ...
     def equal_edges(self, bins: int) -> _Lazy: ...

@@ -222,7 +222,8 @@ class Grouping:
             axis: The axes that the labels lie along, by number or name, one for each axis of the labels; all axes if None. Of
                 several keys, a tuple of what is of each, or what is of all.
             expected: The labels of the groups, in their order, or a number n for 0 to n; None for those that there are, in
-                order. For labels that are stored it has to be given. A tuple for several keys.
+                order. For labels that are stored it has to be given; they may be any whole numbers, such as ids of segments. See
+                `bigarrays.label_statistics` for labels of which nobody knows which there are. A tuple for several keys.
             drop: Whether elements of other labels belong to no group; otherwise they are an error.
             fill: What groups without elements have. If None, NaN, or what a sum or product begins with.
 

@@ -54,12 +54,17 @@ def _of_stored(x: Lazy, labels: Lazy, axes: list[int], expected: Expected | None
         labels = labels.positional
     if expected is None:
         raise InvalidArgumentError(
-            "which labels there are is not known before they are read: say with expected= how many, or which"
+            "which labels there are is not known before they are read: say with expected= how many, or which; or have "
+            "bigarrays.label_statistics find them"
         )
     names = _names(expected)
-    if np.array_equal(names, np.arange(len(names))):
+    if isinstance(expected, int | np.integer) or np.array_equal(names, np.arange(len(names))):
         return Key(labels, axes, names)
-    raise InvalidArgumentError("labels that are stored are numbers from 0: say with expected= how many groups there are")
+    if names.dtype.kind not in "iu" or labels.dtype.kind not in "iu":
+        raise InvalidArgumentError("labels that are stored are found by whole numbers: both they and expected= have to be such")
+    is_signed = names.dtype.kind == "i"
+    expected_bytes = np.ascontiguousarray(names, dtype="int64" if is_signed else "uint64").tobytes()
+    return Key(labels._then("numbered", expected_bytes, is_signed), axes, names)
 
 
 def _names(expected: Expected) -> NDArray[Any]:

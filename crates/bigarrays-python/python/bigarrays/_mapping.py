@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 from ._bigarrays import Domain, InvalidArgumentError, _Lazy
 from ._expressions import lazy
 from ._lazy import Lazy
+from ._threads import note_function, one_thread_of_openmp
 
 Depth = int | tuple[int, int]
 
@@ -68,6 +69,7 @@ def map_overlap(
     depths = [_pair(one) for one in _per_axis(widest, depth, 0)]
     beyond = [None if one is None else (one, float(fill_value)) for one in _per_axis(widest, boundary, None)]
     dtypes, is_several = _dtypes(function, inputs, depths, trim, dtype, pass_domain)
+    note_function()
     arguments = (function, inputs, depths, beyond, trim, dtypes, pass_domain, releases_gil)
     made = _Lazy.map_blocks(function, [one._inner for one in inputs], *arguments[2:])
     is_positional = all(one._is_positional for one in inputs)
@@ -143,7 +145,9 @@ def call(
 ) -> list[NDArray[Any]]:
     """The results of a function of some blocks, each of its type."""
     arrays = [np.frombuffer(elements, dtype).reshape(shape) for elements, dtype, shape in blocks]
-    made = function(*arrays) if domain is None else function(*arrays, domain=domain)
+    note_function()
+    with one_thread_of_openmp():
+        made = function(*arrays) if domain is None else function(*arrays, domain=domain)
     results = made if isinstance(made, tuple) else (made,)
     if len(results) != len(dtypes):
         raise ValueError(f"{len(results)} results, where {len(dtypes)} are due")

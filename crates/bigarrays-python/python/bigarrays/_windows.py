@@ -86,6 +86,14 @@ class Windows:
         """The variance of each window, divided by the number of elements less `ddof`."""
         return self._become("var", correction=ddof)
 
+    def median(self) -> Lazy:
+        """The median of each window, exact, along one axis; of whole numbers in float64."""
+        return self._become("median")
+
+    def quantile(self, q: float) -> Lazy:
+        """A quantile of each window, exact, along one axis: on the line between two elements. See `median`."""
+        return self._become("quantile", q=float(q))
+
     def std(self, *, ddof: float = 0) -> Lazy:
         """The standard deviation of each window; see `var`."""
         return self._become("std", correction=ddof)

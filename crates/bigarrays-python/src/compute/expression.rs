@@ -17,6 +17,7 @@ use crate::array::domain::PyDomain;
 use crate::array::index::Selection;
 use crate::compute::groups::{self, Keys, Wanted};
 use crate::compute::journal::PyJournal;
+use crate::compute::labelled::{Columns, labelled};
 use crate::compute::mapped;
 use crate::compute::source::{Foreign, Held};
 use crate::errors::{OrRaise, invalid};
@@ -119,6 +120,33 @@ impl PyLazy {
         let keys = Keys { labels, axes, counts, drops, fill: to_fill(fill)? };
         let wanted = Wanted { name, also: &also, numbers: &numbers, method };
         groups::grouped(&self.0, &keys, &wanted).map(Self).or_raise(py)
+    }
+
+    /// The labels that there are, how many elements each has, and what they become by reductions of these names.
+    #[staticmethod]
+    #[pyo3(signature = (results, labels, axes, memory = None, scratch = None, progress = None))]
+    fn by_label<'py>(
+        py: Python<'py>,
+        results: Vec<(PyRef<'py, Self>, String)>,
+        labels: PyRef<'py, Self>,
+        axes: Vec<usize>,
+        memory: Option<u64>,
+        scratch: Option<std::path::PathBuf>,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<Columns<'py>> {
+        let results: Vec<_> = results.into_iter().map(|(lazy, name)| (lazy.0.clone(), name)).collect();
+        let labels = (&labels.0.clone(), &axes[..]);
+        labelled(py, &results, labels, (budget(memory), scratch), progress.as_ref())
+    }
+
+    /// The numbers of groups by labels in a list, which is given as the bytes of numbers of 64 bits, with or without sign.
+    fn numbered(&self, py: Python<'_>, expected: &Bound<'_, PyBytes>, is_signed: bool) -> PyResult<Self> {
+        let words = expected.as_bytes().as_chunks::<8>().0.iter();
+        let one = |word: &[u8; 8]| match is_signed {
+            true => i128::from(i64::from_ne_bytes(*word)),
+            false => i128::from(u64::from_ne_bytes(*word)),
+        };
+        self.0.numbered(&words.map(one).collect::<Vec<_>>()).map(Self).or_raise(py)
     }
 
     /// Results of groups where the elements of the groups were.

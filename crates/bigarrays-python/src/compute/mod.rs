@@ -3,6 +3,7 @@
 pub(crate) mod expression;
 mod groups;
 pub(crate) mod journal;
+mod labelled;
 mod mapped;
 pub(crate) mod plan;
 mod source;

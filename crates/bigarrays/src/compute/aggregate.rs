@@ -23,6 +23,7 @@ use crate::compute::lines::{Shape, along, is_narrow, sliding};
 use crate::compute::operation::Operation;
 use crate::compute::site::Site;
 use crate::compute::types::is_signed;
+use crate::compute::window_ranks::WindowQuantile;
 use crate::compute::windows::Windows;
 
 /// What the elements of a window become.
@@ -52,14 +53,18 @@ pub enum Aggregate {
     Var(f64),
     /// The root of that.
     Std(f64),
+    /// The median: of an even number of elements the mean of the two in the middle.
+    Median,
+    /// A quantile, from 0 to 1, on the line between two elements.
+    Quantile(f64),
 }
 
 impl Aggregate {
-    /// The one of this name; variances divide by the number of elements less `correction`.
+    /// The one of this name; variances divide by the number of elements less `parameter`, and quantiles are this one.
     ///
     /// # Errors
     /// `InvalidArgument` if there is none.
-    pub fn named(name: &str, correction: f64) -> Result<Self> {
+    pub fn named(name: &str, parameter: f64) -> Result<Self> {
         let all = [
             Self::Sum,
             Self::Product,
@@ -71,8 +76,10 @@ impl Aggregate {
             Self::Count,
             Self::First,
             Self::Last,
-            Self::Var(correction),
-            Self::Std(correction),
+            Self::Var(parameter),
+            Self::Std(parameter),
+            Self::Median,
+            Self::Quantile(parameter),
         ];
         let known = || all.map(Self::name).join(", ");
         let unknown = || Error::invalid(format!("windows have no {name:?}; known are {}", known()));
@@ -94,6 +101,8 @@ impl Aggregate {
             Self::Last => "last",
             Self::Var(_) => "var",
             Self::Std(_) => "std",
+            Self::Median => "median",
+            Self::Quantile(_) => "quantile",
         }
     }
 
@@ -104,7 +113,7 @@ impl Aggregate {
 
     /// Whether it is one of real numbers, also of whole ones.
     fn is_real(self) -> bool {
-        matches!(self, Self::Mean | Self::Var(_) | Self::Std(_))
+        matches!(self, Self::Mean | Self::Var(_) | Self::Std(_) | Self::Median | Self::Quantile(_))
     }
 }
 
@@ -208,7 +217,13 @@ impl Windowing<'_> {
     ) -> Result<Arc<dyn Kernel>> {
         use DataType::{Bool, F32, F64, I8, I16, I32, I64, U8, U16, U32, U64};
         let none = || Error::unsupported(format!("{} of {dtype} in windows", aggregate.name()));
+        let quantile = |q| {
+            let (axis, windows, first) = (self.axis, self.windows.clone(), self.steps.start);
+            WindowQuantile { q, axis, windows, first, least, skips }.kernel(dtype)
+        };
         Ok(match (aggregate, dtype) {
+            (Aggregate::Median, _) => quantile(0.5)?,
+            (Aggregate::Quantile(q), _) => quantile(q)?,
             (Aggregate::Any, Bool) => self.merging(aggregate, Truth::<true>, least),
             (Aggregate::All, Bool) => self.merging(aggregate, Truth::<false>, least),
             (Aggregate::Count, I64) | (Aggregate::Sum, I64 | U64) => self.merging(aggregate, WholeSum, least),

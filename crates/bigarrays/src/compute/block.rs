@@ -1,6 +1,7 @@
 //! A block of expressions: the elements that they are of, and what is computed of them.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::base::buffer::Order;
 use crate::base::dims::Dims;
@@ -11,6 +12,7 @@ use crate::compute::memory::Memory;
 use crate::compute::program::{Elements, Machine, Program, TILE};
 use crate::compute::reduction::Method;
 use crate::compute::rows::{Rows, strides};
+use crate::compute::slots::{Allowance, Slots};
 
 /// The elements of the inputs that a block needs.
 pub(super) struct Block {
@@ -44,6 +46,18 @@ pub(super) struct Folded<'a> {
 pub(super) struct Folds {
     pub(super) held: Vec<Held>,
     pub(super) sizes: Vec<u64>,
+    /// Which labels cells are of, one after the other, if only those that were met have any.
+    pub(super) slots: Option<Slots>,
+}
+
+/// Which cells there are of each place along the axes that are not reduced.
+#[derive(Clone, Debug)]
+pub(super) enum CellsOf {
+    One,
+    /// Of each of so many groups.
+    Groups(u64),
+    /// Of each label that is met, as long as all of them take no more than this.
+    Labels(Arc<Allowance>),
 }
 
 /// The cells of a result, dense: what is folded, and what stands beside it.
@@ -56,19 +70,58 @@ pub(super) struct Held {
 }
 
 impl Folds {
-    /// So many cells of nothing of each method, where each of so many groups has as many.
-    pub(super) fn new(methods: &[Method], cells: usize, groups: Option<u64>) -> Self {
-        let count = cells.saturating_mul(groups.unwrap_or(1) as usize);
+    /// So many cells of nothing of each method, where each of the groups that have any has as many.
+    pub(super) fn new(methods: &[Method], cells: usize, of: &CellsOf) -> Self {
+        let (count, groups, slots) = match of {
+            CellsOf::One => (cells, 0, None),
+            CellsOf::Groups(groups) => (cells.saturating_mul(*groups as usize), *groups as usize, None),
+            CellsOf::Labels(allowance) => (0, 0, Some(Slots::new(cells, allowance))),
+        };
         let held = methods.iter().map(|method| Held::new(*method, count)).collect();
-        Self { held, sizes: vec![0; groups.unwrap_or(0) as usize] }
+        Self { held, sizes: vec![0; groups], slots }
     }
 
     /// Folds the cells of elements behind these into them.
-    pub(super) fn merge(&mut self, methods: &[Method], other: &Self) {
-        for ((held, other), method) in self.held.iter_mut().zip(&other.held).zip(methods) {
-            held.merge(*method, other);
+    ///
+    /// # Errors
+    /// `MemoryBudget` if there are more labels than there is room for.
+    pub(super) fn merge(&mut self, methods: &[Method], other: &Self) -> Result<()> {
+        let Some((slots, others)) = self.slots.as_mut().zip(other.slots.as_ref()) else {
+            for ((held, other), method) in self.held.iter_mut().zip(&other.held).zip(methods) {
+                held.merge(*method, other);
+            }
+            self.sizes.iter_mut().zip(&other.sizes).for_each(|(size, other)| *size += other);
+            return Ok(());
+        };
+        let places: Vec<usize> = others.labels().iter().map(|&label| slots.slot(label)).collect();
+        let cells = slots.cells;
+        self.sizes.resize(slots.len(), 0);
+        self.grow(methods)?;
+        for (from, &to) in places.iter().enumerate() {
+            self.sizes[to] += other.sizes[from];
+            for ((held, other), method) in self.held.iter_mut().zip(&other.held).zip(methods) {
+                held.merge_part(*method, to * cells, other, from * cells..(from + 1) * cells);
+            }
         }
-        self.sizes.iter_mut().zip(&other.sizes).for_each(|(size, other)| *size += other);
+        Ok(())
+    }
+
+    /// Has each label that was met have cells.
+    ///
+    /// # Errors
+    /// `MemoryBudget` if there is no room for them.
+    pub(super) fn grow(&mut self, methods: &[Method]) -> Result<()> {
+        let Some(slots) = &mut self.slots else { return Ok(()) };
+        let count = slots.len() * slots.cells;
+        if self.held.first().is_none_or(|held| held.values.len() == count) {
+            return Ok(());
+        }
+        let mut words = self.sizes.capacity();
+        for (held, method) in self.held.iter_mut().zip(methods) {
+            held.grow(*method, count);
+            words += held.capacity();
+        }
+        slots.count(words)
     }
 }
 
@@ -89,6 +142,37 @@ impl Held {
         let Self { values, beside, firsts, means } = other;
         let others = Others { values, beside, firsts, means };
         method.fold.merge(method.cell, self.cells(0..self.values.len()), &others);
+    }
+
+    /// Folds some of the cells of elements behind these into as many from the one at `to` on.
+    fn merge_part(&mut self, method: Method, to: usize, other: &Self, range: Range<usize>) {
+        let of =
+            |words: &'_ Vec<u64>| -> Range<usize> { if words.is_empty() { 0..0 } else { range.clone() } };
+        let others = Others {
+            values: &other.values[of(&other.values)],
+            beside: &other.beside[of(&other.beside)],
+            firsts: &other.firsts[of(&other.firsts)],
+            means: &other.means[of(&other.means)],
+        };
+        method.fold.merge(method.cell, self.cells(to..to + range.len()), &others);
+    }
+
+    /// Adds cells of nothing up to so many.
+    fn grow(&mut self, method: Method, count: usize) {
+        let (value, beside) = method.fold.identity(method.cell);
+        self.values.resize(count, value);
+        if method.fold.has_beside() {
+            self.beside.resize(count, beside);
+        }
+        if method.fold.has_moments() {
+            self.firsts.resize(count, 0);
+            self.means.resize(count, 0);
+        }
+    }
+
+    /// How many words there is room for.
+    fn capacity(&self) -> usize {
+        [&self.values, &self.beside, &self.firsts, &self.means].iter().map(|words| words.capacity()).sum()
     }
 
     fn scatter(&mut self, method: Method, row: &[u64], each: &[usize], places: Places) {
@@ -169,7 +253,7 @@ impl Block {
         cells: &mut Folds,
     ) -> Result<()> {
         let Folded { axes, along, by, .. } = folded;
-        let groups = by.map_or(1, |by| by.count as usize);
+        let groups = by.filter(|by| !by.is_sparse).map_or(1, |by| by.count as usize);
         let needs_places = methods.iter().any(|method| method.fold.places());
         let mut strides = self.strides();
         strides.push(self.strides_of_cells(axes, groups));
@@ -207,7 +291,12 @@ impl Block {
             let goes = match by {
                 Some(by) => {
                     let numbers = numbers(&machine, methods.len(), &tile, count);
-                    by.cells(numbers, (at, step, count), &mut cells.sizes, &mut found)
+                    let row = (at, step, count);
+                    let goes = match &mut cells.slots {
+                        Some(slots) => by.cells_of_slots(numbers, row, (slots, &mut cells.sizes), &mut found),
+                        None => by.cells(numbers, row, &mut cells.sizes, &mut found),
+                    };
+                    goes.and_then(|goes| cells.grow(methods).map(|()| goes))
                 }
                 None => Ok(Goes::Behind(0)),
             };

@@ -92,7 +92,7 @@ fn over_axes(
     };
     let Some(min_count) = min_count.filter(|_| !matches!(aggregate, Aggregate::Any | Aggregate::All)) else {
         return match aggregate {
-            Aggregate::Var(_) | Aggregate::Std(_) => {
+            Aggregate::Var(_) | Aggregate::Std(_) | Aggregate::Median | Aggregate::Quantile(_) => {
                 Err(Error::unsupported(format!("{} in windows over several axes", aggregate.name())))
             }
             Aggregate::Count => chain(lazy, Aggregate::Count, Aggregate::Sum, Some(0)),
@@ -106,7 +106,7 @@ fn over_axes(
     let count = chain(lazy, Aggregate::Count, Aggregate::Sum, Some(0))?;
     let made = match aggregate {
         Aggregate::Count => return Ok(count),
-        Aggregate::Var(_) | Aggregate::Std(_) => {
+        Aggregate::Var(_) | Aggregate::Std(_) | Aggregate::Median | Aggregate::Quantile(_) => {
             return Err(Error::unsupported(format!("{} in windows over several axes", aggregate.name())));
         }
         Aggregate::Mean => {

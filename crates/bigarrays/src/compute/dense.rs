@@ -1,8 +1,12 @@
 //! Functions of blocks that are part of this library: over dense memory, and known as data.
 
+use std::any::Any;
+use std::sync::Arc;
+
 use bytemuck::Pod;
 
 use crate::base::domain::Domain;
+use crate::base::dtype::DataType;
 use crate::base::error::Result;
 use crate::chunk::config::Config;
 
@@ -29,6 +33,22 @@ pub(crate) trait Kernel: Send + Sync {
     /// Bytes that it holds for a block of so many steps along each axis of the loop, beside its inputs and its result.
     fn scratch(&self, _steps: &[u64]) -> u64 {
         0
+    }
+
+    /// The axes of the first input of which each step needs all elements, if that is why a block may be large.
+    fn whole_axes(&self) -> &[usize] {
+        &[]
+    }
+
+    /// The axis of the loop along which it needs what it has not read, if it does, and the kernel of the same, bit for bit, of elements
+    /// that are there as a whole along that axis. Elements and results are of this type.
+    fn of_whole_axis(&self, _dtype: DataType) -> Option<(usize, Arc<dyn Kernel>)> {
+        None
+    }
+
+    /// The kernel itself, if there are other ways to do what it does.
+    fn as_any(&self) -> Option<&dyn Any> {
+        None
     }
 
     /// Writes the elements of a box of the loop to `out`, dense in C order.

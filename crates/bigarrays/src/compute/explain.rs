@@ -10,6 +10,14 @@ use crate::compute::plan::{Pass, Plan, Terms};
 /// The width and the height of a pass in a picture, and the room between passes.
 const BOX: (usize, usize, usize) = (640, 104, 24);
 
+/// What passes read of an array: where it is, what it is called, the bytes of its chunks, and those that each pass reads.
+struct Readings<'a> {
+    place: &'a str,
+    name: &'a str,
+    once: u64,
+    passes: Vec<(usize, u64)>,
+}
+
 impl Pass {
     /// The most elements of a block along each axis.
     fn lengths(&self) -> Vec<u64> {
@@ -20,15 +28,16 @@ impl Pass {
     fn lines(&self) -> [String; 3] {
         let lengths: Vec<String> = self.lengths().iter().map(ToString::to_string).collect();
         let lengths = if lengths.is_empty() { "1".to_owned() } else { lengths.join(" × ") };
-        let Terms { results, blocks, halo, decoding, tiles, versions } = self.terms;
+        let Terms { results, blocks, halo, decoding, tiles, versions, labels } = self.terms;
         let some =
             |what: &str, bytes| if bytes > 0 { format!(", {what} {}", mib(bytes)) } else { String::new() };
-        let (halo, versions) = (some("halo", halo), some("versions", versions));
+        let (halo, versions, labels) =
+            (some("halo", halo), some("versions", versions), some("labels up to", labels));
         [
             format!("blocks   {} of up to {lengths}, {} at once", self.blocks.len(), self.in_flight),
             format!("reads    {} chunks, {} decoded", self.chunks_read, mib(self.bytes_read)),
             format!(
-                "memory   results {}, blocks {}{halo}, decoding {}, tiles {}{versions}",
+                "memory   results {}, blocks {}{halo}, decoding {}, tiles {}{versions}{labels}",
                 mib(results),
                 mib(blocks),
                 mib(decoding),
@@ -61,7 +70,7 @@ impl Plan {
     /// ```
     pub fn json(&self) -> String {
         let pass = |pass: &Pass| -> Value {
-            let Terms { results, blocks, halo, decoding, tiles, versions } = pass.terms;
+            let Terms { results, blocks, halo, decoding, tiles, versions, labels } = pass.terms;
             json!({
                 "computes": pass.text,
                 "blocks": pass.blocks.len(),
@@ -76,11 +85,75 @@ impl Plan {
                     "decoding": decoding,
                     "tiles": tiles,
                     "versions": versions,
+                    "labels": labels,
                 },
             })
         };
         let passes: Vec<Value> = self.passes.iter().map(pass).collect();
-        json!({ "memory": self.memory, "peak_memory": self.peak_memory, "scratch": self.scratch, "passes": passes }).to_string()
+        json!({
+            "memory": self.memory,
+            "peak_memory": self.peak_memory,
+            "scratch": self.scratch,
+            "notes": self.said().collect::<Vec<_>>(),
+            "passes": passes,
+        })
+        .to_string()
+    }
+
+    /// What is said of all passes.
+    fn said(&self) -> impl Iterator<Item = String> {
+        self.notes.iter().cloned().chain(self.readings())
+    }
+
+    /// In words, how often inputs are read that are not read once, and why.
+    fn readings(&self) -> Vec<String> {
+        let mut inputs: Vec<Readings<'_>> = Vec::new();
+        for (pass, planned) in self.passes.iter().enumerate() {
+            for read in &planned.reads {
+                let Some((place, name)) = &read.name else { continue };
+                let known = match inputs.iter_mut().find(|known| known.place == place) {
+                    Some(known) => known,
+                    None => {
+                        inputs.push(Readings { place, name, once: 0, passes: Vec::new() });
+                        let last = inputs.len() - 1;
+                        &mut inputs[last]
+                    }
+                };
+                known.once = known.once.max(read.once);
+                // Of several views in one pass each is read for itself.
+                match known.passes.last_mut().filter(|last| last.0 == pass) {
+                    Some(last) => last.1 = last.1.saturating_add(read.bytes),
+                    None => known.passes.push((pass, read.bytes)),
+                }
+            }
+        }
+        inputs.iter().filter_map(|input| self.reading(input.name, input.once, &input.passes)).collect()
+    }
+
+    /// How often an input is read, by the bytes of each pass that reads it.
+    fn reading(&self, name: &str, once: u64, reads: &[(usize, u64)]) -> Option<String> {
+        let times = |bytes: u64| bytes as f64 / once.max(1) as f64;
+        let all: f64 = reads.iter().map(|read| times(read.1)).sum();
+        if all < 1.05 {
+            return None;
+        }
+        let of_pass = |(pass, bytes): &(usize, u64)| {
+            let why = match times(*bytes) {
+                once if once < 1.05 => "",
+                _ if self.passes[*pass].terms.halo > 0 => {
+                    ", since neighbouring blocks need some elements both"
+                }
+                _ => ", since blocks do not end where its chunks do",
+            };
+            format!("{:.1} in pass {}{why}", times(*bytes), pass + 1)
+        };
+        let of_passes: Vec<String> = reads.iter().map(of_pass).collect();
+        let why = if reads.len() > 1 {
+            "; a pass begins when all that it takes of earlier ones is known"
+        } else {
+            ""
+        };
+        Some(format!("reads {name} {all:.1} times: {}{why}", of_passes.join(", ")))
     }
 
     /// What all passes take.
@@ -144,6 +217,7 @@ impl fmt::Display for Plan {
             writeln!(f, "pass {}: {}", number + 1, pass.text)?;
             pass.lines().iter().try_for_each(|line| writeln!(f, "  {line}"))?;
         }
+        self.said().try_for_each(|note| writeln!(f, "{note}"))?;
         f.write_str(&self.needs())
     }
 }

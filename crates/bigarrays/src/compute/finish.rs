@@ -16,6 +16,8 @@ pub(super) struct Finished<'a> {
     /// How many elements each group has, if there are groups, and how far cells of neighbouring groups are apart.
     pub(super) sizes: &'a [u64],
     pub(super) stride: usize,
+    /// The number of the first of these groups.
+    pub(super) group: u64,
 }
 
 impl Finished<'_> {
@@ -75,6 +77,7 @@ impl Finished<'_> {
             return Ok(());
         };
         let Some(empty) = self.sizes.iter().position(|&size| size == 0) else { return Ok(()) };
+        let empty = self.group + empty as u64;
         if output.fill.is_some() || output.dtype.is_float() {
             return Ok(());
         }

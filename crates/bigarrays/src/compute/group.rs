@@ -144,7 +144,7 @@ impl GroupBy {
     }
 
     pub(super) fn groups(&self) -> Groups {
-        Groups { counts: self.counts.clone(), drops: self.drops }
+        Groups { counts: self.counts.clone(), drops: self.drops, labels: None }
     }
 
     fn grouped(&self, grouping: Grouping, of: &Lazy, dtype: DataType) -> Result<Lazy> {
@@ -275,6 +275,11 @@ impl Lazy {
 
 /// Numbers along some axes of `of` as numbers over all of its domain.
 fn spread(labels: &Lazy, axes: &[usize], of: &Lazy) -> Result<Lazy> {
+    placed(&whole_numbers(labels)?, axes, of)
+}
+
+/// What lies along some axes of `of` over all of its domain.
+pub(super) fn placed(labels: &Lazy, axes: &[usize], of: &Lazy) -> Result<Lazy> {
     let is_there = axes.iter().enumerate().all(|(k, axis)| *axis < of.ndim() && !axes[..k].contains(axis));
     if axes.is_empty() || !is_there || labels.ndim() != axes.len() {
         let (own, ndim) = (labels.ndim(), of.ndim());
@@ -293,7 +298,7 @@ fn spread(labels: &Lazy, axes: &[usize], of: &Lazy) -> Result<Lazy> {
         None => Placed::New(of.domain().range(axis)),
     };
     let placed: Dims<Placed> = (0..of.ndim()).map(placed).collect();
-    whole_numbers(labels)?.view(&Mapping::arranged(labels.domain(), &placed)?)
+    labels.view(&Mapping::arranged(labels.domain(), &placed)?)
 }
 
 /// Labels as numbers of 64 bits: NaN as −1, and what is no whole number, or too large, as the largest number.

@@ -1,7 +1,9 @@
 //! Rows of elements that are folded by the numbers of their groups.
 
+use crate::base::dtype::DataType;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::compute::kernels::NONE;
+use crate::compute::slots::Slots;
 
 /// Where the cells of groups are.
 #[derive(Clone, Copy, Debug)]
@@ -12,6 +14,10 @@ pub(super) struct ByGroup {
     pub(super) stride: usize,
     /// Whether a number that there is not is none.
     pub(super) drops: bool,
+    /// Whether only groups that are met have cells, one after the other in the order of their slots.
+    pub(super) is_sparse: bool,
+    /// Whether numbers are labels, each of which is a group; negative ones are, too, if labels have no sign.
+    pub(super) labels: Option<DataType>,
 }
 
 /// The numbers of the groups of a row's elements.
@@ -33,6 +39,11 @@ pub(super) enum Cells<'a> {
 }
 
 impl ByGroup {
+    /// Groups that are numbered, each of one cell.
+    pub(super) fn numbered(count: u64, drops: bool) -> Self {
+        Self { count, stride: 1, drops, is_sparse: false, labels: None }
+    }
+
     /// The group of a number, if it is one.
     ///
     /// # Errors
@@ -54,6 +65,55 @@ impl ByGroup {
         }
     }
 
+    /// The label by which the cells of a number are found, if it is of a group.
+    ///
+    /// # Errors
+    /// As [`ByGroup::group`].
+    fn label(&self, number: i64) -> Result<Option<i64>> {
+        match self.labels {
+            Some(DataType::U64) => Ok(Some(number)),
+            Some(_) => Ok((number >= 0).then_some(number)),
+            None => Ok(self.group(number)?.map(|group| group as i64)),
+        }
+    }
+
+    /// As [`ByGroup::cells`], of cells of those labels that were met and are met now; `sizes` has as many then.
+    ///
+    /// # Errors
+    /// As [`ByGroup::group`].
+    pub(super) fn cells_of_slots<'a>(
+        &self,
+        numbers: Numbers<'_>,
+        (at, step, count): (usize, usize, usize),
+        (slots, sizes): (&mut Slots, &mut Vec<u64>),
+        found: &'a mut Vec<usize>,
+    ) -> Result<Cells<'a>> {
+        let counted = counted(at, step, count);
+        let numbers = match numbers {
+            Numbers::One(number) => {
+                let Some(label) = self.label(number)? else { return Ok(Cells::Nowhere) };
+                let slot = slots.slot(label);
+                sizes.resize(slots.len(), 0);
+                sizes[slot] += counted as u64;
+                return Ok(Cells::Behind(slot * self.stride));
+            }
+            Numbers::Each(numbers) => numbers,
+        };
+        found.resize(numbers.len(), NONE);
+        for (k, (found, &number)) in found.iter_mut().zip(numbers).enumerate() {
+            *found = NONE;
+            if let Some(label) = self.label(number)? {
+                let slot = slots.slot(label);
+                if slot == sizes.len() {
+                    sizes.push(0);
+                }
+                sizes[slot] += u64::from(k < counted);
+                *found = at + k * step + slot * self.stride;
+            }
+        }
+        Ok(Cells::Each(found))
+    }
+
     /// Where the elements of a row go, the first of which is of the cell at `at` of the first group, and the others `step`
     /// apart. Counts the elements of each group, once for all cells.
     ///
@@ -66,14 +126,7 @@ impl ByGroup {
         sizes: &mut [u64],
         found: &'a mut Vec<usize>,
     ) -> Result<Cells<'a>> {
-        // Those of one cell along the axes that are not reduced are all that there are.
-        let counted = if at > 0 {
-            0
-        } else if step == 0 {
-            count
-        } else {
-            count.min(1)
-        };
+        let counted = counted(at, step, count);
         let numbers = match numbers {
             Numbers::One(number) => {
                 let Some(group) = self.group(number)? else { return Ok(Cells::Nowhere) };
@@ -97,5 +150,14 @@ impl ByGroup {
             }
         }
         Ok(Cells::Each(found))
+    }
+}
+
+/// How many elements of a row are those of one cell along the axes that are not reduced, which are all that there are of a group.
+fn counted(at: usize, step: usize, count: usize) -> usize {
+    match (at, step) {
+        (0, 0) => count,
+        (0, _) => count.min(1),
+        _ => 0,
     }
 }

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
+use crate::base::dtype::DataType;
 use crate::base::error::Result;
 use crate::chunk::config::{Config, Parameter};
 use crate::compute::fields::{counts, expect, flag, positions};
@@ -18,7 +19,12 @@ pub(crate) struct Groups {
     pub(crate) counts: Dims<u64>,
     /// Whether elements of a number that there is not belong to no group; otherwise that is an error.
     pub(crate) drops: bool,
+    /// The type of labels, `int64` or `uint64`, where numbers are labels, and each that is met is a group.
+    pub(crate) labels: Option<DataType>,
 }
+
+/// The most groups that have cells whether they are met or not.
+const MOST_DENSE: u64 = 1 << 22;
 
 /// Which axes become groups.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +71,8 @@ impl Grouped {
     /// # Errors
     /// `InvalidArgument` for what is none, or does not fit.
     pub(super) fn read(node: &Value, domain: &Domain) -> Result<Self> {
-        let groups = Groups { counts: counts(node, "counts")?.into(), drops: flag(node, "drops")? };
+        let groups =
+            Groups { counts: counts(node, "counts")?.into(), drops: flag(node, "drops")?, labels: None };
         let by = Self { groups, axes: positions(node, "axes")?, labelled: positions(node, "labelled")? };
         let is_sorted = |axes: &Dims<usize>| axes.is_sorted_by(|one, other| one < other);
         let is_there = by.axes.last().is_some_and(|&last| last < domain.ndim());
@@ -81,6 +88,16 @@ impl Groups {
     /// How many there are in all.
     pub(crate) fn len(&self) -> u64 {
         self.counts.iter().copied().fold(1, u64::saturating_mul)
+    }
+
+    /// Whether only groups that are met have cells. It follows from what is asked for alone, as the order of folding does.
+    pub(crate) fn is_sparse(&self) -> bool {
+        self.labels.is_some() || self.len() > MOST_DENSE
+    }
+
+    /// How many groups have cells whether they are met or not.
+    pub(crate) fn dense(&self) -> u64 {
+        if self.is_sparse() { 1 } else { self.len() }
     }
 
     /// How many axes of groups there are.

@@ -18,6 +18,21 @@ use crate::store::{MemoryStore, Store};
 /// What arrays in memory call their format.
 pub(crate) const NAME: &str = "memory";
 
+/// What arrays that are not there yet call theirs.
+pub(crate) const PLACEHOLDER: &str = "scratch";
+
+/// An array in chunks of which nothing is stored, by which passes are planned that read a file which an earlier one makes.
+///
+/// # Errors
+/// `InvalidArgument` for chunks that do not fit.
+pub(crate) fn placeholder(domain: &Domain, dtype: DataType, chunk: &[u64]) -> Result<Array> {
+    let axis_names = (0..domain.ndim()).map(|axis| format!("dim_{axis}")).collect();
+    let new = NewArray { dtype, domain: domain.clone(), axis_names, resolution: None };
+    let layout = numbered_layout(new, chunk, Order::C, cfg!(target_endian = "big"))?;
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    Ok(Array::from_opened(Opened::new(PLACEHOLDER, layout, store), PLACEHOLDER, ArrayOptions::default()))
+}
+
 /// The array of these elements, dense in C order, with at least one axis.
 ///
 /// # Errors

@@ -134,7 +134,7 @@ impl Lazy {
         };
         self.expect_shallow()?;
         of.expect_shallow()?;
-        let groups = Groups { counts: [count].into_iter().collect(), drops };
+        let groups = Groups { counts: [count].into_iter().collect(), drops, labels: None };
         let by = Grouped { groups, labelled: axes.clone(), axes };
         let dtype = reduction.result(of.dtype());
         let found = of.of_groups(Grouping { reduction, by, fill: None }, self, dtype)?;

@@ -9,13 +9,14 @@ use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
 use crate::base::error::Result;
 use crate::compute::expr::{Kind, Lazy};
-use crate::compute::held::NAME as HELD;
+use crate::compute::held::{NAME as HELD, PLACEHOLDER};
 use crate::compute::infer::{axis_of, is_repeated};
 use crate::compute::mapping::Mapping;
 use crate::compute::program::Program;
 use crate::compute::source::Foreign;
 use crate::compute::stage::{Output, Stage, filled};
-use crate::compute::windowed::Windowed;
+use crate::compute::text::called;
+use crate::compute::windowed::{Windowed, Work};
 
 /// Expressions over one domain, in which nothing is reduced, ready to be computed block by block.
 pub(crate) struct Compiled {
@@ -76,7 +77,7 @@ impl Compiled {
         };
         let mut all = stage.outputs.iter().map(one).collect::<Result<Vec<_>>>()?;
         if let Some(by) = &stage.by {
-            all.push((filled(&by.numbers, results)?, DataType::I64));
+            all.push((filled(&by.numbers, results)?, by.groups.labels.unwrap_or(DataType::I64)));
         }
         Self::new(&stage.domain, &all)
     }
@@ -99,10 +100,12 @@ impl Compiled {
         self.inputs.iter().map(one).fold(0, u64::saturating_add)
     }
 
-    /// Bytes that are held for a block of these lengths: of all that is read, and of what that is made of.
-    pub(crate) fn held(&self, block: &[u64]) -> u64 {
-        let one = |input: &Input| input.held(self.domain.shape(), block);
-        self.inputs.iter().map(one).fold(0, u64::saturating_add)
+    /// Bytes that are held for a block of these lengths, dense in C order or not: of all that is read, and of what that is made of, one
+    /// input after the other, or then of so many bytes that are made of all.
+    pub(crate) fn held(&self, block: &[u64], is_dense: bool, made: u64) -> u64 {
+        let one = |input: &Input| input.held(self.domain.shape(), block, is_dense);
+        let (read, while_reading) = all_and_most(self.inputs.iter().map(one));
+        read.saturating_add(while_reading.max(made))
     }
 
     /// What a request costs, as [`Store::request_cost`](crate::store::Store::request_cost) has it, of the dearest array.
@@ -142,9 +145,19 @@ impl Input {
         (0..self.domain.ndim()).map(one).collect()
     }
 
-    fn held(&self, whole: &[u64], block: &[u64]) -> u64 {
+    /// Bytes of what is read for a block, and those that are held beside while it is.
+    fn held(&self, whole: &[u64], block: &[u64], is_dense: bool) -> (u64, u64) {
         let lengths = self.lengths(whole, block);
-        bytes(&lengths, self.item).saturating_add(self.leaf.held(&lengths, self.item))
+        (bytes(&lengths, self.item), self.leaf.held(&lengths, self.item, is_dense))
+    }
+
+    /// Where the array is that it is of, or the one with the largest chunks, and what that is called; `None` if it is stored by nobody but an earlier
+    /// pass.
+    pub(crate) fn name(&self) -> Option<(String, String)> {
+        let mut arrays = Vec::new();
+        self.leaf.collect_arrays(&mut arrays);
+        let array = arrays.into_iter().max_by_key(|array| array.layout().chunk_bytes())?;
+        (array.format() != PLACEHOLDER).then(|| (array.canonical_location(), called(array)))
     }
 
     /// The stored array that it is of, and for each axis of what is computed the one of the array, if elements differ
@@ -167,6 +180,11 @@ impl Input {
         (array.format() != HELD && !array.options().strict)
             .then(|| (array, (0..whole.ndim()).map(own).collect()))
     }
+}
+
+/// The sum of the first, and the most of the second.
+fn all_and_most(all: impl Iterator<Item = (u64, u64)>) -> (u64, u64) {
+    all.fold((0, 0), |(sum, most), (one, beside)| (sum.saturating_add(one), most.max(beside)))
 }
 
 /// Bytes of so many elements, of whole words.
@@ -243,8 +261,8 @@ impl Leaf {
         }
     }
 
-    /// Bytes that are held while so many elements are read, but for those themselves.
-    fn held(&self, lengths: &[u64], item: u64) -> u64 {
+    /// Bytes that are held while so many elements are read, to memory that is dense in C order or not, but for those themselves.
+    fn held(&self, lengths: &[u64], item: u64, is_dense: bool) -> u64 {
         match self {
             Self::Array(_) | Self::Pending => 0,
             Self::Foreign(source) => bytes(lengths, item).saturating_mul(source.copies()),
@@ -254,25 +272,31 @@ impl Leaf {
                 let is_direct = mapping.is_plain() || matches!(**of, Self::Array(_));
                 let is_read_once = !lengths.iter().enumerate().any(repeats);
                 let own = if is_direct && is_read_once { 0 } else { bytes(&inner, item) };
-                own.saturating_add(of.held(&inner, item))
+                own.saturating_add(of.held(&inner, item, !mapping.is_plain()))
             }
             Self::Join(parts) => {
                 let inside = |domain: &Domain| -> Dims<u64> {
                     domain.shape().iter().zip(lengths).map(|(&all, &length)| all.min(length)).collect()
                 };
-                parts.iter().map(|(domain, leaf)| leaf.held(&inside(domain), item)).max().unwrap_or(0)
+                parts.iter().map(|(domain, leaf)| leaf.held(&inside(domain), item, false)).max().unwrap_or(0)
             }
-            Self::Computed(compiled, _) => bytes(lengths, item).saturating_add(compiled.held(lengths)),
+            Self::Computed(compiled, _) => compiled.held(lengths, true, bytes(lengths, item)),
             Self::Windows(of, number, inputs) => {
                 let domains: Vec<&Domain> = inputs.iter().map(|input| &input.domain).collect();
                 let steps = of.steps(*number, lengths, &domains);
                 let one = |(at, input): (usize, &Operand)| {
                     let lengths = of.reach(at, &steps, &input.domain);
                     let item = input.dtype.size() as u64;
-                    bytes(&lengths, item).saturating_add(input.leaf.held(&lengths, item))
+                    (bytes(&lengths, item), input.leaf.held(&lengths, item, !of.reaches(at)))
                 };
-                let results = of.held(*number, lengths, item);
-                inputs.iter().enumerate().map(one).fold(results, u64::saturating_add)
+                let (read, while_reading) = all_and_most(inputs.iter().enumerate().map(one));
+                let results = of.held(*number, lengths, item, is_dense);
+                // Numbers of elements are there before anything is read, and what blocks become is made of all that is.
+                let beside = match of.work {
+                    Work::Element(_) => while_reading.saturating_add(results),
+                    Work::Block(..) | Work::Kernel(_) => while_reading.max(results),
+                };
+                read.saturating_add(beside)
             }
         }
     }

@@ -158,7 +158,12 @@ impl Arguments {
         let name =
             self.text("how")?.ok_or_else(|| Error::invalid("how= is missing, such as how=\"mean\""))?;
         let correction = self.real("correction")?.unwrap_or(0.0);
-        Aggregate::named(&name, correction)
+        match (self.real("q")?, &*name) {
+            (Some(q), "quantile") => Aggregate::named(&name, q),
+            (None, "quantile") => Err(Error::invalid("q= is missing, such as q=0.9")),
+            (Some(_), _) => Err(Error::invalid("q= is of quantiles")),
+            (None, _) => Aggregate::named(&name, correction),
+        }
     }
 }
 

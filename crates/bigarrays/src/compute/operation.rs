@@ -55,6 +55,7 @@ pub struct Operation {
     outputs: Vec<Output>,
     combine: Option<Combine>,
     is_kept: bool,
+    kept_chunk: Option<Dims<u64>>,
     grouped: Option<Grouped>,
 }
 
@@ -89,6 +90,7 @@ impl Operation {
             outputs: Vec::new(),
             combine: None,
             is_kept: false,
+            kept_chunk: None,
             grouped: None,
         }
     }
@@ -256,6 +258,14 @@ impl Operation {
         self
     }
 
+    /// The same, in a file of such chunks.
+    #[must_use]
+    pub(crate) fn kept_in_chunks(mut self, chunk: Dims<u64>) -> Self {
+        self.is_kept = true;
+        self.kept_chunk = Some(chunk);
+        self
+    }
+
     /// The result of a function of blocks that is part of this library.
     ///
     /// # Errors
@@ -281,10 +291,11 @@ impl Operation {
         let loops = self.check().map_err(during)?;
         let outputs = self.outputs.iter().map(|output| output.reduced(&loops)).collect::<Result<Vec<_>>>();
         let (inputs, axes): (Dims<Lazy>, Vec<Vec<Bound>>) = self.inputs.into_iter().unzip();
-        let (is_kept, grouped) = (self.is_kept, self.grouped);
+        let (is_kept, kept_chunk, grouped) = (self.is_kept, self.kept_chunk, self.grouped);
         let dtypes = inputs.iter().map(Lazy::dtype).collect();
         let outputs = outputs.map_err(during)?;
-        let of = Arc::new(Windowed { name, loops, inputs: axes, dtypes, outputs, work, is_kept, grouped });
+        let of = Windowed { name, loops, inputs: axes, dtypes, outputs, work, is_kept, kept_chunk, grouped };
+        let of = Arc::new(of);
         let one = |(number, output): (usize, &Reduced)| {
             let names = output.axes.iter().map(|axis| name_of(&of, *axis, &inputs)).collect();
             let kind = Kind::Operation(Arc::clone(&of), number, inputs.clone());

@@ -91,7 +91,7 @@ impl Asked {
     }
 
     /// What each is of so many elements; `None` if there are too few.
-    fn between(&self, count: usize) -> Vec<Option<Between>> {
+    pub(super) fn between(&self, count: usize) -> Vec<Option<Between>> {
         let one = |rank: usize| Between { low: rank, high: rank, share: 0.0 };
         match self {
             Self::Quantiles(all, method) => {

@@ -30,6 +30,8 @@ pub struct Plan {
     pub peak_memory: u64,
     /// Bytes of files, in the scratch folder, of results that later passes read; zero if these are held in memory.
     pub scratch: u64,
+    /// What is said of why it is done so.
+    pub(crate) notes: Vec<String>,
 }
 
 /// How a pass is cut into blocks, and what they take.
@@ -52,10 +54,22 @@ pub(crate) struct Pass {
     /// Chunks of stored arrays that are read, and their bytes, decoded.
     pub(crate) chunks_read: u64,
     pub(crate) bytes_read: u64,
+    /// Of each input that is stored, what is read, and what is read of it if each chunk is read once.
+    pub(crate) reads: Vec<InputRead>,
     /// Bytes of the elements that the pass is of, and of one of them.
     pub(crate) bytes: u64,
     pub(crate) item: u64,
     pub(crate) terms: Terms,
+}
+
+/// What a pass reads of an input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct InputRead {
+    /// Where the array is, and what it is called; `None` if nothing of it is stored but what earlier passes have made.
+    pub(crate) name: Option<(String, String)>,
+    /// Decoded bytes that all blocks read, and those of all chunks.
+    pub(crate) bytes: u64,
+    pub(crate) once: u64,
 }
 
 /// What of a pass has to be kept for its tasks to be the same in a later run.
@@ -116,13 +130,15 @@ pub(crate) struct Terms {
     pub(crate) tiles: u64,
     /// Versions of the chunks that are read.
     pub(crate) versions: u64,
+    /// Cells of labels, of which it is not known how many there are: the most that they may take.
+    pub(crate) labels: u64,
 }
 
 impl Terms {
     pub(crate) fn all(self) -> u64 {
-        [self.results, self.blocks, self.halo, self.decoding, self.tiles, self.versions]
-            .into_iter()
-            .fold(0, u64::saturating_add)
+        let terms =
+            [self.results, self.blocks, self.halo, self.decoding, self.tiles, self.versions, self.labels];
+        terms.into_iter().fold(0, u64::saturating_add)
     }
 }
 

@@ -10,9 +10,11 @@ use crate::base::dtype::DataType;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::compute::blocks::Blocks;
 use crate::compute::cuts::Cuts;
+use crate::compute::expr::Lazy;
 use crate::compute::grids::Grid;
+use crate::compute::held::placeholder;
 use crate::compute::inputs::{Compiled, Input};
-use crate::compute::plan::{Cut, Folding, PLANE, Pass, Plan, Recorded, Terms};
+use crate::compute::plan::{Cut, Folding, InputRead, PLANE, Pass, Plan, Recorded, Terms};
 use crate::compute::program::TILE;
 use crate::compute::room::Room;
 use crate::compute::search::{Axis, Found, Search, least_common_multiple};
@@ -25,7 +27,7 @@ use crate::store::NEAR;
 const CACHED: u64 = 4 << 20;
 
 /// What beginning a block costs, in bytes read.
-const OVERHEAD: u64 = 256 << 10;
+pub(crate) const OVERHEAD: u64 = 256 << 10;
 
 /// Tasks for each thread that keep all of them busy to the end.
 const TASKS: u64 = 4;
@@ -106,12 +108,18 @@ type Given = (Stage, Option<Cut>);
 fn plan_held(stages: Vec<Given>, targets: &[Option<&Array>], limits: Limits) -> Result<(Vec<Stage>, Plan)> {
     let in_memory = |root: &&Root| targets[root.number].is_none();
     let roots = |output: &Output| output.roots.iter().filter(in_memory).count() as u64;
-    let all = stages.iter().flat_map(|(stage, _)| &stage.outputs);
+    // Tables of labels are counted with their cells.
+    let all = stages.iter().filter(|(stage, _)| stage.groups() > 0);
+    let all = all.flat_map(|(stage, _)| &stage.outputs);
     let mut held =
         all.map(|one| bytes(&one.domain, one.dtype).saturating_mul(roots(one))).fold(0, u64::saturating_add);
     let (mut planned, mut passes, mut scratch) = (Vec::new(), Vec::new(), 0u64);
     let mut may_spill = false;
+    let mut files = Files::new();
     for (stage, cuts) in stages {
+        if limits.has_scratch {
+            add_files(&stage, &mut files)?;
+        }
         let taken = stage.outputs.iter().filter(|output| output.is_taken);
         let mut taken = taken.map(|one| bytes(&one.domain, one.dtype)).fold(0, u64::saturating_add);
         if limits.has_scratch {
@@ -121,7 +129,7 @@ fn plan_held(stages: Vec<Given>, targets: &[Option<&Array>], limits: Limits) -> 
         // They are copied once they are all there.
         may_spill |= taken > 0;
         let results = (held.saturating_add(taken), may_spill);
-        let together = Planner::pass(&stage, targets, limits, results, cuts.as_ref());
+        let together = Planner::pass(&stage, (targets, &files), limits, results, cuts.as_ref());
         match together {
             Ok(pass) => {
                 passes.push(pass);
@@ -131,7 +139,7 @@ fn plan_held(stages: Vec<Given>, targets: &[Option<&Array>], limits: Limits) -> 
                 if error.kind() == ErrorKind::MemoryBudget && stage.outputs.len() > 1 && cuts.is_none() =>
             {
                 for stage in stage.apart() {
-                    passes.push(Planner::pass(&stage, targets, limits, results, None)?);
+                    passes.push(Planner::pass(&stage, (targets, &files), limits, results, None)?);
                     planned.push(stage);
                 }
             }
@@ -139,7 +147,33 @@ fn plan_held(stages: Vec<Given>, targets: &[Option<&Array>], limits: Limits) -> 
         }
     }
     let peak_memory = passes.iter().map(|pass| pass.terms.all()).max().unwrap_or(0);
-    Ok((planned, Plan { passes, memory: limits.memory, peak_memory, scratch }))
+    Ok((planned, Plan { passes, memory: limits.memory, peak_memory, scratch, notes: Vec::new() }))
+}
+
+/// Scratch files in chunks, by the number of what they have: an array like each, and an expression of it.
+type Files = HashMap<usize, (Array, Lazy)>;
+
+/// Adds the scratch files that a pass makes in chunks.
+fn add_files(stage: &Stage, files: &mut Files) -> Result<()> {
+    for output in stage.outputs.iter().filter(|output| output.is_taken) {
+        if let Some(chunk) = &output.chunk_shape {
+            let array = placeholder(&output.domain, output.dtype, chunk)?;
+            files.insert(output.number, (array.clone(), Lazy::of(&array)?.renamed(&output.names)?));
+        }
+    }
+    Ok(())
+}
+
+/// The same where all results that later passes take are in files.
+///
+/// # Errors
+/// As [`plan`].
+pub(crate) fn plan_in_files(
+    stages: Vec<Stage>,
+    targets: &[Option<&Array>],
+    limits: Limits,
+) -> Result<(Vec<Stage>, Plan)> {
+    plan_held(stages.into_iter().map(|stage| (stage, None)).collect(), targets, limits)
 }
 
 /// Where blocks of an axis may be cut, so that all of these grids agree with it; `None` if they have nothing in common.
@@ -168,19 +202,22 @@ struct Planner<'a> {
     terms: Terms,
     /// Whether results are held that could be in files.
     may_spill: bool,
+    /// Whether blocks are dense in C order.
+    is_dense: bool,
 }
 
 impl<'a> Planner<'a> {
     fn pass(
         stage: &Stage,
-        targets: &[Option<&Array>],
+        (targets, files): (&[Option<&Array>], &Files),
         limits: Limits,
         (results, may_spill): (u64, bool),
         given: Option<&Cut>,
     ) -> Result<Pass> {
-        let compiled = Compiled::of(stage, &HashMap::new())?;
+        let compiled = Compiled::of(stage, &files.iter().map(|(at, file)| (*at, file.1.clone())).collect())?;
         let own = stage.outputs.iter().flat_map(|output| &output.roots);
-        let own = own.filter_map(|root| Some((root, targets[root.number]?)));
+        let own = own.filter_map(|root| Some((Some(root), targets[root.number]?)));
+        let kept = stage.outputs.iter().filter_map(|output| Some((None, &files.get(&output.number)?.0)));
         let reads = compiled.inputs.iter().map(|input| {
             let Some((grid, bytes)) = input.grid()? else { return Ok(None) };
             let chunks = input.chunks_of_one()?;
@@ -198,19 +235,21 @@ impl<'a> Planner<'a> {
             folding: stage
                 .axes
                 .as_ref()
-                .map(|axes| Folding::new(&stage.domain, axes, stage.by.as_ref().map(|by| by.groups.len()))),
+                .map(|axes| Folding::new(&stage.domain, axes, stage.by.as_ref().map(|by| by.groups.dense()))),
             limits,
             terms: Terms { results, ..Terms::default() },
             may_spill,
+            is_dense: true,
         };
         let mut encoding = 0u64;
-        for (root, target) in own {
+        for (root, target) in own.chain(kept) {
             let grid = target.write_grid()?;
             let chunk =
                 grid.iter().fold(target.dtype().size() as u64, |bytes, at| bytes.saturating_mul(at.1));
             encoding = encoding.max(chunk.saturating_mul(2));
             planner.targets.push(target);
-            planner.add_grid(planner.without_groups(root.of_result(&grid)));
+            let grid = root.map_or(grid.clone(), |root: &Root| root.of_result(&grid));
+            planner.add_grid(planner.without_groups(grid));
         }
         // A chunk is held as it is stored and as it is decoded.
         let decoding = compiled.chunk_bytes().saturating_mul(2);
@@ -219,6 +258,7 @@ impl<'a> Planner<'a> {
         planner.terms.decoding = decoding.saturating_add(compiled.kept_bytes());
         planner.terms.tiles = limits.threads * nodes * TILE as u64 * 8;
         planner.terms.versions = Versions::bytes(planner.distinct_chunks());
+        planner.terms.labels = planner.labels();
         planner.plan(given)
     }
 
@@ -297,6 +337,14 @@ impl<'a> Planner<'a> {
         (!input.repeats(own, whole.shape()[axis])).then(|| grid.0[own])
     }
 
+    /// Bytes of all chunks of an input.
+    fn once(&self, read: &(&Input, Grid)) -> u64 {
+        let along = |axis: usize| {
+            self.chunks(read, axis).map_or(1, |chunks| Cuts::over(self.domain().range(axis), chunks).len())
+        };
+        (0..self.domain().ndim()).map(along).fold(read.1.1, u64::saturating_mul)
+    }
+
     /// The chunks along an axis of the input whose chunks are the largest.
     fn chunk_along(&self, axis: usize) -> (i64, u64) {
         let whole = self.domain();
@@ -306,10 +354,35 @@ impl<'a> Planner<'a> {
         largest.map_or_else(alone, |found| found.1)
     }
 
+    /// The most bytes that cells of labels may take: those of as many as there are elements, or half of the budget.
+    fn labels(&self) -> u64 {
+        let (Some(by), Some(folding)) = (&self.stage.by, &self.folding) else { return 0 };
+        if !by.groups.is_sparse() {
+            return 0;
+        }
+        let shape = self.domain().shape();
+        let words = |output: &Output| output.method().map_or(0, |method| method.fold.words());
+        let words: u64 = self.stage.outputs.iter().map(words).sum();
+        // Lists and maps of labels have room for twice as many as there are, and elements stand beside their cells in the end.
+        let cell = words.saturating_mul(32).saturating_add(192);
+        let elements = shape.iter().fold(cell, |all, &length| all.saturating_mul(length));
+        let of_groups = by.groups.len().saturating_mul(folding.count() + 1).saturating_mul(cell);
+        let kept = (0..shape.len()).filter(|axis| self.reduced(*axis).is_none());
+        let of_groups = kept.fold(of_groups, |all, axis| all.saturating_mul(shape[axis]));
+        elements.min(of_groups).saturating_add(1 << 20).min(self.limits.memory / 2)
+    }
+
     /// Bytes that a block of these lengths holds: of the inputs, of the results, and of cells.
     fn held(&self, lengths: &[u64]) -> u64 {
         let kept = lengths.iter().enumerate().filter(|(axis, _)| self.reduced(*axis).is_none());
-        let elements = kept.fold(self.stage.groups(), |all, (_, length)| all.saturating_mul(*length));
+        let places = kept.fold(1, |all: u64, (_, length)| all.saturating_mul(*length));
+        if self.stage.is_sparse() {
+            // Cells are counted among labels; once they are done, there are elements of all groups.
+            let size = self.stage.outputs.iter().map(|output| output.dtype.size() as u64).max().unwrap_or(0);
+            let elements = places.saturating_mul(self.stage.groups()).saturating_mul(size);
+            return self.compiled.held(lengths, self.is_dense, 0).saturating_add(elements);
+        }
+        let elements = places.saturating_mul(self.stage.cells());
         let segments = self.folding.as_ref().map_or(1, Folding::count);
         // Where there are groups, the cells of all segments wait.
         let waiting = if self.stage.by.is_some() { segments.saturating_sub(1) } else { 0 };
@@ -319,7 +392,12 @@ impl<'a> Planner<'a> {
             None => output.dtype.size() as u64,
         };
         let size: u64 = self.stage.outputs.iter().map(one).sum();
-        self.compiled.held(lengths).saturating_add(elements.saturating_mul(size))
+        let results = elements.saturating_mul(size);
+        match self.folding {
+            // Cells are there while all blocks are read.
+            Some(_) => self.compiled.held(lengths, self.is_dense, 0).saturating_add(results),
+            None => self.compiled.held(lengths, self.is_dense, results),
+        }
     }
 
     fn axis(&self, axis: usize, (origin, step, is_fine): (i64, u64, bool)) -> Axis {
@@ -349,6 +427,7 @@ impl<'a> Planner<'a> {
     }
 
     fn plan(mut self, given: Option<&Cut>) -> Result<Pass> {
+        self.is_dense = self.order() == Order::C;
         let targets = self.targets.iter().map(|target| target.store().request_cost());
         let is_near = targets.fold(self.compiled.request_cost(), u64::max) <= NEAR;
         let threads = self.limits.threads.max(1);
@@ -367,6 +446,12 @@ impl<'a> Planner<'a> {
         self.terms.blocks = held.saturating_mul(in_flight) - self.terms.halo;
         self.terms.decoding = self.terms.decoding / threads * in_flight.max(threads);
         let read = loads.iter().zip(&self.reads).map(|(loads, (_, grid))| loads.saturating_mul(grid.1));
+        let reads = loads.iter().zip(&self.reads).map(|(loads, (input, grid))| InputRead {
+            name: input.name(),
+            bytes: loads.saturating_mul(grid.1),
+            once: self.once(&(*input, grid.clone())),
+        });
+        let reads = reads.collect();
         let chunks =
             loads.iter().zip(&self.chunks_of_one).map(|(loads, of_one)| loads.saturating_mul(*of_one));
         let item =
@@ -380,6 +465,7 @@ impl<'a> Planner<'a> {
             is_near,
             chunks_read: chunks.fold(0, u64::saturating_add),
             bytes_read: read.fold(0, u64::saturating_add),
+            reads,
             bytes: self.domain().shape().iter().fold(item, |all, &length| all.saturating_mul(length)),
             item,
             folding: self.folding,

@@ -1,5 +1,6 @@
 //! Expressions of medians and quantiles.
 
+use std::any::Any;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -95,6 +96,11 @@ impl Lazy {
         let count = groups.as_ref().map(crate::compute::groups::Groups::len);
         let length: u64 = axes.iter().map(|&axis| self.domain().shape()[axis]).fold(1, u64::saturating_mul);
         if length > u64::from(u32::MAX) {
+            if by.is_none()
+                && let Some(found) = self.by_counting(&asked, &axes)?
+            {
+                return Ok(found);
+            }
             let reason = "quantiles of more than 2³² elements; take them of a sample, or of a histogram";
             return Err(Error::unsupported(reason));
         }
@@ -110,7 +116,7 @@ impl Lazy {
             operation = operation.grouped(own.by(&axes));
         }
         let drops = groups.as_ref().is_some_and(|groups| groups.drops);
-        let by = count.map(|count| ByGroup { count, stride: 1, drops });
+        let by = count.map(|count| ByGroup::numbered(count, drops));
         let name = if of.skips { "nanquantile" } else { "quantile" };
         let columns =
             Columns { dtype: self.dtype(), is_same: result == self.dtype(), axes, length, of, by, groups_at };
@@ -203,7 +209,7 @@ pub(super) fn read(config: &Value, site: &Site<'_>) -> Result<Arc<dyn Kernel>> {
     let result = asked.result(dtype);
     expect(result == site.dtype)?;
     let of = Quantiles { asked, skips: flag(config, "skips")?, fill: fill(config, result)? };
-    let by = flag(config, "drops").map(|drops| count.map(|count| ByGroup { count, stride: 1, drops }))?;
+    let by = flag(config, "drops").map(|drops| count.map(|count| ByGroup::numbered(count, drops)))?;
     Ok(Arc::new(Columns { dtype, is_same: result == dtype, axes, length, of, by, groups_at }))
 }
 
@@ -223,7 +229,7 @@ fn expect_quantiles(of: &Lazy, asked: &Asked, axes: &[usize]) -> Result<()> {
 }
 
 /// Quantiles of blocks that have some axes whole.
-struct Columns {
+pub(super) struct Columns {
     dtype: DataType,
     /// Whether results are of the type of the elements, rather than `float64`.
     is_same: bool,
@@ -236,6 +242,17 @@ struct Columns {
     groups_at: Option<usize>,
 }
 
+impl Columns {
+    /// The same quantiles of these elements, made by counting how often there is each value; `None` if there are too many values,
+    /// or groups.
+    ///
+    /// # Errors
+    /// Those of making expressions.
+    pub(super) fn by_counting(&self, of: &Lazy) -> Result<Option<Lazy>> {
+        if self.by.is_some() { Ok(None) } else { of.by_counting(&self.of.asked, &self.axes) }
+    }
+}
+
 impl Kernel for Columns {
     fn config(&self) -> Config {
         let Self { axes, of, .. } = self;
@@ -246,6 +263,14 @@ impl Kernel for Columns {
             .with("fill", of.fill.map(u64::from_ne_bytes))
             .with("groups", self.by.map(|by| by.count))
             .with("drops", self.by.is_some_and(|by| by.drops))
+    }
+
+    fn whole_axes(&self) -> &[usize] {
+        &self.axes
+    }
+
+    fn as_any(&self) -> Option<&dyn Any> {
+        Some(self)
     }
 
     fn scratch(&self, _steps: &[u64]) -> u64 {

@@ -9,9 +9,10 @@ use roaring::RoaringTreemap;
 use crate::base::buffer::Order;
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
+use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::base::sync::MutexExt;
-use crate::compute::block::{Folded, Folds, Held};
+use crate::compute::block::{CellsOf, Folded, Folds, Held};
 use crate::compute::boxes::Boxes;
 use crate::compute::digest::Digest;
 use crate::compute::finish::Finished;
@@ -21,8 +22,10 @@ use crate::compute::partials::{Partial, Segments};
 use crate::compute::plan::{Folding, Pass};
 use crate::compute::reduction::Method;
 use crate::compute::resume::{Record, Watched};
-use crate::compute::sink::Sink;
+use crate::compute::sink::{Place, Sink};
+use crate::compute::slots::Allowance;
 use crate::compute::sparse::Sparse;
+use crate::compute::spread::Spread;
 use crate::compute::stage::{Output, Stage};
 use crate::compute::tasks::{Numbers, Part, Work};
 use crate::run::runner::Runner;
@@ -42,11 +45,14 @@ pub(super) struct Reducing<'a> {
     lengths: Dims<u64>,
     sparse: Option<Sparse>,
     record: Option<&'a Record<'a>>,
+    cells_of: CellsOf,
 }
 
 /// A box of the results of which not all tasks are done: how many are, and what they have folded.
 struct Waiting {
     done: u64,
+    /// How many segments have been folded into the first, of labels that were met.
+    joined: u64,
     /// The digest of what all have read; `None` if that is not known.
     from: Option<Digest>,
     segments: Segments,
@@ -54,7 +60,7 @@ struct Waiting {
 
 impl Default for Waiting {
     fn default() -> Self {
-        Self { done: 0, from: Some(Digest::default()), segments: Segments::new() }
+        Self { done: 0, joined: 0, from: Some(Digest::default()), segments: Segments::new() }
     }
 }
 
@@ -63,6 +69,20 @@ impl Waiting {
         self.done += 1;
         self.segments.extend(partial.segments);
         self.add_from(task, partial.from);
+    }
+
+    /// Folds the cells of segments that follow each other into those of the first, so that fewer labels are held twice.
+    fn join(&mut self, methods: &[Method]) -> Result<()> {
+        let Some(mut first) = self.segments.remove(&0).filter(|first| first.slots.is_some()) else {
+            return Ok(());
+        };
+        self.joined = self.joined.max(1);
+        while let Some(next) = self.segments.remove(&self.joined) {
+            first.merge(methods, &next)?;
+            self.joined += 1;
+        }
+        self.segments.insert(0, first);
+        Ok(())
     }
 
     /// Adds the digest of what a task has read.
@@ -93,6 +113,14 @@ impl<'a> Reducing<'a> {
             pass,
             sparse: None,
             record,
+            cells_of: match &stage.by {
+                None => CellsOf::One,
+                // Lists of what is found take the rest.
+                Some(by) if by.groups.is_sparse() => {
+                    CellsOf::Labels(Allowance::new(pass.terms.labels / 5 * 3))
+                }
+                Some(by) => CellsOf::Groups(by.groups.len()),
+            },
         }
     }
 
@@ -216,6 +244,9 @@ impl<'a> Reducing<'a> {
                 let mut waiting = waiting.locked();
                 let of_box = waiting.entry(kept).or_default();
                 of_box.add(task, partial);
+                if self.cells_are_sparse() {
+                    of_box.join(&self.methods)?;
+                }
                 if of_box.done == wanted { waiting.remove(&kept) } else { None }
             };
             if let Some(done) = done {
@@ -243,7 +274,8 @@ impl<'a> Reducing<'a> {
         let number = kept * self.boxes.tasks + task;
         let keeps = self.keeps_partials(record);
         if keeps && (record.is_resumed || !may_fold) {
-            let found = record.partials.find(number, &self.nothing(part.checked_len()? as usize))?;
+            let found =
+                record.partials.find(number, &self.methods, &self.nothing(part.checked_len()? as usize))?;
             // Versions of what was merged are looked at before it counts as done.
             let is_current = |found: &Partial| {
                 Ok::<_, Error>(
@@ -323,7 +355,12 @@ impl<'a> Reducing<'a> {
 
     /// So many cells of nothing, as many in each group.
     fn nothing(&self, cells: usize) -> Folds {
-        Folds::new(&self.methods, cells, self.stage.by.as_ref().map(|by| by.groups.len()))
+        Folds::new(&self.methods, cells, &self.cells_of)
+    }
+
+    /// Whether only labels that are met have cells.
+    fn cells_are_sparse(&self) -> bool {
+        matches!(self.cells_of, CellsOf::Labels(_))
     }
 
     /// The groups of a box of the axes that are not reduced.
@@ -331,7 +368,11 @@ impl<'a> Reducing<'a> {
         let by = self.stage.by.as_ref()?;
         let behind = kept.shape().iter().skip(self.folding.axes[0]);
         let stride = behind.fold(1, |all, &length| all * length as usize);
-        Some(ByGroup { count: by.groups.len(), stride, drops: by.groups.drops })
+        let is_sparse = by.groups.is_sparse();
+        // Cells of a label that was met are side by side.
+        let stride = if is_sparse { kept.shape().iter().product::<u64>() as usize } else { stride };
+        let (count, drops, labels) = (by.groups.len(), by.groups.drops, by.groups.labels);
+        Some(ByGroup { count, stride, drops, is_sparse, labels })
     }
 
     /// How cells become elements, where cells of neighbouring groups are so far apart.
@@ -340,7 +381,7 @@ impl<'a> Reducing<'a> {
             [axis] => self.stage.domain.origin()[axis],
             _ => 0,
         };
-        Finished { lengths: &self.lengths, first, sizes, stride }
+        Finished { lengths: &self.lengths, first, sizes, stride, group: 0 }
     }
 
     /// The boxes that a task of a box of the results reads, as they lie along the first reduced axis.
@@ -411,13 +452,16 @@ impl<'a> Reducing<'a> {
             Some(cells) => cells,
             None => self.nothing(kept.checked_len()? as usize),
         };
-        all.for_each(|partial| cells.merge(&self.methods, &partial));
+        all.try_for_each(|partial| cells.merge(&self.methods, &partial))?;
         if let Some(sparse) = self.sparse.as_ref().filter(|_| has_missing) {
             self.add_elsewhere(sparse, &mut cells.held)?;
         }
+        if cells.slots.is_some() {
+            return self.finish_labels(kept, cells, sinks);
+        }
         let part = self.stage.placed(kept)?;
         let (count, stride) = (part.checked_len()? as usize, self.by(kept).map_or(1, |by| by.stride));
-        let Folds { held, sizes } = cells;
+        let Folds { held, sizes, .. } = cells;
         let finished = self.finished(&sizes, stride);
         for (number, (held, method)) in held.into_iter().zip(&self.methods).enumerate() {
             let output = &self.stage.outputs[number];
@@ -428,5 +472,53 @@ impl<'a> Reducing<'a> {
                 .try_for_each(|sink| sink.put(&part, bytes, output.dtype.size(), Order::C))?;
         }
         Ok(())
+    }
+    /// Puts the elements that cells of labels are, which have so many places each.
+    fn finish_labels(&self, kept: &Domain, cells: Folds, sinks: &[Vec<Sink<'_>>]) -> Result<()> {
+        let Folds { held, sizes, slots: Some(slots) } = cells else { return Ok(()) };
+        let Some(by) = &self.stage.by else { return Ok(()) };
+        let labels = slots.labels();
+        let mut order: Vec<usize> = (0..labels.len()).collect();
+        match by.groups.labels {
+            Some(DataType::U64) => order.sort_unstable_by_key(|&slot| labels[slot].cast_unsigned()),
+            _ => order.sort_unstable_by_key(|&slot| labels[slot]),
+        }
+        let finished = self.finished(&sizes, slots.cells);
+        for (number, (held, method)) in held.into_iter().zip(&self.methods).enumerate() {
+            let output = &self.stage.outputs[number];
+            let elements = finished.elements(held, *method, output)?;
+            let elements: &[u8] = bytemuck::cast_slice(&elements);
+            let item = output.dtype.size();
+            let places = |slot: usize| &elements[slot * slots.cells * item..(slot + 1) * slots.cells * item];
+            for sink in &sinks[number] {
+                if let Place::Table(table) = &sink.place {
+                    let table = &mut *table.locked();
+                    table.elements = order.iter().flat_map(|&slot| places(slot)).copied().collect();
+                    // Results of a pass have their labels once.
+                    if number == 0 {
+                        table.labels = order.iter().map(|&slot| labels[slot]).collect();
+                        table.sizes = order.iter().map(|&slot| sizes[slot]).collect();
+                    }
+                    continue;
+                }
+                let part = self.stage.placed(kept)?;
+                let empty = || self.of_no_elements(number, labels, &order);
+                let spread = Spread { kept, at: self.folding.axes[0], count: by.groups.len(), item };
+                let all = spread.all(labels, &order, elements, empty)?;
+                sink.put(&part, &all, item, Order::C)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The element of a group that was not met.
+    fn of_no_elements(&self, number: usize, labels: &[i64], order: &[usize]) -> Result<Vec<u8>> {
+        let (method, output) = (self.methods[number], &self.stage.outputs[number]);
+        // Labels ascend in this order.
+        let first = order.iter().enumerate().position(|(at, &slot)| labels[slot] != at as i64);
+        let group = first.unwrap_or(order.len()) as u64;
+        let finished = Finished { group, ..self.finished(&[0], 1) };
+        let words = finished.elements(Held::new(method, 1), method, output)?;
+        Ok(bytemuck::cast_slice(&words)[..output.dtype.size()].to_vec())
     }
 }

@@ -26,7 +26,9 @@ use crate::compute::overlap::{BlockFunction, Overlap};
 use crate::compute::reduction::Reduction;
 use crate::compute::site::Site;
 use crate::compute::windows::Windows;
-use crate::compute::{aggregate, back, contraction, histogram, quantile, series, sketch, stencil, weighing};
+use crate::compute::{
+    aggregate, back, contraction, counting, histogram, lookup, quantile, series, sketch, stencil, weighing,
+};
 
 /// Makes a kernel of its configuration; what does not fit to the operation is an error, so that the kernel finds what it needs in
 /// any block.
@@ -39,7 +41,9 @@ const KERNELS: &[(&str, Read)] = &[
     ("products", contraction::read_products),
     ("sparse", contraction::read_sparse),
     ("bins", histogram::read),
+    ("lookup", lookup::read),
     ("quantiles", quantile::read),
+    ("ranks", counting::read),
     ("running", series::read_running),
     ("copy", series::read_copying),
     ("differences", series::read_differing),

@@ -18,6 +18,7 @@ use crate::compute::sink::Place;
 use crate::compute::stage::{Stage, stages};
 use crate::compute::steady::Versions;
 use crate::compute::taken::Scratch;
+use crate::compute::ways;
 use crate::run::budget;
 use crate::run::pool::threads;
 use crate::run::runner::Progress;
@@ -160,7 +161,8 @@ fn planned(
     let (stages, limits) = (stages(roots)?, options.limits()?);
     match resumed.and_then(Resumed::plan) {
         Some(recorded) => planner::again(&stages, targets, limits, recorded),
-        None => planner::plan(stages, targets, limits),
+        None if limits.is_resumable => planner::plan(stages, targets, limits),
+        None => ways::cheapest(roots, stages, targets, limits),
     }
 }
 

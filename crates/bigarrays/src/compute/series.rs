@@ -23,6 +23,7 @@ use crate::compute::kernels::scan::{At, Running, running};
 use crate::compute::lines::{Shape, along};
 use crate::compute::number::Number;
 use crate::compute::operation::Operation;
+use crate::compute::scanning::Segments;
 use crate::compute::site::Site;
 use crate::compute::types::is_signed;
 use crate::compute::windows::Windows;
@@ -101,7 +102,7 @@ impl Cumulative {
 
     fn kernel(self, axis: usize, segment: u64, origin: i64, dtype: DataType) -> Result<Arc<dyn Kernel>> {
         use DataType::{Bool, F32, F64, I8, I16, I32, I64, U8, U16, U32, U64};
-        let at = Series { name: self.name(), axis, segment, origin };
+        let at = Series { name: self.name(), axis, segment, origin, dtype };
         let none = || Error::unsupported(format!("{} of {dtype}", self.name()));
         Ok(match (self, dtype) {
             (Self::Sum, F64) => at.of(Sum::<f64>(PhantomData)),
@@ -133,10 +134,12 @@ struct Series {
     segment: u64,
     /// The first coordinate of the axis.
     origin: i64,
+    /// The type of states.
+    dtype: DataType,
 }
 
 impl Series {
-    fn of<M: Running + 'static>(self, of: M) -> Arc<dyn Kernel> {
+    fn of<M: Running + Clone + 'static>(self, of: M) -> Arc<dyn Kernel> {
         Arc::new(Scanning { of, at: self })
     }
 
@@ -156,12 +159,33 @@ struct Scanning<M> {
 /// Lines side by side.
 const MOST: usize = 1024;
 
-impl<M: Running> Kernel for Scanning<M> {
+impl<M: Running + Clone + 'static> Kernel for Scanning<M> {
     fn config(&self) -> Config {
         Config::new("running")
             .with("of", self.at.name)
             .with("axis", self.at.axis)
             .with("segment", self.at.segment)
+    }
+
+    fn of_whole_axis(&self, dtype: DataType) -> Option<(usize, Arc<dyn Kernel>)> {
+        let Series { name, axis, segment, .. } = self.at;
+        if segment != SEGMENT {
+            return None;
+        }
+        let of = Cumulative::ALL.into_iter().find(|of| of.name() == name)?;
+        let segments = Segments { name, axis, segment, whole: WHOLE };
+        let narrow = |one: f64| one as f32;
+        let kernel = match (of, dtype) {
+            (Cumulative::Sum, DataType::F32) => segments.kernel(Sum::<f64>(PhantomData), f64::from, narrow),
+            (Cumulative::Product, DataType::F32) => {
+                segments.kernel(Product::<f64>(PhantomData), f64::from, narrow)
+            }
+            _ if dtype == self.at.dtype => {
+                segments.kernel(self.of.clone(), std::convert::identity, std::convert::identity)
+            }
+            _ => return None,
+        };
+        Some((axis, kernel))
     }
 
     fn scratch(&self, steps: &[u64]) -> u64 {
@@ -302,7 +326,7 @@ impl Lazy {
             let windows =
                 Windows::Moving { first: range.start, step: segment as i64, width: segment, clamp: true };
             let windowing = Windowing { name: "segments", axis, steps: 0..count, windows: &windows, enough };
-            let totals = windowing.of(self, aggregate)?.kept_in_a_pass()?;
+            let totals = windowing.of(self, aggregate)?.kept_in_a_pass(None)?;
             let before =
                 totals.running(axis, of)?.moved(axis, 1, Boundary::Constant(of.none(self.dtype())))?;
             operation = operation.input(&before, &axes(&Windows::Slow { every: segment }));
@@ -311,12 +335,16 @@ impl Lazy {
         operation.output(self.dtype(), &all).kernel(of.name(), kernel)
     }
 
-    /// The same elements, made in a pass of their own.
-    fn kept_in_a_pass(&self) -> Result<Self> {
+    /// The same elements, made in a pass of their own; if they are in a file, in such chunks of it, if there are any.
+    pub(super) fn kept_in_a_pass(&self, chunk: Option<Dims<u64>>) -> Result<Self> {
         let loops: Vec<Range<i64>> = self.domain().ranges().collect();
         let all: Vec<_> = (0..self.ndim()).map(|own| (own, Windows::Each)).collect();
         let operation = Operation::over(&loops).input(self, &all).output(self.dtype(), &all);
-        operation.kept().kernel("kept", Arc::new(Copying))
+        let kept = match chunk {
+            Some(chunk) => operation.kept_in_chunks(chunk),
+            None => operation.kept(),
+        };
+        kept.kernel("kept", Arc::new(Copying))
     }
 
     /// The elements along an axis, `before` more before its beginning and `behind` more behind its end, as the boundary says.

@@ -1,5 +1,7 @@
 //! Where the results of a pass go.
 
+use std::sync::Mutex;
+
 use crate::array::{Array, Listed};
 use crate::base::buffer::{Order, Region, SharedViewMut, View, ViewMut};
 use crate::base::dims::Dims;
@@ -17,8 +19,21 @@ pub(super) struct Sink<'a> {
 
 /// What elements are written to, whose box is that of all of them.
 pub(super) enum Place<'a> {
-    Memory { out: &'a SharedViewMut<'a>, domain: &'a Domain },
+    Memory {
+        out: &'a SharedViewMut<'a>,
+        domain: &'a Domain,
+    },
     Array(&'a Array),
+    /// The labels that were met, and what their elements become.
+    Table(&'a Mutex<Table>),
+}
+
+/// What the elements of labels become: the labels, ascending, how many elements each has, and the bytes of the results.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    pub(super) labels: Vec<i64>,
+    pub(super) sizes: Vec<u64>,
+    pub(super) elements: Vec<u8>,
 }
 
 impl Sink<'_> {
@@ -48,7 +63,7 @@ impl Sink<'_> {
                 };
                 target.layout().fill.as_bytes() == element && (is_resumed || is_empty()?)
             }
-            Place::Memory { .. } => true,
+            Place::Memory { .. } | Place::Table(_) => true,
         })
     }
 
@@ -67,6 +82,7 @@ impl Sink<'_> {
         let made = View::dense(bytes, &lengths(&part)?, item, order)?;
         match &self.place {
             Place::Array(target) => target.write_from(&part, made),
+            Place::Table(_) => Err(Error::unsupported("elements that are of no labels")),
             Place::Memory { out, domain } => {
                 // SAFETY: blocks of a pass do not overlap, and each is put once.
                 unsafe { out.region(&region(&part, domain)?) }.copy_from(&made);

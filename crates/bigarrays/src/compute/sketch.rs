@@ -11,13 +11,13 @@ use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::chunk::config::{Config, Parameter};
 use crate::compute::cast::Cast;
+use crate::compute::counting::all_but;
 use crate::compute::dense::{Given, Kernel};
 use crate::compute::expr::Lazy;
 use crate::compute::fields::{damaged, expect, flag, position, reals};
 use crate::compute::kernels::Ranked;
 use crate::compute::operation::Operation;
 use crate::compute::site::Site;
-use crate::compute::windowed::Bound;
 use crate::compute::windows::Windows;
 
 /// How many bins there are: one for each of the upper 16 bits of a number of 32 bits.
@@ -74,15 +74,6 @@ impl Lazy {
         indices[0] = Index::At(0);
         self.slice(&indices)
     }
-}
-
-/// Windows that have the axis of bins whole, and one index a step of all others.
-fn all_but(at: usize, ndim: usize) -> Vec<Bound> {
-    let one = |axis: usize| match axis == at {
-        true => (0, Windows::Whole),
-        false => (axis + usize::from(axis < at), Windows::Each),
-    };
-    (0..ndim).map(one).collect()
 }
 
 /// The kernel of the bins of elements, of its configuration.

@@ -52,6 +52,8 @@ pub(crate) struct Output {
     /// The number by which later passes take it.
     pub(crate) number: usize,
     pub(crate) is_taken: bool,
+    /// The chunks of the file that it is kept in for later passes, if not as it comes.
+    pub(crate) chunk_shape: Option<Dims<u64>>,
     pub(crate) roots: Vec<Root>,
 }
 
@@ -90,7 +92,9 @@ pub(crate) fn stages(roots: &[Lazy]) -> Result<Vec<Stage>> {
     let mut cutter = Cutter { outputs: Vec::new(), known: HashMap::new() };
     for (number, root) in roots.iter().enumerate() {
         let expr = cutter.cut(root)?;
-        if let Some((result, root)) = rooted(&expr, number) {
+        // What is written in other chunks than it is kept in is a pass of its own.
+        let is_own = |(result, _): &(usize, Root)| cutter.outputs[*result].output.chunk_shape.is_none();
+        if let Some((result, root)) = rooted(&expr, number).filter(is_own) {
             cutter.outputs[result].output.roots.push(root);
             continue;
         }
@@ -98,8 +102,9 @@ pub(crate) fn stages(roots: &[Lazy]) -> Result<Vec<Stage>> {
         let number_of = cutter.outputs.len();
         let roots = vec![Root { number, placed: None }];
         let (reduction, fill, is_taken) = (None, None, false);
+        let (number, chunk_shape) = (number_of, None);
         let output =
-            Output { expr, reduction, fill, dtype, domain, names, number: number_of, is_taken, roots };
+            Output { expr, reduction, fill, dtype, domain, names, number, is_taken, chunk_shape, roots };
         cutter.push(output, None, None);
     }
     Ok(cutter.grouped())
@@ -164,8 +169,19 @@ impl Cutter {
                 let number = self.outputs.len();
                 let (reduction, roots) = (Some(along.reduction), Vec::new());
                 let (domain, names) = (domain.clone(), names.clone());
-                let (fill, is_taken) = (None, false);
-                let output = Output { expr, reduction, fill, dtype, domain, names, number, is_taken, roots };
+                let (fill, is_taken, chunk_shape) = (None, false, None);
+                let output = Output {
+                    expr,
+                    reduction,
+                    fill,
+                    dtype,
+                    domain,
+                    names,
+                    number,
+                    is_taken,
+                    chunk_shape,
+                    roots,
+                };
                 self.push(output, Some(along.axes.clone()), None);
                 Kind::Pending(number)
             }
@@ -174,7 +190,19 @@ impl Cutter {
                 let number = self.outputs.len();
                 let (reduction, fill) = (Some(grouping.reduction), grouping.fill);
                 let (domain, names, is_taken, roots) = (domain.clone(), names.clone(), false, Vec::new());
-                let output = Output { expr, reduction, fill, dtype, domain, names, number, is_taken, roots };
+                let chunk_shape = None;
+                let output = Output {
+                    expr,
+                    reduction,
+                    fill,
+                    dtype,
+                    domain,
+                    names,
+                    number,
+                    is_taken,
+                    chunk_shape,
+                    roots,
+                };
                 let by = By { groups: grouping.by.groups.clone(), numbers };
                 self.push(output, Some(grouping.by.axes.clone()), Some(by));
                 Kind::Pending(number)
@@ -183,6 +211,7 @@ impl Cutter {
                 return Ok(lazy.clone());
             }
             kind @ Kind::Operation(of, ..) if of.is_kept => {
+                let chunk_shape = of.kept_chunk.clone();
                 let kind = kind.with(&mut |of| self.cut(of))?;
                 let expr = Lazy::new(kind, dtype, domain.clone(), names.clone());
                 let number = self.outputs.len();
@@ -196,6 +225,7 @@ impl Cutter {
                     names,
                     number,
                     is_taken: false,
+                    chunk_shape,
                     roots,
                 };
                 self.push(output, None, None);
@@ -294,6 +324,7 @@ impl Stage {
         let all = self.outputs.iter().map(|output| output.text(self.axes.as_deref()));
         let all = all.collect::<Vec<_>>().join("; ");
         match &self.by {
+            Some(by) if by.groups.labels.is_some() => format!("{all} of each label"),
             Some(by) => format!("{all} of each of {} groups", by.groups.len()),
             None => all,
         }
@@ -326,9 +357,20 @@ impl Stage {
         }
     }
 
-    /// How many cells each place along the axes that are not reduced has.
+    /// How many cells each place along the axes that are not reduced has, whether they are of anything or not.
+    pub(crate) fn cells(&self) -> u64 {
+        self.by.as_ref().map_or(1, |by| by.groups.dense())
+    }
+
+    /// How many elements of a result each of these places has once it is done; none where labels become a table.
     pub(crate) fn groups(&self) -> u64 {
-        self.by.as_ref().map_or(1, |by| by.groups.len())
+        let of_table = |by: &By| by.groups.labels.is_some();
+        self.by.as_ref().map_or(1, |by| if of_table(by) { 0 } else { by.groups.len() })
+    }
+
+    /// Whether only groups that are met have cells.
+    pub(crate) fn is_sparse(&self) -> bool {
+        self.by.as_ref().is_some_and(|by| by.groups.is_sparse())
     }
 }
 

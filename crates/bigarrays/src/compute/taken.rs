@@ -12,7 +12,7 @@ use crate::compute::expr::{Kind, Lazy};
 use crate::compute::held::held;
 use crate::compute::memory::lengths;
 use crate::compute::stage::Output;
-use crate::format::CreateSpec;
+use crate::format::{CHUNKED, CreateSpec};
 
 /// What names of scratch folders begin with.
 pub(super) const PREFIX: &str = "bigarrays-scratch-";
@@ -63,7 +63,8 @@ impl Scratch {
     /// # Errors
     /// A storage error.
     fn array(&self, output: &Output, may_make: bool) -> Result<Array> {
-        let path = self.folder().join(format!("{}.npy", output.number));
+        let (kind, format) = if output.chunk_shape.is_some() { ("chunks", CHUNKED) } else { ("npy", "npy") };
+        let path = self.folder().join(format!("{}.{kind}", output.number));
         let utf8 = |path: &Path| {
             let other = || {
                 Error::invalid("the name of a scratch folder has to be UTF-8").at(path.display().to_string())
@@ -71,17 +72,18 @@ impl Scratch {
             path.to_str().map(str::to_owned).ok_or_else(other)
         };
         let url = utf8(&path)?;
-        let options = OpenOptions::new().format("npy").durable(false);
+        let options = OpenOptions::new().format(format).durable(false);
         if may_make && !path.exists() {
             // Several processes may make it at the same time: it is there once, and whole.
             let failed = |error| Error::io(error, "making a scratch file", url.clone());
             let own = tempfile::Builder::new().prefix("made-").tempdir_in(self.folder()).map_err(failed)?;
-            let made = own.path().join("made.npy");
-            let spec = CreateSpec::new(output.dtype, Domain::from_shape(output.domain.shape())?);
+            let made = own.path().join(format!("made.{kind}"));
+            let mut spec = CreateSpec::new(output.dtype, Domain::from_shape(output.domain.shape())?);
+            spec.storage.chunk_shape = output.chunk_shape.as_ref().map(|chunk| chunk.to_vec());
             options.create(&*utf8(&made)?, &spec)?;
             match std::fs::hard_link(&made, &path) {
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                // Not all file systems have links.
+                // Not all file systems have links, and folders have none.
                 Err(_) if !path.exists() => std::fs::rename(&made, &path).map_err(failed)?,
                 linked => linked.map_err(failed)?,
             }
@@ -95,8 +97,9 @@ impl Scratch {
                         ErrorKind::CorruptData | ErrorKind::InvalidMetadata | ErrorKind::Unsupported
                     ) =>
             {
-                std::fs::remove_file(&path)
-                    .map_err(|error| Error::io(error, "removing a damaged scratch file", url))?;
+                let removed =
+                    if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+                removed.map_err(|error| Error::io(error, "removing a damaged scratch file", url))?;
                 return self.array(output, may_make);
             }
             array => array?,

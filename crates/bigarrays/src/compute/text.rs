@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::array::Array;
 use crate::compute::expr::{Kind, Lazy};
 use crate::compute::function::Function;
 use crate::compute::number::Number;
@@ -42,9 +43,7 @@ impl Lazy {
         }
         match self.kind() {
             Kind::Source(array) => {
-                let url = crate::base::text::redact(array.url());
-                let name = url.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
-                out.push_str(if name.is_empty() { "array" } else { &name });
+                out.push_str(&called(array));
             }
             Kind::Foreign(source) => out.push_str(source.name()),
             Kind::Constant(bytes) => {
@@ -81,6 +80,13 @@ impl Lazy {
             Kind::Operation(of, _, inputs) => call(out, &of.name, inputs, ""),
         }
     }
+}
+
+/// What an array is called: the last part of its URL.
+pub(super) fn called(array: &Array) -> String {
+    let url = crate::base::text::redact(array.url());
+    let name = url.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    if name.is_empty() { "array".to_owned() } else { name.to_owned() }
 }
 
 /// Writes a call of a function.

@@ -63,6 +63,8 @@ pub(crate) struct Windowed {
     pub(crate) work: Work,
     /// Whether all of the result is made before what takes it, and not again for each block of that.
     pub(crate) is_kept: bool,
+    /// The chunks of the file that it is kept in.
+    pub(crate) kept_chunk: Option<Dims<u64>>,
 }
 
 /// A result of an operation: which axis of the loop each of its axes is, if it is one, and what its elements begin with.
@@ -517,8 +519,9 @@ impl Windowed {
         steps
     }
 
-    /// Bytes that are held for a block of a result, but for inputs and its elements themselves.
-    pub(super) fn held(&self, output: usize, lengths: &[u64], item: u64) -> u64 {
+    /// Bytes that are held for a block of a result, but for inputs and its elements themselves, which are written where they are to
+    /// be if that is dense in C order.
+    pub(super) fn held(&self, output: usize, lengths: &[u64], item: u64, is_dense: bool) -> u64 {
         let at_hand = self.at_hand(output, lengths);
         let bytes = |item: u64| at_hand.iter().fold(item, |all: u64, &length| all.saturating_mul(length));
         match &self.work {
@@ -530,15 +533,24 @@ impl Windowed {
                 .map(|output| bytes(output.dtype.size() as u64))
                 .fold(0, u64::saturating_add),
             Work::Kernel(kernel) => {
-                bytes(item).saturating_add(kernel.scratch(&self.steps(output, lengths, &[])))
+                let made = if is_dense { 0 } else { bytes(item) };
+                made.saturating_add(kernel.scratch(&self.steps(output, lengths, &[])))
             }
         }
     }
 
-    /// How many chunks of an input a step needs, along axes whose windows are whole.
+    /// Whether what is read of an input may reach beyond its ends, so that it is put together.
+    pub(super) fn reaches(&self, input: usize) -> bool {
+        self.inputs[input].iter().any(|(_, windows)| windows.boundary().is_some())
+    }
+
+    /// How many chunks of an input a step needs, along axes whose windows are whole, or are further apart than chunks are long.
     pub(super) fn chunks_along(&self, input: usize, chunks: &[(i64, u64)], domain: &Domain) -> u64 {
         let one = |(at, (_, windows)): (usize, &Bound)| match windows {
             Windows::Whole => Cuts::over(domain.range(at), chunks[at]).len(),
+            Windows::Moving { step, .. } | Windows::Reaching { step, .. } => {
+                step.unsigned_abs().div_ceil(chunks[at].1.max(1)).max(1)
+            }
             _ => 1,
         };
         self.inputs[input].iter().enumerate().map(one).fold(1, u64::saturating_mul)

@@ -48,6 +48,7 @@ pub use operations::{
 pub(crate) use own::is_place;
 pub use precomputed::Precomputed;
 pub use probe::Probe;
+pub(crate) use registry::CHUNKED;
 pub use registry::{BUILTIN, by_name, creator, creators, marks};
 pub use scale::{Scale, ScaleSelector};
 pub use spec::{ArraySpec, CreateSpec, NewSharding, StorageSpec};

@@ -5,6 +5,9 @@ use super::traits::{Create, Format};
 use super::{files, n5, ome, precomputed, zarr};
 use crate::base::error::{Error, Result};
 
+/// The format of arrays in chunks that are made for a while, and that nobody else reads.
+pub(crate) const CHUNKED: &str = "zarr3";
+
 /// Every format of this library, in the order in which they are tried.
 pub const BUILTIN: &[&dyn Format] = &[
     &precomputed::Precomputed,

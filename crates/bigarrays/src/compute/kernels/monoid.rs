@@ -114,6 +114,7 @@ macro_rules! ordered {
 ordered!(u8, u16, u32, u64, i8, i16, i32, i64; f32, f64);
 
 /// The sum of floating-point elements, in `f64`.
+#[derive(Clone, Copy)]
 pub(crate) struct Sum<R>(pub(crate) PhantomData<R>);
 
 impl<R: Real> Monoid for Sum<R> {
@@ -166,6 +167,7 @@ impl<R: Real> Monoid for Mean<R> {
 }
 
 /// The product of floating-point elements, in `f64`.
+#[derive(Clone, Copy)]
 pub(crate) struct Product<R>(pub(crate) PhantomData<R>);
 
 impl<R: Real> Monoid for Product<R> {
@@ -191,6 +193,7 @@ impl<R: Real> Monoid for Product<R> {
 }
 
 /// The sum of whole numbers of 64 bits, which wraps: that of unsigned ones has the same bits.
+#[derive(Clone, Copy)]
 pub(crate) struct WholeSum;
 
 impl Monoid for WholeSum {
@@ -216,6 +219,7 @@ impl Monoid for WholeSum {
 }
 
 /// The product of whole numbers of 64 bits, which wraps.
+#[derive(Clone, Copy)]
 pub(crate) struct WholeProduct;
 
 impl Monoid for WholeProduct {
@@ -241,6 +245,7 @@ impl Monoid for WholeProduct {
 }
 
 /// The least element, or the largest; NaN if one is.
+#[derive(Clone, Copy)]
 pub(crate) struct Extreme<T, const MOST: bool>(pub(crate) PhantomData<T>);
 
 impl<T: Ordered, const MOST: bool> Monoid for Extreme<T, MOST> {
@@ -318,6 +323,7 @@ impl<T: Ordered, const LAST: bool> Monoid for End<T, LAST> {
 }
 
 /// The last element that is not NaN.
+#[derive(Clone, Copy)]
 pub(crate) struct LastNumber<R>(pub(crate) PhantomData<R>);
 
 impl<R: Ordered> Monoid for LastNumber<R> {

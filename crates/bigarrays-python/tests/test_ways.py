@@ -1,0 +1,121 @@
+"""Elements that are computed in another way than directly, where that reads less: to the bit the same."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from test_lazy import same, stored
+
+import bigarrays as ba
+
+MEMORY = 3 << 20
+
+
+def notes(x: ba.Lazy, **options: Any) -> str:
+    return " ".join(x.explain(format="dict", **options)["notes"])
+
+
+def pancakes(dtype: str, shape: tuple[int, ...] = (2000, 40, 60), thick: int = 8) -> tuple[NDArray[Any], ba.Array]:
+    rng = np.random.default_rng(1)
+    values = (rng.normal(size=shape) * 40).astype(dtype)
+    return values, stored(values, [thick, *shape[1:]], [3, -5, 0])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int16", "uint8"])
+def test_medians_along_an_axis_are_made_in_two_stages(dtype: str, tmp_path: Path) -> None:
+    values, array = pancakes(dtype)
+    median = array.lazy.median(axis=0)
+    assert notes(median, memory=1 << 30) == ""
+    assert "in two stages" not in notes(median, memory=MEMORY)
+    assert "in two stages: what is needed as a whole" in notes(median, memory=MEMORY, scratch=tmp_path)
+    found = median.compute(memory=MEMORY, scratch=tmp_path)
+    same(found, median.compute())
+    same(found, np.median(values.astype("float64"), axis=0).astype(found.dtype))
+    assert not list(tmp_path.iterdir())
+    groups = array.lazy.groupby(np.arange(len(values)) % 3, axis=0).quantile([0.2, 0.7], method="lower")
+    same(groups.compute(memory=MEMORY, scratch=tmp_path), groups.compute())
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int8", "uint8", "int16", "uint16"])
+def test_quantiles_of_all_elements_are_found_by_counting(dtype: str) -> None:
+    rng = np.random.default_rng(2)
+    info = (0, 1) if dtype == "bool" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    values = rng.integers(*info, (600, 40, 130), endpoint=True).astype(dtype)
+    x = stored(values, [50, 40, 130], [3, -5, 0]).lazy
+    memory = MEMORY if np.dtype(dtype).itemsize == 1 else 9 << 20
+    for method in ("linear", "lower", "nearest", "hazen", "averaged_inverted_cdf"):
+        asked = x.quantile([0.0, 0.1, 0.5, 0.77, 1.0], method=method)
+        assert "by counting" in notes(asked, memory=memory)
+        same(asked.compute(memory=memory), asked.compute())
+    if dtype == "int16":
+        some = x[::7].quantile([0.1, 0.9], axis=(0, 2))
+        same(some.compute(memory=memory), some.compute())
+    assert float(x.median().compute(memory=memory)) == np.median(values.astype("float64"))
+
+
+def test_what_counting_cannot_do_is_refused() -> None:
+    values, array = pancakes("float32", (300, 40, 130))
+    with pytest.raises(ba.MemoryBudgetError, match="takes [0-9]+ MiB at least"):
+        array.lazy.median().compute(memory=MEMORY)
+
+
+@pytest.mark.parametrize("shape", [(2000, 4, 4), (500, 7, 3), (1000, 1, 60)])
+def test_pancakes_become_pencils_in_two_stages(shape: tuple[int, ...], tmp_path: Path) -> None:
+    values, array = pancakes("float32")
+    places = {name: tmp_path / name for name in ("direct", "files", "scratch")}
+    places["scratch"].mkdir()
+    options: dict[str, Any] = {"format": "zarr3", "chunk_shape": shape, "memory": MEMORY}
+    saved = array.lazy.save(places["files"], scratch=places["scratch"], **options)
+    assert not list(places["scratch"].iterdir())
+    np.testing.assert_array_equal(saved[...], values)
+    direct = array.lazy.save(places["direct"], **options)
+    np.testing.assert_array_equal(direct[...], values)
+    halved = ((array.lazy * 0.5) + 1).save(places["files"].with_name("halved"), scratch=places["scratch"], **options)
+    np.testing.assert_array_equal(halved[...], values * np.float32(0.5) + 1)
+
+
+def test_two_stages_read_less_and_say_so(tmp_path: Path) -> None:
+    _, array = pancakes("float32")
+    target: dict[str, Any] = {"format": "zarr3", "chunk_shape": (2000, 4, 4)}
+    out = ba.create(tmp_path / "out", shape=array.shape, dtype="float32", **target)
+    text = ba._bigarrays._Lazy.explain([(array.lazy._inner, out)], MEMORY, tmp_path, None, "text")
+    assert "in two stages: the result is first written to" in text and "directly, " in text
+    alone = ba._bigarrays._Lazy.explain([(array.lazy._inner, out)], MEMORY, None, None, "text")
+    assert "in two stages" not in alone
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_running_sums_of_whole_axes_are_the_same(seed: int, tmp_path: Path) -> None:
+    """Of axes that are longer than segments, and than segments of segments."""
+    rng = np.random.default_rng(seed)
+    length = [300, 1000, 40_000, 257][seed % 4]
+    dtype = ["float32", "float64", "int16", "uint8"][seed // 3 % 4]
+    shape = (length, 3, 5) if seed % 2 else (2, length, 4)
+    axis = 0 if seed % 2 else 1
+    values = (rng.normal(size=shape) * 40).astype(dtype)
+    if values.dtype.kind == "f":
+        values[rng.random(shape) < 0.01] = np.nan if seed % 3 else -0.0
+    chunk = [max(length // 9, 1) if at == axis else one for at, one in enumerate(shape)]
+    x = stored(values, chunk, [5, -3, 2]).lazy
+    for name in ("cumsum", "cumprod", "cummin", "cummax", *(["ffill"] if values.dtype.kind == "f" else [])):
+        made = getattr(x, name)(axis=axis)
+        assert "with whole axes in memory" in notes(made, memory=256 << 20)
+        whole = made.compute(memory=256 << 20)
+        same(made[:, :, 3:4].compute(memory=256 << 20), whole[:, :, 1:2])
+        # What is to be resumed is computed directly.
+        out, options = tmp_path / name, {"format": "zarr3", "chunk_shape": chunk, "scratch": tmp_path}
+        same(made.save(out, resume=str(tmp_path / f"{name}-journal"), **options)[...], whole)
+
+
+def test_running_sums_say_what_they_read(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(size=(2000, 40, 60)).astype("float32")
+    array = ba.create(tmp_path / "x", shape=values.shape, dtype="float32", chunk_shape=(50, 20, 20), format="zarr3")
+    array[...] = values
+    sums = array.lazy.cumsum(axis=0)
+    assert "with whole axes in memory" in notes(sums, memory=64 << 20)
+    assert "reads x" in notes(sums, memory=24 << 20) or "with whole axes" in notes(sums, memory=24 << 20)
+    out = sums.save(tmp_path / "direct", format="zarr3", chunk_shape=(50, 20, 20), memory=64 << 20, resume=str(tmp_path / "journal"), scratch=tmp_path)
+    same(out[...], sums.compute(memory=128 << 20))
+    np.testing.assert_allclose(out[...], values.astype("float64").cumsum(axis=0), rtol=1e-5, atol=1e-4)
