@@ -119,7 +119,7 @@ class Dying(ProcessPoolExecutor):
 def test_tasks_of_lost_workers_are_given_out_again(
     cube: ba.Array, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bigarrays._executors.ProcessPoolExecutor", Dying)
+    monkeypatch.setattr("bigarrays._engines.ProcessPoolExecutor", Dying)
     monkeypatch.setattr(Dying, "mark", str(tmp_path / "mark"))
     x = expressions(cube)["apart"]
     saved = x.save(tmp_path / "a", processes=2, memory=1 << 25, **OPTIONS)

@@ -71,9 +71,10 @@ def save(
         memory: As `compute` has it.
         scratch: As `compute` has it.
         resume: As `Lazy.save` has it. Not with an executor: a plan in a file (`bigarrays.plan`) is what goes on there.
-        executor: Runs the work in place of this process: anything like `concurrent.futures.Executor`, such as that of a pool of
-            processes, of Ray or of MPI, or a `distributed.Client` of Dask. `memory` is then that of each worker. Workers have to see
-            the inputs, the outputs, and `scratch` or, without it, the folder of the first output.
+        executor: Runs the work in place of this process: a `distributed.Client` of Dask, the module `ray`, an executor of submitit, or
+            anything like `concurrent.futures.Executor`, such as `mpi4py.futures.MPIPoolExecutor`. `memory` is then that of each worker,
+            and declared to engines that know of memory. Workers have to see the inputs, the outputs, and `scratch` or, without it,
+            the folder of the first output.
         processes: In place of an executor: so many processes of this machine, which share its cores.
         progress: As `compute` has it.
         options: Those of `Lazy.save`, for all arrays.

@@ -88,6 +88,8 @@ class Plan:
         tasks: tuple[int, int] | None = None,
         *,
         memory: int | None = None,
+        executor: Any = None,
+        processes: int | None = None,
         progress: Progress | None = None,
     ) -> None:
         """Runs tasks of a stage; or, without one, looks up what is done, does what is left or has changed since, and marks the
@@ -97,6 +99,9 @@ class Plan:
             stage: The number of the stage, of which earlier ones are done.
             tasks: The first task, and the one behind the last; all if None. Numbers that there are not are left out.
             memory: The most bytes that the work may use; a quarter of what the process may use if None.
+            executor: As `bigarrays.save` has it; without a stage. What was done before the caller or its workers ended is kept, and
+                the same call goes on with it.
+            processes: As `bigarrays.save` has it; without a stage.
             progress: As `Lazy.compute` has it.
 
         Raises:
@@ -109,7 +114,22 @@ class Plan:
         if stage is None and tasks is not None:
             raise InvalidArgumentError("tasks are those of a stage: say which")
         expect_tasks(stage, tasks)
+        if executor is not None or processes is not None:
+            self._run_by(executor, processes, stage, memory, progress)
+            return
         warn_of_redone(self._inner.run(stage, tasks, memory, reporter(progress, "computing")))
+
+    def _run_by(
+        self, executor: Any, processes: int | None, stage: int | None, memory: int | None, progress: Progress | None
+    ) -> None:
+        from ._executors import expect_one, run_plan, workers
+
+        if stage is not None:
+            raise InvalidArgumentError("executor= and processes= run all stages")
+        expect_one(executor, processes)
+        if not self.done:
+            with workers(executor, processes, memory) as by:
+                run_plan(self, by, progress)
 
 
 def expect_tasks(stage: Any, tasks: Any) -> None:
