@@ -7,6 +7,7 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -59,9 +60,11 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, st
     return {}
 
 
-def cube(folder: Path) -> ba.Lazy:
-    options = {"format": "zarr3", "chunk_shape": (12, 64, 96)}
-    array = ba.create(folder / "cube", shape=(24, 128, 96), dtype="float32", **options)
+OPTIONS: dict[str, Any] = {"format": "zarr3", "chunk_shape": (12, 64, 96)}
+
+
+def cube(folder: Path) -> Any:
+    array = ba.create(folder / "cube", shape=(24, 128, 96), dtype="float32", **OPTIONS)
     array[...] = np.random.default_rng(7).normal(size=array.shape).astype("float32")
     return array.lazy
 
@@ -78,7 +81,7 @@ def test_engines(engine: str, case: str, tmp_path: Path, outcomes: dict[str, dic
 def test_mpi_ends_with_a_worker_and_its_plan_goes_on(tmp_path: Path) -> None:
     x = cube(tmp_path)
     result = x - x.mean(axis=0, keepdims=True)
-    plan = ba.plan({tmp_path / "a": result}, tmp_path / "plan.json", memory=1 << 26, format="zarr3", chunk_shape=(12, 64, 96))
+    plan = ba.plan({tmp_path / "a": result}, tmp_path / "plan.json", memory=1 << 26, **OPTIONS)
     outcomes = [run("mpi", tmp_path, "killed_plan") for _ in range(3)]
     assert outcomes == [{}, {}, {"killed_plan": "passed"}]
     assert plan.done
