@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -159,3 +160,23 @@ def test_stopping_stops_the_workers(cube: ba.Array, tmp_path: Path) -> None:
     assert time.monotonic() - begun < 300
     with pytest.raises(ba.IncompleteError):
         ba.open(tmp_path / "a")
+
+
+def test_a_stage_whose_tasks_share_shards_runs_in_one_process(cube: ba.Array, tmp_path: Path) -> None:
+    x = (cube.lazy * 100).astype("int16", out_of_range="clip")
+    options: dict[str, Any] = {"encoding": "raw", "chunk_shape": (8, 32, 32), "resolution": (1, 1, 1)}
+    sharding = {"minishard_bits": 1, "shard_bits": 1, "preshift_bits": 0, "hash": "identity"}
+    plan = ba.plan({f"{tmp_path}/a|neuroglancer-precomputed:": x}, tmp_path / "a.json", memory=1 << 22, sharding=sharding, **options)
+    assert [stage.in_one_process for stage in plan.stages] == [True] and plan.stages[0].tasks > 4
+    assert "in one process" in x.explain(f"{tmp_path}/b|neuroglancer-precomputed:", memory=1 << 22, sharding=sharding, **options)
+    with warnings.catch_warnings():
+        # Nothing was done again.
+        warnings.simplefilter("error")
+        plan.run(processes=2)
+    np.testing.assert_array_equal(ba.open(tmp_path / "a")[...], x.compute())
+    # Chunks of their own, and shards that are boxes.
+    apart = ba.plan({f"{tmp_path}/c|neuroglancer-precomputed:": x}, tmp_path / "c.json", memory=1 << 22, **options)
+    assert [stage.in_one_process for stage in apart.stages] == [False]
+    boxes = {"format": "zarr3", "chunk_shape": (4, 16, 16), "sharding": True, "shard_shape": (8, 32, 32)}
+    apart = ba.plan({tmp_path / "d": x}, tmp_path / "d.json", memory=1 << 22, **boxes)
+    assert [stage.in_one_process for stage in apart.stages] == [False]

@@ -79,17 +79,22 @@ def run_plan(plan: Plan, by: Engine, progress: Progress | None = None) -> None:
     report = reporter(progress, "computing") or (lambda done, total: None)
     done, total = 0, sum(stage.bytes for stage in plan.stages)
     for number, stage in enumerate(plan.stages):
-        with closing(_run_stage(plan, number, stage.tasks, by)) as parts:
+        each = max(stage.tasks, 1) if stage.in_one_process else part_of(stage.tasks, by)
+        with closing(_run_stage(plan, number, stage.tasks, each, by)) as parts:
             for ended in parts:
                 report(done + stage.bytes * ended // max(stage.tasks, 1), total)
         done += stage.bytes
     plan.run(memory=by.memory)
 
 
-def _run_stage(plan: Plan, stage: int, tasks: int, by: Engine) -> Generator[int]:
-    """Runs all tasks of a stage. Gives how many are done, now and then."""
-    step = -(-tasks // (by.count * _PARTS)) or 1
-    left = deque((first, min(first + step, tasks)) for first in range(0, tasks, step))
+def part_of(tasks: int, by: Engine) -> int:
+    """How many of so many tasks a worker is given at once."""
+    return -(-tasks // (by.count * _PARTS)) or 1
+
+
+def _run_stage(plan: Plan, stage: int, tasks: int, each: int, by: Engine) -> Generator[int]:
+    """Runs all tasks of a stage, in parts of so many. Gives how many are done, now and then."""
+    left = deque((first, min(first + each, tasks)) for first in range(0, tasks, each))
     tries: dict[_Part, int] = {}
     under_way: dict[Future[Any], _Part] = {}
     order = _order(plan, by)

@@ -29,6 +29,10 @@ class PlannedStage(NamedTuple):
     bytes: int
     """Bytes of the elements that all tasks together read or compute."""
 
+    in_one_process: bool
+    """Whether one process is to run all tasks, since some write to the same chunk or shard of a result: to shards that are no boxes, or
+    to a copy of the result in other chunks. What several processes have written is right as well, but is written again in the end."""
+
 
 class Plan:
     """A plan in a file: what is computed, of which arrays, into which, and how it is cut into tasks.
@@ -75,7 +79,8 @@ class Plan:
     @property
     def stages(self) -> list[PlannedStage]:
         """What is done, in its order."""
-        return [PlannedStage(tasks, work, text, size) for text, work, tasks, size in self._inner.stages]
+        known = self._inner.stages
+        return [PlannedStage(tasks, work, text, size, in_one) for text, work, tasks, size, in_one in known]
 
     @property
     def done(self) -> bool:

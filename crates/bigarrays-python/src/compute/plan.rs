@@ -62,10 +62,13 @@ impl PyPlanFile {
         detached(py, || PlanFile::open(file, with_functions(&opening(storage_options)))).map(Self)
     }
 
-    /// Of each stage what is computed, what a task does, how many there are, and the bytes of the elements that they are of.
+    /// Of each stage what is computed, what a task does, how many there are, the bytes of the elements that they are of, and
+    /// whether one process is to run all.
     #[getter]
-    fn stages(&self) -> Vec<(String, &'static str, u64, u64)> {
-        let one = |stage: &PlannedStage| (stage.text.clone(), stage.work, stage.tasks, stage.bytes);
+    fn stages(&self) -> Vec<(String, &'static str, u64, u64, bool)> {
+        let one = |stage: &PlannedStage| {
+            (stage.text.clone(), stage.work, stage.tasks, stage.bytes, stage.is_shared)
+        };
         self.0.stages().iter().map(one).collect()
     }
 

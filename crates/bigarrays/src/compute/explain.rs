@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::{Value, json};
 
 use crate::compute::cuts::Cuts;
-use crate::compute::plan::{Pass, Plan, Terms};
+use crate::compute::plan::{Flow, Pass, Plan, Terms};
 
 /// The width and the height of a pass in a picture, and the room between passes.
 const BOX: (usize, usize, usize) = (640, 104, 24);
@@ -24,8 +24,9 @@ impl Pass {
         let some =
             |what: &str, bytes| if bytes > 0 { format!(", {what} {}", mib(bytes)) } else { String::new() };
         let (halo, versions) = (some("halo", halo), some("versions", versions));
+        let alone = if self.is_shared { ", in one process: blocks share chunks or shards" } else { "" };
         [
-            format!("blocks   {} of up to {lengths}, {} at once", self.blocks.len(), self.in_flight),
+            format!("blocks   {} of up to {lengths}, {} at once{alone}", self.blocks.len(), self.in_flight),
             format!("reads    {} chunks, {} decoded", self.chunks_read, mib(self.bytes_read)),
             format!(
                 "memory   results {}, blocks {}{halo}, decoding {}, tiles {}{versions}",
@@ -35,6 +36,13 @@ impl Pass {
                 mib(tiles)
             ),
         ]
+    }
+}
+
+impl Flow {
+    fn json(&self) -> Value {
+        let Self { codecs, is_sharded, count, bytes } = self;
+        json!({ "codecs": codecs, "sharded": is_sharded, "count": count, "bytes": bytes })
     }
 }
 
@@ -69,6 +77,11 @@ impl Plan {
                 "in_flight": pass.in_flight,
                 "chunks_read": pass.chunks_read,
                 "bytes_read": pass.bytes_read,
+                "bytes": pass.bytes,
+                "loops": pass.loops,
+                "reads": pass.reads.iter().map(Flow::json).collect::<Value>(),
+                "writes": pass.writes.iter().map(Flow::json).collect::<Value>(),
+                "in_one_process": pass.is_shared,
                 "memory": {
                     "results": results,
                     "blocks": blocks,

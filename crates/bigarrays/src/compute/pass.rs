@@ -1,6 +1,7 @@
 //! Running one pass of a plan.
 
 use std::collections::HashMap;
+use std::sync::Mutex;
 
 use crate::array::Array;
 use crate::base::buffer::{SharedViewMut, ViewMut, byte_len};
@@ -61,6 +62,7 @@ impl Running<'_> {
             .map(|output| Taken::new(output, self.scratch, may_make))
             .collect::<Result<Vec<_>>>()?;
         if let Some(record) = &mut self.record {
+            record.shared = self.pass.is_shared.then(Mutex::default);
             let mut roots = stage.outputs.iter().flat_map(|output| &output.roots);
             record.is_held = taken.iter().any(|taken| matches!(taken, Taken::Memory(_)))
                 || roots.any(|root| matches!(place(root.number), Some(Place::Memory { .. })));
@@ -101,9 +103,12 @@ impl Running<'_> {
             progress: Some(self.progress),
         };
         match &pass.folding {
-            Some(folding) => self.reducing(compiled, folding, sinks)?.run(&runner, sinks, self.part.as_ref()),
-            None => self.each_element(&compiled, &runner, sinks),
+            Some(folding) => {
+                self.reducing(compiled, folding, sinks)?.run(&runner, sinks, self.part.as_ref())?;
+            }
+            None => self.each_element(&compiled, &runner, sinks)?,
         }
+        self.record.as_ref().map_or(Ok(()), |record| record.note_shared(sinks))
     }
 
     /// What of the pass has anything to compute, if not all has.

@@ -56,6 +56,25 @@ pub(crate) struct Pass {
     pub(crate) bytes: u64,
     pub(crate) item: u64,
     pub(crate) terms: Terms,
+    /// What it reads of each input, and writes of each result.
+    pub(crate) reads: Vec<Flow>,
+    pub(crate) writes: Vec<Flow>,
+    /// How many loops there are over its elements.
+    pub(crate) loops: u64,
+    /// Whether some blocks write to the same chunk or shard of a result.
+    pub(crate) is_shared: bool,
+}
+
+/// Elements on their way from a store or to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Flow {
+    /// The names of the codecs that they go through.
+    pub(crate) codecs: Vec<&'static str>,
+    pub(crate) is_sharded: bool,
+    /// Chunks that are read, or chunks or shards that are written.
+    pub(crate) count: u64,
+    /// Their bytes, decoded.
+    pub(crate) bytes: u64,
 }
 
 /// What of a pass has to be kept for its tasks to be the same in a later run.

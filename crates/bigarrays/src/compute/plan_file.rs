@@ -105,6 +105,9 @@ pub struct PlannedStage {
     pub tasks: u64,
     /// Bytes of the elements that all tasks together read or compute; none of those that merge.
     pub bytes: u64,
+    /// Whether some tasks write to the same chunk or shard of a result. Then one process is to run all of them: what several have
+    /// written is right as well, but is written again in the end, since it has changed since each noted its own.
+    pub is_shared: bool,
 }
 
 impl PlanFile {
@@ -153,8 +156,7 @@ impl PlanFile {
         let (stages, plan) = planned(&roots, &targets, options, None)?;
         whole["plan"] = plan.recorded().to_json();
         let listed = listed(&stages, &plan);
-        let stage =
-            |stage: &PlannedStage| json!({ "text": stage.text, "work": stage.work, "tasks": stage.tasks });
+        let stage = |stage: &PlannedStage| json!({ "text": stage.text, "work": stage.work, "tasks": stage.tasks, "in_one_process": stage.is_shared });
         whole["stages"] = listed.iter().map(stage).collect();
         write_whole(&path, pretty(&whole)?.as_bytes())
             .map_err(|error| Error::io(error, "writing a plan", path.display().to_string()))?;
@@ -354,6 +356,7 @@ fn listed(stages: &[Stage], plan: &Plan) -> Vec<PlannedStage> {
         work: step.work.name(),
         tasks: step.tasks,
         bytes: if step.work == Work::Merge { 0 } else { plan.passes[step.pass].bytes },
+        is_shared: step.work != Work::Fold && plan.passes[step.pass].is_shared,
     };
     steps(stages, plan).into_iter().map(one).collect()
 }

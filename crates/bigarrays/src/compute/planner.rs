@@ -10,9 +10,10 @@ use crate::base::dtype::DataType;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::compute::blocks::Blocks;
 use crate::compute::cuts::Cuts;
+use crate::compute::flows::{is_shared, read, written};
 use crate::compute::grids::Grid;
 use crate::compute::inputs::{Compiled, Input};
-use crate::compute::plan::{Cut, Folding, PLANE, Pass, Plan, Recorded, Terms};
+use crate::compute::plan::{Cut, Flow, Folding, PLANE, Pass, Plan, Recorded, Terms};
 use crate::compute::program::TILE;
 use crate::compute::room::Room;
 use crate::compute::search::{Axis, Found, Search, least_common_multiple};
@@ -161,7 +162,7 @@ struct Planner<'a> {
     /// How many chunks are read for each of those.
     chunks_of_one: Vec<u64>,
     /// The targets, and where blocks may be cut along the axes that are not reduced.
-    targets: Vec<&'a Array>,
+    targets: Vec<(&'a Root, &'a Array)>,
     target_grid: Option<Dims<(i64, u64)>>,
     folding: Option<Folding>,
     limits: Limits,
@@ -209,7 +210,7 @@ impl<'a> Planner<'a> {
             let chunk =
                 grid.iter().fold(target.dtype().size() as u64, |bytes, at| bytes.saturating_mul(at.1));
             encoding = encoding.max(chunk.saturating_mul(2));
-            planner.targets.push(target);
+            planner.targets.push((root, target));
             planner.add_grid(planner.without_groups(root.of_result(&grid)));
         }
         // A chunk is held as it is stored and as it is decoded.
@@ -349,7 +350,7 @@ impl<'a> Planner<'a> {
     }
 
     fn plan(mut self, given: Option<&Cut>) -> Result<Pass> {
-        let targets = self.targets.iter().map(|target| target.store().request_cost());
+        let targets = self.targets.iter().map(|(_, target)| target.store().request_cost());
         let is_near = targets.fold(self.compiled.request_cost(), u64::max) <= NEAR;
         let threads = self.limits.threads.max(1);
         let room = Room {
@@ -366,9 +367,11 @@ impl<'a> Planner<'a> {
         self.terms.halo = self.compiled.beside(&lengths).min(held).saturating_mul(in_flight);
         self.terms.blocks = held.saturating_mul(in_flight) - self.terms.halo;
         self.terms.decoding = self.terms.decoding / threads * in_flight.max(threads);
-        let read = loads.iter().zip(&self.reads).map(|(loads, (_, grid))| loads.saturating_mul(grid.1));
-        let chunks =
-            loads.iter().zip(&self.chunks_of_one).map(|(loads, of_one)| loads.saturating_mul(*of_one));
+        let of = |((loads, (input, grid)), of_one): ((&u64, &(&Input, Grid)), &u64)| {
+            read(input, loads.saturating_mul(*of_one), loads.saturating_mul(grid.1))
+        };
+        let reads: Vec<Flow> = loads.iter().zip(&self.reads).zip(&self.chunks_of_one).map(of).collect();
+        let writes = self.targets.iter().map(|(_, target)| written(target)).collect::<Result<Vec<_>>>()?;
         let item =
             self.stage.outputs.iter().map(|output| output.expr.dtype().size() as u64).max().unwrap_or(1);
         Ok(Pass {
@@ -378,14 +381,37 @@ impl<'a> Planner<'a> {
             run: given.map_or_else(|| self.run(&cuts, in_flight), |given| given.run),
             in_flight: in_flight as usize,
             is_near,
-            chunks_read: chunks.fold(0, u64::saturating_add),
-            bytes_read: read.fold(0, u64::saturating_add),
+            chunks_read: reads.iter().map(|read| read.count).fold(0, u64::saturating_add),
+            bytes_read: reads.iter().map(|read| read.bytes).fold(0, u64::saturating_add),
+            is_shared: self.is_shared(&cuts)?,
+            loops: self.stage.outputs.iter().map(|output| output.expr.size() as u64).sum(),
+            reads,
+            writes,
             bytes: self.domain().shape().iter().fold(item, |all, &length| all.saturating_mul(length)),
             item,
             folding: self.folding,
             terms: self.terms,
             blocks: Blocks::new(cuts, Order::C),
         })
+    }
+
+    /// Whether some blocks write to the same chunk or shard of a result, or of a copy of one that is stored.
+    fn is_shared(&self, cuts: &[Cuts]) -> Result<bool> {
+        let kept: Dims<&Cuts> = cuts
+            .iter()
+            .enumerate()
+            .filter(|(axis, _)| self.reduced(*axis).is_none())
+            .map(|at| at.1)
+            .collect();
+        for (root, target) in &self.targets {
+            for grid in target.write_grids()? {
+                let grid = grid.map(|grid| self.without_groups(root.of_result(&grid)));
+                if is_shared(&kept, grid.as_ref()) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 
     /// How many segments of the first reduced axis a task folds: a task reads on where it is, so that there are as few tasks
@@ -404,7 +430,7 @@ impl<'a> Planner<'a> {
         let is_fortran = orders.peek().is_some() && orders.all(|order| order == Order::Fortran);
         match (self.targets.first(), &self.folding) {
             (_, Some(_)) => Order::C,
-            (Some(target), None) => target.order(),
+            (Some((_, target)), None) => target.order(),
             (None, None) if is_fortran => Order::Fortran,
             (None, None) => Order::C,
         }
