@@ -33,20 +33,8 @@ from bigarrays._engines import Engine
 WORKERS, LIMIT = 2, 2 << 30
 PENCILS = (744, 24, 24)
 
-#: Results of two cubes, by name: expressions of this library, and the same of dask.array. With a shape of chunks, they are saved.
 Made = Callable[[Any, Any], list[Any]]
-
-
-def over_time(x: Any, da: Any) -> Any:
-    """Dask's median needs all of an axis in a chunk."""
-    return da.median(x.rechunk({0: -1, 1: 90, 2: 90}), axis=0)
-
-
-def rolling(x: Any, da: Any) -> Any:
-    windows = da.lib.stride_tricks if hasattr(da, "lib") else da.overlap
-    return windows.sliding_window_view(x, 7, axis=0).mean(axis=-1)
-
-
+#: Results of two cubes: expressions of this library, and the same of dask.array. With a shape of chunks, they are saved.
 Job = tuple[Made, Callable[[Any, Any, Any], list[Any]], tuple[int, ...] | None]
 JOBS: dict[str, Job] = {
     "mean(time)": (
@@ -59,7 +47,7 @@ JOBS: dict[str, Job] = {
         lambda a, b, da: [one.mean(axis=0, dtype="float64").astype("float32") for one in (a * a, b * b, a * b)],
         None,
     ),
-    "median(time)": (lambda a, b: [a.median(axis=0)], lambda a, b, da: [over_time(a, da)], None),
+    "median(time)": (lambda a, b: [a.median(axis=0)], lambda a, b, da: [da.median(a.rechunk({0: -1, 1: 90, 2: 90}), axis=0)], None),
     "anomaly": (
         lambda a, b: [a - a.mean(axis=0, keepdims=True)],
         lambda a, b, da: [a - a.mean(axis=0, keepdims=True, dtype="float64").astype("float32")],
@@ -68,7 +56,7 @@ JOBS: dict[str, Job] = {
     "rolling 7": (
         # Without the ends, as NumPy's windows are.
         lambda a, b: [a.rolling(7, axis=0).mean()[6:].translate((-6, 0, 0))],
-        lambda a, b, da: [rolling(a, da)],
+        lambda a, b, da: [da.overlap.sliding_window_view(a, 7, axis=0).mean(axis=-1)],
         compute.CHUNK,
     ),
     "a*b + 2": (lambda a, b: [a * b + 2.0], lambda a, b, da: [(a * b + 2.0).astype("float32")], compute.CHUNK),
@@ -76,12 +64,12 @@ JOBS: dict[str, Job] = {
 }
 
 
-def warm() -> int:
+def warm() -> tuple[int, int]:
     """What a worker imports."""
     import dask.array  # noqa: F401
     import zarr  # noqa: F401
 
-    return os.getpid()
+    return os.getpid(), 0
 
 
 def reset() -> tuple[int, int]:
@@ -110,13 +98,6 @@ def contenders(memory: int) -> Iterator[dict[str, Measured]]:
         n_workers=WORKERS, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, memory_limit=LIMIT
     )
     with cluster, Client(cluster) as client, ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
-        known: set[int] = set()
-        while len(known) < WORKERS:
-            known |= set(pool.map(warm, range(0)) if not hasattr(pool, "submit") else {pool.submit(warm).result() for _ in range(8)})
-            if len(known) < WORKERS:
-                list(pool.map(time.sleep, [0.1] * WORKERS))
-        client.run(warm)
-
         def of_pool(work: Callable[[], Any]) -> list[Any]:
             found: dict[int, Any] = {}
             while len(found) < WORKERS:
@@ -124,6 +105,8 @@ def contenders(memory: int) -> Iterator[dict[str, Measured]]:
                 found.update(dict(future.result() for future in [pool.submit(after, work) for _ in range(WORKERS)]))
             return list(found.items())
 
+        of_pool(warm)
+        client.run(warm)
         half = memory // WORKERS
         yield {
             "threads": Measured(lambda work: [work()], {"memory": memory}),
@@ -215,19 +198,11 @@ class Null(Engine):
         return [self._futures.pop()]
 
 
-class Planned:
-    """What giving out parts asks of a plan."""
-
-    file = "/nowhere/plan.json"
-
-    def __reduce__(self) -> Any:
-        return object, (self.file, {})
-
-
 def given_out(tasks: int) -> None:
     """Each task is a part of its own."""
     begun = time.perf_counter()
-    parts = sum(1 for _ in _executors._run_stage(Planned(), 0, tasks, 1, Null()))  # type: ignore[arg-type]
+    each = ((task, task + 1) for task in range(tasks))
+    parts = sum(1 for _ in _executors.run_parts(Null(), _executors._work, each, (), None, "nothing"))
     seconds = time.perf_counter() - begun
     print(f"{parts:,} tasks through a null executor: {seconds:.2f} s, {seconds / parts * 1e3:.4f} ms a task")
 

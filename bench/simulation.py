@@ -13,6 +13,8 @@ Assumed, and no more than that:
 - The bucket takes 5,500 reads and 3,500 writes a second for each prefix of keys that it tells apart; it tells apart as many as the first axis
   has chunks (keys are c/T/Y/X), once it has split so far; 20 of them in the throttled runs, which have not begun to split.
 - The network has room for all workers; opening the plan takes each part 1 s.
+- Of a plan of more than 10,000 tasks, workers look up in the end what all have done: a request for each chunk that was read or written,
+  32 of them under way.
 - To give out a part costs the caller what it costs here: that time is real, and is printed beside the virtual.
 """
 
@@ -26,6 +28,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +38,7 @@ import bigarrays
 from bigarrays import _executors
 from bigarrays._engines import Engine
 from bigarrays._estimates import estimated
+from bigarrays._plan import PlannedStage
 
 CHUNK = (32, 512, 512)
 MEMORY = 4 << 30
@@ -43,6 +47,10 @@ SLOW, SLOWER = 0.01, 4.0
 LIFE, AGAIN = 500 * 3600.0, 120.0
 READS, WRITES, FEW = 5500, 3500, 20
 OPENING = 1.0
+JOBS: dict[str, Callable[[bigarrays.Lazy], bigarrays.Lazy]] = {
+    "x - x.mean()": lambda x: x - x.mean(),
+    "x - x.mean(time)": lambda x: x - x.mean(axis=0, keepdims=True),
+}
 RECORD = 64
 
 
@@ -67,15 +75,15 @@ class Virtual(Engine):
     def __init__(self, cluster: Cluster, prefixes: int, seed: int) -> None:
         super().__init__(None, MEMORY)
         self.count, self.threads = cluster.workers, 1
-        self.now = self.lost = 0.0
-        self.losses = self.parts = 0
+        self.now = self.lost = self.busy = 0.0
+        self.losses = self.given = 0
         self.most = 0
         self._cluster, self._random = cluster, random.Random(seed)
         slow = [cluster.has_stragglers and self._random.random() < SLOW for _ in range(cluster.workers)]
         self._speed = [SLOWER if one else 1.0 for one in slow]
         self._free = [(0.0, worker) for worker in range(cluster.workers)]
         self._events: list[tuple[float, int, Future[Any], Exception | None]] = []
-        self._bucket, self._prefixes = 0.0, min(prefixes, FEW) if cluster.is_throttled else prefixes
+        self._bucket, self.prefixes = 0.0, min(prefixes, FEW) if cluster.is_throttled else prefixes
         #: Seconds of a task, and its reads and writes, of the stage that is run.
         self.each: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
@@ -85,16 +93,17 @@ class Virtual(Engine):
         free, worker = heapq.heappop(self._free)
         start = max(free, self.now)
         # All share what the bucket gives; a part has its share once those before it have theirs.
-        self._bucket = max(self._bucket, start) + (reads / READS + writes / WRITES) / self._prefixes
+        self._bucket = max(self._bucket, start) + (reads / READS + writes / WRITES) / self.prefixes
         done = max(start + OPENING + seconds * self._speed[worker], self._bucket)
         future: Future[Any] = Future()
         error = None
         if self._cluster.has_losses and (died := self._random.expovariate(1 / LIFE)) < done - start:
             error, done = RuntimeError("the worker is lost"), start + died
             self.lost, self.losses = self.lost + died + AGAIN, self.losses + 1
+        self.busy += done - start
         heapq.heappush(self._free, (done + (AGAIN if error else 0.0), worker))
-        heapq.heappush(self._events, (done, self.parts, future, error))
-        self.parts += 1
+        heapq.heappush(self._events, (done, self.given, future, error))
+        self.given += 1
         self.most = max(self.most, len(self._events))
         return future
 
@@ -116,18 +125,18 @@ class Planned:
         return object, (self.file, {})
 
 
-def plan_cell(terabytes: int) -> None:
-    """Plans in this process, and prints what that took, and the plan."""
+def plan_cell(job: str, terabytes: int, workers: int) -> None:
+    """Plans for so many workers in this process, and prints what that took, and the plan."""
     folder = Path(tempfile.mkdtemp(prefix="simulation-"))
     try:
         options: dict[str, Any] = {"chunk_shape": CHUNK, "encoding": "zstd"}
         url = f"{folder}/a|zarr3:"
         cube = bigarrays.create(f"{folder}/cube|zarr3:", shape=shape(terabytes), dtype="float32", **options)
         x = cube.lazy
-        result = x - x.mean(axis=0, keepdims=True)
-        explained = result.explain(url, memory=MEMORY, scratch=folder, format="dict", **options)
+        result = JOBS[job](x)
+        explained = result.explain(url, memory=MEMORY, scratch=folder, format="dict", workers=workers, **options)
         before, begun = peak(), time.perf_counter()
-        plan = bigarrays.plan({url: result}, folder / "plan.json", memory=MEMORY, **options)
+        plan = bigarrays.plan({url: result}, folder / "plan.json", memory=MEMORY, workers=workers, **options)
         seconds = time.perf_counter() - begun
         begun = time.perf_counter()
         bigarrays.Plan(folder / "plan.json")
@@ -150,8 +159,8 @@ def peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
 
 
-def planned(terabytes: int) -> dict[str, Any]:
-    command = [sys.executable, __file__, "--plan", str(terabytes)]
+def planned(job: str, terabytes: int, workers: int) -> dict[str, Any]:
+    command = [sys.executable, __file__, "--plan", job, str(terabytes), str(workers)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
@@ -161,14 +170,23 @@ def simulated(plan: dict[str, Any], cluster: Cluster, seed: int) -> Virtual:
     engine = Virtual(cluster, plan["prefixes"], seed)
     passes = iter(plan["passes"])
     one: dict[str, Any] = {}
-    for number, (work, tasks) in enumerate(plan["stages"]):
+    parts = [*plan["stages"], *plan["stages"]] if sum(tasks for _, tasks in plan["stages"]) > _executors._LOOKED_UP else plan["stages"]
+    looks_up = False
+    for number, (work, tasks) in enumerate(parts):
+        if number == len(plan["stages"]):
+            # Workers look up versions: of what was read and of what was written.
+            passes, looks_up = iter(plan["passes"]), True
         if work == "merge":
             # What was folded of a box of results: a read of each, and some seconds.
             engine.each = (0.1, 0.0, 0.0)
         else:
             one = next(passes)["estimate"]
-            engine.each = (one["seconds"] / tasks, one["reads"] / tasks, one["writes"] / tasks)
-        for _ in _executors._run_stage(Planned(), number, tasks, _executors.part_of(tasks, engine), engine):  # type: ignore[arg-type]
+            reads, writes = one["reads"] / tasks, one["writes"] / tasks
+            engine.each = (one["seconds"] / tasks, reads, writes)
+            if looks_up:
+                engine.each = ((reads + writes) * LATENCY / 32, reads + writes, 0.0)
+        stage = PlannedStage(tasks, work, "", 0, False)
+        for _ in _executors._run_stage(Planned(), number, stage, engine):  # type: ignore[arg-type]
             pass
         # A barrier: whoever is done waits for the last.
         engine._free = [(engine.now, worker) for _, worker in engine._free]
@@ -180,35 +198,34 @@ def hours(seconds: float) -> str:
     return f"{seconds / 3600:.2f} h" if seconds >= 3600 else f"{seconds / 60:.1f} min"
 
 
-def table(terabytes: int, workers: list[int], seed: int) -> None:
-    plan = planned(terabytes)
+def table(job: str, terabytes: int, workers: int, seed: int) -> None:
+    plan = planned(job, terabytes, workers)
     tasks = sum(tasks for _, tasks in plan["stages"])
     reads, writes = (sum(one["estimate"][name] for one in plan["passes"]) for name in ("reads", "writes"))
-    print(f"\n{terabytes} TB, {' × '.join(map(str, shape(terabytes)))} float32: ", end="")
+    print(f"\n{job}: {terabytes:,} TB, {' × '.join(map(str, shape(terabytes)))} float32, {workers:,} workers; tasks: ", end="")
     print(", ".join(f"{work} {tasks:,}" for work, tasks in plan["stages"]))
     print(f"  planning {plan['seconds']:.2f} s, {plan['memory'] >> 20} MiB above start; opening {plan['opening']:.2f} s; {plan['size']:,} bytes")
     print(f"  journal {tasks * RECORD / 1e6:,.1f} MB; {reads:,} reads, {writes:,} writes, over {plan['prefixes']:,} prefixes")
-    title = f"  {'':24}{'virtual':>10}{'worker h':>10}{'journal/s':>12}{'req/s':>10}{'a prefix':>10}{'lost':>12}"
-    print(f"{title}{'parts':>9}{'ms a part':>11}{'under way':>11}")
-    for count in workers:
-        kinds = {
-            "nothing goes wrong": Cluster(count, False, False, False),
-            "stragglers": Cluster(count, True, False, False),
-            "losses": Cluster(count, False, True, False),
-            "throttled": Cluster(count, False, False, True),
-            "all three": Cluster(count, True, True, True),
-        }
-        first = 0.0
-        for name, cluster in kinds.items():
-            begun = time.process_time()
-            engine = simulated(plan, cluster, seed)
-            real = time.process_time() - begun
-            first = first or engine.now
-            rate = (reads + writes) / engine.now
-            more = f"{(engine.now / first - 1):+.1%}"
-            line = f"  {f'{count:,}, {name}':24}{hours(engine.now):>10}{engine.now * count / 3600:10,.0f}{tasks * RECORD / engine.now / 1e3:9,.1f} kB"
-            line += f"{rate:10,.0f}{rate / engine._prefixes:10,.1f}{more:>12}{engine.parts:9,}{real / engine.parts * 1e3:11.3f}{engine.most:11,}"
-            print(f"{line}{f'  {engine.losses:,} losses' if engine.losses else ''}", flush=True)
+    print(f"  {'':20}{'virtual':>9}{'worker h':>10}{'idle':>7}{'journal/s':>11}{'req/s':>8}{'a prefix':>10}{'lost':>8}", end="")
+    print(f"{'parts':>9}{'ms a part':>11}{'under way':>11}{'losses':>8}{'done again':>12}")
+    kinds = {
+        "nothing goes wrong": Cluster(workers, False, False, False),
+        "stragglers": Cluster(workers, True, False, False),
+        "losses": Cluster(workers, False, True, False),
+        "throttled": Cluster(workers, False, False, True),
+        "all three": Cluster(workers, True, True, True),
+    }
+    first = 0.0
+    for name, cluster in kinds.items():
+        begun = time.process_time()
+        engine = simulated(plan, cluster, seed)
+        real = time.process_time() - begun
+        first = first or engine.now
+        rate, all_of_it = (reads + writes) / engine.now, engine.now * workers
+        line = f"  {name:20}{hours(engine.now):>9}{all_of_it / 3600:10,.0f}{1 - engine.busy / all_of_it:7.0%}"
+        line += f"{tasks * RECORD / engine.now / 1e3:8,.1f} kB{rate:8,.0f}{rate / engine.prefixes:10,.1f}{engine.now / first - 1:+8.1%}"
+        line += f"{engine.given:9,}{real / engine.given * 1e3:11.3f}{engine.most:11,}{engine.losses:8,}{engine.lost / all_of_it:12.2%}"
+        print(line, flush=True)
 
 
 def main() -> None:
@@ -216,12 +233,14 @@ def main() -> None:
     parser.add_argument("--workers", default="1000,10000")
     parser.add_argument("--terabytes", default="1,1000")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--plan", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--plan", nargs=3, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.plan:
-        return plan_cell(given.plan)
-    for terabytes in given.terabytes.split(","):
-        table(int(terabytes), [int(count) for count in given.workers.split(",")], given.seed)
+        return plan_cell(given.plan[0], *map(int, given.plan[1:]))
+    for job in JOBS:
+        for terabytes in given.terabytes.split(","):
+            for workers in given.workers.split(","):
+                table(job, int(terabytes), int(workers), given.seed)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@ import signal
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from contextlib import contextmanager, nullcontext
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import bigarrays as ba
+from bigarrays._engines import Engine
 
 OPTIONS: dict[str, Any] = {"format": "zarr3", "chunk_shape": (4, 32, 32)}
 
@@ -165,7 +166,7 @@ def test_stopping_stops_the_workers(cube: ba.Array, tmp_path: Path) -> None:
 def test_a_stage_whose_tasks_share_shards_runs_in_one_process(cube: ba.Array, tmp_path: Path) -> None:
     x = (cube.lazy * 100).astype("int16", out_of_range="clip")
     options: dict[str, Any] = {"encoding": "raw", "chunk_shape": (8, 32, 32), "resolution": (1, 1, 1)}
-    sharding = {"minishard_bits": 1, "shard_bits": 1, "preshift_bits": 0, "hash": "identity"}
+    sharding: dict[str, Any] = {"minishard_bits": 1, "shard_bits": 1, "preshift_bits": 0, "hash": "identity"}
     plan = ba.plan({f"{tmp_path}/a|neuroglancer-precomputed:": x}, tmp_path / "a.json", memory=1 << 22, sharding=sharding, **options)
     assert [stage.in_one_process for stage in plan.stages] == [True] and plan.stages[0].tasks > 4
     assert "in one process" in x.explain(f"{tmp_path}/b|neuroglancer-precomputed:", memory=1 << 22, sharding=sharding, **options)
@@ -180,3 +181,85 @@ def test_a_stage_whose_tasks_share_shards_runs_in_one_process(cube: ba.Array, tm
     boxes = {"format": "zarr3", "chunk_shape": (4, 16, 16), "sharding": True, "shard_shape": (8, 32, 32)}
     apart = ba.plan({tmp_path / "d": x}, tmp_path / "d.json", memory=1 << 22, **boxes)
     assert [stage.in_one_process for stage in apart.stages] == [False]
+
+
+class Here(Executor):
+    """Does the work in this process, at once, and something else before some of it."""
+
+    def __init__(self, before: dict[int, Callable[[], None]]) -> None:
+        self.before, self.count = before, 0
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        self.before.get(self.count, lambda: None)()
+        self.count += 1
+        future: Future[Any] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
+def test_workers_look_up_what_large_plans_have_done(
+    cube: ba.Array, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bigarrays._executors._LOOKED_UP", 0)
+    x = expressions(cube)["number"]
+    counted = Here({})
+    saved = x.save(tmp_path / "a", executor=counted, memory=1 << 22, **OPTIONS)
+    np.testing.assert_array_equal(saved[...], x.compute())
+    assert counted.count % 2 == 0 and not saved.incomplete
+
+    def change() -> None:
+        cube[0, 0, 0] = 1000
+
+    # When all has been done once, an input changes: what was made of it is made again.
+    changing = Here({counted.count // 2: change})
+    saved = x.save(tmp_path / "b", executor=changing, memory=1 << 22, **OPTIONS)
+    assert changing.count == counted.count and cube[0, 0, 0] == 1000
+    np.testing.assert_array_equal(saved[...], x.compute())
+    plan = ba.plan({tmp_path / "c": x}, tmp_path / "c.json", memory=1 << 22, **OPTIONS)
+    with pytest.raises(ba.InvalidArgumentError, match="have not been run"):
+        plan.finish()
+
+
+def test_parts_become_smaller_towards_the_end() -> None:
+    by = Engine(ProcessPoolExecutor(5), None)
+    for tasks in (0, 1, 7, 40, 1000, 123_457):
+        parts = list(by.parts(tasks))
+        assert [first for first, _ in parts] == [0, *(end for _, end in parts[:-1])][: len(parts)]
+        assert sum(end - first for first, end in parts) == tasks
+        sizes = [end - first for first, end in parts][:-1]
+        assert sizes == sorted(sizes, reverse=True) and len(parts) <= 5 * 20
+    assert sizes[0] == -(-tasks // 40) and sizes[-1] == -(-tasks // 320)
+
+
+@pytest.mark.parametrize("engine", [lambda: None, dask])
+def test_copies(cube: ba.Array, tmp_path: Path, engine: Callable[[], Any]) -> None:
+    boxes: dict[str, Any] = {"chunk_shape": (4, 16, 16), "shard_shape": (8, 32, 32), "sharding": True}
+    morton: dict[str, Any] = {"minishard_bits": 1, "shard_bits": 1, "preshift_bits": 0, "hash": "identity"}
+    arrays = {
+        "chunks": ba.create(tmp_path / "chunks", like=cube, chunk_shape=(5, 30, 41)),
+        "shards": ba.create(tmp_path / "shards", shape=cube.shape, dtype="float32", format="zarr3", **boxes),
+        "morton": ba.create(
+            tmp_path / "morton", like=cube, format="precomputed", chunk_shape=(8, 32, 32), resolution=(1, 1, 1), sharding=morton
+        ),
+        "alike": ba.create(tmp_path / "alike", like=cube),
+    }
+    told: list[tuple[int, int]] = []
+    with engine() or nullcontext() as executor:
+        by: dict[str, Any] = {"executor": executor} if executor is not None else {"processes": 2}
+        for array in arrays.values():
+            told.clear()
+            ba.copy(cube, array, memory=1 << 24, progress=lambda *done: told.append(done), **by)
+            np.testing.assert_array_equal(array[...], cube[...])
+            assert told[-1] == (cube.nbytes, cube.nbytes)
+        # Views, at other coordinates, and of a part.
+        ba.copy(cube.view[3:9, 5:99], arrays["shards"].translate((7, 0, 0)).view[10:16, 20:114], **by)
+        np.testing.assert_array_equal(arrays["shards"][3:9, 20:114], cube[3:9, 5:99])
+        small = ba.create(tmp_path / "small", like=cube, dtype="int8")
+        cube[...] = 1000
+        with pytest.raises(ba.InvalidArgumentError) as raised:
+            ba.copy(cube, small, out_of_range="refuse", **by)
+        assert any("in copying (slice(" in note for note in raised.value.__notes__)
+    with pytest.raises(ba.InvalidArgumentError, match="resume="):
+        ba.copy(cube, arrays["alike"], processes=2, resume=True)
+    with pytest.raises(ba.InvalidArgumentError, match="this process alone"):
+        ba.copy(cube, ba.create(f"memory://{tmp_path.name}", like=cube), processes=2)

@@ -135,7 +135,7 @@ def explain(
         raise InvalidArgumentError("estimates are no part of the picture; format is text or dict")
     # Workers have what passes leave for each other in files.
     scratch = scratch if scratch is not None else "."
-    known = estimated(json.loads(_Lazy.explain(pairs, memory, scratch, None, "dict")), workers, bandwidth, latency, price)
+    known = estimated(json.loads(_Lazy.explain(pairs, memory, scratch, None, "dict", workers)), workers, bandwidth, latency, price)
     if format == "dict":
         return known
-    return f"{_Lazy.explain(pairs, memory, scratch, None, format)}\n{words(known)}"
+    return f"{_Lazy.explain(pairs, memory, scratch, None, format, workers)}\n{words(known)}"

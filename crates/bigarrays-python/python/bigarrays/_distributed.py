@@ -46,7 +46,7 @@ def saved_by(
 ) -> dict[_Url, Array]:
     """Arrays of expressions, which workers compute."""
     with _folder(list(results), executor, scratch) as folder, workers(executor, processes, memory) as by:
-        planned = plan(results, join(folder, "plan.json"), memory=by.memory, scratch=folder, **options)
+        planned = plan(results, join(folder, "plan.json"), scratch=folder, **by.limits(), **options)
         run_plan(planned, by, progress)
     known = {name: options[name] for name in ("format", "storage_options") if name in options}
     return {url: open(url, mode="r+", **known) for url in results}
@@ -66,7 +66,7 @@ def computed_by(
     shown = [x if x.ndim else lazy(np.expand_dims(x, 0)) for x in expressions]
     with _folder([], executor, scratch) as folder, workers(executor, processes, memory) as by:
         urls = {join(folder, f"result-{number}|zarr3:"): x for number, x in enumerate(shown)}
-        planned = plan(urls, join(folder, "plan.json"), memory=by.memory, scratch=folder)
+        planned = plan(urls, join(folder, "plan.json"), scratch=folder, **by.limits())
         run_plan(planned, by, progress)
         arrays = [np.asarray(open(url)[...]) for url in urls]
     return tuple(array.reshape(x.shape) for array, x in zip(arrays, expressions, strict=True))

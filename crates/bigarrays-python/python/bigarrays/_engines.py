@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 import signal
-from collections.abc import Callable, Iterable
+import socket
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from multiprocessing import get_context
 from queue import Empty, SimpleQueue
 from time import sleep
-from typing import Any
+from typing import Any, NamedTuple
 
 from ._bigarrays import InvalidArgumentError, MemoryBudgetError
 
@@ -20,8 +21,24 @@ PATIENCE = 0.5
 #: Bytes of a worker beside the budget of its task: the interpreter, and modules.
 OVERHEAD = 256 << 20
 
+#: How many times slower a worker may be without being waited for at the end.
+_SLOWEST = 4
+
 #: Jobs of a batch system at the same time, unless its executor says how many.
 _JOBS = 16
+
+
+class Told(NamedTuple):
+    """What a worker has to know beside its work."""
+
+    # The process that asks, which may be the worker itself.
+    asks: tuple[str, int]
+    threads: int | None
+
+    @staticmethod
+    def here() -> tuple[str, int]:
+        """This process."""
+        return socket.gethostname(), os.getpid()
 
 
 class Engine:
@@ -30,11 +47,13 @@ class Engine:
     Attributes:
         count: How many tasks run at the same time.
         ahead: How many are under way for each of these, so that no worker waits for the next one.
+        pieces: How many parts a worker would have of a stage, if all were as large as the first is, and as the last.
         threads: How many threads a task may use; None if its process finds that out.
         memory: The most bytes that a task may use; None for a quarter of what its process may use.
     """
 
     ahead = 2
+    pieces = (8, 64)
 
     def __init__(self, executor: Any, memory: int | None) -> None:
         names = ("num_workers", "_max_workers", "workers")
@@ -44,6 +63,24 @@ class Engine:
         self.memory = memory
         self.executor = executor
         self._ended: SimpleQueue[Future[Any]] = SimpleQueue()
+
+    def limits(self) -> dict[str, Any]:
+        """What plans for these workers are made for, as `bigarrays.plan` takes it."""
+        return {"memory": self.memory, "workers": self.count * (self.threads or 1)}
+
+    def told(self) -> Told:
+        """What its workers have to know."""
+        return Told(Told.here(), self.threads)
+
+    def parts(self, tasks: int) -> Iterator[tuple[int, int]]:
+        """Ranges of so many tasks, each for a worker: large ones first, and smaller ones towards the end, since whoever is slow has the last
+        one for long."""
+        coarsest, finest = (max(-(-tasks // (of * self.count)), 1) for of in self.pieces)
+        first = 0
+        while first < tasks:
+            size = min(max((tasks - first) // (_SLOWEST * self.count), finest), coarsest)
+            yield first, min(first + size, tasks)
+            first += size
 
     def submit(self, work: Callable[..., Any], *arguments: Any) -> Future[Any]:
         """Has a worker do this. `ended` gives what is returned."""
@@ -79,7 +116,7 @@ class Processes(Engine):
     def __init__(self, processes: int, memory: int | None) -> None:
         self._threads = max((os.cpu_count() or 1) // processes, 1)
         super().__init__(self._made(processes), memory if memory is None else max(memory // processes, 1))
-        self.count, self.threads = processes, self._threads
+        self.count, self.threads, self._is_stopped = processes, self._threads, False
 
     def _made(self, processes: int) -> Executor:
         # Not forked: threads of this process would be missing there.
@@ -96,17 +133,19 @@ class Processes(Engine):
 
     def replace(self) -> bool:
         self.stop(())
-        self.executor = self._made(self.count)
+        self.executor, self._is_stopped = self._made(self.count), False
         return True
 
     def stop(self, under_way: Iterable[Future[Any]]) -> None:
+        self._is_stopped = True
         # They are at nothing else.
         for process in list((getattr(self.executor, "_processes", None) or {}).values()):
             process.kill()
         self.executor.shutdown(wait=False, cancel_futures=True)
 
     def close(self) -> None:
-        self.executor.shutdown()
+        # Of processes that were killed, the pool may wait for ever.
+        self.executor.shutdown(wait=not self._is_stopped)
 
 
 def _begin(threads: int) -> None:
@@ -169,6 +208,8 @@ class Submitit(Engine):
     """An executor of submitit: each task is a job of Slurm, or a process of this machine."""
 
     ahead = 1
+    # Each waits in a queue.
+    pieces = (4, 4)
 
     def __init__(self, executor: Any, memory: int | None) -> None:
         parameters = executor.parameters

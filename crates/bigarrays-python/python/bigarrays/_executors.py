@@ -8,27 +8,30 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Future
 from concurrent.futures import CancelledError as Withdrawn
 from contextlib import closing, contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from uuid import uuid4
 
 from ._bigarrays import CancelledError, Error, InvalidArgumentError
-from ._engines import PATIENCE, Engine, engine
-from ._plan import Plan
+from ._engines import PATIENCE, Engine, Told, engine
+from ._plan import Plan, PlannedStage
 from ._progress import Progress, reporter
-
-#: Parts of a stage for each worker: few, and yet a slow worker is not waited for long.
-_PARTS = 4
 
 #: How often a part is given out again whose worker was lost.
 _TRIES = 3
 
+#: The most tasks of a plan of which the caller looks up at the end whether what they have done is as they left it; of more, workers
+#: do so.
+_LOOKED_UP = 10_000
+
 _Part = tuple[int, int]
+
+_T = TypeVar("_T")
 
 #: A process runs one task at a time, which has the memory and the threads of all of it.
 _TURN = threading.Lock()
@@ -40,9 +43,7 @@ class _Order(NamedTuple):
     file: str
     storage_options: dict[str, str]
     memory: int | None
-    threads: int | None
-    # The process that asks.
-    asks: tuple[str, int]
+    told: Told
     # It is there once the work is to stop.
     mark: str
 
@@ -77,57 +78,83 @@ def run_plan(plan: Plan, by: Engine, progress: Progress | None = None) -> None:
         progress: As `Lazy.compute` has it.
     """
     report = reporter(progress, "computing") or (lambda done, total: None)
-    done, total = 0, sum(stage.bytes for stage in plan.stages)
-    for number, stage in enumerate(plan.stages):
-        each = max(stage.tasks, 1) if stage.in_one_process else part_of(stage.tasks, by)
-        with closing(_run_stage(plan, number, stage.tasks, each, by)) as parts:
+    stages = plan.stages
+    done, total = 0, sum(stage.bytes for stage in stages)
+    for number, stage in enumerate(stages):
+        # Whether all of the stage before is done is looked up once, and not by each worker.
+        plan.run(number, (0, 0), memory=by.memory)
+        with closing(_run_stage(plan, number, stage, by)) as parts:
             for ended in parts:
                 report(done + stage.bytes * ended // max(stage.tasks, 1), total)
         done += stage.bytes
-    plan.run(memory=by.memory)
+    if sum(stage.tasks for stage in stages) <= _LOOKED_UP:
+        plan.run(memory=by.memory)
+        return
+    # Run again, tasks look up whether what they have done, and what it was made of, is as it was.
+    for number, stage in enumerate(stages):
+        with closing(_run_stage(plan, number, stage, by)) as parts:
+            deque(parts, 0)
+    plan.finish()
 
 
-def part_of(tasks: int, by: Engine) -> int:
-    """How many of so many tasks a worker is given at once."""
-    return -(-tasks // (by.count * _PARTS)) or 1
-
-
-def _run_stage(plan: Plan, stage: int, tasks: int, each: int, by: Engine) -> Generator[int]:
-    """Runs all tasks of a stage, in parts of so many. Gives how many are done, now and then."""
-    left = deque((first, min(first + each, tasks)) for first in range(0, tasks, each))
-    tries: dict[_Part, int] = {}
-    under_way: dict[Future[Any], _Part] = {}
-    order = _order(plan, by)
+def _run_stage(plan: Plan, number: int, stage: PlannedStage, by: Engine) -> Generator[int]:
+    """Runs all tasks of a stage. Gives how many are done, now and then."""
+    file, storage_options = plan.__reduce__()[1]
+    order = _Order(file, storage_options, by.memory, by.told(), f"{file}.stop-{uuid4().hex}")
+    parts = iter([(0, stage.tasks)]) if stage.in_one_process else by.parts(stage.tasks)
     done = 0
+    for first, end in run_parts(by, _work, parts, (order, number), order.mark, f"stage {number} of {file}"):
+        done += end - first
+        yield done
+
+
+def run_parts(
+    by: Engine, work: Callable[..., Any], parts: Iterable[_T], arguments: tuple[Any, ...], mark: str | None, what: str
+) -> Generator[_T]:
+    """Has workers do `work(*arguments, part)` for each part. Gives parts that are done. What work returns is an error, or None.
+
+    Args:
+        by: The workers.
+        work: A function that workers can import.
+        parts: Any number of them. Some are under way at the same time: a few for each worker.
+        arguments: What all parts have in common.
+        mark: A file that is made so that workers stop, if they look for one.
+        what: What it is, in errors.
+    """
+    fresh = iter(parts)
+    again: deque[tuple[_T, int]] = deque()
+    under_way: dict[Future[Any], tuple[_T, int]] = {}
     try:
-        while left or under_way:
-            while left and len(under_way) < by.ahead * by.count:
-                part = left.popleft()
-                under_way[by.submit(_work, order, stage, part)] = part
+        while True:
+            while len(under_way) < by.ahead * by.count:
+                given = again.popleft() if again else next(((part, 0) for part in fresh), None)
+                if given is None:
+                    break
+                under_way[by.submit(work, *arguments, given[0])] = given
+            if not under_way:
+                return
             lost = False
             for future in by.ended():
                 if future not in under_way:
                     # Of a worker that was replaced.
                     continue
-                part = under_way.pop(future)
+                part, tries = under_way.pop(future)
                 error = _error(future)
                 if error is None:
-                    done += part[1] - part[0]
-                    yield done
+                    yield part
                     continue
-                tries[part] = tries.get(part, 0) + 1
-                if isinstance(error, Error) or tries[part] > _TRIES or not isinstance(error, Exception):
+                if isinstance(error, Error) or tries == _TRIES or not isinstance(error, Exception):
                     raise error
                 lost |= isinstance(error, BrokenExecutor)
-                left.appendleft(part)
+                again.appendleft((part, tries + 1))
             if lost:
                 # All that was under way is lost with it.
-                left.extendleft(under_way.values())
+                again.extendleft(under_way.values())
                 under_way.clear()
                 if not by.replace():
-                    raise BrokenExecutor(f"the executor lost its workers at stage {stage} of {plan.file}")
+                    raise BrokenExecutor(f"the executor lost its workers at {what}")
     except BaseException:
-        _stop(order, by, under_way)
+        _stop(mark, by, under_way)
         raise
 
 
@@ -140,20 +167,16 @@ def _error(future: Future[Any]) -> BaseException | None:
     return returned
 
 
-def _order(plan: Plan, by: Engine) -> _Order:
-    file, storage_options = plan.__reduce__()[1]
-    mark = f"{file}.stop-{uuid4().hex}"
-    return _Order(file, storage_options, by.memory, by.threads, (socket.gethostname(), os.getpid()), mark)
-
-
-def _stop(order: _Order, by: Engine, under_way: dict[Future[Any], _Part]) -> None:
+def _stop(mark: str | None, by: Engine, under_way: dict[Future[Any], Any]) -> None:
     """Has all workers stop, and waits for them: they write where the plan's folder is, which may be removed then."""
-    mark = Path(order.mark)
-    mark.touch()
+    if mark is None:
+        by.stop(under_way)
+        return
+    Path(mark).touch()
     try:
         by.stop(under_way)
     finally:
-        mark.unlink(missing_ok=True)
+        Path(mark).unlink(missing_ok=True)
 
 
 @lru_cache(maxsize=4)
@@ -161,23 +184,34 @@ def _known(file: str, storage_options: tuple[tuple[str, str], ...], changed: int
     return Plan(file, storage_options=dict(storage_options))
 
 
+@contextmanager
+def turn(told: Told) -> Iterator[None]:
+    """A worker's turn to do a part: a process does one after the other, each with its memory and threads."""
+    with _TURN:
+        if told.threads and told.asks != Told.here():
+            os.environ.setdefault("BIGARRAYS_THREADS", str(told.threads))
+        yield
+
+
+def noted(error: Exception, what: str) -> Exception:
+    """The error with what it was at, and where. It is to be returned, since engines tell little of errors that are raised."""
+    if not isinstance(error, Error):
+        error.add_note(traceback.format_exc())
+    if not isinstance(error, CancelledError):
+        error.add_note(f"in {what}, process {os.getpid()} on {socket.gethostname()}")
+    return error
+
+
 def _work(order: _Order, stage: int, part: _Part) -> BaseException | None:
-    """What a worker does. An error is returned, since engines tell little of errors that are raised."""
+    """What a worker does."""
     try:
-        with _TURN:
-            if order.threads and order.asks != (socket.gethostname(), os.getpid()):
-                os.environ.setdefault("BIGARRAYS_THREADS", str(order.threads))
+        with turn(order.told):
             changed = os.stat(order.file).st_mtime_ns
             plan = _known(order.file, tuple(sorted(order.storage_options.items())), changed)
             plan.run(stage, part, memory=order.memory, progress=_until(order))
     except Exception as error:
-        if not isinstance(error, Error):
-            error.add_note(traceback.format_exc())
-        if not isinstance(error, CancelledError):
-            first, end = part
-            by = f"process {os.getpid()} on {socket.gethostname()}"
-            error.add_note(f"in tasks {first}:{end} of stage {stage} of {order.file}, {by}")
-        return error
+        first, end = part
+        return noted(error, f"tasks {first}:{end} of stage {stage} of {order.file}")
     return None
 
 

@@ -124,6 +124,15 @@ class Plan:
             return
         warn_of_redone(self._inner.run(stage, tasks, memory, reporter(progress, "computing")))
 
+    def finish(self) -> None:
+        """Ends the job, of which all tasks have been run: marks the results as complete, without looking up versions of what was written
+        or read. To look these up in many processes, run all tasks once more before.
+
+        Raises:
+            InvalidArgumentError: Tasks have not been run.
+        """
+        self._inner.finish()
+
     def _run_by(
         self, executor: Any, processes: int | None, stage: int | None, memory: int | None, progress: Progress | None
     ) -> None:
@@ -157,6 +166,7 @@ def plan(
     file: str | PathLike[str],
     *,
     memory: int | None = None,
+    workers: int | None = None,
     scratch: str | PathLike[str] | None = None,
     **options: Any,
 ) -> Plan:
@@ -172,6 +182,8 @@ def plan(
         results: The expressions, by where their arrays are made.
         file: Where the plan is written; there must be no file.
         memory: The most bytes that each process may use; a quarter of what this one may use if None.
+        workers: How many processors will work on the plan, on whatever machines: it has as many tasks as keep them busy. Those of this
+            machine if None.
         scratch: A folder that all processes see, for results that later stages take; the one beside the file if None.
         options: As `bigarrays.save` has them.
 
@@ -191,7 +203,7 @@ def plan(
         for url, result in results.items():
             made[url] = target(create, result, url, options)
         pairs = [(result._inner, made[url]) for url, result in results.items()]
-        _PlanFile.write(abspath(fspath(file)), pairs, memory, scratch, storage_options)
+        _PlanFile.write(abspath(fspath(file)), pairs, memory, workers, scratch, storage_options)
     except BaseException:
         for url in made:
             remove(url, storage_options=storage_options)

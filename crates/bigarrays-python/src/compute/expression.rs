@@ -340,6 +340,7 @@ impl PyLazy {
                     scratch: scratch.as_deref(),
                     progress: Some(report),
                     journal,
+                    ..ComputeOptions::default()
                 };
                 let outs = outs.into_iter().map(Target::Memory);
                 compute::compute(results.iter().zip(outs).collect(), &options)
@@ -370,6 +371,7 @@ impl PyLazy {
                 scratch: scratch.as_deref(),
                 progress: Some(report),
                 journal,
+                ..ComputeOptions::default()
             };
             let all = results.iter().map(|(lazy, target)| (lazy, Target::Array(target)));
             compute::compute(all.collect(), &options)
@@ -378,7 +380,7 @@ impl PyLazy {
 
     /// The plan of several expressions in words, as JSON or as a picture, each into an array, or into memory.
     #[staticmethod]
-    #[pyo3(signature = (results, memory = None, scratch = None, journal = None, format = "text"))]
+    #[pyo3(signature = (results, memory = None, scratch = None, journal = None, format = "text", workers = None))]
     fn explain(
         py: Python<'_>,
         results: Vec<(PyRef<'_, Self>, Option<Bound<'_, PyArray>>)>,
@@ -386,6 +388,7 @@ impl PyLazy {
         scratch: Option<std::path::PathBuf>,
         journal: Option<&Bound<'_, PyJournal>>,
         format: &str,
+        workers: Option<u64>,
     ) -> PyResult<String> {
         let one = |(lazy, target): &(PyRef<'_, Self>, Option<Bound<'_, PyArray>>)| {
             (lazy.0.clone(), target.as_ref().map(|target| target.get().array.clone()))
@@ -396,6 +399,7 @@ impl PyLazy {
             memory: budget(memory),
             scratch: scratch.as_deref(),
             journal: journal.as_deref(),
+            workers: workers.unwrap_or(0),
             progress: None,
         };
         detached(py, || {

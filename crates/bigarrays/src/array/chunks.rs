@@ -75,10 +75,18 @@ impl Array {
         self.grid_of(&self.stored.layout, &self.stored.layout.write_shape())
     }
 
-    /// As [`Array::write_grid`], for each copy of the data that is stored.
-    pub(crate) fn write_grids(&self) -> Result<Vec<WriteGrid>> {
-        let is_box =
-            |layout: &Layout| layout.sharding.as_ref().is_none_or(|sharding| sharding.shape.is_some());
+    /// Where boxes begin and end that are written as whole chunks or shards, in this view's coordinates, for each copy of the data that
+    /// is stored: the first coordinate and the length of one along each axis. `None` where shards are no boxes, or the view has
+    /// steps.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for a view that leaves the range of coordinates.
+    pub fn write_grids(&self) -> Result<Vec<WriteGrid>> {
+        let axes = self.view.stored_axes(&self.view.domain)?;
+        let is_dense = axes.iter().all(|axis| axis.visible.is_none() || axis.step == 1);
+        let is_box = |layout: &Layout| {
+            is_dense && layout.sharding.as_ref().is_none_or(|sharding| sharding.shape.is_some())
+        };
         let grid = |layout: &Layout| is_box(layout).then(|| self.grid_of(layout, &layout.write_shape()));
         self.stored.layouts().map(|layout| grid(layout).transpose()).collect()
     }

@@ -41,6 +41,8 @@ fn bytes(domain: &Domain, dtype: DataType) -> u64 {
 pub(crate) struct Limits {
     pub(crate) memory: u64,
     pub(crate) threads: u64,
+    /// How many threads of all processes there are to be tasks for.
+    pub(crate) workers: u64,
     /// Whether results may be kept in files.
     pub(crate) has_scratch: bool,
     /// Whether a later run may take the work up, for which they have to be.
@@ -343,7 +345,7 @@ impl<'a> Planner<'a> {
             chunk_bytes: self.reads.iter().map(|read| read.1.1).collect(),
             overhead: OVERHEAD,
             cached: CACHED,
-            tasks: (TASKS * self.limits.threads).div_ceil(segments),
+            tasks: TASKS.saturating_mul(self.limits.workers).div_ceil(segments),
             held: &held,
         };
         room.blocks(&search, given).map_err(|least| self.refusal(least))
@@ -419,8 +421,10 @@ impl<'a> Planner<'a> {
     fn run(&self, cuts: &[Cuts], in_flight: u64) -> u64 {
         let Some(folding) = &self.folding else { return 1 };
         let kept = cuts.iter().enumerate().filter(|(axis, _)| self.reduced(*axis).is_none());
-        let kept = kept.map(|(_, cuts)| cuts.len()).fold(1, u64::saturating_mul);
-        let wanted = in_flight.saturating_mul(TASKS).div_ceil(kept.max(1)).max(1);
+        let behind = folding.segments[1..].iter().map(Cuts::len);
+        let boxes = kept.map(|(_, cuts)| cuts.len()).chain(behind).fold(1, u64::saturating_mul);
+        let busy = in_flight.max(self.limits.workers);
+        let wanted = busy.saturating_mul(TASKS).div_ceil(boxes.max(1)).max(1);
         folding.segments[0].len().div_ceil(wanted).max(1)
     }
 

@@ -121,7 +121,14 @@ impl<'a> Resumed<'a> {
     pub(super) fn pass(&self, number: usize) -> Record<'a> {
         let entries = self.ledger.on(&format!("{} pass {number}", self.key));
         let partials = Partials::new(self.folder().join(format!("pass-{number}")));
-        Record { entries, partials, is_resumed: self.plan.is_some(), is_held: false, shared: None }
+        Record {
+            entries,
+            partials,
+            is_resumed: self.plan.is_some(),
+            is_held: false,
+            given: Digest::default(),
+            shared: None,
+        }
     }
 
     /// Where a result is kept that takes no room in scratch files.
@@ -144,6 +151,8 @@ pub(super) struct Record<'a> {
     pub(super) is_resumed: bool,
     /// Whether a result is in memory, and gone when a later run takes this up.
     pub(super) is_held: bool,
+    /// What the pass is given of earlier ones without a version: numbers, which are part of all that it makes.
+    pub(super) given: Digest,
     /// Blocks of which others change what is stored, after they are done, where blocks share chunks or shards.
     pub(super) shared: Option<Mutex<Vec<(u64, Digest, Domain)>>>,
 }
@@ -175,7 +184,7 @@ impl Watched {
     }
 
     /// The digest of the versions of all that was read, if there was one of each.
-    pub(super) fn digest(&self) -> Option<Digest> {
+    fn digest(&self) -> Option<Digest> {
         let mut sum = Digest::default();
         for (number, reads) in self.reads.iter().enumerate() {
             let own = reads.digest()?;
@@ -234,8 +243,18 @@ impl Record<'_> {
         match read {
             // Computing says so, if it is still so then.
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            read => read.map(|()| watched.digest()),
+            read => read.map(|()| self.from(&watched)),
         }
+    }
+
+    /// The digest of what was made of this, and of what the pass was given, if there was one version of each.
+    pub(super) fn from(&self, watched: &Watched) -> Option<Digest> {
+        let mut from = watched.digest()?;
+        // To read nothing is as not to run.
+        if from != Digest::default() && self.given != Digest::default() {
+            from.add("given", Some(self.given.0));
+        }
+        Some(from)
     }
 
     /// Notes that a block is done, if it is known what it was made of and a later run can find it.
