@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 import bigarrays as ba
-from bigarrays._engines import Engine
+from bigarrays._engines import Engine, in_bytes, within
+from bigarrays._engines import engine as make_engine
 
 OPTIONS: dict[str, Any] = {"format": "zarr3", "chunk_shape": (4, 32, 32)}
 
@@ -263,3 +264,42 @@ def test_copies(cube: ba.Array, tmp_path: Path, engine: Callable[[], Any]) -> No
         ba.copy(cube, arrays["alike"], processes=2, resume=True)
     with pytest.raises(ba.InvalidArgumentError, match="this process alone"):
         ba.copy(cube, ba.create(f"memory://{tmp_path.name}", like=cube), processes=2)
+
+
+def test_memory_of_workers() -> None:
+    assert within(None, None, "all") is None and within(None, 100, "all") == 50 and within(70, 100, "all") == 70
+    with pytest.raises(ba.MemoryBudgetError, match="memory=101, and workers have 100 bytes"):
+        within(101, 100, "workers")
+    # As Slurm and submitit have it.
+    known = {None: None, 4: 4 << 30, 1.5: 3 << 29, "4GB": 4 << 30, "512M": 512 << 20, "100": 100 << 20, "no": None}
+    assert {text: in_bytes(text) for text in known} == known
+
+
+class Client:
+    """What is asked of a client of Dask."""
+
+    def __init__(self, *resources: dict[str, float]) -> None:
+        known = {"memory_limit": 4 << 30, "nthreads": 3}
+        self.workers = {str(at): {**known, "resources": one} for at, one in enumerate(resources)}
+        self.asked: dict[str, Any] = {}
+
+    def scheduler_info(self) -> dict[str, Any]:
+        return {"workers": self.workers}
+
+    def get_executor(self, **asked: Any) -> Executor:
+        self.asked = asked
+        return Here({})
+
+
+def test_what_workers_of_dask_have() -> None:
+    for resources, asked in [({}, None), ({"MEMORY": 1e12}, {"MEMORY": 1 << 30})]:
+        client = Client({"MEMORY": 1e12}, resources)
+        by = make_engine(client, None, 1 << 30)
+        assert (by.count, by.threads, by.memory) == (2, 3, 1 << 30)
+        assert client.asked == {"pure": False, "resources": asked}
+        assert by.limits() == {"memory": 1 << 30, "workers": 6}
+    assert make_engine(Client({}), None, None).memory == 2 << 30
+    with pytest.raises(ba.MemoryBudgetError, match="workers of Dask have"):
+        make_engine(Client({}), None, 5 << 30)
+    with pytest.raises(ba.InvalidArgumentError, match="nothing that tasks"):
+        make_engine(object(), None, None)

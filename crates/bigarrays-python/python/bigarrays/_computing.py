@@ -116,7 +116,7 @@ def explain(
 
     Example:
         >>> x = bigarrays.lazy([3, 9, 4])
-        >>> plan = bigarrays.explain({"memory://explained": x + 1}, x.sum(), workers=2, format="dict")
+        >>> plan = bigarrays.explain({"memory://explained|zarr3:": x + 1}, x.sum(), workers=2, format="dict")
         >>> plan["estimate"]["writes"]
         1
     """

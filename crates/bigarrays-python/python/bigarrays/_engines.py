@@ -213,7 +213,7 @@ class Submitit(Engine):
 
     def __init__(self, executor: Any, memory: int | None) -> None:
         parameters = executor.parameters
-        known = _bytes(parameters.get("mem") or parameters.get("mem_gb"))
+        known = in_bytes(parameters.get("mem") or parameters.get("mem_gb"))
         super().__init__(executor, within(memory, known, "jobs"))
         self._before = dict(parameters)
         self._is_slurm = "slurm" in f"{getattr(executor, 'cluster', '')} {type(executor).__name__}".lower()
@@ -272,7 +272,7 @@ def within(memory: int | None, known: int | None, whose: str) -> int | None:
     return memory
 
 
-def _bytes(text: Any) -> int | None:
+def in_bytes(text: Any) -> int | None:
     """Bytes of what Slurm or submitit call so much memory: 4, 1.5, "4GB", "512M"."""
     match = re.fullmatch(r"([\d.]+)\s*([KMGT]?)B?", str(text).strip().upper())
     if text is None or match is None:

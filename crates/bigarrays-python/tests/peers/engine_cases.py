@@ -175,6 +175,9 @@ CASES = {case.__name__: case for case in (same_bits, killed, killed_plan, failin
 
 def main(name: str, folder: Path, cases: list[str]) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if name == "submitit":
+        # Each task is a process of its own: fewer of them.
+        OPTIONS["chunk_shape"] = (12, 128, 96)
     with ENGINES[name](folder) as executor:
         assert issubclass(type(engine(executor, None, None)), Engine)
         for case in cases:
