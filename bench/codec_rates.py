@@ -84,7 +84,8 @@ def main() -> None:
         encode = elements.nbytes / least(write, rounds)
         decode = elements.nbytes / least(lambda array=array: array[...], rounds)
         stored = sum(one["bytes"] for one in bigarrays.verify(f"memory://rates/{name}").arrays)
-        print(f'    "{name}": Rate(decode={decode / 1e6:.0f}, encode={encode / 1e6:.0f}, ratio={elements.nbytes / stored:.1f}),', flush=True)
+        rates = f"decode={decode / 1e6:.0f}, encode={encode / 1e6:.0f}, ratio={elements.nbytes / stored:.1f}"
+        print(f'    "{name}": Rate({rates}),', flush=True)
 
 
 if __name__ == "__main__":

@@ -3,15 +3,17 @@
 bench/distributed.py [--shape T,Y,X] [--codec zstd|blosc|raw] [--rounds N] [--memory BYTES] [--only TEXT] [--dir FOLDER]
 bench/distributed.py --tasks 100000
 
-Start-up is apart: workers have imported what they need, and have computed something, before anything is measured. Rounds are interleaved, so
-that what else the machine does concerns all; the least time counts. Memory is that of the worker that took the most, above what it had before,
-and in brackets all that it had. `--memory` is the budget of two threads; each of two workers has half of it. `over` are workers with more
-than the 2 GB that Dask lets each of them have.
+Start-up is apart: workers have imported what they need, and have computed something, before anything is measured. Rounds are
+interleaved, so that what else the machine does concerns all; the least time counts. Memory is that of the worker that took the most, above
+what it had before, and in brackets all that it had. `--memory` is the budget of two threads; each of two workers has half of it. `over`
+are workers with more than the 2 GB that Dask lets each of them have.
 """
 
 import argparse
+import logging
 import os
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -22,6 +24,9 @@ from typing import Any
 
 # Before anything makes the pool.
 os.environ.setdefault("BIGARRAYS_THREADS", "2")
+# Dask's package has the name of this file.
+HERE = Path(__file__).resolve().parent
+sys.path[:] = [*(place for place in sys.path if Path(place).resolve() != HERE), str(HERE)]
 
 import bigarrays
 import compute
@@ -93,6 +98,7 @@ class Measured:
 def contenders(memory: int) -> Iterator[dict[str, Measured]]:
     from distributed import Client, LocalCluster
 
+    logging.getLogger("distributed").setLevel(logging.ERROR)
     os.environ["BIGARRAYS_THREADS"] = "1"
     cluster = LocalCluster(
         n_workers=WORKERS, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, memory_limit=LIMIT

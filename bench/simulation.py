@@ -5,9 +5,11 @@ fast it grows, how requests spread over prefixes of keys, and what is lost to st
 bench/simulation.py [--workers N,N…] [--terabytes N,N…] [--seed N]
 
 Assumed, and no more than that:
-- A cube in float32 with zstd, of chunks of (32, 512, 512), 32 MiB; the job is its anomaly, x - x.mean(time), into chunks alike: one stage
-  folds, one merges, one reads again and writes. 4 GiB a worker, which has one processor.
+- A cube in float32 with zstd, of chunks of (32, 512, 512), 32 MiB. One job is x - x.mean(), into chunks alike: a stage folds, one
+  merges, one reads again and writes. The other is x - x.mean(time): all times of a box of places are one task, since they are folded one
+  after the other, so that there are as many tasks as such boxes. 4 GiB a worker, which has one processor.
 - Rates of codecs are those of `bigarrays/_rates.py`; each worker gets 100 MB/s from the bucket, an answer takes 30 ms.
+- To read what a task has folded, from a shared file system, and to merge it takes 2 ms.
 - A worker is slow with a chance of 1 in 100, four times slower than others, for all of its life.
 - A worker dies once in 500 hours on average, and is replaced after 120 s; its part is run again.
 - The bucket takes 5,500 reads and 3,500 writes a second for each prefix of keys that it tells apart; it tells apart as many as the first axis
@@ -44,6 +46,7 @@ CHUNK = (32, 512, 512)
 MEMORY = 4 << 30
 BANDWIDTH, LATENCY = 100e6, 0.03
 SLOW, SLOWER = 0.01, 4.0
+MERGING = 0.002
 LIFE, AGAIN = 500 * 3600.0, 120.0
 READS, WRITES, FEW = 5500, 3500, 20
 OPENING = 1.0
@@ -177,8 +180,7 @@ def simulated(plan: dict[str, Any], cluster: Cluster, seed: int) -> Virtual:
             # Workers look up versions: of what was read and of what was written.
             passes, looks_up = iter(plan["passes"]), True
         if work == "merge":
-            # What was folded of a box of results: a read of each, and some seconds.
-            engine.each = (0.1, 0.0, 0.0)
+            engine.each = (MERGING * parts[number - 1][1] / tasks, 0.0, 0.0)
         else:
             one = next(passes)["estimate"]
             reads, writes = one["reads"] / tasks, one["writes"] / tasks
@@ -204,7 +206,8 @@ def table(job: str, terabytes: int, workers: int, seed: int) -> None:
     reads, writes = (sum(one["estimate"][name] for one in plan["passes"]) for name in ("reads", "writes"))
     print(f"\n{job}: {terabytes:,} TB, {' × '.join(map(str, shape(terabytes)))} float32, {workers:,} workers; tasks: ", end="")
     print(", ".join(f"{work} {tasks:,}" for work, tasks in plan["stages"]))
-    print(f"  planning {plan['seconds']:.2f} s, {plan['memory'] >> 20} MiB above start; opening {plan['opening']:.2f} s; {plan['size']:,} bytes")
+    print(f"  planning {plan['seconds']:.2f} s, {plan['memory'] >> 20} MiB above start", end="; ")
+    print(f"opening {plan['opening']:.2f} s; {plan['size']:,} bytes")
     print(f"  journal {tasks * RECORD / 1e6:,.1f} MB; {reads:,} reads, {writes:,} writes, over {plan['prefixes']:,} prefixes")
     print(f"  {'':20}{'virtual':>9}{'worker h':>10}{'idle':>7}{'journal/s':>11}{'req/s':>8}{'a prefix':>10}{'lost':>8}", end="")
     print(f"{'parts':>9}{'ms a part':>11}{'under way':>11}{'losses':>8}{'done again':>12}")

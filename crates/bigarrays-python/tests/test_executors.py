@@ -179,7 +179,7 @@ def test_a_stage_whose_tasks_share_shards_runs_in_one_process(cube: ba.Array, tm
     # Chunks of their own, and shards that are boxes.
     apart = ba.plan({f"{tmp_path}/c|neuroglancer-precomputed:": x}, tmp_path / "c.json", memory=1 << 22, **options)
     assert [stage.in_one_process for stage in apart.stages] == [False]
-    boxes = {"format": "zarr3", "chunk_shape": (4, 16, 16), "sharding": True, "shard_shape": (8, 32, 32)}
+    boxes: dict[str, Any] = {"format": "zarr3", "chunk_shape": (4, 16, 16), "sharding": True, "shard_shape": (8, 32, 32)}
     apart = ba.plan({tmp_path / "d": x}, tmp_path / "d.json", memory=1 << 22, **boxes)
     assert [stage.in_one_process for stage in apart.stages] == [False]
 

@@ -73,8 +73,8 @@ class Engine:
         return Told(Told.here(), self.threads)
 
     def parts(self, tasks: int) -> Iterator[tuple[int, int]]:
-        """Ranges of so many tasks, each for a worker: large ones first, and smaller ones towards the end, since whoever is slow has the last
-        one for long."""
+        """Ranges of so many tasks, each for a worker: large ones first, and smaller ones towards the end, since whoever is slow has the
+        last one for long."""
         coarsest, finest = (max(-(-tasks // (of * self.count)), 1) for of in self.pieces)
         first = 0
         while first < tasks:

@@ -103,9 +103,10 @@ def _run_stage(plan: Plan, number: int, stage: PlannedStage, by: Engine) -> Gene
     order = _Order(file, storage_options, by.memory, by.told(), f"{file}.stop-{uuid4().hex}")
     parts = iter([(0, stage.tasks)]) if stage.in_one_process else by.parts(stage.tasks)
     done = 0
-    for first, end in run_parts(by, _work, parts, (order, number), order.mark, f"stage {number} of {file}"):
-        done += end - first
-        yield done
+    with closing(run_parts(by, _work, parts, (order, number), order.mark, f"stage {number} of {file}")) as ended:
+        for first, end in ended:
+            done += end - first
+            yield done
 
 
 def run_parts(

@@ -60,7 +60,7 @@ def cube(folder: Path) -> Any:
     return ba.open(folder / "cube").lazy
 
 
-def apart(x: ba.Lazy) -> ba.Lazy:
+def apart(x: ba.Lazy) -> Any:
     return x - x.mean(axis=0, keepdims=True)
 
 

@@ -28,8 +28,9 @@ const CACHED: u64 = 4 << 20;
 /// What beginning a block costs, in bytes read.
 const OVERHEAD: u64 = 256 << 10;
 
-/// Tasks for each thread that keep all of them busy to the end.
+/// Tasks for each thread that keep all of them busy to the end; and for each of several processes, some of which are slow.
 const TASKS: u64 = 4;
+const TASKS_OF_WORKERS: u64 = 8;
 
 /// Bytes of all elements of a domain.
 fn bytes(domain: &Domain, dtype: DataType) -> u64 {
@@ -423,8 +424,9 @@ impl<'a> Planner<'a> {
         let kept = cuts.iter().enumerate().filter(|(axis, _)| self.reduced(*axis).is_none());
         let behind = folding.segments[1..].iter().map(Cuts::len);
         let boxes = kept.map(|(_, cuts)| cuts.len()).chain(behind).fold(1, u64::saturating_mul);
-        let busy = in_flight.max(self.limits.workers);
-        let wanted = busy.saturating_mul(TASKS).div_ceil(boxes.max(1)).max(1);
+        let of_workers = self.limits.workers.saturating_mul(TASKS_OF_WORKERS);
+        let of_workers = if self.limits.workers > self.limits.threads { of_workers } else { 0 };
+        let wanted = in_flight.saturating_mul(TASKS).max(of_workers).div_ceil(boxes.max(1)).max(1);
         folding.segments[0].len().div_ceil(wanted).max(1)
     }
 
