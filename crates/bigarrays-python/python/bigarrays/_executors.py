@@ -125,6 +125,8 @@ def run_parts(
     fresh = iter(parts)
     again: deque[tuple[_T, int]] = deque()
     under_way: dict[Future[Any], tuple[_T, int]] = {}
+    # Losses of all workers since any part was done.
+    losses = 0
     try:
         while True:
             while len(under_way) < by.ahead * by.count:
@@ -142,6 +144,7 @@ def run_parts(
                 part, tries = under_way.pop(future)
                 error = _error(future)
                 if error is None:
+                    losses = 0
                     yield part
                     continue
                 if isinstance(error, Error) or tries == _TRIES or not isinstance(error, Exception):
@@ -152,7 +155,8 @@ def run_parts(
                 # All that was under way is lost with it.
                 again.extendleft(under_way.values())
                 under_way.clear()
-                if not by.replace():
+                losses += 1
+                if losses > _TRIES or not by.replace():
                     raise BrokenExecutor(f"the executor lost its workers at {what}")
     except BaseException:
         _stop(mark, by, under_way)
