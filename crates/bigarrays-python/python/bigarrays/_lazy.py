@@ -122,7 +122,7 @@ class Lazy(Operators, Reductions, OrderStatistics, Windowed, Series, Filters, Ge
         chunks of its own: `compute` chooses its blocks, and `save(chunk_shape=…)` says how a result is stored.
 
         Example:
-            >>> a = bigarrays.create("memory://chunks", shape=(6, 8), dtype="uint8", chunk_shape=(2, 4), format="zarr3")
+            >>> a = bigarrays.create("memory://lazy/chunks", shape=(6, 8), dtype="uint8", chunk_shape=(2, 4), format="zarr3")
             >>> (a.lazy + 1).sum(axis=0).chunks
             (4,)
         """
