@@ -3,9 +3,10 @@
 import os
 import signal
 import time
+import warnings
 from collections.abc import Callable, Iterator
-from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from contextlib import contextmanager, nullcontext
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ import numpy as np
 import pytest
 
 import bigarrays as ba
+from bigarrays._engines import Engine, in_bytes, within
+from bigarrays._engines import engine as make_engine
 
 OPTIONS: dict[str, Any] = {"format": "zarr3", "chunk_shape": (4, 32, 32)}
 
@@ -119,7 +122,7 @@ class Dying(ProcessPoolExecutor):
 def test_tasks_of_lost_workers_are_given_out_again(
     cube: ba.Array, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bigarrays._executors.ProcessPoolExecutor", Dying)
+    monkeypatch.setattr("bigarrays._engines.ProcessPoolExecutor", Dying)
     monkeypatch.setattr(Dying, "mark", str(tmp_path / "mark"))
     x = expressions(cube)["apart"]
     saved = x.save(tmp_path / "a", processes=2, memory=1 << 25, **OPTIONS)
@@ -159,3 +162,144 @@ def test_stopping_stops_the_workers(cube: ba.Array, tmp_path: Path) -> None:
     assert time.monotonic() - begun < 300
     with pytest.raises(ba.IncompleteError):
         ba.open(tmp_path / "a")
+
+
+def test_a_stage_whose_tasks_share_shards_runs_in_one_process(cube: ba.Array, tmp_path: Path) -> None:
+    x = (cube.lazy * 100).astype("int16", out_of_range="clip")
+    options: dict[str, Any] = {"encoding": "raw", "chunk_shape": (8, 32, 32), "resolution": (1, 1, 1)}
+    sharding: dict[str, Any] = {"minishard_bits": 1, "shard_bits": 1, "preshift_bits": 0, "hash": "identity"}
+    plan = ba.plan({f"{tmp_path}/a|neuroglancer-precomputed:": x}, tmp_path / "a.json", memory=1 << 22, sharding=sharding, **options)
+    assert [stage.in_one_process for stage in plan.stages] == [True] and plan.stages[0].tasks > 4
+    assert "in one process" in x.explain(f"{tmp_path}/b|neuroglancer-precomputed:", memory=1 << 22, sharding=sharding, **options)
+    with warnings.catch_warnings():
+        # Nothing was done again.
+        warnings.simplefilter("error")
+        plan.run(processes=2)
+    np.testing.assert_array_equal(ba.open(tmp_path / "a")[...], x.compute())
+    # Chunks of their own, and shards that are boxes.
+    apart = ba.plan({f"{tmp_path}/c|neuroglancer-precomputed:": x}, tmp_path / "c.json", memory=1 << 22, **options)
+    assert [stage.in_one_process for stage in apart.stages] == [False]
+    boxes: dict[str, Any] = {"format": "zarr3", "chunk_shape": (4, 16, 16), "sharding": True, "shard_shape": (8, 32, 32)}
+    apart = ba.plan({tmp_path / "d": x}, tmp_path / "d.json", memory=1 << 22, **boxes)
+    assert [stage.in_one_process for stage in apart.stages] == [False]
+
+
+class Here(Executor):
+    """Does the work in this process, at once, and something else before some of it."""
+
+    def __init__(self, before: dict[int, Callable[[], None]]) -> None:
+        self.before, self.count = before, 0
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        self.before.get(self.count, lambda: None)()
+        self.count += 1
+        future: Future[Any] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
+def test_workers_look_up_what_large_plans_have_done(
+    cube: ba.Array, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bigarrays._executors._LOOKED_UP", 0)
+    x = expressions(cube)["number"]
+    counted = Here({})
+    saved = x.save(tmp_path / "a", executor=counted, memory=1 << 22, **OPTIONS)
+    np.testing.assert_array_equal(saved[...], x.compute())
+    assert counted.count % 2 == 0 and not saved.incomplete
+
+    def change() -> None:
+        cube[0, 0, 0] = 1000
+
+    # When all has been done once, an input changes: what was made of it is made again.
+    changing = Here({counted.count // 2: change})
+    saved = x.save(tmp_path / "b", executor=changing, memory=1 << 22, **OPTIONS)
+    assert changing.count == counted.count and cube[0, 0, 0] == 1000
+    np.testing.assert_array_equal(saved[...], x.compute())
+    plan = ba.plan({tmp_path / "c": x}, tmp_path / "c.json", memory=1 << 22, **OPTIONS)
+    with pytest.raises(ba.InvalidArgumentError, match="have not been run"):
+        plan.finish()
+
+
+def test_parts_become_smaller_towards_the_end() -> None:
+    by = Engine(ProcessPoolExecutor(5), None)
+    for tasks in (0, 1, 7, 40, 1000, 123_457):
+        parts = list(by.parts(tasks))
+        assert [first for first, _ in parts] == [0, *(end for _, end in parts[:-1])][: len(parts)]
+        assert sum(end - first for first, end in parts) == tasks
+        sizes = [end - first for first, end in parts][:-1]
+        assert sizes == sorted(sizes, reverse=True) and len(parts) <= 5 * 20
+    assert sizes[0] == -(-tasks // 40) and sizes[-1] == -(-tasks // 320)
+
+
+@pytest.mark.parametrize("engine", [lambda: None, dask])
+def test_copies(cube: ba.Array, tmp_path: Path, engine: Callable[[], Any]) -> None:
+    boxes: dict[str, Any] = {"chunk_shape": (4, 16, 16), "shard_shape": (8, 32, 32), "sharding": True}
+    morton: dict[str, Any] = {"minishard_bits": 1, "shard_bits": 1, "preshift_bits": 0, "hash": "identity"}
+    arrays = {
+        "chunks": ba.create(tmp_path / "chunks", like=cube, chunk_shape=(5, 30, 41)),
+        "shards": ba.create(tmp_path / "shards", shape=cube.shape, dtype="float32", format="zarr3", **boxes),
+        "morton": ba.create(
+            tmp_path / "morton", like=cube, format="precomputed", chunk_shape=(8, 32, 32), resolution=(1, 1, 1), sharding=morton
+        ),
+        "alike": ba.create(tmp_path / "alike", like=cube),
+    }
+    told: list[tuple[int, int]] = []
+    with engine() or nullcontext() as executor:
+        by: dict[str, Any] = {"executor": executor} if executor is not None else {"processes": 2}
+        for array in arrays.values():
+            told.clear()
+            ba.copy(cube, array, memory=1 << 24, progress=lambda *done: told.append(done), **by)
+            np.testing.assert_array_equal(array[...], cube[...])
+            assert told[-1] == (cube.nbytes, cube.nbytes)
+        # Views, at other coordinates, and of a part.
+        ba.copy(cube.view[3:9, 5:99], arrays["shards"].translate((7, 0, 0)).view[10:16, 20:114], **by)
+        np.testing.assert_array_equal(arrays["shards"][3:9, 20:114], cube[3:9, 5:99])
+        small = ba.create(tmp_path / "small", like=cube, dtype="int8")
+        cube[...] = 1000
+        with pytest.raises(ba.InvalidArgumentError) as raised:
+            ba.copy(cube, small, out_of_range="refuse", **by)
+        assert any("in copying (slice(" in note for note in raised.value.__notes__)
+    with pytest.raises(ba.InvalidArgumentError, match="resume="):
+        ba.copy(cube, arrays["alike"], processes=2, resume=True)
+    with pytest.raises(ba.InvalidArgumentError, match="this process alone"):
+        ba.copy(cube, ba.create(f"memory://{tmp_path.name}", like=cube), processes=2)
+
+
+def test_memory_of_workers() -> None:
+    assert within(None, None, "all") is None and within(None, 100, "all") == 50 and within(70, 100, "all") == 70
+    with pytest.raises(ba.MemoryBudgetError, match="memory=101, and workers have 100 bytes"):
+        within(101, 100, "workers")
+    # As Slurm and submitit have it.
+    known = {None: None, 4: 4 << 30, 1.5: 3 << 29, "4GB": 4 << 30, "512M": 512 << 20, "100": 100 << 20, "no": None}
+    assert {text: in_bytes(text) for text in known} == known
+
+
+class Client:
+    """What is asked of a client of Dask."""
+
+    def __init__(self, *resources: dict[str, float]) -> None:
+        known = {"memory_limit": 4 << 30, "nthreads": 3}
+        self.workers = {str(at): {**known, "resources": one} for at, one in enumerate(resources)}
+        self.asked: dict[str, Any] = {}
+
+    def scheduler_info(self) -> dict[str, Any]:
+        return {"workers": self.workers}
+
+    def get_executor(self, **asked: Any) -> Executor:
+        self.asked = asked
+        return Here({})
+
+
+def test_what_workers_of_dask_have() -> None:
+    for resources, asked in [({}, None), ({"MEMORY": 1e12}, {"MEMORY": 1 << 30})]:
+        client = Client({"MEMORY": 1e12}, resources)
+        by = make_engine(client, None, 1 << 30)
+        assert (by.count, by.threads, by.memory) == (2, 3, 1 << 30)
+        assert client.asked == {"pure": False, "resources": asked}
+        assert by.limits() == {"memory": 1 << 30, "workers": 6}
+    assert make_engine(Client({}), None, None).memory == 2 << 30
+    with pytest.raises(ba.MemoryBudgetError, match="workers of Dask have"):
+        make_engine(Client({}), None, 5 << 30)
+    with pytest.raises(ba.InvalidArgumentError, match="nothing that tasks"):
+        make_engine(object(), None, None)

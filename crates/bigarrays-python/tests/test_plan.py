@@ -143,3 +143,40 @@ def test_operands_that_were_changed_are_refused(tmp_path: Path) -> None:
     operand.flush()
     with pytest.raises(ba.InvalidArgumentError, match="not those that this was planned with"):
         ba.Plan(tmp_path / "plan.json")
+
+
+def test_numbers_of_tasks_that_there_are_not_change_nothing(tmp_path: Path) -> None:
+    x = cube(tmp_path / "x").lazy + 5
+    apart = x - x.mean()
+    plan = ba.plan({tmp_path / "a": apart}, tmp_path / "plan.json", memory=1 << 24, **OPTIONS)
+    for number, stage in enumerate(plan.stages):
+        plan.run(number, (0, stage.tasks))
+        # The mean is one task: none of these is to make it.
+        plan.run(number, (stage.tasks, stage.tasks + 9))
+        plan.run(number, (0, 0))
+    plan.finish()
+    np.testing.assert_array_equal(ba.open(tmp_path / "a")[...], apart.compute())
+
+
+def test_a_plan_for_many_workers_has_as_many_tasks(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"format": "zarr3", "chunk_shape": (64, 128, 128)}
+    x = ba.create(tmp_path / "x", shape=(4096, 1024, 1024), dtype="float32", **options).lazy
+    counts = []
+    for workers in (1, 200):
+        at: dict[str, Any] = {"file": tmp_path / f"{workers}.json", "workers": workers, "memory": 1 << 28}
+        plan = ba.plan({tmp_path / f"a{workers}": x - x.mean()}, **at, **options)
+        counts.append(plan.stages[0].tasks)
+    assert counts[0] < 100 and counts[1] >= 400, counts
+
+
+def test_numbers_that_have_changed_are_noticed(tmp_path: Path) -> None:
+    array = cube(tmp_path / "x")
+    x = array.lazy
+    plan = ba.plan({tmp_path / "a": x - x.mean()}, tmp_path / "plan.json", memory=1 << 22, **OPTIONS)
+    for number, stage in enumerate(plan.stages):
+        plan.run(number, (0, stage.tasks))
+    # All blocks have the mean, also those that have nothing else of this chunk.
+    array[0, 0, 0] = 1000
+    with pytest.warns(UserWarning, match="done again"):
+        plan.run()
+    np.testing.assert_array_equal(ba.open(tmp_path / "a")[...], (x - x.mean()).compute())

@@ -19,8 +19,13 @@ fn run(bench: &Bench, input: &Array, after: f64, journal: Option<&Journal>) -> b
             bench.fill(input, 1.0);
         }
     };
-    let options =
-        ComputeOptions { memory: 1 << 20, scratch: Some(&scratch), journal, progress: Some(&change) };
+    let options = ComputeOptions {
+        memory: 1 << 20,
+        scratch: Some(&scratch),
+        journal,
+        progress: Some(&change),
+        ..ComputeOptions::default()
+    };
     let out = bench.path("out");
     if out.exists() {
         std::fs::remove_dir_all(out).unwrap();

@@ -28,8 +28,13 @@ fn run(bench: &Bench, name: &str, job: &[Saved], memory: u64, stop: u64) -> biga
     };
     let asks = || blocks.load(Ordering::SeqCst) >= stop;
     let scratch = bench.path("scratch");
-    let options =
-        ComputeOptions { memory, scratch: Some(&scratch), journal: Some(&journal), progress: Some(&count) };
+    let options = ComputeOptions {
+        memory,
+        scratch: Some(&scratch),
+        journal: Some(&journal),
+        progress: Some(&count),
+        ..ComputeOptions::default()
+    };
     let arrays = targets(bench, name, job);
     let results = || job.iter().zip(&arrays).map(|((lazy, _), array)| (lazy, Target::Array(array))).collect();
     let done = interruptible(&asks, || compute(results(), &options));

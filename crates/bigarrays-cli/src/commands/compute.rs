@@ -62,6 +62,11 @@ pub(crate) struct ComputeArgs {
     #[arg(long, help_heading = RUN, value_name = "FILE", requires = "output", conflicts_with_all = ["resume", "explain"])]
     plan_only: Option<PathBuf>,
 
+    /// How many processors will work on the plan, on whatever machines: it has as many tasks as keep them busy [default: those of
+    /// this machine]
+    #[arg(long, help_heading = RUN, value_name = "N", requires = "plan_only")]
+    workers: Option<u64>,
+
     /// Print the plan: passes, blocks, what is read, and what memory is for. Nothing is computed
     #[arg(long, help_heading = RUN, visible_alias = "dry-run")]
     explain: bool,
@@ -327,6 +332,7 @@ impl ComputeArgs {
     fn options(&self) -> ComputeOptions<'_> {
         ComputeOptions {
             memory: self.memory.unwrap_or(0),
+            workers: self.workers.unwrap_or(0),
             scratch: self.scratch.as_deref(),
             ..ComputeOptions::default()
         }

@@ -104,13 +104,27 @@ impl RunArgs {
         let stages = plan.stages().iter().enumerate();
         if self.json {
             let one = stages.map(|(number, stage)| {
-                json!({ "stage": number, "tasks": stage.tasks, "work": stage.work, "text": stage.text })
+                json!({
+                    "stage": number,
+                    "tasks": stage.tasks,
+                    "work": stage.work,
+                    "text": stage.text,
+                    "in_one_process": stage.is_shared,
+                })
             });
             return Ok(writeln!(results(), "{}", pretty(&one.collect()))?);
         }
         let row = |(number, stage): (usize, &bigarrays::compute::PlannedStage)| {
-            vec![number.to_string(), stage.tasks.to_string(), stage.work.to_owned(), stage.text.clone()]
+            let by = if stage.is_shared { "one" } else { "any" };
+            vec![
+                number.to_string(),
+                stage.tasks.to_string(),
+                stage.work.to_owned(),
+                by.to_owned(),
+                stage.text.clone(),
+            ]
         };
-        Ok(write_table(&mut results(), &["stage", "tasks", "work", "of"], stages.map(row).collect())?)
+        let titles = ["stage", "tasks", "work", "processes", "of"];
+        Ok(write_table(&mut results(), &titles, stages.map(row).collect())?)
     }
 }

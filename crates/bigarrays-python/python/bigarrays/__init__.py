@@ -48,7 +48,6 @@ from ._bigarrays import (
     add_scale,
     convert,
     attributes,
-    copy,
     downsample,
     create,
     create_group,
@@ -61,6 +60,7 @@ from ._bigarrays import (
     verify,
 )
 from ._computing import compute, explain, save
+from ._copying import copy
 from ._counts import unique
 from ._expressions import concatenate, lazy, stack
 from ._label_table import label_statistics

@@ -413,6 +413,7 @@ class Array:
             UnsupportedError: The array is a strided, moved or permuted view.
         """
 
+    def _write_grids(self) -> list[list[tuple[int, int]] | None]: ...
     @overload
     def transpose(self, axes: Sequence[int | str], /) -> Array:
         """The view whose axis k is the axis `axes[k]` of this one, without reading.

@@ -8,12 +8,13 @@ from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
-from ._bigarrays import Array, _Lazy
+from ._bigarrays import Array, InvalidArgumentError, _Lazy, _rehearse
 from ._distributed import computed_by, is_distributed, saved_by
+from ._estimates import Price, estimated, words
 from ._expressions import lazy
 from ._lazy import Lazy
 from ._progress import Progress, reporter
-from ._targets import expect_apart, expect_room, journal_of, place, taken_up
+from ._targets import expect_apart, expect_room, journal_of, place, taken_up, target
 from ._threads import one_thread_of_blas
 
 _Url = TypeVar("_Url", bound=str | PathLike[str])
@@ -73,9 +74,10 @@ def save(
         memory: As `compute` has it.
         scratch: As `compute` has it.
         resume: As `Lazy.save` has it. Not with an executor: a plan in a file (`bigarrays.plan`) is what goes on there.
-        executor: Runs the work in place of this process: anything like `concurrent.futures.Executor`, such as that of a pool of
-            processes, of Ray or of MPI, or a `distributed.Client` of Dask. `memory` is then that of each worker. Workers have to see
-            the inputs, the outputs, and `scratch` or, without it, the folder of the first output.
+        executor: Runs the work in place of this process: a `distributed.Client` of Dask, the module `ray`, an executor of submitit, or
+            anything like `concurrent.futures.Executor`, such as `mpi4py.futures.MPIPoolExecutor`. `memory` is then that of each worker,
+            and declared to engines that know of memory. Workers have to see the inputs, the outputs, and `scratch` or, without it,
+            the folder of the first output.
         processes: In place of an executor: so many processes of this machine, which share its cores.
         progress: As `compute` has it.
         options: Those of `Lazy.save`, for all arrays.
@@ -103,8 +105,40 @@ def save(
 
 
 def explain(
-    *results: Lazy, memory: int | None = None, scratch: str | PathLike[str] | None = None, format: str = "text"
+    *results: Lazy | dict[Any, Lazy],
+    memory: int | None = None,
+    scratch: str | PathLike[str] | None = None,
+    format: str = "text",
+    workers: int | None = None,
+    bandwidth: float | None = None,
+    latency: float | None = None,
+    price: Price | None = None,
+    **options: Any,
 ) -> Any:
-    """The plan of `compute` of several expressions; see `Lazy.explain`."""
-    plan = _Lazy.explain([(lazy(result)._inner, None) for result in results], memory, scratch, None, format)
-    return json.loads(plan) if format == "dict" else plan
+    """The plan of `compute` of several expressions, or of `save` of a dict of them; see `Lazy.explain`.
+
+    Example:
+        >>> x = bigarrays.lazy([3, 9, 4])
+        >>> plan = bigarrays.explain({"memory://explained|zarr3:": x + 1}, x.sum(), workers=2, format="dict")
+        >>> plan["estimate"]["writes"]
+        1
+    """
+    pairs: list[tuple[_Lazy, Array | None]] = []
+    for result in results:
+        if isinstance(result, dict):
+            pairs += [(one._inner, target(_rehearse, one, url, options)) for url, one in result.items()]
+        else:
+            pairs.append((lazy(result)._inner, None))
+    if workers is None:
+        if any(given is not None for given in (bandwidth, latency, price)):
+            raise InvalidArgumentError("bandwidth=, latency= and price= are those of workers: say how many there are")
+        plan = _Lazy.explain(pairs, memory, scratch, None, format)
+        return json.loads(plan) if format == "dict" else plan
+    if format == "svg":
+        raise InvalidArgumentError("estimates are no part of the picture; format is text or dict")
+    # Workers have what passes leave for each other in files.
+    scratch = scratch if scratch is not None else "."
+    known = estimated(json.loads(_Lazy.explain(pairs, memory, scratch, None, "dict", workers)), workers, bandwidth, latency, price)
+    if format == "dict":
+        return known
+    return f"{_Lazy.explain(pairs, memory, scratch, None, format, workers)}\n{words(known)}"

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._bigarrays import Array, InvalidArgumentError, open
-from ._executors import run_plan
+from ._executors import expect_one, run_plan, workers
 from ._expressions import lazy
 from ._lazy import Lazy
 from ._plan import plan
@@ -22,14 +22,13 @@ from ._progress import Progress
 _Url = TypeVar("_Url", bound=str | PathLike[str])
 
 
-def is_distributed(executor: Any, processes: int | None, resume: bool | str | PathLike[str]) -> bool:
+def is_distributed(
+    executor: Any, processes: int | None, resume: bool | str | PathLike[str] = False
+) -> bool:
     """Whether other processes are to do the work."""
     if executor is None and processes is None:
         return False
-    if executor is not None and processes is not None:
-        raise InvalidArgumentError("either executor= or processes=")
-    if processes is not None and processes < 1:
-        raise InvalidArgumentError(f"processes={processes}")
+    expect_one(executor, processes)
     if resume is not False:
         reason = "resume= is not with executor= or processes=; bigarrays.plan writes a plan, which goes on"
         raise InvalidArgumentError(reason)
@@ -46,10 +45,9 @@ def saved_by(
     options: dict[str, Any],
 ) -> dict[_Url, Array]:
     """Arrays of expressions, which workers compute."""
-    with _folder(list(results), executor, scratch) as folder:
-        each = _each(memory, processes)
-        planned = plan(results, join(folder, "plan.json"), memory=each, scratch=folder, **options)
-        run_plan(planned, executor=executor, processes=processes, memory=each, progress=progress)
+    with _folder(list(results), executor, scratch) as folder, workers(executor, processes, memory) as by:
+        planned = plan(results, join(folder, "plan.json"), scratch=folder, **by.limits(), **options)
+        run_plan(planned, by, progress)
     known = {name: options[name] for name in ("format", "storage_options") if name in options}
     return {url: open(url, mode="r+", **known) for url in results}
 
@@ -66,18 +64,12 @@ def computed_by(
     expressions = [lazy(result) for result in results]
     # An array has an axis.
     shown = [x if x.ndim else lazy(np.expand_dims(x, 0)) for x in expressions]
-    with _folder([], executor, scratch) as folder:
-        each = _each(memory, processes)
+    with _folder([], executor, scratch) as folder, workers(executor, processes, memory) as by:
         urls = {join(folder, f"result-{number}|zarr3:"): x for number, x in enumerate(shown)}
-        planned = plan(urls, join(folder, "plan.json"), memory=each, scratch=folder)
-        run_plan(planned, executor=executor, processes=processes, memory=each, progress=progress)
+        planned = plan(urls, join(folder, "plan.json"), scratch=folder, **by.limits())
+        run_plan(planned, by, progress)
         arrays = [np.asarray(open(url)[...]) for url in urls]
     return tuple(array.reshape(x.shape) for array, x in zip(arrays, expressions, strict=True))
-
-
-def _each(memory: int | None, processes: int | None) -> int | None:
-    """The memory of each worker: processes of one machine share it."""
-    return memory if memory is None or processes is None else max(memory // processes, 1)
 
 
 @contextmanager

@@ -3,174 +3,185 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
+import threading
+import time
+import traceback
 from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import BrokenExecutor, Future
+from concurrent.futures import CancelledError as Withdrawn
+from contextlib import closing, contextmanager
 from functools import lru_cache
-from multiprocessing import get_context
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+from uuid import uuid4
 
-from ._bigarrays import CancelledError, Error
-from ._plan import Plan
+from ._bigarrays import CancelledError, Error, InvalidArgumentError
+from ._engines import PATIENCE, Engine, Told, engine
+from ._plan import Plan, PlannedStage
 from ._progress import Progress, reporter
-
-#: Parts of a stage for each worker: few, and yet a slow worker is not waited for long.
-_PARTS = 4
 
 #: How often a part is given out again whose worker was lost.
 _TRIES = 3
 
-#: Seconds after which the caller is asked again whether to stop.
-_PATIENCE = 0.5
+#: The most tasks of a plan of which the caller looks up at the end whether what they have done is as they left it; of more, workers
+#: do so.
+_LOOKED_UP = 10_000
 
 _Part = tuple[int, int]
 
+_T = TypeVar("_T")
 
-def run_plan(
-    plan: Plan,
-    *,
-    executor: Any = None,
-    processes: int | None = None,
-    memory: int | None = None,
-    progress: Progress | None = None,
-) -> None:
+#: A process runs one task at a time, which has the memory and the threads of all of it.
+_TURN = threading.Lock()
+
+
+class _Order(NamedTuple):
+    """What a worker is asked to do."""
+
+    file: str
+    storage_options: dict[str, str]
+    memory: int | None
+    told: Told
+    # It is there once the work is to stop.
+    mark: str
+
+
+def expect_one(executor: Any, processes: int | None) -> None:
+    """Refuses two answers to the question who works."""
+    if executor is not None and processes is not None:
+        raise InvalidArgumentError("either executor= or processes=")
+    if processes is not None and processes < 1:
+        raise InvalidArgumentError(f"processes={processes}")
+
+
+@contextmanager
+def workers(executor: Any, processes: int | None, memory: int | None) -> Iterator[Engine]:
+    """The workers of an executor, or so many processes, and what each of them may use."""
+    given = engine(executor, processes, memory)
+    try:
+        yield given
+    except BaseException:
+        given.stop(())
+        raise
+    finally:
+        given.close()
+
+
+def run_plan(plan: Plan, by: Engine, progress: Progress | None = None) -> None:
     """Has workers run the tasks of a plan, stage after stage, and ends the job.
 
     Args:
         plan: The plan, whose file all workers see.
-        executor: Anything like `concurrent.futures.Executor`, or a `distributed.Client`.
-        processes: In place of an executor: so many processes of this machine.
-        memory: The most bytes that each worker may use.
+        by: The workers.
         progress: As `Lazy.compute` has it.
     """
-    with _workers(executor, processes) as workers:
-        report = reporter(progress, "computing") or (lambda done, total: None)
-        done, total = 0, sum(stage.bytes for stage in plan.stages)
-        for number, stage in enumerate(plan.stages):
-            for first, end in _run_stage(plan, number, stage.tasks, workers, memory):
-                report(done + stage.bytes * end // max(stage.tasks, 1), total)
-            done += stage.bytes
-    plan.run(memory=memory)
-
-
-class _Workers:
-    """Those who run parts, and how many they are."""
-
-    def __init__(self, executor: Executor, count: int, again: Callable[[], Executor] | None) -> None:
-        self.executor = executor
-        self.count = count
-        # Makes another in place of one that is broken.
-        self._again = again
-
-    @property
-    def is_own(self) -> bool:
-        """Whether they are processes of a pool that is made here."""
-        return self._again is not None
-
-    def stop(self) -> None:
-        """Ends the processes of a pool of its own, whatever they are at."""
-        if self._again is not None:
-            for process in list((getattr(self.executor, "_processes", None) or {}).values()):
-                process.kill()
-
-    def replace(self) -> bool:
-        """Whether there are other workers in place of those that are lost."""
-        if self._again is None:
-            return False
-        self.stop()
-        self.executor.shutdown(wait=False, cancel_futures=True)
-        self.executor = self._again()
-        return True
-
-
-@contextmanager
-def _workers(executor: Any, processes: int | None) -> Iterator[_Workers]:
-    if processes is None:
-        given = executor.get_executor(pure=False) if hasattr(executor, "get_executor") else executor
-        yield _Workers(given, _count(given), None)
+    report = reporter(progress, "computing") or (lambda done, total: None)
+    stages = plan.stages
+    done, total = 0, sum(stage.bytes for stage in stages)
+    for number, stage in enumerate(stages):
+        # Whether all of the stage before is done is looked up once, and not by each worker.
+        plan.run(number, (0, 0), memory=by.memory)
+        with closing(_run_stage(plan, number, stage, by)) as parts:
+            for ended in parts:
+                report(done + stage.bytes * ended // max(stage.tasks, 1), total)
+        done += stage.bytes
+    if sum(stage.tasks for stage in stages) <= _LOOKED_UP:
+        plan.run(memory=by.memory)
         return
-    threads = max((os.cpu_count() or 1) // processes, 1)
-
-    def made() -> Executor:
-        # Not forked: threads of this process would be missing there.
-        return ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_begin, initargs=(threads,))
-
-    workers = _Workers(made(), processes, made)
-    try:
-        yield workers
-    except BaseException:
-        workers.stop()
-        workers.executor.shutdown(wait=False, cancel_futures=True)
-        raise
-    workers.executor.shutdown()
+    # Run again, tasks look up whether what they have done, and what it was made of, is as it was.
+    for number, stage in enumerate(stages):
+        with closing(_run_stage(plan, number, stage, by)) as parts:
+            deque(parts, 0)
+    plan.finish()
 
 
-def _count(executor: Any) -> int:
-    client = getattr(executor, "_client", None)
-    if client is not None and hasattr(client, "nthreads"):
-        return max(len(client.nthreads()), 1)
-    count = getattr(executor, "workers", None) or getattr(executor, "_max_workers", None) or os.cpu_count() or 1
-    return max(int(count), 1)
-
-
-def _begin(threads: int) -> None:
-    """What a process of a pool does first."""
-    os.environ.setdefault("BIGARRAYS_THREADS", str(threads))
-    # Ctrl-C stops the caller, which stops the workers.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _run_stage(plan: Plan, stage: int, tasks: int, workers: _Workers, memory: int | None) -> Iterator[_Part]:
-    """Runs all tasks of a stage. Gives ranges of tasks that add up to what is done."""
-    step = -(-tasks // (workers.count * _PARTS)) or 1
-    left = deque((first, min(first + step, tasks)) for first in range(0, tasks, step))
-    tries: dict[_Part, int] = {}
-    under_way: dict[Future[None], _Part] = {}
+def _run_stage(plan: Plan, number: int, stage: PlannedStage, by: Engine) -> Generator[int]:
+    """Runs all tasks of a stage. Gives how many are done, now and then."""
+    file, storage_options = plan.__reduce__()[1]
+    order = _Order(file, storage_options, by.memory, by.told(), f"{file}.stop-{uuid4().hex}")
+    parts = iter([(0, stage.tasks)]) if stage.in_one_process else by.parts(stage.tasks)
     done = 0
+    with closing(run_parts(by, _work, parts, (order, number), order.mark, f"stage {number} of {file}")) as ended:
+        for first, end in ended:
+            done += end - first
+            yield done
+
+
+def run_parts(
+    by: Engine, work: Callable[..., Any], parts: Iterable[_T], arguments: tuple[Any, ...], mark: str | None, what: str
+) -> Generator[_T]:
+    """Has workers do `work(*arguments, part)` for each part. Gives parts that are done. What work returns is an error, or None.
+
+    Args:
+        by: The workers.
+        work: A function that workers can import.
+        parts: Any number of them. Some are under way at the same time: a few for each worker.
+        arguments: What all parts have in common.
+        mark: A file that is made so that workers stop, if they look for one.
+        what: What it is, in errors.
+    """
+    fresh = iter(parts)
+    again: deque[tuple[_T, int]] = deque()
+    under_way: dict[Future[Any], tuple[_T, int]] = {}
+    # Losses of all workers since any part was done.
+    losses = 0
     try:
-        while left or under_way:
-            while left and len(under_way) < 2 * workers.count:
-                part = left.popleft()
-                under_way[_submit(plan, stage, part, workers, memory)] = part
-            ended, _ = wait(under_way, timeout=_PATIENCE, return_when=FIRST_COMPLETED)
+        while True:
+            while len(under_way) < by.ahead * by.count:
+                given = again.popleft() if again else next(((part, 0) for part in fresh), None)
+                if given is None:
+                    break
+                under_way[by.submit(work, *arguments, given[0])] = given
+            if not under_way:
+                return
             lost = False
-            for future in ended:
-                part = under_way.pop(future)
-                error = future.exception()
-                if error is None:
-                    done += part[1] - part[0]
-                    yield 0, done
+            for future in by.ended():
+                if future not in under_way:
+                    # Of a worker that was replaced.
                     continue
-                tries[part] = tries.get(part, 0) + 1
-                if isinstance(error, Error) or tries[part] > _TRIES or not isinstance(error, Exception):
+                part, tries = under_way.pop(future)
+                error = _error(future)
+                if error is None:
+                    losses = 0
+                    yield part
+                    continue
+                if isinstance(error, Error) or tries == _TRIES or not isinstance(error, Exception):
                     raise error
                 lost |= isinstance(error, BrokenExecutor)
-                left.appendleft(part)
+                again.appendleft((part, tries + 1))
             if lost:
                 # All that was under way is lost with it.
-                left.extendleft(under_way.values())
+                again.extendleft(under_way.values())
                 under_way.clear()
-                if not workers.replace():
-                    raise BrokenExecutor(f"the executor lost its workers at stage {stage} of {plan.file}")
-    finally:
-        for future in under_way:
-            future.cancel()
-        if not workers.is_own:
-            # What runs already writes where the plan's folder is, which is removed then.
-            wait(under_way)
+                losses += 1
+                if losses > _TRIES or not by.replace():
+                    raise BrokenExecutor(f"the executor lost its workers at {what}")
+    except BaseException:
+        _stop(mark, by, under_way)
+        raise
 
 
-def _submit(plan: Plan, stage: int, part: _Part, workers: _Workers, memory: int | None) -> Future[None]:
-    work = (_work, *plan.__reduce__()[1], stage, part, memory)
+def _error(future: Future[Any]) -> BaseException | None:
+    """What a worker has returned, or what became of it."""
     try:
-        return workers.executor.submit(*work)
-    except BrokenExecutor:
-        if not workers.replace():
-            raise
-        return workers.executor.submit(*work)
+        returned: BaseException | None = future.exception() or future.result()
+    except Withdrawn as error:
+        return error
+    return returned
+
+
+def _stop(mark: str | None, by: Engine, under_way: dict[Future[Any], Any]) -> None:
+    """Has all workers stop, and waits for them: they write where the plan's folder is, which may be removed then."""
+    if mark is None:
+        by.stop(under_way)
+        return
+    Path(mark).touch()
+    try:
+        by.stop(under_way)
+    finally:
+        Path(mark).unlink(missing_ok=True)
 
 
 @lru_cache(maxsize=4)
@@ -178,15 +189,47 @@ def _known(file: str, storage_options: tuple[tuple[str, str], ...], changed: int
     return Plan(file, storage_options=dict(storage_options))
 
 
-def _work(file: str, storage_options: dict[str, str], stage: int, part: _Part, memory: int | None) -> None:
+@contextmanager
+def turn(told: Told) -> Iterator[None]:
+    """A worker's turn to do a part: a process does one after the other, each with its memory and threads."""
+    with _TURN:
+        if told.threads and told.asks != Told.here():
+            os.environ.setdefault("BIGARRAYS_THREADS", str(told.threads))
+        yield
+
+
+def noted(error: Exception, what: str) -> Exception:
+    """The error with what it was at, and where. It is to be returned, since engines tell little of errors that are raised."""
+    if not isinstance(error, Error):
+        error.add_note(traceback.format_exc())
+    if not isinstance(error, CancelledError):
+        error.add_note(f"in {what}, process {os.getpid()} on {socket.gethostname()}")
+    return error
+
+
+def _work(order: _Order, stage: int, part: _Part) -> BaseException | None:
     """What a worker does."""
     try:
-        changed = os.stat(file).st_mtime_ns
-        plan = _known(file, tuple(sorted(storage_options.items())), changed)
-        plan.run(stage, part, memory=memory)
-    except CancelledError:
-        raise
+        with turn(order.told):
+            changed = os.stat(order.file).st_mtime_ns
+            plan = _known(order.file, tuple(sorted(order.storage_options.items())), changed)
+            plan.run(stage, part, memory=order.memory, progress=_until(order))
     except Exception as error:
         first, end = part
-        error.add_note(f"in tasks {first}:{end} of stage {stage} of {file}, process {os.getpid()} on {socket.gethostname()}")
-        raise
+        return noted(error, f"tasks {first}:{end} of stage {stage} of {order.file}")
+    return None
+
+
+def _until(order: _Order) -> Callable[[int, int], None]:
+    """Ends the work once its mark is there, or its plan is not."""
+    looked = float("-inf")
+
+    def look(done: int, total: int) -> None:
+        nonlocal looked
+        if time.monotonic() - looked > PATIENCE:
+            looked = time.monotonic()
+            if os.path.exists(order.mark) or not os.path.exists(order.file):
+                raise CancelledError("the caller has stopped")
+
+    look(0, 0)
+    return look

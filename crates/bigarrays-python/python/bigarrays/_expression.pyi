@@ -29,15 +29,17 @@ class _PlanFile:
         file: str,
         results: list[tuple[_Lazy, Array]],
         memory: int | None,
+        workers: int | None,
         scratch: str | PathLike[str] | None,
         storage_options: dict[str, str],
     ) -> _PlanFile: ...
     @staticmethod
     def open(file: str, storage_options: dict[str, str]) -> _PlanFile: ...
     @property
-    def stages(self) -> list[tuple[str, str, int, int]]: ...
+    def stages(self) -> list[tuple[str, str, int, int, bool]]: ...
     @property
     def is_done(self) -> bool: ...
+    def finish(self) -> None: ...
     def run(
         self,
         stage: int | None = None,
@@ -160,4 +162,5 @@ class _Lazy:
         scratch: str | PathLike[str] | None = None,
         journal: _Journal | None = None,
         format: str = "text",
+        workers: int | None = None,
     ) -> str: ...

@@ -122,7 +122,7 @@ class Lazy(Operators, Reductions, OrderStatistics, Windowed, Series, Filters, Ge
         chunks of its own: `compute` chooses its blocks, and `save(chunk_shape=…)` says how a result is stored.
 
         Example:
-            >>> a = bigarrays.create("memory://chunks", shape=(6, 8), dtype="uint8", chunk_shape=(2, 4), format="zarr3")
+            >>> a = bigarrays.create("memory://lazy/chunks", shape=(6, 8), dtype="uint8", chunk_shape=(2, 4), format="zarr3")
             >>> (a.lazy + 1).sum(axis=0).chunks
             (4,)
         """
@@ -402,23 +402,56 @@ class Lazy(Operators, Reductions, OrderStatistics, Windowed, Series, Filters, Ge
         return saved[url]
 
     def explain(
-        self, *, memory: int | None = None, scratch: str | PathLike[str] | None = None, format: str = "text"
+        self,
+        url: str | PathLike[str] | None = None,
+        *,
+        memory: int | None = None,
+        scratch: str | PathLike[str] | None = None,
+        format: str = "text",
+        workers: int | None = None,
+        bandwidth: float | None = None,
+        latency: float | None = None,
+        price: float | tuple[float, float] | None = None,
+        **options: Any,
     ) -> Any:
         """The plan of `compute`: passes, blocks, what is read, and what memory is for. Reads nothing.
 
+        With `workers`, it also predicts how long the work takes on a cluster, and how many requests, from rates of codecs and sizes of
+        what they encode that were measured once; data that are harder to encode take longer, and more of the network.
+
         Args:
+            url: Where the result would be saved: the plan is that of `save` then. Nothing is made there.
             memory: As `compute` has it.
             scratch: As `compute` has it; nothing is made there.
             format: "text" for words, "dict" for a dictionary with the same, in bytes, and "svg" for a picture.
+            workers: How many processors work at the same time, on whatever machines.
+            bandwidth: Bytes a second that each of them gets from the stores and to them; no bound if None.
+            latency: Seconds that a request waits for its answer; none if None.
+            price: What a request costs, in whatever currency; or what one that reads costs, and one that writes.
+            options: As `save` has them, but for the format of the array, which the URL may name ("result|zarr3:").
 
         Example:
             >>> plan = bigarrays.lazy([3, 9, 4]).sum().explain(format="dict")
             >>> plan["passes"][0]["computes"]
             'sum(memory, axis=[0])'
+            >>> a = bigarrays.create("memory://estimated", shape=(1000, 1000), chunk_shape=(100, 100), dtype="uint8", format="zarr3")
+            >>> plan = (a.lazy + 1).explain("memory://sum", like=a, workers=10, latency=0.02, price=4e-7, format="dict")
+            >>> plan["estimate"]["reads"], plan["estimate"]["writes"], plan["passes"][0]["estimate"]["limited_by"]
+            (100, 100, 'latency')
         """
         from ._computing import explain
 
-        return explain(self, memory=memory, scratch=scratch, format=format)
+        return explain(
+            self if url is None else {url: self},
+            memory=memory,
+            scratch=scratch,
+            format=format,
+            workers=workers,
+            bandwidth=bandwidth,
+            latency=latency,
+            price=price,
+            **options,
+        )
 
     def __array_namespace__(self, *, api_version: str | None = None) -> ModuleType:
         """The functions of the array API, which are of `positional`."""

@@ -29,6 +29,10 @@ class PlannedStage(NamedTuple):
     bytes: int
     """Bytes of the elements that all tasks together read or compute."""
 
+    in_one_process: bool
+    """Whether one process is to run all tasks, since some write to the same chunk or shard of a result: to shards that are no boxes, or
+    to a copy of the result in other chunks. What several processes have written is right as well, but is written again in the end."""
+
 
 class Plan:
     """A plan in a file: what is computed, of which arrays, into which, and how it is cut into tasks.
@@ -75,7 +79,8 @@ class Plan:
     @property
     def stages(self) -> list[PlannedStage]:
         """What is done, in its order."""
-        return [PlannedStage(tasks, work, text, size) for text, work, tasks, size in self._inner.stages]
+        known = self._inner.stages
+        return [PlannedStage(tasks, work, text, size, in_one) for text, work, tasks, size, in_one in known]
 
     @property
     def done(self) -> bool:
@@ -88,6 +93,8 @@ class Plan:
         tasks: tuple[int, int] | None = None,
         *,
         memory: int | None = None,
+        executor: Any = None,
+        processes: int | None = None,
         progress: Progress | None = None,
     ) -> None:
         """Runs tasks of a stage; or, without one, looks up what is done, does what is left or has changed since, and marks the
@@ -97,6 +104,9 @@ class Plan:
             stage: The number of the stage, of which earlier ones are done.
             tasks: The first task, and the one behind the last; all if None. Numbers that there are not are left out.
             memory: The most bytes that the work may use; a quarter of what the process may use if None.
+            executor: As `bigarrays.save` has it; without a stage. What was done before the caller or its workers ended is kept, and
+                the same call goes on with it.
+            processes: As `bigarrays.save` has it; without a stage.
             progress: As `Lazy.compute` has it.
 
         Raises:
@@ -109,7 +119,31 @@ class Plan:
         if stage is None and tasks is not None:
             raise InvalidArgumentError("tasks are those of a stage: say which")
         expect_tasks(stage, tasks)
+        if executor is not None or processes is not None:
+            self._run_by(executor, processes, stage, memory, progress)
+            return
         warn_of_redone(self._inner.run(stage, tasks, memory, reporter(progress, "computing")))
+
+    def finish(self) -> None:
+        """Ends the job, of which all tasks have been run: marks the results as complete, without looking up versions of what was written
+        or read. To look these up in many processes, run all tasks once more before.
+
+        Raises:
+            InvalidArgumentError: Tasks have not been run.
+        """
+        self._inner.finish()
+
+    def _run_by(
+        self, executor: Any, processes: int | None, stage: int | None, memory: int | None, progress: Progress | None
+    ) -> None:
+        from ._executors import expect_one, run_plan, workers
+
+        if stage is not None:
+            raise InvalidArgumentError("executor= and processes= run all stages")
+        expect_one(executor, processes)
+        if not self.done:
+            with workers(executor, processes, memory) as by:
+                run_plan(self, by, progress)
 
 
 def expect_tasks(stage: Any, tasks: Any) -> None:
@@ -132,6 +166,7 @@ def plan(
     file: str | PathLike[str],
     *,
     memory: int | None = None,
+    workers: int | None = None,
     scratch: str | PathLike[str] | None = None,
     **options: Any,
 ) -> Plan:
@@ -147,6 +182,8 @@ def plan(
         results: The expressions, by where their arrays are made.
         file: Where the plan is written; there must be no file.
         memory: The most bytes that each process may use; a quarter of what this one may use if None.
+        workers: How many processors will work on the plan, on whatever machines: it has as many tasks as keep them busy. Those of this
+            machine if None.
         scratch: A folder that all processes see, for results that later stages take; the one beside the file if None.
         options: As `bigarrays.save` has them.
 
@@ -166,7 +203,7 @@ def plan(
         for url, result in results.items():
             made[url] = target(create, result, url, options)
         pairs = [(result._inner, made[url]) for url, result in results.items()]
-        _PlanFile.write(abspath(fspath(file)), pairs, memory, scratch, storage_options)
+        _PlanFile.write(abspath(fspath(file)), pairs, memory, workers, scratch, storage_options)
     except BaseException:
         for url in made:
             remove(url, storage_options=storage_options)

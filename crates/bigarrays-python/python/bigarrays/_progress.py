@@ -45,20 +45,22 @@ def said(what: str, done: int, total: int, seconds: float) -> str:
     share = 1.0 if total == 0 else min(done / total, 1.0)
     rate = done / seconds if seconds > 0 else 0.0
     left = (total - done) / rate if rate > 0 else 0.0
-    time_left = f", {_duration(left)} left" if 0 < done < total else ""
+    time_left = f", {duration(left)} left" if 0 < done < total else ""
     memory = _memory()
-    held = f", {_bytes(memory)} of memory" if memory else ""
-    return f"{what}: {share:4.0%} of {_bytes(total)}, {_bytes(int(rate))}/s{time_left}{held}"
+    held = f", {in_bytes(memory)} of memory" if memory else ""
+    return f"{what}: {share:4.0%} of {in_bytes(total)}, {in_bytes(int(rate))}/s{time_left}{held}"
 
 
-def _bytes(count: int) -> str:
-    size, units = float(count), ["B", "KiB", "MiB", "GiB", "TiB"]
+def in_bytes(count: int) -> str:
+    """So many bytes, in a unit that people read."""
+    size, units = float(count), ["B", "KiB", "MiB", "GiB", "TiB", "PiB"]
     while size >= 1024 and len(units) > 1:
         size, units = size / 1024, units[1:]
     return f"{size:.0f} {units[0]}" if units[0] == "B" else f"{size:.1f} {units[0]}"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """So many seconds, in units that people read."""
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

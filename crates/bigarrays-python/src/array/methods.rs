@@ -23,6 +23,9 @@ use crate::flat::elements;
 use crate::interrupt::detached;
 use crate::transfer;
 
+/// The first coordinate and the length along each axis of boxes that are written at once.
+type WriteGrid = Vec<(i64, u64)>;
+
 #[pymethods]
 impl PyArray {
     /// Number of elements along each axis.
@@ -469,6 +472,13 @@ impl PyArray {
     fn align_in(&self, r#box: &Bound<'_, PyAny>) -> PyResult<PyDomain> {
         let part = to_domain(r#box, Some(self.array.domain()))?;
         self.array.align_in(&part).or_raise(r#box.py()).map(PyDomain)
+    }
+
+    /// Where boxes begin that are written as whole chunks or shards, for each copy of the data: the first coordinate and the length
+    /// along each axis; None if that are no boxes.
+    fn _write_grids(&self, py: Python<'_>) -> PyResult<Vec<Option<WriteGrid>>> {
+        let grids = self.array.write_grids().or_raise(py)?;
+        Ok(grids.into_iter().map(|grid| grid.map(|grid| grid.to_vec())).collect())
     }
 
     /// The view whose axis k is the axis `axes[k]` of this one, without reading.

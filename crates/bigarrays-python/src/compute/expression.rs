@@ -368,6 +368,7 @@ impl PyLazy {
                     scratch: scratch.as_deref(),
                     progress: Some(report),
                     journal,
+                    ..ComputeOptions::default()
                 };
                 let outs = outs.into_iter().map(Target::Memory);
                 compute::compute(results.iter().zip(outs).collect(), &options)
@@ -398,6 +399,7 @@ impl PyLazy {
                 scratch: scratch.as_deref(),
                 progress: Some(report),
                 journal,
+                ..ComputeOptions::default()
             };
             let all = results.iter().map(|(lazy, target)| (lazy, Target::Array(target)));
             compute::compute(all.collect(), &options)
@@ -406,7 +408,7 @@ impl PyLazy {
 
     /// The plan of several expressions in words, as JSON or as a picture, each into an array, or into memory.
     #[staticmethod]
-    #[pyo3(signature = (results, memory = None, scratch = None, journal = None, format = "text"))]
+    #[pyo3(signature = (results, memory = None, scratch = None, journal = None, format = "text", workers = None))]
     fn explain(
         py: Python<'_>,
         results: Vec<(PyRef<'_, Self>, Option<Bound<'_, PyArray>>)>,
@@ -414,6 +416,7 @@ impl PyLazy {
         scratch: Option<std::path::PathBuf>,
         journal: Option<&Bound<'_, PyJournal>>,
         format: &str,
+        workers: Option<u64>,
     ) -> PyResult<String> {
         let one = |(lazy, target): &(PyRef<'_, Self>, Option<Bound<'_, PyArray>>)| {
             (lazy.0.clone(), target.as_ref().map(|target| target.get().array.clone()))
@@ -424,6 +427,7 @@ impl PyLazy {
             memory: budget(memory),
             scratch: scratch.as_deref(),
             journal: journal.as_deref(),
+            workers: workers.unwrap_or(0),
             progress: None,
         };
         detached(py, || {

@@ -37,6 +37,7 @@ impl PyPlanFile {
         file: PathBuf,
         results: Vec<(PyRef<'_, PyLazy>, Bound<'_, PyArray>)>,
         memory: Option<u64>,
+        workers: Option<u64>,
         scratch: Option<PathBuf>,
         storage_options: HashMap<String, String>,
     ) -> PyResult<Self> {
@@ -47,6 +48,7 @@ impl PyPlanFile {
         let written = detached(py, || {
             let options = ComputeOptions {
                 memory: budget(memory),
+                workers: workers.unwrap_or(0),
                 scratch: scratch.as_deref(),
                 ..ComputeOptions::default()
             };
@@ -62,16 +64,24 @@ impl PyPlanFile {
         detached(py, || PlanFile::open(file, with_functions(&opening(storage_options)))).map(Self)
     }
 
-    /// Of each stage what is computed, what a task does, how many there are, and the bytes of the elements that they are of.
+    /// Of each stage what is computed, what a task does, how many there are, the bytes of the elements that they are of, and
+    /// whether one process is to run all.
     #[getter]
-    fn stages(&self) -> Vec<(String, &'static str, u64, u64)> {
-        let one = |stage: &PlannedStage| (stage.text.clone(), stage.work, stage.tasks, stage.bytes);
+    fn stages(&self) -> Vec<(String, &'static str, u64, u64, bool)> {
+        let one = |stage: &PlannedStage| {
+            (stage.text.clone(), stage.work, stage.tasks, stage.bytes, stage.is_shared)
+        };
         self.0.stages().iter().map(one).collect()
     }
 
     #[getter]
     fn is_done(&self) -> bool {
         self.0.is_done()
+    }
+
+    /// Ends the job, of which all tasks have been run, without looking up what they have done.
+    fn finish(&self, py: Python<'_>) -> PyResult<()> {
+        detached(py, || self.0.finish())
     }
 
     /// Runs these tasks of a stage, or all that is left, and returns how much was done again.

@@ -7,6 +7,10 @@ use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::error::{Error, Result};
 use crate::chunk::grid::AxisSelection;
+use crate::chunk::layout::Layout;
+
+/// The first coordinate and the length along each axis of the boxes that are cheapest written at once; `None` if these are no boxes.
+pub(crate) type WriteGrid = Option<Dims<(i64, u64)>>;
 
 impl Array {
     /// Shape of a whole chunk along each axis, in stored elements.
@@ -63,17 +67,33 @@ impl Array {
     /// First coordinate and length of the chunks along each axis, in this view's coordinates, rounded
     /// to whole ones under a step.
     pub(crate) fn chunk_grid(&self) -> Result<Dims<(i64, u64)>> {
-        self.grid_of(&Dims::from_elem(1, self.stored.layout.domain().ndim()))
+        self.grid_of(&self.stored.layout, &Dims::from_elem(1, self.stored.layout.domain().ndim()))
     }
 
     /// As [`Array::chunk_grid`], of what is cheapest written at once.
     pub(crate) fn write_grid(&self) -> Result<Dims<(i64, u64)>> {
-        self.grid_of(&self.stored.layout.write_shape())
+        self.grid_of(&self.stored.layout, &self.stored.layout.write_shape())
+    }
+
+    /// Where boxes begin and end that are written as whole chunks or shards, in this view's coordinates, for each copy of the data that
+    /// is stored: the first coordinate and the length of one along each axis. `None` where shards are no boxes, or the view has
+    /// steps.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for a view that leaves the range of coordinates.
+    pub fn write_grids(&self) -> Result<Vec<WriteGrid>> {
+        let axes = self.view.stored_axes(&self.view.domain)?;
+        let is_dense = axes.iter().all(|axis| axis.visible.is_none() || axis.step == 1);
+        let is_box = |layout: &Layout| {
+            is_dense && layout.sharding.as_ref().is_none_or(|sharding| sharding.shape.is_some())
+        };
+        let grid = |layout: &Layout| is_box(layout).then(|| self.grid_of(layout, &layout.write_shape()));
+        self.stored.layouts().map(|layout| grid(layout).transpose()).collect()
     }
 
     /// First coordinate and length of boxes of so many chunks.
-    fn grid_of(&self, chunks: &[u64]) -> Result<Dims<(i64, u64)>> {
-        let grid = &self.stored.layout.grid;
+    fn grid_of(&self, layout: &Layout, chunks: &[u64]) -> Result<Dims<(i64, u64)>> {
+        let grid = &layout.grid;
         let axes = self.view.stored_axes(&self.view.domain)?;
         let place = |visible: usize| {
             let stored = axes.iter().position(|axis| axis.visible == Some(visible))?;

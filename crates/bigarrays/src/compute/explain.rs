@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::{Value, json};
 
 use crate::compute::cuts::Cuts;
-use crate::compute::plan::{Pass, Plan, Terms};
+use crate::compute::plan::{Flow, Pass, Plan, Terms};
 
 /// The width and the height of a pass in a picture, and the room between passes.
 const BOX: (usize, usize, usize) = (640, 104, 24);
@@ -33,8 +33,9 @@ impl Pass {
             |what: &str, bytes| if bytes > 0 { format!(", {what} {}", mib(bytes)) } else { String::new() };
         let (halo, versions, labels) =
             (some("halo", halo), some("versions", versions), some("labels up to", labels));
+        let alone = if self.is_shared { ", in one process: blocks share chunks or shards" } else { "" };
         [
-            format!("blocks   {} of up to {lengths}, {} at once", self.blocks.len(), self.in_flight),
+            format!("blocks   {} of up to {lengths}, {} at once{alone}", self.blocks.len(), self.in_flight),
             format!("reads    {} chunks, {} decoded", self.chunks_read, mib(self.bytes_read)),
             format!(
                 "memory   results {}, blocks {}{halo}, decoding {}, tiles {}{versions}{labels}",
@@ -44,6 +45,13 @@ impl Pass {
                 mib(tiles)
             ),
         ]
+    }
+}
+
+impl Flow {
+    fn json(&self) -> Value {
+        let Self { codecs, is_sharded, count, bytes } = self;
+        json!({ "codecs": codecs, "sharded": is_sharded, "count": count, "bytes": bytes })
     }
 }
 
@@ -78,6 +86,11 @@ impl Plan {
                 "in_flight": pass.in_flight,
                 "chunks_read": pass.chunks_read,
                 "bytes_read": pass.bytes_read,
+                "bytes": pass.bytes,
+                "loops": pass.loops,
+                "reads": pass.reads.iter().map(Flow::json).collect::<Value>(),
+                "writes": pass.writes.iter().map(Flow::json).collect::<Value>(),
+                "in_one_process": pass.is_shared,
                 "memory": {
                     "results": results,
                     "blocks": blocks,
@@ -109,7 +122,7 @@ impl Plan {
     fn readings(&self) -> Vec<String> {
         let mut inputs: Vec<Readings<'_>> = Vec::new();
         for (pass, planned) in self.passes.iter().enumerate() {
-            for read in &planned.reads {
+            for read in &planned.inputs {
                 let Some((place, name)) = &read.name else { continue };
                 let known = match inputs.iter_mut().find(|known| known.place == place) {
                     Some(known) => known,

@@ -131,6 +131,13 @@ impl Input {
         Ok(Self { leaf: Leaf::new(lazy)?, domain, item, varies })
     }
 
+    /// The stored arrays that are read.
+    pub(super) fn arrays(&self) -> Vec<&Array> {
+        let mut found = Vec::new();
+        self.leaf.collect_arrays(&mut found);
+        found
+    }
+
     /// Whether blocks all have the same elements along an axis, where what is computed has this many.
     pub(crate) fn repeats(&self, axis: usize, whole: u64) -> bool {
         !self.varies[axis] || is_repeated(self.domain.shape()[axis], whole)

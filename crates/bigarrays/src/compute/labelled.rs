@@ -73,6 +73,7 @@ pub fn by_label(
         stages: &stages,
         plan: &plan,
         resumed: None,
+        whole: None,
         scratch: scratch.as_ref(),
         progress: options.progress,
         versions: Versions::default(),

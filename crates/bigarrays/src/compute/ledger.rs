@@ -2,10 +2,11 @@
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{ErrorKind, Write};
+use std::ops::Range;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use tempfile::Builder;
 use twox_hash::XxHash3_128;
@@ -24,8 +25,11 @@ const SHARED: &str = "blocks-";
 #[derive(Debug)]
 pub(super) struct Ledger {
     folder: PathBuf,
-    noted: Noted,
+    /// What was noted, once it was asked for.
+    noted: Mutex<Option<Arc<Noted>>>,
     is_shared: bool,
+    /// The tasks of a stage that are run here, if not all: nothing else is looked up.
+    of: Option<(usize, Range<u64>)>,
     log: Mutex<Option<File>>,
     /// Blocks that are noted and were done again.
     redone: AtomicU64,
@@ -34,36 +38,65 @@ pub(super) struct Ledger {
 impl Ledger {
     /// The folder of a process that has it alone.
     pub(super) fn of_one(folder: PathBuf) -> std::io::Result<Self> {
-        let log = folder.join(BLOCKS);
-        Self::new(folder, &[log], false)
+        let noted = Noted::of(&[folder.join(BLOCKS)], &std::env::temp_dir())?;
+        let ledger = Self::new(folder, false, None);
+        *ledger.noted.locked() = Some(Arc::new(noted));
+        Ok(ledger)
     }
 
-    /// The folder of several processes.
-    ///
-    /// # Errors
-    /// Any error of files.
-    pub(super) fn shared(folder: PathBuf) -> Result<Self> {
-        let logs = || {
-            let mut logs = Vec::new();
-            let entries = match std::fs::read_dir(&folder) {
-                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(logs),
-                entries => entries?,
-            };
-            for entry in entries {
-                let entry = entry?;
-                if entry.file_name().to_str().is_some_and(|name| name.starts_with(SHARED)) {
-                    logs.push(entry.path());
-                }
-            }
-            logs.sort_unstable();
-            Ok(logs)
+    /// The folder of several processes, of which this one runs these tasks of a stage, or whatever is left. It reads what was noted of
+    /// these alone: thousands of processes cannot each read all.
+    pub(super) fn shared(folder: PathBuf, of: Option<(usize, Range<u64>)>) -> Self {
+        Self::new(folder, true, of)
+    }
+
+    fn new(folder: PathBuf, is_shared: bool, of: Option<(usize, Range<u64>)>) -> Self {
+        let (noted, log) = (Mutex::new(None), Mutex::new(None));
+        Self { folder, noted, is_shared, of, log, redone: AtomicU64::new(0) }
+    }
+
+    /// The files of other processes that may have noted what is looked up here.
+    fn logs(&self) -> std::io::Result<Vec<PathBuf>> {
+        let mut logs = Vec::new();
+        let entries = match std::fs::read_dir(&self.folder) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(logs),
+            entries => entries?,
         };
-        logs().and_then(|logs| Self::new(folder.clone(), &logs, true)).map_err(|error| failed(&folder, error))
+        for entry in entries {
+            let entry = entry?;
+            let name = entry.file_name();
+            if name
+                .to_str()
+                .and_then(|name| name.strip_prefix(SHARED))
+                .is_some_and(|name| self.may_have(name))
+            {
+                logs.push(entry.path());
+            }
+        }
+        logs.sort_unstable();
+        Ok(logs)
     }
 
-    fn new(folder: PathBuf, logs: &[PathBuf], is_shared: bool) -> std::io::Result<Self> {
-        let noted = Noted::of(logs, &std::env::temp_dir())?;
-        Ok(Self { folder, noted, is_shared, log: Mutex::new(None), redone: AtomicU64::new(0) })
+    /// Whether a file of this name, behind what all begin with, may have something of the tasks that are run here.
+    fn may_have(&self, name: &str) -> bool {
+        let Some((stage, tasks)) = &self.of else { return true };
+        let mut numbers = name.split('-').map(str::parse::<u64>);
+        match (numbers.next(), numbers.next(), numbers.next()) {
+            (Some(Ok(of)), Some(Ok(first)), Some(Ok(end))) => {
+                of == *stage as u64 && first < tasks.end && tasks.start < end
+            }
+            _ => true,
+        }
+    }
+
+    /// What was noted before it was first asked for.
+    fn noted(&self) -> std::io::Result<Arc<Noted>> {
+        let mut noted = self.noted.locked();
+        if let Some(noted) = &*noted {
+            return Ok(Arc::clone(noted));
+        }
+        let read = Arc::new(Noted::of(&self.logs()?, &std::env::temp_dir())?);
+        Ok(Arc::clone(noted.insert(read)))
     }
 
     /// How many blocks were done again, as they, or what they were made of, had changed.
@@ -85,7 +118,7 @@ impl Ledger {
     /// # Errors
     /// Any error of files.
     pub(super) fn remove(&mut self) -> Result<()> {
-        self.noted = Noted::default();
+        *self.noted.value_mut() = None;
         *self.log.value_mut() = None;
         let remove = || {
             let entries = match std::fs::read_dir(&self.folder) {
@@ -112,7 +145,9 @@ impl Ledger {
     fn open(&self) -> std::io::Result<File> {
         std::fs::create_dir_all(&self.folder)?;
         if self.is_shared {
-            return Ok(readable(SHARED).tempfile_in(&self.folder)?.keep()?.0);
+            let of = self.of.as_ref().map(|(stage, tasks)| format!("{stage}-{}-{}-", tasks.start, tasks.end));
+            let prefix = format!("{SHARED}{}", of.unwrap_or_default());
+            return Ok(readable(&prefix).tempfile_in(&self.folder)?.keep()?.0);
         }
         let file = OpenOptions::new().append(true).create(true).open(self.folder.join(BLOCKS))?;
         // A record that a crash cut short.
@@ -176,7 +211,8 @@ impl Noting<'_> {
     /// # Errors
     /// Any error of files.
     pub(super) fn made(&self, block: u64) -> Result<Option<Made>> {
-        self.ledger.noted.find(self.job, block).map_err(|error| failed(&self.ledger.folder, error))
+        let found = self.ledger.noted().and_then(|noted| noted.find(self.job, block));
+        found.map_err(|error| failed(&self.ledger.folder, error))
     }
 
     /// Counts a block that is noted and is done again.
@@ -190,5 +226,34 @@ impl Noting<'_> {
     /// Any error of files.
     pub(super) fn note(&self, block: u64, made: Made) -> Result<()> {
         self.ledger.add(&bytes_of(((self.job, block), made)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compute::digest::Digest;
+
+    #[test]
+    fn parts_look_up_what_was_noted_of_their_tasks_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let shared = |of| Ledger::shared(folder.path().to_owned(), of);
+        let made = Made { from: Digest(1), to: Digest(2) };
+        for (stage, tasks) in [(0, 0..10), (0, 10..20), (1, 5..15)] {
+            let ledger = shared(Some((stage, tasks.clone())));
+            let noting = ledger.on(&stage.to_string());
+            tasks.for_each(|task| noting.note(task, made).unwrap());
+        }
+        shared(None).on("0").note(99, made).unwrap();
+        let known = |of: Option<(usize, Range<u64>)>| {
+            let ledger = shared(of);
+            let has = |stage: &str, block| ledger.on(stage).made(block).unwrap().is_some();
+            [has("0", 0), has("0", 10), has("1", 10), has("0", 99)]
+        };
+        assert_eq!(known(None), [true; 4]);
+        assert_eq!(known(Some((0, 0..10))), [true, false, false, true]);
+        assert_eq!(known(Some((0, 9..11))), [true, true, false, true]);
+        assert_eq!(known(Some((1, 14..15))), [false, false, true, true]);
+        assert_eq!(known(Some((2, 0..u64::MAX))), [false, false, false, true]);
     }
 }

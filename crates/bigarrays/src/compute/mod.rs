@@ -44,6 +44,7 @@ mod expr;
 mod fields;
 mod filters;
 mod finish;
+mod flows;
 mod footprint;
 mod foreign;
 mod function;

@@ -23,6 +23,8 @@ pub(super) struct Execution<'a> {
     pub(super) stages: &'a [Stage],
     pub(super) plan: &'a Plan,
     pub(super) resumed: Option<&'a Resumed<'a>>,
+    /// The same with all that was noted, where that has only what a part looks up.
+    pub(super) whole: Option<&'a Resumed<'a>>,
     pub(super) scratch: Option<&'a Scratch>,
     pub(super) progress: Option<&'a (dyn Fn(Progress) + Sync)>,
     pub(super) versions: Versions,
@@ -97,20 +99,15 @@ impl Execution<'_> {
         let (Some(step), Some(resumed)) = (steps.get(number), self.resumed) else {
             return Err(Error::invalid(format!("stage {number} of {}", steps.len())));
         };
-        let mut known = HashMap::new();
-        for (before, step) in steps.iter().enumerate().take(number) {
-            self.expect_done(before, step, &known, place)?;
-            if steps.get(before + 1).is_none_or(|next| next.pass != step.pass) {
-                self.add_known(step.pass, resumed, &mut known)?;
-            }
-        }
+        let known = self.expect_all_done(steps, number, place)?;
         let report = |progress: Progress| self.progress.map_or((), |report| report(progress));
+        let makes_held = step.work != Work::Fold && is_held(&self.stages[step.pass]) && tasks.contains(&0);
         let part = Part { work: step.work, tasks };
         let (stage, mut made) = (&self.stages[step.pass], known);
         self.running(step.pass, Some(part), &report).run(&mut made, place)?;
         self.versions.expect_as_opened()?;
-        if step.work != Work::Fold && is_held(stage) {
-            // One task makes all of it.
+        if makes_held {
+            // The first task, the only one, makes all of it.
             for output in stage.held() {
                 let bytes = made.get(&output.number).map(Lazy::constant_bytes).unwrap_or_default();
                 let path = resumed.result_path(output.number);
@@ -119,6 +116,28 @@ impl Execution<'_> {
             }
         }
         Ok(())
+    }
+
+    /// An error unless all tasks of the first so many steps have been run. Returns their results that later ones take.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if they have not; those of reading.
+    pub(super) fn expect_all_done<'p>(
+        &self,
+        steps: &[Step],
+        count: usize,
+        place: &dyn Fn(usize) -> Option<Place<'p>>,
+    ) -> Result<HashMap<usize, Lazy>> {
+        let mut known = HashMap::new();
+        for (number, step) in steps.iter().enumerate().take(count) {
+            self.expect_done(number, step, &known, place)?;
+            if let Some(resumed) = self.resumed
+                && steps.get(number + 1).is_none_or(|next| next.pass != step.pass)
+            {
+                self.add_known(step.pass, resumed, &mut known)?;
+            }
+        }
+        Ok(known)
     }
 
     fn running<'r>(
@@ -150,7 +169,9 @@ impl Execution<'_> {
         let missing = if step.work != Work::Fold && is_held(stage) {
             u64::from(!stage.held().all(|output| resumed.result_path(output.number).is_file()))
         } else {
-            match self.running(step.pass, None, &|_| {}).missing(step.work, known, place) {
+            let record = self.whole.map(|whole| whole.pass(step.pass));
+            let running = Running { record, ..self.running(step.pass, None, &|_| {}) };
+            match running.missing(step.work, known, place) {
                 Err(error) if error.kind() == ErrorKind::NotFound => step.tasks,
                 missing => missing?,
             }

@@ -1,11 +1,13 @@
 //! Running one pass of a plan.
 
 use std::collections::HashMap;
+use std::sync::Mutex;
 
 use crate::array::Array;
 use crate::base::buffer::{SharedViewMut, ViewMut, byte_len};
 use crate::base::domain::Domain;
 use crate::base::error::Result;
+use crate::compute::digest::Digest;
 use crate::compute::expr::Lazy;
 use crate::compute::inputs::Compiled;
 use crate::compute::memory::{Memory, lengths};
@@ -19,6 +21,16 @@ use crate::compute::steady::Versions;
 use crate::compute::taken::{Scratch, Taken};
 use crate::compute::tasks::{Numbers, Part, Work};
 use crate::run::runner::{Progress, Runner};
+
+/// The digest of the numbers that earlier passes have made.
+fn given(known: &HashMap<usize, Lazy>) -> Digest {
+    let mut sum = Digest::default();
+    for (number, lazy) in known {
+        let bytes = lazy.constant_bytes();
+        sum.add(&number.to_string(), (!bytes.is_empty()).then(|| Digest::of_bytes(&bytes).0));
+    }
+    sum
+}
 
 /// A pass that is run.
 pub(super) struct Running<'a> {
@@ -61,6 +73,8 @@ impl Running<'_> {
             .map(|output| Taken::new(output, self.scratch, may_make))
             .collect::<Result<Vec<_>>>()?;
         if let Some(record) = &mut self.record {
+            record.shared = self.pass.is_shared.then(Mutex::default);
+            record.given = given(known);
             let mut roots = stage.outputs.iter().flat_map(|output| &output.roots);
             record.is_held = taken.iter().any(|taken| matches!(taken, Taken::Memory(_)))
                 || roots.any(|root| matches!(place(root.number), Some(Place::Memory { .. })));
@@ -101,9 +115,12 @@ impl Running<'_> {
             progress: Some(self.progress),
         };
         match &pass.folding {
-            Some(folding) => self.reducing(compiled, folding, sinks)?.run(&runner, sinks, self.part.as_ref()),
-            None => self.each_element(&compiled, &runner, sinks),
+            Some(folding) => {
+                self.reducing(compiled, folding, sinks)?.run(&runner, sinks, self.part.as_ref())?;
+            }
+            None => self.each_element(&compiled, &runner, sinks)?,
         }
+        self.record.as_ref().map_or(Ok(()), |record| record.note_shared(sinks))
     }
 
     /// What of the pass has anything to compute, if not all has.
@@ -184,7 +201,7 @@ impl Running<'_> {
             if !record.is_done(number, from, (sinks, &part))? {
                 let watched = Watched::new(compiled);
                 self.block(&watched.compiled, &part, sinks)?;
-                record.note(number, watched.digest(), sinks, &part)?;
+                record.note(number, record.from(&watched), sinks, &part)?;
             }
             Ok(done)
         })

@@ -55,11 +55,30 @@ pub(crate) struct Pass {
     pub(crate) chunks_read: u64,
     pub(crate) bytes_read: u64,
     /// Of each input that is stored, what is read, and what is read of it if each chunk is read once.
-    pub(crate) reads: Vec<InputRead>,
+    pub(crate) inputs: Vec<InputRead>,
     /// Bytes of the elements that the pass is of, and of one of them.
     pub(crate) bytes: u64,
     pub(crate) item: u64,
     pub(crate) terms: Terms,
+    /// What it reads of each input, and writes of each result.
+    pub(crate) reads: Vec<Flow>,
+    pub(crate) writes: Vec<Flow>,
+    /// How many loops there are over its elements.
+    pub(crate) loops: u64,
+    /// Whether some blocks write to the same chunk or shard of a result.
+    pub(crate) is_shared: bool,
+}
+
+/// Elements on their way from a store or to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Flow {
+    /// The names of the codecs that they go through.
+    pub(crate) codecs: Vec<&'static str>,
+    pub(crate) is_sharded: bool,
+    /// Chunks that are read, or chunks or shards that are written.
+    pub(crate) count: u64,
+    /// Their bytes, decoded.
+    pub(crate) bytes: u64,
 }
 
 /// What a pass reads of an input.

@@ -105,6 +105,9 @@ pub struct PlannedStage {
     pub tasks: u64,
     /// Bytes of the elements that all tasks together read or compute; none of those that merge.
     pub bytes: u64,
+    /// Whether some tasks write to the same chunk or shard of a result. Then one process is to run all of them: what several have
+    /// written is right as well, but is written again in the end, since it has changed since each noted its own.
+    pub is_shared: bool,
 }
 
 impl PlanFile {
@@ -153,8 +156,7 @@ impl PlanFile {
         let (stages, plan) = planned(&roots, &targets, options, None)?;
         whole["plan"] = plan.recorded().to_json();
         let listed = listed(&stages, &plan);
-        let stage =
-            |stage: &PlannedStage| json!({ "text": stage.text, "work": stage.work, "tasks": stage.tasks });
+        let stage = |stage: &PlannedStage| json!({ "text": stage.text, "work": stage.work, "tasks": stage.tasks, "in_one_process": stage.is_shared });
         whole["stages"] = listed.iter().map(stage).collect();
         write_whole(&path, pretty(&whole)?.as_bytes())
             .map_err(|error| Error::io(error, "writing a plan", path.display().to_string()))?;
@@ -225,7 +227,7 @@ impl PlanFile {
             return Ok(());
         }
         self.expect_own(false)?;
-        let ledger = Ledger::shared(folder_of(&absolute(&self.path)?))?;
+        let ledger = Ledger::shared(self.folder()?, Some((stage, tasks.clone())));
         let done = self
             .with(&ledger, options, |execution, steps, place| execution.run_part(steps, stage, tasks, place));
         self.unless_done(done)
@@ -234,6 +236,29 @@ impl PlanFile {
     /// What was done, unless another process has ended the job meanwhile, which removes what parts leave for each other.
     fn unless_done(&self, done: Result<()>) -> Result<()> {
         if self.is_done() { Ok(()) } else { done }
+    }
+
+    /// Ends the job, of which other processes have run all tasks: what they have noted is believed, and no version looked up. To look
+    /// these up in many processes, run all tasks again before.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if tasks have not been run.
+    pub fn finish(&self) -> Result<()> {
+        if self.is_done() {
+            return Ok(());
+        }
+        self.expect_own(true)?;
+        let ledger = Ledger::shared(self.folder()?, None);
+        let options = ComputeOptions { memory: u64::MAX, ..ComputeOptions::default() };
+        self.with(&ledger, &options, |execution, steps, place| {
+            execution.expect_all_done(steps, steps.len(), place).map(drop)
+        })?;
+        self.end(ledger).map(drop)
+    }
+
+    /// The folder of what parts leave for each other.
+    fn folder(&self) -> Result<PathBuf> {
+        Ok(folder_of(&absolute(&self.path)?))
     }
 
     /// Does all that is left: what is done is looked up, and made again if it, or what it was made of, has changed since. Then
@@ -246,11 +271,16 @@ impl PlanFile {
             return Ok(0);
         }
         self.expect_own(true)?;
-        let mut ledger = Ledger::shared(folder_of(&absolute(&self.path)?))?;
+        let ledger = Ledger::shared(self.folder()?, None);
         self.unless_done(self.with(&ledger, options, |execution, _, place| execution.run(place)))?;
         if self.is_done() {
             return Ok(ledger.redone());
         }
+        self.end(ledger)
+    }
+
+    /// Marks results as complete, now that all is done, and removes what parts have left. Returns how much was made again.
+    fn end(&self, mut ledger: Ledger) -> Result<u64> {
         self.targets.iter().try_for_each(Array::complete_if_whole)?;
         self.note_done()?;
         self.scratch_folder()?.map_or(Ok(()), |scratch| scratch.remove())?;
@@ -314,12 +344,15 @@ impl PlanFile {
         run: impl for<'p> FnOnce(&Execution<'_>, &[Step], &'p dyn Fn(usize) -> Option<Place<'p>>) -> Result<()>,
     ) -> Result<()> {
         let (stages, plan) = self.planned(options)?;
+        let all = Ledger::shared(self.folder()?, None);
         let resumed = Resumed::of_plan(ledger, self.key.clone(), self.recorded.clone());
+        let whole = Resumed::of_plan(&all, self.key.clone(), self.recorded.clone());
         let scratch = self.scratch_folder()?;
         let execution = Execution {
             stages: &stages,
             plan: &plan,
             resumed: Some(&resumed),
+            whole: Some(&whole),
             scratch: scratch.as_ref(),
             progress: options.progress,
             versions: Versions::default(),
@@ -354,6 +387,7 @@ fn listed(stages: &[Stage], plan: &Plan) -> Vec<PlannedStage> {
         work: step.work.name(),
         tasks: step.tasks,
         bytes: if step.work == Work::Merge { 0 } else { plan.passes[step.pass].bytes },
+        is_shared: step.work != Work::Fold && plan.passes[step.pass].is_shared,
     };
     steps(stages, plan).into_iter().map(one).collect()
 }

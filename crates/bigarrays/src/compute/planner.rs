@@ -11,10 +11,11 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::compute::blocks::Blocks;
 use crate::compute::cuts::Cuts;
 use crate::compute::expr::Lazy;
+use crate::compute::flows::{is_shared, read, written};
 use crate::compute::grids::Grid;
 use crate::compute::held::placeholder;
 use crate::compute::inputs::{Compiled, Input};
-use crate::compute::plan::{Cut, Folding, InputRead, PLANE, Pass, Plan, Recorded, Terms};
+use crate::compute::plan::{Cut, Flow, Folding, InputRead, PLANE, Pass, Plan, Recorded, Terms};
 use crate::compute::program::TILE;
 use crate::compute::room::Room;
 use crate::compute::search::{Axis, Found, Search, least_common_multiple};
@@ -29,8 +30,9 @@ const CACHED: u64 = 4 << 20;
 /// What beginning a block costs, in bytes read.
 pub(crate) const OVERHEAD: u64 = 256 << 10;
 
-/// Tasks for each thread that keep all of them busy to the end.
+/// Tasks for each thread that keep all of them busy to the end; and for each of several processes, some of which are slow.
 const TASKS: u64 = 4;
+const TASKS_OF_WORKERS: u64 = 8;
 
 /// Bytes of all elements of a domain.
 fn bytes(domain: &Domain, dtype: DataType) -> u64 {
@@ -42,6 +44,8 @@ fn bytes(domain: &Domain, dtype: DataType) -> u64 {
 pub(crate) struct Limits {
     pub(crate) memory: u64,
     pub(crate) threads: u64,
+    /// How many threads of all processes there are to be tasks for.
+    pub(crate) workers: u64,
     /// Whether results may be kept in files.
     pub(crate) has_scratch: bool,
     /// Whether a later run may take the work up, for which they have to be.
@@ -195,7 +199,7 @@ struct Planner<'a> {
     /// How many chunks are read for each of those.
     chunks_of_one: Vec<u64>,
     /// The targets, and where blocks may be cut along the axes that are not reduced.
-    targets: Vec<&'a Array>,
+    targets: Vec<(Option<&'a Root>, &'a Array)>,
     target_grid: Option<Dims<(i64, u64)>>,
     folding: Option<Folding>,
     limits: Limits,
@@ -247,7 +251,7 @@ impl<'a> Planner<'a> {
             let chunk =
                 grid.iter().fold(target.dtype().size() as u64, |bytes, at| bytes.saturating_mul(at.1));
             encoding = encoding.max(chunk.saturating_mul(2));
-            planner.targets.push(target);
+            planner.targets.push((root, target));
             let grid = root.map_or(grid.clone(), |root: &Root| root.of_result(&grid));
             planner.add_grid(planner.without_groups(grid));
         }
@@ -420,7 +424,7 @@ impl<'a> Planner<'a> {
             chunk_bytes: self.reads.iter().map(|read| read.1.1).collect(),
             overhead: OVERHEAD,
             cached: CACHED,
-            tasks: (TASKS * self.limits.threads).div_ceil(segments),
+            tasks: TASKS.saturating_mul(self.limits.workers).div_ceil(segments),
             held: &held,
         };
         room.blocks(&search, given).map_err(|least| self.refusal(least))
@@ -428,7 +432,7 @@ impl<'a> Planner<'a> {
 
     fn plan(mut self, given: Option<&Cut>) -> Result<Pass> {
         self.is_dense = self.order() == Order::C;
-        let targets = self.targets.iter().map(|target| target.store().request_cost());
+        let targets = self.targets.iter().map(|(_, target)| target.store().request_cost());
         let is_near = targets.fold(self.compiled.request_cost(), u64::max) <= NEAR;
         let threads = self.limits.threads.max(1);
         let room = Room {
@@ -445,15 +449,18 @@ impl<'a> Planner<'a> {
         self.terms.halo = self.compiled.beside(&lengths).min(held).saturating_mul(in_flight);
         self.terms.blocks = held.saturating_mul(in_flight) - self.terms.halo;
         self.terms.decoding = self.terms.decoding / threads * in_flight.max(threads);
-        let read = loads.iter().zip(&self.reads).map(|(loads, (_, grid))| loads.saturating_mul(grid.1));
-        let reads = loads.iter().zip(&self.reads).map(|(loads, (input, grid))| InputRead {
+        let inputs = loads.iter().zip(&self.reads).map(|(loads, (input, grid))| InputRead {
             name: input.name(),
             bytes: loads.saturating_mul(grid.1),
             once: self.once(&(*input, grid.clone())),
         });
-        let reads = reads.collect();
-        let chunks =
-            loads.iter().zip(&self.chunks_of_one).map(|(loads, of_one)| loads.saturating_mul(*of_one));
+        let inputs = inputs.collect();
+        let of = |((loads, (input, grid)), of_one): ((&u64, &(&Input, Grid)), &u64)| {
+            read(input, loads.saturating_mul(*of_one), loads.saturating_mul(grid.1))
+        };
+        let reads: Vec<Flow> = loads.iter().zip(&self.reads).zip(&self.chunks_of_one).map(of).collect();
+        let results = self.targets.iter().filter(|(root, _)| root.is_some());
+        let writes = results.map(|(_, target)| written(target)).collect::<Result<Vec<_>>>()?;
         let item =
             self.stage.outputs.iter().map(|output| output.expr.dtype().size() as u64).max().unwrap_or(1);
         Ok(Pass {
@@ -463,9 +470,13 @@ impl<'a> Planner<'a> {
             run: given.map_or_else(|| self.run(&cuts, in_flight), |given| given.run),
             in_flight: in_flight as usize,
             is_near,
-            chunks_read: chunks.fold(0, u64::saturating_add),
-            bytes_read: read.fold(0, u64::saturating_add),
+            chunks_read: reads.iter().map(|read| read.count).fold(0, u64::saturating_add),
+            bytes_read: reads.iter().map(|read| read.bytes).fold(0, u64::saturating_add),
+            is_shared: self.is_shared(&cuts)?,
+            loops: self.stage.outputs.iter().map(|output| output.expr.size() as u64).sum(),
+            inputs,
             reads,
+            writes,
             bytes: self.domain().shape().iter().fold(item, |all, &length| all.saturating_mul(length)),
             item,
             folding: self.folding,
@@ -474,13 +485,37 @@ impl<'a> Planner<'a> {
         })
     }
 
+    /// Whether some blocks write to the same chunk or shard of a result, or of a copy of one that is stored.
+    fn is_shared(&self, cuts: &[Cuts]) -> Result<bool> {
+        let kept: Dims<&Cuts> = cuts
+            .iter()
+            .enumerate()
+            .filter(|(axis, _)| self.reduced(*axis).is_none())
+            .map(|at| at.1)
+            .collect();
+        // Scratch files are written anywhere.
+        let results = self.targets.iter().filter_map(|(root, target)| Some(((*root)?, target)));
+        for (root, target) in results {
+            for grid in target.write_grids()? {
+                let grid = grid.map(|grid| self.without_groups(root.of_result(&grid)));
+                if is_shared(&kept, grid.as_ref()) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
     /// How many segments of the first reduced axis a task folds: a task reads on where it is, so that there are as few tasks
     /// as keep all threads busy.
     fn run(&self, cuts: &[Cuts], in_flight: u64) -> u64 {
         let Some(folding) = &self.folding else { return 1 };
         let kept = cuts.iter().enumerate().filter(|(axis, _)| self.reduced(*axis).is_none());
-        let kept = kept.map(|(_, cuts)| cuts.len()).fold(1, u64::saturating_mul);
-        let wanted = in_flight.saturating_mul(TASKS).div_ceil(kept.max(1)).max(1);
+        let behind = folding.segments[1..].iter().map(Cuts::len);
+        let boxes = kept.map(|(_, cuts)| cuts.len()).chain(behind).fold(1, u64::saturating_mul);
+        let of_workers = self.limits.workers.saturating_mul(TASKS_OF_WORKERS);
+        let of_workers = if self.limits.workers > self.limits.threads { of_workers } else { 0 };
+        let wanted = in_flight.saturating_mul(TASKS).max(of_workers).div_ceil(boxes.max(1)).max(1);
         folding.segments[0].len().div_ceil(wanted).max(1)
     }
 
@@ -488,7 +523,7 @@ impl<'a> Planner<'a> {
     fn order(&self) -> Order {
         let mut orders = self.compiled.inputs.iter().filter_map(Input::order).peekable();
         let is_fortran = orders.peek().is_some() && orders.all(|order| order == Order::Fortran);
-        match (self.targets.first(), &self.folding) {
+        match (self.targets.first().map(|target| target.1), &self.folding) {
             (_, Some(_)) => Order::C,
             (Some(target), None) => target.order(),
             (None, None) if is_fortran => Order::Fortran,

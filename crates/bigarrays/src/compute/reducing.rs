@@ -224,15 +224,15 @@ impl<'a> Reducing<'a> {
     ) -> Result<()> {
         let ((tasks, of_kept), of_box) = (self.selected(part), self.boxes.tasks);
         let to_merge = part.is_none_or(|part| part.work != Work::Fold);
-        let known = if to_merge { self.done(runner, sinks, &tasks)? } else { RoaringTreemap::new() };
+        let merges = part.is_some_and(|part| part.work == Work::Merge);
+        let known = if to_merge { self.done(runner, sinks, &tasks, merges)? } else { RoaringTreemap::new() };
         let waiting: Mutex<BTreeMap<u64, Waiting>> = Mutex::default();
         runner.run(tasks.len(), &|at| {
             let (kept, task) = (tasks.get(at) / of_box, tasks.get(at) % of_box);
             if known.contains(kept) {
                 return if task == 0 { self.bytes_of_box(kept) } else { Ok(0) };
             }
-            let may_fold = part.is_none_or(|part| part.work != Work::Merge);
-            let (partial, bytes) = self.partial(kept, task, may_fold)?;
+            let (partial, bytes) = self.partial(kept, task, !merges)?;
             if !to_merge {
                 return Ok(bytes);
             }
@@ -294,7 +294,7 @@ impl<'a> Reducing<'a> {
         }
         let watched = Watched::new(&self.compiled);
         let (segments, bytes) = self.fold(&watched.compiled, &part, task)?;
-        let partial = Partial { from: watched.digest(), segments };
+        let partial = Partial { from: record.from(&watched), segments };
         if keeps {
             record.partials.keep(number, &partial)?;
         }
@@ -307,8 +307,15 @@ impl<'a> Reducing<'a> {
         Ok(elements.sum::<Result<u64>>()?.saturating_mul(self.pass.item))
     }
 
-    /// The boxes of these tasks that an earlier run has finished, and that are as it left them.
-    fn done(&self, runner: &Runner<'_>, sinks: &[Vec<Sink<'_>>], tasks: &Numbers) -> Result<RoaringTreemap> {
+    /// The boxes of these tasks that an earlier run has finished, and that are as it left them. Who only merges believes what was folded
+    /// to be of the versions that there are, as those who fold have looked them up.
+    fn done(
+        &self,
+        runner: &Runner<'_>,
+        sinks: &[Vec<Sink<'_>>],
+        tasks: &Numbers,
+        merges: bool,
+    ) -> Result<RoaringTreemap> {
         let done: Mutex<RoaringTreemap> = Mutex::default();
         let (Some(record), true) = (self.record.filter(|record| record.is_resumed), tasks.len() > 0) else {
             return Ok(done.into_value());
@@ -322,7 +329,14 @@ impl<'a> Reducing<'a> {
             let from = || {
                 let mut sum = Waiting::default();
                 for task in 0..of_box {
-                    sum.add_from(task, record.reads(&self.compiled, self.parts(&part, task))?);
+                    let read = if merges {
+                        let nothing = self.nothing(part.checked_len()? as usize);
+                        let found = record.partials.find(number * of_box + task, &self.methods, &nothing)?;
+                        found.map_or_else(|| Some(Digest::default()), |found| found.from)
+                    } else {
+                        record.reads(&self.compiled, self.parts(&part, task))?
+                    };
+                    sum.add_from(task, read);
                 }
                 Ok(sum.from)
             };

@@ -1,12 +1,13 @@
 //! What earlier runs of a computation have finished, and what of it is as they left it.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crate::array::Array;
 use crate::base::buffer::Order;
 use crate::base::domain::Domain;
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::sync::MutexExt;
 use crate::chunk::config::{Config, Parameter};
 use crate::compute::digest::{Digest, Reads};
 use crate::compute::expr::Lazy;
@@ -120,7 +121,14 @@ impl<'a> Resumed<'a> {
     pub(super) fn pass(&self, number: usize) -> Record<'a> {
         let entries = self.ledger.on(&format!("{} pass {number}", self.key));
         let partials = Partials::new(self.folder().join(format!("pass-{number}")));
-        Record { entries, partials, is_resumed: self.plan.is_some(), is_held: false }
+        Record {
+            entries,
+            partials,
+            is_resumed: self.plan.is_some(),
+            is_held: false,
+            given: Digest::default(),
+            shared: None,
+        }
     }
 
     /// Where a result is kept that takes no room in scratch files.
@@ -143,6 +151,10 @@ pub(super) struct Record<'a> {
     pub(super) is_resumed: bool,
     /// Whether a result is in memory, and gone when a later run takes this up.
     pub(super) is_held: bool,
+    /// What the pass is given of earlier ones without a version: numbers, which are part of all that it makes.
+    pub(super) given: Digest,
+    /// Blocks of which others change what is stored, after they are done, where blocks share chunks or shards.
+    pub(super) shared: Option<Mutex<Vec<(u64, Digest, Domain)>>>,
 }
 
 /// Inputs whose versions are seen as they are read.
@@ -172,7 +184,7 @@ impl Watched {
     }
 
     /// The digest of the versions of all that was read, if there was one of each.
-    pub(super) fn digest(&self) -> Option<Digest> {
+    fn digest(&self) -> Option<Digest> {
         let mut sum = Digest::default();
         for (number, reads) in self.reads.iter().enumerate() {
             let own = reads.digest()?;
@@ -198,8 +210,10 @@ impl Record<'_> {
         let is_so = put(sinks, part)? == made.to && from()? == Some(made.from);
         if !is_so {
             self.redo();
+            return Ok(false);
         }
-        Ok(is_so)
+        self.share(number, made.from, part);
+        Ok(true)
     }
 
     /// Counts what an earlier run has done, and what is done again.
@@ -229,8 +243,18 @@ impl Record<'_> {
         match read {
             // Computing says so, if it is still so then.
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            read => read.map(|()| watched.digest()),
+            read => read.map(|()| self.from(&watched)),
         }
+    }
+
+    /// The digest of what was made of this, and of what the pass was given, if there was one version of each.
+    pub(super) fn from(&self, watched: &Watched) -> Option<Digest> {
+        let mut from = watched.digest()?;
+        // To read nothing is as not to run.
+        if from != Digest::default() && self.given != Digest::default() {
+            from.add("given", Some(self.given.0));
+        }
+        Some(from)
     }
 
     /// Notes that a block is done, if it is known what it was made of and a later run can find it.
@@ -245,7 +269,27 @@ impl Record<'_> {
         part: &Domain,
     ) -> Result<()> {
         let Some(from) = from.filter(|_| !self.is_held) else { return Ok(()) };
+        self.share(number, from, part);
         self.entries.note(number, Made { from, to: put(sinks, part)? })
+    }
+
+    fn share(&self, number: u64, from: Digest, part: &Domain) {
+        if let Some(shared) = &self.shared {
+            shared.locked().push((number, from, part.clone()));
+        }
+    }
+
+    /// Notes blocks as they are now that all of a part are done, if they share what they write: each was changed by those
+    /// behind it.
+    ///
+    /// # Errors
+    /// As [`Record::note`].
+    pub(super) fn note_shared(&self, sinks: &[Vec<Sink<'_>>]) -> Result<()> {
+        let Some(shared) = &self.shared else { return Ok(()) };
+        for (number, from, part) in shared.locked().drain(..) {
+            self.entries.note(number, Made { from, to: put(sinks, &part)? })?;
+        }
+        Ok(())
     }
 }
 

@@ -29,6 +29,9 @@ pub struct ComputeOptions<'a> {
     /// Memory budget in bytes; if zero, a quarter of the memory that this process may use, of which the limits of control
     /// groups and of Slurm count.
     pub memory: u64,
+    /// How many processors will work on a plan that several processes run, on whatever machines: there are as many tasks as keep them
+    /// busy. Those of this process if zero.
+    pub workers: u64,
     /// A folder for results that later passes read and that do not fit into the budget: each a file there while the work goes
     /// on. Without, they are refused.
     pub scratch: Option<&'a Path>,
@@ -49,6 +52,7 @@ impl ComputeOptions<'_> {
         Ok(Limits {
             memory: budget::of_job(self.memory),
             threads: threads() as u64,
+            workers: self.workers.max(threads() as u64),
             has_scratch: self.scratch.is_some(),
             is_resumable: self.journal.is_some(),
         })
@@ -125,6 +129,7 @@ pub fn compute(results: Vec<(&Lazy, Target<'_>)>, options: &ComputeOptions<'_>) 
         stages: &stages,
         plan: &plan,
         resumed: resumed.as_ref(),
+        whole: resumed.as_ref(),
         scratch: scratch.as_ref(),
         progress: options.progress,
         versions: Versions::default(),
@@ -208,7 +213,8 @@ impl Lazy {
 
     /// The order of elements in memory that is computed the fastest.
     pub fn order(&self) -> Order {
-        let limits = Limits { memory: u64::MAX, threads: 1, has_scratch: false, is_resumable: false };
+        let limits =
+            Limits { memory: u64::MAX, threads: 1, workers: 1, has_scratch: false, is_resumable: false };
         let plan =
             stages(std::slice::from_ref(self)).and_then(|stages| planner::plan(stages, &[None], limits));
         plan.ok().and_then(|(_, plan)| Some(plan.passes.last()?.order)).unwrap_or(Order::C)

@@ -84,7 +84,7 @@ fn ways(
 ) -> Result<Vec<Way>> {
     let reads_again = match direct {
         Ok((_, plan)) => plan.passes.iter().any(|pass| {
-            let once = pass.reads.iter().fold(0u64, |all, read| all.saturating_add(read.once));
+            let once = pass.inputs.iter().fold(0u64, |all, read| all.saturating_add(read.once));
             pass.bytes_read > once.saturating_mul(AGAIN)
         }),
         Err(error) => error.kind() == ErrorKind::MemoryBudget,
