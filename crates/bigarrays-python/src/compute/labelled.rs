@@ -31,8 +31,12 @@ pub(super) fn labelled<'py>(
     let results = results.iter().map(one).collect::<Result<Vec<_>>>().or_raise(py)?;
     let found = reported(py, progress, |report| {
         let results: Vec<_> = results.iter().map(|(lazy, reduction)| (lazy, *reduction)).collect();
-        let options =
-            ComputeOptions { memory, scratch: scratch.as_deref(), progress: Some(report), journal: None };
+        let options = ComputeOptions {
+            memory,
+            scratch: scratch.as_deref(),
+            progress: Some(report),
+            ..ComputeOptions::default()
+        };
         by_label(&results, labels, axes, &options)
     })?;
     columns(py, &found, results.len())
