@@ -176,6 +176,14 @@ def test_work_follows_what_is_stored(tmp_path: Path) -> None:
     assert ba.verify(tmp_path / "huge").whole
 
 
+def test_shards_that_do_not_fit_are_refused_before_anything_is_made(tmp_path: Path) -> None:
+    array = layer(tmp_path / "a", np.ones((256, 256, 128), "uint64"), chunk_shape=(32, 32, 32))
+    with pytest.raises(ba.MemoryBudgetError, match="MiB at least"):
+        ba.downsample(array, levels=2, factors=(2, 2, 2), sharding=True, memory=16 << 20)
+    assert len(ba.open(tmp_path / "a").scales) == 1
+    assert len(ba.downsample(array, levels=2, factors=(2, 2, 2), sharding=True, memory=256 << 20)) == 2
+
+
 def test_absurd_requests_are_refused_before_anything_is_made(tmp_path: Path) -> None:
     array = layer(tmp_path / "a", np.zeros((20, 20, 20), "uint8"))
     before = sorted(tmp_path.rglob("*"))

@@ -21,6 +21,9 @@ use crate::store::NEAR;
 /// The most bytes of the source that are read at once for a leaf.
 const PIECE: u64 = 32 << 20;
 
+/// How many times a shard is held while it is written: as it was or its new chunks, and as it will be.
+const SHARDS_HELD: u64 = 2;
+
 /// Levels that are made, and with what.
 pub(super) struct Run<'a, T, K> {
     making: Making<'a, T, K>,
@@ -111,12 +114,20 @@ impl<'a, T: Voxel, K: Kernel<T>> Run<'a, T, K> {
             .iter()
             .flat_map(|tree| tree.levels)
             .filter(|level| level.array.shard_shape().is_some());
-        let shards = shards.count() as u64;
+        let bytes_of = |level: &Level| -> Result<u64> {
+            let along = level.array.write_grid()?.into_iter().zip(level.array.shape().to_vec());
+            Ok(along.fold(size_of::<T>() as u64, |all, ((_, shard), length)| {
+                all.saturating_mul(shard.min(length))
+            }))
+        };
+        let sizes = shards.map(bytes_of).collect::<Result<Vec<u64>>>()?;
+        let (shards, largest) = (sizes.len() as u64, sizes.into_iter().max().unwrap_or(0));
         for at_once in (1..=most).rev() {
             let piece = PIECE.min(memory / 8 / at_once).max(cell).max(chunk.min(PIECE));
             let waiting = (memory / 4).checked_div(shards * (at_once + 1)).unwrap_or(0).min(64 << 20);
             let needs =
                 self.needs(at_once, piece).saturating_add(waiting.saturating_mul(shards * (at_once + 1)));
+            let needs = needs.saturating_add(largest.saturating_mul(SHARDS_HELD));
             if needs <= memory {
                 (self.making.piece, self.making.waiting) = (piece, waiting);
                 (self.in_flight, self.peak) = (at_once, needs);
