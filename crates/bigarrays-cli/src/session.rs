@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use bigarrays::format::FormatOptions;
 use bigarrays::jobs::Journal;
 use bigarrays::store::StoreOptions;
-use bigarrays::{OpenOptions, Result};
+use bigarrays::{Error, OpenOptions, Result};
 
 use crate::args::StoreArgs;
 use crate::output::Terminal;
@@ -48,6 +48,16 @@ impl Session {
             .filter(|(name, _)| name.to_str().is_some_and(|name| name.contains("ENDPOINT")))
             .collect();
         Journal::default_path(&format!("{arguments} {settings:?} {endpoints:?}"))
+    }
+
+    /// The journal of a call with these arguments, which does `job`.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if there is no place for it; those of opening it.
+    pub(crate) fn journal(&self, arguments: &str, job: &str) -> Result<Journal> {
+        let none =
+            || Error::invalid("neither XDG_STATE_HOME nor HOME says where --resume notes what is done");
+        Journal::open(self.journal_path(arguments).ok_or_else(none)?)?.of(job)
     }
 
     /// Says how many blocks of an earlier run were done again.

@@ -252,12 +252,9 @@ impl ComputeArgs {
         let outputs: Vec<_> = self.output.iter().map(|output| absolute(output)).collect();
         let Self { expression, dtype, format, layer, .. } = self;
         let what = format!("compute {expression:?} {sources:?} {outputs:?} {dtype:?} {format:?} {layer:?}");
-        let none =
-            || Error::invalid("neither XDG_STATE_HOME nor HOME says where --resume notes what is done");
         let shown: Vec<String> = outputs.iter().map(|output| output.display().to_string()).collect();
         let job = format!("compute {expression:?} -o {}", shown.join(" -o "));
-        let path = session.journal_path(&what).ok_or_else(none)?;
-        Journal::open(path)?.of(&job)
+        session.journal(&what, &job)
     }
 
     /// The array that an earlier run has begun, or a new one.

@@ -138,10 +138,7 @@ impl DownsampleArgs {
             "downsample {place:?} {levels:?} {method:?} {factors:?} {ignore:?} {from:?} {region:?} {chunk_shape:?} \
              {encoding:?} {sharding:?}"
         );
-        let none =
-            || Error::invalid("neither XDG_STATE_HOME nor HOME says where --resume notes what is done");
-        let path = session.journal_path(&what).ok_or_else(none)?;
-        Ok(Journal::open(path)?.of(&format!("downsample {}", place.display()))?)
+        Ok(session.journal(&what, &format!("downsample {}", place.display()))?)
     }
 
     fn storage(&self, mut spec: StorageSpec) -> StorageSpec {

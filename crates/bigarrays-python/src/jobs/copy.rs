@@ -73,7 +73,11 @@ pub(crate) fn copy(
         let options = CopyOptions { cast, check, memory, journal: journal.as_ref(), progress: Some(report) };
         bigarrays::copy(source, target, options)
     })?;
-    let Some(journal) = journal else { return Ok(()) };
+    journal.map_or(Ok(()), |journal| end(py, journal))
+}
+
+/// Removes the journal of a job that is done, and says what of an earlier run was done again.
+pub(super) fn end(py: Python<'_>, journal: Journal) -> PyResult<()> {
     if journal.redone() > 0 {
         let warn = py.import("bigarrays._targets")?.getattr("warn_of_redone")?;
         warn.call1((journal.redone(),))?;

@@ -7,7 +7,7 @@ use bigarrays::jobs::{Downsampling, PyramidOptions};
 use bigarrays::store::absolute;
 use pyo3::prelude::*;
 
-use super::copy::Resume;
+use super::copy::{Resume, end};
 use super::progress::reported;
 use crate::array::PyArray;
 use crate::array::domain::to_domain;
@@ -120,7 +120,7 @@ pub(crate) fn downsample(
     let made = reported(py, progress.as_ref(), |report| {
         bigarrays::jobs::pyramid(source, &PyramidOptions { progress: Some(report), ..options.clone() })
     })?;
-    journal.map_or(Ok(()), |journal| journal.remove()).or_raise(py)?;
+    journal.map_or(Ok(()), |journal| end(py, journal))?;
     Ok(made.levels.into_iter().map(|level| level.key).collect())
 }
 

@@ -24,13 +24,15 @@ pub struct Around {
 /// Axes of these names are none of space.
 const OTHERS: [&str; 6] = ["t", "time", "c", "channel", "channels", "band"];
 
+/// Whether an axis of this name is one of space.
+pub(crate) fn is_of_space(name: &str) -> bool {
+    !OTHERS.contains(&&*name.to_ascii_lowercase())
+}
+
 impl Around {
     /// The axes of space of an expression: those that are not called after time or channels.
     pub fn space(lazy: &Lazy, boundary: Boundary) -> Self {
-        let is_space = |axis: &usize| {
-            let name = lazy.names()[*axis].as_deref().unwrap_or_default().to_ascii_lowercase();
-            !OTHERS.contains(&&*name)
-        };
+        let is_space = |axis: &usize| is_of_space(lazy.names()[*axis].as_deref().unwrap_or_default());
         Self { axes: (0..lazy.ndim()).filter(is_space).collect(), boundary, origin: Vec::new() }
     }
 

@@ -16,7 +16,7 @@ pub(super) struct ByGroup {
     pub(super) drops: bool,
     /// Whether only groups that are met have cells, one after the other in the order of their slots.
     pub(super) is_sparse: bool,
-    /// Whether numbers are labels, each of which is a group; negative ones are, too, if labels have no sign.
+    /// Whether numbers are labels, each of which is a group, negative ones as well if labels have no sign.
     pub(super) labels: Option<DataType>,
 }
 

@@ -165,47 +165,16 @@ impl Cutter {
             (lazy.dtype(), lazy.domain().clone(), lazy.names().into());
         let kind = match lazy.kind() {
             Kind::Reduce(along, of) => {
-                let expr = self.cut(of)?;
-                let number = self.outputs.len();
-                let (reduction, roots) = (Some(along.reduction), Vec::new());
-                let (domain, names) = (domain.clone(), names.clone());
-                let (fill, is_taken, chunk_shape) = (None, false, None);
-                let output = Output {
-                    expr,
-                    reduction,
-                    fill,
-                    dtype,
-                    domain,
-                    names,
-                    number,
-                    is_taken,
-                    chunk_shape,
-                    roots,
-                };
-                self.push(output, Some(along.axes.clone()), None);
-                Kind::Pending(number)
+                let (expr, reduction) = (self.cut(of)?, Some(along.reduction));
+                let output = Output { reduction, ..self.output(lazy, expr) };
+                self.push(output, Some(along.axes.clone()), None)
             }
             Kind::Group(grouping, all) => {
                 let (expr, numbers) = (self.cut(&all[0])?, self.cut(&all[1])?);
-                let number = self.outputs.len();
                 let (reduction, fill) = (Some(grouping.reduction), grouping.fill);
-                let (domain, names, is_taken, roots) = (domain.clone(), names.clone(), false, Vec::new());
-                let chunk_shape = None;
-                let output = Output {
-                    expr,
-                    reduction,
-                    fill,
-                    dtype,
-                    domain,
-                    names,
-                    number,
-                    is_taken,
-                    chunk_shape,
-                    roots,
-                };
+                let output = Output { reduction, fill, ..self.output(lazy, expr) };
                 let by = By { groups: grouping.by.groups.clone(), numbers };
-                self.push(output, Some(grouping.by.axes.clone()), Some(by));
-                Kind::Pending(number)
+                self.push(output, Some(grouping.by.axes.clone()), Some(by))
             }
             Kind::Source(_) | Kind::Foreign(_) | Kind::Constant(_) | Kind::Pending(_) => {
                 return Ok(lazy.clone());
@@ -214,22 +183,8 @@ impl Cutter {
                 let chunk_shape = of.kept_chunk.clone();
                 let kind = kind.with(&mut |of| self.cut(of))?;
                 let expr = Lazy::new(kind, dtype, domain.clone(), names.clone());
-                let number = self.outputs.len();
-                let (domain, names, roots) = (domain.clone(), names.clone(), Vec::new());
-                let output = Output {
-                    expr,
-                    reduction: None,
-                    fill: None,
-                    dtype,
-                    domain,
-                    names,
-                    number,
-                    is_taken: false,
-                    chunk_shape,
-                    roots,
-                };
-                self.push(output, None, None);
-                Kind::Pending(number)
+                let output = Output { chunk_shape, ..self.output(lazy, expr) };
+                self.push(output, None, None)
             }
             kind => kind.with(&mut |of| self.cut(of))?,
         };
@@ -238,7 +193,24 @@ impl Cutter {
         Ok(cut)
     }
 
-    fn push(&mut self, output: Output, axes: Option<Dims<usize>>, by: Option<By>) {
+    /// The next result: that of `expr`, in place of `lazy`.
+    fn output(&self, lazy: &Lazy, expr: Lazy) -> Output {
+        Output {
+            expr,
+            reduction: None,
+            fill: None,
+            dtype: lazy.dtype(),
+            domain: lazy.domain().clone(),
+            names: lazy.names().into(),
+            number: self.outputs.len(),
+            is_taken: false,
+            chunk_shape: None,
+            roots: Vec::new(),
+        }
+    }
+
+    /// Adds a result, and gives what stands for it.
+    fn push(&mut self, output: Output, axes: Option<Dims<usize>>, by: Option<By>) -> Kind {
         let (mut level, mut reads) = (0, HashSet::new());
         let numbers = by.iter().flat_map(|by| by.numbers.nodes());
         for lazy in output.expr.nodes().into_iter().chain(numbers) {
@@ -253,7 +225,9 @@ impl Cutter {
                 _ => {}
             }
         }
+        let number = output.number;
         self.outputs.push(Cut { output, axes, by, level, reads });
+        Kind::Pending(number)
     }
 
     /// Results that are of the same elements, reduced along the same axes, are those of one pass.

@@ -16,9 +16,7 @@ use super::spec::CreateSpec;
 use super::traits::{Attributes, Create, Format, FormatOptions, Node, Opened, Scales};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::codec::ContentEncoding;
-use crate::store::{
-    self, Draft, Extent, Get, Part, Store, Unlisted, Value as Stored, Wanted, slices_in_words,
-};
+use crate::store::{self, Draft, Extent, Get, Part, Store, Value as Stored, Wanted, slices_in_words};
 
 fn not_found(what: impl Into<String>) -> Error {
     Error::new(ErrorKind::NotFound, what.into())
@@ -321,7 +319,10 @@ pub(crate) fn list_scale(
     spec: &CreateSpec,
     options: &FormatOptions,
 ) -> Result<Opened> {
-    let unlisted: Arc<dyn Store> = Arc::new(Unlisted(Arc::clone(store)));
+    // What is there already is not in the way.
+    let unlisted = Draft::over(store, true);
+    unlisted.end();
+    let unlisted: Arc<dyn Store> = Arc::new(unlisted);
     Ok(Opened { root: Arc::clone(store), ..new_scale(format, &unlisted, spec, options)? })
 }
 

@@ -125,40 +125,6 @@ impl Store for Draft {
     }
 }
 
-/// A store that lists nothing: what is there already is not in the way of what is made.
-#[derive(Debug)]
-pub(crate) struct Unlisted(pub(crate) Arc<dyn Store>);
-
-impl Store for Unlisted {
-    fn location(&self, key: &str) -> String {
-        self.0.location(key)
-    }
-
-    fn local_path(&self) -> Option<&Path> {
-        self.0.local_path()
-    }
-
-    fn child(&self, path: &str) -> Result<Arc<dyn Store>> {
-        Ok(Arc::new(Self(self.0.child(path)?)))
-    }
-
-    fn get_many(&self, requests: &[Get], sink: &GetSink<'_>) -> Result<()> {
-        self.0.get_many(requests, sink)
-    }
-
-    fn update_many(&self, requests: &[Update], change: &ChangeFn<'_>) -> Result<()> {
-        self.0.update_many(requests, change)
-    }
-
-    fn list(&self, _: &str, _: &mut dyn FnMut(&str, u64) -> Result<()>) -> Result<()> {
-        Ok(())
-    }
-
-    fn request_cost(&self) -> u64 {
-        self.0.request_cost()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

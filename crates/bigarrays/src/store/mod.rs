@@ -36,7 +36,7 @@ pub(crate) use contract::NEAR;
 pub use contract::{ChangeFn, GetSink, Store};
 pub use destinations::Destinations;
 pub(crate) use destinations::ReadInto;
-pub(crate) use draft::{Draft, Unlisted};
+pub(crate) use draft::Draft;
 pub use file::FileStore;
 pub(crate) use file::version_of;
 pub use flat_file::FlatFile;

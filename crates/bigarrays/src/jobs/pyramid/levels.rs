@@ -6,7 +6,7 @@ use crate::array::Array;
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::compute::Journal;
+use crate::compute::{Journal, is_of_space};
 use crate::format::{CreateSpec, NewSharding, Scale};
 use crate::jobs::pyramid::options::{Downsampling, PyramidOptions};
 
@@ -18,9 +18,6 @@ const MOST_FACTOR: u64 = 1 << 40;
 
 /// A volume of so many chunks needs no further level.
 const FEW: u64 = 2;
-
-/// Axes of these names are none of space.
-const OTHERS: [&str; 6] = ["t", "time", "c", "channel", "channels", "band"];
 
 /// A level that is to be made, in coordinates in which element 0 of each level begins where that of the source does.
 #[derive(Clone, Debug)]
@@ -50,10 +47,10 @@ pub(super) struct Levels {
     pub(super) levels: Vec<Level>,
 }
 
-/// The coordinate of the source at which its elements are counted from.
-fn anchor(source: &Array) -> Result<Dims<i64>> {
+/// By how much coordinates of the source move to those that are counted from where elements of all levels begin.
+fn offset(source: &Array) -> Result<Dims<i64>> {
     let is_zero = source.scales_begin_at_zero()?;
-    Ok(source.domain().origin().iter().map(|&first| if is_zero { 0 } else { first }).collect())
+    Ok(source.domain().origin().iter().map(|&first| if is_zero { 0 } else { -first }).collect())
 }
 
 /// The coordinates of a level.
@@ -71,9 +68,17 @@ pub(super) fn domain_of(domain: &Domain, factor: &[u64], method: Downsampling) -
     Domain::from_ranges(&ranges)
 }
 
+/// The box that elements of a box are made of, so many along each axis each.
+pub(super) fn made_of(domain: &Domain, factor: impl Iterator<Item = u64>) -> Result<Domain> {
+    let along = |(range, factor): (Range<i64>, u64)| {
+        range.start.saturating_mul(factor as i64)..range.end.saturating_mul(factor as i64)
+    };
+    Domain::from_ranges(&domain.ranges().zip(factor).map(along).collect::<Vec<_>>())
+}
+
 /// Whether an axis is one of space.
 fn is_space(source: &Array) -> Dims<bool> {
-    source.axis_names().iter().map(|name| !OTHERS.contains(&&*name.to_ascii_lowercase())).collect()
+    source.axis_names().iter().map(|name| is_of_space(name)).collect()
 }
 
 /// The factors of each level, from the one before.
@@ -137,9 +142,7 @@ impl Levels {
     /// # Errors
     /// `AlreadyExists` if the layer has coarser scales; those of making scales.
     pub(super) fn new(source: &Array, method: Downsampling, options: &PyramidOptions<'_>) -> Result<Self> {
-        let begin = anchor(source)?;
-        let back: Vec<i64> = begin.iter().map(|&at| -at).collect();
-        let relative = source.translate(&back)?;
+        let relative = source.translate(&offset(source)?)?;
         let base = source.scale_spec()?;
         let mut factor: Dims<u64> = Dims::from_elem(1, source.ndim());
         let mut planned: Vec<Planned> = Vec::new();
@@ -185,9 +188,8 @@ impl Levels {
     /// # Errors
     /// `InvalidArgument` if there are none, or one is not as it would be made.
     pub(super) fn listed(source: &Array, method: Downsampling, region: &Domain) -> Result<Self> {
-        let begin = anchor(source)?;
-        let back: Vec<i64> = begin.iter().map(|&at| -at).collect();
-        let relative = source.translate(&back)?;
+        let offset = offset(source)?;
+        let relative = source.translate(&offset)?;
         let (mut factor, mut levels): (Dims<u64>, _) = (Dims::from_elem(1, source.ndim()), Vec::new());
         for at in source.scale() + 1..source.scales().len() {
             let (own, fine) = (&source.scales()[at].resolution, &source.scales()[source.scale()].resolution);
@@ -210,20 +212,15 @@ impl Levels {
             return Err(Error::invalid(reason).during("downsampling").at(source.url()));
         }
         // Whole cells of the coarsest level.
-        let region = region.translate(&back)?.intersect(relative.domain());
+        let region = region.translate(&offset)?.intersect(relative.domain());
         let coarsest = domain_of(&region, &factor, Downsampling::Mean)?;
         for level in &mut levels {
-            let own = coarsest.ranges().zip(factor.iter().zip(&level.factor)).map(|(range, (all, own))| {
-                let times = (all / own) as i64;
-                range.start.saturating_mul(times)..range.end.saturating_mul(times)
-            });
-            level.active = level.active.intersect(&Domain::from_ranges(&own.collect::<Vec<_>>())?);
+            let times = factor.iter().zip(&level.factor).map(|(all, own)| all / own);
+            level.active = level.active.intersect(&made_of(&coarsest, times)?);
         }
         Ok(Self { source: relative, levels })
     }
-}
 
-impl Levels {
     /// The most elements of the source that become one.
     pub(super) fn largest(&self) -> u64 {
         let of = |level: &Level| level.factor.iter().fold(1u64, |all, &one| all.saturating_mul(one));

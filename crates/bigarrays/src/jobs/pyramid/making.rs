@@ -1,12 +1,10 @@
 //! What is made of what, and how boxes of levels lie in memory.
 
-use std::ops::Range;
-
 use crate::base::buffer::Order;
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::error::Result;
-use crate::jobs::pyramid::levels::{Level, Levels};
+use crate::jobs::pyramid::levels::{Level, Levels, made_of};
 use crate::jobs::pyramid::options::Downsampling;
 use crate::jobs::pyramid::windows::{Along, Counts, Windows};
 
@@ -55,13 +53,6 @@ impl<T, K> Making<'_, T, K> {
 
     /// The box of the source that a box of a level is made of.
     pub(super) fn source_of(&self, level: &Level, part: &Domain) -> Result<Domain> {
-        let ranges: Vec<Range<i64>> = part
-            .ranges()
-            .zip(&level.factor)
-            .map(|(range, &factor)| {
-                range.start.saturating_mul(factor as i64)..range.end.saturating_mul(factor as i64)
-            })
-            .collect();
-        Ok(Domain::from_ranges(&ranges)?.intersect(self.levels.source.domain()))
+        Ok(made_of(part, level.factor.iter().copied())?.intersect(self.levels.source.domain()))
     }
 }

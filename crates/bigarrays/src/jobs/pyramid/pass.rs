@@ -16,7 +16,7 @@ use crate::base::sync::MutexExt;
 use crate::compute::{Digest, Entries, Made, Reads};
 use crate::jobs::gather::Gather;
 use crate::jobs::pyramid::kernel::Kernel;
-use crate::jobs::pyramid::levels::{Level, domain_of};
+use crate::jobs::pyramid::levels::{Level, domain_of, made_of};
 use crate::jobs::pyramid::making::Making;
 use crate::jobs::pyramid::options::Downsampling;
 use crate::jobs::pyramid::tree::{Index, Tree};
@@ -49,7 +49,6 @@ pub(super) struct Pass<'r, 'a, T: Voxel, K: Kernel<T>> {
     making: &'r Making<'a, T, K>,
     tree: &'r Tree<'a>,
     number: u64,
-    source: Array,
     nodes: Nodes<K::Cells>,
     units: Mutex<HashMap<Index, Arc<Unit>>>,
     entries: Option<Entries<'r>>,
@@ -62,8 +61,7 @@ impl<'r, 'a, T: Voxel, K: Kernel<T>> Pass<'r, 'a, T, K> {
         (number, tree): (u64, &'r Tree<'a>),
         entries: Option<Entries<'r>>,
     ) -> Self {
-        let source = making.levels.source.clone();
-        Self { making, tree, number, source, nodes: Mutex::default(), units: Mutex::default(), entries }
+        Self { making, tree, number, nodes: Mutex::default(), units: Mutex::default(), entries }
     }
 
     /// Works off a leaf, and what it completes. Returns the bytes of the source that it took.
@@ -94,7 +92,7 @@ impl<'r, 'a, T: Voxel, K: Kernel<T>> Pass<'r, 'a, T, K> {
             Arc::new(Unit {
                 left: AtomicU64::new(self.tree.leaves(self.tree.levels.len(), index)),
                 gathers: gathers.collect(),
-                reads: Arc::new(Reads::over(Arc::clone(self.source.store()))),
+                reads: Arc::new(Reads::over(Arc::clone(self.making.levels.source.store()))),
                 is_done: OnceLock::new(),
             })
         };
@@ -109,13 +107,9 @@ impl<'r, 'a, T: Voxel, K: Kernel<T>> Pass<'r, 'a, T, K> {
     fn parts(&self, index: &Index) -> Result<Vec<(&Array, Domain)>> {
         let top = &self.tree.levels[self.tree.levels.len() - 1];
         let Some(whole) = self.tree.part(self.tree.levels.len(), index) else { return Ok(Vec::new()) };
-        let of = |level: &'_ Level| {
-            let ranges: Vec<Range<i64>> = whole
-                .ranges()
-                .zip(top.factor.iter().zip(&level.factor))
-                .map(|(range, (top, own))| range.start * (top / own) as i64..range.end * (top / own) as i64)
-                .collect();
-            Ok(Domain::from_ranges(&ranges)?.intersect(&level.active))
+        let of = |level: &Level| -> Result<Domain> {
+            let times = top.factor.iter().zip(&level.factor).map(|(top, own)| top / own);
+            Ok(made_of(&whole, times)?.intersect(&level.active))
         };
         self.tree.levels.iter().map(|level| Ok((&level.array, of(level)?))).collect()
     }
@@ -140,7 +134,8 @@ impl<'r, 'a, T: Voxel, K: Kernel<T>> Pass<'r, 'a, T, K> {
                 let top = &self.tree.levels[self.tree.levels.len() - 1];
                 let whole = self.tree.part(self.tree.levels.len(), index);
                 let whole = whole.ok_or_else(|| Error::invalid("a unit of nothing"))?;
-                let from = Digest::of_versions(&self.source, &self.making.source_of(top, &whole)?)?;
+                let from =
+                    Digest::of_versions(&self.making.levels.source, &self.making.source_of(top, &whole)?)?;
                 let is_so = from == made.from && self.made(index)? == made.to;
                 if !is_so {
                     entries.redo();
@@ -170,7 +165,11 @@ impl<'r, 'a, T: Voxel, K: Kernel<T>> Pass<'r, 'a, T, K> {
     fn read(&self, level: &Level, part: &Domain, unit: &Unit) -> Result<K::Cells> {
         let making = self.making;
         let reads = Arc::clone(&unit.reads);
-        let source = if self.entries.is_some() { self.source.with_store(reads) } else { self.source.clone() };
+        let source = if self.entries.is_some() {
+            self.making.levels.source.with_store(reads)
+        } else {
+            self.making.levels.source.clone()
+        };
         let pieces = self.pieces(level, part)?;
         if let [_] = &pieces[..] {
             return self.piece(&source, level, part);

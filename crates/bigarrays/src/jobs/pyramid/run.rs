@@ -5,7 +5,7 @@ use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::config::{Config, Parameter};
-use crate::compute::identity_of;
+use crate::compute::{identity_of, least_common_multiple};
 use crate::jobs::pyramid::kernel::Kernel;
 use crate::jobs::pyramid::levels::{Level, Levels, domain_of};
 use crate::jobs::pyramid::making::Making;
@@ -34,15 +34,6 @@ pub(super) struct Run<'a, T, K> {
     peak: u64,
 }
 
-/// The least number that both divide.
-fn common(one: u64, other: u64) -> u64 {
-    let (mut a, mut b) = (one, other);
-    while b > 0 {
-        (a, b) = (b, a % b);
-    }
-    one / a.max(1) * other
-}
-
 /// How many chunks of the coarsest of some levels a unit has along each axis: whole shards of all of them, or all there are.
 fn unit_of(levels: &[Level]) -> Result<Dims<u64>> {
     let Some(top) = levels.last() else { return Err(Error::invalid("no levels")) };
@@ -50,9 +41,9 @@ fn unit_of(levels: &[Level]) -> Result<Dims<u64>> {
     for level in levels.iter().filter(|level| level.array.shard_shape().is_some()) {
         for (axis, (&(_, shard), unit)) in level.array.write_grid()?.iter().zip(&mut unit).enumerate() {
             let wide = top.chunks[axis].1 * (top.factor[axis] / level.factor[axis]);
-            let own = common(shard, wide) / wide;
+            let own = least_common_multiple(shard, wide).map(|both| both / wide);
             let all = top.array.shape()[axis].div_ceil(top.chunks[axis].1).max(1);
-            *unit = common(*unit, own).min(all);
+            *unit = own.and_then(|own| least_common_multiple(*unit, own)).map_or(all, |both| both.min(all));
         }
     }
     Ok(unit)
@@ -176,11 +167,8 @@ impl<'a, T: Voxel, K: Kernel<T>> Run<'a, T, K> {
             along.fold(item, u64::saturating_mul)
         };
         let all = source.shape().iter().fold(item, |all, &length| all.saturating_mul(length));
-        let total = self
-            .trees
-            .iter()
-            .map(|tree| tree.len().saturating_mul(leaf(tree)).min(all))
-            .fold(0, u64::saturating_add);
+        let of_pass = |tree: &Tree<'_>| tree.len().saturating_mul(leaf(tree)).min(all);
+        let total = self.trees.iter().map(of_pass).fold(0, u64::saturating_add);
         let key = self.config().key();
         let mut before = 0;
         for (number, tree) in self.trees.iter().enumerate() {
@@ -199,7 +187,7 @@ impl<'a, T: Voxel, K: Kernel<T>> Run<'a, T, K> {
             };
             let count = usize::try_from(tree.len()).map_err(|_| Error::unsupported("so many chunks"))?;
             runner.run(count, &|k| pass.leaf(k as u64))?;
-            before += tree.len().saturating_mul(leaf(tree)).min(all);
+            before += of_pass(tree);
         }
         Ok(())
     }
