@@ -14,7 +14,7 @@ const FILES: &[(&str, &str)] = &[
     ("bigarrays/src/array/outer.rs", "chunks that go to disjoint elements of one output"),
     ("bigarrays/src/array/points.rs", "chunks that go to disjoint elements of one output"),
     ("bigarrays/src/array/read.rs", "chunks that go to disjoint parts of one output"),
-    ("bigarrays/src/compute/kernels/widest.rs", "instructions of the processor"),
+    ("bigarrays/src/base/widest.rs", "instructions of the processor"),
     ("bigarrays/src/compute/sink.rs", "blocks that go to disjoint parts of one output"),
     ("bigarrays/src/base/buffer/copy.rs", "views"),
     ("bigarrays/src/base/buffer/fresh.rs", "memory that reads fill"),

@@ -11,3 +11,4 @@ pub(crate) mod member;
 pub(crate) mod numpy;
 pub mod sync;
 pub mod text;
+pub(crate) mod widest;

@@ -7,7 +7,7 @@ use bytemuck::Pod;
 
 use super::cells::{Cells, Others, in_lanes};
 use super::moments;
-use super::widest::widest;
+use crate::base::widest::widest;
 
 /// How two elements become one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -2,7 +2,7 @@
 
 use bytemuck::Pod;
 
-use super::widest::widest;
+use crate::base::widest::widest;
 
 /// A loop: the elements of the arguments, as many of each, and where those of the result go.
 pub(crate) type Kernel = fn(&[&[u8]], &mut [u8]);

@@ -14,14 +14,16 @@ mod network;
 mod numbers;
 pub(super) mod products;
 mod real;
+#[cfg(test)]
+mod same_bits;
 pub(super) mod scan;
 mod scatter;
 mod select;
 pub(super) mod weigh;
-mod widest;
 
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
+use crate::base::widest::widest;
 use crate::compute::function::Function;
 
 pub(crate) use cells::{Cells, Others};
@@ -30,7 +32,6 @@ pub(crate) use fold::{Cell, Fold, NOWHERE, Places};
 pub(crate) use map::Kernel;
 pub(crate) use scatter::NONE;
 pub(crate) use select::{Ranked, select};
-use widest::widest;
 
 /// The loop of a function of arguments of these types, none of which is `float16`: those are computed in `float32`.
 ///

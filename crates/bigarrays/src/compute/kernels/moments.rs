@@ -6,7 +6,7 @@
 //! is merged as Chan, Golub and LeVeque did.
 
 use super::cells::{Cells, Others, in_lanes};
-use super::widest::widest;
+use crate::base::widest::widest;
 
 /// The parts of cells.
 struct Moments<'a> {

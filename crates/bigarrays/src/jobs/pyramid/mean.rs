@@ -3,8 +3,10 @@
 use std::marker::PhantomData;
 
 use super::kernel::Kernel;
+use super::lines::{sum_lines, sum_runs, sum_taken};
 use super::voxel::{Voxel, Width};
 use super::windows::{Counts, Windows, put_box};
+use crate::base::widest::widest;
 
 /// The mean of all elements but those that are no numbers or equal `ignore`, unless there are no others.
 pub(super) struct Mean<T, W> {
@@ -24,6 +26,7 @@ impl<T: Voxel, W: Width<T>> Mean<T, W> {
         T::HAS_NAN || self.ignore.is_some()
     }
 
+    #[inline(always)]
     fn takes(&self, element: T) -> bool {
         self.ignore != Some(element) && !(T::HAS_NAN && element.is_nan())
     }
@@ -40,31 +43,19 @@ impl<T: Voxel, W: Width<T>> Kernel<T> for Mean<T, W> {
         let mut sums = vec![W::Sum::default(); windows.count()];
         let mut counts = self.counts().then(|| vec![0u64; sums.len()]);
         let (length, inner) = (windows.shape[windows.shape.len() - 1], windows.inner());
-        let (mut row, mut taken) = (vec![T::Row::default(); length], vec![0u32; length]);
+        let (mut line, mut taken) = (vec![T::Row::default(); length], vec![0u32; length]);
+        let widen = |one: T| T::Row::from(one.narrow());
         windows.rows(|number, starts| {
-            let sums = &mut sums[number * inner.len()..][..inner.len()];
-            for starts in starts.chunks(T::ROWS) {
-                row.fill(T::Row::default());
-                let all = starts.iter().map(|&start| &elements[start..start + length]);
+            let cells = number * inner.len()..(number + 1) * inner.len();
+            for (k, starts) in starts.chunks(T::ROWS).enumerate() {
                 match &mut counts {
-                    None => all.for_each(|all| {
-                        row.iter_mut().zip(all).for_each(|(sum, &one)| *sum += T::Row::from(one.narrow()));
-                    }),
+                    None => sum_lines(elements, starts, &widen, &mut line),
                     Some(counts) => {
-                        taken.fill(0);
-                        for all in all {
-                            for ((sum, taken), &one) in row.iter_mut().zip(&mut taken).zip(all) {
-                                if self.takes(one) {
-                                    *sum += T::Row::from(one.narrow());
-                                    *taken += 1;
-                                }
-                            }
-                        }
-                        let counts = &mut counts[number * inner.len()..][..inner.len()];
-                        inner.add(&taken, counts, |sum, one| *sum += u64::from(one));
+                        sum_taken(elements, starts, &widen, &|one| self.takes(one), &mut line, &mut taken);
+                        sum_runs(&taken, inner, k == 0, &|one| u64::from(one), &mut counts[cells.clone()]);
                     }
                 }
-                inner.add(&row, sums, |sum, one| *sum += W::Sum::from(one));
+                sum_runs(&line, inner, k == 0, &|one| W::Sum::from(one), &mut sums[cells.clone()]);
             }
         });
         Sums { sums, counts }
@@ -72,38 +63,23 @@ impl<T: Voxel, W: Width<T>> Kernel<T> for Mean<T, W> {
 
     fn constant(&self, element: T, counts: &Counts) -> Self::Cells {
         let is_taken = self.takes(element);
-        let mut sums = Vec::new();
-        counts.each(|_, count| {
-            let mut sum = W::Sum::default();
-            if is_taken {
-                sum = W::times(element, count);
-            }
-            sums.push(sum);
-        });
-        let mut of = self.counts().then(Vec::new);
-        if let Some(of) = &mut of {
-            counts.each(|_, count| of.push(if is_taken { count } else { 0 }));
-        }
-        Sums { sums, counts: of }
+        let sum = |count| if is_taken { W::times(element, count) } else { W::Sum::default() };
+        let of = |count| if is_taken { count } else { 0 };
+        Sums { sums: counts.map(sum), counts: self.counts().then(|| counts.map(of)) }
     }
 
     fn coarsen(&self, fine: &Self::Cells, _: &Counts, windows: &Windows) -> Self::Cells {
         let mut sums = vec![W::Sum::default(); windows.count()];
         let mut counts = fine.counts.as_ref().map(|_| vec![0u64; sums.len()]);
         let (length, inner) = (windows.shape[windows.shape.len() - 1], windows.inner());
-        let mut row = vec![W::Sum::default(); length];
+        let (mut line, mut taken) = (vec![W::Sum::default(); length], vec![0; length]);
         windows.rows(|number, starts| {
-            let place = number * inner.len();
-            row.fill(W::Sum::default());
-            for &start in starts {
-                row.iter_mut().zip(&fine.sums[start..start + length]).for_each(|(sum, &one)| *sum += one);
-            }
-            inner.add(&row, &mut sums[place..place + inner.len()], |sum, one| *sum += one);
+            let cells = number * inner.len()..(number + 1) * inner.len();
+            sum_lines(&fine.sums, starts, &|one| one, &mut line);
+            sum_runs(&line, inner, true, &|one| one, &mut sums[cells.clone()]);
             if let (Some(counts), Some(fine)) = (&mut counts, &fine.counts) {
-                for &start in starts {
-                    let counts = &mut counts[place..place + inner.len()];
-                    inner.add(&fine[start..start + length], counts, |sum, one| *sum += one);
-                }
+                sum_lines(fine, starts, &|one| one, &mut taken);
+                sum_runs(&taken, inner, true, &|one| one, &mut counts[cells]);
             }
         });
         Sums { sums, counts }
@@ -131,8 +107,15 @@ impl<T: Voxel, W: Width<T>> Kernel<T> for Mean<T, W> {
                     *out = if count == 0 { none() } else { W::mean(sum, count) };
                 }
             }
-            (None, Some(count)) => W::means(&cells.sums, count, out),
+            (None, Some(count)) => means::<T, W>(&cells.sums, count, out),
             (None, None) => counts.each(|at, count| out[at] = W::mean(cells.sums[at], count.max(1))),
         }
+    }
+}
+
+widest! {
+    /// The means of sums that are all of so many.
+    fn means<T: Voxel, W: Width<T>>(sums: &[W::Sum], count: u64, out: &mut [T]) {
+        W::means(sums, count, out);
     }
 }

@@ -6,6 +6,7 @@
 
 mod kernel;
 mod levels;
+mod lines;
 mod making;
 mod mean;
 mod options;

@@ -22,6 +22,11 @@ use crate::jobs::pyramid::options::Downsampling;
 use crate::jobs::pyramid::tree::{Index, Tree};
 use crate::jobs::pyramid::voxel::Voxel;
 use crate::jobs::pyramid::windows::Counts;
+use crate::store::NEAR;
+
+/// The most bytes of the source that are read at once where requests cost little, unless a chunk has more: they stay in the
+/// cache of the processor while cells are made of them.
+const IN_CACHE: u64 = 512 << 10;
 
 /// What is in the middle of being made of the finest level: cells of a chunk of a coarser one.
 struct Node<C> {
@@ -199,13 +204,60 @@ impl<'r, 'a, T: Voxel, K: Kernel<T>> Pass<'r, 'a, T, K> {
 
     /// Boxes of a box of a level, each of which is made of few enough bytes of the source.
     fn pieces(&self, level: &Level, part: &Domain) -> Result<Vec<Domain>> {
-        let mut lengths = part.shape().to_vec();
-        let bytes = |lengths: &[u64]| {
-            let all =
-                lengths.iter().zip(&level.factor).map(|(length, factor)| length.saturating_mul(*factor));
-            all.fold(size_of::<T>() as u64, u64::saturating_mul)
+        let grid = match self.of_whole_chunks(level)? {
+            Some(grid) => grid,
+            None => part.origin().iter().copied().zip(self.halved(level, part)).collect(),
         };
-        while bytes(&lengths) > self.making.piece {
+        let mut pieces = vec![part.clone()];
+        for (axis, &(first, length)) in grid.iter().enumerate() {
+            let cut = |piece: &Domain| -> Result<Vec<Domain>> {
+                let range = piece.range(axis);
+                let before = range.start.wrapping_sub(first).rem_euclid(length as i64);
+                let starts = (range.start.saturating_sub(before)..range.end).step_by(length as usize);
+                let one = |start: i64| {
+                    let mut ranges: Vec<Range<i64>> = piece.ranges().collect();
+                    let end = start.saturating_add_unsigned(length);
+                    ranges[axis] = range.start.max(start)..range.end.min(end);
+                    Domain::from_ranges(&ranges)
+                };
+                starts.map(one).collect()
+            };
+            pieces = pieces.iter().map(cut).collect::<Result<Vec<_>>>()?.concat();
+        }
+        Ok(pieces)
+    }
+
+    /// How many bytes of the source elements of a level are made of, of which there are so many along each axis.
+    fn bytes_of(level: &Level, lengths: impl Iterator<Item = u64>) -> u64 {
+        let all = lengths.zip(&level.factor).map(|(length, factor)| length.saturating_mul(*factor));
+        all.fold(size_of::<T>() as u64, u64::saturating_mul)
+    }
+
+    /// Where boxes begin that are made of few whole chunks of the source, and their lengths; nothing where several requests cost more than one.
+    fn of_whole_chunks(&self, level: &Level) -> Result<Option<Dims<(i64, u64)>>> {
+        let source = &self.making.levels.source;
+        if source.store().request_cost() > NEAR || source.shard_shape().is_some() {
+            return Ok(None);
+        }
+        let along = source.chunk_grid()?.into_iter().zip(&level.factor).map(|((first, length), &factor)| {
+            let is_whole = first.rem_euclid(factor as i64) == 0 && length % factor == 0;
+            is_whole.then(|| (first.div_euclid(factor as i64), length / factor))
+        });
+        let Some(mut grid) = along.collect::<Option<Dims<(i64, u64)>>>() else { return Ok(None) };
+        let bytes = |grid: &Dims<(i64, u64)>| Self::bytes_of(level, grid.iter().map(|axis| axis.1));
+        for axis in (0..grid.len()).cycle() {
+            if bytes(&grid).saturating_mul(2) > IN_CACHE {
+                break;
+            }
+            grid[axis].1 *= 2;
+        }
+        Ok((bytes(&grid) <= self.making.piece).then_some(grid))
+    }
+
+    /// Lengths of a box that is halved until it is made of few enough bytes.
+    fn halved(&self, level: &Level, part: &Domain) -> Dims<u64> {
+        let mut lengths: Dims<u64> = part.shape().iter().copied().collect();
+        while Self::bytes_of(level, lengths.iter().copied()) > self.making.piece {
             let longest = (0..lengths.len()).max_by_key(|&axis| lengths[axis] * level.factor[axis]);
             match longest.filter(|&axis| lengths[axis] > 1) {
                 Some(axis) => lengths[axis] = lengths[axis].div_ceil(2),
@@ -215,21 +267,7 @@ impl<'r, 'a, T: Voxel, K: Kernel<T>> Pass<'r, 'a, T, K> {
                 },
             }
         }
-        let mut pieces = vec![part.clone()];
-        for axis in 0..lengths.len() {
-            let cut = |piece: &Domain| -> Result<Vec<Domain>> {
-                let range = piece.range(axis);
-                let starts = range.clone().step_by(lengths[axis] as usize);
-                let one = |start: i64| {
-                    let mut ranges: Vec<Range<i64>> = piece.ranges().collect();
-                    ranges[axis] = start..range.end.min(start.saturating_add_unsigned(lengths[axis]));
-                    Domain::from_ranges(&ranges)
-                };
-                starts.map(one).collect()
-            };
-            pieces = pieces.iter().map(cut).collect::<Result<Vec<_>>>()?.concat();
-        }
-        Ok(pieces)
+        lengths
     }
 
     /// Writes a chunk whose cells are all there, and has them go on to the level above.

@@ -1,6 +1,7 @@
 //! Modes and medians: how often each value occurs.
 
 use super::kernel::Kernel;
+use super::lines::{differing, mixed_runs, sum_lines, sum_runs};
 use super::voxel::Voxel;
 use super::windows::{Counts, Windows, each_row, put_box};
 
@@ -46,21 +47,26 @@ impl Values {
         self.list.push(0);
     }
 
-    /// Adds a cell of these values, in any order, some maybe more than once.
-    fn push(&mut self, found: &mut [(u64, u64)]) {
-        found.sort_unstable_by_key(|one| one.0);
-        let first = self.lists.len();
-        for &(key, count) in found.iter() {
-            match self.lists[first..].last_mut() {
-                Some(last) if last.0 == key => last.1 += count,
-                _ => self.lists.push((key, count)),
-            }
-        }
-        if self.lists.len() == first + 1 {
-            let only = self.lists[first].0;
-            self.lists.truncate(first);
+    /// Adds a cell of these values, which are one at least, and forgets them.
+    fn push(&mut self, found: &mut Found) {
+        let all = found.sorted();
+        if let [(only, _)] = all {
+            let only = *only;
+            found.clear();
             return self.push_only(only);
         }
+        self.lists.extend_from_slice(all);
+        found.clear();
+        self.end_list();
+    }
+
+    /// Adds a cell of these values in ascending order, which are two at least.
+    fn push_list(&mut self, list: &[(u64, u64)]) {
+        self.lists.extend_from_slice(list);
+        self.end_list();
+    }
+
+    fn end_list(&mut self) {
         self.ends.push(self.lists.len());
         self.only.push(0);
         self.list.push(self.ends.len() as u32);
@@ -70,6 +76,79 @@ impl Values {
         let list = (self.list[cell] as usize).checked_sub(1)?;
         let first = list.checked_sub(1).map_or(0, |before| self.ends[before]);
         Some(&self.lists[first..self.ends[list]])
+    }
+}
+
+/// The two values that there are, in ascending order, and how often each occurs, if there are two.
+#[inline]
+fn two_of(mut all: impl Iterator<Item = u64>) -> Option<[(u64, u64); 2]> {
+    let (one, mut other) = (all.next()?, None);
+    let (mut ones, mut others) = (1, 0);
+    for key in all {
+        match other {
+            _ if key == one => ones += 1,
+            None => (other, others) = (Some(key), 1),
+            Some(other) if key == other => others += 1,
+            Some(_) => return None,
+        }
+    }
+    let (one, other) = ((one, ones), (other?, others));
+    Some(if one.0 < other.0 { [one, other] } else { [other, one] })
+}
+
+/// How many different values are looked through before those that come are noted once more.
+const FEW: usize = 16;
+
+/// Values of a cell as they are found.
+#[derive(Default)]
+struct Found {
+    all: Vec<(u64, u64)>,
+    /// Where the value is that came last.
+    last: usize,
+    /// Whether some may be noted more than once.
+    is_many: bool,
+}
+
+impl Found {
+    #[inline]
+    fn add(&mut self, key: u64, count: u64) {
+        if let Some(last) = self.all.get_mut(self.last)
+            && last.0 == key
+        {
+            last.1 += count;
+            return;
+        }
+        match self.all.iter().take(FEW).position(|one| one.0 == key) {
+            Some(at) => {
+                self.all[at].1 += count;
+                self.last = at;
+            }
+            None => {
+                self.is_many |= self.all.len() >= FEW;
+                self.last = self.all.len();
+                self.all.push((key, count));
+            }
+        }
+    }
+
+    /// The values in ascending order, each once.
+    fn sorted(&mut self) -> &[(u64, u64)] {
+        self.all.sort_unstable_by_key(|one| one.0);
+        if self.is_many {
+            self.all.dedup_by(|later, one| {
+                let is_same = later.0 == one.0;
+                if is_same {
+                    one.1 += later.1;
+                }
+                is_same
+            });
+        }
+        &self.all
+    }
+
+    fn clear(&mut self) {
+        self.all.clear();
+        (self.last, self.is_many) = (0, false);
     }
 }
 
@@ -113,33 +192,27 @@ impl<T: Voxel> Kernel<T> for Tally<T> {
     fn read(&self, elements: &[T], windows: &Windows) -> Values {
         let mut values = Values::with_capacity(windows.count());
         let (length, inner) = (windows.shape[windows.shape.len() - 1], windows.inner());
-        let (mut differs, mut found) = (vec![false; length], Vec::new());
+        let (mut differ, mut mixed) = (vec![0; length], vec![0; inner.len()]);
+        let (bits, mut found) = (|one: T| one.bits(), Found::default());
         windows.rows(|_, starts| {
-            let Some((&first, others)) = starts.split_first() else { return };
-            let row = &elements[first..first + length];
-            differs.fill(false);
-            for &start in others {
-                let other = &elements[start..start + length];
-                for ((differs, one), other) in differs.iter_mut().zip(row).zip(other) {
-                    *differs |= one != other;
-                }
-            }
-            for at in 0..inner.len() {
+            let Some(&first) = starts.first() else { return };
+            let line = &elements[first..first + length];
+            differing(elements, starts, &bits, &mut differ);
+            mixed_runs(line, &differ, inner, &bits, &mut mixed);
+            for (at, &mixed) in mixed.iter().enumerate() {
                 let run = inner.get(at);
-                let head = row[run.start];
-                let is_one = !differs[run.clone()].iter().any(|&one| one)
-                    && row[run.clone()].iter().all(|&one| one == head);
-                if is_one {
-                    values.push_only(head.key());
+                if mixed == 0 {
+                    values.push_only(line[run.start].key());
                     continue;
                 }
-                found.clear();
-                for &start in starts {
-                    found.extend(
-                        elements[start + run.start..start + run.end].iter().map(|one| (one.key(), 1)),
-                    );
+                let all = || starts.iter().flat_map(|start| &elements[start + run.start..start + run.end]);
+                match two_of(all().map(|one| one.key())) {
+                    Some(two) => values.push_list(&two),
+                    None => {
+                        all().for_each(|one| found.add(one.key(), 1));
+                        values.push(&mut found);
+                    }
                 }
-                values.push(&mut found);
             }
         });
         values
@@ -151,24 +224,31 @@ impl<T: Voxel> Kernel<T> for Tally<T> {
     }
 
     fn coarsen(&self, fine: &Values, counts: &Counts, windows: &Windows) -> Values {
-        let (mut values, inner) = (Values::with_capacity(windows.count()), windows.inner());
-        let mut of = vec![0u64; fine.only.len()];
-        counts.each(|at, count| of[at] = count);
-        let mut found = Vec::new();
+        let mut values = Values::with_capacity(windows.count());
+        let (length, inner) = (windows.shape[windows.shape.len() - 1], windows.inner());
+        // How many elements each cell is of, if not all are of as many.
+        let (uniform, of) =
+            (counts.uniform(), counts.uniform().map_or_else(|| counts.map(|count| count), |_| Vec::new()));
+        let (mut differ, mut lists) = (vec![0; length], vec![0; length]);
+        let (mut mixed, mut listed) = (vec![0; inner.len()], vec![0; inner.len()]);
+        let mut found = Found::default();
         windows.rows(|_, starts| {
-            for at in 0..inner.len() {
+            let Some(&first) = starts.first() else { return };
+            let line = &fine.only[first..first + length];
+            differing(&fine.only, starts, &|one| one, &mut differ);
+            mixed_runs(line, &differ, inner, &|one| one, &mut mixed);
+            sum_lines(&fine.list, starts, &u64::from, &mut lists);
+            sum_runs(&lists, inner, true, &|one| one, &mut listed);
+            for (at, (&mixed, &listed)) in mixed.iter().zip(&listed).enumerate() {
                 let run = inner.get(at);
-                let head = fine.only[starts[0] + run.start];
-                let is_one = |cell: usize| fine.list[cell] == 0 && fine.only[cell] == head;
-                if starts.iter().all(|start| (start + run.start..start + run.end).all(is_one)) {
-                    values.push_only(head);
+                if mixed == 0 && listed == 0 {
+                    values.push_only(line[run.start]);
                     continue;
                 }
-                found.clear();
                 for cell in starts.iter().flat_map(|start| start + run.start..start + run.end) {
                     match fine.of(cell) {
-                        Some(list) => found.extend_from_slice(list),
-                        None => found.push((fine.only[cell], of[cell])),
+                        Some(list) => list.iter().for_each(|&(key, count)| found.add(key, count)),
+                        None => found.add(fine.only[cell], uniform.unwrap_or_else(|| of[cell])),
                     }
                 }
                 values.push(&mut found);
@@ -190,10 +270,10 @@ impl<T: Voxel> Kernel<T> for Tally<T> {
     }
 
     fn finish(&self, cells: &Values, _: &Counts, out: &mut [T]) {
-        for (at, out) in out.iter_mut().enumerate() {
+        for (at, (out, &only)) in out.iter_mut().zip(&cells.only).enumerate() {
             *out = match cells.of(at) {
                 Some(list) => self.taken(list),
-                None => T::of_key(cells.only[at]),
+                None => T::of_key(only),
             };
         }
     }

@@ -1,23 +1,23 @@
 //! Types of elements, as levels are made of them.
 
 use std::fmt::Debug;
-use std::ops::AddAssign;
 
 use half::f16;
 
+use super::lines::Sum;
 use crate::base::dtype::Element;
 
 /// An element.
 pub(super) trait Voxel: Element + PartialEq + Debug {
     /// What sums of rows are of, up to [`Voxel::ROWS`] of them.
-    type Row: Copy + Default + AddAssign + From<Self::Narrow> + Send + Sync;
+    type Row: Sum + From<Self::Narrow>;
     /// What an element is widened to first.
     type Narrow: Copy;
     /// What all sums are of, which nothing overflows.
-    type Sum: Copy + Default + AddAssign + From<Self::Row> + Send + Sync + Debug;
+    type Sum: Sum + From<Self::Row> + Debug;
 
     /// What sums are of that are of at most [`Voxel::SMALL`] elements.
-    type Small: Copy + Default + AddAssign + From<Self::Row> + Send + Sync + Debug;
+    type Small: Sum + From<Self::Row> + Debug;
 
     /// How many elements such a sum takes.
     const SMALL: u64;
@@ -35,6 +35,7 @@ pub(super) trait Voxel: Element + PartialEq + Debug {
     fn mean(sum: Self::Sum, count: u64) -> Self;
 
     /// The means of sums that are all of so many.
+    #[inline(always)]
     fn means(sums: &[Self::Sum], count: u64, out: &mut [Self]) {
         out.iter_mut().zip(sums).for_each(|(out, &sum)| *out = Self::mean(sum, count.max(1)));
     }
@@ -49,6 +50,7 @@ pub(super) trait Voxel: Element + PartialEq + Debug {
     fn mean_of_small(sum: Self::Small, count: u64) -> Self;
 
     /// The means of small sums that are all of so many.
+    #[inline(always)]
     fn means_of_small(sums: &[Self::Small], count: u64, out: &mut [Self]) {
         out.iter_mut().zip(sums).for_each(|(out, &sum)| *out = Self::mean_of_small(sum, count.max(1)));
     }
@@ -57,6 +59,9 @@ pub(super) trait Voxel: Element + PartialEq + Debug {
     fn none() -> Self;
 
     fn is_nan(self) -> bool;
+
+    /// A number that is the same for elements of the same bits alone.
+    fn bits(self) -> u64;
 
     /// A number that is greater for greater elements; equal elements have the same.
     fn key(self) -> u64;
@@ -67,7 +72,7 @@ pub(super) trait Voxel: Element + PartialEq + Debug {
 
 /// Of what sums are.
 pub(super) trait Width<T: Voxel>: Sync {
-    type Sum: Copy + Default + AddAssign + From<T::Row> + Send + Sync;
+    type Sum: Sum + From<T::Row>;
 
     fn mean(sum: Self::Sum, count: u64) -> T;
 
@@ -85,10 +90,12 @@ pub(super) struct Small;
 impl<T: Voxel> Width<T> for Wide {
     type Sum = T::Sum;
 
+    #[inline(always)]
     fn mean(sum: T::Sum, count: u64) -> T {
         T::mean(sum, count)
     }
 
+    #[inline(always)]
     fn means(sums: &[T::Sum], count: u64, out: &mut [T]) {
         T::means(sums, count, out);
     }
@@ -101,10 +108,12 @@ impl<T: Voxel> Width<T> for Wide {
 impl<T: Voxel> Width<T> for Small {
     type Sum = T::Small;
 
+    #[inline(always)]
     fn mean(sum: T::Small, count: u64) -> T {
         T::mean_of_small(sum, count)
     }
 
+    #[inline(always)]
     fn means(sums: &[T::Small], count: u64, out: &mut [T]) {
         T::means_of_small(sums, count, out);
     }
@@ -136,6 +145,7 @@ macro_rules! whole {
             const HAS_NAN: bool = false;
 
             #[allow(clippy::cast_lossless, reason = "one text for all types")]
+            #[inline(always)]
             fn narrow(self) -> $narrow {
                 self as $narrow
             }
@@ -146,10 +156,12 @@ macro_rules! whole {
                 Self::from_ne_bytes(own)
             }
 
+            #[inline(always)]
             fn mean(sum: $sum, count: u64) -> Self {
                 half_even!(sum, count as $sum, $sum) as $type
             }
 
+            #[inline(always)]
             fn means(sums: &[$sum], count: u64, out: &mut [Self]) {
                 let pairs = out.iter_mut().zip(sums);
                 if !count.is_power_of_two() {
@@ -165,10 +177,12 @@ macro_rules! whole {
                 sum as $small
             }
 
+            #[inline(always)]
             fn mean_of_small(sum: $small, count: u64) -> Self {
                 half_even!(sum, count as $small, $small) as $type
             }
 
+            #[inline(always)]
             fn means_of_small(sums: &[$small], count: u64, out: &mut [Self]) {
                 let pairs = out.iter_mut().zip(sums);
                 if !count.is_power_of_two() {
@@ -187,8 +201,15 @@ macro_rules! whole {
                 0
             }
 
+            #[inline(always)]
             fn is_nan(self) -> bool {
                 false
+            }
+
+            #[inline(always)]
+            #[allow(clippy::cast_lossless, reason = "one text for all types")]
+            fn bits(self) -> u64 {
+                self as u64
             }
 
             #[allow(clippy::cast_lossless, reason = "one text for all types")]
@@ -225,6 +246,7 @@ impl Voxel for bool {
     const ROWS: usize = (1 << 16) - 1;
     const HAS_NAN: bool = false;
 
+    #[inline(always)]
     fn narrow(self) -> u16 {
         u16::from(self)
     }
@@ -233,6 +255,7 @@ impl Voxel for bool {
         bytes.iter().any(|&byte| byte != 0)
     }
 
+    #[inline(always)]
     fn mean(sum: i64, count: u64) -> Self {
         half_even!(sum, count as i64, i64) != 0
     }
@@ -245,6 +268,7 @@ impl Voxel for bool {
         sum
     }
 
+    #[inline(always)]
     fn mean_of_small(sum: i64, count: u64) -> Self {
         Self::mean(sum, count)
     }
@@ -253,8 +277,14 @@ impl Voxel for bool {
         false
     }
 
+    #[inline(always)]
     fn is_nan(self) -> bool {
         false
+    }
+
+    #[inline(always)]
+    fn bits(self) -> u64 {
+        u64::from(self)
     }
 
     fn key(self) -> u64 {
@@ -277,6 +307,7 @@ macro_rules! real {
             const ROWS: usize = usize::MAX;
             const HAS_NAN: bool = true;
 
+            #[inline(always)]
             fn narrow(self) -> f64 {
                 $widen(self)
             }
@@ -287,6 +318,7 @@ macro_rules! real {
                 Self::from_ne_bytes(own)
             }
 
+            #[inline(always)]
             fn mean(sum: f64, count: u64) -> Self {
                 $shorten(sum / count as f64)
             }
@@ -299,6 +331,7 @@ macro_rules! real {
                 sum
             }
 
+            #[inline(always)]
             fn mean_of_small(sum: f64, count: u64) -> Self {
                 Self::mean(sum, count)
             }
@@ -307,8 +340,14 @@ macro_rules! real {
                 $shorten(f64::NAN)
             }
 
+            #[inline(always)]
             fn is_nan(self) -> bool {
                 $widen(self).is_nan()
+            }
+
+            #[inline(always)]
+            fn bits(self) -> u64 {
+                u64::from(self.to_bits())
             }
 
             fn key(self) -> u64 {

@@ -9,8 +9,8 @@ use crate::base::dims::Dims;
 pub(super) struct Along {
     /// Where each begins, and where the last one ends.
     ends: Vec<usize>,
-    /// Whether all but those at the ends have two elements.
-    is_paired: bool,
+    /// A range of runs that have two elements each: all but those at the ends, or none.
+    paired: Range<usize>,
 }
 
 impl Along {
@@ -24,7 +24,14 @@ impl Along {
         let ends: Vec<usize> = ends.map(at).collect();
         let inner = ends.get(1..ends.len() - 1).unwrap_or_default();
         let is_paired = inner.len() > 1 && inner.windows(2).all(|two| two[1] - two[0] == 2);
-        Self { ends, is_paired }
+        let mut paired = if is_paired { 1..inner.len() } else { 0..0 };
+        if is_paired && ends[1] - ends[0] == 2 {
+            paired.start = 0;
+        }
+        if is_paired && ends[inner.len() + 1] - ends[inner.len()] == 2 {
+            paired.end += 1;
+        }
+        Self { ends, paired }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -35,28 +42,14 @@ impl Along {
         self.ends[at]..self.ends[at + 1]
     }
 
+    /// Runs that have two elements each.
+    pub(super) fn paired(&self) -> Range<usize> {
+        self.paired.clone()
+    }
+
     /// How many elements each has.
     pub(super) fn lengths(&self) -> Vec<u64> {
         self.ends.windows(2).map(|ends| (ends[1] - ends[0]) as u64).collect()
-    }
-
-    /// Adds to each of `sums` what its run has of `row`.
-    pub(super) fn add<R: Copy, S>(&self, row: &[R], sums: &mut [S], add: impl Fn(&mut S, R)) {
-        if self.is_paired && sums.len() > 2 {
-            let (first, last) = (self.get(0), self.get(sums.len() - 1));
-            row[first.clone()].iter().for_each(|&one| add(&mut sums[0], one));
-            let inner = &row[first.end..last.start];
-            let all = sums.len();
-            for (sum, pair) in sums[1..all - 1].iter_mut().zip(inner.chunks_exact(2)) {
-                add(sum, pair[0]);
-                add(sum, pair[1]);
-            }
-            row[last].iter().for_each(|&one| add(&mut sums[all - 1], one));
-            return;
-        }
-        for (at, sum) in sums.iter_mut().enumerate() {
-            row[self.get(at)].iter().for_each(|&one| add(sum, one));
-        }
     }
 }
 
@@ -82,19 +75,28 @@ impl Windows {
     /// Calls `work` with each row of the coarser box, by number, and where the rows of the finer one begin that become it.
     pub(super) fn rows(&self, mut work: impl FnMut(usize, &[usize])) {
         let outer = self.along.len() - 1;
+        let mut steps: Dims<usize> = self.shape.clone();
+        steps[outer] = 1;
+        for axis in (0..outer).rev() {
+            steps[axis] = steps[axis + 1] * self.shape[axis + 1];
+        }
         let (mut at, mut starts, mut before) = (Dims::from_elem(0usize, outer), Vec::new(), Vec::new());
         let rows: usize = self.along[..outer].iter().map(Along::len).product();
         for number in 0..rows {
             starts.clear();
             starts.push(0);
             for axis in 0..outer {
-                let (run, length) = (self.along[axis].get(at[axis]), self.shape[axis]);
+                let run = self.along[axis].get(at[axis]);
+                if run.len() == 1 {
+                    starts.iter_mut().for_each(|start| *start += run.start * steps[axis]);
+                    continue;
+                }
                 std::mem::swap(&mut starts, &mut before);
                 starts.clear();
-                starts.extend(before.iter().flat_map(|start| run.clone().map(move |k| start * length + k)));
+                for start in &before {
+                    starts.extend(run.clone().map(|k| start + k * steps[axis]));
+                }
             }
-            let inner = self.shape[outer];
-            starts.iter_mut().for_each(|start| *start *= inner);
             work(number, &starts);
             for axis in (0..outer).rev() {
                 at[axis] += 1;
@@ -129,6 +131,17 @@ impl Counts {
             all *= first;
         }
         Some(all)
+    }
+
+    /// What `work` makes of the count of each element, in C order.
+    pub(super) fn map<V: Clone>(&self, work: impl Fn(u64) -> V) -> Vec<V> {
+        let all = self.0.iter().map(Vec::len).product();
+        if let Some(count) = self.uniform() {
+            return vec![work(count); all];
+        }
+        let mut made = Vec::with_capacity(all);
+        self.each(|_, count| made.push(work(count)));
+        made
     }
 
     /// Calls `work` with each element, in C order, and its count.

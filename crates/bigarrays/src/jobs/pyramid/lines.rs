@@ -1,0 +1,119 @@
+//! Loops over lines of elements and cells, for the widest registers that the processor has.
+
+use std::ops::AddAssign;
+
+use super::windows::Along;
+use crate::base::widest::widest;
+
+/// What sums are of.
+pub(super) trait Sum: Copy + Default + AddAssign + Send + Sync {}
+
+impl<S: Copy + Default + AddAssign + Send + Sync> Sum for S {}
+
+widest! {
+    /// Sums of the lines of `all` that begin at `starts`, of which there is one at least, each element widened first.
+    pub(super) fn sum_lines<E: Copy, S: Sum, F: Fn(E) -> S>(all: &[E], starts: &[usize], widen: &F, sums: &mut [S]) {
+        let length = sums.len();
+        let line = |start: usize| &all[start..start + length];
+        let (first, others) = starts.split_at(starts.len().min(2));
+        match first {
+            [] => {}
+            [one] => sums.iter_mut().zip(line(*one)).for_each(|(sum, &one)| {
+                *sum = S::default();
+                *sum += widen(one);
+            }),
+            [one, other, ..] => {
+                for ((sum, &one), &other) in sums.iter_mut().zip(line(*one)).zip(line(*other)) {
+                    *sum = S::default();
+                    *sum += widen(one);
+                    *sum += widen(other);
+                }
+            }
+        }
+        for &start in others {
+            sums.iter_mut().zip(line(start)).for_each(|(sum, &one)| *sum += widen(one));
+        }
+    }
+}
+
+widest! {
+    /// The same of those elements alone that are taken, and how many these are.
+    pub(super) fn sum_taken<E: Copy, S: Sum, F: Fn(E) -> S, G: Fn(E) -> bool>(
+        all: &[E], starts: &[usize], widen: &F, takes: &G, sums: &mut [S], taken: &mut [u32],
+    ) {
+        sums.fill(S::default());
+        taken.fill(0);
+        for &start in starts {
+            let line = &all[start..start + sums.len()];
+            for ((sum, taken), &one) in sums.iter_mut().zip(taken.iter_mut()).zip(line) {
+                let is_taken = takes(one);
+                *sum += if is_taken { widen(one) } else { S::default() };
+                *taken += u32::from(is_taken);
+            }
+        }
+    }
+}
+
+widest! {
+    /// Puts or adds, for each run of a line, its sum to `sums`.
+    pub(super) fn sum_runs<R: Copy, S: Sum, F: Fn(R) -> S>(
+        line: &[R], runs: &Along, is_first: bool, widen: &F, sums: &mut [S],
+    ) {
+        if is_first {
+            sums.fill(S::default());
+        }
+        let (paired, all) = (runs.paired(), sums.len());
+        for (at, sum) in sums[..paired.start].iter_mut().enumerate() {
+            line[runs.get(at)].iter().for_each(|&one| *sum += widen(one));
+        }
+        if !paired.is_empty() {
+            let pairs = line[runs.get(paired.start).start..runs.get(paired.end - 1).end].chunks_exact(2);
+            for (sum, pair) in sums[paired.clone()].iter_mut().zip(pairs) {
+                *sum += widen(pair[0]);
+                *sum += widen(pair[1]);
+            }
+        }
+        for (at, sum) in (paired.end..all).zip(&mut sums[paired.end..]) {
+            line[runs.get(at)].iter().for_each(|&one| *sum += widen(one));
+        }
+    }
+}
+
+widest! {
+    /// Which bits differ between the first of the lines of `all` that begin at `starts` and any other.
+    pub(super) fn differing<E: Copy, F: Fn(E) -> u64>(all: &[E], starts: &[usize], bits: &F, differ: &mut [u64]) {
+        let length = differ.len();
+        differ.fill(0);
+        let Some((&first, others)) = starts.split_first() else { return };
+        for &start in others {
+            let both = all[first..first + length].iter().zip(&all[start..start + length]);
+            differ.iter_mut().zip(both).for_each(|(differ, (&one, &other))| *differ |= bits(one) ^ bits(other));
+        }
+    }
+}
+
+widest! {
+    /// Whether a run has elements that differ, of which bits of lines differ, and the elements of the first line.
+    pub(super) fn mixed_runs<E: Copy, F: Fn(E) -> u64>(
+        line: &[E], differ: &[u64], runs: &Along, bits: &F, mixed: &mut [u64],
+    ) {
+        let (paired, all) = (runs.paired(), mixed.len());
+        let of = |at: usize| {
+            let run = runs.get(at);
+            let first = bits(line[run.start]);
+            let unequal = line[run.clone()].iter().fold(0, |all, &one| all | (bits(one) ^ first));
+            differ[run].iter().fold(unequal, |all, one| all | one)
+        };
+        for at in (0..paired.start).chain(paired.end..all) {
+            mixed[at] = of(at);
+        }
+        if paired.is_empty() {
+            return;
+        }
+        let range = runs.get(paired.start).start..runs.get(paired.end - 1).end;
+        let pairs = line[range.clone()].chunks_exact(2).zip(differ[range].chunks_exact(2));
+        for (mixed, (line, differ)) in mixed[paired].iter_mut().zip(pairs) {
+            *mixed = differ[0] | differ[1] | (bits(line[0]) ^ bits(line[1]));
+        }
+    }
+}
