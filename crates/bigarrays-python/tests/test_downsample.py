@@ -2,6 +2,9 @@
 
 import itertools
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +145,136 @@ def test_what_ended_early_is_never_listed_and_goes_on(tmp_path: Path, format: st
         ba.downsample(again, levels=3, factors=(2, 2, 2))
 
 
+METHODS = [("mean", "uint8"), ("mode", "uint64"), ("median", "int16"), ("min", "float32"), ("max", "uint16"), ("stride", "bool")]
+
+
+def assert_same_scales(one: Path, other: Path, count: int) -> None:
+    for scale in range(1, count + 1):
+        found, expected = (ba.open(place, scale=scale) for place in (one, other))
+        assert found.domain == expected.domain
+        np.testing.assert_array_equal(found[...], expected[...])
+
+
+@pytest.mark.parametrize(("method", "dtype"), METHODS)
+def test_units_that_are_made_go_on_as_one(tmp_path: Path, method: str, dtype: str) -> None:
+    # Blocks of one value, so that some cells have one and others several.
+    values = np.kron(np.random.default_rng(11).integers(0, 4, (25, 20, 15)), np.ones((4, 4, 4))).astype(dtype)
+    values[40:60] = np.random.default_rng(12).integers(0, 200, (20, 80, 60)).astype(dtype)
+    options: dict[str, Any] = {"levels": 4, "factors": (2, 2, 2), "method": method}
+    for name in ("whole", "parts", "others"):
+        layer(tmp_path / name, values, origin=(-21, 3, 5))
+    ba.downsample(ba.open(tmp_path / "whole", mode="r+"), **options)
+    ba.downsample(ba.open(tmp_path / "others", mode="r+"), processes=2, memory=1 << 20, **options)
+    assert_same_scales(tmp_path / "others", tmp_path / "whole", 4)
+
+    # Stopped again and again, each time a little later.
+    options |= {"resume": tmp_path / "journal", "memory": 1 << 20}
+    for step in range(1, 6):
+
+        def stop(done: int, total: int, step: int = step) -> None:
+            if 6 * done >= step * total:
+                raise KeyboardInterrupt
+
+        if len(ba.open(tmp_path / "parts").scales) == 1:
+            with pytest.raises(KeyboardInterrupt):
+                ba.downsample(ba.open(tmp_path / "parts", mode="r+"), progress=stop, **options)
+    if len(ba.open(tmp_path / "parts").scales) == 1:
+        ba.downsample(ba.open(tmp_path / "parts", mode="r+"), **options)
+    assert_same_scales(tmp_path / "parts", tmp_path / "whole", 4)
+
+
+def test_cells_that_were_kept_and_are_gone_are_made_again(tmp_path: Path) -> None:
+    values = np.random.default_rng(5).integers(0, 9, (96, 96, 96), dtype="uint16")
+    options: dict[str, Any] = {"levels": 4, "factors": (2, 2, 2), "method": "mode"}
+    for name in ("whole", "parts"):
+        layer(tmp_path / name, values)
+    ba.downsample(ba.open(tmp_path / "whole", mode="r+"), **options)
+    options |= {"resume": tmp_path / "journal", "memory": 1 << 20}
+
+    def stop(done: int, total: int) -> None:
+        if done > total // 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ba.downsample(ba.open(tmp_path / "parts", mode="r+"), progress=stop, **options)
+    cells = [file for file in (tmp_path / "journal.parts").rglob("*_*_*") if file.is_file()]
+    assert len(cells) > 1
+    cells[0].unlink()
+    cells[1].write_bytes(cells[1].read_bytes()[:-1])
+    with pytest.raises(ba.CorruptDataError, match="remove the file"):
+        ba.downsample(ba.open(tmp_path / "parts", mode="r+"), **options)
+    cells[1].unlink()
+    with pytest.warns(UserWarning, match="again"):
+        ba.downsample(ba.open(tmp_path / "parts", mode="r+"), **options)
+    assert_same_scales(tmp_path / "parts", tmp_path / "whole", 4)
+
+
+KILLED = """
+import os, signal, sys
+import bigarrays as ba
+place, journal, most = sys.argv[1], sys.argv[2], int(sys.argv[3])
+def kill(done, total, told=[]):
+    told.append(done)
+    if len(told) > most:
+        os.kill(os.getpid(), signal.SIGKILL)
+if __name__ == "__main__":
+    array = ba.open(place, mode="r+")
+    ba.downsample(array, levels=4, factors=(2, 2, 2), method="mode", resume=journal, memory=32 << 20, sharding=True, progress=kill)
+"""
+
+
+def test_what_is_killed_again_and_again_goes_on(tmp_path: Path) -> None:
+    values = np.kron(np.random.default_rng(3).integers(0, 9, (20, 20, 20)), np.ones((8, 8, 8))).astype("uint64")
+    values[::3, ::5, ::7] += 1
+    for name in ("whole", "parts"):
+        layer(tmp_path / name, values)
+    ba.downsample(ba.open(tmp_path / "whole", mode="r+"), levels=4, factors=(2, 2, 2), method="mode")
+    kills = 0
+    for most in range(1, 11):
+        command = [sys.executable, "-c", KILLED, str(tmp_path / "parts"), str(tmp_path / "journal"), str(3 * most)]
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        if done.returncode == 0:
+            break
+        assert done.returncode == -signal.SIGKILL, done.stderr
+        kills += 1
+        assert len(ba.open(tmp_path / "parts").scales) == 1
+    else:
+        ba.downsample(
+            ba.open(tmp_path / "parts", mode="r+"), levels=4, factors=(2, 2, 2), method="mode", resume=tmp_path / "journal",
+            memory=32 << 20, sharding=True,
+        )
+    assert kills > 3
+    assert_same_scales(tmp_path / "parts", tmp_path / "whole", 4)
+    assert ba.verify(tmp_path / "parts").whole
+
+
+@pytest.mark.parametrize("format", ["precomputed", "n5", "ome-zarr"])
+def test_processes_make_shards_and_what_is_sparse(tmp_path: Path, format: str) -> None:
+    values = np.zeros((160, 96, 96), "uint16")
+    values[40:44, 50:70, 3:90] = np.random.default_rng(2).integers(0, 999, (4, 20, 87))
+    options = {"key": "s0"} if format == "n5" else {}
+    for name in ("whole", "others"):
+        layer(tmp_path / name, values, format=format, **options)
+    made: dict[str, Any] = {"levels": 3, "factors": (2, 2, 2), "sharding": format == "precomputed"}
+    told: list[tuple[int, int]] = []
+    ba.downsample(ba.open(tmp_path / "whole", mode="r+"), **made)
+    other = ba.open(tmp_path / "others", mode="r+")
+    ba.downsample(other, processes=2, memory=8 << 20, progress=lambda *done: told.append(done), **made)
+    assert_same_scales(tmp_path / "others", tmp_path / "whole", 3)
+    assert told[-1] == (values.nbytes, values.nbytes) and told == sorted(told)
+    assert ba.verify(tmp_path / "others").whole
+    # After an edit, a box.
+    other[100:120, 5:9, 5:9] = 77
+    ba.open(tmp_path / "whole", mode="r+")[100:120, 5:9, 5:9] = 77
+    for name, processes in (("whole", None), ("others", 2)):
+        ba.downsample(ba.open(tmp_path / name, mode="r+"), box=((100, 120), (5, 9), (5, 9)), processes=processes)
+    assert_same_scales(tmp_path / "others", tmp_path / "whole", 3)
+    with pytest.raises(ba.InvalidArgumentError, match="resume="):
+        ba.downsample(other, processes=2, resume=True)
+    with pytest.raises(ba.AlreadyExistsError, match="coarser"):
+        ba.downsample(other, processes=2)
+
+
 def test_translations_of_images_are_those_of_the_middles_of_their_elements(tmp_path: Path) -> None:
     values = np.zeros((37, 45, 54), "uint8")
     array = ba.create(
@@ -176,12 +309,18 @@ def test_work_follows_what_is_stored(tmp_path: Path) -> None:
     assert ba.verify(tmp_path / "huge").whole
 
 
-def test_shards_that_do_not_fit_are_refused_before_anything_is_made(tmp_path: Path) -> None:
-    array = layer(tmp_path / "a", np.ones((256, 256, 128), "uint64"), chunk_shape=(32, 32, 32))
-    with pytest.raises(ba.MemoryBudgetError, match="MiB at least"):
-        ba.downsample(array, levels=2, factors=(2, 2, 2), sharding=True, memory=16 << 20)
-    assert len(ba.open(tmp_path / "a").scales) == 1
-    assert len(ba.downsample(array, levels=2, factors=(2, 2, 2), sharding=True, memory=256 << 20)) == 2
+def test_shards_are_as_large_as_the_budget_allows(tmp_path: Path) -> None:
+    values = np.arange(256 * 256 * 128, dtype="uint64").reshape(256, 256, 128) // 7
+    for name in ("small", "large"):
+        array = layer(tmp_path / name, values, chunk_shape=(32, 32, 32))
+        with pytest.raises(ba.MemoryBudgetError, match="MiB at least"):
+            ba.downsample(array, levels=2, factors=(2, 2, 2), sharding=True, memory=1 << 20)
+        assert len(ba.open(tmp_path / name).scales) == 1
+        memory = 16 << 20 if name == "small" else 256 << 20
+        assert len(ba.downsample(array, levels=2, factors=(2, 2, 2), sharding=True, memory=memory)) == 2
+    small, large = (len(list((tmp_path / name / "16_16_16").glob("*.shard"))) for name in ("small", "large"))
+    assert small > large == 1
+    assert_same_scales(tmp_path / "small", tmp_path / "large", 2)
 
 
 def test_absurd_requests_are_refused_before_anything_is_made(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 use bigarrays::compute::Number;
 use bigarrays::format::{NewSharding, ScaleSelector, StorageSpec};
-use bigarrays::jobs::{Downsampling, Journal, PyramidOptions, pyramid};
+use bigarrays::jobs::{Downsampling, Journal, PyramidOptions, Work, pyramid};
 use bigarrays::store::absolute;
 use bigarrays::{Array, Domain, Error, OpenOptions};
 use clap::Args;
@@ -91,6 +91,7 @@ pub(crate) fn run(args: &DownsampleArgs, session: &Session) -> anyhow::Result<()
         storage: Some(&storage),
         memory: args.memory.unwrap_or(0),
         journal: journal.as_ref(),
+        work: Work::All,
         progress: None,
     };
     made(&args.url, &source, options, session)?;

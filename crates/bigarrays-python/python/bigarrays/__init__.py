@@ -48,7 +48,6 @@ from ._bigarrays import (
     add_scale,
     convert,
     attributes,
-    downsample,
     create,
     create_group,
     ls,
@@ -61,6 +60,7 @@ from ._bigarrays import (
 )
 from ._computing import compute, explain, save
 from ._copying import copy
+from ._downsampling import downsample
 from ._counts import unique
 from ._expressions import concatenate, lazy, stack
 from ._label_table import label_statistics

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from ._bigarrays import Array, InvalidArgumentError
 from ._bigarrays import copy as _copied
 from ._engines import Engine
-from ._executors import expect_one, noted, run_parts, turn, workers
+from ._executors import expect_one, expect_shared, noted, run_parts, turn, workers
 
 #: First coordinate and length of boxes along each axis.
 _Grid = list[tuple[int, int]]
@@ -83,8 +83,7 @@ def copy(
         raise InvalidArgumentError("resume= is not with executor= or processes=")
     if source.shape != target.shape:
         raise InvalidArgumentError(f"shapes differ: {source.shape} and {target.shape}")
-    if any(array.url.startswith("memory://") for array in (source, target)):
-        raise InvalidArgumentError("an array of memory:// is in this process alone; copy it without executor= and processes=")
+    expect_shared(source, target)
     with workers(executor, processes, memory) as by:
         common = (by.memory, by.told(), source, target, options)
         done = 0

@@ -45,7 +45,7 @@ def saved_by(
     options: dict[str, Any],
 ) -> dict[_Url, Array]:
     """Arrays of expressions, which workers compute."""
-    with _folder(list(results), executor, scratch) as folder, workers(executor, processes, memory) as by:
+    with shared_folder(list(results), executor, scratch) as folder, workers(executor, processes, memory) as by:
         planned = plan(results, join(folder, "plan.json"), scratch=folder, **by.limits(), **options)
         run_plan(planned, by, progress)
     known = {name: options[name] for name in ("format", "storage_options") if name in options}
@@ -64,7 +64,7 @@ def computed_by(
     expressions = [lazy(result) for result in results]
     # An array has an axis.
     shown = [x if x.ndim else lazy(np.expand_dims(x, 0)) for x in expressions]
-    with _folder([], executor, scratch) as folder, workers(executor, processes, memory) as by:
+    with shared_folder([], executor, scratch) as folder, workers(executor, processes, memory) as by:
         urls = {join(folder, f"result-{number}|zarr3:"): x for number, x in enumerate(shown)}
         planned = plan(urls, join(folder, "plan.json"), scratch=folder, **by.limits())
         run_plan(planned, by, progress)
@@ -73,8 +73,8 @@ def computed_by(
 
 
 @contextmanager
-def _folder(urls: list[Any], executor: Any, scratch: str | PathLike[str] | None) -> Iterator[str]:
-    """A folder for the plan, which all workers see. It is removed in the end."""
+def shared_folder(urls: list[Any], executor: Any, scratch: str | PathLike[str] | None) -> Iterator[str]:
+    """A folder for plans and what goes with them, which all workers see. It is removed in the end."""
     inside: str | None = fspath(scratch) if scratch is not None else None
     if inside is None and executor is not None:
         places = [fspath(url) for url in urls]

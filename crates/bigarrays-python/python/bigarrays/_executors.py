@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 from uuid import uuid4
 
-from ._bigarrays import CancelledError, Error, InvalidArgumentError
+from ._bigarrays import Array, CancelledError, Error, InvalidArgumentError
 from ._engines import PATIENCE, Engine, Told, engine
 from ._plan import Plan, PlannedStage
 from ._progress import Progress, reporter
@@ -54,6 +54,12 @@ def expect_one(executor: Any, processes: int | None) -> None:
         raise InvalidArgumentError("either executor= or processes=")
     if processes is not None and processes < 1:
         raise InvalidArgumentError(f"processes={processes}")
+
+
+def expect_shared(*arrays: Array) -> None:
+    """Refuses arrays that other processes cannot open."""
+    if any(array.url.startswith("memory://") for array in arrays):
+        raise InvalidArgumentError("an array of memory:// is in this process alone; work without executor= and processes=")
 
 
 @contextmanager

@@ -1,9 +1,11 @@
 //! Coarser scales of layers.
 
+use std::path::PathBuf;
+
 use bigarrays::DataType;
 use bigarrays::compute::Number;
 use bigarrays::format::{NewSharding, StorageSpec};
-use bigarrays::jobs::{Downsampling, PyramidOptions};
+use bigarrays::jobs::{Downsampling, PyramidOptions, Units, Work};
 use bigarrays::store::absolute;
 use pyo3::prelude::*;
 
@@ -29,49 +31,43 @@ impl<T: Clone> OfLevels<T> {
     }
 }
 
-/// Makes coarser scales of a layer, each exact from `array`, in one pass over it.
-///
-/// Elements are counted from coordinate 0 in precomputed layers, and from the first element in OME-Zarr and N5. Elements that are
-/// no numbers do not count; where there are no others, neither does the result. Scales are listed once all of their chunks are
-/// there. Where nothing is stored, nothing is done.
+/// What of the work is asked for.
+#[derive(FromPyObject)]
+pub(crate) enum Asked {
+    Share(String, PathBuf, u64, usize, u64, u64),
+    All(String, PathBuf, u64),
+}
+
+impl Asked {
+    fn to_work(&self, py: Python<'_>) -> PyResult<Work<'_>> {
+        match self {
+            Self::Share(what, folder, bytes, stage, number, of) if what == "share" => {
+                let units = Units { folder, bytes: *bytes };
+                Ok(Work::Share { units, stage: *stage, share: (*number, *of) })
+            }
+            Self::All(what, folder, bytes) if what == "plan" => {
+                Ok(Work::Plan(Units { folder, bytes: *bytes }))
+            }
+            Self::All(what, folder, bytes) if what == "list" => {
+                Ok(Work::List(Units { folder, bytes: *bytes }))
+            }
+            Self::Share(what, ..) | Self::All(what, ..) => Err(invalid(py, format!("work={what:?}"))),
+        }
+    }
+}
+
+/// What `bigarrays.downsample` calls: makes coarser scales, or does what `work` says of it.
 ///
 /// Args:
-///     array: A scale of a layer, opened with mode "r+": the finest, or another one from which to go on. Coarser scales are
-///         exact from there, and finer ones are not touched.
-///     levels: How many scales; if None, until one has one or two chunks.
-///     method: "mean" (of whole numbers rounded half to even), "mode" (of several the least), "median" (of two the lesser),
-///         "min", "max" or "stride" (the element whose coordinate is a multiple of the factor). If None, "mode" for labels and
-///         "mean" for all else.
-///     factors: How many elements along each axis, or each axis of space, become one: for all levels, or for each, of which the
-///         last is repeated. If None, each axis is doubled whose elements are about as long as the shortest.
-///     ignore: A value that counts only where there is no other, such as 0 for sparse labels.
-///     box: Makes this box anew in scales that are there, such as after an edit; widened to whole elements of the coarsest.
-///     chunk_shape: Shape of a chunk: for all levels, or for each; that of `array` if None.
-///     encoding: Encoding of chunks: for all levels, or for each; that of `array` if None.
-///     sharding: Whether chunks of precomputed scales are packed into shards; as those of `array` are if None.
-///     resume: As `copy` has it.
-///     memory: The most bytes that the work may use; a quarter of what the process may use if None.
-///     progress: As `copy` has it.
+///     array: As there, and so are all others but the last.
+///     work: None for all of it; ("plan", folder, bytes) for nothing but how many units there are, ("share", folder, bytes, stage, number,
+///         shares) for a share of those of a stage, ("list", folder, bytes) to have the format list the scales. `folder` is for what
+///         stages leave for others, and units are made of so many bytes of the source at most.
 ///
 /// Returns:
-///     The keys of the scales, the finest first.
-///
-/// Raises:
-///     AlreadyExistsError: There are coarser scales.
-///     InvalidArgumentError: Factors, the method or the box make no sense.
-///     UnsupportedError: The format has no scales.
-///     MemoryBudgetError: A chunk of each level does not fit into the memory; nothing was made.
-///
-/// Example:
-///     >>> import numpy as np
-///     >>> image = bigarrays.create("memory://downsample", shape=(4, 4, 4), dtype="uint8", resolution=(8, 8, 8))
-///     >>> image[...] = np.arange(64, dtype="uint8").reshape(4, 4, 4)
-///     >>> bigarrays.downsample(image, levels=1)
-///     ['16_16_16']
-///     >>> bigarrays.open("memory://downsample", scale="16_16_16")[0, 0]
-///     array([10, 12], dtype=uint8)
+///     The keys of the scales that are listed, and how many units each stage has.
 #[pyfunction]
-#[pyo3(signature = (array, *, levels = None, method = None, factors = None, ignore = None, r#box = None, chunk_shape = None, encoding = None, sharding = None, resume = Resume::Asked(false), memory = None, progress = None))]
+#[pyo3(signature = (array, *, levels = None, method = None, factors = None, ignore = None, r#box = None, chunk_shape = None, encoding = None, sharding = None, resume = Resume::Asked(false), memory = None, work = None, progress = None))]
 #[allow(clippy::too_many_arguments, reason = "keywords of Python")]
 pub(crate) fn downsample(
     py: Python<'_>,
@@ -86,8 +82,9 @@ pub(crate) fn downsample(
     sharding: Option<bool>,
     resume: Resume,
     memory: Option<u64>,
+    work: Option<Asked>,
     progress: Option<Py<PyAny>>,
-) -> PyResult<Vec<String>> {
+) -> PyResult<(Vec<String>, Vec<u64>)> {
     let source = &array.get().array;
     let job = format!("downsample {}", absolute(source.url()).display());
     let journal = resume.journal(py, &job)?;
@@ -115,13 +112,14 @@ pub(crate) fn downsample(
         storage: Some(&storage),
         memory: memory.map_or(0, |bytes| bytes.max(1)),
         journal: journal.as_ref(),
+        work: work.as_ref().map_or(Ok(Work::All), |work| work.to_work(py))?,
         progress: None,
     };
     let made = reported(py, progress.as_ref(), |report| {
         bigarrays::jobs::pyramid(source, &PyramidOptions { progress: Some(report), ..options.clone() })
     })?;
     journal.map_or(Ok(()), |journal| end(py, journal))?;
-    Ok(made.levels.into_iter().map(|level| level.key).collect())
+    Ok((made.levels.into_iter().map(|level| level.key).collect(), made.units))
 }
 
 fn to_number(value: &Bound<'_, PyAny>, dtype: DataType) -> PyResult<Number> {

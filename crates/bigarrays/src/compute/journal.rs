@@ -262,6 +262,11 @@ impl Journal {
         }
     }
 
+    /// The folder of what parts of the job that `what` describes leave for others. It goes with the journal.
+    pub(crate) fn folder_of(&self, what: &str) -> PathBuf {
+        self.ledger.folder().join(Digest::of_text(what))
+    }
+
     /// What is noted of blocks.
     pub(super) fn ledger(&self) -> &Ledger {
         &self.ledger

@@ -171,7 +171,7 @@ fn failed(folder: &Path, error: std::io::Error) -> Error {
 }
 
 /// Writes a file that is there with all of its bytes, or not at all.
-pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder)?;
     let mut file = readable("").tempfile_in(folder)?;

@@ -100,7 +100,7 @@ pub(super) fn new_sharding(
     match spec.storage.sharding {
         NewSharding::None => Ok(None),
         NewSharding::Neuroglancer(sharding) => sharding.check().map(|()| Some(sharding)),
-        NewSharding::Auto => {
+        NewSharding::Auto | NewSharding::Within(_) => {
             let compression = match compression {
                 // What leaves much to a second compression.
                 ContentEncoding::Identity if encoding == "compressed_segmentation" => ContentEncoding::Gzip,
@@ -113,13 +113,11 @@ pub(super) fn new_sharding(
             let elements = chunk.iter().zip(shape).map(|(&chunk, &length)| chunk.min(length));
             let bytes =
                 elements.fold(channels, u64::saturating_mul).saturating_mul(spec.array.dtype.size() as u64);
-            Ok(Some(choose(&Morton::new(&grid)?, bytes, compression)))
+            let wanted = spec.storage.sharding.shard_bytes();
+            Ok(Some(choose(&Morton::new(&grid)?, (bytes, wanted), compression)))
         }
     }
 }
-
-/// Bytes of chunks, as they are in memory, that a shard holds if nothing speaks against it.
-const SHARD_BYTES: u64 = 64 << 20;
 
 /// The most bytes of chunks that a shard may hold: Neuroglancer wants less than 2 GB.
 const MOST_SHARD_BYTES: u64 = 1_900_000_000;
@@ -133,11 +131,11 @@ const SHARD_INDEX_BITS: u32 = 9;
 /// How many shards there are before they become larger, as a number of bits.
 const SHARDS_BITS: u32 = 16;
 
-/// Parameters for chunks of `bytes` bytes: shards are boxes, as large as is good.
-fn choose(morton: &Morton, bytes: u64, data_encoding: ContentEncoding) -> ShardSpec {
+/// Parameters for chunks of `bytes` bytes, of which a shard is to have `wanted`: shards are boxes, as large as is good.
+fn choose(morton: &Morton, (bytes, wanted): (u64, u64), data_encoding: ContentEncoding) -> ShardSpec {
     let most = morton.len().min(MINISHARD_BITS + SHARD_INDEX_BITS);
     let fits = |bits: u32, limit: u64| bits <= most && bytes.max(1).saturating_mul(1 << bits) <= limit;
-    let mut within = (1..=most).take_while(|&bits| fits(bits, SHARD_BYTES)).last().unwrap_or(0);
+    let mut within = (1..=most).take_while(|&bits| fits(bits, wanted)).last().unwrap_or(0);
     while morton.len() - within > SHARDS_BITS && fits(within + 1, MOST_SHARD_BYTES) {
         within += 1;
     }
@@ -189,7 +187,7 @@ mod tests {
         #[test]
         fn choices_keep_within_the_limits(grid in [1u64..1 << 21, 1u64..1 << 21, 1u64..1 << 20], bytes in 1u64..1 << 28) {
             let morton = Morton::new(&grid).unwrap();
-            let spec = choose(&morton, bytes, ContentEncoding::Gzip);
+            let spec = choose(&morton, (bytes, 64 << 20), ContentEncoding::Gzip);
             spec.check().unwrap();
             let within = spec.preshift_bits + spec.minishard_bits;
             prop_assert_eq!(within + spec.shard_bits, morton.len());

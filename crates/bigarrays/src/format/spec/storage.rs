@@ -48,8 +48,23 @@ pub enum NewSharding {
     None,
     /// As the format finds good for the shape.
     Auto,
+    /// The same, but of at most so many bytes of chunks as they are in memory, or of one chunk.
+    Within(u64),
     /// In shards of `neuroglancer_uint64_sharded_v1`.
     Neuroglancer(ShardSpec),
+}
+
+/// Bytes of chunks, as they are in memory, that a shard holds if nothing speaks against it.
+const SHARD_BYTES: u64 = 64 << 20;
+
+impl NewSharding {
+    /// How many bytes of chunks a shard holds, if the format chooses.
+    pub(in crate::format) fn shard_bytes(self) -> u64 {
+        match self {
+            Self::Within(bytes) => bytes.min(SHARD_BYTES),
+            _ => SHARD_BYTES,
+        }
+    }
 }
 
 impl StorageSpec {

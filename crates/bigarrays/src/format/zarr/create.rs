@@ -156,9 +156,6 @@ fn expect_levels(codecs: &Value, spec: &CreateSpec) -> Result<()> {
     Ok(())
 }
 
-/// Bytes of a shard where no shape is asked for, about.
-const SHARD_BYTES: u64 = 64 << 20;
-
 /// The shape of shards: as asked for, or about cubes; `None` if chunks are not sharded.
 ///
 /// # Errors
@@ -177,7 +174,7 @@ pub(crate) fn shard_shape(spec: &CreateSpec, chunk: &[u64]) -> Result<Option<Vec
     let mut shard = chunk.to_vec();
     let bytes =
         |shard: &[u64]| shard.iter().fold(spec.array.dtype.size() as u64, |sum, &n| sum.saturating_mul(n));
-    while bytes(&shard) <= SHARD_BYTES / 2 {
+    while bytes(&shard) <= spec.storage.sharding.shard_bytes() / 2 {
         // The shortest axis along which there are more chunks.
         let lengths =
             shard.iter_mut().zip(spec.array.domain.shape()).filter(|(shard, length)| **shard < **length);

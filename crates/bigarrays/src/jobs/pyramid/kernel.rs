@@ -25,4 +25,10 @@ pub(super) trait Kernel<T: Voxel>: Sync {
 
     /// Writes the elements of cells.
     fn finish(&self, cells: &Self::Cells, counts: &Counts, out: &mut [T]);
+
+    /// Adds cells to bytes that a later run or another process reads.
+    fn save(&self, cells: &Self::Cells, bytes: &mut Vec<u8>);
+
+    /// So many cells of bytes; `None` if they are of something else.
+    fn load(&self, bytes: &[u8], count: usize) -> Option<Self::Cells>;
 }

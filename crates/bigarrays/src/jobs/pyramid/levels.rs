@@ -8,13 +8,16 @@ use crate::base::domain::Domain;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::compute::{Journal, is_of_space};
 use crate::format::{CreateSpec, NewSharding, Scale};
-use crate::jobs::pyramid::options::{Downsampling, PyramidOptions};
+use crate::jobs::pyramid::options::{Downsampling, PyramidOptions, Work};
 
 /// The most levels that are made.
 const MOST: usize = 32;
 
 /// The most elements along an axis that become one.
 const MOST_FACTOR: u64 = 1 << 40;
+
+/// A unit has room for so many shards that the format chooses.
+const SHARDS_OF_UNIT: u64 = 4;
 
 /// A volume of so many chunks needs no further level.
 const FEW: u64 = 2;
@@ -159,7 +162,10 @@ impl Levels {
             planned.push((spec, domain, factor.clone(), step));
         }
         // An earlier run may have listed some.
-        let is_begun = options.journal.is_some_and(Journal::has_begun);
+        let is_begun = match options.work {
+            Work::Share { .. } | Work::List(_) => true,
+            Work::All | Work::Plan(_) => options.journal.is_some_and(Journal::has_begun),
+        };
         let coarser = &source.scales()[(source.scale() + 1).min(source.scales().len())..];
         let is_so = |known: &Scale, domain: &Domain| known.domain.shape() == domain.shape();
         let are_so = coarser.iter().zip(&planned).all(|(known, planned)| is_so(known, &planned.1));
@@ -286,6 +292,9 @@ fn spec_of(
     }
     if let Some(storage) = &options.storage {
         spec.storage = storage(number + 1, spec.storage);
+    }
+    if spec.storage.sharding == NewSharding::Auto {
+        spec.storage.sharding = NewSharding::Within(options.unit_bytes() / SHARDS_OF_UNIT);
     }
     Ok(spec)
 }

@@ -2,13 +2,15 @@
 
 use std::ops::AddAssign;
 
+use bytemuck::Pod;
+
 use super::windows::Along;
 use crate::base::widest::widest;
 
 /// What sums are of.
-pub(super) trait Sum: Copy + Default + AddAssign + Send + Sync {}
+pub(super) trait Sum: Pod + Default + AddAssign + Send + Sync {}
 
-impl<S: Copy + Default + AddAssign + Send + Sync> Sum for S {}
+impl<S: Pod + Default + AddAssign + Send + Sync> Sum for S {}
 
 widest! {
     /// Sums of the lines of `all` that begin at `starts`, of which there is one at least, each element widened first.

@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 
+use super::kept::take;
 use super::kernel::Kernel;
 use super::lines::{sum_lines, sum_runs, sum_taken};
 use super::voxel::{Voxel, Width};
@@ -97,6 +98,17 @@ impl<T: Voxel, W: Width<T>> Kernel<T> for Mean<T, W> {
         if let (Some(into), Some(from)) = (&mut into.counts, &from.counts) {
             put_box(into, whole, at, from, shape);
         }
+    }
+
+    fn save(&self, cells: &Self::Cells, bytes: &mut Vec<u8>) {
+        bytes.extend_from_slice(bytemuck::cast_slice(&cells.sums));
+        bytes.extend_from_slice(bytemuck::cast_slice(cells.counts.as_deref().unwrap_or_default()));
+    }
+
+    fn load(&self, mut bytes: &[u8], count: usize) -> Option<Self::Cells> {
+        let sums = take(&mut bytes, count)?;
+        let counts = if self.counts() { Some(take(&mut bytes, count)?) } else { None };
+        bytes.is_empty().then_some(Sums { sums, counts })
     }
 
     fn finish(&self, cells: &Self::Cells, counts: &Counts, out: &mut [T]) {

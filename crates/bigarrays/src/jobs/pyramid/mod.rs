@@ -4,6 +4,7 @@
 //! order of the tree, so that of each level few chunks are open at once. What a leaf is made of, cells of sums, counts or values,
 //! goes on to the level above until that is whole.
 
+mod kept;
 mod kernel;
 mod levels;
 mod lines;
@@ -13,6 +14,7 @@ mod options;
 mod pass;
 mod pick;
 mod run;
+mod stages;
 mod tally;
 mod tree;
 mod voxel;
@@ -29,7 +31,7 @@ use crate::for_dtype;
 use kernel::Kernel;
 use levels::Levels;
 use mean::Mean;
-pub use options::{Downsampling, MadeLevel, Pyramid, PyramidOptions, StorageOf};
+pub use options::{Downsampling, MadeLevel, Pyramid, PyramidOptions, StorageOf, Units, Work};
 use pick::{Extreme, Stride};
 use run::Run;
 use tally::{Take, Tally};
@@ -101,11 +103,22 @@ fn made<T: Voxel, K: Kernel<T>>(
     kernel: &K,
     options: &PyramidOptions<'_>,
 ) -> Result<Pyramid> {
-    let run = Run::new(&levels, method, kernel, options)?;
-    let (passes, peak_memory) = (run.passes(), run.peak_memory());
-    // Whoever finds chunks of scales that nobody lists has to know whose they are.
-    options.journal.map_or(Ok(()), |journal| journal.note("begun"))?;
-    run.run()?;
+    let mut run = Run::new(&levels, method, kernel, options)?;
+    let (passes, units, peak_memory) = (run.passes(), run.units(), run.peak_memory());
+    let nothing = Pyramid { levels: Vec::new(), method, passes, units, peak_memory };
+    match options.work {
+        Work::Plan(_) => return Ok(nothing),
+        Work::Share { .. } => {
+            run.run()?;
+            return Ok(nothing);
+        }
+        Work::List(_) => {}
+        Work::All => {
+            // Whoever finds chunks of scales that nobody lists has to know whose they are.
+            options.journal.map_or(Ok(()), |journal| run.begin(journal))?;
+            run.run()?;
+        }
+    }
     let list = |level: &levels::Level| -> Result<MadeLevel> {
         let array = match &level.spec {
             Some(spec) => levels.source.list_scale(spec)?,
@@ -115,5 +128,5 @@ fn made<T: Voxel, K: Kernel<T>>(
         Ok(MadeLevel { key, factor: level.factor.clone(), domain: array.domain().clone() })
     };
     let levels = levels.levels.iter().map(list).collect::<Result<_>>()?;
-    Ok(Pyramid { levels, method, passes, peak_memory })
+    Ok(Pyramid { levels, ..nothing })
 }

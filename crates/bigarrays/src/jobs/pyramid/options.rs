@@ -1,10 +1,13 @@
 //! Which levels are made, how, and what was made.
 
+use std::path::Path;
+
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::error::{Error, Result};
 use crate::compute::{Journal, Number};
 use crate::format::StorageSpec;
+use crate::run::budget;
 use crate::run::runner::Progress;
 
 /// How elements become one of a coarser level.
@@ -75,8 +78,69 @@ pub struct PyramidOptions<'a> {
     pub memory: u64,
     /// Where what is done is noted, and looked up what an earlier run has noted.
     pub journal: Option<&'a Journal>,
+    /// All of the work, or a share of it.
+    pub work: Work<'a>,
     /// Is told after every chunk of the finest level that is made, from any thread.
     pub progress: Option<&'a (dyn Fn(Progress) + Sync)>,
+}
+
+/// What of the work a call does. Several processes share it: one plans, all of them make shares, stage after stage, and one lists.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Work<'a> {
+    /// All of it.
+    #[default]
+    All,
+    /// Only says how many units each stage has.
+    Plan(Units<'a>),
+    /// Makes a share of the units of a stage.
+    Share {
+        /// How the work is cut.
+        units: Units<'a>,
+        /// The number of the stage, from 0 on.
+        stage: usize,
+        /// The number of the share, from 0 on, and how many there are.
+        share: (u64, u64),
+    },
+    /// Has the format list the scales, of which all shares are made.
+    List(Units<'a>),
+}
+
+/// How work is cut that several processes share; the same for all of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Units<'a> {
+    /// A folder that all processes see, for what stages leave for later ones.
+    pub folder: &'a Path,
+    /// The most bytes of the source that a unit is made of, unless a chunk or shard is made of more.
+    pub bytes: u64,
+}
+
+impl Work<'_> {
+    /// How the work is cut, if several processes share it.
+    pub(super) fn units(&self) -> Option<Units<'_>> {
+        match *self {
+            Self::All => None,
+            Self::Plan(units) | Self::Share { units, .. } | Self::List(units) => Some(units),
+        }
+    }
+}
+
+/// The most bytes of the source that a unit is made of: a killed run loses those that are under way.
+const UNIT: u64 = 256 << 20;
+
+/// A unit is made of so small a part of the budget.
+const UNITS_OF_BUDGET: u64 = 4;
+
+/// What the step of a journal begins with that says how much units are made of.
+pub(super) const UNIT_STEP: &str = "unit ";
+
+impl PyramidOptions<'_> {
+    /// The most bytes of the source that a unit is made of: as others have it, or an earlier run had it.
+    pub(super) fn unit_bytes(&self) -> u64 {
+        let noted =
+            |journal: &Journal| journal.steps().find_map(|step| step.strip_prefix(UNIT_STEP)?.parse().ok());
+        let known = self.work.units().map(|units| units.bytes).or_else(|| self.journal.and_then(noted));
+        known.unwrap_or_else(|| UNIT.min(budget::of_job(self.memory) / UNITS_OF_BUDGET))
+    }
 }
 
 /// A level that was made.
@@ -100,6 +164,8 @@ pub struct Pyramid {
     /// How often the source was read: more than once if its box begins at coordinates that the factors do not divide, or if
     /// chunks of levels do not lie within each other.
     pub passes: usize,
+    /// How many units each stage has. Those of a stage can be made by different processes.
+    pub units: Vec<u64>,
     /// Bytes held at once, at most.
     pub peak_memory: u64,
 }

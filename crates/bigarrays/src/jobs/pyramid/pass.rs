@@ -15,6 +15,7 @@ use crate::base::error::{Error, Result};
 use crate::base::sync::MutexExt;
 use crate::compute::{Digest, Entries, Made, Reads};
 use crate::jobs::gather::Gather;
+use crate::jobs::pyramid::kept::Kept;
 use crate::jobs::pyramid::kernel::Kernel;
 use crate::jobs::pyramid::levels::{Level, domain_of, made_of};
 use crate::jobs::pyramid::making::Making;
@@ -57,6 +58,10 @@ pub(super) struct Pass<'r, 'a, T: Voxel, K: Kernel<T>> {
     nodes: Nodes<K::Cells>,
     units: Mutex<HashMap<Index, Arc<Unit>>>,
     entries: Option<Entries<'r>>,
+    /// Levels that were made before, and their cells, of which the finest level is made; without, of the source.
+    finer: Option<(&'r Tree<'a>, Kept)>,
+    /// Where cells of the coarsest level are kept, if it is not the last one.
+    kept: Option<Kept>,
 }
 
 impl<'r, 'a, T: Voxel, K: Kernel<T>> Pass<'r, 'a, T, K> {
@@ -65,8 +70,9 @@ impl<'r, 'a, T: Voxel, K: Kernel<T>> Pass<'r, 'a, T, K> {
         making: &'r Making<'a, T, K>,
         (number, tree): (u64, &'r Tree<'a>),
         entries: Option<Entries<'r>>,
+        (finer, kept): (Option<(&'r Tree<'a>, Kept)>, Option<Kept>),
     ) -> Self {
-        Self { making, tree, number, nodes: Mutex::default(), units: Mutex::default(), entries }
+        Self { making, tree, number, nodes: Mutex::default(), units: Mutex::default(), entries, finer, kept }
     }
 
     /// Works off a leaf, and what it completes. Returns the bytes of the source that it took.
@@ -74,11 +80,16 @@ impl<'r, 'a, T: Voxel, K: Kernel<T>> Pass<'r, 'a, T, K> {
         let Some(path) = self.tree.path(k) else { return Ok(0) };
         let (Some(unit_index), Some(part)) = (path.last(), self.tree.part(0, &path[0])) else { return Ok(0) };
         let level = &self.tree.levels[0];
-        let from = self.making.source_of(level, &part)?;
-        let bytes = from.checked_len()?.saturating_mul(size_of::<T>() as u64);
+        let bytes = match &self.finer {
+            None => self.making.source_of(level, &part)?.checked_len()?.saturating_mul(size_of::<T>() as u64),
+            Some(_) => 0,
+        };
         let unit = self.unit(unit_index);
         if !self.is_done(&unit, unit_index)? {
-            let cells = self.read(level, &part, &unit)?;
+            let cells = match &self.finer {
+                None => self.read(level, &part, &unit)?,
+                Some((finer, kept)) => self.read_kept(level, &part, (finer, kept))?,
+            };
             self.deliver(0, &path, part, cells, &unit)?;
         }
         if unit.left.fetch_sub(1, Ordering::AcqRel) == 1 {
@@ -141,7 +152,7 @@ impl<'r, 'a, T: Voxel, K: Kernel<T>> Pass<'r, 'a, T, K> {
                 let whole = whole.ok_or_else(|| Error::invalid("a unit of nothing"))?;
                 let from =
                     Digest::of_versions(&self.making.levels.source, &self.making.source_of(top, &whole)?)?;
-                let is_so = from == made.from && self.made(index)? == made.to;
+                let is_so = from == made.from && self.made(index)? == made.to && self.has_kept(&whole);
                 if !is_so {
                     entries.redo();
                 }
@@ -150,6 +161,12 @@ impl<'r, 'a, T: Voxel, K: Kernel<T>> Pass<'r, 'a, T, K> {
         };
         // Whoever was first decides for all.
         Ok(*unit.is_done.get_or_init(|| is_done))
+    }
+
+    /// Whether cells are there of all that lies in a unit.
+    fn has_kept(&self, unit: &Domain) -> bool {
+        let chunks = || self.tree.chunks_in(self.tree.levels.len() - 1, unit);
+        self.kept.as_ref().is_none_or(|kept| chunks().iter().all(|chunk| kept.has(chunk)))
     }
 
     /// Writes what waits of a unit whose leaves are all done, and notes it.
@@ -184,6 +201,27 @@ impl<'r, 'a, T: Voxel, K: Kernel<T>> Pass<'r, 'a, T, K> {
         for piece in pieces {
             let own = self.piece(&source, level, &piece)?;
             making.kernel.put(&mut cells, &whole, &self.place(&piece, part), &own, &making.shape(&piece));
+        }
+        Ok(cells)
+    }
+
+    /// The cells of a box of the finest level, of those that an earlier stage has kept.
+    fn read_kept(&self, level: &Level, part: &Domain, (finer, kept): (&Tree<'_>, &Kept)) -> Result<K::Cells> {
+        let (making, at) = (self.making, finer.levels.len() - 1);
+        let (fine, whole) = (&finer.levels[at], making.shape(part));
+        let mut cells = making.kernel.constant(making.fill, &making.counts(level, part));
+        for chunk in finer.chunks_in(at, &made_of(part, level.step.iter().copied())?) {
+            let Some(own) = finer.part(at, &chunk) else { continue };
+            let coarse = domain_of(&own, &level.step, making.method)?.intersect(part);
+            if coarse.is_empty() {
+                continue;
+            }
+            let count =
+                usize::try_from(own.checked_len()?).map_err(|_| Error::unsupported("so large a chunk"))?;
+            let found = kept.find(making.kernel, &chunk, count)?;
+            let windows = making.windows(&own, &coarse, &level.step);
+            let made = making.kernel.coarsen(&found, &making.counts(fine, &own), &windows);
+            making.kernel.put(&mut cells, &whole, &self.place(&coarse, part), &made, &making.shape(&coarse));
         }
         Ok(cells)
     }
@@ -275,7 +313,9 @@ impl<'r, 'a, T: Voxel, K: Kernel<T>> Pass<'r, 'a, T, K> {
         let (making, level) = (self.making, &self.tree.levels[at]);
         let counts = making.counts(level, &part);
         self.write(at, &part, &cells, &counts, unit)?;
-        let Some(above) = self.tree.levels.get(at + 1) else { return Ok(()) };
+        let Some(above) = self.tree.levels.get(at + 1) else {
+            return self.kept.as_ref().map_or(Ok(()), |kept| kept.keep(making.kernel, &path[at], &cells));
+        };
         let Some(whole) = self.tree.part(at + 1, &path[at + 1]) else { return Ok(()) };
         let coarse = domain_of(&part, &above.step, making.method)?.intersect(&whole);
         if coarse.is_empty() && making.method != Downsampling::Stride {

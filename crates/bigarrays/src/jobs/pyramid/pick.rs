@@ -64,9 +64,26 @@ impl<T: Voxel + PartialOrd> Kernel<T> for Extreme<T> {
         put_box(into, whole, at, from, shape);
     }
 
+    fn save(&self, cells: &Vec<T>, bytes: &mut Vec<u8>) {
+        save(cells, bytes);
+    }
+
+    fn load(&self, bytes: &[u8], count: usize) -> Option<Vec<T>> {
+        load(bytes, count)
+    }
+
     fn finish(&self, cells: &Vec<T>, _: &Counts, out: &mut [T]) {
         out.copy_from_slice(cells);
     }
+}
+
+fn save<T: Voxel>(elements: &[T], bytes: &mut Vec<u8>) {
+    elements.iter().for_each(|one| bytes.extend_from_slice(&one.bits().to_ne_bytes()[..size_of::<T>()]));
+}
+
+fn load<T: Voxel>(bytes: &[u8], count: usize) -> Option<Vec<T>> {
+    let elements: Vec<T> = bytes.chunks_exact(size_of::<T>()).map(T::of_bytes).collect();
+    (elements.len() == count && bytes.len() == count * size_of::<T>()).then_some(elements)
 }
 
 /// The first element of each window.
@@ -104,6 +121,14 @@ impl<T: Voxel> Kernel<T> for Stride {
 
     fn put(&self, into: &mut Vec<T>, whole: &[usize], at: &[usize], from: &Vec<T>, shape: &[usize]) {
         put_box(into, whole, at, from, shape);
+    }
+
+    fn save(&self, cells: &Vec<T>, bytes: &mut Vec<u8>) {
+        save(cells, bytes);
+    }
+
+    fn load(&self, bytes: &[u8], count: usize) -> Option<Vec<T>> {
+        load(bytes, count)
     }
 
     fn finish(&self, cells: &Vec<T>, _: &Counts, out: &mut [T]) {

@@ -1,17 +1,19 @@
-//! Planning the passes, and running them.
+//! Planning the stages, and running them.
+
+use std::path::PathBuf;
 
 use crate::array::Listed;
-use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::config::{Config, Parameter};
-use crate::compute::{identity_of, least_common_multiple};
+use crate::compute::{Digest, Journal, identity_of};
+use crate::jobs::pyramid::kept::Kept;
 use crate::jobs::pyramid::kernel::Kernel;
 use crate::jobs::pyramid::levels::{Level, Levels, domain_of};
 use crate::jobs::pyramid::making::Making;
-use crate::jobs::pyramid::options::{Downsampling, PyramidOptions};
+use crate::jobs::pyramid::options::{Downsampling, PyramidOptions, UNIT_STEP, Work};
 use crate::jobs::pyramid::pass::Pass;
-use crate::jobs::pyramid::tree::{Tree, passes};
+use crate::jobs::pyramid::stages::{Sizes, Stage, stages};
 use crate::jobs::pyramid::voxel::Voxel;
 use crate::run::budget;
 use crate::run::pool::threads;
@@ -28,29 +30,17 @@ const SHARDS_HELD: u64 = 2;
 pub(super) struct Run<'a, T, K> {
     making: Making<'a, T, K>,
     options: &'a PyramidOptions<'a>,
-    trees: Vec<Tree<'a>>,
+    stages: Vec<Stage<'a>>,
+    /// Where stages leave cells for others, if one does.
+    kept: Option<PathBuf>,
+    unit: Option<u64>,
     /// Leaves under way at once.
     in_flight: u64,
     peak: u64,
 }
 
-/// How many chunks of the coarsest of some levels a unit has along each axis: whole shards of all of them, or all there are.
-fn unit_of(levels: &[Level]) -> Result<Dims<u64>> {
-    let Some(top) = levels.last() else { return Err(Error::invalid("no levels")) };
-    let mut unit: Dims<u64> = Dims::from_elem(1, top.chunks.len());
-    for level in levels.iter().filter(|level| level.array.shard_shape().is_some()) {
-        for (axis, (&(_, shard), unit)) in level.array.write_grid()?.iter().zip(&mut unit).enumerate() {
-            let wide = top.chunks[axis].1 * (top.factor[axis] / level.factor[axis]);
-            let own = least_common_multiple(shard, wide).map(|both| both / wide);
-            let all = top.array.shape()[axis].div_ceil(top.chunks[axis].1).max(1);
-            *unit = own.and_then(|own| least_common_multiple(*unit, own)).map_or(all, |both| both.min(all));
-        }
-    }
-    Ok(unit)
-}
-
 impl<'a, T: Voxel, K: Kernel<T>> Run<'a, T, K> {
-    /// Plans the passes.
+    /// Plans the stages.
     ///
     /// # Errors
     /// `MemoryBudget` if not even one leaf at a time fits; a storage error.
@@ -61,15 +51,15 @@ impl<'a, T: Voxel, K: Kernel<T>> Run<'a, T, K> {
         options: &'a PyramidOptions<'a>,
     ) -> Result<Self> {
         let source = &levels.source;
-        let mut trees = Vec::new();
-        for pass in passes(&levels.levels) {
-            trees.push(Tree::new(pass, &unit_of(pass)?)?);
-        }
+        let is_cut = options.journal.is_some() || options.work.units().is_some();
+        let unit = is_cut.then(|| options.unit_bytes());
+        let (element, cell) = (size_of::<T>() as u64, kernel.bytes());
+        let mut stages = stages(&levels.levels, Sizes { unit, element, cell })?;
         // What an edit has removed is made anew as well.
         if options.part.is_none()
             && let Listed::All(stored) = source.listed_chunks()?
         {
-            for tree in &mut trees {
+            for Stage { tree, .. } in &mut stages {
                 let factor = &tree.levels[0].factor;
                 let box_of = |chunk: &Domain| domain_of(chunk, factor, Downsampling::Mean);
                 tree.follow(stored.iter(), box_of)?;
@@ -77,13 +67,32 @@ impl<'a, T: Voxel, K: Kernel<T>> Run<'a, T, K> {
         }
         let fill = T::of_bytes(source.layout().fill.as_bytes());
         let making = Making { levels, method, kernel, fill, order: source.order(), piece: 0, waiting: 0 };
-        let mut run = Self { making, options, trees, in_flight: 1, peak: 0 };
+        let mut run = Self { making, options, stages, kept: None, unit, in_flight: 1, peak: 0 };
+        let key = run.config().key();
+        let shared = options.work.units().map(|units| units.folder.join(Digest::of_text(&key)));
+        run.kept = shared.or_else(|| options.journal.map(|journal| journal.folder_of(&key)));
         run.fit(budget::of_job(options.memory))?;
         Ok(run)
     }
 
     pub(super) fn passes(&self) -> usize {
-        self.trees.len()
+        self.stages.iter().filter(|stage| stage.after.is_none()).count()
+    }
+
+    /// How many units each stage has.
+    pub(super) fn units(&self) -> Vec<u64> {
+        self.stages.iter().map(|stage| stage.tree.unit_count()).collect()
+    }
+
+    /// Notes that the work has begun, and in which units it is done.
+    ///
+    /// # Errors
+    /// Any error of files.
+    pub(super) fn begin(&self, journal: &Journal) -> Result<()> {
+        if !journal.has_begun() {
+            journal.note(&format!("{UNIT_STEP}{}", self.options.unit_bytes()))?;
+        }
+        journal.note("begun")
     }
 
     pub(super) fn peak_memory(&self) -> u64 {
@@ -97,13 +106,17 @@ impl<'a, T: Voxel, K: Kernel<T>> Run<'a, T, K> {
         let most = if is_near { threads() as u64 } else { FAR.max(threads() as u64) };
         let chunk = source.layout().chunk_bytes();
         // A cell is read at once.
-        let cell =
-            self.trees.iter().map(|tree| tree.levels[0].factor.iter().product::<u64>()).max().unwrap_or(1);
+        let cell = self
+            .stages
+            .iter()
+            .map(|stage| stage.tree.levels[0].factor.iter().product::<u64>())
+            .max()
+            .unwrap_or(1);
         let cell = cell.saturating_mul(size_of::<T>() as u64);
         let shards = self
-            .trees
+            .stages
             .iter()
-            .flat_map(|tree| tree.levels)
+            .flat_map(|stage| stage.tree.levels)
             .filter(|level| level.array.shard_shape().is_some());
         let bytes_of = |level: &Level| -> Result<u64> {
             let along = level.array.write_grid()?.into_iter().zip(level.array.shape().to_vec());
@@ -137,59 +150,85 @@ impl<'a, T: Voxel, K: Kernel<T>> Run<'a, T, K> {
 
     /// Bytes that so many leaves under way hold, and what waits for them.
     fn needs(&self, at_once: u64, piece: u64) -> u64 {
-        let of_pass = |tree: &Tree<'_>| {
+        let of_stage = |Stage { tree, after, is_kept }: &Stage<'_>| {
             let cells =
                 |level: &Level| level.chunks.iter().fold(1u64, |all, chunk| all.saturating_mul(chunk.1));
             let item = size_of::<T>() as u64;
-            let all = |tree: &Tree<'_>| tree.levels.iter().map(cells).max().unwrap_or(0);
+            let all = || tree.levels.iter().map(cells).max().unwrap_or(0);
             // Elements of a chunk that is written, and the same encoded; its cells, and those that go up.
-            let own = all(tree).saturating_mul(2 * item + 2 * self.making.kernel.bytes());
+            let own = all().saturating_mul(2 * item + 2 * self.making.kernel.bytes());
             let decoding = self.making.levels.source.layout().chunk_bytes().saturating_mul(2);
             let open = tree.levels[1..].iter().map(cells).fold(0, u64::saturating_add);
             let open = open.saturating_mul(self.making.kernel.bytes());
+            // Cells that are kept or read, and the same as bytes.
+            let kept = if after.is_some() || *is_kept { own } else { 0 };
+            let own = own.saturating_add(kept);
             (own.saturating_add(piece).saturating_add(decoding))
                 .saturating_mul(at_once)
                 .saturating_add(open.saturating_mul(at_once + 1))
         };
-        self.trees.iter().map(of_pass).max().unwrap_or(0)
+        self.stages.iter().map(of_stage).max().unwrap_or(0)
     }
 
-    /// Makes all levels.
+    /// Makes all levels, or the share of them that is asked for.
     ///
     /// # Errors
     /// `Cancelled`; those of reading and writing.
-    pub(super) fn run(&self) -> Result<()> {
-        let source = &self.making.levels.source;
-        let item = size_of::<T>() as u64;
-        let leaf = |tree: &Tree<'_>| {
-            let level = &tree.levels[0];
-            let along = level.chunks.iter().zip(&level.factor).map(|(chunk, factor)| chunk.1 * factor);
-            along.fold(item, u64::saturating_mul)
+    pub(super) fn run(&mut self) -> Result<()> {
+        if let Work::Share { stage, share: (number, of), .. } = self.options.work {
+            let none = || Error::invalid(format!("there is no stage {stage}"));
+            self.stages.get_mut(stage).ok_or_else(none)?.tree.take_share(number, of);
+        }
+        let is_own = |number: usize| match self.options.work {
+            Work::Share { stage, .. } => number == stage,
+            _ => true,
         };
-        let all = source.shape().iter().fold(item, |all, &length| all.saturating_mul(length));
-        let of_pass = |tree: &Tree<'_>| tree.len().saturating_mul(leaf(tree)).min(all);
-        let total = self.trees.iter().map(of_pass).fold(0, u64::saturating_add);
-        let key = self.config().key();
+        let own = || (0..self.stages.len()).filter(|&number| is_own(number));
+        let total = own().map(|number| self.bytes_of(number)).fold(0, u64::saturating_add);
         let mut before = 0;
-        for (number, tree) in self.trees.iter().enumerate() {
-            let entries = self.options.journal.map(|journal| journal.on(&key));
-            let pass = Pass::new(&self.making, (number as u64, tree), entries);
-            let report = |progress: Progress| {
-                if let Some(report) = self.options.progress {
-                    report(Progress { done: (before + progress.done).min(total), total });
-                }
-            };
-            let runner = Runner {
-                in_flight: self.in_flight as usize,
-                total,
-                is_near: source.store().request_cost() <= NEAR,
-                progress: Some(&report),
-            };
-            let count = usize::try_from(tree.len()).map_err(|_| Error::unsupported("so many chunks"))?;
-            runner.run(count, &|k| pass.leaf(k as u64))?;
-            before += of_pass(tree);
+        for number in own() {
+            self.stage(number, (before, total))?;
+            before += self.bytes_of(number);
         }
         Ok(())
+    }
+
+    /// Bytes of the source that a stage reads.
+    fn bytes_of(&self, number: usize) -> u64 {
+        let Stage { tree, after, .. } = &self.stages[number];
+        if after.is_some() {
+            return 0;
+        }
+        let (level, item) = (&tree.levels[0], size_of::<T>() as u64);
+        let along = level.chunks.iter().zip(&level.factor).map(|(chunk, factor)| chunk.1 * factor);
+        let leaf = along.fold(item, u64::saturating_mul);
+        let shape = self.making.levels.source.shape();
+        let all = shape.iter().fold(item, |all, &length| all.saturating_mul(length));
+        tree.len().saturating_mul(leaf).min(all)
+    }
+
+    fn stage(&self, number: usize, (before, total): (u64, u64)) -> Result<()> {
+        let (stage, key) = (&self.stages[number], self.config().key());
+        let kept = |number: usize| self.kept.as_ref().map(|folder| Kept::of(folder, number));
+        let finer = stage.after.and_then(|after| Some((&self.stages[after].tree, kept(after)?)));
+        // What is made of cells that are kept takes little, and is made again.
+        let journal = self.options.journal.filter(|_| stage.after.is_none());
+        let entries = journal.map(|journal| journal.on(&key));
+        let kept = kept(number).filter(|_| stage.is_kept);
+        let pass = Pass::new(&self.making, (number as u64, &stage.tree), entries, (finer, kept));
+        let report = |progress: Progress| {
+            if let Some(report) = self.options.progress {
+                report(Progress { done: (before + progress.done).min(total), total });
+            }
+        };
+        let runner = Runner {
+            in_flight: self.in_flight as usize,
+            total,
+            is_near: self.making.levels.source.store().request_cost() <= NEAR,
+            progress: Some(&report),
+        };
+        let count = usize::try_from(stage.tree.len()).map_err(|_| Error::unsupported("so many chunks"))?;
+        runner.run(count, &|k| pass.leaf(k as u64))
     }
 
     /// All that the outcome depends on but elements.
@@ -200,6 +239,7 @@ impl<'a, T: Voxel, K: Kernel<T>> Run<'a, T, K> {
             .with("source", identity_of(&self.making.levels.source))
             .with("levels", self.making.levels.levels.iter().map(level).collect::<Parameter>())
             .with("method", self.making.method.name())
+            .with("unit", self.unit.map_or(Parameter::None, |bytes| Parameter::Text(bytes.to_string())))
             .with("ignore", ignore.map_or(Parameter::None, Parameter::Text))
     }
 }

@@ -1,5 +1,6 @@
 //! Modes and medians: how often each value occurs.
 
+use super::kept::take;
 use super::kernel::Kernel;
 use super::lines::{differing, mixed_runs, sum_lines, sum_runs};
 use super::voxel::Voxel;
@@ -267,6 +268,35 @@ impl<T: Voxel> Kernel<T> for Tally<T> {
             let all = into.list[target..target + length].iter_mut().zip(&from.list[source..source + length]);
             all.for_each(|(into, &from)| *into = if from == 0 { 0 } else { from + lists });
         });
+    }
+
+    fn save(&self, cells: &Values, bytes: &mut Vec<u8>) {
+        let Values { only, list, ends, lists } = cells;
+        bytes.extend_from_slice(bytemuck::cast_slice(only));
+        bytes.extend_from_slice(bytemuck::cast_slice(list));
+        bytes.extend_from_slice(&(ends.len() as u64).to_ne_bytes());
+        ends.iter().for_each(|&end| bytes.extend_from_slice(&(end as u64).to_ne_bytes()));
+        lists
+            .iter()
+            .flat_map(|one| [one.0, one.1])
+            .for_each(|word| bytes.extend_from_slice(&word.to_ne_bytes()));
+    }
+
+    fn load(&self, mut bytes: &[u8], count: usize) -> Option<Values> {
+        let (only, list): (_, Vec<u32>) = (take(&mut bytes, count)?, take(&mut bytes, count)?);
+        let lists = take::<u64>(&mut bytes, 1)?[0];
+        let ends: Vec<u64> = take(&mut bytes, usize::try_from(lists).ok()?)?;
+        let left = bytes.len() / size_of::<u64>();
+        let words: Vec<u64> = take(&mut bytes, left)?;
+        let (pairs, rest) = words.as_chunks::<2>();
+        let is_whole = bytes.is_empty()
+            && rest.is_empty()
+            && ends.is_sorted()
+            && ends.last().copied().unwrap_or(0) == pairs.len() as u64
+            && list.iter().all(|&one| u64::from(one) <= lists);
+        let ends = ends.into_iter().map(|end| end as usize).collect();
+        let lists = pairs.iter().map(|&[key, count]| (key, count)).collect();
+        is_whole.then_some(Values { only, list, ends, lists })
     }
 
     fn finish(&self, cells: &Values, _: &Counts, out: &mut [T]) {

@@ -39,6 +39,8 @@ pub(super) struct Tree<'a> {
     units: Dims<Range<i64>>,
     /// Which leaves have anything to do; all if none are said.
     some: Option<RoaringTreemap>,
+    /// The numbers of leaves that are worked off here, if not all.
+    share: Option<Range<u64>>,
 }
 
 /// Whether chunks of a level lie within those of the next, as do the cells of that.
@@ -99,7 +101,7 @@ impl<'a> Tree<'a> {
         let count =
             units.iter().try_fold(1u64, |all, range| all.checked_mul(range.end.abs_diff(range.start)));
         count.and_then(|count| count.checked_mul(below.last().copied()?)).ok_or_else(too_many)?;
-        Ok(Self { levels, tiers, radix, first, below, units, some: None })
+        Ok(Self { levels, tiers, radix, first, below, units, some: None, share: None })
     }
 
     /// The tier of units.
@@ -130,14 +132,44 @@ impl<'a> Tree<'a> {
         Ok(())
     }
 
+    /// How many units there are.
+    pub(super) fn unit_count(&self) -> u64 {
+        self.units.iter().map(|range| range.end.abs_diff(range.start)).product()
+    }
+
+    /// Leaves all but one of `of` shares of units to others.
+    pub(super) fn take_share(&mut self, number: u64, of: u64) {
+        let at =
+            |number: u64| (u128::from(self.unit_count()) * u128::from(number) / u128::from(of.max(1))) as u64;
+        let below = self.below[self.top()];
+        let share = at(number) * below..at(number + 1) * below;
+        if let Some(some) = &mut self.some {
+            some.remove_range(..share.start);
+            some.remove_range(share.end..);
+        }
+        self.share = Some(share);
+    }
+
+    /// The chunks of a level that touch a box of it and are made of anything, by their indexes.
+    pub(super) fn chunks_in(&self, level: usize, part: &Domain) -> Vec<Index> {
+        let mut found = Vec::new();
+        let tier = Tier { active: part.intersect(&self.tiers[level].active), ..self.tiers[level].clone() };
+        for_each_index(&index_ranges(&tier), |index| {
+            if self.leaves(level, index) > 0 {
+                found.push(index.into());
+            }
+        });
+        found
+    }
+
     /// How many numbers of leaves are worked off, of which some may have nothing to do.
     pub(super) fn len(&self) -> u64 {
         match &self.some {
             Some(some) => some.len(),
-            None => {
-                let units = self.units.iter().map(|range| range.end.abs_diff(range.start)).product::<u64>();
-                units * self.below[self.top()]
-            }
+            None => match &self.share {
+                Some(share) => share.end - share.start,
+                None => self.unit_count() * self.below[self.top()],
+            },
         }
     }
 
@@ -145,7 +177,7 @@ impl<'a> Tree<'a> {
     pub(super) fn path(&self, k: u64) -> Option<Vec<Index>> {
         let mut number = match &self.some {
             Some(some) => some.select(k)?,
-            None => k,
+            None => self.share.as_ref().map_or(0, |share| share.start) + k,
         };
         let (top, mut path) = (self.top(), Vec::new());
         let mut of_unit = number / self.below[top];
