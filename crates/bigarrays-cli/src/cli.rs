@@ -8,7 +8,7 @@ use crate::args::StoreArgs;
 use crate::args::heading::GLOBAL;
 use crate::commands::{
     attributes, cache, completions, compute, convert, copy, create, create_group, downsample, du, export,
-    import, info, jobs, ls, names, resize, rm, run_plan, sample, verify,
+    import, info, jobs, ls, names, resize, rm, run_plan, sample, verify, view,
 };
 use crate::output::{Terminal, exit_codes};
 
@@ -56,6 +56,7 @@ pub(crate) enum Command {
     Run(run_plan::RunArgs),
     Jobs(jobs::JobsArgs),
     Verify(verify::VerifyArgs),
+    View(view::ViewArgs),
     Names(names::NamesArgs),
     Convert(convert::ConvertArgs),
     Rm(rm::RmArgs),

@@ -12,7 +12,7 @@ use clap::{CommandFactory, Parser};
 use cli::{Cli, Command};
 use commands::{
     attributes, cache, completions, compute, convert, copy, create, create_group, downsample, du, export,
-    import, info, jobs, ls, names, resize, rm, run_plan, sample, verify,
+    import, info, jobs, ls, names, resize, rm, run_plan, sample, verify, view,
 };
 use session::Session;
 
@@ -46,6 +46,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Jobs(args) => jobs::run(args, &session),
         Command::Copy(args) => copy::run(args, &session),
         Command::Verify(args) => verify::run(args, &session),
+        Command::View(args) => view::run(args, &session),
         Command::Names(args) => names::run(args),
         Command::Convert(args) => convert::run(args, session.terminal),
         Command::Rm(args) => rm::run(args, &session),

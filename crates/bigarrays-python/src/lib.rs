@@ -13,6 +13,7 @@ mod jobs;
 mod json;
 mod transfer;
 mod turn;
+mod viewer;
 
 use pyo3::prelude::*;
 
@@ -75,6 +76,8 @@ mod _bigarrays {
     use super::jobs::report::PyReport;
     #[pymodule_export]
     use super::jobs::verify::verify;
+    #[pymodule_export]
+    use super::viewer::PyViewer;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -82,7 +82,7 @@ def test_a_stub_with_another_docstring_is_found() -> None:
 REPOSITORY = Path(__file__).parents[3]
 
 
-@pytest.mark.parametrize("readme", ["README.md", "crates/bigarrays-python/README.md", "docs/training.md", "docs/computing.md"])
+@pytest.mark.parametrize("readme", ["README.md", "crates/bigarrays-python/README.md", "docs/training.md", "docs/computing.md", "docs/viewing.md"])
 def test_the_examples_of_the_readme(readme: str) -> None:
     text = (REPOSITORY / readme).read_text(encoding="utf-8")
     blocks = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)

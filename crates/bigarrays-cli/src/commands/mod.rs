@@ -27,3 +27,4 @@ mod slices;
 mod supported;
 mod transfer;
 pub(crate) mod verify;
+pub(crate) mod view;

@@ -71,6 +71,7 @@ from ._plan import Plan, plan
 from ._products import matmul, tensordot
 from ._reading import Padded
 from ._together import Together
+from ._viewing import Viewer, view
 from ._windows import Windows
 
 # Not `open`: `from bigarrays import *` is to leave Python's own.
@@ -105,6 +106,7 @@ __all__ = [
     "StorageFullError",
     "Together",
     "UnsupportedError",
+    "Viewer",
     "Windows",
     "__version__",
     "add_scale",
@@ -134,4 +136,5 @@ __all__ = [
     "unique",
     "update_attributes",
     "verify",
+    "view",
 ]

@@ -50,5 +50,6 @@ from ._tree import update_attributes as update_attributes
 from ._verify import Report as Report
 from ._verify import verify as verify
 from ._view import ViewIndexer as ViewIndexer
+from ._viewer import _Viewer as _Viewer
 
 __version__: str

@@ -57,7 +57,7 @@ impl Array {
     ///
     /// # Errors
     /// Those of opening it.
-    pub(crate) fn open_scale(&self, scale: usize) -> Result<Self> {
+    pub fn open_scale(&self, scale: usize) -> Result<Self> {
         let opened = format::open((&self.stored.root, "").into(), &self.of_scale(scale))?;
         Ok(self.beside(opened))
     }

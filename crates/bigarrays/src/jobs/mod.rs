@@ -15,7 +15,9 @@ mod verify;
 pub use crate::compute::{Cast, Journal, Number, OutOfRange, Rounding};
 pub use copy::{Copied, CopyOptions, PlannedCopy, copy, plan_copy};
 pub use plan::CopyPlan;
-pub use pyramid::{Downsampling, MadeLevel, Pyramid, PyramidOptions, StorageOf, Units, Work, pyramid};
+pub use pyramid::{
+    Downsampling, MadeLevel, Pyramid, PyramidOptions, StorageOf, Units, Work, coarsen, pyramid,
+};
 pub use verify::{
     Against, ArrayReport, Comparison, Difference, Findings, Problem, ProblemKind, Report, Stray,
     VerifyOptions, compare, verify, verify_at,

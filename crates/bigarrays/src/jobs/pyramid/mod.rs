@@ -4,6 +4,7 @@
 //! order of the tree, so that of each level few chunks are open at once. What a leaf is made of, cells of sums, counts or values,
 //! goes on to the level above until that is whole.
 
+mod coarsen;
 mod kept;
 mod kernel;
 mod levels;
@@ -28,6 +29,7 @@ use crate::base::error::{Error, Result};
 use crate::compute::Number;
 use crate::for_dtype;
 
+pub use coarsen::coarsen;
 use kernel::Kernel;
 use levels::Levels;
 use mean::Mean;

@@ -1,0 +1,106 @@
+//! Viewers: arrays in Neuroglancer.
+
+use std::sync::Mutex;
+
+use bigarrays::base::sync::MutexExt;
+use bigarrays_serve::{Layer, ViewOptions, Viewer, Volume};
+use pyo3::prelude::*;
+
+use crate::array::PyArray;
+use crate::compute::expression::PyLazy;
+use crate::errors::{OrRaise, invalid};
+use crate::interrupt::detached;
+use crate::json::to_object;
+
+/// A server of layers. `bigarrays.Viewer` has what users see.
+#[pyclass(name = "_Viewer", module = "bigarrays._bigarrays", frozen)]
+pub(crate) struct PyViewer {
+    viewer: Mutex<Option<Viewer>>,
+    url: String,
+    base: String,
+    names: Vec<String>,
+}
+
+/// What a layer is made of.
+#[derive(FromPyObject)]
+enum Shown<'py> {
+    Array(Bound<'py, PyArray>),
+    Lazy(Bound<'py, PyLazy>),
+}
+
+#[pymethods]
+impl PyViewer {
+    /// Starts one, of layers that each have a name, an array or expression, and whether it is of labels.
+    #[new]
+    #[allow(clippy::too_many_arguments, reason = "keywords of Python")]
+    fn new(
+        py: Python<'_>,
+        layers: Vec<(String, Shown<'_>, Option<bool>)>,
+        at: Option<Vec<f64>>,
+        layout: Option<String>,
+        state: Option<&Bound<'_, PyAny>>,
+        bind: &str,
+        port: u16,
+        allow_origin: Vec<String>,
+        neuroglancer: Option<String>,
+    ) -> PyResult<Self> {
+        let layer = |(name, shown, labels): (String, Shown<'_>, Option<bool>)| {
+            let volume: Volume = match shown {
+                Shown::Array(array) => array.get().array.clone().into(),
+                Shown::Lazy(lazy) => lazy.get().inner().clone().into(),
+            };
+            let layer = Layer::new(name, volume);
+            labels.into_iter().fold(layer, Layer::labels)
+        };
+        let layers: Vec<Layer> = layers.into_iter().map(layer).collect();
+        let options = ViewOptions {
+            bind: bind
+                .parse()
+                .map_err(|_| invalid(py, format!("{bind:?} is no address, such as 127.0.0.1")))?,
+            port,
+            allow_origin,
+            neuroglancer,
+            at,
+            layout,
+            state: state.map(to_object).transpose()?.unwrap_or_default(),
+            ..ViewOptions::default()
+        };
+        let viewer = detached(py, || Viewer::start(&layers, &options))?;
+        let names = viewer.names().map(str::to_owned).collect();
+        let (url, base) = (viewer.url().to_owned(), viewer.base().to_owned());
+        Ok(Self { viewer: Mutex::new(Some(viewer)), url, base, names })
+    }
+
+    #[getter]
+    fn url(&self) -> &str {
+        &self.url
+    }
+
+    #[getter]
+    fn base(&self) -> &str {
+        &self.base
+    }
+
+    #[getter]
+    fn names(&self) -> Vec<String> {
+        self.names.clone()
+    }
+
+    #[getter]
+    fn is_open(&self) -> bool {
+        self.viewer.locked().is_some()
+    }
+
+    /// How many reads ended early; 0 once it is closed.
+    #[getter]
+    fn dropped_reads(&self) -> u64 {
+        self.viewer.locked().as_ref().map_or(0, Viewer::dropped_reads)
+    }
+
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        let viewer = self.viewer.locked().take();
+        // Reads of Python's objects need the interpreter to end.
+        py.detach(|| drop(viewer));
+        Ok::<_, bigarrays::Error>(()).or_raise(py)
+    }
+}

@@ -1,0 +1,162 @@
+"""What `view` shows in a real browser, which reaches no other host, is what the arrays have."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from selenium import webdriver
+from selenium.webdriver.support.ui import WebDriverWait
+
+import bigarrays
+
+FLAGS = (
+    "--headless=new --no-sandbox --use-gl=angle --use-angle=swiftshader --enable-unsafe-swiftshader "
+    "--ignore-gpu-blocklist --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --window-size=900,700"
+)
+
+# What Neuroglancer has at each point of its global coordinates.
+VALUES = """
+    const layer = window.viewer.layerManager.getLayerByName(arguments[1]).layer;
+    const state = {pickedRenderLayer: null, pickedValue: 0n, pickedOffset: 0, pickedAnnotationLayer: undefined};
+    return arguments[0].map(point => {
+        const value = layer.getValueAt(new Float32Array(point.map(x => x + 0.5)), state);
+        if (value === null || value === undefined) return null;
+        return Array.isArray(value) ? value.map(String) : [String(value.value ?? value)];
+    });"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[webdriver.Chrome]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium") or "chromium"
+    for flag in FLAGS.split():
+        options.add_argument(flag)
+    options.add_argument("--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = shutil.which("chromedriver") or "chromedriver"
+    chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield chrome
+    chrome.quit()
+
+
+def shown(browser: webdriver.Chrome, viewer: bigarrays.Viewer, points: npt.NDArray[np.int64], layer: int = 0) -> list[Any]:
+    """What the page has of a layer at points that are in view."""
+    browser.get(viewer.url)
+    ready = "return !!(window.viewer && window.viewer.isReady() && window.viewer.layerManager.managedLayers.length)"
+    WebDriverWait(browser, 60).until(lambda page: page.execute_script(ready))
+    found: list[Any] = []
+
+    def known(page: webdriver.Chrome) -> bool:
+        found[:] = page.execute_script(VALUES, points.tolist(), viewer.names[layer])
+        return all(value is not None for value in found)
+
+    WebDriverWait(browser, 60).until(known)
+    errors = [line["message"] for line in browser.get_log("browser") if line["level"] == "SEVERE"]  # type: ignore[no-untyped-call]
+    assert errors == []
+    return found
+
+
+NEAR = {"crossSectionScale": 0.2, "layout": "xy"}
+RANDOM = np.random.default_rng(0)
+
+
+def precomputed(folder: Path) -> tuple[Any, npt.NDArray[Any], list[int], list[int]]:
+    """A sharded layer of labels."""
+    data = RANDOM.integers(1, 1 << 40, (61, 45, 12)).astype("uint64")
+    sharding: dict[str, str | int] = {"preshift_bits": 1, "hash": "murmurhash3_x86_128", "minishard_bits": 2, "shard_bits": 1}
+    array = bigarrays.create(
+        folder / "layer",
+        shape=data.shape,
+        origin=(-20, 7, -5),
+        dtype="uint64",
+        chunk_shape=(16, 16, 4),
+        encoding="compressed_segmentation",
+        resolution=(8, 8, 40),
+        labels=True,
+        sharding=sharding,
+    )
+    array[...] = data
+    return bigarrays.open(folder / "layer"), data, [0, 1, 2], [-20, 7, -5]
+
+
+def zarr(folder: Path) -> tuple[Any, npt.NDArray[Any], list[int], list[int]]:
+    data = RANDOM.normal(size=(12, 45, 61))
+    array = bigarrays.create(folder / "a.zarr", shape=data.shape, dtype="float64", format="zarr3", encoding="blosc")
+    array[...] = data
+    return array, data, [2, 1, 0], [0, 0, 0]
+
+
+def n5(folder: Path) -> tuple[Any, npt.NDArray[Any], list[int], list[int]]:
+    data = RANDOM.integers(-3000, 3000, (61, 45, 12)).astype("int16")
+    array = bigarrays.create(folder / "a.n5", shape=data.shape, dtype="int16", format="n5", chunk_shape=(20, 20, 5))
+    array[...] = data
+    return array, data, [0, 1, 2], [0, 0, 0]
+
+
+def npy(folder: Path) -> tuple[Any, npt.NDArray[Any], list[int], list[int]]:
+    data = RANDOM.integers(-(1 << 31), 1 << 31, (12, 45, 61)).astype("int64")
+    np.save(folder / "a.npy", data)
+    return bigarrays.open(folder / "a.npy").translate((-4, -20, -30)), data, [2, 1, 0], [-4, -20, -30]
+
+
+def numpy(folder: Path) -> tuple[Any, npt.NDArray[Any], list[int], list[int]]:
+    data = RANDOM.random((12, 45, 61)) > 0.5
+    return data, data, [2, 1, 0], [0, 0, 0]
+
+
+def halves(folder: Path) -> tuple[Any, npt.NDArray[Any], list[int], list[int]]:
+    data = RANDOM.normal(size=(45, 61)).astype("float16")
+    return data, data, [1, 0], [0, 0]
+
+
+def expression(folder: Path) -> tuple[Any, npt.NDArray[Any], list[int], list[int]]:
+    array, data, axes, origin = n5(folder)
+    return (array.lazy > 100).astype("uint8") * 7, (data > 100).astype("uint8") * 7, axes, origin
+
+
+@pytest.mark.parametrize("make", [precomputed, zarr, n5, npy, numpy, halves, expression])
+def test_values_on_screen(
+    browser: webdriver.Chrome, tmp_path: Path, make: Callable[[Path], tuple[Any, npt.NDArray[Any], list[int], list[int]]]
+) -> None:
+    shown_array, data, axes, origin = make(tmp_path)
+    # Of the plane that is in view, by x, y and z.
+    middle = np.array([origin[axis] + data.shape[axis] // 2 for axis in axes], dtype=np.int64)
+    reach = np.array([12, 12, 0], dtype=np.int64)[: len(axes)]
+    points = RANDOM.integers(middle - reach, middle + reach + 1, (25, len(axes)))
+    columns = np.pad(points, ((0, 0), (0, 3 - len(axes))))
+    with bigarrays.view(shown_array, state=NEAR) as viewer:
+        found = shown(browser, viewer, columns)
+    index = tuple(points[:, axes.index(axis)] - origin[axis] for axis in range(len(axes)))
+    expected = data[index]
+    if data.dtype.kind == "f":
+        assert [np.float32(value[0]) for value in found] == expected.astype("float32").tolist()
+    else:
+        assert [int(value[0]) for value in found] == expected.astype("int64" if data.dtype.kind != "u" else "uint64").tolist()
+
+
+def test_channels_are_colours(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    data = RANDOM.integers(1, 255, (61, 45, 12, 3)).astype("uint8")
+    array = bigarrays.create(tmp_path / "rgb", shape=data.shape, dtype="uint8", resolution=(8, 8, 40))
+    array[...] = data
+    points = RANDOM.integers((20, 12, 6), (40, 34, 7), (25, 3))
+    with bigarrays.view(array, state=NEAR) as viewer:
+        found = shown(browser, viewer, np.pad(points, ((0, 0), (0, 0))))
+    assert [[int(channel) for channel in value] for value in found] == data[tuple(points.T)].tolist()
+
+
+def test_time_has_a_position(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    data = RANDOM.integers(1, 255, (4, 12, 45, 61)).astype("uint8")
+    array = bigarrays.create(tmp_path / "t.zarr", shape=data.shape, dtype="uint8", format="zarr3", dimension_names=list("tzyx"))
+    array[...] = data
+    points = RANDOM.integers((20, 12, 6), (40, 34, 7), (25, 3))
+    for time in [0, 2]:
+        with bigarrays.view(array, state=NEAR, at=[30, 22, 6, time + 0.5]) as viewer:
+            found = shown(browser, viewer, np.insert(points, 3, time, axis=1))
+        assert [int(value[0]) for value in found] == data[(time, *points[:, ::-1].T)].tolist()

@@ -1,0 +1,145 @@
+//! Layers: what is shown under one name, and how.
+
+use bigarrays::{Array, Error, Result};
+
+use crate::axes::Axes;
+use crate::coarser;
+use crate::contrast::{self, Contrast};
+use crate::convert::Shown;
+use crate::level::{Level, Making};
+use crate::volume::Volume;
+
+/// An array to be shown, under a name.
+///
+/// ```
+/// use bigarrays::compute::Lazy;
+/// use bigarrays::{DataType, Domain};
+/// use bigarrays_serve::Layer;
+///
+/// let ids = Lazy::of_elements(&Domain::from_shape(&[2, 2])?, DataType::U32, &[0; 16])?;
+/// let layer = Layer::new("cells", ids).labels(true);
+/// # Ok::<(), bigarrays::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Layer {
+    name: String,
+    volume: Volume,
+    labels: Option<bool>,
+}
+
+impl Layer {
+    /// A layer of this name.
+    pub fn new(name: impl Into<String>, volume: impl Into<Volume>) -> Self {
+        Self { name: name.into(), volume: volume.into(), labels: None }
+    }
+
+    /// Whether elements are labels rather than intensities; without, as metadata say.
+    #[must_use]
+    pub fn labels(mut self, labels: bool) -> Self {
+        self.labels = Some(labels);
+        self
+    }
+}
+
+/// A layer as it is served.
+#[derive(Debug)]
+pub(crate) struct Served {
+    /// Its name, with what has to be said of it.
+    pub(crate) name: String,
+    pub(crate) labels: bool,
+    pub(crate) shown: Shown,
+    /// Number of channels.
+    pub(crate) channels: u64,
+    /// The array itself, and coarser ones of it.
+    pub(crate) levels: Vec<Level>,
+    /// What becomes black and white of each channel.
+    pub(crate) contrast: Vec<Contrast>,
+}
+
+impl Served {
+    /// Looks at a sample of the elements.
+    ///
+    /// # Errors
+    /// `Unsupported` if elements are no numbers; `InvalidArgument` for an empty array, or one without axes; those of reading.
+    pub(crate) fn new(layer: &Layer) -> Result<Self> {
+        let volume = &layer.volume;
+        let showing = |error: Error| error.during("showing").at(layer.name.clone());
+        let (domain, dtype) = (volume.domain(), volume.dtype());
+        if domain.ndim() == 0 || domain.is_empty() {
+            return Err(showing(Error::invalid(format!("there are no elements in {domain}"))));
+        }
+        let labels = layer.labels.or_else(|| volume.labels()).unwrap_or(false);
+        let axes = Axes::of(&volume.names(), domain.shape(), volume.order());
+        let mut levels = levels(volume, &axes).map_err(showing)?;
+        let channels = axes.channel.map_or(1, |axis| domain.shape()[axis]);
+        let refused = || showing(Error::unsupported(format!("{dtype} elements are no numbers to show")));
+        Shown::of(dtype, labels, false).ok_or_else(refused)?;
+        let contrast = contrast::of(&levels, channels).map_err(showing)?;
+        let made =
+            levels.last().map(|last| coarser::levels(last, lengths(volume, &axes))).unwrap_or_default();
+        levels.extend(made);
+        let wide = contrast.iter().any(|contrast| contrast.is_wide());
+        let shown = Shown::of(dtype, labels, wide).ok_or_else(refused)?;
+        let is_sampled = levels.iter().any(|level| matches!(level.making, Making::Sampled(_)));
+        let marks: Vec<&str> =
+            shown.mark().into_iter().chain(is_sampled.then_some("sampled from afar")).collect();
+        let name = match marks[..] {
+            [] => layer.name.clone(),
+            _ => format!("{} ({})", layer.name, marks.join(", ")),
+        };
+        Ok(Self { name, labels, shown, channels, levels, contrast })
+    }
+
+    /// The array itself.
+    pub(crate) fn base(&self) -> &Volume {
+        &self.levels[0].volume
+    }
+
+    pub(crate) fn axes(&self) -> &Axes {
+        &self.levels[0].axes
+    }
+}
+
+/// The array itself, and its coarser scales that are stored.
+fn levels(volume: &Volume, axes: &Axes) -> Result<Vec<Level>> {
+    let mut levels = vec![Level::stored(volume.clone(), axes, [1.0; 3])];
+    if let Volume::Stored(array) = volume {
+        for (array, ratio) in stored_coarser(array)? {
+            let size = axes.shown.map(|axis| axis.map_or(1.0, |axis| ratio[axis]));
+            levels.push(Level::stored(array.into(), axes, size));
+        }
+    }
+    Ok(levels)
+}
+
+/// How long elements are along the axes that are shown, if that is known of all in one unit.
+fn lengths(volume: &Volume, axes: &Axes) -> [f64; 3] {
+    let positions = volume.positions();
+    let known = axes.shown.map(|axis| axis.map(|axis| positions[axis].as_ref()));
+    let units: Vec<_> = known.iter().flatten().map(|one| one.and_then(|one| one.unit.as_ref())).collect();
+    if units.windows(2).any(|two| two[0] != two[1]) || units.contains(&None) {
+        return [1.0; 3];
+    }
+    known.map(|one| one.flatten().map_or(1.0, |one| if one.step > 0.0 { one.step } else { 1.0 }))
+}
+
+/// The coarser scales of the layer that an array is the whole of a scale of, and the sizes of their elements in those of the array.
+fn stored_coarser(array: &Array) -> Result<Vec<(Array, Vec<f64>)>> {
+    let own = array.scale();
+    let Some(fine) = array.scales().get(own) else { return Ok(Vec::new()) };
+    let is_whole = array.open_scale(own)?.transform() == array.transform();
+    let mut found = Vec::new();
+    for scale in (own + 1..array.scales().len()).filter(|_| is_whole) {
+        let coarse = array.open_scale(scale)?;
+        let sizes = array.scales()[scale].resolution.size.iter().zip(&fine.resolution.size);
+        let ratio: Vec<f64> = sizes.map(|(coarse, fine)| coarse / fine).collect();
+        let is_usable = coarse.ndim() == array.ndim()
+            && coarse.dtype() == array.dtype()
+            && ratio.len() == array.ndim()
+            && ratio.iter().all(|ratio| ratio.is_finite() && *ratio >= 1.0);
+        if is_usable && !coarse.domain().is_empty() {
+            found.push((coarse, ratio));
+        }
+    }
+    Ok(found)
+}

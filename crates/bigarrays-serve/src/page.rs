@@ -1,0 +1,33 @@
+//! The files of the page, which the build has put into the program as what is sent of them: their gzip.
+
+/// Names and contents.
+const FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/page.rs"));
+
+/// What may be done on the page: what it brings along, and nothing that is elsewhere. Neuroglancer makes functions of text for
+/// annotations and labels, which `unsafe-eval` is for; scripts come from here all the same.
+pub(crate) const POLICY: &str = "default-src 'none'; script-src 'self' 'unsafe-eval'; worker-src 'self' blob:; \
+    connect-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; font-src 'self' data:; \
+    base-uri 'none'; form-action 'none'";
+
+/// What is said where the page is not in this build.
+pub(crate) const MISSING: &str = "Neuroglancer is not in this build. Run scripts/setup, which needs Node, and build again; or give \
+    the address of another one as --neuroglancer URL.";
+
+/// A file of the page: its type, and its gzip.
+pub(crate) fn file(name: &str) -> Option<(&'static str, &'static [u8])> {
+    let (_, contents) = FILES.iter().find(|(known, _)| *known == name)?;
+    let kind = match name.rsplit_once('.')?.1 {
+        "html" => "text/html; charset=utf-8",
+        "js" => "text/javascript; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "wasm" => "application/wasm",
+        "txt" => "text/plain; charset=utf-8",
+        _ => "application/octet-stream",
+    };
+    Some((kind, contents))
+}
+
+/// Whether the page is in this build.
+pub fn has_page() -> bool {
+    !FILES.is_empty()
+}

@@ -1,0 +1,118 @@
+//! What a path asks for. Nothing of a path ever becomes a path of a file, or a key of a store.
+
+use crate::level::Box3;
+
+/// What a request asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Route<'a> {
+    /// A file of the page.
+    Page(&'a str),
+    /// What the page begins with.
+    State,
+    /// The metadata of a layer.
+    Info(usize),
+    /// A tile of a level of a layer, at coordinates of the axes that are not shown.
+    Tile(usize, Vec<i64>, usize, Box3),
+}
+
+/// The longest path that is looked at.
+pub(crate) const LONGEST: usize = 512;
+
+impl<'a> Route<'a> {
+    /// What the part of a path behind the token asks for; `None` if that is nothing.
+    pub(crate) fn parse(path: &'a str) -> Option<Self> {
+        let is_known = |byte: u8| byte.is_ascii_alphanumeric() || b"._-,/".contains(&byte);
+        if path.len() > LONGEST || !path.bytes().all(is_known) {
+            return None;
+        }
+        let Some(rest) = path.strip_prefix("arrays/") else {
+            return Some(match path {
+                "" => Self::Page("index.html"),
+                "state.json" => Self::State,
+                name => Self::Page(name),
+            });
+        };
+        let parts: Vec<&str> = rest.split('/').collect();
+        let (layer, at, rest) = match parts[..] {
+            [layer, "at", at, ref rest @ ..] => (layer, at, rest),
+            [layer, ref rest @ ..] => (layer, "", rest),
+            [] => return None,
+        };
+        let layer = number(layer)?;
+        match rest {
+            ["info"] => Some(Self::Info(layer)),
+            [level, tile] => {
+                let at: Vec<&str> = if at.is_empty() { Vec::new() } else { at.split(',').collect() };
+                let at: Option<Vec<i64>> = at.into_iter().map(coordinate).collect();
+                Some(Self::Tile(layer, at?, number(level)?, part(tile)?))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A number as it is written by the viewer: without signs and leading zeros.
+fn number(text: &str) -> Option<usize> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    if is_plain { text.parse().ok() } else { None }
+}
+
+fn coordinate(text: &str) -> Option<i64> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let is_plain = digits.bytes().all(|byte| byte.is_ascii_digit()) && text != "-0";
+    let is_short = digits == "0" || !digits.starts_with('0');
+    if is_plain && is_short { text.parse().ok() } else { None }
+}
+
+/// A box as `x0-x1_y0-y1_z0-z1`, whose bounds may be negative.
+fn part(text: &str) -> Option<Box3> {
+    let ranges: Option<Vec<_>> = text.split('_').map(range).collect();
+    ranges?.try_into().ok()
+}
+
+fn range(text: &str) -> Option<std::ops::Range<i64>> {
+    // The dash between the bounds is the first behind a digit.
+    let dash = 1 + text.get(1..)?.find('-')?;
+    let (start, end) = (coordinate(&text[..dash])?, coordinate(&text[dash + 1..])?);
+    (start < end).then_some(start..end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_what_the_viewer_asks_for_or_nothing() {
+        let tile = Route::Tile(3, vec![], 1, [-100..-48, -6..0, -33..-1]);
+        assert_eq!(Route::parse("arrays/3/1/-100--48_-6-0_-33--1"), Some(tile));
+        let later = Route::Tile(0, vec![5, -2], 0, [0..1, 2..3, 4..5]);
+        assert_eq!(Route::parse("arrays/0/at/5,-2/0/0-1_2-3_4-5"), Some(later));
+        assert_eq!(Route::parse("arrays/0/info"), Some(Route::Info(0)));
+        assert_eq!(Route::parse("arrays/0/at/5/info"), Some(Route::Info(0)));
+        assert_eq!(Route::parse(""), Some(Route::Page("index.html")));
+        for bad in [
+            "arrays/",
+            "arrays/00/info",
+            "arrays/-1/info",
+            "arrays/0/0/0-1_0-1",
+            "arrays/0/0/1-1_0-1_0-1",
+            "arrays/0/0/01-2_0-1_0-1",
+            "arrays/0/0/-0-2_0-1_0-1",
+            "arrays/0/0/0-1_0-1_0-1_0-1",
+            "arrays/0/../info",
+            "arrays/0/at/x/0/0-1_0-1_0-1",
+            "arrays/0/0/99999999999999999999-2_0-1_0-1",
+            "%2e%2e",
+            "a\0",
+            "a\\b",
+            "é",
+            "arrays/0/0/-_-_-",
+            "arrays/0/0/--1-2_0-1_0-1",
+            "arrays/99999999999999999999/info",
+        ] {
+            assert_eq!(Route::parse(bad), None, "{bad}");
+        }
+        // These are names of no file of the page.
+        assert_eq!(Route::parse("../../etc/passwd"), Some(Route::Page("../../etc/passwd")));
+    }
+}

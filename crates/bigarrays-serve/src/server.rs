@@ -1,0 +1,222 @@
+//! The server: connections, and what is done for each request.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use bigarrays::base::text::shown;
+use bigarrays::{Error, ErrorKind};
+use hyper::body::{Body, Incoming};
+use hyper::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue, TRANSFER_ENCODING};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+
+use crate::answer::{Answer, Content, allow, content, refusal};
+use crate::guard::{Admission, Guard};
+use crate::page;
+use crate::patience::Patient;
+use crate::route::{LONGEST, Route};
+use crate::tiles::Tiles;
+
+/// Connections at once.
+const CONNECTIONS: usize = 256;
+
+/// How long a client may take for its headers, and between one request and the next.
+const HEADERS_WITHIN: Duration = Duration::from_secs(20);
+
+/// Bytes and number of the headers of a request.
+const HEADER_BYTES: usize = 16 << 10;
+const HEADERS: usize = 64;
+
+/// What all connections share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) guard: Guard,
+    pub(crate) tiles: Tiles,
+    /// The state and the metadata of each layer.
+    pub(crate) state: Content,
+    pub(crate) infos: Vec<Content>,
+    /// What tells this server's answers from those of an earlier one.
+    pub(crate) tag: String,
+    /// Reads at once.
+    pub(crate) reads: Arc<Semaphore>,
+    pub(crate) counts: Counts,
+}
+
+/// What was done.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    /// Reads that ended early since nobody waits for them.
+    pub(crate) dropped: AtomicU64,
+}
+
+/// Serves all who come.
+pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let shared = Arc::clone(&shared);
+                tokio::spawn(async move {
+                    connection(stream, shared).await;
+                    drop(place);
+                });
+            }
+            // Too many open files, or a client that is gone already.
+            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, shared: Arc<Shared>) {
+    // Whether small packets wait does not matter to what is answered.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(|request| {
+        let shared = Arc::clone(&shared);
+        async move { Ok::<_, Infallible>(answer(shared, request).await) }
+    });
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(HEADERS_WITHIN)
+        .max_buf_size(HEADER_BYTES)
+        .max_headers(HEADERS);
+    // An error is a client that is gone, or that does not speak HTTP: there is nobody to tell.
+    let _ = http.serve_connection(TokioIo::new(Patient::new(stream)), service).await;
+}
+
+async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Answer {
+    let headers = request.headers();
+    let mut answer = if has_body(&request) {
+        let mut answer = refusal(StatusCode::PAYLOAD_TOO_LARGE, "requests have no body here");
+        answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        answer
+    } else if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        refusal(StatusCode::METHOD_NOT_ALLOWED, "arrays are only read here")
+    } else if request.uri().path().len() > LONGEST || request.uri().authority().is_some() {
+        refusal(StatusCode::BAD_REQUEST, "no such address")
+    } else {
+        match shared.guard.admit(request.uri().path(), headers) {
+            Admission::Foreign => {
+                refusal(StatusCode::FORBIDDEN, "this server is asked by its own page alone")
+            }
+            Admission::Unknown => refusal(StatusCode::NOT_FOUND, "nothing is here"),
+            Admission::Granted(path, origin) => {
+                let mut answer = granted(&shared, path, headers).await;
+                origin.iter().for_each(|origin| allow(&mut answer, origin));
+                answer
+            }
+        }
+    };
+    if request.method() == Method::HEAD {
+        let length = answer.body().size_hint().exact().unwrap_or(0);
+        answer.headers_mut().insert(CONTENT_LENGTH, length.into());
+        *answer.body_mut() = Default::default();
+    }
+    answer
+}
+
+fn has_body(request: &Request<Incoming>) -> bool {
+    let length = request.headers().get(CONTENT_LENGTH).is_some_and(|length| length != "0");
+    length || request.headers().contains_key(TRANSFER_ENCODING) || !request.body().is_end_stream()
+}
+
+async fn granted(shared: &Arc<Shared>, path: &str, headers: &HeaderMap) -> Answer {
+    let nothing = || refusal(StatusCode::NOT_FOUND, "nothing is here");
+    match Route::parse(path) {
+        Some(Route::Page(name)) => match page::file(name) {
+            Some((kind, bytes)) => content(headers, kind, &zipped(bytes), &format!("{}-page", shared.tag)),
+            None if name == "index.html" => refusal(StatusCode::NOT_FOUND, page::MISSING),
+            None => nothing(),
+        },
+        Some(Route::State) => json(headers, &shared.state, &shared.tag),
+        Some(Route::Info(layer)) => {
+            shared.infos.get(layer).map_or_else(nothing, |info| json(headers, info, &shared.tag))
+        }
+        Some(Route::Tile(layer, at, level, part)) => {
+            let known = shared.tiles.layers.get(layer).and_then(|layer| layer.levels.get(level));
+            match known.filter(|level| level.is_tile(&part) && level.expect_within(&at).is_ok()) {
+                Some(_) => tile(shared, (layer, level, at, part), headers).await,
+                None => nothing(),
+            }
+        }
+        None => nothing(),
+    }
+}
+
+fn json(headers: &HeaderMap, text: &Content, tag: &str) -> Answer {
+    content(headers, "application/json", text, tag)
+}
+
+fn zipped(bytes: &'static [u8]) -> Content {
+    // The last four bytes of a gzip say how many it is of.
+    let length = bytes.last_chunk::<4>().map_or(0, |length| u32::from_le_bytes(*length));
+    Content { bytes: bytes.into(), unzipped: Some(length as usize) }
+}
+
+/// Asks work to stop when nobody waits for it any more.
+struct Wanted(Arc<AtomicBool>);
+
+impl Drop for Wanted {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Reads a tile, as long as the client waits for it.
+async fn tile(shared: &Arc<Shared>, key: crate::tiles::Key, headers: &HeaderMap) -> Answer {
+    let stopped = Arc::new(AtomicBool::new(false));
+    let wanted = Wanted(Arc::clone(&stopped));
+    let Ok(turn) = Arc::clone(&shared.reads).acquire_owned().await else {
+        return refusal(StatusCode::SERVICE_UNAVAILABLE, "the viewer is being closed");
+    };
+    let own = Arc::clone(shared);
+    let read = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        let is_stopped = || stopped.load(Ordering::Relaxed);
+        let found = bigarrays::interruptible(&is_stopped, || {
+            bigarrays::check_interrupt()?;
+            own.tiles.get(&key)
+        });
+        if is_stopped() {
+            own.counts.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        found
+    });
+    let found = read.await;
+    drop(wanted);
+    match found {
+        Ok(Ok(tile)) => content(headers, "application/octet-stream", &tile, &tag_of(&tile)),
+        Ok(Err(error)) => failure(&error),
+        Err(_) => refusal(StatusCode::INTERNAL_SERVER_ERROR, "reading ended early"),
+    }
+}
+
+/// What tells the contents of a tile from others.
+fn tag_of(tile: &Content) -> String {
+    format!("{:08x}-{:x}", libdeflater::crc32(&tile.bytes), tile.bytes.len())
+}
+
+fn failure(error: &Error) -> Answer {
+    let status = match error.kind() {
+        ErrorKind::InvalidArgument | ErrorKind::OutOfBounds => StatusCode::BAD_REQUEST,
+        ErrorKind::MemoryBudget => StatusCode::INSUFFICIENT_STORAGE,
+        // To the viewer, what is not found would be elements that are zero.
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    refusal(status, &shown(&error.to_string()))
+}
+
+/// Listens on an address.
+///
+/// # Errors
+/// `Storage` if that cannot be.
+pub(crate) async fn listen(address: SocketAddr) -> bigarrays::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| Error::io(error, "listening on", address.to_string()))
+}

@@ -1,0 +1,221 @@
+//! A viewer: a server of layers, as long as it lives.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bigarrays::{Error, ErrorKind, Result, threads};
+use serde_json::{Map, Value};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Semaphore;
+
+use crate::answer::Content;
+use crate::dimensions;
+use crate::guard::Guard;
+use crate::info::info;
+use crate::layer::{Layer, Served};
+use crate::page::has_page;
+use crate::server::{Counts, Shared, listen, serve};
+use crate::state::{HERE, Wishes, state};
+use crate::tiles::Tiles;
+
+/// How a viewer is served, and what it begins with.
+#[derive(Clone, Debug)]
+pub struct ViewOptions {
+    /// The address that is listened on; that of this machine alone unless something else is said.
+    pub bind: IpAddr,
+    /// The port; one that is free if it is zero.
+    pub port: u16,
+    /// Origins, such as `https://hub.example.org`, whose pages may read what is served, and which are names of the server.
+    pub allow_origin: Vec<String>,
+    /// The address of a Neuroglancer to be used instead of the one in this build.
+    pub neuroglancer: Option<String>,
+    /// The coordinates that are shown first, along x, y and z.
+    pub at: Option<Vec<f64>>,
+    /// How panels are laid out: one of Neuroglancer's, such as `4panel` or `xy`.
+    pub layout: Option<String>,
+    /// Members of Neuroglancer's state that count more than those that are made.
+    pub state: Map<String, Value>,
+    /// Bytes of tiles that are kept in memory.
+    pub memory_bytes: u64,
+}
+
+impl Default for ViewOptions {
+    fn default() -> Self {
+        Self {
+            bind: Ipv4Addr::LOCALHOST.into(),
+            port: 0,
+            allow_origin: Vec::new(),
+            neuroglancer: None,
+            at: None,
+            layout: None,
+            state: Map::new(),
+            memory_bytes: 128 << 20,
+        }
+    }
+}
+
+/// Bits of the token that is in the address.
+const TOKEN_BYTES: usize = 16;
+
+/// A server of layers, as long as this lives.
+#[derive(Debug)]
+pub struct Viewer {
+    runtime: Option<Runtime>,
+    shared: Arc<Shared>,
+    base: String,
+    url: String,
+    process: u32,
+}
+
+impl Viewer {
+    /// Serves layers, and looks at a sample of each of them.
+    ///
+    /// ```
+    /// use bigarrays::{CreateSpec, DataType, OpenOptions};
+    /// use bigarrays_serve::{Layer, ViewOptions, Viewer};
+    ///
+    /// let spec = CreateSpec::new(DataType::U8, "-10:90,0:80,0:60".parse()?);
+    /// let array = OpenOptions::new().create("memory://viewer", &spec)?;
+    /// # if !bigarrays_serve::has_page() { return Ok(()) }
+    /// let viewer = Viewer::start(&[Layer::new("em", array)], &ViewOptions::default())?;
+    /// assert!(viewer.url().starts_with("http://127.0.0.1:"));
+    /// # Ok::<(), bigarrays::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `InvalidArgument` for no layers, empty arrays, or an address of Neuroglancer or an origin that is none; `Unsupported` for
+    /// elements that are no numbers, and where this build has no Neuroglancer and no address of one is given; `Storage` if the
+    /// address can not be listened on; those of reading samples.
+    pub fn start(layers: &[Layer], options: &ViewOptions) -> Result<Self> {
+        check(layers, options)?;
+        let layers: Vec<Served> = layers.iter().map(Served::new).collect::<Result<_>>()?;
+        let starting = |error| Error::io(error, "starting", "the viewer");
+        let mut builder = Builder::new_multi_thread();
+        builder
+            .worker_threads(2)
+            .max_blocking_threads(2 * threads())
+            .thread_name("bigarrays-view")
+            .enable_all();
+        let runtime = builder.build().map_err(starting)?;
+        let listener = runtime.block_on(listen(SocketAddr::new(options.bind, options.port)))?;
+        let address = listener.local_addr().map_err(starting)?;
+        let token = token()?;
+        let base = format!("http://{}/{token}/", reachable(address));
+        let wishes =
+            Wishes { at: options.at.clone(), layout: options.layout.clone(), state: options.state.clone() };
+        let begins = state(&layers, &wishes).to_string();
+        let url = match &options.neuroglancer {
+            Some(other) => format!("{other}#!{}", encoded(&begins.replace(HERE, &base))),
+            None => base.clone(),
+        };
+        let mut origins = options.allow_origin.clone();
+        origins.extend(options.neuroglancer.iter().filter_map(|url| origin_of(url)));
+        let shared = Arc::new(Shared {
+            guard: Guard::new(token, address, &origins),
+            state: Content::of(begins.into_bytes()),
+            infos: layers.iter().map(described).collect(),
+            tiles: Tiles::new(layers, options.memory_bytes),
+            tag: self::token()?,
+            reads: Arc::new(Semaphore::new(2 * threads())),
+            counts: Counts::default(),
+        });
+        runtime.spawn(serve(listener, Arc::clone(&shared)));
+        Ok(Self { runtime: Some(runtime), shared, base, url, process: std::process::id() })
+    }
+
+    /// What to open in a browser.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// What all that is served lies below: the layer `k` is a precomputed volume at `arrays/k` there.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// The names of the layers, as they are shown.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.shared.tiles.layers.iter().map(|layer| layer.name.as_str())
+    }
+
+    /// How many reads ended early, since nobody waited for them any more.
+    pub fn dropped_reads(&self) -> u64 {
+        self.shared.counts.dropped.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Viewer {
+    fn drop(&mut self) {
+        let Some(runtime) = self.runtime.take() else { return };
+        if self.process == std::process::id() {
+            self.shared.reads.close();
+            runtime.shutdown_background();
+        } else {
+            // Its threads are in the parent of this process.
+            std::mem::forget(runtime);
+        }
+    }
+}
+
+fn check(layers: &[Layer], options: &ViewOptions) -> Result<()> {
+    if layers.is_empty() {
+        return Err(Error::invalid("there is no array to show"));
+    }
+    if options.neuroglancer.is_none() && !has_page() {
+        return Err(Error::unsupported(crate::page::MISSING));
+    }
+    let wrong = |what: &str, url: &str| Error::invalid(format!("{url:?} is no {what}"));
+    if let Some(url) =
+        options.neuroglancer.as_deref().filter(|url| origin_of(url).is_none() || url.contains('#'))
+    {
+        return Err(wrong("address of a page, such as https://neuroglancer-demo.appspot.com", url));
+    }
+    match options.allow_origin.iter().find(|url| origin_of(url).as_deref() != Some(url.trim_end_matches('/')))
+    {
+        Some(url) => Err(wrong("origin, such as https://hub.example.org", url)),
+        None => Ok(()),
+    }
+}
+
+/// The scheme and host of an address.
+fn origin_of(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https"))?;
+    let host = rest.split(['/', '?', '#']).next().filter(|host| !host.is_empty())?;
+    Some(format!("{scheme}://{host}"))
+}
+
+fn described(layer: &Served) -> Content {
+    let (shown, _) = dimensions::of(layer);
+    let size = [0, 1, 2].map(|axis: usize| shown.get(axis).map_or(1.0, |one| one.nanometres()));
+    Content::of(info(layer, size).to_string().into_bytes())
+}
+
+/// An address that leads to one that is listened on.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => std::net::Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+fn token() -> Result<String> {
+    let mut bytes = [0; TOKEN_BYTES];
+    let failed =
+        |error: getrandom::Error| Error::new(ErrorKind::Storage, error.to_string()).during("drawing a token");
+    getrandom::fill(&mut bytes).map_err(failed)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Text as it may stand behind the `#` of an address.
+fn encoded(text: &str) -> String {
+    let one = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b':' | b'/' | b',' => {
+            char::from(byte).to_string()
+        }
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(one).collect()
+}

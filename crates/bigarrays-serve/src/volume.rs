@@ -1,0 +1,146 @@
+//! What a layer shows: an array that is stored, or one that is computed where somebody looks.
+
+use bigarrays::base::buffer::{Order, ViewMut};
+use bigarrays::chunk::layout::Positions;
+use bigarrays::compute::{ComputeOptions, Lazy};
+use bigarrays::{Array, DataType, Domain, Error, Index, Result};
+
+/// An array that is stored, or one that is computed where somebody looks. Cheap to clone.
+#[derive(Clone, Debug)]
+pub enum Volume {
+    /// A stored array, or a view of one.
+    Stored(Box<Array>),
+    /// An expression, of which a box at a time is computed.
+    Computed(Lazy),
+}
+
+impl From<Array> for Volume {
+    fn from(array: Array) -> Self {
+        Self::Stored(Box::new(array))
+    }
+}
+
+impl From<Lazy> for Volume {
+    fn from(lazy: Lazy) -> Self {
+        Self::Computed(lazy)
+    }
+}
+
+/// Memory that computing one tile may take.
+const MEMORY: u64 = 256 << 20;
+
+impl Volume {
+    pub(crate) fn dtype(&self) -> DataType {
+        match self {
+            Self::Stored(array) => array.dtype(),
+            Self::Computed(lazy) => lazy.dtype(),
+        }
+    }
+
+    pub(crate) fn domain(&self) -> &Domain {
+        match self {
+            Self::Stored(array) => array.domain(),
+            Self::Computed(lazy) => lazy.domain(),
+        }
+    }
+
+    /// What the axes are called; those of computed arrays that have no name as is usual in their order.
+    pub(crate) fn names(&self) -> Vec<String> {
+        match self {
+            Self::Stored(array) => array.axis_names().iter().map(|name| (*name).to_owned()).collect(),
+            Self::Computed(lazy) => {
+                let is_c = lazy.order() == Order::C;
+                let usual = |axis: usize| match if is_c { lazy.ndim() - 1 - axis } else { axis } {
+                    place @ 0..3 => ["x", "y", "z"][place].to_owned(),
+                    _ => format!("axis{axis}"),
+                };
+                let names = lazy.names().iter().enumerate();
+                let mut all: Vec<String> =
+                    names.map(|(axis, name)| name.clone().unwrap_or_else(|| usual(axis))).collect();
+                for axis in 1..all.len() {
+                    if all[..axis].contains(&all[axis]) {
+                        all[axis] = format!("axis{axis}");
+                    }
+                }
+                all
+            }
+        }
+    }
+
+    /// Where the elements along each axis are, as far as that is known.
+    pub(crate) fn positions(&self) -> Vec<Option<Positions>> {
+        match self {
+            Self::Stored(array) => array.positions().into_vec(),
+            Self::Computed(lazy) => vec![None; lazy.ndim()],
+        }
+    }
+
+    /// The order in which elements of neighbouring coordinates lie beside each other.
+    pub(crate) fn order(&self) -> Order {
+        match self {
+            Self::Stored(array) => array.order(),
+            Self::Computed(lazy) => lazy.order(),
+        }
+    }
+
+    /// The shape of what is read at once, where there is such a thing.
+    pub(crate) fn chunk_shape(&self) -> Option<Vec<u64>> {
+        match self {
+            Self::Stored(array) => Some(array.chunk_shape().to_vec()),
+            Self::Computed(_) => None,
+        }
+    }
+
+    /// Whether metadata say that elements are labels.
+    pub(crate) fn labels(&self) -> Option<bool> {
+        let Self::Stored(array) = self else { return None };
+        array.scales().get(array.scale()).map(|scale| scale.labels)
+    }
+
+    /// The view whose axes are those of `axes`, in their order; each other one is fixed where `at` says.
+    pub(crate) fn seen(&self, axes: &[usize], at: &[i64]) -> Result<Self> {
+        let indices: Vec<Index> = (0..self.domain().ndim())
+            .map(|axis| if axes.contains(&axis) { Index::ALL } else { Index::At(at[axis]) })
+            .collect();
+        let mut left: Vec<usize> = axes.to_vec();
+        left.sort_unstable();
+        let place = |axis: &usize| left.iter().position(|other| other == axis).unwrap_or(0);
+        let order: Vec<usize> = axes.iter().map(place).collect();
+        Ok(match self {
+            Self::Stored(array) => array.slice(&indices)?.permute(&order)?.into(),
+            Self::Computed(lazy) => lazy.slice(&indices)?.permute(&order)?.into(),
+        })
+    }
+
+    /// The view of every `steps[axis]`-th element of `part` along each axis, whose coordinates are theirs divided by that.
+    pub(crate) fn strided(&self, part: &Domain, steps: &[u64]) -> Result<Self> {
+        let index = |(range, &step): (std::ops::Range<i64>, &u64)| Index::Slice {
+            start: Some(range.start),
+            stop: Some(range.end),
+            step: step as i64,
+        };
+        let indices: Vec<Index> = part.ranges().zip(steps).map(index).collect();
+        Ok(match self {
+            Self::Stored(array) => array.slice(&indices)?.into(),
+            Self::Computed(lazy) => lazy.slice(&indices)?.into(),
+        })
+    }
+
+    /// The elements of a box, dense, the first axis the fastest.
+    pub(crate) fn read(&self, part: &Domain) -> Result<Vec<u8>> {
+        let shape: Vec<usize> = part.shape().iter().map(|&length| length as usize).collect();
+        let item = self.dtype().size();
+        let bytes = shape.iter().try_fold(item, |all, &length| all.checked_mul(length));
+        let mut out = vec![0; bytes.ok_or_else(|| Error::invalid(format!("box {part} is too large")))?];
+        let view = ViewMut::dense(&mut out, &shape, item, Order::Fortran)?;
+        match self {
+            Self::Stored(array) => array.read_into(part, view)?,
+            Self::Computed(lazy) => {
+                let indices: Vec<Index> = part.ranges().map(Index::from).collect();
+                let options = ComputeOptions { memory: MEMORY, ..ComputeOptions::default() };
+                lazy.slice(&indices)?.compute_into(view, &options)?;
+            }
+        }
+        Ok(out)
+    }
+}
