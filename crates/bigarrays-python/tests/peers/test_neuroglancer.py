@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 import neuroglancer  # type: ignore[import-untyped]
 import numpy as np
@@ -56,8 +56,11 @@ class Files(SimpleHTTPRequestHandler):
         self.end_headers()
         return io.BytesIO(part)
 
+    #: Paths that were asked for.
+    asked: ClassVar[list[str]] = []
+
     def log_message(self, format: str, *args: Any) -> None:
-        pass
+        self.asked.append(self.path)
 
 
 @pytest.fixture(scope="module")
@@ -81,16 +84,20 @@ def served(tmp_path: Path) -> Iterator[tuple[Path, str]]:
     server.server_close()
 
 
-def values(browser: webdriver.Chrome, url: str, kind: str, center: list[float], points: npt.NDArray[np.int64]) -> list[Any]:
-    """What the viewer holds at each point, once it has drawn the plane around `center`."""
+def values(
+    browser: webdriver.Chrome, url: str, kind: str, center: list[float], points: npt.NDArray[np.int64],
+    zoom: float = 0.2, depth: int = 40,
+) -> list[Any]:
+    """What the viewer holds at each point, once it has drawn the plane around `center`, of which a pixel is `zoom` voxels, of `depth` nm along z."""
     neuroglancer.set_server_bind_address("127.0.0.1", 0)
     viewer = neuroglancer.Viewer()
     with viewer.txn() as state:
         source = f"{url}/|neuroglancer-precomputed:"
         layer = neuroglancer.ImageLayer if kind == "image" else neuroglancer.SegmentationLayer
         state.layers["data"] = layer(source=source)
+        state.dimensions = neuroglancer.CoordinateSpace(names=["x", "y", "z"], units="nm", scales=[8, 8, depth])
         state.position = center
-        state.cross_section_scale = 0.2
+        state.cross_section_scale = zoom
         state.layout = "xy"
     browser.get(viewer.get_viewer_url())
     ready = "return !!(window.viewer && window.viewer.isReady() && window.viewer.layerManager.managedLayers[0].isReady())"
@@ -215,3 +222,36 @@ def test_values_of_shards_on_screen(
     array[...] = data
     found = values(browser, f"{url}/layer", kind, CENTER, POINTS)
     assert [int(value[0]) for value in found] == [int(data[tuple(point - origin)]) for point in POINTS]
+
+
+def has_asked(start: str, browser: webdriver.Chrome) -> bool:
+    """Whether a page has asked for something whose path begins so."""
+    return any(path.startswith(start) for path in Files.asked)
+
+
+@pytest.mark.parametrize(("kind", "sharding"), [("image", False), ("segmentation", False), ("segmentation", True)])
+def test_two_scales_have_the_same_value_at_a_point(
+    browser: webdriver.Chrome, served: tuple[Path, str], kind: str, sharding: bool
+) -> None:
+    folder, url = served
+    origin, shape = (-20, 8, -4), (64, 48, 16)
+    # Cells that both scales have whole.
+    cells = np.random.default_rng(5).integers(1, 250, (16, 12, 4))
+    data = np.kron(cells, np.ones((4, 4, 4), "int64")).astype("uint8" if kind == "image" else "uint64")
+    array = bigarrays.create(
+        folder / "layer", shape=shape, origin=origin, dtype=data.dtype, chunk_shape=(16, 16, 8), resolution=(8, 8, 8),
+        labels=kind == "segmentation",
+    )
+    array[...] = data
+    assert bigarrays.downsample(array, levels=2, factors=(2, 2, 2), sharding=sharding) == ["16_16_16", "32_32_32"]
+    points = np.random.default_rng(0).integers((-12, 14, 2), (30, 46, 3), (25, 3))
+    expected = [int(data[tuple(point - origin)]) for point in points]
+    for zoom, scale, other in [(0.2, "8_8_8", None), (4.2, "32_32_32", "8_8_8")]:
+        Files.asked.clear()
+        found = values(browser, f"{url}/layer", kind, [10.5, 28.5, 2.5], points, zoom, depth=8)
+        assert [int(value[0]) for value in found] == expected
+
+        # A near view begins with what is coarse.
+        wanted = f"/layer/{scale}/"
+        WebDriverWait(browser, 60).until(partial(has_asked, wanted))
+        assert other is None or not has_asked(f"/layer/{other}/", browser)
