@@ -11,8 +11,7 @@ use clap::{CommandFactory, Parser};
 
 use cli::{Cli, Command};
 use commands::{
-    attributes, cache, completions, compute, convert, copy, create, create_group, downsample, du, export,
-    import, info, jobs, ls, names, resize, rm, run_plan, sample, verify, view,
+    attributes, cache, completions, compute, convert, copy, create, create_group, downsample, du, export, import, info, jobs, ls, names, resize, rm, run_plan, sample, slice, verify, view,
 };
 use session::Session;
 
@@ -39,6 +38,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Downsample(args) => downsample::run(args, &session),
         Command::Resize(args) => resize::run(args, &session),
         Command::Sample(args) => sample::run(args, &session),
+        Command::Slice(args) => slice::run(args, &session),
         Command::Import(args) => import::run(args, &session),
         Command::Export(args) => export::run(args, &session),
         Command::Compute(args) => compute::run(args, &session),

@@ -73,6 +73,8 @@ mod _bigarrays {
     #[pymodule_export]
     use super::jobs::downsample::downsample;
     #[pymodule_export]
+    use super::jobs::picture::{_picture, PyPicture};
+    #[pymodule_export]
     use super::jobs::report::PyReport;
     #[pymodule_export]
     use super::jobs::verify::verify;

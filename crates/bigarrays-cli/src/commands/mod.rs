@@ -23,6 +23,7 @@ pub(crate) mod resize;
 pub(crate) mod rm;
 pub(crate) mod run_plan;
 pub(crate) mod sample;
+pub(crate) mod slice;
 mod slices;
 mod supported;
 mod transfer;

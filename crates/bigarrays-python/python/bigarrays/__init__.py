@@ -36,6 +36,7 @@ from ._bigarrays import (
     NotFoundError,
     OutOfBoundsError,
     PermissionDeniedError,
+    Picture,
     Positions,
     ReadOnlyError,
     Report,
@@ -67,6 +68,7 @@ from ._label_table import label_statistics
 from ._lazy import Lazy
 from ._mapping import map_blocks, map_overlap
 from ._metadata import Metadata
+from ._pictures import picture
 from ._plan import Plan, plan
 from ._products import matmul, tensordot
 from ._reading import Padded
@@ -96,6 +98,7 @@ __all__ = [
     "OutOfBoundsError",
     "Padded",
     "PermissionDeniedError",
+    "Picture",
     "Plan",
     "Positions",
     "ReadOnlyError",
@@ -126,6 +129,7 @@ __all__ = [
     "map_blocks",
     "map_overlap",
     "matmul",
+    "picture",
     "plan",
     "remove",
     "resize",

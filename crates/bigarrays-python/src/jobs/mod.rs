@@ -2,6 +2,7 @@
 
 pub(crate) mod copy;
 pub(crate) mod downsample;
+pub(crate) mod picture;
 mod progress;
 pub(crate) mod report;
 pub(crate) mod verify;

@@ -6,6 +6,7 @@
 mod copy;
 mod cut;
 mod gather;
+mod picture;
 mod plan;
 mod pyramid;
 mod sparse;
@@ -14,6 +15,10 @@ mod verify;
 
 pub use crate::compute::{Cast, Journal, Number, OutOfRange, Rounding};
 pub use copy::{Copied, CopyOptions, PlannedCopy, copy, plan_copy};
+pub use picture::{
+    Color, ColorMap, Contrast, Picture, PictureOptions, Pixels, Planes, Projection, picture, picture_of,
+    preview,
+};
 pub use plan::CopyPlan;
 pub use pyramid::{
     Downsampling, MadeLevel, Pyramid, PyramidOptions, StorageOf, Units, Work, coarsen, pyramid,
