@@ -7,7 +7,8 @@ use clap::{ArgAction, Parser, Subcommand};
 use crate::args::StoreArgs;
 use crate::args::heading::GLOBAL;
 use crate::commands::{
-    attributes, cache, completions, compute, convert, copy, create, create_group, downsample, du, export, import, info, jobs, ls, names, resize, rm, run_plan, sample, slice, verify, view,
+    attributes, cache, completions, compute, convert, copy, create, create_group, downsample, du, export,
+    import, info, jobs, ls, names, normalize, resize, rm, roi, run_plan, sample, slice, verify, view,
 };
 use crate::output::{Terminal, exit_codes};
 
@@ -53,6 +54,8 @@ pub(crate) enum Command {
     Copy(copy::CopyArgs),
     Downsample(downsample::DownsampleArgs),
     Compute(compute::ComputeArgs),
+    Normalize(normalize::NormalizeArgs),
+    Roi(roi::RoiArgs),
     Run(run_plan::RunArgs),
     Jobs(jobs::JobsArgs),
     Verify(verify::VerifyArgs),

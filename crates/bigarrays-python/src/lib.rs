@@ -77,6 +77,8 @@ mod _bigarrays {
     #[pymodule_export]
     use super::jobs::report::PyReport;
     #[pymodule_export]
+    use super::jobs::roi::roi;
+    #[pymodule_export]
     use super::jobs::verify::verify;
     #[pymodule_export]
     use super::viewer::PyViewer;

@@ -55,11 +55,13 @@ from ._bigarrays import (
     open as open,
     remove,
     resize,
+    roi,
     supported,
     update_attributes,
     verify,
 )
 from ._computing import compute, explain, save
+from ._contrast import normalize
 from ._copying import copy
 from ._downsampling import downsample
 from ._counts import unique
@@ -129,10 +131,12 @@ __all__ = [
     "map_blocks",
     "map_overlap",
     "matmul",
+    "normalize",
     "picture",
     "plan",
     "remove",
     "resize",
+    "roi",
     "save",
     "stack",
     "supported",

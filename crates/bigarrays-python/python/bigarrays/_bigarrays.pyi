@@ -37,6 +37,7 @@ from ._points import PointIndexer as PointIndexer
 from ._picture import Picture as Picture
 from ._picture import _picture as _picture
 from ._positions import Positions as Positions
+from ._roi import roi as roi
 from ._scale import Scale as Scale
 from ._slice_array import SliceArray as SliceArray
 from ._slice_array import _open_slices as _open_slices

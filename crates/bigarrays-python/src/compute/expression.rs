@@ -7,6 +7,7 @@ use bigarrays::compute::{
     self, Argument, Cast, ComputeOptions, Function, Lazy, Literal, Operand, OutOfRange, Reduction, Rounding,
     Target,
 };
+use bigarrays::jobs::NormalizeOptions;
 use numpy::{PyArrayDescr, PyUntypedArray};
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
@@ -22,6 +23,7 @@ use crate::compute::mapped;
 use crate::compute::source::{Foreign, Held};
 use crate::errors::{OrRaise, invalid};
 use crate::interrupt::detached;
+use crate::jobs::downsample::to_number;
 use crate::jobs::reported;
 use crate::transfer;
 
@@ -179,6 +181,25 @@ impl PyLazy {
     ) -> PyResult<Self> {
         let method = groups::method_named(method).or_raise(py)?;
         self.0.quantile(&q, &axes, method, skips).map(Self).or_raise(py)
+    }
+
+    /// Elements stretched between two percentiles, or numbers.
+    #[pyo3(signature = (contrast, by = None, dtype = None, ignore = None))]
+    fn normalize(
+        &self,
+        py: Python<'_>,
+        contrast: &str,
+        by: Option<usize>,
+        dtype: Option<&Bound<'_, PyAny>>,
+        ignore: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let options = NormalizeOptions {
+            contrast: contrast.parse().or_raise(py)?,
+            by,
+            dtype: dtype.map(transfer::to_dtype).transpose()?,
+            ignore: ignore.map(|ignore| to_number(ignore, self.0.dtype())).transpose()?,
+        };
+        bigarrays::jobs::normalize(&self.0, &options).map(Self).or_raise(py)
     }
 
     /// The median along axes.

@@ -5,6 +5,7 @@ pub(crate) mod downsample;
 pub(crate) mod picture;
 mod progress;
 pub(crate) mod report;
+pub(crate) mod roi;
 pub(crate) mod verify;
 
 pub(crate) use progress::reported;

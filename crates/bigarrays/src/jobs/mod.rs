@@ -6,15 +6,18 @@
 mod copy;
 mod cut;
 mod gather;
+mod normalize;
 mod picture;
 mod plan;
 mod pyramid;
+mod roi;
 mod sparse;
 mod twins;
 mod verify;
 
 pub use crate::compute::{Cast, Journal, Number, OutOfRange, Rounding};
 pub use copy::{Copied, CopyOptions, PlannedCopy, copy, plan_copy};
+pub use normalize::{NormalizeOptions, normalize};
 pub use picture::{
     Color, ColorMap, Contrast, Picture, PictureOptions, Pixels, Planes, Projection, picture, picture_of,
     preview,
@@ -23,6 +26,7 @@ pub use plan::CopyPlan;
 pub use pyramid::{
     Downsampling, MadeLevel, Pyramid, PyramidOptions, StorageOf, Units, Work, coarsen, pyramid,
 };
+pub use roi::{RoiOptions, roi};
 pub use verify::{
     Against, ArrayReport, Comparison, Difference, Findings, Problem, ProblemKind, Report, Stray,
     VerifyOptions, compare, verify, verify_at,
