@@ -7,8 +7,7 @@ use clap::{ArgAction, Parser, Subcommand};
 use crate::args::StoreArgs;
 use crate::args::heading::GLOBAL;
 use crate::commands::{
-    attributes, cache, completions, compute, convert, copy, create, create_group, downsample, du, export,
-    import, info, jobs, ls, names, normalize, resize, rm, roi, run_plan, sample, slice, verify, view,
+    attributes, blank, cache, completions, compute, convert, copy, create, create_group, downsample, du, export, import, info, jobs, ls, names, normalize, resize, restack, rm, roi, run_plan, sample, slice, verify, view,
 };
 use crate::output::{Terminal, exit_codes};
 
@@ -56,6 +55,8 @@ pub(crate) enum Command {
     Compute(compute::ComputeArgs),
     Normalize(normalize::NormalizeArgs),
     Roi(roi::RoiArgs),
+    Restack(restack::RestackArgs),
+    Blank(blank::BlankArgs),
     Run(run_plan::RunArgs),
     Jobs(jobs::JobsArgs),
     Verify(verify::VerifyArgs),

@@ -11,8 +11,7 @@ use clap::{CommandFactory, Parser};
 
 use cli::{Cli, Command};
 use commands::{
-    attributes, cache, completions, compute, convert, copy, create, create_group, downsample, du, export,
-    import, info, jobs, ls, names, normalize, resize, rm, roi, run_plan, sample, slice, verify, view,
+    attributes, blank, cache, completions, compute, convert, copy, create, create_group, downsample, du, export, import, info, jobs, ls, names, normalize, resize, restack, rm, roi, run_plan, sample, slice, verify, view,
 };
 use session::Session;
 
@@ -45,6 +44,8 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Compute(args) => compute::run(args, &session),
         Command::Normalize(args) => normalize::run(args, &session),
         Command::Roi(args) => roi::run(args, &session),
+        Command::Restack(args) => restack::run(args, &session),
+        Command::Blank(args) => blank::run(args, &session),
         Command::Run(args) => run_plan::run(args, &session),
         Command::Jobs(args) => jobs::run(args, &session),
         Command::Copy(args) => copy::run(args, &session),

@@ -69,6 +69,8 @@ mod _bigarrays {
     #[pymodule_export]
     use super::flat::unpickling::{_open_slices, _open_snapshot};
     #[pymodule_export]
+    use super::jobs::blank::_blank;
+    #[pymodule_export]
     use super::jobs::copy::copy;
     #[pymodule_export]
     use super::jobs::downsample::downsample;

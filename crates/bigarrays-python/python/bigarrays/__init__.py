@@ -65,6 +65,7 @@ from ._contrast import normalize
 from ._copying import copy
 from ._downsampling import downsample
 from ._counts import unique
+from ._editing import blank, restack
 from ._expressions import concatenate, lazy, stack
 from ._label_table import label_statistics
 from ._lazy import Lazy
@@ -116,6 +117,7 @@ __all__ = [
     "__version__",
     "add_scale",
     "batches",
+    "blank",
     "compute",
     "concatenate",
     "convert",
@@ -136,6 +138,7 @@ __all__ = [
     "plan",
     "remove",
     "resize",
+    "restack",
     "roi",
     "save",
     "stack",

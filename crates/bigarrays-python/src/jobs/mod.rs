@@ -1,5 +1,6 @@
 //! Long jobs.
 
+pub(crate) mod blank;
 pub(crate) mod copy;
 pub(crate) mod downsample;
 pub(crate) mod picture;
