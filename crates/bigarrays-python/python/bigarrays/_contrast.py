@@ -11,11 +11,13 @@ from ._expressions import lazy
 if TYPE_CHECKING:
     from ._lazy import Lazy
 
+_USUAL = "1%,99%"
+
 
 def normalize(
     array: Any,
     *,
-    contrast: str | tuple[float, float] = "1%,99%",
+    contrast: str | tuple[float, float] = _USUAL,
     by: int | str | None = None,
     dtype: DTypeLike | None = None,
     ignore: float | None = None,
