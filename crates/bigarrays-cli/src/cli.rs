@@ -7,8 +7,7 @@ use clap::{ArgAction, Parser, Subcommand};
 use crate::args::StoreArgs;
 use crate::args::heading::GLOBAL;
 use crate::commands::{
-    attributes, cache, completions, compute, convert, copy, create, create_group, downsample, du, export,
-    import, info, jobs, ls, names, resize, rm, run_plan, sample, verify, view,
+    attributes, blank, cache, completions, compute, convert, copy, create, create_group, downsample, du, export, import, info, jobs, ls, names, normalize, resize, restack, rm, roi, run_plan, sample, slice, verify, view,
 };
 use crate::output::{Terminal, exit_codes};
 
@@ -50,9 +49,14 @@ pub(crate) enum Command {
     Import(import::ImportArgs),
     Export(export::ExportArgs),
     Sample(sample::SampleArgs),
+    Slice(slice::SliceArgs),
     Copy(copy::CopyArgs),
     Downsample(downsample::DownsampleArgs),
     Compute(compute::ComputeArgs),
+    Normalize(normalize::NormalizeArgs),
+    Roi(roi::RoiArgs),
+    Restack(restack::RestackArgs),
+    Blank(blank::BlankArgs),
     Run(run_plan::RunArgs),
     Jobs(jobs::JobsArgs),
     Verify(verify::VerifyArgs),

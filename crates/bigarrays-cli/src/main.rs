@@ -11,8 +11,7 @@ use clap::{CommandFactory, Parser};
 
 use cli::{Cli, Command};
 use commands::{
-    attributes, cache, completions, compute, convert, copy, create, create_group, downsample, du, export,
-    import, info, jobs, ls, names, resize, rm, run_plan, sample, verify, view,
+    attributes, blank, cache, completions, compute, convert, copy, create, create_group, downsample, du, export, import, info, jobs, ls, names, normalize, resize, restack, rm, roi, run_plan, sample, slice, verify, view,
 };
 use session::Session;
 
@@ -39,9 +38,14 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Downsample(args) => downsample::run(args, &session),
         Command::Resize(args) => resize::run(args, &session),
         Command::Sample(args) => sample::run(args, &session),
+        Command::Slice(args) => slice::run(args, &session),
         Command::Import(args) => import::run(args, &session),
         Command::Export(args) => export::run(args, &session),
         Command::Compute(args) => compute::run(args, &session),
+        Command::Normalize(args) => normalize::run(args, &session),
+        Command::Roi(args) => roi::run(args, &session),
+        Command::Restack(args) => restack::run(args, &session),
+        Command::Blank(args) => blank::run(args, &session),
         Command::Run(args) => run_plan::run(args, &session),
         Command::Jobs(args) => jobs::run(args, &session),
         Command::Copy(args) => copy::run(args, &session),

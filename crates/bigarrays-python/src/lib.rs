@@ -69,11 +69,17 @@ mod _bigarrays {
     #[pymodule_export]
     use super::flat::unpickling::{_open_slices, _open_snapshot};
     #[pymodule_export]
+    use super::jobs::blank::_blank;
+    #[pymodule_export]
     use super::jobs::copy::copy;
     #[pymodule_export]
     use super::jobs::downsample::downsample;
     #[pymodule_export]
+    use super::jobs::picture::{_picture, PyPicture};
+    #[pymodule_export]
     use super::jobs::report::PyReport;
+    #[pymodule_export]
+    use super::jobs::roi::roi;
     #[pymodule_export]
     use super::jobs::verify::verify;
     #[pymodule_export]

@@ -12,5 +12,7 @@ pub(crate) const FILE: &str = "File";
 pub(crate) const CONVERSION: &str = "Conversion of values";
 /// What is kept of chunks that are read from behind a network.
 pub(crate) const CACHE: &str = "Cache";
+/// Which planes of an array are drawn.
+pub(crate) const PLANES: &str = "Planes";
 /// How the work is done.
 pub(crate) const RUN: &str = "Run";

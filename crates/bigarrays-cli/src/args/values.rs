@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bigarrays::chunk::codec::ContentEncoding;
 use bigarrays::chunk::curve::ChunkOrder;
+use bigarrays::compute::Number;
 use bigarrays::format::{NewSharding, ScaleSelector, text};
 use bigarrays::store::Prefer;
 use clap::ValueEnum;
@@ -71,6 +72,12 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
 /// A JSON document.
 pub(crate) fn json(text: &str) -> Result<serde_json::Value, String> {
     text::parse(text.as_bytes()).map_err(|error| error.to_string())
+}
+
+/// A number: a whole one where it is written so.
+pub(crate) fn number(text: &str) -> Result<Number, String> {
+    let whole = text.parse().map(Number::Whole);
+    whole.or_else(|_| text.parse().map(Number::Real)).map_err(|_| format!("{text:?} is no number"))
 }
 
 /// A number of bytes such as `512M` or `4GiB`; K, M, G and T are powers of 1024.

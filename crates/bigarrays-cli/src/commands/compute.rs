@@ -4,10 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use bigarrays::base::buffer::{Order, ViewMut};
-use bigarrays::compute::{
-    self, Cast, ComputeOptions, Earlier, Journal, Lazy, Number, Plan, PlanFile, Rounding, Target,
-};
-use bigarrays::format::CreateSpec;
+use bigarrays::compute::{self, Cast, ComputeOptions, Journal, Lazy, Number, PlanFile, Rounding, Target};
 use bigarrays::store::absolute;
 use bigarrays::{Array, DataType, Error, ErrorKind, Result, format};
 use clap::Args;
@@ -15,8 +12,8 @@ use clap::Args;
 use crate::args::heading::{NEW, RUN};
 use crate::args::{LayerArgs, values};
 use crate::commands::new::{new_layer, rehearsed};
-use crate::interrupt;
-use crate::output::{Meter, results as printed};
+use crate::commands::saving::{Saved, with_progress};
+use crate::output::results as printed;
 use crate::session::{Session, end};
 
 /// Compute an expression of arrays, block by block, within a memory budget
@@ -137,13 +134,6 @@ pub(crate) fn run(args: &ComputeArgs, session: &Session) -> anyhow::Result<()> {
 /// An expression, and its name if it has one.
 type Named = (Option<String>, Lazy);
 
-/// An expression that goes to an array, where that is, and what it is made of.
-struct Saved<'a> {
-    lazy: &'a Lazy,
-    output: &'a str,
-    spec: CreateSpec,
-}
-
 impl ComputeArgs {
     /// Which expressions go where.
     fn outputs<'a>(&'a self, all: &'a [Named]) -> Result<Vec<(&'a Lazy, &'a str)>> {
@@ -174,14 +164,14 @@ impl ComputeArgs {
     }
 
     /// What the array of an expression is to be.
-    fn saved<'a>(&self, lazy: &'a Lazy, output: &'a str, session: &Session) -> Result<Saved<'a>> {
+    fn saved<'a>(&'a self, lazy: &'a Lazy, output: &'a str, session: &Session) -> Result<Saved<'a>> {
         let mut spec = self.layer.spec(lazy.dtype(), lazy.domain().clone());
         let is_named = lazy.names().iter().any(Option::is_some);
         spec.array.dimension_names = is_named.then(|| lazy.names().to_vec());
         let (mut spec, notes) = format::fit(format::creator(&self.format)?, spec, &self.format);
         spec.array.incomplete = true;
         notes.iter().for_each(|note| session.terminal.note(note));
-        Ok(Saved { lazy, output, spec })
+        Ok(Saved { lazy, output, spec, format: &self.format })
     }
 
     fn save(&self, all: &[Named], session: &Session) -> anyhow::Result<()> {
@@ -207,12 +197,12 @@ impl ComputeArgs {
             let error = Error::new(ErrorKind::AlreadyExists, "there is a file already");
             return Err(error.during("writing the plan").at(file.display().to_string()).into());
         }
-        let target = |one: &Saved<'_>| self.target(one, journal.as_ref(), session);
+        let target = |one: &Saved<'_>| one.target(journal.as_ref(), session);
         let targets = results.iter().map(target).collect::<Result<Vec<_>>>()?;
         if let Some(file) = &self.plan_only {
             return self.write_plan(file, &results, &targets, session);
         }
-        self.with_progress(&plan, &options, session, |options| {
+        with_progress(self.title(), &plan, &options, session, |options| {
             let targets = results.iter().zip(&targets);
             compute::compute(targets.map(|(one, to)| (one.lazy, Target::Array(to))).collect(), options)
         })?;
@@ -257,37 +247,6 @@ impl ComputeArgs {
         session.journal(&what, &job)
     }
 
-    /// The array that an earlier run has begun, or a new one.
-    fn target(&self, saved: &Saved<'_>, journal: Option<&Journal>, session: &Session) -> Result<Array> {
-        let options = session.open().format(&self.format);
-        let Some(journal) = journal else { return options.create(saved.output, &saved.spec) };
-        let earlier = journal.earlier(saved.output);
-        let begun = || {
-            let array = options.clone().incomplete(true).open(saved.output)?;
-            if array.incomplete().is_none() && !journal.is_done() {
-                let reason = "what is there is complete, and not what this command has begun";
-                return Err(Error::new(ErrorKind::AlreadyExists, reason)
-                    .during("computing into")
-                    .at(saved.output));
-            }
-            Ok(array)
-        };
-        if earlier == Earlier::Made {
-            match begun() {
-                // It was removed since.
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                begun => return begun,
-            }
-        }
-        let array = match options.create(saved.output, &saved.spec) {
-            // A run may have been killed before it noted that it had made it.
-            Err(error) if error.kind() == ErrorKind::AlreadyExists && earlier != Earlier::None => begun()?,
-            array => array?,
-        };
-        journal.note_made(saved.output)?;
-        Ok(array)
-    }
-
     /// Prints the last expression if it has no name, and else all.
     fn print(&self, all: &[Named], session: &Session) -> anyhow::Result<()> {
         let is_last = |one: &&Named| one.0.is_none() || all.last().is_some_and(|last| last.0.is_some());
@@ -306,7 +265,7 @@ impl ComputeArgs {
         let mut made = vec![[0; 8]; all.len()];
         let journal = self.resume.then(|| self.journal(session)).transpose()?;
         let options = ComputeOptions { journal: journal.as_ref(), ..self.options() };
-        self.with_progress(&plan, &options, session, |options| {
+        with_progress(self.title(), &plan, &options, session, |options| {
             let mut targets = Vec::new();
             for ((_, lazy), bytes) in all.iter().zip(&mut made) {
                 let size = lazy.dtype().size();
@@ -335,18 +294,7 @@ impl ComputeArgs {
         }
     }
 
-    fn with_progress(
-        &self,
-        plan: &Plan,
-        options: &ComputeOptions<'_>,
-        session: &Session,
-        work: impl FnOnce(&ComputeOptions<'_>) -> Result<()>,
-    ) -> anyhow::Result<()> {
-        interrupt::watch()?;
-        let meter = Meter::new(format!("computing {}", self.expression), plan.bytes(), session.terminal);
-        let tell = |progress| meter.tell(progress);
-        let done = work(&ComputeOptions { progress: Some(&tell), ..*options });
-        meter.clear();
-        Ok(done?)
+    fn title(&self) -> String {
+        format!("computing {}", self.expression)
     }
 }

@@ -4,7 +4,7 @@ use bigarrays::compute::Number;
 use bigarrays::format::{NewSharding, ScaleSelector, StorageSpec};
 use bigarrays::jobs::{Downsampling, Journal, PyramidOptions, Work, pyramid};
 use bigarrays::store::absolute;
-use bigarrays::{Array, Domain, Error, OpenOptions};
+use bigarrays::{Array, Domain, OpenOptions};
 use clap::Args;
 
 use crate::args::heading::{NEW, RUN};
@@ -42,8 +42,8 @@ pub(crate) struct DownsampleArgs {
     factors: Vec<List<u64>>,
 
     /// A value that counts only where there is no other, such as 0 for sparse labels
-    #[arg(long, value_name = "VALUE", allow_hyphen_values = true)]
-    ignore: Option<String>,
+    #[arg(long, value_name = "VALUE", allow_hyphen_values = true, value_parser = values::number)]
+    ignore: Option<Number>,
 
     /// Begin with this scale; finer ones are not touched [default: the finest]
     #[arg(long, value_name = "SCALE", value_parser = values::scale)]
@@ -86,7 +86,7 @@ pub(crate) fn run(args: &DownsampleArgs, session: &Session) -> anyhow::Result<()
         method: args.method.as_deref().map(Downsampling::named).transpose()?,
         factors: Some(args.factors.iter().map(|List(factors)| factors.clone()).collect())
             .filter(|all: &Vec<_>| !all.is_empty()),
-        ignore: args.ignore.as_deref().map(number).transpose()?,
+        ignore: args.ignore,
         part: args.region.clone(),
         storage: Some(&storage),
         memory: args.memory.unwrap_or(0),
@@ -152,11 +152,4 @@ impl DownsampleArgs {
         spec.sharding = self.sharding.unwrap_or(spec.sharding);
         spec
     }
-}
-
-fn number(text: &str) -> bigarrays::Result<Number> {
-    let whole = text.parse().map(Number::Whole);
-    whole
-        .or_else(|_| text.parse().map(Number::Real))
-        .map_err(|_| Error::invalid(format!("--ignore {text}: no number")))
 }

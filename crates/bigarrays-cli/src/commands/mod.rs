@@ -1,6 +1,7 @@
 //! The commands, a file or folder each, and what they share.
 
 pub(crate) mod attributes;
+pub(crate) mod blank;
 pub(crate) mod cache;
 pub(crate) mod completions;
 pub(crate) mod compute;
@@ -19,10 +20,15 @@ pub(crate) mod ls;
 mod mapped;
 pub(crate) mod names;
 mod new;
+pub(crate) mod normalize;
 pub(crate) mod resize;
+pub(crate) mod restack;
 pub(crate) mod rm;
+pub(crate) mod roi;
 pub(crate) mod run_plan;
 pub(crate) mod sample;
+mod saving;
+pub(crate) mod slice;
 mod slices;
 mod supported;
 mod transfer;

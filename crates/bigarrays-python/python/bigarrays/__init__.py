@@ -36,6 +36,7 @@ from ._bigarrays import (
     NotFoundError,
     OutOfBoundsError,
     PermissionDeniedError,
+    Picture,
     Positions,
     ReadOnlyError,
     Report,
@@ -54,19 +55,23 @@ from ._bigarrays import (
     open as open,
     remove,
     resize,
+    roi,
     supported,
     update_attributes,
     verify,
 )
 from ._computing import compute, explain, save
+from ._contrast import normalize
 from ._copying import copy
 from ._downsampling import downsample
 from ._counts import unique
+from ._editing import blank, restack
 from ._expressions import concatenate, lazy, stack
 from ._label_table import label_statistics
 from ._lazy import Lazy
 from ._mapping import map_blocks, map_overlap
 from ._metadata import Metadata
+from ._pictures import picture
 from ._plan import Plan, plan
 from ._products import matmul, tensordot
 from ._reading import Padded
@@ -96,6 +101,7 @@ __all__ = [
     "OutOfBoundsError",
     "Padded",
     "PermissionDeniedError",
+    "Picture",
     "Plan",
     "Positions",
     "ReadOnlyError",
@@ -111,6 +117,7 @@ __all__ = [
     "__version__",
     "add_scale",
     "batches",
+    "blank",
     "compute",
     "concatenate",
     "convert",
@@ -126,9 +133,13 @@ __all__ = [
     "map_blocks",
     "map_overlap",
     "matmul",
+    "normalize",
+    "picture",
     "plan",
     "remove",
     "resize",
+    "restack",
+    "roi",
     "save",
     "stack",
     "supported",

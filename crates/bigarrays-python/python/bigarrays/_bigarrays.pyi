@@ -1,5 +1,6 @@
 from ._array import Array as Array
 from ._array import ChunkDomains as ChunkDomains
+from ._blank import _blank as _blank
 from ._cache import Cache as Cache
 from ._convert import convert as convert
 from ._copy import copy as copy
@@ -33,7 +34,10 @@ from ._open import open as open
 from ._open import remove as remove
 from ._outer import OuterIndexer as OuterIndexer
 from ._points import PointIndexer as PointIndexer
+from ._picture import Picture as Picture
+from ._picture import _picture as _picture
 from ._positions import Positions as Positions
+from ._roi import roi as roi
 from ._scale import Scale as Scale
 from ._slice_array import SliceArray as SliceArray
 from ._slice_array import _open_slices as _open_slices

@@ -3,6 +3,8 @@
 use std::fmt::Write;
 
 use bigarrays::base::text::{printable, redact, shown as cleaned};
+use bigarrays::jobs::{PictureOptions, Pixels, preview};
+use bigarrays::{Array, Result};
 
 use crate::array::stored::PyArray;
 
@@ -30,8 +32,28 @@ fn axes(shown: &PyArray) -> String {
         .join(", ")
 }
 
-/// A table of what there is to know, in HTML.
-pub(crate) fn table(shown: &PyArray) -> String {
+/// The longer side of a small picture, in pixels.
+const SMALL: u32 = 256;
+
+/// The most bytes of elements that are decoded for it.
+const MOST_READ: u64 = 4 << 20;
+
+/// A small picture of the middle of an array, or why there is none; nothing of an array behind a network, which costs requests.
+pub(crate) fn small_picture(array: &Array) -> Option<Result<Vec<u8>>> {
+    if array.ndim() < 2 || array.domain().is_empty() || !array.dtype().is_number() || !array.is_near() {
+        return None;
+    }
+    let options = PictureOptions {
+        pixels: Some(Pixels::Longest(SMALL)),
+        read_limit: MOST_READ,
+        scale_bar: array.resolution().is_some(),
+        ..PictureOptions::default()
+    };
+    Some(preview(array, &options).and_then(|picture| picture.png()))
+}
+
+/// A table of what there is to know, in HTML. `picture` is a PNG in base64, or why there is none.
+pub(crate) fn table(shown: &PyArray, picture: Option<std::result::Result<String, String>>) -> String {
     let array = &shown.array;
     let joined = |numbers: &[u64]| numbers.iter().map(u64::to_string).collect::<Vec<_>>().join(" × ");
     let scales = array.scales();
@@ -63,7 +85,18 @@ pub(crate) fn table(shown: &PyArray) -> String {
             escape(&cleaned(value))
         );
     }
-    html + "</table>"
+    html.push_str("</table>");
+    match picture {
+        Some(Ok(encoded)) => {
+            let _ =
+                write!(html, "<img alt=\"the middle of the array\" src=\"data:image/png;base64,{encoded}\">");
+        }
+        Some(Err(reason)) => {
+            let _ = write!(html, "<p>There is no picture: {}</p>", escape(&cleaned(&reason)));
+        }
+        None => {}
+    }
+    html
 }
 
 /// A number of bytes in the largest fitting unit.

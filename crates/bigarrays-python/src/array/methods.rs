@@ -4,7 +4,7 @@ use bigarrays::{Domain, OutsidePoints};
 use numpy::{PyArrayDescr, PyUntypedArray};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyString, PyTuple};
+use pyo3::types::{PyBytes, PyString, PyTuple};
 
 use crate::array::chunk_domains::ChunkDomains;
 use crate::array::display;
@@ -594,7 +594,17 @@ impl PyArray {
         display::line(self)
     }
 
-    fn _repr_html_(&self) -> String {
-        display::table(self)
+    fn _repr_html_(&self, py: Python<'_>) -> PyResult<String> {
+        let drawn = py.detach(|| display::small_picture(&self.array));
+        let encoded = |png: Vec<u8>| -> PyResult<String> {
+            let text = py.import("base64")?.call_method1("b64encode", (PyBytes::new(py, &png),))?;
+            text.call_method1("decode", ("ascii",))?.extract()
+        };
+        let picture = match drawn {
+            Some(Ok(png)) => Some(Ok(encoded(png)?)),
+            Some(Err(error)) => Some(Err(error.to_string())),
+            None => None,
+        };
+        Ok(display::table(self, picture))
     }
 }

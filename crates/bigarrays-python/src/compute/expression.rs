@@ -7,6 +7,7 @@ use bigarrays::compute::{
     self, Argument, Cast, ComputeOptions, Function, Lazy, Literal, Operand, OutOfRange, Reduction, Rounding,
     Target,
 };
+use bigarrays::jobs::{NormalizeOptions, RestackOptions};
 use numpy::{PyArrayDescr, PyUntypedArray};
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
@@ -22,6 +23,7 @@ use crate::compute::mapped;
 use crate::compute::source::{Foreign, Held};
 use crate::errors::{OrRaise, invalid};
 use crate::interrupt::detached;
+use crate::jobs::downsample::to_number;
 use crate::jobs::reported;
 use crate::transfer;
 
@@ -179,6 +181,45 @@ impl PyLazy {
     ) -> PyResult<Self> {
         let method = groups::method_named(method).or_raise(py)?;
         self.0.quantile(&q, &axes, method, skips).map(Self).or_raise(py)
+    }
+
+    /// Other slices along an axis: those that are kept, or some left out, and `inserted` put before the slices `at`.
+    fn restack(
+        &self,
+        py: Python<'_>,
+        axis: usize,
+        keep: Option<Vec<(i64, i64)>>,
+        delete: Vec<(i64, i64)>,
+        at: Vec<i64>,
+        inserted: Vec<PyRef<'_, Self>>,
+    ) -> PyResult<Self> {
+        let ranges = |all: Vec<(i64, i64)>| all.into_iter().map(|(start, stop)| start..stop).collect();
+        let options = RestackOptions {
+            axis,
+            keep: keep.map(ranges),
+            delete: ranges(delete),
+            insert: at.into_iter().zip(inserted.iter().map(|one| one.0.clone())).collect(),
+        };
+        bigarrays::jobs::restack(&self.0, &options).map(Self).or_raise(py)
+    }
+
+    /// Elements stretched between two percentiles, or numbers.
+    #[pyo3(signature = (contrast, by = None, dtype = None, ignore = None))]
+    fn normalize(
+        &self,
+        py: Python<'_>,
+        contrast: &str,
+        by: Option<usize>,
+        dtype: Option<&Bound<'_, PyAny>>,
+        ignore: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let options = NormalizeOptions {
+            contrast: contrast.parse().or_raise(py)?,
+            by,
+            dtype: dtype.map(transfer::to_dtype).transpose()?,
+            ignore: ignore.map(|ignore| to_number(ignore, self.0.dtype())).transpose()?,
+        };
+        bigarrays::jobs::normalize(&self.0, &options).map(Self).or_raise(py)
     }
 
     /// The median along axes.

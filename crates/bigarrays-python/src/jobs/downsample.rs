@@ -122,7 +122,8 @@ pub(crate) fn downsample(
     Ok((made.levels.into_iter().map(|level| level.key).collect(), made.units))
 }
 
-fn to_number(value: &Bound<'_, PyAny>, dtype: DataType) -> PyResult<Number> {
+/// A number that is to be one of a type.
+pub(crate) fn to_number(value: &Bound<'_, PyAny>, dtype: DataType) -> PyResult<Number> {
     if let Ok(whole) = value.extract::<i128>() {
         return Ok(Number::Whole(whole));
     }

@@ -1,9 +1,12 @@
 //! Long jobs.
 
+pub(crate) mod blank;
 pub(crate) mod copy;
 pub(crate) mod downsample;
+pub(crate) mod picture;
 mod progress;
 pub(crate) mod report;
+pub(crate) mod roi;
 pub(crate) mod verify;
 
 pub(crate) use progress::reported;

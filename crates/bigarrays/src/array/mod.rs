@@ -1,5 +1,6 @@
 //! Arrays: a layout, a store and a view of the domain.
 
+mod blank;
 mod chunk_set;
 mod chunks;
 mod complete;
@@ -19,6 +20,7 @@ mod transform;
 mod view;
 mod write;
 
+pub(crate) use blank::Blank;
 pub use chunk_set::ChunkSet;
 pub(crate) use chunk_set::Listed;
 pub use cutout::Cutout;

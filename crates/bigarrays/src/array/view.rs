@@ -12,7 +12,7 @@ use crate::base::dtype::DataType;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::layout::{Layout, Positions, Resolution};
 use crate::format::{Opened, Scale};
-use crate::store::Store;
+use crate::store::{NEAR, Store};
 
 /// A stored N-d array, or a view of one.
 ///
@@ -71,6 +71,11 @@ impl Array {
     /// The store rooted at the array.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.stored.store
+    }
+
+    /// Whether reading it takes no requests over a network.
+    pub fn is_near(&self) -> bool {
+        self.stored.store.request_cost() <= NEAR
     }
 
     /// The URL or path the array was opened with.

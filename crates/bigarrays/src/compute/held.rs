@@ -9,7 +9,7 @@ use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
 use crate::base::error::Result;
 use crate::chunk::grid::{ChunkGrid, EdgeChunks};
-use crate::compute::infer::Names;
+use crate::chunk::layout::Layout;
 use crate::format::Opened;
 use crate::format::files::NewArray;
 use crate::format::files::plain::numbered_layout;
@@ -33,17 +33,38 @@ pub(crate) fn placeholder(domain: &Domain, dtype: DataType, chunk: &[u64]) -> Re
     Ok(Array::from_opened(Opened::new(PLACEHOLDER, layout, store), PLACEHOLDER, ArrayOptions::default()))
 }
 
-/// The array of these elements, dense in C order, with at least one axis.
+/// An array of one chunk, of which nothing is stored, with the names of an expression.
 ///
 /// # Errors
-/// `InvalidArgument` if there are not as many as the domain has.
-pub(crate) fn held(domain: &Domain, dtype: DataType, names: &Names, elements: &[u8]) -> Result<Array> {
+/// `InvalidArgument` for a domain of more elements than there can be.
+pub(crate) fn named_placeholder(domain: &Domain, dtype: DataType, names: &[Option<String>]) -> Result<Array> {
+    let (layout, _) = named_layout(domain, dtype, names)?;
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    Ok(Array::from_opened(Opened::new(PLACEHOLDER, layout, store), PLACEHOLDER, ArrayOptions::default()))
+}
+
+/// The layout of one chunk, and the shape of that.
+fn named_layout(domain: &Domain, dtype: DataType, names: &[Option<String>]) -> Result<(Layout, Dims<u64>)> {
     let chunk: Dims<u64> = domain.shape().iter().map(|&length| length.max(1)).collect();
     let axis_names = (0..domain.ndim()).map(|axis| names.get(axis).cloned().flatten());
     let axis_names = axis_names.enumerate().map(|(axis, name)| name.unwrap_or_else(|| format!("dim_{axis}")));
     let new = NewArray { dtype, domain: domain.clone(), axis_names: axis_names.collect(), resolution: None };
     let mut layout = numbered_layout(new, &chunk, Order::C, cfg!(target_endian = "big"))?;
-    layout.dimension_names = names.clone();
+    layout.dimension_names = names.into();
+    Ok((layout, chunk))
+}
+
+/// The array of these elements, dense in C order, with at least one axis.
+///
+/// # Errors
+/// `InvalidArgument` if there are not as many as the domain has.
+pub(crate) fn held(
+    domain: &Domain,
+    dtype: DataType,
+    names: &[Option<String>],
+    elements: &[u8],
+) -> Result<Array> {
+    let (layout, chunk) = named_layout(domain, dtype, names)?;
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
     if !domain.is_empty() {
         let grid = ChunkGrid::new(domain.clone(), &chunk, EdgeChunks::Clipped)?;

@@ -140,6 +140,7 @@ pub(crate) use footprint::is_of_space;
 pub use footprint::{Around, Footprint};
 pub use function::Function;
 pub use group::GroupBy;
+pub(crate) use held::{held, named_placeholder};
 pub use interpolation::Interpolation;
 pub(crate) use journal::Entries;
 pub use journal::{Earlier, Journal};

@@ -3,21 +3,35 @@
 //! A job is planned first, without I/O, as independent blocks aligned to the chunks that it writes;
 //! then the one block runner works them off.
 
+mod blank;
 mod copy;
 mod cut;
 mod gather;
+mod normalize;
+mod picture;
 mod plan;
 mod pyramid;
+mod restack;
+mod roi;
 mod sparse;
 mod twins;
 mod verify;
 
 pub use crate::compute::{Cast, Journal, Number, OutOfRange, Rounding};
+pub use blank::{BlankOptions, Blanked, blank};
 pub use copy::{Copied, CopyOptions, PlannedCopy, copy, plan_copy};
+pub use normalize::{NormalizeOptions, normalize};
+pub use picture::{
+    Color, ColorMap, Contrast, Picture, PictureOptions, Pixels, Planes, Projection, picture, picture_of,
+    preview,
+};
 pub use plan::CopyPlan;
 pub use pyramid::{
     Downsampling, MadeLevel, Pyramid, PyramidOptions, StorageOf, Units, Work, coarsen, pyramid,
 };
+pub use pyramid::{Downsampling, MadeLevel, Pyramid, PyramidOptions, StorageOf, pyramid};
+pub use restack::{RestackOptions, restack};
+pub use roi::{RoiOptions, roi};
 pub use verify::{
     Against, ArrayReport, Comparison, Difference, Findings, Problem, ProblemKind, Report, Stray,
     VerifyOptions, compare, verify, verify_at,

@@ -1,0 +1,175 @@
+//! Expressions that go to new arrays.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use bigarrays::compute::{self, ComputeOptions, Earlier, Journal, Lazy, Plan, Target};
+use bigarrays::format::{self, CreateSpec, FormatOptions};
+use bigarrays::store::absolute;
+use bigarrays::{Array, Error, ErrorKind, Result};
+use clap::Args;
+
+use crate::args::heading::{NEW, RUN};
+use crate::args::{LayerArgs, values};
+use crate::commands::new::{new_layer, rehearsed};
+use crate::interrupt;
+use crate::output::{Meter, results as printed};
+use crate::session::{Session, end};
+
+/// Codecs that do not give back what they are given.
+const LOSSY: [&str; 4] = ["jpeg", "jxl", "bitround", "fixedscaleoffset"];
+
+/// An expression that goes to an array, where that is, and what it is made of.
+pub(crate) struct Saved<'a> {
+    pub(crate) lazy: &'a Lazy,
+    pub(crate) output: &'a str,
+    pub(crate) spec: CreateSpec,
+    /// The name of its format.
+    pub(crate) format: &'a str,
+}
+
+impl Saved<'_> {
+    /// The array that an earlier run has begun, or a new one.
+    ///
+    /// # Errors
+    /// `AlreadyExists` if there is an array of others; those of making it.
+    pub(crate) fn target(&self, journal: Option<&Journal>, session: &Session) -> Result<Array> {
+        let options = session.open().format(self.format);
+        let Some(journal) = journal else { return options.create(self.output, &self.spec) };
+        let earlier = journal.earlier(self.output);
+        let begun = || {
+            let array = options.clone().incomplete(true).open(self.output)?;
+            if array.incomplete().is_none() && !journal.is_done() {
+                let reason = "what is there is complete, and not what this command has begun";
+                return Err(Error::new(ErrorKind::AlreadyExists, reason)
+                    .during("computing into")
+                    .at(self.output));
+            }
+            Ok(array)
+        };
+        if earlier == Earlier::Made {
+            match begun() {
+                // It was removed since.
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                begun => return begun,
+            }
+        }
+        let array = match options.create(self.output, &self.spec) {
+            // A run may have been killed before it noted that it had made it.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && earlier != Earlier::None => begun()?,
+            array => array?,
+        };
+        journal.note_made(self.output)?;
+        Ok(array)
+    }
+}
+
+/// Does `work` while it says how far it is.
+pub(crate) fn with_progress(
+    what: String,
+    plan: &Plan,
+    options: &ComputeOptions<'_>,
+    session: &Session,
+    work: impl FnOnce(&ComputeOptions<'_>) -> Result<()>,
+) -> anyhow::Result<()> {
+    interrupt::watch()?;
+    let meter = Meter::new(what, plan.bytes(), session.terminal);
+    let tell = |progress| meter.tell(progress);
+    let done = work(&ComputeOptions { progress: Some(&tell), ..*options });
+    meter.clear();
+    Ok(done?)
+}
+
+/// How one expression becomes a new array.
+#[derive(Debug, Args)]
+pub(crate) struct SaveArgs {
+    /// Memory budget in bytes, such as 512M or 4G [default: a quarter of the memory that the process may use]
+    #[arg(long, help_heading = RUN, value_name = "BYTES", value_parser = values::bytes)]
+    memory: Option<u64>,
+
+    /// A folder for results that the work goes on with and that do not fit into the budget: files there meanwhile
+    #[arg(long, help_heading = RUN, value_name = "DIR")]
+    scratch: Option<PathBuf>,
+
+    /// Note finished blocks below $XDG_STATE_HOME (or ~/.local/state), and go on where an earlier run of the same command
+    /// ended, after a kill too
+    #[arg(long, help_heading = RUN)]
+    resume: bool,
+
+    /// Print the plan: passes, blocks, what is read, and what memory is for. Nothing is computed
+    #[arg(long, help_heading = RUN, visible_alias = "dry-run")]
+    explain: bool,
+
+    /// The format of the new array [default: that of the source, if it is one of chunks; or Zarr 3]
+    #[arg(long, help_heading = NEW, value_name = "NAME")]
+    format: Option<String>,
+
+    #[command(flatten)]
+    layer: LayerArgs,
+}
+
+impl SaveArgs {
+    /// Saves an expression of `source` as an array like it, but for its type and its domain.
+    pub(crate) fn save(
+        &self,
+        source: &Array,
+        lazy: &Lazy,
+        output: &str,
+        command: &str,
+        session: &Session,
+    ) -> anyhow::Result<()> {
+        let output = new_layer(output)?;
+        lazy.expect_apart(output, &session.open())?;
+        let format = self.format(source, output, session)?;
+        let saved = Saved { lazy, output, spec: self.spec(source, lazy, format, session)?, format };
+        let rehearsed = rehearsed(output, &saved.spec, format)?;
+        let journal = if self.resume && !self.explain { Some(self.journal(command, session)?) } else { None };
+        let options = ComputeOptions {
+            memory: self.memory.unwrap_or(0),
+            scratch: self.scratch.as_deref(),
+            journal: journal.as_ref(),
+            ..ComputeOptions::default()
+        };
+        let plan = compute::plan(&[(lazy, Some(&rehearsed))], &options)?;
+        if self.explain {
+            return Ok(writeln!(printed(), "{plan}")?);
+        }
+        let target = saved.target(journal.as_ref(), session)?;
+        with_progress(format!("writing {output}"), &plan, &options, session, |options| {
+            compute::compute(vec![(lazy, Target::Array(&target))], options)
+        })?;
+        journal.map_or(Ok(()), |journal| end(journal, session))?;
+        session.terminal.note(format_args!("wrote {output}: {} over {}", lazy.dtype(), lazy.domain()));
+        Ok(())
+    }
+
+    /// The format of the new array.
+    fn format(&self, source: &Array, output: &str, session: &Session) -> Result<&'static str> {
+        let options = FormatOptions { format: self.format.clone(), ..session.format() };
+        Ok(format::format_of_new(output, source.format(), &options)?.name())
+    }
+
+    /// What the new array is made of.
+    fn spec(&self, source: &Array, lazy: &Lazy, format: &str, session: &Session) -> Result<CreateSpec> {
+        let mut spec = session.open().scale(source.scale()).like(source.url())?;
+        let is_same = spec.array.dtype == lazy.dtype();
+        spec.array.dtype = lazy.dtype();
+        spec.array.domain = lazy.domain().clone();
+        // What loses something is only used when it is asked for.
+        if !is_same || source.layout().codecs.names().any(|name| LOSSY.contains(&name)) {
+            let storage = &mut spec.storage;
+            (storage.encoding, storage.level, storage.codecs, storage.block_shape) = (None, None, None, None);
+        }
+        spec.storage.key = None;
+        let (fitted, notes) = format::fit(format::creator(format)?, spec, source.format());
+        notes.iter().for_each(|note| session.terminal.note(note));
+        let mut spec = self.layer.over(fitted);
+        spec.array.incomplete = true;
+        Ok(spec)
+    }
+
+    fn journal(&self, command: &str, session: &Session) -> Result<Journal> {
+        let what = format!("{command} {:?} {:?} {:?}", absolute("."), self.format, self.layer);
+        session.journal(&what, command)
+    }
+}

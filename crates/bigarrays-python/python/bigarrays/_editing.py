@@ -1,0 +1,108 @@
+"""Edits of whole volumes: slices along an axis, and boxes that are blanked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ._bigarrays import Array, InvalidArgumentError, _blank
+from ._expressions import lazy, operand
+
+if TYPE_CHECKING:
+    from ._domain import Box
+    from ._lazy import Lazy
+
+#: A coordinate, or all from one to another.
+Slices = int | slice | range | tuple[int, int]
+
+
+def _pair(one: Slices, first: int, end: int) -> tuple[int, int]:
+    if isinstance(one, slice | range):
+        if one.step not in (None, 1):
+            raise InvalidArgumentError(f"{one}: slices have no step")
+        return (first if one.start is None else one.start, end if one.stop is None else one.stop)
+    return (one, one + 1) if isinstance(one, int) else (one[0], one[1])
+
+
+def restack(
+    array: Any,
+    axis: int | str,
+    *,
+    keep: Sequence[Slices] | None = None,
+    delete: Sequence[Slices] = (),
+    insert: Sequence[tuple[int, Any]] = (),
+) -> Lazy:
+    """Other slices along an axis: some left out, others put in between, or in another order. An expression: `save` writes it.
+
+    Slices are named by their coordinates in the array: one, or several as a pair (start, stop), a slice or a range. The result begins at
+    the same coordinate.
+
+    Args:
+        array: An array, or whatever `lazy` takes.
+        axis: The axis, by name or number.
+        keep: The slices that are kept, in their order; they may be there several times. All if None. Not with `delete` or `insert`.
+        delete: Slices that are left out.
+        insert: Pairs of a coordinate and of slices, an array or whatever `lazy` takes, that are put before the slice there; the end
+            of the axis puts them behind all.
+
+    Raises:
+        OutOfBoundsError: There are no such slices.
+        InvalidArgumentError: No slice is left; inserted ones have another type or other coordinates along the other axes; or `keep` stands
+            beside `delete` or `insert`.
+
+    Example:
+        >>> bigarrays.restack([10, 11, 12, 13, 14], 0, keep=[(3, 5), 0, 0]).compute()
+        array([13, 14, 10, 10])
+        >>> bigarrays.restack([10, 11, 12, 13, 14], 0, delete=[(1, 3)], insert=[(4, [99])]).compute()
+        array([10, 13, 99, 14])
+    """
+    of = lazy(array)
+    at = of._axis(axis)
+    first, end = of.domain.ranges[at]
+    kept = None if keep is None else [_pair(one, first, end) for one in keep]
+    left_out = [_pair(one, first, end) for one in delete]
+    inserted = [operand(one, of) for _, one in insert]
+    return of._then("restack", at, kept, left_out, [place for place, _ in insert], inserted)
+
+
+def blank(
+    array: Array,
+    *,
+    box: Box | None = None,
+    mask: Any = None,
+    dry_run: bool = False,
+    memory: int | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> tuple[int, int]:
+    """Makes fill value of the elements of a box, or of those that a mask covers.
+
+    Chunks that have nothing else are removed, whole ones without being read; where nothing is stored, nothing is done. Each chunk changes
+    at once, and writers of other elements lose nothing. What was stopped goes on if it is done again. Coarser scales stay as they
+    are: `downsample` with the same `box` makes them anew.
+
+    Args:
+        array: The array, opened with mode "r+".
+        box: The box that is blanked; all that the mask covers if None.
+        mask: Only where this is not 0: an array at the same coordinates, or whatever `lazy` takes, such as `labels.lazy == 7`.
+        dry_run: Changes nothing, and says what would be.
+        memory: The most bytes that the work may use; a quarter of what the process may use if None.
+        progress: As `copy` has it, with numbers of chunks.
+
+    Returns:
+        How many stored chunks are removed because all of them is blanked, and how many change in part.
+
+    Raises:
+        InvalidArgumentError: There is neither a box nor a mask, or they have other axes.
+        ReadOnlyError: The array was opened with mode "r".
+        MemoryBudgetError: What changes at once does not fit into the memory; nothing was changed.
+
+    Example:
+        >>> a = bigarrays.create("memory://blank", shape=(30, 20), dtype="uint8", chunk_shape=(10, 10), format="zarr3")
+        >>> a[...] = 1
+        >>> bigarrays.blank(a, box="0:15,0:20")
+        (2, 2)
+        >>> int(a[14, 3]), int(a[15, 3])
+        (0, 1)
+    """
+    covered = None if mask is None else operand(mask, lazy(array))._inner
+    return _blank(array, box, covered, dry_run, memory, progress)

@@ -1,0 +1,153 @@
+"""Slices that are left out, put in and reordered, and boxes that are blanked, compared with NumPy."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import bigarrays as ba
+
+
+def files(place: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in place.rglob("*") if path.is_file() and ".lock" not in path.name}
+
+
+KINDS: list[dict[str, Any]] = [
+    {"encoding": "raw"},
+    {"encoding": "compressed_segmentation"},
+    {"sharding": True},
+    {"format": "zarr3", "fill_value": 3},
+    {"format": "zarr3", "shard_shape": (32, 16, 24)},
+    {"format": "n5"},
+    {"format": "ome-zarr"},
+]
+
+
+def made(place: Any, options: dict[str, Any], seed: int = 0, share: float = 1.0) -> tuple[ba.Array, Any]:
+    """An array of random elements, in which some chunks are missing, and its elements."""
+    rng = np.random.default_rng(seed)
+    has_origin = "format" not in options or options["format"] == "ome-zarr"
+    origin = (-21, -7, 5) if has_origin else (0, 0, 0)
+    array = ba.create(place, shape=(50, 41, 33), dtype="uint32", chunk_shape=(16, 8, 12), **{"origin": origin} if has_origin else {}, **options)
+    values = np.full(array.shape, options.get("fill_value", 0), "uint32")
+    for box in array.chunk_domains():
+        if rng.random() < share:
+            part = tuple(slice(start - first, stop - first) for (start, stop), first in zip(box.ranges, origin, strict=True))
+            values[part] = rng.integers(1, 1 << 20, values[part].shape)
+            array[box.slices] = values[part]
+    return array, values
+
+
+@pytest.mark.parametrize("options", KINDS, ids=str)
+@pytest.mark.parametrize("share", [1.0, 0.3])
+def test_boxes_are_blanked(tmp_path: Path, options: dict[str, Any], share: float) -> None:
+    array, values = made(tmp_path / "a", options, share=share)
+    fill = options.get("fill_value", 0)
+    rng = np.random.default_rng(1)
+    for _ in range(4):
+        low = [int(rng.integers(0, length - 1)) for length in array.shape]
+        high = [int(rng.integers(at + 1, length + 1)) for at, length in zip(low, array.shape, strict=True)]
+        box = tuple((a + o, b + o) for a, b, o in zip(low, high, array.origin, strict=True))
+        before = files(tmp_path)
+        would = ba.blank(ba.open(tmp_path / "a"), box=box, dry_run=True)
+        assert files(tmp_path) == before
+        assert ba.blank(array, box=box) == would
+        values[tuple(slice(a, b) for a, b in zip(low, high, strict=True))] = fill
+        np.testing.assert_array_equal(ba.open(tmp_path / "a")[...], values)
+        assert ba.verify(tmp_path / "a")
+        # Again, only parts of chunks are left to be looked at.
+        assert ba.blank(array, box=box)[0] == 0
+    ba.blank(array, box=array.domain)
+    assert (ba.open(tmp_path / "a")[...] == fill).all()
+    assert ba.roi(array) is None and len(array.chunk_domains(stored=True)) == 0
+
+
+@pytest.mark.parametrize("options", KINDS, ids=str)
+def test_masks_are_blanked(tmp_path: Path, options: dict[str, Any]) -> None:
+    array, values = made(tmp_path / "a", options, seed=2, share=0.7)
+    fill = options.get("fill_value", 0)
+    mask = np.random.default_rng(3).random(array.shape) < 0.4
+    mask[:32, :16] = True
+    mask[:, 24:32] = False
+    removed, changed = ba.blank(array, mask=mask)
+    values[mask] = fill
+    np.testing.assert_array_equal(ba.open(tmp_path / "a")[...], values)
+    assert removed > 0 and changed > 0
+    # An expression of another array, in a box.
+    first = array.origin
+    box = tuple((o + 5, o + 29) for o in first)
+    ba.blank(array, mask=array.lazy > 1 << 19, box=box)
+    inside = values[5:29, 5:29, 5:29]
+    inside[inside > 1 << 19] = fill
+    np.testing.assert_array_equal(ba.open(tmp_path / "a")[...], values)
+    # A mask of a part only covers that part, and a view is blanked by its own coordinates.
+    part = ba.create(tmp_path / "mask", shape=(4, 4, 4), dtype="int16", format="zarr3").translate(tuple(o + 10 for o in first))
+    part[...] = -1
+    ba.blank(array, mask=part)
+    values[10:14, 10:14, 10:14] = fill
+    view = array.view[:, :, ::-1].transpose(2, 0, 1)
+    ba.blank(view, box=tuple((start + 3, start + 20) for start in view.origin))
+    shown = values[:, :, ::-1].transpose(2, 0, 1)
+    shown[3:20, 3:20, 3:20] = fill
+    np.testing.assert_array_equal(ba.open(tmp_path / "a")[...], values)
+
+
+def test_blanking_touches_nothing_else(tmp_path: Path) -> None:
+    array, _ = made(tmp_path / "a", {"encoding": "raw"})
+    before = files(tmp_path)
+    # Two whole chunks, and a part of two others.
+    assert ba.blank(array, box="-5:11,-7:1,5:33") == (2, 1)
+    after = files(tmp_path)
+    assert len(before.keys() - after.keys()) == 2 and not after.keys() - before.keys()
+    assert sum(after[path] != before[path] for path in after) == 1
+
+
+def test_huge_sparse_layers_cost_what_is_stored(tmp_path: Path) -> None:
+    array = ba.create(tmp_path / "a", shape=(200_000, 200_000, 20_000), dtype="uint64", chunk_shape=(64, 64, 64))
+    for x, y, z in [(1000, 150_000, 3), (70_001, 9, 19_999), (50_000, 100, 100)]:
+        array[x, y, z] = 1
+    assert ba.blank(array, box="0:60000,0:200000,0:20000") == (2, 0)
+    assert str(ba.roi(array)) == "70001:70002,9:10,19999:20000"
+
+
+def test_what_makes_no_sense_is_refused(tmp_path: Path) -> None:
+    array, values = made(tmp_path / "a", {"encoding": "raw"})
+    with pytest.raises(ba.InvalidArgumentError, match="neither a box nor a mask"):
+        ba.blank(array)
+    with pytest.raises(ba.InvalidArgumentError):
+        ba.blank(array, box="0:5,0:5")
+    with pytest.raises(ba.ReadOnlyError):
+        ba.blank(ba.open(tmp_path / "a"), box=array.domain)
+    with pytest.raises(ba.MemoryBudgetError):
+        ba.blank(array, box=array.domain, memory=1000)
+    np.testing.assert_array_equal(array[...], values)
+
+
+def test_slices_are_restacked(tmp_path: Path) -> None:
+    array, values = made(tmp_path / "a", {"encoding": "raw"})
+    lazy = ba.restack(array, "z", keep=[(30, 38), 5, 5, slice(None, 8), range(20, 22)])
+    places = np.r_[25:33, 0, 0, 0:3, 15:17]
+    np.testing.assert_array_equal(lazy.compute(), values[:, :, places])
+    assert lazy.domain.origin == array.origin
+    saved = lazy.save(tmp_path / "b", like=array)
+    np.testing.assert_array_equal(saved[...], values[:, :, places])
+    other = np.full((50, 2, 33), 7, "uint32")
+    mixed = ba.restack(array, 1, delete=[-7, (0, 3), slice(30, None)], insert=[(1, other), (34, other + 1), (1, array.view[:, 4:5])])
+    expected = np.concatenate([values[:, 1:7], other, values[:, 11:12], values[:, 10:37], other + 1], axis=1)
+    np.testing.assert_array_equal(mixed.compute(), expected)
+    # More runs than are put together one by one.
+    many = np.random.default_rng(0).permutation(np.r_[0:33].repeat(20))
+    np.testing.assert_array_equal(ba.restack(array, "z", keep=(many + 5).tolist()).compute(), values[:, :, many])
+    wrong: list[dict[str, Any]] = [
+        {"keep": [50]},
+        {"delete": [(0, 100)]},
+        {"delete": [(5, 38)]},
+        {"insert": [(100, values)]},
+        {"insert": [(5, values.astype("u1"))]},
+        {"insert": [(5, values[:5])]},
+        {"keep": [7], "delete": [8]},
+    ]
+    for options in wrong:
+        with pytest.raises((ba.InvalidArgumentError, ba.OutOfBoundsError)):
+            ba.restack(array, "z", **options)

@@ -1,0 +1,205 @@
+//! Blanking a box or a mask of an array: elements become fill value, and chunks that have nothing else are removed.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::array::{Array, Blank, ChunkSet};
+use crate::base::buffer::{Order, ViewMut};
+use crate::base::dims::Dims;
+use crate::base::domain::Domain;
+use crate::base::dtype::DataType;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::compute::{ComputeOptions, Function, Lazy};
+use crate::run::budget;
+use crate::run::pool::threads;
+use crate::run::runner::{FAR, Progress, Runner};
+
+/// Chunks that are changed at once where shards do not say which belong together.
+const BATCH: usize = 1 << 10;
+
+/// How many times a chunk that is changed in part is held, or a shard: as it was, as it will be, and encoded.
+const COPIES: u64 = 3;
+
+/// What is blanked, and what that may use.
+#[derive(Clone, Default)]
+pub struct BlankOptions<'a> {
+    /// The box; without, all of the array that the mask covers.
+    pub part: Option<Domain>,
+    /// Only where this is not 0, at the coordinates of the array. Outside of its domain, nothing is blanked.
+    pub mask: Option<Lazy>,
+    /// Changes nothing, and says what would be.
+    pub dry_run: bool,
+    /// Memory budget in bytes; if zero, a quarter of the memory that this process may use.
+    pub memory: u64,
+    /// Is told after every batch of chunks, from any thread.
+    pub progress: Option<&'a (dyn Fn(Progress) + Sync)>,
+}
+
+/// What was blanked, or would be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Blanked {
+    /// Stored chunks of which all is blanked. Only the box counts as long as nothing is changed.
+    pub removed: u64,
+    /// Stored chunks of which a part is blanked; those that have nothing else are removed as well.
+    pub changed: u64,
+}
+
+/// Makes fill value of the elements of a box, or of a mask. What the store has is asked for first: where nothing is stored, nothing
+/// is done. Each chunk changes at once, whole ones without being read, and writers of other elements lose nothing. One that
+/// was stopped goes on if it is done again: what is blanked already costs little. Coarser scales stay as they are.
+///
+/// ```
+/// use bigarrays::jobs::{BlankOptions, Blanked, blank};
+/// use bigarrays::{CreateSpec, DataType, OpenOptions, ndarray::Array2};
+///
+/// let mut spec = CreateSpec::new(DataType::U8, "0:30,0:20".parse()?);
+/// spec.storage.chunk_shape = Some(vec![10, 10]);
+/// let array = OpenOptions::new().format("zarr3").create("memory://blank", &spec)?;
+/// array.write(&[0, 0], Array2::<u8>::ones((30, 20)).view())?;
+/// let options = BlankOptions { part: Some("0:15,0:20".parse()?), ..BlankOptions::default() };
+/// assert_eq!(blank(&array, &options)?, Blanked { removed: 2, changed: 2 });
+/// assert_eq!((array.get::<u8>(&[14, 3])?, array.get::<u8>(&[15, 3])?), (0, 1));
+/// assert_eq!(array.stored_chunks(array.domain())?.len(), 4);
+/// # Ok::<(), bigarrays::Error>(())
+/// ```
+///
+/// # Errors
+/// `InvalidArgument` without a box and a mask, or if they have other axes; `ReadOnly`; `MemoryBudget` before anything is changed;
+/// `Cancelled`; those of reading and writing.
+pub fn blank(array: &Array, options: &BlankOptions<'_>) -> Result<Blanked> {
+    let during = |error: Error| error.during("blanking");
+    let job = Job::new(array, options).map_err(|error| during(error).at(array.url()))?;
+    job.run().map_err(during)
+}
+
+struct Job<'a> {
+    array: &'a Array,
+    options: &'a BlankOptions<'a>,
+    part: Domain,
+    /// A boolean expression.
+    mask: Option<Lazy>,
+    stored: ChunkSet,
+    /// Chunks that are changed at once: those of a shard, or some.
+    batches: Vec<Vec<u64>>,
+    in_flight: usize,
+}
+
+impl<'a> Job<'a> {
+    fn new(array: &'a Array, options: &'a BlankOptions<'a>) -> Result<Self> {
+        if array.options().read_only && !options.dry_run {
+            return Err(Error::new(ErrorKind::ReadOnly, "the array was opened read-only"));
+        }
+        let mask = options.mask.as_ref().map(is_set).transpose()?;
+        let part = match (&options.part, &mask) {
+            (None, None) => return Err(Error::invalid("neither a box nor a mask says what is blanked")),
+            (Some(part), _) => part.clone(),
+            (None, Some(mask)) => mask.domain().clone(),
+        };
+        part.expect_ndim(array.ndim())?;
+        let mut part = part.intersect(array.domain());
+        if let Some(mask) = &mask {
+            mask.domain().expect_ndim(array.ndim())?;
+            part = part.intersect(mask.domain());
+        }
+        let stored = array.stored_chunks(&part)?;
+        let batches = batches(array, &stored)?;
+        let mut job = Self { array, options, part, mask, stored, batches, in_flight: 1 };
+        job.fit(budget::of_job(options.memory))?;
+        Ok(job)
+    }
+
+    /// Takes as many batches at once as there is room for; with a mask one, whose mask is computed by all threads.
+    fn fit(&mut self, memory: u64) -> Result<()> {
+        let most = self.batches.iter().map(Vec::len).max().unwrap_or(0) as u64;
+        let chunk = self.array.layout().chunk_bytes();
+        let is_sharded = self.array.layout().sharding.is_some();
+        // Of chunks that are files, each thread has one at a time.
+        let held =
+            if is_sharded { chunk.saturating_mul(most) } else { chunk.saturating_mul(threads() as u64) };
+        let of_mask = match &self.mask {
+            Some(_) => chunk.saturating_mul(most) / self.array.dtype().size().max(1) as u64,
+            None => 0,
+        };
+        let needs = held.saturating_mul(COPIES).saturating_add(of_mask).max(1);
+        if needs > memory {
+            let reason =
+                format!("blanking takes {} MiB, the budget is {memory} bytes", needs.div_ceil(1 << 20));
+            return Err(Error::new(ErrorKind::MemoryBudget, reason));
+        }
+        let is_near = self.array.is_near();
+        let most = if is_near { threads() as u64 } else { FAR.max(threads() as u64) };
+        self.in_flight = if self.mask.is_some() { 1 } else { (memory / needs).clamp(1, most) as usize };
+        Ok(())
+    }
+
+    fn run(&self) -> Result<Blanked> {
+        let (removed, changed) = (AtomicU64::new(0), AtomicU64::new(0));
+        let runner = Runner {
+            in_flight: self.in_flight,
+            total: self.stored.len(),
+            is_near: self.array.is_near(),
+            progress: self.options.progress,
+        };
+        runner.run(self.batches.len(), &|at| {
+            let chunks: Vec<Domain> = self.batches[at].iter().filter_map(|&k| self.stored.nth(k)).collect();
+            let mut boxes = Vec::new();
+            for chunk in &chunks {
+                let part = chunk.intersect(&self.part);
+                let mask = self.mask_of(&part)?;
+                let is_all = match &mask {
+                    Some(mask) if !mask.contains(&1) => continue,
+                    Some(mask) => !mask.contains(&0),
+                    None => true,
+                };
+                let count = if is_all && part == *chunk { &removed } else { &changed };
+                count.fetch_add(1, Ordering::Relaxed);
+                boxes.push(Blank { part, mask });
+            }
+            if !self.options.dry_run {
+                self.array.blank(&boxes)?;
+            }
+            Ok(chunks.len() as u64)
+        })?;
+        Ok(Blanked { removed: removed.into_inner(), changed: changed.into_inner() })
+    }
+
+    /// The mask of a box, a byte an element.
+    fn mask_of(&self, part: &Domain) -> Result<Option<Vec<u8>>> {
+        let Some(mask) = &self.mask else { return Ok(None) };
+        let shape: Dims<usize> = part.shape().iter().map(|&length| length as usize).collect();
+        let mut elements = vec![0; shape.iter().product()];
+        let out = ViewMut::dense(&mut elements, &shape, 1, Order::C)?;
+        let cut: Vec<_> = part.ranges().map(Into::into).collect();
+        let options = ComputeOptions { memory: self.options.memory, ..ComputeOptions::default() };
+        mask.slice(&cut)?.compute_into(out, &options)?;
+        Ok(Some(elements))
+    }
+}
+
+/// Where a mask is not 0.
+fn is_set(mask: &Lazy) -> Result<Lazy> {
+    match mask.dtype() {
+        DataType::Bool => Ok(mask.clone()),
+        _ => Lazy::apply(Function::NotEqual, &[mask.into(), 0.into()]),
+    }
+}
+
+/// The numbers of stored chunks that are changed together: those of a shard, where shards are boxes.
+fn batches(array: &Array, stored: &ChunkSet) -> Result<Vec<Vec<u64>>> {
+    let sharding = &array.layout().sharding;
+    if sharding.as_ref().is_none_or(|sharding| sharding.shape.is_none()) {
+        let all: Vec<u64> = (0..stored.len()).collect();
+        return Ok(all.chunks(BATCH).map(<[u64]>::to_vec).collect());
+    }
+    let grid = array.write_grid()?;
+    let mut shards: BTreeMap<Dims<i64>, Vec<u64>> = BTreeMap::new();
+    for (k, chunk) in stored.iter().enumerate() {
+        let place = |(at, (start, length)): (&i64, &(i64, u64))| {
+            let apart = i128::from(*at) - i128::from(*start);
+            apart.div_euclid(i128::from(*length)) as i64
+        };
+        let shard = chunk.origin().iter().zip(&grid).map(place).collect();
+        shards.entry(shard).or_default().push(k as u64);
+    }
+    Ok(shards.into_values().collect())
+}
