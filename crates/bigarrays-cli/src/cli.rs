@@ -7,7 +7,9 @@ use clap::{ArgAction, Parser, Subcommand};
 use crate::args::StoreArgs;
 use crate::args::heading::GLOBAL;
 use crate::commands::{
-    attributes, blank, cache, completions, compute, convert, copy, create, create_group, downsample, du, export, import, info, jobs, ls, names, normalize, resize, restack, rm, roi, run_plan, sample, slice, verify, view,
+    attributes, blank, cache, completions, compute, convert, copy, create, create_group, downsample, du,
+    export, import, info, jobs, ls, names, normalize, resize, restack, rm, roi, run_plan, sample, slice,
+    verify, view,
 };
 use crate::output::{Terminal, exit_codes};
 

@@ -11,7 +11,9 @@ use clap::{CommandFactory, Parser};
 
 use cli::{Cli, Command};
 use commands::{
-    attributes, blank, cache, completions, compute, convert, copy, create, create_group, downsample, du, export, import, info, jobs, ls, names, normalize, resize, restack, rm, roi, run_plan, sample, slice, verify, view,
+    attributes, blank, cache, completions, compute, convert, copy, create, create_group, downsample, du,
+    export, import, info, jobs, ls, names, normalize, resize, restack, rm, roi, run_plan, sample, slice,
+    verify, view,
 };
 use session::Session;
 

@@ -87,7 +87,15 @@ fn actual() -> [BTreeSet<String>; 3] {
     let stubs = std::fs::read_dir(&python).unwrap().map(|entry| entry.unwrap().path()).filter(is_stub);
     let of_stubs = stubs.flat_map(|stub| parameters(&std::fs::read_to_string(stub).unwrap()));
     // Modules that users call; `bigarray.py` has the names of another package.
-    let modules = ["_batches.py", "_contrast.py", "_editing.py", "_pictures.py", "_viewing.py", "torch.py", "xarray.py"];
+    let modules = [
+        "_batches.py",
+        "_contrast.py",
+        "_editing.py",
+        "_pictures.py",
+        "_viewing.py",
+        "torch.py",
+        "xarray.py",
+    ];
     let of_modules = modules
         .iter()
         .flat_map(|name| module_parameters(&std::fs::read_to_string(python.join(name)).unwrap()));

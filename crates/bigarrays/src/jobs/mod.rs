@@ -29,7 +29,6 @@ pub use plan::CopyPlan;
 pub use pyramid::{
     Downsampling, MadeLevel, Pyramid, PyramidOptions, StorageOf, Units, Work, coarsen, pyramid,
 };
-pub use pyramid::{Downsampling, MadeLevel, Pyramid, PyramidOptions, StorageOf, pyramid};
 pub use restack::{RestackOptions, restack};
 pub use roi::{RoiOptions, roi};
 pub use verify::{
