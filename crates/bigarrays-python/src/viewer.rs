@@ -43,6 +43,7 @@ impl PyViewer {
         port: u16,
         allow_origin: Vec<String>,
         neuroglancer: Option<String>,
+        tile_bytes: Option<u64>,
     ) -> PyResult<Self> {
         let layer = |(name, shown, labels): (String, Shown<'_>, Option<bool>)| {
             let volume: Volume = match shown {
@@ -62,6 +63,7 @@ impl PyViewer {
             neuroglancer,
             at,
             layout,
+            tile_bytes: tile_bytes.unwrap_or(ViewOptions::default().tile_bytes),
             state: state.map(to_object).transpose()?.unwrap_or_default(),
             ..ViewOptions::default()
         };

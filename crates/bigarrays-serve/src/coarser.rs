@@ -1,5 +1,7 @@
 //! Coarser levels than are stored: which there are, and how a tile of one is made where somebody looks.
 
+use std::ops::Range;
+
 use bigarrays::base::buffer::Order;
 use bigarrays::jobs::{Downsampling, coarsen};
 use bigarrays::{Domain, Result};
@@ -48,8 +50,7 @@ fn doubled(level: &Level, lengths: [f64; 3]) -> Option<[bool; 3]> {
 fn level(of: &Level, step: [u64; 3]) -> Option<Level> {
     let size = [0, 1, 2].map(|axis: usize| of.size[axis] * step[axis] as f64);
     let whole = step.iter().fold(1u64, |all, &step| all.saturating_mul(step));
-    let mut level = Level { step, size, making: Making::Coarsened, ..of.clone() };
-    level.tile = of.tile;
+    let mut level = Level { step, size, making: Making::Coarsened, block: None, ..of.clone() };
     let bytes =
         level.tile.iter().fold(of.item(), |all, &length| all.saturating_mul(length)).saturating_mul(whole);
     let is_exact = bytes <= EXACT;
@@ -98,7 +99,7 @@ fn first_multiple(start: i64, reach: i64) -> Option<i64> {
 /// Bytes of the chunks that a sampled tile reads, and how many chunks along each axis these are.
 fn cost(level: &Level, thin: [u64; 3]) -> (u64, [u64; 3]) {
     let shape = level.volume.domain().shape();
-    let chunk = level.volume.chunk_shape().unwrap_or_else(|| vec![1; shape.len()]);
+    let chunk = granule(level);
     let touched = [0, 1, 2].map(|axis: usize| {
         let Some(shown) = level.axes.shown[axis] else { return 1 };
         let samples = level.tile[axis].min(length(&level.domain[axis])).div_ceil(thin[axis]);
@@ -112,16 +113,45 @@ fn cost(level: &Level, thin: [u64; 3]) -> (u64, [u64; 3]) {
     (touched.iter().fold(own.saturating_mul(channels), |all, &count| all.saturating_mul(count)), touched)
 }
 
-/// The elements of a tile, each of which is made of all that it is of. `seen` has the axes of a tile alone.
-pub(crate) fn exact(level: &Level, seen: &Volume, part: &Box3, labels: bool) -> Result<Vec<u8>> {
+/// The shape of what is read for one element: a chunk, or what a page of a file has beside it.
+fn granule(level: &Level) -> Vec<u64> {
+    let ndim = level.volume.domain().ndim();
+    let chunk = level.volume.chunk_shape().unwrap_or_else(|| vec![1; ndim]);
+    if !level.volume.is_plain() {
+        return chunk;
+    }
+    let fastest = if level.volume.order() == Order::C { ndim - 1 } else { 0 };
+    let page = PAGE / level.volume.dtype().size().max(1) as u64;
+    (0..ndim).map(|axis| if axis == fastest { page.min(chunk[axis]).max(1) } else { 1 }).collect()
+}
+
+/// Bytes of a page of a file.
+const PAGE: u64 = 4096;
+
+/// What all elements of a tile are made of: a box of `seen`, which has the axes of a tile alone, and the factor along each axis.
+fn made_of(level: &Level, seen: &Volume, part: &Box3) -> Result<(Domain, Vec<u64>)> {
     let shown = (0..3).filter(|&axis| level.axes.shown[axis].is_some());
     let mut factor: Vec<u64> = shown.map(|axis| level.step[axis]).collect();
     factor.extend(level.axes.channel.map(|_| 1));
-    let times = |(range, &factor): (std::ops::Range<i64>, &u64)| {
+    let times = |(range, &factor): (Range<i64>, &u64)| {
         range.start.saturating_mul(factor as i64)..range.end.saturating_mul(factor as i64)
     };
     let ranges: Vec<_> = level.part(part)?.ranges().zip(&factor).map(times).collect();
-    let fine = Domain::from_ranges(&ranges)?.intersect(seen.domain());
+    Ok((Domain::from_ranges(&ranges)?.intersect(seen.domain()), factor))
+}
+
+/// What is read for a tile of a level.
+pub(crate) fn wanted(level: &Level, seen: &Volume, part: &Box3) -> Result<Volume> {
+    match level.making {
+        Making::Stored => seen.cut(&level.part(part)?),
+        Making::Coarsened => seen.cut(&made_of(level, seen, part)?.0),
+        Making::Sampled(thin) => Ok(samples(level, seen, part, thin)?.0),
+    }
+}
+
+/// The elements of a tile, each of which is made of all that it is of.
+pub(crate) fn exact(level: &Level, seen: &Volume, part: &Box3, labels: bool) -> Result<Vec<u8>> {
+    let (fine, factor) = made_of(level, seen, part)?;
     let method = if labels { Downsampling::Mode } else { Downsampling::Mean };
     let (_, made) = coarsen(&seen.read(&fine)?, seen.dtype(), &fine, &factor, method, Order::Fortran)?;
     Ok(made)
@@ -129,6 +159,13 @@ pub(crate) fn exact(level: &Level, seen: &Volume, part: &Box3, labels: bool) -> 
 
 /// The elements of a tile, for which some of those are read that it is of.
 pub(crate) fn sampled(level: &Level, seen: &Volume, part: &Box3, thin: [u64; 3]) -> Result<Vec<u8>> {
+    let (view, places) = samples(level, seen, part, thin)?;
+    let shape: Vec<usize> = view.domain().shape().iter().map(|&length| length as usize).collect();
+    Ok(spread(&view.read(view.domain())?, &shape, &places, seen.dtype().size()))
+}
+
+/// What is sampled for a tile, and where along each axis each of its elements is in that.
+fn samples(level: &Level, seen: &Volume, part: &Box3, thin: [u64; 3]) -> Result<(Volume, Vec<Vec<usize>>)> {
     let shown: Vec<usize> = (0..3).filter(|&axis| level.axes.shown[axis].is_some()).collect();
     let (mut fine, mut steps, mut places) = (Vec::new(), Vec::new(), Vec::new());
     for (place, &axis) in shown.iter().enumerate() {
@@ -146,10 +183,7 @@ pub(crate) fn sampled(level: &Level, seen: &Volume, part: &Box3, thin: [u64; 3])
         fine.push(channel);
         steps.push(1);
     }
-    let view = seen.strided(&Domain::from_ranges(&fine)?, &steps)?;
-    let read = view.read(view.domain())?;
-    let shape: Vec<usize> = view.domain().shape().iter().map(|&length| length as usize).collect();
-    Ok(spread(&read, &shape, &places, seen.dtype().size()))
+    Ok((seen.strided(&Domain::from_ranges(&fine)?, &steps)?, places))
 }
 
 /// The elements of a box at `places` along each axis, the first axis the fastest.

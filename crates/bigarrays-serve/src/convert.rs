@@ -87,6 +87,21 @@ pub(crate) fn numbers(bytes: &[u8], dtype: DataType) -> Vec<f64> {
     }
 }
 
+/// The elements as people write them, each in full.
+pub(crate) fn texts(bytes: &[u8], dtype: DataType) -> Vec<String> {
+    fn of<const N: usize, T: ToString>(bytes: &[u8], one: impl Fn([u8; N]) -> T) -> Vec<String> {
+        bytes.as_chunks::<N>().0.iter().map(|&element| one(element).to_string()).collect()
+    }
+    match dtype {
+        DataType::U64 => of(bytes, u64::from_ne_bytes),
+        DataType::I64 => of(bytes, i64::from_ne_bytes),
+        DataType::F16 => of(bytes, f16::from_ne_bytes),
+        DataType::F32 => of(bytes, f32::from_ne_bytes),
+        DataType::F64 => of(bytes, f64::from_ne_bytes),
+        _ => numbers(bytes, dtype).iter().map(f64::to_string).collect(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,6 +119,9 @@ mod tests {
         assert!(whole.mark().is_some());
         let ids = shown(DataType::U64, true, true);
         assert_eq!(ids.convert(u64::MAX.to_ne_bytes().to_vec()), u64::MAX.to_le_bytes());
+        assert_eq!(texts(&i64::MIN.to_ne_bytes(), DataType::I64), ["-9223372036854775808"]);
+        assert_eq!(texts(&0.1f64.to_ne_bytes(), DataType::F64), ["0.1"]);
+        assert_eq!(texts(&[1, 0], DataType::Bool), ["1", "0"]);
         assert_eq!(Shown::of(DataType::Text(4), false, false), None);
     }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::dimensions;
 use crate::layer::Served;
 use crate::level::{Level, length};
 
@@ -16,6 +17,29 @@ pub(crate) fn info(layer: &Served, size: [f64; 3]) -> Value {
         "num_channels": layer.channels,
         "scales": scales,
     })
+}
+
+/// What the page has to know of all layers to ask for values of the arrays themselves.
+pub(crate) fn listed(layers: &[Served]) -> Value {
+    let one = |(number, layer): (usize, &Served)| {
+        let (shown, others) = dimensions::of(layer);
+        let all = || shown.iter().chain(&others);
+        let domain = layer.base().domain();
+        let others = layer.axes().others.iter().map(|&axis| domain.range(axis));
+        let ranges: Vec<_> = layer.levels[0].domain.iter().cloned().chain(others).collect();
+        json!({
+            "number": number,
+            "name": layer.name,
+            "label": layer.label,
+            "dtype": layer.shown.from.name(),
+            "differs": layer.shown.mark().is_some(),
+            "dimensions": all().map(|dimension| dimension.name.as_str()).collect::<Vec<_>>(),
+            "offset": all().map(|dimension| dimension.offset).collect::<Vec<_>>(),
+            "first": ranges.iter().map(|range| range.start).collect::<Vec<_>>(),
+            "end": ranges.iter().map(|range| range.end).collect::<Vec<_>>(),
+        })
+    };
+    layers.iter().enumerate().map(one).collect()
 }
 
 fn scale(key: usize, level: &Level, size: [f64; 3]) -> Value {

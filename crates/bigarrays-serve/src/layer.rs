@@ -1,6 +1,6 @@
 //! Layers: what is shown under one name, and how.
 
-use bigarrays::{Array, Error, Result};
+use bigarrays::{Array, Error, ErrorKind, Result};
 
 use crate::axes::Axes;
 use crate::coarser;
@@ -44,6 +44,8 @@ impl Layer {
 /// A layer as it is served.
 #[derive(Debug)]
 pub(crate) struct Served {
+    /// Its name, without more.
+    pub(crate) label: String,
     /// Its name, with what has to be said of it.
     pub(crate) name: String,
     pub(crate) labels: bool,
@@ -60,8 +62,9 @@ impl Served {
     /// Looks at a sample of the elements.
     ///
     /// # Errors
-    /// `Unsupported` if elements are no numbers; `InvalidArgument` for an empty array, or one without axes; those of reading.
-    pub(crate) fn new(layer: &Layer) -> Result<Self> {
+    /// `Unsupported` if elements are no numbers; `InvalidArgument` for an empty array, or one without axes; `MemoryBudget` if so many
+    /// bytes do not do to compute a tile; those of reading.
+    pub(crate) fn new(layer: &Layer, tile_bytes: u64) -> Result<Self> {
         let volume = &layer.volume;
         let showing = |error: Error| error.during("showing").at(layer.name.clone());
         let (domain, dtype) = (volume.domain(), volume.dtype());
@@ -71,13 +74,27 @@ impl Served {
         let labels = layer.labels.or_else(|| volume.labels()).unwrap_or(false);
         let axes = Axes::of(&volume.names(), domain.shape(), volume.order());
         let mut levels = levels(volume, &axes).map_err(showing)?;
+        let bytes = planned(&levels[0]).map_err(showing)?;
+        if bytes > tile_bytes {
+            let reason = format!(
+                "{bytes} bytes have to be read to compute what is seen of one tile, more than the {tile_bytes} that it may be; \
+                save it, or let a tile read more (tile_bytes)"
+            );
+            return Err(showing(Error::new(ErrorKind::MemoryBudget, reason)));
+        }
         let channels = axes.channel.map_or(1, |axis| domain.shape()[axis]);
         let refused = || showing(Error::unsupported(format!("{dtype} elements are no numbers to show")));
         Shown::of(dtype, labels, false).ok_or_else(refused)?;
         let contrast = contrast::of(&levels, channels).map_err(showing)?;
         let made =
             levels.last().map(|last| coarser::levels(last, lengths(volume, &axes))).unwrap_or_default();
-        levels.extend(made);
+        for level in made {
+            // From farther away it is more.
+            if planned(&level).map_err(showing)? > tile_bytes {
+                break;
+            }
+            levels.push(level);
+        }
         let wide = contrast.iter().any(|contrast| contrast.is_wide());
         let shown = Shown::of(dtype, labels, wide).ok_or_else(refused)?;
         let is_sampled = levels.iter().any(|level| matches!(level.making, Making::Sampled(_)));
@@ -87,7 +104,7 @@ impl Served {
             [] => layer.name.clone(),
             _ => format!("{} ({})", layer.name, marks.join(", ")),
         };
-        Ok(Self { name, labels, shown, channels, levels, contrast })
+        Ok(Self { label: layer.name.clone(), name, labels, shown, channels, levels, contrast })
     }
 
     /// The array itself.
@@ -110,6 +127,16 @@ fn levels(volume: &Volume, axes: &Axes) -> Result<Vec<Level>> {
         }
     }
     Ok(levels)
+}
+
+/// Bytes that are read to compute the tile in the middle of a level.
+fn planned(level: &Level) -> Result<u64> {
+    if matches!(level.volume, Volume::Stored(_)) {
+        return Ok(0);
+    }
+    let origin = level.volume.domain().origin();
+    let at: Vec<i64> = level.axes.others.iter().map(|&axis| origin[axis]).collect();
+    coarser::wanted(level, &level.seen(&at)?, &level.middle())?.planned_bytes()
 }
 
 /// How long elements are along the axes that are shown, if that is known of all in one unit.

@@ -27,6 +27,8 @@ pub(crate) struct Level {
     pub(crate) domain: Box3,
     /// The shape of a tile.
     pub(crate) tile: [u64; 3],
+    /// The shape of what is read at once and kept, of which a tile is a part.
+    pub(crate) block: Option<[u64; 3]>,
 }
 
 /// How elements of a volume become one of a level.
@@ -43,11 +45,20 @@ pub(crate) enum Making {
 /// Bytes of tiles that are sent at once, about.
 const TILE_BYTES: Range<u64> = 32 << 10..2 << 20;
 
+/// Bytes of a chunk that is read to send one part of it, at most, where the others are kept.
+const BLOCK_BYTES: u64 = 64 << 20;
+
+/// How many times as long as wide chunks may be whose bytes can be read one by one.
+const MOST_ASPECT: u64 = 16;
+
 /// Elements along an axis of space of tiles where chunks say nothing of use.
 const USUAL: u64 = 64;
 
 /// And of those of a plane.
 const USUAL_IN_PLANE: u64 = 256;
+
+/// And of those of a line.
+const USUAL_IN_LINE: u64 = 1024;
 
 pub(crate) fn length(range: &Range<i64>) -> u64 {
     range.end.abs_diff(range.start)
@@ -62,9 +73,9 @@ impl Level {
     /// A scale as it is stored.
     pub(crate) fn stored(volume: Volume, axes: &Axes, size: [f64; 3]) -> Self {
         let domain = shown(volume.domain(), axes);
-        let tile = tile_of(&volume, axes, &domain);
+        let (tile, block) = tile_of(&volume, axes, &domain);
         let axes = axes.clone();
-        Self { volume, axes, step: [1; 3], making: Making::Stored, size, domain, tile }
+        Self { volume, axes, step: [1; 3], making: Making::Stored, size, domain, tile, block }
     }
 
     /// Bytes of an element of all channels, as it is stored.
@@ -79,6 +90,22 @@ impl Level {
         self.domain.iter().zip(&self.tile).map(count).fold(1, u64::saturating_mul)
     }
 
+    /// The tile in the middle.
+    pub(crate) fn middle(&self) -> Box3 {
+        [0, 1, 2].map(|axis: usize| {
+            let (whole, tile) = (&self.domain[axis], self.tile[axis]);
+            let start = whole.start.saturating_add_unsigned(length(whole) / 2 / tile * tile);
+            start..start.saturating_add_unsigned(tile).min(whole.end)
+        })
+    }
+
+    /// What it is made of, with the axes of tiles alone, at these coordinates of the others.
+    pub(crate) fn seen(&self, at: &[i64]) -> Result<Volume> {
+        let mut all = vec![0; self.volume.domain().ndim()];
+        self.axes.others.iter().zip(at).for_each(|(&axis, &at)| all[axis] = at);
+        self.volume.seen(&self.axes.of_tile(), &all)
+    }
+
     /// Whether a box is a tile: one of the grid that begins where the level does, clipped to it.
     pub(crate) fn is_tile(&self, part: &Box3) -> bool {
         part.iter().zip(&self.domain).zip(&self.tile).all(|((part, whole), &tile)| {
@@ -87,6 +114,17 @@ impl Level {
                 && part.start.abs_diff(whole.start) % tile == 0
                 && (length(part) == tile || part.end == whole.end && length(part) < tile)
         })
+    }
+
+    /// The block that a tile lies in.
+    pub(crate) fn block_of(&self, part: &Box3) -> Option<Box3> {
+        let shape = self.block?;
+        Some([0, 1, 2].map(|axis: usize| {
+            let (whole, length) = (&self.domain[axis], shape[axis]);
+            let before = part[axis].start.abs_diff(whole.start) / length * length;
+            let start = whole.start.saturating_add_unsigned(before);
+            start..start.saturating_add_unsigned(length).min(whole.end)
+        }))
     }
 
     /// The box of the volume with the coordinates `at` on axes that are not shown.
@@ -109,27 +147,32 @@ impl Level {
     }
 }
 
-/// The shape of tiles: that of a chunk if it is neither large nor small.
-fn tile_of(volume: &Volume, axes: &Axes, domain: &Box3) -> [u64; 3] {
+/// The shape of tiles, and of what is read at once: of chunks that are neither large nor small that of a chunk; of large ones that
+/// of a part of one, where the whole chunk has to be read for it.
+fn tile_of(volume: &Volume, axes: &Axes, domain: &Box3) -> ([u64; 3], Option<[u64; 3]>) {
     let channels = axes.channel.map_or(1, |axis| volume.domain().shape()[axis]);
     let item = channels * volume.dtype().size() as u64;
-    let lengths = [0, 1, 2].map(|axis| length(&domain[axis]).max(1));
+    let lengths = [0, 1, 2].map(|axis: usize| length(&domain[axis]).max(1));
     let bytes = |tile: &[u64; 3]| tile.iter().fold(item, |all, &length| all.saturating_mul(length));
     let clipped = |tile: [u64; 3]| [0, 1, 2].map(|axis: usize| tile[axis].clamp(1, lengths[axis]));
-    if let Some(chunk) = volume.chunk_shape() {
-        let chunk = clipped(axes.shown.map(|axis| axis.map_or(1, |axis| chunk[axis])));
-        if TILE_BYTES.contains(&bytes(&chunk)) {
-            return chunk;
-        }
-    }
-    let is_flat = lengths[2] == 1;
-    let usual = if is_flat { [USUAL_IN_PLANE, USUAL_IN_PLANE, 1] } else { [USUAL; 3] };
-    let mut tile = clipped(usual);
+    let chunk =
+        volume.chunk_shape().map(|chunk| clipped(axes.shown.map(|axis| axis.map_or(1, |axis| chunk[axis]))));
+    let is_plain = volume.is_plain();
+    let is_of_use = |chunk: &[u64; 3]| {
+        let is_long = chunk.iter().max() > chunk.iter().min().map(|shortest| shortest * MOST_ASPECT).as_ref();
+        bytes(chunk) >= TILE_BYTES.start && bytes(chunk) <= BLOCK_BYTES && !(is_plain && is_long)
+    };
+    let known = chunk.filter(is_of_use);
+    let usual = match lengths.iter().filter(|&&length| length > 1).count() {
+        0 | 1 => [USUAL_IN_LINE; 3],
+        2 => [USUAL_IN_PLANE; 3],
+        _ => [USUAL; 3],
+    };
+    let mut tile = known.unwrap_or_else(|| clipped(usual));
     while bytes(&tile) > TILE_BYTES.end {
-        let Some(longest) = (0..3).rev().filter(|&axis| tile[axis] > 1).max_by_key(|&axis| tile[axis]) else {
-            break;
-        };
+        let longest = (0..3).rev().filter(|&axis| tile[axis] > 1).max_by_key(|&axis| tile[axis]);
+        let Some(longest) = longest else { break };
         tile[longest] = tile[longest].div_ceil(2);
     }
-    tile
+    (tile, known.filter(|chunk| *chunk != tile && !is_plain))
 }

@@ -9,6 +9,10 @@ pub(crate) enum Route<'a> {
     Page(&'a str),
     /// What the page begins with.
     State,
+    /// What the layers are.
+    Layers,
+    /// The element of an array at coordinates of the axes that are shown, and of the others.
+    Value(usize, Vec<i64>),
     /// The metadata of a layer.
     Info(usize),
     /// A tile of a level of a layer, at coordinates of the axes that are not shown.
@@ -29,6 +33,7 @@ impl<'a> Route<'a> {
             return Some(match path {
                 "" => Self::Page("index.html"),
                 "state.json" => Self::State,
+                "layers.json" => Self::Layers,
                 name => Self::Page(name),
             });
         };
@@ -41,10 +46,10 @@ impl<'a> Route<'a> {
         let layer = number(layer)?;
         match rest {
             ["info"] => Some(Self::Info(layer)),
+            ["value", place] => Some(Self::Value(layer, coordinates(place)?)),
             [level, tile] => {
-                let at: Vec<&str> = if at.is_empty() { Vec::new() } else { at.split(',').collect() };
-                let at: Option<Vec<i64>> = at.into_iter().map(coordinate).collect();
-                Some(Self::Tile(layer, at?, number(level)?, part(tile)?))
+                let at = if at.is_empty() { Vec::new() } else { coordinates(at)? };
+                Some(Self::Tile(layer, at, number(level)?, part(tile)?))
             }
             _ => None,
         }
@@ -55,6 +60,10 @@ impl<'a> Route<'a> {
 fn number(text: &str) -> Option<usize> {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
     if is_plain { text.parse().ok() } else { None }
+}
+
+fn coordinates(text: &str) -> Option<Vec<i64>> {
+    text.split(',').map(coordinate).collect()
 }
 
 fn coordinate(text: &str) -> Option<i64> {
@@ -87,6 +96,7 @@ mod tests {
         assert_eq!(Route::parse("arrays/3/1/-100--48_-6-0_-33--1"), Some(tile));
         let later = Route::Tile(0, vec![5, -2], 0, [0..1, 2..3, 4..5]);
         assert_eq!(Route::parse("arrays/0/at/5,-2/0/0-1_2-3_4-5"), Some(later));
+        assert_eq!(Route::parse("arrays/0/value/-5,0,7"), Some(Route::Value(0, vec![-5, 0, 7])));
         assert_eq!(Route::parse("arrays/0/info"), Some(Route::Info(0)));
         assert_eq!(Route::parse("arrays/0/at/5/info"), Some(Route::Info(0)));
         assert_eq!(Route::parse(""), Some(Route::Page("index.html")));
@@ -107,6 +117,9 @@ mod tests {
             "a\\b",
             "é",
             "arrays/0/0/-_-_-",
+            "arrays/0/value/",
+            "arrays/0/value/1,,2",
+            "arrays/0/value/1.5",
             "arrays/0/0/--1-2_0-1_0-1",
             "arrays/99999999999999999999/info",
         ] {

@@ -22,7 +22,8 @@ use crate::guard::{Admission, Guard};
 use crate::page;
 use crate::patience::Patient;
 use crate::route::{LONGEST, Route};
-use crate::tiles::Tiles;
+use crate::tile;
+use crate::tiles::{Key, Tiles};
 
 /// Connections at once.
 const CONNECTIONS: usize = 256;
@@ -42,6 +43,8 @@ pub(crate) struct Shared {
     /// The state and the metadata of each layer.
     pub(crate) state: Content,
     pub(crate) infos: Vec<Content>,
+    /// What the layers are, for the page.
+    pub(crate) layers: Content,
     /// What tells this server's answers from those of an earlier one.
     pub(crate) tag: String,
     /// Reads at once.
@@ -135,6 +138,10 @@ async fn granted(shared: &Arc<Shared>, path: &str, headers: &HeaderMap) -> Answe
             None if name == "index.html" => refusal(StatusCode::NOT_FOUND, page::MISSING),
             None => nothing(),
         },
+        Some(Route::Layers) => json(headers, &shared.layers, &shared.tag),
+        Some(Route::Value(layer, at)) if layer < shared.tiles.layers.len() => {
+            value(shared, layer, at, headers).await
+        }
         Some(Route::State) => json(headers, &shared.state, &shared.tag),
         Some(Route::Info(layer)) => {
             shared.infos.get(layer).map_or_else(nothing, |info| json(headers, info, &shared.tag))
@@ -142,11 +149,11 @@ async fn granted(shared: &Arc<Shared>, path: &str, headers: &HeaderMap) -> Answe
         Some(Route::Tile(layer, at, level, part)) => {
             let known = shared.tiles.layers.get(layer).and_then(|layer| layer.levels.get(level));
             match known.filter(|level| level.is_tile(&part) && level.expect_within(&at).is_ok()) {
-                Some(_) => tile(shared, (layer, level, at, part), headers).await,
+                Some(_) => send(shared, (layer, level, at, part), headers).await,
                 None => nothing(),
             }
         }
-        None => nothing(),
+        Some(Route::Value(..)) | None => nothing(),
     }
 }
 
@@ -169,32 +176,49 @@ impl Drop for Wanted {
     }
 }
 
-/// Reads a tile, as long as the client waits for it.
-async fn tile(shared: &Arc<Shared>, key: crate::tiles::Key, headers: &HeaderMap) -> Answer {
+/// Does work that reads, as long as the client waits for it.
+async fn read<T: Send + 'static>(
+    shared: &Arc<Shared>,
+    work: impl FnOnce(&Tiles) -> bigarrays::Result<T> + Send + 'static,
+) -> Result<T, Answer> {
     let stopped = Arc::new(AtomicBool::new(false));
-    let wanted = Wanted(Arc::clone(&stopped));
+    let _wanted = Wanted(Arc::clone(&stopped));
     let Ok(turn) = Arc::clone(&shared.reads).acquire_owned().await else {
-        return refusal(StatusCode::SERVICE_UNAVAILABLE, "the viewer is being closed");
+        return Err(refusal(StatusCode::SERVICE_UNAVAILABLE, "the viewer is being closed"));
     };
     let own = Arc::clone(shared);
-    let read = tokio::task::spawn_blocking(move || {
+    let done = tokio::task::spawn_blocking(move || {
         let _turn = turn;
         let is_stopped = || stopped.load(Ordering::Relaxed);
         let found = bigarrays::interruptible(&is_stopped, || {
             bigarrays::check_interrupt()?;
-            own.tiles.get(&key)
+            work(&own.tiles)
         });
         if is_stopped() {
             own.counts.dropped.fetch_add(1, Ordering::Relaxed);
         }
         found
     });
-    let found = read.await;
-    drop(wanted);
-    match found {
-        Ok(Ok(tile)) => content(headers, "application/octet-stream", &tile, &tag_of(&tile)),
-        Ok(Err(error)) => failure(&error),
-        Err(_) => refusal(StatusCode::INTERNAL_SERVER_ERROR, "reading ended early"),
+    match done.await {
+        Ok(found) => found.map_err(|error| failure(&error)),
+        Err(_) => Err(refusal(StatusCode::INTERNAL_SERVER_ERROR, "reading ended early")),
+    }
+}
+
+async fn send(shared: &Arc<Shared>, key: Key, headers: &HeaderMap) -> Answer {
+    match read(shared, move |tiles| tiles.get(&key)).await {
+        Ok(tile) => content(headers, "application/octet-stream", &tile, &tag_of(&tile)),
+        Err(answer) => answer,
+    }
+}
+
+async fn value(shared: &Arc<Shared>, layer: usize, at: Vec<i64>, headers: &HeaderMap) -> Answer {
+    match read(shared, move |tiles| tile::value(&tiles.layers[layer], &at)).await {
+        Ok(texts) => {
+            let text = Content::of(serde_json::Value::from(texts).to_string().into_bytes());
+            json(headers, &text, &tag_of(&text))
+        }
+        Err(answer) => answer,
     }
 }
 

@@ -1,24 +1,64 @@
 //! The elements of a tile.
 
-use bigarrays::Result;
+use bigarrays::base::buffer::{Order, Region, View};
+use bigarrays::base::domain::Domain;
+use bigarrays::{Error, Result};
 
 use crate::coarser::{exact, sampled};
+use crate::convert::texts;
 use crate::layer::Served;
-use crate::level::{Box3, Making};
+use crate::level::{Box3, Level, Making};
 
-/// The elements of a tile of a level, as they are sent: x the fastest, then y, z and channels.
+/// The elements of a box of a level, as they are stored: x the fastest, then y, z and channels.
 ///
 /// # Errors
 /// Those of reading.
-pub(crate) fn tile(layer: &Served, level: usize, at: &[i64], part: &Box3) -> Result<Vec<u8>> {
+pub(crate) fn elements(layer: &Served, level: usize, at: &[i64], part: &Box3) -> Result<Vec<u8>> {
     let level = &layer.levels[level];
-    let mut all = vec![0; level.volume.domain().ndim()];
-    level.axes.others.iter().zip(at).for_each(|(&axis, &at)| all[axis] = at);
-    let seen = level.volume.seen(&level.axes.of_tile(), &all)?;
-    let elements = match level.making {
-        Making::Stored => seen.read(&level.part(part)?)?,
-        Making::Coarsened => exact(level, &seen, part, layer.labels)?,
-        Making::Sampled(thin) => sampled(level, &seen, part, thin)?,
+    let seen = level.seen(at)?;
+    match level.making {
+        Making::Stored => seen.read(&level.part(part)?),
+        Making::Coarsened => exact(level, &seen, part, layer.labels),
+        Making::Sampled(thin) => sampled(level, &seen, part, thin),
+    }
+}
+
+/// The element of the array itself, of all channels, at coordinates of the axes that are shown, and of the others.
+///
+/// # Errors
+/// `InvalidArgument` if it lies outside; those of reading.
+pub(crate) fn value(layer: &Served, at: &[i64]) -> Result<Vec<String>> {
+    let level = &layer.levels[0];
+    let Some((place, at)) = at.split_at_checked(3) else {
+        return Err(Error::invalid("coordinates of fewer axes"));
     };
-    Ok(layer.shown.convert(elements))
+    level.expect_within(at)?;
+    if !place.iter().zip(&level.domain).all(|(at, range)| range.contains(at)) {
+        return Err(Error::invalid("coordinates outside of the array"));
+    }
+    let part = [0, 1, 2].map(|axis: usize| place[axis]..place[axis] + 1);
+    Ok(texts(&level.seen(at)?.read(&level.part(&part)?)?, layer.shown.from))
+}
+
+/// The elements of a tile, cut out of those of the block that it lies in.
+///
+/// # Errors
+/// `InvalidArgument` if it does not lie there.
+pub(crate) fn cut(level: &Level, elements: &[u8], block: &Box3, part: &Box3) -> Result<Vec<u8>> {
+    let (whole, part) = (level.part(block)?, level.part(part)?);
+    if !whole.contains(&part) {
+        return Err(Error::invalid(format!("a tile {part} of a block {whole}")));
+    }
+    let lengths = |domain: &Domain| domain.shape().iter().map(|&length| length as usize).collect::<Vec<_>>();
+    let view = View::dense(elements, &lengths(&whole), level.volume.dtype().size(), Order::Fortran)?;
+    let start = part.origin().iter().zip(whole.origin()).map(|(at, first)| at.abs_diff(*first) as usize);
+    let count = lengths(&part);
+    let region = Region {
+        start: start.collect(),
+        step: count.iter().map(|_| 1).collect(),
+        count: count.into_iter().collect(),
+    };
+    let mut out = Vec::new();
+    view.region(&region).append_to(Order::Fortran, &mut out)?;
+    Ok(out)
 }

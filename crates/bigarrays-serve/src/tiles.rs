@@ -1,4 +1,4 @@
-//! Tiles that were asked for, as they are sent, kept within a bound.
+//! Tiles that were asked for, as they are sent, and blocks that were read for them, kept within a bound.
 
 use std::sync::Arc;
 
@@ -9,9 +9,9 @@ use quick_cache::sync::Cache;
 use crate::answer::Content;
 use crate::layer::Served;
 use crate::level::Box3;
-use crate::tile::tile;
+use crate::tile::{cut, elements};
 
-/// A tile: the number of its layer and of its level, where it is on axes that are not shown, and on those that are.
+/// A box: the number of its layer and of its level, where it is on axes that are not shown, and on those that are.
 pub(crate) type Key = (usize, usize, Vec<i64>, Box3);
 
 #[derive(Clone, Debug)]
@@ -23,17 +23,29 @@ impl Weighter<Key, Arc<Content>> for Bytes {
     }
 }
 
+impl Weighter<Key, Arc<Vec<u8>>> for Bytes {
+    fn weight(&self, _: &Key, elements: &Arc<Vec<u8>>) -> u64 {
+        elements.len() as u64 + 256
+    }
+}
+
 /// Tiles of all layers.
 #[derive(Debug)]
 pub(crate) struct Tiles {
     pub(crate) layers: Vec<Served>,
     kept: Cache<Key, Arc<Content>, Bytes>,
+    blocks: Cache<Key, Arc<Vec<u8>>, Bytes>,
 }
 
+/// How many are expected to be kept.
+const EXPECTED: usize = 1 << 10;
+
 impl Tiles {
-    /// Keeps so many bytes of tiles at most.
+    /// Keeps so many bytes of tiles and of blocks at most, half of each.
     pub(crate) fn new(layers: Vec<Served>, bytes: u64) -> Self {
-        Self { layers, kept: Cache::with_weighter(1 << 12, bytes, Bytes) }
+        let (kept, blocks) =
+            (Cache::with_weighter(EXPECTED, bytes / 2, Bytes), Cache::with_weighter(16, bytes / 2, Bytes));
+        Self { layers, kept, blocks }
     }
 
     /// A tile, whether it is kept or has to be read. Who asks for one that another is reading gets that.
@@ -41,8 +53,17 @@ impl Tiles {
     /// # Errors
     /// Those of reading.
     pub(crate) fn get(&self, key: &Key) -> Result<Arc<Content>> {
-        let (layer, level, at, part) = key;
-        let read = || Ok(Arc::new(Content::of(tile(&self.layers[*layer], *level, at, part)?)));
-        self.kept.get_or_insert_with(key, read)
+        self.kept.get_or_insert_with(key, || Ok(Arc::new(Content::of(self.made(key)?))))
+    }
+
+    fn made(&self, (number, level, at, part): &Key) -> Result<Vec<u8>> {
+        let layer = &self.layers[*number];
+        let Some(block) = layer.levels[*level].block_of(part) else {
+            return Ok(layer.shown.convert(elements(layer, *level, at, part)?));
+        };
+        let key = (*number, *level, at.clone(), block);
+        let read = || elements(layer, *level, at, &key.3).map(Arc::new);
+        let all = self.blocks.get_or_insert_with(&key, read)?;
+        Ok(layer.shown.convert(cut(&layer.levels[*level], &all, &key.3, part)?))
     }
 }

@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use crate::answer::Content;
 use crate::dimensions;
 use crate::guard::Guard;
-use crate::info::info;
+use crate::info::{info, listed};
 use crate::layer::{Layer, Served};
 use crate::page::has_page;
 use crate::server::{Counts, Shared, listen, serve};
@@ -36,7 +36,9 @@ pub struct ViewOptions {
     pub layout: Option<String>,
     /// Members of Neuroglancer's state that count more than those that are made.
     pub state: Map<String, Value>,
-    /// Bytes of tiles that are kept in memory.
+    /// Bytes of elements that may be read to compute one tile of an expression; it is not shown from farther away than these do.
+    pub tile_bytes: u64,
+    /// Bytes of tiles, and of chunks that they are parts of, that are kept in memory.
     pub memory_bytes: u64,
 }
 
@@ -50,7 +52,8 @@ impl Default for ViewOptions {
             at: None,
             layout: None,
             state: Map::new(),
-            memory_bytes: 128 << 20,
+            tile_bytes: 1 << 30,
+            memory_bytes: 256 << 20,
         }
     }
 }
@@ -89,7 +92,8 @@ impl Viewer {
     /// address can not be listened on; those of reading samples.
     pub fn start(layers: &[Layer], options: &ViewOptions) -> Result<Self> {
         check(layers, options)?;
-        let layers: Vec<Served> = layers.iter().map(Served::new).collect::<Result<_>>()?;
+        let layers: Vec<Served> =
+            layers.iter().map(|layer| Served::new(layer, options.tile_bytes)).collect::<Result<_>>()?;
         let starting = |error| Error::io(error, "starting", "the viewer");
         let mut builder = Builder::new_multi_thread();
         builder
@@ -114,6 +118,7 @@ impl Viewer {
         let shared = Arc::new(Shared {
             guard: Guard::new(token, address, &origins),
             state: Content::of(begins.into_bytes()),
+            layers: Content::of(listed(&layers).to_string().into_bytes()),
             infos: layers.iter().map(described).collect(),
             tiles: Tiles::new(layers, options.memory_bytes),
             tag: self::token()?,

@@ -4,6 +4,7 @@ use bigarrays::base::buffer::{Order, ViewMut};
 use bigarrays::chunk::layout::Positions;
 use bigarrays::compute::{ComputeOptions, Lazy};
 use bigarrays::{Array, DataType, Domain, Error, Index, Result};
+use serde_json::Value;
 
 /// An array that is stored, or one that is computed where somebody looks. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -91,6 +92,16 @@ impl Volume {
         }
     }
 
+    /// Whether the bytes of single elements can be read, and not chunks alone.
+    pub(crate) fn is_plain(&self) -> bool {
+        let Self::Stored(array) = self else { return false };
+        let layout = array.layout();
+        let ranges = layout.domain().ranges().map(|range| range.start..range.start + 1);
+        let Ok(one) = Domain::from_ranges(&ranges.collect::<Vec<_>>()) else { return false };
+        let projection = layout.grid.project(&one);
+        !layout.domain().is_empty() && !projection.is_empty() && layout.ranges(&projection.get(0)).is_some()
+    }
+
     /// Whether metadata say that elements are labels.
     pub(crate) fn labels(&self) -> Option<bool> {
         let Self::Stored(array) = self else { return None };
@@ -126,6 +137,23 @@ impl Volume {
         })
     }
 
+    /// The view of a box.
+    pub(crate) fn cut(&self, part: &Domain) -> Result<Self> {
+        Ok(match self {
+            Self::Stored(array) => array.cut(part)?.into(),
+            Self::Computed(lazy) => lazy.slice(&part.ranges().map(Index::from).collect::<Vec<_>>())?.into(),
+        })
+    }
+
+    /// Bytes of elements that are read to compute all of it, as it is planned; none of what is stored.
+    pub(crate) fn planned_bytes(&self) -> Result<u64> {
+        let Self::Computed(lazy) = self else { return Ok(0) };
+        let options = ComputeOptions { memory: MEMORY, ..ComputeOptions::default() };
+        let plan: Value = serde_json::from_str(&lazy.plan(None, &options)?.json()).unwrap_or_default();
+        let of_pass = |pass: &Value| pass["bytes_read"].as_u64().unwrap_or(0);
+        Ok(plan["passes"].as_array().map_or(0, |passes| passes.iter().map(of_pass).sum()))
+    }
+
     /// The elements of a box, dense, the first axis the fastest.
     pub(crate) fn read(&self, part: &Domain) -> Result<Vec<u8>> {
         let shape: Vec<usize> = part.shape().iter().map(|&length| length as usize).collect();
@@ -138,7 +166,8 @@ impl Volume {
             Self::Computed(lazy) => {
                 let indices: Vec<Index> = part.ranges().map(Index::from).collect();
                 let options = ComputeOptions { memory: MEMORY, ..ComputeOptions::default() };
-                lazy.slice(&indices)?.compute_into(view, &options)?;
+                let part = if part == lazy.domain() { lazy.clone() } else { lazy.slice(&indices)? };
+                part.compute_into(view, &options)?;
             }
         }
         Ok(out)

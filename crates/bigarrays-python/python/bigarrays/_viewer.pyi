@@ -14,6 +14,7 @@ class _Viewer:
         port: int,
         allow_origin: list[str],
         neuroglancer: str | None,
+        tile_bytes: int | None,
     ) -> None: ...
     @property
     def url(self) -> str: ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import webbrowser
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from html import escape
 from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 from numpy.typing import ArrayLike
 
@@ -26,6 +28,7 @@ class Viewer:
 
     def __init__(self, inner: _Viewer) -> None:
         self._inner = inner
+        _OPEN.add(self)
 
     @property
     def url(self) -> str:
@@ -85,6 +88,16 @@ class Viewer:
         return f"{hub}proxy/{base.port}{base.path}" if hub and self.url == self.base else self.url
 
 
+#: Those that are to be closed before Python ends: their threads may read its objects.
+_OPEN: WeakSet[Viewer] = WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    for viewer in list(_OPEN):
+        viewer.close()
+
+
 def view(
     *arrays: Array | Lazy | ArrayLike | Sliced,
     names: Sequence[str] | None = None,
@@ -97,6 +110,7 @@ def view(
     port: int = 0,
     allow_origin: Sequence[str] = (),
     neuroglancer: str | None = None,
+    tile_bytes: int | None = None,
 ) -> Viewer:
     """Shows arrays in Neuroglancer: what is looked at is read, or computed, tile by tile.
 
@@ -117,9 +131,12 @@ def view(
         port: The port to listen on; one that is free if 0.
         allow_origin: Origins, such as "https://hub.example.org", whose pages may read the arrays, and by whose names proxies ask.
         neuroglancer: The address of a Neuroglancer to use rather than the one in this package.
+        tile_bytes: The most bytes that may be read to compute one tile of an expression, 1 GiB if None: it is not shown from
+            farther away than that allows.
 
     Raises:
         InvalidArgumentError: There are no arrays, one is empty, or there are not as many names or labels.
+        MemoryBudgetError: To compute a tile of an expression, more bytes have to be read than `tile_bytes`.
         UnsupportedError: The elements of one are no numbers, or this build has no Neuroglancer.
 
     Example:
@@ -140,7 +157,8 @@ def view(
         for number, array in enumerate(arrays)
     ]
     position = None if at is None else [float(coordinate) for coordinate in at]
-    viewer = Viewer(_Viewer(layers, position, layout, state, bind, port, list(allow_origin), neuroglancer))
+    origins = list(allow_origin)
+    viewer = Viewer(_Viewer(layers, position, layout, state, bind, port, origins, neuroglancer, tile_bytes))
     if browser:
         viewer.open()
     return viewer

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import http.client
+import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import numpy.typing as npt
@@ -46,9 +51,11 @@ def browser() -> Iterator[webdriver.Chrome]:
     chrome.quit()
 
 
-def shown(browser: webdriver.Chrome, viewer: bigarrays.Viewer, points: npt.NDArray[np.int64], layer: int = 0) -> list[Any]:
+def shown(
+    browser: webdriver.Chrome, viewer: bigarrays.Viewer, points: npt.NDArray[Any], layer: int = 0, url: str | None = None
+) -> list[Any]:
     """What the page has of a layer at points that are in view."""
-    browser.get(viewer.url)
+    browser.get(url or viewer.url)
     ready = "return !!(window.viewer && window.viewer.isReady() && window.viewer.layerManager.managedLayers.length)"
     WebDriverWait(browser, 60).until(lambda page: page.execute_script(ready))
     found: list[Any] = []
@@ -160,3 +167,95 @@ def test_time_has_a_position(browser: webdriver.Chrome, tmp_path: Path) -> None:
         with bigarrays.view(array, state=NEAR, at=[30, 22, 6, time + 0.5]) as viewer:
             found = shown(browser, viewer, np.insert(points, 3, time, axis=1))
         assert [int(value[0]) for value in found] == data[(time, *points[:, ::-1].T)].tolist()
+
+
+def test_coarser_levels_from_afar(browser: webdriver.Chrome) -> None:
+    """Zoomed out, what is shown are means of what is near."""
+    data = RANDOM.integers(0, 255, (512, 384, 16)).astype("uint8")
+    far = {"crossSectionScale": 3.9, "layout": "xy"}
+    points = RANDOM.integers((2, 2, 2), (126, 94, 3), (25, 3)) * (4, 4, 4) + 1
+    with bigarrays.view(np.ascontiguousarray(data.T), state=far, at=[256, 192, 8.5]) as viewer:
+        found = shown(browser, viewer, np.where([True, True, False], points, 8))
+    means = data.reshape(128, 4, 96, 4, 4, 4).mean(axis=(1, 3, 5))
+    expected = [np.rint(means[x // 4, y // 4, 2]) for x, y, _ in points]
+    assert [float(value[0]) for value in found] == expected
+
+
+class Proxy(BaseHTTPRequestHandler):
+    """As jupyter-server-proxy has it: what is below /proxy/PORT/ is asked from that port, under the name of the proxy."""
+
+    def do_GET(self) -> None:
+        _, first, port, rest = self.path.split("/", 3)
+        assert first == "proxy"
+        connection = http.client.HTTPConnection("127.0.0.1", int(port))
+        headers = {name: value for name, value in self.headers.items() if name != "Connection"}
+        connection.request("GET", f"/{rest}", headers=headers)
+        answer = connection.getresponse()
+        body = answer.read()
+        self.send_response(answer.status)
+        for name, value in answer.getheaders():
+            if name.lower() not in ("connection", "date", "content-length"):
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+        connection.close()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+def test_behind_a_proxy(browser: webdriver.Chrome) -> None:
+    proxy = ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
+    threading.Thread(target=proxy.serve_forever, daemon=True).start()
+    origin = f"http://127.0.0.1:{proxy.server_port}"
+    data = RANDOM.integers(0, 255, (12, 45, 61)).astype("uint8")
+    points = RANDOM.integers((20, 12, 6), (40, 34, 7), (25, 3))
+    with bigarrays.view(data, state=NEAR, allow_origin=[origin]) as viewer:
+        base = urlsplit(viewer.base)
+        found = shown(browser, viewer, points, url=f"{origin}/proxy/{base.port}{base.path}")
+    assert [int(value[0]) for value in found] == data[tuple(points[:, ::-1].T)].tolist()
+    proxy.shutdown()
+    proxy.server_close()
+
+
+def test_picture(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    """The picture of the README: cells, their labels, and a filter that nobody has saved."""
+    size = (160, 160, 64)
+    random = np.random.default_rng(3)
+    seeds = random.uniform((0, 0, 0), size, (90, 3))
+    places = np.moveaxis(np.indices(size), 0, -1).astype("float32")
+    distances = np.full(size, np.inf, "float32")
+    labels = np.zeros(size, "uint32")
+    for number, seed in enumerate(seeds, 1):
+        distance = np.linalg.norm((places - seed.astype("float32")) * (1, 1, 1.5), axis=-1) + 3 * random.random()
+        labels = np.where(distance < distances, number, labels).astype("uint32")
+        distances = np.minimum(distances, distance)
+    labels[distances > 13] = 0
+    image = np.clip(200 - 9 * distances + random.normal(0, 18, size), 0, 255).astype("uint8")
+    cells = bigarrays.create(tmp_path / "cells", shape=size, dtype="uint8", resolution=(260, 260, 290))
+    cells[...] = image
+    ids = bigarrays.create(tmp_path / "labels", shape=size, dtype="uint32", resolution=(260, 260, 290), labels=True)
+    ids[...] = labels
+    with bigarrays.view(cells, ids, cells.lazy.gaussian_filter(2) > 90, names=["cells", "labels", "bright"]) as viewer:
+        shown(browser, viewer, np.array([[80, 80, 32]]))
+        WebDriverWait(browser, 60).until(lambda page: page.execute_script("return window.viewer.isReady()"))
+        picture = browser.get_screenshot_as_png()
+    if folder := os.environ.get("PICTURES"):
+        Path(folder, "view.png").write_bytes(picture)
+    assert len(picture) > 50_000, "there is more than one colour"
+
+
+def test_values_of_the_array_itself(browser: webdriver.Chrome) -> None:
+    """Of what Neuroglancer has no type for, the page shows the value under the pointer."""
+    data = RANDOM.integers(-(1 << 62), 1 << 62, (12, 45, 61)).astype("int64")
+    with bigarrays.view(data, names=["times"], state=NEAR) as viewer:
+        assert viewer.names == ["times (int64 rounded to float32)"]
+        shown(browser, viewer, np.array([[30, 22, 6]]))
+        browser.execute_script("""
+            viewer.mouseState.position = Float32Array.of(31.5, 20.5, 6.5);
+            viewer.mouseState.active = true;
+            viewer.mouseState.changed.dispatch();""")
+        text = "return document.getElementById('bigarrays-values').textContent"
+        WebDriverWait(browser, 60).until(lambda page: page.execute_script(text))
+        assert browser.execute_script(text) == f"times: {data[6, 20, 31]}"

@@ -1,6 +1,7 @@
 // The page: Neuroglancer, beginning with the state that the server has made for its arrays.
 import "neuroglancer";
 import { setupDefaultViewer } from "neuroglancer/unstable/ui/default_viewer_setup.js";
+import { showValues } from "./values.js";
 
 // Wherever the page lies, behind whatever proxy, the arrays lie below it.
 const here = new URL(".", window.location.href).href;
@@ -14,6 +15,7 @@ async function begin() {
     }
   }
   window.viewer = setupDefaultViewer();
+  await showValues(window.viewer);
 }
 
 begin();
