@@ -29,7 +29,8 @@ def made(place: Any, options: dict[str, Any], seed: int = 0, share: float = 1.0)
     rng = np.random.default_rng(seed)
     has_origin = "format" not in options or options["format"] == "ome-zarr"
     origin = (-21, -7, 5) if has_origin else (0, 0, 0)
-    array = ba.create(place, shape=(50, 41, 33), dtype="uint32", chunk_shape=(16, 8, 12), **{"origin": origin} if has_origin else {}, **options)
+    known: dict[str, Any] = {"origin": origin} if has_origin else {}
+    array = ba.create(place, shape=(50, 41, 33), dtype="uint32", chunk_shape=(16, 8, 12), **known, **options)
     values = np.full(array.shape, options.get("fill_value", 0), "uint32")
     for box in array.chunk_domains():
         if rng.random() < share:
