@@ -1,6 +1,7 @@
 """Executors: pools of processes, Dask and others compute the same bits."""
 
 import os
+import pickle
 import signal
 import time
 import warnings
@@ -303,3 +304,72 @@ def test_what_workers_of_dask_have() -> None:
         make_engine(Client({}), None, 5 << 30)
     with pytest.raises(ba.InvalidArgumentError, match="nothing that tasks"):
         make_engine(object(), None, None)
+
+
+def told(report: ba.Report) -> dict[str, Any]:
+    """A report whose findings are in the order of their keys."""
+    found = report.to_dict()
+    for array in found["arrays"]:
+        array["problems"].sort(key=lambda one: (one["kind"], one["key"] or "", one["message"]))
+        for kind in ("leftovers", "strangers"):
+            array[kind]["first"].sort(key=lambda one: one["key"])
+        array["notes"]["first"].sort()
+    return found
+
+
+@pytest.mark.parametrize("is_own", [True, False])
+def test_verifying(tmp_path: Path, is_own: bool) -> None:
+    values = np.random.default_rng(1).normal(size=(60, 50, 40)).astype("float32")
+    values[3, 4, 5], values[50, 1, 1] = np.nan, np.inf
+    for name, options in {
+        "plain": {"format": "zarr3"}, "sharded": {"format": "zarr3", "shard_shape": (16, 16, 16)},
+        "layer": {"encoding": "raw", "sharding": True}, "other": {"format": "n5"},
+    }.items():
+        shape: dict[str, Any] = {"shape": values.shape, "dtype": "float32", "chunk_shape": (8, 8, 8)}
+        array = ba.create(tmp_path / name, **shape, **options)  # type: ignore[arg-type]
+        array[:48] = values[:48]
+        array[50, 1, 1] = np.inf
+    ba.downsample(ba.open(tmp_path / "layer", mode="r+"), levels=1, factors=(2, 2, 2))
+    other = ba.open(tmp_path / "other", mode="r+")
+    other[0, 0, :3], other[47, 49, 39], other[50, 1, 1] = 5, -7, -np.inf
+    (tmp_path / "plain/c/1/2/3").write_bytes(b"short")
+    (tmp_path / "plain/c/0/0/0").write_bytes(b"")
+    (tmp_path / "plain/c/stranger").write_bytes(b"12345")
+    (tmp_path / "plain/d").mkdir()
+    shard = sorted((tmp_path / "sharded/c").rglob("*"))[-1]
+    shard.write_bytes(shard.read_bytes()[:-3])
+
+    @contextmanager
+    def by() -> Iterator[dict[str, Any]]:
+        if is_own:
+            yield {"processes": 2}
+            return
+        with pool() as executor:
+            yield {"executor": executor}
+
+    calls: list[tuple[Any, dict[str, Any]]] = [
+        ((tmp_path / "plain",), {}),
+        ((tmp_path / "plain",), {"missing": True, "box": "0:20,0:50,0:40"}),
+        ((tmp_path / "sharded",), {"missing": True}),
+        ((tmp_path / "layer",), {}),
+        ((tmp_path,), {}),
+        ((tmp_path / "layer", tmp_path / "other"), {"scale": 0}),
+        ((tmp_path / "layer", tmp_path / "other"), {"box": "0:60,0:8,0:40"}),
+    ]
+    with by() as given:
+        for places, options in calls:
+            place, against = places[0], places[1] if len(places) > 1 else None
+            alone = ba.verify(place, against, **options)
+            shared = ba.verify(place, against, **options, **given)
+            assert told(shared) == told(alone), places
+            assert str(pickle.loads(pickle.dumps(shared))) == str(shared)
+        # What cannot be read cannot be compared; each share says what it met.
+        damaged = ba.verify(tmp_path / "plain", tmp_path / "other", **given)
+        assert not damaged and "different" in {problem["kind"] for problem in damaged.problems}
+        steps: list[tuple[int, int]] = []
+        ba.verify(tmp_path / "layer", progress=lambda *step: steps.append(step), **given)
+        assert steps[-1][0] == steps[-1][1] > 1
+        with pytest.raises(ba.NotFoundError):
+            ba.verify(tmp_path / "nothing", **given)
+        with pytest.raises(ba.InvalidArgumentError, match="in this process alone"):
+            ba.verify("memory://verify", **given)

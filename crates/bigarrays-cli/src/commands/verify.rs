@@ -84,6 +84,7 @@ pub(crate) fn run(args: &VerifyArgs, session: &Session) -> anyhow::Result<()> {
         memory: args.job.options().memory,
         part: args.part.as_ref(),
         missing: args.missing,
+        share: None,
         progress: Some(&tell),
     };
     let scale = match &args.scale {

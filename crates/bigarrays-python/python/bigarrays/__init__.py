@@ -58,7 +58,6 @@ from ._bigarrays import (
     roi,
     supported,
     update_attributes,
-    verify,
 )
 from ._computing import compute, explain, save
 from ._contrast import normalize
@@ -76,6 +75,7 @@ from ._plan import Plan, plan
 from ._products import matmul, tensordot
 from ._reading import Padded
 from ._together import Together
+from ._verifying import verify
 from ._viewing import Viewer, view
 from ._windows import Windows
 

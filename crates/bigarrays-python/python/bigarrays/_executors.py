@@ -48,6 +48,12 @@ class _Order(NamedTuple):
     mark: str
 
 
+class Answer(NamedTuple):
+    """What a worker gives back."""
+
+    value: Any
+
+
 def expect_one(executor: Any, processes: int | None) -> None:
     """Refuses two answers to the question who works."""
     if executor is not None and processes is not None:
@@ -116,9 +122,16 @@ def _run_stage(plan: Plan, number: int, stage: PlannedStage, by: Engine) -> Gene
 
 
 def run_parts(
-    by: Engine, work: Callable[..., Any], parts: Iterable[_T], arguments: tuple[Any, ...], mark: str | None, what: str
+    by: Engine,
+    work: Callable[..., Any],
+    parts: Iterable[_T],
+    arguments: tuple[Any, ...],
+    mark: str | None,
+    what: str,
+    answers: dict[_T, Any] | None = None,
 ) -> Generator[_T]:
-    """Has workers do `work(*arguments, part)` for each part. Gives parts that are done. What work returns is an error, or None.
+    """Has workers do `work(*arguments, part)` for each part. Gives parts that are done. What work returns is an error, None, or an
+    answer.
 
     Args:
         by: The workers.
@@ -127,6 +140,7 @@ def run_parts(
         arguments: What all parts have in common.
         mark: A file that is made so that workers stop, if they look for one.
         what: What it is, in errors.
+        answers: Where answers go, by parts.
     """
     fresh = iter(parts)
     again: deque[tuple[_T, int]] = deque()
@@ -148,8 +162,10 @@ def run_parts(
                     # Of a worker that was replaced.
                     continue
                 part, tries = under_way.pop(future)
-                error = _error(future)
-                if error is None:
+                error = _returned(future)
+                if isinstance(error, Answer) and answers is not None:
+                    answers[part] = error.value
+                if error is None or isinstance(error, Answer):
                     losses = 0
                     yield part
                     continue
@@ -169,10 +185,10 @@ def run_parts(
         raise
 
 
-def _error(future: Future[Any]) -> BaseException | None:
+def _returned(future: Future[Any]) -> BaseException | Answer | None:
     """What a worker has returned, or what became of it."""
     try:
-        returned: BaseException | None = future.exception() or future.result()
+        returned: BaseException | Answer | None = future.exception() or future.result()
     except Withdrawn as error:
         return error
     return returned

@@ -107,6 +107,10 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """All of it, as `bigarrays verify --json` prints it."""
 
+    @staticmethod
+    def _of_shares(shares: list[Report]) -> Report: ...
+    @staticmethod
+    def _of_text(text: str) -> Report: ...
     def __bool__(self) -> bool: ...
 
 def verify(
@@ -121,45 +125,14 @@ def verify(
     progress: Callable[[int, int], object] | None = None,
     format: str | None = None,
     storage_options: dict[str, Any] | None = None,
+    share: tuple[int, int] | None = None,
 ) -> Report:
-    """Verifies that what is stored at a path or URL is whole: an array, a layer with all its scales, or a group with all its
-    arrays.
-
-    Every chunk that is stored is read and decoded, and the indexes of shards and of names are checked. Nothing is changed,
-    and others may write meanwhile. What dead writers left and what does not belong there is in the report, and is no
-    problem.
+    """What `bigarrays.verify` calls: verifies what is stored at a path or URL, or a share of it.
 
     Args:
-        path_or_url: What is verified.
-        against: The path or URL of what should hold the same. The report then also compares them, element by element,
-            whatever their formats, chunks and types; axes are matched by their names.
-        box: Only the chunks that this box touches.
-        scale: Only this scale, as for `open`; all if None.
-        against_scale: The scale of `against`; the same one if None.
-        missing: Chunks that are not stored are problems.
-        memory: The most bytes that the work may use; a quarter of what the process may use if None.
-        progress: A function of (done, total), called now and then with the bytes of elements that are done, of those that
-            were found so far. An exception that it raises, or Ctrl-C, ends the work.
-        format: The name of the format; found by the metadata if None.
-        storage_options: As for `open`.
+        path_or_url: As there, and so are all others but the last.
+        share: The number of a share of the work, from 0 on, and how many there are; None for all of it.
 
     Returns:
-        A Report. Damage is in the report, not an exception.
-
-    Raises:
-        NotFoundError: There is nothing.
-        MemoryBudgetError: A chunk does not fit into the memory.
-        StorageError: The storage as such fails.
-
-    Example:
-        >>> array = bigarrays.create("memory://verified", shape=(4, 6), dtype="int16", format="zarr3")
-        >>> array[...] = 3
-        >>> other = bigarrays.create("memory://other", shape=(4, 6), dtype="float32", format="n5")
-        >>> other[...] = 3
-        >>> other[1, 2] = 5
-        >>> report = bigarrays.verify("memory://verified", against="memory://other")
-        >>> report.problems[0]["message"]
-        '1 of 24 elements differ'
-        >>> report.arrays[0]["comparison"]["first"]
-        [{'at': [1, 2], 'left': 3, 'right': 5.0}]
+        The report, of this share alone.
     """

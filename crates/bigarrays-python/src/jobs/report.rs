@@ -3,6 +3,7 @@
 use bigarrays::jobs::Report;
 use pyo3::prelude::*;
 
+use crate::errors::OrRaise;
 use crate::json::to_python;
 
 /// What `verify` has found: `str` of it is for people, `to_dict` for programs. It is true if nothing is wrong.
@@ -50,6 +51,22 @@ impl PyReport {
     /// All of it, as `bigarrays verify --json` prints it.
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         to_python(py, &self.0.to_json())
+    }
+
+    /// The reports of all shares of the work as one.
+    #[staticmethod]
+    fn _of_shares(shares: Vec<PyRef<'_, Self>>) -> Self {
+        Self(Report::of_shares(shares.iter().map(|share| share.0.clone())))
+    }
+
+    /// The report that a text of a pickle is of.
+    #[staticmethod]
+    fn _of_text(py: Python<'_>, text: &str) -> PyResult<Self> {
+        Report::of_text(text).map(Self).or_raise(py)
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (String,))> {
+        Ok((py.get_type::<Self>().getattr("_of_text")?, (self.0.to_text(),)))
     }
 
     fn __bool__(&self) -> bool {

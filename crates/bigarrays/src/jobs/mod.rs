@@ -32,6 +32,6 @@ pub use pyramid::{
 pub use restack::{RestackOptions, restack};
 pub use roi::{RoiOptions, roi};
 pub use verify::{
-    Against, ArrayReport, Comparison, Difference, Findings, Problem, ProblemKind, Report, Stray,
+    Against, ArrayReport, Comparison, Difference, Findings, Problem, ProblemKind, Report, Share, Stray,
     VerifyOptions, compare, verify, verify_at,
 };

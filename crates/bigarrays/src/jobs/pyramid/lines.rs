@@ -119,3 +119,18 @@ widest! {
         }
     }
 }
+
+widest! {
+    /// What is made of the first element of each run of a line.
+    pub(super) fn heads<E: Copy, F: Fn(E) -> u64>(line: &[E], runs: &Along, key: &F, out: &mut [u64]) {
+        let (paired, all) = (runs.paired(), out.len());
+        for at in (0..paired.start).chain(paired.end..all) {
+            out[at] = key(line[runs.get(at).start]);
+        }
+        if paired.is_empty() {
+            return;
+        }
+        let pairs = line[runs.get(paired.start).start..runs.get(paired.end - 1).end].chunks_exact(2);
+        out[paired].iter_mut().zip(pairs).for_each(|(out, pair)| *out = key(pair[0]));
+    }
+}

@@ -2,7 +2,7 @@
 
 use super::kept::take;
 use super::kernel::Kernel;
-use super::lines::{differing, mixed_runs, sum_lines, sum_runs};
+use super::lines::{differing, heads, mixed_runs, sum_lines, sum_runs};
 use super::voxel::Voxel;
 use super::windows::{Counts, Windows, each_row, put_box};
 
@@ -34,43 +34,25 @@ pub(super) struct Values {
 }
 
 impl Values {
-    fn with_capacity(count: usize) -> Self {
-        Self {
-            only: Vec::with_capacity(count),
-            list: Vec::with_capacity(count),
-            ends: Vec::new(),
-            lists: Vec::new(),
-        }
+    /// So many cells, each of one value that is still to be said.
+    fn of_count(count: usize) -> Self {
+        Self { only: vec![0; count], list: vec![0; count], ends: Vec::new(), lists: Vec::new() }
     }
 
-    fn push_only(&mut self, key: u64) {
-        self.only.push(key);
-        self.list.push(0);
-    }
-
-    /// Adds a cell of these values, which are one at least, and forgets them.
-    fn push(&mut self, found: &mut Found) {
-        let all = found.sorted();
-        if let [(only, _)] = all {
-            let only = *only;
-            found.clear();
-            return self.push_only(only);
+    /// Gives a cell these values, which are one at least, and forgets them.
+    fn set(&mut self, cell: usize, found: &mut Found) {
+        match found.sorted() {
+            [(only, _)] => self.only[cell] = *only,
+            all => self.set_list(cell, all),
         }
-        self.lists.extend_from_slice(all);
         found.clear();
-        self.end_list();
     }
 
-    /// Adds a cell of these values in ascending order, which are two at least.
-    fn push_list(&mut self, list: &[(u64, u64)]) {
+    /// Gives a cell these values in ascending order, which are two at least.
+    fn set_list(&mut self, cell: usize, list: &[(u64, u64)]) {
         self.lists.extend_from_slice(list);
-        self.end_list();
-    }
-
-    fn end_list(&mut self) {
         self.ends.push(self.lists.len());
-        self.only.push(0);
-        self.list.push(self.ends.len() as u32);
+        self.list[cell] = self.ends.len() as u32;
     }
 
     fn of(&self, cell: usize) -> Option<&[(u64, u64)]> {
@@ -191,27 +173,24 @@ impl<T: Voxel> Kernel<T> for Tally<T> {
     }
 
     fn read(&self, elements: &[T], windows: &Windows) -> Values {
-        let mut values = Values::with_capacity(windows.count());
+        let mut values = Values::of_count(windows.count());
         let (length, inner) = (windows.shape[windows.shape.len() - 1], windows.inner());
         let (mut differ, mut mixed) = (vec![0; length], vec![0; inner.len()]);
-        let (bits, mut found) = (|one: T| one.bits(), Found::default());
-        windows.rows(|_, starts| {
+        let (bits, key, mut found) = (|one: T| one.bits(), |one: T| one.key(), Found::default());
+        windows.rows(|number, starts| {
             let Some(&first) = starts.first() else { return };
-            let line = &elements[first..first + length];
+            let (line, cell) = (&elements[first..first + length], number * inner.len());
             differing(elements, starts, &bits, &mut differ);
             mixed_runs(line, &differ, inner, &bits, &mut mixed);
-            for (at, &mixed) in mixed.iter().enumerate() {
+            heads(line, inner, &key, &mut values.only[cell..cell + inner.len()]);
+            for (at, _) in mixed.iter().enumerate().filter(|one| *one.1 != 0) {
                 let run = inner.get(at);
-                if mixed == 0 {
-                    values.push_only(line[run.start].key());
-                    continue;
-                }
                 let all = || starts.iter().flat_map(|start| &elements[start + run.start..start + run.end]);
                 match two_of(all().map(|one| one.key())) {
-                    Some(two) => values.push_list(&two),
+                    Some(two) => values.set_list(cell + at, &two),
                     None => {
                         all().for_each(|one| found.add(one.key(), 1));
-                        values.push(&mut found);
+                        values.set(cell + at, &mut found);
                     }
                 }
             }
@@ -221,11 +200,11 @@ impl<T: Voxel> Kernel<T> for Tally<T> {
 
     fn constant(&self, element: T, counts: &Counts) -> Values {
         let count = counts.0.iter().map(Vec::len).product();
-        Values { only: vec![element.key(); count], list: vec![0; count], ends: Vec::new(), lists: Vec::new() }
+        Values { only: vec![element.key(); count], ..Values::of_count(count) }
     }
 
     fn coarsen(&self, fine: &Values, counts: &Counts, windows: &Windows) -> Values {
-        let mut values = Values::with_capacity(windows.count());
+        let mut values = Values::of_count(windows.count());
         let (length, inner) = (windows.shape[windows.shape.len() - 1], windows.inner());
         // How many elements each cell is of, if not all are of as many.
         let (uniform, of) =
@@ -233,26 +212,24 @@ impl<T: Voxel> Kernel<T> for Tally<T> {
         let (mut differ, mut lists) = (vec![0; length], vec![0; length]);
         let (mut mixed, mut listed) = (vec![0; inner.len()], vec![0; inner.len()]);
         let mut found = Found::default();
-        windows.rows(|_, starts| {
+        windows.rows(|number, starts| {
             let Some(&first) = starts.first() else { return };
-            let line = &fine.only[first..first + length];
+            let (line, cell) = (&fine.only[first..first + length], number * inner.len());
             differing(&fine.only, starts, &|one| one, &mut differ);
             mixed_runs(line, &differ, inner, &|one| one, &mut mixed);
+            heads(line, inner, &|one| one, &mut values.only[cell..cell + inner.len()]);
             sum_lines(&fine.list, starts, &u64::from, &mut lists);
             sum_runs(&lists, inner, true, &|one| one, &mut listed);
-            for (at, (&mixed, &listed)) in mixed.iter().zip(&listed).enumerate() {
+            let all = mixed.iter().zip(&listed).enumerate();
+            for (at, _) in all.filter(|(_, (mixed, listed))| *mixed | *listed != 0) {
                 let run = inner.get(at);
-                if mixed == 0 && listed == 0 {
-                    values.push_only(line[run.start]);
-                    continue;
-                }
-                for cell in starts.iter().flat_map(|start| start + run.start..start + run.end) {
-                    match fine.of(cell) {
+                for fine_cell in starts.iter().flat_map(|start| start + run.start..start + run.end) {
+                    match fine.of(fine_cell) {
                         Some(list) => list.iter().for_each(|&(key, count)| found.add(key, count)),
-                        None => found.add(fine.only[cell], uniform.unwrap_or_else(|| of[cell])),
+                        None => found.add(fine.only[fine_cell], uniform.unwrap_or_else(|| of[fine_cell])),
                     }
                 }
-                values.push(&mut found);
+                values.set(cell + at, &mut found);
             }
         });
         values
@@ -300,11 +277,11 @@ impl<T: Voxel> Kernel<T> for Tally<T> {
     }
 
     fn finish(&self, cells: &Values, _: &Counts, out: &mut [T]) {
-        for (at, (out, &only)) in out.iter_mut().zip(&cells.only).enumerate() {
-            *out = match cells.of(at) {
-                Some(list) => self.taken(list),
-                None => T::of_key(only),
-            };
+        out.iter_mut().zip(&cells.only).for_each(|(out, &only)| *out = T::of_key(only));
+        for (at, _) in cells.list.iter().enumerate().filter(|one| *one.1 != 0) {
+            if let Some(list) = cells.of(at) {
+                out[at] = self.taken(list);
+            }
         }
     }
 }

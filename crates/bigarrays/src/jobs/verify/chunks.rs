@@ -6,14 +6,13 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use crate::array::{Array, decode_all};
 use crate::base::dims::Dims;
-use crate::base::domain::Domain;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::sync::MutexExt;
 use crate::chunk::grid::Projection;
 use crate::chunk::layout::Layout;
 use crate::format::DOCUMENTS;
-use crate::jobs::verify::VerifyOptions;
-use crate::jobs::verify::report::{ArrayReport, Problem, ProblemKind, Stray, kind_of};
+use crate::jobs::verify::report::{ArrayReport, Findings, Problem, ProblemKind, Stray, kind_of};
+use crate::jobs::verify::{Share, VerifyOptions};
 use crate::run::budget;
 use crate::run::interrupt::check_interrupt;
 use crate::run::runner::{Progress, Runner};
@@ -64,6 +63,9 @@ const FAILURES: u32 = 16;
 /// stored, such as that of a network that is down. Damage is in the report, and no error.
 pub fn verify(array: &Array, options: &VerifyOptions<'_>) -> Result<ArrayReport> {
     let mut report = ArrayReport::of(array);
+    if !options.is_first() {
+        (report.problems, report.notes) = (Findings::default(), Findings::default());
+    }
     verify_chunks(array, options, &mut report).map_err(|error| error.during("verifying").at(array.url()))?;
     Ok(report)
 }
@@ -71,7 +73,7 @@ pub fn verify(array: &Array, options: &VerifyOptions<'_>) -> Result<ArrayReport>
 /// Verifies the chunks of `array` and what lies beside them.
 fn verify_chunks(array: &Array, options: &VerifyOptions<'_>, report: &mut ArrayReport) -> Result<()> {
     let memory = budget::of_job(options.memory);
-    let copies = array.layouts().map(|layout| Copy::new(layout, options.part)).collect::<Result<Vec<_>>>()?;
+    let copies = array.layouts().map(|layout| Copy::new(layout, options)).collect::<Result<Vec<_>>>()?;
     copies.iter().try_for_each(|copy| copy.expect_fits(memory))?;
     let count = |count: usize, copy: &Copy<'_>| count.saturating_add(copy.projection.len());
     let chunks = copies.iter().fold(0, count);
@@ -106,12 +108,13 @@ struct Copy<'a> {
     places: Dims<(u64, u64)>,
     /// Bytes of a whole chunk's elements.
     chunk_bytes: u64,
+    share: Option<Share>,
 }
 
 impl<'a> Copy<'a> {
-    fn new(layout: &'a Layout, part: Option<&Domain>) -> Result<Self> {
+    fn new(layout: &'a Layout, options: &VerifyOptions<'_>) -> Result<Self> {
         let domain = layout.domain();
-        let part = match part {
+        let part = match options.part {
             None => domain.clone(),
             Some(part) => {
                 part.expect_ndim(domain.ndim())?;
@@ -127,6 +130,7 @@ impl<'a> Copy<'a> {
             layout,
             places: places.collect(),
             projection: layout.grid.project(&part),
+            share: options.share,
             chunk_bytes: layout.chunk_bytes(),
         })
     }
@@ -146,9 +150,20 @@ impl<'a> Copy<'a> {
         ))
     }
 
-    /// The place of the chunk of this key, if it is one that is looked at.
-    fn wanted(&self, index: &[u64]) -> bool {
+    /// Whether the chunk is in the box that is looked at.
+    fn is_inside(&self, index: &[u64]) -> bool {
         index.iter().zip(&self.places).all(|(at, (start, end))| (start..end).contains(&at))
+    }
+
+    /// Whether the chunk is one that is looked at here.
+    fn wanted(&self, index: &[u64]) -> bool {
+        self.is_inside(index) && self.shares(index)
+    }
+
+    /// Whether the chunk belongs to the share of the work that is done here.
+    fn shares(&self, index: &[u64]) -> bool {
+        let block = || index.iter().zip(self.layout.write_shape()).map(|(at, long)| at / long.max(1));
+        self.share.is_none_or(|share| share.has(block()))
     }
 }
 
@@ -209,7 +224,7 @@ impl Work<'_> {
         for (copy, wave) in self.copies.iter().zip(&waves) {
             self.wave(copy, wave)?;
         }
-        if !hidden.is_empty() {
+        if !hidden.is_empty() && self.options.is_first() {
             self.expect_seen(&hidden)?;
         }
         Ok(Some(()))
@@ -236,7 +251,8 @@ impl Work<'_> {
         let place = |(number, copy): (usize, &Copy<'_>)| Some((number, copy.layout.chunk_at(key)?));
         let found = self.copies.iter().enumerate().find_map(place);
         if let (None, Some(bytes)) = (&found, bytes) {
-            if self.copies.iter().any(|copy| copy.layout.has_chunks_below(key)) {
+            let is_folder = || self.copies.iter().any(|copy| copy.layout.has_chunks_below(key));
+            if self.options.is_first() && is_folder() {
                 let error = Error::new(ErrorKind::Storage, "not a folder, where chunks would be in one");
                 let key = Some(self.array.store().location(key));
                 self.report(|report| report.problem(ProblemKind::Unreadable, &error, key));
@@ -264,7 +280,7 @@ impl Work<'_> {
         let mut layouts = self.copies.iter().map(|copy| copy.layout).enumerate();
         layouts
             .find_map(|(number, layout)| Some((number, place(layout).filter(|_| layout.sharding.is_none())?)))
-            .filter(|(number, index)| self.copies[*number].wanted(index))
+            .filter(|(number, index)| self.copies[*number].is_inside(index))
             .map(|(number, index)| (number, index, key.to_owned()))
     }
 
@@ -297,6 +313,9 @@ impl Work<'_> {
 
     /// Notes what is no chunk.
     fn note(&self, finding: Finding<'_>, nested: &[String]) {
+        if !self.options.is_first() {
+            return;
+        }
         let stray = |key: &str, bytes| Stray { key: self.array.store().location(key), bytes };
         match finding {
             Finding::Leftover { key, bytes } => {
@@ -332,7 +351,11 @@ impl Work<'_> {
             let per_block = block.iter().fold(1u64, |product, &count| product.saturating_mul(count));
             let mut wave = Vec::new();
             let mut add = |number: usize| {
-                wave.push(copy.projection.get(number).index);
+                let index = copy.projection.get(number).index;
+                if !copy.shares(&index) {
+                    return Ok(());
+                }
+                wave.push(index);
                 if wave.len() < self.held {
                     return Ok(());
                 }

@@ -1,6 +1,7 @@
 //! Comparing two arrays element by element, whatever their formats, chunks and types.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Mutex;
 
 use serde_json::{Value, json};
@@ -17,7 +18,7 @@ use crate::compute::{Axis, Number};
 use crate::jobs::cut::{are_near, at_once, block_overhead};
 use crate::jobs::plan::{CopyPlan, PlanInput};
 use crate::jobs::sparse::{Sparse, Stored};
-use crate::jobs::verify::VerifyOptions;
+use crate::jobs::verify::{Share, VerifyOptions};
 use crate::run::budget;
 use crate::run::runner::Runner;
 
@@ -61,6 +62,15 @@ impl Comparison {
     /// Whether both hold the same.
     pub fn is_equal(&self) -> bool {
         self.different == 0 && self.mismatch.is_none()
+    }
+
+    /// Adds what was found in the next share of the same two arrays.
+    pub(super) fn add(&mut self, other: Self) {
+        self.elements = self.elements.saturating_add(other.elements);
+        self.different = self.different.saturating_add(other.different);
+        self.first.extend(other.first);
+        self.first.truncate(SHOWN);
+        self.max_abs = raised(self.max_abs, other.max_abs);
     }
 
     /// The comparison as JSON. Differences that are infinite or not a number are null there.
@@ -138,6 +148,9 @@ pub fn compare(left: &Array, right: &Array, options: &VerifyOptions<'_>) -> Resu
     if let Some(part) = options.part {
         left = left.cut(part).map_err(context)?;
     }
+    if let Some(share) = options.share {
+        left = left.cut(&slab(&left, share)?)?;
+    }
     right = right.cut(left.domain())?;
     comparison.elements = left.domain().checked_len()?;
     let found = Mutex::new(Found { order: left.order(), ..Found::default() });
@@ -145,6 +158,27 @@ pub fn compare(left: &Array, right: &Array, options: &VerifyOptions<'_>) -> Resu
     let found = found.into_value();
     (comparison.different, comparison.first, comparison.max_abs) = (found.count, found.first, found.max_abs);
     Ok(comparison)
+}
+
+/// The part of an array that is compared in a share: whole chunks along the axis in whose order elements are.
+fn slab(array: &Array, share: Share) -> Result<Domain> {
+    let mut ranges: Vec<Range<i64>> = array.domain().ranges().collect();
+    let axis = if array.order() == Order::C { 0 } else { ranges.len().saturating_sub(1) };
+    let (Some(range), Some((origin, chunk))) = (ranges.get_mut(axis), array.chunk_grid()?.get(axis).copied())
+    else {
+        return Ok(array.domain().clone());
+    };
+    let length = range.end.abs_diff(range.start);
+    // Up to a chunk that begins before a share of the length ends.
+    let at = |number: u64| {
+        let wanted = (u128::from(length) * u128::from(number) / u128::from(share.of.max(1))) as u64;
+        let wanted = range.start.saturating_add_unsigned(wanted);
+        let chunks = wanted.wrapping_sub(origin).div_euclid(chunk as i64);
+        let begins = origin.saturating_add(chunks.saturating_mul(chunk as i64));
+        if number >= share.of { range.end } else { begins.clamp(range.start, range.end) }
+    };
+    *range = at(share.number)..at(share.number.saturating_add(1));
+    Domain::from_ranges(&ranges)
 }
 
 /// Both arrays with the same axes in the order of the first.
@@ -257,6 +291,11 @@ fn run(left: &Array, right: &Array, options: &VerifyOptions<'_>, found: &Mutex<F
     })
 }
 
+/// The larger difference. What is not a number stays.
+fn raised(one: f64, other: f64) -> f64 {
+    if other.is_nan() || other > one { other } else { one }
+}
+
 /// Differences found so far.
 #[derive(Debug)]
 struct Found {
@@ -285,10 +324,7 @@ impl Found {
     }
 
     fn raise(&mut self, difference: f64) {
-        // What is not a number stays.
-        if difference.is_nan() || difference > self.max_abs {
-            self.max_abs = difference;
-        }
+        self.max_abs = raised(self.max_abs, difference);
     }
 }
 

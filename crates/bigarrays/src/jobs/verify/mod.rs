@@ -13,9 +13,10 @@ mod options;
 mod place;
 mod present;
 mod report;
+mod shares;
 
 pub use chunks::verify;
 pub use compare::{Comparison, Difference, compare};
-pub use options::VerifyOptions;
+pub use options::{Share, VerifyOptions};
 pub use place::{Against, verify_at};
 pub use report::{ArrayReport, Findings, Problem, ProblemKind, Report, Stray};

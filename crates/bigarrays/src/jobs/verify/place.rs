@@ -269,7 +269,7 @@ impl Place<'_> {
         };
         let mut report = verify(&array, self.options)?;
         let context = |error: Error| error.during("verifying").at(url);
-        if self.options.part.is_none() {
+        if self.options.part.is_none() && self.options.is_first() {
             beside(&array, &mut report).map_err(context)?;
         }
         if let Some(against) = against {
@@ -282,18 +282,11 @@ impl Place<'_> {
         let Some(other) = against.open(array, self.is_only)? else { return Ok(()) };
         match compare(array, &other, self.options) {
             Ok(comparison) => {
-                if !comparison.is_equal() {
-                    let message = match &comparison.mismatch {
-                        Some(mismatch) => format!("not of one shape: {mismatch}"),
-                        None => {
-                            format!("{} of {} elements differ", comparison.different, comparison.elements)
-                        }
-                    };
-                    let key = Some(other.url().to_owned());
-                    let problem = Problem { kind: ProblemKind::Different, key, domain: None, message };
-                    report.problems.push(problem);
-                }
                 report.comparison = Some(comparison);
+                // Of shares, it is known once all of them are.
+                if self.options.share.is_none() {
+                    report.note_comparison();
+                }
                 Ok(())
             }
             // What is damaged cannot be compared.

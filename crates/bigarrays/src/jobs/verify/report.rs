@@ -58,6 +58,22 @@ pub enum ProblemKind {
 }
 
 impl ProblemKind {
+    /// The kind of this name.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        let all = [
+            Self::Metadata,
+            Self::Chunk,
+            Self::Shard,
+            Self::Unreadable,
+            Self::Missing,
+            Self::Names,
+            Self::Unfinished,
+            Self::Incomplete,
+            Self::Different,
+        ];
+        all.into_iter().find(|kind| kind.name() == name)
+    }
+
     /// Its name, as in reports.
     pub fn name(self) -> &'static str {
         match self {
@@ -179,6 +195,17 @@ impl ArrayReport {
             listed: false,
             comparison: None,
         }
+    }
+
+    /// Adds the problem that the comparison has found, if it has found one.
+    pub(crate) fn note_comparison(&mut self) {
+        let Some(comparison) = self.comparison.as_ref().filter(|found| !found.is_equal()) else { return };
+        let message = match &comparison.mismatch {
+            Some(mismatch) => format!("not of one shape: {mismatch}"),
+            None => format!("{} of {} elements differ", comparison.different, comparison.elements),
+        };
+        let (kind, key) = (ProblemKind::Different, Some(comparison.url.clone()));
+        self.problems.push(Problem { kind, key, domain: None, message });
     }
 
     /// Whether nothing is wrong. Leftovers and strangers are not, and missing chunks only if they were
