@@ -71,6 +71,8 @@ mod _bigarrays {
     #[pymodule_export]
     use super::jobs::blank::_blank;
     #[pymodule_export]
+    use super::jobs::components::components;
+    #[pymodule_export]
     use super::jobs::copy::copy;
     #[pymodule_export]
     use super::jobs::downsample::downsample;

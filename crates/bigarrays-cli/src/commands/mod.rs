@@ -4,6 +4,7 @@ pub(crate) mod attributes;
 pub(crate) mod blank;
 pub(crate) mod cache;
 pub(crate) mod completions;
+pub(crate) mod components;
 pub(crate) mod compute;
 pub(crate) mod convert;
 pub(crate) mod copy;

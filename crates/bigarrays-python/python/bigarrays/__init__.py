@@ -60,6 +60,7 @@ from ._bigarrays import (
     update_attributes,
     verify,
 )
+from ._components import Components, components
 from ._computing import compute, explain, save
 from ._contrast import normalize
 from ._copying import copy
@@ -75,6 +76,7 @@ from ._pictures import picture
 from ._plan import Plan, plan
 from ._products import matmul, tensordot
 from ._reading import Padded
+from ._remap import remap
 from ._together import Together
 from ._viewing import Viewer, view
 from ._windows import Windows
@@ -87,6 +89,7 @@ __all__ = [
     "Batches",
     "Cache",
     "CancelledError",
+    "Components",
     "CorruptDataError",
     "Domain",
     "Error",
@@ -118,6 +121,7 @@ __all__ = [
     "add_scale",
     "batches",
     "blank",
+    "components",
     "compute",
     "concatenate",
     "convert",
@@ -136,6 +140,7 @@ __all__ = [
     "normalize",
     "picture",
     "plan",
+    "remap",
     "remove",
     "resize",
     "restack",

@@ -6,6 +6,7 @@ from ._convert import convert as convert
 from ._copy import copy as copy
 from ._downsample import downsample as downsample
 from ._create import _is_stored_as as _is_stored_as
+from ._connected import _components as _components
 from ._create import _rehearse as _rehearse
 from ._create import add_scale as add_scale
 from ._create import create as create

@@ -1,6 +1,7 @@
 //! Long jobs.
 
 pub(crate) mod blank;
+pub(crate) mod components;
 pub(crate) mod copy;
 pub(crate) mod downsample;
 pub(crate) mod picture;

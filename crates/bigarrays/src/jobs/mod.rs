@@ -4,6 +4,8 @@
 //! then the one block runner works them off.
 
 mod blank;
+mod blockwise;
+mod components;
 mod copy;
 mod cut;
 mod gather;
@@ -13,12 +15,14 @@ mod plan;
 mod pyramid;
 mod restack;
 mod roi;
+mod runs;
 mod sparse;
 mod twins;
 mod verify;
 
 pub use crate::compute::{Cast, Journal, Number, OutOfRange, Rounding};
 pub use blank::{BlankOptions, Blanked, blank};
+pub use components::{Components, ComponentsOptions, components};
 pub use copy::{Copied, CopyOptions, PlannedCopy, copy, plan_copy};
 pub use normalize::{NormalizeOptions, normalize};
 pub use picture::{
