@@ -77,6 +77,8 @@ mod _bigarrays {
     #[pymodule_export]
     use super::jobs::downsample::downsample;
     #[pymodule_export]
+    use super::jobs::labels::{contacts, label_table, relabel, renumber};
+    #[pymodule_export]
     use super::jobs::picture::{_picture, PyPicture};
     #[pymodule_export]
     use super::jobs::report::PyReport;

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import scipy.ndimage as ndi
 
 import bigarrays as ba
+
+ndi = pytest.importorskip("scipy.ndimage")
 
 STRUCTURES = {6: ndi.generate_binary_structure(3, 1), 18: ndi.generate_binary_structure(3, 2), 26: ndi.generate_binary_structure(3, 3)}
 

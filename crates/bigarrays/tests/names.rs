@@ -92,6 +92,7 @@ fn actual() -> [BTreeSet<String>; 3] {
         "_components.py",
         "_contrast.py",
         "_editing.py",
+        "_label_jobs.py",
         "_pictures.py",
         "_remap.py",
         "_viewing.py",

@@ -1,20 +1,18 @@
 //! `components`: finds the connected components of an array.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use bigarrays::compute::Number;
 use bigarrays::jobs::{Components, ComponentsOptions, components};
 use bigarrays::store::absolute;
-use bigarrays::{Array, DataType, Domain, Error, Result};
+use bigarrays::{Array, DataType, Result};
 use clap::Args;
 
 use crate::args::heading::{NEW, RUN};
 use crate::args::{LayerArgs, NewArgs, values};
 use crate::commands::new::{labels_source, rehearsed, taken_up};
 use crate::interrupt;
-use crate::output::Meter;
+use crate::output::{Column, Meter, expect_new_table, write_columns};
 use crate::session::{Session, end};
 
 /// Find connected components of labels, of a mask, or of what is above a threshold
@@ -51,7 +49,7 @@ pub(crate) struct ComponentsArgs {
     #[arg(long, value_name = "VALUE", allow_hyphen_values = true, value_parser = values::number)]
     above: Option<Number>,
 
-    /// Write a table of the components to FILE (.csv): the number, the voxels and the box of each
+    /// Write a table of the components to FILE (.csv, or .npy with records): the number, the voxels and the box of each
     #[arg(long, value_name = "FILE")]
     statistics: Option<PathBuf>,
 
@@ -75,11 +73,8 @@ pub(crate) struct ComponentsArgs {
 }
 
 pub(crate) fn run(args: &ComponentsArgs, session: &Session) -> anyhow::Result<()> {
-    if let Some(table) = args.statistics.as_deref().filter(|table| table.exists()) {
-        let error = Error::new(bigarrays::ErrorKind::AlreadyExists, "there is a file already");
-        return Err(error.during("writing statistics").at(table.display().to_string()).into());
-    }
-    let new = labels_source(&args.source, &args.target, args.dtype, (&args.new, &args.layer), session)?;
+    args.statistics.as_deref().map_or(Ok(()), expect_new_table)?;
+    let new = labels_source(&args.source, &args.target, Some(args.dtype), (&args.new, &args.layer), session)?;
     rehearsed(&args.target, &new.spec, new.format)?;
     interrupt::watch()?;
     let journal = if args.resume { Some(args.journal(session)?) } else { None };
@@ -102,7 +97,7 @@ pub(crate) fn run(args: &ComponentsArgs, session: &Session) -> anyhow::Result<()
     meter.clear();
     let found = found?;
     if let Some(table) = &args.statistics {
-        write_table(table, &found, &target)?;
+        write_columns(table, &columns(&found, &target))?;
     }
     journal.map_or(Ok(()), |journal| end(journal, session))?;
     session.terminal.note(format_args!("{} components of {}", found.count, args.source));
@@ -120,28 +115,16 @@ impl ComponentsArgs {
     }
 }
 
-/// Writes the voxels and the boxes of components as text.
-fn write_table(path: &Path, found: &Components, target: &Array) -> Result<()> {
-    let failed = |error| Error::io(error, "writing statistics to", path.display().to_string());
-    let write = || {
-        let mut file = BufWriter::new(File::create_new(path)?);
-        let ends = target
-            .axis_names()
-            .iter()
-            .flat_map(|name| [format!("{name}_start"), format!("{name}_stop")])
-            .collect::<Vec<_>>();
-        writeln!(file, "label,voxels,{}", ends.join(","))?;
-        let rows = found.voxels.iter().flatten().zip(found.boxes.iter().flatten());
-        for (number, (voxels, part)) in rows.enumerate() {
-            writeln!(file, "{},{voxels},{}", number + 1, ends_of(part))?;
-        }
-        file.flush()
-    };
-    write().map_err(failed)
-}
-
-/// The ends of a box along each axis.
-fn ends_of(part: &Domain) -> String {
-    let ends: Vec<String> = part.ranges().map(|range| format!("{},{}", range.start, range.end)).collect();
-    ends.join(",")
+/// The numbers, voxels and boxes of components.
+fn columns(found: &Components, target: &Array) -> Vec<Column> {
+    let mut columns = vec![
+        Column::unsigned("label", (1..=found.count).collect()),
+        Column::unsigned("voxels", found.voxels.clone().unwrap_or_default()),
+    ];
+    for (axis, name) in target.axis_names().iter().enumerate() {
+        let ranges = || found.boxes.iter().flatten().map(|part| part.range(axis));
+        columns.push(Column::signed(format!("{name}_start"), ranges().map(|range| range.start).collect()));
+        columns.push(Column::signed(format!("{name}_stop"), ranges().map(|range| range.end).collect()));
+    }
+    columns
 }

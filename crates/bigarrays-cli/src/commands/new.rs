@@ -69,20 +69,20 @@ impl New {
     }
 }
 
-/// The array at `source`, and what a new array of labels of `dtype` like it would be at `target`.
+/// The array at `source`, and what a new array of labels like it would be at `target`, of `dtype` if it is given.
 ///
 /// # Errors
 /// Those of opening it; `InvalidArgument` if axes do not go together.
 pub(crate) fn labels_source(
     source: &str,
     target: &str,
-    dtype: DataType,
+    dtype: Option<DataType>,
     (new, layer): (&NewArgs, &LayerArgs),
     session: &Session,
 ) -> Result<New> {
     let target = new_layer(target)?;
     let array = session.open().read_only(true).open(source)?;
-    let like = labels_like(&array, array.like(session.open().like(source)?), dtype);
+    let like = labels_like(&array, array.like(session.open().like(source)?), dtype.unwrap_or(array.dtype()));
     let mut made = New::plan(new, target, &array, &Axes::of(&array), like, layer, None)?;
     // A format has no place for it that would be fitted.
     made.spec.array.incomplete = true;

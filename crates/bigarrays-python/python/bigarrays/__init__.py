@@ -68,6 +68,7 @@ from ._downsampling import downsample
 from ._counts import unique
 from ._editing import blank, restack
 from ._expressions import concatenate, lazy, stack
+from ._label_jobs import Contacts, LabelStatistics, contacts, label_table, relabel, renumber
 from ._label_table import label_statistics
 from ._lazy import Lazy
 from ._mapping import map_blocks, map_overlap
@@ -90,6 +91,7 @@ __all__ = [
     "Cache",
     "CancelledError",
     "Components",
+    "Contacts",
     "CorruptDataError",
     "Domain",
     "Error",
@@ -97,6 +99,7 @@ __all__ = [
     "IncompleteError",
     "InvalidArgumentError",
     "InvalidMetadataError",
+    "LabelStatistics",
     "Lazy",
     "MemoryBudgetError",
     "Metadata",
@@ -124,6 +127,7 @@ __all__ = [
     "components",
     "compute",
     "concatenate",
+    "contacts",
     "convert",
     "attributes",
     "copy",
@@ -132,6 +136,7 @@ __all__ = [
     "create_group",
     "explain",
     "label_statistics",
+    "label_table",
     "lazy",
     "ls",
     "map_blocks",
@@ -140,8 +145,10 @@ __all__ = [
     "normalize",
     "picture",
     "plan",
+    "relabel",
     "remap",
     "remove",
+    "renumber",
     "resize",
     "restack",
     "roi",

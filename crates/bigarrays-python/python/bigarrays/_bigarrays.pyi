@@ -31,6 +31,10 @@ from ._expression import _PlanFile as _PlanFile
 from ._expression import _Lazy as _Lazy
 from ._flat_array import FlatArray as FlatArray
 from ._flat_array import _open_flat as _open_flat
+from ._labelled import _contacts as _contacts
+from ._labelled import _label_table as _label_table
+from ._labelled import _relabel as _relabel
+from ._labelled import _renumber as _renumber
 from ._open import open as open
 from ._open import remove as remove
 from ._outer import OuterIndexer as OuterIndexer

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from ._lazy import Lazy
 
 #: Labels and what each becomes: a dictionary, two lists, an array of two columns, or a file of one (.npy, .csv).
-LabelTable = Mapping[Any, Any] | tuple[Any, Any] | NDArray[Any] | str | PathLike[str]
+Labels = Mapping[Any, Any] | tuple[Any, Any] | NDArray[Any] | str | PathLike[str]
 
 
-def remap(labels: Any, table: LabelTable, *, unlisted: int | Literal["keep", "error"] = "keep", dtype: DTypeLike | None = None) -> Lazy:
+def remap(labels: Any, table: Labels, *, unlisted: int | Literal["keep", "error"] = "keep", dtype: DTypeLike | None = None) -> Lazy:
     """Labels, each of which becomes what a table says: an expression, of which nothing is computed yet.
 
     Label 0 stays 0 unless the table names it.
@@ -49,7 +49,7 @@ def remap(labels: Any, table: LabelTable, *, unlisted: int | Literal["keep", "er
     return made
 
 
-def words_of(table: LabelTable) -> tuple[tuple[bytes, bool], tuple[bytes, bool]]:
+def words_of(table: Labels) -> tuple[tuple[bytes, bool], tuple[bytes, bool]]:
     """The labels of a table and what they become, as bytes of numbers of 64 bits, and whether these have a sign."""
     if isinstance(table, str | PathLike):
         table = _read(Path(fspath(table)))

@@ -157,6 +157,7 @@ pub use plan::Plan;
 pub use plan_file::{Opening, PlanFile, PlannedStage};
 pub use ranks::QuantileMethod;
 pub use reduction::Reduction;
+pub(crate) use remap::Table as Lookup;
 pub use remap::{LabelTable, Unlisted};
 pub use restored::FindFunction;
 pub use rolling::{Anchor, Ends, Rolling};

@@ -39,6 +39,19 @@ impl Unlisted {
         }
     }
 
+    /// An error unless what labels become is of the type.
+    ///
+    /// # Errors
+    /// `InvalidArgument`.
+    pub(crate) fn expect_in(self, dtype: DataType) -> Result<()> {
+        match self {
+            Self::Value(value) if !range(dtype).contains(&value.into()) => {
+                Err(Error::invalid(format!("unlisted={value}, which {dtype} does not reach")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn read(config: &Value) -> Result<Self> {
         match text(config, "unlisted")? {
             "keep" => Ok(Self::Keep),
@@ -153,11 +166,7 @@ impl Lazy {
         if let Some(other) = [self.dtype(), dtype].into_iter().find(|&dtype| !is_whole(dtype)) {
             return Err(during(Error::invalid(format!("{other} elements are no whole numbers"))));
         }
-        if let Unlisted::Value(value) = unlisted
-            && !range(dtype).contains(&value.into())
-        {
-            return Err(during(Error::invalid(format!("unlisted={value}, which {dtype} does not reach"))));
-        }
+        unlisted.expect_in(dtype).map_err(during)?;
         let (names, values) = table.words(self.dtype(), dtype).map_err(during)?;
         if self.ndim() == 0 {
             return self.new_axis(0, 0..1)?.remap(table, unlisted, Some(dtype))?.first_along_first();
@@ -277,7 +286,11 @@ impl<L: Copy + Ord + Into<i128>> Table<'_, L> {
         self.names.binary_search(&label).ok()
     }
 
-    fn one(&self, label: L) -> Result<u64> {
+    /// What a label becomes.
+    ///
+    /// # Errors
+    /// As those of all labels.
+    pub(crate) fn one(&self, label: L) -> Result<u64> {
         if let Some(place) = self.place(label) {
             return Ok(self.values[place]);
         }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::array::{Array, Cutout};
-use crate::base::buffer::View;
+use crate::base::buffer::{Order, View};
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::dtype::Element;
@@ -14,6 +14,7 @@ use crate::compute::{Digest, Entries, Made, Reads};
 use crate::jobs::copy::{Note, by_shard, expect_apart};
 use crate::jobs::cut::{are_near, is_refused, plan_holding};
 use crate::jobs::gather::Batch;
+use crate::jobs::geometry::{Geometry, in_order};
 use crate::jobs::plan::CopyPlan;
 use crate::jobs::sparse::{Sparse, Stored};
 use crate::run::interrupt::check_interrupt;
@@ -30,6 +31,26 @@ pub(super) struct Blockwise<'a> {
 
 /// Makes a block and writes it to an array. Returns what it was made of, if that is known.
 pub(super) type MakeFn<'w> = dyn Fn(u64, &Domain, &Array) -> Result<Option<Digest>> + Sync + 'w;
+
+/// Makes words of a block, list by list. Returns what they were made of, if that is known.
+pub(super) type LeaveFn<'w> = dyn Fn(&mut dyn FnMut(Vec<u64>) -> Result<()>) -> Result<Option<Digest>> + 'w;
+
+/// The share of what blocks take that they may leave for later runs. A block that would leave more leaves nothing.
+const KEPT: u64 = 8;
+
+/// Passes on the lists of words that were written one behind the other, each after its length.
+fn each_list(bytes: &[u8], take: &dyn Fn(&[u64]) -> Result<()>) -> Result<()> {
+    let damaged = || Error::corrupt("what a block has left for others is damaged");
+    let words: Vec<u64> =
+        bytes.chunks_exact(8).map(|word| u64::from_ne_bytes(word.try_into().unwrap_or_default())).collect();
+    let mut rest = &words[..];
+    while let Some((&count, behind)) = rest.split_first() {
+        let (list, behind) = behind.split_at_checked(count as usize).ok_or_else(damaged)?;
+        take(list)?;
+        rest = behind;
+    }
+    Ok(())
+}
 
 /// What is written block by block.
 pub(super) struct Writing<'w> {
@@ -61,6 +82,23 @@ impl<'a> Blockwise<'a> {
         }
         expect_apart(source, target)?;
         let source = source.translate_to(target.domain().origin())?;
+        Self::planned(source, target, (memory, held), stay_missing)
+    }
+
+    /// Plans blocks of an array that is read alone. If missing chunks have nothing, they are not dealt with.
+    ///
+    /// # Errors
+    /// `MemoryBudget`; a storage error.
+    pub(super) fn reading(source: &'a Array, room: (u64, u64), is_empty: bool) -> Result<Self> {
+        Self::planned(source.clone(), source, room, is_empty)
+    }
+
+    fn planned(
+        source: Array,
+        target: &'a Array,
+        (memory, held): (u64, u64),
+        stay_missing: bool,
+    ) -> Result<Self> {
         let stored = Stored::of(&source, target, stay_missing)?.ok();
         let planned = plan_holding(&source, target, memory, held, stored.as_ref());
         let (planned, stored) = match stored {
@@ -95,6 +133,83 @@ impl<'a> Blockwise<'a> {
     /// The source, of which nothing is asked that is known to be missing.
     fn known(&self, source: &Array) -> Array {
         self.sparse.as_ref().map_or_else(|| source.clone(), |sparse| sparse.source(source))
+    }
+
+    /// What of a budget blocks leave for what is found in them, and for what they leave for later runs.
+    pub(super) fn room(&self, memory: u64) -> u64 {
+        let peak = self.plan.peak_memory;
+        memory.saturating_sub(peak).saturating_sub(peak / KEPT)
+    }
+
+    /// How a block lies in memory and among others.
+    pub(super) fn geometry(&self, number: u64, block: &Domain) -> Geometry {
+        let (order, whole) = (self.source.order(), self.source.domain());
+        let mut weights: Dims<u64> = Dims::from_elem(1, block.ndim());
+        for axis in (1..block.ndim()).rev() {
+            weights[axis - 1] = weights[axis].saturating_mul(whole.shape()[axis].max(1));
+        }
+        let blocks = &self.plan.blocks;
+        let places = blocks.places(number);
+        let beside = places.iter().zip(&blocks.cuts);
+        let beside: Dims<[bool; 2]> =
+            beside.map(|(&place, cuts)| [place > 0, place + 1 < cuts.len()]).collect();
+        let first = block.origin().iter().zip(whole.origin()).map(|(at, first)| at.abs_diff(*first));
+        let first: Dims<u64> = first.collect();
+        Geometry {
+            shape: in_order(order, block.shape().iter().map(|&length| length as usize)),
+            first: in_order(order, first.into_iter()),
+            weights: in_order(order, weights.into_iter()),
+            beside: in_order(order, beside.into_iter()),
+        }
+    }
+
+    /// The block beside another along an axis, in the order of memory, if there is one that has anything to do.
+    pub(super) fn beside(&self, number: u64, axis: usize, is_above: bool) -> Option<u64> {
+        let blocks = &self.plan.blocks;
+        let axis = if self.source.order() == Order::C { axis } else { blocks.cuts.len() - 1 - axis };
+        let mut places = blocks.places(number);
+        let step = if is_above { 1 } else { -1 };
+        places[axis] =
+            places[axis].checked_add_signed(step).filter(|&place| place < blocks.cuts[axis].len())?;
+        let other = blocks.number(&places);
+        self.plan.only.as_ref().is_none_or(|only| only.contains(other)).then_some(other)
+    }
+
+    /// Has `take` be given the words that `make` makes of a block, or that an earlier run has left of it.
+    ///
+    /// # Errors
+    /// Those of the two; any error of files.
+    pub(super) fn left(
+        &self,
+        number: u64,
+        block: &Domain,
+        entries: Option<&Entries<'_>>,
+        make: &LeaveFn<'_>,
+        take: &dyn Fn(&[u64]) -> Result<()>,
+    ) -> Result<()> {
+        let Some(entries) = entries else { return make(&mut |words| take(&words)).map(drop) };
+        if let Some(made) = entries.made(number)? {
+            let kept = entries.kept(number)?.filter(|bytes| Digest::of_bytes(bytes) == made.to);
+            match kept {
+                Some(bytes) if self.versions(block)? == made.from => return each_list(&bytes, take),
+                _ => entries.redo(),
+            }
+        }
+        let most = self.plan.peak_memory / KEPT / self.plan.in_flight.max(1) as u64;
+        let (mut bytes, mut is_kept) = (Vec::new(), true);
+        let from = make(&mut |words| {
+            is_kept &= (bytes.len() + 8 * words.len()) as u64 <= most;
+            if is_kept {
+                bytes.extend_from_slice(&(words.len() as u64).to_ne_bytes());
+                bytes.extend_from_slice(bytemuck::cast_slice(&words));
+            }
+            take(&words)
+        })?;
+        if let Some(from) = from.filter(|_| is_kept) {
+            entries.keep(number, &bytes)?;
+            entries.note(number, Made { from, to: Digest::of_bytes(&bytes) })?;
+        }
+        Ok(())
     }
 
     /// Writes the bytes of elements, in the order of the source, to a block.

@@ -9,6 +9,8 @@ mod components;
 mod copy;
 mod cut;
 mod gather;
+mod geometry;
+mod labels;
 mod normalize;
 mod picture;
 mod plan;
@@ -24,6 +26,9 @@ pub use crate::compute::{Cast, Journal, Number, OutOfRange, Rounding};
 pub use blank::{BlankOptions, Blanked, blank};
 pub use components::{Components, ComponentsOptions, components};
 pub use copy::{Copied, CopyOptions, PlannedCopy, copy, plan_copy};
+pub use labels::{
+    Contacts, LabelOptions, LabelStatistics, Numbering, contacts, label_table, relabel, renumber,
+};
 pub use normalize::{NormalizeOptions, normalize};
 pub use picture::{
     Color, ColorMap, Contrast, Picture, PictureOptions, Pixels, Planes, Projection, picture, picture_of,

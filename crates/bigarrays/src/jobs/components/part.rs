@@ -2,9 +2,9 @@
 
 use crate::base::dims::Dims;
 use crate::base::error::{Error, Result};
-use crate::jobs::components::geometry::{Geometry, Neighbours, each};
 use crate::jobs::components::rule::Rule;
 use crate::jobs::components::scan::Scan;
+use crate::jobs::geometry::{Geometry, Neighbours, each};
 
 /// The components of a block, as others have to know them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -3,7 +3,6 @@
 use std::marker::PhantomData;
 
 use crate::array::Array;
-use crate::base::buffer::Order;
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
@@ -11,13 +10,13 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::config::{Config, Parameter};
 use crate::compute::{Cuts, Digest, Entries, Made, identity_of, is_of_space};
 use crate::jobs::blockwise::{Blockwise, Writing};
-use crate::jobs::components::geometry::{Geometry, Neighbours};
 use crate::jobs::components::measure::Measures;
 use crate::jobs::components::options::{Components, ComponentsOptions};
 use crate::jobs::components::part::Part;
 use crate::jobs::components::rule::{Cell, Rule};
 use crate::jobs::components::scan::Scan;
 use crate::jobs::components::table::{Numbers, Table};
+use crate::jobs::geometry::{Geometry, Neighbours, in_order};
 use crate::run::budget;
 use crate::run::runner::Progress;
 
@@ -98,7 +97,7 @@ impl<'a, T: Cell, R: Rule<T>> Run<'a, T, R> {
     pub(super) fn run(&self) -> Result<Components> {
         let (key, target) = (self.config().key(), self.blocks.target);
         let entries = self.options.journal.map(|journal| journal.on(&key));
-        let room = self.memory.saturating_sub(self.blocks.plan.peak_memory);
+        let room = self.blocks.room(self.memory);
         let numbers = self.find(room, entries.as_ref())?;
         let (count, size) = (numbers.count(), target.dtype().size());
         if size < 8 && count >> (8 * size) > 0 {
@@ -174,37 +173,13 @@ impl<'a, T: Cell, R: Rule<T>> Run<'a, T, R> {
         self.steps.iter().filter_map(beside).collect()
     }
 
-    /// How a block lies in memory and among others.
-    fn geometry(&self, number: u64, block: &Domain) -> Geometry {
-        let (order, whole) = (self.blocks.source.order(), self.blocks.source.domain());
-        let mut weights: Dims<u64> = Dims::from_elem(1, block.ndim());
-        for axis in (1..block.ndim()).rev() {
-            weights[axis - 1] = weights[axis] * whole.shape()[axis].max(1);
-        }
-        let blocks = &self.blocks.plan.blocks;
-        let places = blocks.places(number);
-        let beside = places.iter().zip(&blocks.cuts);
-        let beside = beside.map(|(&place, cuts)| [place > 0, place + 1 < cuts.len()]);
-        let mut beside: Dims<[bool; 2]> = in_order(order, beside.collect::<Vec<_>>().into_iter());
-        let joins = self.neighbours.joins.iter();
-        beside
-            .iter_mut()
-            .zip(joins)
-            .filter(|(_, joins)| !**joins)
-            .for_each(|(beside, _)| *beside = [false; 2]);
-        let first = block.origin().iter().zip(whole.origin()).map(|(at, first)| at.abs_diff(*first));
-        Geometry {
-            shape: in_order(order, block.shape().iter().map(|&length| length as usize)),
-            first: in_order(order, first.collect::<Vec<_>>().into_iter()),
-            weights: in_order(order, weights.into_iter()),
-            beside,
-        }
-    }
-
     /// The components of a block.
     fn scan(&self, number: u64, block: &Domain) -> Result<(Scan, Geometry, Vec<T>, Option<Digest>)> {
         let (elements, from) = self.blocks.read(block)?;
-        let geometry = self.geometry(number, block);
+        let mut geometry = self.blocks.geometry(number, block);
+        let joins = self.neighbours.joins.iter();
+        let apart = geometry.beside.iter_mut().zip(joins).filter(|(_, joins)| !**joins);
+        apart.for_each(|(beside, _)| *beside = [false; 2]);
         let scan = Scan::of(&elements, &geometry, &self.neighbours, self.rule);
         Ok((scan, geometry, elements, from))
     }
@@ -325,12 +300,4 @@ fn filled<const N: usize>(scan: &Scan, count: usize, number: impl Fn(u32) -> [u8
     let mut elements = vec![[0u8; N]; count];
     scan.fill(&mut elements, number);
     elements.into_flattened()
-}
-
-/// Values of axes in the order of memory, or the other way round.
-fn in_order<V>(order: Order, axes: impl DoubleEndedIterator<Item = V>) -> Dims<V> {
-    match order {
-        Order::C => axes.collect(),
-        Order::Fortran => axes.rev().collect(),
-    }
 }

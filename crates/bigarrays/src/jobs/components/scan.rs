@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use crate::base::dims::Dims;
-use crate::jobs::components::geometry::{Geometry, Neighbours, each};
 use crate::jobs::components::rule::Rule;
+use crate::jobs::geometry::{Geometry, Neighbours, each};
 use crate::jobs::runs::Runs;
 
 /// Set for numbers of components that are final.

@@ -7,8 +7,8 @@ use crate::base::dims::Dims;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::sync::MutexExt;
 use crate::compute::Digest;
-use crate::jobs::components::geometry::Neighbours;
 use crate::jobs::components::part::Part;
+use crate::jobs::geometry::Neighbours;
 
 /// What is known of a block.
 #[derive(Clone, Copy, Debug)]

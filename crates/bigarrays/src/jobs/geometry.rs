@@ -1,5 +1,6 @@
 //! How a block lies in memory and among others, and which elements are neighbours.
 
+use crate::base::buffer::Order;
 use crate::base::dims::Dims;
 use crate::base::error::{Error, Result};
 
@@ -120,6 +121,14 @@ pub(super) fn each(shape: &[usize], mut work: impl FnMut(&[usize])) {
             }
             at[axis] = 0;
         }
+    }
+}
+
+/// Values of axes in the order of memory, or the other way round.
+pub(super) fn in_order<V>(order: Order, axes: impl DoubleEndedIterator<Item = V>) -> Dims<V> {
+    match order {
+        Order::C => axes.collect(),
+        Order::Fortran => axes.rev().collect(),
     }
 }
 
