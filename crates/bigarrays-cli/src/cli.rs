@@ -7,9 +7,9 @@ use clap::{ArgAction, Parser, Subcommand};
 use crate::args::StoreArgs;
 use crate::args::heading::GLOBAL;
 use crate::commands::{
-    attributes, blank, cache, completions, compute, convert, copy, create, create_group, downsample, du,
-    export, import, info, jobs, ls, names, normalize, resize, restack, rm, roi, run_plan, sample, slice,
-    verify, view,
+    attributes, blank, cache, completions, components, compute, contacts, convert, copy, create,
+    create_group, downsample, du, export, import, info, jobs, labels, ls, names, normalize, remap, renumber,
+    resize, restack, rm, roi, run_plan, sample, slice, verify, view,
 };
 use crate::output::{Terminal, exit_codes};
 
@@ -54,6 +54,11 @@ pub(crate) enum Command {
     Slice(slice::SliceArgs),
     Copy(copy::CopyArgs),
     Downsample(downsample::DownsampleArgs),
+    Components(components::ComponentsArgs),
+    Labels(labels::LabelsArgs),
+    Contacts(contacts::ContactsArgs),
+    Remap(remap::RemapArgs),
+    Renumber(renumber::RenumberArgs),
     Compute(compute::ComputeArgs),
     Normalize(normalize::NormalizeArgs),
     Roi(roi::RoiArgs),

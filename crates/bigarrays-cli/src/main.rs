@@ -11,9 +11,9 @@ use clap::{CommandFactory, Parser};
 
 use cli::{Cli, Command};
 use commands::{
-    attributes, blank, cache, completions, compute, convert, copy, create, create_group, downsample, du,
-    export, import, info, jobs, ls, names, normalize, resize, restack, rm, roi, run_plan, sample, slice,
-    verify, view,
+    attributes, blank, cache, completions, components, compute, contacts, convert, copy, create,
+    create_group, downsample, du, export, import, info, jobs, labels, ls, names, normalize, remap, renumber,
+    resize, restack, rm, roi, run_plan, sample, slice, verify, view,
 };
 use session::Session;
 
@@ -38,6 +38,11 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::CreateGroup(args) => create_group::run(args, &session),
         Command::Attributes(args) => attributes::run(args, &session),
         Command::Downsample(args) => downsample::run(args, &session),
+        Command::Components(args) => components::run(args, &session),
+        Command::Labels(args) => labels::run(args, &session),
+        Command::Contacts(args) => contacts::run(args, &session),
+        Command::Remap(args) => remap::run(args, &session),
+        Command::Renumber(args) => renumber::run(args, &session),
         Command::Resize(args) => resize::run(args, &session),
         Command::Sample(args) => sample::run(args, &session),
         Command::Slice(args) => slice::run(args, &session),

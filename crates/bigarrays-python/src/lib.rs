@@ -71,9 +71,13 @@ mod _bigarrays {
     #[pymodule_export]
     use super::jobs::blank::_blank;
     #[pymodule_export]
+    use super::jobs::components::components;
+    #[pymodule_export]
     use super::jobs::copy::copy;
     #[pymodule_export]
     use super::jobs::downsample::downsample;
+    #[pymodule_export]
+    use super::jobs::labels::{contacts, label_table, relabel, renumber};
     #[pymodule_export]
     use super::jobs::picture::{_picture, PyPicture};
     #[pymodule_export]

@@ -89,9 +89,12 @@ fn actual() -> [BTreeSet<String>; 3] {
     // Modules that users call; `bigarray.py` has the names of another package.
     let modules = [
         "_batches.py",
+        "_components.py",
         "_contrast.py",
         "_editing.py",
+        "_label_jobs.py",
         "_pictures.py",
+        "_remap.py",
         "_viewing.py",
         "torch.py",
         "xarray.py",

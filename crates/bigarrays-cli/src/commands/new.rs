@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
+use bigarrays::compute::{Earlier, Journal};
 use bigarrays::format::{self, ArraySpec, Create, StorageSpec};
-use bigarrays::{Array, CreateSpec, Domain, Error, OpenOptions, Result};
+use bigarrays::{Array, CreateSpec, DataType, Domain, Error, ErrorKind, OpenOptions, Result};
 
 use crate::args::{Axes, LayerArgs, NewArgs};
 use crate::commands::mapped::Mapped;
 use crate::output::counted;
+use crate::session::Session;
 
 /// A source, and the new array that it goes to.
 #[derive(Debug)]
@@ -65,6 +67,41 @@ impl New {
         }
         Ok(New { mapped, spec, format: format.name(), lost })
     }
+}
+
+/// The array at `source`, and what a new array of labels like it would be at `target`, of `dtype` if it is given.
+///
+/// # Errors
+/// Those of opening it; `InvalidArgument` if axes do not go together.
+pub(crate) fn labels_source(
+    source: &str,
+    target: &str,
+    dtype: Option<DataType>,
+    (new, layer): (&NewArgs, &LayerArgs),
+    session: &Session,
+) -> Result<New> {
+    let target = new_layer(target)?;
+    let array = session.open().read_only(true).open(source)?;
+    let like = labels_like(&array, array.like(session.open().like(source)?), dtype.unwrap_or(array.dtype()));
+    let mut made = New::plan(new, target, &array, &Axes::of(&array), like, layer, None)?;
+    // A format has no place for it that would be fitted.
+    made.spec.array.incomplete = true;
+    made.lost.iter().for_each(|note| session.terminal.note(note));
+    Ok(made)
+}
+
+/// What an array of labels like `source` would be made of, of which `like` says what it is made of. Of another type, elements are raw
+/// unless something else is asked for: codecs of images may be lossy.
+fn labels_like(source: &Array, mut like: CreateSpec, dtype: DataType) -> CreateSpec {
+    let is_of_labels = matches!(source.dtype(), DataType::U32 | DataType::U64);
+    (like.array.labels, like.array.incomplete) = (Some(true), true);
+    if like.array.dtype != dtype {
+        (like.array.dtype, like.array.fill_value) = (dtype, None);
+        let storage = &mut like.storage;
+        (storage.codecs, storage.level, storage.content_encoding) = (None, None, None);
+        storage.encoding = storage.encoding.take().filter(|_| is_of_labels);
+    }
+    like
 }
 
 /// The source, its axes in the order in which `format` has them or as `args` say.
@@ -152,4 +189,40 @@ pub(crate) fn new_layer(url: &str) -> Result<&str> {
 pub(crate) fn rehearsed(url: &str, spec: &CreateSpec, format: &str) -> Result<Array> {
     let none = || Error::unsupported(format!("{format} needs a file")).at(url);
     OpenOptions::new().format(format).rehearse(url, spec)?.ok_or_else(none)
+}
+
+/// The array that an earlier run has begun at `url`, or a new one.
+///
+/// # Errors
+/// `AlreadyExists` if there is another; those of making it.
+pub(crate) fn taken_up(
+    url: &str,
+    spec: &CreateSpec,
+    options: &OpenOptions,
+    journal: Option<&Journal>,
+) -> Result<Array> {
+    let Some(journal) = journal else { return options.create(url, spec) };
+    let earlier = journal.earlier(url);
+    let begun = || {
+        let array = options.clone().incomplete(true).open(url)?;
+        if array.incomplete().is_none() && !journal.is_done() {
+            let reason = "what is there is complete, and not what this command has begun";
+            return Err(Error::new(ErrorKind::AlreadyExists, reason).during("writing to").at(url));
+        }
+        Ok(array)
+    };
+    if earlier == Earlier::Made {
+        match begun() {
+            // It was removed since.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            begun => return begun,
+        }
+    }
+    let array = match options.create(url, spec) {
+        // A run may have been killed before it noted that it had made it.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && earlier != Earlier::None => begun()?,
+        array => array?,
+    };
+    journal.note_made(url)?;
+    Ok(array)
 }

@@ -3,15 +3,15 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use bigarrays::compute::{self, ComputeOptions, Earlier, Journal, Lazy, Plan, Target};
+use bigarrays::compute::{self, ComputeOptions, Journal, Lazy, Plan, Target};
 use bigarrays::format::{self, CreateSpec, FormatOptions};
 use bigarrays::store::absolute;
-use bigarrays::{Array, Error, ErrorKind, Result};
+use bigarrays::{Array, Result};
 use clap::Args;
 
 use crate::args::heading::{NEW, RUN};
 use crate::args::{LayerArgs, values};
-use crate::commands::new::{new_layer, rehearsed};
+use crate::commands::new::{new_layer, rehearsed, taken_up};
 use crate::interrupt;
 use crate::output::{Meter, results as printed};
 use crate::session::{Session, end};
@@ -34,33 +34,7 @@ impl Saved<'_> {
     /// # Errors
     /// `AlreadyExists` if there is an array of others; those of making it.
     pub(crate) fn target(&self, journal: Option<&Journal>, session: &Session) -> Result<Array> {
-        let options = session.open().format(self.format);
-        let Some(journal) = journal else { return options.create(self.output, &self.spec) };
-        let earlier = journal.earlier(self.output);
-        let begun = || {
-            let array = options.clone().incomplete(true).open(self.output)?;
-            if array.incomplete().is_none() && !journal.is_done() {
-                let reason = "what is there is complete, and not what this command has begun";
-                return Err(Error::new(ErrorKind::AlreadyExists, reason)
-                    .during("computing into")
-                    .at(self.output));
-            }
-            Ok(array)
-        };
-        if earlier == Earlier::Made {
-            match begun() {
-                // It was removed since.
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                begun => return begun,
-            }
-        }
-        let array = match options.create(self.output, &self.spec) {
-            // A run may have been killed before it noted that it had made it.
-            Err(error) if error.kind() == ErrorKind::AlreadyExists && earlier != Earlier::None => begun()?,
-            array => array?,
-        };
-        journal.note_made(self.output)?;
-        Ok(array)
+        taken_up(self.output, &self.spec, &session.open().format(self.format), journal)
     }
 }
 

@@ -59,6 +59,7 @@ from ._bigarrays import (
     supported,
     update_attributes,
 )
+from ._components import Components, components
 from ._computing import compute, explain, save
 from ._contrast import normalize
 from ._copying import copy
@@ -66,6 +67,7 @@ from ._downsampling import downsample
 from ._counts import unique
 from ._editing import blank, restack
 from ._expressions import concatenate, lazy, stack
+from ._label_jobs import Contacts, LabelStatistics, contacts, label_table, relabel, renumber
 from ._label_table import label_statistics
 from ._lazy import Lazy
 from ._mapping import map_blocks, map_overlap
@@ -74,6 +76,7 @@ from ._pictures import picture
 from ._plan import Plan, plan
 from ._products import matmul, tensordot
 from ._reading import Padded
+from ._remap import remap
 from ._together import Together
 from ._verifying import verify
 from ._viewing import Viewer, view
@@ -87,6 +90,8 @@ __all__ = [
     "Batches",
     "Cache",
     "CancelledError",
+    "Components",
+    "Contacts",
     "CorruptDataError",
     "Domain",
     "Error",
@@ -94,6 +99,7 @@ __all__ = [
     "IncompleteError",
     "InvalidArgumentError",
     "InvalidMetadataError",
+    "LabelStatistics",
     "Lazy",
     "MemoryBudgetError",
     "Metadata",
@@ -118,8 +124,10 @@ __all__ = [
     "add_scale",
     "batches",
     "blank",
+    "components",
     "compute",
     "concatenate",
+    "contacts",
     "convert",
     "attributes",
     "copy",
@@ -128,6 +136,7 @@ __all__ = [
     "create_group",
     "explain",
     "label_statistics",
+    "label_table",
     "lazy",
     "ls",
     "map_blocks",
@@ -136,7 +145,10 @@ __all__ = [
     "normalize",
     "picture",
     "plan",
+    "relabel",
+    "remap",
     "remove",
+    "renumber",
     "resize",
     "restack",
     "roi",

@@ -6,6 +6,7 @@ from ._convert import convert as convert
 from ._copy import copy as copy
 from ._downsample import downsample as downsample
 from ._create import _is_stored_as as _is_stored_as
+from ._connected import _components as _components
 from ._create import _rehearse as _rehearse
 from ._create import add_scale as add_scale
 from ._create import create as create
@@ -30,6 +31,10 @@ from ._expression import _PlanFile as _PlanFile
 from ._expression import _Lazy as _Lazy
 from ._flat_array import FlatArray as FlatArray
 from ._flat_array import _open_flat as _open_flat
+from ._labelled import _contacts as _contacts
+from ._labelled import _label_table as _label_table
+from ._labelled import _relabel as _relabel
+from ._labelled import _renumber as _renumber
 from ._open import open as open
 from ._open import remove as remove
 from ._outer import OuterIndexer as OuterIndexer

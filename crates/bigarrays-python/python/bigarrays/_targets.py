@@ -138,3 +138,22 @@ def taken_up(lazy: Lazy, url: str | PathLike[str], options: dict[str, Any], jour
         array = begun()
     journal.note_made(made)
     return array
+
+
+def made_like(
+    source: Array, url: str | PathLike[str], dtype: Any, options: dict[str, Any], journal: _Journal | None
+) -> Array:
+    """A new array of labels like `source`, or the one that an earlier run has begun."""
+    given: dict[str, Any] = {"like": source, "labels": True, "dtype": dtype} | options
+    shape = source.lazy.astype(given.pop("dtype"))
+    is_same_code = shape.dtype == source.dtype or source.dtype.name in ("uint32", "uint64")
+    if not is_same_code and not options.keys() & {"encoding", "codecs"}:
+        # That of an image may be lossy, or have no numbers of so many bits.
+        given["encoding"] = "raw"
+    try:
+        return taken_up(shape, url, given, journal)
+    except InvalidArgumentError as error:
+        # A format that has no mark of labels.
+        if "labels" in options or "labels:" not in str(error):
+            raise
+    return taken_up(shape, url, {name: value for name, value in given.items() if name != "labels"}, journal)

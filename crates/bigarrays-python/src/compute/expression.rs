@@ -21,6 +21,7 @@ use crate::compute::journal::PyJournal;
 use crate::compute::labelled::{Columns, labelled};
 use crate::compute::mapped;
 use crate::compute::source::{Foreign, Held};
+use crate::compute::tables::{self, Pairs, to_table, to_unlisted};
 use crate::errors::{OrRaise, invalid};
 use crate::interrupt::detached;
 use crate::jobs::downsample::to_number;
@@ -143,12 +144,18 @@ impl PyLazy {
 
     /// The numbers of groups by labels in a list, which is given as the bytes of numbers of 64 bits, with or without sign.
     fn numbered(&self, py: Python<'_>, expected: &Bound<'_, PyBytes>, is_signed: bool) -> PyResult<Self> {
-        let words = expected.as_bytes().as_chunks::<8>().0.iter();
-        let one = |word: &[u8; 8]| match is_signed {
-            true => i128::from(i64::from_ne_bytes(*word)),
-            false => i128::from(u64::from_ne_bytes(*word)),
-        };
-        self.0.numbered(&words.map(one).collect::<Vec<_>>()).map(Self).or_raise(py)
+        self.0.numbered(&tables::numbers(expected, is_signed)).map(Self).or_raise(py)
+    }
+
+    /// Labels by a table.
+    fn remap(
+        &self,
+        table: Pairs<'_>,
+        unlisted: &Bound<'_, PyAny>,
+        dtype: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let (py, dtype) = (unlisted.py(), dtype.map(transfer::to_dtype).transpose()?);
+        self.0.remap(&to_table(py, &table)?, to_unlisted(unlisted)?, dtype).map(Self).or_raise(py)
     }
 
     /// Results of groups where the elements of the groups were.

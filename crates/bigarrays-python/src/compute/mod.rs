@@ -7,3 +7,4 @@ mod labelled;
 mod mapped;
 pub(crate) mod plan;
 mod source;
+pub(crate) mod tables;

@@ -128,5 +128,5 @@ pub(crate) fn to_number(value: &Bound<'_, PyAny>, dtype: DataType) -> PyResult<N
         return Ok(Number::Whole(whole));
     }
     let real = value.extract::<f64>();
-    real.map(Number::Real).map_err(|_| invalid(value.py(), format!("ignore={value}: no number of {dtype}")))
+    real.map(Number::Real).map_err(|_| invalid(value.py(), format!("{value} is no number of {dtype}")))
 }

@@ -1,8 +1,10 @@
 //! Long jobs.
 
 pub(crate) mod blank;
+pub(crate) mod components;
 pub(crate) mod copy;
 pub(crate) mod downsample;
+pub(crate) mod labels;
 pub(crate) mod picture;
 mod progress;
 pub(crate) mod report;

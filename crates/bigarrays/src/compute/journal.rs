@@ -196,7 +196,7 @@ impl Journal {
     ///
     /// # Errors
     /// Any error of files.
-    pub(super) fn note_done(&self, key: &str) -> Result<()> {
+    pub(crate) fn note_done(&self, key: &str) -> Result<()> {
         self.note(&format!("{DONE}{key}"))
     }
 
@@ -335,6 +335,22 @@ impl Entries<'_> {
     /// Any error of files.
     pub(crate) fn made(&self, block: u64) -> Result<Option<Made>> {
         self.entries.made(block)
+    }
+
+    /// What an earlier run has kept of a block for its next one.
+    ///
+    /// # Errors
+    /// Any error of files.
+    pub(crate) fn kept(&self, block: u64) -> Result<Option<Vec<u8>>> {
+        self.entries.kept(block)
+    }
+
+    /// Keeps what the next run has use for, if this one is killed.
+    ///
+    /// # Errors
+    /// Any error of files.
+    pub(crate) fn keep(&self, block: u64, bytes: &[u8]) -> Result<()> {
+        self.entries.keep(block, bytes)
     }
 
     /// Counts a block that is noted and is done again.

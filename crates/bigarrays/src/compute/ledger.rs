@@ -215,6 +215,29 @@ impl Noting<'_> {
         found.map_err(|error| failed(&self.ledger.folder, error))
     }
 
+    /// What an earlier run has kept of a block.
+    ///
+    /// # Errors
+    /// Any error of files.
+    pub(super) fn kept(&self, block: u64) -> Result<Option<Vec<u8>>> {
+        match std::fs::read(self.place(block)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            bytes => bytes.map(Some).map_err(|error| failed(&self.ledger.folder, error)),
+        }
+    }
+
+    /// Keeps what a later run may have use for.
+    ///
+    /// # Errors
+    /// Any error of files.
+    pub(super) fn keep(&self, block: u64, bytes: &[u8]) -> Result<()> {
+        write_whole(&self.place(block), bytes).map_err(|error| failed(&self.ledger.folder, error))
+    }
+
+    fn place(&self, block: u64) -> PathBuf {
+        self.ledger.folder.join(format!("{:032x}", self.job)).join(block.to_string())
+    }
+
     /// Counts a block that is noted and is done again.
     pub(super) fn redo(&self) {
         self.ledger.redone.fetch_add(1, Ordering::Relaxed);

@@ -27,7 +27,8 @@ use crate::compute::reduction::Reduction;
 use crate::compute::site::Site;
 use crate::compute::windows::Windows;
 use crate::compute::{
-    aggregate, back, contraction, counting, histogram, lookup, quantile, series, sketch, stencil, weighing,
+    aggregate, back, contraction, counting, histogram, lookup, quantile, remap, series, sketch, stencil,
+    weighing,
 };
 
 /// Makes a kernel of its configuration; what does not fit to the operation is an error, so that the kernel finds what it needs in
@@ -44,6 +45,7 @@ const KERNELS: &[(&str, Read)] = &[
     ("lookup", lookup::read),
     ("quantiles", quantile::read),
     ("ranks", counting::read),
+    ("remap", remap::read),
     ("running", series::read_running),
     ("copy", series::read_copying),
     ("differences", series::read_differing),

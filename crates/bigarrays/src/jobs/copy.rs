@@ -161,13 +161,13 @@ impl<'a> PlannedCopy<'a> {
 }
 
 /// The blocks of a plan, and which of them write to the same shard.
-type Tasks<'a> = Box<dyn Iterator<Item = (u64, Option<Arc<Batch<Note>>>)> + Send + 'a>;
+pub(super) type Tasks<'a> = Box<dyn Iterator<Item = (u64, Option<Arc<Batch<Note>>>)> + Send + 'a>;
 
 /// The versions of what a block was made of, by its number.
-type Note = (u64, Digest);
+pub(super) type Note = (u64, Digest);
 
 /// The blocks of a plan in the order of the shards of the target that they begin in, which are boxes.
-fn by_shard<'a>(plan: &CopyPlan, target: &'a Array) -> Result<Tasks<'a>> {
+pub(super) fn by_shard<'a>(plan: &CopyPlan, target: &'a Array) -> Result<Tasks<'a>> {
     let grid = target.write_grid()?;
     let mut shards: BTreeMap<Vec<i64>, Vec<u64>> = BTreeMap::new();
     for number in plan.numbers() {
@@ -360,7 +360,7 @@ fn aligned(source: &Array, target: &Array, cast: Option<Cast>) -> Result<Array> 
 
 /// An error if the two are views of the same array that may meet: blocks would be read that have been
 /// written already.
-fn expect_apart(source: &Array, target: &Array) -> Result<()> {
+pub(super) fn expect_apart(source: &Array, target: &Array) -> Result<()> {
     if source.canonical_location() != target.canonical_location()
         || source.layout().domain().ndim() != target.layout().domain().ndim()
     {

@@ -12,6 +12,9 @@ use crate::run::runner::FAR;
 use crate::store::NEAR;
 use crate::store::shard::neuroglancer::WAVE_READS;
 
+/// The most elements of a block whose parts have numbers of 32 bits.
+const MOST_ELEMENTS: u64 = 1 << 31;
+
 /// The plan of a copy, in coordinates of the target, within a budget of `memory` bytes, as [`budget::of_job`] takes it.
 pub(super) fn plan(
     source: &Array,
@@ -20,7 +23,34 @@ pub(super) fn plan(
     moves: bool,
     stored: Option<&Stored>,
 ) -> Result<CopyPlan> {
-    let mut plan = cut(source, target, budget::of_job(memory), moves, stored)?;
+    // Of a cast, elements are held as both types; of chunks that move, also as they are stored.
+    let held = match source.dtype() == target.dtype() && !moves {
+        true => target.dtype().size(),
+        false => source.dtype().size() + target.dtype().size(),
+    };
+    let plan = cut(source, target, budget::of_job(memory), (held as u64, u64::MAX), stored)?;
+    finished(plan, source, target, moves)
+}
+
+/// The plan of a job that reads blocks of one array and writes the same blocks of another, and holds `held` bytes for each element
+/// meanwhile, within `memory` bytes.
+pub(super) fn plan_holding(
+    source: &Array,
+    target: &Array,
+    memory: u64,
+    held: u64,
+    stored: Option<&Stored>,
+) -> Result<CopyPlan> {
+    let largest = held.saturating_mul(MOST_ELEMENTS);
+    let plan = cut(source, target, memory, (held, largest), stored)?;
+    if plan.blocks.cuts.iter().map(Cuts::longest).fold(1, u64::saturating_mul) > MOST_ELEMENTS {
+        return Err(Error::unsupported("chunks of more than 2^31 elements").at(target.url()));
+    }
+    finished(plan, source, target, false)
+}
+
+/// A plan, with what it takes.
+fn finished(mut plan: CopyPlan, source: &Array, target: &Array, moves: bool) -> Result<CopyPlan> {
     plan.moves = moves;
     plan.bytes = plan.bytes_of_blocks(target.dtype().size())?;
     let pieces = |grid: Dims<(i64, u64)>| {
@@ -37,12 +67,13 @@ pub(super) fn plan(
     Ok(plan)
 }
 
-/// The blocks of a copy: of whole shards, if that fits and most of them is stored.
+/// The blocks of a copy: of whole shards, if that fits and most of them is stored. Each element is held as so many bytes, and blocks
+/// have at most so many.
 fn cut(
     source: &Array,
     target: &Array,
     memory: u64,
-    moves: bool,
+    held: (u64, u64),
     stored: Option<&Stored>,
 ) -> Result<CopyPlan> {
     let context = |error: Error| error.during("planning the copy to").at(target.url());
@@ -59,7 +90,7 @@ fn cut(
         (true, false) => (by_shard, Some(by_chunk)),
         (true, true) => (by_chunk, Some(by_shard)),
     };
-    let plan_one = |(grid, held)| plan_over(source, target, grid, held, memory, moves, stored);
+    let plan_one = |(grid, shards)| plan_over(source, target, grid, (shards, held), memory, stored);
     let plan = plan_one(first);
     match second {
         Some(second) if is_refused(&plan) => plan_one(second),
@@ -95,23 +126,23 @@ fn plan_over(
     source: &Array,
     target: &Array,
     to: Dims<(i64, u64)>,
-    held: u64,
+    (held, (item, largest)): (u64, (u64, u64)),
     memory: u64,
-    moves: bool,
     stored: Option<&Stored>,
 ) -> Result<CopyPlan> {
     let from = source.chunk_grid()?;
-    let item = target.dtype().size() as u64;
+    let own = target.dtype().size() as u64;
     let chunk_bytes = |array: &Array| held_of(array, array.layout().chunk_bytes());
     let shard_bytes = target.shard_shape().map_or(0, |shape| {
-        held_of(target, shape.iter().fold(item, |bytes, length| bytes.saturating_mul(*length)))
+        held_of(target, shape.iter().fold(own, |bytes, length| bytes.saturating_mul(*length)))
     });
     let shard_bytes = match stored.filter(|stored| stored.is_thin() && shard_bytes > 0) {
         // As much as it has in the end: what is missing takes no room.
         Some(stored) => shard_bytes.min(stored.densest()?.max(1).saturating_mul(chunk_bytes(target))),
         None => shard_bytes,
     };
-    let unit = to.iter().fold(item, |bytes, (_, length)| bytes.saturating_mul(*length));
+    let unit = to.iter().fold(own, |bytes, (_, length)| bytes.saturating_mul(*length));
+    let most = stored.and_then(|stored| stored.most(source.layout().chunk_bytes().max(unit)));
     let input = PlanInput {
         axes: target
             .domain()
@@ -120,11 +151,7 @@ fn plan_over(
             .zip(to)
             .map(|((range, source), target)| Axis::of_copy(range, target, source))
             .collect(),
-        // Of a cast, elements are held as both types; of chunks that move, also as they are stored.
-        item: match source.dtype() == target.dtype() && !moves {
-            true => item,
-            false => source.dtype().size() as u64 + item,
-        },
+        item,
         chunk_bytes: (chunk_bytes(source), chunk_bytes(target)),
         shard_bytes,
         shards_held: held,
@@ -132,7 +159,7 @@ fn plan_over(
         block_overhead: block_overhead(source, target),
         memory,
         at_once: at_once(source, target, stored),
-        most: stored.and_then(|stored| stored.most(source.layout().chunk_bytes().max(unit))),
+        most: Some(most.map_or(largest, |most| most.min(largest))),
     };
     input.plan()
 }

@@ -4,22 +4,31 @@
 //! then the one block runner works them off.
 
 mod blank;
+mod blockwise;
+mod components;
 mod copy;
 mod cut;
 mod gather;
+mod geometry;
+mod labels;
 mod normalize;
 mod picture;
 mod plan;
 mod pyramid;
 mod restack;
 mod roi;
+mod runs;
 mod sparse;
 mod twins;
 mod verify;
 
 pub use crate::compute::{Cast, Journal, Number, OutOfRange, Rounding};
 pub use blank::{BlankOptions, Blanked, blank};
+pub use components::{Components, ComponentsOptions, components};
 pub use copy::{Copied, CopyOptions, PlannedCopy, copy, plan_copy};
+pub use labels::{
+    Contacts, LabelOptions, LabelStatistics, Numbering, contacts, label_table, relabel, renumber,
+};
 pub use normalize::{NormalizeOptions, normalize};
 pub use picture::{
     Color, ColorMap, Contrast, Picture, PictureOptions, Pixels, Planes, Projection, picture, picture_of,

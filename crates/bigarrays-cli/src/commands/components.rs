@@ -1,0 +1,130 @@
+//! `components`: finds the connected components of an array.
+
+use std::path::PathBuf;
+
+use bigarrays::compute::Number;
+use bigarrays::jobs::{Components, ComponentsOptions, components};
+use bigarrays::store::absolute;
+use bigarrays::{Array, DataType, Result};
+use clap::Args;
+
+use crate::args::heading::{NEW, RUN};
+use crate::args::{LayerArgs, NewArgs, values};
+use crate::commands::new::{labels_source, rehearsed, taken_up};
+use crate::interrupt;
+use crate::output::{Column, Meter, expect_new_table, write_columns};
+use crate::session::{Session, end};
+
+/// Find connected components of labels, of a mask, or of what is above a threshold
+///
+/// They have the numbers 1, 2, 3 and so on in the order of the first voxel of each, the last axis of TARGET fastest, whatever the chunks,
+/// the memory and the threads. SOURCE is read twice, block by block, and TARGET is written once. Where nothing is stored, nothing is
+/// done. Elements that are no numbers are background.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  bigarrays components labels parts
+  bigarrays components probability parts --above 0.7 --connectivity 26 --statistics parts.csv
+  bigarrays components s3://bucket/mask.zarr parts --binary --dtype uint32 --memory 2G --resume")]
+pub(crate) struct ComponentsArgs {
+    /// Path or URL of the labels, the mask or the image
+    source: String,
+
+    /// Path or URL of the array that is made, of unsigned whole numbers
+    target: String,
+
+    /// How many neighbours a voxel has: 6 (those that share faces), 18 (and edges) or 26 (and corners) in three axes, 4 or 8 in two.
+    /// Nothing is connected along axes of time and channels [default: those that share faces]
+    #[arg(long, value_name = "N")]
+    connectivity: Option<u64>,
+
+    /// The value of elements that are part of no component [default: 0]
+    #[arg(long, value_name = "VALUE", allow_hyphen_values = true, value_parser = values::number, conflicts_with = "above")]
+    background: Option<Number>,
+
+    /// Neighbours that differ belong together, unless one is background
+    #[arg(long)]
+    binary: bool,
+
+    /// Elements above this belong together, and all others are background
+    #[arg(long, value_name = "VALUE", allow_hyphen_values = true, value_parser = values::number)]
+    above: Option<Number>,
+
+    /// Write a table of the components to FILE (.csv, or .npy with records): the number, the voxels and the box of each
+    #[arg(long, value_name = "FILE")]
+    statistics: Option<PathBuf>,
+
+    /// Type of the numbers of components: uint8 to uint64
+    #[arg(long, help_heading = NEW, value_name = "TYPE", default_value = "uint64")]
+    dtype: DataType,
+
+    #[command(flatten)]
+    new: NewArgs,
+
+    #[command(flatten)]
+    layer: LayerArgs,
+
+    /// Note finished blocks, and go on where an earlier run of this command ended
+    #[arg(long, help_heading = RUN)]
+    resume: bool,
+
+    /// Memory budget in bytes, such as 512M or 4G [default: a quarter of the memory that the process may use]
+    #[arg(long, help_heading = RUN, value_name = "BYTES", value_parser = values::bytes)]
+    memory: Option<u64>,
+}
+
+pub(crate) fn run(args: &ComponentsArgs, session: &Session) -> anyhow::Result<()> {
+    args.statistics.as_deref().map_or(Ok(()), expect_new_table)?;
+    let new = labels_source(&args.source, &args.target, Some(args.dtype), (&args.new, &args.layer), session)?;
+    rehearsed(&args.target, &new.spec, new.format)?;
+    interrupt::watch()?;
+    let journal = if args.resume { Some(args.journal(session)?) } else { None };
+    let options = session.open().format(new.format);
+    let target = taken_up(&args.target, &new.spec, &options, journal.as_ref())?;
+    let source = new.mapped.view;
+    let meter = Meter::new(format!("finding components of {}", args.source), 0, session.terminal);
+    let tell = |progress| meter.tell(progress);
+    let options = ComponentsOptions {
+        connectivity: args.connectivity,
+        background: args.background,
+        binary: args.binary,
+        above: args.above,
+        statistics: args.statistics.is_some(),
+        memory: args.memory.unwrap_or(0),
+        journal: journal.as_ref(),
+        progress: Some(&tell),
+    };
+    let found = components(&source, &target, &options);
+    meter.clear();
+    let found = found?;
+    if let Some(table) = &args.statistics {
+        write_columns(table, &columns(&found, &target))?;
+    }
+    journal.map_or(Ok(()), |journal| end(journal, session))?;
+    session.terminal.note(format_args!("{} components of {}", found.count, args.source));
+    Ok(())
+}
+
+impl ComponentsArgs {
+    fn journal(&self, session: &Session) -> Result<bigarrays::jobs::Journal> {
+        let Self { connectivity, background, binary, above, dtype, new, layer, .. } = self;
+        let (source, target) = (absolute(&self.source), absolute(&self.target));
+        let what = format!(
+            "components {source:?} {target:?} {connectivity:?} {background:?} {binary:?} {above:?} {dtype:?} {new:?} {layer:?}"
+        );
+        session.journal(&what, &format!("components {} {}", source.display(), target.display()))
+    }
+}
+
+/// The numbers, voxels and boxes of components.
+fn columns(found: &Components, target: &Array) -> Vec<Column> {
+    let mut columns = vec![
+        Column::unsigned("label", (1..=found.count).collect()),
+        Column::unsigned("voxels", found.voxels.clone().unwrap_or_default()),
+    ];
+    for (axis, name) in target.axis_names().iter().enumerate() {
+        let ranges = || found.boxes.iter().flatten().map(|part| part.range(axis));
+        columns.push(Column::signed(format!("{name}_start"), ranges().map(|range| range.start).collect()));
+        columns.push(Column::signed(format!("{name}_stop"), ranges().map(|range| range.end).collect()));
+    }
+    columns
+}

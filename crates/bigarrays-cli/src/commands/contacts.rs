@@ -1,0 +1,83 @@
+//! `contacts`: lists which labels touch, and how large their contacts are.
+
+use std::path::PathBuf;
+
+use bigarrays::compute::Number;
+use bigarrays::jobs::{LabelOptions, contacts};
+use bigarrays::store::absolute;
+use clap::Args;
+
+use crate::args::heading::RUN;
+use crate::args::values;
+use crate::interrupt;
+use crate::output::{Column, Meter, expect_new_table, results, write_columns, write_text};
+use crate::session::{Session, end};
+
+/// List the pairs of labels that share faces of voxels: how many across each axis, and their area
+///
+/// Areas are in squares of the unit of the resolution, such as square nanometres; in faces where no size is known. Nothing touches across
+/// axes of time and channels.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  bigarrays contacts segmentation
+  bigarrays contacts s3://bucket/segmentation -o contacts.npy --memory 2G --resume")]
+pub(crate) struct ContactsArgs {
+    /// Path or URL of the labels
+    labels: String,
+
+    /// Write the table to FILE: .csv, or .npy with records [default: print it]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// The value of elements that touch nothing [default: 0]
+    #[arg(long, value_name = "VALUE", allow_hyphen_values = true, value_parser = values::number)]
+    background: Option<Number>,
+
+    /// Note finished blocks, and go on where an earlier run of this command ended
+    #[arg(long, help_heading = RUN)]
+    resume: bool,
+
+    /// Memory budget in bytes, such as 512M or 4G [default: a quarter of the memory that the process may use]
+    #[arg(long, help_heading = RUN, value_name = "BYTES", value_parser = values::bytes)]
+    memory: Option<u64>,
+}
+
+pub(crate) fn run(args: &ContactsArgs, session: &Session) -> anyhow::Result<()> {
+    args.output.as_deref().map_or(Ok(()), expect_new_table)?;
+    let labels = session.open().read_only(true).open(&*args.labels)?;
+    interrupt::watch()?;
+    let journal = if args.resume {
+        let place = absolute(&args.labels);
+        let what = format!("contacts {place:?} {:?}", args.background);
+        Some(session.journal(&what, &format!("contacts {}", place.display()))?)
+    } else {
+        None
+    };
+    let meter = Meter::new(format!("reading {}", args.labels), 0, session.terminal);
+    let tell = |progress| meter.tell(progress);
+    let options = LabelOptions {
+        background: args.background,
+        memory: args.memory.unwrap_or(0),
+        journal: journal.as_ref(),
+        progress: Some(&tell),
+    };
+    let found = contacts(&labels, &options);
+    meter.clear();
+    let found = found?;
+    let side = |side: fn(&(i128, i128)) -> i128| found.pairs.iter().map(side).collect::<Vec<_>>();
+    let mut columns = vec![
+        Column::labels("label_1", &side(|pair| pair.0)),
+        Column::labels("label_2", &side(|pair| pair.1)),
+    ];
+    for (axis, name) in labels.axis_names().iter().enumerate() {
+        let faces = found.faces.iter().map(|faces| faces[axis]).collect();
+        columns.push(Column::unsigned(format!("{name}_faces"), faces));
+    }
+    columns.push(Column::real("area", found.areas.clone()));
+    match &args.output {
+        Some(path) => write_columns(path, &columns)?,
+        None => write_text(&mut results(), &columns)?,
+    }
+    journal.map_or(Ok(()), |journal| end(journal, session))?;
+    Ok(())
+}

@@ -1,0 +1,81 @@
+//! Jobs on labels.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use bigarrays::ndarray::{Array2, array};
+use bigarrays::{CreateSpec, DataType, Element, OpenOptions};
+use common::Bench;
+
+fn make(bench: &Bench, name: &str, elements: Array2<u32>) {
+    let domain = format!("0:{},0:{}", elements.nrows(), elements.ncols());
+    let spec = CreateSpec::new(DataType::U32, domain.parse().unwrap());
+    let array = OpenOptions::new().format("zarr3").create(&*bench.url(name), &spec).unwrap();
+    array.write(&[0, 0], elements.view()).unwrap();
+}
+
+fn found<T: Element>(bench: &Bench, name: &str) -> Vec<T> {
+    let array = OpenOptions::new().open(&*bench.url(name)).unwrap();
+    array.read::<T>(array.domain()).unwrap().into_data().into_raw_vec_and_offset().0
+}
+
+#[test]
+fn components_are_found_and_listed() {
+    let bench = Bench::new();
+    make(&bench, "labels", array![[5, 5, 0, 5], [0, 0, 7, 5]]);
+    bench.ok("components labels parts --statistics parts.csv --resume");
+    assert_eq!(found::<u64>(&bench, "parts"), [1, 1, 0, 2, 0, 0, 3, 2]);
+    let table = std::fs::read_to_string(bench.path("parts.csv")).unwrap();
+    let due =
+        "label,voxels,dim_0_start,dim_0_stop,dim_1_start,dim_1_stop\n1,2,0,1,0,2\n2,2,0,2,3,4\n3,1,1,2,2,3\n";
+    assert_eq!(table, due);
+    bench.ok("components labels mask --binary --connectivity 8 --dtype uint8");
+    assert_eq!(found::<u8>(&bench, "mask"), [1, 1, 0, 1, 0, 0, 1, 1]);
+    bench.ok("components labels above --above 5");
+    assert_eq!(found::<u64>(&bench, "above"), [0, 0, 0, 0, 0, 0, 1, 0]);
+    let said = bench.fails("components labels parts", 1);
+    assert!(said.contains("parts"), "{said}");
+    let said = bench.fails("components labels other --connectivity 6", 2);
+    assert!(said.contains("4 or 8"), "{said}");
+}
+
+#[test]
+fn labels_are_listed_remapped_and_renumbered() {
+    let bench = Bench::new();
+    make(&bench, "labels", array![[5, 5, 0, 3], [0, 9, 9, 3]]);
+    let table = "label,voxels,dim_0_start,dim_0_stop,dim_1_start,dim_1_stop,dim_0_centroid,dim_1_centroid\n\
+                 3,2,0,2,3,4,0.5,3\n5,2,0,1,0,2,0,0.5\n9,2,1,2,1,3,1,1.5\n";
+    assert_eq!(bench.ok("labels labels"), table);
+    make(&bench, "image", array![[1, 2, 3, 4], [5, 6, 7, 8]]);
+    bench.ok("labels labels --image image -o table.csv --resume");
+    let found = std::fs::read_to_string(bench.path("table.csv")).unwrap();
+    let row = found.lines().nth(1).unwrap();
+    assert!(row.starts_with("3,2,0,2,3,4,0.5,3,6,4,8"), "{found}");
+    let pairs = "label_1,label_2,dim_0_faces,dim_1_faces,area\n3,9,0,1,1\n5,9,1,0,1\n";
+    assert_eq!(bench.ok("contacts labels"), pairs);
+    bench.ok("contacts labels -o contacts.npy");
+    let records = std::fs::read(bench.path("contacts.npy")).unwrap();
+    assert!(records.starts_with(b"\x93NUMPY") && records.len() % 64 == 80 % 64, "{}", records.len());
+
+    std::fs::write(bench.path("by.csv"), "old,new\n5,50\n3,4\n").unwrap();
+    bench.ok("remap labels by.csv -o kept --resume");
+    assert_eq!(found_of(&bench, "kept"), [50, 50, 0, 4, 0, 9, 9, 4]);
+    bench.ok("remap labels by.csv -o others --unlisted 1 --dtype uint64");
+    assert_eq!(found::<u64>(&bench, "others"), [50, 50, 0, 4, 0, 1, 1, 4]);
+    let said = bench.fails("remap labels by.csv -o refused --unlisted error", 2);
+    assert!(said.contains("label 9"), "{said}");
+    std::fs::write(bench.path("wrong.csv"), "5,50\n3;4\n").unwrap();
+    let said = bench.fails("remap labels wrong.csv -o wrong", 2);
+    assert!(said.contains("line 2"), "{said}");
+
+    bench.ok("renumber labels numbers --table names.csv --resume");
+    assert_eq!(found_of(&bench, "numbers"), [1, 1, 0, 2, 0, 3, 3, 2]);
+    assert_eq!(std::fs::read_to_string(bench.path("names.csv")).unwrap(), "label,number\n3,2\n5,1\n9,3\n");
+    bench.ok("renumber labels by-value --by value --dtype uint8");
+    assert_eq!(found::<u8>(&bench, "by-value"), [2, 2, 0, 1, 0, 3, 3, 1]);
+    bench.fails("renumber labels third --by size", 2);
+}
+
+fn found_of(bench: &Bench, name: &str) -> Vec<u32> {
+    found(bench, name)
+}

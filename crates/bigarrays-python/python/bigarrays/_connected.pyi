@@ -1,0 +1,18 @@
+from collections.abc import Callable
+
+from ._array import Array
+from ._expression import _Journal
+
+def _components(
+    source: Array,
+    target: Array,
+    *,
+    connectivity: int | None,
+    background: float | None,
+    binary: bool,
+    above: float | None,
+    statistics: bool,
+    memory: int | None,
+    journal: _Journal | None,
+    progress: Callable[[int, int], object] | None,
+) -> tuple[int, bytes | None, bytes | None]: ...

@@ -1,0 +1,41 @@
+from collections.abc import Callable
+
+from ._array import Array
+from ._expression import _Journal
+
+def _label_table(
+    labels: Array,
+    *,
+    background: int | None,
+    memory: int | None,
+    journal: _Journal | None,
+    progress: Callable[[int, int], object] | None,
+) -> tuple[bytes, bytes, bytes, bytes]: ...
+def _contacts(
+    labels: Array,
+    *,
+    background: int | None,
+    memory: int | None,
+    journal: _Journal | None,
+    progress: Callable[[int, int], object] | None,
+) -> tuple[bytes, bytes, bytes]: ...
+def _relabel(
+    source: Array,
+    target: Array,
+    *,
+    table: tuple[tuple[bytes, bool], tuple[bytes, bool]],
+    unlisted: int | str,
+    memory: int | None,
+    journal: _Journal | None,
+    progress: Callable[[int, int], object] | None,
+) -> None: ...
+def _renumber(
+    source: Array,
+    target: Array,
+    *,
+    by: str,
+    background: int | None,
+    memory: int | None,
+    journal: _Journal | None,
+    progress: Callable[[int, int], object] | None,
+) -> bytes: ...

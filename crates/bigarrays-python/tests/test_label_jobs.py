@@ -1,0 +1,127 @@
+"""Jobs on labels, compared with NumPy and scipy."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import bigarrays as ba
+
+ndi = pytest.importorskip("scipy.ndimage")
+
+
+def stored(url: str, values: Any, **options: Any) -> ba.Array:
+    array = ba.create(url, shape=values.shape, dtype=values.dtype, **{"chunk_shape": (16, 8, 12)} | options)
+    array[...] = values
+    return array
+
+
+def cells(rng: np.random.Generator, shape: tuple[int, ...], dtype: str) -> Any:
+    few = rng.integers(0, 30, [-(-length // 5) for length in shape])
+    values = np.kron(few, np.ones((5,) * len(shape), int))[tuple(slice(length) for length in shape)]
+    return (values * (np.iinfo(dtype).max // 40)).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "uint64"])
+def test_tables_are_those_of_numpy_and_scipy(dtype: str) -> None:
+    values = cells(np.random.default_rng(1), (41, 37, 29), dtype)
+    labels = stored(f"memory://label-jobs/{dtype}", values, format="zarr3")
+    found = ba.label_table(labels, memory=8 << 20)
+    names, counts = np.unique(values[values != 0], return_counts=True)
+    np.testing.assert_array_equal(found.labels, names)
+    np.testing.assert_array_equal(found.voxels, counts)
+    numbers = np.searchsorted(names, values) * (values != 0) + (values != 0)
+    boxes = [[[s.start, s.stop] for s in box] for box in ndi.find_objects(numbers)]
+    np.testing.assert_array_equal(found.boxes, boxes)
+    np.testing.assert_allclose(found.centroids, ndi.center_of_mass(values != 0, numbers, range(1, len(names) + 1)), rtol=1e-12)
+
+
+@pytest.mark.parametrize("unlisted", ["keep", 3, "error"])
+def test_labels_by_a_table(unlisted: Any, tmp_path: Path) -> None:
+    values = cells(np.random.default_rng(2), (30, 30, 30), "uint32")
+    labels = stored(str(tmp_path / "labels"), values)
+    names = np.unique(values)
+    old = names if unlisted == "error" else names[::2]
+    new = np.random.default_rng(3).permutation(len(old)) + 7
+    by = dict(zip(old.tolist(), new.tolist(), strict=True))
+    due = np.vectorize(lambda one: by.get(one, one if unlisted == "keep" or one == 0 else unlisted))(values).astype("uint32")
+    np.save(tmp_path / "table.npy", np.stack([old, new], axis=1))
+    (tmp_path / "table.csv").write_text("old,new\n" + "".join(f"{one},{other}\n" for one, other in by.items()))
+    for table in (by, (old, new), np.stack([old, new], axis=1), tmp_path / "table.npy", str(tmp_path / "table.csv")):
+        lazy = ba.remap(labels, table, unlisted=unlisted)
+        assert lazy.dtype == np.uint32
+        np.testing.assert_array_equal(lazy.compute(), due)
+        np.testing.assert_array_equal((lazy + 1)[3:9, 4, 5:].compute(), due[3:9, 4, 5:] + 1)
+    target = ba.relabel(labels, tmp_path / "target", by, unlisted=unlisted)
+    np.testing.assert_array_equal(target[...], due)
+    saved = ba.remap(labels, by, unlisted=unlisted).save(tmp_path / "saved", format="zarr3", processes=2, scratch=tmp_path)
+    np.testing.assert_array_equal(saved[...], due)
+
+
+def test_tables_that_make_no_sense_are_refused(tmp_path: Path) -> None:
+    labels = stored("memory://label-jobs/refused", np.arange(8, dtype="uint8").reshape(2, 2, 2))
+    (tmp_path / "table.csv").write_text("1,2\n3,x\n")
+    for table in ([1, 2, 3], ([1, 2], [3]), ([1, 1], [2, 3]), ([1.5], [2]), ({1: 300}), tmp_path / "table.csv", {1: 1 << 70}):
+        with pytest.raises(ba.InvalidArgumentError):
+            ba.remap(labels, table)  # type: ignore[arg-type]
+    with pytest.raises(ba.InvalidArgumentError, match="unlisted"):
+        ba.remap(labels, {}, unlisted="drop")  # type: ignore[arg-type]
+    with pytest.raises(ba.InvalidArgumentError, match="label 2"):
+        ba.remap(labels, {1: 1}, unlisted="error").compute()
+    assert ba.remap(labels, {1: 300}, dtype="uint16").compute().max() == 300
+    assert ba.remap(labels, {}).compute().tolist() == labels[...].tolist()
+
+
+@pytest.mark.parametrize("by", ["first", "value"])
+def test_numbers_one_after_the_other(by: Any) -> None:
+    values = cells(np.random.default_rng(4), (33, 34, 35), "int64")
+    values[values == values.max()] = -5
+    for format in ("precomputed", "zarr3"):
+        elements = values if format == "zarr3" else np.abs(values).astype("uint64")
+        labels = stored(f"memory://label-jobs/renumber/{by}/{format}", elements, format=format)
+        numbers, names = ba.renumber(labels, f"memory://label-jobs/renumbered/{by}/{format}", by=by, memory=8 << 20)
+        unique, first = np.unique(elements, return_index=True)
+        order = np.argsort(first) if by == "first" else np.arange(len(unique))
+        due = [name for name in unique[order] if name != 0]
+        assert names.tolist() == due
+        table = {name: number for number, name in enumerate(due, 1)} | {0: 0}
+        np.testing.assert_array_equal(numbers[...], np.vectorize(table.__getitem__)(elements))
+
+
+def test_contacts_are_counted_across_each_axis() -> None:
+    values = cells(np.random.default_rng(5), (40, 20, 30), "uint16")
+    labels = stored("memory://label-jobs/contacts", values, resolution=(4, 8, 40))
+    found = ba.contacts(labels, memory=4 << 20)
+    due: dict[tuple[int, int], list[int]] = {}
+    for axis in range(3):
+        low, high = np.moveaxis(values, axis, 0)[:-1], np.moveaxis(values, axis, 0)[1:]
+        touches = (low != high) & (low != 0) & (high != 0)
+        for one, other in zip(low[touches].tolist(), high[touches].tolist(), strict=True):
+            due.setdefault((min(one, other), max(one, other)), [0, 0, 0])[axis] += 1
+    assert [tuple(pair) for pair in found.pairs.tolist()] == sorted(due)
+    assert found.faces.tolist() == [due[pair] for pair in sorted(due)]
+    np.testing.assert_allclose(found.areas, found.faces @ np.array([320.0, 160.0, 32.0]))
+
+
+KILLED = """
+import os, sys, bigarrays as ba
+def progress(done, total):
+    if done >= float(sys.argv[3]) * total:
+        os._exit(9)
+options = {"resume": sys.argv[2] + ".journal", "memory": 3 << 20, "progress": progress}
+ba.renumber(ba.open(sys.argv[1]), sys.argv[2], chunk_shape=(16, 16, 16), **options)
+"""
+
+
+def test_a_run_that_was_killed_goes_on(tmp_path: Path) -> None:
+    values = cells(np.random.default_rng(6), (64, 48, 80), "uint32")
+    stored(str(tmp_path / "labels"), values, chunk_shape=(16, 16, 16))
+    target = str(tmp_path / "numbers")
+    arguments = [sys.executable, "-c", KILLED, str(tmp_path / "labels"), target]
+    assert [subprocess.run([*arguments, share]).returncode for share in ("0.3", "0.7", "9")] == [9, 9, 0]
+    whole, _ = ba.renumber(ba.open(tmp_path / "labels"), "memory://label-jobs/killed")
+    np.testing.assert_array_equal(ba.open(target)[...], whole[...])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["labels", "numbers"]

@@ -1,0 +1,303 @@
+//! Planning the two passes, and running them.
+
+use std::marker::PhantomData;
+
+use crate::array::Array;
+use crate::base::dims::Dims;
+use crate::base::domain::Domain;
+use crate::base::dtype::DataType;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::chunk::config::{Config, Parameter};
+use crate::compute::{Cuts, Digest, Entries, Made, identity_of, is_of_space};
+use crate::jobs::blockwise::{Blockwise, Writing};
+use crate::jobs::components::measure::Measures;
+use crate::jobs::components::options::{Components, ComponentsOptions};
+use crate::jobs::components::part::Part;
+use crate::jobs::components::rule::{Cell, Rule};
+use crate::jobs::components::scan::Scan;
+use crate::jobs::components::table::{Numbers, Table};
+use crate::jobs::geometry::{Geometry, Neighbours, in_order};
+use crate::run::budget;
+use crate::run::runner::Progress;
+
+/// Bytes of an element beside those of the source, if it is a component of its own: its run, its name, whether it reaches an end, and
+/// its first element.
+const OWN: u64 = 8 + 4 + 1 + 8;
+
+/// The same while it is written, beside its new number: its run, its first element, and its number among all.
+const WRITTEN: u64 = 8 + 8 + 8;
+
+/// Set for numbers of blocks of the second pass.
+const SECOND: u64 = 1 << 63;
+
+/// Components that are found, of what, and how.
+pub(super) struct Run<'a, T, R> {
+    blocks: Blockwise<'a>,
+    options: &'a ComponentsOptions<'a>,
+    rule: &'a R,
+    neighbours: Neighbours,
+    /// Steps to blocks beside one.
+    steps: Vec<Dims<i8>>,
+    memory: u64,
+    of: PhantomData<fn(T)>,
+}
+
+/// The bytes of an element while it is found and written.
+fn held(source: DataType, target: DataType) -> u64 {
+    (source.size() as u64 + OWN).max(target.size() as u64 + WRITTEN)
+}
+
+fn expect_target(source: &Array, target: &Array) -> Result<()> {
+    if !matches!(target.dtype(), DataType::U8 | DataType::U16 | DataType::U32 | DataType::U64) {
+        let reason = format!("elements are {}; components have the types uint8 to uint64", target.dtype());
+        return Err(Error::invalid(reason).during("writing components to").at(target.url()));
+    }
+    let too_many = |_| Error::unsupported("arrays of more than 2^64 elements");
+    source.domain().checked_len().map(drop).map_err(too_many)
+}
+
+impl<'a, T: Cell, R: Rule<T>> Run<'a, T, R> {
+    /// Plans the passes.
+    ///
+    /// # Errors
+    /// `InvalidArgument`, `MemoryBudget`; a storage error.
+    pub(super) fn new(
+        source: &Array,
+        target: &'a Array,
+        options: &'a ComponentsOptions<'a>,
+        rule: &'a R,
+    ) -> Result<Self> {
+        expect_target(source, target)?;
+        let joins = source.axis_names().iter().map(|name| is_of_space(name)).collect::<Vec<_>>();
+        let joins = in_order(source.order(), joins.into_iter());
+        let neighbours = Neighbours::of(options.connectivity, joins)?;
+        let memory = budget::of_job(options.memory);
+        let context = |error: Error| match error.kind() {
+            ErrorKind::MemoryBudget => {
+                error.during("looking for components, whose blocks have three quarters of the budget")
+            }
+            _ => error,
+        };
+        let is_empty = rule.is_background(T::of_bytes(source.layout().fill.as_bytes()))
+            && target.layout().fill.is_zero();
+        // The rest is for components.
+        let room = (memory - memory / 4, held(source.dtype(), target.dtype()));
+        let blocks = Blockwise::new(source, target, room, is_empty).map_err(context)?;
+        let may: Dims<bool> = Dims::from_elem(true, source.ndim());
+        let mut steps = neighbours.steps(neighbours.order, &may, false);
+        steps.retain(|step| step.iter().any(|&one| one != 0));
+        Ok(Self { blocks, options, rule, neighbours, steps, memory, of: PhantomData })
+    }
+
+    /// Finds all components, and writes them.
+    ///
+    /// # Errors
+    /// `MemoryBudget` if there are too many; `InvalidArgument` if the target has too few numbers; `Cancelled`; those of reading and
+    /// writing.
+    pub(super) fn run(&self) -> Result<Components> {
+        let (key, target) = (self.config().key(), self.blocks.target);
+        let entries = self.options.journal.map(|journal| journal.on(&key));
+        let room = self.blocks.room(self.memory);
+        let numbers = self.find(room, entries.as_ref())?;
+        let (count, size) = (numbers.count(), target.dtype().size());
+        if size < 8 && count >> (8 * size) > 0 {
+            let reason = format!("there are {count} components, more than {} has numbers", target.dtype());
+            return Err(Error::invalid(reason).during("writing components to").at(target.url()));
+        }
+        let left = room.saturating_sub(numbers.bytes());
+        let measures = match self.options.statistics {
+            true => Some(Measures::new(count, target.ndim(), left)?),
+            false => None,
+        };
+        let found = self.write(&numbers, measures.as_ref(), entries.as_ref())?;
+        self.blocks.source.expect_as_opened()?;
+        self.options.journal.map_or(Ok(()), |journal| journal.note_done(&key))?;
+        target.complete_if_whole()?;
+        let (voxels, boxes) = measures.map(Measures::finish).transpose()?.unzip();
+        Ok(Components { count, voxels, boxes, peak_memory: self.blocks.plan.peak_memory, found })
+    }
+
+    /// All that the outcome depends on but elements.
+    fn config(&self) -> Config {
+        let number = |number: Option<_>| {
+            number.map_or(Parameter::None, |number| Parameter::Text(format!("{number:?}")))
+        };
+        let joins = self.neighbours.joins.iter().map(|&joins| u64::from(joins));
+        Config::new("components")
+            .with("source", identity_of(&self.blocks.source))
+            .with("target", identity_of(self.blocks.target))
+            .with("neighbours", self.neighbours.order as u64)
+            .with("joins", joins.collect::<Parameter>())
+            .with("background", number(self.options.background))
+            .with("binary", u64::from(self.options.binary))
+            .with("above", number(self.options.above))
+            .with("cuts", self.blocks.plan.blocks.cuts.iter().map(Cuts::config).collect::<Parameter>())
+    }
+
+    /// Tells of a pass, before which as many have been.
+    fn tell(&self, passes: u64, progress: Progress) {
+        let bytes = self.blocks.plan.bytes;
+        if let Some(tell) = self.options.progress {
+            let done = bytes.saturating_mul(passes).saturating_add(progress.done);
+            tell(Progress { done, total: bytes.saturating_mul(2) });
+        }
+    }
+
+    /// The first pass: finds the components of all blocks, and which of them are one.
+    fn find(&self, room: u64, entries: Option<&Entries<'_>>) -> Result<Numbers> {
+        let table = Table::new(&self.neighbours, room);
+        self.blocks.each(&|progress| self.tell(0, progress), &|number, block| {
+            let (part, from) = match entries {
+                Some(entries) => self.kept(number, block, entries)?,
+                None => self.part(number, block)?,
+            };
+            table.add(number, part, from, &self.beside(number))
+        })?;
+        Ok(table.numbers())
+    }
+
+    /// The blocks beside one that have anything to do, by the steps that lead there.
+    fn beside(&self, number: u64) -> Vec<(u64, Dims<i8>)> {
+        let plan = &self.blocks.plan;
+        let places = plan.blocks.places(number);
+        let beside = |step: &Dims<i8>| {
+            let along = in_order(self.blocks.source.order(), step.iter().copied());
+            let mut there: Dims<u64> = Dims::new();
+            for ((place, step), cuts) in places.iter().zip(along).zip(&plan.blocks.cuts) {
+                there.push(place.checked_add_signed(step.into()).filter(|&place| place < cuts.len())?);
+            }
+            let other = plan.blocks.number(&there);
+            let is_there = plan.only.as_ref().is_none_or(|only| only.contains(other));
+            is_there.then(|| (other, step.clone()))
+        };
+        self.steps.iter().filter_map(beside).collect()
+    }
+
+    /// The components of a block.
+    fn scan(&self, number: u64, block: &Domain) -> Result<(Scan, Geometry, Vec<T>, Option<Digest>)> {
+        let (elements, from) = self.blocks.read(block)?;
+        let mut geometry = self.blocks.geometry(number, block);
+        let joins = self.neighbours.joins.iter();
+        let apart = geometry.beside.iter_mut().zip(joins).filter(|(_, joins)| !**joins);
+        apart.for_each(|(beside, _)| *beside = [false; 2]);
+        let scan = Scan::of(&elements, &geometry, &self.neighbours, self.rule);
+        Ok((scan, geometry, elements, from))
+    }
+
+    /// What a block leaves for others, and what it was read from.
+    fn part(&self, number: u64, block: &Domain) -> Result<(Part, Option<Digest>)> {
+        let (scan, geometry, elements, from) = self.scan(number, block)?;
+        Ok((Part::of(&scan, &elements, &geometry, self.rule), from))
+    }
+
+    /// The same as an earlier run has left it, or made now and left for later ones.
+    fn kept(&self, number: u64, block: &Domain, entries: &Entries<'_>) -> Result<(Part, Option<Digest>)> {
+        if let Some(made) = entries.made(number)? {
+            let bytes = entries.kept(number)?.filter(|bytes| Digest::of_bytes(bytes) == made.to);
+            match bytes {
+                Some(bytes) if self.blocks.versions(block)? == made.from => {
+                    return Ok((Part::of_bytes(&bytes)?, Some(made.from)));
+                }
+                _ => entries.redo(),
+            }
+        }
+        let (part, from) = self.part(number, block)?;
+        if let Some(from) = from {
+            let bytes = part.to_bytes();
+            entries.keep(number, &bytes)?;
+            entries.note(number, Made { from, to: Digest::of_bytes(&bytes) })?;
+        }
+        Ok((part, from))
+    }
+
+    /// The second pass: writes the numbers of all components. Returns how many blocks were found as an earlier run had left them.
+    fn write(
+        &self,
+        numbers: &Numbers,
+        measures: Option<&Measures>,
+        entries: Option<&Entries<'_>>,
+    ) -> Result<u64> {
+        let all = entries.map(|_| numbers.digest_of_all());
+        let from = |number: u64| {
+            let known = numbers.block(number)?;
+            known.from.and(all).map(|all| numbers.digest(&known, all))
+        };
+        let make = |number: u64, block: &Domain, target: Option<&Array>| {
+            self.make(number, block, (numbers, measures), target).map(|()| from(number))
+        };
+        let writing = Writing {
+            entries,
+            mark: SECOND,
+            from: &|number, _| Ok(from(number)),
+            make: &|number, block, target| make(number, block, Some(target)),
+            found: &|number, block| match measures {
+                Some(_) => make(number, block, None).map(drop),
+                None => Ok(()),
+            },
+        };
+        self.blocks.write(&|progress| self.tell(1, progress), &writing)
+    }
+
+    /// Measures the components of a block, and writes them to a target if there is one.
+    fn make(
+        &self,
+        number: u64,
+        block: &Domain,
+        (numbers, measures): (&Numbers, Option<&Measures>),
+        target: Option<&Array>,
+    ) -> Result<()> {
+        let known = numbers.block(number).ok_or_else(|| Error::invalid("a block that was not read"))?;
+        let count = block.checked_len()? as usize;
+        if known.count == 0 {
+            let zeros =
+                |target: &Array| self.blocks.put(block, target, &vec![0; count * target.dtype().size()]);
+            return target.map_or(Ok(()), zeros);
+        }
+        let (scan, geometry, elements, from) = self.scan(number, block)?;
+        drop(elements);
+        let is_so = (scan.count, scan.touching) == (known.count, known.touching)
+            && from.zip(known.from).is_none_or(|(now, then)| now == then);
+        if !is_so {
+            let reason = "elements have changed while components were looked for; run it again";
+            return Err(Error::corrupt(reason).at(self.blocks.source.url()));
+        }
+        let names = numbers.of_block(&known, &scan.firsts(&geometry))?;
+        if let Some(measures) = measures {
+            self.measure(block, &scan, &geometry, &names, measures);
+        }
+        let Some(target) = target else { return Ok(()) };
+        let bytes = match target.dtype().size() {
+            1 => filled::<1>(&scan, count, |name| [names[name as usize] as u8]),
+            2 => filled::<2>(&scan, count, |name| (names[name as usize] as u16).to_ne_bytes()),
+            4 => filled::<4>(&scan, count, |name| (names[name as usize] as u32).to_ne_bytes()),
+            _ => filled::<8>(&scan, count, |name| names[name as usize].to_ne_bytes()),
+        };
+        self.blocks.put(block, target, &bytes)
+    }
+
+    fn measure(&self, block: &Domain, scan: &Scan, geometry: &Geometry, names: &[u64], measures: &Measures) {
+        let order = self.blocks.source.order();
+        let origin: Dims<i64> = in_order(order, block.origin().iter().copied());
+        let mut ends = [origin.clone(), origin.clone()];
+        scan.each_run(geometry, |row, places, label| {
+            let [first, last] = &mut ends;
+            for (axis, &at) in row.iter().enumerate() {
+                first[axis] = origin[axis] + at as i64;
+                last[axis] = first[axis];
+            }
+            if let Some(start) = origin.last() {
+                first[row.len()] = start + places.start as i64;
+                last[row.len()] = start + places.end as i64 - 1;
+            }
+            let [first, last] = [&*first, &*last].map(|ends| in_order(order, ends.iter().copied()));
+            measures.add(names[label as usize], &first, &last, places.len() as u64);
+        });
+    }
+}
+
+/// The bytes of elements of `N` bytes each.
+fn filled<const N: usize>(scan: &Scan, count: usize, number: impl Fn(u32) -> [u8; N]) -> Vec<u8> {
+    let mut elements = vec![[0u8; N]; count];
+    scan.fill(&mut elements, number);
+    elements.into_flattened()
+}
