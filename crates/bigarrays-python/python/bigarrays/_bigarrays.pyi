@@ -30,6 +30,7 @@ from ._expression import _PlanFile as _PlanFile
 from ._expression import _Lazy as _Lazy
 from ._flat_array import FlatArray as FlatArray
 from ._flat_array import _open_flat as _open_flat
+from ._open import delete_scales as delete_scales
 from ._open import open as open
 from ._open import remove as remove
 from ._outer import OuterIndexer as OuterIndexer
