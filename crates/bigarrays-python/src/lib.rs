@@ -35,7 +35,7 @@ mod _bigarrays {
     #[pymodule_export]
     use super::array::node::Node;
     #[pymodule_export]
-    use super::array::open::{open, remove};
+    use super::array::open::{delete_scales, open, remove};
     #[pymodule_export]
     use super::array::outer::OuterIndexer;
     #[pymodule_export]

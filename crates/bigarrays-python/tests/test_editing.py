@@ -1,5 +1,6 @@
 """Slices that are left out, put in and reordered, and boxes that are blanked, compared with NumPy."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -152,3 +153,50 @@ def test_slices_are_restacked(tmp_path: Path) -> None:
     for options in wrong:
         with pytest.raises((ba.InvalidArgumentError, ba.OutOfBoundsError)):
             ba.restack(array, "z", **options)
+
+
+@pytest.mark.parametrize("format", ["precomputed", "ome-zarr", "ome-zarr-0.4", "n5"])
+def test_scales_are_deleted(tmp_path: Path, format: str) -> None:
+    key = {"n5": "s0"}.get(format)
+    place = tmp_path / "a"
+    array = ba.create(place, shape=(40, 32, 24), dtype="uint8", chunk_shape=(8, 8, 8), format=format, resolution=(8, 8, 8), key=key)
+    values = np.random.default_rng(0).integers(1, 255, array.shape, dtype="uint8")
+    array[...] = values
+    keys = ba.downsample(array, levels=3, factors=(2, 2, 2))
+    assert len(keys) == 3
+    middle = ba.open(place, scale=keys[1])[...]
+    before = files(place)
+    refused: list[list[Any]] = [[keys[0], 0], ["none"], [7]]
+    for wrong in refused:
+        with pytest.raises((ba.InvalidArgumentError, ba.NotFoundError)):
+            ba.delete_scales(place, wrong)
+    assert files(place) == before
+    if format == "n5":
+        with pytest.raises(ba.InvalidArgumentError, match="at the end"):
+            ba.delete_scales(place, [1, 3])
+        assert files(place) == before
+        assert ba.delete_scales(place, [2, keys[2], 3]) == [keys[2], keys[1]]
+        keys[0], keys[1], middle = keys[1], keys[0], ba.open(place, scale=1)[...]
+    else:
+        assert ba.delete_scales(place, [1, keys[2], 3]) == [keys[2], keys[0]]
+    assert [scale.key for scale in ba.open(place).scales] == [array.scales[0].key, keys[1]]
+    np.testing.assert_array_equal(ba.open(place)[...], values)
+    np.testing.assert_array_equal(ba.open(place, scale=1)[...], middle)
+    assert ba.verify(place)
+    assert not (place / keys[0]).exists() and not (place / keys[2]).exists()
+    with pytest.raises(ba.InvalidArgumentError, match="finest"):
+        ba.remove(place, scale=0)
+    # As one leaves it that was killed: nobody reads a half of the scale, and the same call finishes it.
+    marked = place / {"precomputed": "info", "ome-zarr": f"{keys[1]}/zarr.json", "ome-zarr-0.4": f"{keys[1]}/.zarray", "n5": f"{keys[1]}/attributes.json"}[format]
+    document = json.loads(marked.read_text())
+    of = {"precomputed": lambda: document["scales"][1], "ome-zarr": lambda: document.setdefault("attributes", {})}.get(format, lambda: document)()
+    of["bigarrays"] = {"incomplete": {"by": "a killed one"}}
+    marked.write_text(json.dumps(document))
+    chunk = next(path for path in (place / keys[1]).rglob("*") if path.is_file() and path != marked and not path.name.startswith(".z"))
+    chunk.unlink()
+    with pytest.raises(ba.IncompleteError):
+        ba.open(place, scale=keys[1])
+    np.testing.assert_array_equal(ba.open(place)[...], values)
+    assert ba.delete_scales(place, [keys[1]]) == [keys[1]]
+    assert len(ba.open(place).scales) == 1 and ba.verify(place)
+    assert not any(path.is_file() for path in (place / keys[1]).rglob("*"))

@@ -297,6 +297,10 @@ def test_what_makes_no_sense_is_refused() -> None:
     ]:
         with pytest.raises(error):
             ba.picture(array, **options)  # type: ignore[arg-type]
+    deep = ba.create("memory://pictures/deep", shape=(4, 4, 1 << 40), dtype="uint8")
+    for projection in (None, "max"):
+        with pytest.raises(ba.InvalidArgumentError, match="take a step"):
+            ba.picture(deep, z=":", projection=projection)
     with pytest.raises(ba.UnsupportedError, match="whole numbers"):
         ba.picture(stored(random((4, 4, 4), "float32")), labels=True)
 
@@ -327,3 +331,19 @@ def test_arrays_show_their_middle() -> None:
     assert "There is no picture" in html and "limit is 4194304" in html and "base64" not in html
     line = ba.create("memory://pictures/line", shape=(9,), dtype="uint8", format="zarr3")
     assert "There is no picture" not in line._repr_html_() and "base64" not in line._repr_html_()
+
+
+def test_missing_values_have_a_colour_of_their_own() -> None:
+    # A fill value of floating-point numbers in Zarr 2 stands for missing values, stored or not.
+    array = ba.create("memory://pictures/missing", shape=(8, 10), dtype="float32", format="zarr2", fill_value=-9999, chunk_shape=(4, 5))
+    values = random((4, 5), "float32")
+    values[1, 2] = -9999
+    array[4:8, 0:5] = values
+    drawn = ba.picture(array, contrast=(-1, 1), missing_color="cyan").pixels
+    expected = np.full((8, 10, 3), (0, 255, 255), "u1")
+    expected[4:8, 0:5] = gray3(grey(values, -1, 1))
+    expected[5, 2] = (0, 255, 255)
+    np.testing.assert_array_equal(drawn, expected)
+    # In percentiles they do not count.
+    low, high = np.percentile(values[values != -9999].astype("f8"), [1, 99])
+    assert ba.picture(array).contrast == [pytest.approx((low, high))]

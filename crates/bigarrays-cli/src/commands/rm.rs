@@ -11,7 +11,7 @@ use crate::interrupt;
 use crate::output::{Meter, counted};
 use crate::session::Session;
 
-/// Remove a layer, one scale of it, or all arrays and groups below a place
+/// Remove a layer, scales of it, or all arrays and groups below a place
 ///
 /// Without -r removes the metadata and the chunks of a layer. With or without, what is neither metadata nor chunks
 /// stays, and -r says what that is. Links are removed themselves: what they lead to stays, also if URL is one. A
@@ -19,15 +19,16 @@ use crate::session::Session;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   bigarrays rm em
-  bigarrays rm em --scale 16_16_40 --yes
+  bigarrays rm em --scale 16_16_40 --scale 32_32_40 --yes
   bigarrays rm -r s3://bucket/project")]
 pub(crate) struct RmArgs {
     /// Path or URL of the layer, or of the place below which arrays and groups are to be removed
     url: String,
 
-    /// Only this scale: its position from 0, its key, or its resolution as x,y,z
+    /// Only this scale: its position from 0, its key, or its resolution as x,y,z; several if it is given several times. The finest
+    /// stays. Nobody can open one that is being removed
     #[arg(long, value_name = "SCALE", value_parser = values::scale)]
-    scale: Option<ScaleSelector>,
+    scale: Vec<ScaleSelector>,
 
     /// Remove all arrays and groups below URL
     #[arg(short, long, conflicts_with = "scale")]
@@ -42,33 +43,48 @@ pub(crate) fn run(args: &RmArgs, session: &Session) -> anyhow::Result<()> {
     if args.recursive {
         return remove_all(args, session);
     }
-    let options = session.open().incomplete(true);
-    let opened = options.scale(args.scale.clone().unwrap_or_default()).open(&args.url);
-    if args.scale.is_none()
-        && matches!(&opened, Err(error) if error.kind() == ErrorKind::NotFound)
+    if !args.scale.is_empty() {
+        return remove_scales(args, session);
+    }
+    let opened = session.open().incomplete(true).open(&args.url);
+    if matches!(&opened, Err(error) if error.kind() == ErrorKind::NotFound)
         && let Some(remains) = Below::remains(&args.url, &session.format())?
     {
         return remove_below(args, session, &remains, "what an earlier removal has left");
     }
     let array = match opened {
         // A removal that was killed may have left the first scale's metadata out.
-        Err(error) if args.scale.is_none() && error.kind() == ErrorKind::InvalidMetadata => {
+        Err(error) if error.kind() == ErrorKind::InvalidMetadata => {
             return remove_damaged(&error, args, session);
         }
         opened => opened.map_err(|error| hint(error, args, session))?,
     };
-    let what = match (&args.scale, array.scales().get(array.scale())) {
-        (Some(_), Some(scale)) => format!("scale {} of {}", scale.key, args.url),
-        _ if array.scales().len() > 1 => format!("{} with its {} scales", args.url, array.scales().len()),
-        _ => args.url.clone(),
+    let what = match array.scales().len() {
+        0 | 1 => args.url.clone(),
+        count => format!("{} with its {count} scales", args.url),
     };
     if !is_confirmed(&format!("{what} ({})", described(&array)), args, session)? {
         return Ok(());
     }
     interrupt::watch()?;
     let options = FormatOptions { format: Some(array.format().to_owned()), ..session.format() };
-    format::remove(&args.url, args.scale.as_ref(), &options)?;
+    format::remove(&args.url, None, &options)?;
     session.terminal.note(format_args!("removed {what}"));
+    Ok(())
+}
+
+/// Removes scales of a layer that stays.
+fn remove_scales(args: &RmArgs, session: &Session) -> anyhow::Result<()> {
+    let array = session.open().incomplete(true).open(&args.url)?;
+    let key = |scale: &ScaleSelector| Ok(&*array.scales()[scale.find(array.scales())?].key);
+    let keys: Vec<&str> = args.scale.iter().map(key).collect::<bigarrays::Result<_>>()?;
+    if !is_confirmed(&format!("scale {} of {}", keys.join(", "), args.url), args, session)? {
+        return Ok(());
+    }
+    interrupt::watch()?;
+    let options = FormatOptions { format: Some(array.format().to_owned()), ..session.format() };
+    let gone = format::remove_scales(&args.url, &args.scale, &options)?;
+    session.terminal.note(format_args!("removed scale {} of {}", gone.join(", "), args.url));
     Ok(())
 }
 
@@ -86,7 +102,7 @@ fn remove_damaged(error: &Error, args: &RmArgs, session: &Session) -> anyhow::Re
 
 /// Says what removes a group, if `error` is that there is one.
 fn hint(error: Error, args: &RmArgs, session: &Session) -> Error {
-    let is_group = error.kind() == ErrorKind::InvalidArgument && args.scale.is_none();
+    let is_group = error.kind() == ErrorKind::InvalidArgument;
     if !is_group || format::list(&args.url, &session.format()).is_err() {
         return error;
     }

@@ -97,7 +97,7 @@ def remove(
 
     Raises:
         NotFoundError: There is nothing to remove.
-        InvalidArgumentError: The scale is the only one of its layer.
+        InvalidArgumentError: The scale is the finest of its layer.
         StorageError: With `recursive`, files stay that are of no array or group.
 
     Example:
@@ -113,4 +113,37 @@ def remove(
         >>> bigarrays.open("memory://removed/a")
         Traceback (most recent call last):
         bigarrays.NotFoundError: ...
+    """
+
+def delete_scales(
+    path_or_url: Place,
+    scales: Sequence[ScaleSelector],
+    *,
+    storage_options: StorageOptions | None = None,
+) -> list[str]:
+    """Removes scales of a layer, the coarsest first; the finest stays.
+
+    Each is marked as incomplete before its chunks are removed, so that nobody reads a half of it. What was stopped is finished by
+    the same call.
+
+    Args:
+        path_or_url: Where the layer is.
+        scales: The scales, each as for `open`: a position, a key, or a resolution.
+        storage_options: As for `open`.
+
+    Returns:
+        The keys of the scales that were removed.
+
+    Raises:
+        NotFoundError: There is no such scale; nothing was removed.
+        InvalidArgumentError: The finest is among them, or in N5 one that is followed by others; nothing was removed.
+
+    Example:
+        >>> a = bigarrays.create("memory://delete_scales", shape=(100, 80, 60), dtype="uint8", resolution=(8, 8, 8))
+        >>> bigarrays.downsample(a, levels=2)
+        ['16_16_16', '32_32_32']
+        >>> bigarrays.delete_scales("memory://delete_scales", ["16_16_16"])
+        ['16_16_16']
+        >>> [scale.key for scale in bigarrays.open("memory://delete_scales").scales]
+        ['8_8_8', '32_32_32']
     """

@@ -107,7 +107,7 @@ pub(crate) fn open(
 ///
 /// Raises:
 ///     NotFoundError: There is nothing to remove.
-///     InvalidArgumentError: The scale is the only one of its layer.
+///     InvalidArgumentError: The scale is the finest of its layer.
 ///     StorageError: With `recursive`, files stay that are of no array or group.
 ///
 /// Example:
@@ -143,5 +143,49 @@ pub(crate) fn remove(
         }
         return detached(py, || Below::list(&url, &options)?.remove(&mut |_| {}));
     }
-    detached(py, || format::remove(&url, scale.as_ref(), &options))
+    match scale {
+        Some(scale) => detached(py, || format::remove_scales(&url, &[scale], &options)).map(drop),
+        None => detached(py, || format::remove(&url, None, &options)),
+    }
+}
+
+/// Removes scales of a layer, the coarsest first; the finest stays.
+///
+/// Each is marked as incomplete before its chunks are removed, so that nobody reads a half of it. What was stopped is finished by
+/// the same call.
+///
+/// Args:
+///     path_or_url: Where the layer is.
+///     scales: The scales, each as for `open`: a position, a key, or a resolution.
+///     storage_options: As for `open`.
+///
+/// Returns:
+///     The keys of the scales that were removed.
+///
+/// Raises:
+///     NotFoundError: There is no such scale; nothing was removed.
+///     InvalidArgumentError: The finest is among them, or in N5 one that is followed by others; nothing was removed.
+///
+/// Example:
+///     >>> a = bigarrays.create("memory://delete_scales", shape=(100, 80, 60), dtype="uint8", resolution=(8, 8, 8))
+///     >>> bigarrays.downsample(a, levels=2)
+///     ['16_16_16', '32_32_32']
+///     >>> bigarrays.delete_scales("memory://delete_scales", ["16_16_16"])
+///     ['16_16_16']
+///     >>> [scale.key for scale in bigarrays.open("memory://delete_scales").scales]
+///     ['8_8_8', '32_32_32']
+#[pyfunction]
+#[pyo3(signature = (path_or_url, scales, *, storage_options = None))]
+pub(crate) fn delete_scales(
+    py: Python<'_>,
+    path_or_url: PathBuf,
+    scales: Vec<Bound<'_, PyAny>>,
+    storage_options: Option<&Bound<'_, PyDict>>,
+) -> PyResult<Vec<String>> {
+    let settings = storage_options.map_or_else(|| Ok(Settings::new()), to_settings)?;
+    let store = StoreOptions { settings, ..StoreOptions::default() };
+    let options = FormatOptions { store, ..FormatOptions::default() };
+    let url = to_url(py, path_or_url)?;
+    let scales = scales.iter().map(to_selector).collect::<PyResult<Vec<_>>>()?;
+    detached(py, || format::remove_scales(&url, &scales, &options))
 }

@@ -22,6 +22,7 @@ mod place;
 pub mod precomputed;
 mod probe;
 mod registry;
+mod remove_scales;
 mod scale;
 mod spec;
 pub mod text;
@@ -50,6 +51,7 @@ pub use precomputed::Precomputed;
 pub use probe::Probe;
 pub(crate) use registry::CHUNKED;
 pub use registry::{BUILTIN, by_name, creator, creators, marks};
+pub use remove_scales::remove_scales;
 pub use scale::{Scale, ScaleSelector};
 pub use spec::{ArraySpec, CreateSpec, NewSharding, StorageSpec};
 pub use traits::{

@@ -23,7 +23,7 @@ fn not_found(what: impl Into<String>) -> Error {
 }
 
 /// Has errors say what was done, and where.
-fn context<'a>(during: &'static str, address: Address<'a>) -> impl Fn(Error) -> Error + 'a {
+pub(super) fn context<'a>(during: &'static str, address: Address<'a>) -> impl Fn(Error) -> Error + 'a {
     move |error| error.during(during).at(address.shown())
 }
 

@@ -144,6 +144,13 @@ pub trait Complete: Create {
     /// # Errors
     /// `NotFound`; a storage error, after which the array is marked as before.
     fn complete(&self, store: &Arc<dyn Store>, scale: Option<&str>) -> Result<()>;
+
+    /// Has the metadata say that the scale of this key is incomplete, in one atomic change, so that nobody opens it while it is
+    /// removed.
+    ///
+    /// # Errors
+    /// `NotFound`; a storage error, after which nothing has changed.
+    fn mark(&self, store: &Arc<dyn Store>, scale: &str) -> Result<()>;
 }
 
 /// A format of layers or images of several scales.
@@ -151,6 +158,11 @@ pub trait Scales: Create {
     /// Whether elements of coarser scales begin at whole multiples of their size from coordinate 0 on, so that coordinates of a
     /// scale are those of the finest, divided. Otherwise the first elements of all scales begin at the same place.
     fn begins_at_zero(&self) -> bool {
+        false
+    }
+
+    /// Whether a scale can be removed only if it is the last.
+    fn removes_the_last(&self) -> bool {
         false
     }
 

@@ -14,8 +14,12 @@ use crate::run::budget;
 use crate::run::pool::threads;
 use crate::run::runner::{FAR, Progress, Runner};
 
-/// Chunks that are changed at once where shards do not say which belong together.
-const BATCH: usize = 1 << 10;
+/// Chunks that are changed at once, at most: those that are files, and those of shards that are no boxes.
+const FILES: u64 = 1 << 10;
+const SHARDED: u64 = 1 << 14;
+
+/// The share of the budget that these, or their masks, may take.
+const SHARE: u64 = 4;
 
 /// How many times a chunk that is changed in part is held, or a shard: as it was, as it will be, and encoded.
 const COPIES: u64 = 3;
@@ -102,9 +106,11 @@ impl<'a> Job<'a> {
             part = part.intersect(mask.domain());
         }
         let stored = array.stored_chunks(&part)?;
-        let batches = batches(array, &stored)?;
+        let memory = budget::of_job(options.memory);
+        let most = most_at_once(array, mask.is_some(), memory);
+        let batches = batches(array, &stored, most)?;
         let mut job = Self { array, options, part, mask, stored, batches, in_flight: 1 };
-        job.fit(budget::of_job(options.memory))?;
+        job.fit(memory)?;
         Ok(job)
     }
 
@@ -184,12 +190,22 @@ fn is_set(mask: &Lazy) -> Result<Lazy> {
     }
 }
 
-/// The numbers of stored chunks that are changed together: those of a shard, where shards are boxes.
-fn batches(array: &Array, stored: &ChunkSet) -> Result<Vec<Vec<u64>>> {
+/// How many chunks are changed at once where shards are no boxes.
+fn most_at_once(array: &Array, has_mask: bool, memory: u64) -> usize {
+    let (layout, item) = (array.layout(), array.dtype().size().max(1) as u64);
+    let of_mask = if has_mask { layout.chunk_bytes() / item } else { 0 };
+    let of_shard = if layout.sharding.is_some() { layout.chunk_bytes() } else { 0 };
+    let each = of_mask.saturating_add(of_shard).max(1);
+    let most = if layout.sharding.is_some() { SHARDED } else { FILES };
+    (memory / SHARE / each).clamp(1, most) as usize
+}
+
+/// The numbers of stored chunks that are changed together: those of a shard, where shards are boxes, or else so many.
+fn batches(array: &Array, stored: &ChunkSet, most: usize) -> Result<Vec<Vec<u64>>> {
     let sharding = &array.layout().sharding;
     if sharding.as_ref().is_none_or(|sharding| sharding.shape.is_none()) {
         let all: Vec<u64> = (0..stored.len()).collect();
-        return Ok(all.chunks(BATCH).map(<[u64]>::to_vec).collect());
+        return Ok(all.chunks(most).map(<[u64]>::to_vec).collect());
     }
     let grid = array.write_grid()?;
     let mut shards: BTreeMap<Dims<i64>, Vec<u64>> = BTreeMap::new();

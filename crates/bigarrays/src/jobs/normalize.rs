@@ -69,7 +69,7 @@ fn stretched(lazy: &Lazy, options: &NormalizeOptions) -> Result<Lazy> {
     let is_even = apply(Function::LogicalAnd, &[(&is_same).into(), (&(!&is_nan)?).into()])?;
     let clipped = apply(Function::Where, &[(&is_even).into(), 0.0.into(), (&clipped).into()])?;
     let placed = (&(&clipped * (most - least))? + least)?;
-    if matches!(dtype, DataType::F16 | DataType::F32 | DataType::F64) {
+    if dtype.is_float() {
         return placed.cast(dtype, Cast::default());
     }
     let placed = apply(Function::Where, &[(&is_nan).into(), least.into(), (&placed).into()])?;

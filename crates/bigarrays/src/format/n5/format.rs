@@ -191,9 +191,23 @@ impl Complete for N5 {
         let gone = || Error::new(ErrorKind::NotFound, "it was removed meanwhile");
         document::change(&*store, ATTRIBUTES, |old| old.ok_or_else(gone).map(incomplete::bare).map(Some))
     }
+
+    fn mark(&self, store: &Arc<dyn Store>, scale: &str) -> Result<()> {
+        let gone = || Error::new(ErrorKind::NotFound, "it was removed meanwhile");
+        document::change(&*store.child(scale)?, ATTRIBUTES, |old| {
+            let mut document = old.ok_or_else(gone)?;
+            incomplete::mark(&mut document, true);
+            Ok(Some(document))
+        })
+    }
 }
 
 impl Scales for N5 {
+    /// The names of scales are their numbers.
+    fn removes_the_last(&self) -> bool {
+        true
+    }
+
     fn add_scale(&self, store: &Arc<dyn Store>, spec: &CreateSpec, _: &FormatOptions) -> Result<Opened> {
         self.add_to_scales(store, spec)
     }

@@ -176,6 +176,10 @@ impl Complete for OmeZarr {
     fn complete(&self, store: &Arc<dyn Store>, scale: Option<&str>) -> Result<()> {
         self.zarr.complete(store, scale)
     }
+
+    fn mark(&self, store: &Arc<dyn Store>, scale: &str) -> Result<()> {
+        self.zarr.mark(store, scale)
+    }
 }
 
 impl Scales for OmeZarr {

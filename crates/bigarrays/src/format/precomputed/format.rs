@@ -154,6 +154,15 @@ impl Complete for Precomputed {
         })
         .map(drop)
     }
+
+    fn mark(&self, store: &Arc<dyn Store>, scale: &str) -> Result<()> {
+        change_info(&**store, |old| {
+            let mut info = old.ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no layer here"))?;
+            info.mark(scale)?;
+            Ok(Some(info))
+        })
+        .map(drop)
+    }
 }
 
 /// Values for x, y and z, and `other` for channels where the box has several.

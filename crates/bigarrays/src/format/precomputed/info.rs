@@ -8,7 +8,7 @@ use super::scale_info::{LostScale, ScaleInfo, lower_case};
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::member::{Member, positive};
-use crate::format::{Scale, document, incomplete, text};
+use crate::format::{Incomplete, Scale, document, incomplete, text};
 
 /// A parsed `info`. The document keeps members that this library does not know.
 #[derive(Clone, Debug, PartialEq)]
@@ -167,13 +167,25 @@ impl Info {
     /// # Errors
     /// `NotFound` if there is no such scale.
     pub fn complete(&mut self, scale: &str) -> Result<()> {
+        self.set_mark(scale, None)
+    }
+
+    /// Marks the scale of this key as incomplete.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such scale.
+    pub fn mark(&mut self, scale: &str) -> Result<()> {
+        self.set_mark(scale, Some(Incomplete::now()))
+    }
+
+    fn set_mark(&mut self, scale: &str, mark: Option<Incomplete>) -> Result<()> {
         let gone = || Error::new(ErrorKind::NotFound, format!("scale {scale:?} was removed meanwhile"));
         let at = self.scales.iter().position(|known| key(known) == scale).ok_or_else(gone)?;
         if let Some(Value::Object(entry)) = self.document.get_mut("scales").and_then(|all| all.get_mut(at)) {
-            incomplete::take(entry);
+            incomplete::put(entry, mark.as_ref().map(Incomplete::to_json));
         }
         if let Ok(entry) = &mut self.scales[at] {
-            entry.incomplete = None;
+            entry.incomplete = mark;
         }
         Ok(())
     }

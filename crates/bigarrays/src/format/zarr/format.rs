@@ -121,6 +121,10 @@ impl Complete for Zarr {
             None => self.complete_array(store),
         }
     }
+
+    fn mark(&self, store: &Arc<dyn Store>, scale: &str) -> Result<()> {
+        self.mark_array(&store.child(scale)?)
+    }
 }
 
 impl Remove for Zarr {

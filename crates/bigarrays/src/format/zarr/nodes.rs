@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
+
 use super::dialect::{Found, New, Version};
 use super::meta::Meta;
 use super::v2::Two;
@@ -145,6 +147,24 @@ impl Zarr {
         let completed = |old: Option<Document>| old.ok_or_else(gone).map(|old| Some(self.unmarked(&old)));
         document::change(&**store, self.version.array_key(), completed)?;
         // Others may have copied the mark.
+        self.refresh(store)
+    }
+
+    /// Marks the array at the root of `store` as incomplete.
+    pub(in crate::format) fn mark_array(&self, store: &Arc<dyn Store>) -> Result<()> {
+        let gone = || Error::new(ErrorKind::NotFound, "it was removed meanwhile");
+        let marked = |old: Option<Document>| -> Result<Option<Document>> {
+            let mut document = old.ok_or_else(gone)?;
+            if self.version.marked(&mut document).is_none() {
+                // Others write no attributes where there are none.
+                document.insert("attributes".to_owned(), Value::Object(Map::new()));
+            }
+            if let Some(place) = self.version.marked(&mut document) {
+                incomplete::mark(place, true);
+            }
+            Ok(Some(document))
+        };
+        document::change(&**store, self.version.array_key(), marked)?;
         self.refresh(store)
     }
 

@@ -1,7 +1,6 @@
 //! Which scale a picture is drawn from, and its elements.
 
 use crate::base::dims::Dims;
-use crate::base::dtype::DataType;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::jobs::picture::levels;
 use crate::jobs::picture::options::Projection;
@@ -140,7 +139,7 @@ impl Chosen {
     pub(super) fn labels(&self, shown: &Shown, planes: &[i64]) -> Result<Vec<u64>> {
         let layer = &self.layer;
         let dtype = layer.array.dtype();
-        if matches!(dtype, DataType::F16 | DataType::F32 | DataType::F64) {
+        if dtype.is_float() {
             let reason = format!("labels are whole numbers, and these are {dtype}");
             return Err(Error::unsupported(reason).at(layer.array.url()));
         }

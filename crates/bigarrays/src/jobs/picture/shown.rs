@@ -14,6 +14,9 @@ use crate::jobs::picture::options::{PictureOptions, Planes};
 /// The most planes side by side.
 const MOST_PLANES: u64 = 400;
 
+/// The most planes of a projection.
+const MOST_PROJECTED: u64 = 1 << 20;
+
 /// What is shown of an array.
 #[derive(Clone, Debug)]
 pub(super) struct Shown {
@@ -119,7 +122,7 @@ impl Shown {
                 let own = self.part.range(axis);
                 let range =
                     start.unwrap_or(own.start).max(domain.start)..stop.unwrap_or(own.end).min(domain.end);
-                let all: Vec<i64> = coordinates(&range, step);
+                let all: Vec<i64> = coordinates(&range, step)?;
                 let (Some(&first), several) = (all.first(), all.len() > 1) else {
                     let reason = format!("{name}: no plane of {}:{} is asked for", domain.start, domain.end);
                     return Err(Error::new(ErrorKind::OutOfBounds, reason).during("drawing").at(array.url()));
@@ -150,8 +153,13 @@ impl Shown {
 }
 
 /// The coordinates of a range, `step` apart.
-fn coordinates(range: &Range<i64>, step: u64) -> Vec<i64> {
-    range.clone().step_by(usize::try_from(step).unwrap_or(usize::MAX)).collect()
+fn coordinates(range: &Range<i64>, step: u64) -> Result<Vec<i64>> {
+    let length = if range.start < range.end { range.start.abs_diff(range.end) } else { 0 };
+    let count = length.div_ceil(step.max(1));
+    if count > MOST_PROJECTED {
+        return Err(Error::invalid(format!("{count} planes, more than {MOST_PROJECTED}: take a step")));
+    }
+    Ok(range.clone().step_by(usize::try_from(step.max(1)).unwrap_or(usize::MAX)).collect())
 }
 
 /// The axis that goes down, and that which goes to the right: as asked for, or of those that are not fixed the first two of x, y
