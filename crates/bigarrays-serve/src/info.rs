@@ -2,12 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::dimensions;
+use crate::dimensions::{Dimension, Dimensions};
 use crate::layer::Served;
 use crate::level::{Level, length};
 
 /// The metadata.
-pub(crate) fn info(layer: &Served, size: [f64; 3]) -> Value {
+pub(crate) fn info(layer: &Served, dimensions: &Dimensions) -> Value {
+    let size = [0, 1, 2].map(|axis: usize| dimensions.shown.get(axis).map_or(1.0, Dimension::nanometres));
     let scales: Vec<Value> =
         layer.levels.iter().enumerate().map(|(key, level)| scale(key, level, size)).collect();
     json!({
@@ -20,10 +21,8 @@ pub(crate) fn info(layer: &Served, size: [f64; 3]) -> Value {
 }
 
 /// What the page has to know of all layers to ask for values of the arrays themselves.
-pub(crate) fn listed(layers: &[Served]) -> Value {
-    let one = |(number, layer): (usize, &Served)| {
-        let (shown, others) = dimensions::of(layer);
-        let all = || shown.iter().chain(&others);
+pub(crate) fn listed(layers: &[Served], dimensions: &[Dimensions]) -> Value {
+    let one = |(number, (layer, dimensions)): (usize, (&Served, &Dimensions))| {
         let domain = layer.base().domain();
         let others = layer.axes().others.iter().map(|&axis| domain.range(axis));
         let ranges: Vec<_> = layer.levels[0].domain.iter().cloned().chain(others).collect();
@@ -33,13 +32,13 @@ pub(crate) fn listed(layers: &[Served]) -> Value {
             "label": layer.label,
             "dtype": layer.shown.from.name(),
             "differs": layer.shown.mark().is_some(),
-            "dimensions": all().map(|dimension| dimension.name.as_str()).collect::<Vec<_>>(),
-            "offset": all().map(|dimension| dimension.offset).collect::<Vec<_>>(),
+            "dimensions": dimensions.all().map(|dimension| dimension.name.as_str()).collect::<Vec<_>>(),
+            "offset": dimensions.all().map(|dimension| dimension.offset).collect::<Vec<_>>(),
             "first": ranges.iter().map(|range| range.start).collect::<Vec<_>>(),
             "end": ranges.iter().map(|range| range.end).collect::<Vec<_>>(),
         })
     };
-    layers.iter().enumerate().map(one).collect()
+    layers.iter().zip(dimensions).enumerate().map(one).collect()
 }
 
 fn scale(key: usize, level: &Level, size: [f64; 3]) -> Value {

@@ -10,7 +10,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 
 use crate::answer::Content;
-use crate::dimensions;
+use crate::dimensions::of_all;
 use crate::guard::Guard;
 use crate::info::{info, listed};
 use crate::layer::{Layer, Served};
@@ -108,7 +108,9 @@ impl Viewer {
         let base = format!("http://{}/{token}/", reachable(address));
         let wishes =
             Wishes { at: options.at.clone(), layout: options.layout.clone(), state: options.state.clone() };
-        let begins = state(&layers, &wishes).to_string();
+        let dimensions = of_all(&layers);
+        let begins = state(&layers, &dimensions, &wishes).to_string();
+        let described = |(layer, dimensions)| Content::of(info(layer, dimensions).to_string().into_bytes());
         let url = match &options.neuroglancer {
             Some(other) => format!("{other}#!{}", encoded(&begins.replace(HERE, &base))),
             None => base.clone(),
@@ -118,8 +120,8 @@ impl Viewer {
         let shared = Arc::new(Shared {
             guard: Guard::new(token, address, &origins),
             state: Content::of(begins.into_bytes()),
-            layers: Content::of(listed(&layers).to_string().into_bytes()),
-            infos: layers.iter().map(described).collect(),
+            layers: Content::of(listed(&layers, &dimensions).to_string().into_bytes()),
+            infos: layers.iter().zip(&dimensions).map(described).collect(),
             tiles: Tiles::new(layers, options.memory_bytes),
             tag: self::token()?,
             reads: Arc::new(Semaphore::new(2 * threads())),
@@ -188,12 +190,6 @@ fn origin_of(url: &str) -> Option<String> {
     let (scheme, rest) = url.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https"))?;
     let host = rest.split(['/', '?', '#']).next().filter(|host| !host.is_empty())?;
     Some(format!("{scheme}://{host}"))
-}
-
-fn described(layer: &Served) -> Content {
-    let (shown, _) = dimensions::of(layer);
-    let size = [0, 1, 2].map(|axis: usize| shown.get(axis).map_or(1.0, |one| one.nanometres()));
-    Content::of(info(layer, size).to_string().into_bytes())
 }
 
 /// An address that leads to one that is listened on.
