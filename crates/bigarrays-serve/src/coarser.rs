@@ -49,10 +49,10 @@ fn doubled(level: &Level, lengths: [f64; 3]) -> Option<[bool; 3]> {
 /// The level of which an element is made of so many of another one along each axis; `None` if it would have no elements.
 fn level(of: &Level, step: [u64; 3]) -> Option<Level> {
     let size = [0, 1, 2].map(|axis: usize| of.size[axis] * step[axis] as f64);
-    let whole = step.iter().fold(1u64, |all, &step| all.saturating_mul(step));
     let mut level = Level { step, size, making: Making::Coarsened, block: None, ..of.clone() };
-    let bytes =
-        level.tile.iter().fold(of.item(), |all, &length| all.saturating_mul(length)).saturating_mul(whole);
+    // Of the box that a tile is made of, what lies in the volume.
+    let reach = |axis: usize| of.tile[axis].saturating_mul(step[axis]).min(length(&of.domain[axis]));
+    let bytes = (0..3).fold(of.item(), |all, axis| all.saturating_mul(reach(axis)));
     let is_exact = bytes <= EXACT;
     for axis in 0..3 {
         let (range, step) = (&of.domain[axis], i64::try_from(step[axis]).ok()?);

@@ -14,7 +14,6 @@ use crate::dimensions::of_all;
 use crate::guard::Guard;
 use crate::info::{info, listed};
 use crate::layer::{Layer, Served};
-use crate::page::has_page;
 use crate::server::{Counts, Shared, listen, serve};
 use crate::state::{HERE, Wishes, state};
 use crate::tiles::Tiles;
@@ -80,7 +79,6 @@ impl Viewer {
     ///
     /// let spec = CreateSpec::new(DataType::U8, "-10:90,0:80,0:60".parse()?);
     /// let array = OpenOptions::new().create("memory://viewer", &spec)?;
-    /// # if !bigarrays_serve::has_page() { return Ok(()) }
     /// let viewer = Viewer::start(&[Layer::new("em", array)], &ViewOptions::default())?;
     /// assert!(viewer.url().starts_with("http://127.0.0.1:"));
     /// # Ok::<(), bigarrays::Error>(())
@@ -88,7 +86,7 @@ impl Viewer {
     ///
     /// # Errors
     /// `InvalidArgument` for no layers, empty arrays, or an address of Neuroglancer or an origin that is none; `Unsupported` for
-    /// elements that are no numbers, and where this build has no Neuroglancer and no address of one is given; `Storage` if the
+    /// elements that are no numbers; `MemoryBudget` for expressions of which a tile takes too much to compute; `Storage` if the
     /// address can not be listened on; those of reading samples.
     pub fn start(layers: &[Layer], options: &ViewOptions) -> Result<Self> {
         check(layers, options)?;
@@ -168,9 +166,6 @@ impl Drop for Viewer {
 fn check(layers: &[Layer], options: &ViewOptions) -> Result<()> {
     if layers.is_empty() {
         return Err(Error::invalid("there is no array to show"));
-    }
-    if options.neuroglancer.is_none() && !has_page() {
-        return Err(Error::unsupported(crate::page::MISSING));
     }
     let wrong = |what: &str, url: &str| Error::invalid(format!("{url:?} is no {what}"));
     if let Some(url) =

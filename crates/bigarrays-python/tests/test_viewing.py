@@ -189,7 +189,7 @@ def test_closing() -> None:
             raise ConnectionError
 
 
-def test_refused() -> None:
+def test_refused(tmp_path: Path) -> None:
     with pytest.raises(bigarrays.InvalidArgumentError, match="no array"):
         bigarrays.view()
     with pytest.raises(bigarrays.InvalidArgumentError, match="1 names of 2 arrays"):
@@ -201,8 +201,9 @@ def test_refused() -> None:
     ones = bigarrays.create("memory://view-refused", shape=(100, 100, 100), dtype="uint8", format="zarr3")
     with pytest.raises(bigarrays.MemoryBudgetError, match="2000000 bytes"):
         bigarrays.view(ones.lazy - ones.lazy.mean(), tile_bytes=1000)
+    np.save(tmp_path / "dates.npy", np.zeros(3, "datetime64[s]"))
     with pytest.raises(bigarrays.UnsupportedError):
-        bigarrays.view(np.zeros(3, "complex128"))
+        bigarrays.view(bigarrays.open(tmp_path / "dates.npy"))
 
 
 class Slow:
