@@ -49,10 +49,10 @@ fn doubled(level: &Level, lengths: [f64; 3]) -> Option<[bool; 3]> {
 /// The level of which an element is made of so many of another one along each axis; `None` if it would have no elements.
 fn level(of: &Level, step: [u64; 3]) -> Option<Level> {
     let size = [0, 1, 2].map(|axis: usize| of.size[axis] * step[axis] as f64);
-    let whole = step.iter().fold(1u64, |all, &step| all.saturating_mul(step));
     let mut level = Level { step, size, making: Making::Coarsened, block: None, ..of.clone() };
-    let bytes =
-        level.tile.iter().fold(of.item(), |all, &length| all.saturating_mul(length)).saturating_mul(whole);
+    // Of the box that a tile is made of, what lies in the volume.
+    let reach = |axis: usize| of.tile[axis].saturating_mul(step[axis]).min(length(&of.domain[axis]));
+    let bytes = (0..3).fold(of.item(), |all, axis| all.saturating_mul(reach(axis)));
     let is_exact = bytes <= EXACT;
     for axis in 0..3 {
         let (range, step) = (&of.domain[axis], i64::try_from(step[axis]).ok()?);
@@ -96,15 +96,26 @@ fn first_multiple(start: i64, reach: i64) -> Option<i64> {
     (start.div_euclid(reach) + i64::from(start.rem_euclid(reach) != 0)).checked_mul(reach)
 }
 
-/// Bytes of the chunks that a sampled tile reads, and how many chunks along each axis these are.
+/// Bytes that a sampled tile reads, and how many chunks, or rows, along each axis these are in.
 fn cost(level: &Level, thin: [u64; 3]) -> (u64, [u64; 3]) {
     let shape = level.volume.domain().shape();
-    let chunk = granule(level);
+    let samples =
+        [0, 1, 2].map(|axis: usize| level.tile[axis].min(length(&level.domain[axis])).div_ceil(thin[axis]));
+    if level.is_read_by_rows {
+        let row = (level.tile[0].saturating_mul(level.step[0])).saturating_mul(level.item()).max(PAGE);
+        let rows = samples[1] * samples[2];
+        // More rows take too long, however short they are.
+        let is_many =
+            rows > if matches!(level.volume, Volume::Stored(_)) { MOST_ROWS } else { MOST_COMPUTED_ROWS };
+        let bytes = if is_many { u64::MAX } else { rows.saturating_mul(row) };
+        return (bytes, [1, samples[1], samples[2]]);
+    }
+    let chunk = level.volume.chunk_shape().unwrap_or_else(|| vec![1; shape.len()]);
     let touched = [0, 1, 2].map(|axis: usize| {
         let Some(shown) = level.axes.shown[axis] else { return 1 };
-        let samples = level.tile[axis].min(length(&level.domain[axis])).div_ceil(thin[axis]);
-        let reach = samples.saturating_mul(thin[axis]).saturating_mul(level.step[axis]).min(shape[shown]);
-        (reach / chunk[shown].max(1) + 1).min(samples)
+        let reach =
+            samples[axis].saturating_mul(thin[axis]).saturating_mul(level.step[axis]).min(shape[shown]);
+        (reach / chunk[shown].max(1) + 1).min(samples[axis])
     });
     let own = chunk.iter().zip(shape).fold(level.volume.dtype().size() as u64, |all, (&chunk, &length)| {
         all.saturating_mul(chunk.min(length).max(1))
@@ -113,20 +124,12 @@ fn cost(level: &Level, thin: [u64; 3]) -> (u64, [u64; 3]) {
     (touched.iter().fold(own.saturating_mul(channels), |all, &count| all.saturating_mul(count)), touched)
 }
 
-/// The shape of what is read for one element: a chunk, or what a page of a file has beside it.
-fn granule(level: &Level) -> Vec<u64> {
-    let ndim = level.volume.domain().ndim();
-    let chunk = level.volume.chunk_shape().unwrap_or_else(|| vec![1; ndim]);
-    if !level.volume.is_plain() {
-        return chunk;
-    }
-    let fastest = if level.volume.order() == Order::C { ndim - 1 } else { 0 };
-    let page = PAGE / level.volume.dtype().size().max(1) as u64;
-    (0..ndim).map(|axis| if axis == fastest { page.min(chunk[axis]).max(1) } else { 1 }).collect()
-}
-
 /// Bytes of a page of a file.
 const PAGE: u64 = 4096;
+
+/// Rows that a sampled tile reads, and computes, at most.
+const MOST_ROWS: u64 = 4096;
+const MOST_COMPUTED_ROWS: u64 = 256;
 
 /// What all elements of a tile are made of: a box of `seen`, which has the axes of a tile alone, and the factor along each axis.
 fn made_of(level: &Level, seen: &Volume, part: &Box3) -> Result<(Domain, Vec<u64>)> {
@@ -140,12 +143,15 @@ fn made_of(level: &Level, seen: &Volume, part: &Box3) -> Result<(Domain, Vec<u64
     Ok((Domain::from_ranges(&ranges)?.intersect(seen.domain()), factor))
 }
 
-/// What is read for a tile of a level.
-pub(crate) fn wanted(level: &Level, seen: &Volume, part: &Box3) -> Result<Volume> {
+/// Bytes that are read to compute a tile of an expression, as it is planned; none of what is stored.
+pub(crate) fn planned_bytes(level: &Level, seen: &Volume, part: &Box3) -> Result<u64> {
     match level.making {
-        Making::Stored => seen.cut(&level.part(part)?),
-        Making::Coarsened => seen.cut(&made_of(level, seen, part)?.0),
-        Making::Sampled(thin) => Ok(samples(level, seen, part, thin)?.0),
+        Making::Stored => seen.cut(&level.part(part)?)?.planned_bytes(),
+        Making::Coarsened => seen.cut(&made_of(level, seen, part)?.0)?.planned_bytes(),
+        Making::Sampled(thin) => {
+            let samples = Samples::of(level, seen, part, thin);
+            Ok(seen.cut(&samples.row(0)?)?.planned_bytes()?.saturating_mul(samples.rows() as u64))
+        }
     }
 }
 
@@ -159,31 +165,80 @@ pub(crate) fn exact(level: &Level, seen: &Volume, part: &Box3, labels: bool) -> 
 
 /// The elements of a tile, for which some of those are read that it is of.
 pub(crate) fn sampled(level: &Level, seen: &Volume, part: &Box3, thin: [u64; 3]) -> Result<Vec<u8>> {
-    let (view, places) = samples(level, seen, part, thin)?;
-    let shape: Vec<usize> = view.domain().shape().iter().map(|&length| length as usize).collect();
-    Ok(spread(&view.read(view.domain())?, &shape, &places, seen.dtype().size()))
+    let samples = Samples::of(level, seen, part, thin);
+    let item = seen.dtype().size();
+    let read = if level.is_read_by_rows {
+        let mut all = Vec::new();
+        for number in 0..samples.rows() {
+            let row = seen.read(&samples.row(number)?)?;
+            all.extend(row.chunks(item).step_by(samples.steps[0] as usize).flatten());
+        }
+        all
+    } else {
+        let view = seen.strided(&Domain::from_ranges(&samples.ranges)?, &samples.steps)?;
+        view.read(view.domain())?
+    };
+    Ok(spread(&read, &samples.shape(), &samples.places, item))
 }
 
-/// What is sampled for a tile, and where along each axis each of its elements is in that.
-fn samples(level: &Level, seen: &Volume, part: &Box3, thin: [u64; 3]) -> Result<(Volume, Vec<Vec<usize>>)> {
-    let shown: Vec<usize> = (0..3).filter(|&axis| level.axes.shown[axis].is_some()).collect();
-    let (mut fine, mut steps, mut places) = (Vec::new(), Vec::new(), Vec::new());
-    for (place, &axis) in shown.iter().enumerate() {
-        let domain = seen.domain().range(place);
-        let (thin, step) = (thin[axis] as i64, (thin[axis] * level.step[axis]) as i64);
-        let first = domain.start.div_euclid(step) + i64::from(domain.start.rem_euclid(step) != 0);
-        let sample = |at: i64| at.div_euclid(thin).max(first);
-        let (from, to) = (sample(part[axis].start), sample(part[axis].end - 1));
-        fine.push(from * step..(to * step + 1).min(domain.end));
-        steps.push(step as u64);
-        places.push(part[axis].clone().map(|at| (sample(at) - from) as usize).collect());
+/// What is sampled for a tile.
+struct Samples {
+    /// From the first element along each axis to behind the last one.
+    ranges: Vec<Range<i64>>,
+    /// From each to the next.
+    steps: Vec<u64>,
+    /// Which of them each element of the tile is.
+    places: Vec<Vec<usize>>,
+}
+
+impl Samples {
+    fn of(level: &Level, seen: &Volume, part: &Box3, thin: [u64; 3]) -> Self {
+        let shown: Vec<usize> = (0..3).filter(|&axis| level.axes.shown[axis].is_some()).collect();
+        let (mut ranges, mut steps, mut places) = (Vec::new(), Vec::new(), Vec::new());
+        for (place, &axis) in shown.iter().enumerate() {
+            let domain = seen.domain().range(place);
+            let (thin, step) = (thin[axis] as i64, (thin[axis] * level.step[axis]) as i64);
+            let first = domain.start.div_euclid(step) + i64::from(domain.start.rem_euclid(step) != 0);
+            let sample = |at: i64| at.div_euclid(thin).max(first);
+            let (from, to) = (sample(part[axis].start), sample(part[axis].end - 1));
+            ranges.push(from * step..(to * step + 1).min(domain.end));
+            steps.push(step as u64);
+            places.push(part[axis].clone().map(|at| (sample(at) - from) as usize).collect());
+        }
+        if level.axes.channel.is_some() {
+            let channels = seen.domain().range(shown.len());
+            places.push((0..length(&channels) as usize).collect());
+            ranges.push(channels);
+            steps.push(1);
+        }
+        Self { ranges, steps, places }
     }
-    if let Some(channel) = level.axes.channel.map(|_| seen.domain().range(shown.len())) {
-        places.push((0..length(&channel) as usize).collect());
-        fine.push(channel);
-        steps.push(1);
+
+    /// How many there are along each axis.
+    fn shape(&self) -> Vec<usize> {
+        self.ranges
+            .iter()
+            .zip(&self.steps)
+            .map(|(range, step)| length(range).div_ceil(*step) as usize)
+            .collect()
     }
-    Ok((seen.strided(&Domain::from_ranges(&fine)?, &steps)?, places))
+
+    /// How many rows along the first axis they are in.
+    fn rows(&self) -> usize {
+        self.shape()[1..].iter().product()
+    }
+
+    /// The box of a row, from its first element to its last one.
+    fn row(&self, number: usize) -> Result<Domain> {
+        let mut rest = number;
+        let mut ranges = vec![self.ranges[0].clone()];
+        for ((range, &step), length) in self.ranges.iter().zip(&self.steps).zip(self.shape()).skip(1) {
+            let at = range.start + (rest % length) as i64 * step as i64;
+            rest /= length;
+            ranges.push(at..at + 1);
+        }
+        Domain::from_ranges(&ranges)
+    }
 }
 
 /// The elements of a box at `places` along each axis, the first axis the fastest.

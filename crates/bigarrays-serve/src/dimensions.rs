@@ -33,6 +33,10 @@ impl Dimension {
         Self { name, scale: decimal(positions.step * factor), unit, offset }
     }
 
+    fn is_known(&self) -> bool {
+        !self.unit.is_empty()
+    }
+
     /// Nanometres of an element, where it has such a length; otherwise 1, which stands for nothing.
     pub(crate) fn nanometres(&self) -> f64 {
         if self.unit == "m" { decimal(self.scale * 1e9) } else { 1.0 }
@@ -61,8 +65,39 @@ fn known(unit: &str) -> Option<(f64, &'static str)> {
     Some((seconds, "s"))
 }
 
-/// Those of a layer: three that are shown, and those that have one coordinate at a time.
-pub(crate) fn of(layer: &Served) -> (Vec<Dimension>, Vec<Dimension>) {
+/// Those of a layer.
+#[derive(Clone, Debug)]
+pub(crate) struct Dimensions {
+    /// The three that are shown.
+    pub(crate) shown: Vec<Dimension>,
+    /// Those that have one coordinate at a time.
+    pub(crate) others: Vec<Dimension>,
+}
+
+impl Dimensions {
+    /// All of them.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Dimension> {
+        self.shown.iter().chain(&self.others)
+    }
+}
+
+/// Those of all layers. One of which nothing is known, as of expressions and NumPy arrays, is as the first one of its name of which
+/// something is: otherwise the layers would not lie over each other.
+pub(crate) fn of_all(layers: &[Served]) -> Vec<Dimensions> {
+    let mut all: Vec<Dimensions> = layers.iter().map(of).collect();
+    let known: Vec<Dimension> =
+        all.iter().flat_map(Dimensions::all).filter(|one| one.is_known()).cloned().collect();
+    for own in &mut all {
+        for one in own.shown.iter_mut().chain(&mut own.others).filter(|one| !one.is_known()) {
+            if let Some(other) = known.iter().find(|other| other.name == one.name) {
+                *one = other.clone();
+            }
+        }
+    }
+    all
+}
+
+fn of(layer: &Served) -> Dimensions {
     let (names, positions) = (layer.base().names(), layer.base().positions());
     let (axes, domain) = (layer.axes(), layer.base().domain());
     let one = |axis: usize| {
@@ -84,7 +119,7 @@ pub(crate) fn of(layer: &Served) -> (Vec<Dimension>, Vec<Dimension>) {
             shown[at] = Some(Dimension::unknown(name.to_owned()));
         }
     }
-    (shown.into_iter().flatten().collect(), others)
+    Dimensions { shown: shown.into_iter().flatten().collect(), others }
 }
 
 /// A name that the viewer takes: letters, digits and lines below, not a digit first.

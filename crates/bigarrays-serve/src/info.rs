@@ -1,13 +1,16 @@
 //! The metadata of a layer, as the viewer reads them: those of a precomputed volume.
 
+use bigarrays::base::text::redact;
 use serde_json::{Value, json};
 
-use crate::dimensions;
+use crate::dimensions::{Dimension, Dimensions};
 use crate::layer::Served;
 use crate::level::{Level, length};
+use crate::volume::Volume;
 
 /// The metadata.
-pub(crate) fn info(layer: &Served, size: [f64; 3]) -> Value {
+pub(crate) fn info(layer: &Served, dimensions: &Dimensions) -> Value {
+    let size = [0, 1, 2].map(|axis: usize| dimensions.shown.get(axis).map_or(1.0, Dimension::nanometres));
     let scales: Vec<Value> =
         layer.levels.iter().enumerate().map(|(key, level)| scale(key, level, size)).collect();
     json!({
@@ -20,10 +23,8 @@ pub(crate) fn info(layer: &Served, size: [f64; 3]) -> Value {
 }
 
 /// What the page has to know of all layers to ask for values of the arrays themselves.
-pub(crate) fn listed(layers: &[Served]) -> Value {
-    let one = |(number, layer): (usize, &Served)| {
-        let (shown, others) = dimensions::of(layer);
-        let all = || shown.iter().chain(&others);
+pub(crate) fn listed(layers: &[Served], dimensions: &[Dimensions]) -> Value {
+    let one = |(number, (layer, dimensions)): (usize, (&Served, &Dimensions))| {
         let domain = layer.base().domain();
         let others = layer.axes().others.iter().map(|&axis| domain.range(axis));
         let ranges: Vec<_> = layer.levels[0].domain.iter().cloned().chain(others).collect();
@@ -32,14 +33,45 @@ pub(crate) fn listed(layers: &[Served]) -> Value {
             "name": layer.name,
             "label": layer.label,
             "dtype": layer.shown.from.name(),
+            "labels": layer.labels,
+            "url": address(layer.base()),
+            "step": steps(dimensions),
+            "unit": dimensions.all().map(|dimension| dimension.unit).collect::<Vec<_>>(),
+            "order": order(layer),
+            "contrast": layer.contrast.iter().map(|contrast| [contrast.low, contrast.high]).collect::<Vec<_>>(),
             "differs": layer.shown.mark().is_some(),
-            "dimensions": all().map(|dimension| dimension.name.as_str()).collect::<Vec<_>>(),
-            "offset": all().map(|dimension| dimension.offset).collect::<Vec<_>>(),
+            "dimensions": dimensions.all().map(|dimension| dimension.name.as_str()).collect::<Vec<_>>(),
+            "offset": dimensions.all().map(|dimension| dimension.offset).collect::<Vec<_>>(),
             "first": ranges.iter().map(|range| range.start).collect::<Vec<_>>(),
             "end": ranges.iter().map(|range| range.end).collect::<Vec<_>>(),
         })
     };
-    layers.iter().enumerate().map(one).collect()
+    layers.iter().zip(dimensions).enumerate().map(one).collect()
+}
+
+/// The address by which others open the array, if it is all of one that has one.
+fn address(volume: &Volume) -> Option<String> {
+    let Volume::Stored(array) = volume else { return None };
+    let is_whole = array.domain() == array.layout().domain()
+        && array.transform() == array.open_scale(array.scale()).ok()?.transform();
+    let url = array.url();
+    (is_whole && !url.starts_with("memory:")).then(|| redact(url).into_owned())
+}
+
+/// How long elements are along the axes, in one unit if those that are shown have one.
+fn steps(dimensions: &Dimensions) -> Vec<f64> {
+    let is_one = dimensions.shown.windows(2).all(|two| two[0].unit == two[1].unit);
+    dimensions.all().map(|dimension| if is_one { dimension.scale } else { 1.0 }).collect()
+}
+
+/// For each axis of the array, which one of the page it is; -1 for that of channels.
+fn order(layer: &Served) -> Vec<i64> {
+    let axes = layer.axes();
+    let numbered: Vec<Option<usize>> =
+        axes.shown.iter().copied().chain(axes.others.iter().map(|&axis| Some(axis))).collect();
+    let number =
+        |axis: usize| numbered.iter().position(|one| *one == Some(axis)).map_or(-1, |number| number as i64);
+    (0..layer.base().domain().ndim()).map(number).collect()
 }
 
 fn scale(key: usize, level: &Level, size: [f64; 3]) -> Value {

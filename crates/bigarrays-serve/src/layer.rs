@@ -136,7 +136,7 @@ fn planned(level: &Level) -> Result<u64> {
     }
     let origin = level.volume.domain().origin();
     let at: Vec<i64> = level.axes.others.iter().map(|&axis| origin[axis]).collect();
-    coarser::wanted(level, &level.seen(&at)?, &level.middle())?.planned_bytes()
+    coarser::planned_bytes(level, &level.seen(&at)?, &level.middle())
 }
 
 /// How long elements are along the axes that are shown, if that is known of all in one unit.

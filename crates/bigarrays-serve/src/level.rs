@@ -27,6 +27,8 @@ pub(crate) struct Level {
     pub(crate) domain: Box3,
     /// The shape of a tile.
     pub(crate) tile: [u64; 3],
+    /// Whether the elements of a row can be read without those beside it.
+    pub(crate) is_read_by_rows: bool,
     /// The shape of what is read at once and kept, of which a tile is a part.
     pub(crate) block: Option<[u64; 3]>,
 }
@@ -75,7 +77,18 @@ impl Level {
         let domain = shown(volume.domain(), axes);
         let (tile, block) = tile_of(&volume, axes, &domain);
         let axes = axes.clone();
-        Self { volume, axes, step: [1; 3], making: Making::Stored, size, domain, tile, block }
+        let is_read_by_rows = volume.is_plain() || matches!(volume, Volume::Computed(_));
+        Self {
+            volume,
+            axes,
+            step: [1; 3],
+            making: Making::Stored,
+            size,
+            domain,
+            tile,
+            is_read_by_rows,
+            block,
+        }
     }
 
     /// Bytes of an element of all channels, as it is stored.

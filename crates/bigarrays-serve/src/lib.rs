@@ -10,6 +10,7 @@ mod coarser;
 mod contrast;
 mod convert;
 mod dimensions;
+mod draw;
 mod guard;
 mod info;
 mod layer;

@@ -9,9 +9,17 @@ pub(crate) const POLICY: &str = "default-src 'none'; script-src 'self' 'unsafe-e
     connect-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; font-src 'self' data:; \
     base-uri 'none'; form-action 'none'";
 
-/// What is said where the page is not in this build.
-pub(crate) const MISSING: &str = "Neuroglancer is not in this build. Run scripts/setup, which needs Node, and build again; or give \
-    the address of another one as --neuroglancer URL.";
+/// A page that needs no WebGL: planes that the server draws.
+const PLAIN: [(&str, &str, &str); 3] = [
+    ("plain.html", "text/html; charset=utf-8", include_str!("../plain/plain.html")),
+    ("plain.css", "text/css; charset=utf-8", include_str!("../plain/plain.css")),
+    ("plain.js", "text/javascript; charset=utf-8", include_str!("../plain/plain.js")),
+];
+
+/// A file of the plain page: its type, and what is in it.
+pub(crate) fn plain(name: &str) -> Option<(&'static str, &'static str)> {
+    PLAIN.iter().find(|(known, ..)| *known == name).map(|(_, kind, text)| (*kind, *text))
+}
 
 /// A file of the page: its type, and its gzip.
 pub(crate) fn file(name: &str) -> Option<(&'static str, &'static [u8])> {
@@ -27,7 +35,7 @@ pub(crate) fn file(name: &str) -> Option<(&'static str, &'static [u8])> {
     Some((kind, contents))
 }
 
-/// Whether the page is in this build.
+/// Whether Neuroglancer is in this build.
 pub fn has_page() -> bool {
     !FILES.is_empty()
 }

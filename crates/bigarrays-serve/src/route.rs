@@ -1,9 +1,11 @@
 //! What a path asks for. Nothing of a path ever becomes a path of a file, or a key of a store.
 
+use std::ops::Range;
+
 use crate::level::Box3;
 
 /// What a request asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Route<'a> {
     /// A file of the page.
     Page(&'a str),
@@ -13,11 +15,32 @@ pub(crate) enum Route<'a> {
     Layers,
     /// The element of an array at coordinates of the axes that are shown, and of the others.
     Value(usize, Vec<i64>),
+    /// A plane of an array, drawn.
+    Picture(Box<Plane>),
     /// The metadata of a layer.
     Info(usize),
     /// A tile of a level of a layer, at coordinates of the axes that are not shown.
     Tile(usize, Vec<i64>, usize, Box3),
 }
+
+/// A plane of an array. Axes are numbered as in paths of values: those that are shown, and the others.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Plane {
+    pub(crate) layer: usize,
+    /// The axes that go down and to the right.
+    pub(crate) axes: [usize; 2],
+    /// The box, of one coordinate along all other axes.
+    pub(crate) part: Vec<Range<i64>>,
+    /// Rows and columns of pixels.
+    pub(crate) pixels: [u32; 2],
+    /// What is black, and what is white.
+    pub(crate) contrast: Option<(f64, f64)>,
+    /// The number of a layer of labels over it, and how much these hide.
+    pub(crate) overlay: Option<(usize, f64)>,
+}
+
+/// The most pixels along a side of a picture.
+const MOST_PIXELS: u32 = 2048;
 
 /// The longest path that is looked at.
 pub(crate) const LONGEST: usize = 512;
@@ -31,7 +54,7 @@ impl<'a> Route<'a> {
         }
         let Some(rest) = path.strip_prefix("arrays/") else {
             return Some(match path {
-                "" => Self::Page("index.html"),
+                "" => Self::Page(""),
                 "state.json" => Self::State,
                 "layers.json" => Self::Layers,
                 name => Self::Page(name),
@@ -46,6 +69,10 @@ impl<'a> Route<'a> {
         let layer = number(layer)?;
         match rest {
             ["info"] => Some(Self::Info(layer)),
+            ["picture", axes, part, pixels, contrast, overlay] => {
+                plane(layer, [axes, part, pixels, contrast, overlay])
+                    .map(|plane| Self::Picture(Box::new(plane)))
+            }
             ["value", place] => Some(Self::Value(layer, coordinates(place)?)),
             [level, tile] => {
                 let at = if at.is_empty() { Vec::new() } else { coordinates(at)? };
@@ -54,6 +81,32 @@ impl<'a> Route<'a> {
             _ => None,
         }
     }
+}
+
+fn plane(layer: usize, [axes, part, pixels, contrast, overlay]: [&str; 5]) -> Option<Plane> {
+    let two = |text: &str| -> Option<[usize; 2]> {
+        let (one, other) = text.split_once(',')?;
+        Some([number(one)?, number(other)?])
+    };
+    let real = |text: &str| text.parse::<f64>().ok().filter(|number| number.is_finite());
+    let pixels =
+        two(pixels)?.map(|side| u32::try_from(side).ok().filter(|side| (1..=MOST_PIXELS).contains(side)));
+    let contrast = match contrast {
+        "-" => None,
+        given => {
+            let (low, high) = given.split_once(',')?;
+            Some((real(low)?, real(high)?))
+        }
+    };
+    let overlay = match overlay {
+        "-" => None,
+        given => {
+            let (number_of, opacity) = given.split_once(',')?;
+            Some((number(number_of)?, real(opacity)?))
+        }
+    };
+    let part: Option<Vec<Range<i64>>> = part.split('_').map(range).collect();
+    Some(Plane { layer, axes: two(axes)?, part: part?, pixels: [pixels[0]?, pixels[1]?], contrast, overlay })
 }
 
 /// A number as it is written by the viewer: without signs and leading zeros.
@@ -79,7 +132,7 @@ fn part(text: &str) -> Option<Box3> {
     ranges?.try_into().ok()
 }
 
-fn range(text: &str) -> Option<std::ops::Range<i64>> {
+fn range(text: &str) -> Option<Range<i64>> {
     // The dash between the bounds is the first behind a digit.
     let dash = 1 + text.get(1..)?.find('-')?;
     let (start, end) = (coordinate(&text[..dash])?, coordinate(&text[dash + 1..])?);
@@ -97,9 +150,28 @@ mod tests {
         let later = Route::Tile(0, vec![5, -2], 0, [0..1, 2..3, 4..5]);
         assert_eq!(Route::parse("arrays/0/at/5,-2/0/0-1_2-3_4-5"), Some(later));
         assert_eq!(Route::parse("arrays/0/value/-5,0,7"), Some(Route::Value(0, vec![-5, 0, 7])));
+        let plane = Plane {
+            layer: 1,
+            axes: [1, 0],
+            part: vec![-5..5, 0..9, 3..4],
+            pixels: [300, 400],
+            contrast: Some((-1.5, 1e-3)),
+            overlay: Some((2, 0.5)),
+        };
+        let path = "arrays/1/picture/1,0/-5-5_0-9_3-4/300,400/-1.5,1e-3/2,0.5";
+        assert_eq!(Route::parse(path), Some(Route::Picture(Box::new(plane))));
+        for bad in [
+            "1,0/0-9_0-9/0,4/-/-",
+            "1,0/0-9/9,4096/-/-",
+            "1/0-9/4,4/-/-",
+            "1,0/0-9/4,4/NaN,1/-",
+            "1,0/0-9/4,4/-/1",
+        ] {
+            assert_eq!(Route::parse(&format!("arrays/0/picture/{bad}")), None, "{bad}");
+        }
         assert_eq!(Route::parse("arrays/0/info"), Some(Route::Info(0)));
         assert_eq!(Route::parse("arrays/0/at/5/info"), Some(Route::Info(0)));
-        assert_eq!(Route::parse(""), Some(Route::Page("index.html")));
+        assert_eq!(Route::parse(""), Some(Route::Page("")));
         for bad in [
             "arrays/",
             "arrays/00/info",

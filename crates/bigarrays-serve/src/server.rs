@@ -18,6 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use crate::answer::{Answer, Content, allow, content, refusal};
+use crate::draw::draw;
 use crate::guard::{Admission, Guard};
 use crate::page;
 use crate::patience::Patient;
@@ -133,10 +134,13 @@ fn has_body(request: &Request<Incoming>) -> bool {
 async fn granted(shared: &Arc<Shared>, path: &str, headers: &HeaderMap) -> Answer {
     let nothing = || refusal(StatusCode::NOT_FOUND, "nothing is here");
     match Route::parse(path) {
-        Some(Route::Page(name)) => match page::file(name) {
-            Some((kind, bytes)) => content(headers, kind, &zipped(bytes), &format!("{}-page", shared.tag)),
-            None if name == "index.html" => refusal(StatusCode::NOT_FOUND, page::MISSING),
-            None => nothing(),
+        Some(Route::Page(name)) => page(name, &shared.tag, headers).unwrap_or_else(nothing),
+        Some(Route::Picture(plane)) => match read(shared, move |tiles| draw(&tiles.layers, &plane)).await {
+            Ok(png) => {
+                let png = Content { bytes: png.into(), unzipped: None };
+                content(headers, "image/png", &png, &tag_of(&png))
+            }
+            Err(answer) => answer,
         },
         Some(Route::Layers) => json(headers, &shared.layers, &shared.tag),
         Some(Route::Value(layer, at)) if layer < shared.tiles.layers.len() => {
@@ -155,6 +159,20 @@ async fn granted(shared: &Arc<Shared>, path: &str, headers: &HeaderMap) -> Answe
         }
         Some(Route::Value(..)) | None => nothing(),
     }
+}
+
+/// A file of the page; without a name that of Neuroglancer, or the plain one where it is not in this build.
+fn page(name: &str, tag: &str, headers: &HeaderMap) -> Option<Answer> {
+    let name = match (name, page::has_page()) {
+        ("", true) => "index.html",
+        ("", false) => "plain.html",
+        (name, _) => name,
+    };
+    if let Some((kind, text)) = page::plain(name) {
+        return Some(content(headers, kind, &Content::of(text.as_bytes().to_vec()), &format!("{tag}-plain")));
+    }
+    let (kind, bytes) = page::file(name)?;
+    Some(content(headers, kind, &zipped(bytes), &format!("{tag}-page")))
 }
 
 fn json(headers: &HeaderMap, text: &Content, tag: &str) -> Answer {

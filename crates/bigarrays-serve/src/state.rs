@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::dimensions::{self, Dimension};
+use crate::dimensions::{Dimension, Dimensions};
 use crate::layer::Served;
 use crate::level::length;
 
@@ -27,19 +27,18 @@ const PIXELS: f64 = 400.0;
 pub(crate) const MOST_SOURCES: u64 = 200;
 
 /// The state.
-pub(crate) fn state(layers: &[Served], wishes: &Wishes) -> Value {
+pub(crate) fn state(layers: &[Served], dimensions: &[Dimensions], wishes: &Wishes) -> Value {
     let mut all: Vec<Dimension> = Vec::new();
     let mut position: Vec<f64> = Vec::new();
-    for layer in layers {
-        let (shown, others) = dimensions::of(layer);
+    for (layer, own) in layers.iter().zip(dimensions) {
         let domain = layer.base().domain();
         let starts =
             layer.levels[0].domain.iter().map(|range| range.start as f64 + (length(range) / 2) as f64 + 0.5);
         let firsts = layer.axes().others.iter().map(|&axis| domain.origin()[axis] as f64 + 0.5);
-        for (dimension, at) in shown.into_iter().chain(others).zip(starts.chain(firsts)) {
+        for (dimension, at) in own.all().zip(starts.chain(firsts)) {
             if !all.iter().any(|known| known.name == dimension.name) {
                 position.push(at + dimension.offset);
-                all.push(dimension);
+                all.push(dimension.clone());
             }
         }
     }
@@ -53,10 +52,7 @@ pub(crate) fn state(layers: &[Served], wishes: &Wishes) -> Value {
         state.insert("crossSectionScale".into(), scale.into());
         state.insert("projectionScale".into(), (scale * PIXELS * 2.0).into());
     }
-    state.insert(
-        "layers".into(),
-        layers.iter().enumerate().map(|(number, layer)| one(number, layer)).collect(),
-    );
+    state.insert("layers".into(), layers.iter().zip(dimensions).enumerate().map(one).collect());
     state.insert("layout".into(), wishes.layout.as_deref().unwrap_or("4panel").into());
     state.extend(wishes.state.clone());
     state.into()
@@ -78,11 +74,11 @@ fn pixel(layer: &Served, all: &[Dimension]) -> f64 {
 }
 
 /// A layer.
-fn one(number: usize, layer: &Served) -> Value {
+fn one((number, (layer, dimensions)): (usize, (&Served, &Dimensions))) -> Value {
     let mut made = Map::new();
     made.insert("type".into(), if layer.labels { "segmentation" } else { "image" }.into());
     made.insert("name".into(), layer.name.clone().into());
-    made.insert("source".into(), source(number, layer));
+    made.insert("source".into(), source(number, layer, dimensions));
     if !layer.labels {
         shade(layer, &mut made);
     }
@@ -90,8 +86,8 @@ fn one(number: usize, layer: &Served) -> Value {
 }
 
 /// Where the elements of a layer are, and where they belong: one place, or one for each coordinate on axes that are not shown.
-fn source(number: usize, layer: &Served) -> Value {
-    let (shown, others) = dimensions::of(layer);
+fn source(number: usize, layer: &Served, dimensions: &Dimensions) -> Value {
+    let Dimensions { shown, others } = dimensions;
     let url = format!("precomputed://{HERE}arrays/{number}");
     let is_plain = others.is_empty()
         && shown
@@ -102,12 +98,12 @@ fn source(number: usize, layer: &Served) -> Value {
         return url.into();
     }
     if others.is_empty() {
-        return json!({"url": url, "transform": transform(layer, &shown, &[], &[])});
+        return json!({"url": url, "transform": transform(layer, dimensions, &[])});
     }
     let all = places(layer);
     let place = |at: Vec<i64>| {
         let text: Vec<String> = at.iter().map(i64::to_string).collect();
-        json!({"url": format!("{url}/at/{}", text.join(",")), "transform": transform(layer, &shown, &others, &at)})
+        json!({"url": format!("{url}/at/{}", text.join(",")), "transform": transform(layer, dimensions, &at)})
     };
     all.into_iter().map(place).collect()
 }
@@ -132,7 +128,7 @@ fn places(layer: &Served) -> Vec<Vec<i64>> {
 }
 
 /// What axes of a source are called and where they belong.
-fn transform(layer: &Served, shown: &[Dimension], others: &[Dimension], at: &[i64]) -> Value {
+fn transform(layer: &Served, Dimensions { shown, others }: &Dimensions, at: &[i64]) -> Value {
     let channel = Dimension { name: "c^".into(), scale: 1.0, unit: "", offset: 0.0 };
     let own = shown.iter().zip(["x", "y", "z"]);
     let mut axes: Vec<(String, &Dimension, f64)> =

@@ -10,11 +10,10 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 
 use crate::answer::Content;
-use crate::dimensions;
+use crate::dimensions::of_all;
 use crate::guard::Guard;
 use crate::info::{info, listed};
 use crate::layer::{Layer, Served};
-use crate::page::has_page;
 use crate::server::{Counts, Shared, listen, serve};
 use crate::state::{HERE, Wishes, state};
 use crate::tiles::Tiles;
@@ -80,7 +79,6 @@ impl Viewer {
     ///
     /// let spec = CreateSpec::new(DataType::U8, "-10:90,0:80,0:60".parse()?);
     /// let array = OpenOptions::new().create("memory://viewer", &spec)?;
-    /// # if !bigarrays_serve::has_page() { return Ok(()) }
     /// let viewer = Viewer::start(&[Layer::new("em", array)], &ViewOptions::default())?;
     /// assert!(viewer.url().starts_with("http://127.0.0.1:"));
     /// # Ok::<(), bigarrays::Error>(())
@@ -88,7 +86,7 @@ impl Viewer {
     ///
     /// # Errors
     /// `InvalidArgument` for no layers, empty arrays, or an address of Neuroglancer or an origin that is none; `Unsupported` for
-    /// elements that are no numbers, and where this build has no Neuroglancer and no address of one is given; `Storage` if the
+    /// elements that are no numbers; `MemoryBudget` for expressions of which a tile takes too much to compute; `Storage` if the
     /// address can not be listened on; those of reading samples.
     pub fn start(layers: &[Layer], options: &ViewOptions) -> Result<Self> {
         check(layers, options)?;
@@ -108,7 +106,9 @@ impl Viewer {
         let base = format!("http://{}/{token}/", reachable(address));
         let wishes =
             Wishes { at: options.at.clone(), layout: options.layout.clone(), state: options.state.clone() };
-        let begins = state(&layers, &wishes).to_string();
+        let dimensions = of_all(&layers);
+        let begins = state(&layers, &dimensions, &wishes).to_string();
+        let described = |(layer, dimensions)| Content::of(info(layer, dimensions).to_string().into_bytes());
         let url = match &options.neuroglancer {
             Some(other) => format!("{other}#!{}", encoded(&begins.replace(HERE, &base))),
             None => base.clone(),
@@ -118,8 +118,8 @@ impl Viewer {
         let shared = Arc::new(Shared {
             guard: Guard::new(token, address, &origins),
             state: Content::of(begins.into_bytes()),
-            layers: Content::of(listed(&layers).to_string().into_bytes()),
-            infos: layers.iter().map(described).collect(),
+            layers: Content::of(listed(&layers, &dimensions).to_string().into_bytes()),
+            infos: layers.iter().zip(&dimensions).map(described).collect(),
             tiles: Tiles::new(layers, options.memory_bytes),
             tag: self::token()?,
             reads: Arc::new(Semaphore::new(2 * threads())),
@@ -167,9 +167,6 @@ fn check(layers: &[Layer], options: &ViewOptions) -> Result<()> {
     if layers.is_empty() {
         return Err(Error::invalid("there is no array to show"));
     }
-    if options.neuroglancer.is_none() && !has_page() {
-        return Err(Error::unsupported(crate::page::MISSING));
-    }
     let wrong = |what: &str, url: &str| Error::invalid(format!("{url:?} is no {what}"));
     if let Some(url) =
         options.neuroglancer.as_deref().filter(|url| origin_of(url).is_none() || url.contains('#'))
@@ -188,12 +185,6 @@ fn origin_of(url: &str) -> Option<String> {
     let (scheme, rest) = url.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https"))?;
     let host = rest.split(['/', '?', '#']).next().filter(|host| !host.is_empty())?;
     Some(format!("{scheme}://{host}"))
-}
-
-fn described(layer: &Served) -> Content {
-    let (shown, _) = dimensions::of(layer);
-    let size = [0, 1, 2].map(|axis: usize| shown.get(axis).map_or(1.0, |one| one.nanometres()));
-    Content::of(info(layer, size).to_string().into_bytes())
 }
 
 /// An address that leads to one that is listened on.

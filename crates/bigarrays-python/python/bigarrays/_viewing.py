@@ -166,6 +166,6 @@ def view(
 
 def _name(array: Any, number: int) -> str:
     """The last part of the URL, if there is one."""
-    url = urlsplit(array.url) if isinstance(array, Array) else None
-    name = url.path.rstrip("/").rpartition("/")[2] if url is not None else ""
+    url = array.url.partition("?")[0].partition("|")[0] if isinstance(array, Array) else ""
+    name = url.rstrip("/").rpartition("/")[2]
     return name or f"array {number}"

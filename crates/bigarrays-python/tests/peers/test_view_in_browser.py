@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -259,3 +260,76 @@ def test_values_of_the_array_itself(browser: webdriver.Chrome) -> None:
         text = "return document.getElementById('bigarrays-values').textContent"
         WebDriverWait(browser, 60).until(lambda page: page.execute_script(text))
         assert browser.execute_script(text) == f"times: {data[6, 20, 31]}"
+
+
+@pytest.fixture
+def plain_browser() -> Iterator[webdriver.Chrome]:
+    """One without WebGL."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium") or "chromium"
+    for flag in ("--headless=new --no-sandbox --disable-gpu --disable-3d-apis --no-first-run --window-size=1200,900").split():
+        options.add_argument(flag)
+    options.add_argument("--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver") or "chromedriver"))
+    yield chrome
+    chrome.quit()
+
+
+def test_the_plain_page(plain_browser: webdriver.Chrome, tmp_path: Path) -> None:
+    page = plain_browser
+    data = RANDOM.integers(0, 255, (60, 50, 40)).astype("uint8")
+    em = bigarrays.create(tmp_path / "em", shape=data.shape, origin=(-7, 3, 0), dtype="uint8", resolution=(8, 8, 40))
+    em[...] = data
+    ids = bigarrays.create(tmp_path / "ids", shape=data.shape, origin=(-7, 3, 0), dtype="uint64", resolution=(8, 8, 40), labels=True)
+    ids[...] = (data // 100).astype("uint64") + (1 << 60)
+    times = RANDOM.integers(-(1 << 62), 1 << 62, (9, 20, 30)).astype("int64")
+    with bigarrays.view(em, ids, times, names=["em", "ids", "times"]) as viewer:
+        page.get(viewer.base + "plain.html")
+        drawn = "return window.panels && panels().length === 3 && panels().every(p => p.drawn && p.drawn === p.wanted && p.image.complete)"
+        WebDriverWait(page, 60).until(lambda page: page.execute_script(drawn))
+        assert not page.execute_script("return !!document.createElement('canvas').getContext('webgl2')")
+        paths = page.execute_script("return panels().map(panel => panel.drawn)")
+        assert len(paths) == 3
+        # What is drawn is what `picture` draws.
+        for path in paths:
+            axes, box, pixels, contrast = path.split("/")[3:7]
+            ranges = [re.fullmatch(r"(-?\d+)-(-?\d+)", part) for part in box.split("_")]
+            down, right = map(int, axes.split(","))
+            own = bigarrays.picture(
+                em,
+                box=",".join(f"{one[1]}:{one[2]}" for one in ranges if one is not None),
+                axes=(down, right),
+                pixels=(int(pixels.split(",")[0]), int(pixels.split(",")[1])),
+                contrast=(float(contrast.split(",")[0]), float(contrast.split(",")[1])),
+            )
+            script = "const done = arguments[1]; fetch(arguments[0]).then(r => r.blob()).then(createImageBitmap).then(b => {"
+            script += "const c = new OffscreenCanvas(b.width, b.height).getContext('2d'); c.drawImage(b, 0, 0);"
+            script += "done([b.width, b.height, Array.from(c.getImageData(0, 0, b.width, b.height).data)]); })"
+            width, height, rgba = page.execute_async_script(script, path)
+            shown_pixels = np.array(rgba, "uint8").reshape(height, width, 4)[..., :3]
+            expected = np.asarray(own)
+            expected = expected if expected.ndim == 3 else np.repeat(expected[..., None], 3, axis=2)
+            assert np.array_equal(shown_pixels, expected[..., :3])
+        # Keys, labels over the array, and another array.
+        page.execute_script("panels()[0].figure.dispatchEvent(new KeyboardEvent('keydown', {key: 'PageUp'}))")
+        WebDriverWait(page, 60).until(lambda page: page.execute_script(drawn))
+        assert page.execute_script("return own.at[2]") == 21
+        page.execute_script("const o = document.getElementById('overlay'); o.value = '1'; o.dispatchEvent(new Event('change'))")
+        WebDriverWait(page, 60).until(lambda page: page.execute_script(drawn))
+        assert all(path.endswith("/1,0.5") for path in page.execute_script("return panels().map(panel => panel.drawn)"))
+        page.execute_script("const o = document.getElementById('overlay'); o.value = ''; o.dispatchEvent(new Event('change'))")
+        page.execute_script("const l = document.getElementById('layer'); l.value = '2'; l.dispatchEvent(new Event('change'))")
+        WebDriverWait(page, 60).until(lambda page: page.execute_script(drawn))
+        assert page.execute_script("return document.getElementById('note').textContent") == ""
+        page.execute_script("""
+            const panel = panels()[0], {left, top, width, height} = panel.figure.getBoundingClientRect();
+            const where = {clientX: left + width / 2, clientY: top + height / 2, bubbles: true};
+            panel.figure.dispatchEvent(new PointerEvent('pointermove', where));""")
+        text = "return document.getElementById('value').textContent"
+        WebDriverWait(page, 60).until(lambda page: page.execute_script(text))
+        found = dict(part.split("=") for part in page.execute_script(text).split("  ")[0].split())
+        value = int(page.execute_script(text).split("  ")[1])
+        assert value == times[int(found["z"]), int(found["y"]), int(found["x"])]
+        errors = [line["message"] for line in page.get_log("browser") if line["level"] == "SEVERE"]  # type: ignore[no-untyped-call]
+        assert errors == []
