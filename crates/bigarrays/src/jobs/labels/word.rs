@@ -61,35 +61,35 @@ pub(super) fn no_labels(dtype: DataType) -> Error {
 macro_rules! for_label {
     ($dtype:expr, $T:ident => $body:expr) => {
         match $dtype {
-            crate::DataType::U8 => {
+            $crate::base::dtype::DataType::U8 => {
                 type $T = u8;
                 $body
             }
-            crate::DataType::I8 => {
+            $crate::base::dtype::DataType::I8 => {
                 type $T = i8;
                 $body
             }
-            crate::DataType::U16 => {
+            $crate::base::dtype::DataType::U16 => {
                 type $T = u16;
                 $body
             }
-            crate::DataType::I16 => {
+            $crate::base::dtype::DataType::I16 => {
                 type $T = i16;
                 $body
             }
-            crate::DataType::U32 => {
+            $crate::base::dtype::DataType::U32 => {
                 type $T = u32;
                 $body
             }
-            crate::DataType::I32 => {
+            $crate::base::dtype::DataType::I32 => {
                 type $T = i32;
                 $body
             }
-            crate::DataType::U64 => {
+            $crate::base::dtype::DataType::U64 => {
                 type $T = u64;
                 $body
             }
-            crate::DataType::I64 => {
+            $crate::base::dtype::DataType::I64 => {
                 type $T = i64;
                 $body
             }
