@@ -71,9 +71,9 @@ fn labels_are_listed_remapped_and_renumbered() {
     bench.ok("renumber labels numbers --table names.csv --resume");
     assert_eq!(found_of(&bench, "numbers"), [1, 1, 0, 2, 0, 3, 3, 2]);
     assert_eq!(std::fs::read_to_string(bench.path("names.csv")).unwrap(), "label,number\n3,2\n5,1\n9,3\n");
-    bench.ok("renumber labels by-value --by value --dtype uint8");
+    bench.ok("renumber labels by-value --numbering value --dtype uint8");
     assert_eq!(found::<u8>(&bench, "by-value"), [2, 2, 0, 1, 0, 3, 3, 1]);
-    bench.fails("renumber labels third --by size", 2);
+    bench.fails("renumber labels third --numbering size", 2);
 }
 
 fn found_of(bench: &Bench, name: &str) -> Vec<u32> {

@@ -82,7 +82,7 @@ def test_numbers_one_after_the_other(by: Any) -> None:
     for format in ("precomputed", "zarr3"):
         elements = values if format == "zarr3" else np.abs(values).astype("uint64")
         labels = stored(f"memory://label-jobs/renumber/{by}/{format}", elements, format=format)
-        numbers, names = ba.renumber(labels, f"memory://label-jobs/renumbered/{by}/{format}", by=by, memory=8 << 20)
+        numbers, names = ba.renumber(labels, f"memory://label-jobs/renumbered/{by}/{format}", numbering=by, memory=8 << 20)
         unique, first = np.unique(elements, return_index=True)
         order = np.argsort(first) if by == "first" else np.arange(len(unique))
         due = [name for name in unique[order] if name != 0]

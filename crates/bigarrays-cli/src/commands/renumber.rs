@@ -21,7 +21,7 @@ use crate::session::{Session, end};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   bigarrays renumber labels numbered --dtype uint32 --table names.csv
-  bigarrays renumber labels numbered --by value")]
+  bigarrays renumber labels numbered --numbering value")]
 pub(crate) struct RenumberArgs {
     /// Path or URL of the labels
     source: String,
@@ -31,7 +31,7 @@ pub(crate) struct RenumberArgs {
 
     /// The order of the numbers: first, that of the first voxel of each, the last axis of TARGET fastest; or value, that of the labels
     #[arg(long, value_name = "ORDER", default_value = "first")]
-    by: String,
+    numbering: String,
 
     /// The value of elements that have no label, and become 0 [default: 0]
     #[arg(long, value_name = "VALUE", allow_hyphen_values = true, value_parser = values::number)]
@@ -62,7 +62,7 @@ pub(crate) struct RenumberArgs {
 
 pub(crate) fn run(args: &RenumberArgs, session: &Session) -> anyhow::Result<()> {
     args.table.as_deref().map_or(Ok(()), expect_new_table)?;
-    let by = Numbering::named(&args.by)?;
+    let numbering = Numbering::named(&args.numbering)?;
     let new = labels_source(&args.source, &args.target, args.dtype, (&args.new, &args.layer), session)?;
     rehearsed(&args.target, &new.spec, new.format)?;
     interrupt::watch()?;
@@ -77,7 +77,7 @@ pub(crate) fn run(args: &RenumberArgs, session: &Session) -> anyhow::Result<()> 
         journal: journal.as_ref(),
         progress: Some(&tell),
     };
-    let done = renumber(&new.mapped.view, &target, by, &options);
+    let done = renumber(&new.mapped.view, &target, numbering, &options);
     meter.clear();
     let table = done?;
     if let Some(path) = &args.table {
@@ -91,9 +91,10 @@ pub(crate) fn run(args: &RenumberArgs, session: &Session) -> anyhow::Result<()> 
 
 impl RenumberArgs {
     fn journal(&self, session: &Session) -> Result<Journal> {
-        let Self { by, background, dtype, new, layer, .. } = self;
+        let Self { numbering, background, dtype, new, layer, .. } = self;
         let (source, target) = (absolute(&self.source), absolute(&self.target));
-        let what = format!("renumber {source:?} {target:?} {by} {background:?} {dtype:?} {new:?} {layer:?}");
+        let what =
+            format!("renumber {source:?} {target:?} {numbering} {background:?} {dtype:?} {new:?} {layer:?}");
         session.journal(&what, &format!("renumber {} {}", source.display(), target.display()))
     }
 }

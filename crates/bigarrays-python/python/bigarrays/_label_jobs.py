@@ -182,7 +182,7 @@ def renumber(
     source: Array,
     target: Array | str | PathLike[str],
     *,
-    by: Literal["first", "value"] = "first",
+    numbering: Literal["first", "value"] = "first",
     background: int | None = None,
     resume: bool | str | PathLike[str] = False,
     memory: int | None = None,
@@ -194,7 +194,7 @@ def renumber(
     Args:
         source: An array of whole numbers.
         target: As `relabel` has it.
-        by: The order: "first", that of the first voxel of each, the last axis fastest; or "value", that of the labels.
+        numbering: The order: "first", that of the first voxel of each, the last axis fastest; or "value", that of the labels.
         background: The value of elements that have no label; 0 if None.
         resume: As `copy` has it.
         memory: The most bytes that the work may use; a quarter of what the process may use if None.
@@ -220,7 +220,7 @@ def renumber(
         array = target if isinstance(target, Array) else made_like(source, target, source.dtype, options, journal)
         _expect_none(target, options)
         report = reporter(progress, "renumbering")
-        words = _renumber(source, array, by=by, background=background, memory=memory, journal=journal, progress=report)
+        words = _renumber(source, array, numbering=numbering, background=background, memory=memory, journal=journal, progress=report)
     return array, _numbers(words, _wide(source))
 
 

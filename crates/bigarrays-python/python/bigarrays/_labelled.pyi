@@ -33,7 +33,7 @@ def _renumber(
     source: Array,
     target: Array,
     *,
-    by: str,
+    numbering: str,
     background: int | None,
     memory: int | None,
     journal: _Journal | None,

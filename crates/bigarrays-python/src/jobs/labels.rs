@@ -115,13 +115,13 @@ pub(crate) fn relabel(
 
 /// Writes labels as 1, 2, 3 and so on to another array. Returns the labels in the order of their numbers.
 #[pyfunction]
-#[pyo3(name = "_renumber", signature = (source, target, *, by, background, memory, journal, progress))]
+#[pyo3(name = "_renumber", signature = (source, target, *, numbering, background, memory, journal, progress))]
 #[allow(clippy::too_many_arguments, reason = "keywords of Python")]
 pub(crate) fn renumber<'py>(
     py: Python<'py>,
     source: &Bound<'py, PyArray>,
     target: &Bound<'py, PyArray>,
-    by: &str,
+    numbering: &str,
     background: Option<&Bound<'py, PyAny>>,
     memory: Option<u64>,
     journal: Option<&Bound<'py, PyJournal>>,
@@ -135,10 +135,10 @@ pub(crate) fn renumber<'py>(
         journal: journal.as_deref(),
         progress: None,
     };
-    let by = Numbering::named(by).or_raise(py)?;
+    let numbering = Numbering::named(numbering).or_raise(py)?;
     let table = reported(py, progress.as_ref(), |report| {
         let options = LabelOptions { progress: Some(report), ..options };
-        bigarrays::jobs::renumber(source, target, by, &options)
+        bigarrays::jobs::renumber(source, target, numbering, &options)
     })?;
     let mut pairs: Vec<(i128, i128)> = table.iter().collect();
     pairs.sort_unstable_by_key(|pair| pair.1);
