@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -143,6 +143,22 @@ def test_what_ended_early_is_never_listed_and_goes_on(tmp_path: Path, format: st
         return
     with pytest.raises(ba.AlreadyExistsError, match="chunks without metadata"):
         ba.downsample(again, levels=3, factors=(2, 2, 2))
+
+
+def bytes_read() -> int:
+    """Bytes that this process has read from files."""
+    lines = Path("/proc/self/io").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("rchar")).split()[1])
+
+
+@pytest.mark.parametrize("method", ["mean", "mode"])
+def test_the_source_is_read_once(tmp_path: Path, method: Literal["mean", "mode"]) -> None:
+    values = np.random.default_rng(6).integers(0, 99, (256, 256, 128), dtype="uint16")
+    array = layer(tmp_path / "a", values, chunk_shape=(32, 32, 32))
+    before = bytes_read()
+    ba.downsample(array, levels=4, factors=(2, 2, 2), method=method)
+    # Beside elements, there are the metadata.
+    assert values.nbytes <= bytes_read() - before < values.nbytes * 1.01
 
 
 METHODS = [("mean", "uint8"), ("mode", "uint64"), ("median", "int16"), ("min", "float32"), ("max", "uint16"), ("stride", "bool")]

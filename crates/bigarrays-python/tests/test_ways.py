@@ -1,5 +1,6 @@
 """Elements that are computed in another way than directly, where that reads less: to the bit the same."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -119,3 +120,66 @@ def test_running_sums_say_what_they_read(tmp_path: Path) -> None:
     out = sums.save(tmp_path / "direct", format="zarr3", chunk_shape=(50, 20, 20), memory=64 << 20, resume=str(tmp_path / "journal"), scratch=tmp_path)
     same(out[...], sums.compute(memory=128 << 20))
     np.testing.assert_allclose(out[...], values.astype("float64").cumsum(axis=0), rtol=1e-5, atol=1e-4)
+
+
+def bytes_read() -> int:
+    """Bytes that this process has read from files."""
+    lines = Path("/proc/self/io").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("rchar")).split()[1])
+
+
+def standardised(x: ba.Lazy, y: ba.Lazy) -> dict[str, ba.Lazy]:
+    months = np.arange(x.shape[0]) // 6 % 5
+    groups = x.groupby(months, axis=0)
+    return {
+        "anomaly": x - groups.mean().back(),
+        "standardised": (x - x.mean(axis=0, keepdims=True)) / x.std(axis=0, keepdims=True),
+        "two": (x - y.mean(axis=0, keepdims=True)) * (y - groups.max().back()),
+        "flipped": (x - x.min(axis=0, keepdims=True))[::-1, 3:, ::2],
+    }
+
+
+def test_what_is_reduced_and_taken_again_is_read_once(tmp_path: Path) -> None:
+    values = [np.random.default_rng(seed).normal(size=(60, 96, 72)).astype("float32") for seed in (1, 2)]
+    values[0][7, 3], values[1][:, 5, 5] = np.nan, np.inf
+    lazies = []
+    for name, one, chunk in zip("xy", values, [(10, 16, 18), (12, 24, 12)], strict=True):
+        array = ba.create(tmp_path / name, shape=one.shape, dtype="float32", chunk_shape=chunk, format="zarr3")
+        array[...] = one
+        lazies.append(array.lazy)
+    for name, lazy in standardised(*lazies).items():
+        expected = lazy.compute()
+        for memory in (64 << 20, 2 << 20, 1 << 20):
+            options: dict[str, Any] = {"format": "zarr3", "chunk_shape": (10, 16, 18), "memory": memory}
+            target = tmp_path / f"{name}-{memory}"
+            plan = ba.explain({str(target) + "-plan": lazy}, **options)
+            before = bytes_read()
+            saved = lazy.save(target, **options)
+            taken = bytes_read() - before
+            np.testing.assert_array_equal(saved[...], expected, strict=True)
+            ba.open(target)
+            if name == "anomaly":
+                assert "boxes of the result" in plan and "directly, 3.2 MiB would be read" in plan
+                assert taken < 1.1 * values[0].nbytes
+    # What does not fit is read pass by pass.
+    lazy = standardised(*lazies)["anomaly"]
+    tight: dict[str, Any] = {"format": "zarr3", "chunk_shape": (10, 16, 18), "memory": 300 << 10}
+    assert "boxes of the result" not in ba.explain({tmp_path / "tight": lazy}, **tight)
+    np.testing.assert_array_equal(lazy.save(tmp_path / "tight", **tight)[...], lazy.compute())
+
+
+def test_an_input_that_goes_while_boxes_are_made_is_an_error(tmp_path: Path) -> None:
+    array = ba.create(tmp_path / "x", shape=(40, 64, 64), dtype="float32", chunk_shape=(10, 16, 16), format="zarr3")
+    array[...] = np.random.default_rng(1).normal(size=array.shape).astype("float32")
+    x = array.lazy
+
+    def remove(done: int, total: int) -> None:
+        if done < total and (tmp_path / "x").exists():
+            shutil.rmtree(tmp_path / "x")
+
+    with pytest.raises(ba.StorageError, match="removed"):
+        (x - x.mean(axis=0, keepdims=True)).save(
+            tmp_path / "y", format="zarr3", chunk_shape=(10, 16, 16), memory=1 << 20, progress=remove
+        )
+    with pytest.raises(ba.IncompleteError):
+        ba.open(tmp_path / "y")

@@ -24,6 +24,14 @@ impl Lazy {
     }
 }
 
+/// The chunks that an expression suggests: where they begin and how long they are along each axis.
+///
+/// # Errors
+/// Those of views of arrays.
+pub(super) fn grid_of(lazy: &Lazy) -> Result<Option<Dims<(i64, u64)>>> {
+    Ok(Walk::default().grid(lazy)?.map(|(grid, _)| grid))
+}
+
 /// A walk down an expression.
 #[derive(Default)]
 struct Walk {

@@ -53,6 +53,7 @@ mod group;
 mod grouped;
 mod groups;
 mod held;
+mod held_boxes;
 mod histogram;
 mod infer;
 mod inputs;

@@ -32,6 +32,16 @@ pub struct Plan {
     pub scratch: u64,
     /// What is said of why it is done so.
     pub(crate) notes: Vec<String>,
+    /// Boxes of the result, if the passes are those of one after the other.
+    pub(crate) boxes: Option<HeldBoxes>,
+}
+
+/// Boxes of a result, in an order in which they can be made, each of inputs that it holds in memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HeldBoxes {
+    pub(crate) boxes: Vec<Domain>,
+    /// Bytes of the inputs of the largest of them.
+    pub(crate) bytes: u64,
 }
 
 /// How a pass is cut into blocks, and what they take.

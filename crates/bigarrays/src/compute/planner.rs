@@ -151,7 +151,10 @@ fn plan_held(stages: Vec<Given>, targets: &[Option<&Array>], limits: Limits) -> 
         }
     }
     let peak_memory = passes.iter().map(|pass| pass.terms.all()).max().unwrap_or(0);
-    Ok((planned, Plan { passes, memory: limits.memory, peak_memory, scratch, notes: Vec::new() }))
+    Ok((
+        planned,
+        Plan { passes, memory: limits.memory, peak_memory, scratch, notes: Vec::new(), boxes: None },
+    ))
 }
 
 /// Scratch files in chunks, by the number of what they have: an array like each, and an expression of it.

@@ -1,5 +1,6 @@
 //! Running plans.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -8,10 +9,11 @@ use crate::base::buffer::{Order, SharedViewMut, ViewMut};
 use crate::base::dtype::Element;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::compute::expr::Lazy;
+use crate::compute::held_boxes;
 use crate::compute::journal::Journal;
 use crate::compute::memory::lengths;
 use crate::compute::parts::Execution;
-use crate::compute::plan::Plan;
+use crate::compute::plan::{HeldBoxes, Plan};
 use crate::compute::planner::{self, Limits};
 use crate::compute::resume::Resumed;
 use crate::compute::sink::Place;
@@ -114,6 +116,10 @@ pub fn compute(results: Vec<(&Lazy, Target<'_>)>, options: &ComputeOptions<'_>) 
         return Ok(());
     }
     let (stages, plan) = planned(&roots, &targets, options, resumed.as_ref())?;
+    if let (Some(boxes), [root], [Some(target)]) = (&plan.boxes, &roots[..], &targets[..]) {
+        in_boxes(root, target, boxes, options)?;
+        return target.complete_if_whole();
+    }
     let place = |number: usize| match (targets[number], shared.get(&number)) {
         (Some(array), _) => Some(Place::Array(array)),
         (None, Some(out)) => Some(Place::Memory { out, domain: roots[number].domain() }),
@@ -142,6 +148,27 @@ pub fn compute(results: Vec<(&Lazy, Target<'_>)>, options: &ComputeOptions<'_>) 
     scratch.map_or(Ok(()), |scratch| scratch.remove())
 }
 
+/// Computes boxes of a result, one after the other, of inputs that each has in memory.
+fn in_boxes(root: &Lazy, target: &Array, boxes: &HeldBoxes, options: &ComputeOptions<'_>) -> Result<()> {
+    let memory = budget::of_job(options.memory).saturating_sub(boxes.bytes);
+    let (count, done, progress) = (boxes.boxes.len() as u64, Cell::new(0u64), options.progress);
+    held_boxes::run(root, target, boxes, |part, target| {
+        let options = ComputeOptions { memory, progress: None, ..*options };
+        compute(vec![(part, Target::Array(target))], &options)?;
+        done.set(done.get() + 1);
+        let bytes = root
+            .domain()
+            .shape()
+            .iter()
+            .fold(root.dtype().size() as u64, |all, &one| all.saturating_mul(one));
+        let of_all = (u128::from(bytes) * u128::from(done.get()) / u128::from(count.max(1))) as u64;
+        if let Some(report) = progress {
+            report(Progress { done: of_all, total: bytes });
+        }
+        Ok(())
+    })
+}
+
 /// How [`compute`] works, where results go to these arrays or to memory. Reads nothing.
 ///
 /// # Errors
@@ -167,7 +194,14 @@ fn planned(
     match resumed.and_then(Resumed::plan) {
         Some(recorded) => planner::again(&stages, targets, limits, recorded),
         None if limits.is_resumable => planner::plan(stages, targets, limits),
-        None => ways::cheapest(roots, stages, targets, limits),
+        None => {
+            let (stages, plan) = ways::cheapest(roots, stages, targets, limits)?;
+            let held = match (roots, targets) {
+                ([root], [target]) => held_boxes::plan(root, *target, &plan, limits)?,
+                _ => None,
+            };
+            Ok((stages, held.unwrap_or(plan)))
+        }
     }
 }
 
