@@ -61,6 +61,9 @@ def test_a_new_array_is_like_the_source_and_of_labels(tmp_path: Path) -> None:
         ba.components(image, found.array, connectivity=8)
     with pytest.raises(ba.InvalidArgumentError, match="chunk_shape"):
         ba.components(image, found.array, chunk_shape=(8, 8, 8))
+    with pytest.raises(ba.MemoryBudgetError):
+        ba.components(image, tmp_path / "other", above=128, memory=1000)
+    assert not (tmp_path / "other").exists()
     again = ba.components(image, found.array, above=300)
     assert again.count == 0 and not found.array[...].any()
 

@@ -75,7 +75,9 @@ pub(crate) struct ComponentsArgs {
 pub(crate) fn run(args: &ComponentsArgs, session: &Session) -> anyhow::Result<()> {
     args.statistics.as_deref().map_or(Ok(()), expect_new_table)?;
     let new = labels_source(&args.source, &args.target, Some(args.dtype), (&args.new, &args.layer), session)?;
-    rehearsed(&args.target, &new.spec, new.format)?;
+    // What does not fit into the budget is refused before anything is made.
+    let made = rehearsed(&args.target, &new.spec, new.format)?;
+    components(&new.mapped.view, &made, &ComponentsOptions { dry_run: true, ..args.options() })?;
     interrupt::watch()?;
     let journal = if args.resume { Some(args.journal(session)?) } else { None };
     let options = session.open().format(new.format);
@@ -83,16 +85,7 @@ pub(crate) fn run(args: &ComponentsArgs, session: &Session) -> anyhow::Result<()
     let source = new.mapped.view;
     let meter = Meter::new(format!("finding components of {}", args.source), 0, session.terminal);
     let tell = |progress| meter.tell(progress);
-    let options = ComponentsOptions {
-        connectivity: args.connectivity,
-        background: args.background,
-        binary: args.binary,
-        above: args.above,
-        statistics: args.statistics.is_some(),
-        memory: args.memory.unwrap_or(0),
-        journal: journal.as_ref(),
-        progress: Some(&tell),
-    };
+    let options = ComponentsOptions { journal: journal.as_ref(), progress: Some(&tell), ..args.options() };
     let found = components(&source, &target, &options);
     meter.clear();
     let found = found?;
@@ -105,6 +98,18 @@ pub(crate) fn run(args: &ComponentsArgs, session: &Session) -> anyhow::Result<()
 }
 
 impl ComponentsArgs {
+    fn options(&self) -> ComponentsOptions<'static> {
+        ComponentsOptions {
+            connectivity: self.connectivity,
+            background: self.background,
+            binary: self.binary,
+            above: self.above,
+            statistics: self.statistics.is_some(),
+            memory: self.memory.unwrap_or(0),
+            ..ComponentsOptions::default()
+        }
+    }
+
     fn journal(&self, session: &Session) -> Result<bigarrays::jobs::Journal> {
         let Self { connectivity, background, binary, above, dtype, new, layer, .. } = self;
         let (source, target) = (absolute(&self.source), absolute(&self.target));

@@ -60,6 +60,7 @@ pub(crate) fn run(args: &ContactsArgs, session: &Session) -> anyhow::Result<()> 
         memory: args.memory.unwrap_or(0),
         journal: journal.as_ref(),
         progress: Some(&tell),
+        ..LabelOptions::default()
     };
     let found = contacts(&labels, &options);
     meter.clear();

@@ -70,6 +70,7 @@ pub(crate) fn run(args: &LabelsArgs, session: &Session) -> anyhow::Result<()> {
         memory: args.memory.unwrap_or(0),
         journal: journal.as_ref(),
         progress: Some(&tell),
+        ..LabelOptions::default()
     };
     let found = label_table(&labels, &options);
     meter.clear();

@@ -68,19 +68,19 @@ pub(crate) fn run(args: &RemapArgs, session: &Session) -> anyhow::Result<()> {
     let table = read_table(&args.table)?;
     let (new_args, dtype) = ((&args.new, &args.layer), args.dtype);
     let new = labels_source(&args.source, &args.output, dtype, new_args, session)?;
-    rehearsed(&args.output, &new.spec, new.format)?;
+    let made = rehearsed(&args.output, &new.spec, new.format)?;
+    let memory = args.memory.unwrap_or(0);
+    // What does not fit into the budget is refused before anything is made.
+    let planned = LabelOptions { memory, dry_run: true, ..LabelOptions::default() };
+    relabel(&new.mapped.view, &made, &table, args.unlisted, &planned)?;
     interrupt::watch()?;
     let journal = if args.resume { Some(args.journal(&table, session)?) } else { None };
     let options = session.open().format(new.format);
     let target = taken_up(&args.output, &new.spec, &options, journal.as_ref())?;
     let meter = Meter::new(format!("remapping {}", args.source), 0, session.terminal);
     let tell = |progress| meter.tell(progress);
-    let options = LabelOptions {
-        memory: args.memory.unwrap_or(0),
-        journal: journal.as_ref(),
-        progress: Some(&tell),
-        ..LabelOptions::default()
-    };
+    let options =
+        LabelOptions { memory, journal: journal.as_ref(), progress: Some(&tell), ..LabelOptions::default() };
     let done = relabel(&new.mapped.view, &target, &table, args.unlisted, &options);
     meter.clear();
     done?;

@@ -64,7 +64,11 @@ pub(crate) fn run(args: &RenumberArgs, session: &Session) -> anyhow::Result<()> 
     args.table.as_deref().map_or(Ok(()), expect_new_table)?;
     let numbering = Numbering::named(&args.numbering)?;
     let new = labels_source(&args.source, &args.target, args.dtype, (&args.new, &args.layer), session)?;
-    rehearsed(&args.target, &new.spec, new.format)?;
+    let made = rehearsed(&args.target, &new.spec, new.format)?;
+    let (background, memory) = (args.background, args.memory.unwrap_or(0));
+    // What does not fit into the budget is refused before anything is made.
+    let planned = LabelOptions { background, memory, dry_run: true, ..LabelOptions::default() };
+    renumber(&new.mapped.view, &made, numbering, &planned)?;
     interrupt::watch()?;
     let journal = if args.resume { Some(args.journal(session)?) } else { None };
     let options = session.open().format(new.format);
@@ -72,10 +76,11 @@ pub(crate) fn run(args: &RenumberArgs, session: &Session) -> anyhow::Result<()> 
     let meter = Meter::new(format!("renumbering {}", args.source), 0, session.terminal);
     let tell = |progress| meter.tell(progress);
     let options = LabelOptions {
-        background: args.background,
-        memory: args.memory.unwrap_or(0),
+        background,
+        memory,
         journal: journal.as_ref(),
         progress: Some(&tell),
+        ..LabelOptions::default()
     };
     let done = renumber(&new.mapped.view, &target, numbering, &options);
     meter.clear();

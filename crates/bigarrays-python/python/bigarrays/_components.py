@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._bigarrays import Array, InvalidArgumentError, _components
+from ._bigarrays import Array, InvalidArgumentError, _components, _Journal
 from ._progress import Progress, reporter
 from ._targets import journal_of, made_like, place
 
@@ -85,21 +85,20 @@ def components(
     """
     if isinstance(target, Array) and options:
         raise InvalidArgumentError(f"{', '.join(options)}: options of a new array, and the target is there")
+    given: dict[str, Any] = {"connectivity": connectivity, "background": background, "binary": binary, "above": above}
+
+    def found(array: Array, journal: _Journal | None, dry_run: bool) -> tuple[int, bytes | None, bytes | None]:
+        report = None if dry_run else reporter(progress, "finding components")
+        how: dict[str, Any] = {"statistics": statistics, "memory": memory, "dry_run": dry_run}
+        return _components(source, array, **given, **how, journal=journal, progress=report)
+
     where = target.url if isinstance(target, Array) else target
     with journal_of(resume, lambda: f"components {place(source.url)} {place(where)}") as journal:
-        array = target if isinstance(target, Array) else made_like(source, target, "uint64", options, journal)
-        count, voxels, boxes = _components(
-            source,
-            array,
-            connectivity=connectivity,
-            background=background,
-            binary=binary,
-            above=above,
-            statistics=statistics,
-            memory=memory,
-            journal=journal,
-            progress=reporter(progress, "finding components"),
-        )
+        if isinstance(target, Array):
+            array = target
+        else:
+            array = made_like(source, target, "uint64", options, journal, lambda planned: found(planned, None, True))
+        count, voxels, boxes = found(array, journal, False)
     if voxels is None or boxes is None:
         return Components(array, count, None, None)
     ends = np.frombuffer(boxes, "int64").reshape(count, source.ndim, 2)

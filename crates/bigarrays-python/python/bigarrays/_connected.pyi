@@ -13,6 +13,7 @@ def _components(
     above: float | None,
     statistics: bool,
     memory: int | None,
+    dry_run: bool,
     journal: _Journal | None,
     progress: Callable[[int, int], object] | None,
 ) -> tuple[int, bytes | None, bytes | None]: ...

@@ -171,10 +171,14 @@ def relabel(
     """
     words = words_of(table)
     with journal_of(resume, lambda: f"relabel {place(source.url)} {place(_url(target))}") as journal:
-        array = target if isinstance(target, Array) else made_like(source, target, source.dtype, options, journal)
         _expect_none(target, options)
-        report = reporter(progress, "relabelling")
-        _relabel(source, array, table=words, unlisted=unlisted, memory=memory, journal=journal, progress=report)
+        given: dict[str, Any] = {"table": words, "unlisted": unlisted, "memory": memory}
+
+        def check(planned: Array) -> None:
+            _relabel(source, planned, **given, dry_run=True, journal=None, progress=None)
+
+        array = target if isinstance(target, Array) else made_like(source, target, source.dtype, options, journal, check)
+        _relabel(source, array, **given, dry_run=False, journal=journal, progress=reporter(progress, "relabelling"))
     return array
 
 
@@ -217,10 +221,14 @@ def renumber(
         (array([0, 1, 2, 1, 3], dtype=uint8), [1152921504606846976, 9, 4])
     """
     with journal_of(resume, lambda: f"renumber {place(source.url)} {place(_url(target))}") as journal:
-        array = target if isinstance(target, Array) else made_like(source, target, source.dtype, options, journal)
         _expect_none(target, options)
-        report = reporter(progress, "renumbering")
-        words = _renumber(source, array, numbering=numbering, background=background, memory=memory, journal=journal, progress=report)
+        given: dict[str, Any] = {"numbering": numbering, "background": background, "memory": memory}
+
+        def check(planned: Array) -> None:
+            _renumber(source, planned, **given, dry_run=True, journal=None, progress=None)
+
+        array = target if isinstance(target, Array) else made_like(source, target, source.dtype, options, journal, check)
+        words = _renumber(source, array, **given, dry_run=False, journal=journal, progress=reporter(progress, "renumbering"))
     return array, _numbers(words, _wide(source))
 
 

@@ -26,6 +26,7 @@ def _relabel(
     table: tuple[tuple[bytes, bool], tuple[bytes, bool]],
     unlisted: int | str,
     memory: int | None,
+    dry_run: bool,
     journal: _Journal | None,
     progress: Callable[[int, int], object] | None,
 ) -> None: ...
@@ -36,6 +37,7 @@ def _renumber(
     numbering: str,
     background: int | None,
     memory: int | None,
+    dry_run: bool,
     journal: _Journal | None,
     progress: Callable[[int, int], object] | None,
 ) -> bytes: ...

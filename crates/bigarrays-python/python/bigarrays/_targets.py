@@ -141,9 +141,14 @@ def taken_up(lazy: Lazy, url: str | PathLike[str], options: dict[str, Any], jour
 
 
 def made_like(
-    source: Array, url: str | PathLike[str], dtype: Any, options: dict[str, Any], journal: _Journal | None
+    source: Array,
+    url: str | PathLike[str],
+    dtype: Any,
+    options: dict[str, Any],
+    journal: _Journal | None,
+    check: Callable[[Array], object],
 ) -> Array:
-    """A new array of labels like `source`, or the one that an earlier run has begun."""
+    """A new array of labels like `source`, or the one that an earlier run has begun. `check` refuses what would be made before it is."""
     given: dict[str, Any] = {"like": source, "labels": True, "dtype": dtype} | options
     shape = source.lazy.astype(given.pop("dtype"))
     is_same_code = shape.dtype == source.dtype or source.dtype.name in ("uint32", "uint64")
@@ -151,9 +156,13 @@ def made_like(
         # That of an image may be lossy, or have no numbers of so many bits.
         given["encoding"] = "raw"
     try:
-        return taken_up(shape, url, given, journal)
+        planned = target(_rehearse, shape, url, given)
     except InvalidArgumentError as error:
         # A format that has no mark of labels.
         if "labels" in options or "labels:" not in str(error):
             raise
-    return taken_up(shape, url, {name: value for name, value in given.items() if name != "labels"}, journal)
+        del given["labels"]
+        planned = target(_rehearse, shape, url, given)
+    if planned is not None:
+        check(planned)
+    return taken_up(shape, url, given, journal)

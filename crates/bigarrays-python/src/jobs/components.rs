@@ -14,7 +14,7 @@ type Found<'py> = (u64, Option<Bound<'py, PyBytes>>, Option<Bound<'py, PyBytes>>
 
 /// Writes the connected components of an array to another.
 #[pyfunction]
-#[pyo3(name = "_components", signature = (source, target, *, connectivity, background, binary, above, statistics, memory, journal, progress))]
+#[pyo3(name = "_components", signature = (source, target, *, connectivity, background, binary, above, statistics, memory, dry_run, journal, progress))]
 #[allow(clippy::too_many_arguments, reason = "keywords of Python")]
 pub(crate) fn components<'py>(
     py: Python<'py>,
@@ -26,6 +26,7 @@ pub(crate) fn components<'py>(
     above: Option<&Bound<'py, PyAny>>,
     statistics: bool,
     memory: Option<u64>,
+    dry_run: bool,
     journal: Option<&Bound<'py, PyJournal>>,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Found<'py>> {
@@ -39,6 +40,7 @@ pub(crate) fn components<'py>(
         above: above.map(number).transpose()?,
         statistics,
         memory: memory.map_or(0, |bytes| bytes.max(1)),
+        dry_run,
         journal: journal.as_deref(),
         progress: None,
     };

@@ -40,6 +40,7 @@ pub(crate) fn label_table<'py>(
     let options = LabelOptions {
         background: background.map(|value| to_number(value, labels.dtype())).transpose()?,
         memory: memory.map_or(0, |bytes| bytes.max(1)),
+        dry_run: false,
         journal: journal.as_deref(),
         progress: None,
     };
@@ -71,6 +72,7 @@ pub(crate) fn contacts<'py>(
     let options = LabelOptions {
         background: background.map(|value| to_number(value, labels.dtype())).transpose()?,
         memory: memory.map_or(0, |bytes| bytes.max(1)),
+        dry_run: false,
         journal: journal.as_deref(),
         progress: None,
     };
@@ -86,7 +88,7 @@ pub(crate) fn contacts<'py>(
 
 /// Writes what labels become by a table to another array.
 #[pyfunction]
-#[pyo3(name = "_relabel", signature = (source, target, *, table, unlisted, memory, journal, progress))]
+#[pyo3(name = "_relabel", signature = (source, target, *, table, unlisted, memory, dry_run, journal, progress))]
 #[allow(clippy::too_many_arguments, reason = "keywords of Python")]
 pub(crate) fn relabel(
     py: Python<'_>,
@@ -95,6 +97,7 @@ pub(crate) fn relabel(
     table: Pairs<'_>,
     unlisted: &Bound<'_, PyAny>,
     memory: Option<u64>,
+    dry_run: bool,
     journal: Option<&Bound<'_, PyJournal>>,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<()> {
@@ -103,6 +106,7 @@ pub(crate) fn relabel(
     let options = LabelOptions {
         background: None,
         memory: memory.map_or(0, |bytes| bytes.max(1)),
+        dry_run,
         journal: journal.as_deref(),
         progress: None,
     };
@@ -115,7 +119,7 @@ pub(crate) fn relabel(
 
 /// Writes labels as 1, 2, 3 and so on to another array. Returns the labels in the order of their numbers.
 #[pyfunction]
-#[pyo3(name = "_renumber", signature = (source, target, *, numbering, background, memory, journal, progress))]
+#[pyo3(name = "_renumber", signature = (source, target, *, numbering, background, memory, dry_run, journal, progress))]
 #[allow(clippy::too_many_arguments, reason = "keywords of Python")]
 pub(crate) fn renumber<'py>(
     py: Python<'py>,
@@ -124,6 +128,7 @@ pub(crate) fn renumber<'py>(
     numbering: &str,
     background: Option<&Bound<'py, PyAny>>,
     memory: Option<u64>,
+    dry_run: bool,
     journal: Option<&Bound<'py, PyJournal>>,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Words<'py>> {
@@ -132,6 +137,7 @@ pub(crate) fn renumber<'py>(
     let options = LabelOptions {
         background: background.map(|value| to_number(value, source.dtype())).transpose()?,
         memory: memory.map_or(0, |bytes| bytes.max(1)),
+        dry_run,
         journal: journal.as_deref(),
         progress: None,
     };

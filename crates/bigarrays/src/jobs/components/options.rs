@@ -21,6 +21,8 @@ pub struct ComponentsOptions<'a> {
     /// Memory budget in bytes; if zero, a quarter of the memory that this process may use, of which the limits of control groups
     /// and of Slurm count.
     pub memory: u64,
+    /// Plans alone: what would be refused before anything is read is, and nothing is read or written.
+    pub dry_run: bool,
     /// Where what is done is noted, and looked up what an earlier run has noted.
     pub journal: Option<&'a Journal>,
     /// Is told after every block of each of the two passes, from any thread.

@@ -95,7 +95,11 @@ impl<'a, T: Cell, R: Rule<T>> Run<'a, T, R> {
     /// `MemoryBudget` if there are too many; `InvalidArgument` if the target has too few numbers; `Cancelled`; those of reading and
     /// writing.
     pub(super) fn run(&self) -> Result<Components> {
-        let (key, target) = (self.config().key(), self.blocks.target);
+        let (peak_memory, target) = (self.blocks.plan.peak_memory, self.blocks.target);
+        if self.options.dry_run {
+            return Ok(Components { count: 0, voxels: None, boxes: None, peak_memory, found: 0 });
+        }
+        let key = self.config().key();
         let entries = self.options.journal.map(|journal| journal.on(&key));
         let room = self.blocks.room(self.memory);
         let numbers = self.find(room, entries.as_ref())?;
@@ -114,7 +118,7 @@ impl<'a, T: Cell, R: Rule<T>> Run<'a, T, R> {
         self.options.journal.map_or(Ok(()), |journal| journal.note_done(&key))?;
         target.complete_if_whole()?;
         let (voxels, boxes) = measures.map(Measures::finish).transpose()?.unzip();
-        Ok(Components { count, voxels, boxes, peak_memory: self.blocks.plan.peak_memory, found })
+        Ok(Components { count, voxels, boxes, peak_memory, found })
     }
 
     /// All that the outcome depends on but elements.

@@ -18,7 +18,7 @@ use crate::jobs::runs::Runs;
 use crate::run::budget;
 
 /// Pairs of labels that share faces of voxels.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Contacts {
     /// The two labels of each pair, the lesser first; ascending.
     pub pairs: Vec<(i128, i128)>,
@@ -57,11 +57,14 @@ pub fn contacts(labels: &Array, options: &LabelOptions<'_>) -> Result<Contacts> 
         let blocks = Blockwise::reading(labels, held, is_empty)?;
         let joins: Dims<bool> = labels.axis_names().iter().map(|name| is_of_space(name)).collect();
         let joins = in_order(labels.order(), joins.into_iter());
+        if options.dry_run {
+            return Ok(Contacts::default());
+        }
         let key = config("contacts", &blocks, options).key();
         let entries = options.journal.map(|journal| journal.on(&key));
         let room = blocks.room(memory);
-        let total = Total::new(joins.len(), join, room / 2, "pairs of labels that touch");
-        let ends = Ends { waiting: Mutex::default(), most: room / 2 };
+        let total = Total::new(joins.len(), join, room / 3, "pairs of labels that touch");
+        let ends = Ends { waiting: Mutex::default(), most: room / 3 };
         blocks.each(&|progress| options.tell((0, 1), progress), &|number, block| {
             let make = |put: &mut dyn FnMut(Vec<u64>) -> Result<()>| -> Result<Option<Digest>> {
                 let (elements, from) = blocks.read::<T>(block)?;

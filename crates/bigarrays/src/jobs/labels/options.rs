@@ -12,6 +12,8 @@ pub struct LabelOptions<'a> {
     /// Memory budget in bytes; if zero, a quarter of the memory that this process may use, of which the limits of control groups
     /// and of Slurm count.
     pub memory: u64,
+    /// Plans alone: what would be refused before anything is read is, and nothing is read or written.
+    pub dry_run: bool,
     /// Where what is done is noted, and looked up what an earlier run has noted.
     pub journal: Option<&'a Journal>,
     /// Is told after every block, from any thread.
@@ -44,7 +46,7 @@ impl Numbering {
     /// # Errors
     /// `InvalidArgument` if there is none.
     pub fn named(name: &str) -> Result<Self> {
-        let none = || Error::invalid(format!("labels are numbered by first or value, not by {name:?}"));
+        let none = || Error::invalid(format!("labels are numbered by first or by value, not by {name:?}"));
         Self::ALL.into_iter().find(|one| one.name() == name).ok_or_else(none)
     }
 }

@@ -50,6 +50,9 @@ pub fn relabel(
         let memory = budget::of_job(options.memory);
         let room = memory.saturating_sub(words.bytes());
         let blocks = blocks::<T>(source, target, room, words.of_fill::<T>(source, target))?;
+        if options.dry_run {
+            return Ok(());
+        }
         let key = config("relabel", &blocks, options)
             .with("target", identity_of(target))
             .with("table", Digest::of_text(&format!("{unlisted:?} {:?}", words.digest().0)))
@@ -94,6 +97,9 @@ pub fn renumber(
         let stays = T::of_bytes(source.layout().fill.as_bytes()) == ground && target.layout().fill.is_zero();
         // The rest is for labels.
         let blocks = blocks::<T>(source, target, memory - memory / 4, stays)?;
+        if options.dry_run {
+            return Ok(LabelTable::default());
+        }
         let key = config("renumber", &blocks, options)
             .with("target", identity_of(target))
             .with("by", by.name())

@@ -16,7 +16,7 @@ use crate::jobs::runs::Runs;
 use crate::run::budget;
 
 /// The labels of an array, ascending.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct LabelStatistics {
     /// The labels.
     pub labels: Vec<i128>,
@@ -57,10 +57,14 @@ pub fn label_table(labels: &Array, options: &LabelOptions<'_>) -> Result<LabelSt
         let is_empty = T::of_bytes(labels.layout().fill.as_bytes()) == ground;
         let held = (memory - memory / 4, size_of::<T>() as u64 + RUN);
         let blocks = Blockwise::reading(labels, held, is_empty)?;
+        if options.dry_run {
+            return Ok(LabelStatistics::default());
+        }
         let key = config("label table", &blocks, options).key();
         let entries = options.journal.map(|journal| journal.on(&key));
         let room = blocks.room(memory);
-        let tally = collected(&blocks, ground, room, entries.as_ref(), (options, (0, 1)))?;
+        // The other half is for what is made of it.
+        let tally = collected(&blocks, ground, room / 2, entries.as_ref(), (options, (0, 1)))?;
         labels.expect_as_opened()?;
         statistics(&tally, labels)
     })
