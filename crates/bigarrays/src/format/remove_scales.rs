@@ -11,6 +11,20 @@ use crate::base::error::{Error, Result};
 /// chunks are removed, so that nobody reads a half of it, and leaves the list of scales at the end: what is stopped is finished by
 /// the same call. The finest scale stays.
 ///
+/// ```
+/// use bigarrays::format::{FormatOptions, remove_scales};
+/// use bigarrays::jobs::{PyramidOptions, pyramid};
+/// use bigarrays::{CreateSpec, DataType, OpenOptions};
+///
+/// let image = OpenOptions::new().create("memory://scales", &CreateSpec::new(DataType::U8, "0:8,0:8,0:8".parse()?))?;
+/// pyramid(&image, &PyramidOptions { levels: Some(2), ..PyramidOptions::default() })?;
+/// assert_eq!(remove_scales("memory://scales", &[1.into()], &FormatOptions::default())?, ["2_2_2"]);
+/// let keys: Vec<String> =
+///     OpenOptions::new().open("memory://scales")?.scales().iter().map(|scale| scale.key.clone()).collect();
+/// assert_eq!(keys, ["1_1_1", "4_4_4"]);
+/// # Ok::<(), bigarrays::Error>(())
+/// ```
+///
 /// # Errors
 /// `NotFound` for a scale that there is not; `InvalidArgument` for the finest, or where the format keeps scales by their numbers for one
 /// that is followed by others; then nothing is removed. `Unsupported` if the format has no scales.

@@ -60,6 +60,17 @@ pub fn picture(array: &Array, options: &PictureOptions<'_>) -> Result<Picture> {
 
 /// As [`picture`], but of axes of which no plane is asked for, the middle of the box is drawn, and not its beginning.
 ///
+/// ```
+/// use bigarrays::jobs::{PictureOptions, Planes, picture, preview};
+/// use bigarrays::{CreateSpec, DataType, OpenOptions, ndarray::Array3};
+///
+/// let array = OpenOptions::new().create("memory://preview", &CreateSpec::new(DataType::U8, "0:4,0:3,-6:2".parse()?))?;
+/// array.write(&[0, 0, -2], Array3::<u8>::ones((2, 3, 1)).view())?;
+/// let middle = PictureOptions { at: vec![(2, Planes::At(-2))], ..PictureOptions::default() };
+/// assert_eq!(preview(&array, &PictureOptions::default())?, picture(&array, &middle)?);
+/// # Ok::<(), bigarrays::Error>(())
+/// ```
+///
 /// # Errors
 /// As [`picture`].
 pub fn preview(array: &Array, options: &PictureOptions<'_>) -> Result<Picture> {
@@ -69,6 +80,18 @@ pub fn preview(array: &Array, options: &PictureOptions<'_>) -> Result<Picture> {
 
 /// Draws planes of an expression, as [`picture`] does of an array. All elements of these planes are computed, before any is left
 /// out; they may not take more bytes than the picture's limit.
+///
+/// ```
+/// use bigarrays::compute::{ComputeOptions, Lazy};
+/// use bigarrays::jobs::{Contrast, PictureOptions, picture_of};
+/// use bigarrays::{DataType, Domain};
+///
+/// let x = Lazy::of_elements(&Domain::from_shape(&[2, 2])?, DataType::U8, &[1, 2, 3, 4])?;
+/// let options = PictureOptions { contrast: Some(Contrast::Range(0.0, 8.0)), ..PictureOptions::default() };
+/// let drawn = picture_of(&(&x * 2)?, &options, &ComputeOptions::default())?;
+/// assert_eq!([0, 3, 6, 9].map(|at| drawn.pixels()[at]), [64, 128, 191, 255]);
+/// # Ok::<(), bigarrays::Error>(())
+/// ```
 ///
 /// # Errors
 /// As [`picture`]; `MemoryBudget` if the elements take more bytes than the limit; those of computing.
