@@ -13,9 +13,9 @@ use common::{Bench, output};
 fn bench() -> Bench {
     let bench = Bench::new();
     for line in [
-        "create em --shape 100,80,60 --origin=-10,0,0 --dtype uint8 --resolution 8,8,40",
+        "create em --domain=-10:90,0:80,0:60 --dtype uint8 --resolution 8,8,40",
         "create-group group",
-        "create group/a --shape 20,30 --dtype float32 --format zarr3",
+        "create group/a --shape 20,30 --dtype uint16 --format zarr3",
         "create group/b --shape 20,30 --dtype uint64 --format zarr3",
     ] {
         let made = bench.command(line).output().unwrap();

@@ -162,7 +162,10 @@ def test_axes_and_names() -> None:
         assert state["layout"] == "xy" and state["showAxisLines"] is False
         assert state["position"] == [20, 25, 0.5, 1.5] and list(state["dimensions"]) == ["x", "y", "z", "t"]
         assert len(state["layers"][1]["source"]) == 3 and "emitRGB" in state["layers"][0]["shader"]
-    for name in ["rgb", "series"]:
+    bare = bigarrays.create("memory://view-bare", shape=(2, 5, 6, 7), dtype="uint8", format="zarr3")
+    with bigarrays.view(bare) as viewer:
+        assert list(Client(viewer).json("state.json")["dimensions"]) == ["x", "y", "z", "axis0"]
+    for name in ["rgb", "series", "bare"]:
         bigarrays.remove(f"memory://view-{name}")
 
 
@@ -196,6 +199,8 @@ def test_refused(tmp_path: Path) -> None:
         bigarrays.view(np.zeros(3), np.zeros(3), names=["a"])
     with pytest.raises(bigarrays.InvalidArgumentError, match="no elements"):
         bigarrays.view(np.zeros((0, 3)))
+    with pytest.raises(bigarrays.InvalidArgumentError, match="labels are whole numbers"):
+        bigarrays.view(np.zeros((3, 3)), labels=[True])
     with pytest.raises(bigarrays.InvalidArgumentError, match="no address"):
         bigarrays.view(np.zeros(3), bind="everywhere")
     ones = bigarrays.create("memory://view-refused", shape=(100, 100, 100), dtype="uint8", format="zarr3")

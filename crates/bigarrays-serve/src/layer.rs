@@ -72,6 +72,9 @@ impl Served {
             return Err(showing(Error::invalid(format!("there are no elements in {domain}"))));
         }
         let labels = layer.labels.or_else(|| volume.labels()).unwrap_or(false);
+        if labels && dtype.is_float() {
+            return Err(showing(Error::invalid(format!("labels are whole numbers, and these are {dtype}"))));
+        }
         let axes = Axes::of(&volume.names(), domain.shape(), volume.order());
         let mut levels = levels(volume, &axes).map_err(showing)?;
         let bytes = planned(&levels[0]).map_err(showing)?;

@@ -45,27 +45,27 @@ impl Volume {
         }
     }
 
-    /// What the axes are called; those of computed arrays that have no name as is usual in their order.
+    /// What the axes are called; those that have no name as is usual in the order of the array.
     pub(crate) fn names(&self) -> Vec<String> {
-        match self {
-            Self::Stored(array) => array.axis_names().iter().map(|name| (*name).to_owned()).collect(),
-            Self::Computed(lazy) => {
-                let is_c = lazy.order() == Order::C;
-                let usual = |axis: usize| match if is_c { lazy.ndim() - 1 - axis } else { axis } {
-                    place @ 0..3 => ["x", "y", "z"][place].to_owned(),
-                    _ => format!("axis{axis}"),
-                };
-                let names = lazy.names().iter().enumerate();
-                let mut all: Vec<String> =
-                    names.map(|(axis, name)| name.clone().unwrap_or_else(|| usual(axis))).collect();
-                for axis in 1..all.len() {
-                    if all[..axis].contains(&all[axis]) {
-                        all[axis] = format!("axis{axis}");
-                    }
-                }
-                all
+        let known: Vec<Option<String>> = match self {
+            Self::Stored(array) => {
+                // Numbers of axes are no names.
+                let is_number =
+                    |name: &str| name.strip_prefix("dim_").is_some_and(|rest| rest.parse::<u32>().is_ok());
+                array.axis_names().iter().map(|name| (!is_number(name)).then(|| (*name).to_owned())).collect()
             }
-        }
+            Self::Computed(lazy) => lazy.names().to_vec(),
+        };
+        let (ndim, is_c) = (known.len(), self.order() == Order::C);
+        let usual = |axis: usize| match if is_c { ndim - 1 - axis } else { axis } {
+            place @ 0..3 => ["x", "y", "z"][place].to_owned(),
+            _ => format!("axis{axis}"),
+        };
+        let is_taken = |name: &String| known.iter().flatten().any(|other| other == name);
+        let unnamed = |axis: usize| {
+            Some(usual(axis)).filter(|name| !is_taken(name)).unwrap_or_else(|| format!("axis{axis}"))
+        };
+        known.iter().enumerate().map(|(axis, name)| name.clone().unwrap_or_else(|| unnamed(axis))).collect()
     }
 
     /// Where the elements along each axis are, as far as that is known.
