@@ -48,9 +48,9 @@ fn labels_are_listed_remapped_and_renumbered() {
     assert_eq!(bench.ok("labels labels"), table);
     make(&bench, "image", array![[1, 2, 3, 4], [5, 6, 7, 8]]);
     bench.ok("labels labels --image image -o table.csv --resume");
-    let found = std::fs::read_to_string(bench.path("table.csv")).unwrap();
-    let row = found.lines().nth(1).unwrap();
-    assert!(row.starts_with("3,2,0,2,3,4,0.5,3,6,4,8"), "{found}");
+    let listed = std::fs::read_to_string(bench.path("table.csv")).unwrap();
+    let row = listed.lines().nth(1).unwrap();
+    assert!(row.starts_with("3,2,0,2,3,4,0.5,3,6,4,8"), "{listed}");
     let pairs = "label_1,label_2,dim_0_faces,dim_1_faces,area\n3,9,0,1,1\n5,9,1,0,1\n";
     assert_eq!(bench.ok("contacts labels"), pairs);
     bench.ok("contacts labels -o contacts.npy");

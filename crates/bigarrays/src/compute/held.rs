@@ -21,6 +21,11 @@ pub(crate) const NAME: &str = "memory";
 /// What arrays that are not there yet call theirs.
 pub(crate) const PLACEHOLDER: &str = "scratch";
 
+/// Whether an array is in the memory of this computation alone.
+pub(crate) fn is_in_memory(array: &Array) -> bool {
+    [NAME, PLACEHOLDER].contains(&array.format())
+}
+
 /// An array in chunks of which nothing is stored, by which passes are planned that read a file which an earlier one makes.
 ///
 /// # Errors

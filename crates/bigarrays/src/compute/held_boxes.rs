@@ -12,7 +12,7 @@ use crate::base::domain::Domain;
 use crate::base::error::Result;
 use crate::compute::chunks::grid_of;
 use crate::compute::expr::{Kind, Lazy};
-use crate::compute::held::{self, placeholder};
+use crate::compute::held::{is_in_memory, placeholder};
 use crate::compute::plan::{HeldBoxes, Plan};
 use crate::compute::planner::{self, Limits};
 use crate::compute::same::is_same;
@@ -74,7 +74,10 @@ pub(super) fn plan(
     let Ok((_, mut plan)) = planner::plan(stages(&[held])?, &[Some(&of_box)], rest) else { return Ok(None) };
     // Passes are called as those over the inputs are.
     if plan.passes.len() == direct.passes.len() {
-        plan.passes.iter_mut().zip(&direct.passes).for_each(|(own, direct)| own.text.clone_from(&direct.text));
+        plan.passes
+            .iter_mut()
+            .zip(&direct.passes)
+            .for_each(|(own, direct)| own.text.clone_from(&direct.text));
     }
     plan.memory = limits.memory;
     plan.peak_memory = plan.peak_memory.saturating_add(bytes);
@@ -120,7 +123,7 @@ pub(super) fn run(
 /// A stored array that an expression is.
 fn array_of(lazy: &Lazy) -> Option<&Array> {
     match lazy.kind() {
-        Kind::Source(array) if ![held::NAME, held::PLACEHOLDER].contains(&array.format()) => Some(array),
+        Kind::Source(array) if !is_in_memory(array) => Some(array),
         _ => None,
     }
 }

@@ -9,7 +9,7 @@ use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
 use crate::base::error::Result;
 use crate::compute::expr::{Kind, Lazy};
-use crate::compute::held::{NAME as HELD, PLACEHOLDER};
+use crate::compute::held::{NAME as HELD, PLACEHOLDER, is_in_memory};
 use crate::compute::infer::{axis_of, is_repeated};
 use crate::compute::mapping::Mapping;
 use crate::compute::program::Program;
@@ -227,7 +227,7 @@ impl Leaf {
 
     fn through(&self, changed: &mut dyn FnMut(&Array) -> Array) -> Self {
         match self {
-            Self::Array(array) if array.format() != HELD => Self::Array(changed(array)),
+            Self::Array(array) if !is_in_memory(array) => Self::Array(changed(array)),
             Self::Array(array) => Self::Array(array.clone()),
             Self::Foreign(source) => Self::Foreign(source.clone()),
             Self::View(mapping, of) => Self::View(mapping.clone(), Box::new(of.through(changed))),
