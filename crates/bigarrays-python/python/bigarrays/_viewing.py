@@ -140,7 +140,7 @@ def view(
         UnsupportedError: The elements of one are no numbers, or this build has no Neuroglancer.
 
     Example:
-        >>> em = bigarrays.create("memory://view", shape=(64, 64, 64), dtype="uint8")
+        >>> em = bigarrays.create("memory://view-em", shape=(64, 64, 64), dtype="uint8")
         >>> with bigarrays.view(em, em.lazy > 100, names=["em", "bright"]) as viewer:  # doctest: +SKIP
         ...     print(viewer.url)
         http://127.0.0.1:38121/0f1e2d3c4b5a69788796a5b4c3d2e1f0/
