@@ -8,9 +8,9 @@ use crate::base::error::{Error, ErrorKind, Result};
 #[cfg(feature = "flat")]
 use crate::flat::{Flaw, check, check_names_of_set, files_of_set};
 use crate::format::{self, ScaleSelector};
+use crate::jobs::verify::report::{ArrayReport, ProblemKind, Report};
 #[cfg(feature = "flat")]
-use crate::jobs::verify::report::Stray;
-use crate::jobs::verify::report::{ArrayReport, Problem, ProblemKind, Report};
+use crate::jobs::verify::report::{Problem, Stray};
 use crate::jobs::verify::{VerifyOptions, compare, verify};
 use crate::store::{self, join_url};
 
