@@ -373,3 +373,8 @@ def test_verifying(tmp_path: Path, is_own: bool) -> None:
             ba.verify(tmp_path / "nothing", **given)
         with pytest.raises(ba.InvalidArgumentError, match="in this process alone"):
             ba.verify("memory://verify", **given)
+
+
+def test_results_in_memory_take_what_their_inputs_take(cube: ba.Array) -> None:
+    median = cube.lazy.median(axis=0)
+    np.testing.assert_array_equal(median.compute(processes=2, memory=2 << 20), median.compute())

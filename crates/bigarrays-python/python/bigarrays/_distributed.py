@@ -66,7 +66,10 @@ def computed_by(
     shown = [x if x.ndim else lazy(np.expand_dims(x, 0)) for x in expressions]
     with shared_folder([], executor, scratch) as folder, workers(executor, processes, memory) as by:
         urls = {join(folder, f"result-{number}|zarr3:"): x for number, x in enumerate(shown)}
-        planned = plan(urls, join(folder, "plan.json"), scratch=folder, **by.limits())
+        # In chunks as the inputs have, so that a task makes as little at once as it reads.
+        chunks = {x.chunks for x in shown}
+        alike: dict[str, Any] = {"chunk_shape": chunks.pop()} if len(chunks) == 1 and None not in chunks else {}
+        planned = plan(urls, join(folder, "plan.json"), scratch=folder, **alike, **by.limits())
         run_plan(planned, by, progress)
         arrays = [np.asarray(open(url)[...]) for url in urls]
     return tuple(array.reshape(x.shape) for array, x in zip(arrays, expressions, strict=True))
