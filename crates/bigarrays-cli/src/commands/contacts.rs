@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 
 use bigarrays::compute::Number;
-use bigarrays::jobs::{LabelOptions, contacts};
-use bigarrays::store::absolute;
+use bigarrays::jobs::contacts;
 use clap::Args;
 
 use crate::args::heading::RUN;
 use crate::args::values;
+use crate::commands::listing::Listing;
 use crate::interrupt;
-use crate::output::{Column, Meter, expect_new_table, results, write_columns, write_text};
-use crate::session::{Session, end};
+use crate::output::{Column, expect_new_table};
+use crate::session::Session;
 
 /// List the pairs of labels that share faces of voxels: how many across each axis, and their area
 ///
@@ -46,25 +46,15 @@ pub(crate) fn run(args: &ContactsArgs, session: &Session) -> anyhow::Result<()> 
     args.output.as_deref().map_or(Ok(()), expect_new_table)?;
     let labels = session.open().read_only(true).open(&*args.labels)?;
     interrupt::watch()?;
-    let journal = if args.resume {
-        let place = absolute(&args.labels);
-        let what = format!("contacts {place:?} {:?}", args.background);
-        Some(session.journal(&what, &format!("contacts {}", place.display()))?)
-    } else {
-        None
-    };
-    let meter = Meter::new(format!("reading {}", args.labels), 0, session.terminal);
-    let tell = |progress| meter.tell(progress);
-    let options = LabelOptions {
+    let listing = Listing {
+        command: "contacts",
+        url: &args.labels,
         background: args.background,
-        memory: args.memory.unwrap_or(0),
-        journal: journal.as_ref(),
-        progress: Some(&tell),
-        ..LabelOptions::default()
+        memory: args.memory,
+        resume: args.resume,
+        output: args.output.as_deref(),
     };
-    let found = contacts(&labels, &options);
-    meter.clear();
-    let found = found?;
+    let (found, journal) = listing.found(&labels, session, contacts)?;
     let side = |side: fn(&(i128, i128)) -> i128| found.pairs.iter().map(side).collect::<Vec<_>>();
     let mut columns = vec![
         Column::labels("label_1", &side(|pair| pair.0)),
@@ -75,10 +65,5 @@ pub(crate) fn run(args: &ContactsArgs, session: &Session) -> anyhow::Result<()> 
         columns.push(Column::unsigned(format!("{name}_faces"), faces));
     }
     columns.push(Column::real("area", found.areas.clone()));
-    match &args.output {
-        Some(path) => write_columns(path, &columns)?,
-        None => write_text(&mut results(), &columns)?,
-    }
-    journal.map_or(Ok(()), |journal| end(journal, session))?;
-    Ok(())
+    listing.end(&columns, journal, session)
 }

@@ -3,16 +3,16 @@
 use std::path::PathBuf;
 
 use bigarrays::compute::{ByLabel, ComputeOptions, Lazy, Number, Reduction, by_label};
-use bigarrays::jobs::{LabelOptions, LabelStatistics, label_table};
-use bigarrays::store::absolute;
+use bigarrays::jobs::{LabelStatistics, label_table};
 use bigarrays::{Array, Result};
 use clap::Args;
 
 use crate::args::heading::RUN;
 use crate::args::values;
+use crate::commands::listing::Listing;
 use crate::interrupt;
-use crate::output::{Column, Meter, expect_new_table, results, write_columns, write_text};
-use crate::session::{Session, end};
+use crate::output::{Column, Meter, expect_new_table};
+use crate::session::Session;
 
 /// List the labels of an array: how many voxels each has, the box around them and their centroid
 ///
@@ -56,35 +56,20 @@ pub(crate) fn run(args: &LabelsArgs, session: &Session) -> anyhow::Result<()> {
     let labels = open(&args.labels)?;
     let image = args.image.as_deref().map(open).transpose()?;
     interrupt::watch()?;
-    let journal = if args.resume {
-        let place = absolute(&args.labels);
-        let what = format!("labels {place:?} {:?}", args.background);
-        Some(session.journal(&what, &format!("labels {}", place.display()))?)
-    } else {
-        None
-    };
-    let meter = Meter::new(format!("reading {}", args.labels), 0, session.terminal);
-    let tell = |progress| meter.tell(progress);
-    let options = LabelOptions {
+    let listing = Listing {
+        command: "labels",
+        url: &args.labels,
         background: args.background,
-        memory: args.memory.unwrap_or(0),
-        journal: journal.as_ref(),
-        progress: Some(&tell),
-        ..LabelOptions::default()
+        memory: args.memory,
+        resume: args.resume,
+        output: args.output.as_deref(),
     };
-    let found = label_table(&labels, &options);
-    meter.clear();
-    let found = found?;
+    let (found, journal) = listing.found(&labels, session, label_table)?;
     let mut columns = columns(&found, &labels);
     if let Some(image) = &image {
         columns.extend(of_image(image, &labels, &found, args, session)?);
     }
-    match &args.output {
-        Some(path) => write_columns(path, &columns)?,
-        None => write_text(&mut results(), &columns)?,
-    }
-    journal.map_or(Ok(()), |journal| end(journal, session))?;
-    Ok(())
+    listing.end(&columns, journal, session)
 }
 
 /// Labels, voxels, boxes and centroids.

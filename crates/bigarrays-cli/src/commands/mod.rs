@@ -19,6 +19,7 @@ pub(crate) mod import;
 pub(crate) mod info;
 pub(crate) mod jobs;
 pub(crate) mod labels;
+mod listing;
 pub(crate) mod ls;
 mod mapped;
 pub(crate) mod names;

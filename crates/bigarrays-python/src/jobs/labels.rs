@@ -1,5 +1,6 @@
 //! Jobs on labels.
 
+use bigarrays::Array;
 use bigarrays::jobs::{LabelOptions, Numbering};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -24,6 +25,26 @@ fn reals<'py>(py: Python<'py>, numbers: impl Iterator<Item = f64>) -> Words<'py>
     PyBytes::new(py, &numbers.flat_map(f64::to_ne_bytes).collect::<Vec<u8>>())
 }
 
+/// What a job lists of an array of labels.
+fn listed<'py, R: Send>(
+    labels: &Bound<'py, PyArray>,
+    background: Option<&Bound<'py, PyAny>>,
+    memory: Option<u64>,
+    (journal, progress): (Option<&Bound<'py, PyJournal>>, Option<Py<PyAny>>),
+    job: fn(&Array, &LabelOptions<'_>) -> bigarrays::Result<R>,
+) -> PyResult<R> {
+    let (py, labels) = (labels.py(), &labels.get().array);
+    let journal = journal.map(|journal| journal.get().open(py)).transpose()?;
+    let options = LabelOptions {
+        background: background.map(|value| to_number(value, labels.dtype())).transpose()?,
+        memory: memory.map_or(0, |bytes| bytes.max(1)),
+        dry_run: false,
+        journal: journal.as_deref(),
+        progress: None,
+    };
+    reported(py, progress.as_ref(), |report| job(labels, &LabelOptions { progress: Some(report), ..options }))
+}
+
 /// The labels that there are, their voxels, boxes, centroids and first voxels.
 #[pyfunction]
 #[pyo3(name = "_label_table", signature = (labels, *, background, memory, journal, progress))]
@@ -35,18 +56,7 @@ pub(crate) fn label_table<'py>(
     journal: Option<&Bound<'py, PyJournal>>,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<(Words<'py>, Words<'py>, Words<'py>, Words<'py>)> {
-    let labels = &labels.get().array;
-    let journal = journal.map(|journal| journal.get().open(py)).transpose()?;
-    let options = LabelOptions {
-        background: background.map(|value| to_number(value, labels.dtype())).transpose()?,
-        memory: memory.map_or(0, |bytes| bytes.max(1)),
-        dry_run: false,
-        journal: journal.as_deref(),
-        progress: None,
-    };
-    let found = reported(py, progress.as_ref(), |report| {
-        bigarrays::jobs::label_table(labels, &LabelOptions { progress: Some(report), ..options })
-    })?;
+    let found = listed(labels, background, memory, (journal, progress), bigarrays::jobs::label_table)?;
     let ends = found.boxes.iter().flat_map(|part| part.ranges().flat_map(|range| [range.start, range.end]));
     Ok((
         words_of(py, found.labels.iter().copied()),
@@ -67,18 +77,7 @@ pub(crate) fn contacts<'py>(
     journal: Option<&Bound<'py, PyJournal>>,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<(Words<'py>, Words<'py>, Words<'py>)> {
-    let labels = &labels.get().array;
-    let journal = journal.map(|journal| journal.get().open(py)).transpose()?;
-    let options = LabelOptions {
-        background: background.map(|value| to_number(value, labels.dtype())).transpose()?,
-        memory: memory.map_or(0, |bytes| bytes.max(1)),
-        dry_run: false,
-        journal: journal.as_deref(),
-        progress: None,
-    };
-    let found = reported(py, progress.as_ref(), |report| {
-        bigarrays::jobs::contacts(labels, &LabelOptions { progress: Some(report), ..options })
-    })?;
+    let found = listed(labels, background, memory, (journal, progress), bigarrays::jobs::contacts)?;
     Ok((
         words_of(py, found.pairs.iter().flat_map(|&(one, other)| [one, other])),
         words_of(py, found.faces.iter().flatten().map(|&one| one.into())),
