@@ -110,6 +110,42 @@ def test_scales_go_on_from_any_and_boxes_are_made_anew(tmp_path: Path) -> None:
     assert 0 < len(changed) < len(before) // 2
 
 
+ENCODINGS = {
+    "precomputed": ["raw", "jpeg", "png"],
+    "n5": ["raw", "gzip", "zstd", "blosc", "xz", "bzip2", "lz4"],
+    "ome-zarr": ["raw", "gzip", "zstd", "blosc"],
+    "ome-zarr-0.4": ["raw", "gzip", "zstd", "blosc", "zlib", "bz2"],
+}
+
+
+@pytest.mark.parametrize(("format", "encoding"), [(format, one) for format, all in ENCODINGS.items() for one in all])
+def test_levels_are_encoded_as_their_source(tmp_path: Path, format: str, encoding: str) -> None:
+    values = np.random.default_rng(7).integers(0, 250, (20, 18, 16), dtype="uint8")
+    options = {"key": "s0"} if format == "n5" else {}
+    level = {"gzip": {"level": 3}, "zstd": {"level": 2}}.get(encoding, {})
+    array = layer(tmp_path / "a", values, format=format, encoding=encoding, **options, **level)
+    (key,) = ba.downsample(array, levels=1, factors=(2, 2, 2), method="max")
+    coarse = ba.open(tmp_path / "a", scale=key)
+    assert coarse.encoding == array.encoding
+    if encoding != "jpeg":
+        np.testing.assert_array_equal(coarse[...], values.reshape(10, 2, 9, 2, 8, 2).max(axis=(1, 3, 5)))
+    if format == "n5":
+        both = [json.loads((tmp_path / f"a/s{scale}/attributes.json").read_text())["compression"] for scale in range(2)]
+        assert both[0] == both[1]
+
+
+def test_cells_of_no_numbers_alone_are_none_whatever_is_ignored(tmp_path: Path) -> None:
+    values = np.full((16, 4, 4), np.nan, "f4")
+    values[:2], values[2:4], values[6:8, 0] = 1, 5, 5
+    for method in ("mean", "min", "max", "median", "mode"):
+        for ignore, expected in {None: [1, 5, np.nan, 5], 5: [1, 5, np.nan, 5], 1: [1, 5, np.nan, 5]}.items():
+            array = layer(tmp_path / f"{method}-{ignore}", values)
+            keys = ba.downsample(array, levels=2, factors=(2, 2, 2), method=method, ignore=ignore)
+            first, second = (ba.open(array.url, scale=key)[...] for key in keys)
+            np.testing.assert_array_equal(first[:4, 0, 0], np.float32(expected), err_msg=f"{method} {ignore}")
+            assert np.isnan(first[4:]).all() and np.isnan(second[2:]).all()
+
+
 @pytest.mark.parametrize("format", ["precomputed", "n5", "ome-zarr"])
 def test_what_ended_early_is_never_listed_and_goes_on(tmp_path: Path, format: str) -> None:
     values = np.random.default_rng(7).integers(0, 60000, (100, 90, 80), dtype="uint16")

@@ -65,7 +65,7 @@ def apart(x: ba.Lazy) -> Any:
 
 
 def same_bits(folder: Path, executor: Any) -> None:
-    """A map, reductions, groups, windows, medians and other chunks are to the bit what threads compute."""
+    """A map, reductions, groups, windows, medians, other chunks and copies are to the bit what threads compute."""
     x = cube(folder)
     months = np.arange(24) % 12
     groups = x.groupby(months, axis=0)
@@ -80,12 +80,15 @@ def same_bits(folder: Path, executor: Any) -> None:
     saved = ba.save({folder / name: one for name, one in known.items()}, progress=lambda *at: told.append(at), **options, **OPTIONS)
     assert told and told[-1][0] == told[-1][1] and told == sorted(told), told
     rechunked = x.save(folder / "rechunked", format="zarr3", chunk_shape=(24, 16, 32), **options)
+    copied = ba.create(folder / "copied", format="n5", shape=x.shape, dtype="float32", chunk_shape=(10, 30, 41))
+    ba.copy(ba.open(folder / "cube"), copied, **options)
     numbers = [x.max(), x.sum(axis=2), x.median(axis=0)]
     for one, found in zip(numbers, ba.compute(*numbers, scratch=folder, **options), strict=True):
         np.testing.assert_array_equal(found, one.compute())
     for name, one in known.items():
         np.testing.assert_array_equal(saved[folder / name][...], one.compute(), err_msg=name)
-    np.testing.assert_array_equal(rechunked[...], x.compute())
+    for array in (rechunked, copied):
+        np.testing.assert_array_equal(array[...], x.compute())
 
 
 def dying(mark: str, work: Callable[..., Any], *arguments: Any) -> Any:

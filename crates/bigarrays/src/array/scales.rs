@@ -7,7 +7,7 @@ use crate::array::Array;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::codec::ContentEncoding;
 use crate::chunk::layout::Layout;
-use crate::format::{self, CreateSpec, FormatOptions, Opened, ScaleSelector};
+use crate::format::{self, CreateSpec, FormatOptions, Opened, ScaleSelector, StorageSpec};
 
 impl Array {
     /// Whether elements of coarser scales begin at whole multiples of their size from coordinate 0 on, or where the first
@@ -21,8 +21,9 @@ impl Array {
 
     /// What an empty scale like this one is made of.
     pub(crate) fn scale_spec(&self) -> Result<CreateSpec> {
-        let spec = format::like((&self.stored.root, "").into(), &self.of_scale(self.stored.scale))?;
-        Ok(format::of_scale(spec))
+        let CreateSpec { array, storage } =
+            format::like((&self.stored.root, "").into(), &self.of_scale(self.stored.scale))?;
+        Ok(format::of_scale(CreateSpec { array, storage: StorageSpec::default().or_like(storage, false) }))
     }
 
     /// The scales that `specs` describe: they can be read and written, and the layer lists each once [`Array::list_scale`]

@@ -20,11 +20,17 @@ pub(super) struct Mean<T, W> {
 pub(super) struct Sums<S> {
     sums: Vec<S>,
     counts: Option<Vec<u64>>,
+    /// How many elements were ignored, where others may be no numbers: what is only made of the latter is no number.
+    ignored: Option<Vec<u64>>,
 }
 
 impl<T: Voxel, W: Width<T>> Mean<T, W> {
     fn counts(&self) -> bool {
         T::HAS_NAN || self.ignore.is_some()
+    }
+
+    fn counts_ignored(&self) -> bool {
+        T::HAS_NAN && self.ignore.is_some()
     }
 
     #[inline(always)]
@@ -37,14 +43,17 @@ impl<T: Voxel, W: Width<T>> Kernel<T> for Mean<T, W> {
     type Cells = Sums<W::Sum>;
 
     fn bytes(&self) -> u64 {
-        (size_of::<W::Sum>() + if self.counts() { 8 } else { 0 }) as u64
+        (size_of::<W::Sum>() + 8 * (usize::from(self.counts()) + usize::from(self.counts_ignored()))) as u64
     }
 
     fn read(&self, elements: &[T], windows: &Windows) -> Self::Cells {
         let mut sums = vec![W::Sum::default(); windows.count()];
         let mut counts = self.counts().then(|| vec![0u64; sums.len()]);
+        let mut ignored = self.counts_ignored().then(|| vec![0u64; sums.len()]);
         let (length, inner) = (windows.shape[windows.shape.len() - 1], windows.inner());
         let (mut line, mut taken) = (vec![T::Row::default(); length], vec![0u32; length]);
+        let mut passed = vec![0u64; if ignored.is_some() { length } else { 0 }];
+        let is_ignored = |one: T| u64::from(self.ignore == Some(one));
         let widen = |one: T| T::Row::from(one.narrow());
         windows.rows(|number, starts| {
             let cells = number * inner.len()..(number + 1) * inner.len();
@@ -56,34 +65,45 @@ impl<T: Voxel, W: Width<T>> Kernel<T> for Mean<T, W> {
                         sum_runs(&taken, inner, k == 0, &|one| u64::from(one), &mut counts[cells.clone()]);
                     }
                 }
+                if let Some(ignored) = &mut ignored {
+                    sum_lines(elements, starts, &is_ignored, &mut passed);
+                    sum_runs(&passed, inner, k == 0, &|one| one, &mut ignored[cells.clone()]);
+                }
                 sum_runs(&line, inner, k == 0, &|one| W::Sum::from(one), &mut sums[cells.clone()]);
             }
         });
-        Sums { sums, counts }
+        Sums { sums, counts, ignored }
     }
 
     fn constant(&self, element: T, counts: &Counts) -> Self::Cells {
         let is_taken = self.takes(element);
         let sum = |count| if is_taken { W::times(element, count) } else { W::Sum::default() };
-        let of = |count| if is_taken { count } else { 0 };
-        Sums { sums: counts.map(sum), counts: self.counts().then(|| counts.map(of)) }
+        let is_ignored = self.ignore == Some(element);
+        let of = |is_counted: bool| counts.map(|count| if is_counted { count } else { 0 });
+        Sums {
+            sums: counts.map(sum),
+            counts: self.counts().then(|| of(is_taken)),
+            ignored: self.counts_ignored().then(|| of(is_ignored)),
+        }
     }
 
     fn coarsen(&self, fine: &Self::Cells, _: &Counts, windows: &Windows) -> Self::Cells {
         let mut sums = vec![W::Sum::default(); windows.count()];
-        let mut counts = fine.counts.as_ref().map(|_| vec![0u64; sums.len()]);
+        let none = |fine: &Option<Vec<u64>>| fine.as_ref().map(|_| vec![0u64; sums.len()]);
+        let (mut counts, mut ignored) = (none(&fine.counts), none(&fine.ignored));
         let (length, inner) = (windows.shape[windows.shape.len() - 1], windows.inner());
         let (mut line, mut taken) = (vec![W::Sum::default(); length], vec![0; length]);
         windows.rows(|number, starts| {
             let cells = number * inner.len()..(number + 1) * inner.len();
             sum_lines(&fine.sums, starts, &|one| one, &mut line);
             sum_runs(&line, inner, true, &|one| one, &mut sums[cells.clone()]);
-            if let (Some(counts), Some(fine)) = (&mut counts, &fine.counts) {
+            for (counts, fine) in [(&mut counts, &fine.counts), (&mut ignored, &fine.ignored)] {
+                let (Some(counts), Some(fine)) = (counts, fine) else { continue };
                 sum_lines(fine, starts, &|one| one, &mut taken);
-                sum_runs(&taken, inner, true, &|one| one, &mut counts[cells]);
+                sum_runs(&taken, inner, true, &|one| one, &mut counts[cells.clone()]);
             }
         });
-        Sums { sums, counts }
+        Sums { sums, counts, ignored }
     }
 
     fn put(
@@ -95,28 +115,34 @@ impl<T: Voxel, W: Width<T>> Kernel<T> for Mean<T, W> {
         shape: &[usize],
     ) {
         put_box(&mut into.sums, whole, at, &from.sums, shape);
-        if let (Some(into), Some(from)) = (&mut into.counts, &from.counts) {
-            put_box(into, whole, at, from, shape);
+        for (into, from) in [(&mut into.counts, &from.counts), (&mut into.ignored, &from.ignored)] {
+            if let (Some(into), Some(from)) = (into, from) {
+                put_box(into, whole, at, from, shape);
+            }
         }
     }
 
     fn save(&self, cells: &Self::Cells, bytes: &mut Vec<u8>) {
         bytes.extend_from_slice(bytemuck::cast_slice(&cells.sums));
-        bytes.extend_from_slice(bytemuck::cast_slice(cells.counts.as_deref().unwrap_or_default()));
+        for counts in [&cells.counts, &cells.ignored] {
+            bytes.extend_from_slice(bytemuck::cast_slice(counts.as_deref().unwrap_or_default()));
+        }
     }
 
     fn load(&self, mut bytes: &[u8], count: usize) -> Option<Self::Cells> {
         let sums = take(&mut bytes, count)?;
         let counts = if self.counts() { Some(take(&mut bytes, count)?) } else { None };
-        bytes.is_empty().then_some(Sums { sums, counts })
+        let ignored = if self.counts_ignored() { Some(take(&mut bytes, count)?) } else { None };
+        bytes.is_empty().then_some(Sums { sums, counts, ignored })
     }
 
     fn finish(&self, cells: &Self::Cells, counts: &Counts, out: &mut [T]) {
-        let none = || self.ignore.unwrap_or_else(T::none);
+        let is_ignored = |at: usize| cells.ignored.as_ref().is_none_or(|ignored| ignored[at] > 0);
+        let none = |at| self.ignore.filter(|_| is_ignored(at)).unwrap_or_else(T::none);
         match (&cells.counts, counts.uniform()) {
             (Some(counts), _) => {
-                for ((out, &sum), &count) in out.iter_mut().zip(&cells.sums).zip(counts) {
-                    *out = if count == 0 { none() } else { W::mean(sum, count) };
+                for (at, ((out, &sum), &count)) in out.iter_mut().zip(&cells.sums).zip(counts).enumerate() {
+                    *out = if count == 0 { none(at) } else { W::mean(sum, count) };
                 }
             }
             (None, Some(count)) => means::<T, W>(&cells.sums, count, out),
