@@ -142,7 +142,7 @@ def test_cells_of_no_numbers_alone_are_none_whatever_is_ignored(tmp_path: Path) 
             array = layer(tmp_path / f"{method}-{ignore}", values)
             keys = ba.downsample(array, levels=2, factors=(2, 2, 2), method=method, ignore=ignore)
             first, second = (ba.open(array.url, scale=key)[...] for key in keys)
-            np.testing.assert_array_equal(first[:4, 0, 0], np.float32(expected), err_msg=f"{method} {ignore}")
+            np.testing.assert_array_equal(first[:4, 0, 0], np.array(expected, "f4"), err_msg=f"{method} {ignore}")
             assert np.isnan(first[4:]).all() and np.isnan(second[2:]).all()
 
 
