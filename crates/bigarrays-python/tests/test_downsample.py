@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -177,8 +178,13 @@ def test_what_ended_early_is_never_listed_and_goes_on(tmp_path: Path, format: st
         assert len(ba.downsample(again, levels=3, factors=(2, 2, 2))) == 3
         np.testing.assert_array_equal(ba.open(tmp_path / "c", scale=1)[...], ba.open(tmp_path / "b", scale=1)[...])
         return
-    with pytest.raises(ba.AlreadyExistsError, match="chunks without metadata"):
+    with pytest.raises(ba.AlreadyExistsError, match="chunks without metadata") as raised:
         ba.downsample(again, levels=3, factors=(2, 2, 2))
+    # It says what removes these, and nothing else.
+    (folder,) = re.findall(r'remove\("(.*)", recursive=True\)', str(raised.value))
+    ba.remove(folder, recursive=True)
+    ba.downsample(ba.open(tmp_path / "c", mode="r+"), levels=1, factors=(2, 2, 2))
+    np.testing.assert_array_equal(ba.open(tmp_path / "c", scale=1)[...], ba.open(tmp_path / "b", scale=1)[...])
 
 
 def bytes_read() -> int:

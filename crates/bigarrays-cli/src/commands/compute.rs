@@ -207,8 +207,12 @@ impl ComputeArgs {
             compute::compute(targets.map(|(one, to)| (one.lazy, Target::Array(to))).collect(), options)
         })?;
         journal.map_or(Ok(()), |journal| end(journal, session))?;
-        for Saved { lazy, output, .. } in results {
-            session.terminal.note(format_args!("computed {output}: {} over {}", lazy.dtype(), lazy.domain()));
+        for (Saved { output, .. }, target) in results.iter().zip(&targets) {
+            session.terminal.note(format_args!(
+                "computed {output}: {} over {}",
+                target.dtype(),
+                target.domain()
+            ));
         }
         Ok(())
     }

@@ -62,12 +62,22 @@ pub(crate) fn run(args: &InfoArgs, session: &Session) -> anyhow::Result<()> {
             shown["metadata"] = names.map(|counts| counts.metadata).into();
             writeln!(out, "{}", pretty(&shown))?;
         }
-        false => write_text(&mut out, &array, names)?,
+        false => {
+            let made_of = session.open().scale(array.scale()).incomplete(true).like(url);
+            let origin = made_of.ok().and_then(|spec| spec.array.origin);
+            write_text(&mut out, &array, origin, names)?;
+        }
     }
     Ok(out.flush()?)
 }
 
-fn write_text(out: &mut dyn Write, array: &Array, names: Option<Counts>) -> anyhow::Result<()> {
+/// `origin` is where the first element lies in what the array is a copy of, of formats whose coordinates begin at 0.
+fn write_text(
+    out: &mut dyn Write,
+    array: &Array,
+    origin: Option<Vec<i64>>,
+    names: Option<Counts>,
+) -> anyhow::Result<()> {
     let grid = array.layout().grid.shape();
     let size = bytes(array).map_or_else(
         || "more than 2^64 bytes".to_owned(),
@@ -89,6 +99,10 @@ fn write_text(out: &mut dyn Write, array: &Array, names: Option<Counts>) -> anyh
         ("type", format!("{}{}", array.dtype(), if is_labels { ", labels" } else { "" })),
         ("axes", joined(array.axis_names(), ",")),
         ("domain", array.domain().to_string()),
+        (
+            "origin",
+            origin.map_or_else(String::new, |origin| format!("{} in what it was copied from", joined(&origin, ","))),
+        ),
         ("shape", joined(array.shape(), " × ")),
         ("chunk", joined(array.chunk_shape(), " × ")),
         ("grid", format!("{}, {}", joined(grid, " × "), counted(chunks, "chunk"))),

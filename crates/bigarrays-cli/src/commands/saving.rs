@@ -113,7 +113,7 @@ impl SaveArgs {
             compute::compute(vec![(lazy, Target::Array(&target))], options)
         })?;
         journal.map_or(Ok(()), |journal| end(journal, session))?;
-        session.terminal.note(format_args!("wrote {output}: {} over {}", lazy.dtype(), lazy.domain()));
+        session.terminal.note(format_args!("wrote {output}: {} over {}", target.dtype(), target.domain()));
         Ok(())
     }
 

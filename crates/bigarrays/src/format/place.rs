@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::document::{DOCUMENTS, Document};
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::text::redact;
 use crate::store::{Store, cannot_list};
 
 /// Says of a key, relative to an array or group, whether a chunk or shard of it can have that key.
@@ -37,8 +38,12 @@ pub(super) fn expect_no_chunks(
             listed => listed,
         };
     };
-    let message = "there are chunks without metadata, as a removal that was cut short leaves them, and a new array \
-                   would show them; remove what is left first: bigarrays rm -r, or remove(…, recursive=True)";
+    let folder = redact(&store.location("")).into_owned();
+    let message = format!(
+        "there are chunks without metadata, as a run that was stopped, another that is at work, or a removal that was cut \
+         short leave them, and a new array would show them. What was begun with resume goes on with it. Or remove what is \
+         left first: bigarrays rm -r {folder:?}, or remove({folder:?}, recursive=True)"
+    );
     Err(Error::new(ErrorKind::AlreadyExists, message).at(store.location(&key)))
 }
 
