@@ -6,8 +6,8 @@ bench/simulation.py [--workers N,N…] [--terabytes N,N…] [--seed N]
 
 Assumed, and no more than that:
 - A cube in float32 with zstd, of chunks of (32, 512, 512), 32 MiB. One job is x - x.mean(), into chunks alike: a stage folds, one
-  merges, one reads again and writes. The other is x - x.mean(time): all times of a box of places are one task, since they are folded one
-  after the other, so that there are as many tasks as such boxes. 4 GiB a worker, which has one processor.
+  merges, one reads again and writes. The other is x - x.mean(time): 65,536 times of a box of places are folded one after the other, so
+  that there are as many tasks as such boxes at the most. 4 GiB a worker, which has one processor.
 - Rates of codecs are those of `bigarrays/_rates.py`; each worker gets 100 MB/s from the bucket, an answer takes 30 ms.
 - To read what a task has folded, from a shared file system, and to merge it takes 2 ms.
 - A worker is slow with a chance of 1 in 100, four times slower than others, for all of its life.

@@ -169,6 +169,23 @@ def test_a_plan_for_many_workers_has_as_many_tasks(tmp_path: Path) -> None:
     assert counts[0] < 100 and counts[1] >= 400, counts
 
 
+def test_one_long_axis_has_many_tasks(tmp_path: Path) -> None:
+    values = np.random.default_rng(7).normal(size=(300_000, 3)).astype("float32")
+    array = ba.create(tmp_path / "x", shape=values.shape, dtype="float32", format="zarr3", chunk_shape=(10_000, 3))
+    array[...] = values
+    x = array.lazy
+    options: dict[str, Any] = {"format": "zarr3", "chunk_shape": (3,)}
+    plan = ba.plan({tmp_path / "mean": x.mean(axis=0)}, tmp_path / "plan.json", workers=64, **options)
+    assert [(stage.work, stage.tasks) for stage in plan.stages] == [("fold", 5), ("merge", 1)]
+    for number in (4, 1, 0, 3, 2):
+        ba.Plan(tmp_path / "plan.json").run(0, (number, number + 1))
+    plan.run()
+    found = ba.open(tmp_path / "mean")[...]
+    np.testing.assert_array_equal(found, x.mean(axis=0).compute())
+    np.testing.assert_array_equal(found, x.mean(axis=0).compute(memory=1 << 20))
+    np.testing.assert_allclose(found, values.mean(axis=0, dtype="f8"), rtol=1e-6)
+
+
 def test_numbers_that_have_changed_are_noticed(tmp_path: Path) -> None:
     array = cube(tmp_path / "x")
     x = array.lazy

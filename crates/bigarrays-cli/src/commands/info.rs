@@ -101,7 +101,9 @@ fn write_text(
         ("domain", array.domain().to_string()),
         (
             "origin",
-            origin.map_or_else(String::new, |origin| format!("{} in what it was copied from", joined(&origin, ","))),
+            origin.map_or_else(String::new, |origin| {
+                format!("{} in what it was copied from", joined(&origin, ","))
+            }),
         ),
         ("shape", joined(array.shape(), " × ")),
         ("chunk", joined(array.chunk_shape(), " × ")),

@@ -16,8 +16,10 @@ pub(crate) const PLANE: u64 = 1 << 20;
 const SEGMENTS: u64 = 64;
 const CELLS: u64 = 1 << 22;
 
-/// Elements along reduced axes that are folded one after the other.
+/// Elements along reduced axes that are folded one after the other; and along a single one beside which there are places, each of which
+/// has a cell of each segment.
 const SEGMENT: u64 = 1 << 22;
+const LONG: u64 = 1 << 16;
 
 /// How an expression is computed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -192,7 +194,15 @@ impl Folding {
         let mut plane = 1u64;
         for (k, &axis) in axes.iter().enumerate().rev() {
             let length = domain.shape()[axis].max(1);
-            let mut most = if k == 0 { SEGMENT / plane } else { PLANE / plane }.max(1);
+            let is_alone = axes.len() == 1 && axis + 1 < domain.ndim();
+            let all = if is_alone {
+                LONG
+            } else if k == 0 {
+                SEGMENT
+            } else {
+                PLANE
+            };
+            let mut most = (all / plane).max(1);
             if let Some(groups) = groups.filter(|_| k == 0) {
                 // All segments have all groups.
                 let behind = domain_len(domain, &axes[1..]).div_ceil(plane).max(1);

@@ -391,8 +391,9 @@ impl<'a> Planner<'a> {
         }
         let elements = places.saturating_mul(self.stage.cells());
         let segments = self.folding.as_ref().map_or(1, Folding::count);
-        // Where there are groups, the cells of all segments wait.
-        let waiting = if self.stage.by.is_some() { segments.saturating_sub(1) } else { 0 };
+        // The cells of all segments wait: of groups, and of places beside a long axis.
+        let is_alone = self.folding.as_ref().is_some_and(|folding| folding.axes.len() == 1);
+        let waiting = if self.stage.by.is_some() || is_alone { segments.saturating_sub(1) } else { 0 };
         let one = |output: &Output| match output.method() {
             // Cells, those of a segment that is done, and elements.
             Some(method) => (16 + 8 * waiting) * method.fold.words() + 8,
