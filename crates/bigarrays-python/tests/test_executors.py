@@ -3,6 +3,7 @@
 import os
 import pickle
 import signal
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -168,6 +169,34 @@ def test_stopping_stops_the_workers(cube: ba.Array, tmp_path: Path) -> None:
     assert time.monotonic() - begun < 300
     with pytest.raises(ba.IncompleteError):
         ba.open(tmp_path / "a")
+
+
+class Busy(Executor):
+    """Never begins anything."""
+
+    def __init__(self) -> None:
+        self.futures: list[Future[Any]] = []
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        if not self.futures:
+            # While results are waited for.
+            threading.Timer(0.3, signal.raise_signal, (signal.SIGINT,)).start()
+        self.futures.append(Future())
+        return self.futures[-1]
+
+
+def test_stopping_withdraws_what_has_not_begun(cube: ba.Array, tmp_path: Path) -> None:
+    works: list[Callable[[Executor], Any]] = [
+        lambda by: (cube.lazy + 1).save(tmp_path / "a", executor=by, **OPTIONS),
+        lambda by: ba.compute(cube.lazy.sum(), executor=by),
+        lambda by: ba.verify(cube.url, executor=by),
+        lambda by: ba.copy(cube, ba.create(tmp_path / "b", like=cube), executor=by),
+    ]
+    for work in works:
+        busy = Busy()
+        with pytest.raises(KeyboardInterrupt):
+            work(busy)
+        assert busy.futures and all(future.cancelled() for future in busy.futures)
 
 
 def test_a_stage_whose_tasks_share_shards_runs_in_one_process(cube: ba.Array, tmp_path: Path) -> None:

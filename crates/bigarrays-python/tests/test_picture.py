@@ -100,6 +100,15 @@ def test_elements_keep_their_proportions() -> None:
     np.testing.assert_array_equal(small.pixels[..., 1], values[nearest(16, 8), 3, :].T[nearest(10, 25)])
 
 
+@pytest.mark.parametrize("shape", [(5, 1), (1, 5), (1, 1), (1, 5, 7), (3, 5, 1), (3, 1, 5)])
+def test_axes_of_one_element_are_drawn_last_and_where_they_lie(shape: tuple[int, ...]) -> None:
+    values = np.arange(np.prod(shape), dtype="uint8").reshape(shape)
+    plane = values if len(shape) == 2 else values.reshape([length for length in shape if length > 1])
+    height, width = plane.shape
+    drawn = ba.picture(values, contrast="type", pixels=(height, width))
+    np.testing.assert_array_equal(drawn.pixels[..., 0], plane)
+
+
 def test_boxes_reach_outside_of_the_domain() -> None:
     values = random((16, 12, 10), "float32")
     values[3, 4, 5] = np.nan

@@ -102,9 +102,13 @@ class Engine:
 
     def stop(self, under_way: Iterable[Future[Any]]) -> None:
         """Waits until no worker is at any of these. Tasks see on their own that they are to stop."""
-        for future in under_way:
+        for future in [future for future in under_way if not self.withdraw(future)]:
             while not future.done():
                 self.ended()
+
+    def withdraw(self, future: Future[Any]) -> bool:
+        """Whether a task that has not begun never will."""
+        return future.cancel()
 
     def close(self) -> None:
         """Gives back what was made here."""
@@ -173,6 +177,10 @@ class Dask(Engine):
         self.count = max(len(workers), 1)
         self.threads = min((worker["nthreads"] for worker in workers), default=None)
 
+    def withdraw(self, future: Future[Any]) -> bool:
+        # It is forgotten, whether it has begun or not.
+        return False
+
 
 class Ray(Engine):
     """The module `ray`, once `ray.init` was called. A task takes one processor."""
@@ -202,6 +210,10 @@ class Ray(Engine):
         future: Future[Any] = self.executor.remote(*arguments).future()
         future.add_done_callback(self._ended.put)
         return future
+
+    def withdraw(self, future: Future[Any]) -> bool:
+        # It is forgotten, whether it has begun or not.
+        return False
 
 
 class Submitit(Engine):
@@ -253,6 +265,9 @@ class Submitit(Engine):
             for job in self._jobs.values():
                 job.cancel(check=False)
         super().stop(under_way)
+
+    def withdraw(self, future: Future[Any]) -> bool:
+        return False
 
     def close(self) -> None:
         self.executor.parameters.clear()

@@ -200,10 +200,9 @@ def _stop(mark: str | None, by: Engine, under_way: dict[Future[Any], Any]) -> No
         by.stop(under_way)
         return
     Path(mark).touch()
-    try:
-        by.stop(under_way)
-    finally:
-        Path(mark).unlink(missing_ok=True)
+    # Who does not wait, by another Ctrl-C, leaves it for tasks that have not begun.
+    by.stop(under_way)
+    Path(mark).unlink(missing_ok=True)
 
 
 @lru_cache(maxsize=4)

@@ -185,12 +185,13 @@ fn axes(array: &Array, part: &Domain, options: &PictureOptions<'_>) -> Result<[u
     if array.order() == Order::C {
         free.reverse();
     }
-    free.sort_by_key(|&axis| {
-        let rank = letter(axis).filter(|_| is_lettered);
-        (part.shape()[axis] == 1, !is_of_space(names[axis]), rank)
-    });
-    match free[..] {
-        [right, down, ..] => Ok([down, right]),
+    free.sort_by_key(|&axis| (!is_of_space(names[axis]), letter(axis).filter(|_| is_lettered)));
+    // Which of two goes to the right does not depend on how long they are.
+    let (long, short): (Vec<_>, Vec<_>) = free.iter().partition(|&&axis| part.shape()[axis] > 1);
+    let mut drawn: Vec<usize> = long.into_iter().chain(short).take(2).collect();
+    drawn.sort_by_key(|axis| free.iter().position(|one| one == axis));
+    match drawn[..] {
+        [right, down] => Ok([down, right]),
         _ => Err(Error::invalid(format!("a picture has two axes; of {ndim}, {} are not fixed", free.len()))),
     }
 }
