@@ -77,7 +77,10 @@ class Client:
         return sorted(set(names))
 
 
-def pan(base: str, scales: list[dict[str, Any]], until: float, seed: int, out: list[float], errors: list[str]) -> None:
+def pan(
+    base: str, scales: list[dict[str, Any]], until: float, seed: int, times: tuple[list[float], list[float]], known: set[str], errors: list[str]
+) -> None:
+    """Notes how long tiles took: those that nobody had asked for before, and all others."""
     client, chance = Client(base), random.Random(seed)
     parts = urlsplit(base)
     try:
@@ -93,9 +96,48 @@ def pan(base: str, scales: list[dict[str, Any]], until: float, seed: int, out: l
                     continue
                 began = time.monotonic()
                 client.get(f"arrays/0/{name}")
-                out.append(time.monotonic() - began)
+                times[name in known].append(time.monotonic() - began)
+                known.add(name)
     except Exception as error:
         errors.append(repr(error))
+
+
+def started(program: str, path: Path, *options: str) -> tuple[subprocess.Popen[str], str]:
+    """A server, and its address."""
+    server = subprocess.Popen([program, "view", str(path), "--no-browser", *options], stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    return server, server.stdout.readline().strip()
+
+
+def seen_from_afar(program: str, path: Path, *options: str) -> tuple[subprocess.Popen[str], Client, float]:
+    """A server, and after how long all tiles of its coarsest level were there."""
+    began = time.monotonic()
+    server, base = started(program, path, *options)
+    client = Client(base)
+    last = json.loads(client.get("arrays/0/info"))["scales"][-1]
+    for name in client.tiles(last, [length // 2 for length in last["size"]]):
+        client.get(f"arrays/0/{name}")
+    return server, client, time.monotonic() - began
+
+
+def kept(program: str, path: Path, folder: Path) -> None:
+    """What levels that are kept are worth: the first start, which makes them, and the second."""
+    began = time.monotonic()
+    server, client, first = seen_from_afar(program, path, "--pyramid", str(folder))
+    while (state := json.loads(client.get("pyramids.json"))) != ["ready"]:
+        if "failed" in str(state):
+            raise RuntimeError(state)
+        time.sleep(0.05)
+    made, memory = time.monotonic() - began, peak(server.pid)
+    server.send_signal(2)
+    server.wait(timeout=30)
+    server, client, second = seen_from_afar(program, path, "--pyramid", str(folder))
+    name = json.loads(client.get("state.json"))["layers"][0]["name"]
+    state = json.loads(client.get("pyramids.json"))
+    server.send_signal(2)
+    server.wait(timeout=30)
+    print(f"--pyramid: seen from afar after {first:.2f} s, levels made after {made:.1f} s, {memory / 1024:.0f} MiB")
+    print(f"--pyramid, second start: seen from afar after {second:.2f} s, exactly; name: {name}, {state}")
 
 
 def main() -> None:
@@ -107,10 +149,9 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_DIR")) as folder:
         path = made(Path(folder), args.gib)
+        kept(args.program, path, Path(folder) / "kept")
         began = time.monotonic()
-        server = subprocess.Popen([args.program, "view", str(path), "--no-browser"], stdout=subprocess.PIPE, text=True)
-        assert server.stdout is not None
-        base = server.stdout.readline().strip()
+        server, base = started(args.program, path)
         print(f"address after {time.monotonic() - began:.2f} s")
         client = Client(base)
         scales = json.loads(client.get("arrays/0/info"))["scales"]
@@ -130,17 +171,21 @@ def main() -> None:
                 f"level {scale['key']}: {len(names)} tiles in {first:.2f} s, one after the other; "
                 f"kept ones at the 95th percentile in {np.percentile(times, 95) * 1e3:.1f} ms"
             )
-        out: list[float] = []
+        times: tuple[list[float], list[float]] = ([], [])
+        known: set[str] = set()
         errors: list[str] = []
         until = time.monotonic() + args.seconds
-        threads = [threading.Thread(target=pan, args=(base, scales, until, k, out, errors)) for k in range(args.clients)]
+        threads = [threading.Thread(target=pan, args=(base, scales, until, k, times, known, errors)) for k in range(args.clients)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        print(f"{args.clients} clients, {args.seconds:.0f} s: {len(out)} tiles, {len(errors)} errors {errors[:3]}")
-        if out:
-            print(f"median {np.median(out) * 1e3:.1f} ms, 95th percentile {np.percentile(out, 95) * 1e3:.1f} ms")
+        print(f"{args.clients} clients, {args.seconds:.0f} s: {sum(map(len, times))} tiles, {len(errors)} errors {errors[:3]}")
+        for what, some in zip(["asked for the first time", "asked for before"], times, strict=True):
+            if some:
+                print(f"{what}: {len(some)}, median {np.median(some) * 1e3:.1f} ms, 95th percentile {np.percentile(some, 95) * 1e3:.1f} ms")
+        counts = json.loads(client.get("counts.json"))
+        print(f"{counts['reads']} reads were begun, {counts['dropped']} ended early, since their client had gone")
         print(f"peak memory of the server, without pages of files: {peak(server.pid) / 1024:.0f} MiB")
         server.send_signal(2)
         print(f"ended with {server.wait(timeout=30)}")

@@ -1,9 +1,10 @@
 //! Viewers: arrays in Neuroglancer.
 
+use std::path::PathBuf;
 use std::sync::Mutex;
 
 use bigarrays::base::sync::MutexExt;
-use bigarrays_serve::{Layer, ViewOptions, Viewer, Volume};
+use bigarrays_serve::{Affine, Layer, Pyramid, ViewOptions, Viewer, Volume};
 use pyo3::prelude::*;
 
 use crate::array::PyArray;
@@ -28,14 +29,17 @@ enum Shown<'py> {
     Lazy(Bound<'py, PyLazy>),
 }
 
+/// A layer: its name, what it is made of, whether it is of labels, and the rows of its affine matrix.
+type Described<'py> = (String, Shown<'py>, Option<bool>, Option<Vec<Vec<f64>>>);
+
 #[pymethods]
 impl PyViewer {
-    /// Starts one, of layers that each have a name, an array or expression, and whether it is of labels.
+    /// Starts one, of layers that each have a name, an array or expression, whether it is of labels, and an affine matrix.
     #[new]
     #[allow(clippy::too_many_arguments, reason = "keywords of Python")]
     fn new(
         py: Python<'_>,
-        layers: Vec<(String, Shown<'_>, Option<bool>)>,
+        layers: Vec<Described<'_>>,
         at: Option<Vec<f64>>,
         layout: Option<String>,
         state: Option<&Bound<'_, PyAny>>,
@@ -44,16 +48,19 @@ impl PyViewer {
         allow_origin: Vec<String>,
         neuroglancer: Option<String>,
         tile_bytes: Option<u64>,
+        pyramid: Option<PathBuf>,
     ) -> PyResult<Self> {
-        let layer = |(name, shown, labels): (String, Shown<'_>, Option<bool>)| {
+        let layer = |(name, shown, labels, affine): Described<'_>| {
             let volume: Volume = match shown {
                 Shown::Array(array) => array.get().array.clone().into(),
                 Shown::Lazy(lazy) => lazy.get().inner().clone().into(),
             };
             let layer = Layer::new(name, volume);
-            labels.into_iter().fold(layer, Layer::labels)
+            let affine = affine.map(|rows| Affine::new(&rows)).transpose().or_raise(py)?;
+            let layer = labels.into_iter().fold(layer, Layer::labels);
+            Ok(affine.into_iter().fold(layer, Layer::affine))
         };
-        let layers: Vec<Layer> = layers.into_iter().map(layer).collect();
+        let layers: Vec<Layer> = layers.into_iter().map(layer).collect::<PyResult<_>>()?;
         let options = ViewOptions {
             bind: bind
                 .parse()
@@ -65,6 +72,7 @@ impl PyViewer {
             layout,
             tile_bytes: tile_bytes.unwrap_or(ViewOptions::default().tile_bytes),
             state: state.map(to_object).transpose()?.unwrap_or_default(),
+            pyramid,
             ..ViewOptions::default()
         };
         let viewer = detached(py, || Viewer::start(&layers, &options))?;
@@ -97,6 +105,14 @@ impl PyViewer {
     #[getter]
     fn dropped_reads(&self) -> u64 {
         self.viewer.locked().as_ref().map_or(0, Viewer::dropped_reads)
+    }
+
+    /// What there is of kept levels; nothing once it is closed.
+    #[getter]
+    fn pyramids(&self) -> Vec<Option<String>> {
+        let text = |state: Option<Pyramid>| state.map(|state| state.to_string());
+        let viewer = self.viewer.locked();
+        viewer.as_ref().map_or_else(Vec::new, |viewer| viewer.pyramids().into_iter().map(text).collect())
     }
 
     fn close(&self, py: Python<'_>) -> PyResult<()> {

@@ -3,8 +3,10 @@ is refused, other tests say."""
 
 from __future__ import annotations
 
+import gzip
 import http.client
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -36,6 +38,15 @@ class Client:
         connection.close()
         assert answer.status == 200, body
         return body
+
+    def answer(self, path: str, **headers: str) -> tuple[int, bytes, http.client.HTTPMessage]:
+        """Whatever is answered."""
+        connection = http.client.HTTPConnection(self.base.netloc)
+        connection.request("GET", self.base.path + path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+        answer = connection.getresponse()
+        body = answer.read()
+        connection.close()
+        return answer.status, body, answer.headers
 
     def json(self, path: str) -> Any:
         return json.loads(self.get(path))
@@ -203,9 +214,6 @@ def test_refused(tmp_path: Path) -> None:
         bigarrays.view(np.zeros((3, 3)), labels=[True])
     with pytest.raises(bigarrays.InvalidArgumentError, match="no address"):
         bigarrays.view(np.zeros(3), bind="everywhere")
-    ones = bigarrays.create("memory://view-refused", shape=(100, 100, 100), dtype="uint8", format="zarr3")
-    with pytest.raises(bigarrays.MemoryBudgetError, match="2000000 bytes"):
-        bigarrays.view(ones.lazy - ones.lazy.mean(), tile_bytes=1000)
     np.save(tmp_path / "dates.npy", np.zeros(3, "datetime64[s]"))
     with pytest.raises(bigarrays.UnsupportedError):
         bigarrays.view(bigarrays.open(tmp_path / "dates.npy"))
@@ -256,3 +264,239 @@ assert os.waitpid(child, 0)[1] == 0
 assert urllib.request.urlopen(viewer.base + "arrays/0/info").status == 200
 """
     subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=True, timeout=120)
+
+
+def ready(viewer: bigarrays.Viewer) -> None:
+    """Waits until the levels are kept."""
+    for _ in range(600):
+        if viewer.pyramids == ["ready"]:
+            return
+        assert "failed" not in str(viewer.pyramids), viewer.pyramids
+        time.sleep(0.1)
+    raise AssertionError(viewer.pyramids)
+
+
+def kept_precomputed(folder: Path) -> Any:
+    array = bigarrays.create(folder / "a", shape=(300, 210, 70), origin=(-21, 7, -5), dtype="uint16", chunk_shape=(32, 32, 32))
+    array[0:150, 50:150, 0:60] = RANDOM.integers(0, 1 << 16, (150, 100, 60)).astype("uint16")
+    return bigarrays.open(folder / "a", mode="r")
+
+
+def kept_labels(folder: Path) -> Any:
+    array = bigarrays.create(folder / "l", shape=(210, 110, 70), origin=(3, 7, -5), dtype="uint64", labels=True, chunk_shape=(32, 32, 32))
+    array[...] = RANDOM.integers(0, 3, array.shape).astype("uint64") << 60
+    return array
+
+
+def kept_channels(folder: Path) -> Any:
+    shape, names = (2, 3, 70, 150, 130), list("tczyx")
+    array = bigarrays.create(folder / "c.zarr", shape=shape, dtype="float32", format="zarr3", dimension_names=names)
+    array[...] = RANDOM.normal(size=shape).astype("float32")
+    return array
+
+
+def kept_view(folder: Path) -> Any:
+    np.save(folder / "v.npy", RANDOM.integers(-9, 9, (150, 160, 170)).astype("int64"))
+    return bigarrays.open(folder / "v.npy").translate((-4, -20, -30)).view[:, ::2, -27:]
+
+
+@pytest.mark.parametrize("make", [kept_precomputed, kept_labels, kept_channels, kept_view])
+def test_kept_levels_are_those_that_are_made_where_one_looks(tmp_path: Path, make: Any) -> None:
+    array = make(tmp_path)
+    with bigarrays.view(array) as viewer:
+        client, made = Client(viewer), []
+        layer = "0/at/1" if array.ndim == 5 else "0"
+        count = len(client.json("arrays/0/info")["scales"])
+        assert count > 1 and viewer.pyramids == [None]
+        made = [client.level(layer, number) for number in range(count)]
+    for _ in range(2):
+        with bigarrays.view(array, pyramid=tmp_path / "kept") as viewer:
+            ready(viewer)
+            client = Client(viewer)
+            assert client.json("pyramids.json") == ["ready"]
+            for number, (elements, first) in enumerate(made):
+                kept, origin = client.level(layer, number)
+                assert origin == first and np.array_equal(kept, elements), number
+    assert len(list((tmp_path / "kept").iterdir())) == 1
+
+
+def test_what_was_sampled_is_exact_once_it_is_kept_and_never_of_another_version(tmp_path: Path) -> None:
+    data = RANDOM.integers(0, 255, (340, 340, 340)).astype("uint8")
+    array = bigarrays.create(tmp_path / "a.zarr", shape=data.shape, dtype="uint8", format="zarr3", chunk_shape=(64, 64, 64))
+    array[...] = data
+
+    def means() -> npt.NDArray[Any]:
+        made: npt.NDArray[Any] = np.rint(data[:320, :320, :320].reshape(40, 8, 40, 8, 40, 8).mean(axis=(1, 3, 5))).T
+        return made
+
+    with bigarrays.view(bigarrays.open(tmp_path / "a.zarr"), pyramid=tmp_path / "kept") as viewer:
+        assert viewer.names == ["a.zarr (sampled from afar)"]
+        ready(viewer)
+        last = len(Client(viewer).json("arrays/0/info")["scales"]) - 1
+        assert np.array_equal(Client(viewer).level("0", last)[0][:40, :40, :40, 0], means())
+    began = time.monotonic()
+    with bigarrays.view(bigarrays.open(tmp_path / "a.zarr"), pyramid=tmp_path / "kept") as viewer:
+        assert viewer.pyramids == ["ready"] and time.monotonic() - began < 1
+        assert viewer.names == ["a.zarr"]
+        assert np.array_equal(Client(viewer).level("0", last)[0][:40, :40, :40, 0], means())
+        # The array changes while it is seen, and then while nobody looks.
+        array[:8, :8, :8] = 200
+        data[:8, :8, :8] = 200
+        for _ in range(300):
+            if Client(viewer).level("0", last)[0][0, 0, 0, 0] == 200:
+                break
+            time.sleep(0.1)
+        assert np.array_equal(Client(viewer).level("0", last)[0][:40, :40, :40, 0], means())
+    array[:8, :8, :8] = 100
+    with bigarrays.view(bigarrays.open(tmp_path / "a.zarr"), pyramid=tmp_path / "kept") as viewer:
+        assert viewer.pyramids != ["ready"]
+        assert Client(viewer).level("0", last)[0][0, 0, 0, 0] == 100
+        ready(viewer)
+    assert len(list((tmp_path / "kept").iterdir())) == 1
+
+
+def test_levels_of_a_file_that_has_changed_are_made_anew(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.full((300, 200, 100), 5, "uint16"))
+    for value in [5, 7]:
+        np.load(tmp_path / "a.npy", mmap_mode="r+")[...] = value
+        os.utime(tmp_path / "a.npy")
+        for began in [False, True]:
+            with bigarrays.view(bigarrays.open(tmp_path / "a.npy"), pyramid=tmp_path / "kept") as viewer:
+                assert (viewer.pyramids == ["ready"]) == began
+                ready(viewer)
+                assert (Client(viewer).level("0", 1)[0] == value).all()
+
+
+def test_what_is_in_memory_keeps_no_levels(tmp_path: Path) -> None:
+    with bigarrays.view(np.zeros((200, 200, 200), "uint8"), pyramid=tmp_path / "kept") as viewer:
+        assert viewer.pyramids == [None]
+    assert not (tmp_path / "kept").exists()
+
+
+def stored(folder: Path, array: bigarrays.Array, box: str) -> bytes | None:
+    """A chunk as a file has it."""
+    (layer,) = [path for path in folder.iterdir() if path.is_dir()]
+    plain, zipped = layer / box, layer / f"{box}.gz"
+    if zipped.exists():
+        return gzip.decompress(zipped.read_bytes())
+    return plain.read_bytes() if plain.exists() else None
+
+
+@pytest.mark.parametrize("content_encoding", ["gzip", "none"])
+@pytest.mark.parametrize("sharded", [False, True])
+@pytest.mark.parametrize(
+    ("encoding", "dtype", "channels"),
+    [("jpeg", "uint8", 1), ("jpeg", "uint8", 3), ("compressed_segmentation", "uint64", 1), ("compressed_segmentation", "uint32", 1)],
+)
+def test_chunks_are_passed_as_they_are_stored(
+    tmp_path: Path, encoding: str, dtype: str, channels: int, sharded: bool, content_encoding: Any
+) -> None:
+    shape = (100, 70, 60) if channels == 1 else (100, 70, 60, channels)
+    data = RANDOM.integers(1, 200, shape).astype(dtype)
+    options: dict[str, Any] = {"shape": shape, "origin": (-20, 7, -5, 0)[: len(shape)], "dtype": dtype, "encoding": encoding}
+    options |= {"chunk_shape": (64, 32, 32, channels)[: len(shape)], "resolution": (8, 8, 40)}
+    plain = bigarrays.create(tmp_path / "plain", content_encoding=content_encoding, **options)
+    plain[: -20 + 64, :, :] = data[:64]
+    array = plain
+    if sharded:
+        kind: dict[str, Any] = {"preshift_bits": 1, "hash": "murmurhash3_x86_128", "minishard_bits": 2, "shard_bits": 1}
+        kind |= {"data_encoding": "gzip" if content_encoding == "gzip" else "raw"}
+        array = bigarrays.create(tmp_path / "sharded", sharding=kind, **options)
+        array[: -20 + 64, :, :] = data[:64]
+    with bigarrays.view(bigarrays.open(tmp_path / ("sharded" if sharded else "plain"))) as viewer:
+        client = Client(viewer)
+        scale = client.json("arrays/0/info")["scales"][0]
+        assert scale["encoding"] == encoding and scale["chunk_sizes"] == [[64, 32, 32]]
+        if dtype.startswith("uint64"):
+            assert scale["compressed_segmentation_block_size"] == [8, 8, 8]
+        for box in ["-20-44_7-39_-5-27", "-20-44_71-77_27-55", "-20-44_39-71_27-55"]:
+            status, body, _ = client.answer(f"arrays/0/0/{box}")
+            assert status == 200 and body == stored(tmp_path / "plain", plain, box), box
+        # What is not stored is zero to Neuroglancer if it is not found.
+        assert client.answer("arrays/0/0/44-80_7-39_-5-27")[0] == 404
+        assert client.json("arrays/0/value/-20,7,-5") == [str(x) for x in np.ravel(array[-20, 7, -5])]
+
+
+def test_damaged_chunks_are_no_answer(tmp_path: Path) -> None:
+    array = bigarrays.create(tmp_path / "a", shape=(64, 64, 64), dtype="uint32", encoding="compressed_segmentation", chunk_shape=(32, 32, 32))
+    array[...] = RANDOM.integers(1, 9, array.shape).astype("uint32")
+    (layer,) = [path for path in (tmp_path / "a").iterdir() if path.is_dir()]
+    for path in layer.glob("0-32_0-32_0-32*"):
+        path.unlink()
+    (layer / "0-32_0-32_0-32").write_bytes(b"\x01\0\0\0" + b"\xff" * 40)
+    with bigarrays.view(bigarrays.open(tmp_path / "a")) as viewer:
+        status, body, _ = Client(viewer).answer("arrays/0/0/0-32_0-32_0-32")
+        assert status == 500 and b"0-32_0-32_0-32" in body, body
+        assert Client(viewer).answer("arrays/0/0/32-64_0-32_0-32")[0] == 200
+
+
+def test_what_takes_too_much_is_computed_once_somebody_lets_it() -> None:
+    data = RANDOM.integers(0, 255, (100, 100, 100)).astype("uint8")
+    array = bigarrays.create("memory://view-asks", shape=data.shape, dtype="uint8", format="zarr3")
+    array[...] = data
+    above = array.lazy.astype("int16") - array.lazy.max()
+    with bigarrays.view(above, array.lazy + 1, array, tile_bytes=1_500_000, allow_origin=["https://hub.example"]) as viewer:
+        client = Client(viewer)
+        info = client.json("arrays/0/info")
+        assert len(info["scales"]) == 1
+        asks = client.json("costs.json")
+        assert asks[0]["limit"] == 1_500_000 and asks[0]["bytes"] > 1_500_000 and asks[1]["bytes"] <= 1_500_000 and asks[2] is None
+        picture = "arrays/0/picture/1,0/0-100_0-100_50-51/100,100/-/-"
+        for path in ["arrays/0/0/0-64_0-64_0-64", picture]:
+            status, body, headers = client.answer(path)
+            assert status == 507 and b"bytes have to be read" in body
+            assert int(headers["bigarrays-needs"]) > 1_500_000
+        assert client.answer("arrays/0/value/1,2,3")[0] == 507
+        assert client.answer("arrays/1/0/0-64_0-64_0-64")[0] == 200
+        # The page itself may let it: no other page, even if that may read; and nothing that is no layer.
+        allow = f"arrays/0/allow/{asks[0]['bytes']}"
+        assert client.answer(allow, Origin="https://hub.example")[0] == 403
+        assert client.answer(allow, Origin="https://evil.example")[0] == 403
+        assert client.answer("arrays/7/allow/1")[0] == 404
+        assert client.answer("arrays/0/0/0-64_0-64_0-64")[0] == 507
+        assert client.json(allow) == {"limit": asks[0]["bytes"]}
+        tile = np.frombuffer(client.get("arrays/0/0/0-64_0-64_0-64"), "int16").reshape(64, 64, 64)
+        assert np.array_equal(tile, data[:64, :64, :64].astype("int16") - data.max())
+        assert client.json("arrays/0/value/1,2,3") == [str(int(data[3, 2, 1]) - int(data.max()))]
+        assert client.json("costs.json")[1]["limit"] == 1_500_000
+
+
+def test_an_affine_matrix_is_of_positions(tmp_path: Path) -> None:
+    array = bigarrays.create(tmp_path / "a", shape=(20, 30, 10), origin=(-4, 0, 0), dtype="uint8", resolution=(8, 8, 40))
+    turned = [[0, -1, 0, 160], [1, 0, 0, 0], [0, 0, 1, -80]]
+    with bigarrays.view(array, array, affine=[None, turned], names=["plain", "turned"]) as viewer:
+        state = Client(viewer).json("state.json")
+        assert state["layers"][0]["source"] == "precomputed://{here}/arrays/0"
+        matrix = state["layers"][1]["source"]["transform"]["matrix"]
+        # The linear part is of lengths, and what is added of elements.
+        assert matrix == [[0, -1, 0, 20], [1, 0, 0, 0], [0, 0, 1, -2]]
+        inverse = np.array(Client(viewer).json("layers.json")[1]["inverse"])
+        assert np.allclose(inverse @ [20 - 7.0, 3, 5 - 2, 1], [3, 7, 5])
+    with bigarrays.view(array, affine=[np.vstack([turned, [0, 0, 0, 1]])]) as viewer:
+        # It begins in the middle, wherever that lies.
+        assert Client(viewer).json("state.json")["position"] == [20 - 15.5, 6.5, 5.5 - 2]
+    wrong: list[Any] = [[[1, 2, 3]], np.zeros((3, 4)), np.full((4, 4), np.nan)]
+    for bad in wrong:
+        with pytest.raises(bigarrays.InvalidArgumentError, match="affine matrix"):
+            bigarrays.view(array, affine=[bad])
+    with pytest.raises(bigarrays.InvalidArgumentError, match="1 affine matrices of 2 arrays"):
+        bigarrays.view(array, array, affine=[turned])
+
+
+def test_keeping_levels_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
+    array = bigarrays.create(tmp_path / "a", shape=(256, 256, 256), dtype="uint16", chunk_shape=(64, 64, 64))
+    array[...] = data = RANDOM.integers(0, 1 << 16, array.shape).astype("uint16")
+    for _ in range(4):
+        with bigarrays.view(array, pyramid=tmp_path / "kept") as viewer:
+            assert viewer.pyramids != [None]
+    command = [sys.executable, "-c", "import bigarrays, sys, time; v = bigarrays.view(bigarrays.open(sys.argv[1]), pyramid=sys.argv[2]);"]
+    command[-1] += "print(v.url, flush=True); time.sleep(60)"
+    for pause in [0.0, 0.3, 1.0]:
+        with subprocess.Popen([*command, str(tmp_path / "a"), str(tmp_path / "kept")], stdout=subprocess.PIPE) as other:
+            assert other.stdout is not None and other.stdout.readline()
+            time.sleep(pause)
+            other.kill()
+    with bigarrays.view(array, pyramid=tmp_path / "kept") as viewer:
+        ready(viewer)
+        means = np.rint(data.reshape(128, 2, 128, 2, 128, 2).mean(axis=(1, 3, 5)))
+        assert np.array_equal(Client(viewer).level("0", 1)[0][..., 0], means)

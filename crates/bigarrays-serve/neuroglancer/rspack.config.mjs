@@ -26,6 +26,10 @@ export default {
   },
   module: {
     rules: [
+      {
+        test: /neuroglancer\/lib\/(annotation\/index|sliceview\/compressed_segmentation\/encode_common)\.js$/,
+        use: own("without-eval.mjs"),
+      },
       { test: /\.wasm$/, type: "asset/resource", generator: { filename: "[name][ext]" } },
       { resourceQuery: /raw/, type: "asset/source" },
       { test: /(bossauth|google_oauth2_redirect)\.html$/, type: "asset/resource", generator: { filename: "[name][ext]" } },

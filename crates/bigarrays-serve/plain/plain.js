@@ -65,6 +65,30 @@ function drawBar(panel) {
   panel.bar.textContent = unit[panel.right] === "m" ? length(long) : `${long} ${unit[panel.right] || "elements"}`;
 }
 
+function bytes(count) {
+  const units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
+  const power = Math.min(Math.floor(Math.log2(Math.max(count, 1)) / 10), units.length - 1);
+  return `${+(count / 1024 ** power).toPrecision(3)} ${units[power]}`;
+}
+
+// What the server does not compute unasked, since it would read too much.
+const needs = () => Math.max(0, ...panels.map((panel) => panel.needs || 0));
+
+function showAsk() {
+  byId("ask").hidden = needs() === 0;
+  byId("needs").textContent = `To compute what is shown of ${own.layer.label}, ${bytes(needs())} have to be read.`;
+}
+
+async function allow() {
+  const answer = await fetch(`arrays/${own.layer.number}/allow/${needs()}`);
+  if (!answer.ok) {
+    byId("note").textContent = await answer.text();
+    return;
+  }
+  for (const panel of panels.filter((panel) => panel.needs)) panel.drawn = undefined;
+  update();
+}
+
 // One picture at a time of each panel: the latest that is asked for.
 async function draw(panel) {
   panel.wanted = pathOf(panel);
@@ -74,7 +98,11 @@ async function draw(panel) {
     while (panel.wanted !== panel.drawn) {
       const path = panel.wanted;
       const answer = await fetch(path);
-      if (answer.ok) {
+      panel.needs = Number(answer.headers.get("bigarrays-needs"));
+      if (panel.needs) {
+        panel.image.removeAttribute("src");
+        byId("note").textContent = "";
+      } else if (answer.ok) {
         const url = URL.createObjectURL(await answer.blob());
         URL.revokeObjectURL(panel.image.src);
         panel.image.src = url;
@@ -83,6 +111,7 @@ async function draw(panel) {
         byId("note").textContent = await answer.text();
       }
       panel.drawn = path;
+      showAsk();
     }
   } finally {
     panel.isBusy = false;
@@ -113,6 +142,7 @@ function code() {
     : `x[${all.join(", ")}]  # ${own.layer.label}`;
   const isWhole = !all.includes(":");
   byId("shell").textContent = own.layer.url && isWhole ? `bigarrays export '${url}' cutout.npy --box=${all.join(",")}` : "";
+  byId("shell").hidden = byId("shell").textContent === "";
 }
 
 function update() {
@@ -268,6 +298,7 @@ function choose(number) {
   byId("high").value = Number.isFinite(own.high) ? own.high : "";
   makePanels();
   makeSliders();
+  showAsk();
   if (panels.length === 0) {
     byId("note").textContent = "An array of one axis has no planes.";
     return;
@@ -291,6 +322,7 @@ for (const [id, name] of [["low", "low"], ["high", "high"]]) {
     update();
   });
 }
+byId("allow").addEventListener("click", allow);
 window.addEventListener("resize", update);
 byId("neuroglancer").hidden = !(await fetch("index.html", { method: "HEAD" })).ok;
 choose(0);

@@ -6,7 +6,7 @@ use bigarrays::base::buffer::Order;
 use bigarrays::jobs::{Downsampling, coarsen};
 use bigarrays::{Domain, Result};
 
-use crate::level::{Box3, Level, Making, length};
+use crate::level::{Box3, Level, Making, length, tile_of};
 use crate::volume::Volume;
 
 /// A level of so many tiles needs none that is coarser.
@@ -21,15 +21,16 @@ const EXACT: u64 = 32 << 20;
 /// Bytes of chunks that a sampled tile reads, about, at most.
 const SAMPLED: u64 = 64 << 20;
 
-/// The levels that are coarser than `last`, whose elements are as long as `lengths` says, in whatever unit.
-pub(crate) fn levels(last: &Level, lengths: [f64; 3]) -> Vec<Level> {
+/// The levels that are coarser than `last`, whose elements are as long as `lengths` says, in whatever unit. If they are kept
+/// once they are made, they have all elements that anything belongs to.
+pub(crate) fn levels(last: &Level, lengths: [f64; 3], keeps: bool) -> Vec<Level> {
     let mut made: Vec<Level> = Vec::new();
     let mut lengths = [0, 1, 2].map(|axis: usize| lengths[axis] * last.size[axis]);
     while made.len() < MOST {
         let before = made.last().unwrap_or(last);
         let Some(doubled) = doubled(before, lengths) else { break };
         let step = [0, 1, 2].map(|axis: usize| before.step[axis] * if doubled[axis] { 2 } else { 1 });
-        let Some(level) = level(last, step) else { break };
+        let Some(level) = level(last, step, keeps) else { break };
         lengths = [0, 1, 2].map(|axis: usize| lengths[axis] * if doubled[axis] { 2.0 } else { 1.0 });
         made.push(level);
     }
@@ -47,21 +48,25 @@ fn doubled(level: &Level, lengths: [f64; 3]) -> Option<[bool; 3]> {
 }
 
 /// The level of which an element is made of so many of another one along each axis; `None` if it would have no elements.
-fn level(of: &Level, step: [u64; 3]) -> Option<Level> {
+fn level(of: &Level, step: [u64; 3], keeps: bool) -> Option<Level> {
     let size = [0, 1, 2].map(|axis: usize| of.size[axis] * step[axis] as f64);
-    let mut level = Level { step, size, making: Making::Coarsened, block: None, ..of.clone() };
+    let mut level = Level { step, size, making: Making::Coarsened, block: None, passed: None, ..of.clone() };
+    if of.passed.is_some() {
+        level.tile = tile_of(&of.volume, &of.axes, &of.domain).0;
+    }
     // Of the box that a tile is made of, what lies in the volume.
-    let reach = |axis: usize| of.tile[axis].saturating_mul(step[axis]).min(length(&of.domain[axis]));
+    let tile = level.tile;
+    let reach = |axis: usize| tile[axis].saturating_mul(step[axis]).min(length(&of.domain[axis]));
     let bytes = (0..3).fold(of.item(), |all, axis| all.saturating_mul(reach(axis)));
     let is_exact = bytes <= EXACT;
     for axis in 0..3 {
         let (range, step) = (&of.domain[axis], i64::try_from(step[axis]).ok()?);
         let up = |at: i64| at.div_euclid(step) + i64::from(at.rem_euclid(step) != 0);
-        let first = if is_exact { range.start.div_euclid(step) } else { up(range.start) };
-        level.domain[axis] = first..up(range.end);
-        if level.domain[axis].is_empty() {
+        let (all, whole) = (range.start.div_euclid(step)..up(range.end), up(range.start)..up(range.end));
+        if !is_exact && whole.is_empty() {
             return None;
         }
+        level.domain[axis] = if is_exact || keeps { all } else { whole };
     }
     if !is_exact {
         level.making = Making::Sampled(thinned(&level));

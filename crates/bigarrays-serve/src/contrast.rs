@@ -1,6 +1,6 @@
 //! What becomes black and what white: percentiles of a sample of the elements.
 
-use bigarrays::{DataType, Result};
+use bigarrays::{DataType, ErrorKind, Result};
 
 use crate::convert::numbers;
 use crate::level::{Box3, Level, length};
@@ -40,11 +40,28 @@ pub(crate) fn of(levels: &[Level], channels: u64) -> Result<Vec<Contrast>> {
     let dtype = level.volume.dtype();
     let mut values = vec![Vec::new(); channels as usize];
     for part in boxes(level) {
-        let read = numbers(&seen.read(&level.part(&part)?)?, dtype);
+        let read = match seen.read(&level.part(&part)?) {
+            // All else can be looked at.
+            Err(error) if error.kind() == ErrorKind::CorruptData => continue,
+            read => numbers(&read?, dtype),
+        };
         let each = read.len() / channels as usize;
         values.iter_mut().zip(read.chunks_exact(each.max(1))).for_each(|(all, some)| all.extend(some));
     }
     Ok(values.into_iter().map(|values| percentiles(values, dtype)).collect())
+}
+
+/// The contrast of each channel of elements of which none has been looked at: all whole numbers of 8 and 16 bits, and what lies
+/// between 0 and 1 of others.
+pub(crate) fn unknown(dtype: DataType, channels: u64) -> Vec<Contrast> {
+    let (low, high) = match dtype {
+        DataType::U8 => (0.0, f64::from(u8::MAX)),
+        DataType::I8 => (f64::from(i8::MIN), f64::from(i8::MAX)),
+        DataType::U16 => (0.0, f64::from(u16::MAX)),
+        DataType::I16 => (f64::from(i16::MIN), f64::from(i16::MAX)),
+        _ => (0.0, 1.0),
+    };
+    vec![Contrast { low, high }; channels as usize]
 }
 
 pub(crate) fn middle(range: &std::ops::Range<i64>) -> i64 {

@@ -12,13 +12,15 @@ pub(crate) struct Dimension {
     pub(crate) scale: f64,
     /// One that the viewer knows, or none.
     pub(crate) unit: &'static str,
+    /// The same in the unit of the array itself; 1 where it has none.
+    pub(crate) length: f64,
     /// What is added to coordinates so that those of layers with other origins agree.
     pub(crate) offset: f64,
 }
 
 impl Dimension {
     fn unknown(name: String) -> Self {
-        Self { name, scale: 1.0, unit: "", offset: 0.0 }
+        Self { name, scale: 1.0, unit: "", length: 1.0, offset: 0.0 }
     }
 
     /// Of the elements of `positions`, the first of which has the coordinate `first`.
@@ -30,7 +32,7 @@ impl Dimension {
         };
         let offset = positions.start / positions.step - first as f64;
         let offset = if offset.is_finite() && offset.abs() > 1e-6 { offset } else { 0.0 };
-        Self { name, scale: decimal(positions.step * factor), unit, offset }
+        Self { name, scale: decimal(positions.step * factor), unit, length: positions.step, offset }
     }
 
     fn is_known(&self) -> bool {

@@ -11,11 +11,17 @@ use crate::volume::Volume;
 /// Bytes of elements that are read for a picture, about, at most.
 const READ_LIMIT: u64 = 256 << 20;
 
-/// A plane of one of the layers, as a PNG.
+/// A plane, as a PNG; or how many bytes would have to be read to compute it, and how many may be.
+pub(crate) enum Drawn {
+    Png(Vec<u8>),
+    Takes(u64, u64),
+}
+
+/// A plane of one of the layers.
 ///
 /// # Errors
 /// `InvalidArgument` for axes and layers that are not there; those of drawing and reading.
-pub(crate) fn draw(layers: &[Served], plane: &Plane) -> Result<Vec<u8>> {
+pub(crate) fn draw(layers: &[Served], plane: &Plane) -> Result<Drawn> {
     let missing = || Error::invalid("there is no such layer, or it has no such axis");
     let layer = layers.get(plane.layer).ok_or_else(missing)?;
     let axes = layer.axes();
@@ -29,8 +35,16 @@ pub(crate) fn draw(layers: &[Served], plane: &Plane) -> Result<Vec<u8>> {
     }
     let axis = |number: usize| numbered().nth(number).flatten().ok_or_else(missing);
     let overlay = plane.overlay.map(|(number, _)| labels(layers, number).ok_or_else(missing)).transpose()?;
+    let part = Domain::from_ranges(&ranges)?;
+    let seen = part.intersect(layer.base().domain());
+    if matches!(layer.base(), Volume::Computed(_)) && !seen.is_empty() {
+        let bytes = layer.base().cut(&seen)?.planned_bytes()?;
+        if bytes > layer.limit() {
+            return Ok(Drawn::Takes(bytes, layer.limit()));
+        }
+    }
     let options = PictureOptions {
-        part: Some(Domain::from_ranges(&ranges)?),
+        part: Some(part),
         axes: Some([axis(plane.axes[0])?, axis(plane.axes[1])?]),
         pixels: Some(Pixels::Exact { height: plane.pixels[0], width: plane.pixels[1] }),
         contrast: plane.contrast.map(|(low, high)| Contrast::Range(low, high)),
@@ -44,7 +58,7 @@ pub(crate) fn draw(layers: &[Served], plane: &Plane) -> Result<Vec<u8>> {
         Volume::Stored(array) => picture(array, &options)?,
         Volume::Computed(lazy) => picture_of(lazy, &options, &ComputeOptions::default())?,
     };
-    drawn.png()
+    drawn.png().map(Drawn::Png)
 }
 
 fn labels(layers: &[Served], number: usize) -> Option<&Array> {

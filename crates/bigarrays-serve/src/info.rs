@@ -38,15 +38,35 @@ pub(crate) fn listed(layers: &[Served], dimensions: &[Dimensions]) -> Value {
             "step": steps(dimensions),
             "unit": dimensions.all().map(|dimension| dimension.unit).collect::<Vec<_>>(),
             "order": order(layer),
-            "contrast": layer.contrast.iter().map(|contrast| [contrast.low, contrast.high]).collect::<Vec<_>>(),
+            "contrast": layer.contrast.iter().filter(|_| layer.cost <= layer.limit()).map(|contrast| [contrast.low, contrast.high]).collect::<Vec<_>>(),
             "differs": layer.shown.mark().is_some(),
             "dimensions": dimensions.all().map(|dimension| dimension.name.as_str()).collect::<Vec<_>>(),
             "offset": dimensions.all().map(|dimension| dimension.offset).collect::<Vec<_>>(),
+            "inverse": inverse(layer, dimensions),
             "first": ranges.iter().map(|range| range.start).collect::<Vec<_>>(),
             "end": ranges.iter().map(|range| range.end).collect::<Vec<_>>(),
         })
     };
     layers.iter().zip(dimensions).enumerate().map(one).collect()
+}
+
+/// What tiles of layers take whose limit is low: nothing for all others.
+pub(crate) fn costs(layers: &[Served]) -> Value {
+    let one = |(number, layer): (usize, &Served)| match layer.base() {
+        Volume::Stored(_) => Value::Null,
+        Volume::Computed(_) => json!({
+            "number": number,
+            "label": layer.label,
+            "bytes": layer.cost,
+            "limit": layer.limit(),
+        }),
+    };
+    layers.iter().enumerate().map(one).collect()
+}
+
+/// What takes coordinates of the viewer to those of the array, if these are not the same but for where they begin.
+fn inverse(layer: &Served, dimensions: &Dimensions) -> Option<[[f64; 4]; 3]> {
+    Some(layer.affine?.of_elements(&dimensions.shown).inverse()?.rows())
 }
 
 /// The address by which others open the array, if it is all of one that has one.
@@ -76,12 +96,16 @@ fn order(layer: &Served) -> Vec<i64> {
 
 fn scale(key: usize, level: &Level, size: [f64; 3]) -> Value {
     let resolution: Vec<f64> = size.iter().zip(&level.size).map(|(size, times)| size * times).collect();
-    json!({
+    let mut scale = json!({
         "key": key.to_string(),
         "encoding": "raw",
         "size": level.domain.iter().map(length).collect::<Vec<_>>(),
         "voxel_offset": level.domain.iter().map(|range| range.start).collect::<Vec<_>>(),
         "resolution": resolution,
         "chunk_sizes": [level.tile],
-    })
+    });
+    if let (Some(passed), Some(scale)) = (level.passed, scale.as_object_mut()) {
+        passed.describe(scale);
+    }
+    scale
 }

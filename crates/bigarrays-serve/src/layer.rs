@@ -1,11 +1,16 @@
 //! Layers: what is shown under one name, and how.
 
-use bigarrays::{Array, Error, ErrorKind, Result};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use bigarrays::{Array, Error, Result};
+
+use crate::affine::Affine;
 use crate::axes::Axes;
 use crate::coarser;
 use crate::contrast::{self, Contrast};
 use crate::convert::Shown;
+use crate::kept::{Kept, Pyramid};
 use crate::level::{Level, Making};
 use crate::volume::Volume;
 
@@ -25,18 +30,26 @@ pub struct Layer {
     name: String,
     volume: Volume,
     labels: Option<bool>,
+    affine: Option<Affine>,
 }
 
 impl Layer {
     /// A layer of this name.
     pub fn new(name: impl Into<String>, volume: impl Into<Volume>) -> Self {
-        Self { name: name.into(), volume: volume.into(), labels: None }
+        Self { name: name.into(), volume: volume.into(), labels: None, affine: None }
     }
 
     /// Whether elements are labels rather than intensities; without, as metadata say.
     #[must_use]
     pub fn labels(mut self, labels: bool) -> Self {
         self.labels = Some(labels);
+        self
+    }
+
+    /// Where it lies, if not along the axes.
+    #[must_use]
+    pub fn affine(mut self, affine: Affine) -> Self {
+        self.affine = Some(affine);
         self
     }
 }
@@ -50,21 +63,27 @@ pub(crate) struct Served {
     pub(crate) name: String,
     pub(crate) labels: bool,
     pub(crate) shown: Shown,
+    /// Where it lies, if not along the axes.
+    pub(crate) affine: Option<Affine>,
     /// Number of channels.
     pub(crate) channels: u64,
     /// The array itself, and coarser ones of it.
     pub(crate) levels: Vec<Level>,
     /// What becomes black and white of each channel.
     pub(crate) contrast: Vec<Contrast>,
+    /// Bytes that are read to compute one tile, and how many that may be: more once somebody who looks at it says so.
+    pub(crate) cost: u64,
+    limit: AtomicU64,
+    /// Levels that are kept, where they are to be.
+    pub(crate) kept: Option<Arc<Kept>>,
 }
 
 impl Served {
-    /// Looks at a sample of the elements.
+    /// Looks at a sample of the elements. Levels have all elements that can be kept of them if the layer `keeps` any.
     ///
     /// # Errors
-    /// `Unsupported` if elements are no numbers; `InvalidArgument` for an empty array, or one without axes; `MemoryBudget` if so many
-    /// bytes do not do to compute a tile; those of reading.
-    pub(crate) fn new(layer: &Layer, tile_bytes: u64) -> Result<Self> {
+    /// `Unsupported` if elements are no numbers; `InvalidArgument` for an empty array, or one without axes; those of reading.
+    pub(crate) fn new(layer: &Layer, tile_bytes: u64, keeps: bool) -> Result<Self> {
         let volume = &layer.volume;
         let showing = |error: Error| error.during("showing").at(layer.name.clone());
         let (domain, dtype) = (volume.domain(), volume.dtype());
@@ -77,20 +96,17 @@ impl Served {
         }
         let axes = Axes::of(&volume.names(), domain.shape(), volume.order());
         let mut levels = levels(volume, &axes).map_err(showing)?;
-        let bytes = planned(&levels[0]).map_err(showing)?;
-        if bytes > tile_bytes {
-            let reason = format!(
-                "{bytes} bytes have to be read to compute what is seen of one tile, more than the {tile_bytes} that it may be; \
-                save it, or let a tile read more (tile_bytes)"
-            );
-            return Err(showing(Error::new(ErrorKind::MemoryBudget, reason)));
-        }
+        let cost = planned(&levels[0]).map_err(showing)?;
         let channels = axes.channel.map_or(1, |axis| domain.shape()[axis]);
         let refused = || showing(Error::unsupported(format!("{dtype} elements are no numbers to show")));
         Shown::of(dtype, labels, false).ok_or_else(refused)?;
-        let contrast = contrast::of(&levels, channels).map_err(showing)?;
-        let made =
-            levels.last().map(|last| coarser::levels(last, lengths(volume, &axes))).unwrap_or_default();
+        // Nobody has asked for what takes so much yet.
+        let contrast = match cost > tile_bytes {
+            true => contrast::unknown(dtype, channels),
+            false => contrast::of(&levels, channels).map_err(showing)?,
+        };
+        let lengths = lengths(volume, &axes);
+        let made = levels.last().map(|last| coarser::levels(last, lengths, keeps)).unwrap_or_default();
         for level in made {
             // From farther away it is more.
             if planned(&level).map_err(showing)? > tile_bytes {
@@ -100,14 +116,42 @@ impl Served {
         }
         let wide = contrast.iter().any(|contrast| contrast.is_wide());
         let shown = Shown::of(dtype, labels, wide).ok_or_else(refused)?;
-        let is_sampled = levels.iter().any(|level| matches!(level.making, Making::Sampled(_)));
-        let marks: Vec<&str> =
-            shown.mark().into_iter().chain(is_sampled.then_some("sampled from afar")).collect();
-        let name = match marks[..] {
-            [] => layer.name.clone(),
-            _ => format!("{} ({})", layer.name, marks.join(", ")),
-        };
-        Ok(Self { label: layer.name.clone(), name, labels, shown, channels, levels, contrast })
+        let (label, name) = (layer.name.clone(), layer.name.clone());
+        let limit = AtomicU64::new(tile_bytes);
+        Ok(Self {
+            label,
+            name,
+            labels,
+            shown,
+            affine: layer.affine,
+            channels,
+            levels,
+            contrast,
+            cost,
+            limit,
+            kept: None,
+        })
+    }
+
+    /// How many bytes may be read to compute one tile.
+    pub(crate) fn limit(&self) -> u64 {
+        self.limit.load(Ordering::Relaxed)
+    }
+
+    /// Lets so many bytes be read, if that is more than before.
+    pub(crate) fn allow(&self, bytes: u64) {
+        self.limit.fetch_max(bytes, Ordering::Relaxed);
+    }
+
+    /// Says in the name what has to be said of the layer.
+    pub(crate) fn mark(&mut self) {
+        let is_kept = self.kept.as_ref().is_some_and(|kept| kept.state() == Pyramid::Ready);
+        let is_sampled = self.levels.iter().any(|level| matches!(level.making, Making::Sampled(_)));
+        let sampled = (is_sampled && !is_kept).then_some("sampled from afar");
+        let marks: Vec<&str> = self.shown.mark().into_iter().chain(sampled).collect();
+        if !marks.is_empty() {
+            self.name = format!("{} ({})", self.label, marks.join(", "));
+        }
     }
 
     /// The array itself.

@@ -1,10 +1,14 @@
 //! The levels of a layer: scales that are stored, and coarser ones that are made where somebody looks.
 
 use std::ops::Range;
+use std::sync::Arc;
 
+use bigarrays::jobs::KeptLevel;
 use bigarrays::{Domain, Error, Result};
 
 use crate::axes::Axes;
+use crate::kept::Kept;
+use crate::passed::Passed;
 use crate::volume::Volume;
 
 /// A box of the three axes that are shown.
@@ -31,6 +35,10 @@ pub(crate) struct Level {
     pub(crate) is_read_by_rows: bool,
     /// The shape of what is read at once and kept, of which a tile is a part.
     pub(crate) block: Option<[u64; 3]>,
+    /// How chunks are passed on as they are stored, if they are.
+    pub(crate) passed: Option<Passed>,
+    /// Where it may be kept, and as which of the levels there.
+    pub(crate) kept: Option<(Arc<Kept>, usize)>,
 }
 
 /// How elements of a volume become one of a level.
@@ -75,7 +83,13 @@ impl Level {
     /// A scale as it is stored.
     pub(crate) fn stored(volume: Volume, axes: &Axes, size: [f64; 3]) -> Self {
         let domain = shown(volume.domain(), axes);
-        let (tile, block) = tile_of(&volume, axes, &domain);
+        let passed =
+            Passed::of(&volume, axes).and_then(|how| Some((how, passed_tile(&volume, axes, &domain)?)));
+        let (tile, block) = match passed {
+            Some((_, tile)) => (tile, None),
+            None => tile_of(&volume, axes, &domain),
+        };
+        let passed = passed.map(|(how, _)| how);
         let axes = axes.clone();
         let is_read_by_rows = volume.is_plain() || matches!(volume, Volume::Computed(_));
         Self {
@@ -88,13 +102,14 @@ impl Level {
             tile,
             is_read_by_rows,
             block,
+            passed,
+            kept: None,
         }
     }
 
     /// Bytes of an element of all channels, as it is stored.
     pub(crate) fn item(&self) -> u64 {
-        let channels = self.axes.channel.map_or(1, |axis| self.volume.domain().shape()[axis]);
-        channels * self.volume.dtype().size() as u64
+        item_of(&self.volume, &self.axes)
     }
 
     /// The number of tiles.
@@ -114,9 +129,37 @@ impl Level {
 
     /// What it is made of, with the axes of tiles alone, at these coordinates of the others.
     pub(crate) fn seen(&self, at: &[i64]) -> Result<Volume> {
-        let mut all = vec![0; self.volume.domain().ndim()];
+        self.seen_of(&self.volume, at)
+    }
+
+    /// The same of a volume of the same axes.
+    fn seen_of(&self, volume: &Volume, at: &[i64]) -> Result<Volume> {
+        let mut all = vec![0; volume.domain().ndim()];
         self.axes.others.iter().zip(at).for_each(|(&axis, &at)| all[axis] = at);
-        self.volume.seen(&self.axes.of_tile(), &all)
+        volume.seen(&self.axes.of_tile(), &all)
+    }
+
+    /// The level itself, as it is kept, with the axes of tiles alone; `None` as long as it is not.
+    pub(crate) fn kept_seen(&self, at: &[i64]) -> Result<Option<Volume>> {
+        let kept = self.kept.as_ref().and_then(|(kept, number)| kept.level(*number));
+        kept.map(|array| self.seen_of(&array.into(), at)).transpose()
+    }
+
+    /// What tells what tiles are made of from what they were made of before.
+    pub(crate) fn generation(&self) -> u64 {
+        self.kept.as_ref().map_or(0, |(kept, _)| kept.generation())
+    }
+
+    /// How it is kept: in chunks that are its tiles.
+    pub(crate) fn to_keep(&self) -> KeptLevel {
+        let shape = self.volume.domain().shape();
+        let mut level = KeptLevel { factor: vec![1; shape.len()], chunk_shape: vec![1; shape.len()] };
+        for (place, axis) in self.axes.shown.iter().enumerate() {
+            let Some(axis) = *axis else { continue };
+            (level.factor[axis], level.chunk_shape[axis]) = (self.step[place], self.tile[place]);
+        }
+        self.axes.channel.iter().for_each(|&axis| level.chunk_shape[axis] = shape[axis]);
+        level
     }
 
     /// Whether a box is a tile: one of the grid that begins where the level does, clipped to it.
@@ -160,11 +203,26 @@ impl Level {
     }
 }
 
-/// The shape of tiles, and of what is read at once: of chunks that are neither large nor small that of a chunk; of large ones that
-/// of a part of one, where the whole chunk has to be read for it.
-fn tile_of(volume: &Volume, axes: &Axes, domain: &Box3) -> ([u64; 3], Option<[u64; 3]>) {
+/// Bytes of an element of all channels.
+fn item_of(volume: &Volume, axes: &Axes) -> u64 {
     let channels = axes.channel.map_or(1, |axis| volume.domain().shape()[axis]);
-    let item = channels * volume.dtype().size() as u64;
+    channels * volume.dtype().size() as u64
+}
+
+/// The shape of chunks along x, y and z, if they are not too small or too large to be tiles that are decoded by the viewer.
+fn passed_tile(volume: &Volume, axes: &Axes, domain: &Box3) -> Option<[u64; 3]> {
+    let chunk = volume.chunk_shape()?;
+    let tile = [0, 1, 2].map(|axis: usize| {
+        axes.shown[axis].map_or(1, |own| chunk[own]).clamp(1, length(&domain[axis]).max(1))
+    });
+    let bytes = tile.iter().fold(item_of(volume, axes), |all, &length| all.saturating_mul(length));
+    (TILE_BYTES.start..=BLOCK_BYTES).contains(&bytes).then_some(tile)
+}
+
+/// The shape of tiles that are decoded here, and of what is read at once: of chunks that are neither large nor small that of a chunk; of large ones that
+/// of a part of one, where the whole chunk has to be read for it.
+pub(crate) fn tile_of(volume: &Volume, axes: &Axes, domain: &Box3) -> ([u64; 3], Option<[u64; 3]>) {
+    let item = item_of(volume, axes);
     let lengths = [0, 1, 2].map(|axis: usize| length(&domain[axis]).max(1));
     let bytes = |tile: &[u64; 3]| tile.iter().fold(item, |all, &length| all.saturating_mul(length));
     let clipped = |tile: [u64; 3]| [0, 1, 2].map(|axis: usize| tile[axis].clamp(1, lengths[axis]));

@@ -4,6 +4,7 @@
 //! It reads arrays and knows no file: a path names a box of one of the arrays it was given, and nothing else. All paths begin
 //! with a token that nobody can guess.
 
+mod affine;
 mod answer;
 mod axes;
 mod coarser;
@@ -13,9 +14,11 @@ mod dimensions;
 mod draw;
 mod guard;
 mod info;
+mod kept;
 mod layer;
 mod level;
 mod page;
+mod passed;
 mod patience;
 mod route;
 mod server;
@@ -25,6 +28,8 @@ mod tiles;
 mod viewer;
 mod volume;
 
+pub use affine::Affine;
+pub use kept::Pyramid;
 pub use layer::Layer;
 pub use page::has_page;
 pub use viewer::{ViewOptions, Viewer};

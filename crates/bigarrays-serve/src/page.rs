@@ -3,9 +3,9 @@
 /// Names and contents.
 const FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/page.rs"));
 
-/// What may be done on the page: what it brings along, and nothing that is elsewhere. Neuroglancer makes functions of text for
-/// annotations and labels, which `unsafe-eval` is for; scripts come from here all the same.
-pub(crate) const POLICY: &str = "default-src 'none'; script-src 'self' 'unsafe-eval'; worker-src 'self' blob:; \
+/// What may be done on the page: what it brings along, and nothing that is elsewhere, nor what is made of text. The functions that
+/// Neuroglancer makes of text are written out where it is built (`without-eval.mjs`).
+pub(crate) const POLICY: &str = "default-src 'none'; script-src 'self'; worker-src 'self' blob:; \
     connect-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; font-src 'self' data:; \
     base-uri 'none'; form-action 'none'";
 

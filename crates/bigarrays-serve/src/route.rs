@@ -13,6 +13,14 @@ pub(crate) enum Route<'a> {
     State,
     /// What the layers are.
     Layers,
+    /// What there is of levels that are kept.
+    Pyramids,
+    /// What was done.
+    Counts,
+    /// What tiles of each layer take.
+    Costs,
+    /// Lets so many bytes be read to compute a tile of a layer.
+    Allow(usize, u64),
     /// The element of an array at coordinates of the axes that are shown, and of the others.
     Value(usize, Vec<i64>),
     /// A plane of an array, drawn.
@@ -57,6 +65,9 @@ impl<'a> Route<'a> {
                 "" => Self::Page(""),
                 "state.json" => Self::State,
                 "layers.json" => Self::Layers,
+                "pyramids.json" => Self::Pyramids,
+                "costs.json" => Self::Costs,
+                "counts.json" => Self::Counts,
                 name => Self::Page(name),
             });
         };
@@ -73,6 +84,7 @@ impl<'a> Route<'a> {
                 plane(layer, [axes, part, pixels, contrast, overlay])
                     .map(|plane| Self::Picture(Box::new(plane)))
             }
+            ["allow", bytes] => Some(Self::Allow(layer, number(bytes)? as u64)),
             ["value", place] => Some(Self::Value(layer, coordinates(place)?)),
             [level, tile] => {
                 let at = if at.is_empty() { Vec::new() } else { coordinates(at)? };
@@ -169,6 +181,8 @@ mod tests {
         ] {
             assert_eq!(Route::parse(&format!("arrays/0/picture/{bad}")), None, "{bad}");
         }
+        assert_eq!(Route::parse("arrays/2/allow/4096"), Some(Route::Allow(2, 4096)));
+        assert_eq!(Route::parse("arrays/2/allow/-1"), None);
         assert_eq!(Route::parse("arrays/0/info"), Some(Route::Info(0)));
         assert_eq!(Route::parse("arrays/0/at/5/info"), Some(Route::Info(0)));
         assert_eq!(Route::parse(""), Some(Route::Page("")));

@@ -18,8 +18,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use crate::answer::{Answer, Content, allow, content, refusal};
-use crate::draw::draw;
+use crate::draw::{Drawn, draw};
 use crate::guard::{Admission, Guard};
+use crate::info::costs;
+use crate::kept::Pyramid;
 use crate::page;
 use crate::patience::Patient;
 use crate::route::{LONGEST, Route};
@@ -35,6 +37,9 @@ const HEADERS_WITHIN: Duration = Duration::from_secs(20);
 /// Bytes and number of the headers of a request.
 const HEADER_BYTES: usize = 16 << 10;
 const HEADERS: usize = 64;
+
+/// The header of an answer that says how many bytes would have to be read.
+const NEEDED: &str = "bigarrays-needs";
 
 /// What all connections share.
 #[derive(Debug)]
@@ -53,11 +58,20 @@ pub(crate) struct Shared {
     pub(crate) counts: Counts,
 }
 
+impl Shared {
+    /// What there is of the kept levels of each layer.
+    pub(crate) fn pyramids(&self) -> Vec<Option<Pyramid>> {
+        self.tiles.layers.iter().map(|layer| layer.kept.as_ref().map(|kept| kept.state())).collect()
+    }
+}
+
 /// What was done.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     /// Reads that ended early since nobody waits for them.
     pub(crate) dropped: AtomicU64,
+    /// All reads that were begun.
+    begun: AtomicU64,
 }
 
 /// Serves all who come.
@@ -112,7 +126,8 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Answer {
             }
             Admission::Unknown => refusal(StatusCode::NOT_FOUND, "nothing is here"),
             Admission::Granted(path, origin) => {
-                let mut answer = granted(&shared, path, headers).await;
+                let is_own = origin.is_none() && *request.method() == Method::GET;
+                let mut answer = granted(&shared, path, headers, is_own).await;
                 origin.iter().for_each(|origin| allow(&mut answer, origin));
                 answer
             }
@@ -131,28 +146,54 @@ fn has_body(request: &Request<Incoming>) -> bool {
     length || request.headers().contains_key(TRANSFER_ENCODING) || !request.body().is_end_stream()
 }
 
-async fn granted(shared: &Arc<Shared>, path: &str, headers: &HeaderMap) -> Answer {
+/// Answers whoever may ask; `is_own` is a page of this server that fetches something.
+async fn granted(shared: &Arc<Shared>, path: &str, headers: &HeaderMap, is_own: bool) -> Answer {
     let nothing = || refusal(StatusCode::NOT_FOUND, "nothing is here");
     match Route::parse(path) {
         Some(Route::Page(name)) => page(name, &shared.tag, headers).unwrap_or_else(nothing),
         Some(Route::Picture(plane)) => match read(shared, move |tiles| draw(&tiles.layers, &plane)).await {
-            Ok(png) => {
+            Ok(Drawn::Png(png)) => {
                 let png = Content { bytes: png.into(), unzipped: None };
                 content(headers, "image/png", &png, &tag_of(&png))
             }
+            Ok(Drawn::Takes(bytes, limit)) => too_much(bytes, limit),
             Err(answer) => answer,
         },
         Some(Route::Layers) => json(headers, &shared.layers, &shared.tag),
         Some(Route::Value(layer, at)) if layer < shared.tiles.layers.len() => {
             value(shared, layer, at, headers).await
         }
+        Some(Route::Pyramids) => {
+            let texts = shared.pyramids().into_iter().map(|state| state.map(|state| state.to_string()));
+            fresh(headers, &texts.collect())
+        }
+        Some(Route::Counts) => {
+            let [begun, dropped] =
+                [&shared.counts.begun, &shared.counts.dropped].map(|count| count.load(Ordering::Relaxed));
+            fresh(headers, &serde_json::json!({ "reads": begun, "dropped": dropped }))
+        }
+        Some(Route::Costs) => fresh(headers, &costs(&shared.tiles.layers)),
+        // Only who looks at the page may say so: neither other pages nor links.
+        Some(Route::Allow(..)) if !is_own => {
+            refusal(StatusCode::FORBIDDEN, "the page itself lets more be read")
+        }
+        Some(Route::Allow(layer, bytes)) => match shared.tiles.layers.get(layer) {
+            Some(layer) => {
+                layer.allow(bytes);
+                fresh(headers, &serde_json::json!({ "limit": layer.limit() }))
+            }
+            None => nothing(),
+        },
         Some(Route::State) => json(headers, &shared.state, &shared.tag),
         Some(Route::Info(layer)) => {
             shared.infos.get(layer).map_or_else(nothing, |info| json(headers, info, &shared.tag))
         }
         Some(Route::Tile(layer, at, level, part)) => {
             let known = shared.tiles.layers.get(layer).and_then(|layer| layer.levels.get(level));
+            let (cost, limit) =
+                shared.tiles.layers.get(layer).map_or((0, 0), |layer| (layer.cost, layer.limit()));
             match known.filter(|level| level.is_tile(&part) && level.expect_within(&at).is_ok()) {
+                Some(_) if cost > limit => too_much(cost, limit),
                 Some(_) => send(shared, (layer, level, at, part), headers).await,
                 None => nothing(),
             }
@@ -173,6 +214,23 @@ fn page(name: &str, tag: &str, headers: &HeaderMap) -> Option<Answer> {
     }
     let (kind, bytes) = page::file(name)?;
     Some(content(headers, kind, &zipped(bytes), &format!("{tag}-page")))
+}
+
+/// What is not the same each time.
+fn fresh(headers: &HeaderMap, value: &serde_json::Value) -> Answer {
+    let text = Content::of(value.to_string().into_bytes());
+    json(headers, &text, &tag_of(&text))
+}
+
+/// The answer to who asks for what takes more than it may, which says how much that is.
+fn too_much(bytes: u64, limit: u64) -> Answer {
+    let reason = format!(
+        "{bytes} bytes have to be read to compute this, more than the {limit} that it may be; save it, let a tile read more \
+        (tile_bytes), or let it be read on the page of the viewer"
+    );
+    let mut answer = refusal(StatusCode::INSUFFICIENT_STORAGE, &reason);
+    answer.headers_mut().insert(NEEDED, bytes.into());
+    answer
 }
 
 fn json(headers: &HeaderMap, text: &Content, tag: &str) -> Answer {
@@ -204,6 +262,7 @@ async fn read<T: Send + 'static>(
     let Ok(turn) = Arc::clone(&shared.reads).acquire_owned().await else {
         return Err(refusal(StatusCode::SERVICE_UNAVAILABLE, "the viewer is being closed"));
     };
+    shared.counts.begun.fetch_add(1, Ordering::Relaxed);
     let own = Arc::clone(shared);
     let done = tokio::task::spawn_blocking(move || {
         let _turn = turn;
@@ -224,7 +283,16 @@ async fn read<T: Send + 'static>(
 }
 
 async fn send(shared: &Arc<Shared>, key: Key, headers: &HeaderMap) -> Answer {
-    match read(shared, move |tiles| tiles.get(&key)).await {
+    // What is kept waits for no read.
+    let found = match shared.tiles.kept(&key) {
+        Some(tile) => Ok(tile),
+        None => read(shared, move |tiles| tiles.get(&key)).await,
+    };
+    match found {
+        // The one answer that means zeros to the viewer.
+        Ok(tile) if tile.bytes.is_empty() => {
+            refusal(StatusCode::NOT_FOUND, "nothing is stored here: it is zero")
+        }
         Ok(tile) => content(headers, "application/octet-stream", &tile, &tag_of(&tile)),
         Err(answer) => answer,
     }
@@ -232,10 +300,7 @@ async fn send(shared: &Arc<Shared>, key: Key, headers: &HeaderMap) -> Answer {
 
 async fn value(shared: &Arc<Shared>, layer: usize, at: Vec<i64>, headers: &HeaderMap) -> Answer {
     match read(shared, move |tiles| tile::value(&tiles.layers[layer], &at)).await {
-        Ok(texts) => {
-            let text = Content::of(serde_json::Value::from(texts).to_string().into_bytes());
-            json(headers, &text, &tag_of(&text))
-        }
+        Ok(texts) => fresh(headers, &texts.into()),
         Err(answer) => answer,
     }
 }

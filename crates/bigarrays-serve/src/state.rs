@@ -32,12 +32,12 @@ pub(crate) fn state(layers: &[Served], dimensions: &[Dimensions], wishes: &Wishe
     let mut position: Vec<f64> = Vec::new();
     for (layer, own) in layers.iter().zip(dimensions) {
         let domain = layer.base().domain();
-        let starts =
-            layer.levels[0].domain.iter().map(|range| range.start as f64 + (length(range) / 2) as f64 + 0.5);
-        let firsts = layer.axes().others.iter().map(|&axis| domain.origin()[axis] as f64 + 0.5);
-        for (dimension, at) in own.all().zip(starts.chain(firsts)) {
+        let starts = middle(layer, own);
+        let firsts = layer.axes().others.iter().zip(&own.others);
+        let firsts = firsts.map(|(&axis, one)| domain.origin()[axis] as f64 + 0.5 + one.offset);
+        for (dimension, at) in own.all().zip(starts.into_iter().chain(firsts)) {
             if !all.iter().any(|known| known.name == dimension.name) {
-                position.push(at + dimension.offset);
+                position.push(at);
                 all.push(dimension.clone());
             }
         }
@@ -56,6 +56,19 @@ pub(crate) fn state(layers: &[Served], dimensions: &[Dimensions], wishes: &Wishe
     state.insert("layout".into(), wishes.layout.as_deref().unwrap_or("4panel").into());
     state.extend(wishes.state.clone());
     state.into()
+}
+
+/// The middle of a layer, along the axes that are shown, where it is shown.
+fn middle(layer: &Served, own: &Dimensions) -> [f64; 3] {
+    let middle = [0, 1, 2].map(|axis: usize| {
+        let range = &layer.levels[0].domain[axis];
+        range.start as f64 + (length(range) / 2) as f64 + 0.5
+    });
+    let offset = |axis: usize| own.shown.get(axis).map_or(0.0, |one| one.offset);
+    match layer.affine {
+        Some(affine) => affine.of_elements(&own.shown).apply(middle),
+        None => [0, 1, 2].map(|axis: usize| middle[axis] + offset(axis)),
+    }
 }
 
 fn space<'a>(dimensions: impl Iterator<Item = (String, &'a Dimension)>) -> Value {
@@ -89,7 +102,8 @@ fn one((number, (layer, dimensions)): (usize, (&Served, &Dimensions))) -> Value 
 fn source(number: usize, layer: &Served, dimensions: &Dimensions) -> Value {
     let Dimensions { shown, others } = dimensions;
     let url = format!("precomputed://{HERE}arrays/{number}");
-    let is_plain = others.is_empty()
+    let is_plain = layer.affine.is_none()
+        && others.is_empty()
         && shown
             .iter()
             .zip(["x", "y", "z"])
@@ -129,7 +143,7 @@ fn places(layer: &Served) -> Vec<Vec<i64>> {
 
 /// What axes of a source are called and where they belong.
 fn transform(layer: &Served, Dimensions { shown, others }: &Dimensions, at: &[i64]) -> Value {
-    let channel = Dimension { name: "c^".into(), scale: 1.0, unit: "", offset: 0.0 };
+    let channel = Dimension { name: "c^".into(), scale: 1.0, unit: "", length: 1.0, offset: 0.0 };
     let own = shown.iter().zip(["x", "y", "z"]);
     let mut axes: Vec<(String, &Dimension, f64)> =
         own.map(|(one, name)| (name.to_owned(), one, one.offset)).collect();
@@ -144,6 +158,11 @@ fn transform(layer: &Served, Dimensions { shown, others }: &Dimensions, at: &[i6
     let row = |row: usize| -> Value {
         let mut numbers = vec![0.0; axes.len() + 1];
         (numbers[row], numbers[axes.len()]) = (1.0, axes[row].2);
+        if let Some(affine) = layer.affine.filter(|_| row < 3) {
+            let [x, y, z, offset] = affine.row(row, shown);
+            numbers[..3].copy_from_slice(&[x, y, z]);
+            numbers[axes.len()] = offset;
+        }
         numbers.into()
     };
     let mut made = json!({

@@ -2,7 +2,7 @@
 
 use bigarrays::base::buffer::{Order, Region, View};
 use bigarrays::base::domain::Domain;
-use bigarrays::{Error, Result};
+use bigarrays::{Error, ErrorKind, Result};
 
 use crate::coarser::{exact, sampled};
 use crate::convert::texts;
@@ -15,6 +15,9 @@ use crate::level::{Box3, Level, Making};
 /// Those of reading.
 pub(crate) fn elements(layer: &Served, level: usize, at: &[i64], part: &Box3) -> Result<Vec<u8>> {
     let level = &layer.levels[level];
+    if let Some(kept) = level.kept_seen(at)? {
+        return kept.read(&level.part(part)?);
+    }
     let seen = level.seen(at)?;
     match level.making {
         Making::Stored => seen.read(&level.part(part)?),
@@ -37,7 +40,16 @@ pub(crate) fn value(layer: &Served, at: &[i64]) -> Result<Vec<String>> {
         return Err(Error::invalid("coordinates outside of the array"));
     }
     let part = [0, 1, 2].map(|axis: usize| place[axis]..place[axis] + 1);
-    Ok(texts(&level.seen(at)?.read(&level.part(&part)?)?, layer.shown.from))
+    let (seen, part) = (level.seen(at)?, level.part(&part)?);
+    let limit = layer.limit();
+    // It is a part of a tile.
+    let bytes = if layer.cost > limit { seen.cut(&part)?.planned_bytes()? } else { 0 };
+    if bytes > limit {
+        let reason =
+            format!("{bytes} bytes have to be read for one element, more than the {limit} that it may be");
+        return Err(Error::new(ErrorKind::MemoryBudget, reason));
+    }
+    Ok(texts(&seen.read(&part)?, layer.shown.from))
 }
 
 /// The elements of a tile, cut out of those of the block that it lies in.

@@ -9,6 +9,7 @@ use quick_cache::sync::Cache;
 use crate::answer::Content;
 use crate::layer::Served;
 use crate::level::Box3;
+use crate::passed::stored;
 use crate::tile::{cut, elements};
 
 /// A box: the number of its layer and of its level, where it is on axes that are not shown, and on those that are.
@@ -17,8 +18,8 @@ pub(crate) type Key = (usize, usize, Vec<i64>, Box3);
 #[derive(Clone, Debug)]
 struct Bytes;
 
-impl Weighter<Key, Arc<Content>> for Bytes {
-    fn weight(&self, _: &Key, content: &Arc<Content>) -> u64 {
+impl Weighter<(Key, u64), Arc<Content>> for Bytes {
+    fn weight(&self, _: &(Key, u64), content: &Arc<Content>) -> u64 {
         content.bytes.len() as u64 + 256
     }
 }
@@ -33,7 +34,8 @@ impl Weighter<Key, Arc<Vec<u8>>> for Bytes {
 #[derive(Debug)]
 pub(crate) struct Tiles {
     pub(crate) layers: Vec<Served>,
-    kept: Cache<Key, Arc<Content>, Bytes>,
+    /// By what they are made of as well.
+    kept: Cache<(Key, u64), Arc<Content>, Bytes>,
     blocks: Cache<Key, Arc<Vec<u8>>, Bytes>,
 }
 
@@ -48,16 +50,29 @@ impl Tiles {
         Self { layers, kept, blocks }
     }
 
-    /// A tile, whether it is kept or has to be read. Who asks for one that another is reading gets that.
+    /// A tile, if it is kept.
+    pub(crate) fn kept(&self, key: &Key) -> Option<Arc<Content>> {
+        self.kept.get(&self.versioned(key))
+    }
+
+    /// A tile of what it is made of now.
+    fn versioned(&self, key: &Key) -> (Key, u64) {
+        (key.clone(), self.layers[key.0].levels[key.1].generation())
+    }
+
+    /// A tile, whether it is kept or has to be read; it has no bytes if it is passed on as it is stored, and is not. Who asks for one that another is reading gets that.
     ///
     /// # Errors
     /// Those of reading.
     pub(crate) fn get(&self, key: &Key) -> Result<Arc<Content>> {
-        self.kept.get_or_insert_with(key, || Ok(Arc::new(Content::of(self.made(key)?))))
+        self.kept.get_or_insert_with(&self.versioned(key), || Ok(Arc::new(Content::of(self.made(key)?))))
     }
 
     fn made(&self, (number, level, at, part): &Key) -> Result<Vec<u8>> {
         let layer = &self.layers[*number];
+        if layer.levels[*level].passed.is_some() {
+            return stored(&layer.levels[*level], part);
+        }
         let Some(block) = layer.levels[*level].block_of(part) else {
             return Ok(layer.shown.convert(elements(layer, *level, at, part)?));
         };

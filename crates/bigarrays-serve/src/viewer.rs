@@ -1,6 +1,7 @@
 //! A viewer: a server of layers, as long as it lives.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -13,6 +14,7 @@ use crate::answer::Content;
 use crate::dimensions::of_all;
 use crate::guard::Guard;
 use crate::info::{info, listed};
+use crate::kept::{Keeper, Pyramid};
 use crate::layer::{Layer, Served};
 use crate::server::{Counts, Shared, listen, serve};
 use crate::state::{HERE, Wishes, state};
@@ -39,6 +41,9 @@ pub struct ViewOptions {
     pub tile_bytes: u64,
     /// Bytes of tiles, and of chunks that they are parts of, that are kept in memory.
     pub memory_bytes: u64,
+    /// The folder that coarser levels are kept in, of arrays that have none and are found again by an address: made once, while
+    /// tiles come from the array itself, and made anew when it has changed.
+    pub pyramid: Option<PathBuf>,
 }
 
 impl Default for ViewOptions {
@@ -53,6 +58,7 @@ impl Default for ViewOptions {
             state: Map::new(),
             tile_bytes: 1 << 30,
             memory_bytes: 256 << 20,
+            pyramid: None,
         }
     }
 }
@@ -64,6 +70,7 @@ const TOKEN_BYTES: usize = 16;
 #[derive(Debug)]
 pub struct Viewer {
     runtime: Option<Runtime>,
+    keeper: Option<Keeper>,
     shared: Arc<Shared>,
     base: String,
     url: String,
@@ -90,8 +97,11 @@ impl Viewer {
     /// address can not be listened on; those of reading samples.
     pub fn start(layers: &[Layer], options: &ViewOptions) -> Result<Self> {
         check(layers, options)?;
-        let layers: Vec<Served> =
-            layers.iter().map(|layer| Served::new(layer, options.tile_bytes)).collect::<Result<_>>()?;
+        let served = |layer| Served::new(layer, options.tile_bytes, options.pyramid.is_some());
+        let mut layers: Vec<Served> = layers.iter().map(served).collect::<Result<_>>()?;
+        let keep = |folder: &PathBuf| Keeper::start(folder.clone(), &mut layers, options.memory_bytes);
+        let keeper = options.pyramid.as_ref().map(keep).transpose()?;
+        layers.iter_mut().for_each(Served::mark);
         let starting = |error| Error::io(error, "starting", "the viewer");
         let mut builder = Builder::new_multi_thread();
         builder
@@ -126,7 +136,7 @@ impl Viewer {
             counts: Counts::default(),
         });
         runtime.spawn(serve(listener, Arc::clone(&shared)));
-        Ok(Self { runtime: Some(runtime), shared, base, url, process: std::process::id() })
+        Ok(Self { runtime: Some(runtime), keeper, shared, base, url, process: std::process::id() })
     }
 
     /// What to open in a browser.
@@ -144,6 +154,11 @@ impl Viewer {
         self.shared.tiles.layers.iter().map(|layer| layer.name.as_str())
     }
 
+    /// What there is of the kept levels of each layer; `None` of those of which none are kept.
+    pub fn pyramids(&self) -> Vec<Option<Pyramid>> {
+        self.shared.pyramids()
+    }
+
     /// How many reads ended early, since nobody waited for them any more.
     pub fn dropped_reads(&self) -> u64 {
         self.shared.counts.dropped.load(Ordering::Relaxed)
@@ -153,6 +168,7 @@ impl Viewer {
 impl Drop for Viewer {
     fn drop(&mut self) {
         let Some(runtime) = self.runtime.take() else { return };
+        drop(self.keeper.take());
         if self.process == std::process::id() {
             self.shared.reads.close();
             runtime.shutdown_background();

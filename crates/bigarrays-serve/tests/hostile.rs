@@ -245,6 +245,31 @@ fn get_after_close(host: &str) -> bool {
     stream.read_to_end(&mut answer).is_err() || answer.is_empty()
 }
 
+/// Nothing of this crate opens files: arrays and what is kept of them do, by addresses that whoever starts the viewer gives.
+#[test]
+fn no_source_of_the_server_names_files() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        let text: String = text.lines().filter(|line| !line.trim_start().starts_with("///")).collect();
+        for way in [
+            "std::fs",
+            "tokio::fs",
+            "File::",
+            "OpenOptions",
+            "FileStore",
+            "store::open",
+            "Array::open",
+            "Command",
+        ] {
+            assert!(!text.contains(way), "{way}");
+        }
+        count += 1;
+    }
+    assert!(count > 20, "{count}");
+}
+
 #[test]
 fn tiles_are_the_elements_and_only_their_chunks_are_read() {
     let Served { viewer, asked, host, token } = served();

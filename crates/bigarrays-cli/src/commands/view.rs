@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context;
 use bigarrays::base::text::redact;
 use bigarrays::{Error, OpenOptions};
-use bigarrays_serve::{Layer, ViewOptions, Viewer};
+use bigarrays_serve::{Affine, Layer, Pyramid, ViewOptions, Viewer};
 use clap::Args;
 use serde_json::{Map, Value};
 
@@ -40,6 +40,12 @@ pub(crate) struct ViewArgs {
     #[arg(long, value_name = "ARRAY")]
     labels: Vec<String>,
 
+    /// A file of the affine matrix by which an array lies where it is shown: three or four rows of four numbers, as JSON or CSV, which
+    /// take positions along x, y and z, in the array's unit, to positions. Given once for all arrays, or for each of them, in their
+    /// order; `-` is for none
+    #[arg(long, value_name = "FILE")]
+    affine: Vec<String>,
+
     /// The coordinates to begin with [default: the middle of the first array]
     #[arg(long, value_name = "X,Y,Z", allow_hyphen_values = true)]
     at: Option<List<f64>>,
@@ -51,6 +57,11 @@ pub(crate) struct ViewArgs {
     /// A file of Neuroglancer's state as JSON; its members count more than what is made of the arrays
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
+
+    /// Keep coarser levels of arrays that have none in this folder: they are made once, while the arrays can be seen already, and
+    /// shown as soon as it is started the next time. Levels of an array that has changed are made anew
+    #[arg(long, value_name = "DIR")]
+    pyramid: Option<PathBuf>,
 
     /// Print the address, and open no browser
     #[arg(long)]
@@ -99,26 +110,52 @@ pub(crate) fn run(args: &ViewArgs, session: &Session) -> anyhow::Result<()> {
         session.terminal.note("no browser could be started; open the address in one");
     }
     session.terminal.note("Ctrl-C ends the server");
+    let mut known = vec![None; viewer.pyramids().len()];
     while !interrupt::is_asked() {
+        say(&viewer, &mut known, session);
         std::thread::sleep(PAUSE);
     }
     Ok(())
 }
 
+/// Says what has become of levels that are kept, once.
+fn say(viewer: &Viewer, known: &mut [Option<Pyramid>], session: &Session) {
+    for ((name, known), now) in viewer.names().zip(known).zip(viewer.pyramids()) {
+        match &now {
+            _ if now == *known => continue,
+            Some(Pyramid::Ready) => {
+                session.terminal.note(format_args!("the coarser levels of {name} are kept"));
+            }
+            Some(Pyramid::Failed(reason)) => {
+                session.terminal.note(format_args!("the coarser levels of {name} are not kept: {reason}"));
+            }
+            Some(Pyramid::Making(0)) => {
+                session.terminal.note(format_args!("the coarser levels of {name} are being made"));
+            }
+            _ => {}
+        }
+        *known = now;
+    }
+}
+
 fn layers(args: &ViewArgs, session: &Session) -> anyhow::Result<Vec<Layer>> {
     let mut layers = Vec::new();
-    let add = |layers: &mut Vec<Layer>, url: &str, is_named: bool| -> anyhow::Result<()> {
+    let affines = affines(args)?;
+    let add = |layers: &mut Vec<Layer>,
+               url: &str,
+               (is_named, affine): (bool, Option<Affine>)|
+     -> anyhow::Result<()> {
         let options: OpenOptions = session.open().read_only(true);
         let array = options.open(url)?;
         array.notes().iter().for_each(|note| session.terminal.note(format_args!("note: {note}")));
         let name = redact(url.trim_end_matches('/'));
         let name =
             name.rsplit(['/', '\\']).find(|part| !part.is_empty() && !part.ends_with(':')).unwrap_or("array");
-        let layer = Layer::new(name, array);
+        let layer = affine.into_iter().fold(Layer::new(name, array), Layer::affine);
         layers.push(if is_named { layer.labels(true) } else { layer });
         Ok(())
     };
-    for url in &args.urls {
+    for (url, affine) in args.urls.iter().zip(affines) {
         let is_named = args.labels.contains(url);
         let mut below = Vec::new();
         find::arrays(url, DEPTH, session, &mut |found| {
@@ -131,13 +168,33 @@ fn layers(args: &ViewArgs, session: &Session) -> anyhow::Result<Vec<Layer>> {
             let reason = format!("there are more than {MOST} arrays below {url}; name those to be shown");
             return Err(Error::invalid(reason).into());
         }
-        all.iter().try_for_each(|url| add(&mut layers, url, is_named))?;
+        all.iter().try_for_each(|url| add(&mut layers, url, (is_named, affine)))?;
     }
     match args.labels.iter().find(|name| !args.urls.contains(name)) {
         Some(name) => {
             Err(Error::invalid(format!("--labels names {name:?}, which is none of the arrays")).into())
         }
         None => Ok(layers),
+    }
+}
+
+/// Where each of the arrays lies.
+fn affines(args: &ViewArgs) -> anyhow::Result<Vec<Option<Affine>>> {
+    let read = |path: &String| -> anyhow::Result<Option<Affine>> {
+        if path == "-" {
+            return Ok(None);
+        }
+        let text = fs::read_to_string(path).with_context(|| format!("reading {path}"))?;
+        Ok(Some(Affine::parse(&text).map_err(|error| error.during("reading").at(path.clone()))?))
+    };
+    let (given, count) = (args.affine.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?, args.urls.len());
+    match given[..] {
+        [] => Ok(vec![None; count]),
+        [one] => Ok(vec![one; count]),
+        _ if given.len() == count => Ok(given),
+        _ => {
+            Err(Error::invalid(format!("--affine is given {} times, for {count} arrays", given.len())).into())
+        }
     }
 }
 
@@ -160,6 +217,7 @@ fn options(args: &ViewArgs) -> anyhow::Result<ViewOptions> {
         at: args.at.clone().map(|at| at.0),
         layout: args.layout.clone(),
         state,
+        pyramid: args.pyramid.clone(),
         ..ViewOptions::default()
     })
 }

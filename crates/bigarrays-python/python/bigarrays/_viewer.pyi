@@ -6,7 +6,7 @@ from ._expression import _Lazy
 class _Viewer:
     def __init__(
         self,
-        layers: list[tuple[str, Array | _Lazy, bool | None]],
+        layers: list[tuple[str, Array | _Lazy, bool | None, list[list[float]] | None]],
         at: list[float] | None,
         layout: str | None,
         state: dict[str, Any] | None,
@@ -15,6 +15,7 @@ class _Viewer:
         allow_origin: list[str],
         neuroglancer: str | None,
         tile_bytes: int | None,
+        pyramid: str | None,
     ) -> None: ...
     @property
     def url(self) -> str: ...
@@ -26,4 +27,6 @@ class _Viewer:
     def is_open(self) -> bool: ...
     @property
     def dropped_reads(self) -> int: ...
+    @property
+    def pyramids(self) -> list[str | None]: ...
     def close(self) -> None: ...

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from weakref import WeakSet
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from ._bigarrays import Array, InvalidArgumentError, _Viewer
@@ -49,6 +50,11 @@ class Viewer:
     def dropped_reads(self) -> int:
         """How many reads ended early, since the browser did not wait for them."""
         return self._inner.dropped_reads
+
+    @property
+    def pyramids(self) -> list[str | None]:
+        """What there is of kept coarser levels of each array: "looking", "making, 12 %", "ready" or "failed: REASON"; else None."""
+        return self._inner.pyramids
 
     @property
     def closed(self) -> bool:
@@ -102,6 +108,7 @@ def view(
     *arrays: Array | Lazy | ArrayLike | Sliced,
     names: Sequence[str] | None = None,
     labels: Sequence[bool | None] | None = None,
+    affine: Sequence[ArrayLike | None] | None = None,
     at: Sequence[float] | None = None,
     layout: str | None = None,
     state: dict[str, Any] | None = None,
@@ -111,6 +118,7 @@ def view(
     allow_origin: Sequence[str] = (),
     neuroglancer: str | None = None,
     tile_bytes: int | None = None,
+    pyramid: str | os.PathLike[str] | None = None,
 ) -> Viewer:
     """Shows arrays in Neuroglancer: what is looked at is read, or computed, tile by tile.
 
@@ -122,6 +130,8 @@ def view(
         names: What each is called; if None, by its URL, or "array" and its number.
         labels: Whether the elements of each are labels (a segmentation) rather than intensities; None of one, or of all, is
             what metadata say.
+        affine: For each array, a matrix of shape (3, 4) or (4, 4) by which it lies where it is shown, or None: it takes positions
+            along x, y and z, in the array's unit, to positions.
         at: The coordinates along x, y and z to begin with; if None, the middle of the first array.
         layout: How panels are laid out, such as "4panel", "xy" or "3d".
         state: Members of Neuroglancer's state that count more than what is made of the arrays.
@@ -131,12 +141,15 @@ def view(
         port: The port to listen on; one that is free if 0.
         allow_origin: Origins, such as "https://hub.example.org", whose pages may read the arrays, and by whose names proxies ask.
         neuroglancer: The address of a Neuroglancer to use rather than the one in this package.
-        tile_bytes: The most bytes that may be read to compute one tile of an expression, 1 GiB if None: it is not shown from
-            farther away than that allows.
+        tile_bytes: The most bytes that are read unasked to compute one tile of an expression, 1 GiB if None. The page says what
+            a tile takes that is above, and has a button that lets it be read. From farther away than `tile_bytes` allows, an
+            expression is not shown.
+
+        pyramid: A folder in which coarser levels are kept of arrays that have none, in a file or bucket: made once, while the
+            arrays can be seen already, and anew when an array has changed. `Viewer.pyramids` says how far they are.
 
     Raises:
-        InvalidArgumentError: There are no arrays, one is empty, or there are not as many names or labels.
-        MemoryBudgetError: To compute a tile of an expression, more bytes have to be read than `tile_bytes`.
+        InvalidArgumentError: There are no arrays, one is empty, or there are not as many names, labels or matrices; a matrix is none.
         UnsupportedError: The elements of one are no numbers, or this build has no Neuroglancer.
 
     Example:
@@ -145,7 +158,7 @@ def view(
         ...     print(viewer.url)
         http://127.0.0.1:38121/0f1e2d3c4b5a69788796a5b4c3d2e1f0/
     """
-    for what, given in (("names", names), ("labels", labels)):
+    for what, given in (("names", names), ("labels", labels), ("affine matrices", affine)):
         if given is not None and len(given) != len(arrays):
             raise InvalidArgumentError(f"{len(given)} {what} of {len(arrays)} arrays")
     layers = [
@@ -153,12 +166,16 @@ def view(
             names[number] if names is not None else _name(array, number),
             array if isinstance(array, Array) else lazy(array)._inner,
             labels[number] if labels is not None else None,
+            None if affine is None or (matrix := affine[number]) is None else np.asarray(matrix, float).tolist(),
         )
         for number, array in enumerate(arrays)
     ]
     position = None if at is None else [float(coordinate) for coordinate in at]
     origins = list(allow_origin)
-    viewer = Viewer(_Viewer(layers, position, layout, state, bind, port, origins, neuroglancer, tile_bytes))
+    folder = None if pyramid is None else os.fspath(pyramid)
+    viewer = Viewer(
+        _Viewer(layers, position, layout, state, bind, port, origins, neuroglancer, tile_bytes, folder)
+    )
     if browser:
         viewer.open()
     return viewer

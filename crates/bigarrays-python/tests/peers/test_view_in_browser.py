@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from selenium import webdriver
+from selenium.webdriver import ActionChains, Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 import bigarrays
@@ -84,7 +85,7 @@ def precomputed(folder: Path) -> tuple[Any, npt.NDArray[Any], list[int], list[in
         shape=data.shape,
         origin=(-20, 7, -5),
         dtype="uint64",
-        chunk_shape=(16, 16, 4),
+        chunk_shape=(32, 32, 8),
         encoding="compressed_segmentation",
         resolution=(8, 8, 40),
         labels=True,
@@ -333,3 +334,123 @@ def test_the_plain_page(plain_browser: webdriver.Chrome, tmp_path: Path) -> None
         assert value == times[int(found["z"]), int(found["y"]), int(found["x"])]
         errors = [line["message"] for line in page.get_log("browser") if line["level"] == "SEVERE"]  # type: ignore[no-untyped-call]
         assert errors == []
+
+
+DRAWN = "return window.panels && panels().length > 0 && panels().every(p => p.drawn && p.drawn === p.wanted && (p.needs || p.image.complete))"
+
+
+def costly(name: str) -> tuple[Any, npt.NDArray[Any]]:
+    """An expression of which each element needs all of an array."""
+    data = RANDOM.integers(1, 255, (45, 61, 40)).astype("uint8")
+    array = bigarrays.create(f"memory://costly-{name}", shape=data.shape, dtype="uint8", format="zarr3", dimension_names=list("zyx"))
+    array[...] = data
+    return array.lazy.astype("int16") + array.lazy.max(), data.astype("int16") + data.max()
+
+
+def test_the_plain_page_asks_before_it_reads_much(plain_browser: webdriver.Chrome) -> None:
+    page, (sums, expected) = plain_browser, costly("plain")
+    with bigarrays.view(sums, names=["sums"], tile_bytes=50_000) as viewer:
+        page.get(viewer.base + "plain.html")
+        WebDriverWait(page, 60).until(lambda page: page.execute_script(DRAWN))
+        ask, button = page.find_element("id", "ask"), page.find_element("id", "allow")
+        assert "KiB have to be read" in ask.text and button.is_displayed()
+        assert page.execute_script("return panels().every(p => !p.image.getAttribute('src'))")
+        assert critical(page) == []
+        button.click()
+        WebDriverWait(page, 60).until(lambda page: page.execute_script(f"{DRAWN} && panels().every(p => !p.needs)"))
+        assert not ask.is_displayed()
+        assert page.execute_script("return document.getElementById('note').textContent") == ""
+        script = "const d = arguments[0]; fetch('arrays/0/value/7,8,9').then(r => r.json()).then(d)"
+        assert page.execute_async_script(script) == [str(expected[9, 8, 7])]
+
+
+def test_neuroglancer_asks_before_much_is_read(browser: webdriver.Chrome) -> None:
+    sums, expected = costly("neuroglancer")
+    with bigarrays.view(sums, names=["sums"], tile_bytes=50_000, state=NEAR) as viewer:
+        browser.get(viewer.url)
+        WebDriverWait(browser, 60).until(lambda page: page.find_elements("css selector", "#bigarrays-asks button"))
+        assert "KiB are read" in browser.find_element("id", "bigarrays-asks").text
+        browser.find_element("css selector", "#bigarrays-asks button").click()
+        reloaded = "return !document.getElementById('bigarrays-asks') && document.readyState === 'complete' && !!window.viewer"
+        WebDriverWait(browser, 60).until(lambda page: page.execute_script(reloaded))
+        browser.get_log("browser")  # type: ignore[no-untyped-call]
+        points = np.stack([RANDOM.integers(10, 30, 25), RANDOM.integers(20, 40, 25), np.full(25, 22)], axis=1)
+        found = shown(browser, viewer, points, url=browser.current_url)
+    assert [int(value[0]) for value in found] == expected[tuple(points[:, ::-1].T)].tolist()
+
+
+AXE = Path(__file__).parents[3] / "testbed" / "node_modules" / "axe-core" / "axe.min.js"
+
+
+def critical(page: webdriver.Chrome) -> list[Any]:
+    """What axe-core says keeps people from using the page."""
+    page.execute_script(AXE.read_text())
+    script = "const done = arguments[0]; axe.run(document, {resultTypes: ['violations']}).then(found => done(found.violations"
+    script += ".map(one => [one.id, one.impact, one.nodes.map(node => node.html)])))"
+    faults = page.execute_async_script(script)
+    return [fault for fault in faults if fault[1] in ("serious", "critical")]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_plain_page_is_for_all(plain_browser: webdriver.Chrome, tmp_path: Path, scheme: str) -> None:
+    """axe-core finds no serious fault, and all can be done by keyboard."""
+    page = plain_browser
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
+    data = RANDOM.integers(0, 255, (3, 60, 50, 40)).astype("uint8")
+    em = bigarrays.create(tmp_path / "em.zarr", shape=data.shape, dtype="uint8", format="zarr3", dimension_names=list("tzyx"))
+    em[...] = data
+    with bigarrays.view(em, np.ones((60, 50, 40), "uint32"), names=["em", "cells"], labels=[False, True]) as viewer:
+        page.get(viewer.base + "plain.html")
+        WebDriverWait(page, 60).until(lambda page: page.execute_script(DRAWN))
+        back = page.execute_script("return getComputedStyle(document.body).backgroundColor")
+        assert (sum(map(int, re.findall(r"\d+", back)[:3])) > 384) == (scheme == "light"), back
+        assert critical(page) == []
+        # From one control to the next, to the first plane.
+        reached = []
+        for _ in range(30):
+            ActionChains(page).send_keys(Keys.TAB).perform()
+            reached.append(page.execute_script("const e = document.activeElement; return e.id || e.tagName"))
+            if reached[-1] == "FIGURE":
+                break
+        assert {"layer", "overlay", "opacity", "low", "high", "neuroglancer", "INPUT", "FIGURE"} <= set(reached), reached
+        for key, axis in [(Keys.PAGE_UP, 2), (Keys.ARROW_LEFT, 0), (Keys.ARROW_DOWN, 1)]:
+            before = page.execute_script("return own.at[arguments[0]]", axis)
+            ActionChains(page).send_keys(key).perform()
+            assert page.execute_script("return own.at[arguments[0]]", axis) != before, key
+        scale = page.execute_script("return own.scale")
+        ActionChains(page).send_keys("+").perform()
+        assert page.execute_script("return own.scale") < scale
+        outline = page.execute_script("return getComputedStyle(document.activeElement).outlineWidth")
+        assert outline != "0px"
+
+
+def test_an_affine_matrix_says_where_elements_are(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    """Sheared, scaled and moved: at a physical point is the element that the matrix takes there."""
+    data = RANDOM.integers(1, 255, (60, 50, 20)).astype("uint8")
+    array = bigarrays.create(tmp_path / "a", shape=data.shape, origin=(-4, 0, 3), dtype="uint8", resolution=(8, 8, 40))
+    array[...] = data
+    # In nanometres: x' = 2 y + 400, y' = x + z / 5, z' = z.
+    matrix = np.array([[0, 2, 0, 400], [1, 0, 0.2, 0], [0, 0, 1, 0]], dtype=float)
+    elements = RANDOM.integers((20, 18, 10), (30, 30, 11), (25, 3))
+    middles = (elements + np.array([-4, 0, 3]) + 0.5) * (8, 8, 40)
+    physical = middles @ matrix[:, :3].T + matrix[:, 3]
+    places = physical / (8, 8, 40)
+    with bigarrays.view(array, affine=[matrix], names=["a"], state=NEAR) as viewer:
+        # Where Neuroglancer is asked, it adds half an element.
+        found = shown(browser, viewer, places - 0.5)
+    assert [int(value[0]) for value in found] == data[tuple(elements.T)].tolist()
+
+
+def test_jpeg_is_passed_as_it_is_stored(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    x, y, z = np.indices((128, 128, 64))
+    data = (100 + 50 * np.sin(x / 9) + 40 * np.cos((y + z) / 11)).astype("uint8")
+    array = bigarrays.create(tmp_path / "a", shape=data.shape, dtype="uint8", encoding="jpeg", chunk_shape=(64, 64, 64))
+    array[...] = data
+    points = RANDOM.integers((54, 54, 32), (75, 75, 33), (25, 3))
+    with bigarrays.view(array, state=NEAR) as viewer:
+        found = shown(browser, viewer, points)
+        script = "const d = arguments[0]; fetch('arrays/0/info').then(r => r.json()).then(d)"
+        assert browser.execute_async_script(script)["scales"][0]["encoding"] == "jpeg"
+    # Decoders of JPEG round as they like.
+    expected = array[...][tuple(points.T)].astype(int)
+    assert np.abs(np.array([int(value[0]) for value in found]) - expected).max() <= 2

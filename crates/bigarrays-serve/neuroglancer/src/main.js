@@ -1,6 +1,7 @@
 // The page: Neuroglancer, beginning with the state that the server has made for its arrays.
 import "neuroglancer";
 import { setupDefaultViewer } from "neuroglancer/unstable/ui/default_viewer_setup.js";
+import { showAsks } from "./asks.js";
 import { showValues } from "./values.js";
 
 // Wherever the page lies, behind whatever proxy, the arrays lie below it.
@@ -15,7 +16,7 @@ async function begin() {
     }
   }
   window.viewer = setupDefaultViewer();
-  await showValues(window.viewer);
+  await Promise.all([showValues(window.viewer), showAsks()]);
 }
 
 begin();

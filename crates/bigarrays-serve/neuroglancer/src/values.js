@@ -16,9 +16,11 @@ function box() {
 
 // Where a layer has what is at a position of the viewer; undefined where it has nothing.
 function place(layer, names, position) {
-  const at = layer.dimensions.map((name, axis) => {
-    const global = names.indexOf(name);
-    return global < 0 ? undefined : Math.floor(position[global] - layer.offset[axis]);
+  const global = layer.dimensions.map((name) => position[names.indexOf(name)]);
+  const at = global.map((place, axis) => {
+    const row = layer.inverse?.[axis];
+    const own = row ? row[0] * global[0] + row[1] * global[1] + row[2] * global[2] + row[3] : place - layer.offset[axis];
+    return Math.floor(own);
   });
   const isIn = at.every((at, axis) => at >= layer.first[axis] && at < layer.end[axis]);
   return isIn ? at.join(",") : undefined;

@@ -6,6 +6,7 @@ mod chunks;
 mod complete;
 mod cutout;
 mod decode;
+mod encoded;
 mod like;
 mod long;
 mod options;

@@ -36,7 +36,8 @@ pub use picture::{
 };
 pub use plan::CopyPlan;
 pub use pyramid::{
-    Downsampling, MadeLevel, Pyramid, PyramidOptions, StorageOf, Units, Work, coarsen, pyramid,
+    Downsampling, KeptLevel, KeptLevels, MadeLevel, Pyramid, PyramidOptions, StorageOf, Units, Work, coarsen,
+    pyramid,
 };
 pub use restack::{RestackOptions, restack};
 pub use roi::{RoiOptions, roi};

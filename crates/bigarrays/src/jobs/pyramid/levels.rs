@@ -189,6 +189,27 @@ impl Levels {
         Ok(Self { source: relative, levels })
     }
 
+    /// The levels of `source`, which are arrays of their own, by their factors from it: of chunks that begin where they do.
+    ///
+    /// # Errors
+    /// Those of reading what chunks they have.
+    pub(super) fn beside<'a>(
+        source: &Array,
+        targets: Vec<Array>,
+        factors: impl Iterator<Item = &'a [u64]>,
+    ) -> Result<Self> {
+        let mut before: Dims<u64> = Dims::from_elem(1, source.ndim());
+        let mut levels = Vec::new();
+        for (array, factor) in targets.into_iter().zip(factors) {
+            let factor: Dims<u64> = factor.iter().copied().collect();
+            let step = factor.iter().zip(&before).map(|(all, before)| all / before).collect();
+            let domain = array.domain().clone();
+            levels.push(Level::new(array, None, &domain, (&factor, step))?);
+            before = factor;
+        }
+        Ok(Self { source: source.clone(), levels })
+    }
+
     /// The levels that the layer has, of which a box is made anew.
     ///
     /// # Errors

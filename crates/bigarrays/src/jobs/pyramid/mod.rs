@@ -4,6 +4,7 @@
 //! order of the tree, so that of each level few chunks are open at once. What a leaf is made of, cells of sums, counts or values,
 //! goes on to the level above until that is whole.
 
+mod beside;
 mod coarsen;
 mod kept;
 mod kernel;
@@ -29,6 +30,7 @@ use crate::base::error::{Error, Result};
 use crate::compute::Number;
 use crate::for_dtype;
 
+pub use beside::{KeptLevel, KeptLevels};
 pub use coarsen::coarsen;
 use kernel::Kernel;
 use levels::Levels;
@@ -75,9 +77,17 @@ pub fn pyramid(source: &Array, options: &PyramidOptions<'_>) -> Result<Pyramid> 
         Some(part) => Levels::listed(source, method, part)?,
         None => Levels::new(source, method, options)?,
     };
-    let none =
-        |other: DataType| Error::unsupported(format!("downsampling {other} elements")).at(source.url());
-    for_dtype!(source.dtype(), T => {
+    of_levels(levels, method, options)
+}
+
+/// Makes levels, of elements of whatever type.
+///
+/// # Errors
+/// As [`pyramid`].
+fn of_levels(levels: Levels, method: Downsampling, options: &PyramidOptions<'_>) -> Result<Pyramid> {
+    let (dtype, url) = (levels.source.dtype(), levels.source.url().to_owned());
+    let none = |other: DataType| Error::unsupported(format!("downsampling {other} elements")).at(url);
+    for_dtype!(dtype, T => {
         let ignore = options.ignore.map(element::<T>).transpose()?;
         match method {
             Downsampling::Mean if levels.largest() <= T::SMALL => {
