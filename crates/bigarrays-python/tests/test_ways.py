@@ -1,6 +1,9 @@
 """Elements that are computed in another way than directly, where that reads less: to the bit the same."""
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +59,96 @@ def test_quantiles_of_all_elements_are_found_by_counting(dtype: str) -> None:
     assert float(x.median().compute(memory=memory)) == np.median(values.astype("float64"))
 
 
-def test_what_counting_cannot_do_is_refused() -> None:
+def of_many_values(dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Elements of all of a type, many of them equal, and NaN, infinities and zeros of both signs where there are any."""
+    rng = np.random.default_rng(4)
+    kind = np.dtype(dtype)
+    if kind.kind == "f":
+        values = (rng.normal(size=shape) * 10.0 ** rng.integers(-4, 4, shape)).astype(kind)
+        values[rng.random(shape) < 0.2] = kind.type(1.5)
+        for one in (np.inf, -np.inf, 0.0, -0.0):
+            values[rng.random(shape) < 0.01] = one
+        return values
+    info = np.iinfo(dtype)
+    values = rng.integers(info.min, info.max, shape, endpoint=True, dtype=kind)
+    near = kind.type(info.max // 3)
+    values[rng.random(shape) < 0.5] = near
+    return np.where(rng.random(shape) < 0.2, near - rng.integers(0, 9, shape, dtype=kind), values)
+
+
+WIDE = ["float16", "float32", "float64", "int16", "uint16", "int32", "uint32", "int64", "uint64"]
+
+
+@pytest.mark.parametrize("dtype", WIDE)
+def test_quantiles_of_all_elements_are_found_in_rounds(dtype: str) -> None:
+    values = of_many_values(dtype, (120, 40, 65))
+    x = stored(values, [10, 20, 65], [3, -5, 0]).lazy
+    # Not even half of the elements fit, nor do the counts of all values of 16 bits at the smaller budget.
+    small, large = 1 << 20, max(values.nbytes, 2 << 20)
+    for method in ("linear", "lower", "nearest", "midpoint", "averaged_inverted_cdf"):
+        asked = x.quantile([0.0, 0.1, 0.77, 1.0], method=method)
+        assert "of the values in each of several rounds" in notes(asked, memory=small)
+        same(asked.compute(memory=small), asked.compute())
+    same(asked.compute(memory=large), asked.compute())
+    wide = values.astype("float64")
+    same(x.median().compute(memory=small), np.median(wide).astype(dtype if values.dtype.kind == "f" else "float64"))
+    lowest = np.quantile(values, [0.2, 0.9], method="inverted_cdf")
+    same(x.quantile([0.2, 0.9], method="inverted_cdf").compute(memory=small), lowest)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "uint64"])
+def test_rounds_go_over_some_axes_and_pass_nans_over(dtype: str) -> None:
+    values = of_many_values(dtype, (3, 500, 300))
+    if values.dtype.kind == "f":
+        values[1][np.random.default_rng(1).random(values[1].shape) < 0.3] = np.nan
+        values[2] = np.nan
+    x = stored(values, [3, 20, 50], [3, -5, 0]).lazy
+    # One place alone does not fit.
+    memory = 1 << 20
+    for of in (x.quantile, x.nanquantile):
+        asked = of([0.0, 0.25, 0.5, 1.0], axis=(1, 2))
+        assert "in each of several rounds" in notes(asked, memory=memory)
+        same(asked.compute(memory=memory), asked.compute())
+        last = of([0.3], axis=(0, 1), method="higher")[:, 7:9]
+        same(last.compute(memory=memory), last.compute())
+    with np.errstate(all="ignore"):
+        of_numpy = np.nanmedian(values[:2].astype("float64"), axis=(1, 2))
+    same(x[3:5].nanmedian(axis=(1, 2)).compute(memory=memory), of_numpy.astype(dtype if dtype[0] == "f" else "float64"))
+
+
+def test_rounds_say_how_often_they_read_and_are_the_same_for_all_threads(tmp_path: Path) -> None:
+    values = of_many_values("float32", (200, 40, 130))
+    array = ba.create(tmp_path / "x", shape=values.shape, dtype="float32", chunk_shape=(10, 20, 65), format="zarr3")
+    array[...] = values
+    code = """
+import sys, bigarrays as ba
+x = ba.open(sys.argv[1]).lazy
+asked = x.quantile([0.1, 0.5])[1] + x.max()
+print(*(asked.compute(memory=memory).tobytes().hex() for memory in (2 << 20, 3 << 20, 200 << 20)))
+"""
+    found = set()
+    for threads in ("1", "2"):
+        environment = {**os.environ, "BIGARRAYS_THREADS": threads}
+        run = subprocess.run([sys.executable, "-c", code, tmp_path / "x"], env=environment, capture_output=True, text=True)
+        assert run.returncode == 0, run.stderr
+        found |= set(run.stdout.split())
+    assert len(found) == 1
+    x = array.lazy
+    assert "so that 3 passes read the input" in notes(x.median(), memory=MEMORY)
+    plan = x.median().explain(format="dict", memory=MEMORY)
+    assert plan["peak_memory"] <= MEMORY
+    assert sum(one["bytes_read"] for one in plan["passes"]) == 3 * values.nbytes
+    before = bytes_read()
+    x.median().compute(memory=MEMORY)
+    assert bytes_read() - before < 3.2 * values.nbytes
+
+
+def test_what_no_way_can_do_is_refused() -> None:
     values, array = pancakes("float32", (300, 40, 130))
     with pytest.raises(ba.MemoryBudgetError, match="takes [0-9]+ MiB at least"):
-        array.lazy.median().compute(memory=MEMORY)
+        array.lazy.median().compute(memory=64 << 10)
+    with pytest.raises(ba.MemoryBudgetError, match="takes [0-9]+ MiB at least"):
+        array.lazy.groupby(np.arange(300) % 3, axis=0).median().compute(memory=256 << 10)
 
 
 @pytest.mark.parametrize("shape", [(2000, 4, 4), (500, 7, 3), (1000, 1, 60)])

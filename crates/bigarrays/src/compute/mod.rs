@@ -96,6 +96,7 @@ mod result_axis;
 mod resume;
 mod rolling;
 mod room;
+mod rounds;
 mod rows;
 mod run;
 mod same;

@@ -1,4 +1,4 @@
-//! Ways to compute the same elements: directly, in two stages with a file between them, or by counting. The one whose modelled cost is
+//! Ways to compute the same elements: directly, in two stages with a file between them, by counting, or in rounds. The one whose modelled cost is
 //! the least is taken; all of them give the same bits.
 
 use std::collections::HashMap;
@@ -11,9 +11,10 @@ use crate::base::error::{ErrorKind, Result};
 use crate::compute::dense::Kernel;
 use crate::compute::expr::{Kind, Lazy};
 use crate::compute::operation::Operation;
-use crate::compute::plan::Plan;
+use crate::compute::plan::{InputRead, Plan};
 use crate::compute::planner::{self, Limits, OVERHEAD};
 use crate::compute::quantile::Columns;
+use crate::compute::rounds::bits_of_rounds;
 use crate::compute::stage::{Stage, stages};
 use crate::compute::windowed::{Bound, Work};
 use crate::compute::windows::Windows;
@@ -32,6 +33,8 @@ enum Way {
     Pencils,
     /// How often there is each value is counted.
     Counting,
+    /// So many bits of the values are counted in each of several rounds, from the upper ones on.
+    Rounds(u32),
     /// Running sums and the like have their whole axis in memory, so that nothing is read for it first.
     WholeAxis,
     /// Results are first written in chunks that both the input and the result are near.
@@ -59,7 +62,9 @@ pub(super) fn cheapest(
         let changing = Changing { way, targets, limits, known: HashMap::new() };
         let Some(changed) = changing.all(roots)? else { continue };
         let made = match way {
-            Way::Counting | Way::WholeAxis => planner::plan(stages(&changed)?, targets, limits),
+            Way::Counting | Way::Rounds(_) | Way::WholeAxis => {
+                planner::plan(stages(&changed)?, targets, limits)
+            }
             _ => planner::plan_in_files(stages(&changed)?, targets, limits),
         };
         let Ok((passes, mut plan)) = made else { continue };
@@ -99,6 +104,10 @@ fn ways(
     }
     if nodes().any(|node| !whole_axes(node).is_empty()) {
         found.push(Way::Counting);
+        let mut bits: Vec<u32> = nodes().filter_map(of_columns).flat_map(bits_of_rounds).collect();
+        bits.sort_unstable_by(|one, other| other.cmp(one));
+        bits.dedup();
+        found.extend(bits.into_iter().map(Way::Rounds));
         found.extend(limits.has_scratch.then_some(Way::Pencils));
     }
     if limits.has_scratch && targets.iter().any(Option::is_some) {
@@ -115,6 +124,19 @@ fn whole_axes(lazy: &Lazy) -> &[usize] {
             _ => &[],
         },
         _ => &[],
+    }
+}
+
+/// The type of the elements that an operation has order statistics of.
+fn of_columns(lazy: &Lazy) -> Option<DataType> {
+    match lazy.kind() {
+        Kind::Operation(of, _, inputs) => match &of.work {
+            Work::Kernel(kernel) if kernel.as_any().is_some_and(|kernel| kernel.is::<Columns>()) => {
+                Some(inputs[0].dtype())
+            }
+            _ => None,
+        },
+        _ => None,
     }
 }
 
@@ -161,6 +183,14 @@ fn note(way: Way, plan: &Plan, direct: Option<&Plan>) -> String {
             "with whole axes in memory, so that {} are read; {other}, since what is before a block is computed first",
             mib(read(plan))
         ),
+        Way::Rounds(bits) => {
+            let is_stored = |read: &InputRead| read.name.is_some();
+            let rounds = plan.passes.iter().filter(|pass| pass.inputs.iter().any(is_stored)).count();
+            format!(
+                "by counting {bits} bits of the values in each of several rounds, so that {rounds} passes read the input, {} in all; {other}",
+                mib(read(plan))
+            )
+        }
         Way::Counting => {
             format!(
                 "by counting how often there is each value, so that {} are read; {other}",
@@ -258,9 +288,16 @@ impl Changing<'_> {
     fn operation(&self, lazy: &Lazy) -> Result<Option<Lazy>> {
         let Kind::Operation(of, number, inputs) = lazy.kind() else { return Ok(None) };
         let Work::Kernel(kernel) = &of.work else { return Ok(None) };
-        if self.way == Way::Counting {
+        if let Way::Counting | Way::Rounds(_) = self.way {
             let columns = kernel.as_any().and_then(|kernel| kernel.downcast_ref::<Columns>());
-            let found = columns.map(|columns| columns.by_counting(&inputs[0])).transpose()?.flatten();
+            let of = |columns: &Columns| match self.way {
+                Way::Rounds(bits) => match columns.in_rounds(&inputs[0], bits)? {
+                    None => columns.by_counting(&inputs[0]),
+                    found => Ok(found),
+                },
+                _ => columns.by_counting(&inputs[0]),
+            };
+            let found = columns.map(of).transpose()?.flatten();
             return found.map(|found| found.renamed(lazy.names())).transpose();
         }
         let input = &inputs[0];
