@@ -271,3 +271,138 @@ def test_an_input_that_goes_while_boxes_are_made_is_an_error(tmp_path: Path) -> 
         )
     with pytest.raises(ba.IncompleteError):
         ba.open(tmp_path / "y")
+
+
+def files_of(folder: Path) -> dict[Path, int]:
+    return {file: file.stat().st_ino for file in (folder / "c").rglob("*") if file.is_file()}
+
+
+def stop_at(share: float) -> Any:
+    def stop(done: int, total: int) -> None:
+        if done >= share * total:
+            raise KeyboardInterrupt
+
+    return stop
+
+
+def test_boxes_are_taken_up_where_they_ended(tmp_path: Path) -> None:
+    values = np.random.default_rng(1).normal(size=(60, 96, 72)).astype("float32")
+    options: dict[str, Any] = {"format": "zarr3", "chunk_shape": (10, 16, 18), "memory": 2 << 20}
+    array = ba.create(tmp_path / "x", shape=values.shape, dtype="float32", chunk_shape=(10, 16, 18), format="zarr3")
+    array[...] = values
+    x = array.lazy
+    anomaly = x - x.mean(axis=0, keepdims=True)
+    expected, target, journal = anomaly.compute(), tmp_path / "y", tmp_path / "journal"
+    before = bytes_read()
+    with pytest.raises(KeyboardInterrupt):
+        anomaly.save(target, resume=journal, progress=stop_at(0.4), **options)
+    first = bytes_read() - before
+    made = files_of(target)
+    assert 0 < len(made) < 6 * 6 * 4
+    with pytest.raises(ba.IncompleteError):
+        ba.open(target)
+    before = bytes_read()
+    saved = anomaly.save(target, resume=journal, **{**options, "memory": 16 << 20})
+    # No scratch folder is needed, each chunk is read once, and what was done is looked up alone.
+    assert first + bytes_read() - before < 1.1 * values.nbytes
+    np.testing.assert_array_equal(saved[...], expected, strict=True)
+    assert all(files_of(target)[file] == number for file, number in made.items())
+    assert not saved.incomplete and not journal.exists()
+
+
+def test_boxes_whose_inputs_have_changed_are_made_again(tmp_path: Path) -> None:
+    values = np.random.default_rng(1).normal(size=(60, 96, 72)).astype("float32")
+    options: dict[str, Any] = {"format": "zarr3", "chunk_shape": (10, 16, 18), "memory": 2 << 20}
+    array = ba.create(tmp_path / "x", shape=values.shape, dtype="float32", chunk_shape=(10, 16, 18), format="zarr3")
+    array[...] = values
+    x = array.lazy
+    anomaly = x - x.mean(axis=0, keepdims=True)
+    with pytest.raises(KeyboardInterrupt):
+        anomaly.save(tmp_path / "y", resume=tmp_path / "journal", progress=stop_at(0.4), **options)
+    array[3, 5, 7] = 1000
+    (first, *_) = sorted(files_of(tmp_path / "y"))
+    first.unlink()
+    with pytest.warns(UserWarning, match="finished blocks of an earlier run were done again"):
+        saved = anomaly.save(tmp_path / "y", resume=tmp_path / "journal", **options)
+    np.testing.assert_array_equal(saved[...], anomaly.compute(), strict=True)
+
+
+def test_tasks_of_plans_are_boxes_that_read_once(tmp_path: Path) -> None:
+    values = np.random.default_rng(1).normal(size=(60, 96, 72)).astype("float32")
+    options: dict[str, Any] = {"format": "zarr3", "chunk_shape": (10, 16, 18), "memory": 2 << 20}
+    array = ba.create(tmp_path / "x", shape=values.shape, dtype="float32", chunk_shape=(10, 16, 18), format="zarr3")
+    array[...] = values
+    x = array.lazy
+    known = standardised(x, (x + 1))
+    # Of small boxes, chunks would be read again.
+    del known["flipped"]
+    for name, lazy in known.items():
+        plan = ba.plan({tmp_path / name: lazy}, tmp_path / f"{name}.plan", workers=4, **options)
+        (stage,) = plan.stages
+        assert stage.tasks >= 4 and stage.work == "make" and "result 1" in stage.text and "scratch" not in stage.text, name
+        before = bytes_read()
+        for task in range(stage.tasks):
+            ba.Plan(tmp_path / f"{name}.plan").run(0, (task, task + 1), memory=2 << 20)
+        taken = bytes_read() - before
+        with pytest.raises(ba.IncompleteError):
+            ba.open(tmp_path / name)
+        made = files_of(tmp_path / name)
+        plan.finish() if name == "anomaly" else plan.run()
+        np.testing.assert_array_equal(ba.open(tmp_path / name)[...], lazy.compute(), strict=True)
+        assert made == files_of(tmp_path / name)
+        if name == "anomaly":
+            assert taken < 1.2 * values.nbytes
+        saved = lazy.save(tmp_path / f"{name}-2", processes=2, **options)
+        np.testing.assert_array_equal(saved[...], lazy.compute(), strict=True)
+
+
+def test_a_plan_of_boxes_is_not_finished_before_all_are_made(tmp_path: Path) -> None:
+    array = ba.create(tmp_path / "x", shape=(40, 64, 64), dtype="float32", chunk_shape=(10, 16, 16), format="zarr3")
+    array[...] = np.random.default_rng(1).normal(size=array.shape).astype("float32")
+    x = array.lazy
+    options: dict[str, Any] = {"format": "zarr3", "chunk_shape": (10, 16, 16), "memory": 1 << 20}
+    plan = ba.plan({tmp_path / "y": x - x.mean(axis=0, keepdims=True)}, tmp_path / "plan", **options)
+    plan.run(0, (0, 1))
+    with pytest.raises(ba.InvalidArgumentError, match="have not been run yet"):
+        plan.finish()
+    plan.run()
+    assert not ba.open(tmp_path / "y").incomplete
+
+
+@pytest.mark.parametrize("way", ["counting", "rounds", "two stages", "whole axis", "rechunk"])
+def test_ways_are_taken_up_and_planned(way: str, tmp_path: Path) -> None:
+    values, _ = pancakes("int16" if way == "counting" else "float32", (400, 40, 60))
+    own = (50, 8, 12) if way == "whole axis" else (8, 40, 60)
+    array = ba.create(tmp_path / "x", shape=values.shape, dtype=values.dtype, chunk_shape=own, format="zarr3")
+    array[...] = values
+    (tmp_path / "scratch").mkdir()
+    x = array.lazy
+    of: dict[str, tuple[ba.Lazy, int, str]] = {
+        "counting": (x.quantile([0.1, 0.5]), 3 << 19, "by counting"),
+        "rounds": (x.quantile([0.1, 0.5]), 3 << 19, "in each of several rounds"),
+        "two stages": (x.median(axis=0), 3 << 20, "in two stages"),
+        "whole axis": (x.cumsum(axis=0), 64 << 20, "with whole axes in memory"),
+        "rechunk": (x, 3 << 20, "in two stages"),
+    }
+    lazy, memory, said = of[way]
+    chunk = {"rechunk": (400, 4, 4), "whole axis": own, "two stages": (8, 12)}.get(way, lazy.shape)
+    options: dict[str, Any] = {"format": "zarr3", "chunk_shape": chunk, "scratch": tmp_path / "scratch", "memory": memory}
+    expected = lazy.compute()
+    assert said in ba.explain({f"{tmp_path / 'rehearsed'}|zarr3:": lazy}, **{k: v for k, v in options.items() if k != "format"})
+    before = bytes_read()
+    with pytest.raises(KeyboardInterrupt):
+        lazy.save(tmp_path / "y", resume=tmp_path / "journal", progress=stop_at(0.01), **options)
+    saved = lazy.save(tmp_path / "y", resume=tmp_path / "journal", **{**options, "memory": 2 * memory})
+    taken = bytes_read() - before
+    same(saved[...], expected)
+    assert list((tmp_path / "scratch").iterdir()) == []
+    if way in ("two stages", "rechunk"):
+        # Directly, each pancake would be read for every pencil.
+        assert taken < 8 * values.nbytes
+    planned = ba.plan({tmp_path / "z": lazy}, tmp_path / "plan", workers=2, **options)
+    for number, stage in enumerate(planned.stages):
+        for task in range(0, stage.tasks, 5):
+            ba.Plan(tmp_path / "plan").run(number, (task, task + 5), memory=memory)
+    planned.finish()
+    same(ba.open(tmp_path / "z")[...], expected)
+    same(lazy.save(tmp_path / "z2", processes=2, **options)[...], expected)

@@ -72,6 +72,7 @@ pub fn by_label(
     let execution = Execution {
         stages: &stages,
         plan: &plan,
+        boxed: None,
         resumed: None,
         whole: None,
         scratch: scratch.as_ref(),

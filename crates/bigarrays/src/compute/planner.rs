@@ -153,7 +153,15 @@ fn plan_held(stages: Vec<Given>, targets: &[Option<&Array>], limits: Limits) -> 
     let peak_memory = passes.iter().map(|pass| pass.terms.all()).max().unwrap_or(0);
     Ok((
         planned,
-        Plan { passes, memory: limits.memory, peak_memory, scratch, notes: Vec::new(), boxes: None },
+        Plan {
+            passes,
+            memory: limits.memory,
+            peak_memory,
+            scratch,
+            notes: Vec::new(),
+            way: None,
+            boxes: None,
+        },
     ))
 }
 

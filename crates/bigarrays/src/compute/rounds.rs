@@ -19,6 +19,7 @@ use crate::compute::groups::Groups;
 use crate::compute::kernels::{Bits, Ranked};
 use crate::compute::operation::Operation;
 use crate::compute::pencils::{Asked, Quantiles, offset};
+use crate::compute::ranks::Between;
 use crate::compute::site::Site;
 use crate::compute::windowed::Bound;
 use crate::compute::windows::Windows;
@@ -517,7 +518,7 @@ impl Kernel for Narrowed {
             };
             known.narrow(self.round, count);
             if self.is_last {
-                of_ranked!(self.round.dtype, T => self.put::<T>(&known, &range, out, (place, places))?,
+                of_ranked!(self.round.dtype, T => self.put::<T>(&known, &range, out, (place, places)),
                     other => return Err(Error::unsupported(format!("quantiles of {other}"))));
             } else {
                 let out: &mut [i64] = bytemuck::cast_slice_mut(out);
@@ -536,26 +537,22 @@ impl Narrowed {
         range: &Range<usize>,
         out: &mut [u8],
         (place, places): (usize, usize),
-    ) -> Result<()> {
+    ) {
         let between = self.asked.between(known.count.unwrap_or(0) as usize);
         let each = self.asked.between_ranks();
         let key = |rank: usize| T::of(T::Key::of_bits(known.upper[rank]));
         for k in range.clone() {
             let at = (k - range.start) * places + place;
             let found = between[k].map(|one| (one, key(k * each), key(k * each + each - 1)));
+            // Whole numbers are nothing only where versions are looked up, and what was counted is not read.
             if self.dtype == self.round.dtype {
-                let none = || T::MISSING.map(|_| T::from_f64(f64::NAN));
-                let found = found.map_or_else(none, |(one, low, high)| Some(one.element(low, high)));
-                bytemuck::cast_slice_mut(out)[at] = found.ok_or_else(none_of_nothing)?;
+                let none = T::from_f64(f64::NAN);
+                bytemuck::cast_slice_mut(out)[at] =
+                    found.map_or(none, |(one, low, high)| one.element(low, high));
             } else {
-                let found = found.map(|(one, low, high)| one.of(low.as_f64(), high.as_f64()));
-                bytemuck::cast_slice_mut(out)[at] = found.ok_or_else(none_of_nothing)?;
+                let of = |(one, low, high): (Between, T, T)| one.of(low.as_f64(), high.as_f64());
+                bytemuck::cast_slice_mut(out)[at] = found.map_or(f64::NAN, of);
             }
         }
-        Ok(())
     }
-}
-
-fn none_of_nothing() -> Error {
-    Error::invalid("quantiles of no elements are not defined")
 }

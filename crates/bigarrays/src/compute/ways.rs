@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::array::Array;
 use crate::base::dims::Dims;
 use crate::base::dtype::DataType;
-use crate::base::error::{ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::compute::dense::Kernel;
 use crate::compute::expr::{Kind, Lazy};
 use crate::compute::operation::Operation;
@@ -16,6 +16,7 @@ use crate::compute::planner::{self, Limits, OVERHEAD};
 use crate::compute::quantile::Columns;
 use crate::compute::rounds::bits_of_rounds;
 use crate::compute::stage::{Stage, stages};
+use crate::compute::way::Way;
 use crate::compute::windowed::{Bound, Work};
 use crate::compute::windows::Windows;
 
@@ -25,21 +26,6 @@ const AGAIN: u64 = 3;
 /// Chunks of a file are to have this many bytes, or there would be more than so many of them.
 const CHUNK: u64 = 128 << 10;
 const CHUNKS: u64 = 1 << 16;
-
-/// How elements are computed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Way {
-    /// What is needed as a whole along some axes is first written in chunks that are long along these.
-    Pencils,
-    /// How often there is each value is counted.
-    Counting,
-    /// So many bits of the values are counted in each of several rounds, from the upper ones on.
-    Rounds(u32),
-    /// Running sums and the like have their whole axis in memory, so that nothing is read for it first.
-    WholeAxis,
-    /// Results are first written in chunks that both the input and the result are near.
-    Rechunk,
-}
 
 /// The passes and the plan of the way that costs the least of those that fit into the budget; `direct` are those without any
 /// change.
@@ -59,8 +45,7 @@ pub(super) fn cheapest(
     }
     let mut best = direct;
     for way in ways {
-        let changing = Changing { way, targets, limits, known: HashMap::new() };
-        let Some(changed) = changing.all(roots)? else { continue };
+        let Some(changed) = changed(way, roots, targets)? else { continue };
         let made = match way {
             Way::Counting | Way::Rounds(_) | Way::WholeAxis => {
                 planner::plan(stages(&changed)?, targets, limits)
@@ -74,10 +59,26 @@ pub(super) fn cheapest(
         };
         if is_better {
             plan.notes.push(note(way, &plan, best.as_ref().ok().map(|found| &found.1)));
+            plan.way = Some(way);
             best = Ok((passes, plan));
         }
     }
     best
+}
+
+/// The passes of the way that an earlier run has taken.
+///
+/// # Errors
+/// `InvalidArgument` if there is no such way; those of making expressions.
+pub(super) fn again(roots: &[Lazy], targets: &[Option<&Array>], way: Option<Way>) -> Result<Vec<Stage>> {
+    let Some(way) = way else { return stages(roots) };
+    let other = || Error::invalid("the plan is of another way than there is; plan anew").during("planning");
+    stages(&changed(way, roots, targets)?.ok_or_else(other)?)
+}
+
+/// The same elements in a way; `None` if nothing is to be changed.
+fn changed(way: Way, roots: &[Lazy], targets: &[Option<&Array>]) -> Result<Option<Vec<Lazy>>> {
+    Changing { way, targets, known: HashMap::new() }.all(roots)
 }
 
 /// The ways that may be better than the direct one.
@@ -94,6 +95,7 @@ fn ways(
         }),
         Err(error) => error.kind() == ErrorKind::MemoryBudget,
     };
+    let share = limits.memory / (4 * limits.threads.max(1));
     let mut found = Vec::new();
     let nodes = || roots.iter().flat_map(Lazy::nodes);
     if nodes().any(|node| of_whole_axis(node, node.dtype()).is_some()) {
@@ -108,10 +110,10 @@ fn ways(
         bits.sort_unstable_by(|one, other| other.cmp(one));
         bits.dedup();
         found.extend(bits.into_iter().map(Way::Rounds));
-        found.extend(limits.has_scratch.then_some(Way::Pencils));
+        found.extend(limits.has_scratch.then_some(Way::Pencils(share)));
     }
     if limits.has_scratch && targets.iter().any(Option::is_some) {
-        found.push(Way::Rechunk);
+        found.push(Way::Rechunk(share));
     }
     Ok(found)
 }
@@ -169,12 +171,12 @@ fn note(way: Way, plan: &Plan, direct: Option<&Plan>) -> String {
     };
     let scratch = mib(plan.scratch);
     match way {
-        Way::Pencils => format!(
+        Way::Pencils(_) => format!(
             "in two stages: what is needed as a whole is first written to {scratch} of scratch files in chunks that are long \
              along those axes, and {} are read; {other}",
             mib(read(plan))
         ),
-        Way::Rechunk => format!(
+        Way::Rechunk(_) => format!(
             "in two stages: the result is first written to {scratch} of scratch files in chunks near to those of the input and \
              of the result, and {} are read; {other}",
             mib(read(plan))
@@ -204,7 +206,6 @@ fn note(way: Way, plan: &Plan, direct: Option<&Plan>) -> String {
 struct Changing<'a> {
     way: Way,
     targets: &'a [Option<&'a Array>],
-    limits: Limits,
     /// What each expression has become.
     known: HashMap<usize, Lazy>,
 }
@@ -215,8 +216,8 @@ impl Changing<'_> {
         let mut changed = Vec::new();
         for (number, root) in roots.iter().enumerate() {
             changed.push(match (self.way, self.targets[number]) {
-                (Way::Rechunk, Some(target)) => self.rechunked(root, target)?,
-                (Way::Rechunk, None) => root.clone(),
+                (Way::Rechunk(most), Some(target)) => Self::rechunked(root, target, most)?,
+                (Way::Rechunk(_), None) => root.clone(),
                 _ => self.changed(root)?,
             });
         }
@@ -306,26 +307,26 @@ impl Changing<'_> {
             if kernel.whole_axes().contains(&axis) { shape[axis] } else { 1 }
         };
         let needed: Dims<u64> = (0..input.ndim()).map(needed).collect();
-        let Some(kept) = self.kept(input, &needed)? else { return Ok(None) };
+        let Way::Pencils(most) = self.way else { return Ok(None) };
+        let Some(kept) = kept(input, &needed, most)? else { return Ok(None) };
         let mut inputs = inputs.clone();
         inputs[0] = kept;
         let kind = Kind::Operation(Arc::clone(of), *number, inputs);
         Ok(Some(Lazy::new(kind, lazy.dtype(), lazy.domain().clone(), lazy.names().into())))
     }
 
-    fn rechunked(&self, root: &Lazy, target: &Array) -> Result<Lazy> {
+    fn rechunked(root: &Lazy, target: &Array, most: u64) -> Result<Lazy> {
         let needed: Dims<u64> = target.write_grid()?.iter().map(|chunk| chunk.1).collect();
-        Ok(self.kept(root, &needed)?.unwrap_or_else(|| root.clone()))
+        Ok(kept(root, &needed, most)?.unwrap_or_else(|| root.clone()))
     }
+}
 
-    /// Elements in a file in chunks between those that they come in and those that are needed; `None` if there are no chunks.
-    fn kept(&self, lazy: &Lazy, needed: &[u64]) -> Result<Option<Lazy>> {
-        let Some(given) = lazy.chunk_shape()? else { return Ok(None) };
-        let share = self.limits.memory / (4 * self.limits.threads.max(1));
-        let shape =
-            Shapes { whole: lazy.domain().shape(), given: &given, needed, item: lazy.dtype().size() as u64 };
-        lazy.kept_in_a_pass(Some(shape.between(share))).map(Some)
-    }
+/// Elements in a file in chunks between those that they come in and those that are needed; `None` if there are no chunks.
+fn kept(lazy: &Lazy, needed: &[u64], most: u64) -> Result<Option<Lazy>> {
+    let Some(given) = lazy.chunk_shape()? else { return Ok(None) };
+    let shape =
+        Shapes { whole: lazy.domain().shape(), given: &given, needed, item: lazy.dtype().size() as u64 };
+    lazy.kept_in_a_pass(Some(shape.between(most))).map(Some)
 }
 
 /// What chunks lie between.
