@@ -1,5 +1,8 @@
 """Labels that are any whole numbers, compared with NumPy's of the elements of each."""
 
+import signal
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -9,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from test_groups import expected_of
 from test_lazy import TYPES, elements, stored
+from test_ways import bytes_read
 
 import bigarrays as ba
 
@@ -212,3 +216,74 @@ def test_many_groups_are_saved_and_resumed(tmp_path: Path) -> None:
         with warnings.catch_warnings():
             expected = np.bincount(labels.ravel(), minlength=MANY)
         np.testing.assert_array_equal(saved[...], expected)
+
+
+def on_disk(folder: Path) -> tuple[ba.Array, ba.Array]:
+    """Elements and labels of 64 segments."""
+    rng = np.random.default_rng(3)
+    shape, arrays = (64 * 32, 96), []
+    for name, values in (("x", rng.normal(size=shape).astype("float32")), ("labels", ids(rng, shape, "uint64", 500))):
+        array = ba.create(folder / name, shape=shape, dtype=values.dtype, chunk_shape=(32, 96), format="zarr3")
+        array[...] = values
+        arrays.append(array)
+    return arrays[0], arrays[1]
+
+
+OF = ["size", "count", "sum", "mean", "std", "first"]
+
+
+def same_table(found: tuple[NDArray[Any], dict[str, NDArray[Any]]], expected: tuple[NDArray[Any], dict[str, NDArray[Any]]]) -> None:
+    np.testing.assert_array_equal(found[0], expected[0], strict=True)
+    for name in OF:
+        np.testing.assert_array_equal(found[1][name], expected[1][name], strict=True, err_msg=name)
+
+
+KILLED = """
+import os, signal, sys
+import bigarrays as ba
+sys.path.insert(0, sys.argv[1])
+from test_labels import OF
+x, labels, share = ba.open(sys.argv[2] + "/x"), ba.open(sys.argv[2] + "/labels"), float(sys.argv[3])
+def end(done, total):
+    if done >= share * total:
+        os.kill(os.getpid(), signal.SIGKILL)
+ba.label_statistics(x, labels, OF, resume=sys.argv[2] + "/journal", progress=end)
+"""
+
+
+def test_label_statistics_go_on_where_they_were_killed(tmp_path: Path) -> None:
+    on_disk(tmp_path)
+    x, labels = (ba.open(tmp_path / name) for name in ("x", "labels"))
+    expected = ba.label_statistics(x, labels, OF)
+    of_all = bytes_read()
+    ba.label_statistics(x, labels, OF)
+    of_all = bytes_read() - of_all
+    for share in ("0.3", "0.6"):
+        command = [sys.executable, "-c", KILLED, str(Path(__file__).parent), str(tmp_path), share]
+        assert subprocess.run(command).returncode == -signal.SIGKILL
+    before = bytes_read()
+    found = ba.label_statistics(x, labels, OF, resume=tmp_path / "journal", memory=64 << 20)
+    taken = bytes_read() - before
+    same_table(found, expected)
+    # Tables of what was folded are read instead of elements.
+    assert taken < 0.8 * of_all, (taken, of_all)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["labels", "x"]
+
+
+def test_label_statistics_of_what_has_changed_are_made_again(tmp_path: Path) -> None:
+    x, labels = on_disk(tmp_path)
+
+    def stop(done: int, total: int) -> None:
+        if done >= total / 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ba.label_statistics(x, labels, OF, resume=tmp_path / "journal", progress=stop)
+    x[3, 5], labels[40, 7] = 1e6, 7
+    with pytest.warns(UserWarning, match="done again"):
+        found = ba.label_statistics(x, labels, OF, resume=tmp_path / "journal")
+    same_table(found, ba.label_statistics(x, labels, OF))
+    with pytest.raises(KeyboardInterrupt):
+        ba.label_statistics(x, labels, OF, resume=tmp_path / "journal", progress=stop)
+    with pytest.raises(ba.InvalidArgumentError, match="the journal of another job"):
+        ba.label_statistics(x, labels, ["sum"], resume=tmp_path / "journal")

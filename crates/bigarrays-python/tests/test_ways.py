@@ -1,6 +1,9 @@
 """Elements that are computed in another way than directly, where that reads less: to the bit the same."""
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +59,96 @@ def test_quantiles_of_all_elements_are_found_by_counting(dtype: str) -> None:
     assert float(x.median().compute(memory=memory)) == np.median(values.astype("float64"))
 
 
-def test_what_counting_cannot_do_is_refused() -> None:
+def of_many_values(dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Elements of all of a type, many of them equal, and NaN, infinities and zeros of both signs where there are any."""
+    rng = np.random.default_rng(4)
+    kind = np.dtype(dtype)
+    if kind.kind == "f":
+        values = (rng.normal(size=shape) * 10.0 ** rng.integers(-4, 4, shape)).astype(kind)
+        values[rng.random(shape) < 0.2] = kind.type(1.5)
+        for one in (np.inf, -np.inf, 0.0, -0.0):
+            values[rng.random(shape) < 0.01] = one
+        return values
+    info = np.iinfo(dtype)
+    values = rng.integers(info.min, info.max, shape, endpoint=True, dtype=kind)
+    near = kind.type(info.max // 3)
+    values[rng.random(shape) < 0.5] = near
+    return np.where(rng.random(shape) < 0.2, near - rng.integers(0, 9, shape, dtype=kind), values)
+
+
+WIDE = ["float16", "float32", "float64", "int16", "uint16", "int32", "uint32", "int64", "uint64"]
+
+
+@pytest.mark.parametrize("dtype", WIDE)
+def test_quantiles_of_all_elements_are_found_in_rounds(dtype: str) -> None:
+    values = of_many_values(dtype, (120, 40, 65))
+    x = stored(values, [10, 20, 65], [3, -5, 0]).lazy
+    # Not even half of the elements fit, nor do the counts of all values of 16 bits at the smaller budget.
+    small, large = 1 << 20, max(values.nbytes, 2 << 20)
+    for method in ("linear", "lower", "nearest", "midpoint", "averaged_inverted_cdf"):
+        asked = x.quantile([0.0, 0.1, 0.77, 1.0], method=method)
+        assert "of the values in each of several rounds" in notes(asked, memory=small)
+        same(asked.compute(memory=small), asked.compute())
+    same(asked.compute(memory=large), asked.compute())
+    wide = values.astype("float64")
+    same(x.median().compute(memory=small), np.median(wide).astype(dtype if values.dtype.kind == "f" else "float64"))
+    lowest = np.quantile(values, [0.2, 0.9], method="inverted_cdf")
+    same(x.quantile([0.2, 0.9], method="inverted_cdf").compute(memory=small), lowest)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "uint64"])
+def test_rounds_go_over_some_axes_and_pass_nans_over(dtype: str) -> None:
+    values = of_many_values(dtype, (3, 500, 300))
+    if values.dtype.kind == "f":
+        values[1][np.random.default_rng(1).random(values[1].shape) < 0.3] = np.nan
+        values[2] = np.nan
+    x = stored(values, [3, 20, 50], [3, -5, 0]).lazy
+    # One place alone does not fit.
+    memory = 1 << 20
+    for of in (x.quantile, x.nanquantile):
+        asked = of([0.0, 0.25, 0.5, 1.0], axis=(1, 2))
+        assert "in each of several rounds" in notes(asked, memory=memory)
+        same(asked.compute(memory=memory), asked.compute())
+        last = of([0.3], axis=(0, 1), method="higher")[:, 7:9]
+        same(last.compute(memory=memory), last.compute())
+    with np.errstate(all="ignore"):
+        of_numpy = np.nanmedian(values[:2].astype("float64"), axis=(1, 2))
+    same(x[3:5].nanmedian(axis=(1, 2)).compute(memory=memory), of_numpy.astype(dtype if dtype[0] == "f" else "float64"))
+
+
+def test_rounds_say_how_often_they_read_and_are_the_same_for_all_threads(tmp_path: Path) -> None:
+    values = of_many_values("float32", (200, 40, 130))
+    array = ba.create(tmp_path / "x", shape=values.shape, dtype="float32", chunk_shape=(10, 20, 65), format="zarr3")
+    array[...] = values
+    code = """
+import sys, bigarrays as ba
+x = ba.open(sys.argv[1]).lazy
+asked = x.quantile([0.1, 0.5])[1] + x.max()
+print(*(asked.compute(memory=memory).tobytes().hex() for memory in (2 << 20, 3 << 20, 200 << 20)))
+"""
+    found = set()
+    for threads in ("1", "2"):
+        environment = {**os.environ, "BIGARRAYS_THREADS": threads}
+        run = subprocess.run([sys.executable, "-c", code, tmp_path / "x"], env=environment, capture_output=True, text=True)
+        assert run.returncode == 0, run.stderr
+        found |= set(run.stdout.split())
+    assert len(found) == 1
+    x = array.lazy
+    assert "so that 3 passes read the input" in notes(x.median(), memory=MEMORY)
+    plan = x.median().explain(format="dict", memory=MEMORY)
+    assert plan["peak_memory"] <= MEMORY
+    assert sum(one["bytes_read"] for one in plan["passes"]) == 3 * values.nbytes
+    before = bytes_read()
+    x.median().compute(memory=MEMORY)
+    assert bytes_read() - before < 3.2 * values.nbytes
+
+
+def test_what_no_way_can_do_is_refused() -> None:
     values, array = pancakes("float32", (300, 40, 130))
     with pytest.raises(ba.MemoryBudgetError, match="takes [0-9]+ MiB at least"):
-        array.lazy.median().compute(memory=MEMORY)
+        array.lazy.median().compute(memory=64 << 10)
+    with pytest.raises(ba.MemoryBudgetError, match="takes [0-9]+ MiB at least"):
+        array.lazy.groupby(np.arange(300) % 3, axis=0).median().compute(memory=256 << 10)
 
 
 @pytest.mark.parametrize("shape", [(2000, 4, 4), (500, 7, 3), (1000, 1, 60)])
@@ -182,3 +271,138 @@ def test_an_input_that_goes_while_boxes_are_made_is_an_error(tmp_path: Path) -> 
         )
     with pytest.raises(ba.IncompleteError):
         ba.open(tmp_path / "y")
+
+
+def files_of(folder: Path) -> dict[Path, int]:
+    return {file: file.stat().st_ino for file in (folder / "c").rglob("*") if file.is_file()}
+
+
+def stop_at(share: float) -> Any:
+    def stop(done: int, total: int) -> None:
+        if done >= share * total:
+            raise KeyboardInterrupt
+
+    return stop
+
+
+def test_boxes_are_taken_up_where_they_ended(tmp_path: Path) -> None:
+    values = np.random.default_rng(1).normal(size=(60, 96, 72)).astype("float32")
+    options: dict[str, Any] = {"format": "zarr3", "chunk_shape": (10, 16, 18), "memory": 2 << 20}
+    array = ba.create(tmp_path / "x", shape=values.shape, dtype="float32", chunk_shape=(10, 16, 18), format="zarr3")
+    array[...] = values
+    x = array.lazy
+    anomaly = x - x.mean(axis=0, keepdims=True)
+    expected, target, journal = anomaly.compute(), tmp_path / "y", tmp_path / "journal"
+    before = bytes_read()
+    with pytest.raises(KeyboardInterrupt):
+        anomaly.save(target, resume=journal, progress=stop_at(0.4), **options)
+    first = bytes_read() - before
+    made = files_of(target)
+    assert 0 < len(made) < 6 * 6 * 4
+    with pytest.raises(ba.IncompleteError):
+        ba.open(target)
+    before = bytes_read()
+    saved = anomaly.save(target, resume=journal, **{**options, "memory": 16 << 20})
+    # No scratch folder is needed, each chunk is read once, and what was done is looked up alone.
+    assert first + bytes_read() - before < 1.1 * values.nbytes
+    np.testing.assert_array_equal(saved[...], expected, strict=True)
+    assert all(files_of(target)[file] == number for file, number in made.items())
+    assert not saved.incomplete and not journal.exists()
+
+
+def test_boxes_whose_inputs_have_changed_are_made_again(tmp_path: Path) -> None:
+    values = np.random.default_rng(1).normal(size=(60, 96, 72)).astype("float32")
+    options: dict[str, Any] = {"format": "zarr3", "chunk_shape": (10, 16, 18), "memory": 2 << 20}
+    array = ba.create(tmp_path / "x", shape=values.shape, dtype="float32", chunk_shape=(10, 16, 18), format="zarr3")
+    array[...] = values
+    x = array.lazy
+    anomaly = x - x.mean(axis=0, keepdims=True)
+    with pytest.raises(KeyboardInterrupt):
+        anomaly.save(tmp_path / "y", resume=tmp_path / "journal", progress=stop_at(0.4), **options)
+    array[3, 5, 7] = 1000
+    (first, *_) = sorted(files_of(tmp_path / "y"))
+    first.unlink()
+    with pytest.warns(UserWarning, match="finished blocks of an earlier run were done again"):
+        saved = anomaly.save(tmp_path / "y", resume=tmp_path / "journal", **options)
+    np.testing.assert_array_equal(saved[...], anomaly.compute(), strict=True)
+
+
+def test_tasks_of_plans_are_boxes_that_read_once(tmp_path: Path) -> None:
+    values = np.random.default_rng(1).normal(size=(60, 96, 72)).astype("float32")
+    options: dict[str, Any] = {"format": "zarr3", "chunk_shape": (10, 16, 18), "memory": 2 << 20}
+    array = ba.create(tmp_path / "x", shape=values.shape, dtype="float32", chunk_shape=(10, 16, 18), format="zarr3")
+    array[...] = values
+    x = array.lazy
+    known = standardised(x, (x + 1))
+    # Of small boxes, chunks would be read again.
+    del known["flipped"]
+    for name, lazy in known.items():
+        plan = ba.plan({tmp_path / name: lazy}, tmp_path / f"{name}.plan", workers=4, **options)
+        (stage,) = plan.stages
+        assert stage.tasks >= 4 and stage.work == "make" and "result 1" in stage.text and "scratch" not in stage.text, name
+        before = bytes_read()
+        for task in range(stage.tasks):
+            ba.Plan(tmp_path / f"{name}.plan").run(0, (task, task + 1), memory=2 << 20)
+        taken = bytes_read() - before
+        with pytest.raises(ba.IncompleteError):
+            ba.open(tmp_path / name)
+        made = files_of(tmp_path / name)
+        plan.finish() if name == "anomaly" else plan.run()
+        np.testing.assert_array_equal(ba.open(tmp_path / name)[...], lazy.compute(), strict=True)
+        assert made == files_of(tmp_path / name)
+        if name == "anomaly":
+            assert taken < 1.2 * values.nbytes
+        saved = lazy.save(tmp_path / f"{name}-2", processes=2, **options)
+        np.testing.assert_array_equal(saved[...], lazy.compute(), strict=True)
+
+
+def test_a_plan_of_boxes_is_not_finished_before_all_are_made(tmp_path: Path) -> None:
+    array = ba.create(tmp_path / "x", shape=(40, 64, 64), dtype="float32", chunk_shape=(10, 16, 16), format="zarr3")
+    array[...] = np.random.default_rng(1).normal(size=array.shape).astype("float32")
+    x = array.lazy
+    options: dict[str, Any] = {"format": "zarr3", "chunk_shape": (10, 16, 16), "memory": 1 << 20}
+    plan = ba.plan({tmp_path / "y": x - x.mean(axis=0, keepdims=True)}, tmp_path / "plan", **options)
+    plan.run(0, (0, 1))
+    with pytest.raises(ba.InvalidArgumentError, match="have not been run yet"):
+        plan.finish()
+    plan.run()
+    assert not ba.open(tmp_path / "y").incomplete
+
+
+@pytest.mark.parametrize("way", ["counting", "rounds", "two stages", "whole axis", "rechunk"])
+def test_ways_are_taken_up_and_planned(way: str, tmp_path: Path) -> None:
+    values, _ = pancakes("int16" if way == "counting" else "float32", (400, 40, 60))
+    own = (50, 8, 12) if way == "whole axis" else (8, 40, 60)
+    array = ba.create(tmp_path / "x", shape=values.shape, dtype=values.dtype, chunk_shape=own, format="zarr3")
+    array[...] = values
+    (tmp_path / "scratch").mkdir()
+    x = array.lazy
+    of: dict[str, tuple[ba.Lazy, int, str]] = {
+        "counting": (x.quantile([0.1, 0.5]), 3 << 19, "by counting"),
+        "rounds": (x.quantile([0.1, 0.5]), 3 << 19, "in each of several rounds"),
+        "two stages": (x.median(axis=0), 3 << 20, "in two stages"),
+        "whole axis": (x.cumsum(axis=0), 64 << 20, "with whole axes in memory"),
+        "rechunk": (x, 3 << 20, "in two stages"),
+    }
+    lazy, memory, said = of[way]
+    chunk = {"rechunk": (400, 4, 4), "whole axis": own, "two stages": (8, 12)}.get(way, lazy.shape)
+    options: dict[str, Any] = {"format": "zarr3", "chunk_shape": chunk, "scratch": tmp_path / "scratch", "memory": memory}
+    expected = lazy.compute()
+    assert said in ba.explain({f"{tmp_path / 'rehearsed'}|zarr3:": lazy}, **{k: v for k, v in options.items() if k != "format"})
+    before = bytes_read()
+    with pytest.raises(KeyboardInterrupt):
+        lazy.save(tmp_path / "y", resume=tmp_path / "journal", progress=stop_at(0.01), **options)
+    saved = lazy.save(tmp_path / "y", resume=tmp_path / "journal", **{**options, "memory": 2 * memory})
+    taken = bytes_read() - before
+    same(saved[...], expected)
+    assert list((tmp_path / "scratch").iterdir()) == []
+    if way in ("two stages", "rechunk"):
+        # Directly, each pancake would be read for every pencil.
+        assert taken < 8 * values.nbytes
+    planned = ba.plan({tmp_path / "z": lazy}, tmp_path / "plan", workers=2, **options)
+    for number, stage in enumerate(planned.stages):
+        for task in range(0, stage.tasks, 5):
+            ba.Plan(tmp_path / "plan").run(number, (task, task + 5), memory=memory)
+    planned.finish()
+    same(ba.open(tmp_path / "z")[...], expected)
+    same(lazy.save(tmp_path / "z2", processes=2, **options)[...], expected)

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use bigarrays::compute::{ByLabel, ComputeOptions, Lazy, Number, Reduction, by_label};
-use bigarrays::jobs::{LabelStatistics, label_table};
+use bigarrays::jobs::{Journal, LabelStatistics, label_table};
 use bigarrays::{Array, Result};
 use clap::Args;
 
@@ -37,7 +37,7 @@ pub(crate) struct LabelsArgs {
     #[arg(long, value_name = "VALUE", allow_hyphen_values = true, value_parser = values::number)]
     background: Option<Number>,
 
-    /// Note finished blocks of the labels, and go on where an earlier run of this command ended
+    /// Note finished blocks of the labels and of the image, and go on where an earlier run of this command ended
     #[arg(long, help_heading = RUN)]
     resume: bool,
 
@@ -67,7 +67,7 @@ pub(crate) fn run(args: &LabelsArgs, session: &Session) -> anyhow::Result<()> {
     let (found, journal) = listing.found(&labels, session, label_table)?;
     let mut columns = columns(&found, &labels);
     if let Some(image) = &image {
-        columns.extend(of_image(image, &labels, &found, args, session)?);
+        columns.extend(of_image(image, (&labels, &found), args, journal.as_ref(), session)?);
     }
     listing.end(&columns, journal, session)
 }
@@ -93,9 +93,9 @@ fn columns(found: &LabelStatistics, labels: &Array) -> Vec<Column> {
 /// What becomes of the elements of an image.
 fn of_image(
     image: &Array,
-    labels: &Array,
-    found: &LabelStatistics,
+    (labels, found): (&Array, &LabelStatistics),
     args: &LabelsArgs,
+    journal: Option<&Journal>,
     session: &Session,
 ) -> Result<Vec<Column>> {
     let (elements, labels) = (Lazy::of(image)?, Lazy::of(labels)?);
@@ -105,6 +105,7 @@ fn of_image(
     let tell = |progress| meter.tell(progress);
     let options = ComputeOptions {
         memory: args.memory.unwrap_or(0),
+        journal,
         progress: Some(&tell),
         ..ComputeOptions::default()
     };

@@ -30,7 +30,10 @@ def estimated(
     if workers < 1 or any(given is not None and given < 0 for given in (bandwidth, latency)) or bandwidth == 0:
         raise InvalidArgumentError(f"workers={workers}, bandwidth={bandwidth}, latency={latency}")
     prices = price if isinstance(price, tuple) else (price, price)
-    passes = [one | {"estimate": _of_pass(one, workers, bandwidth, latency, prices)} for one in plan["passes"]]
+    passes = [
+        one | {"estimate": _of_pass(whole, workers, bandwidth, latency, prices)}
+        for one, whole in zip(plan["passes"], _of_all_boxes(plan), strict=True)
+    ]
     total: dict[str, Any] = {}
     for name in ("seconds", "reads", "writes", "bytes_read", "bytes_written", "cost"):
         values = [one["estimate"][name] for one in passes]
@@ -38,6 +41,22 @@ def estimated(
     total["workers"] = workers
     total["assumed"] = sorted({said for one in passes for said in one["estimate"].pop("assumed")})
     return plan | {"passes": passes, "estimate": total}
+
+
+def _of_all_boxes(plan: dict[str, Any]) -> list[dict[str, Any]]:
+    """The passes; where a result is made in boxes, those of all of them, the first of which reads what the boxes hold."""
+    boxes = plan["boxes"]
+    if boxes is None:
+        return list(plan["passes"])
+    # A box is a task: its blocks are those of one worker.
+    of_all = {"blocks": boxes["count"], "in_one_process": False}
+    return [
+        one
+        | of_all
+        | {"bytes": one["bytes"] * boxes["count"], "reads": [] if number else boxes["reads"]}
+        | {"writes": [flow | {name: flow[name] * boxes["count"] for name in ("count", "bytes")} for flow in one["writes"]]}
+        for number, one in enumerate(plan["passes"])
+    ]
 
 
 def _of_pass(

@@ -84,6 +84,7 @@ class _Lazy:
         axes: Sequence[int],
         memory: int | None = None,
         scratch: str | PathLike[str] | None = None,
+        journal: _Journal | None = None,
         progress: Callable[[int, int], object] | None = None,
     ) -> tuple[_Column, _Column, list[_Column]]: ...
     def numbered(self, expected: bytes, is_signed: bool) -> _Lazy: ...

@@ -13,6 +13,7 @@ from ._bigarrays import Array, InvalidArgumentError, _Lazy
 from ._lazy import Lazy
 from ._masks import applied
 from ._progress import Progress, reporter
+from ._targets import journal_of
 
 #: What there is beside the reductions of expressions.
 _OTHERS = ("size", "count", "var", "std")
@@ -29,6 +30,7 @@ def label_statistics(
     *,
     memory: int | None = None,
     scratch: str | PathLike[str] | None = None,
+    resume: bool | str | PathLike[str] = False,
     progress: Progress | None = None,
 ) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:
     """What the elements of each label become: of segments of a volume, parcels of a map. Computed at once.
@@ -45,6 +47,7 @@ def label_statistics(
         axis: The axes of `x` along which the labels lie, by number or name; all axes if None. Others are reduced as well.
         memory: As `Lazy.compute` has it. A part of it is for the cells of labels.
         scratch: As `Lazy.compute` has it.
+        resume: As `Lazy.compute` has it: tables of up to 64 parts of the elements are kept, and the same call goes on with them.
         progress: As `Lazy.compute` has it.
 
     Returns:
@@ -76,7 +79,10 @@ def label_statistics(
         elif name != "size":
             reductions.append((elements, name))
     asked = [(one._inner, name) for one, name in reductions] or [(elements._inner, "any")]
-    found = _Lazy.by_label(asked, numbers._inner, axes, memory, scratch, reporter(progress, "computing"))
+    known = [one for one, _ in asked] + [numbers._inner]
+    with journal_of(resume, lambda: f"label statistics {names} {axes} {_Lazy.identity(known)}") as journal:
+        report = reporter(progress, "computing")
+        found = _Lazy.by_label(asked, numbers._inner, axes, memory, scratch, journal, report)
     (dtype, raw), (_, sizes), columns = found
     made = iter(np.frombuffer(column, dtype).copy() for dtype, column in columns)
     size = np.frombuffer(sizes, "uint64").astype("int64")

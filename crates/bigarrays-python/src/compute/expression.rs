@@ -126,8 +126,9 @@ impl PyLazy {
     }
 
     /// The labels that there are, how many elements each has, and what they become by reductions of these names.
+    #[allow(clippy::too_many_arguments)]
     #[staticmethod]
-    #[pyo3(signature = (results, labels, axes, memory = None, scratch = None, progress = None))]
+    #[pyo3(signature = (results, labels, axes, memory = None, scratch = None, journal = None, progress = None))]
     fn by_label<'py>(
         py: Python<'py>,
         results: Vec<(PyRef<'py, Self>, String)>,
@@ -135,11 +136,12 @@ impl PyLazy {
         axes: Vec<usize>,
         memory: Option<u64>,
         scratch: Option<std::path::PathBuf>,
+        journal: Option<&Bound<'py, PyJournal>>,
         progress: Option<Py<PyAny>>,
     ) -> PyResult<Columns<'py>> {
         let results: Vec<_> = results.into_iter().map(|(lazy, name)| (lazy.0.clone(), name)).collect();
         let labels = (&labels.0.clone(), &axes[..]);
-        labelled(py, &results, labels, (budget(memory), scratch), progress.as_ref())
+        labelled(py, &results, labels, (budget(memory), scratch), journal, progress.as_ref())
     }
 
     /// The numbers of groups by labels in a list, which is given as the bytes of numbers of 64 bits, with or without sign.

@@ -6,6 +6,7 @@ use numpy::PyArrayDescr;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use crate::compute::journal::PyJournal;
 use crate::errors::OrRaise;
 use crate::jobs::reported;
 use crate::transfer;
@@ -22,18 +23,21 @@ pub(super) fn labelled<'py>(
     results: &[(Lazy, String)],
     (labels, axes): (&Lazy, &[usize]),
     (memory, scratch): (u64, Option<std::path::PathBuf>),
+    journal: Option<&Bound<'py, PyJournal>>,
     progress: Option<&Py<PyAny>>,
 ) -> PyResult<Columns<'py>> {
     let one = |(lazy, name): &'_ (Lazy, String)| -> Result<(Lazy, Reduction)> {
         let unknown = || Error::invalid(format!("no reduction {name}"));
         Ok((lazy.clone(), Reduction::named(name).ok_or_else(unknown)?))
     };
+    let journal = journal.map(|journal| journal.get().open(py)).transpose()?;
     let results = results.iter().map(one).collect::<Result<Vec<_>>>().or_raise(py)?;
     let found = reported(py, progress, |report| {
         let results: Vec<_> = results.iter().map(|(lazy, reduction)| (lazy, *reduction)).collect();
         let options = ComputeOptions {
             memory,
             scratch: scratch.as_deref(),
+            journal: journal.as_deref(),
             progress: Some(report),
             ..ComputeOptions::default()
         };

@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::{Value, json};
 
 use crate::compute::cuts::Cuts;
-use crate::compute::plan::{Flow, Pass, Plan, Terms};
+use crate::compute::plan::{Flow, HeldBoxes, Pass, Plan, Terms};
 
 /// The width and the height of a pass in a picture, and the room between passes.
 const BOX: (usize, usize, usize) = (640, 104, 24);
@@ -65,7 +65,8 @@ impl Plan {
         self.to_string()
     }
 
-    /// The plan as JSON: an object with the budget and the peak in bytes, and a list of passes.
+    /// The plan as JSON: an object with the budget and the peak in bytes, and a list of passes; where a result is made in boxes, those of
+    /// the first box, and how many boxes there are and what all of them read.
     ///
     /// ```
     /// use bigarrays::compute::{ComputeOptions, Lazy};
@@ -103,7 +104,12 @@ impl Plan {
             })
         };
         let passes: Vec<Value> = self.passes.iter().map(pass).collect();
+        let boxes = |boxes: &HeldBoxes| {
+            let reads: Value = boxes.reads.iter().map(Flow::json).collect();
+            json!({ "count": boxes.boxes.len(), "held": boxes.bytes, "reads": reads })
+        };
         json!({
+            "boxes": self.boxes.as_ref().map(boxes),
             "memory": self.memory,
             "peak_memory": self.peak_memory,
             "scratch": self.scratch,

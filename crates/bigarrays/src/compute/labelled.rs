@@ -15,6 +15,7 @@ use crate::compute::groups::{Grouped, Grouping, Groups};
 use crate::compute::parts::Execution;
 use crate::compute::planner;
 use crate::compute::reduction::Reduction;
+use crate::compute::resume::Resumed;
 use crate::compute::run::ComputeOptions;
 use crate::compute::sink::{Place, Table};
 use crate::compute::stage::stages;
@@ -35,7 +36,8 @@ pub struct ByLabel {
 /// expression by its reduction. Labels are whole numbers along `axes` of the expressions, negative ones of which are none; other axes
 /// are reduced as well. Only labels that are met take memory.
 ///
-/// Elements are folded as groups are ([`Lazy::group_by`]): the same bits for every budget and number of threads.
+/// Elements are folded as groups are ([`Lazy::group_by`]): the same bits for every budget and number of threads. With a journal, what
+/// tasks have folded is kept, up to 64 tables of parts of the elements, and the same call goes on with it.
 ///
 /// ```
 /// use bigarrays::compute::{ComputeOptions, Lazy, Reduction, by_label};
@@ -61,24 +63,33 @@ pub fn by_label(
     options: &ComputeOptions<'_>,
 ) -> Result<ByLabel> {
     let roots = grouped(results, labels, axes).map_err(|error| error.during("by_label"))?;
-    if options.journal.is_some() {
-        return Err(Error::unsupported("tables of labels are not resumed").during("by_label"));
-    }
     let targets = vec![None; roots.len()];
-    let (stages, plan) = planner::plan(stages(&roots)?, &targets, options.limits()?)?;
+    let resumed = options.journal.map(|journal| Resumed::new(journal, &roots, &targets)).transpose()?;
+    // Tables are gone with the process that had them: what was folded for them is what an earlier run leaves.
+    resumed.as_ref().map_or(Ok(false), |resumed| resumed.is_done(&targets))?;
+    let (passes, limits) = (stages(&roots)?, options.limits()?);
+    let (stages, plan) = match resumed.as_ref().and_then(Resumed::plan) {
+        Some(recorded) => planner::again(&passes, &targets, limits, recorded)?,
+        None => planner::plan(passes, &targets, limits)?,
+    };
     let tables: Vec<Mutex<Table>> = roots.iter().map(|_| Mutex::default()).collect();
     let scratch = options.scratch.filter(|_| plan.scratch > 0);
-    let scratch = scratch.map(|folder| Scratch::new(folder, None)).transpose()?;
+    let scratch =
+        scratch.map(|folder| Scratch::new(folder, resumed.as_ref().map(Resumed::key))).transpose()?;
+    let folder = scratch.as_ref().map(Scratch::folder);
+    resumed.as_ref().map_or(Ok(()), |resumed| resumed.note_plan(&plan, folder))?;
     let execution = Execution {
         stages: &stages,
         plan: &plan,
-        resumed: None,
-        whole: None,
+        boxed: None,
+        resumed: resumed.as_ref(),
+        whole: resumed.as_ref(),
         scratch: scratch.as_ref(),
         progress: options.progress,
         versions: Versions::default(),
     };
     execution.run(&|number| Some(Place::Table(&tables[number])))?;
+    scratch.map_or(Ok(()), |scratch| scratch.remove())?;
     let (mut all, mut sizes, mut columns) = (Vec::new(), Vec::new(), Vec::new());
     for (table, root) in tables.into_iter().zip(&roots) {
         let table = table.into_value();

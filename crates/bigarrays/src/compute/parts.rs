@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::compute::boxed::Boxed;
 use crate::compute::boxes::Boxes;
 use crate::compute::expr::Lazy;
 use crate::compute::ledger::write_whole;
@@ -22,6 +23,8 @@ use crate::run::runner::Progress;
 pub(super) struct Execution<'a> {
     pub(super) stages: &'a [Stage],
     pub(super) plan: &'a Plan,
+    /// How the result is made, if in boxes.
+    pub(super) boxed: Option<Boxed<'a>>,
     pub(super) resumed: Option<&'a Resumed<'a>>,
     /// The same with all that was noted, where that has only what a part looks up.
     pub(super) whole: Option<&'a Resumed<'a>>,
@@ -41,6 +44,9 @@ pub(super) struct Step {
 /// The steps of a plan that several processes run, in their order.
 pub(super) fn steps(stages: &[Stage], plan: &Plan) -> Vec<Step> {
     let mut steps = Vec::new();
+    if let Some(boxes) = &plan.boxes {
+        return vec![Step { pass: 0, work: Work::Make, tasks: boxes.boxes.len() as u64 }];
+    }
     for (number, (stage, pass)) in stages.iter().zip(&plan.passes).enumerate() {
         let step = |work, tasks| Step { pass: number, work, tasks };
         let Some(boxes) = pass.folding.as_ref().map(|folding| Boxes::of(pass, folding)) else {
@@ -70,6 +76,9 @@ impl Execution<'_> {
     /// # Errors
     /// Those of reading, computing and writing.
     pub(super) fn run<'p>(&self, place: &dyn Fn(usize) -> Option<Place<'p>>) -> Result<()> {
+        if let Some(boxed) = &self.boxed {
+            return boxed.run(0..boxed.len(), &|progress| self.report(progress));
+        }
         let mut known: HashMap<usize, Lazy> = HashMap::new();
         let mut before = 0u64;
         for (number, pass) in self.plan.passes.iter().enumerate() {
@@ -99,8 +108,11 @@ impl Execution<'_> {
         let (Some(step), Some(resumed)) = (steps.get(number), self.resumed) else {
             return Err(Error::invalid(format!("stage {number} of {}", steps.len())));
         };
+        if let Some(boxed) = &self.boxed {
+            return boxed.run(tasks, &|progress| self.report(progress));
+        }
         let known = self.expect_all_done(steps, number, place)?;
-        let report = |progress: Progress| self.progress.map_or((), |report| report(progress));
+        let report = |progress: Progress| self.report(progress);
         let makes_held = step.work != Work::Fold && is_held(&self.stages[step.pass]) && tasks.contains(&0);
         let part = Part { work: step.work, tasks };
         let (stage, mut made) = (&self.stages[step.pass], known);
@@ -131,13 +143,20 @@ impl Execution<'_> {
         let mut known = HashMap::new();
         for (number, step) in steps.iter().enumerate().take(count) {
             self.expect_done(number, step, &known, place)?;
-            if let Some(resumed) = self.resumed
+            if self.boxed.is_none()
+                && let Some(resumed) = self.resumed
                 && steps.get(number + 1).is_none_or(|next| next.pass != step.pass)
             {
                 self.add_known(step.pass, resumed, &mut known)?;
             }
         }
         Ok(known)
+    }
+
+    fn report(&self, progress: Progress) {
+        if let Some(report) = self.progress {
+            report(progress);
+        }
     }
 
     fn running<'r>(
@@ -165,8 +184,27 @@ impl Execution<'_> {
             return Ok(());
         }
         let failed = |error| Error::io(error, "noting that a stage is done", mark.display().to_string());
+        let missing = match &self.boxed {
+            Some(boxed) => self.whole.map_or(Ok(0), |whole| Boxed::missing(&whole.boxes(), boxed.len()))?,
+            None => self.missing(step, resumed, known, place)?,
+        };
+        if missing > 0 {
+            let reason = format!("{missing} tasks of stage {number} have not been run yet; run them first");
+            return Err(Error::invalid(reason).during("running a part of a plan"));
+        }
+        write_whole(&mark, b"").map_err(failed)
+    }
+
+    /// How many tasks of a step have not been run.
+    fn missing<'p>(
+        &self,
+        step: &Step,
+        resumed: &Resumed<'_>,
+        known: &HashMap<usize, Lazy>,
+        place: &dyn Fn(usize) -> Option<Place<'p>>,
+    ) -> Result<u64> {
         let stage = &self.stages[step.pass];
-        let missing = if step.work != Work::Fold && is_held(stage) {
+        Ok(if step.work != Work::Fold && is_held(stage) {
             u64::from(!stage.held().all(|output| resumed.result_path(output.number).is_file()))
         } else {
             let record = self.whole.map(|whole| whole.pass(step.pass));
@@ -175,12 +213,7 @@ impl Execution<'_> {
                 Err(error) if error.kind() == ErrorKind::NotFound => step.tasks,
                 missing => missing?,
             }
-        };
-        if missing > 0 {
-            let reason = format!("{missing} tasks of stage {number} have not been run yet; run them first");
-            return Err(Error::invalid(reason).during("running a part of a plan"));
-        }
-        write_whole(&mark, b"").map_err(failed)
+        })
     }
 
     /// Adds the results that other processes have made.

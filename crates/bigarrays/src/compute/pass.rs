@@ -77,7 +77,8 @@ impl Running<'_> {
             record.given = given(known);
             let mut roots = stage.outputs.iter().flat_map(|output| &output.roots);
             record.is_held = taken.iter().any(|taken| matches!(taken, Taken::Memory(_)))
-                || roots.any(|root| matches!(place(root.number), Some(Place::Memory { .. })));
+                || roots
+                    .any(|root| matches!(place(root.number), Some(Place::Memory { .. } | Place::Table(_))));
         }
         let files: Vec<Option<Array>> = taken.iter().map(Taken::file).collect();
         let mut views: Vec<Option<ViewMut<'_>>> = Vec::new();

@@ -225,7 +225,7 @@ impl<'a, T: Ranked> Pencils<'a, T> {
 }
 
 /// Where the element of this number, in C order, is.
-fn offset(axes: &[(usize, usize)], mut number: usize) -> usize {
+pub(super) fn offset(axes: &[(usize, usize)], mut number: usize) -> usize {
     let mut at = 0;
     for &(length, step) in axes.iter().rev() {
         at += number % length.max(1) * step;
@@ -259,16 +259,21 @@ fn one<T: Ranked>(
         let at = place + k * apart;
         let found = one.map(|one| (one, T::of(keys[one.low]), T::of(keys[one.high])));
         match (&mut *out, found) {
-            (Out::Same(all), Some((one, low, high))) => {
-                let is_low = one.share == 0.0 || one.low == one.high;
-                all[at] = if is_low { low } else { T::from_f64(one.of(low.as_f64(), high.as_f64())) };
-            }
+            (Out::Same(all), Some((one, low, high))) => all[at] = one.element(low, high),
             (Out::Wide(all), Some((one, low, high))) => all[at] = one.of(low.as_f64(), high.as_f64()),
             (Out::Same(all), None) => all[at] = none::<T>(of, keys.is_empty(), group)?,
             (Out::Wide(all), None) => all[at] = none::<f64>(of, keys.is_empty(), group)?,
         }
     }
     Ok(())
+}
+
+impl Between {
+    /// The element between two.
+    pub(super) fn element<T: Ranked>(self, low: T, high: T) -> T {
+        let is_low = self.share == 0.0 || self.low == self.high;
+        if is_low { low } else { T::from_f64(self.of(low.as_f64(), high.as_f64())) }
+    }
 }
 
 /// The quantile of nothing, or of NaN.

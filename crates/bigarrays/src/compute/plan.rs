@@ -8,6 +8,7 @@ use crate::base::domain::Domain;
 use crate::compute::blocks::Blocks;
 use crate::compute::cuts::Cuts;
 use crate::compute::program::TILE;
+use crate::compute::way::Way;
 
 /// Elements of reduced axes behind the first that are folded before those of the next index of the first.
 pub(crate) const PLANE: u64 = 1 << 20;
@@ -34,6 +35,8 @@ pub struct Plan {
     pub scratch: u64,
     /// What is said of why it is done so.
     pub(crate) notes: Vec<String>,
+    /// The way that the passes are of, if not the direct one.
+    pub(crate) way: Option<Way>,
     /// Boxes of the result, if the passes are those of one after the other.
     pub(crate) boxes: Option<HeldBoxes>,
 }
@@ -42,8 +45,12 @@ pub struct Plan {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HeldBoxes {
     pub(crate) boxes: Vec<Domain>,
+    /// Where they begin along each axis, and how long they are.
+    pub(crate) lengths: Dims<(i64, u64)>,
     /// Bytes of the inputs of the largest of them.
     pub(crate) bytes: u64,
+    /// What all of them read of each input.
+    pub(crate) reads: Vec<Flow>,
 }
 
 /// How a pass is cut into blocks, and what they take.
@@ -121,13 +128,24 @@ pub(crate) struct Recorded {
     /// How many blocks are noted once all is done.
     pub(crate) blocks: u64,
     pub(crate) passes: Vec<Cut>,
+    /// The way that the passes are of, if not the direct one.
+    pub(crate) way: Option<Way>,
+    /// Boxes of the result: where they begin along each axis, and how long they are. Each plans its own passes.
+    pub(crate) boxes: Option<Dims<(i64, u64)>>,
 }
 
 impl Recorded {
     pub(crate) fn to_json(&self) -> Value {
         let pass = |pass: &Cut| json!([pass.numbers, &pass.cuts[..], pass.run]);
         let passes: Vec<Value> = self.passes.iter().map(pass).collect();
-        json!({ "scratch": self.has_scratch, "blocks": self.blocks, "passes": passes })
+        let mut whole = json!({ "scratch": self.has_scratch, "blocks": self.blocks, "passes": passes });
+        if let Some(way) = self.way {
+            whole["way"] = way.to_json();
+        }
+        if let Some(boxes) = &self.boxes {
+            whole["boxes"] = json!(&boxes[..]);
+        }
+        whole
     }
 
     pub(crate) fn of_json(whole: &Value) -> Option<Self> {
@@ -142,7 +160,10 @@ impl Recorded {
         };
         let passes = whole.get("passes")?.as_array()?.iter().map(pass).collect::<Option<Vec<_>>>()?;
         let blocks = whole.get("blocks")?.as_u64()?;
-        Some(Self { has_scratch: whole.get("scratch")?.as_bool()?, blocks, passes })
+        let way = whole.get("way").map_or(Some(None), |way| Way::of_json(way).map(Some))?;
+        let boxes = |boxes: &Value| boxes.as_array()?.iter().map(cut).collect::<Option<Dims<_>>>().map(Some);
+        let boxes = whole.get("boxes").map_or(Some(None), boxes)?;
+        Some(Self { has_scratch: whole.get("scratch")?.as_bool()?, blocks, passes, way, boxes })
     }
 }
 
@@ -248,8 +269,13 @@ impl Plan {
                 .map(|axis| pass.blocks.cuts[axis].len())
                 .product::<u64>()
         };
+        if let Some(HeldBoxes { boxes, lengths, .. }) = &self.boxes {
+            let (blocks, boxes) = (boxes.len() as u64, Some(lengths.clone()));
+            return Recorded { has_scratch: false, blocks, passes: Vec::new(), way: None, boxes };
+        }
         let blocks = self.passes.iter().map(kept).sum();
-        Recorded { has_scratch: self.scratch > 0, blocks, passes: self.passes.iter().map(pass).collect() }
+        let passes = self.passes.iter().map(pass).collect();
+        Recorded { has_scratch: self.scratch > 0, blocks, passes, way: self.way, boxes: None }
     }
 
     /// How many blocks there are.

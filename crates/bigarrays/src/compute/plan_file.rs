@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 use crate::array::{Array, OpenOptions};
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::compute::boxed::Boxed;
+use crate::compute::chosen;
 use crate::compute::digest::Digest;
 use crate::compute::expr::Lazy;
 use crate::compute::ledger::{Ledger, folder_of, write_whole};
@@ -17,9 +19,9 @@ use crate::compute::planned_arrays::{Inputs, absolute, described, no_plan, not_u
 use crate::compute::planner;
 use crate::compute::restored::FindFunction;
 use crate::compute::resume::Resumed;
-use crate::compute::run::{ComputeOptions, expect_targets};
+use crate::compute::run::{ComputeOptions, expect_targets, of_box};
 use crate::compute::sink::Place;
-use crate::compute::stage::{Stage, stages};
+use crate::compute::stage::Stage;
 use crate::compute::steady::Versions;
 use crate::compute::taken::Scratch;
 use crate::compute::tasks::Work;
@@ -344,12 +346,21 @@ impl PlanFile {
         run: impl for<'p> FnOnce(&Execution<'_>, &[Step], &'p dyn Fn(usize) -> Option<Place<'p>>) -> Result<()>,
     ) -> Result<()> {
         let (stages, plan) = self.planned(options)?;
+        let compute =
+            plan.boxes.as_ref().map(|boxes| of_box(boxes, &ComputeOptions { scratch: None, ..*options }));
         let all = Ledger::shared(self.folder()?, None);
         let resumed = Resumed::of_plan(ledger, self.key.clone(), self.recorded.clone());
         let whole = Resumed::of_plan(&all, self.key.clone(), self.recorded.clone());
         let scratch = self.scratch_folder()?;
+        let boxed = match (&plan.boxes, &compute, &self.roots[..], &self.targets[..]) {
+            (Some(boxes), Some(compute), [root], [target]) => {
+                Some(Boxed { root, target, boxes, compute, noting: Some(resumed.boxes()) })
+            }
+            _ => None,
+        };
         let execution = Execution {
             stages: &stages,
+            boxed,
             plan: &plan,
             resumed: Some(&resumed),
             whole: Some(&whole),
@@ -374,19 +385,23 @@ fn planned(
         is_resumable: true,
         ..ComputeOptions { scratch: None, ..*options }.limits()?
     };
-    let (stages, targets) = (stages(roots)?, targets.iter().map(Some).collect::<Vec<_>>());
-    match recorded {
-        Some(recorded) => planner::again(&stages, &targets, limits, recorded),
-        None => planner::plan(stages, &targets, limits),
-    }
+    chosen::plan(roots, &targets.iter().map(Some).collect::<Vec<_>>(), limits, recorded)
 }
 
 fn listed(stages: &[Stage], plan: &Plan) -> Vec<PlannedStage> {
+    let text = |pass: usize| {
+        let all = || plan.passes.iter().map(|pass| &pass.text[..]).collect::<Vec<_>>().join("; ");
+        if plan.boxes.is_some() { all() } else { plan.passes[pass].text.clone() }
+    };
     let one = |step: Step| PlannedStage {
-        text: plan.passes[step.pass].text.clone(),
+        text: text(step.pass),
         work: step.work.name(),
         tasks: step.tasks,
-        bytes: if step.work == Work::Merge { 0 } else { plan.passes[step.pass].bytes },
+        bytes: match &plan.boxes {
+            Some(boxes) => plan.bytes().saturating_mul(boxes.boxes.len() as u64),
+            None if step.work == Work::Merge => 0,
+            None => plan.passes[step.pass].bytes,
+        },
         is_shared: step.work != Work::Fold && plan.passes[step.pass].is_shared,
     };
     steps(stages, plan).into_iter().map(one).collect()

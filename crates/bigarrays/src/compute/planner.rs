@@ -34,6 +34,9 @@ pub(crate) const OVERHEAD: u64 = 256 << 10;
 const TASKS: u64 = 4;
 const TASKS_OF_WORKERS: u64 = 8;
 
+/// Tasks of all labels where what each has folded is kept.
+const TASKS_OF_RESUMED: u64 = 64;
+
 /// Bytes of all elements of a domain.
 fn bytes(domain: &Domain, dtype: DataType) -> u64 {
     domain.shape().iter().fold(dtype.size() as u64, |all, &length| all.saturating_mul(length))
@@ -153,7 +156,15 @@ fn plan_held(stages: Vec<Given>, targets: &[Option<&Array>], limits: Limits) -> 
     let peak_memory = passes.iter().map(|pass| pass.terms.all()).max().unwrap_or(0);
     Ok((
         planned,
-        Plan { passes, memory: limits.memory, peak_memory, scratch, notes: Vec::new(), boxes: None },
+        Plan {
+            passes,
+            memory: limits.memory,
+            peak_memory,
+            scratch,
+            notes: Vec::new(),
+            way: None,
+            boxes: None,
+        },
     ))
 }
 
@@ -519,7 +530,11 @@ impl<'a> Planner<'a> {
         let boxes = kept.map(|(_, cuts)| cuts.len()).chain(behind).fold(1, u64::saturating_mul);
         let of_workers = self.limits.workers.saturating_mul(TASKS_OF_WORKERS);
         let of_workers = if self.limits.workers > self.limits.threads { of_workers } else { 0 };
-        let wanted = in_flight.saturating_mul(TASKS).max(of_workers).div_ceil(boxes.max(1)).max(1);
+        // What a task has folded of labels that are met is all that is left of it when a run ends early.
+        let is_kept = self.limits.is_resumable && self.stage.is_sparse();
+        let of_resumed = if is_kept { TASKS_OF_RESUMED } else { 0 };
+        let wanted = in_flight.saturating_mul(TASKS).max(of_workers).max(of_resumed);
+        let wanted = wanted.div_ceil(boxes.max(1)).max(1);
         folding.segments[0].len().div_ceil(wanted).max(1)
     }
 

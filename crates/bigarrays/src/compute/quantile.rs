@@ -20,6 +20,7 @@ use crate::compute::grouped::ByGroup;
 use crate::compute::operation::Operation;
 use crate::compute::pencils::{Asked, GATHERED, Members, Out, Pencils, Quantiles};
 use crate::compute::ranks::QuantileMethod;
+use crate::compute::rounds::bits_of_rounds;
 use crate::compute::site::Site;
 use crate::compute::windowed::Bound;
 use crate::compute::windows::Windows;
@@ -35,7 +36,8 @@ impl Lazy {
     }
 
     /// Quantiles along `axes`, or of all elements if there are none, exact: one for each of `q`, from 0 to 1, along a new
-    /// first axis. NaN if one is NaN, unless it `skips` NaNs. All elements along the axes are in memory at once.
+    /// first axis. NaN if one is NaN, unless it `skips` NaNs. All elements along the axes are in memory at once,
+    /// or are counted in rounds, each of which reads them and finds the next bits of what is asked for, if they do not fit.
     ///
     /// ```
     /// use bigarrays::compute::{ComputeOptions, Lazy, QuantileMethod};
@@ -96,13 +98,7 @@ impl Lazy {
         let count = groups.as_ref().map(crate::compute::groups::Groups::len);
         let length: u64 = axes.iter().map(|&axis| self.domain().shape()[axis]).fold(1, u64::saturating_mul);
         if length > u64::from(u32::MAX) {
-            if by.is_none()
-                && let Some(found) = self.by_counting(&asked, &axes)?
-            {
-                return Ok(found);
-            }
-            let reason = "quantiles of more than 2³² elements; take them of a sample, or of a histogram";
-            return Err(Error::unsupported(reason));
+            return self.of_very_many(&asked, &axes, skips, by.is_some());
         }
         let result = asked.result(self.dtype());
         let fill = by.as_ref().and_then(|(by, _)| by.fill()).map(|fill| fill.bytes(result)).transpose();
@@ -125,6 +121,20 @@ impl Lazy {
             Some(_) => Err(Error::unsupported("quantiles of groups by several keys")),
             None => Ok(found),
         }
+    }
+}
+
+impl Lazy {
+    /// What is asked for of so many elements that no memory is thought to hold them.
+    fn of_very_many(&self, asked: &Asked, axes: &[usize], skips: bool, is_grouped: bool) -> Result<Self> {
+        let of = Quantiles { asked: asked.clone(), skips: skips && self.dtype().is_float(), fill: None };
+        let counted = if is_grouped { None } else { self.by_counting(asked, axes)? };
+        for bits in bits_of_rounds(self.dtype()).into_iter().filter(|_| !is_grouped && counted.is_none()) {
+            if let Some(found) = self.in_rounds(&of, axes, bits)? {
+                return Ok(found);
+            }
+        }
+        counted.ok_or_else(|| Error::unsupported("quantiles of groups of more than 2³² elements"))
     }
 }
 
@@ -250,6 +260,14 @@ impl Columns {
     /// Those of making expressions.
     pub(super) fn by_counting(&self, of: &Lazy) -> Result<Option<Lazy>> {
         if self.by.is_some() { Ok(None) } else { of.by_counting(&self.of.asked, &self.axes) }
+    }
+
+    /// The same quantiles of these elements, made in rounds of so many bits; `None` if elements have no such bits, or there are groups.
+    ///
+    /// # Errors
+    /// Those of making expressions.
+    pub(super) fn in_rounds(&self, of: &Lazy, bits: u32) -> Result<Option<Lazy>> {
+        if self.by.is_some() { Ok(None) } else { of.in_rounds(&self.of, &self.axes, bits) }
     }
 }
 

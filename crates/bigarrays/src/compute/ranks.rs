@@ -68,7 +68,7 @@ impl QuantileMethod {
     }
 
     /// Whether it is always one of the elements.
-    fn is_of_one(self) -> bool {
+    pub(super) fn is_of_one(self) -> bool {
         matches!(
             self,
             Self::Lower | Self::Higher | Self::Nearest | Self::InvertedCdf | Self::ClosestObservation

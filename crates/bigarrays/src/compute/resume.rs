@@ -131,6 +131,11 @@ impl<'a> Resumed<'a> {
         }
     }
 
+    /// What is noted of boxes of the result.
+    pub(super) fn boxes(&self) -> Noting<'a> {
+        self.ledger.on(&format!("{} boxes", self.key))
+    }
+
     /// Where a result is kept that takes no room in scratch files.
     pub(super) fn result_path(&self, number: usize) -> PathBuf {
         self.folder().join(format!("result-{number}"))

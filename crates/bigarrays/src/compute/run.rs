@@ -1,6 +1,5 @@
 //! Running plans.
 
-use std::cell::Cell;
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -8,8 +7,9 @@ use crate::array::{Array, Cutout};
 use crate::base::buffer::{Order, SharedViewMut, ViewMut};
 use crate::base::dtype::Element;
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::compute::boxed::Boxed;
+use crate::compute::chosen;
 use crate::compute::expr::Lazy;
-use crate::compute::held_boxes;
 use crate::compute::journal::Journal;
 use crate::compute::memory::lengths;
 use crate::compute::parts::Execution;
@@ -17,10 +17,9 @@ use crate::compute::plan::{HeldBoxes, Plan};
 use crate::compute::planner::{self, Limits};
 use crate::compute::resume::Resumed;
 use crate::compute::sink::Place;
-use crate::compute::stage::{Stage, stages};
+use crate::compute::stage::stages;
 use crate::compute::steady::Versions;
 use crate::compute::taken::Scratch;
-use crate::compute::ways;
 use crate::run::budget;
 use crate::run::pool::threads;
 use crate::run::runner::Progress;
@@ -115,9 +114,14 @@ pub fn compute(results: Vec<(&Lazy, Target<'_>)>, options: &ComputeOptions<'_>) 
     if resumed.as_ref().map_or(Ok(false), |resumed| resumed.is_done(&targets))? {
         return Ok(());
     }
-    let (stages, plan) = planned(&roots, &targets, options, resumed.as_ref())?;
+    let recorded = resumed.as_ref().and_then(Resumed::plan);
+    let (stages, plan) = chosen::plan(&roots, &targets, options.limits()?, recorded)?;
     if let (Some(boxes), [root], [Some(target)]) = (&plan.boxes, &roots[..], &targets[..]) {
-        in_boxes(root, target, boxes, options)?;
+        resumed.as_ref().map_or(Ok(()), |resumed| resumed.note_plan(&plan, None))?;
+        let noting = resumed.as_ref().map(Resumed::boxes);
+        let boxed = Boxed { root, target, boxes, compute: &of_box(boxes, options), noting };
+        boxed.run(0..boxed.len(), &|progress| options.progress.map_or((), |report| report(progress)))?;
+        resumed.as_ref().map_or(Ok(()), Resumed::note_done)?;
         return target.complete_if_whole();
     }
     let place = |number: usize| match (targets[number], shared.get(&number)) {
@@ -134,6 +138,7 @@ pub fn compute(results: Vec<(&Lazy, Target<'_>)>, options: &ComputeOptions<'_>) 
     let execution = Execution {
         stages: &stages,
         plan: &plan,
+        boxed: None,
         resumed: resumed.as_ref(),
         whole: resumed.as_ref(),
         scratch: scratch.as_ref(),
@@ -148,25 +153,15 @@ pub fn compute(results: Vec<(&Lazy, Target<'_>)>, options: &ComputeOptions<'_>) 
     scratch.map_or(Ok(()), |scratch| scratch.remove())
 }
 
-/// Computes boxes of a result, one after the other, of inputs that each has in memory.
-fn in_boxes(root: &Lazy, target: &Array, boxes: &HeldBoxes, options: &ComputeOptions<'_>) -> Result<()> {
+/// How a box of a result is computed of what it holds in memory.
+pub(super) fn of_box<'a>(
+    boxes: &HeldBoxes,
+    options: &ComputeOptions<'a>,
+) -> impl Fn(&Lazy, &Array) -> Result<()> + Sync + use<'a> {
     let memory = budget::of_job(options.memory).saturating_sub(boxes.bytes);
-    let (count, done, progress) = (boxes.boxes.len() as u64, Cell::new(0u64), options.progress);
-    held_boxes::run(root, target, boxes, |part, target| {
-        let options = ComputeOptions { memory, progress: None, ..*options };
-        compute(vec![(part, Target::Array(target))], &options)?;
-        done.set(done.get() + 1);
-        let bytes = root
-            .domain()
-            .shape()
-            .iter()
-            .fold(root.dtype().size() as u64, |all, &one| all.saturating_mul(one));
-        let of_all = (u128::from(bytes) * u128::from(done.get()) / u128::from(count.max(1))) as u64;
-        if let Some(report) = progress {
-            report(Progress { done: of_all, total: bytes });
-        }
-        Ok(())
-    })
+    let scratch = options.scratch.filter(|_| options.journal.is_none());
+    let own = ComputeOptions { memory, scratch, workers: 0, journal: None, progress: None };
+    move |part, target| compute(vec![(part, Target::Array(target))], &own)
 }
 
 /// How [`compute`] works, where results go to these arrays or to memory. Reads nothing.
@@ -180,29 +175,8 @@ pub fn plan(results: &[(&Lazy, Option<&Array>)], options: &ComputeOptions<'_>) -
     let arrays = results.iter().map(target).collect::<Result<Vec<_>>>()?;
     let targets: Vec<Option<&Array>> = arrays.iter().map(Option::as_ref).collect();
     let resumed = options.journal.map(|journal| Resumed::new(journal, &roots, &targets)).transpose()?;
-    Ok(planned(&roots, &targets, options, resumed.as_ref())?.1)
-}
-
-/// The passes and their plan: that of an earlier run, if there is one.
-fn planned(
-    roots: &[Lazy],
-    targets: &[Option<&Array>],
-    options: &ComputeOptions<'_>,
-    resumed: Option<&Resumed<'_>>,
-) -> Result<(Vec<Stage>, Plan)> {
-    let (stages, limits) = (stages(roots)?, options.limits()?);
-    match resumed.and_then(Resumed::plan) {
-        Some(recorded) => planner::again(&stages, targets, limits, recorded),
-        None if limits.is_resumable => planner::plan(stages, targets, limits),
-        None => {
-            let (stages, plan) = ways::cheapest(roots, stages, targets, limits)?;
-            let held = match (roots, targets) {
-                ([root], [target]) => held_boxes::plan(root, *target, &plan, limits)?,
-                _ => None,
-            };
-            Ok((stages, held.unwrap_or(plan)))
-        }
-    }
+    let recorded = resumed.as_ref().and_then(Resumed::plan);
+    Ok(chosen::plan(&roots, &targets, options.limits()?, recorded)?.1)
 }
 
 /// The targets of expressions, each at the coordinates of its own.

@@ -84,8 +84,11 @@ impl Scratch {
             match std::fs::hard_link(&made, &path) {
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
                 // Not all file systems have links, and folders have none.
-                Err(_) if !path.exists() => std::fs::rename(&made, &path).map_err(failed)?,
-                linked => linked.map_err(failed)?,
+                Err(_) => match std::fs::rename(&made, &path) {
+                    Err(_) if path.exists() => {}
+                    renamed => renamed.map_err(failed)?,
+                },
+                Ok(()) => {}
             }
         }
         let array = match options.open(&*url) {

@@ -1,4 +1,4 @@
-//! Ways to compute the same elements: directly, in two stages with a file between them, or by counting. The one whose modelled cost is
+//! Ways to compute the same elements: directly, in two stages with a file between them, by counting, or in rounds. The one whose modelled cost is
 //! the least is taken; all of them give the same bits.
 
 use std::collections::HashMap;
@@ -7,14 +7,16 @@ use std::sync::Arc;
 use crate::array::Array;
 use crate::base::dims::Dims;
 use crate::base::dtype::DataType;
-use crate::base::error::{ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::compute::dense::Kernel;
 use crate::compute::expr::{Kind, Lazy};
 use crate::compute::operation::Operation;
-use crate::compute::plan::Plan;
+use crate::compute::plan::{InputRead, Plan};
 use crate::compute::planner::{self, Limits, OVERHEAD};
 use crate::compute::quantile::Columns;
+use crate::compute::rounds::bits_of_rounds;
 use crate::compute::stage::{Stage, stages};
+use crate::compute::way::Way;
 use crate::compute::windowed::{Bound, Work};
 use crate::compute::windows::Windows;
 
@@ -24,19 +26,6 @@ const AGAIN: u64 = 3;
 /// Chunks of a file are to have this many bytes, or there would be more than so many of them.
 const CHUNK: u64 = 128 << 10;
 const CHUNKS: u64 = 1 << 16;
-
-/// How elements are computed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Way {
-    /// What is needed as a whole along some axes is first written in chunks that are long along these.
-    Pencils,
-    /// How often there is each value is counted.
-    Counting,
-    /// Running sums and the like have their whole axis in memory, so that nothing is read for it first.
-    WholeAxis,
-    /// Results are first written in chunks that both the input and the result are near.
-    Rechunk,
-}
 
 /// The passes and the plan of the way that costs the least of those that fit into the budget; `direct` are those without any
 /// change.
@@ -56,10 +45,11 @@ pub(super) fn cheapest(
     }
     let mut best = direct;
     for way in ways {
-        let changing = Changing { way, targets, limits, known: HashMap::new() };
-        let Some(changed) = changing.all(roots)? else { continue };
+        let Some(changed) = changed(way, roots, targets)? else { continue };
         let made = match way {
-            Way::Counting | Way::WholeAxis => planner::plan(stages(&changed)?, targets, limits),
+            Way::Counting | Way::Rounds(_) | Way::WholeAxis => {
+                planner::plan(stages(&changed)?, targets, limits)
+            }
             _ => planner::plan_in_files(stages(&changed)?, targets, limits),
         };
         let Ok((passes, mut plan)) = made else { continue };
@@ -69,10 +59,26 @@ pub(super) fn cheapest(
         };
         if is_better {
             plan.notes.push(note(way, &plan, best.as_ref().ok().map(|found| &found.1)));
+            plan.way = Some(way);
             best = Ok((passes, plan));
         }
     }
     best
+}
+
+/// The passes of the way that an earlier run has taken.
+///
+/// # Errors
+/// `InvalidArgument` if there is no such way; those of making expressions.
+pub(super) fn again(roots: &[Lazy], targets: &[Option<&Array>], way: Option<Way>) -> Result<Vec<Stage>> {
+    let Some(way) = way else { return stages(roots) };
+    let other = || Error::invalid("the plan is of another way than there is; plan anew").during("planning");
+    stages(&changed(way, roots, targets)?.ok_or_else(other)?)
+}
+
+/// The same elements in a way; `None` if nothing is to be changed.
+fn changed(way: Way, roots: &[Lazy], targets: &[Option<&Array>]) -> Result<Option<Vec<Lazy>>> {
+    Changing { way, targets, known: HashMap::new() }.all(roots)
 }
 
 /// The ways that may be better than the direct one.
@@ -89,6 +95,7 @@ fn ways(
         }),
         Err(error) => error.kind() == ErrorKind::MemoryBudget,
     };
+    let share = limits.memory / (4 * limits.threads.max(1));
     let mut found = Vec::new();
     let nodes = || roots.iter().flat_map(Lazy::nodes);
     if nodes().any(|node| of_whole_axis(node, node.dtype()).is_some()) {
@@ -99,10 +106,14 @@ fn ways(
     }
     if nodes().any(|node| !whole_axes(node).is_empty()) {
         found.push(Way::Counting);
-        found.extend(limits.has_scratch.then_some(Way::Pencils));
+        let mut bits: Vec<u32> = nodes().filter_map(of_columns).flat_map(bits_of_rounds).collect();
+        bits.sort_unstable_by(|one, other| other.cmp(one));
+        bits.dedup();
+        found.extend(bits.into_iter().map(Way::Rounds));
+        found.extend(limits.has_scratch.then_some(Way::Pencils(share)));
     }
     if limits.has_scratch && targets.iter().any(Option::is_some) {
-        found.push(Way::Rechunk);
+        found.push(Way::Rechunk(share));
     }
     Ok(found)
 }
@@ -115,6 +126,19 @@ fn whole_axes(lazy: &Lazy) -> &[usize] {
             _ => &[],
         },
         _ => &[],
+    }
+}
+
+/// The type of the elements that an operation has order statistics of.
+fn of_columns(lazy: &Lazy) -> Option<DataType> {
+    match lazy.kind() {
+        Kind::Operation(of, _, inputs) => match &of.work {
+            Work::Kernel(kernel) if kernel.as_any().is_some_and(|kernel| kernel.is::<Columns>()) => {
+                Some(inputs[0].dtype())
+            }
+            _ => None,
+        },
+        _ => None,
     }
 }
 
@@ -147,12 +171,12 @@ fn note(way: Way, plan: &Plan, direct: Option<&Plan>) -> String {
     };
     let scratch = mib(plan.scratch);
     match way {
-        Way::Pencils => format!(
+        Way::Pencils(_) => format!(
             "in two stages: what is needed as a whole is first written to {scratch} of scratch files in chunks that are long \
              along those axes, and {} are read; {other}",
             mib(read(plan))
         ),
-        Way::Rechunk => format!(
+        Way::Rechunk(_) => format!(
             "in two stages: the result is first written to {scratch} of scratch files in chunks near to those of the input and \
              of the result, and {} are read; {other}",
             mib(read(plan))
@@ -161,6 +185,14 @@ fn note(way: Way, plan: &Plan, direct: Option<&Plan>) -> String {
             "with whole axes in memory, so that {} are read; {other}, since what is before a block is computed first",
             mib(read(plan))
         ),
+        Way::Rounds(bits) => {
+            let is_stored = |read: &InputRead| read.name.is_some();
+            let rounds = plan.passes.iter().filter(|pass| pass.inputs.iter().any(is_stored)).count();
+            format!(
+                "by counting {bits} bits of the values in each of several rounds, so that {rounds} passes read the input, {} in all; {other}",
+                mib(read(plan))
+            )
+        }
         Way::Counting => {
             format!(
                 "by counting how often there is each value, so that {} are read; {other}",
@@ -174,7 +206,6 @@ fn note(way: Way, plan: &Plan, direct: Option<&Plan>) -> String {
 struct Changing<'a> {
     way: Way,
     targets: &'a [Option<&'a Array>],
-    limits: Limits,
     /// What each expression has become.
     known: HashMap<usize, Lazy>,
 }
@@ -185,8 +216,8 @@ impl Changing<'_> {
         let mut changed = Vec::new();
         for (number, root) in roots.iter().enumerate() {
             changed.push(match (self.way, self.targets[number]) {
-                (Way::Rechunk, Some(target)) => self.rechunked(root, target)?,
-                (Way::Rechunk, None) => root.clone(),
+                (Way::Rechunk(most), Some(target)) => Self::rechunked(root, target, most)?,
+                (Way::Rechunk(_), None) => root.clone(),
                 _ => self.changed(root)?,
             });
         }
@@ -258,9 +289,16 @@ impl Changing<'_> {
     fn operation(&self, lazy: &Lazy) -> Result<Option<Lazy>> {
         let Kind::Operation(of, number, inputs) = lazy.kind() else { return Ok(None) };
         let Work::Kernel(kernel) = &of.work else { return Ok(None) };
-        if self.way == Way::Counting {
+        if let Way::Counting | Way::Rounds(_) = self.way {
             let columns = kernel.as_any().and_then(|kernel| kernel.downcast_ref::<Columns>());
-            let found = columns.map(|columns| columns.by_counting(&inputs[0])).transpose()?.flatten();
+            let of = |columns: &Columns| match self.way {
+                Way::Rounds(bits) => match columns.in_rounds(&inputs[0], bits)? {
+                    None => columns.by_counting(&inputs[0]),
+                    found => Ok(found),
+                },
+                _ => columns.by_counting(&inputs[0]),
+            };
+            let found = columns.map(of).transpose()?.flatten();
             return found.map(|found| found.renamed(lazy.names())).transpose();
         }
         let input = &inputs[0];
@@ -269,26 +307,26 @@ impl Changing<'_> {
             if kernel.whole_axes().contains(&axis) { shape[axis] } else { 1 }
         };
         let needed: Dims<u64> = (0..input.ndim()).map(needed).collect();
-        let Some(kept) = self.kept(input, &needed)? else { return Ok(None) };
+        let Way::Pencils(most) = self.way else { return Ok(None) };
+        let Some(kept) = kept(input, &needed, most)? else { return Ok(None) };
         let mut inputs = inputs.clone();
         inputs[0] = kept;
         let kind = Kind::Operation(Arc::clone(of), *number, inputs);
         Ok(Some(Lazy::new(kind, lazy.dtype(), lazy.domain().clone(), lazy.names().into())))
     }
 
-    fn rechunked(&self, root: &Lazy, target: &Array) -> Result<Lazy> {
+    fn rechunked(root: &Lazy, target: &Array, most: u64) -> Result<Lazy> {
         let needed: Dims<u64> = target.write_grid()?.iter().map(|chunk| chunk.1).collect();
-        Ok(self.kept(root, &needed)?.unwrap_or_else(|| root.clone()))
+        Ok(kept(root, &needed, most)?.unwrap_or_else(|| root.clone()))
     }
+}
 
-    /// Elements in a file in chunks between those that they come in and those that are needed; `None` if there are no chunks.
-    fn kept(&self, lazy: &Lazy, needed: &[u64]) -> Result<Option<Lazy>> {
-        let Some(given) = lazy.chunk_shape()? else { return Ok(None) };
-        let share = self.limits.memory / (4 * self.limits.threads.max(1));
-        let shape =
-            Shapes { whole: lazy.domain().shape(), given: &given, needed, item: lazy.dtype().size() as u64 };
-        lazy.kept_in_a_pass(Some(shape.between(share))).map(Some)
-    }
+/// Elements in a file in chunks between those that they come in and those that are needed; `None` if there are no chunks.
+fn kept(lazy: &Lazy, needed: &[u64], most: u64) -> Result<Option<Lazy>> {
+    let Some(given) = lazy.chunk_shape()? else { return Ok(None) };
+    let shape =
+        Shapes { whole: lazy.domain().shape(), given: &given, needed, item: lazy.dtype().size() as u64 };
+    lazy.kept_in_a_pass(Some(shape.between(most))).map(Some)
 }
 
 /// What chunks lie between.

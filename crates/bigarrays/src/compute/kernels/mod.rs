@@ -31,7 +31,7 @@ pub(crate) use convert::convert;
 pub(crate) use fold::{Cell, Fold, NOWHERE, Places};
 pub(crate) use map::Kernel;
 pub(crate) use scatter::NONE;
-pub(crate) use select::{Ranked, select};
+pub(crate) use select::{Bits, Ranked, select};
 
 /// The loop of a function of arguments of these types, none of which is `float16`: those are computed in `float32`.
 ///

@@ -3,9 +3,34 @@
 use bytemuck::Pod;
 use half::f16;
 
+/// Whole numbers as bits, whose order as numbers without a sign is the same.
+pub(crate) trait Bits: Copy {
+    /// How many bits there are.
+    const WIDTH: u32;
+    fn bits(self) -> u64;
+    fn of_bits(bits: u64) -> Self;
+}
+
+macro_rules! bits {
+    ($($T:ty, $U:ty, $turned:expr);+) => { $(
+        impl Bits for $T {
+            const WIDTH: u32 = <$T>::BITS;
+            #[inline(always)]
+            #[allow(clippy::cast_lossless)]
+            fn bits(self) -> u64 { (self as $U ^ $turned) as u64 }
+            fn of_bits(bits: u64) -> $T { (bits as $U ^ $turned) as $T }
+        }
+    )+ };
+}
+
+bits! {
+    u8, u8, 0; u16, u16, 0; u32, u32, 0; u64, u64, 0;
+    i8, u8, 1 << 7; i16, u16, 1 << 15; i32, u32, 1 << 31; i64, u64, 1 << 63
+}
+
 /// Elements as whole numbers in the same order; NaN is the largest, −0 is below 0.
 pub(crate) trait Ranked: Pod {
-    type Key: Ord + Copy + Default + Send + Sync + 'static;
+    type Key: Bits + Ord + Default + Send + Sync + 'static;
     /// The key of NaN, if there is one.
     const MISSING: Option<Self::Key>;
     fn key(self) -> Self::Key;
@@ -93,6 +118,15 @@ mod tests {
         assert!(
             f32::of((-f32::NAN).key()).is_nan() && (-f32::NAN).key() == <f32 as Ranked>::MISSING.unwrap()
         );
+    }
+
+    #[test]
+    fn bits_are_in_the_order_of_numbers() {
+        let all = [f64::NEG_INFINITY, -2.5, -0.0, 0.0, 1e-300, 3.0, f64::INFINITY, f64::NAN];
+        assert!(all.map(|one| one.key().bits()).is_sorted());
+        assert!([i32::MIN, -1, 0, 7, i32::MAX].map(Bits::bits).is_sorted());
+        assert_eq!([i8::MIN, -3, 5].map(|one| i8::of_bits(one.bits())), [i8::MIN, -3, 5]);
+        assert_eq!((u64::MAX.bits(), (-1i16).bits()), (u64::MAX, 0x7FFF));
     }
 
     #[test]

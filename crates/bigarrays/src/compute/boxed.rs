@@ -1,0 +1,189 @@
+//! Running boxes of a result: each reads its inputs once, and holds them while all passes go over them.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::array::Array;
+use crate::base::buffer::{Order, View, ViewMut, byte_len, try_first_bytes, with_scratch};
+use crate::base::dims::Dims;
+use crate::base::domain::Domain;
+use crate::base::error::{ErrorKind, Result};
+use crate::compute::digest::{Digest, Reads};
+use crate::compute::expr::{Kind, Lazy};
+use crate::compute::held_boxes::{Replacing, array_of, cut, empty, inputs, named};
+use crate::compute::ledger::Noting;
+use crate::compute::noted::Made;
+use crate::compute::plan::HeldBoxes;
+use crate::run::pool::threads;
+use crate::run::runner::{FAR, Progress, Runner};
+use crate::store::{NEAR, Store};
+
+/// A result that is made in boxes.
+pub(super) struct Boxed<'a> {
+    pub(super) root: &'a Lazy,
+    pub(super) target: &'a Array,
+    pub(super) boxes: &'a HeldBoxes,
+    /// Computes an expression of what is held into a part of the target.
+    pub(super) compute: &'a (dyn Fn(&Lazy, &Array) -> Result<()> + Sync),
+    /// What is noted of boxes that are done.
+    pub(super) noting: Option<Noting<'a>>,
+}
+
+impl Boxed<'_> {
+    /// How many there are.
+    pub(super) fn len(&self) -> u64 {
+        self.boxes.boxes.len() as u64
+    }
+
+    /// Makes some of them, but for those that an earlier run has made and that are as it left them.
+    ///
+    /// # Errors
+    /// Those of reading, computing and noting; `Storage` if an input was removed or replaced meanwhile.
+    pub(super) fn run(&self, numbers: Range<u64>, progress: &dyn Fn(Progress)) -> Result<()> {
+        let bytes = |domain: &Domain| {
+            domain.shape().iter().fold(self.root.dtype().size() as u64, |all, &one| all.saturating_mul(one))
+        };
+        let (mut done, total) = (0u64, bytes(self.root.domain()));
+        for number in numbers.start..numbers.end.min(self.len()) {
+            let part = &self.boxes.boxes[number as usize];
+            if !self.is_done(number, part)? {
+                self.make(number, part)?;
+            }
+            done = done.saturating_add(bytes(part));
+            progress(Progress { done, total });
+        }
+        self.expect_as_opened()
+    }
+
+    /// How many are not noted as done.
+    ///
+    /// # Errors
+    /// Any error of files.
+    pub(super) fn missing(noting: &Noting<'_>, count: u64) -> Result<u64> {
+        let mut missing = 0;
+        for number in 0..count {
+            missing += u64::from(noting.made(number)?.is_none());
+        }
+        Ok(missing)
+    }
+
+    /// An error if an input was removed or replaced.
+    fn expect_as_opened(&self) -> Result<()> {
+        let mut seen: Vec<&Array> = Vec::new();
+        for array in self.root.nodes().into_iter().filter_map(array_of) {
+            if !seen.iter().any(|known| std::ptr::eq(known.layout(), array.layout())) {
+                array.expect_as_opened()?;
+                seen.push(array);
+            }
+        }
+        Ok(())
+    }
+
+    fn is_done(&self, number: u64, part: &Domain) -> Result<bool> {
+        let Some(noting) = &self.noting else { return Ok(false) };
+        let Some(made) = noting.made(number)? else { return Ok(false) };
+        let is_so =
+            Digest::of_versions(self.target, part)? == made.to && self.versions(part)? == Some(made.from);
+        if !is_so {
+            noting.redo();
+        }
+        Ok(is_so)
+    }
+
+    fn make(&self, number: u64, part: &Domain) -> Result<()> {
+        let own = cut(self.root, part)?;
+        let inputs = inputs(&own);
+        let watched = Watched::new(&inputs, Reads::over);
+        let held = watched.inputs.iter().map(read).collect::<Result<Vec<_>>>()?;
+        let from = watched.digest();
+        let own = Replacing { inputs: &inputs, held: &held }.lazy(&own)?;
+        (self.compute)(&own, &self.target.cut(part)?)?;
+        match (&self.noting, from) {
+            (Some(noting), Some(from)) => {
+                noting.note(number, Made { from, to: Digest::of_versions(self.target, part)? })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The digest of the versions of what a box is of, as they are now; `None` if something is gone.
+    fn versions(&self, part: &Domain) -> Result<Option<Digest>> {
+        let watched = Watched::new(&inputs(&cut(self.root, part)?), Reads::instead_of);
+        let looked_up = watched.inputs.iter().filter_map(array_of).try_for_each(look_up);
+        match looked_up {
+            // Computing says so, if it is still so then.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            looked_up => looked_up.map(|()| watched.digest()),
+        }
+    }
+}
+
+/// Inputs whose versions are seen as they are read.
+struct Watched {
+    inputs: Vec<Lazy>,
+    reads: Vec<Arc<Reads>>,
+}
+
+impl Watched {
+    fn new(inputs: &[Lazy], reads: impl Fn(Arc<dyn Store>) -> Reads) -> Self {
+        let mut watched = Self { inputs: Vec::new(), reads: Vec::new() };
+        for input in inputs {
+            watched.inputs.push(match array_of(input) {
+                Some(array) => {
+                    let reads = Arc::new(reads(Arc::clone(array.store())));
+                    watched.reads.push(Arc::clone(&reads));
+                    let array = Kind::Source(Box::new(array.with_store(reads)));
+                    Lazy::new(array, input.dtype(), input.domain().clone(), input.names().into())
+                }
+                None => input.clone(),
+            });
+        }
+        watched
+    }
+
+    /// The digest of the versions of all that was read, if there was one of each.
+    fn digest(&self) -> Option<Digest> {
+        let mut sum = Digest::default();
+        for (number, reads) in self.reads.iter().enumerate() {
+            sum.add(&number.to_string(), Some(reads.digest()?.0));
+        }
+        Some(sum)
+    }
+}
+
+/// An input in memory.
+fn read(input: &Lazy) -> Result<Lazy> {
+    let Some(array) = array_of(input) else { return Ok(input.clone()) };
+    let held = empty(input, array)?;
+    each_chunk(array, &held, &|part, view| held.write_from(part, view))?;
+    named(input, &held)
+}
+
+/// Reads what an input would read, and leaves it.
+fn look_up(array: &Array) -> Result<()> {
+    let held = empty(&Lazy::of(array)?, array)?;
+    each_chunk(array, &held, &|_, _| Ok(()))
+}
+
+/// Reads an array in chunks of another one, on all threads.
+fn each_chunk(
+    array: &Array,
+    held: &Array,
+    work: &(dyn Fn(&Domain, View<'_>) -> Result<()> + Sync),
+) -> Result<()> {
+    let (grid, item, domain) = (&held.layout().grid, array.dtype().size(), array.domain());
+    let chunks = grid.project(domain);
+    let is_near = array.store().request_cost() <= NEAR;
+    let in_flight = if is_near { threads() } else { FAR.max(threads() as u64) as usize };
+    let runner = Runner { in_flight, total: chunks.len() as u64, is_near, progress: None };
+    runner.run(chunks.len(), &|number| {
+        let part = grid.chunk_domain(&chunks.get(number).index).intersect(domain);
+        let shape: Dims<usize> = part.shape().iter().map(|&length| length as usize).collect();
+        with_scratch(|buffer| {
+            let bytes = try_first_bytes(buffer, byte_len(&shape, item)?)?;
+            array.read_into(&part, ViewMut::dense(bytes, &shape, item, Order::C)?)?;
+            work(&part, View::dense(bytes, &shape, item, Order::C)?)
+        })?;
+        Ok(1)
+    })
+}
