@@ -239,7 +239,7 @@ def test_workers_look_up_what_large_plans_have_done(
     monkeypatch.setattr("bigarrays._executors._LOOKED_UP", 0)
     x = expressions(cube)["number"]
     counted = Here({})
-    saved = x.save(tmp_path / "a", executor=counted, memory=1 << 22, **OPTIONS)
+    saved = x.save(tmp_path / "a", executor=counted, memory=1 << 21, **OPTIONS)
     np.testing.assert_array_equal(saved[...], x.compute())
     assert counted.count % 2 == 0 and not saved.incomplete
 
@@ -248,10 +248,10 @@ def test_workers_look_up_what_large_plans_have_done(
 
     # When all has been done once, an input changes: what was made of it is made again.
     changing = Here({counted.count // 2: change})
-    saved = x.save(tmp_path / "b", executor=changing, memory=1 << 22, **OPTIONS)
+    saved = x.save(tmp_path / "b", executor=changing, memory=1 << 21, **OPTIONS)
     assert changing.count == counted.count and cube[0, 0, 0] == 1000
     np.testing.assert_array_equal(saved[...], x.compute())
-    plan = ba.plan({tmp_path / "c": x}, tmp_path / "c.json", memory=1 << 22, **OPTIONS)
+    plan = ba.plan({tmp_path / "c": x}, tmp_path / "c.json", memory=1 << 21, **OPTIONS)
     with pytest.raises(ba.InvalidArgumentError, match="have not been run"):
         plan.finish()
 

@@ -218,8 +218,9 @@ def test_inputs_that_are_removed_meanwhile_are_errors(tmp_path: Path) -> None:
 
 def test_what_cannot_be_resumed_is_refused_before_anything_is_made(tmp_path: Path, state: Path) -> None:
     array, elements = cube(tmp_path / "cube")
+    apart = expressions(array)["apart"]
     with pytest.raises(ba.InvalidArgumentError, match="scratch folder"):
-        expressions(array)["apart"].save(tmp_path / "a", resume=True, **OPTIONS)
+        ba.save({tmp_path / "a": apart, tmp_path / "b": apart + 1}, resume=True, **OPTIONS)
 
     class Foreign:
         shape, dtype = elements.shape, elements.dtype

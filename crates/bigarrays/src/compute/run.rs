@@ -94,6 +94,15 @@ pub enum Target<'a> {
 /// is read; `Cancelled`; any error of reading and writing. After an error, the contents of targets are unspecified, and arrays
 /// that were marked as incomplete still are, or none of their elements is missing.
 pub fn compute(results: Vec<(&Lazy, Target<'_>)>, options: &ComputeOptions<'_>) -> Result<()> {
+    compute_and_end(results, options, Array::complete_if_whole)
+}
+
+/// Computes results, and ends the arrays that they go to.
+fn compute_and_end(
+    results: Vec<(&Lazy, Target<'_>)>,
+    options: &ComputeOptions<'_>,
+    end: impl Fn(&Array) -> Result<()>,
+) -> Result<()> {
     let roots: Vec<Lazy> = results.iter().map(|result| result.0.clone()).collect();
     let (mut memory, mut arrays) = (Vec::new(), Vec::new());
     for (number, (lazy, target)) in results.into_iter().enumerate() {
@@ -122,7 +131,7 @@ pub fn compute(results: Vec<(&Lazy, Target<'_>)>, options: &ComputeOptions<'_>) 
         let boxed = Boxed { root, target, boxes, compute: &of_box(boxes, options), noting };
         boxed.run(0..boxed.len(), &|progress| options.progress.map_or((), |report| report(progress)))?;
         resumed.as_ref().map_or(Ok(()), Resumed::note_done)?;
-        return target.complete_if_whole();
+        return end(target);
     }
     let place = |number: usize| match (targets[number], shared.get(&number)) {
         (Some(array), _) => Some(Place::Array(array)),
@@ -149,11 +158,11 @@ pub fn compute(results: Vec<(&Lazy, Target<'_>)>, options: &ComputeOptions<'_>) 
     // What is in memory is gone when this process ends.
     let resumed = resumed.as_ref().filter(|_| shared.is_empty());
     resumed.map_or(Ok(()), Resumed::note_done)?;
-    arrays.iter().flatten().try_for_each(Array::complete_if_whole)?;
+    arrays.iter().flatten().try_for_each(end)?;
     scratch.map_or(Ok(()), |scratch| scratch.remove())
 }
 
-/// How a box of a result is computed of what it holds in memory.
+/// How a box of a result is computed of what it holds in memory. Whoever has all boxes made ends the array.
 pub(super) fn of_box<'a>(
     boxes: &HeldBoxes,
     options: &ComputeOptions<'a>,
@@ -161,7 +170,7 @@ pub(super) fn of_box<'a>(
     let memory = budget::of_job(options.memory).saturating_sub(boxes.bytes);
     let scratch = options.scratch.filter(|_| options.journal.is_none());
     let own = ComputeOptions { memory, scratch, workers: 0, journal: None, progress: None };
-    move |part, target| compute(vec![(part, Target::Array(target))], &own)
+    move |part, target| compute_and_end(vec![(part, Target::Array(target))], &own, |_| Ok(()))
 }
 
 /// How [`compute`] works, where results go to these arrays or to memory. Reads nothing.
