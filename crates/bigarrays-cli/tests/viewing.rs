@@ -76,10 +76,34 @@ fn arrays_and_groups_are_served_until_it_is_interrupted() {
 }
 
 #[test]
+fn coarser_levels_are_kept_and_arrays_lie_where_a_matrix_says() {
+    let bench = bench();
+    std::fs::write(bench.path("turned.csv"), "0,-1,0,80\n1,0,0,0\n0,0,1,0\n").unwrap();
+    for begins in ["making", "ready"] {
+        let (child, url) = started(&bench, "em group/a --pyramid kept --affine turned.csv --affine -");
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        while !get(&url, "pyramids.json").contains("[\"ready\",null]") {
+            assert!(std::time::Instant::now() < until, "{}", get(&url, "pyramids.json"));
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        let state = get(&url, "state.json");
+        assert!(state.contains("\"matrix\":[[0.0,-1.0,0.0,10.0]"), "{state}");
+        let said = interrupt(child);
+        assert!(said.contains("the coarser levels of em are kept"), "{begins}: {said}");
+    }
+    assert_eq!(std::fs::read_dir(bench.path("kept")).unwrap().count(), 1);
+}
+
+#[test]
 fn what_cannot_be_shown_is_refused() {
     let bench = bench();
     std::fs::write(bench.path("state.json"), "[1, 2]").unwrap();
+    std::fs::write(bench.path("flat.csv"), "1 0 0 0\n1 0 0 0\n0 0 1 0\n").unwrap();
     for (line, reason) in [
+        ("view em --affine flat.csv --no-browser", "an affine matrix has an inverse"),
+        ("view em --affine missing.csv --no-browser", "reading missing.csv"),
+        ("view em em em --affine flat.csv --affine - --no-browser", "an affine matrix"),
+        ("view em em em --affine - --affine - --no-browser", "--affine is given 2 times, for 3 arrays"),
         ("view nothing --no-browser", "nothing"),
         ("view em --labels seg --no-browser", "which is none of the arrays"),
         ("view em --state state.json --no-browser", "is no object of JSON"),

@@ -500,3 +500,18 @@ def test_keeping_levels_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
         ready(viewer)
         means = np.rint(data.reshape(128, 2, 128, 2, 128, 2).mean(axis=(1, 3, 5)))
         assert np.array_equal(Client(viewer).level("0", 1)[0][..., 0], means)
+
+
+@pytest.mark.parametrize("shape", [(300, 20, 20), (3000, 20, 20)])
+def test_changes_of_one_of_many_chunks_are_seen(tmp_path: Path, shape: tuple[int, int, int]) -> None:
+    """More than are looked at together; and so many that those alone are looked at that are stored."""
+    array = bigarrays.create(tmp_path / "a", shape=shape, dtype="uint8", format="zarr3", chunk_shape=(1, 1, 1))
+    array[7, 3, 5] = 200
+    for change in [0, 80]:
+        array[250, 11, 13] = change
+        with bigarrays.view(bigarrays.open(tmp_path / "a"), pyramid=tmp_path / "kept") as viewer:
+            ready(viewer)
+            level, _ = Client(viewer).level("0", 1)
+            assert (level[2, 1, 3, 0], level[6, 5, 125, 0], level.astype(int).sum()) == (25, change // 8, 25 + change // 8)
+        with bigarrays.view(bigarrays.open(tmp_path / "a"), pyramid=tmp_path / "kept") as viewer:
+            ready(viewer)

@@ -115,6 +115,7 @@ pub(crate) fn run(args: &ViewArgs, session: &Session) -> anyhow::Result<()> {
         say(&viewer, &mut known, session);
         std::thread::sleep(PAUSE);
     }
+    say(&viewer, &mut known, session);
     Ok(())
 }
 

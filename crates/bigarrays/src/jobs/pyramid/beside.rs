@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::levels::{Levels, domain_of};
 use super::options::{Downsampling, PyramidOptions};
+use super::typed::of_levels;
 use crate::array::{Array, Listed, OpenOptions};
 use crate::base::domain::Domain;
 use crate::base::error::{Error, ErrorKind, Result};
@@ -160,7 +161,7 @@ impl KeptLevels {
             Levels::beside(&self.source, targets, self.levels.iter().map(|level| &level.factor[..]))?;
         let options =
             PyramidOptions { memory, journal: Some(&journal), progress, ..PyramidOptions::default() };
-        super::of_levels(levels, self.method, &options)?;
+        of_levels(levels, self.method, &options)?;
         if !self.is_current()? {
             let reason = "it has changed while its coarser levels were made";
             return Err(Error::new(ErrorKind::Storage, reason).at(self.source.url()));

@@ -19,27 +19,18 @@ mod run;
 mod stages;
 mod tally;
 mod tree;
+mod typed;
 mod voxel;
 mod windows;
 
-use std::marker::PhantomData;
-
 use crate::array::Array;
-use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
-use crate::compute::Number;
-use crate::for_dtype;
 
 pub use beside::{KeptLevel, KeptLevels};
 pub use coarsen::coarsen;
-use kernel::Kernel;
 use levels::Levels;
-use mean::Mean;
 pub use options::{Downsampling, MadeLevel, Pyramid, PyramidOptions, StorageOf, Units, Work};
-use pick::{Extreme, Stride};
-use run::Run;
-use tally::{Take, Tally};
-use voxel::{Small, Voxel, Wide};
+use typed::of_levels;
 
 /// Makes coarser scales of a layer, of formats that have scales, each exact from `source`, which is one of its scales and is
 /// open for writing. Scales are listed once all of their chunks are there. Where nothing is stored, nothing is done.
@@ -78,67 +69,4 @@ pub fn pyramid(source: &Array, options: &PyramidOptions<'_>) -> Result<Pyramid> 
         None => Levels::new(source, method, options)?,
     };
     of_levels(levels, method, options)
-}
-
-/// Makes levels, of elements of whatever type.
-///
-/// # Errors
-/// As [`pyramid`].
-fn of_levels(levels: Levels, method: Downsampling, options: &PyramidOptions<'_>) -> Result<Pyramid> {
-    let (dtype, url) = (levels.source.dtype(), levels.source.url().to_owned());
-    let none = |other: DataType| Error::unsupported(format!("downsampling {other} elements")).at(url);
-    for_dtype!(dtype, T => {
-        let ignore = options.ignore.map(element::<T>).transpose()?;
-        match method {
-            Downsampling::Mean if levels.largest() <= T::SMALL => {
-                made(levels, method, &Mean { ignore, width: PhantomData::<Small> }, options)
-            }
-            Downsampling::Mean => made(levels, method, &Mean { ignore, width: PhantomData::<Wide> }, options),
-            Downsampling::Mode => made(levels, method, &Tally { take: Take::Mode, ignore }, options),
-            Downsampling::Median => made(levels, method, &Tally { take: Take::Median, ignore }, options),
-            Downsampling::Min => made(levels, method, &Extreme { is_largest: false, ignore }, options),
-            Downsampling::Max => made(levels, method, &Extreme { is_largest: true, ignore }, options),
-            Downsampling::Stride => made::<T, _>(levels, method, &Stride, options),
-        }
-    }, other => Err(none(other)))
-}
-
-fn element<T: Voxel>(number: Number) -> Result<T> {
-    let mut bytes = [0; 8];
-    number.write(T::DTYPE, &mut bytes[..size_of::<T>()])?;
-    Ok(T::of_bytes(&bytes[..size_of::<T>()]))
-}
-
-fn made<T: Voxel, K: Kernel<T>>(
-    levels: Levels,
-    method: Downsampling,
-    kernel: &K,
-    options: &PyramidOptions<'_>,
-) -> Result<Pyramid> {
-    let mut run = Run::new(&levels, method, kernel, options)?;
-    let (passes, units, peak_memory) = (run.passes(), run.units(), run.peak_memory());
-    let nothing = Pyramid { levels: Vec::new(), method, passes, units, peak_memory };
-    match options.work {
-        Work::Plan(_) => return Ok(nothing),
-        Work::Share { .. } => {
-            run.run()?;
-            return Ok(nothing);
-        }
-        Work::List(_) => {}
-        Work::All => {
-            // Whoever finds chunks of scales that nobody lists has to know whose they are.
-            options.journal.map_or(Ok(()), |journal| run.begin(journal))?;
-            run.run()?;
-        }
-    }
-    let list = |level: &levels::Level| -> Result<MadeLevel> {
-        let array = match &level.spec {
-            Some(spec) => levels.source.list_scale(spec)?,
-            None => level.array.clone(),
-        };
-        let key = array.scales().get(array.scale()).map_or_else(String::new, |scale| scale.key.clone());
-        Ok(MadeLevel { key, factor: level.factor.clone(), domain: array.domain().clone() })
-    };
-    let levels = levels.levels.iter().map(list).collect::<Result<_>>()?;
-    Ok(Pyramid { levels, ..nothing })
 }

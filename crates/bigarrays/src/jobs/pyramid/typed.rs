@@ -1,0 +1,83 @@
+//! Making levels, of elements of whatever type.
+
+use std::marker::PhantomData;
+
+use super::kernel::Kernel;
+use super::levels::{Level, Levels};
+use super::mean::Mean;
+use super::options::{Downsampling, MadeLevel, Pyramid, PyramidOptions, Work};
+use super::pick::{Extreme, Stride};
+use super::run::Run;
+use super::tally::{Take, Tally};
+use super::voxel::{Small, Voxel, Wide};
+use crate::base::dtype::DataType;
+use crate::base::error::{Error, Result};
+use crate::compute::Number;
+use crate::for_dtype;
+
+/// Makes levels, of elements of whatever type.
+///
+/// # Errors
+/// As [`pyramid`](super::pyramid).
+pub(super) fn of_levels(
+    levels: Levels,
+    method: Downsampling,
+    options: &PyramidOptions<'_>,
+) -> Result<Pyramid> {
+    let (dtype, url) = (levels.source.dtype(), levels.source.url().to_owned());
+    let none = |other: DataType| Error::unsupported(format!("downsampling {other} elements")).at(url);
+    for_dtype!(dtype, T => {
+        let ignore = options.ignore.map(element::<T>).transpose()?;
+        match method {
+            Downsampling::Mean if levels.largest() <= T::SMALL => {
+                made(levels, method, &Mean { ignore, width: PhantomData::<Small> }, options)
+            }
+            Downsampling::Mean => made(levels, method, &Mean { ignore, width: PhantomData::<Wide> }, options),
+            Downsampling::Mode => made(levels, method, &Tally { take: Take::Mode, ignore }, options),
+            Downsampling::Median => made(levels, method, &Tally { take: Take::Median, ignore }, options),
+            Downsampling::Min => made(levels, method, &Extreme { is_largest: false, ignore }, options),
+            Downsampling::Max => made(levels, method, &Extreme { is_largest: true, ignore }, options),
+            Downsampling::Stride => made::<T, _>(levels, method, &Stride, options),
+        }
+    }, other => Err(none(other)))
+}
+
+fn element<T: Voxel>(number: Number) -> Result<T> {
+    let mut bytes = [0; 8];
+    number.write(T::DTYPE, &mut bytes[..size_of::<T>()])?;
+    Ok(T::of_bytes(&bytes[..size_of::<T>()]))
+}
+
+fn made<T: Voxel, K: Kernel<T>>(
+    levels: Levels,
+    method: Downsampling,
+    kernel: &K,
+    options: &PyramidOptions<'_>,
+) -> Result<Pyramid> {
+    let mut run = Run::new(&levels, method, kernel, options)?;
+    let (passes, units, peak_memory) = (run.passes(), run.units(), run.peak_memory());
+    let nothing = Pyramid { levels: Vec::new(), method, passes, units, peak_memory };
+    match options.work {
+        Work::Plan(_) => return Ok(nothing),
+        Work::Share { .. } => {
+            run.run()?;
+            return Ok(nothing);
+        }
+        Work::List(_) => {}
+        Work::All => {
+            // Whoever finds chunks of scales that nobody lists has to know whose they are.
+            options.journal.map_or(Ok(()), |journal| run.begin(journal))?;
+            run.run()?;
+        }
+    }
+    let list = |level: &Level| -> Result<MadeLevel> {
+        let array = match &level.spec {
+            Some(spec) => levels.source.list_scale(spec)?,
+            None => level.array.clone(),
+        };
+        let key = array.scales().get(array.scale()).map_or_else(String::new, |scale| scale.key.clone());
+        Ok(MadeLevel { key, factor: level.factor.clone(), domain: array.domain().clone() })
+    };
+    let levels = levels.levels.iter().map(list).collect::<Result<_>>()?;
+    Ok(Pyramid { levels, ..nothing })
+}
